@@ -1,0 +1,112 @@
+package controls
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/bmatcuk/doublestar/v4"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// A Control is one row of the matrix.
+type Control struct {
+	Tag       string  `yaml:"tag"`       // framework-id, as pci-dss-6.3.2
+	Framework string  `yaml:"framework"` // name and version, as PCI DSS 4.0.1
+	Title     string  `yaml:"title"`     // in the team's own words
+	Applies   Applies `yaml:"applies"`
+}
+
+// Applies is the scope of a control: each condition that is given must hold,
+// and within a condition one value is enough. No condition at all is every
+// change.
+type Applies struct {
+	Services        []string `yaml:"services"` // globs over service names
+	Classifications []string `yaml:"classifications"`
+	DataClasses     []string `yaml:"data_classes"`
+	Kinds           []string `yaml:"kinds"`        // kinds of change
+	Environments    []string `yaml:"environments"` // where it was deployed
+	InitiatedBy     []string `yaml:"initiated_by"` // agent, human
+}
+
+// A Matrix is what controls.yaml says.
+type Matrix struct {
+	Controls []Control `yaml:"controls"`
+
+	digest string
+}
+
+// Parse reads controls.yaml. It reports every mistake at once.
+func Parse(text []byte) (*Matrix, error) {
+	var m Matrix
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	d.KnownFields(true)
+	if err := d.Decode(&m); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("controls: %w", err)
+	}
+	var errs []error
+	for i, c := range m.Controls {
+		if c.Tag == "" {
+			errs = append(errs, fmt.Errorf("controls: controls[%d]: tag is missing, as pci-dss-6.3.2", i))
+		}
+		for _, glob := range c.Applies.Services {
+			if !doublestar.ValidatePattern(glob) {
+				errs = append(errs, fmt.Errorf("controls: %s: services: %q is not a glob", c.Tag, glob))
+			}
+		}
+		for _, who := range c.Applies.InitiatedBy {
+			if who != "agent" && who != "human" {
+				errs = append(errs, fmt.Errorf("controls: %s: initiated_by: %q is neither agent nor human", c.Tag, who))
+			}
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(text)
+	m.digest = "sha256:" + hex.EncodeToString(sum[:])
+	return &m, nil
+}
+
+// Tag returns the controls that r is in the scope of, in the order of the
+// matrix, or nil. The service of r must be set.
+func (m *Matrix) Tag(r *record.Record) *record.ControlFacts {
+	var tags []string
+	for _, c := range m.Controls {
+		if c.Applies.to(r) && !slices.Contains(tags, c.Tag) {
+			tags = append(tags, c.Tag)
+		}
+	}
+	if tags == nil {
+		return nil
+	}
+	return &record.ControlFacts{Tags: tags, MatrixDigest: m.digest}
+}
+
+func (a Applies) to(r *record.Record) bool {
+	service := r.Trail.Service
+	if service == nil {
+		service = &record.ServiceFacts{}
+	}
+	return holds(a.Services, service.Names, doublestar.MatchUnvalidated) &&
+		holds(a.Classifications, []string{service.Classification}, equal) &&
+		holds(a.DataClasses, service.DataClasses, equal) &&
+		holds(a.Kinds, []string{r.Trail.Change.Kind}, equal) &&
+		holds(a.Environments, r.Trail.Environment, equal) &&
+		holds(a.InitiatedBy, []string{r.Trail.Change.InitiatedBy}, equal)
+}
+
+func equal(want, have string) bool { return want == have }
+
+// holds reports whether one of have is wanted. Nothing wanted is no condition.
+func holds(want, have []string, match func(want, have string) bool) bool {
+	return len(want) == 0 || slices.ContainsFunc(want, func(w string) bool {
+		return slices.ContainsFunc(have, func(h string) bool { return match(w, h) })
+	})
+}

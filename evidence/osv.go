@@ -1,0 +1,162 @@
+package evidence
+
+import (
+	"strconv"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// lenient reads what tools write: some repeat members, some write bytes that
+// are not UTF-8.
+var lenient = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+
+// osvReport is the JSON output of osv-scanner
+// (https://google.github.io/osv-scanner/output/).
+type osvReport struct {
+	Results []struct {
+		Source struct {
+			Path string `json:"path"`
+		} `json:"source"`
+		Packages *[]osvPackage `json:"packages"`
+	} `json:"results"`
+}
+
+type osvPackage struct {
+	Package struct {
+		Name      string `json:"name"`
+		Version   string `json:"version"`
+		Ecosystem string `json:"ecosystem"`
+	} `json:"package"`
+	Groups []struct {
+		IDs         []string `json:"ids"`
+		Aliases     []string `json:"aliases"`
+		MaxSeverity string   `json:"max_severity"`
+	} `json:"groups"`
+	Vulnerabilities []osvVulnerability `json:"vulnerabilities"`
+}
+
+// osvVulnerability is an OSV record, schema 1.x (https://ossf.github.io/osv-schema/).
+type osvVulnerability struct {
+	ID       string   `json:"id"`
+	Aliases  []string `json:"aliases"`
+	Summary  string   `json:"summary"`
+	Details  string   `json:"details"`
+	Severity []struct {
+		Type  string `json:"type"`
+		Score string `json:"score"`
+	} `json:"severity"`
+	Affected []struct {
+		Package struct {
+			Name string `json:"name"`
+		} `json:"package"`
+		Ranges []struct {
+			Type   string `json:"type"`
+			Events []struct {
+				Introduced string `json:"introduced"`
+				Fixed      string `json:"fixed"`
+			} `json:"events"`
+		} `json:"ranges"`
+	} `json:"affected"`
+	DatabaseSpecific struct {
+		Severity string `json:"severity"`
+	} `json:"database_specific"`
+}
+
+func readOSVScanner(file []byte) (Result, bool, error) {
+	var members map[string]jsontext.Value
+	if err := json.Unmarshal(file, &members, lenient); err != nil || members["results"].Kind() != '[' {
+		return Result{}, false, nil
+	}
+	delete(members, "results")
+	delete(members, "experimental_config")
+	var r osvReport
+	if err := json.Unmarshal(file, &r, lenient); err != nil || len(r.Results) == 0 && len(members) > 0 {
+		return Result{}, false, nil // other tools write results too
+	}
+	var findings []record.Finding
+	scanned := false
+	for _, result := range r.Results {
+		if result.Packages == nil {
+			return Result{}, false, nil
+		}
+		for _, p := range *result.Packages {
+			scanned = true
+			findings = append(findings, osvFindings(p, result.Source.Path)...)
+		}
+	}
+	res := Result{Format: "osv-scanner", Tool: "osv-scanner", Scan: true}
+	res.Summary, res.Findings = collect(findings, scanned)
+	return res, true, nil
+}
+
+// osvFindings returns one finding for each group: a group is one weakness
+// under all its names.
+func osvFindings(p osvPackage, path string) []record.Finding {
+	byID := make(map[string]osvVulnerability, len(p.Vulnerabilities))
+	for _, v := range p.Vulnerabilities {
+		byID[v.ID] = v
+	}
+	var out []record.Finding
+	for _, g := range p.Groups {
+		if len(g.IDs) == 0 {
+			continue
+		}
+		v := byID[g.IDs[0]]
+		f := record.Finding{
+			ID: g.IDs[0], Aliases: append(append([]string{}, g.IDs[1:]...), g.Aliases...), Title: v.Summary,
+			Package: p.Package.Name, Ecosystem: p.Package.Ecosystem, Installed: p.Package.Version,
+			PURL: purl(p.Package.Ecosystem, p.Package.Name, p.Package.Version), Path: path,
+			Fixed: osvFixed(v, p.Package.Name, p.Package.Version), URL: "https://osv.dev/" + g.IDs[0],
+		}
+		if f.Title == "" {
+			f.Title = v.Details
+		}
+		f.Aliases = distinct(f.Aliases)
+		if score, err := strconv.ParseFloat(g.MaxSeverity, 64); err == nil {
+			f.Score, f.Severity = score, byScore(score)
+			for _, s := range v.Severity {
+				f.ScoreVersion = cvssVersion(s.Score)
+			}
+		} else {
+			f.Severity = bySeverity(v.DatabaseSpecific.Severity)
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+func distinct(in []string) []string {
+	seen := make(map[string]bool, len(in))
+	var out []string
+	for _, s := range in {
+		if s != "" && !seen[s] {
+			seen[s] = true
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// osvFixed returns the lowest fixed version above the installed one.
+func osvFixed(v osvVulnerability, name, installed string) string {
+	best := ""
+	for _, a := range v.Affected {
+		if a.Package.Name != name {
+			continue
+		}
+		for _, r := range a.Ranges {
+			if r.Type == "GIT" {
+				continue
+			}
+			for _, e := range r.Events {
+				if e.Fixed != "" && compareVersions(e.Fixed, installed) > 0 && (best == "" || compareVersions(e.Fixed, best) < 0) {
+					best = e.Fixed
+				}
+			}
+		}
+	}
+	return best
+}

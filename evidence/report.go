@@ -1,0 +1,221 @@
+package evidence
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// MaxReport is the largest report that is read, in bytes, unpacked.
+const MaxReport = 32 << 20
+
+// MaxFindings is how many findings of one report are kept. The count of a
+// longer report is still its own.
+const MaxFindings = 5000
+
+// Errors that tell what kind of wrong a report is.
+var (
+	// ErrUnreadable reports a report that is broken, empty, of an unknown
+	// format, or too large.
+	ErrUnreadable = errors.New("report cannot be read")
+	// ErrDigest reports content that is not what its digest says.
+	ErrDigest = errors.New("report does not match its digest")
+)
+
+func unreadable(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrUnreadable}, args...)...)
+}
+
+// Unpack returns the file that a report carries and sets its digest and size.
+// The content is dropped. A report without content is (nil, nil).
+func Unpack(r *record.Report) ([]byte, error) {
+	if len(r.Content) == 0 || string(r.Content) == "null" {
+		r.Content = nil
+		return nil, nil
+	}
+	file, err := decode(r)
+	if err != nil {
+		return nil, err
+	}
+	r.Content = nil
+	if len(bytes.TrimSpace(file)) == 0 {
+		return nil, unreadable("the file is empty; a tool that ran writes a report even when it finds nothing, so look at how it ended")
+	}
+	sum := sha256.Sum256(file)
+	digest := "sha256:" + hex.EncodeToString(sum[:])
+	if r.Digest != "" && r.Digest != digest {
+		return nil, fmt.Errorf("%w: the event says %s, the content is %s", ErrDigest, r.Digest, digest)
+	}
+	if r.Size != 0 && r.Size != int64(len(file)) {
+		return nil, fmt.Errorf("%w: the event says %d bytes, the content has %d", ErrDigest, r.Size, len(file))
+	}
+	r.Digest, r.Size, r.Encoding = digest, int64(len(file)), ""
+	return file, nil
+}
+
+func decode(r *record.Report) ([]byte, error) {
+	if r.Encoding == "json" {
+		return r.Content, nil
+	}
+	var text string
+	if err := json.Unmarshal(r.Content, &text); err != nil {
+		return nil, unreadable("content is not a string; set encoding to json for a report that stands in the event as JSON")
+	}
+	switch r.Encoding {
+	case "", "text":
+		return []byte(text), nil
+	}
+	packed, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return nil, unreadable("content is not base64: %v", err)
+	}
+	if r.Encoding == "base64" {
+		return packed, nil
+	}
+	z, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, unreadable("content is not gzip: %v", err)
+	}
+	file, err := io.ReadAll(io.LimitReader(z, MaxReport+1))
+	if err != nil {
+		return nil, unreadable("gzip: %v", err)
+	}
+	if len(file) > MaxReport {
+		return nil, unreadable("the file unpacks to more than %d MiB", MaxReport>>20)
+	}
+	return file, nil
+}
+
+// Pack returns a report that carries file, compressed where that pays.
+func Pack(file []byte, format string) (record.Report, error) {
+	sum := sha256.Sum256(file)
+	r := record.Report{Format: format, Digest: "sha256:" + hex.EncodeToString(sum[:]), Size: int64(len(file))}
+	text := ""
+	if len(file) > 4<<10 {
+		var b bytes.Buffer
+		z, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
+		_, err := z.Write(file)
+		if err := errors.Join(err, z.Close()); err != nil {
+			return r, err
+		}
+		r.Encoding, text = "gzip+base64", base64.StdEncoding.EncodeToString(b.Bytes())
+	} else {
+		r.Encoding, text = "base64", base64.StdEncoding.EncodeToString(file)
+	}
+	content, err := json.Marshal(text)
+	r.Content = content
+	return r, err
+}
+
+// A Result is what a report holds.
+type Result struct {
+	Format         string
+	Tool           string // as the report names it; empty where it does not
+	ToolVersion    string
+	Scan           bool // a scan's report, else a test run's
+	Summary        record.ScanSummary
+	Findings       []record.Finding
+	Passed, Failed int64
+	Skipped        int64
+	Failing        []string // names, sorted
+	Conclusion     string   // of tests: success, failure or error
+}
+
+// A reader reads one format. It returns false where file is something else,
+// and an error where it is that format, and broken.
+type reader func(file []byte) (Result, bool, error)
+
+// Read tells the format of a report by its content and reads it. Its errors
+// wrap [ErrUnreadable].
+func Read(file []byte) (res Result, err error) {
+	defer func() { // a reader's bug must not stop the stream
+		if p := recover(); p != nil {
+			err = unreadable("the reader failed: %v", p)
+		}
+	}()
+	if len(file) > MaxReport {
+		return Result{}, unreadable("the file has %d bytes, at most %d are read", len(file), MaxReport)
+	}
+	for _, read := range readers(file) {
+		res, ok, err := read(file)
+		if err != nil {
+			return Result{}, err
+		}
+		if ok {
+			return res, nil
+		}
+	}
+	return Result{}, unreadable("its format is none of sarif, osv-scanner, npm-audit, junit, go-test")
+}
+
+func readers(file []byte) []reader {
+	switch trimmed := bytes.TrimLeft(file, "\ufeff \t\r\n"); {
+	case len(trimmed) > 0 && trimmed[0] == '<':
+		return []reader{readJUnit}
+	case len(trimmed) > 0 && trimmed[0] == '{':
+		return []reader{readSARIF, readNPMAudit, readOSVScanner, readGoTest}
+	}
+	return nil
+}
+
+// ReadScan fills f from the report that it carries.
+func ReadScan(f *record.Scan) error {
+	file, err := Unpack(&f.Report)
+	if err != nil || file == nil {
+		return err
+	}
+	res, err := Read(file)
+	if err != nil {
+		return err
+	}
+	if !res.Scan {
+		return unreadable("it is a report of tests (%s), not of a scan; send it as %s", res.Format, record.TypeValidationCompleted)
+	}
+	f.Report.Format, f.Summary, f.Findings = res.Format, res.Summary, res.Findings
+	for i := range f.Findings {
+		g := &f.Findings[i]
+		if g.Scanner = res.Tool; g.Scanner == "" {
+			g.Scanner = f.Tool.Name
+		}
+		g.ScannerVersion = res.ToolVersion
+	}
+	return nil
+}
+
+// ReadValidation fills f from the report that it carries. Counts in the report
+// replace those beside it. A conclusion that the CI system states stands.
+func ReadValidation(f *record.Validation) error {
+	file, err := Unpack(&f.Report)
+	if err != nil {
+		return err
+	}
+	if file == nil {
+		if f.Conclusion == "" && f.Failed > 0 {
+			f.Conclusion = "failure"
+		}
+		return nil
+	}
+	res, err := Read(file)
+	if err != nil {
+		return err
+	}
+	if res.Scan {
+		return unreadable("it is a report of a scan (%s), not of tests; send it as %s", res.Format, record.TypeScanCompleted)
+	}
+	f.Report.Format = res.Format
+	f.Passed, f.Failed, f.Skipped = res.Passed, res.Failed, res.Skipped
+	f.Failing = res.Failing[:min(len(res.Failing), record.MaxFailing)]
+	if f.Conclusion == "" {
+		f.Conclusion = res.Conclusion
+	}
+	return nil
+}

@@ -1,0 +1,79 @@
+package record
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"math/bits"
+	"strings"
+	"time"
+)
+
+// Limits of what a record keeps of the actions of an agent. The actions
+// themselves are in the event stream.
+const (
+	MaxTools        = 64
+	MaxAgents       = 16
+	MaxFiles        = 200
+	MaxDependencies = 100
+)
+
+// Actions is what a record keeps of any number of actions: counts, bounded
+// sets and a digest. Adding is commutative, so the order of arrival does not
+// matter; the caller adds each event once.
+type Actions struct {
+	Count        int64              `json:"count" index:"long" doc:"actions seen"`
+	Failed       int64              `json:"failed,omitempty" index:"long"`
+	Refused      int64              `json:"refused,omitempty" index:"long"`
+	FirstAt      time.Time          `json:"first_at,omitzero" index:"date"`
+	LastAt       time.Time          `json:"last_at,omitzero" index:"date"`
+	Tools        []string           `json:"tools,omitempty" index:"keyword"`
+	Agents       []string           `json:"agents,omitempty" index:"keyword"`
+	Files        []string           `json:"files,omitempty" index:"keyword"`
+	Dependencies []DependencyUpdate `json:"dependencies,omitempty"`
+	// Digest is the sum modulo 2^256 of the SHA-256 of each action's identity
+	// and content: the same for the same set, in whatever order.
+	Digest string `json:"digest,omitempty" index:"keyword" doc:"order-free digest over the actions"`
+}
+
+// Add counts one action in.
+func (a *Actions) Add(e Event, f *Action) {
+	a.Count++
+	switch f.Outcome {
+	case "failure":
+		a.Failed++
+	case "refused":
+		a.Refused++
+	}
+	if a.FirstAt.IsZero() || e.Time.Before(a.FirstAt) {
+		a.FirstAt = e.Time
+	}
+	if e.Time.After(a.LastAt) {
+		a.LastAt = e.Time
+	}
+	a.Tools = smallestStrings(a.Tools, []string{f.Tool}, MaxTools)
+	a.Agents = smallestStrings(a.Agents, []string{f.Agent.ID}, MaxAgents)
+	a.Files = smallestStrings(a.Files, f.Files, MaxFiles)
+	a.Dependencies = smallest(a.Dependencies, f.Dependencies, MaxDependencies, DependencyUpdate.compare)
+	a.Digest = addDigest(a.Digest, e)
+}
+
+func (d DependencyUpdate) compare(o DependencyUpdate) int {
+	return cmpStrings(d.Name, o.Name, d.Ecosystem, o.Ecosystem, d.From, o.From, d.To, o.To)
+}
+
+func addDigest(sum string, e Event) string {
+	h := sha256.Sum256([]byte(e.Key() + "\x00" + e.Digest))
+	if sum != "" {
+		old, _ := hex.DecodeString(strings.TrimPrefix(sum, "sum256:"))
+		if len(old) == len(h) {
+			var carry uint64
+			for i := 24; i >= 0; i -= 8 {
+				var s uint64
+				s, carry = bits.Add64(binary.BigEndian.Uint64(h[i:]), binary.BigEndian.Uint64(old[i:]), carry)
+				binary.BigEndian.PutUint64(h[i:], s)
+			}
+		}
+	}
+	return "sum256:" + hex.EncodeToString(h[:])
+}

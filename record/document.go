@@ -1,0 +1,299 @@
+package record
+
+import "time"
+
+// A Record is everything known about one change. It is also the document that
+// stands in the search index: fields of the Elastic Common Schema 9 where it
+// has one, all else under "changetrail".
+type Record struct {
+	Timestamp     time.Time      `json:"@timestamp" schema:"required" index:"date" doc:"time of the newest fact"`
+	Message       string         `json:"message,omitempty" index:"text" doc:"the change in one line"`
+	ECS           Version        `json:"ecs"`
+	Event         RecordEvent    `json:"event"`
+	Tags          []string       `json:"tags,omitempty" index:"keyword" doc:"the control tags, to the letter"`
+	Service       *Service       `json:"service,omitempty"`
+	User          *User          `json:"user,omitempty" doc:"author of the change"`
+	Related       *Related       `json:"related,omitempty"`
+	Vulnerability *Vulnerability `json:"vulnerability,omitempty" doc:"the finding that triggered the change"`
+	Package       *Package       `json:"package,omitempty" doc:"the package that the finding is in, as installed when it was found"`
+	GenAI         *GenAI         `json:"gen_ai,omitempty" doc:"the agent (ECS agent.* is the log shipper)"`
+	Trail         Trail          `json:"changetrail"`
+}
+
+// Version is the version of the common schema.
+type Version struct {
+	Version string `json:"version" index:"keyword"`
+}
+
+// ECSVersion is the version of the Elastic Common Schema that documents follow.
+const ECSVersion = "9.0.0"
+
+// RecordEvent is ECS event.* of a record.
+type RecordEvent struct {
+	Kind     string   `json:"kind" index:"keyword"`
+	Category []string `json:"category" index:"keyword"`
+	Type     []string `json:"type" index:"keyword"`
+	Dataset  string   `json:"dataset" index:"keyword"`
+	Module   string   `json:"module" index:"keyword"`
+	Outcome  string   `json:"outcome,omitempty" index:"keyword" doc:"success once merged, failure once closed unmerged"`
+	URL      string   `json:"url,omitempty" index:"keyword"`
+}
+
+// Service is ECS service.*.
+type Service struct {
+	Name        string `json:"name" index:"keyword"`
+	Environment string `json:"environment,omitempty" index:"keyword"`
+}
+
+// User is ECS user.*.
+type User struct {
+	Name string `json:"name" index:"keyword"`
+}
+
+// Related is ECS related.*: every account and agent that the record names.
+type Related struct {
+	User []string `json:"user,omitempty" index:"keyword"`
+}
+
+// Vulnerability is ECS vulnerability.*.
+type Vulnerability struct {
+	ID          string                `json:"id,omitempty" index:"keyword"`
+	Enumeration string                `json:"enumeration,omitempty" index:"keyword" doc:"the naming scheme of the id: CVE, GHSA, OSV"`
+	Description string                `json:"description,omitempty" index:"text"`
+	Reference   string                `json:"reference,omitempty" index:"keyword"`
+	Severity    string                `json:"severity,omitempty" index:"keyword"`
+	Score       *VulnerabilityScore   `json:"score,omitempty"`
+	Scanner     *VulnerabilityScanner `json:"scanner,omitempty"`
+}
+
+// VulnerabilityScore is ECS vulnerability.score.*.
+type VulnerabilityScore struct {
+	Base    float64 `json:"base" index:"float"`
+	Version string  `json:"version,omitempty" index:"keyword"`
+}
+
+// VulnerabilityScanner is ECS vulnerability.scanner.*.
+type VulnerabilityScanner struct {
+	Vendor string `json:"vendor" index:"keyword"`
+}
+
+// Package is ECS package.*.
+type Package struct {
+	Name         string `json:"name" index:"keyword"`
+	Version      string `json:"version,omitempty" index:"keyword" doc:"installed when the finding was made"`
+	FixedVersion string `json:"fixed_version,omitempty" index:"keyword"`
+	Type         string `json:"type,omitempty" index:"keyword" doc:"ecosystem"`
+	Reference    string `json:"reference,omitempty" index:"keyword" doc:"package URL"`
+}
+
+// GenAI is gen_ai.*, as ECS and OpenTelemetry name the parts of an AI agent.
+type GenAI struct {
+	Agent    GenAIAgent     `json:"agent"`
+	Provider *GenAIProvider `json:"provider,omitempty"`
+	Request  *GenAIRequest  `json:"request,omitempty"`
+}
+
+// GenAIAgent is gen_ai.agent.*.
+type GenAIAgent struct {
+	ID      string `json:"id" index:"keyword"`
+	Name    string `json:"name,omitempty" index:"keyword"`
+	Version string `json:"version,omitempty" index:"keyword"`
+}
+
+// GenAIProvider is gen_ai.provider.*.
+type GenAIProvider struct {
+	Name string `json:"name" index:"keyword"`
+}
+
+// GenAIRequest is gen_ai.request.*.
+type GenAIRequest struct {
+	Model string `json:"model" index:"keyword"`
+}
+
+// Trail is changetrail.* of a record.
+type Trail struct {
+	Revision       int64              `json:"revision" schema:"required,min=1" index:"long" doc:"number of this revision of the record, from 1"`
+	EvidenceDigest string             `json:"evidence_digest" schema:"required,format=digest" index:"keyword" doc:"sha256 over the RFC 8785 form of the record without revision and evidence_digest"`
+	Change         Change             `json:"change" schema:"required"`
+	Environment    []string           `json:"environment,omitempty" index:"keyword" doc:"where it was deployed"`
+	Service        *ServiceFacts      `json:"service,omitempty"`
+	Trigger        *TriggerFacts      `json:"trigger,omitempty"`
+	Decision       *DecisionFacts     `json:"decision,omitempty"`
+	Authorization  *AuthorizationFact `json:"authorization,omitempty"`
+	Approvals      []ApprovalFact     `json:"approvals,omitempty"`
+	Actions        *Actions           `json:"actions,omitempty"`
+	Review         *ReviewFacts       `json:"review,omitempty"`
+	Validation     *ValidationFacts   `json:"validation,omitempty"`
+	Deployments    []DeploymentFact   `json:"deployments,omitempty"`
+	Scans          []ScanFact         `json:"scans,omitempty" doc:"reports about a commit of the change, or handed in for it"`
+	Gate           *GateFact          `json:"gate,omitempty" doc:"the newest answer of the gate"`
+	Control        *ControlFacts      `json:"control,omitempty"`
+	Events         int64              `json:"events" index:"long" doc:"events that the record is made from"`
+}
+
+// Change is what is known of the change itself.
+type Change struct {
+	ID           ChangeID           `json:"id" schema:"required" index:"keyword"`
+	Repository   Repository         `json:"repository" schema:"required" index:"keyword"`
+	Number       string             `json:"number,omitempty" index:"keyword"`
+	Title        string             `json:"title,omitempty" index:"text"`
+	URL          string             `json:"url,omitempty" index:"keyword"`
+	State        string             `json:"state,omitempty" schema:"enum=open|merged|closed" index:"keyword"`
+	Kind         string             `json:"kind,omitempty" schema:"enum=dependency-update|vulnerability-fix|code|configuration|test|documentation" index:"keyword"`
+	InitiatedBy  string             `json:"initiated_by,omitempty" schema:"enum=agent|human" index:"keyword"`
+	Author       string             `json:"author,omitempty" index:"keyword"`
+	HeadSHA      string             `json:"head_sha,omitempty" index:"keyword"`
+	MergeSHA     string             `json:"merge_sha,omitempty" index:"keyword"`
+	MergedBy     string             `json:"merged_by,omitempty" index:"keyword"`
+	ClosedBy     string             `json:"closed_by,omitempty" index:"keyword"`
+	BaseRef      string             `json:"base_ref,omitempty" index:"keyword"`
+	Branch       string             `json:"branch,omitempty" index:"keyword"`
+	OpenedAt     time.Time          `json:"opened_at,omitzero" index:"date"`
+	MergedAt     time.Time          `json:"merged_at,omitzero" index:"date"`
+	ClosedAt     time.Time          `json:"closed_at,omitzero" index:"date"`
+	DeployedAt   time.Time          `json:"deployed_at,omitzero" index:"date" doc:"first successful deployment"`
+	Files        []string           `json:"files,omitempty" index:"keyword" doc:"paths changed, at most 200"`
+	FilesTotal   int64              `json:"files_total,omitempty" index:"long"`
+	Additions    int64              `json:"additions,omitempty" index:"long"`
+	Deletions    int64              `json:"deletions,omitempty" index:"long"`
+	Dependencies []DependencyUpdate `json:"dependencies,omitempty"`
+}
+
+// ServiceFacts is what the policy says of the services that the change touches.
+type ServiceFacts struct {
+	Names          []string `json:"names,omitempty" index:"keyword"`
+	Classification string   `json:"classification,omitempty" schema:"enum=critical|high|medium|low" index:"keyword" doc:"the highest among the services"`
+	DataClasses    []string `json:"data_classes,omitempty" index:"keyword"`
+	Owners         []string `json:"owners,omitempty" index:"keyword"`
+	PolicyDigest   string   `json:"policy_digest,omitempty" index:"keyword" doc:"digest of the policy that said so"`
+}
+
+// TriggerFacts is what made the agent start, and the evidence that holds it.
+type TriggerFacts struct {
+	Kind      string   `json:"kind,omitempty" index:"keyword"`
+	ID        string   `json:"id,omitempty" index:"keyword"`
+	Finding   string   `json:"finding,omitempty" index:"keyword" doc:"as the decision names it"`
+	Aliases   []string `json:"aliases,omitempty" index:"keyword" doc:"every name of the finding"`
+	Severity  string   `json:"severity,omitempty" index:"keyword" doc:"as the report rates it; as the agent claims where no report is held"`
+	Digest    string   `json:"digest,omitempty" index:"keyword" doc:"digest of the report"`
+	URL       string   `json:"url,omitempty" index:"keyword"`
+	Summary   string   `json:"summary,omitempty" index:"text"`
+	Source    string   `json:"source,omitempty" index:"keyword" doc:"who handed in the report; empty where none is held"`
+	Held      bool     `json:"held" index:"boolean" doc:"a report that the decision names is held"`
+	Found     bool     `json:"found" index:"boolean" doc:"the finding stands in the held report"`
+	Scanner   string   `json:"scanner,omitempty" index:"keyword"`
+	Format    string   `json:"format,omitempty" index:"keyword"`
+	Package   string   `json:"package,omitempty" index:"keyword"`
+	Installed string   `json:"installed,omitempty" index:"keyword"`
+	Fixed     string   `json:"fixed,omitempty" index:"keyword"`
+	Path      string   `json:"path,omitempty" index:"keyword"`
+	Claimed   string   `json:"claimed_severity,omitempty" index:"keyword" doc:"what the agent said the severity was"`
+}
+
+// DecisionFacts is the decision that the change rests on: the newest one
+// recorded before the merge, or the first one after it where there is none.
+type DecisionFacts struct {
+	EventID     string    `json:"event_id" index:"keyword"`
+	Source      string    `json:"source" index:"keyword"`
+	RecordedAt  time.Time `json:"recorded_at" index:"date"`
+	Agent       string    `json:"agent,omitempty" index:"keyword"`
+	Run         string    `json:"run,omitempty" index:"keyword"`
+	LogsURL     string    `json:"logs_url,omitempty" index:"keyword"`
+	DelegatedBy string    `json:"delegated_by,omitempty" index:"keyword"`
+	Chosen      string    `json:"chosen,omitempty" index:"keyword"`
+	Rationale   string    `json:"rationale,omitempty" index:"text"`
+	Options     []Option  `json:"options,omitempty" index:"nested"`
+	Total       int64     `json:"total,omitempty" index:"long" doc:"decisions recorded for the change"`
+}
+
+// AuthorizationFact is the authorization that the agent claims.
+type AuthorizationFact struct {
+	Claimed *Claim `json:"claimed,omitempty"`
+}
+
+// ApprovalFact is one human's leave.
+type ApprovalFact struct {
+	Approver  string    `json:"approver" index:"keyword"`
+	GrantedAt time.Time `json:"granted_at" index:"date"`
+	ExpiresAt time.Time `json:"expires_at,omitzero" index:"date"`
+	Scope     []string  `json:"scope,omitempty" index:"keyword"`
+	Reference string    `json:"reference,omitempty" index:"keyword"`
+}
+
+// ReviewFacts is who reviewed, and what stands.
+type ReviewFacts struct {
+	Reviewers        []string        `json:"reviewers,omitempty" index:"keyword" doc:"everyone who reviewed"`
+	Approvers        []string        `json:"approvers,omitempty" index:"keyword" doc:"whose newest verdict is an approval"`
+	ChangesRequested []string        `json:"changes_requested_by,omitempty" index:"keyword" doc:"whose newest verdict asks for changes"`
+	ApprovedSHA      string          `json:"approved_sha,omitempty" index:"keyword" doc:"commit of the newest standing approval"`
+	ApprovedAt       time.Time       `json:"approved_at,omitzero" index:"date"`
+	Verdicts         []ReviewVerdict `json:"verdicts,omitempty" index:"nested"`
+}
+
+// ReviewVerdict is one review.
+type ReviewVerdict struct {
+	Reviewer     string    `json:"reviewer" index:"keyword"`
+	ReviewerType string    `json:"reviewer_type,omitempty" index:"keyword"`
+	Verdict      string    `json:"verdict" index:"keyword"`
+	CommitSHA    string    `json:"commit_sha,omitempty" index:"keyword"`
+	SubmittedAt  time.Time `json:"submitted_at" index:"date"`
+}
+
+// ValidationFacts sums the newest run of each CI job on the commit that counts:
+// the merge commit or the head; where neither was tested, the newest tested one.
+type ValidationFacts struct {
+	Conclusion string    `json:"conclusion" index:"keyword" doc:"the worst among the jobs"`
+	CommitSHA  string    `json:"commit_sha,omitempty" index:"keyword"`
+	Current    bool      `json:"current" index:"boolean" doc:"the tested commit is the head or the merge commit"`
+	Passed     int64     `json:"passed" index:"long"`
+	Failed     int64     `json:"failed" index:"long"`
+	Skipped    int64     `json:"skipped" index:"long"`
+	Failing    []string  `json:"failing,omitempty" index:"keyword" doc:"failing tests, at most 50"`
+	Jobs       []JobFact `json:"jobs,omitempty" index:"nested"`
+}
+
+// JobFact is the newest run of one CI job.
+type JobFact struct {
+	Name       string    `json:"name" index:"keyword"`
+	Provider   string    `json:"provider,omitempty" index:"keyword"`
+	Conclusion string    `json:"conclusion" index:"keyword"`
+	At         time.Time `json:"at" index:"date"`
+	URL        string    `json:"url,omitempty" index:"keyword"`
+	Format     string    `json:"format,omitempty" index:"keyword"`
+	Digest     string    `json:"digest,omitempty" index:"keyword"`
+}
+
+// DeploymentFact is one deployment.
+type DeploymentFact struct {
+	Environment string    `json:"environment" index:"keyword"`
+	Outcome     string    `json:"outcome" index:"keyword"`
+	At          time.Time `json:"at" index:"date"`
+	CommitSHA   string    `json:"commit_sha,omitempty" index:"keyword"`
+	Deployer    string    `json:"deployer,omitempty" index:"keyword"`
+}
+
+// ScanFact is one report.
+type ScanFact struct {
+	Scanner   string    `json:"scanner" index:"keyword"`
+	Format    string    `json:"format,omitempty" index:"keyword"`
+	Digest    string    `json:"digest,omitempty" index:"keyword"`
+	CommitSHA string    `json:"commit_sha,omitempty" index:"keyword"`
+	At        time.Time `json:"at" index:"date"`
+	Findings  int64     `json:"findings" index:"long"`
+	Highest   string    `json:"highest,omitempty" index:"keyword"`
+	Scanned   bool      `json:"scanned" index:"boolean" doc:"the report shows that something was scanned; without it no findings is no news"`
+}
+
+// GateFact is an answer of the gate.
+type GateFact struct {
+	Verdict      string    `json:"verdict" index:"keyword"`
+	Allowed      bool      `json:"allowed" index:"boolean"`
+	At           time.Time `json:"at" index:"date"`
+	PolicyDigest string    `json:"policy_digest,omitempty" index:"keyword"`
+}
+
+// ControlFacts is which controls the change is in the scope of.
+type ControlFacts struct {
+	Tags         []string `json:"tags,omitempty" index:"keyword" doc:"as the compliance team wrote them, to the letter"`
+	MatrixDigest string   `json:"matrix_digest,omitempty" index:"keyword" doc:"digest of the control matrix that said so"`
+}

@@ -1,0 +1,389 @@
+package record
+
+import "time"
+
+// The event types of changetrail (CloudEvents attribute "type"). A type, once
+// released, never changes its meaning.
+const (
+	TypeDecisionRecorded    = "dev.changetrail.decision.recorded.v1"
+	TypeActionPerformed     = "dev.changetrail.action.performed.v1"
+	TypeScanCompleted       = "dev.changetrail.scan.completed.v1"
+	TypeValidationCompleted = "dev.changetrail.validation.completed.v1"
+	TypeReviewSubmitted     = "dev.changetrail.review.submitted.v1"
+	TypeApprovalGranted     = "dev.changetrail.approval.granted.v1"
+	TypeChangeOpened        = "dev.changetrail.change.opened.v1"
+	TypeChangeUpdated       = "dev.changetrail.change.updated.v1"
+	TypeChangeMerged        = "dev.changetrail.change.merged.v1"
+	TypeChangeClosed        = "dev.changetrail.change.closed.v1"
+	TypeDeploymentFinished  = "dev.changetrail.deployment.finished.v1"
+	TypeGateDecided         = "dev.changetrail.gate.decided.v1"
+)
+
+// An Event is one fact, said by one source, about one repository. Source and
+// ID together are its identity: two events with the same pair are one event.
+type Event struct {
+	Source     string
+	ID         string
+	Type       string
+	Repository Repository
+	Change     ChangeID // empty where the fact names a commit or a report, and no change
+	Time       time.Time
+	Fact       Fact
+	// Digest tells apart two events of one identity and different content.
+	Digest string
+}
+
+// Key returns the identity of e.
+func (e Event) Key() string { return e.Source + "\x00" + e.ID }
+
+// Compare orders events by the time inside them, then by identity and content.
+// The order is total, so that any set of events has one sequence.
+func (e Event) Compare(o Event) int {
+	if c := e.Time.Compare(o.Time); c != 0 {
+		return c
+	}
+	return cmpStrings(e.Source, o.Source, e.ID, o.ID, e.Digest, o.Digest)
+}
+
+// A Fact is the data of an event. The set is closed.
+type Fact interface{ isFact() }
+
+// An Agent is the identity under which an AI agent acted.
+type Agent struct {
+	ID          string `json:"id" schema:"required,min=1,max=256" doc:"stable name of the agent identity, as agent-bot-3000"`
+	Name        string `json:"name,omitempty" schema:"max=256" doc:"name for people"`
+	Version     string `json:"version,omitempty" schema:"max=128"`
+	Provider    string `json:"provider,omitempty" schema:"max=128" doc:"provider of the model (OpenTelemetry gen_ai.provider.name)"`
+	Model       string `json:"model,omitempty" schema:"max=256" doc:"model asked for (OpenTelemetry gen_ai.request.model)"`
+	Run         string `json:"run,omitempty" schema:"max=256" doc:"the run or session in which the agent acted"`
+	LogsURL     string `json:"logs_url,omitempty" schema:"max=2048" doc:"where the log of the run can be read"`
+	DelegatedBy string `json:"delegated_by,omitempty" schema:"max=256" doc:"account of the person who asked the agent to do it"`
+}
+
+// A Trigger is what made the agent start.
+type Trigger struct {
+	Kind     string `json:"kind" schema:"required,enum=scan|alert|ticket|incident|test-failure|schedule|request|other" doc:"what kind of thing it was"`
+	ID       string `json:"id,omitempty" schema:"max=512" doc:"its name where it lives: scan id, ticket, alert"`
+	Digest   string `json:"digest,omitempty" schema:"format=digest" doc:"digest of the report that was read"`
+	Finding  string `json:"finding,omitempty" schema:"max=256" doc:"the finding in that report, by any of its names (CVE, GHSA, OSV id, rule)"`
+	Severity string `json:"severity,omitempty" schema:"enum=critical|high|medium|low|none|unknown"`
+	Package  string `json:"package,omitempty" schema:"max=256" doc:"the package that the finding is in"`
+	URL      string `json:"url,omitempty" schema:"max=2048"`
+	Summary  string `json:"summary,omitempty" schema:"max=2048"`
+}
+
+// An Option is one way that the agent saw.
+type Option struct {
+	ID      string `json:"id" schema:"required,min=1,max=128"`
+	Title   string `json:"title,omitempty" schema:"max=512"`
+	Outcome string `json:"outcome" schema:"required,enum=chosen|rejected|deferred"`
+	Reason  string `json:"reason,omitempty" schema:"max=2048" doc:"why it was chosen or rejected"`
+}
+
+// A Claim is the authorization that the agent says it has.
+type Claim struct {
+	Scope     []string `json:"scope,omitempty" schema:"maxitems=100,max=512" doc:"what it says it may touch"`
+	Verdict   string   `json:"verdict,omitempty" schema:"enum=autonomous|review-required|approval-required|forbidden"`
+	GrantedBy string   `json:"granted_by,omitempty" schema:"max=256"`
+	Policy    string   `json:"policy,omitempty" schema:"max=256" doc:"name or digest of the policy it relies on"`
+}
+
+// A DependencyUpdate is one dependency taken from one version to another.
+type DependencyUpdate struct {
+	Name      string `json:"name" schema:"required,min=1,max=256"`
+	Ecosystem string `json:"ecosystem,omitempty" schema:"max=64" doc:"as in OSV: npm, PyPI, Go, Maven, crates.io"`
+	From      string `json:"from,omitempty" schema:"max=128"`
+	To        string `json:"to,omitempty" schema:"max=128"`
+}
+
+// A Decision is the structured decision log of an agent.
+type Decision struct {
+	Agent         Agent    `json:"agent" schema:"required"`
+	Trigger       *Trigger `json:"trigger,omitempty" doc:"what made the agent start"`
+	Options       []Option `json:"options,omitempty" schema:"maxitems=50" doc:"the options evaluated, the chosen one among them"`
+	Chosen        string   `json:"chosen,omitempty" schema:"max=128" doc:"id of the option chosen; may be left out where one option says so itself"`
+	Rationale     string   `json:"rationale,omitempty" schema:"max=8192"`
+	Authorization *Claim   `json:"authorization,omitempty" doc:"the authorization that the agent claims"`
+	Service       string   `json:"service,omitempty" schema:"max=256"`
+}
+
+// An Action is one thing that the agent did.
+type Action struct {
+	Agent        Agent              `json:"agent" schema:"required"`
+	Tool         string             `json:"tool" schema:"required,min=1,max=256"`
+	CallID       string             `json:"call_id,omitempty" schema:"max=256"`
+	Arguments    Free               `json:"arguments,omitzero" doc:"what the tool was given; kept with the event"`
+	Result       Free               `json:"result,omitzero" doc:"what it gave back; kept with the event"`
+	Outcome      string             `json:"outcome,omitempty" schema:"enum=success|failure|refused|unknown"`
+	CommitSHA    string             `json:"commit_sha,omitempty" schema:"format=commit"`
+	Files        []string           `json:"files,omitempty" schema:"maxitems=3000,max=1024" doc:"paths changed"`
+	Dependencies []DependencyUpdate `json:"dependencies,omitempty" schema:"maxitems=500"`
+	DurationMS   int64              `json:"duration_ms,omitempty" schema:"min=0"`
+}
+
+// Free is JSON that the system carries and never reads.
+type Free []byte
+
+// IsZero reports whether nothing was given.
+func (f Free) IsZero() bool { return len(f) == 0 }
+
+// MarshalJSON returns f itself.
+func (f Free) MarshalJSON() ([]byte, error) {
+	if len(f) == 0 {
+		return []byte("null"), nil
+	}
+	return f, nil
+}
+
+// UnmarshalJSON keeps a copy of b.
+func (f *Free) UnmarshalJSON(b []byte) error {
+	*f = append((*f)[:0], b...)
+	return nil
+}
+
+// A Tool is a scanner or a test runner.
+type Tool struct {
+	Name    string `json:"name" schema:"required,min=1,max=128"`
+	Version string `json:"version,omitempty" schema:"max=128"`
+}
+
+// A Report is a file that a tool wrote, carried in the event or named by its
+// digest. A report of more than a few KB travels best as gzip+base64.
+type Report struct {
+	Format   string `json:"format,omitempty" schema:"max=64" doc:"sarif, osv-scanner, npm-audit, junit, go-test; told by content where left out"`
+	Encoding string `json:"encoding,omitempty" schema:"enum=text|base64|gzip+base64|json" doc:"how content holds the file; text where left out"`
+	Content  Free   `json:"content,omitzero" doc:"the file: a string in the encoding named, or (json) the JSON value itself"`
+	Digest   string `json:"digest,omitempty" schema:"format=digest" doc:"sha256 of the file, byte for byte as the tool wrote it"`
+	Size     int64  `json:"size,omitempty" schema:"min=0" doc:"bytes of the file"`
+}
+
+// A Scan is a scanner's report. On the wire it carries the report; once read
+// it carries what the report holds (Findings and Summary), and no content.
+type Scan struct {
+	Tool      Tool   `json:"tool" schema:"required"`
+	ScanID    string `json:"scan_id,omitempty" schema:"max=256" doc:"the scan's name at the scanner"`
+	CommitSHA string `json:"commit_sha,omitempty" schema:"format=commit" doc:"the commit that was scanned"`
+	URL       string `json:"url,omitempty" schema:"max=2048"`
+	Report    Report `json:"report" schema:"required"`
+	// Repository is for senders that set neither subject nor partitionkey.
+	Repository string `json:"repository,omitempty" schema:"max=512"`
+
+	Summary  ScanSummary `json:"-"`
+	Findings []Finding   `json:"-"`
+}
+
+// A ScanSummary is what a report says as a whole.
+type ScanSummary struct {
+	Findings int    // distinct findings in the report
+	Highest  string // the gravest severity among them
+	Scanned  bool   // the report shows that something was scanned
+}
+
+// A Finding is one weakness in one place, in the one model into which the
+// reports of all scanners are read.
+type Finding struct {
+	ID             string   `json:"id"`
+	Aliases        []string `json:"aliases,omitempty"`
+	Severity       string   `json:"severity,omitempty"` // critical, high, medium, low, none or unknown
+	Score          float64  `json:"score,omitempty"`    // CVSS base score, 0 where not stated
+	ScoreVersion   string   `json:"score_version,omitempty"`
+	Title          string   `json:"title,omitempty"`
+	Package        string   `json:"package,omitempty"`
+	Ecosystem      string   `json:"ecosystem,omitempty"`
+	PURL           string   `json:"purl,omitempty"` // https://github.com/package-url/purl-spec
+	Installed      string   `json:"installed,omitempty"`
+	Fixed          string   `json:"fixed,omitempty"` // lowest version above Installed without the weakness
+	Path           string   `json:"path,omitempty"`
+	Line           int      `json:"line,omitempty"`
+	Scanner        string   `json:"scanner,omitempty"`
+	ScannerVersion string   `json:"scanner_version,omitempty"`
+	Fingerprint    string   `json:"fingerprint,omitempty"`
+	URL            string   `json:"url,omitempty"`
+}
+
+// Names returns the names under which f is known, the id first.
+func (f Finding) Names() []string {
+	names := append([]string{f.ID}, f.Aliases...)
+	return compactStrings(names)
+}
+
+// A Validation is the result of a CI job. Counts come from the report where
+// there is one, and from the fields where there is none.
+type Validation struct {
+	Name       string `json:"name" schema:"required,min=1,max=256" doc:"the job or check"`
+	Provider   string `json:"provider,omitempty" schema:"max=128" doc:"the CI system"`
+	CommitSHA  string `json:"commit_sha,omitempty" schema:"format=commit"`
+	URL        string `json:"url,omitempty" schema:"max=2048"`
+	Conclusion string `json:"conclusion,omitempty" schema:"enum=success|failure|error|cancelled|skipped|neutral|timed-out" doc:"what the CI system says; read from the report where left out"`
+	Passed     int64  `json:"passed,omitempty" schema:"min=0"`
+	Failed     int64  `json:"failed,omitempty" schema:"min=0"`
+	Skipped    int64  `json:"skipped,omitempty" schema:"min=0"`
+	Report     Report `json:"report,omitzero"`
+	Repository string `json:"repository,omitempty" schema:"max=512"`
+
+	Failing []string `json:"-"` // names of the failing tests, sorted, at most MaxFailing
+}
+
+// A Review is a person's (or a bot's) review of one commit of a change.
+type Review struct {
+	Reviewer     string    `json:"reviewer" schema:"required,min=1,max=256" doc:"account of the reviewer"`
+	ReviewerType string    `json:"reviewer_type,omitempty" schema:"enum=human|bot|agent"`
+	Verdict      string    `json:"verdict" schema:"required,enum=approved|changes-requested|commented|dismissed"`
+	CommitSHA    string    `json:"commit_sha,omitempty" schema:"format=commit" doc:"the commit that was reviewed"`
+	SubmittedAt  time.Time `json:"submitted_at,omitzero" doc:"when; the time of the event where left out"`
+	URL          string    `json:"url,omitempty" schema:"max=2048"`
+}
+
+// An Approval is a human's leave, given before the work.
+type Approval struct {
+	Approver  string    `json:"approver" schema:"required,min=1,max=256"`
+	Scope     []string  `json:"scope,omitempty" schema:"maxitems=100,max=512" doc:"what it covers: services, paths"`
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+	Reference string    `json:"reference,omitempty" schema:"max=2048" doc:"ticket or URL where it was given"`
+	Reason    string    `json:"reason,omitempty" schema:"max=2048"`
+}
+
+// A Revision is what opens, updates, merges or closes a change say of it.
+type Revision struct {
+	Title        string             `json:"title,omitempty" schema:"max=512"`
+	URL          string             `json:"url,omitempty" schema:"max=2048"`
+	Author       string             `json:"author,omitempty" schema:"max=256" doc:"account that opened the change"`
+	AuthorType   string             `json:"author_type,omitempty" schema:"enum=human|bot|agent"`
+	Agent        string             `json:"agent,omitempty" schema:"max=256" doc:"agent id, where an agent made the change"`
+	HeadSHA      string             `json:"head_sha,omitempty" schema:"format=commit"`
+	BaseRef      string             `json:"base_ref,omitempty" schema:"max=256"`
+	Branch       string             `json:"branch,omitempty" schema:"max=256"`
+	Kind         string             `json:"kind,omitempty" schema:"enum=dependency-update|vulnerability-fix|code|configuration|test|documentation"`
+	Files        []string           `json:"files,omitempty" schema:"maxitems=3000,max=1024" doc:"paths changed, relative to the repository"`
+	Additions    int64              `json:"additions,omitempty" schema:"min=0"`
+	Deletions    int64              `json:"deletions,omitempty" schema:"min=0"`
+	Dependencies []DependencyUpdate `json:"dependencies,omitempty" schema:"maxitems=500"`
+}
+
+// An Opened says that a change was opened, or opened again.
+type Opened struct {
+	Revision
+}
+
+// An Updated says that the head or the description of a change moved.
+type Updated struct {
+	Revision
+}
+
+// A Merged says that a change was merged.
+type Merged struct {
+	Revision
+	MergeSHA string    `json:"merge_sha,omitempty" schema:"format=commit"`
+	MergedBy string    `json:"merged_by,omitempty" schema:"max=256"`
+	MergedAt time.Time `json:"merged_at,omitzero" doc:"when; the time of the event where left out"`
+}
+
+// A Closed says that a change was closed without being merged.
+type Closed struct {
+	Revision
+	ClosedBy string `json:"closed_by,omitempty" schema:"max=256"`
+}
+
+// A Deployment says that a commit reached an environment.
+type Deployment struct {
+	Environment string `json:"environment" schema:"required,min=1,max=128"`
+	CommitSHA   string `json:"commit_sha,omitempty" schema:"format=commit"`
+	Outcome     string `json:"outcome" schema:"required,enum=success|failure|rolled-back|cancelled"`
+	Deployer    string `json:"deployer,omitempty" schema:"max=256"`
+	URL         string `json:"url,omitempty" schema:"max=2048"`
+	Repository  string `json:"repository,omitempty" schema:"max=512"`
+}
+
+// A GateDecision is what the gate answered when it was asked.
+type GateDecision struct {
+	Verdict      string   `json:"verdict" schema:"required,enum=autonomous|review-required|approval-required|forbidden"`
+	Allowed      bool     `json:"allowed"`
+	Reasons      []string `json:"reasons,omitempty" schema:"maxitems=50,max=1024"`
+	PolicyDigest string   `json:"policy_digest,omitempty" schema:"format=digest"`
+	CommitSHA    string   `json:"commit_sha,omitempty" schema:"format=commit"`
+}
+
+func (*Decision) isFact()     {}
+func (*Action) isFact()       {}
+func (*Scan) isFact()         {}
+func (*Validation) isFact()   {}
+func (*Review) isFact()       {}
+func (*Approval) isFact()     {}
+func (*Opened) isFact()       {}
+func (*Updated) isFact()      {}
+func (*Merged) isFact()       {}
+func (*Closed) isFact()       {}
+func (*Deployment) isFact()   {}
+func (*GateDecision) isFact() {}
+
+// NewFact returns an empty fact of an event type, or nil for a type that is
+// none of changetrail's.
+func NewFact(eventType string) Fact {
+	switch eventType {
+	case TypeDecisionRecorded:
+		return new(Decision)
+	case TypeActionPerformed:
+		return new(Action)
+	case TypeScanCompleted:
+		return new(Scan)
+	case TypeValidationCompleted:
+		return new(Validation)
+	case TypeReviewSubmitted:
+		return new(Review)
+	case TypeApprovalGranted:
+		return new(Approval)
+	case TypeChangeOpened:
+		return new(Opened)
+	case TypeChangeUpdated:
+		return new(Updated)
+	case TypeChangeMerged:
+		return new(Merged)
+	case TypeChangeClosed:
+		return new(Closed)
+	case TypeDeploymentFinished:
+		return new(Deployment)
+	case TypeGateDecided:
+		return new(GateDecision)
+	}
+	return nil
+}
+
+// Types returns the event types of changetrail, in the order of the contract.
+func Types() []string {
+	return []string{
+		TypeDecisionRecorded, TypeActionPerformed, TypeScanCompleted, TypeValidationCompleted,
+		TypeReviewSubmitted, TypeApprovalGranted, TypeChangeOpened, TypeChangeUpdated,
+		TypeChangeMerged, TypeChangeClosed, TypeDeploymentFinished, TypeGateDecided,
+	}
+}
+
+// TypeOf returns the event type whose data f is.
+func TypeOf(f Fact) string {
+	switch f.(type) {
+	case *Decision:
+		return TypeDecisionRecorded
+	case *Action:
+		return TypeActionPerformed
+	case *Scan:
+		return TypeScanCompleted
+	case *Validation:
+		return TypeValidationCompleted
+	case *Review:
+		return TypeReviewSubmitted
+	case *Approval:
+		return TypeApprovalGranted
+	case *Opened:
+		return TypeChangeOpened
+	case *Updated:
+		return TypeChangeUpdated
+	case *Merged:
+		return TypeChangeMerged
+	case *Closed:
+		return TypeChangeClosed
+	case *Deployment:
+		return TypeDeploymentFinished
+	case *GateDecision:
+		return TypeGateDecided
+	}
+	return ""
+}

@@ -1,0 +1,169 @@
+package schemas
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// A rule is what the tags of one field demand. Package-wide, the tags are the
+// only place where a constraint is written down.
+type rule struct {
+	name      string // JSON name
+	index     []int  // reflect path, through embedded structs
+	typ       reflect.Type
+	required  bool
+	omitempty bool
+	min, max  int64 // length of a string, value of a number; max < 0: none
+	maxItems  int
+	enum      []string
+	format    string
+	doc       string
+	mapping   string // the `index` tag
+}
+
+var timeType = reflect.TypeFor[time.Time]()
+var freeType = reflect.TypeFor[record.Free]()
+
+var rules sync.Map // reflect.Type → []rule
+
+// rulesOf returns the rules of the JSON fields of struct type t.
+func rulesOf(t reflect.Type) []rule {
+	if r, ok := rules.Load(t); ok {
+		return r.([]rule)
+	}
+	var out []rule
+	for _, f := range reflect.VisibleFields(t) {
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if f.Anonymous && name == "" || !f.IsExported() || name == "-" {
+			continue
+		}
+		out = append(out, parseRule(f, name, options))
+	}
+	rules.Store(t, out)
+	return out
+}
+
+func parseRule(f reflect.StructField, name, options string) rule {
+	r := rule{
+		name: name, index: f.Index, typ: f.Type, max: -1, maxItems: -1,
+		omitempty: strings.Contains(options, "omit"), doc: f.Tag.Get("doc"), mapping: f.Tag.Get("index"),
+	}
+	for _, part := range strings.Split(f.Tag.Get("schema"), ",") {
+		key, value, _ := strings.Cut(part, "=")
+		n, _ := strconv.ParseInt(value, 10, 64)
+		switch key {
+		case "required":
+			r.required = true
+		case "min":
+			r.min = n
+		case "max":
+			r.max = n
+		case "maxitems":
+			r.maxItems = int(n)
+		case "enum":
+			r.enum = strings.Split(value, "|")
+		case "format":
+			r.format = value
+		}
+	}
+	return r
+}
+
+// Check reports every way in which fact breaks its schema, at most ten, each
+// with the path of the field.
+func Check(fact record.Fact) error {
+	var errs []error
+	checkStruct(reflect.ValueOf(fact).Elem(), "data", &errs)
+	return errors.Join(errs...)
+}
+
+func checkStruct(v reflect.Value, path string, errs *[]error) {
+	for _, r := range rulesOf(v.Type()) {
+		if len(*errs) >= 10 {
+			return
+		}
+		checkValue(v.FieldByIndex(r.index), r, path+"."+r.name, errs)
+	}
+}
+
+func checkValue(v reflect.Value, r rule, path string, errs *[]error) {
+	fail := func(format string, args ...any) {
+		*errs = append(*errs, fmt.Errorf(path+": "+format, args...))
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		if v.IsNil() {
+			if r.required {
+				fail("is missing")
+			}
+			return
+		}
+		checkValue(v.Elem(), r, path, errs)
+	case reflect.String:
+		checkString(v.String(), r, fail)
+	case reflect.Int64, reflect.Int:
+		if v.Int() < r.min {
+			fail("%d is below %d", v.Int(), r.min)
+		}
+	case reflect.Slice:
+		if v.Type() == freeType {
+			return
+		}
+		if r.maxItems >= 0 && v.Len() > r.maxItems {
+			fail("%d items, at most %d are allowed", v.Len(), r.maxItems)
+			return
+		}
+		item := r
+		item.required = v.Type().Elem().Kind() == reflect.String
+		for i := range v.Len() {
+			if len(*errs) >= 10 {
+				return
+			}
+			checkValue(v.Index(i), item, path+"["+strconv.Itoa(i)+"]", errs)
+		}
+	case reflect.Struct:
+		if v.Type() != timeType {
+			checkStruct(v, path, errs)
+		} else if t := v.Interface().(time.Time); !t.IsZero() && (t.Year() < 1 || t.Year() > 9999) {
+			fail("year %d is out of range", t.Year())
+		}
+	}
+}
+
+func checkString(s string, r rule, fail func(string, ...any)) {
+	if s == "" {
+		if r.required {
+			fail("is missing or empty")
+		}
+		return
+	}
+	if r.max >= 0 && int64(len(s)) > r.max && int64(utf8.RuneCountInString(s)) > r.max {
+		fail("%d characters, at most %d are allowed", utf8.RuneCountInString(s), r.max)
+	}
+	if r.enum != nil {
+		for _, e := range r.enum {
+			if s == e {
+				return
+			}
+		}
+		fail("%q is not one of %s", s, strings.Join(r.enum, ", "))
+	}
+	switch r.format {
+	case "digest":
+		if !record.IsDigest(s) {
+			fail("%q is not a digest; want sha256: and 64 lower-case hex digits", s)
+		}
+	case "commit":
+		if !record.IsCommit(s) {
+			fail("%q is not a commit; want 7 to 64 hex digits", s)
+		}
+	}
+}

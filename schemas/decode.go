@@ -1,0 +1,152 @@
+package schemas
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// MaxEventSize is the largest event that is accepted, in bytes of its Kafka
+// value. It is below Kafka's default for a message, so that one refused here
+// with a reason is not refused there without one.
+const MaxEventSize = 1_000_000
+
+// Times outside these bounds come from a clock that is wrong.
+const (
+	maxAhead = 24 * time.Hour
+	maxAge   = 20 * 365 * 24 * time.Hour
+)
+
+// Decode reads the event in an opened envelope, up to and not including the
+// report that a scan or a validation carries: that is for package evidence.
+// arrived is the time of the Kafka record; key is its key. Its errors are
+// refusals.
+func Decode(e Envelope, key []byte, arrived time.Time) (record.Event, error) {
+	fact := record.NewFact(e.Type)
+	if fact == nil {
+		return record.Event{}, Refuse(UnknownType, "type %q is none that is read here; changetrail's own begin with dev.changetrail.", e.Type)
+	}
+	if err := jsonData(e); err != nil {
+		return record.Event{}, err
+	}
+	if err := unmarshalData(e.Data, fact); err != nil {
+		return record.Event{}, err
+	}
+	if err := Check(fact); err != nil {
+		return record.Event{}, Refuse(SchemaViolation, "%s (see schemas/events/%s.json)", strings.ReplaceAll(err.Error(), "\n", "; "), e.Type)
+	}
+	ev := record.Event{Source: e.Source, ID: e.ID, Type: e.Type, Time: e.Time.UTC(), Fact: fact}
+	if e.Time.IsZero() {
+		ev.Time = arrived.UTC()
+	}
+	if err := checkClock(ev.Time, arrived); err != nil {
+		return record.Event{}, err
+	}
+	if err := locate(&ev, e, key); err != nil {
+		return record.Event{}, err
+	}
+	return ev, nil
+}
+
+func jsonData(e Envelope) error {
+	if t := e.DataContentType; t != "" {
+		media, _, _ := strings.Cut(t, ";")
+		media = strings.ToLower(strings.TrimSpace(media))
+		if media != ContentTypeJSON && !strings.HasSuffix(media, "+json") {
+			return Refuse(SchemaViolation, "data of type %s is %s; want %s", e.Type, media, ContentTypeJSON)
+		}
+	}
+	return nil
+}
+
+func unmarshalData(data jsontext.Value, fact record.Fact) error {
+	if len(data) == 0 || string(data) == "null" {
+		return Refuse(SchemaViolation, "the event has no data")
+	}
+	err := json.Unmarshal(data, fact)
+	if err == nil {
+		return nil
+	}
+	var syntax *jsontext.SyntacticError
+	if errors.As(err, &syntax) {
+		return Refuse(NotJSON, "data: %s", cleanError(err))
+	}
+	return Refuse(SchemaViolation, "%s", semanticError("data", err))
+}
+
+func checkClock(t, arrived time.Time) error {
+	switch {
+	case t.After(arrived.Add(maxAhead)):
+		return Refuse(ClockSkew, "the event says %s, %s after it arrived; set the sender's clock and send it again", t.Format(time.RFC3339), t.Sub(arrived).Round(time.Minute))
+	case t.Before(arrived.Add(-maxAge)):
+		return Refuse(ClockSkew, "the event says %s, over 20 years before it arrived; set the sender's clock and send it again", t.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// locate finds out which change and repository an event is about.
+func locate(ev *record.Event, e Envelope, key []byte) error {
+	if e.Subject != "" {
+		id, err := record.ParseChange(e.Subject)
+		if err != nil {
+			return Refuse(NotAChange, "subject %v", err)
+		}
+		ev.Change, ev.Repository = id, id.Repository()
+		return nil
+	}
+	if needsChange(ev.Fact) {
+		return Refuse(NotAChange, "an event of type %s needs its change as the subject, as github.com/acme/payments/pull/4829", ev.Type)
+	}
+	for _, name := range []string{e.PartitionKey, repositoryOf(ev.Fact), string(key)} {
+		if repo, err := record.ParseRepository(name); err == nil {
+			ev.Repository = repo
+			return nil
+		}
+	}
+	return Refuse(NoRepository, "neither the subject nor partitionkey, data.repository or the Kafka key names a repository; set partitionkey to host/path, as github.com/acme/payments")
+}
+
+func needsChange(f record.Fact) bool {
+	switch f.(type) {
+	case *record.Scan, *record.Validation, *record.Deployment:
+		return false
+	}
+	return true
+}
+
+func repositoryOf(f record.Fact) string {
+	switch f := f.(type) {
+	case *record.Scan:
+		return f.Repository
+	case *record.Validation:
+		return f.Repository
+	case *record.Deployment:
+		return f.Repository
+	}
+	return ""
+}
+
+func goKindName(t reflect.Type) string {
+	if t == timeType {
+		return "an RFC 3339 time"
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "a boolean"
+	case reflect.Int, reflect.Int64:
+		return "a whole number"
+	case reflect.Float64:
+		return "a number"
+	case reflect.Slice:
+		return "an array"
+	}
+	return "an object"
+}

@@ -1,0 +1,319 @@
+package schemas
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// An EventDocument is one enriched event as it stands in the search index.
+type EventDocument struct {
+	Timestamp  time.Time       `json:"@timestamp" schema:"required" index:"date" doc:"when it happened, as the event says"`
+	Message    string          `json:"message,omitempty" index:"text"`
+	ECS        record.Version  `json:"ecs"`
+	DataStream DataStream      `json:"data_stream"`
+	Event      EventFields     `json:"event"`
+	Tags       []string        `json:"tags,omitempty" index:"keyword" doc:"the control tags of the change"`
+	Service    *record.Service `json:"service,omitempty"`
+	User       *record.User    `json:"user,omitempty" doc:"who did it"`
+	GenAI      *record.GenAI   `json:"gen_ai,omitempty"`
+	Package    *record.Package `json:"package,omitempty"`
+	Trace      *Trace          `json:"trace,omitempty"`
+	Trail      EventTrail      `json:"changetrail"`
+}
+
+// DataStream is data_stream.*: where the document belongs.
+type DataStream struct {
+	Type      string `json:"type" index:"keyword"`
+	Dataset   string `json:"dataset" index:"keyword"`
+	Namespace string `json:"namespace" index:"keyword"`
+}
+
+// EventFields is ECS event.* of an event.
+type EventFields struct {
+	ID       string    `json:"id" index:"keyword" doc:"id of the CloudEvent"`
+	Kind     string    `json:"kind" index:"keyword"`
+	Category []string  `json:"category" index:"keyword"`
+	Type     []string  `json:"type" index:"keyword"`
+	Action   string    `json:"action" index:"keyword" doc:"what happened, as decision-recorded"`
+	Dataset  string    `json:"dataset" index:"keyword"`
+	Module   string    `json:"module" index:"keyword"`
+	Provider string    `json:"provider" index:"keyword" doc:"source of the CloudEvent"`
+	Outcome  string    `json:"outcome,omitempty" index:"keyword"`
+	Created  time.Time `json:"created" index:"date" doc:"when the broker took it"`
+	Sequence string    `json:"sequence,omitempty" index:"keyword"`
+	URL      string    `json:"url,omitempty" index:"keyword"`
+}
+
+// Trace is ECS trace.*.
+type Trace struct {
+	ID string `json:"id" index:"keyword"`
+}
+
+// EventTrail is changetrail.* of an event.
+type EventTrail struct {
+	Event       EventIdentity        `json:"event"`
+	Change      *EventChange         `json:"change,omitempty"`
+	Repository  record.Repository    `json:"repository" index:"keyword"`
+	Service     *record.ServiceFacts `json:"service,omitempty"`
+	Control     *record.ControlFacts `json:"control,omitempty"`
+	Environment []string             `json:"environment,omitempty" index:"keyword"`
+	Data        jsontext.Value       `json:"data,omitempty" index:"flat" doc:"data of the event; reports are left out"`
+	DataText    string               `json:"data_text,omitempty" index:"none" doc:"data of the event where it is too large or too deep to index"`
+}
+
+// EventIdentity is the identity of the CloudEvent.
+type EventIdentity struct {
+	Type     string `json:"type" index:"keyword"`
+	Digest   string `json:"digest" index:"keyword" doc:"digest over type, change, time and data; tells a repeat from a conflict"`
+	AuthType string `json:"authtype,omitempty" index:"keyword"`
+	AuthID   string `json:"authid,omitempty" index:"keyword"`
+	DataRef  string `json:"dataref,omitempty" index:"keyword"`
+}
+
+// EventChange is the change that an event is about.
+type EventChange struct {
+	ID          record.ChangeID `json:"id" index:"keyword"`
+	Number      string          `json:"number,omitempty" index:"keyword"`
+	Kind        string          `json:"kind,omitempty" index:"keyword"`
+	State       string          `json:"state,omitempty" index:"keyword"`
+	InitiatedBy string          `json:"initiated_by,omitempty" index:"keyword"`
+}
+
+// Datasets and index names of the contract, section 4.
+const (
+	EventDataset  = "changetrail.event"
+	RecordDataset = "changetrail.record"
+	RecordsAlias  = "changetrail-records"
+)
+
+// EventIndex returns the data stream of the enriched events of a namespace.
+func EventIndex(namespace string) string { return "logs-" + EventDataset + "-" + namespace }
+
+// RecordIndex returns the index of the records of changes first seen at t.
+func RecordIndex(namespace string, t time.Time) string {
+	return "changetrail-record-" + namespace + "-" + t.UTC().Format("2006.01")
+}
+
+// DocumentID returns the id of an event's document: the same for the same
+// source and id, and safe in a URL.
+func DocumentID(e record.Event) string {
+	h := sha256.Sum256([]byte(e.Key()))
+	return hex.EncodeToString(h[:20])
+}
+
+// Beyond these, data is kept as text: an index flattens objects to a limited
+// depth, and refuses the document otherwise.
+const (
+	maxFlatSize  = 32 << 10
+	maxFlatDepth = 16
+)
+
+// NewEventDocument returns the document of e without what its change adds.
+// data is the event's data as JSON text, without reports.
+func NewEventDocument(e record.Event, env Envelope, data jsontext.Value, arrived time.Time, namespace string) *EventDocument {
+	d := &EventDocument{
+		Timestamp:  e.Time,
+		ECS:        record.Version{Version: record.ECSVersion},
+		DataStream: DataStream{"logs", EventDataset, namespace},
+		Event: EventFields{
+			ID: e.ID, Kind: "event", Category: []string{"configuration"}, Type: []string{"info"},
+			Action: action(e.Type), Dataset: EventDataset, Module: "changetrail", Provider: e.Source,
+			Created: arrived.UTC(), Sequence: env.Sequence,
+		},
+		Trail: EventTrail{
+			Event:      EventIdentity{Type: e.Type, Digest: e.Digest, AuthType: env.AuthType, AuthID: env.AuthID, DataRef: env.DataRef},
+			Repository: e.Repository,
+		},
+	}
+	if len(env.TraceParent) == 55 {
+		d.Trace = &Trace{env.TraceParent[3:35]}
+	}
+	if len(data) > maxFlatSize || depth(data) > maxFlatDepth {
+		d.Trail.DataText = string(data)
+	} else {
+		d.Trail.Data = data
+	}
+	describe(d, e)
+	return d
+}
+
+// action turns dev.changetrail.decision.recorded.v1 into decision-recorded.
+func action(eventType string) string {
+	s := strings.TrimPrefix(eventType, "dev.changetrail.")
+	s = strings.TrimSuffix(s, ".v1")
+	return strings.ReplaceAll(s, ".", "-")
+}
+
+func depth(data []byte) int {
+	deepest, now, inString := 0, 0, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			now++
+			deepest = max(deepest, now)
+		case c == '}' || c == ']':
+			now--
+		}
+	}
+	return deepest
+}
+
+func describe(d *EventDocument, e record.Event) {
+	user := func(name string) {
+		if name != "" {
+			d.User = &record.User{Name: name}
+		}
+	}
+	agent := func(a record.Agent) {
+		d.GenAI = &record.GenAI{Agent: record.GenAIAgent{ID: a.ID, Name: a.Name, Version: a.Version}}
+		if a.Provider != "" {
+			d.GenAI.Provider = &record.GenAIProvider{Name: a.Provider}
+		}
+		if a.Model != "" {
+			d.GenAI.Request = &record.GenAIRequest{Model: a.Model}
+		}
+	}
+	kind := func(category, typ string) { d.Event.Category, d.Event.Type = []string{category}, []string{typ} }
+	switch f := e.Fact.(type) {
+	case *record.Decision:
+		agent(f.Agent)
+		user(f.Agent.DelegatedBy)
+		d.Message = f.Agent.ID + " decided"
+		if t := f.Trigger; t != nil && t.Finding != "" {
+			d.Message += " on " + t.Finding
+		}
+		if f.Chosen != "" {
+			d.Message += ": " + f.Chosen
+		}
+	case *record.Action:
+		agent(f.Agent)
+		kind("process", "change")
+		d.Message = f.Agent.ID + " used " + f.Tool
+		d.Event.Outcome = outcome(f.Outcome)
+	case *record.Scan:
+		kind("vulnerability", "info")
+		d.Message = fmt.Sprintf("%s: %d findings", f.Tool.Name, f.Summary.Findings)
+		d.Event.URL = f.URL
+	case *record.Validation:
+		d.Message = fmt.Sprintf("%s: %s, %d passed, %d failed", f.Name, f.Conclusion, f.Passed, f.Failed)
+		d.Event.Outcome, d.Event.URL = outcome(f.Conclusion), f.URL
+	case *record.Review:
+		user(f.Reviewer)
+		d.Message, d.Event.URL = f.Reviewer+": "+f.Verdict, f.URL
+	case *record.Approval:
+		user(f.Approver)
+		kind("iam", "allowed")
+		d.Message = f.Approver + " gave leave"
+	case *record.Opened:
+		kind("configuration", "creation")
+		user(f.Author)
+		d.Message, d.Event.URL = "opened: "+f.Title, f.URL
+	case *record.Updated:
+		kind("configuration", "change")
+		user(f.Author)
+		d.Message = "updated to " + f.HeadSHA
+	case *record.Merged:
+		kind("configuration", "change")
+		user(f.MergedBy)
+		d.Message, d.Event.Outcome = "merged as "+f.MergeSHA, "success"
+	case *record.Closed:
+		kind("configuration", "end")
+		user(f.ClosedBy)
+		d.Message = "closed"
+	case *record.Deployment:
+		kind("configuration", "installation")
+		user(f.Deployer)
+		d.Message = f.Environment + ": " + f.Outcome
+		d.Event.Outcome, d.Event.URL = outcome(f.Outcome), f.URL
+	case *record.GateDecision:
+		kind("iam", map[bool]string{true: "allowed", false: "denied"}[f.Allowed])
+		d.Message = "gate: " + f.Verdict
+	}
+}
+
+// outcome maps a conclusion to the three values of ECS event.outcome.
+func outcome(s string) string {
+	switch s {
+	case "success":
+		return "success"
+	case "failure", "error", "timed-out", "rolled-back", "refused":
+		return "failure"
+	case "":
+		return ""
+	}
+	return "unknown"
+}
+
+// encoding writes equal values as equal bytes, on one line.
+var encoding = json.JoinOptions(json.Deterministic(true), jsontext.AllowInvalidUTF8(true), jsontext.EscapeForJS(false))
+
+// Encode returns a document on one line.
+func Encode(doc any) ([]byte, error) { return json.Marshal(doc, encoding) }
+
+// Seal sets the evidence digest of r and returns r encoded as it is for
+// revision. The digest is over the record with revision 0 and no digest in the
+// canonical form of RFC 8785; last, the digest sent before, tells that nothing
+// changed, and Seal then returns nil.
+func Seal(r *record.Record, revision int64, last string) ([]byte, error) {
+	r.Trail.Revision, r.Trail.EvidenceDigest = 0, ""
+	bare, err := Encode(r)
+	if err != nil {
+		return nil, fmt.Errorf("encode record %s: %w", r.Trail.Change.ID, err)
+	}
+	digest, err := CanonicalDigest(bare)
+	if err != nil {
+		return nil, fmt.Errorf("digest of record %s: %w", r.Trail.Change.ID, err)
+	}
+	if digest == last {
+		return nil, nil
+	}
+	r.Trail.Revision, r.Trail.EvidenceDigest = revision, digest
+	return Encode(r)
+}
+
+// CanonicalDigest returns the sha256 of a document in the canonical form of
+// RFC 8785, the members changetrail.revision and changetrail.evidence_digest
+// set to 0 and "". It changes doc.
+func CanonicalDigest(doc []byte) (string, error) {
+	v := jsontext.Value(bytes.Clone(doc))
+	if err := v.Canonicalize(); err != nil {
+		return "", err
+	}
+	return Digest(v), nil
+}
+
+// Digest returns the digest of data, sha256:<hex>.
+func Digest(data []byte) string {
+	h := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(h[:])
+}
+
+// Fingerprint marshals the fact of e and sets e.Digest from it. The result is
+// free of how the sender wrote the same thing: order of members, white space,
+// escapes. It is what the event stands for in the store and, for events with
+// reports, in the index.
+func Fingerprint(e *record.Event) (jsontext.Value, error) {
+	data, err := Encode(e.Fact)
+	if err != nil {
+		return nil, Refuse(SchemaViolation, "data: %v", err)
+	}
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\x00%s\x00%d\x00", e.Type, e.Change, e.Time.UnixNano())
+	h.Write(data)
+	e.Digest = hex.EncodeToString(h.Sum(nil)[:16])
+	return data, nil
+}

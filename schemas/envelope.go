@@ -1,0 +1,209 @@
+package schemas
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Content types of CloudEvents (CloudEvents JSON format 1.0.2, Kafka protocol
+// binding 1.0.2).
+const (
+	ContentTypeEvent = "application/cloudevents+json"
+	ContentTypeBatch = "application/cloudevents-batch+json"
+	ContentTypeJSON  = "application/json"
+)
+
+// A Header is one header of a Kafka record.
+type Header struct {
+	Key   string
+	Value []byte
+}
+
+// A Message is a Kafka record as it came, without its place in the topic.
+type Message struct {
+	Key     []byte
+	Value   []byte
+	Headers []Header
+	Time    time.Time // the record's timestamp: when the broker took it
+}
+
+// An Envelope is the context of a CloudEvent, and its data as JSON text.
+type Envelope struct {
+	SpecVersion     string    `json:"specversion"`
+	ID              string    `json:"id"`
+	Source          string    `json:"source"`
+	Type            string    `json:"type"`
+	Subject         string    `json:"subject"`
+	Time            time.Time `json:"time"`
+	DataContentType string    `json:"datacontenttype"`
+	PartitionKey    string    `json:"partitionkey"`
+	DataRef         string    `json:"dataref"`
+	TraceParent     string    `json:"traceparent"`
+	TraceState      string    `json:"tracestate"`
+	Sequence        string    `json:"sequence"`
+	AuthType        string    `json:"authtype"`
+	AuthID          string    `json:"authid"`
+
+	Data       jsontext.Value `json:"data"`
+	DataBase64 string         `json:"data_base64"`
+}
+
+// Open reads the CloudEvent in m, in the binary or the structured mode of the
+// Kafka protocol binding. Data that is not read by changetrail stays as it is.
+// Its errors are refusals.
+func Open(m Message) (Envelope, error) {
+	contentType := ""
+	binary := false
+	for _, h := range m.Headers {
+		switch {
+		case h.Key == "content-type" || h.Key == "Content-Type":
+			contentType = string(h.Value)
+		case strings.HasPrefix(h.Key, "ce_"):
+			binary = true
+		}
+	}
+	media, _, _ := strings.Cut(contentType, ";")
+	switch media = strings.ToLower(strings.TrimSpace(media)); {
+	case media == ContentTypeBatch:
+		return Envelope{}, Refuse(NotCloudEvent, "a batch in one Kafka record; the Kafka binding has no batch mode: send each event as a record of its own")
+	case strings.HasPrefix(media, ContentTypeEvent):
+		return openStructured(m.Value)
+	case strings.HasPrefix(media, "application/cloudevents"):
+		return Envelope{}, Refuse(NotCloudEvent, "content type %s; want %s", media, ContentTypeEvent)
+	case binary:
+		return openBinary(m, contentType)
+	}
+	return openStructured(m.Value) // as kcat sends it, without headers
+}
+
+func openStructured(value []byte) (Envelope, error) {
+	if len(bytes.TrimSpace(value)) == 0 {
+		return Envelope{}, Refuse(NotJSON, "the record has no value")
+	}
+	var e Envelope
+	if err := json.Unmarshal(value, &e); err != nil {
+		var syntax *jsontext.SyntacticError
+		if errors.As(err, &syntax) {
+			return Envelope{}, Refuse(NotJSON, "%s", cleanError(err))
+		}
+		return Envelope{}, Refuse(NotCloudEvent, "%s", semanticError("", err))
+	}
+	if e.DataBase64 != "" {
+		data, err := base64.StdEncoding.DecodeString(e.DataBase64)
+		if err != nil {
+			return Envelope{}, Refuse(NotCloudEvent, "data_base64: %v", err)
+		}
+		e.Data = data
+	}
+	return e, e.valid()
+}
+
+func openBinary(m Message, contentType string) (Envelope, error) {
+	e := Envelope{DataContentType: contentType, Data: m.Value}
+	for _, h := range m.Headers {
+		name, ok := strings.CutPrefix(h.Key, "ce_")
+		if !ok {
+			continue
+		}
+		value := string(h.Value)
+		switch name {
+		case "specversion":
+			e.SpecVersion = value
+		case "id":
+			e.ID = value
+		case "source":
+			e.Source = value
+		case "type":
+			e.Type = value
+		case "subject":
+			e.Subject = value
+		case "time":
+			t, err := time.Parse(time.RFC3339Nano, value)
+			if err != nil {
+				return Envelope{}, Refuse(NotCloudEvent, "header ce_time: %q is not an RFC 3339 time", value)
+			}
+			e.Time = t
+		case "partitionkey":
+			e.PartitionKey = value
+		case "dataref":
+			e.DataRef = value
+		case "traceparent":
+			e.TraceParent = value
+		case "tracestate":
+			e.TraceState = value
+		case "sequence":
+			e.Sequence = value
+		case "authtype":
+			e.AuthType = value
+		case "authid":
+			e.AuthID = value
+		}
+	}
+	return e, e.valid()
+}
+
+// valid checks the attributes that CloudEvents 1.0.2 requires. A NUL would
+// make two identities look like one.
+func (e *Envelope) valid() error {
+	var missing []string
+	for _, a := range []struct{ name, value string }{{"specversion", e.SpecVersion}, {"id", e.ID}, {"source", e.Source}, {"type", e.Type}} {
+		if a.value == "" {
+			missing = append(missing, a.name)
+		}
+		if len(a.value) > 1024 || strings.ContainsRune(a.value, 0) {
+			return Refuse(NotCloudEvent, "attribute %s is longer than 1024 bytes or holds a NUL", a.name)
+		}
+	}
+	if missing != nil {
+		return Refuse(NotCloudEvent, "no attribute %s; a CloudEvent needs specversion, id, source and type", strings.Join(missing, ", "))
+	}
+	if e.SpecVersion != "1.0" {
+		return Refuse(NotCloudEvent, "specversion %q; only 1.0 is read", e.SpecVersion)
+	}
+	return nil
+}
+
+// semanticError says in the words of JSON what does not fit.
+func semanticError(prefix string, err error) string {
+	var s *json.SemanticError
+	if !errors.As(err, &s) {
+		return prefix + cleanError(err)
+	}
+	path := prefix + strings.ReplaceAll(string(s.JSONPointer), "/", ".")
+	if s.GoType != nil && s.Err == nil {
+		return fmt.Sprintf("%s: %s does not fit, want %s", path, kindName(s.JSONKind), goKindName(s.GoType))
+	}
+	if s.Err != nil {
+		return path + ": " + s.Err.Error()
+	}
+	return prefix + cleanError(err)
+}
+
+func cleanError(err error) string {
+	return strings.ReplaceAll(strings.TrimPrefix(err.Error(), "jsontext: "), "json: ", "")
+}
+
+func kindName(k jsontext.Kind) string {
+	switch k {
+	case 'n':
+		return "null"
+	case 't', 'f':
+		return "a boolean"
+	case '"':
+		return "a string"
+	case '0':
+		return "a number"
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	}
+	return "the value"
+}
