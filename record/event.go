@@ -31,6 +31,9 @@ type Event struct {
 	Fact       Fact
 	// Digest tells apart two events of one identity and different content.
 	Digest string
+	// Stored is Fact as whoever keeps events writes it. It is carried along and
+	// never read here, so that what was written once need not be written again.
+	Stored []byte
 }
 
 // Key returns the identity of e.

@@ -68,6 +68,9 @@ func scanPostings(e Event, f *Scan) []Posting {
 	return out
 }
 
+// Whole returns f as a report, without the findings and without the content.
+func (f *Scan) Whole() *Scan { return f.only(nil) }
+
 // only returns f with findings in place of its own, and without the content.
 func (f *Scan) only(findings []Finding) *Scan {
 	g := *f

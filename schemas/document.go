@@ -3,6 +3,7 @@ package schemas
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"strings"
@@ -302,18 +303,21 @@ func Digest(data []byte) string {
 	return "sha256:" + hex.EncodeToString(h[:])
 }
 
-// Fingerprint marshals the fact of e and sets e.Digest from it. The result is
-// free of how the sender wrote the same thing: order of members, white space,
-// escapes. It is what the event stands for in the store and, for events with
-// reports, in the index.
-func Fingerprint(e *record.Event) (jsontext.Value, error) {
+// Fingerprint marshals the fact of e into e.Stored and sets e.Digest from it.
+// The result is free of how the sender wrote the same thing: order of members,
+// white space, escapes. stated is the time that the event states, if it does.
+func Fingerprint(e *record.Event, stated time.Time) error {
 	data, err := Encode(e.Fact)
 	if err != nil {
-		return nil, Refuse(SchemaViolation, "data: %v", err)
+		return Refuse(SchemaViolation, "data: %v", err)
 	}
+	var head [8]byte
+	binary.BigEndian.PutUint64(head[:], uint64(stated.UnixNano()))
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\x00%s\x00%d\x00", e.Type, e.Change, e.Time.UnixNano())
+	h.Write(head[:])
+	h.Write([]byte(e.Type + "\x00" + string(e.Change) + "\x00"))
 	h.Write(data)
+	e.Stored = data
 	e.Digest = hex.EncodeToString(h.Sum(nil)[:16])
-	return data, nil
+	return nil
 }

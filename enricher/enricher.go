@@ -1,0 +1,311 @@
+package enricher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/policy"
+	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/schemas"
+	"github.com/changetrail/changetrail/stream"
+)
+
+// Group is the consumer group of the enrichers.
+const Group = "changetrail-enricher"
+
+// A Config is what an enricher needs.
+type Config struct {
+	Kafka     stream.Config
+	Topics    stream.Topics
+	Namespace string // of the indexes
+	StateDir  string // local store; one for each enricher
+	Instance  string // stable and unique; kept in StateDir where empty
+	Policy    *policy.Policy
+	Controls  *controls.Matrix
+
+	MaxBatch    int           // events a transaction; 4000 where 0
+	Linger      time.Duration // how long a batch may wait to fill
+	Compression string        // of what is written; lz4 where empty
+
+	Log    *slog.Logger
+	Meter  metric.MeterProvider
+	Tracer trace.TracerProvider
+}
+
+// An Enricher is one member of the group of enrichers. It implements
+// [stream.Processor].
+type Enricher struct {
+	conf       Config
+	partitions int32
+	store      *store
+	state      *projection
+	pending    []entry // of the transaction at hand
+	metrics    *metrics
+	tracer     *tracer
+	now        func() time.Time
+}
+
+// Run enriches until ctx is done.
+func Run(ctx context.Context, c Config) error {
+	partitions, err := stream.Partitions(ctx, c.Kafka, c.Topics)
+	if err != nil {
+		return err
+	}
+	s, err := openStore(c.StateDir)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if c.Instance == "" {
+		if c.Instance, err = s.instance(); err != nil {
+			return err
+		}
+	}
+	e, err := newEnricher(c, s, partitions)
+	if err != nil {
+		return err
+	}
+	t := &stream.Transform{
+		Config: c.Kafka, Group: Group, Instance: c.Instance,
+		In: c.Topics.Events(), State: c.Topics.State(),
+		Processor: e, MaxBatch: c.MaxBatch, Linger: c.Linger, Compression: c.Compression,
+		Log: c.Log, Observe: e.metrics.transaction,
+	}
+	return t.Run(ctx)
+}
+
+func newEnricher(c Config, s *store, partitions int32) (*Enricher, error) {
+	m, err := newMetrics(c.Meter)
+	if err != nil {
+		return nil, err
+	}
+	return &Enricher{
+		conf: c, partitions: partitions, store: s, state: newProjection(s),
+		metrics: m, tracer: newTracer(c.Tracer), now: time.Now,
+	}, nil
+}
+
+// Position implements [stream.Processor].
+func (e *Enricher) Position(partition int32, id string) (int64, error) {
+	n, err := e.store.position(partition, id)
+	if n == 0 {
+		e.state = newProjection(e.store)
+	}
+	return n, err
+}
+
+// Restore implements [stream.Processor].
+func (e *Enricher) Restore(partition int32, recs []*stream.Record, next int64) error {
+	entries := make([]entry, len(recs))
+	for i, r := range recs {
+		entries[i] = entry{partition, string(r.Key), r.Value}
+	}
+	return e.state.restore(entries, partition, next)
+}
+
+// Committed implements [stream.Processor].
+func (e *Enricher) Committed(next map[int32]int64) error {
+	err := e.state.commit(e.pending, next)
+	e.pending = nil
+	e.metrics.committed()
+	e.tracer.end(true)
+	return err
+}
+
+// Aborted implements [stream.Processor].
+func (e *Enricher) Aborted() {
+	e.state.reset()
+	e.pending = nil
+	e.metrics.aborted()
+	e.tracer.end(false)
+}
+
+// Apply implements [stream.Processor]: it decodes the batch, takes in each
+// event, folds the changes that they touch, and returns each event enriched,
+// the newest revision of each record, the state that changed, and what was
+// refused.
+func (e *Enricher) Apply(_ context.Context, batch []*stream.Record) ([]*stream.Record, error) {
+	e.state.reset()
+	decoded := decodeAll(batch)
+	out := make([]*stream.Record, 0, 3*len(batch))
+	admitted := make([]*decodedEvent, 0, len(batch))
+	for i := range decoded {
+		d := &decoded[i]
+		if d.refusal == nil {
+			if home := stream.PartitionOf(string(d.event.Repository), e.partitions); home != d.record.Partition && stream.Header(d.record, stream.HeaderRerouted) == nil {
+				out = append(out, e.reroute(d, home))
+				continue
+			}
+			a, err := e.state.admit(d.record.Partition, d.event, d.record.Timestamp, d.trace())
+			if err != nil {
+				return nil, err
+			}
+			switch a {
+			case fresh:
+				d.span = e.tracer.start(d)
+				admitted = append(admitted, d)
+				continue
+			case repeat:
+				e.metrics.count(repeated, d.event.Type)
+				continue
+			case conflict:
+				d.refusal = &schemas.Refusal{Reason: schemas.DuplicateID, Detail: "source and id are those of another event with other content; of the two the one with the earlier time stands. Give each event an id of its own"}
+			}
+		}
+		out = append(out, e.refuse(d))
+	}
+	records, folded, err := e.fold()
+	if err != nil {
+		return nil, err
+	}
+	documents, err := e.documents(admitted, folded)
+	if err != nil {
+		return nil, err
+	}
+	e.pending, err = e.state.entries()
+	if err != nil {
+		return nil, err
+	}
+	out = append(append(out, documents...), records...)
+	for _, s := range e.pending {
+		out = append(out, &stream.Record{Topic: e.conf.Topics.State(), Partition: s.partition, Key: []byte(s.key), Value: s.value})
+	}
+	return out, nil
+}
+
+// fold makes the record of each change that was touched. It returns the
+// revisions to be sent and every record folded.
+func (e *Enricher) fold() ([]*stream.Record, map[record.ChangeID]*record.Record, error) {
+	folded := make(map[record.ChangeID]*record.Record, len(e.state.work.touched))
+	var out []*stream.Record
+	for _, id := range slices.Sorted(maps.Keys(e.state.work.touched)) {
+		t := e.state.work.touched[id]
+		c := e.state.work.changes[id]
+		r := record.Fold(id, c.facts)
+		e.place(r)
+		folded[id] = r
+		value, err := schemas.Seal(r, c.revision+1, c.digest)
+		if err != nil {
+			return nil, nil, err
+		}
+		if value == nil {
+			continue // the same as before
+		}
+		c.revision, c.digest = r.Trail.Revision, r.Trail.EvidenceDigest
+		out = append(out, &stream.Record{
+			Topic: e.conf.Topics.Records(), Partition: t.partition, Key: []byte(id), Value: value,
+			Headers: headers(schemas.RecordIndex(e.conf.Namespace, c.firstSeen), string(id), c.revision, t.newest, t.trace),
+		})
+	}
+	return out, folded, nil
+}
+
+// place sets the service and the controls of r.
+func (e *Enricher) place(r *record.Record) {
+	c := r.Trail.Change
+	files := c.Files
+	if r.Trail.Actions != nil {
+		files = slices.Concat(files, r.Trail.Actions.Files)
+	}
+	facts := e.conf.Policy.Describe(e.conf.Policy.Match(c.Repository, files))
+	if facts != nil {
+		r.Trail.Service = facts
+		r.Service = &record.Service{Name: facts.Names[0]}
+		if len(r.Trail.Environment) > 0 {
+			r.Service.Environment = r.Trail.Environment[0]
+		}
+	}
+	if tags := e.conf.Controls.Tag(r); tags != nil {
+		r.Trail.Control, r.Tags = tags, tags.Tags
+	}
+}
+
+// documents returns each event with what is known of its change.
+func (e *Enricher) documents(admitted []*decodedEvent, folded map[record.ChangeID]*record.Record) ([]*stream.Record, error) {
+	out := make([]*stream.Record, len(admitted))
+	err := parallel(len(admitted), func(i int) error {
+		d := admitted[i]
+		doc := schemas.NewEventDocument(d.event, d.env, d.data(), d.record.Timestamp, e.conf.Namespace)
+		r := folded[d.event.Change]
+		if r == nil { // evidence that names no change: what its repository tells
+			r = record.Fold(record.ChangeID(d.event.Repository)+"/commit/0", record.Facts{})
+			r.Trail.Change.Repository = d.event.Repository
+			e.place(r)
+		} else {
+			c := r.Trail.Change
+			doc.Trail.Change = &schemas.EventChange{ID: c.ID, Number: c.Number, Kind: c.Kind, State: c.State, InitiatedBy: c.InitiatedBy}
+		}
+		doc.Tags, doc.Service = r.Tags, r.Service
+		doc.Trail.Service, doc.Trail.Control, doc.Trail.Environment = r.Trail.Service, r.Trail.Control, r.Trail.Environment
+		value, err := schemas.Encode(doc)
+		if err != nil {
+			return fmt.Errorf("encode event %s of %s: %w", d.event.ID, d.event.Source, err)
+		}
+		out[i] = &stream.Record{
+			Topic: e.conf.Topics.Enriched(), Partition: d.record.Partition, Key: []byte(d.event.Repository), Value: value,
+			Headers: headers(schemas.EventIndex(e.conf.Namespace), schemas.DocumentID(d.event), 0, d.event.Time, d.trace()),
+		}
+		return nil
+	})
+	for _, d := range admitted {
+		e.metrics.count(enriched, d.event.Type)
+	}
+	return out, err
+}
+
+func headers(index, id string, version int64, at time.Time, traceparent []byte) []kgo.RecordHeader {
+	h := make([]kgo.RecordHeader, 0, 5)
+	h = append(h,
+		kgo.RecordHeader{Key: stream.HeaderIndex, Value: []byte(index)},
+		kgo.RecordHeader{Key: stream.HeaderID, Value: []byte(id)},
+		kgo.RecordHeader{Key: stream.HeaderTime, Value: strconv.AppendInt(nil, at.UnixNano(), 10)},
+	)
+	if version > 0 {
+		h = append(h, kgo.RecordHeader{Key: stream.HeaderVersion, Value: strconv.AppendInt(nil, version, 10)})
+	}
+	if traceparent != nil {
+		h = append(h, kgo.RecordHeader{Key: stream.HeaderTrace, Value: traceparent})
+	}
+	return h
+}
+
+// reroute sends an event that came in under a foreign key to the partition of
+// its repository: other clients choose partitions in other ways, and what is
+// joined must lie in one.
+func (e *Enricher) reroute(d *decodedEvent, home int32) *stream.Record {
+	e.metrics.count(rerouted, d.event.Type)
+	from := fmt.Sprintf("%s/%d/%d", d.record.Topic, d.record.Partition, d.record.Offset)
+	return &stream.Record{
+		Topic: d.record.Topic, Partition: home, Key: []byte(d.event.Repository), Value: d.record.Value,
+		Headers: append(slices.Clone(d.record.Headers), kgo.RecordHeader{Key: stream.HeaderRerouted, Value: []byte(from)}),
+	}
+}
+
+// refuse sends what cannot be taken in to the dead letters.
+func (e *Enricher) refuse(d *decodedEvent) *stream.Record {
+	e.metrics.refuse(d.refusal.Reason)
+	e.conf.Log.Warn("event refused", "reason", string(d.refusal.Reason), "detail", d.refusal.Detail,
+		"topic", d.record.Topic, "partition", d.record.Partition, "offset", d.record.Offset)
+	return stream.DeadLetter(e.conf.Topics.DLQ(), "enricher", d.record, d.refusal.Reason, d.refusal.Detail, e.now())
+}
+
+var errNoPolicy = errors.New("enricher: policy and controls must be given, though they may be empty")
+
+// Check reports what is missing in c.
+func (c Config) Check() error {
+	if c.Policy == nil || c.Controls == nil {
+		return errNoPolicy
+	}
+	return nil
+}

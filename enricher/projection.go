@@ -1,0 +1,299 @@
+package enricher
+
+import (
+	"encoding/hex"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// A projection keeps the facts of changes up to date, event by event. What it
+// keeps of a change is what [record.Gather] would find among all events so
+// far. It works on copies over the store, which become the store's content
+// only when the transaction is committed.
+type projection struct {
+	store   *store
+	changes *cache[*changeState]
+	boards  *cache[*board]
+
+	// Of the transaction at hand: what it has read and changed.
+	work struct {
+		changes map[record.ChangeID]*changeState
+		boards  map[string]*board
+		seen    map[string][]byte
+		home    map[string]int32           // partition of each dirty key
+		touched map[record.ChangeID]*touch // changes whose record may differ
+	}
+}
+
+// A touch is why a record is folded again.
+type touch struct {
+	partition int32
+	newest    time.Time // of the events that touched it
+	trace     []byte    // trace context of the last of them
+}
+
+// An admission is what became of an event.
+type admission int
+
+const (
+	fresh    admission = iota // never seen before
+	repeat                    // seen before, the same
+	conflict                  // its identity was seen before with other content
+)
+
+func newProjection(s *store) *projection {
+	p := &projection{store: s, changes: newCache[*changeState](20_000), boards: newCache[*board](50_000)}
+	p.reset()
+	return p
+}
+
+func (p *projection) reset() {
+	p.work.changes = make(map[record.ChangeID]*changeState)
+	p.work.boards = make(map[string]*board)
+	p.work.seen = make(map[string][]byte)
+	p.work.home = make(map[string]int32)
+	p.work.touched = make(map[record.ChangeID]*touch)
+}
+
+// admit takes e in, unless it was taken in before.
+func (p *projection) admit(partition int32, e record.Event, arrived time.Time, trace []byte) (admission, error) {
+	_, action := e.Fact.(*record.Action)
+	if action || e.Change == "" {
+		if a, err := p.admitOnce(partition, e); a != fresh || err != nil {
+			return a, err
+		}
+	}
+	if e.Change != "" {
+		if a, err := p.admitOwn(partition, e, arrived, trace); a != fresh || err != nil {
+			return a, err
+		}
+	}
+	for _, posting := range record.Postings(e) {
+		if err := p.post(partition, posting, trace); err != nil {
+			return fresh, err
+		}
+	}
+	return fresh, nil
+}
+
+// admitOnce notes the identity of an event that no list of facts will hold.
+func (p *projection) admitOnce(partition int32, e record.Event) (admission, error) {
+	key := seenKey(e.Repository, e)
+	old, ok := p.work.seen[key]
+	if !ok {
+		var err error
+		if old, err = p.store.get(partition, key); err != nil {
+			return fresh, err
+		}
+	}
+	digest, _ := hex.DecodeString(e.Digest)
+	if old != nil {
+		if string(old) == string(digest) {
+			return repeat, nil
+		}
+		return conflict, nil
+	}
+	p.work.seen[key] = digest
+	p.work.home[key] = partition
+	return fresh, nil
+}
+
+// admitOwn takes in a fact about a change, and looks for the evidence that it
+// names.
+func (p *projection) admitOwn(partition int32, e record.Event, arrived time.Time, trace []byte) (admission, error) {
+	c, err := p.change(partition, e.Change)
+	if err != nil {
+		return fresh, err
+	}
+	if c.firstSeen.IsZero() {
+		c.firstSeen = arrived
+	}
+	if f, ok := e.Fact.(*record.Action); ok {
+		c.facts.Actions.Add(e, f)
+		p.touch(partition, e.Change, e.Time, trace)
+		return fresh, nil
+	}
+	a := fresh
+	for i, old := range c.facts.Own {
+		if old.Source != e.Source || old.ID != e.ID {
+			continue
+		}
+		if old.Digest == e.Digest {
+			return repeat, nil
+		}
+		// Which of the two stands must not depend on which came first.
+		a = conflict
+		if old.Compare(e) < 0 {
+			return conflict, nil
+		}
+		c.facts.Own = slices.Delete(c.facts.Own, i, i+1)
+		break
+	}
+	before := record.Looks(c.facts.Own)
+	own := e
+	if f, ok := e.Fact.(*record.Scan); ok {
+		own.Fact = f.Whole()
+	}
+	c.facts.Own = record.Keep(append(c.facts.Own, own))
+	if err := p.look(partition, e.Change, c, before); err != nil {
+		return a, err
+	}
+	p.touch(partition, e.Change, e.Time, trace)
+	return a, nil
+}
+
+// look notes the change on each board that its facts name and did not name
+// before, and takes what is posted there.
+func (p *projection) look(partition int32, id record.ChangeID, c *changeState, before []record.Ref) error {
+	for _, ref := range record.Looks(c.facts.Own) {
+		if _, known := slices.BinarySearch(before, ref); known {
+			continue
+		}
+		b, err := p.board(partition, id.Repository(), ref)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(b.changes, id) && len(b.changes) < maxChanges {
+			b.changes = append(b.changes, id)
+		}
+		c.facts.Evidence = append(c.facts.Evidence, b.postings...)
+	}
+	c.facts.Evidence = record.KeepEvidence(c.facts.Own, c.facts.Evidence)
+	return nil
+}
+
+// post puts evidence on a board and hands it to the changes that look there.
+func (p *projection) post(partition int32, posting record.Posting, trace []byte) error {
+	e := posting.Event
+	b, err := p.board(partition, e.Repository, posting.Ref)
+	if err != nil {
+		return err
+	}
+	b.postings = record.Keep(append(b.postings, e))
+	b.postings = b.postings[max(0, len(b.postings)-maxPostings):]
+	for _, id := range b.changes {
+		c, err := p.change(partition, id)
+		if err != nil {
+			return err
+		}
+		c.facts.Evidence = record.KeepEvidence(c.facts.Own, append(c.facts.Evidence, e))
+		p.touch(partition, id, e.Time, trace)
+	}
+	return nil
+}
+
+func (p *projection) touch(partition int32, id record.ChangeID, at time.Time, trace []byte) {
+	t := p.work.touched[id]
+	if t == nil {
+		t = &touch{partition: partition}
+		p.work.touched[id] = t
+	}
+	if at.After(t.newest) {
+		t.newest = at
+	}
+	if trace != nil {
+		t.trace = trace
+	}
+}
+
+// change returns the state of a change, to be changed within the transaction.
+func (p *projection) change(partition int32, id record.ChangeID) (*changeState, error) {
+	if c, ok := p.work.changes[id]; ok {
+		return c, nil
+	}
+	key := changeKey(id)
+	c, ok := p.changes.get(key)
+	if ok {
+		c = c.clone()
+	} else {
+		b, err := p.store.get(partition, key)
+		if err != nil {
+			return nil, err
+		}
+		c = new(changeState)
+		if b != nil {
+			if c, err = decodeChange(b, id.Repository()); err != nil {
+				return nil, err
+			}
+		}
+	}
+	p.work.changes[id] = c
+	p.work.home[key] = partition
+	return c, nil
+}
+
+func (p *projection) board(partition int32, repo record.Repository, ref record.Ref) (*board, error) {
+	key := boardKey(repo, ref)
+	if b, ok := p.work.boards[key]; ok {
+		return b, nil
+	}
+	b, ok := p.boards.get(key)
+	if ok {
+		b = b.clone()
+	} else {
+		text, err := p.store.get(partition, key)
+		if err != nil {
+			return nil, err
+		}
+		b = new(board)
+		if text != nil {
+			if b, err = decodeBoard(text, repo); err != nil {
+				return nil, err
+			}
+		}
+	}
+	p.work.boards[key] = b
+	p.work.home[key] = partition
+	return b, nil
+}
+
+// entries returns what the transaction at hand changes, as the changelog has
+// it, in the order of the keys.
+func (p *projection) entries() ([]entry, error) {
+	out := make([]entry, 0, len(p.work.home))
+	for _, id := range slices.Sorted(maps.Keys(p.work.changes)) {
+		value, err := p.work.changes[id].encode()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, entry{p.work.home[changeKey(id)], changeKey(id), value})
+	}
+	for _, key := range slices.Sorted(maps.Keys(p.work.boards)) {
+		value, err := p.work.boards[key].encode()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, entry{p.work.home[key], key, value})
+	}
+	for _, key := range slices.Sorted(maps.Keys(p.work.seen)) {
+		out = append(out, entry{p.work.home[key], key, p.work.seen[key]})
+	}
+	return out, nil
+}
+
+// commit makes what the transaction changed the content of the store.
+func (p *projection) commit(entries []entry, next map[int32]int64) error {
+	if err := p.store.write(entries, next); err != nil {
+		return err
+	}
+	for id, c := range p.work.changes {
+		p.changes.put(changeKey(id), c)
+	}
+	for key, b := range p.work.boards {
+		p.boards.put(key, b)
+	}
+	p.reset()
+	return nil
+}
+
+// restore applies entries that another wrote. What was cached may be old.
+func (p *projection) restore(entries []entry, partition int32, next int64) error {
+	for _, e := range entries {
+		p.changes.drop(e.key)
+		p.boards.drop(e.key)
+	}
+	return p.store.write(entries, map[int32]int64{partition: next})
+}

@@ -1,0 +1,238 @@
+package enricher
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// The changelog has three kinds of entries, told apart by the first letter of
+// the key.
+func changeKey(id record.ChangeID) string { return "c/" + string(id) }
+func boardKey(repo record.Repository, ref record.Ref) string {
+	return "b/" + string(repo) + "\x00" + string(ref)
+}
+func seenKey(repo record.Repository, e record.Event) string {
+	return "s/" + string(repo) + "\x00" + e.Key()
+}
+
+// A changeState is what is kept of one change: what its record is folded from,
+// and what was sent last.
+type changeState struct {
+	facts     record.Facts
+	firstSeen time.Time // arrival of the first event; decides the index
+	revision  int64
+	digest    string // evidence digest of that revision
+}
+
+// A board is where evidence waits under a ref, and where changes that look
+// there are noted.
+type board struct {
+	postings []record.Event
+	changes  []record.ChangeID
+}
+
+// Bounds of a board: what waits for ever must not grow for ever.
+const (
+	maxPostings = 32
+	maxChanges  = 256
+)
+
+// The stored forms. Members may be added and none may change its meaning: what
+// a former version wrote is read again.
+type storedEvent struct {
+	Source   string              `json:"s"`
+	ID       string              `json:"i"`
+	Type     string              `json:"y"`
+	Time     int64               `json:"t"` // Unix nanoseconds
+	Digest   string              `json:"d"`
+	Change   record.ChangeID     `json:"c"`
+	Fact     jsontext.Value      `json:"f"`
+	Summary  *record.ScanSummary `json:"m"`
+	Findings []record.Finding    `json:"n"`
+	Failing  []string            `json:"l"`
+}
+
+type storedChange struct {
+	FirstSeen int64          `json:"first"`
+	Revision  int64          `json:"rev"`
+	Digest    string         `json:"digest"`
+	Actions   record.Actions `json:"actions"`
+	Own       []storedEvent  `json:"own"`
+	Evidence  []storedEvent  `json:"evidence"`
+}
+
+type storedBoard struct {
+	Changes  []record.ChangeID `json:"changes"`
+	Postings []storedEvent     `json:"postings"`
+}
+
+// appendEvent writes e in the form of storedEvent, its fact as it is.
+func appendEvent(b []byte, e record.Event) ([]byte, error) {
+	quoted := func(name, v string) {
+		b = append(b, name...)
+		b, _ = jsontext.AppendQuote(b, v)
+	}
+	quoted(`{"s":`, e.Source)
+	quoted(`,"i":`, e.ID)
+	quoted(`,"y":`, e.Type)
+	quoted(`,"d":`, e.Digest)
+	if e.Change != "" {
+		quoted(`,"c":`, string(e.Change))
+	}
+	b = append(b, `,"t":`...)
+	b = strconv.AppendInt(b, e.Time.UnixNano(), 10)
+	b = append(b, `,"f":`...)
+	b = append(b, e.Stored...)
+	for name, v := range readings(e.Fact) {
+		text, err := json.Marshal(v)
+		if err != nil {
+			return nil, fmt.Errorf("state: %w", err)
+		}
+		b = append(b, name...)
+		b = append(b, text...)
+	}
+	return append(b, '}'), nil
+}
+
+// readings yields what was read from the report of a fact, which the fact
+// itself does not carry.
+func readings(f record.Fact) func(yield func(string, any) bool) {
+	return func(yield func(string, any) bool) {
+		switch f := f.(type) {
+		case *record.Scan:
+			if yield(`,"m":`, f.Summary) && len(f.Findings) > 0 {
+				yield(`,"n":`, f.Findings)
+			}
+		case *record.Validation:
+			if len(f.Failing) > 0 {
+				yield(`,"l":`, f.Failing)
+			}
+		}
+	}
+}
+
+func appendEvents(b []byte, events []record.Event) ([]byte, error) {
+	b = append(b, '[')
+	for i, e := range events {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		var err error
+		if b, err = appendEvent(b, e); err != nil {
+			return nil, err
+		}
+	}
+	return append(b, ']'), nil
+}
+
+func (c *changeState) encode() ([]byte, error) {
+	b := make([]byte, 0, 4096)
+	b = append(b, `{"first":`...)
+	b = strconv.AppendInt(b, c.firstSeen.UnixNano(), 10)
+	b = append(b, `,"rev":`...)
+	b = strconv.AppendInt(b, c.revision, 10)
+	b = append(b, `,"digest":"`...)
+	b = append(b, c.digest...)
+	b = append(b, '"')
+	if c.facts.Actions.Count > 0 {
+		text, err := json.Marshal(c.facts.Actions)
+		if err != nil {
+			return nil, fmt.Errorf("state: %w", err)
+		}
+		b = append(append(b, `,"actions":`...), text...)
+	}
+	var err error
+	b = append(b, `,"own":`...)
+	if b, err = appendEvents(b, c.facts.Own); err != nil {
+		return nil, err
+	}
+	b = append(b, `,"evidence":`...)
+	if b, err = appendEvents(b, c.facts.Evidence); err != nil {
+		return nil, err
+	}
+	return append(b, '}'), nil
+}
+
+func decodeChange(b []byte, repo record.Repository) (*changeState, error) {
+	var s storedChange
+	if err := json.Unmarshal(b, &s); err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	c := &changeState{firstSeen: time.Unix(0, s.FirstSeen).UTC(), revision: s.Revision, digest: s.Digest}
+	c.facts.Actions = s.Actions
+	var err error
+	if c.facts.Own, err = decodeEvents(s.Own, repo); err != nil {
+		return nil, err
+	}
+	c.facts.Evidence, err = decodeEvents(s.Evidence, repo)
+	return c, err
+}
+
+func (b *board) encode() ([]byte, error) {
+	changes, err := json.Marshal(b.changes)
+	if err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	out := append([]byte(`{"changes":`), changes...)
+	out = append(out, `,"postings":`...)
+	if out, err = appendEvents(out, b.postings); err != nil {
+		return nil, err
+	}
+	return append(out, '}'), nil
+}
+
+func decodeBoard(b []byte, repo record.Repository) (*board, error) {
+	var s storedBoard
+	if err := json.Unmarshal(b, &s); err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	postings, err := decodeEvents(s.Postings, repo)
+	return &board{postings, s.Changes}, err
+}
+
+func decodeEvents(in []storedEvent, repo record.Repository) ([]record.Event, error) {
+	out := make([]record.Event, 0, len(in))
+	for _, s := range in {
+		fact := record.NewFact(s.Type)
+		if fact == nil {
+			return nil, fmt.Errorf("state: event type %q is unknown to this version", s.Type)
+		}
+		if err := json.Unmarshal(s.Fact, fact); err != nil {
+			return nil, fmt.Errorf("state: %s: %w", s.Type, err)
+		}
+		switch f := fact.(type) {
+		case *record.Scan:
+			f.Findings = s.Findings
+			if s.Summary != nil {
+				f.Summary = *s.Summary
+			}
+		case *record.Validation:
+			f.Failing = s.Failing
+		}
+		out = append(out, record.Event{
+			Source: s.Source, ID: s.ID, Type: s.Type, Repository: repo, Change: s.Change,
+			Time: time.Unix(0, s.Time).UTC(), Fact: fact, Digest: s.Digest, Stored: s.Fact,
+		})
+	}
+	return out, nil
+}
+
+// clone returns a copy that may be changed without changing c. Events
+// themselves never change.
+func (c *changeState) clone() *changeState {
+	d := *c
+	d.facts.Own = slices.Clone(c.facts.Own)
+	d.facts.Evidence = slices.Clone(c.facts.Evidence)
+	return &d
+}
+
+func (b *board) clone() *board {
+	return &board{slices.Clone(b.postings), slices.Clone(b.changes)}
+}

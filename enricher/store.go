@@ -1,0 +1,145 @@
+package enricher
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/google/uuid"
+)
+
+// A store is the local copy of the changelog. The changelog is the truth, so
+// nothing here is synced: after a crash the store holds a prefix of what was
+// written, position included, and the rest is read again.
+//
+// Keys are the partition (4 bytes) and the changelog's key. The position of a
+// partition lies under the key "@", the incarnation of its topic under "#".
+type store struct {
+	db  *pebble.DB
+	dir string
+}
+
+const (
+	positionKey = "@"
+	topicKey    = "#"
+)
+
+func openStore(dir string) (*store, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("state folder: %w", err)
+	}
+	cache := pebble.NewCache(64 << 20)
+	defer cache.Unref()
+	db, err := pebble.Open(filepath.Join(dir, "pebble"), &pebble.Options{
+		Cache: cache, DisableWAL: true, MemTableSize: 16 << 20, Logger: quiet{},
+		FormatMajorVersion: pebble.FormatNewest,
+	})
+	if err != nil {
+		if strings.Contains(err.Error(), "lock") || errors.Is(err, os.ErrPermission) {
+			return nil, fmt.Errorf("state folder %s: %w; another enricher uses it, or it is not yours: give each enricher a folder of its own", dir, err)
+		}
+		return nil, fmt.Errorf("state folder %s: %w; if it is damaged delete it, and it is restored from the changelog", dir, err)
+	}
+	return &store{db, dir}, nil
+}
+
+// quiet drops what Pebble says of its own work.
+type quiet struct{}
+
+func (quiet) Infof(string, ...any)           {}
+func (quiet) Errorf(string, ...any)          {}
+func (quiet) Fatalf(format string, a ...any) { panic(fmt.Sprintf(format, a...)) } //nolint:forbidigo // Pebble calls it where the files below it cannot be trusted any more
+
+// instance returns the stable name of the enricher that owns the folder. It
+// names its transactions, so that a restart ends what its former self left
+// open.
+func (s *store) instance() (string, error) {
+	path := filepath.Join(s.dir, "instance")
+	if b, err := os.ReadFile(path); err == nil && len(b) > 0 {
+		return strings.TrimSpace(string(b)), nil
+	}
+	host, _ := os.Hostname()
+	name := host + "-" + uuid.NewString()[:8]
+	if err := os.WriteFile(path, []byte(name+"\n"), 0o644); err != nil {
+		return "", fmt.Errorf("state folder: %w", err)
+	}
+	return name, nil
+}
+
+func storeKey(partition int32, key string) []byte {
+	b := make([]byte, 4, 4+len(key))
+	binary.BigEndian.PutUint32(b, uint32(partition))
+	return append(b, key...)
+}
+
+// get returns the value of key, or nil. The value is the caller's.
+func (s *store) get(partition int32, key string) ([]byte, error) {
+	v, closer, err := s.db.Get(storeKey(partition, key))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	out := append([]byte(nil), v...)
+	return out, closer.Close()
+}
+
+// A change is one entry of the changelog. No value deletes.
+type entry struct {
+	partition int32
+	key       string
+	value     []byte
+}
+
+// write applies entries and positions together.
+func (s *store) write(entries []entry, next map[int32]int64) error {
+	b := s.db.NewBatch()
+	defer b.Close()
+	for _, e := range entries {
+		var err error
+		if k := storeKey(e.partition, e.key); e.value == nil {
+			err = b.Delete(k, nil)
+		} else {
+			err = b.Set(k, e.value, nil)
+		}
+		if err != nil {
+			return fmt.Errorf("state: %w", err)
+		}
+	}
+	for p, n := range next {
+		if err := b.Set(storeKey(p, positionKey), binary.BigEndian.AppendUint64(nil, uint64(n)), nil); err != nil {
+			return fmt.Errorf("state: %w", err)
+		}
+	}
+	if err := b.Commit(pebble.NoSync); err != nil {
+		return fmt.Errorf("state: %w", err)
+	}
+	return nil
+}
+
+// position returns the changelog offset up to which a partition is complete.
+// A partition of another incarnation of the topic is emptied first.
+func (s *store) position(partition int32, topic string) (int64, error) {
+	have, err := s.get(partition, topicKey)
+	if err != nil {
+		return 0, err
+	}
+	if string(have) != topic {
+		if err := s.db.DeleteRange(storeKey(partition, ""), storeKey(partition+1, ""), nil); err != nil {
+			return 0, fmt.Errorf("state: %w", err)
+		}
+		return 0, s.write([]entry{{partition, topicKey, []byte(topic)}}, nil)
+	}
+	v, err := s.get(partition, positionKey)
+	if err != nil || len(v) != 8 {
+		return 0, err
+	}
+	return int64(binary.BigEndian.Uint64(v)), nil
+}
+
+func (s *store) close() error { return s.db.Close() }

@@ -1,0 +1,222 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// An Admin creates and inspects topics.
+type Admin struct{ adm *kadm.Client }
+
+// NewAdmin returns an Admin of a cluster.
+func NewAdmin(c Config) (*Admin, error) {
+	opts, err := c.options()
+	if err != nil {
+		return nil, err
+	}
+	cl, err := kgo.NewClient(append(opts, kgo.RetryTimeout(10*time.Second))...)
+	if err != nil {
+		return nil, fmt.Errorf("kafka: %w", err)
+	}
+	return &Admin{kadm.NewClient(cl)}, nil
+}
+
+// Close closes the connection.
+func (a *Admin) Close() { a.adm.Close() }
+
+// Ping reports whether a broker answers.
+func (a *Admin) Ping(ctx context.Context) error {
+	_, err := a.adm.BrokerMetadata(ctx)
+	if err != nil {
+		return fmt.Errorf("kafka: no broker answers: %w", err)
+	}
+	return nil
+}
+
+// Partitions returns how many partitions the topic of events has, once it is
+// sure that the topics joined with it have as many.
+func Partitions(ctx context.Context, c Config, t Topics) (int32, error) {
+	a, err := NewAdmin(c)
+	if err != nil {
+		return 0, err
+	}
+	defer a.Close()
+	counts, err := a.Counts(ctx, t)
+	if err != nil {
+		return 0, err
+	}
+	n := counts[t.Events()]
+	for _, topic := range t.All() {
+		switch {
+		case counts[topic] == 0:
+			return 0, fmt.Errorf("kafka: topic %s does not exist; run changetrail setup", topic)
+		case counts[topic] != n:
+			return 0, fmt.Errorf("kafka: topic %s has %d partitions and %s has %d; they must have as many: what is joined lies in one partition of each", topic, counts[topic], t.Events(), n)
+		}
+	}
+	return n, nil
+}
+
+// Counts returns the number of partitions of each topic that exists.
+func (a *Admin) Counts(ctx context.Context, t Topics) (map[string]int32, error) {
+	details, err := a.adm.ListTopics(ctx, t.All()...)
+	if err != nil {
+		return nil, fmt.Errorf("kafka: list topics: %w", err)
+	}
+	out := make(map[string]int32)
+	for _, d := range details {
+		if d.Err == nil {
+			out[d.Topic] = int32(len(d.Partitions))
+		} else if !errors.Is(d.Err, kerr.UnknownTopicOrPartition) {
+			return nil, fmt.Errorf("kafka: topic %s: %w", d.Topic, d.Err)
+		}
+	}
+	return out, nil
+}
+
+// A Step is one thing that setup found or did.
+type Step struct {
+	What   string
+	Change string // what was or would be done; empty where all is as it should be
+}
+
+// Ensure makes the topics as specified, or with dryRun says what it would do.
+// It never removes a topic and never changes a number of partitions, since
+// that would part what is joined.
+func (a *Admin) Ensure(ctx context.Context, specs []TopicSpec, replication int16, dryRun bool) ([]Step, error) {
+	var names []string
+	for _, s := range specs {
+		names = append(names, s.Name)
+	}
+	details, err := a.adm.ListTopics(ctx, names...)
+	if err != nil {
+		return nil, fmt.Errorf("kafka: list topics: %w", err)
+	}
+	var steps []Step
+	for _, s := range specs {
+		d, ok := details[s.Name]
+		if !ok || errors.Is(d.Err, kerr.UnknownTopicOrPartition) {
+			step := Step{"topic " + s.Name, fmt.Sprintf("create with %d partitions, %s", s.Partitions, describe(s.Config))}
+			steps = append(steps, step)
+			if !dryRun {
+				if _, err := a.adm.CreateTopic(ctx, s.Partitions, replication, pointers(s.Config), s.Name); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+					return steps, fmt.Errorf("kafka: create topic %s: %w", s.Name, err)
+				}
+			}
+			continue
+		}
+		if d.Err != nil {
+			return steps, fmt.Errorf("kafka: topic %s: %w", s.Name, d.Err)
+		}
+		step, err := a.adjust(ctx, s, int32(len(d.Partitions)), dryRun)
+		if err != nil {
+			return steps, err
+		}
+		steps = append(steps, step)
+	}
+	return steps, nil
+}
+
+func (a *Admin) adjust(ctx context.Context, s TopicSpec, partitions int32, dryRun bool) (Step, error) {
+	step := Step{What: fmt.Sprintf("topic %s (%d partitions)", s.Name, partitions)}
+	if partitions != s.Partitions {
+		step.What += fmt.Sprintf("; %d are configured, left as it is: changing it would part what is joined", s.Partitions)
+	}
+	configs, err := a.adm.DescribeTopicConfigs(ctx, s.Name)
+	if err != nil {
+		return step, fmt.Errorf("kafka: describe topic %s: %w", s.Name, err)
+	}
+	have := make(map[string]string)
+	for _, rc := range configs {
+		for _, c := range rc.Configs {
+			have[c.Key] = c.MaybeValue()
+		}
+	}
+	differ := make(map[string]string)
+	var alter []kadm.AlterConfig
+	for k, v := range s.Config {
+		if have[k] != v {
+			differ[k] = v
+			alter = append(alter, kadm.AlterConfig{Op: kadm.SetConfig, Name: k, Value: &v})
+		}
+	}
+	if len(differ) == 0 {
+		return step, nil
+	}
+	step.Change = "set " + describe(differ)
+	if dryRun {
+		return step, nil
+	}
+	results, err := a.adm.AlterTopicConfigs(ctx, alter, s.Name)
+	if err == nil {
+		for _, r := range results {
+			err = errors.Join(err, r.Err)
+		}
+	}
+	if err != nil {
+		return step, fmt.Errorf("kafka: alter topic %s: %w", s.Name, err)
+	}
+	return step, nil
+}
+
+func describe(m map[string]string) string {
+	var parts []string
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		parts = append(parts, k+"="+m[k])
+	}
+	return strings.Join(parts, " ")
+}
+
+func pointers(m map[string]string) map[string]*string {
+	out := make(map[string]*string, len(m))
+	for k, v := range m {
+		out[k] = &v
+	}
+	return out
+}
+
+// Lag returns how many messages of its topics a group has still to read, by
+// topic; an empty map where the group does not exist.
+func (a *Admin) Lag(ctx context.Context, group string) (map[string]int64, error) {
+	lags, err := a.adm.Lag(ctx, group)
+	if err != nil {
+		return nil, fmt.Errorf("kafka: lag of %s: %w", group, err)
+	}
+	out := make(map[string]int64)
+	for _, l := range lags {
+		for topic, ps := range l.Lag {
+			for _, p := range ps {
+				out[topic] += max(p.Lag, 0)
+			}
+		}
+	}
+	return out, nil
+}
+
+// Size returns how many messages a topic holds.
+func (a *Admin) Size(ctx context.Context, topic string) (int64, error) {
+	starts, err := a.adm.ListStartOffsets(ctx, topic)
+	if err != nil {
+		return 0, fmt.Errorf("kafka: %s: %w", topic, err)
+	}
+	ends, err := a.adm.ListEndOffsets(ctx, topic)
+	if err != nil {
+		return 0, fmt.Errorf("kafka: %s: %w", topic, err)
+	}
+	var n int64
+	ends.Each(func(o kadm.ListedOffset) {
+		if s, ok := starts.Lookup(o.Topic, o.Partition); ok {
+			n += o.Offset - s.Offset
+		}
+	})
+	return n, nil
+}

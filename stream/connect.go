@@ -1,0 +1,95 @@
+package stream
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+)
+
+// Config is how to reach the cluster.
+type Config struct {
+	Brokers []string
+	TLS     TLS
+	SASL    SASL
+	// Hooks are given to every client, for metrics and tracing.
+	Hooks []kgo.Hook
+}
+
+// TLS is how to encrypt. The zero value is plain text.
+type TLS struct {
+	Enabled  bool
+	CAFile   string // PEM; the system's roots where empty
+	CertFile string // client certificate, PEM
+	KeyFile  string
+}
+
+// SASL is how to log in. The zero value is not at all.
+type SASL struct {
+	Mechanism string // PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512
+	User      string
+	Password  string
+}
+
+// options returns the client options for c, or every mistake in it.
+func (c Config) options() ([]kgo.Opt, error) {
+	var errs []error
+	if len(c.Brokers) == 0 {
+		errs = append(errs, errors.New("kafka: no brokers are given; set kafka.brokers, as localhost:9092"))
+	}
+	opts := []kgo.Opt{
+		kgo.SeedBrokers(c.Brokers...),
+		kgo.ClientID("changetrail"),
+		kgo.WithHooks(c.Hooks...),
+		kgo.RetryTimeout(30 * time.Second),
+		kgo.ConnIdleTimeout(5 * time.Minute),
+	}
+	if c.TLS.Enabled {
+		conf, err := c.TLS.Config()
+		errs = append(errs, err)
+		opts = append(opts, kgo.DialTLSConfig(conf))
+	}
+	auth := scram.Auth{User: c.SASL.User, Pass: c.SASL.Password}
+	switch strings.ToUpper(c.SASL.Mechanism) {
+	case "":
+	case "PLAIN":
+		opts = append(opts, kgo.SASL(plain.Auth{User: auth.User, Pass: auth.Pass}.AsMechanism()))
+	case "SCRAM-SHA-256":
+		opts = append(opts, kgo.SASL(auth.AsSha256Mechanism()))
+	case "SCRAM-SHA-512":
+		opts = append(opts, kgo.SASL(auth.AsSha512Mechanism()))
+	default:
+		errs = append(errs, fmt.Errorf("kafka: SASL mechanism %q is none of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512", c.SASL.Mechanism))
+	}
+	return opts, errors.Join(errs...)
+}
+
+// Config returns t for a connection.
+func (t TLS) Config() (*tls.Config, error) {
+	conf := &tls.Config{MinVersion: tls.VersionTLS12}
+	if t.CAFile != "" {
+		pem, err := os.ReadFile(t.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("tls: CA file: %w", err)
+		}
+		conf.RootCAs = x509.NewCertPool()
+		if !conf.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("tls: CA file %s holds no PEM certificate", t.CAFile)
+		}
+	}
+	if t.CertFile != "" || t.KeyFile != "" {
+		pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("tls: client certificate: %w", err)
+		}
+		conf.Certificates = []tls.Certificate{pair}
+	}
+	return conf, nil
+}

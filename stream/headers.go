@@ -1,0 +1,75 @@
+package stream
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/changetrail/changetrail/schemas"
+)
+
+// Headers of the messages in enriched and records. They say all that a sink
+// has to know, so that it passes the value through and parses nothing.
+const (
+	HeaderIndex   = "changetrail_index"   // index or data stream
+	HeaderID      = "changetrail_id"      // document id
+	HeaderVersion = "changetrail_version" // revision of a record; absent: create once
+	HeaderTime    = "changetrail_time"    // time of the newest event within, Unix nanoseconds
+	HeaderTrace   = "traceparent"         // W3C trace context
+)
+
+// Headers of a dead letter, beside those that the message had.
+const (
+	HeaderReason    = "changetrail_reason"
+	HeaderDetail    = "changetrail_detail"
+	HeaderStage     = "changetrail_stage" // enricher, or the sink's name
+	HeaderTopic     = "changetrail_topic"
+	HeaderPartition = "changetrail_partition"
+	HeaderOffset    = "changetrail_offset"
+	HeaderAt        = "changetrail_at" // RFC 3339
+)
+
+// HeaderRerouted marks an event that came in under another key and was sent
+// again to the partition of its repository: "topic/partition/offset" of the
+// one that came.
+const HeaderRerouted = "changetrail_rerouted"
+
+// Header returns the value of a header, or nil.
+func Header(r *Record, key string) []byte {
+	for i := range r.Headers {
+		if r.Headers[i].Key == key {
+			return r.Headers[i].Value
+		}
+	}
+	return nil
+}
+
+// DeadLetter returns the dead letter of r: its key, value and headers as they
+// came, and why and where it was refused. It lies in the partition of r, or in
+// the one given where r was not read from a topic of ours.
+func DeadLetter(dlq, stage string, r *Record, reason schemas.Reason, detail string, at time.Time) *Record {
+	headers := slices.Clone(r.Headers)
+	for _, h := range [][2]string{
+		{HeaderReason, string(reason)},
+		{HeaderDetail, detail},
+		{HeaderStage, stage},
+		{HeaderTopic, r.Topic},
+		{HeaderPartition, strconv.Itoa(int(r.Partition))},
+		{HeaderOffset, strconv.FormatInt(r.Offset, 10)},
+		{HeaderAt, at.UTC().Format(time.RFC3339Nano)},
+	} {
+		headers = append(headers, kgo.RecordHeader{Key: h[0], Value: []byte(h[1])})
+	}
+	return &Record{Topic: dlq, Partition: r.Partition, Key: r.Key, Value: r.Value, Headers: headers}
+}
+
+// Message returns the parts of r that schemas reads.
+func Message(r *Record) schemas.Message {
+	headers := make([]schemas.Header, len(r.Headers))
+	for i, h := range r.Headers {
+		headers[i] = schemas.Header{Key: h.Key, Value: h.Value}
+	}
+	return schemas.Message{Key: r.Key, Value: r.Value, Headers: headers, Time: r.Timestamp}
+}

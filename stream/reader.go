@@ -1,0 +1,133 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// A Reader reads topics as a member of a group, committed messages only. What
+// it read is committed when the caller says that it is done with, so that
+// after a crash each message is seen at least once.
+type Reader struct{ cl *kgo.Client }
+
+// A ReaderConfig is how to read.
+type ReaderConfig struct {
+	Config   Config
+	Group    string
+	Instance string // stable name of the member; where empty it has none
+	Topics   []string
+	// Drain is called before partitions are given up: it returns once nothing
+	// of them is in hand any more. It may call Commit.
+	Drain func(ctx context.Context)
+}
+
+// NewReader joins the group.
+func NewReader(c ReaderConfig) (*Reader, error) {
+	opts, err := c.Config.options()
+	if err != nil {
+		return nil, err
+	}
+	drain := func(ctx context.Context, _ *kgo.Client, _ map[string][]int32) { c.Drain(ctx) }
+	opts = append(opts,
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.ConsumerGroup(c.Group),
+		kgo.ConsumeTopics(c.Topics...),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.DisableAutoCommit(),
+		kgo.BlockRebalanceOnPoll(),
+		kgo.SessionTimeout(10*time.Second),
+		kgo.HeartbeatInterval(time.Second),
+		kgo.RebalanceTimeout(60*time.Second),
+		kgo.FetchMaxBytes(8<<20),
+		kgo.FetchMaxPartitionBytes(2<<20),
+		kgo.MaxConcurrentFetches(1),
+		kgo.OnPartitionsRevoked(drain),
+		kgo.OnPartitionsLost(drain),
+	)
+	if c.Instance != "" {
+		opts = append(opts, kgo.InstanceID(c.Instance))
+	}
+	cl, err := kgo.NewClient(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("kafka: %w", err)
+	}
+	return &Reader{cl}, nil
+}
+
+// A Batch is what a poll returned.
+type Batch struct {
+	Records []*Record
+	Lag     map[string]map[int32]int64
+}
+
+// Poll returns up to limit records, waiting for the first until ctx is done.
+func (r *Reader) Poll(ctx context.Context, limit int) (Batch, error) {
+	fetches := r.cl.PollRecords(ctx, limit)
+	b := Batch{Lag: make(map[string]map[int32]int64)}
+	var failed error
+	fetches.EachError(func(topic string, p int32, err error) {
+		if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+			failed = fmt.Errorf("kafka: read %s/%d: %w", topic, p, err)
+		}
+	})
+	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+		n := len(p.Records)
+		if n == 0 {
+			return
+		}
+		b.Records = append(b.Records, p.Records...)
+		if b.Lag[p.Topic] == nil {
+			b.Lag[p.Topic] = make(map[int32]int64)
+		}
+		b.Lag[p.Topic][p.Partition] = p.HighWatermark - p.Records[n-1].Offset - 1
+	})
+	return b, failed
+}
+
+// AllowRebalance lets partitions move; the caller calls it after each poll.
+func (r *Reader) AllowRebalance() { r.cl.AllowRebalance() }
+
+// Commit commits that all records before the given ones' successors are done.
+func (r *Reader) Commit(ctx context.Context, last []*Record) error {
+	if len(last) == 0 {
+		return nil
+	}
+	if err := r.cl.CommitRecords(ctx, last...); err != nil {
+		return fmt.Errorf("kafka: commit: %w", err)
+	}
+	return nil
+}
+
+// Close leaves the group.
+func (r *Reader) Close() { r.cl.CloseAllowingRebalance() }
+
+// A Writer appends messages to topics.
+type Writer struct{ cl *kgo.Client }
+
+// NewWriter returns a Writer that waits for all in-sync replicas.
+func NewWriter(c Config) (*Writer, error) {
+	opts, err := c.options()
+	if err != nil {
+		return nil, err
+	}
+	cl, err := kgo.NewClient(append(opts, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(maxOutput-1024))...)
+	if err != nil {
+		return nil, fmt.Errorf("kafka: %w", err)
+	}
+	return &Writer{cl}, nil
+}
+
+// Append returns when every in-sync replica has all of recs.
+func (w *Writer) Append(ctx context.Context, recs ...*Record) error {
+	if err := w.cl.ProduceSync(ctx, recs...).FirstErr(); err != nil {
+		return fmt.Errorf("kafka: write to %s: %w", recs[0].Topic, err)
+	}
+	return nil
+}
+
+// Close waits for what is unsent.
+func (w *Writer) Close() { w.cl.Close() }

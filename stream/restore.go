@@ -1,0 +1,155 @@
+package stream
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// restoreAll brings the local store of each gained partition up to the end of
+// its changelog before any event of it is read. Without that a member that
+// takes over would begin again at revision 1 of a change, every index would
+// rightly ignore it, and the update would be lost without an error anywhere.
+func (t *Transform) restoreAll(ctx context.Context, cl *kgo.Client, partitions []int32) error {
+	if len(partitions) == 0 {
+		return nil
+	}
+	// Take the transactional id now: this ends a transaction that a former self
+	// left open, and would otherwise have to be waited for below.
+	if _, _, err := cl.ProducerID(ctx); err != nil {
+		return fmt.Errorf("kafka: transactional id: %w", err)
+	}
+	adm := kadm.NewClient(cl)
+	topics, err := adm.ListTopics(ctx, t.State)
+	if err != nil {
+		return fmt.Errorf("kafka: describe %s: %w", t.State, err)
+	}
+	detail := topics[t.State]
+	if detail.Err != nil {
+		return &fatalError{fmt.Errorf("kafka: topic %s: %w; run changetrail setup", t.State, detail.Err)}
+	}
+	id := hex.EncodeToString(detail.ID[:])
+	began := time.Now()
+	total := 0
+	for _, p := range partitions {
+		n, err := t.restore(ctx, adm, p, id)
+		if err != nil {
+			return fmt.Errorf("restore partition %d: %w", p, err)
+		}
+		total += n
+	}
+	t.Log.Info("partitions assigned, state restored", "partitions", partitions, "records", total, "took", time.Since(began).Round(time.Millisecond))
+	return nil
+}
+
+// restore replays the changelog of partition p from where the local store
+// stands to its end as of now. It reads to the high watermark and not to the
+// last stable offset: a predecessor's transaction may be about to commit.
+func (t *Transform) restore(ctx context.Context, adm *kadm.Client, p int32, id string) (int, error) {
+	t.mu.Lock()
+	from, err := t.Processor.Position(p, id)
+	t.mu.Unlock()
+	if err != nil {
+		return 0, &fatalError{err}
+	}
+	start, end, err := bounds(ctx, adm, t.State, p)
+	if err != nil {
+		return 0, err
+	}
+	if from > end {
+		return 0, &fatalError{fmt.Errorf("the local store is at changelog offset %d, but %s/%d ends at %d: the topic was cut; delete the state folder to restore from what is there", from, t.State, p, end)}
+	}
+	from = max(from, start)
+	if from >= end {
+		return 0, nil
+	}
+	opts, err := t.Config.options()
+	if err != nil {
+		return 0, err
+	}
+	cl, err := kgo.NewClient(append(opts,
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(), // so that a partition that ends in a commit marker is seen to end
+		kgo.FetchMaxBytes(16<<20),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{t.State: {p: kgo.NewOffset().At(from)}}),
+	)...)
+	if err != nil {
+		return 0, err
+	}
+	defer cl.Close()
+	n := 0
+	for next := from; next < end; {
+		wait, cancel := context.WithTimeout(ctx, 2*time.Second)
+		fetches := cl.PollRecords(wait, 5000)
+		cancel()
+		if ctx.Err() != nil {
+			return n, context.Cause(ctx)
+		}
+		var recs []*Record
+		fetches.EachRecord(func(r *Record) {
+			next = r.Offset + 1
+			if !r.Attrs.IsControl() {
+				recs = append(recs, r)
+			}
+		})
+		n += len(recs)
+		t.mu.Lock()
+		err := t.Processor.Restore(p, recs, next)
+		t.mu.Unlock()
+		if err != nil {
+			return n, &fatalError{err}
+		}
+		if len(recs) == 0 && fetches.Empty() {
+			// Aborted or compacted records at the end are never delivered: when
+			// nothing is pending before the end, it is reached.
+			stable, err := stableEnd(ctx, adm, t.State, p)
+			if err != nil {
+				return n, err
+			}
+			if stable >= end {
+				return n, t.skipTo(p, end)
+			}
+		}
+	}
+	return n, nil
+}
+
+// skipTo notes that nothing is left to restore before end.
+func (t *Transform) skipTo(p int32, end int64) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.Processor.Restore(p, nil, end)
+}
+
+func bounds(ctx context.Context, adm *kadm.Client, topic string, p int32) (start, end int64, err error) {
+	starts, err := adm.ListStartOffsets(ctx, topic)
+	if err != nil {
+		return 0, 0, err
+	}
+	ends, err := adm.ListEndOffsets(ctx, topic)
+	if err != nil {
+		return 0, 0, err
+	}
+	s, okS := starts.Lookup(topic, p)
+	e, okE := ends.Lookup(topic, p)
+	if !okS || !okE {
+		return 0, 0, &fatalError{fmt.Errorf("topic %s has no partition %d; it must have as many as the events: run changetrail setup", topic, p)}
+	}
+	if s.Err != nil {
+		return 0, 0, s.Err
+	}
+	return s.Offset, e.Offset, e.Err
+}
+
+func stableEnd(ctx context.Context, adm *kadm.Client, topic string, p int32) (int64, error) {
+	ends, err := adm.ListCommittedOffsets(ctx, topic)
+	if err != nil {
+		return 0, err
+	}
+	e, _ := ends.Lookup(topic, p)
+	return e.Offset, e.Err
+}

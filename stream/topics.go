@@ -1,0 +1,84 @@
+package stream
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// A Record is a Kafka record.
+type Record = kgo.Record
+
+// Topics names the topics under one prefix. Events, enriched, records and
+// state have the same number of partitions, and what belongs to a repository
+// lies in the same partition of each: whoever owns a partition of one may read
+// and write that partition of the others.
+//
+// Events of every kind share one topic. With a topic for each kind a rebalance
+// could give the halves of a change to two enrichers.
+type Topics struct{ Prefix string }
+
+// Events is what came in, untouched.
+func (t Topics) Events() string { return t.Prefix + ".events" }
+
+// Enriched is each event with what is known of its change.
+func (t Topics) Enriched() string { return t.Prefix + ".enriched" }
+
+// Records is the newest revision of each change record.
+func (t Topics) Records() string { return t.Prefix + ".records" }
+
+// State is the enricher's changelog.
+func (t Topics) State() string { return t.Prefix + ".state" }
+
+// DLQ is what was refused, byte for byte.
+func (t Topics) DLQ() string { return t.Prefix + ".dlq" }
+
+// All returns every topic.
+func (t Topics) All() []string {
+	return []string{t.Events(), t.Enriched(), t.Records(), t.State(), t.DLQ()}
+}
+
+// A TopicSpec is how a topic is to be.
+type TopicSpec struct {
+	Name       string
+	Partitions int32
+	Config     map[string]string
+}
+
+// maxOutput bounds a message of the topics that the enricher writes. Events
+// themselves stay below Kafka's default of 1 MiB.
+const maxOutput = 4 << 20
+
+// Specs returns how the topics are to be. Timestamps of events are the
+// broker's, because they tell when something arrived and which month a record
+// belongs to.
+func (t Topics) Specs(partitions int32, retention time.Duration) []TopicSpec {
+	kept := map[string]string{"cleanup.policy": "delete", "retention.ms": strconv.FormatInt(retention.Milliseconds(), 10)}
+	with := func(base map[string]string, pairs ...string) map[string]string {
+		out := make(map[string]string)
+		for k, v := range base {
+			out[k] = v
+		}
+		for i := 0; i < len(pairs); i += 2 {
+			out[pairs[i]] = pairs[i+1]
+		}
+		return out
+	}
+	large := []string{"max.message.bytes", strconv.Itoa(maxOutput)}
+	compacted := map[string]string{"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.3"}
+	return []TopicSpec{
+		{t.Events(), partitions, with(kept, "message.timestamp.type", "LogAppendTime")},
+		{t.Enriched(), partitions, with(kept, large...)},
+		{t.Records(), partitions, with(compacted, large...)},
+		{t.State(), partitions, with(compacted, large...)},
+		{t.DLQ(), partitions, with(kept, large...)},
+	}
+}
+
+// PartitionOf returns the partition of a key as Kafka's own clients choose it:
+// murmur2 over the key.
+func PartitionOf(key string, partitions int32) int32 {
+	p := kgo.StickyKeyPartitioner(nil).ForTopic("")
+	return int32(p.Partition(&kgo.Record{Key: []byte(key)}, int(partitions)))
+}
