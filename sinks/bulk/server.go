@@ -1,0 +1,126 @@
+package bulk
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/changetrail/changetrail/schemas"
+)
+
+// A Server is what both engines have in common beside _bulk.
+type Server struct {
+	Indexer
+	Engine string // schemas.Elasticsearch or schemas.OpenSearch
+}
+
+// Name implements [sinks.Engine].
+func (s *Server) Name() string { return s.Engine }
+
+// Request sends a request and returns the status and the body of the answer.
+// Only a request that got no answer is an error.
+func (s *Server) Request(ctx context.Context, method, path string, body []byte) (int, jsontext.Value, error) {
+	var reader io.Reader
+	if body != nil {
+		reader = bytes.NewReader(body)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, path, reader)
+	if err != nil {
+		return 0, nil, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	res, err := s.Do(req)
+	if err != nil {
+		return 0, nil, fmt.Errorf("%s: %w", s.Engine, err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
+	if err != nil {
+		return 0, nil, fmt.Errorf("%s: reading the answer to %s %s: %w", s.Engine, method, path, err)
+	}
+	return res.StatusCode, answer, nil
+}
+
+// Version returns the version that the server tells, and its distribution:
+// "opensearch", or empty for Elasticsearch. A server that has no GET / tells
+// nothing.
+func (s *Server) Version(ctx context.Context) (version, distribution string, err error) {
+	status, body, err := s.Request(ctx, http.MethodGet, "/", nil)
+	if err != nil {
+		return "", "", err
+	}
+	switch status {
+	case http.StatusOK:
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return "", "", fmt.Errorf("%s: HTTP %d: the credentials are missing or wrong; set sink.username and sink.password, or sink.api_key", s.Engine, status)
+	default:
+		// A stripped server has no handler there. Its health still answers, and
+		// lets the client look at which product it is.
+		if status, _, err = s.Request(ctx, http.MethodGet, "/_cluster/health", nil); err != nil || status != http.StatusOK {
+			return "", "", fmt.Errorf("%s: GET / and /_cluster/health do not answer (HTTP %d): %w", s.Engine, status, err)
+		}
+		return "unknown", "", nil
+	}
+	var info struct {
+		Version struct {
+			Number       string `json:"number"`
+			Distribution string `json:"distribution"`
+		} `json:"version"`
+	}
+	if err := json.Unmarshal(body, &info); err != nil {
+		return "", "", fmt.Errorf("%s: the answer to GET / is not JSON; is this the engine's address?", s.Engine)
+	}
+	return info.Version.Number, info.Version.Distribution, nil
+}
+
+// Ready implements [sinks.Engine]: documents must find the index templates,
+// else the engine would make indexes of its own invention for them.
+func (s *Server) Ready(ctx context.Context, namespace string) error {
+	version, distribution, err := s.Version(ctx)
+	if err != nil {
+		return err
+	}
+	if s.Engine == schemas.OpenSearch && distribution != "opensearch" && version != "unknown" {
+		return fmt.Errorf("opensearch: the server is Elasticsearch %s; set sink.engine to elasticsearch", version)
+	}
+	for _, name := range []string{"changetrail-event", "changetrail-record"} {
+		status, body, err := s.Request(ctx, http.MethodGet, "/_index_template/"+name, nil)
+		switch {
+		case err != nil:
+			return err
+		case status == http.StatusNotFound:
+			return fmt.Errorf("%s: index template %s is not there; run changetrail setup", s.Engine, name)
+		case status == http.StatusForbidden:
+			return nil // no right to look: then somebody else takes care of it
+		case status != http.StatusOK:
+			return fmt.Errorf("%s: GET /_index_template/%s: HTTP %d: %s", s.Engine, name, status, clip(body, 200))
+		}
+	}
+	return nil
+}
+
+// Transport returns an HTTP transport for a few long connections.
+func Transport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = 16
+	t.ResponseHeaderTimeout = 90 * time.Second
+	t.WriteBufferSize, t.ReadBufferSize = 64<<10, 64<<10
+	return t
+}
+
+// A Connection is how to reach an engine.
+type Connection struct {
+	Addresses          []string
+	Username, Password string
+	APIKey             string // Elasticsearch, base64 of id:key
+	CAFile             string // PEM; the system's roots where empty
+	Gzip               int    // level of request compression, 0 is none
+}

@@ -1,0 +1,53 @@
+package sinks
+
+import (
+	"context"
+	"errors"
+)
+
+// A Document is one message for an index. Body is JSON on one line.
+type Document struct {
+	Index   string
+	ID      string
+	Version int64 // revision of a record; 0: an event, which is created once
+	Body    []byte
+}
+
+// An Outcome is what became of one document.
+type Outcome struct {
+	Kind   Kind
+	Reason string // of what is not Done, in the engine's words
+}
+
+// A Kind of outcome. The set is closed.
+type Kind int
+
+// Outcomes of a document.
+const (
+	Done    Kind = iota // stored
+	Stale               // the same event, or this or a newer revision, is stored already
+	Retry               // not now: put it again later
+	Refused             // never: the engine will not take it
+)
+
+func (k Kind) String() string { return [...]string{"stored", "stale", "retry", "refused"}[k] }
+
+// ErrTooLarge reports a request that is larger than the engine takes. Nothing
+// of it was stored.
+var ErrTooLarge = errors.New("request is too large for the engine")
+
+// An Engine stores documents in search indexes.
+//
+// Implementations are held to this by package sinktest.
+type Engine interface {
+	// Name is the engine's name in metrics, dead letters and the consumer group.
+	Name() string
+	// Put stores docs and returns one outcome for each, in order. A document
+	// that is Done is acknowledged: it survives a crash of the engine. Putting
+	// a document again is harmless. An error means that the request as a whole
+	// failed and that each document may or may not be stored: the caller puts
+	// all of them again, later, or in smaller parts where it is [ErrTooLarge].
+	Put(ctx context.Context, docs []Document) ([]Outcome, error)
+	// Ready reports whether the indexes for namespace were set up.
+	Ready(ctx context.Context, namespace string) error
+}
