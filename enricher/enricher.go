@@ -205,7 +205,7 @@ func (e *Enricher) fold() ([]*stream.Record, map[record.ChangeID]*record.Record,
 		c.revision, c.digest = r.Trail.Revision, r.Trail.EvidenceDigest
 		out = append(out, &stream.Record{
 			Topic: e.conf.Topics.Records(), Partition: t.partition, Key: []byte(id), Value: value,
-			Headers: headers(schemas.RecordIndex(e.conf.Namespace, c.firstSeen), string(id), c.revision, t.newest, t.trace),
+			Headers: headers(schemas.RecordIndex(e.conf.Namespace, c.firstSeen), schemas.RecordID(id), c.revision, t.newest, t.trace),
 		})
 	}
 	return out, folded, nil

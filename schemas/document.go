@@ -321,3 +321,15 @@ func Fingerprint(e *record.Event, stated time.Time) error {
 	e.Digest = hex.EncodeToString(h.Sum(nil)[:16])
 	return nil
 }
+
+// maxID is the longest document id that the engines take, in bytes.
+const maxID = 512
+
+// RecordID returns the id of a change's document: the change's own id, or a
+// digest of one that is too long.
+func RecordID(id record.ChangeID) string {
+	if len(id) <= maxID {
+		return string(id)
+	}
+	return Digest([]byte(id))
+}

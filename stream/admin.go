@@ -184,22 +184,23 @@ func pointers(m map[string]string) map[string]*string {
 	return out
 }
 
-// Lag returns how many messages of its topics a group has still to read, by
-// topic; an empty map where the group does not exist.
-func (a *Admin) Lag(ctx context.Context, group string) (map[string]int64, error) {
+// Group returns how many messages of its topics a group has still to read, by
+// topic, and how many members it has. A group that does not exist has none.
+func (a *Admin) Group(ctx context.Context, group string) (lag map[string]int64, members int, err error) {
 	lags, err := a.adm.Lag(ctx, group)
 	if err != nil {
-		return nil, fmt.Errorf("kafka: lag of %s: %w", group, err)
+		return nil, 0, fmt.Errorf("kafka: lag of %s: %w", group, err)
 	}
-	out := make(map[string]int64)
+	lag = make(map[string]int64)
 	for _, l := range lags {
+		members += len(l.Members)
 		for topic, ps := range l.Lag {
 			for _, p := range ps {
-				out[topic] += max(p.Lag, 0)
+				lag[topic] += max(p.Lag, 0)
 			}
 		}
 	}
-	return out, nil
+	return lag, members, nil
 }
 
 // Size returns how many messages a topic holds.

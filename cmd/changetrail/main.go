@@ -1,0 +1,183 @@
+// Command changetrail records why code was changed: it joins what agents,
+// scanners, CI and people say about a change into one record, and forwards it
+// to a SIEM. Run changetrail help.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"reflect"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/changetrail/changetrail/internal/telemetry"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ())
+	stop()
+	os.Exit(code)
+}
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1 // it was tried and did not succeed
+	exitMisuse = 2 // the command line or the configuration is wrong
+)
+
+// A misuse is an error of the person who typed, not of the world.
+type misuse struct{ error }
+
+func (m misuse) Unwrap() error { return m.error }
+
+// run executes a command line and returns its exit code.
+func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer, environ []string) int {
+	root := newRoot(environ)
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	err := root.ExecuteContext(ctx)
+	var wrong misuse
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &wrong) || strings.HasPrefix(err.Error(), "unknown command"):
+		fmt.Fprintf(errOut, "changetrail: %v\n", err)
+		return exitMisuse
+	}
+	fmt.Fprintf(errOut, "changetrail: %v\n", err)
+	return exitFailed
+}
+
+// An app is what the commands share.
+type app struct {
+	environ []string
+	file    string
+	flags   map[string]string // flag → key of the settings
+}
+
+func newRoot(environ []string) *cobra.Command {
+	a := &app{environ: environ, flags: make(map[string]string)}
+	root := &cobra.Command{
+		Use:   "changetrail",
+		Short: "Record why code was changed, and by whose leave",
+		Long: `changetrail joins what AI agents, scanners, CI systems and people say about a
+change into one record, and forwards it to a SIEM (OpenSearch or Elasticsearch).
+
+Settings come from flags, the environment (CHANGETRAIL_…), changetrail.yaml and
+defaults, in this order. Exit codes: 0 done, 1 failed, 2 wrong usage or
+configuration.`,
+		Example: `  changetrail setup                         # topics, index templates, lifecycle
+  changetrail enrich &                      # events → records
+  changetrail sink &                        # records → search engine
+  changetrail publish decision.json
+  changetrail attach scan --change acme/payments#4829 osv.json
+  changetrail show acme/payments#4829`,
+		Version:       version(),
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.PersistentFlags().StringVar(&a.file, "config", "", "configuration file (default changetrail.yaml, if there is one)")
+	a.flag(root.PersistentFlags(), "brokers", "kafka.brokers", "Kafka brokers, host:port with commas")
+	a.flag(root.PersistentFlags(), "prefix", "kafka.prefix", "first part of the topic names")
+	a.flag(root.PersistentFlags(), "namespace", "namespace", "part of every index name")
+	a.flag(root.PersistentFlags(), "log-level", "log.level", "debug, info, warn or error")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
+	root.AddCommand(a.setup(), a.publish(), a.attach(), a.enrich(), a.sink(), a.show(), a.doctor(), a.config())
+	return root
+}
+
+// flag makes a flag that sets a key of the settings.
+func (a *app) flag(set *pflag.FlagSet, name, key, usage string) {
+	set.String(name, "", usage+" ("+key+")")
+	a.flags[name] = key
+}
+
+// engineFlags are those of commands that speak to the search engine.
+func (a *app) engineFlags(set *pflag.FlagSet) {
+	a.flag(set, "engine", "sink.engine", "opensearch or elasticsearch")
+	a.flag(set, "url", "sink.addresses", "URLs of the engine, with commas")
+}
+
+// settings returns the settings in force for a command.
+func (a *app) settings(cmd *cobra.Command) (Settings, error) {
+	file := a.file
+	if file == "" {
+		for _, e := range a.environ {
+			if v, ok := strings.CutPrefix(e, envPrefix+"CONFIG="); ok {
+				file = v
+			}
+		}
+	}
+	s, err := loadSettings(file, a.environ)
+	if err != nil {
+		return s, misuse{err}
+	}
+	given := make(map[string]string)
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if key, ok := a.flags[f.Name]; ok {
+			given[key] = f.Value.String()
+		}
+	})
+	var errs []error
+	s.keys(func(path string, v reflect.Value, _ string) {
+		if text, ok := given[path]; ok {
+			if err := setText(v, text); err != nil {
+				errs = append(errs, fmt.Errorf("flag for %s: %w", path, err))
+			}
+		}
+	})
+	if err := errors.Join(append(errs, s.validate())...); err != nil {
+		return s, misuse{err}
+	}
+	return s, nil
+}
+
+func (s *Settings) logger(w io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(s.Log.Level))
+	options := &slog.HandlerOptions{Level: level}
+	if s.Log.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// service runs a long-lived service with its telemetry.
+func service(cmd *cobra.Command, s *Settings, name string, ready func(context.Context) error, body func(context.Context, *slog.Logger, *telemetry.Providers) error) error {
+	log := s.logger(cmd.ErrOrStderr())
+	ctx, cancel := context.WithCancel(cmd.Context())
+	defer cancel()
+	p, err := telemetry.Start(ctx, "changetrail-"+name, version())
+	if err != nil {
+		return err
+	}
+	if s.Telemetry.Listen != "" {
+		if err := p.Serve(ctx, s.Telemetry.Listen, ready, log); err != nil {
+			return err
+		}
+	}
+	err = body(ctx, log, p)
+	return errors.Join(err, p.Close())
+}
+
+// version returns what the build says of itself.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "devel"
+	}
+	return strings.Trim(info.Main.Version, "()")
+}

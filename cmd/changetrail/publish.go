@@ -1,0 +1,393 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"github.com/changetrail/changetrail/evidence"
+	"github.com/changetrail/changetrail/internal/telemetry"
+	"github.com/changetrail/changetrail/producer"
+	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/stream"
+)
+
+func (a *app) publish() *cobra.Command {
+	var structured bool
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "publish FILE…",
+		Short: "Publish CloudEvents from files",
+		Long: `Publishes CloudEvents in the JSON format: a single event, several one after
+another (JSON lines), or an array of them; - is standard input. All of them are
+checked first, and if one is wrong none is sent. Sending the same file again is
+harmless: an event is known by its source and id.`,
+		Example: `  changetrail publish decision.json review.json
+  agent-log-export | changetrail publish -
+  changetrail publish --gateway http://127.0.0.1:8080 events.jsonl`,
+		Args: atLeastOne("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := a.settings(cmd)
+			if err != nil {
+				return err
+			}
+			events, err := readEvents(cmd.InOrStdin(), args)
+			if err != nil {
+				return err
+			}
+			mode := producer.Binary
+			if structured {
+				mode = producer.Structured
+			}
+			return send(cmd, &s, mode, timeout, events)
+		},
+	}
+	cmd.Flags().BoolVar(&structured, "structured", false, "send in structured mode rather than binary")
+	cmd.Flags().DurationVar(&timeout, "timeout", 30*time.Second, "how long to try")
+	a.producerFlags(cmd)
+	return cmd
+}
+
+func (a *app) producerFlags(cmd *cobra.Command) {
+	a.flag(cmd.Flags(), "spool", "producer.spool", "folder for events that cannot be sent now")
+	a.flag(cmd.Flags(), "gateway", "producer.gateway", "URL of a gateway, in place of Kafka")
+	a.flag(cmd.Flags(), "source", "producer.source", "CloudEvents source of events that have none")
+}
+
+func atLeastOne(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return misuse{fmt.Errorf("%s: no %s is given; see %s --help", cmd.CommandPath(), what, cmd.CommandPath())}
+		}
+		return nil
+	}
+}
+
+// readEvents reads and checks all events of files, or reports all mistakes.
+func readEvents(in io.Reader, files []string) ([]event.Event, error) {
+	var events []event.Event
+	var errs []error
+	for _, name := range files {
+		var text []byte
+		var err error
+		if name == "-" {
+			text, err = io.ReadAll(in)
+		} else {
+			text, err = os.ReadFile(name)
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		found, err := parseEvents(text)
+		if err == nil && len(found) == 0 {
+			err = errors.New("it holds no event")
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+		}
+		events = append(events, found...)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("nothing was published:\n%w", err)
+	}
+	return events, nil
+}
+
+// parseEvents reads a JSON event, several one after another, or arrays of them.
+func parseEvents(text []byte) ([]event.Event, error) {
+	d := jsontext.NewDecoder(bytes.NewReader(text))
+	var events []event.Event
+	var errs []error
+	one := func(v jsontext.Value) {
+		var e event.Event
+		err := e.UnmarshalJSON(v)
+		if err == nil {
+			err = producer.Check(e)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("event %d: %w", len(events)+len(errs)+1, err))
+			return
+		}
+		events = append(events, e)
+	}
+	for {
+		switch d.PeekKind() {
+		case '[', ']':
+			if _, err := d.ReadToken(); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		v, err := d.ReadValue()
+		if errors.Is(err, io.EOF) {
+			return events, errors.Join(errs...)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("it is not JSON: %w", err)
+		}
+		one(v.Clone())
+	}
+}
+
+// send publishes events with the producer that the settings describe.
+func send(cmd *cobra.Command, s *Settings, mode producer.Mode, timeout time.Duration, events []event.Event) error {
+	ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+	defer cancel()
+	t, err := telemetry.Start(ctx, "changetrail-cli", version())
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	transport, err := s.transport(mode)
+	if err != nil {
+		return misuse{err}
+	}
+	p, err := producer.New(transport, producer.Options{
+		Source: s.Producer.Source, Spool: s.Producer.Spool, Log: s.logger(cmd.ErrOrStderr()), Tracer: t.Tracer,
+	})
+	if err != nil {
+		return err
+	}
+	const chunk = 500
+	for sent := 0; sent < len(events); {
+		n := min(chunk, len(events)-sent)
+		if err := p.Publish(ctx, events[sent:sent+n]...); err != nil {
+			return fmt.Errorf("%d of %d events were published before this:\n%w", sent, len(events), err)
+		}
+		sent += n
+		if len(events) > chunk {
+			fmt.Fprintf(cmd.ErrOrStderr(), "\r%d of %d events", sent, len(events))
+		}
+	}
+	if len(events) > chunk {
+		fmt.Fprintln(cmd.ErrOrStderr())
+	}
+	if n := p.Spooled(); n > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%d events wait in the spool %s\n", n, s.Producer.Spool)
+	}
+	for _, e := range events {
+		if len(events) <= 5 {
+			fmt.Fprintf(cmd.OutOrStdout(), "published %s %s\n", e.Type(), e.ID())
+		}
+	}
+	if len(events) > 5 {
+		fmt.Fprintf(cmd.OutOrStdout(), "published %d events\n", len(events))
+	}
+	return p.Close(ctx)
+}
+
+// transport returns the way to the pipeline: a gateway, or Kafka.
+func (s *Settings) transport(mode producer.Mode) (producer.Transport, error) {
+	if s.Producer.Gateway != "" {
+		return producer.HTTP(producer.HTTPConfig{URL: s.Producer.Gateway, Token: s.Producer.Token, Mode: mode}), nil
+	}
+	c, err := s.kafka()
+	if err != nil {
+		return nil, err
+	}
+	k := producer.KafkaConfig{Brokers: c.Brokers, Topic: s.topics().Events(), Mode: mode}
+	if c.TLS.Enabled {
+		if k.TLS, err = c.TLS.Config(); err != nil {
+			return nil, err
+		}
+	}
+	if k.SASL, err = mechanism(c.SASL); err != nil {
+		return nil, err
+	}
+	return producer.Kafka(k), nil
+}
+
+func mechanism(c stream.SASL) (sasl.Mechanism, error) {
+	switch c.Mechanism {
+	case "":
+		return nil, nil
+	case "PLAIN":
+		return plain.Auth{User: c.User, Pass: c.Password}.AsMechanism(), nil
+	case "SCRAM-SHA-256":
+		return scram.Auth{User: c.User, Pass: c.Password}.AsSha256Mechanism(), nil
+	case "SCRAM-SHA-512":
+		return scram.Auth{User: c.User, Pass: c.Password}.AsSha512Mechanism(), nil
+	}
+	return nil, fmt.Errorf("configuration: kafka.sasl.mechanism %q is none of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512", c.Mechanism)
+}
+
+// about is what the flags of attach say of a report.
+type about struct {
+	change, repository, commit, tool, name, conclusion, provider, url, scanID string
+	timeout                                                                   time.Duration
+}
+
+func (a *app) attach() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "attach",
+		Short: "Hand in a report from a CI job",
+		Long: `Hands in the report of a scanner or of a test run as evidence about a change or
+a commit. The format is told by the content. The file is checked first: a report
+that is broken, empty or of an unknown format is an error here, in the CI job,
+and not later in the pipeline.`,
+	}
+	cmd.AddCommand(a.attachScan(), a.attachTests())
+	return cmd
+}
+
+func (a *app) attachFlags(cmd *cobra.Command, f *about) {
+	cmd.Flags().StringVar(&f.change, "change", "", "the change: acme/payments#4829, group/proj!12, its URL or its id")
+	cmd.Flags().StringVar(&f.repository, "repository", "", "the repository, host/path, where no change is known")
+	cmd.Flags().StringVar(&f.commit, "commit", "", "the commit that was scanned or tested")
+	cmd.Flags().StringVar(&f.url, "job-url", "", "where the job can be seen")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", 30*time.Second, "how long to try")
+	a.producerFlags(cmd)
+}
+
+func (f *about) check() error {
+	if f.change == "" && (f.repository == "" || f.commit == "") {
+		return misuse{errors.New("attach: give --change, or --repository and --commit: evidence must be about something")}
+	}
+	if f.change != "" {
+		if _, err := record.ParseChange(f.change); err != nil {
+			return misuse{fmt.Errorf("attach: --change: %w", err)}
+		}
+	}
+	return nil
+}
+
+func (a *app) attachScan() *cobra.Command {
+	var f about
+	cmd := &cobra.Command{
+		Use:     "scan FILE",
+		Short:   "Hand in a scanner's report (SARIF, osv-scanner, npm audit)",
+		Example: `  osv-scanner scan --format json . > osv.json || true` + "\n" + `  changetrail attach scan --change acme/payments#4829 --commit "$SHA" osv.json`,
+		Args:    exactlyOne("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
+			file, result, err := readReport(args[0], true)
+			if err != nil {
+				return err
+			}
+			if f.tool == "" {
+				f.tool = result.Tool
+			}
+			scan := &record.Scan{
+				Tool: record.Tool{Name: f.tool, Version: result.ToolVersion}, ScanID: f.scanID, CommitSHA: f.commit, URL: f.url, Repository: f.repository,
+			}
+			if scan.Report, err = evidence.Pack(file, result.Format); err != nil {
+				return err
+			}
+			e := producer.Event(f.change, scan)
+			if f.repository != "" && f.change == "" {
+				e.SetExtension("partitionkey", f.repository)
+			}
+			if err := a.hand(cmd, f, e); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s report of %s: %d findings, highest %s\ndigest %s\n",
+				result.Format, f.tool, result.Summary.Findings, orNone(result.Summary.Highest), scan.Report.Digest)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&f.tool, "tool", "", "name of the scanner, where the report does not say it")
+	cmd.Flags().StringVar(&f.scanID, "scan-id", "", "the scan's name at the scanner")
+	a.attachFlags(cmd, &f)
+	return cmd
+}
+
+func (a *app) attachTests() *cobra.Command {
+	var f about
+	cmd := &cobra.Command{
+		Use:     "tests FILE",
+		Short:   "Hand in the results of a test run (JUnit XML, go test -json)",
+		Example: `  go test -json ./... > tests.json` + "\n" + `  changetrail attach tests --change acme/payments#4829 --commit "$SHA" --name unit tests.json`,
+		Args:    exactlyOne("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
+			file, result, err := readReport(args[0], false)
+			if err != nil {
+				return err
+			}
+			v := &record.Validation{
+				Name: f.name, Provider: f.provider, CommitSHA: f.commit, URL: f.url, Conclusion: f.conclusion, Repository: f.repository,
+			}
+			if v.Report, err = evidence.Pack(file, result.Format); err != nil {
+				return err
+			}
+			e := producer.Event(f.change, v)
+			if f.repository != "" && f.change == "" {
+				e.SetExtension("partitionkey", f.repository)
+			}
+			if err := a.hand(cmd, f, e); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %d passed, %d failed, %d skipped\ndigest %s\n",
+				result.Format, result.Conclusion, result.Passed, result.Failed, result.Skipped, v.Report.Digest)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&f.name, "name", "tests", "name of the job")
+	cmd.Flags().StringVar(&f.provider, "provider", "", "the CI system")
+	cmd.Flags().StringVar(&f.conclusion, "conclusion", "", "what the CI system says of the job; read from the report where left out")
+	a.attachFlags(cmd, &f)
+	return cmd
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+func exactlyOne(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return misuse{fmt.Errorf("%s: exactly one %s is needed, %d are given; see %s --help", cmd.CommandPath(), what, len(args), cmd.CommandPath())}
+		}
+		return nil
+	}
+}
+
+func readReport(name string, scan bool) ([]byte, evidence.Result, error) {
+	file, err := os.ReadFile(name)
+	if err != nil {
+		return nil, evidence.Result{}, err
+	}
+	if len(bytes.TrimSpace(file)) == 0 {
+		return nil, evidence.Result{}, fmt.Errorf("%s: the file is empty; a tool that ran writes a report even when it finds nothing, so look at how it ended", name)
+	}
+	result, err := evidence.Read(file)
+	switch {
+	case err != nil:
+		return nil, result, fmt.Errorf("%s: %w", name, err)
+	case scan && !result.Scan:
+		return nil, result, fmt.Errorf("%s: this is a report of tests (%s): use attach tests", name, result.Format)
+	case !scan && result.Scan:
+		return nil, result, fmt.Errorf("%s: this is a scanner's report (%s): use attach scan", name, result.Format)
+	}
+	return file, result, nil
+}
+
+func (a *app) hand(cmd *cobra.Command, f about, e event.Event) error {
+	s, err := a.settings(cmd)
+	if err != nil {
+		return err
+	}
+	if err := producer.Check(e); err != nil {
+		return misuse{err}
+	}
+	return send(cmd, &s, producer.Binary, f.timeout, []event.Event{e})
+}

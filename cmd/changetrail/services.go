@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/changetrail/changetrail/enricher"
+	"github.com/changetrail/changetrail/internal/telemetry"
+	"github.com/changetrail/changetrail/sinks"
+	"github.com/changetrail/changetrail/stream"
+)
+
+func (a *app) enrich() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "enrich",
+		Short: "Join events into change records",
+		Long: `Reads events from Kafka, joins them into change records and writes both back,
+exactly once. Start as many as there is work for; each needs a state folder of
+its own, and shares the partitions with the others.`,
+		Example: `  changetrail enrich --policy policy.yaml --controls controls.yaml --state-dir /var/lib/changetrail`,
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.settings(cmd)
+			if err != nil {
+				return err
+			}
+			kafka, err := s.kafka()
+			if err != nil {
+				return misuse{err}
+			}
+			p, m, err := s.policyAndControls()
+			if err != nil {
+				return misuse{err}
+			}
+			ready := func(ctx context.Context) error {
+				_, err := stream.Partitions(ctx, kafka, s.topics())
+				return err
+			}
+			return service(cmd, &s, "enricher", ready, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
+				log.Info("enricher starts", "brokers", kafka.Brokers, "state", s.Enricher.StateDir, "services", len(p.Services), "controls", len(m.Controls))
+				return enricher.Run(ctx, enricher.Config{
+					Kafka: kafka, Topics: s.topics(), Namespace: s.Namespace,
+					StateDir: s.Enricher.StateDir, Instance: s.Enricher.Instance, Policy: p, Controls: m,
+					MaxBatch: s.Enricher.MaxBatch, Linger: time.Duration(s.Enricher.Linger), Compression: s.Enricher.Compression,
+					Log: log, Meter: t.Meter, Tracer: t.Tracer,
+				})
+			})
+		},
+	}
+	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml: the services")
+	a.flag(cmd.Flags(), "controls", "enricher.controls", "controls.yaml: the control matrix")
+	a.flag(cmd.Flags(), "state-dir", "enricher.state_dir", "folder of the local store")
+	a.flag(cmd.Flags(), "instance", "enricher.instance", "stable, unique name of this enricher")
+	a.flag(cmd.Flags(), "listen", "telemetry.listen", "address of /metrics, /healthz and /readyz")
+	return cmd
+}
+
+func (a *app) sink() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "sink",
+		Short: "Copy events and records into the search engine",
+		Long: `Reads what the enricher wrote and puts it into OpenSearch or Elasticsearch.
+Start as many as there is work for, and one group for each engine.`,
+		Example: `  changetrail sink --engine opensearch --url http://localhost:9200
+  changetrail sink --engine elasticsearch --url https://es:9200 --config prod.yaml`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.settings(cmd)
+			if err != nil {
+				return err
+			}
+			kafka, err := s.kafka()
+			if err != nil {
+				return misuse{err}
+			}
+			engine, err := s.engine()
+			if err != nil {
+				return misuse{err}
+			}
+			ready := func(ctx context.Context) error { return engine.Ready(ctx, s.Namespace) }
+			return service(cmd, &s, "sink-"+engine.Name(), ready, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
+				log.Info("sink starts", "brokers", kafka.Brokers, "engine", engine.Name(), "addresses", s.Sink.Addresses)
+				return sinks.Run(ctx, sinks.Config{
+					Kafka: kafka, Topics: s.topics(), Namespace: s.Namespace, Instance: s.Sink.Instance, Engine: engine,
+					MaxDocs: s.Sink.MaxDocs, MaxBytes: s.Sink.MaxBytes, InFlight: s.Sink.InFlight,
+					Log: log, Meter: t.Meter, Tracer: t.Tracer,
+				})
+			})
+		},
+	}
+	a.engineFlags(cmd.Flags())
+	a.flag(cmd.Flags(), "instance", "sink.instance", "stable, unique name of this sink")
+	a.flag(cmd.Flags(), "listen", "telemetry.listen", "address of /metrics, /healthz and /readyz")
+	return cmd
+}
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if err := cobra.NoArgs(cmd, args); err != nil {
+		return misuse{err}
+	}
+	return nil
+}

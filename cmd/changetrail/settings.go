@@ -1,0 +1,344 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/policy"
+	"github.com/changetrail/changetrail/schemas"
+	"github.com/changetrail/changetrail/sinks/bulk"
+	"github.com/changetrail/changetrail/sinks/elasticsearch"
+	"github.com/changetrail/changetrail/sinks/opensearch"
+	"github.com/changetrail/changetrail/stream"
+)
+
+// Settings is changetrail.yaml. Each key is also an environment variable, its
+// path in capitals after CHANGETRAIL_: kafka.brokers is
+// CHANGETRAIL_KAFKA_BROKERS, a list with commas. A flag wins over the
+// environment, the environment over the file, the file over the default.
+type Settings struct {
+	Namespace string   `yaml:"namespace" doc:"part of every index name"`
+	Retention Duration `yaml:"retention" doc:"how long events and records are kept"`
+	Kafka     struct {
+		Brokers     []string `yaml:"brokers" doc:"host:port of some brokers"`
+		Prefix      string   `yaml:"prefix" doc:"first part of the topic names"`
+		Partitions  int      `yaml:"partitions" doc:"of each topic, when setup creates it"`
+		Replication int      `yaml:"replication" doc:"of each topic, when setup creates it; -1: the cluster's default"`
+		Retention   Duration `yaml:"retention" doc:"of the topics kept by time; the general retention where empty"`
+		TLS         struct {
+			Enabled  bool   `yaml:"enabled"`
+			CAFile   string `yaml:"ca_file"`
+			CertFile string `yaml:"cert_file"`
+			KeyFile  string `yaml:"key_file"`
+		} `yaml:"tls"`
+		SASL struct {
+			Mechanism    string `yaml:"mechanism" doc:"PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"`
+			User         string `yaml:"user"`
+			Password     string `yaml:"password"`
+			PasswordFile string `yaml:"password_file"`
+		} `yaml:"sasl"`
+	} `yaml:"kafka"`
+	Enricher struct {
+		StateDir    string   `yaml:"state_dir" doc:"local store; one for each enricher"`
+		Instance    string   `yaml:"instance" doc:"stable, unique name; kept in state_dir where empty"`
+		Policy      string   `yaml:"policy" doc:"policy.yaml: the services"`
+		Controls    string   `yaml:"controls" doc:"controls.yaml: the control matrix"`
+		MaxBatch    int      `yaml:"max_batch" doc:"events a transaction"`
+		Linger      Duration `yaml:"linger" doc:"how long a transaction may wait to fill"`
+		Compression string   `yaml:"compression" doc:"of what is written to Kafka: lz4, zstd, snappy, gzip, none"`
+	} `yaml:"enricher"`
+	Sink struct {
+		Engine       string   `yaml:"engine" doc:"opensearch or elasticsearch"`
+		Addresses    []string `yaml:"addresses" doc:"URLs of some nodes"`
+		Username     string   `yaml:"username"`
+		Password     string   `yaml:"password"`
+		PasswordFile string   `yaml:"password_file"`
+		APIKey       string   `yaml:"api_key" doc:"Elasticsearch only"`
+		APIKeyFile   string   `yaml:"api_key_file"`
+		CAFile       string   `yaml:"ca_file"`
+		Instance     string   `yaml:"instance" doc:"stable, unique name; saves a rebalance at each restart"`
+		Gzip         int      `yaml:"gzip" doc:"level of request compression, 0 is none"`
+		MaxDocs      int      `yaml:"max_docs" doc:"documents a request"`
+		MaxBytes     int      `yaml:"max_bytes" doc:"bytes a request"`
+		InFlight     int      `yaml:"in_flight" doc:"requests at a time"`
+		Shards       int      `yaml:"shards" doc:"of each index, when setup creates it"`
+	} `yaml:"sink"`
+	Producer struct {
+		Source  string `yaml:"source" doc:"CloudEvents source of events that have none"`
+		Spool   string `yaml:"spool" doc:"folder for events that cannot be sent now"`
+		Gateway string `yaml:"gateway" doc:"URL of a gateway; events go to Kafka where empty"`
+		Token   string `yaml:"token" doc:"bearer token for the gateway"`
+	} `yaml:"producer"`
+	Telemetry struct {
+		Listen string `yaml:"listen" doc:"address of /metrics, /healthz and /readyz; none where empty"`
+	} `yaml:"telemetry"`
+	Log struct {
+		Level  string `yaml:"level" doc:"debug, info, warn or error"`
+		Format string `yaml:"format" doc:"text or json"`
+	} `yaml:"log"`
+}
+
+// Duration is a time span as people write it: 90d, 24h, 5ms.
+type Duration time.Duration
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (d *Duration) UnmarshalText(b []byte) error {
+	s := string(b)
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		n, err := strconv.Atoi(days)
+		if err != nil || n < 0 {
+			return fmt.Errorf("%q is not a time span, as 90d, 24h or 5ms", s)
+		}
+		*d = Duration(time.Duration(n) * 24 * time.Hour)
+		return nil
+	}
+	v, err := time.ParseDuration(s)
+	if s == "" {
+		v, err = 0, nil
+	}
+	if err != nil || v < 0 {
+		return fmt.Errorf("%q is not a time span, as 90d, 24h or 5ms", s)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// MarshalText implements [encoding.TextMarshaler].
+func (d Duration) MarshalText() ([]byte, error) {
+	if day := 24 * time.Hour; d > 0 && time.Duration(d)%day == 0 {
+		return []byte(strconv.Itoa(int(time.Duration(d)/day)) + "d"), nil
+	}
+	return []byte(time.Duration(d).String()), nil
+}
+
+const (
+	envPrefix   = "CHANGETRAIL_"
+	defaultFile = "changetrail.yaml"
+)
+
+func defaults() Settings {
+	var s Settings
+	s.Namespace = "default"
+	s.Retention = Duration(400 * 24 * time.Hour)
+	s.Kafka.Brokers = []string{"localhost:9092"}
+	s.Kafka.Prefix = "changetrail"
+	s.Kafka.Partitions = 12
+	s.Kafka.Replication = -1
+	s.Enricher.StateDir = "changetrail-state"
+	s.Enricher.MaxBatch = 4000
+	s.Enricher.Linger = Duration(5 * time.Millisecond)
+	s.Sink.Engine = schemas.OpenSearch
+	s.Sink.Addresses = []string{"http://localhost:9200"}
+	s.Sink.MaxDocs = 1000
+	s.Sink.MaxBytes = 5 << 20
+	s.Sink.InFlight = 2
+	s.Sink.Shards = 1
+	s.Producer.Source = "/changetrail/cli"
+	s.Log.Level = "info"
+	s.Log.Format = "text"
+	return s
+}
+
+// loadSettings reads the file, then the environment. A file that was not asked
+// for may be missing; an unknown key or variable is an error that names it.
+func loadSettings(file string, environ []string) (Settings, error) {
+	s := defaults()
+	asked := file != ""
+	if !asked {
+		file = defaultFile
+	}
+	text, err := os.ReadFile(file)
+	switch {
+	case err == nil:
+		d := yaml.NewDecoder(bytes.NewReader(text))
+		d.KnownFields(true)
+		if err := d.Decode(&s); err != nil && !errors.Is(err, io.EOF) {
+			return s, fmt.Errorf("%s: %w", file, err)
+		}
+	case asked || !errors.Is(err, fs.ErrNotExist):
+		return s, fmt.Errorf("configuration: %w", err)
+	}
+	return s, s.fromEnvironment(environ)
+}
+
+// keys visits every key: its path, as kafka.brokers, and its value.
+func (s *Settings) keys(visit func(path string, v reflect.Value, doc string)) {
+	var walk func(v reflect.Value, prefix string)
+	walk = func(v reflect.Value, prefix string) {
+		for i := range v.NumField() {
+			f := v.Type().Field(i)
+			path := prefix + f.Tag.Get("yaml")
+			if f.Type.Kind() == reflect.Struct {
+				walk(v.Field(i), path+".")
+			} else {
+				visit(path, v.Field(i), f.Tag.Get("doc"))
+			}
+		}
+	}
+	walk(reflect.ValueOf(s).Elem(), "")
+}
+
+// envName is the environment variable of a key.
+func envName(path string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
+}
+
+func (s *Settings) fromEnvironment(environ []string) error {
+	fields := make(map[string]reflect.Value)
+	s.keys(func(path string, v reflect.Value, _ string) { fields[envName(path)] = v })
+	var errs []error
+	for _, e := range environ {
+		name, value, _ := strings.Cut(e, "=")
+		if !strings.HasPrefix(name, envPrefix) || name == envPrefix+"CONFIG" {
+			continue
+		}
+		field, ok := fields[name]
+		if !ok {
+			errs = append(errs, fmt.Errorf("environment: %s is no setting of changetrail", name))
+			continue
+		}
+		if err := setText(field, value); err != nil {
+			errs = append(errs, fmt.Errorf("environment: %s: %w", name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// setText sets a key from text, a list from its parts between commas.
+func setText(v reflect.Value, text string) error {
+	if d, ok := v.Addr().Interface().(*Duration); ok {
+		return d.UnmarshalText([]byte(text))
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(text)
+	case reflect.Bool:
+		b, err := strconv.ParseBool(text)
+		if err != nil {
+			return fmt.Errorf("%q is neither true nor false", text)
+		}
+		v.SetBool(b)
+	case reflect.Int:
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return fmt.Errorf("%q is not a whole number", text)
+		}
+		v.SetInt(int64(n))
+	case reflect.Slice:
+		var list []string
+		for part := range strings.SplitSeq(text, ",") {
+			if part = strings.TrimSpace(part); part != "" {
+				list = append(list, part)
+			}
+		}
+		v.Set(reflect.ValueOf(list))
+	}
+	return nil
+}
+
+// secret returns a secret that is given as itself or as a file.
+func secret(name, value, file string) (string, error) {
+	switch {
+	case file == "":
+		return value, nil
+	case value != "":
+		return "", fmt.Errorf("configuration: %s and %s_file are both set; keep one", name, name)
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("configuration: %s_file: %w", name, err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+func (s *Settings) kafka() (stream.Config, error) {
+	k := s.Kafka
+	password, err := secret("kafka.sasl.password", k.SASL.Password, k.SASL.PasswordFile)
+	return stream.Config{
+		Brokers: k.Brokers,
+		TLS:     stream.TLS{Enabled: k.TLS.Enabled, CAFile: k.TLS.CAFile, CertFile: k.TLS.CertFile, KeyFile: k.TLS.KeyFile},
+		SASL:    stream.SASL{Mechanism: k.SASL.Mechanism, User: k.SASL.User, Password: password},
+	}, err
+}
+
+func (s *Settings) topics() stream.Topics { return stream.Topics{Prefix: s.Kafka.Prefix} }
+
+// kafkaRetention is how long topics kept by time are kept.
+func (s *Settings) kafkaRetention() time.Duration {
+	if s.Kafka.Retention > 0 {
+		return time.Duration(s.Kafka.Retention)
+	}
+	return time.Duration(s.Retention)
+}
+
+// engine returns the search engine that sink.engine names.
+func (s *Settings) engine() (*bulk.Server, error) {
+	password, err1 := secret("sink.password", s.Sink.Password, s.Sink.PasswordFile)
+	key, err2 := secret("sink.api_key", s.Sink.APIKey, s.Sink.APIKeyFile)
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, err
+	}
+	c := bulk.Connection{Addresses: s.Sink.Addresses, Username: s.Sink.Username, Password: password, APIKey: key, CAFile: s.Sink.CAFile, Gzip: s.Sink.Gzip}
+	switch s.Sink.Engine {
+	case schemas.Elasticsearch:
+		return elasticsearch.New(c)
+	case schemas.OpenSearch:
+		return opensearch.New(c)
+	}
+	return nil, fmt.Errorf("configuration: sink.engine %q is neither opensearch nor elasticsearch", s.Sink.Engine)
+}
+
+// policyAndControls reads the files that people write. Where none is given
+// there are no services and no controls.
+func (s *Settings) policyAndControls() (*policy.Policy, *controls.Matrix, error) {
+	read := func(file string) ([]byte, error) {
+		if file == "" {
+			return nil, nil
+		}
+		return os.ReadFile(file)
+	}
+	text, err1 := read(s.Enricher.Policy)
+	matrix, err2 := read(s.Enricher.Controls)
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, nil, fmt.Errorf("configuration: %w", err)
+	}
+	p, err1 := policy.Parse(text)
+	m, err2 := controls.Parse(matrix)
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, nil, err
+	}
+	return p, m, nil
+}
+
+// validate reports every value that cannot be.
+func (s *Settings) validate() error {
+	var errs []error
+	if s.Namespace == "" || strings.ToLower(s.Namespace) != s.Namespace || strings.ContainsAny(s.Namespace, `\/*?"<>| ,#:-`) || len(s.Namespace) > 100 {
+		errs = append(errs, fmt.Errorf("configuration: namespace %q: lower-case letters, digits, dots and underscores, at most 100", s.Namespace))
+	}
+	if s.Retention < Duration(24*time.Hour) {
+		errs = append(errs, errors.New("configuration: retention is under a day"))
+	}
+	if s.Kafka.Partitions < 1 {
+		errs = append(errs, errors.New("configuration: kafka.partitions is below 1"))
+	}
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, s.Log.Level) {
+		errs = append(errs, fmt.Errorf("configuration: log.level %q is none of debug, info, warn, error", s.Log.Level))
+	}
+	if !slices.Contains([]string{"text", "json"}, s.Log.Format) {
+		errs = append(errs, fmt.Errorf("configuration: log.format %q is neither text nor json", s.Log.Format))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/spf13/cobra"
+
+	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/schemas"
+	"github.com/changetrail/changetrail/sinks/bulk"
+)
+
+func (a *app) show() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "show CHANGE",
+		Short: "Show the record of a change",
+		Example: `  changetrail show acme/payments#4829
+  changetrail show https://github.com/acme/payments/pull/4829 -o json`,
+		Args: exactlyOne("CHANGE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := record.ParseChange(args[0])
+			if err != nil {
+				return misuse{err}
+			}
+			s, err := a.settings(cmd)
+			if err != nil {
+				return err
+			}
+			engine, err := s.engine()
+			if err != nil {
+				return misuse{err}
+			}
+			doc, err := find(cmd, engine, id)
+			if err != nil {
+				return err
+			}
+			if output == "json" {
+				if err := doc.Indent(); err != nil {
+					return err
+				}
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), string(doc))
+				return err
+			}
+			var r record.Record
+			if err := json.Unmarshal(doc, &r); err != nil {
+				return fmt.Errorf("the record of %s cannot be read: %w", id, err)
+			}
+			return printRecord(cmd.OutOrStdout(), &r)
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	a.engineFlags(cmd.Flags())
+	return cmd
+}
+
+// find returns the newest revision of a record.
+func find(cmd *cobra.Command, engine *bulk.Server, id record.ChangeID) (jsontext.Value, error) {
+	query, err := json.Marshal(map[string]any{
+		"query": map[string]any{"ids": map[string]any{"values": []string{schemas.RecordID(id)}}},
+		"sort":  []any{map[string]any{"changetrail.revision": "desc"}},
+		"size":  1,
+	})
+	if err != nil {
+		return nil, err
+	}
+	status, answer, err := engine.Request(cmd.Context(), http.MethodPost, "/"+schemas.RecordsAlias+"/_search", query)
+	if err != nil {
+		return nil, err
+	}
+	if status == http.StatusNotFound {
+		return nil, fmt.Errorf("%s has no records yet; run changetrail setup, and see that a sink runs", engine.Name())
+	}
+	var found struct {
+		Hits struct {
+			Hits []struct {
+				Source jsontext.Value `json:"_source"`
+			} `json:"hits"`
+		} `json:"hits"`
+	}
+	if err := json.Unmarshal(answer, &found); err != nil || status != http.StatusOK {
+		return nil, fmt.Errorf("%s: search: HTTP %d: %s", engine.Name(), status, answer)
+	}
+	if len(found.Hits.Hits) == 0 {
+		return nil, fmt.Errorf("no record of %s; events take a second or two to arrive, and changetrail doctor shows where they wait", id)
+	}
+	return found.Hits.Hits[0].Source, nil
+}
+
+// printRecord writes a record for people: what is known, and nothing that is
+// not.
+func printRecord(out io.Writer, r *record.Record) error {
+	w := &page{Writer: tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)}
+	c, t := r.Trail.Change, r.Trail
+	w.head("%s", c.ID)
+	w.line("title", c.Title)
+	w.line("state", c.State, at(" opened", c.OpenedAt), at(" merged", c.MergedAt), at(" closed", c.ClosedAt), at(" deployed", c.DeployedAt))
+	w.line("kind", c.Kind)
+	w.line("by", c.InitiatedBy, with(" ", agentOf(r)), with(" author ", c.Author), with(" merged by ", c.MergedBy))
+	w.line("commit", c.HeadSHA, with(" merged as ", c.MergeSHA))
+	if s := t.Service; s != nil {
+		w.line("service", strings.Join(s.Names, ", "), with(", ", s.Classification), with(", handles ", strings.Join(s.DataClasses, ", ")))
+	}
+	if t.Control != nil {
+		w.line("controls", strings.Join(t.Control.Tags, " "))
+	}
+	if g := t.Trigger; g != nil {
+		w.head("Trigger")
+		w.line("finding", g.Finding, with(", ", g.Severity), with(" in ", g.Package), with(" ", g.Installed), with(", fixed in ", g.Fixed))
+		w.line("report", heldness(g), with(" by ", g.Scanner), with(", handed in by ", g.Source))
+		w.line("digest", g.Digest)
+		w.line("summary", g.Summary)
+	}
+	if d := t.Decision; d != nil {
+		w.head("Decision")
+		w.line("recorded", d.RecordedAt.Format(time.RFC3339), with(" by ", d.Agent), with(", asked by ", d.DelegatedBy))
+		for _, o := range d.Options {
+			w.line(o.Outcome, o.ID, with(": ", o.Title), with(" — ", o.Reason))
+		}
+		w.line("rationale", d.Rationale)
+	}
+	if v := t.Validation; v != nil {
+		w.head("Validation")
+		w.line("tests", v.Conclusion, fmt.Sprintf(", %d passed, %d failed, %d skipped", v.Passed, v.Failed, v.Skipped), with(" at ", v.CommitSHA))
+		for _, name := range v.Failing {
+			w.line("failing", name)
+		}
+	}
+	if v := t.Review; v != nil {
+		w.head("Review")
+		for _, verdict := range v.Verdicts {
+			w.line(verdict.Reviewer, verdict.Verdict, with(" of ", verdict.CommitSHA), at("", verdict.SubmittedAt))
+		}
+	}
+	for _, p := range t.Approvals {
+		w.line("approval", p.Approver, at("", p.GrantedAt), with(" ", p.Reference))
+	}
+	for _, d := range t.Deployments {
+		w.line("deployed", d.Environment, with(": ", d.Outcome), at("", d.At), with(" by ", d.Deployer))
+	}
+	if n := t.Actions; n != nil {
+		w.line("actions", fmt.Sprint(n.Count), with(", tools ", strings.Join(n.Tools, ", ")))
+	}
+	w.head("Revision %d, made from %d events, digest %s", t.Revision, t.Events, t.EvidenceDigest)
+	return errors.Join(w.err, w.Flush())
+}
+
+// A page writes lines with a label, and leaves out what is empty.
+type page struct {
+	*tabwriter.Writer
+	err error
+}
+
+func (p *page) head(format string, args ...any) {
+	if _, err := fmt.Fprintf(p, format+"\n", args...); err != nil {
+		p.err = err
+	}
+}
+
+func (p *page) line(label string, parts ...string) {
+	if text := strings.Join(parts, ""); text != "" {
+		if _, err := fmt.Fprintf(p, "  %s\t%s\n", label, strings.ReplaceAll(text, "\n", " ")); err != nil {
+			p.err = err
+		}
+	}
+}
+
+func with(prefix, s string) string {
+	if s == "" {
+		return ""
+	}
+	return prefix + s
+}
+
+func at(what string, t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return what + " " + t.UTC().Format("2006-01-02 15:04:05Z")
+}
+
+func agentOf(r *record.Record) string {
+	if r.GenAI == nil {
+		return ""
+	}
+	return r.GenAI.Agent.ID
+}
+
+func heldness(t *record.TriggerFacts) string {
+	switch {
+	case t.Found:
+		return "held, and the finding stands in it"
+	case t.Held:
+		return "held, but the finding does not stand in it"
+	}
+	return "not held: nothing but the agent says so"
+}

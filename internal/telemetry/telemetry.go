@@ -1,0 +1,127 @@
+// Package telemetry makes the OpenTelemetry providers of a service: metrics
+// for Prometheus, and metrics and traces over OTLP where the standard
+// environment (OTEL_EXPORTER_OTLP_ENDPOINT and its kin) asks for them. It also
+// serves /metrics, /healthz and /readyz.
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	promclient "github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.opentelemetry.io/contrib/exporters/autoexport"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/prometheus"
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+)
+
+// Providers are what a service is given.
+type Providers struct {
+	Meter  metric.MeterProvider
+	Tracer trace.TracerProvider
+
+	registry *promclient.Registry
+	closers  []func(context.Context) error
+}
+
+// Start makes the providers of a service.
+func Start(ctx context.Context, service, version string) (*Providers, error) {
+	res, err := resource.New(ctx, resource.WithAttributes(
+		attribute.String("service.name", service), attribute.String("service.version", version),
+	), resource.WithFromEnv(), resource.WithHost())
+	if err != nil && !errors.Is(err, resource.ErrPartialResource) {
+		return nil, fmt.Errorf("telemetry: %w", err)
+	}
+	p := &Providers{registry: promclient.NewRegistry(), Tracer: noop.NewTracerProvider()}
+	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	exporter, err := prometheus.New(prometheus.WithRegisterer(p.registry))
+	if err != nil {
+		return nil, fmt.Errorf("telemetry: %w", err)
+	}
+	options := []sdkmetric.Option{sdkmetric.WithResource(res), sdkmetric.WithReader(exporter)}
+	if asked("METRICS") {
+		reader, err := autoexport.NewMetricReader(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("telemetry: OTLP metrics: %w", err)
+		}
+		options = append(options, sdkmetric.WithReader(reader))
+	}
+	meter := sdkmetric.NewMeterProvider(options...)
+	p.Meter, p.closers = meter, append(p.closers, meter.Shutdown)
+	if asked("TRACES") {
+		exporter, err := autoexport.NewSpanExporter(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("telemetry: OTLP traces: %w", err)
+		}
+		tracer := sdktrace.NewTracerProvider(sdktrace.WithResource(res), sdktrace.WithBatcher(exporter))
+		p.Tracer, p.closers = tracer, append(p.closers, tracer.Shutdown)
+	}
+	return p, nil
+}
+
+// asked reports whether the environment asks for a signal to be exported.
+// Without this the exporters would try localhost.
+func asked(signal string) bool {
+	if strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") || os.Getenv("OTEL_"+signal+"_EXPORTER") == "none" {
+		return false
+	}
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_" + signal + "_ENDPOINT", "OTEL_" + signal + "_EXPORTER"} {
+		if os.Getenv(name) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// Close sends what is unsent.
+func (p *Providers) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	var errs []error
+	for _, c := range p.closers {
+		errs = append(errs, c(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// Serve answers /metrics, /healthz and /readyz on address until ctx is done.
+// ready says what is not ready yet, or nil.
+func (p *Providers) Serve(ctx context.Context, address string, ready func(context.Context) error, log *slog.Logger) error {
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("/readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := ready(r.Context()); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("telemetry: listen on %s: %w", address, err)
+	}
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	log.Info("serving metrics", "address", "http://"+listener.Addr().String()+"/metrics")
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	go func() {
+		if err := server.Serve(listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			log.Error("metrics server ended", "err", err)
+		}
+	}()
+	return nil
+}

@@ -1,0 +1,125 @@
+package producer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/go-json-experiment/json"
+
+	"github.com/changetrail/changetrail/schemas"
+)
+
+// An HTTPConfig is how to reach a gateway.
+type HTTPConfig struct {
+	URL    string       // of the gateway, as http://127.0.0.1:8080; events go to /v1/events below it
+	Token  string       // bearer token; none where empty
+	Client *http.Client // http.DefaultClient where nil
+	Mode   Mode         // Binary: one request an event; Structured: one request a batch
+}
+
+type httpTransport struct{ HTTPConfig }
+
+// HTTP returns a Transport to a gateway (CloudEvents HTTP protocol binding
+// 1.0.2).
+func HTTP(c HTTPConfig) Transport {
+	if c.Client == nil {
+		c.Client = http.DefaultClient
+	}
+	c.URL = strings.TrimSuffix(c.URL, "/") + "/v1/events"
+	return &httpTransport{c}
+}
+
+// Send implements [Transport].
+func (t *httpTransport) Send(ctx context.Context, events []event.Event) []error {
+	errs := make([]error, len(events))
+	if t.Mode == Binary || len(events) == 1 {
+		for i, e := range events {
+			errs[i] = t.one(ctx, e)
+		}
+		return errs
+	}
+	body, err := json.Marshal(events)
+	if err == nil {
+		err = t.post(ctx, schemas.ContentTypeBatch, nil, body)
+	}
+	if errors.Is(err, ErrPermanent) { // one of them: find out which
+		for i, e := range events {
+			errs[i] = t.one(ctx, e)
+		}
+		return errs
+	}
+	for i := range errs {
+		errs[i] = err
+	}
+	return errs
+}
+
+func (t *httpTransport) one(ctx context.Context, e event.Event) error {
+	if t.Mode == Structured {
+		body, err := e.MarshalJSON()
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrPermanent, err)
+		}
+		return t.post(ctx, schemas.ContentTypeEvent, nil, body)
+	}
+	m, err := Encode(ctx, e, Binary)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrPermanent, err)
+	}
+	return t.post(ctx, "", m.Headers, m.Value)
+}
+
+func (t *httpTransport) post(ctx context.Context, contentType string, headers []Header, body []byte) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.URL, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrPermanent, err)
+	}
+	for _, h := range headers {
+		req.Header.Set(strings.Replace(h.Key, "ce_", "ce-", 1), encodeHeader(string(h.Value)))
+	}
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	if t.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+t.Token)
+	}
+	res, err := t.Client.Do(req)
+	if err != nil {
+		return fmt.Errorf("http: %w", err)
+	}
+	defer res.Body.Close()
+	answer, _ := io.ReadAll(io.LimitReader(res.Body, 2<<10))
+	switch s := res.StatusCode; {
+	case s >= 200 && s < 300:
+		return nil
+	case s == http.StatusBadRequest || s == http.StatusRequestEntityTooLarge || s == http.StatusUnprocessableEntity || s == http.StatusUnsupportedMediaType:
+		return fmt.Errorf("http: %w: HTTP %d: %s", ErrPermanent, s, answer)
+	default: // the gateway is away, busy, or does not know us: not the event's fault
+		return fmt.Errorf("http: HTTP %d: %s", s, answer)
+	}
+}
+
+// encodeHeader percent-encodes a header value (HTTP binding 1.0.2, 3.1.3.2).
+func encodeHeader(s string) string {
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		if c <= ' ' || c == '"' || c == '%' || c >= 0x7f {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// Close implements [Transport].
+func (t *httpTransport) Close() error {
+	t.Client.CloseIdleConnections()
+	return nil
+}

@@ -1,0 +1,141 @@
+package producer
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl"
+)
+
+// DefaultTopic is where changetrail reads events.
+const DefaultTopic = "changetrail.events"
+
+// A KafkaConfig is how to reach Kafka.
+type KafkaConfig struct {
+	Brokers []string
+	Topic   string         // DefaultTopic where empty
+	Mode    Mode           // Binary or Structured
+	TLS     *tls.Config    // plain text where nil
+	SASL    sasl.Mechanism // none where nil; see franz-go's packages sasl/plain and sasl/scram
+}
+
+// kafka sends over franz-go: idempotent, acknowledged by all in-sync replicas.
+type kafka struct {
+	client *kgo.Client
+	mode   Mode
+	err    error // of the configuration
+}
+
+// Kafka returns a Transport to Kafka. It connects when the first event is
+// sent; a mistake in the configuration is the error of every Send.
+func Kafka(c KafkaConfig) Transport {
+	if c.Topic == "" {
+		c.Topic = DefaultTopic
+	}
+	opts := []kgo.Opt{
+		kgo.SeedBrokers(c.Brokers...),
+		kgo.ClientID("changetrail-producer"),
+		kgo.DefaultProduceTopic(c.Topic),
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), // murmur2, as Kafka's own clients
+		kgo.RecordDeliveryTimeout(60 * time.Second),
+		kgo.ProducerLinger(0),
+	}
+	if c.TLS != nil {
+		opts = append(opts, kgo.DialTLSConfig(c.TLS))
+	}
+	if c.SASL != nil {
+		opts = append(opts, kgo.SASL(c.SASL))
+	}
+	if len(c.Brokers) == 0 {
+		return &kafka{err: fmt.Errorf("producer: no brokers are given, as localhost:9092")}
+	}
+	cl, err := kgo.NewClient(opts...)
+	if err != nil {
+		err = fmt.Errorf("producer: kafka: %w", err)
+	}
+	return &kafka{client: cl, mode: c.Mode, err: err}
+}
+
+// Send implements [Transport].
+func (k *kafka) Send(ctx context.Context, events []event.Event) []error {
+	errs := make([]error, len(events))
+	if k.err != nil {
+		for i := range errs {
+			errs[i] = k.err
+		}
+		return errs
+	}
+	var mu sync.Mutex // until the return: a promise may come after it
+	returned := false
+	var wg sync.WaitGroup
+	for i, e := range events {
+		m, err := Encode(ctx, e, k.mode)
+		if err != nil {
+			errs[i] = fmt.Errorf("%w: %w", ErrPermanent, err)
+			continue
+		}
+		r := &kgo.Record{Key: m.Key, Value: m.Value}
+		for _, h := range m.Headers {
+			r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+		}
+		mu.Lock()
+		errs[i] = errUnanswered
+		mu.Unlock()
+		wg.Add(1)
+		// TryProduce: a full buffer is an error at once, and no waiting.
+		k.client.TryProduce(ctx, r, func(_ *kgo.Record, err error) {
+			mu.Lock()
+			if !returned {
+				errs[i] = classify(err)
+			}
+			mu.Unlock()
+			wg.Done()
+		})
+	}
+	done := make(chan struct{})
+	go func() {
+		wg.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	returned = true
+	for i, err := range errs {
+		if errors.Is(err, errUnanswered) {
+			errs[i] = fmt.Errorf("kafka: no answer yet: %w", context.Cause(ctx))
+		}
+	}
+	return errs
+}
+
+var errUnanswered = errors.New("unanswered")
+
+func classify(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, kerr.MessageTooLarge), errors.Is(err, kerr.RecordListTooLarge), errors.Is(err, kerr.InvalidRecord):
+		return fmt.Errorf("kafka: %w: %w", ErrPermanent, err)
+	}
+	return fmt.Errorf("kafka: %w", err)
+}
+
+// Close implements [Transport].
+func (k *kafka) Close() error {
+	if k.client != nil {
+		k.client.Close()
+	}
+	return nil
+}

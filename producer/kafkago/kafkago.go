@@ -1,0 +1,90 @@
+// Package kafkago sends changetrail's events over a kafka-go writer that a
+// program already has. It alone imports kafka-go.
+package kafkago
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/segmentio/kafka-go"
+
+	"github.com/changetrail/changetrail/producer"
+)
+
+type transport struct {
+	writer *kafka.Writer
+	mode   producer.Mode
+}
+
+// Transport returns a transport over w, which stays the caller's: closing the
+// producer does not close it. The writer must wait for all in-sync replicas
+// (RequiredAcks: kafka.RequireAll) and must not be asynchronous, else an event
+// could be lost after Publish has accepted it; both are checked.
+//
+// Give the writer kafka.Murmur2Balancer{Consistent: true}: then events of one
+// repository lie in the partition where Kafka's own clients would put them.
+// With another balancer the enricher sends each event on to that partition,
+// which costs a second write. kafka-go has no idempotent producer: an event may
+// stand twice in the topic, and is one event by its source and id.
+func Transport(w *kafka.Writer, mode producer.Mode) (producer.Transport, error) {
+	var errs []error
+	if w.RequiredAcks != kafka.RequireAll {
+		errs = append(errs, errors.New("kafkago: the writer must have RequiredAcks: kafka.RequireAll"))
+	}
+	if w.Async {
+		errs = append(errs, errors.New("kafkago: the writer must not be Async"))
+	}
+	return &transport{w, mode}, errors.Join(errs...)
+}
+
+// Send implements [producer.Transport].
+func (t *transport) Send(ctx context.Context, events []event.Event) []error {
+	errs := make([]error, len(events))
+	var messages []kafka.Message
+	var place []int
+	for i, e := range events {
+		m, err := producer.Encode(ctx, e, t.mode)
+		if err != nil {
+			errs[i] = fmt.Errorf("%w: %w", producer.ErrPermanent, err)
+			continue
+		}
+		out := kafka.Message{Key: m.Key, Value: m.Value}
+		if t.writer.Topic == "" {
+			out.Topic = producer.DefaultTopic
+		}
+		for _, h := range m.Headers {
+			out.Headers = append(out.Headers, kafka.Header{Key: h.Key, Value: h.Value})
+		}
+		messages, place = append(messages, out), append(place, i)
+	}
+	if len(messages) == 0 {
+		return errs
+	}
+	err := t.writer.WriteMessages(ctx, messages...)
+	var each kafka.WriteErrors
+	for j, i := range place {
+		switch {
+		case errors.As(err, &each) && j < len(each):
+			errs[i] = classify(each[j])
+		default:
+			errs[i] = classify(err)
+		}
+	}
+	return errs
+}
+
+func classify(err error) error {
+	var tooLarge kafka.MessageTooLargeError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &tooLarge), errors.Is(err, kafka.MessageSizeTooLarge):
+		return fmt.Errorf("kafka-go: %w: %w", producer.ErrPermanent, err)
+	}
+	return fmt.Errorf("kafka-go: %w", err)
+}
+
+// Close implements [producer.Transport].
+func (*transport) Close() error { return nil }

@@ -1,0 +1,259 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/changetrail/changetrail/schemas"
+)
+
+// A Transport sends events.
+type Transport interface {
+	// Send returns one error for each event, in order: nil once the event is
+	// safe with the receiver. It returns when ctx is done; an event whose
+	// error is that of ctx may still arrive. An error that the same event would
+	// always meet wraps [ErrPermanent].
+	Send(ctx context.Context, events []event.Event) []error
+	// Close lets go of connections.
+	Close() error
+}
+
+// ErrPermanent is wrapped by errors that trying again does not mend: the event
+// breaks its schema, or is too large.
+var ErrPermanent = errors.New("the event cannot be sent")
+
+// Options of a Producer.
+type Options struct {
+	// Source is the CloudEvents source of events that have none: a URI
+	// reference that names the sender, as /agents/agent-bot-3000.
+	Source string
+	// Spool is a folder for events that cannot be sent now. Several processes
+	// may share one. Where empty, Publish fails instead.
+	Spool string
+	// MaxSpool bounds the spool, in bytes; 1 GiB where 0.
+	MaxSpool int64
+	// SpoolFirst accepts events into the spool and sends them in the
+	// background, so that Publish never waits for the network.
+	SpoolFirst bool
+	// SendTimeout bounds a try before the event goes to the spool; 2 s where 0.
+	SendTimeout time.Duration
+	// Log is told what happens in the background. None where nil.
+	Log *slog.Logger
+	// Tracer makes a span for each event. Where nil, the trace context of the
+	// caller is still passed on.
+	Tracer trace.TracerProvider
+}
+
+// A Producer publishes events. It is safe for concurrent use.
+type Producer struct {
+	transport Transport
+	options   Options
+	spool     *spool // nil without one
+	tracer    trace.Tracer
+
+	mu     sync.RWMutex
+	closed bool
+}
+
+// New returns a Producer over t. What a former process left in the spool is
+// sent from now on.
+func New(t Transport, o Options) (*Producer, error) {
+	if o.SendTimeout == 0 {
+		o.SendTimeout = 2 * time.Second
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Tracer == nil {
+		o.Tracer = noop.NewTracerProvider()
+	}
+	if o.SpoolFirst && o.Spool == "" {
+		return nil, errors.New("producer: SpoolFirst needs a Spool folder")
+	}
+	p := &Producer{transport: t, options: o, tracer: o.Tracer.Tracer("github.com/changetrail/changetrail/producer")}
+	if o.Spool != "" {
+		var err error
+		if p.spool, err = openSpool(o.Spool, o.MaxSpool, t, o.Log); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// Publish accepts events, all or none of them checked against their schemas
+// first. It fills in the attributes that are missing: id, time, source,
+// partitionkey and traceparent. An error names each event that was not
+// accepted; publishing the same event again is harmless.
+func (p *Producer) Publish(ctx context.Context, events ...event.Event) error {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.closed {
+		return errors.New("producer: it is closed")
+	}
+	events = append([]event.Event(nil), events...)
+	spans := make([]trace.Span, len(events))
+	var errs []error
+	for i := range events {
+		e := events[i].Clone()
+		p.complete(&e)
+		spanCtx, span := p.tracer.Start(ctx, "changetrail.publish", trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
+			attribute.String("cloudevents.event_id", e.ID()),
+			attribute.String("cloudevents.event_source", e.Source()),
+			attribute.String("cloudevents.event_type", e.Type()),
+		))
+		spans[i] = span
+		inject(spanCtx, &e)
+		if err := check(&e); err != nil {
+			errs = append(errs, fmt.Errorf("publish %s %s: %w: %w", e.Type(), e.ID(), ErrPermanent, err))
+		}
+		events[i] = e
+	}
+	err := errors.Join(errs...)
+	if err == nil {
+		err = p.accept(ctx, events)
+	}
+	for _, span := range spans {
+		if err != nil {
+			span.SetStatus(codes.Error, err.Error())
+		}
+		span.End()
+	}
+	return err
+}
+
+// complete fills in what is missing.
+func (p *Producer) complete(e *event.Event) {
+	if e.ID() == "" {
+		e.SetID(uuid.Must(uuid.NewV7()).String())
+	}
+	if e.Source() == "" {
+		e.SetSource(p.options.Source)
+	}
+	if e.Time().IsZero() {
+		e.SetTime(time.Now().UTC())
+	}
+}
+
+// inject sets the traceparent extension from ctx, unless the event has one.
+func inject(ctx context.Context, e *event.Event) {
+	if _, ok := e.Extensions()["traceparent"]; ok {
+		return
+	}
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	for _, k := range []string{"traceparent", "tracestate"} {
+		if v := carrier[k]; v != "" {
+			e.SetExtension(k, v)
+		}
+	}
+}
+
+// check holds an event of changetrail's own against its schema, and gives
+// every event its partition key.
+func check(e *event.Event) error {
+	if err := e.Validate(); err != nil {
+		return err
+	}
+	if n := len(e.Data()); n > schemas.MaxEventSize {
+		return fmt.Errorf("%d bytes of data, at most %d are accepted; put large data elsewhere and name it in dataref", n, schemas.MaxEventSize)
+	}
+	key, _ := e.Extensions()["partitionkey"].(string)
+	env := schemas.Envelope{
+		SpecVersion: "1.0", ID: e.ID(), Source: e.Source(), Type: e.Type(), Subject: e.Subject(), Time: e.Time(),
+		DataContentType: e.DataContentType(), PartitionKey: key, Data: e.Data(),
+	}
+	decoded, err := schemas.Decode(env, nil, time.Now())
+	if refusal := schemas.AsRefusal(err); refusal != nil && refusal.Reason == schemas.UnknownType && key != "" {
+		return nil // another's event, which changetrail may learn to read
+	}
+	if err != nil {
+		return err
+	}
+	if key == "" {
+		e.SetExtension("partitionkey", string(decoded.Repository))
+	}
+	return nil
+}
+
+// Check reports what Publish would refuse in e, sending nothing.
+func Check(e event.Event) error {
+	e = e.Clone()
+	if e.Time().IsZero() {
+		e.SetTime(time.Now())
+	}
+	return check(&e)
+}
+
+// accept sends events, or spools them.
+func (p *Producer) accept(ctx context.Context, events []event.Event) error {
+	if p.spool == nil {
+		return joined(events, p.transport.Send(ctx, events))
+	}
+	if !p.options.SpoolFirst && p.spool.empty() {
+		try, cancel := context.WithTimeout(ctx, p.options.SendTimeout)
+		errs := p.transport.Send(try, events)
+		cancel()
+		var left []event.Event
+		var permanent error
+		for i, err := range errs {
+			switch {
+			case errors.Is(err, ErrPermanent):
+				permanent = errors.Join(permanent, fmt.Errorf("publish %s %s: %w", events[i].Type(), events[i].ID(), err))
+			case err != nil:
+				left = append(left, events[i])
+			}
+		}
+		if len(left) == 0 {
+			return permanent
+		}
+		p.options.Log.Warn("events go to the spool", "events", len(left), "err", errors.Join(errs...))
+		return errors.Join(permanent, p.spool.add(left))
+	}
+	return p.spool.add(events)
+}
+
+func joined(events []event.Event, errs []error) error {
+	var out []error
+	for i, err := range errs {
+		if err != nil {
+			out = append(out, fmt.Errorf("publish %s %s: %w", events[i].Type(), events[i].ID(), err))
+		}
+	}
+	return errors.Join(out...)
+}
+
+// Spooled returns how many events wait in the spool.
+func (p *Producer) Spooled() int {
+	if p.spool == nil {
+		return 0
+	}
+	return p.spool.count()
+}
+
+// Close sends what waits in the spool for as long as ctx allows. What then
+// still waits stays there for the next process, and Close says how much.
+func (p *Producer) Close(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil
+	}
+	p.closed = true
+	var err error
+	if p.spool != nil {
+		err = p.spool.close(ctx)
+	}
+	return errors.Join(err, p.transport.Close())
+}

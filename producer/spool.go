@@ -1,0 +1,266 @@
+package producer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/gofrs/flock"
+)
+
+// A spool keeps events on disk until they are sent. Each is a file with the
+// CloudEvent in structured mode, and the order of the names is the order in
+// which they were accepted. A file appears under its name complete or not at
+// all, so there is nothing to repair after a crash. Several processes may add;
+// one at a time, which holds the lock, sends.
+type spool struct {
+	dir       string
+	max       int64
+	transport Transport
+	log       *slog.Logger
+	lock      *flock.Flock
+
+	mu   sync.Mutex // orders the names that this process gives
+	last int64
+	size atomic.Int64 // bytes, as far as this process knows
+	wake chan struct{}
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+const (
+	suffix   = ".json"
+	rejected = "rejected" // folder of events that can never be sent
+	perSend  = 200
+)
+
+func openSpool(dir string, limit int64, t Transport, log *slog.Logger) (*spool, error) {
+	if limit == 0 {
+		limit = 1 << 30
+	}
+	if err := os.MkdirAll(filepath.Join(dir, rejected), 0o700); err != nil {
+		return nil, fmt.Errorf("spool: %w", err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	s := &spool{
+		dir: dir, max: limit, transport: t, log: log, lock: flock.New(filepath.Join(dir, "lock")),
+		wake: make(chan struct{}, 1), stop: stop, done: make(chan struct{}),
+	}
+	names, err := s.list()
+	if err != nil {
+		stop()
+		return nil, err
+	}
+	for _, n := range names {
+		if info, err := os.Stat(filepath.Join(dir, n)); err == nil {
+			s.size.Add(info.Size())
+		}
+	}
+	go s.run(ctx)
+	return s, nil
+}
+
+// list returns the events that wait, in order.
+func (s *spool) list() ([]string, error) {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return nil, fmt.Errorf("spool: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), suffix) {
+			names = append(names, e.Name())
+		}
+	}
+	slices.SortFunc(names, cmp.Compare)
+	return names, nil
+}
+
+func (s *spool) count() int {
+	names, _ := s.list()
+	return len(names)
+}
+
+// empty reports whether nothing waits. While something does, what comes later
+// must wait behind it.
+func (s *spool) empty() bool { return s.count() == 0 }
+
+// add returns once events are safe on disk.
+func (s *spool) add(events []event.Event) error {
+	for _, e := range events {
+		if err := s.addOne(e); err != nil {
+			return fmt.Errorf("publish %s %s: spool: %w", e.Type(), e.ID(), err)
+		}
+	}
+	if err := syncDir(s.dir); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+func (s *spool) addOne(e event.Event) error {
+	text, err := e.MarshalJSON()
+	if err != nil {
+		return err
+	}
+	if s.size.Add(int64(len(text))) > s.max {
+		s.size.Add(-int64(len(text)))
+		return fmt.Errorf("it is full: %d bytes wait in %s; see why they cannot be sent, or raise its limit", s.max, s.dir)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := max(time.Now().UnixNano(), s.last+1)
+	s.last = now
+	name := filepath.Join(s.dir, fmt.Sprintf("%019d-%07d%s", now, os.Getpid(), suffix))
+	f, err := os.OpenFile(name+".part", os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(name+".part"))
+	}
+	return os.Rename(name+".part", name)
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// run sends what waits, whenever something is added and now and then.
+func (s *spool) run(ctx context.Context) {
+	defer close(s.done)
+	pause := 200 * time.Millisecond
+	for {
+		left, err := s.drain(ctx)
+		wait := 5 * time.Second // another process may have added
+		if left {
+			if err != nil {
+				s.log.Warn("spooled events cannot be sent yet", "err", err, "pause", pause)
+			}
+			wait, pause = pause, min(2*pause, 10*time.Second)
+		} else {
+			pause = 200 * time.Millisecond
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		case <-s.wake:
+			if left { // the receiver is away: do not hammer it
+				select {
+				case <-ctx.Done():
+					return
+				case <-time.After(wait):
+				}
+			}
+		}
+	}
+}
+
+// drain sends what waits, in order, until nothing is left or it cannot be
+// sent. It reports whether something is left.
+func (s *spool) drain(ctx context.Context) (left bool, err error) {
+	names, err := s.list()
+	if err != nil || len(names) == 0 {
+		return false, err
+	}
+	if ok, err := s.lock.TryLock(); !ok || err != nil {
+		return true, err // another process sends
+	}
+	defer func() { err = errors.Join(err, s.lock.Unlock()) }()
+	for {
+		if names, err = s.list(); err != nil || len(names) == 0 {
+			return false, err
+		}
+		if err := s.send(ctx, names[:min(len(names), perSend)]); err != nil {
+			return true, err
+		}
+	}
+}
+
+// send sends the events of some files and removes those that arrived.
+func (s *spool) send(ctx context.Context, names []string) error {
+	var events []event.Event
+	var files []string
+	for _, name := range names {
+		path := filepath.Join(s.dir, name)
+		text, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("spool: %w", err)
+		}
+		var e event.Event
+		if err := e.UnmarshalJSON(text); err != nil {
+			if err := s.reject(name, err); err != nil {
+				return err
+			}
+			continue
+		}
+		events, files = append(events, e), append(files, name)
+	}
+	if len(events) == 0 {
+		return nil
+	}
+	try, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	var first error
+	for i, err := range s.transport.Send(try, events) {
+		switch {
+		case errors.Is(err, ErrPermanent):
+			err = s.reject(files[i], err)
+		case err == nil:
+			err = s.remove(files[i])
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+func (s *spool) remove(name string) error {
+	path := filepath.Join(s.dir, name)
+	if info, err := os.Stat(path); err == nil {
+		s.size.Add(-info.Size())
+	}
+	return os.Remove(path)
+}
+
+// reject puts an event aside that would block the others for ever.
+func (s *spool) reject(name string, cause error) error {
+	s.log.Error("a spooled event can never be sent; it is put aside", "file", filepath.Join(s.dir, rejected, name), "err", cause)
+	return os.Rename(filepath.Join(s.dir, name), filepath.Join(s.dir, rejected, name))
+}
+
+// close stops the background and sends what waits while ctx allows.
+func (s *spool) close(ctx context.Context) error {
+	s.stop()
+	<-s.done
+	left, err := s.drain(ctx)
+	if left {
+		return fmt.Errorf("producer: %d events stay in the spool %s and are sent by the next process: %w", s.count(), s.dir, err)
+	}
+	return err
+}
