@@ -130,7 +130,7 @@ func (s *store) position(partition int32, topic string) (int64, error) {
 		return 0, err
 	}
 	if string(have) != topic {
-		if err := s.db.DeleteRange(storeKey(partition, ""), storeKey(partition+1, ""), nil); err != nil {
+		if err := s.db.DeleteRange(storeKey(partition, ""), storeKey(partition+1, ""), pebble.NoSync); err != nil {
 			return 0, fmt.Errorf("state: %w", err)
 		}
 		return 0, s.write([]entry{{partition, topicKey, []byte(topic)}}, nil)

@@ -2,6 +2,7 @@ package producer
 
 import (
 	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/google/uuid"
 
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
@@ -15,9 +16,12 @@ import (
 // [record.GateDecision]. A scan, validation or deployment that knows a commit
 // and no change may leave change empty; then its Repository must be set.
 //
-// A mistake in the event is reported by [Producer.Publish].
+// It has an id of its own; set another with SetID where the fact has a name
+// that makes saying it twice harmless. A mistake in the event is reported by
+// [Producer.Publish].
 func Event(change string, fact record.Fact) event.Event {
 	e := event.New()
+	e.SetID(uuid.Must(uuid.NewV7()).String())
 	e.SetType(record.TypeOf(fact))
 	if change != "" {
 		e.SetSubject(change)

@@ -187,12 +187,12 @@ func check(e *event.Event) error {
 	return nil
 }
 
-// Check reports what Publish would refuse in e, sending nothing.
+// Check reports what Publish would refuse in e, sending nothing. Attributes
+// that Publish fills in may be missing.
 func Check(e event.Event) error {
 	e = e.Clone()
-	if e.Time().IsZero() {
-		e.SetTime(time.Now())
-	}
+	p := Producer{options: Options{Source: "/"}}
+	p.complete(&e)
 	return check(&e)
 }
 

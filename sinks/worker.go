@@ -202,6 +202,9 @@ func newBatch(records []*stream.Record) *batch {
 	newest := make(map[string]int)
 	for _, r := range records {
 		last[place{r.Topic, r.Partition}] = r
+		if stream.IsMarker(r) {
+			continue
+		}
 		it := newItem(r)
 		if it.doc.Version > 0 {
 			key := it.doc.Index + "\x00" + it.doc.ID

@@ -38,6 +38,7 @@ func NewReader(c ReaderConfig) (*Reader, error) {
 		kgo.ConsumeTopics(c.Topics...),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.DisableAutoCommit(),
+		kgo.KeepControlRecords(), // so that a group can commit past the end of the last transaction
 		kgo.BlockRebalanceOnPoll(),
 		kgo.SessionTimeout(10*time.Second),
 		kgo.HeartbeatInterval(time.Second),
@@ -65,6 +66,7 @@ type Batch struct {
 }
 
 // Poll returns up to limit records, waiting for the first until ctx is done.
+// The markers that end transactions are among them; see [IsMarker].
 func (r *Reader) Poll(ctx context.Context, limit int) (Batch, error) {
 	fetches := r.cl.PollRecords(ctx, limit)
 	b := Batch{Lag: make(map[string]map[int32]int64)}
@@ -87,6 +89,9 @@ func (r *Reader) Poll(ctx context.Context, limit int) (Batch, error) {
 	})
 	return b, failed
 }
+
+// IsMarker reports whether r is no message but the end of a transaction.
+func IsMarker(r *Record) bool { return r.Attrs.IsControl() }
 
 // AllowRebalance lets partitions move; the caller calls it after each poll.
 func (r *Reader) AllowRebalance() { r.cl.AllowRebalance() }

@@ -183,7 +183,7 @@ func (c *checkup) engine(ctx context.Context, s *Settings) {
 		c.fail("search engine", "correct the configuration", err)
 		return
 	}
-	version, _, err := engine.Version(ctx)
+	version, err := engine.Version(ctx)
 	if err != nil {
 		c.fail(engine.Name(), fmt.Sprintf("see that it listens at %v, that sink.engine names the product that it is, and that the credentials are right", s.Sink.Addresses), err)
 		return

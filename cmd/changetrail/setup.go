@@ -47,7 +47,7 @@ anything and never changes the number of partitions of a topic.`,
 				if err != nil {
 					return misuse{err}
 				}
-				if _, _, err := engine.Version(cmd.Context()); err != nil {
+				if _, err := engine.Version(cmd.Context()); err != nil {
 					printSteps(cmd, steps, dryRun)
 					return err
 				}

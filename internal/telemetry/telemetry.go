@@ -48,7 +48,7 @@ func Start(ctx context.Context, service, version string) (*Providers, error) {
 	}
 	p := &Providers{registry: promclient.NewRegistry(), Tracer: noop.NewTracerProvider()}
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	exporter, err := prometheus.New(prometheus.WithRegisterer(p.registry))
+	exporter, err := prometheus.New(prometheus.WithRegisterer(p.registry), prometheus.WithoutScopeInfo())
 	if err != nil {
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}

@@ -49,25 +49,24 @@ func (s *Server) Request(ctx context.Context, method, path string, body []byte) 
 	return res.StatusCode, answer, nil
 }
 
-// Version returns the version that the server tells, and its distribution:
-// "opensearch", or empty for Elasticsearch. A server that has no GET / tells
-// nothing.
-func (s *Server) Version(ctx context.Context) (version, distribution string, err error) {
+// Version returns the version that the server tells, once it is sure of the
+// product. A server that has no GET / tells no version.
+func (s *Server) Version(ctx context.Context) (version string, err error) {
 	status, body, err := s.Request(ctx, http.MethodGet, "/", nil)
 	if err != nil {
-		return "", "", err
+		return "", err
 	}
 	switch status {
 	case http.StatusOK:
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return "", "", fmt.Errorf("%s: HTTP %d: the credentials are missing or wrong; set sink.username and sink.password, or sink.api_key", s.Engine, status)
+		return "", fmt.Errorf("%s: HTTP %d: the credentials are missing or wrong; set sink.username and sink.password, or sink.api_key", s.Engine, status)
 	default:
 		// A stripped server has no handler there. Its health still answers, and
 		// lets the client look at which product it is.
 		if status, _, err = s.Request(ctx, http.MethodGet, "/_cluster/health", nil); err != nil || status != http.StatusOK {
-			return "", "", fmt.Errorf("%s: GET / and /_cluster/health do not answer (HTTP %d): %w", s.Engine, status, err)
+			return "", fmt.Errorf("%s: GET / and /_cluster/health do not answer (HTTP %d): %w", s.Engine, status, err)
 		}
-		return "unknown", "", nil
+		return "unknown", nil
 	}
 	var info struct {
 		Version struct {
@@ -76,20 +75,19 @@ func (s *Server) Version(ctx context.Context) (version, distribution string, err
 		} `json:"version"`
 	}
 	if err := json.Unmarshal(body, &info); err != nil {
-		return "", "", fmt.Errorf("%s: the answer to GET / is not JSON; is this the engine's address?", s.Engine)
+		return "", fmt.Errorf("%s: the answer to GET / is not JSON; is this the engine's address?", s.Engine)
 	}
-	return info.Version.Number, info.Version.Distribution, nil
+	if s.Engine == schemas.OpenSearch && info.Version.Distribution != "opensearch" {
+		return "", fmt.Errorf("opensearch: the server is not OpenSearch but version %s of another product; for Elasticsearch set sink.engine to elasticsearch", info.Version.Number)
+	}
+	return info.Version.Number, nil
 }
 
 // Ready implements [sinks.Engine]: documents must find the index templates,
 // else the engine would make indexes of its own invention for them.
 func (s *Server) Ready(ctx context.Context, namespace string) error {
-	version, distribution, err := s.Version(ctx)
-	if err != nil {
+	if _, err := s.Version(ctx); err != nil {
 		return err
-	}
-	if s.Engine == schemas.OpenSearch && distribution != "opensearch" && version != "unknown" {
-		return fmt.Errorf("opensearch: the server is Elasticsearch %s; set sink.engine to elasticsearch", version)
 	}
 	for _, name := range []string{"changetrail-event", "changetrail-record"} {
 		status, body, err := s.Request(ctx, http.MethodGet, "/_index_template/"+name, nil)
