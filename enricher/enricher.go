@@ -193,7 +193,7 @@ func (e *Enricher) fold() ([]*stream.Record, map[record.ChangeID]*record.Record,
 		t := e.state.work.touched[id]
 		c := e.state.work.changes[id]
 		r := record.Fold(id, c.facts)
-		e.place(r)
+		place(r, e.conf.Policy, e.conf.Controls)
 		folded[id] = r
 		value, err := schemas.Seal(r, c.revision+1, c.digest)
 		if err != nil {
@@ -211,26 +211,6 @@ func (e *Enricher) fold() ([]*stream.Record, map[record.ChangeID]*record.Record,
 	return out, folded, nil
 }
 
-// place sets the service and the controls of r.
-func (e *Enricher) place(r *record.Record) {
-	c := r.Trail.Change
-	files := c.Files
-	if r.Trail.Actions != nil {
-		files = slices.Concat(files, r.Trail.Actions.Files)
-	}
-	facts := e.conf.Policy.Describe(e.conf.Policy.Match(c.Repository, files))
-	if facts != nil {
-		r.Trail.Service = facts
-		r.Service = &record.Service{Name: facts.Names[0]}
-		if len(r.Trail.Environment) > 0 {
-			r.Service.Environment = r.Trail.Environment[0]
-		}
-	}
-	if tags := e.conf.Controls.Tag(r); tags != nil {
-		r.Trail.Control, r.Tags = tags, tags.Tags
-	}
-}
-
 // documents returns each event with what is known of its change.
 func (e *Enricher) documents(admitted []*decodedEvent, folded map[record.ChangeID]*record.Record) ([]*stream.Record, error) {
 	out := make([]*stream.Record, len(admitted))
@@ -241,7 +221,7 @@ func (e *Enricher) documents(admitted []*decodedEvent, folded map[record.ChangeI
 		if r == nil { // evidence that names no change: what its repository tells
 			r = record.Fold(record.ChangeID(d.event.Repository)+"/commit/0", record.Facts{})
 			r.Trail.Change.Repository = d.event.Repository
-			e.place(r)
+			place(r, e.conf.Policy, e.conf.Controls)
 		} else {
 			c := r.Trail.Change
 			doc.Trail.Change = &schemas.EventChange{ID: c.ID, Number: c.Number, Kind: c.Kind, State: c.State, InitiatedBy: c.InitiatedBy}

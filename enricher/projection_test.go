@@ -126,7 +126,7 @@ func history(t *testing.T, rnd *rand.Rand) []record.Event {
 		case 3, 4:
 			e.Fact = &record.Scan{
 				Tool: record.Tool{Name: "osv-scanner"}, ScanID: pick("", "scan-1"), CommitSHA: pick("", commit), Report: record.Report{Digest: digest(rnd.IntN(2)), Format: "osv-scanner"},
-				Summary: record.ScanSummary{Findings: 1, Highest: "high", Scanned: true},
+				Summary:  record.ScanSummary{Findings: 1, Highest: "high", Scanned: true},
 				Findings: []record.Finding{{ID: "CVE-2021-23337", Aliases: []string{"GHSA-35jh-r3h4-6jhm"}, Severity: pick("high", "low"), Package: "lodash", Fingerprint: pick("f1", "f2")}},
 			}
 			if rnd.IntN(3) > 0 {

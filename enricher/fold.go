@@ -1,0 +1,57 @@
+package enricher
+
+import (
+	"slices"
+
+	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/policy"
+	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/schemas"
+	"github.com/changetrail/changetrail/stream"
+)
+
+// Decode reads the event in a Kafka record, with the report that it may carry.
+// Its errors are refusals (package schemas).
+func Decode(r *stream.Record) (record.Event, error) {
+	d := decode(r)
+	if d.refusal != nil {
+		return record.Event{}, d.refusal
+	}
+	return d.event, nil
+}
+
+// Fold makes the record of a change from all events of its repository, in
+// whatever order. It is what an enricher arrives at step by step, said in one
+// line; tests and rebuilds hold the steps against it.
+func Fold(id record.ChangeID, events []record.Event, p *policy.Policy, m *controls.Matrix) *record.Record {
+	r := record.Fold(id, record.Gather(id, events))
+	place(r, p, m)
+	return r
+}
+
+// Digest returns the evidence digest of r.
+func Digest(r *record.Record) (string, error) {
+	if _, err := schemas.Seal(r, 1, ""); err != nil {
+		return "", err
+	}
+	return r.Trail.EvidenceDigest, nil
+}
+
+// place sets the service and the controls of r.
+func place(r *record.Record, p *policy.Policy, m *controls.Matrix) {
+	c := r.Trail.Change
+	files := c.Files
+	if r.Trail.Actions != nil {
+		files = slices.Concat(files, r.Trail.Actions.Files)
+	}
+	if facts := p.Describe(p.Match(c.Repository, files)); facts != nil {
+		r.Trail.Service = facts
+		r.Service = &record.Service{Name: facts.Names[0]}
+		if len(r.Trail.Environment) > 0 {
+			r.Service.Environment = r.Trail.Environment[0]
+		}
+	}
+	if tags := m.Tag(r); tags != nil {
+		r.Trail.Control, r.Tags = tags, tags.Tags
+	}
+}
