@@ -76,6 +76,7 @@ func TestKilledAtRandomNothingIsLostAndNothingStandsTwice(t *testing.T) {
 		return
 	}
 	want, ids := expected(t, events)
+	onceInKafka(t, p, ids)
 	for engine := range engines {
 		index := "changetrail-record-" + p.namespace + "-*"
 		eventually(t, 3*time.Minute, func() error {
@@ -109,6 +110,38 @@ func TestKilledAtRandomNothingIsLostAndNothingStandsTwice(t *testing.T) {
 		if missing+twice+wrong+extra != 0 {
 			t.Errorf("%s does not hold what was published", engine)
 		}
+	}
+}
+
+// onceInKafka reads what the enrichers committed: each event once, however
+// often it was published and they were killed.
+func onceInKafka(t *testing.T, p *pipeline, ids map[string]bool) {
+	t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(p.kafka.Brokers...), kgo.ConsumeTopics(p.topics.Enriched()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	seen := make(map[string]int)
+	total := 0
+	for idle := 0; idle < 5 || len(seen) < len(ids) && idle < 60; {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		fetches := cl.PollFetches(ctx)
+		cancel()
+		if fetches.NumRecords() == 0 {
+			idle++
+			continue
+		}
+		idle = 0
+		fetches.EachRecord(func(r *kgo.Record) {
+			seen[string(stream.Header(r, stream.HeaderID))]++
+			total++
+		})
+	}
+	t.Logf("kafka: %d events published, %d messages committed in %s, %d distinct", len(ids), total, p.topics.Enriched(), len(seen))
+	if total != len(ids) || len(seen) != len(ids) {
+		t.Errorf("exactly once: %d messages for %d events", total, len(ids))
 	}
 }
 

@@ -3,6 +3,7 @@ package bulk
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -42,6 +43,9 @@ func (s *Server) Request(ctx context.Context, method, path string, body []byte) 
 		return 0, nil, fmt.Errorf("%s: %w", s.Engine, err)
 	}
 	defer res.Body.Close()
+	if s.Engine == schemas.OpenSearch && res.Header.Get("X-Elastic-Product") != "" {
+		return 0, nil, errors.New("opensearch: the server is Elasticsearch; set sink.engine to elasticsearch")
+	}
 	answer, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
 	if err != nil {
 		return 0, nil, fmt.Errorf("%s: reading the answer to %s %s: %w", s.Engine, method, path, err)
@@ -70,15 +74,11 @@ func (s *Server) Version(ctx context.Context) (version string, err error) {
 	}
 	var info struct {
 		Version struct {
-			Number       string `json:"number"`
-			Distribution string `json:"distribution"`
+			Number string `json:"number"`
 		} `json:"version"`
 	}
 	if err := json.Unmarshal(body, &info); err != nil {
 		return "", fmt.Errorf("%s: the answer to GET / is not JSON; is this the engine's address?", s.Engine)
-	}
-	if s.Engine == schemas.OpenSearch && info.Version.Distribution != "opensearch" {
-		return "", fmt.Errorf("opensearch: the server is not OpenSearch but version %s of another product; for Elasticsearch set sink.engine to elasticsearch", info.Version.Number)
 	}
 	return info.Version.Number, nil
 }
