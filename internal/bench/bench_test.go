@@ -1,0 +1,325 @@
+//go:build bench
+
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/changetrail/changetrail/enricher"
+	"github.com/changetrail/changetrail/internal/servers"
+	"github.com/changetrail/changetrail/internal/workload"
+	"github.com/changetrail/changetrail/producer"
+	"github.com/changetrail/changetrail/schemas"
+	"github.com/changetrail/changetrail/stream"
+)
+
+const partitions = 4
+
+var (
+	broker *servers.Server
+	binary string
+	policy = []string{"--policy", "../../deploy/example/policy.yaml", "--controls", "../../deploy/example/controls.yaml"}
+)
+
+func TestMain(m *testing.M) {
+	if floor := os.Getenv("CHANGETRAIL_BENCH_FLOOR"); floor != "" {
+		if err := runFloor(floor); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "changetrail-bench-")
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "changetrail")
+	if out, err := exec.Command("go", "build", "-o", binary, "../../cmd/changetrail").CombinedOutput(); err != nil {
+		fmt.Printf("%v\n%s", err, out)
+		return 1
+	}
+	if broker, err = servers.Kafka(filepath.Join(dir, "kafka")); err == nil {
+		err = broker.Start(context.Background())
+	}
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	defer broker.Kill()
+	return m.Run()
+}
+
+// A result is one measured run.
+type result struct {
+	rate   float64 // items a second
+	cpu    float64 // seconds of CPU for a million items
+	memory int64   // peak resident size, bytes
+}
+
+func (r result) String() string {
+	return fmt.Sprintf("%9.0f/s  %6.1f CPU-s per million  %4d MB peak", r.rate, r.cpu, r.memory>>20)
+}
+
+// measure runs a process until progress says that n items are done.
+func measure(t *testing.T, cmd *exec.Cmd, n int64, progress func() int64) result {
+	t.Helper()
+	var log strings.Builder
+	cmd.Stdout, cmd.Stderr = &log, &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var began time.Time
+	var first int64
+	deadline := time.Now().Add(4 * time.Minute)
+	for {
+		done := progress()
+		if began.IsZero() && done > 0 {
+			began, first = time.Now(), done
+		}
+		if done >= n {
+			break
+		}
+		if time.Now().After(deadline) {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+			t.Fatalf("%v: only %d of %d are done\n%s", cmd.Args, done, n, log.String())
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	took := time.Since(began)
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	_ = cmd.Wait()
+	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	return result{float64(n-first) / took.Seconds(), cpu.Seconds() / float64(n) * 1e6, usage.Maxrss << 10}
+}
+
+func floorCommand(kind string, env ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(append(os.Environ(), "CHANGETRAIL_BENCH_FLOOR="+kind, "BROKER="+broker.Address), env...)
+	return cmd
+}
+
+func admin(t *testing.T) *kadm.Client {
+	t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(broker.Address), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxBufferedRecords(50_000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cl.Close)
+	adm := kadm.NewClient(cl)
+	clients[adm] = cl
+	return adm
+}
+
+// topics makes the topics under prefix.
+func topics(t *testing.T, prefix string) stream.Topics {
+	t.Helper()
+	out, err := exec.Command(binary, "setup", "--kafka-only", "--brokers", broker.Address, "--prefix", prefix, "--partitions", fmt.Sprint(partitions)).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return stream.Topics{Prefix: prefix}
+}
+
+// consumed returns how far a group has come in a topic.
+func consumed(t *testing.T, adm *kadm.Client, group, topic string) func() int64 {
+	return func() int64 {
+		offsets, err := adm.FetchOffsets(context.Background(), group)
+		if err != nil {
+			return 0
+		}
+		var n int64
+		offsets.Each(func(o kadm.OffsetResponse) {
+			if o.Topic == topic {
+				n += max(o.At, 0)
+			}
+		})
+		return n
+	}
+}
+
+// TestEnricherBesideItsFloor compares the enricher with a program that
+// consumes the same events and produces them again, in transactions of the
+// same size.
+func TestEnricherBesideItsFloor(t *testing.T) {
+	const changes = 8_000
+	adm := admin(t)
+	top := topics(t, "bench")
+	g := workload.New(7, 200, time.Now().Add(-30*24*time.Hour))
+	var bytes, n int64
+	window := make([][]*kgo.Record, 0, 500) // changes that are under way at the same time
+	flush := func() {
+		for left := true; left; {
+			left = false
+			for i := range window {
+				if len(window[i]) > 0 {
+					r := window[i][0]
+					window[i] = window[i][1:]
+					bytes, n, left = bytes+int64(len(r.Value)), n+1, true
+					clientOf(adm).Produce(t.Context(), r, nil)
+				}
+			}
+		}
+		window = window[:0]
+	}
+	for range changes {
+		var life []*kgo.Record
+		for _, e := range g.Change() {
+			m, err := producer.Encode(t.Context(), e, producer.Binary)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := &kgo.Record{Topic: top.Events(), Partition: stream.PartitionOf(string(m.Key), partitions), Key: m.Key, Value: m.Value}
+			for _, h := range m.Headers {
+				r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+			}
+			life = append(life, r)
+		}
+		if window = append(window, life); len(window) == cap(window) {
+			flush()
+		}
+	}
+	flush()
+	if err := clientOf(adm).Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = adm.CreateTopic(t.Context(), partitions, 1, nil, "floor")
+	var floors, ours []result
+	for i := range 3 {
+		group := fmt.Sprintf("floor-%d", i)
+		floors = append(floors, measure(t, floorCommand("enricher", "GROUP="+group, "FROM="+top.Events()), n, consumed(t, adm, group, top.Events())))
+		reset(t, adm, enricher.Group)
+		for _, topic := range []string{top.State(), top.Records(), top.Enriched()} { // as on the first day
+			recreate(t, adm, topic)
+		}
+		args := append([]string{"enrich", "--brokers", broker.Address, "--prefix", top.Prefix, "--state-dir", filepath.Join(t.TempDir(), "state"), "--log-level", "error"}, policy...)
+		ours = append(ours, measure(t, exec.Command(binary, args...), n, consumed(t, adm, enricher.Group, top.Events())))
+	}
+	f, o := median(floors), median(ours)
+	fmt.Printf("\nenricher: %d events of %d bytes on average, %d changes, %d partitions; medians of 3\n  floor     %s\n  enricher  %s\n  ratio     %.0f %% of the floor (goal: 50 %%)\n", n, bytes/n, changes, partitions, f, o, 100*o.rate/f.rate)
+}
+
+func clientOf(adm *kadm.Client) *kgo.Client { return clients[adm] }
+
+// clients finds the Kafka client below an admin.
+var clients = map[*kadm.Client]*kgo.Client{}
+
+func reset(t *testing.T, adm *kadm.Client, group string) {
+	t.Helper()
+	for range 100 {
+		r, err := adm.DeleteGroup(context.Background(), group)
+		if err = errors.Join(err, r.Err); err == nil || errors.Is(err, kerr.GroupIDNotFound) {
+			return
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	t.Fatalf("group %s stays", group)
+}
+
+func recreate(t *testing.T, adm *kadm.Client, topic string) {
+	t.Helper()
+	_, _ = adm.DeleteTopics(context.Background(), topic)
+	for range 100 {
+		if _, err := adm.CreateTopic(context.Background(), partitions, 1, map[string]*string{"max.message.bytes": kadm.StringPtr("4194304")}, topic); err == nil {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatalf("topic %s cannot be made again", topic)
+}
+
+// median is the result with the middle rate.
+func median(rs []result) result {
+	best := rs[0]
+	for _, r := range rs {
+		below := 0
+		for _, s := range rs {
+			if s.rate < r.rate {
+				below++
+			}
+		}
+		if below == len(rs)/2 {
+			best = r
+		}
+	}
+	return best
+}
+
+// nullBulk takes bulk requests and stores nothing.
+func nullBulk(documents *atomic.Int64) *httptest.Server {
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Elastic-Product", "Elasticsearch")
+		w.Header().Set("Content-Type", "application/json")
+		if r.URL.Path != "/_bulk" {
+			fmt.Fprint(w, `{"version":{"number":"8.19.0"}}`)
+			return
+		}
+		var n int64
+		buf := make([]byte, 256<<10)
+		for {
+			k, err := r.Body.Read(buf)
+			n += int64(strings.Count(string(buf[:k]), "\n"))
+			if err != nil {
+				break
+			}
+		}
+		documents.Add(n / 2)
+		fmt.Fprint(w, `{"errors":false,"took":1}`)
+	}))
+}
+
+// TestSinkBesideItsFloor compares the sink with a program that consumes the
+// same messages and posts them to the same server, which stores nothing.
+func TestSinkBesideItsFloor(t *testing.T) {
+	const n = 300_000
+	adm := admin(t)
+	top := topics(t, "sinkbench")
+	body := fmt.Appendf(nil, `{"@timestamp":"2026-11-12T03:47:03Z","message":%q}`, strings.Repeat("agents decide; x7Qz ", 100))
+	for i := range int64(n) {
+		clientOf(adm).Produce(t.Context(), &kgo.Record{Topic: top.Enriched(), Partition: int32(i % partitions), Value: body, Headers: []kgo.RecordHeader{
+			{Key: stream.HeaderIndex, Value: []byte(schemas.EventIndex("bench"))},
+			{Key: stream.HeaderID, Value: fmt.Appendf(nil, "%040x", i)},
+			{Key: stream.HeaderTime, Value: fmt.Appendf(nil, "%d", time.Now().UnixNano())},
+		}}, nil)
+	}
+	if err := clientOf(adm).Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var documents atomic.Int64
+	server := nullBulk(&documents)
+	defer server.Close()
+	var floors, ours []result
+	for i := range 3 {
+		documents.Store(0)
+		floors = append(floors, measure(t, floorCommand("sink", fmt.Sprintf("GROUP=sinkfloor-%d", i), "FROM="+top.Enriched(), "URL="+server.URL), n, documents.Load))
+		documents.Store(0)
+		reset(t, adm, "changetrail-sink-elasticsearch")
+		cmd := exec.Command(binary, "sink", "--engine", "elasticsearch", "--url", server.URL, "--brokers", broker.Address, "--prefix", top.Prefix, "--log-level", "error")
+		ours = append(ours, measure(t, cmd, n, documents.Load))
+	}
+	f, o := median(floors), median(ours)
+	fmt.Printf("\nsink: %d documents of %d bytes, 1,000 a request, 2 in flight, null server; medians of 3\n  floor     %s\n  sink      %s\n  ratio     %.0f %% of the floor (goal: 80 %%), memory goal: 200 MB\n", n, len(body), f, o, 100*o.rate/f.rate)
+}
