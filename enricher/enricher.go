@@ -47,7 +47,7 @@ type Config struct {
 // [stream.Processor].
 type Enricher struct {
 	conf       Config
-	partitions int32
+	partitions *stream.Partitioner
 	store      *store
 	state      *projection
 	pending    []entry // of the transaction at hand
@@ -91,7 +91,7 @@ func newEnricher(c Config, s *store, partitions int32) (*Enricher, error) {
 		return nil, err
 	}
 	return &Enricher{
-		conf: c, partitions: partitions, store: s, state: newProjection(s),
+		conf: c, partitions: stream.NewPartitioner(partitions), store: s, state: newProjection(s),
 		metrics: m, tracer: newTracer(c.Tracer), now: time.Now,
 	}, nil
 }
@@ -143,7 +143,7 @@ func (e *Enricher) Apply(_ context.Context, batch []*stream.Record) ([]*stream.R
 	for i := range decoded {
 		d := &decoded[i]
 		if d.refusal == nil {
-			if home := stream.PartitionOf(string(d.event.Repository), e.partitions); home != d.record.Partition && stream.Header(d.record, stream.HeaderRerouted) == nil {
+			if home := e.partitions.Of(string(d.event.Repository)); home != d.record.Partition && stream.Header(d.record, stream.HeaderRerouted) == nil {
 				out = append(out, e.reroute(d, home))
 				continue
 			}

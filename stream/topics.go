@@ -76,9 +76,19 @@ func (t Topics) Specs(partitions int32, retention time.Duration) []TopicSpec {
 	}
 }
 
-// PartitionOf returns the partition of a key as Kafka's own clients choose it:
-// murmur2 over the key.
-func PartitionOf(key string, partitions int32) int32 {
-	p := kgo.StickyKeyPartitioner(nil).ForTopic("")
-	return int32(p.Partition(&kgo.Record{Key: []byte(key)}, int(partitions)))
+// A Partitioner chooses partitions as Kafka's own clients do: murmur2 over the
+// key. It is for one goroutine.
+type Partitioner struct {
+	p          kgo.TopicPartitioner
+	partitions int
+}
+
+// NewPartitioner returns a Partitioner for topics of so many partitions.
+func NewPartitioner(partitions int32) *Partitioner {
+	return &Partitioner{kgo.StickyKeyPartitioner(nil).ForTopic(""), int(partitions)}
+}
+
+// Of returns the partition of a key.
+func (p *Partitioner) Of(key string) int32 {
+	return int32(p.p.Partition(&kgo.Record{Key: []byte(key)}, p.partitions))
 }

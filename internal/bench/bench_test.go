@@ -169,6 +169,7 @@ func TestEnricherBesideItsFloor(t *testing.T) {
 	adm := admin(t)
 	top := topics(t, "bench")
 	g := workload.New(7, 200, time.Now().Add(-30*24*time.Hour))
+	partitioner := stream.NewPartitioner(4)
 	var bytes, n int64
 	window := make([][]*kgo.Record, 0, 500) // changes that are under way at the same time
 	flush := func() {
@@ -192,7 +193,7 @@ func TestEnricherBesideItsFloor(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r := &kgo.Record{Topic: top.Events(), Partition: stream.PartitionOf(string(m.Key), partitions), Key: m.Key, Value: m.Value}
+			r := &kgo.Record{Topic: top.Events(), Partition: partitioner.Of(string(m.Key)), Key: m.Key, Value: m.Value}
 			for _, h := range m.Headers {
 				r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
 			}

@@ -79,7 +79,7 @@ func TestBadInputGoesToTheDeadLettersAndTheRestFlows(t *testing.T) {
 	for partition := range int32(partitions) {
 		recs = append(recs, &stream.Record{Topic: p.topics.Events(), Partition: partition, Value: []byte("\x00poison")})
 	}
-	home := stream.PartitionOf("github.com/acme/payments", partitions)
+	home := stream.NewPartitioner(partitions).Of("github.com/acme/payments")
 	for _, c := range cases {
 		recs = append(recs, &stream.Record{Topic: p.topics.Events(), Partition: home, Key: []byte("no repository"), Value: []byte(c.value), Headers: []kgo.RecordHeader{{Key: "test", Value: []byte(c.name)}}})
 	}

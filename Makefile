@@ -1,0 +1,30 @@
+# make test is everything: lint, unit tests with the race detector, and the
+# whole pipeline on real servers, which it fetches and starts by itself.
+GOLANGCI = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
+
+.PHONY: test fast servers lint fuzz bench generate
+
+test: fast servers lint
+
+fast:
+	go vet ./...
+	go test -race ./...
+
+# Needs Java 17 and Maven. Set CHANGETRAIL_SKIP_SERVERS=1 to skip on a laptop
+# that has neither.
+servers:
+	go vet -tags 'servers bench' ./...
+	go test -race -tags servers -timeout 30m -v ./internal/e2e
+
+lint:
+	$(GOLANGCI) run --build-tags servers,bench ./...
+
+fuzz:
+	./fuzz.sh 20s
+
+bench:
+	go test -run xxx -bench . -benchmem ./record ./schemas ./evidence ./enricher
+	go test -tags bench -timeout 60m -v ./internal/bench
+
+generate:
+	go test ./schemas -run TestGenerated -update
