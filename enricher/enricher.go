@@ -66,7 +66,11 @@ func Run(ctx context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer func() {
+		if err := s.close(); err != nil {
+			c.Log.Warn("closing the state folder failed; what is missing there is restored from the changelog", "err", err)
+		}
+	}()
 	if c.Instance == "" {
 		if c.Instance, err = s.instance(); err != nil {
 			return err

@@ -121,8 +121,10 @@ func history(t *testing.T, rnd *rand.Rand) []record.Event {
 				Options: []record.Option{{ID: "a", Outcome: "chosen"}, {ID: "b", Outcome: "rejected", Reason: "r"}},
 			}
 		case 1, 2:
-			e.Fact = &record.Action{Agent: agent, Tool: pick("edit", "run"), Outcome: pick("success", "failure", ""), Files: []string{pick("a.go", "b.go")},
-				Dependencies: []record.DependencyUpdate{{Name: "lodash", To: pick("1", "2")}}}
+			e.Fact = &record.Action{
+				Agent: agent, Tool: pick("edit", "run"), Outcome: pick("success", "failure", ""), Files: []string{pick("a.go", "b.go")},
+				Dependencies: []record.DependencyUpdate{{Name: "lodash", To: pick("1", "2")}},
+			}
 		case 3, 4:
 			e.Fact = &record.Scan{
 				Tool: record.Tool{Name: "osv-scanner"}, ScanID: pick("", "scan-1"), CommitSHA: pick("", commit), Report: record.Report{Digest: digest(rnd.IntN(2)), Format: "osv-scanner"},

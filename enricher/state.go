@@ -15,9 +15,11 @@ import (
 // The changelog has three kinds of entries, told apart by the first letter of
 // the key.
 func changeKey(id record.ChangeID) string { return "c/" + string(id) }
+
 func boardKey(repo record.Repository, ref record.Ref) string {
 	return "b/" + string(repo) + "\x00" + string(ref)
 }
+
 func seenKey(repo record.Repository, e record.Event) string {
 	return "s/" + string(repo) + "\x00" + e.Key()
 }

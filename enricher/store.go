@@ -99,7 +99,7 @@ type entry struct {
 // write applies entries and positions together.
 func (s *store) write(entries []entry, next map[int32]int64) error {
 	b := s.db.NewBatch()
-	defer b.Close()
+	defer func() { _ = b.Close() }() // only gives memory back
 	for _, e := range entries {
 		var err error
 		if k := storeKey(e.partition, e.key); e.value == nil {

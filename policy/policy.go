@@ -33,7 +33,7 @@ type Policy struct {
 	digest string
 }
 
-// Classifications, the gravest first.
+// Classifications are those of a service, the gravest first.
 var Classifications = []string{"critical", "high", "medium", "low"}
 
 // Parse reads policy.yaml. It reports every mistake at once; an unknown key is

@@ -9,7 +9,7 @@ type Record struct {
 	Timestamp     time.Time      `json:"@timestamp" schema:"required" index:"date" doc:"time of the newest fact"`
 	Message       string         `json:"message,omitempty" index:"text" doc:"the change in one line"`
 	ECS           Version        `json:"ecs"`
-	Event         RecordEvent    `json:"event"`
+	Event         ECSEvent       `json:"event"`
 	Tags          []string       `json:"tags,omitempty" index:"keyword" doc:"the control tags, to the letter"`
 	Service       *Service       `json:"service,omitempty"`
 	User          *User          `json:"user,omitempty" doc:"author of the change"`
@@ -28,8 +28,8 @@ type Version struct {
 // ECSVersion is the version of the Elastic Common Schema that documents follow.
 const ECSVersion = "9.0.0"
 
-// RecordEvent is ECS event.* of a record.
-type RecordEvent struct {
+// ECSEvent is ECS event.* of a record.
+type ECSEvent struct {
 	Kind     string   `json:"kind" index:"keyword"`
 	Category []string `json:"category" index:"keyword"`
 	Type     []string `json:"type" index:"keyword"`

@@ -167,7 +167,7 @@ type Scan struct {
 	ScanID    string `json:"scan_id,omitempty" schema:"max=256" doc:"the scan's name at the scanner"`
 	CommitSHA string `json:"commit_sha,omitempty" schema:"format=commit" doc:"the commit that was scanned"`
 	URL       string `json:"url,omitempty" schema:"max=2048"`
-	Report    Report `json:"report" schema:"required"`
+	Report    Report `json:"report,omitzero"`
 	// Repository is for senders that set neither subject nor partitionkey.
 	Repository string `json:"repository,omitempty" schema:"max=512"`
 

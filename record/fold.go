@@ -21,7 +21,7 @@ func Fold(id ChangeID, f Facts) *Record {
 	repo, kind, number := id.Split()
 	r := &Record{
 		ECS:   Version{ECSVersion},
-		Event: RecordEvent{Kind: "state", Category: []string{"configuration"}, Type: []string{"change"}, Dataset: "changetrail.record", Module: "changetrail"},
+		Event: ECSEvent{Kind: "state", Category: []string{"configuration"}, Type: []string{"change"}, Dataset: "changetrail.record", Module: "changetrail"},
 	}
 	r.Trail.Change = Change{ID: id, Repository: repo, Number: number, URL: id.URL()}
 	if kind == "commit" {

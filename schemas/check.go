@@ -29,8 +29,10 @@ type rule struct {
 	mapping   string // the `index` tag
 }
 
-var timeType = reflect.TypeFor[time.Time]()
-var freeType = reflect.TypeFor[record.Free]()
+var (
+	timeType = reflect.TypeFor[time.Time]()
+	freeType = reflect.TypeFor[record.Free]()
+)
 
 var rules sync.Map // reflect.Type → []rule
 

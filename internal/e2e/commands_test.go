@@ -5,6 +5,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -78,8 +79,11 @@ func TestCommandsFromSetupToShow(t *testing.T) {
 	must(run("attach", "tests", "--change", "acme/payments#4829", "--commit", seedHead, "--name", "unit", filepath.Join(example, "pr-4829", "junit.xml")), "10 passed, 2 failed, 1 skipped")
 	eventually(t, time.Minute, func() error {
 		out, err := command("show", "acme/payments#4829", "-o", "json").Output()
-		if err != nil || !strings.Contains(string(out), `"events": 8`) {
-			return fmt.Errorf("show: %v: %s", err, out)
+		if err == nil && !strings.Contains(string(out), `"events": 8`) {
+			err = errors.New("not all events are in it")
+		}
+		if err != nil {
+			return fmt.Errorf("show: %w: %s", err, out)
 		}
 		return nil
 	})

@@ -33,10 +33,10 @@ var rings = map[string]int{
 	"sinks":    3,
 	"setup":    3,
 
-	"producer/kafkago":   4,
-	"sinks/bulk":         4,
-	"sinks/sinktest":     4,
-	"internal/workload":  4,
+	"producer/kafkago":  4,
+	"sinks/bulk":        4,
+	"sinks/sinktest":    4,
+	"internal/workload": 4,
 
 	"sinks/elasticsearch": 5,
 	"sinks/opensearch":    5,
@@ -49,18 +49,18 @@ var rings = map[string]int{
 
 // owners lists the packages that may import each client library.
 var owners = map[string][]string{
-	"github.com/segmentio/kafka-go":            {"producer/kafkago"},
-	"github.com/elastic/go-elasticsearch":      {"sinks/elasticsearch"},
-	"github.com/opensearch-project":            {"sinks/opensearch"},
-	"github.com/cockroachdb/pebble":            {"enricher"},
-	"github.com/twmb/franz-go/pkg/kadm":        {"stream", "internal/servers"},
-	"github.com/twmb/franz-go/pkg/kgo":         {"stream", "producer", "enricher", "internal/servers"},
-	"github.com/cloudevents/sdk-go":            {"producer", "producer/kafkago", "internal/workload", "cmd/changetrail"},
-	"github.com/spf13/cobra":                   {"cmd/changetrail"},
-	"go.opentelemetry.io/otel/sdk":             {"internal/telemetry"},
-	"go.opentelemetry.io/contrib/exporters":    {"internal/telemetry"},
-	"github.com/prometheus":                    {"internal/telemetry"},
-	"go.yaml.in/yaml":                          {"policy", "controls", "cmd/changetrail"},
+	"github.com/segmentio/kafka-go":         {"producer/kafkago"},
+	"github.com/elastic/go-elasticsearch":   {"sinks/elasticsearch"},
+	"github.com/opensearch-project":         {"sinks/opensearch"},
+	"github.com/cockroachdb/pebble":         {"enricher"},
+	"github.com/twmb/franz-go/pkg/kadm":     {"stream", "internal/servers"},
+	"github.com/twmb/franz-go/pkg/kgo":      {"stream", "producer", "enricher", "internal/servers"},
+	"github.com/cloudevents/sdk-go":         {"producer", "producer/kafkago", "internal/workload", "cmd/changetrail"},
+	"github.com/spf13/cobra":                {"cmd/changetrail"},
+	"go.opentelemetry.io/otel/sdk":          {"internal/telemetry"},
+	"go.opentelemetry.io/contrib/exporters": {"internal/telemetry"},
+	"github.com/prometheus":                 {"internal/telemetry"},
+	"go.yaml.in/yaml":                       {"policy", "controls", "cmd/changetrail"},
 }
 
 func TestImportsPointInwards(t *testing.T) {

@@ -106,8 +106,7 @@ func freePort() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return l.Addr().(*net.TCPAddr).Port, l.Close()
 }
 
 // java returns the java program, of version 17 or newer.
@@ -157,7 +156,7 @@ func cached(name string, fill func(dir string) error) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(work)
+	defer func() { _ = os.RemoveAll(work) }()
 	if err := fill(work); err != nil {
 		return "", err
 	}
@@ -176,7 +175,7 @@ func maven(pom, goal string, args ...string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	file := filepath.Join(dir, "pom.xml")
 	if err := os.WriteFile(file, []byte(pom), 0o644); err != nil {
 		return err
