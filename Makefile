@@ -1,6 +1,6 @@
 # make test is everything: lint, unit tests with the race detector, and the
 # whole pipeline on real servers, which it fetches and starts by itself.
-GOLANGCI = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
+GOLANGCI = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .PHONY: test fast servers lint fuzz bench generate
 

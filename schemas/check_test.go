@@ -121,7 +121,11 @@ func mutate(rnd *rand.Rand, v map[string]any) {
 		}
 	}
 	values := []any{
-		"", "x", "approved", "2026-11-12T03:00:00Z", "yesterday", strings.Repeat("é", 3000), strings.Repeat("x", 9000), 5, -5, 1.5, true, []any{}, []any{"a"}, []any{5}, map[string]any{},
+		"", "x", "approved", "2026-11-12T03:00:00Z", "yesterday", strings.Repeat("é", 3000), strings.Repeat("x", 9000), 5, -5, 1.5, true,
+		[]any{},
+		[]any{"a"},
+		[]any{5},
+		map[string]any{},
 		"ABCDEF0", "abcdef", "high", "success", "sha256:" + strings.Repeat("b", 64),
 	}
 	switch rnd.IntN(4) {

@@ -174,9 +174,6 @@ func send(cmd *cobra.Command, s *Settings, mode producer.Mode, timeout time.Dura
 	if len(events) > chunk {
 		fmt.Fprintln(cmd.ErrOrStderr())
 	}
-	if n := p.Spooled(); n > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%d events wait in the spool %s\n", n, s.Producer.Spool)
-	}
 	for _, e := range events {
 		if len(events) <= 5 {
 			fmt.Fprintf(cmd.OutOrStdout(), "published %s %s\n", e.Type(), e.ID())
@@ -185,7 +182,12 @@ func send(cmd *cobra.Command, s *Settings, mode producer.Mode, timeout time.Dura
 	if len(events) > 5 {
 		fmt.Fprintf(cmd.OutOrStdout(), "published %d events\n", len(events))
 	}
-	return p.Close(ctx)
+	err = p.Close(ctx)
+	if n := p.Spooled(); n > 0 { // accepted all the same: they are safe on disk
+		fmt.Fprintf(cmd.ErrOrStderr(), "%d events wait in the spool %s; the next publish with it sends them\n", n, s.Producer.Spool)
+		return nil
+	}
+	return err
 }
 
 // transport returns the way to the pipeline: a gateway, or Kafka.

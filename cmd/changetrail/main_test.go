@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"changetrail": main})
+}
+
+// TestScripts types commands as a user does. None of them reaches a server.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			example, err := filepath.Abs("../../deploy/example")
+			if err != nil {
+				return err
+			}
+			e.Setenv("EXAMPLE", example)
+			e.Setenv("EVIDENCE", filepath.Join(filepath.Dir(filepath.Dir(example)), "evidence", "testdata"))
+			return nil
+		},
+	})
+}
+
+func TestSettingsComeFromFlagsThenEnvironmentThenFileThenDefault(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "c.yaml")
+	if err := os.WriteFile(file, []byte("namespace: file\nretention: 90d\nkafka: {prefix: file, brokers: [a:1, b:2]}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var got Settings
+	root := newRoot([]string{"CHANGETRAIL_CONFIG=" + file, "CHANGETRAIL_KAFKA_PREFIX=env", "CHANGETRAIL_NAMESPACE=env", "CHANGETRAIL_SINK_ADDRESSES=http://x, http://y"})
+	a := &app{environ: []string{"CHANGETRAIL_CONFIG=" + file, "CHANGETRAIL_KAFKA_PREFIX=env", "CHANGETRAIL_NAMESPACE=env", "CHANGETRAIL_SINK_ADDRESSES=http://x, http://y"}, flags: map[string]string{}}
+	cmd := &cobra.Command{Use: "x", RunE: func(cmd *cobra.Command, _ []string) error {
+		var err error
+		got, err = a.settings(cmd)
+		return err
+	}}
+	a.flag(cmd.Flags(), "namespace", "namespace", "")
+	root.AddCommand(cmd)
+	root.SetArgs([]string{"x", "--namespace", "flag"})
+	if err := root.Execute(); err != nil {
+		t.Fatal(err)
+	}
+	want := []any{"flag", "env", []string{"a:1", "b:2"}, []string{"http://x", "http://y"}, "opensearch"}
+	if have := []any{got.Namespace, got.Kafka.Prefix, got.Kafka.Brokers, got.Sink.Addresses, got.Sink.Engine}; !reflect.DeepEqual(have, want) {
+		t.Errorf("got %v, want %v", have, want)
+	}
+}
+
+// TestTheExampleConfigurationIsRead holds deploy/example against the binary.
+func TestTheExampleConfigurationIsRead(t *testing.T) {
+	t.Chdir("../../deploy/example")
+	s, err := loadSettings("changetrail.yaml", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.validate(); err != nil {
+		t.Fatal(err)
+	}
+	p, m, err := s.policyAndControls()
+	if err != nil || len(p.Services) == 0 || len(m.Controls) == 0 {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestEveryCommandSaysHowItIsUsed looks at the help of each command.
+func TestEveryCommandSaysHowItIsUsed(t *testing.T) {
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		for _, sub := range c.Commands() {
+			if sub.Name() == "help" || sub.Name() == "completion" {
+				continue
+			}
+			if sub.Short == "" || !sub.HasSubCommands() && sub.Example == "" {
+				t.Errorf("%s has no summary or no example", sub.CommandPath())
+			}
+			walk(sub)
+		}
+	}
+	walk(newRoot(nil))
+}
+
+// TestComposeFileMatchesTheBinary loads docker-compose.yml as Docker does and
+// checks each command line and each environment variable of our services.
+func TestComposeFileMatchesTheBinary(t *testing.T) {
+	options, err := cli.NewProjectOptions([]string{"../../docker-compose.yml"}, cli.WithName("changetrail"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	project, err := options.LoadProject(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := 0
+	for name, service := range project.Services {
+		if service.Build == nil {
+			if tag := service.Image[strings.LastIndexByte(service.Image, ':')+1:]; !strings.ContainsAny(tag, "0123456789") {
+				t.Errorf("%s: image %s is not pinned to a version", name, service.Image)
+			}
+		} else {
+			ours++
+			checkService(t, name, service)
+		}
+		if service.HealthCheck == nil && service.Restart != "no" {
+			t.Errorf("%s has no health check", name)
+		}
+	}
+	if ours < 3 {
+		t.Errorf("%d services are ours, want setup, enricher and sink at least", ours)
+	}
+}
+
+func checkService(t *testing.T, name string, service types.ServiceConfig) {
+	t.Helper()
+	var environ []string
+	for k, v := range service.Environment {
+		if v != nil {
+			environ = append(environ, k+"="+*v)
+		}
+	}
+	s := defaults()
+	if err := s.fromEnvironment(environ); err != nil {
+		t.Errorf("%s: %v", name, err)
+	}
+	for _, line := range [][]string{service.Command, healthCommand(service)} {
+		if len(line) == 0 {
+			continue
+		}
+		cmd, rest, err := newRoot(nil).Find(line)
+		if err != nil || cmd.Parent() == nil {
+			t.Errorf("%s: %v is no command of changetrail: %v", name, line, err)
+			continue
+		}
+		if err := cmd.ParseFlags(rest); err != nil {
+			t.Errorf("%s: %v: %v", name, line, err)
+		}
+		if err := cmd.ValidateArgs(cmd.Flags().Args()); err != nil {
+			t.Errorf("%s: %v: %v", name, line, err)
+		}
+	}
+}
+
+// healthCommand is the command line of a health check that runs the binary.
+func healthCommand(service types.ServiceConfig) []string {
+	if service.HealthCheck == nil || len(service.HealthCheck.Test) < 3 || !strings.HasSuffix(service.HealthCheck.Test[1], "changetrail") {
+		return nil
+	}
+	return service.HealthCheck.Test[2:]
+}

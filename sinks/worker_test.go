@@ -1,0 +1,208 @@
+package sinks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/changetrail/changetrail/stream"
+)
+
+// A memory is an engine that fails in every way an engine can: each fault
+// comes once as "failed" and once as "failed, and was done".
+type memory struct {
+	mu     sync.Mutex
+	rnd    *rand.Rand
+	calm   bool
+	bodies map[string]string
+	vers   map[string]int64
+	puts   int
+	max    int // documents a request may have
+}
+
+func (*memory) Name() string                        { return "memory" }
+func (*memory) Ready(context.Context, string) error { return nil }
+
+func (m *memory) Put(_ context.Context, docs []Document) ([]Outcome, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.puts++
+	if len(docs) > m.max {
+		return nil, ErrTooLarge
+	}
+	fault := m.rnd.IntN(10)
+	if m.calm {
+		fault = 9
+	}
+	if fault == 0 {
+		return nil, errors.New("refused the connection")
+	}
+	out := make([]Outcome, len(docs))
+	for i, d := range docs {
+		if string(d.Body) == `"poison"` {
+			out[i] = Outcome{Refused, "mapper_parsing_exception: it does not fit"}
+			continue
+		}
+		if fault == 1 && i%3 == 0 {
+			out[i] = Outcome{Retry, "es_rejected_execution_exception: busy"}
+			if m.rnd.IntN(2) == 0 {
+				continue // busy, and not done
+			}
+		}
+		key := d.Index + "/" + d.ID
+		if old, ok := m.vers[key]; ok && (d.Version == 0 || d.Version <= old) {
+			if out[i].Kind == Done {
+				out[i].Kind = Stale
+			}
+			continue
+		}
+		m.vers[key], m.bodies[key] = d.Version, string(d.Body)
+	}
+	if fault == 2 {
+		return nil, errors.New("timed out, and was done")
+	}
+	return out, nil
+}
+
+// TestNothingIsLostWhateverTheEngineDoes runs workers that stop and start
+// again over an engine that fails in every way.
+func TestNothingIsLostWhateverTheEngineDoes(t *testing.T) {
+	const n = 3000
+	topics := stream.Topics{Prefix: "t"}
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, topics.Enriched(), topics.Records(), topics.DLQ()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	conf := stream.Config{Brokers: cluster.ListenAddrs()}
+	w, err := stream.NewWriter(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	var recs []*stream.Record
+	add := func(topic, id, body string, version int) {
+		r := &stream.Record{Topic: topic, Partition: int32(len(recs) % 3), Value: []byte(body), Headers: []kgo.RecordHeader{
+			{Key: stream.HeaderIndex, Value: []byte("i")}, {Key: stream.HeaderID, Value: []byte(id)},
+		}}
+		if version > 0 {
+			r.Partition = 0
+			r.Headers = append(r.Headers, kgo.RecordHeader{Key: stream.HeaderVersion, Value: []byte(strconv.Itoa(version))})
+		}
+		recs = append(recs, r)
+	}
+	for i := range n {
+		add(topics.Enriched(), fmt.Sprint("e", i), fmt.Sprintf(`"%d"`, i), 0)
+		add(topics.Records(), fmt.Sprint("r", i%100), fmt.Sprintf(`"%d"`, i/100+1), i/100+1)
+		if i%500 == 0 {
+			add(topics.Enriched(), fmt.Sprint("p", i), `"poison"`, 0)
+		}
+	}
+	recs = append(recs, &stream.Record{Topic: topics.Enriched(), Value: []byte("{}")}) // nobody knows where it belongs
+	if err := w.Append(t.Context(), recs...); err != nil {
+		t.Fatal(err)
+	}
+	m := &memory{rnd: rand.New(rand.NewPCG(1, 1)), bodies: map[string]string{}, vers: map[string]int64{}, max: 60}
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for life := 0; ; life++ {
+			ctx, cancel := context.WithTimeout(context.Background(), 1500*time.Millisecond)
+			c := Config{Kafka: conf, Topics: topics, Namespace: "x", Engine: m, Instance: "one", MaxDocs: 100, InFlight: 3, Log: slog.New(slog.DiscardHandler)}
+			go func() {
+				select {
+				case <-stop:
+					cancel()
+				case <-ctx.Done():
+				}
+			}()
+			if err := Run(ctx, c); err != nil {
+				t.Errorf("run: %v", err)
+			}
+			cancel()
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			m.mu.Lock()
+			m.calm = life > 3
+			m.mu.Unlock()
+		}
+	})
+	deadline := time.Now().Add(60 * time.Second)
+	for {
+		m.mu.Lock()
+		events, current := 0, 0
+		for key := range m.bodies {
+			if key[2] == 'e' {
+				events++
+			}
+		}
+		for i := range 100 {
+			if m.vers[fmt.Sprint("i/r", i)] == n/100 {
+				current++
+			}
+		}
+		m.mu.Unlock()
+		if events == n && current == 100 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("%d of %d events, %d of 100 records in their last revision", events, n, current)
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	letters := readAll(t, conf, topics.DLQ(), 7)
+	close(stop)
+	wg.Wait()
+	distinct := map[string]bool{}
+	for _, r := range letters {
+		distinct[string(stream.Header(r, stream.HeaderID))] = true
+	}
+	if len(distinct) != 7 {
+		t.Errorf("%d different dead letters, want 6 poisoned documents and one without an index", len(distinct))
+	}
+	t.Logf("%d requests", m.puts)
+}
+
+func readAll(t *testing.T, conf stream.Config, topic string, atLeast int) []*stream.Record {
+	t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(conf.Brokers...), kgo.ConsumeTopics(topic))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	var out []*stream.Record
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for len(out) < atLeast && ctx.Err() == nil {
+		cl.PollFetches(ctx).EachRecord(func(r *stream.Record) { out = append(out, r) })
+	}
+	return out
+}
+
+func TestOfSeveralRevisionsTheNewestIsPut(t *testing.T) {
+	rec := func(offset int64, id string, version int) *stream.Record {
+		return &stream.Record{Topic: "t", Offset: offset, Headers: []kgo.RecordHeader{
+			{Key: stream.HeaderIndex, Value: []byte("i")}, {Key: stream.HeaderID, Value: []byte(id)}, {Key: stream.HeaderVersion, Value: []byte(strconv.Itoa(version))},
+		}}
+	}
+	b := newBatch([]*stream.Record{rec(1, "a", 1), rec(2, "b", 4), rec(3, "a", 3), rec(4, "a", 2)})
+	if len(b.items) != 2 || b.items[0].doc.Version != 3 || b.items[1].doc.Version != 4 {
+		t.Errorf("%+v", b.items)
+	}
+	if len(b.last) != 1 || b.last[0].Offset != 4 {
+		t.Errorf("the offset committed is %+v, want that of the last record read", b.last)
+	}
+}
