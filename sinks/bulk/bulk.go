@@ -12,7 +12,6 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"sync"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -28,8 +27,6 @@ type Doer func(*http.Request) (*http.Response, error)
 type Indexer struct {
 	Do   Doer
 	Gzip int // compression level of requests, 1 to 9; 0 is none
-
-	bodies sync.Pool // of *bytes.Buffer
 }
 
 // path asks for no more of the answer than is read.
@@ -38,11 +35,7 @@ const path = "/_bulk?filter_path=errors,items.*.status,items.*.error.type,items.
 // Put implements [sinks.Engine].
 func (x *Indexer) Put(ctx context.Context, docs []sinks.Document) ([]sinks.Outcome, error) {
 	outcomes := make([]sinks.Outcome, len(docs))
-	body, _ := x.bodies.Get().(*bytes.Buffer)
-	if body == nil {
-		body = new(bytes.Buffer)
-	}
-	body.Reset()
+	var body bytes.Buffer
 	body.Grow(size(docs))
 	sent := make([]int, 0, len(docs))
 	for i, d := range docs {
@@ -54,17 +47,16 @@ func (x *Indexer) Put(ctx context.Context, docs []sinks.Document) ([]sinks.Outco
 			}
 			d.Body = one
 		}
-		appendDocument(body, d)
+		appendDocument(&body, d)
 		sent = append(sent, i)
 	}
 	if len(sent) == 0 {
 		return outcomes, nil
 	}
-	answer, err := x.send(ctx, body)
+	answer, err := x.send(ctx, &body)
 	if err != nil {
-		return nil, err // the transport may still be reading the body
+		return nil, err
 	}
-	x.bodies.Put(body)
 	items, err := parse(answer, len(sent))
 	if err != nil {
 		return nil, err
