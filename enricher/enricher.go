@@ -191,28 +191,31 @@ func (e *Enricher) Apply(_ context.Context, batch []*stream.Record) ([]*stream.R
 // fold makes the record of each change that was touched. It returns the
 // revisions to be sent and every record folded.
 func (e *Enricher) fold() ([]*stream.Record, map[record.ChangeID]*record.Record, error) {
-	folded := make(map[record.ChangeID]*record.Record, len(e.state.work.touched))
-	var out []*stream.Record
-	for _, id := range slices.Sorted(maps.Keys(e.state.work.touched)) {
-		t := e.state.work.touched[id]
-		c := e.state.work.changes[id]
+	touched := slices.Sorted(maps.Keys(e.state.work.touched))
+	records := make([]*record.Record, len(touched))
+	out := make([]*stream.Record, len(touched))
+	err := parallel(len(touched), func(i int) error {
+		id := touched[i]
+		t, c := e.state.work.touched[id], e.state.work.changes[id]
 		r := record.Fold(id, c.facts)
 		place(r, e.conf.Policy, e.conf.Controls)
-		folded[id] = r
+		records[i] = r
 		value, err := schemas.Seal(r, c.revision+1, c.digest)
-		if err != nil {
-			return nil, nil, err
-		}
-		if value == nil {
-			continue // the same as before
+		if err != nil || value == nil { // nil: the same as before
+			return err
 		}
 		c.revision, c.digest = r.Trail.Revision, r.Trail.EvidenceDigest
-		out = append(out, &stream.Record{
+		out[i] = &stream.Record{
 			Topic: e.conf.Topics.Records(), Partition: t.partition, Key: []byte(id), Value: value,
 			Headers: headers(schemas.RecordIndex(e.conf.Namespace, c.firstSeen), schemas.RecordID(id), c.revision, t.newest, t.trace),
-		})
+		}
+		return nil
+	})
+	folded := make(map[record.ChangeID]*record.Record, len(touched))
+	for i, id := range touched {
+		folded[id] = records[i]
 	}
-	return out, folded, nil
+	return slices.DeleteFunc(out, func(r *stream.Record) bool { return r == nil }), folded, err
 }
 
 // documents returns each event with what is known of its change.
@@ -232,10 +235,7 @@ func (e *Enricher) documents(admitted []*decodedEvent, folded map[record.ChangeI
 		}
 		doc.Tags, doc.Service = r.Tags, r.Service
 		doc.Trail.Service, doc.Trail.Control, doc.Trail.Environment = r.Trail.Service, r.Trail.Control, r.Trail.Environment
-		value, err := schemas.Encode(doc)
-		if err != nil {
-			return fmt.Errorf("encode event %s of %s: %w", d.event.ID, d.event.Source, err)
-		}
+		value := doc.Append(make([]byte, 0, 1536+len(doc.Trail.Data)+len(doc.Trail.DataText)))
 		out[i] = &stream.Record{
 			Topic: e.conf.Topics.Enriched(), Partition: d.record.Partition, Key: []byte(d.event.Repository), Value: value,
 			Headers: headers(schemas.EventIndex(e.conf.Namespace), schemas.DocumentID(d.event), 0, d.event.Time, d.trace()),

@@ -45,7 +45,7 @@ const (
 )
 
 func newProjection(s *store) *projection {
-	p := &projection{store: s, changes: newCache[*changeState](20_000), boards: newCache[*board](50_000)}
+	p := &projection{store: s, changes: newCache[*changeState](4_000), boards: newCache[*board](8_000)}
 	p.reset()
 	return p
 }
@@ -253,20 +253,24 @@ func (p *projection) board(partition int32, repo record.Repository, ref record.R
 // entries returns what the transaction at hand changes, as the changelog has
 // it, in the order of the keys.
 func (p *projection) entries() ([]entry, error) {
-	out := make([]entry, 0, len(p.work.home))
-	for _, id := range slices.Sorted(maps.Keys(p.work.changes)) {
-		value, err := p.work.changes[id].encode()
-		if err != nil {
-			return nil, err
+	changes := slices.Sorted(maps.Keys(p.work.changes))
+	boards := slices.Sorted(maps.Keys(p.work.boards))
+	out := make([]entry, len(changes)+len(boards), len(p.work.home))
+	err := parallel(len(out), func(i int) error {
+		var err error
+		if i < len(changes) {
+			id := changes[i]
+			out[i].key = changeKey(id)
+			out[i].value, err = p.work.changes[id].encode()
+		} else {
+			out[i].key = boards[i-len(changes)]
+			out[i].value, err = p.work.boards[out[i].key].encode()
 		}
-		out = append(out, entry{p.work.home[changeKey(id)], changeKey(id), value})
-	}
-	for _, key := range slices.Sorted(maps.Keys(p.work.boards)) {
-		value, err := p.work.boards[key].encode()
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, entry{p.work.home[key], key, value})
+		out[i].partition = p.work.home[out[i].key]
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	for _, key := range slices.Sorted(maps.Keys(p.work.seen)) {
 		out = append(out, entry{p.work.home[key], key, p.work.seen[key]})

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/google/uuid"
 )
 
@@ -34,10 +35,16 @@ func openStore(dir string) (*store, error) {
 	}
 	cache := pebble.NewCache(64 << 20)
 	defer cache.Unref()
-	db, err := pebble.Open(filepath.Join(dir, "pebble"), &pebble.Options{
-		Cache: cache, DisableWAL: true, MemTableSize: 16 << 20, Logger: quiet{},
-		FormatMajorVersion: pebble.FormatNewest,
-	})
+	options := &pebble.Options{
+		Cache: cache, DisableWAL: true, Logger: quiet{}, FormatMajorVersion: pebble.FormatNewest,
+		// The same keys are written again and again: what a large memtable
+		// overwrites is never flushed, and never compacted.
+		MemTableSize: 64 << 20, MemTableStopWritesThreshold: 3, L0CompactionThreshold: 4,
+	}
+	for i := range options.Levels { // most look-ups are for what is not there
+		options.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	db, err := pebble.Open(filepath.Join(dir, "pebble"), options)
 	if err != nil {
 		if strings.Contains(err.Error(), "lock") || errors.Is(err, os.ErrPermission) {
 			return nil, fmt.Errorf("state folder %s: %w; another enricher uses it, or it is not yours: give each enricher a folder of its own", dir, err)

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -224,6 +226,40 @@ func TestDocumentsKeepTheirSchemas(t *testing.T) {
 			t.Fatal(err)
 		}
 		validate(t, "documents/event.json", doc)
+		full := schemas.NewEventDocument(e, env, env.Data, now, "default")
+		for range 2 { // as it is, and with everything there can be
+			want, err := schemas.Encode(full)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), string(full.Append(nil))); diff != "" {
+				t.Errorf("%s: Append differs (-Encode +Append):\n%s", typ, diff)
+			}
+			fill(reflect.ValueOf(full).Elem())
+		}
+	}
+}
+
+// fill sets every field that can be set to something.
+func fill(v reflect.Value) {
+	switch {
+	case v.Type() == reflect.TypeFor[time.Time]():
+	case v.Type() == reflect.TypeFor[jsontext.Value]():
+		v.SetBytes([]byte(`{"a":"ü <&>"}`))
+	case v.Kind() == reflect.Struct:
+		for i := range v.NumField() {
+			fill(v.Field(i))
+		}
+	case v.Kind() == reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem())
+	case v.Kind() == reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		for i := range v.Len() {
+			fill(v.Index(i))
+		}
+	case v.Kind() == reflect.String:
+		v.SetString("x \"ü\"\n<&>\u2028")
 	}
 }
 

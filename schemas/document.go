@@ -141,10 +141,22 @@ func NewEventDocument(e record.Event, env Envelope, data jsontext.Value, arrived
 	if len(data) > maxFlatSize || depth(data) > maxFlatDepth {
 		d.Trail.DataText = string(data)
 	} else {
-		d.Trail.Data = data
+		d.Trail.Data = oneLine(data)
 	}
 	describe(d, e)
 	return d
+}
+
+// oneLine returns data without line breaks, which only white space can hold.
+func oneLine(data jsontext.Value) jsontext.Value {
+	if bytes.IndexByte(data, '\n') < 0 && bytes.IndexByte(data, '\r') < 0 {
+		return data
+	}
+	v := data.Clone()
+	if err := v.Compact(); err != nil {
+		return data // it was read before: cannot fail
+	}
+	return v
 }
 
 // action turns dev.changetrail.decision.recorded.v1 into decision-recorded.

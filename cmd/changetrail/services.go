@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"log/slog"
+	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,6 +42,7 @@ its own, and shares the partitions with the others.`,
 				return err
 			}
 			return service(cmd, &s, "enricher", ready, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
+				collectLess(400)
 				log.Info("enricher starts", "brokers", kafka.Brokers, "state", s.Enricher.StateDir, "services", len(p.Services), "controls", len(m.Controls))
 				return enricher.Run(ctx, enricher.Config{
 					Kafka: kafka, Topics: s.topics(), Namespace: s.Namespace,
@@ -82,6 +85,7 @@ Start as many as there is work for, and one group for each engine.`,
 			}
 			ready := func(ctx context.Context) error { return engine.Ready(ctx, s.Namespace) }
 			return service(cmd, &s, "sink-"+engine.Name(), ready, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
+				stayBelow(160 << 20)
 				log.Info("sink starts", "brokers", kafka.Brokers, "engine", engine.Name(), "addresses", s.Sink.Addresses)
 				return sinks.Run(ctx, sinks.Config{
 					Kafka: kafka, Topics: s.topics(), Namespace: s.Namespace, Instance: s.Sink.Instance, Engine: engine,
@@ -95,6 +99,23 @@ Start as many as there is work for, and one group for each engine.`,
 	a.flag(cmd.Flags(), "instance", "sink.instance", "stable, unique name of this sink")
 	a.flag(cmd.Flags(), "listen", "telemetry.listen", "address of /metrics, /healthz and /readyz")
 	return cmd
+}
+
+// collectLess lets the heap grow to so many percent of what is live before it
+// is collected, unless GOGC says otherwise: what a batch leaves behind is large
+// and dies at once.
+func collectLess(percent int) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(percent)
+	}
+}
+
+// stayBelow makes the collector work harder as memory comes near a limit,
+// unless GOMEMLIMIT says otherwise.
+func stayBelow(bytes int64) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(bytes)
+	}
 }
 
 func noArgs(cmd *cobra.Command, args []string) error {

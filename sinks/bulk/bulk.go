@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"sync"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -27,6 +28,8 @@ type Doer func(*http.Request) (*http.Response, error)
 type Indexer struct {
 	Do   Doer
 	Gzip int // compression level of requests, 1 to 9; 0 is none
+
+	bodies sync.Pool // of *bytes.Buffer
 }
 
 // path asks for no more of the answer than is read.
@@ -35,7 +38,11 @@ const path = "/_bulk?filter_path=errors,items.*.status,items.*.error.type,items.
 // Put implements [sinks.Engine].
 func (x *Indexer) Put(ctx context.Context, docs []sinks.Document) ([]sinks.Outcome, error) {
 	outcomes := make([]sinks.Outcome, len(docs))
-	var body bytes.Buffer
+	body, _ := x.bodies.Get().(*bytes.Buffer)
+	if body == nil {
+		body = new(bytes.Buffer)
+	}
+	body.Reset()
 	body.Grow(size(docs))
 	sent := make([]int, 0, len(docs))
 	for i, d := range docs {
@@ -47,16 +54,17 @@ func (x *Indexer) Put(ctx context.Context, docs []sinks.Document) ([]sinks.Outco
 			}
 			d.Body = one
 		}
-		appendDocument(&body, d)
+		appendDocument(body, d)
 		sent = append(sent, i)
 	}
 	if len(sent) == 0 {
 		return outcomes, nil
 	}
-	answer, err := x.send(ctx, &body)
+	answer, err := x.send(ctx, body)
 	if err != nil {
-		return nil, err
+		return nil, err // the transport may still be reading the body
 	}
+	x.bodies.Put(body)
 	items, err := parse(answer, len(sent))
 	if err != nil {
 		return nil, err
