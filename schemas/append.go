@@ -201,6 +201,8 @@ func (w *appender) trail(t *EventTrail) {
 		w.close()
 	}
 	w.list("environment", t.Environment)
+	w.text("tool", t.Tool)
+	w.list("files", t.Files)
 	if len(t.Data) > 0 {
 		w.name("data")
 		w.b = append(w.b, t.Data...)

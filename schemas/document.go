@@ -67,8 +67,10 @@ type EventTrail struct {
 	Service     *record.ServiceFacts `json:"service,omitempty"`
 	Control     *record.ControlFacts `json:"control,omitempty"`
 	Environment []string             `json:"environment,omitempty" index:"keyword"`
-	Data        jsontext.Value       `json:"data,omitempty" index:"flat" doc:"data of the event; reports are left out"`
-	DataText    string               `json:"data_text,omitempty" index:"none" doc:"data of the event where it is too large or too deep to index"`
+	Tool        string               `json:"tool,omitempty" index:"keyword" doc:"tool that an action used, or that made a report"`
+	Files       []string             `json:"files,omitempty" index:"keyword" doc:"paths that an action or a revision changed, at most 50"`
+	Data        jsontext.Value       `json:"data,omitempty" index:"kept" doc:"data of the event, kept and not searched; reports are left out"`
+	DataText    string               `json:"data_text,omitempty" index:"none" doc:"data of the event where it is nested too deeply for the engines"`
 }
 
 // EventIdentity is the identity of the CloudEvent.
@@ -111,12 +113,12 @@ func DocumentID(e record.Event) string {
 	return hex.EncodeToString(h[:20])
 }
 
-// Beyond these, data is kept as text: an index flattens objects to a limited
-// depth, and refuses the document otherwise.
-const (
-	maxFlatSize  = 32 << 10
-	maxFlatDepth = 16
-)
+// Beyond this depth data is kept as text: the engines refuse to parse a
+// document that is nested too deeply.
+const maxDepth = 100
+
+// maxListed bounds the lists of an event's document.
+const maxListed = 50
 
 // NewEventDocument returns the document of e without what its change adds.
 // data is the event's data as JSON text, without reports.
@@ -138,7 +140,7 @@ func NewEventDocument(e record.Event, env Envelope, data jsontext.Value, arrived
 	if len(env.TraceParent) == 55 {
 		d.Trace = &Trace{env.TraceParent[3:35]}
 	}
-	if len(data) > maxFlatSize || depth(data) > maxFlatDepth {
+	if depth(data) > maxDepth {
 		d.Trail.DataText = string(data)
 	} else {
 		d.Trail.Data = oneLine(data)
@@ -215,10 +217,12 @@ func describe(d *EventDocument, e record.Event) {
 	case *record.Action:
 		agent(f.Agent)
 		kind("process", "change")
+		d.Trail.Tool, d.Trail.Files = f.Tool, f.Files[:min(len(f.Files), maxListed)]
 		d.Message = f.Agent.ID + " used " + f.Tool
 		d.Event.Outcome = outcome(f.Outcome)
 	case *record.Scan:
 		kind("vulnerability", "info")
+		d.Trail.Tool = f.Tool.Name
 		d.Message = fmt.Sprintf("%s: %d findings", f.Tool.Name, f.Summary.Findings)
 		d.Event.URL = f.URL
 	case *record.Validation:
@@ -234,10 +238,12 @@ func describe(d *EventDocument, e record.Event) {
 	case *record.Opened:
 		kind("configuration", "creation")
 		user(f.Author)
+		d.Trail.Files = f.Files[:min(len(f.Files), maxListed)]
 		d.Message, d.Event.URL = "opened: "+f.Title, f.URL
 	case *record.Updated:
 		kind("configuration", "change")
 		user(f.Author)
+		d.Trail.Files = f.Files[:min(len(f.Files), maxListed)]
 		d.Message = "updated to " + f.HeadSHA
 	case *record.Merged:
 		kind("configuration", "change")

@@ -53,7 +53,7 @@ func Generate() (map[string][]byte, error) {
 		schema["title"] = "changetrail " + name
 		out["documents/"+name+".json"] = schema
 		for _, engine := range []string{Elasticsearch, OpenSearch} {
-			properties, err := properties(t, engine)
+			properties, err := properties(t)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", name, err)
 			}
@@ -155,7 +155,7 @@ func scalar(t reflect.Type, r rule) map[string]any {
 }
 
 // properties returns the mapping of the fields of struct t.
-func properties(t reflect.Type, engine string) (map[string]any, error) {
+func properties(t reflect.Type) (map[string]any, error) {
 	out := make(map[string]any)
 	for _, r := range rulesOf(t) {
 		elem := r.typ
@@ -163,7 +163,7 @@ func properties(t reflect.Type, engine string) (map[string]any, error) {
 			elem = elem.Elem()
 		}
 		if elem.Kind() == reflect.Struct && elem != timeType {
-			inner, err := properties(elem, engine)
+			inner, err := properties(elem)
 			if err != nil {
 				return nil, err
 			}
@@ -174,7 +174,7 @@ func properties(t reflect.Type, engine string) (map[string]any, error) {
 			out[r.name] = field
 			continue
 		}
-		field, err := fieldMapping(elem, r, engine)
+		field, err := fieldMapping(elem, r)
 		if err != nil {
 			return nil, fmt.Errorf("%s.%s: %w", t.Name(), r.name, err)
 		}
@@ -183,7 +183,7 @@ func properties(t reflect.Type, engine string) (map[string]any, error) {
 	return out, nil
 }
 
-func fieldMapping(t reflect.Type, r rule, engine string) (map[string]any, error) {
+func fieldMapping(t reflect.Type, r rule) (map[string]any, error) {
 	kind := r.mapping
 	if kind == "" { // types shared with events carry no tag; the Go type decides
 		switch t.Kind() {
@@ -203,11 +203,10 @@ func fieldMapping(t reflect.Type, r rule, engine string) (map[string]any, error)
 		return map[string]any{"type": "keyword", "ignore_above": 8191}, nil
 	case "none":
 		return map[string]any{"type": "keyword", "index": false, "doc_values": false}, nil
-	case "flat":
-		if engine == OpenSearch {
-			return map[string]any{"type": "flat_object"}, nil
-		}
-		return map[string]any{"type": "flattened", "ignore_above": 8191}, nil
+	case "kept":
+		// Free-form data is not indexed: flattened, its long values doubled the
+		// cost of a document in the engine, and analysts search the named fields.
+		return map[string]any{"type": "object", "enabled": false}, nil
 	case "text", "date", "long", "float", "boolean":
 		return map[string]any{"type": kind}, nil
 	}

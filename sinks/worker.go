@@ -24,6 +24,9 @@ type Config struct {
 	MaxDocs  int // documents a request; 1000 where 0
 	MaxBytes int // bytes a request; 5 MiB where 0
 	InFlight int // requests at a time; 2 where 0
+	// Linger is how long a request may wait to fill: a request costs the engine
+	// a sync of its log, however small it is.
+	Linger time.Duration
 
 	Log    *slog.Logger
 	Meter  metric.MeterProvider
@@ -135,7 +138,7 @@ func (w *worker) readLoop(ctx, deliver context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		polled, err := w.reader.Poll(ctx, w.MaxDocs)
+		polled, err := w.reader.Gather(ctx, w.MaxDocs, w.Linger)
 		if err != nil {
 			w.Log.Warn("reading failed; it is tried again", "err", err)
 			time.Sleep(time.Second)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -88,6 +89,30 @@ func (r *Reader) Poll(ctx context.Context, limit int) (Batch, error) {
 		b.Lag[p.Topic][p.Partition] = p.HighWatermark - p.Records[n-1].Offset - 1
 	})
 	return b, failed
+}
+
+// Gather is Poll, and then for a while what else comes, up to limit.
+func (r *Reader) Gather(ctx context.Context, limit int, linger time.Duration) (Batch, error) {
+	b, err := r.Poll(ctx, limit)
+	if err != nil || len(b.Records) == 0 || linger <= 0 {
+		return b, err
+	}
+	wait, cancel := context.WithTimeout(ctx, linger)
+	defer cancel()
+	for len(b.Records) < limit && wait.Err() == nil {
+		more, err := r.Poll(wait, limit-len(b.Records))
+		b.Records = append(b.Records, more.Records...)
+		for topic, ps := range more.Lag {
+			if b.Lag[topic] == nil {
+				b.Lag[topic] = ps
+			}
+			maps.Copy(b.Lag[topic], ps)
+		}
+		if err != nil {
+			return b, err
+		}
+	}
+	return b, nil
 }
 
 // IsMarker reports whether r is no message but the end of a transaction.

@@ -89,7 +89,7 @@ Start as many as there is work for, and one group for each engine.`,
 				log.Info("sink starts", "brokers", kafka.Brokers, "engine", engine.Name(), "addresses", s.Sink.Addresses)
 				return sinks.Run(ctx, sinks.Config{
 					Kafka: kafka, Topics: s.topics(), Namespace: s.Namespace, Instance: s.Sink.Instance, Engine: engine,
-					MaxDocs: s.Sink.MaxDocs, MaxBytes: s.Sink.MaxBytes, InFlight: s.Sink.InFlight,
+					MaxDocs: s.Sink.MaxDocs, MaxBytes: s.Sink.MaxBytes, InFlight: s.Sink.InFlight, Linger: time.Duration(s.Sink.Linger),
 					Log: log, Meter: t.Meter, Tracer: t.Tracer,
 				})
 			})

@@ -73,6 +73,7 @@ type Settings struct {
 		MaxDocs      int      `yaml:"max_docs" doc:"documents a request"`
 		MaxBytes     int      `yaml:"max_bytes" doc:"bytes a request"`
 		InFlight     int      `yaml:"in_flight" doc:"requests at a time"`
+		Linger       Duration `yaml:"linger" doc:"how long a request may wait to fill"`
 		Shards       int      `yaml:"shards" doc:"of each index, when setup creates it"`
 	} `yaml:"sink"`
 	Producer struct {
@@ -138,12 +139,13 @@ func defaults() Settings {
 	s.Kafka.Replication = -1
 	s.Enricher.StateDir = "changetrail-state"
 	s.Enricher.MaxBatch = 4000
-	s.Enricher.Linger = Duration(5 * time.Millisecond)
+	s.Enricher.Linger = Duration(20 * time.Millisecond)
 	s.Sink.Engine = schemas.OpenSearch
 	s.Sink.Addresses = []string{"http://localhost:9200"}
 	s.Sink.MaxDocs = 1000
 	s.Sink.MaxBytes = 5 << 20
 	s.Sink.InFlight = 2
+	s.Sink.Linger = Duration(50 * time.Millisecond)
 	s.Sink.Shards = 1
 	s.Producer.Source = "/changetrail/cli"
 	s.Log.Level = "info"
