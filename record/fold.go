@@ -351,13 +351,14 @@ func foldDecision(r *Record, own, all []Event) {
 	if d.Authorization != nil {
 		r.Trail.Authorization = &AuthorizationFact{Claimed: d.Authorization}
 	}
-	r.GenAI = genAI(d.Agent)
+	r.GenAI = NewGenAI(d.Agent)
 	if d.Trigger != nil {
 		foldTrigger(r, chosen, d.Trigger, all)
 	}
 }
 
-func genAI(a Agent) *GenAI {
+// NewGenAI returns what gen_ai.* says of an agent.
+func NewGenAI(a Agent) *GenAI {
 	g := &GenAI{Agent: GenAIAgent{ID: a.ID, Name: a.Name, Version: a.Version}}
 	if a.Provider != "" {
 		g.Provider = &GenAIProvider{a.Provider}

@@ -193,15 +193,7 @@ func describe(d *EventDocument, e record.Event) {
 			d.User = &record.User{Name: name}
 		}
 	}
-	agent := func(a record.Agent) {
-		d.GenAI = &record.GenAI{Agent: record.GenAIAgent{ID: a.ID, Name: a.Name, Version: a.Version}}
-		if a.Provider != "" {
-			d.GenAI.Provider = &record.GenAIProvider{Name: a.Provider}
-		}
-		if a.Model != "" {
-			d.GenAI.Request = &record.GenAIRequest{Model: a.Model}
-		}
-	}
+	agent := func(a record.Agent) { d.GenAI = record.NewGenAI(a) }
 	kind := func(category, typ string) { d.Event.Category, d.Event.Type = []string{category}, []string{typ} }
 	switch f := e.Fact.(type) {
 	case *record.Decision:
