@@ -200,9 +200,9 @@ func (e *Enricher) fold() ([]*stream.Record, map[record.ChangeID]*record.Record,
 		r := record.Fold(id, c.facts)
 		place(r, e.conf.Policy, e.conf.Controls)
 		records[i] = r
-		value, err := schemas.Seal(r, c.revision+1, c.digest)
-		if err != nil || value == nil { // nil: the same as before
-			return err
+		value := schemas.Seal(r, c.revision+1, c.digest)
+		if value == nil { // the same as before
+			return nil
 		}
 		c.revision, c.digest = r.Trail.Revision, r.Trail.EvidenceDigest
 		out[i] = &stream.Record{

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/schemas"
 )
 
 // A projection keeps the facts of changes up to date, event by event. What it
@@ -60,8 +61,7 @@ func (p *projection) reset() {
 
 // admit takes e in, unless it was taken in before.
 func (p *projection) admit(partition int32, e record.Event, arrived time.Time, trace []byte) (admission, error) {
-	_, action := e.Fact.(*record.Action)
-	if action || e.Change == "" {
+	if e.Change == "" {
 		if a, err := p.admitOnce(partition, e); a != fresh || err != nil {
 			return a, err
 		}
@@ -101,6 +101,25 @@ func (p *projection) admitOnce(partition int32, e record.Event) (admission, erro
 	return fresh, nil
 }
 
+// admitAction notes the identity of an action: with its change, or by itself
+// where the change has many.
+func (p *projection) admitAction(partition int32, c *changeState, e record.Event) (admission, error) {
+	id := identify(e)
+	for _, old := range c.actions {
+		if old.event == id.event {
+			if old.content == id.content {
+				return repeat, nil
+			}
+			return conflict, nil
+		}
+	}
+	if len(c.actions) == maxActions {
+		return p.admitOnce(partition, e)
+	}
+	c.actions = append(c.actions, id)
+	return fresh, nil
+}
+
 // admitOwn takes in a fact about a change, and looks for the evidence that it
 // names.
 func (p *projection) admitOwn(partition int32, e record.Event, arrived time.Time, trace []byte) (admission, error) {
@@ -112,6 +131,9 @@ func (p *projection) admitOwn(partition int32, e record.Event, arrived time.Time
 		c.firstSeen = arrived
 	}
 	if f, ok := e.Fact.(*record.Action); ok {
+		if a, err := p.admitAction(partition, c, e); a != fresh || err != nil {
+			return a, err
+		}
 		c.facts.Actions.Add(e, f)
 		p.touch(partition, e.Change, e.Time, trace)
 		return fresh, nil
@@ -121,7 +143,7 @@ func (p *projection) admitOwn(partition int32, e record.Event, arrived time.Time
 		if old.Source != e.Source || old.ID != e.ID {
 			continue
 		}
-		if old.Digest == e.Digest {
+		if schemas.SameContent(old, e) {
 			return repeat, nil
 		}
 		// Which of the two stands must not depend on which came first.

@@ -155,7 +155,11 @@ func history(t *testing.T, rnd *rand.Rand) []record.Event {
 		}
 		e.Type = record.TypeOf(e.Fact)
 		e.Source += fmt.Sprint(i % 50)
-		if err := schemas.Fingerprint(&e, e.Time); err != nil {
+		data, err := schemas.Encode(e.Fact)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := schemas.Fingerprint(&e, data, e.Time); err != nil {
 			t.Fatal(err)
 		}
 		out = append(out, e)

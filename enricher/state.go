@@ -1,6 +1,9 @@
 package enricher
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
@@ -28,9 +31,26 @@ func seenKey(repo record.Repository, e record.Event) string {
 // and what was sent last.
 type changeState struct {
 	facts     record.Facts
-	firstSeen time.Time // arrival of the first event; decides the index
+	actions   []identity // of the actions counted, at most maxActions
+	firstSeen time.Time  // arrival of the first event; decides the index
 	revision  int64
 	digest    string // evidence digest of that revision
+}
+
+// maxActions is how many identities of actions lie with their change. Those of
+// further ones have entries of their own, so that what is written again with
+// each event stays small.
+const maxActions = 256
+
+// An identity tells an event and its content apart from others of one change.
+type identity struct{ event, content [8]byte }
+
+func identify(e record.Event) (id identity) {
+	sum := sha256.Sum256([]byte(e.Key()))
+	copy(id.event[:], sum[:])
+	content, _ := hex.DecodeString(e.Digest)
+	copy(id.content[:], content)
+	return id
 }
 
 // A board is where evidence waits under a ref, and where changes that look
@@ -66,6 +86,7 @@ type storedChange struct {
 	Revision  int64          `json:"rev"`
 	Digest    string         `json:"digest"`
 	Actions   record.Actions `json:"actions"`
+	Counted   []byte         `json:"counted"` // identities of actions, 16 bytes each
 	Own       []storedEvent  `json:"own"`
 	Evidence  []storedEvent  `json:"evidence"`
 }
@@ -149,6 +170,12 @@ func (c *changeState) encode() ([]byte, error) {
 			return nil, fmt.Errorf("state: %w", err)
 		}
 		b = append(append(b, `,"actions":`...), text...)
+		b = append(b, `,"counted":"`...)
+		counted := make([]byte, 0, 16*len(c.actions))
+		for _, id := range c.actions {
+			counted = append(append(counted, id.event[:]...), id.content[:]...)
+		}
+		b = append(base64.StdEncoding.AppendEncode(b, counted), '"')
 	}
 	var err error
 	b = append(b, `,"own":`...)
@@ -169,6 +196,12 @@ func decodeChange(b []byte, repo record.Repository) (*changeState, error) {
 	}
 	c := &changeState{firstSeen: time.Unix(0, s.FirstSeen).UTC(), revision: s.Revision, digest: s.Digest}
 	c.facts.Actions = s.Actions
+	if len(s.Counted)%16 != 0 {
+		return nil, fmt.Errorf("state: %d bytes of identities, want a multiple of 16; delete the state folder to restore it", len(s.Counted))
+	}
+	for pair := range slices.Chunk(s.Counted, 16) {
+		c.actions = append(c.actions, identity{[8]byte(pair[:8]), [8]byte(pair[8:])})
+	}
 	var err error
 	if c.facts.Own, err = decodeEvents(s.Own, repo); err != nil {
 		return nil, err
@@ -230,6 +263,7 @@ func decodeEvents(in []storedEvent, repo record.Repository) ([]record.Event, err
 // themselves never change.
 func (c *changeState) clone() *changeState {
 	d := *c
+	d.actions = slices.Clone(c.actions)
 	d.facts.Own = slices.Clone(c.facts.Own)
 	d.facts.Evidence = slices.Clone(c.facts.Evidence)
 	return &d

@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -275,36 +277,37 @@ var encoding = json.JoinOptions(json.Deterministic(true), jsontext.AllowInvalidU
 // Encode returns a document on one line.
 func Encode(doc any) ([]byte, error) { return json.Marshal(doc, encoding) }
 
-// Seal sets the evidence digest of r and returns r encoded as it is for
-// revision. The digest is over the record with revision 0 and no digest in the
-// canonical form of RFC 8785; last, the digest sent before, tells that nothing
-// changed, and Seal then returns nil.
-func Seal(r *record.Record, revision int64, last string) ([]byte, error) {
+// Seal sets revision and evidence digest of r and returns r in the canonical
+// form of RFC 8785. The digest is over that form with revision 0 and no
+// digest; last, the digest sent before, tells that nothing changed, and Seal
+// then returns nil.
+func Seal(r *record.Record, revision int64, last string) []byte {
 	r.Trail.Revision, r.Trail.EvidenceDigest = 0, ""
-	bare, err := Encode(r)
-	if err != nil {
-		return nil, fmt.Errorf("encode record %s: %w", r.Trail.Change.ID, err)
-	}
-	digest, err := CanonicalDigest(bare)
-	if err != nil {
-		return nil, fmt.Errorf("digest of record %s: %w", r.Trail.Change.ID, err)
-	}
+	bare := recordEncoder(make([]byte, 0, 4096), reflect.ValueOf(r).Elem())
+	digest := Digest(bare)
 	if digest == last {
-		return nil, nil
+		return nil
 	}
 	r.Trail.Revision, r.Trail.EvidenceDigest = revision, digest
-	return Encode(r)
+	return stamp(bare, revision, digest)
 }
 
-// CanonicalDigest returns the sha256 of a document in the canonical form of
-// RFC 8785, the members changetrail.revision and changetrail.evidence_digest
-// set to 0 and "". It changes doc.
-func CanonicalDigest(doc []byte) (string, error) {
-	v := jsontext.Value(bytes.Clone(doc))
-	if err := v.Canonicalize(); err != nil {
-		return "", err
-	}
-	return Digest(v), nil
+// The members that stamp fills in, as they stand in a record without them. No
+// other member has these names, and a quote within a string is escaped.
+var (
+	noRevision = []byte(`"revision":0`)
+	noDigest   = []byte(`"evidence_digest":""`)
+)
+
+// stamp sets revision and digest in the text of a record that has neither.
+func stamp(bare []byte, revision int64, digest string) []byte {
+	out := make([]byte, 0, len(bare)+len(digest)+20)
+	before, after, _ := bytes.Cut(bare, noDigest)
+	out = append(append(out, before...), noDigest[:len(noDigest)-1]...)
+	out = append(append(out, digest...), '"')
+	before, after, _ = bytes.Cut(after, noRevision)
+	out = append(append(out, before...), noRevision[:len(noRevision)-1]...)
+	return append(strconv.AppendInt(out, revision, 10), after...)
 }
 
 // Digest returns the digest of data, sha256:<hex>.
@@ -313,23 +316,54 @@ func Digest(data []byte) string {
 	return "sha256:" + hex.EncodeToString(h[:])
 }
 
-// Fingerprint marshals the fact of e into e.Stored and sets e.Digest from it.
-// The result is free of how the sender wrote the same thing: order of members,
-// white space, escapes. stated is the time that the event states, if it does.
-func Fingerprint(e *record.Event, stated time.Time) error {
-	data, err := Encode(e.Fact)
-	if err != nil {
-		return Refuse(SchemaViolation, "data: %v", err)
-	}
+// maxRaw is up to which size data is stored as it came. What is longer is
+// stored as what was read of it.
+const maxRaw = 4 << 10
+
+// Fingerprint sets e.Stored, the fact as JSON, and e.Digest, over type, change,
+// stated time and data, byte for byte. Data that carries a report is stored
+// without it. stated is the time that the event states, if it does.
+func Fingerprint(e *record.Event, data jsontext.Value, stated time.Time) error {
 	var head [8]byte
 	binary.BigEndian.PutUint64(head[:], uint64(stated.UnixNano()))
 	h := sha256.New()
 	h.Write(head[:])
 	h.Write([]byte(e.Type + "\x00" + string(e.Change) + "\x00"))
 	h.Write(data)
-	e.Stored = data
-	e.Digest = hex.EncodeToString(h.Sum(nil)[:16])
+	var sum [sha256.Size]byte
+	e.Digest = hex.EncodeToString(h.Sum(sum[:0])[:16])
+	if len(data) <= maxRaw && !carriesReport(e.Fact) {
+		e.Stored = bytes.Clone(oneLine(data))
+		return nil
+	}
+	stored, err := Encode(e.Fact)
+	if err != nil {
+		return Refuse(SchemaViolation, "data: %v", err)
+	}
+	e.Stored = stored
 	return nil
+}
+
+func carriesReport(f record.Fact) bool {
+	switch f.(type) {
+	case *record.Scan, *record.Validation:
+		return true
+	}
+	return false
+}
+
+// SameContent reports whether two events of one identity say the same, however
+// their senders wrote it: order of members, white space, escapes.
+func SameContent(a, b record.Event) bool {
+	if a.Digest == b.Digest {
+		return true
+	}
+	if a.Type != b.Type || a.Change != b.Change || !a.Time.Equal(b.Time) {
+		return false
+	}
+	one, errA := Encode(a.Fact)
+	two, errB := Encode(b.Fact)
+	return errA == nil && errB == nil && bytes.Equal(one, two)
 }
 
 // maxID is the longest document id that the engines take, in bytes.

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -231,11 +232,7 @@ func expected(t *testing.T, events []event.Event) (records map[record.ChangeID]s
 	}
 	records = make(map[record.ChangeID]string)
 	for id := range changes {
-		digest, err := enricher.Digest(enricher.Fold(id, byRepo[id.Repository()], pol, matrix))
-		if err != nil {
-			t.Fatal(err)
-		}
-		records[id] = digest
+		records[id] = enricher.Digest(enricher.Fold(id, byRepo[id.Repository()], pol, matrix))
 	}
 	return records, ids
 }
@@ -289,23 +286,28 @@ func (p *pipeline) worker(t *testing.T, binary string, args ...string) *worker {
 		w.mu.Lock()
 		w.stopped = true
 		w.mu.Unlock()
+		if t.Failed() { // what each goroutine waits for goes to the log
+			w.signal(syscall.SIGQUIT)
+			time.Sleep(time.Second)
+		}
 		w.kill()
 		<-done
 		log.Close()
 		if t.Failed() {
 			b, _ := os.ReadFile(w.log)
-			t.Logf("%v:\n%s", args, b[max(0, len(b)-4000):])
+			t.Logf("%v:\n%s", args, b[max(0, len(b)-40_000):])
 		}
 	})
 	return w
 }
 
-// kill ends the process with SIGKILL.
-func (w *worker) kill() {
+func (w *worker) kill() { w.signal(syscall.SIGKILL) }
+
+func (w *worker) signal(s syscall.Signal) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.cmd != nil && w.cmd.Process != nil {
-		_ = w.cmd.Process.Kill()
+		_ = w.cmd.Process.Signal(s)
 	}
 }
 
