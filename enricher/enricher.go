@@ -51,6 +51,7 @@ type Enricher struct {
 	store      *store
 	state      *projection
 	pending    []entry // of the transaction at hand
+	room       *slab   // of what it writes
 	metrics    *metrics
 	tracer     *tracer
 	now        func() time.Time
@@ -95,7 +96,7 @@ func newEnricher(c Config, s *store, partitions int32) (*Enricher, error) {
 		return nil, err
 	}
 	return &Enricher{
-		conf: c, partitions: stream.NewPartitioner(partitions), store: s, state: newProjection(s),
+		conf: c, partitions: stream.NewPartitioner(partitions), store: s, state: newProjection(s), room: new(slab),
 		metrics: m, tracer: newTracer(c.Tracer), now: time.Now,
 	}, nil
 }
@@ -141,6 +142,7 @@ func (e *Enricher) Aborted() {
 // refused.
 func (e *Enricher) Apply(_ context.Context, batch []*stream.Record) ([]*stream.Record, error) {
 	e.state.reset()
+	e.room.reset()
 	decoded := decodeAll(batch)
 	out := make([]*stream.Record, 0, 3*len(batch))
 	admitted := make([]*decodedEvent, 0, len(batch))
@@ -177,7 +179,7 @@ func (e *Enricher) Apply(_ context.Context, batch []*stream.Record) ([]*stream.R
 	if err != nil {
 		return nil, err
 	}
-	e.pending, err = e.state.entries()
+	e.pending, err = e.state.entries(e.room)
 	if err != nil {
 		return nil, err
 	}
@@ -200,8 +202,8 @@ func (e *Enricher) fold() ([]*stream.Record, map[record.ChangeID]*record.Record,
 		r := record.Fold(id, c.facts)
 		place(r, e.conf.Policy, e.conf.Controls)
 		records[i] = r
-		value := schemas.Seal(r, c.revision+1, c.digest)
-		if value == nil { // the same as before
+		value := e.room.append(16<<10, func(b []byte) []byte { return schemas.Seal(b, r, c.revision+1, c.digest) })
+		if len(value) == 0 { // the same as before
 			return nil
 		}
 		c.revision, c.digest = r.Trail.Revision, r.Trail.EvidenceDigest
@@ -235,7 +237,7 @@ func (e *Enricher) documents(admitted []*decodedEvent, folded map[record.ChangeI
 		}
 		doc.Tags, doc.Service = r.Tags, r.Service
 		doc.Trail.Service, doc.Trail.Control, doc.Trail.Environment = r.Trail.Service, r.Trail.Control, r.Trail.Environment
-		value := doc.Append(make([]byte, 0, 1536+len(doc.Trail.Data)+len(doc.Trail.DataText)))
+		value := e.room.append(4<<10+len(doc.Trail.Data)+len(doc.Trail.DataText), doc.Append)
 		out[i] = &stream.Record{
 			Topic: e.conf.Topics.Enriched(), Partition: d.record.Partition, Key: []byte(d.event.Repository), Value: value,
 			Headers: headers(schemas.EventIndex(e.conf.Namespace), schemas.DocumentID(d.event), 0, d.event.Time, d.trace()),

@@ -31,7 +31,7 @@ func Fold(id record.ChangeID, events []record.Event, p *policy.Policy, m *contro
 
 // Digest returns the evidence digest of r.
 func Digest(r *record.Record) string {
-	schemas.Seal(r, 1, "")
+	schemas.Seal(nil, r, 1, "")
 	return r.Trail.EvidenceDigest
 }
 

@@ -273,8 +273,8 @@ func (p *projection) board(partition int32, repo record.Repository, ref record.R
 }
 
 // entries returns what the transaction at hand changes, as the changelog has
-// it, in the order of the keys.
-func (p *projection) entries() ([]entry, error) {
+// it, in the order of the keys. Their values lie in room.
+func (p *projection) entries(room *slab) ([]entry, error) {
 	changes := slices.Sorted(maps.Keys(p.work.changes))
 	boards := slices.Sorted(maps.Keys(p.work.boards))
 	out := make([]entry, len(changes)+len(boards), len(p.work.home))
@@ -283,10 +283,16 @@ func (p *projection) entries() ([]entry, error) {
 		if i < len(changes) {
 			id := changes[i]
 			out[i].key = changeKey(id)
-			out[i].value, err = p.work.changes[id].encode()
+			out[i].value = room.append(32<<10, func(b []byte) []byte {
+				b, err = p.work.changes[id].append(b)
+				return b
+			})
 		} else {
 			out[i].key = boards[i-len(changes)]
-			out[i].value, err = p.work.boards[out[i].key].encode()
+			out[i].value = room.append(8<<10, func(b []byte) []byte {
+				b, err = p.work.boards[out[i].key].append(b)
+				return b
+			})
 		}
 		out[i].partition = p.work.home[out[i].key]
 		return err

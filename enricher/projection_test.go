@@ -69,7 +69,7 @@ func replay(t *testing.T, rnd *rand.Rand, in []record.Event) *projection {
 			p.reset() // aborted: the batch is read again
 			continue
 		}
-		entries, err := p.entries()
+		entries, err := p.entries(new(slab))
 		if err != nil {
 			t.Fatal(err)
 		}

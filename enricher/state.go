@@ -116,7 +116,7 @@ func appendEvent(b []byte, e record.Event) ([]byte, error) {
 	for name, v := range readings(e.Fact) {
 		text, err := json.Marshal(v)
 		if err != nil {
-			return nil, fmt.Errorf("state: %w", err)
+			return b, fmt.Errorf("state: %w", err)
 		}
 		b = append(b, name...)
 		b = append(b, text...)
@@ -149,14 +149,13 @@ func appendEvents(b []byte, events []record.Event) ([]byte, error) {
 		}
 		var err error
 		if b, err = appendEvent(b, e); err != nil {
-			return nil, err
+			return b, err
 		}
 	}
 	return append(b, ']'), nil
 }
 
-func (c *changeState) encode() ([]byte, error) {
-	b := make([]byte, 0, 4096)
+func (c *changeState) append(b []byte) ([]byte, error) {
 	b = append(b, `{"first":`...)
 	b = strconv.AppendInt(b, c.firstSeen.UnixNano(), 10)
 	b = append(b, `,"rev":`...)
@@ -167,7 +166,7 @@ func (c *changeState) encode() ([]byte, error) {
 	if c.facts.Actions.Count > 0 {
 		text, err := json.Marshal(c.facts.Actions)
 		if err != nil {
-			return nil, fmt.Errorf("state: %w", err)
+			return b, fmt.Errorf("state: %w", err)
 		}
 		b = append(append(b, `,"actions":`...), text...)
 		b = append(b, `,"counted":"`...)
@@ -177,16 +176,12 @@ func (c *changeState) encode() ([]byte, error) {
 		}
 		b = append(base64.StdEncoding.AppendEncode(b, counted), '"')
 	}
-	var err error
-	b = append(b, `,"own":`...)
-	if b, err = appendEvents(b, c.facts.Own); err != nil {
-		return nil, err
+	b, err := appendEvents(append(b, `,"own":`...), c.facts.Own)
+	if err != nil {
+		return b, err
 	}
-	b = append(b, `,"evidence":`...)
-	if b, err = appendEvents(b, c.facts.Evidence); err != nil {
-		return nil, err
-	}
-	return append(b, '}'), nil
+	b, err = appendEvents(append(b, `,"evidence":`...), c.facts.Evidence)
+	return append(b, '}'), err
 }
 
 func decodeChange(b []byte, repo record.Repository) (*changeState, error) {
@@ -210,17 +205,14 @@ func decodeChange(b []byte, repo record.Repository) (*changeState, error) {
 	return c, err
 }
 
-func (b *board) encode() ([]byte, error) {
+func (b *board) append(out []byte) ([]byte, error) {
 	changes, err := json.Marshal(b.changes)
 	if err != nil {
-		return nil, fmt.Errorf("state: %w", err)
+		return out, fmt.Errorf("state: %w", err)
 	}
-	out := append([]byte(`{"changes":`), changes...)
-	out = append(out, `,"postings":`...)
-	if out, err = appendEvents(out, b.postings); err != nil {
-		return nil, err
-	}
-	return append(out, '}'), nil
+	out = append(append(out, `{"changes":`...), changes...)
+	out, err = appendEvents(append(out, `,"postings":`...), b.postings)
+	return append(out, '}'), err
 }
 
 func decodeBoard(b []byte, repo record.Repository) (*board, error) {

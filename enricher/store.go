@@ -105,7 +105,11 @@ type entry struct {
 
 // write applies entries and positions together.
 func (s *store) write(entries []entry, next map[int32]int64) error {
-	b := s.db.NewBatch()
+	size := 1 << 10
+	for _, e := range entries {
+		size += len(e.key) + len(e.value) + 16
+	}
+	b := s.db.NewBatchWithSize(size, pebble.WithMaxRetainedSizeBytes(32<<20))
 	defer func() { _ = b.Close() }() // only gives memory back
 	for _, e := range entries {
 		var err error

@@ -209,14 +209,14 @@ func TestTheSameSaidInOtherWordsIsTheSame(t *testing.T) {
 func TestDocumentsKeepTheirSchemas(t *testing.T) {
 	r := record.Fold("github.com/acme/payments/pull/1", record.Facts{})
 	r.Timestamp = time.Now()
-	validate(t, "documents/record.json", schemas.Seal(r, 1, ""))
+	validate(t, "documents/record.json", schemas.Seal(nil, r, 1, ""))
 	fill(reflect.ValueOf(r).Elem()) // with everything there can be
 	r.Trail.Revision, r.Trail.EvidenceDigest = 0, ""
 	want, err := schemas.Encode(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := schemas.Seal(r, 7, "")
+	got := schemas.Seal(nil, r, 7, "")
 	got = bytes.Replace(got, []byte(`"revision":7`), []byte(`"revision":0`), 1)
 	got = bytes.Replace(got, []byte(r.Trail.EvidenceDigest), nil, 1)
 	if diff := cmp.Diff(canonical(t, want), string(got)); diff != "" {
@@ -299,14 +299,14 @@ func validate(t *testing.T, file string, text []byte) {
 
 func TestTheDigestOfARecordCanBeCheckedByAnyone(t *testing.T) {
 	r := record.Fold("github.com/acme/payments/pull/1", record.Facts{})
-	text := schemas.Seal(r, 7, "")
+	text := schemas.Seal(nil, r, 7, "")
 	digest := r.Trail.EvidenceDigest
 	bare := bytes.Replace(text, []byte(`"revision":7`), []byte(`"revision":0`), 1)
 	bare = bytes.Replace(bare, []byte(digest), nil, 1)
 	if got := schemas.Digest([]byte(canonical(t, bare))); got != digest {
 		t.Errorf("%s, want %s", got, digest)
 	}
-	if again := schemas.Seal(r, 8, digest); again != nil {
+	if again := schemas.Seal(nil, r, 8, digest); len(again) != 0 {
 		t.Errorf("the same record is sent again: %s", again)
 	}
 }

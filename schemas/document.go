@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -277,19 +278,20 @@ var encoding = json.JoinOptions(json.Deterministic(true), jsontext.AllowInvalidU
 // Encode returns a document on one line.
 func Encode(doc any) ([]byte, error) { return json.Marshal(doc, encoding) }
 
-// Seal sets revision and evidence digest of r and returns r in the canonical
-// form of RFC 8785. The digest is over that form with revision 0 and no
-// digest; last, the digest sent before, tells that nothing changed, and Seal
-// then returns nil.
-func Seal(r *record.Record, revision int64, last string) []byte {
+// Seal sets revision and evidence digest of r and appends r to b in the
+// canonical form of RFC 8785. The digest is over that form with revision 0 and
+// no digest; last, the digest sent before, tells that nothing changed, and Seal
+// then appends nothing.
+func Seal(b []byte, r *record.Record, revision int64, last string) []byte {
 	r.Trail.Revision, r.Trail.EvidenceDigest = 0, ""
-	bare := recordEncoder(make([]byte, 0, 4096), reflect.ValueOf(r).Elem())
-	digest := Digest(bare)
+	start := len(b)
+	b = recordEncoder(b, reflect.ValueOf(r).Elem())
+	digest := Digest(b[start:])
 	if digest == last {
-		return nil
+		return b[:start]
 	}
 	r.Trail.Revision, r.Trail.EvidenceDigest = revision, digest
-	return stamp(bare, revision, digest)
+	return stamp(b, start, revision, digest)
 }
 
 // The members that stamp fills in, as they stand in a record without them. No
@@ -299,15 +301,13 @@ var (
 	noDigest   = []byte(`"evidence_digest":""`)
 )
 
-// stamp sets revision and digest in the text of a record that has neither.
-func stamp(bare []byte, revision int64, digest string) []byte {
-	out := make([]byte, 0, len(bare)+len(digest)+20)
-	before, after, _ := bytes.Cut(bare, noDigest)
-	out = append(append(out, before...), noDigest[:len(noDigest)-1]...)
-	out = append(append(out, digest...), '"')
-	before, after, _ = bytes.Cut(after, noRevision)
-	out = append(append(out, before...), noRevision[:len(noRevision)-1]...)
-	return append(strconv.AppendInt(out, revision, 10), after...)
+// stamp sets revision and digest in the record without them that begins at
+// start of b.
+func stamp(b []byte, start int, revision int64, digest string) []byte {
+	at := start + bytes.Index(b[start:], noDigest) + len(noDigest) - 1
+	b = slices.Insert(b, at, []byte(digest)...)
+	at += bytes.Index(b[at:], noRevision) + len(noRevision) - 1
+	return slices.Replace(b, at, at+1, strconv.AppendInt(nil, revision, 10)...)
 }
 
 // Digest returns the digest of data, sha256:<hex>.

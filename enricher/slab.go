@@ -1,0 +1,52 @@
+package enricher
+
+import "sync"
+
+// chunkSize is the room that a slab takes at once.
+const chunkSize = 1 << 20
+
+// A slab is the room for what one transaction writes. It is used again for the
+// next one: memory that is touched for the first time costs more than what is
+// written into it.
+type slab struct {
+	mu   sync.Mutex
+	free [][]byte // with room left
+	full [][]byte
+}
+
+// append returns what f appends, in room of about size bytes. It may be called
+// from several goroutines.
+func (s *slab) append(size int, f func(b []byte) []byte) []byte {
+	b := s.take(size)
+	start := len(b)
+	b = f(b)
+	s.mu.Lock()
+	s.free = append(s.free, b)
+	s.mu.Unlock()
+	return b[start:len(b):len(b)]
+}
+
+func (s *slab) take(size int) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.free) > 0 {
+		b := s.free[len(s.free)-1]
+		s.free = s.free[:len(s.free)-1]
+		if cap(b)-len(b) >= size {
+			return b
+		}
+		s.full = append(s.full, b)
+	}
+	return make([]byte, 0, max(size, chunkSize))
+}
+
+// reset takes all room back: what append returned is no longer valid.
+func (s *slab) reset() {
+	for _, b := range s.full {
+		s.free = append(s.free, b[:0])
+	}
+	s.full = s.full[:0]
+	for i, b := range s.free {
+		s.free[i] = b[:0]
+	}
+}
