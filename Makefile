@@ -24,7 +24,7 @@ fuzz:
 
 bench:
 	go test -run xxx -bench . -benchmem ./record ./schemas ./evidence ./enricher
-	go test -tags bench -timeout 60m -v ./internal/bench
+	go test -tags bench -count=1 -timeout 60m -v ./internal/bench
 
 generate:
 	go test ./schemas -run TestGenerated -update

@@ -10,6 +10,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
+// restoreStall is how long restoring may wait without coming further. The
+// broker ends any open transaction before.
+const restoreStall = 2 * txnTimeout
+
 // restoreAll brings the local store of each gained partition up to the end of
 // its changelog before any event of it is read. Without that a member that
 // takes over would begin again at revision 1 of a change, every index would
@@ -19,8 +23,11 @@ func (t *Transform) restoreAll(ctx context.Context, cl *kgo.Client, partitions [
 		return nil
 	}
 	// Take the transactional id now: this ends a transaction that a former self
-	// left open, and would otherwise have to be waited for below.
-	if _, _, err := cl.ProducerID(ctx); err != nil {
+	// left open, and would otherwise have to be waited for below. A coordinator
+	// that does not answer is left for a new session to find again.
+	bounded, cancel := context.WithTimeout(ctx, restoreStall)
+	defer cancel()
+	if _, _, err := cl.ProducerID(bounded); err != nil {
 		return fmt.Errorf("kafka: transactional id: %w", err)
 	}
 	adm := kadm.NewClient(cl)
@@ -82,6 +89,7 @@ func (t *Transform) restore(ctx context.Context, adm *kadm.Client, p int32, id s
 	}
 	defer cl.Close()
 	n := 0
+	progress := time.Now()
 	for next := from; next < end; {
 		wait, cancel := context.WithTimeout(ctx, 2*time.Second)
 		fetches := cl.PollRecords(wait, 5000)
@@ -97,6 +105,9 @@ func (t *Transform) restore(ctx context.Context, adm *kadm.Client, p int32, id s
 			}
 		})
 		n += len(recs)
+		if !fetches.Empty() {
+			progress = time.Now()
+		}
 		t.mu.Lock()
 		err := t.Processor.Restore(p, recs, next)
 		t.mu.Unlock()
@@ -113,6 +124,10 @@ func (t *Transform) restore(ctx context.Context, adm *kadm.Client, p int32, id s
 			if stable >= end {
 				return n, t.skipTo(p, end)
 			}
+			if time.Since(progress) > restoreStall {
+				return n, fmt.Errorf("%s/%d: nothing to read at offset %d for %s, and a transaction is open at %d", t.State, p, next, restoreStall, stable)
+			}
+			t.Log.Info("waiting for a transaction of another member to end", "topic", t.State, "partition", p, "offset", stable, "until", end)
 		}
 	}
 	return n, nil

@@ -159,6 +159,7 @@ func (t *Transform) session(ctx context.Context) error {
 		return &fatalError{err}
 	}
 	opts = append(opts, kgo.OnPartitionsAssigned(func(_ context.Context, cl *kgo.Client, gained map[string][]int32) {
+		t.Log.Debug("partitions assigned, restoring state", "partitions", gained[t.In])
 		if err := t.restoreAll(ctx, cl, gained[t.In]); err != nil {
 			cancel(err)
 		}

@@ -42,7 +42,6 @@ its own, and shares the partitions with the others.`,
 				return err
 			}
 			return service(cmd, &s, "enricher", ready, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
-				collectLess(400)
 				log.Info("enricher starts", "brokers", kafka.Brokers, "state", s.Enricher.StateDir, "services", len(p.Services), "controls", len(m.Controls))
 				return enricher.Run(ctx, enricher.Config{
 					Kafka: kafka, Topics: s.topics(), Namespace: s.Namespace,
@@ -99,15 +98,6 @@ Start as many as there is work for, and one group for each engine.`,
 	a.flag(cmd.Flags(), "instance", "sink.instance", "stable, unique name of this sink")
 	a.flag(cmd.Flags(), "listen", "telemetry.listen", "address of /metrics, /healthz and /readyz")
 	return cmd
-}
-
-// collectLess lets the heap grow to so many percent of what is live before it
-// is collected, unless GOGC says otherwise: what a batch leaves behind is large
-// and dies at once.
-func collectLess(percent int) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(percent)
-	}
 }
 
 // stayBelow makes the collector work harder as memory comes near a limit,
