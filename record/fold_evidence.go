@@ -1,0 +1,109 @@
+package record
+
+import (
+	"slices"
+	"strings"
+)
+
+func foldDeployments(r *Record, all []Event) {
+	var environments []string
+	for _, e := range all {
+		f, ok := e.Fact.(*Deployment)
+		if !ok {
+			continue
+		}
+		r.Trail.Deployments = append(r.Trail.Deployments, DeploymentFact{
+			Environment: f.Environment, Outcome: f.Outcome, At: e.Time, CommitSHA: strings.ToLower(f.CommitSHA), Deployer: f.Deployer,
+		})
+		if f.Outcome == "success" {
+			environments = append(environments, f.Environment)
+			if at := &r.Trail.Change.DeployedAt; at.IsZero() {
+				*at = e.Time
+			}
+		}
+	}
+	r.Trail.Environment = smallestStrings(nil, environments, maxListed)
+}
+
+func foldValidations(r *Record, all []Event) {
+	c := r.Trail.Change
+	commit, current := "", false
+	var runs []Event
+	for _, e := range all {
+		f, ok := e.Fact.(*Validation)
+		if !ok {
+			continue
+		}
+		sha := strings.ToLower(f.CommitSHA)
+		now := sha != "" && (sha == c.HeadSHA || sha == c.MergeSHA)
+		switch {
+		case now && !current:
+			commit, current, runs = sha, true, []Event{e}
+		case now:
+			commit = sha
+			runs = append(runs, e)
+		case current:
+		case sha != commit:
+			commit, runs = sha, []Event{e}
+		default:
+			runs = append(runs, e)
+		}
+	}
+	if len(runs) == 0 {
+		return
+	}
+	newest := make(map[string]Event)
+	var names []string
+	for _, e := range runs {
+		f := e.Fact.(*Validation)
+		key := f.Provider + "\x00" + f.Name
+		if _, ok := newest[key]; !ok {
+			names = append(names, key)
+		}
+		newest[key] = e
+	}
+	slices.Sort(names)
+	out := &ValidationFacts{CommitSHA: commit, Current: current}
+	for _, name := range names {
+		e := newest[name]
+		f := e.Fact.(*Validation)
+		out.Passed += f.Passed
+		out.Failed += f.Failed
+		out.Skipped += f.Skipped
+		out.Failing = smallestStrings(out.Failing, f.Failing, MaxFailing)
+		out.Conclusion = worse(out.Conclusion, f.Conclusion)
+		out.Jobs = append(out.Jobs, JobFact{
+			Name: f.Name, Provider: f.Provider, Conclusion: f.Conclusion, At: e.Time, URL: f.URL,
+			Format: f.Report.Format, Digest: f.Report.Digest,
+		})
+	}
+	r.Trail.Validation = out
+}
+
+// conclusions in rising order of how much they tell against a change.
+var conclusions = []string{"", "skipped", "neutral", "success", "cancelled", "timed-out", "error", "failure"}
+
+func worse(a, b string) string {
+	if slices.Index(conclusions, a) >= slices.Index(conclusions, b) {
+		return a
+	}
+	return b
+}
+
+func foldScans(r *Record, all []Event) {
+	seen := make(map[string]bool)
+	for _, e := range all {
+		f, ok := e.Fact.(*Scan)
+		if !ok || len(f.Findings) > 0 || seen[e.Key()] {
+			continue
+		}
+		seen[e.Key()] = true
+		r.Trail.Scans = append(r.Trail.Scans, ScanFact{
+			Scanner: f.Tool.Name, Format: f.Report.Format, Digest: f.Report.Digest, CommitSHA: strings.ToLower(f.CommitSHA),
+			At: e.Time, Findings: int64(f.Summary.Findings), Highest: f.Summary.Highest, Scanned: f.Summary.Scanned,
+		})
+	}
+	if n := len(r.Trail.Scans); n > maxListed {
+		r.Trail.Scans = r.Trail.Scans[n-maxListed:]
+	}
+}

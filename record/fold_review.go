@@ -1,0 +1,62 @@
+package record
+
+import (
+	"slices"
+	"strings"
+)
+
+func foldReviews(r *Record, own []Event) {
+	var verdicts []ReviewVerdict
+	for _, e := range own {
+		if f, ok := e.Fact.(*Review); ok {
+			verdicts = append(verdicts, ReviewVerdict{
+				Reviewer: f.Reviewer, ReviewerType: f.ReviewerType, Verdict: f.Verdict,
+				CommitSHA: strings.ToLower(f.CommitSHA), SubmittedAt: orTime(f.SubmittedAt, e.Time),
+			})
+		}
+	}
+	if len(verdicts) == 0 {
+		return
+	}
+	slices.SortStableFunc(verdicts, func(a, b ReviewVerdict) int { return a.SubmittedAt.Compare(b.SubmittedAt) })
+	stands := make(map[string]ReviewVerdict)
+	out := &ReviewFacts{Verdicts: verdicts[max(0, len(verdicts)-maxVerdicts):]}
+	for _, v := range verdicts {
+		out.Reviewers = append(out.Reviewers, v.Reviewer)
+		if v.Verdict != "commented" {
+			stands[v.Reviewer] = v
+		}
+	}
+	out.Reviewers = smallestStrings(nil, out.Reviewers, maxListed)
+	for _, who := range out.Reviewers {
+		v := stands[who]
+		switch v.Verdict {
+		case "approved":
+			out.Approvers = append(out.Approvers, who)
+			if v.SubmittedAt.After(out.ApprovedAt) {
+				out.ApprovedAt, out.ApprovedSHA = v.SubmittedAt, v.CommitSHA
+			}
+		case "changes-requested":
+			out.ChangesRequested = append(out.ChangesRequested, who)
+		}
+	}
+	r.Trail.Review = out
+}
+
+func foldApprovals(r *Record, own []Event) {
+	for _, e := range own {
+		if f, ok := e.Fact.(*Approval); ok {
+			r.Trail.Approvals = append(r.Trail.Approvals, ApprovalFact{
+				Approver: f.Approver, GrantedAt: e.Time, ExpiresAt: f.ExpiresAt.UTC(), Scope: f.Scope, Reference: f.Reference,
+			})
+		}
+	}
+}
+
+func foldGate(r *Record, own []Event) {
+	for _, e := range own {
+		if f, ok := e.Fact.(*GateDecision); ok {
+			r.Trail.Gate = &GateFact{Verdict: f.Verdict, Allowed: f.Allowed, At: e.Time, PolicyDigest: f.PolicyDigest}
+		}
+	}
+}
