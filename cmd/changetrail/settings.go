@@ -139,13 +139,13 @@ func defaults() Settings {
 	s.Kafka.Replication = -1
 	s.Enricher.StateDir = "changetrail-state"
 	s.Enricher.MaxBatch = 4000
-	s.Enricher.Linger = Duration(20 * time.Millisecond)
+	s.Enricher.Linger = Duration(50 * time.Millisecond)
 	s.Sink.Engine = schemas.OpenSearch
 	s.Sink.Addresses = []string{"http://localhost:9200"}
 	s.Sink.MaxDocs = 1000
 	s.Sink.MaxBytes = 5 << 20
 	s.Sink.InFlight = 2
-	s.Sink.Linger = Duration(50 * time.Millisecond)
+	s.Sink.Linger = Duration(100 * time.Millisecond)
 	s.Sink.Shards = 1
 	s.Producer.Source = "/changetrail/cli"
 	s.Log.Level = "info"
