@@ -2,7 +2,6 @@ package enricher
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -28,12 +27,13 @@ const Group = "changetrail-enricher"
 type Config struct {
 	Kafka     stream.Config
 	Topics    stream.Topics
-	Namespace string // of the indexes
-	StateDir  string // local store; one for each enricher
-	Instance  string // stable and unique; kept in StateDir where empty
-	Policy    *policy.Policy
-	Controls  *controls.Matrix
+	Namespace string           // of the indexes
+	StateDir  string           // local store; one for each enricher
+	Instance  string           // stable and unique; kept in StateDir where empty
+	Policy    *policy.Policy   // may be empty, not nil
+	Controls  *controls.Matrix // may be empty, not nil
 
+	EvidenceAge time.Duration // how long evidence waits for its change; for ever where 0
 	MaxBatch    int           // events a transaction; 4000 where 0
 	Linger      time.Duration // how long a batch may wait to fill
 	Compression string        // of what is written; lz4 where empty
@@ -52,6 +52,7 @@ type Enricher struct {
 	state      *projection
 	pending    []entry // of the transaction at hand
 	room       *slab   // of what it writes
+	swept      map[int32]sweep
 	metrics    *metrics
 	tracer     *tracer
 	now        func() time.Time
@@ -96,7 +97,7 @@ func newEnricher(c Config, s *store, partitions int32) (*Enricher, error) {
 		return nil, err
 	}
 	return &Enricher{
-		conf: c, partitions: stream.NewPartitioner(partitions), store: s, state: newProjection(s), room: new(slab),
+		conf: c, partitions: stream.NewPartitioner(partitions), store: s, state: newProjection(s), room: new(slab), swept: make(map[int32]sweep),
 		metrics: m, tracer: newTracer(c.Tracer), now: time.Now,
 	}, nil
 }
@@ -183,6 +184,11 @@ func (e *Enricher) Apply(_ context.Context, batch []*stream.Record) ([]*stream.R
 	if err != nil {
 		return nil, err
 	}
+	expired, err := e.sweep(batch)
+	if err != nil {
+		return nil, err
+	}
+	e.pending = append(e.pending, expired...)
 	out = append(append(out, documents...), records...)
 	for _, s := range e.pending {
 		out = append(out, &stream.Record{Topic: e.conf.Topics.State(), Partition: s.partition, Key: []byte(s.key), Value: s.value})
@@ -284,14 +290,4 @@ func (e *Enricher) refuse(d *decodedEvent) *stream.Record {
 	e.conf.Log.Warn("event refused", "reason", string(d.refusal.Reason), "detail", d.refusal.Detail,
 		"topic", d.record.Topic, "partition", d.record.Partition, "offset", d.record.Offset)
 	return stream.DeadLetter(e.conf.Topics.DLQ(), "enricher", d.record, d.refusal.Reason, d.refusal.Detail, e.now())
-}
-
-var errNoPolicy = errors.New("enricher: policy and controls must be given, though they may be empty")
-
-// Check reports what is missing in c.
-func (c Config) Check() error {
-	if c.Policy == nil || c.Controls == nil {
-		return errNoPolicy
-	}
-	return nil
 }

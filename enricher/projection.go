@@ -1,6 +1,7 @@
 package enricher
 
 import (
+	"bytes"
 	"encoding/hex"
 	"maps"
 	"slices"
@@ -62,7 +63,7 @@ func (p *projection) reset() {
 // admit takes e in, unless it was taken in before.
 func (p *projection) admit(partition int32, e record.Event, arrived time.Time, trace []byte) (admission, error) {
 	if e.Change == "" {
-		if a, err := p.admitOnce(partition, e); a != fresh || err != nil {
+		if a, err := p.admitOnce(partition, e, arrived); a != fresh || err != nil {
 			return a, err
 		}
 	}
@@ -72,7 +73,7 @@ func (p *projection) admit(partition int32, e record.Event, arrived time.Time, t
 		}
 	}
 	for _, posting := range record.Postings(e) {
-		if err := p.post(partition, posting, trace); err != nil {
+		if err := p.post(partition, posting, arrived, trace); err != nil {
 			return fresh, err
 		}
 	}
@@ -80,7 +81,7 @@ func (p *projection) admit(partition int32, e record.Event, arrived time.Time, t
 }
 
 // admitOnce notes the identity of an event that no list of facts will hold.
-func (p *projection) admitOnce(partition int32, e record.Event) (admission, error) {
+func (p *projection) admitOnce(partition int32, e record.Event, arrived time.Time) (admission, error) {
 	key := seenKey(e.Repository, e)
 	old, ok := p.work.seen[key]
 	if !ok {
@@ -91,19 +92,19 @@ func (p *projection) admitOnce(partition int32, e record.Event) (admission, erro
 	}
 	digest, _ := hex.DecodeString(e.Digest)
 	if old != nil {
-		if string(old) == string(digest) {
+		if known, _ := splitSeen(old); bytes.Equal(known, digest) {
 			return repeat, nil
 		}
 		return conflict, nil
 	}
-	p.work.seen[key] = digest
+	p.work.seen[key] = joinSeen(digest, arrived)
 	p.work.home[key] = partition
 	return fresh, nil
 }
 
 // admitAction notes the identity of an action: with its change, or by itself
 // where the change has many.
-func (p *projection) admitAction(partition int32, c *changeState, e record.Event) (admission, error) {
+func (p *projection) admitAction(partition int32, c *changeState, e record.Event, arrived time.Time) (admission, error) {
 	id := identify(e)
 	for _, old := range c.actions {
 		if old.event == id.event {
@@ -114,7 +115,7 @@ func (p *projection) admitAction(partition int32, c *changeState, e record.Event
 		}
 	}
 	if len(c.actions) == maxActions {
-		return p.admitOnce(partition, e)
+		return p.admitOnce(partition, e, arrived)
 	}
 	c.actions = append(c.actions, id)
 	return fresh, nil
@@ -131,7 +132,7 @@ func (p *projection) admitOwn(partition int32, e record.Event, arrived time.Time
 		c.firstSeen = arrived
 	}
 	if f, ok := e.Fact.(*record.Action); ok {
-		if a, err := p.admitAction(partition, c, e); a != fresh || err != nil {
+		if a, err := p.admitAction(partition, c, e, arrived); a != fresh || err != nil {
 			return a, err
 		}
 		c.facts.Actions.Add(e, f)
@@ -160,7 +161,7 @@ func (p *projection) admitOwn(partition int32, e record.Event, arrived time.Time
 		own.Fact = f.Whole()
 	}
 	c.facts.Own = record.Keep(append(c.facts.Own, own))
-	if err := p.look(partition, e.Change, c, before); err != nil {
+	if err := p.look(partition, e.Change, c, before, arrived); err != nil {
 		return a, err
 	}
 	p.touch(partition, e.Change, e.Time, trace)
@@ -169,7 +170,7 @@ func (p *projection) admitOwn(partition int32, e record.Event, arrived time.Time
 
 // look notes the change on each board that its facts name and did not name
 // before, and takes what is posted there.
-func (p *projection) look(partition int32, id record.ChangeID, c *changeState, before []record.Ref) error {
+func (p *projection) look(partition int32, id record.ChangeID, c *changeState, before []record.Ref, arrived time.Time) error {
 	for _, ref := range record.Looks(c.facts.Own) {
 		if _, known := slices.BinarySearch(before, ref); known {
 			continue
@@ -178,6 +179,7 @@ func (p *projection) look(partition int32, id record.ChangeID, c *changeState, b
 		if err != nil {
 			return err
 		}
+		b.touch(arrived)
 		if !slices.Contains(b.changes, id) && len(b.changes) < maxChanges {
 			b.changes = append(b.changes, id)
 		}
@@ -188,12 +190,13 @@ func (p *projection) look(partition int32, id record.ChangeID, c *changeState, b
 }
 
 // post puts evidence on a board and hands it to the changes that look there.
-func (p *projection) post(partition int32, posting record.Posting, trace []byte) error {
+func (p *projection) post(partition int32, posting record.Posting, arrived time.Time, trace []byte) error {
 	e := posting.Event
 	b, err := p.board(partition, e.Repository, posting.Ref)
 	if err != nil {
 		return err
 	}
+	b.touch(arrived)
 	b.postings = record.Keep(append(b.postings, e))
 	b.postings = b.postings[max(0, len(b.postings)-maxPostings):]
 	for _, id := range b.changes {
@@ -310,6 +313,11 @@ func (p *projection) entries(room *slab) ([]entry, error) {
 func (p *projection) commit(entries []entry, next map[int32]int64) error {
 	if err := p.store.write(entries, next); err != nil {
 		return err
+	}
+	for _, e := range entries {
+		if e.value == nil {
+			p.boards.drop(e.key)
+		}
 	}
 	for id, c := range p.work.changes {
 		p.changes.put(changeKey(id), c)

@@ -3,6 +3,7 @@ package enricher
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"slices"
@@ -58,6 +59,13 @@ func identify(e record.Event) (id identity) {
 type board struct {
 	postings []record.Event
 	changes  []record.ChangeID
+	touched  time.Time // arrival of the newest event that posted or looked here
+}
+
+func (b *board) touch(at time.Time) {
+	if at.After(b.touched) {
+		b.touched = at
+	}
 }
 
 // Bounds of a board: what waits for ever must not grow for ever.
@@ -65,6 +73,20 @@ const (
 	maxPostings = 32
 	maxChanges  = 256
 )
+
+// joinSeen is the value under a seen key: the digest of an event, and when it
+// came, in Unix seconds.
+func joinSeen(digest []byte, arrived time.Time) []byte {
+	return binary.BigEndian.AppendUint64(slices.Clip(digest), uint64(arrived.Unix()))
+}
+
+func splitSeen(v []byte) (digest []byte, arrived time.Time) {
+	if len(v) < 8 {
+		return v, time.Time{}
+	}
+	at := len(v) - 8
+	return v[:at], time.Unix(int64(binary.BigEndian.Uint64(v[at:])), 0)
+}
 
 // The stored forms. Members may be added and none may change its meaning: what
 // a former version wrote is read again.
@@ -92,6 +114,7 @@ type storedChange struct {
 }
 
 type storedBoard struct {
+	Touched  int64             `json:"at"` // Unix seconds
 	Changes  []record.ChangeID `json:"changes"`
 	Postings []storedEvent     `json:"postings"`
 }
@@ -210,7 +233,8 @@ func (b *board) append(out []byte) ([]byte, error) {
 	if err != nil {
 		return out, fmt.Errorf("state: %w", err)
 	}
-	out = append(append(out, `{"changes":`...), changes...)
+	out = strconv.AppendInt(append(out, `{"at":`...), b.touched.Unix(), 10)
+	out = append(append(out, `,"changes":`...), changes...)
 	out, err = appendEvents(append(out, `,"postings":`...), b.postings)
 	return append(out, '}'), err
 }
@@ -221,7 +245,7 @@ func decodeBoard(b []byte, repo record.Repository) (*board, error) {
 		return nil, fmt.Errorf("state: %w", err)
 	}
 	postings, err := decodeEvents(s.Postings, repo)
-	return &board{postings, s.Changes}, err
+	return &board{postings, s.Changes, time.Unix(s.Touched, 0)}, err
 }
 
 func decodeEvents(in []storedEvent, repo record.Repository) ([]record.Event, error) {
@@ -262,5 +286,5 @@ func (c *changeState) clone() *changeState {
 }
 
 func (b *board) clone() *board {
-	return &board{slices.Clone(b.postings), slices.Clone(b.changes)}
+	return &board{slices.Clone(b.postings), slices.Clone(b.changes), b.touched}
 }

@@ -96,7 +96,22 @@ func (s *store) get(partition int32, key string) ([]byte, error) {
 	return out, closer.Close()
 }
 
-// A change is one entry of the changelog. No value deletes.
+// each calls f for the entries of a partition with keys from first to below
+// last, in their order, until f says no. Values hold during the call.
+func (s *store) each(partition int32, first, last string, f func(key string, value []byte) bool) error {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: storeKey(partition, first), UpperBound: storeKey(partition, last)})
+	if err != nil {
+		return fmt.Errorf("state: %w", err)
+	}
+	for ok := it.First(); ok && f(string(it.Key()[4:]), it.Value()); ok = it.Next() {
+	}
+	if err := it.Close(); err != nil {
+		return fmt.Errorf("state: %w", err)
+	}
+	return nil
+}
+
+// An entry is one of the changelog. No value deletes.
 type entry struct {
 	partition int32
 	key       string

@@ -46,7 +46,7 @@ its own, and shares the partitions with the others.`,
 				return enricher.Run(ctx, enricher.Config{
 					Kafka: kafka, Topics: s.topics(), Namespace: s.Namespace,
 					StateDir: s.Enricher.StateDir, Instance: s.Enricher.Instance, Policy: p, Controls: m,
-					MaxBatch: s.Enricher.MaxBatch, Linger: time.Duration(s.Enricher.Linger), Compression: s.Enricher.Compression,
+					EvidenceAge: time.Duration(s.Enricher.EvidenceAge), MaxBatch: s.Enricher.MaxBatch, Linger: time.Duration(s.Enricher.Linger), Compression: s.Enricher.Compression,
 					Log: log, Meter: t.Meter, Tracer: t.Tracer,
 				})
 			})

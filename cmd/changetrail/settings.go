@@ -56,6 +56,7 @@ type Settings struct {
 		Policy      string   `yaml:"policy" doc:"policy.yaml: the services"`
 		Controls    string   `yaml:"controls" doc:"controls.yaml: the control matrix"`
 		MaxBatch    int      `yaml:"max_batch" doc:"events a transaction"`
+		EvidenceAge Duration `yaml:"evidence_age" doc:"how long evidence that names no change waits for one; 0 is for ever"`
 		Linger      Duration `yaml:"linger" doc:"how long a transaction may wait to fill"`
 		Compression string   `yaml:"compression" doc:"of what is written to Kafka: lz4, zstd, snappy, gzip, none"`
 	} `yaml:"enricher"`
@@ -139,6 +140,7 @@ func defaults() Settings {
 	s.Kafka.Replication = -1
 	s.Enricher.StateDir = "changetrail-state"
 	s.Enricher.MaxBatch = 4000
+	s.Enricher.EvidenceAge = Duration(180 * 24 * time.Hour)
 	s.Enricher.Linger = Duration(50 * time.Millisecond)
 	s.Sink.Engine = schemas.OpenSearch
 	s.Sink.Addresses = []string{"http://localhost:9200"}
