@@ -70,7 +70,7 @@ func Partitions(ctx context.Context, c Config, t Topics) (int32, error) {
 func (a *Admin) Counts(ctx context.Context, t Topics) (map[string]int32, error) {
 	details, err := a.adm.ListTopics(ctx, t.All()...)
 	if err != nil {
-		return nil, fmt.Errorf("kafka: list topics: %w", err)
+		return nil, explain(err)
 	}
 	out := make(map[string]int32)
 	for _, d := range details {
@@ -99,7 +99,7 @@ func (a *Admin) Ensure(ctx context.Context, specs []TopicSpec, replication int16
 	}
 	details, err := a.adm.ListTopics(ctx, names...)
 	if err != nil {
-		return nil, fmt.Errorf("kafka: list topics: %w", err)
+		return nil, explain(err)
 	}
 	var steps []Step
 	for _, s := range specs {

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
@@ -92,4 +94,29 @@ func (t TLS) Config() (*tls.Config, error) {
 		conf.Certificates = []tls.Certificate{pair}
 	}
 	return conf, nil
+}
+
+// explain adds to an error of reaching the brokers what to do about it.
+func explain(err error) error {
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var record tls.RecordHeaderError
+	do := ""
+	switch {
+	case errors.As(err, &authority):
+		do = "nobody that is trusted here signed the broker's certificate; set kafka.tls.ca_file to the PEM file of the authority that did"
+	case errors.As(err, &host):
+		do = "the certificate is for another name than the one in kafka.brokers, or than the broker advertises"
+	case errors.As(err, &record):
+		do = "the listener does not speak TLS; unset kafka.tls.enabled, or name another port in kafka.brokers"
+	case errors.Is(err, kerr.SaslAuthenticationFailed):
+		do = "set kafka.sasl.user, kafka.sasl.password and kafka.sasl.mechanism to an account of the cluster"
+	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed):
+		do = "give the account of kafka.sasl.user the rights that docs/operations.md lists"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		do = "nothing listens there; is the broker up, and is kafka.brokers right?"
+	default:
+		return fmt.Errorf("kafka: %w", err)
+	}
+	return fmt.Errorf("kafka: %w; %s", err, do)
 }

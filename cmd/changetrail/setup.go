@@ -63,7 +63,7 @@ anything and never changes the number of partitions of a topic.`,
 			if output == "json" {
 				return printJSON(cmd, steps)
 			}
-			printSteps(cmd, steps, dryRun)
+			printSummary(cmd, printSteps(cmd, steps, dryRun), dryRun)
 			return nil
 		},
 	}
@@ -91,7 +91,8 @@ func setupKafka(cmd *cobra.Command, s *Settings, dryRun bool) ([]stream.Step, er
 	return adm.Ensure(cmd.Context(), specs, int16(s.Kafka.Replication), dryRun)
 }
 
-func printSteps(cmd *cobra.Command, steps []stream.Step, dryRun bool) {
+// printSteps prints what was found and done, and returns how much was changed.
+func printSteps(cmd *cobra.Command, steps []stream.Step, dryRun bool) int {
 	changes := 0
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	for _, s := range steps {
@@ -107,6 +108,10 @@ func printSteps(cmd *cobra.Command, steps []stream.Step, dryRun bool) {
 		fmt.Fprintf(w, "  %s\t%s: %s\n", mark, s.What, s.Change)
 	}
 	_ = w.Flush()
+	return changes
+}
+
+func printSummary(cmd *cobra.Command, changes int, dryRun bool) {
 	switch {
 	case changes == 0:
 		fmt.Fprintln(cmd.OutOrStdout(), "Nothing to change.")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,6 +20,12 @@ const (
 	log4jVersion = "2.25.5"
 )
 
+// The account of the secure listener.
+const (
+	User     = "auditor"
+	Password = "p4ss word, with =commas;"
+)
+
 // kafkaPOM names the broker, and the binding without which it logs nothing.
 const kafkaPOM = `<project>
   <modelVersion>4.0.0</modelVersion>
@@ -30,7 +37,9 @@ const kafkaPOM = `<project>
   </dependencies>
 </project>`
 
-// Kafka returns a single broker, not yet started, with its data in dir.
+// Kafka returns a single broker, not yet started, with its data in dir. Its
+// Secure address asks for TLS and SASL: PLAIN with [User] and [Password], or
+// SCRAM with users that a client makes over Address.
 func Kafka(dir string) (*Server, error) {
 	program, err := java()
 	if err != nil {
@@ -43,15 +52,20 @@ func Kafka(dir string) (*Server, error) {
 		return nil, err
 	}
 	client, err1 := freePort()
-	controller, err2 := freePort()
-	if err1 != nil || err2 != nil {
-		return nil, fmt.Errorf("kafka: no free port: %w %w", err1, err2)
+	secure, err2 := freePort()
+	controller, err3 := freePort()
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return nil, fmt.Errorf("kafka: no free port: %w", err)
 	}
 	properties := filepath.Join(dir, "server.properties")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(properties, []byte(kafkaProperties(dir, client, controller)), 0o644); err != nil {
+	ca, err := certificate(dir)
+	if err != nil {
+		return nil, fmt.Errorf("kafka: certificate: %w", err)
+	}
+	if err := os.WriteFile(properties, []byte(kafkaProperties(dir, client, secure, controller)), 0o644); err != nil {
 		return nil, err
 	}
 	logging := filepath.Join(dir, "log4j2.properties")
@@ -72,21 +86,27 @@ func Kafka(dir string) (*Server, error) {
 	}
 	address := fmt.Sprintf("127.0.0.1:%d", client)
 	return &Server{
-		Name: "kafka", Address: address, Dir: dir,
+		Name: "kafka", Address: address, Dir: dir, Secure: fmt.Sprintf("127.0.0.1:%d", secure), CAFile: ca,
 		command: func() *exec.Cmd { return run("768m", "kafka.Kafka", properties) },
 		ready:   func(ctx context.Context) error { return kafkaReady(ctx, address) },
 	}, nil
 }
 
-func kafkaProperties(dir string, client, controller int) string {
+func kafkaProperties(dir string, client, secure, controller int) string {
 	return strings.Join([]string{
 		"process.roles=broker,controller",
 		"node.id=1",
 		fmt.Sprintf("controller.quorum.voters=1@127.0.0.1:%d", controller),
 		"controller.listener.names=CONTROLLER",
-		fmt.Sprintf("listeners=PLAINTEXT://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d", client, controller),
-		fmt.Sprintf("advertised.listeners=PLAINTEXT://127.0.0.1:%d", client),
-		"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+		fmt.Sprintf("listeners=PLAINTEXT://127.0.0.1:%d,SECURE://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d", client, secure, controller),
+		fmt.Sprintf("advertised.listeners=PLAINTEXT://127.0.0.1:%d,SECURE://127.0.0.1:%d", client, secure),
+		"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SECURE:SASL_SSL,CONTROLLER:PLAINTEXT",
+		"listener.name.secure.ssl.keystore.type=PEM",
+		"listener.name.secure.ssl.keystore.location=" + filepath.Join(dir, keyFile),
+		"sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
+		`listener.name.secure.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_` + User + `="` + Password + `";`,
+		"listener.name.secure.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;",
+		"listener.name.secure.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;",
 		"inter.broker.listener.name=PLAINTEXT",
 		"log.dirs=" + filepath.Join(dir, "data"),
 		"offsets.topic.replication.factor=1",

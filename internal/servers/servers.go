@@ -25,6 +25,8 @@ import (
 type Server struct {
 	Name    string
 	Address string // host:port of clients
+	Secure  string // host:port of clients that encrypt and log in, where the server has it
+	CAFile  string // PEM file that signs its certificate
 	Dir     string // data, configuration and log
 
 	command func() *exec.Cmd
