@@ -49,7 +49,34 @@ func place(r *record.Record, p *policy.Policy, m *controls.Matrix) {
 			r.Service.Environment = r.Trail.Environment[0]
 		}
 	}
+	r.Judge(authority(r, p, files))
 	if tags := m.Tag(r); tags != nil {
 		r.Trail.Control, r.Tags = tags, tags.Tags
 	}
+}
+
+// authority asks the policy about a change of an agent.
+func authority(r *record.Record, p *policy.Policy, files []string) record.Authority {
+	a := record.Authority{Person: p.Person, IsPerson: p.IsPerson}
+	if !p.HasRules() || r.Trail.Change.InitiatedBy != "agent" || r.GenAI == nil {
+		return a
+	}
+	request := policy.Request{
+		Agent: r.GenAI.Agent.ID, Repository: r.Trail.Change.Repository, Kind: r.Trail.Change.Kind,
+		Paths: files, Environments: r.Trail.Environment, Dependencies: r.Trail.Change.Dependencies,
+	}
+	if d := r.Trail.Decision; d != nil {
+		request.DelegatedBy = d.DelegatedBy
+	}
+	v := p.Decide(request)
+	a.Verdict, a.Rule, a.Reason, a.PolicyDigest, a.Since = v.Verdict, v.Rule, v.Reason, p.Digest(), p.Since
+	switch v.Rule {
+	case policy.RuleUnknownService:
+		a.Unknown = record.GapServiceUnknown
+	case policy.RuleUnknownAgent:
+		a.Unknown = record.GapAgentUnknown
+	case policy.RuleScope:
+		a.OutOfScope = true
+	}
+	return a
 }

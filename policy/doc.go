@@ -1,7 +1,8 @@
-// Package policy knows the services: which repositories and paths they are
-// made of, how critical they are and which classes of data they handle. People
-// write it down in policy.yaml. Rules about who may change what belong here
-// too, once there are some.
+// Package policy knows who may change what: the services, which repositories
+// and paths they are made of, how critical they are and which classes of data
+// they handle; the agents and the services they may change; the people and
+// their accounts; and the rules, written in CEL, that say whether a change
+// needs a person. People write it down in policy.yaml.
 //
 // It may import package record. It does no I/O.
 package policy

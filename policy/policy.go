@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
 	"go.yaml.in/yaml/v3"
@@ -26,9 +28,26 @@ type Service struct {
 	Owner          string   `yaml:"owner"`
 }
 
+// A Person is one entry of people: one human under all their accounts.
+type Person struct {
+	ID       string   `yaml:"id"`
+	Accounts []string `yaml:"accounts"`
+}
+
+// GateEverything is the mode in which every action of an agent needs the leave
+// of a person, given before.
+const GateEverything = "gate-everything"
+
 // A Policy is what policy.yaml says.
 type Policy struct {
+	Mode     string    `yaml:"mode"`  // empty, or gate-everything
+	Since    time.Time `yaml:"since"` // in force from; for ever where empty
 	Services []Service `yaml:"services"`
+	Agents   []Agent   `yaml:"agents"`
+	People   []Person  `yaml:"people"`
+	Bots     []string  `yaml:"bots"` // globs of accounts that are no people; NAME[bot] always is one
+	Rules    []Rule    `yaml:"rules"`
+	Default  string    `yaml:"default"` // verdict where no rule holds; review-required where empty
 
 	digest string
 }
@@ -68,12 +87,66 @@ func Parse(text []byte) (*Policy, error) {
 			}
 		}
 	}
+	errs = append(errs, p.check(), p.compile())
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	sum := sha256.Sum256(text)
 	p.digest = "sha256:" + hex.EncodeToString(sum[:])
 	return &p, nil
+}
+
+// check reports what is wrong outside services and rules.
+func (p *Policy) check() error {
+	var errs []error
+	if p.Mode != "" && p.Mode != GateEverything {
+		errs = append(errs, fmt.Errorf("policy: mode %q is not %s; leave it out for the rules alone", p.Mode, GateEverything))
+	}
+	if p.Default != "" && !slices.Contains(Verdicts, p.Default) {
+		errs = append(errs, fmt.Errorf("policy: default %q is not one of %v", p.Default, Verdicts))
+	}
+	owner := make(map[string]string) // of each account
+	claim := func(where, id string, accounts []string) {
+		if id == "" {
+			errs = append(errs, fmt.Errorf("%s: id is missing", where))
+		}
+		for _, a := range append([]string{id}, accounts...) {
+			if other, taken := owner[a]; taken && other != id {
+				errs = append(errs, fmt.Errorf("%s: account %q is also that of %s", where, a, other))
+			}
+			owner[a] = id
+		}
+	}
+	for i, a := range p.Agents {
+		where := fmt.Sprintf("policy: agents[%d] (%s)", i, a.ID)
+		claim(where, a.ID, a.Accounts)
+		if len(a.Services) == 0 {
+			errs = append(errs, fmt.Errorf("%s: services is missing; name those that it may change, or \"*\"", where))
+		}
+	}
+	for i, h := range p.People {
+		claim(fmt.Sprintf("policy: people[%d] (%s)", i, h.ID), h.ID, h.Accounts)
+	}
+	return errors.Join(errs...)
+}
+
+// Person returns who is behind an account: the id of a person or an agent of
+// the policy, else the account itself.
+func (p *Policy) Person(account string) string {
+	for _, h := range p.People {
+		if h.ID == account || slices.Contains(h.Accounts, account) {
+			return h.ID
+		}
+	}
+	if a := p.agent(account); a != nil {
+		return a.ID
+	}
+	return account
+}
+
+// IsPerson reports whether an account is that of a human.
+func (p *Policy) IsPerson(account string) bool {
+	return account != "" && p.agent(account) == nil && !strings.HasSuffix(account, "[bot]") && !matchAny(p.Bots, account)
 }
 
 // Digest is the digest of the file that p was read from.

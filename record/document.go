@@ -127,6 +127,9 @@ type Trail struct {
 	Deployments    []DeploymentFact   `json:"deployments,omitempty"`
 	Scans          []ScanFact         `json:"scans,omitempty" doc:"reports about a commit of the change, or handed in for it"`
 	Gate           *GateFact          `json:"gate,omitempty" doc:"the newest answer of the gate"`
+	Answers        *Answers           `json:"answers,omitempty" doc:"what an auditor will ask"`
+	Reasons        *Reasons           `json:"reasons,omitempty" doc:"why each answer is what it is"`
+	Gaps           []string           `json:"gaps,omitempty" index:"keyword" doc:"machine names of what is missing or contradicts"`
 	Control        *ControlFacts      `json:"control,omitempty"`
 	Events         int64              `json:"events" index:"long" doc:"events that the record is made from"`
 }
@@ -179,6 +182,7 @@ type TriggerFacts struct {
 	URL       string   `json:"url,omitempty" index:"keyword"`
 	Summary   string   `json:"summary,omitempty" index:"text"`
 	Source    string   `json:"source,omitempty" index:"keyword" doc:"who handed in the report; empty where none is held"`
+	Matched   bool     `json:"matched" index:"boolean" doc:"the decision states the digest of the held report"`
 	Held      bool     `json:"held" index:"boolean" doc:"a report that the decision names is held"`
 	Found     bool     `json:"found" index:"boolean" doc:"the finding stands in the held report"`
 	Scanner   string   `json:"scanner,omitempty" index:"keyword"`
@@ -206,9 +210,15 @@ type DecisionFacts struct {
 	Total       int64     `json:"total,omitempty" index:"long" doc:"decisions recorded for the change"`
 }
 
-// AuthorizationFact is the authorization that the agent claims.
+// AuthorizationFact is what the policy says of the change, and what the agent
+// claims.
 type AuthorizationFact struct {
-	Claimed *Claim `json:"claimed,omitempty"`
+	Verdict      string   `json:"verdict,omitempty" schema:"enum=autonomous|review-required|approval-required|forbidden" index:"keyword"`
+	Satisfied    bool     `json:"satisfied" index:"boolean" doc:"what the verdict asks for was there at merge, or is there now where the change is not merged"`
+	Rule         string   `json:"rule,omitempty" index:"keyword" doc:"rule of the policy that decided"`
+	Reasons      []string `json:"reasons,omitempty" index:"keyword"`
+	PolicyDigest string   `json:"policy_digest,omitempty" index:"keyword"`
+	Claimed      *Claim   `json:"claimed,omitempty"`
 }
 
 // ApprovalFact is one human's leave.
@@ -227,6 +237,7 @@ type ReviewFacts struct {
 	ChangesRequested []string        `json:"changes_requested_by,omitempty" index:"keyword" doc:"whose newest verdict asks for changes"`
 	ApprovedSHA      string          `json:"approved_sha,omitempty" index:"keyword" doc:"commit of the newest standing approval"`
 	ApprovedAt       time.Time       `json:"approved_at,omitzero" index:"date"`
+	Independent      bool            `json:"independent" index:"boolean" doc:"a person other than author, agent and delegator approved the commit that counts, in time"`
 	Verdicts         []ReviewVerdict `json:"verdicts,omitempty" index:"nested"`
 }
 

@@ -84,6 +84,7 @@ func foldTrigger(r *Record, decision Event, t *Trigger, all []Event) {
 	}
 	s := report.Fact.(*Scan)
 	out.Held = true
+	out.Matched = t.Digest != "" // names looked no further than at the report with that digest
 	out.Source = report.Source
 	out.Scanner = s.Tool.Name
 	out.Format = s.Report.Format

@@ -112,6 +112,16 @@ func printRecord(out io.Writer, r *record.Record) error {
 	if t.Control != nil {
 		w.line("controls", strings.Join(t.Control.Tags, " "))
 	}
+	if a, why := t.Answers, t.Reasons; a != nil && why != nil {
+		w.head("Answers")
+		for _, q := range []struct{ name, answer, reason string }{
+			{"trigger", a.Trigger, why.Trigger}, {"alternatives", a.Alternatives, why.Alternatives},
+			{"authorized", a.Authorized, why.Authorized}, {"reviewed", a.Reviewed, why.Reviewed},
+		} {
+			w.line(q.name, q.answer, with(": ", q.reason))
+		}
+		w.line("gaps", strings.Join(t.Gaps, ", "))
+	}
 	if g := t.Trigger; g != nil {
 		w.head("Trigger")
 		w.line("finding", g.Finding, with(", ", g.Severity), with(" in ", g.Package), with(" ", g.Installed), with(", fixed in ", g.Fixed))
