@@ -119,8 +119,14 @@ func TestMistakesAreNamed(t *testing.T) {
 
 func TestJump(t *testing.T) {
 	for _, test := range []struct{ from, to, want string }{
-		{"4.17.20", "4.17.21", "patch"}, {"v1.2.3", "v1.3.0", "minor"}, {"1.9.0", "2.0.0", "major"},
-		{"0.3.1", "0.4.0", "major"}, {"0.3.1", "0.3.2", "patch"}, {"2.0.0", "1.9.9", "downgrade"}, {"", "1.0.0", "unknown"}, {"2024-01", "2024-02", "unknown"},
+		{"4.17.20", "4.17.21", "patch"},
+		{"v1.2.3", "v1.3.0", "minor"},
+		{"1.9.0", "2.0.0", "major"},
+		{"0.3.1", "0.4.0", "major"},
+		{"0.3.1", "0.3.2", "patch"},
+		{"2.0.0", "1.9.9", "downgrade"},
+		{"", "1.0.0", "unknown"},
+		{"2024-01", "2024-02", "unknown"},
 	} {
 		if got := policy.Jump([]record.DependencyUpdate{{From: test.from, To: test.to}}); got != test.want {
 			t.Errorf("%s to %s: %s, want %s", test.from, test.to, got, test.want)

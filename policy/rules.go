@@ -26,7 +26,7 @@ type Rule struct {
 	program cel.Program
 }
 
-// Verdicts, from the mildest to the gravest.
+// Verdicts are those of a rule, from the mildest to the gravest.
 var Verdicts = []string{record.Autonomous, record.ReviewRequired, record.ApprovalRequired, record.Forbidden}
 
 // An Agent is one entry of agents: who it is and which services it may change.

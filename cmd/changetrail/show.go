@@ -115,8 +115,10 @@ func printRecord(out io.Writer, r *record.Record) error {
 	if a, why := t.Answers, t.Reasons; a != nil && why != nil {
 		w.head("Answers")
 		for _, q := range []struct{ name, answer, reason string }{
-			{"trigger", a.Trigger, why.Trigger}, {"alternatives", a.Alternatives, why.Alternatives},
-			{"authorized", a.Authorized, why.Authorized}, {"reviewed", a.Reviewed, why.Reviewed},
+			{"trigger", a.Trigger, why.Trigger},
+			{"alternatives", a.Alternatives, why.Alternatives},
+			{"authorized", a.Authorized, why.Authorized},
+			{"reviewed", a.Reviewed, why.Reviewed},
 		} {
 			w.line(q.name, q.answer, with(": ", q.reason))
 		}
