@@ -65,7 +65,7 @@ func (d *decodedEvent) read() error {
 	if err := readReport(d.event.Fact); err != nil {
 		return err
 	}
-	return schemas.Fingerprint(&d.event, d.env.Data, d.env.Time)
+	return schemas.Fingerprint(&d.event, d.env.Time)
 }
 
 func readReport(f record.Fact) error {

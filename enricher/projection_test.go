@@ -155,11 +155,7 @@ func history(t *testing.T, rnd *rand.Rand) []record.Event {
 		}
 		e.Type = record.TypeOf(e.Fact)
 		e.Source += fmt.Sprint(i % 50)
-		data, err := schemas.Encode(e.Fact)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := schemas.Fingerprint(&e, data, e.Time); err != nil {
+		if err := schemas.Fingerprint(&e, e.Time); err != nil {
 			t.Fatal(err)
 		}
 		out = append(out, e)

@@ -94,11 +94,7 @@ func (s *story) record(t *testing.T) *record.Record {
 		if err := readReport(f); err != nil {
 			t.Fatal(err)
 		}
-		data, err := schemas.Encode(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := schemas.Fingerprint(&e, data, at); err != nil {
+		if err := schemas.Fingerprint(&e, at); err != nil {
 			t.Fatal(err)
 		}
 		events = append(events, e)

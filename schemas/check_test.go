@@ -183,25 +183,29 @@ func TestRefusalsSayWhatAndWhatToDo(t *testing.T) {
 	}
 }
 
-// TestTheSameSaidInOtherWordsIsTheSame: clients write JSON in other ways.
-func TestTheSameSaidInOtherWordsIsTheSame(t *testing.T) {
-	read := func(data string) record.Event {
+// TestTheSameSaidInOtherWordsHasOneDigest: clients write JSON in other ways.
+func TestTheSameSaidInOtherWordsHasOneDigest(t *testing.T) {
+	digest := func(typ, data string) string {
 		at := time.Date(2026, 11, 12, 3, 0, 0, 0, time.UTC)
-		e, err := schemas.Decode(schemas.Envelope{ID: "1", Source: "/s", Type: record.TypeReviewSubmitted, Subject: "acme/payments#1", Time: at, Data: []byte(data)}, nil, at)
+		e, err := schemas.Decode(schemas.Envelope{ID: "1", Source: "/s", Type: typ, Subject: "acme/payments#1", Time: at, Data: []byte(data)}, nil, at)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := schemas.Fingerprint(&e, []byte(data), at); err != nil {
+		if err := schemas.Fingerprint(&e, at); err != nil {
 			t.Fatal(err)
 		}
-		return e
+		return e.Digest
 	}
-	one := read(`{"reviewer":"jürgen","verdict":"approved"}`)
-	if !schemas.SameContent(one, read("{ \"verdict\": \"approved\",\n\"reviewer\": \"j\\u00fcrgen\"}")) {
+	review := digest(record.TypeReviewSubmitted, `{"reviewer":"jürgen","verdict":"approved"}`)
+	if two := digest(record.TypeReviewSubmitted, "{ \"verdict\": \"approved\",\n\"reviewer\": \"j\\u00fcrgen\"}"); review != two {
 		t.Error("order, white space and escapes count")
 	}
-	if schemas.SameContent(one, read(`{"reviewer":"jurgen","verdict":"approved"}`)) {
+	if three := digest(record.TypeReviewSubmitted, `{"reviewer":"jurgen","verdict":"approved"}`); review == three {
 		t.Error("content does not count")
+	}
+	action := digest(record.TypeActionPerformed, `{"agent":{"id":"a"},"tool":"edit","arguments":{"path":"ü","n":[1,2]}}`)
+	if two := digest(record.TypeActionPerformed, `{"agent": {"id": "a"}, "tool": "edit", "arguments": {"path": "\u00fc", "n": [1, 2]}}`); action != two {
+		t.Error("white space and escapes in free-form data count")
 	}
 }
 

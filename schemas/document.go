@@ -316,14 +316,14 @@ func Digest(data []byte) string {
 	return "sha256:" + hex.EncodeToString(h[:])
 }
 
-// maxRaw is up to which size data is stored as it came. What is longer is
-// stored as what was read of it.
-const maxRaw = 4 << 10
-
-// Fingerprint sets e.Stored, the fact as JSON, and e.Digest, over type, change,
-// stated time and data, byte for byte. Data that carries a report is stored
-// without it. stated is the time that the event states, if it does.
-func Fingerprint(e *record.Event, data jsontext.Value, stated time.Time) error {
+// Fingerprint marshals the fact of e into e.Stored and sets e.Digest from it.
+// The result is free of how the sender wrote the same thing: order of members,
+// white space, escapes. stated is the time that the event states, if it does.
+func Fingerprint(e *record.Event, stated time.Time) error {
+	data, err := Encode(e.Fact)
+	if err != nil {
+		return Refuse(SchemaViolation, "data: %v", err)
+	}
 	var head [8]byte
 	binary.BigEndian.PutUint64(head[:], uint64(stated.UnixNano()))
 	h := sha256.New()
@@ -331,39 +331,9 @@ func Fingerprint(e *record.Event, data jsontext.Value, stated time.Time) error {
 	h.Write([]byte(e.Type + "\x00" + string(e.Change) + "\x00"))
 	h.Write(data)
 	var sum [sha256.Size]byte
+	e.Stored = data
 	e.Digest = hex.EncodeToString(h.Sum(sum[:0])[:16])
-	if len(data) <= maxRaw && !carriesReport(e.Fact) {
-		e.Stored = bytes.Clone(oneLine(data))
-		return nil
-	}
-	stored, err := Encode(e.Fact)
-	if err != nil {
-		return Refuse(SchemaViolation, "data: %v", err)
-	}
-	e.Stored = stored
 	return nil
-}
-
-func carriesReport(f record.Fact) bool {
-	switch f.(type) {
-	case *record.Scan, *record.Validation:
-		return true
-	}
-	return false
-}
-
-// SameContent reports whether two events of one identity say the same, however
-// their senders wrote it: order of members, white space, escapes.
-func SameContent(a, b record.Event) bool {
-	if a.Digest == b.Digest {
-		return true
-	}
-	if a.Type != b.Type || a.Change != b.Change || !a.Time.Equal(b.Time) {
-		return false
-	}
-	one, errA := Encode(a.Fact)
-	two, errB := Encode(b.Fact)
-	return errA == nil && errB == nil && bytes.Equal(one, two)
 }
 
 // maxID is the longest document id that the engines take, in bytes.

@@ -1,0 +1,74 @@
+package policy
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// A Case is one line of a table that ships beside a policy: a change, and the
+// verdict that is wanted.
+type Case struct {
+	Name         string       `yaml:"name"`
+	Agent        string       `yaml:"agent"`
+	DelegatedBy  string       `yaml:"delegated_by"`
+	Repository   string       `yaml:"repository"`
+	Kind         string       `yaml:"kind"`
+	Paths        []string     `yaml:"paths"`
+	Environments []string     `yaml:"environments"`
+	Dependencies []Dependency `yaml:"dependencies"`
+	Want         string       `yaml:"want"` // a verdict
+	Rule         string       `yaml:"rule"` // that decides; any where empty
+}
+
+// A Dependency is a dependency update of a case.
+type Dependency struct {
+	Name string `yaml:"name"`
+	From string `yaml:"from"`
+	To   string `yaml:"to"`
+}
+
+// ParseCases reads a table of cases. It reports every mistake at once.
+func ParseCases(text []byte) ([]Case, error) {
+	var file struct {
+		Cases []Case `yaml:"cases"`
+	}
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	d.KnownFields(true)
+	if err := d.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("cases: %w", err)
+	}
+	if len(file.Cases) == 0 {
+		return nil, errors.New("cases: there are none")
+	}
+	var errs []error
+	for i, c := range file.Cases {
+		where := fmt.Sprintf("cases[%d] (%s)", i, c.Name)
+		if c.Name == "" {
+			errs = append(errs, fmt.Errorf("%s: name is missing", where))
+		}
+		if _, err := record.ParseRepository(c.Repository); err != nil {
+			errs = append(errs, fmt.Errorf("%s: repository: %w", where, err))
+		}
+		if !slices.Contains(Verdicts, c.Want) {
+			errs = append(errs, fmt.Errorf("%s: want %q is not one of %v", where, c.Want, Verdicts))
+		}
+	}
+	return file.Cases, errors.Join(errs...)
+}
+
+// Request returns what the case asks. c must come from [ParseCases].
+func (c Case) Request() Request {
+	repo, _ := record.ParseRepository(c.Repository)
+	r := Request{Agent: c.Agent, DelegatedBy: c.DelegatedBy, Repository: repo, Kind: c.Kind, Paths: c.Paths, Environments: c.Environments}
+	for _, d := range c.Dependencies {
+		r.Dependencies = append(r.Dependencies, record.DependencyUpdate{Name: d.Name, From: d.From, To: d.To})
+	}
+	return r
+}
