@@ -4,6 +4,6 @@ set -euo pipefail
 cd "$(dirname "$0")"
 for f in $(grep -rlE '^func Fuzz' --include='*_test.go' .); do
   for target in $(sed -n 's/^func \(Fuzz[A-Za-z]*\).*/\1/p' "$f"); do
-    go test "$(dirname "$f")" -run xxx -fuzz "^$target\$" -fuzztime "${1:-20s}"
+    go test "$(dirname "$f")" -run xxx -fuzz "^$target\$" -fuzztime "${1:-20s}" -fuzzminimizetime 1s
   done
 done

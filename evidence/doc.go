@@ -1,10 +1,12 @@
 // Package evidence reads the reports of other people's tools, scanners and
-// test runners, into the models of package record.
+// test runners, into the models of package record, and compares bills of
+// materials.
 //
-// A report is told by its content, never by its name. Reading is bounded: a
-// report unpacks to at most [MaxReport] bytes, and what is kept of it is
-// bounded too. A reader says that a scan is clean only where the report shows
-// that something was scanned.
+// A report is told by its content, never by its name (format.go). Reading is
+// bounded: a report unpacks to at most [MaxReport] bytes, streams are read
+// object by object, and what is kept is bounded too. A reader says that a scan
+// is clean only where the report shows that something was scanned. A severity
+// that the report does not state is unknown.
 //
-// It may import package record and parsers. It does no I/O.
+// It may import package record and the formats' own libraries. It does no I/O.
 package evidence

@@ -1,7 +1,10 @@
 package evidence
 
 import (
+	"bytes"
+	"compress/gzip"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,6 +33,28 @@ func TestScans(t *testing.T) {
 		{"gosec.sarif", "sarif", "gosec", 21, "high"},
 		{"semgrep.sarif", "sarif", "Semgrep OSS", 6, "high"},
 		{"staticcheck.sarif", "sarif", "Staticcheck", 3, "high"},
+		{"hadolint.sarif", "sarif", "Hadolint", 11, "high"},
+		{"govulncheck.sarif.gz", "sarif", "govulncheck", 29, "high"},
+		{"bandit.json", "bandit", "Bandit", 17, "high"},
+		{"cargo-audit.json", "cargo-audit", "cargo-audit", 4, "critical"},
+		{"checkov.json.gz", "checkov", "checkov", 49, "unknown"}, // severities are for customers
+		{"eslint.json", "eslint", "ESLint", 9, "high"},
+		{"eslint-json-with-metadata.json", "eslint", "ESLint", 9, "high"},
+		{"gitleaks.json", "gitleaks", "gitleaks", 5, "unknown"},
+		{"gl-sast-report.json", "gitlab-report", "Semgrep", 6, "high"},
+		{"gosec.json", "gosec", "gosec", 21, "high"},
+		{"govulncheck.json.gz", "govulncheck", "govulncheck", 29, "unknown"},
+		{"govulncheck.openvex.json", "openvex", "https://pkg.go.dev/golang.org/x/vuln/cmd/govulncheck", 17, "unknown"}, // what is not called is not affected
+		{"hadolint.codeclimate", "codeclimate", "", 11, "critical"},
+		{"hadolint.gitlab.json", "codeclimate", "", 11, "critical"},
+		{"hadolint.json", "hadolint", "hadolint", 11, "high"},
+		{"osv-scanner.cdx.json", "cyclonedx", "", 52, "critical"},
+		{"pip-audit.cdx.xml", "cyclonedx", "", 17, "unknown"},
+		{"pip-audit.json", "pip-audit", "pip-audit", 17, "unknown"},
+		{"semgrep.json", "semgrep", "Semgrep OSS", 6, "high"},
+		{"shellcheck.json", "shellcheck", "ShellCheck", 14, "high"},
+		{"shellcheck.json1.json", "shellcheck", "ShellCheck", 14, "high"},
+		{"staticcheck.json", "staticcheck", "Staticcheck", 3, "high"},
 	} {
 		t.Run(c.file, func(t *testing.T) {
 			r, err := Read(read(t, c.file))
@@ -120,11 +145,20 @@ func TestUnreadable(t *testing.T) {
 		"nothing":                      "",
 		"prose":                        "all is well",
 		"other JSON":                   `{"some":"thing"}`,
-		"another tool's results":       string(read(t, "bandit.json")),
+		"results of nobody":            `{"results":[{"some":"thing"}]}`,
+		"tests that bandit wrote":      string(read(t, "bandit-junit.xml")),
+		"tests that gosec wrote":       string(read(t, "gosec-junit.xml")),
+		"tests that semgrep wrote":     string(read(t, "semgrep-junit.xml")),
+		"tests that gitleaks wrote":    string(read(t, "gitleaks-junit.xml")),
+		"tests that checkov wrote":     string(read(t, "checkov-junit.xml.gz")),
+		"a bill of SPDX":               string(read(t, "npm.spdx.json")),
+		"an attestation of other kind": `{"_type":"https://in-toto.io/Statement/v1","predicateType":"https://slsa.dev/provenance/v1","predicate":{}}`,
+		"a test-result with no result": `{"_type":"https://in-toto.io/Statement/v1","predicateType":"https://in-toto.io/attestation/test-result/v0.1","predicate":{}}`,
 		"a run of npm audit that fail": string(read(t, "npm-audit-error.json")),
 		"SARIF of another version":     `{"version":"2.0.0","runs":[]}`,
 		"SARIF cut short":              `{"version":"2.1.0","runs":[{"results":[`,
 		"an array":                     `[1,2]`,
+		"an array cut short":           `[{"RuleID":"x","Secret":"y"},`,
 		"other XML":                    `<html><body/></html>`,
 		"XML cut short":                `<testsuite><testcase name="a">`,
 		"billion laughs":               `<!DOCTYPE l [<!ENTITY a "lol"><!ENTITY b "&a;&a;">]><testsuite><testcase name="&b;"/></testsuite>`,
@@ -150,6 +184,26 @@ func TestCleanNeedsProof(t *testing.T) {
 		"SARIF without a list":        {`{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"x"}}}]}`, false},
 		"SARIF of a run that failed":  {`{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"x"}},"invocations":[{"executionSuccessful":false}],"results":[]}]}`, false},
 		"osv-scanner without results": {`{"results":[]}`, false},
+		"an empty list":               {`[]`, false},
+		"pip-audit that skipped all":  {string(read(t, "pip-audit-all-skipped.json")), false},
+		"its bill":                    {string(read(t, "pip-audit-all-skipped.cdx.json")), false},
+		"a bill without weaknesses":   {string(read(t, "sbom.cdx.json")), false},
+		"a bill where none was found": {`{"bomFormat":"CycloneDX","specVersion":"1.6","components":[{"type":"library","name":"a"}],"vulnerabilities":[]}`, true},
+		"a bill where none counts":    {`{"bomFormat":"CycloneDX","specVersion":"1.6","components":[{"type":"library","name":"a"}],"vulnerabilities":[{"id":"CVE-1","analysis":{"state":"not_affected"}}]}`, true},
+		"govulncheck that failed":     {string(read(t, "govulncheck-module.json")), false},
+		"checkov of nothing":          {string(read(t, "checkov-empty.json")), false},
+		"bandit of nothing":           {`{"results":[],"metrics":{"_totals":{"loc":0}}}`, false},
+		"bandit of something":         {`{"results":[],"metrics":{"_totals":{"loc":7}}}`, true},
+		"semgrep of nothing":          {`{"version":"1","results":[],"paths":{"scanned":[]}}`, false},
+		"gosec of nothing":            {`{"Issues":[],"Stats":{"files":0}}`, false},
+		"cargo-audit of nothing":      {`{"lockfile":{"dependency-count":0},"vulnerabilities":{"list":[]}}`, false},
+		"eslint of a clean file":      {`[{"filePath":"a.js","messages":[]}]`, true},
+		"Trivy of nothing":            {`{"SchemaVersion":2,"ArtifactName":"."}`, false},
+		"Trivy of something":          {`{"SchemaVersion":2,"ArtifactName":".","Results":[{"Target":"go.mod"}]}`, true},
+		"Grype of nothing":            {`{"matches":[],"descriptor":{"name":"grype"},"distro":{"name":""}}`, false},
+		"Grype of a distribution":     {`{"matches":[],"descriptor":{"name":"grype"},"distro":{"name":"debian"}}`, true},
+		"an alert that was fixed":     {`{"action":"fixed","alert":{"state":"fixed","html_url":"u","security_advisory":{"ghsa_id":"GHSA-x"}}}`, true},
+		"VEX of what is not affected": {`{"@context":"https://openvex.dev/ns/v0.2.0","@id":"x","author":"a","version":1,"statements":[{"vulnerability":{"name":"CVE-1"},"status":"not_affected","justification":"component_not_present"}]}`, true},
 		"npm audit of nothing":        {`{"auditReportVersion":2,"vulnerabilities":{},"metadata":{"dependencies":{"total":0}}}`, false},
 		"npm audit of something":      {`{"auditReportVersion":2,"vulnerabilities":{},"metadata":{"dependencies":{"total":9}}}`, true},
 	} {
@@ -183,6 +237,12 @@ func TestPackAndUnpack(t *testing.T) {
 func read(t testing.TB, name string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("testdata", name))
+	if err == nil && strings.HasSuffix(name, ".gz") {
+		var z *gzip.Reader
+		if z, err = gzip.NewReader(bytes.NewReader(b)); err == nil {
+			b, err = io.ReadAll(z)
+		}
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,8 +250,14 @@ func read(t testing.TB, name string) []byte {
 }
 
 func FuzzRead(f *testing.F) {
-	for _, name := range []string{"npm-audit.json", "semgrep.sarif", "pytest.xml", "go-test.json", "gotestsum-junit.xml"} {
-		f.Add(read(f, name))
+	files, err := os.ReadDir("testdata")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files { // one seed and more for each reader
+		if info, err := file.Info(); err == nil && info.Mode().IsRegular() && info.Size() < 20_000 {
+			f.Add(read(f, file.Name()))
+		}
 	}
 	f.Add([]byte(`{"results":[{"packages":[{"package":{"name":"a"},"groups":[{"ids":["x"]}]}]}]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {

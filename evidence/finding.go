@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	packageurl "github.com/package-url/packageurl-go"
+
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -56,13 +58,13 @@ func clip(s string, n int) string {
 // bySeverity reads the words that tools use for a severity.
 func bySeverity(word string) string {
 	switch strings.ToLower(word) {
-	case "critical":
+	case "critical", "blocker":
 		return "critical"
 	case "high", "error", "important":
 		return "high"
-	case "moderate", "medium", "warning":
+	case "moderate", "medium", "warning", "major":
 		return "medium"
-	case "low", "note", "info":
+	case "low", "note", "info", "information", "inventory", "experiment", "minor", "style", "negligible":
 		return "low"
 	case "none":
 		return "none"
@@ -70,51 +72,57 @@ func bySeverity(word string) string {
 	return "unknown"
 }
 
-// byScore maps a CVSS base score to its rating (CVSS 3.1, section 5).
-func byScore(score float64) string {
-	switch {
-	case score >= 9:
-		return "critical"
-	case score >= 7:
-		return "high"
-	case score >= 4:
-		return "medium"
-	case score > 0:
-		return "low"
-	}
-	return "unknown"
-}
-
-// cvssVersion returns the version that a CVSS vector states.
-func cvssVersion(vector string) string {
-	if rest, ok := strings.CutPrefix(vector, "CVSS:"); ok {
-		v, _, _ := strings.Cut(rest, "/")
-		return v
-	}
-	return ""
+// purlTypes are the package URL types of OSV's ecosystems
+// (https://github.com/package-url/purl-spec).
+var purlTypes = map[string]string{
+	"npm": "npm", "PyPI": "pypi", "Go": "golang", "Maven": "maven", "crates.io": "cargo",
+	"RubyGems": "gem", "NuGet": "nuget", "Packagist": "composer",
 }
 
 // purl returns the package URL of a package of an OSV ecosystem.
 func purl(ecosystem, name, version string) string {
 	eco, _, _ := strings.Cut(ecosystem, ":")
-	typ := map[string]string{
-		"npm": "npm", "PyPI": "pypi", "Go": "golang", "Maven": "maven", "crates.io": "cargo",
-		"RubyGems": "gem", "NuGet": "nuget", "Packagist": "composer",
-	}[eco]
+	typ := purlTypes[eco]
 	if typ == "" || name == "" {
 		return ""
 	}
+	namespace := ""
 	switch typ {
 	case "pypi":
 		name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
 	case "maven":
-		name = strings.Replace(name, ":", "/", 1)
-	case "npm":
-		name = strings.Replace(name, "@", "%40", 1)
+		namespace, name, _ = strings.Cut(name, ":")
+	case "npm", "golang", "composer":
+		if i := strings.LastIndexByte(name, '/'); i > 0 {
+			namespace, name = name[:i], name[i+1:]
+		}
 	}
-	p := "pkg:" + typ + "/" + name
-	if version != "" {
-		p += "@" + strings.ReplaceAll(version, "+", "%2B")
+	return packageurl.NewPackageURL(typ, namespace, name, version, nil, "").ToString()
+}
+
+// splitPURL reads a package URL into OSV's names. Anything else is a package
+// of that name.
+func splitPURL(s string) (ecosystem, name, version string) {
+	p, err := packageurl.FromString(s)
+	if err != nil {
+		return "", s, ""
 	}
-	return p
+	name = p.Name
+	if p.Namespace != "" {
+		separator := "/"
+		if p.Type == "maven" {
+			separator = ":"
+		}
+		name = p.Namespace + separator + p.Name
+	}
+	ecosystem = p.Type
+	for osv, typ := range purlTypes {
+		if typ == p.Type {
+			ecosystem = osv
+		}
+	}
+	if version = p.Version; ecosystem == "Go" {
+		version = strings.TrimPrefix(version, "v")
+	}
+	return ecosystem, name, version
 }

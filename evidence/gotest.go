@@ -1,14 +1,5 @@
 package evidence
 
-import (
-	"bytes"
-	"errors"
-	"io"
-
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-)
-
 // goEvent is one line of go test -json (go doc test2json).
 type goEvent struct {
 	Action     string
@@ -17,24 +8,15 @@ type goEvent struct {
 	Test       string
 }
 
-func readGoTest(file []byte) (Result, bool, error) {
-	d := jsontext.NewDecoder(bytes.NewReader(file), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+func readGoTest(file []byte) (Result, error) {
 	cases := make(map[string]caseResult)
 	broken, finished := 0, 0
-	for n := 0; ; n++ {
-		var e goEvent
-		err := json.UnmarshalDecode(d, &e, lenient)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if n == 0 && (err != nil || e.Action == "" || e.Package == "" && e.ImportPath == "") {
-			return Result{}, false, nil
-		}
+	for e, err := range values[goEvent](file) {
 		if err != nil {
-			return Result{}, false, unreadable("go test -json, event %d: %v", n+1, err)
+			return Result{}, err
 		}
 		if len(cases) > maxCases {
-			return Result{}, false, unreadable("go test -json: over %d tests", maxCases)
+			return Result{}, unreadable("go test -json: over %d tests", maxCases)
 		}
 		name := e.Package + " " + e.Test
 		switch {
@@ -56,9 +38,9 @@ func readGoTest(file []byte) (Result, bool, error) {
 			cases[name] = failed
 		}
 	}
-	res := tally("go-test", cases)
+	res := tally(cases)
 	if broken > 0 || finished == 0 {
 		res.Conclusion = "failure"
 	}
-	return res, true, nil
+	return res, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 )
 
@@ -30,9 +31,9 @@ const (
 // readJUnit reads the JUnit XML that Surefire, pytest, jest, gotestsum and
 // others write. There is no standard; the counts in the attributes are often
 // wrong, so the test cases are counted.
-func readJUnit(file []byte) (Result, bool, error) {
+func readJUnit(file []byte) (Result, error) {
 	d := xml.NewDecoder(bytes.NewReader(file))
-	d.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil }
+	d.CharsetReader = asIs
 	cases := make(map[string]caseResult)
 	suites, depth, suiteErrors := 0, 0, 0
 	var current string
@@ -44,24 +45,28 @@ func readJUnit(file []byte) (Result, bool, error) {
 			break
 		}
 		if err != nil {
-			return Result{}, false, unreadable("XML: %v", err)
+			return Result{}, unreadable("XML: %v", err)
 		}
 		switch t := token.(type) {
 		case xml.StartElement:
 			depth++
 			if depth > maxXMLDepth || len(cases) > maxCases {
-				return Result{}, false, unreadable("XML: nested deeper than %d or over %d test cases", maxXMLDepth, maxCases)
+				return Result{}, unreadable("XML: nested deeper than %d or over %d test cases", maxXMLDepth, maxCases)
 			}
 			name := t.Name.Local
 			switch {
-			case depth == 1 && name != "testsuite" && name != "testsuites":
-				return Result{}, false, unreadable("XML of <%s>; of XML reports JUnit is read", name)
 			case name == "testsuite" || name == "testsuites":
 				suites++
+				if scanner := scannerOfSuite(attr(t, "name")); scanner != "" {
+					return Result{}, notTests(scanner)
+				}
 			case name == "testcase":
 				current, result, inCase = attr(t, "classname")+" "+attr(t, "name"), passed, depth
 			case inCase > 0 && depth == inCase+1 && (name == "failure" || name == "error"):
 				result = failed
+				if scanner := scannerOfFailure(current, attr(t, "message")); scanner != "" {
+					return Result{}, notTests(scanner)
+				}
 			case inCase > 0 && depth == inCase+1 && name == "skipped":
 				result = max(result, skipped)
 			case inCase == 0 && name == "error":
@@ -78,13 +83,47 @@ func readJUnit(file []byte) (Result, bool, error) {
 		}
 	}
 	if suites == 0 {
-		return Result{}, false, unreadable("XML without a <testsuite>")
+		return Result{}, unreadable("XML without a <testsuite>")
 	}
-	res := tally("junit", cases)
+	res := tally(cases)
 	if suiteErrors > 0 {
 		res.Conclusion = "error"
 	}
-	return res, true, nil
+	return res, nil
+}
+
+// Scanners write JUnit XML too, for CI systems that show nothing else. Their
+// failures are findings: read as tests, a clean build would seem broken.
+func scannerOfSuite(name string) string {
+	switch name {
+	case "gitleaks", "bandit":
+		return name
+	case "semgrep results":
+		return "semgrep"
+	}
+	return ""
+}
+
+var (
+	gosecFailure = regexp.MustCompile(`^Found \d+ vulnerabilit(y|ies)\. See stacktrace`)
+	checkovCase  = regexp.MustCompile(`\[[A-Z]+\]\[CKV2?_`)                             // "[NONE][CKV_DOCKER_2] Ensure ..."
+	trivyCase    = regexp.MustCompile(`\[(CRITICAL|HIGH|MEDIUM|LOW|UNKNOWN)\] [A-Z]+-`) // "[HIGH] CVE-..."
+)
+
+func scannerOfFailure(testcase, message string) string {
+	switch {
+	case gosecFailure.MatchString(message):
+		return "gosec"
+	case checkovCase.MatchString(testcase):
+		return "checkov"
+	case trivyCase.MatchString(testcase):
+		return "Trivy"
+	}
+	return ""
+}
+
+func notTests(scanner string) error {
+	return unreadable("it is JUnit XML that %s wrote: what fails in it are findings and not tests; hand in its JSON or SARIF as a scan", scanner)
 }
 
 func attr(t xml.StartElement, name string) string {
@@ -98,8 +137,8 @@ func attr(t xml.StartElement, name string) string {
 
 // tally sums up test cases. A run without a single test shows nothing, so its
 // conclusion is error, not success.
-func tally(format string, cases map[string]caseResult) Result {
-	res := Result{Format: format, Conclusion: "success"}
+func tally(cases map[string]caseResult) Result {
+	res := Result{Conclusion: "success"}
 	for _, name := range slices.Sorted(maps.Keys(cases)) {
 		switch cases[name] {
 		case passed:

@@ -11,15 +11,55 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// npmReport is the output of npm audit --json, report version 2.
+// npmReport is the output of npm audit --json: report version 2, and what version 1
+// and a run that failed have in its place.
 type npmReport struct {
 	Version         int                   `json:"auditReportVersion"`
 	Vulnerabilities map[string]npmPackage `json:"vulnerabilities"`
 	Metadata        struct {
-		Dependencies struct {
-			Total int `json:"total"`
-		} `json:"dependencies"`
+		Dependencies npmCount `json:"dependencies"`
 	} `json:"metadata"`
+
+	Advisories map[string]npmAdvisory1 `json:"advisories"` // version 1
+
+	Error   jsontext.Value `json:"error"` // a run that failed
+	Message string         `json:"message"`
+}
+
+// npmCount is the number of dependencies looked at: an object with a total in
+// version 2, a number in version 1.
+type npmCount struct{ total int }
+
+// UnmarshalJSON reads either form.
+func (c *npmCount) UnmarshalJSON(b []byte) error {
+	var v2 struct {
+		Total int `json:"total"`
+	}
+	if b[0] != '{' {
+		return json.Unmarshal(b, &c.total)
+	}
+	err := json.Unmarshal(b, &v2)
+	c.total = v2.Total
+	return err
+}
+
+// npmAdvisory1 is an advisory of version 1.
+type npmAdvisory1 struct {
+	GHSA     string   `json:"github_advisory_id"`
+	CVEs     []string `json:"cves"`
+	Title    string   `json:"title"`
+	URL      string   `json:"url"`
+	Severity string   `json:"severity"`
+	Module   string   `json:"module_name"`
+	Patched  string   `json:"patched_versions"`
+	CVSS     struct {
+		Score  float64 `json:"score"`
+		Vector string  `json:"vectorString"`
+	} `json:"cvss"`
+	Findings []struct {
+		Version string   `json:"version"`
+		Paths   []string `json:"paths"`
+	} `json:"findings"`
 }
 
 type npmPackage struct {
@@ -42,41 +82,53 @@ type npmAdvisory struct {
 	} `json:"cvss"`
 }
 
-func readNPMAudit(file []byte) (Result, bool, error) {
-	var probe struct {
-		Version    int            `json:"auditReportVersion"`
-		StatusCode int            `json:"statusCode"`
-		Method     string         `json:"method"`
-		Error      jsontext.Value `json:"error"`
-		Message    string         `json:"message"`
-	}
-	if err := json.Unmarshal(file, &probe, lenient); err != nil {
-		return Result{}, false, nil
-	}
-	if probe.Version == 0 && len(probe.Error) > 0 && (probe.StatusCode != 0 || probe.Method != "") {
-		return Result{}, false, unreadable("npm audit failed: %s", probe.Message)
-	}
-	if probe.Version == 0 {
-		return Result{}, false, nil
-	}
-	if probe.Version != 2 {
-		return Result{}, false, unreadable("npm audit report version %d; only 2 is read (npm 7 and newer)", probe.Version)
-	}
-	var r npmReport
-	if err := json.Unmarshal(file, &r, lenient); err != nil {
-		return Result{}, false, unreadable("npm audit: %v", err)
+func readNPMAudit(file []byte) (Result, error) {
+	r, err := decodeJSON[npmReport](file)
+	switch {
+	case err != nil:
+		return Result{}, err
+	case r.Version == 0 && len(r.Error) > 0:
+		return Result{}, unreadable("npm audit failed: %s", r.Message)
+	case r.Version == 0:
+		return npmVersion1(r)
+	case r.Version != 2:
+		return Result{}, unreadable("npm audit report version %d; 1 and 2 are read", r.Version)
 	}
 	var findings []record.Finding
 	for _, name := range slices.Sorted(maps.Keys(r.Vulnerabilities)) {
 		fs, err := npmFindings(r.Vulnerabilities[name])
 		if err != nil {
-			return Result{}, false, err
+			return Result{}, err
 		}
 		findings = append(findings, fs...)
 	}
-	res := Result{Format: "npm-audit", Tool: "npm audit", Scan: true}
-	res.Summary, res.Findings = collect(findings, r.Metadata.Dependencies.Total > 0)
-	return res, true, nil
+	return scanned("npm audit", "", findings, r.Metadata.Dependencies.total > 0)
+}
+
+// npmVersion1 reads the report of npm 6, which pnpm and yarn 1 write to this
+// day: advisories by their number, each with the places where it was found.
+func npmVersion1(r npmReport) (Result, error) {
+	var findings []record.Finding
+	for _, key := range slices.Sorted(maps.Keys(r.Advisories)) {
+		a := r.Advisories[key]
+		f := record.Finding{
+			ID: a.GHSA, Aliases: a.CVEs, Title: a.Title, URL: a.URL, Severity: bySeverity(a.Severity),
+			Score: a.CVSS.Score, ScoreVersion: cvssVersion(a.CVSS.Vector),
+			Package: a.Module, Ecosystem: "npm", Fixed: lowestAbove(strings.Split(a.Patched, "||"), ""),
+		}
+		if f.ID == "" {
+			f.ID = a.URL[strings.LastIndexByte(a.URL, '/')+1:]
+		}
+		if len(a.Findings) > 0 {
+			f.Installed = a.Findings[0].Version
+			if len(a.Findings[0].Paths) > 0 {
+				f.Path = a.Findings[0].Paths[0]
+			}
+		}
+		f.PURL = purl("npm", f.Package, f.Installed)
+		findings = append(findings, f)
+	}
+	return scanned("npm audit", "", findings, r.Metadata.Dependencies.total > 0)
 }
 
 // npmFindings returns the advisories of a package. An entry whose via is a

@@ -3,15 +3,8 @@ package evidence
 import (
 	"strconv"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/changetrail/changetrail/record"
 )
-
-// lenient reads what tools write: some repeat members, some write bytes that
-// are not UTF-8.
-var lenient = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
 // osvReport is the JSON output of osv-scanner
 // (https://google.github.io/osv-scanner/output/).
@@ -65,31 +58,23 @@ type osvVulnerability struct {
 	} `json:"database_specific"`
 }
 
-func readOSVScanner(file []byte) (Result, bool, error) {
-	var members map[string]jsontext.Value
-	if err := json.Unmarshal(file, &members, lenient); err != nil || members["results"].Kind() != '[' {
-		return Result{}, false, nil
-	}
-	delete(members, "results")
-	delete(members, "experimental_config")
-	var r osvReport
-	if err := json.Unmarshal(file, &r, lenient); err != nil || len(r.Results) == 0 && len(members) > 0 {
-		return Result{}, false, nil // other tools write results too
+func readOSVScanner(file []byte) (Result, error) {
+	r, err := decodeJSON[osvReport](file)
+	if err != nil {
+		return Result{}, err
 	}
 	var findings []record.Finding
-	scanned := false
+	looked := false
 	for _, result := range r.Results {
 		if result.Packages == nil {
-			return Result{}, false, nil
+			return Result{}, unreadable("results without packages are none of osv-scanner")
 		}
 		for _, p := range *result.Packages {
-			scanned = true
+			looked = true
 			findings = append(findings, osvFindings(p, result.Source.Path)...)
 		}
 	}
-	res := Result{Format: "osv-scanner", Tool: "osv-scanner", Scan: true}
-	res.Summary, res.Findings = collect(findings, scanned)
-	return res, true, nil
+	return scanned("osv-scanner", "", findings, looked)
 }
 
 // osvFindings returns one finding for each group: a group is one weakness

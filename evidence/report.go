@@ -130,10 +130,6 @@ type Result struct {
 	Conclusion     string   // of tests: success, failure or error
 }
 
-// A reader reads one format. It returns false where file is something else,
-// and an error where it is that format, and broken.
-type reader func(file []byte) (Result, bool, error)
-
 // Read tells the format of a report by its content and reads it. Its errors
 // wrap [ErrUnreadable].
 func Read(file []byte) (res Result, err error) {
@@ -145,26 +141,15 @@ func Read(file []byte) (res Result, err error) {
 	if len(file) > MaxReport {
 		return Result{}, unreadable("the file has %d bytes, at most %d are read", len(file), MaxReport)
 	}
-	for _, read := range readers(file) {
-		res, ok, err := read(file)
-		if err != nil {
-			return Result{}, err
-		}
-		if ok {
-			return res, nil
-		}
+	f, err := formatOf(file)
+	if err != nil {
+		return Result{}, err
 	}
-	return Result{}, unreadable("its format is none of sarif, osv-scanner, npm-audit, junit, go-test")
-}
-
-func readers(file []byte) []reader {
-	switch trimmed := bytes.TrimLeft(file, "\ufeff \t\r\n"); {
-	case len(trimmed) > 0 && trimmed[0] == '<':
-		return []reader{readJUnit}
-	case len(trimmed) > 0 && trimmed[0] == '{':
-		return []reader{readSARIF, readNPMAudit, readOSVScanner, readGoTest}
+	if res, err = f.read(file); err != nil {
+		return Result{}, err
 	}
-	return nil
+	res.Format, res.Scan = f.name, !f.tests
+	return res, nil
 }
 
 // ReadScan fills f from the report that it carries.

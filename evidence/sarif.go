@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"cmp"
 	"regexp"
 	"strconv"
 	"strings"
@@ -75,36 +76,25 @@ type sarifResult struct {
 	Properties jsontext.Value `json:"properties"`
 }
 
-func readSARIF(file []byte) (Result, bool, error) {
-	var probe struct {
-		Version string         `json:"version"`
-		Schema  string         `json:"$schema"`
-		Runs    jsontext.Value `json:"runs"`
+func readSARIF(file []byte) (Result, error) {
+	log, err := decodeJSON[sarifLog](file)
+	if err != nil {
+		return Result{}, err
 	}
-	if err := json.Unmarshal(file, &probe, lenient); err != nil || probe.Runs.Kind() != '[' || probe.Version == "" {
-		return Result{}, false, nil
+	if log.Version != "2.1.0" {
+		return Result{}, unreadable("SARIF %s; only 2.1.0 is read", log.Version)
 	}
-	if probe.Version != "2.1.0" {
-		return Result{}, false, unreadable("SARIF %s; only 2.1.0 is read", probe.Version)
-	}
-	var log sarifLog
-	if err := json.Unmarshal(file, &log, lenient); err != nil {
-		return Result{}, false, unreadable("SARIF: %v", err)
-	}
-	res := Result{Format: "sarif", Scan: true}
+	var tool, version string
 	var findings []record.Finding
-	scanned := false
+	looked := false
 	for _, run := range log.Runs {
-		if res.Tool == "" {
-			res.Tool, res.ToolVersion = run.Tool.Driver.Name, run.Tool.Driver.Version
-			if res.ToolVersion == "" {
-				res.ToolVersion = run.Tool.Driver.SemanticVersion
-			}
+		if tool == "" {
+			tool, version = run.Tool.Driver.Name, cmp.Or(run.Tool.Driver.Version, run.Tool.Driver.SemanticVersion)
 		}
 		if run.Results == nil {
 			continue
 		}
-		scanned = scanned || ranWell(run)
+		looked = looked || ranWell(run)
 		for _, r := range *run.Results {
 			if len(r.Suppressions) > 0 || r.Kind != "" && r.Kind != "fail" && r.Kind != "open" && r.Kind != "review" {
 				continue
@@ -112,8 +102,7 @@ func readSARIF(file []byte) (Result, bool, error) {
 			findings = append(findings, sarifFinding(run, r))
 		}
 	}
-	res.Summary, res.Findings = collect(findings, scanned)
-	return res, true, nil
+	return scanned(tool, version, findings, looked)
 }
 
 // ranWell reports whether a run with results, perhaps none, shows that it

@@ -51,3 +51,23 @@ func comparePart(a, b string) int {
 	}
 	return strings.Compare(a, b)
 }
+
+// lowestAbove returns the lowest of versions above installed, or the lowest of
+// all where that is not known. Comparison signs before a version are skipped.
+func lowestAbove(versions []string, installed string) string {
+	best := ""
+	for _, v := range versions {
+		v = strings.TrimLeft(strings.TrimSpace(v), "<>=^~ ")
+		if v, _, _ = strings.Cut(v, " "); v == "" {
+			continue
+		}
+		v = strings.TrimSuffix(v, ",")
+		if installed != "" && compareVersions(v, installed) <= 0 {
+			continue
+		}
+		if best == "" || compareVersions(v, best) < 0 {
+			best = v
+		}
+	}
+	return best
+}

@@ -153,7 +153,7 @@ type Tool struct {
 // A Report is a file that a tool wrote, carried in the event or named by its
 // digest. A report of more than a few KB travels best as gzip+base64.
 type Report struct {
-	Format   string `json:"format,omitempty" schema:"max=64" doc:"sarif, osv-scanner, npm-audit, junit, go-test; told by content where left out"`
+	Format   string `json:"format,omitempty" schema:"max=64" doc:"told by content (docs/evidence.md); what is stated here is not relied on"`
 	Encoding string `json:"encoding,omitempty" schema:"enum=text|base64|gzip+base64|json" doc:"how content holds the file; text where left out"`
 	Content  Free   `json:"content,omitzero" doc:"the file: a string in the encoding named, or (json) the JSON value itself"`
 	Digest   string `json:"digest,omitempty" schema:"format=digest" doc:"sha256 of the file, byte for byte as the tool wrote it"`

@@ -1,0 +1,79 @@
+package evidence
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// cargoReport is cargo audit --json (crate rustsec, report.rs).
+type cargoReport struct {
+	Lockfile struct {
+		Dependencies int `json:"dependency-count"`
+	} `json:"lockfile"`
+	Vulnerabilities struct {
+		List []cargoFinding `json:"list"`
+	} `json:"vulnerabilities"`
+	Warnings map[string][]cargoFinding `json:"warnings"` // by kind: unmaintained, unsound, notice, yanked
+}
+
+type cargoFinding struct {
+	Advisory *struct {
+		ID      string   `json:"id"`
+		Aliases []string `json:"aliases"`
+		Title   string   `json:"title"`
+		URL     string   `json:"url"`
+		CVSS    string   `json:"cvss"`
+	} `json:"advisory"`
+	Versions struct {
+		Patched []string `json:"patched"`
+	} `json:"versions"`
+	Package struct {
+		Name    string `json:"name"`
+		Version string `json:"version"`
+	} `json:"package"`
+}
+
+func readCargoAudit(file []byte) (Result, error) {
+	r, err := decodeJSON[cargoReport](file)
+	if err != nil {
+		return Result{}, err
+	}
+	var findings []record.Finding
+	for _, v := range r.Vulnerabilities.List {
+		findings = append(findings, v.finding("vulnerability"))
+	}
+	for _, kind := range slices.Sorted(maps.Keys(r.Warnings)) {
+		for _, w := range r.Warnings[kind] {
+			findings = append(findings, w.finding(kind))
+		}
+	}
+	return scanned("cargo-audit", "", findings, r.Lockfile.Dependencies > 0)
+}
+
+func (v cargoFinding) finding(kind string) record.Finding {
+	f := record.Finding{
+		ID: kind, Title: v.Package.Name + " is " + kind, Package: v.Package.Name, Ecosystem: "crates.io",
+		PURL: purl("crates.io", v.Package.Name, v.Package.Version), Installed: v.Package.Version,
+	}
+	if a := v.Advisory; a != nil {
+		f.ID, f.Aliases, f.Title, f.URL = a.ID, a.Aliases, a.Title, a.URL
+		if f.URL == "" {
+			f.URL = "https://rustsec.org/advisories/" + a.ID
+		}
+		if f.Score, f.ScoreVersion = baseScore(a.CVSS); f.Score > 0 {
+			f.Severity = byScore(f.Score)
+		}
+	}
+	var patched []string // each a range: ">=0.6.14, <1.0.0"
+	for _, p := range v.Versions.Patched {
+		lower, _, _ := strings.Cut(p, ",")
+		if !strings.HasPrefix(strings.TrimSpace(lower), "<") {
+			patched = append(patched, lower)
+		}
+	}
+	f.Fixed = lowestAbove(patched, f.Installed)
+	return f
+}

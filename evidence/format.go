@@ -1,0 +1,240 @@
+package evidence
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"io"
+	"iter"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// A format is one kind of report: how it is known, and how it is read. A
+// reader meets only files that is has said yes to.
+type format struct {
+	name  string
+	tests bool // results of tests, else of a scan
+	is    func(shape) bool
+	read  func(file []byte) (Result, error)
+}
+
+// formats in the order in which they are tried. What a format is known by is
+// what its tool always writes and no other one does.
+func formats() []format {
+	return []format{
+		{name: "sarif", is: func(s shape) bool { return s.has("runs", '[') && s.has("version", '"') }, read: readSARIF},
+		{name: "trivy", is: func(s shape) bool { return s.has("SchemaVersion", '0') && s.has("ArtifactName", '"') }, read: readTrivy},
+		{name: "grype", is: func(s shape) bool { return s.has("matches", '[') && s.has("descriptor", '{') }, read: readGrype},
+		{name: "cyclonedx", is: func(s shape) bool { return s.text("bomFormat") == "CycloneDX" || s.root == "bom" }, read: readCycloneDX},
+		{name: "openvex", is: func(s shape) bool {
+			return s.has("statements", '[') && hasPrefix(s.text("@context"), "https://openvex.dev/ns")
+		}, read: readOpenVEX},
+		{name: "govulncheck", is: func(s shape) bool { return s.has("config", '{') && !s.array }, read: readGovulncheck},
+		{name: "gosec", is: func(s shape) bool { return s.has("Issues", '[') && s.has("Stats", '{') }, read: readGosec},
+		{name: "bandit", is: func(s shape) bool { return s.has("results", '[') && s.has("metrics", '{') }, read: readBandit},
+		{name: "semgrep", is: func(s shape) bool { return s.has("results", '[') && s.has("paths", '{') }, read: readSemgrep},
+		{name: "eslint", is: func(s shape) bool {
+			return s.array && s.has("filePath", '"') && s.has("messages", '[') || s.has("results", '[') && s.has("metadata", '{')
+		}, read: readESLint},
+		{name: "checkov", is: func(s shape) bool { return s.has("check_type", '"') || s.has("checkov_version", '"') }, read: readCheckov},
+		{name: "osv-scanner", is: func(s shape) bool { return s.has("results", '[') && !s.array }, read: readOSVScanner},
+		{name: "npm-audit", is: func(s shape) bool {
+			return s.has("auditReportVersion", '0') || s.has("advisories", '{') || s.has("error", 0) && (s.has("statusCode", '0') || s.has("method", '"'))
+		}, read: readNPMAudit},
+		{name: "pip-audit", is: func(s shape) bool {
+			return s.has("dependencies", '[') && s.has("fixes", '[') || s.array && s.has("name", '"') && (s.has("vulns", '[') || s.has("skip_reason", '"'))
+		}, read: readPipAudit},
+		{name: "cargo-audit", is: func(s shape) bool { return s.has("lockfile", '{') && s.has("vulnerabilities", '{') }, read: readCargoAudit},
+		{name: "gitleaks", is: func(s shape) bool { return s.array && s.has("RuleID", '"') && s.has("Secret", '"') }, read: readGitleaks},
+		{name: "shellcheck", is: func(s shape) bool {
+			return s.has("comments", '[') || s.array && s.has("code", '0') && s.has("file", '"') && s.has("level", '"')
+		}, read: readShellCheck},
+		{name: "hadolint", is: func(s shape) bool {
+			return s.array && s.has("code", '"') && s.has("file", '"') && s.has("level", '"')
+		}, read: readHadolint},
+		{name: "codeclimate", is: func(s shape) bool { return s.has("check_name", '"') && s.has("location", '{') }, read: readCodeClimate},
+		{name: "staticcheck", is: func(s shape) bool { return !s.array && s.has("code", '"') && s.has("location", '{') }, read: readStaticcheck},
+		{name: "gitlab-report", is: func(s shape) bool { return s.has("vulnerabilities", '[') && s.has("scan", '{') }, read: readGitLabReport},
+		{name: "github-alert", is: isGitHubAlert, read: readGitHubAlerts},
+		{name: "empty-list", is: func(s shape) bool { return s.array && s.empty }, read: readEmptyList},
+		{name: "in-toto-test-result", tests: true, is: func(s shape) bool {
+			return hasPrefix(s.text("predicateType"), testResultType) || s.text("payloadType") == intotoPayload
+		}, read: readTestResult},
+		{name: "go-test", tests: true, is: func(s shape) bool {
+			return !s.array && s.has("Action", '"') && (s.has("Package", '"') || s.has("ImportPath", '"'))
+		}, read: readGoTest},
+		{name: "junit", tests: true, is: func(s shape) bool { return s.root == "testsuites" || s.root == "testsuite" }, read: readJUnit},
+	}
+}
+
+// formatOf tells the format of a file by its content.
+func formatOf(file []byte) (format, error) {
+	s, err := look(file)
+	if err != nil {
+		return format{}, err
+	}
+	known := ""
+	for _, f := range formats() {
+		if f.is(s) {
+			return f, nil
+		}
+		if f.name != "empty-list" {
+			known += ", " + f.name
+		}
+	}
+	if s.root != "" {
+		return format{}, unreadable("XML of <%s>; of XML reports JUnit and CycloneDX are read", s.root)
+	}
+	return format{}, unreadable("its format is none of %s", known[2:])
+}
+
+// A shape is what can be seen of a file without reading it as any format: the
+// root element of XML, or the members of the first JSON object: the file
+// itself, the first of a stream, or the first element of an array.
+type shape struct {
+	root    string // XML
+	array   bool
+	empty   bool // an array without elements
+	members map[string]jsontext.Kind
+	texts   map[string]string
+}
+
+// has reports whether there is a member of that kind; kind 0 is any.
+func (s shape) has(name string, kind jsontext.Kind) bool {
+	k, ok := s.members[name]
+	return ok && (kind == 0 || k == kind)
+}
+
+func (s shape) text(name string) string { return s.texts[name] }
+
+func look(file []byte) (shape, error) {
+	file = bytes.TrimLeft(file, "\ufeff \t\r\n\x00")
+	if len(file) == 0 {
+		return shape{}, unreadable("the file is empty")
+	}
+	if file[0] == '<' {
+		root, err := rootOf(file)
+		return shape{root: root}, err
+	}
+	if file[0] != '{' && file[0] != '[' {
+		return shape{}, unreadable("it is neither JSON nor XML; hand in what the tool writes for machines, not for people")
+	}
+	s := shape{array: file[0] == '[', members: make(map[string]jsontext.Kind), texts: make(map[string]string)}
+	d := newDecoder(file)
+	if s.array {
+		_, _ = d.ReadToken()
+		if s.empty = d.PeekKind() == ']'; s.empty {
+			return s, nil
+		}
+	}
+	if d.PeekKind() != '{' {
+		return s, nil
+	}
+	_, _ = d.ReadToken()
+	for d.PeekKind() == '"' {
+		name, err := d.ReadToken()
+		if err != nil {
+			return s, unreadable("JSON: %v", err)
+		}
+		key := name.String()
+		v, err := d.ReadValue()
+		if err != nil {
+			return s, unreadable("JSON: %v", err)
+		}
+		s.members[key] = v.Kind()
+		if v.Kind() == '"' && len(v) < 256 {
+			var text string
+			_ = json.Unmarshal(v, &text, lenient)
+			s.texts[key] = text
+		}
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return s, unreadable("JSON: %v", err)
+	}
+	return s, nil
+}
+
+func rootOf(file []byte) (string, error) {
+	d := xml.NewDecoder(bytes.NewReader(file))
+	d.CharsetReader = asIs
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return "", unreadable("XML: %v", err)
+		}
+		if t, ok := token.(xml.StartElement); ok {
+			return t.Name.Local, nil
+		}
+	}
+}
+
+// asIs reads every charset as it stands: names of tests and packages are ASCII
+// in all that matters, and a report is not refused for its umlauts.
+func asIs(_ string, r io.Reader) (io.Reader, error) { return r, nil }
+
+// lenient reads what tools write: some repeat members, some write bytes that
+// are not UTF-8.
+var lenient = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+
+func newDecoder(file []byte) *jsontext.Decoder {
+	return jsontext.NewDecoder(bytes.NewReader(file), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+}
+
+// decodeJSON reads file as one T.
+func decodeJSON[T any](file []byte) (T, error) {
+	var v T
+	if err := json.Unmarshal(bytes.TrimPrefix(file, []byte("\ufeff")), &v, lenient); err != nil {
+		return v, unreadable("%v", err)
+	}
+	return v, nil
+}
+
+// values yields the JSON values of a stream one by one, the elements of a
+// top-level array alike. Between values, NUL is white space (CodeClimate).
+func values[T any](file []byte) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		file = bytes.TrimPrefix(file, []byte("\ufeff"))
+		if bytes.IndexByte(file, 0) >= 0 {
+			file = bytes.ReplaceAll(file, []byte{0}, []byte{'\n'})
+		}
+		d := newDecoder(file)
+		array := d.PeekKind() == '['
+		if array {
+			_, _ = d.ReadToken()
+		}
+		for {
+			var v T
+			if array && d.PeekKind() == ']' {
+				return
+			}
+			err := json.UnmarshalDecode(d, &v, lenient)
+			if errors.Is(err, io.EOF) && !array {
+				return
+			}
+			if err != nil {
+				yield(v, unreadable("%v", err))
+				return
+			}
+			if !yield(v, nil) {
+				return
+			}
+		}
+	}
+}
+
+// scanned is what a reader of scans returns.
+func scanned(tool, version string, findings []record.Finding, looked bool) (Result, error) {
+	res := Result{Tool: tool, ToolVersion: version}
+	res.Summary, res.Findings = collect(findings, looked)
+	return res, nil
+}
+
+// readEmptyList reads "[]", which several tools write when they found nothing,
+// and also when they looked at nothing.
+func readEmptyList([]byte) (Result, error) { return scanned("", "", nil, false) }
+
+func hasPrefix(s, prefix string) bool { return len(s) >= len(prefix) && s[:len(prefix)] == prefix }

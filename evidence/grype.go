@@ -1,0 +1,83 @@
+package evidence
+
+import "github.com/changetrail/changetrail/record"
+
+// grypeReport is Grype's JSON (grype/presenter/models of its source).
+type grypeReport struct {
+	Matches []grypeMatch `json:"matches"`
+	Ignored []grypeMatch `json:"ignoredMatches"`
+	Distro  struct {
+		Name string `json:"name"`
+	} `json:"distro"`
+	Descriptor struct {
+		Version string `json:"version"`
+	} `json:"descriptor"`
+}
+
+type grypeMatch struct {
+	Vulnerability grypeVulnerability   `json:"vulnerability"`
+	Related       []grypeVulnerability `json:"relatedVulnerabilities"`
+	Artifact      struct {
+		Name      string `json:"name"`
+		Version   string `json:"version"`
+		Type      string `json:"type"`
+		PURL      string `json:"purl"`
+		Locations []struct {
+			Path string `json:"path"`
+		} `json:"locations"`
+	} `json:"artifact"`
+}
+
+type grypeVulnerability struct {
+	ID          string `json:"id"`
+	DataSource  string `json:"dataSource"`
+	Severity    string `json:"severity"`
+	Description string `json:"description"`
+	CVSS        []struct {
+		Version string `json:"version"`
+		Metrics struct {
+			BaseScore float64 `json:"baseScore"`
+		} `json:"metrics"`
+	} `json:"cvss"`
+	Fix struct {
+		Versions []string `json:"versions"`
+	} `json:"fix"`
+}
+
+// readGrype reads a report of Grype. It does not say how many packages were
+// looked at: an empty one is proof of a scan only where a distribution was
+// recognised or something was ignored on purpose.
+func readGrype(file []byte) (Result, error) {
+	r, err := decodeJSON[grypeReport](file)
+	if err != nil {
+		return Result{}, err
+	}
+	findings := make([]record.Finding, 0, len(r.Matches))
+	for _, m := range r.Matches {
+		v := m.Vulnerability
+		f := record.Finding{
+			ID: v.ID, Title: v.Description, URL: v.DataSource, Severity: bySeverity(v.Severity),
+			Package: m.Artifact.Name, Ecosystem: m.Artifact.Type, PURL: m.Artifact.PURL, Installed: m.Artifact.Version,
+			Fixed: lowestAbove(v.Fix.Versions, m.Artifact.Version),
+		}
+		for _, o := range append([]grypeVulnerability{v}, m.Related...) {
+			if o.ID != v.ID {
+				f.Aliases = append(f.Aliases, o.ID)
+			}
+			if f.Title == "" {
+				f.Title = o.Description
+			}
+			for _, c := range o.CVSS {
+				if f.Score == 0 || compareVersions(c.Version, f.ScoreVersion) > 0 && o.ID == v.ID {
+					f.Score, f.ScoreVersion = c.Metrics.BaseScore, c.Version
+				}
+			}
+		}
+		f.Aliases = distinct(f.Aliases)
+		if len(m.Artifact.Locations) > 0 {
+			f.Path = m.Artifact.Locations[0].Path
+		}
+		findings = append(findings, f)
+	}
+	return scanned("Grype", r.Descriptor.Version, findings, r.Distro.Name != "" || len(r.Ignored) > 0)
+}

@@ -1,0 +1,132 @@
+package evidence
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+
+	cdx "github.com/CycloneDX/cyclonedx-go"
+	spdxjson "github.com/spdx/tools-golang/json"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// Delta returns what changed from one bill of materials to another, sorted by
+// name: an update has both versions, a package that is new no From, one that
+// is gone no To. Bills are CycloneDX (JSON, XML) or SPDX 2 (JSON); the two need
+// not be of one format. Errors wrap [ErrUnreadable].
+func Delta(before, after []byte) ([]record.DependencyUpdate, error) {
+	old, err := components(before)
+	if err != nil {
+		return nil, err
+	}
+	now, err := components(after)
+	if err != nil {
+		return nil, err
+	}
+	var out []record.DependencyUpdate
+	for key, versions := range now {
+		gone := slices.DeleteFunc(slices.Clone(old[key]), func(v string) bool { return slices.Contains(versions, v) })
+		came := slices.DeleteFunc(slices.Clone(versions), func(v string) bool { return slices.Contains(old[key], v) })
+		out = append(out, updates(key, gone, came)...)
+	}
+	for key, versions := range old {
+		if _, there := now[key]; !there {
+			out = append(out, updates(key, versions, nil)...)
+		}
+	}
+	slices.SortFunc(out, func(a, b record.DependencyUpdate) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Ecosystem, b.Ecosystem), cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
+	})
+	return out, nil
+}
+
+// updates pairs the versions that are gone with those that came, lowest first:
+// a lock file may hold a package in several versions.
+func updates(key component, gone, came []string) []record.DependencyUpdate {
+	slices.SortFunc(gone, compareVersions)
+	slices.SortFunc(came, compareVersions)
+	var out []record.DependencyUpdate
+	for i := range max(len(gone), len(came)) {
+		u := record.DependencyUpdate{Name: key.name, Ecosystem: key.ecosystem}
+		if i < len(gone) {
+			u.From = gone[i]
+		}
+		if i < len(came) {
+			u.To = came[i]
+		}
+		out = append(out, u)
+	}
+	return out
+}
+
+type component struct{ ecosystem, name string }
+
+// components returns the packages of a bill with their versions.
+func components(file []byte) (map[component][]string, error) {
+	s, err := look(file)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[component][]string)
+	add := func(purl, name, version string) {
+		c := component{name: name}
+		if purl != "" {
+			c.ecosystem, c.name, version = splitPURL(purl)
+		}
+		if c.name != "" && !slices.Contains(out[c], version) {
+			out[c] = append(out[c], version)
+		}
+	}
+	switch {
+	case s.text("bomFormat") == "CycloneDX" || s.root == "bom":
+		bom, err := decodeBOM(file)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range flatten(bom.Components) {
+			name := c.Name
+			if c.Group != "" {
+				name = c.Group + "/" + c.Name
+			}
+			add(c.PackageURL, name, c.Version)
+		}
+	case s.has("spdxVersion", '"'):
+		doc, err := spdxjson.Read(bytes.NewReader(file))
+		if err != nil {
+			return nil, unreadable("SPDX: %v", err)
+		}
+		described := make(map[string]bool) // the thing itself is none of its parts
+		for _, r := range doc.Relationships {
+			if r.Relationship == "DESCRIBES" {
+				described[string(r.RefB.ElementRefID)] = true
+			}
+		}
+		for _, p := range doc.Packages {
+			purl := ""
+			for _, r := range p.PackageExternalReferences {
+				if r.RefType == "purl" {
+					purl = r.Locator
+				}
+			}
+			if !described[string(p.PackageSPDXIdentifier)] {
+				add(purl, p.PackageName, p.PackageVersion)
+			}
+		}
+	default:
+		return nil, unreadable("it is no bill of materials; CycloneDX (JSON, XML) and SPDX 2 (JSON) are read")
+	}
+	return out, nil
+}
+
+// flatten returns components and the components within them.
+func flatten(list *[]cdx.Component) []cdx.Component {
+	if list == nil {
+		return nil
+	}
+	var out []cdx.Component
+	for _, c := range *list {
+		out = append(append(out, c), flatten(c.Components)...)
+	}
+	return out
+}
