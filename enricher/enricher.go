@@ -205,8 +205,7 @@ func (e *Enricher) fold() ([]*stream.Record, map[record.ChangeID]*record.Record,
 	err := parallel(len(touched), func(i int) error {
 		id := touched[i]
 		t, c := e.state.work.touched[id], e.state.work.changes[id]
-		r := record.Fold(id, c.facts)
-		place(r, e.conf.Policy, e.conf.Controls)
+		r := fold(id, c.facts, e.conf.Policy, e.conf.Controls)
 		records[i] = r
 		value := e.room.append(16<<10, func(b []byte) []byte { return schemas.Seal(b, r, c.revision+1, c.digest) })
 		if len(value) == 0 { // the same as before

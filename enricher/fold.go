@@ -2,6 +2,7 @@ package enricher
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/policy"
@@ -24,8 +25,22 @@ func Decode(r *stream.Record) (record.Event, error) {
 // whatever order. It is what an enricher arrives at step by step, said in one
 // line; tests and rebuilds hold the steps against it.
 func Fold(id record.ChangeID, events []record.Event, p *policy.Policy, m *controls.Matrix) *record.Record {
-	r := record.Fold(id, record.Gather(id, events))
+	return fold(id, record.Gather(id, events), p, m)
+}
+
+// fold makes the record of a change from its facts, judged by policy and
+// matrix, with what was known at the merge beside it.
+func fold(id record.ChangeID, f record.Facts, p *policy.Policy, m *controls.Matrix) *record.Record {
+	r := record.Fold(id, f)
 	place(r, p, m)
+	if merged := r.Trail.Change.MergedAt; !merged.IsZero() {
+		r.Trail.AtMerge = r.Known()
+		if then, later := f.Until(merged); later {
+			past := record.Fold(id, then)
+			place(past, p, m)
+			r.Trail.AtMerge = past.Known()
+		}
+	}
 	return r
 }
 
@@ -70,6 +85,11 @@ func authority(r *record.Record, p *policy.Policy, files []string) record.Author
 	}
 	v := p.Decide(request)
 	a.Verdict, a.Rule, a.Reason, a.PolicyDigest, a.Since = v.Verdict, v.Rule, v.Reason, p.Digest(), p.Since
+	a.Covers = func(scope []string) bool { return p.Covers(scope, request.Repository, files) }
+	if len(v.By) > 0 {
+		a.Group = strings.Join(v.By, ", ")
+		a.InGroup = func(account string) bool { return p.InGroup(account, v.By) }
+	}
 	switch v.Rule {
 	case policy.RuleUnknownService:
 		a.Unknown = record.GapServiceUnknown

@@ -1,6 +1,7 @@
 package enricher
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"slices"
@@ -8,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/evidence"
@@ -34,6 +35,15 @@ type story struct {
 	reviews   []*record.Review // submitted before the merge unless they say when
 	approvals []told
 	merged    *record.Merged
+
+	reviewsFrom string // source of the reviews; the code host where empty
+	tests       []heard
+}
+
+// A heard fact is one with who said it.
+type heard struct {
+	source string
+	fact   *record.Validation
 }
 
 // A told fact is one with the time at which it was said.
@@ -111,10 +121,13 @@ func (s *story) record(t *testing.T) *record.Record {
 	}
 	add(id, "/host", clock(3, 21), s.opened)
 	for i, r := range s.reviews {
-		add(id, "/host", r.SubmittedAt.Add(time.Duration(i)), r)
+		add(id, cmp.Or(s.reviewsFrom, "/host"), r.SubmittedAt.Add(time.Duration(i)), r)
 	}
 	for _, a := range s.approvals {
 		add(id, "/tickets", a.at, a.fact)
+	}
+	for i, v := range s.tests {
+		add(id, v.source, clock(3, 30+i), v.fact)
 	}
 	if s.merged != nil {
 		add(id, "/host", clock(3, 47), s.merged)
@@ -187,6 +200,35 @@ func TestTheFourAnswersOfPR4829(t *testing.T) {
 			leaveAsked(s)
 			s.approvals = []told{{clock(1, 0), &record.Approval{Approver: "ana.p", ExpiresAt: clock(2, 0)}}}
 		}, with(func(a *record.Answers) { a.Authorized = record.Contradicted }), []string{"approval-expired"}},
+		{"authentication with leave for another service", func(s *story) {
+			leaveAsked(s)
+			s.approvals = []told{{clock(1, 0), &record.Approval{Approver: "ana.p", Scope: []string{"ledger"}}}}
+		}, with(func(a *record.Answers) { a.Authorized = record.Contradicted }), []string{"approval-out-of-scope"}},
+		{"authentication with leave for these files", func(s *story) {
+			leaveAsked(s)
+			s.approvals = []told{{clock(1, 0), &record.Approval{Approver: "ana.p", Scope: []string{"src/auth/**", "package*.json"}}}}
+		}, proven, nil},
+		{"reviewed by someone outside the group", func(s *story) {
+			s.policy = edit(t, s.policy, "default: review-required", "  - {name: cardholder data, when: '\"cardholder\" in service.data_classes', verdict: review-required, reason: PCI, by: [owners]}\nteams: [{id: team-payments, members: [ana.p]}]")
+		}, with(func(a *record.Answers) { a.Authorized, a.Reviewed = record.Contradicted, record.Partial }), []string{"review-missing", "reviewer-outside-group"}},
+		{"reviewed by the group", func(s *story) {
+			s.policy = edit(t, s.policy, "default: review-required", "  - {name: cardholder data, when: '\"cardholder\" in service.data_classes', verdict: review-required, reason: PCI, by: [owners]}\nteams: [{id: team-payments, members: [jonas.k]}]")
+		}, proven, nil},
+		{"a review that only the agent tells of", func(s *story) { s.reviewsFrom = "/agents/agent-bot-3000" }, with(func(a *record.Answers) { a.Authorized, a.Reviewed = record.Contradicted, record.Partial }), []string{"review-from-agent", "review-missing"}},
+		{"a lie about tests", func(s *story) {
+			s.decision.Claims = &record.Claims{Tests: "passed"}
+			s.tests = []heard{{"/ci", &record.Validation{Name: "unit", CommitSHA: head, Conclusion: "failure", Passed: 40, Failed: 3}}}
+		}, proven, []string{"tests-contradicted"}},
+		{"a lie about tests, with a report of its own", func(s *story) {
+			s.tests = []heard{{"/agents/agent-bot-3000", &record.Validation{Name: "unit", CommitSHA: head, Conclusion: "success", Passed: 43}}, {"/ci", &record.Validation{Name: "unit", CommitSHA: head, Conclusion: "failure", Passed: 40, Failed: 3}}}
+		}, proven, []string{"tests-contradicted"}},
+		{"the truth about tests", func(s *story) {
+			s.decision.Claims = &record.Claims{Tests: "passed", Files: []string{"package-lock.json", "package.json"}}
+			s.tests = []heard{{"/ci", &record.Validation{Name: "unit", CommitSHA: head, Conclusion: "success", Passed: 43}}}
+		}, proven, nil},
+		{"one file, it said", func(s *story) { s.decision.Claims = &record.Claims{Files: []string{"package.json"}} }, proven, []string{"files-contradicted"}},
+		{"the severity made larger", func(s *story) { s.decision.Trigger.Severity = "critical" }, proven, []string{"severity-contradicted"}},
+		{"it says that the policy lets it", func(s *story) { s.decision.Authorization = &record.Claim{Verdict: "autonomous"} }, proven, []string{"verdict-contradicted"}},
 		{"in a shop where everything needs leave", func(s *story) { s.policy = "mode: gate-everything\n" + s.policy }, with(func(a *record.Answers) { a.Authorized = record.Contradicted }), []string{"approval-missing"}},
 		{"a test fixture, alone", func(s *story) { s.opened.Files, s.reviews = []string{"test/fixtures/cart.json"}, nil }, with(func(a *record.Answers) { a.Reviewed = record.NotRequired }), nil},
 		{"not merged yet", func(s *story) { s.merged, s.reviews = nil, nil }, with(func(a *record.Answers) { a.Authorized, a.Reviewed = record.Unproven, record.Unproven }), []string{"no-review", "review-missing"}},
@@ -198,10 +240,10 @@ func TestTheFourAnswersOfPR4829(t *testing.T) {
 			s := pr4829(t)
 			test.change(s)
 			r := s.record(t)
-			if diff := cmp.Diff(&test.want, r.Trail.Answers); diff != "" {
+			if diff := gocmp.Diff(&test.want, r.Trail.Answers); diff != "" {
 				t.Errorf("answers (-want +got):\n%s\n%+v", diff, r.Trail.Reasons)
 			}
-			if diff := cmp.Diff(test.gaps, r.Trail.Gaps); diff != "" && len(test.gaps)+len(r.Trail.Gaps) > 0 {
+			if diff := gocmp.Diff(test.gaps, r.Trail.Gaps); diff != "" && len(test.gaps)+len(r.Trail.Gaps) > 0 {
 				t.Errorf("gaps (-want +got):\n%s", diff)
 			}
 			t.Logf("%+v", *r.Trail.Reasons)
@@ -216,4 +258,38 @@ func edit(t *testing.T, text, old, new string) string {
 		t.Fatalf("%q is not in it", old)
 	}
 	return out
+}
+
+// TestWhatWasKnownAtTheMerge: an approval that came an hour later is evidence,
+// and was no approval then.
+func TestWhatWasKnownAtTheMerge(t *testing.T) {
+	s := pr4829(t)
+	s.tests = []heard{{"/ci", &record.Validation{Name: "unit", CommitSHA: head, Conclusion: "success", Passed: 43}}}
+	r := s.record(t)
+	if diff := gocmp.Diff(r.Known(), r.Trail.AtMerge); diff != "" {
+		t.Errorf("all was known at the merge, and yet (-now +then):\n%s", diff)
+	}
+	s = pr4829(t)
+	s.reviews[0].SubmittedAt = clock(4, 47)
+	s.decidedAt = clock(4, 0)
+	r = s.record(t)
+	want := &record.Known{
+		Answers: &record.Answers{Trigger: record.Unproven, Alternatives: record.Unproven, Authorized: record.Contradicted, Reviewed: record.Unproven},
+		Gaps:    []string{"no-decision", "no-review", "no-trigger", "review-missing"}, Verdict: "review-required", Events: 3,
+	}
+	if diff := gocmp.Diff(want, r.Trail.AtMerge); diff != "" {
+		t.Errorf("at the merge (-want +got):\n%s", diff)
+	}
+	if a := r.Trail.Answers; a.Trigger != record.Proven || a.Alternatives != record.Partial {
+		t.Errorf("now: %+v", a)
+	}
+}
+
+func TestTiers(t *testing.T) {
+	s := pr4829(t)
+	s.tests = []heard{{"/agents/agent-bot-3000", &record.Validation{Name: "unit", CommitSHA: head, Conclusion: "success"}}}
+	want := &record.Tiers{Change: "observed", Trigger: "observed", Decision: "claimed", Validation: "claimed", Review: "observed"}
+	if diff := gocmp.Diff(want, s.record(t).Trail.Tier); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
 }

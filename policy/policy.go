@@ -34,6 +34,12 @@ type Person struct {
 	Accounts []string `yaml:"accounts"`
 }
 
+// A Team is one entry of teams: people under one name.
+type Team struct {
+	ID      string   `yaml:"id"`
+	Members []string `yaml:"members"` // ids of people, or accounts
+}
+
 // GateEverything is the mode in which every action of an agent needs the leave
 // of a person, given before.
 const GateEverything = "gate-everything"
@@ -46,6 +52,7 @@ type Policy struct {
 	Agents   []Agent   `yaml:"agents"`
 	People   []Person  `yaml:"people"`
 	Bots     []string  `yaml:"bots"` // globs of accounts that are no people; NAME[bot] always is one
+	Teams    []Team    `yaml:"teams"`
 	Rules    []Rule    `yaml:"rules"`
 	Default  string    `yaml:"default"` // verdict where no rule holds; review-required where empty
 
@@ -127,7 +134,49 @@ func (p *Policy) check() error {
 	for i, h := range p.People {
 		claim(fmt.Sprintf("policy: people[%d] (%s)", i, h.ID), h.ID, h.Accounts)
 	}
+	seen := make(map[string]bool)
+	for i, t := range p.Teams {
+		where := fmt.Sprintf("policy: teams[%d] (%s)", i, t.ID)
+		switch {
+		case t.ID == "":
+			errs = append(errs, fmt.Errorf("%s: id is missing", where))
+		case seen[t.ID]:
+			errs = append(errs, fmt.Errorf("%s: the id stands twice", where))
+		case len(t.Members) == 0:
+			errs = append(errs, fmt.Errorf("%s: members is missing; nobody could ever approve", where))
+		}
+		seen[t.ID] = true
+	}
 	return errors.Join(errs...)
+}
+
+// InGroup reports whether an account belongs to one of names: a person, a team,
+// or an account itself, with or without the @ of code hosts.
+func (p *Policy) InGroup(account string, names []string) bool {
+	person := p.Person(account)
+	return slices.ContainsFunc(names, func(name string) bool {
+		name = strings.TrimPrefix(name, "@")
+		if p.Person(name) == person {
+			return true
+		}
+		return slices.ContainsFunc(p.Teams, func(t Team) bool {
+			return t.ID == name && slices.ContainsFunc(t.Members, func(m string) bool { return p.Person(m) == person })
+		})
+	})
+}
+
+// Covers reports whether a leave of some scope covers a change: each service
+// and each file of it must stand in the scope, by name or by glob. No scope
+// covers everything.
+func (p *Policy) Covers(scope []string, repo record.Repository, files []string) bool {
+	if len(scope) == 0 || matchAny(scope, string(repo)) {
+		return true
+	}
+	services := p.Match(repo, files)
+	if len(services) > 0 && !slices.ContainsFunc(services, func(s Service) bool { return !matchAny(scope, s.Name) }) {
+		return true
+	}
+	return len(files) > 0 && !slices.ContainsFunc(files, func(f string) bool { return !matchAny(scope, f) })
 }
 
 // Person returns who is behind an account: the id of a person or an agent of

@@ -22,6 +22,9 @@ type Rule struct {
 	When    string `yaml:"when"`
 	Verdict string `yaml:"verdict"`
 	Reason  string `yaml:"reason"`
+	// By names who must review or give leave: people, teams, or "owners" of the
+	// service. Anybody who is independent will do where it is empty.
+	By []string `yaml:"by"`
 
 	program cel.Program
 }
@@ -58,11 +61,12 @@ type Trial struct {
 
 // A Verdict is what the policy says of a change.
 type Verdict struct {
-	Verdict string  `json:"verdict"`
-	Rule    string  `json:"rule"` // that decided
-	Service string  `json:"service,omitempty"`
-	Reason  string  `json:"reason"`
-	Trials  []Trial `json:"trials,omitempty"` // in the order in which they were made
+	Verdict string   `json:"verdict"`
+	Rule    string   `json:"rule"` // that decided
+	Service string   `json:"service,omitempty"`
+	Reason  string   `json:"reason"`
+	By      []string `json:"by,omitempty"`     // who must review or give leave; anybody where empty
+	Trials  []Trial  `json:"trials,omitempty"` // in the order in which they were made
 }
 
 // The names of decisions that no rule of the file makes.
@@ -74,6 +78,9 @@ const (
 	RuleMode           = "mode gate-everything"
 	RuleDefault        = "default"
 )
+
+// Owners, in a rule's by, are the owners of the service.
+const Owners = "owners"
 
 var reserved = []string{RuleUnknownService, RuleUnknownAgent, RuleScope, RuleDelegate, RuleMode, RuleDefault}
 
@@ -143,7 +150,7 @@ func (p *Policy) decideFor(s Service, agent *Agent, r Request) Verdict {
 		}
 		trials = append(trials, trial)
 		if held {
-			verdict = Verdict{Verdict: rule.Verdict, Rule: rule.Name, Reason: rule.Reason}
+			verdict = Verdict{Verdict: rule.Verdict, Rule: rule.Name, Reason: rule.Reason, By: p.by(rule, s, r)}
 			break
 		}
 	}
@@ -153,6 +160,20 @@ func (p *Policy) decideFor(s Service, agent *Agent, r Request) Verdict {
 		verdict.Reason = "every action of an agent needs the leave of a person, given before"
 	}
 	return verdict
+}
+
+// by returns who must review or give leave by a rule.
+func (p *Policy) by(rule Rule, s Service, _ Request) []string {
+	var out []string
+	for _, name := range rule.By {
+		switch {
+		case name != Owners:
+			out = append(out, name)
+		case s.Owner != "":
+			out = append(out, s.Owner)
+		}
+	}
+	return out
 }
 
 func (r Rule) holds(s Service, agent *Agent, q Request) (bool, error) {

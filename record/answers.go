@@ -71,6 +71,10 @@ const (
 	GapStaleApproval       = "stale-approval"
 	GapApprovedUnknownHead = "approved-commit-unknown"
 	GapChangesRequested    = "changes-requested"
+	GapReviewFromAgent     = "review-from-agent"
+	GapOutsideGroup        = "reviewer-outside-group"
+	GapApprovalOutOfScope  = "approval-out-of-scope"
+	GapApprovalFromAgent   = "approval-from-agent"
 )
 
 // An Authority is what whoever knows the policy says of a change. The zero
@@ -86,6 +90,12 @@ type Authority struct {
 	// Person returns who is behind an account, IsPerson whether it is a human.
 	Person   func(account string) string
 	IsPerson func(account string) bool
+	// InGroup reports whether an account is one of those by whom the rule asks
+	// for a review or a leave; nil where anybody will do. Group names them.
+	InGroup func(account string) bool
+	Group   string
+	// Covers reports whether a leave of some scope covers the change; nil: all do.
+	Covers func(scope []string) bool
 }
 
 // Judge answers the four questions from what r holds. Nothing is made up from
@@ -98,6 +108,7 @@ func (r *Record) Judge(a Authority) {
 		answers.Trigger, reasons.Trigger = j.trigger()
 		answers.Alternatives, reasons.Alternatives = j.alternatives()
 		answers.Authorized, reasons.Authorized = j.authorized()
+		j.contradict()
 	}
 	slices.Sort(j.gaps)
 	r.Trail.Answers, r.Trail.Reasons, r.Trail.Gaps = answers, reasons, slices.Compact(j.gaps)
@@ -209,7 +220,7 @@ func (j *judge) reviewed() (answer, reason string) {
 		defer func() { v.Independent = j.approved }()
 	}
 	standing := j.standing(v)
-	var stale, unknown, self, bot, late string
+	var stale, unknown, self, bot, late, outside, forged string
 	for _, s := range standing {
 		if s.Verdict == "changes-requested" {
 			return j.say(Contradicted, GapChangesRequested, "%s asked for changes, and that stood%s.", s.Reviewer, j.when())
@@ -225,10 +236,14 @@ func (j *judge) reviewed() (answer, reason string) {
 			bot = s.Reviewer
 		case j.involved(s.Reviewer):
 			self = s.Reviewer
+		case s.Tier == TierClaimed:
+			forged = s.Reviewer
 		case s.CommitSHA == "" || head == "":
 			unknown = s.Reviewer
 		case !sameCommit(s.CommitSHA, head) && !sameCommit(s.CommitSHA, c.MergeSHA):
 			stale = s.Reviewer
+		case j.authority.InGroup != nil && !j.authority.InGroup(s.Reviewer):
+			outside = s.Reviewer
 		default:
 			j.approved = true
 			return j.say(Proven, "", "%s approved %s on %s%s.", s.Reviewer, s.CommitSHA, s.SubmittedAt.UTC().Format(time.RFC3339), before(c))
@@ -244,6 +259,10 @@ func (j *judge) reviewed() (answer, reason string) {
 	switch {
 	case stale != "":
 		return j.say(Partial, GapStaleApproval, "%s approved an earlier commit than the one%s.", stale, j.which())
+	case outside != "":
+		return j.say(Partial, GapOutsideGroup, "%s approved, who is none of %s.", outside, j.authority.Group)
+	case forged != "":
+		return j.say(Partial, GapReviewFromAgent, "That %s approved is said by the agent alone.", forged)
 	case unknown != "":
 		return j.say(Partial, GapApprovedUnknownHead, "%s approved; which commit is not known.", unknown)
 	}
@@ -363,6 +382,12 @@ func (j *judge) leave() (gap string) {
 	for _, p := range j.record.Trail.Approvals {
 		switch {
 		case !j.authority.isPerson(ReviewVerdict{Reviewer: p.Approver}):
+		case p.Tier == TierClaimed:
+			gap = GapApprovalFromAgent
+		case j.authority.InGroup != nil && !j.authority.InGroup(p.Approver):
+			gap = GapOutsideGroup
+		case j.authority.Covers != nil && !j.authority.Covers(p.Scope):
+			gap = GapApprovalOutOfScope
 		case !merged.IsZero() && p.GrantedAt.After(merged):
 			gap = GapApprovalAfterMerge
 		case !p.ExpiresAt.IsZero() && !merged.IsZero() && p.ExpiresAt.Before(merged):

@@ -130,6 +130,9 @@ type Trail struct {
 	Answers        *Answers           `json:"answers,omitempty" doc:"what an auditor will ask"`
 	Reasons        *Reasons           `json:"reasons,omitempty" doc:"why each answer is what it is"`
 	Gaps           []string           `json:"gaps,omitempty" index:"keyword" doc:"machine names of what is missing or contradicts"`
+	Contradictions []Contradiction    `json:"contradictions,omitempty" doc:"where what the agent says and what was observed differ"`
+	Tier           *Tiers             `json:"tier,omitempty" doc:"who said each part: the agent, or a platform"`
+	AtMerge        *Known             `json:"at_merge,omitempty" doc:"what was known when it was merged"`
 	Control        *ControlFacts      `json:"control,omitempty"`
 	Events         int64              `json:"events" index:"long" doc:"events that the record is made from"`
 }
@@ -160,6 +163,7 @@ type Change struct {
 	Additions    int64              `json:"additions,omitempty" index:"long"`
 	Deletions    int64              `json:"deletions,omitempty" index:"long"`
 	Dependencies []DependencyUpdate `json:"dependencies,omitempty"`
+	SBOMDigest   string             `json:"sbom_digest,omitempty" index:"keyword" doc:"the bill of materials that dependencies were read from"`
 }
 
 // ServiceFacts is what the policy says of the services that the change touches.
@@ -207,6 +211,7 @@ type DecisionFacts struct {
 	Chosen      string    `json:"chosen,omitempty" index:"keyword"`
 	Rationale   string    `json:"rationale,omitempty" index:"text"`
 	Options     []Option  `json:"options,omitempty" index:"nested"`
+	Claims      *Claims   `json:"claims,omitempty" doc:"what the agent says came of it"`
 	Total       int64     `json:"total,omitempty" index:"long" doc:"decisions recorded for the change"`
 }
 
@@ -228,6 +233,7 @@ type ApprovalFact struct {
 	ExpiresAt time.Time `json:"expires_at,omitzero" index:"date"`
 	Scope     []string  `json:"scope,omitempty" index:"keyword"`
 	Reference string    `json:"reference,omitempty" index:"keyword"`
+	Tier      string    `json:"tier,omitempty" index:"keyword" doc:"claimed where the agent itself handed it in"`
 }
 
 // ReviewFacts is who reviewed, and what stands.
@@ -248,6 +254,7 @@ type ReviewVerdict struct {
 	Verdict      string    `json:"verdict" index:"keyword"`
 	CommitSHA    string    `json:"commit_sha,omitempty" index:"keyword"`
 	SubmittedAt  time.Time `json:"submitted_at" index:"date"`
+	Tier         string    `json:"tier,omitempty" index:"keyword" doc:"claimed where the agent itself handed it in"`
 }
 
 // ValidationFacts sums the newest run of each CI job on the commit that counts:
@@ -256,6 +263,7 @@ type ValidationFacts struct {
 	Conclusion string    `json:"conclusion" index:"keyword" doc:"the worst among the jobs"`
 	CommitSHA  string    `json:"commit_sha,omitempty" index:"keyword"`
 	Current    bool      `json:"current" index:"boolean" doc:"the tested commit is the head or the merge commit"`
+	Claimed    string    `json:"claimed,omitempty" index:"keyword" doc:"conclusion that the agent itself handed in, where another stands"`
 	Passed     int64     `json:"passed" index:"long"`
 	Failed     int64     `json:"failed" index:"long"`
 	Skipped    int64     `json:"skipped" index:"long"`

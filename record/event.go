@@ -108,6 +108,13 @@ type Decision struct {
 	Rationale     string   `json:"rationale,omitempty" schema:"max=8192"`
 	Authorization *Claim   `json:"authorization,omitempty" doc:"the authorization that the agent claims"`
 	Service       string   `json:"service,omitempty" schema:"max=256"`
+	Claims        *Claims  `json:"claims,omitempty" doc:"what the agent says came of it; held against what CI and the code host say"`
+}
+
+// Claims are what an agent says of its own work.
+type Claims struct {
+	Tests string   `json:"tests,omitempty" schema:"enum=passed|failed|not-run" index:"keyword" doc:"how the tests ended, as the agent says"`
+	Files []string `json:"files,omitempty" schema:"maxitems=3000,max=1024" index:"keyword" doc:"paths that it says it changed, all of them"`
 }
 
 // An Action is one thing that the agent did.
@@ -261,6 +268,7 @@ type Revision struct {
 	Additions    int64              `json:"additions,omitempty" schema:"min=0"`
 	Deletions    int64              `json:"deletions,omitempty" schema:"min=0"`
 	Dependencies []DependencyUpdate `json:"dependencies,omitempty" schema:"maxitems=500"`
+	SBOMDigest   string             `json:"sbom_digest,omitempty" schema:"format=digest" doc:"the bill of materials that dependencies were read from"`
 }
 
 // An Opened says that a change was opened, or opened again.

@@ -57,6 +57,7 @@ func foldRevision(c *Change, f Revision) {
 	if f.Additions != 0 || f.Deletions != 0 {
 		c.Additions, c.Deletions = f.Additions, f.Deletions
 	}
+	set(&c.SBOMDigest, f.SBOMDigest)
 	if len(f.Dependencies) > 0 {
 		c.Dependencies = smallest(nil, f.Dependencies, MaxDependencies, DependencyUpdate.compare)
 	}

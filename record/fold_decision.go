@@ -25,7 +25,7 @@ func foldDecision(r *Record, own, all []Event) {
 	out := &DecisionFacts{
 		EventID: chosen.ID, Source: chosen.Source, RecordedAt: chosen.Time, Total: total,
 		Agent: d.Agent.ID, Run: d.Agent.Run, LogsURL: d.Agent.LogsURL, DelegatedBy: d.Agent.DelegatedBy,
-		Chosen: d.Chosen, Rationale: d.Rationale, Options: d.Options,
+		Chosen: d.Chosen, Rationale: d.Rationale, Options: d.Options, Claims: d.Claims,
 	}
 	if out.Chosen == "" {
 		for _, o := range d.Options {

@@ -25,15 +25,33 @@ func foldDeployments(r *Record, all []Event) {
 	r.Trail.Environment = smallestStrings(nil, environments, maxListed)
 }
 
-func foldValidations(r *Record, all []Event) {
-	c := r.Trail.Change
+// foldValidations lets what was observed stand before what the agent says of
+// its own tests.
+func foldValidations(r *Record, all []Event, from voicesOf) {
+	observed, claimed := make([]Event, 0, len(all)), []Event(nil)
+	for _, e := range all {
+		if _, ok := e.Fact.(*Validation); !ok {
+			continue
+		}
+		if from.tier(e) == TierClaimed {
+			claimed = append(claimed, e)
+		} else {
+			observed = append(observed, e)
+		}
+	}
+	said := validations(r.Trail.Change, claimed)
+	if r.Trail.Validation = validations(r.Trail.Change, observed); r.Trail.Validation == nil {
+		r.Trail.Validation = said
+	} else if said != nil {
+		r.Trail.Validation.Claimed = said.Conclusion
+	}
+}
+
+func validations(c Change, all []Event) *ValidationFacts {
 	commit, current := "", false
 	var runs []Event
 	for _, e := range all {
-		f, ok := e.Fact.(*Validation)
-		if !ok {
-			continue
-		}
+		f := e.Fact.(*Validation)
 		sha := strings.ToLower(f.CommitSHA)
 		now := sha != "" && (sha == c.HeadSHA || sha == c.MergeSHA)
 		switch {
@@ -50,7 +68,7 @@ func foldValidations(r *Record, all []Event) {
 		}
 	}
 	if len(runs) == 0 {
-		return
+		return nil
 	}
 	newest := make(map[string]Event)
 	var names []string
@@ -77,7 +95,7 @@ func foldValidations(r *Record, all []Event) {
 			Format: f.Report.Format, Digest: f.Report.Digest,
 		})
 	}
-	r.Trail.Validation = out
+	return out
 }
 
 // conclusions in rising order of how much they tell against a change.

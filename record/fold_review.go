@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-func foldReviews(r *Record, own []Event) {
+func foldReviews(r *Record, own []Event, from voicesOf) {
 	var verdicts []ReviewVerdict
 	for _, e := range own {
 		if f, ok := e.Fact.(*Review); ok {
 			verdicts = append(verdicts, ReviewVerdict{
 				Reviewer: f.Reviewer, ReviewerType: f.ReviewerType, Verdict: f.Verdict,
-				CommitSHA: strings.ToLower(f.CommitSHA), SubmittedAt: orTime(f.SubmittedAt, e.Time),
+				CommitSHA: strings.ToLower(f.CommitSHA), SubmittedAt: orTime(f.SubmittedAt, e.Time), Tier: from.tier(e),
 			})
 		}
 	}
@@ -43,11 +43,11 @@ func foldReviews(r *Record, own []Event) {
 	r.Trail.Review = out
 }
 
-func foldApprovals(r *Record, own []Event) {
+func foldApprovals(r *Record, own []Event, from voicesOf) {
 	for _, e := range own {
 		if f, ok := e.Fact.(*Approval); ok {
 			r.Trail.Approvals = append(r.Trail.Approvals, ApprovalFact{
-				Approver: f.Approver, GrantedAt: e.Time, ExpiresAt: f.ExpiresAt.UTC(), Scope: f.Scope, Reference: f.Reference,
+				Approver: f.Approver, GrantedAt: e.Time, ExpiresAt: f.ExpiresAt.UTC(), Scope: f.Scope, Reference: f.Reference, Tier: from.tier(e),
 			})
 		}
 	}

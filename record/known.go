@@ -1,0 +1,71 @@
+package record
+
+import "time"
+
+// Known is what was known of a change at one moment: what an auditor calls
+// contemporaneous. An approval that came an hour after the merge is evidence,
+// and was no approval then.
+type Known struct {
+	Answers    *Answers `json:"answers,omitempty"`
+	Gaps       []string `json:"gaps,omitempty" index:"keyword"`
+	Verdict    string   `json:"verdict,omitempty" index:"keyword" doc:"of the policy that is in force now"`
+	Satisfied  bool     `json:"satisfied" index:"boolean" doc:"what the verdict asks for was there"`
+	Approvers  []string `json:"approvers,omitempty" index:"keyword"`
+	Conclusion string   `json:"conclusion,omitempty" index:"keyword" doc:"of the tests"`
+	Events     int64    `json:"events" index:"long" doc:"events that had happened"`
+}
+
+// Known sums up what r holds, once it was judged.
+func (r *Record) Known() *Known {
+	k := &Known{Answers: r.Trail.Answers, Gaps: r.Trail.Gaps, Events: r.Trail.Events}
+	if a := r.Trail.Authorization; a != nil {
+		k.Verdict, k.Satisfied = a.Verdict, a.Satisfied
+	}
+	if v := r.Trail.Review; v != nil {
+		k.Approvers = v.Approvers
+	}
+	if v := r.Trail.Validation; v != nil {
+		k.Conclusion = v.Conclusion
+	}
+	return k
+}
+
+// Until returns the facts that had happened by t, and whether any had not. A
+// fact's time is the one inside it. Actions are counted whole: they are kept
+// as sums.
+func (f Facts) Until(t time.Time) (Facts, bool) {
+	out := Facts{Own: until(f.Own, t), Evidence: until(f.Evidence, t), Actions: f.Actions}
+	return out, len(out.Own) < len(f.Own) || len(out.Evidence) < len(f.Evidence)
+}
+
+func until(events []Event, t time.Time) []Event {
+	n := 0
+	for _, e := range events {
+		if happened(e, t) {
+			n++
+		}
+	}
+	if n == len(events) {
+		return events
+	}
+	out := make([]Event, 0, n)
+	for _, e := range events {
+		if happened(e, t) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// happened reports whether e had, by t. A merge had, by the time of the merge,
+// whenever it was said.
+func happened(e Event, t time.Time) bool {
+	at := e.Time
+	switch f := e.Fact.(type) {
+	case *Merged:
+		return true
+	case *Review:
+		at = orTime(f.SubmittedAt, at)
+	}
+	return !at.After(t)
+}

@@ -1,0 +1,87 @@
+package record
+
+// Tiers of a fact: who said it.
+const (
+	TierClaimed  = "claimed"  // the agent
+	TierSigned   = "signed"   // a producer whose credential is bound to the agent
+	TierObserved = "observed" // a platform: code host, CI, scanner
+	TierHuman    = "human"    // an authenticated person
+)
+
+// Tiers is the tier of each part of a record, the best where several said it.
+type Tiers struct {
+	Change     string `json:"change,omitempty" schema:"enum=claimed|signed|observed|human" index:"keyword"`
+	Trigger    string `json:"trigger,omitempty" schema:"enum=claimed|signed|observed|human" index:"keyword"`
+	Decision   string `json:"decision,omitempty" schema:"enum=claimed|signed|observed|human" index:"keyword"`
+	Actions    string `json:"actions,omitempty" schema:"enum=claimed|signed|observed|human" index:"keyword"`
+	Validation string `json:"validation,omitempty" schema:"enum=claimed|signed|observed|human" index:"keyword"`
+	Review     string `json:"review,omitempty" schema:"enum=claimed|signed|observed|human" index:"keyword"`
+	Approval   string `json:"approval,omitempty" schema:"enum=claimed|signed|observed|human" index:"keyword"`
+	Deployment string `json:"deployment,omitempty" schema:"enum=claimed|signed|observed|human" index:"keyword"`
+}
+
+// voicesOf are the sources that spoke as the agent of a change. Whatever else
+// comes from them is what the agent says, be it in the name of a person.
+type voicesOf map[string]bool
+
+func voices(own []Event) voicesOf {
+	var out voicesOf
+	for _, e := range own {
+		if _, ok := e.Fact.(*Decision); ok && !out[e.Source] {
+			if out == nil {
+				out = make(voicesOf, 1)
+			}
+			out[e.Source] = true
+		}
+	}
+	return out
+}
+
+func (v voicesOf) tier(e Event) string {
+	switch e.Fact.(type) {
+	case *Decision, *Action:
+		return TierClaimed
+	}
+	if v[e.Source] {
+		return TierClaimed
+	}
+	return TierObserved
+}
+
+func foldTiers(r *Record, f Facts, all []Event, from voicesOf) {
+	t := new(Tiers)
+	for _, e := range all {
+		var part *string
+		switch e.Fact.(type) {
+		case *Opened, *Updated, *Merged, *Closed:
+			part = &t.Change
+		case *Decision:
+			part = &t.Decision
+		case *Validation:
+			part = &t.Validation
+		case *Review:
+			part = &t.Review
+		case *Approval:
+			part = &t.Approval
+		case *Deployment:
+			part = &t.Deployment
+		default:
+			continue
+		}
+		if *part != TierObserved {
+			*part = from.tier(e)
+		}
+	}
+	if f.Actions.Count > 0 {
+		t.Actions = TierClaimed
+	}
+	if g := r.Trail.Trigger; g != nil {
+		t.Trigger = TierClaimed
+		if g.Held && !from[g.Source] {
+			t.Trigger = TierObserved
+		}
+	}
+	if *t != (Tiers{}) {
+		r.Trail.Tier = t
+	}
+}
