@@ -35,26 +35,32 @@ type Applies struct {
 	InitiatedBy     []string `yaml:"initiated_by"` // agent, human
 }
 
-// A Matrix is what controls.yaml says.
+// A Matrix is what the control matrix says.
 type Matrix struct {
 	Controls []Control `yaml:"controls"`
 
-	digest string
+	resolved []record.ResolvedControl // of each control
+	digest   string
 }
 
-// Parse reads controls.yaml. It reports every mistake at once.
+// Parse reads the matrix as the compliance team keeps it, told by its content:
+// YAML, a table (CSV), or an OSCAL component definition (JSON or YAML). It
+// reports every mistake at once.
 func Parse(text []byte) (*Matrix, error) {
-	var m Matrix
-	d := yaml.NewDecoder(bytes.NewReader(text))
-	d.KnownFields(true)
-	if err := d.Decode(&m); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("controls: %w", err)
+	m, err := decode(text)
+	if err != nil {
+		return nil, err
+	}
+	catalogue, err := DefaultCatalogue()
+	if err != nil {
+		return nil, err
 	}
 	var errs []error
 	for i, c := range m.Controls {
 		if c.Tag == "" {
 			errs = append(errs, fmt.Errorf("controls: controls[%d]: tag is missing, as pci-dss-6.3.2", i))
 		}
+		m.resolved = append(m.resolved, catalogue.Resolve(c.Tag, c.Framework))
 		for _, glob := range c.Applies.Services {
 			if !doublestar.ValidatePattern(glob) {
 				errs = append(errs, fmt.Errorf("controls: %s: services: %q is not a glob", c.Tag, glob))
@@ -71,22 +77,50 @@ func Parse(text []byte) (*Matrix, error) {
 	}
 	sum := sha256.Sum256(text)
 	m.digest = "sha256:" + hex.EncodeToString(sum[:])
-	return &m, nil
+	return m, nil
 }
 
+func decode(text []byte) (*Matrix, error) {
+	first, _, _ := bytes.Cut(bytes.TrimPrefix(bytes.TrimSpace(text), []byte("\ufeff")), []byte("\n"))
+	switch {
+	case bytes.Contains(text, []byte("component-definition")):
+		return readOSCAL(text)
+	case !bytes.ContainsAny(first, "{:#") && bytes.ContainsAny(first, ",;"):
+		return readCSV(text)
+	}
+	m := new(Matrix)
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	d.KnownFields(true)
+	if err := d.Decode(m); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("controls: %w", err)
+	}
+	return m, nil
+}
+
+// Resolved returns what each control of m means, in its order.
+func (m *Matrix) Resolved() []record.ResolvedControl { return m.resolved }
+
 // Tag returns the controls that r is in the scope of, in the order of the
-// matrix, or nil. The service of r must be set.
+// matrix, with what each means and what is missing for it, or nil. The service
+// and the answers of r must be set.
 func (m *Matrix) Tag(r *record.Record) *record.ControlFacts {
-	var tags []string
-	for _, c := range m.Controls {
-		if c.Applies.to(r) && !slices.Contains(tags, c.Tag) {
-			tags = append(tags, c.Tag)
+	var out *record.ControlFacts
+	for i, c := range m.Controls {
+		if !c.Applies.to(r) {
+			continue
 		}
+		if out == nil {
+			out = &record.ControlFacts{MatrixDigest: m.digest}
+		}
+		if slices.Contains(out.Tags, c.Tag) {
+			continue
+		}
+		resolved := m.resolved[i]
+		resolved.Missing = missing(r, resolved.Evidence)
+		out.Tags = append(out.Tags, c.Tag)
+		out.Resolved = append(out.Resolved, resolved)
 	}
-	if tags == nil {
-		return nil
-	}
-	return &record.ControlFacts{Tags: tags, MatrixDigest: m.digest}
+	return out
 }
 
 func (a Applies) to(r *record.Record) bool {

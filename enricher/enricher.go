@@ -241,7 +241,10 @@ func (e *Enricher) documents(admitted []*decodedEvent, folded map[record.ChangeI
 			doc.Trail.Change = &schemas.EventChange{ID: c.ID, Number: c.Number, Kind: c.Kind, State: c.State, InitiatedBy: c.InitiatedBy}
 		}
 		doc.Tags, doc.Service = r.Tags, r.Service
-		doc.Trail.Service, doc.Trail.Control, doc.Trail.Environment = r.Trail.Service, r.Trail.Control, r.Trail.Environment
+		doc.Trail.Service, doc.Trail.Environment = r.Trail.Service, r.Trail.Environment
+		if c := r.Trail.Control; c != nil { // what is missing is said of the change, once
+			doc.Trail.Control = &record.ControlFacts{Tags: c.Tags, MatrixDigest: c.MatrixDigest}
+		}
 		value := e.room.append(4<<10+len(doc.Trail.Data)+len(doc.Trail.DataText), doc.Append)
 		out[i] = &stream.Record{
 			Topic: e.conf.Topics.Enriched(), Partition: d.record.Partition, Key: []byte(d.event.Repository), Value: value,

@@ -1,7 +1,6 @@
 package enricher
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/changetrail/changetrail/controls"
@@ -52,40 +51,30 @@ func Digest(r *record.Record) string {
 
 // place sets the service and the controls of r.
 func place(r *record.Record, p *policy.Policy, m *controls.Matrix) {
-	c := r.Trail.Change
-	files := c.Files
-	if r.Trail.Actions != nil {
-		files = slices.Concat(files, r.Trail.Actions.Files)
-	}
-	if facts := p.Describe(p.Match(c.Repository, files)); facts != nil {
+	q := policy.RequestOf(r)
+	if facts := p.Describe(p.Match(q.Repository, q.Paths)); facts != nil {
+		facts.Owners = append(facts.Owners, p.OwnersOf(q.Repository, q.Paths)...)
 		r.Trail.Service = facts
 		r.Service = &record.Service{Name: facts.Names[0]}
 		if len(r.Trail.Environment) > 0 {
 			r.Service.Environment = r.Trail.Environment[0]
 		}
 	}
-	r.Judge(authority(r, p, files))
+	r.Judge(authority(q, p))
 	if tags := m.Tag(r); tags != nil {
 		r.Trail.Control, r.Tags = tags, tags.Tags
 	}
 }
 
 // authority asks the policy about a change of an agent.
-func authority(r *record.Record, p *policy.Policy, files []string) record.Authority {
+func authority(q policy.Request, p *policy.Policy) record.Authority {
 	a := record.Authority{Person: p.Person, IsPerson: p.IsPerson}
-	if !p.HasRules() || r.Trail.Change.InitiatedBy != "agent" || r.GenAI == nil {
+	if !p.HasRules() || q.Agent == "" {
 		return a
 	}
-	request := policy.Request{
-		Agent: r.GenAI.Agent.ID, Repository: r.Trail.Change.Repository, Kind: r.Trail.Change.Kind,
-		Paths: files, Environments: r.Trail.Environment, Dependencies: r.Trail.Change.Dependencies,
-	}
-	if d := r.Trail.Decision; d != nil {
-		request.DelegatedBy = d.DelegatedBy
-	}
-	v := p.Decide(request)
+	v := p.Decide(q)
 	a.Verdict, a.Rule, a.Reason, a.PolicyDigest, a.Since = v.Verdict, v.Rule, v.Reason, p.Digest(), p.Since
-	a.Covers = func(scope []string) bool { return p.Covers(scope, request.Repository, files) }
+	a.Covers = func(scope []string) bool { return p.Covers(scope, q.Repository, q.Paths) }
 	if len(v.By) > 0 {
 		a.Group = strings.Join(v.By, ", ")
 		a.InGroup = func(account string) bool { return p.InGroup(account, v.By) }

@@ -4,5 +4,6 @@
 // their accounts; and the rules, written in CEL, that say whether a change
 // needs a person. People write it down in policy.yaml.
 //
-// It may import package record. It does no I/O.
+// It may import package record. It reads files where it is handed a file system,
+// and does no other I/O.
 package policy

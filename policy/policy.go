@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
+	"github.com/hmarr/codeowners"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/changetrail/changetrail/record"
@@ -56,21 +57,48 @@ type Policy struct {
 	Rules    []Rule    `yaml:"rules"`
 	Default  string    `yaml:"default"` // verdict where no rule holds; review-required where empty
 
+	// Catalogs are catalog-info.yaml files of Backstage from which services are
+	// read, CodeOwners the CODEOWNERS file of each repository.
+	Catalogs   []string          `yaml:"catalogs"`
+	CodeOwners map[string]string `yaml:"codeowners"`
+
+	owners map[record.Repository]codeowners.Ruleset
 	digest string
 }
 
 // Classifications are those of a service, the gravest first.
 var Classifications = []string{"critical", "high", "medium", "low"}
 
-// Parse reads policy.yaml. It reports every mistake at once; an unknown key is
-// one.
+// Parse reads a policy that stands in one file. It reports every mistake at
+// once; an unknown key is one.
 func Parse(text []byte) (*Policy, error) {
-	var p Policy
+	p, err := decode(text)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.Catalogs)+len(p.CodeOwners) > 0 {
+		return nil, errors.New("policy: catalogs and codeowners name other files, which are read from a folder only")
+	}
+	if err := p.validate(); err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(text)
+	p.digest = "sha256:" + hex.EncodeToString(sum[:])
+	return p, nil
+}
+
+func decode(text []byte) (*Policy, error) {
+	p := new(Policy)
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
-	if err := d.Decode(&p); err != nil && !errors.Is(err, io.EOF) {
+	if err := d.Decode(p); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
+	return p, nil
+}
+
+// validate reports every mistake at once and makes the rules ready.
+func (p *Policy) validate() error {
 	var errs []error
 	seen := make(map[string]bool)
 	for i, s := range p.Services {
@@ -95,12 +123,7 @@ func Parse(text []byte) (*Policy, error) {
 		}
 	}
 	errs = append(errs, p.check(), p.compile())
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	sum := sha256.Sum256(text)
-	p.digest = "sha256:" + hex.EncodeToString(sum[:])
-	return &p, nil
+	return errors.Join(errs...)
 }
 
 // check reports what is wrong outside services and rules.
@@ -159,8 +182,9 @@ func (p *Policy) InGroup(account string, names []string) bool {
 		if p.Person(name) == person {
 			return true
 		}
+		team := name[strings.LastIndexByte(name, '/')+1:] // @acme/team
 		return slices.ContainsFunc(p.Teams, func(t Team) bool {
-			return t.ID == name && slices.ContainsFunc(t.Members, func(m string) bool { return p.Person(m) == person })
+			return t.ID == team && slices.ContainsFunc(t.Members, func(m string) bool { return p.Person(m) == person })
 		})
 	})
 }

@@ -51,6 +51,22 @@ type Request struct {
 	Dependencies []record.DependencyUpdate
 }
 
+// RequestOf returns what is to be asked about a recorded change.
+func RequestOf(r *record.Record) Request {
+	c := r.Trail.Change
+	q := Request{Repository: c.Repository, Kind: c.Kind, Paths: c.Files, Environments: r.Trail.Environment, Dependencies: c.Dependencies}
+	if r.Trail.Actions != nil {
+		q.Paths = slices.Concat(q.Paths, r.Trail.Actions.Files)
+	}
+	if r.GenAI != nil && c.InitiatedBy == "agent" {
+		q.Agent = r.GenAI.Agent.ID
+	}
+	if d := r.Trail.Decision; d != nil {
+		q.DelegatedBy = d.DelegatedBy
+	}
+	return q
+}
+
 // A Trial is one rule tried on one service.
 type Trial struct {
 	Service string `json:"service"`
@@ -79,7 +95,8 @@ const (
 	RuleDefault        = "default"
 )
 
-// Owners, in a rule's by, are the owners of the service.
+// Owners, in a rule's by, are the owner of the service and those of the files by
+// CODEOWNERS.
 const Owners = "owners"
 
 var reserved = []string{RuleUnknownService, RuleUnknownAgent, RuleScope, RuleDelegate, RuleMode, RuleDefault}
@@ -163,15 +180,17 @@ func (p *Policy) decideFor(s Service, agent *Agent, r Request) Verdict {
 }
 
 // by returns who must review or give leave by a rule.
-func (p *Policy) by(rule Rule, s Service, _ Request) []string {
+func (p *Policy) by(rule Rule, s Service, r Request) []string {
 	var out []string
 	for _, name := range rule.By {
-		switch {
-		case name != Owners:
+		if name != Owners {
 			out = append(out, name)
-		case s.Owner != "":
+			continue
+		}
+		if s.Owner != "" {
 			out = append(out, s.Owner)
 		}
+		out = append(out, p.OwnersOf(r.Repository, r.Paths)...)
 	}
 	return out
 }

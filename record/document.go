@@ -313,6 +313,24 @@ type GateFact struct {
 
 // ControlFacts is which controls the change is in the scope of.
 type ControlFacts struct {
-	Tags         []string `json:"tags,omitempty" index:"keyword" doc:"as the compliance team wrote them, to the letter"`
-	MatrixDigest string   `json:"matrix_digest,omitempty" index:"keyword" doc:"digest of the control matrix that said so"`
+	Tags []string `json:"tags,omitempty" index:"keyword" doc:"as the compliance team wrote them, to the letter"`
+	// Resolved is what each tag means.
+	Resolved     []ResolvedControl `json:"resolved,omitempty" doc:"what each tag means, and what is missing for it"`
+	MatrixDigest string            `json:"matrix_digest,omitempty" index:"keyword" doc:"digest of the control matrix that said so"`
+}
+
+// A ResolvedControl is what a tag means by the catalogue, and what the record
+// lacks to show that the control was met. The tag itself is never rewritten.
+type ResolvedControl struct {
+	Tag       string   `json:"tag" index:"keyword"`
+	Match     string   `json:"match" schema:"enum=exact|renumbered|related|custom|unknown" index:"keyword"`
+	Framework string   `json:"framework,omitempty" index:"keyword"`
+	Version   string   `json:"version,omitempty" index:"keyword" doc:"of the framework in which the number is read"`
+	ID        string   `json:"id,omitempty" index:"keyword"`
+	Title     string   `json:"title,omitempty" index:"none" doc:"in our own words"`
+	Related   []string `json:"related,omitempty" index:"keyword" doc:"the numbers of today, or those that it is a part of"`
+	Note      string   `json:"note,omitempty" index:"none"`
+	Verified  bool     `json:"verified" index:"boolean" doc:"what the catalogue says was held against a source"`
+	Evidence  []string `json:"evidence,omitempty" index:"keyword" doc:"what in a record shows it"`
+	Missing   []string `json:"missing,omitempty" index:"keyword" doc:"what of that this record lacks"`
 }

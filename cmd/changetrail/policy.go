@@ -3,10 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"text/tabwriter"
+	"time"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
 	"github.com/changetrail/changetrail/policy"
@@ -16,7 +20,7 @@ import (
 // policy groups the commands that try a policy.
 func (a *app) policy() *cobra.Command {
 	cmd := &cobra.Command{Use: "policy", Short: "Try the policy on changes", Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(a.policyTest(), a.policyExplain())
+	cmd.AddCommand(a.policyTest(), a.policyExplain(), a.policyDiff())
 	return cmd
 }
 
@@ -129,6 +133,137 @@ func (a *app) policyExplain() *cobra.Command {
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml")
 	return cmd
+}
+
+// difference is one change that another policy decides otherwise.
+type difference struct {
+	Change  record.ChangeID `json:"change"`
+	Agent   string          `json:"agent"`
+	Was     string          `json:"was"`
+	WasRule string          `json:"was_rule"`
+	Is      string          `json:"is"`
+	Rule    string          `json:"rule"`
+	Reason  string          `json:"reason"`
+}
+
+func (a *app) policyDiff() *cobra.Command {
+	var file, output string
+	var since time.Duration
+	cmd := &cobra.Command{
+		Use:   "diff --policy NEW",
+		Short: "Decide recorded changes of agents again under another policy, and list what differs",
+		Example: `  changetrail policy diff --policy new.yaml --since 2160h
+  changetrail policy diff --policy new.yaml --records records.jsonl -o json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := a.readPolicy(cmd)
+			if err != nil {
+				return err
+			}
+			var differ []difference
+			asked := 0
+			each := func(r *record.Record) {
+				q := policy.RequestOf(r)
+				if q.Agent == "" {
+					return
+				}
+				asked++
+				d := difference{Change: r.Trail.Change.ID, Agent: q.Agent, Was: "undecided"}
+				if f := r.Trail.Authorization; f != nil && f.Verdict != "" {
+					d.Was, d.WasRule = f.Verdict, f.Rule
+				}
+				v := p.Decide(q)
+				if d.Is, d.Rule, d.Reason = v.Verdict, v.Rule, v.Reason; d.Is != d.Was {
+					differ = append(differ, d)
+				}
+			}
+			if file != "" {
+				err = recordsOfFile(file, each)
+			} else {
+				err = a.recordsOfEngine(cmd, since, each)
+			}
+			if err != nil {
+				return err
+			}
+			if output == "json" {
+				return printJSON(cmd, differ)
+			}
+			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			for _, d := range differ {
+				fmt.Fprintf(w, "%s\t%s%s\t→ %s by %s\t%s\n", d.Change, d.Was, with(" by ", d.WasRule), d.Is, d.Rule, d.Reason)
+			}
+			if err := w.Flush(); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%d of %d changes of agents are decided otherwise.\n", len(differ), asked)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&file, "records", "", "a file of records, one JSON object a line; the engine is asked where empty")
+	cmd.Flags().DurationVar(&since, "since", 90*24*time.Hour, "how far back, by the time of the last event")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	a.flag(cmd.Flags(), "policy", "enricher.policy", "the other policy")
+	a.engineFlags(cmd.Flags())
+	return cmd
+}
+
+// recordsOfFile reads records as the topic changetrail.records carries them.
+func recordsOfFile(name string, each func(*record.Record)) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return misuse{err}
+	}
+	defer f.Close()
+	d := jsontext.NewDecoder(f)
+	for n := 1; ; n++ {
+		var r record.Record
+		err := json.UnmarshalDecode(d, &r)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%s: record %d: %w", name, n, err)
+		}
+		each(&r)
+	}
+}
+
+// recordsOfEngine reads the records of the engine in pages.
+func (a *app) recordsOfEngine(cmd *cobra.Command, since time.Duration, each func(*record.Record)) error {
+	s, err := a.settings(cmd)
+	if err != nil {
+		return err
+	}
+	engine, err := s.engine()
+	if err != nil {
+		return misuse{err}
+	}
+	const page = 500
+	var after []any
+	for {
+		query := map[string]any{
+			"size": page, "sort": []any{map[string]any{"changetrail.change.id": "asc"}},
+			"query": map[string]any{"range": map[string]any{"@timestamp": map[string]any{"gte": time.Now().Add(-since).UTC().Format(time.RFC3339)}}},
+		}
+		if after != nil {
+			query["search_after"] = after
+		}
+		hits, err := search(cmd, engine, query)
+		if err != nil {
+			return err
+		}
+		for _, h := range hits {
+			var r record.Record
+			if err := json.Unmarshal(h.Source, &r); err != nil {
+				return fmt.Errorf("%s: a record cannot be read: %w", engine.Name(), err)
+			}
+			each(&r)
+			after = h.Sort
+		}
+		if len(hits) < page {
+			return nil
+		}
+	}
 }
 
 func outcomeOf(t policy.Trial) string {

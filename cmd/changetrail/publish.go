@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -240,7 +242,7 @@ a commit. The format is told by the content. The file is checked first: a report
 that is broken, empty or of an unknown format is an error here, in the CI job,
 and not later in the pipeline.`,
 	}
-	cmd.AddCommand(a.attachScan(), a.attachTests())
+	cmd.AddCommand(a.attachScan(), a.attachTests(), a.attachSBOM())
 	return cmd
 }
 
@@ -269,7 +271,7 @@ func (a *app) attachScan() *cobra.Command {
 	var f about
 	cmd := &cobra.Command{
 		Use:     "scan FILE",
-		Short:   "Hand in a scanner's report (SARIF, osv-scanner, npm audit)",
+		Short:   "Hand in a scanner's report (SARIF, Trivy, Grype, osv-scanner and more)",
 		Example: `  osv-scanner scan --format json . > osv.json || true` + "\n" + `  changetrail attach scan --change acme/payments#4829 --commit "$SHA" osv.json`,
 		Args:    exactlyOne("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -311,7 +313,7 @@ func (a *app) attachTests() *cobra.Command {
 	var f about
 	cmd := &cobra.Command{
 		Use:     "tests FILE",
-		Short:   "Hand in the results of a test run (JUnit XML, go test -json)",
+		Short:   "Hand in the results of a test run (JUnit XML, go test -json, in-toto)",
 		Example: `  go test -json ./... > tests.json` + "\n" + `  changetrail attach tests --change acme/payments#4829 --commit "$SHA" --name unit tests.json`,
 		Args:    exactlyOne("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -343,6 +345,55 @@ func (a *app) attachTests() *cobra.Command {
 	cmd.Flags().StringVar(&f.name, "name", "tests", "name of the job")
 	cmd.Flags().StringVar(&f.provider, "provider", "", "the CI system")
 	cmd.Flags().StringVar(&f.conclusion, "conclusion", "", "what the CI system says of the job; read from the report where left out")
+	a.attachFlags(cmd, &f)
+	return cmd
+}
+
+func (a *app) attachSBOM() *cobra.Command {
+	var f about
+	var before string
+	cmd := &cobra.Command{
+		Use:   "sbom --change CHANGE --before OLD NEW",
+		Short: "Hand in what changed between two bills of materials (CycloneDX, SPDX)",
+		Example: `  git worktree add base origin/main && (cd base && npm sbom --sbom-format=cyclonedx) > old.json
+  npm sbom --sbom-format=cyclonedx > new.json
+  changetrail attach sbom --change acme/payments#4829 --before old.json new.json`,
+		Args: exactlyOne("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.change == "" || before == "" {
+				return misuse{errors.New("attach sbom: give --change, and the bill of before with --before: what is attached is the difference")}
+			}
+			if err := f.check(); err != nil {
+				return err
+			}
+			old, err := os.ReadFile(before)
+			if err != nil {
+				return err
+			}
+			now, err := os.ReadFile(args[0])
+			if err != nil {
+				return err
+			}
+			updates, err := evidence.Delta(old, now)
+			if err != nil {
+				return fmt.Errorf("%s, %s: %w", before, args[0], err)
+			}
+			sum := sha256.Sum256(now)
+			update := &record.Updated{Revision: record.Revision{Dependencies: updates, SBOMDigest: "sha256:" + hex.EncodeToString(sum[:])}}
+			if len(updates) > 500 {
+				return fmt.Errorf("attach sbom: %d packages differ, at most 500 can be one change; are these bills of the same project?", len(updates))
+			}
+			if err := a.hand(cmd, f, producer.Event(f.change, update)); err != nil {
+				return err
+			}
+			for _, u := range updates {
+				fmt.Fprintf(cmd.OutOrStdout(), "%s %s → %s\n", u.Name, orNone(u.From), orNone(u.To))
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%d packages differ\ndigest %s\n", len(updates), update.SBOMDigest)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&before, "before", "", "the bill of the base of the change")
 	a.attachFlags(cmd, &f)
 	return cmd
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -313,17 +314,24 @@ func (s *Settings) policyAndControls() (*policy.Policy, *controls.Matrix, error)
 		}
 		return os.ReadFile(file)
 	}
-	text, err1 := read(s.Enricher.Policy)
+	p, err1 := readPolicy(s.Enricher.Policy)
 	matrix, err2 := read(s.Enricher.Controls)
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, nil, fmt.Errorf("configuration: %w", err)
 	}
-	p, err1 := policy.Parse(text)
 	m, err2 := controls.Parse(matrix)
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, nil, err
 	}
 	return p, m, nil
+}
+
+// readPolicy reads a policy with the files that it names; none is an empty one.
+func readPolicy(file string) (*policy.Policy, error) {
+	if file == "" {
+		return policy.Parse(nil)
+	}
+	return policy.Load(os.DirFS(filepath.Dir(file)), filepath.Base(file))
 }
 
 // validate reports every value that cannot be.

@@ -64,7 +64,7 @@ func (a *app) show() *cobra.Command {
 
 // find returns the newest revision of a record.
 func find(cmd *cobra.Command, engine *bulk.Server, id record.ChangeID) (jsontext.Value, error) {
-	query, err := json.Marshal(map[string]any{
+	hits, err := search(cmd, engine, map[string]any{
 		"query": map[string]any{"ids": map[string]any{"values": []string{schemas.RecordID(id)}}},
 		"sort":  []any{map[string]any{"changetrail.revision": "desc"}},
 		"size":  1,
@@ -72,7 +72,25 @@ func find(cmd *cobra.Command, engine *bulk.Server, id record.ChangeID) (jsontext
 	if err != nil {
 		return nil, err
 	}
-	status, answer, err := engine.Request(cmd.Context(), http.MethodPost, "/"+schemas.RecordsAlias+"/_search", query)
+	if len(hits) == 0 {
+		return nil, fmt.Errorf("no record of %s; events take a second or two to arrive, and changetrail doctor shows where they wait", id)
+	}
+	return hits[0].Source, nil
+}
+
+// A hit is one record that a search found.
+type hit struct {
+	Source jsontext.Value `json:"_source"`
+	Sort   []any          `json:"sort"`
+}
+
+// search asks an engine for records.
+func search(cmd *cobra.Command, engine *bulk.Server, query map[string]any) ([]hit, error) {
+	body, err := json.Marshal(query)
+	if err != nil {
+		return nil, err
+	}
+	status, answer, err := engine.Request(cmd.Context(), http.MethodPost, "/"+schemas.RecordsAlias+"/_search", body)
 	if err != nil {
 		return nil, err
 	}
@@ -81,18 +99,13 @@ func find(cmd *cobra.Command, engine *bulk.Server, id record.ChangeID) (jsontext
 	}
 	var found struct {
 		Hits struct {
-			Hits []struct {
-				Source jsontext.Value `json:"_source"`
-			} `json:"hits"`
+			Hits []hit `json:"hits"`
 		} `json:"hits"`
 	}
 	if err := json.Unmarshal(answer, &found); err != nil || status != http.StatusOK {
 		return nil, fmt.Errorf("%s: search: HTTP %d: %s", engine.Name(), status, answer)
 	}
-	if len(found.Hits.Hits) == 0 {
-		return nil, fmt.Errorf("no record of %s; events take a second or two to arrive, and changetrail doctor shows where they wait", id)
-	}
-	return found.Hits.Hits[0].Source, nil
+	return found.Hits.Hits, nil
 }
 
 // printRecord writes a record for people: what is known, and nothing that is
@@ -111,6 +124,11 @@ func printRecord(out io.Writer, r *record.Record) error {
 	}
 	if t.Control != nil {
 		w.line("controls", strings.Join(t.Control.Tags, " "))
+		for _, c := range t.Control.Resolved {
+			if len(c.Missing) > 0 {
+				w.line("", c.Tag, " lacks ", strings.Join(c.Missing, ", "))
+			}
+		}
 	}
 	if a, why := t.Answers, t.Reasons; a != nil && why != nil {
 		w.head("Answers")
@@ -123,6 +141,12 @@ func printRecord(out io.Writer, r *record.Record) error {
 			w.line(q.name, q.answer, with(": ", q.reason))
 		}
 		w.line("gaps", strings.Join(t.Gaps, ", "))
+		for _, c := range t.Contradictions {
+			w.line("claimed", c.Claimed, "; observed: ", c.Observed)
+		}
+		if k := t.AtMerge; k != nil && k.Answers != nil && *k.Answers != *a {
+			w.line("at merge", fmt.Sprintf("trigger %s, alternatives %s, authorized %s, reviewed %s", orNone(k.Answers.Trigger), orNone(k.Answers.Alternatives), orNone(k.Answers.Authorized), orNone(k.Answers.Reviewed)))
+		}
 	}
 	if g := t.Trigger; g != nil {
 		w.head("Trigger")

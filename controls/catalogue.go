@@ -1,0 +1,233 @@
+package controls
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+//go:embed catalogue.yaml
+var catalogueYAML []byte
+
+// A Catalogue is what is known of frameworks: what a tag can mean.
+type Catalogue struct {
+	Frameworks []Framework `yaml:"frameworks"`
+}
+
+// A Framework is one framework in the version that is current.
+type Framework struct {
+	ID       string    `yaml:"id"` // as tags begin: pci-dss
+	Name     string    `yaml:"name"`
+	Version  string    `yaml:"version"`
+	Own      bool      `yaml:"own"` // the organisation's own numbers
+	Controls []Known   `yaml:"controls"`
+	Before   []Earlier `yaml:"before"`
+}
+
+// An Earlier is a version that was, with the numbers that have moved since.
+type Earlier struct {
+	Version  string  `yaml:"version"`
+	Controls []Known `yaml:"controls"`
+}
+
+// A Known is one control of a framework.
+type Known struct {
+	ID       string   `yaml:"id"`
+	Title    string   `yaml:"title"`
+	Evidence []string `yaml:"evidence"`
+	Verified bool     `yaml:"verified"`
+	Now      []string `yaml:"now"` // of an earlier version: its numbers today
+}
+
+// DefaultCatalogue returns the catalogue that ships with changetrail.
+func DefaultCatalogue() (*Catalogue, error) {
+	c := new(Catalogue)
+	d := yaml.NewDecoder(bytes.NewReader(catalogueYAML))
+	d.KnownFields(true)
+	if err := d.Decode(c); err != nil {
+		return nil, fmt.Errorf("controls: catalogue: %w", err)
+	}
+	return c, nil
+}
+
+// How a tag was found in the catalogue.
+const (
+	Exact      = "exact"      // the number stands in that version
+	Renumbered = "renumbered" // it stood in an earlier version, under another number now
+	Related    = "related"    // a part or the whole of it stands there
+	Custom     = "custom"     // the organisation's own
+	Unknown    = "unknown"
+)
+
+// Resolve says what a tag means. The framework that the matrix states for it,
+// as "PCI DSS 3.2.1", tells the version; without one it is the current one.
+func (c *Catalogue) Resolve(tag, stated string) record.ResolvedControl {
+	out := record.ResolvedControl{Tag: tag, Match: Unknown}
+	f, id := c.split(tag)
+	if f == nil {
+		if stated != "" {
+			out.Match, out.Framework = Custom, stated
+		}
+		return out
+	}
+	out.Framework, out.Version, out.ID = f.Name, f.Version, id
+	version, id := versionIn(f, id, stated)
+	out.ID = id
+	for _, e := range f.Before {
+		i := index(e.Controls, id)
+		if i < 0 {
+			continue
+		}
+		if e.Version == version {
+			return f.renumbered(out, e, e.Controls[i])
+		}
+		out.Note = fmt.Sprintf("In %s %s, %s was: %s; that is %s now.", f.Name, e.Version, id, e.Controls[i].Title, strings.Join(e.Controls[i].Now, ", "))
+	}
+	if i := index(f.Controls, id); i >= 0 {
+		k := f.Controls[i]
+		out.Match, out.Title, out.Evidence, out.Verified = Exact, k.Title, k.Evidence, k.Verified
+		return out
+	}
+	if out.Note != "" { // a number of an earlier version only
+		for _, e := range f.Before {
+			if i := index(e.Controls, id); i >= 0 {
+				return f.renumbered(out, e, e.Controls[i])
+			}
+		}
+	}
+	for _, k := range f.Controls {
+		if within(k.ID, id) || within(id, k.ID) {
+			out.Match = Related
+			out.Related = append(out.Related, k.ID)
+			out.Evidence = append(out.Evidence, k.Evidence...)
+		}
+	}
+	slices.Sort(out.Evidence)
+	out.Evidence = slices.Compact(out.Evidence)
+	if out.Match == Unknown && f.Own {
+		out.Match = Custom
+	}
+	return out
+}
+
+func (f *Framework) renumbered(out record.ResolvedControl, e Earlier, was Known) record.ResolvedControl {
+	out.Match, out.Version, out.Title, out.Related = Renumbered, e.Version, was.Title, was.Now
+	out.Note = fmt.Sprintf("%s of %s %s is %s in %s.", was.ID, f.Name, e.Version, strings.Join(was.Now, ", "), f.Version)
+	for _, now := range was.Now {
+		if i := index(f.Controls, now); i >= 0 {
+			out.Evidence = append(out.Evidence, f.Controls[i].Evidence...)
+			out.Verified = f.Controls[i].Verified
+		}
+	}
+	slices.Sort(out.Evidence)
+	out.Evidence = slices.Compact(out.Evidence)
+	return out
+}
+
+// split tells the framework of a tag, the longest that fits.
+func (c *Catalogue) split(tag string) (*Framework, string) {
+	tag = normal(tag)
+	var best *Framework
+	for i := range c.Frameworks {
+		f := &c.Frameworks[i]
+		if strings.HasPrefix(tag, f.ID+"-") && (best == nil || len(f.ID) > len(best.ID)) {
+			best = f
+		}
+	}
+	if best == nil {
+		return nil, ""
+	}
+	return best, tag[len(best.ID)+1:]
+}
+
+var brackets = strings.NewReplacer("(", "", ")", "", " ", "", ".art.", ".art", "article", "art", "art.", "art")
+
+// normal writes a number as the catalogue does: 164.312(b) is 164.312b.
+func normal(s string) string { return brackets.Replace(strings.ToLower(s)) }
+
+var versionLike = regexp.MustCompile(`(?:^|[ :-])[vr]?(\d+(?:\.\d+)*)$`)
+
+// versionIn finds the version that a tag (pci-dss-v3.2.1-6.3.2) or the matrix
+// states, and the number without it.
+func versionIn(f *Framework, id, stated string) (version, number string) {
+	versions := []string{f.Version}
+	for _, e := range f.Before {
+		versions = append(versions, e.Version)
+	}
+	for _, v := range versions {
+		for _, prefix := range []string{v + "-", "v" + v + "-", v + ":", "v" + v + ":"} {
+			if rest, ok := strings.CutPrefix(id, prefix); ok {
+				return v, rest
+			}
+		}
+	}
+	if m := versionLike.FindStringSubmatch(stated); m != nil && slices.Contains(versions, m[1]) {
+		return m[1], id
+	}
+	return f.Version, id
+}
+
+func index(list []Known, id string) int {
+	return slices.IndexFunc(list, func(k Known) bool { return normal(k.ID) == id })
+}
+
+// within reports whether number a is a part of b: 6.3.2 of 6.3.
+func within(a, b string) bool {
+	a, b = normal(a), normal(b)
+	return len(a) > len(b) && strings.HasPrefix(a, b) && (a[len(b)] == '.' || a[len(b)] == '-' || b[len(b)-1] >= '0' && b[len(b)-1] <= '9' && a[len(b)] >= 'a')
+}
+
+// missing returns which of the evidence that a control asks for r does not
+// hold. What is asked of agents only is not missing where a person made it.
+func missing(r *record.Record, evidence []string) []string {
+	var out []string
+	for _, name := range evidence {
+		if has, known := shows[name]; known && !has(r) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// shows says of each kind of evidence whether a record holds it.
+var shows = map[string]func(*record.Record) bool{
+	"trigger":       func(r *record.Record) bool { return byPerson(r) || r.Trail.Answers.Trigger == record.Proven },
+	"decision":      func(r *record.Record) bool { return byPerson(r) || r.Trail.Answers.Alternatives == record.Proven },
+	"authorization": func(r *record.Record) bool { return byPerson(r) || r.Trail.Answers.Authorized == record.Proven },
+	"delegator": func(r *record.Record) bool {
+		return byPerson(r) || r.Trail.Decision != nil && r.Trail.Decision.DelegatedBy != ""
+	},
+	"review": func(r *record.Record) bool {
+		return r.Trail.Answers != nil && r.Trail.Answers.Reviewed == record.Proven
+	},
+	"validation": func(r *record.Record) bool {
+		v := r.Trail.Validation
+		return v != nil && v.Current && v.Conclusion == "success" && (r.Trail.Tier == nil || r.Trail.Tier.Validation != record.TierClaimed)
+	},
+	"scan-at-head": func(r *record.Record) bool {
+		c := r.Trail.Change
+		return slices.ContainsFunc(r.Trail.Scans, func(s record.ScanFact) bool {
+			return s.Scanned && s.CommitSHA != "" && (s.CommitSHA == c.HeadSHA || s.CommitSHA == c.MergeSHA)
+		})
+	},
+	"sbom-delta": func(r *record.Record) bool { return r.Trail.Change.SBOMDigest != "" },
+	"approval":   func(r *record.Record) bool { return len(r.Trail.Approvals) > 0 },
+	"deployment": func(r *record.Record) bool { return !r.Trail.Change.DeployedAt.IsZero() },
+	"deployer-not-author": func(r *record.Record) bool {
+		return slices.ContainsFunc(r.Trail.Deployments, func(d record.DeploymentFact) bool {
+			return d.Deployer != "" && d.Deployer != r.Trail.Change.Author
+		})
+	},
+	"stream": func(*record.Record) bool { return true }, // that there is a record shows it
+}
+
+func byPerson(r *record.Record) bool {
+	return r.Trail.Change.InitiatedBy != "agent" || r.Trail.Answers == nil
+}

@@ -1,0 +1,167 @@
+package controls
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+func TestResolve(t *testing.T) {
+	c, err := DefaultCatalogue()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ tag, stated, match, version, id, related, note string }{
+		{"pci-dss-6.3.2", "", Exact, "4.0.1", "6.3.2", "", "In PCI DSS 3.2.1, 6.3.2 was: code is reviewed before release; that is 6.2.3, 6.2.3.1 now."},
+		{"pci-dss-6.3.2", "PCI DSS 4.0.1", Exact, "4.0.1", "6.3.2", "", "In PCI DSS 3.2.1, 6.3.2 was: code is reviewed before release; that is 6.2.3, 6.2.3.1 now."},
+		{"pci-dss-6.3.2", "PCI DSS v3.2.1", Renumbered, "3.2.1", "6.3.2", "6.2.3 6.2.3.1", "6.3.2 of PCI DSS 3.2.1 is 6.2.3, 6.2.3.1 in 4.0.1."},
+		{"pci-dss-v3.2.1-6.3.2", "", Renumbered, "3.2.1", "6.3.2", "6.2.3 6.2.3.1", "6.3.2 of PCI DSS 3.2.1 is 6.2.3, 6.2.3.1 in 4.0.1."},
+		{"pci-dss-4.0.1-6.2.3", "", Exact, "4.0.1", "6.2.3", "", ""},
+		{"pci-dss-6.4.5", "", Renumbered, "3.2.1", "6.4.5", "6.5.1", "6.4.5 of PCI DSS 3.2.1 is 6.5.1 in 4.0.1."},
+		{"pci-dss-6.3", "", Related, "4.0.1", "6.3", "6.3.1 6.3.2 6.3.3", ""},
+		{"pci-dss-6.5.1.a", "", Related, "4.0.1", "6.5.1.a", "6.5.1", ""},
+		{"pci-dss-12.99", "", Unknown, "4.0.1", "12.99", "", ""},
+		{"soc2-cc8.1", "SOC 2 TSC 2017", Exact, "2017", "cc8.1", "", ""},
+		{"SOC2-CC8.1", "", Exact, "2017", "cc8.1", "", ""},
+		{"soc2-cc6", "", Related, "2017", "cc6", "cc6.1 cc6.3", ""},
+		{"iso27001-a.8.32", "ISO/IEC 27001:2022", Exact, "2022", "a.8.32", "", ""},
+		{"iso27001-a.12.1.2", "ISO/IEC 27001:2013", Renumbered, "2013", "a.12.1.2", "a.8.32", "a.12.1.2 of ISO/IEC 27001 2013 is a.8.32 in 2022."},
+		{"hipaa-164.312(b)", "", Exact, "2013", "164.312b", "", ""},
+		{"hipaa-164.312b", "HIPAA (45 CFR 164)", Exact, "2013", "164.312b", "", ""},
+		{"hipaa-164.308(a)(1)(ii)(D)", "", Exact, "2013", "164.308a1iid", "", ""},
+		{"sox-itgc-change", "", Exact, "2002", "itgc-change", "", ""},
+		{"sox-itgc-17", "", Custom, "2002", "itgc-17", "", ""},
+		{"cmmc-3.4.3", "", Exact, "2.0", "3.4.3", "", ""},
+		{"nist-800-53-cm-3", "", Exact, "r5.2", "cm-3", "", ""},
+		{"dora-art.17", "", Exact, "2024", "art17", "", ""},
+		{"acme-change-7", "Acme change policy", Custom, "", "", "", ""},
+		{"acme-change-7", "", Unknown, "", "", "", ""},
+	} {
+		t.Run(test.tag+" of "+test.stated, func(t *testing.T) {
+			r := c.Resolve(test.tag, test.stated)
+			got := []string{r.Match, r.Version, r.ID, strings.Join(r.Related, " "), r.Note}
+			if diff := cmp.Diff([]string{test.match, test.version, test.id, test.related, test.note}, got); diff != "" || r.Tag != test.tag {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestTheCatalogueIsWhole: every kind of evidence is one that a record can be
+// asked for, every number that moved is found where it went.
+func TestTheCatalogueIsWhole(t *testing.T) {
+	c, err := DefaultCatalogue()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range c.Frameworks {
+		for _, k := range f.Controls {
+			if k.Title == "" || len(k.Evidence) == 0 {
+				t.Errorf("%s %s: no title or no evidence", f.ID, k.ID)
+			}
+			for _, e := range k.Evidence {
+				if shows[e] == nil {
+					t.Errorf("%s %s: evidence %q is none", f.ID, k.ID, e)
+				}
+			}
+			if r := c.Resolve(f.ID+"-"+k.ID, ""); r.Match != Exact {
+				t.Errorf("%s-%s is %s", f.ID, k.ID, r.Match)
+			}
+		}
+		for _, e := range f.Before {
+			for _, k := range e.Controls {
+				for _, now := range k.Now {
+					if index(f.Controls, now) < 0 {
+						t.Errorf("%s %s %s is now %s, which is not there", f.ID, e.Version, k.ID, now)
+					}
+				}
+			}
+		}
+	}
+}
+
+const table = "\ufefftag,framework,title,data classes,kinds,initiated_by,owner\n" +
+	"pci-dss-6.3.2,PCI DSS 4.0.1,\"inventory, kept\",cardholder,dependency-update;vulnerability-fix,agent,mira\n" +
+	"soc2-cc8.1,,,,,,\n"
+
+const component = `{"component-definition": {"uuid": "a", "components": [
+  {"type": "software", "title": "payments", "props": [{"name": "data-classes", "value": "cardholder"}],
+   "control-implementations": [{"source": "https://example.org/NIST_SP-800-53_rev5_catalog.json",
+     "implemented-requirements": [{"control-id": "CM-3", "description": "changes are reviewed", "props": [{"name": "kinds", "value": "code"}]}]}]},
+  {"type": "policy", "title": "Change policy",
+   "control-implementations": [{"source": "urn:own", "props": [{"name": "framework", "value": "soc2"}], "implemented-requirements": [{"control-id": "cc8.1"}]}]}]}}`
+
+func TestMatrices(t *testing.T) {
+	want := Control{Tag: "pci-dss-6.3.2", Framework: "PCI DSS 4.0.1", Title: "inventory, kept", Applies: Applies{DataClasses: []string{"cardholder"}, Kinds: []string{"dependency-update", "vulnerability-fix"}, InitiatedBy: []string{"agent"}}}
+	for name, c := range map[string]struct {
+		text string
+		want []Control
+	}{
+		"YAML":                      {"controls: [{tag: pci-dss-6.3.2, framework: PCI DSS 4.0.1, title: 'inventory, kept', applies: {data_classes: [cardholder], kinds: [dependency-update, vulnerability-fix], initiated_by: [agent]}}, {tag: soc2-cc8.1}]", []Control{want, {Tag: "soc2-cc8.1"}}},
+		"a table":                   {table, []Control{want, {Tag: "soc2-cc8.1"}}},
+		"a table with semicolons":   {"Tag;Services\npci-dss-6.3.2;payments|ledger\n", []Control{{Tag: "pci-dss-6.3.2", Applies: Applies{Services: []string{"payments", "ledger"}}}}},
+		"an OSCAL component":        {component, []Control{{Tag: "nist-800-53-cm-3", Title: "changes are reviewed", Applies: Applies{Services: []string{"payments"}, DataClasses: []string{"cardholder"}, Kinds: []string{"code"}}}, {Tag: "soc2-cc8.1"}}},
+		"nothing":                   {"", nil},
+		"a comment before the YAML": {"# controls, ours\ncontrols: [{tag: a}]", []Control{{Tag: "a"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, err := Parse([]byte(c.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, m.Controls); diff != "" || len(m.Resolved()) != len(c.want) {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestMatricesThatCannotBe(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"an unknown key":        {"controls: [{tag: a, aplies: {}}]", "aplies"},
+		"no tag":                {"controls: [{title: a}]", "controls[0]: tag is missing"},
+		"a misspelt column":     {"tag,data_clases\na,b\n", `column "data_clases" is none of`},
+		"no column tag":         {"title,kinds\na,b\n", "there is no column tag"},
+		"a row too long":        {"tag,kinds\na,b,c\n", "wrong number of fields"},
+		"who else":              {"tag,initiated_by\na,robot\n", `"robot" is neither agent nor human`},
+		"OSCAL of no framework": {`{"component-definition": {"components": [{"title": "x", "control-implementations": [{"source": "#1", "implemented-requirements": [{"control-id": "a"}]}]}]}}`, "tells no framework"},
+		"a glob":                {"controls: [{tag: a, applies: {services: ['[']}}]", "is not a glob"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := Parse([]byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q in it", err, c.want)
+			}
+		})
+	}
+}
+
+// TestWhatIsMissing: a control names the evidence that a record lacks.
+func TestWhatIsMissing(t *testing.T) {
+	m, err := Parse([]byte("controls: [{tag: pci-dss-6.3.2}, {tag: pci-dss-6.2.3}, {tag: pci-dss-6.5.1}, {tag: hipaa-164.312b}, {tag: soc2-cc8.1, applies: {classifications: [critical]}}]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &record.Record{}
+	r.Trail.Change = record.Change{InitiatedBy: "agent", HeadSHA: "abc", SBOMDigest: "sha256:1"}
+	r.Trail.Answers = &record.Answers{Trigger: record.Proven, Alternatives: record.Partial, Authorized: record.Proven, Reviewed: record.Proven}
+	r.Trail.Scans = []record.ScanFact{{Scanned: true, CommitSHA: "other", At: time.Now()}}
+	got := make(map[string][]string)
+	for _, c := range m.Tag(r).Resolved {
+		got[c.Tag] = c.Missing
+	}
+	want := map[string][]string{"pci-dss-6.3.2": nil, "pci-dss-6.2.3": {"scan-at-head"}, "pci-dss-6.5.1": {"decision", "validation"}, "hipaa-164.312b": nil}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(table))
+	f.Add([]byte(component))
+	f.Add([]byte("controls: [{tag: pci-dss-6.3.2}]"))
+	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = Parse(b) })
+}

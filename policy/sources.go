@@ -1,0 +1,179 @@
+package policy
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/hmarr/codeowners"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// Load reads the policy of a file and the files that it names: catalogs and
+// CODEOWNERS, relative to it. The digest is over all of them.
+func Load(files fs.FS, name string) (*Policy, error) {
+	text, err := fs.ReadFile(files, name)
+	if err != nil {
+		return nil, fmt.Errorf("policy: %w", err)
+	}
+	p, err := decode(text)
+	if err != nil {
+		return nil, err
+	}
+	digest := sha256.New()
+	digest.Write(text)
+	dir := path.Dir(name)
+	for _, c := range p.Catalogs {
+		text, err := fs.ReadFile(files, path.Join(dir, c))
+		if err != nil {
+			return nil, fmt.Errorf("policy: catalogs: %w", err)
+		}
+		services, err := readCatalog(text)
+		if err != nil {
+			return nil, fmt.Errorf("policy: catalogs: %s: %w", c, err)
+		}
+		p.Services = append(p.Services, services...)
+		digest.Write(text)
+	}
+	p.owners = make(map[record.Repository]codeowners.Ruleset, len(p.CodeOwners))
+	for _, repo := range slices.Sorted(maps.Keys(p.CodeOwners)) {
+		text, err := fs.ReadFile(files, path.Join(dir, p.CodeOwners[repo]))
+		if err != nil {
+			return nil, fmt.Errorf("policy: codeowners: %w", err)
+		}
+		rules, err := codeowners.ParseFile(bytes.NewReader(text))
+		if err != nil {
+			return nil, fmt.Errorf("policy: codeowners: %s: %w", p.CodeOwners[repo], err)
+		}
+		id, err := record.ParseRepository(repo)
+		if err != nil {
+			return nil, fmt.Errorf("policy: codeowners: %w", err)
+		}
+		p.owners[id] = rules
+		digest.Write(text)
+	}
+	if err := p.validate(); err != nil {
+		return nil, err
+	}
+	p.digest = "sha256:" + hex.EncodeToString(digest.Sum(nil))
+	return p, nil
+}
+
+// OwnersOf returns who owns files of a repository by its CODEOWNERS, as the
+// file names them: @person, @org/team, address.
+func (p *Policy) OwnersOf(repo record.Repository, paths []string) []string {
+	var out []string
+	rules := p.owners[repo]
+	for _, f := range paths {
+		rule, err := rules.Match(f)
+		if err != nil || rule == nil {
+			continue
+		}
+		for _, o := range rule.Owners {
+			out = append(out, o.String())
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// entity is an entity of a Backstage catalog
+// (https://backstage.io/docs/features/software-catalog/descriptor-format).
+type entity struct {
+	Kind     string `yaml:"kind"`
+	Metadata struct {
+		Name        string            `yaml:"name"`
+		Annotations map[string]string `yaml:"annotations"`
+	} `yaml:"metadata"`
+	Spec struct {
+		Owner string `yaml:"owner"`
+	} `yaml:"spec"`
+}
+
+// The annotations of a component that make it a service of the policy, beside
+// Backstage's own for the repository.
+const (
+	annotationClass        = "changetrail.dev/classification"
+	annotationData         = "changetrail.dev/data-classes"
+	annotationEnvironments = "changetrail.dev/environments"
+	annotationPaths        = "changetrail.dev/paths"
+	annotationGitHub       = "github.com/project-slug"
+	annotationGitLab       = "gitlab.com/project-slug"
+	annotationSource       = "backstage.io/source-location"
+)
+
+// readCatalog returns the components of a catalog-info.yaml that say where
+// they live and how critical they are. Other entities are none of ours.
+func readCatalog(text []byte) ([]Service, error) {
+	var out []Service
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	for {
+		var e entity
+		err := d.Decode(&e)
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if e.Kind != "Component" {
+			continue
+		}
+		a := e.Metadata.Annotations
+		repo, path := repositoryOf(a)
+		switch {
+		case repo == "":
+			return nil, fmt.Errorf("component %s: no annotation %s, %s or %s says in which repository it lives", e.Metadata.Name, annotationGitHub, annotationGitLab, annotationSource)
+		case a[annotationClass] == "":
+			return nil, fmt.Errorf("component %s: annotation %s is missing; one of %v", e.Metadata.Name, annotationClass, Classifications)
+		}
+		s := Service{
+			Name: e.Metadata.Name, Repositories: []string{repo}, Classification: a[annotationClass], DataClasses: words(a[annotationData]),
+			Environments: words(a[annotationEnvironments]), Paths: words(a[annotationPaths]), Owner: e.Spec.Owner,
+		}
+		if i := strings.LastIndexByte(s.Owner, '/'); i >= 0 { // group:default/team
+			s.Owner = s.Owner[i+1:]
+		}
+		s.Owner = strings.TrimPrefix(strings.TrimPrefix(s.Owner, "group:"), "user:")
+		if len(s.Paths) == 0 && path != "" {
+			s.Paths = []string{path}
+		}
+		out = append(out, s)
+	}
+}
+
+// repositoryOf returns the repository of a component, and the glob of its
+// folder where its source is one within the repository.
+func repositoryOf(a map[string]string) (repo, glob string) {
+	if slug := a[annotationGitHub]; slug != "" {
+		return "github.com/" + slug, ""
+	}
+	if slug := a[annotationGitLab]; slug != "" {
+		return "gitlab.com/" + slug, ""
+	}
+	source := strings.TrimPrefix(a[annotationSource], "url:")
+	_, rest, ok := strings.Cut(source, "://")
+	if !ok {
+		return "", ""
+	}
+	repo, folder, _ := strings.Cut(strings.TrimSuffix(rest, "/"), "/tree/")
+	repo = strings.TrimSuffix(strings.TrimSuffix(repo, "/-"), ".git")
+	if _, folder, ok = strings.Cut(folder, "/"); ok && folder != "" { // after the branch
+		return repo, folder + "/**"
+	}
+	return repo, ""
+}
+
+func words(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
+}
