@@ -40,6 +40,7 @@ type Matrix struct {
 	Controls []Control `yaml:"controls"`
 
 	resolved []record.ResolvedControl // of each control
+	content  []byte
 	digest   string
 }
 
@@ -76,6 +77,7 @@ func Parse(text []byte) (*Matrix, error) {
 		return nil, err
 	}
 	sum := sha256.Sum256(text)
+	m.content = text
 	m.digest = "sha256:" + hex.EncodeToString(sum[:])
 	return m, nil
 }
@@ -96,6 +98,9 @@ func decode(text []byte) (*Matrix, error) {
 	}
 	return m, nil
 }
+
+// Content is what the digest is over.
+func (m *Matrix) Content() []byte { return m.content }
 
 // Resolved returns what each control of m means, in its order.
 func (m *Matrix) Resolved() []record.ResolvedControl { return m.resolved }

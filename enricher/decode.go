@@ -1,6 +1,7 @@
 package enricher
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -9,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/evidence"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
@@ -25,33 +27,46 @@ type decodedEvent struct {
 }
 
 // decodeAll reads a batch. Reading is the larger part of the work and needs no
-// order, so all cores do it.
-func decodeAll(batch []*stream.Record) []decodedEvent {
+// order, so all cores do it. An error is one of the blob store: what is wrong
+// with an event is its refusal.
+func decodeAll(ctx context.Context, batch []*stream.Record, store Blobs) ([]decodedEvent, error) {
 	out := make([]decodedEvent, len(batch))
-	_ = parallel(len(batch), func(i int) error {
-		out[i] = decode(batch[i])
-		return nil
+	err := parallel(len(batch), func(i int) error {
+		var err error
+		out[i], err = decode(ctx, batch[i], store)
+		return err
 	})
-	return out
+	return out, err
 }
 
-func decode(r *stream.Record) (d decodedEvent) {
+func decode(ctx context.Context, r *stream.Record, store Blobs) (d decodedEvent, err error) {
 	d.record = r
 	defer func() { // a bug met on one event must not stop the partition
 		if p := recover(); p != nil {
+			err = nil
 			d.refusal = &schemas.Refusal{Reason: schemas.Internal, Detail: fmt.Sprintf("reading it failed: %v; this is a bug in changetrail, please report it", p)}
 		}
 	}()
-	if err := d.read(); err != nil {
+	if err := d.read(ctx, store); err != nil {
+		var unreachable *storeError
+		if errors.As(err, &unreachable) {
+			return d, err
+		}
 		d.refusal = schemas.AsRefusal(err)
 		if d.refusal == nil {
 			d.refusal = &schemas.Refusal{Reason: schemas.Internal, Detail: err.Error()}
 		}
 	}
-	return d
+	return d, nil
 }
 
-func (d *decodedEvent) read() error {
+// A storeError says that the blob store could not be asked: no fault of the
+// event, which is read again later.
+type storeError struct{ error }
+
+func (e *storeError) Unwrap() error { return e.error }
+
+func (d *decodedEvent) read(ctx context.Context, store Blobs) error {
 	if n := len(d.record.Value); n > schemas.MaxEventSize {
 		return schemas.Refuse(schemas.TooLarge, "%d bytes, at most %d are read; put large data elsewhere and name it in dataref", n, schemas.MaxEventSize)
 	}
@@ -59,30 +74,68 @@ func (d *decodedEvent) read() error {
 	if d.env, err = schemas.Open(stream.Message(d.record)); err != nil {
 		return err
 	}
+	if len(d.env.Data) == 0 && d.env.DataRef != "" {
+		if d.env.Data, err = fetch(ctx, store, d.env.DataRef); err != nil {
+			return err
+		}
+	}
 	if d.event, err = schemas.Decode(d.env, d.record.Key, d.record.Timestamp); err != nil {
 		return err
 	}
-	if err := readReport(d.event.Fact); err != nil {
+	file, err := readReport(d.event.Fact)
+	if err != nil {
 		return err
 	}
-	return schemas.Fingerprint(&d.event, d.env.Time)
+	if file != nil && store != nil {
+		if _, err := store.Put(ctx, file); err != nil {
+			return &storeError{err}
+		}
+	}
+	if err := schemas.Fingerprint(&d.event, d.env.Time); err != nil {
+		return err
+	}
+	if n := len(d.event.Stored); n > schemas.MaxEventSize {
+		return schemas.Refuse(schemas.TooLarge, "%d bytes once the report is taken out, at most %d are kept", n, schemas.MaxEventSize)
+	}
+	return nil
 }
 
-func readReport(f record.Fact) error {
+// fetch returns the data that a dataref names by its digest.
+func fetch(ctx context.Context, store Blobs, ref string) ([]byte, error) {
+	if store == nil {
+		return nil, schemas.Refuse(schemas.BlobMissing, "dataref %s, and the enricher has no blob store; set blobs in its configuration", ref)
+	}
+	data, err := store.Get(ctx, ref)
+	switch {
+	case errors.Is(err, blobs.ErrNotFound), errors.Is(err, blobs.ErrDigest):
+		return nil, schemas.Refuse(schemas.BlobMissing, "dataref: %v; put it there and send the event again", err)
+	case errors.Is(err, blobs.ErrCorrupt):
+		return nil, schemas.Refuse(schemas.DigestMismatch, "dataref: %v", err)
+	case err != nil:
+		return nil, &storeError{err}
+	case len(data) > schemas.MaxDataSize:
+		return nil, schemas.Refuse(schemas.TooLarge, "dataref: %d bytes, at most %d are read", len(data), schemas.MaxDataSize)
+	}
+	return data, nil
+}
+
+// readReport reads the report that a fact carries and returns that file.
+func readReport(f record.Fact) ([]byte, error) {
+	var file []byte
 	var err error
 	switch f := f.(type) {
 	case *record.Scan:
-		err = evidence.ReadScan(f)
+		file, err = evidence.ReadScan(f)
 	case *record.Validation:
-		err = evidence.ReadValidation(f)
+		file, err = evidence.ReadValidation(f)
 	}
 	switch {
 	case errors.Is(err, evidence.ErrDigest):
-		return schemas.Refuse(schemas.DigestMismatch, "%v; what was sent is not what was read: send the file again", err)
+		return nil, schemas.Refuse(schemas.DigestMismatch, "%v; what was sent is not what was read: send the file again", err)
 	case err != nil:
-		return schemas.Refuse(schemas.BadReport, "%v", err)
+		return nil, schemas.Refuse(schemas.BadReport, "%v", err)
 	}
-	return nil
+	return file, nil
 }
 
 // data is the event's data for its document: as it came, but for reports,
@@ -91,6 +144,9 @@ func (d *decodedEvent) data() jsontext.Value {
 	switch d.event.Fact.(type) {
 	case *record.Scan, *record.Validation:
 		return d.event.Stored
+	}
+	if d.env.DataRef != "" && len(d.env.Data) > schemas.ClaimCheckSize {
+		return nil // dataref says where it is
 	}
 	return d.env.Data
 }

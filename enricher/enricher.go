@@ -32,6 +32,7 @@ type Config struct {
 	Instance  string           // stable and unique; kept in StateDir where empty
 	Policy    *policy.Policy   // may be empty, not nil
 	Controls  *controls.Matrix // may be empty, not nil
+	Blobs     Blobs            // where reports and large data are kept; nil: nowhere
 
 	EvidenceAge time.Duration // how long evidence waits for its change; for ever where 0
 	MaxBatch    int           // events a transaction; 4000 where 0
@@ -41,6 +42,13 @@ type Config struct {
 	Log    *slog.Logger
 	Meter  metric.MeterProvider
 	Tracer trace.TracerProvider
+}
+
+// Blobs is a place for files, each under the digest of its content. Get's error
+// wraps blobs.ErrNotFound or blobs.ErrCorrupt where trying again is of no use.
+type Blobs interface {
+	Put(ctx context.Context, content []byte) (digest string, err error)
+	Get(ctx context.Context, digest string) ([]byte, error)
 }
 
 // An Enricher is one member of the group of enrichers. It implements
@@ -141,10 +149,13 @@ func (e *Enricher) Aborted() {
 // event, folds the changes that they touch, and returns each event enriched,
 // the newest revision of each record, the state that changed, and what was
 // refused.
-func (e *Enricher) Apply(_ context.Context, batch []*stream.Record) ([]*stream.Record, error) {
+func (e *Enricher) Apply(ctx context.Context, batch []*stream.Record) ([]*stream.Record, error) {
 	e.state.reset()
 	e.room.reset()
-	decoded := decodeAll(batch)
+	decoded, err := decodeAll(ctx, batch, e.conf.Blobs)
+	if err != nil {
+		return nil, err
+	}
 	out := make([]*stream.Record, 0, 3*len(batch))
 	admitted := make([]*decodedEvent, 0, len(batch))
 	for i := range decoded {

@@ -1,6 +1,7 @@
 package enricher
 
 import (
+	"context"
 	"strings"
 
 	"github.com/changetrail/changetrail/controls"
@@ -13,7 +14,10 @@ import (
 // Decode reads the event in a Kafka record, with the report that it may carry.
 // Its errors are refusals (package schemas).
 func Decode(r *stream.Record) (record.Event, error) {
-	d := decode(r)
+	d, err := decode(context.Background(), r, nil)
+	if err != nil {
+		return record.Event{}, err
+	}
 	if d.refusal != nil {
 		return record.Event{}, d.refusal
 	}

@@ -101,7 +101,7 @@ func (s *story) record(t *testing.T) *record.Record {
 	var events []record.Event
 	add := func(change record.ChangeID, source string, at time.Time, f record.Fact) {
 		e := record.Event{Source: source, ID: at.String() + record.TypeOf(f), Type: record.TypeOf(f), Repository: id.Repository(), Change: change, Time: at, Fact: f}
-		if err := readReport(f); err != nil {
+		if _, err := readReport(f); err != nil {
 			t.Fatal(err)
 		}
 		if err := schemas.Fingerprint(&e, at); err != nil {

@@ -152,18 +152,19 @@ func Read(file []byte) (res Result, err error) {
 	return res, nil
 }
 
-// ReadScan fills f from the report that it carries.
-func ReadScan(f *record.Scan) error {
+// ReadScan fills f from the report that it carries, and returns that file; nil
+// where it carries none.
+func ReadScan(f *record.Scan) ([]byte, error) {
 	file, err := Unpack(&f.Report)
 	if err != nil || file == nil {
-		return err
+		return nil, err
 	}
 	res, err := Read(file)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !res.Scan {
-		return unreadable("it is a report of tests (%s), not of a scan; send it as %s", res.Format, record.TypeValidationCompleted)
+		return nil, unreadable("it is a report of tests (%s), not of a scan; send it as %s", res.Format, record.TypeValidationCompleted)
 	}
 	f.Report.Format, f.Summary, f.Findings = res.Format, res.Summary, res.Findings
 	for i := range f.Findings {
@@ -173,28 +174,29 @@ func ReadScan(f *record.Scan) error {
 		}
 		g.ScannerVersion = res.ToolVersion
 	}
-	return nil
+	return file, nil
 }
 
 // ReadValidation fills f from the report that it carries. Counts in the report
-// replace those beside it. A conclusion that the CI system states stands.
-func ReadValidation(f *record.Validation) error {
+// replace those beside it. A conclusion that the CI system states stands. It
+// returns the file; nil where f carries none.
+func ReadValidation(f *record.Validation) ([]byte, error) {
 	file, err := Unpack(&f.Report)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if file == nil {
 		if f.Conclusion == "" && f.Failed > 0 {
 			f.Conclusion = "failure"
 		}
-		return nil
+		return nil, nil
 	}
 	res, err := Read(file)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if res.Scan {
-		return unreadable("it is a report of a scan (%s), not of tests; send it as %s", res.Format, record.TypeScanCompleted)
+		return nil, unreadable("it is a report of a scan (%s), not of tests; send it as %s", res.Format, record.TypeScanCompleted)
 	}
 	f.Report.Format = res.Format
 	f.Passed, f.Failed, f.Skipped = res.Passed, res.Failed, res.Skipped
@@ -202,5 +204,5 @@ func ReadValidation(f *record.Validation) error {
 	if f.Conclusion == "" {
 		f.Conclusion = res.Conclusion
 	}
-	return nil
+	return file, nil
 }

@@ -62,8 +62,9 @@ type Policy struct {
 	Catalogs   []string          `yaml:"catalogs"`
 	CodeOwners map[string]string `yaml:"codeowners"`
 
-	owners map[record.Repository]codeowners.Ruleset
-	digest string
+	owners  map[record.Repository]codeowners.Ruleset
+	content []byte
+	digest  string
 }
 
 // Classifications are those of a service, the gravest first.
@@ -82,9 +83,13 @@ func Parse(text []byte) (*Policy, error) {
 	if err := p.validate(); err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(text)
-	p.digest = "sha256:" + hex.EncodeToString(sum[:])
+	p.seal(text)
 	return p, nil
+}
+
+func (p *Policy) seal(content []byte) {
+	sum := sha256.Sum256(content)
+	p.content, p.digest = content, "sha256:"+hex.EncodeToString(sum[:])
 }
 
 func decode(text []byte) (*Policy, error) {
@@ -224,6 +229,10 @@ func (p *Policy) IsPerson(account string) bool {
 
 // Digest is the digest of the file that p was read from.
 func (p *Policy) Digest() string { return p.digest }
+
+// Content is what the digest is over: the file, and those that it names after
+// it.
+func (p *Policy) Content() []byte { return p.content }
 
 // Match returns the services that a change to files of repo touches, in the
 // order of the policy. A service with paths is touched only where one of the

@@ -2,8 +2,6 @@ package policy
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -30,8 +28,7 @@ func Load(files fs.FS, name string) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	digest := sha256.New()
-	digest.Write(text)
+	content := text
 	dir := path.Dir(name)
 	for _, c := range p.Catalogs {
 		text, err := fs.ReadFile(files, path.Join(dir, c))
@@ -43,7 +40,7 @@ func Load(files fs.FS, name string) (*Policy, error) {
 			return nil, fmt.Errorf("policy: catalogs: %s: %w", c, err)
 		}
 		p.Services = append(p.Services, services...)
-		digest.Write(text)
+		content = slices.Concat(content, text)
 	}
 	p.owners = make(map[record.Repository]codeowners.Ruleset, len(p.CodeOwners))
 	for _, repo := range slices.Sorted(maps.Keys(p.CodeOwners)) {
@@ -60,12 +57,12 @@ func Load(files fs.FS, name string) (*Policy, error) {
 			return nil, fmt.Errorf("policy: codeowners: %w", err)
 		}
 		p.owners[id] = rules
-		digest.Write(text)
+		content = slices.Concat(content, text)
 	}
 	if err := p.validate(); err != nil {
 		return nil, err
 	}
-	p.digest = "sha256:" + hex.EncodeToString(digest.Sum(nil))
+	p.seal(content)
 	return p, nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 )
 
@@ -49,11 +50,19 @@ type Options struct {
 	SpoolFirst bool
 	// SendTimeout bounds a try before the event goes to the spool; 2 s where 0.
 	SendTimeout time.Duration
+	// Blobs takes data of more than 64 KiB, which then travels as its digest in
+	// dataref. Where nil, an event may have 1 MB and no more.
+	Blobs Blobs
 	// Log is told what happens in the background. None where nil.
 	Log *slog.Logger
 	// Tracer makes a span for each event. Where nil, the trace context of the
 	// caller is still passed on.
 	Tracer trace.TracerProvider
+}
+
+// Blobs keeps content under its digest, which it returns (package blobs).
+type Blobs interface {
+	Put(ctx context.Context, content []byte) (digest string, err error)
 }
 
 // A Producer publishes events. It is safe for concurrent use.
@@ -115,7 +124,11 @@ func (p *Producer) Publish(ctx context.Context, events ...event.Event) error {
 		))
 		spans[i] = span
 		inject(spanCtx, &e)
-		if err := check(&e); err != nil {
+		if err := check(&e, p.limit()); err == nil && p.options.Blobs != nil {
+			if err := claim(ctx, p.options.Blobs, &e); err != nil {
+				errs = append(errs, fmt.Errorf("publish %s %s: %w", e.Type(), e.ID(), err))
+			}
+		} else if err != nil {
 			errs = append(errs, fmt.Errorf("publish %s %s: %w: %w", e.Type(), e.ID(), ErrPermanent, err))
 		}
 		events[i] = e
@@ -162,12 +175,15 @@ func inject(ctx context.Context, e *event.Event) {
 
 // check holds an event of changetrail's own against its schema, and gives
 // every event its partition key.
-func check(e *event.Event) error {
+func check(e *event.Event, limit int) error {
 	if err := e.Validate(); err != nil {
 		return err
 	}
-	if n := len(e.Data()); n > schemas.MaxEventSize {
-		return fmt.Errorf("%d bytes of data, at most %d are accepted; put large data elsewhere and name it in dataref", n, schemas.MaxEventSize)
+	if n := len(e.Data()); n > limit {
+		return fmt.Errorf("%d bytes of data, at most %d are accepted; with a blob store (Options.Blobs) %d are", n, limit, schemas.MaxDataSize)
+	}
+	if ref, _ := e.Extensions()["dataref"].(string); ref != "" && len(e.Data()) == 0 {
+		return checkReference(e) // what it names is read where it is used
 	}
 	key, _ := e.Extensions()["partitionkey"].(string)
 	env := schemas.Envelope{
@@ -187,13 +203,48 @@ func check(e *event.Event) error {
 	return nil
 }
 
+// checkReference gives an event without data of its own its partition key.
+func checkReference(e *event.Event) error {
+	if key, _ := e.Extensions()["partitionkey"].(string); key != "" {
+		return nil
+	}
+	id, err := record.ParseChange(e.Subject())
+	if err != nil {
+		return fmt.Errorf("its data is elsewhere (dataref), so subject or partitionkey must say which repository it is about: %w", err)
+	}
+	e.SetExtension("partitionkey", string(id.Repository()))
+	return nil
+}
+
 // Check reports what Publish would refuse in e, sending nothing. Attributes
 // that Publish fills in may be missing.
 func Check(e event.Event) error {
 	e = e.Clone()
 	p := Producer{options: Options{Source: "/"}}
 	p.complete(&e)
-	return check(&e)
+	return check(&e, schemas.MaxDataSize)
+}
+
+func (p *Producer) limit() int {
+	if p.options.Blobs != nil {
+		return schemas.MaxDataSize
+	}
+	return schemas.MaxEventSize
+}
+
+// claim puts large data into the store, and its digest into dataref (CloudEvents,
+// extension dataref: the claim check).
+func claim(ctx context.Context, store Blobs, e *event.Event) error {
+	if len(e.Data()) <= schemas.ClaimCheckSize {
+		return nil
+	}
+	digest, err := store.Put(ctx, e.Data())
+	if err != nil {
+		return err
+	}
+	e.SetExtension("dataref", digest)
+	e.DataEncoded = nil
+	return nil
 }
 
 // accept sends events, or spools them.

@@ -45,6 +45,7 @@ type pretend struct {
 	lie    bool // takes the event and says that it did not
 	refuse string
 	got    []string
+	events []event.Event
 }
 
 func (p *pretend) Send(ctx context.Context, events []event.Event) []error {
@@ -59,6 +60,7 @@ func (p *pretend) Send(ctx context.Context, events []event.Event) []error {
 			errs[i] = errors.New("down")
 		default:
 			p.got = append(p.got, e.ID())
+			p.events = append(p.events, e)
 			if p.lie {
 				errs[i] = errors.New("timed out, and was taken")
 			}

@@ -17,6 +17,13 @@ import (
 // with a reason is not refused there without one.
 const MaxEventSize = 1_000_000
 
+// ClaimCheckSize is the size of data, in bytes, above which it travels as a blob
+// that dataref names by its digest.
+const ClaimCheckSize = 64 << 10
+
+// MaxDataSize is the largest data that is read from a blob, in bytes.
+const MaxDataSize = 48 << 20
+
 // Times outside these bounds come from a clock that is wrong.
 const (
 	maxAhead = 24 * time.Hour

@@ -22,6 +22,7 @@ const (
 	BadReport       Reason = "bad-report"
 	DigestMismatch  Reason = "digest-mismatch"
 	DuplicateID     Reason = "duplicate-id"
+	BlobMissing     Reason = "blob-missing"
 	Internal        Reason = "internal-error"
 	Rejected        Reason = "rejected-by-index"
 )

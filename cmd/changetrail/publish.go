@@ -64,6 +64,7 @@ harmless: an event is known by its source and id.`,
 func (a *app) producerFlags(cmd *cobra.Command) {
 	a.flag(cmd.Flags(), "spool", "producer.spool", "folder for events that cannot be sent now")
 	a.flag(cmd.Flags(), "gateway", "producer.gateway", "URL of a gateway, in place of Kafka")
+	a.flag(cmd.Flags(), "blobs", "blobs", "where data of more than 64 KiB is put: a folder, or a URL as s3://bucket")
 	a.flag(cmd.Flags(), "source", "producer.source", "CloudEvents source of events that have none")
 }
 
@@ -156,9 +157,16 @@ func send(cmd *cobra.Command, s *Settings, mode producer.Mode, timeout time.Dura
 	if err != nil {
 		return misuse{err}
 	}
-	p, err := producer.New(transport, producer.Options{
-		Source: s.Producer.Source, Spool: s.Producer.Spool, Log: s.logger(cmd.ErrOrStderr()), Tracer: t.Tracer,
-	})
+	options := producer.Options{Source: s.Producer.Source, Spool: s.Producer.Spool, Log: s.logger(cmd.ErrOrStderr()), Tracer: t.Tracer}
+	store, err := s.blobStore(ctx)
+	if err != nil {
+		return misuse{err}
+	}
+	if store != nil {
+		defer func() { _ = store.Close() }()
+		options.Blobs = store
+	}
+	p, err := producer.New(transport, options)
 	if err != nil {
 		return err
 	}

@@ -42,10 +42,24 @@ its own, and shares the partitions with the others.`,
 				return err
 			}
 			return service(cmd, &s, "enricher", ready, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
-				log.Info("enricher starts", "brokers", kafka.Brokers, "state", s.Enricher.StateDir, "services", len(p.Services), "controls", len(m.Controls))
+				log.Info("enricher starts", "brokers", kafka.Brokers, "state", s.Enricher.StateDir, "services", len(p.Services), "controls", len(m.Controls), "blobs", s.Blobs)
+				store, err := s.blobStore(ctx)
+				if err != nil {
+					return err
+				}
+				var files enricher.Blobs // nil where none is set
+				if store != nil {
+					defer func() { _ = store.Close() }()
+					files = store
+					for _, content := range [][]byte{p.Content(), m.Content()} { // so that each digest in a record leads to the words
+						if _, err := store.Put(ctx, content); len(content) > 0 && err != nil {
+							return err
+						}
+					}
+				}
 				return enricher.Run(ctx, enricher.Config{
 					Kafka: kafka, Topics: s.topics(), Namespace: s.Namespace,
-					StateDir: s.Enricher.StateDir, Instance: s.Enricher.Instance, Policy: p, Controls: m,
+					StateDir: s.Enricher.StateDir, Instance: s.Enricher.Instance, Policy: p, Controls: m, Blobs: files,
 					EvidenceAge: time.Duration(s.Enricher.EvidenceAge), MaxBatch: s.Enricher.MaxBatch, Linger: time.Duration(s.Enricher.Linger), Compression: s.Enricher.Compression,
 					Log: log, Meter: t.Meter, Tracer: t.Tracer,
 				})
@@ -54,6 +68,7 @@ its own, and shares the partitions with the others.`,
 	}
 	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml: the services")
 	a.flag(cmd.Flags(), "controls", "enricher.controls", "controls.yaml: the control matrix")
+	a.flag(cmd.Flags(), "blobs", "blobs", "where reports are kept: a folder, or a URL as s3://bucket")
 	a.flag(cmd.Flags(), "state-dir", "enricher.state_dir", "folder of the local store")
 	a.flag(cmd.Flags(), "instance", "enricher.instance", "stable, unique name of this enricher")
 	a.flag(cmd.Flags(), "listen", "telemetry.listen", "address of /metrics, /healthz and /readyz")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/changetrail/changetrail/blobs"
+	_ "github.com/changetrail/changetrail/blobs/cloud" // s3://, gs://, azblob://
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/schemas"
@@ -32,6 +35,7 @@ import (
 type Settings struct {
 	Namespace string   `yaml:"namespace" doc:"part of every index name"`
 	Retention Duration `yaml:"retention" doc:"how long events and records are kept"`
+	Blobs     string   `yaml:"blobs" doc:"where reports and large data are kept: a folder, or a URL as s3://bucket, gs://bucket, azblob://container"`
 	Kafka     struct {
 		Brokers     []string `yaml:"brokers" doc:"host:port of some brokers"`
 		Prefix      string   `yaml:"prefix" doc:"first part of the topic names"`
@@ -303,6 +307,14 @@ func (s *Settings) engine() (*bulk.Server, error) {
 		return opensearch.New(c)
 	}
 	return nil, fmt.Errorf("configuration: sink.engine %q is neither opensearch nor elasticsearch", s.Sink.Engine)
+}
+
+// blobStore opens the store of blobs; nil where none is set.
+func (s *Settings) blobStore(ctx context.Context) (*blobs.Store, error) {
+	if s.Blobs == "" {
+		return nil, nil
+	}
+	return blobs.Open(ctx, s.Blobs)
 }
 
 // policyAndControls reads the files that people write. Where none is given

@@ -18,11 +18,14 @@ const module = "github.com/changetrail/changetrail/"
 // belongs.
 var rings = map[string]int{
 	"record": 0,
+	"blobs":  0,
 
 	"schemas":  1,
 	"evidence": 1,
 	"policy":   1,
 	"controls": 1,
+
+	"blobs/cloud": 1,
 
 	"stream":             2,
 	"internal/telemetry": 2,
@@ -57,6 +60,7 @@ var owners = map[string][]string{
 	"github.com/twmb/franz-go/pkg/kgo":      {"stream", "producer", "enricher", "internal/servers"},
 	"github.com/cloudevents/sdk-go":         {"producer", "producer/kafkago", "internal/workload", "cmd/changetrail"},
 	"github.com/spf13/cobra":                {"cmd/changetrail"},
+	"gocloud.dev":                           {"blobs", "blobs/cloud"},
 	"go.opentelemetry.io/otel/sdk":          {"internal/telemetry"},
 	"go.opentelemetry.io/contrib/exporters": {"internal/telemetry"},
 	"github.com/prometheus":                 {"internal/telemetry"},
