@@ -92,7 +92,9 @@ func TestReportsAndLargeDataLieInTheBlobStore(t *testing.T) {
 type away struct{}
 
 func (away) Put(context.Context, []byte) (string, error) { return "", errors.New("connection refused") }
-func (away) Get(context.Context, string) ([]byte, error) { return nil, errors.New("connection refused") }
+func (away) Get(context.Context, string) ([]byte, error) {
+	return nil, errors.New("connection refused")
+}
 
 func must(s string, err error) string {
 	if err != nil {

@@ -223,9 +223,19 @@ func (e *Enricher) fold() ([]*stream.Record, map[record.ChangeID]*record.Record,
 			return nil
 		}
 		c.revision, c.digest = r.Trail.Revision, r.Trail.EvidenceDigest
+		findings := schemas.Findings(r, c.gaps)
+		if len(findings) > len(c.gaps) {
+			c.gaps = make([]string, len(findings))
+			for i, f := range findings {
+				c.gaps[i] = f.Trail.Finding.Kind
+			}
+		}
 		out[i] = &stream.Record{
 			Topic: e.conf.Topics.Records(), Partition: t.partition, Key: []byte(id), Value: value,
 			Headers: headers(schemas.RecordIndex(e.conf.Namespace, c.firstSeen), schemas.RecordID(id), c.revision, t.newest, t.trace),
+		}
+		for f := range findings {
+			out[i].Headers = append(out[i].Headers, e.finding(&findings[f]))
 		}
 		return nil
 	})
@@ -234,6 +244,17 @@ func (e *Enricher) fold() ([]*stream.Record, map[record.ChangeID]*record.Record,
 		folded[id] = records[i]
 	}
 	return slices.DeleteFunc(out, func(r *stream.Record) bool { return r == nil }), folded, err
+}
+
+// finding is the header that carries a finding beside its record. They travel
+// together, so that compaction of the topic never keeps one without the other,
+// and a sink that reads the newest revision alone has all of them.
+func (e *Enricher) finding(f *schemas.Finding) kgo.RecordHeader {
+	value := e.room.append(2<<10, func(b []byte) []byte {
+		b = append(b, schemas.FindingID(f.Trail.Change.ID, f.Trail.Finding.Kind)...)
+		return f.Append(append(b, '\n'))
+	})
+	return kgo.RecordHeader{Key: stream.HeaderFinding, Value: value}
 }
 
 // documents returns each event with what is known of its change.

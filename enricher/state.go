@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -35,7 +36,8 @@ type changeState struct {
 	actions   []identity // of the actions counted, at most maxActions
 	firstSeen time.Time  // arrival of the first event; decides the index
 	revision  int64
-	digest    string // evidence digest of that revision
+	digest    string   // evidence digest of that revision
+	gaps      []string // every gap that a revision had, sorted
 }
 
 // maxActions is how many identities of actions lie with their change. Those of
@@ -107,6 +109,7 @@ type storedChange struct {
 	FirstSeen int64          `json:"first"`
 	Revision  int64          `json:"rev"`
 	Digest    string         `json:"digest"`
+	Gaps      []string       `json:"gaps"`
 	Actions   record.Actions `json:"actions"`
 	Counted   []byte         `json:"counted"` // identities of actions, 16 bytes each
 	Own       []storedEvent  `json:"own"`
@@ -186,6 +189,9 @@ func (c *changeState) append(b []byte) ([]byte, error) {
 	b = append(b, `,"digest":"`...)
 	b = append(b, c.digest...)
 	b = append(b, '"')
+	if len(c.gaps) > 0 { // names of our own: nothing in them is escaped
+		b = append(append(append(b, `,"gaps":["`...), strings.Join(c.gaps, `","`)...), `"]`...)
+	}
 	if c.facts.Actions.Count > 0 {
 		text, err := json.Marshal(c.facts.Actions)
 		if err != nil {
@@ -212,7 +218,7 @@ func decodeChange(b []byte, repo record.Repository) (*changeState, error) {
 	if err := json.Unmarshal(b, &s); err != nil {
 		return nil, fmt.Errorf("state: %w", err)
 	}
-	c := &changeState{firstSeen: time.Unix(0, s.FirstSeen).UTC(), revision: s.Revision, digest: s.Digest}
+	c := &changeState{firstSeen: time.Unix(0, s.FirstSeen).UTC(), revision: s.Revision, digest: s.Digest, gaps: s.Gaps}
 	c.facts.Actions = s.Actions
 	if len(s.Counted)%16 != 0 {
 		return nil, fmt.Errorf("state: %d bytes of identities, want a multiple of 16; delete the state folder to restore it", len(s.Counted))

@@ -99,6 +99,7 @@ const (
 	EventDataset  = "changetrail.event"
 	RecordDataset = "changetrail.record"
 	RecordsAlias  = "changetrail-records"
+	FindingsAlias = "changetrail-findings"
 )
 
 // EventIndex returns the data stream of the enriched events of a namespace.

@@ -24,15 +24,16 @@ const (
 	OpenSearch    = "opensearch"
 )
 
-// Mapping returns the embedded mapping of "event" or "record" for an engine.
+// Mapping returns the embedded mapping of "event", "record" or "finding" for an engine.
 func Mapping(engine, name string) (jsontext.Value, error) {
 	return File("index/" + engine + "/" + name + ".json")
 }
 
 // documents are the types of the search documents.
 var documents = map[string]reflect.Type{
-	"event":  reflect.TypeFor[EventDocument](),
-	"record": reflect.TypeFor[record.Record](),
+	"event":   reflect.TypeFor[EventDocument](),
+	"record":  reflect.TypeFor[record.Record](),
+	"finding": reflect.TypeFor[Finding](),
 }
 
 // Generate makes every file of this package from the types: path → content.

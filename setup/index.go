@@ -17,8 +17,9 @@ import (
 )
 
 const (
-	eventPattern  = "logs-" + schemas.EventDataset + "-*"
-	recordPattern = "changetrail-record-*"
+	eventPattern   = "logs-" + schemas.EventDataset + "-*"
+	recordPattern  = "changetrail-record-*"
+	findingPattern = "changetrail-finding-*"
 )
 
 // A Server is a search engine.
@@ -48,7 +49,7 @@ type indexer struct {
 // Index sets up the engine and returns what was found and done.
 func Index(ctx context.Context, s Server, o Options) ([]stream.Step, error) {
 	x := &indexer{Server: s, Options: o}
-	for _, step := range []func(context.Context) error{x.policies, x.templates, x.dataStream, x.recordIndex, x.mappings} {
+	for _, step := range []func(context.Context) error{x.policies, x.templates, x.dataStream, x.recordIndex, x.findingIndex, x.mappings} {
 		if err := step(ctx); err != nil {
 			return x.steps, err
 		}
@@ -230,6 +231,7 @@ func (x *indexer) templates(ctx context.Context) error {
 	for _, t := range []struct{ name, pattern, policy string }{
 		{"event", eventPattern, EventsPolicy},
 		{"record", recordPattern, RecordsPolicy},
+		{"finding", findingPattern, ""},
 	} {
 		mapping, err := schemas.Mapping(x.Name(), t.name)
 		if err != nil {
@@ -239,15 +241,18 @@ func (x *indexer) templates(ctx context.Context) error {
 			"number_of_shards": max(x.Shards, 1), "auto_expand_replicas": "0-1", "refresh_interval": "1s",
 			"mapping.total_fields.limit": 500,
 		}
-		if x.lifecycle && x.Name() == schemas.Elasticsearch {
+		if t.policy != "" && x.lifecycle && x.Name() == schemas.Elasticsearch {
 			settings["lifecycle.name"] = t.policy
 		}
 		template := map[string]any{"settings": map[string]any{"index": settings}, "mappings": mapping}
 		body := map[string]any{"index_patterns": []string{t.pattern}, "priority": 300, "template": template}
-		if t.name == "event" {
+		switch t.name {
+		case "event":
 			body["data_stream"] = map[string]any{}
-		} else {
+		case "record":
 			template["aliases"] = map[string]any{schemas.RecordsAlias: map[string]any{}}
+		case "finding":
+			template["aliases"] = map[string]any{schemas.FindingsAlias: map[string]any{}}
 		}
 		path := "/_index_template/changetrail-" + t.name
 		status, have, err := x.Request(ctx, http.MethodGet, path, nil)
@@ -294,12 +299,20 @@ func (x *indexer) dataStream(ctx context.Context) error {
 // recordIndex makes this month's index of records, so that the alias exists
 // before the first record does.
 func (x *indexer) recordIndex(ctx context.Context) error {
-	name := schemas.RecordIndex(x.Namespace, x.Now)
+	return x.index(ctx, schemas.RecordIndex(x.Namespace, x.Now), schemas.RecordsAlias)
+}
+
+// findingIndex makes the index of the findings.
+func (x *indexer) findingIndex(ctx context.Context) error {
+	return x.index(ctx, schemas.FindingIndex(x.Namespace), schemas.FindingsAlias)
+}
+
+func (x *indexer) index(ctx context.Context, name, alias string) error {
 	status, answer, err := x.Request(ctx, http.MethodHead, "/"+name, nil)
 	if err != nil {
 		return err
 	}
-	what := "index " + name + " with alias " + schemas.RecordsAlias
+	what := "index " + name + " with alias " + alias
 	switch status {
 	case http.StatusOK:
 		x.note(what, "")
@@ -323,6 +336,7 @@ func (x *indexer) mappings(ctx context.Context) error {
 	for _, t := range []struct{ name, target string }{
 		{"event", schemas.EventIndex(x.Namespace)},
 		{"record", recordPattern},
+		{"finding", findingPattern},
 	} {
 		mapping, err := schemas.Mapping(x.Name(), t.name)
 		if err != nil {

@@ -1,6 +1,7 @@
 package sinks
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
 )
 
@@ -149,7 +151,7 @@ func (w *worker) readLoop(ctx, deliver context.Context) error {
 			continue
 		}
 		w.metrics.read(polled)
-		b := newBatch(polled.Records)
+		b := newBatch(polled.Records, schemas.FindingIndex(w.Namespace))
 		w.underway.Add(1)
 		w.reader.AllowRebalance()
 		go func() {
@@ -195,7 +197,7 @@ func (w *worker) drain(ctx context.Context) {
 
 // newBatch makes documents of records. Of several revisions of one record only
 // the newest is kept.
-func newBatch(records []*stream.Record) *batch {
+func newBatch(records []*stream.Record, findings string) *batch {
 	b := &batch{done: make(chan error, 1), items: make([]item, 0, len(records))}
 	type place struct {
 		topic     string
@@ -208,23 +210,43 @@ func newBatch(records []*stream.Record) *batch {
 		if stream.IsMarker(r) {
 			continue
 		}
-		it := newItem(r)
-		if it.doc.Version > 0 {
-			key := it.doc.Index + "\x00" + it.doc.ID
-			if i, ok := newest[key]; ok {
-				if it.doc.Version > b.items[i].doc.Version {
-					b.items[i] = it
+		for _, it := range newItems(r, findings) {
+			if it.doc.Version > 0 {
+				key := it.doc.Index + "\x00" + it.doc.ID
+				if i, ok := newest[key]; ok {
+					if it.doc.Version > b.items[i].doc.Version {
+						b.items[i] = it
+					}
+					continue
 				}
-				continue
+				newest[key] = len(b.items)
 			}
-			newest[key] = len(b.items)
+			b.items = append(b.items, it)
 		}
-		b.items = append(b.items, it)
 	}
 	for _, r := range last {
 		b.last = append(b.last, r)
 	}
 	return b
+}
+
+// newItems makes the document of a message, and those of the findings that a
+// record has beside it.
+func newItems(r *stream.Record, findings string) []item {
+	first := newItem(r)
+	out := []item{first}
+	for _, h := range r.Headers {
+		if h.Key != stream.HeaderFinding {
+			continue
+		}
+		id, body, ok := bytes.Cut(h.Value, []byte("\n"))
+		it := item{record: r, doc: Document{Index: findings, ID: string(id), Version: first.doc.Version, Body: body}}
+		if !ok || len(id) == 0 {
+			it.refuse = fmt.Sprintf("header %s is no document id, newline, document", stream.HeaderFinding)
+		}
+		out = append(out, it)
+	}
+	return out
 }
 
 func newItem(r *stream.Record) item {

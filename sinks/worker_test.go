@@ -198,7 +198,7 @@ func TestOfSeveralRevisionsTheNewestIsPut(t *testing.T) {
 			{Key: stream.HeaderIndex, Value: []byte("i")}, {Key: stream.HeaderID, Value: []byte(id)}, {Key: stream.HeaderVersion, Value: []byte(strconv.Itoa(version))},
 		}}
 	}
-	b := newBatch([]*stream.Record{rec(1, "a", 1), rec(2, "b", 4), rec(3, "a", 3), rec(4, "a", 2)})
+	b := newBatch([]*stream.Record{rec(1, "a", 1), rec(2, "b", 4), rec(3, "a", 3), rec(4, "a", 2)}, "findings")
 	if len(b.items) != 2 || b.items[0].doc.Version != 3 || b.items[1].doc.Version != 4 {
 		t.Errorf("%+v", b.items)
 	}

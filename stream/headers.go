@@ -17,6 +17,7 @@ const (
 	HeaderID      = "changetrail_id"      // document id
 	HeaderVersion = "changetrail_version" // revision of a record; absent: create once
 	HeaderTime    = "changetrail_time"    // time of the newest event within, Unix nanoseconds
+	HeaderFinding = "changetrail_finding" // on a record, repeated: document id, newline, document
 	HeaderTrace   = "traceparent"         // W3C trace context
 )
 

@@ -1,0 +1,114 @@
+package schemas
+
+import (
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// A Finding is one gap or contradiction of one change, as it stands in the
+// search index: so that detections can fire on it, and analysts list it. One
+// that was closed by later evidence stays, and says so.
+type Finding struct {
+	Timestamp time.Time       `json:"@timestamp" schema:"required" index:"date" doc:"time of the newest event of the change"`
+	Message   string          `json:"message,omitempty" index:"text" doc:"the finding in words"`
+	ECS       record.Version  `json:"ecs"`
+	Event     record.ECSEvent `json:"event"`
+	Rule      FindingRule     `json:"rule"`
+	Tags      []string        `json:"tags,omitempty" index:"keyword" doc:"the control tags of the change"`
+	Service   *record.Service `json:"service,omitempty"`
+	User      *record.User    `json:"user,omitempty" doc:"who opened the change"`
+	GenAI     *record.GenAI   `json:"gen_ai,omitempty"`
+	Trail     FindingTrail    `json:"changetrail"`
+}
+
+// FindingRule is ECS rule.*.
+type FindingRule struct {
+	Name string `json:"name" index:"keyword" doc:"the gap, as in changetrail.gaps"`
+}
+
+// FindingTrail is changetrail.* of a finding.
+type FindingTrail struct {
+	Change  FindingChange        `json:"change"`
+	Service *record.ServiceFacts `json:"service,omitempty"`
+	Finding FindingFacts         `json:"finding"`
+}
+
+// FindingChange is what a finding says of its change.
+type FindingChange struct {
+	ID          record.ChangeID   `json:"id" index:"keyword"`
+	Repository  record.Repository `json:"repository" index:"keyword"`
+	Number      string            `json:"number,omitempty" index:"keyword"`
+	Title       string            `json:"title,omitempty" index:"text"`
+	URL         string            `json:"url,omitempty" index:"keyword"`
+	State       string            `json:"state,omitempty" index:"keyword"`
+	Kind        string            `json:"kind,omitempty" index:"keyword"`
+	InitiatedBy string            `json:"initiated_by,omitempty" index:"keyword"`
+	MergedAt    time.Time         `json:"merged_at,omitzero" index:"date"`
+}
+
+// FindingFacts is the finding itself.
+type FindingFacts struct {
+	Kind     string `json:"kind" index:"keyword" doc:"as in changetrail.gaps"`
+	Status   string `json:"status" schema:"enum=open|closed" index:"keyword" doc:"closed: evidence that came later fills the gap"`
+	AtMerge  bool   `json:"at_merge" index:"boolean" doc:"it was so when the change was merged, whatever came later"`
+	Claimed  string `json:"claimed,omitempty" index:"none"`
+	Observed string `json:"observed,omitempty" index:"none"`
+	Revision int64  `json:"revision" index:"long" doc:"of the record that says so"`
+}
+
+var findingEncoder = encoderOf(reflect.TypeFor[Finding]())
+
+// Append appends f to b as JSON on one line.
+func (f *Finding) Append(b []byte) []byte { return findingEncoder(b, reflect.ValueOf(f).Elem()) }
+
+// FindingIndex returns the index of the findings of a namespace.
+func FindingIndex(namespace string) string { return "changetrail-finding-" + namespace }
+
+// FindingID returns the id of the document of a finding: record and kind.
+func FindingID(id record.ChangeID, kind string) string {
+	return RecordID(id + "#" + record.ChangeID(kind))
+}
+
+// Findings returns the findings of a sealed record: one for each of its gaps,
+// and a closed one for each of former that is none any more.
+func Findings(r *record.Record, former []string) []Finding {
+	kinds := slices.Concat(r.Trail.Gaps, former)
+	slices.Sort(kinds)
+	kinds = slices.Compact(kinds)
+	if len(kinds) == 0 {
+		return nil
+	}
+	c := r.Trail.Change
+	common := Finding{
+		Timestamp: r.Timestamp, ECS: r.ECS, Tags: r.Tags, Service: r.Service, User: r.User, GenAI: r.GenAI,
+		Event: record.ECSEvent{Kind: "alert", Category: []string{"configuration"}, Type: []string{"info"}, Dataset: "changetrail.finding", Module: "changetrail", URL: c.URL},
+		Trail: FindingTrail{
+			Change:  FindingChange{c.ID, c.Repository, c.Number, c.Title, c.URL, c.State, c.Kind, c.InitiatedBy, c.MergedAt},
+			Service: r.Trail.Service,
+		},
+	}
+	out := make([]Finding, len(kinds))
+	for i, kind := range kinds {
+		f := common
+		f.Rule.Name = kind
+		f.Trail.Finding = FindingFacts{Kind: kind, Status: "closed", Revision: r.Trail.Revision}
+		f.Message = string(c.ID) + ": " + kind + ", closed by evidence that came later"
+		if slices.Contains(r.Trail.Gaps, kind) {
+			f.Trail.Finding.Status = "open"
+			f.Message = string(c.ID) + ": " + kind
+		}
+		if k := r.Trail.AtMerge; k != nil {
+			f.Trail.Finding.AtMerge = slices.Contains(k.Gaps, kind)
+		}
+		for _, x := range r.Trail.Contradictions {
+			if x.Kind == kind {
+				f.Trail.Finding.Claimed, f.Trail.Finding.Observed = x.Claimed, x.Observed
+			}
+		}
+		out[i] = f
+	}
+	return out
+}
