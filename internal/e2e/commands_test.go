@@ -88,7 +88,14 @@ func TestCommandsFromSetupToShow(t *testing.T) {
 		return nil
 	})
 	must(run("show", "https://github.com/acme/payments/pull/4829"),
-		"pci-dss-6.3.2", "held, and the finding stands in it", "rejected", "jonas.k", "10 passed, 2 failed")
+		"pci-dss-6.3.2", "held, and the finding stands in it", "rejected", "jonas.k", "10 passed, 2 failed", "pci-dss-6.5.1 lacks validation")
+	eventually(t, 20*time.Second, func() error {
+		if n := len(search(t, schemas.OpenSearch, schemas.FindingsAlias, `changetrail.change.number:4829 AND changetrail.finding.status:closed`)); n == 0 {
+			return errors.New("no finding was closed by the evidence that came after the first revision")
+		}
+		return nil
+	})
+	must(run("policy", "diff", "--policy", filepath.Join(example, "policy.yaml"), "--since", "87600h"), "0 of ", "changes of agents are decided otherwise")
 	eventually(t, 20*time.Second, func() error {
 		if out := run("doctor"); !strings.Contains(out, "1 members, 0 messages behind") || strings.Contains(out, "failed") {
 			return fmt.Errorf("doctor:\n%s", out)

@@ -76,7 +76,7 @@ func TestKilledAtRandomNothingIsLostAndNothingStandsTwice(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	want, ids := expected(t, events)
+	want, ids, findings := expected(t, events)
 	onceInKafka(t, p, ids)
 	for engine := range engines {
 		index := "changetrail-record-" + p.namespace + "-*"
@@ -105,6 +105,21 @@ func TestKilledAtRandomNothingIsLostAndNothingStandsTwice(t *testing.T) {
 				wrong++
 			}
 		}
+		open, closed := 0, 0
+		for id, status := range dump(t, engine, schemas.FindingIndex(p.namespace)) {
+			switch {
+			case len(status) > 1:
+				twice++
+			case status[0] == "closed" && !findings[id]:
+				closed++
+			case status[0] == "open" && findings[id]:
+				open++
+			default:
+				wrong++
+			}
+		}
+		missing += len(findings) - open
+		t.Logf("%s: %d findings are open, %d were closed by later events", engine, open, closed)
 		extra := len(gotEvents) - len(ids) + len(gotRecords) - len(want)
 		t.Logf("%s: %d kills; %d events and %d records published, %d and %d found; %d missing, %d twice, %d unlike the fold of their events, %d that nobody sent",
 			engine, kills, len(ids), len(want), len(gotEvents), len(gotRecords), missing, twice, wrong, extra)
@@ -205,7 +220,7 @@ func publishSlowly(ctx context.Context, t *testing.T, p *pipeline, events []even
 
 // expected folds the events as their definition says, without any of the
 // machinery that was killed.
-func expected(t *testing.T, events []event.Event) (records map[record.ChangeID]string, ids map[string]bool) {
+func expected(t *testing.T, events []event.Event) (records map[record.ChangeID]string, ids, findings map[string]bool) {
 	t.Helper()
 	pol, matrix := examplePolicy(t)
 	byRepo := make(map[record.Repository][]record.Event)
@@ -231,10 +246,15 @@ func expected(t *testing.T, events []event.Event) (records map[record.ChangeID]s
 		}
 	}
 	records = make(map[record.ChangeID]string)
+	findings = make(map[string]bool)
 	for id := range changes {
-		records[id] = enricher.Digest(enricher.Fold(id, byRepo[id.Repository()], pol, matrix))
+		r := enricher.Fold(id, byRepo[id.Repository()], pol, matrix)
+		records[id] = enricher.Digest(r)
+		for _, gap := range r.Trail.Gaps {
+			findings[schemas.FindingID(id, gap)] = true
+		}
 	}
-	return records, ids
+	return records, ids, findings
 }
 
 // build builds the binary under test.
@@ -331,7 +351,8 @@ func count(t *testing.T, engine, index string) int {
 	return c.Count
 }
 
-// dump reads every document of an index: id → evidence digest of each copy.
+// dump reads every document of an index: id → evidence digest of each copy, or
+// the status of a finding.
 func dump(t *testing.T, engine, index string) map[string][]string {
 	t.Helper()
 	base := "http://" + engines[engine].Address
@@ -343,14 +364,17 @@ func dump(t *testing.T, engine, index string) map[string][]string {
 				ID     string `json:"_id"`
 				Source struct {
 					Trail struct {
-						Digest string `json:"evidence_digest"`
+						Digest  string `json:"evidence_digest"`
+						Finding struct {
+							Status string `json:"status"`
+						} `json:"finding"`
 					} `json:"changetrail"`
 				} `json:"_source"`
 			} `json:"hits"`
 		} `json:"hits"`
 	}
 	out := make(map[string][]string)
-	body := post(t, base+"/"+index+"/_search?scroll=1m&size=5000&_source=changetrail.evidence_digest", "")
+	body := post(t, base+"/"+index+"/_search?scroll=1m&size=5000&_source=changetrail.evidence_digest,changetrail.finding.status", "")
 	for {
 		var p page
 		if err := json.Unmarshal(body, &p); err != nil {
@@ -365,7 +389,7 @@ func dump(t *testing.T, engine, index string) map[string][]string {
 			return out
 		}
 		for _, h := range p.Hits.Hits {
-			out[h.ID] = append(out[h.ID], h.Source.Trail.Digest)
+			out[h.ID] = append(out[h.ID], h.Source.Trail.Digest+h.Source.Trail.Finding.Status)
 		}
 		body = post(t, base+"/_search/scroll", fmt.Sprintf(`{"scroll":"1m","scroll_id":%q}`, p.Scroll))
 	}
