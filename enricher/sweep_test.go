@@ -9,6 +9,8 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
+const testRepo = record.Repository("github.com/acme/payments")
+
 // TestEvidenceThatWaitedTooLongIsDeleted posts evidence for changes that never
 // come, and looks half a year later.
 func TestEvidenceThatWaitedTooLongIsDeleted(t *testing.T) {

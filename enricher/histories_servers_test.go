@@ -1,0 +1,6 @@
+//go:build servers
+
+package enricher
+
+// histories is how many the property test makes up in a whole run.
+const histories = 10_000
