@@ -218,25 +218,7 @@ func (e *Enricher) fold() ([]*stream.Record, map[record.ChangeID]*record.Record,
 		t, c := e.state.work.touched[id], e.state.work.changes[id]
 		r := fold(id, c.facts, e.conf.Policy, e.conf.Controls)
 		records[i] = r
-		value := e.room.append(16<<10, func(b []byte) []byte { return schemas.Seal(b, r, c.revision+1, c.digest) })
-		if len(value) == 0 { // the same as before
-			return nil
-		}
-		c.revision, c.digest = r.Trail.Revision, r.Trail.EvidenceDigest
-		findings := schemas.Findings(r, c.gaps)
-		if len(findings) > len(c.gaps) {
-			c.gaps = make([]string, len(findings))
-			for i, f := range findings {
-				c.gaps[i] = f.Trail.Finding.Kind
-			}
-		}
-		out[i] = &stream.Record{
-			Topic: e.conf.Topics.Records(), Partition: t.partition, Key: []byte(id), Value: value,
-			Headers: headers(schemas.RecordIndex(e.conf.Namespace, c.firstSeen), schemas.RecordID(id), c.revision, t.newest, t.trace),
-		}
-		for f := range findings {
-			out[i].Headers = append(out[i].Headers, e.finding(&findings[f]))
-		}
+		out[i] = e.revision(c, r, t)
 		return nil
 	})
 	folded := make(map[record.ChangeID]*record.Record, len(touched))
@@ -244,6 +226,32 @@ func (e *Enricher) fold() ([]*stream.Record, map[record.ChangeID]*record.Record,
 		folded[id] = records[i]
 	}
 	return slices.DeleteFunc(out, func(r *stream.Record) bool { return r == nil }), folded, err
+}
+
+// revision seals r as the next revision of a change and returns its message, or
+// nil where nothing changed.
+func (e *Enricher) revision(c *changeState, r *record.Record, t *touch) *stream.Record {
+	id := r.Trail.Change.ID
+	value := e.room.append(16<<10, func(b []byte) []byte { return schemas.Seal(b, r, c.revision+1, c.digest) })
+	if len(value) == 0 {
+		return nil
+	}
+	c.revision, c.digest = r.Trail.Revision, r.Trail.EvidenceDigest
+	findings := schemas.Findings(r, c.gaps)
+	if len(findings) > len(c.gaps) {
+		c.gaps = make([]string, len(findings))
+		for i, f := range findings {
+			c.gaps[i] = f.Trail.Finding.Kind
+		}
+	}
+	out := &stream.Record{
+		Topic: e.conf.Topics.Records(), Partition: t.partition, Key: []byte(id), Value: value,
+		Headers: headers(schemas.RecordIndex(e.conf.Namespace, c.firstSeen), schemas.RecordID(id), c.revision, t.newest, t.trace),
+	}
+	for i := range findings {
+		out.Headers = append(out.Headers, e.finding(&findings[i]))
+	}
+	return out
 }
 
 // finding is the header that carries a finding beside its record. They travel

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"runtime/debug"
@@ -16,14 +18,17 @@ import (
 )
 
 func (a *app) enrich() *cobra.Command {
+	var rebuild, dryRun bool
+	var output string
 	cmd := &cobra.Command{
 		Use:   "enrich",
 		Short: "Join events into change records",
 		Long: `Reads events from Kafka, joins them into change records and writes both back,
 exactly once. Start as many as there is work for; each needs a state folder of
 its own, and shares the partitions with the others.`,
-		Example: `  changetrail enrich --policy policy.yaml --controls controls.yaml --state-dir /var/lib/changetrail`,
-		Args:    noArgs,
+		Example: `  changetrail enrich --policy policy.yaml --controls controls.yaml --state-dir /var/lib/changetrail
+  changetrail enrich --rebuild --dry-run --policy new.yaml`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.settings(cmd)
 			if err != nil {
@@ -36,6 +41,14 @@ its own, and shares the partitions with the others.`,
 			p, m, err := s.policyAndControls()
 			if err != nil {
 				return misuse{err}
+			}
+			if rebuild {
+				return a.rebuild(cmd, &s, enricher.Config{
+					Kafka: kafka, Topics: s.topics(), Namespace: s.Namespace, StateDir: s.Enricher.StateDir, Policy: p, Controls: m, Log: s.logger(cmd.ErrOrStderr()),
+				}, dryRun, output)
+			}
+			if dryRun {
+				return misuse{errors.New("--dry-run is for --rebuild")}
 			}
 			ready := func(ctx context.Context) error {
 				_, err := stream.Partitions(ctx, kafka, s.topics())
@@ -66,6 +79,9 @@ its own, and shares the partitions with the others.`,
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&rebuild, "rebuild", false, "make all records again from the events, by the policy and the readers of now, say what changed, and end; stop all enrichers first")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "with --rebuild: write nothing")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "with --rebuild: text or json")
 	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml: the services")
 	a.flag(cmd.Flags(), "controls", "enricher.controls", "controls.yaml: the control matrix")
 	a.flag(cmd.Flags(), "blobs", "blobs", "where reports are kept: a folder, or a URL as s3://bucket")
@@ -73,6 +89,41 @@ its own, and shares the partitions with the others.`,
 	a.flag(cmd.Flags(), "instance", "enricher.instance", "stable, unique name of this enricher")
 	a.flag(cmd.Flags(), "listen", "telemetry.listen", "address of /metrics, /healthz and /readyz")
 	return cmd
+}
+
+// rebuild makes all records again and says what changed.
+func (a *app) rebuild(cmd *cobra.Command, s *Settings, c enricher.Config, dryRun bool, output string) error {
+	store, err := s.blobStore(cmd.Context())
+	if err != nil {
+		return misuse{err}
+	}
+	if store != nil {
+		defer func() { _ = store.Close() }()
+		c.Blobs = store
+	}
+	done, err := enricher.Rebuild(cmd.Context(), c, dryRun, func(n, of int32) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "\r%d of %d partitions", n, of)
+	})
+	fmt.Fprintln(cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	if output == "json" {
+		return printJSON(cmd, done)
+	}
+	out := cmd.OutOrStdout()
+	for _, d := range done.Changed {
+		fmt.Fprintf(out, "%s\n", d.Change)
+		for _, what := range d.What {
+			fmt.Fprintf(out, "  %s\n", what)
+		}
+	}
+	verb := "have a new revision"
+	if dryRun {
+		verb = "would have a new revision; nothing was written"
+	}
+	fmt.Fprintf(out, "%d events were read again, %d of them cannot be read; of %d records %d %s.\n", done.Events, done.Refused, done.Records, len(done.Changed), verb)
+	return nil
 }
 
 func (a *app) sink() *cobra.Command {
