@@ -56,6 +56,9 @@ type Policy struct {
 	Teams    []Team    `yaml:"teams"`
 	Rules    []Rule    `yaml:"rules"`
 	Default  string    `yaml:"default"` // verdict where no rule holds; review-required where empty
+	// Threshold is the classification from which on a person must review where
+	// no rule holds; below it an agent may act alone. It stands in place of Default.
+	Threshold string `yaml:"threshold"`
 
 	// Catalogs are catalog-info.yaml files of Backstage from which services are
 	// read, CodeOwners the CODEOWNERS file of each repository.
@@ -139,6 +142,12 @@ func (p *Policy) check() error {
 	}
 	if p.Default != "" && !slices.Contains(Verdicts, p.Default) {
 		errs = append(errs, fmt.Errorf("policy: default %q is not one of %v", p.Default, Verdicts))
+	}
+	switch {
+	case p.Threshold != "" && p.Default != "":
+		errs = append(errs, errors.New("policy: threshold and default both say what holds where no rule does; give one"))
+	case p.Threshold != "" && !slices.Contains(Classifications, p.Threshold):
+		errs = append(errs, fmt.Errorf("policy: threshold %q is not one of %v", p.Threshold, Classifications))
 	}
 	owner := make(map[string]string) // of each account
 	claim := func(where, id string, accounts []string) {

@@ -153,3 +153,26 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestTheThresholdFromWhichOnAPersonReviews(t *testing.T) {
+	p, err := Parse([]byte(`
+threshold: high
+services:
+  - {name: a, repositories: [github.com/x/a], classification: critical}
+  - {name: b, repositories: [github.com/x/b], classification: high}
+  - {name: c, repositories: [github.com/x/c], classification: medium}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for repo, want := range map[string]string{"a": "review-required", "b": "review-required", "c": "autonomous"} {
+		if v := p.Decide(Request{Agent: "x", Repository: record.Repository("github.com/x/" + repo)}); v.Verdict != want || v.Rule != RuleThreshold {
+			t.Errorf("%s: %+v", repo, v)
+		}
+	}
+	for _, bad := range []string{"threshold: tall", "threshold: low\ndefault: forbidden"} {
+		if _, err := Parse([]byte(bad)); err == nil {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+}

@@ -93,17 +93,18 @@ const (
 	RuleDelegate       = "delegates of the agent"
 	RuleMode           = "mode gate-everything"
 	RuleDefault        = "default"
+	RuleThreshold      = "threshold"
 )
 
 // Owners, in a rule's by, are the owner of the service and those of the files by
 // CODEOWNERS.
 const Owners = "owners"
 
-var reserved = []string{RuleUnknownService, RuleUnknownAgent, RuleScope, RuleDelegate, RuleMode, RuleDefault}
+var reserved = []string{RuleUnknownService, RuleUnknownAgent, RuleScope, RuleDelegate, RuleMode, RuleDefault, RuleThreshold}
 
 // HasRules reports whether p says anything about who may change what.
 func (p *Policy) HasRules() bool {
-	return len(p.Rules) > 0 || len(p.Agents) > 0 || p.Default != "" || p.Mode != ""
+	return len(p.Rules) > 0 || len(p.Agents) > 0 || p.Default != "" || p.Threshold != "" || p.Mode != ""
 }
 
 // Decide tries the rules on each service that r touches; the gravest verdict
@@ -153,7 +154,12 @@ func (p *Policy) decideFor(s Service, agent *Agent, r Request) Verdict {
 	}
 	var trials []Trial
 	verdict := Verdict{Verdict: p.Default, Rule: RuleDefault, Reason: "no rule holds"}
-	if p.Default == "" {
+	switch {
+	case p.Threshold != "" && slices.Index(Classifications, s.Classification) > slices.Index(Classifications, p.Threshold):
+		verdict = Verdict{Verdict: record.Autonomous, Rule: RuleThreshold, Reason: fmt.Sprintf("no rule holds, and a person reviews from %s on; %s is %s", p.Threshold, s.Name, s.Classification)}
+	case p.Threshold != "":
+		verdict = Verdict{Verdict: record.ReviewRequired, Rule: RuleThreshold, Reason: fmt.Sprintf("no rule holds; %s is %s, and a person reviews from %s on", s.Name, s.Classification, p.Threshold)}
+	case p.Default == "":
 		verdict.Verdict = record.ReviewRequired
 	}
 	for _, rule := range p.Rules {

@@ -178,16 +178,12 @@ func consumed(t *testing.T, adm *kadm.Client, group, topic string) func() int64 
 	}
 }
 
-// TestEnricherBesideItsFloor compares the enricher with a program that
-// consumes the same events and produces them again, in transactions of the
-// same size.
-func TestEnricherBesideItsFloor(t *testing.T) {
-	const changes = 8_000
-	adm := admin(t)
-	top := topics(t, "bench")
+// publish writes the events of many changes, of which 500 are under way at the
+// same time, and returns how many they are and their bytes.
+func publish(t *testing.T, adm *kadm.Client, top stream.Topics, changes int) (n, bytes int64) {
+	t.Helper()
 	g := workload.New(7, 200, time.Now().Add(-30*24*time.Hour))
 	partitioner := stream.NewPartitioner(4)
-	var bytes, n int64
 	window := make([][]*kgo.Record, 0, 500) // changes that are under way at the same time
 	flush := func() {
 		for left := true; left; {
@@ -224,6 +220,17 @@ func TestEnricherBesideItsFloor(t *testing.T) {
 	if err := clientOf(adm).Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	return n, bytes
+}
+
+// TestEnricherBesideItsFloor compares the enricher with a program that
+// consumes the same events and produces them again, in transactions of the
+// same size.
+func TestEnricherBesideItsFloor(t *testing.T) {
+	const changes = 8_000
+	adm := admin(t)
+	top := topics(t, "bench")
+	n, bytes := publish(t, adm, top, changes)
 	_, _ = adm.CreateTopic(t.Context(), partitions, 1, nil, "floor")
 	var floors, ours []result
 	for i := range 3 {
