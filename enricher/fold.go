@@ -37,12 +37,13 @@ func fold(id record.ChangeID, f record.Facts, p *policy.Policy, m *controls.Matr
 	r := record.Fold(id, f)
 	place(r, p, m)
 	if merged := r.Trail.Change.MergedAt; !merged.IsZero() {
-		r.Trail.AtMerge = r.Known()
-		if then, later := f.Until(merged); later {
-			past := record.Fold(id, then)
-			place(past, p, m)
-			r.Trail.AtMerge = past.Known()
+		then, known := f.Until(merged), r
+		if !f.OnlyDeployed(then) || p.AsksEnvironments() && len(r.Trail.Environment) > 0 {
+			known = record.Fold(id, then)
+			known.Judge(authority(policy.RequestOf(known), p))
 		}
+		r.Trail.AtMerge = known.Known()
+		r.Trail.AtMerge.Events = then.Events()
 	}
 	return r
 }

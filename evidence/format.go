@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -14,7 +15,7 @@ import (
 )
 
 // A format is one kind of report: how it is known, and how it is read. A
-// reader meets only files that is has said yes to.
+// reader meets only files that it has said yes to.
 type format struct {
 	name  string
 	tests bool // results of tests, else of a scan
@@ -24,51 +25,49 @@ type format struct {
 
 // formats in the order in which they are tried. What a format is known by is
 // what its tool always writes and no other one does.
-func formats() []format {
-	return []format{
-		{name: "sarif", is: func(s shape) bool { return s.has("runs", '[') && s.has("version", '"') }, read: readSARIF},
-		{name: "trivy", is: func(s shape) bool { return s.has("SchemaVersion", '0') && s.has("ArtifactName", '"') }, read: readTrivy},
-		{name: "grype", is: func(s shape) bool { return s.has("matches", '[') && s.has("descriptor", '{') }, read: readGrype},
-		{name: "cyclonedx", is: func(s shape) bool { return s.text("bomFormat") == "CycloneDX" || s.root == "bom" }, read: readCycloneDX},
-		{name: "openvex", is: func(s shape) bool {
-			return s.has("statements", '[') && hasPrefix(s.text("@context"), "https://openvex.dev/ns")
-		}, read: readOpenVEX},
-		{name: "govulncheck", is: func(s shape) bool { return s.has("config", '{') && !s.array }, read: readGovulncheck},
-		{name: "gosec", is: func(s shape) bool { return s.has("Issues", '[') && s.has("Stats", '{') }, read: readGosec},
-		{name: "bandit", is: func(s shape) bool { return s.has("results", '[') && s.has("metrics", '{') }, read: readBandit},
-		{name: "semgrep", is: func(s shape) bool { return s.has("results", '[') && s.has("paths", '{') }, read: readSemgrep},
-		{name: "eslint", is: func(s shape) bool {
-			return s.array && s.has("filePath", '"') && s.has("messages", '[') || s.has("results", '[') && s.has("metadata", '{')
-		}, read: readESLint},
-		{name: "checkov", is: func(s shape) bool { return s.has("check_type", '"') || s.has("checkov_version", '"') }, read: readCheckov},
-		{name: "osv-scanner", is: func(s shape) bool { return s.has("results", '[') && !s.array }, read: readOSVScanner},
-		{name: "npm-audit", is: func(s shape) bool {
-			return s.has("auditReportVersion", '0') || s.has("advisories", '{') || s.has("error", 0) && (s.has("statusCode", '0') || s.has("method", '"'))
-		}, read: readNPMAudit},
-		{name: "pip-audit", is: func(s shape) bool {
-			return s.has("dependencies", '[') && s.has("fixes", '[') || s.array && s.has("name", '"') && (s.has("vulns", '[') || s.has("skip_reason", '"'))
-		}, read: readPipAudit},
-		{name: "cargo-audit", is: func(s shape) bool { return s.has("lockfile", '{') && s.has("vulnerabilities", '{') }, read: readCargoAudit},
-		{name: "gitleaks", is: func(s shape) bool { return s.array && s.has("RuleID", '"') && s.has("Secret", '"') }, read: readGitleaks},
-		{name: "shellcheck", is: func(s shape) bool {
-			return s.has("comments", '[') || s.array && s.has("code", '0') && s.has("file", '"') && s.has("level", '"')
-		}, read: readShellCheck},
-		{name: "hadolint", is: func(s shape) bool {
-			return s.array && s.has("code", '"') && s.has("file", '"') && s.has("level", '"')
-		}, read: readHadolint},
-		{name: "codeclimate", is: func(s shape) bool { return s.has("check_name", '"') && s.has("location", '{') }, read: readCodeClimate},
-		{name: "staticcheck", is: func(s shape) bool { return !s.array && s.has("code", '"') && s.has("location", '{') }, read: readStaticcheck},
-		{name: "gitlab-report", is: func(s shape) bool { return s.has("vulnerabilities", '[') && s.has("scan", '{') }, read: readGitLabReport},
-		{name: "github-alert", is: isGitHubAlert, read: readGitHubAlerts},
-		{name: "empty-list", is: func(s shape) bool { return s.array && s.empty }, read: readEmptyList},
-		{name: "in-toto-test-result", tests: true, is: func(s shape) bool {
-			return hasPrefix(s.text("predicateType"), testResultType) || s.text("payloadType") == intotoPayload
-		}, read: readTestResult},
-		{name: "go-test", tests: true, is: func(s shape) bool {
-			return !s.array && s.has("Action", '"') && (s.has("Package", '"') || s.has("ImportPath", '"'))
-		}, read: readGoTest},
-		{name: "junit", tests: true, is: func(s shape) bool { return s.root == "testsuites" || s.root == "testsuite" }, read: readJUnit},
-	}
+var formats = []format{
+	{name: "sarif", is: func(s shape) bool { return s.has("runs", '[') && s.has("version", '"') }, read: readSARIF},
+	{name: "trivy", is: func(s shape) bool { return s.has("SchemaVersion", '0') && s.has("ArtifactName", '"') }, read: readTrivy},
+	{name: "grype", is: func(s shape) bool { return s.has("matches", '[') && s.has("descriptor", '{') }, read: readGrype},
+	{name: "cyclonedx", is: func(s shape) bool { return s.text("bomFormat") == "CycloneDX" || s.root == "bom" }, read: readCycloneDX},
+	{name: "openvex", is: func(s shape) bool {
+		return s.has("statements", '[') && strings.HasPrefix(s.text("@context"), "https://openvex.dev/ns")
+	}, read: readOpenVEX},
+	{name: "govulncheck", is: func(s shape) bool { return s.has("config", '{') && !s.array }, read: readGovulncheck},
+	{name: "gosec", is: func(s shape) bool { return s.has("Issues", '[') && s.has("Stats", '{') }, read: readGosec},
+	{name: "bandit", is: func(s shape) bool { return s.has("results", '[') && s.has("metrics", '{') }, read: readBandit},
+	{name: "semgrep", is: func(s shape) bool { return s.has("results", '[') && s.has("paths", '{') }, read: readSemgrep},
+	{name: "eslint", is: func(s shape) bool {
+		return s.array && s.has("filePath", '"') && s.has("messages", '[') || s.has("results", '[') && s.has("metadata", '{')
+	}, read: readESLint},
+	{name: "checkov", is: func(s shape) bool { return s.has("check_type", '"') || s.has("checkov_version", '"') }, read: readCheckov},
+	{name: "osv-scanner", is: func(s shape) bool { return s.has("results", '[') && !s.array }, read: readOSVScanner},
+	{name: "npm-audit", is: func(s shape) bool {
+		return s.has("auditReportVersion", '0') || s.has("advisories", '{') || s.has("error", 0) && (s.has("statusCode", '0') || s.has("method", '"'))
+	}, read: readNPMAudit},
+	{name: "pip-audit", is: func(s shape) bool {
+		return s.has("dependencies", '[') && s.has("fixes", '[') || s.array && s.has("name", '"') && (s.has("vulns", '[') || s.has("skip_reason", '"'))
+	}, read: readPipAudit},
+	{name: "cargo-audit", is: func(s shape) bool { return s.has("lockfile", '{') && s.has("vulnerabilities", '{') }, read: readCargoAudit},
+	{name: "gitleaks", is: func(s shape) bool { return s.array && s.has("RuleID", '"') && s.has("Secret", '"') }, read: readGitleaks},
+	{name: "shellcheck", is: func(s shape) bool {
+		return s.has("comments", '[') || s.array && s.has("code", '0') && s.has("file", '"') && s.has("level", '"')
+	}, read: readShellCheck},
+	{name: "hadolint", is: func(s shape) bool {
+		return s.array && s.has("code", '"') && s.has("file", '"') && s.has("level", '"')
+	}, read: readHadolint},
+	{name: "codeclimate", is: func(s shape) bool { return s.has("check_name", '"') && s.has("location", '{') }, read: readCodeClimate},
+	{name: "staticcheck", is: func(s shape) bool { return !s.array && s.has("code", '"') && s.has("location", '{') }, read: readStaticcheck},
+	{name: "gitlab-report", is: func(s shape) bool { return s.has("vulnerabilities", '[') && s.has("scan", '{') }, read: readGitLabReport},
+	{name: "github-alert", is: isGitHubAlert, read: readGitHubAlerts},
+	{name: "empty-list", is: func(s shape) bool { return s.array && s.empty }, read: readEmptyList},
+	{name: "in-toto-test-result", tests: true, is: func(s shape) bool {
+		return strings.HasPrefix(s.text("predicateType"), testResultType) || s.text("payloadType") == intotoPayload
+	}, read: readTestResult},
+	{name: "go-test", tests: true, is: func(s shape) bool {
+		return !s.array && s.has("Action", '"') && (s.has("Package", '"') || s.has("ImportPath", '"'))
+	}, read: readGoTest},
+	{name: "junit", tests: true, is: func(s shape) bool { return s.root == "testsuites" || s.root == "testsuite" }, read: readJUnit},
 }
 
 // formatOf tells the format of a file by its content.
@@ -77,19 +76,19 @@ func formatOf(file []byte) (format, error) {
 	if err != nil {
 		return format{}, err
 	}
-	known := ""
-	for _, f := range formats() {
+	for _, f := range formats {
 		if f.is(s) {
 			return f, nil
-		}
-		if f.name != "empty-list" {
-			known += ", " + f.name
 		}
 	}
 	if s.root != "" {
 		return format{}, unreadable("XML of <%s>; of XML reports JUnit and CycloneDX are read", s.root)
 	}
-	return format{}, unreadable("its format is none of %s", known[2:])
+	var known []string
+	for _, f := range formats {
+		known = append(known, f.name)
+	}
+	return format{}, unreadable("its format is none of %s", strings.Join(known, ", "))
 }
 
 // A shape is what can be seen of a file without reading it as any format: the
@@ -236,5 +235,3 @@ func scanned(tool, version string, findings []record.Finding, looked bool) (Resu
 // readEmptyList reads "[]", which several tools write when they found nothing,
 // and also when they looked at nothing.
 func readEmptyList([]byte) (Result, error) { return scanned("", "", nil, false) }
-
-func hasPrefix(s, prefix string) bool { return len(s) >= len(prefix) && s[:len(prefix)] == prefix }

@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"encoding/base64"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 	testresult "github.com/in-toto/attestation/go/predicates/test_result/v0"
@@ -34,7 +35,7 @@ func readTestResult(file []byte) (Result, error) {
 	if err := loose.Unmarshal(file, &statement); err != nil {
 		return Result{}, unreadable("in-toto: %v", err)
 	}
-	if !hasPrefix(statement.GetPredicateType(), testResultType) {
+	if !strings.HasPrefix(statement.GetPredicateType(), testResultType) {
 		return Result{}, unreadable("in-toto: the predicate is %q; of predicates test-result is read", statement.GetPredicateType())
 	}
 	text, err := statement.GetPredicate().MarshalJSON()

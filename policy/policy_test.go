@@ -155,7 +155,7 @@ func FuzzParse(f *testing.F) {
 }
 
 func TestTheThresholdFromWhichOnAPersonReviews(t *testing.T) {
-	p, err := Parse([]byte(`
+	p, err := policy.Parse([]byte(`
 threshold: high
 services:
   - {name: a, repositories: [github.com/x/a], classification: critical}
@@ -166,12 +166,12 @@ services:
 		t.Fatal(err)
 	}
 	for repo, want := range map[string]string{"a": "review-required", "b": "review-required", "c": "autonomous"} {
-		if v := p.Decide(Request{Agent: "x", Repository: record.Repository("github.com/x/" + repo)}); v.Verdict != want || v.Rule != RuleThreshold {
+		if v := p.Decide(policy.Request{Agent: "x", Repository: record.Repository("github.com/x/" + repo)}); v.Verdict != want || v.Rule != policy.RuleThreshold {
 			t.Errorf("%s: %+v", repo, v)
 		}
 	}
 	for _, bad := range []string{"threshold: tall", "threshold: low\ndefault: forbidden"} {
-		if _, err := Parse([]byte(bad)); err == nil {
+		if _, err := policy.Parse([]byte(bad)); err == nil {
 			t.Errorf("%q is taken", bad)
 		}
 	}

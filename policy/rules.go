@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
@@ -105,6 +106,12 @@ var reserved = []string{RuleUnknownService, RuleUnknownAgent, RuleScope, RuleDel
 // HasRules reports whether p says anything about who may change what.
 func (p *Policy) HasRules() bool {
 	return len(p.Rules) > 0 || len(p.Agents) > 0 || p.Default != "" || p.Threshold != "" || p.Mode != ""
+}
+
+// AsksEnvironments reports whether a verdict may depend on where a change was
+// deployed.
+func (p *Policy) AsksEnvironments() bool {
+	return slices.ContainsFunc(p.Rules, func(r Rule) bool { return strings.Contains(r.When, "environments") })
 }
 
 // Decide tries the rules on each service that r touches; the gravest verdict

@@ -26,7 +26,7 @@ func Fold(id ChangeID, f Facts) *Record {
 	if kind == "commit" {
 		r.Trail.Change.HeadSHA, r.Trail.Change.MergeSHA = number, number
 	}
-	r.Trail.Events = int64(len(f.Own)) + f.Actions.Count + distinctEvents(f.Own, f.Evidence)
+	r.Trail.Events = f.Events()
 	r.Timestamp = newest(f)
 
 	from := voices(f.Own)
@@ -75,6 +75,9 @@ func union(own, evidence []Event) []Event {
 
 // distinctEvents counts the events of evidence that are not own.
 func distinctEvents(own, evidence []Event) int64 {
+	if len(evidence) == 0 {
+		return 0
+	}
 	seen := make(map[string]bool, len(own)+len(evidence))
 	for _, e := range own {
 		seen[e.Key()] = true

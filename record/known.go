@@ -30,12 +30,33 @@ func (r *Record) Known() *Known {
 	return k
 }
 
-// Until returns the facts that had happened by t, and whether any had not. A
-// fact's time is the one inside it. Actions are counted whole: they are kept
-// as sums.
-func (f Facts) Until(t time.Time) (Facts, bool) {
-	out := Facts{Own: until(f.Own, t), Evidence: until(f.Evidence, t), Actions: f.Actions}
-	return out, len(out.Own) < len(f.Own) || len(out.Evidence) < len(f.Evidence)
+// Until returns the facts that had happened by t. A fact's time is the one
+// inside it. Actions are counted whole: they are kept as sums.
+func (f Facts) Until(t time.Time) Facts {
+	return Facts{Own: until(f.Own, t), Evidence: until(f.Evidence, t), Actions: f.Actions}
+}
+
+// Events returns how many events f is made from.
+func (f Facts) Events() int64 {
+	return int64(len(f.Own)) + f.Actions.Count + distinctEvents(f.Own, f.Evidence)
+}
+
+// OnlyDeployed reports whether f and the facts that had happened earlier differ
+// in deployments and answers of the gate alone, of which no answer and no gap
+// depends.
+func (f Facts) OnlyDeployed(earlier Facts) bool {
+	return telling(f.Own) == telling(earlier.Own) && telling(f.Evidence) == telling(earlier.Evidence)
+}
+
+func telling(events []Event) (n int) {
+	for _, e := range events {
+		switch e.Fact.(type) {
+		case *Deployment, *GateDecision:
+		default:
+			n++
+		}
+	}
+	return n
 }
 
 func until(events []Event, t time.Time) []Event {

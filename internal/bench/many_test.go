@@ -5,8 +5,10 @@ package bench
 import (
 	"fmt"
 	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -38,7 +40,8 @@ func TestManyChanges(t *testing.T) {
 	}()
 	progress := consumed(t, adm, enricher.Group, top.Events())
 	fmt.Printf("\nenricher, %d changes of %d events:\n", changes, workload.PerChange)
-	var rates []float64
+	var rates, costs []float64 // of each part
+	var spent time.Duration
 	deadline := time.Now().Add(15 * time.Minute)
 	var last int64
 	at := time.Time{}
@@ -46,21 +49,44 @@ func TestManyChanges(t *testing.T) {
 		done := progress()
 		switch {
 		case at.IsZero() && done > 0:
-			at, last = time.Now(), done
+			at, last, spent = time.Now(), done, cpuTime(t, cmd.Process.Pid)
 		case !at.IsZero() && (done-last >= part*workload.PerChange || done >= n):
 			rate := float64(done-last) / time.Since(at).Seconds()
 			if done-last >= part*workload.PerChange/2 { // not the rest of a part
 				rates = append(rates, rate)
-				fmt.Printf("  up to %6d changes  %6.0f events/s  %4d MB peak  %5d MB of state\n", done/workload.PerChange, rate, peakMemory(t, cmd.Process.Pid)>>20, size(t, dir)>>20)
+				now := cpuTime(t, cmd.Process.Pid)
+				costs = append(costs, (now-spent).Seconds()/float64(done-last)*1e6)
+				fmt.Printf("  up to %6d changes  %6.0f events/s  %5.1f CPU-s per million  %4d MB peak  %5d MB of state\n",
+					done/workload.PerChange, rate, costs[len(costs)-1], peakMemory(t, cmd.Process.Pid)>>20, size(t, dir)>>20)
 			}
-			at, last = time.Now(), done
+			at, last, spent = time.Now(), done, cpuTime(t, cmd.Process.Pid)
 		case time.Now().After(deadline):
 			t.Fatalf("only %d of %d events are done\n%s", done, n, log.String())
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	first, end := rates[0], rates[len(rates)-1]
-	fmt.Printf("  the last part beside the first: %+.0f %% (goal: no more than 10 %% less)\n", 100*(end/first-1))
+	fmt.Printf("  the last part beside the first: %+.0f %% events/s (goal: no more than 10 %% less), %+.0f %% CPU an event\n",
+		100*(rates[len(rates)-1]/rates[0]-1), 100*(costs[len(costs)-1]/costs[0]-1))
+}
+
+// cpuTime returns the CPU time that a process has taken so far.
+func cpuTime(t *testing.T, pid int) time.Duration {
+	t.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(stat), ") ") // the name may have blanks in it
+	fields := strings.Fields(after)
+	var ticks time.Duration
+	for _, f := range fields[11:13] { // utime, stime (proc(5))
+		n, err := strconv.Atoi(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ticks += time.Duration(n)
+	}
+	return ticks * time.Second / 100
 }
 
 // size is how much a folder holds, in bytes.
