@@ -1,6 +1,7 @@
 package enricher
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -22,6 +23,11 @@ import (
 type store struct {
 	db  *pebble.DB
 	dir string
+	// reader sees what was written so far; nil after a write. A transaction reads
+	// before it writes, so that one serves for all of its look-ups. Unlike
+	// DB.Get it asks the filters of the last level too: most look-ups are for what
+	// is not there, and each would read a block of it.
+	reader *pebble.Iterator
 }
 
 const (
@@ -33,13 +39,16 @@ func openStore(dir string) (*store, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("state folder: %w", err)
 	}
-	cache := pebble.NewCache(64 << 20)
+	// Memtables are counted against the cache: with less than this nothing would be
+	// left for filters and indexes, and each look-up would read them anew.
+	const memtable, memtables, blocks = 64 << 20, 3, 64 << 20
+	cache := pebble.NewCache(memtables*memtable + blocks)
 	defer cache.Unref()
 	options := &pebble.Options{
 		Cache: cache, DisableWAL: true, Logger: quiet{}, FormatMajorVersion: pebble.FormatNewest,
 		// The same keys are written again and again: what a large memtable
 		// overwrites is never flushed, and never compacted.
-		MemTableSize: 64 << 20, MemTableStopWritesThreshold: 3, L0CompactionThreshold: 4,
+		MemTableSize: memtable, MemTableStopWritesThreshold: memtables, L0CompactionThreshold: 4,
 	}
 	for i := range options.Levels { // most look-ups are for what is not there
 		options.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
@@ -51,7 +60,7 @@ func openStore(dir string) (*store, error) {
 		}
 		return nil, fmt.Errorf("state folder %s: %w; if it is damaged delete it, and it is restored from the changelog", dir, err)
 	}
-	return &store{db, dir}, nil
+	return &store{db: db, dir: dir}, nil
 }
 
 // quiet drops what Pebble says of its own work.
@@ -85,15 +94,37 @@ func storeKey(partition int32, key string) []byte {
 
 // get returns the value of key, or nil. The value is the caller's.
 func (s *store) get(partition int32, key string) ([]byte, error) {
-	v, closer, err := s.db.Get(storeKey(partition, key))
-	if errors.Is(err, pebble.ErrNotFound) {
+	if s.reader == nil {
+		var err error
+		if s.reader, err = s.db.NewIter(&pebble.IterOptions{UseL6Filters: true}); err != nil {
+			return nil, fmt.Errorf("state: %w", err)
+		}
+	}
+	k := storeKey(partition, key)
+	if !s.reader.SeekPrefixGE(k) || !bytes.Equal(s.reader.Key(), k) {
+		if err := s.reader.Error(); err != nil {
+			return nil, fmt.Errorf("state: %w", err)
+		}
 		return nil, nil
 	}
+	v, err := s.reader.ValueAndErr()
 	if err != nil {
 		return nil, fmt.Errorf("state: %w", err)
 	}
-	out := append([]byte(nil), v...)
-	return out, closer.Close()
+	return append(make([]byte, 0, len(v)), v...), nil // never nil: an empty value is one
+}
+
+// written ends the reader, which does not see what came after it.
+func (s *store) written() error {
+	if s.reader == nil {
+		return nil
+	}
+	err := s.reader.Close()
+	s.reader = nil
+	if err != nil {
+		return fmt.Errorf("state: %w", err)
+	}
+	return nil
 }
 
 // each calls f for the entries of a partition with keys from first to below
@@ -145,7 +176,7 @@ func (s *store) write(entries []entry, next map[int32]int64) error {
 	if err := b.Commit(pebble.NoSync); err != nil {
 		return fmt.Errorf("state: %w", err)
 	}
-	return nil
+	return s.written()
 }
 
 // position returns the changelog offset up to which a partition is complete.
@@ -168,4 +199,4 @@ func (s *store) position(partition int32, topic string) (int64, error) {
 	return int64(binary.BigEndian.Uint64(v)), nil
 }
 
-func (s *store) close() error { return s.db.Close() }
+func (s *store) close() error { return errors.Join(s.written(), s.db.Close()) }

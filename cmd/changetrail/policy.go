@@ -85,20 +85,31 @@ func (a *app) policyTest() *cobra.Command {
 
 func (a *app) policyExplain() *cobra.Command {
 	var r policy.Request
-	var repository, output string
+	var repository, change, output string
 	var updates []string
 	cmd := &cobra.Command{
-		Use:   "explain --repository REPOSITORY PATH…",
-		Short: "Show which rules are tried on a change of these paths, and what decides",
-		Example: `  changetrail policy explain --policy policy.yaml --agent agent-bot-3000 --repository github.com/acme/payments src/auth/session.js
+		Use:   "explain --change CHANGE | --repository REPOSITORY PATH…",
+		Short: "Show which rules are tried on a recorded change, or on a list of paths, and what decides",
+		Example: `  changetrail policy explain --policy policy.yaml --change acme/payments#4829
+  changetrail policy explain --policy policy.yaml --agent agent-bot-3000 --repository github.com/acme/payments src/auth/session.js
   git diff --name-only main | xargs changetrail policy explain --agent agent-bot-3000 --repository github.com/acme/payments`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := a.readPolicy(cmd)
 			if err != nil {
 				return err
 			}
-			if r.Repository, err = record.ParseRepository(repository); err != nil {
-				return misuse{fmt.Errorf("--repository: %w", err)}
+			switch {
+			case change != "" && (repository != "" || len(args) > 0):
+				return misuse{errors.New("policy explain: a recorded change has its own repository and paths: give --change, or --repository and paths")}
+			case change != "":
+				if r, err = a.recordedRequest(cmd, change); err != nil {
+					return err
+				}
+			default:
+				if r.Repository, err = record.ParseRepository(repository); err != nil {
+					return misuse{fmt.Errorf("--repository: %w", err)}
+				}
+				r.Paths = args
 			}
 			for _, u := range updates {
 				name, versions, ok := strings.Cut(u, "=")
@@ -108,7 +119,6 @@ func (a *app) policyExplain() *cobra.Command {
 				}
 				r.Dependencies = append(r.Dependencies, record.DependencyUpdate{Name: name, From: from, To: to})
 			}
-			r.Paths = args
 			v := p.Decide(r)
 			if output == "json" {
 				return printJSON(cmd, v)
@@ -124,6 +134,7 @@ func (a *app) policyExplain() *cobra.Command {
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&change, "change", "", "a recorded change: acme/payments#4829, group/proj!12, its URL or its id")
 	cmd.Flags().StringVar(&repository, "repository", "", "host/path, as github.com/acme/payments")
 	cmd.Flags().StringVar(&r.Agent, "agent", "", "id or account of the agent; a person makes the change where empty")
 	cmd.Flags().StringVar(&r.DelegatedBy, "delegated-by", "", "account of the person who asked the agent")
@@ -132,7 +143,34 @@ func (a *app) policyExplain() *cobra.Command {
 	cmd.Flags().StringSliceVar(&updates, "dependency", nil, "NAME=FROM..TO")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml")
+	a.engineFlags(cmd.Flags())
 	return cmd
+}
+
+// recordedRequest returns what the policy is asked about a change that the
+// engine has a record of.
+func (a *app) recordedRequest(cmd *cobra.Command, change string) (policy.Request, error) {
+	id, err := record.ParseChange(change)
+	if err != nil {
+		return policy.Request{}, misuse{fmt.Errorf("--change: %w", err)}
+	}
+	s, err := a.settings(cmd)
+	if err != nil {
+		return policy.Request{}, err
+	}
+	engine, err := s.engine()
+	if err != nil {
+		return policy.Request{}, misuse{err}
+	}
+	doc, err := find(cmd, engine, id)
+	if err != nil {
+		return policy.Request{}, err
+	}
+	var r record.Record
+	if err := json.Unmarshal(doc, &r); err != nil {
+		return policy.Request{}, fmt.Errorf("the record of %s cannot be read: %w", id, err)
+	}
+	return policy.RequestOf(&r), nil
 }
 
 // difference is one change that another policy decides otherwise.

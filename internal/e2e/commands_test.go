@@ -95,6 +95,8 @@ func TestCommandsFromSetupToShow(t *testing.T) {
 		}
 		return nil
 	})
+	must(run("policy", "explain", "--policy", filepath.Join(example, "policy.yaml"), "--change", "acme/payments#4829"),
+		"authentication in payments", "does not hold", "review-required, by default")
 	must(run("policy", "diff", "--policy", filepath.Join(example, "policy.yaml"), "--since", "87600h"), "0 of ", "changes of agents are decided otherwise")
 	eventually(t, 20*time.Second, func() error {
 		if out := run("doctor"); !strings.Contains(out, "1 members, 0 messages behind") || strings.Contains(out, "failed") {
