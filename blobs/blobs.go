@@ -107,7 +107,7 @@ func (s *Store) Get(ctx context.Context, digest string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("blobs: %s: reading %s: %w", s.where, digest, err)
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }() // it was only read
 	var b bytes.Buffer
 	if _, err := io.Copy(&b, io.LimitReader(r, MaxSize+1)); err != nil {
 		return nil, fmt.Errorf("blobs: %s: reading %s: %w", s.where, digest, err)

@@ -92,6 +92,7 @@ func TestReportsAndLargeDataLieInTheBlobStore(t *testing.T) {
 type away struct{}
 
 func (away) Put(context.Context, []byte) (string, error) { return "", errors.New("connection refused") }
+
 func (away) Get(context.Context, string) ([]byte, error) {
 	return nil, errors.New("connection refused")
 }

@@ -102,12 +102,12 @@ func (b *rebuild) partition(ctx context.Context, p int32, until int64) error {
 	if err != nil {
 		return err
 	}
-	defer former.close()
+	defer func() { _ = former.close() }() // its folder is removed
 	fresh, err := openStore(filepath.Join(dir, "fresh"))
 	if err != nil {
 		return err
 	}
-	defer fresh.close()
+	defer func() { _ = fresh.close() }()
 
 	_, err = stream.Scan(ctx, b.Kafka, b.Topics.State(), p, -1, func(recs []*stream.Record) error {
 		entries := make([]entry, len(recs))

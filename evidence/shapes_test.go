@@ -30,11 +30,13 @@ func TestAlerts(t *testing.T) {
 		"a list of the API":       {`[` + dependabot + `]`, "Dependabot", want},
 		"code scanning": {
 			`{"action":"created","alert":{"state":"open","html_url":"u","rule":{"id":"js/sqli","severity":"error","security_severity_level":"critical","description":"SQL injection"},"tool":{"name":"CodeQL","version":"2.20"},"most_recent_instance":{"location":{"path":"a.js","start_line":7}}},"commit_oid":"abc"}`,
-			"CodeQL", record.Finding{ID: "js/sqli", Severity: "critical", Title: "SQL injection", Path: "a.js", Line: 7, URL: "u"},
+			"CodeQL",
+			record.Finding{ID: "js/sqli", Severity: "critical", Title: "SQL injection", Path: "a.js", Line: 7, URL: "u"},
 		},
 		"secret scanning": {
 			`{"action":"created","alert":{"state":"open","html_url":"u","secret_type":"aws_key","secret_type_display_name":"AWS key","secret":"AKIA"}}`,
-			"GitHub secret scanning", record.Finding{ID: "aws_key", Severity: "unknown", Title: "AWS key", URL: "u"},
+			"GitHub secret scanning",
+			record.Finding{ID: "aws_key", Severity: "unknown", Title: "AWS key", URL: "u"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

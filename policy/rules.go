@@ -97,7 +97,7 @@ const (
 	RuleThreshold      = "threshold"
 )
 
-// Owners, in a rule's by, are the owner of the service and those of the files by
+// Owners in a rule's by are the owner of the service and those of the files by
 // CODEOWNERS.
 const Owners = "owners"
 

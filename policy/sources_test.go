@@ -107,8 +107,12 @@ func TestCovers(t *testing.T) {
 		files string
 		want  bool
 	}{
-		{"", "x.go", true}, {"a", "x.go", true}, {"b", "x.go", false}, {"github.com/x/*", "x.go", true},
-		{"src/**", "src/a.go src/b.go", true}, {"src/**", "src/a.go b.go", false},
+		{"", "x.go", true},
+		{"a", "x.go", true},
+		{"b", "x.go", false},
+		{"github.com/x/*", "x.go", true},
+		{"src/**", "src/a.go src/b.go", true},
+		{"src/**", "src/a.go b.go", false},
 	} {
 		if got := p.Covers(strings.Fields(c.scope), record.Repository("github.com/x/a"), strings.Fields(c.files)); got != c.want {
 			t.Errorf("%q covers %q: %v", c.scope, c.files, got)
