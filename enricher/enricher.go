@@ -20,8 +20,9 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// Group is the consumer group of the enrichers.
-const Group = "changetrail-enricher"
+// Group returns the consumer group of the enrichers of some topics: pipelines
+// that share a Kafka do not share members.
+func Group(t stream.Topics) string { return t.Prefix + "-enricher" }
 
 // A Config is what an enricher needs.
 type Config struct {
@@ -91,7 +92,7 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 	t := &stream.Transform{
-		Config: c.Kafka, Group: Group, Instance: c.Instance,
+		Config: c.Kafka, Group: Group(c.Topics), Instance: c.Instance,
 		In: c.Topics.Events(), State: c.Topics.State(),
 		Processor: e, MaxBatch: c.MaxBatch, Linger: c.Linger, Compression: c.Compression,
 		Log: c.Log, Observe: e.metrics.transaction,

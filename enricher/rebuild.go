@@ -48,7 +48,7 @@ func Rebuild(ctx context.Context, c Config, dryRun bool, progress func(done, par
 	}
 	defer adm.Close()
 	alone := func() error {
-		_, members, err := adm.Group(ctx, Group)
+		_, members, err := adm.Group(ctx, Group(c.Topics))
 		if err == nil && members > 0 {
 			err = fmt.Errorf("%d enrichers run; stop them first (one that died leaves after 30 s). Searching goes on meanwhile, and events wait", members)
 		}
@@ -57,11 +57,11 @@ func Rebuild(ctx context.Context, c Config, dryRun bool, progress func(done, par
 	if err := alone(); err != nil {
 		return Rebuilt{}, err
 	}
-	read, err := adm.Committed(ctx, Group, c.Topics.Events())
+	read, err := adm.Committed(ctx, Group(c.Topics), c.Topics.Events())
 	if err != nil {
 		return Rebuilt{}, err
 	}
-	w, err := stream.NewTransactionWriter(c.Kafka, Group+"-rebuild")
+	w, err := stream.NewTransactionWriter(c.Kafka, Group(c.Topics)+"-rebuild")
 	if err != nil {
 		return Rebuilt{}, err
 	}

@@ -35,8 +35,9 @@ type Config struct {
 	Tracer trace.TracerProvider
 }
 
-// Group returns the consumer group of the workers of an engine.
-func Group(engine string) string { return "changetrail-sink-" + engine }
+// Group returns the consumer group of the workers that copy some topics into an
+// engine.
+func Group(t stream.Topics, engine string) string { return t.Prefix + "-sink-" + engine }
 
 func (c Config) withDefaults() Config {
 	for _, d := range []struct {
@@ -102,7 +103,7 @@ func Run(ctx context.Context, c Config) error {
 		queue: make(chan *batch, 2*c.InFlight), slots: make(chan struct{}, c.InFlight),
 	}
 	w.reader, err = stream.NewReader(stream.ReaderConfig{
-		Config: c.Kafka, Group: Group(c.Engine.Name()), Instance: c.Instance,
+		Config: c.Kafka, Group: Group(c.Topics, c.Engine.Name()), Instance: c.Instance,
 		Topics: []string{c.Topics.Enriched(), c.Topics.Records()}, Drain: w.drain,
 	})
 	if err != nil {

@@ -141,8 +141,8 @@ func (c *checkup) kafka(ctx context.Context, s *Settings) {
 	}
 	c.ok("topics", "all of %v have %d partitions", s.topics().All(), n)
 	for _, group := range []struct{ name, start string }{
-		{enricher.Group, "start changetrail enrich"},
-		{sinks.Group(s.Sink.Engine), "start changetrail sink --engine " + s.Sink.Engine},
+		{enricher.Group(s.topics()), "start changetrail enrich"},
+		{sinks.Group(s.topics(), s.Sink.Engine), "start changetrail sink --engine " + s.Sink.Engine},
 	} {
 		c.group(ctx, adm, group.name, group.start)
 	}

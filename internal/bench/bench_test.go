@@ -27,6 +27,7 @@ import (
 	"github.com/changetrail/changetrail/internal/workload"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/schemas"
+	"github.com/changetrail/changetrail/sinks"
 	"github.com/changetrail/changetrail/stream"
 )
 
@@ -236,12 +237,12 @@ func TestEnricherBesideItsFloor(t *testing.T) {
 	for i := range 3 {
 		group := fmt.Sprintf("floor-%d", i)
 		floors = append(floors, measure(t, floorCommand("enricher", "GROUP="+group, "FROM="+top.Events()), n, consumed(t, adm, group, top.Events())))
-		reset(t, adm, enricher.Group)
+		reset(t, adm, enricher.Group(top))
 		for _, topic := range []string{top.State(), top.Records(), top.Enriched()} { // as on the first day
 			recreate(t, adm, topic)
 		}
 		args := append([]string{"enrich", "--brokers", broker.Address, "--prefix", top.Prefix, "--state-dir", filepath.Join(t.TempDir(), "state"), "--log-level", "error"}, policy...)
-		ours = append(ours, measure(t, exec.Command(binary, args...), n, consumed(t, adm, enricher.Group, top.Events())))
+		ours = append(ours, measure(t, exec.Command(binary, args...), n, consumed(t, adm, enricher.Group(top), top.Events())))
 	}
 	f, o := median(floors), median(ours)
 	fmt.Printf("\nenricher: %d events of %d bytes on average, %d changes, %d partitions; medians of 3\n  floor     %s\n  enricher  %s\n  ratio     %.0f %% of the floor (goal: 50 %%)\n", n, bytes/n, changes, partitions, f, o, 100*o.rate/f.rate)
@@ -356,7 +357,7 @@ func TestSinkBesideItsFloor(t *testing.T) {
 		documents.Store(0)
 		floors = append(floors, measure(t, floorCommand("sink", fmt.Sprintf("GROUP=sinkfloor-%d", i), "FROM="+top.Enriched(), "URL="+server.URL), n, documents.Load))
 		documents.Store(0)
-		reset(t, adm, "changetrail-sink-elasticsearch")
+		reset(t, adm, sinks.Group(top, "elasticsearch"))
 		cmd := exec.Command(binary, "sink", "--engine", "elasticsearch", "--url", server.URL, "--brokers", broker.Address, "--prefix", top.Prefix, "--log-level", "error")
 		ours = append(ours, measure(t, cmd, n, documents.Load))
 	}

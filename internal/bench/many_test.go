@@ -27,7 +27,7 @@ func TestManyChanges(t *testing.T) {
 	n, _ := publish(t, adm, top, changes)
 	dir := filepath.Join(t.TempDir(), "state")
 	args := append([]string{"enrich", "--brokers", broker.Address, "--prefix", top.Prefix, "--state-dir", dir, "--log-level", "error"}, policy...)
-	reset(t, adm, enricher.Group)
+	reset(t, adm, enricher.Group(top))
 	cmd := exec.Command(binary, args...)
 	var log strings.Builder
 	cmd.Stdout, cmd.Stderr = &log, &log
@@ -38,7 +38,7 @@ func TestManyChanges(t *testing.T) {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
 	}()
-	progress := consumed(t, adm, enricher.Group, top.Events())
+	progress := consumed(t, adm, enricher.Group(top), top.Events())
 	fmt.Printf("\nenricher, %d changes of %d events:\n", changes, workload.PerChange)
 	var rates, costs []float64 // of each part
 	var spent time.Duration
