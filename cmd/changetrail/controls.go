@@ -42,10 +42,10 @@ func (a *app) controls() *cobra.Command {
 				}
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", c.Tag, c.Match, where, with("needs ", strings.Join(c.Evidence, ", ")))
 				if c.Note != "" {
-					fmt.Fprintf(w, "\t\t%s\n", c.Note)
+					fmt.Fprintf(w, "\t\t\t%s\n", c.Note)
 				}
 				if !c.Verified && (c.Match == "exact" || c.Match == "renumbered") {
-					fmt.Fprintf(w, "\t\tnot verified: check the number against the standard before you rely on it\n")
+					fmt.Fprintf(w, "\t\t\tnot verified: check the number against the standard before you rely on it\n")
 				}
 			}
 			return w.Flush()
