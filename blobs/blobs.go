@@ -86,8 +86,7 @@ func (s *Store) Put(ctx context.Context, content []byte) (string, error) {
 	if there, err := s.bucket.Exists(ctx, key); err == nil && there {
 		return digest, nil
 	}
-	sum := sha256.Sum256(content)
-	options := &blob.WriterOptions{ContentType: "application/octet-stream", Metadata: map[string]string{"sha256": hex.EncodeToString(sum[:])}}
+	options := &blob.WriterOptions{ContentType: "application/octet-stream", Metadata: map[string]string{"sha256": strings.TrimPrefix(digest, "sha256:")}}
 	if err := s.bucket.WriteAll(ctx, key, content, options); err != nil {
 		return "", fmt.Errorf("blobs: %s: writing %s: %w", s.where, digest, err)
 	}

@@ -2,8 +2,6 @@ package controls
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -76,9 +74,8 @@ func Parse(text []byte) (*Matrix, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(text)
 	m.content = text
-	m.digest = "sha256:" + hex.EncodeToString(sum[:])
+	m.digest = record.Digest(text)
 	return m, nil
 }
 

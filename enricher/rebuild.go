@@ -66,7 +66,7 @@ func Rebuild(ctx context.Context, c Config, dryRun bool, progress func(done, par
 		return Rebuilt{}, err
 	}
 	defer w.Close()
-	b := &rebuild{Config: c, partitioner: stream.NewPartitioner(partitions), write: func(recs []*stream.Record) error {
+	b := &rebuild{Config: c, partitioner: stream.NewPartitioner(partitions), sealer: &Enricher{conf: c, room: new(slab)}, write: func(recs []*stream.Record) error {
 		if dryRun {
 			return nil
 		}
@@ -88,6 +88,7 @@ type rebuild struct {
 	Config
 	Rebuilt
 	partitioner *stream.Partitioner
+	sealer      *Enricher // its room holds the revisions of one transaction
 	write       func([]*stream.Record) error
 }
 
@@ -251,6 +252,7 @@ func (b *rebuild) send(ctx context.Context, p int32, former, fresh *store, whole
 		}
 		err := b.write(out)
 		out = nil
+		b.sealer.room.reset()
 		return err
 	}
 	var failed error
@@ -290,6 +292,7 @@ func (b *rebuild) send(ctx context.Context, p int32, former, fresh *store, whole
 	if len(out) == 0 {
 		return nil
 	}
+	defer b.sealer.room.reset()
 	return b.write(out)
 }
 
@@ -312,8 +315,7 @@ func (b *rebuild) change(p int32, id record.ChangeID, value, old []byte, sent ma
 	}
 	b.Records++
 	r := fold(id, c.facts, b.Policy, b.Controls)
-	e := &Enricher{conf: b.Config, room: new(slab)}
-	rec := e.revision(c, r, &touch{partition: p, newest: r.Timestamp})
+	rec := b.sealer.revision(c, r, &touch{partition: p, newest: r.Timestamp})
 	if rec != nil {
 		b.Changed = append(b.Changed, Difference{id, differences(sent[id], r)})
 		if err := put(rec); err != nil {

@@ -192,6 +192,22 @@ func decodeJSON[T any](file []byte) (T, error) {
 	return v, nil
 }
 
+// decodeList reads file as a list, or as an object that has it as a member.
+func decodeList[T any](file []byte, member string) ([]T, error) {
+	whole, err := decodeJSON[jsontext.Value](file)
+	if err != nil {
+		return nil, err
+	}
+	if whole.Kind() == '{' {
+		members, err := decodeJSON[map[string]jsontext.Value](whole)
+		if err != nil {
+			return nil, err
+		}
+		whole = members[member]
+	}
+	return decodeJSON[[]T](whole)
+}
+
 // values yields the JSON values of a stream one by one, the elements of a
 // top-level array alike. Between values, NUL is white space (CodeClimate).
 func values[T any](file []byte) iter.Seq2[T, error] {

@@ -64,19 +64,7 @@ type eslintFile struct {
 // readESLint reads the formats json and json-with-metadata. Every file looked
 // at is listed, with messages or without.
 func readESLint(file []byte) (Result, error) {
-	var files []eslintFile
-	whole, err := decodeJSON[jsontext.Value](file)
-	if err != nil {
-		return Result{}, err
-	}
-	if whole.Kind() == '[' {
-		files, err = decodeJSON[[]eslintFile](whole)
-	} else {
-		r, e := decodeJSON[struct {
-			Results []eslintFile `json:"results"`
-		}](whole)
-		files, err = r.Results, e
-	}
+	files, err := decodeList[eslintFile](file, "results")
 	if err != nil {
 		return Result{}, err
 	}
@@ -137,27 +125,12 @@ type lintComment struct {
 
 // readShellCheck reads the list of -f json and the object of -f json1. Neither
 // names the files that were clean.
-func readShellCheck(file []byte) (Result, error) {
-	whole, err := decodeJSON[jsontext.Value](file)
-	if err != nil {
-		return Result{}, err
-	}
-	if whole.Kind() == '{' {
-		r, err := decodeJSON[struct {
-			Comments jsontext.Value `json:"comments"`
-		}](whole)
-		if err != nil {
-			return Result{}, err
-		}
-		whole = r.Comments
-	}
-	return readComments("ShellCheck", whole)
-}
+func readShellCheck(file []byte) (Result, error) { return readComments("ShellCheck", file) }
 
 func readHadolint(file []byte) (Result, error) { return readComments("hadolint", file) }
 
 func readComments(tool string, file []byte) (Result, error) {
-	comments, err := decodeJSON[[]lintComment](file)
+	comments, err := decodeList[lintComment](file, "comments")
 	if err != nil {
 		return Result{}, err
 	}

@@ -1,10 +1,6 @@
 package evidence
 
-import (
-	"github.com/go-json-experiment/json/jsontext"
-
-	"github.com/changetrail/changetrail/record"
-)
+import "github.com/changetrail/changetrail/record"
 
 // banditReport is bandit -f json.
 type banditReport struct {
@@ -53,22 +49,7 @@ type pipDependency struct {
 // pip-audit ends well, and says that it found nothing, where it could look at
 // none of the packages: only one that was not skipped proves a scan.
 func readPipAudit(file []byte) (Result, error) {
-	var dependencies []pipDependency
-	whole, err := decodeJSON[jsontext.Value](file)
-	if err != nil {
-		return Result{}, err
-	}
-	if whole.Kind() == '[' {
-		dependencies, err = decodeJSON[[]pipDependency](file)
-	} else {
-		var r struct {
-			Dependencies []pipDependency `json:"dependencies"`
-		}
-		r, err = decodeJSON[struct {
-			Dependencies []pipDependency `json:"dependencies"`
-		}](file)
-		dependencies = r.Dependencies
-	}
+	dependencies, err := decodeList[pipDependency](file, "dependencies")
 	if err != nil {
 		return Result{}, err
 	}

@@ -3,9 +3,7 @@ package evidence
 import (
 	"bytes"
 	"compress/gzip"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -50,8 +48,7 @@ func Unpack(r *record.Report) ([]byte, error) {
 	if len(bytes.TrimSpace(file)) == 0 {
 		return nil, unreadable("the file is empty; a tool that ran writes a report even when it finds nothing, so look at how it ended")
 	}
-	sum := sha256.Sum256(file)
-	digest := "sha256:" + hex.EncodeToString(sum[:])
+	digest := record.Digest(file)
 	if r.Digest != "" && r.Digest != digest {
 		return nil, fmt.Errorf("%w: the event says %s, the content is %s", ErrDigest, r.Digest, digest)
 	}
@@ -97,8 +94,7 @@ func decode(r *record.Report) ([]byte, error) {
 
 // Pack returns a report that carries file, compressed where that pays.
 func Pack(file []byte, format string) (record.Report, error) {
-	sum := sha256.Sum256(file)
-	r := record.Report{Format: format, Digest: "sha256:" + hex.EncodeToString(sum[:]), Size: int64(len(file))}
+	r := record.Report{Format: format, Digest: record.Digest(file), Size: int64(len(file))}
 	text := ""
 	if len(file) > 4<<10 {
 		var b bytes.Buffer

@@ -2,8 +2,6 @@ package policy
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -91,8 +89,7 @@ func Parse(text []byte) (*Policy, error) {
 }
 
 func (p *Policy) seal(content []byte) {
-	sum := sha256.Sum256(content)
-	p.content, p.digest = content, "sha256:"+hex.EncodeToString(sum[:])
+	p.content, p.digest = content, record.Digest(content)
 }
 
 func decode(text []byte) (*Policy, error) {

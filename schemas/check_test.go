@@ -307,7 +307,7 @@ func TestTheDigestOfARecordCanBeCheckedByAnyone(t *testing.T) {
 	digest := r.Trail.EvidenceDigest
 	bare := bytes.Replace(text, []byte(`"revision":7`), []byte(`"revision":0`), 1)
 	bare = bytes.Replace(bare, []byte(digest), nil, 1)
-	if got := schemas.Digest([]byte(canonical(t, bare))); got != digest {
+	if got := record.Digest([]byte(canonical(t, bare))); got != digest {
 		t.Errorf("%s, want %s", got, digest)
 	}
 	if again := schemas.Seal(nil, r, 8, digest); len(again) != 0 {

@@ -287,7 +287,7 @@ func Seal(b []byte, r *record.Record, revision int64, last string) []byte {
 	r.Trail.Revision, r.Trail.EvidenceDigest = 0, ""
 	start := len(b)
 	b = recordEncoder(b, reflect.ValueOf(r).Elem())
-	digest := Digest(b[start:])
+	digest := record.Digest(b[start:])
 	if digest == last {
 		return b[:start]
 	}
@@ -309,12 +309,6 @@ func stamp(b []byte, start int, revision int64, digest string) []byte {
 	b = slices.Insert(b, at, []byte(digest)...)
 	at += bytes.Index(b[at:], noRevision) + len(noRevision) - 1
 	return slices.Replace(b, at, at+1, strconv.AppendInt(nil, revision, 10)...)
-}
-
-// Digest returns the digest of data, sha256:<hex>.
-func Digest(data []byte) string {
-	h := sha256.Sum256(data)
-	return "sha256:" + hex.EncodeToString(h[:])
 }
 
 // Fingerprint marshals the fact of e into e.Stored and sets e.Digest from it.
@@ -346,5 +340,5 @@ func RecordID(id record.ChangeID) string {
 	if len(id) <= maxID {
 		return string(id)
 	}
-	return Digest([]byte(id))
+	return record.Digest([]byte(id))
 }

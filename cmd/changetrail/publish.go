@@ -3,8 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -386,8 +384,7 @@ func (a *app) attachSBOM() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("%s, %s: %w", before, args[0], err)
 			}
-			sum := sha256.Sum256(now)
-			update := &record.Updated{Revision: record.Revision{Dependencies: updates, SBOMDigest: "sha256:" + hex.EncodeToString(sum[:])}}
+			update := &record.Updated{Revision: record.Revision{Dependencies: updates, SBOMDigest: record.Digest(now)}}
 			if len(updates) > 500 {
 				return fmt.Errorf("attach sbom: %d packages differ, at most 500 can be one change; are these bills of the same project?", len(updates))
 			}
