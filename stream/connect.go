@@ -98,6 +98,9 @@ func (t TLS) Config() (*tls.Config, error) {
 
 // explain adds to an error of reaching the brokers what to do about it.
 func explain(err error) error {
+	if err == nil {
+		return nil
+	}
 	var authority x509.UnknownAuthorityError
 	var host x509.HostnameError
 	var record tls.RecordHeaderError

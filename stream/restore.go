@@ -74,70 +74,26 @@ func (t *Transform) restore(ctx context.Context, adm *kadm.Client, p int32, id s
 	if from >= end {
 		return 0, nil
 	}
-	opts, err := t.Config.options()
-	if err != nil {
-		return 0, err
-	}
-	cl, err := kgo.NewClient(append(opts,
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.KeepControlRecords(), // so that a partition that ends in a commit marker is seen to end
-		kgo.FetchMaxBytes(16<<20),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{t.State: {p: kgo.NewOffset().At(from)}}),
-	)...)
-	if err != nil {
-		return 0, err
-	}
-	defer cl.Close()
 	n := 0
 	progress := time.Now()
-	for next := from; next < end; {
-		wait, cancel := context.WithTimeout(ctx, 2*time.Second)
-		fetches := cl.PollRecords(wait, 5000)
-		cancel()
-		if ctx.Err() != nil {
-			return n, context.Cause(ctx)
-		}
-		var recs []*Record
-		fetches.EachRecord(func(r *Record) {
-			next = r.Offset + 1
-			if !r.Attrs.IsControl() {
-				recs = append(recs, r)
-			}
-		})
+	s := span{topic: t.State, partition: p, from: from, end: end}
+	err = s.read(ctx, t.Config, adm, func(recs []*Record, next int64) error {
+		progress = time.Now()
 		n += len(recs)
-		if !fetches.Empty() {
-			progress = time.Now()
-		}
 		t.mu.Lock()
-		err := t.Processor.Restore(p, recs, next)
-		t.mu.Unlock()
-		if err != nil {
-			return n, &fatalError{err}
+		defer t.mu.Unlock()
+		if err := t.Processor.Restore(p, recs, next); err != nil {
+			return &fatalError{err}
 		}
-		if len(recs) == 0 && fetches.Empty() {
-			// Aborted or compacted records at the end are never delivered: when
-			// nothing is pending before the end, it is reached.
-			stable, err := stableEnd(ctx, adm, t.State, p)
-			if err != nil {
-				return n, err
-			}
-			if stable >= end {
-				return n, t.skipTo(p, end)
-			}
-			if time.Since(progress) > restoreStall {
-				return n, fmt.Errorf("%s/%d: nothing to read at offset %d for %s, and a transaction is open at %d", t.State, p, next, restoreStall, stable)
-			}
-			t.Log.Info("waiting for a transaction of another member to end", "topic", t.State, "partition", p, "offset", stable, "until", end)
+		return nil
+	}, func(stable int64) error {
+		if time.Since(progress) > restoreStall {
+			return fmt.Errorf("%s/%d: nothing to read before offset %d for %s, and a transaction is open at %d", t.State, p, end, restoreStall, stable)
 		}
-	}
-	return n, nil
-}
-
-// skipTo notes that nothing is left to restore before end.
-func (t *Transform) skipTo(p int32, end int64) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.Processor.Restore(p, nil, end)
+		t.Log.Info("waiting for a transaction of another member to end", "topic", t.State, "partition", p, "offset", stable, "until", end)
+		return nil
+	})
+	return n, err
 }
 
 func bounds(ctx context.Context, adm *kadm.Client, topic string, p int32) (start, end int64, err error) {

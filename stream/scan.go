@@ -2,7 +2,9 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -17,12 +19,7 @@ func Scan(ctx context.Context, c Config, topic string, partition int32, until in
 	if err != nil {
 		return 0, err
 	}
-	cl, err := kgo.NewClient(append(opts,
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.KeepControlRecords(), // so that a partition that ends in a commit marker is seen to end
-		kgo.FetchMaxBytes(16<<20),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().AtStart()}}),
-	)...)
+	cl, err := kgo.NewClient(opts...)
 	if err != nil {
 		return 0, fmt.Errorf("kafka: %w", err)
 	}
@@ -35,36 +32,96 @@ func Scan(ctx context.Context, c Config, topic string, partition int32, until in
 	if until >= 0 {
 		end = min(end, until)
 	}
-	for next := start; next < end; {
-		wait, cancel := context.WithTimeout(ctx, 2*time.Second)
+	s := span{topic: topic, partition: partition, from: start, end: end}
+	return start, explain(s.read(ctx, c, adm, func(recs []*Record, _ int64) error {
+		recs = slices.DeleteFunc(recs, func(r *Record) bool { return r.Offset >= end })
+		if len(recs) == 0 {
+			return nil
+		}
+		return f(recs)
+	}, func(int64) error { return nil }))
+}
+
+// A span is a piece of a partition: the offsets from from to below end.
+type span struct {
+	topic     string
+	partition int32
+	from, end int64
+}
+
+const (
+	scanPoll = 2 * time.Second
+	// quiet is how many polls must come back empty before the end of a span is
+	// believed to hold nothing more: one alone may be a broker that is slow.
+	quiet = 2
+)
+
+// read hands what was committed in the span to f, in order, each batch with the
+// offset behind it; the last batch may reach over the end. While a transaction is open
+// in it, read waits and calls waiting with the offset where that began.
+func (s span) read(ctx context.Context, c Config, adm *kadm.Client, f func(recs []*Record, next int64) error, waiting func(stable int64) error) error {
+	if s.from >= s.end {
+		return nil
+	}
+	opts, err := c.options()
+	if err != nil {
+		return err
+	}
+	cl, err := kgo.NewClient(append(opts,
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(), // so that a partition that ends in a commit marker is seen to end
+		kgo.FetchMaxBytes(16<<20),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{s.topic: {s.partition: kgo.NewOffset().At(s.from)}}),
+	)...)
+	if err != nil {
+		return fmt.Errorf("kafka: %w", err)
+	}
+	defer cl.Close()
+	next := s.from
+	for empty := 0; next < s.end; {
+		wait, cancel := context.WithTimeout(ctx, scanPoll)
 		fetches := cl.PollRecords(wait, 5000)
 		cancel()
 		if ctx.Err() != nil {
-			return start, context.Cause(ctx)
+			return context.Cause(ctx)
 		}
-		var recs []*Record
-		fetches.EachRecord(func(r *Record) {
-			next = r.Offset + 1
-			if !r.Attrs.IsControl() && r.Offset < end {
-				recs = append(recs, r)
-			}
-		})
-		if len(recs) > 0 {
-			if err := f(recs); err != nil {
-				return start, err
+		for _, e := range fetches.Errors() {
+			if !errors.Is(e.Err, context.DeadlineExceeded) {
+				return fmt.Errorf("kafka: read %s/%d at offset %d: %w", s.topic, s.partition, next, e.Err)
 			}
 		}
-		if fetches.Empty() { // what is compacted or aborted at the end never comes
-			stable, err := stableEnd(ctx, adm, topic, partition)
-			if err != nil {
-				return start, explain(err)
+		if !fetches.Empty() {
+			empty = 0
+			var recs []*Record
+			fetches.EachRecord(func(r *Record) {
+				next = r.Offset + 1
+				if !r.Attrs.IsControl() {
+					recs = append(recs, r)
+				}
+			})
+			if err := f(recs, next); err != nil {
+				return err
 			}
-			if stable >= end {
-				return start, nil
+			continue
+		}
+		// What is aborted or compacted at the end never comes: when nothing is
+		// pending before the end, it is reached.
+		stable, err := stableEnd(ctx, adm, s.topic, s.partition)
+		if err != nil {
+			return err
+		}
+		if stable < s.end {
+			empty = 0
+			if err := waiting(stable); err != nil {
+				return err
 			}
+			continue
+		}
+		if empty++; empty >= quiet {
+			return f(nil, s.end)
 		}
 	}
-	return start, nil
+	return nil
 }
 
 // A TransactionWriter appends messages to topics, in transactions.
