@@ -1,0 +1,106 @@
+package query
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/changetrail/changetrail/schemas"
+)
+
+// A Kind of field says how it is compared.
+type Kind int
+
+// Kinds of fields.
+const (
+	Keyword Kind = iota // as it is written, whole
+	Text                // by its words, in any case
+	Date                // in milliseconds since 1970
+	Number
+	Boolean
+)
+
+// A Field of a record that can be searched.
+type Field struct {
+	Name   string
+	Kind   Kind
+	Nested string // path of the list of objects that it belongs to, or empty
+}
+
+// Fields are the fields of an index, by name.
+type Fields map[string]Field
+
+// RecordFields returns the fields of a change record, as the mapping of the
+// search engines has them.
+func RecordFields() (Fields, error) {
+	text, err := schemas.Mapping(schemas.OpenSearch, "record")
+	if err != nil {
+		return nil, err
+	}
+	var m property
+	if err := json.Unmarshal(text, &m); err != nil {
+		return nil, fmt.Errorf("mapping of the records: %w", err)
+	}
+	f := make(Fields)
+	return f, f.add("", "", m.Properties)
+}
+
+// A property is one entry of a mapping.
+type property struct {
+	Type       string              `json:"type"`
+	Index      *bool               `json:"index"`
+	Properties map[string]property `json:"properties"`
+}
+
+var kinds = map[string]Kind{
+	"keyword": Keyword, "text": Text, "date": Date, "long": Number, "integer": Number, "float": Number, "double": Number, "boolean": Boolean,
+}
+
+func (f Fields) add(prefix, nested string, properties map[string]property) error {
+	for name, p := range properties {
+		name = prefix + name
+		if p.Properties != nil {
+			within := nested
+			if p.Type == "nested" {
+				within = name
+			}
+			if err := f.add(name+".", within, p.Properties); err != nil {
+				return err
+			}
+			continue
+		}
+		kind, ok := kinds[p.Type]
+		if !ok {
+			return fmt.Errorf("mapping: field %s has type %q, which no search knows", name, p.Type)
+		}
+		if p.Index == nil || *p.Index {
+			f[name] = Field{name, kind, nested}
+		}
+	}
+	return nil
+}
+
+// Names returns the names of the fields, sorted.
+func (f Fields) Names() []string { return slices.Sorted(maps.Keys(f)) }
+
+// like returns up to three names that are near to one that is no field.
+func (f Fields) like(name string) []string {
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	var near []string
+	for _, n := range f.Names() {
+		if strings.HasSuffix(n, "."+last) || strings.HasPrefix(n, name+".") {
+			near = append(near, n)
+		}
+	}
+	return near[:min(len(near), 3)]
+}
+
+// Defaults are the fields in which words without a field are looked for.
+var Defaults = []string{
+	"message", "changetrail.change.title", "changetrail.trigger.summary", "changetrail.decision.rationale", "vulnerability.description",
+	"changetrail.change.id", "changetrail.change.repository", "changetrail.change.number", "changetrail.change.head_sha", "changetrail.change.merge_sha",
+	"changetrail.gaps", "gen_ai.agent.id", "package.name", "related.user", "service.name", "tags", "user.name", "vulnerability.id",
+}

@@ -1,0 +1,617 @@
+package query
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Limits of a search text.
+const (
+	maxText    = 16 << 10 // bytes
+	maxDepth   = 40       // groups within groups
+	maxClauses = 1024     // as the engines' indices.query.bool.max_clause_count
+)
+
+// An Error says what in a search text cannot be read, and where.
+type Error struct {
+	At   int // characters before the place
+	What string
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("search: at character %d: %s", e.At+1, e.What)
+}
+
+// Parse reads a search text; an empty one matches all. now is what date math
+// counts from. Every error is an [*Error].
+func Parse(text string, fields Fields, now time.Time) (Node, error) {
+	if len(text) > maxText {
+		return nil, &Error{maxText, fmt.Sprintf("the search is longer than %d bytes", maxText)}
+	}
+	if i := strings.IndexFunc(text, func(r rune) bool { return r == 0 || r == utf8.RuneError }); i >= 0 {
+		return nil, &Error{i, "this character is no text"}
+	}
+	p := &parser{text: []rune(text), fields: fields, now: now}
+	p.space()
+	if p.done() {
+		return All{}, nil
+	}
+	n, err := p.clauses(nil, 0)
+	if err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+type parser struct {
+	text   []rune
+	at     int
+	fields Fields
+	now    time.Time
+	count  int
+}
+
+func (p *parser) done() bool { return p.at >= len(p.text) }
+
+func (p *parser) peek() rune {
+	if p.done() {
+		return 0
+	}
+	return p.text[p.at]
+}
+
+func (p *parser) fail(at int, format string, args ...any) error {
+	return &Error{at, fmt.Sprintf(format, args...)}
+}
+
+func isSpace(r rune) bool { return strings.ContainsRune(" \t\n\r\u3000", r) }
+
+func (p *parser) space() {
+	for !p.done() && isSpace(p.peek()) {
+		p.at++
+	}
+}
+
+// take reads one of the given texts, if it comes next.
+func (p *parser) take(texts ...string) bool {
+	for _, t := range texts {
+		n := utf8.RuneCountInString(t)
+		if p.at+n <= len(p.text) && string(p.text[p.at:p.at+n]) == t {
+			p.at += n
+			return true
+		}
+	}
+	return false
+}
+
+// word reads an operator that is written as a word: it must end there.
+func (p *parser) word(texts ...string) bool {
+	start := p.at
+	if p.take(texts...) && (p.done() || isSpace(p.peek()) || strings.ContainsRune(`()"[{+-!`, p.peek())) {
+		return true
+	}
+	p.at = start
+	return false
+}
+
+// clauses reads what stands between two brackets, or all of the text. in is the
+// field that the group was written behind, if any.
+//
+// AND makes both of its sides required; the sides of OR, and words that stand
+// side by side, are wanted: one of them must match where nothing is required.
+// That is what Lucene's classic parser does (QueryParserBase.addClause), AND
+// does not bind closer than OR.
+func (p *parser) clauses(in *Field, depth int) (Node, error) {
+	if depth > maxDepth {
+		return nil, p.fail(p.at, "groups are nested deeper than %d", maxDepth)
+	}
+	type clause struct {
+		node     Node
+		must, no bool
+	}
+	var list []clause
+	for {
+		p.space()
+		if p.done() || p.peek() == ')' {
+			break
+		}
+		start := p.at
+		and, or := p.word("AND") || p.take("&&"), false
+		if !and {
+			or = p.word("OR") || p.take("||")
+		}
+		if and || or {
+			if len(list) == 0 {
+				return nil, p.fail(start, "nothing stands before %s", string(p.text[start:p.at]))
+			}
+			p.space()
+		}
+		c := clause{}
+		modifier := p.at
+		switch {
+		case p.take("+"):
+			c.must = true
+		case p.take("-", "!"), p.word("NOT"):
+			c.no = true
+		}
+		p.space()
+		if p.done() || p.peek() == ')' {
+			return nil, p.fail(start, "nothing stands behind %s", strings.TrimSpace(string(p.text[start:p.at])))
+		}
+		if p.word("AND", "OR", "NOT") || p.take("&&", "||") {
+			return nil, p.fail(modifier, "an operator stands where a word was expected; put a word that is one of AND, OR, NOT in quotes")
+		}
+		var err error
+		if c.node, err = p.clause(in, depth); err != nil {
+			return nil, err
+		}
+		if and {
+			if last := &list[len(list)-1]; !last.no {
+				last.must = true
+			}
+			c.must = c.must || !c.no
+		}
+		list = append(list, c)
+		if p.count++; p.count > maxClauses {
+			return nil, p.fail(start, "there are more than %d parts", maxClauses)
+		}
+	}
+	if len(list) == 0 {
+		return nil, p.fail(p.at, "nothing stands between the brackets")
+	}
+	if depth == 0 && !p.done() {
+		return nil, p.fail(p.at, "this bracket closes none")
+	}
+	var b Bool
+	for _, c := range list {
+		switch {
+		case c.no:
+			b.Not = append(b.Not, c.node)
+		case c.must:
+			b.Must = append(b.Must, c.node)
+		default:
+			b.Should = append(b.Should, c.node)
+		}
+	}
+	if len(b.Not) == 0 && len(b.Must)+len(b.Should) == 1 {
+		return list[0].node, nil
+	}
+	return b, nil
+}
+
+// clause reads one part: a group, or a value with or without its field.
+func (p *parser) clause(in *Field, depth int) (Node, error) {
+	start := p.at
+	if name, ok := p.fieldName(); ok {
+		if in != nil {
+			return nil, p.fail(start, "a field within the group of field %s; write the fields in the group", in.Name)
+		}
+		p.space()
+		if name == "_exists_" {
+			return p.exists()
+		}
+		if name == "*" {
+			if !p.take("*") {
+				return nil, p.fail(start, "*: is only read as *:*, which is all")
+			}
+			return All{}, p.end()
+		}
+		f, ok := p.fields[name]
+		if !ok {
+			if near := p.fields.like(name); len(near) > 0 {
+				return nil, p.fail(start, "there is no field %s; there is %s", name, strings.Join(near, ", "))
+			}
+			return nil, p.fail(start, "there is no field %s; put the whole in quotes where it is no field", name)
+		}
+		return p.value(&f, depth)
+	}
+	return p.value(in, depth)
+}
+
+// fieldName reads a name and the colon behind it, or nothing.
+func (p *parser) fieldName() (string, bool) {
+	start := p.at
+	if p.peek() == '*' && p.at+1 < len(p.text) && p.text[p.at+1] == ':' {
+		p.at += 2
+		return "*", true
+	}
+	text, _, err := p.literal()
+	after := p.at
+	p.space()
+	if err == nil && after > start && p.take(":") {
+		return string(text), true
+	}
+	p.at = start
+	return "", false
+}
+
+func (p *parser) exists() (Node, error) {
+	start := p.at
+	text, _, err := p.literal()
+	if err != nil {
+		return nil, err
+	}
+	name := string(text)
+	if f, ok := p.fields[name]; ok {
+		return Exists{f}, p.end()
+	}
+	var any Bool // an object is there where one of its fields is
+	for _, n := range p.fields.Names() {
+		if strings.HasPrefix(n, name+".") {
+			any.Should = append(any.Should, Exists{p.fields[n]})
+		}
+	}
+	if len(any.Should) == 0 {
+		return nil, p.fail(start, "there is no field %s", name)
+	}
+	return any, p.end()
+}
+
+// literal reads a word up to white space or a character with a meaning. Places
+// of ? and * stand in it as those of a [Pattern].
+func (p *parser) literal() (text []rune, wild bool, err error) {
+	for !p.done() {
+		r := p.peek()
+		switch {
+		case r == '\\':
+			if p.at++; p.done() {
+				return nil, false, p.fail(p.at-1, `\ at the end; write \\ for one that is meant`)
+			}
+			r = p.peek()
+			if r == 'u' && p.at+4 < len(p.text) {
+				if n, err := strconv.ParseUint(string(p.text[p.at+1:p.at+5]), 16, 16); err == nil && n > 0 {
+					r, p.at = rune(n), p.at+4
+				}
+			}
+			text = append(text, r)
+		case r == '*':
+			text, wild = append(text, anyMany), true
+		case r == '?':
+			text, wild = append(text, anyOne), true
+		case isSpace(r), strings.ContainsRune(`!(){}[]^"~:/`, r):
+			return text, wild, nil
+		case len(text) == 0 && strings.ContainsRune("+-<>=", r):
+			return text, wild, nil
+		default:
+			text = append(text, r)
+		}
+		p.at++
+	}
+	return text, wild, nil
+}
+
+// end checks that a value ends where it is seen to.
+func (p *parser) end() error {
+	if p.done() || isSpace(p.peek()) || p.peek() == ')' || p.peek() == '(' {
+		return nil
+	}
+	switch r := p.peek(); r {
+	case '~':
+		return p.fail(p.at, `fuzzy and near searches (~) are not taken; use * and ?, or quotes; write \~ for the character`)
+	case '^':
+		return p.fail(p.at, `boosts (^) are not taken: what is found is ordered by time; write \^ for the character`)
+	case '/':
+		return p.fail(p.at, `/ begins a regular expression in Lucene, which is not taken; write \/ for the character, or put the value in quotes`)
+	case ':':
+		return p.fail(p.at, `a second colon; write \: for the character, or put the value in quotes`)
+	case '"', '[', '{', '!':
+		return p.fail(p.at, `%c within a word; write \%c for the character, or leave space before it`, r, r)
+	default:
+		return p.fail(p.at, "%c closes nothing", r)
+	}
+}
+
+// value reads what is looked for in f, or in the default fields where f is nil.
+func (p *parser) value(f *Field, depth int) (Node, error) {
+	start := p.at
+	switch r := p.peek(); {
+	case r == '(':
+		p.at++
+		n, err := p.clauses(f, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		if !p.take(")") {
+			return nil, p.fail(start, "this bracket is not closed")
+		}
+		return n, p.end()
+	case r == '[' || r == '{':
+		n, err := p.span(f)
+		if err != nil {
+			return nil, err
+		}
+		return n, p.end()
+	case strings.ContainsRune("<>=", r) && r != 0:
+		return p.comparison(f)
+	case r == '"':
+		text, err := p.quoted()
+		if err == nil {
+			err = p.end()
+		}
+		if err != nil {
+			return nil, err
+		}
+		return p.each(f, func(f Field) (Node, error) { return p.exactly(f, text, true, start) })
+	}
+	text, wild, err := p.literal()
+	if err == nil && len(text) == 0 && !p.done() {
+		if err = p.end(); err == nil {
+			err = p.fail(start, "a word was expected")
+		}
+	}
+	if err == nil && len(text) == 0 {
+		err = p.fail(start, "a word was expected")
+	}
+	if err == nil {
+		err = p.end()
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case wild && len(text) == 1 && text[0] == anyMany && f == nil:
+		return All{}, nil
+	case wild && len(text) == 1 && text[0] == anyMany:
+		return Exists{*f}, nil
+	case wild:
+		return p.each(f, func(f Field) (Node, error) { return p.wildcard(f, text, start) })
+	}
+	return p.each(f, func(f Field) (Node, error) { return p.exactly(f, string(text), false, start) })
+}
+
+// each makes a node for f, or one that wants any of the default fields.
+func (p *parser) each(f *Field, make func(Field) (Node, error)) (Node, error) {
+	if f != nil {
+		return make(*f)
+	}
+	var any Bool
+	for _, name := range Defaults {
+		n, err := make(p.fields[name])
+		if err != nil {
+			return nil, err
+		}
+		if b, ok := n.(Bool); ok && len(b.Should) == 0 {
+			continue // a text without words matches nothing
+		}
+		any.Should = append(any.Should, n)
+	}
+	return any, nil
+}
+
+// quoted reads a text in quotes.
+func (p *parser) quoted() (string, error) {
+	start := p.at
+	var b strings.Builder
+	for p.at++; !p.done(); p.at++ {
+		switch r := p.peek(); r {
+		case '"':
+			p.at++
+			return b.String(), nil
+		case '\\':
+			if p.at++; p.done() {
+				return "", p.fail(start, "this quote is not closed")
+			}
+			b.WriteRune(p.peek())
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return "", p.fail(start, "this quote is not closed")
+}
+
+// exactly makes the node of a value without wildcards.
+func (p *parser) exactly(f Field, text string, quoted bool, at int) (Node, error) {
+	switch f.Kind {
+	case Text:
+		words := Words(text)
+		if len(words) == 1 {
+			return Term{f, words[0]}, nil
+		}
+		if quoted && len(words) > 0 {
+			return Phrase{f, words, text}, nil
+		}
+		var any Bool // an empty one matches nothing, as no word does
+		for _, w := range words {
+			any.Should = append(any.Should, Term{f, w})
+		}
+		return any, nil
+	case Date:
+		s, err := parseDate(text, p.now)
+		if err != nil {
+			return nil, p.fail(at, "%s: %v", f.Name, err)
+		}
+		return Range{f, &Bound{Number: float64(s.first), Inclusive: true}, &Bound{Number: float64(s.last), Inclusive: true}}, nil
+	case Number:
+		n, err := p.number(f, text, at)
+		if err != nil {
+			return nil, err
+		}
+		return Range{f, &Bound{Number: n, Inclusive: true}, &Bound{Number: n, Inclusive: true}}, nil
+	case Boolean:
+		if text != "true" && text != "false" {
+			return nil, p.fail(at, "%s is true or false, not %q", f.Name, text)
+		}
+	}
+	return Term{f, text}, nil
+}
+
+func (p *parser) number(f Field, text string, at int) (float64, error) {
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) || strings.ContainsAny(text, "xXpP_") {
+		return 0, p.fail(at, "%s is a number, not %q", f.Name, text)
+	}
+	return n, nil
+}
+
+func (p *parser) wildcard(f Field, text []rune, at int) (Node, error) {
+	switch f.Kind {
+	case Text:
+		return Wildcard{f, Pattern(lower(text))}, nil
+	case Keyword:
+		return Wildcard{f, Pattern(text)}, nil
+	}
+	return nil, p.fail(at, "%s holds no text: * and ? cannot stand in its values; use a range as [1 TO 5]", f.Name)
+}
+
+func lower(text []rune) []rune {
+	out := make([]rune, len(text))
+	for i, r := range text {
+		out[i] = r
+		if r > 0 {
+			out[i] = []rune(strings.ToLower(string(r)))[0]
+		}
+	}
+	return out
+}
+
+// span reads a range in brackets: [a TO b], {a TO b}, or mixed.
+func (p *parser) span(f *Field) (Node, error) {
+	start := p.at
+	if f == nil {
+		return nil, p.fail(start, "a range needs a field before it, as @timestamp:[now-90d TO now]")
+	}
+	if f.Kind == Text || f.Kind == Boolean {
+		return nil, p.fail(start, "%s has no order, so no range", f.Name)
+	}
+	low := &Bound{Inclusive: p.peek() == '['}
+	p.at++
+	lowText, lowAt, err := p.bound()
+	if err != nil {
+		return nil, err
+	}
+	p.space()
+	if !p.word("TO") {
+		return nil, p.fail(p.at, "TO was expected: a range is written [a TO b]")
+	}
+	topText, topAt, err := p.bound()
+	if err != nil {
+		return nil, err
+	}
+	p.space()
+	if p.done() || p.peek() != ']' && p.peek() != '}' {
+		return nil, p.fail(start, "this range is not closed")
+	}
+	top := &Bound{Inclusive: p.peek() == ']'}
+	p.at++
+	r := Range{Field: *f}
+	if lowText != "*" {
+		if err := p.setLow(*f, low, lowText, lowAt); err != nil {
+			return nil, err
+		}
+		r.Low = low
+	}
+	if topText != "*" {
+		if err := p.setTop(*f, top, topText, topAt); err != nil {
+			return nil, err
+		}
+		r.Top = top
+	}
+	if r.Low == nil && r.Top == nil {
+		return Exists{*f}, nil
+	}
+	return r, nil
+}
+
+// bound reads one end of a range: all up to white space or the end, or a text
+// in quotes.
+func (p *parser) bound() (text string, at int, err error) {
+	p.space()
+	if at = p.at; p.peek() == '"' {
+		text, err = p.quoted()
+		return text, at, err
+	}
+	for !p.done() && !isSpace(p.peek()) && p.peek() != ']' && p.peek() != '}' {
+		if p.peek() == '\\' && p.at+1 < len(p.text) {
+			p.at++
+		}
+		text += string(p.peek())
+		p.at++
+	}
+	if text == "" {
+		return "", at, p.fail(at, "one end of the range is missing; * leaves it open")
+	}
+	return text, at, nil
+}
+
+// comparison reads >a, >=a, <a and <=a.
+func (p *parser) comparison(f *Field) (Node, error) {
+	start := p.at
+	low := p.take(">")
+	if !low && !p.take("<") {
+		return nil, p.fail(start, "= stands alone; a value is written field:value")
+	}
+	b := &Bound{Inclusive: p.take("=")}
+	p.space()
+	at := p.at
+	text := ""
+	if p.peek() == '"' {
+		t, err := p.quoted()
+		if err != nil {
+			return nil, err
+		}
+		text = t
+	} else {
+		sign := ""
+		if p.take("-") {
+			sign = "-"
+		}
+		for !p.done() && !isSpace(p.peek()) && p.peek() != ')' {
+			text += string(p.peek())
+			p.at++
+		}
+		text = strings.ReplaceAll(sign+text, `\`, "")
+	}
+	switch {
+	case f == nil:
+		return nil, p.fail(start, "a comparison needs a field before it, as changetrail.validation.failed:>0")
+	case f.Kind == Text || f.Kind == Boolean:
+		return nil, p.fail(start, "%s has no order, so no comparison", f.Name)
+	case text == "":
+		return nil, p.fail(start, "nothing stands behind the comparison")
+	}
+	if low {
+		return Range{Field: *f, Low: b}, p.setLow(*f, b, text, at)
+	}
+	return Range{Field: *f, Top: b}, p.setTop(*f, b, text, at)
+}
+
+// setLow sets a lower bound. Above a whole day begins after its end, as in the
+// engines; below one ends before it.
+func (p *parser) setLow(f Field, b *Bound, text string, at int) error {
+	s, err := p.setBound(f, b, text, at)
+	if f.Kind == Date {
+		b.Number = float64(s.first)
+		if !b.Inclusive {
+			b.Number = float64(s.last)
+		}
+	}
+	return err
+}
+
+func (p *parser) setTop(f Field, b *Bound, text string, at int) error {
+	s, err := p.setBound(f, b, text, at)
+	if f.Kind == Date {
+		b.Number = float64(s.last)
+		if !b.Inclusive {
+			b.Number = float64(s.first)
+		}
+	}
+	return err
+}
+
+func (p *parser) setBound(f Field, b *Bound, text string, at int) (s span, err error) {
+	switch f.Kind {
+	case Date:
+		if s, err = parseDate(text, p.now); err != nil {
+			err = p.fail(at, "%s: %v", f.Name, err)
+		}
+	case Number:
+		b.Number, err = p.number(f, text, at)
+	default:
+		b.Text = text
+	}
+	return s, err
+}

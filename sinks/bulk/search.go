@@ -1,0 +1,207 @@
+package bulk
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/changetrail/changetrail/query"
+	"github.com/changetrail/changetrail/schemas"
+)
+
+// order is newest first, and among records of one time by their id.
+var order = []any{map[string]any{"@timestamp": "desc"}, map[string]any{"changetrail.change.id": "asc"}}
+
+// deepest is index.max_result_window: how far into a result from and size may
+// reach.
+const deepest = 10_000
+
+// An answer is what _search returns, as far as it is read.
+type answer struct {
+	Hits struct {
+		Total struct {
+			Value int `json:"value"`
+		} `json:"total"`
+		Hits []struct {
+			ID     string         `json:"_id"`
+			Source jsontext.Value `json:"_source"`
+			Sort   jsontext.Value `json:"sort"`
+		} `json:"hits"`
+	} `json:"hits"`
+	Aggregations map[string]struct {
+		Buckets []struct {
+			Key jsontext.Value `json:"key"`
+			N   int            `json:"doc_count"`
+		} `json:"buckets"`
+	} `json:"aggregations"`
+}
+
+func (s *Server) search(ctx context.Context, index string, body map[string]any) (*answer, error) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	status, res, err := s.Request(ctx, http.MethodPost, "/"+url.PathEscape(index)+"/_search", text)
+	switch {
+	case err != nil:
+		return nil, err
+	case status == http.StatusNotFound:
+		return nil, fmt.Errorf("%s has no index %s yet; run changetrail setup, and see that a sink runs", s.Engine, index)
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		return nil, fmt.Errorf("%s: HTTP %d: the credentials may not search %s; set sink.username and sink.password, or sink.api_key", s.Engine, status, index)
+	case status != http.StatusOK:
+		return nil, fmt.Errorf("%s: search: HTTP %d: %s", s.Engine, status, clip(res, 500))
+	}
+	var a answer
+	if err := json.Unmarshal(res, &a); err != nil {
+		return nil, fmt.Errorf("%s: the answer to a search cannot be read: %w", s.Engine, err)
+	}
+	return &a, nil
+}
+
+// Search answers a request over the records.
+func (s *Server) Search(ctx context.Context, q query.Request) (*query.Result, error) {
+	if q.Skip+q.Size > deepest {
+		return nil, fmt.Errorf("%s shows the first %d of what was found; narrow the search, or the time", s.Engine, deepest)
+	}
+	aggs := make(map[string]any)
+	for _, f := range q.Facets {
+		aggs[f] = map[string]any{"terms": map[string]any{
+			"field": f, "size": cmp.Or(q.FacetSize, query.DefaultFacetSize),
+			"order": []any{map[string]any{"_count": "desc"}, map[string]any{"_key": "asc"}},
+		}}
+	}
+	const histogram = "over time"
+	if q.Interval > 0 {
+		aggs[histogram] = map[string]any{"date_histogram": map[string]any{"field": "@timestamp", "fixed_interval": fmt.Sprintf("%dms", q.Interval.Milliseconds()), "min_doc_count": 1}}
+	}
+	body := map[string]any{
+		"query": map[string]any{"bool": map[string]any{"filter": query.DSL(q.Where)}},
+		"sort":  order, "from": q.Skip, "size": q.Size, "track_total_hits": true,
+	}
+	if len(aggs) > 0 {
+		body["aggs"] = aggs
+	}
+	a, err := s.search(ctx, schemas.RecordsAlias, body)
+	if err != nil {
+		return nil, err
+	}
+	res := &query.Result{Total: a.Hits.Total.Value, Facets: make(map[string][]query.Count)}
+	for _, h := range a.Hits.Hits {
+		res.Hits = append(res.Hits, query.Hit{ID: h.ID, Doc: h.Source})
+	}
+	for name, agg := range a.Aggregations {
+		for _, b := range agg.Buckets {
+			if name == histogram {
+				var ms int64
+				if err := json.Unmarshal(b.Key, &ms); err != nil {
+					return nil, fmt.Errorf("%s: histogram: %w", s.Engine, err)
+				}
+				res.Histogram = append(res.Histogram, query.Bucket{Start: time.UnixMilli(ms).UTC(), N: b.N})
+				continue
+			}
+			var v string
+			if err := json.Unmarshal(b.Key, &v); err != nil {
+				return nil, fmt.Errorf("%s: facet %s: %w", s.Engine, name, err)
+			}
+			res.Facets[name] = append(res.Facets[name], query.Count{Value: v, N: b.N})
+		}
+	}
+	return res, nil
+}
+
+// All hands every record that matches to f, newest first.
+func (s *Server) All(ctx context.Context, where query.Node, f func(query.Hit) error) error {
+	var after jsontext.Value
+	for {
+		body := map[string]any{"query": map[string]any{"bool": map[string]any{"filter": query.DSL(where)}}, "sort": order, "size": 1000}
+		if after != nil {
+			body["search_after"] = after
+		}
+		a, err := s.search(ctx, schemas.RecordsAlias, body)
+		if err != nil {
+			return err
+		}
+		for _, h := range a.Hits.Hits {
+			if err := f(query.Hit{ID: h.ID, Doc: h.Source}); err != nil {
+				return err
+			}
+			after = h.Sort
+		}
+		if len(a.Hits.Hits) < 1000 {
+			return nil
+		}
+	}
+}
+
+// Record returns the newest revision of a record; nil where there is none.
+func (s *Server) Record(ctx context.Context, id string) (jsontext.Value, error) {
+	a, err := s.search(ctx, schemas.RecordsAlias, map[string]any{
+		"query": map[string]any{"ids": map[string]any{"values": []string{id}}},
+		"sort":  []any{map[string]any{"changetrail.revision": "desc"}}, "size": 1,
+	})
+	if err != nil || len(a.Hits.Hits) == 0 {
+		return nil, err
+	}
+	return a.Hits.Hits[0].Source, nil
+}
+
+// Events returns the events of a change, in the order of their times, and at
+// most the first 10,000.
+func (s *Server) Events(ctx context.Context, change string) ([]jsontext.Value, error) {
+	a, err := s.search(ctx, schemas.EventIndex("*"), map[string]any{
+		"query": map[string]any{"term": map[string]any{"changetrail.change.id": change}},
+		"sort":  []any{map[string]any{"@timestamp": "asc"}, map[string]any{"event.id": "asc"}}, "size": deepest,
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out []jsontext.Value
+	for _, h := range a.Hits.Hits {
+		out = append(out, h.Source)
+	}
+	return out, nil
+}
+
+// Values returns values of a keyword field that begin with a prefix, for
+// completion.
+func (s *Server) Values(ctx context.Context, field, prefix string, limit int) ([]string, error) {
+	if strings.ContainsRune(prefix, 0) {
+		return nil, nil
+	}
+	a, err := s.search(ctx, schemas.RecordsAlias, map[string]any{
+		"size":  0,
+		"query": map[string]any{"prefix": map[string]any{field: prefix}},
+		"aggs":  map[string]any{"v": map[string]any{"terms": map[string]any{"field": field, "size": limit, "include": literally(prefix) + ".*", "order": map[string]any{"_key": "asc"}}}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, b := range a.Aggregations["v"].Buckets {
+		var v string
+		if err := json.Unmarshal(b.Key, &v); err == nil {
+			out = append(out, v)
+		}
+	}
+	return out, nil
+}
+
+// literally escapes what has a meaning in Lucene's regular expressions.
+func literally(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if strings.ContainsRune(`.?+*|{}[]()"\#@&<>~`, r) {
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}

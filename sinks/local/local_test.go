@@ -1,0 +1,94 @@
+package local_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/changetrail/changetrail/query"
+	"github.com/changetrail/changetrail/schemas"
+	"github.com/changetrail/changetrail/sinks"
+	"github.com/changetrail/changetrail/sinks/local"
+	"github.com/changetrail/changetrail/sinks/sinktest"
+)
+
+func open(t *testing.T, dir string) *local.Index {
+	t.Helper()
+	x, err := local.Open(t.Context(), dir, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = x.Close() })
+	return x
+}
+
+func TestTheIndexKeepsTheContractOfSinks(t *testing.T) {
+	x := open(t, t.TempDir())
+	sinktest.Run(t, sinktest.Subject{
+		Engine: x, Events: schemas.EventIndex("default"), Record: schemas.RecordIndex("default", time.Now()),
+		Get: func(t *testing.T, index, id string) (string, int64) {
+			doc, version, err := x.Get(t.Context(), index, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(doc), version
+		},
+	})
+}
+
+func doc(id string, version int64, body string) sinks.Document {
+	return sinks.Document{Index: "changetrail-record-default-2026.11", ID: id, Version: version, Body: []byte(body)}
+}
+
+func find(t *testing.T, x *local.Index, text string) []string {
+	t.Helper()
+	n, err := query.Parse(text, x.Fields(), time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := x.Search(t.Context(), query.Request{Where: n, Size: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := []string{}
+	for _, h := range res.Hits {
+		ids = append(ids, h.ID)
+	}
+	return ids
+}
+
+func TestAnotherProcessSeesWhatTheWriterWrote(t *testing.T) {
+	dir := t.TempDir()
+	writer := open(t, dir)
+	reader, err := local.Open(t.Context(), dir, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	put := func(d ...sinks.Document) {
+		t.Helper()
+		if _, err := writer.Put(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(doc("a", 1, `{"@timestamp":"2026-11-12T03:47:03Z","tags":["pci-dss-6.3.2"],"message":"one two"}`), doc("b", 1, `{"@timestamp":"2026-11-13T03:47:03Z","tags":["soc2-cc8.1"]}`))
+	if got := fmt.Sprint(find(t, reader, "")); got != "[b a]" {
+		t.Errorf("all, newest first, are %s", got)
+	}
+	put(doc("a", 2, `{"@timestamp":"2026-11-14T03:47:03Z","tags":["soc2-cc8.1"],"message":"one three two"}`))
+	for text, want := range map[string]string{"": "[a b]", "tags:pci*": "[]", "tags:soc2-cc8.1": "[a b]", `message:"one two"`: "[]", `message:"three two"`: "[a]", "_exists_:message": "[a]", "@timestamp:[2026-11-14 TO *]": "[a]", "-message:one": "[b]"} {
+		for name, x := range map[string]*local.Index{"writer": writer, "reader": reader, "reopened": open(t, dir)} {
+			if got := fmt.Sprint(find(t, x, text)); got != want {
+				t.Errorf("%s finds %s for %q, want %s", name, got, text, want)
+			}
+		}
+	}
+}
+
+func TestAFolderWithoutAnIndexIsRefusedWithWhatToDo(t *testing.T) {
+	if _, err := local.Open(t.Context(), t.TempDir(), false); err == nil {
+		t.Error("an empty folder was opened")
+	} else {
+		t.Log(err)
+	}
+}
