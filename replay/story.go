@@ -1,0 +1,376 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/schemas"
+)
+
+// An Index holds records and events.
+type Index interface {
+	// Record returns the newest revision of a record by its document id, or nil.
+	Record(ctx context.Context, id string) (jsontext.Value, error)
+	// Events returns the events of a change in the order of their times.
+	Events(ctx context.Context, change string) ([]jsontext.Value, error)
+}
+
+// A Stage is one part of a story. They are told in this order.
+type Stage string
+
+// The stages.
+const (
+	Saw       Stage = "saw"
+	Decided   Stage = "decided"
+	Did       Stage = "did"
+	Validated Stage = "validated"
+	Approved  Stage = "approved"
+	Merged    Stage = "merged"
+	Deployed  Stage = "deployed"
+)
+
+// Stages lists the stages in their order.
+var Stages = []Stage{Saw, Decided, Did, Validated, Approved, Merged, Deployed}
+
+// A Story is all that is known of one change.
+type Story struct {
+	Record *record.Record
+	Raw    jsontext.Value // the record as it is indexed
+	Events []Event
+	Steps  []Step
+}
+
+// An Event of the change, as it is indexed.
+type Event struct {
+	schemas.EventDocument
+	Raw jsontext.Value
+}
+
+// A Step is one thing that happened.
+type Step struct {
+	Stage   Stage
+	At      time.Time // zero where nothing tells when
+	Who     string
+	Title   string
+	Facts   []Fact
+	Options []record.Option // of a decision
+	Digest  string          // of the file that proves it; empty where none is held
+	Finding string          // what is to be looked for in that file
+	URL     string          // where it can be read at its source
+	Tier    string          // who says so: claimed, signed, observed, human
+	Missing bool            // the step says that something is not there
+}
+
+// A Fact is one line of a step.
+type Fact struct{ Label, Text string }
+
+// ErrNoRecord reports a change that the index knows nothing of.
+var ErrNoRecord = errors.New("no record")
+
+// Tell reads the story of a change.
+func Tell(ctx context.Context, x Index, id record.ChangeID) (*Story, error) {
+	raw, err := x.Record(ctx, schemas.RecordID(id))
+	if err != nil {
+		return nil, err
+	}
+	if raw == nil {
+		return nil, fmt.Errorf("%w of %s: events take a second or two to arrive; see whether the id is right, and whether the enricher and the sink run", ErrNoRecord, id)
+	}
+	s := &Story{Raw: raw, Record: new(record.Record)}
+	if err := json.Unmarshal(raw, s.Record, jsontext.AllowInvalidUTF8(true)); err != nil {
+		return nil, fmt.Errorf("the record of %s cannot be read: %w", id, err)
+	}
+	events, err := x.Events(ctx, string(id))
+	if err != nil {
+		return nil, err
+	}
+	for _, raw := range events {
+		e := Event{Raw: raw}
+		if err := json.Unmarshal(raw, &e.EventDocument, jsontext.AllowInvalidUTF8(true)); err != nil {
+			return nil, fmt.Errorf("an event of %s cannot be read: %w", id, err)
+		}
+		s.Events = append(s.Events, e)
+	}
+	s.tell()
+	return s, nil
+}
+
+// Of returns the steps of a stage.
+func (s *Story) Of(stage Stage) []Step {
+	var out []Step
+	for _, step := range s.Steps {
+		if step.Stage == stage {
+			out = append(out, step)
+		}
+	}
+	return out
+}
+
+// Digests returns the digests of all files that the story names, once each.
+func (s *Story) Digests() []string {
+	var out []string
+	for _, step := range s.Steps {
+		if step.Digest != "" && !slices.Contains(out, step.Digest) {
+			out = append(out, step.Digest)
+		}
+	}
+	for _, e := range s.Events {
+		if d := e.Trail.Event.DataRef; d != "" && !slices.Contains(out, d) {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+func (s *Story) add(step Step) {
+	step.Facts = slices.DeleteFunc(step.Facts, func(f Fact) bool { return f.Text == "" })
+	s.Steps = append(s.Steps, step)
+}
+
+func (s *Story) tell() {
+	s.saw()
+	s.decided()
+	s.did()
+	s.validated()
+	s.approved()
+	s.merged()
+	s.deployed()
+}
+
+func (s *Story) saw() {
+	g := s.Record.Trail.Trigger
+	if g == nil {
+		if s.Record.Trail.Change.InitiatedBy == "agent" {
+			s.add(Step{Stage: Saw, Title: "Nothing is held that made the agent start", Missing: true})
+		}
+		return
+	}
+	step := Step{
+		Stage: Saw, Title: g.Kind, Finding: g.Finding, URL: g.URL, Tier: tier(s.Record, func(t *record.Tiers) string { return t.Trigger }),
+		Facts: []Fact{
+			{"finding", g.Finding},
+			{"also known as", strings.Join(g.Aliases, ", ")},
+			{"severity", g.Severity},
+			{"the agent said", g.Claimed},
+			{"package", join(" ", g.Package, g.Installed)},
+			{"fixed in", g.Fixed},
+			{"in", g.Path},
+			{"scanner", join(", ", g.Scanner, g.Format)},
+			{"handed in by", g.Source},
+			{"summary", g.Summary},
+		},
+	}
+	for _, scan := range s.Record.Trail.Scans {
+		if scan.Digest == g.Digest {
+			step.At = scan.At
+			step.Facts = append(step.Facts, Fact{"report", fmt.Sprintf("%d findings, the gravest %s, of commit %s", scan.Findings, orNone(scan.Highest), orNone(scan.CommitSHA))})
+		}
+	}
+	switch {
+	case g.Finding != "":
+		step.Title = g.Finding
+	case g.ID != "":
+		step.Title = g.Kind + " " + g.ID
+	}
+	if g.Held {
+		step.Digest = g.Digest
+	} else {
+		step.Facts = append(step.Facts, Fact{"report", "not held: nothing but the agent says so"}, Fact{"digest stated", g.Digest})
+	}
+	if g.Held && !g.Found {
+		step.Facts = append(step.Facts, Fact{"but", "the finding does not stand in the report"})
+	}
+	s.add(step)
+}
+
+func (s *Story) decided() {
+	d := s.Record.Trail.Decision
+	if d == nil {
+		if s.Record.Trail.Change.InitiatedBy == "agent" {
+			s.add(Step{Stage: Decided, Title: "No decision log was received", Missing: true})
+		}
+		return
+	}
+	step := Step{
+		Stage: Decided, At: d.RecordedAt, Who: d.Agent, Title: "chose " + orNone(d.Chosen), Options: d.Options, URL: d.LogsURL,
+		Tier:  tier(s.Record, func(t *record.Tiers) string { return t.Decision }),
+		Facts: []Fact{{"asked by", d.DelegatedBy}, {"run", d.Run}, {"rationale", d.Rationale}},
+	}
+	if d.Total > 1 {
+		step.Facts = append(step.Facts, Fact{"decisions", fmt.Sprintf("%d were received; this is the one that stands", d.Total)})
+	}
+	s.add(step)
+	if a := s.Record.Trail.Authorization; a != nil {
+		step := Step{Stage: Decided, Title: "policy says " + a.Verdict, Digest: a.PolicyDigest, Facts: []Fact{{"rule", a.Rule}}}
+		for _, r := range a.Reasons {
+			step.Facts = append(step.Facts, Fact{"because", r})
+		}
+		if c := a.Claimed; c != nil {
+			step.Facts = append(step.Facts, Fact{"the agent said", join(", ", c.Verdict, join(" ", "by", c.GrantedBy), strings.Join(c.Scope, " "))})
+		}
+		s.add(step)
+	}
+}
+
+// did tells the actions from their events, which say more than the record.
+func (s *Story) did() {
+	for _, e := range s.Events {
+		if e.Event.Action != "action-performed" {
+			continue
+		}
+		var a record.Action
+		_ = json.Unmarshal(e.Trail.Data, &a, jsontext.AllowInvalidUTF8(true)) // what cannot be read is not told
+		step := Step{
+			Stage: Did, At: e.Timestamp, Who: a.Agent.ID, Title: e.Trail.Tool, Tier: tier(s.Record, func(t *record.Tiers) string { return t.Actions }),
+			Facts: []Fact{
+				{"outcome", a.Outcome},
+				{"arguments", free(a.Arguments)},
+				{"result", free(a.Result)},
+				{"files", strings.Join(e.Trail.Files, "\n")},
+				{"commit", a.CommitSHA},
+			},
+		}
+		for _, d := range a.Dependencies {
+			step.Facts = append(step.Facts, Fact{"dependency", dependency(d)})
+		}
+		s.add(step)
+	}
+	c := s.Record.Trail.Change
+	step := Step{
+		Stage: Did, At: c.OpenedAt, Who: c.Author, Title: "the change: " + c.Title, URL: c.URL, Tier: tier(s.Record, func(t *record.Tiers) string { return t.Change }),
+		Facts: []Fact{{"commit", c.HeadSHA}, {"branch", join(" into ", c.Branch, c.BaseRef)}, {"files", strings.Join(c.Files, "\n")}},
+	}
+	if c.FilesTotal > 0 || c.Additions > 0 || c.Deletions > 0 {
+		step.Facts = append(step.Facts, Fact{"diff", fmt.Sprintf("%d files, +%d −%d lines", c.FilesTotal, c.Additions, c.Deletions)})
+	}
+	for _, d := range c.Dependencies {
+		step.Facts = append(step.Facts, Fact{"dependency", dependency(d)})
+	}
+	s.add(step)
+}
+
+func (s *Story) validated() {
+	v := s.Record.Trail.Validation
+	if v == nil {
+		s.add(Step{Stage: Validated, Title: "No test result was received", Missing: true})
+		return
+	}
+	for _, j := range v.Jobs {
+		s.add(Step{
+			Stage: Validated, At: j.At, Who: j.Provider, Title: j.Name + ": " + orNone(j.Conclusion), Digest: j.Digest, URL: j.URL,
+			Tier: tier(s.Record, func(t *record.Tiers) string { return t.Validation }), Facts: []Fact{{"format", j.Format}},
+		})
+	}
+	sum := Step{
+		Stage: Validated, Title: fmt.Sprintf("in all: %s, %d passed, %d failed, %d skipped", orNone(v.Conclusion), v.Passed, v.Failed, v.Skipped),
+		Facts: []Fact{{"of commit", v.CommitSHA}, {"the agent said", v.Claimed}, {"failing", strings.Join(v.Failing, "\n")}},
+	}
+	if !v.Current {
+		sum.Facts = append(sum.Facts, Fact{"but", "that commit is not the head of the change"})
+	}
+	s.add(sum)
+}
+
+func (s *Story) approved() {
+	t := s.Record.Trail
+	for _, a := range t.Approvals {
+		s.add(Step{Stage: Approved, At: a.GrantedAt, Who: a.Approver, Title: "gave leave before the work", URL: link(a.Reference), Tier: a.Tier, Facts: []Fact{
+			{"scope", strings.Join(a.Scope, ", ")}, {"until", date(a.ExpiresAt)}, {"reference", a.Reference},
+		}})
+	}
+	if g := t.Gate; g != nil {
+		s.add(Step{Stage: Approved, At: g.At, Who: "gate", Title: map[bool]string{true: "let it pass", false: "held it back"}[g.Allowed] + ": " + g.Verdict, Digest: g.PolicyDigest})
+	}
+	if t.Review != nil {
+		for _, v := range t.Review.Verdicts {
+			s.add(Step{Stage: Approved, At: v.SubmittedAt, Who: v.Reviewer, Title: v.Verdict, Tier: v.Tier, Facts: []Fact{
+				{"commit", v.CommitSHA}, {"account", v.ReviewerType}, {"but", stale(v, t.Change)},
+			}})
+		}
+	}
+	if t.Review == nil || len(t.Review.Verdicts) == 0 {
+		s.add(Step{Stage: Approved, Title: "Nobody reviewed it", Missing: t.Answers == nil || t.Answers.Reviewed != record.NotRequired})
+	}
+}
+
+func stale(v record.ReviewVerdict, c record.Change) string {
+	if v.Verdict == "approved" && v.CommitSHA != "" && c.HeadSHA != "" && v.CommitSHA != c.HeadSHA {
+		return "this is not the commit that was merged"
+	}
+	return ""
+}
+
+func (s *Story) merged() {
+	c := s.Record.Trail.Change
+	switch {
+	case !c.MergedAt.IsZero():
+		s.add(Step{Stage: Merged, At: c.MergedAt, Who: c.MergedBy, Title: "merged", URL: c.URL, Tier: tier(s.Record, func(t *record.Tiers) string { return t.Change }), Facts: []Fact{{"as", c.MergeSHA}, {"from", c.HeadSHA}}})
+	case !c.ClosedAt.IsZero():
+		s.add(Step{Stage: Merged, At: c.ClosedAt, Who: c.ClosedBy, Title: "closed without a merge"})
+	default:
+		s.add(Step{Stage: Merged, Title: "not merged", Missing: false})
+	}
+}
+
+func (s *Story) deployed() {
+	for _, d := range s.Record.Trail.Deployments {
+		s.add(Step{Stage: Deployed, At: d.At, Who: d.Deployer, Title: d.Environment + ": " + d.Outcome, Tier: tier(s.Record, func(t *record.Tiers) string { return t.Deployment }), Facts: []Fact{{"commit", d.CommitSHA}}})
+	}
+	if len(s.Record.Trail.Deployments) == 0 {
+		s.add(Step{Stage: Deployed, Title: "no deployment is known"})
+	}
+}
+
+func tier(r *record.Record, of func(*record.Tiers) string) string {
+	if r.Trail.Tier == nil {
+		return ""
+	}
+	return of(r.Trail.Tier)
+}
+
+func dependency(d record.DependencyUpdate) string {
+	return join(" ", d.Name, join(" → ", orNone(d.From), orNone(d.To)), d.Ecosystem)
+}
+
+// free returns JSON of a tool for people: a text as it is, all else as JSON.
+func free(f record.Free) string {
+	var text string
+	if json.Unmarshal(f, &text) == nil {
+		return text
+	}
+	return string(f)
+}
+
+func join(separator string, parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), separator)
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+func date(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02 15:04:05Z")
+}
+
+// link returns s where it is an address that a browser may open.
+func link(s string) string {
+	if strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://") {
+		return s
+	}
+	return ""
+}
