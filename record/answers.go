@@ -77,6 +77,21 @@ const (
 	GapApprovalFromAgent   = "approval-from-agent"
 )
 
+// Gaps returns the names of all gaps and contradictions.
+func Gaps() []string {
+	return []string{
+		GapNoTrigger, GapTriggerNotHeld, GapTriggerFromAgent, GapDigestNotStated,
+		GapFindingNotStated, GapFindingNotInReport, GapNoDecision, GapDecisionAfterMerge,
+		GapNothingChosen, GapNoAlternatives, GapRejectionNoReason, GapChosenNotDone,
+		GapNoPolicy, GapPolicyNotOfTheTime, GapServiceUnknown, GapAgentUnknown,
+		GapOutOfScope, GapForbidden, GapReviewMissing, GapApprovalMissing,
+		GapApprovalExpired, GapApprovalAfterMerge, GapNoReview, GapSelfApproval,
+		GapApprovedByBot, GapStaleApproval, GapApprovedUnknownHead, GapChangesRequested,
+		GapReviewFromAgent, GapOutsideGroup, GapApprovalOutOfScope, GapApprovalFromAgent,
+		GapTestsContradicted, GapFilesContradicted, GapSeverityContradicted, GapVerdictContradicted,
+	}
+}
+
 // An Authority is what whoever knows the policy says of a change. The zero
 // value says nothing.
 type Authority struct {

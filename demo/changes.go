@@ -1,0 +1,403 @@
+package demo
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+
+	"github.com/changetrail/changetrail/evidence"
+	"github.com/changetrail/changetrail/producer"
+	"github.com/changetrail/changetrail/record"
+)
+
+// Days is how far back the demo reaches.
+const Days = 90
+
+// Sources of events: each platform speaks under its own name.
+const (
+	codeHost  = "/acme/github"
+	ci        = "/acme/github-actions"
+	scanners  = "/acme/scanners"
+	deployer  = "/acme/argo-cd"
+	tickets   = "/acme/service-desk"
+	gatehouse = "/acme/gate"
+)
+
+// An item is one event to be.
+type item struct {
+	source string
+	named  bool // it names the change; reports of scanners and deployments name a commit
+	at     time.Time
+	fact   record.Fact
+}
+
+// A plan is the life of one change before it is told as events. A part that is
+// nil does not happen.
+type plan struct {
+	rnd     *rand.Rand
+	service service
+	repo    string
+	number  int
+	id      string
+	agent   record.Agent // of a change by an agent
+	asker   string
+	found   time.Time // when the scanner found something
+	files   []string
+	deps    []record.DependencyUpdate
+	kind    string
+	title   string
+
+	head, old, merge string // commits
+
+	scan, decision, leave, opened, updated, gate *item
+	tests                                        []*item
+	actions                                      []*item
+	reviews                                      []*item
+	merged, deployed                             *item
+}
+
+// A Generator makes the changes.
+type Generator struct {
+	rnd      *rand.Rand
+	services []service
+	end      time.Time
+	numbers  map[string]int
+	ids      int
+}
+
+// New returns a Generator of the days before end. The same seed and end give
+// the same events.
+func New(seed uint64, end time.Time) *Generator {
+	return &Generator{rnd: rand.New(rand.NewPCG(seed, 0x6368616e6765)), services: services(), end: end.UTC().Truncate(time.Second), numbers: make(map[string]int)}
+}
+
+// Changes is how many changes the demo has.
+const Changes = 2000
+
+// Each hands the events of every change to f, the oldest change first.
+func (g *Generator) Each(f func([]event.Event) error) error {
+	byAgents := Changes / 3
+	flaws := g.assign(byAgents)
+	human := 0
+	for i := range Changes {
+		// The first opens 90 days ago, the last some hours ago.
+		at := g.end.Add(-Days * 24 * time.Hour).Add(time.Duration(i) * (Days*24 - 8) * time.Hour / Changes)
+		var p *plan
+		if i%3 == 0 && i/3 < byAgents {
+			p = g.byAgent(at, flaws[i/3])
+		} else {
+			p = g.byPerson(at, human)
+			human++
+		}
+		if err := f(g.tell(p)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// assign deals the flaws out to changes by agents: each to as many, spread over
+// the days, and of one part of the record at most one.
+func (g *Generator) assign(n int) [][]flaw {
+	out := make([][]flaw, n)
+	parts := make(map[part][]flaw)
+	for _, f := range flaws {
+		for range perFlaw {
+			parts[f.part] = append(parts[f.part], f)
+		}
+	}
+	for _, p := range []part{inService, inTrigger, inDecision, inLeave, inReview, inClaims} {
+		places := g.rnd.Perm(n)
+		// Most troubles gather in few changes; a change whose service nobody knows
+		// shows nothing else of what the policy says.
+		next := 0
+		for _, f := range parts[p] {
+			for next < n && slices.ContainsFunc(out[places[next]], func(o flaw) bool { return o.excludes(f) || f.excludes(o) }) {
+				next++
+			}
+			if next == n {
+				break
+			}
+			out[places[next]] = append(out[places[next]], f)
+			next++
+		}
+	}
+	return out
+}
+
+func pick[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }
+
+func (g *Generator) start(s service) *plan {
+	p := &plan{rnd: g.rnd, service: s, repo: s.repo}
+	g.number(p)
+	p.asker = pick(g.rnd, teams[s.team].members)
+	p.head, p.old, p.merge = g.commit(), g.commit(), g.commit()
+	return p
+}
+
+func (g *Generator) number(p *plan) {
+	n := g.numbers[p.repo]
+	if n == 0 {
+		n = 100 + len(p.repo)*37%900
+	}
+	g.numbers[p.repo] = n + 1
+	p.number = n
+	p.id = fmt.Sprintf("%s/pull/%d", p.repo, n)
+}
+
+func (g *Generator) commit() string {
+	return fmt.Sprintf("%016x%016x%08x", g.rnd.Uint64(), g.rnd.Uint64(), g.rnd.Uint32())
+}
+
+// byAgent plans a change by an agent: a scanner finds something at night, the
+// agent takes it up.
+func (g *Generator) byAgent(at time.Time, flaws []flaw) *plan {
+	s := pick(g.rnd, g.services)
+	for _, f := range flaws {
+		if f.service != nil {
+			for !f.service(s) {
+				s = pick(g.rnd, g.services)
+			}
+		}
+	}
+	p := g.start(s)
+	who := agents[g.rnd.IntN(docScribe)]
+	if s.team == len(teams)-1 && g.rnd.IntN(2) == 0 {
+		who = agents[docScribe]
+	}
+	// Agents work when nobody else does.
+	at = time.Date(at.Year(), at.Month(), at.Day(), []int{1, 2, 3, 3, 3, 4, 5, 12, 22}[g.rnd.IntN(9)], g.rnd.IntN(60), g.rnd.IntN(60), 0, time.UTC)
+	if at.After(g.end.Add(-6 * time.Hour)) {
+		at = at.AddDate(0, 0, -1)
+	}
+	run := fmt.Sprintf("run-%08x", g.rnd.Uint32())
+	p.agent = record.Agent{ID: who.id, Provider: who.provider, Model: who.model, Run: run, LogsURL: "https://agents.acme.example/logs/" + run, DelegatedBy: p.asker}
+	dependency := slices.ContainsFunc(flaws, func(f flaw) bool { return f.dependency })
+	ownCode := slices.ContainsFunc(flaws, func(f flaw) bool { return f.part == inLeave })
+	if !dependency && (ownCode || g.rnd.IntN(4) == 0) {
+		g.weakness(p, at)
+	} else {
+		g.vulnerability(p, at)
+	}
+	g.life(p, at)
+	for _, f := range flaws {
+		f.apply(p)
+	}
+	return p
+}
+
+// vulnerability plans the update of a dependency with a known weakness.
+func (g *Generator) vulnerability(p *plan, at time.Time) {
+	var fit []advisory
+	for _, a := range advisories {
+		if a.language == p.service.language {
+			fit = append(fit, a)
+		}
+	}
+	g.rnd.Shuffle(len(fit), func(i, j int) { fit[i], fit[j] = fit[j], fit[i] })
+	a, found := fit[0], fit[:1+g.rnd.IntN(3)]
+	lock := p.service.prefix + lockfiles[p.service.language]
+	var report []byte
+	tool := record.Tool{Name: "osv-scanner", Version: "1.9.1"}
+	name := a.ghsa
+	if g.rnd.IntN(2) == 0 {
+		report = osv(lock, found)
+	} else {
+		report, tool, name = trivy(lock, found, at), record.Tool{Name: "trivy", Version: "0.58.1"}, a.cve
+	}
+	p.kind = "vulnerability-fix"
+	p.title = fmt.Sprintf("Update %s from %s to %s (%s)", a.pkg, a.bad, a.good, a.cve)
+	p.files = []string{lock}
+	p.deps = []record.DependencyUpdate{{Name: a.pkg, Ecosystem: a.ecosystem, From: a.bad, To: a.good}}
+	p.scanned(tool, report, at)
+	p.decided(at, &record.Trigger{Kind: "scan", Finding: name, Severity: a.severity, Package: a.pkg, Summary: a.title}, []record.Option{
+		{ID: "update", Title: fmt.Sprintf("Update %s to %s", a.pkg, a.good), Outcome: "chosen", Reason: "the smallest release without the weakness; its notes name no change of behaviour"},
+		{ID: "replace", Title: "Replace the library", Outcome: "rejected", Reason: "touches every caller for a weakness that an update removes"},
+		{ID: "accept", Title: "Accept the risk", Outcome: "rejected", Reason: "the weak function is called with data from outside"},
+	}, fmt.Sprintf("%s %s is reachable from the request path of %s. %s removes it; the call sites compile unchanged and the tests of the package pass.", a.pkg, a.bad, p.service.name, a.good))
+	p.acted("dependency_update", fmt.Sprintf(`{"package":%q,"version":%q}`, a.pkg, a.good), at.Add(9*time.Minute), p.deps)
+}
+
+// weakness plans the mending of the company's own code.
+func (g *Generator) weakness(p *plan, at time.Time) {
+	w := pick(g.rnd, weaknesses[p.service.language])
+	file := p.service.prefix + w.file
+	test := strings.TrimSuffix(file, file[strings.LastIndexByte(file, '.'):]) + "_test" + file[strings.LastIndexByte(file, '.'):]
+	p.kind, p.title, p.files = "code", w.title+": "+w.file, []string{file, test}
+	p.scanned(record.Tool{Name: "semgrep", Version: "1.97.0"}, semgrep(weaknesses[p.service.language], p.service.prefix, 20+g.rnd.IntN(300)), at)
+	p.decided(at, &record.Trigger{Kind: "scan", Finding: w.rule, Severity: w.severity, Summary: w.title}, []record.Option{
+		{ID: "rewrite-call", Title: "Rewrite the call", Outcome: "chosen", Reason: "removes the weakness where it is, and a test holds it"},
+		{ID: "suppress", Title: "Suppress the rule", Outcome: "rejected", Reason: "the value comes from a caller, so the finding is true"},
+		{ID: "remove-feature", Title: "Remove the feature", Outcome: "deferred", Reason: "customers use it; its owner was told"},
+	}, "The value that the rule names comes from a caller. The call is rewritten, and a test sends what the scanner warned of.")
+	p.acted("edit", fmt.Sprintf(`{"path":%q}`, file), at.Add(9*time.Minute), nil)
+}
+
+func (p *plan) scanned(tool record.Tool, report []byte, at time.Time) {
+	f := &record.Scan{Tool: tool, CommitSHA: p.old, Repository: p.repo, ScanID: fmt.Sprintf("scan-%06d", p.rnd.IntN(1e6)), URL: "https://ci.acme.example/scans/" + p.old[:10]}
+	f.Report, _ = evidence.Pack(report, "") // into memory: cannot fail
+	p.found, p.scan = at, &item{scanners, false, at, f}
+}
+
+func (p *plan) decided(at time.Time, t *record.Trigger, options []record.Option, rationale string) {
+	t.Digest = p.scan.fact.(*record.Scan).Report.Digest
+	t.ID = p.scan.fact.(*record.Scan).ScanID
+	p.decision = &item{"/acme/agents/" + p.agent.ID, true, at.Add(4 * time.Minute), &record.Decision{
+		Agent: p.agent, Trigger: t, Options: options, Chosen: options[0].ID, Rationale: rationale, Service: p.service.name,
+		Authorization: &record.Claim{Scope: []string{p.service.name}, GrantedBy: p.asker, Policy: "policy.yaml"},
+		Claims:        &record.Claims{Tests: "passed", Files: p.files},
+	}}
+}
+
+func (p *plan) acted(tool, arguments string, at time.Time, deps []record.DependencyUpdate) {
+	source := "/acme/agents/" + p.agent.ID
+	add := func(tool, arguments, result string, files []string, deps []record.DependencyUpdate) {
+		p.actions = append(p.actions, &item{source, true, at, &record.Action{
+			Agent: p.agent, Tool: tool, CallID: fmt.Sprintf("call_%07x", p.rnd.IntN(1<<28)), Outcome: "success", DurationMS: int64(200 + p.rnd.IntN(40000)),
+			Arguments: record.Free(arguments), Result: record.Free(fmt.Sprintf("%q", result)), Files: files, Dependencies: deps,
+		}})
+		at = at.Add(time.Duration(20+p.rnd.IntN(90)) * time.Second)
+	}
+	add("read", fmt.Sprintf(`{"path":%q}`, p.files[0]), "read", nil, nil)
+	add(tool, arguments, "done", p.files, deps)
+	add("run_tests", `{"command":"make test"}`, "all passed", nil, nil)
+}
+
+// life plans what is the same for all changes by agents: opened, tested,
+// reviewed, merged, deployed.
+func (g *Generator) life(p *plan, at time.Time) {
+	bot := p.agent.ID + "[bot]"
+	opened := at.Add(16 * time.Minute)
+	p.open(bot, "agent", p.agent.ID, opened)
+	p.tested(opened.Add(7*time.Minute), 0)
+	group := teams[p.service.team].members
+	reviewer := p.asker
+	for reviewer == p.asker {
+		reviewer = pick(g.rnd, group)
+	}
+	reviewed := nextWorkday(opened.Add(time.Duration(20+g.rnd.IntN(300))*time.Minute), g.rnd)
+	autonomous := slices.Contains([]string{"low", "medium"}, p.service.class) && patch(p.deps)
+	if autonomous && g.rnd.IntN(3) > 0 {
+		reviewed = opened.Add(10 * time.Minute)
+	} else {
+		p.reviewed(reviewer, reviewed)
+	}
+	if p.service.class == "critical" && slices.ContainsFunc(p.files, func(f string) bool { return strings.Contains(f, "/auth/") }) {
+		p.leave = &item{tickets, true, at.Add(-2 * time.Hour), &record.Approval{Approver: reviewer, Scope: []string{p.service.name}, ExpiresAt: reviewed.AddDate(0, 0, 7), Reference: fmt.Sprintf("https://desk.acme.example/CHG-%05d", g.rnd.IntN(1e5))}}
+	}
+	p.gate = &item{gatehouse, true, reviewed.Add(3 * time.Minute), &record.GateDecision{Verdict: "review-required", Allowed: true, Reasons: []string{"the checks that the policy asks for are there"}, CommitSHA: p.head}}
+	g.finish(p, bot, reviewed.Add(time.Duration(5+g.rnd.IntN(40))*time.Minute))
+}
+
+// byPerson plans a change by a person.
+func (g *Generator) byPerson(at time.Time, n int) *plan {
+	s := pick(g.rnd, g.services)
+	p := g.start(s)
+	at = nextWorkday(at, g.rnd)
+	type kind struct{ kind, title, file string }
+	k := pick(g.rnd, []kind{
+		{"code", "Show the total before the last step", "src/view"}, {"code", "Retry when the partner answers 503", "src/client"}, {"code", "Split the nightly job in two", "src/job"},
+		{"test", "Test the edge of the month", "test/month"}, {"configuration", "Raise the timeout to the directory", "config/service.yaml"},
+		{"documentation", "Say how to rotate the key", "docs/keys.md"}, {"dependency-update", "Update the framework", lockfiles[s.language]},
+	})
+	p.kind, p.title, p.files = k.kind, k.title, []string{p.service.prefix + k.file}
+	p.open(p.asker, "human", "", at)
+	p.tested(at.Add(9*time.Minute), 0)
+	reviewer := p.asker
+	for reviewer == p.asker {
+		reviewer = pick(g.rnd, teams[s.team].members)
+	}
+	reviewed := nextWorkday(at.Add(time.Duration(40+g.rnd.IntN(1600))*time.Minute), g.rnd)
+	switch {
+	case n%40 == 7: // merged in haste
+	case n%50 == 11:
+		p.reviewed(p.asker, reviewed)
+	default:
+		p.reviewed(reviewer, reviewed)
+	}
+	g.finish(p, p.asker, reviewed.Add(time.Duration(5+g.rnd.IntN(90))*time.Minute))
+	return p
+}
+
+func (p *plan) open(author, kind, agent string, at time.Time) {
+	p.opened = &item{codeHost, true, at, &record.Opened{Revision: record.Revision{
+		Title: p.title, URL: "https://" + p.id, Author: author, AuthorType: kind, Agent: agent, HeadSHA: p.head, BaseRef: "main", Branch: fmt.Sprintf("%s/%d", cmp.Or(agent, author), p.number),
+		Kind: p.kind, Files: p.files, Additions: int64(2 + p.rnd.IntN(80)), Deletions: int64(p.rnd.IntN(30)), Dependencies: p.deps,
+	}}}
+}
+
+func (p *plan) tested(at time.Time, failing int) {
+	passed := 12 + p.rnd.IntN(30)
+	names := []string{"TestAnswersWithinALimit", "TestRefusesAnEmptyName"}[:failing]
+	report := junit(p.service.name, passed, names, at)
+	if p.service.language == "go" {
+		report = gotest("acme.example/"+p.service.name, passed, names, at)
+	}
+	unit := &record.Validation{Name: "unit", Provider: "github-actions", CommitSHA: p.head, Repository: p.repo, URL: fmt.Sprintf("https://github.com/acme/%s/actions/runs/%d", p.service.name, 4e9+p.rnd.IntN(1e9))}
+	unit.Report, _ = evidence.Pack(report, "") // into memory: cannot fail
+	p.tests = []*item{{ci, true, at, unit}, {ci, true, at.Add(time.Minute), &record.Validation{Name: "lint", Provider: "github-actions", CommitSHA: p.head, Repository: p.repo, Conclusion: "success"}}}
+}
+
+func (p *plan) reviewed(who string, at time.Time) {
+	p.reviews = append(p.reviews, &item{codeHost, true, at, &record.Review{Reviewer: who, ReviewerType: "human", Verdict: "approved", CommitSHA: p.head, URL: fmt.Sprintf("https://%s#pullrequestreview-%d", p.id, 2e9+p.rnd.IntN(1e8))}})
+}
+
+func (g *Generator) finish(p *plan, who string, at time.Time) {
+	if g.rnd.IntN(60) == 0 {
+		p.merged = &item{codeHost, true, at, &record.Closed{ClosedBy: who}}
+		return
+	}
+	p.merged = &item{codeHost, true, at, &record.Merged{MergeSHA: p.merge, MergedBy: who, Revision: record.Revision{HeadSHA: p.head}}}
+	if p.kind != "documentation" && p.kind != "test" {
+		p.deployed = &item{deployer, false, at.Add(time.Duration(8+g.rnd.IntN(50)) * time.Minute), &record.Deployment{Environment: "production", CommitSHA: p.merge, Outcome: "success", Deployer: "argo-cd", Repository: p.repo, URL: "https://deploy.acme.example/" + p.service.name}}
+	}
+}
+
+// patch tells whether all updates are patch releases.
+func patch(deps []record.DependencyUpdate) bool {
+	minor := func(v string) string { return v[:strings.LastIndexByte(v, '.')] }
+	return len(deps) > 0 && !slices.ContainsFunc(deps, func(d record.DependencyUpdate) bool {
+		return strings.Count(d.From, ".") != 2 || strings.Count(d.To, ".") != 2 || minor(d.From) != minor(d.To)
+	})
+}
+
+// nextWorkday moves a time into the hours in which people work.
+func nextWorkday(t time.Time, r *rand.Rand) time.Time {
+	if t.Hour() < 8 || t.Hour() > 17 {
+		if t.Hour() > 17 {
+			t = t.AddDate(0, 0, 1)
+		}
+		t = time.Date(t.Year(), t.Month(), t.Day(), 8+r.IntN(9), r.IntN(60), r.IntN(60), 0, time.UTC)
+	}
+	for t.Weekday() == time.Saturday || t.Weekday() == time.Sunday {
+		t = t.AddDate(0, 0, 1)
+	}
+	return t
+}
+
+// tell turns a plan into events; what would lie in the future has not happened.
+func (g *Generator) tell(p *plan) []event.Event {
+	items := slices.Concat([]*item{p.scan, p.leave, p.decision}, p.actions, []*item{p.opened, p.updated}, p.tests, p.reviews, []*item{p.gate, p.merged, p.deployed})
+	items = slices.DeleteFunc(items, func(i *item) bool { return i == nil || i.at.After(g.end) })
+	slices.SortStableFunc(items, func(a, b *item) int { return a.at.Compare(b.at) })
+	out := make([]event.Event, 0, len(items))
+	for _, i := range items {
+		change := ""
+		if i.named {
+			change = p.id
+		}
+		e := producer.Event(change, i.fact)
+		g.ids++
+		e.SetID(fmt.Sprintf("demo-%06d", g.ids))
+		e.SetSource(i.source)
+		e.SetTime(i.at)
+		e.SetExtension("partitionkey", p.repo)
+		out = append(out, e)
+	}
+	return out
+}

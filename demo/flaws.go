@@ -1,0 +1,218 @@
+package demo
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// perFlaw is how many changes get each flaw: some end as none, where a change
+// was closed or is still open.
+const perFlaw = 29
+
+// A part of the record that a flaw is in; a change has one of each at most.
+type part int
+
+const (
+	inService part = iota
+	inTrigger
+	inDecision
+	inLeave
+	inReview
+	inClaims
+)
+
+// A flaw takes something away from the life of a change by an agent, or bends
+// it, so that its record has a gap.
+type flaw struct {
+	gap        string
+	part       part
+	dependency bool // only in the update of a dependency
+	service    func(service) bool
+	apply      func(*plan)
+}
+
+// excludes tells whether o would hide what f does, or be hidden by it.
+func (f flaw) excludes(o flaw) bool {
+	hides := map[string][]part{
+		record.GapNoDecision:     {inTrigger, inClaims},
+		record.GapServiceUnknown: {inLeave, inReview, inClaims},
+		record.GapAgentUnknown:   {inLeave, inClaims},
+		record.GapOutOfScope:     {inLeave, inClaims},
+		record.GapForbidden:      {inLeave, inClaims},
+		record.GapChosenNotDone:  {inLeave},
+	}
+	return slices.Contains(hides[f.gap], o.part) ||
+		f.part == inLeave && (o.part == inReview || o.dependency) ||
+		f.gap == record.GapSeverityContradicted && o.part == inTrigger ||
+		f.gap == record.GapVerdictContradicted && o.part == inReview
+}
+
+func inClass(classes ...string) func(service) bool {
+	return func(s service) bool { return slices.Contains(classes, s.class) }
+}
+
+// reviewed are the services in which every change is reviewed.
+var reviewed = inClass("critical", "high")
+
+func (p *plan) trigger() *record.Trigger {
+	return p.decision.fact.(*record.Decision).Trigger
+}
+
+// log is the decision log; one that nobody reads where none is sent.
+func (p *plan) log() *record.Decision {
+	if p.decision == nil {
+		return new(record.Decision)
+	}
+	return p.decision.fact.(*record.Decision)
+}
+
+// by makes another agent the one that did it all.
+func (p *plan) by(n int) {
+	a := agents[n]
+	p.agent.ID, p.agent.Provider, p.agent.Model = a.id, a.provider, a.model
+	source := "/acme/agents/" + a.id
+	if p.decision != nil {
+		p.log().Agent, p.decision.source = p.agent, source
+	}
+	for _, i := range p.actions {
+		i.fact.(*record.Action).Agent, i.source = p.agent, source
+	}
+	o := p.opened.fact.(*record.Opened)
+	o.Author, o.Agent = a.id+"[bot]", a.id
+	switch f := p.merged.fact.(type) {
+	case *record.Merged:
+		f.MergedBy = a.id + "[bot]"
+	case *record.Closed:
+		f.ClosedBy = a.id + "[bot]"
+	}
+}
+
+// touches adds a file that the policy asks more for.
+func (p *plan) touches(file string) {
+	p.files = append(slices.Clone(p.files), p.service.prefix+file)
+	p.opened.fact.(*record.Opened).Files = p.files
+	if c := p.log().Claims; c != nil {
+		c.Files = p.files
+	}
+}
+
+// outsider is a person of another team.
+func (p *plan) outsider() string { return teams[(p.service.team+3)%(len(teams)-1)].members[1] }
+
+// asksLeave makes a change one that needs the leave of an owner.
+func asksLeave(bend func(*plan, *record.Approval)) func(*plan) {
+	return func(p *plan) {
+		p.touches("internal/auth/token.go")
+		owner := ""
+		for _, m := range teams[p.service.team].members {
+			if m != p.asker {
+				owner = m
+			}
+		}
+		a := &record.Approval{Approver: owner, Scope: []string{p.service.name}, Reference: "https://desk.acme.example/CHG-" + p.head[:5]}
+		p.leave = &item{tickets, true, p.found.Add(-2 * time.Hour), a}
+		bend(p, a)
+	}
+}
+
+// review bends the one review that is left.
+func review(bend func(*plan, *item, *record.Review)) func(*plan) {
+	return func(p *plan) {
+		if len(p.reviews) == 0 {
+			p.reviewed(teams[p.service.team].members[0], p.merged.at.Add(-10*time.Minute))
+		}
+		p.reviews = p.reviews[:1]
+		bend(p, p.reviews[0], p.reviews[0].fact.(*record.Review))
+	}
+}
+
+var flaws = []flaw{
+	{gap: record.GapServiceUnknown, part: inService, apply: func(p *plan) {
+		// A repository that the policy has never heard of.
+		repo := "github.com/acme/skunkworks-" + p.service.name
+		p.id = strings.Replace(p.id, p.repo+"/", repo+"/", 1)
+		p.repo = repo
+		p.scan.fact.(*record.Scan).Repository = repo
+		for _, t := range p.tests {
+			t.fact.(*record.Validation).Repository = repo
+		}
+		if p.deployed != nil {
+			p.deployed.fact.(*record.Deployment).Repository = repo
+		}
+		p.opened.fact.(*record.Opened).URL = "https://" + p.id
+	}},
+	{gap: record.GapAgentUnknown, part: inService, apply: func(p *plan) { p.by(stranger) }},
+	{gap: record.GapOutOfScope, part: inService, service: reviewed, apply: func(p *plan) { p.by(docScribe) }},
+	{gap: record.GapForbidden, part: inService, apply: func(p *plan) { p.touches("deploy/iam/roles.tf") }},
+
+	{gap: record.GapNoTrigger, part: inTrigger, apply: func(p *plan) { p.log().Trigger = nil }},
+	{gap: record.GapTriggerNotHeld, part: inTrigger, apply: func(p *plan) { p.scan = nil }},
+	{gap: record.GapTriggerFromAgent, part: inTrigger, apply: func(p *plan) { p.scan.source = p.decision.source }},
+	{gap: record.GapDigestNotStated, part: inTrigger, apply: func(p *plan) { p.trigger().Digest, p.trigger().ID = "", "" }},
+	{gap: record.GapFindingNotStated, part: inTrigger, apply: func(p *plan) { p.trigger().Finding, p.trigger().Package = "", "" }},
+	{gap: record.GapFindingNotInReport, part: inTrigger, apply: func(p *plan) { p.trigger().Finding = "CVE-2019-10744" }},
+
+	{gap: record.GapNoDecision, part: inDecision, apply: func(p *plan) { p.decision = nil }},
+	{gap: record.GapDecisionAfterMerge, part: inDecision, apply: func(p *plan) { p.decision.at = p.merged.at.Add(2 * time.Hour) }},
+	{gap: record.GapNothingChosen, part: inDecision, apply: func(p *plan) {
+		p.log().Chosen = ""
+		for i := range p.log().Options {
+			p.log().Options[i].Outcome = "deferred"
+		}
+	}},
+	{gap: record.GapNoAlternatives, part: inDecision, apply: func(p *plan) { p.log().Options = p.log().Options[:1] }},
+	{gap: record.GapRejectionNoReason, part: inDecision, apply: func(p *plan) { p.log().Options[2].Reason = "" }},
+	{gap: record.GapChosenNotDone, part: inDecision, dependency: true, apply: func(p *plan) {
+		p.deps = slices.Clone(p.deps)
+		p.deps[0].To += "-rc.1"
+		p.opened.fact.(*record.Opened).Dependencies = p.deps
+		for _, a := range p.actions {
+			if f := a.fact.(*record.Action); len(f.Dependencies) > 0 {
+				f.Dependencies = p.deps
+			}
+		}
+	}},
+
+	{gap: record.GapApprovalMissing, part: inLeave, service: inClass("critical"), apply: asksLeave(func(p *plan, _ *record.Approval) { p.leave = nil })},
+	{gap: record.GapApprovalExpired, part: inLeave, service: inClass("critical"), apply: asksLeave(func(p *plan, a *record.Approval) {
+		p.leave.at = p.leave.at.AddDate(0, 0, -20)
+		a.ExpiresAt = p.leave.at.AddDate(0, 0, 14)
+	})},
+	{gap: record.GapApprovalAfterMerge, part: inLeave, service: inClass("critical"), apply: asksLeave(func(p *plan, _ *record.Approval) { p.leave.at = p.merged.at.Add(5 * time.Hour) })},
+	{gap: record.GapApprovalOutOfScope, part: inLeave, service: inClass("critical"), apply: asksLeave(func(_ *plan, a *record.Approval) { a.Scope = []string{"handbook"} })},
+	{gap: record.GapApprovalFromAgent, part: inLeave, service: inClass("critical"), apply: asksLeave(func(p *plan, _ *record.Approval) { p.leave.source = "/acme/agents/" + p.agent.ID })},
+
+	{gap: record.GapNoReview, part: inReview, service: reviewed, apply: func(p *plan) { p.reviews = nil }},
+	{gap: record.GapReviewMissing, part: inReview, service: reviewed, apply: func(p *plan) { p.reviews = nil }},
+	{gap: record.GapSelfApproval, part: inReview, service: reviewed, apply: review(func(p *plan, _ *item, r *record.Review) { r.Reviewer = p.asker })},
+	{gap: record.GapApprovedByBot, part: inReview, service: reviewed, apply: review(func(_ *plan, _ *item, r *record.Review) { r.Reviewer, r.ReviewerType = "merge-bot", "bot" })},
+	{gap: record.GapStaleApproval, part: inReview, service: reviewed, apply: review(func(p *plan, i *item, r *record.Review) {
+		r.CommitSHA = p.old
+		p.opened.fact.(*record.Opened).HeadSHA = p.old
+		revision := p.opened.fact.(*record.Opened).Revision
+		revision.HeadSHA = p.head
+		p.updated = &item{codeHost, true, i.at.Add(2 * time.Minute), &record.Updated{Revision: revision}}
+	})},
+	{gap: record.GapApprovedUnknownHead, part: inReview, service: reviewed, apply: review(func(_ *plan, _ *item, r *record.Review) { r.CommitSHA = "" })},
+	{gap: record.GapChangesRequested, part: inReview, service: reviewed, apply: review(func(_ *plan, _ *item, r *record.Review) { r.Verdict = "changes-requested" })},
+	{gap: record.GapReviewFromAgent, part: inReview, service: reviewed, apply: review(func(p *plan, i *item, _ *record.Review) {
+		i.source = "/acme/agents/" + p.agent.ID
+	})},
+	{gap: record.GapOutsideGroup, part: inReview, service: inClass("critical"), apply: review(func(p *plan, _ *item, r *record.Review) { r.Reviewer = p.outsider() })},
+
+	{gap: record.GapTestsContradicted, part: inClaims, apply: func(p *plan) { p.tested(p.tests[0].at, 2) }},
+	{gap: record.GapFilesContradicted, part: inClaims, apply: func(p *plan) {
+		claimed := p.log().Claims.Files
+		p.touches("internal/retry/backoff.go")
+		p.log().Claims.Files = claimed
+	}},
+	{gap: record.GapSeverityContradicted, part: inClaims, apply: func(p *plan) {
+		if p.log().Trigger != nil {
+			p.log().Trigger.Severity = "low"
+		}
+	}},
+	{gap: record.GapVerdictContradicted, part: inClaims, service: reviewed, apply: func(p *plan) { p.log().Authorization.Verdict = "autonomous" }},
+}

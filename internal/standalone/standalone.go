@@ -1,0 +1,155 @@
+// Package standalone is the embedded mode: broker, enricher, sink, index and
+// blob store in one process, with all data in one folder.
+//
+//	broker/        the topics (stream/embedded)
+//	state/         the enricher's store
+//	index.sqlite   records, events and findings (sinks/local)
+//	blobs/         reports and large data
+//
+// The enricher and the sink are those of the services, and speak to the broker
+// over the Kafka protocol.
+//
+// It may import all but the command.
+package standalone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/changetrail/changetrail/blobs"
+	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/enricher"
+	"github.com/changetrail/changetrail/policy"
+	"github.com/changetrail/changetrail/sinks"
+	"github.com/changetrail/changetrail/sinks/local"
+	"github.com/changetrail/changetrail/stream"
+	"github.com/changetrail/changetrail/stream/embedded"
+)
+
+// A Config is what the embedded mode needs.
+type Config struct {
+	Dir       string
+	Listen    string // address of the broker, as 127.0.0.1:9092
+	Topics    stream.Topics
+	Namespace string
+	Retention time.Duration
+	Policy    *policy.Policy
+	Controls  *controls.Matrix
+
+	Log    *slog.Logger
+	Meter  metric.MeterProvider
+	Tracer trace.TracerProvider
+}
+
+// Partitions of each topic: what one process can make use of.
+const Partitions = 4
+
+// An Instance is a running one.
+type Instance struct {
+	Kafka stream.Config
+	Index *local.Index
+	Blobs *blobs.Store
+
+	broker *embedded.Broker
+	stop   context.CancelFunc
+	group  *errgroup.Group
+}
+
+// BlobDir is the folder of the blob store in a data folder.
+func BlobDir(dir string) string { return filepath.Join(dir, "blobs") }
+
+// Start starts all parts. When it returns the broker takes events and the index
+// answers; Wait tells what ends it.
+func Start(ctx context.Context, c Config) (_ *Instance, err error) {
+	i := new(Instance)
+	defer func() {
+		if err != nil {
+			i.close()
+		}
+	}()
+	if i.broker, err = embedded.Start(filepath.Join(c.Dir, "broker"), c.Listen); err != nil {
+		return nil, err
+	}
+	if i.Index, err = local.Open(ctx, c.Dir, true); err != nil {
+		return nil, err
+	}
+	if i.Blobs, err = blobs.Open(ctx, BlobDir(c.Dir)); err != nil {
+		return nil, err
+	}
+	i.Kafka = stream.Config{Brokers: []string{i.broker.Address()}}
+	admin, err := stream.NewAdmin(i.Kafka)
+	if err != nil {
+		return nil, err
+	}
+	defer admin.Close()
+	if _, err := admin.Ensure(ctx, c.Topics.Specs(Partitions, c.Retention), 1, false); err != nil {
+		return nil, err
+	}
+	for _, content := range [][]byte{c.Policy.Content(), c.Controls.Content()} { // so that each digest in a record leads to the words
+		if len(content) > 0 {
+			if _, err := i.Blobs.Put(ctx, content); err != nil {
+				return nil, err
+			}
+		}
+	}
+	ctx, i.stop = context.WithCancel(ctx)
+	i.group, ctx = errgroup.WithContext(ctx)
+	i.group.Go(func() error {
+		return part("enricher", enricher.Run(ctx, enricher.Config{
+			Kafka: i.Kafka, Topics: c.Topics, Namespace: c.Namespace, StateDir: filepath.Join(c.Dir, "state"), Instance: "standalone",
+			Policy: c.Policy, Controls: c.Controls, Blobs: i.Blobs, EvidenceAge: 180 * 24 * time.Hour, MaxBatch: 2000, Linger: 50 * time.Millisecond,
+			Compression: "lz4", Log: c.Log.With("part", "enricher"), Meter: c.Meter, Tracer: c.Tracer,
+		}))
+	})
+	i.group.Go(func() error {
+		return part("sink", sinks.Run(ctx, sinks.Config{
+			Kafka: i.Kafka, Topics: c.Topics, Namespace: c.Namespace, Instance: "standalone", Engine: i.Index,
+			MaxDocs: 500, InFlight: 1, Linger: 50 * time.Millisecond, Log: c.Log.With("part", "sink"), Meter: c.Meter, Tracer: c.Tracer,
+		}))
+	})
+	return i, nil
+}
+
+func part(name string, err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
+// Broker is the address at which Kafka clients publish.
+func (i *Instance) Broker() string { return i.broker.Address() }
+
+// Wait waits until the context of Start is done, or a part fails, and closes
+// everything.
+func (i *Instance) Wait() error {
+	err := i.group.Wait()
+	i.close()
+	return err
+}
+
+// Close stops all parts.
+func (i *Instance) Close() error {
+	i.stop()
+	return i.Wait()
+}
+
+func (i *Instance) close() {
+	if i.Blobs != nil {
+		_ = i.Blobs.Close()
+	}
+	if i.Index != nil {
+		_ = i.Index.Close()
+	}
+	if i.broker != nil {
+		i.broker.Close()
+	}
+}
