@@ -1,0 +1,124 @@
+package web
+
+import (
+	_ "embed"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/changetrail/changetrail/query"
+)
+
+// maxPage is how many records one answer of the API holds at most.
+const maxPage = 1000
+
+// apiSearch answers GET /v1/changes: the same parameters as the page, and size.
+func (s *server) apiSearch(w http.ResponseWriter, r *http.Request) error {
+	v, err := s.read(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	size := pageSize
+	if text := r.URL.Query().Get("size"); text != "" {
+		if size, err = strconv.Atoi(text); err != nil || size < 0 || size > maxPage {
+			return refuse(http.StatusBadRequest, "size %q is no number from 0 to %d", text, maxPage)
+		}
+	}
+	q := query.Request{Where: v.where, Skip: (v.Page - 1) * size, Size: size}
+	for _, f := range facets {
+		q.Facets = append(q.Facets, f.Field)
+	}
+	res, err := s.Index.Search(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	counts := make(map[string]map[string]int)
+	for f, list := range res.Facets {
+		counts[f] = make(map[string]int)
+		for _, c := range list {
+			counts[f][c.Value] = c.N
+		}
+	}
+	docs := make([]jsontext.Value, 0, len(res.Hits))
+	for _, h := range res.Hits {
+		docs = append(docs, h.Doc)
+	}
+	return writeJSON(w, map[string]any{"total": res.Total, "page": v.Page, "query": v.Lucene(), "facets": counts, "changes": docs})
+}
+
+// apiChange answers GET /v1/changes/{id} and GET /v1/changes/{id}/replay.
+func (s *server) apiChange(w http.ResponseWriter, r *http.Request) error {
+	id, replayed := strings.CutSuffix(r.PathValue("id"), "/replay")
+	story, err := s.story(r, id)
+	if err != nil {
+		return err
+	}
+	if !replayed {
+		w.Header().Set("Content-Type", "application/json")
+		_, err := w.Write(story.Raw)
+		return err
+	}
+	return writeJSON(w, story)
+}
+
+// apiBlob answers GET /v1/blobs/{digest} with the file, byte for byte.
+func (s *server) apiBlob(w http.ResponseWriter, r *http.Request) error {
+	digest := r.PathValue("digest")
+	file, err := s.blob(r, digest)
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/octet-stream") // reports come from outside: no browser is to run one
+	h.Set("Content-Disposition", `attachment; filename="`+strings.ReplaceAll(digest, ":", "-")+`"`)
+	h.Set("ETag", `"`+digest+`"`)
+	_, err = w.Write(file)
+	return err
+}
+
+// complete answers GET /v1/complete?text=: how the last word of a search may go
+// on.
+func (s *server) complete(w http.ResponseWriter, r *http.Request) error {
+	text := r.URL.Query().Get("text")
+	start := strings.LastIndexAny(text, " (\t") + 1
+	head, word := text[:start], text[start:]
+	word = strings.TrimLeft(word, "+-!")
+	head = text[:len(text)-len(word)]
+	out := []string{}
+	if field, value, ok := strings.Cut(word, ":"); ok {
+		if f, known := s.fields[field]; known && f.Kind == query.Keyword && f.Nested == "" {
+			values, err := s.Index.Values(r.Context(), field, strings.Trim(value, `"`), 20)
+			if err != nil {
+				return err
+			}
+			for _, v := range values {
+				out = append(out, head+field+":"+quote(v))
+			}
+		}
+		return writeJSON(w, out)
+	}
+	if word != "" {
+		for _, pass := range []func(string) bool{
+			func(n string) bool { return strings.HasPrefix(n, word) },
+			func(n string) bool { return !strings.HasPrefix(n, word) && strings.Contains(n, word) },
+		} {
+			for _, n := range s.fields.Names() {
+				if pass(n) && len(out) < 20 {
+					out = append(out, head+n+":")
+				}
+			}
+		}
+	}
+	return writeJSON(w, out)
+}
+
+//go:embed openapi.json
+var openapi []byte
+
+func (s *server) openapi(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Content-Type", "application/json")
+	_, err := w.Write(openapi)
+	return err
+}

@@ -1,0 +1,204 @@
+package web
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/changetrail/changetrail/query"
+	"github.com/changetrail/changetrail/replay"
+)
+
+// An Index is searched and told from.
+type Index interface {
+	replay.Index
+	Search(ctx context.Context, q query.Request) (*query.Result, error)
+	All(ctx context.Context, where query.Node, f func(query.Hit) error) error
+	// Values returns values of a field that begin with a prefix.
+	Values(ctx context.Context, field, prefix string, limit int) ([]string, error)
+}
+
+// Blobs are the files that prove something.
+type Blobs interface {
+	Get(ctx context.Context, digest string) ([]byte, error)
+}
+
+// A Config is what the pages need.
+type Config struct {
+	Index Index
+	Blobs Blobs // nil where none is configured
+	Saved []query.Saved
+	Store string // what the index is, for people
+	Log   *slog.Logger
+	Now   func() time.Time
+}
+
+//go:embed templates/*.html
+var templates embed.FS
+
+//go:embed static
+var static embed.FS
+
+// A server answers requests.
+type server struct {
+	Config
+	fields query.Fields
+	pages  *template.Template
+}
+
+// New returns the handler of all pages.
+func New(c Config) (http.Handler, error) {
+	fields, err := query.RecordFields()
+	if err != nil {
+		return nil, err
+	}
+	pages, err := template.New("").Funcs(functions).ParseFS(templates, "templates/*.html")
+	if err != nil {
+		return nil, err
+	}
+	files, err := fs.Sub(static, "static")
+	if err != nil {
+		return nil, err
+	}
+	s := &server{c, fields, pages}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", s.page(s.search))
+	mux.HandleFunc("GET /changes.csv", s.page(s.csv))
+	mux.HandleFunc("GET /changes/{id...}", s.page(s.change))
+	mux.HandleFunc("GET /evidence/{digest}", s.page(s.evidence))
+	mux.HandleFunc("GET /queries", s.page(s.queries))
+	mux.HandleFunc("GET /audit", s.page(s.audit))
+	mux.HandleFunc("GET /v1/changes", s.api(s.apiSearch))
+	mux.HandleFunc("GET /v1/changes/{id...}", s.api(s.apiChange))
+	mux.HandleFunc("GET /v1/blobs/{digest}", s.api(s.apiBlob))
+	mux.HandleFunc("GET /v1/complete", s.api(s.complete))
+	mux.HandleFunc("GET /openapi.json", s.api(s.openapi))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", s.api(s.ready))
+	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(files)))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		s.fail(w, r, &problem{http.StatusNotFound, fmt.Sprintf("There is no page %s.", r.URL.Path)})
+	})
+	return guard(mux), nil
+}
+
+// guard sets what every answer must say to browsers.
+func guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// A problem is an error with the status that it is answered with.
+type problem struct {
+	status int
+	text   string
+}
+
+func (p *problem) Error() string { return p.text }
+
+func refuse(status int, format string, args ...any) error {
+	return &problem{status, fmt.Sprintf(format, args...)}
+}
+
+// classify tells how an error is answered.
+func classify(err error) *problem {
+	var p *problem
+	var q *query.Error
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.As(err, &q):
+		return &problem{http.StatusBadRequest, q.Error()}
+	case errors.Is(err, replay.ErrNoRecord):
+		return &problem{http.StatusNotFound, err.Error()}
+	}
+	return &problem{http.StatusBadGateway, err.Error()}
+}
+
+// page answers with a page, also where it fails.
+func (s *server) page(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := f(w, r); err != nil && r.Context().Err() == nil {
+			s.fail(w, r, classify(err))
+		}
+	}
+}
+
+func (s *server) fail(w http.ResponseWriter, r *http.Request, p *problem) {
+	if p.status >= 500 {
+		s.Log.Error("a page failed", "path", r.URL.Path, "err", p.text)
+	}
+	if strings.HasPrefix(r.URL.Path, "/v1/") {
+		writeProblem(w, r, p)
+		return
+	}
+	if err := s.render(w, p.status, "error.html", map[string]any{"Title": http.StatusText(p.status), "Text": p.text, "Status": p.status}); err != nil {
+		s.Log.Error("the page of an error failed", "err", err)
+	}
+}
+
+// render writes a page whole or not at all.
+func (s *server) render(w http.ResponseWriter, status int, name string, data map[string]any) error {
+	data["Store"] = s.Store
+	var b strings.Builder
+	if err := s.pages.ExecuteTemplate(&b, name, data); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, err := w.Write([]byte(b.String()))
+	return err
+}
+
+// api answers with JSON, or a problem of RFC 9457.
+func (s *server) api(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := f(w, r); err != nil && r.Context().Err() == nil {
+			p := classify(err)
+			if p.status >= 500 {
+				s.Log.Error("a request failed", "path", r.URL.Path, "err", p.text)
+			}
+			writeProblem(w, r, p)
+		}
+	}
+}
+
+func writeProblem(w http.ResponseWriter, r *http.Request, p *problem) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(p.status)
+	_ = json.MarshalWrite(w, map[string]any{"type": "about:blank", "title": http.StatusText(p.status), "status": p.status, "detail": p.text, "instance": r.URL.Path}, json.Deterministic(true)) // a client that left
+}
+
+func writeJSON(w http.ResponseWriter, v any) error {
+	text, err := json.Marshal(v, json.Deterministic(true), json.FormatNilSliceAsNull(false))
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, err = w.Write(text)
+	return err
+}
+
+func (s *server) ready(w http.ResponseWriter, r *http.Request) error {
+	if _, err := s.Index.Search(r.Context(), query.Request{Where: query.All{}}); err != nil {
+		return refuse(http.StatusServiceUnavailable, "%v", err)
+	}
+	_, err := fmt.Fprintln(w, "ok")
+	return err
+}
