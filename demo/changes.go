@@ -86,7 +86,7 @@ func (g *Generator) Each(f func([]event.Event) error) error {
 	human := 0
 	for i := range Changes {
 		// The first opens 90 days ago, the last some hours ago.
-		at := g.end.Add(-Days * 24 * time.Hour).Add(time.Duration(i) * (Days*24 - 8) * time.Hour / Changes)
+		at := g.end.Add(-Days * 24 * time.Hour).Add(time.Duration(i) * ((Days*24 - 8) * time.Hour / Changes))
 		var p *plan
 		if i%3 == 0 && i/3 < byAgents {
 			p = g.byAgent(at, flaws[i/3])
@@ -298,7 +298,11 @@ func (g *Generator) life(p *plan, at time.Time) {
 func (g *Generator) byPerson(at time.Time, n int) *plan {
 	s := pick(g.rnd, g.services)
 	p := g.start(s)
-	at = nextWorkday(at, g.rnd)
+	for day := at; ; day = day.AddDate(0, 0, -1) {
+		if at = nextWorkday(day, g.rnd); at.Before(g.end.Add(-time.Hour)) {
+			break
+		}
+	}
 	type kind struct{ kind, title, file string }
 	k := pick(g.rnd, []kind{
 		{"code", "Show the total before the last step", "src/view"}, {"code", "Retry when the partner answers 503", "src/client"}, {"code", "Split the nightly job in two", "src/job"},

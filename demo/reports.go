@@ -26,7 +26,7 @@ var advisories = []advisory{
 	{"go", "Go", "golang.org/x/net", "0.15.0", "0.17.0", "GHSA-4374-p667-p6c8", "CVE-2023-39325", "high", "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H", "HTTP/2 rapid reset can cause excessive work in net/http"},
 	{"go", "Go", "golang.org/x/crypto", "0.30.0", "0.31.0", "GHSA-v778-237x-gjrc", "CVE-2024-45337", "critical", "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:N", "Misuse of ServerConfig.PublicKeyCallback may cause authorization bypass in golang.org/x/crypto"},
 	{"go", "Go", "google.golang.org/protobuf", "1.32.0", "1.33.0", "GHSA-8r3f-844c-mc37", "CVE-2024-24786", "medium", "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:L", "Golang protojson.Unmarshal function infinite loop when unmarshaling certain forms of invalid JSON"},
-	{"go", "Go", "github.com/dgrijalva/jwt-go", "3.2.0", "3.2.1", "GHSA-w73w-5m7g-f7qc", "CVE-2020-26160", "high", "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N", "Authorization bypass in github.com/dgrijalva/jwt-go"},
+	{"go", "Go", "golang.org/x/text", "0.3.7", "0.3.8", "GHSA-69ch-w2m2-3vjp", "CVE-2022-32149", "high", "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H", "golang.org/x/text/language Denial of service via crafted Accept-Language header"},
 }
 
 var lockfiles = map[string]string{"node": "package-lock.json", "python": "requirements.txt", "go": "go.mod"}

@@ -143,6 +143,13 @@ func (s *Story) tell() {
 	s.approved()
 	s.merged()
 	s.deployed()
+	// Within a stage by time; what has none sums up, and stays where it is.
+	slices.SortStableFunc(s.Steps, func(a, b Step) int {
+		if a.Stage != b.Stage || a.At.IsZero() || b.At.IsZero() {
+			return 0
+		}
+		return a.At.Compare(b.At)
+	})
 }
 
 func (s *Story) saw() {
@@ -159,11 +166,11 @@ func (s *Story) saw() {
 			{"finding", g.Finding},
 			{"also known as", strings.Join(g.Aliases, ", ")},
 			{"severity", g.Severity},
-			{"the agent said", g.Claimed},
+			{"the agent said", other(g.Claimed, g.Severity)},
 			{"package", join(" ", g.Package, g.Installed)},
 			{"fixed in", g.Fixed},
 			{"in", g.Path},
-			{"scanner", join(", ", g.Scanner, g.Format)},
+			{"scanner", join(", ", g.Scanner, other(g.Format, g.Scanner))},
 			{"handed in by", g.Source},
 			{"summary", g.Summary},
 		},
@@ -171,7 +178,7 @@ func (s *Story) saw() {
 	for _, scan := range s.Record.Trail.Scans {
 		if scan.Digest == g.Digest {
 			step.At = scan.At
-			step.Facts = append(step.Facts, Fact{"report", fmt.Sprintf("%d findings, the gravest %s, of commit %s", scan.Findings, orNone(scan.Highest), orNone(scan.CommitSHA))})
+			step.Facts = append(step.Facts, Fact{"report", fmt.Sprintf("findings: %d, the gravest %s, of commit %s", scan.Findings, orNone(scan.Highest), orNone(scan.CommitSHA))})
 		}
 	}
 	switch {
@@ -249,7 +256,7 @@ func (s *Story) did() {
 		Facts: []Fact{{"commit", c.HeadSHA}, {"branch", join(" into ", c.Branch, c.BaseRef)}, {"files", strings.Join(c.Files, "\n")}},
 	}
 	if c.FilesTotal > 0 || c.Additions > 0 || c.Deletions > 0 {
-		step.Facts = append(step.Facts, Fact{"diff", fmt.Sprintf("%d files, +%d −%d lines", c.FilesTotal, c.Additions, c.Deletions)})
+		step.Facts = append(step.Facts, Fact{"diff", fmt.Sprintf("files: %d, lines: +%d −%d", c.FilesTotal, c.Additions, c.Deletions)})
 	}
 	for _, d := range c.Dependencies {
 		step.Facts = append(step.Facts, Fact{"dependency", dependency(d)})
@@ -327,6 +334,14 @@ func (s *Story) deployed() {
 	if len(s.Record.Trail.Deployments) == 0 {
 		s.add(Step{Stage: Deployed, Title: "no deployment is known"})
 	}
+}
+
+// other returns s unless it says what was said already.
+func other(s, said string) string {
+	if s == said {
+		return ""
+	}
+	return s
 }
 
 func tier(r *record.Record, of func(*record.Tiers) string) string {

@@ -42,15 +42,18 @@ var functions = template.FuncMap{
 		return "/?" + url.Values{"q": {field + ":" + quote(value)}, "since": {""}}.Encode()
 	},
 	"query": func(q string) string { return "/?" + url.Values{"q": {q}}.Encode() },
+	"symbol": func(answer string) string {
+		return map[string]string{"proven": "✓", "partial": "◐", "unproven": "✗", "contradicted": "!", "not-required": "–", "": "·"}[answer]
+	},
 	"plain": func(s string) string { return strings.ReplaceAll(s, "-", " ") },
 }
 
 // short cuts a digest or a commit to what people compare.
 func short(s string) string {
-	if algorithm, hex, ok := strings.Cut(s, ":"); ok && len(hex) > 12 {
-		return algorithm + ":" + hex[:12] + "…"
-	}
-	if len(s) == 40 {
+	switch {
+	case record.IsDigest(s):
+		return s[:19] + "…"
+	case record.IsCommit(s):
 		return s[:10]
 	}
 	return s

@@ -10,9 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/changetrail/changetrail/query"
 )
 
@@ -65,7 +62,7 @@ var columns = []column{
 	{"changetrail.change.title", "Title", true},
 	{"service.name", "Service", true},
 	{"gen_ai.agent.id", "Agent", true},
-	{"answers", "Trigger, alternatives, authorized, reviewed", true},
+	{"answers", "Answers", true},
 	{"changetrail.gaps", "Gaps", true},
 	{"changetrail.change.author", "Author", false},
 	{"changetrail.change.state", "State", false},
@@ -357,52 +354,26 @@ type cell struct {
 	Time   time.Time
 }
 
-// at returns the values at a dotted path of a document.
-func at(v any, path string) []string {
-	switch v := v.(type) {
-	case nil:
-		return nil
-	case []any:
-		var out []string
-		for _, e := range v {
-			out = append(out, at(e, path)...)
-		}
-		return out
-	case map[string]any:
-		// ECS fields may be written with dots in their names; ours never are.
-		key, rest, _ := strings.Cut(path, ".")
-		return at(v[key], rest)
-	case string:
-		return []string{v}
-	case float64:
-		return []string{strconv.FormatFloat(v, 'f', -1, 64)}
-	case bool:
-		return []string{strconv.FormatBool(v)}
-	}
-	return nil
-}
-
 func rows(fields []string, hits []query.Hit) [][]cell {
 	var out [][]cell
 	for _, h := range hits {
-		var doc any
-		_ = json.Unmarshal(h.Doc, &doc, jsontext.AllowInvalidUTF8(true)) // what cannot be read is shown empty, by its id
+		doc, _ := query.ReadDoc(h.Doc) // what cannot be read is shown empty, by its id
 		var row []cell
 		for _, f := range fields {
 			c := cell{Field: f}
 			switch f {
 			case "answers":
 				for _, a := range answers {
-					c.Values = append(c.Values, strings.Join(at(doc, a), ""))
+					c.Values = append(c.Values, doc.Text(a))
 				}
 			case "changetrail.change.id":
 				id := h.ID
-				if v := at(doc, f); len(v) > 0 {
+				if v := doc.Values(f); len(v) > 0 {
 					id = v[0]
 				}
 				c.Values, c.Link = []string{id}, changePath(id)
 			default:
-				c.Values = at(doc, f)
+				c.Values = doc.Values(f)
 				if strings.HasSuffix(f, "_at") || f == "@timestamp" {
 					if len(c.Values) > 0 {
 						c.Time, _ = time.Parse(time.RFC3339Nano, c.Values[0])
@@ -443,13 +414,13 @@ func (s *server) csv(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	err = s.Index.All(r.Context(), v.where, func(h query.Hit) error {
-		var doc any
-		if err := json.Unmarshal(h.Doc, &doc, jsontext.AllowInvalidUTF8(true)); err != nil {
+		doc, err := query.ReadDoc(h.Doc)
+		if err != nil {
 			return err
 		}
 		line := make([]string, len(head))
 		for i, f := range head {
-			line[i] = harmless(strings.Join(at(doc, f), " "))
+			line[i] = query.Harmless(doc.Text(f))
 		}
 		return out.Write(line)
 	})
@@ -459,13 +430,4 @@ func (s *server) csv(w http.ResponseWriter, r *http.Request) error {
 		panic(http.ErrAbortHandler) //nolint:forbidigo // how net/http is told to break a connection
 	}
 	return out.Error()
-}
-
-// harmless keeps a spreadsheet from taking a text for a formula (OWASP, CSV
-// injection).
-func harmless(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
-		return "'" + s
-	}
-	return s
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/changetrail/changetrail/policy"
+	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -143,7 +144,7 @@ func (a *app) policyExplain() *cobra.Command {
 	cmd.Flags().StringSliceVar(&updates, "dependency", nil, "NAME=FROM..TO")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml")
-	a.engineFlags(cmd.Flags())
+	a.storeFlags(cmd)
 	return cmd
 }
 
@@ -158,11 +159,12 @@ func (a *app) recordedRequest(cmd *cobra.Command, change string) (policy.Request
 	if err != nil {
 		return policy.Request{}, err
 	}
-	engine, err := s.engine()
+	x, err := s.openStore(cmd.Context())
 	if err != nil {
-		return policy.Request{}, misuse{err}
+		return policy.Request{}, err
 	}
-	doc, err := find(cmd, engine, id)
+	defer x.close()
+	doc, err := x.find(cmd.Context(), id)
 	if err != nil {
 		return policy.Request{}, err
 	}
@@ -218,7 +220,7 @@ func (a *app) policyDiff() *cobra.Command {
 			if file != "" {
 				err = recordsOfFile(file, each)
 			} else {
-				err = a.recordsOfEngine(cmd, since, each)
+				err = a.recordsOfStore(cmd, since, each)
 			}
 			if err != nil {
 				return err
@@ -241,7 +243,7 @@ func (a *app) policyDiff() *cobra.Command {
 	cmd.Flags().DurationVar(&since, "since", 90*24*time.Hour, "how far back, by the time of the last event")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	a.flag(cmd.Flags(), "policy", "enricher.policy", "the other policy")
-	a.engineFlags(cmd.Flags())
+	a.storeFlags(cmd)
 	return cmd
 }
 
@@ -266,42 +268,29 @@ func recordsOfFile(name string, each func(*record.Record)) error {
 	}
 }
 
-// recordsOfEngine reads the records of the engine in pages.
-func (a *app) recordsOfEngine(cmd *cobra.Command, since time.Duration, each func(*record.Record)) error {
+// recordsOfStore reads the records of the index.
+func (a *app) recordsOfStore(cmd *cobra.Command, since time.Duration, each func(*record.Record)) error {
 	s, err := a.settings(cmd)
 	if err != nil {
 		return err
 	}
-	engine, err := s.engine()
+	where, err := parseQuery("", since.String(), nil)
 	if err != nil {
 		return misuse{err}
 	}
-	const page = 500
-	var after []any
-	for {
-		query := map[string]any{
-			"size": page, "sort": []any{map[string]any{"changetrail.change.id": "asc"}},
-			"query": map[string]any{"range": map[string]any{"@timestamp": map[string]any{"gte": time.Now().Add(-since).UTC().Format(time.RFC3339)}}},
-		}
-		if after != nil {
-			query["search_after"] = after
-		}
-		hits, err := search(cmd, engine, query)
-		if err != nil {
-			return err
-		}
-		for _, h := range hits {
-			var r record.Record
-			if err := json.Unmarshal(h.Source, &r); err != nil {
-				return fmt.Errorf("%s: a record cannot be read: %w", engine.Name(), err)
-			}
-			each(&r)
-			after = h.Sort
-		}
-		if len(hits) < page {
-			return nil
-		}
+	x, err := s.openStore(cmd.Context())
+	if err != nil {
+		return err
 	}
+	defer x.close()
+	return x.All(cmd.Context(), where, func(h query.Hit) error {
+		var r record.Record
+		if err := json.Unmarshal(h.Doc, &r); err != nil {
+			return fmt.Errorf("%s: the record of %s cannot be read: %w", x.name, h.ID, err)
+		}
+		each(&r)
+		return nil
+	})
 }
 
 func outcomeOf(t policy.Trial) string {

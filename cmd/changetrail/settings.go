@@ -35,6 +35,8 @@ import (
 type Settings struct {
 	Namespace string   `yaml:"namespace" doc:"part of every index name"`
 	Retention Duration `yaml:"retention" doc:"how long events and records are kept"`
+	Store     string   `yaml:"store" doc:"where people look: a folder of the embedded mode, opensearch or elasticsearch; where empty local.data, if it is there, else sink.engine"`
+	Queries   string   `yaml:"queries" doc:"queries.yaml: saved queries beside those that come with changetrail"`
 	Blobs     string   `yaml:"blobs" doc:"where reports and large data are kept: a folder, or a URL as s3://bucket, gs://bucket, azblob://container"`
 	Kafka     struct {
 		Brokers     []string `yaml:"brokers" doc:"host:port of some brokers"`
@@ -88,6 +90,13 @@ type Settings struct {
 		Gateway string `yaml:"gateway" doc:"URL of a gateway; events go to Kafka where empty"`
 		Token   string `yaml:"token" doc:"bearer token for the gateway"`
 	} `yaml:"producer"`
+	Local struct {
+		Data   string `yaml:"data" doc:"folder of the embedded mode"`
+		Broker string `yaml:"broker" doc:"address at which the embedded broker listens"`
+	} `yaml:"local"`
+	Web struct {
+		Listen string `yaml:"listen" doc:"address of the page"`
+	} `yaml:"web"`
 	Telemetry struct {
 		Listen string `yaml:"listen" doc:"address of /metrics, /healthz and /readyz; none where empty"`
 	} `yaml:"telemetry"`
@@ -155,6 +164,9 @@ func defaults() Settings {
 	s.Sink.Linger = Duration(100 * time.Millisecond)
 	s.Sink.Shards = 1
 	s.Producer.Source = "/changetrail/cli"
+	s.Local.Data = "changetrail-data"
+	s.Local.Broker = "127.0.0.1:9092"
+	s.Web.Listen = "127.0.0.1:8080"
 	s.Log.Level = "info"
 	s.Log.Format = "text"
 	return s

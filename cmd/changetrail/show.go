@@ -1,10 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -15,7 +15,6 @@ import (
 
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
-	"github.com/changetrail/changetrail/sinks/bulk"
 )
 
 func (a *app) show() *cobra.Command {
@@ -35,11 +34,12 @@ func (a *app) show() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			engine, err := s.engine()
+			x, err := s.openStore(cmd.Context())
 			if err != nil {
-				return misuse{err}
+				return err
 			}
-			doc, err := find(cmd, engine, id)
+			defer x.close()
+			doc, err := x.find(cmd.Context(), id)
 			if err != nil {
 				return err
 			}
@@ -58,54 +58,17 @@ func (a *app) show() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
-	a.engineFlags(cmd.Flags())
+	a.storeFlags(cmd)
 	return cmd
 }
 
 // find returns the newest revision of a record.
-func find(cmd *cobra.Command, engine *bulk.Server, id record.ChangeID) (jsontext.Value, error) {
-	hits, err := search(cmd, engine, map[string]any{
-		"query": map[string]any{"ids": map[string]any{"values": []string{schemas.RecordID(id)}}},
-		"sort":  []any{map[string]any{"changetrail.revision": "desc"}},
-		"size":  1,
-	})
-	if err != nil {
-		return nil, err
+func (x *store) find(ctx context.Context, id record.ChangeID) (jsontext.Value, error) {
+	doc, err := x.Record(ctx, schemas.RecordID(id))
+	if err == nil && doc == nil {
+		err = fmt.Errorf("no record of %s; events take a second or two to arrive, and changetrail doctor shows where they wait", id)
 	}
-	if len(hits) == 0 {
-		return nil, fmt.Errorf("no record of %s; events take a second or two to arrive, and changetrail doctor shows where they wait", id)
-	}
-	return hits[0].Source, nil
-}
-
-// A hit is one record that a search found.
-type hit struct {
-	Source jsontext.Value `json:"_source"`
-	Sort   []any          `json:"sort"`
-}
-
-// search asks an engine for records.
-func search(cmd *cobra.Command, engine *bulk.Server, query map[string]any) ([]hit, error) {
-	body, err := json.Marshal(query)
-	if err != nil {
-		return nil, err
-	}
-	status, answer, err := engine.Request(cmd.Context(), http.MethodPost, "/"+schemas.RecordsAlias+"/_search", body)
-	if err != nil {
-		return nil, err
-	}
-	if status == http.StatusNotFound {
-		return nil, fmt.Errorf("%s has no records yet; run changetrail setup, and see that a sink runs", engine.Name())
-	}
-	var found struct {
-		Hits struct {
-			Hits []hit `json:"hits"`
-		} `json:"hits"`
-	}
-	if err := json.Unmarshal(answer, &found); err != nil || status != http.StatusOK {
-		return nil, fmt.Errorf("%s: search: HTTP %d: %s", engine.Name(), status, answer)
-	}
-	return found.Hits.Hits, nil
+	return doc, err
 }
 
 // printRecord writes a record for people: what is known, and nothing that is

@@ -27,9 +27,14 @@ var rings = map[string]int{
 
 	"blobs/cloud": 1,
 
+	"query":              2,
+	"replay":             2,
 	"stream":             2,
 	"internal/telemetry": 2,
 	"internal/servers":   2,
+
+	"stream/embedded": 3,
+	"web":             3,
 
 	"producer": 3,
 	"enricher": 3,
@@ -37,17 +42,21 @@ var rings = map[string]int{
 	"setup":    3,
 
 	"producer/kafkago":  4,
+	"demo":              4,
 	"sinks/bulk":        4,
+	"sinks/local":       4,
 	"sinks/sinktest":    4,
 	"internal/workload": 4,
 
 	"sinks/elasticsearch": 5,
 	"sinks/opensearch":    5,
 
-	"cmd/changetrail":  6,
-	"internal/e2e":     6,
-	"internal/bench":   6,
-	"internal/imports": 6,
+	"internal/standalone": 6,
+
+	"cmd/changetrail":  7,
+	"internal/e2e":     7,
+	"internal/bench":   7,
+	"internal/imports": 7,
 }
 
 // owners lists the packages that may import each client library.
@@ -58,13 +67,16 @@ var owners = map[string][]string{
 	"github.com/cockroachdb/pebble":         {"enricher"},
 	"github.com/twmb/franz-go/pkg/kadm":     {"stream", "internal/servers"},
 	"github.com/twmb/franz-go/pkg/kgo":      {"stream", "producer", "enricher", "internal/servers"},
-	"github.com/cloudevents/sdk-go":         {"producer", "producer/kafkago", "internal/workload", "cmd/changetrail"},
+	"github.com/cloudevents/sdk-go":         {"producer", "producer/kafkago", "demo", "internal/workload", "cmd/changetrail"},
 	"github.com/spf13/cobra":                {"cmd/changetrail"},
+	"github.com/twmb/franz-go/pkg/kfake":    {"stream/embedded"},
+	"modernc.org/sqlite":                    {"sinks/local"},
+	"github.com/RoaringBitmap/roaring":      {"sinks/local"},
 	"gocloud.dev":                           {"blobs", "blobs/cloud"},
 	"go.opentelemetry.io/otel/sdk":          {"internal/telemetry"},
 	"go.opentelemetry.io/contrib/exporters": {"internal/telemetry"},
 	"github.com/prometheus":                 {"internal/telemetry"},
-	"go.yaml.in/yaml":                       {"policy", "controls", "cmd/changetrail"},
+	"go.yaml.in/yaml":                       {"policy", "controls", "query", "cmd/changetrail"},
 }
 
 func TestImportsPointInwards(t *testing.T) {

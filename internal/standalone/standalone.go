@@ -128,6 +128,29 @@ func part(name string, err error) error {
 // Broker is the address at which Kafka clients publish.
 func (i *Instance) Broker() string { return i.broker.Address() }
 
+// Behind is how many messages are still on their way to the index.
+func (i *Instance) Behind(ctx context.Context, t stream.Topics) (int64, error) {
+	admin, err := stream.NewAdmin(i.Kafka)
+	if err != nil {
+		return 0, err
+	}
+	defer admin.Close()
+	sum := int64(0)
+	for _, group := range []string{enricher.Group(t), sinks.Group(t, local.Name)} {
+		lag, members, err := admin.Group(ctx, group)
+		if err != nil {
+			return 0, err
+		}
+		if members == 0 {
+			sum++ // it has not begun
+		}
+		for _, n := range lag {
+			sum += n
+		}
+	}
+	return sum, nil
+}
+
 // Wait waits until the context of Start is done, or a part fails, and closes
 // everything.
 func (i *Instance) Wait() error {

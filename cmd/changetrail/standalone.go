@@ -1,0 +1,342 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/go-json-experiment/json"
+	"github.com/spf13/cobra"
+
+	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/demo"
+	"github.com/changetrail/changetrail/internal/standalone"
+	"github.com/changetrail/changetrail/internal/telemetry"
+	"github.com/changetrail/changetrail/policy"
+	"github.com/changetrail/changetrail/producer"
+	"github.com/changetrail/changetrail/query"
+	"github.com/changetrail/changetrail/web"
+)
+
+// embeddedFor says what the embedded mode is for, wherever it is started.
+const embeddedFor = `The embedded mode is for a laptop, a demo, CI and a small team: one machine, up to
+some 200,000 changes. It is not replicated. changetrail export and import move its
+events to Kafka and OpenSearch or Elasticsearch (docs/embedded.md).
+`
+
+func (a *app) up() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Run all of it in one process, with data in one folder",
+		Long: `Runs broker, enricher, index, blob store and web page in one process. The broker
+speaks the Kafka protocol: whatever publishes to Kafka publishes to it.
+
+` + embeddedFor,
+		Example: `  changetrail up --policy policy.yaml --controls controls.yaml
+  changetrail up --data /var/lib/changetrail --listen 127.0.0.1:8080 --broker 127.0.0.1:9092`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.settings(cmd)
+			if err != nil {
+				return err
+			}
+			p, m, err := s.policyAndControls()
+			if err != nil {
+				return misuse{err}
+			}
+			return s.runStandalone(cmd, p, m, func(_ context.Context, out io.Writer, i *standalone.Instance, page string) error {
+				fmt.Fprintf(out, "\n  page    %s\n  Kafka   %s (topic %s)\n  data    %s\n\n%s\nCtrl-C stops it.\n", page, i.Broker(), s.topics().Events(), s.Local.Data, embeddedFor)
+				return nil
+			})
+		},
+	}
+	a.localFlags(cmd)
+	a.flag(cmd.Flags(), "data", "local.data", "folder of the data")
+	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml: the services")
+	a.flag(cmd.Flags(), "controls", "enricher.controls", "controls.yaml: the control matrix")
+	return cmd
+}
+
+func (a *app) localFlags(cmd *cobra.Command) {
+	a.flag(cmd.Flags(), "listen", "web.listen", "address of the page")
+	a.flag(cmd.Flags(), "broker", "local.broker", "address at which the broker listens")
+}
+
+// runStandalone runs the embedded mode until it is stopped; started is called
+// once the page answers.
+func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *controls.Matrix, started func(context.Context, io.Writer, *standalone.Instance, string) error) error {
+	saved, err := s.savedQueries()
+	if err != nil {
+		return misuse{err}
+	}
+	s.Log.Level = quieter(cmd, s.Log.Level)
+	return service(cmd, s, "standalone", func(context.Context) error { return nil }, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		listener, err := listen(s.Web.Listen)
+		if err != nil {
+			return err
+		}
+		defer listener.Close()
+		i, err := standalone.Start(ctx, standalone.Config{
+			Dir: s.Local.Data, Listen: s.Local.Broker, Topics: s.topics(), Namespace: s.Namespace, Retention: time.Duration(s.Retention),
+			Policy: p, Controls: m, Log: log, Meter: t.Meter, Tracer: t.Tracer,
+		})
+		if err != nil {
+			return err
+		}
+		pages, err := web.New(web.Config{Index: i.Index, Blobs: i.Blobs, Saved: saved, Store: "embedded, " + s.Local.Data, Log: log, Now: time.Now})
+		if err != nil {
+			return errors.Join(err, i.Close())
+		}
+		failed := make(chan error, 2)
+		go func() { failed <- serve(ctx, listener, pages) }()
+		go func() { failed <- started(ctx, cmd.OutOrStdout(), i, "http://"+listener.Addr().String()+"/") }()
+		done := make(chan error, 1)
+		go func() { done <- i.Wait() }()
+		for {
+			select {
+			case err := <-failed:
+				if err != nil {
+					cancel()
+					<-done
+					if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+						return nil
+					}
+					return err
+				}
+			case err := <-done:
+				return err
+			}
+		}
+	})
+}
+
+// quieter shows warnings only, unless a level was asked for: the embedded mode
+// speaks to a person.
+func quieter(cmd *cobra.Command, level string) string {
+	if level == "info" && !cmd.Flags().Changed("log-level") {
+		return "warn"
+	}
+	return level
+}
+
+func listen(address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("the page cannot be served: %w; choose another address with --listen, as 127.0.0.1:8090", err)
+	}
+	return l, nil
+}
+
+// serve answers requests until ctx is done.
+func serve(ctx context.Context, l net.Listener, pages http.Handler) error {
+	server := &http.Server{Handler: pages, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		<-ctx.Done()
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		_ = server.Shutdown(grace) // what does not end in time is cut off
+	}()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("page: %w", err)
+	}
+	<-ended
+	return nil
+}
+
+// A demoState is what the demo remembers of a folder that it filled.
+type demoState struct {
+	Seed     uint64    `json:"seed"`
+	End      time.Time `json:"end"`
+	Complete bool      `json:"complete"`
+}
+
+const demoFile = "demo.json"
+
+func (a *app) demo() *cobra.Command {
+	var seed uint64
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Run it with ninety days of a made-up company",
+		Long: `Starts the embedded mode in a folder of its own and fills it with ninety days of a
+company: some 2,000 changes in 40 services, a third of them by agents, with scan
+and test reports in the formats of real tools. The advisories are real ones, the
+company is not. Delete the folder to begin again.`,
+		Example: "  changetrail demo\n  changetrail demo --listen 127.0.0.1:8090 --broker 127.0.0.1:0",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			began := time.Now()
+			s, err := a.settings(cmd)
+			if err != nil {
+				return err
+			}
+			s.Local.Data = dir
+			state, err := readDemo(dir, demoState{Seed: seed, End: time.Now().UTC().Truncate(time.Second)})
+			if err != nil {
+				return err
+			}
+			p, err := policy.Parse(demo.Policy(state.End.AddDate(0, 0, -76)))
+			if err != nil {
+				return err
+			}
+			m, err := controls.Parse(demo.Controls())
+			if err != nil {
+				return err
+			}
+			return s.runStandalone(cmd, p, m, func(ctx context.Context, out io.Writer, i *standalone.Instance, page string) error {
+				fmt.Fprintf(out, "The page answers at %s (after %s).\n", page, time.Since(began).Round(100*time.Millisecond))
+				if err := fill(ctx, cmd.ErrOrStderr(), &s, dir, state, i); err != nil {
+					return err
+				}
+				return tryNext(ctx, out, dir, i, page)
+			})
+		},
+	}
+	cmd.Flags().Uint64Var(&seed, "seed", 4829, "of the company; another seed is another company")
+	cmd.Flags().StringVar(&dir, "data", "changetrail-demo", "folder of the demo's data")
+	a.localFlags(cmd)
+	return cmd
+}
+
+// readDemo returns what a folder is filled with; fresh where it is new.
+func readDemo(dir string, fresh demoState) (demoState, error) {
+	text, err := os.ReadFile(filepath.Join(dir, demoFile))
+	if err == nil {
+		var s demoState
+		if err := json.Unmarshal(text, &s); err != nil {
+			return s, fmt.Errorf("%s: %w; delete the folder to begin again", filepath.Join(dir, demoFile), err)
+		}
+		return s, nil
+	}
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+		return fresh, fmt.Errorf("%s holds something that is no demo; choose another folder with --data", dir)
+	}
+	return fresh, writeDemo(dir, fresh)
+}
+
+func writeDemo(dir string, s demoState) error {
+	text, err := json.Marshal(s)
+	if err == nil {
+		err = os.MkdirAll(dir, 0o750)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, demoFile), append(text, '\n'), 0o640)
+	}
+	return err
+}
+
+// fill publishes the events of the demo as any client would, and waits until all
+// records are there. Stopped half way it goes on the next time: the events have
+// the same identities.
+func fill(ctx context.Context, progress io.Writer, s *Settings, dir string, state demoState, i *standalone.Instance) error {
+	if state.Complete {
+		return nil
+	}
+	for name, content := range map[string][]byte{"policy.yaml": demo.Policy(state.End.AddDate(0, 0, -76)), "controls.yaml": demo.Controls()} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o640); err != nil {
+			return err
+		}
+	}
+	p, err := producer.New(producer.Kafka(producer.KafkaConfig{Brokers: i.Kafka.Brokers, Topic: s.topics().Events()}), producer.Options{SendTimeout: time.Minute})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = p.Close(context.WithoutCancel(ctx)) }()
+	changes, events := 0, 0
+	var batch []event.Event
+	send := func() error {
+		err := p.Publish(ctx, batch...)
+		events += len(batch)
+		batch = batch[:0]
+		fmt.Fprintf(progress, "\rpublishing ninety days: %d of %d changes, %d events", changes, demo.Changes, events)
+		return err
+	}
+	if err := demo.New(state.Seed, state.End).Each(func(e []event.Event) error {
+		changes++
+		if batch = append(batch, e...); len(batch) < 500 {
+			return nil
+		}
+		return send()
+	}); err != nil {
+		return err
+	}
+	if err := send(); err != nil {
+		return err
+	}
+	fmt.Fprintln(progress)
+	for {
+		var done int64
+		res, err := i.Index.Search(ctx, query.Request{Where: query.All{}})
+		if err != nil {
+			return err
+		}
+		if done, err = i.Behind(ctx, s.topics()); err != nil {
+			return err
+		}
+		fmt.Fprintf(progress, "\rindexing: %d records, %d messages to go   ", res.Total, done)
+		if done == 0 {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	fmt.Fprintln(progress)
+	state.Complete = true
+	return writeDemo(dir, state)
+}
+
+// tryNext prints what to open and to type next.
+func tryNext(ctx context.Context, out io.Writer, dir string, i *standalone.Instance, page string) error {
+	fields := i.Index.Fields()
+	n, err := query.Parse(`tags:"pci-dss-6.3.2" AND changetrail.answers.trigger:proven AND changetrail.answers.reviewed:proven AND changetrail.environment:production AND _exists_:changetrail.gaps`, fields, time.Now())
+	if err != nil {
+		return err
+	}
+	res, err := i.Index.Search(ctx, query.Request{Where: n, Size: 1})
+	if err != nil {
+		return err
+	}
+	example := "CHANGE"
+	if len(res.Hits) > 0 {
+		example = res.Hits[0].ID
+	}
+	self := "changetrail"
+	if strings.Contains(os.Args[0], "go-build") {
+		self = "go run ./cmd/changetrail"
+	}
+	fmt.Fprintf(out, `
+Open %s
+
+and in another terminal try
+
+  # all agent changes in the scope of PCI DSS Requirement 6.3.2
+  %[2]s query pci-6.3.2-agents --store %[3]s
+  # one of them: saw, decided, did, validated, approved, merged, deployed
+  %[2]s replay %[4]s --store %[3]s
+  # its evidence as files, with their digests, checked
+  %[2]s replay %[4]s --store %[3]s --save evidence
+  # what no person reviewed, as CSV
+  %[2]s query not-reviewed --store %[3]s -o csv
+  # any question, in Lucene's syntax
+  %[2]s query 'changetrail.gaps:*-contradicted AND service.name:payments' --store %[3]s --since 30d
+
+%[5]sCtrl-C stops it; the data stays in %[3]s.
+`, page, self, dir, example, embeddedFor)
+	return nil
+}
