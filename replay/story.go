@@ -143,10 +143,13 @@ func (s *Story) tell() {
 	s.approved()
 	s.merged()
 	s.deployed()
-	// Within a stage by time; what has none sums up, and stays where it is.
+	// Within a stage by time; what has none sums up, and comes last.
 	slices.SortStableFunc(s.Steps, func(a, b Step) int {
-		if a.Stage != b.Stage || a.At.IsZero() || b.At.IsZero() {
-			return 0
+		switch {
+		case a.Stage != b.Stage:
+			return slices.Index(Stages, a.Stage) - slices.Index(Stages, b.Stage)
+		case a.At.IsZero() != b.At.IsZero():
+			return map[bool]int{true: 1, false: -1}[a.At.IsZero()]
 		}
 		return a.At.Compare(b.At)
 	})
