@@ -63,6 +63,8 @@ type plan struct {
 
 // A Generator makes the changes.
 type Generator struct {
+	Changes int // how many to make; Changes where left as New returns it
+
 	rnd      *rand.Rand
 	services []service
 	end      time.Time
@@ -73,20 +75,25 @@ type Generator struct {
 // New returns a Generator of the days before end. The same seed and end give
 // the same events.
 func New(seed uint64, end time.Time) *Generator {
-	return &Generator{rnd: rand.New(rand.NewPCG(seed, 0x6368616e6765)), services: services(), end: end.UTC().Truncate(time.Second), numbers: make(map[string]int)}
+	return &Generator{Changes: Changes, rnd: rand.New(rand.NewPCG(seed, 0x6368616e6765)), services: services(), end: end.UTC().Truncate(time.Second), numbers: make(map[string]int)}
 }
 
 // Changes is how many changes the demo has.
 const Changes = 2000
 
-// Each hands the events of every change to f, the oldest change first.
-func (g *Generator) Each(f func([]event.Event) error) error {
-	byAgents := Changes / 3
+// batch is how many events are handed on at a time, at least.
+const batch = 500
+
+// Each hands the events of all changes to f in batches, the oldest change first,
+// each with the number of changes so far.
+func (g *Generator) Each(f func(changes int, events []event.Event) error) error {
+	var events []event.Event
+	byAgents := g.Changes / 3
 	flaws := g.assign(byAgents)
 	human := 0
-	for i := range Changes {
+	for i := range g.Changes {
 		// The first opens 90 days ago, the last some hours ago.
-		at := g.end.Add(-Days * 24 * time.Hour).Add(time.Duration(i) * ((Days*24 - 8) * time.Hour / Changes))
+		at := g.end.Add(-Days * 24 * time.Hour).Add(time.Duration(i) * ((Days*24 - 8) * time.Hour / time.Duration(g.Changes)))
 		var p *plan
 		if i%3 == 0 && i/3 < byAgents {
 			p = g.byAgent(at, flaws[i/3])
@@ -94,9 +101,13 @@ func (g *Generator) Each(f func([]event.Event) error) error {
 			p = g.byPerson(at, human)
 			human++
 		}
-		if err := f(g.tell(p)); err != nil {
+		if events = append(events, g.tell(p)...); len(events) < batch && i < g.Changes-1 {
+			continue
+		}
+		if err := f(i+1, events); err != nil {
 			return err
 		}
+		events = events[:0]
 	}
 	return nil
 }
@@ -107,7 +118,7 @@ func (g *Generator) assign(n int) [][]flaw {
 	out := make([][]flaw, n)
 	parts := make(map[part][]flaw)
 	for _, f := range flaws {
-		for range perFlaw {
+		for range perFlaw * n / (Changes / 3) {
 			parts[f.part] = append(parts[f.part], f)
 		}
 	}

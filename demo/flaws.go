@@ -8,7 +8,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// perFlaw is how many changes get each flaw: some end as none, where a change
+// perFlaw is how many of 2,000 changes get each flaw: some end as none, where a change
 // was closed or is still open.
 const perFlaw = 29
 

@@ -255,39 +255,26 @@ func fill(ctx context.Context, progress io.Writer, s *Settings, dir string, stat
 		return err
 	}
 	defer func() { _ = p.Close(context.WithoutCancel(ctx)) }()
-	changes, events := 0, 0
-	var batch []event.Event
-	send := func() error {
-		err := p.Publish(ctx, batch...)
-		events += len(batch)
-		batch = batch[:0]
-		fmt.Fprintf(progress, "\rpublishing ninety days: %d of %d changes, %d events", changes, demo.Changes, events)
-		return err
-	}
-	if err := demo.New(state.Seed, state.End).Each(func(e []event.Event) error {
-		changes++
-		if batch = append(batch, e...); len(batch) < 500 {
-			return nil
-		}
-		return send()
+	sent := 0
+	if err := demo.New(state.Seed, state.End).Each(func(changes int, events []event.Event) error {
+		sent += len(events)
+		fmt.Fprintf(progress, "\rpublishing ninety days: %d of %d changes, %d events", changes, demo.Changes, sent)
+		return p.Publish(ctx, events...)
 	}); err != nil {
-		return err
-	}
-	if err := send(); err != nil {
 		return err
 	}
 	fmt.Fprintln(progress)
 	for {
-		var done int64
 		res, err := i.Index.Search(ctx, query.Request{Where: query.All{}})
 		if err != nil {
 			return err
 		}
-		if done, err = i.Behind(ctx, s.topics()); err != nil {
+		behind, err := i.Behind(ctx, s.topics())
+		if err != nil {
 			return err
 		}
-		fmt.Fprintf(progress, "\rindexing: %d records, %d messages to go   ", res.Total, done)
-		if done == 0 {
+		fmt.Fprintf(progress, "\rindexing: %d records, %d messages to go   ", res.Total, behind)
+		if behind == 0 {
 			break
 		}
 		select {

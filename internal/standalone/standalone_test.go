@@ -1,7 +1,16 @@
 package standalone_test
 
 import (
+	"context"
+	"fmt"
+	"html"
+	"io"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,82 +25,273 @@ import (
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/replay"
 	"github.com/changetrail/changetrail/stream"
+	"github.com/changetrail/changetrail/web"
 )
 
-func TestTheDemoHasEachGapInManyChanges(t *testing.T) {
+const changes = 300
+
+// The demo, filled once for all tests of this package.
+var (
+	instance *standalone.Instance
+	topics   = stream.Topics{Prefix: "changetrail"}
+)
+
+func TestMain(m *testing.M) {
+	code, err := withDemo(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func withDemo(m *testing.M) (code int, err error) {
+	dir, err := os.MkdirTemp("", "standalone")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	ctx := context.Background()
 	now := time.Now()
 	p, err := policy.Parse(demo.Policy(now.AddDate(0, 0, -76)))
 	if err != nil {
-		t.Fatal(err)
+		return 0, err
 	}
-	m, err := controls.Parse(demo.Controls())
+	c, err := controls.Parse(demo.Controls())
 	if err != nil {
-		t.Fatal(err)
+		return 0, err
 	}
-	i, err := standalone.Start(t.Context(), standalone.Config{
-		Dir: t.TempDir(), Listen: "127.0.0.1:0", Topics: stream.Topics{Prefix: "changetrail"}, Namespace: "default", Retention: 400 * 24 * time.Hour,
-		Policy: p, Controls: m, Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})), Meter: noop.NewMeterProvider(), Tracer: tracenoop.NewTracerProvider(),
+	instance, err = standalone.Start(ctx, standalone.Config{
+		Dir: dir, Listen: "127.0.0.1:0", Topics: topics, Namespace: "default", Retention: 400 * 24 * time.Hour, Policy: p, Controls: c,
+		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), Meter: noop.NewMeterProvider(), Tracer: tracenoop.NewTracerProvider(),
 	})
 	if err != nil {
-		t.Fatal(err)
+		return 0, err
 	}
-	pr, err := producer.New(producer.Kafka(producer.KafkaConfig{Brokers: i.Kafka.Brokers}), producer.Options{SendTimeout: time.Minute})
+	defer func() {
+		if closed := instance.Close(); err == nil {
+			err = closed
+		}
+	}()
+	publisher, err := producer.New(producer.Kafka(producer.KafkaConfig{Brokers: instance.Kafka.Brokers}), producer.Options{SendTimeout: time.Minute})
+	if err != nil {
+		return 0, err
+	}
+	company := demo.New(4829, now)
+	company.Changes = changes // all of them are in the tests of the command
+	if err := company.Each(func(_ int, e []event.Event) error { return publisher.Publish(ctx, e...) }); err != nil {
+		return 0, err
+	}
+	if err := publisher.Close(ctx); err != nil {
+		return 0, err
+	}
+	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
+		behind, err := instance.Behind(ctx, topics)
+		if err != nil {
+			return 0, err
+		}
+		if behind == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			return 0, fmt.Errorf("%d messages are not indexed after three minutes", behind)
+		}
+	}
+	return m.Run(), nil
+}
+
+func pages(t *testing.T) *httptest.Server {
+	t.Helper()
+	saved, err := query.BuiltIn()
 	if err != nil {
 		t.Fatal(err)
 	}
-	events := 0
-	began := time.Now()
-	var batch []event.Event
-	send := func() error {
-		events += len(batch)
-		err := pr.Publish(t.Context(), batch...)
-		batch = batch[:0]
-		return err
-	}
-	if err := demo.New(4829, now).Each(func(e []event.Event) error {
-		if batch = append(batch, e...); len(batch) < 1000 {
-			return nil
-		}
-		return send()
-	}); err != nil {
+	h, err := web.New(web.Config{Index: instance.Index, Blobs: instance.Blobs, Saved: saved, Store: "test", Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: time.Now})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := send(); err != nil {
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func get(t *testing.T, s *httptest.Server, path string) (status int, header http.Header, body string) {
+	t.Helper()
+	res, err := s.Client().Get(s.URL + path)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := pr.Close(t.Context()); err != nil {
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
 		t.Fatal(err)
 	}
-	var missing []string
-	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
-		res, err := i.Index.Search(t.Context(), query.Request{Where: query.All{}, Facets: []string{"changetrail.gaps"}, FacetSize: 60})
-		if err != nil {
-			t.Fatal(err)
+	return res.StatusCode, res.Header, string(text)
+}
+
+var hrefs = regexp.MustCompile(`(?:href|src)="([^"]*)"`)
+
+// TestEveryLinkLeadsSomewhere follows the links of the pages, as far as some
+// hundred of them.
+func TestEveryLinkLeadsSomewhere(t *testing.T) {
+	s := pages(t)
+	seen := map[string]bool{"/": true}
+	next := []string{"/"}
+	kinds := make(map[string]int)
+	for len(next) > 0 {
+		path := next[0]
+		next = next[1:]
+		status, header, body := get(t, s, path)
+		if status != http.StatusOK {
+			t.Errorf("%s answers %d: %.200s", path, status, body)
 		}
-		if missing = fewer(res, 25); res.Total == demo.Changes && len(missing) == 0 {
-			break
+		if csp := header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") {
+			t.Errorf("%s has the policy %q", path, csp)
+		}
+		if strings.Contains(body, "ZgotmplZ") || strings.Contains(body, "&lt;nil&gt;") || strings.Contains(body, "%!") {
+			t.Errorf("%s has a value that could not be written", path)
+		}
+		if !strings.HasPrefix(header.Get("Content-Type"), "text/html") {
+			continue
+		}
+		if strings.Contains(body, " style=") || strings.Contains(body, "<script>") {
+			t.Errorf("%s has an inline style or script, which its own policy forbids", path)
+		}
+		for _, m := range hrefs.FindAllStringSubmatch(body, -1) {
+			link := html.UnescapeString(m[1])
+			kind, _, _ := strings.Cut(strings.TrimPrefix(link, "/"), "/")
+			kind, _, _ = strings.Cut(kind, "?")
+			if strings.HasPrefix(link, "/") && !seen[link] && kinds[kind] < 15 {
+				seen[link] = true
+				kinds[kind]++
+				next = append(next, link)
+			}
 		}
 	}
-	for _, gap := range missing {
-		t.Errorf("gap %s stands in fewer than 25 changes", gap)
+	for _, kind := range []string{"changes", "evidence", "v1", "queries", "audit", "static", ""} {
+		if kinds[kind] == 0 {
+			t.Errorf("no link to /%s was found", kind)
+		}
 	}
-	t.Logf("%d events were published, and all records are there after %s", events, time.Since(began))
-	if err := i.Close(); err != nil {
-		t.Error(err)
+	t.Logf("%d links: %v", len(seen), kinds)
+}
+
+func TestABadRequestIsAnsweredWithWhatIsWrong(t *testing.T) {
+	s := pages(t)
+	for path, want := range map[string]struct {
+		status int
+		text   string
+	}{
+		"/?q=tagz:a":                           {400, "no field tagz"},
+		"/?q=(a":                               {400, "not closed"},
+		"/?page=x":                             {400, "no number"},
+		"/?f=nope:x":                           {400, "no facet"},
+		"/?from=yesterday":                     {400, "no date"},
+		"/nowhere":                             {404, "no page /nowhere"},
+		"/changes/github.com/acme/none/pull/1": {404, "no record of"},
+		"/changes/what":                        {400, "what"},
+		"/evidence/sha256:00":                  {404, "sha256:00"},
+		"/v1/changes?q=tagz:a":                 {400, `"detail":"search: at character 1: there is no field tagz`},
+		"/v1/changes?size=100000":              {400, "size"},
+		"/v1/changes/github.com/acme/none/pull/1":     {404, "no record of"},
+		"/v1/blobs/sha256:" + strings.Repeat("0", 64): {404, "cannot be shown"},
+		"/v1/nowhere": {404, "problem"},
+	} {
+		status, header, body := get(t, s, path)
+		if strings.HasPrefix(path, "/v1/") {
+			if ct := header.Get("Content-Type"); ct != "application/problem+json" {
+				t.Errorf("%s answers with %s", path, ct)
+			}
+			if want.text == "problem" {
+				want.text = "There is no page"
+			}
+		}
+		if status != want.status || !strings.Contains(body, want.text) {
+			t.Errorf("%s answers %d, want %d with %q: %.300s", path, status, want.status, want.text, body)
+		}
 	}
 }
 
-// fewer returns the gaps that stand in less than n of the records.
-func fewer(res *query.Result, n int) (out []string) {
-	have := map[string]int{record.GapNoPolicy: n} // a company without a policy would have that one alone
-	for _, c := range res.Facets["changetrail.gaps"] {
-		have[c.Value] = c.N
+func TestWhatPeopleAndToolsWriteIsShownAsText(t *testing.T) {
+	s := pages(t)
+	_, _, body := get(t, s, `/?q=%3Cscript%3Ealert(1)%3C/script%3E`)
+	if strings.Contains(body, "<script>alert") {
+		t.Error("a search is shown as markup")
 	}
-	for _, gap := range record.Gaps() {
-		if have[gap] < n {
-			out = append(out, gap)
+}
+
+func TestTheFileOfASearchHasAllOfIt(t *testing.T) {
+	s := pages(t)
+	_, header, body := get(t, s, "/changes.csv?q=changetrail.change.initiated_by:agent&since=")
+	if lines := strings.Count(body, "\n"); lines != 1+changes/3 {
+		t.Errorf("%d lines", lines)
+	}
+	if !strings.HasPrefix(header.Get("Content-Type"), "text/csv") || !strings.HasPrefix(body, "@timestamp,changetrail.change.id,") {
+		t.Errorf("%s: %.100s", header.Get("Content-Type"), body)
+	}
+}
+
+func TestASearchIsCompleted(t *testing.T) {
+	s := pages(t)
+	for text, want := range map[string]string{
+		"changetrail.ga":                 `"changetrail.gaps:"`,
+		"tags:a AND answers.rev":         `"tags:a AND changetrail.answers.reviewed:"`,
+		"changetrail.gaps:self":          `"changetrail.gaps:\"self-approval\""`,
+		"-(service.name:pay":             `"-(service.name:\"payments\""`,
+		"service.name:github.com/../etc": `[]`,
+	} {
+		_, _, body := get(t, s, "/v1/complete?text="+strings.ReplaceAll(strings.ReplaceAll(text, " ", "%20"), "(", "%28"))
+		if !strings.Contains(body, want) {
+			t.Errorf("%q is completed by %s", text, body)
 		}
 	}
-	return out
+}
+
+// TestAStoryIsSavedAndChecked saves the evidence of some changes, then changes
+// one file.
+func TestAStoryIsSavedAndChecked(t *testing.T) {
+	n, err := query.Parse("changetrail.answers.trigger:proven AND changetrail.environment:production", instance.Index.Fields(), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := instance.Index.Search(t.Context(), query.Request{Where: n, Size: 5})
+	if err != nil || len(res.Hits) != 5 {
+		t.Fatal(err, len(res.Hits))
+	}
+	for _, h := range res.Hits {
+		story, err := replay.Tell(t.Context(), instance.Index, record.ChangeID(h.ID))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, stage := range replay.Stages {
+			if len(story.Of(stage)) == 0 {
+				t.Errorf("%s: nothing is told of %s", h.ID, stage)
+			}
+		}
+		dir := t.TempDir()
+		m, err := story.Save(t.Context(), dir, instance.Blobs, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(m.Missing) > 0 || len(m.Files) < 6 {
+			t.Errorf("%s: %d files, missing are %v", h.ID, len(m.Files), m.Missing)
+		}
+		if _, err := replay.Check(os.DirFS(dir)); err != nil {
+			t.Error(err)
+		}
+		file := dir + "/" + m.Files[len(m.Files)-1].Path
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		content[len(content)/2] ^= 1
+		if err := os.WriteFile(file, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := replay.Check(os.DirFS(dir)); err == nil || !strings.Contains(err.Error(), "was changed") {
+			t.Errorf("a changed file was not noticed: %v", err)
+		}
+	}
 }

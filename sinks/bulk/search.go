@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -43,12 +42,15 @@ type answer struct {
 	} `json:"aggregations"`
 }
 
+// records is what is searched for records.
+func (s *Server) records() string { return cmp.Or(s.Records, schemas.RecordsAlias) }
+
 func (s *Server) search(ctx context.Context, index string, body map[string]any) (*answer, error) {
 	text, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
-	status, res, err := s.Request(ctx, http.MethodPost, "/"+url.PathEscape(index)+"/_search", text)
+	status, res, err := s.Request(ctx, http.MethodPost, "/"+index+"/_search", text)
 	switch {
 	case err != nil:
 		return nil, err
@@ -89,7 +91,7 @@ func (s *Server) Search(ctx context.Context, q query.Request) (*query.Result, er
 	if len(aggs) > 0 {
 		body["aggs"] = aggs
 	}
-	a, err := s.search(ctx, schemas.RecordsAlias, body)
+	a, err := s.search(ctx, s.records(), body)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +127,7 @@ func (s *Server) All(ctx context.Context, where query.Node, f func(query.Hit) er
 		if after != nil {
 			body["search_after"] = after
 		}
-		a, err := s.search(ctx, schemas.RecordsAlias, body)
+		a, err := s.search(ctx, s.records(), body)
 		if err != nil {
 			return err
 		}
@@ -143,7 +145,7 @@ func (s *Server) All(ctx context.Context, where query.Node, f func(query.Hit) er
 
 // Record returns the newest revision of a record; nil where there is none.
 func (s *Server) Record(ctx context.Context, id string) (jsontext.Value, error) {
-	a, err := s.search(ctx, schemas.RecordsAlias, map[string]any{
+	a, err := s.search(ctx, s.records(), map[string]any{
 		"query": map[string]any{"ids": map[string]any{"values": []string{id}}},
 		"sort":  []any{map[string]any{"changetrail.revision": "desc"}}, "size": 1,
 	})
@@ -176,7 +178,7 @@ func (s *Server) Values(ctx context.Context, field, prefix string, limit int) ([
 	if strings.ContainsRune(prefix, 0) {
 		return nil, nil
 	}
-	a, err := s.search(ctx, schemas.RecordsAlias, map[string]any{
+	a, err := s.search(ctx, s.records(), map[string]any{
 		"size":  0,
 		"query": map[string]any{"prefix": map[string]any{field: prefix}},
 		"aggs":  map[string]any{"v": map[string]any{"terms": map[string]any{"field": field, "size": limit, "include": literally(prefix) + ".*", "order": map[string]any{"_key": "asc"}}}},

@@ -18,7 +18,8 @@ import (
 // A Server is what both engines have in common beside _bulk.
 type Server struct {
 	Indexer
-	Engine string // schemas.Elasticsearch or schemas.OpenSearch
+	Engine  string // schemas.Elasticsearch or schemas.OpenSearch
+	Records string // index or pattern that records are searched in; the alias of all where empty
 }
 
 // Name implements [sinks.Engine].

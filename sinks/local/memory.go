@@ -18,8 +18,8 @@ type memory struct {
 	slots   []slot
 	of      map[int64]uint32 // slot of the newest revision, by r
 	live    *roaring.Bitmap
-	terms   []posting                 // by id of the term
-	numbers map[int64]*column         // by field
+	terms   []posting         // by id of the term
+	numbers map[int64]*column // by field
 
 	dictionary sync.Mutex
 	values     map[int64]map[int64]string // term id to value, of fields that were counted
