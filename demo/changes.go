@@ -93,7 +93,7 @@ func (g *Generator) Each(f func(changes int, events []event.Event) error) error 
 	human := 0
 	for i := range g.Changes {
 		// The first opens 90 days ago, the last some hours ago.
-		at := g.end.Add(-Days * 24 * time.Hour).Add(time.Duration(i) * ((Days*24 - 8) * time.Hour / time.Duration(g.Changes)))
+		at := g.end.Add(-Days * 24 * time.Hour).Add(time.Duration(i) * ((Days*24 - 8) * time.Hour / time.Duration(g.Changes)).Truncate(time.Second))
 		var p *plan
 		if i%3 == 0 && i/3 < byAgents {
 			p = g.byAgent(at, flaws[i/3])

@@ -10,7 +10,7 @@ import (
 
 // perFlaw is how many of 2,000 changes get each flaw: some end as none, where a change
 // was closed or is still open.
-const perFlaw = 29
+const perFlaw = 34
 
 // A part of the record that a flaw is in; a change has one of each at most.
 type part int

@@ -142,6 +142,9 @@ func (p *parser) clauses(in *Field, depth int) (Node, error) {
 		if p.done() || p.peek() == ')' {
 			return nil, p.fail(start, "nothing stands behind %s", strings.TrimSpace(string(p.text[start:p.at])))
 		}
+		if (c.must || c.no) && p.take("+", "-", "!") {
+			return nil, p.fail(modifier, "two signs before one word; leave one of them out")
+		}
 		if p.word("AND", "OR", "NOT") || p.take("&&", "||") {
 			return nil, p.fail(modifier, "an operator stands where a word was expected; put a word that is one of AND, OR, NOT in quotes")
 		}

@@ -137,6 +137,7 @@ func TestParseRefusesWhatItDoesNotRead(t *testing.T) {
 		"tags:":                              "a word was expected",
 		"AND tags:a":                         "nothing stands before AND",
 		"tags:a AND":                         "nothing stands behind AND",
+		"tags:a OR NOT +tags:b":              "two signs",
 		"tags:a AND OR tags:b":               "operator",
 		"tags:roam~":                         "fuzzy",
 		"tags:a^2":                           "boosts",

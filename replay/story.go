@@ -167,7 +167,7 @@ func (s *Story) saw() {
 		Stage: Saw, Title: g.Kind, Finding: g.Finding, URL: g.URL, Tier: tier(s.Record, func(t *record.Tiers) string { return t.Trigger }),
 		Facts: []Fact{
 			{"finding", g.Finding},
-			{"also known as", strings.Join(g.Aliases, ", ")},
+			{"also known as", strings.Join(slices.DeleteFunc(slices.Clone(g.Aliases), func(a string) bool { return a == g.Finding }), ", ")},
 			{"severity", g.Severity},
 			{"the agent said", other(g.Claimed, g.Severity)},
 			{"package", join(" ", g.Package, g.Installed)},
@@ -178,11 +178,9 @@ func (s *Story) saw() {
 			{"summary", g.Summary},
 		},
 	}
-	for _, scan := range s.Record.Trail.Scans {
-		if scan.Digest == g.Digest {
-			step.At = scan.At
-			step.Facts = append(step.Facts, Fact{"report", fmt.Sprintf("findings: %d, the gravest %s, of commit %s", scan.Findings, orNone(scan.Highest), orNone(scan.CommitSHA))})
-		}
+	if scan := s.scanOf(g.Digest); scan != nil {
+		step.At = scan.At
+		step.Facts = append(step.Facts, Fact{"report", fmt.Sprintf("findings: %d, the gravest %s, of commit %s", scan.Findings, orNone(scan.Highest), orNone(scan.CommitSHA))})
 	}
 	switch {
 	case g.Finding != "":
@@ -199,6 +197,18 @@ func (s *Story) saw() {
 		step.Facts = append(step.Facts, Fact{"but", "the finding does not stand in the report"})
 	}
 	s.add(step)
+}
+
+// scanOf returns the scan that a report came from. One report may have come from
+// several: it is the last before the decision, or else the first.
+func (s *Story) scanOf(digest string) (found *record.ScanFact) {
+	d := s.Record.Trail.Decision
+	for i, scan := range s.Record.Trail.Scans {
+		if scan.Digest == digest && (found == nil || d != nil && scan.At.After(found.At) && !scan.At.After(d.RecordedAt)) {
+			found = &s.Record.Trail.Scans[i]
+		}
+	}
+	return found
 }
 
 func (s *Story) decided() {

@@ -65,11 +65,13 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 type app struct {
 	environ []string
 	file    string
-	flags   map[string]string // flag → key of the settings
 }
 
+// settingKey is the annotation of a flag that names its key of the settings.
+const settingKey = "key"
+
 func newRoot(environ []string) *cobra.Command {
-	a := &app{environ: environ, flags: make(map[string]string)}
+	a := &app{environ: environ}
 	root := &cobra.Command{
 		Use:   "changetrail",
 		Short: "Record why code was changed, and by whose leave",
@@ -102,7 +104,7 @@ configuration.`,
 // flag makes a flag that sets a key of the settings.
 func (a *app) flag(set *pflag.FlagSet, name, key, usage string) {
 	set.String(name, "", usage+" ("+key+")")
-	a.flags[name] = key
+	_ = set.SetAnnotation(name, settingKey, []string{key}) // the flag was just made
 }
 
 // engineFlags are those of commands that speak to the search engine.
@@ -127,7 +129,7 @@ func (a *app) settings(cmd *cobra.Command) (Settings, error) {
 	}
 	given := make(map[string]string)
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if key, ok := a.flags[f.Name]; ok {
+		for _, key := range f.Annotations[settingKey] {
 			given[key] = f.Value.String()
 		}
 	})

@@ -41,7 +41,7 @@ func TestSettingsComeFromFlagsThenEnvironmentThenFileThenDefault(t *testing.T) {
 	}
 	var got Settings
 	root := newRoot([]string{"CHANGETRAIL_CONFIG=" + file, "CHANGETRAIL_KAFKA_PREFIX=env", "CHANGETRAIL_NAMESPACE=env", "CHANGETRAIL_SINK_ADDRESSES=http://x, http://y"})
-	a := &app{environ: []string{"CHANGETRAIL_CONFIG=" + file, "CHANGETRAIL_KAFKA_PREFIX=env", "CHANGETRAIL_NAMESPACE=env", "CHANGETRAIL_SINK_ADDRESSES=http://x, http://y"}, flags: map[string]string{}}
+	a := &app{environ: []string{"CHANGETRAIL_CONFIG=" + file, "CHANGETRAIL_KAFKA_PREFIX=env", "CHANGETRAIL_NAMESPACE=env", "CHANGETRAIL_SINK_ADDRESSES=http://x, http://y"}}
 	cmd := &cobra.Command{Use: "x", RunE: func(cmd *cobra.Command, _ []string) error {
 		var err error
 		got, err = a.settings(cmd)

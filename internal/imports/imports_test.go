@@ -53,10 +53,11 @@ var rings = map[string]int{
 
 	"internal/standalone": 6,
 
-	"cmd/changetrail":  7,
-	"internal/e2e":     7,
-	"internal/bench":   7,
-	"internal/imports": 7,
+	"cmd/changetrail":       7,
+	"internal/e2e":          7,
+	"internal/e2e/embedded": 7,
+	"internal/bench":        7,
+	"internal/imports":      7,
 }
 
 // owners lists the packages that may import each client library.

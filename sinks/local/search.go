@@ -40,8 +40,12 @@ func (x *Index) Search(ctx context.Context, q query.Request) (*query.Result, err
 		res.Hits = append(res.Hits, query.Hit{ID: m.slots[s].id, Doc: doc})
 	}
 	for _, name := range q.Facets {
-		if res.Facets[name], err = x.count(ctx, name, found, cmp.Or(q.FacetSize, query.DefaultFacetSize)); err != nil {
+		counts, err := x.count(ctx, name, found, cmp.Or(q.FacetSize, query.DefaultFacetSize))
+		if err != nil {
 			return nil, err
+		}
+		if len(counts) > 0 {
+			res.Facets[name] = counts
 		}
 	}
 	if q.Interval > 0 {

@@ -1,0 +1,212 @@
+//go:build servers
+
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/go-json-experiment/json"
+
+	"github.com/changetrail/changetrail/internal/servers"
+)
+
+// screenshots is where the pages are kept as they looked.
+var screenshots = filepath.Join("..", "..", "..", "out", "screenshots")
+
+func browser(t *testing.T) context.Context {
+	t.Helper()
+	program, err := servers.Chromium()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.WindowSize(1400, 1000))...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	ctx, cancel = context.WithTimeout(ctx, 3*time.Minute)
+	t.Cleanup(cancel)
+	chromedp.ListenTarget(ctx, func(e any) { // nothing on any page may go wrong unseen
+		switch e := e.(type) {
+		case *runtime.EventExceptionThrown:
+			t.Errorf("a script failed: %s", e.ExceptionDetails.Error())
+		case *runtime.EventConsoleAPICalled:
+			if e.Type == runtime.APITypeError {
+				t.Errorf("the console has an error: %v", e.Args)
+			}
+		}
+	})
+	return ctx
+}
+
+func do(t *testing.T, ctx context.Context, what string, actions ...chromedp.Action) {
+	t.Helper()
+	if err := chromedp.Run(ctx, actions...); err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+}
+
+func picture(t *testing.T, ctx context.Context, name string) {
+	t.Helper()
+	var png []byte
+	do(t, ctx, "screenshot "+name, chromedp.FullScreenshot(&png, 100))
+	if err := os.MkdirAll(screenshots, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(screenshots, name+".png"), png, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// axe returns the source of axe-core from the npm registry.
+func axe(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	cmd := exec.Command("npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", dir, "axe-core@4.10.3")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("npm install axe-core: %v: %s", err, out)
+	}
+	source, err := os.ReadFile(filepath.Join(dir, "node_modules", "axe-core", "axe.min.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(source)
+}
+
+// accessible fails where axe finds a serious or critical fault.
+func accessible(t *testing.T, ctx context.Context, source, name string) {
+	t.Helper()
+	var found string
+	do(t, ctx, "axe on "+name, chromedp.Evaluate(source+";0", nil), chromedp.Evaluate(`axe.run().then(r => JSON.stringify(r.violations.map(v => ({id: v.id, impact: v.impact, help: v.help, nodes: v.nodes.slice(0, 3).map(n => n.html.slice(0, 200) + " " + n.failureSummary)}))))`, &found, func(p *runtime.EvaluateParams) *runtime.EvaluateParams {
+		return p.WithAwaitPromise(true)
+	}))
+	var violations []struct {
+		ID, Impact, Help string
+		Nodes            []string
+	}
+	if err := json.Unmarshal([]byte(found), &violations, json.MatchCaseInsensitiveNames(true)); err != nil {
+		t.Fatal(err, found)
+	}
+	for _, v := range violations {
+		if v.Impact == "serious" || v.Impact == "critical" {
+			t.Errorf("%s: axe finds %s (%s): %s\n%s", name, v.ID, v.Impact, v.Help, strings.Join(v.Nodes, "\n"))
+		} else {
+			t.Logf("%s: axe notes %s (%s): %s", name, v.ID, v.Impact, v.Help)
+		}
+	}
+}
+
+// TestAnAuditorClicksFromASearchToTheEvidence goes the way that the product is
+// for: search, facet, change, evidence, log.
+func TestAnAuditorClicksFromASearchToTheEvidence(t *testing.T) {
+	ctx := browser(t)
+	source := axe(t)
+	var text, address string
+	do(t, ctx, "first page", chromedp.Navigate(page+"/"), chromedp.WaitVisible(`table`), chromedp.Text(`.count`, &text))
+	if !strings.Contains(text, "changes") {
+		t.Errorf("the first page says %q", text)
+	}
+	picture(t, ctx, "search")
+	accessible(t, ctx, source, "search")
+
+	do(t, ctx, "search", chromedp.SetValue(`#q`, `tags:"pci-dss-6.3.2" AND changetrail.change.initiated_by:agent`), chromedp.Submit(`#q`), chromedp.WaitVisible(`.count`), chromedp.Location(&address), chromedp.Text(`.count strong`, &text))
+	if !strings.Contains(address, "pci-dss-6.3.2") || text != fmt.Sprint(total(t, `tags:"pci-dss-6.3.2" AND changetrail.change.initiated_by:agent`)) && text == "0" {
+		t.Errorf("the search leads to %s with %s changes", address, text)
+	}
+	before := text
+	do(t, ctx, "facet", chromedp.Click(`//details[summary[text()="Trigger"]]/summary`, chromedp.BySearch), chromedp.Click(`//details[summary[text()="Trigger"]]//a[span[text()="proven"]]`, chromedp.BySearch), chromedp.WaitVisible(`.chips a`), chromedp.Text(`.count strong`, &text))
+	if text == before {
+		t.Errorf("a facet narrows nothing: %s", text)
+	}
+	picture(t, ctx, "facet")
+
+	do(t, ctx, "change", chromedp.Click(`td a`), chromedp.WaitVisible(`.timeline`), chromedp.Text(`.answers`, &text))
+	for _, question := range []string{"Which scan output triggered the agent?", "Which alternatives did it consider and reject?", "Was it authorized to change that service?", "Who reviewed before merge?"} {
+		if !strings.Contains(text, question) {
+			t.Errorf("the page of a change does not ask: %s", question)
+		}
+	}
+	picture(t, ctx, "change")
+	accessible(t, ctx, source, "change")
+	var log string
+	do(t, ctx, "log", chromedp.AttributeValue(`#decided a.log`, "href", &log, nil))
+	if !strings.HasPrefix(log, "https://agents.acme.example/logs/run-") {
+		t.Errorf("the log of the agent is linked as %q", log)
+	}
+
+	do(t, ctx, "evidence", chromedp.Click(`#saw a.evidence`), chromedp.WaitVisible(`pre.file mark`), chromedp.Text(`pre.file mark`, &text))
+	picture(t, ctx, "evidence")
+	accessible(t, ctx, source, "evidence")
+	var named string
+	do(t, ctx, "finding", chromedp.Text(`section[aria-labelledby=found] dd`, &named))
+	if named == "" || text == "" {
+		t.Errorf("the evidence names %q and marks %q", named, text)
+	}
+
+	for _, p := range []string{"/queries", "/audit", "/nowhere", "/?q=tagz:a"} {
+		do(t, ctx, p, chromedp.Navigate(page+p), chromedp.WaitVisible(`main`))
+		accessible(t, ctx, source, p)
+	}
+	do(t, ctx, "queries", chromedp.Navigate(page+"/queries"), chromedp.WaitVisible(`table`))
+	picture(t, ctx, "queries")
+}
+
+func TestThePagesAreReadableInTheDarkAndOnATelephone(t *testing.T) {
+	ctx := browser(t)
+	source := axe(t)
+	do(t, ctx, "dark", emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}), chromedp.Navigate(page+"/"), chromedp.WaitVisible(`table`))
+	picture(t, ctx, "search-dark")
+	accessible(t, ctx, source, "search in the dark")
+	do(t, ctx, "change", chromedp.Click(`td a`), chromedp.WaitVisible(`.timeline`))
+	picture(t, ctx, "change-dark")
+	accessible(t, ctx, source, "change in the dark")
+	do(t, ctx, "narrow", emulation.SetEmulatedMedia(), chromedp.EmulateViewport(390, 844), chromedp.Reload(), chromedp.WaitVisible(`.timeline`))
+	picture(t, ctx, "change-narrow")
+	fits(t, ctx, "change")
+	do(t, ctx, "search", chromedp.Navigate(page+"/"), chromedp.WaitVisible(`table`))
+	picture(t, ctx, "search-narrow")
+	fits(t, ctx, "search")
+	accessible(t, ctx, source, "search on a narrow screen")
+}
+
+// fits fails where the page is wider than the screen.
+func fits(t *testing.T, ctx context.Context, name string) {
+	t.Helper()
+	var over int
+	var who string
+	do(t, ctx, "width of "+name, chromedp.Evaluate(`document.documentElement.scrollWidth - document.documentElement.clientWidth`, &over),
+		chromedp.Evaluate(`[...document.querySelectorAll("main *")].filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth && !e.closest(".scroll, .hidden, pre, details:not([open])")).slice(0, 5).map(e => e.outerHTML.slice(0, 80)).join("\n")`, &who))
+	if over > 0 {
+		t.Errorf("%s is %d pixels wider than the screen: %s", name, over, who)
+	}
+}
+
+func TestThePagesAreReadableWithoutScripts(t *testing.T) {
+	ctx := browser(t)
+	var text string
+	do(t, ctx, "search", emulation.SetScriptExecutionDisabled(true), chromedp.Navigate(page+"/?q=changetrail.gaps:self-approval"), chromedp.WaitVisible(`td a`), chromedp.Click(`td a`), chromedp.WaitVisible(`.timeline`), chromedp.Text(`.timeline`, &text))
+	if !strings.Contains(strings.ToLower(text), "merged") {
+		t.Errorf("the time line reads %.200q", text)
+	}
+}
+
+func TestTheSearchIsReachedAndCompletedByKeyboard(t *testing.T) {
+	ctx := browser(t)
+	var focused string
+	var completions int
+	do(t, ctx, "keyboard", chromedp.Navigate(page+"/"), chromedp.WaitVisible(`table`), chromedp.KeyEvent("/"), chromedp.Evaluate(`document.activeElement.id`, &focused),
+		chromedp.SetValue(`#q`, ""), // chromedp types the stroke that the page has taken for itself
+		chromedp.KeyEvent("changetrail.gaps:self"), chromedp.Sleep(2*time.Second), chromedp.Evaluate(`document.querySelectorAll("#completions option").length`, &completions))
+	if focused != "q" || completions == 0 {
+		t.Errorf("/ leads to %q, and %d completions are offered", focused, completions)
+	}
+}

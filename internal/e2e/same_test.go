@@ -1,0 +1,292 @@
+//go:build servers
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/go-json-experiment/json"
+	"go.opentelemetry.io/otel/metric/noop"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/demo"
+	"github.com/changetrail/changetrail/internal/standalone"
+	"github.com/changetrail/changetrail/policy"
+	"github.com/changetrail/changetrail/producer"
+	"github.com/changetrail/changetrail/query"
+	"github.com/changetrail/changetrail/schemas"
+	"github.com/changetrail/changetrail/sinks"
+	"github.com/changetrail/changetrail/sinks/bulk"
+	"github.com/changetrail/changetrail/sinks/local"
+	"github.com/changetrail/changetrail/stream"
+)
+
+// TestTheSameQueryFindsTheSameEverywhere asks the embedded index, OpenSearch and
+// Elasticsearch the same over the same 10,000 records; and the two engines once
+// more in their own reading of the text.
+func TestTheSameQueryFindsTheSameEverywhere(t *testing.T) {
+	x := embeddedRecords(t, 10_000)
+	p := newPipeline(t, "same")
+	var docs []sinks.Document
+	n := 0
+	put := func() {
+		for name, engine := range p.engines {
+			out, err := engine.Put(t.Context(), docs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, o := range out {
+				if o.Kind != sinks.Done {
+					t.Fatalf("%s: %s: %v", name, docs[i].ID, o)
+				}
+			}
+		}
+		docs = docs[:0]
+	}
+	if err := x.Each(t.Context(), func(d sinks.Document) error {
+		if !strings.HasPrefix(d.Index, "changetrail-record-") {
+			return nil
+		}
+		d.Index = schemas.RecordIndex(p.namespace, time.Now())
+		if docs = append(docs, d); len(docs) == 500 {
+			n += len(docs)
+			put()
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	n += len(docs)
+	put()
+	t.Logf("%d records", n)
+	for _, engine := range p.engines {
+		engine.Records = "changetrail-record-" + p.namespace + "-*"
+		post(t, strings.TrimSuffix("http://"+engines[engine.Name()].Address, "/")+"/"+engine.Records+"/_refresh", "")
+	}
+
+	saved, err := query.BuiltIn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts []string
+	for _, q := range saved {
+		texts = append(texts, q.Query)
+	}
+	texts = append(texts, generated(t, x, 150)...)
+	now := time.Now()
+	found := 0
+	for _, text := range texts {
+		where, err := query.Parse(text, x.Fields(), now)
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		request := query.Request{Where: where, Size: 10_000, Facets: []string{"changetrail.gaps", "service.name", "tags"}, Interval: 24 * time.Hour}
+		want, err := x.Search(t.Context(), request)
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		if want.Total > 0 && want.Total < n {
+			found++
+		}
+		for name, engine := range p.engines {
+			got, err := engine.Search(t.Context(), request)
+			if err != nil {
+				t.Fatalf("%q: %v", text, err)
+			}
+			if a, b := ids(want), ids(got); !slices.Equal(a, b) {
+				t.Errorf("%q: the embedded index finds %d, %s %d: %s", text, len(a), name, len(b), firstDifference(a, b))
+			}
+			if fmt.Sprint(want.Facets) != fmt.Sprint(got.Facets) {
+				t.Errorf("%q: facets differ:\n embedded %v\n %s %v", text, want.Facets, name, got.Facets)
+			}
+			if fmt.Sprint(want.Histogram) != fmt.Sprint(got.Histogram) {
+				t.Errorf("%q: histograms differ on %s", text, name)
+			}
+			if native := queryString(t, engine, text); native >= 0 && native != want.Total && !strings.Contains(text, "options.") && !strings.Contains(text, "verdicts.") {
+				t.Errorf("%q: the embedded index finds %d, query_string of %s %d", text, want.Total, name, native)
+			}
+		}
+	}
+	t.Logf("%d queries found some and not all, of %d", found, len(texts))
+	if found < 100 {
+		t.Errorf("only %d queries told anything apart", found)
+	}
+}
+
+func ids(r *query.Result) []string {
+	out := make([]string, len(r.Hits))
+	for i, h := range r.Hits {
+		out[i] = h.ID
+	}
+	return out
+}
+
+func firstDifference(a, b []string) string {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return fmt.Sprintf("at %d: %s and %s", i, a[i], b[i])
+		}
+	}
+	return "one is longer"
+}
+
+// queryString asks an engine to read the text itself, as Kibana does.
+func queryString(t *testing.T, engine *bulk.Server, text string) int {
+	t.Helper()
+	if text == "" {
+		text = "*"
+	}
+	body, _ := json.Marshal(map[string]any{"size": 0, "track_total_hits": true, "query": map[string]any{"query_string": map[string]any{"query": text, "fields": query.Defaults, "analyze_wildcard": true, "lenient": true}}})
+	status, answer, err := engine.Request(t.Context(), http.MethodPost, "/"+engine.Records+"/_search", body)
+	if err != nil || status != http.StatusOK {
+		t.Errorf("%q: %s reads it not: %d %v %.300s", text, engine.Name(), status, err, answer)
+		return -1
+	}
+	var res struct {
+		Hits struct {
+			Total struct {
+				Value int `json:"value"`
+			} `json:"total"`
+		} `json:"hits"`
+	}
+	if err := json.Unmarshal(answer, &res); err != nil {
+		t.Fatal(err)
+	}
+	return res.Hits.Total.Value
+}
+
+// embeddedRecords runs the embedded mode over a demo of n changes.
+func embeddedRecords(t *testing.T, n int) *local.Index {
+	t.Helper()
+	now := time.Now()
+	p, err := policy.Parse(demo.Policy(now.AddDate(0, 0, -76)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := controls.Parse(demo.Controls())
+	if err != nil {
+		t.Fatal(err)
+	}
+	topics := stream.Topics{Prefix: "changetrail"}
+	i, err := standalone.Start(context.WithoutCancel(t.Context()), standalone.Config{
+		Dir: t.TempDir(), Listen: "127.0.0.1:0", Topics: topics, Namespace: "default", Retention: 400 * 24 * time.Hour, Policy: p, Controls: m,
+		Log: slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelWarn})), Meter: noop.NewMeterProvider(), Tracer: tracenoop.NewTracerProvider(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = i.Close() })
+	g := demo.New(1, now)
+	g.Changes = n
+	publisher := newProducer(t, producer.Kafka(producer.KafkaConfig{Brokers: []string{i.Broker()}, Topic: topics.Events()}))
+	if err := g.Each(func(_ int, e []event.Event) error { return publisher.Publish(t.Context(), e...) }); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 5*time.Minute, func() error {
+		behind, err := i.Behind(t.Context(), topics)
+		if err == nil && behind > 0 {
+			err = fmt.Errorf("%d messages behind", behind)
+		}
+		return err
+	})
+	return i.Index
+}
+
+// generated makes queries of values that stand in the records.
+func generated(t *testing.T, x *local.Index, n int) []string {
+	t.Helper()
+	res, err := x.Search(t.Context(), query.Request{Where: query.All{}, Size: 2000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var docs []query.Doc
+	for _, h := range res.Hits {
+		d, err := query.ReadDoc(h.Doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		docs = append(docs, d)
+	}
+	r := rand.New(rand.NewPCG(5, 8))
+	all := x.Fields()
+	names := all.Names()
+	quote := func(s string) string { return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"` }
+	escape := func(s string) string {
+		var b strings.Builder
+		for _, c := range s {
+			if strings.ContainsRune(`+-=&|><!(){}[]^"~*?:\/ `, c) {
+				b.WriteByte('\\')
+			}
+			b.WriteRune(c)
+		}
+		return b.String()
+	}
+	var clause func(depth int, sign string) string
+	clause = func(depth int, sign string) string {
+		if depth < 3 && r.IntN(5) < 2 {
+			op := []string{" AND ", " OR ", " ", " AND NOT ", " OR NOT "}[r.IntN(5)]
+			first := []string{"", "", "", "+", "-"}[r.IntN(5)]
+			second := []string{"", "", "", "+", "-"}[r.IntN(5)]
+			if strings.HasSuffix(op, "NOT ") {
+				second = ""
+			}
+			return sign + "(" + clause(depth+1, first) + op + clause(depth+1, second) + ")"
+		}
+		f := all[names[r.IntN(len(names))]]
+		values := docs[r.IntN(len(docs))].Values(f.Name)
+		for len(values) == 0 || f.Kind == query.Text && len(query.Words(values[0])) == 0 || len(values[0]) < 2 && f.Kind == query.Keyword {
+			f = all[names[r.IntN(len(names))]]
+			values = docs[r.IntN(len(docs))].Values(f.Name)
+		}
+		v := values[r.IntN(len(values))]
+		switch f.Kind {
+		case query.Text:
+			words := query.Words(v)
+			i := r.IntN(len(words))
+			switch r.IntN(3) {
+			case 0:
+				return sign + f.Name + ":" + quote(strings.Join(words[i:min(len(words), i+1+r.IntN(3))], " "))
+			case 1:
+				return sign + f.Name + ":" + escape(words[i][:1]) + "*"
+			}
+			return sign + f.Name + ":" + escape(strings.ToUpper(words[i]))
+		case query.Date:
+			d := strings.SplitN(v, "T", 2)[0]
+			return sign + f.Name + ":" + []string{d, "[" + d[:7] + " TO *]", "{* TO " + d + "}", "[now-30d/d TO now]", ">=" + d, `"` + v + `"`}[r.IntN(6)]
+		case query.Number:
+			return sign + f.Name + ":" + []string{escape(v), ">" + v, "<=" + v, "[1 TO " + v + "}", "[* TO 5]"}[r.IntN(5)]
+		case query.Boolean:
+			return sign + f.Name + ":" + v
+		}
+		switch r.IntN(7) {
+		case 0:
+			return sign + f.Name + ":*"
+		case 1:
+			return sign + "_exists_:" + f.Name
+		case 2:
+			return sign + f.Name + ":" + escape(v[:len(v)/2]) + "*"
+		case 3:
+			return sign + f.Name + ":*" + escape(v[len(v)/2:])
+		case 4:
+			return sign + f.Name + ":[" + quote(v) + " TO *]"
+		case 5:
+			return sign + f.Name + ":(" + quote(v) + " OR nothing)"
+		}
+		return sign + f.Name + ":" + escape(v)
+	}
+	out := []string{"", "lodash", `"Command Injection"`, "payments AND critical", "-changetrail.change.state:open"}
+	for len(out) < n {
+		out = append(out, clause(0, ""))
+	}
+	return out
+}
