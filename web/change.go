@@ -111,7 +111,9 @@ func (s *server) change(w http.ResponseWriter, r *http.Request) error {
 	}
 	var stages []stage
 	for _, name := range replay.Stages {
-		stages = append(stages, stage{string(name), story.Of(name)})
+		if steps := story.Of(name); len(steps) > 0 {
+			stages = append(stages, stage{string(name), steps})
+		}
 	}
 	raw := jsontext.Value(bytes.Clone(story.Raw))
 	if err := raw.Indent(); err != nil {

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -112,6 +113,9 @@ func start(args ...string) (*process, error) {
 	broker, err := freeAddress()
 	if err != nil {
 		return nil, err
+	}
+	if i := slices.Index(args, "--broker"); i >= 0 {
+		broker = args[i+1]
 	}
 	p := &process{page: "http://" + listen, broker: broker, out: new(output), ended: make(chan error, 1)}
 	p.cmd = exec.Command(binary, append(args, "--listen", listen, "--broker", broker)...)
