@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -115,6 +116,27 @@ func (s *Store) Get(ctx context.Context, digest string) ([]byte, error) {
 		return nil, fmt.Errorf("blobs: %s: %s: %w; it was changed or cut short after it was written", s.where, digest, ErrCorrupt)
 	}
 	return b.Bytes(), nil
+}
+
+// Each hands the digest of every blob to f.
+func (s *Store) Each(ctx context.Context, f func(digest string) error) error {
+	list := s.bucket.List(&blob.ListOptions{Prefix: "sha256/"})
+	for {
+		o, err := list.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("blobs: %s: listing: %w", s.where, err)
+		}
+		digest := "sha256:" + path.Base(o.Key)
+		if _, err := keyOf(digest); err != nil {
+			continue // not one of ours
+		}
+		if err := f(digest); err != nil {
+			return err
+		}
+	}
 }
 
 // Digest returns the digest of content, sha256:hex.

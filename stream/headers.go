@@ -37,6 +37,11 @@ const (
 // one that came.
 const HeaderRerouted = "changetrail_rerouted"
 
+// AddHeader adds a header to r.
+func AddHeader(r *Record, key string, value []byte) {
+	r.Headers = append(r.Headers, kgo.RecordHeader{Key: key, Value: value})
+}
+
 // Header returns the value of a header, or nil.
 func Header(r *Record, key string) []byte {
 	for i := range r.Headers {

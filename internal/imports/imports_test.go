@@ -51,6 +51,7 @@ var rings = map[string]int{
 	"sinks/elasticsearch": 5,
 	"sinks/opensearch":    5,
 
+	"internal/archive":    6,
 	"internal/standalone": 6,
 
 	"cmd/changetrail":       7,

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/changetrail/changetrail/internal/archive"
+	"github.com/changetrail/changetrail/internal/standalone"
+	"github.com/changetrail/changetrail/stream"
+	"github.com/changetrail/changetrail/stream/embedded"
+)
+
+func (a *app) export() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "export FILE",
+		Short: "Write all events and their files to an archive",
+		Long: `Writes the events and the blobs of a pipeline to one file: of the folder that
+--data names, which nothing else may use then, or of the Kafka that --brokers
+names. Records are not in it: they are made again where the events arrive.`,
+		Example: `  changetrail export --data changetrail-data trail.gz
+  changetrail export --brokers kafka:9092 --blobs s3://evidence trail.gz`,
+		Args: exactlyOne("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			s, err := a.settings(cmd)
+			if err != nil {
+				return err
+			}
+			kafka, err := s.kafka()
+			if err != nil {
+				return misuse{err}
+			}
+			if cmd.Flags().Changed("data") {
+				broker, err := embedded.Start(filepath.Join(s.Local.Data, "broker"), "127.0.0.1:0")
+				if errors.Is(err, embedded.ErrInUse) {
+					return fmt.Errorf("%w; or leave it running and export with --brokers %s --blobs %s", err, s.Local.Broker, standalone.BlobDir(s.Local.Data))
+				}
+				if err != nil {
+					return err
+				}
+				defer broker.Close()
+				kafka, s.Blobs = stream.Config{Brokers: []string{broker.Address()}}, standalone.BlobDir(s.Local.Data)
+			}
+			partitions, err := stream.Partitions(cmd.Context(), kafka, s.topics())
+			if err != nil {
+				return err
+			}
+			store, err := s.blobStore(cmd.Context())
+			if err != nil {
+				return misuse{err}
+			}
+			if store != nil {
+				defer func() { _ = store.Close() }()
+			}
+			out, err := os.OpenFile(args[0], os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+			if err != nil {
+				return err
+			}
+			n, err := archive.Export(cmd.Context(), out, kafka, s.topics().Events(), partitions, store, func(n archive.Counts) {
+				fmt.Fprintf(cmd.ErrOrStderr(), "\r%d events, %d files", n.Events, n.Blobs)
+			})
+			fmt.Fprintln(cmd.ErrOrStderr())
+			if err := errors.Join(err, out.Sync(), out.Close()); err != nil {
+				return errors.Join(err, os.Remove(args[0])) // half an archive is of no use
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%d events and %d files are in %s.\n", n.Events, n.Blobs, args[0])
+			return nil
+		},
+	}
+	a.flag(cmd.Flags(), "data", "local.data", "folder of the embedded mode")
+	a.flag(cmd.Flags(), "blobs", "blobs", "where files are kept: a folder, or a URL as s3://bucket")
+	return cmd
+}
+
+func (a *app) importing() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "import FILE",
+		Short: "Publish the events of an archive",
+		Long: `Checks an archive that export wrote, then publishes its events to Kafka and puts
+its files into the blob store. The enricher there makes the records. Done twice it
+changes nothing: an event is known by its source and id.`,
+		Example: "  changetrail setup && changetrail import --brokers kafka:9092 --blobs s3://evidence trail.gz",
+		Args:    exactlyOne("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := a.settings(cmd)
+			if err != nil {
+				return err
+			}
+			kafka, err := s.kafka()
+			if err != nil {
+				return misuse{err}
+			}
+			in, err := os.Open(args[0])
+			if err != nil {
+				return misuse{err}
+			}
+			defer in.Close()
+			if _, err := archive.Check(in); err != nil {
+				return fmt.Errorf("%s: %w; nothing was published", args[0], err)
+			}
+			if _, err := in.Seek(0, 0); err != nil {
+				return err
+			}
+			partitions, err := stream.Partitions(cmd.Context(), kafka, s.topics())
+			if err != nil {
+				return err
+			}
+			store, err := s.blobStore(cmd.Context())
+			if err != nil {
+				return misuse{err}
+			}
+			if store != nil {
+				defer func() { _ = store.Close() }()
+			}
+			n, err := archive.Import(cmd.Context(), in, kafka, s.topics().Events(), partitions, store, func(n archive.Counts) {
+				fmt.Fprintf(cmd.ErrOrStderr(), "\r%d events, %d files", n.Events, n.Blobs)
+			})
+			fmt.Fprintln(cmd.ErrOrStderr())
+			if err != nil {
+				return fmt.Errorf("after %d events: %w; import again, what is there stays as it is", n.Events, err)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%d events and %d files were taken from %s.\n", n.Events, n.Blobs, args[0])
+			return nil
+		},
+	}
+	a.flag(cmd.Flags(), "blobs", "blobs", "where files are kept: a folder, or a URL as s3://bucket")
+	return cmd
+}

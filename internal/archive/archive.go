@@ -1,0 +1,225 @@
+// Package archive moves events, and the files that they name, from one pipeline
+// to another: from the embedded mode to Kafka, or back.
+//
+// An archive is gzip of JSON lines: a head, one line for each blob and event, and
+// an end with their numbers and the digest of all before it, so that one that
+// was cut off or changed is known. Events are the truth, records are made from
+// them again where they arrive.
+//
+// It imports blobs and stream.
+package archive
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/changetrail/changetrail/blobs"
+	"github.com/changetrail/changetrail/stream"
+)
+
+// A line of an archive; Kind says which members count.
+type line struct {
+	Kind string `json:"kind"` // head, blob, event or end
+
+	Version int       `json:"version,omitzero"` // head
+	Topic   string    `json:"topic,omitzero"`   // head
+	At      time.Time `json:"at,omitzero"`      // head, event: when it arrived
+
+	Content []byte `json:"content,omitzero"` // blob
+
+	Partition int32    `json:"partition,omitzero"` // event
+	Key       []byte   `json:"key,omitzero"`       // event
+	Value     []byte   `json:"value,omitzero"`     // event
+	Headers   []header `json:"headers,omitzero"`   // event
+
+	Events int    `json:"events,omitzero"` // end
+	Blobs  int    `json:"blobs,omitzero"`  // end
+	Digest string `json:"digest,omitzero"` // end
+}
+
+type header struct {
+	Key   string `json:"k"`
+	Value []byte `json:"v"`
+}
+
+const version = 1
+
+// Counts says what was moved.
+type Counts struct{ Events, Blobs int }
+
+// Export writes the events of a topic, and all blobs of a store, which may be
+// nil. progress is called now and then.
+func Export(ctx context.Context, out io.Writer, c stream.Config, topic string, partitions int32, store *blobs.Store, progress func(Counts)) (n Counts, err error) {
+	z := gzip.NewWriter(out)
+	sum := sha256.New()
+	write := func(l line) error {
+		text, err := json.Marshal(l)
+		if err != nil {
+			return err
+		}
+		text = append(text, '\n')
+		sum.Write(text)
+		_, err = z.Write(text)
+		return err
+	}
+	if err := write(line{Kind: "head", Version: version, Topic: topic, At: time.Now().UTC()}); err != nil {
+		return n, err
+	}
+	if store != nil {
+		if err := store.Each(ctx, func(digest string) error {
+			content, err := store.Get(ctx, digest)
+			if err != nil {
+				return err
+			}
+			n.Blobs++
+			return write(line{Kind: "blob", Content: content})
+		}); err != nil {
+			return n, err
+		}
+	}
+	for p := range partitions {
+		if _, err := stream.Scan(ctx, c, topic, p, -1, func(recs []*stream.Record) error {
+			for _, r := range recs {
+				l := line{Kind: "event", Partition: p, Key: r.Key, Value: r.Value, At: r.Timestamp.UTC()}
+				for _, h := range r.Headers {
+					l.Headers = append(l.Headers, header{h.Key, h.Value})
+				}
+				if err := write(l); err != nil {
+					return err
+				}
+				n.Events++
+			}
+			progress(n)
+			return nil
+		}); err != nil {
+			return n, err
+		}
+	}
+	digest := "sha256:" + hex.EncodeToString(sum.Sum(nil))
+	if err := write(line{Kind: "end", Events: n.Events, Blobs: n.Blobs, Digest: digest}); err != nil {
+		return n, err
+	}
+	return n, z.Close()
+}
+
+// ErrDamaged reports an archive that was cut off or changed.
+var ErrDamaged = errors.New("the archive is damaged")
+
+// Import publishes what an archive holds. Done again it changes nothing: events
+// are known by source and id. An archive must be checked before, with [Check].
+func Import(ctx context.Context, in io.Reader, c stream.Config, topic string, partitions int32, store *blobs.Store, progress func(Counts)) (n Counts, err error) {
+	w, err := stream.NewWriter(c)
+	if err != nil {
+		return n, err
+	}
+	defer w.Close()
+	place := stream.NewPartitioner(partitions)
+	var recs []*stream.Record
+	flush := func() error {
+		if len(recs) == 0 {
+			return nil
+		}
+		err := w.Append(ctx, recs...)
+		n.Events += len(recs)
+		recs = nil
+		progress(n)
+		return err
+	}
+	size := 0
+	err = read(in, func(l line) error {
+		switch l.Kind {
+		case "blob":
+			if store == nil {
+				return errors.New("the archive holds files and no blob store is configured: set blobs, as --blobs DIR")
+			}
+			n.Blobs++
+			_, err := store.Put(ctx, l.Content)
+			return err
+		case "event":
+			r := &stream.Record{Topic: topic, Partition: l.Partition % partitions, Key: l.Key, Value: l.Value}
+			if len(l.Key) > 0 {
+				r.Partition = place.Of(string(l.Key))
+			}
+			for _, h := range l.Headers {
+				stream.AddHeader(r, h.Key, h.Value)
+			}
+			recs = append(recs, r)
+			if size += len(l.Value); len(recs) < 1000 && size < 4<<20 {
+				return nil
+			}
+			size = 0
+			return flush()
+		}
+		return nil
+	})
+	if err == nil {
+		err = flush()
+	}
+	return n, err
+}
+
+// Check reads an archive to its end and says what it holds.
+func Check(in io.Reader) (n Counts, err error) {
+	err = read(in, func(l line) error {
+		switch l.Kind {
+		case "event":
+			n.Events++
+		case "blob":
+			n.Blobs++
+		}
+		return nil
+	})
+	return n, err
+}
+
+// read hands each line to f, and holds the end against what came before.
+func read(in io.Reader, f func(line) error) error {
+	z, err := gzip.NewReader(in)
+	if err != nil {
+		return fmt.Errorf("%w: it is no gzip file: %w", ErrDamaged, err)
+	}
+	b := bufio.NewReaderSize(z, 1<<20)
+	sum := sha256.New()
+	var n Counts
+	for number := 1; ; number++ {
+		text, err := b.ReadBytes('\n')
+		if err != nil {
+			return fmt.Errorf("%w: it ends at line %d, before its end: %w", ErrDamaged, number, err)
+		}
+		var l line
+		if err := json.Unmarshal(text, &l); err != nil {
+			return fmt.Errorf("%w: line %d: %w", ErrDamaged, number, err)
+		}
+		switch {
+		case number == 1 && (l.Kind != "head" || l.Version != version):
+			return fmt.Errorf("%w: line 1 is no head of version %d", ErrDamaged, version)
+		case l.Kind == "event":
+			n.Events++
+		case l.Kind == "blob":
+			n.Blobs++
+		case l.Kind == "end":
+			return ends(l, n, sum)
+		}
+		sum.Write(text)
+		if err := f(l); err != nil {
+			return err
+		}
+	}
+}
+
+func ends(l line, n Counts, sum hash.Hash) error {
+	if digest := "sha256:" + hex.EncodeToString(sum.Sum(nil)); l.Digest != digest || l.Events != n.Events || l.Blobs != n.Blobs {
+		return fmt.Errorf("%w: it holds %d events and %d blobs with digest %s, and says %d, %d and %s", ErrDamaged, n.Events, n.Blobs, digest, l.Events, l.Blobs, l.Digest)
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package archive_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/changetrail/changetrail/blobs"
+	"github.com/changetrail/changetrail/internal/archive"
+	"github.com/changetrail/changetrail/stream"
+	"github.com/changetrail/changetrail/stream/embedded"
+)
+
+var topics = stream.Topics{Prefix: "changetrail"}
+
+func pipeline(t *testing.T, partitions int32) (stream.Config, *blobs.Store) {
+	t.Helper()
+	b, err := embedded.Start(t.TempDir(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	c := stream.Config{Brokers: []string{b.Address()}}
+	admin, err := stream.NewAdmin(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	if _, err := admin.Ensure(t.Context(), topics.Specs(partitions, time.Hour), 1, false); err != nil {
+		t.Fatal(err)
+	}
+	s, err := blobs.Open(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return c, s
+}
+
+func quiet(archive.Counts) {}
+
+// messages returns what stands in the events, each as text, by key in order.
+func messages(t *testing.T, c stream.Config, partitions int32) map[string][]string {
+	t.Helper()
+	out := make(map[string][]string)
+	for p := range partitions {
+		if _, err := stream.Scan(t.Context(), c, topics.Events(), p, -1, func(recs []*stream.Record) error {
+			for _, r := range recs {
+				out[string(r.Key)] = append(out[string(r.Key)], fmt.Sprintf("%q %q", r.Value, r.Headers))
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
+}
+
+func TestWhatIsExportedIsImported(t *testing.T) {
+	from, fromBlobs := pipeline(t, 3)
+	to, toBlobs := pipeline(t, 5)
+	w, err := stream.NewWriter(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	place := stream.NewPartitioner(3)
+	for i := range 200 {
+		key := fmt.Sprintf("github.com/acme/service-%d", i%7)
+		r := &stream.Record{Topic: topics.Events(), Partition: place.Of(key), Key: []byte(key), Value: []byte{byte(i), 0, 0xff}}
+		stream.AddHeader(r, "ce_id", []byte(fmt.Sprint(i)))
+		if err := w.Append(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	digest, err := fromBlobs.Put(t.Context(), []byte("a report"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file bytes.Buffer
+	n, err := archive.Export(t.Context(), &file, from, topics.Events(), 3, fromBlobs, quiet)
+	if err != nil || n != (archive.Counts{Events: 200, Blobs: 1}) {
+		t.Fatal(n, err)
+	}
+	if n, err := archive.Check(bytes.NewReader(file.Bytes())); err != nil || n.Events != 200 {
+		t.Error(n, err)
+	}
+	if n, err := archive.Import(t.Context(), bytes.NewReader(file.Bytes()), to, topics.Events(), 5, toBlobs, quiet); err != nil || n.Events != 200 {
+		t.Fatal(n, err)
+	}
+	if content, err := toBlobs.Get(t.Context(), digest); err != nil || string(content) != "a report" {
+		t.Errorf("the file arrives as %q, %v", content, err)
+	}
+	want, got := messages(t, from, 3), messages(t, to, 5)
+	for key := range want {
+		if !slices.Equal(want[key], got[key]) {
+			t.Errorf("%s: %d messages, %d arrived or in another order", key, len(want[key]), len(got[key]))
+		}
+	}
+	for name, damaged := range map[string][]byte{
+		"cut off": file.Bytes()[:file.Len()/2], "empty": nil, "changed": flip(file.Bytes()), "something else": []byte("hello"),
+	} {
+		if _, err := archive.Check(bytes.NewReader(damaged)); !errors.Is(err, archive.ErrDamaged) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func flip(b []byte) []byte {
+	b = bytes.Clone(b)
+	b[len(b)/2] ^= 0x10
+	return b
+}
