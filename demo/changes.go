@@ -316,9 +316,13 @@ func (g *Generator) byPerson(at time.Time, n int) *plan {
 	}
 	type kind struct{ kind, title, file string }
 	k := pick(g.rnd, []kind{
-		{"code", "Show the total before the last step", "src/view"}, {"code", "Retry when the partner answers 503", "src/client"}, {"code", "Split the nightly job in two", "src/job"},
-		{"test", "Test the edge of the month", "test/month"}, {"configuration", "Raise the timeout to the directory", "config/service.yaml"},
-		{"documentation", "Say how to rotate the key", "docs/keys.md"}, {"dependency-update", "Update the framework", lockfiles[s.language]},
+		{"code", "Show the total before the last step", "src/view"},
+		{"code", "Retry when the partner answers 503", "src/client"},
+		{"code", "Split the nightly job in two", "src/job"},
+		{"test", "Test the edge of the month", "test/month"},
+		{"configuration", "Raise the timeout to the directory", "config/service.yaml"},
+		{"documentation", "Say how to rotate the key", "docs/keys.md"},
+		{"dependency-update", "Update the framework", lockfiles[s.language]},
 	})
 	p.kind, p.title, p.files = k.kind, k.title, []string{p.service.prefix + k.file}
 	p.open(p.asker, "human", "", at)

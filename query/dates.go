@@ -14,13 +14,12 @@ type span struct{ first, last int64 }
 // parseDate reads a date as the engines do: ISO 8601 with parts left out,
 // milliseconds since 1970, or date math as now-90d/d or 2026-11-12||+1M.
 func parseDate(s string, now time.Time) (span, error) {
-	base, math := s, ""
-	var at span
-	if rest, ok := strings.CutPrefix(s, "now"); ok {
-		at, math = instant(now), rest
-	} else {
-		base, math, _ = strings.Cut(s, "||")
+	math, ok := strings.CutPrefix(s, "now")
+	at := instant(now)
+	if !ok {
+		var base string
 		var err error
+		base, math, _ = strings.Cut(s, "||")
 		if at, err = parseISO(base); err != nil {
 			return span{}, err
 		}

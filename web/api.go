@@ -82,10 +82,8 @@ func (s *server) apiBlob(w http.ResponseWriter, r *http.Request) error {
 // on.
 func (s *server) complete(w http.ResponseWriter, r *http.Request) error {
 	text := r.URL.Query().Get("text")
-	start := strings.LastIndexAny(text, " (\t") + 1
-	head, word := text[:start], text[start:]
-	word = strings.TrimLeft(word, "+-!")
-	head = text[:len(text)-len(word)]
+	word := strings.TrimLeft(text[strings.LastIndexAny(text, " (\t")+1:], "+-!")
+	head := text[:len(text)-len(word)]
 	out := []string{}
 	if field, value, ok := strings.Cut(word, ":"); ok {
 		if f, known := s.fields[field]; known && f.Kind == query.Keyword && f.Nested == "" {

@@ -86,7 +86,7 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 		if err != nil {
 			return err
 		}
-		defer listener.Close()
+		defer func() { _ = listener.Close() }() // serving closes it, too
 		i, err := standalone.Start(ctx, standalone.Config{
 			Dir: s.Local.Data, Listen: s.Local.Broker, Topics: s.topics(), Namespace: s.Namespace, Retention: time.Duration(s.Retention),
 			Policy: p, Controls: m, Log: log, Meter: t.Meter, Tracer: t.Tracer,
@@ -108,11 +108,11 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 			case err := <-failed:
 				if err != nil {
 					cancel()
-					<-done
-					if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-						return nil
+					stopped := <-done
+					if errors.Is(err, context.Canceled) {
+						return stopped
 					}
-					return err
+					return errors.Join(err, stopped)
 				}
 			case err := <-done:
 				return err

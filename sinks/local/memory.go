@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"database/sql"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -51,16 +52,6 @@ func (p *posting) add(s uint32) {
 	}
 }
 
-func (p posting) bitmap() *roaring.Bitmap {
-	switch {
-	case p.all != nil:
-		return p.all
-	case p.first > 0:
-		return roaring.BitmapOf(p.first - 1)
-	}
-	return roaring.New()
-}
-
 // count returns in how many of the slots of b the term stands.
 func (p posting) count(b *roaring.Bitmap) int {
 	switch {
@@ -100,12 +91,7 @@ func (x *Index) catchUp(ctx context.Context) error {
 	if m.of == nil || len(m.slots)-len(m.of) > len(m.of)+spare {
 		m.reset()
 	}
-	rows, err := x.db.QueryContext(ctx, "SELECT r, n, id, at, terms, numbers FROM records WHERE n > ? ORDER BY n", m.n)
-	if err != nil {
-		return fmt.Errorf("index: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
+	return x.each(ctx, func(rows *sql.Rows) error {
 		var s slot
 		var n int64
 		var terms, numbers []byte
@@ -116,8 +102,8 @@ func (x *Index) catchUp(ctx context.Context) error {
 			return fmt.Errorf("index %s: record %s: %w", x.file, s.id, err)
 		}
 		m.n = n
-	}
-	return rows.Err()
+		return nil
+	}, "SELECT r, n, id, at, terms, numbers FROM records WHERE n > ? ORDER BY n", m.n)
 }
 
 func (m *memory) reset() {

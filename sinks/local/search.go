@@ -87,20 +87,14 @@ func (x *Index) All(ctx context.Context, where query.Node, f func(query.Hit) err
 
 // Values returns values of a field that begin with a prefix, for completion.
 func (x *Index) Values(ctx context.Context, field, prefix string, limit int) ([]string, error) {
-	rows, err := x.db.QueryContext(ctx, "SELECT value FROM terms WHERE field = ? AND value >= ? AND value < ? ORDER BY value LIMIT ?", x.fieldID[field], prefix, prefix+"\U0010ffff", limit)
-	if err != nil {
-		return nil, fmt.Errorf("index: %w", err)
-	}
-	defer rows.Close()
 	var out []string
-	for rows.Next() {
+	err := x.each(ctx, func(rows *sql.Rows) error {
 		var v string
-		if err := rows.Scan(&v); err != nil {
-			return nil, err
-		}
+		err := rows.Scan(&v)
 		out = append(out, v)
-	}
-	return out, rows.Err()
+		return err
+	}, "SELECT value FROM terms WHERE field = ? AND value >= ? AND value < ? ORDER BY value LIMIT ?", x.fieldID[field], prefix, prefix+"\U0010ffff", limit)
+	return out, err
 }
 
 // newest returns the slots of found from skip on, newest first.
@@ -199,22 +193,18 @@ func (x *Index) valuesOf(ctx context.Context, field int64) (map[int64]string, er
 	if m.valuesUpTo[field] >= m.n && known != nil {
 		return known, nil
 	}
-	rows, err := x.db.QueryContext(ctx, "SELECT id, value FROM terms WHERE field = ?", field)
-	if err != nil {
-		return nil, fmt.Errorf("index: %w", err)
-	}
-	defer rows.Close()
 	fresh := make(map[int64]string, len(known)) // readers may hold the one of before
-	for rows.Next() {
+	if err := x.each(ctx, func(rows *sql.Rows) error {
 		var id int64
 		var v string
-		if err := rows.Scan(&id, &v); err != nil {
-			return nil, fmt.Errorf("index: %w", err)
-		}
+		err := rows.Scan(&id, &v)
 		fresh[id] = v
+		return err
+	}, "SELECT id, value FROM terms WHERE field = ?", field); err != nil {
+		return nil, err
 	}
 	m.values[field], m.valuesUpTo[field] = fresh, m.n
-	return fresh, rows.Err()
+	return fresh, nil
 }
 
 // An evaluation turns a tree into the slots that it matches. Dead slots may be
@@ -287,25 +277,19 @@ func (e *evaluation) all(n query.Bool) (*roaring.Bitmap, error) {
 // terms returns the slots with any of the terms of a field that a condition on
 // the dictionary finds.
 func (e *evaluation) terms(condition string, f query.Field, args ...any) (*roaring.Bitmap, error) {
-	rows, err := e.db.QueryContext(e.ctx, "SELECT id FROM terms WHERE field = ? AND "+condition, append([]any{e.fieldID[f.Name]}, args...)...)
-	if err != nil {
-		return nil, fmt.Errorf("index: %w", err)
-	}
-	return e.unite(rows)
+	return e.unite("field = ? AND "+condition, append([]any{e.fieldID[f.Name]}, args...)...)
 }
 
-// unite returns the slots with any of the terms whose ids are in rows.
-func (e *evaluation) unite(rows *sql.Rows) (*roaring.Bitmap, error) {
-	defer rows.Close()
+// unite returns the slots with any of the terms that a condition finds.
+func (e *evaluation) unite(condition string, args ...any) (*roaring.Bitmap, error) {
 	out := roaring.New()
-	for rows.Next() {
+	err := e.each(e.ctx, func(rows *sql.Rows) error {
 		var id int64
-		if err := rows.Scan(&id); err != nil {
-			return nil, fmt.Errorf("index: %w", err)
-		}
+		err := rows.Scan(&id)
 		e.union(out, id)
-	}
-	return out, rows.Err()
+		return err
+	}, "SELECT id FROM terms WHERE "+condition, args...)
+	return out, err
 }
 
 func (e *evaluation) union(out *roaring.Bitmap, id int64) {
@@ -321,23 +305,17 @@ func (e *evaluation) union(out *roaring.Bitmap, id int64) {
 
 func (e *evaluation) wildcard(n query.Wildcard) (*roaring.Bitmap, error) {
 	prefix := n.Pattern.Prefix()
-	rows, err := e.db.QueryContext(e.ctx, "SELECT id, value FROM terms WHERE field = ? AND value >= ? AND value <= ?", e.fieldID[n.Field.Name], prefix, prefix+"\U0010ffff")
-	if err != nil {
-		return nil, fmt.Errorf("index: %w", err)
-	}
-	defer rows.Close()
 	out := roaring.New()
-	for rows.Next() {
+	err := e.each(e.ctx, func(rows *sql.Rows) error {
 		var id int64
 		var v string
-		if err := rows.Scan(&id, &v); err != nil {
-			return nil, fmt.Errorf("index: %w", err)
-		}
+		err := rows.Scan(&id, &v)
 		if n.Pattern.Match(v) {
 			e.union(out, id)
 		}
-	}
-	return out, rows.Err()
+		return err
+	}, "SELECT id, value FROM terms WHERE field = ? AND value >= ? AND value <= ?", e.fieldID[n.Field.Name], prefix, prefix+"\U0010ffff")
+	return out, err
 }
 
 // phrase looks for records with all of the words, then at how they stand.
@@ -396,11 +374,7 @@ func (e *evaluation) exists(f query.Field) (*roaring.Bitmap, error) {
 		}
 		return out, nil
 	}
-	rows, err := e.db.QueryContext(e.ctx, "SELECT id FROM terms WHERE field = ? AND value = ?", presence, f.Name)
-	if err != nil {
-		return nil, fmt.Errorf("index: %w", err)
-	}
-	return e.unite(rows)
+	return e.unite("field = ? AND value = ?", presence, f.Name)
 }
 
 func (e *evaluation) span(n query.Range) (*roaring.Bitmap, error) {

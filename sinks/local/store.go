@@ -132,20 +132,31 @@ func (x *Index) knowFields(ctx context.Context, create bool) error {
 			}
 		}
 	}
-	rows, err := x.db.QueryContext(ctx, "SELECT id, name FROM fields")
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	return x.each(ctx, func(rows *sql.Rows) error {
 		var id int64
 		var name string
-		if err := rows.Scan(&id, &name); err != nil {
+		err := rows.Scan(&id, &name)
+		x.fieldID[name] = id
+		return err
+	}, "SELECT id, name FROM fields")
+}
+
+// each hands every row of an answer to f.
+func (x *Index) each(ctx context.Context, f func(*sql.Rows) error, statement string, args ...any) error {
+	rows, err := x.db.QueryContext(ctx, statement, args...)
+	if err != nil {
+		return fmt.Errorf("index: %w", err)
+	}
+	defer func() { _ = rows.Close() }() // what went wrong is told by Err
+	for rows.Next() {
+		if err := f(rows); err != nil {
 			return err
 		}
-		x.fieldID[name] = id
 	}
-	return rows.Err()
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("index: %w", err)
+	}
+	return nil
 }
 
 // Close closes the index.
@@ -345,40 +356,26 @@ func (x *Index) Record(ctx context.Context, id string) (jsontext.Value, error) {
 
 // Events returns the events of a change in the order of their times.
 func (x *Index) Events(ctx context.Context, change string) ([]jsontext.Value, error) {
-	rows, err := x.db.QueryContext(ctx, "SELECT doc FROM documents WHERE change = ? AND name LIKE 'logs-%' ORDER BY at, id", change)
-	if err != nil {
-		return nil, fmt.Errorf("index: %w", err)
-	}
-	defer rows.Close()
 	var out []jsontext.Value
-	for rows.Next() {
+	err := x.each(ctx, func(rows *sql.Rows) error {
 		var doc []byte
-		if err := rows.Scan(&doc); err != nil {
-			return nil, err
-		}
+		err := rows.Scan(&doc)
 		out = append(out, doc)
-	}
-	return out, rows.Err()
+		return err
+	}, "SELECT doc FROM documents WHERE change = ? AND name LIKE 'logs-%' ORDER BY at, id", change)
+	return out, err
 }
 
 // Each hands every document of the index to f: with its index, its id and its
 // version, as Put takes them.
 func (x *Index) Each(ctx context.Context, f func(sinks.Document) error) error {
-	rows, err := x.db.QueryContext(ctx, "SELECT name, id, version, doc FROM documents UNION ALL SELECT name, id, version, doc FROM records")
-	if err != nil {
-		return fmt.Errorf("index: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
+	return x.each(ctx, func(rows *sql.Rows) error {
 		var d sinks.Document
 		if err := rows.Scan(&d.Index, &d.ID, &d.Version, &d.Body); err != nil {
 			return err
 		}
-		if err := f(d); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+		return f(d)
+	}, "SELECT name, id, version, doc FROM documents UNION ALL SELECT name, id, version, doc FROM records")
 }
 
 // Get returns one document and its version; nil where there is none.

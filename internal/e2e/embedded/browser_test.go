@@ -48,17 +48,17 @@ func browser(t *testing.T) context.Context {
 	return ctx
 }
 
-func do(t *testing.T, ctx context.Context, what string, actions ...chromedp.Action) {
+func do(ctx context.Context, t *testing.T, what string, actions ...chromedp.Action) {
 	t.Helper()
 	if err := chromedp.Run(ctx, actions...); err != nil {
 		t.Fatalf("%s: %v", what, err)
 	}
 }
 
-func picture(t *testing.T, ctx context.Context, name string) {
+func picture(ctx context.Context, t *testing.T, name string) {
 	t.Helper()
 	var png []byte
-	do(t, ctx, "screenshot "+name, chromedp.FullScreenshot(&png, 100))
+	do(ctx, t, "screenshot "+name, chromedp.FullScreenshot(&png, 100))
 	if err := os.MkdirAll(screenshots, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -83,10 +83,10 @@ func axe(t *testing.T) string {
 }
 
 // accessible fails where axe finds a serious or critical fault.
-func accessible(t *testing.T, ctx context.Context, source, name string) {
+func accessible(ctx context.Context, t *testing.T, source, name string) {
 	t.Helper()
 	var found string
-	do(t, ctx, "axe on "+name, chromedp.Evaluate(source+";0", nil), chromedp.Evaluate(`axe.run().then(r => JSON.stringify(r.violations.map(v => ({id: v.id, impact: v.impact, help: v.help, nodes: v.nodes.slice(0, 3).map(n => n.html.slice(0, 200) + " " + n.failureSummary)}))))`, &found, func(p *runtime.EvaluateParams) *runtime.EvaluateParams {
+	do(ctx, t, "axe on "+name, chromedp.Evaluate(source+";0", nil), chromedp.Evaluate(`axe.run().then(r => JSON.stringify(r.violations.map(v => ({id: v.id, impact: v.impact, help: v.help, nodes: v.nodes.slice(0, 3).map(n => n.html.slice(0, 200) + " " + n.failureSummary)}))))`, &found, func(p *runtime.EvaluateParams) *runtime.EvaluateParams {
 		return p.WithAwaitPromise(true)
 	}))
 	var violations []struct {
@@ -111,79 +111,79 @@ func TestAnAuditorClicksFromASearchToTheEvidence(t *testing.T) {
 	ctx := browser(t)
 	source := axe(t)
 	var text, address string
-	do(t, ctx, "first page", chromedp.Navigate(page+"/"), chromedp.WaitVisible(`table`), chromedp.Text(`.count`, &text))
+	do(ctx, t, "first page", chromedp.Navigate(page+"/"), chromedp.WaitVisible(`table`), chromedp.Text(`.count`, &text))
 	if !strings.Contains(text, "changes") {
 		t.Errorf("the first page says %q", text)
 	}
-	picture(t, ctx, "search")
-	accessible(t, ctx, source, "search")
+	picture(ctx, t, "search")
+	accessible(ctx, t, source, "search")
 
-	do(t, ctx, "search", chromedp.SetValue(`#q`, `tags:"pci-dss-6.3.2" AND changetrail.change.initiated_by:agent`), chromedp.Submit(`#q`), chromedp.WaitVisible(`.count`), chromedp.Location(&address), chromedp.Text(`.count strong`, &text))
+	do(ctx, t, "search", chromedp.SetValue(`#q`, `tags:"pci-dss-6.3.2" AND changetrail.change.initiated_by:agent`), chromedp.Submit(`#q`), chromedp.WaitVisible(`.count`), chromedp.Location(&address), chromedp.Text(`.count strong`, &text))
 	if !strings.Contains(address, "pci-dss-6.3.2") || text != fmt.Sprint(total(t, `tags:"pci-dss-6.3.2" AND changetrail.change.initiated_by:agent`)) && text == "0" {
 		t.Errorf("the search leads to %s with %s changes", address, text)
 	}
 	before := text
-	do(t, ctx, "facet", chromedp.Click(`//details[summary[text()="Trigger"]]/summary`, chromedp.BySearch), chromedp.Click(`//details[summary[text()="Trigger"]]//a[span[text()="proven"]]`, chromedp.BySearch), chromedp.WaitVisible(`.chips a`), chromedp.Text(`.count strong`, &text))
+	do(ctx, t, "facet", chromedp.Click(`//details[summary[text()="Trigger"]]/summary`, chromedp.BySearch), chromedp.Click(`//details[summary[text()="Trigger"]]//a[span[text()="proven"]]`, chromedp.BySearch), chromedp.WaitVisible(`.chips a`), chromedp.Text(`.count strong`, &text))
 	if text == before {
 		t.Errorf("a facet narrows nothing: %s", text)
 	}
-	picture(t, ctx, "facet")
+	picture(ctx, t, "facet")
 
-	do(t, ctx, "change", chromedp.Click(`td a`), chromedp.WaitVisible(`.timeline`), chromedp.Text(`.answers`, &text))
+	do(ctx, t, "change", chromedp.Click(`td a`), chromedp.WaitVisible(`.timeline`), chromedp.Text(`.answers`, &text))
 	for _, question := range []string{"Which scan output triggered the agent?", "Which alternatives did it consider and reject?", "Was it authorized to change that service?", "Who reviewed before merge?"} {
 		if !strings.Contains(text, question) {
 			t.Errorf("the page of a change does not ask: %s", question)
 		}
 	}
-	picture(t, ctx, "change")
-	accessible(t, ctx, source, "change")
+	picture(ctx, t, "change")
+	accessible(ctx, t, source, "change")
 	var log string
-	do(t, ctx, "log", chromedp.AttributeValue(`#decided a.log`, "href", &log, nil))
+	do(ctx, t, "log", chromedp.AttributeValue(`#decided a.log`, "href", &log, nil))
 	if !strings.HasPrefix(log, "https://agents.acme.example/logs/run-") {
 		t.Errorf("the log of the agent is linked as %q", log)
 	}
 
-	do(t, ctx, "evidence", chromedp.Click(`#saw a.evidence`), chromedp.WaitVisible(`pre.file mark`), chromedp.Text(`pre.file mark`, &text))
-	picture(t, ctx, "evidence")
-	accessible(t, ctx, source, "evidence")
+	do(ctx, t, "evidence", chromedp.Click(`#saw a.evidence`), chromedp.WaitVisible(`pre.file mark`), chromedp.Text(`pre.file mark`, &text))
+	picture(ctx, t, "evidence")
+	accessible(ctx, t, source, "evidence")
 	var named string
-	do(t, ctx, "finding", chromedp.Text(`section[aria-labelledby=found] dd`, &named))
+	do(ctx, t, "finding", chromedp.Text(`section[aria-labelledby=found] dd`, &named))
 	if named == "" || text == "" {
 		t.Errorf("the evidence names %q and marks %q", named, text)
 	}
 
 	for _, p := range []string{"/queries", "/audit", "/nowhere", "/?q=tagz:a"} {
-		do(t, ctx, p, chromedp.Navigate(page+p), chromedp.WaitVisible(`main`))
-		accessible(t, ctx, source, p)
+		do(ctx, t, p, chromedp.Navigate(page+p), chromedp.WaitVisible(`main`))
+		accessible(ctx, t, source, p)
 	}
-	do(t, ctx, "queries", chromedp.Navigate(page+"/queries"), chromedp.WaitVisible(`table`))
-	picture(t, ctx, "queries")
+	do(ctx, t, "queries", chromedp.Navigate(page+"/queries"), chromedp.WaitVisible(`table`))
+	picture(ctx, t, "queries")
 }
 
 func TestThePagesAreReadableInTheDarkAndOnATelephone(t *testing.T) {
 	ctx := browser(t)
 	source := axe(t)
-	do(t, ctx, "dark", emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}), chromedp.Navigate(page+"/"), chromedp.WaitVisible(`table`))
-	picture(t, ctx, "search-dark")
-	accessible(t, ctx, source, "search in the dark")
-	do(t, ctx, "change", chromedp.Click(`td a`), chromedp.WaitVisible(`.timeline`))
-	picture(t, ctx, "change-dark")
-	accessible(t, ctx, source, "change in the dark")
-	do(t, ctx, "narrow", emulation.SetEmulatedMedia(), chromedp.EmulateViewport(390, 844), chromedp.Reload(), chromedp.WaitVisible(`.timeline`))
-	picture(t, ctx, "change-narrow")
-	fits(t, ctx, "change")
-	do(t, ctx, "search", chromedp.Navigate(page+"/"), chromedp.WaitVisible(`table`))
-	picture(t, ctx, "search-narrow")
-	fits(t, ctx, "search")
-	accessible(t, ctx, source, "search on a narrow screen")
+	do(ctx, t, "dark", emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}), chromedp.Navigate(page+"/"), chromedp.WaitVisible(`table`))
+	picture(ctx, t, "search-dark")
+	accessible(ctx, t, source, "search in the dark")
+	do(ctx, t, "change", chromedp.Click(`td a`), chromedp.WaitVisible(`.timeline`))
+	picture(ctx, t, "change-dark")
+	accessible(ctx, t, source, "change in the dark")
+	do(ctx, t, "narrow", emulation.SetEmulatedMedia(), chromedp.EmulateViewport(390, 844), chromedp.Reload(), chromedp.WaitVisible(`.timeline`))
+	picture(ctx, t, "change-narrow")
+	fits(ctx, t, "change")
+	do(ctx, t, "search", chromedp.Navigate(page+"/"), chromedp.WaitVisible(`table`))
+	picture(ctx, t, "search-narrow")
+	fits(ctx, t, "search")
+	accessible(ctx, t, source, "search on a narrow screen")
 }
 
 // fits fails where the page is wider than the screen.
-func fits(t *testing.T, ctx context.Context, name string) {
+func fits(ctx context.Context, t *testing.T, name string) {
 	t.Helper()
 	var over int
 	var who string
-	do(t, ctx, "width of "+name, chromedp.Evaluate(`document.documentElement.scrollWidth - document.documentElement.clientWidth`, &over),
+	do(ctx, t, "width of "+name, chromedp.Evaluate(`document.documentElement.scrollWidth - document.documentElement.clientWidth`, &over),
 		chromedp.Evaluate(`[...document.querySelectorAll("main *")].filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth && !e.closest(".scroll, .hidden, pre, details:not([open])")).slice(0, 5).map(e => e.outerHTML.slice(0, 80)).join("\n")`, &who))
 	if over > 0 {
 		t.Errorf("%s is %d pixels wider than the screen: %s", name, over, who)
@@ -193,7 +193,7 @@ func fits(t *testing.T, ctx context.Context, name string) {
 func TestThePagesAreReadableWithoutScripts(t *testing.T) {
 	ctx := browser(t)
 	var text string
-	do(t, ctx, "search", emulation.SetScriptExecutionDisabled(true), chromedp.Navigate(page+"/?q=changetrail.gaps:self-approval"), chromedp.WaitVisible(`td a`), chromedp.Click(`td a`), chromedp.WaitVisible(`.timeline`), chromedp.Text(`.timeline`, &text))
+	do(ctx, t, "search", emulation.SetScriptExecutionDisabled(true), chromedp.Navigate(page+"/?q=changetrail.gaps:self-approval"), chromedp.WaitVisible(`td a`), chromedp.Click(`td a`), chromedp.WaitVisible(`.timeline`), chromedp.Text(`.timeline`, &text))
 	if !strings.Contains(strings.ToLower(text), "merged") {
 		t.Errorf("the time line reads %.200q", text)
 	}
@@ -203,7 +203,7 @@ func TestTheSearchIsReachedAndCompletedByKeyboard(t *testing.T) {
 	ctx := browser(t)
 	var focused string
 	var completions int
-	do(t, ctx, "keyboard", chromedp.Navigate(page+"/"), chromedp.WaitVisible(`table`), chromedp.KeyEvent("/"), chromedp.Evaluate(`document.activeElement.id`, &focused),
+	do(ctx, t, "keyboard", chromedp.Navigate(page+"/"), chromedp.WaitVisible(`table`), chromedp.KeyEvent("/"), chromedp.Evaluate(`document.activeElement.id`, &focused),
 		chromedp.Evaluate(`q.value = "", 0`, nil), // chromedp types the stroke that the page has taken for itself
 		chromedp.KeyEvent("changetrail.gaps:self"), chromedp.Sleep(2*time.Second), chromedp.Evaluate(`document.querySelectorAll("#completions option").length`, &completions))
 	if focused != "q" || completions == 0 {
