@@ -75,6 +75,13 @@ func TestCommandsFromSetupToShow(t *testing.T) {
 		t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	}
 	must(run("publish", filepath.Join(example, "pr-4829", "events.jsonl")), "published 6 events")
+	eventually(t, time.Minute, func() error { // so that the scan closes a gap that was open, rather than come in one transaction with the rest
+		out, err := command("show", "acme/payments#4829").CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("show: %w: %s", err, out)
+		}
+		return nil
+	})
 	must(run("attach", "scan", "--repository", "github.com/acme/payments", "--commit", "5e0c9d0a8f1b", filepath.Join(example, "pr-4829", "osv-scanner.json")), "52 findings, highest critical")
 	must(run("attach", "tests", "--change", "acme/payments#4829", "--commit", seedHead, "--name", "unit", filepath.Join(example, "pr-4829", "junit.xml")), "10 passed, 2 failed, 1 skipped")
 	eventually(t, time.Minute, func() error {
@@ -95,6 +102,31 @@ func TestCommandsFromSetupToShow(t *testing.T) {
 		}
 		return nil
 	})
+	must(run("replay", "acme/payments#4829"), "SAW", "DECIDED", "rejected", "10 passed, 2 failed", "jonas.k", "DEPLOYED")
+	must(run("query", `changetrail.change.number:4829 AND changetrail.trigger.found:true`, "-o", "csv", "--columns", "changetrail.change.id"), "github.com/acme/payments/pull/4829")
+	page := freeAddress(t)
+	pages := command("web", "--store", "opensearch", "--listen", page)
+	if err := pages.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 20*time.Second, func() error {
+		for path, want := range map[string]string{"/?q=changetrail.change.number:4829&since=": "acme/payments/pull/4829", "/changes/github.com/acme/payments/pull/4829": "Which alternatives did it consider and reject?", "/queries": "pci-6.3.2-agents"} {
+			res, err := http.Get("http://" + page + path)
+			if err != nil {
+				return err
+			}
+			body, _ := io.ReadAll(res.Body)
+			_ = res.Body.Close()
+			if res.StatusCode != http.StatusOK || !strings.Contains(string(body), want) {
+				return fmt.Errorf("%s answers %d without %q: %.500s", path, res.StatusCode, want, body)
+			}
+		}
+		return nil
+	})
+	_ = pages.Process.Signal(os.Interrupt)
+	if err := pages.Wait(); err != nil {
+		t.Errorf("web ends with %v", err)
+	}
 	must(run("policy", "explain", "--policy", filepath.Join(example, "policy.yaml"), "--change", "acme/payments#4829"),
 		"authentication in payments", "does not hold", "review-required, by default")
 	must(run("policy", "diff", "--policy", filepath.Join(example, "policy.yaml"), "--since", "87600h"), "0 of ", "changes of agents are decided otherwise")

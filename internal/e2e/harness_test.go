@@ -110,6 +110,8 @@ type pipeline struct {
 	namespace string
 	kafka     stream.Config
 	engines   map[string]*bulk.Server
+	policy    *policy.Policy // that of the example where nil
+	matrix    *controls.Matrix
 }
 
 const partitions = 4
@@ -180,7 +182,10 @@ func (p *pipeline) run(t *testing.T) {
 }
 
 func (p *pipeline) enricherConfig(t *testing.T, dir string, log *slog.Logger) enricher.Config {
-	pol, matrix := examplePolicy(t)
+	pol, matrix := p.policy, p.matrix
+	if pol == nil {
+		pol, matrix = examplePolicy(t)
+	}
 	return enricher.Config{
 		Kafka: p.kafka, Topics: p.topics, Namespace: p.namespace, StateDir: dir, Policy: pol, Controls: matrix, Log: log, Linger: 5 * time.Millisecond,
 	}

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -18,8 +19,10 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/demo"
+	"github.com/changetrail/changetrail/internal/archive"
 	"github.com/changetrail/changetrail/internal/standalone"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/producer"
@@ -35,7 +38,7 @@ import (
 // Elasticsearch the same over the same 10,000 records; and the two engines once
 // more in their own reading of the text.
 func TestTheSameQueryFindsTheSameEverywhere(t *testing.T) {
-	x := embeddedRecords(t, 10_000)
+	x := embeddedDemo(t, 10_000).Index
 	p := newPipeline(t, "same")
 	var docs []sinks.Document
 	n := 0
@@ -165,10 +168,9 @@ func queryString(t *testing.T, engine *bulk.Server, text string) int {
 	return res.Hits.Total.Value
 }
 
-// embeddedRecords runs the embedded mode over a demo of n changes.
-func embeddedRecords(t *testing.T, n int) *local.Index {
+// demoPolicy returns the policy and the matrix of the demo.
+func demoPolicy(t *testing.T, now time.Time) (*policy.Policy, *controls.Matrix) {
 	t.Helper()
-	now := time.Now()
 	p, err := policy.Parse(demo.Policy(now.AddDate(0, 0, -76)))
 	if err != nil {
 		t.Fatal(err)
@@ -177,29 +179,94 @@ func embeddedRecords(t *testing.T, n int) *local.Index {
 	if err != nil {
 		t.Fatal(err)
 	}
-	topics := stream.Topics{Prefix: "changetrail"}
+	return p, m
+}
+
+var (
+	demoEnd    = time.Now()
+	demoTopics = stream.Topics{Prefix: "changetrail"}
+)
+
+// embeddedDemo runs the embedded mode over a demo of n changes.
+func embeddedDemo(t *testing.T, n int) *standalone.Instance {
+	t.Helper()
+	p, m := demoPolicy(t, demoEnd)
 	i, err := standalone.Start(context.WithoutCancel(t.Context()), standalone.Config{
-		Dir: t.TempDir(), Listen: "127.0.0.1:0", Topics: topics, Namespace: "default", Retention: 400 * 24 * time.Hour, Policy: p, Controls: m,
+		Dir: t.TempDir(), Listen: "127.0.0.1:0", Topics: demoTopics, Namespace: "default", Retention: 400 * 24 * time.Hour, Policy: p, Controls: m,
 		Log: slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelWarn})), Meter: noop.NewMeterProvider(), Tracer: tracenoop.NewTracerProvider(),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = i.Close() })
-	g := demo.New(1, now)
+	g := demo.New(1, demoEnd)
 	g.Changes = n
-	publisher := newProducer(t, producer.Kafka(producer.KafkaConfig{Brokers: []string{i.Broker()}, Topic: topics.Events()}))
+	publisher := newProducer(t, producer.Kafka(producer.KafkaConfig{Brokers: []string{i.Broker()}, Topic: demoTopics.Events()}))
 	if err := g.Each(func(_ int, e []event.Event) error { return publisher.Publish(t.Context(), e...) }); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, 5*time.Minute, func() error {
-		behind, err := i.Behind(t.Context(), topics)
+		behind, err := i.Behind(t.Context(), demoTopics)
 		if err == nil && behind > 0 {
 			err = fmt.Errorf("%d messages behind", behind)
 		}
 		return err
 	})
-	return i.Index
+	return i
+}
+
+// TestMovingToKafkaMakesTheSameRecords exports from the embedded mode and imports
+// into a real Kafka with real engines behind it.
+func TestMovingToKafkaMakesTheSameRecords(t *testing.T) {
+	const changes = 200
+	i := embeddedDemo(t, changes)
+	p := newPipeline(t, "moved")
+	var file bytes.Buffer
+	out, err := archive.Export(t.Context(), &file, i.Kafka, demoTopics.Events(), standalone.Partitions, i.Blobs, func(archive.Counts) {})
+	if err != nil || out.Events < 5*changes || out.Blobs == 0 {
+		t.Fatal(out, err)
+	}
+	store, err := blobs.Open(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	in, err := archive.Import(t.Context(), &file, p.kafka, p.topics.Events(), partitions, store, func(archive.Counts) {})
+	if err != nil || in != out {
+		t.Fatal(in, out, err)
+	}
+	p.policy, p.matrix = demoPolicy(t, demoEnd)
+	p.run(t)
+	want := digests(t, i.Index)
+	for name, engine := range p.engines {
+		engine.Records = "changetrail-record-" + p.namespace + "-*"
+		eventually(t, 2*time.Minute, func() error {
+			got := digests(t, engine)
+			for id, digest := range want {
+				if got[id] != digest {
+					return fmt.Errorf("%s: %s has the digest %q, want %s; %d of %d records are there", name, id, got[id], digest, len(got), len(want))
+				}
+			}
+			return nil
+		})
+	}
+}
+
+// digests returns the evidence digest of every record of an index.
+func digests(t *testing.T, x interface {
+	All(context.Context, query.Node, func(query.Hit) error) error
+},
+) map[string]string {
+	t.Helper()
+	out := make(map[string]string)
+	if err := x.All(t.Context(), query.All{}, func(h query.Hit) error {
+		d, err := query.ReadDoc(h.Doc)
+		out[h.ID] = d.Text("changetrail.evidence_digest")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 // generated makes queries of values that stand in the records.
