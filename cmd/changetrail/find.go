@@ -86,6 +86,20 @@ func (s *Settings) openStore(ctx context.Context) (*store, error) {
 
 var _ web.Index = (*bulk.Server)(nil)
 
+// changeIn reads the name of a change and opens the store to look for it.
+func (a *app) changeIn(cmd *cobra.Command, name string) (record.ChangeID, *store, error) {
+	id, err := record.ParseChange(name)
+	if err != nil {
+		return "", nil, misuse{err}
+	}
+	s, err := a.settings(cmd)
+	if err != nil {
+		return "", nil, err
+	}
+	x, err := s.openStore(cmd.Context())
+	return id, x, err
+}
+
 // savedQueries are those that come with changetrail, and those of the file that
 // the setting queries names.
 func (s *Settings) savedQueries() ([]query.Saved, error) {
@@ -356,15 +370,7 @@ reads all of it back; --check does that again for a folder, at any time and offl
 			if check != "" {
 				return checkSaved(cmd, check)
 			}
-			id, err := record.ParseChange(args[0])
-			if err != nil {
-				return misuse{err}
-			}
-			s, err := a.settings(cmd)
-			if err != nil {
-				return err
-			}
-			x, err := s.openStore(cmd.Context())
+			id, x, err := a.changeIn(cmd, args[0])
 			if err != nil {
 				return err
 			}

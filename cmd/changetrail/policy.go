@@ -151,15 +151,7 @@ func (a *app) policyExplain() *cobra.Command {
 // recordedRequest returns what the policy is asked about a change that the
 // engine has a record of.
 func (a *app) recordedRequest(cmd *cobra.Command, change string) (policy.Request, error) {
-	id, err := record.ParseChange(change)
-	if err != nil {
-		return policy.Request{}, misuse{fmt.Errorf("--change: %w", err)}
-	}
-	s, err := a.settings(cmd)
-	if err != nil {
-		return policy.Request{}, err
-	}
-	x, err := s.openStore(cmd.Context())
+	id, x, err := a.changeIn(cmd, change)
 	if err != nil {
 		return policy.Request{}, err
 	}

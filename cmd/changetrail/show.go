@@ -26,15 +26,7 @@ func (a *app) show() *cobra.Command {
   changetrail show https://github.com/acme/payments/pull/4829 -o json`,
 		Args: exactlyOne("CHANGE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			id, err := record.ParseChange(args[0])
-			if err != nil {
-				return misuse{err}
-			}
-			s, err := a.settings(cmd)
-			if err != nil {
-				return err
-			}
-			x, err := s.openStore(cmd.Context())
+			id, x, err := a.changeIn(cmd, args[0])
 			if err != nil {
 				return err
 			}

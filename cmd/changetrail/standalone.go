@@ -159,6 +159,7 @@ func serve(ctx context.Context, l net.Listener, pages http.Handler) error {
 // A demoState is what the demo remembers of a folder that it filled.
 type demoState struct {
 	Seed     uint64    `json:"seed"`
+	Changes  int       `json:"changes"`
 	End      time.Time `json:"end"`
 	Complete bool      `json:"complete"`
 }
@@ -167,6 +168,7 @@ const demoFile = "demo.json"
 
 func (a *app) demo() *cobra.Command {
 	var seed uint64
+	var changes int
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -183,8 +185,11 @@ company is not. Delete the folder to begin again.`,
 			if err != nil {
 				return err
 			}
+			if changes < 1 {
+				return misuse{fmt.Errorf("--changes %d is below 1", changes)}
+			}
 			s.Local.Data = dir
-			state, err := readDemo(dir, demoState{Seed: seed, End: time.Now().UTC().Truncate(time.Second)})
+			state, err := readDemo(dir, demoState{Seed: seed, Changes: changes, End: time.Now().UTC().Truncate(time.Second)})
 			if err != nil {
 				return err
 			}
@@ -206,6 +211,7 @@ company is not. Delete the folder to begin again.`,
 		},
 	}
 	cmd.Flags().Uint64Var(&seed, "seed", 4829, "of the company; another seed is another company")
+	cmd.Flags().IntVar(&changes, "changes", demo.Changes, "of the company in ninety days; fewer than 2,000 have fewer of each gap")
 	cmd.Flags().StringVar(&dir, "data", "changetrail-demo", "folder of the demo's data")
 	a.localFlags(cmd)
 	return cmd
@@ -256,9 +262,11 @@ func fill(ctx context.Context, progress io.Writer, s *Settings, dir string, stat
 	}
 	defer func() { _ = p.Close(context.WithoutCancel(ctx)) }()
 	sent := 0
-	if err := demo.New(state.Seed, state.End).Each(func(changes int, events []event.Event) error {
+	company := demo.New(state.Seed, state.End)
+	company.Changes = state.Changes
+	if err := company.Each(func(changes int, events []event.Event) error {
 		sent += len(events)
-		fmt.Fprintf(progress, "\rpublishing ninety days: %d of %d changes, %d events", changes, demo.Changes, sent)
+		fmt.Fprintf(progress, "\rpublishing ninety days: %d of %d changes, %d events", changes, state.Changes, sent)
 		return p.Publish(ctx, events...)
 	}); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/internal/archive"
 	"github.com/changetrail/changetrail/internal/standalone"
 	"github.com/changetrail/changetrail/stream"
@@ -44,13 +46,9 @@ names. Records are not in it: they are made again where the events arrive.`,
 				defer broker.Close()
 				kafka, s.Blobs = stream.Config{Brokers: []string{broker.Address()}}, standalone.BlobDir(s.Local.Data)
 			}
-			partitions, err := stream.Partitions(cmd.Context(), kafka, s.topics())
+			partitions, store, err := s.ends(cmd.Context(), kafka)
 			if err != nil {
 				return err
-			}
-			store, err := s.blobStore(cmd.Context())
-			if err != nil {
-				return misuse{err}
 			}
 			if store != nil {
 				defer func() { _ = store.Close() }()
@@ -73,6 +71,18 @@ names. Records are not in it: they are made again where the events arrive.`,
 	a.flag(cmd.Flags(), "data", "local.data", "folder of the embedded mode")
 	a.flag(cmd.Flags(), "blobs", "blobs", "where files are kept: a folder, or a URL as s3://bucket")
 	return cmd
+}
+
+// ends returns how many partitions the events have, and the blob store, nil
+// where none is set: what an archive is made of, or goes to.
+func (s *Settings) ends(ctx context.Context, kafka stream.Config) (partitions int32, store *blobs.Store, err error) {
+	if partitions, err = stream.Partitions(ctx, kafka, s.topics()); err != nil {
+		return 0, nil, err
+	}
+	if store, err = s.blobStore(ctx); err != nil {
+		return 0, nil, misuse{err}
+	}
+	return partitions, store, nil
 }
 
 func (a *app) importing() *cobra.Command {
@@ -104,13 +114,9 @@ changes nothing: an event is known by its source and id.`,
 			if _, err := in.Seek(0, 0); err != nil {
 				return err
 			}
-			partitions, err := stream.Partitions(cmd.Context(), kafka, s.topics())
+			partitions, store, err := s.ends(cmd.Context(), kafka)
 			if err != nil {
 				return err
-			}
-			store, err := s.blobStore(cmd.Context())
-			if err != nil {
-				return misuse{err}
 			}
 			if store != nil {
 				defer func() { _ = store.Close() }()

@@ -3,12 +3,17 @@
 package e2e
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -38,7 +43,7 @@ import (
 // Elasticsearch the same over the same 10,000 records; and the two engines once
 // more in their own reading of the text.
 func TestTheSameQueryFindsTheSameEverywhere(t *testing.T) {
-	x := embeddedDemo(t, 10_000).Index
+	x := demoIndex(t, 10_000)
 	p := newPipeline(t, "same")
 	var docs []sinks.Document
 	n := 0
@@ -88,12 +93,15 @@ func TestTheSameQueryFindsTheSameEverywhere(t *testing.T) {
 	texts = append(texts, generated(t, x, 150)...)
 	now := time.Now()
 	found := 0
-	for _, text := range texts {
+	for i, text := range texts {
 		where, err := query.Parse(text, x.Fields(), now)
 		if err != nil {
 			t.Fatalf("%q: %v", text, err)
 		}
-		request := query.Request{Where: where, Size: 10_000, Facets: []string{"changetrail.gaps", "service.name", "tags"}, Interval: 24 * time.Hour}
+		request := query.Request{Where: where, Size: 500, Facets: []string{"changetrail.gaps", "service.name", "tags"}, Interval: 24 * time.Hour}
+		if i < len(saved) {
+			request.Size = 10_000 // all of them; of the others the first, and how many there are
+		}
 		want, err := x.Search(t.Context(), request)
 		if err != nil {
 			t.Fatalf("%q: %v", text, err)
@@ -106,8 +114,8 @@ func TestTheSameQueryFindsTheSameEverywhere(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%q: %v", text, err)
 			}
-			if a, b := ids(want), ids(got); !slices.Equal(a, b) {
-				t.Errorf("%q: the embedded index finds %d, %s %d: %s", text, len(a), name, len(b), firstDifference(a, b))
+			if a, b := ids(want), ids(got); want.Total != got.Total || !slices.Equal(a, b) {
+				t.Errorf("%q: the embedded index finds %d, %s %d: %s", text, want.Total, name, got.Total, firstDifference(a, b))
 			}
 			if fmt.Sprint(want.Facets) != fmt.Sprint(got.Facets) {
 				t.Errorf("%q: facets differ:\n embedded %v\n %s %v", text, want.Facets, name, got.Facets)
@@ -115,7 +123,10 @@ func TestTheSameQueryFindsTheSameEverywhere(t *testing.T) {
 			if fmt.Sprint(want.Histogram) != fmt.Sprint(got.Histogram) {
 				t.Errorf("%q: histograms differ on %s", text, name)
 			}
-			if native := queryString(t, engine, text); native >= 0 && native != want.Total && !strings.Contains(text, "options.") && !strings.Contains(text, "verdicts.") {
+			if inList(x.Fields(), text) {
+				continue // query_string does not look into lists of objects
+			}
+			if native := queryString(t, engine, text); native >= 0 && native != want.Total {
 				t.Errorf("%q: the embedded index finds %d, query_string of %s %d", text, want.Total, name, native)
 			}
 		}
@@ -124,6 +135,16 @@ func TestTheSameQueryFindsTheSameEverywhere(t *testing.T) {
 	if found < 100 {
 		t.Errorf("only %d queries told anything apart", found)
 	}
+}
+
+// inList tells whether a search names a field within a list of objects.
+func inList(fields query.Fields, text string) bool {
+	for name, f := range fields {
+		if f.Nested != "" && strings.Contains(text, name) {
+			return true
+		}
+	}
+	return false
 }
 
 func ids(r *query.Result) []string {
@@ -213,6 +234,36 @@ func embeddedDemo(t *testing.T, n int) *standalone.Instance {
 		return err
 	})
 	return i
+}
+
+// demoIndex returns the index that the command makes of a demo of n changes. It
+// runs as a process: the race detector makes SQLite several times slower.
+func demoIndex(t *testing.T, n int) *local.Index {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "data")
+	cmd := exec.Command(build(t), "demo", "--changes", fmt.Sprint(n), "--data", dir, "--listen", "127.0.0.1:0", "--broker", "127.0.0.1:0")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	filled := false
+	for lines := bufio.NewScanner(out); !filled && lines.Scan(); {
+		filled = strings.HasPrefix(lines.Text(), "Ctrl-C stops it")
+	}
+	_ = cmd.Process.Signal(os.Interrupt)
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	if err := cmd.Wait(); err != nil || !filled {
+		t.Fatalf("the demo ends with %v, filled: %t", err, filled)
+	}
+	x, err := local.Open(t.Context(), dir, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = x.Close() })
+	return x
 }
 
 // TestMovingToKafkaMakesTheSameRecords exports from the embedded mode and imports
