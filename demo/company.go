@@ -88,8 +88,13 @@ const (
 	stranger  = 5
 )
 
-// Policy returns the policy.yaml of the company, in force since a day.
-func Policy(since time.Time) []byte {
+// policyDays is for how many of the days the policy has been in force: less than
+// all, so that enough changes are older than it.
+const policyDays = 66
+
+// Policy returns the policy.yaml of the company whose changes end at a time.
+func Policy(end time.Time) []byte {
+	since := end.AddDate(0, 0, -policyDays)
 	var b strings.Builder
 	fmt.Fprintf(&b, "# The policy of the demo: who may change what, and whom that takes.\nsince: %s\nservices:\n", since.UTC().Format(time.RFC3339))
 	for _, s := range services() {

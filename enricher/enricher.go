@@ -40,6 +40,11 @@ type Config struct {
 	Linger      time.Duration // how long a batch may wait to fill
 	Compression string        // of what is written; lz4 where empty
 
+	// Resend sends for an event that is known already what was sent when it was
+	// new. It is for a broker whose transactions are not atomic when it is killed:
+	// the state that knows the event may be there while the rest is lost.
+	Resend bool
+
 	Log    *slog.Logger
 	Meter  metric.MeterProvider
 	Tracer trace.TracerProvider
@@ -177,6 +182,12 @@ func (e *Enricher) Apply(ctx context.Context, batch []*stream.Record) ([]*stream
 				continue
 			case repeat:
 				e.metrics.count(repeated, d.event.Type)
+				if e.conf.Resend {
+					if err := e.state.again(d.record.Partition, d.event, d.record.Timestamp, d.trace()); err != nil {
+						return nil, err
+					}
+					admitted = append(admitted, d)
+				}
 				continue
 			case conflict:
 				d.refusal = &schemas.Refusal{Reason: schemas.DuplicateID, Detail: "source and id are those of another event with other content; of the two the one with the earlier time stands. Give each event an id of its own"}
@@ -234,6 +245,9 @@ func (e *Enricher) fold() ([]*stream.Record, map[record.ChangeID]*record.Record,
 func (e *Enricher) revision(c *changeState, r *record.Record, t *touch) *stream.Record {
 	id := r.Trail.Change.ID
 	value := e.room.append(16<<10, func(b []byte) []byte { return schemas.Seal(b, r, c.revision+1, c.digest) })
+	if len(value) == 0 && t.again {
+		value = e.room.append(16<<10, func(b []byte) []byte { return schemas.Seal(b, r, c.revision, "") })
+	}
 	if len(value) == 0 {
 		return nil
 	}

@@ -62,7 +62,7 @@ func BenchmarkApply(b *testing.B) {
 	b.ReportMetric(float64(bytes)/float64(b.N), "bytes/op")
 }
 
-func benchEvents(b *testing.B, n int) []*stream.Record {
+func benchEvents(b testing.TB, n int) []*stream.Record {
 	g := workload.New(7, 200, time.Now().Add(-30*24*time.Hour))
 	partitioner := stream.NewPartitioner(4)
 	var out []*stream.Record

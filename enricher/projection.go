@@ -34,6 +34,7 @@ type touch struct {
 	partition int32
 	newest    time.Time // of the events that touched it
 	trace     []byte    // trace context of the last of them
+	again     bool      // the record is sent even if nothing in it changed
 }
 
 // An admission is what became of an event.
@@ -77,6 +78,25 @@ func (p *projection) admit(partition int32, e record.Event, arrived time.Time, t
 		}
 	}
 	return fresh, nil
+}
+
+// again touches what e touched when it was new.
+func (p *projection) again(partition int32, e record.Event, arrived time.Time, trace []byte) error {
+	if e.Change != "" {
+		if _, err := p.change(partition, e.Change); err != nil {
+			return err
+		}
+		p.touch(partition, e.Change, e.Time, trace)
+	}
+	for _, posting := range record.Postings(e) {
+		if err := p.post(partition, posting, arrived, trace); err != nil {
+			return err
+		}
+	}
+	for _, t := range p.work.touched {
+		t.again = true
+	}
+	return nil
 }
 
 // admitOnce notes the identity of an event that no list of facts will hold.

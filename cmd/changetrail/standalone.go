@@ -193,7 +193,7 @@ company is not. Delete the folder to begin again.`,
 			if err != nil {
 				return err
 			}
-			p, err := policy.Parse(demo.Policy(state.End.AddDate(0, 0, -76)))
+			p, err := policy.Parse(demo.Policy(state.End))
 			if err != nil {
 				return err
 			}
@@ -251,7 +251,7 @@ func fill(ctx context.Context, progress io.Writer, s *Settings, dir string, stat
 	if state.Complete {
 		return nil
 	}
-	for name, content := range map[string][]byte{"policy.yaml": demo.Policy(state.End.AddDate(0, 0, -76)), "controls.yaml": demo.Controls()} {
+	for name, content := range map[string][]byte{"policy.yaml": demo.Policy(state.End), "controls.yaml": demo.Controls()} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o640); err != nil {
 			return err
 		}

@@ -118,7 +118,7 @@ func TestEmbeddedIndex(t *testing.T) {
 func demoRecords(t *testing.T) (docs []sinks.Document) {
 	t.Helper()
 	now := time.Now()
-	p, err := companypolicy.Parse(demo.Policy(now.AddDate(0, 0, -76)))
+	p, err := companypolicy.Parse(demo.Policy(now))
 	if err != nil {
 		t.Fatal(err)
 	}

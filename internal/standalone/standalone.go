@@ -106,7 +106,7 @@ func Start(ctx context.Context, c Config) (_ *Instance, err error) {
 		return part("enricher", enricher.Run(ctx, enricher.Config{
 			Kafka: i.Kafka, Topics: c.Topics, Namespace: c.Namespace, StateDir: filepath.Join(c.Dir, "state"), Instance: "standalone",
 			Policy: c.Policy, Controls: c.Controls, Blobs: i.Blobs, EvidenceAge: 180 * 24 * time.Hour, MaxBatch: 2000, Linger: 50 * time.Millisecond,
-			Compression: "lz4", Log: c.Log.With("part", "enricher"), Meter: c.Meter, Tracer: c.Tracer,
+			Compression: "lz4", Resend: true, Log: c.Log.With("part", "enricher"), Meter: c.Meter, Tracer: c.Tracer,
 		}))
 	})
 	i.group.Go(func() error {

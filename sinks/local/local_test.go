@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/sinks"
@@ -90,5 +92,23 @@ func TestAFolderWithoutAnIndexIsRefusedWithWhatToDo(t *testing.T) {
 		t.Error("an empty folder was opened")
 	} else {
 		t.Log(err)
+	}
+}
+
+func TestTheSameRevisionWithOtherContentReplaces(t *testing.T) {
+	x := open(t, t.TempDir())
+	var got []string
+	for _, message := range []string{"one", "one", "two"} {
+		out, err := x.Put(t.Context(), []sinks.Document{doc("r", 1, fmt.Sprintf(`{"@timestamp":"2026-11-12T03:47:03Z","message":%q}`, message))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, out[0].Kind.String())
+	}
+	if diff := cmp.Diff([]string{"stored", "stale", "stored"}, got); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"r"}, find(t, x, "message:two")); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -247,6 +247,12 @@ type head struct {
 	} `json:"changetrail"`
 }
 
+// newer tells when a document replaces the one that is there. One of the same
+// revision and other content does, too: the embedded broker may lose the state
+// of a transaction and keep its records, and the enricher then uses the number
+// once more.
+const newer = "excluded.version > version OR (excluded.version = version AND version > 0 AND excluded.doc <> doc)"
+
 func (w *writer) put(d sinks.Document) (sinks.Outcome, error) {
 	kind := kindOf(d.Index)
 	m, ok := w.mappings[kind]
@@ -271,12 +277,12 @@ func (w *writer) put(d sinks.Document) (sinks.Outcome, error) {
 		w.n++
 		res, err = w.tx.ExecContext(w.ctx, `INSERT INTO records (n, id, version, name, at, terms, numbers, doc) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET n=excluded.n, version=excluded.version, name=excluded.name, at=excluded.at, terms=excluded.terms, numbers=excluded.numbers, doc=excluded.doc
-			WHERE excluded.version > version`,
+			WHERE `+newer,
 			w.n, d.ID, d.Version, d.Index, h.Timestamp.UnixMilli(), terms, numbers, d.Body)
 	} else {
 		res, err = w.tx.ExecContext(w.ctx, `INSERT INTO documents (name, id, version, change, at, doc) VALUES (?, ?, ?, ?, ?, ?)
 			ON CONFLICT (name, id) DO UPDATE SET version=excluded.version, change=excluded.change, at=excluded.at, doc=excluded.doc
-			WHERE excluded.version > version`,
+			WHERE `+newer,
 			d.Index, d.ID, d.Version, h.Trail.Change.ID, h.Timestamp.UnixMilli(), d.Body)
 	}
 	if err != nil {
