@@ -329,7 +329,7 @@ and in another terminal try
   # what no person reviewed, as CSV
   %[2]s query not-reviewed --store %[3]s -o csv
   # any question, in Lucene's syntax
-  %[2]s query 'changetrail.gaps:*-contradicted AND service.name:payments' --store %[3]s --since 30d
+  %[2]s query 'changetrail.gaps:*-contradicted AND changetrail.service.classification:critical' --store %[3]s --since 30d
 
 %[5]sCtrl-C stops it; the data stays in %[3]s.
 `, page, self, dir, example, embeddedFor)

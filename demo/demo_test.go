@@ -1,0 +1,121 @@
+package demo_test
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/go-json-experiment/json"
+
+	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/demo"
+	"github.com/changetrail/changetrail/enricher"
+	"github.com/changetrail/changetrail/policy"
+	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/stream"
+)
+
+// company folds the records of a demo that ends at a time.
+func company(t *testing.T, seed uint64, end time.Time) []*record.Record {
+	t.Helper()
+	p, err := policy.Parse(demo.Policy(end))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := controls.Parse(demo.Controls())
+	if err != nil {
+		t.Fatal(err)
+	}
+	heard := make(map[record.Repository][]record.Event)
+	err = demo.New(seed, end).Each(func(_ int, events []event.Event) error {
+		for _, e := range events {
+			value, err := json.Marshal(e)
+			if err != nil {
+				return err
+			}
+			d, err := enricher.Decode(&stream.Record{Value: value, Timestamp: end})
+			if err != nil {
+				return err
+			}
+			heard[d.Repository] = append(heard[d.Repository], d)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []*record.Record
+	for _, events := range heard {
+		seen := make(map[record.ChangeID]bool)
+		for _, e := range events {
+			if e.Change != "" && !seen[e.Change] {
+				seen[e.Change] = true
+				out = append(out, enricher.Fold(e.Change, events, p, m))
+			}
+		}
+	}
+	return out
+}
+
+// TestWheneverItIsStartedTheDemoShowsEachGapAndAnswersItsCommands: the days end
+// now, so weekends and nights fall elsewhere each time.
+func TestWheneverItIsStartedTheDemoShowsEachGapAndAnswersItsCommands(t *testing.T) {
+	ends := []time.Time{
+		time.Date(2026, 11, 23, 16, 40, 0, 0, time.UTC), // a Monday: much of the weekend waits for its review
+		time.Date(2026, 11, 28, 0, 5, 0, 0, time.UTC),   // a Saturday
+	}
+	for _, end := range ends {
+		t.Run(end.Format("Monday 15:04"), func(t *testing.T) {
+			t.Parallel()
+			records := company(t, 4829, end)
+			if n := len(records); n < demo.Changes*95/100 || n > demo.Changes {
+				t.Errorf("%d changes", n)
+			}
+			count := func(has func(*record.Record) bool) (n int) {
+				for _, r := range records {
+					if has(r) {
+						n++
+					}
+				}
+				return n
+			}
+			for _, gap := range record.Gaps() {
+				n := count(func(r *record.Record) bool { return slices.Contains(r.Trail.Gaps, gap) })
+				if n < 25 && gap != record.GapNoPolicy { // a company without a policy would have that one alone
+					t.Errorf("gap %s stands in %d changes", gap, n)
+				}
+			}
+			// The fifth of the commands that the demo prints.
+			if n := count(func(r *record.Record) bool {
+				return r.Trail.Service != nil && r.Trail.Service.Classification == "critical" && r.Timestamp.After(end.AddDate(0, 0, -30)) &&
+					slices.ContainsFunc(r.Trail.Gaps, func(g string) bool { return strings.HasSuffix(g, "-contradicted") })
+			}); n < 5 {
+				t.Errorf("%d critical changes of the last 30 days contradict their agent", n)
+			}
+		})
+	}
+}
+
+func TestTheSameSeedAndEndGiveTheSameEvents(t *testing.T) {
+	end := time.Date(2026, 11, 23, 16, 40, 0, 0, time.UTC)
+	tell := func(seed uint64) []byte {
+		var out bytes.Buffer
+		g := demo.New(seed, end)
+		g.Changes = 100
+		if err := g.Each(func(_ int, events []event.Event) error {
+			return json.MarshalWrite(&out, events)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return out.Bytes()
+	}
+	if !bytes.Equal(tell(1), tell(1)) {
+		t.Error("one seed told two stories")
+	}
+	if bytes.Equal(tell(1), tell(2)) {
+		t.Error("two seeds told one story")
+	}
+}
