@@ -4,7 +4,7 @@ GOLANGCI = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .PHONY: test fast servers lint fuzz bench generate
 
-test: fast servers lint
+test: fast lint servers
 
 fast:
 	go vet ./...

@@ -37,7 +37,7 @@ func TestKillingItLosesNothingThatWasAccepted(t *testing.T) {
 	seed, end := uint64(40), time.Now()
 	company := demo.New(seed, end)
 	company.Changes = 1200
-	files, err := os.MkdirTemp("", "changetrail-kill-")
+	files, err := os.MkdirTemp("", "changetrail-kill-") //nolint:usetesting // it stays where the test fails
 	if err != nil {
 		t.Fatal(err)
 	}
