@@ -24,6 +24,8 @@ var rings = map[string]int{
 	"evidence": 1,
 	"policy":   1,
 	"controls": 1,
+	"identity": 1,
+	"secrets":  1,
 
 	"blobs/cloud": 1,
 
@@ -78,7 +80,9 @@ var owners = map[string][]string{
 	"go.opentelemetry.io/otel/sdk":          {"internal/telemetry"},
 	"go.opentelemetry.io/contrib/exporters": {"internal/telemetry"},
 	"github.com/prometheus":                 {"internal/telemetry"},
-	"go.yaml.in/yaml":                       {"policy", "controls", "query", "cmd/changetrail"},
+	"go.yaml.in/yaml":                       {"policy", "controls", "query", "identity", "cmd/changetrail"},
+	"github.com/coreos/go-oidc":             {"identity"},
+	"github.com/zricethezav/gitleaks":       {"secrets"},
 }
 
 func TestImportsPointInwards(t *testing.T) {

@@ -1,0 +1,246 @@
+package identity
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// A Principal is who sent a request. At most one of Agent, Platform and Person
+// is set; none of them is whoever could connect.
+type Principal struct {
+	Name     string // of the credential
+	Agent    string // the agent that it is bound to
+	Platform string // code host, CI system, scanner
+	Person   string // account
+
+	Repositories []string // patterns of those it may speak of, as github.com/acme/*; all where empty
+	Rate         float64  // events a second; the gateway's default where 0
+}
+
+// MaySpeakOf reports whether p's events may be about a repository.
+func (p Principal) MaySpeakOf(repository string) bool {
+	repository = strings.ToLower(repository) // code hosts take both
+	for _, pattern := range p.Repositories {
+		pattern = strings.ToLower(pattern)
+		if ok, _ := path.Match(pattern, repository); ok {
+			return true
+		}
+		if group, ok := strings.CutSuffix(pattern, "/**"); ok && strings.HasPrefix(repository, group+"/") {
+			return true
+		}
+	}
+	return len(p.Repositories) == 0
+}
+
+// who is what each kind of credential says of its owner.
+type who struct {
+	Name         string   `yaml:"name"`
+	Agent        string   `yaml:"agent"`
+	Platform     string   `yaml:"platform"`
+	Person       string   `yaml:"person"`
+	Repositories []string `yaml:"repositories"`
+	Rate         float64  `yaml:"rate"`
+}
+
+func (w who) principal() Principal {
+	return Principal{w.Name, w.Agent, w.Platform, w.Person, w.Repositories, w.Rate}
+}
+
+func (w who) check() error {
+	n := 0
+	for _, s := range []string{w.Agent, w.Platform, w.Person} {
+		if s != "" {
+			n++
+		}
+	}
+	switch {
+	case w.Name == "":
+		return errors.New("it has no name")
+	case n != 1:
+		return errors.New("say who it is: one of agent, platform, person")
+	case w.Rate < 0:
+		return errors.New("rate is below 0")
+	}
+	for _, p := range w.Repositories {
+		if _, err := path.Match(p, ""); err != nil {
+			return fmt.Errorf("repositories: %q is no pattern, as github.com/acme/*", p)
+		}
+	}
+	return nil
+}
+
+// A token is one line of credentials.yaml under tokens.
+type token struct {
+	who     `yaml:",inline"`
+	SHA256  string    `yaml:"sha256"`
+	Expires time.Time `yaml:"expires"`
+}
+
+// A certificate is known by the subject or by one of the alternative names that
+// its issuer confirmed.
+type certificate struct {
+	who     `yaml:",inline"`
+	Subject string `yaml:"subject"` // common name
+	SAN     string `yaml:"san"`     // URI (spiffe://…), DNS name or mail address
+}
+
+type file struct {
+	Tokens       []token       `yaml:"tokens"`
+	Certificates []certificate `yaml:"certificates"`
+	OIDC         []issuer      `yaml:"oidc"`
+}
+
+// Credentials are those that a gateway knows.
+type Credentials struct {
+	tokens       map[[sha256.Size]byte]token
+	certificates []certificate
+	issuers      []issuer
+	now          func() time.Time
+}
+
+// Parse reads credentials.yaml; nothing is no credentials. Errors name each
+// mistake.
+func Parse(text []byte) (*Credentials, error) {
+	var f file
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	d.KnownFields(true)
+	if err := d.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("credentials: %w", err)
+	}
+	c := &Credentials{tokens: make(map[[sha256.Size]byte]token), certificates: f.Certificates, now: time.Now}
+	var errs []error
+	names := make(map[string]bool)
+	check := func(what string, i int, w who, more error) {
+		if err := errors.Join(w.check(), more); err != nil {
+			errs = append(errs, fmt.Errorf("credentials: %s[%d] %s: %w", what, i, w.Name, err))
+		}
+		if w.Name != "" && names[w.Name] {
+			errs = append(errs, fmt.Errorf("credentials: %s[%d]: the name %s stands twice", what, i, w.Name))
+		}
+		names[w.Name] = true
+	}
+	for i, t := range f.Tokens {
+		digest, err := hex.DecodeString(strings.TrimPrefix(t.SHA256, "sha256:"))
+		if err != nil || len(digest) != sha256.Size {
+			check("tokens", i, t.who, errors.New("sha256 is no SHA-256 in hex; changetrail gateway token prints one"))
+			continue
+		}
+		check("tokens", i, t.who, nil)
+		c.tokens[[sha256.Size]byte(digest)] = t
+	}
+	for i, t := range f.Certificates {
+		var err error
+		if (t.Subject == "") == (t.SAN == "") {
+			err = errors.New("say by what it is known: subject or san")
+		}
+		check("certificates", i, t.who, err)
+	}
+	for i := range f.OIDC {
+		check("oidc", i, f.OIDC[i].who, f.OIDC[i].prepare())
+	}
+	c.issuers = f.OIDC
+	return c, errors.Join(errs...)
+}
+
+// Any reports whether there are any.
+func (c *Credentials) Any() bool {
+	return len(c.tokens)+len(c.certificates)+len(c.issuers) > 0
+}
+
+// ErrNone reports a request without a credential.
+var ErrNone = errors.New("no credential: send Authorization: Bearer with a token, or a client certificate")
+
+// Authenticate tells who sent r. Its errors say what is wrong with the
+// credential, and nothing that helps to guess one.
+func (c *Credentials) Authenticate(r *http.Request) (Principal, error) {
+	if h := r.Header.Get("Authorization"); h != "" {
+		scheme, value, _ := strings.Cut(h, " ")
+		value = strings.TrimSpace(value)
+		if !strings.EqualFold(scheme, "Bearer") || value == "" {
+			return Principal{}, errors.New("the header Authorization is not of the form Bearer TOKEN")
+		}
+		if strings.Count(value, ".") == 2 && strings.HasPrefix(value, "eyJ") {
+			return c.byIssuer(r.Context(), value)
+		}
+		return c.byToken(value)
+	}
+	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
+		return c.byCertificate(r.TLS.PeerCertificates[0])
+	}
+	return Principal{}, ErrNone
+}
+
+func (c *Credentials) byToken(value string) (Principal, error) {
+	t, ok := c.tokens[sha256.Sum256([]byte(value))] // found by digest: how long it takes says nothing of the token
+	switch {
+	case !ok:
+		return Principal{}, errors.New("the token is unknown")
+	case !t.Expires.IsZero() && c.now().After(t.Expires):
+		return Principal{}, fmt.Errorf("the token %s expired on %s", t.Name, t.Expires.Format(time.DateOnly))
+	}
+	return t.principal(), nil
+}
+
+func (c *Credentials) byCertificate(cert *x509.Certificate) (Principal, error) {
+	names := append(append([]string{}, cert.DNSNames...), cert.EmailAddresses...)
+	for _, u := range cert.URIs {
+		names = append(names, u.String())
+	}
+	for _, k := range c.certificates {
+		if k.Subject != "" && k.Subject == cert.Subject.CommonName {
+			return k.principal(), nil
+		}
+		for _, n := range names {
+			if k.SAN != "" && k.SAN == n {
+				return k.principal(), nil
+			}
+		}
+	}
+	return Principal{}, fmt.Errorf("the certificate of %s is valid, and none of the credentials names it", cert.Subject)
+}
+
+func (c *Credentials) byIssuer(ctx context.Context, raw string) (Principal, error) {
+	claimed, err := claimedIssuer(raw)
+	if err != nil {
+		return Principal{}, err
+	}
+	var errs []error
+	for i := range c.issuers {
+		if c.issuers[i].Issuer != claimed {
+			continue
+		}
+		p, err := c.issuers[i].verify(ctx, raw)
+		if err == nil {
+			return p, nil
+		}
+		errs = append(errs, err)
+	}
+	if errs == nil {
+		return Principal{}, errors.New("the issuer of the OIDC token is none that is trusted here")
+	}
+	return Principal{}, errors.Join(errs...)
+}
+
+// NewToken returns a new token and the digest that stands for it in
+// credentials.yaml.
+func NewToken() (value, digest string) {
+	b := make([]byte, 32)
+	_, _ = rand.Read(b) // never fails
+	value = "ct_" + base64.RawURLEncoding.EncodeToString(b)
+	sum := sha256.Sum256([]byte(value))
+	return value, hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,211 @@
+package secrets
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/go-cmp/cmp"
+	"github.com/zricethezav/gitleaks/v8/detect"
+	"github.com/zricethezav/gitleaks/v8/report"
+)
+
+// Assembled here, so that scanners of this repository find nothing in it.
+var (
+	githubToken = "ghp" + "_" + "x7Kq2mVbT9sLw4RzNf1YcHp8DgJeA3uB6iOt"
+	awsKey      = "AKIA" + "Q3EGRBLGY5XEX2MP"
+	password    = "hunter7" + "Zq81kVx0Lw93"
+	privateKey  = "-----BEGIN " + "RSA PRIVATE KEY-----\n" + strings.Repeat("MIIEpAIBAAKCAQEA1c7z5Pad7OejecsQ0buwv\n", 4) + "-----END " + "RSA PRIVATE KEY-----"
+)
+
+func redactor(t testing.TB, mode Mode) *Redactor {
+	t.Helper()
+	r, err := New(mode, []byte("a key of the test"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func free(m string) bool { return m == "arguments" || m == "result" || m == "rationale" }
+
+func quote(s string) string {
+	b, _ := jsontext.AppendQuote(nil, s)
+	return string(b)
+}
+
+func TestSecretsAreReplacedWhereverAgentsWriteFreely(t *testing.T) {
+	for name, c := range map[string]struct {
+		data   string
+		secret string
+		rule   string
+	}{
+		"a token in a command":          {`{"tool":"Bash","arguments":{"command":"git push https://x:` + githubToken + `@github.com/acme/payments"}}`, githubToken, "github-pat"},
+		"a key deep in a result":        {`{"result":[{"env":["AWS_ACCESS_KEY_ID=` + awsKey + `"]}]}`, awsKey, "aws-access-token"},
+		"a private key over many lines": {`{"result":` + quote("cat id_rsa\n"+privateKey) + `}`, "MIIEpAIBAAKCAQEA1c7z5Pad7OejecsQ0buwv", "private-key"},
+		"a value that its name betrays": {`{"arguments":{"api_key":"` + password + `"}}`, password, "generic-api-key"},
+		"one that asks to be allowed":   {`{"rationale":"token ` + githubToken + ` gitleaks:allow"}`, githubToken, "github-pat"},
+		"in text that is escaped":       {`{"arguments":{"body":"{\"token\":\"` + githubToken + `\"}"}}`, githubToken, "github-pat"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, rules, err := redactor(t, Redacted).JSON([]byte(c.data), free)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(string(out), c.secret) || !strings.Contains(string(out), "[redacted:"+c.rule+":") {
+				t.Errorf("it became %s", out)
+			}
+			if !jsontext.Value(out).IsValid() {
+				t.Errorf("it is no JSON: %s", out)
+			}
+			if len(rules) == 0 || rules[0] != c.rule {
+				t.Errorf("rules are %v, want %s", rules, c.rule)
+			}
+		})
+	}
+}
+
+func TestWhatIsJoinedByIsNeverChanged(t *testing.T) {
+	for name, data := range map[string]string{
+		"a commit, a digest, an account":      `{"agent":{"id":"dependency-shepherd-81xQz"},"author":"q8Zk1vTx-Lw93mB","commit_sha":"2d711642b726b04401627ca9fbac32f5c8530fb1","token":"sha256:` + strings.Repeat("9f86d081", 8) + `"}`,
+		"a commit within arguments":           `{"arguments":{"key":"2d711642b726b04401627ca9fbac32f5c8530fb1","auth":"0b8e3a8c-8f7e-4f0e-9d39-5d5b2a1c7e11"}}`,
+		"a secret in a member that is joined": `{"branch":"` + githubToken + `"}`,
+		"nothing at all":                      `{ "tool" : "go test" }`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, rules, err := redactor(t, Redacted).JSON([]byte(data), free)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want, got jsontext.Value = jsontext.Value(data), out
+			_, _ = want.Canonicalize(), got.Canonicalize()
+			if diff := cmp.Diff(string(want), string(got)); diff != "" || len(rules) > 0 {
+				t.Errorf("rules %v (-want +got):\n%s", rules, diff)
+			}
+		})
+	}
+}
+
+func TestTheModesKeepMoreOrLess(t *testing.T) {
+	data := `{"tool":"Bash","arguments":{"token":"` + githubToken + `"},"result":"ok","rationale":"` + awsKey + `"}`
+	for mode, want := range map[Mode]string{
+		Full:         data,
+		MetadataOnly: `{"tool":"Bash","rationale":"[redacted:aws-access-token:MARK]"}`,
+		Redacted:     `{"tool":"Bash","arguments":{"token":"[redacted:github-pat:MARK]"},"result":"ok","rationale":"[redacted:aws-access-token:MARK]"}`,
+	} {
+		out, _, err := redactor(t, mode).JSON([]byte(data), free)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := string(out)
+		for _, rule := range []string{"github-pat:", "aws-access-token:"} {
+			if i := strings.Index(got, "[redacted:"+rule); i >= 0 {
+				at := i + len("[redacted:"+rule)
+				got = got[:at] + "MARK" + got[at+16:]
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", mode, diff)
+		}
+	}
+	if _, err := ParseMode("some"); err == nil {
+		t.Error("a mode that is none is taken")
+	}
+}
+
+func TestTheSameSecretHasTheSameMarkerUnderOneKey(t *testing.T) {
+	one, _ := redactor(t, Redacted).Text("token " + githubToken)
+	two, _ := redactor(t, Redacted).Text("again " + githubToken)
+	if a, b := one[strings.Index(one, "["):], two[strings.Index(two, "["):]; a != b {
+		t.Errorf("%s and %s", a, b)
+	}
+	other, err := New(Redacted, []byte("another key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if three, _ := other.Text("token " + githubToken); three == one {
+		t.Error("another key gives the same marker")
+	}
+}
+
+func FuzzJSON(f *testing.F) {
+	f.Add(`{"arguments":{"token":"` + githubToken + `"}}`)
+	f.Add(`[1,"` + awsKey + `",null,{"a":[]}]`)
+	f.Add(`{"a":`)
+	r := redactor(f, Redacted)
+	f.Fuzz(func(t *testing.T, data string) {
+		out, _, err := r.JSON([]byte(data), nil)
+		if err == nil && jsontext.Value(data).IsValid() && !jsontext.Value(out).IsValid() {
+			t.Errorf("%q became %q", data, out)
+		}
+	})
+}
+
+func BenchmarkCleanEvent(b *testing.B) {
+	r := redactor(b, Redacted)
+	data := []byte(`{"agent":{"id":"agent-bot-3000","provider":"anthropic"},"tool":"run_tests","arguments":{"command":"go test ./... -run TestAll -count=1"},"result":"` + strings.Repeat("ok  github.com/acme/payments/internal/ledger 0.342s coverage: 81.2% of statements ", 22) + `"}`)
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		if _, _, err := r.JSON(data, free); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// TestNoSecretIsMissedThatGitleaksFinds holds the shortcuts against gitleaks
+// itself, over texts made from the names, the separators and the values that its
+// rules look for.
+func TestNoSecretIsMissedThatGitleaksFinds(t *testing.T) {
+	whole, err := detect.NewDetectorDefaultConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole.IgnoreGitleaksAllow = true
+	r := redactor(t, Redacted)
+	rnd := rand.New(rand.NewPCG(1, 2))
+	var words []string
+	for k := range whole.Config.Keywords {
+		words = append(words, k)
+	}
+	slices.Sort(words)
+	const alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/_-=.ſ\u212a"
+	value := func() string {
+		var b strings.Builder
+		letters := []rune(alphabet)[:[]int{26, 62, 64, 68, 70}[rnd.IntN(5)]]
+		for range []int{4, 10, 16, 20, 24, 32, 36, 40, 64, 90}[rnd.IntN(10)] {
+			b.WriteRune(letters[rnd.IntN(len(letters))])
+		}
+		return b.String()
+	}
+	known := []string{githubToken, awsKey, password, privateKey, "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P"}
+	finds := 0
+	for range 6000 {
+		var b strings.Builder
+		for range 1 + rnd.IntN(6) {
+			switch rnd.IntN(6) {
+			case 0:
+				b.WriteString(known[rnd.IntN(len(known))])
+			case 1, 2:
+				b.WriteString(words[rnd.IntN(len(words))])
+			case 3, 4:
+				b.WriteString(value())
+			default:
+				b.WriteString([]string{"kind: Secret\ndata:\n  a: ", "the ", "AUTH", "my-api-Key", "Token\t"}[rnd.IntN(5)])
+			}
+			b.WriteString([]string{" ", "=", ": ", "='", `":"`, " => ", "\n", ",", ""}[rnd.IntN(9)])
+		}
+		text := b.String()
+		for _, f := range whole.DetectString(text) {
+			finds++
+			if !slices.ContainsFunc(r.rules.find(text), func(g report.Finding) bool { return g.Secret == f.Secret }) {
+				t.Fatalf("%s is not found by %s in %q", f.Secret, f.RuleID, text)
+			}
+		}
+	}
+	if finds < 1000 {
+		t.Errorf("gitleaks found %d secrets: this test tells little", finds)
+	}
+	t.Logf("%d secrets", finds)
+}
