@@ -20,6 +20,7 @@ const Days = 90
 
 // Sources of events: each platform speaks under its own name.
 const (
+	gatewayOf = "/acme/gateway"
 	codeHost  = "/acme/github"
 	ci        = "/acme/github-actions"
 	scanners  = "/acme/scanners"
@@ -58,7 +59,7 @@ type plan struct {
 	tests                                        []*item
 	actions                                      []*item
 	reviews                                      []*item
-	merged, deployed                             *item
+	merged, deployed, impostor                   *item
 }
 
 // A Generator makes the changes.
@@ -401,7 +402,7 @@ func nextWorkday(t time.Time, r *rand.Rand) time.Time {
 
 // tell turns a plan into events; what would lie in the future has not happened.
 func (g *Generator) tell(p *plan) []event.Event {
-	items := slices.Concat([]*item{p.scan, p.leave, p.decision}, p.actions, []*item{p.opened, p.updated}, p.tests, p.reviews, []*item{p.gate, p.merged, p.deployed})
+	items := slices.Concat([]*item{p.scan, p.leave, p.decision}, p.actions, []*item{p.opened, p.updated}, p.tests, p.reviews, []*item{p.gate, p.impostor, p.merged, p.deployed})
 	items = slices.DeleteFunc(items, func(i *item) bool { return i == nil || i.at.After(g.end) })
 	slices.SortStableFunc(items, func(a, b *item) int { return a.at.Compare(b.at) })
 	out := make([]event.Event, 0, len(items))

@@ -214,5 +214,8 @@ var flaws = []flaw{
 			p.log().Trigger.Severity = "low"
 		}
 	}},
+	{gap: record.GapIdentityContradicted, part: inClaims, apply: func(p *plan) {
+		p.impostor = &item{gatewayOf, true, p.merged.at.Add(-30 * time.Minute), &record.IdentityRefused{Agent: p.agent.ID, Credential: "laptop-of-" + p.asker, EventType: record.TypeDecisionRecorded}}
+	}},
 	{gap: record.GapVerdictContradicted, part: inClaims, service: reviewed, apply: func(p *plan) { p.log().Authorization.Verdict = "autonomous" }},
 }

@@ -42,7 +42,7 @@ func TestReportsAndLargeDataLieInTheBlobStore(t *testing.T) {
 	event := func(ref string) *stream.Record {
 		return &stream.Record{Timestamp: time.Now(), Value: []byte(`{"specversion":"1.0","id":"1","source":"/ci","type":"` + record.TypeScanCompleted + `","subject":"acme/payments#1","dataref":"` + ref + `"}`)}
 	}
-	d, err := decode(t.Context(), event(ref), store)
+	d, err := decode(t.Context(), event(ref), store, nil)
 	if err != nil || d.refusal != nil {
 		t.Fatalf("%v, %v", err, d.refusal)
 	}
@@ -77,14 +77,14 @@ func TestReportsAndLargeDataLieInTheBlobStore(t *testing.T) {
 		"what is there is no": {must(store.Put(t.Context(), []byte("prose"))), store, schemas.NotJSON},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, err := decode(t.Context(), event(c.ref), c.store)
+			d, err := decode(t.Context(), event(c.ref), c.store, nil)
 			if err != nil || d.refusal == nil || d.refusal.Reason != c.want {
 				t.Errorf("%v, %v", err, d.refusal)
 			}
 		})
 	}
 	// A store that cannot be reached is no fault of the event.
-	if d, err := decode(t.Context(), event(ref), away{}); err == nil || d.refusal != nil {
+	if d, err := decode(t.Context(), event(ref), away{}, nil); err == nil || d.refusal != nil {
 		t.Errorf("%v, %v", err, d.refusal)
 	}
 }

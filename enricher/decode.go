@@ -29,17 +29,17 @@ type decodedEvent struct {
 // decodeAll reads a batch. Reading is the larger part of the work and needs no
 // order, so all cores do it. An error is one of the blob store: what is wrong
 // with an event is its refusal.
-func decodeAll(ctx context.Context, batch []*stream.Record, store Blobs) ([]decodedEvent, error) {
+func decodeAll(ctx context.Context, batch []*stream.Record, store Blobs, stamp []byte) ([]decodedEvent, error) {
 	out := make([]decodedEvent, len(batch))
 	err := parallel(len(batch), func(i int) error {
 		var err error
-		out[i], err = decode(ctx, batch[i], store)
+		out[i], err = decode(ctx, batch[i], store, stamp)
 		return err
 	})
 	return out, err
 }
 
-func decode(ctx context.Context, r *stream.Record, store Blobs) (d decodedEvent, err error) {
+func decode(ctx context.Context, r *stream.Record, store Blobs, stamp []byte) (d decodedEvent, err error) {
 	d.record = r
 	defer func() { // a bug met on one event must not stop the partition
 		if p := recover(); p != nil {
@@ -47,7 +47,7 @@ func decode(ctx context.Context, r *stream.Record, store Blobs) (d decodedEvent,
 			d.refusal = &schemas.Refusal{Reason: schemas.Internal, Detail: fmt.Sprintf("reading it failed: %v; this is a bug in changetrail, please report it", p)}
 		}
 	}()
-	if err := d.read(ctx, store); err != nil {
+	if err := d.read(ctx, store, stamp); err != nil {
 		var unreachable *storeError
 		if errors.As(err, &unreachable) {
 			return d, err
@@ -66,7 +66,7 @@ type storeError struct{ error }
 
 func (e *storeError) Unwrap() error { return e.error }
 
-func (d *decodedEvent) read(ctx context.Context, store Blobs) error {
+func (d *decodedEvent) read(ctx context.Context, store Blobs, stamp []byte) error {
 	if n := len(d.record.Value); n > schemas.MaxEventSize {
 		return schemas.Refuse(schemas.TooLarge, "%d bytes, at most %d are read; put large data elsewhere and name it in dataref", n, schemas.MaxEventSize)
 	}
@@ -82,6 +82,7 @@ func (d *decodedEvent) read(ctx context.Context, store Blobs) error {
 	if d.event, err = schemas.Decode(d.env, d.record.Key, d.record.Timestamp); err != nil {
 		return err
 	}
+	d.event.Tier = schemas.TierOf(stamp, d.env)
 	file, err := readReport(d.event.Fact)
 	if err != nil {
 		return err

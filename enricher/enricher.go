@@ -35,6 +35,10 @@ type Config struct {
 	Controls  *controls.Matrix // may be empty, not nil
 	Blobs     Blobs            // where reports and large data are kept; nil: nowhere
 
+	// StampKey is the key of the gateways: what they say of the sender of an event
+	// is believed where it is signed with it. Nothing is where it is empty.
+	StampKey []byte
+
 	EvidenceAge time.Duration // how long evidence waits for its change; for ever where 0
 	MaxBatch    int           // events a transaction; 4000 where 0
 	Linger      time.Duration // how long a batch may wait to fill
@@ -158,7 +162,7 @@ func (e *Enricher) Aborted() {
 func (e *Enricher) Apply(ctx context.Context, batch []*stream.Record) ([]*stream.Record, error) {
 	e.state.reset()
 	e.room.reset()
-	decoded, err := decodeAll(ctx, batch, e.conf.Blobs)
+	decoded, err := decodeAll(ctx, batch, e.conf.Blobs, e.conf.StampKey)
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ import (
 // Decode reads the event in a Kafka record, with the report that it may carry.
 // Its errors are refusals (package schemas).
 func Decode(r *stream.Record) (record.Event, error) {
-	d, err := decode(context.Background(), r, nil)
+	d, err := decode(context.Background(), r, nil, nil)
 	if err != nil {
 		return record.Event{}, err
 	}

@@ -134,7 +134,7 @@ func (b *rebuild) partition(ctx context.Context, p int32, until int64) error {
 }
 
 func (b *rebuild) admit(ctx context.Context, p int32, state *projection, recs []*stream.Record) error {
-	decoded, err := decodeAll(ctx, recs, b.Blobs)
+	decoded, err := decodeAll(ctx, recs, b.Blobs, b.StampKey)
 	if err != nil {
 		return err
 	}

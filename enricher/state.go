@@ -103,6 +103,7 @@ type storedEvent struct {
 	Summary  *record.ScanSummary `json:"m"`
 	Findings []record.Finding    `json:"n"`
 	Failing  []string            `json:"l"`
+	Tier     string              `json:"r"`
 }
 
 type storedChange struct {
@@ -134,6 +135,9 @@ func appendEvent(b []byte, e record.Event) ([]byte, error) {
 	quoted(`,"d":`, e.Digest)
 	if e.Change != "" {
 		quoted(`,"c":`, string(e.Change))
+	}
+	if e.Tier != "" {
+		quoted(`,"r":`, e.Tier)
 	}
 	b = append(b, `,"t":`...)
 	b = strconv.AppendInt(b, e.Time.UnixNano(), 10)
@@ -275,7 +279,7 @@ func decodeEvents(in []storedEvent, repo record.Repository) ([]record.Event, err
 		}
 		out = append(out, record.Event{
 			Source: s.Source, ID: s.ID, Type: s.Type, Repository: repo, Change: s.Change,
-			Time: time.Unix(0, s.Time).UTC(), Fact: fact, Digest: s.Digest, Stored: s.Fact,
+			Time: time.Unix(0, s.Time).UTC(), Fact: fact, Tier: s.Tier, Digest: s.Digest, Stored: s.Fact,
 		})
 	}
 	return out, nil

@@ -25,6 +25,7 @@ type Actions struct {
 	Count        int64              `json:"count" index:"long" doc:"actions seen"`
 	Failed       int64              `json:"failed,omitempty" index:"long"`
 	Refused      int64              `json:"refused,omitempty" index:"long"`
+	Signed       int64              `json:"signed,omitempty" index:"long" doc:"told with a credential that is bound to the agent"`
 	FirstAt      time.Time          `json:"first_at,omitzero" index:"date"`
 	LastAt       time.Time          `json:"last_at,omitzero" index:"date"`
 	Tools        []string           `json:"tools,omitempty" index:"keyword"`
@@ -39,6 +40,9 @@ type Actions struct {
 // Add counts one action in.
 func (a *Actions) Add(e Event, f *Action) {
 	a.Count++
+	if e.Tier == TierSigned {
+		a.Signed++
+	}
 	switch f.Outcome {
 	case "failure":
 		a.Failed++

@@ -89,6 +89,7 @@ func Gaps() []string {
 		GapApprovedByBot, GapStaleApproval, GapApprovedUnknownHead, GapChangesRequested,
 		GapReviewFromAgent, GapOutsideGroup, GapApprovalOutOfScope, GapApprovalFromAgent,
 		GapTestsContradicted, GapFilesContradicted, GapSeverityContradicted, GapVerdictContradicted,
+		GapIdentityContradicted,
 	}
 }
 

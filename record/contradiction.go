@@ -20,6 +20,7 @@ const (
 	GapFilesContradicted    = "files-contradicted"
 	GapSeverityContradicted = "severity-contradicted"
 	GapVerdictContradicted  = "verdict-contradicted"
+	GapIdentityContradicted = "identity-contradicted"
 )
 
 // contradict holds what the agent says against what was observed.
@@ -30,6 +31,10 @@ func (j *judge) contradict() {
 		t.Contradictions = append(t.Contradictions, Contradiction{Kind: kind, Claimed: claimed, Observed: fmt.Sprintf(observed, args...)})
 	}
 	t.Contradictions = nil
+	if n := len(t.Refused); n > 0 {
+		last := t.Refused[n-1]
+		differ(GapIdentityContradicted, "it is "+last.Agent, "credential %s is not that agent's (%s); %d events were refused", last.Credential, orString(last.BoundTo, "bound to no agent"), n)
+	}
 	claims := new(Claims)
 	if t.Decision != nil && t.Decision.Claims != nil {
 		claims = t.Decision.Claims

@@ -131,6 +131,7 @@ type Trail struct {
 	Reasons        *Reasons           `json:"reasons,omitempty" doc:"why each answer is what it is"`
 	Gaps           []string           `json:"gaps,omitempty" index:"keyword" doc:"machine names of what is missing or contradicts"`
 	Contradictions []Contradiction    `json:"contradictions,omitempty" doc:"where what the agent says and what was observed differ"`
+	Refused        []RefusedIdentity  `json:"refused,omitempty" doc:"events that were refused, since their sender is not the agent that they name"`
 	Tier           *Tiers             `json:"tier,omitempty" doc:"who said each part: the agent, or a platform"`
 	AtMerge        *Known             `json:"at_merge,omitempty" doc:"what was known when it was merged"`
 	Control        *ControlFacts      `json:"control,omitempty"`
@@ -224,6 +225,16 @@ type AuthorizationFact struct {
 	Reasons      []string `json:"reasons,omitempty" index:"keyword"`
 	PolicyDigest string   `json:"policy_digest,omitempty" index:"keyword"`
 	Claimed      *Claim   `json:"claimed,omitempty"`
+}
+
+// A RefusedIdentity is an event that spoke in the name of an agent and came with
+// the credential of another.
+type RefusedIdentity struct {
+	Agent      string    `json:"agent" index:"keyword"`
+	Credential string    `json:"credential" index:"keyword"`
+	BoundTo    string    `json:"bound_to,omitempty" index:"keyword"`
+	EventType  string    `json:"event_type,omitempty" index:"keyword"`
+	At         time.Time `json:"at" index:"date"`
 }
 
 // ApprovalFact is one human's leave.

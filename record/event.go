@@ -17,6 +17,7 @@ const (
 	TypeChangeClosed        = "dev.changetrail.change.closed.v1"
 	TypeDeploymentFinished  = "dev.changetrail.deployment.finished.v1"
 	TypeGateDecided         = "dev.changetrail.gate.decided.v1"
+	TypeIdentityRefused     = "dev.changetrail.identity.refused.v1"
 )
 
 // An Event is one fact, said by one source, about one repository. Source and
@@ -29,6 +30,9 @@ type Event struct {
 	Change     ChangeID // empty where the fact names a commit or a report, and no change
 	Time       time.Time
 	Fact       Fact
+	// Tier is what the credential of the sender is worth, where a gateway looked at
+	// one: TierSigned, TierObserved or TierHuman. Empty where nobody did.
+	Tier string
 	// Digest tells apart two events of one identity and different content.
 	Digest string
 	// Stored is Fact as whoever keeps events writes it. It is carried along and
@@ -314,18 +318,36 @@ type GateDecision struct {
 	CommitSHA    string   `json:"commit_sha,omitempty" schema:"format=commit"`
 }
 
-func (*Decision) isFact()     {}
-func (*Action) isFact()       {}
-func (*Scan) isFact()         {}
-func (*Validation) isFact()   {}
-func (*Review) isFact()       {}
-func (*Approval) isFact()     {}
-func (*Opened) isFact()       {}
-func (*Updated) isFact()      {}
-func (*Merged) isFact()       {}
-func (*Closed) isFact()       {}
-func (*Deployment) isFact()   {}
-func (*GateDecision) isFact() {}
+// An IdentityRefused says that a gateway refused an event, since the credential
+// it came with is not that of the agent in whose name it speaks.
+type IdentityRefused struct {
+	Agent      string `json:"agent" schema:"required,min=1,max=256" doc:"the agent that the event claimed to come from"`
+	Credential string `json:"credential" schema:"required,min=1,max=256" doc:"name of the credential it came with"`
+	BoundTo    string `json:"bound_to,omitempty" schema:"max=256" doc:"the agent that the credential is bound to"`
+	EventType  string `json:"event_type,omitempty" schema:"max=256"`
+	EventID    string `json:"event_id,omitempty" schema:"max=1024"`
+}
+
+// A Noted is an event of another system that is kept and that no record is made
+// from, as a check that was only asked for.
+type Noted struct {
+	Summary string `json:"summary,omitempty" schema:"max=1024"`
+}
+
+func (*IdentityRefused) isFact() {}
+func (*Noted) isFact()           {}
+func (*Decision) isFact()        {}
+func (*Action) isFact()          {}
+func (*Scan) isFact()            {}
+func (*Validation) isFact()      {}
+func (*Review) isFact()          {}
+func (*Approval) isFact()        {}
+func (*Opened) isFact()          {}
+func (*Updated) isFact()         {}
+func (*Merged) isFact()          {}
+func (*Closed) isFact()          {}
+func (*Deployment) isFact()      {}
+func (*GateDecision) isFact()    {}
 
 // NewFact returns an empty fact of an event type, or nil for a type that is
 // none of changetrail's.
@@ -355,6 +377,8 @@ func NewFact(eventType string) Fact {
 		return new(Deployment)
 	case TypeGateDecided:
 		return new(GateDecision)
+	case TypeIdentityRefused:
+		return new(IdentityRefused)
 	}
 	return nil
 }
@@ -364,7 +388,7 @@ func Types() []string {
 	return []string{
 		TypeDecisionRecorded, TypeActionPerformed, TypeScanCompleted, TypeValidationCompleted,
 		TypeReviewSubmitted, TypeApprovalGranted, TypeChangeOpened, TypeChangeUpdated,
-		TypeChangeMerged, TypeChangeClosed, TypeDeploymentFinished, TypeGateDecided,
+		TypeChangeMerged, TypeChangeClosed, TypeDeploymentFinished, TypeGateDecided, TypeIdentityRefused,
 	}
 }
 
@@ -395,6 +419,8 @@ func TypeOf(f Fact) string {
 		return TypeDeploymentFinished
 	case *GateDecision:
 		return TypeGateDecided
+	case *IdentityRefused:
+		return TypeIdentityRefused
 	}
 	return ""
 }

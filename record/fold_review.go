@@ -53,6 +53,15 @@ func foldApprovals(r *Record, own []Event, from voicesOf) {
 	}
 }
 
+// foldRefused lists those who spoke in the name of an agent that they are not.
+func foldRefused(r *Record, own []Event) {
+	for _, e := range own {
+		if f, ok := e.Fact.(*IdentityRefused); ok {
+			r.Trail.Refused = append(r.Trail.Refused, RefusedIdentity{Agent: f.Agent, Credential: f.Credential, BoundTo: f.BoundTo, EventType: f.EventType, At: e.Time})
+		}
+	}
+}
+
 func foldGate(r *Record, own []Event) {
 	for _, e := range own {
 		if f, ok := e.Fact.(*GateDecision); ok {

@@ -191,7 +191,7 @@ func keepOf(eventType string) int {
 	switch eventType {
 	case TypeDecisionRecorded:
 		return 10
-	case TypeApprovalGranted, TypeDeploymentFinished, TypeGateDecided, TypeChangeOpened, TypeChangeMerged, TypeChangeClosed:
+	case TypeApprovalGranted, TypeDeploymentFinished, TypeGateDecided, TypeIdentityRefused, TypeChangeOpened, TypeChangeMerged, TypeChangeClosed:
 		return 20
 	}
 	return 50

@@ -1,5 +1,7 @@
 package record
 
+import "slices"
+
 // Tiers of a fact: who said it.
 const (
 	TierClaimed  = "claimed"  // the agent
@@ -20,14 +22,26 @@ type Tiers struct {
 	Deployment string `json:"deployment,omitempty" schema:"enum=claimed|signed|observed|human" index:"keyword"`
 }
 
+// tiers in the order of their worth.
+var tiers = []string{"", TierClaimed, TierSigned, TierObserved, TierHuman}
+
+// better returns the better one of two tiers.
+func better(a, b string) string {
+	if slices.Index(tiers, b) > slices.Index(tiers, a) {
+		return b
+	}
+	return a
+}
+
 // voicesOf are the sources that spoke as the agent of a change. Whatever else
 // comes from them is what the agent says, be it in the name of a person.
 type voicesOf map[string]bool
 
-func voices(own []Event) voicesOf {
+func voices(all []Event) voicesOf {
 	var out voicesOf
-	for _, e := range own {
-		if _, ok := e.Fact.(*Decision); ok && !out[e.Source] {
+	for _, e := range all {
+		_, decision := e.Fact.(*Decision)
+		if (decision || e.Tier == TierSigned) && !out[e.Source] {
 			if out == nil {
 				out = make(voicesOf, 1)
 			}
@@ -37,12 +51,24 @@ func voices(own []Event) voicesOf {
 	return out
 }
 
+// tier is who says e. Where a gateway looked at the credential, that tells; an
+// agent's word on what others did stays a claim, however well it is signed.
 func (v voicesOf) tier(e Event) string {
 	switch e.Fact.(type) {
 	case *Decision, *Action:
+		if e.Tier == TierSigned {
+			return TierSigned
+		}
 		return TierClaimed
+	case *Opened, *Updated, *Merged, *Closed:
+		if e.Tier == TierSigned {
+			return TierSigned
+		}
 	}
-	if v[e.Source] {
+	switch {
+	case e.Tier == TierObserved || e.Tier == TierHuman:
+		return e.Tier
+	case v[e.Source]:
 		return TierClaimed
 	}
 	return TierObserved
@@ -68,15 +94,16 @@ func foldTiers(r *Record, f Facts, all []Event, from voicesOf) {
 		default:
 			continue
 		}
-		if *part != TierObserved {
-			*part = from.tier(e)
-		}
+		*part = better(*part, from.tier(e))
 	}
 	if f.Actions.Count > 0 {
 		t.Actions = TierClaimed
+		if f.Actions.Signed == f.Actions.Count {
+			t.Actions = TierSigned
+		}
 	}
 	if g := r.Trail.Trigger; g != nil {
-		t.Trigger = TierClaimed
+		t.Trigger = t.Decision
 		if g.Held && !from[g.Source] {
 			t.Trigger = TierObserved
 		}

@@ -55,6 +55,7 @@ var facts = map[string]string{
 	record.TypeChangeClosed:        `{"closed_by":"ana"}`,
 	record.TypeDeploymentFinished:  `{"environment":"production","outcome":"success","commit_sha":"abcdef0"}`,
 	record.TypeGateDecided:         `{"verdict":"autonomous","allowed":true,"reasons":["r"]}`,
+	record.TypeIdentityRefused:     `{"agent":"a","credential":"c","bound_to":"b","event_type":"t","event_id":"i"}`,
 }
 
 // TestSchemasAndTypesAgree changes valid data at random and demands that the

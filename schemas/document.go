@@ -133,11 +133,11 @@ func NewEventDocument(e record.Event, env Envelope, data jsontext.Value, arrived
 		DataStream: DataStream{"logs", EventDataset, namespace},
 		Event: EventFields{
 			ID: e.ID, Kind: "event", Category: []string{"configuration"}, Type: []string{"info"},
-			Action: action(e.Type), Dataset: EventDataset, Module: "changetrail", Provider: e.Source,
+			Action: action(env.Type), Dataset: EventDataset, Module: "changetrail", Provider: e.Source,
 			Created: arrived.UTC(), Sequence: env.Sequence,
 		},
 		Trail: EventTrail{
-			Event:      EventIdentity{Type: e.Type, Digest: e.Digest, AuthType: env.AuthType, AuthID: env.AuthID, DataRef: env.DataRef},
+			Event:      EventIdentity{Type: env.Type, Digest: e.Digest, AuthType: env.AuthType, AuthID: env.AuthID, DataRef: env.DataRef},
 			Repository: e.Repository,
 		},
 	}
@@ -165,9 +165,11 @@ func oneLine(data jsontext.Value) jsontext.Value {
 	return v
 }
 
-// action turns dev.changetrail.decision.recorded.v1 into decision-recorded.
+// action turns dev.changetrail.decision.recorded.v1 into decision-recorded, and
+// com.github.pull_request.opened into github-pull_request-opened.
 func action(eventType string) string {
 	s := strings.TrimPrefix(eventType, "dev.changetrail.")
+	s = strings.TrimPrefix(s, "com.")
 	s = strings.TrimSuffix(s, ".v1")
 	return strings.ReplaceAll(s, ".", "-")
 }
@@ -254,6 +256,11 @@ func describe(d *EventDocument, e record.Event) {
 		user(f.Deployer)
 		d.Message = f.Environment + ": " + f.Outcome
 		d.Event.Outcome, d.Event.URL = outcome(f.Outcome), f.URL
+	case *record.IdentityRefused:
+		kind("iam", "denied")
+		d.Message, d.Event.Outcome = "refused: credential "+f.Credential+" spoke as "+f.Agent, "failure"
+	case *record.Noted:
+		d.Message = f.Summary
 	case *record.GateDecision:
 		kind("iam", map[bool]string{true: "allowed", false: "denied"}[f.Allowed])
 		d.Message = "gate: " + f.Verdict
@@ -324,6 +331,9 @@ func Fingerprint(e *record.Event, stated time.Time) error {
 	h := sha256.New()
 	h.Write(head[:])
 	h.Write([]byte(e.Type + "\x00" + string(e.Change) + "\x00"))
+	if e.Tier != "" { // the same words with another credential are another event
+		h.Write([]byte(e.Tier + "\x00"))
+	}
 	h.Write(data)
 	var sum [sha256.Size]byte
 	e.Stored = data

@@ -50,6 +50,7 @@ type Envelope struct {
 	Sequence        string    `json:"sequence"`
 	AuthType        string    `json:"authtype"`
 	AuthID          string    `json:"authid"`
+	AuthMAC         string    `json:"authmac"` // of a gateway; see Stamp
 
 	Data       jsontext.Value `json:"data"`
 	DataBase64 string         `json:"data_base64"`
@@ -144,6 +145,8 @@ func openBinary(m Message, contentType string) (Envelope, error) {
 			e.AuthType = value
 		case "authid":
 			e.AuthID = value
+		case "authmac":
+			e.AuthMAC = value
 		}
 	}
 	return e, e.valid()
