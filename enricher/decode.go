@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/evidence"
+	"github.com/changetrail/changetrail/platform"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
@@ -79,10 +81,17 @@ func (d *decodedEvent) read(ctx context.Context, store Blobs, stamp []byte) erro
 			return err
 		}
 	}
-	if d.event, err = schemas.Decode(d.env, d.record.Key, d.record.Timestamp); err != nil {
+	stated := d.env.Time
+	if platform.Reads(d.env.Type) {
+		d.event, stated, err = readPlatform(d.env, d.record.Key, d.record.Timestamp)
+	} else {
+		d.event, err = schemas.Decode(d.env, d.record.Key, d.record.Timestamp)
+	}
+	if err != nil {
 		return err
 	}
 	d.event.Tier = schemas.TierOf(stamp, d.env)
+	d.event.Trace = schemas.TraceOf(d.event.Fact, d.env)
 	file, err := readReport(d.event.Fact)
 	if err != nil {
 		return err
@@ -92,13 +101,45 @@ func (d *decodedEvent) read(ctx context.Context, store Blobs, stamp []byte) erro
 			return &storeError{err}
 		}
 	}
-	if err := schemas.Fingerprint(&d.event, d.env.Time); err != nil {
+	if err := schemas.Fingerprint(&d.event, stated); err != nil {
 		return err
 	}
 	if n := len(d.event.Stored); n > schemas.MaxEventSize {
 		return schemas.Refuse(schemas.TooLarge, "%d bytes once the report is taken out, at most %d are kept", n, schemas.MaxEventSize)
 	}
 	return nil
+}
+
+// readPlatform reads an event of a code host or a CI system. Its time is the one
+// inside it: a webhook that is sent again says the same, whenever that is. The
+// time that it states is zero where it states none.
+func readPlatform(env schemas.Envelope, key []byte, arrived time.Time) (record.Event, time.Time, error) {
+	var hint record.Repository
+	for _, name := range []string{env.PartitionKey, string(key)} {
+		if repo, err := record.ParseRepository(name); err == nil && hint == "" {
+			hint = repo
+		}
+	}
+	r, err := platform.Read(env.Type, env.Data, hint)
+	if id, notAChange := record.ParseChange(env.Subject); notAChange == nil && (err == nil || errors.Is(err, platform.ErrNotAChange)) {
+		r.Change, r.Repository, err = id, id.Repository(), nil
+	}
+	switch {
+	case errors.Is(err, platform.ErrNotAChange):
+		return record.Event{}, r.Time, schemas.Refuse(schemas.NotAChange, "%v", err)
+	case err != nil:
+		return record.Event{}, r.Time, schemas.Refuse(schemas.SchemaViolation, "%v", err)
+	case r.Repository == "":
+		return record.Event{}, r.Time, schemas.Refuse(schemas.NoRepository, "the event names no repository; set partitionkey to host/path, as github.com/acme/payments")
+	}
+	if err := schemas.Check(r.Fact); err != nil {
+		return record.Event{}, r.Time, schemas.Refuse(schemas.SchemaViolation, "as %s: %v", record.TypeOf(r.Fact), err)
+	}
+	e := record.Event{Source: env.Source, ID: env.ID, Type: record.TypeOf(r.Fact), Repository: r.Repository, Change: r.Change, Time: r.Time.UTC(), Fact: r.Fact}
+	if r.Time.IsZero() {
+		e.Time = arrived.UTC()
+	}
+	return e, r.Time, schemas.CheckClock(e.Time, arrived)
 }
 
 // fetch returns the data that a dataref names by its digest.
@@ -142,9 +183,11 @@ func readReport(f record.Fact) ([]byte, error) {
 // data is the event's data for its document: as it came, but for reports,
 // which are too large for an index.
 func (d *decodedEvent) data() jsontext.Value {
-	switch d.event.Fact.(type) {
-	case *record.Scan, *record.Validation:
-		return d.event.Stored
+	if !platform.Reads(d.env.Type) {
+		switch d.event.Fact.(type) {
+		case *record.Scan, *record.Validation:
+			return d.event.Stored
+		}
 	}
 	if d.env.DataRef != "" && len(d.env.Data) > schemas.ClaimCheckSize {
 		return nil // dataref says where it is

@@ -248,6 +248,9 @@ func (e *Enricher) fold() ([]*stream.Record, map[record.ChangeID]*record.Record,
 // nil where nothing changed.
 func (e *Enricher) revision(c *changeState, r *record.Record, t *touch) *stream.Record {
 	id := r.Trail.Change.ID
+	if r.Trail.Change.PartOf != "" && c.revision == 0 {
+		return nil // a commit that a merge made, and that nobody has seen as a change
+	}
 	value := e.room.append(16<<10, func(b []byte) []byte { return schemas.Seal(b, r, c.revision+1, c.digest) })
 	if len(value) == 0 && t.again {
 		value = e.room.append(16<<10, func(b []byte) []byte { return schemas.Seal(b, r, c.revision, "") })

@@ -35,11 +35,17 @@ func Fold(id record.ChangeID, events []record.Event, p *policy.Policy, m *contro
 // matrix, with what was known at the merge beside it.
 func fold(id record.ChangeID, f record.Facts, p *policy.Policy, m *controls.Matrix) *record.Record {
 	r := record.Fold(id, f)
+	if r.Trail.Change.PartOf != "" { // no change of its own: nothing is asked of it
+		r.Trail.Change.InitiatedBy = ""
+		return r
+	}
+	recognize(r, p)
 	place(r, p, m)
 	if merged := r.Trail.Change.MergedAt; !merged.IsZero() {
 		then, known := f.Until(merged), r
 		if !f.OnlyDeployed(then) || p.AsksEnvironments() && len(r.Trail.Environment) > 0 {
 			known = record.Fold(id, then)
+			recognize(known, p)
 			known.Judge(authority(policy.RequestOf(known), p))
 		}
 		r.Trail.AtMerge = known.Known()
@@ -52,6 +58,13 @@ func fold(id record.ChangeID, f record.Facts, p *policy.Policy, m *controls.Matr
 func Digest(r *record.Record) string {
 	schemas.Seal(nil, r, 1, "")
 	return r.Trail.EvidenceDigest
+}
+
+// recognize notes the agent that the marks of r show.
+func recognize(r *record.Record, p *policy.Policy) {
+	if agent, by := p.Recognize(r.Marks); agent != "" {
+		r.Recognize(agent, by)
+	}
 }
 
 // place sets the service and the controls of r.

@@ -3,6 +3,7 @@ package enricher
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -24,6 +25,8 @@ type projection struct {
 		changes map[record.ChangeID]*changeState
 		boards  map[string]*board
 		seen    map[string][]byte
+		actions map[string][]record.Event  // posted, by prefix of their keys
+		posted  map[string][]byte          // the same as entries
 		home    map[string]int32           // partition of each dirty key
 		touched map[record.ChangeID]*touch // changes whose record may differ
 	}
@@ -56,6 +59,8 @@ func (p *projection) reset() {
 	p.work.changes = make(map[record.ChangeID]*changeState)
 	p.work.boards = make(map[string]*board)
 	p.work.seen = make(map[string][]byte)
+	p.work.actions = make(map[string][]record.Event)
+	p.work.posted = make(map[string][]byte)
 	p.work.home = make(map[string]int32)
 	p.work.touched = make(map[record.ChangeID]*touch)
 }
@@ -63,7 +68,7 @@ func (p *projection) reset() {
 // admit takes e in, unless it was taken in before.
 func (p *projection) admit(partition int32, e record.Event, arrived time.Time, trace []byte) (admission, error) {
 	if e.Change == "" {
-		if a, err := p.admitOnce(partition, e, arrived); a != fresh || err != nil {
+		if a, err := p.admitOnce(partition, e, seenKey(e.Repository, e), arrived); a != fresh || err != nil {
 			return a, err
 		}
 	}
@@ -77,7 +82,7 @@ func (p *projection) admit(partition int32, e record.Event, arrived time.Time, t
 			return fresh, err
 		}
 	}
-	return fresh, nil
+	return fresh, p.postAction(partition, e, arrived, trace)
 }
 
 // again touches what e touched when it was new.
@@ -93,6 +98,18 @@ func (p *projection) again(partition int32, e record.Event, arrived time.Time, t
 			return err
 		}
 	}
+	for _, ref := range record.ActionRefs(e) {
+		b, err := p.board(partition, e.Repository, ref)
+		if err != nil {
+			return err
+		}
+		for _, id := range b.changes {
+			if _, err := p.change(partition, id); err != nil {
+				return err
+			}
+			p.touch(partition, id, e.Time, trace)
+		}
+	}
 	for _, t := range p.work.touched {
 		t.again = true
 	}
@@ -100,8 +117,7 @@ func (p *projection) again(partition int32, e record.Event, arrived time.Time, t
 }
 
 // admitOnce notes the identity of an event that no list of facts will hold.
-func (p *projection) admitOnce(partition int32, e record.Event, arrived time.Time) (admission, error) {
-	key := seenKey(e.Repository, e)
+func (p *projection) admitOnce(partition int32, e record.Event, key string, arrived time.Time) (admission, error) {
 	old, ok := p.work.seen[key]
 	if !ok {
 		var err error
@@ -123,20 +139,24 @@ func (p *projection) admitOnce(partition int32, e record.Event, arrived time.Tim
 
 // admitAction notes the identity of an action: with its change, or by itself
 // where the change has many.
-func (p *projection) admitAction(partition int32, c *changeState, e record.Event, arrived time.Time) (admission, error) {
-	id := identify(e)
+func (p *projection) admitAction(partition int32, id record.ChangeID, c *changeState, e record.Event, arrived time.Time) (admission, error) {
+	action := identify(e)
 	for _, old := range c.actions {
-		if old.event == id.event {
-			if old.content == id.content {
+		if old.event == action.event {
+			if old.content == action.content {
 				return repeat, nil
 			}
 			return conflict, nil
 		}
 	}
 	if len(c.actions) == maxActions {
-		return p.admitOnce(partition, e, arrived)
+		key := seenKey(e.Repository, e)
+		if e.Change == "" { // the event itself is noted there; it may count for several changes
+			key += "\x00" + string(id)
+		}
+		return p.admitOnce(partition, e, key, arrived)
 	}
-	c.actions = append(c.actions, id)
+	c.actions = append(c.actions, action)
 	return fresh, nil
 }
 
@@ -150,13 +170,8 @@ func (p *projection) admitOwn(partition int32, e record.Event, arrived time.Time
 	if c.firstSeen.IsZero() {
 		c.firstSeen = arrived
 	}
-	if f, ok := e.Fact.(*record.Action); ok {
-		if a, err := p.admitAction(partition, c, e, arrived); a != fresh || err != nil {
-			return a, err
-		}
-		c.facts.Actions.Add(e, f)
-		p.touch(partition, e.Change, e.Time, trace)
-		return fresh, nil
+	if _, ok := e.Fact.(*record.Action); ok {
+		return p.take(partition, e.Change, c, e, arrived, trace)
 	}
 	a := fresh
 	for i, old := range c.facts.Own {
@@ -174,26 +189,43 @@ func (p *projection) admitOwn(partition int32, e record.Event, arrived time.Time
 		c.facts.Own = slices.Delete(c.facts.Own, i, i+1)
 		break
 	}
-	before := record.Looks(c.facts.Own)
+	before, runs := record.Looks(c.facts.Own), record.Runs(c.facts)
 	own := e
 	if f, ok := e.Fact.(*record.Scan); ok {
 		own.Fact = f.Whole()
 	}
 	c.facts.Own = record.Keep(append(c.facts.Own, own))
-	if err := p.look(partition, e.Change, c, before, arrived); err != nil {
+	if err := p.look(partition, e.Change, c, before, arrived, trace); err != nil {
 		return a, err
 	}
 	p.touch(partition, e.Change, e.Time, trace)
-	return a, nil
+	return a, p.lookRuns(partition, e.Change, c, fresher(record.Runs(c.facts), runs), arrived, trace)
+}
+
+// take counts an action in for a change, unless it was counted before.
+func (p *projection) take(partition int32, id record.ChangeID, c *changeState, e record.Event, arrived time.Time, trace []byte) (admission, error) {
+	a, err := p.admitAction(partition, id, c, e, arrived)
+	if a == fresh && err == nil {
+		c.facts.Actions.Add(e, e.Fact.(*record.Action))
+		p.touch(partition, id, e.Time, trace)
+	}
+	return a, err
+}
+
+// fresher returns the refs of now that were not among those before. Both are
+// sorted.
+func fresher(now, before []record.Ref) []record.Ref {
+	return slices.DeleteFunc(now, func(r record.Ref) bool {
+		_, known := slices.BinarySearch(before, r)
+		return known
+	})
 }
 
 // look notes the change on each board that its facts name and did not name
 // before, and takes what is posted there.
-func (p *projection) look(partition int32, id record.ChangeID, c *changeState, before []record.Ref, arrived time.Time) error {
-	for _, ref := range record.Looks(c.facts.Own) {
-		if _, known := slices.BinarySearch(before, ref); known {
-			continue
-		}
+func (p *projection) look(partition int32, id record.ChangeID, c *changeState, before []record.Ref, arrived time.Time, trace []byte) error {
+	refs := fresher(record.Looks(c.facts.Own), before)
+	for _, ref := range refs {
 		b, err := p.board(partition, id.Repository(), ref)
 		if err != nil {
 			return err
@@ -205,6 +237,103 @@ func (p *projection) look(partition int32, id record.ChangeID, c *changeState, b
 		c.facts.Evidence = append(c.facts.Evidence, b.postings...)
 	}
 	c.facts.Evidence = record.KeepEvidence(c.facts.Own, c.facts.Evidence)
+	for _, ref := range refs {
+		if err := p.takeFrom(partition, id, c, ref, arrived, trace); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lookRuns notes the change on the boards of runs, and counts in what they did.
+func (p *projection) lookRuns(partition int32, id record.ChangeID, c *changeState, runs []record.Ref, arrived time.Time, trace []byte) error {
+	for _, ref := range runs {
+		b, err := p.board(partition, id.Repository(), ref)
+		if err != nil {
+			return err
+		}
+		if slices.Contains(b.changes, id) || len(b.changes) == maxChanges {
+			continue
+		}
+		b.touch(arrived)
+		b.changes = append(b.changes, id)
+		if err := p.takeFrom(partition, id, c, ref, arrived, trace); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeFrom counts in the actions that are posted under a ref. One that names a
+// commit of the change leads to its whole run.
+func (p *projection) takeFrom(partition int32, id record.ChangeID, c *changeState, ref record.Ref, arrived time.Time, trace []byte) error {
+	prefix := actionPrefix(id.Repository(), ref)
+	actions := slices.Clone(p.work.actions[prefix])
+	var failed error
+	err := p.store.each(partition, prefix, prefix+"\xff", func(key string, value []byte) bool {
+		if _, here := p.work.posted[key]; here {
+			return true
+		}
+		var e record.Event
+		if e, failed = decodeAction(value, id.Repository()); failed == nil {
+			actions = append(actions, e)
+		}
+		return failed == nil
+	})
+	if err := errors.Join(err, failed); err != nil {
+		return err
+	}
+	for _, e := range actions {
+		if err := p.attach(partition, id, c, ref, e, arrived, trace); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// attach gives a change an action that was found under a ref.
+func (p *projection) attach(partition int32, id record.ChangeID, c *changeState, ref record.Ref, e record.Event, arrived time.Time, trace []byte) error {
+	if e.Change == "" {
+		if _, err := p.take(partition, id, c, e, arrived, trace); err != nil {
+			return err
+		}
+	}
+	if ref.IsCommit() {
+		return p.lookRuns(partition, id, c, record.RunRefs(e), arrived, trace)
+	}
+	return nil
+}
+
+// postAction puts an action under its refs and hands it to the changes that look
+// there.
+func (p *projection) postAction(partition int32, e record.Event, arrived time.Time, trace []byte) error {
+	refs := record.ActionRefs(e)
+	if refs == nil {
+		return nil
+	}
+	value, err := encodeAction(e, arrived)
+	if err != nil {
+		return err
+	}
+	for _, ref := range refs {
+		key, prefix := actionKey(e.Repository, ref, e), actionPrefix(e.Repository, ref)
+		p.work.posted[key], p.work.home[key] = value, partition
+		p.work.actions[prefix] = append(p.work.actions[prefix], e)
+		b, err := p.board(partition, e.Repository, ref)
+		if err != nil {
+			return err
+		}
+		b.touch(arrived)
+		for _, id := range b.changes {
+			c, err := p.change(partition, id)
+			if err != nil {
+				return err
+			}
+			if err := p.attach(partition, id, c, ref, e, arrived, trace); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
@@ -225,6 +354,11 @@ func (p *projection) post(partition int32, posting record.Posting, arrived time.
 		}
 		c.facts.Evidence = record.KeepEvidence(c.facts.Own, append(c.facts.Evidence, e))
 		p.touch(partition, id, e.Time, trace)
+		if _, push := e.Fact.(*record.Pushed); push { // its trailers may name runs
+			if err := p.lookRuns(partition, id, c, record.Runs(c.facts), arrived, trace); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -322,8 +456,10 @@ func (p *projection) entries(room *slab) ([]entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, key := range slices.Sorted(maps.Keys(p.work.seen)) {
-		out = append(out, entry{p.work.home[key], key, p.work.seen[key]})
+	for _, small := range []map[string][]byte{p.work.posted, p.work.seen} {
+		for _, key := range slices.Sorted(maps.Keys(small)) {
+			out = append(out, entry{p.work.home[key], key, small[key]})
+		}
 	}
 	return out, nil
 }

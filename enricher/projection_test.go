@@ -147,11 +147,13 @@ func history(t *testing.T, rnd *rand.Rand, repo record.Repository) []record.Even
 	for i := range 5 + rnd.IntN(30) {
 		e := record.Event{
 			Source: pick("/agents/a", "/ci", "/host"), Repository: repo,
-			Change: record.ChangeID(fmt.Sprintf("%s/pull/%d", repo, 1+rnd.IntN(3))),
-			Time:   base.Add(time.Duration(rnd.IntN(40)) * time.Minute),
+			Change: record.ChangeID(fmt.Sprintf("%s/pull/%d", repo, 1+rnd.IntN(3))), Trace: pick("", "", "trace-1", "trace-2"),
+			Time: base.Add(time.Duration(rnd.IntN(40)) * time.Minute),
 		}
 		commit := sha(rnd.IntN(4))
-		switch rnd.IntN(14) {
+		agent := agent
+		agent.Run, agent.LogsURL = pick("", "run-1", "run-2"), pick("", "", "https://logs/1")
+		switch rnd.IntN(18) {
 		case 0:
 			e.Fact = &record.Decision{
 				Agent:   agent,
@@ -162,7 +164,10 @@ func history(t *testing.T, rnd *rand.Rand, repo record.Repository) []record.Even
 		case 1, 2:
 			e.Fact = &record.Action{
 				Agent: agent, Tool: pick("edit", "run"), Outcome: pick("success", "failure", ""), Files: []string{pick("a.go", "b.go")},
-				Dependencies: []record.DependencyUpdate{{Name: "lodash", To: pick("1", "2")}},
+				Dependencies: []record.DependencyUpdate{{Name: "lodash", To: pick("1", "2")}}, CommitSHA: pick("", "", commit),
+			}
+			if rnd.IntN(2) == 0 {
+				e.Change = ""
 			}
 		case 3, 4:
 			e.Fact = &record.Scan{
@@ -182,6 +187,17 @@ func history(t *testing.T, rnd *rand.Rand, repo record.Repository) []record.Even
 			e.Fact = &record.Approval{Approver: pick("ana", "bob", "agent-bot-7"), Scope: [][]string{nil, {"payments"}, {"a.go"}}[rnd.IntN(3)], ExpiresAt: base.Add(time.Duration(rnd.IntN(60)) * time.Minute)}
 		case 13:
 			e.Fact = &record.GateDecision{Verdict: pick("autonomous", "review-required"), Allowed: rnd.IntN(2) == 0}
+		case 14, 15, 16:
+			trailers := [][]record.Trailer{nil, {{Key: record.TrailerExecution, Value: pick("run-1", "run-2", "run-3")}}, {{Key: record.TrailerLogsURL, Value: "https://logs/1"}, {Key: record.TrailerCoauthor, Value: "Claude <noreply@anthropic.com>"}}}
+			e.Fact = &record.Pushed{
+				Branch: "b", Default: rnd.IntN(2) == 0, After: commit, Pusher: pick("ana", "agent-bot-7"), PusherType: pick("", "human", "bot"), Files: []string{pick("a.go", "b.go")},
+				Commits: []record.Commit{{SHA: sha(rnd.IntN(4)), Author: pick("ana", "x[bot]"), Trailers: trailers[rnd.IntN(3)]}, {SHA: commit, Trailers: trailers[rnd.IntN(3)]}},
+			}
+			if e.Change = ""; e.Fact.(*record.Pushed).Default {
+				e.Change = record.ChangeID(fmt.Sprintf("%s/commit/%s", repo, commit))
+			}
+		case 17:
+			e.Fact = &record.Noted{Summary: "queued", CommitSHA: pick("", commit)}
 		case 7:
 			e.Fact = &record.Review{Reviewer: pick("ana", "bob"), Verdict: pick("approved", "changes-requested", "commented", "dismissed"), CommitSHA: commit}
 		case 8:

@@ -180,6 +180,19 @@ func carryOver(p int32, former *store, state *projection) error {
 	if err := errors.Join(err, failed); err != nil {
 		return err
 	}
+	err = former.each(p, "a/", "a0", func(key string, value []byte) bool {
+		repo, _, _ := strings.Cut(key[2:], "\x00")
+		e, err := decodeAction(value, record.Repository(repo))
+		if err == nil {
+			_, arrived := splitSeen(value)
+			err = state.postAction(p, e, arrived, nil)
+		}
+		failed = errors.Join(err, flush(state))
+		return failed == nil
+	})
+	if err := errors.Join(err, failed); err != nil {
+		return err
+	}
 	err = former.each(p, "c/", "c0", func(key string, value []byte) bool {
 		id := record.ChangeID(key[2:])
 		old, err := decodeChange(value, id.Repository())
@@ -229,7 +242,7 @@ func carryChange(p int32, id record.ChangeID, old *changeState, state *projectio
 
 // flush keeps what has gathered, before it is much.
 func flush(state *projection) error {
-	if len(state.work.changes)+len(state.work.boards) < 2000 {
+	if len(state.work.changes)+len(state.work.boards)+len(state.work.posted) < 2000 {
 		return nil
 	}
 	return keep(state)
@@ -257,7 +270,7 @@ func (b *rebuild) send(ctx context.Context, p int32, former, fresh *store, whole
 	}
 	var failed error
 	err = fresh.each(p, "", "\xff", func(key string, value []byte) bool {
-		if !strings.Contains("bcs", key[:1]) {
+		if !strings.Contains("abcs", key[:1]) {
 			return true
 		}
 		var old []byte
@@ -277,7 +290,7 @@ func (b *rebuild) send(ctx context.Context, p int32, former, fresh *store, whole
 	if whole {
 		err = former.each(p, "", "\xff", func(key string, _ []byte) bool {
 			var have []byte
-			if !strings.Contains("bs", key[:1]) {
+			if !strings.Contains("abs", key[:1]) {
 				return true
 			}
 			if have, failed = fresh.get(p, key); failed == nil && have == nil {

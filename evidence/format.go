@@ -59,6 +59,7 @@ var formats = []format{
 	{name: "codeclimate", is: func(s shape) bool { return s.has("check_name", '"') && s.has("location", '{') }, read: readCodeClimate},
 	{name: "staticcheck", is: func(s shape) bool { return !s.array && s.has("code", '"') && s.has("location", '{') }, read: readStaticcheck},
 	{name: "gitlab-report", is: func(s shape) bool { return s.has("vulnerabilities", '[') && s.has("scan", '{') }, read: readGitLabReport},
+	{name: "gitlab-vulnerability", is: func(s shape) bool { return s.text("object_kind") == "vulnerability" && s.has("object_attributes", '{') }, read: readGitLabVulnerability},
 	{name: "github-alert", is: isGitHubAlert, read: readGitHubAlerts},
 	{name: "empty-list", is: func(s shape) bool { return s.array && s.empty }, read: readEmptyList},
 	{name: "in-toto-test-result", tests: true, is: func(s shape) bool {

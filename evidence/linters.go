@@ -1,7 +1,6 @@
 package evidence
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -260,66 +259,4 @@ func readCheckov(file []byte) (Result, error) {
 		}
 	}
 	return scanned("checkov", version, findings, looked)
-}
-
-// gitlabReport is a security report as GitLab's own analysers and others write
-// it (security-report-schemas).
-type gitlabReport struct {
-	Scan struct {
-		Status  string `json:"status"`
-		Scanner struct {
-			Name    string `json:"name"`
-			Version string `json:"version"`
-		} `json:"scanner"`
-	} `json:"scan"`
-	Vulnerabilities []struct {
-		Name        string `json:"name"`
-		Message     string `json:"message"`
-		Severity    string `json:"severity"`
-		Identifiers []struct {
-			Name  string `json:"name"`
-			Value string `json:"value"`
-			URL   string `json:"url"`
-		} `json:"identifiers"`
-		Location struct {
-			File       string `json:"file"`
-			Line       int    `json:"start_line"`
-			Dependency struct {
-				Version string `json:"version"`
-				Package struct {
-					Name string `json:"name"`
-				} `json:"package"`
-			} `json:"dependency"`
-		} `json:"location"`
-	} `json:"vulnerabilities"`
-}
-
-func readGitLabReport(file []byte) (Result, error) {
-	r, err := decodeJSON[gitlabReport](file)
-	if err != nil {
-		return Result{}, err
-	}
-	var findings []record.Finding
-	for i, v := range r.Vulnerabilities {
-		f := record.Finding{
-			ID: "vulnerability " + strconv.Itoa(i+1), Title: v.Name, Severity: bySeverity(v.Severity), Path: v.Location.File, Line: v.Location.Line,
-			Package: v.Location.Dependency.Package.Name, Installed: v.Location.Dependency.Version,
-		}
-		if f.Title == "" {
-			f.Title = v.Message
-		}
-		for n, id := range v.Identifiers {
-			if n == 0 {
-				f.ID, f.URL = id.Value, id.URL
-				continue
-			}
-			f.Aliases = append(f.Aliases, id.Value)
-		}
-		if !strings.Contains(f.URL, "://") {
-			f.URL = ""
-		}
-		f.Aliases = distinct(f.Aliases)
-		findings = append(findings, f)
-	}
-	return scanned(r.Scan.Scanner.Name, r.Scan.Scanner.Version, findings, false)
 }

@@ -57,7 +57,7 @@ type who struct {
 }
 
 func (w who) principal() Principal {
-	return Principal{w.Name, w.Agent, w.Platform, w.Person, w.Repositories, w.Rate}
+	return Principal(w)
 }
 
 func (w who) check() error {

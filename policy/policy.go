@@ -58,6 +58,10 @@ type Policy struct {
 	// no rule holds; below it an agent may act alone. It stands in place of Default.
 	Threshold string `yaml:"threshold"`
 
+	// Recognition says which marks of agents count: those of known agents, too
+	// (known, also where empty), or those in this file alone (own).
+	Recognition string `yaml:"recognize"`
+
 	// Catalogs are catalog-info.yaml files of Backstage from which services are
 	// read, CodeOwners the CODEOWNERS file of each repository.
 	Catalogs   []string          `yaml:"catalogs"`
@@ -146,6 +150,9 @@ func (p *Policy) check() error {
 	case p.Threshold != "" && !slices.Contains(Classifications, p.Threshold):
 		errs = append(errs, fmt.Errorf("policy: threshold %q is not one of %v", p.Threshold, Classifications))
 	}
+	if p.Recognition != "" && p.Recognition != recognizeKnown && p.Recognition != recognizeOwn {
+		errs = append(errs, fmt.Errorf("policy: recognize %q is neither %s nor %s", p.Recognition, recognizeKnown, recognizeOwn))
+	}
 	owner := make(map[string]string) // of each account
 	claim := func(where, id string, accounts []string) {
 		if id == "" {
@@ -164,6 +171,7 @@ func (p *Policy) check() error {
 		if len(a.Services) == 0 {
 			errs = append(errs, fmt.Errorf("%s: services is missing; name those that it may change, or \"*\"", where))
 		}
+		errs = append(errs, a.checkMarks(where))
 	}
 	for i, h := range p.People {
 		claim(fmt.Sprintf("policy: people[%d] (%s)", i, h.ID), h.ID, h.Accounts)

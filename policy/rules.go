@@ -39,6 +39,11 @@ type Agent struct {
 	Accounts  []string `yaml:"accounts"`  // under which the code host knows it
 	Delegates []string `yaml:"delegates"` // people who may ask it to work; anyone where empty
 	Services  []string `yaml:"services"`  // globs of service names; none means none
+
+	// What else it is known by. A * stands for anything.
+	Branches []string `yaml:"branches"` // of its changes, as claude/*
+	Trailers []string `yaml:"trailers"` // of its commits, as "Assisted-by: Claude*"
+	Mails    []string `yaml:"mails"`    // of the authors of its commits
 }
 
 // A Request is what a verdict is asked about.

@@ -16,6 +16,7 @@ const (
 	MaxAgents       = 16
 	MaxFiles        = 200
 	MaxDependencies = 100
+	MaxMade         = 64
 )
 
 // Actions is what a record keeps of any number of actions: counts, bounded
@@ -32,10 +33,19 @@ type Actions struct {
 	Agents       []string           `json:"agents,omitempty" index:"keyword"`
 	Files        []string           `json:"files,omitempty" index:"keyword"`
 	Dependencies []DependencyUpdate `json:"dependencies,omitempty"`
+	Made         []Made             `json:"made,omitempty" doc:"commits that a run says it made, at most 64"`
 	// Digest is the sum modulo 2^256 of the SHA-256 of each action's identity
 	// and content: the same for the same set, in whatever order.
 	Digest string `json:"digest,omitempty" index:"keyword" doc:"order-free digest over the actions"`
 }
+
+// A Made is a commit that a run of an agent says it made.
+type Made struct {
+	CommitSHA string `json:"commit_sha" index:"keyword"`
+	Run       string `json:"run" index:"keyword"`
+}
+
+func (m Made) compare(o Made) int { return cmpStrings(m.CommitSHA, o.CommitSHA, m.Run, o.Run) }
 
 // Add counts one action in.
 func (a *Actions) Add(e Event, f *Action) {
@@ -59,6 +69,11 @@ func (a *Actions) Add(e Event, f *Action) {
 	a.Agents = smallestStrings(a.Agents, []string{f.Agent.ID}, MaxAgents)
 	a.Files = smallestStrings(a.Files, f.Files, MaxFiles)
 	a.Dependencies = smallest(a.Dependencies, f.Dependencies, MaxDependencies, DependencyUpdate.compare)
+	if f.CommitSHA != "" {
+		for _, run := range runNames(f.Agent, e.Trace) {
+			a.Made = smallest(a.Made, []Made{{strings.ToLower(f.CommitSHA), run}}, MaxMade, Made.compare)
+		}
+	}
 	a.Digest = addDigest(a.Digest, e)
 }
 

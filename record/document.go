@@ -18,6 +18,18 @@ type Record struct {
 	Package       *Package       `json:"package,omitempty" doc:"the package that the finding is in, as installed when it was found"`
 	GenAI         *GenAI         `json:"gen_ai,omitempty" doc:"the agent (ECS agent.* is the log shipper)"`
 	Trail         Trail          `json:"changetrail"`
+
+	// Marks are what an agent may be recognized by. No document has them.
+	Marks Marks `json:"-"`
+}
+
+// Marks are what of a change may show that an agent made it.
+type Marks struct {
+	Accounts []string // author of the change, then those of its commits
+	Bot      bool     // the code host says that the author is no human
+	Mails    []string // of the commits' authors
+	Trailers []Trailer
+	Branch   string
 }
 
 // Version is the version of the common schema.
@@ -122,6 +134,8 @@ type Trail struct {
 	Authorization  *AuthorizationFact `json:"authorization,omitempty"`
 	Approvals      []ApprovalFact     `json:"approvals,omitempty"`
 	Actions        *Actions           `json:"actions,omitempty"`
+	Runs           []RunFact          `json:"runs,omitempty" doc:"runs of agents that are said to have made the change"`
+	Trailers       []TrailerFact      `json:"trailers,omitempty" index:"nested" doc:"what its commits say of agents, at most 50"`
 	Review         *ReviewFacts       `json:"review,omitempty"`
 	Validation     *ValidationFacts   `json:"validation,omitempty"`
 	Deployments    []DeploymentFact   `json:"deployments,omitempty"`
@@ -148,6 +162,8 @@ type Change struct {
 	State        string             `json:"state,omitempty" schema:"enum=open|merged|closed" index:"keyword"`
 	Kind         string             `json:"kind,omitempty" schema:"enum=dependency-update|vulnerability-fix|code|configuration|test|documentation" index:"keyword"`
 	InitiatedBy  string             `json:"initiated_by,omitempty" schema:"enum=agent|human" index:"keyword"`
+	RecognizedBy []string           `json:"recognized_by,omitempty" index:"keyword" doc:"by what it is known that an agent made it: decision, actions, stated, account …, trailer …, branch …"`
+	PartOf       ChangeID           `json:"part_of,omitempty" index:"keyword" doc:"the change whose merge made this commit: no change of its own"`
 	Author       string             `json:"author,omitempty" index:"keyword"`
 	HeadSHA      string             `json:"head_sha,omitempty" index:"keyword"`
 	MergeSHA     string             `json:"merge_sha,omitempty" index:"keyword"`
@@ -245,6 +261,21 @@ type ApprovalFact struct {
 	Scope     []string  `json:"scope,omitempty" index:"keyword"`
 	Reference string    `json:"reference,omitempty" index:"keyword"`
 	Tier      string    `json:"tier,omitempty" index:"keyword" doc:"claimed where the agent itself handed it in"`
+}
+
+// A RunFact is a run of an agent by one of its names: id, trace, or address of
+// the log.
+type RunFact struct {
+	ID        string   `json:"id" index:"keyword"`
+	NamedBy   []string `json:"named_by" index:"keyword" doc:"decision, trailer, action"`
+	Confirmed bool     `json:"confirmed" index:"boolean" doc:"the run's own log names a commit of the change; a trailer alone is a claim"`
+}
+
+// A TrailerFact is a trailer and the commit that it stands in.
+type TrailerFact struct {
+	CommitSHA string `json:"commit_sha" index:"keyword"`
+	Key       string `json:"key" index:"keyword"`
+	Value     string `json:"value" index:"keyword"`
 }
 
 // ReviewFacts is who reviewed, and what stands.

@@ -18,6 +18,8 @@ const (
 	TypeDeploymentFinished  = "dev.changetrail.deployment.finished.v1"
 	TypeGateDecided         = "dev.changetrail.gate.decided.v1"
 	TypeIdentityRefused     = "dev.changetrail.identity.refused.v1"
+	TypeCommitsPushed       = "dev.changetrail.commits.pushed.v1"
+	TypeEventNoted          = "dev.changetrail.event.noted.v1"
 )
 
 // An Event is one fact, said by one source, about one repository. Source and
@@ -33,6 +35,9 @@ type Event struct {
 	// Tier is what the credential of the sender is worth, where a gateway looked at
 	// one: TierSigned, TierObserved or TierHuman. Empty where nobody did.
 	Tier string
+	// Trace is the trace that the event was sent in (W3C trace context), where that
+	// tells what it belongs to.
+	Trace string
 	// Digest tells apart two events of one identity and different content.
 	Digest string
 	// Stored is Fact as whoever keeps events writes it. It is carried along and
@@ -133,6 +138,9 @@ type Action struct {
 	Files        []string           `json:"files,omitempty" schema:"maxitems=3000,max=1024" doc:"paths changed"`
 	Dependencies []DependencyUpdate `json:"dependencies,omitempty" schema:"maxitems=500"`
 	DurationMS   int64              `json:"duration_ms,omitempty" schema:"min=0"`
+	// Repository is for actions that know their run and not yet their change: they
+	// are joined by agent.run, agent.logs_url, the trace, or commit_sha.
+	Repository string `json:"repository,omitempty" schema:"max=512"`
 }
 
 // Free is JSON that the system carries and never reads.
@@ -304,6 +312,7 @@ type Deployment struct {
 	Environment string `json:"environment" schema:"required,min=1,max=128"`
 	CommitSHA   string `json:"commit_sha,omitempty" schema:"format=commit"`
 	Outcome     string `json:"outcome" schema:"required,enum=success|failure|rolled-back|cancelled"`
+	Artifact    string `json:"artifact,omitempty" schema:"max=1024" doc:"what was deployed (package URL), where the commit is not known"`
 	Deployer    string `json:"deployer,omitempty" schema:"max=256"`
 	URL         string `json:"url,omitempty" schema:"max=2048"`
 	Repository  string `json:"repository,omitempty" schema:"max=512"`
@@ -328,13 +337,41 @@ type IdentityRefused struct {
 	EventID    string `json:"event_id,omitempty" schema:"max=1024"`
 }
 
-// A Noted is an event of another system that is kept and that no record is made
-// from, as a check that was only asked for.
+// A Pushed says that commits reached a branch.
+type Pushed struct {
+	Branch     string   `json:"branch" schema:"required,min=1,max=512"`
+	Default    bool     `json:"default,omitempty" doc:"the branch is the one into which changes are merged: what is pushed there is a change of its own, unless a merge made it"`
+	Before     string   `json:"before,omitempty" schema:"format=commit"`
+	After      string   `json:"after" schema:"required,format=commit" doc:"the newest commit"`
+	Forced     bool     `json:"forced,omitempty"`
+	Pusher     string   `json:"pusher,omitempty" schema:"max=256" doc:"account"`
+	PusherType string   `json:"pusher_type,omitempty" schema:"enum=human|bot|agent"`
+	Commits    []Commit `json:"commits,omitempty" schema:"maxitems=250" doc:"the oldest first; of more, the newest"`
+	Files      []string `json:"files,omitempty" schema:"maxitems=3000,max=1024" doc:"paths changed by the commits"`
+	URL        string   `json:"url,omitempty" schema:"max=2048" doc:"where the difference can be read"`
+	Repository string   `json:"repository,omitempty" schema:"max=512"`
+}
+
+// A Commit is one commit of a push.
+type Commit struct {
+	SHA      string    `json:"sha" schema:"required,format=commit"`
+	Author   string    `json:"author,omitempty" schema:"max=256" doc:"account; the name where none is known"`
+	Email    string    `json:"email,omitempty" schema:"max=256"`
+	Subject  string    `json:"subject,omitempty" schema:"max=512" doc:"first line of the message"`
+	Trailers []Trailer `json:"trailers,omitempty" schema:"maxitems=50" doc:"those that tell of agents, from the whole message"`
+}
+
+// A Noted is an event of another system that is kept and says nothing that a
+// record tells, as a check that was only asked for.
 type Noted struct {
-	Summary string `json:"summary,omitempty" schema:"max=1024"`
+	Summary    string `json:"summary,omitempty" schema:"max=1024"`
+	CommitSHA  string `json:"commit_sha,omitempty" schema:"format=commit" doc:"a commit that stands for the change, as that of a merge queue"`
+	Artifact   string `json:"artifact,omitempty" schema:"max=1024" doc:"what was built from the change (package URL)"`
+	Repository string `json:"repository,omitempty" schema:"max=512"`
 }
 
 func (*IdentityRefused) isFact() {}
+func (*Pushed) isFact()          {}
 func (*Noted) isFact()           {}
 func (*Decision) isFact()        {}
 func (*Action) isFact()          {}
@@ -379,6 +416,10 @@ func NewFact(eventType string) Fact {
 		return new(GateDecision)
 	case TypeIdentityRefused:
 		return new(IdentityRefused)
+	case TypeCommitsPushed:
+		return new(Pushed)
+	case TypeEventNoted:
+		return new(Noted)
 	}
 	return nil
 }
@@ -389,6 +430,7 @@ func Types() []string {
 		TypeDecisionRecorded, TypeActionPerformed, TypeScanCompleted, TypeValidationCompleted,
 		TypeReviewSubmitted, TypeApprovalGranted, TypeChangeOpened, TypeChangeUpdated,
 		TypeChangeMerged, TypeChangeClosed, TypeDeploymentFinished, TypeGateDecided, TypeIdentityRefused,
+		TypeCommitsPushed, TypeEventNoted,
 	}
 }
 
@@ -421,6 +463,10 @@ func TypeOf(f Fact) string {
 		return TypeGateDecided
 	case *IdentityRefused:
 		return TypeIdentityRefused
+	case *Pushed:
+		return TypeCommitsPushed
+	case *Noted:
+		return TypeEventNoted
 	}
 	return ""
 }

@@ -63,30 +63,65 @@ func foldRevision(c *Change, f Revision) {
 	}
 }
 
+// foldInitiator says who made the change, as far as the facts state it. By what
+// else an agent may be known is for the policy to say: see [Record.Recognize].
 func foldInitiator(r *Record, f Facts) {
 	c := &r.Trail.Change
-	agent := ""
+	var by []string
+	if r.GenAI != nil {
+		by = append(by, "decision")
+	}
+	stated := ""
 	for _, e := range f.Own {
-		if rev := revisionOf(e.Fact); rev != nil {
-			if rev.AuthorType == "human" {
-				c.InitiatedBy = "human"
-			}
-			if agent == "" {
-				agent = rev.Agent
-			}
-			if rev.AuthorType == "agent" && agent == "" {
-				agent = rev.Author
-			}
+		if p, ok := e.Fact.(*Pushed); ok && p.PusherType == "human" {
+			c.InitiatedBy = "human"
+		}
+		rev := revisionOf(e.Fact)
+		if rev == nil {
+			continue
+		}
+		switch rev.AuthorType {
+		case "human":
+			c.InitiatedBy = "human"
+		case "bot":
+			r.Marks.Bot = true
+		case "agent":
+			stated = orString(stated, orString(rev.Agent, rev.Author))
+		}
+		stated = orString(stated, rev.Agent)
+	}
+	if stated != "" {
+		by = append(by, "stated")
+	}
+	agent := stated
+	if len(f.Actions.Agents) > 0 {
+		by = append(by, "actions")
+		if r.GenAI == nil {
+			agent = orString(agent, f.Actions.Agents[0])
 		}
 	}
-	if r.GenAI == nil && agent == "" && len(f.Actions.Agents) > 0 {
-		agent = f.Actions.Agents[0]
+	if len(by) > 0 {
+		r.Recognize(agent, by)
 	}
+}
+
+// Recognize notes that an agent made the change, and by what that is known. An
+// agent that a decision named stays.
+func (r *Record) Recognize(agent string, by []string) {
 	if r.GenAI == nil && agent != "" {
 		r.GenAI = &GenAI{Agent: GenAIAgent{ID: agent}}
 	}
-	if r.GenAI != nil {
-		c.InitiatedBy = "agent"
+	if r.GenAI == nil {
+		return
+	}
+	c := &r.Trail.Change
+	c.InitiatedBy = "agent"
+	c.RecognizedBy = smallestStrings(c.RecognizedBy, by, maxListed)
+	if r.Related != nil {
+		r.Related.User = smallestStrings(r.Related.User, []string{r.GenAI.Agent.ID}, 2*maxListed)
+	}
+	if r.Message != "" {
+		r.Message = summary(r)
 	}
 }
 

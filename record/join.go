@@ -9,14 +9,21 @@ import (
 )
 
 // A Ref is a name under which evidence can be found within one repository:
-// "commit:<sha>", "scan:<digest or id>", "finding:<NAME>". Evidence that names
-// no change is posted under its refs; a change looks under the refs that its
-// own facts name. Which of the two comes first does not matter.
+// "commit:<sha>", "scan:<digest or id>", "finding:<NAME>", "merge:<sha>",
+// "run:<id, trace or address of its log>", "artifact:<package URL>". Evidence that names no change is posted
+// under its refs; a change looks under the refs that its own facts name. Which of
+// the two comes first does not matter.
 type Ref string
 
 func commitRef(sha string) Ref   { return Ref("commit:" + strings.ToLower(sha)) }
 func scanRef(name string) Ref    { return Ref("scan:" + name) }
 func findingRef(name string) Ref { return Ref("finding:" + strings.ToUpper(name)) }
+func mergeRef(sha string) Ref    { return Ref("merge:" + strings.ToLower(sha)) }
+func runRef(name string) Ref     { return Ref("run:" + name) }
+func artifactRef(id string) Ref  { return Ref("artifact:" + id) }
+
+// IsCommit reports whether r names a commit.
+func (r Ref) IsCommit() bool { return strings.HasPrefix(string(r), "commit:") }
 
 // A Posting is evidence under one ref. Its event holds what that ref needs:
 // under a finding, the scan with that one finding.
@@ -36,13 +43,175 @@ func Postings(e Event) []Posting {
 			return []Posting{{commitRef(f.CommitSHA), e}}
 		}
 	case *Deployment:
-		if e.Change == "" && f.CommitSHA != "" {
-			return []Posting{{commitRef(f.CommitSHA), e}}
+		return deploymentPostings(e, f)
+	case *Pushed:
+		return pushPostings(e, f)
+	case *Merged:
+		if _, kind, _ := e.Change.Split(); f.MergeSHA != "" && kind != "commit" {
+			return []Posting{{mergeRef(f.MergeSHA), e}}
 		}
 	case *Scan:
 		return scanPostings(e, f)
 	}
 	return nil
+}
+
+func deploymentPostings(e Event, f *Deployment) (out []Posting) {
+	if e.Change != "" {
+		return nil
+	}
+	if f.CommitSHA != "" {
+		out = append(out, Posting{commitRef(f.CommitSHA), e})
+	}
+	if f.Artifact != "" {
+		out = append(out, Posting{artifactRef(f.Artifact), e})
+	}
+	return out
+}
+
+// pushPostings makes a push evidence for the changes of which it holds a commit:
+// what is said of an agent stands in the messages.
+func pushPostings(e Event, f *Pushed) []Posting {
+	shas := []string{strings.ToLower(f.After)}
+	for _, c := range f.Commits {
+		shas = append(shas, strings.ToLower(c.SHA))
+	}
+	slices.Sort(shas)
+	var out []Posting
+	for _, sha := range slices.Compact(shas) {
+		out = append(out, Posting{commitRef(sha), e})
+	}
+	return out
+}
+
+// ActionRefs returns the refs under which an action is found: its commit and,
+// where it names no change, the names of its run.
+func ActionRefs(e Event) []Ref {
+	f, ok := e.Fact.(*Action)
+	if !ok {
+		return nil
+	}
+	var out []Ref
+	if f.CommitSHA != "" {
+		out = append(out, commitRef(f.CommitSHA))
+	}
+	if e.Change == "" {
+		out = append(out, RunRefs(e)...)
+	}
+	return out
+}
+
+// RunRefs returns the refs of the run that a decision or an action belongs to.
+func RunRefs(e Event) []Ref {
+	var names []string
+	switch f := e.Fact.(type) {
+	case *Decision:
+		names = runNames(f.Agent, e.Trace)
+	case *Action:
+		names = runNames(f.Agent, e.Trace)
+	}
+	refs := make([]Ref, len(names))
+	for i, n := range names {
+		refs[i] = runRef(n)
+	}
+	return refs
+}
+
+// runNames are the names of a run of an agent.
+func runNames(a Agent, trace string) []string {
+	return compactStrings([]string{a.Run, a.LogsURL, trace})
+}
+
+// Runs returns the refs of the runs that decisions about a change name, and the
+// trailers of its commits. Sorted, without repeats. Beside them stand the runs of
+// the actions that name one of its commits.
+func Runs(f Facts) []Ref {
+	var refs []Ref
+	for _, e := range f.Own {
+		if _, ok := e.Fact.(*Decision); ok {
+			refs = append(refs, RunRefs(e)...)
+		}
+	}
+	for _, c := range pushed(f) {
+		for _, run := range runsOf(c.Trailers) {
+			refs = append(refs, runRef(run))
+		}
+	}
+	slices.Sort(refs)
+	return slices.Compact(refs)
+}
+
+// pushed returns the commits of a change: those of pushes to its branch; of pushes
+// to where changes are merged, which may bring those of others, too, the ones that
+// the change itself names.
+func pushed(f Facts) []Commit {
+	all := pushes(f)
+	if len(all) == 0 {
+		return nil
+	}
+	commits := commitsOf(f.Own)
+	var out []Commit
+	for _, e := range all {
+		p := e.Fact.(*Pushed)
+		for _, c := range p.Commits {
+			if !p.Default || e.Change != "" && e.Change == firstChange(f.Own) || slices.Contains(commits, strings.ToLower(c.SHA)) {
+				out = append(out, c)
+			}
+		}
+	}
+	return out
+}
+
+// pushes returns the pushes among f, each once, in the order of time.
+func pushes(f Facts) []Event {
+	var out []Event
+	for _, e := range f.Own {
+		if _, ok := e.Fact.(*Pushed); ok {
+			out = append(out, e)
+		}
+	}
+	for _, e := range f.Evidence {
+		if _, ok := e.Fact.(*Pushed); ok {
+			out = append(out, e)
+		}
+	}
+	if len(out) > 1 {
+		slices.SortFunc(out, compareFull)
+		out = slices.CompactFunc(out, sameFact)
+	}
+	return out
+}
+
+// commitsOf are the commits that facts of a change name as its own.
+func commitsOf(own []Event) []string {
+	var out []string
+	add := func(sha string) {
+		if sha != "" {
+			out = append(out, strings.ToLower(sha))
+		}
+	}
+	for _, e := range own {
+		switch f := e.Fact.(type) {
+		case *Opened:
+			add(f.HeadSHA)
+		case *Updated:
+			add(f.HeadSHA)
+		case *Merged:
+			add(f.HeadSHA)
+			add(f.MergeSHA)
+		case *Closed:
+			add(f.HeadSHA)
+		case *Pushed:
+			add(f.After)
+		case *Noted:
+			add(f.CommitSHA)
+		}
+	}
+	if _, kind, sha := firstChange(own).Split(); kind == "commit" {
+		add(sha)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 func scanPostings(e Event, f *Scan) []Posting {
@@ -83,35 +252,26 @@ func (f *Scan) only(findings []Finding) *Scan {
 // the report and finding that its decisions name. Sorted, without repeats.
 func Looks(own []Event) []Ref {
 	var refs []Ref
-	commit := func(sha string) {
-		if sha != "" {
-			refs = append(refs, commitRef(sha))
+	for _, e := range own {
+		if d, ok := e.Fact.(*Decision); ok && d.Trigger != nil {
+			for _, name := range compactStrings([]string{d.Trigger.Digest, d.Trigger.ID}) {
+				refs = append(refs, scanRef(name))
+			}
+			if d.Trigger.Finding != "" {
+				refs = append(refs, findingRef(d.Trigger.Finding))
+			}
 		}
 	}
 	for _, e := range own {
-		switch f := e.Fact.(type) {
-		case *Decision:
-			if t := f.Trigger; t != nil {
-				for _, name := range compactStrings([]string{t.Digest, t.ID}) {
-					refs = append(refs, scanRef(name))
-				}
-				if t.Finding != "" {
-					refs = append(refs, findingRef(t.Finding))
-				}
-			}
-		case *Opened:
-			commit(f.HeadSHA)
-		case *Updated:
-			commit(f.HeadSHA)
-		case *Merged:
-			commit(f.HeadSHA)
-			commit(f.MergeSHA)
-		case *Closed:
-			commit(f.HeadSHA)
+		if n, ok := e.Fact.(*Noted); ok && n.Artifact != "" {
+			refs = append(refs, artifactRef(n.Artifact))
 		}
 	}
+	for _, sha := range commitsOf(own) {
+		refs = append(refs, commitRef(sha))
+	}
 	if _, kind, sha := firstChange(own).Split(); kind == "commit" {
-		commit(sha)
+		refs = append(refs, mergeRef(sha))
 	}
 	slices.Sort(refs)
 	return slices.Compact(refs)
@@ -260,5 +420,26 @@ func Gather(id ChangeID, events []Event) Facts {
 		}
 	}
 	f.Evidence = KeepEvidence(f.Own, f.Evidence)
+	gatherActions(&f, distinct, looks)
 	return f
+}
+
+// gatherActions counts in the actions that name no change: those that name one of
+// its commits, and those of its runs.
+func gatherActions(f *Facts, distinct []Event, looks []Ref) {
+	runs := Runs(*f)
+	in := func(e Event, sorted []Ref) bool {
+		return slices.ContainsFunc(ActionRefs(e), func(r Ref) bool { _, ok := slices.BinarySearch(sorted, r); return ok })
+	}
+	for _, e := range distinct {
+		if in(e, looks) {
+			runs = append(runs, RunRefs(e)...)
+		}
+	}
+	slices.Sort(runs)
+	for _, e := range distinct {
+		if a, ok := e.Fact.(*Action); ok && e.Change == "" && (in(e, looks) || in(e, runs)) {
+			f.Actions.Add(e, a)
+		}
+	}
 }

@@ -79,7 +79,7 @@ func foldTiers(r *Record, f Facts, all []Event, from voicesOf) {
 	for _, e := range all {
 		var part *string
 		switch e.Fact.(type) {
-		case *Opened, *Updated, *Merged, *Closed:
+		case *Opened, *Updated, *Merged, *Closed, *Pushed:
 			part = &t.Change
 		case *Decision:
 			part = &t.Decision

@@ -55,6 +55,8 @@ var facts = map[string]string{
 	record.TypeChangeClosed:        `{"closed_by":"ana"}`,
 	record.TypeDeploymentFinished:  `{"environment":"production","outcome":"success","commit_sha":"abcdef0"}`,
 	record.TypeGateDecided:         `{"verdict":"autonomous","allowed":true,"reasons":["r"]}`,
+	record.TypeCommitsPushed:       `{"branch":"main","default":true,"after":"abcdef0","pusher":"ana","commits":[{"sha":"abcdef0","author":"ana","subject":"s","trailers":[{"key":"Assisted-by","value":"Claude"}]}],"files":["a.go"]}`,
+	record.TypeEventNoted:          `{"summary":"a check was asked for"}`,
 	record.TypeIdentityRefused:     `{"agent":"a","credential":"c","bound_to":"b","event_type":"t","event_id":"i"}`,
 }
 

@@ -52,7 +52,7 @@ func Decode(e Envelope, key []byte, arrived time.Time) (record.Event, error) {
 	if e.Time.IsZero() {
 		ev.Time = arrived.UTC()
 	}
-	if err := checkClock(ev.Time, arrived); err != nil {
+	if err := CheckClock(ev.Time, arrived); err != nil {
 		return record.Event{}, err
 	}
 	if err := locate(&ev, e, key); err != nil {
@@ -87,7 +87,8 @@ func unmarshalData(data jsontext.Value, fact record.Fact) error {
 	return Refuse(SchemaViolation, "%s", semanticError("data", err))
 }
 
-func checkClock(t, arrived time.Time) error {
+// CheckClock refuses a time that only a wrong clock can tell.
+func CheckClock(t, arrived time.Time) error {
 	switch {
 	case t.After(arrived.Add(maxAhead)):
 		return Refuse(ClockSkew, "the event says %s, %s after it arrived; set the sender's clock and send it again", t.Format(time.RFC3339), t.Sub(arrived).Round(time.Minute))
@@ -95,6 +96,18 @@ func checkClock(t, arrived time.Time) error {
 		return Refuse(ClockSkew, "the event says %s, over 20 years before it arrived; set the sender's clock and send it again", t.Format(time.RFC3339))
 	}
 	return nil
+}
+
+// TraceOf returns the trace id of a decision or an action, by which the actions of
+// a run find what it decided; "" where there is none.
+func TraceOf(f record.Fact, e Envelope) string {
+	switch f.(type) {
+	case *record.Decision, *record.Action:
+		if len(e.TraceParent) == len("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01") {
+			return e.TraceParent[3:35]
+		}
+	}
+	return ""
 }
 
 // locate finds out which change and repository an event is about.
@@ -107,22 +120,29 @@ func locate(ev *record.Event, e Envelope, key []byte) error {
 		ev.Change, ev.Repository = id, id.Repository()
 		return nil
 	}
-	if needsChange(ev.Fact) {
+	if needsChange(ev.Fact, e) {
 		return Refuse(NotAChange, "an event of type %s needs its change as the subject, as github.com/acme/payments/pull/4829", ev.Type)
 	}
 	for _, name := range []string{e.PartitionKey, repositoryOf(ev.Fact), string(key)} {
 		if repo, err := record.ParseRepository(name); err == nil {
 			ev.Repository = repo
+			if p, ok := ev.Fact.(*record.Pushed); ok && p.Default { // a change of its own
+				ev.Change = record.ChangeID(string(repo) + "/commit/" + strings.ToLower(p.After))
+			}
 			return nil
 		}
 	}
 	return Refuse(NoRepository, "neither the subject nor partitionkey, data.repository or the Kafka key names a repository; set partitionkey to host/path, as github.com/acme/payments")
 }
 
-func needsChange(f record.Fact) bool {
-	switch f.(type) {
-	case *record.Scan, *record.Validation, *record.Deployment:
+// needsChange tells whether a fact that names no change is about nothing. An
+// action may name its run or its commit instead.
+func needsChange(f record.Fact, e Envelope) bool {
+	switch f := f.(type) {
+	case *record.Scan, *record.Validation, *record.Deployment, *record.Pushed, *record.Noted:
 		return false
+	case *record.Action:
+		return f.Agent.Run == "" && f.Agent.LogsURL == "" && f.CommitSHA == "" && TraceOf(f, e) == ""
 	}
 	return true
 }
@@ -134,6 +154,12 @@ func repositoryOf(f record.Fact) string {
 	case *record.Validation:
 		return f.Repository
 	case *record.Deployment:
+		return f.Repository
+	case *record.Action:
+		return f.Repository
+	case *record.Pushed:
+		return f.Repository
+	case *record.Noted:
 		return f.Repository
 	}
 	return ""

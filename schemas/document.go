@@ -259,6 +259,11 @@ func describe(d *EventDocument, e record.Event) {
 	case *record.IdentityRefused:
 		kind("iam", "denied")
 		d.Message, d.Event.Outcome = "refused: credential "+f.Credential+" spoke as "+f.Agent, "failure"
+	case *record.Pushed:
+		kind("configuration", "change")
+		user(f.Pusher)
+		d.Trail.Files = f.Files[:min(len(f.Files), maxListed)]
+		d.Message, d.Event.URL = fmt.Sprintf("%d commits pushed to %s", len(f.Commits), f.Branch), f.URL
 	case *record.Noted:
 		d.Message = f.Summary
 	case *record.GateDecision:
@@ -333,6 +338,9 @@ func Fingerprint(e *record.Event, stated time.Time) error {
 	h.Write([]byte(e.Type + "\x00" + string(e.Change) + "\x00"))
 	if e.Tier != "" { // the same words with another credential are another event
 		h.Write([]byte(e.Tier + "\x00"))
+	}
+	if _, decision := e.Fact.(*record.Decision); decision && e.Trace != "" { // it names its run by it
+		h.Write([]byte(e.Trace + "\x00"))
 	}
 	h.Write(data)
 	var sum [sha256.Size]byte

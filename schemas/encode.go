@@ -89,14 +89,17 @@ func sliceEncoder(element encoder) encoder {
 }
 
 func structEncoder(t reflect.Type) encoder {
-	members := make([]member, t.NumField())
-	for i := range members {
+	members := make([]member, 0, t.NumField())
+	for i := range t.NumField() {
 		f := t.Field(i)
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-		members[i] = member{
+		if name == "-" {
+			continue
+		}
+		members = append(members, member{
 			name: name, text: []byte(`"` + name + `":`), index: i, value: encoderOf(f.Type),
 			empty: strings.Contains(options, "omitempty"), zero: strings.Contains(options, "omitzero"),
-		}
+		})
 	}
 	slices.SortFunc(members, func(a, b member) int { return cmp.Compare(a.name, b.name) })
 	return func(b []byte, v reflect.Value) []byte {

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/segmentio/kafka-go"
 
+	"github.com/changetrail/changetrail/internal/foreign"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/producer/kafkago"
 	"github.com/changetrail/changetrail/record"
@@ -219,16 +220,5 @@ func sendPython(t *testing.T, topic string, events []event.Event) {
 // needs, installed once into the user's cache.
 func python(t *testing.T) string {
 	t.Helper()
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	venv := filepath.Join(cache, "changetrail-servers", "python-cloudevents-2.2.0")
-	bin := filepath.Join(venv, "bin", "python")
-	if exec.Command(bin, "-c", "import cloudevents.core, confluent_kafka").Run() == nil {
-		return bin
-	}
-	output(t, exec.Command("python3", "-m", "venv", "--clear", venv))
-	output(t, exec.Command(bin, "-m", "pip", "install", "-q", "--disable-pip-version-check", "cloudevents==2.2.0", "confluent-kafka"))
-	return bin
+	return filepath.Join(foreign.Python(t, "cloudevents==2.2.0", "confluent-kafka"), "python")
 }

@@ -25,6 +25,7 @@ var rings = map[string]int{
 	"policy":   1,
 	"controls": 1,
 	"identity": 1,
+	"platform": 1,
 	"secrets":  1,
 
 	"blobs/cloud": 1,
@@ -34,6 +35,7 @@ var rings = map[string]int{
 	"stream":             2,
 	"internal/telemetry": 2,
 	"internal/servers":   2,
+	"internal/foreign":   0,
 
 	"stream/embedded": 3,
 	"web":             3,

@@ -1,0 +1,70 @@
+// Package foreign fetches what tests need of others, through the ordinary clients
+// of the package registries: Go modules, npm packages, Python programs.
+//
+// It is for tests alone and imports nothing of ours.
+package foreign
+
+import (
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Module returns the folder of a Go module, with its tests and their data.
+func Module(t *testing.T, path, version string) string {
+	t.Helper()
+	cmd := exec.Command("go", "mod", "download", "-json", path+"@"+version)
+	cmd.Dir = t.TempDir() // outside this module: nothing of it is needed to build
+	out, err := cmd.Output()
+	var m struct{ Dir, Error string }
+	if jsonErr := json.Unmarshal(out, &m); err != nil || jsonErr != nil || m.Error != "" {
+		t.Fatalf("go mod download %s@%s: %v %s", path, version, err, m.Error)
+	}
+	return m.Dir
+}
+
+// NPM returns the folder into which an npm package is unpacked.
+func NPM(t *testing.T, spec string) string {
+	t.Helper()
+	dir := t.TempDir()
+	run(t, dir, "npm", "pack", "--silent", spec)
+	run(t, dir, "sh", "-c", "tar xzf *.tgz")
+	return filepath.Join(dir, "package")
+}
+
+// Python returns the folder of the programs of a virtual environment with
+// packages. It is kept between runs.
+func Python(t *testing.T, packages ...string) string {
+	t.Helper()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(strings.Join(packages, "\n")))
+	dir := filepath.Join(cache, "changetrail-servers", fmt.Sprintf("python-%016x", h.Sum64()))
+	bin, done := filepath.Join(dir, "bin"), filepath.Join(dir, "complete")
+	if _, err := os.Stat(done); err == nil && exec.Command(filepath.Join(bin, "python"), "-V").Run() == nil {
+		return bin
+	}
+	run(t, ".", "python3", "-m", "venv", "--clear", dir)
+	run(t, ".", filepath.Join(bin, "python"), append([]string{"-m", "pip", "install", "-q", "--disable-pip-version-check"}, packages...)...)
+	if err := os.WriteFile(done, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return bin
+}
+
+func run(t *testing.T, dir, name string, args ...string) {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", cmd, err, out)
+	}
+}

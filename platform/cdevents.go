@@ -1,0 +1,269 @@
+package platform
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// cdEvent is what is read of an event of CDEvents 0.3 to 0.5, and of the approvals
+// of the 0.6 draft (https://cdevents.dev/docs/).
+type cdEvent struct {
+	Context struct {
+		Type      string    `json:"type"`
+		Timestamp time.Time `json:"timestamp"`
+	} `json:"context"`
+	Subject struct {
+		ID      string    `json:"id"`
+		Source  string    `json:"source"`
+		Content cdContent `json:"content"`
+	} `json:"subject"`
+	// CDEvents name neither the commit that a pipeline ran on nor, for most subjects,
+	// the change or the repository. Those who send them may say so here.
+	Custom jsontext.Value `json:"customData"`
+}
+
+type cdContent struct {
+	Description  string       `json:"description"`
+	Repository   *cdReference `json:"repository"`
+	PipelineName string       `json:"pipelineName"`
+	TaskName     string       `json:"taskName"`
+	Outcome      string       `json:"outcome"`
+	URI          string       `json:"uri"`
+	URL          string       `json:"url"`
+	TestCase     *cdNamed     `json:"testCase"`
+	TestSuite    *cdNamed     `json:"testSuite"`
+	Environment  *cdReference `json:"environment"`
+	ArtifactID   string       `json:"artifactId"`
+	Change       *cdReference `json:"change"`
+	Summary      string       `json:"summary"`
+
+	// approval, 0.6 draft
+	Decision string `json:"decision"`
+	Status   string `json:"status"`
+	Target   string `json:"resourceTargetUrl"`
+	Details  string `json:"approvalDetailsUrl"`
+	By       string `json:"responder"`
+}
+
+type cdReference struct {
+	ID     string `json:"id"`
+	Source string `json:"source"`
+	Name   string `json:"name"`
+	URL    string `json:"url"`
+}
+
+type cdNamed struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+func (n *cdNamed) name() string {
+	switch {
+	case n == nil:
+		return ""
+	case n.Name != "":
+		return n.Name
+	}
+	return n.ID
+}
+
+// cdCustom is what customData may say.
+type cdCustom struct {
+	Repository string `json:"repository"`
+	Change     string `json:"change"`
+	Commit     string `json:"commit"`
+	MergeSHA   string `json:"merge_sha"`
+	Author     string `json:"author"`
+	Reviewer   string `json:"reviewer"`
+	Verdict    string `json:"verdict"`
+	Title      string `json:"title"`
+}
+
+func readCDEvent(data []byte, repository record.Repository) (Reading, error) {
+	var e cdEvent
+	if err := decode(data, &e); err != nil {
+		return Reading{}, err
+	}
+	subject, predicate := cdType(e.Context.Type)
+	if subject == "" {
+		return Reading{}, unreadable("context.type %q is no type of CDEvents, as dev.cdevents.change.merged.0.2.0", e.Context.Type)
+	}
+	var custom cdCustom
+	_ = json.Unmarshal(e.Custom, &custom, jsontext.AllowInvalidUTF8(true)) // of whatever form: it is the sender's own
+	r := Reading{Time: e.Context.Timestamp, Repository: repository}
+	for _, repo := range e.repositories(custom) {
+		if r.Repository == "" {
+			r.Repository = repo
+		}
+	}
+	r.Change = e.change(subject, custom, r.Repository)
+	if r.Repository == "" {
+		r.Repository = r.Change.Repository()
+	}
+	r.Fact = e.fact(subject, predicate, custom, r.Change)
+	if subject == "change" && r.Change == "" {
+		return r, fmt.Errorf("%w: subject.id is %q; want its number, with the repository in subject.content.repository, or its id as github.com/acme/payments/pull/4829", ErrNotAChange, e.Subject.ID)
+	}
+	return r, nil
+}
+
+// cdType splits dev.cdevents.change.merged.0.2.0 into change and merged.
+func cdType(t string) (subject, predicate string) {
+	parts := strings.Split(strings.TrimPrefix(t, cdevent), ".")
+	if !strings.HasPrefix(t, cdevent) || len(parts) < 2 {
+		return "", ""
+	}
+	return parts[0], parts[1]
+}
+
+// repositories are the repositories that e may mean, the likeliest first.
+func (e *cdEvent) repositories(custom cdCustom) (out []record.Repository) {
+	add := func(address string) {
+		if repo := repositoryAt(address); repo != "" {
+			out = append(out, repo)
+		}
+	}
+	add(custom.Repository)
+	if ref := e.Subject.Content.Repository; ref != nil {
+		add(ref.URL)
+		add(ref.ID)
+		if h := host(ref.Source); h != "" && strings.Contains(ref.ID, "/") {
+			add(h + "/" + ref.ID)
+		}
+		add(ref.Source)
+	}
+	if u, err := url.Parse(e.Subject.Source); err == nil && u.Host != "" {
+		add(u.Host + u.Path)
+	}
+	return out
+}
+
+// change is the change that e is about: by its name in full, or by its number.
+func (e *cdEvent) change(subject string, custom cdCustom, repo record.Repository) record.ChangeID {
+	names := []string{custom.Change, e.Subject.Content.Target}
+	if ref := e.Subject.Content.Change; ref != nil {
+		names = append(names, ref.ID)
+	}
+	if subject == "change" {
+		names = append(names, e.Subject.ID, e.Subject.Source)
+	}
+	for _, name := range names {
+		if name == "" {
+			continue
+		}
+		if id, err := record.ParseChange(name); err == nil {
+			return id
+		}
+		if repo == "" {
+			continue
+		}
+		kind := "/pull/"
+		if strings.Contains(host("https://"+string(repo)), "gitlab") {
+			kind = "/merge_requests/"
+		}
+		if id, err := record.ParseChange(string(repo) + kind + strings.TrimLeft(name, "#!")); err == nil {
+			return id
+		}
+	}
+	return ""
+}
+
+func (e *cdEvent) fact(subject, predicate string, custom cdCustom, change record.ChangeID) record.Fact {
+	c := e.Subject.Content
+	note := noted("%s %s: %s", subject, predicate, strings.Join(strings.Fields(e.Subject.ID+" "+c.Summary), " "))
+	note.CommitSHA = commit(custom.Commit)
+	revision := record.Revision{Title: brief(custom.Title, 512), HeadSHA: commit(custom.Commit), Author: brief(custom.Author, 256)}
+	if revision.Title == "" {
+		revision.Title = brief(c.Description, 512)
+	}
+	switch subject + "." + predicate {
+	case "change.created":
+		return &record.Opened{Revision: revision}
+	case "change.updated":
+		return &record.Updated{Revision: revision}
+	case "change.merged":
+		return &record.Merged{Revision: revision, MergeSHA: commit(custom.MergeSHA)}
+	case "change.abandoned":
+		return &record.Closed{Revision: revision}
+	case "change.reviewed":
+		if verdict := reviewVerdicts[strings.ToLower(custom.Verdict)]; verdict != "" && custom.Reviewer != "" {
+			return &record.Review{Reviewer: brief(custom.Reviewer, 256), Verdict: verdict, CommitSHA: commit(custom.Commit)}
+		}
+	case "approval.closed", "approval.updated":
+		if c.Decision == "approved" && (c.Status == "approved" || c.Status == "") && change != "" {
+			return &record.Approval{Approver: brief(account(c.By), 256), Reference: brief(c.Details, 2048)}
+		}
+	case "pipelinerun.finished", "build.finished", "taskrun.finished", "testsuiterun.finished", "testcaserun.finished":
+		return e.validation(subject, custom, change, note)
+	case "artifact.packaged":
+		note.Artifact = brief(e.Subject.ID, 1024)
+	case "service.deployed", "service.upgraded", "service.rolledback":
+		return e.deployment(predicate, custom, note)
+	}
+	return note
+}
+
+var reviewVerdicts = map[string]string{"approved": "approved", "changes-requested": "changes-requested", "changes_requested": "changes-requested", "commented": "commented", "dismissed": "dismissed"}
+
+// validation is the result of a run, where e says of what: without a commit or a
+// change it proves nothing of any.
+func (e *cdEvent) validation(subject string, custom cdCustom, change record.ChangeID, note *record.Noted) record.Fact {
+	c := e.Subject.Content
+	sha := commit(custom.Commit)
+	if sha == "" && change == "" {
+		return note
+	}
+	name, page := e.Subject.ID, c.URI
+	for _, better := range []string{c.PipelineName, c.TaskName, c.TestSuite.name(), c.TestCase.name()} {
+		if better != "" {
+			name = better
+		}
+	}
+	if page == "" {
+		page = c.URL
+	}
+	fact := validation(name, host(e.Subject.Source), sha, page, c.Outcome, true)
+	if v, ok := fact.(*record.Validation); ok && subject == "testcaserun" {
+		if v.Conclusion == "success" {
+			v.Passed = 1
+		} else if v.Conclusion == "failure" || v.Conclusion == "error" {
+			v.Failed = 1
+		}
+	}
+	return fact
+}
+
+func (e *cdEvent) deployment(predicate string, custom cdCustom, note *record.Noted) record.Fact {
+	c := e.Subject.Content
+	if c.Environment == nil || c.Environment.ID == "" {
+		return note
+	}
+	f := &record.Deployment{Environment: brief(c.Environment.ID, 128), CommitSHA: commit(custom.Commit), Outcome: "success", Artifact: brief(c.ArtifactID, 1024)}
+	if predicate == "rolledback" {
+		f.Outcome = "rolled-back"
+	}
+	if f.CommitSHA == "" { // a package URL often has the commit for its version
+		version := c.ArtifactID[strings.LastIndexByte(c.ArtifactID, '@')+1:]
+		version, _, _ = strings.Cut(version, "?")
+		if len(version) == 40 {
+			f.CommitSHA = commit(version)
+		}
+	}
+	return f
+}
+
+// account is the account in a URI: mailto:ana@acme.example, https://github.com/ana.
+func account(uri string) string {
+	if mail, ok := strings.CutPrefix(uri, "mailto:"); ok {
+		return mail
+	}
+	uri = strings.TrimRight(uri, "/")
+	return uri[strings.LastIndexByte(uri, '/')+1:]
+}

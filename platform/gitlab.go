@@ -1,0 +1,346 @@
+package platform
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// gitlabEvent is what is read of a webhook
+// (https://docs.gitlab.com/user/project/integrations/webhook_events/).
+type gitlabEvent struct {
+	Kind       string           `json:"object_kind"`
+	Name       string           `json:"event_name"`
+	User       gitlabUser       `json:"user"`
+	Project    gitlabProject    `json:"project"`
+	Repository gitlabRepository `json:"repository"`
+	Attributes gitlabAttributes `json:"object_attributes"`
+	Merge      *struct {
+		IID    int          `json:"iid"`
+		Commit gitlabCommit `json:"last_commit"`
+	} `json:"merge_request"`
+
+	// push
+	Ref      string         `json:"ref"`
+	Before   string         `json:"before"`
+	After    string         `json:"after"`
+	Username string         `json:"user_username"`
+	Commits  []gitlabCommit `json:"commits"`
+
+	// job
+	SHA           string     `json:"sha"`
+	JobID         int64      `json:"build_id"`
+	JobName       string     `json:"build_name"`
+	JobStatus     string     `json:"build_status"`
+	JobFinished   gitlabTime `json:"build_finished_at"`
+	AllowsFailure bool       `json:"build_allow_failure"`
+
+	// deployment
+	Status      string     `json:"status"`
+	Changed     gitlabTime `json:"status_changed_at"`
+	Environment any        `json:"environment"` // a name; of a job an object
+	CommitURL   string     `json:"commit_url"`
+	JobURL      string     `json:"deployable_url"`
+}
+
+type gitlabUser struct {
+	Username string `json:"username"`
+}
+
+// botName is how GitLab calls the accounts behind its access tokens.
+var botName = regexp.MustCompile(`^(project|group)_\d+_bot(_|\d|$)`)
+
+func (u gitlabUser) kind() string {
+	switch {
+	case u.Username == "":
+		return ""
+	case botName.MatchString(u.Username) || strings.HasPrefix(u.Username, "service_account_"):
+		return "bot"
+	}
+	return "human"
+}
+
+type gitlabProject struct {
+	URL           string `json:"web_url"`
+	Path          string `json:"path_with_namespace"`
+	DefaultBranch string `json:"default_branch"`
+}
+
+type gitlabRepository struct {
+	Homepage string `json:"homepage"`
+}
+
+type gitlabAttributes struct {
+	ID           int64        `json:"id"`
+	IID          int          `json:"iid"`
+	Action       string       `json:"action"`
+	State        string       `json:"state"`
+	Status       string       `json:"status"`
+	Title        string       `json:"title"`
+	URL          string       `json:"url"`
+	SourceBranch string       `json:"source_branch"`
+	TargetBranch string       `json:"target_branch"`
+	LastCommit   gitlabCommit `json:"last_commit"`
+	MergeSHA     string       `json:"merge_commit_sha"`
+	SquashSHA    string       `json:"squash_commit_sha"`
+	CreatedAt    gitlabTime   `json:"created_at"`
+	UpdatedAt    gitlabTime   `json:"updated_at"`
+	FinishedAt   gitlabTime   `json:"finished_at"`
+	SHA          string       `json:"sha"`
+	NoteableType string       `json:"noteable_type"`
+}
+
+type gitlabCommit struct {
+	ID      string `json:"id"`
+	Message string `json:"message"`
+	Author  struct {
+		Name  string `json:"name"`
+		Email string `json:"email"`
+	} `json:"author"`
+	Added    []string `json:"added"`
+	Modified []string `json:"modified"`
+	Removed  []string `json:"removed"`
+}
+
+// gitlabTime is a time in any of the three forms that GitLab writes.
+type gitlabTime struct{ time.Time }
+
+// UnmarshalJSON implements json.Unmarshaler. What is no time is no time.
+func (t *gitlabTime) UnmarshalJSON(b []byte) error {
+	text := strings.Trim(string(b), `"`)
+	for _, form := range []string{time.RFC3339Nano, "2006-01-02 15:04:05 MST", "2006-01-02 15:04:05 -0700"} {
+		if at, err := time.Parse(form, text); err == nil {
+			t.Time = at.UTC()
+			return nil
+		}
+	}
+	return nil
+}
+
+// kind is the event by what the body says; builds are called jobs, as the hook is.
+func (g *gitlabEvent) kind() string {
+	if g.Kind == "build" {
+		return "job"
+	}
+	return g.Kind
+}
+
+func (g *gitlabEvent) action() string {
+	switch g.kind() {
+	case "merge_request", "note":
+		return g.Attributes.Action
+	case "pipeline":
+		return g.Attributes.Status
+	case "job":
+		return g.JobStatus
+	case "deployment":
+		return g.Status
+	case "vulnerability":
+		return g.Attributes.State
+	}
+	return ""
+}
+
+// gitlabHeaders are the events as the header X-Gitlab-Event names them.
+var gitlabHeaders = map[string]string{
+	"Merge Request Hook": "merge_request", "Pipeline Hook": "pipeline", "Job Hook": "job", "Note Hook": "note", "Confidential Note Hook": "note",
+	"Push Hook": "push", "Tag Push Hook": "tag_push", "Deployment Hook": "deployment", "Vulnerability Hook": "vulnerability",
+}
+
+// GitLabType returns the type of the event in a webhook's body. A header
+// X-Gitlab-Event that says something else than the body is an error.
+func GitLabType(header string, body []byte) (string, error) {
+	var g gitlabEvent
+	if err := decode(body, &g); err != nil {
+		return "", err
+	}
+	kind := g.kind()
+	if kind == "" {
+		return "", unreadable("the body has no object_kind, which says what event of GitLab it is")
+	}
+	if want, ok := gitlabHeaders[header]; ok && want != kind {
+		return "", unreadable("the header X-Gitlab-Event says %s, and the body is that of %s", header, kind)
+	}
+	if a := g.action(); a != "" {
+		return gitlab + kind + "." + a, nil
+	}
+	return gitlab + kind, nil
+}
+
+func readGitLab(event string, data []byte) (Reading, error) {
+	var g gitlabEvent
+	if err := decode(data, &g); err != nil {
+		return Reading{}, err
+	}
+	if event == "build" {
+		event = "job"
+	}
+	if kind := g.kind(); kind != event {
+		return Reading{}, unreadable("the type says %s, and the data is that of %s", event, orUnknown(kind))
+	}
+	var r Reading
+	for _, address := range []string{g.Project.URL, g.Repository.Homepage, vulnerable(g.Attributes.URL)} {
+		if r.Repository == "" {
+			r.Repository = repositoryAt(address)
+		}
+	}
+	if r.Repository == "" {
+		return r, unreadable("a %s of GitLab without project.web_url", event)
+	}
+	r.Fact = noted("%s", strings.TrimSuffix(event+" "+g.action(), " "))
+	switch event {
+	case "merge_request":
+		g.change(&r, g.Attributes.IID)
+		g.mergeRequest(&r)
+	case "pipeline":
+		if g.Merge != nil {
+			g.change(&r, g.Merge.IID)
+		}
+		a := g.Attributes
+		r.Time = firstTime(a.FinishedAt.Time, a.CreatedAt.Time)
+		r.Fact = validation("pipeline", "gitlab-ci", a.SHA, g.page("pipelines", a.ID), a.Status, true)
+	case "job":
+		g.job(&r)
+	case "note":
+		g.note(&r)
+	case "push":
+		g.push(&r)
+	case "deployment":
+		g.deployed(&r)
+	case "vulnerability":
+		a := g.Attributes
+		r.Time = firstTime(a.UpdatedAt.Time, a.CreatedAt.Time)
+		r.Fact = &record.Scan{Tool: record.Tool{Name: "GitLab"}, ScanID: fmt.Sprintf("vulnerability/%d", a.ID), URL: a.URL, Report: record.Report{Encoding: "json", Content: data}}
+	}
+	return r, nil
+}
+
+// vulnerable is the address of the project in that of one of its vulnerabilities,
+// whose event says nothing else of it.
+func vulnerable(address string) string {
+	project, _, ok := strings.Cut(address, "/-/security/")
+	if !ok {
+		return ""
+	}
+	return project
+}
+
+func (g *gitlabEvent) change(r *Reading, iid int) {
+	if iid > 0 {
+		r.Change = record.ChangeID(fmt.Sprintf("%s/merge_requests/%d", r.Repository, iid))
+	}
+}
+
+// page is the address of a page of the project.
+func (g *gitlabEvent) page(kind string, id int64) string {
+	base := g.Project.URL
+	if base == "" {
+		base = g.Repository.Homepage
+	}
+	if u, err := url.Parse(base); base == "" || err != nil || u.Host == "" || id == 0 {
+		return ""
+	}
+	return base + "/-/" + kind + "/" + strconv.FormatInt(id, 10)
+}
+
+func (g *gitlabEvent) mergeRequest(r *Reading) {
+	a := g.Attributes
+	revision := record.Revision{Title: brief(a.Title, 512), URL: a.URL, HeadSHA: commit(a.LastCommit.ID), BaseRef: a.TargetBranch, Branch: a.SourceBranch}
+	r.Time = firstTime(a.UpdatedAt.Time, a.CreatedAt.Time)
+	switch a.Action {
+	case "open", "reopen":
+		if a.Action == "open" { // later ones name only who did something to it
+			revision.Author, revision.AuthorType = g.User.Username, g.User.kind()
+			r.Time = firstTime(a.CreatedAt.Time, a.UpdatedAt.Time)
+		}
+		r.Fact = &record.Opened{Revision: revision}
+	case "update":
+		r.Fact = &record.Updated{Revision: revision}
+	case "close":
+		r.Fact = &record.Closed{Revision: revision, ClosedBy: g.User.Username}
+	case "merge":
+		f := &record.Merged{Revision: revision, MergedBy: g.User.Username}
+		for _, sha := range []string{a.MergeSHA, a.SquashSHA, a.LastCommit.ID} { // the last: fast-forward
+			if f.MergeSHA == "" {
+				f.MergeSHA = commit(sha)
+			}
+		}
+		r.Fact = f
+	case "approval", "approved", "unapproval", "unapproved":
+		// When it was given is not said, and updated_at may be older: it counts from
+		// when it came.
+		r.Time = time.Time{}
+		f := &record.Review{Reviewer: g.User.Username, ReviewerType: g.User.kind(), Verdict: "approved", CommitSHA: commit(a.LastCommit.ID), URL: a.URL}
+		if strings.HasPrefix(a.Action, "un") {
+			f.Verdict = "dismissed"
+		}
+		if f.Reviewer != "" {
+			r.Fact = f
+		}
+	}
+}
+
+func (g *gitlabEvent) job(r *Reading) {
+	r.Time = g.JobFinished.Time
+	status := g.JobStatus
+	if status == "failed" && g.AllowsFailure {
+		status = "neutral"
+	}
+	r.Fact = validation(g.JobName, "gitlab-ci", g.SHA, g.page("jobs", g.JobID), status, true)
+}
+
+func (g *gitlabEvent) note(r *Reading) {
+	a := g.Attributes
+	r.Time = a.CreatedAt.Time
+	if a.NoteableType != "MergeRequest" || g.Merge == nil || g.User.Username == "" {
+		return
+	}
+	g.change(r, g.Merge.IID)
+	if r.Change != "" {
+		r.Fact = &record.Review{Reviewer: g.User.Username, ReviewerType: g.User.kind(), Verdict: "commented", CommitSHA: commit(g.Merge.Commit.ID), URL: a.URL}
+	}
+}
+
+func (g *gitlabEvent) push(r *Reading) {
+	branch, ok := strings.CutPrefix(g.Ref, "refs/heads/")
+	after := commit(g.After)
+	if !ok || after == "" {
+		r.Fact = noted("push of %s", g.Ref)
+		return
+	}
+	who := gitlabUser{g.Username}
+	f := &record.Pushed{Branch: branch, Default: branch == g.Project.DefaultBranch, Before: commit(g.Before), After: after, Pusher: who.Username, PusherType: who.kind()}
+	if f.Before != "" && g.Project.URL != "" {
+		f.URL = g.Project.URL + "/-/compare/" + f.Before + "..." + after
+	}
+	seen := make(map[string]bool)
+	for _, c := range g.Commits[max(0, len(g.Commits)-maxCommits):] {
+		if sha := commit(c.ID); sha != "" {
+			f.Commits = append(f.Commits, record.Commit{SHA: sha, Author: brief(c.Author.Name, 256), Email: brief(c.Author.Email, 256), Subject: subject(c.Message), Trailers: record.Trailers(c.Message)})
+		}
+		f.Files = addFiles(seen, f.Files, c.Added, c.Modified, c.Removed)
+	}
+	if f.Default {
+		r.Change = record.ChangeID(string(r.Repository) + "/commit/" + after)
+	}
+	r.Fact = f
+}
+
+func (g *gitlabEvent) deployed(r *Reading) {
+	r.Time = g.Changed.Time
+	environment, _ := g.Environment.(string)
+	sha := commit(g.CommitURL[strings.LastIndexByte(g.CommitURL, '/')+1:]) // short_sha is too short to join by
+	outcome := map[string]string{"success": "success", "failed": "failure", "canceled": "cancelled"}[g.Status]
+	if outcome == "" || environment == "" {
+		n := noted("deployment to %s: %s", environment, g.Status)
+		n.CommitSHA = sha
+		r.Fact = n
+		return
+	}
+	r.Fact = &record.Deployment{Environment: environment, CommitSHA: sha, Outcome: outcome, Deployer: g.User.Username, URL: g.JobURL}
+}

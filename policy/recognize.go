@@ -1,0 +1,128 @@
+package policy
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// Whose marks count.
+const (
+	recognizeKnown = "known" // those of the policy and of agents that are known anyway
+	recognizeOwn   = "own"   // those of the policy
+)
+
+//go:embed agents.yaml
+var knownText []byte
+
+// known are the agents that need not stand in a policy to be recognized.
+var known = sync.OnceValues(func() ([]Agent, error) {
+	var out []Agent
+	err := yaml.Unmarshal(knownText, &out)
+	return out, err
+})
+
+// Recognize tells which agent made a change, by the accounts, the branch and the
+// commits' trailers that are its marks, and which of them it has. Agents of the
+// policy come first, then known ones, then whatever account the code host calls a
+// bot and the policy does not.
+func (p *Policy) Recognize(m record.Marks) (agent string, by []string) {
+	lists := [][]Agent{p.Agents}
+	if p.Recognition != recognizeOwn {
+		if more, err := known(); err == nil { // a test reads it
+			lists = append(lists, more)
+		}
+	}
+	for _, list := range lists {
+		for _, a := range list {
+			if by := a.marksIn(m); len(by) > 0 {
+				return a.ID, by
+			}
+		}
+	}
+	for i, account := range m.Accounts {
+		if name, ok := strings.CutSuffix(account, "[bot]"); (ok || m.Bot && i == 0) && !p.isBot(account) {
+			return name, []string{"account " + account}
+		}
+	}
+	return "", nil
+}
+
+// isBot reports whether p lists an account as one that is neither person nor
+// agent.
+func (p *Policy) isBot(account string) bool {
+	return slices.Contains(p.Bots, account) || matchAny(p.Bots, strings.TrimSuffix(account, "[bot]"))
+}
+
+// marksIn returns which of a's marks m has.
+func (a Agent) marksIn(m record.Marks) (by []string) {
+	for _, account := range m.Accounts {
+		if account == a.ID || slices.Contains(a.Accounts, account) {
+			by = append(by, "account "+account)
+		}
+	}
+	for _, mail := range m.Mails {
+		if likeAny(a.Mails, mail) {
+			by = append(by, "mail "+mail)
+		}
+	}
+	for _, t := range m.Trailers {
+		if likeAny(a.Trailers, t.Key+": "+t.Value) {
+			by = append(by, "trailer "+t.Key)
+		}
+	}
+	if m.Branch != "" && likeAny(a.Branches, m.Branch) {
+		by = append(by, "branch "+m.Branch)
+	}
+	slices.Sort(by)
+	return slices.Compact(by)
+}
+
+func (a Agent) checkMarks(where string) error {
+	var errs []error
+	for _, list := range [][]string{a.Branches, a.Trailers, a.Mails} {
+		for _, pattern := range list {
+			if strings.Trim(pattern, "* ") == "" {
+				errs = append(errs, fmt.Errorf("%s: the pattern %q is like everything", where, pattern))
+			}
+		}
+	}
+	for _, t := range a.Trailers {
+		if key, value, ok := strings.Cut(t, ":"); !ok || strings.TrimSpace(key) == "" || strings.TrimSpace(value) == "" {
+			errs = append(errs, fmt.Errorf("%s: trailer %q is not of the form KEY: VALUE, as \"Assisted-by: Claude*\"", where, t))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func likeAny(patterns []string, s string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool { return like(strings.ToLower(p), strings.ToLower(s)) })
+}
+
+// like reports whether s is like a pattern in which * stands for anything.
+func like(pattern, s string) bool {
+	parts := strings.Split(pattern, "*")
+	if len(parts) == 1 {
+		return pattern == s
+	}
+	if !strings.HasPrefix(s, parts[0]) {
+		return false
+	}
+	s = s[len(parts[0]):]
+	last := parts[len(parts)-1]
+	for _, part := range parts[1 : len(parts)-1] {
+		i := strings.Index(s, part)
+		if i < 0 {
+			return false
+		}
+		s = s[i+len(part):]
+	}
+	return len(s) >= len(last) && strings.HasSuffix(s, last)
+}
