@@ -231,9 +231,10 @@ func (e *cdEvent) validation(subject string, custom cdCustom, change record.Chan
 	}
 	fact := validation(name, host(e.Subject.Source), sha, page, c.Outcome, true)
 	if v, ok := fact.(*record.Validation); ok && subject == "testcaserun" {
-		if v.Conclusion == "success" {
+		switch v.Conclusion {
+		case "success":
 			v.Passed = 1
-		} else if v.Conclusion == "failure" || v.Conclusion == "error" {
+		case "failure", "error":
 			v.Failed = 1
 		}
 	}
