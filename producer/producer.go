@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -53,6 +55,12 @@ type Options struct {
 	// Blobs takes data of more than 64 KiB, which then travels as its digest in
 	// dataref. Where nil, an event may have 1 MB and no more.
 	Blobs Blobs
+	// Redactor takes secrets out of what agents wrote freely (package secrets).
+	// None where nil.
+	Redactor Redactor
+	// Checked says that whoever calls Publish has made the events whole and held
+	// them against their schemas, so that it is not done again.
+	Checked bool
 	// Log is told what happens in the background. None where nil.
 	Log *slog.Logger
 	// Tracer makes a span for each event. Where nil, the trace context of the
@@ -63,6 +71,14 @@ type Options struct {
 // Blobs keeps content under its digest, which it returns (package blobs).
 type Blobs interface {
 	Put(ctx context.Context, content []byte) (digest string, err error)
+}
+
+// A Redactor replaces secrets in the data of events, as JSON. free tells which
+// members hold what was written freely; it returns the names of the rules that
+// found something.
+type Redactor interface {
+	JSON(data []byte, free func(member string) bool) (redacted []byte, rules []string, err error)
+	String() string // how much it keeps: metadata-only, redacted or full
 }
 
 // A Producer publishes events. It is safe for concurrent use.
@@ -106,10 +122,17 @@ func New(t Transport, o Options) (*Producer, error) {
 // partitionkey and traceparent. An error names each event that was not
 // accepted; publishing the same event again is harmless.
 func (p *Producer) Publish(ctx context.Context, events ...event.Event) error {
+	_, err := p.Deliver(ctx, events...)
+	return err
+}
+
+// Deliver is [Producer.Publish] that also says how many of the events lie in the
+// spool and are still to be sent.
+func (p *Producer) Deliver(ctx context.Context, events ...event.Event) (spooled int, err error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	if p.closed {
-		return errors.New("producer: it is closed")
+		return 0, errors.New("producer: it is closed")
 	}
 	events = append([]event.Event(nil), events...)
 	spans := make([]trace.Span, len(events))
@@ -124,18 +147,13 @@ func (p *Producer) Publish(ctx context.Context, events ...event.Event) error {
 		))
 		spans[i] = span
 		inject(spanCtx, &e)
-		if err := check(&e, p.limit()); err == nil && p.options.Blobs != nil {
-			if err := claim(ctx, p.options.Blobs, &e); err != nil {
-				errs = append(errs, fmt.Errorf("publish %s %s: %w", e.Type(), e.ID(), err))
-			}
-		} else if err != nil {
-			errs = append(errs, fmt.Errorf("publish %s %s: %w: %w", e.Type(), e.ID(), ErrPermanent, err))
+		if err := p.prepare(ctx, &e); err != nil {
+			errs = append(errs, fmt.Errorf("publish %s %s: %w", e.Type(), e.ID(), err))
 		}
 		events[i] = e
 	}
-	err := errors.Join(errs...)
-	if err == nil {
-		err = p.accept(ctx, events)
+	if err = errors.Join(errs...); err == nil {
+		spooled, err = p.accept(ctx, events)
 	}
 	for _, span := range spans {
 		if err != nil {
@@ -143,7 +161,53 @@ func (p *Producer) Publish(ctx context.Context, events ...event.Event) error {
 		}
 		span.End()
 	}
-	return err
+	return spooled, err
+}
+
+// prepare makes an event ready to be sent.
+func (p *Producer) prepare(ctx context.Context, e *event.Event) error {
+	if !p.options.Checked {
+		if err := check(e, p.limit()); err != nil {
+			return fmt.Errorf("%w: %w", ErrPermanent, err)
+		}
+	}
+	if p.options.Redactor != nil {
+		err := Redact(e, p.options.Redactor)
+		if _, found := e.Extensions()[extensionRedacted]; found && err == nil {
+			err = check(e, p.limit()) // a marker may be longer than what it stands for
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrPermanent, err)
+		}
+	}
+	if p.options.Blobs == nil {
+		return nil
+	}
+	return claim(ctx, p.options.Blobs, e)
+}
+
+// Extensions that say what was done to the content of an event.
+const (
+	extensionContent  = "contentmode" // how much of it is kept
+	extensionRedacted = "redacted"    // the rules that found secrets, with commas
+)
+
+// Redact takes secrets out of the data of an event and notes on it how much of
+// its content is kept, and what was found. Data that is no JSON stays as it is.
+func Redact(e *event.Event, r Redactor) error {
+	if len(e.Data()) == 0 || e.DataContentType() != "" && !strings.HasSuffix(strings.SplitN(e.DataContentType(), ";", 2)[0], "json") {
+		return nil
+	}
+	data, rules, err := r.JSON(e.Data(), schemas.FreeText)
+	if err != nil {
+		return err
+	}
+	e.DataEncoded, e.DataBase64 = data, false
+	e.SetExtension(extensionContent, r.String())
+	if len(rules) > 0 {
+		e.SetExtension(extensionRedacted, strings.Join(slices.Compact(slices.Sorted(slices.Values(rules))), ","))
+	}
+	return nil
 }
 
 // complete fills in what is missing.
@@ -247,10 +311,10 @@ func claim(ctx context.Context, store Blobs, e *event.Event) error {
 	return nil
 }
 
-// accept sends events, or spools them.
-func (p *Producer) accept(ctx context.Context, events []event.Event) error {
+// accept sends events, or spools them; it returns how many it spooled.
+func (p *Producer) accept(ctx context.Context, events []event.Event) (int, error) {
 	if p.spool == nil {
-		return joined(events, p.transport.Send(ctx, events))
+		return 0, joined(events, p.transport.Send(ctx, events))
 	}
 	if !p.options.SpoolFirst && p.spool.empty() {
 		try, cancel := context.WithTimeout(ctx, p.options.SendTimeout)
@@ -267,12 +331,12 @@ func (p *Producer) accept(ctx context.Context, events []event.Event) error {
 			}
 		}
 		if len(left) == 0 {
-			return permanent
+			return 0, permanent
 		}
 		p.options.Log.Warn("events go to the spool", "events", len(left), "err", errors.Join(errs...))
-		return errors.Join(permanent, p.spool.add(left))
+		return len(left), errors.Join(permanent, p.spool.add(left))
 	}
-	return p.spool.add(events)
+	return len(events), p.spool.add(events)
 }
 
 func joined(events []event.Event, errs []error) error {

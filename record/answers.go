@@ -155,12 +155,18 @@ func (j *judge) trigger() (answer, reason string) {
 		return j.say(Partial, GapFindingNotStated, "The report of %s is held; which finding in it made the agent start is not said.", t.Scanner)
 	case !t.Found:
 		return j.say(Contradicted, GapFindingNotInReport, "The report that the decision names is held (%s), and %s does not stand in it.", t.Digest, t.Finding)
-	case d != nil && t.Source == d.Source:
+	case d != nil && (t.Source == d.Source || j.record.triggerFromAgent()):
 		return j.say(Partial, GapTriggerFromAgent, "%s stands in the report of %s, which the agent itself handed in.", t.Finding, t.Scanner)
 	case !t.Matched:
 		return j.say(Partial, GapDigestNotStated, "%s stands in a report of %s; the decision does not state the digest of the report it read.", t.Finding, t.Scanner)
 	}
 	return j.say(Proven, "", "%s stands in the report of %s that the decision names by digest (%s), handed in by %s.", t.Finding, t.Scanner, t.Digest, t.Source)
+}
+
+// triggerFromAgent reports whether the held report came from a source that speaks
+// as the agent.
+func (r *Record) triggerFromAgent() bool {
+	return r.Trail.Tier != nil && (r.Trail.Tier.Trigger == TierClaimed || r.Trail.Tier.Trigger == TierSigned)
 }
 
 func (t *TriggerFacts) name() string {

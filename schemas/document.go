@@ -83,6 +83,9 @@ type EventIdentity struct {
 	AuthType string `json:"authtype,omitempty" index:"keyword"`
 	AuthID   string `json:"authid,omitempty" index:"keyword"`
 	DataRef  string `json:"dataref,omitempty" index:"keyword"`
+	// What was done to the content.
+	ContentMode string   `json:"content_mode,omitempty" index:"keyword" doc:"how much of prompts and of the arguments and results of tools is kept: metadata-only, redacted or full"`
+	Redacted    []string `json:"redacted,omitempty" index:"keyword" doc:"rules that found secrets, which were replaced"`
 }
 
 // EventChange is the change that an event is about.
@@ -140,6 +143,10 @@ func NewEventDocument(e record.Event, env Envelope, data jsontext.Value, arrived
 			Event:      EventIdentity{Type: env.Type, Digest: e.Digest, AuthType: env.AuthType, AuthID: env.AuthID, DataRef: env.DataRef},
 			Repository: e.Repository,
 		},
+	}
+	d.Trail.Event.ContentMode = env.ContentMode
+	if env.Redacted != "" {
+		d.Trail.Event.Redacted = strings.Split(env.Redacted, ",")
 	}
 	if len(env.TraceParent) == 55 {
 		d.Trace = &Trace{env.TraceParent[3:35]}

@@ -50,7 +50,9 @@ type Envelope struct {
 	Sequence        string    `json:"sequence"`
 	AuthType        string    `json:"authtype"`
 	AuthID          string    `json:"authid"`
-	AuthMAC         string    `json:"authmac"` // of a gateway; see Stamp
+	AuthMAC         string    `json:"authmac"`     // of a gateway; see Stamp
+	ContentMode     string    `json:"contentmode"` // how much of the content of prompts and tools is kept
+	Redacted        string    `json:"redacted"`    // rules that found secrets, with commas
 
 	Data       jsontext.Value `json:"data"`
 	DataBase64 string         `json:"data_base64"`
@@ -147,6 +149,10 @@ func openBinary(m Message, contentType string) (Envelope, error) {
 			e.AuthID = value
 		case "authmac":
 			e.AuthMAC = value
+		case "contentmode":
+			e.ContentMode = value
+		case "redacted":
+			e.Redacted = value
 		}
 	}
 	return e, e.valid()

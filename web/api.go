@@ -1,7 +1,6 @@
 package web
 
 import (
-	_ "embed"
 	"net/http"
 	"strconv"
 	"strings"
@@ -9,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/changetrail/changetrail/query"
+	"github.com/changetrail/changetrail/schemas"
 )
 
 // maxPage is how many records one answer of the API holds at most.
@@ -112,11 +112,8 @@ func (s *server) complete(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, out)
 }
 
-//go:embed openapi.json
-var openapi []byte
-
 func (s *server) openapi(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Content-Type", "application/json")
-	_, err := w.Write(openapi)
+	_, err := w.Write(schemas.OpenAPI)
 	return err
 }

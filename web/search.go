@@ -235,8 +235,8 @@ func (s *server) search(w http.ResponseWriter, r *http.Request) error {
 	v, err := s.read(r.URL.Query())
 	if err != nil {
 		p := classify(err)
-		return s.render(w, p.status, "search.html", map[string]any{
-			"Title": "Changes", "Error": p.text, "View": &view{Query: r.URL.Query().Get("q"), Since: "90d", Page: 1}, "Spans": spans, "Saved": s.Saved, "Columns": s.columnChoice(&view{}),
+		return s.render(w, p.Status, "search.html", map[string]any{
+			"Title": "Changes", "Error": p.Detail, "View": &view{Query: r.URL.Query().Get("q"), Since: "90d", Page: 1}, "Spans": spans, "Saved": s.Saved, "Columns": s.columnChoice(&view{}),
 		})
 	}
 	q := query.Request{Where: v.where, Skip: (v.Page - 1) * pageSize, Size: pageSize, Interval: v.width(), FacetSize: 12}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/changetrail/changetrail/internal/problem"
 	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/replay"
 )
@@ -86,7 +87,7 @@ func New(c Config) (http.Handler, error) {
 	mux.HandleFunc("GET /readyz", s.api(s.ready))
 	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(files)))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		s.fail(w, r, &problem{http.StatusNotFound, fmt.Sprintf("There is no page %s.", r.URL.Path)})
+		s.fail(w, r, problem.New(http.StatusNotFound, "There is no page %s.", r.URL.Path))
 	})
 	return guard(mux), nil
 }
@@ -103,31 +104,20 @@ func guard(next http.Handler) http.Handler {
 	})
 }
 
-// A problem is an error with the status that it is answered with.
-type problem struct {
-	status int
-	text   string
-}
-
-func (p *problem) Error() string { return p.text }
-
 func refuse(status int, format string, args ...any) error {
-	return &problem{status, fmt.Sprintf(format, args...)}
+	return problem.New(status, format, args...)
 }
 
 // classify tells how an error is answered.
-func classify(err error) *problem {
-	var p *problem
+func classify(err error) *problem.Problem {
 	var q *query.Error
 	switch {
-	case errors.As(err, &p):
-		return p
 	case errors.As(err, &q):
-		return &problem{http.StatusBadRequest, q.Error()}
+		return problem.New(http.StatusBadRequest, "%v", q)
 	case errors.Is(err, replay.ErrNoRecord):
-		return &problem{http.StatusNotFound, err.Error()}
+		return problem.New(http.StatusNotFound, "%v", err)
 	}
-	return &problem{http.StatusBadGateway, err.Error()}
+	return problem.Of(err, http.StatusBadGateway)
 }
 
 // page answers with a page, also where it fails.
@@ -139,15 +129,15 @@ func (s *server) page(f func(http.ResponseWriter, *http.Request) error) http.Han
 	}
 }
 
-func (s *server) fail(w http.ResponseWriter, r *http.Request, p *problem) {
-	if p.status >= 500 {
-		s.Log.Error("a page failed", "path", r.URL.Path, "err", p.text)
+func (s *server) fail(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
+	if p.Status >= 500 {
+		s.Log.Error("a page failed", "path", r.URL.Path, "err", p.Detail)
 	}
 	if strings.HasPrefix(r.URL.Path, "/v1/") {
-		writeProblem(w, r, p)
+		problem.Write(w, r, p)
 		return
 	}
-	if err := s.render(w, p.status, "error.html", map[string]any{"Title": http.StatusText(p.status), "Text": p.text, "Status": p.status}); err != nil {
+	if err := s.render(w, p.Status, "error.html", map[string]any{"Title": http.StatusText(p.Status), "Text": p.Detail, "Status": p.Status}); err != nil {
 		s.Log.Error("the page of an error failed", "err", err)
 	}
 }
@@ -171,18 +161,12 @@ func (s *server) api(f func(http.ResponseWriter, *http.Request) error) http.Hand
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := f(w, r); err != nil && r.Context().Err() == nil {
 			p := classify(err)
-			if p.status >= 500 {
-				s.Log.Error("a request failed", "path", r.URL.Path, "err", p.text)
+			if p.Status >= 500 {
+				s.Log.Error("a request failed", "path", r.URL.Path, "err", p.Detail)
 			}
-			writeProblem(w, r, p)
+			problem.Write(w, r, p)
 		}
 	}
-}
-
-func writeProblem(w http.ResponseWriter, r *http.Request, p *problem) {
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(p.status)
-	_ = json.MarshalWrite(w, map[string]any{"type": "about:blank", "title": http.StatusText(p.status), "status": p.status, "detail": p.text, "instance": r.URL.Path}, json.Deterministic(true)) // a client that left
 }
 
 func writeJSON(w http.ResponseWriter, v any) error {

@@ -157,7 +157,7 @@ It asks nobody who they are: leave it on 127.0.0.1, or put a proxy before it tha
 					return err
 				}
 				fmt.Fprintf(cmd.OutOrStdout(), "http://%s/\n", l.Addr())
-				return serve(ctx, l, pages)
+				return serve(ctx, l, pages, nil, log)
 			})
 		},
 	}

@@ -155,7 +155,11 @@ func send(cmd *cobra.Command, s *Settings, mode producer.Mode, timeout time.Dura
 	if err != nil {
 		return misuse{err}
 	}
-	options := producer.Options{Source: s.Producer.Source, Spool: s.Producer.Spool, Log: s.logger(cmd.ErrOrStderr()), Tracer: t.Tracer}
+	redactor, err := s.redactor(nil)
+	if err != nil {
+		return misuse{err}
+	}
+	options := producer.Options{Source: s.Producer.Source, Spool: s.Producer.Spool, Redactor: redactor, Log: s.logger(cmd.ErrOrStderr()), Tracer: t.Tracer}
 	store, err := s.blobStore(ctx)
 	if err != nil {
 		return misuse{err}
@@ -201,7 +205,8 @@ func send(cmd *cobra.Command, s *Settings, mode producer.Mode, timeout time.Dura
 // transport returns the way to the pipeline: a gateway, or Kafka.
 func (s *Settings) transport(mode producer.Mode) (producer.Transport, error) {
 	if s.Producer.Gateway != "" {
-		return producer.HTTP(producer.HTTPConfig{URL: s.Producer.Gateway, Token: s.Producer.Token, Mode: mode}), nil
+		token, err := secret("producer.token", s.Producer.Token, s.Producer.TokenFile)
+		return producer.HTTP(producer.HTTPConfig{URL: s.Producer.Gateway, Token: token, Mode: mode}), err
 	}
 	c, err := s.kafka()
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/schemas"
+	"github.com/changetrail/changetrail/secrets"
 	"github.com/changetrail/changetrail/sinks/bulk"
 	"github.com/changetrail/changetrail/sinks/elasticsearch"
 	"github.com/changetrail/changetrail/sinks/opensearch"
@@ -37,8 +38,14 @@ type Settings struct {
 	Retention Duration `yaml:"retention" doc:"how long events and records are kept"`
 	Store     string   `yaml:"store" doc:"where people look: a folder of the embedded mode, opensearch or elasticsearch; where empty local.data, if it is there, else sink.engine"`
 	Queries   string   `yaml:"queries" doc:"queries.yaml: saved queries beside those that come with changetrail"`
-	Blobs     string   `yaml:"blobs" doc:"where reports and large data are kept: a folder, or a URL as s3://bucket, gs://bucket, azblob://container"`
-	Kafka     struct {
+	Content   string   `yaml:"content" doc:"how much is kept of prompts and of the arguments and results of tools, by what sends here: metadata-only, redacted (secrets replaced) or full"`
+	// The keys that gateways and enrichers share.
+	StampKey         string `yaml:"stamp_key" doc:"with which gateways sign who sent an event; enrichers believe what is signed with it"`
+	StampKeyFile     string `yaml:"stamp_key_file"`
+	RedactionKey     string `yaml:"redaction_key" doc:"under which the same secret has the same marker; made from stamp_key where empty"`
+	RedactionKeyFile string `yaml:"redaction_key_file"`
+	Blobs            string `yaml:"blobs" doc:"where reports and large data are kept: a folder, or a URL as s3://bucket, gs://bucket, azblob://container"`
+	Kafka            struct {
 		Brokers     []string `yaml:"brokers" doc:"host:port of some brokers"`
 		Prefix      string   `yaml:"prefix" doc:"first part of the topic names"`
 		Partitions  int      `yaml:"partitions" doc:"of each topic, when setup creates it"`
@@ -85,11 +92,31 @@ type Settings struct {
 		Shards       int      `yaml:"shards" doc:"of each index, when setup creates it"`
 	} `yaml:"sink"`
 	Producer struct {
-		Source  string `yaml:"source" doc:"CloudEvents source of events that have none"`
-		Spool   string `yaml:"spool" doc:"folder for events that cannot be sent now"`
-		Gateway string `yaml:"gateway" doc:"URL of a gateway; events go to Kafka where empty"`
-		Token   string `yaml:"token" doc:"bearer token for the gateway"`
+		Source    string `yaml:"source" doc:"CloudEvents source of events that have none"`
+		Spool     string `yaml:"spool" doc:"folder for events that cannot be sent now"`
+		Gateway   string `yaml:"gateway" doc:"URL of a gateway; events go to Kafka where empty"`
+		Token     string `yaml:"token" doc:"bearer token for the gateway"`
+		TokenFile string `yaml:"token_file"`
 	} `yaml:"producer"`
+	Gateway struct {
+		Listen               string   `yaml:"listen" doc:"address of the gateway"`
+		Credentials          string   `yaml:"credentials" doc:"credentials.yaml: who may send, and as whom; where empty anybody who can connect may"`
+		Open                 bool     `yaml:"open" doc:"listen beyond this machine though there are no credentials"`
+		CertFile             string   `yaml:"cert_file" doc:"certificate (PEM); plain HTTP where empty"`
+		KeyFile              string   `yaml:"key_file"`
+		ClientCAFile         string   `yaml:"client_ca_file" doc:"who signs the certificates of clients (mTLS)"`
+		GitHubSecret         string   `yaml:"github_secret" doc:"of the webhooks of GitHub; several, one a line, while one takes the place of another"`
+		GitHubSecretFile     string   `yaml:"github_secret_file"`
+		GitLabToken          string   `yaml:"gitlab_token" doc:"of the webhooks of GitLab"`
+		GitLabTokenFile      string   `yaml:"gitlab_token_file"`
+		GitLabSigningKey     string   `yaml:"gitlab_signing_key" doc:"whsec_…, of signed webhooks of GitLab"`
+		GitLabSigningKeyFile string   `yaml:"gitlab_signing_key_file"`
+		Spool                string   `yaml:"spool" doc:"folder for events while the broker is away; without one they are refused then"`
+		Rate                 int      `yaml:"rate" doc:"events a second of one credential, unless it has a rate of its own"`
+		Concurrency          int      `yaml:"concurrency" doc:"requests of one credential at a time"`
+		MaxBody              int      `yaml:"max_body" doc:"bytes of a request, unpacked"`
+		Timeout              Duration `yaml:"timeout" doc:"how long the broker may take"`
+	} `yaml:"gateway"`
 	Local struct {
 		Data   string `yaml:"data" doc:"folder of the embedded mode"`
 		Broker string `yaml:"broker" doc:"address at which the embedded broker listens"`
@@ -164,6 +191,12 @@ func defaults() Settings {
 	s.Sink.Linger = Duration(100 * time.Millisecond)
 	s.Sink.Shards = 1
 	s.Producer.Source = "/changetrail/cli"
+	s.Content = string(secrets.Redacted)
+	s.Gateway.Listen = "127.0.0.1:8080"
+	s.Gateway.Rate = 10_000
+	s.Gateway.Concurrency = 1024
+	s.Gateway.MaxBody = 8 << 20
+	s.Gateway.Timeout = Duration(10 * time.Second)
 	s.Local.Data = "changetrail-data"
 	s.Local.Broker = "127.0.0.1:9092"
 	s.Web.Listen = "127.0.0.1:8080"
@@ -372,6 +405,12 @@ func (s *Settings) validate() error {
 	}
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, s.Log.Level) {
 		errs = append(errs, fmt.Errorf("configuration: log.level %q is none of debug, info, warn, error", s.Log.Level))
+	}
+	if _, err := secrets.ParseMode(s.Content); err != nil {
+		errs = append(errs, fmt.Errorf("configuration: content: %w", err))
+	}
+	if s.Gateway.Rate < 1 || s.Gateway.Concurrency < 1 || s.Gateway.MaxBody < 1 || s.Gateway.Timeout < 1 {
+		errs = append(errs, errors.New("configuration: gateway.rate, concurrency, max_body and timeout must be above 0"))
 	}
 	if !slices.Contains([]string{"text", "json"}, s.Log.Format) {
 		errs = append(errs, fmt.Errorf("configuration: log.format %q is neither text nor json", s.Log.Format))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/demo"
+	"github.com/changetrail/changetrail/intake"
 	"github.com/changetrail/changetrail/internal/standalone"
 	"github.com/changetrail/changetrail/internal/telemetry"
 	"github.com/changetrail/changetrail/policy"
@@ -37,8 +39,8 @@ func (a *app) up() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Run all of it in one process, with data in one folder",
-		Long: `Runs broker, enricher, index, blob store and web page in one process. The broker
-speaks the Kafka protocol: whatever publishes to Kafka publishes to it.
+		Long: `Runs gateway, broker, enricher, index, blob store and web page in one process. The
+broker speaks the Kafka protocol: whatever publishes to Kafka publishes to it.
 
 ` + embeddedFor,
 		Example: `  changetrail up --policy policy.yaml --controls controls.yaml
@@ -54,13 +56,15 @@ speaks the Kafka protocol: whatever publishes to Kafka publishes to it.
 				return misuse{err}
 			}
 			return s.runStandalone(cmd, p, m, func(_ context.Context, out io.Writer, i *standalone.Instance, page string) error {
-				fmt.Fprintf(out, "\n  page    %s\n  Kafka   %s (topic %s)\n  data    %s\n\n%s\nCtrl-C stops it.\n", page, i.Broker(), s.topics().Events(), s.Local.Data, embeddedFor)
+				fmt.Fprintf(out, "\n  page    %s\n  events  %sv1/events (CloudEvents over HTTP)\n  Kafka   %s (topic %s)\n  data    %s\n\n%s\nCtrl-C stops it.\n", page, page, i.Broker(), s.topics().Events(), s.Local.Data, embeddedFor)
 				return nil
 			})
 		},
 	}
 	a.localFlags(cmd)
 	a.flag(cmd.Flags(), "data", "local.data", "folder of the data")
+	a.flag(cmd.Flags(), "credentials", "gateway.credentials", "credentials.yaml: who may send, and as whom")
+	a.flag(cmd.Flags(), "open", "gateway.open", "true: listen beyond this machine though there are no credentials")
 	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml: the services")
 	a.flag(cmd.Flags(), "controls", "enricher.controls", "controls.yaml: the control matrix")
 	return cmd
@@ -82,14 +86,25 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 	return service(cmd, s, "standalone", func(context.Context) error { return nil }, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
+		if err := s.mayListen(s.Web.Listen); err != nil {
+			return misuse{err}
+		}
 		listener, err := listen(s.Web.Listen)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = listener.Close() }() // serving closes it, too
+		key, err := localKey(s.Local.Data)
+		if err != nil {
+			return err
+		}
+		conf, err := s.intake(key)
+		if err != nil {
+			return misuse{err}
+		}
 		i, err := standalone.Start(ctx, standalone.Config{
 			Dir: s.Local.Data, Listen: s.Local.Broker, Topics: s.topics(), Namespace: s.Namespace, Retention: time.Duration(s.Retention),
-			Policy: p, Controls: m, Log: log, Meter: t.Meter, Tracer: t.Tracer,
+			Policy: p, Controls: m, StampKey: conf.StampKey, Log: log, Meter: t.Meter, Tracer: t.Tracer,
 		})
 		if err != nil {
 			return err
@@ -98,8 +113,13 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 		if err != nil {
 			return errors.Join(err, i.Close())
 		}
+		handler, gateway, err := s.withGateway(pages, i, conf, log, t)
+		if err != nil {
+			return errors.Join(err, i.Close())
+		}
+		defer func() { _ = gateway.Close(context.WithoutCancel(ctx)) }() // without a spool nothing is left to send
 		failed := make(chan error, 2)
-		go func() { failed <- serve(ctx, listener, pages) }()
+		go func() { failed <- serve(ctx, listener, handler, nil, log) }()
 		go func() { failed <- started(ctx, cmd.OutOrStdout(), i, "http://"+listener.Addr().String()+"/") }()
 		done := make(chan error, 1)
 		go func() { done <- i.Wait() }()
@@ -121,6 +141,24 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 	})
 }
 
+// withGateway puts a gateway to the embedded broker beside the pages.
+func (s *Settings) withGateway(pages http.Handler, i *standalone.Instance, conf intake.Config, log *slog.Logger, t *telemetry.Providers) (http.Handler, *producer.Producer, error) {
+	kafka := producer.Kafka(producer.KafkaConfig{Brokers: i.Kafka.Brokers, Topic: s.topics().Events()})
+	p, err := producer.New(kafka, producer.Options{Checked: true, Blobs: i.Blobs, Log: log, Tracer: t.Tracer})
+	if err != nil {
+		return nil, nil, err
+	}
+	conf.Publisher, conf.Blobs, conf.Log, conf.Meter = p, i.Blobs, log, t.Meter
+	g, err := intake.New(conf)
+	if err != nil {
+		return nil, nil, err
+	}
+	mux := http.NewServeMux()
+	g.Register(mux)
+	mux.Handle("/", pages)
+	return mux, p, nil
+}
+
 // quieter shows warnings only, unless a level was asked for: the embedded mode
 // speaks to a person.
 func quieter(cmd *cobra.Command, level string) string {
@@ -138,19 +176,24 @@ func listen(address string) (net.Listener, error) {
 	return l, nil
 }
 
-// serve answers requests until ctx is done.
-func serve(ctx context.Context, l net.Listener, pages http.Handler) error {
-	server := &http.Server{Handler: pages, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
+// serve answers requests until ctx is done, and those that are at work then;
+// encrypted where protection says how.
+func serve(ctx context.Context, l net.Listener, handler http.Handler, protection *tls.Config, log *slog.Logger) error {
+	server := &http.Server{Handler: handler, TLSConfig: protection, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		<-ctx.Done()
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
 		defer cancel()
 		_ = server.Shutdown(grace) // what does not end in time is cut off
 	}()
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("page: %w", err)
+	run := server.Serve
+	if protection != nil {
+		run = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
+	}
+	if err := run(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving %s: %w", l.Addr(), err)
 	}
 	<-ended
 	return nil

@@ -36,6 +36,7 @@ var rings = map[string]int{
 	"internal/telemetry": 2,
 	"internal/servers":   2,
 	"internal/foreign":   0,
+	"internal/problem":   0,
 
 	"stream/embedded": 3,
 	"web":             3,
@@ -46,6 +47,7 @@ var rings = map[string]int{
 	"setup":    3,
 
 	"producer/kafkago":  4,
+	"intake":            4,
 	"demo":              4,
 	"sinks/bulk":        4,
 	"sinks/local":       4,
@@ -73,7 +75,7 @@ var owners = map[string][]string{
 	"github.com/cockroachdb/pebble":         {"enricher"},
 	"github.com/twmb/franz-go/pkg/kadm":     {"stream", "internal/servers"},
 	"github.com/twmb/franz-go/pkg/kgo":      {"stream", "producer", "enricher", "internal/servers"},
-	"github.com/cloudevents/sdk-go":         {"producer", "producer/kafkago", "demo", "internal/workload", "cmd/changetrail"},
+	"github.com/cloudevents/sdk-go":         {"producer", "producer/kafkago", "intake", "demo", "internal/workload", "cmd/changetrail"},
 	"github.com/spf13/cobra":                {"cmd/changetrail"},
 	"github.com/twmb/franz-go/pkg/kfake":    {"stream/embedded"},
 	"modernc.org/sqlite":                    {"sinks/local"},

@@ -43,6 +43,7 @@ type Config struct {
 	Retention time.Duration
 	Policy    *policy.Policy
 	Controls  *controls.Matrix
+	StampKey  []byte // of the gateway beside it
 
 	Log    *slog.Logger
 	Meter  metric.MeterProvider
@@ -105,7 +106,7 @@ func Start(ctx context.Context, c Config) (_ *Instance, err error) {
 	i.group.Go(func() error {
 		return part("enricher", enricher.Run(ctx, enricher.Config{
 			Kafka: i.Kafka, Topics: c.Topics, Namespace: c.Namespace, StateDir: filepath.Join(c.Dir, "state"), Instance: "standalone",
-			Policy: c.Policy, Controls: c.Controls, Blobs: i.Blobs, EvidenceAge: 180 * 24 * time.Hour, MaxBatch: 2000, Linger: 50 * time.Millisecond,
+			Policy: c.Policy, Controls: c.Controls, StampKey: c.StampKey, Blobs: i.Blobs, EvidenceAge: 180 * 24 * time.Hour, MaxBatch: 2000, Linger: 50 * time.Millisecond,
 			Compression: "lz4", Resend: true, Log: c.Log.With("part", "enricher"), Meter: c.Meter, Tracer: c.Tracer,
 		}))
 	})

@@ -1,0 +1,311 @@
+package main
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/changetrail/changetrail/identity"
+	"github.com/changetrail/changetrail/intake"
+	"github.com/changetrail/changetrail/internal/problem"
+	"github.com/changetrail/changetrail/internal/telemetry"
+	"github.com/changetrail/changetrail/producer"
+	"github.com/changetrail/changetrail/schemas"
+	"github.com/changetrail/changetrail/secrets"
+	"github.com/changetrail/changetrail/stream"
+)
+
+func (a *app) gateway() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "gateway",
+		Short: "Take events over HTTP: CloudEvents, webhooks, files",
+		Long: `Takes events from agents, code hosts and CI systems and puts them on the stream,
+answering once the broker has them on all in-sync replicas.
+
+Who may send, and as whom, stands in credentials.yaml (docs/gateway.md): bearer
+tokens, client certificates, OIDC tokens of CI systems. Without it the gateway
+takes events from anybody who can connect, and listens on this machine alone.`,
+		Example: `  changetrail gateway --credentials credentials.yaml --listen :8443 --cert gateway.pem --key gateway.key
+  changetrail gateway token --name patch-pilot-prod --agent patch-pilot
+  curl -H 'Content-Type: application/cloudevents+json' -d @decision.json http://127.0.0.1:8080/v1/events`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.settings(cmd)
+			if err != nil {
+				return err
+			}
+			return s.runGateway(cmd)
+		},
+	}
+	a.flag(cmd.Flags(), "listen", "gateway.listen", "address of the gateway")
+	a.flag(cmd.Flags(), "credentials", "gateway.credentials", "credentials.yaml: who may send, and as whom")
+	a.flag(cmd.Flags(), "cert", "gateway.cert_file", "certificate (PEM); plain HTTP where empty")
+	a.flag(cmd.Flags(), "key", "gateway.key_file", "key of the certificate")
+	a.flag(cmd.Flags(), "client-ca", "gateway.client_ca_file", "who signs the certificates of clients (mTLS)")
+	a.flag(cmd.Flags(), "spool", "gateway.spool", "folder for events while the broker is away")
+	a.flag(cmd.Flags(), "blobs", "blobs", "where files are kept: a folder, or a URL as s3://bucket")
+	a.flag(cmd.Flags(), "content", "content", "metadata-only, redacted or full")
+	a.flag(cmd.Flags(), "open", "gateway.open", "true: listen beyond this machine though there are no credentials")
+	a.flag(cmd.Flags(), "metrics", "telemetry.listen", "address of /metrics")
+	cmd.AddCommand(a.token())
+	return cmd
+}
+
+func (s *Settings) runGateway(cmd *cobra.Command) error {
+	kafka, err := s.kafka()
+	if err != nil {
+		return misuse{err}
+	}
+	transport, err := s.transport(producer.Binary)
+	if err != nil {
+		return misuse{err}
+	}
+	conf, err := s.intake(nil)
+	if err != nil {
+		return misuse{err}
+	}
+	protection, err := s.gatewayTLS()
+	if err != nil {
+		return misuse{err}
+	}
+	ready := func(ctx context.Context) error {
+		_, err := stream.Partitions(ctx, kafka, s.topics())
+		return err
+	}
+	return service(cmd, s, "gateway", ready, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
+		store, err := s.blobStore(ctx)
+		if err != nil {
+			return err
+		}
+		options := producer.Options{Spool: s.Gateway.Spool, SendTimeout: time.Duration(s.Gateway.Timeout), Checked: true, Log: log, Tracer: t.Tracer}
+		if store != nil {
+			defer func() { _ = store.Close() }()
+			options.Blobs, conf.Blobs = store, store
+		}
+		p, err := producer.New(transport, options)
+		if err != nil {
+			return err
+		}
+		conf.Publisher, conf.Log, conf.Meter = p, log, t.Meter
+		g, err := intake.New(conf)
+		if err != nil {
+			return err
+		}
+		l, err := s.gatewayListener()
+		if err != nil {
+			return err
+		}
+		scheme := "http"
+		if protection != nil {
+			scheme = "https"
+		}
+		log.Info("gateway starts", "address", scheme+"://"+l.Addr().String(), "brokers", kafka.Brokers, "credentials", conf.Credentials.Any(), "content", s.Content, "spool", s.Gateway.Spool)
+		err = serve(ctx, l, gatewayRoutes(g, ready), protection, log)
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		return errors.Join(err, p.Close(grace))
+	})
+}
+
+// gatewayRoutes is what a gateway answers that runs by itself.
+func gatewayRoutes(g *intake.Gateway, ready func(context.Context) error) http.Handler {
+	mux := http.NewServeMux()
+	g.Register(mux)
+	g.RegisterFiles(mux)
+	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(schemas.OpenAPI)
+	})
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := ready(r.Context()); err != nil {
+			problem.Write(w, r, problem.New(http.StatusServiceUnavailable, "%v", err))
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		problem.Write(w, r, problem.New(http.StatusNotFound, "there is no %s; /openapi.json says what there is", r.URL.Path))
+	})
+	return mux
+}
+
+// intake is the configuration of a gateway as the settings have it. stampKey takes
+// the place of one that they do not have.
+func (s *Settings) intake(stampKey []byte) (intake.Config, error) {
+	text, err := optional(s.Gateway.Credentials)
+	if err != nil {
+		return intake.Config{}, fmt.Errorf("configuration: gateway.credentials: %w", err)
+	}
+	c, err := identity.Parse(text)
+	if err != nil {
+		return intake.Config{}, fmt.Errorf("%s: %w", s.Gateway.Credentials, err)
+	}
+	key, err1 := s.stampKey()
+	if len(key) == 0 {
+		key = stampKey
+	}
+	redactor, err2 := s.redactor(key)
+	g := s.Gateway
+	github, err3 := secret("gateway.github_secret", g.GitHubSecret, g.GitHubSecretFile)
+	tokens, err4 := secret("gateway.gitlab_token", g.GitLabToken, g.GitLabTokenFile)
+	keys, err5 := secret("gateway.gitlab_signing_key", g.GitLabSigningKey, g.GitLabSigningKeyFile)
+	return intake.Config{
+		Credentials: c, StampKey: key, Redactor: redactor,
+		GitHub: intake.GitHub{Secrets: strings.Fields(github)}, GitLab: intake.GitLab{Tokens: strings.Fields(tokens), SigningKeys: strings.Fields(keys)},
+		Limits: intake.Limits{Concurrency: g.Concurrency, Rate: float64(g.Rate), Body: int64(g.MaxBody), Timeout: time.Duration(g.Timeout)},
+	}, errors.Join(err1, err2, err3, err4, err5)
+}
+
+func optional(file string) ([]byte, error) {
+	if file == "" {
+		return nil, nil
+	}
+	return os.ReadFile(file)
+}
+
+func (s *Settings) stampKey() ([]byte, error) {
+	key, err := secret("stamp_key", s.StampKey, s.StampKeyFile)
+	if err == nil && key != "" && len(key) < 16 {
+		err = errors.New("configuration: stamp_key has under 16 characters: whoever guesses it is believed; openssl rand -hex 32 makes one")
+	}
+	return []byte(key), err
+}
+
+// redactor takes secrets out of what is sent from here; nil where all is kept.
+func (s *Settings) redactor(stampKey []byte) (producer.Redactor, error) {
+	mode, err := secrets.ParseMode(s.Content)
+	if err != nil {
+		return nil, err
+	}
+	text, err := secret("redaction_key", s.RedactionKey, s.RedactionKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	key := []byte(text)
+	if len(key) == 0 && len(stampKey) > 0 {
+		m := hmac.New(sha256.New, stampKey)
+		m.Write([]byte("redaction"))
+		key = m.Sum(nil)
+	}
+	return secrets.New(mode, key)
+}
+
+// gatewayListener listens where the settings say, if that is safe.
+func (s *Settings) gatewayListener() (net.Listener, error) {
+	if err := s.mayListen(s.Gateway.Listen); err != nil {
+		return nil, misuse{err}
+	}
+	l, err := net.Listen("tcp", s.Gateway.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("the gateway cannot be reached: %w; choose another address with --listen, as 127.0.0.1:8090", err)
+	}
+	return l, nil
+}
+
+// mayListen refuses an address beyond this machine where nobody is asked who they
+// are.
+func (s *Settings) mayListen(address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("the address %q: %w", address, err)
+	}
+	ip := net.ParseIP(host)
+	if s.Gateway.Open || s.Gateway.Credentials != "" || host == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("%s can be reached from elsewhere, and there are no credentials: anybody could send events in any name; set gateway.credentials, or gateway.open if something before it asks who they are", address)
+}
+
+// gatewayTLS is nil for plain HTTP.
+func (s *Settings) gatewayTLS() (*tls.Config, error) {
+	g := s.Gateway
+	if g.CertFile == "" && g.KeyFile == "" {
+		if g.ClientCAFile != "" {
+			return nil, errors.New("configuration: gateway.client_ca_file needs gateway.cert_file and gateway.key_file")
+		}
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(g.CertFile, g.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: gateway.cert_file: %w", err)
+	}
+	conf := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
+	if g.ClientCAFile != "" {
+		pem, err := os.ReadFile(g.ClientCAFile)
+		if err != nil {
+			return nil, fmt.Errorf("configuration: gateway.client_ca_file: %w", err)
+		}
+		conf.ClientCAs, conf.ClientAuth = x509.NewCertPool(), tls.VerifyClientCertIfGiven
+		if !conf.ClientCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("configuration: gateway.client_ca_file %s holds no PEM certificate", g.ClientCAFile)
+		}
+	}
+	return conf, nil
+}
+
+// localKey is the stamp key of a folder of the embedded mode, made when it is first
+// needed.
+func localKey(dir string) ([]byte, error) {
+	file := filepath.Join(dir, "gateway.key")
+	key, err := os.ReadFile(file)
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return key, err
+	}
+	raw := make([]byte, 32)
+	_, _ = rand.Read(raw) // never fails
+	key = []byte(base64.StdEncoding.EncodeToString(raw))
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, err
+	}
+	return key, os.WriteFile(file, key, 0o600)
+}
+
+func (a *app) token() *cobra.Command {
+	var name, agent, platform, person string
+	cmd := &cobra.Command{
+		Use:   "token",
+		Short: "Make a bearer token, and the lines of credentials.yaml for it",
+		Example: `  changetrail gateway token --name patch-pilot-prod --agent patch-pilot
+  changetrail gateway token --name mira --person mira.s
+  changetrail gateway token --name jenkins --platform jenkins`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			who := ""
+			for kind, v := range map[string]string{"agent": agent, "platform": platform, "person": person} {
+				if v != "" {
+					who += fmt.Sprintf("%s: %s", kind, v)
+				}
+			}
+			if name == "" || strings.Count(who, ": ") != 1 {
+				return misuse{errors.New("gateway token: give --name, and who it is: one of --agent, --platform, --person")}
+			}
+			token, digest := identity.NewToken()
+			fmt.Fprintf(cmd.ErrOrStderr(), "The token, which is shown this once and kept nowhere:\n")
+			fmt.Fprintln(cmd.OutOrStdout(), token)
+			fmt.Fprintf(cmd.ErrOrStderr(), "\nFor credentials.yaml:\n\ntokens:\n  - {name: %s, %s, sha256: %s}\n", name, who, digest)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&name, "name", "", "of the credential; it stands in each event")
+	cmd.Flags().StringVar(&agent, "agent", "", "id of the agent that it is bound to")
+	cmd.Flags().StringVar(&platform, "platform", "", "code host, CI system or scanner that it is of")
+	cmd.Flags().StringVar(&person, "person", "", "account of the person that it is of")
+	return cmd
+}

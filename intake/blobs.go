@@ -1,0 +1,61 @@
+package intake
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/changetrail/changetrail/blobs"
+	"github.com/changetrail/changetrail/identity"
+	"github.com/changetrail/changetrail/internal/problem"
+)
+
+var errNoBlobs = problem.New(http.StatusNotImplemented, "this gateway has no blob store; set blobs in its configuration")
+
+// putBlob answers PUT /v1/blobs: it keeps the body under its digest, which an event
+// then names in dataref.
+func (g *Gateway) putBlob(w http.ResponseWriter, r *http.Request, _ identity.Principal) error {
+	if g.Blobs == nil {
+		return errNoBlobs
+	}
+	body, err := read(w, r, g.Limits.Blob)
+	if err != nil {
+		return err
+	}
+	if len(body) == 0 {
+		return problem.New(http.StatusBadRequest, "the body is empty")
+	}
+	digest, err := g.Blobs.Put(r.Context(), body)
+	if err != nil {
+		return problem.New(http.StatusServiceUnavailable, "the file was not kept: %v", err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", "/v1/blobs/"+digest)
+	w.WriteHeader(http.StatusCreated)
+	return json.MarshalWrite(w, map[string]any{"digest": digest, "size": len(body)}, json.Deterministic(true))
+}
+
+// getBlob answers GET /v1/blobs/{digest} with the file, byte for byte.
+func (g *Gateway) getBlob(w http.ResponseWriter, r *http.Request, _ identity.Principal) error {
+	if g.Blobs == nil {
+		return errNoBlobs
+	}
+	digest := r.PathValue("digest")
+	file, err := g.Blobs.Get(r.Context(), digest)
+	switch {
+	case errors.Is(err, blobs.ErrDigest):
+		return problem.New(http.StatusBadRequest, "%v", err)
+	case errors.Is(err, blobs.ErrNotFound):
+		return problem.New(http.StatusNotFound, "%v", err)
+	case err != nil:
+		return problem.New(http.StatusBadGateway, "%v", err)
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/octet-stream") // files come from outside: no browser is to run one
+	h.Set("Content-Disposition", `attachment; filename="`+strings.ReplaceAll(digest, ":", "-")+`"`)
+	h.Set("X-Content-Type-Options", "nosniff")
+	_, err = w.Write(file)
+	return err
+}

@@ -1,0 +1,215 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/changetrail/changetrail/identity"
+	"github.com/changetrail/changetrail/internal/problem"
+	"github.com/changetrail/changetrail/producer"
+)
+
+// A Publisher puts events on the stream. spooled is how many of them are safe on
+// disk only. A [producer.Producer] is one.
+type Publisher interface {
+	Deliver(ctx context.Context, events ...event.Event) (spooled int, err error)
+}
+
+// Blobs is a place for files, each under the digest of its content.
+type Blobs interface {
+	Put(ctx context.Context, content []byte) (digest string, err error)
+	Get(ctx context.Context, digest string) ([]byte, error)
+}
+
+// A Config is what a gateway needs.
+type Config struct {
+	Publisher   Publisher // its events are made whole, checked and redacted here
+	Blobs       Blobs     // nil: files are refused, and events of over 1 MB
+	Credentials *identity.Credentials
+	// Redactor takes secrets out of what agents say. Webhooks stay as they are.
+	Redactor producer.Redactor
+	// StampKey is shared with the enrichers, which believe what is signed with it.
+	StampKey []byte
+	GitHub   GitHub
+	GitLab   GitLab
+	Limits   Limits
+
+	Log   *slog.Logger
+	Meter metric.MeterProvider
+	Now   func() time.Time
+}
+
+// A Gateway answers requests.
+type Gateway struct {
+	Config
+	limiter  *limiter
+	recent   *recent
+	metrics  *metrics
+	slots    chan struct{} // one for each request at work
+	protocol *http.CrossOriginProtection
+}
+
+// New returns a Gateway.
+func New(c Config) (*Gateway, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	c.Limits = c.Limits.orDefaults()
+	m, err := newMetrics(c.Meter)
+	if err != nil {
+		return nil, err
+	}
+	return &Gateway{
+		Config: c, limiter: newLimiter(c.Limits, c.Now), recent: newRecent(recentDeliveries), metrics: m,
+		slots: make(chan struct{}, c.Limits.Requests), protocol: http.NewCrossOriginProtection(),
+	}, nil
+}
+
+// Register adds to mux what the gateway takes.
+func (g *Gateway) Register(mux *http.ServeMux) {
+	for _, route := range []struct {
+		method, path string
+		handler      http.Handler
+	}{
+		{http.MethodPost, "/v1/events", g.authenticated(g.events)},
+		{http.MethodPost, "/v1/webhooks/github", g.guarded(g.github)},
+		{http.MethodPost, "/v1/webhooks/gitlab", g.guarded(g.gitlab)},
+		{http.MethodPut, "/v1/blobs", g.authenticated(g.putBlob)},
+	} {
+		mux.Handle(route.method+" "+route.path, route.handler)
+		mux.HandleFunc(route.path, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Allow", route.method)
+			problem.Write(w, r, problem.New(http.StatusMethodNotAllowed, "%s takes %s, and not %s", route.path, route.method, r.Method))
+		})
+	}
+}
+
+// RegisterFiles adds to mux what serves the files that are kept, where no page
+// does.
+func (g *Gateway) RegisterFiles(mux *http.ServeMux) {
+	mux.Handle("GET /v1/blobs/{digest}", g.authenticated(g.getBlob))
+}
+
+// guarded is what every request goes through: bounds on its header and on how many
+// are at work, and no browser that another site sends.
+func (g *Gateway) guarded(f func(http.ResponseWriter, *http.Request) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := g.Now()
+		err := g.admitRequest(r)
+		if err == nil {
+			err = f(w, r)
+			<-g.slots
+		}
+		status := http.StatusOK
+		if err != nil {
+			p := g.problemOf(err)
+			status = p.Status
+			if status >= 500 {
+				g.Log.Warn("a request failed", "path", r.URL.Path, "status", status, "err", p.Detail)
+			}
+			problem.Write(w, r, p)
+		}
+		g.metrics.request(r, status, g.Now().Sub(began))
+	})
+}
+
+func (g *Gateway) admitRequest(r *http.Request) error {
+	if n := headerSize(r.Header); n > maxHeader {
+		return problem.New(http.StatusRequestHeaderFieldsTooLarge, "the header has %d bytes, at most %d are read; put data into the body", n, maxHeader)
+	}
+	if err := g.protocol.Check(r); err != nil {
+		return problem.New(http.StatusForbidden, "a browser was sent here by another site: %v", err)
+	}
+	select {
+	case g.slots <- struct{}{}:
+		return nil
+	default:
+		return problem.New(http.StatusServiceUnavailable, "%d requests are at work already; the broker may be slow", cap(g.slots)).Later(time.Second)
+	}
+}
+
+// maxHeader is the largest header of a request, in bytes. The attributes of a
+// CloudEvent have at most some KB.
+const maxHeader = 64 << 10
+
+func headerSize(h http.Header) (n int) {
+	for name, values := range h {
+		for _, v := range values {
+			n += len(name) + len(v) + len(": \r\n")
+		}
+	}
+	return n
+}
+
+// problemOf is how an error is answered.
+func (g *Gateway) problemOf(err error) *problem.Problem {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return problem.New(http.StatusRequestEntityTooLarge, "the body is larger than %d bytes", tooLarge.Limit)
+	case errors.Is(err, producer.ErrPermanent):
+		return problem.New(http.StatusUnprocessableEntity, "%v", err)
+	}
+	return problem.Of(err, http.StatusInternalServerError)
+}
+
+// authenticated hands on who sent a request, within the limits of the credential.
+func (g *Gateway) authenticated(f func(http.ResponseWriter, *http.Request, identity.Principal) error) http.Handler {
+	return g.guarded(func(w http.ResponseWriter, r *http.Request) error {
+		who, err := g.Authenticate(r)
+		if err != nil {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="changetrail"`)
+			return problem.New(http.StatusUnauthorized, "%v", err)
+		}
+		leave, err := g.limiter.enter(keyOf(who, r))
+		if err != nil {
+			return err
+		}
+		defer leave()
+		return f(w, r, who)
+	})
+}
+
+// Authenticate tells who sent a request. Where there are no credentials anybody
+// who can connect may speak, and nobody is believed more than that.
+func (g *Gateway) Authenticate(r *http.Request) (identity.Principal, error) {
+	if g.Credentials == nil || !g.Credentials.Any() {
+		return identity.Principal{}, nil
+	}
+	return g.Credentials.Authenticate(r)
+}
+
+// publish puts events on the stream, and tells whether some are on disk only.
+func (g *Gateway) publish(ctx context.Context, events []event.Event) (spooled int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, g.Limits.Timeout)
+	defer cancel()
+	spooled, err = g.Publisher.Deliver(ctx, events...)
+	switch {
+	case err == nil:
+		g.metrics.taken(events, spooled)
+		return spooled, nil
+	case errors.Is(err, producer.ErrPermanent):
+		return 0, err
+	}
+	g.Log.Warn("events were not taken", "events", len(events), "err", err)
+	return 0, problem.New(http.StatusServiceUnavailable, "the broker did not take it in time; send it again, it is known by source and id: %v", err).Later(2 * time.Second)
+}
+
+// answer says that events were taken.
+func answer(w http.ResponseWriter, spooled int) error {
+	if spooled == 0 {
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusAccepted)
+	_, err := fmt.Fprintf(w, `{"spooled":%d,"detail":"the broker is away; the events are safe on this gateway's disk and are sent when it is back"}`+"\n", spooled)
+	return err
+}

@@ -1,0 +1,253 @@
+package intake
+
+import (
+	"container/list"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/go-json-experiment/json"
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/changetrail/changetrail/identity"
+	"github.com/changetrail/changetrail/internal/problem"
+	"github.com/changetrail/changetrail/platform"
+	"github.com/changetrail/changetrail/record"
+)
+
+// GitHub is how webhooks of GitHub are known to be its own.
+type GitHub struct {
+	// Secrets with which it signs; several while one takes the place of another.
+	Secrets []string
+}
+
+// GitLab is how webhooks of GitLab are known to be its own.
+type GitLab struct {
+	Tokens      []string // sent with each webhook: whoever reads one can send others
+	SigningKeys []string // whsec_…, as Standard Webhooks have them
+}
+
+// maxWebhook is the largest webhook that GitHub sends, in bytes.
+const maxWebhook = 25 << 20
+
+// github answers POST /v1/webhooks/github. The signature is over the body alone:
+// neither the name of the event nor the id of the delivery is signed, and nothing
+// is dated. So the event is told by the body, and its identity is the digest of the
+// body: a delivery that is played back is the event that is known already.
+func (g *Gateway) github(w http.ResponseWriter, r *http.Request) error {
+	if len(g.GitHub.Secrets) == 0 {
+		return problem.New(http.StatusForbidden, "no secret of GitHub's webhooks is set here; set gateway.github_secret_file")
+	}
+	body, err := read(w, r, maxWebhook)
+	if err != nil {
+		return err
+	}
+	if !signedBy(g.GitHub.Secrets, body, r.Header.Get("X-Hub-Signature-256")) {
+		return problem.New(http.StatusUnauthorized, "X-Hub-Signature-256 is not the signature of the body; is the secret of the webhook the one that is set here?")
+	}
+	if media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media == "application/x-www-form-urlencoded" {
+		form, err := url.ParseQuery(string(body))
+		if err != nil {
+			return problem.New(http.StatusBadRequest, "the form cannot be read: %v", err)
+		}
+		body = []byte(form.Get("payload"))
+	}
+	name, err := platform.GitHubType(r.Header.Get("X-GitHub-Event"), body)
+	if err != nil {
+		return problem.New(http.StatusUnprocessableEntity, "%v", err)
+	}
+	if name == "com.github.ping" {
+		return told(w, map[string]any{"detail": "the webhook reaches changetrail"})
+	}
+	return g.webhook(w, r, webhook{who: identity.Principal{Name: "github", Platform: "github"}, eventType: name, delivery: r.Header.Get("X-GitHub-Delivery"), body: body})
+}
+
+// signedBy reports whether a signature is that of body by one of secrets. It takes
+// as long for a wrong one as for a right one.
+func signedBy(secrets []string, body []byte, signature string) bool {
+	stated, err := hex.DecodeString(strings.TrimPrefix(signature, "sha256="))
+	ok := false
+	for _, s := range secrets {
+		m := hmac.New(sha256.New, []byte(s))
+		m.Write(body)
+		ok = hmac.Equal(m.Sum(nil), stated) || ok
+	}
+	return ok && err == nil && strings.HasPrefix(signature, "sha256=")
+}
+
+// gitlab answers POST /v1/webhooks/gitlab. Where there is a signature it must be
+// right, whatever the token is.
+func (g *Gateway) gitlab(w http.ResponseWriter, r *http.Request) error {
+	if len(g.GitLab.Tokens)+len(g.GitLab.SigningKeys) == 0 {
+		return problem.New(http.StatusForbidden, "neither a token nor a signing key of GitLab's webhooks is set here; set gateway.gitlab_token_file or gateway.gitlab_signing_key_file")
+	}
+	body, err := read(w, r, maxWebhook)
+	if err != nil {
+		return err
+	}
+	if r.Header.Get(standardwebhooks.HeaderWebhookSignature) != "" {
+		if err := verified(g.GitLab.SigningKeys, body, r.Header); err != nil {
+			return problem.New(http.StatusUnauthorized, "webhook-signature: %v", err)
+		}
+	} else if !known(g.GitLab.Tokens, r.Header.Get("X-Gitlab-Token")) {
+		return problem.New(http.StatusUnauthorized, "X-Gitlab-Token is none that is set here, and there is no signature")
+	}
+	name, err := platform.GitLabType(r.Header.Get("X-Gitlab-Event"), body)
+	if err != nil {
+		return problem.New(http.StatusUnprocessableEntity, "%v", err)
+	}
+	delivery := r.Header.Get(standardwebhooks.HeaderWebhookID)
+	for _, h := range []string{"Idempotency-Key", "X-Gitlab-Webhook-UUID"} {
+		if delivery == "" {
+			delivery = r.Header.Get(h)
+		}
+	}
+	return g.webhook(w, r, webhook{who: identity.Principal{Name: "gitlab", Platform: "gitlab"}, eventType: name, delivery: delivery, body: body})
+}
+
+// verified checks a signature of Standard Webhooks 1.0 against each key, and that
+// it was made within five minutes.
+func verified(keys []string, body []byte, header http.Header) error {
+	err := errors.New("no signing key is set here; set gateway.gitlab_signing_key_file")
+	for _, key := range keys {
+		w, bad := standardwebhooks.NewWebhook(key)
+		if bad != nil {
+			err = bad
+			continue
+		}
+		if err = w.Verify(body, header); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// known reports whether a token is one of those set, in the time that any takes.
+func known(tokens []string, token string) bool {
+	sum, ok := sha256.Sum256([]byte(token)), 0
+	for _, t := range tokens {
+		other := sha256.Sum256([]byte(t))
+		ok |= subtle.ConstantTimeCompare(sum[:], other[:])
+	}
+	return ok == 1 && token != ""
+}
+
+// A webhook is one delivery that its platform sent.
+type webhook struct {
+	who       identity.Principal
+	eventType string
+	delivery  string // its id; whoever plays it back may change it
+	body      []byte
+}
+
+// webhook puts a delivery on the stream, as it came.
+func (g *Gateway) webhook(w http.ResponseWriter, r *http.Request, h webhook) error {
+	digest := record.Digest(h.body)
+	switch g.recent.look(h.who.Name, h.delivery, digest) {
+	case repeated:
+		return told(w, map[string]any{"detail": "this delivery is known already", "duplicate": true})
+	case reused:
+		return problem.New(http.StatusConflict, "the delivery %s came before with another body", h.delivery)
+	}
+	e := event.New()
+	e.SetID(digest)
+	e.SetType(h.eventType)
+	e.SetTime(g.Now().UTC())
+	e.SetDataContentType(event.ApplicationJSON)
+	e.DataEncoded = h.body
+	if h.delivery != "" {
+		e.SetExtension("deliveryid", h.delivery)
+	}
+	e.SetExtension("contentmode", "full")
+	spooled, err := g.takeWebhook(r.Context(), &e, h.who)
+	if err != nil {
+		return err
+	}
+	g.recent.note(h.who.Name, h.delivery, digest)
+	return answer(w, spooled)
+}
+
+func (g *Gateway) takeWebhook(ctx context.Context, e *event.Event, who identity.Principal) (int, error) {
+	reading, err := platform.Read(e.Type(), e.Data(), "")
+	if err != nil {
+		return 0, problem.New(http.StatusUnprocessableEntity, "%v; in the settings of the webhook, choose events of repositories alone", err)
+	}
+	e.SetSource("https://" + string(reading.Repository))
+	e.SetExtension("partitionkey", string(reading.Repository))
+	if reading.Change != "" {
+		e.SetSubject(string(reading.Change))
+	}
+	if _, err := g.check(e); err != nil {
+		return 0, problem.New(http.StatusUnprocessableEntity, "%v", err)
+	}
+	if err := g.stamp(e, who); err != nil {
+		return 0, err
+	}
+	return g.publish(ctx, []event.Event{*e})
+}
+
+func told(w http.ResponseWriter, what map[string]any) error {
+	w.Header().Set("Content-Type", "application/json")
+	return json.MarshalWrite(w, what, json.Deterministic(true))
+}
+
+// recentDeliveries is how many deliveries are known again at once. Older ones are
+// known by the identity of their event, further on.
+const recentDeliveries = 10_000
+
+// recent knows deliveries by their id and by the digest of their body.
+type recent struct {
+	size  int
+	mu    sync.Mutex
+	known map[string]*list.Element
+	order *list.List
+}
+
+type delivery struct{ key, digest string }
+
+// What is known of a delivery.
+const (
+	unseen   = iota
+	repeated // the same body came before
+	reused   // its id came before, with another body
+)
+
+func newRecent(size int) *recent {
+	return &recent{size: size, known: make(map[string]*list.Element), order: list.New()}
+}
+
+func (r *recent) look(from, id, digest string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, ok := r.known[from+" body "+digest]; ok {
+		return repeated
+	}
+	if e, ok := r.known[from+" id "+id]; ok && id != "" && e.Value.(delivery).digest != digest {
+		return reused
+	}
+	return unseen
+}
+
+func (r *recent) note(from, id, digest string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, key := range []string{from + " body " + digest, from + " id " + id} {
+		if _, ok := r.known[key]; !ok {
+			r.known[key] = r.order.PushFront(delivery{key, digest})
+		}
+	}
+	for len(r.known) > 2*r.size {
+		oldest := r.order.Back()
+		delete(r.known, oldest.Value.(delivery).key)
+		r.order.Remove(oldest)
+	}
+}

@@ -1,0 +1,69 @@
+// Package problem answers HTTP requests that fail (RFC 9457).
+//
+// It imports nothing of ours.
+package problem
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json"
+)
+
+// A Problem is an error with the status that it is answered with.
+type Problem struct {
+	Status int
+	Detail string        // what happened, to what, and what to do
+	Retry  time.Duration // when to try again; not said where 0
+	// Errors name what is wrong with parts of a request, as the events of a batch.
+	Errors []Part
+}
+
+// A Part is what is wrong with one part of a request.
+type Part struct {
+	Index  int    `json:"index"` // from 0
+	ID     string `json:"id,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	Detail string `json:"detail"`
+}
+
+func (p *Problem) Error() string { return p.Detail }
+
+// New returns a Problem.
+func New(status int, format string, args ...any) *Problem {
+	return &Problem{Status: status, Detail: fmt.Sprintf(format, args...)}
+}
+
+// Later is p with when to try again.
+func (p *Problem) Later(after time.Duration) *Problem {
+	q := *p
+	q.Retry = max(after, time.Second)
+	return &q
+}
+
+// Of returns the Problem in an error's chain; other errors are problems with
+// status.
+func Of(err error, status int) *Problem {
+	var p *Problem
+	if errors.As(err, &p) {
+		return p
+	}
+	return &Problem{Status: status, Detail: err.Error()}
+}
+
+// Write answers r with p.
+func Write(w http.ResponseWriter, r *http.Request, p *Problem) {
+	body := map[string]any{"type": "about:blank", "title": http.StatusText(p.Status), "status": p.Status, "detail": p.Detail, "instance": r.URL.Path}
+	if len(p.Errors) > 0 {
+		body["errors"] = p.Errors
+	}
+	if p.Retry > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int((p.Retry+time.Second-1)/time.Second)))
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(p.Status)
+	_ = json.MarshalWrite(w, body, json.Deterministic(true)) // a client that left
+}
