@@ -120,7 +120,9 @@ func TestGitLabWebhooks(t *testing.T) {
 		}
 		return map[string]string{"X-Gitlab-Event": "Pipeline Hook", "webhook-id": id, "webhook-timestamp": fmt.Sprint(at.Unix()), "webhook-signature": "v1,AAAA " + signature}
 	}
-	send := func(h map[string]string, b string) reply { return s.send(t, "POST", "/v1/webhooks/gitlab", h, []byte(b)) }
+	send := func(h map[string]string, b string) reply {
+		return s.send(t, "POST", "/v1/webhooks/gitlab", h, []byte(b))
+	}
 	b := body()
 	if r := send(map[string]string{"X-Gitlab-Token": "secret", "X-Gitlab-Event": "Pipeline Hook"}, b); r.status != http.StatusNoContent {
 		t.Fatalf("by token: %+v", r)
