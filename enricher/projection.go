@@ -171,7 +171,12 @@ func (p *projection) admitOwn(partition int32, e record.Event, arrived time.Time
 		c.firstSeen = arrived
 	}
 	if _, ok := e.Fact.(*record.Action); ok {
-		return p.take(partition, e.Change, c, e, arrived, trace)
+		made := len(c.facts.Actions.Made)
+		a, err := p.take(partition, e.Change, c, e, arrived, trace)
+		if err == nil && len(c.facts.Actions.Made) > made { // a run that is not known yet may have made one of its commits
+			err = p.lookRuns(partition, e.Change, c, record.Runs(c.facts), arrived, trace)
+		}
+		return a, err
 	}
 	a := fresh
 	for i, old := range c.facts.Own {
@@ -293,10 +298,8 @@ func (p *projection) takeFrom(partition int32, id record.ChangeID, c *changeStat
 
 // attach gives a change an action that was found under a ref.
 func (p *projection) attach(partition int32, id record.ChangeID, c *changeState, ref record.Ref, e record.Event, arrived time.Time, trace []byte) error {
-	if e.Change == "" {
-		if _, err := p.take(partition, id, c, e, arrived, trace); err != nil {
-			return err
-		}
+	if _, err := p.take(partition, id, c, e, arrived, trace); err != nil {
+		return err
 	}
 	if ref.IsCommit() {
 		return p.lookRuns(partition, id, c, record.RunRefs(e), arrived, trace)

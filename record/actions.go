@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"math/bits"
+	"slices"
 	"strings"
 	"time"
 )
@@ -16,7 +17,7 @@ const (
 	MaxAgents       = 16
 	MaxFiles        = 200
 	MaxDependencies = 100
-	MaxMade         = 64
+	MaxMade         = 256
 )
 
 // Actions is what a record keeps of any number of actions: counts, bounded
@@ -33,7 +34,7 @@ type Actions struct {
 	Agents       []string           `json:"agents,omitempty" index:"keyword"`
 	Files        []string           `json:"files,omitempty" index:"keyword"`
 	Dependencies []DependencyUpdate `json:"dependencies,omitempty"`
-	Made         []Made             `json:"made,omitempty" doc:"commits that a run says it made, at most 64"`
+	Made         []Made             `json:"made,omitempty" doc:"commits that a run says it made, at most 256"`
 	// Digest is the sum modulo 2^256 of the SHA-256 of each action's identity
 	// and content: the same for the same set, in whatever order.
 	Digest string `json:"digest,omitempty" index:"keyword" doc:"order-free digest over the actions"`
@@ -71,10 +72,16 @@ func (a *Actions) Add(e Event, f *Action) {
 	a.Dependencies = smallest(a.Dependencies, f.Dependencies, MaxDependencies, DependencyUpdate.compare)
 	if f.CommitSHA != "" {
 		for _, run := range runNames(f.Agent, e.Trace) {
-			a.Made = smallest(a.Made, []Made{{strings.ToLower(f.CommitSHA), run}}, MaxMade, Made.compare)
+			a.made(Made{strings.ToLower(f.CommitSHA), run})
 		}
 	}
 	a.Digest = addDigest(a.Digest, e)
+}
+
+func (a *Actions) made(m Made) {
+	if !slices.Contains(a.Made, m) { // most name what another has named
+		a.Made = smallest(a.Made, []Made{m}, MaxMade, Made.compare)
+	}
 }
 
 func (d DependencyUpdate) compare(o DependencyUpdate) int {

@@ -84,21 +84,18 @@ func pushPostings(e Event, f *Pushed) []Posting {
 	return out
 }
 
-// ActionRefs returns the refs under which an action is found: its commit and,
-// where it names no change, the names of its run.
+// ActionRefs returns the refs under which an action that names no change is found:
+// its commit, and the names of its run.
 func ActionRefs(e Event) []Ref {
 	f, ok := e.Fact.(*Action)
-	if !ok {
+	if !ok || e.Change != "" {
 		return nil
 	}
-	var out []Ref
+	refs := RunRefs(e)
 	if f.CommitSHA != "" {
-		out = append(out, commitRef(f.CommitSHA))
+		refs = append(refs, commitRef(f.CommitSHA))
 	}
-	if e.Change == "" {
-		out = append(out, RunRefs(e)...)
-	}
-	return out
+	return refs
 }
 
 // RunRefs returns the refs of the run that a decision or an action belongs to.
@@ -122,9 +119,10 @@ func runNames(a Agent, trace string) []string {
 	return compactStrings([]string{a.Run, a.LogsURL, trace})
 }
 
-// Runs returns the refs of the runs that decisions about a change name, and the
-// trailers of its commits. Sorted, without repeats. Beside them stand the runs of
-// the actions that name one of its commits.
+// Runs returns the refs of the runs that are said to have made a change: by its
+// decisions, by the trailers of its commits, and by its actions that name one of
+// its commits. Sorted, without repeats. Beside them stand the runs of the actions
+// that name no change, and one of its commits.
 func Runs(f Facts) []Ref {
 	var refs []Ref
 	for _, e := range f.Own {
@@ -135,6 +133,14 @@ func Runs(f Facts) []Ref {
 	for _, c := range pushed(f) {
 		for _, run := range runsOf(c.Trailers) {
 			refs = append(refs, runRef(run))
+		}
+	}
+	if len(f.Actions.Made) > 0 {
+		commits := commitsOf(f.Own)
+		for _, m := range f.Actions.Made {
+			if _, own := slices.BinarySearch(commits, m.CommitSHA); own {
+				refs = append(refs, runRef(m.Run))
+			}
 		}
 	}
 	slices.Sort(refs)
