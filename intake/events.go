@@ -57,9 +57,9 @@ func open(header http.Header, body []byte) ([]event.Event, error) {
 
 func openStructured(body []byte) (e event.Event, err error) {
 	// In an object with a member twice two readers would see different ones.
-	var strict jsontext.Value
-	if err := json.Unmarshal(body, &strict); err != nil {
-		return e, problem.New(http.StatusBadRequest, "the body is not JSON: %v", err)
+	if !jsontext.Value(body).IsValid() {
+		var strict jsontext.Value
+		return e, problem.New(http.StatusBadRequest, "the body is not JSON: %v", json.Unmarshal(body, &strict))
 	}
 	if err := e.UnmarshalJSON(body); err != nil {
 		return e, problem.New(http.StatusBadRequest, "the body is no CloudEvent in JSON: %v", err)

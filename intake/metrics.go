@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -18,6 +19,24 @@ type metrics struct {
 	requests         metric.Float64Histogram
 	events, refused  metric.Int64Counter
 	spooled, secrets metric.Int64Counter
+
+	sets sync.Map // of labels, made once: [4]string → metric.MeasurementOption
+}
+
+// labels returns the labels of a measurement: name and value, name and value.
+func (m *metrics) labels(pairs ...string) metric.MeasurementOption {
+	var key [4]string
+	copy(key[:], pairs)
+	if known, ok := m.sets.Load(key); ok {
+		return known.(metric.MeasurementOption)
+	}
+	var list []attribute.KeyValue
+	for i := 0; i < len(pairs); i += 2 {
+		list = append(list, attribute.String(pairs[i], pairs[i+1]))
+	}
+	option := metric.WithAttributeSet(attribute.NewSet(list...))
+	m.sets.Store(key, option)
+	return option
 }
 
 func newMetrics(p metric.MeterProvider) (*metrics, error) {
@@ -41,27 +60,26 @@ func newMetrics(p metric.MeterProvider) (*metrics, error) {
 }
 
 func (m *metrics) request(r *http.Request, status int, took time.Duration) {
-	m.requests.Record(r.Context(), took.Seconds(), metric.WithAttributes(attribute.String("route", r.Pattern), attribute.String("status", strconv.Itoa(status/100)+"xx")))
+	m.requests.Record(r.Context(), took.Seconds(), m.labels("route", r.Pattern, "status", strconv.Itoa(status/100)+"xx"))
 }
 
 func (m *metrics) taken(events []event.Event, spooled int) {
 	ctx := context.Background()
-	kinds := make(map[string]int64)
 	for _, e := range events {
-		kind, _ := e.Extensions()["authtype"].(string)
-		kinds[kind]++
-		if rules, ok := e.Extensions()["redacted"].(string); ok {
+		extensions := e.Extensions() // a copy, each time
+		kind, _ := extensions["authtype"].(string)
+		m.events.Add(ctx, 1, m.labels("sender", kind))
+		if rules, ok := extensions["redacted"].(string); ok {
 			for rule := range strings.SplitSeq(rules, ",") {
-				m.secrets.Add(ctx, 1, metric.WithAttributes(attribute.String("rule", rule)))
+				m.secrets.Add(ctx, 1, m.labels("rule", rule))
 			}
 		}
 	}
-	for kind, n := range kinds {
-		m.events.Add(ctx, n, metric.WithAttributes(attribute.String("sender", kind)))
+	if spooled > 0 {
+		m.spooled.Add(ctx, int64(spooled))
 	}
-	m.spooled.Add(ctx, int64(spooled))
 }
 
 func (m *metrics) refuse(reason string) {
-	m.refused.Add(context.Background(), 1, metric.WithAttributes(attribute.String("reason", reason)))
+	m.refused.Add(context.Background(), 1, m.labels("reason", reason))
 }

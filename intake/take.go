@@ -88,8 +88,11 @@ var ours = []string{"authtype", "authid", "authmac", "contentmode", "redacted"}
 // prepare checks an event, makes it whole, takes out its secrets and stamps it. It
 // returns what the event is about, as far as it could be read.
 func (g *Gateway) prepare(e *event.Event, who identity.Principal) (record.Event, error) {
+	said := e.Extensions()
 	for _, name := range ours {
-		e.SetExtension(name, nil)
+		if _, ok := said[name]; ok {
+			e.SetExtension(name, nil)
+		}
 	}
 	if e.Time().IsZero() {
 		e.SetTime(g.Now().UTC())
@@ -109,7 +112,7 @@ func (g *Gateway) prepare(e *event.Event, who identity.Principal) (record.Event,
 		if err := producer.Redact(e, g.Redactor); err != nil {
 			return about, schemas.Refuse(schemas.NotJSON, "data: %v", err)
 		}
-		if _, found := e.Extensions()["redacted"]; found {
+		if e.Extensions()["redacted"] != nil {
 			if _, err := g.check(e); err != nil { // a marker may be longer than what it stands for
 				return about, err
 			}
@@ -197,8 +200,9 @@ func checkReport(f record.Fact) error {
 
 // envelope is the context of e, as the enricher will read it.
 func envelope(e *event.Event) schemas.Envelope {
+	extensions := e.Extensions() // a copy, each time
 	text := func(name string) string {
-		s, _ := e.Extensions()[name].(string)
+		s, _ := extensions[name].(string)
 		return s
 	}
 	return schemas.Envelope{

@@ -39,8 +39,10 @@ type Message struct {
 // 1.0.2). Its key is the extension partitionkey. The trace context also stands
 // in the headers where Kafka instrumentation looks for it.
 func Encode(ctx context.Context, e event.Event, mode Mode) (Message, error) {
-	w := &writer{}
-	if key, ok := e.Extensions()["partitionkey"].(string); ok {
+	w := &writer{data: e.Data()}
+	w.m.Headers = make([]Header, 0, 16)
+	extensions := e.Extensions() // a copy, each time
+	if key, ok := extensions["partitionkey"].(string); ok {
 		w.m.Key = []byte(key)
 	}
 	if mode == Structured {
@@ -51,14 +53,17 @@ func Encode(ctx context.Context, e event.Event, mode Mode) (Message, error) {
 	if _, err := binding.Write(ctx, (*binding.EventMessage)(&e), w, w); err != nil {
 		return Message{}, fmt.Errorf("encode %s: %w", e.ID(), err)
 	}
-	if parent, ok := e.Extensions()["traceparent"].(string); ok {
+	if parent, ok := extensions["traceparent"].(string); ok {
 		w.add("traceparent", parent)
 	}
 	return w.m, nil
 }
 
 // writer receives a CloudEvent from the SDK's binding.
-type writer struct{ m Message }
+type writer struct {
+	m    Message
+	data []byte // of the event, which need not be copied
+}
 
 func (w *writer) add(key, value string) {
 	w.m.Headers = append(w.m.Headers, Header{key, []byte(value)})
@@ -67,7 +72,10 @@ func (w *writer) add(key, value string) {
 // SetStructuredEvent implements [binding.StructuredWriter].
 func (w *writer) SetStructuredEvent(_ context.Context, f format.Format, event io.Reader) error {
 	w.add("content-type", f.MediaType())
-	return w.read(event)
+	var b bytes.Buffer
+	_, err := b.ReadFrom(event)
+	w.m.Value = b.Bytes()
+	return err
 }
 
 // Start implements [binding.BinaryWriter].
@@ -106,11 +114,7 @@ func (w *writer) SetExtension(name string, value any) error {
 }
 
 // SetData implements [binding.BinaryWriter].
-func (w *writer) SetData(data io.Reader) error { return w.read(data) }
-
-func (w *writer) read(r io.Reader) error {
-	var b bytes.Buffer
-	_, err := b.ReadFrom(r)
-	w.m.Value = b.Bytes()
-	return err
+func (w *writer) SetData(io.Reader) error {
+	w.m.Value = w.data
+	return nil
 }

@@ -59,7 +59,7 @@ type Options struct {
 	// None where nil.
 	Redactor Redactor
 	// Checked says that whoever calls Publish has made the events whole and held
-	// them against their schemas, so that it is not done again.
+	// them against their schemas, so that it is not done again, and gives them up.
 	Checked bool
 	// Log is told what happens in the background. None where nil.
 	Log *slog.Logger
@@ -85,8 +85,8 @@ type Redactor interface {
 type Producer struct {
 	transport Transport
 	options   Options
-	spool     *spool // nil without one
-	tracer    trace.Tracer
+	spool     *spool       // nil without one
+	tracer    trace.Tracer // nil where nothing is traced
 
 	mu     sync.RWMutex
 	closed bool
@@ -101,13 +101,13 @@ func New(t Transport, o Options) (*Producer, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.Tracer == nil {
-		o.Tracer = noop.NewTracerProvider()
-	}
 	if o.SpoolFirst && o.Spool == "" {
 		return nil, errors.New("producer: SpoolFirst needs a Spool folder")
 	}
-	p := &Producer{transport: t, options: o, tracer: o.Tracer.Tracer("github.com/changetrail/changetrail/producer")}
+	p := &Producer{transport: t, options: o}
+	if _, off := o.Tracer.(noop.TracerProvider); o.Tracer != nil && !off {
+		p.tracer = o.Tracer.Tracer("github.com/changetrail/changetrail/producer")
+	}
 	if o.Spool != "" {
 		var err error
 		if p.spool, err = openSpool(o.Spool, o.MaxSpool, t, o.Log); err != nil {
@@ -135,17 +135,24 @@ func (p *Producer) Deliver(ctx context.Context, events ...event.Event) (spooled 
 		return 0, errors.New("producer: it is closed")
 	}
 	events = append([]event.Event(nil), events...)
-	spans := make([]trace.Span, len(events))
+	var spans []trace.Span
 	var errs []error
 	for i := range events {
-		e := events[i].Clone()
+		e := events[i]
+		if !p.options.Checked { // else it is given up to Publish
+			e = e.Clone()
+		}
 		p.complete(&e)
-		spanCtx, span := p.tracer.Start(ctx, "changetrail.publish", trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
-			attribute.String("cloudevents.event_id", e.ID()),
-			attribute.String("cloudevents.event_source", e.Source()),
-			attribute.String("cloudevents.event_type", e.Type()),
-		))
-		spans[i] = span
+		spanCtx := ctx
+		if p.tracer != nil {
+			var span trace.Span
+			spanCtx, span = p.tracer.Start(ctx, "changetrail.publish", trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
+				attribute.String("cloudevents.event_id", e.ID()),
+				attribute.String("cloudevents.event_source", e.Source()),
+				attribute.String("cloudevents.event_type", e.Type()),
+			))
+			spans = append(spans, span)
+		}
 		inject(spanCtx, &e)
 		if err := p.prepare(ctx, &e); err != nil {
 			errs = append(errs, fmt.Errorf("publish %s %s: %w", e.Type(), e.ID(), err))
@@ -225,6 +232,9 @@ func (p *Producer) complete(e *event.Event) {
 
 // inject sets the traceparent extension from ctx, unless the event has one.
 func inject(ctx context.Context, e *event.Event) {
+	if !trace.SpanContextFromContext(ctx).IsValid() {
+		return
+	}
 	if _, ok := e.Extensions()["traceparent"]; ok {
 		return
 	}

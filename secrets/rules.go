@@ -1,8 +1,10 @@
 package secrets
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
+	"maps"
 	"regexp/syntax"
 	"slices"
 	"strings"
@@ -20,23 +22,27 @@ import (
 // event. What a rule needs besides is read from its expression, once.
 type rules struct {
 	keywords *ahocorasick.Trie
-	owners   map[string][]int // keyword → rules
+	owners   [][]int // rules of each keyword
+	names    []bool  // of each keyword: it is one of generic-api-key
 	rules    []rule
 }
 
 type rule struct {
 	id        string
-	run       int               // the text has so many word characters in a row, at least
-	plausible func(string) bool // and is like this
-	detector  *detect.Detector  // of this rule alone
+	run       int                                  // the text has so many word characters in a row, at least
+	plausible func(lower string, names []int) bool // and is like this
+	detector  *detect.Detector                     // of this rule alone
 }
 
 // plausible is for the rules whose expressions tell too little: what a text that
 // they match has in any case.
-var plausible = map[string]func(text string) bool{
-	"generic-api-key":        valueBesideName,
-	"kubernetes-secret-yaml": func(text string) bool { return strings.Contains(strings.ToLower(text), "kind:") },
+var plausible = map[string]func(lower string, names []int) bool{
+	generic:                  valueBesideName,
+	"kubernetes-secret-yaml": func(lower string, _ []int) bool { return strings.Contains(lower, "kind:") },
 }
+
+// generic is the rule that knows only that something is secret.
+const generic = "generic-api-key"
 
 func newRules() (*rules, error) {
 	v := viper.New()
@@ -49,7 +55,8 @@ func newRules() (*rules, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &rules{owners: make(map[string][]int)}
+	out := new(rules)
+	owners := make(map[string][]int)
 	for _, id := range all.OrderedRules {
 		r := all.Rules[id]
 		if r.Regex == nil { // of the names of files
@@ -65,37 +72,79 @@ func newRules() (*rules, error) {
 		for _, k := range r.Keywords {
 			k = strings.ToLower(k)
 			one.Keywords[k] = struct{}{}
-			out.owners[k] = append(out.owners[k], len(out.rules))
+			owners[k] = append(owners[k], len(out.rules))
 		}
 		d := detect.NewDetector(one)
 		d.IgnoreGitleaksAllow = true // what an agent writes must not switch it off
 		out.rules = append(out.rules, rule{id, least(expression).inside, plausible[id], d})
 	}
-	words := make([]string, 0, len(out.owners))
-	for k := range out.owners {
-		words = append(words, k)
+	words := slices.Sorted(maps.Keys(owners))
+	for _, w := range words {
+		out.owners = append(out.owners, owners[w])
+		out.names = append(out.names, slices.ContainsFunc(owners[w], func(i int) bool { return out.rules[i].id == generic }))
 	}
-	slices.Sort(words)
 	out.keywords = ahocorasick.NewTrieBuilder().AddStrings(words).Build()
 	return out, nil
+}
+
+// hits returns the rules of which a keyword stands in a text, in lower case, and
+// where names of generic-api-key end in it.
+func (r *rules) hits(lower string) (ask, names []int) {
+	r.keywords.Walk([]byte(lower), func(end, _, keyword int64) bool {
+		ask = append(ask, r.owners[keyword]...)
+		if r.names[keyword] {
+			names = append(names, int(end)+1)
+		}
+		return true
+	})
+	slices.Sort(ask)
+	return slices.Compact(ask), names
+}
+
+// clean reports whether nothing can be found in any text of JSON data, as far as a
+// look at the data as it stands tells. Escapes push characters apart and never
+// together, but for those that stand for letters.
+func (r *rules) clean(data []byte) bool {
+	if bytes.Contains(data, []byte(`\u`)) || bytes.Contains(data, []byte(`\/`)) {
+		return false
+	}
+	lower := strings.ToLower(string(data))
+	ask, names := r.hits(lower)
+	longest := -1
+	for _, i := range ask {
+		switch one := &r.rules[i]; {
+		case one.id == generic:
+			if valueWithin(lower, names, near+3+5) {
+				return false
+			}
+		case one.plausible != nil:
+			if one.plausible(lower, names) {
+				return false
+			}
+		default:
+			if longest < 0 {
+				longest = longestRun(lower)
+			}
+			if longest >= one.run {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // find returns the secrets in a text, those first that others are part of.
 func (r *rules) find(text string) []report.Finding {
 	lower := strings.ToLower(text)
-	var ask []int
-	for _, m := range r.keywords.MatchString(lower) {
-		ask = append(ask, r.owners[m.MatchString()]...)
-	}
+	ask, names := r.hits(lower)
 	if ask == nil {
 		return nil
 	}
-	slices.Sort(ask)
 	longest := longestRun(text)
 	var out []report.Finding
-	for _, i := range slices.Compact(ask) {
+	for _, i := range ask {
 		one := &r.rules[i]
-		if longest < one.run || one.plausible != nil && !one.plausible(lower) {
+		if longest < one.run || one.plausible != nil && !one.plausible(lower, names) {
 			continue
 		}
 		for _, f := range one.detector.DetectString(text) {
@@ -113,7 +162,7 @@ func (r *rules) find(text string) []report.Finding {
 // general puts the rule that knows only that something is secret behind those
 // that know what it is.
 func general(f report.Finding) int {
-	if f.RuleID == "generic-api-key" {
+	if f.RuleID == generic {
 		return 1
 	}
 	return 0
@@ -215,30 +264,68 @@ func repeat(a runs, n int) runs {
 	return out
 }
 
-// names are the keywords of the rule generic-api-key.
-var names = []string{"access", "api", "auth", "key", "credential", "creds", "passw", "secret", "token"}
+// Kinds of characters, as generic-api-key has them. What is not ASCII counts as a
+// letter: (?i) takes some of it for one.
+const (
+	wordy   = 1 << iota // [\w.=-]
+	base64y             // [a-z0-9+/]
+	telling             // of wordy, what its allowlist does not let pass
+)
 
-// valueBesideName reports whether a text, in lower case, has a value that
-// generic-api-key would take, at most 31 characters behind a name: ten or more of
-// [\w.=-] or twelve or more of [a-z0-9+/], and not letters alone, which its
-// allowlist lets pass. What is not ASCII counts as a letter: (?i) takes some of it
-// for one.
-func valueBesideName(lower string) bool {
-	const longestName, between = len("credential"), 20 + 3 + 3 + 5
-	named := func(from, to int) bool {
-		near := lower[max(0, from-between-longestName):to]
-		return slices.ContainsFunc(names, func(n string) bool { return strings.Contains(near, n) })
-	}
-	for from, to := range spans(lower, func(c byte) bool { return wordCharacter(rune(c)) || c == '.' || c == '=' || c >= 0x80 }) {
-		if to-from >= 10 && strings.ContainsAny(lower[from:to], "0123456789=") && named(from, to) {
-			return true
+var kinds = func() (out [256]byte) {
+	for c := range out {
+		switch ch := byte(c); {
+		case c >= 0x80 || ch >= 'a' && ch <= 'z' || ch >= 'A' && ch <= 'Z':
+			out[c] = wordy | base64y
+		case ch >= '0' && ch <= '9':
+			out[c] = wordy | base64y | telling
+		case ch == '_' || ch == '.' || ch == '-':
+			out[c] = wordy
+		case ch == '=':
+			out[c] = wordy | telling
+		case ch == '+' || ch == '/':
+			out[c] = base64y
 		}
 	}
-	for from, to := range spans(lower, func(c byte) bool {
-		return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '+' || c == '/' || c >= 0x80
-	}) {
-		if to-from >= 12 && strings.ContainsAny(lower[from:to], "0123456789+/") && ends(lower[to:]) && named(from, to) {
-			return true
+	return out
+}()
+
+// near is how far behind a name generic-api-key takes a value to be the name's.
+const near = 20 + 3 + 3 + 5
+
+// valueBesideName reports whether a text, in lower case, has a value that
+// generic-api-key would take, not far behind a name: ten or more of [\w.=-] or
+// twelve or more of [a-z0-9+/], and not letters alone, which its allowlist lets
+// pass. names is where names end.
+func valueBesideName(lower string, names []int) bool { return valueWithin(lower, names, near) }
+
+func valueWithin(lower string, names []int, distance int) bool {
+	named := func(from, to int) bool {
+		at, _ := slices.BinarySearch(names, from-distance)
+		return at < len(names) && names[at] <= to
+	}
+	words, values, tells := 0, 0, false // lengths of the runs that end here
+	for i := 0; i <= len(lower); i++ {
+		var k byte
+		if i < len(lower) {
+			k = kinds[lower[i]]
+		}
+		if k&wordy == 0 {
+			if words >= 10 && tells && named(i-words, i) {
+				return true
+			}
+			words, tells = 0, false
+		} else {
+			words++
+			tells = tells || k&telling != 0
+		}
+		if k&base64y == 0 {
+			if values >= 12 && ends(lower[i:]) && strings.ContainsAny(lower[i-values:i], "0123456789+/") && named(i-values, i) {
+				return true
+			}
+			values = 0
+		} else {
+			values++
 		}
 	}
 	return false
@@ -248,19 +335,4 @@ func valueBesideName(lower string) bool {
 func ends(rest string) bool {
 	rest = strings.TrimLeft(rest, "=")
 	return rest == "" || strings.ContainsRune("`'\" \t\n\v\f\r;\\", rune(rest[0]))
-}
-
-// spans yields where in a text characters of a kind stand in a row.
-func spans(text string, kind func(byte) bool) func(yield func(from, to int) bool) {
-	return func(yield func(from, to int) bool) {
-		for i := 0; i < len(text); i++ {
-			from := i
-			for i < len(text) && kind(text[i]) {
-				i++
-			}
-			if i > from && !yield(from, i) {
-				return
-			}
-		}
-	}
 }

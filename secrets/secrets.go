@@ -92,6 +92,9 @@ func (r *Redactor) JSON(data []byte, free func(member string) bool) ([]byte, []s
 	if r.mode == Full || len(data) == 0 {
 		return data, nil, nil
 	}
+	if r.mode == Redacted && r.rules.clean(data) {
+		return data, nil, nil
+	}
 	w := writer{redactor: r, free: free, in: jsontext.NewDecoder(bytes.NewReader(data))}
 	w.out = jsontext.NewEncoder(&w.buffer)
 	if free == nil {

@@ -24,8 +24,11 @@ import (
 func runFloor(kind string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	if kind == "sink" {
+	switch kind {
+	case "sink":
 		return floorSink(ctx)
+	case "gateway":
+		return floorGateway(ctx)
 	}
 	return floorEnricher(ctx)
 }
