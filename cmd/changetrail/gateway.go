@@ -95,7 +95,7 @@ func (s *Settings) runGateway(cmd *cobra.Command) error {
 		if err != nil {
 			return err
 		}
-		options := producer.Options{Spool: s.Gateway.Spool, SendTimeout: time.Duration(s.Gateway.Timeout), Checked: true, Log: log, Tracer: t.Tracer}
+		options := producer.Options{Spool: s.Gateway.Spool, SendTimeout: min(2*time.Second, time.Duration(s.Gateway.Timeout)/2), Checked: true, Log: log, Tracer: t.Tracer}
 		if store != nil {
 			defer func() { _ = store.Close() }()
 			options.Blobs, conf.Blobs = store, store
