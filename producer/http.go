@@ -12,6 +12,7 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/go-json-experiment/json"
 
+	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 )
 
@@ -122,4 +123,43 @@ func encodeHeader(s string) string {
 func (t *httpTransport) Close() error {
 	t.Client.CloseIdleConnections()
 	return nil
+}
+
+type httpBlobs struct{ HTTPConfig }
+
+// HTTPBlobs returns the blob store of a gateway, as [Options.Blobs] takes it.
+func HTTPBlobs(c HTTPConfig) Blobs {
+	if c.Client == nil {
+		c.Client = http.DefaultClient
+	}
+	c.URL = strings.TrimSuffix(c.URL, "/") + "/v1/blobs"
+	return &httpBlobs{c}
+}
+
+// Put implements [Blobs].
+func (b *httpBlobs) Put(ctx context.Context, content []byte) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, b.URL, bytes.NewReader(content))
+	if err != nil {
+		return "", fmt.Errorf("http: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/octet-stream")
+	if b.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+b.Token)
+	}
+	res, err := b.Client.Do(req)
+	if err != nil {
+		return "", fmt.Errorf("http: %w", err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	if err != nil || res.StatusCode != http.StatusCreated {
+		return "", errors.Join(fmt.Errorf("http: PUT %s: HTTP %d: %s", b.URL, res.StatusCode, answer), err)
+	}
+	var kept struct {
+		Digest string `json:"digest"`
+	}
+	if err := json.Unmarshal(answer, &kept); err != nil || kept.Digest != record.Digest(content) {
+		return "", fmt.Errorf("http: PUT %s: the gateway kept %q, sent was %s", b.URL, kept.Digest, record.Digest(content))
+	}
+	return kept.Digest, nil
 }

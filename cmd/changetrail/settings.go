@@ -20,6 +20,7 @@ import (
 	"github.com/changetrail/changetrail/blobs"
 	_ "github.com/changetrail/changetrail/blobs/cloud" // s3://, gs://, azblob://
 	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/intake/hook"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/secrets"
@@ -117,6 +118,14 @@ type Settings struct {
 		MaxBody              int      `yaml:"max_body" doc:"bytes of a request, unpacked"`
 		Timeout              Duration `yaml:"timeout" doc:"how long the broker may take"`
 	} `yaml:"gateway"`
+	Hook struct {
+		Dir         string `yaml:"dir" doc:"folder in which hooks note what happens; the person's state folder where empty"`
+		Agent       string `yaml:"agent" doc:"id of the agent at this machine; claude-code or codex where empty"`
+		DelegatedBy string `yaml:"delegated_by" doc:"account of the person at this machine; git's user.email where empty"`
+		LogsURL     string `yaml:"logs_url" doc:"where people read the log of a session; {session} stands for its id"`
+		Forbidden   string `yaml:"forbidden" doc:"what a hook does where enricher.policy forbids a change: off, ask or deny"`
+		Approval    string `yaml:"approval" doc:"the same where it asks for leave: off, ask or deny"`
+	} `yaml:"hook"`
 	Local struct {
 		Data   string `yaml:"data" doc:"folder of the embedded mode"`
 		Broker string `yaml:"broker" doc:"address at which the embedded broker listens"`
@@ -197,6 +206,7 @@ func defaults() Settings {
 	s.Gateway.Concurrency = 1024
 	s.Gateway.MaxBody = 8 << 20
 	s.Gateway.Timeout = Duration(10 * time.Second)
+	s.Hook.Forbidden, s.Hook.Approval = hook.Off, hook.Off
 	s.Local.Data = "changetrail-data"
 	s.Local.Broker = "127.0.0.1:9092"
 	s.Web.Listen = "127.0.0.1:8080"
@@ -408,6 +418,11 @@ func (s *Settings) validate() error {
 	}
 	if _, err := secrets.ParseMode(s.Content); err != nil {
 		errs = append(errs, fmt.Errorf("configuration: content: %w", err))
+	}
+	for name, step := range map[string]string{"hook.forbidden": s.Hook.Forbidden, "hook.approval": s.Hook.Approval} {
+		if !slices.Contains([]string{hook.Off, hook.Ask, hook.Deny}, step) {
+			errs = append(errs, fmt.Errorf("configuration: %s %q is none of off, ask, deny", name, step))
+		}
 	}
 	if s.Gateway.Rate < 1 || s.Gateway.Concurrency < 1 || s.Gateway.MaxBody < 1 || s.Gateway.Timeout < 1 {
 		errs = append(errs, errors.New("configuration: gateway.rate, concurrency, max_body and timeout must be above 0"))

@@ -48,6 +48,7 @@ var rings = map[string]int{
 
 	"producer/kafkago":  4,
 	"intake":            4,
+	"intake/hook":       4,
 	"demo":              4,
 	"sinks/bulk":        4,
 	"sinks/local":       4,
@@ -75,7 +76,7 @@ var owners = map[string][]string{
 	"github.com/cockroachdb/pebble":         {"enricher"},
 	"github.com/twmb/franz-go/pkg/kadm":     {"stream", "internal/servers"},
 	"github.com/twmb/franz-go/pkg/kgo":      {"stream", "producer", "enricher", "internal/servers"},
-	"github.com/cloudevents/sdk-go":         {"producer", "producer/kafkago", "intake", "demo", "internal/workload", "cmd/changetrail"},
+	"github.com/cloudevents/sdk-go":         {"producer", "producer/kafkago", "intake", "intake/hook", "demo", "internal/workload", "cmd/changetrail"},
 	"github.com/spf13/cobra":                {"cmd/changetrail"},
 	"github.com/twmb/franz-go/pkg/kfake":    {"stream/embedded"},
 	"modernc.org/sqlite":                    {"sinks/local"},

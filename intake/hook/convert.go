@@ -1,0 +1,321 @@
+package hook
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/changetrail/changetrail/producer"
+	"github.com/changetrail/changetrail/record"
+)
+
+// Kinds of agents whose hooks are read.
+const (
+	ClaudeCode = "claude-code"
+	Codex      = "codex"
+)
+
+// An Input is what is read of a hook
+// (https://docs.claude.com/en/docs/claude-code/hooks; Codex has the same members).
+type Input struct {
+	Session    string         `json:"session_id"`
+	Event      string         `json:"hook_event_name"`
+	Cwd        string         `json:"cwd"`
+	Transcript string         `json:"transcript_path"`
+	PromptID   string         `json:"prompt_id"`
+	TurnID     string         `json:"turn_id"` // Codex
+	Prompt     string         `json:"prompt"`
+	Model      string         `json:"model"` // Codex
+	AgentID    string         `json:"agent_id"`
+	AgentType  string         `json:"agent_type"` // within a sub-agent
+	Tool       string         `json:"tool_name"`
+	CallID     string         `json:"tool_use_id"`
+	Input      jsontext.Value `json:"tool_input"`
+	Response   jsontext.Value `json:"tool_response"`
+	Error      string         `json:"error"`
+	DurationMS int64          `json:"duration_ms"`
+	Answer     string         `json:"last_assistant_message"`
+	Calls      []struct {
+		Tool     string         `json:"tool_name"`
+		CallID   string         `json:"tool_use_id"`
+		Input    jsontext.Value `json:"tool_input"`
+		Response jsontext.Value `json:"tool_response"`
+	} `json:"tool_calls"`
+}
+
+func readInput(text []byte) (*Input, error) {
+	in := new(Input)
+	if err := json.Unmarshal(text, in, jsontext.AllowInvalidUTF8(true)); err != nil {
+		return nil, fmt.Errorf("what the agent hands over on standard input is no hook in JSON: %w", err)
+	}
+	if in.Session == "" || in.Event == "" {
+		return nil, fmt.Errorf("the hook has no session_id or no hook_event_name; is this command set as a hook of %s?", ClaudeCode)
+	}
+	return in, nil
+}
+
+// Options say what the hooks themselves do not.
+type Options struct {
+	Agent       string // id of the agent; the kind where empty
+	DelegatedBy string // account of the person at whose machine it works
+	LogsURL     string // of a session; {session} stands for its id
+}
+
+// A Call is something that the agent did, as an event, and the line by which that
+// was known.
+type Call struct {
+	Line  int // index
+	Event event.Event
+	fact  *record.Action
+}
+
+// Convert returns what an agent did in a session. The same lines always give the
+// same events, and more lines give more of them.
+func Convert(s *Session, o Options) ([]Call, error) {
+	c := converter{session: s, options: o, open: make(map[string]*opened)}
+	for i, line := range s.Lines {
+		if c.fallback == "" {
+			c.fallback = line.Git.Repository
+		}
+		in, err := readInput(line.Hook)
+		if err != nil {
+			return nil, fmt.Errorf("session %s: line %d: %w", s.ID, i+1, err)
+		}
+		c.take(i, line, in)
+	}
+	for i := range c.out {
+		if c.out[i].fact.Repository == "" {
+			c.out[i].fact.Repository = string(c.fallback) // the agent began elsewhere
+		}
+		c.out[i].Event = c.event(&c.out[i])
+	}
+	return c.out, nil
+}
+
+type converter struct {
+	session  *Session
+	options  Options
+	open     map[string]*opened
+	order    []string // of calls that are open
+	model    string
+	fallback record.Repository
+	out      []Call
+}
+
+// An opened call has begun and not ended.
+type opened struct {
+	line int
+	in   *Input
+}
+
+func (c *converter) take(i int, line Line, in *Input) {
+	if in.Model != "" {
+		c.model = in.Model
+	}
+	switch in.Event {
+	case "UserPromptSubmit":
+		c.say(i, line, in, "prompt", orElse(in.PromptID, in.TurnID), &record.Action{Tool: "prompt", Outcome: "success", Arguments: object("prompt", in.Prompt)})
+	case "PreToolUse":
+		c.open[in.CallID] = &opened{i, in}
+		c.order = append(c.order, in.CallID)
+	case "PostToolUse":
+		outcome := "success"
+		if line.Kind == Codex { // which does not say how a command ended
+			outcome = "unknown"
+		}
+		c.end(i, line, in, in.CallID, outcome, in.Response)
+	case "PostToolUseFailure":
+		c.end(i, line, in, in.CallID, "failure", jsontext.Value(object("error", in.Error)))
+	case "PermissionDenied":
+		c.end(i, line, in, in.CallID, "refused", jsontext.Value(object("error", in.Error)))
+	case "PostToolBatch": // a call that was refused has no hook of its own
+		for _, call := range in.Calls {
+			if _, ok := c.open[call.CallID]; ok {
+				c.end(i, line, in, call.CallID, "refused", call.Response)
+			}
+		}
+	case "Stop", "SessionEnd":
+		for _, id := range slices.Clone(c.order) {
+			c.end(i, line, in, id, "unknown", nil)
+		}
+		if in.Answer != "" {
+			c.say(i, line, in, "answer", orElse(in.PromptID, in.TurnID), &record.Action{Tool: "answer", Outcome: "success", Result: object("text", in.Answer)})
+		}
+	}
+}
+
+func orElse(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+func object(name, text string) record.Free {
+	b, _ := json.Marshal(map[string]string{name: text}, jsontext.AllowInvalidUTF8(true)) // of a text: cannot fail
+	return b
+}
+
+// say notes what is no call of a tool: what was asked, and what was answered.
+func (c *converter) say(i int, line Line, in *Input, kind, id string, a *record.Action) {
+	if id == "" {
+		id = fmt.Sprint(i)
+	}
+	a.CallID = kind + "-" + id
+	if slices.ContainsFunc(c.out, func(o Call) bool { return o.fact.CallID == a.CallID }) {
+		a.CallID += fmt.Sprintf("-%d", i) // a turn that was stopped more than once
+	}
+	c.add(i, line, in, a)
+}
+
+// end closes a call.
+func (c *converter) end(i int, line Line, in *Input, id, outcome string, result jsontext.Value) {
+	begun := c.open[id]
+	if begun == nil {
+		begun = &opened{i, in} // the hook of its beginning is not installed
+	}
+	delete(c.open, id)
+	c.order = slices.DeleteFunc(c.order, func(o string) bool { return o == id })
+	if id == "" || begun.in.Tool == "" {
+		return
+	}
+	a := &record.Action{
+		Tool: begun.in.Tool, CallID: id, Outcome: outcome, Arguments: bounded(begun.in.Input), Result: bounded(result), DurationMS: max(0, in.DurationMS),
+		Files: written(begun.in, line.Git.Root),
+	}
+	if outcome == "refused" || outcome == "failure" {
+		a.Files = nil
+	}
+	if before := c.session.Lines[begun.line]; begun.line != i && made(before, line) {
+		a.CommitSHA = line.Git.Head
+	}
+	in = &Input{Session: in.Session, AgentType: begun.in.AgentType, Transcript: in.Transcript}
+	c.add(i, line, in, a)
+}
+
+// made reports whether HEAD stands after a call on a commit that was made during it,
+// and on another one before. Pulling or checking out moves HEAD, too.
+func made(before, after Line) bool {
+	const slack = 2 * time.Second // commits have whole seconds
+	return before.Git.Root == after.Git.Root && before.Git.Head != after.Git.Head && record.IsCommit(after.Git.Head) &&
+		!after.Git.HeadAt.Before(before.At.Add(-slack)) && !after.Git.HeadAt.After(after.At.Add(slack))
+}
+
+// maxContent is how much of the arguments or the result of one call is sent, in
+// bytes.
+const maxContent = 256 << 10
+
+// bounded is content that is not too large to be sent; else what it was.
+func bounded(v jsontext.Value) record.Free {
+	if len(v) <= maxContent {
+		return record.Free(v)
+	}
+	b, _ := json.Marshal(map[string]any{"omitted_bytes": len(v), "sha256": record.Digest(v)}, json.Deterministic(true)) // of plain values: cannot fail
+	return b
+}
+
+// writers are the tools that write the file which their input names.
+var writers = map[string]bool{"Edit": true, "MultiEdit": true, "Write": true, "NotebookEdit": true, "apply_patch": true}
+
+// patched is how a patch of Codex names the files that it changes.
+var patched = regexp.MustCompile(`(?m)^\*\*\* (?:Add|Update|Delete) File: (.+)$`)
+
+// written returns the files that a call changes, relative to the work tree.
+func written(in *Input, root string) []string {
+	if !writers[in.Tool] {
+		return nil
+	}
+	var input struct {
+		File     string         `json:"file_path"`
+		Notebook string         `json:"notebook_path"`
+		Patch    string         `json:"input"`
+		Command  jsontext.Value `json:"command"`
+	}
+	_ = json.Unmarshal(in.Input, &input, jsontext.AllowInvalidUTF8(true)) // of another form, it names none
+	files := []string{input.File, input.Notebook}
+	for _, text := range []string{input.Patch, texts(input.Command)} {
+		for _, m := range patched.FindAllStringSubmatch(text, -1) {
+			files = append(files, strings.TrimSpace(m[1]))
+		}
+	}
+	var out []string
+	for _, f := range files {
+		if rel, err := filepath.Rel(root, f); root != "" && filepath.IsAbs(f) && err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
+			f = rel
+		}
+		if f != "" && len(f) <= 1024 && !slices.Contains(out, filepath.ToSlash(f)) {
+			out = append(out, filepath.ToSlash(f))
+		}
+	}
+	return out
+}
+
+// texts are the texts in a command, which is one or a list of them.
+func texts(v jsontext.Value) string {
+	var one string
+	if json.Unmarshal(v, &one) == nil {
+		return one
+	}
+	var many []string
+	_ = json.Unmarshal(v, &many) // else there is none
+	return strings.Join(many, "\n")
+}
+
+func (c *converter) add(i int, line Line, in *Input, a *record.Action) {
+	if c.model == "" && in.Transcript != "" {
+		c.model = modelIn(in.Transcript)
+	}
+	provider := map[string]string{ClaudeCode: "anthropic", Codex: "openai"}[line.Kind]
+	a.Agent = record.Agent{
+		ID: orElse(c.options.Agent, line.Kind), Name: in.AgentType, Provider: provider, Model: c.model, Run: in.Session,
+		LogsURL: strings.ReplaceAll(c.options.LogsURL, "{session}", in.Session), DelegatedBy: c.options.DelegatedBy,
+	}
+	a.Repository = string(line.Git.Repository)
+	c.out = append(c.out, Call{Line: i, fact: a})
+}
+
+// event is the event of a call. It is known by session and call.
+func (c *converter) event(call *Call) event.Event {
+	a := call.fact
+	line := c.session.Lines[call.Line]
+	e := producer.Event("", a)
+	e.SetID(a.CallID)
+	e.SetSource("/" + line.Kind + "/" + a.Agent.Run)
+	e.SetTime(line.At)
+	if a.Repository != "" {
+		e.SetExtension("partitionkey", a.Repository)
+	}
+	return e
+}
+
+// model is how a transcript of Claude Code names the model of an answer.
+var model = regexp.MustCompile(`"model"\s*:\s*"([^"<>]{1,200})"`)
+
+// modelIn returns the model that a transcript names last.
+func modelIn(transcript string) string {
+	f, err := os.Open(transcript)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	const tail = 256 << 10
+	if info, err := f.Stat(); err == nil && info.Size() > tail {
+		_, _ = f.Seek(-tail, 2) // else it is read from the beginning
+	}
+	var b bytes.Buffer
+	_, _ = b.ReadFrom(f) // what can be read of it will do
+	all := model.FindAllSubmatch(b.Bytes(), -1)
+	if len(all) == 0 {
+		return ""
+	}
+	return string(all[len(all)-1][1])
+}

