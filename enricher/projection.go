@@ -24,9 +24,8 @@ type projection struct {
 	work struct {
 		changes map[record.ChangeID]*changeState
 		boards  map[string]*board
-		seen    map[string][]byte
-		actions map[string][]record.Event  // posted, by prefix of their keys
-		posted  map[string][]byte          // the same as entries
+		small   map[string][]byte          // entries that are written whole; nil: deleted
+		actions map[string][]record.Event  // among them those posted, by prefix of their keys
 		home    map[string]int32           // partition of each dirty key
 		touched map[record.ChangeID]*touch // changes whose record may differ
 	}
@@ -58,9 +57,8 @@ func newProjection(s *store) *projection {
 func (p *projection) reset() {
 	p.work.changes = make(map[record.ChangeID]*changeState)
 	p.work.boards = make(map[string]*board)
-	p.work.seen = make(map[string][]byte)
+	p.work.small = make(map[string][]byte)
 	p.work.actions = make(map[string][]record.Event)
-	p.work.posted = make(map[string][]byte)
 	p.work.home = make(map[string]int32)
 	p.work.touched = make(map[record.ChangeID]*touch)
 }
@@ -118,12 +116,9 @@ func (p *projection) again(partition int32, e record.Event, arrived time.Time, t
 
 // admitOnce notes the identity of an event that no list of facts will hold.
 func (p *projection) admitOnce(partition int32, e record.Event, key string, arrived time.Time) (admission, error) {
-	old, ok := p.work.seen[key]
-	if !ok {
-		var err error
-		if old, err = p.store.get(partition, key); err != nil {
-			return fresh, err
-		}
+	old, err := p.small(partition, key)
+	if err != nil {
+		return fresh, err
 	}
 	digest, _ := hex.DecodeString(e.Digest)
 	if old != nil {
@@ -132,31 +127,68 @@ func (p *projection) admitOnce(partition int32, e record.Event, key string, arri
 		}
 		return conflict, nil
 	}
-	p.work.seen[key] = joinSeen(digest, arrived)
-	p.work.home[key] = partition
+	p.note(partition, key, joinSeen(digest, arrived))
 	return fresh, nil
 }
 
-// admitAction notes the identity of an action: with its change, or by itself
-// where the change has many.
-func (p *projection) admitAction(partition int32, id record.ChangeID, c *changeState, e record.Event, arrived time.Time) (admission, error) {
+// small returns the value of an entry that is written whole; nil where it is not
+// there.
+func (p *projection) small(partition int32, key string) ([]byte, error) {
+	if v, ok := p.work.small[key]; ok {
+		return v, nil
+	}
+	return p.store.get(partition, key)
+}
+
+// note writes an entry whole; nil deletes it.
+func (p *projection) note(partition int32, key string, value []byte) {
+	p.work.small[key], p.work.home[key] = value, partition
+}
+
+// countAction counts an action in for a change. Its identity is noted with the
+// change, or by itself where the change has many.
+func (p *projection) countAction(partition int32, id record.ChangeID, c *changeState, e record.Event, arrived time.Time) (admission, error) {
 	action := identify(e)
+	several := record.SeveralAccounts(e)
+	before := record.Told(0)
 	for _, old := range c.actions {
-		if old.event == action.event {
-			if old.content == action.content {
-				return repeat, nil
-			}
+		if old.event != action.event {
+			continue
+		}
+		if old.content == action.content {
+			return repeat, nil
+		}
+		if !several {
 			return conflict, nil
 		}
+		before |= old.told
 	}
-	if len(c.actions) == maxActions {
-		key := seenKey(e.Repository, e)
-		if e.Change == "" { // the event itself is noted there; it may count for several changes
-			key += "\x00" + string(id)
-		}
-		return p.admitOnce(partition, e, key, arrived)
+	if len(c.actions) < maxActions {
+		action.told = c.facts.Actions.Add(e, e.Fact.(*record.Action), before)
+		c.actions = append(c.actions, action)
+		return fresh, nil
 	}
-	c.actions = append(c.actions, action)
+	key := seenKey(e.Repository, e)
+	if e.Change == "" { // the event itself is noted there; it may count for several changes
+		key += "\x00" + string(id)
+	}
+	if a, err := p.admitOnce(partition, e, key, arrived); a != fresh || err != nil {
+		return a, err
+	}
+	if !several {
+		c.facts.Actions.Add(e, e.Fact.(*record.Action), before)
+		return fresh, nil
+	}
+	key = "s/" + string(e.Repository) + "\x00" + e.Key() + "\x00told\x00" + string(id)
+	noted, err := p.small(partition, key)
+	if err != nil {
+		return fresh, err
+	}
+	if told, _ := splitSeen(noted); len(told) == 1 {
+		before |= record.Told(told[0])
+	}
+	told := c.facts.Actions.Add(e, e.Fact.(*record.Action), before)
+	p.note(partition, key, joinSeen([]byte{byte(told)}, arrived))
 	return fresh, nil
 }
 
@@ -209,9 +241,8 @@ func (p *projection) admitOwn(partition int32, e record.Event, arrived time.Time
 
 // take counts an action in for a change, unless it was counted before.
 func (p *projection) take(partition int32, id record.ChangeID, c *changeState, e record.Event, arrived time.Time, trace []byte) (admission, error) {
-	a, err := p.admitAction(partition, id, c, e, arrived)
+	a, err := p.countAction(partition, id, c, e, arrived)
 	if a == fresh && err == nil {
-		c.facts.Actions.Add(e, e.Fact.(*record.Action))
 		p.touch(partition, id, e.Time, trace)
 	}
 	return a, err
@@ -276,7 +307,7 @@ func (p *projection) takeFrom(partition int32, id record.ChangeID, c *changeStat
 	actions := slices.Clone(p.work.actions[prefix])
 	var failed error
 	err := p.store.each(partition, prefix, prefix+"\xff", func(key string, value []byte) bool {
-		if _, here := p.work.posted[key]; here {
+		if _, here := p.work.small[key]; here {
 			return true
 		}
 		var e record.Event
@@ -320,7 +351,7 @@ func (p *projection) postAction(partition int32, e record.Event, arrived time.Ti
 	}
 	for _, ref := range refs {
 		key, prefix := actionKey(e.Repository, ref, e), actionPrefix(e.Repository, ref)
-		p.work.posted[key], p.work.home[key] = value, partition
+		p.note(partition, key, value)
 		p.work.actions[prefix] = append(p.work.actions[prefix], e)
 		b, err := p.board(partition, e.Repository, ref)
 		if err != nil {
@@ -459,10 +490,8 @@ func (p *projection) entries(room *slab) ([]entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, small := range []map[string][]byte{p.work.posted, p.work.seen} {
-		for _, key := range slices.Sorted(maps.Keys(small)) {
-			out = append(out, entry{p.work.home[key], key, small[key]})
-		}
+	for _, key := range slices.Sorted(maps.Keys(p.work.small)) {
+		out = append(out, entry{p.work.home[key], key, p.work.small[key]})
 	}
 	return out, nil
 }

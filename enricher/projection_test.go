@@ -214,10 +214,65 @@ func history(t *testing.T, rnd *rand.Rand, repo record.Repository) []record.Even
 		}
 		e.Type = record.TypeOf(e.Fact)
 		e.ID = fmt.Sprint(i)
-		if err := schemas.Fingerprint(&e, e.Time); err != nil {
-			t.Fatal(err)
+		said := []record.Event{e}
+		if a, ok := e.Fact.(*record.Action); ok && rnd.IntN(2) == 0 {
+			a.CallID = e.ID
+			other := *a // another account of the same call
+			other.Outcome, other.Files, other.DurationMS = pick("success", "failure", "refused"), []string{pick("a.go", "c.go")}, 1
+			again := e
+			again.Fact, again.Tier, again.Time = &other, pick("", record.TierSigned), e.Time.Add(time.Second)
+			said = append(said, again)
 		}
-		out = append(out, e)
+		for i := range said {
+			if err := schemas.Fingerprint(&said[i], said[i].Time); err != nil {
+				t.Fatal(err)
+			}
+		}
+		out = append(out, said...)
 	}
 	return out
+}
+
+// Beyond the identities that lie with a change, each has an entry of its own.
+func TestOfManyActionsToldTwiceEachCountsOnce(t *testing.T) {
+	s, err := openStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	const repo, change, n = record.Repository("github.com/acme/payments"), record.ChangeID("github.com/acme/payments/pull/1"), maxActions + 40
+	at := time.Date(2026, 3, 1, 3, 47, 0, 0, time.UTC)
+	var events []record.Event
+	for _, outcome := range []string{"success", "refused"} {
+		for i := range n {
+			id := fmt.Sprint(i)
+			for _, to := range []record.ChangeID{change, ""} {
+				e := record.Event{
+					Source: "/s/" + string(to), ID: id, Type: record.TypeActionPerformed, Repository: repo, Change: to, Time: at,
+					Fact: &record.Action{Agent: record.Agent{ID: "a", Run: "run-1"}, Tool: "edit", CallID: id, Outcome: outcome},
+				}
+				if err := schemas.Fingerprint(&e, at); err != nil {
+					t.Fatal(err)
+				}
+				events = append(events, e, e)
+			}
+		}
+	}
+	decided := record.Event{Source: "/d", ID: "1", Type: record.TypeDecisionRecorded, Repository: repo, Change: change, Time: at, Fact: &record.Decision{Agent: record.Agent{ID: "a", Run: "run-1"}}}
+	if err := schemas.Fingerprint(&decided, at); err != nil {
+		t.Fatal(err)
+	}
+	events = append(events, decided)
+	p := replay(t, s, rand.New(rand.NewPCG(1, 1)), events)
+	c, err := p.change(0, change)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, want := c.facts.Actions, record.Gather(change, events).Actions
+	if got.Count != 2*n || got.Refused != 2*n || got.Failed != 0 {
+		t.Errorf("%d actions, %d refused, want %d each", got.Count, got.Refused, 2*n)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("not what the set of events gives (-set +incremental):\n%s", diff)
+	}
 }

@@ -242,7 +242,7 @@ func carryChange(p int32, id record.ChangeID, old *changeState, state *projectio
 
 // flush keeps what has gathered, before it is much.
 func flush(state *projection) error {
-	if len(state.work.changes)+len(state.work.boards)+len(state.work.posted) < 2000 {
+	if len(state.work.changes)+len(state.work.boards)+len(state.work.small) < 2000 {
 		return nil
 	}
 	return keep(state)

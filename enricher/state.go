@@ -26,13 +26,13 @@ func boardKey(repo record.Repository, ref record.Ref) string {
 }
 
 func seenKey(repo record.Repository, e record.Event) string {
-	return "s/" + string(repo) + "\x00" + e.Key()
+	return "s/" + string(repo) + "\x00" + e.Account()
 }
 
 // actionKey is where an action lies under a ref: by itself, since a run has
 // thousands of them, and a board is written whole.
 func actionKey(repo record.Repository, ref record.Ref, e record.Event) string {
-	sum := sha256.Sum256([]byte(e.Key()))
+	sum := sha256.Sum256([]byte(e.Account()))
 	return actionPrefix(repo, ref) + hex.EncodeToString(sum[:16])
 }
 
@@ -57,7 +57,10 @@ type changeState struct {
 const maxActions = 256
 
 // An identity tells an event and its content apart from others of one change.
-type identity struct{ event, content [8]byte }
+type identity struct {
+	event, content [8]byte
+	told           record.Told
+}
 
 func identify(e record.Event) (id identity) {
 	sum := sha256.Sum256([]byte(e.Key()))
@@ -125,6 +128,7 @@ type storedChange struct {
 	Gaps      []string       `json:"gaps"`
 	Actions   record.Actions `json:"actions"`
 	Counted   []byte         `json:"counted"` // identities of actions, 16 bytes each
+	Told      []byte         `json:"told"`    // what each of them tells
 	Own       []storedEvent  `json:"own"`
 	Evidence  []storedEvent  `json:"evidence"`
 }
@@ -218,11 +222,13 @@ func (c *changeState) append(b []byte) ([]byte, error) {
 		}
 		b = append(append(b, `,"actions":`...), text...)
 		b = append(b, `,"counted":"`...)
-		counted := make([]byte, 0, 16*len(c.actions))
+		counted, told := make([]byte, 0, 16*len(c.actions)), make([]byte, 0, len(c.actions))
 		for _, id := range c.actions {
 			counted = append(append(counted, id.event[:]...), id.content[:]...)
+			told = append(told, byte(id.told))
 		}
-		b = append(base64.StdEncoding.AppendEncode(b, counted), '"')
+		b = append(base64.StdEncoding.AppendEncode(b, counted), `","told":"`...)
+		b = append(base64.StdEncoding.AppendEncode(b, told), '"')
 	}
 	b, err := appendEvents(append(b, `,"own":`...), c.facts.Own)
 	if err != nil {
@@ -243,7 +249,11 @@ func decodeChange(b []byte, repo record.Repository) (*changeState, error) {
 		return nil, fmt.Errorf("state: %d bytes of identities, want a multiple of 16; delete the state folder to restore it", len(s.Counted))
 	}
 	for pair := range slices.Chunk(s.Counted, 16) {
-		c.actions = append(c.actions, identity{[8]byte(pair[:8]), [8]byte(pair[8:])})
+		id := identity{event: [8]byte(pair[:8]), content: [8]byte(pair[8:])}
+		if n := len(c.actions); n < len(s.Told) {
+			id.told = record.Told(s.Told[n])
+		}
+		c.actions = append(c.actions, id)
 	}
 	var err error
 	if c.facts.Own, err = decodeEvents(s.Own, repo); err != nil {

@@ -48,18 +48,61 @@ type Made struct {
 
 func (m Made) compare(o Made) int { return cmpStrings(m.CommitSHA, o.CommitSHA, m.Run, o.Run) }
 
-// Add counts one action in.
-func (a *Actions) Add(e Event, f *Action) {
-	a.Count++
+// Told is what the accounts of one action have said of it so far.
+type Told uint8
+
+const (
+	toldDone Told = 1 << iota
+	toldFailed
+	toldRefused
+	toldSigned
+)
+
+// tells is what one account says.
+func tells(e Event, f *Action) Told {
+	t := toldDone
 	if e.Tier == TierSigned {
-		a.Signed++
+		t |= toldSigned
 	}
 	switch f.Outcome {
 	case "failure":
-		a.Failed++
+		t |= toldFailed
 	case "refused":
-		a.Refused++
+		t |= toldRefused
 	}
+	return t
+}
+
+// SeveralAccounts reports whether e may be told more than once with other words: a
+// call of a tool whose event has the id of the call. A hook and the telemetry of one
+// agent both tell of it, and it is one action.
+func SeveralAccounts(e Event) bool {
+	a, ok := e.Fact.(*Action)
+	return ok && a.CallID != "" && a.CallID == e.ID
+}
+
+// Account returns the identity of e, and of one account of several that of the
+// account.
+func (e Event) Account() string {
+	if SeveralAccounts(e) {
+		return e.Key() + "\x00" + e.Digest
+	}
+	return e.Key()
+}
+
+// Add counts an account of an action in, of which other accounts have told before
+// already; it returns what all of them tell.
+func (a *Actions) Add(e Event, f *Action, before Told) Told {
+	said := tells(e, f)
+	count := func(n *int64, what Told) {
+		if said&^before&what != 0 {
+			*n++
+		}
+	}
+	count(&a.Count, toldDone)
+	count(&a.Failed, toldFailed)
+	count(&a.Refused, toldRefused)
+	count(&a.Signed, toldSigned)
 	if a.FirstAt.IsZero() || e.Time.Before(a.FirstAt) {
 		a.FirstAt = e.Time
 	}
@@ -76,6 +119,7 @@ func (a *Actions) Add(e Event, f *Action) {
 		}
 	}
 	a.Digest = addDigest(a.Digest, e)
+	return before | said
 }
 
 func (a *Actions) made(m Made) {

@@ -396,18 +396,19 @@ func Gather(id ChangeID, events []Event) Facts {
 	sorted := slices.Clone(events)
 	slices.SortFunc(sorted, compareFull)
 	for _, e := range sorted {
-		if !seen[e.Key()] {
-			seen[e.Key()] = true
+		if account := e.Account(); !seen[account] {
+			seen[account] = true
 			distinct = append(distinct, e)
 		}
 	}
+	told := make(map[string]Told)
 	for _, e := range distinct {
 		if e.Change != id {
 			continue
 		}
 		switch fact := e.Fact.(type) {
 		case *Action:
-			f.Actions.Add(e, fact)
+			told[e.Key()] = f.Actions.Add(e, fact, told[e.Key()])
 		case *Scan:
 			own := e
 			own.Fact = fact.only(nil)
@@ -426,13 +427,13 @@ func Gather(id ChangeID, events []Event) Facts {
 		}
 	}
 	f.Evidence = KeepEvidence(f.Own, f.Evidence)
-	gatherActions(&f, distinct, looks)
+	gatherActions(&f, distinct, looks, told)
 	return f
 }
 
 // gatherActions counts in the actions that name no change: those that name one of
 // its commits, and those of its runs.
-func gatherActions(f *Facts, distinct []Event, looks []Ref) {
+func gatherActions(f *Facts, distinct []Event, looks []Ref, told map[string]Told) {
 	runs := Runs(*f)
 	in := func(e Event, sorted []Ref) bool {
 		return slices.ContainsFunc(ActionRefs(e), func(r Ref) bool { _, ok := slices.BinarySearch(sorted, r); return ok })
@@ -445,7 +446,7 @@ func gatherActions(f *Facts, distinct []Event, looks []Ref) {
 	slices.Sort(runs)
 	for _, e := range distinct {
 		if a, ok := e.Fact.(*Action); ok && e.Change == "" && (in(e, looks) || in(e, runs)) {
-			f.Actions.Add(e, a)
+			told[e.Key()] = f.Actions.Add(e, a, told[e.Key()])
 		}
 	}
 }
