@@ -116,7 +116,10 @@ func TestNothingIsLostWhateverTheEngineDoes(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for life := 0; ; life++ {
-			ctx, cancel := context.WithTimeout(context.Background(), 1500*time.Millisecond)
+			ctx, cancel := context.WithCancel(context.Background())
+			if life < 5 { // the last one may finish
+				ctx, cancel = context.WithTimeout(ctx, 1500*time.Millisecond)
+			}
 			c := Config{Kafka: conf, Topics: topics, Namespace: "x", Engine: m, Instance: "one", MaxDocs: 100, InFlight: 3, Log: slog.New(slog.DiscardHandler)}
 			go func() {
 				select {
