@@ -25,6 +25,7 @@ type decodedEvent struct {
 	env     schemas.Envelope
 	event   record.Event
 	refusal *schemas.Refusal
+	reread  bool       // see Config.Resend
 	span    trace.Span // nil where nothing is traced
 }
 
@@ -91,7 +92,6 @@ func (d *decodedEvent) read(ctx context.Context, store Blobs, stamp []byte) erro
 		return err
 	}
 	d.event.Tier = schemas.TierOf(stamp, d.env)
-	d.event.Trace = schemas.TraceOf(d.event.Fact, d.env)
 	file, err := readReport(d.event.Fact)
 	if err != nil {
 		return err

@@ -40,12 +40,13 @@ type Config struct {
 	StampKey []byte
 
 	EvidenceAge time.Duration // how long evidence waits for its change; for ever where 0
+	TraceHold   time.Duration // how long a trace that gets no more spans waits for its agent; 10 min where 0
 	MaxBatch    int           // events a transaction; 4000 where 0
 	Linger      time.Duration // how long a batch may wait to fill
 	Compression string        // of what is written; lz4 where empty
 
-	// Resend sends for an event that is known already what was sent when it was
-	// new. It is for a broker whose transactions are not atomic when it is killed:
+	// Resend sends for an event that is read again what was sent when it was read
+	// first. It is for a broker whose transactions are not atomic when it is killed:
 	// the state that knows the event may be there while the rest is lost.
 	Resend bool
 
@@ -68,8 +69,10 @@ type Enricher struct {
 	partitions *stream.Partitioner
 	store      *store
 	state      *projection
-	pending    []entry // of the transaction at hand
-	room       *slab   // of what it writes
+	rooms      *rooms
+	owned      map[int32]bool // partitions
+	pending    []entry        // of the transaction at hand
+	room       *slab          // of what it writes
 	swept      map[int32]sweep
 	metrics    *metrics
 	tracer     *tracer
@@ -103,7 +106,7 @@ func Run(ctx context.Context, c Config) error {
 	t := &stream.Transform{
 		Config: c.Kafka, Group: Group(c.Topics), Instance: c.Instance,
 		In: c.Topics.Events(), State: c.Topics.State(),
-		Processor: e, MaxBatch: c.MaxBatch, Linger: c.Linger, Compression: c.Compression,
+		Processor: e, Idle: sweepPause, MaxBatch: c.MaxBatch, Linger: c.Linger, Compression: c.Compression,
 		Log: c.Log, Observe: e.metrics.transaction,
 	}
 	return t.Run(ctx)
@@ -114,19 +117,35 @@ func newEnricher(c Config, s *store, partitions int32) (*Enricher, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Enricher{
-		conf: c, partitions: stream.NewPartitioner(partitions), store: s, state: newProjection(s), room: new(slab), swept: make(map[int32]sweep),
+	e := &Enricher{
+		conf: c, partitions: stream.NewPartitioner(partitions), store: s, room: new(slab), swept: make(map[int32]sweep), owned: make(map[int32]bool),
 		metrics: m, tracer: newTracer(c.Tracer), now: time.Now,
-	}, nil
+	}
+	e.begin()
+	return e, nil
+}
+
+// begin forgets what is cached of the store.
+func (e *Enricher) begin() {
+	e.state = newProjection(e.store)
+	e.rooms = &rooms{projection: e.state, stampKey: e.conf.StampKey, topics: e.conf.Topics, partitions: e.partitions}
 }
 
 // Position implements [stream.Processor].
 func (e *Enricher) Position(partition int32, id string) (int64, error) {
+	e.owned[partition] = true
 	n, err := e.store.position(partition, id)
 	if n == 0 {
-		e.state = newProjection(e.store)
+		e.begin()
 	}
 	return n, err
+}
+
+// Release implements [stream.Processor].
+func (e *Enricher) Release(partitions []int32) {
+	for _, p := range partitions {
+		delete(e.owned, p)
+	}
 }
 
 // Restore implements [stream.Processor].
@@ -161,15 +180,30 @@ func (e *Enricher) Aborted() {
 // refused.
 func (e *Enricher) Apply(ctx context.Context, batch []*stream.Record) ([]*stream.Record, error) {
 	e.state.reset()
+	e.rooms.reset()
 	e.room.reset()
 	decoded, err := decodeAll(ctx, batch, e.conf.Blobs, e.conf.StampKey)
 	if err != nil {
 		return nil, err
 	}
+	if e.conf.Resend {
+		if err := e.state.markReread(decoded); err != nil {
+			return nil, err
+		}
+	}
 	out := make([]*stream.Record, 0, 3*len(batch))
 	admitted := make([]*decodedEvent, 0, len(batch))
 	for i := range decoded {
 		d := &decoded[i]
+		if d.refusal == nil && d.event.Repository == "" {
+			sent, known, err := e.rooms.take(d)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, sent...)
+			e.metrics.count(map[bool]string{true: repeated, false: waiting}[known], d.event.Type)
+			continue
+		}
 		if d.refusal == nil {
 			if home := e.partitions.Of(string(d.event.Repository)); home != d.record.Partition && stream.Header(d.record, stream.HeaderRerouted) == nil {
 				out = append(out, e.reroute(d, home))
@@ -186,7 +220,7 @@ func (e *Enricher) Apply(ctx context.Context, batch []*stream.Record) ([]*stream
 				continue
 			case repeat:
 				e.metrics.count(repeated, d.event.Type)
-				if e.conf.Resend {
+				if d.reread {
 					if err := e.state.again(d.record.Partition, d.event, d.record.Timestamp, d.trace()); err != nil {
 						return nil, err
 					}
@@ -207,16 +241,25 @@ func (e *Enricher) Apply(ctx context.Context, batch []*stream.Record) ([]*stream
 	if err != nil {
 		return nil, err
 	}
+	actions, err := e.rooms.perform()
+	if err != nil {
+		return nil, err
+	}
+	words, err := e.rooms.word()
+	if err != nil {
+		return nil, err
+	}
+	out = slices.Concat(out, actions, words)
+	expired, late, err := e.sweep(batch)
+	if err != nil {
+		return nil, err
+	}
 	e.pending, err = e.state.entries(e.room)
 	if err != nil {
 		return nil, err
 	}
-	expired, err := e.sweep(batch)
-	if err != nil {
-		return nil, err
-	}
 	e.pending = append(e.pending, expired...)
-	out = append(append(out, documents...), records...)
+	out = slices.Concat(out, late, documents, records)
 	for _, s := range e.pending {
 		out = append(out, &stream.Record{Topic: e.conf.Topics.State(), Partition: s.partition, Key: []byte(s.key), Value: s.value})
 	}

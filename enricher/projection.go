@@ -2,6 +2,7 @@ package enricher
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"maps"
@@ -28,6 +29,7 @@ type projection struct {
 		actions map[string][]record.Event  // among them those posted, by prefix of their keys
 		home    map[string]int32           // partition of each dirty key
 		touched map[record.ChangeID]*touch // changes whose record may differ
+		named   map[record.RunNamed]bool   // runs that a repository names, as far as known for the first time
 	}
 }
 
@@ -61,6 +63,7 @@ func (p *projection) reset() {
 	p.work.actions = make(map[string][]record.Event)
 	p.work.home = make(map[string]int32)
 	p.work.touched = make(map[record.ChangeID]*touch)
+	p.work.named = make(map[record.RunNamed]bool)
 }
 
 // admit takes e in, unless it was taken in before.
@@ -81,6 +84,27 @@ func (p *projection) admit(partition int32, e record.Event, arrived time.Time, t
 		}
 	}
 	return fresh, p.postAction(partition, e, arrived, trace)
+}
+
+// markReread tells which events of a batch were read before, by the offset up to
+// which the state has taken in its partition, and moves that on. One that is known and
+// was not read before is a repeat of its sender's.
+func (p *projection) markReread(batch []decodedEvent) error {
+	for i := range batch {
+		r := batch[i].record
+		before, err := p.small(r.Partition, readKey)
+		if err != nil {
+			return err
+		}
+		last := int64(-1)
+		if v, _ := splitSeen(before); len(v) == 8 {
+			last = int64(binary.BigEndian.Uint64(v))
+		}
+		if batch[i].reread = r.Offset <= last; !batch[i].reread {
+			p.note(r.Partition, readKey, joinSeen(binary.BigEndian.AppendUint64(nil, uint64(r.Offset)), r.Timestamp))
+		}
+	}
+	return nil
 }
 
 // again touches what e touched when it was new.
@@ -108,8 +132,14 @@ func (p *projection) again(partition int32, e record.Event, arrived time.Time, t
 			p.touch(partition, id, e.Time, trace)
 		}
 	}
-	for _, t := range p.work.touched {
+	for _, ref := range record.RunRefs(e) {
+		p.name(e.Repository, ref, new(board))
+	}
+	for id, t := range p.work.touched {
 		t.again = true
+		for _, ref := range record.Runs(p.work.changes[id].facts) {
+			p.name(id.Repository(), ref, new(board))
+		}
 	}
 	return nil
 }
@@ -291,6 +321,7 @@ func (p *projection) lookRuns(partition int32, id record.ChangeID, c *changeStat
 		if slices.Contains(b.changes, id) || len(b.changes) == maxChanges {
 			continue
 		}
+		p.name(id.Repository(), ref, b)
 		b.touch(arrived)
 		b.changes = append(b.changes, id)
 		if err := p.takeFrom(partition, id, c, ref, arrived, trace); err != nil {
@@ -357,6 +388,7 @@ func (p *projection) postAction(partition int32, e record.Event, arrived time.Ti
 		if err != nil {
 			return err
 		}
+		p.name(e.Repository, ref, b)
 		b.touch(arrived)
 		for _, id := range b.changes {
 			c, err := p.change(partition, id)
@@ -369,6 +401,13 @@ func (p *projection) postAction(partition int32, e record.Event, arrived time.Ti
 		}
 	}
 	return nil
+}
+
+// name notes that a repository names a run, when the board of the run is used first.
+func (p *projection) name(repo record.Repository, ref record.Ref, b *board) {
+	if run := ref.Run(); run != "" && b.touched.IsZero() {
+		p.work.named[record.RunNamed{Run: run, Repository: string(repo)}] = true
+	}
 }
 
 // post puts evidence on a board and hands it to the changes that look there.

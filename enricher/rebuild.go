@@ -145,6 +145,9 @@ func (b *rebuild) admit(ctx context.Context, p int32, state *projection, recs []
 			b.Refused++
 			continue
 		}
+		if d.event.Repository == "" {
+			continue // it waited in the room of its run, which stays as it is
+		}
 		if b.partitioner.Of(string(d.event.Repository)) != p && stream.Header(d.record, stream.HeaderRerouted) == nil {
 			continue // it was sent on
 		}

@@ -21,7 +21,8 @@ func TestWithResendAKnownEventIsSentAgain(t *testing.T) {
 	}
 	defer s.close()
 	events := benchEvents(t, 900)
-	for _, r := range events {
+	for i, r := range events {
+		r.Offset = int64(i)
 		r.Partition = stream.NewPartitioner(1).Of(string(r.Key))
 	}
 	apply := func(resend bool) map[string]int {

@@ -17,8 +17,12 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// The changelog has four kinds of entries, told apart by the first letter of the
-// key.
+// The changelog has kinds of entries, told apart by the first letter of the key: those
+// here, and those of rooms.
+
+// readKey is where the offset of the last event lies that the state has taken in.
+const readKey = "p/"
+
 func changeKey(id record.ChangeID) string { return "c/" + string(id) }
 
 func boardKey(repo record.Repository, ref record.Ref) string {

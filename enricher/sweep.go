@@ -1,11 +1,15 @@
 package enricher
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
 )
 
@@ -22,39 +26,67 @@ type sweep struct {
 	at   time.Time
 }
 
-// sweep returns deletions of evidence and identities older than EvidenceAge,
-// in the partitions of batch: a few at a time, so that no transaction is late.
-// Changes themselves stay: without its revision a change would begin again at
+// traceAge is how long the spans of a trace are kept for others that come late.
+const traceAge = 24 * time.Hour
+
+// sweep looks a few entries at a time, so that no transaction is late. It returns
+// deletions of evidence and identities older than EvidenceAge in the partitions of
+// batch, or, where nothing more is to be read, in all; and the actions of traces that
+// have waited too long, and dead letters of those that waited for a repository in
+// vain. Changes themselves stay: without its revision a change would begin again at
 // the first one, which every index rightly ignores.
-func (e *Enricher) sweep(batch []*stream.Record) ([]entry, error) {
-	if e.conf.EvidenceAge <= 0 {
-		return nil, nil
-	}
+func (e *Enricher) sweep(batch []*stream.Record) (expired []entry, out []*stream.Record, err error) {
 	now := e.now()
-	var out []entry
+	today := make(map[int32]time.Time)
 	for _, r := range batch {
-		p := r.Partition
+		today[r.Partition] = r.Timestamp // when events of a year ago are read again, it is a year ago
+	}
+	if len(batch) == 0 {
+		for p := range e.owned {
+			today[p] = now
+		}
+	}
+	for _, p := range slices.Sorted(maps.Keys(today)) {
+		if today[p].After(now) {
+			today[p] = now
+		}
 		s := e.swept[p]
 		if now.Sub(s.at) < sweepPause {
 			continue
 		}
-		today := r.Timestamp // when events of a year ago are read again, it is a year ago
-		if today.After(now) {
-			today = now
-		}
-		expired, next, err := e.state.expired(p, s.next, today.Add(-e.conf.EvidenceAge))
+		late, err := e.rooms.overdue(p, today[p].Add(-cmp.Or(e.conf.TraceHold, 10*time.Minute)))
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		e.swept[p] = sweep{next, now}
-		out = append(out, expired...)
+		out = append(out, late...)
+		s.at = now
+		if e.conf.EvidenceAge > 0 {
+			var old []entry
+			if old, s.next, err = e.state.expired(p, s.next, today[p], e.conf.EvidenceAge); err != nil {
+				return nil, nil, err
+			}
+			for _, w := range old {
+				if w.key[0] == 'w' {
+					lost, err := e.rooms.lost(p, w.key, w.value, now)
+					if err != nil {
+						return nil, nil, err
+					}
+					if lost != nil {
+						e.metrics.refuse(schemas.RunUnknown)
+						out = append(out, lost)
+					}
+				}
+				expired = append(expired, entry{partition: p, key: w.key})
+			}
+		}
+		e.swept[p] = s
 	}
-	return out, nil
+	return expired, out, nil
 }
 
-// expired returns deletions of what in a partition was last touched before
-// limit, and the key to go on from.
-func (p *projection) expired(partition int32, from string, limit time.Time) (out []entry, next string, err error) {
+// expired returns the entries of a partition that were last touched longer than age
+// before today, and the key to go on from.
+func (p *projection) expired(partition int32, from string, today time.Time, age time.Duration) (out []entry, next string, err error) {
 	looked := 0
 	take := func(key string, value []byte) bool {
 		if looked++; looked > sweepEntries {
@@ -69,12 +101,16 @@ func (p *projection) expired(partition int32, from string, limit time.Time) (out
 			err = bad
 			return false
 		}
-		if touched.Before(limit) {
-			out = append(out, entry{partition: partition, key: key})
+		kept := age
+		if key[0] == 't' {
+			kept = min(age, traceAge)
+		}
+		if touched.Before(today.Add(-kept)) {
+			out = append(out, entry{partition, key, slices.Clone(value)})
 		}
 		return true
 	}
-	for _, kind := range []string{"a/", "b/", "s/"} {
+	for _, kind := range []string{"a/", "b/", "r/", "s/", "t/", "w/"} {
 		end := kind[:1] + "0" // '0' follows '/'
 		if from >= end {
 			continue

@@ -21,7 +21,11 @@ func TestEvidenceThatWaitedTooLongIsDeleted(t *testing.T) {
 	defer s.close()
 	begin := time.Date(2026, 1, 2, 3, 47, 0, 0, time.UTC)
 	today := begin.AddDate(0, 0, 200)
-	e := &Enricher{conf: Config{EvidenceAge: 180 * 24 * time.Hour}, state: newProjection(s), store: s, swept: make(map[int32]sweep), now: func() time.Time { return today }}
+	e, err := newEnricher(Config{EvidenceAge: 180 * 24 * time.Hour}, s, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.now = func() time.Time { return today }
 	post := func(id, commit string, at time.Time) admission {
 		t.Helper()
 		ev := record.Event{Source: "/ci", ID: id, Type: record.TypeValidationCompleted, Repository: testRepo, Time: at, Fact: &record.Validation{Name: "unit", CommitSHA: commit, Conclusion: "success"}}
@@ -44,12 +48,12 @@ func TestEvidenceThatWaitedTooLongIsDeleted(t *testing.T) {
 	post("1", "aaaaaaa", begin)
 	post("2", "bbbbbbb", today.AddDate(0, 0, -1))
 	batch := []*stream.Record{{Partition: 0, Timestamp: begin.AddDate(0, 0, 10)}}
-	if gone, err := e.sweep(batch); err != nil || len(gone) != 0 {
+	if gone, _, err := e.sweep(batch); err != nil || len(gone) != 0 {
 		t.Errorf("events of ten days after are read again, and %d entries are gone (%v)", len(gone), err)
 	}
 	e.swept[0] = sweep{}
 	batch[0].Timestamp = today
-	gone, err := e.sweep(batch)
+	gone, _, err := e.sweep(batch)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +71,7 @@ func TestEvidenceThatWaitedTooLongIsDeleted(t *testing.T) {
 	if err := e.state.commit(gone, nil); err != nil {
 		t.Fatal(err)
 	}
-	if again, err := e.sweep(batch); err != nil || len(again) != 0 {
+	if again, _, err := e.sweep(batch); err != nil || len(again) != 0 {
 		t.Errorf("%d entries within the pause (%v)", len(again), err)
 	}
 	if a := post("2", "bbbbbbb", today.AddDate(0, 0, -1)); a != repeat {

@@ -24,6 +24,7 @@ const (
 	enriched = "enriched"
 	repeated = "repeated"
 	rerouted = "rerouted"
+	waiting  = "waiting" // in the room of its run
 )
 
 // metrics counts what a transaction did once it is committed, so that what is

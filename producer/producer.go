@@ -260,9 +260,10 @@ func check(e *event.Event, limit int) error {
 		return checkReference(e) // what it names is read where it is used
 	}
 	key, _ := e.Extensions()["partitionkey"].(string)
+	trace, _ := e.Extensions()["traceparent"].(string)
 	env := schemas.Envelope{
 		SpecVersion: "1.0", ID: e.ID(), Source: e.Source(), Type: e.Type(), Subject: e.Subject(), Time: e.Time(),
-		DataContentType: e.DataContentType(), PartitionKey: key, Data: e.Data(),
+		DataContentType: e.DataContentType(), PartitionKey: key, TraceParent: trace, Data: e.Data(),
 	}
 	decoded, err := schemas.Decode(env, nil, time.Now())
 	if refusal := schemas.AsRefusal(err); refusal != nil && refusal.Reason == schemas.UnknownType && key != "" {
@@ -272,7 +273,7 @@ func check(e *event.Event, limit int) error {
 		return err
 	}
 	if key == "" {
-		e.SetExtension("partitionkey", string(decoded.Repository))
+		e.SetExtension("partitionkey", decoded.Home())
 	}
 	return nil
 }

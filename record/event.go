@@ -1,6 +1,9 @@
 package record
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // The event types of changetrail (CloudEvents attribute "type"). A type, once
 // released, never changes its meaning.
@@ -20,6 +23,8 @@ const (
 	TypeIdentityRefused     = "dev.changetrail.identity.refused.v1"
 	TypeCommitsPushed       = "dev.changetrail.commits.pushed.v1"
 	TypeEventNoted          = "dev.changetrail.event.noted.v1"
+	TypeSpansReceived       = "dev.changetrail.spans.received.v1"
+	TypeRunNamed            = "dev.changetrail.run.named.v1"
 )
 
 // An Event is one fact, said by one source, about one repository. Source and
@@ -32,6 +37,9 @@ type Event struct {
 	Change     ChangeID // empty where the fact names a commit or a report, and no change
 	Time       time.Time
 	Fact       Fact
+	// Room is the name of the run of an event that says nothing of its repository: it
+	// waits with that run until something in a repository names it.
+	Room string
 	// Tier is what the credential of the sender is worth, where a gateway looked at
 	// one: TierSigned, TierObserved or TierHuman. Empty where nobody did.
 	Tier string
@@ -43,6 +51,29 @@ type Event struct {
 	// Stored is Fact as whoever keeps events writes it. It is carried along and
 	// never read here, so that what was written once need not be written again.
 	Stored []byte
+}
+
+// Home is the key under which e is joined: its repository, or its run.
+func (e Event) Home() string {
+	if e.Repository == "" {
+		return RoomKey(e.Room)
+	}
+	return string(e.Repository)
+}
+
+// roomPrefix tells the key of a run from a repository.
+const roomPrefix = "run:"
+
+// RoomKey is the key of the events of a run of which no repository is known.
+func RoomKey(run string) string { return roomPrefix + run }
+
+// RoomOf returns the run of a room's key, "" where it is none.
+func RoomOf(key string) string {
+	run, ok := strings.CutPrefix(key, roomPrefix)
+	if !ok {
+		return ""
+	}
+	return run
 }
 
 // Key returns the identity of e.
@@ -373,6 +404,8 @@ type Noted struct {
 func (*IdentityRefused) isFact() {}
 func (*Pushed) isFact()          {}
 func (*Noted) isFact()           {}
+func (*Spans) isFact()           {}
+func (*RunNamed) isFact()        {}
 func (*Decision) isFact()        {}
 func (*Action) isFact()          {}
 func (*Scan) isFact()            {}
@@ -420,6 +453,10 @@ func NewFact(eventType string) Fact {
 		return new(Pushed)
 	case TypeEventNoted:
 		return new(Noted)
+	case TypeSpansReceived:
+		return new(Spans)
+	case TypeRunNamed:
+		return new(RunNamed)
 	}
 	return nil
 }
@@ -430,7 +467,7 @@ func Types() []string {
 		TypeDecisionRecorded, TypeActionPerformed, TypeScanCompleted, TypeValidationCompleted,
 		TypeReviewSubmitted, TypeApprovalGranted, TypeChangeOpened, TypeChangeUpdated,
 		TypeChangeMerged, TypeChangeClosed, TypeDeploymentFinished, TypeGateDecided, TypeIdentityRefused,
-		TypeCommitsPushed, TypeEventNoted,
+		TypeCommitsPushed, TypeEventNoted, TypeSpansReceived, TypeRunNamed,
 	}
 }
 
@@ -467,6 +504,10 @@ func TypeOf(f Fact) string {
 		return TypeCommitsPushed
 	case *Noted:
 		return TypeEventNoted
+	case *Spans:
+		return TypeSpansReceived
+	case *RunNamed:
+		return TypeRunNamed
 	}
 	return ""
 }

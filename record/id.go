@@ -135,6 +135,28 @@ func ParseRepository(s string) (Repository, error) {
 	return Repository(strings.Join(parts, "/")), nil
 }
 
+// RepositoryAt returns the repository at the address of a remote:
+// https://host/path, ssh://git@host:22/path, git@host:path; "" where it is a folder.
+func RepositoryAt(remote string) Repository {
+	if scheme, rest, ok := strings.Cut(remote, "://"); ok && scheme != "file" {
+		host, path, _ := strings.Cut(rest, "/")
+		host = host[strings.LastIndexByte(host, '@')+1:] // who logs in, be it with a token, is left out
+		if scheme != "http" && scheme != "https" {
+			host, _, _ = strings.Cut(host, ":")
+		}
+		remote = host + "/" + path
+	} else if host, path, scp := strings.Cut(remote, ":"); scp && !ok && !strings.ContainsAny(host, `/\`) {
+		remote = host[strings.LastIndexByte(host, '@')+1:] + "/" + strings.TrimPrefix(path, "/")
+	} else {
+		return ""
+	}
+	repo, err := ParseRepository(remote)
+	if err != nil {
+		return ""
+	}
+	return repo
+}
+
 // IsCommit reports whether s is a Git commit: 7 to 64 hexadecimal digits.
 func IsCommit(s string) bool {
 	if len(s) < 7 || len(s) > 64 {

@@ -79,3 +79,20 @@ func TestParseRepository(t *testing.T) {
 		}
 	}
 }
+
+func TestRepositoryAt(t *testing.T) {
+	for remote, want := range map[string]string{
+		"https://github.com/acme/shop.git":             "github.com/acme/shop",
+		"https://x-access-token:abc@github.com/acme/a": "github.com/acme/a",
+		"git@github.com:acme/shop.git":                 "github.com/acme/shop",
+		"ssh://git@gitlab.acme.example:2222/g/sub/p":   "gitlab.acme.example/g/sub/p",
+		"https://gitlab.acme.example:8443/g/p.git":     "gitlab.acme.example:8443/g/p",
+		"/srv/git/shop.git":                            "",
+		"../shop":                                      "",
+		"file:///srv/git/shop.git":                     "",
+	} {
+		if got := RepositoryAt(remote); string(got) != want {
+			t.Errorf("%s is %q, want %q", remote, got, want)
+		}
+	}
+}

@@ -25,6 +25,15 @@ func artifactRef(id string) Ref  { return Ref("artifact:" + id) }
 // IsCommit reports whether r names a commit.
 func (r Ref) IsCommit() bool { return strings.HasPrefix(string(r), "commit:") }
 
+// Run returns the run that r names, "" where it names none.
+func (r Ref) Run() string {
+	run, _ := strings.CutPrefix(string(r), "run:")
+	if len(run) == len(r) {
+		return ""
+	}
+	return run
+}
+
 // A Posting is evidence under one ref. Its event holds what that ref needs:
 // under a finding, the scan with that one finding.
 type Posting struct {
@@ -100,18 +109,23 @@ func ActionRefs(e Event) []Ref {
 
 // RunRefs returns the refs of the run that a decision or an action belongs to.
 func RunRefs(e Event) []Ref {
-	var names []string
-	switch f := e.Fact.(type) {
-	case *Decision:
-		names = runNames(f.Agent, e.Trace)
-	case *Action:
-		names = runNames(f.Agent, e.Trace)
-	}
+	names := RunNames(e)
 	refs := make([]Ref, len(names))
 	for i, n := range names {
 		refs[i] = runRef(n)
 	}
 	return refs
+}
+
+// RunNames are the names of the run that an event tells of.
+func RunNames(e Event) []string {
+	switch f := e.Fact.(type) {
+	case *Decision:
+		return runNames(f.Agent, e.Trace)
+	case *Action:
+		return runNames(f.Agent, e.Trace)
+	}
+	return nil
 }
 
 // runNames are the names of a run of an agent.

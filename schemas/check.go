@@ -119,6 +119,10 @@ func checkValue(v reflect.Value, r rule, path string, errs *[]error) {
 		if v.Type() == freeType {
 			return
 		}
+		if r.required && v.IsNil() {
+			fail("is missing")
+			return
+		}
 		if r.maxItems >= 0 && v.Len() > r.maxItems {
 			fail("%d items, at most %d are allowed", v.Len(), r.maxItems)
 			return
@@ -134,7 +138,13 @@ func checkValue(v reflect.Value, r rule, path string, errs *[]error) {
 	case reflect.Struct:
 		if v.Type() != timeType {
 			checkStruct(v, path, errs)
-		} else if t := v.Interface().(time.Time); !t.IsZero() && (t.Year() < 1 || t.Year() > 9999) {
+			return
+		}
+		switch t := v.Interface().(time.Time); {
+		case t.IsZero() && r.required:
+			fail("is missing")
+		case t.IsZero():
+		case t.Year() < 1 || t.Year() > 9999:
 			fail("year %d is out of range", t.Year())
 		}
 	}

@@ -3,6 +3,7 @@ package schemas
 import (
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,7 +49,7 @@ func Decode(e Envelope, key []byte, arrived time.Time) (record.Event, error) {
 	if err := Check(fact); err != nil {
 		return record.Event{}, Refuse(SchemaViolation, "%s (see schemas/events/%s.json)", strings.ReplaceAll(err.Error(), "\n", "; "), e.Type)
 	}
-	ev := record.Event{Source: e.Source, ID: e.ID, Type: e.Type, Time: e.Time.UTC(), Fact: fact}
+	ev := record.Event{Source: e.Source, ID: e.ID, Type: e.Type, Time: e.Time.UTC(), Fact: fact, Trace: traceOf(fact, e)}
 	if e.Time.IsZero() {
 		ev.Time = arrived.UTC()
 	}
@@ -98,9 +99,9 @@ func CheckClock(t, arrived time.Time) error {
 	return nil
 }
 
-// TraceOf returns the trace id of a decision or an action, by which the actions of
+// traceOf returns the trace id of a decision or an action, by which the actions of
 // a run find what it decided; "" where there is none.
-func TraceOf(f record.Fact, e Envelope) string {
+func traceOf(f record.Fact, e Envelope) string {
 	switch f.(type) {
 	case *record.Decision, *record.Action:
 		if len(e.TraceParent) == len("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01") {
@@ -110,8 +111,16 @@ func TraceOf(f record.Fact, e Envelope) string {
 	return ""
 }
 
-// locate finds out which change and repository an event is about.
+// locate finds out which change and repository an event is about, or which run.
 func locate(ev *record.Event, e Envelope, key []byte) error {
+	switch f := ev.Fact.(type) {
+	case *record.Spans:
+		ev.Room = f.Trace
+		return nil
+	case *record.RunNamed:
+		ev.Room = f.Run
+		return nil
+	}
 	if e.Subject != "" {
 		id, err := record.ParseChange(e.Subject)
 		if err != nil {
@@ -132,6 +141,15 @@ func locate(ev *record.Event, e Envelope, key []byte) error {
 			return nil
 		}
 	}
+	if runs := record.RunNames(*ev); len(runs) > 0 {
+		ev.Room = runs[0]
+		for _, name := range []string{string(key), e.PartitionKey} {
+			if run := record.RoomOf(name); slices.Contains(runs, run) {
+				ev.Room = run
+			}
+		}
+		return nil
+	}
 	return Refuse(NoRepository, "neither the subject nor partitionkey, data.repository or the Kafka key names a repository; set partitionkey to host/path, as github.com/acme/payments")
 }
 
@@ -142,7 +160,7 @@ func needsChange(f record.Fact, e Envelope) bool {
 	case *record.Scan, *record.Validation, *record.Deployment, *record.Pushed, *record.Noted:
 		return false
 	case *record.Action:
-		return f.Agent.Run == "" && f.Agent.LogsURL == "" && f.CommitSHA == "" && TraceOf(f, e) == ""
+		return f.Agent.Run == "" && f.Agent.LogsURL == "" && f.CommitSHA == "" && traceOf(f, e) == ""
 	}
 	return true
 }

@@ -158,6 +158,38 @@ func openBinary(m Message, contentType string) (Envelope, error) {
 	return e, e.valid()
 }
 
+// Attributes yields the headers of e in the binary mode of the Kafka protocol
+// binding.
+func (e *Envelope) Attributes(yield func(name, value string) bool) {
+	at := ""
+	if !e.Time.IsZero() {
+		at = e.Time.UTC().Format(time.RFC3339Nano)
+	}
+	for _, a := range [][2]string{
+		{"content-type", e.DataContentType},
+		{"ce_specversion", e.SpecVersion},
+		{"ce_id", e.ID},
+		{"ce_source", e.Source},
+		{"ce_type", e.Type},
+		{"ce_subject", e.Subject},
+		{"ce_time", at},
+		{"ce_partitionkey", e.PartitionKey},
+		{"ce_dataref", e.DataRef},
+		{"ce_traceparent", e.TraceParent},
+		{"ce_tracestate", e.TraceState},
+		{"ce_sequence", e.Sequence},
+		{"ce_authtype", e.AuthType},
+		{"ce_authid", e.AuthID},
+		{"ce_authmac", e.AuthMAC},
+		{"ce_contentmode", e.ContentMode},
+		{"ce_redacted", e.Redacted},
+	} {
+		if a[1] != "" && !yield(a[0], a[1]) {
+			return
+		}
+	}
+}
+
 // valid checks the attributes that CloudEvents 1.0.2 requires. A NUL would
 // make two identities look like one.
 func (e *Envelope) valid() error {

@@ -23,6 +23,7 @@ const (
 	DigestMismatch  Reason = "digest-mismatch"
 	DuplicateID     Reason = "duplicate-id"
 	BlobMissing     Reason = "blob-missing"
+	RunUnknown      Reason = "run-unknown"
 	Internal        Reason = "internal-error"
 	Rejected        Reason = "rejected-by-index"
 )

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
+	"strings"
 
 	"github.com/changetrail/changetrail/record"
 )
@@ -23,6 +24,9 @@ const (
 // and its data. Others can write to Kafka, too, and set authtype as they like.
 func Stamp(key []byte, e Envelope) string {
 	data := sha256.Sum256(e.Data)
+	if len(e.Data) == 0 && record.IsDigest(e.DataRef) { // the data lies elsewhere, under the same digest
+		_, _ = hex.Decode(data[:], []byte(strings.TrimPrefix(e.DataRef, "sha256:"))) // 64 digits
+	}
 	m := hmac.New(sha256.New, key)
 	for _, s := range []string{e.Source, e.ID, e.Type, e.Subject, e.PartitionKey, strconv.FormatInt(e.Time.UnixNano(), 10), e.AuthType, e.AuthID, string(data[:])} {
 		m.Write(strconv.AppendInt(nil, int64(len(s)), 10))

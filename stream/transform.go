@@ -33,6 +33,8 @@ type Processor interface {
 	// Committed tells that what Apply returned last is now committed, with the
 	// changelog positions after it. Only now the local store may change.
 	Committed(next map[int32]int64) error
+	// Release tells that partitions are no longer this member's.
+	Release(partitions []int32)
 	// Aborted tells that what Apply returned last never was.
 	Aborted()
 }
@@ -47,6 +49,10 @@ type Transform struct {
 	Instance string // stable and unique among the members of Group; names the transactions
 	In       string
 	State    string // changelog topic; it has the partitions of In
+
+	// Idle is how often the processor is called with an empty batch while nothing
+	// comes, so that it may do what time has come for; never where 0.
+	Idle time.Duration
 
 	Processor   Processor
 	MaxBatch    int           // records a transaction, 4000 where 0
@@ -122,6 +128,7 @@ func (t *Transform) options() ([]kgo.Opt, error) {
 		kgo.SessionTimeout(30*time.Second),
 		kgo.HeartbeatInterval(2*time.Second),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(), // ends of transactions, so that what is committed reaches the end of the topic
 		kgo.ConsumerGroup(t.Group),
 		kgo.ConsumeTopics(t.In),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
@@ -163,14 +170,14 @@ func (t *Transform) session(ctx context.Context) error {
 		if err := t.restoreAll(ctx, cl, gained[t.In]); err != nil {
 			cancel(err)
 		}
-	}))
+	}), kgo.OnPartitionsRevoked(t.released), kgo.OnPartitionsLost(t.released))
 	s, err := kgo.NewGroupTransactSession(opts...)
 	if err != nil {
 		return &fatalError{fmt.Errorf("kafka: %w", err)}
 	}
 	defer s.Close()
 	for {
-		batch, lag, err := t.poll(ctx, s)
+		batch, seen, lag, err := t.poll(ctx, s)
 		if ctx.Err() != nil {
 			t.leave(s.Client())
 			return context.Cause(ctx)
@@ -178,13 +185,19 @@ func (t *Transform) session(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if len(batch) == 0 {
+		if !seen && t.Idle == 0 {
 			continue
 		}
-		if err := t.step(ctx, s, batch, lag); err != nil {
+		if err := t.step(ctx, s, batch, !seen, lag); err != nil {
 			return err
 		}
 	}
+}
+
+func (t *Transform) released(_ context.Context, _ *kgo.Client, lost map[string][]int32) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.Processor.Release(lost[t.In])
 }
 
 // leave gives the partitions up at once. A member with a name of its own keeps
@@ -198,19 +211,22 @@ func (t *Transform) leave(cl *kgo.Client) {
 	}
 }
 
-// poll gathers a batch: what is there, and what comes while it lingers.
-func (t *Transform) poll(ctx context.Context, s *kgo.GroupTransactSession) ([]*Record, map[int32]int64, error) {
+// poll gathers a batch: what is there, and what comes while it lingers. seen: there
+// was something, be it only the end of a transaction.
+func (t *Transform) poll(ctx context.Context, s *kgo.GroupTransactSession) (batch []*Record, seen bool, lag map[int32]int64, err error) {
 	limit := t.MaxBatch
 	if limit == 0 {
 		limit = 4000
 	}
-	var batch []*Record
-	lag := make(map[int32]int64)
+	lag = make(map[int32]int64)
 	take := func(f kgo.Fetches) error {
 		f.EachPartition(func(p kgo.FetchTopicPartition) {
-			if n := len(p.Records); n > 0 {
-				batch = append(batch, p.Records...)
-				lag[p.Partition] = p.HighWatermark - p.Records[n-1].Offset - 1
+			for _, r := range p.Records {
+				seen = true
+				lag[p.Partition] = p.HighWatermark - r.Offset - 1
+				if !r.Attrs.IsControl() {
+					batch = append(batch, r)
+				}
 			}
 		})
 		var failed error
@@ -221,22 +237,28 @@ func (t *Transform) poll(ctx context.Context, s *kgo.GroupTransactSession) ([]*R
 		})
 		return failed
 	}
-	if err := take(s.PollRecords(ctx, limit)); err != nil || len(batch) == 0 || t.Linger == 0 {
-		return batch, lag, err
+	first, done := ctx, func() {}
+	if t.Idle > 0 {
+		first, done = context.WithTimeout(ctx, t.Idle)
+	}
+	err = take(s.PollRecords(first, limit))
+	done()
+	if err != nil || !seen || t.Linger == 0 {
+		return batch, seen, lag, err
 	}
 	wait, cancel := context.WithTimeout(ctx, t.Linger)
 	defer cancel()
 	for len(batch) < limit && wait.Err() == nil {
 		if err := take(s.PollRecords(wait, limit-len(batch))); err != nil {
-			return batch, lag, err
+			return batch, seen, lag, err
 		}
 	}
-	return batch, lag, nil
+	return batch, seen, lag, nil
 }
 
 // step is one transaction. Once begun it is ended, even when ctx is done: left
 // open it would hide what follows from all readers until it times out.
-func (t *Transform) step(ctx context.Context, s *kgo.GroupTransactSession, batch []*Record, lag map[int32]int64) error {
+func (t *Transform) step(ctx context.Context, s *kgo.GroupTransactSession, batch []*Record, idle bool, lag map[int32]int64) error {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), txnTimeout)
 	defer cancel()
@@ -245,7 +267,11 @@ func (t *Transform) step(ctx context.Context, s *kgo.GroupTransactSession, batch
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	out, applyErr := t.Processor.Apply(ctx, batch)
+	var out []*Record
+	var applyErr error
+	if idle || len(batch) > 0 {
+		out, applyErr = t.Processor.Apply(ctx, batch)
+	}
 	applied := time.Since(began)
 	next := make(map[int32]int64)
 	var produceErr error
@@ -253,7 +279,7 @@ func (t *Transform) step(ctx context.Context, s *kgo.GroupTransactSession, batch
 		next, produceErr = t.produce(ctx, s, out)
 	}
 	committed, endErr := s.End(ctx, kgo.TransactionEndTry(applyErr == nil && produceErr == nil))
-	if t.Observe != nil {
+	if t.Observe != nil && (!idle || len(out) > 0) {
 		t.Observe(Transaction{len(batch), len(out), committed, applied, time.Since(began), lag})
 	}
 	if !committed || endErr != nil {
@@ -265,6 +291,9 @@ func (t *Transform) step(ctx context.Context, s *kgo.GroupTransactSession, batch
 			return fmt.Errorf("kafka: end transaction: %w", errors.Join(produceErr, endErr))
 		}
 		t.Log.Info("transaction aborted; its batch is read again", "records", len(batch), "err", produceErr)
+		return nil
+	}
+	if len(batch)+len(out) == 0 {
 		return nil
 	}
 	if err := t.Processor.Committed(next); err != nil {

@@ -146,7 +146,7 @@ func remote(config string) record.Repository {
 		if name == "" || strings.TrimSpace(key) != "url" {
 			continue
 		}
-		repo := RepositoryOf(strings.TrimSpace(value))
+		repo := record.RepositoryAt(strings.TrimSpace(value))
 		if name == "origin" {
 			return repo
 		}
@@ -157,26 +157,4 @@ func remote(config string) record.Repository {
 		return ""
 	}
 	return only
-}
-
-// RepositoryOf returns the repository at the address of a remote:
-// https://host/path, ssh://git@host:22/path, git@host:path; "" where it is a folder.
-func RepositoryOf(remote string) record.Repository {
-	if scheme, rest, ok := strings.Cut(remote, "://"); ok && scheme != "file" {
-		host, path, _ := strings.Cut(rest, "/")
-		host = host[strings.LastIndexByte(host, '@')+1:] // who logs in, be it with a token, is left out
-		if scheme != "http" && scheme != "https" {
-			host, _, _ = strings.Cut(host, ":")
-		}
-		remote = host + "/" + path
-	} else if host, path, scp := strings.Cut(remote, ":"); scp && !ok && !strings.ContainsAny(host, `/\`) {
-		remote = host[strings.LastIndexByte(host, '@')+1:] + "/" + strings.TrimPrefix(path, "/")
-	} else {
-		return ""
-	}
-	repo, err := record.ParseRepository(remote)
-	if err != nil {
-		return ""
-	}
-	return repo
 }

@@ -294,23 +294,6 @@ func TestLookReadsWhatGitSays(t *testing.T) {
 	}
 }
 
-func TestRepositoryOf(t *testing.T) {
-	for remote, want := range map[string]string{
-		"https://github.com/acme/shop.git":             "github.com/acme/shop",
-		"https://x-access-token:abc@github.com/acme/a": "github.com/acme/a",
-		"git@github.com:acme/shop.git":                 "github.com/acme/shop",
-		"ssh://git@gitlab.acme.example:2222/g/sub/p":   "gitlab.acme.example/g/sub/p",
-		"https://gitlab.acme.example:8443/g/p.git":     "gitlab.acme.example:8443/g/p",
-		"/srv/git/shop.git":                            "",
-		"../shop":                                      "",
-		"file:///srv/git/shop.git":                     "",
-	} {
-		if got := RepositoryOf(remote); string(got) != want {
-			t.Errorf("%s is %q, want %q", remote, got, want)
-		}
-	}
-}
-
 func actions(list ...record.Action) []event.Event {
 	var out []event.Event
 	for _, a := range list {
