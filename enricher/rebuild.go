@@ -140,8 +140,8 @@ func (b *rebuild) admit(ctx context.Context, p int32, state *projection, recs []
 	}
 	for i := range decoded {
 		d := &decoded[i]
-		b.Events++
 		if d.refusal != nil {
+			b.Events++
 			b.Refused++
 			continue
 		}
@@ -149,8 +149,9 @@ func (b *rebuild) admit(ctx context.Context, p int32, state *projection, recs []
 			continue // it waited in the room of its run, which stays as it is
 		}
 		if b.partitioner.Of(string(d.event.Repository)) != p && stream.Header(d.record, stream.HeaderRerouted) == nil {
-			continue // it was sent on
+			continue // it was sent on, and is read where it went
 		}
+		b.Events++
 		if _, err := state.admit(p, d.event, d.record.Timestamp, nil); err != nil {
 			return err
 		}
