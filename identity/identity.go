@@ -46,6 +46,14 @@ func (p Principal) MaySpeakOf(repository string) bool {
 	return len(p.Repositories) == 0
 }
 
+// OnlyRepository is the one repository that p may speak of, "" where there are others.
+func (p Principal) OnlyRepository() string {
+	if len(p.Repositories) != 1 || strings.ContainsAny(p.Repositories[0], "*?[") {
+		return ""
+	}
+	return p.Repositories[0]
+}
+
 // who is what each kind of credential says of its owner.
 type who struct {
 	Name         string   `yaml:"name"`

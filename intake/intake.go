@@ -81,6 +81,8 @@ func (g *Gateway) Register(mux *http.ServeMux) {
 		{http.MethodPost, "/v1/events", g.authenticated(g.events)},
 		{http.MethodPost, "/v1/webhooks/github", g.guarded(g.github)},
 		{http.MethodPost, "/v1/webhooks/gitlab", g.guarded(g.gitlab)},
+		{http.MethodPost, "/v1/traces", g.authenticated(g.traces)},
+		{http.MethodPost, "/v1/logs", g.authenticated(g.logs)},
 		{http.MethodPut, "/v1/blobs", g.authenticated(g.putBlob)},
 	} {
 		mux.Handle(route.method+" "+route.path, route.handler)
@@ -89,6 +91,9 @@ func (g *Gateway) Register(mux *http.ServeMux) {
 			problem.Write(w, r, problem.New(http.StatusMethodNotAllowed, "%s takes %s, and not %s", route.path, route.method, r.Method))
 		})
 	}
+	rpc := g.grpcHandler(g.otlpServer())
+	mux.Handle("POST /opentelemetry.proto.collector.trace.v1.TraceService/Export", rpc)
+	mux.Handle("POST /opentelemetry.proto.collector.logs.v1.LogsService/Export", rpc)
 }
 
 // RegisterFiles adds to mux what serves the files that are kept, where no page

@@ -80,6 +80,9 @@ func newSite(t testing.TB, change func(*Config, *producer.Options)) *site {
 	g.RegisterFiles(mux)
 	s := &site{Server: httptest.NewUnstartedServer(mux), gateway: g, broker: broker}
 	s.Config.ReadTimeout = 700 * time.Millisecond
+	s.Config.Protocols = new(http.Protocols) // as the command serves it
+	s.Config.Protocols.SetHTTP1(true)
+	s.Config.Protocols.SetUnencryptedHTTP2(true)
 	s.Start()
 	t.Cleanup(s.Close)
 	if s.reader, err = kgo.NewClient(kgo.SeedBrokers(broker.ListenAddrs()...), kgo.ConsumeTopics(producer.DefaultTopic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart())); err != nil {
@@ -238,15 +241,16 @@ func TestEventsComeInThreeModes(t *testing.T) {
 	}
 }
 
+func gzipped(b []byte) []byte {
+	var out bytes.Buffer
+	z := gzip.NewWriter(&out)
+	_, _ = z.Write(b)
+	z.Close()
+	return out.Bytes()
+}
+
 func TestWhatIsWrongIsSaid(t *testing.T) {
 	s := newSite(t, func(c *Config, _ *producer.Options) { c.Limits.Body = 1 << 20 })
-	gzipped := func(b []byte) []byte {
-		var out bytes.Buffer
-		z := gzip.NewWriter(&out)
-		_, _ = z.Write(b)
-		z.Close()
-		return out.Bytes()
-	}
 	good := []byte(decision("1", "a", ""))
 	packed := with(structured, "Content-Encoding", "gzip")
 	for _, c := range []struct {
@@ -279,7 +283,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 		{"a body that is too large", structured, bytes.Repeat([]byte(" "), 2<<20), 413, "larger than 1048576 bytes"},
 		{"100,000 bytes of header", with(structured, "X-Large", strings.Repeat("x", 100_000)), good, 431, "at most 65536"},
 		{"a page of another site", with(structured, "Sec-Fetch-Site", "cross-site"), good, 403, "another site"},
-		{"an event that only gateways send", structured, []byte(`{"specversion":"1.0","id":"1","source":"/a","type":"` + record.TypeIdentityRefused + `","subject":"acme/payments#1","data":{"agent":"a","credential":"c"}}`), 422, "come from gateways alone"},
+		{"an event that only gateways send", structured, []byte(`{"specversion":"1.0","id":"1","source":"/a","type":"` + record.TypeIdentityRefused + `","subject":"acme/payments#1","data":{"agent":"a","credential":"c"}}`), 422, "come from changetrail itself alone"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if p := s.send(t, "POST", "/v1/events", c.header, c.body).problem(t, c.status); !strings.Contains(p.Detail, c.detail) {

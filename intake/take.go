@@ -101,10 +101,14 @@ func (g *Gateway) prepare(e *event.Event, who identity.Principal) (record.Event,
 	if err != nil {
 		return about, err
 	}
-	e.SetExtension("partitionkey", string(about.Repository))
-	if !who.MaySpeakOf(string(about.Repository)) {
-		return about, &outsider{who.Name, about.Repository}
+	if about.Repository == "" {
+		if err := g.place(e, &about, who); err != nil {
+			return about, err
+		}
+	} else if err := mayTell(who, about.Repository); err != nil {
+		return about, err
 	}
+	e.SetExtension("partitionkey", about.Home())
 	if err := speaks(who, about.Fact); err != nil {
 		return about, err
 	}
@@ -119,6 +123,25 @@ func (g *Gateway) prepare(e *event.Event, who identity.Principal) (record.Event,
 		}
 	}
 	return about, g.stamp(e, who)
+}
+
+// place finds out where an event belongs that says of no repository.
+func (g *Gateway) place(e *event.Event, about *record.Event, who identity.Principal) error {
+	spans, ok := about.Fact.(*record.Spans)
+	if !ok {
+		about.Repository = record.Repository(who.OnlyRepository())
+		return mayTell(who, about.Repository)
+	}
+	for i := range spans.Spans {
+		if err := ownSpan(who, &spans.Spans[i]); err != nil {
+			return err
+		}
+	}
+	data, err := schemas.Encode(spans)
+	if err == nil {
+		e.DataEncoded = data
+	}
+	return err
 }
 
 // check reads an event as the enricher will, and refuses what that would refuse.
@@ -147,8 +170,9 @@ func (g *Gateway) check(e *event.Event) (record.Event, error) {
 	if err != nil {
 		return about, err
 	}
-	if _, ok := about.Fact.(*record.IdentityRefused); ok {
-		return about, schemas.Refuse(schemas.SchemaViolation, "events of type %s come from gateways alone", e.Type())
+	switch about.Fact.(type) {
+	case *record.IdentityRefused, *record.RunNamed:
+		return about, schemas.Refuse(schemas.SchemaViolation, "events of type %s come from changetrail itself alone", e.Type())
 	}
 	return about, checkReport(about.Fact)
 }

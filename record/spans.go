@@ -154,14 +154,15 @@ func (t tree) perform(call Span, above []Span) (p Performance, outer bool) {
 		return ""
 	}
 	id := first(func(s Span) string { return s.AgentID })
+	asked := t.model(call, who.ID)
 	a.Agent = Agent{
 		ID: id, Name: who.AgentName, Version: who.Version,
-		Provider:    cmp.Or(who.Provider, call.Provider),
+		Provider:    cmp.Or(asked.Provider, who.Provider, call.Provider),
+		Model:       cmp.Or(who.Model, call.Model, asked.Model),
 		Run:         first(func(s Span) string { return s.Run }),
 		LogsURL:     first(func(s Span) string { return s.LogsURL }),
 		DelegatedBy: first(func(s Span) string { return s.DelegatedBy }),
 	}
-	a.Agent.Model = cmp.Or(who.Model, call.Model, t.model(call, who.ID))
 	if a.Agent.ID == "" {
 		a.Agent.ID = cmp.Or(who.AgentName, call.AgentName, call.Service, "unknown")
 	}
@@ -214,8 +215,8 @@ func (t tree) outcome(call Span) string {
 	return out
 }
 
-// model is the one that an agent asked last before a call.
-func (t tree) model(call Span, agent string) string {
+// model is the call of a model that an agent made last before a call.
+func (t tree) model(call Span, agent string) Span {
 	asked := t.asked[agent]
 	n, _ := slices.BinarySearchFunc(asked, call.EndedAt, func(s Span, at time.Time) int {
 		if s.EndedAt.After(at) {
@@ -224,7 +225,7 @@ func (t tree) model(call Span, agent string) string {
 		return -1
 	})
 	if n == 0 {
-		return ""
+		return Span{}
 	}
-	return asked[n-1].Model
+	return asked[n-1]
 }

@@ -180,6 +180,10 @@ func listen(address string) (net.Listener, error) {
 // encrypted where protection says how.
 func serve(ctx context.Context, l net.Listener, handler http.Handler, protection *tls.Config, log *slog.Logger) error {
 	server := &http.Server{Handler: handler, TLSConfig: protection, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
+	server.Protocols = new(http.Protocols)
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetHTTP2(true)
+	server.Protocols.SetUnencryptedHTTP2(true) // of gRPC
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/changetrail/changetrail/intake/toolcall"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
 )
@@ -189,8 +189,8 @@ func (c *converter) end(i int, line Line, in *Input, id, outcome string, result 
 		return
 	}
 	a := &record.Action{
-		Tool: begun.in.Tool, CallID: id, Outcome: outcome, Arguments: bounded(begun.in.Input), Result: bounded(result), DurationMS: max(0, in.DurationMS),
-		Files: written(begun.in, line.Git.Root),
+		Tool: begun.in.Tool, CallID: id, Outcome: outcome, Arguments: toolcall.Bounded(begun.in.Input), Result: toolcall.Bounded(result), DurationMS: max(0, in.DurationMS),
+		Files: toolcall.Written(begun.in.Tool, begun.in.Input, line.Git.Root),
 	}
 	if outcome == "refused" || outcome == "failure" {
 		a.Files = nil
@@ -208,66 +208,6 @@ func made(before, after Line) bool {
 	const slack = 2 * time.Second // commits have whole seconds
 	return before.Git.Root == after.Git.Root && before.Git.Head != after.Git.Head && record.IsCommit(after.Git.Head) &&
 		!after.Git.HeadAt.Before(before.At.Add(-slack)) && !after.Git.HeadAt.After(after.At.Add(slack))
-}
-
-// maxContent is how much of the arguments or the result of one call is sent, in
-// bytes.
-const maxContent = 256 << 10
-
-// bounded is content that is not too large to be sent; else what it was.
-func bounded(v jsontext.Value) record.Free {
-	if len(v) <= maxContent {
-		return record.Free(v)
-	}
-	b, _ := json.Marshal(map[string]any{"omitted_bytes": len(v), "sha256": record.Digest(v)}, json.Deterministic(true)) // of plain values: cannot fail
-	return b
-}
-
-// writers are the tools that write the file which their input names.
-var writers = map[string]bool{"Edit": true, "MultiEdit": true, "Write": true, "NotebookEdit": true, "apply_patch": true}
-
-// patched is how a patch of Codex names the files that it changes.
-var patched = regexp.MustCompile(`(?m)^\*\*\* (?:Add|Update|Delete) File: (.+)$`)
-
-// written returns the files that a call changes, relative to the work tree.
-func written(in *Input, root string) []string {
-	if !writers[in.Tool] {
-		return nil
-	}
-	var input struct {
-		File     string         `json:"file_path"`
-		Notebook string         `json:"notebook_path"`
-		Patch    string         `json:"input"`
-		Command  jsontext.Value `json:"command"`
-	}
-	_ = json.Unmarshal(in.Input, &input, jsontext.AllowInvalidUTF8(true)) // of another form, it names none
-	files := []string{input.File, input.Notebook}
-	for _, text := range []string{input.Patch, texts(input.Command)} {
-		for _, m := range patched.FindAllStringSubmatch(text, -1) {
-			files = append(files, strings.TrimSpace(m[1]))
-		}
-	}
-	var out []string
-	for _, f := range files {
-		if rel, err := filepath.Rel(root, f); root != "" && filepath.IsAbs(f) && err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
-			f = rel
-		}
-		if f != "" && len(f) <= 1024 && !slices.Contains(out, filepath.ToSlash(f)) {
-			out = append(out, filepath.ToSlash(f))
-		}
-	}
-	return out
-}
-
-// texts are the texts in a command, which is one or a list of them.
-func texts(v jsontext.Value) string {
-	var one string
-	if json.Unmarshal(v, &one) == nil {
-		return one
-	}
-	var many []string
-	_ = json.Unmarshal(v, &many) // else there is none
-	return strings.Join(many, "\n")
 }
 
 func (c *converter) add(i int, line Line, in *Input, a *record.Action) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/changetrail/changetrail/intake/toolcall"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/record"
 )
@@ -31,7 +32,7 @@ func (s Steering) Steer(in *Input, git Git, agent string) []byte {
 	if s.Policy == nil || in.Event != "PreToolUse" {
 		return nil
 	}
-	files := written(in, git.Root)
+	files := toolcall.Written(in.Tool, in.Input, git.Root)
 	if len(files) == 0 {
 		return nil // it changes nothing that the policy knows of
 	}

@@ -49,6 +49,8 @@ var rings = map[string]int{
 	"producer/kafkago":  4,
 	"intake":            4,
 	"intake/hook":       4,
+	"intake/otlp":       3,
+	"intake/toolcall":   1,
 	"demo":              4,
 	"sinks/bulk":        4,
 	"sinks/local":       4,

@@ -1,0 +1,231 @@
+package otlp
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+type attrs = map[string]any
+
+// spanOf is a trace of one span, with the attributes of its resource and its own.
+func spanOf(t *testing.T, name string, resource, own attrs) (ptrace.Traces, ptrace.Span) {
+	t.Helper()
+	traces := ptrace.NewTraces()
+	rs := traces.ResourceSpans().AppendEmpty()
+	s := rs.ScopeSpans().AppendEmpty().Spans().AppendEmpty()
+	s.SetName(name)
+	s.SetTraceID(pcommon.TraceID{1})
+	s.SetSpanID(pcommon.SpanID{2})
+	s.SetEndTimestamp(pcommon.NewTimestampFromTime(now.Add(-time.Hour)))
+	if err := rs.Resource().Attributes().FromRaw(resource); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Attributes().FromRaw(own); err != nil {
+		t.Fatal(err)
+	}
+	return traces, s
+}
+
+// TestConventions: one thing, in the words of each of those who say it.
+func TestConventions(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		span     string
+		resource attrs
+		own      attrs
+		want     record.Span // but for its ids and its times
+	}{
+		{
+			"a tool, by the semantic conventions", "execute_tool read", nil,
+			attrs{"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "read", "gen_ai.tool.call.id": "c1", "gen_ai.tool.call.arguments": `{"path":"a.go"}`, "gen_ai.tool.call.result": "x", "gen_ai.provider.name": "anthropic"},
+			record.Span{Kind: "tool", Tool: "read", CallID: "c1", Arguments: record.Free(`{"path":"a.go"}`), Result: record.Free(`"x"`), Provider: "anthropic", Outcome: "success"},
+		},
+		{
+			"arguments that are a map and not a text", "execute_tool write_file", nil,
+			attrs{"gen_ai.operation.name": "execute_tool", "gen_ai.tool.call.arguments": attrs{"path": "b.go"}},
+			record.Span{Kind: "tool", Tool: "write_file", Arguments: record.Free(`{"path":"b.go"}`), Files: []string{"b.go"}, Outcome: "success"},
+		},
+		{
+			"the provider as older versions call it", "chat m", nil,
+			attrs{"gen_ai.operation.name": "chat", "gen_ai.system": "openai", "gen_ai.request.model": "m"},
+			record.Span{Kind: "model", Provider: "openai", Model: "m"},
+		},
+		{
+			"the newer name wins", "chat m", nil,
+			attrs{"gen_ai.operation.name": "chat", "gen_ai.system": "az.ai.openai", "gen_ai.provider.name": "azure.ai.openai", "gen_ai.request.model": "m"},
+			record.Span{Kind: "model", Provider: "azure.ai.openai", Model: "m"},
+		},
+		{
+			"an agent", "invoke_agent coder",
+			attrs{"service.name": "fleet"},
+			attrs{"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "coder", "gen_ai.agent.version": "7", "gen_ai.conversation.id": "s-1"},
+			record.Span{Kind: "agent", AgentName: "coder", Version: "7", Service: "fleet", Run: "s-1"},
+		},
+		{
+			"an agent that only the name of the span tells of", "invoke_agent coder", nil, nil,
+			record.Span{Kind: "agent", AgentName: "coder"},
+		},
+		{
+			"a plan", "plan", nil,
+			attrs{"gen_ai.operation.name": "plan"},
+			record.Span{Kind: "tool", Tool: "plan", Outcome: "success"},
+		},
+		{
+			"a tool of a server of MCP", "tools/call search", nil,
+			attrs{"mcp.method.name": "tools/call", "gen_ai.tool.name": "search", "mcp.session.id": "m"},
+			record.Span{Kind: "tool", Tool: "search", Outcome: "success"},
+		},
+		{"another request of MCP", "tools/list", nil, attrs{"mcp.method.name": "tools/list"}, record.Span{Kind: "step"}},
+		{
+			"a tool of the Vercel AI SDK", "ai.toolCall", nil,
+			attrs{"ai.toolCall.name": "grep", "ai.toolCall.id": "c2", "ai.toolCall.args": `{"q":"x"}`, "ai.toolCall.result": `["y"]`, "ai.telemetry.functionId": "triage"},
+			record.Span{Kind: "tool", Tool: "grep", CallID: "c2", Arguments: record.Free(`{"q":"x"}`), Result: record.Free(`["y"]`), AgentName: "triage", Outcome: "success"},
+		},
+		{
+			"its agent", "ai.generateText", nil,
+			attrs{"ai.telemetry.functionId": "triage", "ai.model.id": "m"},
+			record.Span{Kind: "agent", AgentName: "triage", Model: "m"},
+		},
+		{
+			"its call of a model", "ai.generateText.doGenerate", nil,
+			attrs{"ai.telemetry.functionId": "triage", "ai.model.id": "m"},
+			record.Span{Kind: "model", AgentName: "triage", Model: "m"},
+		},
+		{
+			"a tool of Google's ADK", "execute_tool lookup", nil,
+			attrs{"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "lookup", "gcp.vertex.agent.tool_call_args": `{"id":1}`, "gcp.vertex.agent.tool_response": `{"ok":true}`, "gen_ai.system": "gcp.vertex.agent"},
+			record.Span{Kind: "tool", Tool: "lookup", Arguments: record.Free(`{"id":1}`), Result: record.Free(`{"ok":true}`), Provider: "gcp.vertex.agent", Outcome: "success"},
+		},
+		{
+			"a tool that failed", "execute_tool x", nil,
+			attrs{"gen_ai.operation.name": "execute_tool", "error.type": "TimeoutError"},
+			record.Span{Kind: "tool", Tool: "x", Outcome: "failure"},
+		},
+		{
+			"where the agent works, by its resource", "step",
+			attrs{
+				"vcs.repository.url.full": "https://github.com/acme/payments.git", "vcs.change.id": "4829", "gen_ai.agent.id": "dep-bot",
+				"changetrail.logs_url": "https://ci.example/1", "user.email": "mira@acme.example",
+			},
+			nil,
+			record.Span{Kind: "step", Repository: "github.com/acme/payments", Change: "github.com/acme/payments/pull/4829", AgentID: "dep-bot", LogsURL: "https://ci.example/1", DelegatedBy: "mira@acme.example"},
+		},
+		{
+			"a merge request", "step", nil,
+			attrs{"vcs.repository.url.full": "git@gitlab.com:g/sub/p.git", "vcs.change.id": "!7"},
+			record.Span{Kind: "step", Repository: "gitlab.com/g/sub/p", Change: "gitlab.com/g/sub/p/merge_requests/7"},
+		},
+		{"an agent's id is not taken from a span", "step", nil, attrs{"gen_ai.agent.id": "asst_1"}, record.Span{Kind: "step"}},
+		{"a service that has no name", "step", attrs{"service.name": "unknown_service:python3"}, nil, record.Span{Kind: "step"}},
+		{"a span of something else", "GET /", nil, attrs{"http.request.method": "GET"}, record.Span{Kind: "step"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			traces, _ := spanOf(t, c.span, c.resource, c.own)
+			parts, refused := Spans(traces, now)
+			if refused.Count > 0 || len(parts) != 1 || len(parts[0].Spans) != 1 {
+				t.Fatalf("%d parts, refused %+v", len(parts), refused)
+			}
+			got := parts[0].Spans[0]
+			got.ID, got.EndedAt = "", time.Time{}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestSpansThatCannotBeTaken(t *testing.T) {
+	traces, s := spanOf(t, "x", nil, nil)
+	s.SetTraceID(pcommon.TraceID{})
+	if parts, refused := Spans(traces, now); len(parts) != 0 || refused.Count != 1 || !strings.Contains(refused.First.Error(), `span "x" has no trace id`) {
+		t.Errorf("without a trace: %v, %+v", parts, refused)
+	}
+	traces, s = spanOf(t, "x", nil, nil)
+	s.SetEndTimestamp(pcommon.NewTimestampFromTime(now.AddDate(1, 0, 0)))
+	if parts, refused := Spans(traces, now); len(parts) != 0 || refused.Count != 1 || !strings.Contains(refused.First.Error(), "set the sender's clock") {
+		t.Errorf("of next year: %v, %+v", parts, refused)
+	}
+}
+
+func TestALargeExportIsSeveralParts(t *testing.T) {
+	traces := ptrace.NewTraces()
+	spans := traces.ResourceSpans().AppendEmpty().ScopeSpans().AppendEmpty().Spans()
+	for i := range 2500 {
+		s := spans.AppendEmpty()
+		s.SetTraceID(pcommon.TraceID{1})
+		s.SetSpanID(pcommon.SpanID{byte(i), byte(i >> 8), 1})
+	}
+	parts, _ := Spans(traces, now)
+	n := 0
+	for _, p := range parts {
+		if n += len(p.Spans); len(p.Spans) > maxSpans {
+			t.Errorf("a part of %d spans", len(p.Spans))
+		}
+	}
+	if n != 2500 || len(parts) < 3 {
+		t.Errorf("%d spans in %d parts", n, len(parts))
+	}
+}
+
+// TestLogs: numbers as texts and as numbers, and what leads nowhere.
+func TestLogs(t *testing.T) {
+	whole := attrs{"session.id": "s", "tool_use_id": "t", "tool_name": "Bash", "success": "true", "duration_ms": "12", "tool_input": `{"command":"ls"}`}
+	with := func(key string, v any) attrs {
+		out := attrs{}
+		for k, w := range whole {
+			out[k] = w
+		}
+		if out[key] = v; v == nil {
+			delete(out, key)
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name, event string
+		own         attrs
+		outcome     string // "": no action
+		refused     string
+	}{
+		{"a result", "claude_code.tool_result", whole, "success", ""},
+		{"its duration as a number", "claude_code.tool_result", with("duration_ms", 12), "success", ""},
+		{"a success that is a boolean", "claude_code.tool_result", with("success", false), "failure", ""},
+		{"a decision that let it happen: the result follows", "claude_code.tool_decision", with("decision", "accept"), "", ""},
+		{"a decision that did not", "claude_code.tool_decision", with("decision", "reject"), "refused", ""},
+		{"a request of a model", "claude_code.api_request", whole, "", ""},
+		{"a log of another program", "http.request", whole, "", ""},
+		{"no session", "claude_code.tool_result", with("session.id", nil), "", "names no session or no call"},
+		{"no call", "claude_code.tool_result", with("tool_use_id", nil), "", "names no session or no call"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			logs := plog.NewLogs()
+			l := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
+			l.Body().SetStr(c.event)
+			if err := l.Attributes().FromRaw(c.own); err != nil {
+				t.Fatal(err)
+			}
+			out, refused := Logs(logs, now)
+			switch {
+			case c.refused != "":
+				if refused.Count != 1 || !strings.Contains(refused.First.Error(), c.refused) {
+					t.Errorf("refused %+v", refused)
+				}
+			case c.outcome == "":
+				if len(out) != 0 || refused.Count != 0 {
+					t.Errorf("%+v, refused %+v", out, refused)
+				}
+			case len(out) != 1 || out[0].Action.Outcome != c.outcome || out[0].ID != "t" || out[0].Source != "/claude-code/s" || !out[0].At.Equal(now):
+				t.Errorf("%+v, refused %+v", out, refused)
+			case c.outcome != "refused" && out[0].Action.DurationMS != 12:
+				t.Errorf("it took %d ms", out[0].Action.DurationMS)
+			}
+		})
+	}
+}

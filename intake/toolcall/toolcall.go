@@ -1,0 +1,93 @@
+// Package toolcall reads the calls of the tools that agents have: which files a call
+// writes, and how much of its content is sent.
+//
+// The package may import record.
+package toolcall
+
+import (
+	"bytes"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// MaxContent is how much of the arguments or the result of one call is sent, in
+// bytes.
+const MaxContent = 256 << 10
+
+// Bounded is content that is not too large to be sent; else what it was.
+func Bounded(v []byte) record.Free {
+	if len(v) <= MaxContent {
+		return record.Free(v)
+	}
+	b, _ := json.Marshal(map[string]any{"omitted_bytes": len(v), "sha256": record.Digest(v)}, json.Deterministic(true)) // of plain values: cannot fail
+	return b
+}
+
+// writer is how tools are called that write the file which their arguments name:
+// Edit, MultiEdit, Write and NotebookEdit of Claude Code, apply_patch of Codex,
+// write_file, str_replace_editor and the like of others.
+var writer = regexp.MustCompile(`(?i)^(multi_?edit|edit|write|notebook_?edit|apply_?patch|(write|edit|create|update|replace|patch|delete)_?(to_?)?(text_?)?file|str_?replace(_[a-z_]+)?|replace|file_?(write|edit))$`)
+
+// patched is how a patch names the files that it changes, as Codex writes it.
+var patched = regexp.MustCompile(`(?m)^\*\*\* (?:Add|Update|Delete) File: (.+)$`)
+
+// Written returns the files that a call of a tool changes, relative to the work tree
+// at root where they lie there. root may be empty.
+func Written(tool string, arguments []byte, root string) []string {
+	if !writer.MatchString(tool) && !bytes.Contains(arguments, []byte("*** Begin Patch")) {
+		return nil
+	}
+	var input struct {
+		Text     jsontext.Value `json:"input"`
+		Command  jsontext.Value `json:"command"`
+		Cmd      jsontext.Value `json:"cmd"`
+		FilePath string         `json:"file_path"`
+		Notebook string         `json:"notebook_path"`
+		Path     string         `json:"path"`
+		FileName string         `json:"filename"`
+		File     string         `json:"file"`
+	}
+	if jsontext.Value(arguments).Kind() == '"' { // of Codex: the patch itself
+		input.Text = arguments
+	} else {
+		_ = json.Unmarshal(arguments, &input, jsontext.AllowInvalidUTF8(true)) // of another form, it names none
+	}
+	var command string
+	if json.Unmarshal(input.Command, &command) == nil && command == "view" { // an editor that also reads
+		return nil
+	}
+	files := []string{input.FilePath, input.Notebook, input.Path, input.FileName, input.File}
+	for _, text := range []string{texts(input.Text), texts(input.Command), texts(input.Cmd)} {
+		for _, m := range patched.FindAllStringSubmatch(text, -1) {
+			files = append(files, strings.TrimSpace(m[1]))
+		}
+	}
+	var out []string
+	for _, f := range files {
+		if rel, err := filepath.Rel(root, f); root != "" && filepath.IsAbs(f) && err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
+			f = rel
+		}
+		if f = filepath.ToSlash(f); f != "" && len(f) <= 1024 && !slices.Contains(out, f) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// texts are the texts in a value, which is one or a list of them.
+func texts(v jsontext.Value) string {
+	var one string
+	if json.Unmarshal(v, &one) == nil {
+		return one
+	}
+	var many []string
+	_ = json.Unmarshal(v, &many) // else there is none
+	return strings.Join(many, "\n")
+}
