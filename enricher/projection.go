@@ -324,6 +324,11 @@ func (p *projection) lookRuns(partition int32, id record.ChangeID, c *changeStat
 		p.name(id.Repository(), ref, b)
 		b.touch(arrived)
 		b.changes = append(b.changes, id)
+		for _, decision := range slices.Clone(b.postings) {
+			if _, err := p.admitOwn(partition, decision.About(id), arrived, trace); err != nil {
+				return err
+			}
+		}
 		if err := p.takeFrom(partition, id, c, ref, arrived, trace); err != nil {
 			return err
 		}
@@ -417,10 +422,18 @@ func (p *projection) post(partition int32, posting record.Posting, arrived time.
 	if err != nil {
 		return err
 	}
+	p.name(e.Repository, posting.Ref, b)
 	b.touch(arrived)
 	b.postings = record.Keep(append(b.postings, e))
 	b.postings = b.postings[max(0, len(b.postings)-maxPostings):]
-	for _, id := range b.changes {
+	for _, id := range slices.Clone(b.changes) {
+		if posting.Ref.Run() != "" { // a decision
+			if _, err := p.admitOwn(partition, e.About(id), arrived, trace); err != nil {
+				return err
+			}
+			p.touch(partition, id, e.Time, trace)
+			continue
+		}
 		c, err := p.change(partition, id)
 		if err != nil {
 			return err

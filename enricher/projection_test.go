@@ -161,6 +161,9 @@ func history(t *testing.T, rnd *rand.Rand, repo record.Repository) []record.Even
 				Options: []record.Option{{ID: "a", Title: "lodash 2", Outcome: "chosen"}, {ID: "b", Outcome: "rejected", Reason: pick("r", "")}},
 				Claims:  &record.Claims{Tests: pick("", "passed"), Files: []string{"a.go"}},
 			}
+			if rnd.IntN(2) == 0 && (agent.Run != "" || agent.LogsURL != "" || e.Trace != "") {
+				e.Change = ""
+			}
 		case 1, 2:
 			e.Fact = &record.Action{
 				Agent: agent, Tool: pick("edit", "run"), Outcome: pick("success", "failure", ""), Files: []string{pick("a.go", "b.go")},

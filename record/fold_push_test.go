@@ -58,6 +58,17 @@ func TestPushes(t *testing.T) {
 		}
 		return about(minute, a)
 	}
+	decided := func(run, logs string) Event {
+		e := said(3, &Decision{Agent: Agent{ID: "claude", Run: run, LogsURL: logs}, Options: []Option{{ID: "a", Outcome: "chosen"}}})
+		e.Change, e.ID = "", "decided:"+run
+		return e
+	}
+	chosen := func(r *Record) any {
+		if r.Trail.Decision == nil {
+			return ""
+		}
+		return r.Trail.Decision.Chosen
+	}
 	runs := func(r *Record) any {
 		var count int64
 		if r.Trail.Actions != nil {
@@ -78,6 +89,9 @@ func TestPushes(t *testing.T) {
 		{"the log that names the commit back confirms it", []Event{opened(1, 1), push(2, 1, commit(1, run("r1"))), act(0, "r1", 1), act(1, "r1", 0)}, runs, []any{[]RunFact{{"r1", []string{"trailer", "action"}, true}}, int64(2)}},
 		{"a commit leads to its run without any trailer", []Event{opened(1, 1), act(0, "r1", 1), act(1, "r1", 0), act(2, "r2", 0)}, runs, []any{[]RunFact{{"r1", []string{"action"}, true}}, int64(2)}},
 		{"a decision leads to its run", []Event{said(1, &Decision{Agent: Agent{ID: "claude", Run: "r1"}}), act(0, "r1", 0)}, runs, []any{[]RunFact{{"r1", []string{"decision"}, false}}, int64(1)}},
+		{"a decision that names no change is about what its run makes", []Event{opened(1, 1), push(2, 1, commit(1, run("r1"))), decided("r1", "")}, chosen, "a"},
+		{"and not about what another makes", []Event{opened(1, 1), push(2, 1, commit(1, run("r2"))), decided("r1", "")}, chosen, ""},
+		{"it is found by a name of the run that another decision tells", []Event{opened(1, 1), push(2, 1, commit(1, run("r1"))), decided("r1", "https://logs/1"), decided("", "https://logs/1")}, func(r *Record) any { return r.Trail.Decision.Total }, int64(2)},
 		{"an action of another commit is another's", []Event{opened(1, 1), act(0, "r1", 2)}, runs, []any{[]RunFact(nil), int64(0)}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -61,8 +61,29 @@ func Postings(e Event) []Posting {
 		}
 	case *Scan:
 		return scanPostings(e, f)
+	case *Decision:
+		return decisionPostings(e)
 	}
 	return nil
+}
+
+// decisionPostings puts a decision that names no change where each change is found
+// that its run makes.
+func decisionPostings(e Event) (out []Posting) {
+	if e.Change != "" {
+		return nil
+	}
+	for _, ref := range RunRefs(e) {
+		out = append(out, Posting{ref, e})
+	}
+	return out
+}
+
+// About returns e as a fact about change id: a decision that names no change is one
+// about each change that its run makes.
+func (e Event) About(id ChangeID) Event {
+	e.Change = id
+	return e
 }
 
 func deploymentPostings(e Event, f *Deployment) (out []Posting) {
@@ -432,34 +453,59 @@ func Gather(id ChangeID, events []Event) Facts {
 		}
 	}
 	f.Own = Keep(f.Own)
-	looks := Looks(f.Own)
-	for _, e := range distinct {
-		for _, p := range Postings(e) {
-			if _, ok := slices.BinarySearch(looks, p.Ref); ok {
-				f.Evidence = append(f.Evidence, p.Event)
+	adopted := make(map[string]bool)
+	for {
+		looks := Looks(f.Own)
+		f.Evidence = nil
+		for _, e := range distinct {
+			for _, p := range Postings(e) {
+				if holds(looks, p.Ref) && p.Ref.Run() == "" {
+					f.Evidence = append(f.Evidence, p.Event)
+				}
 			}
 		}
+		f.Evidence = KeepEvidence(f.Own, f.Evidence)
+		runs := runsAround(f, distinct, looks)
+		more := false
+		for _, e := range distinct { // a decision may lead to more of its run, by another name of that
+			if _, ok := e.Fact.(*Decision); ok && e.Change == "" && !adopted[e.Key()] && slices.ContainsFunc(RunRefs(e), func(r Ref) bool { return holds(runs, r) }) {
+				adopted[e.Key()], more = true, true
+				f.Own = append(f.Own, e.About(id))
+			}
+		}
+		if !more {
+			gatherActions(&f, distinct, looks, runs, told)
+			return f
+		}
+		f.Own = Keep(f.Own)
 	}
-	f.Evidence = KeepEvidence(f.Own, f.Evidence)
-	gatherActions(&f, distinct, looks, told)
-	return f
 }
 
-// gatherActions counts in the actions that name no change: those that name one of
-// its commits, and those of its runs.
-func gatherActions(f *Facts, distinct []Event, looks []Ref, told map[string]Told) {
-	runs := Runs(*f)
-	in := func(e Event, sorted []Ref) bool {
-		return slices.ContainsFunc(ActionRefs(e), func(r Ref) bool { _, ok := slices.BinarySearch(sorted, r); return ok })
-	}
+// runsAround are the runs of a change, and those of the actions that name one of its
+// commits.
+func runsAround(f Facts, distinct []Event, looks []Ref) []Ref {
+	runs := Runs(f)
 	for _, e := range distinct {
-		if in(e, looks) {
+		if slices.ContainsFunc(ActionRefs(e), func(r Ref) bool { return holds(looks, r) }) {
 			runs = append(runs, RunRefs(e)...)
 		}
 	}
 	slices.Sort(runs)
+	return runs
+}
+
+// holds reports whether sorted refs hold one.
+func holds(sorted []Ref, r Ref) bool {
+	_, ok := slices.BinarySearch(sorted, r)
+	return ok
+}
+
+// gatherActions counts in the actions that name no change: those that name one of
+// its commits, and those of its runs.
+func gatherActions(f *Facts, distinct []Event, looks, runs []Ref, told map[string]Told) {
 	for _, e := range distinct {
-		if a, ok := e.Fact.(*Action); ok && e.Change == "" && (in(e, looks) || in(e, runs)) {
+		a, ok := e.Fact.(*Action)
+		if ok && e.Change == "" && slices.ContainsFunc(ActionRefs(e), func(r Ref) bool { return holds(looks, r) || holds(runs, r) }) {
 			told[e.Key()] = f.Actions.Add(e, a, told[e.Key()])
 		}
 	}

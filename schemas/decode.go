@@ -130,7 +130,11 @@ func locate(ev *record.Event, e Envelope, key []byte) error {
 		return nil
 	}
 	if needsChange(ev.Fact, e) {
-		return Refuse(NotAChange, "an event of type %s needs its change as the subject, as github.com/acme/payments/pull/4829", ev.Type)
+		or := ""
+		if _, decision := ev.Fact.(*record.Decision); decision {
+			or = "; or its run (data.agent.run), which the commits name in a trailer Agent-Execution"
+		}
+		return Refuse(NotAChange, "an event of type %s needs its change as the subject, as github.com/acme/payments/pull/4829%s", ev.Type, or)
 	}
 	for _, name := range []string{e.PartitionKey, repositoryOf(ev.Fact), string(key)} {
 		if repo, err := record.ParseRepository(name); err == nil {
@@ -141,7 +145,8 @@ func locate(ev *record.Event, e Envelope, key []byte) error {
 			return nil
 		}
 	}
-	if runs := record.RunNames(*ev); len(runs) > 0 {
+	if _, action := ev.Fact.(*record.Action); action && len(record.RunNames(*ev)) > 0 {
+		runs := record.RunNames(*ev)
 		ev.Room = runs[0]
 		for _, name := range []string{string(key), e.PartitionKey} {
 			if run := record.RoomOf(name); slices.Contains(runs, run) {
@@ -153,12 +158,14 @@ func locate(ev *record.Event, e Envelope, key []byte) error {
 	return Refuse(NoRepository, "neither the subject nor partitionkey, data.repository or the Kafka key names a repository; set partitionkey to host/path, as github.com/acme/payments")
 }
 
-// needsChange tells whether a fact that names no change is about nothing. An
-// action may name its run or its commit instead.
+// needsChange tells whether a fact that names no change is about nothing. A decision
+// may name its run instead, an action that or its commit.
 func needsChange(f record.Fact, e Envelope) bool {
 	switch f := f.(type) {
 	case *record.Scan, *record.Validation, *record.Deployment, *record.Pushed, *record.Noted:
 		return false
+	case *record.Decision:
+		return f.Agent.Run == "" && f.Agent.LogsURL == "" && traceOf(f, e) == ""
 	case *record.Action:
 		return f.Agent.Run == "" && f.Agent.LogsURL == "" && f.CommitSHA == "" && traceOf(f, e) == ""
 	}
