@@ -102,6 +102,28 @@ func (g *Gateway) RegisterFiles(mux *http.ServeMux) {
 	mux.Handle("GET /v1/blobs/{digest}", g.authenticated(g.getBlob))
 }
 
+// A Sender is who has sent a request.
+type Sender struct {
+	identity.Principal
+	key senderKey
+	g   *Gateway
+}
+
+// Take puts an event of the sender on the stream, checked and stamped as one that
+// came by itself.
+func (s Sender) Take(ctx context.Context, e event.Event) error {
+	_, err := s.g.Take(ctx, s.key, s.Principal, []event.Event{e})
+	return err
+}
+
+// For lets handler answer, for senders that are known and within their limits.
+func (g *Gateway) For(handler func(Sender) http.Handler) http.Handler {
+	return g.authenticated(func(w http.ResponseWriter, r *http.Request, who identity.Principal) error {
+		handler(Sender{who, keyOf(who, r), g}).ServeHTTP(w, r)
+		return nil
+	})
+}
+
 // guarded is what every request goes through: bounds on its header and on how many
 // are at work, and no browser that another site sends.
 func (g *Gateway) guarded(f func(http.ResponseWriter, *http.Request) error) http.Handler {

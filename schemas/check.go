@@ -81,9 +81,13 @@ func parseRule(f reflect.StructField, name, options string) rule {
 
 // Check reports every way in which fact breaks its schema, at most ten, each
 // with the path of the field.
-func Check(fact record.Fact) error {
+func Check(fact record.Fact) error { return CheckAs("data", fact) }
+
+// CheckAs is [Check] for any pointer to a struct that is tagged as facts are. name
+// begins each path.
+func CheckAs(name string, v any) error {
 	var errs []error
-	checkStruct(reflect.ValueOf(fact).Elem(), "data", &errs)
+	checkStruct(reflect.ValueOf(v).Elem(), name, &errs)
 	return errors.Join(errs...)
 }
 

@@ -72,6 +72,9 @@ func Generate() (map[string][]byte, error) {
 	return text, nil
 }
 
+// Schema returns the JSON Schema (2020-12) of a struct that is tagged as facts are.
+func Schema(t reflect.Type) map[string]any { return object(t, true) }
+
 // object returns the JSON Schema of struct t. A closed one allows no member
 // that it does not name: documents are ours, events may grow.
 func object(t reflect.Type, closed bool) map[string]any {

@@ -60,6 +60,10 @@ func (s *server) apiChange(w http.ResponseWriter, r *http.Request) error {
 		_, err := w.Write(story.Raw)
 		return err
 	}
+	if r.Header.Get("Accept") == "text/plain" {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		return story.Print(w)
+	}
 	return writeJSON(w, story)
 }
 

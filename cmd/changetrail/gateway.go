@@ -62,6 +62,8 @@ takes events from anybody who can connect, and listens on this machine alone.`,
 	a.flag(cmd.Flags(), "spool", "gateway.spool", "folder for events while the broker is away")
 	a.flag(cmd.Flags(), "blobs", "blobs", "where files are kept: a folder, or a URL as s3://bucket")
 	a.flag(cmd.Flags(), "content", "content", "metadata-only, redacted or full")
+	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml: who may change what, for agents that ask at /mcp")
+	a.flag(cmd.Flags(), "store", "store", "where records are, for agents that ask at /mcp: opensearch or elasticsearch")
 	a.flag(cmd.Flags(), "open", "gateway.open", "true: listen beyond this machine though there are no credentials")
 	a.flag(cmd.Flags(), "metrics", "telemetry.listen", "address of /metrics")
 	cmd.AddCommand(a.token())
@@ -118,7 +120,11 @@ func (s *Settings) runGateway(cmd *cobra.Command) error {
 			scheme = "https"
 		}
 		log.Info("gateway starts", "address", scheme+"://"+l.Addr().String(), "brokers", kafka.Brokers, "credentials", conf.Credentials.Any(), "content", s.Content, "spool", s.Gateway.Spool)
-		err = serve(ctx, l, gatewayRoutes(g, ready), protection, log)
+		tools, err := s.tools(nil)
+		if err != nil {
+			return err
+		}
+		err = serve(ctx, l, gatewayRoutes(g, s.toolsFor(g, tools), ready), protection, log)
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		return errors.Join(err, p.Close(grace))
@@ -135,10 +141,11 @@ func collectLess() {
 }
 
 // gatewayRoutes is what a gateway answers that runs by itself.
-func gatewayRoutes(g *intake.Gateway, ready func(context.Context) error) http.Handler {
+func gatewayRoutes(g *intake.Gateway, tools http.Handler, ready func(context.Context) error) http.Handler {
 	mux := http.NewServeMux()
 	g.Register(mux)
 	g.RegisterFiles(mux)
+	mux.Handle("/mcp", tools)
 	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(schemas.OpenAPI)

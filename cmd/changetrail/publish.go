@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -289,19 +290,16 @@ func (a *app) attachScan() *cobra.Command {
 			if err := f.check(); err != nil {
 				return err
 			}
-			file, result, err := readReport(args[0], true)
+			file, err := os.ReadFile(args[0])
 			if err != nil {
 				return err
 			}
-			if f.tool == "" {
-				f.tool = result.Tool
+			scan, result, err := evidence.Scan(file)
+			if err != nil {
+				return otherwise(args[0], err, "attach tests")
 			}
-			scan := &record.Scan{
-				Tool: record.Tool{Name: f.tool, Version: result.ToolVersion}, ScanID: f.scanID, CommitSHA: f.commit, URL: f.url, Repository: f.repository,
-			}
-			if scan.Report, err = evidence.Pack(file, result.Format); err != nil {
-				return err
-			}
+			scan.Tool.Name = cmp.Or(f.tool, scan.Tool.Name)
+			scan.ScanID, scan.CommitSHA, scan.URL, scan.Repository = f.scanID, f.commit, f.url, f.repository
 			e := producer.Event(f.change, scan)
 			if f.repository != "" && f.change == "" {
 				e.SetExtension("partitionkey", f.repository)
@@ -310,7 +308,7 @@ func (a *app) attachScan() *cobra.Command {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s report of %s: %d findings, highest %s\ndigest %s\n",
-				result.Format, f.tool, result.Summary.Findings, orNone(result.Summary.Highest), scan.Report.Digest)
+				result.Format, scan.Tool.Name, result.Summary.Findings, orNone(result.Summary.Highest), scan.Report.Digest)
 			return nil
 		},
 	}
@@ -331,16 +329,15 @@ func (a *app) attachTests() *cobra.Command {
 			if err := f.check(); err != nil {
 				return err
 			}
-			file, result, err := readReport(args[0], false)
+			file, err := os.ReadFile(args[0])
 			if err != nil {
 				return err
 			}
-			v := &record.Validation{
-				Name: f.name, Provider: f.provider, CommitSHA: f.commit, URL: f.url, Conclusion: f.conclusion, Repository: f.repository,
+			v, result, err := evidence.Validation(file)
+			if err != nil {
+				return otherwise(args[0], err, "attach scan")
 			}
-			if v.Report, err = evidence.Pack(file, result.Format); err != nil {
-				return err
-			}
+			v.Name, v.Provider, v.CommitSHA, v.URL, v.Conclusion, v.Repository = f.name, f.provider, f.commit, f.url, f.conclusion, f.repository
 			e := producer.Event(f.change, v)
 			if f.repository != "" && f.change == "" {
 				e.SetExtension("partitionkey", f.repository)
@@ -424,24 +421,12 @@ func exactlyOne(what string) cobra.PositionalArgs {
 	}
 }
 
-func readReport(name string, scan bool) ([]byte, evidence.Result, error) {
-	file, err := os.ReadFile(name)
-	if err != nil {
-		return nil, evidence.Result{}, err
+// otherwise says which file it was, and which command takes one of the other kind.
+func otherwise(name string, err error, command string) error {
+	if errors.Is(err, evidence.ErrOtherKind) {
+		return fmt.Errorf("%s: %w; use %s", name, err, command)
 	}
-	if len(bytes.TrimSpace(file)) == 0 {
-		return nil, evidence.Result{}, fmt.Errorf("%s: the file is empty; a tool that ran writes a report even when it finds nothing, so look at how it ended", name)
-	}
-	result, err := evidence.Read(file)
-	switch {
-	case err != nil:
-		return nil, result, fmt.Errorf("%s: %w", name, err)
-	case scan && !result.Scan:
-		return nil, result, fmt.Errorf("%s: this is a report of tests (%s): use attach tests", name, result.Format)
-	case !scan && result.Scan:
-		return nil, result, fmt.Errorf("%s: this is a scanner's report (%s): use attach scan", name, result.Format)
-	}
-	return file, result, nil
+	return fmt.Errorf("%s: %w", name, err)
 }
 
 func (a *app) hand(cmd *cobra.Command, f about, e event.Event) error {

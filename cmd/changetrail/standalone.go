@@ -113,7 +113,7 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 		if err != nil {
 			return errors.Join(err, i.Close())
 		}
-		handler, gateway, err := s.withGateway(pages, i, conf, log, t)
+		handler, gateway, err := s.withGateway(pages, i, p, conf, log, t)
 		if err != nil {
 			return errors.Join(err, i.Close())
 		}
@@ -142,7 +142,7 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 }
 
 // withGateway puts a gateway to the embedded broker beside the pages.
-func (s *Settings) withGateway(pages http.Handler, i *standalone.Instance, conf intake.Config, log *slog.Logger, t *telemetry.Providers) (http.Handler, *producer.Producer, error) {
+func (s *Settings) withGateway(pages http.Handler, i *standalone.Instance, asked *policy.Policy, conf intake.Config, log *slog.Logger, t *telemetry.Providers) (http.Handler, *producer.Producer, error) {
 	kafka := producer.Kafka(producer.KafkaConfig{Brokers: i.Kafka.Brokers, Topic: s.topics().Events()})
 	p, err := producer.New(kafka, producer.Options{Checked: true, Blobs: i.Blobs, Log: log, Tracer: t.Tracer})
 	if err != nil {
@@ -153,8 +153,14 @@ func (s *Settings) withGateway(pages http.Handler, i *standalone.Instance, conf 
 	if err != nil {
 		return nil, nil, err
 	}
+	tools, err := s.tools(i.Index)
+	if err != nil {
+		return nil, nil, err
+	}
+	tools.Policy = asked
 	mux := http.NewServeMux()
 	g.Register(mux)
+	mux.Handle("/mcp", s.toolsFor(g, tools))
 	mux.Handle("/", pages)
 	return mux, p, nil
 }

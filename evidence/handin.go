@@ -1,0 +1,49 @@
+package evidence
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// ErrOtherKind reports a scanner's report in place of a test run's, or the other way
+// round.
+var ErrOtherKind = errors.New("a report of another kind")
+
+// Scan reads the file that a scanner wrote, and returns the fact that hands it in.
+func Scan(file []byte) (*record.Scan, Result, error) {
+	result, err := readFile(file)
+	if err == nil && !result.Scan {
+		err = fmt.Errorf("%w: this is one of tests (%s), and none of a scanner", ErrOtherKind, result.Format)
+	}
+	if err != nil {
+		return nil, result, err
+	}
+	s := &record.Scan{Tool: record.Tool{Name: result.Tool, Version: result.ToolVersion}}
+	s.Report, err = Pack(file, result.Format)
+	return s, result, err
+}
+
+// Validation reads the file that a test runner wrote, and returns the fact that hands
+// it in. Its name is left for the caller.
+func Validation(file []byte) (*record.Validation, Result, error) {
+	result, err := readFile(file)
+	if err == nil && result.Scan {
+		err = fmt.Errorf("%w: this is one of a scanner (%s), and none of tests", ErrOtherKind, result.Format)
+	}
+	if err != nil {
+		return nil, result, err
+	}
+	v := new(record.Validation)
+	v.Report, err = Pack(file, result.Format)
+	return v, result, err
+}
+
+func readFile(file []byte) (Result, error) {
+	if len(bytes.TrimSpace(file)) == 0 {
+		return Result{}, unreadable("the file is empty; a tool that ran writes a report even when it finds nothing, so look at how it ended")
+	}
+	return Read(file)
+}

@@ -1,0 +1,162 @@
+package mcp
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/changetrail/changetrail/policy"
+	"github.com/changetrail/changetrail/producer"
+	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/schemas"
+)
+
+// A Config is what a server knows.
+type Config struct {
+	Version string // of changetrail
+	// Policy says who may change what. Without rules nothing is known, and that is said.
+	Policy *policy.Policy
+	// Explain returns the story of a change, to be read; nil where no records can be
+	// reached from here.
+	Explain func(ctx context.Context, id record.ChangeID) (string, error)
+	// ReadFile lets attach_evidence read files; nil where the agent is elsewhere.
+	ReadFile func(name string) ([]byte, error)
+	Now      func() time.Time
+}
+
+// A Caller is whose words a server takes down, as far as it is known before they
+// come.
+type Caller struct {
+	// Take puts an event on the stream, or says why not.
+	Take func(ctx context.Context, e event.Event) error
+	// Agent is the id that the credential or the configuration is bound to. Where it is
+	// empty the agent says who it is, or the program does.
+	Agent       string
+	Repository  record.Repository // in which it works
+	Run, Model  string
+	LogsURL     string
+	DelegatedBy string
+}
+
+const instructions = `changetrail records why code is changed, for auditors. Before you change files, call ` +
+	`check_authorization. When you have decided what to do, and before you commit, call record_decision, mend what it ` +
+	`says is missing, and put the trailers that it returns at the end of the commit message.`
+
+// New returns a server for one caller.
+func New(c Config, who Caller) *mcp.Server {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	s := mcp.NewServer(&mcp.Implementation{Name: "changetrail", Title: "changetrail", Version: c.Version}, &mcp.ServerOptions{Instructions: instructions})
+	h := &handlers{Config: c, Caller: who}
+	no := false
+	reads := mcp.ToolAnnotations{ReadOnlyHint: true, OpenWorldHint: &no}
+	writes := mcp.ToolAnnotations{DestructiveHint: &no, OpenWorldHint: &no}
+	add(s, reads, "check_authorization", "May I change this without a person?",
+		"Ask, before you change anything, whether the policy lets you change these paths without a person. It says what to do where it does not.", h.checkAuthorization)
+	add(s, writes, "record_decision", "Record what was decided, and why",
+		"Record, before you commit, what made you start, which options you saw, which one you chose, and why not the others. It returns what an auditor would miss, so that you can record it again and better, and the Git trailers for your commit.", h.recordDecision)
+	add(s, writes, "attach_evidence", "Hand in a report",
+		"Hand in the report of a scanner or of a test run, as the tool wrote it. It returns the digest to state in trigger.digest. What CI hands in by itself counts for more.", h.attachEvidence)
+	add(s, reads, "explain_change", "What is known of a change?",
+		"Tell what is recorded of a change: what its agent saw, decided and did, what validated it, who approved it, and what is missing.", h.explainChange)
+	s.AddPrompt(&mcp.Prompt{
+		Name: "record_why", Title: "Work so that an auditor can follow", Description: "How to use the tools of changetrail while changing code",
+		Arguments: []*mcp.PromptArgument{{Name: "task", Description: "what is to be done"}},
+	}, prompt)
+	return s
+}
+
+// Handler answers one caller over streamable HTTP. Each request stands for itself, so
+// that any process may answer any of them. proxied says that something before it has
+// looked at the host that is asked for.
+func Handler(c Config, who Caller, maxBody int64, proxied bool) http.Handler {
+	return mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return New(c, who) },
+		&mcp.StreamableHTTPOptions{Stateless: true, JSONResponse: true, MaxRequestBodyBytes: maxBody, DisableLocalhostProtection: proxied})
+}
+
+// Serve answers one caller on standard input and output, until it hangs up.
+func Serve(ctx context.Context, c Config, who Caller, in io.ReadCloser, out io.WriteCloser) error {
+	return New(c, who).Run(ctx, &mcp.IOTransport{Reader: in, Writer: out})
+}
+
+// add adds a tool to s. The schema of its arguments comes from the tags of In.
+func add[In, Out any](s *mcp.Server, hints mcp.ToolAnnotations, name, title, description string, f func(context.Context, *mcp.CallToolRequest, *In) (Out, error)) {
+	hints.Title = title
+	mcp.AddTool(s, &mcp.Tool{Name: name, Title: title, Description: description, Annotations: &hints, InputSchema: schemas.Schema(reflect.TypeFor[In]())},
+		func(ctx context.Context, req *mcp.CallToolRequest, in In) (*mcp.CallToolResult, Out, error) {
+			if err := schemas.CheckAs(name, &in); err != nil {
+				var none Out
+				return nil, none, err
+			}
+			out, err := f(ctx, req, &in)
+			return nil, out, err
+		})
+}
+
+// handlers answer the tools, for one caller.
+type handlers struct {
+	Config
+	Caller
+
+	mu    sync.Mutex
+	scans []*record.Scan // handed in here, as read
+}
+
+// agent is who speaks: the one that the caller is bound to, else who the agent says
+// it is, else the name of the program.
+func (h *handlers) agent(req *mcp.CallToolRequest, said string) (string, error) {
+	switch {
+	case h.Agent != "" && said != "" && said != h.Agent:
+		return "", fmt.Errorf("agent %q: you are known here as %s; leave agent out", said, h.Agent)
+	case h.Agent != "":
+		return h.Agent, nil
+	case said != "":
+		return said, nil
+	}
+	if p := req.Session.InitializeParams(); p != nil && p.ClientInfo != nil && p.ClientInfo.Name != "" {
+		return p.ClientInfo.Name, nil
+	}
+	return "", fmt.Errorf("say in agent who you are, by the id under which the policy knows you")
+}
+
+// subject finds out what a call is about: a change, or a repository.
+func (h *handlers) subject(change, repository string) (record.ChangeID, record.Repository, error) {
+	if change != "" {
+		id, err := record.ParseChange(change)
+		if err != nil {
+			return "", "", fmt.Errorf("change: %w", err)
+		}
+		return id, id.Repository(), nil
+	}
+	if repository == "" {
+		if h.Repository == "" {
+			return "", "", fmt.Errorf("say in repository where the change is, as github.com/acme/payments: it cannot be told from here")
+		}
+		return "", h.Repository, nil
+	}
+	if repo := record.RepositoryAt(repository); repo != "" {
+		return "", repo, nil
+	}
+	repo, err := record.ParseRepository(repository)
+	if err != nil {
+		return "", "", fmt.Errorf("repository: %w", err)
+	}
+	return "", repo, nil
+}
+
+// event makes an event of a fact that an agent states.
+func (h *handlers) event(agent string, change record.ChangeID, repo record.Repository, f record.Fact) event.Event {
+	e := producer.Event(string(change), f)
+	e.SetSource("/agents/" + agent)
+	e.SetTime(h.Now().UTC())
+	e.SetExtension("partitionkey", string(repo))
+	return e
+}

@@ -1,0 +1,278 @@
+package mcp
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/go-json-experiment/json"
+	"github.com/google/go-cmp/cmp"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/changetrail/changetrail/policy"
+	"github.com/changetrail/changetrail/producer"
+	"github.com/changetrail/changetrail/record"
+)
+
+const rules = `
+services:
+  - {name: payments, repositories: [github.com/acme/payments], paths: ["src/**"], classification: critical, data_classes: [cardholder], owner: pay-team}
+  - {name: payments-docs, repositories: [github.com/acme/payments], paths: ["docs/**"], classification: low}
+agents:
+  - {id: patch-pilot, services: ["payments*"]}
+people:
+  - {id: mira.s}
+rules:
+  - {name: documentation, when: 'service.classification == "low"', verdict: autonomous, reason: nothing runs from it}
+  - {name: critical services, when: 'service.classification == "critical" && change.kind != "configuration"', verdict: review-required, reason: it moves money, by: [mira.s]}
+  - {name: configuration, when: 'change.kind == "configuration"', verdict: approval-required, reason: it decides who pays}
+`
+
+// A desk is a server with what it took down, and a client that is connected to it.
+type desk struct {
+	client *mcp.ClientSession
+	taken  []event.Event
+	away   error // what taking an event fails with
+}
+
+func newDesk(t *testing.T, change func(*Config, *Caller)) *desk {
+	t.Helper()
+	p, err := policy.Parse([]byte(rules))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := new(desk)
+	c := Config{Version: "1", Policy: p, ReadFile: os.ReadFile, Now: func() time.Time { return time.Date(2026, 3, 1, 3, 47, 0, 0, time.UTC) }}
+	who := Caller{Agent: "patch-pilot", Repository: "github.com/acme/payments", Run: "run-1", Take: func(_ context.Context, e event.Event) error {
+		if d.away == nil {
+			d.taken = append(d.taken, e)
+		}
+		return errors.Join(d.away, producer.Check(e))
+	}}
+	if change != nil {
+		change(&c, &who)
+	}
+	here, there := mcp.NewInMemoryTransports()
+	server, err := New(c, who).Connect(t.Context(), here, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	if d.client, err = mcp.NewClient(&mcp.Implementation{Name: "some-agent", Version: "1"}, nil).Connect(t.Context(), there, nil); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.client.Close() })
+	return d
+}
+
+// call calls a tool and reads its answer into out; the text where that is an error.
+func (d *desk) call(t *testing.T, tool string, arguments map[string]any, out any) (refused string) {
+	t.Helper()
+	res, err := d.client.CallTool(t.Context(), &mcp.CallToolParams{Name: tool, Arguments: arguments})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := res.Content[0].(*mcp.TextContent).Text
+	if res.IsError {
+		return text
+	}
+	if err := json.Unmarshal([]byte(text), out); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return ""
+}
+
+func TestThePolicyIsAsked(t *testing.T) {
+	d := newDesk(t, nil)
+	for _, c := range []struct {
+		name      string
+		arguments map[string]any
+		verdict   string
+		alone     bool
+		next      string
+	}{
+		{"documentation", map[string]any{"paths": []string{"docs/a.md"}}, record.Autonomous, true, "Go ahead."},
+		{"what moves money", map[string]any{"paths": []string{"src/pay.go"}}, record.ReviewRequired, false, "mira.s must approve its last commit"},
+		{"both: the graver stands", map[string]any{"paths": []string{"docs/a.md", "src/pay.go"}}, record.ReviewRequired, false, "must not merge"},
+		{"a kind that needs leave before", map[string]any{"paths": []string{"src/pay.yaml"}, "kind": "configuration"}, record.ApprovalRequired, false, "Stop, and ask"},
+		{"another service than it believes", map[string]any{"paths": []string{"docs/a.md"}, "service": "payments"}, record.Autonomous, false, "none of these paths of github.com/acme/payments belongs to payments"},
+		{"a repository that nobody knows", map[string]any{"paths": []string{"a"}, "repository": "https://github.com/acme/other.git"}, record.ApprovalRequired, false, "must give leave"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var got Authorization
+			if said := d.call(t, "check_authorization", c.arguments, &got); said != "" {
+				t.Fatal(said)
+			}
+			if got.Verdict != c.verdict || got.MayGoAhead != c.alone || !strings.Contains(got.Next, c.next) || !strings.HasPrefix(got.PolicyDigest, "sha256:") {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+	if len(d.taken) > 0 {
+		t.Errorf("a question is no event: %v", d.taken)
+	}
+	d = newDesk(t, func(c *Config, _ *Caller) { c.Policy = nil })
+	if said := d.call(t, "check_authorization", map[string]any{"paths": []string{"a"}}, nil); !strings.Contains(said, "ask a person") {
+		t.Errorf("without a policy: %q", said)
+	}
+}
+
+func gaps(m []Missing) (out []string) {
+	for _, g := range m {
+		out = append(out, g.Gap)
+	}
+	return out
+}
+
+func TestADecisionIsHeldAgainstWhatAnAuditorAsks(t *testing.T) {
+	d := newDesk(t, nil)
+	report, err := filepath.Abs(filepath.Join("..", "..", "deploy", "example", "pr-4829", "osv-scanner.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bare Recorded
+	if said := d.call(t, "record_decision", map[string]any{"options": []map[string]any{{"id": "update", "outcome": "chosen"}}}, &bare); said != "" {
+		t.Fatal(said)
+	}
+	if diff := cmp.Diff([]string{"no-alternatives", "no-trigger"}, gaps(bare.Missing)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	var attached Attached
+	if said := d.call(t, "attach_evidence", map[string]any{"kind": "scan", "path": report, "commit": "5e0c9d0a8f1b"}, &attached); said != "" {
+		t.Fatal(said)
+	}
+	if attached.Format != "osv-scanner" || attached.Findings == 0 || len(attached.IDs) == 0 {
+		t.Errorf("%+v", attached)
+	}
+	whole := map[string]any{
+		"trigger":   map[string]any{"kind": "scan", "digest": attached.Digest, "finding": attached.IDs[0]},
+		"options":   []map[string]any{{"id": "update", "outcome": "chosen", "reason": "it is fixed there"}, {"id": "pin", "outcome": "rejected", "reason": "it stays open"}},
+		"rationale": "It can be reached.", "paths": []string{"src/pay.go"}, "tests": "passed", "model": "m-1", "logs_url": "https://logs.acme.example/1",
+	}
+	var got Recorded
+	if said := d.call(t, "record_decision", whole, &got); said != "" {
+		t.Fatal(said)
+	}
+	// An agent's own report proves nothing by itself: that, and no more, is left.
+	if diff := cmp.Diff([]string{"trigger-from-agent"}, gaps(got.Missing)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if got.Authorization == nil || got.Authorization.Verdict != record.ReviewRequired || got.Run != "run-1" {
+		t.Errorf("%+v", got)
+	}
+	want := []string{"Assisted-by: patch-pilot:m-1", "Agent-Execution: run-1", "Agent-Logs-Url: https://logs.acme.example/1"}
+	if diff := cmp.Diff(want, got.Trailers); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if len(d.taken) != 3 {
+		t.Fatalf("%d events", len(d.taken))
+	}
+	e := d.taken[2]
+	var said record.Decision
+	if err := json.Unmarshal(e.Data(), &said); err != nil {
+		t.Fatal(err)
+	}
+	if e.Type() != record.TypeDecisionRecorded || e.Source() != "/agents/patch-pilot" || e.Subject() != "" || e.Extensions()["partitionkey"] != "github.com/acme/payments" || said.Agent.Run != "run-1" || said.Claims.Tests != "passed" {
+		t.Errorf("%+v %s", e, e.Data())
+	}
+
+	whole["trigger"] = map[string]any{"kind": "scan", "digest": attached.Digest, "finding": "CVE-1999-0001"}
+	if d.call(t, "record_decision", whole, &got); !slices.Contains(gaps(got.Missing), "finding-not-in-report") {
+		t.Errorf("a finding that is none: %+v", got.Missing)
+	}
+	whole["change"] = "acme/payments#4829"
+	d.call(t, "record_decision", whole, &got)
+	if e := d.taken[len(d.taken)-1]; e.Subject() != "github.com/acme/payments/pull/4829" {
+		t.Errorf("of an open change: %+v", e)
+	}
+}
+
+func TestWhatCannotBeTakenIsSaid(t *testing.T) {
+	chosen := map[string]any{"options": []map[string]any{{"id": "a", "outcome": "chosen"}}}
+	for _, c := range []struct {
+		name, tool string
+		change     func(*Config, *Caller)
+		arguments  map[string]any
+		says       string
+	}{
+		{"no paths", "check_authorization", nil, map[string]any{"paths": []string{}}, "say in paths"},
+		{"another's name", "record_decision", nil, map[string]any{"agent": "other"}, "you are known here as patch-pilot"},
+		{"an outcome that is none", "record_decision", nil, map[string]any{"options": []map[string]any{{"id": "a", "outcome": "won"}}}, "outcome"},
+		{"no repository", "record_decision", func(_ *Config, who *Caller) { who.Repository = "" }, chosen, "say in repository"},
+		{"a change that is none", "record_decision", nil, map[string]any{"change": "four"}, "change: "},
+		{"an argument that is none", "record_decision", nil, map[string]any{"triger": "x"}, "triger"},
+		{"evidence about nothing", "attach_evidence", nil, map[string]any{"kind": "tests", "content": "<testsuite/>"}, "evidence must be about something"},
+		{"a report that is none", "attach_evidence", nil, map[string]any{"kind": "scan", "content": "hello", "commit": "5e0c9d0a8f1b"}, "report cannot be read"},
+		{"a report of another kind", "attach_evidence", nil, map[string]any{"kind": "scan", "content": `<testsuite name="a" tests="1"><testcase name="b"/></testsuite>`, "commit": "5e0c9d0a8f1b"}, "one of tests (junit)"},
+		{"a file that a server elsewhere cannot see", "attach_evidence", func(c *Config, _ *Caller) { c.ReadFile = nil }, map[string]any{"kind": "scan", "path": "a.json", "commit": "5e0c9d0a8f1b"}, "give content"},
+		{"a file that is not there", "attach_evidence", nil, map[string]any{"kind": "scan", "path": "nothing.json", "commit": "5e0c9d0a8f1b"}, "nothing.json"},
+		{"no records", "explain_change", nil, map[string]any{"change": "acme/payments#1"}, "no records can be reached"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := newDesk(t, c.change)
+			var none map[string]any
+			if said := d.call(t, c.tool, c.arguments, &none); !strings.Contains(said, c.says) {
+				t.Errorf("it says %q", said)
+			}
+			if len(d.taken) > 0 {
+				t.Errorf("it was taken: %v", d.taken)
+			}
+		})
+	}
+	d := newDesk(t, nil)
+	d.away = errors.New("the gateway is away")
+	if said := d.call(t, "record_decision", chosen, nil); !strings.Contains(said, "the decision was not recorded: the gateway is away") {
+		t.Errorf("it says %q", said)
+	}
+}
+
+func TestWhoSpeaksIsTheClientWhereNobodySaysMore(t *testing.T) {
+	d := newDesk(t, func(_ *Config, who *Caller) { who.Agent, who.Run = "", "" })
+	var got Recorded
+	if said := d.call(t, "record_decision", map[string]any{}, &got); said != "" {
+		t.Fatal(said)
+	}
+	if !strings.HasPrefix(got.Run, "run-") || !slices.Contains(got.Trailers, "Assisted-by: some-agent") || !slices.Contains(got.Trailers, "Agent-Execution: "+got.Run) {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestAChangeIsExplained(t *testing.T) {
+	d := newDesk(t, func(c *Config, _ *Caller) {
+		c.Explain = func(_ context.Context, id record.ChangeID) (string, error) { return "the story of " + string(id), nil }
+	})
+	var got Story
+	if said := d.call(t, "explain_change", map[string]any{"change": "acme/payments#4829"}, &got); said != "" || got.Story != "the story of github.com/acme/payments/pull/4829" {
+		t.Errorf("%q %+v", said, got)
+	}
+}
+
+func TestAnAgentIsTaught(t *testing.T) {
+	d := newDesk(t, nil)
+	if text := d.client.InitializeResult().Instructions; !strings.Contains(text, "record_decision") {
+		t.Errorf("the instructions are %q", text)
+	}
+	res, err := d.client.GetPrompt(t.Context(), &mcp.GetPromptParams{Name: "record_why", Arguments: map[string]string{"task": "fix CVE-1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tools, err := d.client.ListTools(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := res.Messages[0].Content.(*mcp.TextContent).Text
+	for _, tool := range tools.Tools {
+		if tool.Name != "explain_change" && !strings.Contains(text, tool.Name) {
+			t.Errorf("the prompt does not speak of %s", tool.Name)
+		}
+	}
+	if !strings.HasPrefix(text, "The task: fix CVE-1\n") || len(tools.Tools) != 4 {
+		t.Errorf("%d tools; %q", len(tools.Tools), text)
+	}
+}
