@@ -1,0 +1,231 @@
+//go:build servers
+
+package embedded
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// answers are what testdata/ask.py prints.
+type answers struct {
+	Tools  []string `json:"tools"`
+	Prompt string   `json:"prompt"`
+	May    struct {
+		MayGoAhead bool `json:"may_go_ahead"`
+	} `json:"may"`
+	Attached struct {
+		Digest string `json:"digest"`
+	} `json:"attached"`
+	Decided struct {
+		Run      string   `json:"run"`
+		Trailers []string `json:"trailers"`
+		Missing  []struct {
+			Gap string `json:"gap"`
+		} `json:"missing"`
+	} `json:"decided"`
+	Wrong string `json:"wrong"`
+}
+
+// ask runs the client of the PyPI package mcp.
+func ask(t *testing.T, dir string, environ []string, args ...string) answers {
+	t.Helper()
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	report := filepath.Join(here, "..", "..", "..", "deploy", "example", "pr-4829", "osv-scanner.json")
+	out := command(t, dir, append(environ, "REPORT="+report), python(t), append([]string{filepath.Join(here, "testdata", "ask.py")}, args...)...)
+	var a answers
+	if err := json.Unmarshal([]byte(out[strings.IndexByte(out, '{'):]), &a); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if !slices.Equal(a.Tools, []string{"attach_evidence", "check_authorization", "explain_change", "record_decision"}) || !strings.Contains(a.Prompt, "fix CVE-2021-23337") {
+		t.Errorf("tools %v, prompt %q", a.Tools, a.Prompt)
+	}
+	if !a.May.MayGoAhead || !strings.HasPrefix(a.Attached.Digest, "sha256:") || !strings.Contains(a.Wrong, "you are known here as patch-pilot") {
+		t.Errorf("%+v", a)
+	}
+	if len(a.Decided.Missing) != 1 || a.Decided.Missing[0].Gap != record.GapTriggerFromAgent && a.Decided.Missing[0].Gap != record.GapTriggerNotHeld {
+		t.Errorf("missing is %+v", a.Decided.Missing)
+	}
+	return a
+}
+
+// A tree is a work tree in which an agent works: Claude Code, by its environment.
+type tree struct {
+	dir     string
+	environ []string
+}
+
+func newTree(t *testing.T, p *process, token, session string) tree {
+	t.Helper()
+	w := tree{t.TempDir(), []string{
+		"HOME=" + t.TempDir(), "XDG_STATE_HOME=" + t.TempDir(), "PATH=" + filepath.Dir(binary) + string(os.PathListSeparator) + os.Getenv("PATH"),
+		"GIT_CONFIG_NOSYSTEM=1", "GIT_AUTHOR_NAME=Mira", "GIT_AUTHOR_EMAIL=mira@acme.example", "GIT_COMMITTER_NAME=Mira", "GIT_COMMITTER_EMAIL=mira@acme.example",
+		"CHANGETRAIL_PRODUCER_GATEWAY=" + p.page, "CHANGETRAIL_PRODUCER_TOKEN=" + token, "CHANGETRAIL_HOOK_AGENT=patch-pilot",
+		"CLAUDE_CODE_SESSION_ID=" + session,
+	}}
+	w.run(t, "git", "init", "-q", "-b", "update-lodash")
+	w.run(t, "git", "remote", "add", "origin", "https://github.com/acme/payments.git")
+	return w
+}
+
+func (w tree) run(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	return command(t, w.dir, w.environ, name, args...)
+}
+
+// hook gives Claude Code's hook to changetrail, as Claude Code does.
+func (w tree) hook(t *testing.T, event string, more map[string]any) {
+	t.Helper()
+	input := map[string]any{"hook_event_name": event, "cwd": w.dir, "transcript_path": filepath.Join(w.dir, "none.jsonl"), "permission_mode": "acceptEdits"}
+	for _, v := range w.environ {
+		if session, ok := strings.CutPrefix(v, "CLAUDE_CODE_SESSION_ID="); ok {
+			input["session_id"] = session
+		}
+	}
+	for k, v := range more {
+		input[k] = v
+	}
+	cmd := exec.Command(binary, "hook", "claude-code")
+	cmd.Dir, cmd.Env, cmd.Stdin = w.dir, append(os.Environ(), w.environ...), strings.NewReader(text(t, input))
+	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 { // what it prints would steer the agent
+		t.Errorf("%s: %v: it prints %q", event, err, out)
+	}
+}
+
+// curl sends a webhook of GitHub, signed, with curl.
+func curl(t *testing.T, p *process, kind, delivery string, payload any) {
+	t.Helper()
+	body := text(t, payload)
+	m := hmac.New(sha256.New, []byte(strings.Fields(githubSecret)[0]))
+	m.Write([]byte(body))
+	cmd := exec.Command("curl", "--silent", "--show-error", "--fail-with-body", "--data-binary", "@-", "-H", "Content-Type: application/json", "-H", "X-GitHub-Event: "+kind, "-H", "X-GitHub-Delivery: "+delivery,
+		"-H", "X-Hub-Signature-256: sha256="+hex.EncodeToString(m.Sum(nil)), p.page+"/v1/webhooks/github")
+	cmd.Stdin = strings.NewReader(body)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+}
+
+// TestACommitLeadsToItsRun is the whole way: an agent asks, decides and works, its
+// hooks write that down, git's put the run into the commit, the code host tells of it.
+func TestACommitLeadsToItsRun(t *testing.T) {
+	p, token := newGateway(t)
+	w := newTree(t, p, token, "session-7")
+	said := w.run(t, binary, "hook", "install")
+	for _, file := range []string{".claude/settings.json", ".codex/hooks.json", ".git/hooks/commit-msg", ".git/hooks/prepare-commit-msg"} {
+		if _, err := os.Stat(filepath.Join(w.dir, file)); err != nil || !strings.Contains(said, filepath.Base(file)) {
+			t.Errorf("%s: %v; it says %s", file, err, said)
+		}
+	}
+	asked := ask(t, w.dir, w.environ, "session-7", "stdio", "changetrail", "mcp", "--agent", "patch-pilot", "--policy", policyOf(t))
+	if want := []string{"Assisted-by: patch-pilot", "Agent-Execution: session-7"}; !slices.Equal(asked.Decided.Trailers, want) {
+		t.Errorf("trailers %q, want %q", asked.Decided.Trailers, want)
+	}
+
+	file := filepath.Join(w.dir, "package.json")
+	w.hook(t, "SessionStart", map[string]any{"source": "startup"})
+	w.hook(t, "PreToolUse", map[string]any{"tool_name": "Write", "tool_use_id": "t1", "tool_input": map[string]any{"file_path": file, "content": "{}"}})
+	if err := os.WriteFile(file, []byte("{}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.hook(t, "PostToolUse", map[string]any{"tool_name": "Write", "tool_use_id": "t1", "tool_input": map[string]any{"file_path": file, "content": "{}"}, "tool_response": map[string]any{"type": "create", "filePath": file}})
+	test := map[string]any{"tool_name": "Bash", "tool_use_id": "t2", "tool_input": map[string]any{"command": "npm test"}}
+	w.hook(t, "PreToolUse", test)
+	test["tool_response"] = map[string]any{"stdout": "ok", "stderr": "", "interrupted": false}
+	w.hook(t, "PostToolUse", test)
+	w.run(t, "git", "add", "package.json")
+	commit := map[string]any{"tool_name": "Bash", "tool_use_id": "t3", "tool_input": map[string]any{"command": "git commit -m 'Update lodash'"}}
+	w.hook(t, "PreToolUse", commit)
+	w.run(t, "git", "commit", "-q", "-m", "Update lodash")
+	commit["tool_response"] = map[string]any{"stdout": "", "stderr": "", "interrupted": false}
+	w.hook(t, "PostToolUse", commit)
+	w.hook(t, "Stop", map[string]any{"stop_hook_active": false})
+
+	message, sha := w.run(t, "git", "log", "-1", "--format=%B"), strings.TrimSpace(w.run(t, "git", "rev-parse", "HEAD"))
+	for _, part := range []string{"Update lodash\n\nWhat the agent did:\n- changed package.json\n- validated with npm test", "Assisted-by: patch-pilot", "Agent-Execution: session-7", "Agent-Log: sha256:"} {
+		if !strings.Contains(message, part) {
+			t.Errorf("%q is not in the message:\n%s", part, message)
+		}
+	}
+	t.Logf("the message of the commit:\n%s", message)
+
+	now, repository := time.Now().UTC().Format(time.RFC3339), map[string]any{"full_name": "acme/payments", "html_url": "https://github.com/acme/payments", "default_branch": "main"}
+	bot := map[string]any{"login": "mira-s", "type": "User"}
+	curl(t, p, "pull_request", "d-1", map[string]any{
+		"action": "opened", "number": 200, "repository": repository, "sender": bot,
+		"pull_request": map[string]any{
+			"number": 200, "html_url": "https://github.com/acme/payments/pull/200", "title": "Update lodash", "state": "open", "user": bot, "created_at": now, "updated_at": now,
+			"head": map[string]any{"sha": sha, "ref": "update-lodash"}, "base": map[string]any{"ref": "main", "sha": strings.Repeat("1", 40)},
+		},
+	})
+	curl(t, p, "push", "d-2", map[string]any{
+		"ref": "refs/heads/update-lodash", "before": strings.Repeat("0", 40), "after": sha, "repository": repository, "sender": bot, "pusher": map[string]any{"name": "mira-s"},
+		"commits":     []any{map[string]any{"id": sha, "message": message, "timestamp": now, "author": map[string]any{"name": "Mira", "email": "mira@acme.example", "username": "mira-s"}, "added": []string{"package.json"}, "modified": []string{}, "removed": []string{}}},
+		"head_commit": map[string]any{"id": sha, "message": message, "timestamp": now},
+	})
+
+	r := recordOf(t, p, "github.com/acme/payments/pull/200", func(r *record.Record) bool {
+		return r.Trail.Decision != nil && r.Trail.Actions != nil && r.Trail.Actions.Count >= 3 && len(r.Trail.Runs) == 1 && r.Trail.Runs[0].Confirmed
+	})
+	if got := r.Trail.Runs[0]; got.ID != "session-7" || !slices.Contains(got.NamedBy, "trailer") || !slices.Contains(got.NamedBy, "action") || !slices.Contains(got.NamedBy, "decision") {
+		t.Errorf("the run is %+v", got)
+	}
+	if r.GenAI == nil || r.GenAI.Agent.ID != "patch-pilot" || r.Trail.Change.InitiatedBy != "agent" || r.Trail.Answers.Alternatives != record.Proven || r.Trail.Tier.Decision != record.TierSigned || r.Trail.Tier.Actions != record.TierSigned {
+		t.Errorf("agent %+v, answers %+v, tiers %+v", r.GenAI, r.Trail.Answers, r.Trail.Tier)
+	}
+	// The log that the commit names is held, under its digest.
+	_, digest, _ := strings.Cut(message, "Agent-Log: ")
+	log := exec.Command("curl", "--silent", "--fail", "-H", "Authorization: Bearer "+token, p.page+"/v1/blobs/"+strings.Fields(digest)[0])
+	out, err := log.Output()
+	if err != nil || record.Digest(out) != strings.Fields(digest)[0] || !bytes.Contains(out, []byte("npm test")) {
+		t.Errorf("the log of the commit: %v: %s", err, out)
+	}
+}
+
+// policyOf is the policy of the gateway in a file.
+func policyOf(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "policy.yaml")
+	if err := os.WriteFile(file, []byte(gatewayPolicy), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// TestAnAgentElsewhereUsesTheToolsOfTheGateway: by its credential, over streamable
+// HTTP. The decision waits for the change that its run makes.
+func TestAnAgentElsewhereUsesTheToolsOfTheGateway(t *testing.T) {
+	p, token := newGateway(t)
+	ask(t, t.TempDir(), nil, "nightly-9", "http", p.page+"/mcp", token)
+	out, err := exec.Command("curl", "--silent", "--output", "-", "--write-out", "%{http_code}", "-X", "POST", "-H", "Content-Type: application/json", "-d", "{}", p.page+"/mcp").Output()
+	if err != nil || !strings.HasSuffix(string(out), "401") {
+		t.Errorf("without a token: %v %s", err, out)
+	}
+	opened := `{"specversion":"1.0","id":"o","source":"/x","type":"` + record.TypeActionPerformed + `","subject":"acme/payments#300","data":{"agent":{"id":"patch-pilot","run":"nightly-9"},"tool":"open","commit_sha":"` + strings.Repeat("a", 40) + `"}}`
+	updated := `{"specversion":"1.0","id":"u","source":"/x","type":"` + record.TypeChangeUpdated + `","subject":"acme/payments#300","data":{"agent":"patch-pilot","head_sha":"` + strings.Repeat("a", 40) + `"}}`
+	for _, e := range []string{opened, updated} {
+		if out, err := exec.Command("curl", "--silent", "--fail-with-body", "-H", "Content-Type: application/cloudevents+json", "-H", "Authorization: Bearer "+token, "-d", e, p.page+"/v1/events").CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	r := recordOf(t, p, "github.com/acme/payments/pull/300", func(r *record.Record) bool { return r.Trail.Decision != nil })
+	if r.Trail.Decision.Run != "nightly-9" || r.Trail.Trigger == nil || !r.Trail.Trigger.Held || r.Trail.Answers.Trigger != record.Partial {
+		t.Errorf("%+v %+v %+v", r.Trail.Decision, r.Trail.Trigger, r.Trail.Answers)
+	}
+}
