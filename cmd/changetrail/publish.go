@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -252,7 +254,12 @@ func (a *app) attach() *cobra.Command {
 		Long: `Hands in the report of a scanner or of a test run as evidence about a change or
 a commit. The format is told by the content. The file is checked first: a report
 that is broken, empty or of an unknown format is an error here, in the CI job,
-and not later in the pipeline.`,
+and not later in the pipeline.
+
+In GitHub Actions, GitLab CI and Jenkins what it is about is read from the job's
+environment, unless flags say it; in GitHub Actions so is who it is (OIDC), where no
+token is configured and the workflow has the permission id-token: write. Ready parts
+are in deploy/ci.`,
 	}
 	cmd.AddCommand(a.attachScan(), a.attachTests(), a.attachSBOM())
 	return cmd
@@ -269,7 +276,7 @@ func (a *app) attachFlags(cmd *cobra.Command, f *about) {
 
 func (f *about) check() error {
 	if f.change == "" && (f.repository == "" || f.commit == "") {
-		return misuse{errors.New("attach: give --change, or --repository and --commit: evidence must be about something")}
+		return misuse{errors.New("attach: give --change, or --repository and --commit: evidence must be about something, and no job of a known CI system says what")}
 	}
 	if f.change != "" {
 		if _, err := record.ParseChange(f.change); err != nil {
@@ -282,34 +289,20 @@ func (f *about) check() error {
 func (a *app) attachScan() *cobra.Command {
 	var f about
 	cmd := &cobra.Command{
-		Use:     "scan FILE",
+		Use:     "scan FILE…",
 		Short:   "Hand in a scanner's report (SARIF, Trivy, Grype, osv-scanner and more)",
 		Example: `  osv-scanner scan --format json . > osv.json || true` + "\n" + `  changetrail attach scan --change acme/payments#4829 --commit "$SHA" osv.json`,
-		Args:    exactlyOne("FILE"),
+		Args:    atLeastOne("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
-			file, err := os.ReadFile(args[0])
-			if err != nil {
-				return err
-			}
-			scan, result, err := evidence.Scan(file)
-			if err != nil {
-				return otherwise(args[0], err, "attach tests")
-			}
-			scan.Tool.Name = cmp.Or(f.tool, scan.Tool.Name)
-			scan.ScanID, scan.CommitSHA, scan.URL, scan.Repository = f.scanID, f.commit, f.url, f.repository
-			e := producer.Event(f.change, scan)
-			if f.repository != "" && f.change == "" {
-				e.SetExtension("partitionkey", f.repository)
-			}
-			if err := a.hand(cmd, f, e); err != nil {
-				return err
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s report of %s: %d findings, highest %s\ndigest %s\n",
-				result.Format, scan.Tool.Name, result.Summary.Findings, orNone(result.Summary.Highest), scan.Report.Digest)
-			return nil
+			return a.attachFiles(cmd, &f, args, "attach tests", func(_ string, file []byte) (record.Fact, string, error) {
+				scan, result, err := evidence.Scan(file)
+				if err != nil {
+					return nil, "", err
+				}
+				scan.Tool.Name = cmp.Or(f.tool, scan.Tool.Name)
+				scan.ScanID, scan.CommitSHA, scan.URL, scan.Repository = f.scanID, f.commit, f.url, f.repository
+				return scan, fmt.Sprintf("%s report of %s: %d findings, highest %s\ndigest %s", result.Format, scan.Tool.Name, result.Summary.Findings, orNone(result.Summary.Highest), scan.Report.Digest), nil
+			})
 		},
 	}
 	cmd.Flags().StringVar(&f.tool, "tool", "", "name of the scanner, where the report does not say it")
@@ -321,40 +314,69 @@ func (a *app) attachScan() *cobra.Command {
 func (a *app) attachTests() *cobra.Command {
 	var f about
 	cmd := &cobra.Command{
-		Use:     "tests FILE",
+		Use:     "tests FILE…",
 		Short:   "Hand in the results of a test run (JUnit XML, go test -json, in-toto)",
 		Example: `  go test -json ./... > tests.json` + "\n" + `  changetrail attach tests --change acme/payments#4829 --commit "$SHA" --name unit tests.json`,
-		Args:    exactlyOne("FILE"),
+		Args:    atLeastOne("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
-			file, err := os.ReadFile(args[0])
-			if err != nil {
-				return err
-			}
-			v, result, err := evidence.Validation(file)
-			if err != nil {
-				return otherwise(args[0], err, "attach scan")
-			}
-			v.Name, v.Provider, v.CommitSHA, v.URL, v.Conclusion, v.Repository = f.name, f.provider, f.commit, f.url, f.conclusion, f.repository
-			e := producer.Event(f.change, v)
-			if f.repository != "" && f.change == "" {
-				e.SetExtension("partitionkey", f.repository)
-			}
-			if err := a.hand(cmd, f, e); err != nil {
-				return err
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %d passed, %d failed, %d skipped\ndigest %s\n",
-				result.Format, result.Conclusion, result.Passed, result.Failed, result.Skipped, v.Report.Digest)
-			return nil
+			return a.attachFiles(cmd, &f, args, "attach scan", func(name string, file []byte) (record.Fact, string, error) {
+				v, result, err := evidence.Validation(file)
+				if err != nil {
+					return nil, "", err
+				}
+				v.Name, v.Provider, v.CommitSHA, v.URL, v.Conclusion, v.Repository = f.name, f.provider, f.commit, f.url, f.conclusion, f.repository
+				if len(args) > 1 { // each is a check of its own
+					v.Name += " (" + filepath.Base(name) + ")"
+				}
+				return v, fmt.Sprintf("%s: %s, %d passed, %d failed, %d skipped\ndigest %s", result.Format, result.Conclusion, result.Passed, result.Failed, result.Skipped, v.Report.Digest), nil
+			})
 		},
 	}
-	cmd.Flags().StringVar(&f.name, "name", "tests", "name of the job")
+	cmd.Flags().StringVar(&f.name, "name", "", "name of the job; what CI calls it, or tests, where left out")
 	cmd.Flags().StringVar(&f.provider, "provider", "", "the CI system")
 	cmd.Flags().StringVar(&f.conclusion, "conclusion", "", "what the CI system says of the job; read from the report where left out")
 	a.attachFlags(cmd, &f)
 	return cmd
+}
+
+// attachFiles hands in files, all of them or, if one cannot be read, none. read makes a
+// fact of one and says what it holds; other is the command for files of another kind.
+func (a *app) attachFiles(cmd *cobra.Command, f *about, names []string, other string, read func(name string, file []byte) (record.Fact, string, error)) error {
+	f.fill(ciJobOf(os.Getenv))
+	if err := f.check(); err != nil {
+		return err
+	}
+	var events []event.Event
+	var said []string
+	var errs []error
+	for _, name := range names {
+		file, err := os.ReadFile(name)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		fact, text, err := read(name, file)
+		if errors.Is(err, evidence.ErrOtherKind) {
+			err = fmt.Errorf("%w; use %s", err, other)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+			continue
+		}
+		e := producer.Event(f.change, fact)
+		if f.repository != "" && f.change == "" {
+			e.SetExtension("partitionkey", f.repository)
+		}
+		events, said = append(events, e), append(said, text)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	if err := a.hand(cmd, *f, events...); err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s\nabout %s\n", strings.Join(said, "\n"), f.what())
+	return nil
 }
 
 func (a *app) attachSBOM() *cobra.Command {
@@ -368,6 +390,7 @@ func (a *app) attachSBOM() *cobra.Command {
   changetrail attach sbom --change acme/payments#4829 --before old.json new.json`,
 		Args: exactlyOne("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			f.fill(ciJobOf(os.Getenv))
 			if f.change == "" || before == "" {
 				return misuse{errors.New("attach sbom: give --change, and the bill of before with --before: what is attached is the difference")}
 			}
@@ -421,21 +444,20 @@ func exactlyOne(what string) cobra.PositionalArgs {
 	}
 }
 
-// otherwise says which file it was, and which command takes one of the other kind.
-func otherwise(name string, err error, command string) error {
-	if errors.Is(err, evidence.ErrOtherKind) {
-		return fmt.Errorf("%s: %w; use %s", name, err, command)
-	}
-	return fmt.Errorf("%s: %w", name, err)
-}
-
-func (a *app) hand(cmd *cobra.Command, f about, e event.Event) error {
+func (a *app) hand(cmd *cobra.Command, f about, events ...event.Event) error {
 	s, err := a.settings(cmd)
 	if err != nil {
 		return err
 	}
-	if err := producer.Check(e); err != nil {
-		return misuse{err}
+	for _, e := range events {
+		if err := producer.Check(e); err != nil {
+			return misuse{err}
+		}
 	}
-	return send(cmd, &s, producer.Binary, f.timeout, []event.Event{e})
+	if s.Producer.Gateway != "" && s.Producer.Token == "" && s.Producer.TokenFile == "" {
+		if s.Producer.Token, err = ciToken(cmd.Context(), os.Getenv, s.Producer.Gateway); err != nil {
+			return err
+		}
+	}
+	return send(cmd, &s, producer.Binary, f.timeout, events)
 }
