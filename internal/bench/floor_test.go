@@ -27,6 +27,8 @@ func runFloor(kind string) error {
 	switch kind {
 	case "sink":
 		return floorSink(ctx)
+	case "hook":
+		return floorHook(ctx)
 	case "gateway":
 		return floorGateway(ctx)
 	}
