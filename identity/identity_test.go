@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -198,4 +199,14 @@ func FuzzParse(f *testing.F) {
 	f.Add("tokens: [{name: a, sha256: 00, agent: b, repositories: [a/*]}]")
 	f.Add("oidc: [{name: a, issuer: https://x.example, audience: c, claims: {a: b}}]")
 	f.Fuzz(func(_ *testing.T, text string) { _, _ = Parse([]byte(text)) })
+}
+
+func TestTheExampleIsRight(t *testing.T) {
+	text, err := os.ReadFile("../deploy/example/credentials.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := parse(t, string(text)); !c.Any() || len(c.issuers) != 2 {
+		t.Errorf("%+v", c)
+	}
 }
