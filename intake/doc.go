@@ -4,6 +4,7 @@
 //	POST /v1/events             CloudEvents: binary, structured, batch
 //	POST /v1/webhooks/github    signed webhooks, kept as they are
 //	POST /v1/webhooks/gitlab    the same, by token or signature
+//	POST /v1/traces, /v1/logs   OTLP over HTTP; over gRPC on the same address
 //	PUT  /v1/blobs              a file, kept under its digest
 //	GET  /v1/blobs/{digest}
 //
@@ -16,6 +17,6 @@
 // that is bound to an agent speaks as that agent alone: an event in the name of
 // another is refused, and that it was sent is an event of its own.
 //
-// It may import record, schemas, platform, evidence, identity, secrets and
-// producer. It imports no client of Kafka.
+// It may import record, schemas, platform, evidence, identity, secrets, producer and
+// intake/otlp. It imports no client of Kafka.
 package intake

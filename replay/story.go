@@ -20,7 +20,7 @@ type Index interface {
 	// Record returns the newest revision of a record by its document id, or nil.
 	Record(ctx context.Context, id string) (jsontext.Value, error)
 	// Events returns the events of a change in the order of their times.
-	Events(ctx context.Context, change string) ([]jsontext.Value, error)
+	Events(ctx context.Context, change record.ChangeID, runs []string) ([]jsontext.Value, error)
 }
 
 // A Stage is one part of a story. They are told in this order.
@@ -88,7 +88,11 @@ func Tell(ctx context.Context, x Index, id record.ChangeID) (*Story, error) {
 	if err := json.Unmarshal(raw, s.Record, jsontext.AllowInvalidUTF8(true)); err != nil {
 		return nil, fmt.Errorf("the record of %s cannot be read: %w", id, err)
 	}
-	events, err := x.Events(ctx, string(id))
+	var runs []string
+	for _, run := range s.Record.Trail.Runs {
+		runs = append(runs, run.ID)
+	}
+	events, err := x.Events(ctx, id, runs)
 	if err != nil {
 		return nil, err
 	}
@@ -263,18 +267,50 @@ func (s *Story) did() {
 		}
 		s.add(step)
 	}
+	for _, run := range s.Record.Trail.Runs {
+		facts := []Fact{{"named by", strings.Join(run.NamedBy, ", ")}, {"confirmed", "its own log names a commit of the change"}}
+		if !run.Confirmed {
+			facts[1] = Fact{"not confirmed", "its own log names no commit of the change"}
+		}
+		s.add(Step{Stage: Did, Title: "run " + run.ID, URL: link(run.ID), Digest: s.logOf(run.ID), Facts: facts})
+	}
 	c := s.Record.Trail.Change
 	step := Step{
 		Stage: Did, At: c.OpenedAt, Who: c.Author, Title: "the change: " + c.Title, URL: c.URL, Tier: tier(s.Record, func(t *record.Tiers) string { return t.Change }),
 		Facts: []Fact{{"commit", c.HeadSHA}, {"branch", join(" into ", c.Branch, c.BaseRef)}, {"files", strings.Join(c.Files, "\n")}},
 	}
 	if c.FilesTotal > 0 || c.Additions > 0 || c.Deletions > 0 {
-		step.Facts = append(step.Facts, Fact{"diff", fmt.Sprintf("files: %d, lines: +%d −%d", c.FilesTotal, c.Additions, c.Deletions)})
+		diff := fmt.Sprintf("files: %d", c.FilesTotal)
+		if c.Additions > 0 || c.Deletions > 0 {
+			diff += fmt.Sprintf(", lines: +%d −%d", c.Additions, c.Deletions)
+		}
+		step.Facts = append(step.Facts, Fact{"diff", diff})
 	}
 	for _, d := range c.Dependencies {
 		step.Facts = append(step.Facts, Fact{"dependency", dependency(d)})
 	}
+	step.Facts = append(step.Facts, Fact{"an agent's by", strings.Join(c.RecognizedBy, ", ")})
+	for _, t := range s.Record.Trail.Trailers {
+		step.Facts = append(step.Facts, Fact{"trailer", t.Key + ": " + t.Value})
+	}
 	s.add(step)
+}
+
+// logOf returns the digest of the log of a run, as the last commit states it that names
+// the run.
+func (s *Story) logOf(run string) (digest string) {
+	trailers := s.Record.Trail.Trailers
+	for _, t := range trailers {
+		if t.Value != run {
+			continue
+		}
+		for _, log := range trailers {
+			if log.Key == record.TrailerLog && log.CommitSHA == t.CommitSHA {
+				digest = log.Value
+			}
+		}
+	}
+	return digest
 }
 
 func (s *Story) validated() {

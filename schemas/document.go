@@ -70,6 +70,7 @@ type EventTrail struct {
 	Service     *record.ServiceFacts `json:"service,omitempty"`
 	Control     *record.ControlFacts `json:"control,omitempty"`
 	Environment []string             `json:"environment,omitempty" index:"keyword"`
+	Run         []string             `json:"run,omitempty" index:"keyword" doc:"names of the run of an agent that a decision or an action belongs to: its id, the address of its log, its trace"`
 	Tool        string               `json:"tool,omitempty" index:"keyword" doc:"tool that an action used, or that made a report"`
 	Files       []string             `json:"files,omitempty" index:"keyword" doc:"paths that an action or a revision changed, at most 50"`
 	Data        jsontext.Value       `json:"data,omitempty" index:"kept" doc:"data of the event, kept and not searched; reports are left out"`
@@ -156,6 +157,7 @@ func NewEventDocument(e record.Event, env Envelope, data jsontext.Value, arrived
 	} else {
 		d.Trail.Data = oneLine(data)
 	}
+	d.Trail.Run = record.RunNames(e)
 	describe(d, e)
 	return d
 }

@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/changetrail/changetrail/enricher"
+	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/sinks"
 	"github.com/changetrail/changetrail/stream"
 )
@@ -57,6 +60,8 @@ func (a *app) doctor() *cobra.Command {
 			defer cancel()
 			var c checkup
 			c.files(&s)
+			c.credentials(&s)
+			c.gateway(ctx, &s)
 			c.kafka(ctx, &s)
 			c.engine(ctx, &s)
 			return c.report(cmd, output)
@@ -114,6 +119,59 @@ func (c *checkup) files(s *Settings) {
 		if _, err := os.ReadDir(dir); err != nil {
 			c.warn("spool", "it is made when it is first needed", "%v", err)
 		}
+	}
+}
+
+// credentials checks what a gateway of this configuration would ask for.
+func (c *checkup) credentials(s *Settings) {
+	conf, err := s.intake(nil)
+	switch {
+	case err != nil:
+		c.fail("gateway", "correct the file; docs/gateway.md says what stands in it, and deploy/example/credentials.yaml is one that works", err)
+	case !conf.Credentials.Any():
+		if s.Gateway.Open {
+			c.warn("gateway", "set gateway.credentials", "it is open to whoever can connect")
+		}
+	case len(conf.StampKey) == 0:
+		c.warn("gateway", "set stamp_key, the same at gateways and enrichers; openssl rand -hex 32 makes one", "it asks who sends, and cannot tell the enricher")
+	default:
+		c.ok("gateway", "credentials and stamp_key are set")
+	}
+}
+
+// gateway checks the one that events are sent to from here: that it answers, and that
+// it knows the token. A batch of none is refused, by one who knows whom it refuses.
+func (c *checkup) gateway(ctx context.Context, s *Settings) {
+	if s.Producer.Gateway == "" {
+		return
+	}
+	token, err := secret("producer.token", s.Producer.Token, s.Producer.TokenFile)
+	if err != nil {
+		c.fail("token", "correct producer.token_file", err)
+		return
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(s.Producer.Gateway, "/")+"/v1/events", strings.NewReader("[]"))
+	if err != nil {
+		c.fail("producer.gateway", "give an address as https://changetrail.acme.example", err)
+		return
+	}
+	req.Header.Set("Content-Type", schemas.ContentTypeBatch)
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		c.fail("producer.gateway", "see whether a gateway runs there, and whether something between blocks it", err)
+		return
+	}
+	_ = res.Body.Close() // nothing of it is read
+	switch res.StatusCode {
+	case http.StatusBadRequest:
+		c.ok("producer.gateway", "%s answers", s.Producer.Gateway)
+	case http.StatusUnauthorized:
+		c.fail("producer.gateway", "set producer.token to one that its credentials.yaml knows; changetrail gateway token makes one", fmt.Errorf("%s does not know the token", s.Producer.Gateway))
+	default:
+		c.fail("producer.gateway", "see whether that is the address of a gateway", fmt.Errorf("%s answers %s", req.URL, res.Status))
 	}
 }
 

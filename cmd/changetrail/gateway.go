@@ -120,11 +120,15 @@ func (s *Settings) runGateway(cmd *cobra.Command) error {
 			scheme = "https"
 		}
 		log.Info("gateway starts", "address", scheme+"://"+l.Addr().String(), "brokers", kafka.Brokers, "credentials", conf.Credentials.Any(), "content", s.Content, "spool", s.Gateway.Spool)
-		tools, err := s.tools(nil)
+		conf, err := s.tools(nil)
 		if err != nil {
 			return err
 		}
-		err = serve(ctx, l, gatewayRoutes(g, s.toolsFor(g, tools), ready), protection, log)
+		tools, err := toolsFor(g, conf)
+		if err != nil {
+			return err
+		}
+		err = serve(ctx, l, gatewayRoutes(g, tools, ready), protection, log)
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		return errors.Join(err, p.Close(grace))

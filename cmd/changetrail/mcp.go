@@ -67,6 +67,10 @@ func (s *Settings) runMCP(cmd *cobra.Command, address, agent string) error {
 		return misuse{err}
 	}
 	conf.ReadFile = os.ReadFile
+	tools, err := mcp.New(conf)
+	if err != nil {
+		return err
+	}
 	who, done, err := s.caller(cmd.Context(), agent, log)
 	if err != nil {
 		return misuse{err}
@@ -74,7 +78,7 @@ func (s *Settings) runMCP(cmd *cobra.Command, address, agent string) error {
 	defer done()
 	if address == "" {
 		who.Run = cmp.Or(who.Run, "run-"+rand.Text()) // one program, one run
-		err := mcp.Serve(cmd.Context(), conf, who, io.NopCloser(cmd.InOrStdin()), stdout{cmd.OutOrStdout()})
+		err := tools.Serve(cmd.Context(), who, io.NopCloser(cmd.InOrStdin()), stdout{cmd.OutOrStdout()})
 		if errors.Is(err, context.Canceled) || errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -89,7 +93,7 @@ func (s *Settings) runMCP(cmd *cobra.Command, address, agent string) error {
 		return err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/mcp", http.NewCrossOriginProtection().Handler(mcp.Handler(conf, who, int64(s.Gateway.MaxBody), false)))
+	mux.Handle("/mcp", http.NewCrossOriginProtection().Handler(tools.Handler(who, int64(s.Gateway.MaxBody), false)))
 	fmt.Fprintf(cmd.ErrOrStderr(), "http://%s/mcp\n", l.Addr())
 	return serve(cmd.Context(), l, mux, nil, log)
 }
@@ -207,9 +211,13 @@ func (s *Settings) explainThere(ctx context.Context, id record.ChangeID) (string
 }
 
 // toolsFor serves the tools to agents elsewhere, each by its credential.
-func (s *Settings) toolsFor(g *intake.Gateway, c mcp.Config) http.Handler {
+func toolsFor(g *intake.Gateway, c mcp.Config) (http.Handler, error) {
+	tools, err := mcp.New(c)
+	if err != nil {
+		return nil, err
+	}
 	return g.For(func(who intake.Sender) http.Handler {
 		caller := mcp.Caller{Take: who.Take, Agent: who.Agent, Repository: record.Repository(who.OnlyRepository())}
-		return mcp.Handler(c, caller, g.Limits.Body, g.Credentials.Any())
-	})
+		return tools.Handler(caller, g.Limits.Body, g.Credentials.Any())
+	}), nil
 }

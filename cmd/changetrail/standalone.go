@@ -153,14 +153,18 @@ func (s *Settings) withGateway(pages http.Handler, i *standalone.Instance, asked
 	if err != nil {
 		return nil, nil, err
 	}
-	tools, err := s.tools(i.Index)
+	known, err := s.tools(i.Index)
 	if err != nil {
 		return nil, nil, err
 	}
-	tools.Policy = asked
+	known.Policy = asked
+	tools, err := toolsFor(g, known)
+	if err != nil {
+		return nil, nil, err
+	}
 	mux := http.NewServeMux()
 	g.Register(mux)
-	mux.Handle("/mcp", s.toolsFor(g, tools))
+	mux.Handle("/mcp", tools)
 	mux.Handle("/", pages)
 	return mux, p, nil
 }

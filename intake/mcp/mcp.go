@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/go-json-experiment/json"
+	"github.com/google/jsonschema-go/jsonschema"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/changetrail/changetrail/policy"
@@ -49,23 +51,48 @@ const instructions = `changetrail records why code is changed, for auditors. Bef
 	`check_authorization. When you have decided what to do, and before you commit, call record_decision, mend what it ` +
 	`says is missing, and put the trailers that it returns at the end of the commit message.`
 
-// New returns a server for one caller.
-func New(c Config, who Caller) *mcp.Server {
+// Tools serve callers. What is the same for all of them is made once.
+type Tools struct {
+	Config
+	inputs map[string]*jsonschema.Schema // of tools, by name
+	cache  *mcp.SchemaCache
+}
+
+// New returns the tools.
+func New(c Config) (*Tools, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	s := mcp.NewServer(&mcp.Implementation{Name: "changetrail", Title: "changetrail", Version: c.Version}, &mcp.ServerOptions{Instructions: instructions})
-	h := &handlers{Config: c, Caller: who}
+	t := &Tools{Config: c, inputs: make(map[string]*jsonschema.Schema), cache: mcp.NewSchemaCache()}
+	for name, of := range map[string]reflect.Type{
+		"check_authorization": reflect.TypeFor[Question](), "record_decision": reflect.TypeFor[Decision](), "attach_evidence": reflect.TypeFor[Report](), "explain_change": reflect.TypeFor[Subject](),
+	} {
+		text, err := json.Marshal(schemas.Schema(of))
+		if err != nil {
+			return nil, fmt.Errorf("tool %s: %w", name, err)
+		}
+		t.inputs[name] = new(jsonschema.Schema)
+		if err := t.inputs[name].UnmarshalJSON(text); err != nil {
+			return nil, fmt.Errorf("tool %s: %w", name, err)
+		}
+	}
+	return t, nil
+}
+
+// For returns a server for one caller.
+func (t *Tools) For(who Caller) *mcp.Server {
+	s := mcp.NewServer(&mcp.Implementation{Name: "changetrail", Title: "changetrail", Version: t.Version}, &mcp.ServerOptions{Instructions: instructions, SchemaCache: t.cache})
+	h := &handlers{Config: t.Config, Caller: who}
 	no := false
 	reads := mcp.ToolAnnotations{ReadOnlyHint: true, OpenWorldHint: &no}
 	writes := mcp.ToolAnnotations{DestructiveHint: &no, OpenWorldHint: &no}
-	add(s, reads, "check_authorization", "May I change this without a person?",
+	add(s, t, reads, "check_authorization", "May I change this without a person?",
 		"Ask, before you change anything, whether the policy lets you change these paths without a person. It says what to do where it does not.", h.checkAuthorization)
-	add(s, writes, "record_decision", "Record what was decided, and why",
+	add(s, t, writes, "record_decision", "Record what was decided, and why",
 		"Record, before you commit, what made you start, which options you saw, which one you chose, and why not the others. It returns what an auditor would miss, so that you can record it again and better, and the Git trailers for your commit.", h.recordDecision)
-	add(s, writes, "attach_evidence", "Hand in a report",
+	add(s, t, writes, "attach_evidence", "Hand in a report",
 		"Hand in the report of a scanner or of a test run, as the tool wrote it. It returns the digest to state in trigger.digest. What CI hands in by itself counts for more.", h.attachEvidence)
-	add(s, reads, "explain_change", "What is known of a change?",
+	add(s, t, reads, "explain_change", "What is known of a change?",
 		"Tell what is recorded of a change: what its agent saw, decided and did, what validated it, who approved it, and what is missing.", h.explainChange)
 	s.AddPrompt(&mcp.Prompt{
 		Name: "record_why", Title: "Work so that an auditor can follow", Description: "How to use the tools of changetrail while changing code",
@@ -77,20 +104,20 @@ func New(c Config, who Caller) *mcp.Server {
 // Handler answers one caller over streamable HTTP. Each request stands for itself, so
 // that any process may answer any of them. proxied says that something before it has
 // looked at the host that is asked for.
-func Handler(c Config, who Caller, maxBody int64, proxied bool) http.Handler {
-	return mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return New(c, who) },
+func (t *Tools) Handler(who Caller, maxBody int64, proxied bool) http.Handler {
+	return mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return t.For(who) },
 		&mcp.StreamableHTTPOptions{Stateless: true, JSONResponse: true, MaxRequestBodyBytes: maxBody, DisableLocalhostProtection: proxied})
 }
 
 // Serve answers one caller on standard input and output, until it hangs up.
-func Serve(ctx context.Context, c Config, who Caller, in io.ReadCloser, out io.WriteCloser) error {
-	return New(c, who).Run(ctx, &mcp.IOTransport{Reader: in, Writer: out})
+func (t *Tools) Serve(ctx context.Context, who Caller, in io.ReadCloser, out io.WriteCloser) error {
+	return t.For(who).Run(ctx, &mcp.IOTransport{Reader: in, Writer: out})
 }
 
-// add adds a tool to s. The schema of its arguments comes from the tags of In.
-func add[In, Out any](s *mcp.Server, hints mcp.ToolAnnotations, name, title, description string, f func(context.Context, *mcp.CallToolRequest, *In) (Out, error)) {
+// add adds a tool to s.
+func add[In, Out any](s *mcp.Server, t *Tools, hints mcp.ToolAnnotations, name, title, description string, f func(context.Context, *mcp.CallToolRequest, *In) (Out, error)) {
 	hints.Title = title
-	mcp.AddTool(s, &mcp.Tool{Name: name, Title: title, Description: description, Annotations: &hints, InputSchema: schemas.Schema(reflect.TypeFor[In]())},
+	mcp.AddTool(s, &mcp.Tool{Name: name, Title: title, Description: description, Annotations: &hints, InputSchema: t.inputs[name]},
 		func(ctx context.Context, req *mcp.CallToolRequest, in In) (*mcp.CallToolResult, Out, error) {
 			if err := schemas.CheckAs(name, &in); err != nil {
 				var none Out

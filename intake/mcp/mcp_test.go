@@ -3,6 +3,8 @@ package mcp
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -58,8 +60,12 @@ func newDesk(t *testing.T, change func(*Config, *Caller)) *desk {
 	if change != nil {
 		change(&c, &who)
 	}
+	tools, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
 	here, there := mcp.NewInMemoryTransports()
-	server, err := New(c, who).Connect(t.Context(), here, nil)
+	server, err := tools.For(who).Connect(t.Context(), here, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,4 +281,40 @@ func TestAnAgentIsTaught(t *testing.T) {
 	if !strings.HasPrefix(text, "The task: fix CVE-1\n") || len(tools.Tools) != 4 {
 		t.Errorf("%d tools; %q", len(tools.Tools), text)
 	}
+}
+
+// FuzzRequests: whatever is sent is answered, and nothing of it is taken that is no
+// event.
+func FuzzRequests(f *testing.F) {
+	p, err := policy.Parse([]byte(rules))
+	if err != nil {
+		f.Fatal(err)
+	}
+	tools, err := New(Config{Policy: p})
+	if err != nil {
+		f.Fatal(err)
+	}
+	var t *testing.T
+	handler := tools.Handler(Caller{Agent: "a", Take: func(_ context.Context, e event.Event) error {
+		err := producer.Check(e)
+		if err != nil {
+			t.Errorf("%s: %v", e.Data(), err)
+		}
+		return err
+	}}, 1<<20, true)
+	f.Add(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"record_decision","arguments":{"change":"acme/payments#1","trigger":{"kind":"scan"},"options":[{"id":"a","outcome":"chosen"}]}}}`)
+	f.Add(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"check_authorization","arguments":{"paths":["a"],"repository":"github.com/a/b"}}}`)
+	f.Add(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"attach_evidence","arguments":{"kind":"tests","content":"<testsuite/>","change":"acme/payments#1"}}}`)
+	f.Add(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}`)
+	f.Fuzz(func(now *testing.T, body string) {
+		t = now
+		r := httptest.NewRequest(http.MethodPost, "/mcp", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Accept", "application/json, text/event-stream")
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		if w.Code >= http.StatusInternalServerError {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	})
 }

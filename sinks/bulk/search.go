@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/changetrail/changetrail/query"
+	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 )
 
@@ -155,11 +156,19 @@ func (s *Server) Record(ctx context.Context, id string) (jsontext.Value, error) 
 	return a.Hits.Hits[0].Source, nil
 }
 
-// Events returns the events of a change, in the order of their times, and at
-// most the first 10,000.
-func (s *Server) Events(ctx context.Context, change string) ([]jsontext.Value, error) {
+// Events returns the events of a change and those of its runs that name no change,
+// in the order of their times, and at most the first 10,000.
+func (s *Server) Events(ctx context.Context, change record.ChangeID, runs []string) ([]jsontext.Value, error) {
+	where := map[string]any{"term": map[string]any{"changetrail.change.id": change}}
+	if len(runs) > 0 {
+		ofRuns := map[string]any{"bool": map[string]any{
+			"filter":   []any{map[string]any{"terms": map[string]any{"changetrail.run": runs}}, map[string]any{"term": map[string]any{"changetrail.repository": change.Repository()}}},
+			"must_not": map[string]any{"exists": map[string]any{"field": "changetrail.change.id"}},
+		}}
+		where = map[string]any{"bool": map[string]any{"should": []any{where, ofRuns}, "minimum_should_match": 1}}
+	}
 	a, err := s.search(ctx, schemas.EventIndex("*"), map[string]any{
-		"query": map[string]any{"term": map[string]any{"changetrail.change.id": change}},
+		"query": where,
 		"sort":  []any{map[string]any{"@timestamp": "asc"}, map[string]any{"event.id": "asc"}}, "size": deepest,
 	})
 	if err != nil {

@@ -1,13 +1,18 @@
 package local_test
 
 import (
+	"database/sql"
 	"fmt"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/changetrail/changetrail/query"
+	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/sinks"
 	"github.com/changetrail/changetrail/sinks/local"
@@ -34,6 +39,13 @@ func TestTheIndexKeepsTheContractOfSinks(t *testing.T) {
 				t.Fatal(err)
 			}
 			return string(doc), version
+		},
+		EventsOf: func(t *testing.T, change record.ChangeID, runs []string) []jsontext.Value {
+			events, err := x.Events(t.Context(), change, runs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return events
 		},
 	})
 }
@@ -92,6 +104,41 @@ func TestAFolderWithoutAnIndexIsRefusedWithWhatToDo(t *testing.T) {
 		t.Error("an empty folder was opened")
 	} else {
 		t.Log(err)
+	}
+}
+
+func TestAnIndexOfAFormerVersionIsBroughtUpToDate(t *testing.T) {
+	dir := t.TempDir()
+	x := open(t, dir)
+	if _, err := x.Put(t.Context(), []sinks.Document{doc("a", 1, `{"@timestamp":"2026-11-12T03:47:03Z"}`)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", filepath.Join(dir, local.FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.ExecContext(t.Context(), "DROP TABLE runs; PRAGMA user_version=1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := local.Open(t.Context(), dir, false); err == nil || !strings.Contains(err.Error(), "brings it up to date") {
+		t.Errorf("a reader: %v", err)
+	}
+	x = open(t, dir)
+	if diff := cmp.Diff([]string{"a"}, find(t, x, "")); diff != "" {
+		t.Error(diff)
+	}
+	event := sinks.Document{Index: schemas.EventIndex("default"), ID: "e", Body: []byte(`{"@timestamp":"2026-11-12T03:47:03Z","changetrail":{"repository":"github.com/a/b","run":["r"]}}`)}
+	if _, err := x.Put(t.Context(), []sinks.Document{event}); err != nil {
+		t.Fatal(err)
+	}
+	if events, err := x.Events(t.Context(), "github.com/a/b/pull/1", []string{"r"}); err != nil || len(events) != 1 {
+		t.Errorf("%d events, %v", len(events), err)
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	_ "modernc.org/sqlite" // the driver
 
 	"github.com/changetrail/changetrail/query"
+	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/sinks"
 )
@@ -30,7 +31,7 @@ const Name = "local"
 const FileName = "index.sqlite"
 
 // layout is the version of the tables, kept as SQLite's user_version.
-const layout = 1
+const layout = 2
 
 const tables = `
 CREATE TABLE fields (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -42,6 +43,12 @@ CREATE TABLE records (
 );
 CREATE TABLE documents (name TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, change TEXT, at INTEGER NOT NULL, doc BLOB NOT NULL, UNIQUE (name, id));
 CREATE INDEX documents_of_change ON documents (change, at);
+` + tablesOfRuns
+
+// tablesOfRuns is what layout 2 has and layout 1 had not. A run is that of events which
+// name no change, behind its repository.
+const tablesOfRuns = `
+CREATE TABLE runs (run TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (run, name, id)) WITHOUT ROWID;
 `
 
 // An Index is the embedded index in one folder.
@@ -107,6 +114,13 @@ func (x *Index) open(ctx context.Context, create bool) (err error) {
 	}
 	switch version {
 	case layout:
+	case 1:
+		if !create {
+			return errors.New("it was written by a former version of changetrail; changetrail up with this one brings it up to date")
+		}
+		if _, err := x.db.ExecContext(ctx, fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA user_version=%d; COMMIT", tablesOfRuns, layout)); err != nil {
+			return err
+		}
 	case 0:
 		if _, err := x.db.ExecContext(ctx, fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA user_version=%d; COMMIT", tables, layout)); err != nil {
 			return err
@@ -244,6 +258,8 @@ type head struct {
 		Change struct {
 			ID string `json:"id"`
 		} `json:"change"`
+		Repository string   `json:"repository"`
+		Run        []string `json:"run"`
 	} `json:"changetrail"`
 }
 
@@ -290,6 +306,13 @@ func (w *writer) put(d sinks.Document) (sinks.Outcome, error) {
 	}
 	if n, err := res.RowsAffected(); err != nil || n == 0 {
 		return sinks.Outcome{Kind: sinks.Stale}, err
+	}
+	if kind == "event" && h.Trail.Change.ID == "" {
+		for _, run := range h.Trail.Run {
+			if _, err := w.tx.ExecContext(w.ctx, "INSERT INTO runs (run, name, id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", runKey(h.Trail.Repository, run), d.Index, d.ID); err != nil {
+				return sinks.Outcome{}, err
+			}
+		}
 	}
 	return sinks.Outcome{Kind: sinks.Done}, nil
 }
@@ -360,15 +383,29 @@ func (x *Index) Record(ctx context.Context, id string) (jsontext.Value, error) {
 	return doc, err
 }
 
-// Events returns the events of a change in the order of their times.
-func (x *Index) Events(ctx context.Context, change string) ([]jsontext.Value, error) {
+// runKey is under what the events of a run of a repository are found.
+func runKey(repository, run string) string { return repository + "\n" + run }
+
+// Events returns the events of a change and those of its runs that name no change,
+// in the order of their times.
+func (x *Index) Events(ctx context.Context, change record.ChangeID, runs []string) ([]jsontext.Value, error) {
+	keys := make([]string, len(runs))
+	for i, run := range runs {
+		keys[i] = runKey(string(change.Repository()), run)
+	}
+	list, err := json.Marshal(keys)
+	if err != nil {
+		return nil, err
+	}
 	var out []jsontext.Value
-	err := x.each(ctx, func(rows *sql.Rows) error {
+	err = x.each(ctx, func(rows *sql.Rows) error {
 		var doc []byte
 		err := rows.Scan(&doc)
 		out = append(out, doc)
 		return err
-	}, "SELECT doc FROM documents WHERE change = ? AND name LIKE 'logs-%' ORDER BY at, id", change)
+	}, `SELECT doc FROM documents d WHERE change = ? AND name LIKE 'logs-%'
+		OR rowid IN (SELECT d.rowid FROM json_each(?) k JOIN runs r ON r.run = k.value JOIN documents d ON d.name = r.name AND d.id = r.id)
+		ORDER BY at, id`, string(change), string(list))
 	return out, err
 }
 

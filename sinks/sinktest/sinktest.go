@@ -7,8 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/sinks"
 )
 
@@ -19,6 +22,9 @@ type Subject struct {
 	Record string // an index for records: versioned
 	// Get returns the document with id, and its version, or "" where none is.
 	Get func(t *testing.T, index, id string) (body string, version int64)
+	// EventsOf returns the events of a change and of its runs, as soon as what was put
+	// can be found.
+	EventsOf func(t *testing.T, change record.ChangeID, runs []string) []jsontext.Value
 }
 
 // Run runs the contract.
@@ -79,6 +85,40 @@ func Run(t *testing.T, s Subject) {
 		for _, o := range out {
 			if o.Kind == sinks.Refused && len(o.Reason) < 20 {
 				t.Errorf("the reason says too little: %q", o.Reason)
+			}
+		}
+	})
+	t.Run("the events of a change are found, and those of its runs that name none", func(t *testing.T) {
+		of := func(id, change, repository, run string) sinks.Document {
+			d := event(id, id)
+			d.Body = fmt.Appendf(nil, `{"@timestamp":"2026-11-12T03:47:0%sZ","event":{"id":%q},"changetrail":{%s"repository":%q,"run":[%q,"trace"]}}`, id[:1], id, change, repository, run)
+			return d
+		}
+		const repo, id = "github.com/acme/payments", record.ChangeID("github.com/acme/payments/pull/1")
+		mine, other := `"change":{"id":"github.com/acme/payments/pull/1"},`, `"change":{"id":"github.com/acme/payments/pull/2"},`
+		put(t, of("1-mine", mine, repo, "run-9"), of("2-of-my-run", "", repo, "run-1"), of("3-of-another-run", "", repo, "run-2"),
+			of("4-of-that-run-elsewhere", "", "github.com/acme/docs", "run-1"), of("5-of-my-run-for-another", other, repo, "run-1"), of("6-mine-too", mine, repo, "run-1"))
+		for _, c := range []struct {
+			runs []string
+			want []string
+		}{
+			{nil, []string{"1-mine", "6-mine-too"}},
+			{[]string{"run-1", "trace-of-none"}, []string{"1-mine", "2-of-my-run", "6-mine-too"}},
+		} {
+			var got []string
+			for _, raw := range s.EventsOf(t, id, c.runs) {
+				var e struct {
+					Event struct {
+						ID string `json:"id"`
+					} `json:"event"`
+				}
+				if err := json.Unmarshal(raw, &e); err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, e.Event.ID)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("runs %v: -want +got:\n%s", c.runs, diff)
 			}
 		}
 	})

@@ -189,6 +189,16 @@ func TestACommitLeadsToItsRun(t *testing.T) {
 	if r.GenAI == nil || r.GenAI.Agent.ID != "patch-pilot" || r.Trail.Change.InitiatedBy != "agent" || r.Trail.Answers.Alternatives != record.Proven || r.Trail.Tier.Decision != record.TierSigned || r.Trail.Tier.Actions != record.TierSigned {
 		t.Errorf("agent %+v, answers %+v, tiers %+v", r.GenAI, r.Trail.Answers, r.Trail.Tier)
 	}
+	story, err := exec.Command("curl", "--silent", "--fail", "-H", "Accept: text/plain", p.page+"/v1/changes/github.com/acme/payments/pull/200/replay").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{"Write", "npm test", "run session-7", "its own log names a commit", "Agent-Execution: session-7", "chose update"} {
+		if !bytes.Contains(story, []byte(part)) {
+			t.Errorf("%q is not in the story:\n%s", part, story)
+		}
+	}
+	t.Logf("the story:\n%s", story)
 	// The log that the commit names is held, under its digest.
 	_, digest, _ := strings.Cut(message, "Agent-Log: ")
 	log := exec.Command("curl", "--silent", "--fail", "-H", "Authorization: Bearer "+token, p.page+"/v1/blobs/"+strings.Fields(digest)[0])
