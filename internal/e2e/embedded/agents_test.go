@@ -239,3 +239,37 @@ func TestAnAgentElsewhereUsesTheToolsOfTheGateway(t *testing.T) {
 		t.Errorf("%+v %+v %+v", r.Trail.Decision, r.Trail.Trigger, r.Trail.Answers)
 	}
 }
+
+// TestWhatTelemetryTellsOfARunWaitsForItsRepository: Claude Code's log says of no
+// repository; a decision names the run, before or after.
+func TestWhatTelemetryTellsOfARunWaitsForItsRepository(t *testing.T) {
+	p, token := newGateway(t)
+	send := func(path, contentType, body string) {
+		t.Helper()
+		cmd := exec.Command("curl", "--silent", "--show-error", "--fail-with-body", "-H", "Content-Type: "+contentType, "-H", "Authorization: Bearer "+token, "--data-binary", "@-", p.page+path)
+		cmd.Stdin = strings.NewReader(body)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", path, err, out)
+		}
+	}
+	call := func(session, id string) {
+		t.Helper()
+		attribute := func(key, value string) string { return `{"key":"` + key + `","value":{"stringValue":"` + value + `"}}` }
+		send("/v1/logs", "application/json", `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"claude_code.tool_result"},"attributes":[`+
+			strings.Join([]string{attribute("session.id", session), attribute("tool_use_id", id), attribute("tool_name", "Bash"), attribute("success", "true")}, ",")+`]}]}]}]}`)
+	}
+	decide := func(session, change string) {
+		t.Helper()
+		send("/v1/events", "application/cloudevents+json", `{"specversion":"1.0","id":"`+session+`","source":"/agents/patch-pilot","type":"`+record.TypeDecisionRecorded+`","subject":"`+change+`","data":{"agent":{"id":"patch-pilot","run":"`+session+`"}}}`)
+	}
+	call("nightly-1", "t1")
+	decide("nightly-1", "acme/payments#501")
+	decide("nightly-2", "acme/payments#502")
+	call("nightly-2", "t1")
+	call("nightly-1", "t2") // its room knows by now
+	for change, calls := range map[string]int64{"501": 2, "502": 1} {
+		recordOf(t, p, "github.com/acme/payments/pull/"+change, func(r *record.Record) bool {
+			return r.Trail.Actions != nil && r.Trail.Actions.Count == calls && r.Trail.Actions.Signed == calls
+		})
+	}
+}

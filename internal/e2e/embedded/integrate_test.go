@@ -149,7 +149,6 @@ func TestTheProgramsOfTheDocsReachTheRecord(t *testing.T) {
 			if n := bytes.Count(source, []byte("\n")); n >= 40 {
 				t.Errorf("it has %d lines", n)
 			}
-			model := newModel(t, c.script)
 			change := fmt.Sprintf("github.com/acme/payments/pull/%d", 100+i)
 			work := t.TempDir()
 			if err := os.WriteFile(filepath.Join(work, "package.json"), []byte(`{"dependencies": {"lodash": "4.17.20"}}`), 0o600); err != nil {
@@ -160,6 +159,7 @@ func TestTheProgramsOfTheDocsReachTheRecord(t *testing.T) {
 					c.script[k].Arguments["file_path"] = filepath.Join(work, "package.json")
 				}
 			}
+			model := newModel(t, c.script)
 			environ := []string{
 				"CHANGETRAIL_URL=" + p.page, "CHANGETRAIL_TOKEN=" + token, "KAFKA=" + p.broker, "CHANGE=" + change, "WORKTREE=" + work, "HOME=" + t.TempDir(),
 				"OTEL_EXPORTER_OTLP_ENDPOINT=" + p.page, "OTEL_EXPORTER_OTLP_HEADERS=Authorization=Bearer%20" + token,
