@@ -128,6 +128,59 @@ func (a *Actions) made(m Made) {
 	}
 }
 
+// inTree takes the root of the work tree off files that are told with it, as telemetry
+// does: it is what stands before paths that are known without it, those of the change
+// and those that others tell. The result is sorted, without repeats.
+func inTree(files, ofChange []string) []string {
+	known, absolute := make(map[string]bool), false
+	for _, f := range slices.Concat(files, ofChange) {
+		if strings.HasPrefix(f, "/") {
+			absolute = true
+		} else {
+			known[f] = true
+		}
+	}
+	if !absolute {
+		return files
+	}
+	var roots []string
+	for _, f := range files {
+		if root, ok := rootOf(f, known); ok {
+			roots = append(roots, root)
+		}
+	}
+	slices.Sort(roots) // one that holds another comes first
+	out := make([]string, len(files))
+	for i, f := range files {
+		out[i] = f
+		for _, root := range roots {
+			if rel, ok := strings.CutPrefix(f, root); ok {
+				out[i] = rel
+				break
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// rootOf returns what stands in an absolute path before the longest path that is known.
+func rootOf(path string, known map[string]bool) (root string, ok bool) {
+	if !strings.HasPrefix(path, "/") {
+		return "", false
+	}
+	for i := 1; ; {
+		if known[path[i:]] {
+			return path[:i], true
+		}
+		next := strings.IndexByte(path[i:], '/')
+		if next < 0 {
+			return "", false
+		}
+		i += next + 1
+	}
+}
+
 func (d DependencyUpdate) compare(o DependencyUpdate) int {
 	return cmpStrings(d.Name, o.Name, d.Ecosystem, o.Ecosystem, d.From, o.From, d.To, o.To)
 }

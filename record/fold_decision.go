@@ -165,6 +165,7 @@ func foldActions(r *Record, a Actions) {
 	if a.Count == 0 {
 		return
 	}
+	a.Files = inTree(a.Files, r.Trail.Change.Files)
 	r.Trail.Actions = &a
 	if c := &r.Trail.Change; len(c.Dependencies) == 0 {
 		c.Dependencies = a.Dependencies

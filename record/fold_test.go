@@ -31,6 +31,27 @@ func sha(n int) string { return strings.Repeat(fmt.Sprint(n), 40) }
 
 func fold(events ...Event) *Record { return Fold(change, Gather(change, events)) }
 
+func TestThePathsOfActionsAreThoseInTheRepository(t *testing.T) {
+	for _, c := range []struct {
+		name                  string
+		files, ofChange, want []string
+	}{
+		{"they are already", []string{"a.go", "b/c.go"}, nil, []string{"a.go", "b/c.go"}},
+		{"the change names one of them", []string{"/ws/b/c.go", "/ws/d.go"}, []string{"b/c.go"}, []string{"b/c.go", "d.go"}},
+		{"another account names one of them", []string{"/ws/package.json", "package.json"}, nil, []string{"package.json"}},
+		{"the nearer root is no root of its own", []string{"/ws/node_modules/x/package.json", "/ws/package.json"}, []string{"package.json"}, []string{"node_modules/x/package.json", "package.json"}},
+		{"two work trees", []string{"/a/x.go", "/b/x.go", "/b/y.go"}, []string{"x.go"}, []string{"x.go", "y.go"}},
+		{"nothing tells where the tree is", []string{"/etc/passwd"}, []string{"a.go"}, []string{"/etc/passwd"}},
+		{"outside of the tree", []string{"/etc/passwd", "/ws/a.go"}, []string{"a.go"}, []string{"/etc/passwd", "a.go"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, inTree(c.files, c.ofChange)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestFold(t *testing.T) {
 	agent := Agent{ID: "agent-bot-3000"}
 	head := func(minute, n int) Event { return said(minute, &Updated{Revision{HeadSHA: sha(n)}}) }

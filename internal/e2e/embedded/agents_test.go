@@ -7,6 +7,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -122,6 +123,25 @@ func curl(t *testing.T, p *process, kind, delivery string, payload any) {
 	}
 }
 
+// open tells as GitHub does that a pull request was opened, and which commit was pushed.
+func open(t *testing.T, p *process, number int, sha, message string) {
+	t.Helper()
+	now, repository := time.Now().UTC().Format(time.RFC3339), map[string]any{"full_name": "acme/payments", "html_url": "https://github.com/acme/payments", "default_branch": "main"}
+	bot := map[string]any{"login": "mira-s", "type": "User"}
+	curl(t, p, "pull_request", "d-1-"+sha, map[string]any{
+		"action": "opened", "number": number, "repository": repository, "sender": bot,
+		"pull_request": map[string]any{
+			"number": number, "html_url": fmt.Sprintf("https://github.com/acme/payments/pull/%d", number), "title": "Update lodash", "state": "open", "user": bot, "created_at": now, "updated_at": now,
+			"head": map[string]any{"sha": sha, "ref": "update-lodash"}, "base": map[string]any{"ref": "main", "sha": strings.Repeat("1", 40)},
+		},
+	})
+	curl(t, p, "push", "d-2-"+sha, map[string]any{
+		"ref": "refs/heads/update-lodash", "before": strings.Repeat("0", 40), "after": sha, "repository": repository, "sender": bot, "pusher": map[string]any{"name": "mira-s"},
+		"commits":     []any{map[string]any{"id": sha, "message": message, "timestamp": now, "author": map[string]any{"name": "Mira", "email": "mira@acme.example", "username": "mira-s"}, "added": []string{"package.json"}, "modified": []string{}, "removed": []string{}}},
+		"head_commit": map[string]any{"id": sha, "message": message, "timestamp": now},
+	})
+}
+
 // TestACommitLeadsToItsRun is the whole way: an agent asks, decides and works, its
 // hooks write that down, git's put the run into the commit, the code host tells of it.
 func TestACommitLeadsToItsRun(t *testing.T) {
@@ -165,21 +185,7 @@ func TestACommitLeadsToItsRun(t *testing.T) {
 	}
 	t.Logf("the message of the commit:\n%s", message)
 
-	now, repository := time.Now().UTC().Format(time.RFC3339), map[string]any{"full_name": "acme/payments", "html_url": "https://github.com/acme/payments", "default_branch": "main"}
-	bot := map[string]any{"login": "mira-s", "type": "User"}
-	curl(t, p, "pull_request", "d-1", map[string]any{
-		"action": "opened", "number": 200, "repository": repository, "sender": bot,
-		"pull_request": map[string]any{
-			"number": 200, "html_url": "https://github.com/acme/payments/pull/200", "title": "Update lodash", "state": "open", "user": bot, "created_at": now, "updated_at": now,
-			"head": map[string]any{"sha": sha, "ref": "update-lodash"}, "base": map[string]any{"ref": "main", "sha": strings.Repeat("1", 40)},
-		},
-	})
-	curl(t, p, "push", "d-2", map[string]any{
-		"ref": "refs/heads/update-lodash", "before": strings.Repeat("0", 40), "after": sha, "repository": repository, "sender": bot, "pusher": map[string]any{"name": "mira-s"},
-		"commits":     []any{map[string]any{"id": sha, "message": message, "timestamp": now, "author": map[string]any{"name": "Mira", "email": "mira@acme.example", "username": "mira-s"}, "added": []string{"package.json"}, "modified": []string{}, "removed": []string{}}},
-		"head_commit": map[string]any{"id": sha, "message": message, "timestamp": now},
-	})
-
+	open(t, p, 200, sha, message)
 	r := recordOf(t, p, "github.com/acme/payments/pull/200", func(r *record.Record) bool {
 		return r.Trail.Decision != nil && r.Trail.Actions != nil && r.Trail.Actions.Count >= 3 && len(r.Trail.Runs) == 1 && r.Trail.Runs[0].Confirmed
 	})
@@ -272,4 +278,52 @@ func TestWhatTelemetryTellsOfARunWaitsForItsRepository(t *testing.T) {
 			return r.Trail.Actions != nil && r.Trail.Actions.Count == calls && r.Trail.Actions.Signed == calls
 		})
 	}
+}
+
+// TestClaudeCodeIsWrittenDown runs the real Claude Code in a work tree in which
+// changetrail hook install was called, with its telemetry on; the model alone is a
+// stand-in. Hooks and telemetry tell of the same calls, telemetry of no repository:
+// each call stands in the record once.
+func TestClaudeCodeIsWrittenDown(t *testing.T) {
+	p, token := newGateway(t)
+	w := newTree(t, p, token, "")
+	w.environ = slices.DeleteFunc(w.environ, func(v string) bool { return strings.HasPrefix(v, "CLAUDE_CODE_SESSION_ID=") })
+	w.run(t, binary, "hook", "install", "claude-code", "git")
+	model := newModel(t, []use{
+		{"Write", map[string]any{"file_path": filepath.Join(w.dir, "package.json"), "content": "{}\n"}},
+		{"Bash", map[string]any{"command": "git add package.json && git commit -q -m 'Update lodash'"}},
+		{"Bash", map[string]any{"command": "rm -rf /etc/nothing-of-the-kind"}}, // nobody allows it
+	})
+	w.environ = append(w.environ, "ANTHROPIC_BASE_URL="+model.URL, "ANTHROPIC_API_KEY=none", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1",
+		"CLAUDE_CODE_ENABLE_TELEMETRY=1", "OTEL_LOGS_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_PROTOCOL=http/json", "OTEL_EXPORTER_OTLP_ENDPOINT="+p.page, "OTEL_EXPORTER_OTLP_HEADERS=Authorization=Bearer "+token, "OTEL_LOG_TOOL_DETAILS=1")
+	claude, err := filepath.Glob(filepath.Join(filepath.Dir(filepath.Dir(python(t))), "lib", "python3*", "site-packages", "claude_agent_sdk", "_bundled", "claude"))
+	if err != nil || len(claude) != 1 {
+		t.Fatalf("Claude Code is not in the package: %v %v", claude, err)
+	}
+	w.run(t, claude[0], "--print", "Fix CVE-2021-23337 in package.json.", "--permission-mode", "acceptEdits", "--allowedTools", "Write,Bash(git add:*),Bash(git commit:*)")
+
+	message, sha := w.run(t, "git", "log", "-1", "--format=%B"), strings.TrimSpace(w.run(t, "git", "rev-parse", "HEAD"))
+	for _, part := range []string{"Update lodash\n\nWhat the agent did:\n- changed package.json", "Assisted-by: patch-pilot:stand-in", "Agent-Execution: ", "Agent-Log: sha256:"} {
+		if !strings.Contains(message, part) {
+			t.Errorf("%q is not in the message:\n%s", part, message)
+		}
+	}
+	open(t, p, 201, sha, message)
+	r := recordOf(t, p, "github.com/acme/payments/pull/201", func(r *record.Record) bool {
+		a := r.Trail.Actions
+		return a != nil && a.Count >= 5 && a.Refused == 1 && len(r.Trail.Runs) == 1 && r.Trail.Runs[0].Confirmed
+	})
+	time.Sleep(2 * time.Second) // what is told again comes by then
+	r = recordOf(t, p, "github.com/acme/payments/pull/201", func(*record.Record) bool { return true })
+	if a := r.Trail.Actions; a.Count != 5 || a.Signed != 5 || a.Failed != 0 || !slices.Equal(a.Files, []string{"package.json"}) { // the prompt and the answer, too
+		t.Errorf("%+v", a)
+	}
+	if r.GenAI == nil || r.GenAI.Agent.ID != "patch-pilot" || !slices.Equal(r.Trail.Change.RecognizedBy, []string{"actions"}) {
+		t.Errorf("%+v, recognized by %v", r.GenAI, r.Trail.Change.RecognizedBy)
+	}
+	log, err := exec.Command("curl", "--silent", "--fail", "-H", "Authorization: Bearer "+token, "-H", "Accept: text/plain", p.page+"/v1/changes/github.com/acme/payments/pull/201/replay").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s", log)
 }
