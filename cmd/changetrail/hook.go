@@ -99,7 +99,7 @@ func (s *Settings) steer(cmd *cobra.Command, in *hook.Input, kind string) error 
 		return err
 	}
 	agent := cmp.Or(s.Hook.Agent, kind)
-	out := hook.Steering{Policy: p, Forbidden: s.Hook.Forbidden, Approval: s.Hook.Approval}.Steer(in, hook.Look(in.Cwd), agent)
+	out := hook.Steering{Policy: p, Forbidden: s.Hook.Forbidden, Approval: s.Hook.Approval}.Steer(kind, in, hook.Look(in.Cwd), agent)
 	if len(out) > 0 {
 		fmt.Fprintf(cmd.OutOrStdout(), "%s\n", out)
 	}
@@ -390,7 +390,11 @@ func installHook(cmd *cobra.Command, what string, user, remove bool) error {
 		if err != nil {
 			return err
 		}
-		files, err := hook.InstallGit(folder, "changetrail", remove)
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		files, err := hook.InstallGit(folder, self, remove)
 		if err != nil {
 			return err
 		}
@@ -416,6 +420,9 @@ func installHook(cmd *cobra.Command, what string, user, remove bool) error {
 		return err
 	case changed:
 		fmt.Fprintf(out, "%s %s\n", verb(remove), file)
+		if what == hook.Codex && !remove {
+			fmt.Fprintln(out, "Codex runs them once you trust them: type /hooks in it")
+		}
 	default:
 		fmt.Fprintf(out, "%s is as it should be\n", file)
 	}

@@ -390,12 +390,15 @@ default: autonomous
 		{"so does reading", deny, call("Read", "iam/roles.tf"), ""},
 		{"nothing is said where nothing is asked", Steering{Policy: p, Forbidden: Off, Approval: Off}, call("Write", "iam/roles.tf"), ""},
 	} {
-		out := string(c.steer.Steer(c.in, where, ClaudeCode))
+		out := string(c.steer.Steer(ClaudeCode, c.in, where, ClaudeCode))
 		if c.want == "" && out != "" || !strings.Contains(out, c.want) {
 			t.Errorf("%s: %s", c.name, out)
 		}
 	}
-	if out := string(deny.Steer(call("Write", "iam/roles.tf"), where, ClaudeCode)); !strings.Contains(out, "no agent grants rights") || !strings.Contains(out, `"hookEventName":"PreToolUse"`) {
+	if out := string(deny.Steer(Codex, call("Edit", "auth/login.go"), where, ClaudeCode)); !strings.Contains(out, `"permissionDecision":"deny"`) || !strings.Contains(out, "ask the person") {
+		t.Errorf("Codex cannot ask, and is told %s", out)
+	}
+	if out := string(deny.Steer(ClaudeCode, call("Write", "iam/roles.tf"), where, ClaudeCode)); !strings.Contains(out, "no agent grants rights") || !strings.Contains(out, `"hookEventName":"PreToolUse"`) {
 		t.Errorf("it says %s", out)
 	}
 }
@@ -450,7 +453,7 @@ func TestAHookOfGitThatIsThereIsCalledFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if _, err := InstallGit(hooks, "true", false); err != nil {
+		if _, err := InstallGit(hooks, "/bin/true", false); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -460,7 +463,7 @@ func TestAHookOfGitThatIsThereIsCalledFirst(t *testing.T) {
 	if cmd.Run() == nil {
 		t.Error("the hook that was there is not asked any more")
 	}
-	if files, err := InstallGit(hooks, "true", true); err != nil || len(files) != 2 {
+	if files, err := InstallGit(hooks, "/bin/true", true); err != nil || len(files) != 2 {
 		t.Errorf("%v, %v", files, err)
 	}
 	if text, err := os.ReadFile(former); err != nil || !strings.Contains(string(text), "grep -q good") {

@@ -120,10 +120,21 @@ var gitHooks = []string{"prepare-commit-msg", "commit-msg"}
 // mark stands in hooks of git that changetrail has written.
 const mark = "# changetrail: what an agent commits says so"
 
+// gitHook is a hook of git. What changetrail cannot do must not keep anybody from
+// committing.
+const gitHook = `#!/bin/sh
+%s
+[ ! -x "$0.before-changetrail" ] || "$0.before-changetrail" "$@" || exit $?
+program=$(command -v changetrail) || program='%s'
+[ -x "$program" ] || { echo "changetrail is not found, so the commit does not say which run made it; put it into the PATH" >&2; exit 0; }
+"$program" hook %s "$@" || :
+`
+
 // InstallGit sets the hooks of git in its folder of hooks. One that is there
-// already is kept under another name, and called first. It returns the files that
-// it wrote or, with remove, took away.
-func InstallGit(folder, command string, remove bool) (files []string, err error) {
+// already is kept under another name, and called first. self is this program, for
+// shells in whose PATH changetrail is not, as those that some agents start. It returns
+// the files that it wrote or, with remove, took away.
+func InstallGit(folder, self string, remove bool) (files []string, err error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
 	}
@@ -153,7 +164,7 @@ func InstallGit(folder, command string, remove bool) (files []string, err error)
 				return files, err
 			}
 		}
-		script := fmt.Sprintf("#!/bin/sh\n%s\n[ ! -x \"$0.before-changetrail\" ] || \"$0.before-changetrail\" \"$@\" || exit $?\n%s hook %s \"$@\" || :\n", mark, command, name)
+		script := fmt.Sprintf(gitHook, mark, strings.ReplaceAll(self, "'", `'\''`), name)
 		if string(text) == script {
 			continue
 		}

@@ -27,8 +27,8 @@ type Steering struct {
 
 // Steer returns what the agent is to be told about a call before it is made, in the
 // form that Claude Code and Codex read on standard output; nothing where it may go
-// ahead as it is.
-func (s Steering) Steer(in *Input, git Git, agent string) []byte {
+// ahead as it is. kind is which of the two it is.
+func (s Steering) Steer(kind string, in *Input, git Git, agent string) []byte {
 	if s.Policy == nil || in.Event != "PreToolUse" {
 		return nil
 	}
@@ -38,12 +38,16 @@ func (s Steering) Steer(in *Input, git Git, agent string) []byte {
 	}
 	v := s.Policy.Decide(policy.Request{Agent: agent, Repository: git.Repository, Paths: files})
 	step := map[string]string{record.Forbidden: s.Forbidden, record.ApprovalRequired: s.Approval}[v.Verdict]
-	if step != Ask && step != Deny {
+	reason := v.Reason
+	switch {
+	case step != Ask && step != Deny:
 		return nil
+	case step == Ask && kind == Codex: // its hooks cannot ask (0.169)
+		step, reason = Deny, reason+"; ask the person for whom you work"
 	}
 	out, err := json.Marshal(map[string]any{"hookSpecificOutput": map[string]string{
 		"hookEventName": in.Event, "permissionDecision": step,
-		"permissionDecisionReason": fmt.Sprintf("changetrail: the policy says %s for %s (%s): %s", v.Verdict, files[0], v.Rule, v.Reason),
+		"permissionDecisionReason": fmt.Sprintf("changetrail: the policy says %s for %s (%s): %s", v.Verdict, files[0], v.Rule, reason),
 	}}, json.Deterministic(true))
 	if err != nil {
 		return nil

@@ -6,6 +6,7 @@ package foreign
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"os"
@@ -28,26 +29,43 @@ func Module(t *testing.T, path, version string) string {
 	return m.Dir
 }
 
-// NPM returns the folder into which an npm package is unpacked.
+// NPM returns the folder into which an npm package is unpacked. It is kept between
+// runs.
 func NPM(t *testing.T, spec string) string {
 	t.Helper()
-	dir := t.TempDir()
+	dir := kept(t, "npm", spec)
+	done := filepath.Join(dir, "complete")
+	if _, err := os.Stat(done); err == nil {
+		return filepath.Join(dir, "package")
+	}
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
+		t.Fatal(err)
+	}
 	run(t, dir, "npm", "pack", "--silent", spec)
-	run(t, dir, "sh", "-c", "tar xzf *.tgz")
+	run(t, dir, "sh", "-c", "tar xzf *.tgz && rm *.tgz")
+	if err := os.WriteFile(done, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	return filepath.Join(dir, "package")
 }
 
-// Python returns the folder of the programs of a virtual environment with
-// packages. It is kept between runs.
-func Python(t *testing.T, packages ...string) string {
+// kept is a folder for something of one kind that stays between runs.
+func kept(t *testing.T, kind string, what ...string) string {
 	t.Helper()
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)
 	}
 	h := fnv.New64a()
-	_, _ = h.Write([]byte(strings.Join(packages, "\n")))
-	dir := filepath.Join(cache, "changetrail-servers", fmt.Sprintf("python-%016x", h.Sum64()))
+	_, _ = h.Write([]byte(strings.Join(what, "\n")))
+	return filepath.Join(cache, "changetrail-servers", fmt.Sprintf("%s-%016x", kind, h.Sum64()))
+}
+
+// Python returns the folder of the programs of a virtual environment with
+// packages. It is kept between runs.
+func Python(t *testing.T, packages ...string) string {
+	t.Helper()
+	dir := kept(t, "python", packages...)
 	bin, done := filepath.Join(dir, "bin"), filepath.Join(dir, "complete")
 	if _, err := os.Stat(done); err == nil && exec.Command(filepath.Join(bin, "python"), "-V").Run() == nil {
 		return bin

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/changetrail/changetrail/internal/foreign"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -326,4 +328,67 @@ func TestClaudeCodeIsWrittenDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%s", log)
+}
+
+// TestCodexIsWrittenDown is the same with the real Codex, whose model calls its shell.
+func TestCodexIsWrittenDown(t *testing.T) {
+	platform := map[string]string{"linux/amd64": "linux-x64", "linux/arm64": "linux-arm64", "darwin/amd64": "darwin-x64", "darwin/arm64": "darwin-arm64"}[runtime.GOOS+"/"+runtime.GOARCH]
+	programs, err := filepath.Glob(filepath.Join(foreign.NPM(t, "@openai/codex@0.169.0-"+platform), "vendor", "*", "bin", "codex"))
+	if err != nil || len(programs) != 1 {
+		t.Fatalf("Codex is not in the package: %v %v", programs, err)
+	}
+	p, token := newGateway(t)
+	w := newTree(t, p, token, "")
+	home := ""
+	w.environ = slices.DeleteFunc(w.environ, func(v string) bool {
+		if h, ok := strings.CutPrefix(v, "HOME="); ok {
+			home = h
+		}
+		return strings.HasPrefix(v, "CLAUDE_CODE_SESSION_ID=")
+	})
+	w.run(t, binary, "hook", "install", "codex", "git")
+	model := newModel(t, []use{
+		{"exec_command", map[string]any{"cmd": "echo {} > package.json && git add package.json && git commit -q -m 'Update lodash'"}},
+		{"exec_command", map[string]any{"cmd": "exit 3"}},
+	})
+	w.environ = append(w.environ, "CODEX_HOME="+home, "KEY=none")
+	config := fmt.Sprintf(`
+model = "stand-in"
+model_provider = "stand-in"
+approval_policy = "never"
+sandbox_mode = "danger-full-access"
+[model_providers.stand-in]
+name = "stand-in"
+base_url = "%s/v1"
+wire_api = "responses"
+env_key = "KEY"
+[otel]
+environment = "test"
+log_user_prompt = true
+exporter = { otlp-http = { endpoint = "%s/v1/logs", protocol = "json", headers = { "Authorization" = "Bearer %s" } } }
+[projects.%q]
+trust_level = "trusted"
+`, model.URL, p.page, token, w.dir)
+	if err := os.WriteFile(filepath.Join(home, "config.toml"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// A person trusts the hooks in its menu; a program cannot.
+	w.run(t, programs[0], "exec", "--dangerously-bypass-hook-trust", "Fix CVE-2021-23337 in package.json.")
+
+	message, sha := w.run(t, "git", "log", "-1", "--format=%B"), strings.TrimSpace(w.run(t, "git", "rev-parse", "HEAD"))
+	for _, part := range []string{"Update lodash\n", "Assisted-by: patch-pilot:stand-in", "Agent-Execution: ", "Agent-Log: sha256:"} {
+		if !strings.Contains(message, part) {
+			t.Errorf("%q is not in the message:\n%s", part, message)
+		}
+	}
+	open(t, p, 202, sha, message)
+	r := recordOf(t, p, "github.com/acme/payments/pull/202", func(r *record.Record) bool {
+		a := r.Trail.Actions
+		return a != nil && a.Count >= 4 && a.Failed == 1 && len(r.Trail.Runs) == 1 && r.Trail.Runs[0].Confirmed
+	})
+	time.Sleep(2 * time.Second) // what is told again comes by then
+	r = recordOf(t, p, "github.com/acme/payments/pull/202", func(*record.Record) bool { return true })
+	if a := r.Trail.Actions; a.Count != 4 || a.Signed != 4 || a.Failed != 1 || r.GenAI.Agent.ID != "patch-pilot" { // the prompt and the answer, too
+		t.Errorf("%+v", a)
+	}
 }

@@ -25,7 +25,8 @@ func newModel(t *testing.T, script []use) *httptest.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/responses", func(w http.ResponseWriter, r *http.Request) {
 		var request struct {
-			Input []struct {
+			Stream bool `json:"stream"`
+			Input  []struct {
 				Type string `json:"type"`
 			} `json:"input"`
 		}
@@ -40,11 +41,17 @@ func newModel(t *testing.T, script []use) *httptest.Server {
 		if k < len(script) {
 			output = map[string]any{"type": "function_call", "id": fmt.Sprint("fc_", k), "call_id": fmt.Sprint("call_", k), "name": script[k].Tool, "arguments": text(t, script[k].Arguments), "status": "completed"}
 		}
-		reply(t, w, map[string]any{
+		response := map[string]any{
 			"id": fmt.Sprint("resp_", k), "object": "response", "created_at": 0, "model": "stand-in", "status": "completed", "output": []any{output},
 			"parallel_tool_calls": false, "tool_choice": "auto", "tools": []any{},
 			"usage": map[string]any{"input_tokens": 1, "output_tokens": 1, "total_tokens": 2, "input_tokens_details": map[string]any{"cached_tokens": 0}, "output_tokens_details": map[string]any{"reasoning_tokens": 0}},
-		})
+		}
+		if !request.Stream {
+			reply(t, w, response)
+			return
+		}
+		streamed(t, w, map[string]any{"type": "response.created", "response": map[string]any{"id": response["id"]}},
+			map[string]any{"type": "response.output_item.done", "output_index": 0, "item": output}, map[string]any{"type": "response.completed", "response": response})
 	})
 	mux.HandleFunc("POST /v1/chat/completions", func(w http.ResponseWriter, r *http.Request) {
 		var request struct {
@@ -116,15 +123,18 @@ func anthropic(t *testing.T, w http.ResponseWriter, r *http.Request, script []us
 	} else {
 		block["text"] = ""
 	}
+	streamed(t, w, map[string]any{"type": "message_start", "message": message},
+		map[string]any{"type": "content_block_start", "index": 0, "content_block": block},
+		map[string]any{"type": "content_block_delta", "index": 0, "delta": delta},
+		map[string]any{"type": "content_block_stop", "index": 0},
+		map[string]any{"type": "message_delta", "delta": map[string]any{"stop_reason": reason, "stop_sequence": nil}, "usage": map[string]any{"output_tokens": 1}},
+		map[string]any{"type": "message_stop"})
+}
+
+// streamed sends server-sent events, each under its type.
+func streamed(t *testing.T, w http.ResponseWriter, events ...map[string]any) {
 	w.Header().Set("Content-Type", "text/event-stream")
-	for _, e := range []map[string]any{
-		{"type": "message_start", "message": message},
-		{"type": "content_block_start", "index": 0, "content_block": block},
-		{"type": "content_block_delta", "index": 0, "delta": delta},
-		{"type": "content_block_stop", "index": 0},
-		{"type": "message_delta", "delta": map[string]any{"stop_reason": reason, "stop_sequence": nil}, "usage": map[string]any{"output_tokens": 1}},
-		{"type": "message_stop"},
-	} {
+	for _, e := range events {
 		fmt.Fprintf(w, "event: %s\ndata: %s\n\n", e["type"], text(t, e))
 	}
 }
