@@ -311,12 +311,12 @@ func TestClaudeCodeIsWrittenDown(t *testing.T) {
 		}
 	}
 	open(t, p, 201, sha, message)
-	r := recordOf(t, p, "github.com/acme/payments/pull/201", func(r *record.Record) bool {
+	recordOf(t, p, "github.com/acme/payments/pull/201", func(r *record.Record) bool {
 		a := r.Trail.Actions
 		return a != nil && a.Count >= 5 && a.Refused == 1 && len(r.Trail.Runs) == 1 && r.Trail.Runs[0].Confirmed
 	})
 	time.Sleep(2 * time.Second) // what is told again comes by then
-	r = recordOf(t, p, "github.com/acme/payments/pull/201", func(*record.Record) bool { return true })
+	r := recordOf(t, p, "github.com/acme/payments/pull/201", func(*record.Record) bool { return true })
 	if a := r.Trail.Actions; a.Count != 5 || a.Signed != 5 || a.Failed != 0 || !slices.Equal(a.Files, []string{"package.json"}) { // the prompt and the answer, too
 		t.Errorf("%+v", a)
 	}
@@ -382,12 +382,12 @@ trust_level = "trusted"
 		}
 	}
 	open(t, p, 202, sha, message)
-	r := recordOf(t, p, "github.com/acme/payments/pull/202", func(r *record.Record) bool {
+	recordOf(t, p, "github.com/acme/payments/pull/202", func(r *record.Record) bool {
 		a := r.Trail.Actions
 		return a != nil && a.Count >= 4 && a.Failed == 1 && len(r.Trail.Runs) == 1 && r.Trail.Runs[0].Confirmed
 	})
 	time.Sleep(2 * time.Second) // what is told again comes by then
-	r = recordOf(t, p, "github.com/acme/payments/pull/202", func(*record.Record) bool { return true })
+	r := recordOf(t, p, "github.com/acme/payments/pull/202", func(*record.Record) bool { return true })
 	if a := r.Trail.Actions; a.Count != 4 || a.Signed != 4 || a.Failed != 1 || r.GenAI.Agent.ID != "patch-pilot" { // the prompt and the answer, too
 		t.Errorf("%+v", a)
 	}
