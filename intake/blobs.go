@@ -8,7 +8,6 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/changetrail/changetrail/blobs"
-	"github.com/changetrail/changetrail/identity"
 	"github.com/changetrail/changetrail/internal/problem"
 )
 
@@ -16,7 +15,7 @@ var errNoBlobs = problem.New(http.StatusNotImplemented, "this gateway has no blo
 
 // putBlob answers PUT /v1/blobs: it keeps the body under its digest, which an event
 // then names in dataref.
-func (g *Gateway) putBlob(w http.ResponseWriter, r *http.Request, _ identity.Principal) error {
+func (g *Gateway) putBlob(w http.ResponseWriter, r *http.Request, _ Sender) error {
 	if g.Blobs == nil {
 		return errNoBlobs
 	}
@@ -38,7 +37,7 @@ func (g *Gateway) putBlob(w http.ResponseWriter, r *http.Request, _ identity.Pri
 }
 
 // getBlob answers GET /v1/blobs/{digest} with the file, byte for byte.
-func (g *Gateway) getBlob(w http.ResponseWriter, r *http.Request, _ identity.Principal) error {
+func (g *Gateway) getBlob(w http.ResponseWriter, r *http.Request, _ Sender) error {
 	if g.Blobs == nil {
 		return errNoBlobs
 	}

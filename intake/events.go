@@ -12,13 +12,12 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/changetrail/changetrail/identity"
 	"github.com/changetrail/changetrail/internal/problem"
 	"github.com/changetrail/changetrail/schemas"
 )
 
 // events answers POST /v1/events (CloudEvents HTTP protocol binding 1.0.2).
-func (g *Gateway) events(w http.ResponseWriter, r *http.Request, who identity.Principal) error {
+func (g *Gateway) events(w http.ResponseWriter, r *http.Request, from Sender) error {
 	body, err := read(w, r, g.Limits.Body)
 	if err != nil {
 		return err
@@ -27,7 +26,7 @@ func (g *Gateway) events(w http.ResponseWriter, r *http.Request, who identity.Pr
 	if err != nil {
 		return err
 	}
-	spooled, err := g.Take(r.Context(), keyOf(who, r), who, events)
+	spooled, err := g.Take(r.Context(), from, events)
 	if err != nil {
 		return err
 	}

@@ -79,8 +79,8 @@ func (g *Gateway) Register(mux *http.ServeMux) {
 		handler      http.Handler
 	}{
 		{http.MethodPost, "/v1/events", g.authenticated(g.events)},
-		{http.MethodPost, "/v1/webhooks/github", g.guarded(g.github)},
-		{http.MethodPost, "/v1/webhooks/gitlab", g.guarded(g.gitlab)},
+		{http.MethodPost, "/v1/webhooks/github", g.guarded(g.github, problem.Write)},
+		{http.MethodPost, "/v1/webhooks/gitlab", g.guarded(g.gitlab, problem.Write)},
 		{http.MethodPost, "/v1/traces", g.authenticated(g.traces)},
 		{http.MethodPost, "/v1/logs", g.authenticated(g.logs)},
 		{http.MethodPut, "/v1/blobs", g.authenticated(g.putBlob)},
@@ -112,21 +112,21 @@ type Sender struct {
 // Take puts an event of the sender on the stream, checked and stamped as one that
 // came by itself.
 func (s Sender) Take(ctx context.Context, e event.Event) error {
-	_, err := s.g.Take(ctx, s.key, s.Principal, []event.Event{e})
+	_, err := s.g.Take(ctx, s, []event.Event{e})
 	return err
 }
 
 // For lets handler answer, for senders that are known and within their limits.
 func (g *Gateway) For(handler func(Sender) http.Handler) http.Handler {
-	return g.authenticated(func(w http.ResponseWriter, r *http.Request, who identity.Principal) error {
-		handler(Sender{who, keyOf(who, r), g}).ServeHTTP(w, r)
+	return g.authenticated(func(w http.ResponseWriter, r *http.Request, from Sender) error {
+		handler(from).ServeHTTP(w, r)
 		return nil
 	})
 }
 
 // guarded is what every request goes through: bounds on its header and on how many
-// are at work, and no browser that another site sends.
-func (g *Gateway) guarded(f func(http.ResponseWriter, *http.Request) error) http.Handler {
+// are at work, and no browser that another site sends. refuse answers where f does not.
+func (g *Gateway) guarded(f func(http.ResponseWriter, *http.Request) error, refuse func(http.ResponseWriter, *http.Request, *problem.Problem)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := g.Now()
 		err := g.admitRequest(r)
@@ -141,7 +141,7 @@ func (g *Gateway) guarded(f func(http.ResponseWriter, *http.Request) error) http
 			if status >= 500 {
 				g.Log.Warn("a request failed", "path", r.URL.Path, "status", status, "err", p.Detail)
 			}
-			problem.Write(w, r, p)
+			refuse(w, r, p)
 		}
 		g.metrics.request(r, status, g.Now().Sub(began))
 	})
@@ -188,20 +188,32 @@ func (g *Gateway) problemOf(err error) *problem.Problem {
 }
 
 // authenticated hands on who sent a request, within the limits of the credential.
-func (g *Gateway) authenticated(f func(http.ResponseWriter, *http.Request, identity.Principal) error) http.Handler {
+func (g *Gateway) authenticated(f func(http.ResponseWriter, *http.Request, Sender) error) http.Handler {
 	return g.guarded(func(w http.ResponseWriter, r *http.Request) error {
-		who, err := g.Authenticate(r)
-		if err != nil {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="changetrail"`)
-			return problem.New(http.StatusUnauthorized, "%v", err)
-		}
-		leave, err := g.limiter.enter(keyOf(who, r))
+		from, leave, err := g.enter(r)
 		if err != nil {
 			return err
 		}
 		defer leave()
-		return f(w, r, who)
+		return f(w, r, from)
+	}, func(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
+		if p.Status == http.StatusUnauthorized {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="changetrail"`)
+		}
+		problem.Write(w, r, p)
 	})
+}
+
+// enter tells who sent a request, and counts it among those of the credential until it
+// leaves.
+func (g *Gateway) enter(r *http.Request) (from Sender, leave func(), err error) {
+	who, err := g.Authenticate(r)
+	if err != nil {
+		return from, nil, problem.New(http.StatusUnauthorized, "%v", err)
+	}
+	from = Sender{who, keyOf(who, r), g}
+	leave, err = g.limiter.enter(from.key)
+	return from, leave, err
 }
 
 // Authenticate tells who sent a request. Where there are no credentials anybody

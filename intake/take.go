@@ -20,15 +20,15 @@ import (
 
 // Take puts events of a sender on the stream: all of them, once each is found to be
 // right and to be the sender's to send; else none.
-func (g *Gateway) Take(ctx context.Context, key senderKey, who identity.Principal, events []event.Event) (spooled int, err error) {
-	if err := g.limiter.allow(key, len(events)); err != nil {
+func (g *Gateway) Take(ctx context.Context, from Sender, events []event.Event) (spooled int, err error) {
+	if err := g.limiter.allow(from.key, len(events)); err != nil {
 		return 0, err
 	}
 	p := problem.New(http.StatusUnprocessableEntity, "")
 	var refused []event.Event
 	for i := range events {
 		e := &events[i]
-		about, err := g.prepare(e, who)
+		about, err := g.prepare(e, from.Principal)
 		if err == nil {
 			continue
 		}
@@ -38,7 +38,7 @@ func (g *Gateway) Take(ctx context.Context, key senderKey, who identity.Principa
 		switch refusal := schemas.AsRefusal(err); {
 		case errors.As(err, &other):
 			p.Status, part.Reason = http.StatusForbidden, "identity"
-			refused = append(refused, g.finding(e, about, who, other))
+			refused = append(refused, g.finding(e, about, from.Principal, other))
 		case errors.As(err, &outside):
 			p.Status, part.Reason = http.StatusForbidden, "repository"
 		case refusal != nil:
@@ -132,10 +132,17 @@ func (g *Gateway) place(e *event.Event, about *record.Event, who identity.Princi
 		about.Repository = record.Repository(who.OnlyRepository())
 		return mayTell(who, about.Repository)
 	}
+	changed := false
 	for i := range spans.Spans {
-		if err := ownSpan(who, &spans.Spans[i]); err != nil {
+		s := &spans.Spans[i]
+		agent, repo := s.AgentID, s.Repository
+		if err := ownSpan(who, s); err != nil {
 			return err
 		}
+		changed = changed || s.AgentID != agent || s.Repository != repo
+	}
+	if !changed { // as where telemetry came as such
+		return nil
 	}
 	data, err := schemas.Encode(spans)
 	if err == nil {

@@ -93,30 +93,30 @@ func recovered(err *error) {
 }
 
 // traces answers POST /v1/traces.
-func (g *Gateway) traces(w http.ResponseWriter, r *http.Request, who identity.Principal) error {
+func (g *Gateway) traces(w http.ResponseWriter, r *http.Request, from Sender) error {
 	request := ptraceotlp.NewExportRequest()
 	return g.telemetry(w, r, request, func(ctx context.Context) (otlpResponse, error) {
-		return g.takeTraces(ctx, keyOf(who, r), who, request.Traces())
+		return g.takeTraces(ctx, from, request.Traces())
 	})
 }
 
 // logs answers POST /v1/logs.
-func (g *Gateway) logs(w http.ResponseWriter, r *http.Request, who identity.Principal) error {
+func (g *Gateway) logs(w http.ResponseWriter, r *http.Request, from Sender) error {
 	request := plogotlp.NewExportRequest()
 	return g.telemetry(w, r, request, func(ctx context.Context) (otlpResponse, error) {
-		return g.takeLogs(ctx, keyOf(who, r), who, request.Logs())
+		return g.takeLogs(ctx, from, request.Logs())
 	})
 }
 
-func (g *Gateway) takeTraces(ctx context.Context, key senderKey, who identity.Principal, in ptrace.Traces) (ptraceotlp.ExportResponse, error) {
+func (g *Gateway) takeTraces(ctx context.Context, from Sender, in ptrace.Traces) (ptraceotlp.ExportResponse, error) {
 	parts, refused := otlp.Spans(in, g.Now())
 	var events, findings []event.Event
 	for _, part := range parts {
 		kept := part.Spans[:0]
 		for _, s := range part.Spans {
-			if err := ownSpan(who, &s); err != nil {
+			if err := ownSpan(from.Principal, &s); err != nil {
 				refused.Add(err)
-				findings = g.findTelemetry(findings, err, record.TypeSpansReceived, part.Trace, record.Event{Change: record.ChangeID(s.Change), Repository: record.Repository(s.Repository)}, who)
+				findings = g.findTelemetry(findings, err, record.TypeSpansReceived, part.Trace, record.Event{Change: record.ChangeID(s.Change), Repository: record.Repository(s.Repository)}, from.Principal)
 				continue
 			}
 			kept = append(kept, s)
@@ -135,16 +135,16 @@ func (g *Gateway) takeTraces(ctx context.Context, key senderKey, who identity.Pr
 		response.PartialSuccess().SetRejectedSpans(refused.Count)
 		response.PartialSuccess().SetErrorMessage(refused.First.Error())
 	}
-	return response, g.takeTelemetry(ctx, key, who, events, findings, refused)
+	return response, g.takeTelemetry(ctx, from, events, findings, refused)
 }
 
-func (g *Gateway) takeLogs(ctx context.Context, key senderKey, who identity.Principal, in plog.Logs) (plogotlp.ExportResponse, error) {
+func (g *Gateway) takeLogs(ctx context.Context, from Sender, in plog.Logs) (plogotlp.ExportResponse, error) {
 	logs, refused := otlp.Logs(in, g.Now())
 	var events, findings []event.Event
 	for _, l := range logs {
-		if err := ownAction(who, &l); err != nil {
+		if err := ownAction(from.Principal, &l); err != nil {
 			refused.Add(err)
-			findings = g.findTelemetry(findings, err, record.TypeActionPerformed, l.Action.Agent.Run, record.Event{Change: l.Change, Repository: l.Repository}, who)
+			findings = g.findTelemetry(findings, err, record.TypeActionPerformed, l.Action.Agent.Run, record.Event{Change: l.Change, Repository: l.Repository}, from.Principal)
 			continue
 		}
 		e := producer.Event(string(l.Change), l.Action)
@@ -164,7 +164,7 @@ func (g *Gateway) takeLogs(ctx context.Context, key senderKey, who identity.Prin
 		response.PartialSuccess().SetRejectedLogRecords(refused.Count)
 		response.PartialSuccess().SetErrorMessage(refused.First.Error())
 	}
-	return response, g.takeTelemetry(ctx, key, who, events, findings, refused)
+	return response, g.takeTelemetry(ctx, from, events, findings, refused)
 }
 
 // findTelemetry adds to findings that a span or a log of a run was told in the name of
@@ -193,7 +193,7 @@ func (g *Gateway) findTelemetry(findings []event.Event, err error, typ, run stri
 	return append(findings, found)
 }
 
-func (g *Gateway) takeTelemetry(ctx context.Context, key senderKey, who identity.Principal, events, findings []event.Event, refused otlp.Refused) error {
+func (g *Gateway) takeTelemetry(ctx context.Context, from Sender, events, findings []event.Event, refused otlp.Refused) error {
 	for range refused.Count {
 		g.metrics.refuse("telemetry")
 	}
@@ -205,7 +205,7 @@ func (g *Gateway) takeTelemetry(ctx context.Context, key senderKey, who identity
 	if len(events) == 0 {
 		return nil
 	}
-	_, err := g.Take(ctx, key, who, events)
+	_, err := g.Take(ctx, from, events)
 	return err
 }
 
@@ -250,13 +250,8 @@ func mayTell(who identity.Principal, repo record.Repository) error {
 	return &outsider{who.Name, repo}
 }
 
-// grpcSender is who has sent a call, in its context.
-type grpcSender struct {
-	who identity.Principal
-	key senderKey
-}
-
-type grpcSenderKey struct{}
+// inContext is under what the sender of a call of gRPC is found in its context.
+type inContext struct{}
 
 // otlpServer answers OTLP/gRPC, on the address of everything else: HTTP/2 tells them
 // apart by the path.
@@ -273,8 +268,8 @@ type traceServer struct {
 }
 
 func (s *traceServer) Export(ctx context.Context, in ptraceotlp.ExportRequest) (ptraceotlp.ExportResponse, error) {
-	from, _ := ctx.Value(grpcSenderKey{}).(grpcSender) // set by grpcHandler
-	out, err := s.g.takeTraces(ctx, from.key, from.who, in.Traces())
+	from, _ := ctx.Value(inContext{}).(Sender) // set by grpcHandler
+	out, err := s.g.takeTraces(ctx, from, in.Traces())
 	return out, s.g.statusOf(err)
 }
 
@@ -284,51 +279,40 @@ type logServer struct {
 }
 
 func (s *logServer) Export(ctx context.Context, in plogotlp.ExportRequest) (plogotlp.ExportResponse, error) {
-	from, _ := ctx.Value(grpcSenderKey{}).(grpcSender) // set by grpcHandler
-	out, err := s.g.takeLogs(ctx, from.key, from.who, in.Logs())
+	from, _ := ctx.Value(inContext{}).(Sender) // set by grpcHandler
+	out, err := s.g.takeLogs(ctx, from, in.Logs())
 	return out, s.g.statusOf(err)
 }
 
 // grpcHandler lets server answer, once it is known who calls.
 func (g *Gateway) grpcHandler(server *grpc.Server) http.Handler {
+	guarded := g.guarded(func(w http.ResponseWriter, r *http.Request) error {
+		from, leave, err := g.enter(r)
+		if err != nil {
+			return err
+		}
+		defer leave()
+		server.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), inContext{}, from)))
+		return nil
+	}, g.refuseGRPC)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor != 2 {
 			problem.Write(w, r, problem.New(http.StatusHTTPVersionNotSupported, "gRPC needs HTTP/2"))
 			return
 		}
-		began := g.Now()
-		code := http.StatusOK
-		err := g.admitRequest(r)
-		if err == nil {
-			err = g.serveGRPC(w, r, server)
-			<-g.slots
-		}
-		if err != nil {
-			s := status.Convert(g.statusOf(err))
-			code = g.problemOf(err).Status
-			h := w.Header() // a response that has trailers alone (gRPC over HTTP2)
-			h.Set("Content-Type", "application/grpc")
-			h.Set("Grpc-Status", strconv.Itoa(int(s.Code())))
-			h.Set("Grpc-Message", s.Message())
-			w.WriteHeader(http.StatusOK)
-		}
-		g.metrics.request(r, code, g.Now().Sub(began))
+		guarded.ServeHTTP(w, r)
 	})
 }
 
-func (g *Gateway) serveGRPC(w http.ResponseWriter, r *http.Request, server *grpc.Server) error {
-	who, err := g.Authenticate(r)
-	if err != nil {
-		return problem.New(http.StatusUnauthorized, "%v", err)
-	}
-	from := grpcSender{who, keyOf(who, r)}
-	leave, err := g.limiter.enter(from.key)
-	if err != nil {
-		return err
-	}
-	defer leave()
-	server.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), grpcSenderKey{}, from)))
-	return nil
+// refuseGRPC answers with an error and nothing else: a response that has trailers alone
+// (gRPC over HTTP2).
+func (g *Gateway) refuseGRPC(w http.ResponseWriter, _ *http.Request, p *problem.Problem) {
+	s := status.Convert(g.statusOf(p))
+	h := w.Header()
+	h.Set("Content-Type", "application/grpc")
+	h.Set("Grpc-Status", strconv.Itoa(int(s.Code())))
+	h.Set("Grpc-Message", s.Message())
+	w.WriteHeader(http.StatusOK)
 }
 
 // statusOf is how an error is answered in gRPC (OTLP says which codes are tried again).

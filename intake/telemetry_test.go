@@ -31,11 +31,7 @@ import (
 func spans(agent, repository string) ptraceotlp.ExportRequest {
 	traces := ptrace.NewTraces()
 	rs := traces.ResourceSpans().AppendEmpty()
-	for key, value := range map[string]string{"gen_ai.agent.id": agent, "vcs.repository.url.full": repository} {
-		if value != "" {
-			rs.Resource().Attributes().PutStr(key, value)
-		}
-	}
+	describe(rs.Resource().Attributes(), agent, repository)
 	s := rs.ScopeSpans().AppendEmpty().Spans().AppendEmpty()
 	s.SetName("execute_tool read")
 	s.SetTraceID(pcommon.TraceID{15: 7})
@@ -46,6 +42,15 @@ func spans(agent, repository string) ptraceotlp.ExportRequest {
 	return ptraceotlp.NewExportRequestFromTraces(traces)
 }
 
+// describe says in the attributes of a resource what is to be said.
+func describe(a pcommon.Map, agent, repository string) {
+	for key, value := range map[string]string{"gen_ai.agent.id": agent, "vcs.repository.url.full": repository} {
+		if value != "" {
+			a.PutStr(key, value)
+		}
+	}
+}
+
 // leak is a token of GitHub, of no account.
 const leak = "ghp_" + "x7Kd92LmQpRs4TvWyZ1aBcDeFgHiJkLmNoPq"
 
@@ -54,11 +59,7 @@ const trace7 = "00000000000000000000000000000007"
 func logOf(agent, repository string) plogotlp.ExportRequest {
 	logs := plog.NewLogs()
 	rl := logs.ResourceLogs().AppendEmpty()
-	for key, value := range map[string]string{"gen_ai.agent.id": agent, "vcs.repository.url.full": repository} {
-		if value != "" {
-			rl.Resource().Attributes().PutStr(key, value)
-		}
-	}
+	describe(rl.Resource().Attributes(), agent, repository)
 	l := rl.ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
 	l.Body().SetStr("claude_code.tool_result")
 	for key, value := range map[string]string{"session.id": "s", "tool_use_id": "t", "tool_name": "Bash", "success": "true"} {

@@ -132,16 +132,12 @@ func (a *Actions) made(m Made) {
 // does: it is what stands before paths that are known without it, those of the change
 // and those that others tell. The result is sorted, without repeats.
 func inTree(files, ofChange []string) []string {
-	known, absolute := make(map[string]bool), false
-	for _, f := range slices.Concat(files, ofChange) {
-		if strings.HasPrefix(f, "/") {
-			absolute = true
-		} else {
-			known[f] = true
-		}
+	if !slices.ContainsFunc(files, func(f string) bool { return strings.HasPrefix(f, "/") }) {
+		return files // nearly always
 	}
-	if !absolute {
-		return files
+	known := make(map[string]bool)
+	for _, f := range slices.Concat(files, ofChange) {
+		known[f] = !strings.HasPrefix(f, "/")
 	}
 	var roots []string
 	for _, f := range files {

@@ -157,6 +157,15 @@ func RepositoryAt(remote string) Repository {
 	return repo
 }
 
+// RepositoryNamed reads a repository as people and programs write it: host/path, its
+// URL, or the address of a remote.
+func RepositoryNamed(s string) (Repository, error) {
+	if repo := RepositoryAt(s); repo != "" {
+		return repo, nil
+	}
+	return ParseRepository(s)
+}
+
 // IsCommit reports whether s is a Git commit: 7 to 64 hexadecimal digits.
 func IsCommit(s string) bool {
 	if len(s) < 7 || len(s) > 64 {

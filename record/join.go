@@ -27,8 +27,8 @@ func (r Ref) IsCommit() bool { return strings.HasPrefix(string(r), "commit:") }
 
 // Run returns the run that r names, "" where it names none.
 func (r Ref) Run() string {
-	run, _ := strings.CutPrefix(string(r), "run:")
-	if len(run) == len(r) {
+	run, ok := strings.CutPrefix(string(r), "run:")
+	if !ok {
 		return ""
 	}
 	return run
@@ -459,7 +459,7 @@ func Gather(id ChangeID, events []Event) Facts {
 		f.Evidence = nil
 		for _, e := range distinct {
 			for _, p := range Postings(e) {
-				if holds(looks, p.Ref) && p.Ref.Run() == "" {
+				if holds(looks, p.Ref) {
 					f.Evidence = append(f.Evidence, p.Event)
 				}
 			}
@@ -468,7 +468,7 @@ func Gather(id ChangeID, events []Event) Facts {
 		runs := runsAround(f, distinct, looks)
 		more := false
 		for _, e := range distinct { // a decision may lead to more of its run, by another name of that
-			if _, ok := e.Fact.(*Decision); ok && e.Change == "" && !adopted[e.Key()] && slices.ContainsFunc(RunRefs(e), func(r Ref) bool { return holds(runs, r) }) {
+			if _, ok := e.Fact.(*Decision); ok && e.Change == "" && !adopted[e.Key()] && holds(runs, RunRefs(e)...) {
 				adopted[e.Key()], more = true, true
 				f.Own = append(f.Own, e.About(id))
 			}
@@ -486,7 +486,7 @@ func Gather(id ChangeID, events []Event) Facts {
 func runsAround(f Facts, distinct []Event, looks []Ref) []Ref {
 	runs := Runs(f)
 	for _, e := range distinct {
-		if slices.ContainsFunc(ActionRefs(e), func(r Ref) bool { return holds(looks, r) }) {
+		if holds(looks, ActionRefs(e)...) {
 			runs = append(runs, RunRefs(e)...)
 		}
 	}
@@ -494,18 +494,20 @@ func runsAround(f Facts, distinct []Event, looks []Ref) []Ref {
 	return runs
 }
 
-// holds reports whether sorted refs hold one.
-func holds(sorted []Ref, r Ref) bool {
-	_, ok := slices.BinarySearch(sorted, r)
-	return ok
+// holds reports whether sorted refs hold any of others.
+func holds(sorted []Ref, others ...Ref) bool {
+	return slices.ContainsFunc(others, func(r Ref) bool {
+		_, ok := slices.BinarySearch(sorted, r)
+		return ok
+	})
 }
 
 // gatherActions counts in the actions that name no change: those that name one of
 // its commits, and those of its runs.
 func gatherActions(f *Facts, distinct []Event, looks, runs []Ref, told map[string]Told) {
 	for _, e := range distinct {
-		a, ok := e.Fact.(*Action)
-		if ok && e.Change == "" && slices.ContainsFunc(ActionRefs(e), func(r Ref) bool { return holds(looks, r) || holds(runs, r) }) {
+		refs := ActionRefs(e)
+		if a, ok := e.Fact.(*Action); ok && e.Change == "" && (holds(looks, refs...) || holds(runs, refs...)) {
 			told[e.Key()] = f.Actions.Add(e, a, told[e.Key()])
 		}
 	}

@@ -120,11 +120,11 @@ func (s *Settings) runGateway(cmd *cobra.Command) error {
 			scheme = "https"
 		}
 		log.Info("gateway starts", "address", scheme+"://"+l.Addr().String(), "brokers", kafka.Brokers, "credentials", conf.Credentials.Any(), "content", s.Content, "spool", s.Gateway.Spool)
-		conf, err := s.tools(nil)
+		known, err := s.tools(nil)
 		if err != nil {
 			return err
 		}
-		tools, err := toolsFor(g, conf)
+		tools, err := toolsFor(g, known)
 		if err != nil {
 			return err
 		}

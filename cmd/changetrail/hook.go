@@ -243,32 +243,28 @@ func (s *Settings) hookOptions(session *hook.Session) hook.Options {
 
 // handInSeals puts what commits state the digest of where it is found by that.
 func (s *Settings) handInSeals(ctx context.Context, log hook.Log) error {
-	var put func(ctx context.Context, content []byte) error
+	var files producer.Blobs
 	switch {
 	case s.Producer.Gateway != "":
 		token, err := secret("producer.token", s.Producer.Token, s.Producer.TokenFile)
 		if err != nil {
 			return err
 		}
-		files := producer.HTTPBlobs(producer.HTTPConfig{URL: s.Producer.Gateway, Token: token})
-		put = func(ctx context.Context, content []byte) error {
-			_, err := files.Put(ctx, content)
-			return err
-		}
+		files = producer.HTTPBlobs(producer.HTTPConfig{URL: s.Producer.Gateway, Token: token})
 	case s.Blobs != "":
 		store, err := s.blobStore(ctx)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = store.Close() }()
-		put = func(ctx context.Context, content []byte) error {
-			_, err := store.Put(ctx, content)
-			return err
-		}
+		files = store
 	default:
 		return nil // they stay where they are
 	}
-	return log.Sealed(func(content []byte) error { return put(ctx, content) })
+	return log.Sealed(func(content []byte) error {
+		_, err := files.Put(ctx, content)
+		return err
+	})
 }
 
 func (a *app) commitHook(name string) *cobra.Command {

@@ -105,21 +105,7 @@ func (stdout) Close() error { return nil }
 
 // caller is the agent beside which this program runs.
 func (s *Settings) caller(ctx context.Context, agent string, log *slog.Logger) (mcp.Caller, func(), error) {
-	transport, err := s.transport(producer.Binary)
-	if err != nil {
-		return mcp.Caller{}, nil, err
-	}
-	redactor, err := s.redactor(nil)
-	if err != nil {
-		return mcp.Caller{}, nil, err
-	}
-	options := producer.Options{Spool: s.Producer.Spool, Redactor: redactor, Log: log}
-	if files, err := s.blobStore(ctx); err != nil {
-		return mcp.Caller{}, nil, err
-	} else if files != nil {
-		options.Blobs = files
-	}
-	p, err := producer.New(transport, options)
+	p, closed, err := s.producer(ctx, producer.Binary, producer.Options{Log: log})
 	if err != nil {
 		return mcp.Caller{}, nil, err
 	}
@@ -139,6 +125,7 @@ func (s *Settings) caller(ctx context.Context, agent string, log *slog.Logger) (
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		_ = p.Close(ctx) // what was answered is sent, or in the spool
+		closed()
 	}, nil
 }
 

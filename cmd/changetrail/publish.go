@@ -154,27 +154,11 @@ func send(cmd *cobra.Command, s *Settings, mode producer.Mode, timeout time.Dura
 		return err
 	}
 	defer func() { _ = t.Close() }() // spans that do not reach a collector must not fail a publish
-	transport, err := s.transport(mode)
-	if err != nil {
-		return misuse{err}
-	}
-	redactor, err := s.redactor(nil)
-	if err != nil {
-		return misuse{err}
-	}
-	options := producer.Options{Source: s.Producer.Source, Spool: s.Producer.Spool, Redactor: redactor, Log: s.logger(cmd.ErrOrStderr()), Tracer: t.Tracer}
-	store, err := s.blobStore(ctx)
-	if err != nil {
-		return misuse{err}
-	}
-	if store != nil {
-		defer func() { _ = store.Close() }()
-		options.Blobs = store
-	}
-	p, err := producer.New(transport, options)
+	p, done, err := s.producer(ctx, mode, producer.Options{Source: s.Producer.Source, Log: s.logger(cmd.ErrOrStderr()), Tracer: t.Tracer})
 	if err != nil {
 		return err
 	}
+	defer done()
 	const chunk = 500
 	for sent := 0; sent < len(events); {
 		n := min(chunk, len(events)-sent)
@@ -203,6 +187,31 @@ func send(cmd *cobra.Command, s *Settings, mode producer.Mode, timeout time.Dura
 		return nil
 	}
 	return err
+}
+
+// producer returns a producer with what the settings say beside o; done closes the
+// store of its files.
+func (s *Settings) producer(ctx context.Context, mode producer.Mode, o producer.Options) (p *producer.Producer, done func(), err error) {
+	transport, err := s.transport(mode)
+	if err != nil {
+		return nil, nil, misuse{err}
+	}
+	redactor, err := s.redactor(nil)
+	if err != nil {
+		return nil, nil, misuse{err}
+	}
+	store, err := s.blobStore(ctx)
+	if err != nil {
+		return nil, nil, misuse{err}
+	}
+	o.Spool, o.Redactor, done = s.Producer.Spool, redactor, func() {}
+	if store != nil {
+		o.Blobs, done = store, func() { _ = store.Close() }
+	}
+	if p, err = producer.New(transport, o); err != nil {
+		done()
+	}
+	return p, done, err
 }
 
 // transport returns the way to the pipeline: a gateway, or Kafka.

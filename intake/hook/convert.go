@@ -2,6 +2,7 @@ package hook
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"regexp"
@@ -20,8 +21,8 @@ import (
 
 // Kinds of agents whose hooks are read.
 const (
-	ClaudeCode = "claude-code"
-	Codex      = "codex"
+	ClaudeCode = toolcall.ClaudeCode
+	Codex      = toolcall.Codex
 )
 
 // An Input is what is read of a hook
@@ -123,7 +124,7 @@ func (c *converter) take(i int, line Line, in *Input) {
 	}
 	switch in.Event {
 	case "UserPromptSubmit":
-		c.say(i, line, in, "prompt", orElse(in.PromptID, in.TurnID), &record.Action{Tool: "prompt", Outcome: "success", Arguments: object("prompt", in.Prompt)})
+		c.say(i, line, in, "prompt", cmp.Or(in.PromptID, in.TurnID), &record.Action{Tool: "prompt", Outcome: "success", Arguments: object("prompt", in.Prompt)})
 	case "PreToolUse":
 		c.open[in.CallID] = &opened{i, in}
 		c.order = append(c.order, in.CallID)
@@ -148,16 +149,9 @@ func (c *converter) take(i int, line Line, in *Input) {
 			c.end(i, line, in, id, "unknown", nil)
 		}
 		if in.Answer != "" {
-			c.say(i, line, in, "answer", orElse(in.PromptID, in.TurnID), &record.Action{Tool: "answer", Outcome: "success", Result: object("text", in.Answer)})
+			c.say(i, line, in, "answer", cmp.Or(in.PromptID, in.TurnID), &record.Action{Tool: "answer", Outcome: "success", Result: object("text", in.Answer)})
 		}
 	}
-}
-
-func orElse(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 func object(name, text string) record.Free {
@@ -170,7 +164,7 @@ func (c *converter) say(i int, line Line, in *Input, kind, id string, a *record.
 	if id == "" {
 		id = fmt.Sprint(i)
 	}
-	a.CallID = kind + "-" + id
+	a.CallID = toolcall.SaidID(kind, id)
 	if slices.ContainsFunc(c.out, func(o Call) bool { return o.fact.CallID == a.CallID }) {
 		a.CallID += fmt.Sprintf("-%d", i) // a turn that was stopped more than once
 	}
@@ -214,9 +208,8 @@ func (c *converter) add(i int, line Line, in *Input, a *record.Action) {
 	if c.model == "" && in.Transcript != "" {
 		c.model = modelIn(in.Transcript)
 	}
-	provider := map[string]string{ClaudeCode: "anthropic", Codex: "openai"}[line.Kind]
 	a.Agent = record.Agent{
-		ID: orElse(c.options.Agent, line.Kind), Name: in.AgentType, Provider: provider, Model: c.model, Run: in.Session,
+		ID: cmp.Or(c.options.Agent, line.Kind), Name: in.AgentType, Provider: toolcall.Provider(line.Kind), Model: c.model, Run: in.Session,
 		LogsURL: strings.ReplaceAll(c.options.LogsURL, "{session}", in.Session), DelegatedBy: c.options.DelegatedBy,
 	}
 	a.Repository = string(line.Git.Repository)
@@ -229,7 +222,7 @@ func (c *converter) event(call *Call) event.Event {
 	line := c.session.Lines[call.Line]
 	e := producer.Event("", a)
 	e.SetID(a.CallID)
-	e.SetSource("/" + line.Kind + "/" + a.Agent.Run)
+	e.SetSource(toolcall.Source(line.Kind, a.Agent.Run))
 	e.SetTime(line.At)
 	if a.Repository != "" {
 		e.SetExtension("partitionkey", a.Repository)

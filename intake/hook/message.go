@@ -2,6 +2,7 @@ package hook
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -37,7 +38,7 @@ func RunIn(getenv func(string) string) (Commit, bool) {
 	} {
 		if id := getenv(known.variable); c.Run == "" && id != "" {
 			c.Run = id
-			c.Agent = orElse(c.Agent, known.agent)
+			c.Agent = cmp.Or(c.Agent, known.agent)
 		}
 	}
 	if c.Run != "" && c.Agent == "" {
@@ -56,7 +57,7 @@ func (c *Commit) Sum(actions []event.Event) {
 		if json.Unmarshal(e.Data(), a) != nil { // it was written here: cannot be
 			continue
 		}
-		c.Model = orElse(c.Model, a.Agent.Model)
+		c.Model = cmp.Or(c.Model, a.Agent.Model)
 		what := input(a)
 		switch {
 		case a.Outcome == "refused":

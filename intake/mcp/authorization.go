@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,11 +57,7 @@ func (h *handlers) checkAuthorization(_ context.Context, req *mcp.CallToolReques
 	if err != nil {
 		return nil, err
 	}
-	delegate := in.DelegatedBy
-	if delegate == "" {
-		delegate = h.DelegatedBy
-	}
-	return h.authorize(policy.Request{Agent: agent, DelegatedBy: delegate, Repository: repo, Kind: in.Kind, Paths: in.Paths, Dependencies: in.Dependencies}, in.Service)
+	return h.authorize(policy.Request{Agent: agent, DelegatedBy: cmp.Or(in.DelegatedBy, h.DelegatedBy), Repository: repo, Kind: in.Kind, Paths: in.Paths, Dependencies: in.Dependencies}, in.Service)
 }
 
 // authorize asks the policy. service is what the agent believes to change.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"slices"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -111,18 +110,14 @@ func (h *handlers) missing(d *record.Decision, repo record.Repository, change re
 	if change == "" {
 		change = record.ChangeID(string(repo) + "/pull/0") // none yet: any will do
 	}
-	facts := record.Facts{Own: []record.Event{{Source: "/agents/" + d.Agent.ID, ID: "decision", Type: record.TypeDecisionRecorded, Repository: repo, Change: change, Time: h.Now(), Fact: d}}}
+	told := record.Event{Source: source(d.Agent.ID), ID: "decision", Type: record.TypeDecisionRecorded, Repository: repo, Time: h.Now(), Fact: d}
+	events := []record.Event{told.About(change)}
 	h.mu.Lock()
 	for i, s := range h.scans {
-		e := record.Event{Source: "/agents/" + d.Agent.ID, ID: fmt.Sprint("scan-", i), Type: record.TypeScanCompleted, Repository: repo, Time: h.Now(), Fact: s}
-		for _, p := range record.Postings(e) {
-			if slices.Contains(record.Looks(facts.Own), p.Ref) {
-				facts.Evidence = append(facts.Evidence, p.Event)
-			}
-		}
+		events = append(events, record.Event{Source: told.Source, ID: fmt.Sprint("scan-", i), Type: record.TypeScanCompleted, Repository: repo, Time: told.Time, Fact: s})
 	}
 	h.mu.Unlock()
-	r := record.Fold(change, facts)
+	r := record.Fold(change, record.Gather(change, events))
 	r.Judge(record.Authority{})
 	out := []Missing{}
 	for _, gap := range r.Trail.Gaps {

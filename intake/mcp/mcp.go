@@ -169,20 +169,20 @@ func (h *handlers) subject(change, repository string) (record.ChangeID, record.R
 		}
 		return "", h.Repository, nil
 	}
-	if repo := record.RepositoryAt(repository); repo != "" {
-		return "", repo, nil
-	}
-	repo, err := record.ParseRepository(repository)
+	repo, err := record.RepositoryNamed(repository)
 	if err != nil {
 		return "", "", fmt.Errorf("repository: %w", err)
 	}
 	return "", repo, nil
 }
 
+// source is the CloudEvents source of what an agent states.
+func source(agent string) string { return "/agents/" + agent }
+
 // event makes an event of a fact that an agent states.
 func (h *handlers) event(agent string, change record.ChangeID, repo record.Repository, f record.Fact) event.Event {
 	e := producer.Event(string(change), f)
-	e.SetSource("/agents/" + agent)
+	e.SetSource(source(agent))
 	e.SetTime(h.Now().UTC())
 	e.SetExtension("partitionkey", string(repo))
 	return e

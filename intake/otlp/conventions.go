@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/changetrail/changetrail/intake/toolcall"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -91,14 +92,10 @@ func agentOf(name string, a attributes) string {
 		return a.text("traceloop.entity.name")
 	}
 	if a.text("span.type") == "interaction" {
-		return claudeCode
+		return toolcall.ClaudeCode
 	}
-	return strings.TrimSpace(strings.TrimPrefix(prefixed(name, "invoke_agent"), "invoke_agent"))
-}
-
-func prefixed(name, prefix string) string {
-	if strings.HasPrefix(name, prefix) {
-		return name
+	if agent, ok := strings.CutPrefix(name, "invoke_agent"); ok {
+		return strings.TrimSpace(agent)
 	}
 	return ""
 }
@@ -106,14 +103,7 @@ func prefixed(name, prefix string) string {
 // repositoryOf is the repository that attributes name, "" where they name none.
 func repositoryOf(a attributes) record.Repository {
 	for _, key := range repository {
-		v := a.text(key)
-		if v == "" {
-			continue
-		}
-		if repo := record.RepositoryAt(v); repo != "" {
-			return repo
-		}
-		if repo, err := record.ParseRepository(v); err == nil {
+		if repo, err := record.RepositoryNamed(a.text(key)); err == nil {
 			return repo
 		}
 	}

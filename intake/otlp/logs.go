@@ -16,12 +16,6 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// Products whose logs are read.
-const (
-	claudeCode = "claude-code"
-	codex      = "codex"
-)
-
 // A Log is an action that a log tells of.
 type Log struct {
 	Source, ID string // identity of the event: that of the hooks of the same product
@@ -56,15 +50,15 @@ func Logs(in plog.Logs, now time.Time) (out []Log, refused Refused) {
 // read returns the action of one log, nil where it tells of none.
 func read(l plog.LogRecord, a attributes, now time.Time) (*Log, error) {
 	name := cmp.Or(a.text("event.name"), l.EventName(), l.Body().AsString())
-	product, event := claudeCode, ""
-	for _, p := range []struct{ prefix, product string }{{"claude_code.", claudeCode}, {"codex.", codex}} {
+	product, event := toolcall.ClaudeCode, ""
+	for _, p := range []struct{ prefix, product string }{{"claude_code.", toolcall.ClaudeCode}, {"codex.", toolcall.Codex}} {
 		for _, n := range []string{name, l.Body().AsString()} {
 			if v, ok := strings.CutPrefix(n, p.prefix); ok && event == "" {
 				product, event = p.product, v
 			}
 		}
 	}
-	if event == "" && a.text("service.name") == claudeCode {
+	if event == "" && a.text("service.name") == toolcall.ClaudeCode {
 		event = name
 	}
 	action, id := actionOf(product, event, a)
@@ -78,7 +72,7 @@ func read(l plog.LogRecord, a attributes, now time.Time) (*Log, error) {
 	action.Agent = record.Agent{
 		ID: clip(product, 256), Model: clip(a.text("model"), 256), Run: clip(run, 256),
 		LogsURL: clip(a.first(logsURL), 2048), DelegatedBy: clip(delegatedBy(a), 256),
-		Provider: map[string]string{claudeCode: "anthropic", codex: "openai"}[product],
+		Provider: toolcall.Provider(product),
 	}
 	stated := ""
 	if v, ok := a.resource.Get("gen_ai.agent.id"); ok {
@@ -88,7 +82,7 @@ func read(l plog.LogRecord, a attributes, now time.Time) (*Log, error) {
 	action.CallID = clip(id, 256)
 	repo := repositoryOf(a)
 	out := &Log{
-		Source: "/" + product + "/" + action.Agent.Run, ID: action.CallID, At: timeOf(cmp.Or(l.Timestamp(), l.ObservedTimestamp())),
+		Source: toolcall.Source(product, action.Agent.Run), ID: action.CallID, At: timeOf(cmp.Or(l.Timestamp(), l.ObservedTimestamp())),
 		Repository: repo, Change: changeOf(a, repo), Agent: stated, Action: action,
 	}
 	if out.At.IsZero() {
@@ -133,7 +127,7 @@ func actionOf(product, event string, a attributes) (*record.Action, string) {
 			return nil, ""
 		}
 		b, _ := json.Marshal(map[string]string{"prompt": a.text("prompt")}) // of a valid text: cannot fail
-		return &record.Action{Tool: "prompt", Outcome: "success", Arguments: toolcall.Bounded(b)}, "prompt-" + prompt
+		return &record.Action{Tool: "prompt", Outcome: "success", Arguments: toolcall.Bounded(b)}, toolcall.SaidID("prompt", prompt)
 	}
 	return nil, ""
 }
@@ -149,7 +143,7 @@ var (
 // ended is how a call ended.
 func ended(product string, a attributes) string {
 	output := ""
-	if product == codex {
+	if product == toolcall.Codex {
 		output = a.text("output")
 	}
 	switch success := a.text("success"); {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -113,8 +114,7 @@ func describe(out *record.Span, a attributes) {
 	if v, ok := a.resource.Get("gen_ai.agent.id"); ok { // of the whole program: whoever runs it says so
 		out.AgentID = clip(v.AsString(), 256)
 	}
-	service := a.text("service.name")
-	if len(service) < len("unknown_service") || service[:len("unknown_service")] != "unknown_service" {
+	if service := a.text("service.name"); !strings.HasPrefix(service, "unknown_service") { // of the SDK
 		out.Service = clip(service, 256)
 	}
 	out.AgentName = clip(a.first(ownName), 256)
@@ -143,9 +143,9 @@ func call(out *record.Span, s ptrace.Span, a attributes) {
 			out.Result = toolcall.Bounded(b)
 		}
 	case a.text("codex.tool.phase") != "": // the log of the same call tells more
-		out.Outcome, out.AgentName = "unknown", codex
+		out.Outcome, out.AgentName = "unknown", toolcall.Codex
 		if out.Run != "" && out.CallID != "" {
-			out.Source = clip("/"+codex+"/"+out.Run, 256)
+			out.Source = clip(toolcall.Source(toolcall.Codex, out.Run), 256)
 		}
 	case a.text("span.type") == "tool": // of Claude Code: its steps say how it ended
 		out.Outcome = "unknown"
@@ -156,7 +156,7 @@ func call(out *record.Span, s ptrace.Span, a attributes) {
 			}
 		}
 		if out.Run != "" && out.CallID != "" {
-			out.Source = clip("/"+claudeCode+"/"+out.Run, 256)
+			out.Source = clip(toolcall.Source(toolcall.ClaudeCode, out.Run), 256)
 		}
 	default:
 		out.Outcome = "success"

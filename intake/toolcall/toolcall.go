@@ -1,5 +1,6 @@
 // Package toolcall reads the calls of the tools that agents have: which files a call
-// writes, and how much of its content is sent.
+// writes, how much of its content is sent, and by which identity it is known, whoever
+// tells of it.
 //
 // The package may import record.
 package toolcall
@@ -16,6 +17,30 @@ import (
 
 	"github.com/changetrail/changetrail/record"
 )
+
+// Products of which a hook and telemetry tell the same.
+const (
+	ClaudeCode = "claude-code"
+	Codex      = "codex"
+)
+
+// Source is the CloudEvents source of what a session of a product did. With the id of
+// the call it is one event, whether a hook or telemetry tells of it.
+func Source(product, session string) string { return "/" + product + "/" + session }
+
+// SaidID is the id of what is said and is told like a call: a prompt, an answer.
+func SaidID(kind, id string) string { return kind + "-" + id }
+
+// Provider is that of the models of a product, "" where it is not known.
+func Provider(product string) string {
+	switch product {
+	case ClaudeCode:
+		return "anthropic"
+	case Codex:
+		return "openai"
+	}
+	return ""
+}
 
 // MaxContent is how much of the arguments or the result of one call is sent, in
 // bytes.

@@ -80,8 +80,10 @@ func newTree(t *testing.T, p *process, token, session string) tree {
 		"HOME=" + t.TempDir(), "XDG_STATE_HOME=" + t.TempDir(), "PATH=" + filepath.Dir(binary) + string(os.PathListSeparator) + os.Getenv("PATH"),
 		"GIT_CONFIG_NOSYSTEM=1", "GIT_AUTHOR_NAME=Mira", "GIT_AUTHOR_EMAIL=mira@acme.example", "GIT_COMMITTER_NAME=Mira", "GIT_COMMITTER_EMAIL=mira@acme.example",
 		"CHANGETRAIL_PRODUCER_GATEWAY=" + p.page, "CHANGETRAIL_PRODUCER_TOKEN=" + token, "CHANGETRAIL_HOOK_AGENT=patch-pilot",
-		"CLAUDE_CODE_SESSION_ID=" + session,
 	}}
+	if session != "" { // of an agent that is stood in for
+		w.environ = append(w.environ, "CLAUDE_CODE_SESSION_ID="+session)
+	}
 	w.run(t, "git", "init", "-q", "-b", "update-lodash")
 	w.run(t, "git", "remote", "add", "origin", "https://github.com/acme/payments.git")
 	return w
@@ -90,6 +92,19 @@ func newTree(t *testing.T, p *process, token, session string) tree {
 func (w tree) run(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	return command(t, w.dir, w.environ, name, args...)
+}
+
+// committed returns the message of the last commit, in which each of parts must be, and
+// the commit.
+func (w tree) committed(t *testing.T, parts ...string) (message, sha string) {
+	t.Helper()
+	message = w.run(t, "git", "log", "-1", "--format=%B")
+	for _, part := range parts {
+		if !strings.Contains(message, part) {
+			t.Errorf("%q is not in the message:\n%s", part, message)
+		}
+	}
+	return message, strings.TrimSpace(w.run(t, "git", "rev-parse", "HEAD"))
 }
 
 // hook gives Claude Code's hook to changetrail, as Claude Code does.
@@ -111,18 +126,27 @@ func (w tree) hook(t *testing.T, event string, more map[string]any) {
 	}
 }
 
-// curl sends a webhook of GitHub, signed, with curl.
-func curl(t *testing.T, p *process, kind, delivery string, payload any) {
+// curl posts a body with curl, which must be taken.
+func curl(t *testing.T, address, body string, headers ...string) {
+	t.Helper()
+	args := []string{"--silent", "--show-error", "--fail-with-body", "--data-binary", "@-"}
+	for _, h := range headers {
+		args = append(args, "-H", h)
+	}
+	cmd := exec.Command("curl", append(args, address)...)
+	cmd.Stdin = strings.NewReader(body)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", address, err, out)
+	}
+}
+
+// deliver sends a webhook of GitHub, signed.
+func deliver(t *testing.T, p *process, kind, delivery string, payload any) {
 	t.Helper()
 	body := text(t, payload)
 	m := hmac.New(sha256.New, []byte(strings.Fields(githubSecret)[0]))
 	m.Write([]byte(body))
-	cmd := exec.Command("curl", "--silent", "--show-error", "--fail-with-body", "--data-binary", "@-", "-H", "Content-Type: application/json", "-H", "X-GitHub-Event: "+kind, "-H", "X-GitHub-Delivery: "+delivery,
-		"-H", "X-Hub-Signature-256: sha256="+hex.EncodeToString(m.Sum(nil)), p.page+"/v1/webhooks/github")
-	cmd.Stdin = strings.NewReader(body)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	curl(t, p.page+"/v1/webhooks/github", body, "Content-Type: application/json", "X-GitHub-Event: "+kind, "X-GitHub-Delivery: "+delivery, "X-Hub-Signature-256: sha256="+hex.EncodeToString(m.Sum(nil)))
 }
 
 // open tells as GitHub does that a pull request was opened, and which commit was pushed.
@@ -130,14 +154,14 @@ func open(t *testing.T, p *process, number int, sha, message string) {
 	t.Helper()
 	now, repository := time.Now().UTC().Format(time.RFC3339), map[string]any{"full_name": "acme/payments", "html_url": "https://github.com/acme/payments", "default_branch": "main"}
 	bot := map[string]any{"login": "mira-s", "type": "User"}
-	curl(t, p, "pull_request", "d-1-"+sha, map[string]any{
+	deliver(t, p, "pull_request", "d-1-"+sha, map[string]any{
 		"action": "opened", "number": number, "repository": repository, "sender": bot,
 		"pull_request": map[string]any{
 			"number": number, "html_url": fmt.Sprintf("https://github.com/acme/payments/pull/%d", number), "title": "Update lodash", "state": "open", "user": bot, "created_at": now, "updated_at": now,
 			"head": map[string]any{"sha": sha, "ref": "update-lodash"}, "base": map[string]any{"ref": "main", "sha": strings.Repeat("1", 40)},
 		},
 	})
-	curl(t, p, "push", "d-2-"+sha, map[string]any{
+	deliver(t, p, "push", "d-2-"+sha, map[string]any{
 		"ref": "refs/heads/update-lodash", "before": strings.Repeat("0", 40), "after": sha, "repository": repository, "sender": bot, "pusher": map[string]any{"name": "mira-s"},
 		"commits":     []any{map[string]any{"id": sha, "message": message, "timestamp": now, "author": map[string]any{"name": "Mira", "email": "mira@acme.example", "username": "mira-s"}, "added": []string{"package.json"}, "modified": []string{}, "removed": []string{}}},
 		"head_commit": map[string]any{"id": sha, "message": message, "timestamp": now},
@@ -179,12 +203,7 @@ func TestACommitLeadsToItsRun(t *testing.T) {
 	w.hook(t, "PostToolUse", commit)
 	w.hook(t, "Stop", map[string]any{"stop_hook_active": false})
 
-	message, sha := w.run(t, "git", "log", "-1", "--format=%B"), strings.TrimSpace(w.run(t, "git", "rev-parse", "HEAD"))
-	for _, part := range []string{"Update lodash\n\nWhat the agent did:\n- changed package.json\n- validated with npm test", "Assisted-by: patch-pilot", "Agent-Execution: session-7", "Agent-Log: sha256:"} {
-		if !strings.Contains(message, part) {
-			t.Errorf("%q is not in the message:\n%s", part, message)
-		}
-	}
+	message, sha := w.committed(t, "Update lodash\n\nWhat the agent did:\n- changed package.json\n- validated with npm test", "Assisted-by: patch-pilot", "Agent-Execution: session-7", "Agent-Log: sha256:")
 	t.Logf("the message of the commit:\n%s", message)
 
 	open(t, p, 200, sha, message)
@@ -238,9 +257,7 @@ func TestAnAgentElsewhereUsesTheToolsOfTheGateway(t *testing.T) {
 	opened := `{"specversion":"1.0","id":"o","source":"/x","type":"` + record.TypeActionPerformed + `","subject":"acme/payments#300","data":{"agent":{"id":"patch-pilot","run":"nightly-9"},"tool":"open","commit_sha":"` + strings.Repeat("a", 40) + `"}}`
 	updated := `{"specversion":"1.0","id":"u","source":"/x","type":"` + record.TypeChangeUpdated + `","subject":"acme/payments#300","data":{"agent":"patch-pilot","head_sha":"` + strings.Repeat("a", 40) + `"}}`
 	for _, e := range []string{opened, updated} {
-		if out, err := exec.Command("curl", "--silent", "--fail-with-body", "-H", "Content-Type: application/cloudevents+json", "-H", "Authorization: Bearer "+token, "-d", e, p.page+"/v1/events").CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
+		curl(t, p.page+"/v1/events", e, "Content-Type: application/cloudevents+json", "Authorization: Bearer "+token)
 	}
 	r := recordOf(t, p, "github.com/acme/payments/pull/300", func(r *record.Record) bool { return r.Trail.Decision != nil })
 	if r.Trail.Decision.Run != "nightly-9" || r.Trail.Trigger == nil || !r.Trail.Trigger.Held || r.Trail.Answers.Trigger != record.Partial {
@@ -254,11 +271,7 @@ func TestWhatTelemetryTellsOfARunWaitsForItsRepository(t *testing.T) {
 	p, token := newGateway(t)
 	send := func(path, contentType, body string) {
 		t.Helper()
-		cmd := exec.Command("curl", "--silent", "--show-error", "--fail-with-body", "-H", "Content-Type: "+contentType, "-H", "Authorization: Bearer "+token, "--data-binary", "@-", p.page+path)
-		cmd.Stdin = strings.NewReader(body)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v: %s", path, err, out)
-		}
+		curl(t, p.page+path, body, "Content-Type: "+contentType, "Authorization: Bearer "+token)
 	}
 	call := func(session, id string) {
 		t.Helper()
@@ -289,7 +302,6 @@ func TestWhatTelemetryTellsOfARunWaitsForItsRepository(t *testing.T) {
 func TestClaudeCodeIsWrittenDown(t *testing.T) {
 	p, token := newGateway(t)
 	w := newTree(t, p, token, "")
-	w.environ = slices.DeleteFunc(w.environ, func(v string) bool { return strings.HasPrefix(v, "CLAUDE_CODE_SESSION_ID=") })
 	w.run(t, binary, "hook", "install", "claude-code", "git")
 	model := newModel(t, []use{
 		{"Write", map[string]any{"file_path": filepath.Join(w.dir, "package.json"), "content": "{}\n"}},
@@ -304,12 +316,7 @@ func TestClaudeCodeIsWrittenDown(t *testing.T) {
 	}
 	w.run(t, claude[0], "--print", "Fix CVE-2021-23337 in package.json.", "--permission-mode", "acceptEdits", "--allowedTools", "Write,Bash(git add:*),Bash(git commit:*)")
 
-	message, sha := w.run(t, "git", "log", "-1", "--format=%B"), strings.TrimSpace(w.run(t, "git", "rev-parse", "HEAD"))
-	for _, part := range []string{"Update lodash\n\nWhat the agent did:\n- changed package.json", "Assisted-by: patch-pilot:stand-in", "Agent-Execution: ", "Agent-Log: sha256:"} {
-		if !strings.Contains(message, part) {
-			t.Errorf("%q is not in the message:\n%s", part, message)
-		}
-	}
+	message, sha := w.committed(t, "Update lodash\n\nWhat the agent did:\n- changed package.json", "Assisted-by: patch-pilot:stand-in", "Agent-Execution: ", "Agent-Log: sha256:")
 	open(t, p, 201, sha, message)
 	recordOf(t, p, "github.com/acme/payments/pull/201", func(r *record.Record) bool {
 		a := r.Trail.Actions
@@ -339,13 +346,7 @@ func TestCodexIsWrittenDown(t *testing.T) {
 	}
 	p, token := newGateway(t)
 	w := newTree(t, p, token, "")
-	home := ""
-	w.environ = slices.DeleteFunc(w.environ, func(v string) bool {
-		if h, ok := strings.CutPrefix(v, "HOME="); ok {
-			home = h
-		}
-		return strings.HasPrefix(v, "CLAUDE_CODE_SESSION_ID=")
-	})
+	home := t.TempDir()
 	w.run(t, binary, "hook", "install", "codex", "git")
 	model := newModel(t, []use{
 		{"exec_command", map[string]any{"cmd": "echo {} > package.json && git add package.json && git commit -q -m 'Update lodash'"}},
@@ -375,12 +376,7 @@ trust_level = "trusted"
 	// A person trusts the hooks in its menu; a program cannot.
 	w.run(t, programs[0], "exec", "--dangerously-bypass-hook-trust", "Fix CVE-2021-23337 in package.json.")
 
-	message, sha := w.run(t, "git", "log", "-1", "--format=%B"), strings.TrimSpace(w.run(t, "git", "rev-parse", "HEAD"))
-	for _, part := range []string{"Update lodash\n", "Assisted-by: patch-pilot:stand-in", "Agent-Execution: ", "Agent-Log: sha256:"} {
-		if !strings.Contains(message, part) {
-			t.Errorf("%q is not in the message:\n%s", part, message)
-		}
-	}
+	message, sha := w.committed(t, "Update lodash\n", "Assisted-by: patch-pilot:stand-in", "Agent-Execution: ", "Agent-Log: sha256:")
 	open(t, p, 202, sha, message)
 	recordOf(t, p, "github.com/acme/payments/pull/202", func(r *record.Record) bool {
 		a := r.Trail.Actions
