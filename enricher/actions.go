@@ -1,136 +1,125 @@
 package enricher
 
 import (
-	"errors"
-	"slices"
-	"time"
+	"encoding/binary"
 
 	"github.com/changetrail/changetrail/record"
 )
 
-// countAction counts an action in for a change. Its identity is noted with the
-// change, or by itself where the change has many.
-func (p *projection) countAction(partition int32, id record.ChangeID, c *changeState, e record.Event, arrived time.Time) (admission, error) {
-	action := identify(e)
-	several := record.SeveralAccounts(e)
-	before := record.Told(0)
-	for _, old := range c.actions {
-		if old.event != action.event {
-			continue
-		}
-		if old.content == action.content {
-			return repeat, nil
-		}
-		if !several {
-			return conflict, nil
-		}
-		before |= old.told
+// admitAction counts an action in. One that names a change is that change's, and is not
+// kept; one that names none is kept and posted under its refs, for the changes that look
+// there now and later.
+func (p *projection) admitAction(from arrival, e record.Event) (admission, error) {
+	a := fresh
+	var err error
+	if e.Change != "" {
+		a, err = p.admitOwnAction(from, e)
+	} else {
+		a, err = p.admitRunAction(from, e)
 	}
-	if len(c.actions) < maxActions {
-		action.told = c.facts.Actions.Add(e, e.Fact.(*record.Action), before)
-		c.actions = append(c.actions, action)
-		return fresh, nil
-	}
-	key := seenKey(e.Repository, e)
-	if e.Change == "" { // the event itself is noted there; it may count for several changes
-		key += "\x00" + string(id)
-	}
-	if a, err := p.admitOnce(partition, e, key, arrived); a != fresh || err != nil {
+	if a != fresh || err != nil {
 		return a, err
 	}
-	if !several {
-		c.facts.Actions.Add(e, e.Fact.(*record.Action), before)
-		return fresh, nil
-	}
-	key = "s/" + string(e.Repository) + "\x00" + e.Key() + "\x00told\x00" + string(id)
-	noted, err := p.small(partition, key)
+	return fresh, p.link(from, e)
+}
+
+func (p *projection) admitOwnAction(from arrival, e record.Event) (admission, error) {
+	c, err := p.change(from.partition, e.Change)
 	if err != nil {
 		return fresh, err
 	}
-	if told, _ := splitSeen(noted); len(told) == 1 {
-		before |= record.Told(told[0])
+	if c.firstSeen.IsZero() {
+		c.firstSeen = from.at
 	}
-	told := c.facts.Actions.Add(e, e.Fact.(*record.Action), before)
-	p.note(partition, key, joinSeen([]byte{byte(told)}, arrived))
+	return p.count(from, c, e)
+}
+
+func (p *projection) admitRunAction(from arrival, e record.Event) (admission, error) {
+	k := keyOf(from.partition, kindFact, ownerOf(e), suffix(e))
+	if a, err := p.identify(k, e); a != fresh || err != nil {
+		return a, err
+	}
+	short, err := brief(e)
+	if err != nil {
+		return fresh, err
+	}
+	if err := p.putFact(k, classAction, short); err != nil {
+		return fresh, err
+	}
+	for _, ref := range record.ActionRefs(e) {
+		if err := p.name(from, e.Repository, ref); err != nil {
+			return fresh, err
+		}
+		p.tx.set(keyOf(from.partition, kindAction, refName(e.Repository, ref), suffix(e)))
+		looking, err := p.subscribers(from.partition, e.Repository, ref)
+		if err != nil {
+			return fresh, err
+		}
+		for _, id := range looking {
+			c, err := p.change(from.partition, id)
+			if err != nil {
+				return fresh, err
+			}
+			if _, err := p.count(from, c, short); err != nil {
+				return fresh, err
+			}
+		}
+	}
 	return fresh, nil
 }
 
-// take counts an action in for a change, unless it was counted before.
-func (p *projection) take(partition int32, id record.ChangeID, c *changeState, e record.Event, arrived time.Time, trace []byte) (admission, error) {
-	a, err := p.countAction(partition, id, c, e, arrived)
-	if a == fresh && err == nil {
-		p.touch(partition, id, e.Time, trace)
-	}
-	return a, err
-}
+// The value of a counted action: what its accounts report, when the last of them came, and
+// the beginnings of the digests of all.
+const (
+	countedHead = 1 + 4
+	markSize    = 8
+)
 
-// takeFrom counts in the actions that are posted under a ref. One that names a
-// commit of the change leads to its whole run.
-func (p *projection) takeFrom(partition int32, id record.ChangeID, c *changeState, ref record.Ref, arrived time.Time, trace []byte) error {
-	prefix := actionPrefix(id.Repository(), ref)
-	actions := slices.Clone(p.work.actions[prefix])
-	var failed error
-	err := p.store.each(partition, prefix, prefix+"\xff", func(key string, value []byte) bool {
-		if _, here := p.work.small[key]; here {
-			return true
-		}
-		var e record.Event
-		if e, failed = decodeAction(value, id.Repository()); failed == nil {
-			actions = append(actions, e)
-		}
-		return failed == nil
-	})
-	if err := errors.Join(err, failed); err != nil {
-		return err
+// count counts an account of an action in for a change, unless it was counted before.
+func (p *projection) count(from arrival, c *changeState, e record.Event) (admission, error) {
+	k := keyOf(c.partition, kindCounted, c.name, actionName(e))
+	known, err := p.tx.get(k)
+	if err != nil {
+		return fresh, err
 	}
-	for _, e := range actions {
-		if err := p.attach(partition, id, c, ref, e, arrived, trace); err != nil {
-			return err
+	sum := sumOf(e.Digest)
+	before := record.Told(0)
+	if len(known) >= countedHead {
+		before = record.Told(known[0])
+		for at := countedHead; at+markSize <= len(known); at += markSize {
+			if string(known[at:at+markSize]) == string(sum[:markSize]) {
+				return repeat, nil
+			}
 		}
 	}
-	return nil
+	told := c.actions.Add(e, e.Fact.(*record.Action), before)
+	c.sumsChanged = true
+	value := binary.BigEndian.AppendUint32([]byte{byte(told)}, uint32(max(e.Arrived.Unix(), 0)))
+	if len(known) > countedHead {
+		value = append(value, known[countedHead:]...)
+	}
+	p.tx.put(k, append(value, sum[:markSize]...))
+	p.touch(from, c.id, e.Time)
+	return fresh, nil
 }
 
-// attach gives a change an action that was found under a ref.
-func (p *projection) attach(partition int32, id record.ChangeID, c *changeState, ref record.Ref, e record.Event, arrived time.Time, trace []byte) error {
-	if _, err := p.take(partition, id, c, e, arrived, trace); err != nil {
-		return err
-	}
-	if ref.IsCommit() {
-		return p.lookRuns(partition, id, c, record.RunRefs(e), arrived, trace)
-	}
-	return nil
-}
-
-// postAction puts an action under its refs and hands it to the changes that look
-// there.
-func (p *projection) postAction(partition int32, e record.Event, arrived time.Time, trace []byte) error {
-	refs := record.ActionRefs(e)
-	if refs == nil {
-		return nil
-	}
-	value, err := encodeAction(e, arrived)
+// countPosted counts in the actions that are posted under a ref.
+func (p *projection) countPosted(c *changeState, ref record.Ref) error {
+	repo := c.id.Repository()
+	entries, err := p.tx.list(keyOf(c.partition, kindAction, refName(repo, ref)))
 	if err != nil {
 		return err
 	}
-	for _, ref := range refs {
-		key, prefix := actionKey(e.Repository, ref, e), actionPrefix(e.Repository, ref)
-		p.note(partition, key, value)
-		p.work.actions[prefix] = append(p.work.actions[prefix], e)
-		b, err := p.board(partition, e.Repository, ref)
+	for _, x := range entries {
+		e, err := p.factOf(c.partition, repo, nil, x.key)
 		if err != nil {
 			return err
 		}
-		p.name(e.Repository, ref, b)
-		b.touch(arrived)
-		for _, id := range b.changes {
-			c, err := p.change(partition, id)
-			if err != nil {
-				return err
-			}
-			if err := p.attach(partition, id, c, ref, e, arrived, trace); err != nil {
-				return err
-			}
+		if e.Fact == nil {
+			continue // expired
+		}
+		if _, err := p.count(arrival{partition: c.partition}, c, e); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -1,36 +1,48 @@
 package enricher
 
-// A cache holds at least the last n and at most the last 2n values used, in
-// two generations: when the young one is full it becomes the old one, and what
-// was old and not used since is forgotten.
+// A cache holds the values used last, in two generations: when the young one is full
+// it becomes the old one, and what was old and not used since is forgotten. It holds
+// values of a weight of at least limit and at most twice that.
 type cache[V any] struct {
-	n          int
-	young, old map[string]V
+	limit      int
+	weight     int // of the young
+	young, old map[key]V
 }
 
-func newCache[V any](n int) *cache[V] {
-	return &cache[V]{n: n, young: make(map[string]V), old: make(map[string]V)}
+func newCache[V any](limit int) *cache[V] {
+	return &cache[V]{limit: limit, young: make(map[key]V), old: make(map[key]V)}
 }
 
-func (c *cache[V]) get(key string) (V, bool) {
-	if v, ok := c.young[key]; ok {
+// get returns a value; weight is what it weighs now.
+func (c *cache[V]) get(k key, weight func(V) int) (V, bool) {
+	if v, ok := c.young[k]; ok {
 		return v, true
 	}
-	v, ok := c.old[key]
+	v, ok := c.old[k]
 	if ok {
-		c.put(key, v)
+		c.put(k, v, weight(v))
 	}
 	return v, ok
 }
 
-func (c *cache[V]) put(key string, v V) {
-	if len(c.young) >= c.n {
-		c.old, c.young = c.young, make(map[string]V, c.n)
+func (c *cache[V]) put(k key, v V, weight int) {
+	if c.weight > c.limit {
+		c.old, c.young, c.weight = c.young, make(map[key]V, len(c.young)), 0
 	}
-	c.young[key] = v
+	c.young[k] = v
+	c.weight += weight
 }
 
-func (c *cache[V]) drop(key string) {
-	delete(c.young, key)
-	delete(c.old, key)
+// grow tells that a value of the cache has become heavier.
+func (c *cache[V]) grow(weight int) { c.weight += weight }
+
+func (c *cache[V]) drop(k key) {
+	delete(c.young, k)
+	delete(c.old, k)
+}
+
+func (c *cache[V]) clear() {
+	clear(c.young)
+	clear(c.old)
+	c.weight = 0
 }

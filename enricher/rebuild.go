@@ -2,7 +2,6 @@ package enricher
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -110,27 +109,35 @@ func (b *rebuild) partition(ctx context.Context, p int32, until int64) error {
 	}
 	defer func() { _ = fresh.close() }()
 
-	_, err = stream.Scan(ctx, b.Kafka, b.Topics.State(), p, -1, func(recs []*stream.Record) error {
-		entries := make([]entry, len(recs))
-		for i, r := range recs {
-			entries[i] = entry{p, string(r.Key), r.Value}
-		}
-		return former.write(entries, nil)
-	})
+	if err := b.readFormer(ctx, p, former); err != nil {
+		return err
+	}
+	state, err := newProjection(fresh)
 	if err != nil {
 		return err
 	}
-	state := newProjection(fresh)
 	start, err := stream.Scan(ctx, b.Kafka, b.Topics.Events(), p, until, func(recs []*stream.Record) error { return b.admit(ctx, p, state, recs) })
 	if err != nil {
 		return err
 	}
-	if start > 0 { // events were deleted since: what they told is in the state alone
+	if start > 0 { // events were deleted since: what they said is in the state alone
 		if err := carryOver(p, former, state); err != nil {
 			return err
 		}
 	}
-	return b.send(ctx, p, former, fresh, start == 0)
+	return b.send(ctx, p, former, state, start == 0)
+}
+
+// readFormer reads the state as it is.
+func (b *rebuild) readFormer(ctx context.Context, p int32, former *store) error {
+	_, err := stream.Scan(ctx, b.Kafka, b.Topics.State(), p, -1, func(recs []*stream.Record) error {
+		entries := make([]entry, len(recs))
+		for i, r := range recs {
+			entries[i] = entry{ownKey(p, string(r.Key)), r.Value}
+		}
+		return former.write(entries, nil)
+	})
+	return err
 }
 
 func (b *rebuild) admit(ctx context.Context, p int32, state *projection, recs []*stream.Record) error {
@@ -152,198 +159,267 @@ func (b *rebuild) admit(ctx context.Context, p int32, state *projection, recs []
 			continue // it was sent on, and is read where it went
 		}
 		b.Events++
-		if _, err := state.admit(p, d.event, d.record.Timestamp, nil); err != nil {
+		if _, err := state.admit(arrival{partition: p, at: d.record.Timestamp}, d.event); err != nil {
 			return err
 		}
 	}
-	return keep(state)
+	return state.keep()
 }
 
-func keep(state *projection) error {
-	entries, err := state.entries(new(slab))
+// keep settles the transaction and makes it the content of the store.
+func (p *projection) keep() error {
+	if _, _, err := p.settle(); err != nil {
+		return err
+	}
+	entries, err := p.entries()
 	if err != nil {
 		return err
 	}
-	return state.commit(entries, nil)
-}
-
-// carryOver takes over from the former state what no event tells any more.
-func carryOver(p int32, former *store, state *projection) error {
-	var failed error
-	err := former.each(p, "b/", "b0", func(key string, value []byte) bool {
-		repo, ref, _ := strings.Cut(key[2:], "\x00")
-		old, err := decodeBoard(value, record.Repository(repo))
-		for _, e := range old.postings {
-			if err == nil {
-				err = state.post(p, record.Posting{Ref: record.Ref(ref), Event: e}, old.touched, nil)
-			}
-		}
-		failed = errors.Join(err, flush(state))
-		return failed == nil
-	})
-	if err := errors.Join(err, failed); err != nil {
-		return err
-	}
-	err = former.each(p, "a/", "a0", func(key string, value []byte) bool {
-		repo, _, _ := strings.Cut(key[2:], "\x00")
-		e, err := decodeAction(value, record.Repository(repo))
-		if err == nil {
-			_, arrived := splitSeen(value)
-			err = state.postAction(p, e, arrived, nil)
-		}
-		failed = errors.Join(err, flush(state))
-		return failed == nil
-	})
-	if err := errors.Join(err, failed); err != nil {
-		return err
-	}
-	err = former.each(p, "c/", "c0", func(key string, value []byte) bool {
-		id := record.ChangeID(key[2:])
-		old, err := decodeChange(value, id.Repository())
-		if err == nil {
-			err = carryChange(p, id, old, state)
-		}
-		failed = errors.Join(err, flush(state))
-		return failed == nil
-	})
-	if err := errors.Join(err, failed); err != nil {
-		return err
-	}
-	err = former.each(p, "s/", "s0", func(key string, value []byte) bool {
-		if have, err := state.store.get(p, key); err != nil || have != nil {
-			failed = err
-			return err == nil
-		}
-		failed = state.store.write([]entry{{p, key, slices.Clone(value)}}, nil)
-		return failed == nil
-	})
-	return errors.Join(err, failed, keep(state))
-}
-
-func carryChange(p int32, id record.ChangeID, old *changeState, state *projection) error {
-	c, err := state.change(p, id)
-	if err != nil {
-		return err
-	}
-	have := make(map[string]bool, len(c.facts.Own))
-	for _, e := range c.facts.Own {
-		have[e.Key()] = true
-	}
-	for _, e := range old.facts.Own {
-		if have[e.Key()] {
-			continue
-		}
-		if _, err := state.admitOwn(p, e, old.firstSeen, nil); err != nil {
-			return err
-		}
-	}
-	if old.facts.Actions.Count > c.facts.Actions.Count {
-		c.facts.Actions, c.actions = old.facts.Actions, old.actions
-	}
-	state.touch(p, id, c.firstSeen, nil)
-	return nil
+	return p.commit(entries, nil)
 }
 
 // flush keeps what has gathered, before it is much.
-func flush(state *projection) error {
-	if len(state.work.changes)+len(state.work.boards)+len(state.work.small) < 2000 {
+func (p *projection) flush() error {
+	if len(p.tx.keys) < 4000 {
 		return nil
 	}
-	return keep(state)
+	return p.keep()
+}
+
+// carryOver takes over from the former state what no event says any more.
+func carryOver(p int32, former *store, state *projection) error {
+	for x, err := range former.each(prefixOf(p, kindFact), prefixOf(p, kindFact+1)) {
+		if err != nil {
+			return err
+		}
+		if c := x.value[0]; c == classWaiting || c == classSpan {
+			continue // rooms stay as they are
+		}
+		e, err := state.decodeFact(slices.Clone(x.value))
+		if err != nil {
+			return err
+		}
+		if _, err := state.admit(arrival{partition: p, at: e.Arrived}, e); err != nil {
+			return err
+		}
+		if err := state.flush(); err != nil {
+			return err
+		}
+	}
+	if err := state.keep(); err != nil {
+		return err
+	}
+	for _, kind := range []byte{kindCounted, kindIdentity} {
+		for x, err := range former.each(prefixOf(p, kind), prefixOf(p, kind+1)) {
+			if err != nil {
+				return err
+			}
+			if have, err := state.tx.get(x.key); err != nil {
+				return err
+			} else if have == nil {
+				state.tx.put(x.key, slices.Clone(x.value))
+			}
+			if err := state.flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return carrySums(p, former, state)
+}
+
+// carrySums takes over what the actions of changes sum up to, where more were counted
+// before: those that name their change are not kept.
+func carrySums(p int32, former *store, state *projection) error {
+	before, err := newProjection(former)
+	if err != nil {
+		return err
+	}
+	for x, err := range former.each(prefixOf(p, kindHead), prefixOf(p, kindHead+1)) {
+		if err != nil {
+			return err
+		}
+		old, err := before.ofHead(p, x)
+		if err != nil {
+			return err
+		}
+		c, err := state.change(p, old.id)
+		if err != nil {
+			return err
+		}
+		if c.firstSeen.IsZero() {
+			c.firstSeen = old.firstSeen
+		}
+		if old.actions.Count > c.actions.Count {
+			c.actions, c.sums.Upgraded, c.sumsChanged = old.actions, old.sums.Upgraded, true
+		}
+		before.begin(new(slab))
+		if err := state.flush(); err != nil {
+			return err
+		}
+	}
+	return state.keep()
+}
+
+// ofHead returns the change whose head x is.
+func (p *projection) ofHead(partition int32, x entry) (*changeState, error) {
+	head := new(changeState)
+	if err := head.decodeHead(x.value); err != nil {
+		return nil, err
+	}
+	return p.change(partition, head.id)
 }
 
 // send writes the fresh state over the former one, and the records that come
 // out otherwise. What only the former state holds is deleted where whole says
 // that all events were read.
-func (b *rebuild) send(ctx context.Context, p int32, former, fresh *store, whole bool) error {
+func (b *rebuild) send(ctx context.Context, p int32, former *store, state *projection, whole bool) error {
 	sent, err := b.lastSent(ctx, p)
 	if err != nil {
 		return err
 	}
-	const perTransaction = 500
-	var out []*stream.Record
-	put := func(recs ...*stream.Record) error {
-		out = append(out, recs...)
-		if len(out) < perTransaction {
-			return nil
-		}
-		err := b.write(out)
-		out = nil
-		b.sealer.room.reset()
-		return err
-	}
-	var failed error
-	err = fresh.each(p, "", "\xff", func(key string, value []byte) bool {
-		if !strings.Contains("abcs", key[:1]) {
-			return true
-		}
-		var old []byte
-		if old, failed = former.get(p, key); failed != nil {
-			return false
-		}
-		if key[0] == 'c' {
-			failed = b.change(p, record.ChangeID(key[2:]), slices.Clone(value), old, sent, put)
-		} else if string(old) != string(value) {
-			failed = put(b.entry(p, key, slices.Clone(value)))
-		}
-		return failed == nil
-	})
-	if err := errors.Join(err, failed); err != nil {
-		return err
-	}
-	if whole {
-		err = former.each(p, "", "\xff", func(key string, _ []byte) bool {
-			var have []byte
-			if !strings.Contains("abs", key[:1]) {
-				return true
-			}
-			if have, failed = fresh.get(p, key); failed == nil && have == nil {
-				failed = put(b.entry(p, key, nil))
-			}
-			return failed == nil
-		})
-		if err := errors.Join(err, failed); err != nil {
-			return err
-		}
-	}
-	if len(out) == 0 {
-		return nil
-	}
-	defer b.sealer.room.reset()
-	return b.write(out)
-}
-
-func (b *rebuild) entry(p int32, key string, value []byte) *stream.Record {
-	return &stream.Record{Topic: b.Topics.State(), Partition: p, Key: []byte(key), Value: value}
-}
-
-// change folds one change again and sends it where it differs.
-func (b *rebuild) change(p int32, id record.ChangeID, value, old []byte, sent map[record.ChangeID]*record.Record, put func(...*stream.Record) error) error {
-	c, err := decodeChange(value, id.Repository())
+	o := &outbox{write: func(recs []*stream.Record) error {
+		defer b.sealer.room.reset()
+		return b.write(recs)
+	}}
+	before, err := newProjection(former)
 	if err != nil {
 		return err
 	}
-	if old != nil {
-		last, err := decodeChange(old, id.Repository())
+	for x, err := range state.store.each(prefixOf(p, kindHead), prefixOf(p, kindHead+1)) {
 		if err != nil {
 			return err
 		}
-		c.firstSeen, c.revision, c.digest, c.gaps = last.firstSeen, last.revision, last.digest, last.gaps
-	}
-	b.Records++
-	r := fold(id, c.facts, b.Policy, b.Controls)
-	rec := b.sealer.revision(c, r, &touch{partition: p, newest: r.Timestamp})
-	if rec != nil {
-		b.Changed = append(b.Changed, Difference{id, differences(sent[id], r)})
-		if err := put(rec); err != nil {
+		if err := b.change(p, x, before, state, sent, o); err != nil {
 			return err
 		}
 	}
-	text, err := c.append(nil)
-	if err != nil || string(text) == string(old) {
+	for x, err := range state.store.each(ownKey(p, ""), ownKey(p+1, "")) {
+		if err != nil {
+			return err
+		}
+		if !rebuilt(x) || x.key[4] == kindHead || x.key[4] == kindGaps {
+			continue
+		}
+		old, err := former.get(x.key)
+		if err != nil {
+			return err
+		}
+		if old == nil || string(old) != string(x.value) {
+			if err := o.put(b.entry(x.key, slices.Clone(x.value))); err != nil {
+				return err
+			}
+		}
+	}
+	if whole {
+		if err := b.deleteRest(p, former, state.store, o); err != nil {
+			return err
+		}
+	}
+	return o.flush()
+}
+
+// deleteRest deletes what no event says.
+func (b *rebuild) deleteRest(p int32, former, fresh *store, o *outbox) error {
+	for x, err := range former.each(ownKey(p, ""), ownKey(p+1, "")) {
+		if err != nil {
+			return err
+		}
+		if !rebuilt(x) {
+			continue
+		}
+		have, err := fresh.get(x.key)
+		if err != nil {
+			return err
+		}
+		if have == nil {
+			if err := o.put(b.entry(x.key, nil)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// rebuilt reports whether an entry is made of the events of repositories. Rooms, and what
+// names none of the changes, stay as they are.
+func rebuilt(x entry) bool {
+	if len(x.key) < prefixSize {
+		return false
+	}
+	switch x.key[4] {
+	case kindFact:
+		return len(x.value) > 0 && x.value[0] != classWaiting && x.value[0] != classSpan
+	case kindSubscriber:
+		return len(x.value) == 0 // of a run there is when it was named
+	case kindOpen, kindRead:
+		return false
+	}
+	return true
+}
+
+// An outbox writes messages, some hundred in a transaction.
+type outbox struct {
+	write func([]*stream.Record) error
+	out   []*stream.Record
+}
+
+// put adds messages that must be written together.
+func (o *outbox) put(recs ...*stream.Record) error {
+	const perTransaction = 500
+	o.out = append(o.out, recs...)
+	if len(o.out) < perTransaction {
+		return nil
+	}
+	return o.flush()
+}
+
+func (o *outbox) flush() error {
+	if len(o.out) == 0 {
+		return nil
+	}
+	err := o.write(o.out)
+	o.out = nil
+	return err
+}
+
+func (b *rebuild) entry(k key, value []byte) *stream.Record {
+	p, own := partitionOf(k)
+	return &stream.Record{Topic: b.Topics.State(), Partition: p, Key: []byte(own), Value: value}
+}
+
+// change folds one change again and sends it where it differs, with its head.
+func (b *rebuild) change(p int32, x entry, before, state *projection, sent map[record.ChangeID]*record.Record, o *outbox) error {
+	c, err := state.ofHead(p, x)
+	if err != nil {
 		return err
 	}
-	return put(b.entry(p, changeKey(id), text))
+	defer state.rollback() // nothing else is changed
+	old, err := before.change(p, c.id)
+	if err != nil {
+		return err
+	}
+	defer before.rollback()
+	if !old.firstSeen.IsZero() {
+		c.firstSeen, c.revision, c.digest, c.gaps = old.firstSeen, old.revision, old.digest, old.gaps
+	}
+	f, err := state.find(c)
+	if err != nil {
+		return err
+	}
+	b.Records++
+	r := fold(c.id, f, b.Policy, b.Controls)
+	var out []*stream.Record
+	if rec := b.sealer.revision(c, r, &touch{partition: p, newest: r.Timestamp}); rec != nil {
+		b.Changed = append(b.Changed, Difference{c.id, differences(sent[c.id], r)})
+		out = append(out, rec)
+	}
+	if head := c.encodeHead(); string(head) != string(old.stored.head) {
+		out = append(out, b.entry(c.key, head))
+	}
+	if !slices.Equal(c.gaps, old.stored.gaps) {
+		out = append(out, b.entry(keyOf(p, kindGaps, c.name), []byte(strings.Join(c.gaps, ","))))
+	}
+	return o.put(out...)
 }
 
 // lastSent returns the newest revision of each record of a partition, as far

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,8 +19,8 @@ import (
 // nothing here is synced: after a crash the store holds a prefix of what was
 // written, position included, and the rest is read again.
 //
-// Keys are the partition (4 bytes) and the changelog's key. The position of a
-// partition lies under the key "@", the incarnation of its topic under "#".
+// The position of a partition lies under its number and "@", the incarnation of its
+// topic under "#".
 type store struct {
 	db  *pebble.DB
 	dir string
@@ -35,8 +36,15 @@ const (
 	topicKey    = "#"
 )
 
+// storeName is the folder of the store, by the form of its keys. What lies in another
+// one was written by another version, and is restored from the changelog.
+const storeName = "facts"
+
 func openStore(dir string) (*store, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("state folder: %w", err)
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "pebble")); err != nil { // of versions up to 0.5
 		return nil, fmt.Errorf("state folder: %w", err)
 	}
 	// Memtables are counted against the cache: with less than this nothing would be
@@ -45,15 +53,13 @@ func openStore(dir string) (*store, error) {
 	cache := pebble.NewCache(memtables*memtable + blocks)
 	defer cache.Unref()
 	options := &pebble.Options{
-		Cache: cache, DisableWAL: true, Logger: quiet{}, FormatMajorVersion: pebble.FormatNewest,
-		// The same keys are written again and again: what a large memtable
-		// overwrites is never flushed, and never compacted.
+		Cache: cache, DisableWAL: true, Logger: quiet{}, FormatMajorVersion: pebble.FormatNewest, Comparer: byPrefix(),
 		MemTableSize: memtable, MemTableStopWritesThreshold: memtables, L0CompactionThreshold: 4,
 	}
 	for i := range options.Levels { // most look-ups are for what is not there
 		options.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
-	db, err := pebble.Open(filepath.Join(dir, "pebble"), options)
+	db, err := pebble.Open(filepath.Join(dir, storeName), options)
 	if err != nil {
 		if strings.Contains(err.Error(), "lock") || errors.Is(err, os.ErrPermission) {
 			return nil, fmt.Errorf("state folder %s: %w; another enricher uses it, or it is not yours: give each enricher a folder of its own", dir, err)
@@ -61,6 +67,15 @@ func openStore(dir string) (*store, error) {
 		return nil, fmt.Errorf("state folder %s: %w; if it is damaged delete it, and it is restored from the changelog", dir, err)
 	}
 	return &store{db: db, dir: dir}, nil
+}
+
+// byPrefix orders keys by their bytes. Filters are made of their prefixes, so that
+// one look tells whether anything lies under a name.
+func byPrefix() *pebble.Comparer {
+	c := *pebble.DefaultComparer
+	c.Name = "changetrail.prefix"
+	c.Split = func(k []byte) int { return min(len(k), prefixSize) }
+	return &c
 }
 
 // quiet drops what Pebble says of its own work.
@@ -86,22 +101,12 @@ func (s *store) instance() (string, error) {
 	return name, nil
 }
 
-func storeKey(partition int32, key string) []byte {
-	b := make([]byte, 4, 4+len(key))
-	binary.BigEndian.PutUint32(b, uint32(partition))
-	return append(b, key...)
-}
-
-// get returns the value of key, or nil. The value is the caller's.
-func (s *store) get(partition int32, key string) ([]byte, error) {
-	if s.reader == nil {
-		var err error
-		if s.reader, err = s.db.NewIter(&pebble.IterOptions{UseL6Filters: true}); err != nil {
-			return nil, fmt.Errorf("state: %w", err)
-		}
+// get returns the value of a key, or nil. The value is the caller's.
+func (s *store) get(k key) ([]byte, error) {
+	if err := s.open(); err != nil {
+		return nil, err
 	}
-	k := storeKey(partition, key)
-	if !s.reader.SeekPrefixGE(k) || !bytes.Equal(s.reader.Key(), k) {
+	if !s.reader.SeekPrefixGE([]byte(k)) || string(s.reader.Key()) != k {
 		if err := s.reader.Error(); err != nil {
 			return nil, fmt.Errorf("state: %w", err)
 		}
@@ -112,6 +117,36 @@ func (s *store) get(partition int32, key string) ([]byte, error) {
 		return nil, fmt.Errorf("state: %w", err)
 	}
 	return append(make([]byte, 0, len(v)), v...), nil // never nil: an empty value is one
+}
+
+// list returns the entries with a prefix of prefixSize bytes or more, in order.
+func (s *store) list(prefix key) ([]entry, error) {
+	if err := s.open(); err != nil {
+		return nil, err
+	}
+	var out []entry
+	for ok := s.reader.SeekPrefixGE([]byte(prefix)); ok && bytes.HasPrefix(s.reader.Key(), []byte(prefix)); ok = s.reader.Next() {
+		v, err := s.reader.ValueAndErr()
+		if err != nil {
+			return nil, fmt.Errorf("state: %w", err)
+		}
+		out = append(out, entry{string(s.reader.Key()), append(make([]byte, 0, len(v)), v...)})
+	}
+	if err := s.reader.Error(); err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	return out, nil
+}
+
+func (s *store) open() error {
+	if s.reader != nil {
+		return nil
+	}
+	var err error
+	if s.reader, err = s.db.NewIter(&pebble.IterOptions{UseL6Filters: true}); err != nil {
+		return fmt.Errorf("state: %w", err)
+	}
+	return nil
 }
 
 // written ends the reader, which does not see what came after it.
@@ -127,26 +162,30 @@ func (s *store) written() error {
 	return nil
 }
 
-// each calls f for the entries of a partition with keys from first to below
-// last, in their order, until f says no. Values hold during the call.
-func (s *store) each(partition int32, first, last string, f func(key string, value []byte) bool) error {
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: storeKey(partition, first), UpperBound: storeKey(partition, last)})
-	if err != nil {
-		return fmt.Errorf("state: %w", err)
+// each yields the entries from a first key to below a last one, in order. Key and value
+// hold until the next. What fails is yielded last.
+func (s *store) each(first, last key) iter.Seq2[entry, error] {
+	return func(yield func(entry, error) bool) {
+		it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte(first), UpperBound: []byte(last)})
+		if err != nil {
+			yield(entry{}, fmt.Errorf("state: %w", err))
+			return
+		}
+		more := true
+		for ok := it.First(); ok && more; ok = it.Next() {
+			more = yield(entry{string(it.Key()), it.Value()}, nil)
+		}
+		if err := it.Close(); err != nil && more {
+			yield(entry{}, fmt.Errorf("state: %w", err))
+		}
 	}
-	for ok := it.First(); ok && f(string(it.Key()[4:]), it.Value()); ok = it.Next() {
-	}
-	if err := it.Close(); err != nil {
-		return fmt.Errorf("state: %w", err)
-	}
-	return nil
 }
 
-// An entry is one of the changelog. No value deletes.
+// An entry is one of the changelog, with its partition before the key. No value
+// deletes.
 type entry struct {
-	partition int32
-	key       string
-	value     []byte
+	key   key
+	value []byte
 }
 
 // write applies entries and positions together.
@@ -159,17 +198,17 @@ func (s *store) write(entries []entry, next map[int32]int64) error {
 	defer func() { _ = b.Close() }() // only gives memory back
 	for _, e := range entries {
 		var err error
-		if k := storeKey(e.partition, e.key); e.value == nil {
-			err = b.Delete(k, nil)
+		if e.value == nil {
+			err = b.Delete([]byte(e.key), nil)
 		} else {
-			err = b.Set(k, e.value, nil)
+			err = b.Set([]byte(e.key), e.value, nil)
 		}
 		if err != nil {
 			return fmt.Errorf("state: %w", err)
 		}
 	}
 	for p, n := range next {
-		if err := b.Set(storeKey(p, positionKey), binary.BigEndian.AppendUint64(nil, uint64(n)), nil); err != nil {
+		if err := b.Set([]byte(ownKey(p, positionKey)), binary.BigEndian.AppendUint64(nil, uint64(n)), nil); err != nil {
 			return fmt.Errorf("state: %w", err)
 		}
 	}
@@ -179,20 +218,25 @@ func (s *store) write(entries []entry, next map[int32]int64) error {
 	return s.written()
 }
 
+// ownKey is a key of the store itself, which no changelog has.
+func ownKey(partition int32, mark string) key {
+	return string(binary.BigEndian.AppendUint32(nil, uint32(partition))) + mark
+}
+
 // position returns the changelog offset up to which a partition is complete.
 // A partition of another incarnation of the topic is emptied first.
 func (s *store) position(partition int32, topic string) (int64, error) {
-	have, err := s.get(partition, topicKey)
+	have, err := s.get(ownKey(partition, topicKey))
 	if err != nil {
 		return 0, err
 	}
 	if string(have) != topic {
-		if err := s.db.DeleteRange(storeKey(partition, ""), storeKey(partition+1, ""), pebble.NoSync); err != nil {
+		if err := s.db.DeleteRange([]byte(ownKey(partition, "")), []byte(ownKey(partition+1, "")), pebble.NoSync); err != nil {
 			return 0, fmt.Errorf("state: %w", err)
 		}
-		return 0, s.write([]entry{{partition, topicKey, []byte(topic)}}, nil)
+		return 0, s.write([]entry{{ownKey(partition, topicKey), []byte(topic)}}, nil)
 	}
-	v, err := s.get(partition, positionKey)
+	v, err := s.get(ownKey(partition, positionKey))
 	if err != nil || len(v) != 8 {
 		return 0, err
 	}

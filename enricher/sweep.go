@@ -2,13 +2,11 @@ package enricher
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
+	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
 )
@@ -19,122 +17,181 @@ const (
 	sweepPause   = 10 * time.Second
 )
 
-// A sweep is how far a partition has been looked through for what has waited
+// A sweepState is how far a partition has been looked through for what has waited
 // too long.
-type sweep struct {
-	next string // key to go on from
+type sweepState struct {
+	next key // to go on from
 	at   time.Time
 }
 
 // traceAge is how long the spans of a trace are kept for others that come late.
 const traceAge = 24 * time.Hour
 
-// sweep looks a few entries at a time, so that no transaction is late. It returns
-// deletions of evidence and identities older than EvidenceAge in the partitions of
-// batch, or, where nothing more is to be read, in all; and the actions of traces that
-// have waited too long, and dead letters of those that waited for a repository in
-// vain. Changes themselves stay: without its revision a change would begin again at
-// the first one, which every index rightly ignores.
-func (e *Enricher) sweep(batch []*stream.Record) (expired []entry, out []*stream.Record, err error) {
+// sweep looks a few entries at a time, so that no transaction is late. It deletes
+// what is older than EvidenceAge and found by no change, in the partitions of batch, or,
+// where nothing more is to be read, in all. It returns the actions of traces that have
+// been pending too long, and dead letters of what waited for a repository in vain. Changes
+// themselves stay: without its revision a change would begin again at the first one, which
+// every index rightly ignores.
+func (e *Enricher) sweep(batch []*stream.Record) (out []*stream.Record, err error) {
 	now := e.now()
+	today := e.today(batch, now)
+	for _, p := range slices.Sorted(maps.Keys(today)) {
+		s := e.swept[p]
+		if now.Sub(s.at) < sweepPause {
+			continue
+		}
+		s.at = now
+		late, err := e.rooms.overdue(p, today[p].Add(-cmp.Or(e.conf.TraceHold, 10*time.Minute)))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, late...)
+		if e.conf.EvidenceAge > 0 {
+			lost, next, err := e.expire(p, s.next, today[p])
+			if err != nil {
+				return nil, err
+			}
+			out, s.next = append(out, lost...), next
+		}
+		e.swept[p] = s
+	}
+	return out, nil
+}
+
+// today is what time it is in each partition: when events of a year ago are read again, it
+// is a year ago.
+func (e *Enricher) today(batch []*stream.Record, now time.Time) map[int32]time.Time {
 	today := make(map[int32]time.Time)
 	for _, r := range batch {
-		today[r.Partition] = r.Timestamp // when events of a year ago are read again, it is a year ago
+		today[r.Partition] = r.Timestamp
 	}
 	if len(batch) == 0 {
 		for p := range e.owned {
 			today[p] = now
 		}
 	}
-	for _, p := range slices.Sorted(maps.Keys(today)) {
+	for p := range today {
 		if today[p].After(now) {
 			today[p] = now
 		}
-		s := e.swept[p]
-		if now.Sub(s.at) < sweepPause {
-			continue
-		}
-		late, err := e.rooms.overdue(p, today[p].Add(-cmp.Or(e.conf.TraceHold, 10*time.Minute)))
-		if err != nil {
-			return nil, nil, err
-		}
-		out = append(out, late...)
-		s.at = now
-		if e.conf.EvidenceAge > 0 {
-			var old []entry
-			if old, s.next, err = e.state.expired(p, s.next, today[p], e.conf.EvidenceAge); err != nil {
-				return nil, nil, err
-			}
-			for _, w := range old {
-				if w.key[0] == 'w' {
-					lost, err := e.rooms.lost(p, w.key, w.value, now)
-					if err != nil {
-						return nil, nil, err
-					}
-					if lost != nil {
-						e.metrics.refuse(schemas.RunUnknown)
-						out = append(out, lost)
-					}
-				}
-				expired = append(expired, entry{partition: p, key: w.key})
-			}
-		}
-		e.swept[p] = s
 	}
-	return expired, out, nil
+	return today
 }
 
-// expired returns the entries of a partition that were last touched longer than age
-// before today, and the key to go on from.
-func (p *projection) expired(partition int32, from string, today time.Time, age time.Duration) (out []entry, next string, err error) {
-	looked := 0
-	take := func(key string, value []byte) bool {
-		if looked++; looked > sweepEntries {
-			next = key
-			return false
+// expire deletes what is too old among some entries of a partition. It returns dead
+// letters, and the key to go on from.
+func (e *Enricher) expire(partition int32, from key, today time.Time) (out []*stream.Record, next key, err error) {
+	old, next, err := e.state.expired(partition, from, today, e.conf.EvidenceAge)
+	for _, x := range old {
+		if err == nil && x.key[4] == kindFact && x.value[0] == classWaiting {
+			var lost *stream.Record
+			if lost, err = e.rooms.lost(partition, x.value, e.now()); lost != nil {
+				e.metrics.refuse(schemas.RunUnknown)
+				out = append(out, lost)
+			}
 		}
-		if _, busy := p.work.home[key]; busy {
-			return true
-		}
-		touched, bad := touchedAt(key, value)
-		if bad != nil {
-			err = bad
-			return false
-		}
-		kept := age
-		if key[0] == 't' {
-			kept = min(age, traceAge)
-		}
-		if touched.Before(today.Add(-kept)) {
-			out = append(out, entry{partition, key, slices.Clone(value)})
-		}
-		return true
+		e.state.tx.put(x.key, nil)
 	}
-	for _, kind := range []string{"a/", "b/", "r/", "s/", "t/", "w/"} {
-		end := kind[:1] + "0" // '0' follows '/'
-		if from >= end {
+	return out, next, err
+}
+
+// expired returns entries of a partition that came longer than age before today and are
+// of no more use, and the key to go on from.
+func (p *projection) expired(partition int32, from key, today time.Time, age time.Duration) (out []entry, next key, err error) {
+	looked := 0
+	for _, kind := range []byte{kindCounted, kindFact, kindIdentity, kindLink, kindSubscriber} { // in the order of keys
+		first, last := prefixOf(partition, kind), prefixOf(partition, kind+1)
+		if from >= last {
 			continue
 		}
-		if failed := p.store.each(partition, max(from, kind), end, take); failed != nil {
-			return nil, "", failed
-		}
-		if err != nil || next != "" {
-			return out, next, err
+		for x, err := range p.store.each(max(from, first), last) {
+			if err != nil {
+				return nil, "", err
+			}
+			if looked++; looked > sweepEntries {
+				return out, x.key, nil
+			}
+			if _, busy := p.tx.values[x.key]; busy || !agedOut(x, today, age) {
+				continue
+			}
+			x.value = slices.Clone(x.value)
+			gone, err := p.unused(partition, x)
+			if err != nil {
+				return nil, "", err
+			}
+			out = append(out, gone...)
 		}
 	}
 	return out, "", nil
 }
 
-func touchedAt(key string, value []byte) (time.Time, error) {
-	if key[0] != 'b' {
-		_, at := splitSeen(value)
-		return at, nil
+// agedOut reports whether an entry is one that ages, and older than age.
+func agedOut(x entry, today time.Time, age time.Duration) bool {
+	at := 0
+	switch kind := x.key[4]; kind {
+	case kindCounted:
+		at = 1
+	case kindFact:
+		at = arrivalAt
+		if len(x.value) < factHead || x.value[0] == classOwn {
+			return false
+		}
+		if x.value[0] == classSpan {
+			age = min(age, traceAge)
+		}
 	}
-	var b struct {
-		Touched int64 `json:"at"`
+	return len(x.value) >= at+4 && arrivalOf(x.value[at:]).Before(today.Add(-age))
+}
+
+// unused returns an aged entry, with its postings where it is a fact, or nothing where a
+// change has found it.
+func (p *projection) unused(partition int32, x entry) ([]entry, error) {
+	out := []entry{x}
+	if x.key[4] == kindLink {
+		looking, err := p.tx.list(x.key[:4] + string(rune(kindSubscriber)) + x.key[5:prefixSize])
+		if err != nil || len(looking) > 0 {
+			return nil, err
+		}
+		return out, nil
 	}
-	if err := json.Unmarshal(value, &b); err != nil {
-		return time.Time{}, fmt.Errorf("state: %s: %w", key, err)
+	if x.key[4] != kindFact || x.value[0] != classEvidence && x.value[0] != classAction {
+		return out, nil
 	}
-	return time.Unix(b.Touched, 0), nil
+	e, err := p.decodeFact(x.value)
+	if err != nil {
+		return nil, err
+	}
+	if x.value[0] == classAction { // it was counted by those who found it
+		for _, ref := range record.ActionRefs(e) {
+			out = append(out, entry{key: keyOf(partition, kindAction, refName(e.Repository, ref), suffix(e))})
+		}
+		return out, nil
+	}
+	var posted []key
+	if _, scan := e.Fact.(*record.Scan); scan {
+		posted = append(posted, keyOf(partition, kindPosting, refName(e.Repository, scansRef), suffix(e)))
+	}
+	for _, posting := range record.Postings(e) {
+		found, err := p.subscribed(partition, e.Repository, posting.Ref)
+		if err != nil || found {
+			return nil, err
+		}
+		posted = append(posted, keyOf(partition, kindPosting, refName(e.Repository, posting.Ref), suffix(e)))
+	}
+	found := false
+	record.FindingPostings(e, func(ref record.Ref) bool {
+		if !found && err == nil {
+			found, err = p.subscribed(partition, e.Repository, ref)
+		}
+		return false
+	})
+	if found || err != nil {
+		return nil, err
+	}
+	for _, k := range posted {
+		p.lists.drop(k[:prefixSize])
+		out = append(out, entry{key: k})
+	}
+	return out, nil
 }

@@ -73,12 +73,12 @@ func tells(e Event, f *Action) Told {
 	return t
 }
 
-// SeveralAccounts reports whether e may be told more than once with other words: a
-// call of a tool whose event has the id of the call. A hook and the telemetry of one
-// agent both tell of it, and it is one action.
+// SeveralAccounts reports whether e may be reported more than once with other content.
+// A hook and the telemetry of one agent both report a call of a tool, and it is one
+// action. Of what is only counted, as comments, all content is of one worth.
 func SeveralAccounts(e Event) bool {
-	a, ok := e.Fact.(*Action)
-	return ok && a.CallID != "" && a.CallID == e.ID
+	_, action := e.Fact.(*Action)
+	return action || slot(e) != ""
 }
 
 // Account returns the identity of e, and of one account of several that of the
@@ -195,4 +195,13 @@ func addDigest(sum string, e Event) string {
 		}
 	}
 	return "sum256:" + hex.EncodeToString(h[:])
+}
+
+// Sort brings the sets in order, each member once.
+func (a *Actions) Sort() {
+	a.Tools = smallestStrings(a.Tools, nil, MaxTools)
+	a.Agents = smallestStrings(a.Agents, nil, MaxAgents)
+	a.Files = smallestStrings(a.Files, nil, MaxFiles)
+	a.Dependencies = smallest(a.Dependencies, nil, MaxDependencies, DependencyUpdate.compare)
+	a.Made = smallest(a.Made, nil, MaxMade, Made.compare)
 }

@@ -272,7 +272,7 @@ func (j *judge) reviewed() (answer, reason string) {
 		}
 	}
 	if v != nil {
-		for _, s := range v.Verdicts {
+		for _, s := range j.record.Judged.Verdicts {
 			if s.Verdict == "approved" && !c.MergedAt.IsZero() && s.SubmittedAt.After(c.MergedAt) {
 				late = s.Reviewer
 			}
@@ -316,7 +316,7 @@ func (j *judge) standing(v *ReviewFacts) []ReviewVerdict {
 	merged := j.record.Trail.Change.MergedAt
 	newest := make(map[string]ReviewVerdict)
 	var who []string
-	for _, s := range v.Verdicts { // in the order of time
+	for _, s := range j.record.Judged.Verdicts { // in the order of time
 		if s.Verdict == "commented" || !merged.IsZero() && s.SubmittedAt.After(merged) {
 			continue
 		}
@@ -401,7 +401,7 @@ func (j *judge) authorized() (answer, reason string) {
 func (j *judge) leave() (gap string) {
 	merged := j.record.Trail.Change.MergedAt
 	gap = GapApprovalMissing
-	for _, p := range j.record.Trail.Approvals {
+	for _, p := range j.record.Judged.Approvals {
 		switch {
 		case !j.authority.isPerson(ReviewVerdict{Reviewer: p.Approver}):
 		case p.Tier == TierClaimed:

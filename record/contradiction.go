@@ -31,8 +31,8 @@ func (j *judge) contradict() {
 		t.Contradictions = append(t.Contradictions, Contradiction{Kind: kind, Claimed: claimed, Observed: fmt.Sprintf(observed, args...)})
 	}
 	t.Contradictions = nil
-	if n := len(t.Refused); n > 0 {
-		last := t.Refused[n-1]
+	if n := len(j.record.Judged.Refused); n > 0 {
+		last := j.record.Judged.Refused[n-1]
 		differ(GapIdentityContradicted, "it is "+last.Agent, "credential %s is not that agent's (%s); %d events were refused", last.Credential, orString(last.BoundTo, "bound to no agent"), n)
 	}
 	claims := new(Claims)

@@ -21,6 +21,16 @@ type Record struct {
 
 	// Marks are what an agent may be recognized by. No document has them.
 	Marks Marks `json:"-"`
+
+	// Judged is what the answers rest on. No document has it.
+	Judged Judged `json:"-"`
+}
+
+// Judged holds all of what a document shows the newest of.
+type Judged struct {
+	Verdicts  []ReviewVerdict // in the order of time
+	Approvals []ApprovalFact
+	Refused   []RefusedIdentity
 }
 
 // Marks are what of a change may show that an agent made it.
@@ -132,13 +142,13 @@ type Trail struct {
 	Trigger        *TriggerFacts      `json:"trigger,omitempty"`
 	Decision       *DecisionFacts     `json:"decision,omitempty"`
 	Authorization  *AuthorizationFact `json:"authorization,omitempty"`
-	Approvals      []ApprovalFact     `json:"approvals,omitempty"`
+	Approvals      []ApprovalFact     `json:"approvals,omitempty" doc:"the newest, at most 50"`
 	Actions        *Actions           `json:"actions,omitempty"`
 	Runs           []RunFact          `json:"runs,omitempty" doc:"runs of agents that are said to have made the change"`
 	Trailers       []TrailerFact      `json:"trailers,omitempty" index:"nested" doc:"what its commits say of agents, at most 50"`
 	Review         *ReviewFacts       `json:"review,omitempty"`
 	Validation     *ValidationFacts   `json:"validation,omitempty"`
-	Deployments    []DeploymentFact   `json:"deployments,omitempty"`
+	Deployments    []DeploymentFact   `json:"deployments,omitempty" doc:"the newest, at most 50"`
 	Scans          []ScanFact         `json:"scans,omitempty" doc:"reports about a commit of the change, or handed in for it"`
 	Gate           *GateFact          `json:"gate,omitempty" doc:"the newest answer of the gate"`
 	Answers        *Answers           `json:"answers,omitempty" doc:"what an auditor will ask"`
@@ -150,6 +160,7 @@ type Trail struct {
 	AtMerge        *Known             `json:"at_merge,omitempty" doc:"what was known when it was merged"`
 	Control        *ControlFacts      `json:"control,omitempty"`
 	Events         int64              `json:"events" index:"long" doc:"events that the record is made from"`
+	LeftOut        int64              `json:"left_out,omitempty" index:"long" doc:"facts beyond what a record is made from, as where a sender floods: the record is incomplete"`
 }
 
 // Change is what is known of the change itself.

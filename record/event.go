@@ -36,6 +36,7 @@ type Event struct {
 	Repository Repository
 	Change     ChangeID // empty where the fact names a commit or a report, and no change
 	Time       time.Time
+	Arrived    time.Time // when the broker took it; zero where nobody says
 	Fact       Fact
 	// Room is the name of the run of an event that says nothing of its repository: it
 	// waits with that run until something in a repository names it.
@@ -86,6 +87,14 @@ func (e Event) Compare(o Event) int {
 		return c
 	}
 	return cmpStrings(e.Source, o.Source, e.ID, o.ID, e.Digest, o.Digest)
+}
+
+// CompareArrival orders events by their arrival, then as [Event.Compare] does.
+func (e Event) CompareArrival(o Event) int {
+	if c := e.Arrived.Compare(o.Arrived); c != 0 {
+		return c
+	}
+	return e.Compare(o)
 }
 
 // A Fact is the data of an event. The set is closed.

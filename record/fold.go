@@ -7,9 +7,8 @@ import (
 
 // Limits of the lists in a record.
 const (
-	MaxFailing  = 50
-	maxListed   = 50
-	maxVerdicts = 50
+	MaxFailing = 50
+	maxListed  = 50
 )
 
 // Fold makes the record of change id from its facts. It is a function of the
@@ -26,7 +25,7 @@ func Fold(id ChangeID, f Facts) *Record {
 	if kind == "commit" {
 		r.Trail.Change.HeadSHA, r.Trail.Change.MergeSHA = number, number
 	}
-	r.Trail.Events = f.Events()
+	r.Trail.Events, r.Trail.LeftOut = f.Events(), f.LeftOut
 	r.Timestamp = newest(f)
 
 	all := union(f.Own, f.Evidence)
@@ -94,6 +93,9 @@ func distinctEvents(own, evidence []Event) int64 {
 	}
 	return n
 }
+
+// shown is the newest part of a list in the order of time, as a document has it.
+func shown[T any](all []T) []T { return all[max(0, len(all)-maxListed):] }
 
 func set(dst *string, v string) {
 	if v != "" {

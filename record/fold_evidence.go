@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -22,6 +23,7 @@ func foldDeployments(r *Record, all []Event) {
 			}
 		}
 	}
+	r.Trail.Deployments = shown(r.Trail.Deployments)
 	r.Trail.Environment = smallestStrings(nil, environments, maxListed)
 }
 
@@ -95,7 +97,19 @@ func validations(c Change, all []Event) *ValidationFacts {
 			Format: f.Report.Format, Digest: f.Report.Digest,
 		})
 	}
+	out.Jobs = gravest(out.Jobs)
 	return out
+}
+
+// gravest keeps as many jobs as a document has, those that failed before others.
+func gravest(jobs []JobFact) []JobFact {
+	if len(jobs) <= maxListed {
+		return jobs
+	}
+	slices.SortStableFunc(jobs, func(a, b JobFact) int {
+		return cmp.Compare(slices.Index(conclusions, b.Conclusion), slices.Index(conclusions, a.Conclusion))
+	})
+	return jobs[:maxListed]
 }
 
 // conclusions in rising order of how much they tell against a change.
@@ -121,7 +135,5 @@ func foldScans(r *Record, all []Event) {
 			At: e.Time, Findings: int64(f.Summary.Findings), Highest: f.Summary.Highest, Scanned: f.Summary.Scanned,
 		})
 	}
-	if n := len(r.Trail.Scans); n > maxListed {
-		r.Trail.Scans = r.Trail.Scans[n-maxListed:]
-	}
+	r.Trail.Scans = shown(r.Trail.Scans)
 }

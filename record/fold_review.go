@@ -20,14 +20,16 @@ func foldReviews(r *Record, own []Event, from voicesOf) {
 	}
 	slices.SortStableFunc(verdicts, func(a, b ReviewVerdict) int { return a.SubmittedAt.Compare(b.SubmittedAt) })
 	stands := make(map[string]ReviewVerdict)
-	out := &ReviewFacts{Verdicts: verdicts[max(0, len(verdicts)-maxVerdicts):]}
+	r.Judged.Verdicts = verdicts
+	out := &ReviewFacts{Verdicts: shown(verdicts)}
 	for _, v := range verdicts {
 		out.Reviewers = append(out.Reviewers, v.Reviewer)
 		if v.Verdict != "commented" {
 			stands[v.Reviewer] = v
 		}
 	}
-	out.Reviewers = smallestStrings(nil, out.Reviewers, maxListed)
+	slices.Sort(out.Reviewers)
+	out.Reviewers = slices.Compact(out.Reviewers)
 	for _, who := range out.Reviewers {
 		v := stands[who]
 		switch v.Verdict {
@@ -40,26 +42,31 @@ func foldReviews(r *Record, own []Event, from voicesOf) {
 			out.ChangesRequested = append(out.ChangesRequested, who)
 		}
 	}
+	for _, list := range []*[]string{&out.Reviewers, &out.Approvers, &out.ChangesRequested} {
+		*list = smallestStrings(nil, *list, maxListed)
+	}
 	r.Trail.Review = out
 }
 
 func foldApprovals(r *Record, own []Event, from voicesOf) {
 	for _, e := range own {
 		if f, ok := e.Fact.(*Approval); ok {
-			r.Trail.Approvals = append(r.Trail.Approvals, ApprovalFact{
+			r.Judged.Approvals = append(r.Judged.Approvals, ApprovalFact{
 				Approver: f.Approver, GrantedAt: e.Time, ExpiresAt: f.ExpiresAt.UTC(), Scope: f.Scope, Reference: f.Reference, Tier: from.tier(e),
 			})
 		}
 	}
+	r.Trail.Approvals = shown(r.Judged.Approvals)
 }
 
 // foldRefused lists those who spoke in the name of an agent that they are not.
 func foldRefused(r *Record, own []Event) {
 	for _, e := range own {
 		if f, ok := e.Fact.(*IdentityRefused); ok {
-			r.Trail.Refused = append(r.Trail.Refused, RefusedIdentity{Agent: f.Agent, Credential: f.Credential, BoundTo: f.BoundTo, EventType: f.EventType, At: e.Time})
+			r.Judged.Refused = append(r.Judged.Refused, RefusedIdentity{Agent: f.Agent, Credential: f.Credential, BoundTo: f.BoundTo, EventType: f.EventType, At: e.Time})
 		}
 	}
+	r.Trail.Refused = shown(r.Judged.Refused)
 }
 
 func foldGate(r *Record, own []Event) {

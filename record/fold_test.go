@@ -2,6 +2,7 @@ package record
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -165,22 +166,45 @@ func TestARecordStaysBounded(t *testing.T) {
 	if f.Actions.Count != 2000 {
 		t.Errorf("%d actions are counted, want 2000", f.Actions.Count)
 	}
-	if len(f.Own) > 200 || len(f.Evidence) > 200 || len(r.Trail.Actions.Files) > MaxFiles || len(r.Trail.Actions.Tools) > MaxTools || len(r.Trail.Review.Verdicts) > 50 {
-		t.Errorf("kept: %d own, %d evidence, %d files, %d tools", len(f.Own), len(f.Evidence), len(r.Trail.Actions.Files), len(r.Trail.Actions.Tools))
+	if len(r.Trail.Actions.Files) > MaxFiles || len(r.Trail.Actions.Tools) > MaxTools || len(r.Trail.Review.Verdicts) > 50 || len(r.Trail.Review.Approvers) > 50 || len(r.Trail.Validation.Jobs) > 50 {
+		t.Errorf("shown: %d files, %d tools, %d verdicts", len(r.Trail.Actions.Files), len(r.Trail.Actions.Tools), len(r.Trail.Review.Verdicts))
+	}
+	if len(r.Judged.Verdicts) != 2000 || r.Trail.LeftOut != 0 {
+		t.Errorf("judged: %d verdicts of 2000, %d facts are left out", len(r.Judged.Verdicts), r.Trail.LeftOut)
+	}
+	f = GatherWithin(change, events, 100)
+	if r = Fold(change, f); len(f.Own) > 400 || len(f.Evidence) > 200 || r.Trail.LeftOut == 0 {
+		t.Errorf("within 100 of a kind: %d own, %d evidence, %d left out", len(f.Own), len(f.Evidence), r.Trail.LeftOut)
 	}
 }
 
-// TestKeepingInStepsIsKeepingAtOnce is what lets the enricher drop facts as it
-// goes.
-func TestKeepingInStepsIsKeepingAtOnce(t *testing.T) {
-	var all, steps []Event
+// TestAListIsAFunctionOfItsSet adds facts of every kind in many orders.
+func TestAListIsAFunctionOfItsSet(t *testing.T) {
+	var all []Event
 	for i := range 300 {
-		e := said((i*37)%300, &Review{Reviewer: fmt.Sprint(i)})
-		all = append(all, e)
-		steps = Keep(append(steps, e))
+		all = append(all,
+			said((i*37)%300, &Review{Reviewer: fmt.Sprint(i % 7), Verdict: []string{"approved", "commented"}[i%2]}),
+			said((i*41)%300, &Noted{CommitSHA: sha(i % 5)}),
+			said((i*43)%300, &Updated{Revision{HeadSHA: sha(i)}}),
+		)
 	}
-	if diff := cmp.Diff(Keep(all), steps); diff != "" {
-		t.Error(diff)
+	of := func(seed uint64) *List {
+		rnd := rand.New(rand.NewPCG(seed, 1))
+		rnd.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		l := new(List)
+		for _, e := range all {
+			l.Add(e, 50)
+		}
+		return l
+	}
+	want := of(0)
+	if n := len(want.Events); n != 50+7+5+50 || want.LeftOut != 100+250 || want.Superseded != 150-7+300-5 {
+		t.Errorf("%d facts, %d superseded, %d left out", n, want.Superseded, want.LeftOut)
+	}
+	for seed := range uint64(20) {
+		if diff := cmp.Diff(want, of(seed+1)); diff != "" {
+			t.Fatalf("seed %d: %s", seed+1, diff)
+		}
 	}
 }
 

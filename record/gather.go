@@ -7,79 +7,175 @@ type Facts struct {
 	Own      []Event // facts about the change, actions aside
 	Actions  Actions
 	Evidence []Event // facts that name one of its commits, reports or findings
+
+	Superseded int64 // own facts for which a newer one stands: see [List]
+	LeftOut    int64 // facts beyond the limit of a list
+}
+
+// An Index finds the facts of one repository by what they name. A list that it
+// returns is read and never changed.
+type Index interface {
+	// Own returns the facts about a change, actions aside.
+	Own(ChangeID) (*List, error)
+	// Under returns the facts that are posted under a ref, actions aside.
+	Under(Ref) (*List, error)
+	// Linked returns the runs that are linked to a commit (see [Links]), sorted.
+	Linked(Ref) ([]Ref, error)
 }
 
 // Gather finds the facts of change id among the events of its repository, in
 // whatever order and however often they stand there. It is the definition of
 // what the enricher keeps up to date event by event.
-func Gather(id ChangeID, events []Event) Facts {
-	var f Facts
-	seen := make(map[string]bool, len(events))
-	distinct := make([]Event, 0, len(events))
-	sorted := slices.Clone(events)
-	slices.SortFunc(sorted, compareFull)
-	for _, e := range sorted {
-		if account := e.Account(); !seen[account] {
-			seen[account] = true
-			distinct = append(distinct, e)
-		}
-	}
+func Gather(id ChangeID, events []Event) Facts { return GatherWithin(id, events, MaxFacts) }
+
+// GatherWithin is [Gather] with another limit of the facts of one kind.
+func GatherWithin(id ChangeID, events []Event, limit int) Facts {
+	s := newMemory(events, limit)
+	f, refs, _ := Find(id, s) // a set in memory does not fail
 	told := make(map[string]Told)
-	for _, e := range distinct {
-		if e.Change != id {
-			continue
-		}
-		switch fact := e.Fact.(type) {
-		case *Action:
-			told[e.Key()] = f.Actions.Add(e, fact, told[e.Key()])
-		case *Scan:
-			own := e
-			own.Fact = fact.only(nil)
-			f.Own = append(f.Own, own)
-		default:
-			f.Own = append(f.Own, e)
+	for _, e := range s.actions {
+		if e.Change == id || e.Change == "" && holds(refs, ActionRefs(e)...) {
+			told[e.Key()] = f.Actions.Add(e, e.Fact.(*Action), told[e.Key()])
 		}
 	}
-	f.Own = Keep(f.Own)
-	adopted := make(map[string]bool)
+	return f
+}
+
+// Find returns the facts of a change, actions aside, and the refs under which it
+// looked for them, sorted. A fact that is posted under none of these changes
+// nothing. The actions of the change are those that name it, and those that name
+// no change and are found under one of refs.
+func Find(id ChangeID, ix Index) (f Facts, refs []Ref, err error) {
+	own, err := ix.Own(id)
+	if err != nil {
+		return f, nil, err
+	}
+	f = Facts{Own: own.Events, Superseded: own.Superseded, LeftOut: own.LeftOut}
 	for {
-		looks := Looks(f.Own)
-		f.Evidence = nil
-		for _, e := range distinct {
-			for _, p := range Postings(e) {
-				if holds(looks, p.Ref) {
-					f.Evidence = append(f.Evidence, p.Event)
+		fresh := missing(append(looks(f.Own), runs(f)...), refs)
+		for i := 0; i < len(fresh); i++ { // it grows by the runs that are linked
+			if fresh[i].IsCommit() {
+				linked, err := ix.Linked(fresh[i])
+				if err != nil {
+					return f, nil, err
 				}
+				fresh = append(fresh, missing(linked, refs, fresh)...)
 			}
-		}
-		f.Evidence = KeepEvidence(f.Own, f.Evidence)
-		runs := runsAround(f, distinct, looks)
-		more := false
-		for _, e := range distinct { // a decision may lead to more of its run, by another name of that
-			if _, ok := e.Fact.(*Decision); ok && e.Change == "" && !adopted[e.Key()] && holds(runs, RunRefs(e)...) {
-				adopted[e.Key()], more = true, true
-				f.Own = append(f.Own, e.About(id))
+			under, err := ix.Under(fresh[i])
+			if err != nil {
+				return f, nil, err
 			}
+			f.take(id, fresh[i], under)
 		}
-		if !more {
-			gatherActions(&f, distinct, looks, runs, told)
-			return f
+		if len(fresh) == 0 {
+			return f.sorted(own), refs, nil
 		}
-		f.Own = Keep(f.Own)
+		refs = append(refs, fresh...)
+		slices.Sort(refs)
 	}
 }
 
-// runsAround are the runs of a change, and those of the actions that name one of its
-// commits.
-func runsAround(f Facts, distinct []Event, looks []Ref) []Ref {
-	runs := Runs(f)
-	for _, e := range distinct {
-		if holds(looks, ActionRefs(e)...) {
-			runs = append(runs, RunRefs(e)...)
-		}
+// missing returns the members of refs that are in none of the others, each once.
+func missing(refs []Ref, others ...[]Ref) []Ref {
+	slices.Sort(refs)
+	refs = slices.Compact(refs)
+	return slices.DeleteFunc(refs, func(r Ref) bool {
+		return slices.ContainsFunc(others, func(o []Ref) bool { return slices.Contains(o, r) })
+	})
+}
+
+// take adds what is posted under a ref: the decisions of a run are the change's own,
+// all else is evidence.
+func (f *Facts) take(id ChangeID, ref Ref, under *List) {
+	f.LeftOut += under.LeftOut
+	if ref.Run() == "" {
+		f.Evidence = append(f.Evidence, under.Events...)
+		return
 	}
-	slices.Sort(runs)
-	return runs
+	if len(under.Events) > 0 {
+		f.Own = slices.Clip(f.Own) // it is the index's
+	}
+	for _, e := range under.Events {
+		f.Own = append(f.Own, e.About(id))
+	}
+}
+
+// sorted brings f in order and takes out what was found by several refs.
+func (f Facts) sorted(own *List) Facts {
+	if len(f.Own) > len(own.Events) {
+		slices.SortFunc(f.Own, compareFull)
+		f.Own = slices.CompactFunc(f.Own, sameFact)
+	}
+	slices.SortFunc(f.Evidence, compareFull)
+	f.Evidence = slices.CompactFunc(f.Evidence, sameFact)
+	return f
+}
+
+// A memory is an [Index] over events in memory.
+type memory struct {
+	limit   int
+	own     map[ChangeID]*List
+	posted  map[Ref]*List
+	linked  map[Ref][]Ref
+	actions []Event
+}
+
+func newMemory(events []Event, limit int) *memory {
+	s := &memory{limit: limit, own: make(map[ChangeID]*List), posted: make(map[Ref]*List), linked: make(map[Ref][]Ref)}
+	seen := make(map[string]bool, len(events))
+	sorted := slices.Clone(events)
+	slices.SortFunc(sorted, Event.CompareArrival)
+	for _, e := range sorted {
+		account := e.Account() + "\x00" + string(e.Change)
+		if seen[account] {
+			continue
+		}
+		seen[account] = true
+		s.add(e)
+	}
+	return s
+}
+
+func (s *memory) add(e Event) {
+	if commit, runs := Links(e); commit != "" {
+		s.linked[commit] = append(s.linked[commit], runs...)
+	}
+	if _, ok := e.Fact.(*Action); ok {
+		s.actions = append(s.actions, e)
+		return
+	}
+	if e.Change != "" {
+		addTo(s.own, e.Change, e.AsOwn(), s.limit)
+	}
+	for _, p := range append(Postings(e), FindingPostings(e, func(Ref) bool { return true })...) {
+		addTo(s.posted, p.Ref, p.Event, s.limit)
+	}
+}
+
+func addTo[K comparable](lists map[K]*List, k K, e Event, limit int) {
+	if lists[k] == nil {
+		lists[k] = new(List)
+	}
+	lists[k].Add(e, limit)
+}
+
+func (s *memory) Own(id ChangeID) (*List, error) {
+	return orNone(s.own[id]), nil
+}
+
+func (s *memory) Under(r Ref) (*List, error) {
+	return orNone(s.posted[r]), nil
+}
+
+func (s *memory) Linked(r Ref) ([]Ref, error) {
+	return FirstLinks(s.linked[r]), nil
+}
+
+func orNone(l *List) *List {
+	if l == nil {
+		return new(List)
+	}
+	return l
 }
 
 // holds reports whether sorted refs hold any of others.
@@ -88,15 +184,4 @@ func holds(sorted []Ref, others ...Ref) bool {
 		_, ok := slices.BinarySearch(sorted, r)
 		return ok
 	})
-}
-
-// gatherActions counts in the actions that name no change: those that name one of
-// its commits, and those of its runs.
-func gatherActions(f *Facts, distinct []Event, looks, runs []Ref, told map[string]Told) {
-	for _, e := range distinct {
-		refs := ActionRefs(e)
-		if a, ok := e.Fact.(*Action); ok && e.Change == "" && (holds(looks, refs...) || holds(runs, refs...)) {
-			told[e.Key()] = f.Actions.Add(e, a, told[e.Key()])
-		}
-	}
 }

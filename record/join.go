@@ -1,11 +1,8 @@
 package record
 
 import (
-	"cmp"
-	"math"
 	"slices"
 	"strings"
-	"time"
 )
 
 // A Ref is a name under which evidence can be found within one repository:
@@ -25,6 +22,15 @@ func artifactRef(id string) Ref  { return Ref("artifact:" + id) }
 // IsCommit reports whether r names a commit.
 func (r Ref) IsCommit() bool { return strings.HasPrefix(string(r), "commit:") }
 
+// Finding returns the finding that r names, "" where it names none.
+func (r Ref) Finding() string {
+	name, ok := strings.CutPrefix(string(r), "finding:")
+	if !ok {
+		return ""
+	}
+	return name
+}
+
 // Run returns the run that r names, "" where it names none.
 func (r Ref) Run() string {
 	run, ok := strings.CutPrefix(string(r), "run:")
@@ -41,10 +47,8 @@ type Posting struct {
 	Event Event
 }
 
-// MaxPosted bounds the findings of one report that can be found by name.
-const MaxPosted = 2000
-
-// Postings returns the refs under which e is evidence, and as what.
+// Postings returns the refs under which e is evidence, and as what; those of the
+// findings of a report aside (see [FindingPostings]).
 func Postings(e Event) []Posting {
 	switch f := e.Fact.(type) {
 	case *Validation:
@@ -114,6 +118,16 @@ func pushPostings(e Event, f *Pushed) []Posting {
 	return out
 }
 
+// Links returns the commit that an action names, and the runs that it belongs to:
+// whoever made one commit of a change made the change.
+func Links(e Event) (commit Ref, runs []Ref) {
+	f, ok := e.Fact.(*Action)
+	if !ok || f.CommitSHA == "" {
+		return "", nil
+	}
+	return commitRef(f.CommitSHA), RunRefs(e)
+}
+
 // ActionRefs returns the refs under which an action that names no change is found:
 // its commit, and the names of its run.
 func ActionRefs(e Event) []Ref {
@@ -154,11 +168,10 @@ func runNames(a Agent, trace string) []string {
 	return compactStrings([]string{a.Run, a.LogsURL, trace})
 }
 
-// Runs returns the refs of the runs that are said to have made a change: by its
-// decisions, by the trailers of its commits, and by its actions that name one of
-// its commits. Sorted, without repeats. Beside them stand the runs of the actions
-// that name no change, and one of its commits.
-func Runs(f Facts) []Ref {
+// runs returns the refs of the runs that are said to have made a change, by its
+// decisions and by the trailers of its commits. Beside them stand the runs of
+// the actions that name one of its commits: see [Links].
+func runs(f Facts) []Ref {
 	var refs []Ref
 	for _, e := range f.Own {
 		if _, ok := e.Fact.(*Decision); ok {
@@ -170,16 +183,7 @@ func Runs(f Facts) []Ref {
 			refs = append(refs, runRef(run))
 		}
 	}
-	if len(f.Actions.Made) > 0 {
-		commits := commitsOf(f.Own)
-		for _, m := range f.Actions.Made {
-			if _, own := slices.BinarySearch(commits, m.CommitSHA); own {
-				refs = append(refs, runRef(m.Run))
-			}
-		}
-	}
-	slices.Sort(refs)
-	return slices.Compact(refs)
+	return refs
 }
 
 // pushed returns the commits of a change: those of pushes to its branch; of pushes
@@ -256,8 +260,7 @@ func commitsOf(own []Event) []string {
 }
 
 func scanPostings(e Event, f *Scan) []Posting {
-	whole := e
-	whole.Fact = f.only(nil)
+	whole := e.AsOwn()
 	var out []Posting
 	for _, name := range compactStrings([]string{f.Report.Digest, f.ScanID}) {
 		out = append(out, Posting{scanRef(name), whole})
@@ -265,21 +268,41 @@ func scanPostings(e Event, f *Scan) []Posting {
 	if f.CommitSHA != "" {
 		out = append(out, Posting{commitRef(f.CommitSHA), whole})
 	}
-	for i, finding := range f.Findings {
-		if i == MaxPosted {
-			break
-		}
-		one := e
-		one.Fact = f.only([]Finding{finding})
+	return out
+}
+
+// FindingPostings returns the refs of the findings of a scan, and the scan with that
+// finding alone under each; of those names alone that wanted says yes to.
+func FindingPostings(e Event, wanted func(Ref) bool) []Posting {
+	f, ok := e.Fact.(*Scan)
+	if !ok {
+		return nil
+	}
+	var out []Posting
+	for _, finding := range f.Findings {
 		for _, name := range finding.Names() {
-			out = append(out, Posting{findingRef(name), one})
+			if ref := findingRef(name); wanted(ref) {
+				out = append(out, Posting{ref, e.WithFinding(finding)})
+			}
 		}
 	}
 	return out
 }
 
-// Whole returns f as a report, without the findings and without the content.
-func (f *Scan) Whole() *Scan { return f.only(nil) }
+// WithFinding returns a scan with one of its findings alone.
+func (e Event) WithFinding(f Finding) Event {
+	e.Fact = e.Fact.(*Scan).only([]Finding{f})
+	return e
+}
+
+// AsOwn returns e as the change holds it that it is about: a report without its
+// findings, which are found by their names.
+func (e Event) AsOwn() Event {
+	if f, ok := e.Fact.(*Scan); ok {
+		e.Fact = f.only(nil)
+	}
+	return e
+}
 
 // only returns f with findings in place of its own, and without the content.
 func (f *Scan) only(findings []Finding) *Scan {
@@ -289,9 +312,9 @@ func (f *Scan) only(findings []Finding) *Scan {
 	return &g
 }
 
-// Looks returns the refs that the facts of a change name: its commits, and
-// the report and finding that its decisions name. Sorted, without repeats.
-func Looks(own []Event) []Ref {
+// looks returns the refs that the facts of a change name: its commits, and
+// the report and finding that its decisions name.
+func looks(own []Event) []Ref {
 	var refs []Ref
 	for _, e := range own {
 		if d, ok := e.Fact.(*Decision); ok && d.Trigger != nil {
@@ -314,8 +337,7 @@ func Looks(own []Event) []Ref {
 	if _, kind, sha := firstChange(own).Split(); kind == "commit" {
 		refs = append(refs, mergeRef(sha))
 	}
-	slices.Sort(refs)
-	return slices.Compact(refs)
+	return refs
 }
 
 func firstChange(own []Event) ChangeID {
@@ -325,79 +347,6 @@ func firstChange(own []Event) ChangeID {
 	return own[0].Change
 }
 
-// Keep sorts events, drops repeats, and keeps the newest of each kind, so that
-// a record stays bounded whatever is sent. What it keeps is a function of the
-// set, and keeping in steps gives what keeping at once gives. It works in place.
-func Keep(events []Event) []Event {
-	slices.SortFunc(events, compareFull)
-	events = slices.CompactFunc(events, sameFact)
-	return keepLast(events)
-}
-
-// KeepEvidence is [Keep] for the evidence of a change with the facts own: of
-// scans it keeps those nearest in time to a decision, so that the report which
-// a decision was based on is not pushed out by the scans of later days.
-func KeepEvidence(own, evidence []Event) []Event {
-	slices.SortFunc(evidence, compareFull)
-	evidence = slices.CompactFunc(evidence, sameFact)
-	if len(evidence) <= keepOf(TypeScanCompleted) {
-		return evidence
-	}
-	decided := times(own)
-	slices.SortStableFunc(evidence, func(a, b Event) int {
-		return cmp.Compare(distance(b.Time, decided), distance(a.Time, decided))
-	})
-	evidence = keepLast(evidence)
-	slices.SortFunc(evidence, compareFull)
-	return evidence
-}
-
-// keepLast keeps the last of each kind, in place and in order.
-func keepLast(events []Event) []Event {
-	over := make(map[string]int, 8)
-	for _, e := range events {
-		over[e.Type]++
-	}
-	return slices.DeleteFunc(events, func(e Event) bool {
-		over[e.Type]--
-		return over[e.Type] >= keepOf(e.Type)
-	})
-}
-
-func times(own []Event) []time.Time {
-	var decided, other []time.Time
-	for _, e := range own {
-		if e.Type == TypeDecisionRecorded {
-			decided = append(decided, e.Time)
-		}
-		other = append(other, e.Time)
-	}
-	if len(decided) > 0 {
-		return decided
-	}
-	return other
-}
-
-// distance is how far t is from the nearest of marks.
-func distance(t time.Time, marks []time.Time) time.Duration {
-	nearest := time.Duration(math.MaxInt64)
-	for _, m := range marks {
-		nearest = min(nearest, t.Sub(m).Abs())
-	}
-	return nearest
-}
-
-// keepOf is how many facts of one kind a record is made from.
-func keepOf(eventType string) int {
-	switch eventType {
-	case TypeDecisionRecorded:
-		return 10
-	case TypeApprovalGranted, TypeDeploymentFinished, TypeGateDecided, TypeIdentityRefused, TypeChangeOpened, TypeChangeMerged, TypeChangeClosed:
-		return 20
-	}
-	return 50
-}
-
 func compareFull(a, b Event) int {
 	if c := a.Compare(b); c != 0 {
 		return c
@@ -405,7 +354,7 @@ func compareFull(a, b Event) int {
 	return strings.Compare(findingKey(a), findingKey(b))
 }
 
-func sameFact(a, b Event) bool { return a.Key() == b.Key() && findingKey(a) == findingKey(b) }
+func sameFact(a, b Event) bool { return compareFull(a, b) == 0 }
 
 func findingKey(e Event) string {
 	if s, ok := e.Fact.(*Scan); ok && len(s.Findings) == 1 {

@@ -33,12 +33,13 @@ func (r *Record) Known() *Known {
 // Until returns the facts that had happened by t. A fact's time is the one
 // inside it. Actions are counted whole: they are kept as sums.
 func (f Facts) Until(t time.Time) Facts {
-	return Facts{Own: until(f.Own, t), Evidence: until(f.Evidence, t), Actions: f.Actions}
+	f.Own, f.Evidence = until(f.Own, t), until(f.Evidence, t)
+	return f
 }
 
 // Events returns how many events f is made from.
 func (f Facts) Events() int64 {
-	return int64(len(f.Own)) + f.Actions.Count + distinctEvents(f.Own, f.Evidence)
+	return int64(len(f.Own)) + f.Superseded + f.Actions.Count + distinctEvents(f.Own, f.Evidence)
 }
 
 // OnlyDeployed reports whether f and the facts that had happened earlier differ

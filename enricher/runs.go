@@ -2,8 +2,7 @@ package enricher
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,8 +17,8 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// Rooms are for what is told of a run of an agent and not of a repository, as
-// telemetry is. Each name of a run (its id, its trace, the address of its log) has a
+// Rooms are for what names the run of an agent and no repository, as telemetry does.
+// Each name of a run (its id, its trace, the address of its log) has a
 // room, in the partition of that name. There
 //
 //   - the spans of a trace wait for the agent that they belong to, whose span ends,
@@ -35,9 +34,9 @@ type rooms struct {
 	topics     stream.Topics
 	partitions *stream.Partitioner
 
-	// Of the transaction at hand.
-	traces map[traceAt]bool    // that have got spans; true: what was told of them is told again
-	under  map[string][]string // keys written, by the prefix that they are found under
+	// Of the transaction at hand: traces that have got spans; true: what they report is sent
+	// again.
+	traces map[traceAt]bool
 }
 
 type traceAt struct {
@@ -45,11 +44,14 @@ type traceAt struct {
 	trace     string
 }
 
-// Keys of a room's entries. The values are those of joinSeen.
-func spanPrefix(trace string) string  { return "t/" + trace + "\x00" }
-func openKey(trace string) string     { return "o/" + trace }
-func boundKey(run string) string      { return "r/" + run }
-func waitingPrefix(run string) string { return "w/" + run + "\x00" }
+// Spans are facts of their trace; what is pending is a fact of its run, at which the
+// repositories are noted that name it.
+func traceName(trace string) name { return nameOf("trace", trace) }
+func roomName(run string) name    { return nameOf("", record.RoomKey(run)) }
+
+func openKey(partition int32, trace string) key {
+	return keyOf(partition, kindOpen, traceName(trace), trace)
+}
 
 // A storedSpan is a span, and who brought it.
 type storedSpan struct {
@@ -62,42 +64,32 @@ type storedSpan struct {
 	Redacted    string `json:"redacted,omitempty"`
 }
 
-func (r *rooms) reset() {
-	r.traces, r.under = make(map[traceAt]bool), make(map[string][]string)
-}
+func (r *rooms) reset() { r.traces = make(map[traceAt]bool) }
 
-func (r *rooms) write(partition int32, prefix, rest string, v any, arrived time.Time) error {
-	b, err := json.Marshal(v, json.OmitZeroStructFields(true))
+// put writes a fact that is no event of a repository.
+func (r *rooms) put(k key, class byte, arrived time.Time, v any) error {
+	text, err := json.Marshal(v, json.OmitZeroStructFields(true))
 	if err != nil {
 		return fmt.Errorf("state: %w", err)
 	}
-	r.note(partition, prefix+rest, joinSeen(b, arrived))
-	r.under[prefix] = append(r.under[prefix], prefix+rest)
+	r.tx.put(k, append(appendHead(nil, class, arrived, ""), text...))
 	return nil
 }
 
-// all calls f for the entries under a prefix, those of the transaction at hand
-// among them, in no order.
-func (r *rooms) all(partition int32, prefix string, f func(key string, content []byte, arrived time.Time) error) error {
-	var failed error
-	visit := func(key string, value []byte) {
-		content, arrived := splitSeen(value)
-		failed = f(key, content, arrived)
+// seconds is an arrival as the value of an entry.
+func seconds(arrived time.Time) []byte {
+	return binary.BigEndian.AppendUint32(nil, uint32(max(arrived.Unix(), 0)))
+}
+
+// settle returns what follows from the transaction: actions of the spans that came, and
+// word of the runs that a repository names.
+func (r *rooms) settle() ([]*stream.Record, error) {
+	actions, err := r.perform()
+	if err != nil {
+		return nil, err
 	}
-	err := r.store.each(partition, prefix, prefix+"\xff", func(key string, value []byte) bool {
-		if _, here := r.work.small[key]; !here {
-			visit(key, value)
-		}
-		return failed == nil
-	})
-	keys := r.under[prefix]
-	slices.Sort(keys)
-	for _, key := range slices.Compact(keys) {
-		if v := r.work.small[key]; v != nil && failed == nil && err == nil {
-			visit(key, v)
-		}
-	}
-	return cmp.Or(err, failed)
+	words, err := r.word()
+	return append(actions, words...), err
 }
 
 // take takes in an event of a room, and returns what follows from it; known: that it
@@ -121,10 +113,11 @@ func (r *rooms) take(d *decodedEvent) (out []*stream.Record, known bool, err err
 }
 
 func (r *rooms) takeSpans(d *decodedEvent, f *record.Spans) (known bool, err error) {
-	p, prefix := d.record.Partition, spanPrefix(f.Trace)
+	p := d.record.Partition
 	known = true
 	for _, s := range f.Spans {
-		old, err := r.small(p, prefix+s.ID)
+		k := keyOf(p, kindFact, traceName(f.Trace), s.ID)
+		old, err := r.tx.get(k)
 		if err != nil {
 			return false, err
 		}
@@ -133,7 +126,7 @@ func (r *rooms) takeSpans(d *decodedEvent, f *record.Spans) (known bool, err err
 		}
 		known = false
 		stored := storedSpan{Span: s, AuthType: d.env.AuthType, AuthID: d.env.AuthID, Trusted: d.event.Tier != "", ContentMode: d.env.ContentMode, Redacted: d.env.Redacted}
-		if err := r.write(p, prefix, s.ID, stored, d.record.Timestamp); err != nil {
+		if err := r.put(k, classSpan, d.record.Timestamp, stored); err != nil {
 			return false, err
 		}
 	}
@@ -141,7 +134,7 @@ func (r *rooms) takeSpans(d *decodedEvent, f *record.Spans) (known bool, err err
 		r.traces[t] = r.traces[t] || d.reread
 	}
 	if !known {
-		r.note(p, openKey(f.Trace), joinSeen(nil, d.record.Timestamp))
+		r.tx.put(openKey(p, f.Trace), seconds(d.record.Timestamp))
 	}
 	return known, nil
 }
@@ -165,17 +158,17 @@ func (r *rooms) perform() (out []*stream.Record, err error) {
 // performTrace makes actions of the calls of a trace that are settled now; with again
 // of those settled before, too.
 func (r *rooms) performTrace(t traceAt, over, again bool) (out []*stream.Record, err error) {
-	stored, arrived := make(map[string]storedSpan), make(map[string]time.Time)
-	err = r.all(t.partition, spanPrefix(t.trace), func(_ string, content []byte, at time.Time) error {
-		var s storedSpan
-		if err := json.Unmarshal(content, &s); err != nil {
-			return fmt.Errorf("state: spans of trace %s: %w", t.trace, err)
-		}
-		stored[s.ID], arrived[s.ID] = s, at
-		return nil
-	})
+	entries, err := r.tx.list(keyOf(t.partition, kindFact, traceName(t.trace)))
 	if err != nil {
 		return nil, err
+	}
+	stored, arrived := make(map[string]storedSpan), make(map[string]time.Time)
+	for _, x := range entries {
+		var s storedSpan
+		if err := json.Unmarshal(x.value[min(factHead, len(x.value)):], &s); err != nil {
+			return nil, fmt.Errorf("state: spans of trace %s: %w", t.trace, err)
+		}
+		stored[s.ID], arrived[s.ID] = s, arrivalOf(x.value[arrivalAt:])
 	}
 	spans, calls := make(map[string]record.Span, len(stored)), []string(nil)
 	for id, s := range stored {
@@ -198,12 +191,12 @@ func (r *rooms) performTrace(t traceAt, over, again bool) (out []*stream.Record,
 			continue
 		}
 		s.Settled = true
-		if err := r.write(t.partition, spanPrefix(t.trace), id, s, arrived[id]); err != nil {
+		if err := r.put(keyOf(t.partition, kindFact, traceName(t.trace), id), classSpan, arrived[id], s); err != nil {
 			return nil, err
 		}
 	}
 	if len(settled) == len(calls) {
-		r.note(t.partition, openKey(t.trace), nil)
+		r.tx.put(openKey(t.partition, t.trace), nil)
 	}
 	return out, nil
 }
@@ -266,9 +259,8 @@ func (r *rooms) takeAction(d *decodedEvent) (out []*stream.Record, known bool, e
 			return out, false, nil
 		}
 	}
-	sum := sha256.Sum256([]byte(d.event.Account()))
-	prefix, rest := waitingPrefix(run), hex.EncodeToString(sum[:16])
-	old, err := r.small(p, prefix+rest)
+	k := keyOf(p, kindFact, roomName(run), suffix(d.event))
+	old, err := r.tx.get(k)
 	if err != nil || old != nil && !d.reread {
 		return out, true, err
 	}
@@ -276,7 +268,7 @@ func (r *rooms) takeAction(d *decodedEvent) (out []*stream.Record, known bool, e
 	if waits.DataRef != "" {
 		waits.Data = nil
 	}
-	if err := r.write(p, prefix, rest, waits, d.record.Timestamp); err != nil {
+	if err := r.put(k, classWaiting, d.record.Timestamp, pending{run, waits}); err != nil {
 		return nil, false, err
 	}
 	bound, err := r.bound(p, run)
@@ -286,57 +278,57 @@ func (r *rooms) takeAction(d *decodedEvent) (out []*stream.Record, known bool, e
 	return out, old != nil, err
 }
 
-// bound returns the repositories that name a run.
-func (r *rooms) bound(partition int32, run string) (repos []string, err error) {
-	v, err := r.small(partition, boundKey(run))
-	if v == nil || err != nil {
-		return nil, err
-	}
-	content, _ := splitSeen(v)
-	if err := json.Unmarshal(content, &repos); err != nil {
-		return nil, fmt.Errorf("state: run %s: %w", run, err)
-	}
-	return repos, nil
+// A pending event names only its run.
+type pending struct {
+	Run   string           `json:"run"`
+	Event schemas.Envelope `json:"event"`
 }
 
-// maxBound is how many repositories one run belongs to.
-const maxBound = 64
+func decodePending(fact []byte) (p pending, err error) {
+	if err := json.Unmarshal(fact[min(factHead, len(fact)):], &p); err != nil {
+		return p, fmt.Errorf("state: a pending event: %w", err)
+	}
+	return p, nil
+}
+
+// bound returns the repositories that name a run.
+func (r *rooms) bound(partition int32, run string) (repos []string, err error) {
+	entries, err := r.tx.list(keyOf(partition, kindSubscriber, roomName(run)))
+	for _, x := range entries {
+		repos = append(repos, strings.Clone(x.key[prefixSize:]))
+	}
+	return repos, err
+}
 
 // takeNamed notes a repository that names a run, and sends it what waits.
 func (r *rooms) takeNamed(d *decodedEvent, f *record.RunNamed) (out []*stream.Record, known bool, err error) {
 	p := d.record.Partition
-	repos, err := r.bound(p, f.Run)
-	known = slices.Contains(repos, f.Repository)
-	if err != nil || known && !d.reread || !known && len(repos) == maxBound {
+	k := keyOf(p, kindSubscriber, roomName(f.Run), f.Repository)
+	old, err := r.tx.get(k)
+	if known = old != nil; err != nil || known && !d.reread {
 		return nil, known, err
 	}
-	if !known {
-		repos = append(repos, f.Repository)
-	}
-	if err := r.write(p, boundKey(f.Run), "", repos, d.record.Timestamp); err != nil {
-		return nil, false, err
-	}
+	r.tx.put(k, seconds(d.record.Timestamp))
 	from := fmt.Sprintf("%s/%d/%d", d.record.Topic, p, d.record.Offset)
-	err = r.all(p, waitingPrefix(f.Run), func(_ string, content []byte, _ time.Time) error {
-		env, err := decodeWaiting(content)
-		if err == nil {
-			out = append(out, r.send(env, schemas.TierOf(r.stampKey, env) != "", f.Repository, from))
-		}
-		return err
-	})
-	return out, known, err
-}
-
-func decodeWaiting(content []byte) (env schemas.Envelope, err error) {
-	if err := json.Unmarshal(content, &env); err != nil {
-		return env, fmt.Errorf("state: what waits: %w", err)
+	waiting, err := r.tx.list(keyOf(p, kindFact, roomName(f.Run)))
+	if err != nil {
+		return nil, known, err
 	}
-	return env, nil
+	for _, x := range waiting {
+		w, err := decodePending(x.value)
+		if err != nil {
+			return nil, known, err
+		}
+		out = append(out, r.send(w.Event, schemas.TierOf(r.stampKey, w.Event) != "", f.Repository, from))
+	}
+	return out, known, nil
 }
 
 // word returns the messages that tell rooms in which repository their runs are named.
 func (r *rooms) word() (out []*stream.Record, err error) {
-	for n := range r.work.named {
+	for _, n := range slices.SortedFunc(maps.Keys(r.named), func(a, b record.RunNamed) int {
+		return cmp.Or(strings.Compare(a.Run, b.Run), strings.Compare(a.Repository, b.Repository))
+	}) {
 		data, err := json.Marshal(n)
 		if err != nil {
 			return nil, fmt.Errorf("run %s: %w", n.Run, err)
@@ -353,38 +345,38 @@ func (r *rooms) word() (out []*stream.Record, err error) {
 // have died, perhaps.
 func (r *rooms) overdue(partition int32, limit time.Time) (out []*stream.Record, err error) {
 	var late []traceAt
-	err = r.store.each(partition, "o/", "o0", func(key string, value []byte) bool {
-		if _, here := r.work.small[key]; !here {
-			if _, at := splitSeen(value); at.Before(limit) {
-				late = append(late, traceAt{partition, key[2:]})
-			}
-		}
-		return len(late) < sweepEntries
-	})
-	for _, t := range late {
+	for x, err := range r.store.each(prefixOf(partition, kindOpen), prefixOf(partition, kindOpen+1)) {
 		if err != nil {
 			return nil, err
 		}
-		var actions []*stream.Record
-		actions, err = r.performTrace(t, true, false)
+		if _, here := r.tx.values[x.key]; !here && len(x.key) > prefixSize && arrivalOf(x.value).Before(limit) {
+			late = append(late, traceAt{partition, x.key[prefixSize:]})
+		}
+		if len(late) == sweepEntries {
+			break
+		}
+	}
+	for _, t := range late {
+		actions, err := r.performTrace(t, true, false)
+		if err != nil {
+			return nil, err
+		}
 		out = append(out, actions...)
 	}
-	return out, err
+	return out, nil
 }
 
 // lost returns the dead letter of what waited for a repository until now, or nil
 // where it was sent to one.
-func (r *rooms) lost(partition int32, key string, value []byte, at time.Time) (*stream.Record, error) {
-	run, _, _ := strings.Cut(key[2:], "\x00")
-	if bound, err := r.bound(partition, run); bound != nil || err != nil {
-		return nil, err
-	}
-	content, _ := splitSeen(value)
-	env, err := decodeWaiting(content)
+func (r *rooms) lost(partition int32, fact []byte, at time.Time) (*stream.Record, error) {
+	w, err := decodePending(fact)
 	if err != nil {
 		return nil, err
 	}
-	m := r.send(env, schemas.TierOf(r.stampKey, env) != "", record.RoomKey(run), "room")
+	if bound, err := r.bound(partition, w.Run); bound != nil || err != nil {
+		return nil, err
+	}
+	m := r.send(w.Event, schemas.TierOf(r.stampKey, w.Event) != "", record.RoomKey(w.Run), "room")
 	return stream.DeadLetter(r.topics.DLQ(), "enricher", m, schemas.RunUnknown,
-		fmt.Sprintf("nothing named its run %s in any repository since it came; state vcs.repository.url.full or partitionkey where it is sent, or name the run in a decision or a commit's trailer", run), at), nil
+		fmt.Sprintf("nothing named its run %s in any repository since it came; state vcs.repository.url.full or partitionkey where it is sent, or name the run in a decision or a commit's trailer", w.Run), at), nil
 }

@@ -1,0 +1,153 @@
+package enricher
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/changetrail/changetrail/schemas"
+	"github.com/changetrail/changetrail/stream"
+)
+
+// Apply implements [stream.Processor]. It reads the batch, adds each event to the state,
+// folds the changes that they touch, and returns each event enriched, the newest revision
+// of each record, the state that changed, and what was refused.
+func (e *Enricher) Apply(ctx context.Context, batch []*stream.Record) ([]*stream.Record, error) {
+	e.room.reset()
+	e.state.begin(e.room)
+	e.rooms.reset()
+	decoded, err := decodeAll(ctx, batch, e.conf.Blobs, e.conf.StampKey)
+	if err != nil {
+		return nil, err
+	}
+	if e.conf.Resend {
+		if err := e.state.markReread(decoded); err != nil {
+			return nil, err
+		}
+	}
+	admitted, sent, err := e.admit(decoded)
+	if err != nil {
+		return nil, err
+	}
+	records, folded, err := e.fold()
+	if err != nil {
+		return nil, err
+	}
+	documents, err := e.documents(admitted, folded)
+	if err != nil {
+		return nil, err
+	}
+	runs, err := e.rooms.settle()
+	if err != nil {
+		return nil, err
+	}
+	late, err := e.sweep(batch)
+	if err != nil {
+		return nil, err
+	}
+	state, err := e.save()
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(sent, runs, late, documents, records, state), nil
+}
+
+// admit adds events to the state. It returns those that are to be enriched, and what else
+// is sent: events that belong to another partition, and dead letters.
+func (e *Enricher) admit(decoded []decodedEvent) (admitted []*decodedEvent, sent []*stream.Record, err error) {
+	admitted = make([]*decodedEvent, 0, len(decoded))
+	for i := range decoded {
+		d := &decoded[i]
+		switch {
+		case d.refusal != nil:
+			sent = append(sent, e.refuse(d))
+		case d.event.Repository == "":
+			out, known, err := e.rooms.take(d)
+			if err != nil {
+				return nil, nil, err
+			}
+			sent = append(sent, out...)
+			e.metrics.count(map[bool]string{true: repeated, false: waiting}[known], d.event.Type)
+		case e.homeOf(d) != d.record.Partition:
+			sent = append(sent, e.reroute(d, e.homeOf(d)))
+		default:
+			enrich, err := e.admitOne(d)
+			if err != nil {
+				return nil, nil, err
+			}
+			if enrich {
+				admitted = append(admitted, d)
+			}
+			if d.refusal != nil {
+				sent = append(sent, e.refuse(d))
+			}
+		}
+	}
+	return admitted, sent, nil
+}
+
+// homeOf is the partition in which an event is joined.
+func (e *Enricher) homeOf(d *decodedEvent) int32 {
+	if stream.Header(d.record, stream.HeaderRerouted) != nil {
+		return d.record.Partition
+	}
+	return e.partitions.Of(string(d.event.Repository))
+}
+
+// admitOne adds an event to the state, and tells whether it is to be enriched.
+func (e *Enricher) admitOne(d *decodedEvent) (enrich bool, err error) {
+	from := arrival{d.record.Partition, d.record.Timestamp, d.trace()}
+	a, err := e.state.admit(from, d.event)
+	if err != nil {
+		return false, err
+	}
+	switch a {
+	case repeat:
+		e.metrics.count(repeated, d.event.Type)
+		if !d.reread {
+			return false, nil
+		}
+		return true, e.state.again(from, d.event)
+	case conflict:
+		d.refusal = &schemas.Refusal{Reason: schemas.DuplicateID, Detail: "source and id are those of another event with other content, which came first and stands. Give each event an id of its own"}
+		return false, nil
+	}
+	d.span = e.tracer.start(d)
+	return true, nil
+}
+
+// save returns what the transaction changed of the state, as the changelog has it.
+func (e *Enricher) save() ([]*stream.Record, error) {
+	var err error
+	if e.pending, err = e.state.entries(); err != nil {
+		return nil, err
+	}
+	out := make([]*stream.Record, len(e.pending))
+	for i, s := range e.pending {
+		partition, k := partitionOf(s.key)
+		out[i] = &stream.Record{Topic: e.conf.Topics.State(), Partition: partition, Key: []byte(k), Value: s.value}
+	}
+	return out, nil
+}
+
+// reroute sends an event that came in under a foreign key to the partition of
+// its repository: other clients choose partitions in other ways, and what is
+// joined must lie in one.
+func (e *Enricher) reroute(d *decodedEvent, home int32) *stream.Record {
+	e.metrics.count(rerouted, d.event.Type)
+	from := fmt.Sprintf("%s/%d/%d", d.record.Topic, d.record.Partition, d.record.Offset)
+	return &stream.Record{
+		Topic: d.record.Topic, Partition: home, Key: []byte(d.event.Repository), Value: d.record.Value,
+		Headers: append(slices.Clone(d.record.Headers), kgo.RecordHeader{Key: stream.HeaderRerouted, Value: []byte(from)}),
+	}
+}
+
+// refuse sends what cannot be taken in to the dead letters.
+func (e *Enricher) refuse(d *decodedEvent) *stream.Record {
+	e.metrics.refuse(d.refusal.Reason)
+	e.conf.Log.Warn("event refused", "reason", string(d.refusal.Reason), "detail", d.refusal.Detail,
+		"topic", d.record.Topic, "partition", d.record.Partition, "offset", d.record.Offset)
+	return stream.DeadLetter(e.conf.Topics.DLQ(), "enricher", d.record, d.refusal.Reason, d.refusal.Detail, e.now())
+}

@@ -1,0 +1,266 @@
+package enricher
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// A fact in the state is its head, of one form for all, and what follows from its class:
+//
+//	class      1 byte
+//	arrival    4 bytes, Unix seconds
+//	digest     16 bytes
+//	about      the change or the repository
+//	source, id, type, tier, trace
+//	time       8 bytes, Unix nanoseconds
+//	fact       JSON
+//	reading    what was read from a report: JSON, compressed with zstd; empty where there is none
+//
+// Strings and byte strings stand behind their length. Parts may be added at the end and
+// none may change its meaning: what a former version wrote is read again.
+const (
+	classOwn      = 'o' // a fact about a change
+	classEvidence = 'e' // a fact that names a commit, a report or a run, and no change
+	classAction   = 'a' // an action that names no change, without what a record never shows
+	classWaiting  = 'w' // an event that names only its run, as an envelope
+	classSpan     = 't' // a span of a trace
+)
+
+const (
+	arrivalAt    = 1
+	digestAt     = arrivalAt + 4
+	factHead     = digestAt + 16
+	identitySize = 4 + 16
+)
+
+func appendHead(b []byte, class byte, arrived time.Time, digest string) []byte {
+	b = append(b, class)
+	return appendIdentity(b, arrived, digest)
+}
+
+// appendIdentity writes when something came and the digest of its content.
+func appendIdentity(b []byte, arrived time.Time, digest string) []byte {
+	b = binary.BigEndian.AppendUint32(b, uint32(max(arrived.Unix(), 0)))
+	sum := sumOf(digest)
+	return append(b, sum[:]...)
+}
+
+func sumOf(digest string) (sum [16]byte) {
+	_, _ = hex.Decode(sum[:], []byte(digest[:min(len(digest), 32)])) // 32 digits, or none
+	return sum
+}
+
+func arrivalOf(b []byte) time.Time { return time.Unix(int64(binary.BigEndian.Uint32(b)), 0).UTC() }
+
+// sameDigest reports whether the identity in b is that of content with a digest.
+func sameDigest(b []byte, digest string) bool {
+	sum := sumOf(digest)
+	return bytes.Equal(b[4:identitySize], sum[:])
+}
+
+// A reading is what was read from the report of a fact, which the fact itself does
+// not carry.
+type reading struct {
+	Summary  *record.ScanSummary `json:"m,omitempty"`
+	Findings []record.Finding    `json:"n,omitempty"`
+	Failing  []string            `json:"l,omitempty"`
+}
+
+// A codec writes and reads facts. It may be used by several goroutines.
+type codec struct {
+	compress   *zstd.Encoder
+	decompress *zstd.Decoder
+}
+
+func newCodec() (*codec, error) {
+	in, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0))
+	if err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	out, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(1<<20), zstd.WithEncoderCRC(false))
+	if err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	return &codec{out, in}, nil
+}
+
+// appendFact writes e as a fact of a class.
+func (c *codec) appendFact(b []byte, class byte, e record.Event) ([]byte, error) {
+	b = appendHead(b, class, e.Arrived, e.Digest)
+	about := string(e.Change)
+	if about == "" {
+		about = string(e.Repository)
+	}
+	for _, s := range []string{about, e.Source, e.ID, e.Type, e.Tier, e.Trace} {
+		b = appendString(b, s)
+	}
+	b = binary.BigEndian.AppendUint64(b, uint64(e.Time.UnixNano()))
+	b = appendString(b, e.Stored)
+	r, err := c.readingOf(e.Fact)
+	return appendString(b, r), err
+}
+
+func appendString[T ~string | ~[]byte](b []byte, s T) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+func (c *codec) readingOf(f record.Fact) ([]byte, error) {
+	var r reading
+	switch f := f.(type) {
+	case *record.Scan:
+		r.Summary, r.Findings = &f.Summary, f.Findings
+	case *record.Validation:
+		r.Failing = f.Failing
+	}
+	if r.Summary == nil && r.Failing == nil {
+		return nil, nil
+	}
+	text, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	return c.compress.EncodeAll(text, nil), nil
+}
+
+// errFact reports a fact that is cut or was written by a newer version.
+var errFact = errors.New("state: a fact cannot be read; delete the state folder to restore it, or run the version that wrote it")
+
+// A factReader takes the parts of a fact one after another.
+type factReader struct {
+	rest []byte
+	err  error
+}
+
+func (r *factReader) bytes() []byte {
+	n, size := binary.Uvarint(r.rest)
+	if size <= 0 || uint64(len(r.rest)-size) < n {
+		r.rest, r.err = nil, errFact
+		return nil
+	}
+	out := r.rest[size : size+int(n)]
+	r.rest = r.rest[size+int(n):]
+	return out
+}
+
+func (r *factReader) string() string { return string(r.bytes()) }
+
+func (r *factReader) time() time.Time {
+	if len(r.rest) < 8 {
+		r.rest, r.err = nil, errFact
+		return time.Time{}
+	}
+	t := time.Unix(0, int64(binary.BigEndian.Uint64(r.rest))).UTC()
+	r.rest = r.rest[8:]
+	return t
+}
+
+// decodeFact reads a fact. The value must not change afterwards.
+func (c *codec) decodeFact(v []byte) (record.Event, error) {
+	if len(v) < factHead {
+		return record.Event{}, errFact
+	}
+	r := &factReader{rest: v[factHead:]}
+	about := r.string()
+	e := record.Event{
+		Source: r.string(), ID: r.string(), Type: r.string(), Tier: r.string(), Trace: r.string(), Time: r.time(), Stored: r.bytes(),
+		Arrived: arrivalOf(v[arrivalAt:]), Digest: hex.EncodeToString(v[digestAt:factHead]),
+	}
+	read := r.bytes()
+	if r.err != nil {
+		return e, r.err
+	}
+	if v[0] == classOwn {
+		e.Change = record.ChangeID(about)
+		e.Repository = e.Change.Repository()
+	} else {
+		e.Repository = record.Repository(about)
+	}
+	if e.Fact = record.NewFact(e.Type); e.Fact == nil {
+		return e, fmt.Errorf("state: event type %q is unknown to this version", e.Type)
+	}
+	if err := json.Unmarshal(e.Stored, e.Fact); err != nil {
+		return e, fmt.Errorf("state: %s: %w", e.Type, err)
+	}
+	return e, c.addReading(e.Fact, read)
+}
+
+// addReading puts what was read from a report back into its fact.
+func (c *codec) addReading(f record.Fact, compressed []byte) error {
+	if len(compressed) == 0 {
+		return nil
+	}
+	text, err := c.decompress.DecodeAll(compressed, nil)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errFact, err)
+	}
+	var r reading
+	if err := json.Unmarshal(text, &r); err != nil {
+		return fmt.Errorf("%w: %w", errFact, err)
+	}
+	switch f := f.(type) {
+	case *record.Scan:
+		f.Findings = r.Findings
+		if r.Summary != nil {
+			f.Summary = *r.Summary
+		}
+	case *record.Validation:
+		f.Failing = r.Failing
+	}
+	return nil
+}
+
+// brief returns an action without what a record never shows of it.
+func brief(e record.Event) (record.Event, error) {
+	a := *e.Fact.(*record.Action)
+	a.Arguments, a.Result = nil, nil
+	e.Fact = &a
+	var err error
+	if e.Stored, err = json.Marshal(&a); err != nil {
+		return e, fmt.Errorf("state: %w", err)
+	}
+	return e, nil
+}
+
+// namesOf are the names of all findings of a scan as a short list, by which the reports
+// are told that may have a finding: 4 bytes each, sorted.
+func namesOf(f *record.Scan) []byte {
+	var marks []uint32
+	for _, finding := range f.Findings {
+		for _, n := range finding.Names() {
+			marks = append(marks, markOf(n))
+		}
+	}
+	slices.Sort(marks)
+	var b []byte
+	for _, m := range slices.Compact(marks) {
+		b = binary.BigEndian.AppendUint32(b, m)
+	}
+	return b
+}
+
+func markOf(finding string) uint32 {
+	n := nameOf(strings.ToUpper(finding))
+	return binary.BigEndian.Uint32(n[:])
+}
+
+// mayName reports whether a list of [namesOf] has a finding.
+func mayName(list []byte, finding string) bool {
+	mark := markOf(finding)
+	for i := 0; i+4 <= len(list); i += 4 {
+		if binary.BigEndian.Uint32(list[i:]) == mark {
+			return true
+		}
+	}
+	return false
+}

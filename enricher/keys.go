@@ -1,0 +1,101 @@
+package enricher
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// The state is many small entries, each written once or nearly so: what an event
+// writes does not grow with what its change holds already. Key and value of an
+// entry are those of a message of the changelog:
+//
+//	F owner fact            a fact: an event of a change, of a repository, or of a run (facts.go)
+//	I owner fact            the identity of a fact that is not kept: digest, arrival
+//	P ref fact [n]          the fact is posted under a ref (refs.go); its owner; the finding, or the names of findings
+//	A ref fact              the action is posted under a ref
+//	L ref run               the run is linked to a commit: one of its actions names it
+//	S ref subscriber        the change looks under the ref; of a run: the repository that names it
+//	H change                the head of a change: what was sent last (change.go)
+//	G change                every gap that it ever had
+//	N change                what its actions sum up to
+//	M change kind member    a member of the sets that sum up its actions
+//	C change action         the action is counted, and what its accounts report
+//	O trace                 the trace has calls that are not settled (runs.go); arrival of the newest span
+//	X                       the offset of the last event that was read (with Config.Resend)
+//
+// owner, fact, ref, change and trace are the first 16 bytes of the SHA-256 of their names,
+// action the first 8. In the local store the partition stands before each key, in 4 bytes.
+// Small letters are the kinds of a former version (former.go).
+const (
+	kindFact       = 'F'
+	kindIdentity   = 'I'
+	kindPosting    = 'P'
+	kindAction     = 'A'
+	kindLink       = 'L'
+	kindSubscriber = 'S'
+	kindHead       = 'H'
+	kindGaps       = 'G'
+	kindSums       = 'N'
+	kindMember     = 'M'
+	kindCounted    = 'C'
+	kindOpen       = 'O'
+	kindRead       = 'X'
+)
+
+// A name is the place of something in keys.
+type name [16]byte
+
+// prefixSize is the length of what keys of one kind and name share, in the local
+// store: partition, kind, name.
+const prefixSize = 4 + 1 + len(name{})
+
+func nameOf(parts ...string) name {
+	var room [256]byte
+	b := room[:0]
+	for _, p := range parts {
+		b = append(append(b, p...), 0)
+	}
+	sum := sha256.Sum256(b)
+	return name(sum[:16])
+}
+
+// ownerOf names whose fact e is: its change's, or its repository's.
+func ownerOf(e record.Event) name {
+	if e.Change != "" {
+		return nameOf(string(e.Change))
+	}
+	return nameOf(string(e.Repository))
+}
+
+// actionName names an action, whoever reports it.
+func actionName(e record.Event) string {
+	sum := sha256.Sum256([]byte(e.Key()))
+	return string(sum[:8])
+}
+
+func refName(repo record.Repository, ref record.Ref) name { return nameOf(string(repo), string(ref)) }
+
+// A key is one of the local store: partition, kind, name and the rest.
+type key = string
+
+func keyOf(partition int32, kind byte, of name, rest ...string) key {
+	var room [128]byte
+	b := binary.BigEndian.AppendUint32(room[:0], uint32(partition))
+	b = append(append(b, kind), of[:]...)
+	for _, r := range rest {
+		b = append(b, r...)
+	}
+	return string(b)
+}
+
+// prefixOf is what keys of a kind have in common in a partition.
+func prefixOf(partition int32, kind byte) key {
+	return string(append(binary.BigEndian.AppendUint32(nil, uint32(partition)), kind))
+}
+
+// partitionOf returns the partition of a key, and the key in the changelog.
+func partitionOf(k key) (int32, string) {
+	return int32(binary.BigEndian.Uint32([]byte(k[:4]))), k[4:]
+}

@@ -1,0 +1,94 @@
+package enricher
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/schemas"
+	"github.com/changetrail/changetrail/stream"
+)
+
+// fold makes the record of each change that was touched. It returns the
+// revisions to be sent and every record folded.
+func (e *Enricher) fold() ([]*stream.Record, map[record.ChangeID]*record.Record, error) {
+	changes, facts, err := e.state.settle()
+	if err != nil {
+		return nil, nil, err
+	}
+	records := make([]*record.Record, len(changes))
+	out := make([]*stream.Record, len(changes))
+	err = parallel(len(changes), func(i int) error {
+		c := changes[i]
+		records[i] = fold(c.id, facts[i], e.conf.Policy, e.conf.Controls)
+		out[i] = e.revision(c, records[i], e.state.touched[c.id])
+		return nil
+	})
+	folded := make(map[record.ChangeID]*record.Record, len(changes))
+	for i, c := range changes {
+		folded[c.id] = records[i]
+	}
+	return slices.DeleteFunc(out, func(r *stream.Record) bool { return r == nil }), folded, err
+}
+
+// revision seals r as the next revision of a change and returns its message, or
+// nil where nothing changed.
+func (e *Enricher) revision(c *changeState, r *record.Record, t *touch) *stream.Record {
+	id := r.Trail.Change.ID
+	if r.Trail.Change.PartOf != "" && c.revision == 0 {
+		return nil // a commit that a merge made, and that nobody has seen as a change
+	}
+	value := e.room.append(16<<10, func(b []byte) []byte { return schemas.Seal(b, r, c.revision+1, c.digest) })
+	if len(value) == 0 && t.again {
+		value = e.room.append(16<<10, func(b []byte) []byte { return schemas.Seal(b, r, c.revision, "") })
+	}
+	if len(value) == 0 {
+		return nil
+	}
+	c.revision, c.digest = r.Trail.Revision, r.Trail.EvidenceDigest
+	findings := schemas.Findings(r, c.gaps)
+	if len(findings) > len(c.gaps) {
+		c.gaps = make([]string, len(findings))
+		for i, f := range findings {
+			c.gaps[i] = f.Trail.Finding.Kind
+		}
+	}
+	out := &stream.Record{
+		Topic: e.conf.Topics.Records(), Partition: t.partition, Key: []byte(id), Value: value,
+		Headers: headers(schemas.RecordIndex(e.conf.Namespace, c.firstSeen), schemas.RecordID(id), c.revision, t.newest, t.trace),
+	}
+	for i := range findings {
+		out.Headers = append(out.Headers, e.finding(&findings[i]))
+	}
+	return out
+}
+
+// finding is the header that carries a finding beside its record. They travel
+// together, so that compaction of the topic never keeps one without the other,
+// and a sink that reads the newest revision alone has all of them.
+func (e *Enricher) finding(f *schemas.Finding) kgo.RecordHeader {
+	value := e.room.append(2<<10, func(b []byte) []byte {
+		b = append(b, schemas.FindingID(f.Trail.Change.ID, f.Trail.Finding.Kind)...)
+		return f.Append(append(b, '\n'))
+	})
+	return kgo.RecordHeader{Key: stream.HeaderFinding, Value: value}
+}
+
+func headers(index, id string, version int64, at time.Time, traceparent []byte) []kgo.RecordHeader {
+	h := make([]kgo.RecordHeader, 0, 5)
+	h = append(h,
+		kgo.RecordHeader{Key: stream.HeaderIndex, Value: []byte(index)},
+		kgo.RecordHeader{Key: stream.HeaderID, Value: []byte(id)},
+		kgo.RecordHeader{Key: stream.HeaderTime, Value: strconv.AppendInt(nil, at.UnixNano(), 10)},
+	)
+	if version > 0 {
+		h = append(h, kgo.RecordHeader{Key: stream.HeaderVersion, Value: strconv.AppendInt(nil, version, 10)})
+	}
+	if traceparent != nil {
+		h = append(h, kgo.RecordHeader{Key: stream.HeaderTrace, Value: traceparent})
+	}
+	return h
+}

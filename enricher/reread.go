@@ -1,0 +1,72 @@
+package enricher
+
+import (
+	"encoding/binary"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// A broker whose transactions are not atomic when it is killed may have kept the state of
+// a transaction and lost the rest (see Config.Resend). Then a batch is read again whose
+// events are known, and what follows from them is sent again.
+
+// markReread tells which events of a batch were read before, by the offset up to
+// which the state has taken in its partition, and moves that on. One that is known and
+// was not read before is a repeat of its sender's.
+func (p *projection) markReread(batch []decodedEvent) error {
+	for i := range batch {
+		r := batch[i].record
+		k := keyOf(r.Partition, kindRead, name{})
+		before, err := p.tx.get(k)
+		if err != nil {
+			return err
+		}
+		last := int64(-1)
+		if len(before) == 8 {
+			last = int64(binary.BigEndian.Uint64(before))
+		}
+		if batch[i].reread = r.Offset <= last; !batch[i].reread {
+			p.tx.put(k, binary.BigEndian.AppendUint64(nil, uint64(r.Offset)))
+		}
+	}
+	return nil
+}
+
+// again touches what e touched when it was new.
+func (p *projection) again(from arrival, e record.Event) error {
+	refs := record.ActionRefs(e)
+	for _, posting := range record.Postings(e) {
+		refs = append(refs, posting.Ref)
+	}
+	for _, posting := range record.FindingPostings(e, func(record.Ref) bool { return true }) {
+		refs = append(refs, posting.Ref)
+	}
+	if commit, _ := record.Links(e); commit != "" {
+		refs = append(refs, commit)
+	}
+	if e.Change != "" {
+		p.touchAgain(from, e.Change, e)
+	}
+	for _, ref := range refs {
+		p.nameAgain(e.Repository, ref)
+		looking, err := p.subscribers(from.partition, e.Repository, ref)
+		if err != nil {
+			return err
+		}
+		for _, id := range looking {
+			p.touchAgain(from, id, e)
+		}
+	}
+	return nil
+}
+
+func (p *projection) touchAgain(from arrival, id record.ChangeID, e record.Event) {
+	p.touch(from, id, e.Time)
+	p.touched[id].again = true
+}
+
+func (p *projection) nameAgain(repo record.Repository, ref record.Ref) {
+	if run := ref.Run(); run != "" {
+		p.named[record.RunNamed{Run: run, Repository: string(repo)}] = true
+	}
+}

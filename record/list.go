@@ -1,0 +1,95 @@
+package record
+
+import (
+	"slices"
+	"strings"
+)
+
+// MaxFacts is how many facts of one kind a change, or one ref, holds: the newest
+// of them. It is for senders that flood; what is beyond it is counted.
+const MaxFacts = 10_000
+
+// maxLinks is how many runs may be linked to one commit.
+const maxLinks = 1_000
+
+// FirstLinks sorts runs, takes out repeats and keeps as many as are looked at.
+func FirstLinks(runs []Ref) []Ref {
+	slices.Sort(runs)
+	runs = slices.Compact(runs)
+	return runs[:min(len(runs), maxLinks)]
+}
+
+// A List holds facts in order, each once. What it holds is a function of the set of
+// facts that were added, whatever their order. Of facts that decide nothing, as
+// comments, it keeps the newest of each person; of each kind it keeps the newest
+// ones, up to a limit.
+type List struct {
+	Events     []Event
+	Superseded int64
+	LeftOut    int64
+}
+
+// Add adds e, a fact that was not added before. It returns the fact for which e stands
+// from now on, or e itself where a newer one stands for it, and whether there is one.
+func (l *List) Add(e Event, limit int) (superseded Event, ok bool) {
+	at, _ := slices.BinarySearchFunc(l.Events, e, compareFull)
+	if old := l.standing(e); old >= 0 {
+		l.Superseded++
+		if old >= at {
+			return e, true
+		}
+		superseded, ok = l.Events[old], true
+		l.Events = slices.Delete(l.Events, old, old+1)
+		at--
+	}
+	l.Events = slices.Insert(l.Events, at, e)
+	if len(l.Events) > limit {
+		l.cut(e, limit)
+	}
+	return superseded, ok
+}
+
+// standing returns where the fact is that has the slot of e, -1 where there is none.
+func (l *List) standing(e Event) int {
+	s := slot(e)
+	if s == "" {
+		return -1
+	}
+	return slices.IndexFunc(l.Events, func(o Event) bool { return slot(o) == s })
+}
+
+// cut leaves out the oldest fact of the kind of e, where that has more than limit.
+func (l *List) cut(e Event, limit int) {
+	n, first, decides := 0, -1, slot(e) == ""
+	for i, o := range l.Events {
+		if o.Type == e.Type && decides == (slot(o) == "") {
+			if n == 0 {
+				first = i
+			}
+			n++
+		}
+	}
+	if n <= limit {
+		return
+	}
+	l.Events = slices.Delete(l.Events, first, first+1)
+	if decides {
+		l.LeftOut++
+	} else {
+		l.Superseded++
+	}
+}
+
+// slot names what e says that a newer fact says as well, where no judgement depends on
+// the older one; "" where each counts.
+func slot(e Event) string {
+	switch f := e.Fact.(type) {
+	case *Review:
+		if f.Verdict == "commented" {
+			return "commented\x00" + f.Reviewer
+		}
+	case *Noted:
+		return "noted\x00" + strings.ToLower(f.CommitSHA) + "\x00" + f.Artifact
+	}
+	return ""
+}
