@@ -24,6 +24,7 @@ fuzz:
 
 bench:
 	go test -run xxx -bench . -benchmem ./record ./schemas ./evidence ./enricher
+	go test -tags bench -count=1 -run TestWriteAmplification -v ./enricher
 	go test -tags bench -count=1 -timeout 60m -v ./internal/bench
 
 generate:

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -22,7 +23,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/internal/servers"
 	"github.com/changetrail/changetrail/internal/workload"
 	"github.com/changetrail/changetrail/producer"
@@ -47,8 +47,21 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	for _, name := range []string{benchChanges, benchMany, benchFormer} {
+		settings[name] = os.Getenv(name)
+		_ = os.Unsetenv(name) // the program refuses settings that it does not know
+	}
 	os.Exit(run(m))
 }
+
+// What an environment variable may say.
+const (
+	benchChanges = "CHANGETRAIL_BENCH_CHANGES" // how many changes a comparison takes
+	benchMany    = "CHANGETRAIL_BENCH_MANY"    // how many changes make a large state
+	benchFormer  = "CHANGETRAIL_BENCH_FORMER"  // program of a former version
+)
+
+var settings = make(map[string]string)
 
 func run(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "changetrail-bench-")
@@ -82,6 +95,27 @@ type result struct {
 
 func (r result) String() string {
 	return fmt.Sprintf("%9.0f/s  %6.1f CPU-s per million  %4d MB peak", r.rate, r.cpu, r.memory>>20)
+}
+
+// row is r as a row of a table of docs/performance.md.
+func (r result) row(name string) string {
+	return fmt.Sprintf("| %s | %.0f | %.1f | %d MB |\n", name, r.rate, r.cpu, r.memory>>20)
+}
+
+const resultHeader = "| | events/s | CPU-s per million | peak memory |\n|---|---|---|---|\n"
+
+// sizeFrom is the size that a setting says.
+func sizeFrom(t *testing.T, name string, otherwise int) int {
+	t.Helper()
+	text := settings[name]
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n <= 0 {
+		t.Fatalf("%s=%s: want a number above 0", name, text)
+	}
+	return n
 }
 
 // measure runs a process until progress says that n items are done.
@@ -179,11 +213,13 @@ func consumed(t *testing.T, adm *kadm.Client, group, topic string) func() int64 
 	}
 }
 
+// evenly is a load in which all of 200 repositories have as many changes.
+func evenly() *workload.Generator { return workload.New(7, 200, time.Now().Add(-30*24*time.Hour)) }
+
 // publish writes the events of many changes, of which 500 are under way at the
 // same time, and returns how many they are and their bytes.
-func publish(t *testing.T, adm *kadm.Client, top stream.Topics, changes int) (n, bytes int64) {
+func publish(t *testing.T, adm *kadm.Client, top stream.Topics, g *workload.Generator, changes int) (n, bytes int64) {
 	t.Helper()
-	g := workload.New(7, 200, time.Now().Add(-30*24*time.Hour))
 	partitioner := stream.NewPartitioner(4)
 	window := make([][]*kgo.Record, 0, 500) // changes that are under way at the same time
 	flush := func() {
@@ -222,30 +258,6 @@ func publish(t *testing.T, adm *kadm.Client, top stream.Topics, changes int) (n,
 		t.Fatal(err)
 	}
 	return n, bytes
-}
-
-// TestEnricherBesideItsFloor compares the enricher with a program that
-// consumes the same events and produces them again, in transactions of the
-// same size.
-func TestEnricherBesideItsFloor(t *testing.T) {
-	const changes = 8_000
-	adm := admin(t)
-	top := topics(t, "bench")
-	n, bytes := publish(t, adm, top, changes)
-	_, _ = adm.CreateTopic(t.Context(), partitions, 1, nil, "floor")
-	var floors, ours []result
-	for i := range 3 {
-		group := fmt.Sprintf("floor-%d", i)
-		floors = append(floors, measure(t, floorCommand("enricher", "GROUP="+group, "FROM="+top.Events()), n, consumed(t, adm, group, top.Events())))
-		reset(t, adm, enricher.Group(top))
-		for _, topic := range []string{top.State(), top.Records(), top.Enriched()} { // as on the first day
-			recreate(t, adm, topic)
-		}
-		args := append([]string{"enrich", "--brokers", broker.Address, "--prefix", top.Prefix, "--state-dir", filepath.Join(t.TempDir(), "state"), "--log-level", "error"}, policy...)
-		ours = append(ours, measure(t, exec.Command(binary, args...), n, consumed(t, adm, enricher.Group(top), top.Events())))
-	}
-	f, o := median(floors), median(ours)
-	fmt.Printf("\nenricher: %d events of %d bytes on average, %d changes, %d partitions; medians of 3\n  floor     %s\n  enricher  %s\n  ratio     %.0f %% of the floor (goal: 50 %%)\n", n, bytes/n, changes, partitions, f, o, 100*o.rate/f.rate)
 }
 
 func clientOf(adm *kadm.Client) *kgo.Client { return clients[adm] }

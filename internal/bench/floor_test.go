@@ -27,6 +27,8 @@ func runFloor(kind string) error {
 	switch kind {
 	case "sink":
 		return floorSink(ctx)
+	case "work":
+		return floorWork(ctx)
 	case "hook":
 		return floorHook(ctx)
 	case "gateway":
@@ -35,9 +37,24 @@ func runFloor(kind string) error {
 	return floorEnricher(ctx)
 }
 
-// floorEnricher consumes and produces in transactions.
+// floorEnricher consumes and produces again, in transactions.
 func floorEnricher(ctx context.Context) error {
-	s, err := kgo.NewGroupTransactSession(
+	s, err := floorSession()
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return transactions(ctx, s, func(fetches kgo.Fetches, produce func(*kgo.Record)) error {
+		fetches.EachRecord(func(r *kgo.Record) {
+			produce(&kgo.Record{Topic: "floor", Partition: r.Partition, Key: r.Key, Value: r.Value, Headers: r.Headers})
+		})
+		return nil
+	})
+}
+
+// floorSession is a client as the enricher has one.
+func floorSession() (*kgo.GroupTransactSession, error) {
+	return kgo.NewGroupTransactSession(
 		kgo.SeedBrokers(os.Getenv("BROKER")),
 		kgo.TransactionalID(os.Getenv("GROUP")),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
@@ -46,13 +63,14 @@ func floorEnricher(ctx context.Context) error {
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchMaxBytes(16<<20),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ProducerBatchMaxBytes(4<<20-1024),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression()),
 		kgo.ProducerLinger(0),
 	)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
+}
+
+// transactions calls work for what is read, 4,000 events at a time, until ctx is done.
+func transactions(ctx context.Context, s *kgo.GroupTransactSession, work func(fetches kgo.Fetches, produce func(*kgo.Record)) error) error {
 	for {
 		fetches := s.PollRecords(ctx, 4000)
 		if ctx.Err() != nil {
@@ -62,9 +80,9 @@ func floorEnricher(ctx context.Context) error {
 			return err
 		}
 		promise := kgo.AbortingFirstErrPromise(s.Client())
-		fetches.EachRecord(func(r *kgo.Record) {
-			s.Produce(ctx, &kgo.Record{Topic: "floor", Partition: r.Partition, Key: r.Key, Value: r.Value, Headers: r.Headers}, promise.Promise())
-		})
+		if err := work(fetches, func(r *kgo.Record) { s.Produce(ctx, r, promise.Promise()) }); err != nil {
+			return err
+		}
 		if _, err := s.End(ctx, kgo.TransactionEndTry(promise.Err() == nil)); err != nil {
 			return err
 		}

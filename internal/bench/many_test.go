@@ -14,59 +14,110 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+
 	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/internal/workload"
+	"github.com/changetrail/changetrail/stream"
 )
 
-// TestManyChanges runs the enricher over 100,000 changes of 20 events and says
-// how its throughput goes as its state grows, and how large that becomes.
+// TestManyChanges runs the enricher over many changes of 20 events, as many as
+// CHANGETRAIL_BENCH_MANY says, and says how its throughput goes as its state grows, how
+// large that becomes, and how long it takes to restore it into an empty folder.
 func TestManyChanges(t *testing.T) {
-	const changes, part = 100_000, 10_000
+	changes := sizeFrom(t, benchMany, 50_000)
+	part := int64(min(10_000, max(changes/10, 1)) * workload.PerChange)
 	adm := admin(t)
 	top := topics(t, "many")
-	n, _ := publish(t, adm, top, changes)
+	n, _ := publish(t, adm, top, evenly(), changes)
+	progress := consumed(t, adm, enricher.Group(top), top.Events())
+	fmt.Printf("\nenricher, %d changes of %d events:\n\n| changes so far | events/s | CPU-s per million | peak memory | state on disk |\n|---|---|---|---|---|\n", changes, workload.PerChange)
 	dir := filepath.Join(t.TempDir(), "state")
-	args := append([]string{"enrich", "--brokers", broker.Address, "--prefix", top.Prefix, "--state-dir", dir, "--log-level", "error"}, policy...)
-	reset(t, adm, enricher.Group(top))
-	cmd := exec.Command(binary, args...)
-	var log strings.Builder
-	cmd.Stdout, cmd.Stderr = &log, &log
+	p := start(t, enrichCommand(binary, top, dir))
+	var parts []segment
+	for last := p.segment(t, progress, segment{}, 1); last.done < n; {
+		last = p.segment(t, progress, last, min(last.done+part, n))
+		if last.events >= part/2 { // not the rest of a part
+			parts = append(parts, last)
+			fmt.Printf("| %d | %.0f | %.1f | %d MB | %d MB |\n", last.done/workload.PerChange, last.rate, last.cpu, peakMemory(t, p.cmd.Process.Pid)>>20, size(t, dir)>>20)
+		}
+	}
+	p.stop()
+	first, last := parts[0], parts[len(parts)-1]
+	fmt.Printf("\nThe last part beside the first: %+.0f %% events/s (goal: within 5 %%), %+.0f %% CPU of an event.\n", 100*(last.rate/first.rate-1), 100*(last.cpu/first.cpu-1))
+	restore(t, adm, top)
+}
+
+// restore times how long an enricher with an empty folder takes until it goes on.
+func restore(t *testing.T, adm *kadm.Client, top stream.Topics) {
+	t.Helper()
+	publish(t, adm, top, evenly(), 100) // so that there is something to go on with
+	changelog, err := adm.ListEndOffsets(t.Context(), top.State())
+	if err != nil {
+		t.Fatal(err)
+	}
+	progress := consumed(t, adm, enricher.Group(top), top.Events())
+	before := progress()
+	dir := filepath.Join(t.TempDir(), "restored")
+	began := time.Now()
+	p := start(t, enrichCommand(binary, top, dir))
+	p.segment(t, progress, segment{}, before+1)
+	fmt.Printf("\nRestored into an empty folder: %s until its first transaction was done, up to %d messages of the changelog; %d MB peak, %d MB on disk.\n",
+		time.Since(began).Round(100*time.Millisecond), total(changelog), peakMemory(t, p.cmd.Process.Pid)>>20, size(t, dir)>>20)
+	p.stop()
+}
+
+// A running is a process that is measured while it runs.
+type running struct {
+	cmd *exec.Cmd
+	log strings.Builder
+}
+
+func start(t *testing.T, cmd *exec.Cmd) *running {
+	t.Helper()
+	p := &running{cmd: cmd}
+	cmd.Stdout, cmd.Stderr = &p.log, &p.log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait()
-	}()
-	progress := consumed(t, adm, enricher.Group(top), top.Events())
-	fmt.Printf("\nenricher, %d changes of %d events:\n", changes, workload.PerChange)
-	var rates, costs []float64 // of each part
-	var spent time.Duration
+	t.Cleanup(p.stop)
+	return p
+}
+
+func (p *running) stop() {
+	if p.cmd.ProcessState == nil {
+		_ = p.cmd.Process.Signal(syscall.SIGTERM)
+		_ = p.cmd.Wait()
+	}
+}
+
+// A segment is a part of a run.
+type segment struct {
+	done   int64 // events since the beginning
+	at     time.Time
+	spent  time.Duration // CPU since the beginning
+	events int64         // of this part
+	rate   float64       // events a second
+	cpu    float64       // seconds for a million events
+}
+
+// segment waits until so many events are done.
+func (p *running) segment(t *testing.T, progress func() int64, last segment, until int64) segment {
+	t.Helper()
 	deadline := time.Now().Add(15 * time.Minute)
-	var last int64
-	at := time.Time{}
-	for last < n {
-		done := progress()
-		switch {
-		case at.IsZero() && done > 0:
-			at, last, spent = time.Now(), done, cpuTime(t, cmd.Process.Pid)
-		case !at.IsZero() && (done-last >= part*workload.PerChange || done >= n):
-			rate := float64(done-last) / time.Since(at).Seconds()
-			if done-last >= part*workload.PerChange/2 { // not the rest of a part
-				rates = append(rates, rate)
-				now := cpuTime(t, cmd.Process.Pid)
-				costs = append(costs, (now-spent).Seconds()/float64(done-last)*1e6)
-				fmt.Printf("  up to %6d changes  %6.0f events/s  %5.1f CPU-s per million  %4d MB peak  %5d MB of state\n",
-					done/workload.PerChange, rate, costs[len(costs)-1], peakMemory(t, cmd.Process.Pid)>>20, size(t, dir)>>20)
-			}
-			at, last, spent = time.Now(), done, cpuTime(t, cmd.Process.Pid)
-		case time.Now().After(deadline):
-			t.Fatalf("only %d of %d events are done\n%s", done, n, log.String())
+	for {
+		now := segment{done: progress(), at: time.Now(), spent: cpuTime(t, p.cmd.Process.Pid)}
+		if now.done >= until {
+			now.events = now.done - last.done
+			now.rate = float64(now.events) / now.at.Sub(last.at).Seconds()
+			now.cpu = (now.spent - last.spent).Seconds() / float64(now.events) * 1e6
+			return now
+		}
+		if now.at.After(deadline) {
+			t.Fatalf("only %d of %d events are done\n%s", now.done, until, p.log.String())
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	fmt.Printf("  the last part beside the first: %+.0f %% events/s (goal: no more than 10 %% less), %+.0f %% CPU an event\n",
-		100*(rates[len(rates)-1]/rates[0]-1), 100*(costs[len(costs)-1]/costs[0]-1))
 }
 
 // cpuTime returns the CPU time that a process has taken so far.

@@ -18,6 +18,10 @@ import (
 
 // A Generator makes changes one after another.
 type Generator struct {
+	// Busy is the share of the changes that are of one repository,
+	// github.com/acme/payments. Where 0, all repositories have as many.
+	Busy float64
+
 	rnd          *rand.Rand
 	base         time.Time
 	repositories int
@@ -39,17 +43,26 @@ const junit = `<testsuites><testsuite name="unit" tests="3"><testcase classname=
 
 const prose = "The weakness is reachable from the request handler and takes input that nobody checks. The smallest change that removes it is to validate the input where it enters and to add a test that sends what the scanner found. Other call sites were looked at and are not affected; the public interface stays as it is. "
 
+// place returns the repository and the number of the n-th change.
+func (g *Generator) place(n int) (repo string, number int) {
+	repo, number = fmt.Sprintf("github.com/acme/service-%03d", n%g.repositories), 1+n/g.repositories
+	if g.Busy > 0 {
+		number = 1 + n
+	}
+	if n%g.repositories == 0 || g.Busy > 0 && g.rnd.Float64() < g.Busy {
+		repo = "github.com/acme/payments"
+	}
+	return repo, number
+}
+
 // Change returns the events of the next change, in the order in which they
 // happen. About one change in three is merged without a review.
 func (g *Generator) Change() []event.Event {
 	n := g.n
 	g.n++
 	r := g.rnd
-	repo := fmt.Sprintf("github.com/acme/service-%03d", n%g.repositories)
-	if n%g.repositories == 0 {
-		repo = "github.com/acme/payments"
-	}
-	id := fmt.Sprintf("%s/pull/%d", repo, 1+n/g.repositories)
+	repo, number := g.place(n)
+	id := fmt.Sprintf("%s/pull/%d", repo, number)
 	at := g.base.Add(time.Duration(n) * 13 * time.Second)
 	agent := record.Agent{ID: fmt.Sprintf("agent-bot-%d", n%7), Provider: "anthropic", Model: "claude-sonnet-4-5", Run: fmt.Sprintf("run-%d", n), DelegatedBy: fmt.Sprintf("person-%d", n%40)}
 	sha := func(i int) string { return fmt.Sprintf("%032x%08x", uint64(n)+1, i) }

@@ -1,0 +1,312 @@
+package enricher
+
+import (
+	"bufio"
+	"compress/gzip"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/policy"
+	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/schemas"
+	"github.com/changetrail/changetrail/stream"
+)
+
+// TestUpgradeInPlace starts from the state that a former enricher left
+// (testdata/former), reads what that had not read yet, and then all that it had read,
+// once more. Each record must be the fold of all events, as the next revision in the
+// same index, and nothing may be sent for an event that was read before.
+func TestUpgradeInPlace(t *testing.T) {
+	f := readFormer(t)
+	u := &upgrade{t: t, e: f.enricher(t), sent: f.records, next: f.unread, enriched: make(map[string]bool)}
+	u.run()
+	all := append(slices.Clone(f.read), u.read...)
+	before := documentsOf(t, f.read)
+	for document := range documentsOf(t, all) {
+		if u.enriched[document] == before[document] {
+			t.Errorf("document %s: read before: %t; enriched: %t", document, before[document], u.enriched[document])
+		}
+	}
+	u.compare(all)
+	u.sent, u.next = make(map[record.ChangeID]formerRecord), f.read
+	clear(u.enriched)
+	u.run()
+	if len(u.enriched) > 0 || len(u.sent) > 0 {
+		t.Errorf("of events that were read before %d were enriched again, and %d records sent", len(u.enriched), len(u.sent))
+	}
+}
+
+// An upgrade is an enricher at work on what a former one left.
+type upgrade struct {
+	t        *testing.T
+	e        *Enricher
+	next     []*stream.Record
+	read     []*stream.Record
+	sent     map[record.ChangeID]formerRecord // last, of each change
+	enriched map[string]bool                  // as documentsOf
+}
+
+// run reads what is there, and what the enricher itself adds to it.
+func (u *upgrade) run() {
+	u.t.Helper()
+	for len(u.next) > 0 {
+		batch := u.next[:min(len(u.next), 100)]
+		u.next = u.next[len(batch):]
+		out, err := u.e.Apply(u.t.Context(), batch)
+		if err != nil {
+			u.t.Fatal(err)
+		}
+		if err := u.e.Committed(nil); err != nil {
+			u.t.Fatal(err)
+		}
+		u.read = append(u.read, batch...)
+		for _, r := range out {
+			u.take(r, batch[0].Timestamp)
+		}
+	}
+}
+
+func (u *upgrade) take(r *stream.Record, at time.Time) {
+	u.t.Helper()
+	switch r.Topic {
+	case "b.events":
+		r.Timestamp = at
+		u.next = append(slices.Clone(u.next), r)
+	case "b.enriched":
+		document := string(stream.Header(r, stream.HeaderID)) + " " + readSent(u.t, r).Event.Digest
+		if u.enriched[document] {
+			u.t.Errorf("document %s is sent twice", document)
+		}
+		u.enriched[document] = true
+	case "b.records":
+		id := record.ChangeID(r.Key)
+		before, now := u.sent[id], newFormerRecord(u.t, r)
+		if now.Revision <= before.Revision {
+			u.t.Errorf("%s: revision %d after %d", id, now.Revision, before.Revision)
+		}
+		if before.index != "" && now.index != before.index {
+			u.t.Errorf("%s moved from %s to %s", id, before.index, now.index)
+		}
+		u.sent[id] = now
+	}
+}
+
+// compare holds the record last sent of each change against the fold of events.
+func (u *upgrade) compare(events []*stream.Record) {
+	u.t.Helper()
+	byRepo := make(map[record.Repository][]record.Event)
+	for _, r := range events {
+		d, err := decode(u.t.Context(), r, nil, millKey)
+		if err != nil {
+			u.t.Fatal(err)
+		}
+		if d.refusal == nil {
+			byRepo[d.event.Repository] = append(byRepo[d.event.Repository], d.event)
+		}
+	}
+	for repo, events := range byRepo {
+		if repo == "" {
+			continue
+		}
+		for _, id := range changesOf(events) {
+			want := Fold(id, events, u.e.conf.Policy, u.e.conf.Controls)
+			got, sent := u.sent[id]
+			switch {
+			case !sent && want.Trail.Change.PartOf == "":
+				u.t.Errorf("%s: no record was sent", id)
+			case sent && got.Digest != Digest(want):
+				u.t.Errorf("%s: revision %d is not the fold of its events", id, got.Revision)
+			}
+		}
+	}
+	u.t.Logf("%d events, %d records", len(events), len(u.sent))
+}
+
+// documentsOf returns the documents that events become, each by its id and the digest
+// of its event: several accounts of one call share an id. Of two events of one identity
+// only the first becomes one.
+func documentsOf(t *testing.T, events []*stream.Record) map[string]bool {
+	t.Helper()
+	accounts, documents := make(map[string]bool), make(map[string]bool)
+	for _, r := range events {
+		d, err := decode(t.Context(), r, nil, millKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e := d.event; d.refusal == nil && e.Repository != "" && !accounts[e.Account()] {
+			accounts[e.Account()] = true
+			documents[schemas.DocumentID(e)+" "+e.Digest] = true
+		}
+	}
+	return documents
+}
+
+// A former is what a former enricher left.
+type former struct {
+	read, unread []*stream.Record
+	state        []*stream.Record
+	records      map[record.ChangeID]formerRecord
+	policy       *policy.Policy
+	controls     *controls.Matrix
+}
+
+// A formerRecord is what was sent of a change.
+type formerRecord struct {
+	FirstSeen time.Time `json:"first_seen"`
+	Revision  int64     `json:"revision"`
+	Digest    string    `json:"digest"`
+	index     string
+}
+
+func newFormerRecord(t *testing.T, r *stream.Record) formerRecord {
+	t.Helper()
+	sent := readSent(t, r)
+	return formerRecord{Revision: sent.Revision, Digest: sent.Digest, index: string(stream.Header(r, stream.HeaderIndex))}
+}
+
+// A sentDocument is what a test reads of a document, changetrail.* in it.
+type sentDocument struct {
+	Revision int64  `json:"revision"`
+	Digest   string `json:"evidence_digest"`
+	Event    struct {
+		Digest string `json:"digest"`
+	} `json:"event"`
+}
+
+func readSent(t *testing.T, r *stream.Record) sentDocument {
+	t.Helper()
+	var doc struct {
+		Trail sentDocument `json:"changetrail"`
+	}
+	if err := json.Unmarshal(r.Value, &doc); err != nil {
+		t.Fatal(err)
+	}
+	return doc.Trail
+}
+
+// enricher is one that has restored the state.
+func (f *former) enricher(t *testing.T) *Enricher {
+	t.Helper()
+	e, err := newEnricher(Config{
+		Topics: stream.Topics{Prefix: "b"}, Namespace: "default", Policy: f.policy, Controls: f.controls, StampKey: millKey,
+		EvidenceAge: 180 * 24 * time.Hour, Log: slog.New(slog.DiscardHandler),
+	}, openTestStore(t), millPartitions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := f.unread[len(f.unread)-1].Timestamp
+	e.now = func() time.Time { return last }
+	for p := range int32(millPartitions) {
+		if _, err := e.Position(p, "former"); err != nil {
+			t.Fatal(err)
+		}
+		mine := slices.DeleteFunc(slices.Clone(f.state), func(r *stream.Record) bool { return r.Partition != p })
+		if err := e.Restore(p, mine, int64(len(mine))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return e
+}
+
+func readFormer(t *testing.T) *former {
+	t.Helper()
+	dir := filepath.Join("testdata", "former")
+	f := &former{records: make(map[record.ChangeID]formerRecord)}
+	var err error
+	if f.policy, err = policy.Parse(readTestFile(t, filepath.Join(dir, "policy.yaml"))); err != nil {
+		t.Fatal(err)
+	}
+	if f.controls, err = controls.Parse(readTestFile(t, filepath.Join(dir, "controls.yaml"))); err != nil {
+		t.Fatal(err)
+	}
+	type message struct {
+		Partition int32       `json:"p"`
+		Offset    int64       `json:"o"`
+		Time      int64       `json:"t"`
+		Unread    bool        `json:"unread"`
+		Key       string      `json:"k"`
+		Headers   [][2]string `json:"h"`
+		Value     string      `json:"v"`
+		Bytes     []byte      `json:"b"`
+	}
+	asRecord := func(m message) *stream.Record {
+		r := &stream.Record{Topic: "b.events", Partition: m.Partition, Offset: m.Offset, Timestamp: time.UnixMilli(m.Time).UTC(), Key: []byte(m.Key), Value: append([]byte(m.Value), m.Bytes...)}
+		for _, h := range m.Headers {
+			r.Headers = append(r.Headers, kgo.RecordHeader{Key: h[0], Value: []byte(h[1])})
+		}
+		return r
+	}
+	for _, m := range readLines[message](t, filepath.Join(dir, "events.jsonl.gz")) {
+		if m.Unread {
+			f.unread = append(f.unread, asRecord(m))
+		} else {
+			f.read = append(f.read, asRecord(m))
+		}
+	}
+	for _, m := range readLines[message](t, filepath.Join(dir, "state.jsonl.gz")) {
+		f.state = append(f.state, asRecord(m))
+	}
+	f.readRecords(t, filepath.Join(dir, "records.jsonl.gz"))
+	return f
+}
+
+func (f *former) readRecords(t *testing.T, path string) {
+	t.Helper()
+	type sent struct {
+		Key     record.ChangeID `json:"k"`
+		Headers [][2]string     `json:"h"`
+		formerRecord
+	}
+	for _, s := range readLines[sent](t, path) {
+		for _, h := range s.Headers {
+			if h[0] == stream.HeaderIndex {
+				s.index = h[1]
+			}
+		}
+		f.records[s.Key] = s.formerRecord
+	}
+}
+
+func readTestFile(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// readLines reads a file of JSON lines, compressed with gzip.
+func readLines[T any](t *testing.T, path string) (out []T) {
+	t.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	z, err := gzip.NewReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(z)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var v T
+		if err := json.Unmarshal(lines.Bytes(), &v); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		out = append(out, v)
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
