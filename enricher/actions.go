@@ -43,29 +43,33 @@ func (p *projection) admitRunAction(from arrival, e record.Event) (admission, er
 	if err != nil {
 		return fresh, err
 	}
-	if err := p.putFact(k, classAction, short); err != nil {
-		return fresh, err
+	return fresh, p.addRunAction(from, k, short)
+}
+
+func (p *projection) addRunAction(from arrival, k key, e record.Event) error {
+	if err := p.putFact(k, classAction, e); err != nil {
+		return err
 	}
 	for _, ref := range record.ActionRefs(e) {
 		if err := p.name(from, e.Repository, ref); err != nil {
-			return fresh, err
+			return err
 		}
 		p.tx.set(keyOf(from.partition, kindAction, refName(e.Repository, ref), suffix(e)))
 		looking, err := p.subscribers(from.partition, e.Repository, ref)
 		if err != nil {
-			return fresh, err
+			return err
 		}
 		for _, id := range looking {
 			c, err := p.change(from.partition, id)
 			if err != nil {
-				return fresh, err
+				return err
 			}
-			if _, err := p.count(from, c, short); err != nil {
-				return fresh, err
+			if _, err := p.count(from, c, e); err != nil {
+				return err
 			}
 		}
 	}
-	return fresh, nil
+	return nil
 }
 
 // The value of a counted action: what its accounts report, when the last of them came, and
@@ -90,6 +94,11 @@ func (p *projection) count(from arrival, c *changeState, e record.Event) (admiss
 			if string(known[at:at+markSize]) == string(sum[:markSize]) {
 				return repeat, nil
 			}
+		}
+	}
+	if c.actions.Count >= formerActions {
+		if former, err := p.formerlyCounted(c, e); err != nil || former {
+			return repeat, err
 		}
 	}
 	told := c.actions.Add(e, e.Fact.(*record.Action), before)

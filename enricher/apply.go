@@ -18,6 +18,9 @@ func (e *Enricher) Apply(ctx context.Context, batch []*stream.Record) ([]*stream
 	e.room.reset()
 	e.state.begin(e.room)
 	e.rooms.reset()
+	if err := e.checkForm(batch); err != nil {
+		return nil, err
+	}
 	decoded, err := decodeAll(ctx, batch, e.conf.Blobs, e.conf.StampKey)
 	if err != nil {
 		return nil, err

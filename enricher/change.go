@@ -48,7 +48,6 @@ type sums struct {
 	First      int64  `json:"a,omitempty"` // Unix nanoseconds
 	Last       int64  `json:"z,omitempty"`
 	Digest     string `json:"d,omitempty"`
-	Upgraded   bool   `json:"u,omitempty"` // identities of its actions may lie with the repository (former.go)
 }
 
 // weight estimates what a change takes in memory.

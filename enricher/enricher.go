@@ -2,6 +2,7 @@ package enricher
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -64,6 +65,7 @@ type Enricher struct {
 	state      *projection
 	rooms      *rooms
 	owned      map[int32]bool // partitions
+	checked    map[int32]bool // partitions whose state is of this version
 	pending    []entry        // what the transaction at hand writes to the state
 	room       *slab          // of what it writes
 	swept      map[int32]sweepState
@@ -102,7 +104,14 @@ func Run(ctx context.Context, c Config) error {
 		Processor: e, Idle: sweepPause, MaxBatch: c.MaxBatch, Linger: c.Linger, Compression: c.Compression,
 		Log: c.Log, Observe: e.metrics.transaction,
 	}
-	return t.Run(ctx)
+	for {
+		if err := t.Run(ctx); !errors.Is(err, errFormer) {
+			return err
+		}
+		if err := upgradeWhenAlone(ctx, c); err != nil {
+			return err
+		}
+	}
 }
 
 func newEnricher(c Config, s *store, partitions int32) (*Enricher, error) {
@@ -111,7 +120,7 @@ func newEnricher(c Config, s *store, partitions int32) (*Enricher, error) {
 		return nil, err
 	}
 	e := &Enricher{
-		conf: c, partitions: stream.NewPartitioner(partitions), store: s, room: new(slab), swept: make(map[int32]sweepState), owned: make(map[int32]bool),
+		conf: c, partitions: stream.NewPartitioner(partitions), store: s, room: new(slab), swept: make(map[int32]sweepState), owned: make(map[int32]bool), checked: make(map[int32]bool),
 		metrics: m, tracer: newTracer(c.Tracer), now: time.Now,
 	}
 	return e, e.begin()
@@ -129,6 +138,7 @@ func (e *Enricher) begin() (err error) {
 // Position implements [stream.Processor].
 func (e *Enricher) Position(partition int32, id string) (int64, error) {
 	e.owned[partition] = true
+	delete(e.checked, partition)
 	n, err := e.store.position(partition, id)
 	if n == 0 && err == nil {
 		err = e.begin()

@@ -23,6 +23,8 @@ import (
 //	M change kind member    a member of the sets that sum up its actions
 //	C change action         the action is counted, and what its accounts report
 //	O trace                 the trace has calls that are not settled (runs.go); arrival of the newest span
+//	Z trace span            the action of the span was sent; arrival of the span
+//	U                       the partition holds identities of a former version (former.go)
 //	X                       the offset of the last event that was read (with Config.Resend)
 //
 // owner, fact, ref, change and trace are the first 16 bytes of the SHA-256 of their names,
@@ -41,6 +43,8 @@ const (
 	kindMember     = 'M'
 	kindCounted    = 'C'
 	kindOpen       = 'O'
+	kindSettled    = 'Z'
+	kindUpgraded   = 'U'
 	kindRead       = 'X'
 )
 

@@ -17,6 +17,8 @@ type projection struct {
 	store *store
 	limit int // of the facts of one kind in a list
 
+	upgraded map[int32]bool // partitions with identities of a former version, as far as asked
+
 	// What was read of the store, with what the transaction changes of it.
 	lists   *cache[*factList]    // facts of a change, or posted under a ref; by prefix
 	changes *cache[*changeState] // by the key of the head
@@ -73,7 +75,7 @@ func newProjection(s *store) (*projection, error) {
 	}
 	p := &projection{
 		codec: c, store: s, limit: record.MaxFacts, lists: newCache[*factList](listBytes), changes: newCache[*changeState](changeBytes),
-		tx: &transaction{store: s},
+		tx: &transaction{store: s}, upgraded: make(map[int32]bool),
 	}
 	p.begin(new(slab))
 	return p, nil
@@ -107,32 +109,37 @@ func (p *projection) admit(from arrival, e record.Event) (admission, error) {
 	if _, action := e.Fact.(*record.Action); action {
 		return p.admitAction(from, e)
 	}
-	postings := record.Postings(e)
 	k := keyOf(from.partition, kindFact, ownerOf(e), suffix(e))
 	if a, err := p.identify(k, e); a != fresh || err != nil {
 		return a, err
 	}
+	return fresh, p.add(from, k, e)
+}
+
+// add adds a fact under its key and posts it under what it names.
+func (p *projection) add(from arrival, k key, e record.Event) error {
+	postings := record.Postings(e)
 	switch {
 	case e.Change != "":
 		if err := p.addOwn(from, k, e); err != nil {
-			return fresh, err
+			return err
 		}
 	case len(postings) > 0:
 		if err := p.putFact(k, classEvidence, e); err != nil {
-			return fresh, err
+			return err
 		}
 	default:
 		p.tx.put(identityKey(k), appendIdentity(nil, e.Arrived, e.Digest))
 	}
 	for _, posting := range postings {
 		if err := p.post(from, posting, "", nil); err != nil {
-			return fresh, err
+			return err
 		}
 	}
 	if f, ok := e.Fact.(*record.Scan); ok {
-		return fresh, p.postFindings(from, e, f)
+		return p.postFindings(from, e, f)
 	}
-	return fresh, nil
+	return nil
 }
 
 // suffix is what follows the owner in the key of a fact.
@@ -150,10 +157,18 @@ func (p *projection) identify(fact key, e record.Event) (admission, error) {
 	if err != nil {
 		return fresh, err
 	}
-	if known != nil {
+	switch {
+	case known != nil:
 		known = known[arrivalAt:]
-	} else if known, err = p.tx.get(identityKey(fact)); err != nil || known == nil {
-		return fresh, err
+	case e.Change != "" && !record.SeveralAccounts(e):
+		return fresh, nil // it is kept for as long as its change
+	default:
+		if known, err = p.tx.get(identityKey(fact)); err == nil && known == nil {
+			known, err = p.formerIdentity(fact, e)
+		}
+		if err != nil || known == nil {
+			return fresh, err
+		}
 	}
 	if sameDigest(known, e.Digest) {
 		return repeat, nil
@@ -274,6 +289,7 @@ func (p *projection) commit(entries []entry, next map[int32]int64) error {
 func (p *projection) restore(entries []entry, partition int32, next int64) error {
 	p.lists.clear()
 	p.changes.clear()
+	clear(p.upgraded)
 	p.begin(p.tx.room)
 	return p.store.write(entries, map[int32]int64{partition: next})
 }

@@ -2,6 +2,7 @@ package enricher
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -37,55 +38,72 @@ type Difference struct {
 // With dryRun nothing is written. Being stopped halfway does no harm: begin
 // again.
 func Rebuild(ctx context.Context, c Config, dryRun bool, progress func(done, partitions int32)) (Rebuilt, error) {
-	partitions, err := stream.Partitions(ctx, c.Kafka, c.Topics)
+	b, end, err := newRebuild(ctx, c, dryRun)
 	if err != nil {
 		return Rebuilt{}, err
 	}
-	adm, err := stream.NewAdmin(c.Kafka)
+	defer end()
+	read, err := b.admin.Committed(ctx, Group(c.Topics), c.Topics.Events())
 	if err != nil {
 		return Rebuilt{}, err
 	}
-	defer adm.Close()
-	alone := func() error {
-		_, members, err := adm.Group(ctx, Group(c.Topics))
-		if err == nil && members > 0 {
-			err = fmt.Errorf("%d enrichers run; stop them first (one that died leaves after 30 s). Searching goes on meanwhile, and events wait", members)
-		}
-		return err
-	}
-	if err := alone(); err != nil {
-		return Rebuilt{}, err
-	}
-	read, err := adm.Committed(ctx, Group(c.Topics), c.Topics.Events())
-	if err != nil {
-		return Rebuilt{}, err
-	}
-	w, err := stream.NewTransactionWriter(c.Kafka, Group(c.Topics)+"-rebuild")
-	if err != nil {
-		return Rebuilt{}, err
-	}
-	defer w.Close()
-	b := &rebuild{Config: c, partitioner: stream.NewPartitioner(partitions), sealer: &Enricher{conf: c, room: new(slab)}, write: func(recs []*stream.Record) error {
-		if dryRun {
-			return nil
-		}
-		if err := alone(); err != nil {
-			return err
-		}
-		return w.Append(ctx, recs)
-	}}
-	for p := range partitions {
+	for p := range b.partitions {
 		if err := b.partition(ctx, p, read[p]); err != nil {
 			return b.Rebuilt, fmt.Errorf("partition %d: %w", p, err)
 		}
-		progress(p+1, partitions)
+		progress(p+1, b.partitions)
 	}
 	return b.Rebuilt, nil
 }
 
+// newRebuild returns a rebuild of topics of which no enricher is at work, and what ends
+// it.
+func newRebuild(ctx context.Context, c Config, dryRun bool) (b *rebuild, end func(), err error) {
+	b = &rebuild{Config: c, sealer: &Enricher{conf: c, room: new(slab)}}
+	if b.partitions, err = stream.Partitions(ctx, c.Kafka, c.Topics); err != nil {
+		return nil, nil, err
+	}
+	b.partitioner = stream.NewPartitioner(b.partitions)
+	if b.admin, err = stream.NewAdmin(c.Kafka); err != nil {
+		return nil, nil, err
+	}
+	if err := b.alone(ctx); err != nil {
+		b.admin.Close()
+		return nil, nil, err
+	}
+	w, err := stream.NewTransactionWriter(c.Kafka, Group(c.Topics)+"-rebuild")
+	if err != nil {
+		b.admin.Close()
+		return nil, nil, err
+	}
+	b.write = func(recs []*stream.Record) error {
+		if dryRun {
+			return nil
+		}
+		if err := b.alone(ctx); err != nil {
+			return err
+		}
+		return w.Append(ctx, recs)
+	}
+	return b, func() { w.Close(); b.admin.Close() }, nil
+}
+
+// alone reports enrichers that run.
+func (b *rebuild) alone(ctx context.Context) error {
+	_, members, err := b.admin.Group(ctx, Group(b.Topics))
+	if err == nil && members > 0 {
+		err = fmt.Errorf("%d %w; stop them first (one that died leaves after 30 s). Searching goes on meanwhile, and events wait", members, errBusy)
+	}
+	return err
+}
+
+var errBusy = errors.New("enrichers run")
+
 type rebuild struct {
 	Config
 	Rebuilt
+	admin       *stream.Admin
+	partitions  int32
 	partitioner *stream.Partitioner
 	sealer      *Enricher // its room holds the revisions of one transaction
 	write       func([]*stream.Record) error
@@ -110,6 +128,9 @@ func (b *rebuild) partition(ctx context.Context, p int32, until int64) error {
 	defer func() { _ = fresh.close() }()
 
 	if err := b.readFormer(ctx, p, former); err != nil {
+		return err
+	}
+	if err := b.upgrade(p, former); err != nil {
 		return err
 	}
 	state, err := newProjection(fresh)
@@ -250,7 +271,7 @@ func carrySums(p int32, former *store, state *projection) error {
 			c.firstSeen = old.firstSeen
 		}
 		if old.actions.Count > c.actions.Count {
-			c.actions, c.sums.Upgraded, c.sumsChanged = old.actions, old.sums.Upgraded, true
+			c.actions, c.sumsChanged = old.actions, true
 		}
 		before.begin(new(slab))
 		if err := state.flush(); err != nil {
@@ -351,7 +372,7 @@ func rebuilt(x entry) bool {
 		return len(x.value) > 0 && x.value[0] != classWaiting && x.value[0] != classSpan
 	case kindSubscriber:
 		return len(x.value) == 0 // of a run there is when it was named
-	case kindOpen, kindRead:
+	case kindOpen, kindSettled, kindRead:
 		return false
 	}
 	return true

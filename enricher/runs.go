@@ -56,23 +56,23 @@ func openKey(partition int32, trace string) key {
 // A storedSpan is a span, and who brought it.
 type storedSpan struct {
 	record.Span
-	Settled     bool   `json:"settled,omitempty"`
-	AuthType    string `json:"authtype,omitempty"`
-	AuthID      string `json:"authid,omitempty"`
-	Trusted     bool   `json:"trusted,omitempty"` // a gateway looked at the credential
-	ContentMode string `json:"contentmode,omitempty"`
-	Redacted    string `json:"redacted,omitempty"`
+	Arrived     time.Time `json:"-"`
+	AuthType    string    `json:"authtype,omitempty"`
+	AuthID      string    `json:"authid,omitempty"`
+	Trusted     bool      `json:"trusted,omitempty"` // a gateway looked at the credential
+	ContentMode string    `json:"contentmode,omitempty"`
+	Redacted    string    `json:"redacted,omitempty"`
 }
 
 func (r *rooms) reset() { r.traces = make(map[traceAt]bool) }
 
-// put writes a fact that is no event of a repository.
-func (r *rooms) put(k key, class byte, arrived time.Time, v any) error {
+// putJSON writes a fact that is no event of a repository.
+func putJSON(tx *transaction, k key, class byte, arrived time.Time, v any) error {
 	text, err := json.Marshal(v, json.OmitZeroStructFields(true))
 	if err != nil {
 		return fmt.Errorf("state: %w", err)
 	}
-	r.tx.put(k, append(appendHead(nil, class, arrived, ""), text...))
+	tx.put(k, append(appendHead(nil, class, arrived, ""), text...))
 	return nil
 }
 
@@ -126,7 +126,7 @@ func (r *rooms) takeSpans(d *decodedEvent, f *record.Spans) (known bool, err err
 		}
 		known = false
 		stored := storedSpan{Span: s, AuthType: d.env.AuthType, AuthID: d.env.AuthID, Trusted: d.event.Tier != "", ContentMode: d.env.ContentMode, Redacted: d.env.Redacted}
-		if err := r.put(k, classSpan, d.record.Timestamp, stored); err != nil {
+		if err := putJSON(r.tx, k, classSpan, d.record.Timestamp, stored); err != nil {
 			return false, err
 		}
 	}
@@ -162,18 +162,23 @@ func (r *rooms) performTrace(t traceAt, over, again bool) (out []*stream.Record,
 	if err != nil {
 		return nil, err
 	}
-	stored, arrived := make(map[string]storedSpan), make(map[string]time.Time)
+	stored := make(map[string]storedSpan)
 	for _, x := range entries {
 		var s storedSpan
 		if err := json.Unmarshal(x.value[min(factHead, len(x.value)):], &s); err != nil {
 			return nil, fmt.Errorf("state: spans of trace %s: %w", t.trace, err)
 		}
-		stored[s.ID], arrived[s.ID] = s, arrivalOf(x.value[arrivalAt:])
+		s.Arrived = arrivalOf(x.value[arrivalAt:])
+		stored[s.ID] = s
+	}
+	done, err := r.settledSpans(t)
+	if err != nil {
+		return nil, err
 	}
 	spans, calls := make(map[string]record.Span, len(stored)), []string(nil)
 	for id, s := range stored {
 		spans[id] = s.Span
-		if s.Kind == record.SpanTool && (!s.Settled || again) {
+		if s.Kind == record.SpanTool && (!done[id] || again) {
 			calls = append(calls, id)
 		}
 	}
@@ -186,19 +191,24 @@ func (r *rooms) performTrace(t traceAt, over, again bool) (out []*stream.Record,
 		out = append(out, told...)
 	}
 	for _, id := range settled {
-		s := stored[id]
-		if s.Settled {
-			continue
-		}
-		s.Settled = true
-		if err := r.put(keyOf(t.partition, kindFact, traceName(t.trace), id), classSpan, arrived[id], s); err != nil {
-			return nil, err
+		if !done[id] {
+			r.tx.put(keyOf(t.partition, kindSettled, traceName(t.trace), id), seconds(stored[id].Arrived))
 		}
 	}
 	if len(settled) == len(calls) {
 		r.tx.put(openKey(t.partition, t.trace), nil)
 	}
 	return out, nil
+}
+
+// settledSpans returns the spans of a trace whose actions were sent.
+func (r *rooms) settledSpans(t traceAt) (map[string]bool, error) {
+	entries, err := r.tx.list(keyOf(t.partition, kindSettled, traceName(t.trace)))
+	done := make(map[string]bool, len(entries))
+	for _, x := range entries {
+		done[x.key[prefixSize:]] = true
+	}
+	return done, err
 }
 
 // tell returns an action as an event, where its repository is, or in the rooms of its
@@ -268,7 +278,7 @@ func (r *rooms) takeAction(d *decodedEvent) (out []*stream.Record, known bool, e
 	if waits.DataRef != "" {
 		waits.Data = nil
 	}
-	if err := r.put(k, classWaiting, d.record.Timestamp, pending{run, waits}); err != nil {
+	if err := putJSON(r.tx, k, classWaiting, d.record.Timestamp, pending{run, waits}); err != nil {
 		return nil, false, err
 	}
 	bound, err := r.bound(p, run)

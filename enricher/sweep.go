@@ -100,7 +100,7 @@ func (e *Enricher) expire(partition int32, from key, today time.Time) (out []*st
 // of no more use, and the key to go on from.
 func (p *projection) expired(partition int32, from key, today time.Time, age time.Duration) (out []entry, next key, err error) {
 	looked := 0
-	for _, kind := range []byte{kindCounted, kindFact, kindIdentity, kindLink, kindSubscriber} { // in the order of keys
+	for _, kind := range []byte{kindCounted, kindFact, kindIdentity, kindLink, kindSubscriber, kindSettled} { // in the order of keys
 		first, last := prefixOf(partition, kind), prefixOf(partition, kind+1)
 		if from >= last {
 			continue
@@ -132,6 +132,8 @@ func agedOut(x entry, today time.Time, age time.Duration) bool {
 	switch kind := x.key[4]; kind {
 	case kindCounted:
 		at = 1
+	case kindSettled:
+		age = min(age, traceAge)
 	case kindFact:
 		at = arrivalAt
 		if len(x.value) < factHead || x.value[0] == classOwn {

@@ -1,0 +1,461 @@
+package enricher
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/schemas"
+)
+
+// Versions up to 0.5 kept other entries, told apart by a small letter and a slash:
+//
+//	c/ change                a change with all its facts
+//	b/ repository 0 ref      a board: evidence that waits under a ref, and the changes that look there
+//	a/ repository 0 ref 0 …  an action that waits under a ref
+//	s/ repository 0 …        the identity of an event
+//	t/ trace 0 span          a span
+//	o/ trace                 a trace with calls that are not settled
+//	r/ run                   the repositories that name a run
+//	w/ run 0 …               an event that waits for a repository
+//	p/                       the offset of the last event that was read
+//
+// A formerState reads them into a projection. What it makes of them are ordinary entries,
+// which replace them.
+type formerState struct {
+	*projection
+	partition int32
+	scans     map[string]record.Event // by identity: postings hold one finding each
+}
+
+// ofFormer reports whether a key is one of a former version.
+func ofFormer(k key) bool { return len(k) >= 6 && k[4] >= 'a' && k[4] <= 'z' && k[5] == '/' }
+
+// hasFormer reports whether a partition holds entries of a former version.
+func (s *store) hasFormer(partition int32) (bool, error) {
+	for x, err := range s.each(prefixOf(partition, 'a'), prefixOf(partition, 'z'+1)) {
+		if err != nil || ofFormer(x.key) {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
+// upgrade reads the entries of a former version in a partition of former, and keeps
+// what they say in p. It returns their keys, which are to be deleted.
+func (p *projection) upgrade(partition int32, former *store) (old []key, err error) {
+	f := &formerState{projection: p, partition: partition, scans: make(map[string]record.Event)}
+	if err := f.gatherScans(former); err != nil {
+		return nil, err
+	}
+	if err := f.admitScans(); err != nil {
+		return nil, err
+	}
+	p.tx.set(keyOf(partition, kindUpgraded, name{}))
+	p.upgraded[partition] = true
+	for _, kind := range []byte{'s', 'c', 'b', 'a', 't', 'o', 'r', 'w', 'p'} {
+		for x, err := range former.each(prefixOf(partition, kind), prefixOf(partition, kind+1)) {
+			if err != nil {
+				return nil, err
+			}
+			if !ofFormer(x.key) {
+				continue
+			}
+			old = append(old, x.key)
+			if err := f.read(x.key[4], x.key[6:], slices.Clone(x.value)); err != nil {
+				return nil, fmt.Errorf("state of a former version: %s: %w", x.key[4:], err)
+			}
+			if err := f.flush(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return old, f.keep()
+}
+
+func (f *formerState) read(kind byte, rest string, value []byte) error {
+	switch kind {
+	case 'c':
+		return f.change(record.ChangeID(rest), value)
+	case 'b':
+		repo, _, _ := strings.Cut(rest, "\x00")
+		return f.board(record.Repository(repo), value)
+	case 'a':
+		repo, _, _ := strings.Cut(rest, "\x00")
+		return f.action(record.Repository(repo), value)
+	case 's':
+		return f.identity(rest, value)
+	case 't':
+		trace, id, _ := strings.Cut(rest, "\x00")
+		return f.span(trace, id, value)
+	case 'o':
+		_, at := cutArrival(value)
+		f.tx.put(openKey(f.partition, rest), seconds(at))
+	case 'r':
+		return f.run(rest, value)
+	case 'w':
+		run, _, _ := strings.Cut(rest, "\x00")
+		return f.waiting(run, value)
+	case 'p':
+		if content, _ := cutArrival(value); len(content) == 8 {
+			f.tx.put(keyOf(f.partition, kindRead, name{}), content)
+		}
+	}
+	return nil
+}
+
+// cutArrival takes the time off the end of a value: 8 bytes, Unix seconds.
+func cutArrival(v []byte) (content []byte, arrived time.Time) {
+	if len(v) < 8 {
+		return v, time.Time{}
+	}
+	at := len(v) - 8
+	return v[:at], time.Unix(int64(binary.BigEndian.Uint64(v[at:])), 0)
+}
+
+type formerEvent struct {
+	Source   string              `json:"s"`
+	ID       string              `json:"i"`
+	Type     string              `json:"y"`
+	Time     int64               `json:"t"` // Unix nanoseconds
+	Digest   string              `json:"d"`
+	Change   record.ChangeID     `json:"c"`
+	Fact     jsontext.Value      `json:"f"`
+	Summary  *record.ScanSummary `json:"m"`
+	Findings []record.Finding    `json:"n"`
+	Failing  []string            `json:"l"`
+	Tier     string              `json:"r"`
+	Trace    string              `json:"p"`
+}
+
+type formerChange struct {
+	FirstSeen int64          `json:"first"`
+	Revision  int64          `json:"rev"`
+	Digest    string         `json:"digest"`
+	Gaps      []string       `json:"gaps"`
+	Actions   record.Actions `json:"actions"`
+	Counted   []byte         `json:"counted"` // beginnings of the digests of identity and content of actions, 8 bytes each
+	Told      []byte         `json:"told"`    // what each of them reports
+	Own       []formerEvent  `json:"own"`
+	Evidence  []formerEvent  `json:"evidence"`
+}
+
+type formerBoard struct {
+	Touched  int64         `json:"at"` // Unix seconds
+	Postings []formerEvent `json:"postings"`
+}
+
+func (s formerEvent) event(repo record.Repository, arrived time.Time) (record.Event, error) {
+	e := record.Event{
+		Source: s.Source, ID: s.ID, Type: s.Type, Repository: repo, Change: s.Change, Time: time.Unix(0, s.Time).UTC(), Arrived: arrived,
+		Fact: record.NewFact(s.Type), Tier: s.Tier, Trace: s.Trace, Digest: s.Digest, Stored: s.Fact,
+	}
+	if e.Fact == nil {
+		return e, fmt.Errorf("event type %q is unknown to this version", s.Type)
+	}
+	if err := json.Unmarshal(s.Fact, e.Fact); err != nil {
+		return e, err
+	}
+	switch f := e.Fact.(type) {
+	case *record.Scan:
+		f.Findings = s.Findings
+		if s.Summary != nil {
+			f.Summary = *s.Summary
+		}
+	case *record.Validation:
+		f.Failing = s.Failing
+	}
+	return e, nil
+}
+
+// gatherScans puts the reports together whose findings lie apart.
+func (f *formerState) gatherScans(former *store) error {
+	for _, kind := range []byte{'b', 'c'} {
+		for x, err := range former.each(prefixOf(f.partition, kind), prefixOf(f.partition, kind+1)) {
+			if err != nil {
+				return err
+			}
+			if !ofFormer(x.key) {
+				continue
+			}
+			var events struct {
+				Touched  int64         `json:"at"`
+				First    int64         `json:"first"`
+				Own      []formerEvent `json:"own"`
+				Evidence []formerEvent `json:"evidence"`
+				Postings []formerEvent `json:"postings"`
+			}
+			if err := json.Unmarshal(x.value, &events); err != nil {
+				return fmt.Errorf("state of a former version: %s: %w", x.key[4:], err)
+			}
+			repo, _, _ := strings.Cut(x.key[6:], "\x00")
+			arrived := time.Unix(events.Touched, events.First)
+			if kind == 'c' {
+				repo = string(record.ChangeID(repo).Repository())
+			}
+			for _, s := range slices.Concat(events.Own, events.Evidence, events.Postings) {
+				if err := f.gatherScan(s, record.Repository(repo), arrived); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (f *formerState) gatherScan(s formerEvent, repo record.Repository, arrived time.Time) error {
+	if s.Type != record.TypeScanCompleted {
+		return nil
+	}
+	e, err := s.event(repo, arrived)
+	if err != nil {
+		return err
+	}
+	at := string(repo) + "\x00" + string(e.Change) + "\x00" + e.Account()
+	known, ok := f.scans[at]
+	if !ok {
+		f.scans[at] = e
+		return nil
+	}
+	have := known.Fact.(*record.Scan)
+	for _, finding := range e.Fact.(*record.Scan).Findings {
+		if !slices.ContainsFunc(have.Findings, func(o record.Finding) bool { return o.Fingerprint == finding.Fingerprint }) {
+			have.Findings = append(have.Findings, finding)
+		}
+	}
+	if e.Arrived.Before(known.Arrived) {
+		known.Arrived = e.Arrived
+		f.scans[at] = known
+	}
+	return nil
+}
+
+func (f *formerState) admitScans() error {
+	for _, at := range slices.Sorted(maps.Keys(f.scans)) {
+		if err := f.addOnce(f.scans[at]); err != nil {
+			return err
+		}
+		if err := f.flush(); err != nil {
+			return err
+		}
+	}
+	f.scans = nil
+	return nil
+}
+
+func (f *formerState) events(in []formerEvent, repo record.Repository, arrived time.Time) error {
+	for _, s := range in {
+		if s.Type == record.TypeScanCompleted {
+			continue // see gatherScans
+		}
+		e, err := s.event(repo, arrived)
+		if err == nil {
+			err = f.addOnce(e)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addOnce adds an event, whatever its identity: that is known of nearly all.
+func (f *formerState) addOnce(e record.Event) error {
+	k := keyOf(f.partition, kindFact, ownerOf(e), suffix(e))
+	known, err := f.tx.get(k)
+	if err != nil || known != nil {
+		return err
+	}
+	from := arrival{partition: f.partition, at: e.Arrived}
+	if _, action := e.Fact.(*record.Action); action {
+		if err := f.addRunAction(from, k, e); err != nil {
+			return err
+		}
+		return f.link(from, e)
+	}
+	return f.add(from, k, e)
+}
+
+// change reads a change. Decisions of its run lie among its own facts, and are facts of
+// the repository.
+func (f *formerState) change(id record.ChangeID, value []byte) error {
+	var s formerChange
+	if err := json.Unmarshal(value, &s); err != nil {
+		return err
+	}
+	arrived := time.Unix(0, s.FirstSeen).UTC()
+	if err := f.events(s.Own, id.Repository(), arrived); err != nil {
+		return err
+	}
+	if err := f.events(s.Evidence, id.Repository(), arrived); err != nil {
+		return err
+	}
+	c, err := f.projection.change(f.partition, id)
+	if err != nil {
+		return err
+	}
+	c.firstSeen, c.revision, c.digest, c.gaps = arrived, s.Revision, s.Digest, s.Gaps
+	c.actions, c.sumsChanged = s.Actions, true
+	for i := 0; 16*(i+1) <= len(s.Counted); i++ {
+		told := byte(0)
+		if i < len(s.Told) {
+			told = s.Told[i]
+		}
+		if err := f.counted(c.name, string(s.Counted[16*i:16*i+8]), told, arrived, s.Counted[16*i+8:16*i+16]); err != nil {
+			return err
+		}
+	}
+	f.touch(arrival{partition: f.partition}, id, arrived)
+	return nil
+}
+
+// counted notes an action as counted.
+func (f *formerState) counted(change name, action string, told byte, arrived time.Time, content []byte) error {
+	k := keyOf(f.partition, kindCounted, change, action)
+	known, err := f.tx.get(k)
+	if err != nil {
+		return err
+	}
+	if known == nil {
+		known = append([]byte{0}, seconds(arrived)...)
+	}
+	known[0] |= told
+	f.tx.put(k, append(known, content...))
+	return nil
+}
+
+// formerActions is how many identities of actions lay with their change.
+const formerActions = 256
+
+func (f *formerState) board(repo record.Repository, value []byte) error {
+	var s formerBoard
+	if err := json.Unmarshal(value, &s); err != nil {
+		return err
+	}
+	return f.events(s.Postings, repo, time.Unix(s.Touched, 0).UTC())
+}
+
+func (f *formerState) action(repo record.Repository, value []byte) error {
+	content, arrived := cutArrival(value)
+	var s formerEvent
+	if err := json.Unmarshal(content, &s); err != nil {
+		return err
+	}
+	return f.events([]formerEvent{s}, repo, arrived.UTC())
+}
+
+// identity keeps the identity of an event: repository 0 source 0 id, of an account with
+// the digest behind it, and of an action that was counted with the change behind that; or
+// what the accounts of an action report.
+func (f *formerState) identity(rest string, value []byte) error {
+	content, arrived := cutArrival(value)
+	repo, account, _ := strings.Cut(rest, "\x00")
+	if action, change, ok := strings.Cut(account, "\x00told\x00"); ok && len(content) == 1 {
+		sum := sha256.Sum256([]byte(action))
+		return f.counted(nameOf(change), string(sum[:8]), content[0], arrived, nil)
+	}
+	if len(content) == 16 {
+		f.tx.put(formerKey(f.partition, record.Repository(repo), account), append(seconds(arrived), content...))
+	}
+	return nil
+}
+
+func formerKey(partition int32, repo record.Repository, account string) key {
+	n := nameOf(account)
+	return keyOf(partition, kindIdentity, nameOf(string(repo)), string(n[:]))
+}
+
+// holdsFormer reports whether a partition was upgraded.
+func (p *projection) holdsFormer(partition int32) (bool, error) {
+	if yes, asked := p.upgraded[partition]; asked {
+		return yes, nil
+	}
+	mark, err := p.tx.get(keyOf(partition, kindUpgraded, name{}))
+	if err == nil {
+		p.upgraded[partition] = mark != nil
+	}
+	return mark != nil, err
+}
+
+// formerIdentity returns the identity of an event that a former version knew under its
+// source and id alone.
+func (p *projection) formerIdentity(fact key, e record.Event) ([]byte, error) {
+	partition, _ := partitionOf(fact)
+	if e.Change != "" || !record.SeveralAccounts(e) {
+		return nil, nil
+	}
+	if upgraded, err := p.holdsFormer(partition); err != nil || !upgraded {
+		return nil, err
+	}
+	return p.tx.get(formerKey(partition, e.Repository, e.Key()))
+}
+
+// formerlyCounted reports whether a former version counted an action in for a change with
+// so many that their identities lie with the repository.
+func (p *projection) formerlyCounted(c *changeState, e record.Event) (bool, error) {
+	if upgraded, err := p.holdsFormer(c.partition); err != nil || !upgraded {
+		return false, err
+	}
+	rest := ""
+	if e.Change == "" {
+		rest = "\x00" + string(c.id)
+	}
+	for _, account := range []string{e.Key(), e.Key() + "\x00" + e.Digest} {
+		known, err := p.tx.get(formerKey(c.partition, e.Repository, account+rest))
+		if err != nil || known != nil && sameDigest(known, e.Digest) {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
+func (f *formerState) span(trace, id string, value []byte) error {
+	content, arrived := cutArrival(value)
+	var s struct {
+		storedSpan
+		Settled bool `json:"settled"`
+	}
+	if err := json.Unmarshal(content, &s); err != nil {
+		return err
+	}
+	if s.Settled {
+		f.tx.put(keyOf(f.partition, kindSettled, traceName(trace), id), seconds(arrived))
+	}
+	return putJSON(f.tx, keyOf(f.partition, kindFact, traceName(trace), id), classSpan, arrived, s.storedSpan)
+}
+
+func (f *formerState) run(run string, value []byte) error {
+	content, arrived := cutArrival(value)
+	var repos []string
+	if err := json.Unmarshal(content, &repos); err != nil {
+		return err
+	}
+	for _, repo := range repos {
+		f.tx.put(keyOf(f.partition, kindSubscriber, roomName(run), repo), seconds(arrived))
+	}
+	return nil
+}
+
+func (f *formerState) waiting(run string, value []byte) error {
+	content, arrived := cutArrival(value)
+	var env schemas.Envelope
+	if err := json.Unmarshal(content, &env); err != nil {
+		return err
+	}
+	e, err := schemas.Decode(env, nil, arrived)
+	if err != nil {
+		return err
+	}
+	if err := schemas.Fingerprint(&e, env.Time); err != nil {
+		return err
+	}
+	return putJSON(f.tx, keyOf(f.partition, kindFact, roomName(run), suffix(e)), classWaiting, arrived, pending{run, env})
+}

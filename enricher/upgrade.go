@@ -1,0 +1,128 @@
+package enricher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/changetrail/changetrail/stream"
+)
+
+// errFormer reports that a partition holds the state of a former version.
+var errFormer = errors.New("the state was written by a former version")
+
+// Upgrade brings the state of a former version into the form of this one: the entries of
+// the changelog are written anew, and the former ones deleted. Events are not read again,
+// and records stay as they are. No enricher may run meanwhile; events that come wait.
+// Being stopped halfway does no harm: begin again.
+func Upgrade(ctx context.Context, c Config) error {
+	b, end, err := newRebuild(ctx, c, false)
+	if err != nil {
+		return err
+	}
+	defer end()
+	for p := range b.partitions {
+		if err := b.upgradePartition(ctx, p); err != nil {
+			return fmt.Errorf("upgrade of the state: partition %d: %w", p, err)
+		}
+	}
+	return nil
+}
+
+// upgradeWhenAlone upgrades the state as soon as no enricher is at work, this one and those
+// of the former version among them.
+func upgradeWhenAlone(ctx context.Context, c Config) error {
+	for {
+		err := Upgrade(ctx, c)
+		if err == nil || ctx.Err() != nil {
+			return nil
+		}
+		if !errors.Is(err, errBusy) {
+			return err
+		}
+		c.Log.Warn("the state was written by a former version and is upgraded as soon as no enricher runs; stop those of the former version", "err", err)
+		select {
+		case <-time.After(5*time.Second + rand.N(5*time.Second)):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (b *rebuild) upgradePartition(ctx context.Context, p int32) error {
+	dir := filepath.Join(b.StateDir, "upgrade")
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("state folder: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // what is left is removed by the next
+	former, err := openStore(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = former.close() }() // its folder is removed
+	if err := b.readFormer(ctx, p, former); err != nil {
+		return err
+	}
+	return b.upgrade(p, former)
+}
+
+// upgrade brings what former holds of a partition into the form of this version, there and
+// in the changelog.
+func (b *rebuild) upgrade(p int32, former *store) error {
+	if has, err := former.hasFormer(p); err != nil || !has {
+		return err
+	}
+	state, err := newProjection(former)
+	if err != nil {
+		return err
+	}
+	old, err := state.upgrade(p, former)
+	if err != nil {
+		return err
+	}
+	o := &outbox{write: b.write}
+	for x, err := range former.each(ownKey(p, ""), ownKey(p+1, "")) {
+		if err != nil {
+			return err
+		}
+		if len(x.key) >= prefixSize && !ofFormer(x.key) {
+			if err := o.put(b.entry(x.key, slices.Clone(x.value))); err != nil {
+				return err
+			}
+		}
+	}
+	gone := make([]entry, len(old))
+	for i, k := range old { // last, so that whoever is stopped before begins again
+		gone[i].key = k
+		if err := o.put(b.entry(k, nil)); err != nil {
+			return err
+		}
+	}
+	if err := o.flush(); err != nil {
+		return err
+	}
+	b.Log.Info("the state of a former version was upgraded", "partition", p, "entries", len(old))
+	return former.write(gone, nil)
+}
+
+// checkForm reports a partition that holds the state of a former version.
+func (e *Enricher) checkForm(batch []*stream.Record) error {
+	for _, r := range batch {
+		if e.checked[r.Partition] {
+			continue
+		}
+		former, err := e.store.hasFormer(r.Partition)
+		if err != nil {
+			return err
+		}
+		if former {
+			return fmt.Errorf("partition %d: %w", r.Partition, errFormer)
+		}
+		e.checked[r.Partition] = true
+	}
+	return nil
+}
