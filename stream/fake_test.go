@@ -8,12 +8,15 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -156,6 +159,7 @@ func newWorld(t *testing.T, partitions int32) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.cluster.Close)
+	w.cut.deny = func() { w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.EndTxn}, Err: kerr.UnknownServerError}) }
 	w.conf = Config{Brokers: w.cluster.ListenAddrs()}
 	a, err := NewAdmin(w.conf)
 	if err != nil {
@@ -345,16 +349,22 @@ func (l *lines) count(level string) int { return strings.Count(l.String(), "leve
 type fault int
 
 const (
-	none fault = iota
-	lost       // it fails, and did not happen
-	done       // it fails, and did happen
+	none   fault = iota
+	lost         // the connection is cut, and it did not happen
+	done         // the connection is cut, and it did happen
+	denied       // the answer is an error, and it did not happen
+	unsure       // the answer is an error, and it did happen
 )
 
-// A cutter cuts the connection to the broker at the end of a transaction: before
-// the broker reads of it, or before the client reads the answer.
+func (f fault) String() string {
+	return [...]string{"none", "cut, did not happen", "cut, did happen", "error, did not happen", "error, did happen"}[f]
+}
+
+// A cutter makes ends of transactions fail.
 type cutter struct {
 	mu   sync.Mutex
 	plan []fault // for the next ends of transactions
+	deny func()  // has the broker answer the next one with an error
 }
 
 func (c *cutter) next() fault {
@@ -389,7 +399,7 @@ func (l *cutListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &cutConn{Conn: conn, cut: l.cut, mute: make(map[uint32]bool)}, nil
+	return &cutConn{Conn: conn, cut: l.cut, mute: make(map[uint32]fault)}, nil
 }
 
 type cutConn struct {
@@ -397,7 +407,7 @@ type cutConn struct {
 	cut   *cutter
 	frame []byte // read, and not yet handed on
 	mu    sync.Mutex
-	mute  map[uint32]bool // requests whose answer is not sent
+	mute  map[uint32]fault // requests whose answer is not sent as it is
 }
 
 var errCut = errors.New("cut")
@@ -423,26 +433,34 @@ func (c *cutConn) fill() error {
 		return err
 	}
 	if kmsg.Key(binary.BigEndian.Uint16(body)) == kmsg.EndTxn {
-		switch c.cut.next() {
-		case lost:
+		f := c.cut.next()
+		if f == lost {
 			_ = c.Conn.Close()
 			return errCut
-		case done:
-			c.mu.Lock()
-			c.mute[binary.BigEndian.Uint32(body[4:])] = true
-			c.mu.Unlock()
 		}
+		if f == denied {
+			c.cut.deny()
+		}
+		c.mu.Lock()
+		c.mute[binary.BigEndian.Uint32(body[4:])] = f
+		c.mu.Unlock()
 	}
 	c.frame = append(head, body...)
 	return nil
 }
 
+// Write sends an answer: its length, the number of its request, a byte of tags,
+// the throttle time and the error.
 func (c *cutConn) Write(b []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(b) >= 8 && c.mute[binary.BigEndian.Uint32(b[4:])] {
+	switch f := c.mute[binary.BigEndian.Uint32(b[4:])]; f {
+	case done:
 		_ = c.Conn.Close()
 		return 0, errCut
+	case unsure:
+		b = slices.Clone(b)
+		binary.BigEndian.PutUint16(b[13:], math.MaxUint16) // UNKNOWN_SERVER_ERROR
 	}
 	return c.Conn.Write(b)
 }

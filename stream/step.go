@@ -114,8 +114,7 @@ func (t *Transform) step(ctx context.Context, s *kgo.GroupTransactSession, batch
 		next, produceErr = t.produce(ctx, s, out)
 	}
 	bad := asBad(errors.Join(applyErr, produceErr))
-	committed, endErr := s.End(ctx, kgo.TransactionEndTry(applyErr == nil && produceErr == nil))
-	committed = committed && endErr == nil
+	committed, endErr := t.end(ctx, s, applyErr == nil && produceErr == nil)
 	if t.Observe != nil && (!idle || len(out) > 0 || bad != nil) {
 		t.Observe(Transaction{
 			Records: len(batch), Produced: len(out), Refused: len(refused), Committed: committed, Failed: bad != nil,
@@ -144,6 +143,21 @@ func (t *Transform) step(ctx context.Context, s *kgo.GroupTransactSession, batch
 		t.Log.Info("transaction aborted, because partitions move; its batch is read again", "records", len(batch))
 	}
 	return nil
+}
+
+// errUnsure is for a transaction that a broker's answer leaves open. The session
+// takes it for aborted; only a new one learns whether it is.
+var errUnsure = errors.New("the broker does not say whether it is committed; a new session asks")
+
+// end ends the transaction, and says whether it is committed.
+func (t *Transform) end(ctx context.Context, s *kgo.GroupTransactSession, commit bool) (bool, error) {
+	committed, err := s.End(ctx, kgo.TransactionEndTry(commit))
+	t.lostMu.Lock()
+	defer t.lostMu.Unlock()
+	if commit && !committed && err == nil && len(t.lost) == 0 {
+		err = errUnsure
+	}
+	return committed && err == nil, err
 }
 
 // process returns what follows from a batch: what the processor makes of the good
