@@ -214,7 +214,7 @@ func parallel(n int, f func(int) error) error {
 	workers := min(runtime.GOMAXPROCS(0), (n+chunk-1)/chunk)
 	if workers <= 1 {
 		for i := range n {
-			if err := f(i); err != nil {
+			if err := guarded(f, i); err != nil {
 				return err
 			}
 		}
