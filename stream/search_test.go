@@ -206,6 +206,37 @@ func TestPartitionsMoveDuringTransaction(t *testing.T) {
 	w.check()
 }
 
+// TestPartitionsMoveBetweenTransactions has a second member join while nothing
+// comes. That ends no session.
+func TestPartitionsMoveBetweenTransactions(t *testing.T) {
+	w := newWorld(t, 2)
+	stopFirst := w.start(newFake(t), nil)
+	w.send(0, fine)
+	w.wait()
+	var secondOne *Transform
+	stopSecond := w.start(newFake(t), func(tr *Transform) { tr.Instance, secondOne = "j", tr })
+	for began := time.Now(); len(secondOne.owns()) == 0; time.Sleep(10 * time.Millisecond) {
+		if time.Since(began) > time.Minute {
+			t.Fatal("the second member gets no partition")
+		}
+	}
+	w.send(0, fine)
+	w.send(1, fine)
+	w.wait()
+	stopFirst()
+	stopSecond()
+	w.check()
+	if log := w.log.String(); strings.Contains(log, "session ended") {
+		t.Errorf("a session ended:\n%s", log)
+	}
+}
+
+func (t *Transform) owns() []int32 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.owned)
+}
+
 // TestDeadLetterThatDoesNotFit has a topic of dead letters that is not as setup
 // makes it. The partition waits, loudly, until it is.
 func TestDeadLetterThatDoesNotFit(t *testing.T) {

@@ -154,9 +154,10 @@ func (t *Transform) end(ctx context.Context, s *kgo.GroupTransactSession, commit
 	committed, err := s.End(ctx, kgo.TransactionEndTry(commit))
 	t.lostMu.Lock()
 	defer t.lostMu.Unlock()
-	if commit && !committed && err == nil && len(t.lost) == 0 {
+	if commit && !committed && err == nil && !t.moved {
 		err = errUnsure
 	}
+	t.moved = false
 	return committed && err == nil, err
 }
 

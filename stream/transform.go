@@ -83,6 +83,7 @@ type Transform struct {
 
 	lostMu sync.Mutex
 	lost   []int32 // partitions that the processor is still to be told of
+	moved  bool    // partitions were lost since the last transaction
 }
 
 // A Transaction is what happened in one turn of a Transform.
@@ -232,6 +233,7 @@ func (t *Transform) released(_ context.Context, _ *kgo.Client, lost map[string][
 	t.lostMu.Lock()
 	defer t.lostMu.Unlock()
 	t.lost = append(t.lost, lost[t.In]...)
+	t.moved = true
 }
 
 // release tells the processor of lost partitions. The caller holds mu.
