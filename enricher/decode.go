@@ -208,13 +208,13 @@ func (d *decodedEvent) trace() []byte {
 }
 
 // parallel calls f for 0 to n-1 on all cores, in chunks, and returns the first
-// error.
+// error. A panic of f is one: on a goroutine of its own nobody could recover it.
 func parallel(n int, f func(int) error) error {
 	const chunk = 32
 	workers := min(runtime.GOMAXPROCS(0), (n+chunk-1)/chunk)
 	if workers <= 1 {
 		for i := range n {
-			if err := f(i); err != nil {
+			if err := guarded(f, i); err != nil {
 				return err
 			}
 		}
@@ -235,7 +235,7 @@ func parallel(n int, f func(int) error) error {
 		wg.Go(func() {
 			for from, to := take(); from < to; from, to = take() {
 				for i := from; i < to; i++ {
-					if err := f(i); err != nil {
+					if err := guarded(f, i); err != nil {
 						mu.Lock()
 						first = errors.Join(first, err)
 						mu.Unlock()
@@ -247,4 +247,13 @@ func parallel(n int, f func(int) error) error {
 	}
 	wg.Wait()
 	return first
+}
+
+func guarded(f func(int) error, i int) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = stream.Panicked(p)
+		}
+	}()
+	return f(i)
 }

@@ -90,8 +90,11 @@ func (m *metrics) committed() {
 func (m *metrics) transaction(t stream.Transaction) {
 	ctx := context.Background()
 	outcome := "aborted"
-	if t.Committed {
+	switch {
+	case t.Committed:
 		outcome = "committed"
+	case t.Failed:
+		outcome = "failed"
 	}
 	m.transactions.Add(ctx, 1, metric.WithAttributes(attribute.String("outcome", outcome)))
 	m.duration.Record(ctx, t.Took.Seconds())

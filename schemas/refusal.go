@@ -25,6 +25,7 @@ const (
 	BlobMissing     Reason = "blob-missing"
 	RunUnknown      Reason = "run-unknown"
 	Internal        Reason = "internal-error"
+	Unprocessable   Reason = "cannot-be-processed"
 	Rejected        Reason = "rejected-by-index"
 )
 

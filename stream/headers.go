@@ -53,13 +53,13 @@ func Header(r *Record, key string) []byte {
 }
 
 // DeadLetter returns the dead letter of r: its key, value and headers as they
-// came, and why and where it was refused. It lies in the partition of r, or in
+// came, and why (cut to some KiB) and where it was refused. It lies in the partition of r, or in
 // the one given where r was not read from a topic of ours.
 func DeadLetter(dlq, stage string, r *Record, reason schemas.Reason, detail string, at time.Time) *Record {
 	headers := slices.Clone(r.Headers)
 	for _, h := range [][2]string{
 		{HeaderReason, string(reason)},
-		{HeaderDetail, detail},
+		{HeaderDetail, cut(detail, maxReason)},
 		{HeaderStage, stage},
 		{HeaderTopic, r.Topic},
 		{HeaderPartition, strconv.Itoa(int(r.Partition))},

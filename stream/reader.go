@@ -144,7 +144,7 @@ func NewWriter(c Config) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	cl, err := kgo.NewClient(append(opts, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(maxOutput-1024))...)
+	cl, err := kgo.NewClient(append(opts, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(maxBatchBytes))...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)
 	}

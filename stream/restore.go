@@ -58,6 +58,7 @@ func (t *Transform) restoreAll(ctx context.Context, cl *kgo.Client, partitions [
 // last stable offset: a predecessor's transaction may be about to commit.
 func (t *Transform) restore(ctx context.Context, adm *kadm.Client, p int32, id string) (int, error) {
 	t.mu.Lock()
+	t.release()
 	from, err := t.Processor.Position(p, id)
 	t.mu.Unlock()
 	if err != nil {

@@ -136,7 +136,7 @@ func NewTransactionWriter(c Config, id string) (*TransactionWriter, error) {
 	}
 	cl, err := kgo.NewClient(append(opts,
 		kgo.TransactionalID(id), kgo.TransactionTimeout(txnTimeout),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(maxOutput-1024),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(maxBatchBytes),
 	)...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)

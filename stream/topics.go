@@ -50,6 +50,10 @@ type TopicSpec struct {
 // themselves stay below Kafka's default of 1 MiB.
 const maxOutput = 4 << 20
 
+// maxBatchBytes bounds what a client writes at once, so that it fits with what
+// frames it.
+const maxBatchBytes = maxOutput - 1024
+
 // Specs returns how the topics are to be. Timestamps of events are the
 // broker's, because they tell when something arrived and which month a record
 // belongs to.

@@ -1,11 +1,13 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,13 +31,20 @@ type Processor interface {
 	// Apply returns the messages that follow from batch, state changes among
 	// them, all with their partition set. The batch may be read again, perhaps
 	// cut in other places: applying an event twice must be as applying it once.
+	// A panic, and an error that wraps a [BadRecord], are the fault of a record
+	// of the batch; any other error ends the Transform.
 	Apply(ctx context.Context, batch []*Record) ([]*Record, error)
-	// Committed tells that what Apply returned last is now committed, with the
-	// changelog positions after it. Only now the local store may change.
+	// Refuse returns the dead letter of a record that Apply can never take, and
+	// why. It changes no state. A transaction calls it for each such record,
+	// after Apply, or alone where the batch holds nothing else.
+	Refuse(ctx context.Context, r *Record, reason string) ([]*Record, error)
+	// Committed tells that what Apply and Refuse returned last is now committed,
+	// with the changelog positions after it. Only now the local store may change.
 	Committed(next map[int32]int64) error
 	// Release tells that partitions are no longer this member's.
 	Release(partitions []int32)
-	// Aborted tells that what Apply returned last never was.
+	// Aborted tells that what Apply and Refuse returned last never was. It comes
+	// after a panic of theirs too.
 	Aborted()
 }
 
@@ -43,6 +52,9 @@ type Processor interface {
 // what comes back. The messages, the state changes and the offsets of the
 // batch are committed in one transaction: a crash at any point leaves all of
 // them or none.
+//
+// A record that can never be processed stops nothing: it is found, refused, and
+// all else goes on. See [BadRecord].
 type Transform struct {
 	Config   Config
 	Group    string
@@ -63,14 +75,24 @@ type Transform struct {
 	// Observe, if set, is told of each transaction, for metrics.
 	Observe func(Transaction)
 
-	mu sync.Mutex // held during calls of Processor
+	mu       sync.Mutex // held during calls of Processor
+	owned    []int32
+	paused   []int32 // of owned, while one of the others is searched
+	search   search
+	idleRest rest
+
+	lostMu sync.Mutex
+	lost   []int32 // partitions that the processor is still to be told of
+	moved  bool    // partitions were lost since the last transaction
 }
 
 // A Transaction is what happened in one turn of a Transform.
 type Transaction struct {
 	Records   int
 	Produced  int
+	Refused   int // of Records, handed to Refuse
 	Committed bool
+	Failed    bool          // aborted for a reason that the same records always meet
 	Apply     time.Duration // within the processor
 	Took      time.Duration
 	Lag       map[int32]int64 // records of each partition still to be read
@@ -83,6 +105,7 @@ func (t *Transform) Run(ctx context.Context) error {
 	if _, err := t.options(); err != nil {
 		return err
 	}
+	t.search = newSearch(cmp.Or(t.MaxBatch, 4000))
 	pause := time.Second
 	for {
 		began := time.Now()
@@ -135,7 +158,7 @@ func (t *Transform) options() ([]kgo.Opt, error) {
 		kgo.FetchMaxBytes(16<<20),
 		kgo.FetchMaxWait(500*time.Millisecond),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.ProducerBatchMaxBytes(maxOutput-1024),
+		kgo.ProducerBatchMaxBytes(maxBatchBytes),
 		kgo.ProducerBatchCompression(codec...),
 		kgo.ProducerLinger(0),
 	), nil
@@ -161,6 +184,7 @@ func compression(name string) ([]kgo.CompressionCodec, error) {
 func (t *Transform) session(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	t.owned, t.paused = nil, nil
 	opts, err := t.options()
 	if err != nil {
 		return &fatalError{err}
@@ -170,6 +194,7 @@ func (t *Transform) session(ctx context.Context) error {
 		if err := t.restoreAll(ctx, cl, gained[t.In]); err != nil {
 			cancel(err)
 		}
+		t.gained(gained[t.In])
 	}), kgo.OnPartitionsRevoked(t.released), kgo.OnPartitionsLost(t.released))
 	s, err := kgo.NewGroupTransactSession(opts...)
 	if err != nil {
@@ -185,7 +210,7 @@ func (t *Transform) session(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !seen && t.Idle == 0 {
+		if !seen && (t.Idle == 0 || t.idleRest.on()) {
 			continue
 		}
 		if err := t.step(ctx, s, batch, !seen, lag); err != nil {
@@ -194,10 +219,36 @@ func (t *Transform) session(ctx context.Context) error {
 	}
 }
 
-func (t *Transform) released(_ context.Context, _ *kgo.Client, lost map[string][]int32) {
+func (t *Transform) gained(partitions []int32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.Processor.Release(lost[t.In])
+	t.release()
+	t.owned = append(t.owned, partitions...)
+}
+
+// released takes note of partitions that were lost. It does not wait for the
+// transaction at hand, which may be about to end: the session calls it under the
+// lock that the end of a transaction needs.
+func (t *Transform) released(_ context.Context, _ *kgo.Client, lost map[string][]int32) {
+	t.lostMu.Lock()
+	defer t.lostMu.Unlock()
+	t.lost = append(t.lost, lost[t.In]...)
+	t.moved = true
+}
+
+// release tells the processor of lost partitions. The caller holds mu.
+func (t *Transform) release() {
+	t.lostMu.Lock()
+	lost := t.lost
+	t.lost = nil
+	t.lostMu.Unlock()
+	if len(lost) == 0 {
+		return
+	}
+	gone := func(p int32) bool { return slices.Contains(lost, p) }
+	t.owned = slices.DeleteFunc(t.owned, gone)
+	t.search.release(gone)
+	t.Processor.Release(lost)
 }
 
 // leave gives the partitions up at once. A member with a name of its own keeps
@@ -209,121 +260,4 @@ func (t *Transform) leave(cl *kgo.Client) {
 	if _, err := kadm.NewClient(cl).LeaveGroup(ctx, kadm.LeaveGroup(t.Group).InstanceIDs(t.Instance)); err != nil {
 		t.Log.Info("could not leave the group; its partitions move when the session times out", "err", err)
 	}
-}
-
-// poll gathers a batch: what is there, and what comes while it lingers. seen: there
-// was something, be it only the end of a transaction.
-func (t *Transform) poll(ctx context.Context, s *kgo.GroupTransactSession) (batch []*Record, seen bool, lag map[int32]int64, err error) {
-	limit := t.MaxBatch
-	if limit == 0 {
-		limit = 4000
-	}
-	lag = make(map[int32]int64)
-	take := func(f kgo.Fetches) error {
-		f.EachPartition(func(p kgo.FetchTopicPartition) {
-			for _, r := range p.Records {
-				seen = true
-				lag[p.Partition] = p.HighWatermark - r.Offset - 1
-				if !r.Attrs.IsControl() {
-					batch = append(batch, r)
-				}
-			}
-		})
-		var failed error
-		f.EachError(func(topic string, p int32, err error) {
-			if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
-				failed = fmt.Errorf("kafka: read %s/%d: %w", topic, p, err)
-			}
-		})
-		return failed
-	}
-	first, done := ctx, func() {}
-	if t.Idle > 0 {
-		first, done = context.WithTimeout(ctx, t.Idle)
-	}
-	err = take(s.PollRecords(first, limit))
-	done()
-	if err != nil || !seen || t.Linger == 0 {
-		return batch, seen, lag, err
-	}
-	wait, cancel := context.WithTimeout(ctx, t.Linger)
-	defer cancel()
-	for len(batch) < limit && wait.Err() == nil {
-		if err := take(s.PollRecords(wait, limit-len(batch))); err != nil {
-			return batch, seen, lag, err
-		}
-	}
-	return batch, seen, lag, nil
-}
-
-// step is one transaction. Once begun it is ended, even when ctx is done: left
-// open it would hide what follows from all readers until it times out.
-func (t *Transform) step(ctx context.Context, s *kgo.GroupTransactSession, batch []*Record, idle bool, lag map[int32]int64) error {
-	began := time.Now()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), txnTimeout)
-	defer cancel()
-	if err := s.Begin(); err != nil {
-		return fmt.Errorf("kafka: begin transaction: %w", err)
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var out []*Record
-	var applyErr error
-	if idle || len(batch) > 0 {
-		out, applyErr = t.Processor.Apply(ctx, batch)
-	}
-	applied := time.Since(began)
-	next := make(map[int32]int64)
-	var produceErr error
-	if applyErr == nil {
-		next, produceErr = t.produce(ctx, s, out)
-	}
-	committed, endErr := s.End(ctx, kgo.TransactionEndTry(applyErr == nil && produceErr == nil))
-	if t.Observe != nil && (!idle || len(out) > 0) {
-		t.Observe(Transaction{len(batch), len(out), committed, applied, time.Since(began), lag})
-	}
-	if !committed || endErr != nil {
-		t.Processor.Aborted()
-		if applyErr != nil {
-			return &fatalError{applyErr}
-		}
-		if endErr != nil {
-			return fmt.Errorf("kafka: end transaction: %w", errors.Join(produceErr, endErr))
-		}
-		t.Log.Info("transaction aborted; its batch is read again", "records", len(batch), "err", produceErr)
-		return nil
-	}
-	if len(batch)+len(out) == 0 {
-		return nil
-	}
-	if err := t.Processor.Committed(next); err != nil {
-		return &fatalError{err}
-	}
-	return nil
-}
-
-// produce writes out and returns the changelog positions after it.
-func (t *Transform) produce(ctx context.Context, s *kgo.GroupTransactSession, out []*Record) (map[int32]int64, error) {
-	next := make(map[int32]int64)
-	var mu sync.Mutex
-	var first error
-	var wg sync.WaitGroup
-	wg.Add(len(out))
-	for _, r := range out {
-		s.Produce(ctx, r, func(r *Record, err error) {
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil && first == nil {
-				first = fmt.Errorf("kafka: write to %s/%d: %w", r.Topic, r.Partition, err)
-			}
-			if err == nil && r.Topic == t.State {
-				next[r.Partition] = max(next[r.Partition], r.Offset+1)
-			}
-			wg.Done()
-		})
-	}
-	if len(out) > 0 {
-		wg.Wait()
-	}
-	return next, first
 }

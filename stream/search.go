@@ -1,0 +1,116 @@
+package stream
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// A search finds the records that can never be processed, and remembers them
+// until they are refused.
+//
+// When a batch fails, its partitions become suspects: they are read one after the
+// other, so that the same records come again, in batches of half the size. Each
+// failure halves the size, each success doubles it. A record that fails alone is
+// condemned. No suspect is left once all that was in the batch is committed.
+//
+// A partition has one condemned record at most: it is the first one not
+// committed, so it is the next to be read, and refused.
+type search struct {
+	max, limit int               // records a batch may have: ever, and now
+	suspects   map[int32]int64   // partitions, and the offset behind the batch that failed
+	condemned  map[int32]verdict // by partition
+}
+
+// A verdict is why a record is refused.
+type verdict struct {
+	offset int64
+	reason string
+}
+
+func newSearch(most int) search {
+	return search{max: most, limit: most, suspects: make(map[int32]int64), condemned: make(map[int32]verdict)}
+}
+
+// suspect returns the partition that alone is to be read.
+func (s *search) suspect() (int32, bool) {
+	if len(s.suspects) == 0 {
+		return 0, false
+	}
+	return slices.Min(slices.Collect(maps.Keys(s.suspects))), true
+}
+
+// reason returns why r is refused, if it is.
+func (s *search) reason(r *Record) (string, bool) {
+	v, ok := s.condemned[r.Partition]
+	return v.reason, ok && v.offset == r.Offset
+}
+
+// split parts a batch into what can be processed, as far as is known, and what
+// is refused.
+func (s *search) split(batch []*Record) (good, refused []*Record) {
+	if len(s.condemned) == 0 {
+		return batch, nil
+	}
+	for _, r := range batch {
+		if _, ok := s.reason(r); ok {
+			refused = append(refused, r)
+		} else {
+			good = append(good, r)
+		}
+	}
+	return good, refused
+}
+
+// failed takes note that batch failed.
+func (s *search) failed(batch []*Record) {
+	s.limit = max(1, len(batch)/2)
+	for _, r := range batch {
+		s.suspects[r.Partition] = max(s.suspects[r.Partition], r.Offset+1)
+	}
+}
+
+// condemn has r refused when it is read again.
+func (s *search) condemn(r *Record, reason string) {
+	s.condemned[r.Partition] = verdict{r.Offset, reason}
+}
+
+// passed takes note that batch is committed.
+func (s *search) passed(batch []*Record) {
+	s.limit = min(2*s.limit, s.max)
+	if len(s.suspects)+len(s.condemned) == 0 {
+		return
+	}
+	for _, r := range batch {
+		if _, ok := s.reason(r); ok {
+			delete(s.condemned, r.Partition)
+		}
+		if end, ok := s.suspects[r.Partition]; ok && r.Offset+1 >= end {
+			delete(s.suspects, r.Partition)
+		}
+	}
+}
+
+// giveUp ends the search for the partition p: what failed there does not come
+// again.
+func (s *search) giveUp(p int32) { delete(s.suspects, p) }
+
+// release forgets partitions that another member reads now.
+func (s *search) release(gone func(int32) bool) {
+	maps.DeleteFunc(s.suspects, func(p int32, _ int64) bool { return gone(p) })
+	maps.DeleteFunc(s.condemned, func(p int32, _ verdict) bool { return gone(p) })
+}
+
+// A rest is a pause after a failure; each is longer than the one before.
+type rest struct {
+	pause time.Duration
+	until time.Time
+}
+
+func (r *rest) on() bool { return time.Now().Before(r.until) }
+
+func (r *rest) begin() time.Duration {
+	r.pause = min(max(2*r.pause, time.Second), 5*time.Minute)
+	r.until = time.Now().Add(r.pause)
+	return r.pause
+}
