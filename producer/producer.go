@@ -202,7 +202,7 @@ const (
 // Redact takes secrets out of the data of an event and notes on it how much of
 // its content is kept, and what was found. Data that is no JSON stays as it is.
 func Redact(e *event.Event, r Redactor) error {
-	if len(e.Data()) == 0 || e.DataContentType() != "" && !strings.HasSuffix(strings.SplitN(e.DataContentType(), ";", 2)[0], "json") {
+	if len(e.Data()) == 0 || !schemas.IsJSON(e.DataContentType()) {
 		return nil
 	}
 	data, rules, err := r.JSON(e.Data(), schemas.FreeText)

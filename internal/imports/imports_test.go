@@ -30,6 +30,7 @@ var rings = map[string]int{
 
 	"blobs/cloud": 1,
 
+	"ingest":             2,
 	"query":              2,
 	"replay":             2,
 	"stream":             2,
