@@ -25,8 +25,8 @@ type Reader struct {
 	// is where it is empty.
 	StampKey []byte
 	// Early says that the event is read before it lies in Kafka, by a gateway or a
-	// sender: the clock of the broker is another one, it may wait on a disk, and data
-	// too large for Kafka become a blob on the way.
+	// sender: it may wait on a disk, and data too large for Kafka become a blob on the
+	// way.
 	Early bool
 }
 
@@ -142,7 +142,7 @@ func (r Reader) fetch(ctx context.Context, env *schemas.Envelope) error {
 		env.Data = nil
 	}
 	limit := schemas.MaxEventSize
-	if r.Early && r.Blobs != nil {
+	if r.Early {
 		limit = schemas.MaxDataSize
 	}
 	switch n := len(env.Data); {
@@ -180,22 +180,12 @@ func get(ctx context.Context, store Blobs, ref string) ([]byte, error) {
 	return data, nil
 }
 
-// What is read before it lies in Kafka arrives there between these.
-const (
-	mayWait = 30 * 24 * time.Hour // on a disk
-	behind  = time.Hour           // the clock of the broker
-)
-
-// checkClock refuses a time that only a wrong clock can tell, whenever the event
-// arrives.
+// checkClock refuses a time that only a wrong clock can tell.
 func (r Reader) checkClock(t, arrived time.Time) error {
-	if !r.Early {
-		return schemas.CheckClock(t, arrived)
+	if r.Early {
+		return schemas.CheckClockAhead(t, arrived)
 	}
-	if err := schemas.CheckClock(t, arrived.Add(-behind)); err != nil {
-		return err
-	}
-	return schemas.CheckClock(t, arrived.Add(mayWait))
+	return schemas.CheckClock(t, arrived)
 }
 
 // ReadReport reads the report that a fact carries and returns that file; nil where it

@@ -107,7 +107,7 @@ func (g *Gateway) read(ctx context.Context, e *event.Event, key []byte) (ingest.
 	if err := e.Validate(); err != nil {
 		return ingest.Event{}, schemas.Refuse(schemas.NotCloudEvent, "%s", strings.Join(strings.Fields(err.Error()), " "))
 	}
-	env := envelope(e)
+	env := producer.Envelope(e)
 	if err := env.Check(); err != nil {
 		return ingest.Event{}, err
 	}
@@ -176,20 +176,6 @@ func (g *Gateway) place(ctx context.Context, e *event.Event, ref string, data []
 	return nil
 }
 
-// envelope is the context of e, as the enricher will read it.
-func envelope(e *event.Event) schemas.Envelope {
-	extensions := e.Extensions() // a copy, each time
-	text := func(name string) string {
-		s, _ := types.Format(extensions[name])
-		return s
-	}
-	return schemas.Envelope{
-		SpecVersion: e.SpecVersion(), ID: e.ID(), Source: e.Source(), Type: e.Type(), Subject: e.Subject(), Time: e.Time(), DataContentType: e.DataContentType(),
-		PartitionKey: text("partitionkey"), DataRef: text("dataref"), TraceParent: text("traceparent"), TraceState: text("tracestate"), Sequence: text("sequence"),
-		AuthType: text("authtype"), AuthID: text("authid"), AuthMAC: text("authmac"), ContentMode: text("contentmode"), Redacted: text("redacted"), Data: e.Data(),
-	}
-}
-
 // find adds to findings that an event in the name of another was refused, once. Where
 // it is not said which repository that was about there is no record that it could stand
 // in: then it stands in the log of the gateway alone.
@@ -239,6 +225,6 @@ func Stamp(e *event.Event, key []byte, who identity.Principal) {
 	}
 	e.SetExtension("authid", authID)
 	if len(key) > 0 {
-		e.SetExtension("authmac", schemas.Stamp(key, envelope(e)))
+		e.SetExtension("authmac", schemas.Stamp(key, producer.Envelope(e)))
 	}
 }

@@ -98,6 +98,20 @@ func CheckClock(t, arrived time.Time) error {
 	return nil
 }
 
+// What is checked before it lies in Kafka arrives there between these.
+const (
+	mayWait = 30 * 24 * time.Hour // on the disk of a sender
+	behind  = time.Hour           // the clock of the broker
+)
+
+// CheckClockAhead is CheckClock for an event that is still to arrive.
+func CheckClockAhead(t, now time.Time) error {
+	if err := CheckClock(t, now.Add(-behind)); err != nil {
+		return err
+	}
+	return CheckClock(t, now.Add(mayWait))
+}
+
 // traceOf returns the trace id of a decision or an action, by which the actions of
 // a run find what it decided; "" where there is none.
 func traceOf(f record.Fact, e Envelope) string {
