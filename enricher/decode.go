@@ -100,10 +100,20 @@ func (d *decodedEvent) data() jsontext.Value {
 	if d.env.DataRef != "" && len(d.env.Data) > schemas.ClaimCheckSize {
 		return nil // dataref says where it is
 	}
-	if !utf8.Valid(d.env.Data) { // code hosts cut texts in the middle of a character; no index takes that
-		return bytes.ToValidUTF8(d.env.Data, []byte("\uFFFD"))
+	return wellFormed(d.env.Data)
+}
+
+// wellFormed is data without broken characters, which no index takes: code hosts cut
+// texts in the middle of one.
+func wellFormed(data jsontext.Value) jsontext.Value {
+	if utf8.Valid(data) && !bytes.Contains(data, []byte(`\u`)) || data.IsValid() {
+		return data
 	}
-	return d.env.Data
+	var b bytes.Buffer
+	if err := jsontext.NewEncoder(&b, jsontext.AllowInvalidUTF8(true)).WriteValue(data); err != nil {
+		return data // it was read before: cannot fail
+	}
+	return bytes.TrimRight(b.Bytes(), "\n")
 }
 
 // trace is the trace context to pass on: that of this step's span where there

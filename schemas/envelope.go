@@ -237,6 +237,9 @@ func (e *Envelope) Check() error {
 			return Refuse(NotCloudEvent, "attribute %s is longer than %d bytes, or holds a NUL or what is no UTF-8", a.name, a.limit)
 		}
 	}
+	if year := e.Time.UTC().Year(); year < 1 || year > 9999 {
+		return Refuse(NotCloudEvent, "attribute time is in the year %d, which RFC 3339 cannot tell", year)
+	}
 	return e.cleanSource()
 }
 

@@ -37,6 +37,7 @@ var rings = map[string]int{
 	"internal/telemetry": 2,
 	"internal/servers":   2,
 	"internal/foreign":   0,
+	"internal/corpus":    2,
 	"internal/problem":   0,
 
 	"stream/embedded": 3,
