@@ -13,6 +13,7 @@ import (
 
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/evidence"
+	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
@@ -88,6 +89,8 @@ func TestReportsAndLargeDataLieInTheBlobStore(t *testing.T) {
 		t.Errorf("%v, %v", err, d.refusal)
 	}
 }
+
+func readReport(f record.Fact) ([]byte, error) { return ingest.ReadReport(f) }
 
 type away struct{}
 

@@ -1,18 +1,18 @@
 package enricher
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"runtime"
 	"sync"
-	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/changetrail/changetrail/blobs"
-	"github.com/changetrail/changetrail/evidence"
+	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/platform"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
@@ -51,7 +51,7 @@ func decode(ctx context.Context, r *stream.Record, store Blobs, stamp []byte) (d
 		}
 	}()
 	if err := d.read(ctx, store, stamp); err != nil {
-		var unreachable *storeError
+		var unreachable *ingest.StoreError
 		if errors.As(err, &unreachable) {
 			return d, err
 		}
@@ -63,12 +63,6 @@ func decode(ctx context.Context, r *stream.Record, store Blobs, stamp []byte) (d
 	return d, nil
 }
 
-// A storeError says that the blob store could not be asked: no fault of the
-// event, which is read again later.
-type storeError struct{ error }
-
-func (e *storeError) Unwrap() error { return e.error }
-
 func (d *decodedEvent) read(ctx context.Context, store Blobs, stamp []byte) error {
 	if n := len(d.record.Value); n > schemas.MaxEventSize {
 		return schemas.Refuse(schemas.TooLarge, "%d bytes, at most %d are read; put large data elsewhere and name it in dataref", n, schemas.MaxEventSize)
@@ -77,107 +71,21 @@ func (d *decodedEvent) read(ctx context.Context, store Blobs, stamp []byte) erro
 	if d.env, err = schemas.Open(stream.Message(d.record)); err != nil {
 		return err
 	}
-	if len(d.env.Data) == 0 && d.env.DataRef != "" {
-		if d.env.Data, err = fetch(ctx, store, d.env.DataRef); err != nil {
-			return err
+	r := ingest.Reader{StampKey: stamp}
+	if store != nil {
+		r.Blobs = store
+	}
+	read, err := r.Read(ctx, d.env, d.record.Key, d.record.Timestamp)
+	d.env, d.event = read.Envelope, read.Event
+	if err := r.AllowStamped(&read, err); err != nil {
+		return err
+	}
+	if read.File != nil && store != nil {
+		if _, err := store.Put(ctx, read.File); err != nil {
+			return &ingest.StoreError{Err: err}
 		}
-	}
-	stated := d.env.Time
-	if platform.Reads(d.env.Type) {
-		d.event, stated, err = readPlatform(d.env, d.record.Key, d.record.Timestamp)
-	} else {
-		d.event, err = schemas.Decode(d.env, d.record.Key, d.record.Timestamp)
-	}
-	if err != nil {
-		return err
-	}
-	d.event.Tier = schemas.TierOf(stamp, d.env)
-	file, err := readReport(d.event.Fact)
-	if err != nil {
-		return err
-	}
-	if file != nil && store != nil {
-		if _, err := store.Put(ctx, file); err != nil {
-			return &storeError{err}
-		}
-	}
-	if err := schemas.Fingerprint(&d.event, stated); err != nil {
-		return err
-	}
-	if n := len(d.event.Stored); n > schemas.MaxEventSize {
-		return schemas.Refuse(schemas.TooLarge, "%d bytes once the report is taken out, at most %d are kept", n, schemas.MaxEventSize)
 	}
 	return nil
-}
-
-// readPlatform reads an event of a code host or a CI system. Its time is the one
-// inside it: a webhook that is sent again says the same, whenever that is. The
-// time that it states is zero where it states none.
-func readPlatform(env schemas.Envelope, key []byte, arrived time.Time) (record.Event, time.Time, error) {
-	var hint record.Repository
-	for _, name := range []string{env.PartitionKey, string(key)} {
-		if repo, err := record.ParseRepository(name); err == nil && hint == "" {
-			hint = repo
-		}
-	}
-	r, err := platform.Read(env.Type, env.Data, hint)
-	if id, notAChange := record.ParseChange(env.Subject); notAChange == nil && (err == nil || errors.Is(err, platform.ErrNotAChange)) {
-		r.Change, r.Repository, err = id, id.Repository(), nil
-	}
-	switch {
-	case errors.Is(err, platform.ErrNotAChange):
-		return record.Event{}, r.Time, schemas.Refuse(schemas.NotAChange, "%v", err)
-	case err != nil:
-		return record.Event{}, r.Time, schemas.Refuse(schemas.SchemaViolation, "%v", err)
-	case r.Repository == "":
-		return record.Event{}, r.Time, schemas.Refuse(schemas.NoRepository, "the event names no repository; set partitionkey to host/path, as github.com/acme/payments")
-	}
-	if err := schemas.Check(r.Fact); err != nil {
-		return record.Event{}, r.Time, schemas.Refuse(schemas.SchemaViolation, "as %s: %v", record.TypeOf(r.Fact), err)
-	}
-	e := record.Event{Source: env.Source, ID: env.ID, Type: record.TypeOf(r.Fact), Repository: r.Repository, Change: r.Change, Time: r.Time.UTC(), Fact: r.Fact}
-	if r.Time.IsZero() {
-		e.Time = arrived.UTC()
-	}
-	return e, r.Time, schemas.CheckClock(e.Time, arrived)
-}
-
-// fetch returns the data that a dataref names by its digest.
-func fetch(ctx context.Context, store Blobs, ref string) ([]byte, error) {
-	if store == nil {
-		return nil, schemas.Refuse(schemas.BlobMissing, "dataref %s, and the enricher has no blob store; set blobs in its configuration", ref)
-	}
-	data, err := store.Get(ctx, ref)
-	switch {
-	case errors.Is(err, blobs.ErrNotFound), errors.Is(err, blobs.ErrDigest):
-		return nil, schemas.Refuse(schemas.BlobMissing, "dataref: %v; put it there and send the event again", err)
-	case errors.Is(err, blobs.ErrCorrupt):
-		return nil, schemas.Refuse(schemas.DigestMismatch, "dataref: %v", err)
-	case err != nil:
-		return nil, &storeError{err}
-	case len(data) > schemas.MaxDataSize:
-		return nil, schemas.Refuse(schemas.TooLarge, "dataref: %d bytes, at most %d are read", len(data), schemas.MaxDataSize)
-	}
-	return data, nil
-}
-
-// readReport reads the report that a fact carries and returns that file.
-func readReport(f record.Fact) ([]byte, error) {
-	var file []byte
-	var err error
-	switch f := f.(type) {
-	case *record.Scan:
-		file, err = evidence.ReadScan(f)
-	case *record.Validation:
-		file, err = evidence.ReadValidation(f)
-	}
-	switch {
-	case errors.Is(err, evidence.ErrDigest):
-		return nil, schemas.Refuse(schemas.DigestMismatch, "%v; what was sent is not what was read: send the file again", err)
-	case err != nil:
-		return nil, schemas.Refuse(schemas.BadReport, "%v", err)
-	}
-	return file, nil
 }
 
 // data is the event's data for its document: as it came, but for reports,
@@ -192,7 +100,20 @@ func (d *decodedEvent) data() jsontext.Value {
 	if d.env.DataRef != "" && len(d.env.Data) > schemas.ClaimCheckSize {
 		return nil // dataref says where it is
 	}
-	return d.env.Data
+	return wellFormed(d.env.Data)
+}
+
+// wellFormed is data without broken characters, which no index takes: code hosts cut
+// texts in the middle of one.
+func wellFormed(data jsontext.Value) jsontext.Value {
+	if utf8.Valid(data) && !bytes.Contains(data, []byte(`\u`)) || data.IsValid() {
+		return data
+	}
+	var b bytes.Buffer
+	if err := jsontext.NewEncoder(&b, jsontext.AllowInvalidUTF8(true)).WriteValue(data); err != nil {
+		return data // it was read before: cannot fail
+	}
+	return bytes.TrimRight(b.Bytes(), "\n")
 }
 
 // trace is the trace context to pass on: that of this step's span where there

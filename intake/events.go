@@ -2,13 +2,13 @@ package intake
 
 import (
 	"fmt"
-	"mime"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/cloudevents/sdk-go/v2/types"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -35,35 +35,20 @@ func (g *Gateway) events(w http.ResponseWriter, r *http.Request, from Sender) er
 
 // open reads the CloudEvents of a request, in any of the three modes.
 func open(header http.Header, body []byte) ([]event.Event, error) {
-	media, _, err := mime.ParseMediaType(header.Get("Content-Type"))
-	if err != nil && header.Get("Content-Type") != "" {
-		return nil, problem.New(http.StatusUnsupportedMediaType, "Content-Type: %v", err)
-	}
-	switch {
+	contentType := header.Get("Content-Type")
+	switch media := schemas.Media(contentType); {
+	case media == "" && contentType != "":
+		return nil, problem.New(http.StatusUnsupportedMediaType, "Content-Type %q is no media type", contentType)
 	case media == schemas.ContentTypeBatch:
 		return openBatch(body)
 	case media == schemas.ContentTypeEvent:
-		e, err := openStructured(body)
-		return []event.Event{e}, err
+		return openAll(body)
 	case strings.HasPrefix(media, "application/cloudevents"):
 		return nil, problem.New(http.StatusUnsupportedMediaType, "Content-Type %s is not read; send %s or %s", media, schemas.ContentTypeEvent, schemas.ContentTypeBatch)
 	case header.Get("Ce-Specversion") == "":
 		return nil, problem.New(http.StatusUnsupportedMediaType, "this is no CloudEvent: send Content-Type %s, or its attributes as headers ce-specversion, ce-id, ce-source, ce-type", schemas.ContentTypeEvent)
 	}
-	e, err := openBinary(header, body)
-	return []event.Event{e}, err
-}
-
-func openStructured(body []byte) (e event.Event, err error) {
-	// In an object with a member twice two readers would see different ones.
-	if !jsontext.Value(body).IsValid() {
-		var strict jsontext.Value
-		return e, problem.New(http.StatusBadRequest, "the body is not JSON: %v", json.Unmarshal(body, &strict))
-	}
-	if err := e.UnmarshalJSON(body); err != nil {
-		return e, problem.New(http.StatusBadRequest, "the body is no CloudEvent in JSON: %v", err)
-	}
-	return e, nil
+	return openBinary(header, body)
 }
 
 func openBatch(body []byte) ([]event.Event, error) {
@@ -74,14 +59,50 @@ func openBatch(body []byte) ([]event.Event, error) {
 	if len(values) == 0 {
 		return nil, problem.New(http.StatusBadRequest, "the batch is empty")
 	}
-	events := make([]event.Event, len(values))
-	p := problem.New(http.StatusBadRequest, "")
+	texts := make([][]byte, len(values))
 	for i, v := range values {
-		if err := events[i].UnmarshalJSON(v); err != nil {
-			p.Errors = append(p.Errors, problem.Part{Index: i, Detail: fmt.Sprintf("no CloudEvent in JSON: %v", err)})
+		texts[i] = v
+	}
+	return openAll(texts...)
+}
+
+// openAll reads events that are JSON, as schemas reads them in Kafka.
+func openAll(texts ...[]byte) ([]event.Event, error) {
+	events := make([]event.Event, len(texts))
+	p := problem.New(http.StatusUnprocessableEntity, "")
+	for i, text := range texts {
+		env, err := schemas.Open(schemas.Message{Value: text})
+		if err == nil {
+			events[i] = eventOf(env, members(text))
+			continue
+		}
+		refusal := schemas.AsRefusal(err)
+		if refusal.Reason == schemas.NotJSON {
+			return nil, problem.New(http.StatusBadRequest, "the body is not JSON: %s", refusal.Detail)
+		}
+		p.Errors = append(p.Errors, problem.Part{Index: i, ID: env.ID, Reason: string(refusal.Reason), Detail: refusal.Detail})
+	}
+	return events, batchProblem(p, len(texts))
+}
+
+// members are the attributes of an event in JSON, as text.
+func members(text []byte) map[string]string {
+	var values map[string]jsontext.Value
+	if err := json.Unmarshal(text, &values); err != nil {
+		return nil // it was read before: cannot fail
+	}
+	out := make(map[string]string)
+	for name, v := range values {
+		switch v.Kind() {
+		case '"':
+			if unquoted, err := jsontext.AppendUnquote(nil, v); err == nil {
+				out[name] = string(unquoted)
+			}
+		case '0', 't', 'f':
+			out[name] = string(v)
 		}
 	}
-	return events, batchProblem(p, len(values))
+	return out
 }
 
 // batchProblem says of which events of a batch something is wrong; none of it is
@@ -100,50 +121,60 @@ func batchProblem(p *problem.Problem, n int) error {
 }
 
 // openBinary reads an event whose attributes are headers.
-func openBinary(header http.Header, body []byte) (event.Event, error) {
-	e := event.New()
-	bad := func(name, value string) error {
-		return problem.New(http.StatusBadRequest, "header ce-%s: %q cannot be read", name, value)
-	}
+func openBinary(header http.Header, body []byte) ([]event.Event, error) {
+	m := schemas.Message{Value: body}
+	attributes := make(map[string]string)
 	for key, values := range header {
 		name, ok := strings.CutPrefix(strings.ToLower(key), "ce-")
 		if !ok || len(values) == 0 {
 			continue
 		}
 		value, err := url.PathUnescape(values[0]) // HTTP binding 3.1.3.2; a plus is a plus
+		if err == nil && name == "time" {
+			_, err = time.Parse(time.RFC3339Nano, value)
+		}
 		if err != nil {
-			return e, bad(name, values[0])
+			return nil, problem.New(http.StatusBadRequest, "header ce-%s: %q cannot be read", name, values[0])
 		}
+		attributes[name] = value
+		m.Headers = append(m.Headers, schemas.Header{Key: "ce_" + name, Value: []byte(value)})
+	}
+	m.Headers = append(m.Headers, schemas.Header{Key: "content-type", Value: []byte(header.Get("Content-Type"))})
+	env, err := schemas.Open(m)
+	if refusal := schemas.AsRefusal(err); refusal != nil {
+		p := problem.New(http.StatusUnprocessableEntity, "")
+		p.Errors = []problem.Part{{ID: env.ID, Reason: string(refusal.Reason), Detail: refusal.Detail}}
+		return nil, batchProblem(p, 1)
+	}
+	return []event.Event{eventOf(env, attributes)}, nil
+}
+
+// eventOf is an event whose envelope was read; attributes are all that it has, also
+// those that nobody reads here.
+func eventOf(env schemas.Envelope, attributes map[string]string) event.Event {
+	c := event.EventContextV1{ID: env.ID, Type: env.Type, Extensions: make(map[string]any)} // the setters of the SDK would trim them
+	if source := types.ParseURIRef(env.Source); source != nil {
+		c.Source = *source
+	}
+	if env.Subject != "" {
+		c.Subject = &env.Subject
+	}
+	if !env.Time.IsZero() {
+		c.Time = &types.Timestamp{Time: env.Time}
+	}
+	if env.DataContentType != "" {
+		c.DataContentType = &env.DataContentType
+	}
+	for name, value := range attributes {
 		switch name {
-		case "specversion":
-			if value != "1.0" {
-				return e, problem.New(http.StatusBadRequest, "ce-specversion is %q; only 1.0 is read", value)
-			}
-		case "id":
-			e.SetID(value)
-		case "source":
-			e.SetSource(value)
-		case "type":
-			e.SetType(value)
-		case "subject":
-			e.SetSubject(value)
+		case "specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data", "data_base64":
 		case "dataschema":
-			e.SetDataSchema(value)
-		case "time":
-			t, err := time.Parse(time.RFC3339Nano, value)
-			if err != nil {
-				return e, bad(name, value)
-			}
-			e.SetTime(t)
+			c.DataSchema = types.ParseURI(value) // nil where it is none: nobody reads it
 		default:
-			e.SetExtension(name, value)
+			if event.IsExtensionNameValid(name) && strings.ToLower(name) == name && value != "" {
+				c.Extensions[name] = value
+			}
 		}
 	}
-	if t := header.Get("Content-Type"); t != "" {
-		e.SetDataContentType(t)
-	}
-	if len(body) > 0 {
-		e.DataEncoded = body
-	}
-	return e, nil
+	return event.Event{Context: &c, DataEncoded: env.Data}
 }

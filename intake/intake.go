@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -229,6 +230,10 @@ func (g *Gateway) Authenticate(r *http.Request) (identity.Principal, error) {
 func (g *Gateway) publish(ctx context.Context, events []event.Event) (spooled int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, g.Limits.Timeout)
 	defer cancel()
+	for i := range events { // in JSON, as on a disk, space around data would be lost, and the stamp is over it
+		data := events[i].Data()
+		events[i].DataBase64 = len(bytes.TrimSpace(data)) != len(data)
+	}
 	spooled, err = g.Publisher.Deliver(ctx, events...)
 	switch {
 	case err == nil:

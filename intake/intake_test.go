@@ -372,7 +372,7 @@ func TestTheCredentialSaysWhoSpeaks(t *testing.T) {
 	if r := s.send(t, "POST", "/v1/events", with(structured, "Authorization", "Bearer x"), []byte(decision("1", "a", ""))); r.problem(t, http.StatusUnauthorized).Detail != "the token is unknown" || r.header.Get("WWW-Authenticate") == "" {
 		t.Errorf("a wrong token: %+v", r)
 	}
-	if p := s.send(t, "POST", "/v1/events", as(3), []byte(decision("1", "a", ""))).problem(t, http.StatusForbidden); p.Errors[0].Reason != "repository" {
+	if p := s.send(t, "POST", "/v1/events", as(3), []byte(decision("1", "a", ""))).problem(t, http.StatusForbidden); p.Errors[0].Reason != string(schemas.NotAllowed) {
 		t.Errorf("of another's repository: %+v", p)
 	}
 	s.none(t)
@@ -383,7 +383,7 @@ func TestAnEventInTheNameOfAnotherIsRefusedAndAFinding(t *testing.T) {
 	s := newSite(t, func(c *Config, _ *producer.Options) { c.Credentials = known })
 	for range 2 {
 		p := s.send(t, "POST", "/v1/events", with(structured, "Authorization", tokens[0]), []byte(decision("1", "b", ""))).problem(t, http.StatusForbidden)
-		if p.Errors[0].Reason != "identity" || !strings.Contains(p.Detail, "in the name of b, and the credential a-prod is that of a") {
+		if p.Errors[0].Reason != string(schemas.NotTheSenders) || !strings.Contains(p.Detail, "in the name of b, and the credential a-prod is that of a") {
 			t.Errorf("%+v", p)
 		}
 	}

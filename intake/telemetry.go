@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"mime"
 	"net/http"
 	"strconv"
 
@@ -20,10 +19,12 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/changetrail/changetrail/identity"
+	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/intake/otlp"
 	"github.com/changetrail/changetrail/internal/problem"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/schemas"
 )
 
 // An otlpRequest is one of the export requests of pdata.
@@ -45,7 +46,7 @@ func (g *Gateway) telemetry(w http.ResponseWriter, r *http.Request, request otlp
 	if err != nil {
 		return err
 	}
-	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // of another form, it is none of these
+	media := schemas.Media(r.Header.Get("Content-Type")) // of another form, it is none of these
 	switch media {
 	case "application/x-protobuf":
 		err = unmarshalProto(request, body)
@@ -114,7 +115,8 @@ func (g *Gateway) takeTraces(ctx context.Context, from Sender, in ptrace.Traces)
 	for _, part := range parts {
 		kept := part.Spans[:0]
 		for _, s := range part.Spans {
-			if err := ownSpan(from.Principal, &s); err != nil {
+			ingest.CompleteSpan(from.Principal, &s)
+			if err := allowOne(from.Principal, record.Event{Fact: &record.Spans{Spans: []record.Span{s}}}); err != nil {
 				refused.Add(err)
 				findings = g.findTelemetry(findings, err, record.TypeSpansReceived, part.Trace, record.Event{Change: record.ChangeID(s.Change), Repository: record.Repository(s.Repository)}, from.Principal)
 				continue
@@ -142,7 +144,8 @@ func (g *Gateway) takeLogs(ctx context.Context, from Sender, in plog.Logs) (plog
 	logs, refused := otlp.Logs(in, g.Now())
 	var events, findings []event.Event
 	for _, l := range logs {
-		if err := ownAction(from.Principal, &l); err != nil {
+		completeLog(from.Principal, &l)
+		if err := allowOne(from.Principal, record.Event{Repository: l.Repository, Fact: l.Action}); err != nil {
 			refused.Add(err)
 			findings = g.findTelemetry(findings, err, record.TypeActionPerformed, l.Action.Agent.Run, record.Event{Change: l.Change, Repository: l.Repository}, from.Principal)
 			continue
@@ -168,15 +171,10 @@ func (g *Gateway) takeLogs(ctx context.Context, from Sender, in plog.Logs) (plog
 }
 
 // findTelemetry adds to findings that a span or a log of a run was told in the name of
-// another agent, once. Where it is not said which repository that was about there is no
-// record that it could stand in: then it stands in the log of the gateway alone.
+// another agent.
 func (g *Gateway) findTelemetry(findings []event.Event, err error, typ, run string, about record.Event, who identity.Principal) []event.Event {
-	var other *impostor
-	if !errors.As(err, &other) {
-		return findings
-	}
-	if about.Repository == "" {
-		g.Log.Warn("telemetry in the name of another agent was refused", "credential", who.Name, "agent", other.name, "run", run)
+	other := ingest.IsImpostor(err)
+	if other == nil {
 		return findings
 	}
 	var e event.Event
@@ -184,13 +182,7 @@ func (g *Gateway) findTelemetry(findings []event.Event, err error, typ, run stri
 	e.SetType(typ)
 	e.SetSource("/otlp")
 	e.SetID(run)
-	found := g.finding(&e, about, who, other)
-	for i := range findings {
-		if findings[i].ID() == found.ID() {
-			return findings
-		}
-	}
-	return append(findings, found)
+	return g.find(findings, &e, about, who, other)
 }
 
 func (g *Gateway) takeTelemetry(ctx context.Context, from Sender, events, findings []event.Event, refused otlp.Refused) error {
@@ -209,45 +201,20 @@ func (g *Gateway) takeTelemetry(ctx context.Context, from Sender, events, findin
 	return err
 }
 
-// ownSpan makes a span that of its sender, or says why it is not the sender's to tell.
-func ownSpan(who identity.Principal, s *record.Span) error {
-	if who.Agent != "" {
-		if s.AgentID != "" && s.AgentID != who.Agent {
-			return &impostor{s.AgentID, who.Name, who.Agent}
-		}
-		s.AgentID = who.Agent
-	}
-	if s.Repository == "" {
-		s.Repository = who.OnlyRepository()
-	}
-	return mayTell(who, record.Repository(s.Repository))
+// allowOne says why a span or a log is not its sender's to tell. Of the words of a
+// refusal exporters log the detail.
+func allowOne(who identity.Principal, about record.Event) error {
+	return ingest.Allow(who, &ingest.Event{Event: about}, nil)
 }
 
-// ownAction makes an action that of its sender, or says why it is not the sender's to
-// tell.
-func ownAction(who identity.Principal, l *otlp.Log) error {
-	if who.Agent != "" {
-		if l.Agent != "" && l.Agent != who.Agent {
-			return &impostor{l.Agent, who.Name, who.Agent}
-		}
+// completeLog states of a log what its sender's credential says.
+func completeLog(who identity.Principal, l *otlp.Log) {
+	if who.Agent != "" && l.Agent == "" {
 		l.Action.Agent.ID = who.Agent
 	}
-	if l.Repository == "" {
-		l.Repository = record.Repository(who.OnlyRepository())
-	}
-	return mayTell(who, l.Repository)
-}
-
-// mayTell refuses what is about a repository that the sender may not speak of; of one
-// who may speak of some, also what says of none, since it may turn out to be about any.
-func mayTell(who identity.Principal, repo record.Repository) error {
-	if who.MaySpeakOf(string(repo)) {
-		return nil
-	}
-	if repo == "" {
-		return fmt.Errorf("the credential %s may speak of some repositories alone, and it is not said which one this is about; set vcs.repository.url.full in the resource attributes, or partitionkey", who.Name)
-	}
-	return &outsider{who.Name, repo}
+	e := ingest.Event{Event: record.Event{Repository: l.Repository, Fact: l.Action}}
+	ingest.Complete(who, &e)
+	l.Repository = e.Repository
 }
 
 // inContext is under what the sender of a call of gRPC is found in its context.

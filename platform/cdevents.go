@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"strings"
@@ -97,15 +98,18 @@ func readCDEvent(data []byte, repository record.Repository) (Reading, error) {
 	}
 	var custom cdCustom
 	_ = json.Unmarshal(e.Custom, &custom, jsontext.AllowInvalidUTF8(true)) // of whatever form: it is the sender's own
-	r := Reading{Time: e.Context.Timestamp, Repository: repository}
-	for _, repo := range e.repositories(custom) {
-		if r.Repository == "" {
-			r.Repository = repo
-		}
+	r := Reading{Time: e.Context.Timestamp}
+	stated := e.repositories(custom)
+	r.Repository = cmp.Or(append(stated, repository, e.origin())...)
+	changes := e.changes(subject, custom, r.Repository)
+	if err := oneOf(stated, changes); err != nil {
+		return r, err
 	}
-	r.Change = e.change(subject, custom, r.Repository)
-	if r.Repository == "" {
-		r.Repository = r.Change.Repository()
+	if len(changes) > 0 {
+		r.Change = changes[0]
+		if len(stated) == 0 {
+			r.Repository = r.Change.Repository()
+		}
 	}
 	r.Fact = e.fact(subject, predicate, custom, r.Change)
 	if subject == "change" && r.Change == "" {
@@ -123,30 +127,40 @@ func cdType(t string) (subject, predicate string) {
 	return parts[0], parts[1]
 }
 
-// repositories are the repositories that e may mean, the likeliest first.
+// repositories are the repositories that e states, as a rule one.
 func (e *cdEvent) repositories(custom cdCustom) (out []record.Repository) {
-	add := func(address string) {
-		if repo := repositoryAt(address); repo != "" {
-			out = append(out, repo)
-		}
+	if repo := repositoryAt(custom.Repository); repo != "" {
+		out = append(out, repo)
 	}
-	add(custom.Repository)
-	if ref := e.Subject.Content.Repository; ref != nil {
-		add(ref.URL)
-		add(ref.ID)
-		if h := host(ref.Source); h != "" && strings.Contains(ref.ID, "/") {
-			add(h + "/" + ref.ID)
-		}
-		add(ref.Source)
+	ref := e.Subject.Content.Repository
+	if ref == nil {
+		return out
 	}
-	if u, err := url.Parse(e.Subject.Source); err == nil && u.Host != "" {
-		add(u.Host + u.Path)
+	names := []string{ref.URL, ref.ID, ref.Source}
+	if h := host(ref.Source); h != "" && strings.Contains(ref.ID, "/") {
+		names = []string{ref.URL, ref.ID, h + "/" + ref.ID, ref.Source}
+	}
+	for _, name := range names {
+		if repo := repositoryAt(name); repo != "" {
+			return append(out, repo)
+		}
 	}
 	return out
 }
 
-// change is the change that e is about: by its name in full, or by its number.
-func (e *cdEvent) change(subject string, custom cdCustom, repo record.Repository) record.ChangeID {
+// origin is the repository that the source of the subject may be: where an event
+// comes from is often a pipeline, and no repository.
+func (e *cdEvent) origin() record.Repository {
+	u, err := url.Parse(e.Subject.Source)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return repositoryAt(u.Host + u.Path)
+}
+
+// changes are the changes that e is about, as a rule one: each by its name in full, or,
+// before any such, by its number.
+func (e *cdEvent) changes(subject string, custom cdCustom, repo record.Repository) (out []record.ChangeID) {
 	names := []string{custom.Change, e.Subject.Content.Target}
 	if ref := e.Subject.Content.Change; ref != nil {
 		names = append(names, ref.ID)
@@ -155,24 +169,48 @@ func (e *cdEvent) change(subject string, custom cdCustom, repo record.Repository
 		names = append(names, e.Subject.ID, e.Subject.Source)
 	}
 	for _, name := range names {
-		if name == "" {
-			continue
+		id, err := record.ParseChange(name)
+		if err != nil && len(out) == 0 && name != "" && repo != "" {
+			id = numbered(repo, name)
 		}
-		if id, err := record.ParseChange(name); err == nil {
-			return id
-		}
-		if repo == "" {
-			continue
-		}
-		kind := "/pull/"
-		if strings.Contains(host("https://"+string(repo)), "gitlab") {
-			kind = "/merge_requests/"
-		}
-		if id, err := record.ParseChange(string(repo) + kind + strings.TrimLeft(name, "#!")); err == nil {
-			return id
+		if id != "" {
+			out = append(out, id)
 		}
 	}
-	return ""
+	return out
+}
+
+// oneOf refuses an event that states two repositories, or two changes, or a change of
+// another repository.
+func oneOf(repos []record.Repository, changes []record.ChangeID) error {
+	for _, id := range changes {
+		if !strings.EqualFold(string(id), string(changes[0])) {
+			return &Conflict{string(changes[0]), string(id), append(repos, changes[0].Repository(), id.Repository())}
+		}
+	}
+	all := repos
+	if len(changes) > 0 {
+		all = append(all, changes[0].Repository())
+	}
+	for _, repo := range all {
+		if !strings.EqualFold(string(repo), string(all[0])) {
+			return &Conflict{string(all[0]), string(repo), all}
+		}
+	}
+	return nil
+}
+
+// numbered is the change of a repository that has a number; "" where it is none.
+func numbered(repo record.Repository, number string) record.ChangeID {
+	kind := "/pull/"
+	if strings.Contains(host("https://"+string(repo)), "gitlab") {
+		kind = "/merge_requests/"
+	}
+	id, err := record.ParseChange(string(repo) + kind + strings.TrimLeft(number, "#!"))
+	if err != nil {
+		return ""
+	}
+	return id
 }
 
 func (e *cdEvent) fact(subject, predicate string, custom cdCustom, change record.ChangeID) record.Fact {

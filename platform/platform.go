@@ -21,6 +21,14 @@ type Reading struct {
 	Fact       record.Fact
 }
 
+// A Conflict is the error for data that name two changes or two repositories.
+type Conflict struct {
+	First, Second string
+	Repositories  []record.Repository
+}
+
+func (c *Conflict) Error() string { return "the event names " + c.First + " and " + c.Second }
+
 // Errors that tell what kind of wrong an event is.
 var (
 	ErrUnreadable = errors.New("the event cannot be read")
@@ -44,7 +52,8 @@ func Reads(eventType string) bool {
 }
 
 // Read reads the data of an event. repository is what its envelope says that it is
-// about, for events that do not say it themselves; it may be empty.
+// about, for events that do not say it themselves; it may be empty. What the data
+// state stands, whatever the envelope says.
 func Read(eventType string, data []byte, repository record.Repository) (Reading, error) {
 	switch {
 	case strings.HasPrefix(eventType, github):

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/cloudevents/sdk-go/v2/types"
 	"github.com/google/uuid"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -202,7 +203,7 @@ const (
 // Redact takes secrets out of the data of an event and notes on it how much of
 // its content is kept, and what was found. Data that is no JSON stays as it is.
 func Redact(e *event.Event, r Redactor) error {
-	if len(e.Data()) == 0 || e.DataContentType() != "" && !strings.HasSuffix(strings.SplitN(e.DataContentType(), ";", 2)[0], "json") {
+	if len(e.Data()) == 0 || !schemas.IsJSON(e.DataContentType()) {
 		return nil
 	}
 	data, rules, err := r.JSON(e.Data(), schemas.FreeText)
@@ -247,8 +248,23 @@ func inject(ctx context.Context, e *event.Event) {
 	}
 }
 
+// Envelope returns the context of e and its data, as they are read in Kafka.
+func Envelope(e *event.Event) schemas.Envelope {
+	extensions := e.Extensions() // a copy, each time
+	text := func(name string) string {
+		s, _ := types.Format(extensions[name])
+		return s
+	}
+	return schemas.Envelope{
+		SpecVersion: e.SpecVersion(), ID: e.ID(), Source: e.Source(), Type: e.Type(), Subject: e.Subject(), Time: e.Time(), DataContentType: e.DataContentType(),
+		PartitionKey: text("partitionkey"), DataRef: text("dataref"), TraceParent: text("traceparent"), TraceState: text("tracestate"), Sequence: text("sequence"),
+		AuthType: text("authtype"), AuthID: text("authid"), AuthMAC: text("authmac"), ContentMode: text("contentmode"), Redacted: text("redacted"), Data: e.Data(),
+	}
+}
+
 // check holds an event of changetrail's own against its schema, and gives
-// every event its partition key.
+// every event its partition key. It refuses nothing that package ingest, which
+// reads events in full, takes.
 func check(e *event.Event, limit int) error {
 	if err := e.Validate(); err != nil {
 		return err
@@ -256,23 +272,25 @@ func check(e *event.Event, limit int) error {
 	if n := len(e.Data()); n > limit {
 		return fmt.Errorf("%d bytes of data, at most %d are accepted; with a blob store (Options.Blobs) %d are", n, limit, schemas.MaxDataSize)
 	}
-	if ref, _ := e.Extensions()["dataref"].(string); ref != "" && len(e.Data()) == 0 {
+	env := Envelope(e)
+	if err := env.Check(); err != nil {
+		return err
+	}
+	if env.DataRef != "" && len(env.Data) == 0 {
 		return checkReference(e) // what it names is read where it is used
 	}
-	key, _ := e.Extensions()["partitionkey"].(string)
-	trace, _ := e.Extensions()["traceparent"].(string)
-	env := schemas.Envelope{
-		SpecVersion: "1.0", ID: e.ID(), Source: e.Source(), Type: e.Type(), Subject: e.Subject(), Time: e.Time(),
-		DataContentType: e.DataContentType(), PartitionKey: key, TraceParent: trace, Data: e.Data(),
-	}
-	decoded, err := schemas.Decode(env, nil, time.Now())
-	if refusal := schemas.AsRefusal(err); refusal != nil && refusal.Reason == schemas.UnknownType && key != "" {
+	now := time.Now()
+	decoded, err := schemas.Decode(env, nil, now)
+	if refusal := schemas.AsRefusal(err); refusal != nil && refusal.Reason == schemas.UnknownType && env.PartitionKey != "" {
 		return nil // another's event, which changetrail may learn to read
 	}
 	if err != nil {
 		return err
 	}
-	if key == "" {
+	if err := schemas.CheckClockAhead(decoded.Time, now); err != nil {
+		return err
+	}
+	if env.PartitionKey == "" {
 		e.SetExtension("partitionkey", decoded.Home())
 	}
 	return nil

@@ -3,7 +3,6 @@ package schemas
 import (
 	"errors"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
 
@@ -40,10 +39,13 @@ func Decode(e Envelope, key []byte, arrived time.Time) (record.Event, error) {
 	if fact == nil {
 		return record.Event{}, Refuse(UnknownType, "type %q is none that is read here; changetrail's own begin with dev.changetrail.", e.Type)
 	}
-	if err := jsonData(e); err != nil {
+	if err := CheckMedia(e); err != nil {
 		return record.Event{}, err
 	}
 	if err := unmarshalData(e.Data, fact); err != nil {
+		return record.Event{}, err
+	}
+	if err := Sound(e.Data); err != nil {
 		return record.Event{}, err
 	}
 	if err := Check(fact); err != nil {
@@ -62,13 +64,10 @@ func Decode(e Envelope, key []byte, arrived time.Time) (record.Event, error) {
 	return ev, nil
 }
 
-func jsonData(e Envelope) error {
-	if t := e.DataContentType; t != "" {
-		media, _, _ := strings.Cut(t, ";")
-		media = strings.ToLower(strings.TrimSpace(media))
-		if media != ContentTypeJSON && !strings.HasSuffix(media, "+json") {
-			return Refuse(SchemaViolation, "data of type %s is %s; want %s", e.Type, media, ContentTypeJSON)
-		}
+// CheckMedia refuses data of another media type than JSON.
+func CheckMedia(e Envelope) error {
+	if !IsJSON(e.DataContentType) {
+		return Refuse(SchemaViolation, "data of type %s is %s; want %s", e.Type, e.DataContentType, ContentTypeJSON)
 	}
 	return nil
 }
@@ -99,6 +98,20 @@ func CheckClock(t, arrived time.Time) error {
 	return nil
 }
 
+// What is checked before it lies in Kafka arrives there between these.
+const (
+	mayWait = 30 * 24 * time.Hour // on the disk of a sender
+	behind  = time.Hour           // the clock of the broker
+)
+
+// CheckClockAhead is CheckClock for an event that is still to arrive.
+func CheckClockAhead(t, now time.Time) error {
+	if err := CheckClock(t, now.Add(-behind)); err != nil {
+		return err
+	}
+	return CheckClock(t, now.Add(mayWait))
+}
+
 // traceOf returns the trace id of a decision or an action, by which the actions of
 // a run find what it decided; "" where there is none.
 func traceOf(f record.Fact, e Envelope) string {
@@ -107,85 +120,6 @@ func traceOf(f record.Fact, e Envelope) string {
 		if len(e.TraceParent) == len("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01") {
 			return e.TraceParent[3:35]
 		}
-	}
-	return ""
-}
-
-// locate finds out which change and repository an event is about, or which run.
-func locate(ev *record.Event, e Envelope, key []byte) error {
-	switch f := ev.Fact.(type) {
-	case *record.Spans:
-		ev.Room = f.Trace
-		return nil
-	case *record.RunNamed:
-		ev.Room = f.Run
-		return nil
-	}
-	if e.Subject != "" {
-		id, err := record.ParseChange(e.Subject)
-		if err != nil {
-			return Refuse(NotAChange, "subject %v", err)
-		}
-		ev.Change, ev.Repository = id, id.Repository()
-		return nil
-	}
-	if needsChange(ev.Fact, e) {
-		or := ""
-		if _, decision := ev.Fact.(*record.Decision); decision {
-			or = "; or its run (data.agent.run), which the commits name in a trailer Agent-Execution"
-		}
-		return Refuse(NotAChange, "an event of type %s needs its change as the subject, as github.com/acme/payments/pull/4829%s", ev.Type, or)
-	}
-	for _, name := range []string{e.PartitionKey, repositoryOf(ev.Fact), string(key)} {
-		if repo, err := record.ParseRepository(name); err == nil {
-			ev.Repository = repo
-			if p, ok := ev.Fact.(*record.Pushed); ok && p.Default { // a change of its own
-				ev.Change = record.ChangeID(string(repo) + "/commit/" + strings.ToLower(p.After))
-			}
-			return nil
-		}
-	}
-	if _, action := ev.Fact.(*record.Action); action && len(record.RunNames(*ev)) > 0 {
-		runs := record.RunNames(*ev)
-		ev.Room = runs[0]
-		for _, name := range []string{string(key), e.PartitionKey} {
-			if run := record.RoomOf(name); slices.Contains(runs, run) {
-				ev.Room = run
-			}
-		}
-		return nil
-	}
-	return Refuse(NoRepository, "neither the subject nor partitionkey, data.repository or the Kafka key names a repository; set partitionkey to host/path, as github.com/acme/payments")
-}
-
-// needsChange tells whether a fact that names no change is about nothing. A decision
-// may name its run instead, an action that or its commit.
-func needsChange(f record.Fact, e Envelope) bool {
-	switch f := f.(type) {
-	case *record.Scan, *record.Validation, *record.Deployment, *record.Pushed, *record.Noted:
-		return false
-	case *record.Decision:
-		return f.Agent.Run == "" && f.Agent.LogsURL == "" && traceOf(f, e) == ""
-	case *record.Action:
-		return f.Agent.Run == "" && f.Agent.LogsURL == "" && f.CommitSHA == "" && traceOf(f, e) == ""
-	}
-	return true
-}
-
-func repositoryOf(f record.Fact) string {
-	switch f := f.(type) {
-	case *record.Scan:
-		return f.Repository
-	case *record.Validation:
-		return f.Repository
-	case *record.Deployment:
-		return f.Repository
-	case *record.Action:
-		return f.Repository
-	case *record.Pushed:
-		return f.Repository
-	case *record.Noted:
-		return f.Repository
 	}
 	return ""
 }

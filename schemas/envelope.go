@@ -5,8 +5,10 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -66,17 +68,16 @@ func Open(m Message) (Envelope, error) {
 	binary := false
 	for _, h := range m.Headers {
 		switch {
-		case h.Key == "content-type" || h.Key == "Content-Type":
+		case strings.EqualFold(h.Key, "content-type"):
 			contentType = string(h.Value)
 		case strings.HasPrefix(h.Key, "ce_"):
 			binary = true
 		}
 	}
-	media, _, _ := strings.Cut(contentType, ";")
-	switch media = strings.ToLower(strings.TrimSpace(media)); {
+	switch media := Media(contentType); {
 	case media == ContentTypeBatch:
 		return Envelope{}, Refuse(NotCloudEvent, "a batch in one Kafka record; the Kafka binding has no batch mode: send each event as a record of its own")
-	case strings.HasPrefix(media, ContentTypeEvent):
+	case media == ContentTypeEvent:
 		return openStructured(m.Value)
 	case strings.HasPrefix(media, "application/cloudevents"):
 		return Envelope{}, Refuse(NotCloudEvent, "content type %s; want %s", media, ContentTypeEvent)
@@ -98,14 +99,20 @@ func openStructured(value []byte) (Envelope, error) {
 		}
 		return Envelope{}, Refuse(NotCloudEvent, "%s", semanticError("", err))
 	}
+	if string(e.Data) == "null" {
+		e.Data = nil
+	}
 	if e.DataBase64 != "" {
+		if len(e.Data) > 0 {
+			return Envelope{}, Refuse(NotCloudEvent, "it has data and data_base64; send one of them")
+		}
 		data, err := base64.StdEncoding.DecodeString(e.DataBase64)
 		if err != nil {
 			return Envelope{}, Refuse(NotCloudEvent, "data_base64: %v", err)
 		}
-		e.Data = data
+		e.Data, e.DataBase64 = data, ""
 	}
-	return e, e.valid()
+	return e, e.Check()
 }
 
 func openBinary(m Message, contentType string) (Envelope, error) {
@@ -155,7 +162,7 @@ func openBinary(m Message, contentType string) (Envelope, error) {
 			e.Redacted = value
 		}
 	}
-	return e, e.valid()
+	return e, e.Check()
 }
 
 // Attributes yields the headers of e in the binary mode of the Kafka protocol
@@ -190,16 +197,24 @@ func (e *Envelope) Attributes(yield func(name, value string) bool) {
 	}
 }
 
-// valid checks the attributes that CloudEvents 1.0.2 requires. A NUL would
-// make two identities look like one.
-func (e *Envelope) valid() error {
+// Bounds of attributes, in bytes: of those that make up an identity, and of others.
+const (
+	maxIdentity  = 1024
+	maxAttribute = 4096
+)
+
+// Check refuses an envelope that is no CloudEvent 1.0.2, and attributes that two
+// readers could take for different ones: a NUL would make two identities look like
+// one, and so would what is no UTF-8. It brings the source into its usual form.
+// Open has checked what it returns.
+func (e *Envelope) Check() error {
+	if strings.TrimSpace(e.Subject) == "" {
+		e.Subject = ""
+	}
 	var missing []string
-	for _, a := range []struct{ name, value string }{{"specversion", e.SpecVersion}, {"id", e.ID}, {"source", e.Source}, {"type", e.Type}} {
-		if a.value == "" {
+	for _, a := range [...]struct{ name, value string }{{"specversion", e.SpecVersion}, {"id", e.ID}, {"source", e.Source}, {"type", e.Type}} {
+		if strings.TrimSpace(a.value) == "" {
 			missing = append(missing, a.name)
-		}
-		if len(a.value) > 1024 || strings.ContainsRune(a.value, 0) {
-			return Refuse(NotCloudEvent, "attribute %s is longer than 1024 bytes or holds a NUL", a.name)
 		}
 	}
 	if missing != nil {
@@ -208,7 +223,51 @@ func (e *Envelope) valid() error {
 	if e.SpecVersion != "1.0" {
 		return Refuse(NotCloudEvent, "specversion %q; only 1.0 is read", e.SpecVersion)
 	}
+	for _, a := range [...]struct {
+		name, value string
+		limit       int
+	}{
+		{"id", e.ID, maxIdentity}, {"source", e.Source, maxIdentity}, {"type", e.Type, maxIdentity}, {"subject", e.Subject, maxAttribute},
+		{"datacontenttype", e.DataContentType, maxIdentity}, {"partitionkey", e.PartitionKey, maxAttribute}, {"dataref", e.DataRef, maxAttribute},
+		{"traceparent", e.TraceParent, maxAttribute}, {"tracestate", e.TraceState, maxAttribute}, {"sequence", e.Sequence, maxAttribute},
+		{"authtype", e.AuthType, maxAttribute}, {"authid", e.AuthID, maxAttribute}, {"authmac", e.AuthMAC, maxAttribute},
+		{"contentmode", e.ContentMode, maxAttribute}, {"redacted", e.Redacted, maxAttribute},
+	} {
+		if len(a.value) > a.limit || strings.IndexByte(a.value, 0) >= 0 || !utf8.ValidString(a.value) {
+			return Refuse(NotCloudEvent, "attribute %s is longer than %d bytes, or holds a NUL or what is no UTF-8", a.name, a.limit)
+		}
+	}
+	if year := e.Time.UTC().Year(); year < 1 || year > 9999 {
+		return Refuse(NotCloudEvent, "attribute time is in the year %d, which RFC 3339 cannot tell", year)
+	}
+	return e.cleanSource()
+}
+
+// cleanSource brings the source into the form that every sender and every library
+// writes: a URI reference, which has no spaces.
+func (e *Envelope) cleanSource() error {
+	if plain(e.Source) {
+		return nil
+	}
+	u, err := url.Parse(e.Source)
+	if err != nil {
+		return Refuse(NotCloudEvent, "source %q is no URI reference, as /agents/agent-bot-3000", e.Source)
+	}
+	if e.Source = u.String(); strings.TrimSpace(e.Source) == "" || len(e.Source) > maxIdentity {
+		return Refuse(NotCloudEvent, "source %q is no URI reference of up to %d bytes, as /agents/agent-bot-3000", e.Source, maxIdentity)
+	}
 	return nil
+}
+
+// plain reports whether a URI reference is in its usual form at first sight.
+func plain(source string) bool {
+	for i := range len(source) {
+		c := source[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '/' && c != '-' && c != '.' && c != '_' {
+			return false
+		}
+	}
+	return true
 }
 
 // semanticError says in the words of JSON what does not fit.

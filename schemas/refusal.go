@@ -24,6 +24,9 @@ const (
 	DuplicateID     Reason = "duplicate-id"
 	BlobMissing     Reason = "blob-missing"
 	RunUnknown      Reason = "run-unknown"
+	NamesConflict   Reason = "names-conflict"         // the subject names one change or repository, and the data another
+	NotTheSenders   Reason = "not-the-senders"        // it speaks in the name of another than who sent it
+	NotAllowed      Reason = "repository-not-allowed" // its sender may not speak of this repository
 	Internal        Reason = "internal-error"
 	Unprocessable   Reason = "cannot-be-processed"
 	Rejected        Reason = "rejected-by-index"

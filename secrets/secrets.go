@@ -95,8 +95,8 @@ func (r *Redactor) JSON(data []byte, free func(member string) bool) ([]byte, []s
 	if r.mode == Redacted && r.rules.clean(data) {
 		return data, nil, nil
 	}
-	w := writer{redactor: r, free: free, in: jsontext.NewDecoder(bytes.NewReader(data))}
-	w.out = jsontext.NewEncoder(&w.buffer)
+	w := writer{redactor: r, free: free, in: jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowInvalidUTF8(true))}
+	w.out = jsontext.NewEncoder(&w.buffer, jsontext.AllowInvalidUTF8(true)) // code hosts cut texts in the middle of a character
 	if free == nil {
 		w.free = func(string) bool { return true }
 	}

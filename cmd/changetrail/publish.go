@@ -20,9 +20,11 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 
 	"github.com/changetrail/changetrail/evidence"
+	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/internal/telemetry"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
 )
 
@@ -118,7 +120,7 @@ func parseEvents(text []byte) ([]event.Event, error) {
 		var e event.Event
 		err := e.UnmarshalJSON(v)
 		if err == nil {
-			err = producer.Check(e)
+			err = checkEvent(e)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("event %d: %w", len(events)+len(errs)+1, err))
@@ -453,13 +455,30 @@ func exactlyOne(what string) cobra.PositionalArgs {
 	}
 }
 
+// checkEvent says beforehand what a gateway or an enricher would refuse in e. Of data
+// that lie elsewhere they alone can tell.
+func checkEvent(e event.Event) error {
+	if err := producer.Check(e); err != nil {
+		return err
+	}
+	env := producer.Envelope(&e)
+	if env.DataRef != "" && len(env.Data) == 0 {
+		return nil
+	}
+	_, err := ingest.Reader{Early: true}.Read(context.Background(), env, nil, time.Now())
+	if refusal := schemas.AsRefusal(err); refusal != nil && refusal.Reason == schemas.UnknownType {
+		return nil // the producer takes another's event, with its partitionkey
+	}
+	return err
+}
+
 func (a *app) hand(cmd *cobra.Command, f about, events ...event.Event) error {
 	s, err := a.settings(cmd)
 	if err != nil {
 		return err
 	}
 	for _, e := range events {
-		if err := producer.Check(e); err != nil {
+		if err := checkEvent(e); err != nil {
 			return misuse{err}
 		}
 	}

@@ -30,12 +30,14 @@ var rings = map[string]int{
 
 	"blobs/cloud": 1,
 
+	"ingest":             2,
 	"query":              2,
 	"replay":             2,
 	"stream":             2,
 	"internal/telemetry": 2,
 	"internal/servers":   2,
 	"internal/foreign":   0,
+	"internal/corpus":    2,
 	"internal/problem":   0,
 
 	"stream/embedded": 3,
