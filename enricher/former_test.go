@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
@@ -30,14 +31,13 @@ func TestUpgradeInPlace(t *testing.T) {
 	f := readFormer(t)
 	u := &upgrade{t: t, e: f.enricher(t), sent: f.records, next: f.unread, enriched: make(map[string]bool)}
 	u.run()
-	all := append(slices.Clone(f.read), u.read...)
-	before := documentsOf(t, f.read)
-	for document := range documentsOf(t, all) {
+	before, all := documentsOf(t, f.read, nil), documentsOf(t, f.read, u.read)
+	for document := range all {
 		if u.enriched[document] == before[document] {
 			t.Errorf("document %s: read before: %t; enriched: %t", document, before[document], u.enriched[document])
 		}
 	}
-	u.compare(all)
+	u.compare(append(asFormer(t, f.read), asNow(t, u.read)...))
 	u.sent, u.next = make(map[record.ChangeID]formerRecord), f.read
 	clear(u.enriched)
 	u.run()
@@ -101,18 +101,12 @@ func (u *upgrade) take(r *stream.Record, at time.Time) {
 	}
 }
 
-// compare holds the record last sent of each change against the fold of events.
-func (u *upgrade) compare(events []*stream.Record) {
+// compare holds the state of each change against the fold of events.
+func (u *upgrade) compare(events []record.Event) {
 	u.t.Helper()
 	byRepo := make(map[record.Repository][]record.Event)
-	for _, r := range events {
-		d, err := decode(u.t.Context(), r, nil, millKey)
-		if err != nil {
-			u.t.Fatal(err)
-		}
-		if d.refusal == nil {
-			byRepo[d.event.Repository] = append(byRepo[d.event.Repository], d.event)
-		}
+	for _, e := range events {
+		byRepo[e.Repository] = append(byRepo[e.Repository], e)
 	}
 	for repo, events := range byRepo {
 		if repo == "" {
@@ -135,20 +129,46 @@ func (u *upgrade) compare(events []*stream.Record) {
 // documentsOf returns the documents that events become, each by its id and the digest
 // of its event: several accounts of one call share an id. Of two events of one identity
 // only the first becomes one.
-func documentsOf(t *testing.T, events []*stream.Record) map[string]bool {
+func documentsOf(t *testing.T, former, now []*stream.Record) map[string]bool {
 	t.Helper()
 	accounts, documents := make(map[string]bool), make(map[string]bool)
-	for _, r := range events {
-		d, err := decode(t.Context(), r, nil, millKey)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e := d.event; d.refusal == nil && e.Repository != "" && !accounts[e.Account()] {
+	for _, e := range append(asFormer(t, former), asNow(t, now)...) {
+		if e.Repository != "" && !accounts[e.Account()] {
 			accounts[e.Account()] = true
 			documents[schemas.DocumentID(e)+" "+e.Digest] = true
 		}
 	}
 	return documents
+}
+
+// asNow reads events as an enricher does.
+func asNow(t *testing.T, events []*stream.Record) (out []record.Event) {
+	t.Helper()
+	for _, r := range events {
+		d, err := decode(t.Context(), r, nil, millKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.refusal == nil {
+			out = append(out, d.event)
+		}
+	}
+	return out
+}
+
+// asFormer reads events as the former version did, which did not ask who may say them.
+func asFormer(t *testing.T, events []*stream.Record) (out []record.Event) {
+	t.Helper()
+	for _, r := range events {
+		env, err := schemas.Open(stream.Message(r))
+		if err != nil {
+			continue
+		}
+		if e, err := (ingest.Reader{StampKey: millKey}).Read(t.Context(), env, r.Key, r.Timestamp); err == nil {
+			out = append(out, e.Event)
+		}
+	}
+	return out
 }
 
 // A former is what a former enricher left.
