@@ -4,3 +4,6 @@ package enricher
 
 // histories is how many the property test makes up in a quick run.
 const histories = 500
+
+// manyHistories is the same for histories with hundreds of facts of a kind.
+const manyHistories = 40

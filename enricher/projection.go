@@ -142,9 +142,12 @@ func (p *projection) add(from arrival, k key, e record.Event) error {
 	return nil
 }
 
-// suffix is what follows the owner in the key of a fact.
+// suffix is what names a fact in keys. Facts of two changes may be posted under one ref.
 func suffix(e record.Event) string {
 	n := nameOf(e.Account())
+	if e.Change != "" {
+		n = nameOf(e.Account(), string(e.Change))
+	}
 	return string(n[:])
 }
 

@@ -3,6 +3,7 @@ package enricher
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -91,9 +92,13 @@ rules:
 // random size, some of which abort, with a new process now and then.
 func replay(t *testing.T, s *store, rnd *rand.Rand, in []record.Event) *projection {
 	t.Helper()
-	p := testProjection(t, s)
+	return replayWith(t, testProjection(t, s), rnd, in, 8)
+}
+
+func replayWith(t *testing.T, p *projection, rnd *rand.Rand, in []record.Event, batch int) *projection {
+	t.Helper()
 	for len(in) > 0 {
-		n := 1 + rnd.IntN(min(len(in), 8))
+		n := 1 + rnd.IntN(min(len(in), batch))
 		for _, e := range in[:n] {
 			if _, err := p.admit(arrival{at: e.Time}, e); err != nil {
 				t.Fatal(err)
@@ -113,7 +118,9 @@ func replay(t *testing.T, s *store, rnd *rand.Rand, in []record.Event) *projecti
 		}
 		in = in[n:]
 		if rnd.IntN(5) == 0 {
-			p = testProjection(t, s) // as after a restart: nothing is cached
+			limit := p.limit
+			p = testProjection(t, p.store) // as after a restart: nothing is cached
+			p.limit = limit
 		}
 	}
 	return p
@@ -158,102 +165,172 @@ func changesOf(events []record.Event) []record.ChangeID {
 // which share commits, reports and findings now and then.
 func history(t *testing.T, rnd *rand.Rand, repo record.Repository) []record.Event {
 	t.Helper()
+	var out []record.Event
+	for i := range 5 + rnd.IntN(30) {
+		e := historyOf(t, rnd, repo, i, rnd.IntN(18))
+		out = append(out, e)
+		if a, ok := e.Fact.(*record.Action); ok && rnd.IntN(2) == 0 {
+			out = append(out, otherAccount(t, rnd, e, a))
+		}
+	}
+	return out
+}
+
+// otherAccount is another account of the same action.
+func otherAccount(t *testing.T, rnd *rand.Rand, e record.Event, a *record.Action) record.Event {
+	t.Helper()
+	other := *a
+	other.Outcome, other.Files, other.DurationMS = []string{"success", "failure", "refused"}[rnd.IntN(3)], []string{[]string{"a.go", "c.go"}[rnd.IntN(2)]}, 1
+	e.Fact, e.Tier, e.Time = &other, []string{"", record.TierSigned}[rnd.IntN(2)], e.Time.Add(time.Second)
+	if err := schemas.Fingerprint(&e, e.Time); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// historyOf is one of them, of a kind.
+func historyOf(t *testing.T, rnd *rand.Rand, repo record.Repository, i, kind int) record.Event {
+	t.Helper()
 	base := time.Date(2026, 3, 1, 3, 47, 0, 0, time.UTC)
 	sha := func(n int) string { return fmt.Sprintf("%040x", n+1) }
 	digest := func(n int) string { return fmt.Sprintf("sha256:%064x", n+1) }
 	pick := func(list ...string) string { return list[rnd.IntN(len(list))] }
 	agent := record.Agent{ID: pick("agent-bot-3000", "agent-bot-7"), Model: "m", DelegatedBy: "ana"}
-	var out []record.Event
-	for i := range 5 + rnd.IntN(30) {
-		e := record.Event{
-			Source: pick("/agents/a", "/ci", "/host"), Repository: repo,
-			Change: record.ChangeID(fmt.Sprintf("%s/pull/%d", repo, 1+rnd.IntN(3))), Trace: pick("", "", "trace-1", "trace-2"),
-			Time: base.Add(time.Duration(rnd.IntN(40)) * time.Minute),
-		}
-		commit := sha(rnd.IntN(4))
-		agent := agent
-		agent.Run, agent.LogsURL = pick("", "run-1", "run-2"), pick("", "", "https://logs/1")
-		switch rnd.IntN(18) {
-		case 0:
-			e.Fact = &record.Decision{
-				Agent:   agent,
-				Trigger: &record.Trigger{Kind: "scan", Digest: pick("", digest(rnd.IntN(2))), ID: pick("", "scan-1"), Finding: pick("", "CVE-2021-23337", "ghsa-35jh-r3h4-6jhm", "CVE-1")},
-				Options: []record.Option{{ID: "a", Title: "lodash 2", Outcome: "chosen"}, {ID: "b", Outcome: "rejected", Reason: pick("r", "")}},
-				Claims:  &record.Claims{Tests: pick("", "passed"), Files: []string{"a.go"}},
-			}
-			if rnd.IntN(2) == 0 && (agent.Run != "" || agent.LogsURL != "" || e.Trace != "") {
-				e.Change = ""
-			}
-		case 1, 2:
-			e.Fact = &record.Action{
-				Agent: agent, Tool: pick("edit", "run"), Outcome: pick("success", "failure", ""), Files: []string{pick("a.go", "b.go")},
-				Dependencies: []record.DependencyUpdate{{Name: "lodash", To: pick("1", "2")}}, CommitSHA: pick("", "", commit),
-			}
-			if rnd.IntN(2) == 0 {
-				e.Change = ""
-			}
-		case 3, 4:
-			e.Fact = &record.Scan{
-				Tool: record.Tool{Name: "osv-scanner"}, ScanID: pick("", "scan-1"), CommitSHA: pick("", commit), Report: record.Report{Digest: digest(rnd.IntN(2)), Format: "osv-scanner"},
-				Summary:  record.ScanSummary{Findings: 1, Highest: "high", Scanned: true},
-				Findings: []record.Finding{{ID: "CVE-2021-23337", Aliases: []string{"GHSA-35jh-r3h4-6jhm"}, Severity: pick("high", "low"), Package: "lodash", Fingerprint: pick("f1", "f2")}},
-			}
-			if rnd.IntN(3) > 0 {
-				e.Change = ""
-			}
-		case 5, 6:
-			e.Fact = &record.Validation{Name: pick("unit", "lint"), CommitSHA: commit, Conclusion: pick("success", "failure"), Passed: int64(rnd.IntN(9))}
-			if rnd.IntN(2) == 0 {
-				e.Change = ""
-			}
-		case 12:
-			e.Fact = &record.Approval{Approver: pick("ana", "bob", "agent-bot-7"), Scope: [][]string{nil, {"payments"}, {"a.go"}}[rnd.IntN(3)], ExpiresAt: base.Add(time.Duration(rnd.IntN(60)) * time.Minute)}
-		case 13:
-			e.Fact = &record.GateDecision{Verdict: pick("autonomous", "review-required"), Allowed: rnd.IntN(2) == 0}
-		case 14, 15, 16:
-			trailers := [][]record.Trailer{nil, {{Key: record.TrailerExecution, Value: pick("run-1", "run-2", "run-3")}}, {{Key: record.TrailerLogsURL, Value: "https://logs/1"}, {Key: record.TrailerCoauthor, Value: "Claude <noreply@anthropic.com>"}}}
-			e.Fact = &record.Pushed{
-				Branch: "b", Default: rnd.IntN(2) == 0, After: commit, Pusher: pick("ana", "agent-bot-7"), PusherType: pick("", "human", "bot"), Files: []string{pick("a.go", "b.go")},
-				Commits: []record.Commit{{SHA: sha(rnd.IntN(4)), Author: pick("ana", "x[bot]"), Trailers: trailers[rnd.IntN(3)]}, {SHA: commit, Trailers: trailers[rnd.IntN(3)]}},
-			}
-			if e.Change = ""; e.Fact.(*record.Pushed).Default {
-				e.Change = record.ChangeID(fmt.Sprintf("%s/commit/%s", repo, commit))
-			}
-		case 17:
-			e.Fact = &record.Noted{Summary: "queued", CommitSHA: pick("", commit)}
-		case 7:
-			e.Fact = &record.Review{Reviewer: pick("ana", "bob"), Verdict: pick("approved", "changes-requested", "commented", "dismissed"), CommitSHA: commit}
-		case 8:
-			e.Fact = &record.Opened{Revision: record.Revision{Title: pick("t1", "t2"), HeadSHA: commit, Author: pick("ana", "agent-bot-3000"), Files: []string{pick("a.go", "b.go")}}}
-		case 9:
-			e.Fact = &record.Updated{Revision: record.Revision{HeadSHA: commit}}
-		case 10:
-			e.Fact = &record.Merged{MergeSHA: commit, MergedBy: "bob"}
-		case 11:
-			e.Fact = &record.Deployment{Environment: "production", CommitSHA: commit, Outcome: pick("success", "failure")}
-			if rnd.IntN(2) == 0 {
-				e.Change = ""
-			}
-		}
-		e.Type = record.TypeOf(e.Fact)
-		e.ID = fmt.Sprint(i)
-		said := []record.Event{e}
-		if a, ok := e.Fact.(*record.Action); ok && rnd.IntN(2) == 0 {
-			a.CallID = e.ID
-			other := *a // another account of the same call
-			other.Outcome, other.Files, other.DurationMS = pick("success", "failure", "refused"), []string{pick("a.go", "c.go")}, 1
-			again := e
-			again.Fact, again.Tier, again.Time = &other, pick("", record.TierSigned), e.Time.Add(time.Second)
-			said = append(said, again)
-		}
-		for i := range said {
-			if err := schemas.Fingerprint(&said[i], said[i].Time); err != nil {
-				t.Fatal(err)
-			}
-		}
-		out = append(out, said...)
+	e := record.Event{
+		Source: pick("/agents/a", "/ci", "/host"), Repository: repo,
+		Change: record.ChangeID(fmt.Sprintf("%s/pull/%d", repo, 1+rnd.IntN(3))), Trace: pick("", "", "trace-1", "trace-2"),
+		Time: base.Add(time.Duration(rnd.IntN(40)) * time.Minute),
 	}
-	return out
+	commit := sha(rnd.IntN(4))
+	agent.Run, agent.LogsURL = pick("", "run-1", "run-2"), pick("", "", "https://logs/1")
+	switch kind {
+	case 0:
+		e.Fact = &record.Decision{
+			Agent:   agent,
+			Trigger: &record.Trigger{Kind: "scan", Digest: pick("", digest(rnd.IntN(2))), ID: pick("", "scan-1"), Finding: pick("", "CVE-2021-23337", "ghsa-35jh-r3h4-6jhm", "CVE-1")},
+			Options: []record.Option{{ID: "a", Title: "lodash 2", Outcome: "chosen"}, {ID: "b", Outcome: "rejected", Reason: pick("r", "")}},
+			Claims:  &record.Claims{Tests: pick("", "passed"), Files: []string{"a.go"}},
+		}
+		if rnd.IntN(2) == 0 && (agent.Run != "" || agent.LogsURL != "" || e.Trace != "") {
+			e.Change = ""
+		}
+	case 1, 2:
+		e.Fact = &record.Action{
+			Agent: agent, Tool: pick("edit", "run"), Outcome: pick("success", "failure", ""), Files: []string{pick("a.go", "b.go")},
+			Dependencies: []record.DependencyUpdate{{Name: "lodash", To: pick("1", "2")}}, CommitSHA: pick("", "", commit),
+		}
+		if rnd.IntN(2) == 0 {
+			e.Change = ""
+		}
+	case 3, 4:
+		e.Fact = &record.Scan{
+			Tool: record.Tool{Name: "osv-scanner"}, ScanID: pick("", "scan-1"), CommitSHA: pick("", commit), Report: record.Report{Digest: digest(rnd.IntN(2)), Format: "osv-scanner"},
+			Summary:  record.ScanSummary{Findings: 1, Highest: "high", Scanned: true},
+			Findings: []record.Finding{{ID: "CVE-2021-23337", Aliases: []string{"GHSA-35jh-r3h4-6jhm"}, Severity: pick("high", "low"), Package: "lodash", Fingerprint: pick("f1", "f2")}},
+		}
+		if rnd.IntN(3) > 0 {
+			e.Change = ""
+		}
+	case 5, 6:
+		e.Fact = &record.Validation{Name: pick("unit", "lint"), CommitSHA: commit, Conclusion: pick("success", "failure"), Passed: int64(rnd.IntN(9))}
+		if rnd.IntN(2) == 0 {
+			e.Change = ""
+		}
+	case 12:
+		e.Fact = &record.Approval{Approver: pick("ana", "bob", "agent-bot-7"), Scope: [][]string{nil, {"payments"}, {"a.go"}}[rnd.IntN(3)], ExpiresAt: base.Add(time.Duration(rnd.IntN(60)) * time.Minute)}
+	case 13:
+		e.Fact = &record.GateDecision{Verdict: pick("autonomous", "review-required"), Allowed: rnd.IntN(2) == 0}
+	case 14, 15, 16:
+		trailers := [][]record.Trailer{nil, {{Key: record.TrailerExecution, Value: pick("run-1", "run-2", "run-3")}}, {{Key: record.TrailerLogsURL, Value: "https://logs/1"}, {Key: record.TrailerCoauthor, Value: "Claude <noreply@anthropic.com>"}}}
+		e.Fact = &record.Pushed{
+			Branch: "b", Default: rnd.IntN(2) == 0, After: commit, Pusher: pick("ana", "agent-bot-7"), PusherType: pick("", "human", "bot"), Files: []string{pick("a.go", "b.go")},
+			Commits: []record.Commit{{SHA: sha(rnd.IntN(4)), Author: pick("ana", "x[bot]"), Trailers: trailers[rnd.IntN(3)]}, {SHA: commit, Trailers: trailers[rnd.IntN(3)]}},
+		}
+		if e.Change = ""; e.Fact.(*record.Pushed).Default {
+			e.Change = record.ChangeID(fmt.Sprintf("%s/commit/%s", repo, commit))
+		}
+	case 17:
+		e.Fact = &record.Noted{Summary: "queued", CommitSHA: pick("", commit)}
+	case 7:
+		e.Fact = &record.Review{Reviewer: pick("ana", "bob"), Verdict: pick("approved", "changes-requested", "commented", "dismissed"), CommitSHA: commit}
+	case 8:
+		e.Fact = &record.Opened{Revision: record.Revision{Title: pick("t1", "t2"), HeadSHA: commit, Author: pick("ana", "agent-bot-3000"), Files: []string{pick("a.go", "b.go")}}}
+	case 9:
+		e.Fact = &record.Updated{Revision: record.Revision{HeadSHA: commit}}
+	case 10:
+		e.Fact = &record.Merged{MergeSHA: commit, MergedBy: "bob"}
+	case 11:
+		e.Fact = &record.Deployment{Environment: "production", CommitSHA: commit, Outcome: pick("success", "failure")}
+		if rnd.IntN(2) == 0 {
+			e.Change = ""
+		}
+	}
+	e.Type = record.TypeOf(e.Fact)
+	e.ID = fmt.Sprint(i)
+	if err := schemas.Fingerprint(&e, e.Time); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// TestHundredsOfFactsOfAKind is the same property for changes that hold hundreds of facts of
+// one kind, beyond any limit of a list too.
+func TestHundredsOfFactsOfAKind(t *testing.T) {
+	n := manyHistories
+	if testing.Short() {
+		n = 4
+	}
+	pol, matrix := rules(t)
+	const perStore = 50
+	t.Run("histories", func(t *testing.T) {
+		for first := 0; first < n; first += perStore {
+			t.Run(fmt.Sprint(first), func(t *testing.T) {
+				t.Parallel()
+				s := openTestStore(t)
+				for seed := first; seed < min(n, first+perStore); seed++ {
+					oneLongHistory(t, s, uint64(seed), pol, matrix)
+				}
+			})
+		}
+	})
+}
+
+func oneLongHistory(t *testing.T, s *store, seed uint64, pol *policy.Policy, matrix *controls.Matrix) {
+	t.Helper()
+	rnd := rand.New(rand.NewPCG(seed, 11))
+	limit := []int{record.MaxFacts, 40}[rnd.IntN(2)]
+	repo := record.Repository(fmt.Sprintf("github.com/acme/many-%d", seed))
+	events := history(t, rnd, repo)
+	for kind := rnd.IntN(18); len(events) < 150+rnd.IntN(250); {
+		events = append(events, historyOf(t, rnd, repo, len(events), kind))
+	}
+	in := slices.Clone(events)
+	for range rnd.IntN(len(events)) {
+		in = append(in, events[rnd.IntN(len(events))])
+	}
+	rnd.Shuffle(len(in), func(i, j int) { in[i], in[j] = in[j], in[i] })
+	arrive(in, events)
+	p := testProjection(t, s)
+	p.limit = limit
+	p = replayWith(t, p, rnd, in, 60)
+	for _, id := range changesOf(events) {
+		got, want := fold(id, factsOf(t, p, 0, id), pol, matrix), fold(id, record.GatherWithin(id, in, limit), pol, matrix)
+		if Digest(got) != Digest(want) {
+			t.Fatalf("seed %d, %s, limit %d (-set +incremental):\n%s", seed, id, limit, cmp.Diff(want, got, cmpopts.EquateEmpty()))
+		}
+	}
+}
+
+// arrive gives events the times at which they come, and some the identity of another: of
+// two with other content the one that comes first stands.
+func arrive(in, events []record.Event) {
+	at := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
+	for i := range in {
+		in[i].Arrived = at.Add(time.Duration(i) * time.Second)
+		if i%17 == 3 {
+			in[i].Source, in[i].ID = events[i%len(events)].Source, events[i%len(events)].ID
+		}
+	}
 }
 
 func TestOfManyActionsToldTwiceEachCountsOnce(t *testing.T) {
