@@ -20,7 +20,7 @@ const (
 	// that it has in Kafka.
 	maxAmplification = 3.0
 	// enforced is whether a shape of load above that fails the test.
-	enforced = false
+	enforced = true
 )
 
 // TestWriteAmplification measures how much state the shapes of load write, one event a

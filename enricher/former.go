@@ -429,7 +429,7 @@ func (f *formerState) span(trace, id string, value []byte) error {
 	if s.Settled {
 		f.tx.put(keyOf(f.partition, kindSettled, traceName(trace), id), seconds(arrived))
 	}
-	return putJSON(f.tx, keyOf(f.partition, kindFact, traceName(trace), id), classSpan, arrived, s.storedSpan)
+	return f.putJSON(keyOf(f.partition, kindFact, traceName(trace), id), classSpan, arrived, s.storedSpan)
 }
 
 func (f *formerState) run(run string, value []byte) error {
@@ -457,5 +457,5 @@ func (f *formerState) waiting(run string, value []byte) error {
 	if err := schemas.Fingerprint(&e, env.Time); err != nil {
 		return err
 	}
-	return putJSON(f.tx, keyOf(f.partition, kindFact, roomName(run), suffix(e)), classWaiting, arrived, pending{run, env})
+	return f.putJSON(keyOf(f.partition, kindFact, roomName(run), suffix(e)), classWaiting, arrived, pending{run, env})
 }

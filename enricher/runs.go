@@ -67,12 +67,24 @@ type storedSpan struct {
 func (r *rooms) reset() { r.traces = make(map[traceAt]bool) }
 
 // putJSON writes a fact that is no event of a repository.
-func putJSON(tx *transaction, k key, class byte, arrived time.Time, v any) error {
+func (p *projection) putJSON(k key, class byte, arrived time.Time, v any) error {
 	text, err := json.Marshal(v, json.OmitZeroStructFields(true))
 	if err != nil {
 		return fmt.Errorf("state: %w", err)
 	}
-	tx.put(k, append(appendHead(nil, class, arrived, ""), text...))
+	p.tx.put(k, p.compress.EncodeAll(text, appendHead(nil, class, arrived, "")))
+	return nil
+}
+
+// readJSON reads what putJSON has written.
+func (p *projection) readJSON(fact []byte, v any) error {
+	text, err := p.decompress.DecodeAll(fact[min(factHead, len(fact)):], nil)
+	if err == nil {
+		err = json.Unmarshal(text, v)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", errFact, err)
+	}
 	return nil
 }
 
@@ -126,7 +138,7 @@ func (r *rooms) takeSpans(d *decodedEvent, f *record.Spans) (known bool, err err
 		}
 		known = false
 		stored := storedSpan{Span: s, AuthType: d.env.AuthType, AuthID: d.env.AuthID, Trusted: d.event.Tier != "", ContentMode: d.env.ContentMode, Redacted: d.env.Redacted}
-		if err := putJSON(r.tx, k, classSpan, d.record.Timestamp, stored); err != nil {
+		if err := r.putJSON(k, classSpan, d.record.Timestamp, stored); err != nil {
 			return false, err
 		}
 	}
@@ -165,8 +177,8 @@ func (r *rooms) performTrace(t traceAt, over, again bool) (out []*stream.Record,
 	stored := make(map[string]storedSpan)
 	for _, x := range entries {
 		var s storedSpan
-		if err := json.Unmarshal(x.value[min(factHead, len(x.value)):], &s); err != nil {
-			return nil, fmt.Errorf("state: spans of trace %s: %w", t.trace, err)
+		if err := r.readJSON(x.value, &s); err != nil {
+			return nil, fmt.Errorf("spans of trace %s: %w", t.trace, err)
 		}
 		s.Arrived = arrivalOf(x.value[arrivalAt:])
 		stored[s.ID] = s
@@ -229,10 +241,8 @@ func (r *rooms) tell(t traceAt, p record.Performance, s storedSpan) (out []*stre
 	if p.Repository != "" {
 		return []*stream.Record{r.send(env, s.Trusted, string(p.Repository), from)}, nil
 	}
-	for _, run := range record.RunNames(record.Event{Fact: &p.Action, Trace: t.trace}) {
-		out = append(out, r.send(env, s.Trusted, record.RoomKey(run), from))
-	}
-	return out, nil
+	run := record.RunNames(record.Event{Fact: &p.Action, Trace: t.trace})[0] // there is the trace
+	return []*stream.Record{r.send(env, s.Trusted, record.RoomKey(run), from)}, nil
 }
 
 // send returns env as a message to where key is at home.
@@ -255,19 +265,11 @@ func (r *rooms) send(env schemas.Envelope, trusted bool, key, from string) *stre
 // takeAction lets an action wait for a repository, and sends it to those that are
 // known.
 func (r *rooms) takeAction(d *decodedEvent) (out []*stream.Record, known bool, err error) {
-	p, run := d.record.Partition, d.event.Room
+	p, run, names := d.record.Partition, d.event.Room, record.RunNames(d.event)
 	from := fmt.Sprintf("%s/%d/%d", d.record.Topic, p, d.record.Offset)
 	trusted := d.event.Tier != ""
-	if stream.Header(d.record, stream.HeaderRerouted) == nil { // as a client sent it: under one name
-		elsewhere := r.partitions.Of(record.RoomKey(run)) != p
-		for _, name := range record.RunNames(d.event) {
-			if name != run || elsewhere {
-				out = append(out, r.send(d.env, trusted, record.RoomKey(name), from))
-			}
-		}
-		if elsewhere {
-			return out, false, nil
-		}
+	if stream.Header(d.record, stream.HeaderRerouted) == nil && (run != names[0] || r.partitions.Of(record.RoomKey(run)) != p) {
+		return []*stream.Record{r.send(d.env, trusted, record.RoomKey(names[0]), from)}, false, nil // as a client sent it
 	}
 	k := keyOf(p, kindFact, roomName(run), suffix(d.event))
 	old, err := r.tx.get(k)
@@ -278,14 +280,35 @@ func (r *rooms) takeAction(d *decodedEvent) (out []*stream.Record, known bool, e
 	if waits.DataRef != "" {
 		waits.Data = nil
 	}
-	if err := putJSON(r.tx, k, classWaiting, d.record.Timestamp, pending{run, waits}); err != nil {
+	if err := r.putJSON(k, classWaiting, d.record.Timestamp, pending{run, waits}); err != nil {
 		return nil, false, err
 	}
 	bound, err := r.bound(p, run)
+	if err != nil {
+		return nil, false, err
+	}
 	for _, repo := range bound {
 		out = append(out, r.send(d.env, trusted, repo, from))
 	}
-	return out, old != nil, err
+	return out, old != nil, r.alias(d, names)
+}
+
+// alias tells the rooms of the other names of a run where its actions are pending.
+func (r *rooms) alias(d *decodedEvent, names []string) error {
+	p, run := d.record.Partition, d.event.Room
+	for _, other := range names {
+		k := keyOf(p, kindLink, roomName(run), other)
+		known, err := r.tx.get(k)
+		if err != nil {
+			return err
+		}
+		if other == run || known != nil && !d.reread {
+			continue
+		}
+		r.tx.put(k, seconds(d.record.Timestamp))
+		r.named[record.RunNamed{Run: other, Repository: record.RoomKey(run)}] = true
+	}
+	return nil
 }
 
 // A pending event names only its run.
@@ -294,23 +317,38 @@ type pending struct {
 	Event schemas.Envelope `json:"event"`
 }
 
-func decodePending(fact []byte) (p pending, err error) {
-	if err := json.Unmarshal(fact[min(factHead, len(fact)):], &p); err != nil {
-		return p, fmt.Errorf("state: a pending event: %w", err)
-	}
-	return p, nil
-}
-
 // bound returns the repositories that name a run.
 func (r *rooms) bound(partition int32, run string) (repos []string, err error) {
-	entries, err := r.tx.list(keyOf(partition, kindSubscriber, roomName(run)))
-	for _, x := range entries {
-		repos = append(repos, strings.Clone(x.key[prefixSize:]))
-	}
+	repos, _, err = r.looking(partition, run)
 	return repos, err
 }
 
-// takeNamed notes a repository that names a run, and sends it what waits.
+// looking returns the repositories that name a run, and the other names of it under which
+// its actions are pending.
+func (r *rooms) looking(partition int32, run string) (repos, runs []string, err error) {
+	entries, err := r.tx.list(keyOf(partition, kindSubscriber, roomName(run)))
+	for _, x := range entries {
+		who := strings.Clone(x.key[prefixSize:])
+		if other := record.RoomOf(who); other != "" {
+			runs = append(runs, other)
+		} else {
+			repos = append(repos, who)
+		}
+	}
+	return repos, runs, err
+}
+
+// relay tells the other names of a run of the repositories that name it.
+func (r *rooms) relay(repos, runs []string) {
+	for _, run := range runs {
+		for _, repo := range repos {
+			r.named[record.RunNamed{Run: run, Repository: repo}] = true
+		}
+	}
+}
+
+// takeNamed notes a repository that names a run, and sends it what waits; or another name
+// of the run, which is told of the repositories.
 func (r *rooms) takeNamed(d *decodedEvent, f *record.RunNamed) (out []*stream.Record, known bool, err error) {
 	p := d.record.Partition
 	k := keyOf(p, kindSubscriber, roomName(f.Run), f.Repository)
@@ -319,14 +357,23 @@ func (r *rooms) takeNamed(d *decodedEvent, f *record.RunNamed) (out []*stream.Re
 		return nil, known, err
 	}
 	r.tx.put(k, seconds(d.record.Timestamp))
+	repos, runs, err := r.looking(p, f.Run)
+	if err != nil {
+		return nil, known, err
+	}
+	if other := record.RoomOf(f.Repository); other != "" {
+		r.relay(repos, []string{other})
+		return nil, known, nil
+	}
+	r.relay([]string{f.Repository}, runs)
 	from := fmt.Sprintf("%s/%d/%d", d.record.Topic, p, d.record.Offset)
 	waiting, err := r.tx.list(keyOf(p, kindFact, roomName(f.Run)))
 	if err != nil {
 		return nil, known, err
 	}
 	for _, x := range waiting {
-		w, err := decodePending(x.value)
-		if err != nil {
+		var w pending
+		if err := r.readJSON(x.value, &w); err != nil {
 			return nil, known, err
 		}
 		out = append(out, r.send(w.Event, schemas.TierOf(r.stampKey, w.Event) != "", f.Repository, from))
@@ -379,8 +426,8 @@ func (r *rooms) overdue(partition int32, limit time.Time) (out []*stream.Record,
 // lost returns the dead letter of what waited for a repository until now, or nil
 // where it was sent to one.
 func (r *rooms) lost(partition int32, fact []byte, at time.Time) (*stream.Record, error) {
-	w, err := decodePending(fact)
-	if err != nil {
+	var w pending
+	if err := r.readJSON(fact, &w); err != nil {
 		return nil, err
 	}
 	if bound, err := r.bound(partition, w.Run); bound != nil || err != nil {
