@@ -93,7 +93,7 @@ func (f *fake) Apply(_ context.Context, batch []*Record) ([]*Record, error) {
 		case tooLarge:
 			value = noise(2 * testLimit)
 		case wayTooLarge:
-			value = noise(maxOutput)
+			value = make([]byte, maxOutput)
 		}
 		out = append(out,
 			&Record{Topic: testOut, Partition: r.Partition, Key: r.Key, Value: value},

@@ -184,7 +184,7 @@ func compression(name string) ([]kgo.CompressionCodec, error) {
 func (t *Transform) session(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	t.owned, t.paused = nil, nil
+	t.begin()
 	opts, err := t.options()
 	if err != nil {
 		return &fatalError{err}
@@ -217,6 +217,13 @@ func (t *Transform) session(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// begin forgets what the client of a former session read.
+func (t *Transform) begin() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.owned, t.paused = nil, nil
 }
 
 func (t *Transform) gained(partitions []int32) {
