@@ -13,8 +13,12 @@ import (
 
 // Decode reads the event in a Kafka record, with the report that it may carry.
 // Its errors are refusals (package schemas).
-func Decode(r *stream.Record) (record.Event, error) {
-	d, err := decode(context.Background(), r, nil, nil)
+func Decode(r *stream.Record) (record.Event, error) { return DecodeStamped(r, nil) }
+
+// DecodeStamped is Decode for a record whose sender gateways with that key have
+// stamped on it.
+func DecodeStamped(r *stream.Record, stampKey []byte) (record.Event, error) {
+	d, err := decode(context.Background(), r, nil, stampKey)
 	if err != nil {
 		return record.Event{}, err
 	}

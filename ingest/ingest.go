@@ -65,9 +65,6 @@ func (r Reader) Read(ctx context.Context, env schemas.Envelope, key []byte, arri
 		}
 		return e, err
 	}
-	if err := r.checkClock(e.Time, arrived); err != nil {
-		return e, err
-	}
 	e.Tier = schemas.TierOf(r.StampKey, e.Envelope)
 	if e.File, err = ReadReport(e.Fact); err != nil {
 		return e, err
@@ -77,6 +74,9 @@ func (r Reader) Read(ctx context.Context, env schemas.Envelope, key []byte, arri
 	}
 	if n := len(e.Stored); n > schemas.MaxEventSize {
 		return e, schemas.Refuse(schemas.TooLarge, "%d bytes once the report is taken out, at most %d are kept", n, schemas.MaxEventSize)
+	}
+	if r.Early {
+		return e, schemas.CheckClockAhead(e.Time, arrived)
 	}
 	return e, nil
 }
@@ -119,7 +119,10 @@ func (e *Event) foreign(key []byte, arrived time.Time) (time.Time, error) {
 	if err := schemas.Check(e.Fact); err != nil {
 		return reading.Time, schemas.Refuse(schemas.SchemaViolation, "as %s: %v", e.Type, err)
 	}
-	return reading.Time, schemas.Sound(env.Data)
+	if err := schemas.Sound(env.Data); err != nil {
+		return reading.Time, err
+	}
+	return reading.Time, schemas.CheckClock(e.Time, arrived)
 }
 
 // refusalOf says why a platform's event cannot be read.
@@ -178,14 +181,6 @@ func get(ctx context.Context, store Blobs, ref string) ([]byte, error) {
 		return nil, schemas.Refuse(schemas.TooLarge, "dataref: %d bytes, at most %d are read", len(data), schemas.MaxDataSize)
 	}
 	return data, nil
-}
-
-// checkClock refuses a time that only a wrong clock can tell.
-func (r Reader) checkClock(t, arrived time.Time) error {
-	if r.Early {
-		return schemas.CheckClockAhead(t, arrived)
-	}
-	return schemas.CheckClock(t, arrived)
 }
 
 // ReadReport reads the report that a fact carries and returns that file; nil where it

@@ -57,6 +57,9 @@ var changes = []change{
 	set("dataschema", "https://example.com/s", "%zz"), set("sequence", "7"), set("comexampleextension", "x", strings.Repeat("y", 30_000)),
 	set("dataref", record.Digest([]byte("nothing")), "https://example.org/x", "x", "\x00"),
 	{"dataref beside its data", func(_ *maker, c *Case) { c.Attributes["dataref"] = record.Digest(c.Data) }},
+	{"dataref to nothing", func(m *maker, c *Case) {
+		c.Data, c.Attributes["dataref"] = nil, m.pick(record.Digest([]byte("nothing")), "https://example.org/x", "sha256:00")
+	}},
 	{"dataref to other data", func(m *maker, c *Case) {
 		c.Blob = bytes.ReplaceAll(c.Data, []byte(`"id":"a"`), []byte(`"id":"b"`))
 		c.Attributes["dataref"] = record.Digest(c.Blob)
@@ -93,6 +96,10 @@ var changes = []change{
 	replaced("another agent", `"id":"a"`, `"id":"b"`), replaced("an agent without a name", `"id":"a"`, `"id":""`), replaced("an agent that is a number", `"id":"a"`, `"id":7`),
 	replaced("a person", `"mira"`, `"ana"`), replaced("an unknown verdict", `"approved"`, `"maybe"`), replaced("a member of another case", `"agent"`, `"Agent"`),
 	replaced("a commit that is none", `1111111`, `xyz`), replaced("another repository within", "acme/payments", "acme/docs"),
+	{"a large action", func(_ *maker, c *Case) {
+		c.Attributes["type"] = record.TypeActionPerformed
+		c.Data = []byte(`{"agent":{"id":"a","run":"r-1"},"tool":"Bash","result":"` + strings.Repeat("y", 1_200_000) + `"}`)
+	}},
 	{"a digest that is wrong", func(_ *maker, c *Case) {
 		c.Data = bytes.Replace(c.Data, []byte(`"report":{`), fmt.Appendf(nil, `"report":{"digest":%q,`, record.Digest([]byte("x"))), 1)
 	}},
