@@ -122,9 +122,11 @@ func mutate(rnd *rand.Rand, v map[string]any) {
 			return
 		}
 	case []any:
-		if m, ok := inner[0].(map[string]any); ok && rnd.IntN(3) > 0 {
-			mutate(rnd, m)
-			return
+		if len(inner) > 0 && rnd.IntN(3) > 0 {
+			if m, ok := inner[0].(map[string]any); ok {
+				mutate(rnd, m)
+				return
+			}
 		}
 	}
 	values := []any{

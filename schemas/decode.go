@@ -43,11 +43,11 @@ func Decode(e Envelope, key []byte, arrived time.Time) (record.Event, error) {
 	if err := jsonData(e); err != nil {
 		return record.Event{}, err
 	}
-	if err := unmarshalData(e.Data, fact); err != nil {
-		return record.Event{}, err
-	}
-	if err := Check(fact); err != nil {
-		return record.Event{}, Refuse(SchemaViolation, "%s (see schemas/events/%s.json)", strings.ReplaceAll(err.Error(), "\n", "; "), e.Type)
+	if !readFact(e.Data, fact) {
+		fact = record.NewFact(e.Type)
+		if err := judgeFact(e, fact); err != nil {
+			return record.Event{}, err
+		}
 	}
 	ev := record.Event{Source: e.Source, ID: e.ID, Type: e.Type, Time: e.Time.UTC(), Fact: fact, Trace: traceOf(fact, e)}
 	if e.Time.IsZero() {
@@ -69,6 +69,17 @@ func jsonData(e Envelope) error {
 		if media != ContentTypeJSON && !strings.HasSuffix(media, "+json") {
 			return Refuse(SchemaViolation, "data of type %s is %s; want %s", e.Type, media, ContentTypeJSON)
 		}
+	}
+	return nil
+}
+
+// judgeFact reads the data of e into fact, and says what is wrong with it.
+func judgeFact(e Envelope, fact record.Fact) error {
+	if err := unmarshalData(e.Data, fact); err != nil {
+		return err
+	}
+	if err := Check(fact); err != nil {
+		return Refuse(SchemaViolation, "%s (see schemas/events/%s.json)", strings.ReplaceAll(err.Error(), "\n", "; "), e.Type)
 	}
 	return nil
 }

@@ -1,0 +1,7 @@
+package schemas
+
+// For tests that hold the quick ways against the general ones.
+var (
+	ReadFact  = readFact
+	JudgeFact = judgeFact
+)
