@@ -3,10 +3,8 @@ package schemas
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -307,7 +305,7 @@ func Encode(doc any) ([]byte, error) { return json.Marshal(doc, encoding) }
 func Seal(b []byte, r *record.Record, revision int64, last string) []byte {
 	r.Trail.Revision, r.Trail.EvidenceDigest = 0, ""
 	start := len(b)
-	b = recordEncoder(b, reflect.ValueOf(r).Elem())
+	b = recordEncoder.append(b, r)
 	digest := record.Digest(b[start:])
 	if digest == last {
 		return b[:start]
@@ -330,32 +328,6 @@ func stamp(b []byte, start int, revision int64, digest string) []byte {
 	b = slices.Insert(b, at, []byte(digest)...)
 	at += bytes.Index(b[at:], noRevision) + len(noRevision) - 1
 	return slices.Replace(b, at, at+1, strconv.AppendInt(nil, revision, 10)...)
-}
-
-// Fingerprint marshals the fact of e into e.Stored and sets e.Digest from it.
-// The result is free of how the sender wrote the same thing: order of members,
-// white space, escapes. stated is the time that the event states, if it does.
-func Fingerprint(e *record.Event, stated time.Time) error {
-	data, err := Encode(e.Fact)
-	if err != nil {
-		return Refuse(SchemaViolation, "data: %v", err)
-	}
-	var head [8]byte
-	binary.BigEndian.PutUint64(head[:], uint64(stated.UnixNano()))
-	h := sha256.New()
-	h.Write(head[:])
-	h.Write([]byte(e.Type + "\x00" + string(e.Change) + "\x00"))
-	if e.Tier != "" { // the same words with another credential are another event
-		h.Write([]byte(e.Tier + "\x00"))
-	}
-	if _, decision := e.Fact.(*record.Decision); decision && e.Trace != "" { // it names its run by it
-		h.Write([]byte(e.Trace + "\x00"))
-	}
-	h.Write(data)
-	var sum [sha256.Size]byte
-	e.Stored = data
-	e.Digest = hex.EncodeToString(h.Sum(sum[:0])[:16])
-	return nil
 }
 
 // maxID is the longest document id that the engines take, in bytes.

@@ -18,9 +18,9 @@ import (
 // beyond doubt. Of the rest the general decoder says what is wrong, or that
 // nothing is; tests hold the two against each other.
 
-// A reader reads one value into v, which is zero. It says whether the value is
-// valid beyond doubt; where it is not, v is of no use.
-type reader func(s *scanner, v reflect.Value) bool
+// A reader reads one value into a place, which is zero. It says whether the
+// value is valid beyond doubt; where it is not, the place is of no use.
+type reader func(s *scanner, to place) bool
 
 // readFact reads data into fact, an empty one, and checks it. It reports
 // whether that is done; if not, the general decoder must judge.
@@ -29,19 +29,25 @@ func readFact(data []byte, fact record.Fact) bool {
 	if len(data) <= maxShared {
 		s.copy = string(data)
 	}
-	v := reflect.ValueOf(fact).Elem()
-	return readerOfFact(v.Type())(&s, v) && s.end()
+	return codecOf(fact).read(&s, placeOf(reflect.ValueOf(fact))) && s.end()
 }
 
-var readers sync.Map // reflect.Type of a fact → reader
+// A codec reads and writes the facts of one type.
+type codec struct {
+	read  reader
+	write encoder
+}
 
-func readerOfFact(t reflect.Type) reader {
-	if r, ok := readers.Load(t); ok {
-		return r.(reader)
+var codecs sync.Map // reflect.Type of a fact → *codec, made when first asked for
+
+func codecOf(fact record.Fact) *codec {
+	t := reflect.TypeOf(fact).Elem()
+	if c, ok := codecs.Load(t); ok {
+		return c.(*codec)
 	}
-	r := structReader(t)
-	readers.Store(t, r)
-	return r
+	c := &codec{structReader(t), encoderOf(t, byField)}
+	codecs.Store(t, c)
+	return c
 }
 
 // readerOf returns the reader of values of type t that keep r. It panics on a
@@ -73,39 +79,39 @@ func readerOf(t reflect.Type, r rule) reader {
 }
 
 func stringReader(r rule) reader {
-	return func(s *scanner, v reflect.Value) bool {
+	return func(s *scanner, to place) bool {
 		text, ok := s.string()
 		if !ok || !r.allows(text) {
 			return false
 		}
-		v.SetString(text)
+		*to.string() = text
 		return true
 	}
 }
 
 func intReader(r rule) reader {
-	return func(s *scanner, v reflect.Value) bool {
+	return func(s *scanner, to place) bool {
 		s.space()
 		from := s.at
 		if !s.whole() {
 			return false
 		}
 		n, err := strconv.ParseInt(string(s.text[from:s.at]), 10, 64)
-		v.SetInt(n)
+		*to.int64() = n
 		return err == nil && n >= r.min
 	}
 }
 
-func readBool(s *scanner, v reflect.Value) bool {
+func readBool(s *scanner, to place) bool {
 	yes := s.literal("true")
-	v.SetBool(yes)
+	*to.bool() = yes
 	return yes || s.literal("false")
 }
 
 func timeReader(r rule) reader {
-	return func(s *scanner, v reflect.Value) bool {
+	return func(s *scanner, to place) bool {
 		text, plain, ok := s.quoted()
-		t := v.Addr().Interface().(*time.Time)
+		t := to.time()
 		return ok && plain && readTime(text, t) && !(r.required && t.IsZero())
 	}
 }
@@ -116,29 +122,27 @@ func readTime(text []byte, t *time.Time) bool {
 	if n < len("2006-01-02T15:04:05Z") || text[12] == ':' || text[19] == ',' || t.UnmarshalText(text) != nil {
 		return false
 	}
-	if text[n-1] != 'Z' && (string(text[n-5:n-3]) > "23" || string(text[n-2:]) > "59") {
-		return false
-	}
-	return t.Year() >= 1 && t.Year() <= 9999
+	return zoneFits(text) && t.Year() >= 1 && t.Year() <= 9999
 }
 
-func readFree(s *scanner, v reflect.Value) bool {
+func readFree(s *scanner, to place) bool {
 	text, ok := s.raw()
-	v.SetBytes(append([]byte(nil), text...))
+	*to.bytes() = append([]byte(nil), text...)
 	return ok
 }
 
-func readRaw(s *scanner, v reflect.Value) bool {
+func readRaw(s *scanner, to place) bool {
 	text, ok := s.raw()
-	v.SetBytes(text)
+	*to.bytes() = text
 	return ok
 }
 
 func pointerReader(t reflect.Type, r rule) reader {
 	read := readerOf(t.Elem(), r)
-	return func(s *scanner, v reflect.Value) bool {
-		v.Set(reflect.New(t.Elem()))
-		return read(s, v.Elem())
+	return func(s *scanner, to place) bool {
+		value := reflect.New(t.Elem())
+		to.value(t).Set(value)
+		return read(s, placeOf(value))
 	}
 }
 
@@ -147,42 +151,45 @@ func sliceReader(t reflect.Type, r rule) reader {
 	item.required = t.Elem().Kind() == reflect.String
 	read := readerOf(t.Elem(), item)
 	empty := reflect.MakeSlice(t, 0, 0) // not nil
-	return func(s *scanner, v reflect.Value) bool {
+	width := t.Elem().Size()
+	return func(s *scanner, to place) bool {
 		size, ok := s.count()
 		if !ok || r.maxItems >= 0 && size > r.maxItems {
 			return false
 		}
+		v := to.value(t)
 		v.Set(empty)
 		v.Grow(size)
 		v.SetLen(size)
-		n := 0
+		first, _ := to.elements()
+		n := uintptr(0)
 		return s.array(func() bool {
 			n++
-			return read(s, v.Index(n-1))
+			return read(s, first.field((n-1)*width))
 		})
 	}
 }
 
 // A readMember is one field of a struct, as it is read.
 type readMember struct {
-	name  string
-	index []int
-	read  reader
+	name   string
+	offset uintptr
+	read   reader
 }
 
 func structReader(t reflect.Type) reader {
 	var members []readMember
 	var required uint64 // a bit for each member that must be there
 	for i, r := range rulesOf(t) {
-		members = append(members, readMember{r.name, r.index, readerOf(r.typ, r)})
+		members = append(members, readMember{r.name, offsetOf(t, r.index), readerOf(r.typ, r)})
 		if mustBeThere(r) {
 			required |= 1 << i
 		}
 	}
 	if len(members) > 64 {
-		return func(*scanner, reflect.Value) bool { return false }
+		return func(*scanner, place) bool { return false }
 	}
-	return func(s *scanner, v reflect.Value) bool {
+	return func(s *scanner, to place) bool {
 		var seen uint64
 		var unknown names
 		next := 0 // clients write members in order as a rule
@@ -194,12 +201,22 @@ func structReader(t reflect.Type) reader {
 			next = i + 1
 			twice := seen&(1<<i) != 0
 			seen |= 1 << i
-			return !twice && members[i].read(s, v.FieldByIndex(members[i].index))
+			return !twice && members[i].read(s, to.field(members[i].offset))
 		}) && required&^seen == 0
 	}
 }
 
-// find returns the place of the member that has name, -1 if there is none. It
+// offsetOf returns where the field at index lies in struct type t, through
+// embedded structs.
+func offsetOf(t reflect.Type, index []int) (offset uintptr) {
+	for _, i := range index {
+		f := t.Field(i)
+		offset, t = offset+f.Offset, f.Type
+	}
+	return offset
+}
+
+// find returns the number of the member that has name, -1 if there is none. It
 // looks at next first.
 func find(members []readMember, name []byte, next int) int {
 	for i := range members {

@@ -16,6 +16,8 @@ type scanner struct {
 	text []byte
 	at   int
 	copy string // of text, parts of which are the strings; where empty, each is a copy of its own
+
+	loose bool // the same could be said in a shorter text: without white space, with other escapes
 }
 
 // Texts up to this size are copied once; all strings of a fact are then parts
@@ -31,6 +33,7 @@ const (
 func (s *scanner) space() {
 	for s.at < len(s.text) && (s.text[s.at] == ' ' || s.text[s.at] == '\n' || s.text[s.at] == '\t' || s.text[s.at] == '\r') {
 		s.at++
+		s.loose = true
 	}
 }
 
@@ -109,6 +112,7 @@ func (s *scanner) quoted() (content []byte, plain, ok bool) {
 			if n == 0 {
 				return nil, false, false
 			}
+			s.loose = s.loose || s.text[i+1] == '/' || s.text[i+1] == 'u'
 			i += n - 1
 			plain = false
 		case c < ' ':
