@@ -2,6 +2,8 @@ package schemas
 
 // For tests that hold the quick ways against the general ones.
 var (
-	ReadFact  = readFact
-	JudgeFact = judgeFact
+	ReadFact      = readFact
+	JudgeFact     = judgeFact
+	ReadEnvelope  = readEnvelope
+	JudgeEnvelope = judgeEnvelope
 )

@@ -99,6 +99,34 @@ func TestReadersTakeWhatClientsWrite(t *testing.T) {
 	}
 }
 
+const structured = `{"specversion":"1.0","id":"1","source":"/s","type":"t","subject":"a/b#1","time":"2026-11-12T03:00:00Z","datacontenttype":"application/json","partitionkey":"p","extra":5,"data":{"a":[1,"ü"]}}`
+
+func readEnvelopeBothWays(t *testing.T, text []byte) (taken bool) {
+	t.Helper()
+	var quick, general schemas.Envelope
+	err := schemas.JudgeEnvelope(text, &general)
+	if !schemas.ReadEnvelope(text, &quick) {
+		return false
+	}
+	if diff := cmp.Diff(general, quick); diff != "" || err != nil {
+		t.Fatalf("read otherwise (-general +quick) from\n%s\n%v %s", text, err, diff)
+	}
+	return true
+}
+
+func TestEnvelopesAreReadAlike(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(7, 8))
+	taken := 0
+	for range 5000 {
+		if readEnvelopeBothWays(t, mutant(t, rnd, structured)) {
+			taken++
+		}
+	}
+	if taken < 2000 {
+		t.Errorf("%d of 5000 taken: most are valid", taken)
+	}
+}
+
 // TestFactsOutliveTheirText: a fact outlives the text it was read
 // from.
 func TestFactsOutliveTheirText(t *testing.T) {
@@ -124,6 +152,11 @@ func FuzzReadersTakeNothingElse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, typ uint8, data string) {
 		readBothWays(t, types[int(typ)%len(types)], []byte(data))
 	})
+}
+
+func FuzzEnvelopesAreReadAlike(f *testing.F) {
+	f.Add([]byte(structured))
+	f.Fuzz(func(t *testing.T, text []byte) { readEnvelopeBothWays(t, text) })
 }
 
 func BenchmarkRead(b *testing.B) {
