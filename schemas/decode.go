@@ -43,13 +43,15 @@ func Decode(e Envelope, key []byte, arrived time.Time) (record.Event, error) {
 	if err := jsonData(e); err != nil {
 		return record.Event{}, err
 	}
-	if !readFact(e.Data, fact) {
+	text, ok := readFact(e.Data, fact)
+	if !ok {
+		text = nil
 		fact = record.NewFact(e.Type)
 		if err := judgeFact(e, fact); err != nil {
 			return record.Event{}, err
 		}
 	}
-	ev := record.Event{Source: e.Source, ID: e.ID, Type: e.Type, Time: e.Time.UTC(), Fact: fact, Trace: traceOf(fact, e)}
+	ev := record.Event{Source: e.Source, ID: e.ID, Type: e.Type, Time: e.Time.UTC(), Fact: fact, Trace: traceOf(fact, e), Stored: text}
 	if e.Time.IsZero() {
 		ev.Time = arrived.UTC()
 	}

@@ -3,7 +3,6 @@ package schemas
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
@@ -115,8 +114,9 @@ func RecordIndex(namespace string, t time.Time) string {
 // DocumentID returns the id of an event's document: the same for the same
 // source and id, and safe in a URL.
 func DocumentID(e record.Event) string {
-	h := sha256.Sum256([]byte(e.Key()))
-	return hex.EncodeToString(h[:20])
+	var key [256]byte
+	h := sha256.Sum256(append(append(append(key[:0], e.Source...), 0), e.ID...)) // e.Key()
+	return hexOf(h[:20])
 }
 
 // Beyond this depth data is kept as text: the engines refuse to parse a
@@ -134,7 +134,7 @@ func NewEventDocument(e record.Event, env Envelope, data jsontext.Value, arrived
 		ECS:        record.Version{Version: record.ECSVersion},
 		DataStream: DataStream{"logs", EventDataset, namespace},
 		Event: EventFields{
-			ID: e.ID, Kind: "event", Category: []string{"configuration"}, Type: []string{"info"},
+			ID: e.ID, Kind: "event",
 			Action: action(env.Type), Dataset: EventDataset, Module: "changetrail", Provider: e.Source,
 			Created: arrived.UTC(), Sequence: env.Sequence,
 		},
@@ -157,6 +157,9 @@ func NewEventDocument(e record.Event, env Envelope, data jsontext.Value, arrived
 	}
 	d.Trail.Run = record.RunNames(e)
 	describe(d, e)
+	if d.Event.Category == nil {
+		d.Event.Category, d.Event.Type = []string{"configuration"}, []string{"info"}
+	}
 	return d
 }
 
@@ -181,7 +184,12 @@ func action(eventType string) string {
 	return strings.ReplaceAll(s, ".", "-")
 }
 
+// depth returns how deep data is nested, or a higher number that is not too deep
+// either.
 func depth(data []byte) int {
+	if n := bytes.Count(data, []byte("{")) + bytes.Count(data, []byte("[")); n <= maxDepth {
+		return n // at most
+	}
 	deepest, now, inString := 0, 0, false
 	for i := 0; i < len(data); i++ {
 		switch c := data[i]; {
@@ -228,10 +236,10 @@ func describe(d *EventDocument, e record.Event) {
 	case *record.Scan:
 		kind("vulnerability", "info")
 		d.Trail.Tool = f.Tool.Name
-		d.Message = fmt.Sprintf("%s: %d findings", f.Tool.Name, f.Summary.Findings)
+		d.Message = f.Tool.Name + ": " + strconv.Itoa(f.Summary.Findings) + " findings"
 		d.Event.URL = f.URL
 	case *record.Validation:
-		d.Message = fmt.Sprintf("%s: %s, %d passed, %d failed", f.Name, f.Conclusion, f.Passed, f.Failed)
+		d.Message = f.Name + ": " + f.Conclusion + ", " + strconv.FormatInt(f.Passed, 10) + " passed, " + strconv.FormatInt(f.Failed, 10) + " failed"
 		d.Event.Outcome, d.Event.URL = outcome(f.Conclusion), f.URL
 	case *record.Review:
 		user(f.Reviewer)

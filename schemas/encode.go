@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -37,14 +38,28 @@ type writer struct {
 	doubt bool // something cannot be written, or only the general encoder knows how
 }
 
+// A writer that served one event serves another.
+var writers = sync.Pool{New: func() any { return new(writer) }}
+
+func (w *writer) free() {
+	if cap(w.b) <= ClaimCheckSize { // one large event must not hold its memory for ever
+		*w = writer{b: w.b[:0]}
+		writers.Put(w)
+	}
+}
+
 // An encoder writes the value at a place as JSON.
 type encoder func(w *writer, at place)
 
 // append appends what pointer points to.
 func (e encoder) append(b []byte, pointer any) []byte {
-	w := writer{b: b}
-	e(&w, placeOf(reflect.ValueOf(pointer)))
-	return w.b
+	w := writers.Get().(*writer)
+	defer w.free()
+	own := w.b
+	w.b = b
+	e(w, placeOf(reflect.ValueOf(pointer)))
+	b, w.b = w.b, own
+	return b
 }
 
 // An order sorts the members of a struct.

@@ -177,7 +177,7 @@ func sharedText(headers []Header) string {
 	for _, h := range headers {
 		size += len(h.Value)
 	}
-	if size > maxShared {
+	if size > maxKept {
 		return ""
 	}
 	var all strings.Builder

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"reflect"
-	"sync"
 	"time"
 
 	"github.com/changetrail/changetrail/record"
@@ -24,8 +23,10 @@ func Fingerprint(e *record.Event, stated time.Time) error {
 		return Refuse(SchemaViolation, "data: %v", err)
 	}
 	sum := sha256.Sum256(w.b)
-	e.Digest = hex.EncodeToString(sum[:16])
-	e.Stored = bytes.Clone(w.b[head:])
+	e.Digest = hexOf(sum[:16])
+	if !bytes.Equal(e.Stored, w.b[head:]) { // most senders write as we do: what Decode read is it already
+		e.Stored = bytes.Clone(w.b[head:])
+	}
 	return nil
 }
 
@@ -43,6 +44,11 @@ func appendHead(b []byte, e *record.Event, stated time.Time) []byte {
 	return b
 }
 
+func hexOf(sum []byte) string {
+	var digits [2 * sha256.Size]byte
+	return string(digits[:hex.Encode(digits[:], sum)])
+}
+
 // fact writes fact as it is stored.
 func (w *writer) fact(fact record.Fact) error {
 	start := len(w.b)
@@ -53,14 +59,4 @@ func (w *writer) fact(fact record.Fact) error {
 	text, err := Encode(fact)
 	w.b = append(w.b[:start], text...)
 	return err
-}
-
-// What one event was written into is used again for another.
-var writers = sync.Pool{New: func() any { return new(writer) }}
-
-func (w *writer) free() {
-	if cap(w.b) <= ClaimCheckSize { // one large event must not hold its memory for ever
-		*w = writer{b: w.b[:0]}
-		writers.Put(w)
-	}
 }

@@ -40,3 +40,6 @@ func (a place) elements() (first place, n int) {
 	s := *(*[]struct{})(a.p) // the head of a slice is the same whatever it holds
 	return place{unsafe.Pointer(unsafe.SliceData(s))}, len(s)
 }
+
+// textOf returns b as a string, without a copy. Nobody may change b from then on.
+func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

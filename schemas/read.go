@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -23,19 +24,29 @@ import (
 type reader func(s *scanner, to place) bool
 
 // readFact reads data into fact, an empty one, and checks it. It reports
-// whether that is done; if not, the general decoder must judge.
-func readFact(data []byte, fact record.Fact) bool {
+// whether that is done; if not, the general decoder must judge. What fact holds
+// are then parts of text, a copy of data, which nobody may change; text is nil
+// where each part is a copy of its own.
+func readFact(data []byte, fact record.Fact) (text []byte, ok bool) {
+	c := codecOf(fact)
 	s := scanner{text: data}
-	if len(data) <= maxShared {
-		s.copy = string(data)
+	if c.keeps && len(data) <= maxKept {
+		text = bytes.Clone(data)
+		s.text, s.keeps = text, true
 	}
-	return codecOf(fact).read(&s, placeOf(reflect.ValueOf(fact))) && s.end()
+	ok = c.read(&s, placeOf(reflect.ValueOf(fact))) && s.end()
+	return text, ok
 }
+
+// maxKept is the largest text that is copied as a whole: the smallest of its
+// strings keeps it in memory.
+const maxKept = 4 << 10
 
 // A codec reads and writes the facts of one type.
 type codec struct {
 	read  reader
 	write encoder
+	keeps bool // nearly all that is read stays in the fact: no report, which is taken out
 }
 
 var codecs sync.Map // reflect.Type of a fact → *codec, made when first asked for
@@ -45,7 +56,8 @@ func codecOf(fact record.Fact) *codec {
 	if c, ok := codecs.Load(t); ok {
 		return c.(*codec)
 	}
-	c := &codec{structReader(t), encoderOf(t, byField)}
+	_, report := t.FieldByName("Report")
+	c := &codec{structReader(t), encoderOf(t, byField), !report}
 	codecs.Store(t, c)
 	return c
 }
@@ -127,7 +139,10 @@ func readTime(text []byte, t *time.Time) bool {
 
 func readFree(s *scanner, to place) bool {
 	text, ok := s.raw()
-	*to.bytes() = append([]byte(nil), text...)
+	if !s.keeps {
+		text = bytes.Clone(text)
+	}
+	*to.bytes() = text
 	return ok
 }
 

@@ -21,7 +21,7 @@ func readBothWays(t *testing.T, typ string, data []byte) (taken, valid bool) {
 	t.Helper()
 	quick, general := record.NewFact(typ), record.NewFact(typ)
 	err := schemas.JudgeFact(schemas.Envelope{Type: typ, Data: data}, general)
-	if !schemas.ReadFact(data, quick) {
+	if _, ok := schemas.ReadFact(data, quick); !ok {
 		return false, err == nil
 	}
 	if err != nil {
@@ -165,7 +165,7 @@ func BenchmarkRead(b *testing.B) {
 		b.Run(typ, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if !schemas.ReadFact(data, record.NewFact(typ)) {
+				if _, ok := schemas.ReadFact(data, record.NewFact(typ)); !ok {
 					b.Fatal("not taken")
 				}
 			}

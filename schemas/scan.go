@@ -13,16 +13,12 @@ import (
 //
 // Each method skips white space, reads one thing, and says whether it could.
 type scanner struct {
-	text []byte
-	at   int
-	copy string // of text, parts of which are the strings; where empty, each is a copy of its own
+	text  []byte
+	at    int
+	keeps bool // what is read may be parts of text; otherwise it is copied
 
 	loose bool // the same could be said in a shorter text: without white space, with other escapes
 }
-
-// Texts up to this size are copied once; all strings of a fact are then parts
-// of that copy. A larger one would be kept in memory by its smallest string.
-const maxShared = 4 << 10
 
 // Limits of what the scanner reads.
 const (
@@ -160,9 +156,8 @@ func (s *scanner) string() (string, bool) {
 		from := s.at - len(content) - 2
 		b, err := jsontext.AppendUnquote(nil, s.text[from:s.at])
 		return string(b), err == nil
-	case s.copy != "":
-		to := s.at - 1
-		return s.copy[to-len(content) : to], true
+	case s.keeps:
+		return textOf(content), true
 	}
 	return string(content), true
 }
