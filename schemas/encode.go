@@ -249,11 +249,9 @@ func writeFree(w *writer, at place) {
 
 // appendString appends s quoted. Nearly all strings are plain.
 func appendString(b []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
-			b, _ = jsontext.AppendQuote(b, s) // what is no UTF-8 becomes U+FFFD
-			return b
-		}
+	if ordinary(bytesOf(s)) < len(s) {
+		b, _ = jsontext.AppendQuote(b, s) // what is no UTF-8 becomes U+FFFD
+		return b
 	}
 	b = append(b, '"')
 	b = append(b, s...)

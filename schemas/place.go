@@ -43,3 +43,6 @@ func (a place) elements() (first place, n int) {
 
 // textOf returns b as a string, without a copy. Nobody may change b from then on.
 func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// bytesOf returns the bytes of s, without a copy. Nobody may change them.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }

@@ -97,7 +97,7 @@ func (s *scanner) quoted() (content []byte, plain, ok bool) {
 		return nil, false, false
 	}
 	plain, ascii := true, true
-	for i := s.at; i < len(s.text); i++ {
+	for i := s.at + ordinary(s.text[s.at:]); i < len(s.text); i++ {
 		switch c := s.text[i]; {
 		case c == '"':
 			content = s.text[s.at:i]
@@ -115,6 +115,8 @@ func (s *scanner) quoted() (content []byte, plain, ok bool) {
 			return nil, false, false
 		case c >= utf8.RuneSelf:
 			ascii = false
+		default:
+			i += ordinary(s.text[i:]) - 1
 		}
 	}
 	return nil, false, false
