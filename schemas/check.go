@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -154,6 +155,33 @@ func checkValue(v reflect.Value, r rule, path string, errs *[]error) {
 	}
 }
 
+// allows tells whether s keeps r.
+func (r *rule) allows(s string) bool {
+	if s == "" {
+		return !r.required
+	}
+	return !r.tooLong(s) && (r.enum == nil || slices.Contains(r.enum, s)) && r.hasForm(s)
+}
+
+func (r *rule) tooLong(s string) bool {
+	return r.max >= 0 && int64(len(s)) > r.max && int64(utf8.RuneCountInString(s)) > r.max
+}
+
+func (r *rule) hasForm(s string) bool {
+	switch r.format {
+	case "digest":
+		return record.IsDigest(s)
+	case "commit":
+		return record.IsCommit(s)
+	}
+	return true
+}
+
+var forms = map[string]string{
+	"digest": "a digest; want sha256: and 64 lower-case hex digits",
+	"commit": "a commit; want 7 to 64 hex digits",
+}
+
 func checkString(s string, r rule, fail func(string, ...any)) {
 	if s == "" {
 		if r.required {
@@ -161,25 +189,16 @@ func checkString(s string, r rule, fail func(string, ...any)) {
 		}
 		return
 	}
-	if r.max >= 0 && int64(len(s)) > r.max && int64(utf8.RuneCountInString(s)) > r.max {
+	if r.tooLong(s) {
 		fail("%d characters, at most %d are allowed", utf8.RuneCountInString(s), r.max)
 	}
 	if r.enum != nil {
-		for _, e := range r.enum {
-			if s == e {
-				return
-			}
+		if !slices.Contains(r.enum, s) {
+			fail("%q is not one of %s", s, strings.Join(r.enum, ", "))
 		}
-		fail("%q is not one of %s", s, strings.Join(r.enum, ", "))
+		return
 	}
-	switch r.format {
-	case "digest":
-		if !record.IsDigest(s) {
-			fail("%q is not a digest; want sha256: and 64 lower-case hex digits", s)
-		}
-	case "commit":
-		if !record.IsCommit(s) {
-			fail("%q is not a commit; want 7 to 64 hex digits", s)
-		}
+	if !r.hasForm(s) {
+		fail("%q is not %s", s, forms[r.format])
 	}
 }

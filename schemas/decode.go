@@ -42,16 +42,18 @@ func Decode(e Envelope, key []byte, arrived time.Time) (record.Event, error) {
 	if err := CheckMedia(e); err != nil {
 		return record.Event{}, err
 	}
-	if err := unmarshalData(e.Data, fact); err != nil {
-		return record.Event{}, err
+	text, ok := readFact(e.Data, fact)
+	if !ok {
+		text = nil
+		fact = record.NewFact(e.Type)
+		if err := judgeFact(e, fact); err != nil {
+			return record.Event{}, err
+		}
 	}
 	if err := Sound(e.Data); err != nil {
 		return record.Event{}, err
 	}
-	if err := Check(fact); err != nil {
-		return record.Event{}, Refuse(SchemaViolation, "%s (see schemas/events/%s.json)", strings.ReplaceAll(err.Error(), "\n", "; "), e.Type)
-	}
-	ev := record.Event{Source: e.Source, ID: e.ID, Type: e.Type, Time: e.Time.UTC(), Fact: fact, Trace: traceOf(fact, e)}
+	ev := record.Event{Source: e.Source, ID: e.ID, Type: e.Type, Time: e.Time.UTC(), Fact: fact, Trace: traceOf(fact, e), Stored: text}
 	if e.Time.IsZero() {
 		ev.Time = arrived.UTC()
 	}
@@ -68,6 +70,17 @@ func Decode(e Envelope, key []byte, arrived time.Time) (record.Event, error) {
 func CheckMedia(e Envelope) error {
 	if !IsJSON(e.DataContentType) {
 		return Refuse(SchemaViolation, "data of type %s is %s; want %s", e.Type, e.DataContentType, ContentTypeJSON)
+	}
+	return nil
+}
+
+// judgeFact reads the data of e into fact, and says what is wrong with it.
+func judgeFact(e Envelope, fact record.Fact) error {
+	if err := unmarshalData(e.Data, fact); err != nil {
+		return err
+	}
+	if err := Check(fact); err != nil {
+		return Refuse(SchemaViolation, "%s (see schemas/events/%s.json)", strings.ReplaceAll(err.Error(), "\n", "; "), e.Type)
 	}
 	return nil
 }

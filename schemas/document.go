@@ -3,10 +3,7 @@ package schemas
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"fmt"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -117,8 +114,9 @@ func RecordIndex(namespace string, t time.Time) string {
 // DocumentID returns the id of an event's document: the same for the same
 // source and id, and safe in a URL.
 func DocumentID(e record.Event) string {
-	h := sha256.Sum256([]byte(e.Key()))
-	return hex.EncodeToString(h[:20])
+	var key [256]byte
+	h := sha256.Sum256(append(append(append(key[:0], e.Source...), 0), e.ID...)) // e.Key()
+	return hexOf(h[:20])
 }
 
 // Beyond this depth data is kept as text: the engines refuse to parse a
@@ -136,7 +134,7 @@ func NewEventDocument(e record.Event, env Envelope, data jsontext.Value, arrived
 		ECS:        record.Version{Version: record.ECSVersion},
 		DataStream: DataStream{"logs", EventDataset, namespace},
 		Event: EventFields{
-			ID: e.ID, Kind: "event", Category: []string{"configuration"}, Type: []string{"info"},
+			ID: e.ID, Kind: "event",
 			Action: action(env.Type), Dataset: EventDataset, Module: "changetrail", Provider: e.Source,
 			Created: arrived.UTC(), Sequence: env.Sequence,
 		},
@@ -159,6 +157,9 @@ func NewEventDocument(e record.Event, env Envelope, data jsontext.Value, arrived
 	}
 	d.Trail.Run = record.RunNames(e)
 	describe(d, e)
+	if d.Event.Category == nil {
+		d.Event.Category, d.Event.Type = []string{"configuration"}, []string{"info"}
+	}
 	return d
 }
 
@@ -183,7 +184,12 @@ func action(eventType string) string {
 	return strings.ReplaceAll(s, ".", "-")
 }
 
+// depth returns how deep data is nested, or a higher number that is not too deep
+// either.
 func depth(data []byte) int {
+	if n := bytes.Count(data, []byte("{")) + bytes.Count(data, []byte("[")); n <= maxDepth {
+		return n // at most
+	}
 	deepest, now, inString := 0, 0, false
 	for i := 0; i < len(data); i++ {
 		switch c := data[i]; {
@@ -230,10 +236,10 @@ func describe(d *EventDocument, e record.Event) {
 	case *record.Scan:
 		kind("vulnerability", "info")
 		d.Trail.Tool = f.Tool.Name
-		d.Message = fmt.Sprintf("%s: %d findings", f.Tool.Name, f.Summary.Findings)
+		d.Message = f.Tool.Name + ": " + strconv.Itoa(f.Summary.Findings) + " findings"
 		d.Event.URL = f.URL
 	case *record.Validation:
-		d.Message = fmt.Sprintf("%s: %s, %d passed, %d failed", f.Name, f.Conclusion, f.Passed, f.Failed)
+		d.Message = f.Name + ": " + f.Conclusion + ", " + strconv.FormatInt(f.Passed, 10) + " passed, " + strconv.FormatInt(f.Failed, 10) + " failed"
 		d.Event.Outcome, d.Event.URL = outcome(f.Conclusion), f.URL
 	case *record.Review:
 		user(f.Reviewer)
@@ -307,7 +313,7 @@ func Encode(doc any) ([]byte, error) { return json.Marshal(doc, encoding) }
 func Seal(b []byte, r *record.Record, revision int64, last string) []byte {
 	r.Trail.Revision, r.Trail.EvidenceDigest = 0, ""
 	start := len(b)
-	b = recordEncoder(b, reflect.ValueOf(r).Elem())
+	b = recordEncoder.append(b, r)
 	digest := record.Digest(b[start:])
 	if digest == last {
 		return b[:start]
@@ -330,32 +336,6 @@ func stamp(b []byte, start int, revision int64, digest string) []byte {
 	b = slices.Insert(b, at, []byte(digest)...)
 	at += bytes.Index(b[at:], noRevision) + len(noRevision) - 1
 	return slices.Replace(b, at, at+1, strconv.AppendInt(nil, revision, 10)...)
-}
-
-// Fingerprint marshals the fact of e into e.Stored and sets e.Digest from it.
-// The result is free of how the sender wrote the same thing: order of members,
-// white space, escapes. stated is the time that the event states, if it does.
-func Fingerprint(e *record.Event, stated time.Time) error {
-	data, err := Encode(e.Fact)
-	if err != nil {
-		return Refuse(SchemaViolation, "data: %v", err)
-	}
-	var head [8]byte
-	binary.BigEndian.PutUint64(head[:], uint64(stated.UnixNano()))
-	h := sha256.New()
-	h.Write(head[:])
-	h.Write([]byte(e.Type + "\x00" + string(e.Change) + "\x00"))
-	if e.Tier != "" { // the same words with another credential are another event
-		h.Write([]byte(e.Tier + "\x00"))
-	}
-	if _, decision := e.Fact.(*record.Decision); decision && e.Trace != "" { // it names its run by it
-		h.Write([]byte(e.Trace + "\x00"))
-	}
-	h.Write(data)
-	var sum [sha256.Size]byte
-	e.Stored = data
-	e.Digest = hex.EncodeToString(h.Sum(sum[:0])[:16])
-	return nil
 }
 
 // maxID is the longest document id that the engines take, in bytes.

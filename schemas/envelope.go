@@ -5,8 +5,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"iter"
 	"net/url"
+	"reflect"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -92,12 +95,11 @@ func openStructured(value []byte) (Envelope, error) {
 		return Envelope{}, Refuse(NotJSON, "the record has no value")
 	}
 	var e Envelope
-	if err := json.Unmarshal(value, &e); err != nil {
-		var syntax *jsontext.SyntacticError
-		if errors.As(err, &syntax) {
-			return Envelope{}, Refuse(NotJSON, "%s", cleanError(err))
+	if !readEnvelope(value, &e) {
+		e = Envelope{}
+		if err := judgeEnvelope(value, &e); err != nil {
+			return Envelope{}, err
 		}
-		return Envelope{}, Refuse(NotCloudEvent, "%s", semanticError("", err))
 	}
 	if string(e.Data) == "null" {
 		e.Data = nil
@@ -115,54 +117,120 @@ func openStructured(value []byte) (Envelope, error) {
 	return e, e.Check()
 }
 
+// readEnvelope reads value into e, whose data is then a part of value. It
+// reports whether that is done; if not, the general decoder must judge.
+func readEnvelope(value []byte, e *Envelope) bool {
+	s := scanner{text: value}
+	return envelopeReader()(&s, placeOf(reflect.ValueOf(e))) && s.end()
+}
+
+var envelopeReader = sync.OnceValue(func() reader { return structReader(reflect.TypeFor[Envelope]()) })
+
+// judgeEnvelope reads value into e, and says what is wrong with it.
+func judgeEnvelope(value []byte, e *Envelope) error {
+	err := json.Unmarshal(value, e)
+	if err == nil {
+		return nil
+	}
+	var syntax *jsontext.SyntacticError
+	if errors.As(err, &syntax) {
+		return Refuse(NotJSON, "%s", cleanError(err))
+	}
+	return Refuse(NotCloudEvent, "%s", semanticError("", err))
+}
+
 func openBinary(m Message, contentType string) (Envelope, error) {
 	e := Envelope{DataContentType: contentType, Data: m.Value}
-	for _, h := range m.Headers {
-		name, ok := strings.CutPrefix(h.Key, "ce_")
+	for i, value := range texts(m.Headers) {
+		name, ok := strings.CutPrefix(m.Headers[i].Key, "ce_")
 		if !ok {
 			continue
 		}
-		value := string(h.Value)
-		switch name {
-		case "specversion":
-			e.SpecVersion = value
-		case "id":
-			e.ID = value
-		case "source":
-			e.Source = value
-		case "type":
-			e.Type = value
-		case "subject":
-			e.Subject = value
-		case "time":
+		if name == "time" {
 			t, err := time.Parse(time.RFC3339Nano, value)
 			if err != nil {
 				return Envelope{}, Refuse(NotCloudEvent, "header ce_time: %q is not an RFC 3339 time", value)
 			}
 			e.Time = t
-		case "partitionkey":
-			e.PartitionKey = value
-		case "dataref":
-			e.DataRef = value
-		case "traceparent":
-			e.TraceParent = value
-		case "tracestate":
-			e.TraceState = value
-		case "sequence":
-			e.Sequence = value
-		case "authtype":
-			e.AuthType = value
-		case "authid":
-			e.AuthID = value
-		case "authmac":
-			e.AuthMAC = value
-		case "contentmode":
-			e.ContentMode = value
-		case "redacted":
-			e.Redacted = value
+		} else if attribute := e.attribute(name); attribute != nil {
+			*attribute = value
 		}
 	}
 	return e, e.Check()
+}
+
+// texts yields the values of headers as strings. If they are not large, all are
+// parts of one.
+func texts(headers []Header) iter.Seq2[int, string] {
+	return func(yield func(int, string) bool) {
+		shared := sharedText(headers)
+		for i, h := range headers {
+			text := ""
+			if n := len(h.Value); n <= len(shared) {
+				text, shared = shared[:n], shared[n:]
+			} else {
+				text = string(h.Value)
+			}
+			if !yield(i, text) {
+				return
+			}
+		}
+	}
+}
+
+// sharedText returns the values of headers one after the other, "" if they are large.
+func sharedText(headers []Header) string {
+	size := 0
+	for _, h := range headers {
+		size += len(h.Value)
+	}
+	if size > maxKept {
+		return ""
+	}
+	var all strings.Builder
+	all.Grow(size)
+	for _, h := range headers {
+		all.Write(h.Value)
+	}
+	return all.String()
+}
+
+// attribute returns where e holds the attribute name, if that is a string that
+// is read here.
+func (e *Envelope) attribute(name string) *string {
+	switch name {
+	case "specversion":
+		return &e.SpecVersion
+	case "id":
+		return &e.ID
+	case "source":
+		return &e.Source
+	case "type":
+		return &e.Type
+	case "subject":
+		return &e.Subject
+	case "partitionkey":
+		return &e.PartitionKey
+	case "dataref":
+		return &e.DataRef
+	case "traceparent":
+		return &e.TraceParent
+	case "tracestate":
+		return &e.TraceState
+	case "sequence":
+		return &e.Sequence
+	case "authtype":
+		return &e.AuthType
+	case "authid":
+		return &e.AuthID
+	case "authmac":
+		return &e.AuthMAC
+	case "contentmode":
+		return &e.ContentMode
+	case "redacted":
+		return &e.Redacted
+	}
+	return nil
 }
 
 // Attributes yields the headers of e in the binary mode of the Kafka protocol

@@ -59,10 +59,10 @@ type FindingFacts struct {
 	Revision int64  `json:"revision" index:"long" doc:"of the record that says so"`
 }
 
-var findingEncoder = encoderOf(reflect.TypeFor[Finding]())
+var findingEncoder = encoderOf(reflect.TypeFor[Finding](), byName)
 
 // Append appends f to b as JSON on one line.
-func (f *Finding) Append(b []byte) []byte { return findingEncoder(b, reflect.ValueOf(f).Elem()) }
+func (f *Finding) Append(b []byte) []byte { return findingEncoder.append(b, f) }
 
 // FindingIndex returns the index of the findings of a namespace.
 func FindingIndex(namespace string) string { return "changetrail-finding-" + namespace }

@@ -1,0 +1,48 @@
+package schemas
+
+import (
+	"reflect"
+	"time"
+	"unsafe"
+)
+
+// A place is the address of a value whose type is known to who holds it: the
+// encoders and readers, which are made from the types. Reflection would find
+// out the same again for each field of each event. This is the only file that
+// goes around the type system.
+type place struct{ p unsafe.Pointer }
+
+// placeOf returns the place of what pointer, a pointer in an interface, points to.
+func placeOf(pointer reflect.Value) place { return place{pointer.UnsafePointer()} }
+
+// field returns the place of the field that lies offset bytes into a struct.
+func (a place) field(offset uintptr) place { return place{unsafe.Add(a.p, offset)} }
+
+// value returns the value, of type t, for reflection.
+func (a place) value(t reflect.Type) reflect.Value { return reflect.NewAt(t, a.p).Elem() }
+
+func (a place) string() *string  { return (*string)(a.p) }
+func (a place) bool() *bool      { return (*bool)(a.p) }
+func (a place) int() *int        { return (*int)(a.p) }
+func (a place) int64() *int64    { return (*int64)(a.p) }
+func (a place) float() *float64  { return (*float64)(a.p) }
+func (a place) time() *time.Time { return (*time.Time)(a.p) }
+func (a place) bytes() *[]byte   { return (*[]byte)(a.p) }
+
+// pointer returns the place that a pointer points to, and whether it does.
+func (a place) pointer() (place, bool) {
+	to := *(*unsafe.Pointer)(a.p)
+	return place{to}, to != nil
+}
+
+// elements returns the place of the first element of a slice, and their number.
+func (a place) elements() (first place, n int) {
+	s := *(*[]struct{})(a.p) // the head of a slice is the same whatever it holds
+	return place{unsafe.Pointer(unsafe.SliceData(s))}, len(s)
+}
+
+// textOf returns b as a string, without a copy. Nobody may change b from then on.
+func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// bytesOf returns the bytes of s, without a copy. Nobody may change them.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
