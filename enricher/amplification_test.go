@@ -27,7 +27,7 @@ const (
 // transaction and 500. With the build tag bench each shape has its whole size.
 func TestWriteAmplification(t *testing.T) {
 	var table strings.Builder
-	fmt.Fprintf(&table, "%-52s %7s %8s | %7s %7s | %7s %7s | %7s %9s\n", "shape of load", "events", "KB", "×1", "×500", "fact×1", "×500", "entries", "largest")
+	fmt.Fprintf(&table, "| %-52s | %6s | %6s | %6s | %6s | %7s | %7s | %7s | %7s |\n|---|---|---|---|---|---|---|---|---|\n", "shape of load", "events", "KB", "one", "500", "fact: 1", "500", "entries", "largest")
 	for _, s := range shapes {
 		n := s.quick
 		if wholeShapes && (enforced || !s.heavy) {
@@ -35,13 +35,13 @@ func TestWriteAmplification(t *testing.T) {
 		}
 		events := newLoad(t).make(s, n)
 		one, many := amplify(t, events, 1), amplify(t, events, 500)
-		fmt.Fprintf(&table, "%-52s %7d %8d | %7.2f %7.2f | %7.2f %7.2f | %7.2f %9d\n", fmt.Sprintf(s.name, n), one.events, one.in>>10,
+		fmt.Fprintf(&table, "| %-52s | %6d | %6d | %6.2f | %6.2f | %7.2f | %7.2f | %7.2f | %7d |\n", fmt.Sprintf(s.name, n), one.events, one.in>>10,
 			one.perByte(), many.perByte(), one.perFact(), many.perFact(), float64(one.entries)/float64(one.events), max(one.largest, many.largest))
 		if worst := max(one.perByte(), many.perByte()); enforced && worst > maxAmplification {
 			t.Errorf(s.name+": %.2f bytes of state for a byte of event, at most %.1f are allowed", n, worst, maxAmplification)
 		}
 	}
-	t.Logf("bytes of state for a byte of event (key, value and headers) and for a byte of its fact, with 1 and 500 events a transaction; entries for an event, and the largest entry in bytes, with 1\n%s", &table)
+	t.Logf("bytes of state for a byte of event (key, value and headers), with one event and 500 in a transaction; the same for a byte of its fact, with what was read of its report; entries for an event, where each has a transaction; the largest entry in bytes\n\n%s", &table)
 	if !enforced {
 		t.Logf("the bound of %.1f is not enforced yet", maxAmplification)
 	}

@@ -59,7 +59,8 @@ func TestEnricherBesideItsFloors(t *testing.T) {
 	fmt.Fprintf(&out, "\nenricher: %d events of %d bytes, %d changes, %d partitions; for an event it writes %.2f messages of %d bytes in all; medians of %d\n\n%s",
 		n, bytes/n, changes, partitions, float64(work.messages)/float64(n), work.bytes/n, rounds, resultHeader)
 	out.WriteString(f.row("moving floor: the events, produced again") + w.row("work floor: what the enricher writes, produced again") + o.row("enricher"))
-	fmt.Fprintf(&out, "\n%.0f %% of the moving floor (goal: 35 %%), %.0f %% of the work floor (goal: 70 %%)\n", 100*o.rate/f.rate, 100*o.rate/w.rate)
+	fmt.Fprintf(&out, "\n%.0f %% of the moving floor (goal: 35 %%), %.0f %% of the work floor (goal: 70 %%); %.1f and %.1f times the CPU\n",
+		100*o.rate/f.rate, 100*o.rate/w.rate, o.cpu/f.cpu, o.cpu/w.cpu)
 	fmt.Print(out.String())
 }
 

@@ -111,7 +111,25 @@ func (w *work) record(ctx context.Context, adm *kadm.Client, from, to string) er
 // floor runs the work floor until n events are done.
 func (w *work) floor(t *testing.T, adm *kadm.Client, top stream.Topics, group string, n int64) result {
 	t.Helper()
-	return measure(t, floorCommand("work", "GROUP="+group, "FROM="+top.Events(), "WORK="+w.dir), n, consumed(t, adm, group, top.Events()))
+	before := w.written(t, adm, top)
+	r := measure(t, floorCommand("work", "GROUP="+group, "FROM="+top.Events(), "WORK="+w.dir), n, consumed(t, adm, group, top.Events()))
+	if written := w.written(t, adm, top) - before; written < w.messages*95/100 { // the last ones may be missing
+		t.Fatalf("the work floor wrote %d messages, and the enricher %d", written, w.messages)
+	}
+	return r
+}
+
+// written is how far the topics of the work floor have come.
+func (w *work) written(t *testing.T, adm *kadm.Client, top stream.Topics) (n int64) {
+	t.Helper()
+	for _, topic := range workTopics(top) {
+		ends, err := adm.ListEndOffsets(t.Context(), topic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += total(ends)
+	}
+	return n
 }
 
 // floorWork consumes and produces, for each part of a partition that it has read, the

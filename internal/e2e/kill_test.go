@@ -38,8 +38,9 @@ const (
 // TestKilledAtRandomNothingIsLostAndNothingStandsTwice publishes the life of a
 // thousand changes, out of order and one event in ten twice, while enrichers
 // and sinks are killed with SIGKILL at random moments, and the broker and both
-// engines are restarted. At the end each engine must hold each event once, and
-// each record must be the fold of its events.
+// engines are restarted. Among them lie messages that can never be taken in. At the
+// end each engine must hold each event once, each record must be the fold of its
+// events, and each message that is poison must be a dead letter once.
 func TestKilledAtRandomNothingIsLostAndNothingStandsTwice(t *testing.T) {
 	p := newPipeline(t, "kill")
 	binary := build(t)
@@ -53,10 +54,12 @@ func TestKilledAtRandomNothingIsLostAndNothingStandsTwice(t *testing.T) {
 	}
 	rnd := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
 	events := shuffled(rnd)
+	bad := doses(t, p)
 	var published sync.WaitGroup
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	published.Go(func() { publishSlowly(ctx, t, p, events) })
+	published.Go(func() { poison(ctx, t, p, bad) })
 
 	for i := range kills {
 		time.Sleep(time.Duration(300+rnd.IntN(1800)) * time.Millisecond)
@@ -77,8 +80,12 @@ func TestKilledAtRandomNothingIsLostAndNothingStandsTwice(t *testing.T) {
 	if t.Failed() {
 		return
 	}
+	for _, d := range bad {
+		events = append(events, d.good...)
+	}
 	want, ids, findings := expected(t, events)
 	onceInKafka(t, p, ids)
+	onceInTheDeadLetters(t, p)
 	for engine := range engines {
 		index := "changetrail-record-" + p.namespace + "-*"
 		eventually(t, 3*time.Minute, func() error {
