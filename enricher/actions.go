@@ -36,8 +36,12 @@ func (p *projection) admitOwnAction(from arrival, e record.Event) (admission, er
 
 func (p *projection) admitRunAction(from arrival, e record.Event) (admission, error) {
 	k := keyOf(from.partition, kindFact, ownerOf(e), suffix(e))
-	if a, err := p.identify(k, e); a != fresh || err != nil {
-		return a, err
+	known, err := p.identityOf(from.partition, k, e)
+	if err != nil {
+		return fresh, err
+	}
+	if known != nil {
+		return compared(known, e), nil
 	}
 	short, err := brief(e)
 	if err != nil {
@@ -51,16 +55,12 @@ func (p *projection) addRunAction(from arrival, k key, e record.Event) error {
 		return err
 	}
 	for _, ref := range record.ActionRefs(e) {
-		if err := p.name(from, e.Repository, ref); err != nil {
-			return err
-		}
-		p.tx.set(keyOf(from.partition, kindAction, refName(e.Repository, ref), suffix(e)))
-		looking, err := p.subscribers(from.partition, e.Repository, ref)
+		r, err := p.postAction(from, e, ref)
 		if err != nil {
 			return err
 		}
-		for _, id := range looking {
-			c, err := p.change(from.partition, id)
+		for who := range r.subscribers {
+			c, err := p.change(from.partition, e.Repository.Change(who))
 			if err != nil {
 				return err
 			}
@@ -82,7 +82,7 @@ const (
 // count counts an account of an action in for a change, unless it was counted before.
 func (p *projection) count(from arrival, c *changeState, e record.Event) (admission, error) {
 	k := keyOf(c.partition, kindCounted, c.name, actionName(e))
-	known, err := p.tx.get(k)
+	known, err := p.counted(c, k)
 	if err != nil {
 		return fresh, err
 	}
@@ -107,15 +107,38 @@ func (p *projection) count(from arrival, c *changeState, e record.Event) (admiss
 	if len(known) > countedHead {
 		value = append(value, known[countedHead:]...)
 	}
-	p.tx.put(k, append(value, sum[:markSize]...))
+	value = append(value, sum[:markSize]...)
+	p.tx.put(k, value)
+	c.noteCounted(k, value)
 	p.touch(from, c.id, e.Time)
 	return fresh, nil
+}
+
+// maxNoted is how many counted actions of a change are held in memory.
+const maxNoted = 1_000
+
+// counted returns the value of a counted action, nil where it is not counted. Of a change
+// that began in this process, and is not large, all are held in memory.
+func (p *projection) counted(c *changeState, k key) ([]byte, error) {
+	if c.noted != nil {
+		return c.noted[k], nil
+	}
+	return p.tx.get(k)
+}
+
+func (c *changeState) noteCounted(k key, value []byte) {
+	if c.noted == nil {
+		return
+	}
+	if c.noted[k] = value; len(c.noted) > maxNoted {
+		c.noted = nil
+	}
 }
 
 // countPosted counts in the actions that are posted under a ref.
 func (p *projection) countPosted(c *changeState, ref record.Ref) error {
 	repo := c.id.Repository()
-	entries, err := p.tx.list(keyOf(c.partition, kindAction, refName(repo, ref)))
+	entries, err := p.actionsUnder(c.partition, repo, ref)
 	if err != nil {
 		return err
 	}

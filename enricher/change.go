@@ -30,6 +30,7 @@ type changeState struct {
 	actions   record.Actions
 	refs      []record.Ref // under which it looks, as far as it was settled since it was read
 
+	noted       map[key][]byte // the actions counted; nil: only the state knows them
 	sumsChanged bool
 	stored      struct { // as the store has it
 		head    []byte
@@ -52,7 +53,7 @@ type sums struct {
 
 // weight estimates what a change takes in memory.
 func (c *changeState) weight() int {
-	return 1<<10 + 32*len(c.refs) + 64*(len(c.actions.Files)+len(c.actions.Dependencies)+len(c.actions.Made))
+	return 1<<10 + 32*len(c.refs) + 128*len(c.noted) + 64*(len(c.actions.Files)+len(c.actions.Dependencies)+len(c.actions.Made))
 }
 
 // change returns a change, to be changed within the transaction.
@@ -78,6 +79,7 @@ func (p *projection) change(partition int32, id record.ChangeID) (*changeState, 
 func (p *projection) read(c *changeState) error {
 	head, err := p.tx.get(c.key)
 	if err != nil || head == nil {
+		c.noted = make(map[key][]byte)
 		return err
 	}
 	if err := c.decodeHead(head); err != nil {
@@ -98,7 +100,7 @@ func (p *projection) read(c *changeState) error {
 	if err := json.Unmarshal(text, &c.sums); err != nil {
 		return fmt.Errorf("state: sums of %s: %w", c.id, err)
 	}
-	members, err := p.tx.list(keyOf(c.partition, kindMember, c.name))
+	members, err := p.tx.list(keyOf(c.partition, kindMember, c.name), "")
 	if err != nil {
 		return err
 	}

@@ -302,7 +302,7 @@ func (f *formerState) change(id record.ChangeID, value []byte) error {
 	if err != nil {
 		return err
 	}
-	c.firstSeen, c.revision, c.digest, c.gaps = arrived, s.Revision, s.Digest, s.Gaps
+	c.firstSeen, c.revision, c.digest, c.gaps, c.noted = arrived, s.Revision, s.Digest, s.Gaps, nil
 	c.actions, c.sumsChanged = s.Actions, true
 	for i := 0; 16*(i+1) <= len(s.Counted); i++ {
 		told := byte(0)
@@ -439,7 +439,7 @@ func (f *formerState) run(run string, value []byte) error {
 		return err
 	}
 	for _, repo := range repos {
-		f.tx.put(keyOf(f.partition, kindSubscriber, roomName(run), repo), seconds(arrived))
+		f.tx.put(keyOf(f.partition, kindRef, roomName(run), refSubscriber, repo), seconds(arrived))
 	}
 	return nil
 }

@@ -13,10 +13,10 @@ import (
 //
 //	F owner fact            a fact: an event of a change, of a repository, or of a run (facts.go)
 //	I owner fact            the identity of a fact that is not kept: digest, arrival
-//	P ref fact [n]          the fact is posted under a ref (refs.go); its owner; the finding, or the names of findings
-//	A ref fact              the action is posted under a ref
-//	L ref run               the run is linked to a commit: one of its actions names it
-//	S ref subscriber        the change looks under the ref; of a run: the repository that names it
+//	R ref l run             the run is linked to a commit: one of its actions names it (refs.go)
+//	R ref p fact [n]        the fact is posted under a ref; its owner; the finding, or the names of findings
+//	R ref s subscriber      the change looks under the ref; of a run: the repository that names it
+//	R ref x fact            the action is posted under a ref
 //	H change                the head of a change: what was sent last (change.go)
 //	G change                every gap that it ever had
 //	N change                what its actions sum up to
@@ -31,21 +31,26 @@ import (
 // action the first 8. In the local store the partition stands before each key, in 4 bytes.
 // Small letters are the kinds of a former version (former.go).
 const (
-	kindFact       = 'F'
-	kindIdentity   = 'I'
-	kindPosting    = 'P'
-	kindAction     = 'A'
-	kindLink       = 'L'
-	kindSubscriber = 'S'
-	kindHead       = 'H'
-	kindGaps       = 'G'
-	kindSums       = 'N'
-	kindMember     = 'M'
-	kindCounted    = 'C'
-	kindOpen       = 'O'
-	kindSettled    = 'Z'
-	kindUpgraded   = 'U'
-	kindRead       = 'X'
+	kindFact     = 'F'
+	kindIdentity = 'I'
+	kindRef      = 'R'
+	kindHead     = 'H'
+	kindGaps     = 'G'
+	kindSums     = 'N'
+	kindMember   = 'M'
+	kindCounted  = 'C'
+	kindOpen     = 'O'
+	kindSettled  = 'Z'
+	kindUpgraded = 'U'
+	kindRead     = 'X'
+)
+
+// What lies under a ref, in the order of its keys.
+const (
+	refLink       = "l"
+	refPosting    = "p"
+	refSubscriber = "s"
+	refAction     = "x" // last: there may be many
 )
 
 // A name is the place of something in keys.

@@ -20,19 +20,21 @@ type projection struct {
 	upgraded map[int32]bool // partitions with identities of a former version, as far as asked
 
 	// What was read of the store, with what the transaction changes of it.
-	lists   *cache[*factList]    // facts of a change, or posted under a ref; by prefix
+	lists   *cache[*factList]    // facts of changes, by prefix
+	refs    *cache[*refState]    // by prefix
 	changes *cache[*changeState] // by the key of the head
 
-	tx      *transaction
-	dirty   []key                            // of lists that the transaction changed
-	open    map[record.ChangeID]*changeState // changes that it read
-	touched map[record.ChangeID]*touch       // changes whose record may differ
-	named   map[record.RunNamed]bool         // runs that a repository names, as far as known for the first time
+	tx               *transaction
+	dirty, dirtyRefs []key                            // of lists and refs that the transaction changed
+	open             map[record.ChangeID]*changeState // changes that it read
+	touched          map[record.ChangeID]*touch       // changes whose record may differ
+	named            map[record.RunNamed]bool         // runs that a repository names, as far as known for the first time
 }
 
 // A factList is a list of facts without their stored forms, and what it takes in memory.
 type factList struct {
 	record.List
+	known map[string][]byte // the identities of the facts of a change, by what names them
 	bytes int
 }
 
@@ -64,7 +66,8 @@ const (
 
 // What the caches hold, by an estimate of their bytes in memory.
 const (
-	listBytes   = 48 << 20
+	listBytes   = 32 << 20
+	refBytes    = 32 << 20
 	changeBytes = 8 << 20
 )
 
@@ -74,7 +77,7 @@ func newProjection(s *store) (*projection, error) {
 		return nil, err
 	}
 	p := &projection{
-		codec: c, store: s, limit: record.MaxFacts, lists: newCache[*factList](listBytes), changes: newCache[*changeState](changeBytes),
+		codec: c, store: s, limit: record.MaxFacts, lists: newCache[*factList](listBytes), refs: newCache[*refState](refBytes), changes: newCache[*changeState](changeBytes),
 		tx: &transaction{store: s}, upgraded: make(map[int32]bool),
 	}
 	p.begin(new(slab))
@@ -84,7 +87,7 @@ func newProjection(s *store) (*projection, error) {
 // begin begins a transaction, whose values lie in room.
 func (p *projection) begin(room *slab) {
 	p.tx.reset(room)
-	p.dirty = p.dirty[:0]
+	p.dirty, p.dirtyRefs = p.dirty[:0], p.dirtyRefs[:0]
 	p.open = make(map[record.ChangeID]*changeState)
 	p.touched = make(map[record.ChangeID]*touch)
 	p.named = make(map[record.RunNamed]bool)
@@ -94,6 +97,9 @@ func (p *projection) begin(room *slab) {
 func (p *projection) rollback() {
 	for _, k := range p.dirty {
 		p.lists.drop(k)
+	}
+	for _, k := range p.dirtyRefs {
+		p.refs.drop(k)
 	}
 	for _, c := range p.open {
 		p.changes.drop(c.key)
@@ -110,8 +116,12 @@ func (p *projection) admit(from arrival, e record.Event) (admission, error) {
 		return p.admitAction(from, e)
 	}
 	k := keyOf(from.partition, kindFact, ownerOf(e), suffix(e))
-	if a, err := p.identify(k, e); a != fresh || err != nil {
-		return a, err
+	known, err := p.identityOf(from.partition, k, e)
+	if err != nil {
+		return fresh, err
+	}
+	if known != nil {
+		return compared(known, e), nil
 	}
 	return fresh, p.add(from, k, e)
 }
@@ -154,29 +164,38 @@ func suffix(e record.Event) string {
 // identityKey is where the identity of a fact lies that is not kept.
 func identityKey(fact key) key { return fact[:4] + string(rune(kindIdentity)) + fact[5:] }
 
-// identify tells whether a fact was added before.
-func (p *projection) identify(fact key, e record.Event) (admission, error) {
+// identityOf returns the identity of a fact that was added before, or nil.
+func (p *projection) identityOf(partition int32, fact key, e record.Event) ([]byte, error) {
+	if e.Change != "" {
+		c, err := p.change(partition, e.Change)
+		if err != nil {
+			return nil, err
+		}
+		own, err := p.own(c)
+		if err != nil {
+			return nil, err
+		}
+		if known, ok := own.known[fact[prefixSize:]]; ok || !record.SeveralAccounts(e) {
+			return known, nil
+		}
+		return p.tx.get(identityKey(fact))
+	}
 	known, err := p.tx.get(fact)
-	if err != nil {
-		return fresh, err
+	if err != nil || known != nil {
+		return known[min(arrivalAt, len(known)):], err
 	}
-	switch {
-	case known != nil:
-		known = known[arrivalAt:]
-	case e.Change != "" && !record.SeveralAccounts(e):
-		return fresh, nil // it is kept for as long as its change
-	default:
-		if known, err = p.tx.get(identityKey(fact)); err == nil && known == nil {
-			known, err = p.formerIdentity(fact, e)
-		}
-		if err != nil || known == nil {
-			return fresh, err
-		}
+	if known, err = p.tx.get(identityKey(fact)); err == nil && known == nil {
+		known, err = p.formerIdentity(fact, e)
 	}
+	return known, err
+}
+
+// compared tells whether an event that is known has the same content.
+func compared(known []byte, e record.Event) admission {
 	if sameDigest(known, e.Digest) {
-		return repeat, nil
+		return repeat
 	}
-	return conflict, nil
+	return conflict
 }
 
 func (p *projection) putFact(k key, class byte, e record.Event) error {
@@ -203,10 +222,12 @@ func (p *projection) addOwn(from arrival, k key, e record.Event) error {
 	if err := p.putFact(k, classOwn, e); err != nil {
 		return err
 	}
+	own.known[k[prefixSize:]] = appendIdentity(nil, e.Arrived, e.Digest)
 	if gone, ok := p.addTo(own, c.ownPrefix, e.AsOwn()); ok {
 		old := keyOf(from.partition, kindFact, c.name, suffix(gone))
 		p.tx.put(old, nil)
 		p.tx.put(identityKey(old), appendIdentity(nil, gone.Arrived, gone.Digest))
+		delete(own.known, old[prefixSize:])
 		c.sums.Superseded++
 		c.sumsChanged = true
 	}
@@ -252,16 +273,17 @@ func (p *projection) own(c *changeState) (*factList, error) {
 	if l, ok := p.lists.get(c.ownPrefix, (*factList).weight); ok {
 		return l, nil
 	}
-	entries, err := p.tx.list(c.ownPrefix)
+	entries, err := p.tx.list(c.ownPrefix, "")
 	if err != nil {
 		return nil, err
 	}
-	l := &factList{List: record.List{Superseded: c.sums.Superseded}}
+	l := &factList{List: record.List{Superseded: c.sums.Superseded}, known: make(map[string][]byte, len(entries))}
 	for _, x := range entries {
 		e, err := p.decodeFact(x.value)
 		if err != nil {
 			return nil, err
 		}
+		l.known[x.key[prefixSize:]] = slices.Clone(x.value[arrivalAt:factHead])
 		p.insert(l, e.AsOwn())
 	}
 	p.lists.put(c.ownPrefix, l, l.bytes)
@@ -291,6 +313,7 @@ func (p *projection) commit(entries []entry, next map[int32]int64) error {
 // restore applies entries that another wrote. What was cached may be old.
 func (p *projection) restore(entries []entry, partition int32, next int64) error {
 	p.lists.clear()
+	p.refs.clear()
 	p.changes.clear()
 	clear(p.upgraded)
 	p.begin(p.tx.room)

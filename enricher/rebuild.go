@@ -267,6 +267,7 @@ func carrySums(p int32, former *store, state *projection) error {
 		if err != nil {
 			return err
 		}
+		c.noted = nil // others were counted, too
 		if c.firstSeen.IsZero() {
 			c.firstSeen = old.firstSeen
 		}
@@ -370,8 +371,8 @@ func rebuilt(x entry) bool {
 	switch x.key[4] {
 	case kindFact:
 		return len(x.value) > 0 && x.value[0] != classWaiting && x.value[0] != classSpan
-	case kindSubscriber:
-		return len(x.value) == 0 // of a run there is when it was named
+	case kindRef:
+		return x.key[prefixSize:prefixSize+1] != refSubscriber || len(x.value) == 0 // of a run there is when it was named
 	case kindOpen, kindSettled, kindRead:
 		return false
 	}

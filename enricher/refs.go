@@ -1,8 +1,8 @@
 package enricher
 
 import (
-	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -14,27 +14,99 @@ import (
 // own facts name, and is noted there, so that what is posted later finds it. Which of
 // the two comes first does not matter.
 
+// A refState is what lies under a ref, actions aside.
+type refState struct {
+	prefix      key
+	links       []record.Ref    // sorted; what is linked to a commit
+	postings    []entry         // until they are read into facts
+	facts       *factList       // nil until they are asked for
+	subscribers map[string]bool // what follows the repository in the ids of changes
+	used        bool            // something lies here
+	bytes       int
+}
+
+func (r *refState) weight() int {
+	if r.facts != nil {
+		return r.bytes + r.facts.bytes
+	}
+	return r.bytes
+}
+
 // scansRef is where all reports of a repository are posted, with the names of their
 // findings. It is no ref that a change looks under.
 const scansRef record.Ref = "scans"
 
+// ref returns what lies under a ref.
+func (p *projection) ref(partition int32, repo record.Repository, ref record.Ref) (*refState, error) {
+	prefix := keyOf(partition, kindRef, refName(repo, ref))
+	if r, ok := p.refs.get(prefix, (*refState).weight); ok {
+		return r, nil
+	}
+	entries, err := p.tx.list(prefix, refAction)
+	if err != nil {
+		return nil, err
+	}
+	r := &refState{prefix: prefix, bytes: 256}
+	for _, x := range entries {
+		rest := x.key[prefixSize+1:]
+		r.used = true
+		r.bytes += 64 + len(x.key) + len(x.value)
+		switch x.key[prefixSize : prefixSize+1] {
+		case refLink:
+			r.links = append(r.links, record.Ref(rest))
+		case refPosting:
+			r.postings = append(r.postings, x)
+		case refSubscriber:
+			r.subscribe(rest)
+		}
+	}
+	p.refs.put(prefix, r, r.bytes)
+	p.dirtyRefs = append(p.dirtyRefs, prefix) // it may hold what the transaction writes
+	return r, nil
+}
+
+func (r *refState) subscribe(who string) {
+	if r.subscribers == nil {
+		r.subscribers = make(map[string]bool, 1)
+	}
+	r.subscribers[who] = true
+	r.used = true
+}
+
+// changed notes that the transaction changes what lies under a ref.
+func (p *projection) changed(r *refState, bytes int) {
+	r.used = true
+	r.bytes += bytes
+	p.refs.grow(bytes)
+	p.dirtyRefs = append(p.dirtyRefs, r.prefix)
+}
+
 // post posts a fact under a ref and touches the changes that look there. A payload is
 // what the ref needs of the fact.
 func (p *projection) post(from arrival, posting record.Posting, rest string, payload []byte) error {
-	e, ref := posting.Event, posting.Ref
-	if err := p.name(from, e.Repository, ref); err != nil {
+	e := posting.Event
+	r, err := p.ref(from.partition, e.Repository, posting.Ref)
+	if err != nil {
 		return err
 	}
-	k := keyOf(from.partition, kindPosting, refName(e.Repository, ref), suffix(e), rest)
-	p.tx.put(k, append(ownerMark(e), payload...))
-	if l, ok := p.lists.get(k[:prefixSize], (*factList).weight); ok {
-		p.addTo(l, k[:prefixSize], e)
+	p.nameRun(r, e.Repository, posting.Ref)
+	x := entry{r.prefix + refPosting + suffix(e) + rest, append(ownerMark(e), payload...)}
+	p.tx.put(x.key, x.value)
+	p.changed(r, 64+len(x.key)+len(x.value))
+	if r.facts != nil {
+		p.insert(r.facts, e)
+	} else {
+		r.postings = append(r.postings, x)
 	}
-	looking, err := p.subscribers(from.partition, e.Repository, ref)
-	for _, id := range looking {
-		p.touch(from, id, e.Time)
+	p.touchLooking(from, e, r)
+	return nil
+}
+
+// touchLooking touches the changes that look under a ref.
+func (p *projection) touchLooking(from arrival, e record.Event, r *refState) {
+	for who := range r.subscribers {
+		p.touch(from, e.Repository.Change(who), e.Time)
 	}
-	return err
 }
 
 // ownerMark says whose fact is posted: nothing where it is the repository's.
@@ -46,26 +118,35 @@ func ownerMark(e record.Event) []byte {
 	return append([]byte{byte(len(n))}, n[:]...)
 }
 
+// cutOwner takes the mark of the owner off the value of a posting.
+func cutOwner(value []byte) (owner, payload []byte, err error) {
+	if len(value) == 0 || len(value) < 1+int(value[0]) {
+		return nil, nil, errFact
+	}
+	return value[1 : 1+value[0]], value[1+value[0]:], nil
+}
+
 // postFindings posts a report under those of its findings that a change asks for, and
 // with all their names where they are looked up that are asked for later.
 func (p *projection) postFindings(from arrival, e record.Event, f *record.Scan) error {
 	if len(f.Findings) == 0 {
 		return nil
 	}
-	k := keyOf(from.partition, kindPosting, refName(e.Repository, scansRef), suffix(e))
+	k := keyOf(from.partition, kindRef, refName(e.Repository, scansRef), refPosting, suffix(e))
 	p.tx.put(k, append(ownerMark(e), namesOf(f)...))
 	asked := make(map[record.Ref]bool)
 	var failed error
-	for _, posting := range record.FindingPostings(e, func(ref record.Ref) bool {
+	postings := record.FindingPostings(e, func(ref record.Ref) bool {
 		yes, known := asked[ref]
 		if !known && failed == nil {
 			yes, failed = p.subscribed(from.partition, e.Repository, ref)
 			asked[ref] = yes
 		}
 		return yes
-	}) {
-		if err := p.postFinding(from, posting); err != nil {
-			return err
+	})
+	for _, posting := range postings {
+		if failed == nil {
+			failed = p.postFinding(from, posting)
 		}
 	}
 	return failed
@@ -84,19 +165,19 @@ func (p *projection) postFinding(from arrival, posting record.Posting) error {
 // lookUpFinding posts the reports under a finding that were there before a change asked
 // for it.
 func (p *projection) lookUpFinding(partition int32, repo record.Repository, ref record.Ref) error {
-	reports, err := p.tx.list(keyOf(partition, kindPosting, refName(repo, scansRef)))
+	reports, err := p.tx.list(keyOf(partition, kindRef, refName(repo, scansRef)), "")
 	if err != nil {
 		return err
 	}
-	for _, r := range reports {
-		owner, names, err := cutOwner(r.value)
-		if err != nil || !mayName(names, ref.Finding()) {
-			if err != nil {
-				return err
-			}
+	for _, x := range reports {
+		owner, names, err := cutOwner(x.value)
+		if err != nil {
+			return err
+		}
+		if !mayName(names, ref.Finding()) {
 			continue
 		}
-		e, err := p.factOf(partition, repo, owner, r.key)
+		e, err := p.factOf(partition, repo, owner, x.key)
 		if err != nil {
 			return err
 		}
@@ -109,26 +190,18 @@ func (p *projection) lookUpFinding(partition int32, repo record.Repository, ref 
 	return nil
 }
 
-// cutOwner takes the mark of the owner off the value of a posting.
-func cutOwner(value []byte) (owner, payload []byte, err error) {
-	if len(value) == 0 || len(value) < 1+int(value[0]) {
-		return nil, nil, errFact
-	}
-	return value[1 : 1+value[0]], value[1+value[0]:], nil
-}
-
-// factOf returns the fact that is posted under a key; one without a fact where that has
+// factOf returns the fact that lies under a key of a ref; one without a fact where that has
 // expired.
-func (p *projection) factOf(partition int32, repo record.Repository, owner []byte, posting key) (record.Event, error) {
+func (p *projection) factOf(partition int32, repo record.Repository, owner []byte, posted key) (record.Event, error) {
 	of := nameOf(string(repo))
 	if len(owner) > 0 {
 		of = name(owner)
 	}
-	at := prefixSize + len(name{})
-	if len(posting) < at {
+	const at = prefixSize + len(refPosting)
+	if len(posted) < at+len(of) {
 		return record.Event{}, errFact
 	}
-	v, err := p.tx.get(keyOf(partition, kindFact, of, posting[prefixSize:at]))
+	v, err := p.tx.get(keyOf(partition, kindFact, of, posted[at:at+len(of)]))
 	if err != nil || v == nil {
 		return record.Event{}, err
 	}
@@ -137,25 +210,17 @@ func (p *projection) factOf(partition int32, repo record.Repository, owner []byt
 
 // under returns what is posted under a ref, actions aside.
 func (p *projection) under(partition int32, repo record.Repository, ref record.Ref) (*factList, error) {
-	prefix := keyOf(partition, kindPosting, refName(repo, ref))
-	if l, ok := p.lists.get(prefix, (*factList).weight); ok {
-		return l, nil
+	r, err := p.ref(partition, repo, ref)
+	if err != nil || r.facts != nil {
+		return r.facts, err
 	}
-	if ref.Finding() != "" {
-		asked, err := p.subscribed(partition, repo, ref)
-		if err == nil && !asked {
-			err = p.lookUpFinding(partition, repo, ref)
-		}
-		if err != nil {
+	if ref.Finding() != "" && len(r.subscribers) == 0 {
+		if err := p.lookUpFinding(partition, repo, ref); err != nil {
 			return nil, err
 		}
 	}
-	entries, err := p.tx.list(prefix)
-	if err != nil {
-		return nil, err
-	}
 	l := new(factList)
-	for _, x := range entries {
+	for _, x := range r.postings {
 		e, err := p.posted(partition, repo, x)
 		if err != nil {
 			return nil, err
@@ -164,8 +229,8 @@ func (p *projection) under(partition int32, repo record.Repository, ref record.R
 			p.insert(l, e)
 		}
 	}
-	p.lists.put(prefix, l, l.bytes)
-	p.dirty = append(p.dirty, prefix)
+	r.facts, r.postings = l, nil
+	p.refs.grow(l.bytes)
 	return l, nil
 }
 
@@ -192,50 +257,32 @@ func (p *projection) posted(partition int32, repo record.Repository, x entry) (r
 // subscribe notes a change where it looks. fresh: it was not noted there before.
 func (p *projection) subscribe(c *changeState, ref record.Ref) (fresh bool, err error) {
 	repo := c.id.Repository()
-	k := keyOf(c.partition, kindSubscriber, refName(repo, ref), string(c.id[len(repo):]))
-	known, err := p.tx.get(k)
-	if err != nil || known != nil {
+	r, err := p.ref(c.partition, repo, ref)
+	if err != nil {
 		return false, err
 	}
-	if err := p.name(arrival{partition: c.partition}, repo, ref); err != nil {
-		return false, err
+	who := string(c.id[len(repo):])
+	if r.subscribers[who] {
+		return false, nil
 	}
-	p.tx.set(k)
+	p.nameRun(r, repo, ref)
+	p.tx.set(r.prefix + refSubscriber + who)
+	r.subscribe(who)
+	p.changed(r, 64+len(who))
 	return true, nil
 }
 
-// subscribers returns the changes that look under a ref.
-func (p *projection) subscribers(partition int32, repo record.Repository, ref record.Ref) ([]record.ChangeID, error) {
-	entries, err := p.tx.list(keyOf(partition, kindSubscriber, refName(repo, ref)))
-	if err != nil || len(entries) == 0 {
-		return nil, err
-	}
-	out := make([]record.ChangeID, len(entries))
-	for i, x := range entries {
-		out[i] = record.ChangeID(string(repo) + x.key[prefixSize:])
-	}
-	return out, nil
-}
-
+// subscribed reports whether a change looks under a ref.
 func (p *projection) subscribed(partition int32, repo record.Repository, ref record.Ref) (bool, error) {
-	entries, err := p.tx.list(keyOf(partition, kindSubscriber, refName(repo, ref)))
-	return len(entries) > 0, err
+	r, err := p.ref(partition, repo, ref)
+	return err == nil && len(r.subscribers) > 0, err
 }
 
-// name notes that a repository names a run, when it does so for the first time.
-func (p *projection) name(from arrival, repo record.Repository, ref record.Ref) error {
-	run := ref.Run()
-	if run == "" {
-		return nil
+// nameRun notes that a repository names a run, when it does so for the first time.
+func (p *projection) nameRun(r *refState, repo record.Repository, ref record.Ref) {
+	if run := ref.Run(); run != "" && !r.used {
+		p.named[record.RunNamed{Run: run, Repository: string(repo)}] = true
 	}
-	for _, kind := range []byte{kindSubscriber, kindPosting, kindAction} {
-		used, err := p.tx.list(keyOf(from.partition, kind, refName(repo, ref)))
-		if err != nil || len(used) > 0 {
-			return err
-		}
-	}
-	p.named[record.RunNamed{Run: run, Repository: string(repo)}] = true
-	return nil
 }
 
 // link links the runs of an action to the commit that it names, and touches the changes
@@ -245,37 +292,48 @@ func (p *projection) link(from arrival, e record.Event) error {
 	if len(runs) == 0 {
 		return nil
 	}
+	r, err := p.ref(from.partition, e.Repository, commit)
+	if err != nil {
+		return err
+	}
 	added := false
 	for _, run := range runs {
-		k := keyOf(from.partition, kindLink, refName(e.Repository, commit), string(run))
-		known, err := p.tx.get(k)
-		if err != nil {
-			return err
-		}
-		if known == nil {
-			p.tx.put(k, binary.BigEndian.AppendUint32(nil, uint32(max(e.Arrived.Unix(), 0))))
+		if at, known := slices.BinarySearch(r.links, run); !known {
+			r.links = slices.Insert(r.links, at, run)
+			p.tx.put(r.prefix+refLink+string(run), seconds(e.Arrived))
+			p.changed(r, 64+len(run))
 			added = true
 		}
 	}
-	if !added {
-		return nil
+	if added {
+		p.touchLooking(from, e, r)
 	}
-	looking, err := p.subscribers(from.partition, e.Repository, commit)
-	for _, id := range looking {
-		p.touch(from, id, e.Time)
-	}
-	return err
+	return nil
 }
 
 // linked returns the runs that are linked to a commit.
 func (p *projection) linked(partition int32, repo record.Repository, commit record.Ref) ([]record.Ref, error) {
-	entries, err := p.tx.list(keyOf(partition, kindLink, refName(repo, commit)))
-	if err != nil || len(entries) == 0 {
+	r, err := p.ref(partition, repo, commit)
+	if err != nil || len(r.links) == 0 {
 		return nil, err
 	}
-	runs := make([]record.Ref, len(entries))
-	for i, x := range entries {
-		runs[i] = record.Ref(strings.Clone(x.key[prefixSize:]))
+	return record.FirstLinks(slices.Clone(r.links)), nil
+}
+
+// postAction posts an action under a ref.
+func (p *projection) postAction(from arrival, e record.Event, ref record.Ref) (*refState, error) {
+	r, err := p.ref(from.partition, e.Repository, ref)
+	if err != nil {
+		return nil, err
 	}
-	return record.FirstLinks(runs), nil
+	p.nameRun(r, e.Repository, ref)
+	p.tx.set(r.prefix + refAction + suffix(e))
+	p.changed(r, 0)
+	return r, nil
+}
+
+// actionsUnder returns the keys of the actions that are posted under a ref.
+func (p *projection) actionsUnder(partition int32, repo record.Repository, ref record.Ref) ([]entry, error) {
+	all, err := p.tx.list(keyOf(partition, kindRef, refName(repo, ref)), "")
+	return slices.DeleteFunc(all, func(x entry) bool { return !strings.HasPrefix(x.key[prefixSize:], refAction) }), err
 }

@@ -49,12 +49,12 @@ func (p *projection) again(from arrival, e record.Event) error {
 	}
 	for _, ref := range refs {
 		p.nameAgain(e.Repository, ref)
-		looking, err := p.subscribers(from.partition, e.Repository, ref)
+		r, err := p.ref(from.partition, e.Repository, ref)
 		if err != nil {
 			return err
 		}
-		for _, id := range looking {
-			p.touchAgain(from, id, e)
+		for who := range r.subscribers {
+			p.touchAgain(from, e.Repository.Change(who), e)
 		}
 	}
 	return nil

@@ -170,7 +170,7 @@ func (r *rooms) perform() (out []*stream.Record, err error) {
 // performTrace makes actions of the calls of a trace that are settled now; with again
 // of those settled before, too.
 func (r *rooms) performTrace(t traceAt, over, again bool) (out []*stream.Record, err error) {
-	entries, err := r.tx.list(keyOf(t.partition, kindFact, traceName(t.trace)))
+	entries, err := r.tx.list(keyOf(t.partition, kindFact, traceName(t.trace)), "")
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +215,7 @@ func (r *rooms) performTrace(t traceAt, over, again bool) (out []*stream.Record,
 
 // settledSpans returns the spans of a trace whose actions were sent.
 func (r *rooms) settledSpans(t traceAt) (map[string]bool, error) {
-	entries, err := r.tx.list(keyOf(t.partition, kindSettled, traceName(t.trace)))
+	entries, err := r.tx.list(keyOf(t.partition, kindSettled, traceName(t.trace)), "")
 	done := make(map[string]bool, len(entries))
 	for _, x := range entries {
 		done[x.key[prefixSize:]] = true
@@ -297,7 +297,7 @@ func (r *rooms) takeAction(d *decodedEvent) (out []*stream.Record, known bool, e
 func (r *rooms) alias(d *decodedEvent, names []string) error {
 	p, run := d.record.Partition, d.event.Room
 	for _, other := range names {
-		k := keyOf(p, kindLink, roomName(run), other)
+		k := keyOf(p, kindRef, roomName(run), refLink, other)
 		known, err := r.tx.get(k)
 		if err != nil {
 			return err
@@ -326,9 +326,12 @@ func (r *rooms) bound(partition int32, run string) (repos []string, err error) {
 // looking returns the repositories that name a run, and the other names of it under which
 // its actions are pending.
 func (r *rooms) looking(partition int32, run string) (repos, runs []string, err error) {
-	entries, err := r.tx.list(keyOf(partition, kindSubscriber, roomName(run)))
+	entries, err := r.tx.list(keyOf(partition, kindRef, roomName(run)), "")
 	for _, x := range entries {
-		who := strings.Clone(x.key[prefixSize:])
+		who, ok := strings.CutPrefix(x.key[prefixSize:], refSubscriber)
+		if !ok {
+			continue
+		}
 		if other := record.RoomOf(who); other != "" {
 			runs = append(runs, other)
 		} else {
@@ -351,7 +354,7 @@ func (r *rooms) relay(repos, runs []string) {
 // of the run, which is told of the repositories.
 func (r *rooms) takeNamed(d *decodedEvent, f *record.RunNamed) (out []*stream.Record, known bool, err error) {
 	p := d.record.Partition
-	k := keyOf(p, kindSubscriber, roomName(f.Run), f.Repository)
+	k := keyOf(p, kindRef, roomName(f.Run), refSubscriber, f.Repository)
 	old, err := r.tx.get(k)
 	if known = old != nil; err != nil || known && !d.reread {
 		return nil, known, err
@@ -367,7 +370,7 @@ func (r *rooms) takeNamed(d *decodedEvent, f *record.RunNamed) (out []*stream.Re
 	}
 	r.relay([]string{f.Repository}, runs)
 	from := fmt.Sprintf("%s/%d/%d", d.record.Topic, p, d.record.Offset)
-	waiting, err := r.tx.list(keyOf(p, kindFact, roomName(f.Run)))
+	waiting, err := r.tx.list(keyOf(p, kindFact, roomName(f.Run)), "")
 	if err != nil {
 		return nil, known, err
 	}

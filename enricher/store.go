@@ -119,13 +119,17 @@ func (s *store) get(k key) ([]byte, error) {
 	return append(make([]byte, 0, len(v)), v...), nil // never nil: an empty value is one
 }
 
-// list returns the entries with a prefix of prefixSize bytes or more, in order.
-func (s *store) list(prefix key) ([]entry, error) {
+// list returns the entries with a prefix of prefixSize bytes, in order; where until is
+// given, up to those that go on with it.
+func (s *store) list(prefix key, until string) ([]entry, error) {
 	if err := s.open(); err != nil {
 		return nil, err
 	}
 	var out []entry
 	for ok := s.reader.SeekPrefixGE([]byte(prefix)); ok && bytes.HasPrefix(s.reader.Key(), []byte(prefix)); ok = s.reader.Next() {
+		if until != "" && string(s.reader.Key()[len(prefix):]) >= until {
+			break
+		}
 		v, err := s.reader.ValueAndErr()
 		if err != nil {
 			return nil, fmt.Errorf("state: %w", err)

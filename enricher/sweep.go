@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/changetrail/changetrail/record"
@@ -100,7 +101,7 @@ func (e *Enricher) expire(partition int32, from key, today time.Time) (out []*st
 // of no more use, and the key to go on from.
 func (p *projection) expired(partition int32, from key, today time.Time, age time.Duration) (out []entry, next key, err error) {
 	looked := 0
-	for _, kind := range []byte{kindCounted, kindFact, kindIdentity, kindLink, kindSubscriber, kindSettled} { // in the order of keys
+	for _, kind := range []byte{kindCounted, kindFact, kindIdentity, kindRef, kindSettled} { // in the order of keys
 		first, last := prefixOf(partition, kind), prefixOf(partition, kind+1)
 		if from >= last {
 			continue
@@ -132,6 +133,10 @@ func agedOut(x entry, today time.Time, age time.Duration) bool {
 	switch kind := x.key[4]; kind {
 	case kindCounted:
 		at = 1
+	case kindRef:
+		if s := x.key[prefixSize : prefixSize+1]; s != refLink && s != refSubscriber || len(x.value) != 4 {
+			return false // it goes with its fact
+		}
 	case kindSettled:
 		age = min(age, traceAge)
 	case kindFact:
@@ -150,11 +155,12 @@ func agedOut(x entry, today time.Time, age time.Duration) bool {
 // change has found it.
 func (p *projection) unused(partition int32, x entry) ([]entry, error) {
 	out := []entry{x}
-	if x.key[4] == kindLink {
-		looking, err := p.tx.list(x.key[:4] + string(rune(kindSubscriber)) + x.key[5:prefixSize])
-		if err != nil || len(looking) > 0 {
+	if x.key[4] == kindRef && x.key[prefixSize:prefixSize+1] == refLink {
+		under, err := p.tx.list(x.key[:prefixSize], refAction)
+		if err != nil || slices.ContainsFunc(under, func(x entry) bool { return strings.HasPrefix(x.key[prefixSize:], refSubscriber) }) {
 			return nil, err
 		}
+		p.refs.drop(x.key[:prefixSize])
 		return out, nil
 	}
 	if x.key[4] != kindFact || x.value[0] != classEvidence && x.value[0] != classAction {
@@ -166,20 +172,20 @@ func (p *projection) unused(partition int32, x entry) ([]entry, error) {
 	}
 	if x.value[0] == classAction { // it was counted by those who found it
 		for _, ref := range record.ActionRefs(e) {
-			out = append(out, entry{key: keyOf(partition, kindAction, refName(e.Repository, ref), suffix(e))})
+			out = append(out, entry{key: keyOf(partition, kindRef, refName(e.Repository, ref), refAction, suffix(e))})
 		}
 		return out, nil
 	}
 	var posted []key
 	if _, scan := e.Fact.(*record.Scan); scan {
-		posted = append(posted, keyOf(partition, kindPosting, refName(e.Repository, scansRef), suffix(e)))
+		posted = append(posted, keyOf(partition, kindRef, refName(e.Repository, scansRef), refPosting, suffix(e)))
 	}
 	for _, posting := range record.Postings(e) {
 		found, err := p.subscribed(partition, e.Repository, posting.Ref)
 		if err != nil || found {
 			return nil, err
 		}
-		posted = append(posted, keyOf(partition, kindPosting, refName(e.Repository, posting.Ref), suffix(e)))
+		posted = append(posted, keyOf(partition, kindRef, refName(e.Repository, posting.Ref), refPosting, suffix(e)))
 	}
 	found := false
 	record.FindingPostings(e, func(ref record.Ref) bool {
@@ -192,7 +198,7 @@ func (p *projection) unused(partition int32, x entry) ([]entry, error) {
 		return nil, err
 	}
 	for _, k := range posted {
-		p.lists.drop(k[:prefixSize])
+		p.refs.drop(k[:prefixSize])
 		out = append(out, entry{key: k})
 	}
 	return out, nil

@@ -72,7 +72,7 @@ func TestEvidenceThatWaitedTooLongIsDeleted(t *testing.T) {
 	batch[0].Timestamp = today
 	gone := sweep(batch)
 	old := record.Event{Source: "/ci", ID: "1", Repository: testRepo, Fact: &record.Validation{}}
-	want := []string{keyOf(0, kindFact, ownerOf(old), suffix(old)), keyOf(0, kindPosting, refName(testRepo, "commit:aaaaaaa"), suffix(old))}
+	want := []string{keyOf(0, kindFact, ownerOf(old), suffix(old)), keyOf(0, kindRef, refName(testRepo, "commit:aaaaaaa"), refPosting, suffix(old))}
 	if !slices.Equal(gone, want) {
 		t.Fatalf("deleted %q, want %q", gone, want)
 	}

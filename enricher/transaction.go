@@ -42,16 +42,17 @@ func (t *transaction) put(k key, value []byte) {
 // set writes an entry that has no value.
 func (t *transaction) set(k key) { t.put(k, []byte{}) }
 
-// list returns the entries with a prefix of prefixSize bytes, in order.
-func (t *transaction) list(prefix key) ([]entry, error) {
-	out, err := t.store.list(prefix)
+// list returns the entries with a prefix of prefixSize bytes, in order; where until is
+// given, up to those that go on with it.
+func (t *transaction) list(prefix key, until string) ([]entry, error) {
+	out, err := t.store.list(prefix, until)
 	fresh := t.under[prefix]
 	if err != nil || len(fresh) == 0 {
 		return out, err
 	}
 	out = slices.DeleteFunc(out, func(e entry) bool { _, here := t.values[e.key]; return here })
 	for _, k := range fresh {
-		if v := t.values[k]; v != nil {
+		if v := t.values[k]; v != nil && (until == "" || k[prefixSize:] < until) {
 			out = append(out, entry{k, v})
 		}
 	}

@@ -111,6 +111,9 @@ func (id ChangeID) Repository() Repository {
 	return repo
 }
 
+// Change returns the change of a repository whose id goes on as in "/pull/4829".
+func (r Repository) Change(rest string) ChangeID { return ChangeID(string(r) + rest) }
+
 // URL returns the address of the change at its code host.
 func (id ChangeID) URL() string {
 	repo, kind, number := id.Split()
