@@ -1,9 +1,11 @@
 package intake
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -73,7 +75,7 @@ func openAll(texts ...[]byte) ([]event.Event, error) {
 	for i, text := range texts {
 		env, err := schemas.Open(schemas.Message{Value: text})
 		if err == nil {
-			events[i] = eventOf(env, members(text))
+			events[i] = eventOf(env, extensions(text, env.Data))
 			continue
 		}
 		refusal := schemas.AsRefusal(err)
@@ -85,24 +87,37 @@ func openAll(texts ...[]byte) ([]event.Event, error) {
 	return events, batchProblem(p, len(texts))
 }
 
-// members are the attributes of an event in JSON, as text.
-func members(text []byte) map[string]string {
-	var values map[string]jsontext.Value
-	if err := json.Unmarshal(text, &values); err != nil {
-		return nil // it was read before: cannot fail
+// extensions are the attributes of an event in JSON that its envelope has no place for,
+// as text. data, which may be long, need not be read again.
+func extensions(text, data []byte) map[string]string {
+	if before, after, found := bytes.Cut(text, data); found && len(data) > 256 {
+		text = slices.Concat(before, []byte("0"), after)
 	}
 	out := make(map[string]string)
-	for name, v := range values {
-		switch v.Kind() {
-		case '"':
-			if unquoted, err := jsontext.AppendUnquote(nil, v); err == nil {
-				out[name] = string(unquoted)
-			}
-		case '0', 't', 'f':
-			out[name] = string(v)
+	d := jsontext.NewDecoder(bytes.NewBuffer(text))
+	_, err := d.ReadToken()
+	for err == nil && d.PeekKind() == '"' {
+		quoted, _ := d.ReadValue()
+		name := quoted[1 : len(quoted)-1]
+		if inEnvelope(string(name)) || d.PeekKind() == '{' || d.PeekKind() == '[' || d.PeekKind() == 'n' {
+			err = d.SkipValue()
+			continue
 		}
+		key := string(name) // before the next token takes its place
+		var value jsontext.Token
+		value, err = d.ReadToken()
+		out[key] = value.String()
 	}
-	return out
+	return out // it was read before: there is no error
+}
+
+// inEnvelope reports whether an attribute has a place in an envelope.
+func inEnvelope(name string) bool {
+	switch name {
+	case "specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data", "data_base64", "partitionkey", "dataref", "traceparent", "tracestate", "sequence":
+		return true
+	}
+	return slices.Contains(ours, name)
 }
 
 // batchProblem says of which events of a batch something is wrong; none of it is
@@ -123,7 +138,7 @@ func batchProblem(p *problem.Problem, n int) error {
 // openBinary reads an event whose attributes are headers.
 func openBinary(header http.Header, body []byte) ([]event.Event, error) {
 	m := schemas.Message{Value: body}
-	attributes := make(map[string]string)
+	others := make(map[string]string)
 	for key, values := range header {
 		name, ok := strings.CutPrefix(strings.ToLower(key), "ce-")
 		if !ok || len(values) == 0 {
@@ -136,7 +151,9 @@ func openBinary(header http.Header, body []byte) ([]event.Event, error) {
 		if err != nil {
 			return nil, problem.New(http.StatusBadRequest, "header ce-%s: %q cannot be read", name, values[0])
 		}
-		attributes[name] = value
+		if !inEnvelope(name) {
+			others[name] = value
+		}
 		m.Headers = append(m.Headers, schemas.Header{Key: "ce_" + name, Value: []byte(value)})
 	}
 	m.Headers = append(m.Headers, schemas.Header{Key: "content-type", Value: []byte(header.Get("Content-Type"))})
@@ -146,12 +163,12 @@ func openBinary(header http.Header, body []byte) ([]event.Event, error) {
 		p.Errors = []problem.Part{{ID: env.ID, Reason: string(refusal.Reason), Detail: refusal.Detail}}
 		return nil, batchProblem(p, 1)
 	}
-	return []event.Event{eventOf(env, attributes)}, nil
+	return []event.Event{eventOf(env, others)}, nil
 }
 
-// eventOf is an event whose envelope was read; attributes are all that it has, also
-// those that nobody reads here.
-func eventOf(env schemas.Envelope, attributes map[string]string) event.Event {
+// eventOf is an event whose envelope was read; others are the attributes that nobody
+// reads here. What a client says of those that the gateway sets is dropped.
+func eventOf(env schemas.Envelope, others map[string]string) event.Event {
 	c := event.EventContextV1{ID: env.ID, Type: env.Type, Extensions: make(map[string]any)} // the setters of the SDK would trim them
 	if source := types.ParseURIRef(env.Source); source != nil {
 		c.Source = *source
@@ -165,15 +182,17 @@ func eventOf(env schemas.Envelope, attributes map[string]string) event.Event {
 	if env.DataContentType != "" {
 		c.DataContentType = &env.DataContentType
 	}
-	for name, value := range attributes {
-		switch name {
-		case "specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data", "data_base64":
-		case "dataschema":
+	for _, a := range [][2]string{{"partitionkey", env.PartitionKey}, {"dataref", env.DataRef}, {"traceparent", env.TraceParent}, {"tracestate", env.TraceState}, {"sequence", env.Sequence}} {
+		if a[1] != "" {
+			c.Extensions[a[0]] = a[1]
+		}
+	}
+	for name, value := range others {
+		switch {
+		case name == "dataschema":
 			c.DataSchema = types.ParseURI(value) // nil where it is none: nobody reads it
-		default:
-			if event.IsExtensionNameValid(name) && strings.ToLower(name) == name && value != "" {
-				c.Extensions[name] = value
-			}
+		case event.IsExtensionNameValid(name) && strings.ToLower(name) == name && value != "":
+			c.Extensions[name] = value
 		}
 	}
 	return event.Event{Context: &c, DataEncoded: env.Data}

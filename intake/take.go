@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
-	"github.com/cloudevents/sdk-go/v2/types"
 
 	"github.com/changetrail/changetrail/identity"
 	"github.com/changetrail/changetrail/ingest"
@@ -68,8 +67,11 @@ var ours = []string{"authtype", "authid", "authmac", "contentmode", "redacted"}
 // send, makes it whole, takes out its secrets and stamps it. What it returns is the
 // event as it was read, as far as it could be.
 func (g *Gateway) prepare(ctx context.Context, e *event.Event, who identity.Principal) (ingest.Event, error) {
+	said := e.Extensions()
 	for _, name := range ours {
-		e.SetExtension(name, nil)
+		if _, ok := said[name]; ok {
+			e.SetExtension(name, nil)
+		}
 	}
 	if e.Time().IsZero() {
 		e.SetTime(g.Now().UTC())
@@ -77,6 +79,7 @@ func (g *Gateway) prepare(ctx context.Context, e *event.Event, who identity.Prin
 	if schemas.IsJSON(e.DataContentType()) {
 		e.SetDataContentType(event.ApplicationJSON) // as every library takes it for JSON
 	}
+	_, named := said["dataref"]
 	read, err := g.read(ctx, e, nil)
 	changed := err == nil && ingest.Complete(who, &read)
 	if err := ingest.Allow(who, &read, err); err != nil {
@@ -90,6 +93,9 @@ func (g *Gateway) prepare(ctx context.Context, e *event.Event, who identity.Prin
 	}
 	if data, err = g.redact(e, data); err != nil {
 		return read, err
+	}
+	if named && read.Envelope.DataRef == "" { // beside its data
+		e.SetExtension("dataref", nil)
 	}
 	if err := g.place(ctx, e, read.Envelope.DataRef, data); err != nil {
 		return read, unavailable(err)
@@ -126,9 +132,8 @@ func (g *Gateway) read(ctx context.Context, e *event.Event, key []byte) (ingest.
 func (g *Gateway) checkSize(e *event.Event) error {
 	n := 0
 	for name, value := range e.Extensions() {
-		if text, err := types.Format(value); err == nil {
-			n += len(name) + len(text)
-		}
+		text, _ := value.(string) // others are short
+		n += len(name) + len(text)
 	}
 	if n > maxHeader {
 		return schemas.Refuse(schemas.TooLarge, "its attributes have %d bytes, at most %d are taken; put data into data", n, maxHeader)
@@ -164,7 +169,6 @@ func (g *Gateway) redact(e *event.Event, data []byte) ([]byte, error) {
 func (g *Gateway) place(ctx context.Context, e *event.Event, ref string, data []byte) error {
 	e.DataEncoded, e.DataBase64 = data, false
 	if ref == "" {
-		e.SetExtension("dataref", nil)
 		return nil
 	}
 	e.DataEncoded = nil

@@ -201,8 +201,7 @@ func (g *Gateway) takeTelemetry(ctx context.Context, from Sender, events, findin
 	return err
 }
 
-// allowOne says why a span or a log is not its sender's to tell. Of the words of a
-// refusal exporters log the detail.
+// allowOne says why a span or a log is not its sender's to tell.
 func allowOne(who identity.Principal, about record.Event) error {
 	return ingest.Allow(who, &ingest.Event{Event: about}, nil)
 }

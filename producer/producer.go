@@ -252,7 +252,10 @@ func inject(ctx context.Context, e *event.Event) {
 func Envelope(e *event.Event) schemas.Envelope {
 	extensions := e.Extensions() // a copy, each time
 	text := func(name string) string {
-		s, _ := types.Format(extensions[name])
+		if s, ok := extensions[name].(string); ok {
+			return s
+		}
+		s, _ := types.Format(extensions[name]) // "" where there is none
 		return s
 	}
 	return schemas.Envelope{

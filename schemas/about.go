@@ -38,7 +38,10 @@ func Conflicting(first, second string, repositories ...record.Repository) error 
 // partitionkey of its envelope name, or else the key of its Kafka record. What ev
 // is about before is what its data say.
 func Place(ev *record.Event, subject record.ChangeID, e *Envelope, key []byte) error {
-	partition := repositoryIn(e.PartitionKey)
+	partition := subject.Repository()
+	if e.PartitionKey != string(partition) { // as a rule it is
+		partition = repositoryIn(e.PartitionKey)
+	}
 	if subject != "" && ev.Change != "" && !strings.EqualFold(string(subject), string(ev.Change)) {
 		return Conflicting(string(subject), string(ev.Change), subject.Repository(), ev.Change.Repository(), ev.Repository, partition)
 	}

@@ -329,6 +329,7 @@ func (e *Envelope) cleanSource() error {
 
 // plain reports whether a URI reference is in its usual form at first sight.
 func plain(source string) bool {
+	source = strings.TrimPrefix(source, "https://")
 	for i := range len(source) {
 		c := source[i]
 		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '/' && c != '-' && c != '.' && c != '_' {
