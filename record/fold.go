@@ -1,9 +1,6 @@
 package record
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // Limits of the lists in a record.
 const (
@@ -65,33 +62,40 @@ func newest(f Facts) time.Time {
 	return t
 }
 
-// union is own and evidence as one sequence, each fact once.
-func union(own, evidence []Event) []Event {
-	if len(evidence) == 0 {
-		return own
+// union is own and evidence, both in order, as one sequence, each fact once.
+func union(own, evidence []Event) []*Event {
+	out := make([]*Event, 0, len(own)+len(evidence))
+	for len(own) > 0 || len(evidence) > 0 {
+		from := &own
+		if len(own) == 0 || len(evidence) > 0 && compareFull(evidence[0], own[0]) < 0 {
+			from = &evidence
+		}
+		e := &(*from)[0]
+		*from = (*from)[1:]
+		if n := len(out); n == 0 || out[n-1].ID != e.ID || !sameFact(*out[n-1], *e) {
+			out = append(out, e)
+		}
 	}
-	out := slices.Concat(own, evidence)
-	slices.SortFunc(out, compareFull)
-	return slices.CompactFunc(out, sameFact)
+	return out
 }
+
+// An identity is that of an event: what [Event.Key] says in one string.
+type identity struct{ source, id string }
 
 // distinctEvents counts the events of evidence that are not own.
 func distinctEvents(own, evidence []Event) int64 {
 	if len(evidence) == 0 {
 		return 0
 	}
-	seen := make(map[string]bool, len(own)+len(evidence))
-	for _, e := range own {
-		seen[e.Key()] = true
+	seen := make(map[identity]bool, len(own)+len(evidence))
+	for i := range own {
+		seen[identity{own[i].Source, own[i].ID}] = true
 	}
-	var n int64
-	for _, e := range evidence {
-		if !seen[e.Key()] {
-			seen[e.Key()] = true
-			n++
-		}
+	before := len(seen)
+	for i := range evidence {
+		seen[identity{evidence[i].Source, evidence[i].ID}] = true
 	}
-	return n
+	return int64(len(seen) - before)
 }
 
 // shown is the newest part of a list in the order of time, as a document has it.

@@ -5,20 +5,21 @@ import (
 	"strings"
 )
 
-func foldDecision(r *Record, own, all []Event) {
-	var chosen Event
+func foldDecision(r *Record, own []Event, all []*Event) {
+	var chosen *Event
 	var total int64
 	merged := r.Trail.Change.MergedAt
-	for _, e := range own {
+	for i := range own {
+		e := &own[i]
 		if _, ok := e.Fact.(*Decision); !ok {
 			continue
 		}
 		total++
-		if chosen.Fact == nil || merged.IsZero() || !e.Time.After(merged) {
+		if chosen == nil || merged.IsZero() || !e.Time.After(merged) {
 			chosen = e
 		}
 	}
-	if chosen.Fact == nil {
+	if chosen == nil {
 		return
 	}
 	d := chosen.Fact.(*Decision)
@@ -58,13 +59,13 @@ func NewGenAI(a Agent) *GenAI {
 }
 
 // foldTrigger attaches the report and the finding that the decision names.
-func foldTrigger(r *Record, decision Event, t *Trigger, all []Event) {
+func foldTrigger(r *Record, decision *Event, t *Trigger, all []*Event) {
 	out := &TriggerFacts{
 		Kind: t.Kind, ID: t.ID, Finding: t.Finding, Severity: t.Severity, Claimed: t.Severity,
 		Digest: t.Digest, URL: t.URL, Summary: t.Summary, Package: t.Package,
 	}
 	r.Trail.Trigger = out
-	var report, finding Event
+	var report, finding *Event
 	for _, e := range all {
 		s, ok := e.Fact.(*Scan)
 		if !ok || !names(t, s) {
@@ -76,10 +77,10 @@ func foldTrigger(r *Record, decision Event, t *Trigger, all []Event) {
 			finding = nearer(decision, finding, e)
 		}
 	}
-	if finding.Fact != nil {
+	if finding != nil {
 		report = finding
 	}
-	if report.Fact == nil {
+	if report == nil {
 		return
 	}
 	s := report.Fact.(*Scan)
@@ -89,7 +90,7 @@ func foldTrigger(r *Record, decision Event, t *Trigger, all []Event) {
 	out.Scanner = s.Tool.Name
 	out.Format = s.Report.Format
 	set(&out.Digest, s.Report.Digest)
-	if finding.Fact == nil {
+	if finding == nil {
 		return
 	}
 	f := s.Findings[0]
@@ -114,8 +115,8 @@ func names(t *Trigger, s *Scan) bool {
 
 // nearer returns which of two scans a decision was more likely based on: the
 // newest one before it, else the first one after it.
-func nearer(decision, a, b Event) Event {
-	if a.Fact == nil {
+func nearer(decision, a, b *Event) *Event {
+	if a == nil {
 		return b
 	}
 	aBefore, bBefore := !a.Time.After(decision.Time), !b.Time.After(decision.Time)
@@ -125,7 +126,7 @@ func nearer(decision, a, b Event) Event {
 			return a
 		}
 		return b
-	case (compareFull(a, b) < 0) == aBefore:
+	case (compareFull(*a, *b) < 0) == aBefore:
 		return b
 	}
 	return a

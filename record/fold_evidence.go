@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-func foldDeployments(r *Record, all []Event) {
+func foldDeployments(r *Record, all []*Event) {
 	var environments []string
 	for _, e := range all {
 		f, ok := e.Fact.(*Deployment)
@@ -29,8 +29,8 @@ func foldDeployments(r *Record, all []Event) {
 
 // foldValidations lets what was observed stand before what the agent says of
 // its own tests.
-func foldValidations(r *Record, all []Event, from voicesOf) {
-	observed, claimed := make([]Event, 0, len(all)), []Event(nil)
+func foldValidations(r *Record, all []*Event, from voicesOf) {
+	var observed, claimed []*Event
 	for _, e := range all {
 		if _, ok := e.Fact.(*Validation); !ok {
 			continue
@@ -49,22 +49,22 @@ func foldValidations(r *Record, all []Event, from voicesOf) {
 	}
 }
 
-func validations(c Change, all []Event) *ValidationFacts {
+func validations(c Change, all []*Event) *ValidationFacts {
 	commit, current := "", false
-	var runs []Event
+	var runs []*Event
 	for _, e := range all {
 		f := e.Fact.(*Validation)
 		sha := strings.ToLower(f.CommitSHA)
 		now := sha != "" && (sha == c.HeadSHA || sha == c.MergeSHA)
 		switch {
 		case now && !current:
-			commit, current, runs = sha, true, []Event{e}
+			commit, current, runs = sha, true, []*Event{e}
 		case now:
 			commit = sha
 			runs = append(runs, e)
 		case current:
 		case sha != commit:
-			commit, runs = sha, []Event{e}
+			commit, runs = sha, []*Event{e}
 		default:
 			runs = append(runs, e)
 		}
@@ -72,7 +72,7 @@ func validations(c Change, all []Event) *ValidationFacts {
 	if len(runs) == 0 {
 		return nil
 	}
-	newest := make(map[string]Event)
+	newest := make(map[string]*Event)
 	var names []string
 	for _, e := range runs {
 		f := e.Fact.(*Validation)
@@ -90,7 +90,9 @@ func validations(c Change, all []Event) *ValidationFacts {
 		out.Passed += f.Passed
 		out.Failed += f.Failed
 		out.Skipped += f.Skipped
-		out.Failing = smallestStrings(out.Failing, f.Failing, MaxFailing)
+		if len(f.Failing) > 0 {
+			out.Failing = smallestStrings(out.Failing, f.Failing, MaxFailing)
+		}
 		out.Conclusion = worse(out.Conclusion, f.Conclusion)
 		out.Jobs = append(out.Jobs, JobFact{
 			Name: f.Name, Provider: f.Provider, Conclusion: f.Conclusion, At: e.Time, URL: f.URL,
@@ -122,14 +124,14 @@ func worse(a, b string) string {
 	return b
 }
 
-func foldScans(r *Record, all []Event) {
-	seen := make(map[string]bool)
+func foldScans(r *Record, all []*Event) {
+	seen := make(map[identity]bool)
 	for _, e := range all {
 		f, ok := e.Fact.(*Scan)
-		if !ok || len(f.Findings) > 0 || seen[e.Key()] {
+		if !ok || len(f.Findings) > 0 || seen[identity{e.Source, e.ID}] {
 			continue
 		}
-		seen[e.Key()] = true
+		seen[identity{e.Source, e.ID}] = true
 		r.Trail.Scans = append(r.Trail.Scans, ScanFact{
 			Scanner: f.Tool.Name, Format: f.Report.Format, Digest: f.Report.Digest, CommitSHA: strings.ToLower(f.CommitSHA),
 			At: e.Time, Findings: int64(f.Summary.Findings), Highest: f.Summary.Highest, Scanned: f.Summary.Scanned,

@@ -7,7 +7,8 @@ import (
 
 func foldReviews(r *Record, own []Event, from voicesOf) {
 	var verdicts []ReviewVerdict
-	for _, e := range own {
+	for i := range own {
+		e := &own[i]
 		if f, ok := e.Fact.(*Review); ok {
 			verdicts = append(verdicts, ReviewVerdict{
 				Reviewer: f.Reviewer, ReviewerType: f.ReviewerType, Verdict: f.Verdict,
@@ -49,7 +50,8 @@ func foldReviews(r *Record, own []Event, from voicesOf) {
 }
 
 func foldApprovals(r *Record, own []Event, from voicesOf) {
-	for _, e := range own {
+	for i := range own {
+		e := &own[i]
 		if f, ok := e.Fact.(*Approval); ok {
 			r.Judged.Approvals = append(r.Judged.Approvals, ApprovalFact{
 				Approver: f.Approver, GrantedAt: e.Time, ExpiresAt: f.ExpiresAt.UTC(), Scope: f.Scope, Reference: f.Reference, Tier: from.tier(e),

@@ -37,7 +37,7 @@ func better(a, b string) string {
 // comes from them is what the agent says, be it in the name of a person.
 type voicesOf map[string]bool
 
-func voices(all []Event) voicesOf {
+func voices(all []*Event) voicesOf {
 	var out voicesOf
 	for _, e := range all {
 		_, decision := e.Fact.(*Decision)
@@ -53,7 +53,7 @@ func voices(all []Event) voicesOf {
 
 // tier is who says e. Where a gateway looked at the credential, that tells; an
 // agent's word on what others did stays a claim, however well it is signed.
-func (v voicesOf) tier(e Event) string {
+func (v voicesOf) tier(e *Event) string {
 	switch e.Fact.(type) {
 	case *Decision, *Action:
 		if e.Tier == TierSigned {
@@ -74,7 +74,7 @@ func (v voicesOf) tier(e Event) string {
 	return TierObserved
 }
 
-func foldTiers(r *Record, f Facts, all []Event, from voicesOf) {
+func foldTiers(r *Record, f Facts, all []*Event, from voicesOf) {
 	t := new(Tiers)
 	for _, e := range all {
 		var part *string

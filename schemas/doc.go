@@ -15,6 +15,11 @@
 // and the same test fails where they differ, so that types, schemas and
 // mappings cannot drift apart. [Check] walks the same tags at run time.
 //
+// Facts, envelopes and documents are read and written for every event, by
+// readers and encoders that are made once from the same types and tags (read.go,
+// encode.go). A reader takes only what is valid beyond doubt; what it does not
+// take the general decoder reads, and says what is wrong with it.
+//
 // It may import package record and the JSON and CloudEvents libraries. It does
 // no I/O.
 package schemas

@@ -161,12 +161,20 @@ func FuzzEnvelopesAreReadAlike(f *testing.F) {
 
 func BenchmarkRead(b *testing.B) {
 	for _, typ := range record.Types() {
-		data := []byte(facts[typ])
-		b.Run(typ, func(b *testing.B) {
+		env := schemas.Envelope{Type: typ, Data: []byte(facts[typ])}
+		b.Run("quick/"+typ, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, ok := schemas.ReadFact(data, record.NewFact(typ)); !ok {
+				if _, ok := schemas.ReadFact(env.Data, record.NewFact(typ)); !ok {
 					b.Fatal("not taken")
+				}
+			}
+		})
+		b.Run("general/"+typ, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := schemas.JudgeFact(env, record.NewFact(typ)); err != nil {
+					b.Fatal(err)
 				}
 			}
 		})
