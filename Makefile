@@ -2,7 +2,7 @@
 # whole pipeline on real servers, which it fetches and starts by itself.
 GOLANGCI = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: test fast servers lint fuzz bench generate profile
+.PHONY: test fast servers lint fuzz bench generate
 
 test: fast lint servers
 
@@ -29,8 +29,3 @@ bench:
 
 generate:
 	go test ./schemas -run TestGenerated -update
-
-# What the compiler optimizes the binary for. Take it again after large changes
-# to what happens to each event.
-profile:
-	go test ./enricher -run xxx -bench Apply -benchtime 160000x -cpuprofile cmd/changetrail/default.pgo

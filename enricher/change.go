@@ -31,6 +31,7 @@ type changeState struct {
 	refs      []record.Ref // under which it looks, as far as it was settled since it was read
 
 	noted       map[key][]byte // the actions counted; nil: only the state knows them
+	began       bool           // nothing of it was stored when it was read
 	sumsChanged bool
 	stored      struct { // as the store has it
 		head    []byte
@@ -79,7 +80,7 @@ func (p *projection) change(partition int32, id record.ChangeID) (*changeState, 
 func (p *projection) read(c *changeState) error {
 	head, err := p.tx.get(c.key)
 	if err != nil || head == nil {
-		c.noted = make(map[key][]byte)
+		c.noted, c.began = make(map[key][]byte), true
 		return err
 	}
 	if err := c.decodeHead(head); err != nil {

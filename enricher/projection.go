@@ -184,10 +184,28 @@ func (p *projection) identityOf(partition int32, fact key, e record.Event) ([]by
 	if err != nil || known != nil {
 		return known[min(arrivalAt, len(known)):], err
 	}
+	if upgraded, err := p.holdsFormer(partition); err != nil || !upgraded && keptForPostings(e) {
+		return nil, err
+	}
 	if known, err = p.tx.get(identityKey(fact)); err == nil && known == nil {
 		known, err = p.formerIdentity(fact, e)
 	}
 	return known, err
+}
+
+// keptForPostings reports whether a fact of a repository is surely kept, since it is posted.
+func keptForPostings(e record.Event) bool {
+	switch f := e.Fact.(type) {
+	case *record.Validation:
+		return f.CommitSHA != ""
+	case *record.Deployment:
+		return f.CommitSHA != "" || f.Artifact != ""
+	case *record.Scan:
+		return f.CommitSHA != "" || f.Report.Digest != "" || f.ScanID != ""
+	case *record.Action, *record.Pushed:
+		return true
+	}
+	return false
 }
 
 // compared tells whether an event that is known has the same content.
@@ -273,10 +291,14 @@ func (p *projection) own(c *changeState) (*factList, error) {
 	if l, ok := p.lists.get(c.ownPrefix, (*factList).weight); ok {
 		return l, nil
 	}
-	entries, err := p.tx.list(c.ownPrefix, "")
-	if err != nil {
-		return nil, err
+	var entries []entry
+	if !c.began { // else there is none
+		var err error
+		if entries, err = p.tx.list(c.ownPrefix, ""); err != nil {
+			return nil, err
+		}
 	}
+	c.began = false
 	l := &factList{List: record.List{Superseded: c.sums.Superseded}, known: make(map[string][]byte, len(entries))}
 	for _, x := range entries {
 		e, err := p.decodeFact(x.value)

@@ -32,9 +32,13 @@ func (r *refState) weight() int {
 	return r.bytes
 }
 
-// scansRef is where all reports of a repository are posted, with the names of their
+// scansRef is where the long reports of a repository are posted, with the names of their
 // findings. It is no ref that a change looks under.
 const scansRef record.Ref = "scans"
+
+// maxNames is how many names the findings of a report may have that is posted under each of
+// them. One with more is posted under those alone that a change asks for.
+const maxNames = 64
 
 // ref returns what lies under a ref.
 func (p *projection) ref(partition int32, repo record.Repository, ref record.Ref) (*refState, error) {
@@ -93,6 +97,9 @@ func (p *projection) post(from arrival, posting record.Posting, rest string, pay
 	x := entry{r.prefix + refPosting + suffix(e) + rest, append(ownerMark(e), payload...)}
 	p.tx.put(x.key, x.value)
 	p.changed(r, 64+len(x.key)+len(x.value))
+	if r.facts == nil && len(r.postings) == 0 {
+		r.facts = new(factList)
+	}
 	if r.facts != nil {
 		p.insert(r.facts, e)
 	} else {
@@ -126,14 +133,19 @@ func cutOwner(value []byte) (owner, payload []byte, err error) {
 	return value[1 : 1+value[0]], value[1+value[0]:], nil
 }
 
-// postFindings posts a report under those of its findings that a change asks for, and
-// with all their names where they are looked up that are asked for later.
+// postFindings posts a report under its findings. A long one is posted under those that a
+// change asks for, and with all their names where they are looked up that are asked for
+// later.
 func (p *projection) postFindings(from arrival, e record.Event, f *record.Scan) error {
 	if len(f.Findings) == 0 {
 		return nil
 	}
+	names := namesOf(f)
+	if len(names) <= 4*maxNames {
+		return p.postEach(from, record.FindingPostings(e, func(record.Ref) bool { return true }))
+	}
 	k := keyOf(from.partition, kindRef, refName(e.Repository, scansRef), refPosting, suffix(e))
-	p.tx.put(k, append(ownerMark(e), namesOf(f)...))
+	p.tx.put(k, append(ownerMark(e), names...))
 	asked := make(map[record.Ref]bool)
 	var failed error
 	postings := record.FindingPostings(e, func(ref record.Ref) bool {
@@ -162,7 +174,18 @@ func (p *projection) postFinding(from arrival, posting record.Posting) error {
 	return p.post(from, posting, string(n[:4]), text)
 }
 
-// lookUpFinding posts the reports under a finding that were there before a change asked
+// postEach posts a report under each of its findings, which are found in the fact.
+func (p *projection) postEach(from arrival, postings []record.Posting) error {
+	for _, posting := range postings {
+		n := nameOf(posting.Event.Fact.(*record.Scan).Findings[0].Fingerprint)
+		if err := p.post(from, posting, string(n[:4]), nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lookUpFinding posts the long reports under a finding that were there before a change asked
 // for it.
 func (p *projection) lookUpFinding(partition int32, repo record.Repository, ref record.Ref) error {
 	reports, err := p.tx.list(keyOf(partition, kindRef, refName(repo, scansRef)), "")
@@ -221,7 +244,7 @@ func (p *projection) under(partition int32, repo record.Repository, ref record.R
 	}
 	l := new(factList)
 	for _, x := range r.postings {
-		e, err := p.posted(partition, repo, x)
+		e, err := p.posted(partition, repo, ref, x)
 		if err != nil {
 			return nil, err
 		}
@@ -235,7 +258,7 @@ func (p *projection) under(partition int32, repo record.Repository, ref record.R
 }
 
 // posted returns the fact of a posting, as the ref shows it.
-func (p *projection) posted(partition int32, repo record.Repository, x entry) (record.Event, error) {
+func (p *projection) posted(partition int32, repo record.Repository, ref record.Ref, x entry) (record.Event, error) {
 	owner, payload, err := cutOwner(x.value)
 	if err != nil {
 		return record.Event{}, err
@@ -244,14 +267,31 @@ func (p *projection) posted(partition int32, repo record.Repository, x entry) (r
 	if err != nil || e.Fact == nil {
 		return e, err
 	}
-	if len(payload) == 0 {
+	if len(payload) == 0 && ref.Finding() == "" {
 		return e.AsOwn(), nil
+	}
+	if len(payload) == 0 {
+		return ofFinding(e, x.key[prefixSize+len(refPosting)+len(name{}):]), nil
 	}
 	var f record.Finding
 	if err := json.Unmarshal(payload, &f); err != nil {
 		return e, fmt.Errorf("%w: %w", errFact, err)
 	}
 	return e.WithFinding(f), nil
+}
+
+// ofFinding returns a report with the one finding that a posting names.
+func ofFinding(e record.Event, mark string) record.Event {
+	f, ok := e.Fact.(*record.Scan)
+	if !ok {
+		return record.Event{}
+	}
+	for _, finding := range f.Findings {
+		if n := nameOf(finding.Fingerprint); string(n[:4]) == mark {
+			return e.WithFinding(finding)
+		}
+	}
+	return record.Event{}
 }
 
 // subscribe notes a change where it looks. fresh: it was not noted there before.

@@ -187,15 +187,16 @@ func (p *projection) unused(partition int32, x entry) ([]entry, error) {
 		}
 		posted = append(posted, keyOf(partition, kindRef, refName(e.Repository, posting.Ref), refPosting, suffix(e)))
 	}
-	found := false
-	record.FindingPostings(e, func(ref record.Ref) bool {
-		if !found && err == nil {
-			found, err = p.subscribed(partition, e.Repository, ref)
+	f, scan := e.Fact.(*record.Scan)
+	short := scan && len(namesOf(f)) <= 4*maxNames
+	for _, posting := range record.FindingPostings(e, func(record.Ref) bool { return true }) {
+		found, err := p.subscribed(partition, e.Repository, posting.Ref)
+		if err != nil || found {
+			return nil, err
 		}
-		return false
-	})
-	if found || err != nil {
-		return nil, err
+		if n := nameOf(posting.Event.Fact.(*record.Scan).Findings[0].Fingerprint); short {
+			posted = append(posted, keyOf(partition, kindRef, refName(e.Repository, posting.Ref), refPosting, suffix(e), string(n[:4])))
+		}
 	}
 	for _, k := range posted {
 		p.refs.drop(k[:prefixSize])
