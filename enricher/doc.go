@@ -5,8 +5,10 @@
 // (topic records), exactly once.
 //
 // What it needs to fold again is kept in a local store that mirrors a
-// changelog topic (topic state): the facts of each change, and boards, where
-// evidence waits under the commit, report or finding that it is about.
+// changelog topic (topic state): each fact under the change or repository that it is
+// about, and by reference under the commits, reports, findings and runs that it names.
+// keys.go lists the entries. Read apply.go first, which is what happens to a batch, then
+// projection.go and refs.go.
 //
 // It may import record, schemas, evidence, policy, controls and stream.
 package enricher

@@ -16,7 +16,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -92,7 +91,7 @@ func (s *Settings) runGateway(cmd *cobra.Command) error {
 		return err
 	}
 	return service(cmd, s, "gateway", ready, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
-		collectLess()
+		collectLess(400 << 20)
 		store, err := s.blobStore(ctx)
 		if err != nil {
 			return err
@@ -133,15 +132,6 @@ func (s *Settings) runGateway(cmd *cobra.Command) error {
 		defer cancel()
 		return errors.Join(err, p.Close(grace))
 	})
-}
-
-// collectLess lets the heap grow before it is collected: what requests leave behind
-// is short-lived, and the heap beside it small. GOGC and GOMEMLIMIT say otherwise.
-func collectLess() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
-	}
-	stayBelow(400 << 20)
 }
 
 // gatewayRoutes is what a gateway answers that runs by itself.

@@ -59,6 +59,7 @@ its own, and shares the partitions with the others.`,
 				return err
 			}
 			return service(cmd, &s, "enricher", ready, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
+				collectLess(450 << 20)
 				log.Info("enricher starts", "brokers", kafka.Brokers, "state", s.Enricher.StateDir, "services", len(p.Services), "controls", len(m.Controls), "blobs", s.Blobs)
 				store, err := s.blobStore(ctx)
 				if err != nil {
@@ -168,6 +169,15 @@ Start as many as there is work for, and one group for each engine.`,
 	a.flag(cmd.Flags(), "instance", "sink.instance", "stable, unique name of this sink")
 	a.flag(cmd.Flags(), "listen", "telemetry.listen", "address of /metrics, /healthz and /readyz")
 	return cmd
+}
+
+// collectLess lets the heap grow up to a size before it is collected: what events leave
+// behind is short-lived, and the heap beside it small. GOGC and GOMEMLIMIT say otherwise.
+func collectLess(bytes int64) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
+	stayBelow(bytes)
 }
 
 // stayBelow makes the collector work harder as memory comes near a limit,

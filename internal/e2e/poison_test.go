@@ -25,7 +25,7 @@ const (
 	poisons = 200
 	// isolated is whether an event whose processing fails goes to the dead letters. It
 	// would stop its partition otherwise, so the test leaves such events out.
-	isolated = false
+	isolated = true
 	// maxEnriched is less than the documents of such events have, and more than the
 	// others of one transaction have together.
 	maxEnriched = 700_000
@@ -78,7 +78,7 @@ func neverProcessed(t *testing.T, p *pipeline, i int) dose {
 	text := make([]byte, 3*maxEnriched/4+60_000) // random: it cannot be compressed to less
 	_, _ = rand.Read(text)                       // never fails
 	arguments := record.Free(`"` + base64.StdEncoding.EncodeToString(text) + `"`)
-	return refusedEvent(t, p, i, &record.Action{Agent: record.Agent{ID: "agent-bot-1"}, Tool: "edit", Arguments: arguments}, "cannot-be-processed")
+	return refusedEvent(t, p, i, &record.Action{Agent: record.Agent{ID: "agent-bot-1"}, Tool: "edit", Arguments: arguments}, string(schemas.Unprocessable))
 }
 
 // limitEnriched has the broker refuse large documents of events.
