@@ -50,6 +50,9 @@ type sums struct {
 	First      int64  `json:"a,omitempty"` // Unix nanoseconds
 	Last       int64  `json:"z,omitempty"`
 	Digest     string `json:"d,omitempty"`
+	// Members are those of the sets, as long as they are few; then each has an entry.
+	Members []string `json:"m,omitempty"`
+	Spread  bool     `json:"e,omitempty"`
 }
 
 // weight estimates what a change takes in memory.
@@ -101,14 +104,22 @@ func (p *projection) read(c *changeState) error {
 	if err := json.Unmarshal(text, &c.sums); err != nil {
 		return fmt.Errorf("state: sums of %s: %w", c.id, err)
 	}
-	members, err := p.tx.list(keyOf(c.partition, kindMember, c.name), "")
-	if err != nil {
-		return err
+	members := c.sums.Members
+	if c.sums.Spread {
+		entries, err := p.tx.list(keyOf(c.partition, kindMember, c.name), "")
+		if err != nil {
+			return err
+		}
+		for _, x := range entries {
+			members = append(members, x.key[prefixSize:])
+		}
 	}
 	if err := c.decodeActions(members); err != nil {
 		return fmt.Errorf("state: actions of %s: %w", c.id, err)
 	}
-	c.stored.actions = c.actions
+	if c.sums.Spread {
+		c.stored.actions = c.actions
+	}
 	return nil
 }
 
@@ -147,10 +158,16 @@ const (
 	memberMade       = 'm'
 )
 
-// members are the sets of actions, as they stand in keys: sorted.
-func members(a record.Actions) []string {
-	out := make([]string, 0, len(a.Tools)+len(a.Agents)+len(a.Files)+len(a.Dependencies)+len(a.Made))
-	add := func(letter byte, text string) { out = append(out, string(rune(letter))+text) }
+// maxInline is how many bytes the members may take together that lie with the sums.
+const maxInline = 400
+
+// members are the sets of actions, as they stand in keys, sorted; and their size.
+func members(a record.Actions) (out []string, size int) {
+	out = make([]string, 0, len(a.Tools)+len(a.Agents)+len(a.Files)+len(a.Dependencies)+len(a.Made))
+	add := func(letter byte, text string) {
+		out = append(out, string(rune(letter))+text)
+		size += len(text) + 4
+	}
 	for _, s := range a.Tools {
 		add(memberTool, s)
 	}
@@ -168,17 +185,17 @@ func members(a record.Actions) []string {
 		add(memberMade, m.CommitSHA+" "+m.Run)
 	}
 	slices.Sort(out)
-	return out
+	return out, size
 }
 
-func (c *changeState) decodeActions(entries []entry) error {
+func (c *changeState) decodeActions(members []string) error {
 	s, a := c.sums, &c.actions
 	*a = record.Actions{Count: s.Count, Failed: s.Failed, Refused: s.Refused, Signed: s.Signed, Digest: s.Digest}
 	if s.Count > 0 {
 		a.FirstAt, a.LastAt = time.Unix(0, s.First).UTC(), time.Unix(0, s.Last).UTC()
 	}
-	for _, x := range entries {
-		letter, text := x.key[prefixSize], strings.Clone(x.key[prefixSize+1:])
+	for _, m := range members {
+		letter, text := m[0], strings.Clone(m[1:])
 		switch letter {
 		case memberTool:
 			a.Tools = append(a.Tools, text)
@@ -227,12 +244,20 @@ func (p *projection) saveSums(c *changeState) error {
 	if a.Count > 0 {
 		c.sums.First, c.sums.Last = a.FirstAt.UnixNano(), a.LastAt.UnixNano()
 	}
+	is, size := members(a)
+	c.sums.Members, c.sums.Spread = is, c.sums.Spread || size > maxInline
+	if c.sums.Spread {
+		c.sums.Members = nil
+	}
 	text, err := json.Marshal(c.sums)
 	if err != nil {
 		return fmt.Errorf("state: %w", err)
 	}
 	p.tx.put(keyOf(c.partition, kindSums, c.name), text)
-	was, is := members(c.stored.actions), members(a)
+	if !c.sums.Spread {
+		return nil
+	}
+	was, _ := members(c.stored.actions)
 	for _, m := range is {
 		if _, known := slices.BinarySearch(was, m); !known {
 			p.tx.set(keyOf(c.partition, kindMember, c.name, m))

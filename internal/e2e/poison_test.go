@@ -23,9 +23,6 @@ import (
 const (
 	// poisons is how many messages of the kill test can never be taken in.
 	poisons = 200
-	// isolated is whether an event whose processing fails goes to the dead letters. It
-	// would stop its partition otherwise, so the test leaves such events out.
-	isolated = true
 	// maxEnriched is less than the documents of such events have, and more than the
 	// others of one transaction have together.
 	maxEnriched = 700_000
@@ -44,11 +41,8 @@ type dose struct {
 // fails, about the changes and repositories of the good ones.
 func doses(t *testing.T, p *pipeline) (out []dose) {
 	t.Helper()
-	mix := []func(*testing.T, *pipeline, int) dose{malformed, againstTheSchema, brokenReport, conflictInAChange, conflictOfACommit}
-	if isolated {
-		limitEnriched(t, p)
-		mix = append(mix, neverProcessed)
-	}
+	limitEnriched(t, p)
+	mix := []func(*testing.T, *pipeline, int) dose{malformed, againstTheSchema, brokenReport, conflictInAChange, conflictOfACommit, neverProcessed}
 	for i := range poisons {
 		out = append(out, mix[i%len(mix)](t, p, i))
 	}
@@ -78,7 +72,7 @@ func neverProcessed(t *testing.T, p *pipeline, i int) dose {
 	text := make([]byte, 3*maxEnriched/4+60_000) // random: it cannot be compressed to less
 	_, _ = rand.Read(text)                       // never fails
 	arguments := record.Free(`"` + base64.StdEncoding.EncodeToString(text) + `"`)
-	return refusedEvent(t, p, i, &record.Action{Agent: record.Agent{ID: "agent-bot-1"}, Tool: "edit", Arguments: arguments}, string(schemas.Unprocessable))
+	return refusedEvent(t, p, i, &record.Action{Agent: record.Agent{ID: "agent-bot-1"}, Tool: "edit", Arguments: arguments}, schemas.Unprocessable)
 }
 
 // limitEnriched has the broker refuse large documents of events.
