@@ -62,7 +62,7 @@ func TestLargeUpdatesStopNobody(t *testing.T) {
 	}
 	for _, id := range []record.ChangeID{"github.com/acme/p/pull/2", "github.com/acme/p/pull/1"} {
 		for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
-			doc, err := i.Index.Record(t.Context(), id)
+			doc, err := i.Index.Record(t.Context(), string(id))
 			if err != nil {
 				t.Fatal(err)
 			}
