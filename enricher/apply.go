@@ -46,7 +46,7 @@ func (e *Enricher) Apply(ctx context.Context, batch []*stream.Record) ([]*stream
 	if err != nil {
 		return nil, err
 	}
-	late, err := e.sweep(batch)
+	late, err := e.sweepWhenDue(batch)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,9 @@ package enricher
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -277,6 +279,12 @@ func historyOf(t *testing.T, rnd *rand.Rand, repo record.Repository, i, kind int
 // one kind, beyond any limit of a list too.
 func TestHundredsOfFactsOfAKind(t *testing.T) {
 	n := manyHistories
+	if text := os.Getenv("CHANGETRAIL_HISTORIES"); text != "" { // docs/performance.md
+		var err error
+		if n, err = strconv.Atoi(text); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if testing.Short() {
 		n = 4
 	}

@@ -23,33 +23,48 @@ const (
 type sweepState struct {
 	next key // to go on from
 	at   time.Time
+
+	newest time.Time // of the events read
+	busy   time.Time // when the last of them was read
 }
 
 // traceAge is how long the spans of a trace are kept for others that come late.
 const traceAge = 24 * time.Hour
 
-// sweep looks a few entries at a time, so that no transaction is late. It deletes
-// what is older than EvidenceAge and found by no change, in the partitions of batch, or,
-// where nothing more is to be read, in all. It returns the actions of traces that have
-// been pending too long, and dead letters of what waited for a repository in vain. Changes
-// themselves stay: without its revision a change would begin again at the first one, which
-// every index rightly ignores.
-func (e *Enricher) sweep(batch []*stream.Record) (out []*stream.Record, err error) {
+// sweepWhenDue sweeps with an empty batch alone: what fails then is no fault of an event.
+// Of others it notes the time.
+func (e *Enricher) sweepWhenDue(batch []*stream.Record) ([]*stream.Record, error) {
 	now := e.now()
-	today := e.today(batch, now)
-	for _, p := range slices.Sorted(maps.Keys(today)) {
+	for _, r := range batch {
+		s := e.swept[r.Partition]
+		s.newest, s.busy = r.Timestamp, now
+		e.swept[r.Partition] = s
+	}
+	if len(batch) > 0 {
+		return nil, nil
+	}
+	return e.sweep(now)
+}
+
+// sweep looks at a few entries of each partition, so that no transaction is late. It deletes
+// what is older than EvidenceAge and found by no change. It returns the actions of traces
+// that have been pending too long, and dead letters of what waited for a repository in vain.
+// Changes themselves stay: without its revision a change would begin again at the first one,
+// which every index rightly ignores.
+func (e *Enricher) sweep(now time.Time) (out []*stream.Record, err error) {
+	for _, p := range slices.Sorted(maps.Keys(e.owned)) {
 		s := e.swept[p]
 		if now.Sub(s.at) < sweepPause {
 			continue
 		}
 		s.at = now
-		late, err := e.rooms.overdue(p, today[p].Add(-cmp.Or(e.conf.TraceHold, 10*time.Minute)))
+		late, err := e.rooms.overdue(p, s.today(now).Add(-cmp.Or(e.conf.TraceHold, 10*time.Minute)))
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, late...)
 		if e.conf.EvidenceAge > 0 {
-			lost, next, err := e.expire(p, s.next, today[p])
+			lost, next, err := e.expire(p, s.next, s.today(now))
 			if err != nil {
 				return nil, err
 			}
@@ -60,24 +75,13 @@ func (e *Enricher) sweep(batch []*stream.Record) (out []*stream.Record, err erro
 	return out, nil
 }
 
-// today is what time it is in each partition: when events of a year ago are read again, it
-// is a year ago.
-func (e *Enricher) today(batch []*stream.Record, now time.Time) map[int32]time.Time {
-	today := make(map[int32]time.Time)
-	for _, r := range batch {
-		today[r.Partition] = r.Timestamp
+// today is what time it is in a partition: while events of a year ago are read again, it is a
+// year ago.
+func (s sweepState) today(now time.Time) time.Time {
+	if now.Sub(s.busy) < 2*sweepPause && s.newest.Before(now) {
+		return s.newest
 	}
-	if len(batch) == 0 {
-		for p := range e.owned {
-			today[p] = now
-		}
-	}
-	for p := range today {
-		if today[p].After(now) {
-			today[p] = now
-		}
-	}
-	return today
+	return now
 }
 
 // expire deletes what is too old among some entries of a partition. It returns dead

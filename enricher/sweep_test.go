@@ -31,6 +31,7 @@ func TestEvidenceThatWaitedTooLongIsDeleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.now = func() time.Time { return today }
+	e.owned[0] = true
 	post := func(id, commit string, at time.Time) admission {
 		t.Helper()
 		ev := record.Event{Source: "/ci", ID: id, Type: record.TypeValidationCompleted, Repository: testRepo, Time: at, Fact: &record.Validation{Name: "unit", CommitSHA: commit, Conclusion: "success"}}
@@ -48,7 +49,10 @@ func TestEvidenceThatWaitedTooLongIsDeleted(t *testing.T) {
 	}
 	sweep := func(batch []*stream.Record) (gone []string) {
 		t.Helper()
-		if _, err := e.sweep(batch); err != nil {
+		if out, err := e.sweepWhenDue(batch); out != nil || err != nil {
+			t.Fatal(out, err)
+		}
+		if _, err := e.sweepWhenDue(nil); err != nil {
 			t.Fatal(err)
 		}
 		for _, k := range e.state.tx.keys {
@@ -96,6 +100,7 @@ func TestEvidenceOfAChangeStays(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.now = func() time.Time { return today }
+	e.owned[0] = true
 	const id = record.ChangeID(testRepo + "/pull/1")
 	scan := &record.Scan{Tool: record.Tool{Name: "osv-scanner"}, Findings: []record.Finding{{ID: "CVE-1", Fingerprint: "1"}}, Report: record.Report{Digest: "sha256:1"}}
 	for i, f := range []record.Fact{
@@ -122,7 +127,7 @@ func TestEvidenceOfAChangeStays(t *testing.T) {
 	if n := before.Events(); n != 5 {
 		t.Errorf("%d events, want 5", n)
 	}
-	if _, err := e.sweep([]*stream.Record{{Timestamp: today}}); err != nil {
+	if _, err := e.sweepWhenDue(nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := e.state.keep(); err != nil {

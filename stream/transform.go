@@ -62,8 +62,8 @@ type Transform struct {
 	In       string
 	State    string // changelog topic; it has the partitions of In
 
-	// Idle is how often the processor is called with an empty batch while nothing
-	// comes, so that it may do what time has come for; never where 0.
+	// Idle is how often the processor is called with an empty batch, so that it may do what
+	// time has come for, be there something to read or not; never where 0.
 	Idle time.Duration
 
 	Processor   Processor
@@ -80,6 +80,7 @@ type Transform struct {
 	paused   []int32 // of owned, while one of the others is searched
 	search   search
 	idleRest rest
+	lastIdle time.Time // of an empty batch while there was something to read
 
 	lostMu sync.Mutex
 	lost   []int32 // partitions that the processor is still to be told of
@@ -216,7 +217,22 @@ func (t *Transform) session(ctx context.Context) error {
 		if err := t.step(ctx, s, batch, !seen, lag); err != nil {
 			return err
 		}
+		if seen && t.due() { // what time has come for is in a transaction of its own
+			if err := t.step(ctx, s, nil, true, lag); err != nil {
+				return err
+			}
+		}
 	}
+}
+
+// due reports whether the processor is to be called with an empty batch although there
+// is something to read.
+func (t *Transform) due() bool {
+	if t.Idle == 0 || t.idleRest.on() || time.Since(t.lastIdle) < t.Idle {
+		return false
+	}
+	t.lastIdle = time.Now()
+	return true
 }
 
 // begin forgets what the client of a former session read.
