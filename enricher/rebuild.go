@@ -207,81 +207,6 @@ func (p *projection) flush() error {
 	return p.keep()
 }
 
-// carryOver takes over from the former state what no event says any more.
-func carryOver(p int32, former *store, state *projection) error {
-	for x, err := range former.each(prefixOf(p, kindFact), prefixOf(p, kindFact+1)) {
-		if err != nil {
-			return err
-		}
-		if c := x.value[0]; c == classWaiting || c == classSpan {
-			continue // rooms stay as they are
-		}
-		e, err := state.decodeFact(slices.Clone(x.value))
-		if err != nil {
-			return err
-		}
-		if _, err := state.admit(arrival{partition: p, at: e.Arrived}, e); err != nil {
-			return err
-		}
-		if err := state.flush(); err != nil {
-			return err
-		}
-	}
-	if err := state.keep(); err != nil {
-		return err
-	}
-	for _, kind := range []byte{kindCounted, kindIdentity} {
-		for x, err := range former.each(prefixOf(p, kind), prefixOf(p, kind+1)) {
-			if err != nil {
-				return err
-			}
-			if have, err := state.tx.get(x.key); err != nil {
-				return err
-			} else if have == nil {
-				state.tx.put(x.key, slices.Clone(x.value))
-			}
-			if err := state.flush(); err != nil {
-				return err
-			}
-		}
-	}
-	return carrySums(p, former, state)
-}
-
-// carrySums takes over what the actions of changes sum up to, where more were counted
-// before: those that name their change are not kept.
-func carrySums(p int32, former *store, state *projection) error {
-	before, err := newProjection(former)
-	if err != nil {
-		return err
-	}
-	for x, err := range former.each(prefixOf(p, kindHead), prefixOf(p, kindHead+1)) {
-		if err != nil {
-			return err
-		}
-		old, err := before.ofHead(p, x)
-		if err != nil {
-			return err
-		}
-		c, err := state.change(p, old.id)
-		if err != nil {
-			return err
-		}
-		c.noted = nil // others were counted, too
-		if c.firstSeen.IsZero() {
-			c.firstSeen = old.firstSeen
-		}
-		if old.actions.Count > c.actions.Count {
-			c.actions, c.sumsChanged = old.actions, true
-		}
-		before.begin(new(slab))
-		if err := state.flush(); err != nil {
-			return err
-		}
-	}
-	return state.keep()
-}
-
 // ofHead returns the change whose head x is.
 func (p *projection) ofHead(partition int32, x entry) (*changeState, error) {
 	head := new(changeState)
@@ -379,31 +304,6 @@ func rebuilt(x entry) bool {
 	return true
 }
 
-// An outbox writes messages, some hundred in a transaction.
-type outbox struct {
-	write func([]*stream.Record) error
-	out   []*stream.Record
-}
-
-// put adds messages that must be written together.
-func (o *outbox) put(recs ...*stream.Record) error {
-	const perTransaction = 500
-	o.out = append(o.out, recs...)
-	if len(o.out) < perTransaction {
-		return nil
-	}
-	return o.flush()
-}
-
-func (o *outbox) flush() error {
-	if len(o.out) == 0 {
-		return nil
-	}
-	err := o.write(o.out)
-	o.out = nil
-	return err
-}
-
 func (b *rebuild) entry(k key, value []byte) *stream.Record {
 	p, own := partitionOf(k)
 	return &stream.Record{Topic: b.Topics.State(), Partition: p, Key: []byte(own), Value: value}
@@ -462,57 +362,4 @@ func (b *rebuild) lastSent(ctx context.Context, p int32) (map[record.ChangeID]*r
 		return nil
 	})
 	return out, err
-}
-
-// differences says in words what an auditor would ask about first.
-func differences(was, is *record.Record) []string {
-	if was == nil {
-		return []string{"it was not there"}
-	}
-	var out []string
-	say := func(what, a, b string) {
-		if a != b {
-			out = append(out, fmt.Sprintf("%s: %s → %s", what, orDash(a), orDash(b)))
-		}
-	}
-	brief := func(r *record.Record) (a record.Answers, verdict, class, tests string) {
-		if r.Trail.Answers != nil {
-			a = *r.Trail.Answers
-		}
-		if f := r.Trail.Authorization; f != nil {
-			verdict = f.Verdict
-		}
-		if s := r.Trail.Service; s != nil {
-			class = strings.Join(s.Names, ", ") + " " + s.Classification
-		}
-		if v := r.Trail.Validation; v != nil {
-			tests = v.Conclusion
-		}
-		return a, verdict, class, tests
-	}
-	a1, verdict1, class1, tests1 := brief(was)
-	a2, verdict2, class2, tests2 := brief(is)
-	say("trigger", a1.Trigger, a2.Trigger)
-	say("alternatives", a1.Alternatives, a2.Alternatives)
-	say("authorized", a1.Authorized, a2.Authorized)
-	say("reviewed", a1.Reviewed, a2.Reviewed)
-	say("verdict", verdict1, verdict2)
-	say("service", class1, class2)
-	say("tests", tests1, tests2)
-	say("gaps", strings.Join(was.Trail.Gaps, " "), strings.Join(is.Trail.Gaps, " "))
-	say("controls", strings.Join(was.Tags, " "), strings.Join(is.Tags, " "))
-	if f, g := was.Trail.Authorization, is.Trail.Authorization; f != nil && g != nil {
-		say("policy", f.PolicyDigest, g.PolicyDigest)
-	}
-	if out == nil {
-		out = []string{"details"}
-	}
-	return out
-}
-
-func orDash(s string) string {
-	if s == "" {
-		return "–"
-	}
-	return s
 }

@@ -75,8 +75,11 @@ func (s *search) condemn(r *Record, reason string) {
 	s.condemned[r.Partition] = verdict{r.Offset, reason}
 }
 
-// passed takes note that batch is committed.
+// passed takes note that batch is committed. An empty one says nothing of those that fail.
 func (s *search) passed(batch []*Record) {
+	if len(batch) == 0 {
+		return
+	}
 	s.limit = min(2*s.limit, s.max)
 	if len(s.suspects)+len(s.condemned) == 0 {
 		return

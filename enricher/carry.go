@@ -1,0 +1,80 @@
+package enricher
+
+import (
+	"slices"
+)
+
+// carryOver takes over from the former state what no event says any more.
+func carryOver(p int32, former *store, state *projection) error {
+	for x, err := range former.each(prefixOf(p, kindFact), prefixOf(p, kindFact+1)) {
+		if err != nil {
+			return err
+		}
+		if c := x.value[0]; c == classWaiting || c == classSpan {
+			continue // rooms stay as they are
+		}
+		e, err := state.decodeFact(slices.Clone(x.value))
+		if err != nil {
+			return err
+		}
+		if _, err := state.admit(arrival{partition: p, at: e.Arrived}, e); err != nil {
+			return err
+		}
+		if err := state.flush(); err != nil {
+			return err
+		}
+	}
+	if err := state.keep(); err != nil {
+		return err
+	}
+	for _, kind := range []byte{kindCounted, kindIdentity} {
+		for x, err := range former.each(prefixOf(p, kind), prefixOf(p, kind+1)) {
+			if err != nil {
+				return err
+			}
+			if have, err := state.tx.get(x.key); err != nil {
+				return err
+			} else if have == nil {
+				state.tx.put(x.key, slices.Clone(x.value))
+			}
+			if err := state.flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return carrySums(p, former, state)
+}
+
+// carrySums takes over what the actions of changes sum up to, where more were counted
+// before: those that name their change are not kept.
+func carrySums(p int32, former *store, state *projection) error {
+	before, err := newProjection(former)
+	if err != nil {
+		return err
+	}
+	for x, err := range former.each(prefixOf(p, kindHead), prefixOf(p, kindHead+1)) {
+		if err != nil {
+			return err
+		}
+		old, err := before.ofHead(p, x)
+		if err != nil {
+			return err
+		}
+		c, err := state.change(p, old.id)
+		if err != nil {
+			return err
+		}
+		c.noted = nil // others were counted, too
+		if c.firstSeen.IsZero() {
+			c.firstSeen = old.firstSeen
+		}
+		if old.actions.Count > c.actions.Count {
+			c.actions, c.sumsChanged = old.actions, true
+		}
+		before.begin(new(slab))
+		if err := state.flush(); err != nil {
+			return err
+		}
+	}
+	return state.keep()
+}
