@@ -228,7 +228,8 @@ func (t *Transform) session(ctx context.Context) error {
 // due reports whether the processor is to be called with an empty batch although there
 // is something to read.
 func (t *Transform) due() bool {
-	if t.Idle == 0 || t.idleRest.on() || time.Since(t.lastIdle) < t.Idle {
+	_, searching := t.search.suspect()
+	if t.Idle == 0 || searching || t.idleRest.on() || time.Since(t.lastIdle) < t.Idle {
 		return false
 	}
 	t.lastIdle = time.Now()
