@@ -214,6 +214,10 @@ func (t *Transform) session(ctx context.Context) error {
 			continue
 		}
 		if err := t.step(ctx, s, batch, !seen, lag); err != nil {
+			var fatal *fatalError
+			if errors.As(err, &fatal) { // no session follows that would go on with the partitions
+				t.leave(s.Client())
+			}
 			return err
 		}
 	}
