@@ -43,6 +43,11 @@ func (e *Enricher) sweep(batch []*stream.Record) (out []*stream.Record, err erro
 			continue
 		}
 		s.at = now
+		if former, err := e.store.hasFormer(p); err != nil {
+			return nil, err
+		} else if former {
+			continue // an upgrade that was stopped halfway left both forms there
+		}
 		late, err := e.rooms.overdue(p, today[p].Add(-cmp.Or(e.conf.TraceHold, 10*time.Minute)))
 		if err != nil {
 			return nil, err
