@@ -61,6 +61,7 @@ type Blobs interface {
 type Enricher struct {
 	conf       Config
 	partitions *stream.Partitioner
+	count      int32 // of partitions
 	store      *store
 	state      *projection
 	rooms      *rooms
@@ -108,7 +109,7 @@ func Run(ctx context.Context, c Config) error {
 		if err := t.Run(ctx); !errors.Is(err, errFormer) {
 			return err
 		}
-		if err := upgradeWhenAlone(ctx, c); err != nil {
+		if err := e.upgradeWhenAlone(ctx); err != nil {
 			return err
 		}
 	}
@@ -120,7 +121,7 @@ func newEnricher(c Config, s *store, partitions int32) (*Enricher, error) {
 		return nil, err
 	}
 	e := &Enricher{
-		conf: c, partitions: stream.NewPartitioner(partitions), store: s, room: new(slab), swept: make(map[int32]sweepState), owned: make(map[int32]bool), checked: make(map[int32]bool),
+		conf: c, partitions: stream.NewPartitioner(partitions), count: partitions, store: s, room: new(slab), swept: make(map[int32]sweepState), owned: make(map[int32]bool), checked: make(map[int32]bool),
 		metrics: m, tracer: newTracer(c.Tracer), now: time.Now,
 	}
 	return e, e.begin()

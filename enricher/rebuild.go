@@ -71,15 +71,16 @@ func newRebuild(ctx context.Context, c Config, dryRun bool) (b *rebuild, end fun
 		b.admin.Close()
 		return nil, nil, err
 	}
-	w, err := stream.NewTransactionWriter(c.Kafka, Group(c.Topics)+"-rebuild")
+	if dryRun {
+		b.write = func([]*stream.Record) error { return nil }
+		return b, b.admin.Close, nil
+	}
+	w, err := stream.NewTransactionWriter(ctx, c.Kafka, Group(c.Topics)+"-rebuild")
 	if err != nil {
 		b.admin.Close()
 		return nil, nil, err
 	}
 	b.write = func(recs []*stream.Record) error {
-		if dryRun {
-			return nil
-		}
 		if err := b.alone(ctx); err != nil {
 			return err
 		}

@@ -58,6 +58,11 @@ func (e *Enricher) sweep(now time.Time) (out []*stream.Record, err error) {
 			continue
 		}
 		s.at = now
+		if former, err := e.store.hasFormer(p); err != nil {
+			return nil, err
+		} else if former {
+			continue // an upgrade that was stopped halfway left both forms there
+		}
 		late, err := e.rooms.overdue(p, s.today(now).Add(-cmp.Or(e.conf.TraceHold, 10*time.Minute)))
 		if err != nil {
 			return nil, err
@@ -136,7 +141,7 @@ func agedOut(x entry, today time.Time, age time.Duration) bool {
 	at := 0
 	switch kind := x.key[4]; kind {
 	case kindCounted:
-		at = 1
+		at, age = 1, age+7*24*time.Hour // it outlives the action itself
 	case kindRef:
 		if s := x.key[prefixSize : prefixSize+1]; s != refLink && s != refSubscriber || len(x.value) != 4 {
 			return false // it goes with its fact

@@ -35,22 +35,67 @@ func Upgrade(ctx context.Context, c Config) error {
 }
 
 // upgradeWhenAlone upgrades the state as soon as no enricher is at work, this one and those
-// of the former version among them.
-func upgradeWhenAlone(ctx context.Context, c Config) error {
+// of the former version among them. Where another one upgrades it first, that is all that
+// was needed.
+func (e *Enricher) upgradeWhenAlone(ctx context.Context) error {
+	pause := 5 * time.Second
 	for {
-		err := Upgrade(ctx, c)
-		if err == nil || ctx.Err() != nil {
+		err := e.upgrade(ctx)
+		switch {
+		case ctx.Err() != nil:
 			return nil
-		}
-		if !errors.Is(err, errBusy) {
+		case errors.Is(err, stream.ErrTakenOver): // by one that began later, which needs its time
+			pause *= 2
+		case !errors.Is(err, errBusy):
 			return err
 		}
-		c.Log.Warn("the state was written by a former version and is upgraded as soon as no enricher runs; stop those of the former version", "err", err)
+		e.conf.Log.Warn("the state was written by a former version and is upgraded as soon as no enricher runs; stop those of the former version", "err", err)
 		select {
-		case <-time.After(5*time.Second + rand.N(5*time.Second)):
+		case <-time.After(pause + rand.N(pause)):
 		case <-ctx.Done():
 		}
 	}
+}
+
+// upgrade upgrades the state, unless another one has done so or is at it.
+func (e *Enricher) upgrade(ctx context.Context) error {
+	former, moves, err := e.catchUp(ctx)
+	switch {
+	case err != nil || !former:
+		return err
+	case moves:
+		return fmt.Errorf("the changelog is being written: %w", errBusy)
+	}
+	return Upgrade(ctx, e.conf)
+}
+
+// catchUp reads what others have written to the changelog of partitions with the state of
+// a former version. It tells whether they still hold some, and whether anything was written.
+func (e *Enricher) catchUp(ctx context.Context) (former, moves bool, err error) {
+	for p := range e.count {
+		has, err := e.store.hasFormer(p)
+		if err != nil {
+			return false, false, err
+		}
+		if !has {
+			continue
+		}
+		from, err := e.store.stands(p)
+		if err != nil {
+			return false, false, err
+		}
+		if _, err := stream.ScanFrom(ctx, e.conf.Kafka, e.conf.Topics.State(), p, from, -1, func(recs []*stream.Record) error {
+			moves = true
+			return e.Restore(p, recs, recs[len(recs)-1].Offset+1)
+		}); err != nil {
+			return false, false, err
+		}
+		if has, err = e.store.hasFormer(p); err != nil {
+			return false, false, err
+		}
+		former = former || has
+	}
+	return former, moves, nil
 }
 
 func (b *rebuild) upgradePartition(ctx context.Context, p int32) error {

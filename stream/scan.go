@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -15,6 +16,11 @@ import (
 // on what was committed, in order and in batches. until below 0 is the end as
 // of now. It returns the offset of the first message that is still there.
 func Scan(ctx context.Context, c Config, topic string, partition int32, until int64, f func([]*Record) error) (start int64, err error) {
+	return ScanFrom(ctx, c, topic, partition, 0, until, f)
+}
+
+// ScanFrom is Scan from an offset on.
+func ScanFrom(ctx context.Context, c Config, topic string, partition int32, from, until int64, f func([]*Record) error) (start int64, err error) {
 	opts, err := c.options()
 	if err != nil {
 		return 0, err
@@ -32,7 +38,7 @@ func Scan(ctx context.Context, c Config, topic string, partition int32, until in
 	if until >= 0 {
 		end = min(end, until)
 	}
-	s := span{topic: topic, partition: partition, from: start, end: end}
+	s := span{topic: topic, partition: partition, from: max(from, start), end: end}
 	return start, explain(s.read(ctx, c, adm, func(recs []*Record, _ int64) error {
 		recs = slices.DeleteFunc(recs, func(r *Record) bool { return r.Offset >= end })
 		if len(recs) == 0 {
@@ -127,9 +133,12 @@ func (s span) read(ctx context.Context, c Config, adm *kadm.Client, f func(recs 
 // A TransactionWriter appends messages to topics, in transactions.
 type TransactionWriter struct{ cl *kgo.Client }
 
-// NewTransactionWriter returns one under a transactional id. Another one under
-// the same id ends what this one left open.
-func NewTransactionWriter(c Config, id string) (*TransactionWriter, error) {
+// ErrTakenOver is wrapped by the error of a writer whose id another one has taken.
+var ErrTakenOver = errors.New("another writer has taken over")
+
+// NewTransactionWriter returns one under a transactional id, which it takes from any other
+// writer: what that left open is ended, and what it would write later fails.
+func NewTransactionWriter(ctx context.Context, c Config, id string) (*TransactionWriter, error) {
 	opts, err := c.options()
 	if err != nil {
 		return nil, err
@@ -140,6 +149,10 @@ func NewTransactionWriter(c Config, id string) (*TransactionWriter, error) {
 	)...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)
+	}
+	if _, _, err := cl.ProducerID(ctx); err != nil {
+		cl.Close()
+		return nil, fmt.Errorf("transactional id %s: %w", id, explain(err))
 	}
 	return &TransactionWriter{cl}, nil
 }
@@ -152,6 +165,9 @@ func (w *TransactionWriter) Append(ctx context.Context, recs []*Record) error {
 	err := w.cl.ProduceSync(ctx, recs...).FirstErr()
 	if end := w.cl.EndTransaction(ctx, kgo.TransactionEndTry(err == nil)); err == nil {
 		err = end
+	}
+	if errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) {
+		return fmt.Errorf("kafka: transaction: %w: %w", ErrTakenOver, err)
 	}
 	if err != nil {
 		return fmt.Errorf("kafka: transaction: %w", err)

@@ -215,6 +215,10 @@ func (t *Transform) session(ctx context.Context) error {
 			continue
 		}
 		if err := t.step(ctx, s, batch, !seen, lag); err != nil {
+			var fatal *fatalError
+			if errors.As(err, &fatal) { // no session follows that would go on with the partitions
+				t.leave(s.Client())
+			}
 			return err
 		}
 		if seen && t.due() { // what time has come for is in a transaction of its own
