@@ -1,7 +1,10 @@
 package enricher
 
 import (
-	"encoding/binary"
+	"bytes"
+	"maps"
+	"slices"
+	"time"
 
 	"github.com/changetrail/changetrail/record"
 )
@@ -31,7 +34,20 @@ func (p *projection) admitOwnAction(from arrival, e record.Event) (admission, er
 	if c.firstSeen.IsZero() {
 		c.firstSeen = from.at
 	}
+	own, err := p.own(c)
+	if err != nil {
+		return fresh, err
+	}
+	if known, ok := own.known[suffix(e)]; ok {
+		return compared(known, e), nil // a fact that is no action has its identity
+	}
 	return p.count(from, c, e)
+}
+
+// countedAs reports whether an action of the change has the identity of a fact that is none.
+func (p *projection) countedAs(c *changeState, e record.Event) (bool, error) {
+	known, err := p.counted(c, keyOf(c.partition, kindCounted, c.name, actionName(e)))
+	return len(known) >= countedHead && known[countedOwn] > 0, err
 }
 
 func (p *projection) admitRunAction(from arrival, e record.Event) (admission, error) {
@@ -59,7 +75,7 @@ func (p *projection) addRunAction(from arrival, k key, e record.Event) error {
 		if err != nil {
 			return err
 		}
-		for who := range r.subscribers {
+		for _, who := range slices.Sorted(maps.Keys(r.subscribers)) {
 			c, err := p.change(from.partition, e.Repository.Change(who))
 			if err != nil {
 				return err
@@ -72,12 +88,31 @@ func (p *projection) addRunAction(from arrival, k key, e record.Event) error {
 	return nil
 }
 
-// The value of a counted action: what its accounts report, when the last of them came, and
-// the beginnings of the digests of all.
+// The value of a counted action: what its accounts report, when the last of them came, how
+// many of them name the change, and the beginnings of the digests of all, those first.
 const (
-	countedHead = 1 + 4
+	countedOwn  = 1 + 4
+	countedHead = countedOwn + 1
 	markSize    = 8
 )
+
+func newCounted(arrived time.Time) []byte { return append(append([]byte{0}, seconds(arrived)...), 0) }
+
+// marks are the beginnings of the digests of a counted action; own: of the accounts that
+// name the change.
+func marks(counted []byte) (own, all []byte) {
+	all = counted[countedHead:]
+	return all[:min(markSize*int(counted[countedOwn]), len(all))], all
+}
+
+func hasMark(marks, mark []byte) bool {
+	for at := 0; at+markSize <= len(marks); at += markSize {
+		if bytes.Equal(marks[at:at+markSize], mark) {
+			return true
+		}
+	}
+	return false
+}
 
 // count counts an account of an action in for a change, unless it was counted before.
 func (p *projection) count(from arrival, c *changeState, e record.Event) (admission, error) {
@@ -86,28 +121,32 @@ func (p *projection) count(from arrival, c *changeState, e record.Event) (admiss
 	if err != nil {
 		return fresh, err
 	}
+	if len(known) < countedHead {
+		known = newCounted(e.Arrived)
+	}
 	sum := sumOf(e.Digest)
-	before := record.Told(0)
-	if len(known) >= countedHead {
-		before = record.Told(known[0])
-		for at := countedHead; at+markSize <= len(known); at += markSize {
-			if string(known[at:at+markSize]) == string(sum[:markSize]) {
-				return repeat, nil
-			}
-		}
+	own, all := marks(known)
+	switch {
+	case hasMark(all, sum[:markSize]):
+		return repeat, nil
+	case e.Change != "" && len(own) > 0 && !record.SeveralAccounts(e):
+		return conflict, nil
 	}
 	if c.actions.Count >= formerActions {
 		if former, err := p.formerlyCounted(c, e); err != nil || former {
 			return repeat, err
 		}
 	}
-	told := c.actions.Add(e, e.Fact.(*record.Action), before)
+	told := c.actions.Add(e, e.Fact.(*record.Action), record.Told(known[0]))
 	c.sumsChanged = true
-	value := binary.BigEndian.AppendUint32([]byte{byte(told)}, uint32(max(e.Arrived.Unix(), 0)))
-	if len(known) > countedHead {
-		value = append(value, known[countedHead:]...)
+	value := newCounted(e.Arrived)
+	value[0], value[countedOwn] = byte(told), known[countedOwn]
+	if e.Change != "" && value[countedOwn] < 255 {
+		value[countedOwn]++
+		value = append(append(append(value, own...), sum[:markSize]...), all[len(own):]...)
+	} else {
+		value = append(append(value, all...), sum[:markSize]...)
 	}
-	value = append(value, sum[:markSize]...)
 	p.tx.put(k, value)
 	c.noteCounted(k, value)
 	p.touch(from, c.id, e.Time)

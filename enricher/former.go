@@ -325,9 +325,12 @@ func (f *formerState) counted(change name, action string, told byte, arrived tim
 		return err
 	}
 	if known == nil {
-		known = append([]byte{0}, seconds(arrived)...)
+		known = newCounted(arrived)
 	}
 	known[0] |= told
+	if len(content) > 0 {
+		known[countedOwn]++
+	}
 	f.tx.put(k, append(known, content...))
 	return nil
 }
@@ -368,6 +371,7 @@ func (f *formerState) identity(rest string, value []byte) error {
 	return nil
 }
 
+// formerKey is where an identity lies, which is that of a fact without its change too.
 func formerKey(partition int32, repo record.Repository, account string) key {
 	n := nameOf(account)
 	return keyOf(partition, kindIdentity, nameOf(string(repo)), string(n[:]))
@@ -383,19 +387,6 @@ func (p *projection) holdsFormer(partition int32) (bool, error) {
 		p.upgraded[partition] = mark != nil
 	}
 	return mark != nil, err
-}
-
-// formerIdentity returns the identity of an event that a former version knew under its
-// source and id alone.
-func (p *projection) formerIdentity(fact key, e record.Event) ([]byte, error) {
-	partition, _ := partitionOf(fact)
-	if e.Change != "" || !record.SeveralAccounts(e) {
-		return nil, nil
-	}
-	if upgraded, err := p.holdsFormer(partition); err != nil || !upgraded {
-		return nil, err
-	}
-	return p.tx.get(formerKey(partition, e.Repository, e.Key()))
 }
 
 // formerlyCounted reports whether a former version counted an action in for a change with

@@ -175,8 +175,11 @@ func (p *projection) identityOf(partition int32, fact key, e record.Event) ([]by
 		if err != nil {
 			return nil, err
 		}
-		if known, ok := own.known[fact[prefixSize:]]; ok || !record.SeveralAccounts(e) {
+		if known, ok := own.known[fact[prefixSize:]]; ok {
 			return known, nil
+		}
+		if counted, err := p.countedAs(c, e); err != nil || counted || c.sums.Superseded == 0 {
+			return map[bool][]byte{true: make([]byte, identitySize)}[counted], err
 		}
 		return p.tx.get(identityKey(fact))
 	}
@@ -184,28 +187,7 @@ func (p *projection) identityOf(partition int32, fact key, e record.Event) ([]by
 	if err != nil || known != nil {
 		return known[min(arrivalAt, len(known)):], err
 	}
-	if upgraded, err := p.holdsFormer(partition); err != nil || !upgraded && keptForPostings(e) {
-		return nil, err
-	}
-	if known, err = p.tx.get(identityKey(fact)); err == nil && known == nil {
-		known, err = p.formerIdentity(fact, e)
-	}
-	return known, err
-}
-
-// keptForPostings reports whether a fact of a repository is surely kept, since it is posted.
-func keptForPostings(e record.Event) bool {
-	switch f := e.Fact.(type) {
-	case *record.Validation:
-		return f.CommitSHA != ""
-	case *record.Deployment:
-		return f.CommitSHA != "" || f.Artifact != ""
-	case *record.Scan:
-		return f.CommitSHA != "" || f.Report.Digest != "" || f.ScanID != ""
-	case *record.Action, *record.Pushed:
-		return true
-	}
-	return false
+	return p.tx.get(identityKey(fact))
 }
 
 // compared tells whether an event that is known has the same content.
@@ -300,12 +282,16 @@ func (p *projection) own(c *changeState) (*factList, error) {
 	}
 	c.began = false
 	l := &factList{List: record.List{Superseded: c.sums.Superseded}, known: make(map[string][]byte, len(entries))}
-	for _, x := range entries {
-		e, err := p.decodeFact(x.value)
-		if err != nil {
+	events := make([]record.Event, len(entries))
+	for i, x := range entries {
+		var err error
+		if events[i], err = p.decodeFact(x.value); err != nil {
 			return nil, err
 		}
 		l.known[x.key[prefixSize:]] = slices.Clone(x.value[arrivalAt:factHead])
+	}
+	slices.SortFunc(events, record.Event.Compare) // each is added at the end then
+	for _, e := range events {
 		p.insert(l, e.AsOwn())
 	}
 	p.lists.put(c.ownPrefix, l, l.bytes)

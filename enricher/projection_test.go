@@ -171,7 +171,7 @@ func history(t *testing.T, rnd *rand.Rand, repo record.Repository) []record.Even
 	for i := range 5 + rnd.IntN(30) {
 		e := historyOf(t, rnd, repo, i, rnd.IntN(18))
 		out = append(out, e)
-		if a, ok := e.Fact.(*record.Action); ok && rnd.IntN(2) == 0 {
+		if a, ok := e.Fact.(*record.Action); ok && record.SeveralAccounts(e) {
 			out = append(out, otherAccount(t, rnd, e, a))
 		}
 	}
@@ -269,6 +269,9 @@ func historyOf(t *testing.T, rnd *rand.Rand, repo record.Repository, i, kind int
 	}
 	e.Type = record.TypeOf(e.Fact)
 	e.ID = fmt.Sprint(i)
+	if a, ok := e.Fact.(*record.Action); ok && rnd.IntN(2) == 0 {
+		a.CallID = e.ID
+	}
 	if err := schemas.Fingerprint(&e, e.Time); err != nil {
 		t.Fatal(err)
 	}

@@ -89,8 +89,8 @@ func (p *projection) post(from arrival, posting record.Posting, rest string, pay
 	x := entry{r.prefix + refPosting + suffix(e) + rest, append(ownerMark(e), payload...)}
 	p.tx.put(x.key, x.value)
 	p.changed(r, 64+len(x.key)+len(x.value))
-	if r.facts == nil && len(r.postings) == 0 {
-		r.facts = new(factList)
+	if r.facts == nil && len(r.postings) == 0 && (posting.Ref.Finding() == "" || len(r.subscribers) > 0) {
+		r.facts = new(factList) // of a finding that no change asks for long reports are not looked up yet
 	}
 	if r.facts != nil {
 		p.insert(r.facts, e)

@@ -100,7 +100,7 @@ func osvFindings(p osvPackage, path string) []record.Finding {
 			f.Title = v.Details
 		}
 		f.Aliases = distinct(f.Aliases)
-		if score, err := strconv.ParseFloat(g.MaxSeverity, 64); err == nil {
+		if score, err := strconv.ParseFloat(g.MaxSeverity, 64); err == nil && score >= 0 && score <= 10 {
 			f.Score, f.Severity = score, byScore(score)
 			for _, s := range v.Severity {
 				f.ScoreVersion = cvssVersion(s.Score)

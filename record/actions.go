@@ -73,12 +73,12 @@ func tells(e Event, f *Action) Told {
 	return t
 }
 
-// SeveralAccounts reports whether e may be reported more than once with other content.
-// A hook and the telemetry of one agent both report a call of a tool, and it is one
-// action. Of what is only counted, as comments, all content is of one worth.
+// SeveralAccounts reports whether e may be reported more than once with other content: a
+// call of a tool whose event has the id of the call. A hook and the telemetry of one agent
+// both report it, and it is one action.
 func SeveralAccounts(e Event) bool {
-	_, action := e.Fact.(*Action)
-	return action || slot(e) != ""
+	a, ok := e.Fact.(*Action)
+	return ok && a.CallID != "" && a.CallID == e.ID
 }
 
 // Account returns the identity of e, and of one account of several that of the

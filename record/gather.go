@@ -52,7 +52,7 @@ func Find(id ChangeID, ix Index) (f Facts, refs []Ref, err error) {
 	}
 	f = Facts{Own: own.Events, Superseded: own.Superseded, LeftOut: own.LeftOut}
 	for {
-		fresh := missing(append(looks(f.Own), runs(f)...), refs)
+		fresh := missing(append(looks(f.Own), runs(f)...), refs, nil)
 		for i := 0; i < len(fresh); i++ { // it grows by the runs that are linked
 			if fresh[i].IsCommit() {
 				linked, err := ix.Linked(fresh[i])
@@ -75,12 +75,14 @@ func Find(id ChangeID, ix Index) (f Facts, refs []Ref, err error) {
 	}
 }
 
-// missing returns the members of refs that are in none of the others, each once.
-func missing(refs []Ref, others ...[]Ref) []Ref {
+// missing returns the members of refs, each once, that are neither in known, which is sorted,
+// nor in fresh, which is short.
+func missing(refs, known, fresh []Ref) []Ref {
 	slices.Sort(refs)
 	refs = slices.Compact(refs)
 	return slices.DeleteFunc(refs, func(r Ref) bool {
-		return slices.ContainsFunc(others, func(o []Ref) bool { return slices.Contains(o, r) })
+		_, ok := slices.BinarySearch(known, r)
+		return ok || slices.Contains(fresh, r)
 	})
 }
 
@@ -126,11 +128,14 @@ func newMemory(events []Event, limit int) *memory {
 	sorted := slices.Clone(events)
 	slices.SortFunc(sorted, Event.CompareArrival)
 	for _, e := range sorted {
-		account := e.Account() + "\x00" + string(e.Change)
-		if seen[account] {
+		about := "\x00" + string(e.Change)
+		if seen[e.Account()+about] || e.Change != "" && !SeveralAccounts(e) && seen["\x00"+e.Key()+about] {
 			continue
 		}
-		seen[account] = true
+		seen[e.Account()+about] = true
+		if _, action := e.Fact.(*Action); action {
+			seen["\x00"+e.Key()+about] = true
+		}
 		s.add(e)
 	}
 	return s

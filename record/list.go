@@ -51,18 +51,17 @@ func (l *List) Add(e Event, limit int) (superseded Event, ok bool) {
 
 // standing returns where the fact is that has the slot of e, -1 where there is none.
 func (l *List) standing(e Event) int {
-	s := slot(e)
-	if s == "" {
+	if !decidesNothing(e) {
 		return -1
 	}
-	return slices.IndexFunc(l.Events, func(o Event) bool { return slot(o) == s })
+	return slices.IndexFunc(l.Events, func(o Event) bool { return sameSlot(e, o) })
 }
 
 // cut leaves out the oldest fact of the kind of e, where that has more than limit.
 func (l *List) cut(e Event, limit int) {
-	n, first, decides := 0, -1, slot(e) == ""
+	n, first, decides := 0, -1, !decidesNothing(e)
 	for i, o := range l.Events {
-		if o.Type == e.Type && decides == (slot(o) == "") {
+		if o.Type == e.Type && decides != decidesNothing(o) {
 			if n == 0 {
 				first = i
 			}
@@ -80,16 +79,27 @@ func (l *List) cut(e Event, limit int) {
 	}
 }
 
-// slot names what e says that a newer fact says as well, where no judgement depends on
-// the older one; "" where each counts.
-func slot(e Event) string {
+// decidesNothing reports whether no judgement depends on e where a newer fact says the same.
+func decidesNothing(e Event) bool {
 	switch f := e.Fact.(type) {
 	case *Review:
-		if f.Verdict == "commented" {
-			return "commented\x00" + f.Reviewer
-		}
+		return f.Verdict == "commented"
 	case *Noted:
-		return "noted\x00" + strings.ToLower(f.CommitSHA) + "\x00" + f.Artifact
+		return true
 	}
-	return ""
+	return false
+}
+
+// sameSlot reports whether the newer one of two facts that decide nothing stands for both:
+// comments of one person, notes about one commit or artifact.
+func sameSlot(a, b Event) bool {
+	switch f := a.Fact.(type) {
+	case *Review:
+		o, ok := b.Fact.(*Review)
+		return ok && decidesNothing(b) && f.Reviewer == o.Reviewer
+	case *Noted:
+		o, ok := b.Fact.(*Noted)
+		return ok && strings.EqualFold(f.CommitSHA, o.CommitSHA) && f.Artifact == o.Artifact
+	}
+	return false
 }

@@ -32,10 +32,25 @@ func compactStrings(in []string) []string {
 // members. Cutting this way keeps a union independent of the order in which
 // its parts come.
 func smallest[T any](a, b []T, n int, compare func(T, T) int) []T {
+	if addsNothing(a, b, n, compare) {
+		return a
+	}
 	out := slices.Concat(a, b)
 	slices.SortFunc(out, compare)
 	out = slices.CompactFunc(out, func(x, y T) bool { return compare(x, y) == 0 })
 	return out[:min(n, len(out))]
+}
+
+// addsNothing reports whether each member of b stands in the sorted set a, or behind it
+// where it is full.
+func addsNothing[T any](a, b []T, n int, compare func(T, T) int) bool {
+	if len(a) == 0 || len(a) > n {
+		return false
+	}
+	return !slices.ContainsFunc(b, func(x T) bool {
+		at, found := slices.BinarySearchFunc(a, x, compare)
+		return !found && !(at == len(a) && len(a) == n)
+	})
 }
 
 func smallestStrings(a, b []string, n int) []string {
