@@ -2,6 +2,7 @@ package enricher
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -104,7 +105,7 @@ func (e *Enricher) admitOne(d *decodedEvent) (enrich bool, err error) {
 	from := arrival{d.record.Partition, d.record.Timestamp, d.trace()}
 	a, err := e.state.admit(from, d.event)
 	if err != nil {
-		return false, err
+		return false, blamed(err)
 	}
 	switch a {
 	case repeat:
@@ -119,6 +120,16 @@ func (e *Enricher) admitOne(d *decodedEvent) (enrich bool, err error) {
 	}
 	d.span = e.tracer.start(d)
 	return true, nil
+}
+
+// blamed returns err as one of the event where it cannot be stored, so that it alone is
+// refused. What is wrong with the store is no event's fault.
+func blamed(err error) error {
+	var unfit *unfitError
+	if errors.As(err, &unfit) {
+		return &stream.BadRecord{Reason: err.Error()}
+	}
+	return err
 }
 
 // save returns what the transaction changed of the state, as the changelog has it.

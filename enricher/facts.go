@@ -128,10 +128,18 @@ func (c *codec) readingOf(f record.Fact) ([]byte, error) {
 	}
 	text, err := json.Marshal(r)
 	if err != nil {
-		return nil, fmt.Errorf("state: %w", err)
+		return nil, &unfitError{err}
 	}
 	return c.compress.EncodeAll(text, nil), nil
 }
+
+// An unfitError is that of an event which no form of the state holds.
+type unfitError struct{ err error }
+
+func (u *unfitError) Error() string { return "state: " + u.err.Error() }
+
+// Unwrap returns what the encoder said.
+func (u *unfitError) Unwrap() error { return u.err }
 
 // errFact reports a fact that is cut or was written by a newer version.
 var errFact = errors.New("state: a fact cannot be read; delete the state folder to restore it, or run the version that wrote it")
@@ -227,7 +235,7 @@ func brief(e record.Event) (record.Event, error) {
 	e.Fact = &a
 	var err error
 	if e.Stored, err = json.Marshal(&a); err != nil {
-		return e, fmt.Errorf("state: %w", err)
+		return e, &unfitError{err}
 	}
 	return e, nil
 }

@@ -1,8 +1,6 @@
 package enricher
 
 import (
-	"fmt"
-
 	"github.com/go-json-experiment/json"
 
 	"github.com/changetrail/changetrail/record"
@@ -51,7 +49,7 @@ func (p *projection) postFinding(from arrival, posting record.Posting) error {
 	f := posting.Event.Fact.(*record.Scan).Findings[0]
 	text, err := json.Marshal(f)
 	if err != nil {
-		return fmt.Errorf("state: %w", err)
+		return &unfitError{err}
 	}
 	n := nameOf(f.Fingerprint)
 	return p.post(from, posting, string(n[:4]), text)

@@ -3,12 +3,14 @@ package enricher
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -39,6 +41,14 @@ type formerState struct {
 // ofFormer reports whether a key is one of a former version.
 func ofFormer(k key) bool { return len(k) >= 6 && k[4] >= 'a' && k[4] <= 'z' && k[5] == '/' }
 
+// dropNew deletes the entries of a partition that are of this version.
+func (s *store) dropNew(partition int32) error {
+	if err := s.db.DeleteRange([]byte(prefixOf(partition, 'A')), []byte(prefixOf(partition, 'Z'+1)), pebble.NoSync); err != nil {
+		return fmt.Errorf("state: %w", err)
+	}
+	return s.written()
+}
+
 // hasFormer reports whether a partition holds entries of a former version.
 func (s *store) hasFormer(partition int32) (bool, error) {
 	for x, err := range s.each(prefixOf(partition, 'a'), prefixOf(partition, 'z'+1)) {
@@ -51,9 +61,10 @@ func (s *store) hasFormer(partition int32) (bool, error) {
 
 // upgrade reads the entries of a former version in a partition of former, and keeps
 // what they say in p. It returns their keys, which are to be deleted.
-func (p *projection) upgrade(partition int32, former *store) (old []key, err error) {
+// What cannot be read is told to skipped, and left out: nothing would ever read it.
+func (p *projection) upgrade(partition int32, former *store, skipped func(entry string, err error)) (old []key, err error) {
 	f := &formerState{projection: p, partition: partition, scans: make(map[string]record.Event)}
-	if err := f.gatherScans(former); err != nil {
+	if err := f.gatherScans(former, skipped); err != nil {
 		return nil, err
 	}
 	if err := f.admitScans(); err != nil {
@@ -71,7 +82,11 @@ func (p *projection) upgrade(partition int32, former *store) (old []key, err err
 			}
 			old = append(old, x.key)
 			if err := f.read(x.key[4], x.key[6:], slices.Clone(x.value)); err != nil {
-				return nil, fmt.Errorf("state of a former version: %s: %w", x.key[4:], err)
+				var damaged *unreadable
+				if !errors.As(err, &damaged) {
+					return nil, fmt.Errorf("state of a former version: %s: %w", x.key[4:], err)
+				}
+				skipped(x.key[4:], err)
 			}
 			if err := f.flush(); err != nil {
 				return nil, err
@@ -102,12 +117,24 @@ func (f *formerState) read(kind byte, rest string, value []byte) error {
 	case 'r':
 		return f.run(rest, value)
 	case 'w':
-		run, _, _ := strings.Cut(rest, "\x00")
-		return f.waiting(run, value)
+		run, rest, _ := strings.Cut(rest, "\x00")
+		return f.waiting(run, rest, value)
 	case 'p':
 		if content, _ := cutArrival(value); len(content) == 8 {
 			f.tx.put(keyOf(f.partition, kindRead, name{}), content)
 		}
+	}
+	return nil
+}
+
+// unreadable is the error of an entry that no version can read any more.
+type unreadable struct{ error }
+
+func (u *unreadable) Unwrap() error { return u.error }
+
+func unmarshalFormer(text []byte, v any) error {
+	if err := json.Unmarshal(text, v); err != nil {
+		return &unreadable{err}
 	}
 	return nil
 }
@@ -159,10 +186,10 @@ func (s formerEvent) event(repo record.Repository, arrived time.Time) (record.Ev
 		Fact: record.NewFact(s.Type), Tier: s.Tier, Trace: s.Trace, Digest: s.Digest, Stored: s.Fact,
 	}
 	if e.Fact == nil {
-		return e, fmt.Errorf("event type %q is unknown to this version", s.Type)
+		return e, &unreadable{fmt.Errorf("event type %q is unknown to this version", s.Type)}
 	}
 	if err := json.Unmarshal(s.Fact, e.Fact); err != nil {
-		return e, err
+		return e, &unreadable{err}
 	}
 	switch f := e.Fact.(type) {
 	case *record.Scan:
@@ -177,7 +204,7 @@ func (s formerEvent) event(repo record.Repository, arrived time.Time) (record.Ev
 }
 
 // gatherScans puts the reports together whose findings lie apart.
-func (f *formerState) gatherScans(former *store) error {
+func (f *formerState) gatherScans(former *store, skipped func(entry string, err error)) error {
 	for _, kind := range []byte{'b', 'c'} {
 		for x, err := range former.each(prefixOf(f.partition, kind), prefixOf(f.partition, kind+1)) {
 			if err != nil {
@@ -194,7 +221,7 @@ func (f *formerState) gatherScans(former *store) error {
 				Postings []formerEvent `json:"postings"`
 			}
 			if err := json.Unmarshal(x.value, &events); err != nil {
-				return fmt.Errorf("state of a former version: %s: %w", x.key[4:], err)
+				continue // told when it is read itself
 			}
 			repo, _, _ := strings.Cut(x.key[6:], "\x00")
 			arrived := time.Unix(events.Touched, events.First)
@@ -203,7 +230,7 @@ func (f *formerState) gatherScans(former *store) error {
 			}
 			for _, s := range slices.Concat(events.Own, events.Evidence, events.Postings) {
 				if err := f.gatherScan(s, record.Repository(repo), arrived); err != nil {
-					return err
+					skipped(x.key[4:], err)
 				}
 			}
 		}
@@ -252,19 +279,21 @@ func (f *formerState) admitScans() error {
 }
 
 func (f *formerState) events(in []formerEvent, repo record.Repository, arrived time.Time) error {
+	var bad error
 	for _, s := range in {
 		if s.Type == record.TypeScanCompleted {
 			continue // see gatherScans
 		}
 		e, err := s.event(repo, arrived)
-		if err == nil {
-			err = f.addOnce(e)
-		}
 		if err != nil {
+			bad = err // the others are read all the same
+			continue
+		}
+		if err := f.addOnce(e); err != nil {
 			return err
 		}
 	}
-	return nil
+	return bad
 }
 
 // addOnce adds an event, whatever its identity: that is known of nearly all.
@@ -288,15 +317,14 @@ func (f *formerState) addOnce(e record.Event) error {
 // the repository.
 func (f *formerState) change(id record.ChangeID, value []byte) error {
 	var s formerChange
-	if err := json.Unmarshal(value, &s); err != nil {
+	if err := unmarshalFormer(value, &s); err != nil {
 		return err
 	}
 	arrived := time.Unix(0, s.FirstSeen).UTC()
-	if err := f.events(s.Own, id.Repository(), arrived); err != nil {
-		return err
-	}
-	if err := f.events(s.Evidence, id.Repository(), arrived); err != nil {
-		return err
+	bad := f.events(append(s.Own, s.Evidence...), id.Repository(), arrived)
+	var damaged *unreadable
+	if bad != nil && !errors.As(bad, &damaged) {
+		return bad
 	}
 	c, err := f.projection.change(f.partition, id)
 	if err != nil {
@@ -314,7 +342,7 @@ func (f *formerState) change(id record.ChangeID, value []byte) error {
 		}
 	}
 	f.touch(arrival{partition: f.partition}, id, arrived)
-	return nil
+	return bad
 }
 
 // counted notes an action as counted.
@@ -340,7 +368,7 @@ const formerActions = 256
 
 func (f *formerState) board(repo record.Repository, value []byte) error {
 	var s formerBoard
-	if err := json.Unmarshal(value, &s); err != nil {
+	if err := unmarshalFormer(value, &s); err != nil {
 		return err
 	}
 	return f.events(s.Postings, repo, time.Unix(s.Touched, 0).UTC())
@@ -349,7 +377,7 @@ func (f *formerState) board(repo record.Repository, value []byte) error {
 func (f *formerState) action(repo record.Repository, value []byte) error {
 	content, arrived := cutArrival(value)
 	var s formerEvent
-	if err := json.Unmarshal(content, &s); err != nil {
+	if err := unmarshalFormer(content, &s); err != nil {
 		return err
 	}
 	return f.events([]formerEvent{s}, repo, arrived.UTC())
@@ -414,7 +442,7 @@ func (f *formerState) span(trace, id string, value []byte) error {
 		storedSpan
 		Settled bool `json:"settled"`
 	}
-	if err := json.Unmarshal(content, &s); err != nil {
+	if err := unmarshalFormer(content, &s); err != nil {
 		return err
 	}
 	if s.Settled {
@@ -426,7 +454,7 @@ func (f *formerState) span(trace, id string, value []byte) error {
 func (f *formerState) run(run string, value []byte) error {
 	content, arrived := cutArrival(value)
 	var repos []string
-	if err := json.Unmarshal(content, &repos); err != nil {
+	if err := unmarshalFormer(content, &repos); err != nil {
 		return err
 	}
 	for _, repo := range repos {
@@ -435,18 +463,15 @@ func (f *formerState) run(run string, value []byte) error {
 	return nil
 }
 
-func (f *formerState) waiting(run string, value []byte) error {
+func (f *formerState) waiting(run, rest string, value []byte) error {
 	content, arrived := cutArrival(value)
 	var env schemas.Envelope
-	if err := json.Unmarshal(content, &env); err != nil {
+	if err := unmarshalFormer(content, &env); err != nil {
 		return err
 	}
-	e, err := schemas.Decode(env, nil, arrived)
-	if err != nil {
-		return err
+	at := rest // known by its former name where it cannot be read here, as where its data are elsewhere
+	if e, err := schemas.Decode(env, nil, arrived); err == nil && schemas.Fingerprint(&e, env.Time) == nil {
+		at = suffix(e)
 	}
-	if err := schemas.Fingerprint(&e, env.Time); err != nil {
-		return err
-	}
-	return f.putJSON(keyOf(f.partition, kindFact, roomName(run), suffix(e)), classWaiting, arrived, pending{run, env})
+	return f.putJSON(keyOf(f.partition, kindFact, roomName(run), at), classWaiting, arrived, pending{run, env})
 }

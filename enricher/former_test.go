@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"errors"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -337,4 +338,60 @@ func readLines[T any](t *testing.T, path string) (out []T) {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// TestAnUpgradeThatIsStoppedBeginsAgain stops the upgrade after each of its transactions,
+// and upgrades what is there then.
+func TestAnUpgradeThatIsStoppedBeginsAgain(t *testing.T) {
+	f := readFormer(t)
+	whole, transactions := f.upgradedIn(t, math.MaxInt)
+	for stop := range transactions {
+		got, _ := f.upgradedIn(t, stop)
+		if diff := cmp.Diff(whole, got); diff != "" {
+			t.Fatalf("stopped after %d of %d transactions (-at once +in two tries):\n%.2000s", stop, transactions, diff)
+		}
+	}
+}
+
+// upgradedIn is the changelog of a partition after an upgrade that is stopped once, and the
+// transactions that the first try made.
+func (f *former) upgradedIn(t *testing.T, stop int) (changelog map[string]string, transactions int) {
+	t.Helper()
+	const partition = 2
+	changelog = make(map[string]string)
+	for _, r := range f.state {
+		if r.Partition == partition {
+			changelog[string(r.Key)] = string(r.Value)
+		}
+	}
+	for range 2 {
+		s := openTestStore(t)
+		var entries []entry
+		for k, v := range changelog {
+			entries = append(entries, entry{ownKey(partition, k), []byte(v)})
+		}
+		if err := s.write(entries, nil); err != nil {
+			t.Fatal(err)
+		}
+		b := &rebuild{Config: Config{Log: slog.New(slog.DiscardHandler)}, write: func(recs []*stream.Record) error {
+			if transactions == stop {
+				stop = math.MaxInt
+				return errors.New("stopped")
+			}
+			transactions++
+			for _, r := range recs {
+				if r.Value == nil {
+					delete(changelog, string(r.Key))
+				} else {
+					changelog[string(r.Key)] = string(r.Value)
+				}
+			}
+			return nil
+		}}
+		if err := b.upgrade(partition, s); err == nil {
+			return changelog, transactions
+		}
+	}
+	t.Fatal("the second try failed too")
+	return nil, 0
 }

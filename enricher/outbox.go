@@ -6,13 +6,17 @@ import "github.com/changetrail/changetrail/stream"
 type outbox struct {
 	write func([]*stream.Record) error
 	out   []*stream.Record
+	bytes int
 }
 
 // put adds messages that must be written together.
 func (o *outbox) put(recs ...*stream.Record) error {
-	const perTransaction = 500
+	const perTransaction, bytesPerTransaction = 500, 8 << 20
 	o.out = append(o.out, recs...)
-	if len(o.out) < perTransaction {
+	for _, r := range recs {
+		o.bytes += len(r.Value)
+	}
+	if len(o.out) < perTransaction && o.bytes < bytesPerTransaction {
 		return nil
 	}
 	return o.flush()
@@ -23,6 +27,6 @@ func (o *outbox) flush() error {
 		return nil
 	}
 	err := o.write(o.out)
-	o.out = nil
+	o.out, o.bytes = nil, 0
 	return err
 }

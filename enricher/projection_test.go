@@ -233,6 +233,11 @@ func historyOf(t *testing.T, rnd *rand.Rand, repo record.Repository, i, kind int
 		if rnd.IntN(3) > 0 {
 			e.Change = ""
 		}
+		if f := e.Fact.(*record.Scan); rnd.IntN(4) == 0 { // a long report
+			for n := range 2 * maxNames {
+				f.Findings = append(f.Findings, record.Finding{ID: fmt.Sprintf("CVE-%d", n), Severity: "low", Fingerprint: fmt.Sprint("long", n)})
+			}
+		}
 	case 5, 6:
 		e.Fact = &record.Validation{Name: pick("unit", "lint"), CommitSHA: commit, Conclusion: pick("success", "failure"), Passed: int64(rnd.IntN(9))}
 		if rnd.IntN(2) == 0 {

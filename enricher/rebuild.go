@@ -48,7 +48,11 @@ func Rebuild(ctx context.Context, c Config, dryRun bool, progress func(done, par
 		return Rebuilt{}, err
 	}
 	for p := range b.partitions {
-		if err := b.partition(ctx, p, read[p]); err != nil {
+		until, known := read[p]
+		if !known { // Kafka forgets the offsets of a group that was away for long
+			until = -1
+		}
+		if err := b.partition(ctx, p, until); err != nil {
 			return b.Rebuilt, fmt.Errorf("partition %d: %w", p, err)
 		}
 		progress(p+1, b.partitions)
@@ -167,6 +171,7 @@ func (b *rebuild) admit(ctx context.Context, p int32, state *projection, recs []
 	if err != nil {
 		return err
 	}
+	var events []*decodedEvent
 	for i := range decoded {
 		d := &decoded[i]
 		if d.refusal != nil {
@@ -181,7 +186,26 @@ func (b *rebuild) admit(ctx context.Context, p int32, state *projection, recs []
 			continue // it was sent on, and is read where it went
 		}
 		b.Events++
-		if _, err := state.admit(arrival{partition: p, at: d.record.Timestamp}, d.event); err != nil {
+		events = append(events, d)
+	}
+	return b.admitAll(p, state, events)
+}
+
+// admitAll adds events. One that cannot be processed, as its dead letter tells, is left out.
+func (b *rebuild) admitAll(p int32, state *projection, events []*decodedEvent) error {
+	for i, d := range events {
+		err := guarded(func(int) error {
+			_, err := state.admit(arrival{partition: p, at: d.record.Timestamp}, d.event)
+			return blamed(err)
+		}, i)
+		var bad *stream.BadRecord
+		if errors.As(err, &bad) {
+			b.Refused++
+			b.Log.Error("an event cannot be processed and is left out", "partition", p, "offset", d.record.Offset, "reason", bad.Reason)
+			state.rollback() // it may have left half of what it says
+			return b.admitAll(p, state, slices.Delete(events, i, i+1))
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -197,12 +221,16 @@ func (p *projection) keep() error {
 	if err != nil {
 		return err
 	}
-	return p.commit(entries, nil)
+	if err := p.commit(entries, nil); err != nil {
+		return err
+	}
+	p.tx.room.reset()
+	return nil
 }
 
 // flush keeps what has gathered, before it is much.
 func (p *projection) flush() error {
-	if len(p.tx.keys) < 4000 {
+	if len(p.tx.keys) < 4000 && p.tx.bytes < 16<<20 {
 		return nil
 	}
 	return p.keep()
@@ -237,7 +265,13 @@ func (b *rebuild) send(ctx context.Context, p int32, former *store, state *proje
 		if err != nil {
 			return err
 		}
-		if err := b.change(p, x, before, state, sent, o); err != nil {
+		err = guarded(func(int) error { return b.change(p, x, before, state, sent, o) }, 0)
+		var bad *stream.BadRecord
+		if errors.As(err, &bad) {
+			b.Log.Error("a record cannot be made again and stays as it is", "partition", p, "reason", bad.Reason)
+			continue
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -295,6 +329,8 @@ func rebuilt(x entry) bool {
 		return false
 	}
 	switch x.key[4] {
+	case kindHead, kindGaps:
+		return false // a change without its revision would begin again at the first one
 	case kindFact:
 		return len(x.value) > 0 && x.value[0] != classWaiting && x.value[0] != classSpan
 	case kindRef:

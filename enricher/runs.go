@@ -289,8 +289,21 @@ func (r *rooms) takeAction(d *decodedEvent) (out []*stream.Record, known bool, e
 	}
 	for _, repo := range bound {
 		out = append(out, r.send(d.env, trusted, repo, from))
+		if err := r.keepBound(d, run, repo); err != nil {
+			return nil, false, err
+		}
 	}
 	return out, old != nil, r.alias(d, names)
+}
+
+// keepBound notes that a run is still in use: the repository would not name it again.
+func (r *rooms) keepBound(d *decodedEvent, run, repo string) error {
+	k := keyOf(d.record.Partition, kindRef, roomName(run), refSubscriber, repo)
+	v, err := r.tx.get(k)
+	if err == nil && len(v) == 4 && arrivalOf(v).Before(d.record.Timestamp.Add(-24*time.Hour)) {
+		r.tx.put(k, seconds(d.record.Timestamp))
+	}
+	return err
 }
 
 // alias tells the rooms of the other names of a run where its actions are pending.

@@ -12,12 +12,13 @@ type transaction struct {
 	values map[key][]byte // nil: deleted
 	keys   []key          // of values, in the order in which they were first written
 	under  map[key][]key  // the same, by their prefix
+	bytes  int            // of the values, those written over among them
 	room   *slab          // of the values
 }
 
 func (t *transaction) reset(room *slab) {
 	t.values, t.under = make(map[key][]byte, len(t.keys)), make(map[key][]key, len(t.keys))
-	t.keys, t.room = t.keys[:0], room
+	t.keys, t.bytes, t.room = t.keys[:0], 0, room
 }
 
 // get returns the value of a key, or nil.
@@ -37,6 +38,7 @@ func (t *transaction) put(k key, value []byte) {
 		}
 	}
 	t.values[k] = value
+	t.bytes += len(value)
 }
 
 // set writes an entry that has no value.

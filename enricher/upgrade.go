@@ -121,11 +121,16 @@ func (b *rebuild) upgrade(p int32, former *store) error {
 	if has, err := former.hasFormer(p); err != nil || !has {
 		return err
 	}
+	if err := former.dropNew(p); err != nil { // of an upgrade that was stopped: it begins again
+		return err
+	}
 	state, err := newProjection(former)
 	if err != nil {
 		return err
 	}
-	old, err := state.upgrade(p, former)
+	old, err := state.upgrade(p, former, func(entry string, err error) {
+		b.Log.Error("an entry of the former state cannot be read and is left out", "partition", p, "entry", entry, "err", err)
+	})
 	if err != nil {
 		return err
 	}

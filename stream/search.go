@@ -70,6 +70,10 @@ func (s *search) failed(batch []*Record) {
 	}
 }
 
+// slow takes note that a batch of n records took too long: fewer are read. No record is
+// blamed for that.
+func (s *search) slow(n int) { s.limit = max(1, n/2) }
+
 // condemn has r refused when it is read again.
 func (s *search) condemn(r *Record, reason string) {
 	s.condemned[r.Partition] = verdict{r.Offset, reason}
