@@ -39,6 +39,9 @@ type formerState struct {
 // ofFormer reports whether a key is one of a former version.
 func ofFormer(k key) bool { return len(k) >= 6 && k[4] >= 'a' && k[4] <= 'z' && k[5] == '/' }
 
+// ofThisVersion reports whether a key is one of this version, and none of the store itself.
+func ofThisVersion(k key) bool { return len(k) >= prefixSize && !ofFormer(k) }
+
 // hasFormer reports whether a partition holds entries of a former version.
 func (s *store) hasFormer(partition int32) (bool, error) {
 	for x, err := range s.each(prefixOf(partition, 'a'), prefixOf(partition, 'z'+1)) {
@@ -50,35 +53,34 @@ func (s *store) hasFormer(partition int32) (bool, error) {
 }
 
 // upgrade reads the entries of a former version in a partition of former, and keeps
-// what they say in p. It returns their keys, which are to be deleted.
-func (p *projection) upgrade(partition int32, former *store) (old []key, err error) {
+// what they say in p.
+func (p *projection) upgrade(partition int32, former *store) error {
 	f := &formerState{projection: p, partition: partition, scans: make(map[string]record.Event)}
 	if err := f.gatherScans(former); err != nil {
-		return nil, err
+		return err
 	}
 	if err := f.admitScans(); err != nil {
-		return nil, err
+		return err
 	}
 	p.tx.set(keyOf(partition, kindUpgraded, name{}))
 	p.upgraded[partition] = true
 	for _, kind := range []byte{'s', 'c', 'b', 'a', 't', 'o', 'r', 'w', 'p'} {
 		for x, err := range former.each(prefixOf(partition, kind), prefixOf(partition, kind+1)) {
 			if err != nil {
-				return nil, err
+				return err
 			}
 			if !ofFormer(x.key) {
 				continue
 			}
-			old = append(old, x.key)
 			if err := f.read(x.key[4], x.key[6:], slices.Clone(x.value)); err != nil {
-				return nil, fmt.Errorf("state of a former version: %s: %w", x.key[4:], err)
+				return fmt.Errorf("state of a former version: %s: %w", x.key[4:], err)
 			}
 			if err := f.flush(); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
-	return old, f.keep()
+	return f.keep()
 }
 
 func (f *formerState) read(kind byte, rest string, value []byte) error {

@@ -116,17 +116,33 @@ func (b *rebuild) upgradePartition(ctx context.Context, p int32) error {
 }
 
 // upgrade brings what former holds of a partition into the form of this version, there and
-// in the changelog.
+// in the changelog: first all that is new, last of it the mark, and then former entries are
+// deleted. Without the mark all former entries are still there, and what is new may be
+// a part; with it what is new is complete.
 func (b *rebuild) upgrade(p int32, former *store) error {
 	if has, err := former.hasFormer(p); err != nil || !has {
+		return err
+	}
+	mark, err := former.get(keyOf(p, kindUpgraded, name{}))
+	if err == nil && mark == nil {
+		err = b.convert(p, former)
+	}
+	if err != nil {
+		return err
+	}
+	return b.deleteFormer(p, former)
+}
+
+// convert adds to former entries what they are in the form of this version.
+func (b *rebuild) convert(p int32, former *store) error {
+	if err := former.deleteNew(p); err != nil {
 		return err
 	}
 	state, err := newProjection(former)
 	if err != nil {
 		return err
 	}
-	old, err := state.upgrade(p, former)
-	if err != nil {
+	if err := state.upgrade(p, former); err != nil {
 		return err
 	}
 	o := &outbox{write: b.write}
@@ -134,23 +150,52 @@ func (b *rebuild) upgrade(p int32, former *store) error {
 		if err != nil {
 			return err
 		}
-		if len(x.key) >= prefixSize && !ofFormer(x.key) {
-			if err := o.put(b.entry(x.key, slices.Clone(x.value))); err != nil {
-				return err
-			}
+		if !ofThisVersion(x.key) || x.key[4] == kindUpgraded {
+			continue
+		}
+		if err := o.put(b.entry(x.key, slices.Clone(x.value))); err != nil {
+			return err
 		}
 	}
-	gone := make([]entry, len(old))
-	for i, k := range old { // last, so that whoever is stopped before begins again
-		gone[i].key = k
-		if err := o.put(b.entry(k, nil)); err != nil {
+	if err := o.put(b.entry(keyOf(p, kindUpgraded, name{}), []byte{})); err != nil {
+		return err
+	}
+	return o.flush()
+}
+
+// deleteNew deletes what an upgrade that was stopped halfway has added.
+func (s *store) deleteNew(p int32) error {
+	var gone []entry
+	for x, err := range s.each(ownKey(p, ""), ownKey(p+1, "")) {
+		if err != nil {
+			return err
+		}
+		if ofThisVersion(x.key) {
+			gone = append(gone, entry{key: x.key})
+		}
+	}
+	return s.write(gone, nil)
+}
+
+func (b *rebuild) deleteFormer(p int32, former *store) error {
+	var gone []entry
+	o := &outbox{write: b.write}
+	for x, err := range former.each(prefixOf(p, 'a'), prefixOf(p, 'z'+1)) {
+		if err != nil {
+			return err
+		}
+		if !ofFormer(x.key) {
+			continue
+		}
+		gone = append(gone, entry{key: x.key})
+		if err := o.put(b.entry(x.key, nil)); err != nil {
 			return err
 		}
 	}
 	if err := o.flush(); err != nil {
 		return err
 	}
-	b.Log.Info("the state of a former version was upgraded", "partition", p, "entries", len(old))
+	b.Log.Info("the state of a former version was upgraded", "partition", p, "entries", len(gone))
 	return former.write(gone, nil)
 }
 
