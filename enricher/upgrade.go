@@ -116,14 +116,14 @@ func (b *rebuild) upgradePartition(ctx context.Context, p int32) error {
 }
 
 // upgrade brings what former holds of a partition into the form of this version, there and
-// in the changelog: first all that is new, last of it the mark, and then former entries are
-// deleted. Without the mark all former entries are still there, and what is new may be
-// a part; with it what is new is complete.
+// in the changelog: first all that is new, last of it a mark, and then former entries are
+// deleted, with the last of them the mark. Without the mark all former entries are still
+// there, and what is new may be a part; with it what is new is complete.
 func (b *rebuild) upgrade(p int32, former *store) error {
 	if has, err := former.hasFormer(p); err != nil || !has {
 		return err
 	}
-	mark, err := former.get(keyOf(p, kindUpgraded, name{}))
+	mark, err := former.get(convertedKey(p))
 	if err == nil && mark == nil {
 		err = b.convert(p, former)
 	}
@@ -132,6 +132,9 @@ func (b *rebuild) upgrade(p int32, former *store) error {
 	}
 	return b.deleteFormer(p, former)
 }
+
+// convertedKey is the mark of a partition of which only former entries are to be deleted.
+func convertedKey(p int32) key { return keyOf(p, kindUpgraded, name{}, "converted") }
 
 // convert adds to former entries what they are in the form of this version.
 func (b *rebuild) convert(p int32, former *store) error {
@@ -150,14 +153,14 @@ func (b *rebuild) convert(p int32, former *store) error {
 		if err != nil {
 			return err
 		}
-		if !ofThisVersion(x.key) || x.key[4] == kindUpgraded {
+		if !ofThisVersion(x.key) {
 			continue
 		}
 		if err := o.put(b.entry(x.key, slices.Clone(x.value))); err != nil {
 			return err
 		}
 	}
-	if err := o.put(b.entry(keyOf(p, kindUpgraded, name{}), []byte{})); err != nil {
+	if err := o.put(b.entry(convertedKey(p), []byte{})); err != nil {
 		return err
 	}
 	return o.flush()
@@ -179,24 +182,29 @@ func (s *store) deleteNew(p int32) error {
 
 func (b *rebuild) deleteFormer(p int32, former *store) error {
 	var gone []entry
-	o := &outbox{write: b.write}
 	for x, err := range former.each(prefixOf(p, 'a'), prefixOf(p, 'z'+1)) {
 		if err != nil {
 			return err
 		}
-		if !ofFormer(x.key) {
-			continue
+		if ofFormer(x.key) {
+			gone = append(gone, entry{key: x.key})
 		}
-		gone = append(gone, entry{key: x.key})
+	}
+	o := &outbox{write: b.write}
+	last := len(gone) - 1
+	for _, x := range gone[:last] {
 		if err := o.put(b.entry(x.key, nil)); err != nil {
 			return err
 		}
+	}
+	if err := o.put(b.entry(gone[last].key, nil), b.entry(convertedKey(p), nil)); err != nil {
+		return err
 	}
 	if err := o.flush(); err != nil {
 		return err
 	}
 	b.Log.Info("the state of a former version was upgraded", "partition", p, "entries", len(gone))
-	return former.write(gone, nil)
+	return former.write(append(gone, entry{key: convertedKey(p)}), nil)
 }
 
 // checkForm reports a partition that holds the state of a former version.
