@@ -18,7 +18,6 @@ import (
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/policy"
-	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/stream"
 )
 
@@ -209,10 +208,7 @@ func (p *pipeline) scan(t *testing.T, topic string, from map[int32]int64) (out [
 type sentDocument struct {
 	Revision int64  `json:"revision"`
 	Digest   string `json:"evidence_digest"`
-	Change   struct {
-		PartOf record.ChangeID `json:"part_of"`
-	} `json:"change"`
-	Event struct {
+	Event    struct {
 		Digest string `json:"digest"`
 	} `json:"event"`
 }
