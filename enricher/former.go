@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -41,13 +40,8 @@ type formerState struct {
 // ofFormer reports whether a key is one of a former version.
 func ofFormer(k key) bool { return len(k) >= 6 && k[4] >= 'a' && k[4] <= 'z' && k[5] == '/' }
 
-// dropNew deletes the entries of a partition that are of this version.
-func (s *store) dropNew(partition int32) error {
-	if err := s.db.DeleteRange([]byte(prefixOf(partition, 'A')), []byte(prefixOf(partition, 'Z'+1)), pebble.NoSync); err != nil {
-		return fmt.Errorf("state: %w", err)
-	}
-	return s.written()
-}
+// ofThisVersion reports whether a key is one of this version, and none of the store itself.
+func ofThisVersion(k key) bool { return len(k) >= prefixSize && !ofFormer(k) }
 
 // hasFormer reports whether a partition holds entries of a former version.
 func (s *store) hasFormer(partition int32) (bool, error) {
@@ -60,40 +54,39 @@ func (s *store) hasFormer(partition int32) (bool, error) {
 }
 
 // upgrade reads the entries of a former version in a partition of former, and keeps
-// what they say in p. It returns their keys, which are to be deleted.
-// What cannot be read is told to skipped, and left out: nothing would ever read it.
-func (p *projection) upgrade(partition int32, former *store, skipped func(entry string, err error)) (old []key, err error) {
+// what they say in p. What cannot be read is told to skipped, and left out: nothing would
+// ever read it.
+func (p *projection) upgrade(partition int32, former *store, skipped func(entry string, err error)) error {
 	f := &formerState{projection: p, partition: partition, scans: make(map[string]record.Event)}
 	if err := f.gatherScans(former, skipped); err != nil {
-		return nil, err
+		return err
 	}
 	if err := f.admitScans(); err != nil {
-		return nil, err
+		return err
 	}
 	p.tx.set(keyOf(partition, kindUpgraded, name{}))
 	p.upgraded[partition] = true
 	for _, kind := range []byte{'s', 'c', 'b', 'a', 't', 'o', 'r', 'w', 'p'} {
 		for x, err := range former.each(prefixOf(partition, kind), prefixOf(partition, kind+1)) {
 			if err != nil {
-				return nil, err
+				return err
 			}
 			if !ofFormer(x.key) {
 				continue
 			}
-			old = append(old, x.key)
 			if err := f.read(x.key[4], x.key[6:], slices.Clone(x.value)); err != nil {
 				var damaged *unreadable
 				if !errors.As(err, &damaged) {
-					return nil, fmt.Errorf("state of a former version: %s: %w", x.key[4:], err)
+					return fmt.Errorf("state of a former version: %s: %w", x.key[4:], err)
 				}
 				skipped(x.key[4:], err)
 			}
 			if err := f.flush(); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
-	return old, f.keep()
+	return f.keep()
 }
 
 func (f *formerState) read(kind byte, rest string, value []byte) error {

@@ -5,7 +5,7 @@ import (
 	"compress/gzip"
 	"errors"
 	"log/slog"
-	"math"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -45,6 +45,62 @@ func TestUpgradeInPlace(t *testing.T) {
 	if len(u.enriched) > 0 || len(u.sent) > 0 {
 		t.Errorf("of events that were read before %d were enriched again, and %d records sent", len(u.enriched), len(u.sent))
 	}
+}
+
+// TestUpgradeIsStoppedAnywhere stops an upgrade before each of its transactions and begins
+// again from the changelog, which must hold the same at the end.
+func TestUpgradeIsStoppedAnywhere(t *testing.T) {
+	f := readFormer(t)
+	want := make(map[string]string)
+	for _, r := range f.state {
+		if r.Partition != 1 {
+			continue
+		}
+		want[string(r.Key)] = string(r.Value)
+	}
+	transactions := f.upgrade(t, 1, maps.Clone(want), nil, -1)
+	t.Logf("%d transactions", transactions)
+	whole := maps.Clone(want)
+	f.upgrade(t, 1, whole, nil, -1)
+	errStopped := errors.New("stopped")
+	for at := range transactions {
+		got := maps.Clone(want)
+		f.upgrade(t, 1, got, errStopped, at)
+		f.upgrade(t, 1, got, nil, -1)
+		if diff := cmp.Diff(whole, got); diff != "" {
+			t.Fatalf("stopped before transaction %d of %d (-want +got):\n%s", at, transactions, diff)
+		}
+	}
+}
+
+// upgrade upgrades a partition from a changelog, and writes to it until it is stopped. It
+// returns how many transactions it wrote.
+func (f *former) upgrade(t *testing.T, p int32, changelog map[string]string, stopped error, at int) (transactions int) {
+	t.Helper()
+	s := openTestStore(t)
+	for k, v := range changelog {
+		if err := s.write([]entry{{ownKey(p, k), []byte(v)}}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := &rebuild{Config: Config{Log: slog.New(slog.DiscardHandler)}, write: func(recs []*stream.Record) error {
+		if transactions == at {
+			return stopped
+		}
+		transactions++
+		for _, r := range recs {
+			if r.Value == nil {
+				delete(changelog, string(r.Key))
+			} else {
+				changelog[string(r.Key)] = string(r.Value)
+			}
+		}
+		return nil
+	}}
+	if err := b.upgrade(p, s); !errors.Is(err, stopped) {
+		t.Fatal(err)
+	}
+	return transactions
 }
 
 // An upgrade is an enricher at work on what a former one left.
@@ -338,60 +394,4 @@ func readLines[T any](t *testing.T, path string) (out []T) {
 		t.Fatal(err)
 	}
 	return out
-}
-
-// TestAnUpgradeThatIsStoppedBeginsAgain stops the upgrade after each of its transactions,
-// and upgrades what is there then.
-func TestAnUpgradeThatIsStoppedBeginsAgain(t *testing.T) {
-	f := readFormer(t)
-	whole, transactions := f.upgradedIn(t, math.MaxInt)
-	for stop := range transactions {
-		got, _ := f.upgradedIn(t, stop)
-		if diff := cmp.Diff(whole, got); diff != "" {
-			t.Fatalf("stopped after %d of %d transactions (-at once +in two tries):\n%.2000s", stop, transactions, diff)
-		}
-	}
-}
-
-// upgradedIn is the changelog of a partition after an upgrade that is stopped once, and the
-// transactions that the first try made.
-func (f *former) upgradedIn(t *testing.T, stop int) (changelog map[string]string, transactions int) {
-	t.Helper()
-	const partition = 2
-	changelog = make(map[string]string)
-	for _, r := range f.state {
-		if r.Partition == partition {
-			changelog[string(r.Key)] = string(r.Value)
-		}
-	}
-	for range 2 {
-		s := openTestStore(t)
-		var entries []entry
-		for k, v := range changelog {
-			entries = append(entries, entry{ownKey(partition, k), []byte(v)})
-		}
-		if err := s.write(entries, nil); err != nil {
-			t.Fatal(err)
-		}
-		b := &rebuild{Config: Config{Log: slog.New(slog.DiscardHandler)}, write: func(recs []*stream.Record) error {
-			if transactions == stop {
-				stop = math.MaxInt
-				return errors.New("stopped")
-			}
-			transactions++
-			for _, r := range recs {
-				if r.Value == nil {
-					delete(changelog, string(r.Key))
-				} else {
-					changelog[string(r.Key)] = string(r.Value)
-				}
-			}
-			return nil
-		}}
-		if err := b.upgrade(partition, s); err == nil {
-			return changelog, transactions
-		}
-	}
-	t.Fatal("the second try failed too")
-	return nil, 0
 }

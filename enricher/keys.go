@@ -25,6 +25,7 @@ import (
 //	O trace                 the trace has calls that are not settled (runs.go); arrival of the newest span
 //	Z trace span            the action of the span was sent; arrival of the span
 //	U                       the partition holds identities of a former version (former.go)
+//	U converted             of an upgrade that is under way: only former entries are to be deleted (upgrade.go)
 //	X                       the offset of the last event that was read (with Config.Resend)
 //
 // owner, fact, ref, change and trace are the first 16 bytes of the SHA-256 of their names,

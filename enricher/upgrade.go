@@ -116,19 +116,36 @@ func (b *rebuild) upgradePartition(ctx context.Context, p int32) error {
 }
 
 // upgrade brings what former holds of a partition into the form of this version, there and
-// in the changelog.
+// in the changelog: first all that is new, last of it a mark, and then former entries are
+// deleted, with the last of them the mark. Without the mark all former entries are still
+// there, and what is new may be a part; with it what is new is complete.
 func (b *rebuild) upgrade(p int32, former *store) error {
 	if has, err := former.hasFormer(p); err != nil || !has {
 		return err
 	}
-	if err := former.dropNew(p); err != nil { // of an upgrade that was stopped: it begins again
+	mark, err := former.get(convertedKey(p))
+	if err == nil && mark == nil {
+		err = b.convert(p, former)
+	}
+	if err != nil {
+		return err
+	}
+	return b.deleteFormer(p, former)
+}
+
+// convertedKey is the mark of a partition of which only former entries are to be deleted.
+func convertedKey(p int32) key { return keyOf(p, kindUpgraded, name{}, "converted") }
+
+// convert adds to former entries what they are in the form of this version.
+func (b *rebuild) convert(p int32, former *store) error {
+	if err := former.deleteNew(p); err != nil {
 		return err
 	}
 	state, err := newProjection(former)
 	if err != nil {
 		return err
 	}
-	old, err := state.upgrade(p, former, func(entry string, err error) {
+	err = state.upgrade(p, former, func(entry string, err error) {
 		b.Log.Error("an entry of the former state cannot be read and is left out", "partition", p, "entry", entry, "err", err)
 	})
 	if err != nil {
@@ -139,24 +156,58 @@ func (b *rebuild) upgrade(p int32, former *store) error {
 		if err != nil {
 			return err
 		}
-		if len(x.key) >= prefixSize && !ofFormer(x.key) {
-			if err := o.put(b.entry(x.key, slices.Clone(x.value))); err != nil {
-				return err
-			}
+		if !ofThisVersion(x.key) {
+			continue
 		}
-	}
-	gone := make([]entry, len(old))
-	for i, k := range old { // last, so that whoever is stopped before begins again
-		gone[i].key = k
-		if err := o.put(b.entry(k, nil)); err != nil {
+		if err := o.put(b.entry(x.key, slices.Clone(x.value))); err != nil {
 			return err
 		}
+	}
+	if err := o.put(b.entry(convertedKey(p), []byte{})); err != nil {
+		return err
+	}
+	return o.flush()
+}
+
+// deleteNew deletes what an upgrade that was stopped halfway has added.
+func (s *store) deleteNew(p int32) error {
+	var gone []entry
+	for x, err := range s.each(ownKey(p, ""), ownKey(p+1, "")) {
+		if err != nil {
+			return err
+		}
+		if ofThisVersion(x.key) {
+			gone = append(gone, entry{key: x.key})
+		}
+	}
+	return s.write(gone, nil)
+}
+
+func (b *rebuild) deleteFormer(p int32, former *store) error {
+	var gone []entry
+	for x, err := range former.each(prefixOf(p, 'a'), prefixOf(p, 'z'+1)) {
+		if err != nil {
+			return err
+		}
+		if ofFormer(x.key) {
+			gone = append(gone, entry{key: x.key})
+		}
+	}
+	o := &outbox{write: b.write}
+	last := len(gone) - 1
+	for _, x := range gone[:last] {
+		if err := o.put(b.entry(x.key, nil)); err != nil {
+			return err
+		}
+	}
+	if err := o.put(b.entry(gone[last].key, nil), b.entry(convertedKey(p), nil)); err != nil {
+		return err
 	}
 	if err := o.flush(); err != nil {
 		return err
 	}
-	b.Log.Info("the state of a former version was upgraded", "partition", p, "entries", len(old))
-	return former.write(gone, nil)
+	b.Log.Info("the state of a former version was upgraded", "partition", p, "entries", len(gone))
+	return former.write(append(gone, entry{key: convertedKey(p)}), nil)
 }
 
 // checkForm reports a partition that holds the state of a former version.
