@@ -13,13 +13,11 @@ import (
 // kept; one that names none is kept and posted under its refs, for the changes that look
 // there now and later.
 func (p *projection) admitAction(from arrival, e record.Event) (admission, error) {
-	a := fresh
-	var err error
-	if e.Change != "" {
-		a, err = p.admitOwnAction(from, e)
-	} else {
-		a, err = p.admitRunAction(from, e)
+	admit := p.admitOwnAction
+	if e.Change == "" {
+		admit = p.admitRunAction
 	}
+	a, err := admit(from, e)
 	if a != fresh || err != nil {
 		return a, err
 	}

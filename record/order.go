@@ -49,7 +49,7 @@ func addsNothing[T any](a, b []T, n int, compare func(T, T) int) bool {
 	}
 	return !slices.ContainsFunc(b, func(x T) bool {
 		at, found := slices.BinarySearchFunc(a, x, compare)
-		return !found && !(at == len(a) && len(a) == n)
+		return !found && (at < len(a) || len(a) < n)
 	})
 }
 

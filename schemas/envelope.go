@@ -295,11 +295,21 @@ func (e *Envelope) Check() error {
 		name, value string
 		limit       int
 	}{
-		{"id", e.ID, maxIdentity}, {"source", e.Source, maxIdentity}, {"type", e.Type, maxIdentity}, {"subject", e.Subject, maxAttribute},
-		{"datacontenttype", e.DataContentType, maxIdentity}, {"partitionkey", e.PartitionKey, maxAttribute}, {"dataref", e.DataRef, maxAttribute},
-		{"traceparent", e.TraceParent, maxAttribute}, {"tracestate", e.TraceState, maxAttribute}, {"sequence", e.Sequence, maxAttribute},
-		{"authtype", e.AuthType, maxAttribute}, {"authid", e.AuthID, maxAttribute}, {"authmac", e.AuthMAC, maxAttribute},
-		{"contentmode", e.ContentMode, maxAttribute}, {"redacted", e.Redacted, maxAttribute},
+		{"id", e.ID, maxIdentity},
+		{"source", e.Source, maxIdentity},
+		{"type", e.Type, maxIdentity},
+		{"subject", e.Subject, maxAttribute},
+		{"datacontenttype", e.DataContentType, maxIdentity},
+		{"partitionkey", e.PartitionKey, maxAttribute},
+		{"dataref", e.DataRef, maxAttribute},
+		{"traceparent", e.TraceParent, maxAttribute},
+		{"tracestate", e.TraceState, maxAttribute},
+		{"sequence", e.Sequence, maxAttribute},
+		{"authtype", e.AuthType, maxAttribute},
+		{"authid", e.AuthID, maxAttribute},
+		{"authmac", e.AuthMAC, maxAttribute},
+		{"contentmode", e.ContentMode, maxAttribute},
+		{"redacted", e.Redacted, maxAttribute},
 	} {
 		if len(a.value) > a.limit || strings.IndexByte(a.value, 0) >= 0 || !utf8.ValidString(a.value) {
 			return Refuse(NotCloudEvent, "attribute %s is longer than %d bytes, or holds a NUL or what is no UTF-8", a.name, a.limit)

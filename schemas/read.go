@@ -124,7 +124,7 @@ func timeReader(r rule) reader {
 	return func(s *scanner, to place) bool {
 		text, plain, ok := s.quoted()
 		t := to.time()
-		return ok && plain && readTime(text, t) && !(r.required && t.IsZero())
+		return ok && plain && readTime(text, t) && (!r.required || !t.IsZero())
 	}
 }
 
@@ -245,10 +245,10 @@ func find(members []readMember, name []byte, next int) int {
 
 // mustBeThere tells whether a struct without the member breaks the schema.
 func mustBeThere(r rule) bool {
-	switch {
-	case r.typ == timeType:
+	switch r.typ {
+	case timeType:
 		return r.required
-	case r.typ == freeType:
+	case freeType:
 		return false
 	}
 	switch r.typ.Kind() {

@@ -132,7 +132,7 @@ func escape(b []byte) int {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
 		return 2
 	case 'u':
-		if len(b) >= 6 && hex4(b[2:6]) && !(b[2]|0x20 == 'd' && b[3] >= '8') {
+		if len(b) >= 6 && hex4(b[2:6]) && (b[2]|0x20 != 'd' || b[3] < '8') {
 			return 6
 		}
 	}

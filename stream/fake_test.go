@@ -163,8 +163,10 @@ func newWorld(t *testing.T, partitions int32) *world {
 	defer a.Close()
 	limit := func(n string) map[string]string { return map[string]string{"max.message.bytes": n} }
 	specs := []TopicSpec{
-		{testIn, partitions, nil}, {testOut, partitions, limit(fmt.Sprint(testLimit))},
-		{testState, partitions, limit(fmt.Sprint(maxOutput))}, {testDLQ, partitions, limit(fmt.Sprint(maxOutput))},
+		{testIn, partitions, nil},
+		{testOut, partitions, limit(fmt.Sprint(testLimit))},
+		{testState, partitions, limit(fmt.Sprint(maxOutput))},
+		{testDLQ, partitions, limit(fmt.Sprint(maxOutput))},
 	}
 	if _, err := a.Ensure(t.Context(), specs, 1, false); err != nil {
 		t.Fatal(err)

@@ -102,7 +102,7 @@ func (c *cutConn) fill() error {
 	if kmsg.Key(binary.BigEndian.Uint16(body)) == kmsg.EndTxn {
 		f := c.cut.next()
 		if f == lost {
-			_ = c.Conn.Close()
+			_ = c.Close()
 			return errCut
 		}
 		if f == denied {
@@ -123,7 +123,7 @@ func (c *cutConn) Write(b []byte) (int, error) {
 	defer c.mu.Unlock()
 	switch f := c.mute[binary.BigEndian.Uint32(b[4:])]; f {
 	case done:
-		_ = c.Conn.Close()
+		_ = c.Close()
 		return 0, errCut
 	case unsure:
 		b = slices.Clone(b)
