@@ -60,7 +60,7 @@ func Rebuild(ctx context.Context, c Config, dryRun bool, progress func(done, par
 	return b.Rebuilt, nil
 }
 
-// newRebuild returns a rebuild of topics of which no enricher is at work, and what ends
+// newRebuild returns a rebuild of topics at which no enricher is at work, and what ends
 // it.
 func newRebuild(ctx context.Context, c Config, dryRun bool) (b *rebuild, end func(), err error) {
 	b = &rebuild{Config: c, sealer: &Enricher{conf: c, room: new(slab)}}

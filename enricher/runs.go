@@ -364,7 +364,7 @@ func (r *rooms) relay(repos, runs []string) {
 }
 
 // takeNamed notes a repository that names a run, and sends it what waits; or another name
-// of the run, which is told of the repositories.
+// of the run, to which it relays the repositories.
 func (r *rooms) takeNamed(d *decodedEvent, f *record.RunNamed) (out []*stream.Record, known bool, err error) {
 	p := d.record.Partition
 	k := keyOf(p, kindRef, roomName(f.Run), refSubscriber, f.Repository)

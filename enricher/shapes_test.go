@@ -22,7 +22,7 @@ var shapes = []shape{
 	{name: "opened, reviewed and gated, %d changes", quick: 100, whole: 1_000, fill: (*load).smallEvents},
 	{name: "a push of %d commits and 3,000 files", quick: 250, whole: 250, fill: func(l *load, n int) { l.push(0, n, true) }},
 	{name: "%d pushes to the branch of a pull request", quick: 40, whole: 300, fill: (*load).pushes},
-	{name: "%d pushes of 250 commits and 3,000 files", quick: 2, whole: 300, fill: (*load).largePushes, heavy: true},
+	{name: "%d pushes of 250 commits and 3,000 files", quick: 2, whole: 300, fill: (*load).largePushes},
 	{name: "%d updates of 317 KB", quick: 16, whole: 16, fill: (*load).largeUpdates},
 	{name: "%d updates with 500 dependencies from an SBOM", quick: 10, whole: 500, fill: (*load).dependencyUpdates},
 	{name: "%d nightly scans with 50 findings", quick: 15, whole: 365, fill: (*load).nightlyScans},

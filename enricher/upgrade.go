@@ -133,7 +133,7 @@ func (b *rebuild) upgrade(p int32, former *store) error {
 	return b.deleteFormer(p, former)
 }
 
-// convertedKey is the mark of a partition of which only former entries are to be deleted.
+// convertedKey marks a partition that is upgraded except that former entries are still to be deleted.
 func convertedKey(p int32) key { return keyOf(p, kindUpgraded, name{}, "converted") }
 
 // convert adds to former entries what they are in the form of this version.
