@@ -23,6 +23,7 @@ import (
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/producer/kafkago"
 	"github.com/changetrail/changetrail/query"
+	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/sinks"
 	"github.com/changetrail/changetrail/sinks/local"
 	"github.com/changetrail/changetrail/stream"
@@ -59,7 +60,11 @@ func TestKillingItLosesNothingThatWasAccepted(t *testing.T) {
 
 	var all []event.Event
 	if err := company.Each(func(_ int, e []event.Event) error {
-		all = append(all, e...)
+		for i := range e {
+			if e[i].Type() != record.TypeIdentityRefused { // gateways alone may say that
+				all = append(all, e[i])
+			}
+		}
 		return nil
 	}); err != nil {
 		t.Fatal(err)
