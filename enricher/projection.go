@@ -64,11 +64,12 @@ const (
 	conflict                  // its identity was seen before with other content
 )
 
-// What the caches hold, by an estimate of their bytes in memory.
+// What a generation of the caches holds, by an estimate of its bytes; in memory it takes
+// several times that.
 const (
-	listBytes   = 32 << 20
-	refBytes    = 32 << 20
-	changeBytes = 8 << 20
+	listBytes   = 6 << 20
+	refBytes    = 6 << 20
+	changeBytes = 3 << 20
 )
 
 func newProjection(s *store) (*projection, error) {
