@@ -32,11 +32,11 @@ func (p *projection) admitOwnAction(from arrival, e record.Event) (admission, er
 	if c.firstSeen.IsZero() {
 		c.firstSeen = from.at
 	}
-	own, err := p.own(c)
+	known, err := p.ownIdentity(c, keyOf(c.partition, kindFact, c.name, suffix(e)))
 	if err != nil {
 		return fresh, err
 	}
-	if known, ok := own.known[suffix(e)]; ok {
+	if known != nil {
 		return compared(known, e), nil // a fact that is no action has its identity
 	}
 	return p.count(from, c, e)

@@ -172,21 +172,26 @@ func (p *projection) identityOf(partition int32, fact key, e record.Event) ([]by
 		if err != nil {
 			return nil, err
 		}
-		own, err := p.own(c)
-		if err != nil {
-			return nil, err
+		if counted, err := p.countedAs(c, e); err != nil || counted {
+			return make([]byte, identitySize), err
 		}
-		if known, ok := own.known[fact[prefixSize:]]; ok {
-			return known, nil
-		}
-		if counted, err := p.countedAs(c, e); err != nil || counted || c.sums.Superseded == 0 {
-			return map[bool][]byte{true: make([]byte, identitySize)}[counted], err
-		}
-		return p.tx.get(identityKey(fact))
+		return p.ownIdentity(c, fact)
 	}
 	known, err := p.tx.get(fact)
 	if err != nil || known != nil {
 		return known[min(arrivalAt, len(known)):], err
+	}
+	return p.tx.get(identityKey(fact))
+}
+
+// ownIdentity returns the identity of a fact about a change, actions aside, or nil.
+func (p *projection) ownIdentity(c *changeState, fact key) ([]byte, error) {
+	own, err := p.own(c)
+	if err != nil {
+		return nil, err
+	}
+	if known, ok := own.known[fact[prefixSize:]]; ok || c.sums.Superseded == 0 {
+		return known, nil
 	}
 	return p.tx.get(identityKey(fact))
 }
