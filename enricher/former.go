@@ -17,7 +17,7 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// Versions up to 0.5 kept other entries, told apart by a small letter and a slash:
+// The former version, up to commit 88b2dc0, kept other entries, told apart by a small letter and a slash:
 //
 //	c/ change                a change with all its facts
 //	b/ repository 0 ref      a board: evidence that waits under a ref, and the changes that look there

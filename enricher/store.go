@@ -44,7 +44,7 @@ func openStore(dir string) (*store, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("state folder: %w", err)
 	}
-	if err := os.RemoveAll(filepath.Join(dir, "pebble")); err != nil { // of versions up to 0.5
+	if err := os.RemoveAll(filepath.Join(dir, "pebble")); err != nil { // of the former version
 		return nil, fmt.Errorf("state folder: %w", err)
 	}
 	// Memtables are counted against the cache: with less than this nothing would be
