@@ -330,7 +330,11 @@ func oneLongHistory(t *testing.T, s *store, seed uint64, pol *policy.Policy, mat
 	p.limit = limit
 	p = replayWith(t, p, rnd, in, 60)
 	for _, id := range changesOf(events) {
-		got, want := fold(id, factsOf(t, p, 0, id), pol, matrix), fold(id, record.GatherWithin(id, in, limit), pol, matrix)
+		facts, gathered := factsOf(t, p, 0, id), record.GatherWithin(id, in, limit)
+		if gathered.LeftOut > 0 { // see record.MaxFacts
+			facts.Actions, gathered.Actions = record.Actions{}, record.Actions{}
+		}
+		got, want := fold(id, facts, pol, matrix), fold(id, gathered, pol, matrix)
 		if Digest(got) != Digest(want) {
 			t.Fatalf("seed %d, %s, limit %d (-set +incremental):\n%s", seed, id, limit, cmp.Diff(want, got, cmpopts.EquateEmpty()))
 		}

@@ -6,7 +6,8 @@ import (
 )
 
 // MaxFacts is how many facts of one kind a change, or one ref, holds: the newest
-// of them. It is for senders that flood; what is beyond it is counted.
+// of them. It is for senders that flood; what is beyond it is counted. The actions of a run
+// stay counted where the fact that named the run is left out later.
 const MaxFacts = 10_000
 
 // maxLinks is how many runs may be linked to one commit.
