@@ -33,11 +33,8 @@ func (p *projection) admitOwnAction(from arrival, e record.Event) (admission, er
 		c.firstSeen = from.at
 	}
 	known, err := p.ownIdentity(c, keyOf(c.partition, kindFact, c.name, suffix(e)))
-	if err != nil {
-		return fresh, err
-	}
-	if known != nil {
-		return compared(known, e), nil // a fact that is no action has its identity
+	if a := compared(known, e); a != fresh || err != nil {
+		return a, err // a fact that is no action has its identity
 	}
 	return p.count(from, c, e)
 }
@@ -50,12 +47,8 @@ func (p *projection) countedAs(c *changeState, e record.Event) (bool, error) {
 
 func (p *projection) admitRunAction(from arrival, e record.Event) (admission, error) {
 	k := keyOf(from.partition, kindFact, ownerOf(e), suffix(e))
-	known, err := p.identityOf(from.partition, k, e)
-	if err != nil {
-		return fresh, err
-	}
-	if known != nil {
-		return compared(known, e), nil
+	if a, err := p.identify(from.partition, k, e); a != fresh || err != nil {
+		return a, err
 	}
 	short, err := brief(e)
 	if err != nil {

@@ -218,19 +218,27 @@ func (c *changeState) decodeActions(members []string) error {
 	return nil
 }
 
+// sentSince returns the entries of what was sent last, as far as they differ from what is
+// stored of the change in was.
+func (c *changeState) sentSince(was *changeState) (out []entry) {
+	if head := c.encodeHead(); string(head) != string(was.stored.head) {
+		out = append(out, entry{c.key, head})
+	}
+	if !slices.Equal(c.gaps, was.stored.gaps) {
+		out = append(out, entry{keyOf(c.partition, kindGaps, c.name), []byte(strings.Join(c.gaps, ","))})
+	}
+	return out
+}
+
 // save writes what the transaction changed of a change.
 func (p *projection) save(c *changeState) error {
 	if c.firstSeen.IsZero() {
 		return nil // nothing was said about it itself
 	}
-	if head := c.encodeHead(); string(head) != string(c.stored.head) {
-		p.tx.put(c.key, head)
-		c.stored.head = head
+	for _, x := range c.sentSince(c) {
+		p.tx.put(x.key, x.value)
 	}
-	if !slices.Equal(c.gaps, c.stored.gaps) {
-		p.tx.put(keyOf(c.partition, kindGaps, c.name), []byte(strings.Join(c.gaps, ",")))
-		c.stored.gaps = c.gaps
-	}
+	c.stored.head, c.stored.gaps = c.encodeHead(), c.gaps
 	if !c.sumsChanged {
 		return nil
 	}

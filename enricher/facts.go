@@ -51,7 +51,7 @@ func appendHead(b []byte, class byte, arrived time.Time, digest string) []byte {
 
 // appendIdentity writes when something came and the digest of its content.
 func appendIdentity(b []byte, arrived time.Time, digest string) []byte {
-	b = binary.BigEndian.AppendUint32(b, uint32(max(arrived.Unix(), 0)))
+	b = appendSeconds(b, arrived)
 	sum := sumOf(digest)
 	return append(b, sum[:]...)
 }
@@ -59,6 +59,11 @@ func appendIdentity(b []byte, arrived time.Time, digest string) []byte {
 func sumOf(digest string) (sum [16]byte) {
 	_, _ = hex.Decode(sum[:], []byte(digest[:min(len(digest), 32)])) // 32 digits, or none
 	return sum
+}
+
+// appendSeconds writes when something came, in 4 bytes.
+func appendSeconds(b []byte, arrived time.Time) []byte {
+	return binary.BigEndian.AppendUint32(b, uint32(max(arrived.Unix(), 0)))
 }
 
 func arrivalOf(b []byte) time.Time { return time.Unix(int64(binary.BigEndian.Uint32(b)), 0).UTC() }

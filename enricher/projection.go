@@ -117,12 +117,8 @@ func (p *projection) admit(from arrival, e record.Event) (admission, error) {
 		return p.admitAction(from, e)
 	}
 	k := keyOf(from.partition, kindFact, ownerOf(e), suffix(e))
-	known, err := p.identityOf(from.partition, k, e)
-	if err != nil {
-		return fresh, err
-	}
-	if known != nil {
-		return compared(known, e), nil
+	if a, err := p.identify(from.partition, k, e); a != fresh || err != nil {
+		return a, err
 	}
 	return fresh, p.add(from, k, e)
 }
@@ -172,8 +168,12 @@ func (p *projection) identityOf(partition int32, fact key, e record.Event) ([]by
 		if err != nil {
 			return nil, err
 		}
-		if counted, err := p.countedAs(c, e); err != nil || counted {
-			return make([]byte, identitySize), err
+		counted, err := p.countedAs(c, e)
+		if err != nil {
+			return nil, err
+		}
+		if counted {
+			return make([]byte, identitySize), nil
 		}
 		return p.ownIdentity(c, fact)
 	}
@@ -196,9 +196,18 @@ func (p *projection) ownIdentity(c *changeState, fact key) ([]byte, error) {
 	return p.tx.get(identityKey(fact))
 }
 
-// compared tells whether an event that is known has the same content.
+// identify tells whether the fact that lies under a key was added before.
+func (p *projection) identify(partition int32, fact key, e record.Event) (admission, error) {
+	known, err := p.identityOf(partition, fact, e)
+	return compared(known, e), err
+}
+
+// compared tells what an event is beside an identity, nil where there is none.
 func compared(known []byte, e record.Event) admission {
-	if sameDigest(known, e.Digest) {
+	switch {
+	case known == nil:
+		return fresh
+	case sameDigest(known, e.Digest):
 		return repeat
 	}
 	return conflict

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/go-json-experiment/json"
 
@@ -372,11 +371,8 @@ func (b *rebuild) change(p int32, x entry, before, state *projection, sent map[r
 		b.Changed = append(b.Changed, Difference{c.id, differences(sent[c.id], r)})
 		out = append(out, rec)
 	}
-	if head := c.encodeHead(); string(head) != string(old.stored.head) {
-		out = append(out, b.entry(c.key, head))
-	}
-	if !slices.Equal(c.gaps, old.stored.gaps) {
-		out = append(out, b.entry(keyOf(p, kindGaps, c.name), []byte(strings.Join(c.gaps, ","))))
+	for _, x := range c.sentSince(old) {
+		out = append(out, b.entry(x.key, x.value))
 	}
 	return o.put(out...)
 }

@@ -2,7 +2,6 @@ package enricher
 
 import (
 	"cmp"
-	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
@@ -90,7 +89,7 @@ func (p *projection) readJSON(fact []byte, v any) error {
 
 // seconds is an arrival as the value of an entry.
 func seconds(arrived time.Time) []byte {
-	return binary.BigEndian.AppendUint32(nil, uint32(max(arrived.Unix(), 0)))
+	return appendSeconds(nil, arrived)
 }
 
 // settle returns what follows from the transaction: actions of the spans that came, and
