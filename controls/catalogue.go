@@ -209,7 +209,7 @@ var shows = map[string]func(*record.Record) bool{
 	},
 	"validation": func(r *record.Record) bool {
 		v := r.Trail.Validation
-		return v != nil && v.Current && v.Conclusion == "success" && (r.Trail.Tier == nil || r.Trail.Tier.Validation != record.TierClaimed)
+		return v != nil && v.Current && v.Conclusion == "success" && (r.Trail.Tier == nil || r.Trail.Tier.Validation != record.Claimed)
 	},
 	"scan-at-head": func(r *record.Record) bool {
 		c := r.Trail.Change

@@ -38,12 +38,12 @@ const spilled = "ghp" + "_x7Kq2mVbT9sLw4"
 // principals are who sends the corpus; "" is whoever could connect.
 var principals = []struct{ line, tier string }{
 	{"", ""},
-	{"name: a-prod, agent: a", record.TierSigned},
-	{"name: a-docs, agent: a, repositories: [github.com/acme/docs]", record.TierSigned},
-	{"name: jenkins, platform: jenkins", record.TierObserved},
-	{"name: wild, platform: wild, repositories: [github.com/acme/d*]", record.TierObserved},
-	{"name: mira, person: mira", record.TierHuman},
-	{"name: mira-all, person: mira, repositories: [\"github.com/acme/**\"]", record.TierHuman},
+	{"name: a-prod, agent: a", record.Signed},
+	{"name: a-docs, agent: a, repositories: [github.com/acme/docs]", record.Signed},
+	{"name: jenkins, platform: jenkins", record.Observed},
+	{"name: wild, platform: wild, repositories: [github.com/acme/d*]", record.Observed},
+	{"name: mira, person: mira", record.Human},
+	{"name: mira-all, person: mira, repositories: [\"github.com/acme/**\"]", record.Human},
 }
 
 // A kept is a transport that keeps what it is given as Kafka would, once as it came and
@@ -301,7 +301,7 @@ func (b *bench) sameEvent(c *corpus.Case, sent, spooled *stream.Record, direct *
 		fail("a secret reached Kafka")
 	}
 	want := direct.event
-	want.Tier = principals[c.As].tier
+	want.Witness = principals[c.As].tier
 	stated := direct.env.Time
 	if stated.IsZero() { // the gateway says when
 		stated = got.env.Time

@@ -107,7 +107,7 @@ func (c *codec) appendFact(b []byte, class byte, e record.Event) ([]byte, error)
 	if about == "" {
 		about = string(e.Repository)
 	}
-	for _, s := range []string{about, e.Source, e.ID, e.Type, e.Tier, e.Trace} {
+	for _, s := range []string{about, e.Source, e.ID, e.Type, e.Witness, e.Trace} {
 		b = appendString(b, s)
 	}
 	b = binary.BigEndian.AppendUint64(b, uint64(e.Time.UnixNano()))
@@ -186,7 +186,7 @@ func (c *codec) decodeFact(v []byte) (record.Event, error) {
 	r := &factReader{rest: v[factHead:]}
 	about := r.string()
 	e := record.Event{
-		Source: r.string(), ID: r.string(), Type: r.string(), Tier: r.string(), Trace: r.string(), Time: r.time(), Stored: r.bytes(),
+		Source: r.string(), ID: r.string(), Type: r.string(), Witness: r.string(), Trace: r.string(), Time: r.time(), Stored: r.bytes(),
 		Arrived: arrivalOf(v[arrivalAt:]), Digest: hex.EncodeToString(v[digestAt:factHead]),
 	}
 	read := r.bytes()

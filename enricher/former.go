@@ -176,7 +176,7 @@ type formerBoard struct {
 func (s formerEvent) event(repo record.Repository, arrived time.Time) (record.Event, error) {
 	e := record.Event{
 		Source: s.Source, ID: s.ID, Type: s.Type, Repository: repo, Change: s.Change, Time: time.Unix(0, s.Time).UTC(), Arrived: arrived,
-		Fact: record.NewFact(s.Type), Tier: s.Tier, Trace: s.Trace, Digest: s.Digest, Stored: s.Fact,
+		Fact: record.NewFact(s.Type), Witness: s.Tier, Trace: s.Trace, Digest: s.Digest, Stored: s.Fact,
 	}
 	if e.Fact == nil {
 		return e, &unreadable{fmt.Errorf("event type %q is unknown to this version", s.Type)}

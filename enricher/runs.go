@@ -120,7 +120,7 @@ func (r *rooms) take(d *decodedEvent) (out []*stream.Record, known bool, err err
 		}
 	}
 	from := fmt.Sprintf("%s/%d/%d", d.record.Topic, d.record.Partition, d.record.Offset)
-	return []*stream.Record{r.send(d.env, d.event.Tier != "", d.event.Home(), from)}, false, nil
+	return []*stream.Record{r.send(d.env, d.event.Witness != "", d.event.Home(), from)}, false, nil
 }
 
 func (r *rooms) takeSpans(d *decodedEvent, f *record.Spans) (known bool, err error) {
@@ -136,7 +136,7 @@ func (r *rooms) takeSpans(d *decodedEvent, f *record.Spans) (known bool, err err
 			continue
 		}
 		known = false
-		stored := storedSpan{Span: s, AuthType: d.env.AuthType, AuthID: d.env.AuthID, Trusted: d.event.Tier != "", ContentMode: d.env.ContentMode, Redacted: d.env.Redacted}
+		stored := storedSpan{Span: s, AuthType: d.env.AuthType, AuthID: d.env.AuthID, Trusted: d.event.Witness != "", ContentMode: d.env.ContentMode, Redacted: d.env.Redacted}
 		if err := r.putJSON(k, classSpan, d.record.Timestamp, stored); err != nil {
 			return false, err
 		}
@@ -266,7 +266,7 @@ func (r *rooms) send(env schemas.Envelope, trusted bool, key, from string) *stre
 func (r *rooms) takeAction(d *decodedEvent) (out []*stream.Record, known bool, err error) {
 	p, run, names := d.record.Partition, d.event.Room, record.RunNames(d.event)
 	from := fmt.Sprintf("%s/%d/%d", d.record.Topic, p, d.record.Offset)
-	trusted := d.event.Tier != ""
+	trusted := d.event.Witness != ""
 	if stream.Header(d.record, stream.HeaderRerouted) == nil && (run != names[0] || r.partitions.Of(record.RoomKey(run)) != p) {
 		return []*stream.Record{r.send(d.env, trusted, record.RoomKey(names[0]), from)}, false, nil // as a client sent it
 	}

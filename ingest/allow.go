@@ -44,21 +44,21 @@ func Own() identity.Principal { return identity.Principal{Name: "gateway", Platf
 // everything is.
 func (r Reader) AllowStamped(e *Event, err error) error {
 	who := identity.Principal{}
-	switch e.Tier {
-	case record.TierSigned:
+	switch e.Witness {
+	case record.Signed:
 		who = identity.Principal{Name: e.Envelope.AuthID, Agent: e.Envelope.AuthID}
-	case record.TierObserved:
+	case record.Observed:
 		who = identity.Principal{Name: e.Envelope.AuthID, Platform: e.Envelope.AuthID}
-	case record.TierHuman:
+	case record.Human:
 		who = identity.Principal{Name: e.Envelope.AuthID, Person: e.Envelope.AuthID}
 	}
 	switch e.Fact.(type) {
 	case *record.IdentityRefused:
-		if len(r.StampKey) == 0 || e.Tier == record.TierObserved && e.Envelope.AuthID == Own().Name {
+		if len(r.StampKey) == 0 || e.Witness == record.Observed && e.Envelope.AuthID == Own().Name {
 			return err
 		}
 	case *record.RunNamed: // enrichers do not stamp it
-		if e.Tier == "" {
+		if e.Witness == "" {
 			return err
 		}
 	}

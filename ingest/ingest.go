@@ -65,7 +65,7 @@ func (r Reader) Read(ctx context.Context, env schemas.Envelope, key []byte, arri
 		}
 		return e, err
 	}
-	e.Tier = schemas.TierOf(r.StampKey, e.Envelope)
+	e.Witness = schemas.TierOf(r.StampKey, e.Envelope)
 	if e.File, err = ReadReport(e.Fact); err != nil {
 		return e, err
 	}

@@ -351,10 +351,10 @@ func TestTheCredentialSaysWhoSpeaks(t *testing.T) {
 		body               string
 		authType, id, tier string
 	}{
-		{"an agent", as(0), decision("1", "a", ""), schemas.AuthService, "a", record.TierSigned},
-		{"who says to be another", as(0), decision("2", "a", lie), schemas.AuthService, "a", record.TierSigned},
-		{"a platform", as(1), decision("3", "b", ""), schemas.AuthSystem, "jenkins", record.TierObserved},
-		{"a person", as(2), review("4", "mira.s"), schemas.AuthUser, "mira.s", record.TierHuman},
+		{"an agent", as(0), decision("1", "a", ""), schemas.AuthService, "a", record.Signed},
+		{"who says to be another", as(0), decision("2", "a", lie), schemas.AuthService, "a", record.Signed},
+		{"a platform", as(1), decision("3", "b", ""), schemas.AuthSystem, "jenkins", record.Observed},
+		{"a person", as(2), review("4", "mira.s"), schemas.AuthUser, "mira.s", record.Human},
 	} {
 		if r := s.send(t, "POST", "/v1/events", c.header, []byte(c.body)); r.status != http.StatusNoContent {
 			t.Fatalf("%s: %+v", c.name, r)
@@ -394,7 +394,7 @@ func TestAnEventInTheNameOfAnotherIsRefusedAndAFinding(t *testing.T) {
 		t.Error("the same refusal is two events")
 	}
 	for _, e := range got {
-		if e.Type != record.TypeIdentityRefused || e.Subject != "github.com/acme/payments/pull/4829" || schemas.TierOf([]byte(stampKey), e) != record.TierObserved {
+		if e.Type != record.TypeIdentityRefused || e.Subject != "github.com/acme/payments/pull/4829" || schemas.TierOf([]byte(stampKey), e) != record.Observed {
 			t.Errorf("the finding is %+v", e)
 		}
 	}

@@ -61,7 +61,7 @@ const (
 // tells is what one account says.
 func tells(e Event, f *Action) Told {
 	t := toldDone
-	if e.Tier == TierSigned {
+	if e.Witness == Signed {
 		t |= toldSigned
 	}
 	switch f.Outcome {

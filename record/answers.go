@@ -112,6 +112,26 @@ type Authority struct {
 	Group   string
 	// Covers reports whether a leave of some scope covers the change; nil: all do.
 	Covers func(scope []string) bool
+
+	// Demands are what the services that the change touches ask for. All must be met.
+	Demands []Demand
+	// Least is the mildest verdict that can hold whatever is not known of the change,
+	// with its demands: the same as Verdict and Demands where all is known.
+	Least        string
+	LeastDemands []Demand
+	// NotOfTheTime says that the policy in force at the merge is not held; this is the
+	// first one that is.
+	NotOfTheTime bool
+}
+
+// A Demand is what one rule asks for one service: the review or the leave of a person.
+type Demand struct {
+	Verdict string // ReviewRequired or ApprovalRequired
+	Rule    string
+	Service string
+	Group   string                    // names of those who may meet it; empty: anybody who is independent
+	InGroup func(account string) bool // nil: anybody
+	Nobody  bool                      // the group has no member, so that nobody can meet it
 }
 
 // Judge answers the four questions from what r holds. Nothing is made up from
@@ -166,7 +186,7 @@ func (j *judge) trigger() (answer, reason string) {
 // triggerFromAgent reports whether the held report came from a source that speaks
 // as the agent.
 func (r *Record) triggerFromAgent() bool {
-	return r.Trail.Tier != nil && (r.Trail.Tier.Trigger == TierClaimed || r.Trail.Tier.Trigger == TierSigned)
+	return r.Trail.Tier != nil && (r.Trail.Tier.Trigger == Claimed || r.Trail.Tier.Trigger == Signed)
 }
 
 func (t *TriggerFacts) name() string {
@@ -258,7 +278,7 @@ func (j *judge) reviewed() (answer, reason string) {
 			bot = s.Reviewer
 		case j.involved(s.Reviewer):
 			self = s.Reviewer
-		case s.Tier == TierClaimed:
+		case s.Tier == Claimed:
 			forged = s.Reviewer
 		case s.CommitSHA == "" || head == "":
 			unknown = s.Reviewer
@@ -404,7 +424,7 @@ func (j *judge) leave() (gap string) {
 	for _, p := range j.record.Judged.Approvals {
 		switch {
 		case !j.authority.isPerson(ReviewVerdict{Reviewer: p.Approver}):
-		case p.Tier == TierClaimed:
+		case p.Tier == Claimed:
 			gap = GapApprovalFromAgent
 		case j.authority.InGroup != nil && !j.authority.InGroup(p.Approver):
 			gap = GapOutsideGroup

@@ -39,7 +39,7 @@ func (j *judge) contradict() {
 	if t.Decision != nil && t.Decision.Claims != nil {
 		claims = t.Decision.Claims
 	}
-	if v := t.Validation; v != nil && t.Tier != nil && t.Tier.Validation != TierClaimed {
+	if v := t.Validation; v != nil && t.Tier != nil && t.Tier.Validation != Claimed {
 		said := v.Claimed
 		if claims.Tests != "" {
 			said = map[string]string{"passed": "success", "failed": "failure", "not-run": "not-run"}[claims.Tests]
@@ -52,7 +52,7 @@ func (j *judge) contradict() {
 			differ(GapTestsContradicted, "the tests failed", "%s: %d passed, %d failed", v.Conclusion, v.Passed, v.Failed)
 		}
 	}
-	if c := t.Change; len(claims.Files) > 0 && t.Tier != nil && t.Tier.Change == TierObserved {
+	if c := t.Change; len(claims.Files) > 0 && t.Tier != nil && t.Tier.Change == Observed {
 		var more []string
 		for _, f := range c.Files {
 			if !slices.Contains(claims.Files, f) {

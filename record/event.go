@@ -27,9 +27,12 @@ const (
 	TypeRunNamed            = "dev.changetrail.run.named.v1"
 )
 
-// An Event is one fact, said by one source, about one repository. Source and
-// ID together are its identity: two events with the same pair are one event.
+// An Event is one fact, said by one source, about one repository. Sender, Source and
+// ID together are its identity: two events with the same three are one event.
 type Event struct {
+	// Sender is who sent it, as its credential says: "agent:ID", "platform:NAME" or
+	// "person:ACCOUNT". Empty where no gateway looked at a credential.
+	Sender     string
 	Source     string
 	ID         string
 	Type       string
@@ -37,13 +40,15 @@ type Event struct {
 	Change     ChangeID // empty where the fact names a commit or a report, and no change
 	Time       time.Time
 	Arrived    time.Time // when the broker took it; zero where nobody says
+	Imported   bool      // Arrived is what a credential stated that may bring in history
 	Fact       Fact
 	// Room is the name of the run of an event that says nothing of its repository: it
 	// waits with that run until something in a repository names it.
 	Room string
-	// Tier is what the credential of the sender is worth, where a gateway looked at
-	// one: TierSigned, TierObserved or TierHuman. Empty where nobody did.
-	Tier string
+	// Witness is what the word of the sender is worth about this fact: Observed, Human,
+	// Signed or Claimed. Empty is Claimed. It is decided where the event is read, by the
+	// credential that it came with, and never by what it says of itself.
+	Witness string
 	// Trace is the trace that the event was sent in (W3C trace context), where that
 	// tells what it belongs to.
 	Trace string
@@ -78,7 +83,22 @@ func RoomOf(key string) string {
 }
 
 // Key returns the identity of e.
-func (e Event) Key() string { return e.Source + "\x00" + e.ID }
+func (e Event) Key() string {
+	if e.Sender == "" {
+		return e.Source + "\x00" + e.ID
+	}
+	return e.Sender + "\x00" + e.Source + "\x00" + e.ID
+}
+
+// Told returns when e counts as told, for the question what was there before a merge:
+// of a platform's own word, the time inside it; of all else, its arrival, however it
+// is dated.
+func (e Event) Told() time.Time {
+	if e.Witness == Observed || e.Arrived.IsZero() {
+		return e.Time
+	}
+	return e.Arrived
+}
 
 // Compare orders events by the time inside them, then by identity and content.
 // The order is total, so that any set of events has one sequence.
@@ -86,7 +106,7 @@ func (e Event) Compare(o Event) int {
 	if c := e.Time.Compare(o.Time); c != 0 {
 		return c
 	}
-	return cmpStrings(e.Source, o.Source, e.ID, o.ID, e.Digest, o.Digest)
+	return cmpStrings(e.Source, o.Source, e.ID, o.ID, e.Sender, o.Sender, e.Digest, o.Digest)
 }
 
 // CompareArrival orders events by their arrival, then as [Event.Compare] does.
@@ -130,6 +150,9 @@ type Option struct {
 	Title   string `json:"title,omitempty" schema:"max=512"`
 	Outcome string `json:"outcome" schema:"required,enum=chosen|rejected|deferred"`
 	Reason  string `json:"reason,omitempty" schema:"max=2048" doc:"why it was chosen or rejected"`
+	Package string `json:"package,omitempty" schema:"max=512" doc:"package URL (purl) of the dependency that the option would change, as pkg:npm/lodash"`
+	From    string `json:"from,omitempty" schema:"max=128" doc:"its version before"`
+	To      string `json:"to,omitempty" schema:"max=128" doc:"its version after; what was chosen is held against what was done only where package and to are given"`
 }
 
 // A Claim is the authorization that the agent says it has.
@@ -282,6 +305,9 @@ type Validation struct {
 	Skipped    int64  `json:"skipped,omitempty" schema:"min=0"`
 	Report     Report `json:"report,omitzero"`
 	Repository string `json:"repository,omitempty" schema:"max=512"`
+	Workflow   string `json:"workflow,omitempty" schema:"max=256" doc:"the workflow or pipeline that the job belongs to; jobs of one name in two of them are two checks"`
+	RunID      string `json:"run_id,omitempty" schema:"max=256" doc:"the run at the CI system"`
+	Attempt    int64  `json:"attempt,omitempty" schema:"min=0" doc:"number of the attempt of that run"`
 
 	Failing []string `json:"-"` // names of the failing tests, sorted, at most MaxFailing
 }
@@ -294,11 +320,15 @@ type Review struct {
 	CommitSHA    string    `json:"commit_sha,omitempty" schema:"format=commit" doc:"the commit that was reviewed"`
 	SubmittedAt  time.Time `json:"submitted_at,omitzero" doc:"when; the time of the event where left out"`
 	URL          string    `json:"url,omitempty" schema:"max=2048"`
+	ReviewID     string    `json:"review_id,omitempty" schema:"max=256" doc:"the review's id at the code host; a dismissal names the review that it takes back"`
+	ChangeState  string    `json:"change_state,omitempty" schema:"enum=open|merged|closed" doc:"state of the change when the review was given, where the code host states that and no time"`
+	ReviewerID   string    `json:"reviewer_id,omitempty" schema:"max=128" doc:"stable number of the account at the code host"`
 }
 
-// An Approval is a human's leave, given before the work.
+// An Approval is a human's leave, given before the work, or the refusal of it.
 type Approval struct {
 	Approver  string    `json:"approver" schema:"required,min=1,max=256"`
+	Verdict   string    `json:"verdict,omitempty" schema:"enum=granted|refused" doc:"granted where left out; refused takes back what this person granted before"`
 	Scope     []string  `json:"scope,omitempty" schema:"maxitems=100,max=512" doc:"what it covers: services, paths"`
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 	Reference string    `json:"reference,omitempty" schema:"max=2048" doc:"ticket or URL where it was given"`
@@ -321,6 +351,8 @@ type Revision struct {
 	Deletions    int64              `json:"deletions,omitempty" schema:"min=0"`
 	Dependencies []DependencyUpdate `json:"dependencies,omitempty" schema:"maxitems=500"`
 	SBOMDigest   string             `json:"sbom_digest,omitempty" schema:"format=digest" doc:"the bill of materials that dependencies were read from"`
+	FilesTotal   int64              `json:"files_total,omitempty" schema:"min=0" doc:"how many paths changed, where that is known and files has fewer"`
+	AuthorID     string             `json:"author_id,omitempty" schema:"max=128" doc:"stable number of the account at the code host"`
 }
 
 // An Opened says that a change was opened, or opened again.
@@ -388,6 +420,7 @@ type Pushed struct {
 	PusherType string   `json:"pusher_type,omitempty" schema:"enum=human|bot|agent"`
 	Commits    []Commit `json:"commits,omitempty" schema:"maxitems=250" doc:"the oldest first; of more, the newest"`
 	Files      []string `json:"files,omitempty" schema:"maxitems=3000,max=1024" doc:"paths changed by the commits"`
+	Partial    bool     `json:"partial,omitempty" doc:"commits or files are not all of the push, as at a limit of the code host"`
 	URL        string   `json:"url,omitempty" schema:"max=2048" doc:"where the difference can be read"`
 	Repository string   `json:"repository,omitempty" schema:"max=512"`
 }
@@ -399,6 +432,7 @@ type Commit struct {
 	Email    string    `json:"email,omitempty" schema:"max=256"`
 	Subject  string    `json:"subject,omitempty" schema:"max=512" doc:"first line of the message"`
 	Trailers []Trailer `json:"trailers,omitempty" schema:"maxitems=50" doc:"those that tell of agents, from the whole message"`
+	Merge    bool      `json:"merge,omitempty" doc:"it brings commits of the base branch into the change and has nothing of its own"`
 }
 
 // A Noted is an event of another system that is kept and says nothing that a

@@ -35,7 +35,7 @@ func foldValidations(r *Record, all []*Event, from voicesOf) {
 		if _, ok := e.Fact.(*Validation); !ok {
 			continue
 		}
-		if from.tier(e) == TierClaimed {
+		if from.tier(e) == Claimed {
 			claimed = append(claimed, e)
 		} else {
 			observed = append(observed, e)

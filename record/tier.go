@@ -4,10 +4,10 @@ import "slices"
 
 // Tiers of a fact: who said it.
 const (
-	TierClaimed  = "claimed"  // the agent
-	TierSigned   = "signed"   // a producer whose credential is bound to the agent
-	TierObserved = "observed" // a platform: code host, CI, scanner
-	TierHuman    = "human"    // an authenticated person
+	Claimed  = "claimed"  // the agent
+	Signed   = "signed"   // a producer whose credential is bound to the agent
+	Observed = "observed" // a platform: code host, CI, scanner
+	Human    = "human"    // an authenticated person
 )
 
 // Tiers is the tier of each part of a record, the best where several said it.
@@ -23,7 +23,7 @@ type Tiers struct {
 }
 
 // tiers in the order of their worth.
-var tiers = []string{"", TierClaimed, TierSigned, TierObserved, TierHuman}
+var tiers = []string{"", Claimed, Signed, Observed, Human}
 
 // better returns the better one of two tiers.
 func better(a, b string) string {
@@ -41,7 +41,7 @@ func voices(all []*Event) voicesOf {
 	var out voicesOf
 	for _, e := range all {
 		_, decision := e.Fact.(*Decision)
-		if (decision || e.Tier == TierSigned) && !out[e.Source] {
+		if (decision || e.Witness == Signed) && !out[e.Source] {
 			if out == nil {
 				out = make(voicesOf, 1)
 			}
@@ -56,22 +56,22 @@ func voices(all []*Event) voicesOf {
 func (v voicesOf) tier(e *Event) string {
 	switch e.Fact.(type) {
 	case *Decision, *Action:
-		if e.Tier == TierSigned {
-			return TierSigned
+		if e.Witness == Signed {
+			return Signed
 		}
-		return TierClaimed
+		return Claimed
 	case *Opened, *Updated, *Merged, *Closed:
-		if e.Tier == TierSigned {
-			return TierSigned
+		if e.Witness == Signed {
+			return Signed
 		}
 	}
 	switch {
-	case e.Tier == TierObserved || e.Tier == TierHuman:
-		return e.Tier
+	case e.Witness == Observed || e.Witness == Human:
+		return e.Witness
 	case v[e.Source]:
-		return TierClaimed
+		return Claimed
 	}
-	return TierObserved
+	return Observed
 }
 
 func foldTiers(r *Record, f Facts, all []*Event, from voicesOf) {
@@ -97,15 +97,15 @@ func foldTiers(r *Record, f Facts, all []*Event, from voicesOf) {
 		*part = better(*part, from.tier(e))
 	}
 	if f.Actions.Count > 0 {
-		t.Actions = TierClaimed
+		t.Actions = Claimed
 		if f.Actions.Signed == f.Actions.Count {
-			t.Actions = TierSigned
+			t.Actions = Signed
 		}
 	}
 	if g := r.Trail.Trigger; g != nil {
 		t.Trigger = t.Decision
 		if g.Held && !from[g.Source] {
-			t.Trigger = TierObserved
+			t.Trigger = Observed
 		}
 	}
 	if *t != (Tiers{}) {

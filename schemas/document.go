@@ -115,7 +115,11 @@ func RecordIndex(namespace string, t time.Time) string {
 // source and id, and safe in a URL.
 func DocumentID(e record.Event) string {
 	var key [256]byte
-	h := sha256.Sum256(append(append(append(key[:0], e.Source...), 0), e.ID...)) // e.Key()
+	b := key[:0]
+	if e.Sender != "" {
+		b = append(append(b, e.Sender...), 0)
+	}
+	h := sha256.Sum256(append(append(append(b, e.Source...), 0), e.ID...)) // e.Key()
 	return hexOf(h[:20])
 }
 

@@ -25,8 +25,8 @@ func fingerprint(e *record.Event, stated time.Time) error {
 	h := sha256.New()
 	_ = binary.Write(h, binary.BigEndian, stated.UnixNano())
 	h.Write([]byte(e.Type + "\x00" + string(e.Change) + "\x00"))
-	if e.Tier != "" {
-		h.Write([]byte(e.Tier + "\x00"))
+	if e.Witness != "" {
+		h.Write([]byte(e.Witness + "\x00"))
 	}
 	if e.Type == record.TypeDecisionRecorded && e.Trace != "" {
 		h.Write([]byte(e.Trace + "\x00"))
@@ -62,7 +62,7 @@ func TestFingerprintsStayWhatTheyWere(t *testing.T) {
 				continue
 			}
 			fingerprintBothWays(t, e, at)
-			e.Tier = record.TierSigned
+			e.Witness = record.Signed
 			fingerprintBothWays(t, e, time.Time{})
 		}
 		full := record.Event{Type: typ, Fact: record.NewFact(typ)}

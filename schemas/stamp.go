@@ -44,11 +44,11 @@ func TierOf(key []byte, e Envelope) string {
 	}
 	switch e.AuthType {
 	case AuthService:
-		return record.TierSigned
+		return record.Signed
 	case AuthSystem:
-		return record.TierObserved
+		return record.Observed
 	case AuthUser:
-		return record.TierHuman
+		return record.Human
 	}
 	return ""
 }

@@ -213,7 +213,7 @@ func TestACommitLeadsToItsRun(t *testing.T) {
 	if got := r.Trail.Runs[0]; got.ID != "session-7" || !slices.Contains(got.NamedBy, "trailer") || !slices.Contains(got.NamedBy, "action") || !slices.Contains(got.NamedBy, "decision") {
 		t.Errorf("the run is %+v", got)
 	}
-	if r.GenAI == nil || r.GenAI.Agent.ID != "patch-pilot" || r.Trail.Change.InitiatedBy != "agent" || r.Trail.Answers.Alternatives != record.Proven || r.Trail.Tier.Decision != record.TierSigned || r.Trail.Tier.Actions != record.TierSigned {
+	if r.GenAI == nil || r.GenAI.Agent.ID != "patch-pilot" || r.Trail.Change.InitiatedBy != "agent" || r.Trail.Answers.Alternatives != record.Proven || r.Trail.Tier.Decision != record.Signed || r.Trail.Tier.Actions != record.Signed {
 		t.Errorf("agent %+v, answers %+v, tiers %+v", r.GenAI, r.Trail.Answers, r.Trail.Tier)
 	}
 	story, err := exec.Command("curl", "--silent", "--fail", "-H", "Accept: text/plain", p.page+"/v1/changes/github.com/acme/payments/pull/200/replay").Output()

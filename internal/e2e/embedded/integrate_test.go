@@ -125,20 +125,20 @@ func TestTheProgramsOfTheDocsReachTheRecord(t *testing.T) {
 		files   []string // that they changed
 		tier    string
 	}{
-		{"plain_http.py", nil, 0, true, nil, record.TierSigned},
-		{"plain_http.mjs", nil, 1, false, []string{"package.json", "package-lock.json"}, record.TierSigned},
-		{"kafka.py", nil, 0, true, nil, record.TierClaimed}, // nobody asked who it is
-		{"otlp.py", nil, 2, false, []string{"package.json"}, record.TierSigned},
-		{"openai_agents.py", []use{read, write}, 2, false, []string{"package.json"}, record.TierSigned},
-		{"pydantic_ai_agent.py", []use{read, write}, 2, false, []string{"package.json"}, record.TierSigned},
-		{"langgraph_agent.py", []use{read}, 1, false, nil, record.TierSigned},
+		{"plain_http.py", nil, 0, true, nil, record.Signed},
+		{"plain_http.mjs", nil, 1, false, []string{"package.json", "package-lock.json"}, record.Signed},
+		{"kafka.py", nil, 0, true, nil, record.Claimed}, // nobody asked who it is
+		{"otlp.py", nil, 2, false, []string{"package.json"}, record.Signed},
+		{"openai_agents.py", []use{read, write}, 2, false, []string{"package.json"}, record.Signed},
+		{"pydantic_ai_agent.py", []use{read, write}, 2, false, []string{"package.json"}, record.Signed},
+		{"langgraph_agent.py", []use{read}, 1, false, nil, record.Signed},
 		{"claude_agent_sdk_agent.py", []use{
 			{"Read", map[string]any{"file_path": "package.json"}},
 			{"mcp__changetrail__record_decision", map[string]any{
 				"change": "acme/payments#107", "trigger": map[string]any{"kind": "scan", "finding": "CVE-2021-23337"}, "options": []any{map[string]any{"id": "update", "outcome": "chosen"}},
 			}},
 			{"Edit", map[string]any{"file_path": "package.json", "old_string": "4.17.20", "new_string": "4.17.21"}},
-		}, 4, true, []string{"package.json"}, record.TierSigned}, // the prompt, too
+		}, 4, true, []string{"package.json"}, record.Signed}, // the prompt, too
 	} {
 		tried[c.program] = true
 		t.Run(c.program, func(t *testing.T) {
