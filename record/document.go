@@ -31,6 +31,33 @@ type Judged struct {
 	Verdicts  []ReviewVerdict // in the order of time
 	Approvals []ApprovalFact
 	Refused   []RefusedIdentity
+
+	MergedAt time.Time // by a platform; zero where none saw a merge
+
+	Files             []string // of the head that counts, as they were observed
+	FilesIncomplete   bool     // there may be others
+	Dependencies      []DependencyUpdate
+	DependenciesKnown bool
+	Kind              string
+	KindKnown         bool
+
+	Authors       []string // accounts and addresses that have commits in the head
+	AuthorsCut    bool     // there may be others
+	AuthorMissing bool     // of one commit nobody says who wrote it
+	Askers        []string // who asked for the work, in any decision or request
+
+	Trigger       string // witness of the report or request that the decision names
+	TriggerAgent  bool   // an agent sent it
+	Decision      string // witness of the decision that counts
+	DecisionTold  time.Time
+	DecisionAgent string // that it names, where the code host saw another one's account
+	Shared        bool   // two senders use one source and id
+	Altered       int    // events whose identity came again with other content
+	AlteredLog    bool   // a decision is among them
+
+	stated    *statement
+	branch    *branch
+	hostAgent string // that the code host names
 }
 
 // Marks are what of a change may show that an agent made it.

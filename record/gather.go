@@ -52,7 +52,7 @@ func Find(id ChangeID, ix Index) (f Facts, refs []Ref, err error) {
 	}
 	f = Facts{Own: own.Events, Superseded: own.Superseded, LeftOut: own.LeftOut}
 	for {
-		fresh := missing(append(looks(f.Own), runs(f)...), refs, nil)
+		fresh := missing(slices.Concat(looks(f.Own), runs(f), befores(f)), refs, nil)
 		for i := 0; i < len(fresh); i++ { // it grows by the runs that are linked
 			if fresh[i].IsCommit() {
 				linked, err := ix.Linked(fresh[i])
