@@ -22,15 +22,21 @@ const (
 	Unproven     = "unproven"
 	Contradicted = "contradicted"
 	NotRequired  = "not-required" // of the review only
+	Pending      = "pending"      // of an open change, which may still get what is asked for
 )
+
+// AnswerWords returns the answers that a question may have.
+func AnswerWords() []string {
+	return []string{Proven, Partial, Unproven, Contradicted, NotRequired, Pending}
+}
 
 // Answers to the four questions. The first three are about agents, and are
 // not asked of a change that no agent made.
 type Answers struct {
-	Trigger      string `json:"trigger,omitempty" schema:"enum=proven|partial|unproven|contradicted" index:"keyword" doc:"which scan output triggered the agent"`
-	Alternatives string `json:"alternatives,omitempty" schema:"enum=proven|partial|unproven|contradicted" index:"keyword" doc:"what was considered and rejected"`
-	Authorized   string `json:"authorized,omitempty" schema:"enum=proven|partial|unproven|contradicted" index:"keyword" doc:"whether the agent was allowed to change the service"`
-	Reviewed     string `json:"reviewed,omitempty" schema:"enum=proven|partial|unproven|contradicted|not-required" index:"keyword" doc:"who reviewed before merge"`
+	Trigger      string `json:"trigger,omitempty" schema:"enum=proven|partial|unproven|contradicted|pending" index:"keyword" doc:"which scan output triggered the agent"`
+	Alternatives string `json:"alternatives,omitempty" schema:"enum=proven|partial|unproven|contradicted|pending" index:"keyword" doc:"what was considered and rejected"`
+	Authorized   string `json:"authorized,omitempty" schema:"enum=proven|partial|unproven|contradicted|pending" index:"keyword" doc:"whether the agent was allowed to change the service"`
+	Reviewed     string `json:"reviewed,omitempty" schema:"enum=proven|partial|unproven|contradicted|not-required|pending" index:"keyword" doc:"who reviewed before merge"`
 }
 
 // Reasons are the answers in words.
@@ -75,6 +81,15 @@ const (
 	GapOutsideGroup        = "reviewer-outside-group"
 	GapApprovalOutOfScope  = "approval-out-of-scope"
 	GapApprovalFromAgent   = "approval-from-agent"
+
+	GapToldAfterMerge      = "told-after-merge"
+	GapEvidenceIncomplete  = "evidence-incomplete"
+	GapUnverifiedSource    = "unverified-source"
+	GapChosenNotComparable = "chosen-not-comparable"
+	GapAuthorUnknown       = "author-unknown"
+	GapEventAltered        = "event-altered"
+	GapSourceShared        = "source-shared"
+	GapChangeContradicted  = "change-contradicted"
 )
 
 // Gaps returns the names of all gaps and contradictions.
@@ -90,6 +105,8 @@ func Gaps() []string {
 		GapReviewFromAgent, GapOutsideGroup, GapApprovalOutOfScope, GapApprovalFromAgent,
 		GapTestsContradicted, GapFilesContradicted, GapSeverityContradicted, GapVerdictContradicted,
 		GapIdentityContradicted,
+		GapToldAfterMerge, GapEvidenceIncomplete, GapUnverifiedSource, GapChosenNotComparable,
+		GapAuthorUnknown, GapEventAltered, GapSourceShared, GapChangeContradicted,
 	}
 }
 

@@ -187,6 +187,7 @@ type Trail struct {
 	AtMerge        *Known             `json:"at_merge,omitempty" doc:"what was known when it was merged"`
 	Control        *ControlFacts      `json:"control,omitempty"`
 	Events         int64              `json:"events" index:"long" doc:"events that the record is made from"`
+	Imported       bool               `json:"imported,omitempty" index:"boolean" doc:"events came with a credential that may state when they arrived, as history that was brought in"`
 	LeftOut        int64              `json:"left_out,omitempty" index:"long" doc:"facts beyond what a record is made from, as where a sender floods: the record is incomplete"`
 }
 
@@ -219,6 +220,7 @@ type Change struct {
 	Deletions    int64              `json:"deletions,omitempty" index:"long"`
 	Dependencies []DependencyUpdate `json:"dependencies,omitempty"`
 	SBOMDigest   string             `json:"sbom_digest,omitempty" index:"keyword" doc:"the bill of materials that dependencies were read from"`
+	Claimed      []string           `json:"claimed,omitempty" index:"keyword" doc:"fields of the change that only a claim states, by their name here"`
 }
 
 // ServiceFacts is what the policy says of the services that the change touches.
