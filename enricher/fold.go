@@ -45,12 +45,12 @@ func fold(id record.ChangeID, f record.Facts, p *policy.Policy, m *controls.Matr
 	}
 	recognize(r, p)
 	place(r, p, m)
-	if merged := r.Trail.Change.MergedAt; !merged.IsZero() {
+	if merged := r.Judged.MergedAt; !merged.IsZero() {
 		then, known := f.Until(merged), r
 		if !f.OnlyDeployed(then) || p.AsksEnvironments() && len(r.Trail.Environment) > 0 {
 			known = record.Fold(id, then)
 			recognize(known, p)
-			known.Judge(authority(policy.RequestOf(known), p))
+			known.Judge(authority(known, policy.RequestOf(known), p))
 		}
 		r.Trail.AtMerge = known.Known()
 		r.Trail.AtMerge.Events = then.Events()
@@ -66,9 +66,8 @@ func Digest(r *record.Record) string {
 
 // recognize notes the agent that the marks of r show.
 func recognize(r *record.Record, p *policy.Policy) {
-	if agent, by := p.Recognize(r.Marks); agent != "" {
-		r.Recognize(agent, by)
-	}
+	agent, by := p.Recognize(r.Marks)
+	r.Recognize(agent, by, p.Person)
 }
 
 // place sets the service and the controls of r.
@@ -82,14 +81,14 @@ func place(r *record.Record, p *policy.Policy, m *controls.Matrix) {
 			r.Service.Environment = r.Trail.Environment[0]
 		}
 	}
-	r.Judge(authority(q, p))
+	r.Judge(authority(r, q, p))
 	if tags := m.Tag(r); tags != nil {
 		r.Trail.Control, r.Tags = tags, tags.Tags
 	}
 }
 
 // authority asks the policy about a change of an agent.
-func authority(q policy.Request, p *policy.Policy) record.Authority {
+func authority(r *record.Record, q policy.Request, p *policy.Policy) record.Authority {
 	a := record.Authority{Person: p.Person, IsPerson: p.IsPerson}
 	if !p.HasRules() || q.Agent == "" {
 		return a
@@ -97,10 +96,16 @@ func authority(q policy.Request, p *policy.Policy) record.Authority {
 	v := p.Decide(q)
 	a.Verdict, a.Rule, a.Reason, a.PolicyDigest, a.Since = v.Verdict, v.Rule, v.Reason, p.Digest(), p.Since
 	a.Covers = func(scope []string) bool { return p.Covers(scope, q.Repository, q.Paths) }
-	if len(v.By) > 0 {
-		a.Group = strings.Join(v.By, ", ")
-		a.InGroup = func(account string) bool { return p.InGroup(account, v.By) }
+	if v.Verdict == record.ReviewRequired || v.Verdict == record.ApprovalRequired {
+		d := record.Demand{Verdict: v.Verdict, Rule: v.Rule, Service: v.Service}
+		if len(v.By) > 0 {
+			d.Group = strings.Join(v.By, ", ")
+			d.InGroup = func(account string) bool { return p.InGroup(account, v.By) }
+		}
+		a.Demands = []record.Demand{d}
 	}
+	a.Least, a.LeastDemands = a.Verdict, a.Demands
+	a.NotOfTheTime = r.Judged.MergedAt.Before(p.Since) && !r.Judged.MergedAt.IsZero()
 	switch v.Rule {
 	case policy.RuleUnknownService:
 		a.Unknown = record.GapServiceUnknown

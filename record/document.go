@@ -55,9 +55,13 @@ type Judged struct {
 	Altered       int    // events whose identity came again with other content
 	AlteredLog    bool   // a decision is among them
 
+	decisionArrived bool // DecisionTold is when it arrived
+
 	stated    *statement
 	branch    *branch
-	hostAgent string // that the code host names
+	hostAgent string            // that the code host names
+	deciders  []string          // agents that any decision names
+	numbers   map[string]string // the code host's number of an account, by its lower case name
 }
 
 // Marks are what of a change may show that an agent made it.
@@ -246,6 +250,7 @@ type TriggerFacts struct {
 	Matched   bool     `json:"matched" index:"boolean" doc:"the decision states the digest of the held report"`
 	Held      bool     `json:"held" index:"boolean" doc:"a report that the decision names is held"`
 	Found     bool     `json:"found" index:"boolean" doc:"the finding stands in the held report"`
+	Request   bool     `json:"request,omitempty" index:"boolean" doc:"what is held is a ticket, an issue, a prompt, an alert or an incident, and no report"`
 	Scanner   string   `json:"scanner,omitempty" index:"keyword"`
 	Format    string   `json:"format,omitempty" index:"keyword"`
 	Package   string   `json:"package,omitempty" index:"keyword"`
@@ -261,6 +266,7 @@ type DecisionFacts struct {
 	EventID     string    `json:"event_id" index:"keyword"`
 	Source      string    `json:"source" index:"keyword"`
 	RecordedAt  time.Time `json:"recorded_at" index:"date"`
+	ToldAt      time.Time `json:"told_at,omitzero" index:"date" doc:"when it arrived, where that is not when it says it was recorded"`
 	Agent       string    `json:"agent,omitempty" index:"keyword"`
 	Run         string    `json:"run,omitempty" index:"keyword"`
 	LogsURL     string    `json:"logs_url,omitempty" index:"keyword"`
@@ -296,11 +302,15 @@ type RefusedIdentity struct {
 // ApprovalFact is one human's leave.
 type ApprovalFact struct {
 	Approver  string    `json:"approver" index:"keyword"`
+	Verdict   string    `json:"verdict,omitempty" index:"keyword" doc:"refused where leave was refused or taken back"`
 	GrantedAt time.Time `json:"granted_at" index:"date"`
 	ExpiresAt time.Time `json:"expires_at,omitzero" index:"date"`
 	Scope     []string  `json:"scope,omitempty" index:"keyword"`
 	Reference string    `json:"reference,omitempty" index:"keyword"`
-	Tier      string    `json:"tier,omitempty" index:"keyword" doc:"claimed where the agent itself handed it in"`
+	Tier      string    `json:"tier,omitempty" index:"keyword" doc:"who says so"`
+
+	told    time.Time // when it counts as told; see [Event.Told]
+	arrived bool      // that is when it arrived
 }
 
 // A RunFact is a run of an agent by one of its names: id, trace, or address of
@@ -336,7 +346,12 @@ type ReviewVerdict struct {
 	Verdict      string    `json:"verdict" index:"keyword"`
 	CommitSHA    string    `json:"commit_sha,omitempty" index:"keyword"`
 	SubmittedAt  time.Time `json:"submitted_at" index:"date"`
-	Tier         string    `json:"tier,omitempty" index:"keyword" doc:"claimed where the agent itself handed it in"`
+	Tier         string    `json:"tier,omitempty" index:"keyword" doc:"who says so"`
+
+	told     time.Time // when it counts as told; see [Event.Told]
+	arrived  bool      // told is when it arrived
+	open     bool      // the code host says that the change was open then
+	reviewID string
 }
 
 // ValidationFacts sums the newest run of each CI job on the commit that counts:
@@ -371,6 +386,7 @@ type DeploymentFact struct {
 	At          time.Time `json:"at" index:"date"`
 	CommitSHA   string    `json:"commit_sha,omitempty" index:"keyword"`
 	Deployer    string    `json:"deployer,omitempty" index:"keyword"`
+	Tier        string    `json:"tier,omitempty" index:"keyword" doc:"who says so"`
 }
 
 // ScanFact is one report.

@@ -30,8 +30,9 @@ const (
 // An Event is one fact, said by one source, about one repository. Sender, Source and
 // ID together are its identity: two events with the same three are one event.
 type Event struct {
-	// Sender is who sent it, as its credential says: "agent:ID", "platform:NAME" or
-	// "person:ACCOUNT". Empty where no gateway looked at a credential.
+	// Sender is who sent it, as its credential says: [SenderAgent] and the agent's id,
+	// [SenderPlatform] and the credential's name, or [SenderPerson] and the account. Empty
+	// where no gateway looked at a credential.
 	Sender     string
 	Source     string
 	ID         string
@@ -82,6 +83,13 @@ func RoomOf(key string) string {
 	return run
 }
 
+// What a sender begins with, by what its credential is bound to.
+const (
+	SenderAgent    = "agent:"
+	SenderPlatform = "platform:"
+	SenderPerson   = "person:"
+)
+
 // Key returns the identity of e.
 func (e Event) Key() string {
 	if e.Sender == "" {
@@ -94,11 +102,14 @@ func (e Event) Key() string {
 // of a platform's own word, the time inside it; of all else, its arrival, however it
 // is dated.
 func (e Event) Told() time.Time {
-	if e.Witness == Observed || e.Arrived.IsZero() {
-		return e.Time
+	if e.byArrival() {
+		return e.Arrived
 	}
-	return e.Arrived
+	return e.Time
 }
+
+// byArrival reports whether e counts as told when it arrived.
+func (e Event) byArrival() bool { return e.Witness != Observed && !e.Arrived.IsZero() }
 
 // Compare orders events by the time inside them, then by identity and content.
 // The order is total, so that any set of events has one sequence.

@@ -134,3 +134,16 @@ func summary(r *Record) string {
 	}
 	return text
 }
+
+// foldIdentities says whether the identities of events can be relied on: whether two senders
+// use one source and id.
+func foldIdentities(r *Record, f Facts, all []*Event) {
+	senders := make(map[identity]string, len(all))
+	for _, e := range all {
+		who := "." + e.Sender // also of nobody
+		before, known := senders[identity{e.Source, e.ID}]
+		r.Judged.Shared = r.Judged.Shared || known && before != who
+		senders[identity{e.Source, e.ID}] = who
+		r.Trail.Imported = r.Trail.Imported || e.Imported
+	}
+}

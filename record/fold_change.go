@@ -10,10 +10,11 @@ func foldRevisions(r *Record, own []Event) {
 	c := &r.Trail.Change
 	s := newStatement(own)
 	r.Judged.stated = s
-	for _, e := range own {
+	for i, e := range own {
 		rank := s.rank(e)
 		if f := revisionOf(e.Fact); f != nil {
 			foldRevision(c, s, f, rank)
+			r.Judged.numbered(f.Author, f.AuthorID, &own[i])
 		}
 		switch f := e.Fact.(type) {
 		case *Merged:
@@ -56,12 +57,12 @@ func foldRevision(c *Change, s *statement, f *Revision, rank int) {
 
 // A life is what is said of the state of a change by witnesses of one kind.
 type life struct {
-	state        string
-	opened       time.Time
-	closed       time.Time
-	merge        *Event
-	rank         int // of who states the merge
-	mergedAt     time.Time
+	state    string
+	opened   time.Time
+	closed   time.Time
+	merge    *Event
+	rank     int // of who states the merge
+	mergedAt time.Time
 }
 
 // foldLife says when the change was opened, merged and closed. Where a platform tells of

@@ -160,8 +160,11 @@ func (a *authorship) others(r *Record, all []Event) {
 			a.pushed(p)
 		case p.Default:
 			for _, c := range p.Commits {
-				if slices.Contains(a.heads, strings.ToLower(c.SHA)) {
+				switch sha := strings.ToLower(c.SHA); {
+				case slices.Contains(a.heads, sha):
 					a.wrote(c)
+				case sha == r.Trail.Change.MergeSHA: // who merges wrote nothing of the change; a squash keeps what its commits said
+					a.commits = append(a.commits, Commit{SHA: c.SHA, Trailers: c.Trailers})
 				}
 			}
 		}
@@ -183,7 +186,9 @@ func foldMarks(r *Record, a *authorship, all []Event) {
 	}
 	var trailers []TrailerFact
 	for _, commit := range commits {
-		r.Marks.Accounts = append(r.Marks.Accounts, commit.Author)
+		if !commit.Merge {
+			r.Marks.Accounts = append(r.Marks.Accounts, commit.Author)
+		}
 		for _, t := range commit.Trailers {
 			trailers = append(trailers, TrailerFact{strings.ToLower(commit.SHA), t.Key, t.Value})
 		}

@@ -5,27 +5,29 @@ import (
 	"strings"
 )
 
-func foldReviews(r *Record, own []Event, from voicesOf) {
+func foldReviews(r *Record, own []Event) {
 	var verdicts []ReviewVerdict
 	for i := range own {
 		e := &own[i]
 		if f, ok := e.Fact.(*Review); ok {
-			verdicts = append(verdicts, ReviewVerdict{
-				Reviewer: f.Reviewer, ReviewerType: f.ReviewerType, Verdict: f.Verdict,
-				CommitSHA: strings.ToLower(f.CommitSHA), SubmittedAt: orTime(f.SubmittedAt, e.Time), Tier: from.tier(e),
-			})
+			verdicts = append(verdicts, verdictOf(e, f))
+			r.Judged.numbered(f.Reviewer, f.ReviewerID, e)
 		}
 	}
 	if len(verdicts) == 0 {
 		return
 	}
-	slices.SortStableFunc(verdicts, func(a, b ReviewVerdict) int { return a.SubmittedAt.Compare(b.SubmittedAt) })
-	stands := make(map[string]ReviewVerdict)
+	slices.SortStableFunc(verdicts, ReviewVerdict.compare)
 	r.Judged.Verdicts = verdicts
 	out := &ReviewFacts{Verdicts: shown(verdicts)}
+	stands := make(map[string]ReviewVerdict)
 	for _, v := range verdicts {
 		out.Reviewers = append(out.Reviewers, v.Reviewer)
-		if v.Verdict != "commented" {
+		before := stands[v.Reviewer]
+		switch {
+		case v.Verdict == "commented", v.witnessed() < before.witnessed():
+		case v.Verdict == "dismissed" && v.reviewID != "" && before.reviewID != v.reviewID:
+		default:
 			stands[v.Reviewer] = v
 		}
 	}
@@ -49,13 +51,48 @@ func foldReviews(r *Record, own []Event, from voicesOf) {
 	r.Trail.Review = out
 }
 
-func foldApprovals(r *Record, own []Event, from voicesOf) {
+func verdictOf(e *Event, f *Review) ReviewVerdict {
+	v := ReviewVerdict{
+		Reviewer: f.Reviewer, ReviewerType: f.ReviewerType, Verdict: f.Verdict,
+		CommitSHA: strings.ToLower(f.CommitSHA), SubmittedAt: orTime(f.SubmittedAt, e.Time), Tier: e.witness(),
+		told: orTime(f.SubmittedAt, e.Time), reviewID: f.ReviewID, open: f.ChangeState == "open" && e.Witness == Observed,
+	}
+	if e.byArrival() {
+		v.told, v.arrived = e.Arrived, true
+	}
+	return v
+}
+
+// witnessed is 1 for a verdict of somebody who can know it, 0 for a claim.
+func (v ReviewVerdict) witnessed() int {
+	if v.Tier == Observed || v.Tier == Human {
+		return 1
+	}
+	return 0
+}
+
+// gravity orders verdicts of one time by what they say against a change.
+func (v ReviewVerdict) gravity() int {
+	return slices.Index([]string{"commented", "approved", "dismissed", "changes-requested"}, v.Verdict)
+}
+
+// compare orders verdicts by their time; of one time the gravest comes last and stands.
+func (v ReviewVerdict) compare(o ReviewVerdict) int {
+	if c := v.SubmittedAt.Compare(o.SubmittedAt); c != 0 {
+		return c
+	}
+	return v.gravity() - o.gravity()
+}
+
+func foldApprovals(r *Record, own []Event) {
 	for i := range own {
 		e := &own[i]
 		if f, ok := e.Fact.(*Approval); ok {
-			r.Judged.Approvals = append(r.Judged.Approvals, ApprovalFact{
-				Approver: f.Approver, GrantedAt: e.Time, ExpiresAt: f.ExpiresAt.UTC(), Scope: f.Scope, Reference: f.Reference, Tier: from.tier(e),
-			})
+			a := ApprovalFact{
+				Approver: f.Approver, Verdict: f.Verdict, GrantedAt: e.Time, ExpiresAt: f.ExpiresAt.UTC(), Scope: f.Scope, Reference: f.Reference, Tier: e.witness(),
+				told: e.Told(), arrived: e.byArrival(),
+			}
+			r.Judged.Approvals = append(r.Judged.Approvals, a)
 		}
 	}
 	r.Trail.Approvals = shown(r.Judged.Approvals)

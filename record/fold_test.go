@@ -18,6 +18,11 @@ var night = time.Date(2026, 11, 12, 3, 0, 0, 0, time.UTC)
 func said(minute int, f Fact) Event {
 	e := Event{Source: "/t", ID: fmt.Sprint(minute, TypeOf(f)), Type: TypeOf(f), Repository: change.Repository(), Change: change, Time: night.Add(time.Duration(minute) * time.Minute), Fact: f}
 	e.Digest = e.ID
+	e.Witness = Observed
+	switch f.(type) {
+	case *Decision, *Action:
+		e.Witness = Signed
+	}
 	return e
 }
 

@@ -9,7 +9,9 @@ const (
 )
 
 // counts reports whether the witness of e can prove what it states.
-func (e Event) counts() bool { return e.Witness == Observed || e.Witness == Human || e.Witness == Signed }
+func (e Event) counts() bool {
+	return e.Witness == Observed || e.Witness == Human || e.Witness == Signed
+}
 
 // independent reports whether e comes from somebody who is no agent and can know it.
 func (e Event) independent() bool { return e.Witness == Observed || e.Witness == Human }
