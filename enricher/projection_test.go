@@ -63,7 +63,7 @@ func oneHistory(t *testing.T, s *store, seed uint64, pol *policy.Policy, matrix 
 	for _, id := range ids {
 		got, want := fold(id, factsOf(t, p, 0, id), pol, matrix), Fold(id, events, pol, matrix)
 		if Digest(got) != Digest(want) {
-			t.Fatalf("seed %d, %s (-set +incremental):\n%s", seed, id, cmp.Diff(want, got, cmpopts.EquateEmpty()))
+			t.Fatalf("seed %d, %s (-set +incremental):\n%s", seed, id, cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(record.Judged{})))
 		}
 	}
 	return int64(len(ids))
@@ -336,7 +336,7 @@ func oneLongHistory(t *testing.T, s *store, seed uint64, pol *policy.Policy, mat
 		}
 		got, want := fold(id, facts, pol, matrix), fold(id, gathered, pol, matrix)
 		if Digest(got) != Digest(want) {
-			t.Fatalf("seed %d, %s, limit %d (-set +incremental):\n%s", seed, id, limit, cmp.Diff(want, got, cmpopts.EquateEmpty()))
+			t.Fatalf("seed %d, %s, limit %d (-set +incremental):\n%s", seed, id, limit, cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(record.Judged{})))
 		}
 	}
 }

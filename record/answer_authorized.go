@@ -111,7 +111,7 @@ func (j *judge) missing(demands []Demand) (gaps []string, doubtful bool) {
 				doubtful = doubtful && j.mayBeMet(d)
 			}
 		case ApprovalRequired:
-			if missing := j.leave(d); missing != nil {
+			if missing := j.leaveMissing(d); missing != nil {
 				gaps = append(gaps, missing...)
 				doubtful = false
 			}
@@ -120,14 +120,14 @@ func (j *judge) missing(demands []Demand) (gaps []string, doubtful bool) {
 	return gaps, doubtful
 }
 
-// leave returns the gaps of a demand for the leave of a person: why each that was given does
+// leaveMissing returns the gaps of a demand for the leave of a person: why each that was given does
 // not count, or that there is none; nil where it was given.
-func (j *judge) leave(d Demand) (gaps []string) {
+func (j *judge) leaveMissing(d Demand) (gaps []string) {
 	if d.Nobody {
 		return []string{GapApprovalMissing}
 	}
 	refused := j.refusals()
-	for _, p := range j.record.Judged.Approvals {
+	for _, p := range j.record.Judged.approvals {
 		person := j.people.who(p.Approver)
 		switch {
 		case p.Verdict == "refused" || !j.people.isPerson(p.Approver, ""):
@@ -159,7 +159,7 @@ func (j *judge) leave(d Demand) (gaps []string) {
 // refusals returns when each person last refused leave, before the merge.
 func (j *judge) refusals() map[string]time.Time {
 	out := make(map[string]time.Time)
-	for _, p := range j.record.Judged.Approvals {
+	for _, p := range j.record.Judged.approvals {
 		person := j.people.who(p.Approver)
 		if p.Verdict == "refused" && (p.Tier == Observed || p.Tier == Human) && !after(p.told, j.merged, p.arrived) && p.told.After(out[person]) {
 			out[person] = p.told

@@ -7,11 +7,11 @@ import (
 
 // reviews is what the reviews of a change come to.
 type reviews struct {
-	standing []ReviewVerdict // of each person, as it stood at the merge, or stands now
-	good     []ReviewVerdict // approvals of the commit that counts by independent people
-	stale    []ReviewVerdict // of another commit
-	unknown  []ReviewVerdict // of a commit that is not known
-	refused  bool            // a standing verdict asks for changes
+	standing []verdict // of each person, as it stood at the merge, or stands now
+	good     []verdict // approvals of the commit that counts by independent people
+	stale    []verdict // of another commit
+	unknown  []verdict // of a commit that is not known
+	refused  bool      // a standing verdict asks for changes
 }
 
 func (j *judge) reviewed() (answer, reason string) {
@@ -22,7 +22,7 @@ func (j *judge) reviewed() (answer, reason string) {
 	if v != nil {
 		v.Independent = len(rv.good) > 0
 	}
-	if i := slices.IndexFunc(rv.standing, func(s ReviewVerdict) bool { return s.Verdict == "changes-requested" }); i >= 0 {
+	if i := slices.IndexFunc(rv.standing, func(s verdict) bool { return s.Verdict == "changes-requested" }); i >= 0 {
 		rv.refused = true
 		if j.open() {
 			return j.pending("%s asked for changes, and that stands so far.", rv.standing[i].Reviewer)
@@ -49,7 +49,7 @@ func (j *judge) reviewed() (answer, reason string) {
 }
 
 // approved is the answer where an independent person approved the commit that counts.
-func (j *judge) approved(s ReviewVerdict) (answer, reason string) {
+func (j *judge) approved(s verdict) (answer, reason string) {
 	for _, d := range j.authority.Demands {
 		if d.Verdict == ReviewRequired && !j.reviewMet(d) {
 			if j.open() {
@@ -101,10 +101,10 @@ func (j *judge) nobody(why map[string]string) (answer, reason string) {
 
 // standing returns the verdict of each person that stands: the newest before the merge
 // that somebody saw who can know it, comments aside.
-func (j *judge) standing() []ReviewVerdict {
-	newest := make(map[string]ReviewVerdict)
+func (j *judge) standing() []verdict {
+	newest := make(map[string]verdict)
 	var who []string
-	for _, s := range j.record.Judged.Verdicts { // in the order of time
+	for _, s := range j.record.Judged.verdicts { // in the order of time
 		if s.Verdict == "commented" || s.witnessed() == 0 || j.late(s) {
 			continue
 		}
@@ -118,7 +118,7 @@ func (j *judge) standing() []ReviewVerdict {
 		}
 		newest[person] = s
 	}
-	out := make([]ReviewVerdict, len(who))
+	out := make([]verdict, len(who))
 	for i, p := range who {
 		out[i] = newest[p]
 	}
@@ -126,7 +126,7 @@ func (j *judge) standing() []ReviewVerdict {
 }
 
 // late reports whether a verdict counts as given after the merge.
-func (j *judge) late(s ReviewVerdict) bool { return !s.open && after(s.told, j.merged, s.arrived) }
+func (j *judge) late(s verdict) bool { return !s.open && after(s.told, j.merged, s.arrived) }
 
 // sort tells approvals that count from others. It returns who approved in a way that does
 // not count, by the gap that says so.
@@ -151,7 +151,7 @@ func (j *judge) sort() map[string]string {
 			rv.stale = append(rv.stale, s)
 		}
 	}
-	for _, s := range j.record.Judged.Verdicts {
+	for _, s := range j.record.Judged.verdicts {
 		if s.Verdict != "approved" {
 			continue
 		}
@@ -178,6 +178,6 @@ func (j *judge) mayBeMet(d Demand) bool {
 	return !d.Nobody && !j.reviews.refused && anyOf(j.reviews.unknown, d)
 }
 
-func anyOf(approvals []ReviewVerdict, d Demand) bool {
-	return slices.ContainsFunc(approvals, func(s ReviewVerdict) bool { return d.InGroup == nil || d.InGroup(s.Reviewer) })
+func anyOf(approvals []verdict, d Demand) bool {
+	return slices.ContainsFunc(approvals, func(s verdict) bool { return d.InGroup == nil || d.InGroup(s.Reviewer) })
 }

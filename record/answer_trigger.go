@@ -13,6 +13,8 @@ func (j *judge) trigger() (answer, reason string) {
 			return j.pending("The agent names %s; nothing that holds it has come so far.", t.name())
 		}
 		return j.say(Partial, GapTriggerNotHeld, "The agent names %s; nothing holds it.", t.name())
+	case t.Matched && !t.Request && t.Finding != "" && !t.Found && r.Judged.Decision == Signed: // whoever sent it: the digest says which report it is
+		return j.say(Contradicted, GapFindingNotInReport, "The report that the decision names is held (%s), and %s does not stand in it.", t.Digest, t.Finding)
 	case r.Judged.TriggerAgent:
 		return j.say(Partial, GapTriggerFromAgent, "%s is held as the agent itself sent it.", t.name())
 	case r.Judged.Trigger != Observed && r.Judged.Trigger != Human:

@@ -56,7 +56,7 @@ func (j *judge) contradict() {
 			j.differ(GapFilesContradicted, fmt.Sprintf("%d files changed", len(claims.Files)), "%d files changed; not named: %s", t.Change.FilesTotal, strings.Join(more[:min(len(more), 5)], ", "))
 		}
 	}
-	if g := t.Trigger; g != nil && g.Found && judged.Trigger == Observed && g.Claimed != "" && g.Claimed != "unknown" && g.Severity != "unknown" && g.Claimed != g.Severity {
+	if g := t.Trigger; g != nil && g.Found && (g.Matched || judged.Trigger == Observed) && g.Claimed != "" && g.Claimed != "unknown" && g.Severity != "unknown" && g.Claimed != g.Severity {
 		j.differ(GapSeverityContradicted, "severity "+g.Claimed, "the report of %s rates it %s", g.Scanner, g.Severity)
 	}
 	if a := t.Authorization; a != nil && a.Claimed != nil && a.Claimed.Verdict != "" && a.Verdict != "" && a.Claimed.Verdict != a.Verdict && j.certain() {

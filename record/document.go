@@ -28,9 +28,7 @@ type Record struct {
 
 // Judged holds all of what a document shows the newest of.
 type Judged struct {
-	Verdicts  []ReviewVerdict // in the order of time
-	Approvals []ApprovalFact
-	Refused   []RefusedIdentity
+	Refused []RefusedIdentity
 
 	MergedAt time.Time // by a platform; zero where none saw a merge
 
@@ -57,6 +55,8 @@ type Judged struct {
 
 	decisionArrived bool // DecisionTold is when it arrived
 
+	verdicts  []verdict // in the order of time
+	approvals []leave
 	stated    *statement
 	branch    *branch
 	hostAgent string            // that the code host names
@@ -308,9 +308,6 @@ type ApprovalFact struct {
 	Scope     []string  `json:"scope,omitempty" index:"keyword"`
 	Reference string    `json:"reference,omitempty" index:"keyword"`
 	Tier      string    `json:"tier,omitempty" index:"keyword" doc:"who says so"`
-
-	told    time.Time // when it counts as told; see [Event.Told]
-	arrived bool      // that is when it arrived
 }
 
 // A RunFact is a run of an agent by one of its names: id, trace, or address of
@@ -347,11 +344,6 @@ type ReviewVerdict struct {
 	CommitSHA    string    `json:"commit_sha,omitempty" index:"keyword"`
 	SubmittedAt  time.Time `json:"submitted_at" index:"date"`
 	Tier         string    `json:"tier,omitempty" index:"keyword" doc:"who says so"`
-
-	told     time.Time // when it counts as told; see [Event.Told]
-	arrived  bool      // told is when it arrived
-	open     bool      // the code host says that the change was open then
-	reviewID string
 }
 
 // ValidationFacts sums the newest run of each CI job on the commit that counts:

@@ -3,10 +3,11 @@ package record
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 func foldReviews(r *Record, own []Event) {
-	var verdicts []ReviewVerdict
+	var verdicts []verdict
 	for i := range own {
 		e := &own[i]
 		if f, ok := e.Fact.(*Review); ok {
@@ -17,10 +18,13 @@ func foldReviews(r *Record, own []Event) {
 	if len(verdicts) == 0 {
 		return
 	}
-	slices.SortStableFunc(verdicts, ReviewVerdict.compare)
-	r.Judged.Verdicts = verdicts
-	out := &ReviewFacts{Verdicts: shown(verdicts)}
-	stands := make(map[string]ReviewVerdict)
+	slices.SortStableFunc(verdicts, verdict.compare)
+	r.Judged.verdicts = verdicts
+	out := new(ReviewFacts)
+	for _, v := range shown(verdicts) {
+		out.Verdicts = append(out.Verdicts, v.ReviewVerdict)
+	}
+	stands := make(map[string]verdict)
 	for _, v := range verdicts {
 		out.Reviewers = append(out.Reviewers, v.Reviewer)
 		before := stands[v.Reviewer]
@@ -51,10 +55,21 @@ func foldReviews(r *Record, own []Event) {
 	r.Trail.Review = out
 }
 
-func verdictOf(e *Event, f *Review) ReviewVerdict {
-	v := ReviewVerdict{
-		Reviewer: f.Reviewer, ReviewerType: f.ReviewerType, Verdict: f.Verdict,
-		CommitSHA: strings.ToLower(f.CommitSHA), SubmittedAt: orTime(f.SubmittedAt, e.Time), Tier: e.witness(),
+// A verdict is a review with what tells whether it counts.
+type verdict struct {
+	ReviewVerdict
+	told     time.Time // when it counts as told; see [Event.Told]
+	arrived  bool      // told is when it arrived
+	open     bool      // the code host says that the change was open then
+	reviewID string
+}
+
+func verdictOf(e *Event, f *Review) verdict {
+	v := verdict{
+		ReviewVerdict: ReviewVerdict{
+			Reviewer: f.Reviewer, ReviewerType: f.ReviewerType, Verdict: f.Verdict,
+			CommitSHA: strings.ToLower(f.CommitSHA), SubmittedAt: orTime(f.SubmittedAt, e.Time), Tier: e.witness(),
+		},
 		told: orTime(f.SubmittedAt, e.Time), reviewID: f.ReviewID, open: f.ChangeState == "open" && e.Witness == Observed,
 	}
 	if e.byArrival() {
@@ -64,7 +79,7 @@ func verdictOf(e *Event, f *Review) ReviewVerdict {
 }
 
 // witnessed is 1 for a verdict of somebody who can know it, 0 for a claim.
-func (v ReviewVerdict) witnessed() int {
+func (v verdict) witnessed() int {
 	if v.Tier == Observed || v.Tier == Human {
 		return 1
 	}
@@ -72,30 +87,39 @@ func (v ReviewVerdict) witnessed() int {
 }
 
 // gravity orders verdicts of one time by what they say against a change.
-func (v ReviewVerdict) gravity() int {
+func (v verdict) gravity() int {
 	return slices.Index([]string{"commented", "approved", "dismissed", "changes-requested"}, v.Verdict)
 }
 
 // compare orders verdicts by their time; of one time the gravest comes last and stands.
-func (v ReviewVerdict) compare(o ReviewVerdict) int {
+func (v verdict) compare(o verdict) int {
 	if c := v.SubmittedAt.Compare(o.SubmittedAt); c != 0 {
 		return c
 	}
 	return v.gravity() - o.gravity()
 }
 
+// A leave is an approval with what tells whether it counts.
+type leave struct {
+	ApprovalFact
+	told    time.Time // when it counts as told; see [Event.Told]
+	arrived bool      // that is when it arrived
+}
+
 func foldApprovals(r *Record, own []Event) {
-	for i := range own {
-		e := &own[i]
-		if f, ok := e.Fact.(*Approval); ok {
-			a := ApprovalFact{
-				Approver: f.Approver, Verdict: f.Verdict, GrantedAt: e.Time, ExpiresAt: f.ExpiresAt.UTC(), Scope: f.Scope, Reference: f.Reference, Tier: e.witness(),
-				told: e.Told(), arrived: e.byArrival(),
-			}
-			r.Judged.Approvals = append(r.Judged.Approvals, a)
+	for _, e := range own {
+		f, ok := e.Fact.(*Approval)
+		if !ok {
+			continue
 		}
+		a := ApprovalFact{
+			Approver: f.Approver, Verdict: f.Verdict, GrantedAt: e.Time, ExpiresAt: f.ExpiresAt.UTC(), Scope: f.Scope, Reference: f.Reference, Tier: e.witness(),
+		}
+		r.Judged.approvals = append(r.Judged.approvals, leave{a, e.Told(), e.byArrival()})
 	}
-	r.Trail.Approvals = shown(r.Judged.Approvals)
+	for _, l := range shown(r.Judged.approvals) {
+		r.Trail.Approvals = append(r.Trail.Approvals, l.ApprovalFact)
+	}
 }
 
 // foldRefused lists those who spoke in the name of an agent that they are not.
