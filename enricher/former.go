@@ -173,9 +173,12 @@ type formerBoard struct {
 	Postings []formerEvent `json:"postings"`
 }
 
-func (s formerEvent) event(repo record.Repository, arrived time.Time) (record.Event, error) {
+// event reads an event. The former version did not hold when it arrived: it counts as told at
+// the time that it states, as that version took it. A rebuild knows better.
+func (s formerEvent) event(repo record.Repository) (record.Event, error) {
+	at := time.Unix(0, s.Time).UTC()
 	e := record.Event{
-		Source: s.Source, ID: s.ID, Type: s.Type, Repository: repo, Change: s.Change, Time: time.Unix(0, s.Time).UTC(), Arrived: arrived,
+		Source: s.Source, ID: s.ID, Type: s.Type, Repository: repo, Change: s.Change, Time: at, Arrived: at,
 		Fact: record.NewFact(s.Type), Witness: s.Tier, Trace: s.Trace, Digest: s.Digest, Stored: s.Fact,
 	}
 	if e.Fact == nil {
@@ -207,8 +210,6 @@ func (f *formerState) gatherScans(former *store, skipped func(entry string, err 
 				continue
 			}
 			var events struct {
-				Touched  int64         `json:"at"`
-				First    int64         `json:"first"`
 				Own      []formerEvent `json:"own"`
 				Evidence []formerEvent `json:"evidence"`
 				Postings []formerEvent `json:"postings"`
@@ -217,12 +218,11 @@ func (f *formerState) gatherScans(former *store, skipped func(entry string, err 
 				continue // told when it is read itself
 			}
 			repo, _, _ := strings.Cut(x.key[6:], "\x00")
-			arrived := time.Unix(events.Touched, events.First)
 			if kind == 'c' {
 				repo = string(record.ChangeID(repo).Repository())
 			}
 			for _, s := range slices.Concat(events.Own, events.Evidence, events.Postings) {
-				if err := f.gatherScan(s, record.Repository(repo), arrived); err != nil {
+				if err := f.gatherScan(s, record.Repository(repo)); err != nil {
 					skipped(x.key[4:], err)
 				}
 			}
@@ -231,11 +231,11 @@ func (f *formerState) gatherScans(former *store, skipped func(entry string, err 
 	return nil
 }
 
-func (f *formerState) gatherScan(s formerEvent, repo record.Repository, arrived time.Time) error {
+func (f *formerState) gatherScan(s formerEvent, repo record.Repository) error {
 	if s.Type != record.TypeScanCompleted {
 		return nil
 	}
-	e, err := s.event(repo, arrived)
+	e, err := s.event(repo)
 	if err != nil {
 		return err
 	}
@@ -271,13 +271,13 @@ func (f *formerState) admitScans() error {
 	return nil
 }
 
-func (f *formerState) events(in []formerEvent, repo record.Repository, arrived time.Time) error {
+func (f *formerState) events(in []formerEvent, repo record.Repository) error {
 	var bad error
 	for _, s := range in {
 		if s.Type == record.TypeScanCompleted {
 			continue // see gatherScans
 		}
-		e, err := s.event(repo, arrived)
+		e, err := s.event(repo)
 		if err != nil {
 			bad = err // the others are read all the same
 			continue
@@ -314,7 +314,7 @@ func (f *formerState) change(id record.ChangeID, value []byte) error {
 		return err
 	}
 	arrived := time.Unix(0, s.FirstSeen).UTC()
-	bad := f.events(append(s.Own, s.Evidence...), id.Repository(), arrived)
+	bad := f.events(append(s.Own, s.Evidence...), id.Repository())
 	var damaged *unreadable
 	if bad != nil && !errors.As(bad, &damaged) {
 		return bad
@@ -364,16 +364,16 @@ func (f *formerState) board(repo record.Repository, value []byte) error {
 	if err := unmarshalFormer(value, &s); err != nil {
 		return err
 	}
-	return f.events(s.Postings, repo, time.Unix(s.Touched, 0).UTC())
+	return f.events(s.Postings, repo)
 }
 
 func (f *formerState) action(repo record.Repository, value []byte) error {
-	content, arrived := cutArrival(value)
+	content, _ := cutArrival(value)
 	var s formerEvent
 	if err := unmarshalFormer(content, &s); err != nil {
 		return err
 	}
-	return f.events([]formerEvent{s}, repo, arrived.UTC())
+	return f.events([]formerEvent{s}, repo)
 }
 
 // identity keeps the identity of an event: repository 0 source 0 id, of an account with

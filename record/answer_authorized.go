@@ -41,6 +41,8 @@ func (j *judge) forbidden() (answer, reason string) {
 	switch {
 	case a.NotOfTheTime:
 		return j.say(Unproven, GapPolicyNotOfTheTime, "The first policy that is held forbids it (%s); the one in force at the merge is not held.", a.Rule)
+	case a.Least != "" && a.Least != Forbidden && j.open():
+		return j.pending("Not all of the change is known, and the policy may forbid it (%s): %s.", a.Rule, a.Reason)
 	case a.Least != "" && a.Least != Forbidden:
 		return j.say(Unproven, GapEvidenceIncomplete, "Not all of the change is known, and the policy may forbid it (%s): %s.", a.Rule, a.Reason)
 	}
@@ -51,7 +53,7 @@ func (j *judge) forbidden() (answer, reason string) {
 func (j *judge) met(fact *AuthorizationFact) (answer, reason string) {
 	a, asked := j.authority, j.asked()
 	fact.Satisfied = true
-	switch cut := j.record.Judged.FilesIncomplete || j.record.Judged.AuthorsCut && len(a.Demands) > 0; {
+	switch cut := !j.certain() || j.record.Judged.AuthorsCut && len(a.Demands) > 0; {
 	case len(a.Demands) > 0 && !j.authorKnown():
 		fact.Satisfied = false
 		return j.say(Unproven, GapAuthorUnknown, "The policy %s (%s); who wrote all of the change is not known, and so not whether that was independent.", asked, a.Rule)

@@ -33,7 +33,7 @@ func (j *judge) reviewed() (answer, reason string) {
 		return j.approved(rv.good[0])
 	}
 	switch {
-	case j.authority.Verdict == Autonomous:
+	case j.authority.Verdict == Autonomous && !j.authority.NotOfTheTime && j.authority.Unknown == "" && j.record.Judged.AgentSeen:
 		return j.say(NotRequired, "", "The policy lets the agent do this alone (%s).", j.authority.Rule)
 	case j.open():
 		return j.pending("Nobody who is independent approved the head so far.")
@@ -63,7 +63,7 @@ func (j *judge) approved(s verdict) (answer, reason string) {
 		j.gap(GapAuthorUnknown)
 		doubt = " who wrote all of the change is not known"
 	}
-	if j.record.Judged.AuthorsCut || j.record.Judged.FilesIncomplete {
+	if j.record.Judged.AuthorsCut || !j.certain() {
 		j.gap(GapEvidenceIncomplete)
 		doubt = orString(doubt, " not all commits and files of the change are known")
 	}
@@ -100,20 +100,28 @@ func (j *judge) nobody(why map[string]string) (answer, reason string) {
 }
 
 // standing returns the verdict of each person that stands: the newest before the merge
-// that somebody saw who can know it, comments aside.
+// that somebody saw who can know it, comments aside. A dismissal that names a review takes
+// back that review alone.
 func (j *judge) standing() []verdict {
+	dismissed := make(map[string]bool) // reviews, by their person and id
+	var counted []verdict
+	for _, s := range j.record.Judged.verdicts { // in the order of time
+		switch {
+		case s.Verdict == "commented" || s.witnessed() == 0 || j.late(s) || !j.people.isPerson(s.Reviewer, s.ReviewerType):
+		case s.Verdict == "dismissed" && s.reviewID != "":
+			dismissed[j.people.who(s.Reviewer)+"\x00"+s.reviewID] = true
+		default:
+			counted = append(counted, s)
+		}
+	}
 	newest := make(map[string]verdict)
 	var who []string
-	for _, s := range j.record.Judged.verdicts { // in the order of time
-		if s.Verdict == "commented" || s.witnessed() == 0 || j.late(s) {
+	for _, s := range counted {
+		person := j.people.who(s.Reviewer)
+		if s.reviewID != "" && dismissed[person+"\x00"+s.reviewID] {
 			continue
 		}
-		person := j.people.who(s.Reviewer)
-		before, known := newest[person]
-		if s.Verdict == "dismissed" && s.reviewID != "" && before.reviewID != s.reviewID {
-			continue // another review of theirs stands
-		}
-		if !known {
+		if _, known := newest[person]; !known {
 			who = append(who, person)
 		}
 		newest[person] = s
@@ -139,8 +147,6 @@ func (j *judge) sort() map[string]string {
 			continue
 		}
 		switch {
-		case !j.people.isPerson(s.Reviewer, s.ReviewerType):
-			why[GapApprovedByBot] = s.Reviewer
 		case j.people.took(s.Reviewer):
 			why[GapSelfApproval] = s.Reviewer
 		case s.CommitSHA == "" || head == "":
@@ -158,6 +164,8 @@ func (j *judge) sort() map[string]string {
 		switch {
 		case s.witnessed() == 0:
 			why[GapUnverifiedSource] = s.Reviewer
+		case !j.people.isPerson(s.Reviewer, s.ReviewerType):
+			why[GapApprovedByBot] = s.Reviewer
 		case j.late(s) && s.SubmittedAt.After(j.merged):
 			why[GapApprovalAfterMerge] = s.Reviewer
 		case j.late(s):

@@ -15,9 +15,11 @@ func (j *judge) trigger() (answer, reason string) {
 		return j.say(Partial, GapTriggerNotHeld, "The agent names %s; nothing holds it.", t.name())
 	case t.Matched && !t.Request && t.Finding != "" && !t.Found && r.Judged.Decision == Signed: // whoever sent it: the digest says which report it is
 		return j.say(Contradicted, GapFindingNotInReport, "The report that the decision names is held (%s), and %s does not stand in it.", t.Digest, t.Finding)
+	case j.open() && (!j.heldIndependently() || r.Judged.Decision != Signed):
+		return j.pending("%s is held; nobody has sent it so far who can know it, or the decision came without the agent's credential.", t.name())
 	case r.Judged.TriggerAgent:
 		return j.say(Partial, GapTriggerFromAgent, "%s is held as the agent itself sent it.", t.name())
-	case r.Judged.Trigger != Observed && r.Judged.Trigger != Human:
+	case !j.heldIndependently():
 		return j.say(Partial, GapUnverifiedSource, "%s is held; nobody who can know it sent it.", t.name())
 	case r.Judged.Decision != Signed:
 		return j.say(Partial, GapUnverifiedSource, "%s is held; that the agent started for it is said without the agent's credential.", t.name())
@@ -25,6 +27,13 @@ func (j *judge) trigger() (answer, reason string) {
 		return j.say(Proven, "", "The decision names %s, which %s holds.", t.name(), t.Source)
 	}
 	return j.report(t)
+}
+
+// heldIndependently reports whether somebody who is no agent and can know it sent what the
+// decision names.
+func (j *judge) heldIndependently() bool {
+	w := j.record.Judged.Trigger
+	return w == Observed || w == Human
 }
 
 // report is the answer where a platform sent the report that a signed decision names.

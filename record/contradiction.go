@@ -59,15 +59,9 @@ func (j *judge) contradict() {
 	if g := t.Trigger; g != nil && g.Found && (g.Matched || judged.Trigger == Observed) && g.Claimed != "" && g.Claimed != "unknown" && g.Severity != "unknown" && g.Claimed != g.Severity {
 		j.differ(GapSeverityContradicted, "severity "+g.Claimed, "the report of %s rates it %s", g.Scanner, g.Severity)
 	}
-	if a := t.Authorization; a != nil && a.Claimed != nil && a.Claimed.Verdict != "" && a.Verdict != "" && a.Claimed.Verdict != a.Verdict && j.certain() {
+	if a := t.Authorization; a != nil && a.Claimed != nil && a.Claimed.Verdict != "" && a.Verdict != "" && a.Claimed.Verdict != a.Verdict && j.certain() && !j.authority.NotOfTheTime {
 		j.differ(GapVerdictContradicted, "the policy says "+a.Claimed.Verdict, "it says %s (%s)", a.Verdict, a.Rule)
 	}
-}
-
-// certain reports whether nothing that is not known could change the verdict of the policy.
-func (j *judge) certain() bool {
-	a := j.authority
-	return !a.NotOfTheTime && (a.Least == "" || a.Least == a.Verdict)
 }
 
 // contradictTests holds what the agent says of its tests against those of the commit that

@@ -44,6 +44,7 @@ type Judged struct {
 	AuthorMissing bool     // of one commit nobody says who wrote it
 	Askers        []string // who asked for the work, in any decision or request
 
+	AgentSeen     bool   // the code host saw the account of an agent make the change
 	Trigger       string // witness of the report or request that the decision names
 	TriggerAgent  bool   // an agent sent it
 	Decision      string // witness of the decision that counts

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -198,9 +199,13 @@ func foldInitiator(r *Record, f Facts) {
 // code host saw outranks what a decision says of its agent.
 func (r *Record) Recognize(agent string, by []string, person func(account string) string) {
 	host := r.Judged.hostAgent
-	if author := r.Trail.Change.Author; r.Judged.stated.known(attrAuthor) && agent != "" && person(author) == agent {
-		host = agent
+	if author := r.Trail.Change.Author; r.Judged.stated.known(attrAuthor) && agent != "" {
+		r.Judged.AgentSeen = slices.Contains(by, "account "+author)
+		if person(author) == agent {
+			host = agent
+		}
 	}
+	r.Judged.AgentSeen = r.Judged.AgentSeen || host != ""
 	if r.GenAI != nil && host != "" && person(host) != person(r.GenAI.Agent.ID) {
 		r.Judged.DecisionAgent = r.GenAI.Agent.ID
 		r.GenAI = &GenAI{Agent: GenAIAgent{ID: host}}

@@ -30,7 +30,7 @@ func foldReviews(r *Record, own []Event) {
 		before := stands[v.Reviewer]
 		switch {
 		case v.Verdict == "commented", v.witnessed() < before.witnessed():
-		case v.Verdict == "dismissed" && v.reviewID != "" && before.reviewID != v.reviewID:
+		case v.Verdict == "dismissed" && v.reviewID != "" && before.reviewID != v.reviewID: // another review of theirs stands
 		default:
 			stands[v.Reviewer] = v
 		}
@@ -93,7 +93,7 @@ func (v verdict) gravity() int {
 
 // compare orders verdicts by their time; of one time the gravest comes last and stands.
 func (v verdict) compare(o verdict) int {
-	if c := v.SubmittedAt.Compare(o.SubmittedAt); c != 0 {
+	if c := v.told.Compare(o.told); c != 0 {
 		return c
 	}
 	return v.gravity() - o.gravity()

@@ -54,6 +54,17 @@ func (j *judge) pending(format string, args ...any) (string, string) {
 	return Pending, fmt.Sprintf(format, args...)
 }
 
+// certain reports whether nothing that is not known of the change could change what the
+// policy asks for.
+func (j *judge) certain() bool {
+	a := j.authority
+	return a.Least == "" || a.Least == a.Verdict && slices.EqualFunc(a.Demands, a.LeastDemands, Demand.same)
+}
+
+func (d Demand) same(o Demand) bool {
+	return d.Verdict == o.Verdict && d.Rule == o.Rule && d.Service == o.Service && d.Group == o.Group && d.Nobody == o.Nobody
+}
+
 // doubts names what speaks against the record as a whole.
 func (j *judge) doubts() {
 	r := j.record
