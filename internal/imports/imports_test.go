@@ -99,6 +99,7 @@ var owners = map[string][]string{
 	"go.opentelemetry.io/collector":          {"intake", "intake/otlp"},
 	"deps.dev/util/semver":                   {"ecosystem"},
 	"github.com/knqyf263":                    {"ecosystem"},
+	"github.com/package-url":                 {"ecosystem"},
 }
 
 func TestImportsPointInwards(t *testing.T) {
