@@ -3,6 +3,8 @@ package record
 import (
 	"slices"
 	"strings"
+
+	"github.com/changetrail/changetrail/ecosystem"
 )
 
 func foldDecision(r *Record, own []Event, all []*Event) {
@@ -73,8 +75,8 @@ func foldTrigger(r *Record, decision *Event, t *Trigger, all []*Event) {
 		}
 		if len(s.Findings) == 0 {
 			report = nearer(decision, report, e)
-		} else if s.Findings[0].Is(t.Finding) && (t.Package == "" || t.Package == s.Findings[0].Package) {
-			finding = nearer(decision, finding, e)
+		} else if s.Findings[0].Is(t.Finding) && t.about(s.Findings[0]) != ecosystem.Different {
+			finding = t.closer(decision, finding, e)
 		}
 	}
 	if finding != nil {
