@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/changetrail/changetrail/ecosystem"
 )
 
 // ClockSkew is how much the clocks of senders may differ: what arrives that much later than
@@ -112,8 +114,8 @@ func foldTrigger(r *Record, decision *Event, t *Trigger, all []*Event) {
 		}
 		if len(s.Findings) == 0 {
 			report = nearer(decision, report, e)
-		} else if s.Findings[0].Is(t.Finding) && (t.Package == "" || t.Package == s.Findings[0].Package) {
-			finding = nearer(decision, finding, e)
+		} else if s.Findings[0].Is(t.Finding) && t.about(s.Findings[0]) != ecosystem.Different {
+			finding = t.closer(decision, finding, e)
 		}
 	}
 	if finding != nil {
