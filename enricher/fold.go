@@ -96,18 +96,32 @@ func authority(q policy.Request, p *policy.Policy) record.Authority {
 	}
 	v := p.Decide(q)
 	a.Verdict, a.Rule, a.Reason, a.PolicyDigest, a.Since = v.Verdict, v.Rule, v.Reason, p.Digest(), p.Since
-	a.Covers = func(scope []string) bool { return p.Covers(scope, q.Repository, q.Paths) }
-	if len(v.By) > 0 {
-		a.Group = strings.Join(v.By, ", ")
-		a.InGroup = func(account string) bool { return p.InGroup(account, v.By) }
-	}
+	a.Least = v.Least
+	a.Demands = demands(v.Demands, p, func(service string, scope []string) bool { surely, _ := p.Covers(scope, service, q); return surely })
+	a.LeastDemands = demands(v.LeastDemands, p, func(service string, scope []string) bool { _, may := p.Covers(scope, service, q); return may })
 	switch v.Rule {
 	case policy.RuleUnknownService:
 		a.Unknown = record.GapServiceUnknown
 	case policy.RuleUnknownAgent:
 		a.Unknown = record.GapAgentUnknown
 	case policy.RuleScope:
-		a.OutOfScope = true
+		a.OutOfScope = v.Least == record.Forbidden
 	}
 	return a
+}
+
+// demands returns what a policy asks for in the form in which a record is judged by it.
+func demands(of []policy.Demand, p *policy.Policy, covers func(service string, scope []string) bool) []record.Demand {
+	var out []record.Demand
+	for _, d := range of {
+		demand := record.Demand{
+			Verdict: d.Verdict, Rule: d.Rule, Service: d.Service, Group: strings.Join(d.By, ", "), Nobody: d.Nobody,
+			Covers: func(scope []string) bool { return covers(d.Service, scope) },
+		}
+		if len(d.By) > 0 || d.Nobody {
+			demand.InGroup = func(account string) bool { return p.InGroup(account, d.By) }
+		}
+		out = append(out, demand)
+	}
+	return out
 }

@@ -56,7 +56,7 @@ func Load(files fs.FS, name string) (*Policy, error) {
 		if err != nil {
 			return nil, fmt.Errorf("policy: codeowners: %w", err)
 		}
-		p.owners[id] = rules
+		p.owners[repositoryKey(id)] = rules
 		content = slices.Concat(content, text)
 	}
 	if err := p.validate(); err != nil {
@@ -64,24 +64,6 @@ func Load(files fs.FS, name string) (*Policy, error) {
 	}
 	p.seal(content)
 	return p, nil
-}
-
-// OwnersOf returns who owns files of a repository by its CODEOWNERS, as the
-// file names them: @person, @org/team, address.
-func (p *Policy) OwnersOf(repo record.Repository, paths []string) []string {
-	var out []string
-	rules := p.owners[repo]
-	for _, f := range paths {
-		rule, err := rules.Match(f)
-		if err != nil || rule == nil {
-			continue
-		}
-		for _, o := range rule.Owners {
-			out = append(out, o.String())
-		}
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
 }
 
 // entity is an entity of a Backstage catalog

@@ -106,13 +106,6 @@ type Authority struct {
 	// Person returns who is behind an account, IsPerson whether it is a human.
 	Person   func(account string) string
 	IsPerson func(account string) bool
-	// InGroup reports whether an account is one of those by whom the rule asks
-	// for a review or a leave; nil where anybody will do. Group names them.
-	InGroup func(account string) bool
-	Group   string
-	// Covers reports whether a leave of some scope covers the change; nil: all do.
-	Covers func(scope []string) bool
-
 	// Demands are what the services that the change touches ask for. All must be met.
 	Demands []Demand
 	// Least is the mildest verdict that can hold whatever is not known of the change,
@@ -132,6 +125,10 @@ type Demand struct {
 	Group   string                    // names of those who may meet it; empty: anybody who is independent
 	InGroup func(account string) bool // nil: anybody
 	Nobody  bool                      // the group has no member, so that nobody can meet it
+	// Covers reports whether a leave of some scope covers what the change does to the
+	// service: surely, among the Demands of an authority; maybe, among its LeastDemands.
+	// nil: all do.
+	Covers func(scope []string) bool
 }
 
 // Judge answers the four questions from what r holds. Nothing is made up from
@@ -284,7 +281,7 @@ func (j *judge) reviewed() (answer, reason string) {
 			unknown = s.Reviewer
 		case !sameCommit(s.CommitSHA, head) && !sameCommit(s.CommitSHA, c.MergeSHA):
 			stale = s.Reviewer
-		case j.authority.InGroup != nil && !j.authority.InGroup(s.Reviewer):
+		case !j.authority.admits(ReviewRequired, s.Reviewer):
 			outside = s.Reviewer
 		default:
 			j.approved = true
@@ -302,7 +299,7 @@ func (j *judge) reviewed() (answer, reason string) {
 	case stale != "":
 		return j.say(Partial, GapStaleApproval, "%s approved an earlier commit than the one%s.", stale, j.which())
 	case outside != "":
-		return j.say(Partial, GapOutsideGroup, "%s approved, who is none of %s.", outside, j.authority.Group)
+		return j.say(Partial, GapOutsideGroup, "%s approved, who is none of those that the policy asks (%s).", outside, j.authority.Rule)
 	case forged != "":
 		return j.say(Partial, GapReviewFromAgent, "That %s approved is said by the agent alone.", forged)
 	case unknown != "":
@@ -426,9 +423,9 @@ func (j *judge) leave() (gap string) {
 		case !j.authority.isPerson(ReviewVerdict{Reviewer: p.Approver}):
 		case p.Tier == Claimed:
 			gap = GapApprovalFromAgent
-		case j.authority.InGroup != nil && !j.authority.InGroup(p.Approver):
+		case !j.authority.admits(ApprovalRequired, p.Approver):
 			gap = GapOutsideGroup
-		case j.authority.Covers != nil && !j.authority.Covers(p.Scope):
+		case slices.ContainsFunc(j.authority.Demands, func(d Demand) bool { return d.Covers != nil && !d.Covers(p.Scope) }):
 			gap = GapApprovalOutOfScope
 		case !merged.IsZero() && p.GrantedAt.After(merged):
 			gap = GapApprovalAfterMerge
@@ -481,6 +478,11 @@ func (a Authority) isPerson(v ReviewVerdict) bool {
 		return false
 	}
 	return a.IsPerson == nil || a.IsPerson(v.Reviewer)
+}
+
+// admits reports whether the review or leave of an account is what all demands ask for.
+func (a Authority) admits(verdict, account string) bool {
+	return !slices.ContainsFunc(a.Demands, func(d Demand) bool { return d.Verdict == verdict && d.InGroup != nil && !d.InGroup(account) })
 }
 
 // sameCommit compares two commit ids, of which one may be shortened.

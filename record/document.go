@@ -31,6 +31,13 @@ type Judged struct {
 	Verdicts  []ReviewVerdict // in the order of time
 	Approvals []ApprovalFact
 	Refused   []RefusedIdentity
+
+	Files             []string // of the head that counts, as they were observed
+	FilesIncomplete   bool     // there may be others
+	Dependencies      []DependencyUpdate
+	DependenciesKnown bool
+	Kind              string
+	KindKnown         bool
 }
 
 // Marks are what of a change may show that an agent made it.
