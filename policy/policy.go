@@ -199,7 +199,10 @@ func (p *Policy) check() error {
 // glob. No scope covers everything. Where not all files are known, those that are may be
 // covered, and are surely covered by no list of files.
 func (p *Policy) Covers(scope []string, service string, r Request) (surely, may bool) {
-	if len(scope) == 0 || matchNames(scope, string(r.Repository)) || service != "" && matchAny(scope, service) {
+	named := func(g string) bool { // the folder a/** is not the service a
+		return g == service || !strings.Contains(g, "/") && doublestar.MatchUnvalidated(g, service)
+	}
+	if len(scope) == 0 || matchNames(scope, string(r.Repository)) || service != "" && slices.ContainsFunc(scope, named) {
 		return true, true
 	}
 	touched, _ := p.touched(r)

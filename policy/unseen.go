@@ -305,7 +305,7 @@ func (f facts) of(s Service) tryable {
 			"name": s.Name, "classification": s.Classification, "data_classes": orNone(s.DataClasses),
 			"environments": orNone(s.Environments), "owner": s.Owner,
 		},
-		unseen: map[string]bool{},
+		unseen: map[string]bool{"paths": false, "dependencies": false, "environments": false}, // where no pattern says that it is not known
 	}}
 }
 
