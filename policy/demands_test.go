@@ -10,8 +10,8 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// load reads a policy beside CODEOWNERS of host/a/b.
-func load(t *testing.T, text, codeowners string) *Policy {
+// owned reads a policy beside CODEOWNERS of host/a/b.
+func owned(t *testing.T, text, codeowners string) *Policy {
 	t.Helper()
 	p, err := Load(fstest.MapFS{"policy.yaml": {Data: []byte(text)}, "CODEOWNERS": {Data: []byte(codeowners)}}, "policy.yaml")
 	if err != nil {
@@ -68,7 +68,7 @@ codeowners: {host/a/b: CODEOWNERS}
 		{name: "people beside the owners", text: strings.Replace(unowned, "[owners]", "[owners, ben]", 1), codeowners: "/docs/ @writer\n", paths: "docs/y src/z", want: "s review by ben @writer;s review by ben"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			v := load(t, c.text, c.codeowners).Decide(Request{Repository: "Host/A/B", Paths: strings.Fields(c.paths), Unseen: Unseen{Paths: c.unseen}})
+			v := owned(t, c.text, c.codeowners).Decide(Request{Repository: "Host/A/B", Paths: strings.Fields(c.paths), Unseen: Unseen{Paths: c.unseen}})
 			if diff := cmp.Diff(strings.Split(c.want, ";"), brief(v.Demands)); diff != "" {
 				t.Errorf("demands (-want +got):\n%s", diff)
 			}
@@ -84,7 +84,7 @@ codeowners: {host/a/b: CODEOWNERS}
 
 // The owner of one file must not pass for that of another.
 func TestByNamesNobodyWhereFilesHaveOtherOwners(t *testing.T) {
-	p := load(t, "services: [{name: s, repositories: [host/a/b], classification: high}]\ncodeowners: {host/a/b: CODEOWNERS}\nrules: [{name: r, when: 'true', verdict: review-required, reason: x, by: [owners]}]", "/docs/ @writer\n/auth/ @lead\n")
+	p := owned(t, "services: [{name: s, repositories: [host/a/b], classification: high}]\ncodeowners: {host/a/b: CODEOWNERS}\nrules: [{name: r, when: 'true', verdict: review-required, reason: x, by: [owners]}]", "/docs/ @writer\n/auth/ @lead\n")
 	v := p.Decide(Request{Repository: "host/a/b", Paths: []string{"docs/a.md", "auth/login.go"}})
 	for _, account := range []string{"writer", "lead"} {
 		if p.InGroup(account, v.By) {

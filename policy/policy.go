@@ -69,6 +69,7 @@ type Policy struct {
 
 	directory directory
 	owners    map[record.Repository]codeowners.Ruleset // by repository, without case
+	sources   []Source
 	content   []byte
 	digest    string
 }
@@ -89,12 +90,17 @@ func Parse(text []byte) (*Policy, error) {
 	if err := p.validate(); err != nil {
 		return nil, err
 	}
-	p.seal(text)
+	p.sources = []Source{{Name: "policy.yaml", Content: text}}
+	p.seal()
 	return p, nil
 }
 
-func (p *Policy) seal(content []byte) {
-	p.content, p.digest = content, record.Digest(content)
+// seal notes what p was read from.
+func (p *Policy) seal() {
+	for _, s := range p.sources {
+		p.content = append(p.content, s.Content...)
+	}
+	p.digest = record.Digest(p.content)
 }
 
 func decode(text []byte) (*Policy, error) {
@@ -220,6 +226,9 @@ func (p *Policy) Digest() string { return p.digest }
 // Content is what the digest is over: the file, and those that it names after
 // it.
 func (p *Policy) Content() []byte { return p.content }
+
+// Sources are the files that p was read from, itself first.
+func (p *Policy) Sources() []Source { return p.sources }
 
 // Match returns the services that a change to files of repo touches, in the
 // order of the policy. A service with paths is touched only where one of the
