@@ -87,32 +87,57 @@ func place(r *record.Record, p *policy.Policy, m *controls.Matrix) {
 	}
 }
 
-// authority asks the policy about a change of an agent.
+// authority asks the policy about a change of an agent. Where the code host saw no agent,
+// and several signed a decision, each of them must be allowed.
 func authority(r *record.Record, q policy.Request, p *policy.Policy) record.Authority {
-	a := record.Authority{Person: p.Person, IsPerson: p.IsPerson}
+	out := record.Authority{Person: p.Person, IsPerson: p.IsPerson}
 	if !p.HasRules() || q.Agent == "" {
-		return a
+		return out
 	}
-	v := p.Decide(q)
-	a.Verdict, a.Rule, a.Reason, a.PolicyDigest, a.Since = v.Verdict, v.Rule, v.Reason, p.Digest(), p.Since
-	a.Covers = func(scope []string) bool { return p.Covers(scope, q.Repository, q.Paths) }
-	if v.Verdict == record.ReviewRequired || v.Verdict == record.ApprovalRequired {
-		d := record.Demand{Verdict: v.Verdict, Rule: v.Rule, Service: v.Service}
-		if len(v.By) > 0 {
-			d.Group = strings.Join(v.By, ", ")
-			d.InGroup = func(account string) bool { return p.InGroup(account, v.By) }
+	for i, agent := range r.Judged.Agents {
+		q.Agent = agent
+		a := authorityOf(r, q, p)
+		if i > 0 {
+			a = a.And(out)
 		}
-		a.Demands = []record.Demand{d}
+		out = a
 	}
-	a.Least, a.LeastDemands = a.Verdict, a.Demands
-	a.NotOfTheTime = r.Judged.MergedAt.Before(p.Since) && !r.Judged.MergedAt.IsZero()
+	return out
+}
+
+// authorityOf asks the policy about a change of one agent.
+func authorityOf(r *record.Record, q policy.Request, p *policy.Policy) record.Authority {
+	v := p.Decide(q)
+	a := record.Authority{
+		Person: p.Person, IsPerson: p.IsPerson,
+		Verdict: v.Verdict, Rule: v.Rule, Reason: v.Reason, PolicyDigest: p.Digest(), Since: p.Since,
+		Least: v.Least, NotOfTheTime: r.Judged.MergedAt.Before(p.Since) && !r.Judged.MergedAt.IsZero(),
+	}
+	a.Demands = demands(v.Demands, p, func(service string, scope []string) bool { surely, _ := p.Covers(scope, service, q); return surely })
+	a.LeastDemands = demands(v.LeastDemands, p, func(service string, scope []string) bool { _, may := p.Covers(scope, service, q); return may })
 	switch v.Rule {
 	case policy.RuleUnknownService:
 		a.Unknown = record.GapServiceUnknown
 	case policy.RuleUnknownAgent:
 		a.Unknown = record.GapAgentUnknown
 	case policy.RuleScope:
-		a.OutOfScope = true
+		a.OutOfScope = v.Least == record.Forbidden
 	}
 	return a
+}
+
+// demands returns what a policy asks for in the form in which a record is judged by it.
+func demands(of []policy.Demand, p *policy.Policy, covers func(service string, scope []string) bool) []record.Demand {
+	var out []record.Demand
+	for _, d := range of {
+		demand := record.Demand{
+			Verdict: d.Verdict, Rule: d.Rule, Service: d.Service, Group: strings.Join(d.By, ", "), Nobody: d.Nobody,
+			Covers: func(scope []string) bool { return covers(d.Service, scope) },
+		}
+		if len(d.By) > 0 || d.Nobody {
+			demand.InGroup = func(account string) bool { return p.InGroup(account, d.By) }
+		}
+		out = append(out, demand)
+	}
+	return out
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-func example(t *testing.T) *policy.Policy {
+func example(t testing.TB) *policy.Policy {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "deploy", "example", "policy.yaml"))
 	if err != nil {

@@ -139,7 +139,7 @@ func (j *judge) leaveMissing(d Demand) (gaps []string) {
 			gaps = append(gaps, GapOutsideGroup)
 		case j.people.took(p.Approver):
 			gaps = append(gaps, GapSelfApproval)
-		case j.authority.Covers != nil && !j.authority.Covers(p.Scope):
+		case d.Covers != nil && !d.Covers(p.Scope):
 			gaps = append(gaps, GapApprovalOutOfScope)
 		case after(p.told, j.merged, p.arrived) && p.GrantedAt.After(j.merged):
 			gaps = append(gaps, GapApprovalAfterMerge)

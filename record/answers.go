@@ -1,6 +1,9 @@
 package record
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // What a policy says of a change, from the mildest to the gravest.
 const (
@@ -116,9 +119,6 @@ type Authority struct {
 	// Person returns who is behind an account, IsPerson whether it is a human.
 	Person   func(account string) string
 	IsPerson func(account string) bool
-	// Covers reports whether a leave of some scope covers the change; nil: all do.
-	Covers func(scope []string) bool
-
 	// Demands are what the services that the change touches ask for. All must be met.
 	Demands []Demand
 	// Least is the mildest verdict that can hold whatever is not known of the change,
@@ -130,6 +130,42 @@ type Authority struct {
 	NotOfTheTime bool
 }
 
+// And returns what holds where a and o must both hold: the graver verdict, with the demands
+// of both.
+func (a Authority) And(o Authority) Authority {
+	if o.worse(a) {
+		a, o = o, a
+	}
+	a.Demands = bothOf(a.Demands, o.Demands)
+	a.LeastDemands = bothOf(a.LeastDemands, o.LeastDemands)
+	if slices.Index(verdicts, o.Least) > slices.Index(verdicts, a.Least) {
+		a.Least = o.Least
+	}
+	return a
+}
+
+// worse reports whether a speaks more against a change than o does. What is surely forbidden
+// is worse than what cannot be told.
+func (a Authority) worse(o Authority) bool {
+	if a.Verdict != o.Verdict {
+		return slices.Index(verdicts, a.Verdict) > slices.Index(verdicts, o.Verdict)
+	}
+	return a.Unknown == "" && o.Unknown != ""
+}
+
+func bothOf(a, b []Demand) []Demand {
+	out := slices.Clone(a)
+	for _, d := range b {
+		if !slices.ContainsFunc(out, d.same) {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// verdicts from the mildest to the gravest.
+var verdicts = []string{Autonomous, ReviewRequired, ApprovalRequired, Forbidden}
+
 // A Demand is what one rule asks for one service: the review or the leave of a person.
 type Demand struct {
 	Verdict string // ReviewRequired or ApprovalRequired
@@ -138,4 +174,8 @@ type Demand struct {
 	Group   string                    // names of those who may meet it; empty: anybody who is independent
 	InGroup func(account string) bool // nil: anybody
 	Nobody  bool                      // the group has no member, so that nobody can meet it
+	// Covers reports whether a leave of some scope covers what the change does to the
+	// service: surely, among the Demands of an authority; maybe, among its LeastDemands.
+	// nil: all do.
+	Covers func(scope []string) bool
 }

@@ -44,10 +44,11 @@ type Judged struct {
 	AuthorMissing bool     // of one commit nobody says who wrote it
 	Askers        []string // who asked for the work, in any decision or request
 
-	AgentSeen     bool   // the code host saw the account of an agent make the change
-	Trigger       string // witness of the report or request that the decision names
-	TriggerAgent  bool   // an agent sent it
-	Decision      string // witness of the decision that counts
+	Agents        []string // that must be allowed to make the change; see [Record.Recognize]
+	AgentSeen     bool     // the code host saw the account of an agent make the change
+	Trigger       string   // witness of the report or request that the decision names
+	TriggerAgent  bool     // an agent sent it
+	Decision      string   // witness of the decision that counts
 	DecisionTold  time.Time
 	DecisionAgent string // that it names, where the code host saw another one's account
 	Shared        bool   // two senders use one source and id
@@ -62,6 +63,7 @@ type Judged struct {
 	branch    *branch
 	hostAgent string            // that the code host names
 	deciders  []string          // agents that any decision names
+	signers   []string          // those among them that signed it
 	numbers   map[string]string // the code host's number of an account, by its lower case name
 }
 

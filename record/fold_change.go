@@ -211,6 +211,25 @@ func (r *Record) Recognize(agent string, by []string, person func(account string
 		r.GenAI = &GenAI{Agent: GenAIAgent{ID: host}}
 	}
 	r.madeBy(agent, by)
+	r.Judged.Agents = r.agents(person)
+}
+
+// agents are those that must be allowed to make the change: the one that the code host saw,
+// else each that signed a decision, else the one that is claimed.
+func (r *Record) agents(person func(account string) string) []string {
+	if r.GenAI == nil {
+		return nil
+	}
+	out := []string{r.GenAI.Agent.ID}
+	if r.Judged.AgentSeen {
+		return out
+	}
+	for _, agent := range r.Judged.signers {
+		if !slices.ContainsFunc(out, func(o string) bool { return person(o) == person(agent) }) {
+			out = append(out, agent)
+		}
+	}
+	return out
 }
 
 // madeBy notes that an agent made the change, and by what that is known.

@@ -27,6 +27,9 @@ func foldDecision(r *Record, own []Event, all []*Event) {
 		total++
 		r.Judged.Askers = append(r.Judged.Askers, d.Agent.DelegatedBy)
 		r.Judged.deciders = append(r.Judged.deciders, d.Agent.ID)
+		if e.Witness == Signed {
+			r.Judged.signers = append(r.Judged.signers, d.Agent.ID)
+		}
 		if chosen == nil || restsOn(chosen, e, merged) {
 			chosen = e
 		}
@@ -117,6 +120,9 @@ func foldTrigger(r *Record, decision *Event, t *Trigger, all []*Event) {
 		} else if s.Findings[0].Is(t.Finding) && t.about(s.Findings[0]) != ecosystem.Different {
 			finding = t.closer(decision, finding, e)
 		}
+	}
+	if report != nil && report.Witness == Observed && finding != nil && finding.Witness != Observed {
+		finding = nil // the report itself tells
 	}
 	if finding != nil {
 		report = finding
