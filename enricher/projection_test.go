@@ -183,7 +183,7 @@ func otherAccount(t *testing.T, rnd *rand.Rand, e record.Event, a *record.Action
 	t.Helper()
 	other := *a
 	other.Outcome, other.Files, other.DurationMS = []string{"success", "failure", "refused"}[rnd.IntN(3)], []string{[]string{"a.go", "c.go"}[rnd.IntN(2)]}, 1
-	e.Fact, e.Witness, e.Time = &other, []string{"", record.Signed}[rnd.IntN(2)], e.Time.Add(time.Second)
+	e.Fact, e.Witness, e.Time = &other, []string{record.Claimed, record.Signed}[rnd.IntN(2)], e.Time.Add(time.Second)
 	if err := schemas.Fingerprint(&e, e.Time); err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,8 @@ type Reader struct {
 	// StampKey is that of the gateways, whose word on the sender is believed; nobody's
 	// is where it is empty.
 	StampKey []byte
+	// Trust says which events without a stamp are believed; none where it is empty.
+	Trust []Trust
 	// Early says that the event is read before it lies in Kafka, by a gateway or a
 	// sender: it may wait on a disk, and data too large for Kafka become a blob on the
 	// way.
@@ -65,7 +67,8 @@ func (r Reader) Read(ctx context.Context, env schemas.Envelope, key []byte, arri
 		}
 		return e, err
 	}
-	e.Witness = schemas.TierOf(r.StampKey, e.Envelope)
+	e.Sender = schemas.SenderOf(r.StampKey, e.Envelope)
+	e.Witness = r.witness(&e)
 	if e.File, err = ReadReport(e.Fact); err != nil {
 		return e, err
 	}

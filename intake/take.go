@@ -219,7 +219,7 @@ func Stamp(e *event.Event, key []byte, who identity.Principal) {
 	case who.Agent != "":
 		authType, authID = schemas.AuthService, who.Agent
 	case who.Platform != "":
-		authType, authID = schemas.AuthSystem, who.Name
+		authType, authID = schemas.AuthSystem, who.Platform
 	case who.Person != "":
 		authType, authID = schemas.AuthUser, who.Person
 	}
