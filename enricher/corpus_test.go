@@ -19,6 +19,7 @@ import (
 
 	"github.com/changetrail/changetrail/blobs"
 	ids "github.com/changetrail/changetrail/identity"
+	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/intake"
 	"github.com/changetrail/changetrail/internal/corpus"
 	"github.com/changetrail/changetrail/platform"
@@ -171,7 +172,7 @@ func (b *bench) decode(r *stream.Record, later time.Duration) decodedEvent {
 	b.Helper()
 	at := *r
 	at.Timestamp = r.Timestamp.Add(later)
-	d, err := decode(b.Context(), &at, b.store, []byte(stampKey))
+	d, err := decode(b.Context(), &at, ingest.Reader{StampKey: []byte(stampKey)}, b.store)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -224,7 +224,7 @@ func known(former, later []record.Event) []record.Event {
 func asNow(t *testing.T, events []*stream.Record) (out []record.Event) {
 	t.Helper()
 	for _, r := range events {
-		d, err := decode(t.Context(), r, nil, millKey)
+		d, err := decode(t.Context(), r, ingest.Reader{StampKey: millKey}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -244,7 +244,7 @@ func asFormer(t *testing.T, events []*stream.Record) (out []record.Event) {
 			continue
 		}
 		if e, err := (ingest.Reader{StampKey: millKey}).Read(t.Context(), env, r.Key, r.Timestamp); err == nil {
-			e.Sender = "" // it kept none
+			e.Sender, e.Arrived = "", time.Time{} // it kept no sender, and of one identity what was said earliest
 			out = append(out, e.Event)
 		}
 	}

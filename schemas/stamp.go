@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/changetrail/changetrail/record"
 )
@@ -31,15 +32,20 @@ const (
 // data, and when it arrived where the credential may state that. Others can write to
 // Kafka, too, and set authtype as they like.
 func Stamp(key []byte, e Envelope) string {
-	data := sha256.Sum256(e.Data)
-	if len(e.Data) == 0 && record.IsDigest(e.DataRef) { // the data lies elsewhere, under the same digest
-		_, _ = hex.Decode(data[:], []byte(strings.TrimPrefix(e.DataRef, "sha256:"))) // 64 digits
-	}
-	parts := []string{e.Source, e.ID, e.Type, e.Subject, e.PartitionKey, strconv.FormatInt(e.Time.UnixNano(), 10), e.AuthType, e.AuthID, string(data[:])}
+	parts := []string{e.Source, e.ID, e.Type, e.Subject, e.PartitionKey, strconv.FormatInt(e.Time.UnixNano(), 10), e.AuthType, e.AuthID, sumOfData(e)}
 	if e.ArrivedAt != "" {
 		parts = append(parts, e.ArrivedAt)
 	}
 	return keyed(key, parts...)
+}
+
+// sumOfData is the SHA-256 of the data of an event, wherever they lie.
+func sumOfData(e Envelope) string {
+	sum := sha256.Sum256(e.Data)
+	if len(e.Data) == 0 && record.IsDigest(e.DataRef) {
+		_, _ = hex.Decode(sum[:], []byte(strings.TrimPrefix(e.DataRef, "sha256:"))) // 64 digits
+	}
+	return string(sum[:])
 }
 
 // keyed is a keyed digest over parts, each of which stands behind its length.
@@ -69,6 +75,32 @@ func SenderOf(key []byte, e Envelope) string {
 		return SenderPerson + e.AuthID
 	}
 	return ""
+}
+
+// Arrival returns the header that carries the arrival of an event from one message to
+// the next one: where it is sent on to another partition, or out of an archive. It is
+// signed where there is a key.
+func Arrival(key []byte, e Envelope, at time.Time) []byte {
+	text := at.UTC().Format(time.RFC3339Nano)
+	if len(key) == 0 {
+		return []byte(text)
+	}
+	return []byte(text + " " + arrivalMAC(key, e, text))
+}
+
+// ReadArrival reads the header that [Arrival] wrote. Where there is a key it must be
+// signed with it, and where there is none nobody is believed, and anything may be said.
+func ReadArrival(key []byte, e Envelope, header []byte) (at time.Time, ok bool) {
+	text, mac, _ := strings.Cut(string(header), " ")
+	if len(key) > 0 && !hmac.Equal([]byte(mac), []byte(arrivalMAC(key, e, text))) {
+		return time.Time{}, false
+	}
+	at, err := time.Parse(time.RFC3339Nano, text)
+	return at.UTC(), err == nil
+}
+
+func arrivalMAC(key []byte, e Envelope, at string) string {
+	return keyed(key, "arrival", at, e.Source, e.ID, e.Type, e.AuthMAC, sumOfData(e))
 }
 
 // CredentialOf returns what a sender is, in the words for witnesses: [record.Signed]
