@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
@@ -18,7 +19,12 @@ func Decode(r *stream.Record) (record.Event, error) { return DecodeStamped(r, ni
 // DecodeStamped is Decode for a record whose sender gateways with that key have
 // stamped on it.
 func DecodeStamped(r *stream.Record, stampKey []byte) (record.Event, error) {
-	d, err := decode(context.Background(), r, nil, stampKey)
+	return DecodeBy(r, ingest.Reader{StampKey: stampKey})
+}
+
+// DecodeBy is Decode by a reader, which says who is believed.
+func DecodeBy(r *stream.Record, reader ingest.Reader) (record.Event, error) {
+	d, err := decode(context.Background(), r, reader, nil)
 	if err != nil {
 		return record.Event{}, err
 	}

@@ -50,6 +50,9 @@ type Event struct {
 	// Signed or Claimed. Empty is Claimed. It is decided where the event is read, by the
 	// credential that it came with, and never by what it says of itself.
 	Witness string
+	// Altered says that its sender said something else under the same identity later. The
+	// first stands.
+	Altered bool
 	// Trace is the trace that the event was sent in (W3C trace context), where that
 	// tells what it belongs to.
 	Trace string
