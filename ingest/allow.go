@@ -49,7 +49,7 @@ func Own() identity.Principal { return identity.Principal{Name: identity.Own, Pl
 func (r Reader) AllowStamped(e *Event, err error) error {
 	switch e.Fact.(type) {
 	case *record.IdentityRefused:
-		if len(r.StampKey) == 0 || e.Sender == schemas.SenderPlatform+identity.Own {
+		if len(r.StampKey) == 0 || e.Sender == record.SenderPlatform+identity.Own {
 			return err
 		}
 	case *record.RunNamed: // enrichers do not stamp it

@@ -34,10 +34,10 @@ func (r Reader) witness(e *Event) string {
 	if e.Sender == "" {
 		return r.unstamped(e)
 	}
-	if only := platform.Webhook(e.Envelope.Type); only != "" && e.Sender != schemas.SenderPlatform+only {
+	if only := platform.Webhook(e.Envelope.Type); only != "" && e.Sender != record.SenderPlatform+only {
 		return record.Claimed
 	}
-	if account, ok := strings.CutPrefix(e.Sender, schemas.SenderPerson); ok && !strings.EqualFold(account, speaker(e.Fact)) {
+	if account, ok := strings.CutPrefix(e.Sender, record.SenderPerson); ok && !strings.EqualFold(account, speaker(e.Fact)) {
 		return record.Claimed
 	}
 	return Worth(schemas.CredentialOf(e.Sender), e.Fact)

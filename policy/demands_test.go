@@ -111,7 +111,7 @@ default: autonomous
 		{"id:77", "a", record.Autonomous, ""},
 		{"Lea", "a", record.Autonomous, ""},
 		{"tom-b", "a", record.ApprovalRequired, "s approval by mira.s Leads"},
-		{"", "a", record.ApprovalRequired, "s approval by mira.s Leads"},
+		{"", "a", record.Autonomous, ""},
 		{"tom-b", "auth/a", record.ApprovalRequired, "s approval by mira.s Leads;s approval by lea"},
 		{"tom-b", "keys/a", record.Forbidden, ""},
 	} {

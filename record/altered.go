@@ -12,20 +12,23 @@ func (f Facts) Altered() (out []Event) {
 
 // SharedSource returns the facts whose source and id another sender used, too.
 func (f Facts) SharedSource() (out []Event) {
-	type name struct{ source, id string }
-	senders := make(map[name]string)
-	shared := make(map[name]bool)
 	all := f.facts()
+	senders := make(map[identity]string, len(all))
+	shared := make(map[identity]bool)
 	for _, e := range all {
-		n := name{e.Source, e.ID}
+		n := identity{e.Source, e.ID}
 		first, known := senders[n]
 		if !known {
 			senders[n] = e.Sender
+		} else if first != e.Sender {
+			shared[n] = true
 		}
-		shared[n] = shared[n] || known && first != e.Sender
+	}
+	if len(shared) == 0 {
+		return nil
 	}
 	for _, e := range all {
-		if shared[name{e.Source, e.ID}] {
+		if shared[identity{e.Source, e.ID}] {
 			out = append(out, *e)
 		}
 	}

@@ -52,8 +52,8 @@ type Judged struct {
 	DecisionTold  time.Time
 	DecisionAgent string // that it names, where the code host saw another one's account
 	Shared        bool   // two senders use one source and id
-	Altered       int    // events whose identity came again with other content
-	AlteredLog    bool   // a decision is among them
+	Altered       bool   // the sender of an event said something else under its identity later
+	AlteredLog    bool   // and that is the decision that counts
 
 	decisionArrived bool // DecisionTold is when it arrived
 

@@ -136,15 +136,11 @@ func summary(r *Record) string {
 	return text
 }
 
-// foldIdentities says whether the identities of events can be relied on: whether two senders
-// use one source and id.
+// foldIdentities says whether the identities of events can be relied on.
 func foldIdentities(r *Record, f Facts, all []*Event) {
-	senders := make(map[identity]string, len(all))
+	r.Judged.Shared = len(f.SharedSource()) > 0
 	for _, e := range all {
-		who := "." + e.Sender // also of nobody
-		before, known := senders[identity{e.Source, e.ID}]
-		r.Judged.Shared = r.Judged.Shared || known && before != who
-		senders[identity{e.Source, e.ID}] = who
+		r.Judged.Altered = r.Judged.Altered || e.Altered
 		r.Trail.Imported = r.Trail.Imported || e.Imported
 	}
 }

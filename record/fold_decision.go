@@ -38,6 +38,7 @@ func foldDecision(r *Record, own []Event, all []*Event) {
 		return
 	}
 	r.Judged.Decision, r.Judged.DecisionTold, r.Judged.decisionArrived = chosen.witness(), chosen.Told(), chosen.byArrival()
+	r.Judged.AlteredLog = chosen.Altered
 	d := chosen.Fact.(*Decision)
 	out := &DecisionFacts{
 		EventID: chosen.ID, Source: chosen.Source, RecordedAt: chosen.Time, Total: total,

@@ -71,7 +71,7 @@ func (j *judge) doubts() {
 	if r.Judged.Shared {
 		j.gap(GapSourceShared)
 	}
-	if r.Judged.Altered > 0 {
+	if r.Judged.Altered {
 		j.gap(GapEventAltered)
 	}
 	if r.Trail.Change.State == "merged" && j.open() {

@@ -20,13 +20,6 @@ const (
 	AuthAnonymous = "unauthenticated"
 )
 
-// The kinds of senders in [record.Event.Sender], each before a name.
-const (
-	SenderAgent    = "agent:"
-	SenderPlatform = "platform:"
-	SenderPerson   = "person:"
-)
-
 // Stamp returns what a gateway puts into the extension authmac of an event whose
 // credential it looked at: a keyed digest over what the event is, who sent it, its
 // data, and when it arrived where the credential may state that. Others can write to
@@ -68,11 +61,11 @@ func SenderOf(key []byte, e Envelope) string {
 	}
 	switch e.AuthType {
 	case AuthService:
-		return SenderAgent + e.AuthID
+		return record.SenderAgent + e.AuthID
 	case AuthSystem:
-		return SenderPlatform + e.AuthID
+		return record.SenderPlatform + e.AuthID
 	case AuthUser:
-		return SenderPerson + e.AuthID
+		return record.SenderPerson + e.AuthID
 	}
 	return ""
 }
@@ -108,11 +101,11 @@ func arrivalMAC(key []byte, e Envelope, at string) string {
 // nobody. What it states of a fact may be worth less.
 func CredentialOf(sender string) string {
 	switch kind, _, _ := strings.Cut(sender, ":"); kind + ":" {
-	case SenderAgent:
+	case record.SenderAgent:
 		return record.Signed
-	case SenderPlatform:
+	case record.SenderPlatform:
 		return record.Observed
-	case SenderPerson:
+	case record.SenderPerson:
 		return record.Human
 	}
 	return ""
