@@ -111,7 +111,7 @@ func (p *projection) rollback() {
 // admit adds e, unless it was added before.
 func (p *projection) admit(from arrival, e record.Event) (admission, error) {
 	if e.Arrived.IsZero() {
-		e.Arrived = from.at
+		e.Arrived = from.at.Truncate(time.Second)
 	}
 	if _, action := e.Fact.(*record.Action); action {
 		return p.admitAction(from, e)

@@ -54,6 +54,9 @@ func oneHistory(t *testing.T, s *store, seed uint64, pol *policy.Policy, matrix 
 	t.Helper()
 	rnd := rand.New(rand.NewPCG(seed, 7))
 	events := history(t, rnd, record.Repository(fmt.Sprintf("github.com/acme/payments-%d", seed)))
+	for i := range events { // some come late
+		events[i].Arrived = events[i].Time.Truncate(time.Second).Add(time.Duration(rnd.IntN(4)*rnd.IntN(60)) * time.Minute)
+	}
 	in := append([]record.Event{}, events...)
 	for range rnd.IntN(len(events)) {
 		in = append(in, events[rnd.IntN(len(events))])

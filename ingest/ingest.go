@@ -72,7 +72,7 @@ func (r Reader) Read(ctx context.Context, env schemas.Envelope, key []byte, now 
 		}
 		return e, err
 	}
-	e.Sender, e.Arrived, e.Imported = sender, arrived.UTC(), imported
+	e.Sender, e.Arrived, e.Imported = sender, arrived.UTC().Truncate(time.Second), imported // as the state holds it
 	e.Witness = r.witness(&e)
 	if e.File, err = ReadReport(e.Fact); err != nil {
 		return e, err
