@@ -1,0 +1,706 @@
+package oracle
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// The gaps that docs/trust.md added.
+const (
+	gapTold          = "told-after-merge"
+	gapIncomplete    = "evidence-incomplete"
+	gapUnverified    = "unverified-source"
+	gapNotComparable = "chosen-not-comparable"
+	gapAuthorUnknown = "author-unknown"
+	gapAltered       = "event-altered"
+	gapShared        = "source-shared"
+	gapContradicted  = "change-contradicted"
+
+	pending = "pending"
+)
+
+// judgement is what is right to say of a change.
+type judgement struct {
+	record.Answers
+	Gaps map[string]bool
+	May  map[string]bool // gaps that may stand there: docs/trust.md leaves it open
+}
+
+func (j *judgement) gap(names ...string) {
+	for _, n := range names {
+		j.Gaps[n] = true
+	}
+}
+
+// judge says what is right of a change, from all events at once.
+func judge(events []record.Event, id record.ChangeID, w world) judgement {
+	t := newTrial(events, id, w)
+	j := judgement{Gaps: make(map[string]bool), May: make(map[string]bool)}
+	if len(t.altered) > 0 {
+		j.gap(gapAltered)
+	}
+	if t.shared {
+		j.gap(gapShared)
+	}
+	if t.contradicted() {
+		j.gap(gapContradicted)
+	}
+	if !t.merged && slices.ContainsFunc(t.own, func(e record.Event) bool { _, ok := e.Fact.(*record.Merged); return ok }) {
+		j.gap(gapUnverified)
+	}
+	agents, seen := t.agents(&j)
+	views := t.views(agents)
+	j.Reviewed = t.reviewed(&j, views, seen)
+	if agents == nil {
+		return j
+	}
+	j.Authorized = t.authorized(&j, views)
+	d := t.decision(agents)
+	j.Trigger = t.trigger(&j, d)
+	j.Alternatives = t.alternatives(&j, d)
+	return j
+}
+
+// agents returns the agents that made the change, and whether somebody who observed it says so.
+func (t *trial) agents(j *judgement) (out []string, seen bool) {
+	if a, ok := t.rules.agent(t.author); ok {
+		out, seen = []string{a.ID}, true
+	} else if id := best(t, func(r record.Revision) string { return r.Agent }); id != "" {
+		out, seen = []string{id}, true
+	}
+	var said, claimed []string
+	for _, e := range t.own {
+		if d, ok := e.Fact.(*record.Decision); ok {
+			if seen && !strings.EqualFold(t.rules.person(d.Agent.ID), t.rules.person(out[0])) {
+				j.gap(record.GapIdentityContradicted)
+			}
+			if e.Witness == record.Signed {
+				said = append(said, d.Agent.ID)
+			} else {
+				claimed = append(claimed, d.Agent.ID)
+			}
+		}
+	}
+	switch {
+	case seen:
+		return out, true
+	case len(said) > 0:
+		out = said
+	case len(claimed) > 0:
+		out = claimed
+	case t.rules.bot(t.author):
+		return []string{t.author}, true
+	}
+	slices.Sort(out)
+	return slices.Compact(out), false
+}
+
+// Three values, and that nobody knows whom to ask.
+const (
+	no = iota
+	maybe
+	yes
+	nobody
+)
+
+// A view is what the policy says of one scene and one agent.
+type view struct {
+	met     int
+	demands []demand // of reviews
+	lacks   []string // gaps
+	alone   bool     // the agent may act alone
+}
+
+type demand struct {
+	by      []string
+	service service
+}
+
+// views returns what the policy says of everything that the change may be.
+func (t *trial) views(agents []string) (out []view) {
+	for _, id := range agents {
+		for _, s := range t.known().scenes(t.rules) {
+			out = append(out, t.view(id, s))
+		}
+	}
+	return out
+}
+
+func (t *trial) view(id string, s scene) view {
+	a, ok := t.rules.agent(id)
+	if !ok {
+		return view{met: nobody, lacks: []string{record.GapAgentUnknown}}
+	}
+	touched := t.rules.touched(s.Paths)
+	if len(touched) == 0 {
+		return view{met: nobody, lacks: []string{record.GapServiceUnknown}}
+	}
+	v := view{met: yes, alone: true}
+	ask := func(met int, gap string) {
+		v.met = min(v.met, met)
+		if met == no {
+			v.lacks = append(v.lacks, gap)
+		}
+	}
+	for _, svc := range touched {
+		r := t.rules.decide(svc, s)
+		v.alone = v.alone && r.Verdict == record.Autonomous
+		if !slices.Contains(a.Services, "*") && !slices.Contains(a.Services, svc.Name) {
+			v.alone = false
+			ask(no, record.GapOutOfScope)
+		}
+		switch r.Verdict {
+		case record.Forbidden:
+			ask(no, record.GapForbidden)
+		case record.ReviewRequired:
+			v.demands = append(v.demands, demand{r.By, svc})
+			ask(t.approvedHead(r.By, svc), record.GapReviewMissing)
+		case record.ApprovalRequired:
+			ask(t.leave(r.By, svc, s.Paths), record.GapApprovalMissing)
+		}
+		if t.askedByStranger(a) {
+			v.alone = false
+			ask(t.leave(a.Delegates, svc, s.Paths), record.GapApprovalMissing)
+		}
+	}
+	return v
+}
+
+// askedByStranger reports whether some decision names a person who may not ask the agent.
+func (t *trial) askedByStranger(a agent) bool {
+	return len(a.Delegates) > 0 && slices.ContainsFunc(t.own, func(e record.Event) bool {
+		d, ok := e.Fact.(*record.Decision)
+		return ok && d.Agent.DelegatedBy != "" && !t.rules.in(t.who(d.Agent.DelegatedBy), a.Delegates, service{})
+	})
+}
+
+// standing returns the review that stands of each person.
+func (t *trial) standing() map[string]*record.Review {
+	newest := make(map[string]record.Event)
+	for _, e := range t.own {
+		r, ok := e.Fact.(*record.Review)
+		if !ok || !counts(e) || !t.inTime(e) || r.Verdict == "commented" || t.takenBack(e, r) ||
+			r.Verdict == "dismissed" && r.ReviewID != "" {
+			continue
+		}
+		who := t.who(r.Reviewer)
+		if o, ok := newest[who]; !ok || t.after(e, o) {
+			newest[who] = e
+		}
+	}
+	out := make(map[string]*record.Review)
+	for who, e := range newest {
+		out[who] = e.Fact.(*record.Review)
+	}
+	return out
+}
+
+// counts reports whether an event is the word of somebody who saw it.
+func counts(e record.Event) bool { return e.Witness == record.Observed || e.Witness == record.Human }
+
+// takenBack reports whether a dismissal names this very review.
+func (t *trial) takenBack(e record.Event, r *record.Review) bool {
+	return r.ReviewID != "" && slices.ContainsFunc(t.own, func(o record.Event) bool {
+		d, ok := o.Fact.(*record.Review)
+		return ok && counts(o) && t.inTime(o) && d.Verdict == "dismissed" && d.ReviewID == r.ReviewID && t.who(d.Reviewer) == t.who(r.Reviewer)
+	})
+}
+
+// after reports whether a stands before b: it is newer, or of one time speaks more
+// against the change.
+func (t *trial) after(a, b record.Event) bool {
+	if c := told(a).Compare(told(b)); c != 0 {
+		return c > 0
+	}
+	against := func(e record.Event) int {
+		r := e.Fact.(*record.Review)
+		n := 2 * slices.Index([]string{"approved", "dismissed", "changes-requested"}, r.Verdict)
+		if r.CommitSHA != t.head {
+			n++
+		}
+		return n
+	}
+	return against(a) > against(b)
+}
+
+func (t *trial) isPerson(r *record.Review) bool {
+	return !t.rules.bot(r.Reviewer) && (r.ReviewerType == "" || r.ReviewerType == "human")
+}
+
+// approvals returns the standing approvals of independent people.
+func (t *trial) approvals() (out []*record.Review) {
+	involved := t.involved()
+	for who, r := range t.standing() {
+		if r.Verdict == "approved" && t.isPerson(r) && !involved[who] {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// approvedHead says whether somebody independent of a group approved the commit
+// that merged.
+func (t *trial) approvedHead(by []string, s service) int {
+	met := no
+	for _, r := range t.approvals() {
+		switch {
+		case !t.rules.in(t.who(r.Reviewer), by, s):
+		case r.CommitSHA == "" || t.head == "":
+			met = max(met, maybe)
+		case r.CommitSHA == t.head && t.author == "":
+			met = max(met, maybe)
+		case r.CommitSHA == t.head:
+			met = yes
+		}
+	}
+	return met
+}
+
+// leave says whether somebody independent of a group gave leave for a service.
+func (t *trial) leave(by []string, s service, paths []string) int {
+	met := no
+	for _, e := range t.own {
+		if len(t.flaws(e, by, s, paths)) == 0 {
+			if t.author != "" {
+				return yes
+			}
+			met = maybe
+		}
+	}
+	return met
+}
+
+// flaws names what keeps an approval from being one: none where it counts, "" where
+// it is none at all.
+func (t *trial) flaws(e record.Event, by []string, s service, paths []string) (out []string) {
+	a, ok := e.Fact.(*record.Approval)
+	if !ok || a.Verdict == "refused" || !counts(e) || t.rules.bot(a.Approver) || t.involved()[t.who(a.Approver)] ||
+		!t.rules.in(t.who(a.Approver), by, s) || t.refused(e, a) {
+		return []string{""}
+	}
+	if !t.inTime(e) {
+		out = append(out, t.late(e, record.GapApprovalAfterMerge))
+	}
+	if t.merged && !a.ExpiresAt.IsZero() && a.ExpiresAt.Before(t.mergedAt) {
+		out = append(out, record.GapApprovalExpired)
+	}
+	if !covers(a.Scope, s, paths) {
+		out = append(out, record.GapApprovalOutOfScope)
+	}
+	return out
+}
+
+// covers reports whether a scope names a service, or each path.
+func covers(scope []string, s service, paths []string) bool {
+	if len(scope) == 0 || slices.Contains(scope, s.Name) {
+		return true
+	}
+	under := func(p string) bool {
+		return slices.ContainsFunc(scope, func(g string) bool {
+			prefix, glob := strings.CutSuffix(g, "**")
+			return glob && strings.HasPrefix(p, prefix)
+		})
+	}
+	return len(paths) > 0 && !slices.ContainsFunc(paths, func(p string) bool { return !under(p) })
+}
+
+// refused reports whether the same person took an approval back in time.
+func (t *trial) refused(e record.Event, a *record.Approval) bool {
+	return slices.ContainsFunc(t.own, func(o record.Event) bool {
+		r, ok := o.Fact.(*record.Approval)
+		return ok && r.Verdict == "refused" && counts(o) && t.inTime(o) && t.who(r.Approver) == t.who(a.Approver) && !told(o).Before(told(e))
+	})
+}
+
+// reviewed answers who reviewed before the merge.
+func (t *trial) reviewed(j *judgement, views []view, seen bool) string {
+	_, all := t.files()
+	if !all {
+		j.gap(gapIncomplete)
+	}
+	for who, r := range t.standing() {
+		if r.Verdict == "changes-requested" && t.isPerson(r) && !t.open() {
+			_ = who
+			j.gap(record.GapChangesRequested)
+			return record.Contradicted
+		}
+	}
+	approvals := t.approvals()
+	why := t.shortOf(approvals, views)
+	alone := seen && t.ofTime && len(views) > 0 && !slices.ContainsFunc(views, func(v view) bool { return !v.alone })
+	blocked := slices.ContainsFunc(approvalsOf(t.standing()), func(r *record.Review) bool { return r.Verdict == "changes-requested" && t.isPerson(r) })
+	switch {
+	case len(approvals) > 0 && len(why) == 0 && all && t.author != "" && !blocked:
+		return record.Proven
+	case alone:
+		if !all {
+			delete(j.Gaps, gapIncomplete)
+			j.May[gapIncomplete] = true
+		}
+		return record.NotRequired
+	case t.open() && (len(approvals) == 0 || len(why) > 0 || blocked):
+		return pending
+	case len(approvals) > 0:
+		j.gap(why...)
+		if t.author == "" {
+			j.gap(gapAuthorUnknown)
+		}
+		return record.Partial
+	}
+	j.gap(record.GapNoReview)
+	t.whyNobody(j)
+	return record.Unproven
+}
+
+func approvalsOf(standing map[string]*record.Review) (out []*record.Review) {
+	for _, r := range standing {
+		out = append(out, r)
+	}
+	return out
+}
+
+// shortOf names what the approvals lack, for each group that anything may ask.
+func (t *trial) shortOf(approvals []*record.Review, views []view) (why []string) {
+	demands := []demand{{}}
+	for _, v := range views {
+		demands = append(demands, v.demands...)
+	}
+	for _, d := range demands {
+		gap := record.GapOutsideGroup
+		for _, r := range approvals {
+			switch {
+			case !t.rules.in(t.who(r.Reviewer), d.by, d.service):
+			case r.CommitSHA == t.head && t.head != "":
+				gap = "met"
+			case gap == "met":
+			case r.CommitSHA == "" || t.head == "":
+				gap = record.GapApprovedUnknownHead
+			case gap == record.GapOutsideGroup:
+				gap = record.GapStaleApproval
+			}
+		}
+		if gap != "met" && !slices.Contains(why, gap) {
+			why = append(why, gap)
+		}
+	}
+	return why
+}
+
+// whyNobody names why those who approved do not count.
+func (t *trial) whyNobody(j *judgement) {
+	involved, standing := t.involved(), t.standing()
+	for _, e := range t.own {
+		r, ok := e.Fact.(*record.Review)
+		if !ok || r.Verdict != "approved" {
+			continue
+		}
+		who := t.who(r.Reviewer)
+		switch {
+		case !counts(e):
+			if !t.isPerson(r) || involved[who] || t.merged && stated(e).After(t.mergedAt) {
+				j.May[gapUnverified] = true
+			} else {
+				j.gap(gapUnverified)
+			}
+		case !t.isPerson(r):
+			if t.inTime(e) && standing[who] == r {
+				j.gap(record.GapApprovedByBot)
+			} else {
+				j.May[record.GapApprovedByBot] = true
+			}
+		case !t.inTime(e):
+			if involved[who] {
+				j.May[t.late(e, record.GapApprovalAfterMerge)] = true
+			} else {
+				j.gap(t.late(e, record.GapApprovalAfterMerge))
+			}
+		case involved[who] && standing[who] == r:
+			j.gap(record.GapSelfApproval)
+		}
+	}
+}
+
+// authorized answers whether the agent was allowed to change the service.
+func (t *trial) authorized(j *judgement, views []view) string {
+	_, all := t.files()
+	count := make(map[int]int)
+	lacks := make(map[string]int)
+	for _, v := range views {
+		count[v.met]++
+		for _, l := range slices.Compact(slices.Sorted(slices.Values(v.lacks))) {
+			lacks[l]++
+		}
+	}
+	stands := func(gaps ...string) { // those that hold whatever the change is
+		for gap, n := range lacks {
+			if slices.Contains(gaps, gap) {
+				if n == len(views) {
+					j.gap(gap)
+				} else {
+					j.May[gap] = true
+				}
+			}
+		}
+	}
+	if count[nobody] == len(views) {
+		stands(record.GapServiceUnknown, record.GapAgentUnknown)
+		if !t.ofTime {
+			j.May[record.GapPolicyNotOfTheTime] = true
+		}
+		return record.Unproven
+	}
+	heals := !slices.ContainsFunc(views, func(v view) bool {
+		return v.met == no && slices.ContainsFunc(v.lacks, func(l string) bool { return l == record.GapForbidden || l == record.GapOutOfScope })
+	})
+	differ := len(views) > count[yes] && len(views) > count[no]
+	switch {
+	case t.open() && count[yes] < len(views) && count[nobody] == 0 && (heals || differ):
+		for l := range lacks {
+			j.May[l] = true
+		}
+		if all && differ && len(views) > 1 && !heals {
+			j.May[gapIncomplete] = true
+		}
+		return pending
+	case !t.ofTime:
+		j.gap(record.GapPolicyNotOfTheTime)
+		for l := range lacks {
+			j.May[l] = true
+		}
+		if count[yes] == len(views) {
+			return record.Partial
+		}
+		return record.Unproven
+	case count[yes] == len(views) && all:
+		return record.Proven
+	case count[yes] == len(views):
+		j.gap(gapIncomplete)
+		return record.Partial
+	case count[no] == len(views):
+		stands(record.GapForbidden, record.GapOutOfScope, record.GapReviewMissing, record.GapApprovalMissing)
+		if lacks[record.GapApprovalMissing] > 0 {
+			t.whyNoLeave(j, lacks[record.GapApprovalMissing] == len(views))
+		}
+		return record.Contradicted
+	}
+	for l := range lacks {
+		j.May[l] = true
+	}
+	t.whyUnknown(j, all, len(views), count)
+	return record.Unproven
+}
+
+// whyUnknown names what keeps us from telling whether the agent was allowed to.
+func (t *trial) whyUnknown(j *judgement, all bool, n int, count map[int]int) {
+	if n > 1 && (count[maybe] == 0 || !all) {
+		j.gap(gapIncomplete)
+	}
+	if count[maybe] > 0 {
+		if t.author == "" {
+			j.gap(gapAuthorUnknown)
+		}
+		for _, r := range t.approvals() {
+			if r.CommitSHA == "" || t.head == "" {
+				j.May[record.GapApprovedUnknownHead] = true
+				if t.author != "" {
+					j.gap(record.GapApprovedUnknownHead)
+				}
+			}
+		}
+	}
+}
+
+// whyNoLeave names why those who gave leave do not count.
+func (t *trial) whyNoLeave(j *judgement, surely bool) {
+	files, _ := t.files()
+	for _, e := range t.own {
+		for _, s := range t.rules.touched(files) {
+			flaws := t.flaws(e, nil, s, files)
+			for _, f := range flaws {
+				if len(flaws) == 1 && f != "" && surely && f == gapTold {
+					j.May[f] = true // whether the group asks this person, the gap does not say
+				}
+				j.May[f] = true
+			}
+		}
+	}
+}
+
+// decision returns the decision that counts. One of another agent than the
+// one that was seen counts as a claim.
+func (t *trial) decision(agents []string) *record.Event {
+	var signed, claimed []record.Event
+	for _, e := range t.own {
+		d, ok := e.Fact.(*record.Decision)
+		switch {
+		case !ok:
+		case e.Witness == record.Signed && slices.ContainsFunc(agents, func(a string) bool { return t.rules.person(a) == t.rules.person(d.Agent.ID) }):
+			signed = append(signed, e)
+		default:
+			e.Witness = record.Claimed
+			claimed = append(claimed, e)
+		}
+	}
+	all := signed
+	if len(all) == 0 {
+		all = claimed
+	}
+	slices.SortStableFunc(all, func(a, b record.Event) int { return told(a).Compare(told(b)) })
+	var counting *record.Event
+	for i, e := range all {
+		if counting == nil || t.inTime(e) {
+			counting = &all[i]
+		}
+	}
+	return counting
+}
+
+// trigger answers what made the agent start.
+func (t *trial) trigger(j *judgement, e *record.Event) string {
+	open := func(otherwise string, gaps ...string) string {
+		if t.open() {
+			for _, g := range gaps {
+				j.May[g] = true
+			}
+			return pending
+		}
+		j.gap(gaps...)
+		return otherwise
+	}
+	if e == nil || e.Fact.(*record.Decision).Trigger == nil {
+		return open(record.Unproven, record.GapNoTrigger)
+	}
+	tr := e.Fact.(*record.Decision).Trigger
+	holder, found := t.report(tr)
+	var lacks, heal []string
+	if tr.Digest == "" {
+		lacks = append(lacks, record.GapDigestNotStated)
+	}
+	if tr.Finding == "" {
+		lacks = append(lacks, record.GapFindingNotStated)
+	}
+	switch {
+	case holder == "":
+		heal = append(heal, record.GapTriggerNotHeld)
+	case holder == "agent":
+		heal = append(heal, record.GapTriggerFromAgent)
+	case holder == record.Claimed:
+		heal = append(heal, gapUnverified)
+	case tr.Finding != "" && !found && tr.Digest != "":
+		j.gap(record.GapFindingNotInReport)
+		return record.Contradicted
+	}
+	if e.Witness != record.Signed {
+		heal = append(heal, gapUnverified)
+	}
+	if len(heal) > 0 && t.open() {
+		for _, g := range append(lacks, heal...) {
+			j.May[g] = true
+		}
+		return pending
+	}
+	j.gap(lacks...)
+	j.gap(heal...)
+	if len(lacks)+len(heal) > 0 {
+		return record.Partial
+	}
+	return record.Proven
+}
+
+// report returns who holds the report that a trigger names: somebody who observed
+// it, the agent, or a claim; and whether the finding stands in it.
+func (t *trial) report(tr *record.Trigger) (holder string, found bool) {
+	for _, e := range t.events {
+		s, ok := e.Fact.(*record.Scan)
+		if !ok || e.Repository != t.id.Repository() {
+			continue
+		}
+		names := slices.ContainsFunc(s.Findings, func(f record.Finding) bool { return slices.Contains(f.Names(), tr.Finding) })
+		switch {
+		case tr.Digest != "" && s.Report.Digest != tr.Digest:
+			continue
+		case tr.Digest == "" && tr.ID != "" && s.ScanID != tr.ID:
+			continue
+		case tr.Digest == "" && tr.ID == "" && !names:
+			continue
+		}
+		who := record.Claimed
+		switch {
+		case e.Witness == record.Observed:
+			who = record.Observed
+		case strings.HasPrefix(e.Sender, "agent:"):
+			who = "agent"
+		}
+		order := []string{"", record.Claimed, "agent", record.Observed}
+		if o := slices.Index(order, who); o > slices.Index(order, holder) {
+			holder, found = who, names
+		} else if who == holder {
+			found = found || names
+		}
+	}
+	return holder, found
+}
+
+// alternatives answers what was considered and rejected.
+func (t *trial) alternatives(j *judgement, e *record.Event) string {
+	if e == nil {
+		if t.open() {
+			j.May[record.GapNoDecision] = true
+			return pending
+		}
+		j.gap(record.GapNoDecision)
+		return record.Unproven
+	}
+	d := e.Fact.(*record.Decision)
+	var chosen *record.Option
+	others, silent := 0, false
+	for i, o := range d.Options {
+		if o.Outcome == "chosen" || d.Chosen == o.ID {
+			chosen = &d.Options[i]
+			continue
+		}
+		others++
+		silent = silent || o.Reason == ""
+	}
+	var lacks []string
+	lack := func(is bool, gap string) {
+		if is {
+			lacks = append(lacks, gap)
+		}
+	}
+	lack(e.Witness != record.Signed, gapUnverified)
+	lack(!t.inTime(*e), t.late(*e, record.GapDecisionAfterMerge))
+	lack(chosen == nil, record.GapNothingChosen)
+	lack(others == 0, record.GapNoAlternatives)
+	lack(silent, record.GapRejectionNoReason)
+	lack(t.altered[e.Key()], gapAltered)
+	j.gap(lacks...)
+	if chosen != nil && chosen.Package != "" && chosen.To != "" {
+		deps := t.dependencies()
+		if len(deps) == 0 {
+			j.gap(gapNotComparable)
+		}
+		if e.Witness == record.Signed && elsewhere(chosen, deps) {
+			j.gap(record.GapChosenNotDone)
+			return record.Contradicted
+		}
+	}
+	if len(lacks) > 0 {
+		return record.Partial
+	}
+	return record.Proven
+}
+
+// elsewhere reports whether dependencies take the package of an option to another
+// version. Packages are npm's, in lower case, and versions plain.
+func elsewhere(o *record.Option, deps []record.DependencyUpdate) bool {
+	return slices.ContainsFunc(deps, func(d record.DependencyUpdate) bool {
+		return "pkg:npm/"+d.Name == o.Package && d.To != o.To
+	})
+}
+
+// atMerge is the time by which the change is judged, zero where it is open.
+func (t *trial) atMerge() time.Time { return t.mergedAt }

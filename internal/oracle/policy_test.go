@@ -1,0 +1,291 @@
+package oracle
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// A world is what was in force when: versions of the policy, the oldest first.
+type world struct{ Versions []rules }
+
+// at returns the version in force at t, and whether one was held. The zero time is
+// now: the newest version.
+func (w world) at(t time.Time) (rules, bool) {
+	if t.IsZero() {
+		return w.Versions[len(w.Versions)-1], true
+	}
+	for _, v := range slices.Backward(w.Versions) {
+		if !v.Since.After(t) {
+			return v, true
+		}
+	}
+	return w.Versions[0], false
+}
+
+// rules are one version of a policy, in a form that can be tried by hand.
+type rules struct {
+	Since    time.Time
+	Services []service
+	Agents   []agent
+	People   []person
+	Teams    []person // Accounts are the members
+	Rules    []rule
+	Default  string
+}
+
+type service struct{ Name, Prefix, Class, Owner string } // no prefix: the whole repository
+
+type agent struct {
+	ID, Account string
+	Services    []string // names, or "*"
+	Delegates   []string
+}
+
+type person struct {
+	ID       string
+	Accounts []string
+}
+
+// A rule holds by its Kind: "some" path lies under Arg, "all" paths do, the
+// "jump", "kind" or "class" is Arg, or "always".
+type rule struct {
+	Name, Kind, Arg, Verdict string
+	By                       []string
+}
+
+// A scene is a change as a rule sees it: all that may be unknown of it is decided.
+type scene struct {
+	Paths []string
+	Jump  string
+	Kind  string
+}
+
+func (r rule) holds(s service, c scene) bool {
+	under := func(p string) bool { return strings.HasPrefix(p, r.Arg) }
+	switch r.Kind {
+	case "some":
+		return slices.ContainsFunc(c.Paths, under)
+	case "all":
+		return len(c.Paths) > 0 && !slices.ContainsFunc(c.Paths, func(p string) bool { return !under(p) })
+	case "jump":
+		return c.Jump == r.Arg
+	case "kind":
+		return c.Kind == r.Arg
+	case "class":
+		return s.Class == r.Arg
+	}
+	return true
+}
+
+func (r rule) condition() string {
+	switch r.Kind {
+	case "some":
+		return fmt.Sprintf(`change.paths.exists(p, glob(p, "%s**"))`, r.Arg)
+	case "all":
+		return fmt.Sprintf(`change.paths.size() > 0 && change.paths.all(p, glob(p, "%s**"))`, r.Arg)
+	case "jump":
+		return fmt.Sprintf(`change.jump == "%s"`, r.Arg)
+	case "kind":
+		return fmt.Sprintf(`change.kind == "%s"`, r.Arg)
+	case "class":
+		return fmt.Sprintf(`service.classification == "%s"`, r.Arg)
+	}
+	return "true"
+}
+
+// decide returns the rule that decides about one service.
+func (p rules) decide(s service, c scene) rule {
+	for _, r := range p.Rules {
+		if r.holds(s, c) {
+			return r
+		}
+	}
+	return rule{Verdict: p.Default}
+}
+
+// touched returns the services that a change to paths touches.
+func (p rules) touched(paths []string) (out []service) {
+	for _, s := range p.Services {
+		if s.Prefix == "" || slices.ContainsFunc(paths, func(f string) bool { return strings.HasPrefix(f, s.Prefix) }) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// person returns who is behind an account: a person's or an agent's id, else the
+// account in lower case.
+func (p rules) person(account string) string {
+	account = strings.ToLower(account)
+	for _, h := range p.People {
+		if strings.EqualFold(h.ID, account) || slices.ContainsFunc(h.Accounts, func(a string) bool { return strings.EqualFold(a, account) }) {
+			return strings.ToLower(h.ID)
+		}
+	}
+	if a, ok := p.agent(account); ok {
+		return strings.ToLower(a.ID)
+	}
+	return account
+}
+
+// agent returns the agent of an account or an id.
+func (p rules) agent(account string) (agent, bool) {
+	for _, a := range p.Agents {
+		if account != "" && (strings.EqualFold(a.ID, account) || strings.EqualFold(a.Account, account)) {
+			return a, true
+		}
+	}
+	return agent{}, false
+}
+
+// bot reports whether an account is none of a human.
+func (p rules) bot(account string) bool {
+	_, known := p.agent(account)
+	return known || strings.HasSuffix(strings.ToLower(account), "[bot]")
+}
+
+// in reports whether a person belongs to a group of people, teams and owners.
+func (p rules) in(who string, by []string, s service) bool {
+	if len(by) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(by, func(name string) bool {
+		if name == "owners" {
+			return s.Owner != "" && p.in(who, []string{s.Owner}, s)
+		}
+		return p.person(name) == who || slices.ContainsFunc(p.Teams, func(t person) bool {
+			return strings.EqualFold(t.ID, name) && slices.ContainsFunc(t.Accounts, func(m string) bool { return p.person(m) == who })
+		})
+	})
+}
+
+// yaml renders p as the product reads it.
+func (p rules) yaml() string {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	list := func(names []string) string {
+		quoted := make([]string, len(names))
+		for i, n := range names {
+			quoted[i] = fmt.Sprintf("%q", n)
+		}
+		return "[" + strings.Join(quoted, ", ") + "]"
+	}
+	line("recognize: own")
+	if !p.Since.IsZero() {
+		line("since: %s", p.Since.Format(time.RFC3339))
+	}
+	line("services:")
+	for _, s := range p.Services {
+		paths := ""
+		if s.Prefix != "" {
+			paths = fmt.Sprintf(", paths: [%q]", s.Prefix+"**")
+		}
+		owner := ""
+		if s.Owner != "" {
+			owner = fmt.Sprintf(", owner: %q", s.Owner)
+		}
+		line("- {name: %s, repositories: [%q]%s, classification: %s%s}", s.Name, "github.com/acme/*", paths, s.Class, owner)
+	}
+	line("agents:")
+	for _, a := range p.Agents {
+		line("- {id: %s, accounts: [%q], services: %s, delegates: %s}", a.ID, a.Account, list(a.Services), list(a.Delegates))
+	}
+	line("people:")
+	for _, h := range p.People {
+		line("- {id: %s, accounts: %s}", h.ID, list(h.Accounts))
+	}
+	if len(p.Teams) > 0 {
+		line("teams:")
+	}
+	for _, t := range p.Teams {
+		line("- {id: %s, members: %s}", t.ID, list(t.Accounts))
+	}
+	if len(p.Rules) > 0 {
+		line("rules:")
+	}
+	for _, r := range p.Rules {
+		line("- {name: %q, when: '%s', verdict: %s, reason: so it is, by: %s}", r.Name, r.condition(), r.Verdict, list(r.By))
+	}
+	line("default: %s", p.Default)
+	return b.String()
+}
+
+// Universe holds a path for each thing that a rule or a service may ask of paths.
+var universe = []string{
+	"docs/guide.md", "src/auth/login.go", "src/app.go", "package.json",
+	"pkg/testdata/a.json", "services/checkout/cart.go", "services/ledger/book.go",
+}
+
+var (
+	jumps = []string{"", "patch", "minor", "major", "downgrade", "unknown"}
+	kinds = []string{"", "dependency-update", "vulnerability-fix", "code", "configuration", "test", "documentation"}
+)
+
+// known is what is known of a change.
+type known struct {
+	Paths                            []string
+	PathsAll, DepsStated, KindStated bool
+	Jump, Kind                       string
+}
+
+// scenes returns every change that k may be: an unseen path may be any.
+func (k known) scenes(p rules) (out []scene) {
+	asks := func(kind string) bool {
+		return slices.ContainsFunc(p.Rules, func(r rule) bool { return r.Kind == kind })
+	}
+	js, ks := []string{k.Jump}, []string{k.Kind}
+	if !k.DepsStated && asks("jump") {
+		js = jumps
+	}
+	if !k.KindStated && asks("kind") {
+		ks = kinds
+	}
+	sets := 1
+	if !k.PathsAll {
+		sets = 1 << len(universe)
+	}
+	for set := range sets {
+		paths := slices.Clone(k.Paths)
+		for i, path := range universe {
+			if set>>i&1 == 1 {
+				paths = append(paths, path)
+			}
+		}
+		if len(paths) == 0 && !k.PathsAll {
+			continue // it changes something
+		}
+		for _, j := range js {
+			for _, kind := range ks {
+				out = append(out, scene{paths, j, kind})
+			}
+		}
+	}
+	return out
+}
+
+// jumpOf is the largest step among updates whose versions are major.minor.patch.
+func jumpOf(updates []record.DependencyUpdate) string {
+	largest := 0
+	for _, u := range updates {
+		var a, b [3]int
+		_, errA := fmt.Sscanf(u.From, "%d.%d.%d", &a[0], &a[1], &a[2])
+		_, errB := fmt.Sscanf(u.To, "%d.%d.%d", &b[0], &b[1], &b[2])
+		step := "patch"
+		switch {
+		case errA != nil || errB != nil:
+			step = "unknown"
+		case slices.Compare(a[:], b[:]) > 0:
+			step = "downgrade"
+		case a[0] != b[0] || a[0] == 0 && a[1] != b[1]:
+			step = "major"
+		case a[1] != b[1]:
+			step = "minor"
+		}
+		largest = max(largest, slices.Index(jumps, step))
+	}
+	return jumps[largest]
+}
