@@ -32,6 +32,7 @@ type trial struct {
 	authorID string
 
 	chain   []record.Event    // the pushes that lead to the head, the newest first
+	cut     bool              // one of them is
 	numbers map[string]string // account → stable number
 }
 
@@ -53,6 +54,7 @@ func newTrial(events []record.Event, id record.ChangeID, w world) *trial {
 		}
 	}
 	t.chain = t.leadingTo(t.head)
+	t.cut = slices.ContainsFunc(t.chain, func(e record.Event) bool { return e.Fact.(*record.Pushed).Partial })
 	return t
 }
 
@@ -254,10 +256,7 @@ func (t *trial) leadingTo(commit string) (out []record.Event) {
 
 // files returns the files of the head, and whether they are all of them.
 func (t *trial) files() (files []string, all bool) {
-	all = true
-	for _, e := range t.chain {
-		all = all && !e.Fact.(*record.Pushed).Partial
-	}
+	all = !t.cut
 	statesFiles := t.ranked(func(e record.Event) bool {
 		r, ok := revision(e)
 		return ok && len(r.Files) > 0

@@ -1,9 +1,10 @@
 package oracle
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/changetrail/changetrail/record"
 )
@@ -110,6 +111,7 @@ const (
 type view struct {
 	met     int
 	demands []demand // of reviews
+	asks    string   // all that is demanded, in one text
 	lacks   []string // gaps
 	alone   bool     // the agent may act alone
 }
@@ -147,9 +149,12 @@ func (t *trial) view(id string, s scene) view {
 	}
 	for _, svc := range touched {
 		r := t.rules.decide(svc, s)
-		v.alone = v.alone && r.Verdict == record.Autonomous
+		if v.alone = v.alone && r.Verdict == record.Autonomous; r.Verdict != record.Autonomous {
+			v.asks += fmt.Sprint(svc.Name, r.Verdict, r.By, ";")
+		}
 		if !slices.Contains(a.Services, "*") && !slices.Contains(a.Services, svc.Name) {
 			v.alone = false
+			v.asks += "out of scope"
 			ask(no, record.GapOutOfScope)
 		}
 		switch r.Verdict {
@@ -167,6 +172,12 @@ func (t *trial) view(id string, s scene) view {
 		}
 	}
 	return v
+}
+
+// unsure reports whether what is not known may matter: a push on the way to the head
+// is cut, or something unseen could change what is demanded.
+func (t *trial) unsure(views []view) bool {
+	return t.cut || slices.ContainsFunc(views, func(v view) bool { return v.asks != views[0].asks || v.met == nobody && views[0].met != nobody })
 }
 
 // askedByStranger reports whether some decision names a person who may not ask the agent.
@@ -317,13 +328,12 @@ func (t *trial) refused(e record.Event, a *record.Approval) bool {
 
 // reviewed answers who reviewed before the merge.
 func (t *trial) reviewed(j *judgement, views []view, seen bool) string {
-	_, all := t.files()
+	all := !t.unsure(views)
 	if !all {
 		j.gap(gapIncomplete)
 	}
-	for who, r := range t.standing() {
+	for _, r := range t.standing() {
 		if r.Verdict == "changes-requested" && t.isPerson(r) && !t.open() {
-			_ = who
 			j.gap(record.GapChangesRequested)
 			return record.Contradicted
 		}
@@ -425,7 +435,7 @@ func (t *trial) whyNobody(j *judgement) {
 
 // authorized answers whether the agent was allowed to change the service.
 func (t *trial) authorized(j *judgement, views []view) string {
-	_, all := t.files()
+	all := !t.unsure(views)
 	count := make(map[int]int)
 	lacks := make(map[string]int)
 	for _, v := range views {
@@ -474,7 +484,7 @@ func (t *trial) authorized(j *judgement, views []view) string {
 			return record.Partial
 		}
 		return record.Unproven
-	case count[yes] == len(views) && all:
+	case count[yes] == len(views) && (all || !slices.ContainsFunc(views, func(v view) bool { return v.asks != "" })):
 		return record.Proven
 	case count[yes] == len(views):
 		j.gap(gapIncomplete)
@@ -695,12 +705,9 @@ func (t *trial) alternatives(j *judgement, e *record.Event) string {
 }
 
 // elsewhere reports whether dependencies take the package of an option to another
-// version. Packages are npm's, in lower case, and versions plain.
+// version. The histories have packages in lower case and plain versions.
 func elsewhere(o *record.Option, deps []record.DependencyUpdate) bool {
 	return slices.ContainsFunc(deps, func(d record.DependencyUpdate) bool {
-		return "pkg:npm/"+d.Name == o.Package && d.To != o.To
+		return "pkg:"+strings.ToLower(cmp.Or(d.Ecosystem, "npm"))+"/"+d.Name == o.Package && d.To != o.To
 	})
 }
-
-// atMerge is the time by which the change is judged, zero where it is open.
-func (t *trial) atMerge() time.Time { return t.mergedAt }
