@@ -613,6 +613,9 @@ func (g *teller) attack() {
 		if g.chance(20) { // under the identity that somebody else used
 			if of := g.h.Events[g.IntN(len(g.h.Events))]; of.Change == g.h.ID {
 				e.Source, e.ID = of.Source, of.ID
+				if e.Sender == of.Sender && e.Arrived.Before(of.Arrived) {
+					e.Arrived = of.Arrived.Add(time.Minute) // what an agent says first is what it says
+				}
 			}
 		}
 		e = sealed(e)

@@ -71,11 +71,14 @@ func (t *trial) agents(j *judgement) (out []string, seen bool) {
 		out, seen = []string{a.ID}, true
 	} else if id := best(t, func(r record.Revision) string { return r.Agent }); id != "" {
 		out, seen = []string{id}, true
+	} else if t.rules.bot(t.author) { // of an agent that the policy does not know
+		out, seen = []string{t.author}, true
+		j.May[record.GapIdentityContradicted] = true
 	}
 	var said, claimed []string
 	for _, e := range t.own {
 		if d, ok := e.Fact.(*record.Decision); ok {
-			if seen && !strings.EqualFold(t.rules.person(d.Agent.ID), t.rules.person(out[0])) {
+			if seen && !j.May[record.GapIdentityContradicted] && !strings.EqualFold(t.rules.person(d.Agent.ID), t.rules.person(out[0])) {
 				j.gap(record.GapIdentityContradicted)
 			}
 			if e.Witness == record.Signed {
@@ -92,8 +95,6 @@ func (t *trial) agents(j *judgement) (out []string, seen bool) {
 		out = said
 	case len(claimed) > 0:
 		out = claimed
-	case t.rules.bot(t.author):
-		return []string{t.author}, true
 	}
 	slices.Sort(out)
 	return slices.Compact(out), false
