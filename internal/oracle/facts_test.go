@@ -25,7 +25,6 @@ type trial struct {
 	shared  bool
 
 	merged   bool
-	closed   bool
 	mergedAt time.Time
 	head     string
 	author   string
@@ -174,22 +173,11 @@ func (t *trial) readMerge() {
 		if at := last.Fact.(*record.Merged).MergedAt; !at.IsZero() {
 			t.mergedAt = at
 		}
-		return
-	}
-	states := t.ranked(func(e record.Event) bool {
-		switch e.Fact.(type) {
-		case *record.Opened, *record.Closed:
-			return true
-		}
-		return false
-	})
-	if len(states) > 0 {
-		_, t.closed = states[len(states)-1].Fact.(*record.Closed)
 	}
 }
 
 // open reports whether the change may still get what it lacks.
-func (t *trial) open() bool { return !t.merged && !t.closed }
+func (t *trial) open() bool { return !t.merged }
 
 // told is when an event happened: for who observed, the time inside it, else its
 // arrival.
@@ -375,35 +363,43 @@ func (t *trial) involved() map[string]bool {
 	return out
 }
 
-// contradicted reports whether a claim states what nobody who observed it ever did.
+// contradicted reports whether a claim states something else than all who observed it.
 func (t *trial) contradicted() bool {
-	for _, e := range t.own {
-		r, ok := revision(e)
-		if !ok || e.Witness == record.Observed {
-			continue
+	attributes := []func(record.Event) string{
+		func(e record.Event) string { r, _ := revision(e); return r.HeadSHA },
+		func(e record.Event) string { r, _ := revision(e); return t.who(r.Author) },
+		func(e record.Event) string { return merge(e).MergeSHA },
+		func(e record.Event) string { return t.who(merge(e).MergedBy) },
+		func(e record.Event) string { // of its life: that it was merged, or is something else
+			switch e.Fact.(type) {
+			case *record.Merged:
+				return "merged"
+			case *record.Opened, *record.Closed:
+				if e.Witness == record.Observed {
+					return "not merged"
+				}
+			}
+			return ""
+		},
+	}
+	for _, of := range attributes {
+		observed := make(map[string]bool)
+		for _, e := range t.ranked(func(e record.Event) bool { return of(e) != "" }) {
+			observed[of(e)] = true
 		}
-		said := func(same func(record.Event) bool) bool { return len(t.ranked(same)) > 0 }
-		if r.HeadSHA != "" && !said(func(o record.Event) bool { s, ok := revision(o); return ok && s.HeadSHA == r.HeadSHA }) {
-			return true
-		}
-		if r.Author != "" && !said(func(o record.Event) bool {
-			s, ok := revision(o)
-			return ok && s.Author != "" && t.who(s.Author) == t.who(r.Author)
+		if len(observed) > 0 && slices.ContainsFunc(t.own, func(e record.Event) bool {
+			return e.Witness != record.Observed && of(e) != "" && !observed[of(e)]
 		}) {
-			return true
-		}
-		m, ok := e.Fact.(*record.Merged)
-		if !ok {
-			continue
-		}
-		merge := func(same func(*record.Merged) bool) bool {
-			return said(func(o record.Event) bool { s, ok := o.Fact.(*record.Merged); return ok && same(s) })
-		}
-		if !merge(func(*record.Merged) bool { return true }) ||
-			m.MergeSHA != "" && !merge(func(s *record.Merged) bool { return s.MergeSHA == m.MergeSHA }) ||
-			m.MergedBy != "" && !merge(func(s *record.Merged) bool { return t.who(s.MergedBy) == t.who(m.MergedBy) }) {
 			return true
 		}
 	}
 	return false
+}
+
+// merge returns what an event says of the merge.
+func merge(e record.Event) record.Merged {
+	if m, ok := e.Fact.(*record.Merged); ok {
+		return *m
+	}
+	return record.Merged{}
 }

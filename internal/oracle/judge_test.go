@@ -175,10 +175,13 @@ func (t *trial) view(id string, s scene) view {
 	return v
 }
 
-// unsure reports whether what is not known may matter: a push on the way to the head
-// is cut, or something unseen could change what is demanded.
+// unsure reports whether what is not known may matter: something unseen could change
+// what is demanded, or a push on the way to the head is cut, so that whose commits it
+// has is not known, and somebody's independence is asked.
 func (t *trial) unsure(views []view) bool {
-	return t.cut || slices.ContainsFunc(views, func(v view) bool { return v.asks != views[0].asks || v.met == nobody && views[0].met != nobody })
+	asks := slices.ContainsFunc(views, func(v view) bool { return v.asks != "" })
+	return t.cut && (asks || len(t.approvals()) > 0) ||
+		slices.ContainsFunc(views, func(v view) bool { return v.asks != views[0].asks || v.met == nobody && views[0].met != nobody })
 }
 
 // askedByStranger reports whether some decision names a person who may not ask the agent.
@@ -257,6 +260,9 @@ func (t *trial) approvals() (out []*record.Review) {
 // that merged.
 func (t *trial) approvedHead(by []string, s service) int {
 	met := no
+	if t.against() {
+		return no
+	}
 	for _, r := range t.approvals() {
 		switch {
 		case !t.rules.in(t.who(r.Reviewer), by, s):
@@ -329,30 +335,24 @@ func (t *trial) refused(e record.Event, a *record.Approval) bool {
 
 // reviewed answers who reviewed before the merge.
 func (t *trial) reviewed(j *judgement, views []view, seen bool) string {
-	all := !t.unsure(views)
-	if !all {
+	approvals, against := t.approvals(), t.against()
+	why := t.shortOf(approvals, views)
+	unsure := t.unsure(views)
+	alone := seen && t.ofTime && len(views) > 0 && !slices.ContainsFunc(views, func(v view) bool { return !v.alone })
+	if unsure && alone {
+		j.May[gapIncomplete] = true
+	} else if unsure {
 		j.gap(gapIncomplete)
 	}
-	for _, r := range t.standing() {
-		if r.Verdict == "changes-requested" && t.isPerson(r) && !t.open() {
-			j.gap(record.GapChangesRequested)
-			return record.Contradicted
-		}
-	}
-	approvals := t.approvals()
-	why := t.shortOf(approvals, views)
-	alone := seen && t.ofTime && len(views) > 0 && !slices.ContainsFunc(views, func(v view) bool { return !v.alone })
-	blocked := slices.ContainsFunc(approvalsOf(t.standing()), func(r *record.Review) bool { return r.Verdict == "changes-requested" && t.isPerson(r) })
 	switch {
-	case len(approvals) > 0 && len(why) == 0 && all && t.author != "" && !blocked:
+	case against && t.merged:
+		j.gap(record.GapChangesRequested)
+		return record.Contradicted
+	case len(approvals) > 0 && len(why) == 0 && !unsure && t.author != "" && !against:
 		return record.Proven
 	case alone:
-		if !all {
-			delete(j.Gaps, gapIncomplete)
-			j.May[gapIncomplete] = true
-		}
 		return record.NotRequired
-	case t.open() && (len(approvals) == 0 || len(why) > 0 || blocked):
+	case t.open() && (len(approvals) == 0 || len(why) > 0 || against):
 		return pending
 	case len(approvals) > 0:
 		j.gap(why...)
@@ -366,11 +366,14 @@ func (t *trial) reviewed(j *judgement, views []view, seen bool) string {
 	return record.Unproven
 }
 
-func approvalsOf(standing map[string]*record.Review) (out []*record.Review) {
-	for _, r := range standing {
-		out = append(out, r)
+// against reports whether a person's standing verdict asks for changes.
+func (t *trial) against() bool {
+	for _, r := range t.standing() {
+		if r.Verdict == "changes-requested" && t.isPerson(r) {
+			return true
+		}
 	}
-	return out
+	return false
 }
 
 // shortOf names what the approvals lack, for each group that anything may ask.
@@ -436,104 +439,64 @@ func (t *trial) whyNobody(j *judgement) {
 
 // authorized answers whether the agent was allowed to change the service.
 func (t *trial) authorized(j *judgement, views []view) string {
-	all := !t.unsure(views)
-	count := make(map[int]int)
-	lacks := make(map[string]int)
+	unsure := t.unsure(views)
+	count, lacks := make(map[int]int), make(map[string]int)
 	for _, v := range views {
 		count[v.met]++
 		for _, l := range slices.Compact(slices.Sorted(slices.Values(v.lacks))) {
 			lacks[l]++
+			j.May[l] = true
 		}
 	}
-	stands := func(gaps ...string) { // those that hold whatever the change is
-		for gap, n := range lacks {
-			if slices.Contains(gaps, gap) {
-				if n == len(views) {
-					j.gap(gap)
-				} else {
-					j.May[gap] = true
-				}
+	surely := func(gaps ...string) { // what holds whatever the change is
+		for _, gap := range gaps {
+			if lacks[gap] == len(views) {
+				j.gap(gap)
 			}
 		}
 	}
-	if count[nobody] == len(views) {
-		stands(record.GapServiceUnknown, record.GapAgentUnknown)
+	healed := func(v view) bool { // by time
+		return v.met == yes || v.met == maybe || v.met == no && !slices.Contains(v.lacks, record.GapForbidden) && !slices.Contains(v.lacks, record.GapOutOfScope)
+	}
+	asks := slices.ContainsFunc(views, func(v view) bool { return v.asks != "" })
+	switch all := len(views); {
+	case count[nobody] == all:
+		surely(record.GapServiceUnknown, record.GapAgentUnknown)
 		if !t.ofTime {
 			j.May[record.GapPolicyNotOfTheTime] = true
 		}
 		return record.Unproven
-	}
-	heals := !slices.ContainsFunc(views, func(v view) bool {
-		return v.met == no && slices.ContainsFunc(v.lacks, func(l string) bool { return l == record.GapForbidden || l == record.GapOutOfScope })
-	})
-	differ := len(views) > count[yes] && len(views) > count[no]
-	switch {
-	case t.open() && count[yes] < len(views) && count[nobody] == 0 && (heals || differ):
-		for l := range lacks {
-			j.May[l] = true
-		}
-		if all && differ && len(views) > 1 && !heals {
-			j.May[gapIncomplete] = true
-		}
+	case t.open() && count[yes] < all && slices.ContainsFunc(views, healed):
 		return pending
 	case !t.ofTime:
 		j.gap(record.GapPolicyNotOfTheTime)
-		for l := range lacks {
-			j.May[l] = true
-		}
-		if count[yes] == len(views) {
+		if count[yes] == all {
 			return record.Partial
 		}
 		return record.Unproven
-	case count[yes] == len(views) && (all || !slices.ContainsFunc(views, func(v view) bool { return v.asks != "" })):
-		return record.Proven
-	case count[yes] == len(views):
-		j.gap(gapIncomplete)
+	case count[yes] == all && unsure && asks:
 		return record.Partial
-	case count[no] == len(views):
-		stands(record.GapForbidden, record.GapOutOfScope, record.GapReviewMissing, record.GapApprovalMissing)
-		if lacks[record.GapApprovalMissing] > 0 {
-			t.whyNoLeave(j, lacks[record.GapApprovalMissing] == len(views))
-		}
+	case count[yes] == all:
+		return record.Proven
+	case count[no] == all:
+		surely(record.GapForbidden, record.GapOutOfScope, record.GapReviewMissing, record.GapApprovalMissing)
+		t.whyNoLeave(j)
 		return record.Contradicted
 	}
-	for l := range lacks {
-		j.May[l] = true
+	if count[maybe] > 0 && t.author == "" {
+		j.gap(gapAuthorUnknown)
+	} else if count[maybe] > 0 {
+		j.gap(record.GapApprovedUnknownHead)
 	}
-	t.whyUnknown(j, all, len(views), count)
 	return record.Unproven
 }
 
-// whyUnknown names what keeps us from telling whether the agent was allowed to.
-func (t *trial) whyUnknown(j *judgement, all bool, n int, count map[int]int) {
-	if n > 1 && (count[maybe] == 0 || !all) {
-		j.gap(gapIncomplete)
-	}
-	if count[maybe] > 0 {
-		if t.author == "" {
-			j.gap(gapAuthorUnknown)
-		}
-		for _, r := range t.approvals() {
-			if r.CommitSHA == "" || t.head == "" {
-				j.May[record.GapApprovedUnknownHead] = true
-				if t.author != "" {
-					j.gap(record.GapApprovedUnknownHead)
-				}
-			}
-		}
-	}
-}
-
-// whyNoLeave names why those who gave leave do not count.
-func (t *trial) whyNoLeave(j *judgement, surely bool) {
+// whyNoLeave names why those who gave leave may not count.
+func (t *trial) whyNoLeave(j *judgement) {
 	files, _ := t.files()
 	for _, e := range t.own {
 		for _, s := range t.rules.touched(files) {
-			flaws := t.flaws(e, nil, s, files)
-			for _, f := range flaws {
-				if len(flaws) == 1 && f != "" && surely && f == gapTold {
-					j.May[f] = true // whether the group asks this person, the gap does not say
-				}
+			for _, f := range t.flaws(e, nil, s, files) {
 				j.May[f] = true
 			}
 		}
@@ -571,52 +534,39 @@ func (t *trial) decision(agents []string) *record.Event {
 
 // trigger answers what made the agent start.
 func (t *trial) trigger(j *judgement, e *record.Event) string {
-	open := func(otherwise string, gaps ...string) string {
-		if t.open() {
-			for _, g := range gaps {
-				j.May[g] = true
-			}
-			return pending
+	var lacks, heals []string // heals: what time may bring
+	lack := func(list *[]string, is bool, gap string) {
+		if is {
+			*list = append(*list, gap)
 		}
-		j.gap(gaps...)
-		return otherwise
 	}
+	answer := record.Unproven
 	if e == nil || e.Fact.(*record.Decision).Trigger == nil {
-		return open(record.Unproven, record.GapNoTrigger)
+		heals = []string{record.GapNoTrigger}
+	} else {
+		tr := e.Fact.(*record.Decision).Trigger
+		holder, found := t.report(tr)
+		sure := holder == record.Observed || holder != "" && tr.Digest != "" && e.Witness == record.Signed
+		if sure && tr.Finding != "" && !found {
+			j.gap(record.GapFindingNotInReport)
+			return record.Contradicted
+		}
+		lack(&lacks, tr.Digest == "", record.GapDigestNotStated)
+		lack(&lacks, tr.Finding == "", record.GapFindingNotStated)
+		lack(&heals, holder == "", record.GapTriggerNotHeld)
+		lack(&heals, holder == "agent", record.GapTriggerFromAgent)
+		lack(&heals, holder == record.Claimed || e.Witness != record.Signed, gapUnverified)
+		answer = record.Partial
 	}
-	tr := e.Fact.(*record.Decision).Trigger
-	holder, found := t.report(tr)
-	var lacks, heal []string
-	if tr.Digest == "" {
-		lacks = append(lacks, record.GapDigestNotStated)
-	}
-	if tr.Finding == "" {
-		lacks = append(lacks, record.GapFindingNotStated)
-	}
-	switch {
-	case holder == "":
-		heal = append(heal, record.GapTriggerNotHeld)
-	case holder == "agent":
-		heal = append(heal, record.GapTriggerFromAgent)
-	case holder == record.Claimed:
-		heal = append(heal, gapUnverified)
-	case tr.Finding != "" && !found && tr.Digest != "":
-		j.gap(record.GapFindingNotInReport)
-		return record.Contradicted
-	}
-	if e.Witness != record.Signed {
-		heal = append(heal, gapUnverified)
-	}
-	if len(heal) > 0 && t.open() {
-		for _, g := range append(lacks, heal...) {
+	if len(heals) > 0 && t.open() {
+		for _, g := range append(lacks, heals...) {
 			j.May[g] = true
 		}
 		return pending
 	}
-	j.gap(lacks...)
-	j.gap(heal...)
-	if len(lacks)+len(heal) > 0 {
-		return record.Partial
+	j.gap(append(lacks, heals...)...)
+	if len(lacks)+len(heals) > 0 {
+		return answer
 	}
 	return record.Proven
 }
