@@ -15,7 +15,6 @@ const skew = 2 * time.Minute
 // A trial is one change before the judge.
 type trial struct {
 	id      record.ChangeID
-	world   world
 	rules   rules // in force at the merge
 	ofTime  bool  // the policy of that time is held
 	events  []record.Event
@@ -28,7 +27,6 @@ type trial struct {
 	mergedAt time.Time
 	head     string
 	author   string
-	authorID string
 
 	chain   []record.Event    // the pushes that lead to the head, the newest first
 	cut     bool              // one of them is
@@ -37,21 +35,18 @@ type trial struct {
 
 // newTrial reads what docs/trust.md calls the attributes of a change.
 func newTrial(events []record.Event, id record.ChangeID, w world) *trial {
-	t := &trial{id: id, world: w, altered: make(map[string]bool), numbers: make(map[string]string)}
+	t := &trial{id: id, altered: make(map[string]bool), numbers: make(map[string]string)}
 	t.admit(events)
-	t.readMerge()
+	if merges := t.ranked(func(e record.Event) bool { _, ok := e.Fact.(*record.Merged); return ok }); len(merges) > 0 {
+		last := merges[len(merges)-1]
+		t.merged, t.mergedAt = true, last.Time
+		if at := merge(last).MergedAt; !at.IsZero() {
+			t.mergedAt = at
+		}
+	}
 	t.rules, t.ofTime = w.at(t.mergedAt)
 	t.head = best(t, func(r record.Revision) string { return r.HeadSHA })
 	t.author = best(t, func(r record.Revision) string { return r.Author })
-	t.authorID = best(t, func(r record.Revision) string { return r.AuthorID })
-	if _, kind, sha := id.Split(); kind == "commit" {
-		t.head = sha
-		for _, e := range t.pushes {
-			if p := e.Fact.(*record.Pushed); p.After == sha {
-				t.author = p.Pusher
-			}
-		}
-	}
 	t.chain = t.leadingTo(t.head)
 	t.cut = slices.ContainsFunc(t.chain, func(e record.Event) bool { return e.Fact.(*record.Pushed).Partial })
 	return t
@@ -60,70 +55,74 @@ func newTrial(events []record.Event, id record.ChangeID, w world) *trial {
 // admit takes the first event of each identity, and notes who said something else
 // later, and who used the source and id of another.
 func (t *trial) admit(events []record.Event) {
-	sorted := slices.Clone(events)
-	slices.SortFunc(sorted, record.Event.CompareArrival)
-	first := make(map[[3]string]record.Event)
-	sender := make(map[[2]string]string)
-	for _, e := range sorted {
-		key := [3]string{e.Sender, e.Source, e.ID}
-		if f, ok := first[key]; ok {
+	events = slices.Clone(events)
+	slices.SortFunc(events, record.Event.CompareArrival)
+	first, sender := make(map[string]record.Event), make(map[string]string)
+	for _, e := range events {
+		if f, ok := first[e.Key()]; ok {
 			if f.Digest != e.Digest && (e.Change == t.id || f.Change == t.id) {
-				t.altered[f.Key()] = true
+				t.altered[e.Key()] = true
 			}
 			continue
 		}
-		first[key] = e
-		if _, ok := e.Fact.(*record.Pushed); ok && e.Witness == record.Observed && e.Repository == t.id.Repository() {
+		first[e.Key()] = e
+		t.events = append(t.events, e)
+		if p, ok := e.Fact.(*record.Pushed); ok && e.Witness == record.Observed {
 			t.pushes = append(t.pushes, e)
+			if t.id == repository.Change("/commit/"+p.After) && p.Default { // it merged itself
+				r := record.Revision{Author: p.Pusher, HeadSHA: p.After, Files: p.Files}
+				e.Change, e.Fact = t.id, &record.Merged{Revision: r, MergeSHA: p.After, MergedBy: p.Pusher}
+			}
 		}
 		if e.Change == t.id {
-			if s, ok := sender[[2]string{e.Source, e.ID}]; ok && s != e.Sender {
+			name := e.Source + " " + e.ID
+			if s, ok := sender[name]; ok && s != e.Sender {
 				t.shared = true
 			}
-			sender[[2]string{e.Source, e.ID}] = e.Sender
+			sender[name] = e.Sender
 			t.own = append(t.own, e)
 		}
-		t.events = append(t.events, e)
 	}
 	slices.SortFunc(t.own, record.Event.Compare)
-	for _, e := range t.own {
-		if e.Witness != record.Observed {
-			continue
-		}
-		if r, ok := revision(e); ok && r.AuthorID != "" {
-			t.numbers[strings.ToLower(r.Author)] = r.AuthorID
-		}
+	for _, e := range t.ranked(func(record.Event) bool { return true }) {
 		if r, ok := e.Fact.(*record.Review); ok && r.ReviewerID != "" {
 			t.numbers[strings.ToLower(r.Reviewer)] = r.ReviewerID
+		} else if r := revision(e); r.AuthorID != "" {
+			t.numbers[strings.ToLower(r.Author)] = r.AuthorID
 		}
 	}
 }
 
 // revision returns what an event says of the change as a whole.
-func revision(e record.Event) (record.Revision, bool) {
+func revision(e record.Event) record.Revision {
 	switch f := e.Fact.(type) {
 	case *record.Opened:
-		return f.Revision, true
+		return f.Revision
 	case *record.Updated:
-		return f.Revision, true
+		return f.Revision
 	case *record.Merged:
-		return f.Revision, true
+		return f.Revision
 	case *record.Closed:
-		return f.Revision, true
+		return f.Revision
 	}
-	return record.Revision{}, false
+	return record.Revision{}
 }
 
-// rank is 1 for the code host, 2 for another platform, 3 for a claim.
-func (t *trial) rank(e record.Event) int {
-	if e.Witness != record.Observed {
-		return 3
+// merge returns what an event says of the merge.
+func merge(e record.Event) record.Merged {
+	if m, ok := e.Fact.(*record.Merged); ok {
+		return *m
 	}
+	return record.Merged{}
+}
+
+// rank is 1 for the code host, which is whoever saw the change opened first, and 2
+// for another platform.
+func (t *trial) rank(e record.Event) int {
 	for _, o := range t.own { // in the order of time
-		if _, ok := o.Fact.(*record.Opened); ok && o.Witness == record.Observed {
-			if o.Sender == e.Sender {
-				return 1
-			}
+		if _, ok := o.Fact.(*record.Opened); ok && o.Witness == record.Observed && o.Sender == e.Sender {
+			return 1
+		} else if ok && o.Witness == record.Observed {
 			return 2
 		}
 	}
@@ -146,34 +145,11 @@ func (t *trial) ranked(wanted func(record.Event) bool) []record.Event {
 // best returns an attribute as its best witness states it, "" where nobody who
 // observed it does.
 func best(t *trial, attribute func(record.Revision) string) string {
-	all := t.ranked(func(e record.Event) bool {
-		r, ok := revision(e)
-		return ok && attribute(r) != ""
-	})
+	all := t.ranked(func(e record.Event) bool { return attribute(revision(e)) != "" })
 	if len(all) == 0 {
 		return ""
 	}
-	r, _ := revision(all[len(all)-1])
-	return attribute(r)
-}
-
-func (t *trial) readMerge() {
-	if _, kind, sha := t.id.Split(); kind == "commit" {
-		for _, e := range t.pushes {
-			if p := e.Fact.(*record.Pushed); p.Default && p.After == sha && !t.merged {
-				t.merged, t.mergedAt = true, e.Time
-			}
-		}
-		return
-	}
-	merges := t.ranked(func(e record.Event) bool { _, ok := e.Fact.(*record.Merged); return ok })
-	if len(merges) > 0 {
-		last := merges[len(merges)-1]
-		t.merged, t.mergedAt = true, last.Time
-		if at := last.Fact.(*record.Merged).MergedAt; !at.IsZero() {
-			t.mergedAt = at
-		}
-	}
+	return attribute(revision(all[len(all)-1]))
 }
 
 // open reports whether the change may still get what it lacks.
@@ -220,119 +196,99 @@ func (t *trial) late(e record.Event, after string) string {
 // leadingTo returns the pushes that lead to a commit, the newest first. A forced
 // push is the last.
 func (t *trial) leadingTo(commit string) (out []record.Event) {
-	for commit != "" {
+	direct := t.id == repository.Change("/commit/"+commit)
+	for commit != "" && len(out) <= len(t.pushes) {
 		i := slices.IndexFunc(t.pushes, func(e record.Event) bool {
 			p := e.Fact.(*record.Pushed)
-			_, kind, _ := t.id.Split()
-			return p.After == commit && (!p.Default || kind == "commit")
+			return p.After == commit && p.Default == direct
 		})
 		if i < 0 {
-			return out
+			break
 		}
-		p := t.pushes[i].Fact.(*record.Pushed)
 		out = append(out, t.pushes[i])
-		if p.Forced || len(out) > len(t.pushes) {
-			return out
+		p := t.pushes[i].Fact.(*record.Pushed)
+		if p.Forced || direct {
+			break
 		}
 		commit = p.Before
-		if _, kind, _ := t.id.Split(); kind == "commit" {
-			return out
-		}
 	}
 	return out
 }
 
 // files returns the files of the head, and whether they are all of them.
 func (t *trial) files() (files []string, all bool) {
-	all = !t.cut
-	statesFiles := t.ranked(func(e record.Event) bool {
-		r, ok := revision(e)
-		return ok && len(r.Files) > 0
-	})
-	total := int64(0)
-	for _, e := range t.ranked(func(e record.Event) bool { r, ok := revision(e); return ok && r.HeadSHA == t.head && r.FilesTotal > 0 }) {
-		r, _ := revision(e)
-		total = r.FilesTotal
+	total := 0
+	for _, e := range t.ranked(func(e record.Event) bool { r := revision(e); return r.HeadSHA == t.head && r.FilesTotal > 0 }) {
+		total = int(revision(e).FilesTotal)
 	}
-	done := func(files []string) ([]string, bool) {
-		slices.Sort(files)
-		files = slices.Compact(files)
-		return files, all && total <= int64(len(files))
-	}
-	for _, e := range slices.Backward(statesFiles) {
-		if r, _ := revision(e); r.HeadSHA == t.head && t.head != "" {
-			return done(slices.Clone(r.Files))
+	files, known := t.filesByRevision()
+	slices.Sort(files)
+	files = slices.Compact(files)
+	return files, known && !t.cut && total <= len(files)
+}
+
+// filesByRevision takes the ways to the files of the head in the order of
+// docs/trust.md. Where there is none, it returns those of the pushes that are known.
+func (t *trial) filesByRevision() (files []string, known bool) {
+	stating := t.ranked(func(e record.Event) bool { return len(revision(e).Files) > 0 })
+	for _, e := range slices.Backward(stating) {
+		if r := revision(e); r.HeadSHA == t.head && t.head != "" {
+			return slices.Clone(r.Files), true
 		}
 	}
-	for _, e := range slices.Backward(statesFiles) {
-		r, _ := revision(e)
-		var since []string
+	for _, e := range slices.Backward(stating) {
+		files = slices.Clone(revision(e).Files)
 		for _, p := range t.chain {
 			push := p.Fact.(*record.Pushed)
-			if push.Forced {
-				break
-			}
-			since = append(since, push.Files...)
-			if push.Before != "" && push.Before == r.HeadSHA {
-				return done(append(since, r.Files...))
+			files = append(files, push.Files...)
+			if !push.Forced && push.Before != "" && push.Before == revision(e).HeadSHA {
+				return files, true
 			}
 		}
 	}
-	var pushed []string
+	files = nil
 	for _, p := range t.chain {
-		push := p.Fact.(*record.Pushed)
-		pushed = append(pushed, push.Files...)
-		if _, kind, _ := t.id.Split(); kind == "commit" || push.Before == "" && !push.Forced {
-			if len(pushed) > 0 {
-				return done(pushed)
-			}
-		}
+		files = append(files, p.Fact.(*record.Pushed).Files...)
 	}
-	all = false
-	return done(pushed)
+	if len(files) == 0 {
+		return nil, false
+	}
+	last := t.chain[len(t.chain)-1].Fact.(*record.Pushed)
+	return files, last.Before == "" && !last.Forced
 }
 
 // known is what is known of the change where a rule asks.
 func (t *trial) known() known {
-	var k known
+	k := known{Kind: best(t, func(r record.Revision) string { return r.Kind })}
 	k.Paths, k.PathsAll = t.files()
-	k.Kind = best(t, func(r record.Revision) string { return r.Kind })
-	k.KindStated = k.Kind != ""
-	deps := t.dependencies()
-	k.DepsStated, k.Jump = len(deps) > 0, jumpOf(deps)
+	k.Jump, k.DepsStated, k.KindStated = jumpOf(t.dependencies()), len(t.dependencies()) > 0, k.Kind != ""
 	return k
 }
 
 func (t *trial) dependencies() []record.DependencyUpdate {
-	all := t.ranked(func(e record.Event) bool { r, ok := revision(e); return ok && len(r.Dependencies) > 0 })
+	all := t.ranked(func(e record.Event) bool { return len(revision(e).Dependencies) > 0 })
 	if len(all) == 0 {
 		return nil
 	}
-	r, _ := revision(all[len(all)-1])
-	return r.Dependencies
+	return revision(all[len(all)-1]).Dependencies
 }
 
-// who returns who is behind an account, by its number where one is known.
+// who returns who is behind an account, under all accounts of one number.
 func (t *trial) who(account string) string {
 	if account == "" {
 		return ""
 	}
-	who := t.rules.person(account)
-	number := t.numbers[strings.ToLower(account)]
-	if number == "" {
-		return who
-	}
-	same := []string{who}
-	for other, n := range t.numbers {
-		if n == number {
+	same := []string{t.rules.person(account)}
+	for other, number := range t.numbers {
+		if number == t.numbers[strings.ToLower(account)] {
 			same = append(same, t.rules.person(other))
 		}
 	}
 	slices.Sort(same)
-	for _, w := range same { // a person of the policy goes first
-		if slices.ContainsFunc(t.rules.People, func(p person) bool { return strings.EqualFold(p.ID, w) }) {
-			return w
-		}
+	if i := slices.IndexFunc(same, func(w string) bool {
+		return slices.ContainsFunc(t.rules.People, func(p person) bool { return strings.EqualFold(p.ID, w) })
+	}); i >= 0 {
+		return same[i] // a person of the policy goes first
 	}
 	return same[0]
 }
@@ -366,8 +322,8 @@ func (t *trial) involved() map[string]bool {
 // contradicted reports whether a claim states something else than all who observed it.
 func (t *trial) contradicted() bool {
 	attributes := []func(record.Event) string{
-		func(e record.Event) string { r, _ := revision(e); return r.HeadSHA },
-		func(e record.Event) string { r, _ := revision(e); return t.who(r.Author) },
+		func(e record.Event) string { return revision(e).HeadSHA },
+		func(e record.Event) string { return t.who(revision(e).Author) },
 		func(e record.Event) string { return merge(e).MergeSHA },
 		func(e record.Event) string { return t.who(merge(e).MergedBy) },
 		func(e record.Event) string { // of its life: that it was merged, or is something else
@@ -394,12 +350,4 @@ func (t *trial) contradicted() bool {
 		}
 	}
 	return false
-}
-
-// merge returns what an event says of the merge.
-func merge(e record.Event) record.Merged {
-	if m, ok := e.Fact.(*record.Merged); ok {
-		return *m
-	}
-	return record.Merged{}
 }
