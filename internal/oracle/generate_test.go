@@ -54,7 +54,8 @@ type teller struct {
 	deps    []record.DependencyUpdate
 	digest  string
 	late    bool // some events arrive late
-	import_ bool
+	imports bool
+	numbers map[string]string // of accounts at the code host, where it states them
 	pushes  bool
 	prefix  string
 }
@@ -101,7 +102,7 @@ func (g *teller) event(sender string, about record.ChangeID, f record.Fact) reco
 	if name, ok := strings.CutPrefix(sender, "person:"); ok {
 		e.Source = "/people/" + name
 	}
-	if g.import_ {
+	if g.imports {
 		e.Arrived, e.Imported = e.Time, true
 	} else if g.late && g.chance(15) {
 		e.Arrived = g.now.Add(time.Duration(g.IntN(600)) * time.Minute)
@@ -170,7 +171,7 @@ func newRules(g *teller) rules {
 		Agents:   []agent{{ID: "patch-pilot", Account: "patch-pilot[bot]", Services: []string{"*"}}, {ID: "doc-scribe", Account: "doc-scribe[bot]", Services: []string{"docs"}}},
 		People:   []person{{"mira.s", []string{"mira-s", "mira-second"}}, {"jonas.k", []string{"jonas-k"}}, {"ana.p", []string{"ana-p"}}},
 		Teams:    []person{{"team-payments", []string{"jonas-k", "ana.p"}}, {"team-ledger", []string{"lea-w"}}},
-		Default:  pick(g, "review-required", "review-required", "review-required", "approval-required", "autonomous", "forbidden"),
+		Default:  pick(g, "review-required", "review-required", "review-required", "review-required", "approval-required", "autonomous", "autonomous", "forbidden"),
 	}
 	if g.chance(35) {
 		p.Services = []service{
@@ -193,9 +194,9 @@ func newRules(g *teller) rules {
 	}
 	by := func() []string {
 		switch g.IntN(6) {
-		case 0:
+		case 0, 1:
 			return []string{"owners"}
-		case 1:
+		case 2:
 			return []string{pick(g, "team-payments", "team-ledger", "jonas.k", "team-nobody", "Team-Payments")}
 		}
 		return nil
@@ -226,11 +227,14 @@ func generate(seed uint64) *history {
 	h := &history{Seed: seed, ID: repository.Change("/pull/7"), Attack: make(map[string]bool)}
 	g := &teller{Rand: rand.New(rand.NewPCG(seed, 14)), h: h, now: start.Add(-time.Hour), prefix: "e"}
 	h.World = newWorld(g)
-	g.late, g.import_ = g.chance(40), g.chance(10)
+	g.late, g.imports = g.chance(40), g.chance(10)
 	g.author = pick(g, "patch-pilot[bot]", "patch-pilot[bot]", "patch-pilot[bot]", "patch-pilot[bot]", "Patch-Pilot[bot]", "doc-scribe[bot]", "tom-b", "mira-s", "other[bot]", "")
 	g.kind = pick(g, "", "", "dependency-update", "documentation")
 	if g.chance(60) {
 		g.deps = []record.DependencyUpdate{{Name: "lodash", Ecosystem: "npm", From: "4.17.15", To: pick(g, "4.17.21", "4.18.0", "5.0.0")}}
+	}
+	if g.chance(50) {
+		g.numbers = map[string]string{"patch-pilot[bot]": "1", "tom-b": "2", "mira-s": "3", "jonas-k": "4", "tom-renamed": "2"}
 	}
 	g.scans()
 	g.now = start
@@ -458,7 +462,7 @@ func (g *teller) push(again bool) {
 func (g *teller) revision(statesFiles int) record.Revision {
 	g.heads = append(g.heads, g.head)
 	r := record.Revision{
-		Title: "Bump lodash from 4.17.20 to 4.17.21", Author: g.author, HeadSHA: g.head, BaseRef: "main", Branch: "fix/lodash", Kind: g.kind, Dependencies: g.deps,
+		Title: "Bump lodash from 4.17.20 to 4.17.21", Author: g.author, AuthorID: g.numbers[strings.ToLower(g.author)], HeadSHA: g.head, BaseRef: "main", Branch: "fix/lodash", Kind: g.kind, Dependencies: g.deps,
 	}
 	if g.chance(statesFiles) {
 		r.Files = slices.Clone(g.files)
@@ -479,7 +483,7 @@ func (g *teller) reviews() {
 	for g.chance(60) {
 		g.pass(5)
 		who := pick(g, append(slices.Clone(reviewers), reviewers...)...)
-		r := &record.Review{Reviewer: g.cased(who), Verdict: pick(g, "approved", "approved", "approved", "changes-requested", "commented", "dismissed"), CommitSHA: g.head}
+		r := &record.Review{Reviewer: g.cased(who), Verdict: pick(g, "approved", "approved", "approved", "approved", "approved", "changes-requested", "commented", "dismissed"), CommitSHA: g.head}
 		sender := pick(g, codeHost, codeHost, codeHost, codeHost, codeHost, codeHost, "person:"+who, anyone, pilot)
 		switch g.IntN(16) {
 		case 0:
@@ -494,6 +498,12 @@ func (g *teller) reviews() {
 				r.Reviewer = g.cased(g.author)
 			}
 		}
+		if who == "tom-b" && g.numbers != nil && g.chance(30) {
+			r.Reviewer, sender = "tom-renamed", codeHost
+		}
+		if sender == codeHost {
+			r.ReviewerID = g.numbers[strings.ToLower(r.Reviewer)]
+		}
 		if sender == codeHost && g.chance(70) {
 			g.n++
 			r.ReviewID = fmt.Sprint("review-", g.n)
@@ -502,7 +512,7 @@ func (g *teller) reviews() {
 					continue
 				}
 				who, r.ReviewID, _ = strings.Cut(id, "|")
-				r.Reviewer = who
+				r.Reviewer, r.ReviewerID = who, g.numbers[strings.ToLower(who)]
 			} else {
 				id = r.Reviewer + "|" + r.ReviewID
 			}
@@ -627,20 +637,20 @@ func (g *teller) attack() {
 // lie is a fact that would help the agent if it were believed.
 func (g *teller) lie() record.Fact {
 	head := pick(g, append(g.heads, g.head, g.sha())...)
-	false_ := record.Revision{
+	lie := record.Revision{
 		HeadSHA: head, Author: pick(g, "tom-b", "lea-w", "patch-pilot[bot]"), Files: pick(g, []string{"docs/guide.md"}, []string{"pkg/testdata/a.json"}), Kind: "documentation",
 		Dependencies: []record.DependencyUpdate{{Name: "lodash", Ecosystem: "npm", From: "4.17.15", To: "4.17.16"}}, Agent: pick(g, "", "patch-pilot"),
 	}
 	who := pick(g, reviewers...)
 	switch g.IntN(14) {
 	case 0:
-		return &record.Opened{Revision: false_}
+		return &record.Opened{Revision: lie}
 	case 1, 2:
-		return &record.Updated{Revision: false_}
+		return &record.Updated{Revision: lie}
 	case 3:
-		return &record.Merged{Revision: false_, MergedBy: who, MergeSHA: g.sha()}
+		return &record.Merged{Revision: lie, MergedBy: who, MergeSHA: g.sha()}
 	case 4:
-		return &record.Closed{Revision: false_}
+		return &record.Closed{Revision: lie}
 	case 5, 6:
 		return &record.Review{Reviewer: who, Verdict: pick(g, "approved", "dismissed", "commented"), CommitSHA: g.head}
 	case 7:

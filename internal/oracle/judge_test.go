@@ -403,7 +403,8 @@ func (t *trial) shortOf(approvals []*record.Review, views []view) (why []string)
 	return why
 }
 
-// whyNobody names why those who approved do not count.
+// whyNobody names why those who approved do not count. Where there are two reasons,
+// either may be named.
 func (t *trial) whyNobody(j *judgement) {
 	involved, standing := t.involved(), t.standing()
 	for _, e := range t.own {
@@ -412,27 +413,23 @@ func (t *trial) whyNobody(j *judgement) {
 			continue
 		}
 		who := t.who(r.Reviewer)
-		switch {
-		case !counts(e):
-			if !t.isPerson(r) || involved[who] || t.merged && stated(e).After(t.mergedAt) {
-				j.May[gapUnverified] = true
-			} else {
-				j.gap(gapUnverified)
+		late := t.merged && (!counts(e) && stated(e).After(t.mergedAt) || counts(e) && !t.inTime(e))
+		would := !late && (!counts(e) || standing[who] == r)
+		why := map[string]bool{
+			gapUnverified: !counts(e), record.GapApprovedByBot: !t.isPerson(r), record.GapSelfApproval: involved[who],
+			t.late(e, record.GapApprovalAfterMerge): late && counts(e),
+		}
+		reasons := 0
+		for gap, is := range why {
+			if is {
+				reasons++
+				j.May[gap] = true
 			}
-		case !t.isPerson(r):
-			if t.inTime(e) && standing[who] == r {
-				j.gap(record.GapApprovedByBot)
-			} else {
-				j.May[record.GapApprovedByBot] = true
+		}
+		for gap, is := range why {
+			if is && reasons == 1 && (would || late && counts(e)) {
+				j.gap(gap)
 			}
-		case !t.inTime(e):
-			if involved[who] {
-				j.May[t.late(e, record.GapApprovalAfterMerge)] = true
-			} else {
-				j.gap(t.late(e, record.GapApprovalAfterMerge))
-			}
-		case involved[who] && standing[who] == r:
-			j.gap(record.GapSelfApproval)
 		}
 	}
 }
@@ -574,32 +571,27 @@ func (t *trial) trigger(j *judgement, e *record.Event) string {
 // report returns who holds the report that a trigger names: somebody who observed
 // it, the agent, or a claim; and whether the finding stands in it.
 func (t *trial) report(tr *record.Trigger) (holder string, found bool) {
+	order := []string{"", record.Claimed, "agent", record.Observed}
 	for _, e := range t.events {
 		s, ok := e.Fact.(*record.Scan)
-		if !ok || e.Repository != t.id.Repository() {
+		if !ok {
 			continue
 		}
-		names := slices.ContainsFunc(s.Findings, func(f record.Finding) bool { return slices.Contains(f.Names(), tr.Finding) })
-		switch {
-		case tr.Digest != "" && s.Report.Digest != tr.Digest:
-			continue
-		case tr.Digest == "" && tr.ID != "" && s.ScanID != tr.ID:
-			continue
-		case tr.Digest == "" && tr.ID == "" && !names:
-			continue
+		finds := slices.ContainsFunc(s.Findings, func(f record.Finding) bool { return slices.Contains(f.Names(), tr.Finding) })
+		named := finds
+		if tr.Digest != "" {
+			named = s.Report.Digest == tr.Digest
+		} else if tr.ID != "" {
+			named = s.ScanID == tr.ID
 		}
-		who := record.Claimed
-		switch {
-		case e.Witness == record.Observed:
-			who = record.Observed
-		case strings.HasPrefix(e.Sender, "agent:"):
+		who := e.Witness
+		if strings.HasPrefix(e.Sender, "agent:") {
 			who = "agent"
 		}
-		order := []string{"", record.Claimed, "agent", record.Observed}
-		if o := slices.Index(order, who); o > slices.Index(order, holder) {
-			holder, found = who, names
-		} else if who == holder {
-			found = found || names
+		if named && slices.Index(order, who) > slices.Index(order, holder) {
+			holder, found = who, finds
+		} else if named && who == holder {
+			found = found || finds
 		}
 	}
 	return holder, found

@@ -263,7 +263,7 @@ func supports(e record.Event, head string) bool {
 	}
 	switch f := e.Fact.(type) {
 	case *record.Review:
-		return f.Verdict == "approved" && f.CommitSHA == head
+		return f.Verdict == "approved" && f.CommitSHA == head && f.ReviewerID == "" // a number says who is whom
 	case *record.Approval:
 		return f.Verdict != "refused"
 	case *record.Scan:
