@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -257,12 +258,40 @@ func (t *trial) filesByRevision() (files []string, known bool) {
 	return files, last.Before == "" && !last.Forced
 }
 
-// known is what is known of the change where a rule asks.
-func (t *trial) known() known {
-	k := known{Kind: best(t, func(r record.Revision) string { return r.Kind })}
-	k.Paths, k.PathsAll = t.files()
-	k.Jump, k.DepsStated, k.KindStated = jumpOf(t.dependencies()), len(t.dependencies()) > 0, k.Kind != ""
-	return k
+// scenes returns every change that this one may be: an unseen path may be any, and
+// so may a jump or a kind that nobody states and some rule asks for.
+func (t *trial) scenes() (out []scene) {
+	asks := func(kind string) bool {
+		return slices.ContainsFunc(t.rules.Rules, func(r rule) bool { return r.Kind == kind })
+	}
+	js, ks := []string{policy.Jump(t.dependencies())}, []string{best(t, func(r record.Revision) string { return r.Kind })}
+	if len(t.dependencies()) == 0 && asks("jump") {
+		js = jumps
+	}
+	if ks[0] == "" && asks("kind") {
+		ks = kinds
+	}
+	seen, all := t.files()
+	sets := 1
+	if !all {
+		sets = 1 << len(universe)
+	}
+	for set := range sets {
+		paths := slices.Clone(seen)
+		for i, path := range universe {
+			if set>>i&1 == 1 {
+				paths = append(paths, path)
+			}
+		}
+		for _, j := range js {
+			for _, kind := range ks {
+				if len(paths) > 0 { // it changes something
+					out = append(out, scene{paths, j, kind})
+				}
+			}
+		}
+	}
+	return out
 }
 
 func (t *trial) dependencies() []record.DependencyUpdate {

@@ -36,22 +36,20 @@ func (j *judgement) gap(names ...string) {
 	}
 }
 
+func (j *judgement) may(names ...string) {
+	for _, n := range names {
+		j.May[n] = true
+	}
+}
+
 // judge says what is right of a change, from all events at once.
 func judge(events []record.Event, id record.ChangeID, w world) judgement {
 	t := newTrial(events, id, w)
 	j := judgement{Gaps: make(map[string]bool), May: make(map[string]bool)}
-	if len(t.altered) > 0 {
-		j.gap(gapAltered)
-	}
-	if t.shared {
-		j.gap(gapShared)
-	}
-	if t.contradicted() {
-		j.gap(gapContradicted)
-	}
-	if !t.merged && slices.ContainsFunc(t.own, func(e record.Event) bool { _, ok := e.Fact.(*record.Merged); return ok }) {
-		j.gap(gapUnverified)
-	}
+	j.gap(those(map[string]bool{
+		gapAltered: len(t.altered) > 0, gapShared: t.shared, gapContradicted: t.contradicted(),
+		gapUnverified: !t.merged && slices.ContainsFunc(t.own, func(e record.Event) bool { return record.TypeOf(e.Fact) == record.TypeChangeMerged }),
+	})...)
 	agents, seen := t.agents(&j)
 	views := t.views(agents)
 	j.Reviewed = t.reviewed(&j, views, seen)
@@ -65,37 +63,30 @@ func judge(events []record.Event, id record.ChangeID, w world) judgement {
 	return j
 }
 
-// agents returns the agents that made the change, and whether somebody who observed it says so.
+// agents returns the agents that made the change, and whether somebody who observed
+// it says so. A bot that the policy does not know is an agent that nobody knows.
 func (t *trial) agents(j *judgement) (out []string, seen bool) {
-	if a, ok := t.rules.agent(t.author); ok {
-		out, seen = []string{a.ID}, true
-	} else if id := best(t, func(r record.Revision) string { return r.Agent }); id != "" {
-		out, seen = []string{id}, true
-	} else if t.rules.bot(t.author) { // of an agent that the policy does not know
-		out, seen = []string{t.author}, true
-		j.May[record.GapIdentityContradicted] = true
+	a, known := t.rules.agent(t.author)
+	seenAs := best(t, func(r record.Revision) string { return r.Agent })
+	if known {
+		seenAs = a.ID
+	} else if seenAs == "" && t.rules.bot(t.author) {
+		seenAs = t.author
 	}
-	var said, claimed []string
+	said := make(map[bool][]string) // by whether it is signed
 	for _, e := range t.own {
 		if d, ok := e.Fact.(*record.Decision); ok {
-			if seen && !j.May[record.GapIdentityContradicted] && !strings.EqualFold(t.rules.person(d.Agent.ID), t.rules.person(out[0])) {
-				j.gap(record.GapIdentityContradicted)
-			}
-			if e.Witness == record.Signed {
-				said = append(said, d.Agent.ID)
-			} else {
-				claimed = append(claimed, d.Agent.ID)
+			said[e.Witness == record.Signed] = append(said[e.Witness == record.Signed], d.Agent.ID)
+			if seenAs != "" && t.rules.person(d.Agent.ID) != t.rules.person(seenAs) {
+				j.may(record.GapIdentityContradicted)
+				j.gap(those(map[string]bool{record.GapIdentityContradicted: seenAs != t.author || known})...)
 			}
 		}
 	}
-	switch {
-	case seen:
-		return out, true
-	case len(said) > 0:
-		out = said
-	case len(claimed) > 0:
-		out = claimed
+	if seenAs != "" {
+		return []string{seenAs}, true
 	}
+	out = said[len(said[true]) > 0]
 	slices.Sort(out)
 	return slices.Compact(out), false
 }
@@ -125,7 +116,7 @@ type demand struct {
 // views returns what the policy says of everything that the change may be.
 func (t *trial) views(agents []string) (out []view) {
 	for _, id := range agents {
-		for _, s := range t.known().scenes(t.rules) {
+		for _, s := range t.scenes() {
 			out = append(out, t.view(id, s))
 		}
 	}
@@ -194,21 +185,16 @@ func (t *trial) askedByStranger(a agent) bool {
 
 // standing returns the review that stands of each person.
 func (t *trial) standing() map[string]*record.Review {
-	newest := make(map[string]record.Event)
+	newest, out := make(map[string]record.Event), make(map[string]*record.Review)
 	for _, e := range t.own {
 		r, ok := e.Fact.(*record.Review)
-		if !ok || !counts(e) || !t.inTime(e) || r.Verdict == "commented" || t.takenBack(e, r) ||
-			r.Verdict == "dismissed" && r.ReviewID != "" {
+		if !ok || !counts(e) || !t.inTime(e) || r.Verdict == "commented" || t.takenBack(r) || r.Verdict == "dismissed" && r.ReviewID != "" {
 			continue
 		}
 		who := t.who(r.Reviewer)
 		if o, ok := newest[who]; !ok || t.after(e, o) {
-			newest[who] = e
+			newest[who], out[who] = e, r
 		}
-	}
-	out := make(map[string]*record.Review)
-	for who, e := range newest {
-		out[who] = e.Fact.(*record.Review)
 	}
 	return out
 }
@@ -217,7 +203,7 @@ func (t *trial) standing() map[string]*record.Review {
 func counts(e record.Event) bool { return e.Witness == record.Observed || e.Witness == record.Human }
 
 // takenBack reports whether a dismissal names this very review.
-func (t *trial) takenBack(e record.Event, r *record.Review) bool {
+func (t *trial) takenBack(r *record.Review) bool {
 	return r.ReviewID != "" && slices.ContainsFunc(t.own, func(o record.Event) bool {
 		d, ok := o.Fact.(*record.Review)
 		return ok && counts(o) && t.inTime(o) && d.Verdict == "dismissed" && d.ReviewID == r.ReviewID && t.who(d.Reviewer) == t.who(r.Reviewer)
@@ -415,21 +401,12 @@ func (t *trial) whyNobody(j *judgement) {
 		who := t.who(r.Reviewer)
 		late := t.merged && (!counts(e) && stated(e).After(t.mergedAt) || counts(e) && !t.inTime(e))
 		would := !late && (!counts(e) || standing[who] == r)
-		why := map[string]bool{
+		why := those(map[string]bool{
 			gapUnverified: !counts(e), record.GapApprovedByBot: !t.isPerson(r), record.GapSelfApproval: involved[who],
 			t.late(e, record.GapApprovalAfterMerge): late && counts(e),
-		}
-		reasons := 0
-		for gap, is := range why {
-			if is {
-				reasons++
-				j.May[gap] = true
-			}
-		}
-		for gap, is := range why {
-			if is && reasons == 1 && (would || late && counts(e)) {
-				j.gap(gap)
-			}
+		})
+		if j.may(why...); len(why) == 1 && (would || late && counts(e)) {
+			j.gap(why...)
 		}
 	}
 }
@@ -442,7 +419,7 @@ func (t *trial) authorized(j *judgement, views []view) string {
 		count[v.met]++
 		for _, l := range slices.Compact(slices.Sorted(slices.Values(v.lacks))) {
 			lacks[l]++
-			j.May[l] = true
+			j.may(l)
 		}
 	}
 	surely := func(gaps ...string) { // what holds whatever the change is
@@ -459,9 +436,7 @@ func (t *trial) authorized(j *judgement, views []view) string {
 	switch all := len(views); {
 	case count[nobody] == all:
 		surely(record.GapServiceUnknown, record.GapAgentUnknown)
-		if !t.ofTime {
-			j.May[record.GapPolicyNotOfTheTime] = true
-		}
+		j.may(those(map[string]bool{record.GapPolicyNotOfTheTime: !t.ofTime})...)
 		return record.Unproven
 	case t.open() && count[yes] < all && slices.ContainsFunc(views, healed):
 		return pending
@@ -480,11 +455,9 @@ func (t *trial) authorized(j *judgement, views []view) string {
 		t.whyNoLeave(j)
 		return record.Contradicted
 	}
-	if count[maybe] > 0 && t.author == "" {
-		j.gap(gapAuthorUnknown)
-	} else if count[maybe] > 0 {
-		j.gap(record.GapApprovedUnknownHead)
-	}
+	j.gap(those(map[string]bool{
+		gapAuthorUnknown: count[maybe] > 0 && t.author == "", record.GapApprovedUnknownHead: count[maybe] > 0 && t.author != "",
+	})...)
 	return record.Unproven
 }
 
@@ -493,9 +466,7 @@ func (t *trial) whyNoLeave(j *judgement) {
 	files, _ := t.files()
 	for _, e := range t.own {
 		for _, s := range t.rules.touched(files) {
-			for _, f := range t.flaws(e, nil, s, files) {
-				j.May[f] = true
-			}
+			j.may(t.flaws(e, nil, s, files)...)
 		}
 	}
 }
@@ -531,41 +502,53 @@ func (t *trial) decision(agents []string) *record.Event {
 
 // trigger answers what made the agent start.
 func (t *trial) trigger(j *judgement, e *record.Event) string {
-	var lacks, heals []string // heals: what time may bring
-	lack := func(list *[]string, is bool, gap string) {
-		if is {
-			*list = append(*list, gap)
-		}
-	}
-	answer := record.Unproven
 	if e == nil || e.Fact.(*record.Decision).Trigger == nil {
-		heals = []string{record.GapNoTrigger}
-	} else {
-		tr := e.Fact.(*record.Decision).Trigger
-		holder, found := t.report(tr)
-		sure := holder == record.Observed || holder != "" && tr.Digest != "" && e.Witness == record.Signed
-		if sure && tr.Finding != "" && !found {
-			j.gap(record.GapFindingNotInReport)
-			return record.Contradicted
-		}
-		lack(&lacks, tr.Digest == "", record.GapDigestNotStated)
-		lack(&lacks, tr.Finding == "", record.GapFindingNotStated)
-		lack(&heals, holder == "", record.GapTriggerNotHeld)
-		lack(&heals, holder == "agent", record.GapTriggerFromAgent)
-		lack(&heals, holder == record.Claimed || e.Witness != record.Signed, gapUnverified)
-		answer = record.Partial
+		return t.orPending(j, record.Unproven, record.GapNoTrigger)
 	}
-	if len(heals) > 0 && t.open() {
-		for _, g := range append(lacks, heals...) {
-			j.May[g] = true
-		}
+	tr := e.Fact.(*record.Decision).Trigger
+	holder, found := t.report(tr)
+	sure := holder == record.Observed || holder != "" && tr.Digest != "" && e.Witness == record.Signed
+	if sure && tr.Finding != "" && !found {
+		j.gap(record.GapFindingNotInReport)
+		return record.Contradicted
+	}
+	lacks := those(map[string]bool{record.GapDigestNotStated: tr.Digest == "", record.GapFindingNotStated: tr.Finding == ""})
+	heals := those(map[string]bool{
+		record.GapTriggerNotHeld: holder == "", record.GapTriggerFromAgent: holder == "agent",
+		gapUnverified: holder == record.Claimed || e.Witness != record.Signed,
+	})
+	if len(heals) > 0 {
+		return t.orPending(j, record.Partial, append(lacks, heals...)...)
+	}
+	return unless(j, lacks)
+}
+
+// orPending answers what time may still heal.
+func (t *trial) orPending(j *judgement, otherwise string, gaps ...string) string {
+	if t.open() {
+		j.may(gaps...)
 		return pending
 	}
-	j.gap(append(lacks, heals...)...)
-	if len(lacks)+len(heals) > 0 {
-		return answer
+	j.gap(gaps...)
+	return otherwise
+}
+
+// unless is proven, but for gaps.
+func unless(j *judgement, gaps []string) string {
+	if j.gap(gaps...); len(gaps) > 0 {
+		return record.Partial
 	}
 	return record.Proven
+}
+
+// those returns the names that are true.
+func those(names map[string]bool) (out []string) {
+	for n, is := range names {
+		if is {
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 // report returns who holds the report that a trigger names: somebody who observed
@@ -600,56 +583,33 @@ func (t *trial) report(tr *record.Trigger) (holder string, found bool) {
 // alternatives answers what was considered and rejected.
 func (t *trial) alternatives(j *judgement, e *record.Event) string {
 	if e == nil {
-		if t.open() {
-			j.May[record.GapNoDecision] = true
-			return pending
-		}
-		j.gap(record.GapNoDecision)
-		return record.Unproven
+		return t.orPending(j, record.Unproven, record.GapNoDecision)
 	}
 	d := e.Fact.(*record.Decision)
-	var chosen *record.Option
-	others, silent := 0, false
-	for i, o := range d.Options {
-		if o.Outcome == "chosen" || d.Chosen == o.ID {
-			chosen = &d.Options[i]
-			continue
-		}
-		others++
-		silent = silent || o.Reason == ""
-	}
-	var lacks []string
-	lack := func(is bool, gap string) {
-		if is {
-			lacks = append(lacks, gap)
-		}
-	}
-	lack(e.Witness != record.Signed, gapUnverified)
-	lack(!t.inTime(*e), t.late(*e, record.GapDecisionAfterMerge))
-	lack(chosen == nil, record.GapNothingChosen)
-	lack(others == 0, record.GapNoAlternatives)
-	lack(silent, record.GapRejectionNoReason)
-	lack(t.altered[e.Key()], gapAltered)
-	j.gap(lacks...)
-	if chosen != nil && chosen.Package != "" && chosen.To != "" {
+	isChosen := func(o record.Option) bool { return o.Outcome == "chosen" || d.Chosen == o.ID }
+	chosen := slices.IndexFunc(d.Options, isChosen)
+	others := slices.DeleteFunc(slices.Clone(d.Options), isChosen)
+	lacks := those(map[string]bool{
+		gapUnverified: e.Witness != record.Signed, t.late(*e, record.GapDecisionAfterMerge): !t.inTime(*e), gapAltered: t.altered[e.Key()],
+		record.GapNothingChosen: chosen < 0, record.GapNoAlternatives: len(others) == 0,
+		record.GapRejectionNoReason: slices.ContainsFunc(others, func(o record.Option) bool { return o.Reason == "" }),
+	})
+	if chosen >= 0 && d.Options[chosen].Package != "" && d.Options[chosen].To != "" {
 		deps := t.dependencies()
 		if len(deps) == 0 {
 			j.gap(gapNotComparable)
 		}
-		if e.Witness == record.Signed && elsewhere(chosen, deps) {
-			j.gap(record.GapChosenNotDone)
+		if e.Witness == record.Signed && elsewhere(d.Options[chosen], deps) {
+			j.gap(append(lacks, record.GapChosenNotDone)...)
 			return record.Contradicted
 		}
 	}
-	if len(lacks) > 0 {
-		return record.Partial
-	}
-	return record.Proven
+	return unless(j, lacks)
 }
 
 // elsewhere reports whether dependencies take the package of an option to another
 // version. The histories have packages in lower case and plain versions.
-func elsewhere(o *record.Option, deps []record.DependencyUpdate) bool {
+func elsewhere(o record.Option, deps []record.DependencyUpdate) bool {
 	return slices.ContainsFunc(deps, func(d record.DependencyUpdate) bool {
 		return "pkg:"+strings.ToLower(cmp.Or(d.Ecosystem, "npm"))+"/"+d.Name == o.Package && d.To != o.To
 	})

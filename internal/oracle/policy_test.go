@@ -1,12 +1,9 @@
 package oracle
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/changetrail/changetrail/record"
 )
 
 // A world is what was in force when: versions of the policy, the oldest first.
@@ -157,68 +154,3 @@ var (
 	jumps = []string{"", "patch", "minor", "major", "downgrade", "unknown"}
 	kinds = []string{"", "dependency-update", "vulnerability-fix", "code", "configuration", "test", "documentation"}
 )
-
-// known is what is known of a change.
-type known struct {
-	Paths                            []string
-	PathsAll, DepsStated, KindStated bool
-	Jump, Kind                       string
-}
-
-// scenes returns every change that k may be: an unseen path may be any.
-func (k known) scenes(p rules) (out []scene) {
-	asks := func(kind string) bool {
-		return slices.ContainsFunc(p.Rules, func(r rule) bool { return r.Kind == kind })
-	}
-	js, ks := []string{k.Jump}, []string{k.Kind}
-	if !k.DepsStated && asks("jump") {
-		js = jumps
-	}
-	if !k.KindStated && asks("kind") {
-		ks = kinds
-	}
-	sets := 1
-	if !k.PathsAll {
-		sets = 1 << len(universe)
-	}
-	for set := range sets {
-		paths := slices.Clone(k.Paths)
-		for i, path := range universe {
-			if set>>i&1 == 1 {
-				paths = append(paths, path)
-			}
-		}
-		if len(paths) == 0 && !k.PathsAll {
-			continue // it changes something
-		}
-		for _, j := range js {
-			for _, kind := range ks {
-				out = append(out, scene{paths, j, kind})
-			}
-		}
-	}
-	return out
-}
-
-// jumpOf is the largest step among updates whose versions are major.minor.patch.
-func jumpOf(updates []record.DependencyUpdate) string {
-	largest := 0
-	for _, u := range updates {
-		var a, b [3]int
-		_, errA := fmt.Sscanf(u.From, "%d.%d.%d", &a[0], &a[1], &a[2])
-		_, errB := fmt.Sscanf(u.To, "%d.%d.%d", &b[0], &b[1], &b[2])
-		step := "patch"
-		switch {
-		case errA != nil || errB != nil:
-			step = "unknown"
-		case slices.Compare(a[:], b[:]) > 0:
-			step = "downgrade"
-		case a[0] != b[0] || a[0] == 0 && a[1] != b[1]:
-			step = "major"
-		case a[1] != b[1]:
-			step = "minor"
-		}
-		largest = max(largest, slices.Index(jumps, step))
-	}
-	return jumps[largest]
-}
