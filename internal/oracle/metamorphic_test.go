@@ -199,12 +199,16 @@ var ofDecisions = map[string]bool{
 }
 
 // TestBesides: comments, checks of other commits and reports of other packages
-// change no answer and no gap.
+// change no answer and no gap, be they a few or hundreds.
 func TestBesides(t *testing.T) {
 	properties(t, func(t *testing.T, h *history, read reader) string {
 		g := &teller{Rand: rand.New(rand.NewPCG(h.Seed, 2)), h: h.with(slices.Clone(h.Events)), now: start, prefix: "besides-"}
-		for i := range 5 {
-			g.pass(20)
+		n := 6
+		if h.Seed%40 == 0 {
+			n = 900
+		}
+		for i := range n {
+			g.now = start.Add(time.Duration(g.IntN(90*60)) * time.Second)
 			switch i % 3 {
 			case 0:
 				g.tell(codeHost, &record.Review{Reviewer: pick(g, reviewers...), Verdict: "commented", CommitSHA: h.head()})
