@@ -32,22 +32,30 @@ func (p *projection) admitOwnAction(from arrival, e record.Event) (admission, er
 	if c.firstSeen.IsZero() {
 		c.firstSeen = from.at
 	}
-	known, err := p.ownIdentity(c, keyOf(c.partition, kindFact, c.name, suffix(e)))
-	if a := compared(known, e); a != fresh || err != nil {
-		return a, err // a fact that is no action has its identity
+	k := keyOf(c.partition, kindFact, c.name, suffix(e))
+	known, err := p.ownIdentity(c, k)
+	if err != nil {
+		return fresh, err
+	}
+	if a := compared(known, e); a != fresh {
+		return a, p.settleIdentity(from, k, known, a, e) // a fact that is no action has its identity
 	}
 	return p.count(from, c, e)
 }
 
-// countedAs reports whether an action of the change has the identity of a fact that is none.
-func (p *projection) countedAs(c *changeState, e record.Event) (bool, error) {
+// countedAs returns the arrival of an action of the change that has the identity of a fact
+// that is none; nil where there is none.
+func (p *projection) countedAs(c *changeState, e record.Event) ([]byte, error) {
 	known, err := p.counted(c, keyOf(c.partition, kindCounted, c.name, actionName(e)))
-	return len(known) >= countedHead && known[countedOwn] > 0, err
+	if len(known) < countedHead || known[countedOwn] == 0 {
+		return nil, err
+	}
+	return slices.Clone(known[1:countedOwn]), err
 }
 
 func (p *projection) admitRunAction(from arrival, e record.Event) (admission, error) {
 	k := keyOf(from.partition, kindFact, ownerOf(e), suffix(e))
-	if a, err := p.identify(from.partition, k, e); a != fresh || err != nil {
+	if a, err := p.identify(from, k, e); a != fresh || err != nil {
 		return a, err
 	}
 	short, err := brief(e)
@@ -112,6 +120,21 @@ func (p *projection) count(from arrival, c *changeState, e record.Event) (admiss
 	if err != nil {
 		return fresh, err
 	}
+	former, err := p.formerlyNoted(c, k)
+	if err != nil {
+		return fresh, err
+	}
+	if known == nil && e.Sender != "" { // a former version did not tell senders apart
+		plain := e
+		plain.Sender = ""
+		at := keyOf(c.partition, kindCounted, c.name, actionName(plain))
+		if former, err = p.formerlyNoted(c, at); err != nil {
+			return fresh, err
+		}
+		if former != nil {
+			k, e, known = at, plain, former
+		}
+	}
 	if len(known) < countedHead {
 		known = newCounted(e.Arrived)
 	}
@@ -131,6 +154,9 @@ func (p *projection) count(from arrival, c *changeState, e record.Event) (admiss
 	told := c.actions.Add(e, e.Fact.(*record.Action), record.Told(known[0]))
 	c.sumsChanged = true
 	value := newCounted(e.Arrived)
+	if former != nil {
+		copy(value[1:countedOwn], known[1:countedOwn]) // else it would be none of a former version
+	}
 	value[0], value[countedOwn] = byte(told), known[countedOwn]
 	if e.Change != "" && value[countedOwn] < 255 {
 		value[countedOwn]++

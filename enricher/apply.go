@@ -22,7 +22,7 @@ func (e *Enricher) Apply(ctx context.Context, batch []*stream.Record) ([]*stream
 	if err := e.checkForm(batch); err != nil {
 		return nil, err
 	}
-	decoded, err := decodeAll(ctx, batch, e.conf.Blobs, e.conf.StampKey)
+	decoded, err := decodeAll(ctx, batch, e.conf.reader(), e.conf.Blobs)
 	if err != nil {
 		return nil, err
 	}
@@ -152,10 +152,13 @@ func (e *Enricher) save() ([]*stream.Record, error) {
 func (e *Enricher) reroute(d *decodedEvent, home int32) *stream.Record {
 	e.metrics.count(rerouted, d.event.Type)
 	from := fmt.Sprintf("%s/%d/%d", d.record.Topic, d.record.Partition, d.record.Offset)
-	return &stream.Record{
+	out := &stream.Record{
 		Topic: d.record.Topic, Partition: home, Key: []byte(d.event.Repository), Value: d.record.Value,
-		Headers: append(slices.Clone(d.record.Headers), kgo.RecordHeader{Key: stream.HeaderRerouted, Value: []byte(from)}),
+		Headers: slices.DeleteFunc(slices.Clone(d.record.Headers), func(h kgo.RecordHeader) bool { return h.Key == stream.HeaderArrived }),
 	}
+	stream.AddHeader(out, stream.HeaderRerouted, []byte(from))
+	stream.AddHeader(out, stream.HeaderArrived, schemas.Arrival(e.conf.StampKey, d.env, d.arrived))
+	return out
 }
 
 // refuse sends what cannot be taken in to the dead letters.

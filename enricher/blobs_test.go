@@ -43,7 +43,7 @@ func TestReportsAndLargeDataLieInTheBlobStore(t *testing.T) {
 	event := func(ref string) *stream.Record {
 		return &stream.Record{Timestamp: time.Now(), Value: []byte(`{"specversion":"1.0","id":"1","source":"/ci","type":"` + record.TypeScanCompleted + `","subject":"acme/payments#1","dataref":"` + ref + `"}`)}
 	}
-	d, err := decode(t.Context(), event(ref), store, nil)
+	d, err := decode(t.Context(), event(ref), ingest.Reader{}, store)
 	if err != nil || d.refusal != nil {
 		t.Fatalf("%v, %v", err, d.refusal)
 	}
@@ -78,14 +78,14 @@ func TestReportsAndLargeDataLieInTheBlobStore(t *testing.T) {
 		"what is there is no": {must(store.Put(t.Context(), []byte("prose"))), store, schemas.NotJSON},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, err := decode(t.Context(), event(c.ref), c.store, nil)
+			d, err := decode(t.Context(), event(c.ref), ingest.Reader{}, c.store)
 			if err != nil || d.refusal == nil || d.refusal.Reason != c.want {
 				t.Errorf("%v, %v", err, d.refusal)
 			}
 		})
 	}
 	// A store that cannot be reached is no fault of the event.
-	if d, err := decode(t.Context(), event(ref), away{}, nil); err == nil || d.refusal != nil {
+	if d, err := decode(t.Context(), event(ref), ingest.Reader{}, away{}); err == nil || d.refusal != nil {
 		t.Errorf("%v, %v", err, d.refusal)
 	}
 }

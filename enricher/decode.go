@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -24,6 +25,7 @@ type decodedEvent struct {
 	record  *stream.Record
 	env     schemas.Envelope
 	event   record.Event
+	arrived time.Time // the event at the broker, also where it was sent on since
 	refusal *schemas.Refusal
 	reread  bool       // see Config.Resend
 	span    trace.Span // nil where nothing is traced
@@ -32,17 +34,17 @@ type decodedEvent struct {
 // decodeAll reads a batch. Reading is the larger part of the work and needs no
 // order, so all cores do it. An error is one of the blob store: what is wrong
 // with an event is its refusal.
-func decodeAll(ctx context.Context, batch []*stream.Record, store Blobs, stamp []byte) ([]decodedEvent, error) {
+func decodeAll(ctx context.Context, batch []*stream.Record, reader ingest.Reader, store Blobs) ([]decodedEvent, error) {
 	out := make([]decodedEvent, len(batch))
 	err := parallel(len(batch), func(i int) error {
 		var err error
-		out[i], err = decode(ctx, batch[i], store, stamp)
+		out[i], err = decode(ctx, batch[i], reader, store)
 		return err
 	})
 	return out, err
 }
 
-func decode(ctx context.Context, r *stream.Record, store Blobs, stamp []byte) (d decodedEvent, err error) {
+func decode(ctx context.Context, r *stream.Record, reader ingest.Reader, store Blobs) (d decodedEvent, err error) {
 	d.record = r
 	defer func() { // a bug met on one event must not stop the partition
 		if p := recover(); p != nil {
@@ -50,7 +52,7 @@ func decode(ctx context.Context, r *stream.Record, store Blobs, stamp []byte) (d
 			d.refusal = &schemas.Refusal{Reason: schemas.Internal, Detail: fmt.Sprintf("reading it failed: %v; this is a bug in changetrail, please report it", p)}
 		}
 	}()
-	if err := d.read(ctx, store, stamp); err != nil {
+	if err := d.read(ctx, reader, store); err != nil {
 		var unreachable *ingest.StoreError
 		if errors.As(err, &unreachable) {
 			return d, err
@@ -63,7 +65,7 @@ func decode(ctx context.Context, r *stream.Record, store Blobs, stamp []byte) (d
 	return d, nil
 }
 
-func (d *decodedEvent) read(ctx context.Context, store Blobs, stamp []byte) error {
+func (d *decodedEvent) read(ctx context.Context, r ingest.Reader, store Blobs) error {
 	if n := len(d.record.Value); n > schemas.MaxEventSize {
 		return schemas.Refuse(schemas.TooLarge, "%d bytes, at most %d are read; put large data elsewhere and name it in dataref", n, schemas.MaxEventSize)
 	}
@@ -71,11 +73,16 @@ func (d *decodedEvent) read(ctx context.Context, store Blobs, stamp []byte) erro
 	if d.env, err = schemas.Open(stream.Message(d.record)); err != nil {
 		return err
 	}
-	r := ingest.Reader{StampKey: stamp}
 	if store != nil {
 		r.Blobs = store
 	}
-	read, err := r.Read(ctx, d.env, d.record.Key, d.record.Timestamp)
+	d.arrived = d.record.Timestamp
+	if h := stream.Header(d.record, stream.HeaderArrived); h != nil {
+		if at, ok := schemas.ReadArrival(r.StampKey, d.env, h); ok && at.Before(d.arrived) {
+			d.arrived = at
+		}
+	}
+	read, err := r.Read(ctx, d.env, d.record.Key, d.arrived)
 	d.env, d.event = read.Envelope, read.Event
 	if err := r.AllowStamped(&read, err); err != nil {
 		return err

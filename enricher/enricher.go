@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/stream"
 )
@@ -32,6 +33,8 @@ type Config struct {
 	// StampKey is the key of the gateways: what they say of the sender of an event
 	// is believed where it is signed with it. Nothing is where it is empty.
 	StampKey []byte
+	// Trust says which events without a stamp are believed all the same.
+	Trust []ingest.Trust
 
 	EvidenceAge time.Duration // how long evidence waits for its change; for ever where 0
 	TraceHold   time.Duration // how long a trace that gets no more spans waits for its agent; 10 min where 0
@@ -74,6 +77,9 @@ type Enricher struct {
 	tracer     *tracer
 	now        func() time.Time
 }
+
+// reader reads events as c says who is believed.
+func (c *Config) reader() ingest.Reader { return ingest.Reader{StampKey: c.StampKey, Trust: c.Trust} }
 
 // Run enriches until ctx is done.
 func Run(ctx context.Context, c Config) error {

@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -26,6 +27,7 @@ import (
 //	time       8 bytes, Unix nanoseconds
 //	fact       JSON
 //	reading    what was read from a report: JSON, compressed with zstd; empty where there is none
+//	sender     and what is noted of the event, 1 byte; none of both in what a former version wrote
 //
 // Strings and byte strings stand behind their length. Parts may be added at the end and
 // none may change its meaning: what a former version wrote is read again.
@@ -113,7 +115,23 @@ func (c *codec) appendFact(b []byte, class byte, e record.Event) ([]byte, error)
 	b = binary.BigEndian.AppendUint64(b, uint64(e.Time.UnixNano()))
 	b = appendString(b, e.Stored)
 	r, err := c.readingOf(e.Fact)
-	return appendString(b, r), err
+	return append(appendString(appendString(b, r), e.Sender), notesOf(e)), err
+}
+
+// What is noted of an event.
+const (
+	noteImported = 1 << iota
+	noteAltered
+)
+
+func notesOf(e record.Event) (notes byte) {
+	if e.Imported {
+		notes |= noteImported
+	}
+	if e.Altered {
+		notes |= noteAltered
+	}
+	return notes
 }
 
 func appendString[T ~string | ~[]byte](b []byte, s T) []byte {
@@ -190,8 +208,15 @@ func (c *codec) decodeFact(v []byte) (record.Event, error) {
 		Arrived: arrivalOf(v[arrivalAt:]), Digest: hex.EncodeToString(v[digestAt:factHead]),
 	}
 	read := r.bytes()
-	if r.err != nil {
-		return e, r.err
+	known := len(r.rest) > 0 // the sender, and what is noted
+	if known {
+		e.Sender = r.string()
+	}
+	if r.err != nil || known && len(r.rest) == 0 {
+		return e, errFact
+	}
+	if known {
+		e.Imported, e.Altered = r.rest[0]&noteImported != 0, r.rest[0]&noteAltered != 0
 	}
 	if v[0] == classOwn {
 		e.Change = record.ChangeID(about)
@@ -204,6 +229,9 @@ func (c *codec) decodeFact(v []byte) (record.Event, error) {
 	}
 	if err := json.Unmarshal(e.Stored, e.Fact); err != nil {
 		return e, fmt.Errorf("state: %s: %w", e.Type, err)
+	}
+	if !known { // all that came with one credential had one witness
+		e.Witness = ingest.Worth(e.Witness, e.Fact)
 	}
 	return e, c.addReading(e.Fact, read)
 }

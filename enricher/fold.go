@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
@@ -18,7 +19,12 @@ func Decode(r *stream.Record) (record.Event, error) { return DecodeStamped(r, ni
 // DecodeStamped is Decode for a record whose sender gateways with that key have
 // stamped on it.
 func DecodeStamped(r *stream.Record, stampKey []byte) (record.Event, error) {
-	d, err := decode(context.Background(), r, nil, stampKey)
+	return DecodeBy(r, ingest.Reader{StampKey: stampKey})
+}
+
+// DecodeBy is Decode by a reader, which says who is believed.
+func DecodeBy(r *stream.Record, reader ingest.Reader) (record.Event, error) {
+	d, err := decode(context.Background(), r, reader, nil)
 	if err != nil {
 		return record.Event{}, err
 	}
@@ -45,12 +51,12 @@ func fold(id record.ChangeID, f record.Facts, p *policy.Policy, m *controls.Matr
 	}
 	recognize(r, p)
 	place(r, p, m)
-	if merged := r.Trail.Change.MergedAt; !merged.IsZero() {
+	if merged := r.Judged.MergedAt; !merged.IsZero() {
 		then, known := f.Until(merged), r
 		if !f.OnlyDeployed(then) || p.AsksEnvironments() && len(r.Trail.Environment) > 0 {
 			known = record.Fold(id, then)
 			recognize(known, p)
-			known.Judge(authority(policy.RequestOf(known), p))
+			known.Judge(authority(known, policy.RequestOf(known), p))
 		}
 		r.Trail.AtMerge = known.Known()
 		r.Trail.AtMerge.Events = then.Events()
@@ -66,9 +72,8 @@ func Digest(r *record.Record) string {
 
 // recognize notes the agent that the marks of r show.
 func recognize(r *record.Record, p *policy.Policy) {
-	if agent, by := p.Recognize(r.Marks); agent != "" {
-		r.Recognize(agent, by)
-	}
+	agent, by := p.Recognize(r.Marks)
+	r.Recognize(agent, by, p.Person)
 }
 
 // place sets the service and the controls of r.
@@ -82,32 +87,63 @@ func place(r *record.Record, p *policy.Policy, m *controls.Matrix) {
 			r.Service.Environment = r.Trail.Environment[0]
 		}
 	}
-	r.Judge(authority(q, p))
+	r.Judge(authority(r, q, p))
 	if tags := m.Tag(r); tags != nil {
 		r.Trail.Control, r.Tags = tags, tags.Tags
 	}
 }
 
-// authority asks the policy about a change of an agent.
-func authority(q policy.Request, p *policy.Policy) record.Authority {
-	a := record.Authority{Person: p.Person, IsPerson: p.IsPerson}
+// authority asks the policy about a change of an agent. Where the code host saw no agent,
+// and several signed a decision, each of them must be allowed.
+func authority(r *record.Record, q policy.Request, p *policy.Policy) record.Authority {
+	out := record.Authority{Person: p.Person, IsPerson: p.IsPerson}
 	if !p.HasRules() || q.Agent == "" {
-		return a
+		return out
 	}
+	for i, agent := range r.Judged.Agents {
+		q.Agent = agent
+		a := authorityOf(r, q, p)
+		if i > 0 {
+			a = a.And(out)
+		}
+		out = a
+	}
+	return out
+}
+
+// authorityOf asks the policy about a change of one agent.
+func authorityOf(r *record.Record, q policy.Request, p *policy.Policy) record.Authority {
 	v := p.Decide(q)
-	a.Verdict, a.Rule, a.Reason, a.PolicyDigest, a.Since = v.Verdict, v.Rule, v.Reason, p.Digest(), p.Since
-	a.Covers = func(scope []string) bool { return p.Covers(scope, q.Repository, q.Paths) }
-	if len(v.By) > 0 {
-		a.Group = strings.Join(v.By, ", ")
-		a.InGroup = func(account string) bool { return p.InGroup(account, v.By) }
+	a := record.Authority{
+		Person: p.Person, IsPerson: p.IsPerson,
+		Verdict: v.Verdict, Rule: v.Rule, Reason: v.Reason, PolicyDigest: p.Digest(), Since: p.Since,
+		Least: v.Least, NotOfTheTime: r.Judged.MergedAt.Before(p.Since) && !r.Judged.MergedAt.IsZero(),
 	}
+	a.Demands = demands(v.Demands, p, func(service string, scope []string) bool { surely, _ := p.Covers(scope, service, q); return surely })
+	a.LeastDemands = demands(v.LeastDemands, p, func(service string, scope []string) bool { _, may := p.Covers(scope, service, q); return may })
 	switch v.Rule {
 	case policy.RuleUnknownService:
 		a.Unknown = record.GapServiceUnknown
 	case policy.RuleUnknownAgent:
 		a.Unknown = record.GapAgentUnknown
 	case policy.RuleScope:
-		a.OutOfScope = true
+		a.OutOfScope = v.Least == record.Forbidden
 	}
 	return a
+}
+
+// demands returns what a policy asks for in the form in which a record is judged by it.
+func demands(of []policy.Demand, p *policy.Policy, covers func(service string, scope []string) bool) []record.Demand {
+	var out []record.Demand
+	for _, d := range of {
+		demand := record.Demand{
+			Verdict: d.Verdict, Rule: d.Rule, Service: d.Service, Group: strings.Join(d.By, ", "), Nobody: d.Nobody,
+			Covers: func(scope []string) bool { return covers(d.Service, scope) },
+		}
+		if len(d.By) > 0 || d.Nobody {
+			demand.InGroup = func(account string) bool { return p.InGroup(account, d.By) }
+		}
+		out = append(out, demand)
+	}
+	return out
 }

@@ -65,7 +65,7 @@ func (p *projection) upgrade(partition int32, former *store, skipped func(entry 
 		return err
 	}
 	p.tx.set(keyOf(partition, kindUpgraded, name{}))
-	p.upgraded[partition] = true
+	p.upgraded[partition] = formerMark{held: true}
 	for _, kind := range []byte{'s', 'c', 'b', 'a', 't', 'o', 'r', 'w', 'p'} {
 		for x, err := range former.each(prefixOf(partition, kind), prefixOf(partition, kind+1)) {
 			if err != nil {
@@ -86,7 +86,10 @@ func (p *projection) upgrade(partition int32, former *store, skipped func(entry 
 			}
 		}
 	}
-	return f.keep()
+	if err := f.keep(); err != nil {
+		return err
+	}
+	return f.markUpgraded(partition)
 }
 
 func (f *formerState) read(kind byte, rest string, value []byte) error {
@@ -173,9 +176,12 @@ type formerBoard struct {
 	Postings []formerEvent `json:"postings"`
 }
 
-func (s formerEvent) event(repo record.Repository, arrived time.Time) (record.Event, error) {
+// event reads an event. The former version did not hold when it arrived: it counts as told at
+// the time that it states, as that version took it. A rebuild knows better.
+func (s formerEvent) event(repo record.Repository) (record.Event, error) {
+	at := time.Unix(0, s.Time).UTC()
 	e := record.Event{
-		Source: s.Source, ID: s.ID, Type: s.Type, Repository: repo, Change: s.Change, Time: time.Unix(0, s.Time).UTC(), Arrived: arrived,
+		Source: s.Source, ID: s.ID, Type: s.Type, Repository: repo, Change: s.Change, Time: at, Arrived: at,
 		Fact: record.NewFact(s.Type), Witness: s.Tier, Trace: s.Trace, Digest: s.Digest, Stored: s.Fact,
 	}
 	if e.Fact == nil {
@@ -207,8 +213,6 @@ func (f *formerState) gatherScans(former *store, skipped func(entry string, err 
 				continue
 			}
 			var events struct {
-				Touched  int64         `json:"at"`
-				First    int64         `json:"first"`
 				Own      []formerEvent `json:"own"`
 				Evidence []formerEvent `json:"evidence"`
 				Postings []formerEvent `json:"postings"`
@@ -217,12 +221,11 @@ func (f *formerState) gatherScans(former *store, skipped func(entry string, err 
 				continue // told when it is read itself
 			}
 			repo, _, _ := strings.Cut(x.key[6:], "\x00")
-			arrived := time.Unix(events.Touched, events.First)
 			if kind == 'c' {
 				repo = string(record.ChangeID(repo).Repository())
 			}
 			for _, s := range slices.Concat(events.Own, events.Evidence, events.Postings) {
-				if err := f.gatherScan(s, record.Repository(repo), arrived); err != nil {
+				if err := f.gatherScan(s, record.Repository(repo)); err != nil {
 					skipped(x.key[4:], err)
 				}
 			}
@@ -231,11 +234,11 @@ func (f *formerState) gatherScans(former *store, skipped func(entry string, err 
 	return nil
 }
 
-func (f *formerState) gatherScan(s formerEvent, repo record.Repository, arrived time.Time) error {
+func (f *formerState) gatherScan(s formerEvent, repo record.Repository) error {
 	if s.Type != record.TypeScanCompleted {
 		return nil
 	}
-	e, err := s.event(repo, arrived)
+	e, err := s.event(repo)
 	if err != nil {
 		return err
 	}
@@ -271,13 +274,13 @@ func (f *formerState) admitScans() error {
 	return nil
 }
 
-func (f *formerState) events(in []formerEvent, repo record.Repository, arrived time.Time) error {
+func (f *formerState) events(in []formerEvent, repo record.Repository) error {
 	var bad error
 	for _, s := range in {
 		if s.Type == record.TypeScanCompleted {
 			continue // see gatherScans
 		}
-		e, err := s.event(repo, arrived)
+		e, err := s.event(repo)
 		if err != nil {
 			bad = err // the others are read all the same
 			continue
@@ -314,7 +317,7 @@ func (f *formerState) change(id record.ChangeID, value []byte) error {
 		return err
 	}
 	arrived := time.Unix(0, s.FirstSeen).UTC()
-	bad := f.events(append(s.Own, s.Evidence...), id.Repository(), arrived)
+	bad := f.events(append(s.Own, s.Evidence...), id.Repository())
 	var damaged *unreadable
 	if bad != nil && !errors.As(bad, &damaged) {
 		return bad
@@ -364,16 +367,16 @@ func (f *formerState) board(repo record.Repository, value []byte) error {
 	if err := unmarshalFormer(value, &s); err != nil {
 		return err
 	}
-	return f.events(s.Postings, repo, time.Unix(s.Touched, 0).UTC())
+	return f.events(s.Postings, repo)
 }
 
 func (f *formerState) action(repo record.Repository, value []byte) error {
-	content, arrived := cutArrival(value)
+	content, _ := cutArrival(value)
 	var s formerEvent
 	if err := unmarshalFormer(content, &s); err != nil {
 		return err
 	}
-	return f.events([]formerEvent{s}, repo, arrived.UTC())
+	return f.events([]formerEvent{s}, repo)
 }
 
 // identity keeps the identity of an event: repository 0 source 0 id, of an account with
@@ -398,24 +401,88 @@ func formerKey(partition int32, repo record.Repository, account string) key {
 	return keyOf(partition, kindIdentity, nameOf(string(repo)), string(n[:]))
 }
 
-// holdsFormer reports whether a partition was upgraded.
-func (p *projection) holdsFormer(partition int32) (bool, error) {
-	if yes, asked := p.upgraded[partition]; asked {
-		return yes, nil
+// A formerMark says of a partition whether it was upgraded, and when the last event had
+// arrived that a former version knew.
+type formerMark struct {
+	held bool
+	last time.Time
+}
+
+// holdsFormer returns the mark of a partition.
+func (p *projection) holdsFormer(partition int32) (formerMark, error) {
+	if m, asked := p.upgraded[partition]; asked {
+		return m, nil
 	}
-	mark, err := p.tx.get(keyOf(partition, kindUpgraded, name{}))
+	value, err := p.tx.get(keyOf(partition, kindUpgraded, name{}))
+	m := formerMark{held: value != nil}
+	if len(value) >= 4 {
+		m.last = arrivalOf(value)
+	}
 	if err == nil {
-		p.upgraded[partition] = mark != nil
+		p.upgraded[partition] = m
 	}
-	return mark != nil, err
+	return m, err
+}
+
+// markUpgraded notes that a partition was upgraded.
+func (p *projection) markUpgraded(partition int32) error {
+	var last time.Time
+	for _, at := range []struct {
+		kind  byte
+		place int
+	}{{kindFact, arrivalAt}, {kindIdentity, 0}} {
+		for x, err := range p.store.each(prefixOf(partition, at.kind), prefixOf(partition, at.kind+1)) {
+			if err != nil {
+				return err
+			}
+			if len(x.value) < at.place+4 {
+				continue
+			}
+			if arrived := arrivalOf(x.value[at.place:]); arrived.After(last) {
+				last = arrived
+			}
+		}
+	}
+	p.tx.put(keyOf(partition, kindUpgraded, name{}), seconds(last))
+	p.upgraded[partition] = formerMark{true, last}
+	return p.keep()
+}
+
+// formerIdentity returns the identity of a fact that a former version knew; e is the
+// fact without its sender. Nil where there is none.
+func (p *projection) formerIdentity(partition int32, fact key, e record.Event) ([]byte, error) {
+	mark, err := p.holdsFormer(partition)
+	if err != nil || !mark.held {
+		return nil, err
+	}
+	known, err := p.identityOf(partition, fact, e)
+	if len(known) < 4 || arrivalOf(known).After(mark.last) {
+		return nil, err
+	}
+	return known, err
+}
+
+// formerlyNoted returns the value of a counted action that a former version knew, nil
+// where there is none.
+func (p *projection) formerlyNoted(c *changeState, k key) ([]byte, error) {
+	mark, err := p.holdsFormer(c.partition)
+	if err != nil || !mark.held {
+		return nil, err
+	}
+	known, err := p.counted(c, k)
+	if len(known) < countedHead || arrivalOf(known[1:]).After(mark.last) {
+		return nil, err
+	}
+	return known, err
 }
 
 // formerlyCounted reports whether a former version counted an action in for a change with
 // so many that their identities lie with the repository.
 func (p *projection) formerlyCounted(c *changeState, e record.Event) (bool, error) {
-	if upgraded, err := p.holdsFormer(c.partition); err != nil || !upgraded {
+	if mark, err := p.holdsFormer(c.partition); err != nil || !mark.held {
 		return false, err
 	}
+	e.Sender = ""
 	rest := ""
 	if e.Change == "" {
 		rest = "\x00" + string(c.id)

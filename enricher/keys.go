@@ -24,7 +24,7 @@ import (
 //	C change action         the action is counted, and what its accounts report
 //	O trace                 the trace has calls that are not settled (runs.go); arrival of the newest span
 //	Z trace span            the action of the span was sent; arrival of the span
-//	U                       the partition holds identities of a former version (former.go)
+//	U                       the partition holds identities of a former version (former.go); when the last of them arrived
 //	U converted             of an upgrade that is under way: only former entries are to be deleted (upgrade.go)
 //	X                       the offset of the last event that was read (with Config.Resend)
 //

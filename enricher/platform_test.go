@@ -32,6 +32,7 @@ func TestAChangeToldInCDEvents(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v: %s", err, lines.Text())
 		}
+		e.Witness = record.Observed // as with the credential of a platform
 		events = append(events, e)
 	}
 	p, err := policy.Parse(nil)

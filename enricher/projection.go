@@ -17,7 +17,7 @@ type projection struct {
 	store *store
 	limit int // of the facts of one kind in a list
 
-	upgraded map[int32]bool // partitions with identities of a former version, as far as asked
+	upgraded map[int32]formerMark // of partitions, as far as asked
 
 	// What was read of the store, with what the transaction changes of it.
 	lists   *cache[*factList]    // facts of changes, by prefix
@@ -79,7 +79,7 @@ func newProjection(s *store) (*projection, error) {
 	}
 	p := &projection{
 		codec: c, store: s, limit: record.MaxFacts, lists: newCache[*factList](listBytes), refs: newCache[*refState](refBytes), changes: newCache[*changeState](changeBytes),
-		tx: &transaction{store: s}, upgraded: make(map[int32]bool),
+		tx: &transaction{store: s}, upgraded: make(map[int32]formerMark),
 	}
 	p.begin(new(slab))
 	return p, nil
@@ -117,7 +117,7 @@ func (p *projection) admit(from arrival, e record.Event) (admission, error) {
 		return p.admitAction(from, e)
 	}
 	k := keyOf(from.partition, kindFact, ownerOf(e), suffix(e))
-	if a, err := p.identify(from.partition, k, e); a != fresh || err != nil {
+	if a, err := p.identify(from, k, e); a != fresh || err != nil {
 		return a, err
 	}
 	return fresh, p.add(from, k, e)
@@ -172,8 +172,8 @@ func (p *projection) identityOf(partition int32, fact key, e record.Event) ([]by
 		if err != nil {
 			return nil, err
 		}
-		if counted {
-			return make([]byte, identitySize), nil
+		if counted != nil {
+			return append(counted, make([]byte, identitySize-len(counted))...), nil // no digest is this one
 		}
 		return p.ownIdentity(c, fact)
 	}
@@ -197,9 +197,20 @@ func (p *projection) ownIdentity(c *changeState, fact key) ([]byte, error) {
 }
 
 // identify tells whether the fact that lies under a key was added before.
-func (p *projection) identify(partition int32, fact key, e record.Event) (admission, error) {
-	known, err := p.identityOf(partition, fact, e)
-	return compared(known, e), err
+func (p *projection) identify(from arrival, fact key, e record.Event) (admission, error) {
+	known, err := p.identityOf(from.partition, fact, e)
+	if err != nil {
+		return fresh, err
+	}
+	if known == nil && e.Sender != "" { // a former version did not tell senders apart
+		e.Sender = ""
+		fact = keyOf(from.partition, kindFact, ownerOf(e), suffix(e))
+		if known, err = p.formerIdentity(from.partition, fact, e); err != nil {
+			return fresh, err
+		}
+	}
+	a := compared(known, e)
+	return a, p.settleIdentity(from, fact, known, a, e)
 }
 
 // compared tells what an event is beside an identity, nil where there is none.

@@ -166,7 +166,7 @@ func (b *rebuild) readFormer(ctx context.Context, p int32, former *store) error 
 }
 
 func (b *rebuild) admit(ctx context.Context, p int32, state *projection, recs []*stream.Record) error {
-	decoded, err := decodeAll(ctx, recs, b.Blobs, b.StampKey)
+	decoded, err := decodeAll(ctx, recs, b.reader(), b.Blobs)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
@@ -126,7 +127,7 @@ func (m *mill) step(batch []*stream.Record) bool {
 		return false
 	}
 	for _, r := range batch {
-		d, err := decode(m.t.Context(), r, nil, millKey)
+		d, err := decode(m.t.Context(), r, ingest.Reader{StampKey: millKey}, nil)
 		if err != nil || d.refusal != nil {
 			m.t.Fatal(err, d.refusal)
 		}

@@ -120,7 +120,7 @@ func (r *rooms) take(d *decodedEvent) (out []*stream.Record, known bool, err err
 		}
 	}
 	from := fmt.Sprintf("%s/%d/%d", d.record.Topic, d.record.Partition, d.record.Offset)
-	return []*stream.Record{r.send(d.env, d.event.Witness != "", d.event.Home(), from)}, false, nil
+	return []*stream.Record{r.send(d.env, d.event.Sender != "", d.event.Home(), from)}, false, nil
 }
 
 func (r *rooms) takeSpans(d *decodedEvent, f *record.Spans) (known bool, err error) {
@@ -136,7 +136,7 @@ func (r *rooms) takeSpans(d *decodedEvent, f *record.Spans) (known bool, err err
 			continue
 		}
 		known = false
-		stored := storedSpan{Span: s, AuthType: d.env.AuthType, AuthID: d.env.AuthID, Trusted: d.event.Witness != "", ContentMode: d.env.ContentMode, Redacted: d.env.Redacted}
+		stored := storedSpan{Span: s, AuthType: d.env.AuthType, AuthID: d.env.AuthID, Trusted: d.event.Sender != "", ContentMode: d.env.ContentMode, Redacted: d.env.Redacted}
 		if err := r.putJSON(k, classSpan, d.record.Timestamp, stored); err != nil {
 			return false, err
 		}
@@ -266,7 +266,7 @@ func (r *rooms) send(env schemas.Envelope, trusted bool, key, from string) *stre
 func (r *rooms) takeAction(d *decodedEvent) (out []*stream.Record, known bool, err error) {
 	p, run, names := d.record.Partition, d.event.Room, record.RunNames(d.event)
 	from := fmt.Sprintf("%s/%d/%d", d.record.Topic, p, d.record.Offset)
-	trusted := d.event.Witness != ""
+	trusted := d.event.Sender != ""
 	if stream.Header(d.record, stream.HeaderRerouted) == nil && (run != names[0] || r.partitions.Of(record.RoomKey(run)) != p) {
 		return []*stream.Record{r.send(d.env, trusted, record.RoomKey(names[0]), from)}, false, nil // as a client sent it
 	}
@@ -391,7 +391,7 @@ func (r *rooms) takeNamed(d *decodedEvent, f *record.RunNamed) (out []*stream.Re
 		if err := r.readJSON(x.value, &w); err != nil {
 			return nil, known, err
 		}
-		out = append(out, r.send(w.Event, schemas.TierOf(r.stampKey, w.Event) != "", f.Repository, from))
+		out = append(out, r.send(w.Event, schemas.SenderOf(r.stampKey, w.Event) != "", f.Repository, from))
 	}
 	return out, known, nil
 }
@@ -448,7 +448,7 @@ func (r *rooms) lost(partition int32, fact []byte, at time.Time) (*stream.Record
 	if bound, err := r.bound(partition, w.Run); bound != nil || err != nil {
 		return nil, err
 	}
-	m := r.send(w.Event, schemas.TierOf(r.stampKey, w.Event) != "", record.RoomKey(w.Run), "room")
+	m := r.send(w.Event, schemas.SenderOf(r.stampKey, w.Event) != "", record.RoomKey(w.Run), "room")
 	return stream.DeadLetter(r.topics.DLQ(), "enricher", m, schemas.RunUnknown,
 		fmt.Sprintf("nothing named its run %s in any repository since it came; state vcs.repository.url.full or partitionkey where it is sent, or name the run in a decision or a commit's trailer", w.Run), at), nil
 }

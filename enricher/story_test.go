@@ -100,7 +100,13 @@ func (s *story) record(t *testing.T) *record.Record {
 	const id = record.ChangeID("github.com/acme/payments/pull/4829")
 	var events []record.Event
 	add := func(change record.ChangeID, source string, at time.Time, f record.Fact) {
-		e := record.Event{Source: source, ID: at.String() + record.TypeOf(f), Type: record.TypeOf(f), Repository: id.Repository(), Change: change, Time: at, Fact: f}
+		e := record.Event{Source: source, ID: at.String() + record.TypeOf(f), Type: record.TypeOf(f), Repository: id.Repository(), Change: change, Time: at, Fact: f, Witness: record.Observed}
+		if strings.HasPrefix(source, "/agents/") {
+			e.Sender, e.Witness = record.SenderAgent+"agent-bot-3000", record.Claimed
+			if _, ok := f.(*record.Decision); ok {
+				e.Witness = record.Signed
+			}
+		}
 		if _, err := readReport(f); err != nil {
 			t.Fatal(err)
 		}
@@ -170,9 +176,12 @@ func TestTheFourAnswersOfPR4829(t *testing.T) {
 		{"no alternatives", func(s *story) { s.decision.Options = s.decision.Options[:1] }, with(func(a *record.Answers) { a.Alternatives = record.Partial }), []string{"no-alternatives"}},
 		{"a rejection without a reason", func(s *story) { s.decision.Options[1].Reason = "" }, with(func(a *record.Answers) { a.Alternatives = record.Partial }), []string{"rejection-without-reason"}},
 		{"decided after the merge", func(s *story) { s.decidedAt = clock(4, 0) }, with(func(a *record.Answers) { a.Alternatives = record.Partial }), []string{"decision-after-merge"}},
-		{"chosen was one version, done another", func(s *story) { s.opened.Dependencies[0].To = "4.17.20" }, with(func(a *record.Answers) { a.Alternatives = record.Contradicted }), []string{"chosen-not-done"}},
+		{"chosen was one version, done another", func(s *story) {
+			s.decision.Options[0].Package, s.decision.Options[0].To = "pkg:npm/lodash", "4.17.21"
+			s.opened.Dependencies[0].To = "4.17.20"
+		}, with(func(a *record.Answers) { a.Alternatives = record.Contradicted }), []string{"chosen-not-done"}},
 		{"out of scope", func(s *story) { s.policy = edit(t, s.policy, `services: ["*"]`, `services: ["docs-*"]`) }, with(func(a *record.Answers) { a.Authorized = record.Contradicted }), []string{"out-of-scope"}},
-		{"the agent is in no policy", func(s *story) { s.policy = edit(t, s.policy, "id: agent-bot-3000", "id: agent-bot-1") }, with(func(a *record.Answers) { a.Authorized = record.Unproven }), []string{"agent-unknown"}},
+		{"the agent is in no policy", func(s *story) { s.policy = edit(t, s.policy, "agent-bot-3000", "agent-bot-1") }, with(func(a *record.Answers) { a.Authorized = record.Unproven }), []string{"agent-unknown"}},
 		{"the service is in no policy", func(s *story) { s.policy = edit(t, s.policy, "github.com/acme/payments", "github.com/acme/other") }, with(func(a *record.Answers) { a.Authorized = record.Unproven }), []string{"service-unknown"}},
 		{"no policy", func(s *story) { s.policy = "" }, with(func(a *record.Answers) { a.Authorized = record.Unproven }), []string{"no-policy"}},
 		{"the policy came later", func(s *story) { s.policy = "since: 2026-11-20T00:00:00Z\n" + s.policy }, with(func(a *record.Answers) { a.Authorized = record.Partial }), []string{"policy-not-of-the-time"}},
@@ -214,7 +223,7 @@ func TestTheFourAnswersOfPR4829(t *testing.T) {
 		{"reviewed by the group", func(s *story) {
 			s.policy = edit(t, s.policy, "default: review-required", "  - {name: cardholder data, when: '\"cardholder\" in service.data_classes', verdict: review-required, reason: PCI, by: [owners]}\nteams: [{id: team-payments, members: [jonas.k]}]")
 		}, proven, nil},
-		{"a review that only the agent tells of", func(s *story) { s.reviewsFrom = "/agents/agent-bot-3000" }, with(func(a *record.Answers) { a.Authorized, a.Reviewed = record.Contradicted, record.Partial }), []string{"review-from-agent", "review-missing"}},
+		{"a review that only the agent tells of", func(s *story) { s.reviewsFrom = "/agents/agent-bot-3000" }, with(unreviewed), []string{"no-review", "review-missing", "unverified-source"}},
 		{"a lie about tests", func(s *story) {
 			s.decision.Claims = &record.Claims{Tests: "passed"}
 			s.tests = []heard{{"/ci", &record.Validation{Name: "unit", CommitSHA: head, Conclusion: "failure", Passed: 40, Failed: 3}}}
@@ -231,7 +240,7 @@ func TestTheFourAnswersOfPR4829(t *testing.T) {
 		{"it says that the policy lets it", func(s *story) { s.decision.Authorization = &record.Claim{Verdict: "autonomous"} }, proven, []string{"verdict-contradicted"}},
 		{"in a shop where everything needs leave", func(s *story) { s.policy = "mode: gate-everything\n" + s.policy }, with(func(a *record.Answers) { a.Authorized = record.Contradicted }), []string{"approval-missing"}},
 		{"a test fixture, alone", func(s *story) { s.opened.Files, s.reviews = []string{"test/fixtures/cart.json"}, nil }, with(func(a *record.Answers) { a.Reviewed = record.NotRequired }), nil},
-		{"not merged yet", func(s *story) { s.merged, s.reviews = nil, nil }, with(func(a *record.Answers) { a.Authorized, a.Reviewed = record.Unproven, record.Unproven }), []string{"no-review", "review-missing"}},
+		{"not merged yet", func(s *story) { s.merged, s.reviews = nil, nil }, with(func(a *record.Answers) { a.Authorized, a.Reviewed = record.Pending, record.Pending }), nil},
 		{"a person made it", func(s *story) {
 			s.decision, s.opened.Agent, s.opened.Author, s.opened.AuthorType = nil, "", "mira-s", "human"
 		}, record.Answers{Reviewed: record.Proven}, nil},
@@ -288,7 +297,7 @@ func TestWhatWasKnownAtTheMerge(t *testing.T) {
 func TestTiers(t *testing.T) {
 	s := pr4829(t)
 	s.tests = []heard{{"/agents/agent-bot-3000", &record.Validation{Name: "unit", CommitSHA: head, Conclusion: "success"}}}
-	want := &record.Tiers{Change: "observed", Trigger: "observed", Decision: "claimed", Validation: "claimed", Review: "observed"}
+	want := &record.Tiers{Change: "observed", Trigger: "observed", Decision: "signed", Validation: "claimed", Review: "observed"}
 	if diff := gocmp.Diff(want, s.record(t).Trail.Tier); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

@@ -3,8 +3,8 @@ package evidence
 import (
 	"maps"
 	"slices"
-	"strings"
 
+	"github.com/changetrail/changetrail/ecosystem"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -55,8 +55,8 @@ func readCargoAudit(file []byte) (Result, error) {
 
 func (v cargoFinding) finding(kind string) record.Finding {
 	f := record.Finding{
-		ID: kind, Title: v.Package.Name + " is " + kind, Package: v.Package.Name, Ecosystem: "crates.io",
-		PURL: purl("crates.io", v.Package.Name, v.Package.Version), Installed: v.Package.Version,
+		ID: kind, Title: v.Package.Name + " is " + kind, Package: v.Package.Name, Ecosystem: ecosystem.Cargo,
+		PURL: ecosystem.PURL(ecosystem.Cargo, v.Package.Name, v.Package.Version), Installed: v.Package.Version,
 	}
 	if a := v.Advisory; a != nil {
 		f.ID, f.Aliases, f.Title, f.URL = a.ID, a.Aliases, a.Title, a.URL
@@ -67,13 +67,6 @@ func (v cargoFinding) finding(kind string) record.Finding {
 			f.Severity = byScore(f.Score)
 		}
 	}
-	var patched []string // each a range: ">=0.6.14, <1.0.0"
-	for _, p := range v.Versions.Patched {
-		lower, _, _ := strings.Cut(p, ",")
-		if !strings.HasPrefix(strings.TrimSpace(lower), "<") {
-			patched = append(patched, lower)
-		}
-	}
-	f.Fixed = lowestAbove(patched, f.Installed)
+	f.Fixed = lowestFix(ecosystem.Cargo, v.Versions.Patched, f.Installed)
 	return f
 }

@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	packageurl "github.com/package-url/packageurl-go"
-
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -70,59 +68,4 @@ func bySeverity(word string) string {
 		return "none"
 	}
 	return "unknown"
-}
-
-// purlTypes are the package URL types of OSV's ecosystems
-// (https://github.com/package-url/purl-spec).
-var purlTypes = map[string]string{
-	"npm": "npm", "PyPI": "pypi", "Go": "golang", "Maven": "maven", "crates.io": "cargo",
-	"RubyGems": "gem", "NuGet": "nuget", "Packagist": "composer",
-}
-
-// purl returns the package URL of a package of an OSV ecosystem.
-func purl(ecosystem, name, version string) string {
-	eco, _, _ := strings.Cut(ecosystem, ":")
-	typ := purlTypes[eco]
-	if typ == "" || name == "" {
-		return ""
-	}
-	namespace := ""
-	switch typ {
-	case "pypi":
-		name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
-	case "maven":
-		namespace, name, _ = strings.Cut(name, ":")
-	case "npm", "golang", "composer":
-		if i := strings.LastIndexByte(name, '/'); i > 0 {
-			namespace, name = name[:i], name[i+1:]
-		}
-	}
-	return packageurl.NewPackageURL(typ, namespace, name, version, nil, "").ToString()
-}
-
-// splitPURL reads a package URL into OSV's names. Anything else is a package
-// of that name.
-func splitPURL(s string) (ecosystem, name, version string) {
-	p, err := packageurl.FromString(s)
-	if err != nil {
-		return "", s, ""
-	}
-	name = p.Name
-	if p.Namespace != "" {
-		separator := "/"
-		if p.Type == "maven" {
-			separator = ":"
-		}
-		name = p.Namespace + separator + p.Name
-	}
-	ecosystem = p.Type
-	for osv, typ := range purlTypes {
-		if typ == p.Type {
-			ecosystem = osv
-		}
-	}
-	if version = p.Version; ecosystem == "Go" {
-		version = strings.TrimPrefix(version, "v")
-	}
-	return ecosystem, name, version
 }

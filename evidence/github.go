@@ -5,6 +5,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/changetrail/changetrail/ecosystem"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -138,7 +139,7 @@ func (a githubAlert) finding() record.Finding {
 		f.Score, f.ScoreVersion = a.Advisory.CVSS.Score, cvssVersion(a.Advisory.CVSS.Vector)
 		f.Package, f.Path, f.Fixed = a.Dependency.Package.Name, a.Dependency.Manifest, a.Vulnerability.Patched.Version
 		f.Ecosystem = githubEcosystem(a.Dependency.Package.Ecosystem)
-		f.PURL = purl(f.Ecosystem, f.Package, "")
+		f.PURL = ecosystem.PURL(f.Ecosystem, f.Package, "")
 	case a.Rule != nil:
 		f.ID, f.Title, f.Path, f.Line = a.Rule.ID, a.Rule.Description, a.Instance.Location.Path, a.Instance.Location.Line
 		if f.Severity = bySeverity(a.Rule.SecuritySeverity); f.Severity == "unknown" {

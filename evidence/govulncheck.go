@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/changetrail/changetrail/ecosystem"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -83,8 +84,8 @@ func (v vulnFinding) finding(o *osvVulnerability) record.Finding {
 	at := v.Trace[0]
 	installed := strings.TrimPrefix(at.Version, "v")
 	f := record.Finding{
-		ID: v.OSV, URL: "https://pkg.go.dev/vuln/" + v.OSV, Package: at.Module, Ecosystem: "Go", Installed: installed,
-		PURL: purl("Go", at.Module, at.Version), Fixed: strings.TrimPrefix(v.Fixed, "v"),
+		ID: v.OSV, URL: "https://pkg.go.dev/vuln/" + v.OSV, Package: at.Module, Ecosystem: ecosystem.Go, Installed: installed,
+		PURL: ecosystem.PURL(ecosystem.Go, at.Module, at.Version), Fixed: strings.TrimPrefix(v.Fixed, "v"),
 	}
 	if o != nil {
 		f.Aliases, f.Title = slices.Clone(o.Aliases), o.Summary

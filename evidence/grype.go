@@ -58,7 +58,7 @@ func readGrype(file []byte) (Result, error) {
 		f := record.Finding{
 			ID: v.ID, Title: v.Description, URL: v.DataSource, Severity: bySeverity(v.Severity),
 			Package: m.Artifact.Name, Ecosystem: m.Artifact.Type, PURL: m.Artifact.PURL, Installed: m.Artifact.Version,
-			Fixed: lowestAbove(v.Fix.Versions, m.Artifact.Version),
+			Fixed: lowestFix(m.Artifact.Type, v.Fix.Versions, m.Artifact.Version),
 		}
 		for _, o := range append([]grypeVulnerability{v}, m.Related...) {
 			if o.ID != v.ID {
@@ -68,7 +68,7 @@ func readGrype(file []byte) (Result, error) {
 				f.Title = o.Description
 			}
 			for _, c := range o.CVSS {
-				if f.Score == 0 || compareVersions(c.Version, f.ScoreVersion) > 0 && o.ID == v.ID {
+				if f.Score == 0 || c.Version > f.ScoreVersion && o.ID == v.ID {
 					f.Score, f.ScoreVersion = c.Metrics.BaseScore, c.Version
 				}
 			}

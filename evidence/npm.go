@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/changetrail/changetrail/ecosystem"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -114,7 +115,7 @@ func npmVersion1(r npmReport) (Result, error) {
 		f := record.Finding{
 			ID: a.GHSA, Aliases: a.CVEs, Title: a.Title, URL: a.URL, Severity: bySeverity(a.Severity),
 			Score: a.CVSS.Score, ScoreVersion: cvssVersion(a.CVSS.Vector),
-			Package: a.Module, Ecosystem: "npm", Fixed: lowestAbove(strings.Split(a.Patched, "||"), ""),
+			Package: a.Module, Ecosystem: ecosystem.NPM, Fixed: lowestFix(ecosystem.NPM, strings.Split(a.Patched, "||"), ""),
 		}
 		if f.ID == "" {
 			f.ID = a.URL[strings.LastIndexByte(a.URL, '/')+1:]
@@ -125,7 +126,7 @@ func npmVersion1(r npmReport) (Result, error) {
 				f.Path = a.Findings[0].Paths[0]
 			}
 		}
-		f.PURL = purl("npm", f.Package, f.Installed)
+		f.PURL = ecosystem.PURL(ecosystem.NPM, f.Package, f.Installed)
 		findings = append(findings, f)
 	}
 	return scanned("npm audit", "", findings, r.Metadata.Dependencies.total > 0)
@@ -146,7 +147,7 @@ func npmFindings(p npmPackage) ([]record.Finding, error) {
 		f := record.Finding{
 			ID: a.URL[strings.LastIndexByte(a.URL, '/')+1:], Title: a.Title, URL: a.URL, Severity: bySeverity(a.Severity),
 			Score: a.CVSS.Score, ScoreVersion: cvssVersion(a.CVSS.Vector),
-			Package: a.Name, Ecosystem: "npm", PURL: purl("npm", a.Name, ""), Fixed: npmFixed(p, a),
+			Package: a.Name, Ecosystem: ecosystem.NPM, PURL: ecosystem.PURL(ecosystem.NPM, a.Name, ""), Fixed: npmFixed(p, a),
 		}
 		if len(p.Nodes) > 0 {
 			f.Path = p.Nodes[0]

@@ -3,6 +3,7 @@ package evidence
 import (
 	"github.com/openvex/go-vex/pkg/vex"
 
+	"github.com/changetrail/changetrail/ecosystem"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -32,7 +33,10 @@ func readOpenVEX(file []byte) (Result, error) {
 		for _, p := range products {
 			g := f
 			g.PURL = p
-			g.Ecosystem, g.Package, g.Installed = splitPURL(p)
+			var ok bool
+			if g.Ecosystem, g.Package, g.Installed, ok = ecosystem.SplitPURL(p); !ok {
+				g.Package = p
+			}
 			findings = append(findings, g)
 		}
 	}

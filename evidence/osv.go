@@ -3,6 +3,7 @@ package evidence
 import (
 	"strconv"
 
+	"github.com/changetrail/changetrail/ecosystem"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -93,8 +94,8 @@ func osvFindings(p osvPackage, path string) []record.Finding {
 		f := record.Finding{
 			ID: g.IDs[0], Aliases: append(append([]string{}, g.IDs[1:]...), g.Aliases...), Title: v.Summary,
 			Package: p.Package.Name, Ecosystem: p.Package.Ecosystem, Installed: p.Package.Version,
-			PURL: purl(p.Package.Ecosystem, p.Package.Name, p.Package.Version), Path: path,
-			Fixed: osvFixed(v, p.Package.Name, p.Package.Version), URL: "https://osv.dev/" + g.IDs[0],
+			PURL: ecosystem.PURL(p.Package.Ecosystem, p.Package.Name, p.Package.Version), Path: path,
+			Fixed: osvFixed(v, p), URL: "https://osv.dev/" + g.IDs[0],
 		}
 		if f.Title == "" {
 			f.Title = v.Details
@@ -126,10 +127,10 @@ func distinct(in []string) []string {
 }
 
 // osvFixed returns the lowest fixed version above the installed one.
-func osvFixed(v osvVulnerability, name, installed string) string {
-	best := ""
+func osvFixed(v osvVulnerability, p osvPackage) string {
+	var fixed []string
 	for _, a := range v.Affected {
-		if a.Package.Name != name {
+		if ecosystem.Name(p.Package.Ecosystem, a.Package.Name) != ecosystem.Name(p.Package.Ecosystem, p.Package.Name) {
 			continue
 		}
 		for _, r := range a.Ranges {
@@ -137,11 +138,9 @@ func osvFixed(v osvVulnerability, name, installed string) string {
 				continue
 			}
 			for _, e := range r.Events {
-				if e.Fixed != "" && compareVersions(e.Fixed, installed) > 0 && (best == "" || compareVersions(e.Fixed, best) < 0) {
-					best = e.Fixed
-				}
+				fixed = append(fixed, e.Fixed)
 			}
 		}
 	}
-	return best
+	return lowestFix(p.Package.Ecosystem, fixed, p.Package.Version)
 }

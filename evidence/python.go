@@ -1,6 +1,9 @@
 package evidence
 
-import "github.com/changetrail/changetrail/record"
+import (
+	"github.com/changetrail/changetrail/ecosystem"
+	"github.com/changetrail/changetrail/record"
+)
 
 // banditReport is bandit -f json.
 type banditReport struct {
@@ -59,8 +62,8 @@ func readPipAudit(file []byte) (Result, error) {
 		looked = looked || d.Skipped == ""
 		for _, v := range d.Vulnerabilities {
 			findings = append(findings, record.Finding{
-				ID: v.ID, Aliases: v.Aliases, Title: v.Description, Package: d.Name, Ecosystem: "PyPI",
-				PURL: purl("PyPI", d.Name, d.Version), Installed: d.Version, Fixed: lowestAbove(v.Fixed, d.Version),
+				ID: v.ID, Aliases: v.Aliases, Title: v.Description, Package: d.Name, Ecosystem: ecosystem.PyPI,
+				PURL: ecosystem.PURL(ecosystem.PyPI, d.Name, d.Version), Installed: d.Version, Fixed: lowestFix(ecosystem.PyPI, v.Fixed, d.Version),
 			})
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	cdx "github.com/CycloneDX/cyclonedx-go"
 	spdxjson "github.com/spdx/tools-golang/json"
 
+	"github.com/changetrail/changetrail/ecosystem"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -44,8 +45,8 @@ func Delta(before, after []byte) ([]record.DependencyUpdate, error) {
 // updates pairs the versions that are gone with those that came, lowest first:
 // a lock file may hold a package in several versions.
 func updates(key component, gone, came []string) []record.DependencyUpdate {
-	slices.SortFunc(gone, compareVersions)
-	slices.SortFunc(came, compareVersions)
+	ecosystem.Sort(key.ecosystem, gone)
+	ecosystem.Sort(key.ecosystem, came)
 	var out []record.DependencyUpdate
 	for i := range max(len(gone), len(came)) {
 		u := record.DependencyUpdate{Name: key.name, Ecosystem: key.ecosystem}
@@ -71,8 +72,8 @@ func components(file []byte) (map[component][]string, error) {
 	out := make(map[component][]string)
 	add := func(purl, name, version string) {
 		c := component{name: name}
-		if purl != "" {
-			c.ecosystem, c.name, version = splitPURL(purl)
+		if eco, n, v, ok := ecosystem.SplitPURL(purl); ok {
+			c.ecosystem, c.name, version = eco, n, v
 		}
 		if c.name != "" && !slices.Contains(out[c], version) {
 			out[c] = append(out[c], version)

@@ -3,7 +3,6 @@ package evidence
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/changetrail/changetrail/record"
 )
@@ -91,7 +90,7 @@ func trivyFindings(t trivyResult) []record.Finding {
 		f := record.Finding{
 			ID: v.ID, Aliases: v.VendorIDs, Title: v.Title, URL: v.URL, Severity: bySeverity(v.Severity),
 			Package: v.PkgName, Ecosystem: t.Type, PURL: v.Identifier.PURL, Installed: v.Installed,
-			Fixed: lowestAbove(strings.Split(v.Fixed, ","), v.Installed), Path: v.PkgPath,
+			Fixed: lowestFix(t.Type, []string{v.Fixed}, v.Installed), Path: v.PkgPath,
 		}
 		if f.Path == "" {
 			f.Path = t.Target

@@ -29,7 +29,13 @@ type Principal struct {
 
 	Repositories []string // patterns of those it may speak of, as github.com/acme/*; all where empty
 	Rate         float64  // events a second; the gateway's default where 0
+	May          []string // of a platform: the kinds of facts that it may state; all where empty
+	History      bool     // its events may state when they arrived
+	Webhook      bool     // it is the webhook of Platform, whose signature was verified
 }
+
+// Own is the name under which gateways speak for themselves. No credential has it.
+const Own = "gateway"
 
 // MaySpeakOf reports whether p's events may be about a repository.
 func (p Principal) MaySpeakOf(repository string) bool {
@@ -62,10 +68,12 @@ type who struct {
 	Person       string   `yaml:"person"`
 	Repositories []string `yaml:"repositories"`
 	Rate         float64  `yaml:"rate"`
+	May          []string `yaml:"may"`
+	History      bool     `yaml:"history"`
 }
 
 func (w who) principal() Principal {
-	return Principal(w)
+	return Principal{Name: w.Name, Agent: w.Agent, Platform: w.Platform, Person: w.Person, Repositories: w.Repositories, Rate: w.Rate, May: w.May, History: w.History}
 }
 
 func (w who) check() error {
@@ -82,6 +90,13 @@ func (w who) check() error {
 		return errors.New("say who it is: one of agent, platform, person")
 	case w.Rate < 0:
 		return errors.New("rate is below 0")
+	case w.Platform == Own:
+		return fmt.Errorf("platform %s is changetrail itself; choose another name", Own)
+	case len(w.May) > 0 && w.Platform == "":
+		return errors.New("may is for platforms: an agent states its own decisions and actions, a person their own reviews and approvals")
+	}
+	if err := CheckKinds(w.May); err != nil {
+		return err
 	}
 	for _, p := range w.Repositories {
 		if _, err := path.Match(p, ""); err != nil {

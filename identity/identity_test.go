@@ -152,7 +152,7 @@ oidc:
 	for name, k := range map[string]struct {
 		token, want string
 	}{
-		"its token":                         {sign(claims(nil)), "actions:github.com/acme/payments||actions|"},
+		"its token":                         {sign(claims(nil)), "actions:github.com/acme/payments||actions:github.com/acme/payments|"},
 		"of another owner":                  {sign(claims(map[string]any{"repository_owner": "evil"})), `the OIDC token: claim repository_owner is "evil", want "acme"`},
 		"made for another service":          {sign(claims(map[string]any{"aud": "sts.amazonaws.com"})), `expected audience "changetrail"`},
 		"that expired":                      {sign(claims(map[string]any{"exp": time.Now().Add(-time.Hour).Unix()})), "token is expired"},

@@ -58,6 +58,9 @@ func (i *issuer) prepare() error {
 	if i.Platform == "" && i.Agent == "" && i.Person == "" {
 		i.Platform = i.Name
 	}
+	if i.Platform != "" && len(i.May) == 0 { // a job runs what is under review, so it could state all
+		i.May = []string{Tests, Scans}
+	}
 	if k, ok := known[i.Issuer]; ok && i.RepositoryClaim == "" {
 		i.RepositoryClaim, i.RepositoryHost = k.claim, k.host
 	}
@@ -141,6 +144,9 @@ func (i *issuer) verify(ctx context.Context, raw string) (Principal, error) {
 	}
 	p.Repositories = []string{repo} // a job speaks of its own
 	p.Name += ":" + repo
+	if p.Platform != "" { // jobs of two repositories are two senders, and neither is another credential of the platform
+		p.Platform += ":" + repo
+	}
 	return p, nil
 }
 

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/changetrail/changetrail/identity"
 	"github.com/changetrail/changetrail/record"
@@ -13,8 +14,8 @@ import (
 // even speak of what it names.
 //
 // A credential that is bound to an agent states what that agent did and decided; one
-// of a person, that person's reviews and leave. What an agent says of others is
-// taken: it is a claim, and the record says so.
+// of a person, that person's reviews and leave; one of a platform, what it may. What an
+// agent or a person says of others is taken: it is a claim, and the record says so.
 func Allow(who identity.Principal, e *Event, err error) error {
 	for _, repo := range e.Named {
 		if err := mayTell(who, repo); err != nil {
@@ -27,6 +28,9 @@ func Allow(who identity.Principal, e *Event, err error) error {
 	if err := allowRepository(who, e); err != nil {
 		return err
 	}
+	if err := allowKind(who, e); err != nil {
+		return err
+	}
 	switch e.Fact.(type) {
 	case *record.IdentityRefused, *record.RunNamed:
 		return schemas.Refuse(schemas.NotTheSenders, "events of type %s come from changetrail itself alone", e.Type)
@@ -35,34 +39,40 @@ func Allow(who identity.Principal, e *Event, err error) error {
 }
 
 // Own is who changetrail itself is, in what its gateways say.
-func Own() identity.Principal { return identity.Principal{Name: "gateway", Platform: "changetrail"} }
+func Own() identity.Principal { return identity.Principal{Name: identity.Own, Platform: identity.Own} }
 
 // AllowStamped is Allow for an event that lies in Kafka: who sent it is whom its
-// stamp names. Which repositories that one may speak of the gateway alone knows, and
-// has asked. Changetrail's own events are those that a gateway has stamped as its own;
-// where nobody has a stamp key that cannot be told, and what they say is a claim, as
-// everything is.
+// stamp names. Which repositories that one may speak of, and what a platform may state,
+// the gateway alone knows, and has asked. Changetrail's own events are those that a
+// gateway has stamped as its own; where nobody has a stamp key that cannot be told, and
+// what they say is a claim, as everything is.
 func (r Reader) AllowStamped(e *Event, err error) error {
-	who := identity.Principal{}
-	switch e.Witness {
-	case record.Signed:
-		who = identity.Principal{Name: e.Envelope.AuthID, Agent: e.Envelope.AuthID}
-	case record.Observed:
-		who = identity.Principal{Name: e.Envelope.AuthID, Platform: e.Envelope.AuthID}
-	case record.Human:
-		who = identity.Principal{Name: e.Envelope.AuthID, Person: e.Envelope.AuthID}
-	}
 	switch e.Fact.(type) {
 	case *record.IdentityRefused:
-		if len(r.StampKey) == 0 || e.Witness == record.Observed && e.Envelope.AuthID == Own().Name {
+		if len(r.StampKey) == 0 || e.Sender == schemas.SenderPlatform+identity.Own {
 			return err
 		}
 	case *record.RunNamed: // enrichers do not stamp it
-		if e.Witness == "" {
+		if e.Sender == "" {
 			return err
 		}
 	}
-	return Allow(who, e, err)
+	return Allow(principalOf(e.Sender), e, err)
+}
+
+// principalOf is who a gateway found a sender to be.
+func principalOf(sender string) identity.Principal {
+	_, name, _ := strings.Cut(sender, ":")
+	who := identity.Principal{Name: name}
+	switch schemas.CredentialOf(sender) {
+	case record.Signed:
+		who.Agent = name
+	case record.Observed:
+		who.Platform, who.Webhook = name, true // as a gateway found: see Reader.witness
+	case record.Human:
+		who.Person = name
+	}
+	return who
 }
 
 // An Impostor is the error for an event in the name of someone who did not send it. It
@@ -154,7 +164,7 @@ func asAgent(who identity.Principal, name string) error {
 }
 
 func asPerson(who identity.Principal, name string) error {
-	if who.Person != "" && name != who.Person {
+	if who.Person != "" && !strings.EqualFold(name, who.Person) {
 		return &Impostor{name, who.Name, who.Person}
 	}
 	return nil

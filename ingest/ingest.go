@@ -24,6 +24,8 @@ type Reader struct {
 	// StampKey is that of the gateways, whose word on the sender is believed; nobody's
 	// is where it is empty.
 	StampKey []byte
+	// Trust says which events without a stamp are believed; none where it is empty.
+	Trust []Trust
 	// Early says that the event is read before it lies in Kafka, by a gateway or a
 	// sender: it may wait on a disk, and data too large for Kafka become a blob on the
 	// way.
@@ -50,11 +52,16 @@ func (e *StoreError) Error() string { return e.Err.Error() }
 func (e *StoreError) Unwrap() error { return e.Err }
 
 // Read reads the event in an envelope that schemas opened or checked. key is that of its Kafka record,
-// and arrived the time of that; where it lies in none, nil and the time now. An error
+// and now the time of that; where it lies in none, nil and the time now. An error
 // is a refusal (package schemas) or a [StoreError].
-func (r Reader) Read(ctx context.Context, env schemas.Envelope, key []byte, arrived time.Time) (Event, error) {
+func (r Reader) Read(ctx context.Context, env schemas.Envelope, key []byte, now time.Time) (Event, error) {
 	e := Event{Envelope: env}
 	if err := r.fetch(ctx, &e.Envelope); err != nil {
+		return e, err
+	}
+	sender := schemas.SenderOf(r.StampKey, e.Envelope)
+	arrived, imported, err := r.arrival(&e.Envelope, sender, now)
+	if err != nil {
 		return e, err
 	}
 	stated, err := e.decode(key, arrived)
@@ -65,7 +72,8 @@ func (r Reader) Read(ctx context.Context, env schemas.Envelope, key []byte, arri
 		}
 		return e, err
 	}
-	e.Witness = schemas.TierOf(r.StampKey, e.Envelope)
+	e.Sender, e.Arrived, e.Imported = sender, arrived.UTC(), imported
+	e.Witness = r.witness(&e)
 	if e.File, err = ReadReport(e.Fact); err != nil {
 		return e, err
 	}
@@ -76,9 +84,28 @@ func (r Reader) Read(ctx context.Context, env schemas.Envelope, key []byte, arri
 		return e, schemas.Refuse(schemas.TooLarge, "%d bytes once the report is taken out, at most %d are kept", n, schemas.MaxEventSize)
 	}
 	if r.Early {
-		return e, schemas.CheckClockAhead(e.Time, arrived)
+		return e, schemas.CheckClockAhead(e.Time, now)
 	}
 	return e, nil
+}
+
+// arrival returns when an event arrived, and whether that is what it states itself. One
+// may state it whose stamp covers that, or whose source is trusted with history; before
+// there is a stamp, the gateway has dropped it from everyone else.
+func (r Reader) arrival(env *schemas.Envelope, sender string, now time.Time) (at time.Time, imported bool, err error) {
+	if env.ArrivedAt == "" {
+		return now, false, nil
+	}
+	if sender == "" && !r.Early {
+		if t := r.trusted(env.Source); t == nil || !t.History {
+			return now, false, nil
+		}
+	}
+	if !r.Early {
+		now = now.Add(schemas.Behind) // the clock of the broker
+	}
+	at, err = schemas.StatedArrival(env.ArrivedAt, now)
+	return at, true, err
 }
 
 // decode reads the fact, of whatever type, and what it is about. It returns the time

@@ -114,7 +114,7 @@ func extensions(text, data []byte) map[string]string {
 // inEnvelope reports whether an attribute has a place in an envelope.
 func inEnvelope(name string) bool {
 	switch name {
-	case "specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data", "data_base64", "partitionkey", "dataref", "traceparent", "tracestate", "sequence":
+	case "specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data", "data_base64", "partitionkey", "dataref", "traceparent", "tracestate", "sequence", extensionArrived:
 		return true
 	}
 	return slices.Contains(ours, name)
@@ -182,7 +182,7 @@ func eventOf(env schemas.Envelope, others map[string]string) event.Event {
 	if env.DataContentType != "" {
 		c.DataContentType = &env.DataContentType
 	}
-	for _, a := range [][2]string{{"partitionkey", env.PartitionKey}, {"dataref", env.DataRef}, {"traceparent", env.TraceParent}, {"tracestate", env.TraceState}, {"sequence", env.Sequence}} {
+	for _, a := range [][2]string{{"partitionkey", env.PartitionKey}, {"dataref", env.DataRef}, {"traceparent", env.TraceParent}, {"tracestate", env.TraceState}, {"sequence", env.Sequence}, {extensionArrived, env.ArrivedAt}} {
 		if a[1] != "" {
 			c.Extensions[a[0]] = a[1]
 		}

@@ -346,25 +346,25 @@ func TestTheCredentialSaysWhoSpeaks(t *testing.T) {
 	}
 	lie := `,"authtype":"user","authid":"mira.s","authmac":"00","contentmode":"full","redacted":"none"`
 	for i, c := range []struct {
-		name               string
-		header             map[string]string
-		body               string
-		authType, id, tier string
+		name                 string
+		header               map[string]string
+		body                 string
+		authType, id, sender string
 	}{
-		{"an agent", as(0), decision("1", "a", ""), schemas.AuthService, "a", record.Signed},
-		{"who says to be another", as(0), decision("2", "a", lie), schemas.AuthService, "a", record.Signed},
-		{"a platform", as(1), decision("3", "b", ""), schemas.AuthSystem, "jenkins", record.Observed},
-		{"a person", as(2), review("4", "mira.s"), schemas.AuthUser, "mira.s", record.Human},
+		{"an agent", as(0), decision("1", "a", ""), schemas.AuthService, "a", "agent:a"},
+		{"who says to be another", as(0), decision("2", "a", lie), schemas.AuthService, "a", "agent:a"},
+		{"a platform", as(1), decision("3", "b", ""), schemas.AuthSystem, "jenkins", "platform:jenkins"},
+		{"a person", as(2), review("4", "mira.s"), schemas.AuthUser, "mira.s", "person:mira.s"},
 	} {
 		if r := s.send(t, "POST", "/v1/events", c.header, []byte(c.body)); r.status != http.StatusNoContent {
 			t.Fatalf("%s: %+v", c.name, r)
 		}
 		e := s.next(t, 1)[0]
-		if e.AuthType != c.authType || e.AuthID != c.id || schemas.TierOf([]byte(stampKey), e) != c.tier || e.ContentMode != "redacted" || e.Redacted != "" {
-			t.Errorf("event %d of %s came as %+v, tier %s", i, c.name, e, schemas.TierOf([]byte(stampKey), e))
+		if e.AuthType != c.authType || e.AuthID != c.id || schemas.SenderOf([]byte(stampKey), e) != c.sender || e.ContentMode != "redacted" || e.Redacted != "" {
+			t.Errorf("event %d of %s came as %+v, of %q", i, c.name, e, schemas.SenderOf([]byte(stampKey), e))
 		}
 		e.AuthID = "other"
-		if schemas.TierOf([]byte(stampKey), e) != "" {
+		if schemas.SenderOf([]byte(stampKey), e) != "" {
 			t.Errorf("%s: the stamp holds for another, too", c.name)
 		}
 	}
@@ -394,7 +394,7 @@ func TestAnEventInTheNameOfAnotherIsRefusedAndAFinding(t *testing.T) {
 		t.Error("the same refusal is two events")
 	}
 	for _, e := range got {
-		if e.Type != record.TypeIdentityRefused || e.Subject != "github.com/acme/payments/pull/4829" || schemas.TierOf([]byte(stampKey), e) != record.Observed {
+		if e.Type != record.TypeIdentityRefused || e.Subject != "github.com/acme/payments/pull/4829" || schemas.SenderOf([]byte(stampKey), e) != "platform:gateway" {
 			t.Errorf("the finding is %+v", e)
 		}
 	}

@@ -63,6 +63,9 @@ func (g *Gateway) Take(ctx context.Context, from Sender, events []event.Event) (
 // Extensions that the gateway sets; what a client says of them is dropped.
 var ours = []string{"authtype", "authid", "authmac", "contentmode", "redacted"}
 
+// extensionArrived is what those alone may say who bring in history.
+const extensionArrived = "arrivedat"
+
 // prepare reads an event as the enricher will, asks whether it is its sender's to
 // send, makes it whole, takes out its secrets and stamps it. What it returns is the
 // event as it was read, as far as it could be.
@@ -73,8 +76,11 @@ func (g *Gateway) prepare(ctx context.Context, e *event.Event, who identity.Prin
 			e.SetExtension(name, nil)
 		}
 	}
+	if _, ok := said[extensionArrived]; ok && !who.History {
+		e.SetExtension(extensionArrived, nil)
+	}
 	if e.Time().IsZero() {
-		e.SetTime(g.Now().UTC())
+		e.SetTime(g.arrivalOf(e))
 	}
 	if schemas.IsJSON(e.DataContentType()) {
 		e.SetDataContentType(event.ApplicationJSON) // as every library takes it for JSON
@@ -106,6 +112,15 @@ func (g *Gateway) prepare(ctx context.Context, e *event.Event, who identity.Prin
 		_, err = g.read(ctx, e, []byte(read.Home()))
 	}
 	return read, unavailable(err)
+}
+
+// arrivalOf is when an event arrives: now, or what one states that brings in history.
+func (g *Gateway) arrivalOf(e *event.Event) time.Time {
+	text, _ := e.Extensions()[extensionArrived].(string)
+	if at, err := schemas.StatedArrival(text, g.Now()); err == nil {
+		return at
+	}
+	return g.Now().UTC()
 }
 
 // read reads an event as the enricher will, and refuses what that would refuse.
@@ -219,7 +234,7 @@ func Stamp(e *event.Event, key []byte, who identity.Principal) {
 	case who.Agent != "":
 		authType, authID = schemas.AuthService, who.Agent
 	case who.Platform != "":
-		authType, authID = schemas.AuthSystem, who.Name
+		authType, authID = schemas.AuthSystem, who.Platform
 	case who.Person != "":
 		authType, authID = schemas.AuthUser, who.Person
 	}

@@ -68,7 +68,7 @@ func (g *Gateway) github(w http.ResponseWriter, r *http.Request) error {
 	if name == "com.github.ping" {
 		return told(w, map[string]any{"detail": "the webhook reaches changetrail"})
 	}
-	return g.webhook(w, r, webhook{who: identity.Principal{Name: "github", Platform: "github"}, eventType: name, delivery: r.Header.Get("X-GitHub-Delivery"), body: body})
+	return g.webhook(w, r, webhook{who: identity.Principal{Name: "github", Platform: "github", Webhook: true}, eventType: name, delivery: r.Header.Get("X-GitHub-Delivery"), body: body})
 }
 
 // signedBy reports whether a signature is that of body by one of secrets. It takes
@@ -111,7 +111,7 @@ func (g *Gateway) gitlab(w http.ResponseWriter, r *http.Request) error {
 			delivery = r.Header.Get(h)
 		}
 	}
-	return g.webhook(w, r, webhook{who: identity.Principal{Name: "gitlab", Platform: "gitlab"}, eventType: name, delivery: delivery, body: body})
+	return g.webhook(w, r, webhook{who: identity.Principal{Name: "gitlab", Platform: "gitlab", Webhook: true}, eventType: name, delivery: delivery, body: body})
 }
 
 // verified checks a signature of Standard Webhooks 1.0 against each key, and that

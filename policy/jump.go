@@ -1,21 +1,23 @@
 package policy
 
 import (
+	"regexp"
 	"strings"
 
-	"golang.org/x/mod/semver"
-
+	"github.com/changetrail/changetrail/ecosystem"
 	"github.com/changetrail/changetrail/record"
 )
 
 // Jump names the largest step among dependency updates: major, minor, patch,
-// downgrade, or unknown where a version cannot be read; empty where there are
-// none. Below 1.0.0 a minor step may break callers and counts as major
-// (https://semver.org, 4).
+// downgrade, or unknown where the order of the two versions cannot be told;
+// empty where there are none. Versions are ordered by the rules of the update's
+// ecosystem. Which number differs first names the step; below 1.0.0 a minor step
+// may break callers and counts as major (https://semver.org, 4), and so does
+// another epoch.
 func Jump(updates []record.DependencyUpdate) string {
 	largest := ""
 	for _, u := range updates {
-		if j := jump(u.From, u.To); grave(j) > grave(largest) {
+		if j := jump(u); grave(j) > grave(largest) {
 			largest = j
 		}
 	}
@@ -31,20 +33,42 @@ func grave(jump string) int {
 	return 0
 }
 
-func jump(from, to string) string {
-	a, b := "v"+strings.TrimPrefix(from, "v"), "v"+strings.TrimPrefix(to, "v")
+func jump(u record.DependencyUpdate) string {
+	order, ok := ecosystem.Compare(u.Ecosystem, u.From, u.To)
 	switch {
-	case !semver.IsValid(a) || !semver.IsValid(b):
+	case !ok:
 		return "unknown"
-	case semver.Compare(a, b) > 0:
+	case order > 0:
 		return "downgrade"
-	case semver.Major(a) != semver.Major(b):
-		return "major"
-	case semver.MajorMinor(a) != semver.MajorMinor(b):
-		if semver.Major(a) == "v0" {
-			return "major"
-		}
-		return "minor"
 	}
-	return "patch"
+	a, b := numbered.FindStringSubmatch(u.From), numbered.FindStringSubmatch(u.To)
+	if a == nil || b == nil {
+		return "unknown"
+	}
+	if strings.TrimLeft(a[1], "0") != strings.TrimLeft(b[1], "0") {
+		return "major"
+	}
+	x, y := strings.Split(a[2], "."), strings.Split(b[2], ".")
+	switch {
+	case number(x, 0) != number(y, 0):
+		return "major"
+	case number(x, 1) == number(y, 1):
+		return "patch"
+	case number(x, 0) == "":
+		return "major"
+	}
+	return "minor"
+}
+
+// numbered reads the epoch of a version, as PyPI and distributions write it, and
+// its numbers.
+var numbered = regexp.MustCompile(`^(?:v|go)?(?:(\d+)[:!])?(\d+(?:\.\d+)*)`)
+
+// number returns the number at i without zeros before it: empty for 0, and for
+// one that is left out.
+func number(numbers []string, i int) string {
+	if i >= len(numbers) {
+		return ""
+	}
+	return strings.TrimLeft(numbers[i], "0")
 }

@@ -67,9 +67,11 @@ type Policy struct {
 	Catalogs   []string          `yaml:"catalogs"`
 	CodeOwners map[string]string `yaml:"codeowners"`
 
-	owners  map[record.Repository]codeowners.Ruleset
-	content []byte
-	digest  string
+	directory directory
+	owners    map[record.Repository]codeowners.Ruleset // by repository, without case
+	sources   []Source
+	content   []byte
+	digest    string
 }
 
 // Classifications are those of a service, the gravest first.
@@ -88,12 +90,17 @@ func Parse(text []byte) (*Policy, error) {
 	if err := p.validate(); err != nil {
 		return nil, err
 	}
-	p.seal(text)
+	p.sources = []Source{{Name: "policy.yaml", Content: text}}
+	p.seal()
 	return p, nil
 }
 
-func (p *Policy) seal(content []byte) {
-	p.content, p.digest = content, record.Digest(content)
+// seal notes what p was read from.
+func (p *Policy) seal() {
+	for _, s := range p.sources {
+		p.content = append(p.content, s.Content...)
+	}
+	p.digest = record.Digest(p.content)
 }
 
 func decode(text []byte) (*Policy, error) {
@@ -131,6 +138,7 @@ func (p *Policy) validate() error {
 			}
 		}
 	}
+	p.index()
 	errs = append(errs, p.check(), p.compile())
 	return errors.Join(errs...)
 }
@@ -159,10 +167,10 @@ func (p *Policy) check() error {
 			errs = append(errs, fmt.Errorf("%s: id is missing", where))
 		}
 		for _, a := range append([]string{id}, accounts...) {
-			if other, taken := owner[a]; taken && other != id {
+			if other, taken := owner[fold(a)]; taken && other != id {
 				errs = append(errs, fmt.Errorf("%s: account %q is also that of %s", where, a, other))
 			}
-			owner[a] = id
+			owner[fold(a)] = id
 		}
 	}
 	for i, a := range p.Agents {
@@ -182,63 +190,34 @@ func (p *Policy) check() error {
 		switch {
 		case t.ID == "":
 			errs = append(errs, fmt.Errorf("%s: id is missing", where))
-		case seen[t.ID]:
+		case seen[fold(t.ID)]:
 			errs = append(errs, fmt.Errorf("%s: the id stands twice", where))
 		case len(t.Members) == 0:
 			errs = append(errs, fmt.Errorf("%s: members is missing; nobody could ever approve", where))
 		}
-		seen[t.ID] = true
+		seen[fold(t.ID)] = true
 	}
 	return errors.Join(errs...)
 }
 
-// InGroup reports whether an account belongs to one of names: a person, a team,
-// or an account itself, with or without the @ of code hosts.
-func (p *Policy) InGroup(account string, names []string) bool {
-	person := p.Person(account)
-	return slices.ContainsFunc(names, func(name string) bool {
-		name = strings.TrimPrefix(name, "@")
-		if p.Person(name) == person {
-			return true
-		}
-		team := name[strings.LastIndexByte(name, '/')+1:] // @acme/team
-		return slices.ContainsFunc(p.Teams, func(t Team) bool {
-			return t.ID == team && slices.ContainsFunc(t.Members, func(m string) bool { return p.Person(m) == person })
-		})
-	})
-}
-
-// Covers reports whether a leave of some scope covers a change: each service
-// and each file of it must stand in the scope, by name or by glob. No scope
-// covers everything.
-func (p *Policy) Covers(scope []string, repo record.Repository, files []string) bool {
-	if len(scope) == 0 || matchAny(scope, string(repo)) {
-		return true
+// Covers reports whether a leave of some scope covers what a change does to a service:
+// the service, the repository or each of its files must stand in the scope, by name or by
+// glob. No scope covers everything. Where not all files are known, those that are may be
+// covered, and are surely covered by no list of files.
+func (p *Policy) Covers(scope []string, service string, r Request) (surely, may bool) {
+	named := func(g string) bool { // the folder a/** is not the service a
+		return g == service || !strings.Contains(g, "/") && doublestar.MatchUnvalidated(g, service)
 	}
-	services := p.Match(repo, files)
-	if len(services) > 0 && !slices.ContainsFunc(services, func(s Service) bool { return !matchAny(scope, s.Name) }) {
-		return true
+	if len(scope) == 0 || matchNames(scope, string(r.Repository)) || service != "" && slices.ContainsFunc(scope, named) {
+		return true, true
 	}
-	return len(files) > 0 && !slices.ContainsFunc(files, func(f string) bool { return !matchAny(scope, f) })
-}
-
-// Person returns who is behind an account: the id of a person or an agent of
-// the policy, else the account itself.
-func (p *Policy) Person(account string) string {
-	for _, h := range p.People {
-		if h.ID == account || slices.Contains(h.Accounts, account) {
-			return h.ID
-		}
+	touched, _ := p.touched(r)
+	files := r.Paths
+	if i := slices.IndexFunc(p.Services, func(s Service) bool { return s.Name == service }); i >= 0 {
+		files = filesOf(p.Services[i], touched, r.Paths)
 	}
-	if a := p.agent(account); a != nil {
-		return a.ID
-	}
-	return account
-}
-
-// IsPerson reports whether an account is that of a human.
-func (p *Policy) IsPerson(account string) bool {
-	return account != "" && p.agent(account) == nil && !strings.HasSuffix(account, "[bot]") && !matchAny(p.Bots, account)
+	covered := !slices.ContainsFunc(files, func(f string) bool { return !matchAny(scope, f) })
+	return covered && len(files) > 0 && !r.Unseen.Paths, covered && (len(files) > 0 || r.Unseen.Paths)
 }
 
 // Digest is the digest of the file that p was read from.
@@ -248,21 +227,44 @@ func (p *Policy) Digest() string { return p.digest }
 // it.
 func (p *Policy) Content() []byte { return p.content }
 
+// Sources are the files that p was read from, itself first.
+func (p *Policy) Sources() []Source { return p.sources }
+
 // Match returns the services that a change to files of repo touches, in the
 // order of the policy. A service with paths is touched only where one of the
 // files is known to lie in them.
 func (p *Policy) Match(repo record.Repository, files []string) []Service {
-	var out []Service
+	services, _ := p.touched(Request{Repository: repo, Paths: files})
+	return services
+}
+
+// touched returns the services that a change touches, and those that it may touch where
+// not all of its paths are known.
+func (p *Policy) touched(r Request) (services, others []Service) {
 	for _, s := range p.Services {
-		if matchAny(s.Repositories, string(repo)) && (len(s.Paths) == 0 || slices.ContainsFunc(files, func(f string) bool { return matchAny(s.Paths, f) })) {
-			out = append(out, s)
+		switch {
+		case !matchNames(s.Repositories, string(r.Repository)):
+		case len(s.Paths) == 0 || slices.ContainsFunc(r.Paths, s.owns):
+			services = append(services, s)
+		case r.Unseen.Paths:
+			others = append(others, s)
 		}
 	}
-	return out
+	return services, others
 }
+
+// owns reports whether a file lies in the paths of s.
+func (s Service) owns(file string) bool { return matchAny(s.Paths, file) }
 
 func matchAny(globs []string, name string) bool {
 	return slices.ContainsFunc(globs, func(g string) bool { return doublestar.MatchUnvalidated(g, name) })
+}
+
+// matchNames is matchAny for names that are compared without case: those of
+// repositories and accounts.
+func matchNames(globs []string, name string) bool {
+	name = strings.ToLower(name)
+	return slices.ContainsFunc(globs, func(g string) bool { return doublestar.MatchUnvalidated(strings.ToLower(g), name) })
 }
 
 // Describe sums up services: the names, the highest classification, all data

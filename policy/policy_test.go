@@ -10,7 +10,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-func example(t *testing.T) *policy.Policy {
+func example(t testing.TB) *policy.Policy {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "deploy", "example", "policy.yaml"))
 	if err != nil {
@@ -118,18 +118,33 @@ func TestMistakesAreNamed(t *testing.T) {
 }
 
 func TestJump(t *testing.T) {
-	for _, test := range []struct{ from, to, want string }{
-		{"4.17.20", "4.17.21", "patch"},
-		{"v1.2.3", "v1.3.0", "minor"},
-		{"1.9.0", "2.0.0", "major"},
-		{"0.3.1", "0.4.0", "major"},
-		{"0.3.1", "0.3.2", "patch"},
-		{"2.0.0", "1.9.9", "downgrade"},
-		{"", "1.0.0", "unknown"},
-		{"2024-01", "2024-02", "unknown"},
+	for _, test := range []struct{ eco, from, to, want string }{
+		{"", "4.17.20", "4.17.21", "patch"},
+		{"", "v1.2.3", "v1.3.0", "minor"},
+		{"", "1.9.0", "2.0.0", "major"},
+		{"", "0.3.1", "0.4.0", "major"},
+		{"", "0.3.1", "0.3.2", "patch"},
+		{"", "2.0.0", "1.9.9", "downgrade"},
+		{"", "5.3", "5.4", "minor"},
+		{"", "v3", "v4.1.2", "major"},
+		{"", "", "1.0.0", "unknown"},
+		{"", "1.0.0", "", "unknown"},
+		{"", "2024-01", "2024-02", "unknown"},
+		{"", "1.31.1-r9", "1.31.1-r10", "unknown"},
+		{"Alpine:v3.18", "1.31.1-r9", "1.31.1-r10", "patch"},
+		{"npm", "1.2.3-rc.1", "1.2.3", "patch"},
+		{"npm", "^1.2.3", "2.0.0", "unknown"},
+		{"pip", "2.31", "2.32.0", "minor"},
+		{"PyPI", "1.0", "1.0.0", "patch"},
+		{"PyPI", "2024.1", "1!1.0", "major"},
+		{"PyPI", "2.0rc1", "2.0b2", "downgrade"},
+		{"rpm", "1:2.0-1", "10:2.0-1", "major"},
+		{"Debian", "1:9.18.24-1", "1:9.18.28-1~deb12u2", "patch"},
+		{"Maven", "31.1-jre", "32.0.0-jre", "major"},
+		{"Go", "0.17.0", "v0.18.0", "major"},
 	} {
-		if got := policy.Jump([]record.DependencyUpdate{{From: test.from, To: test.to}}); got != test.want {
-			t.Errorf("%s to %s: %s, want %s", test.from, test.to, got, test.want)
+		if got := policy.Jump([]record.DependencyUpdate{{Ecosystem: test.eco, From: test.from, To: test.to}}); got != test.want {
+			t.Errorf("%s %s to %s: %s, want %s", test.eco, test.from, test.to, got, test.want)
 		}
 	}
 	if got := policy.Jump([]record.DependencyUpdate{{From: "1.0.0", To: "1.0.1"}, {From: "1.0.0", To: "2.0.0"}}); got != "major" {

@@ -48,23 +48,17 @@ func (p *Policy) Recognize(m record.Marks) (agent string, by []string) {
 		}
 	}
 	for i, account := range m.Accounts {
-		if name, ok := strings.CutSuffix(account, "[bot]"); (ok || m.Bot && i == 0) && !p.isBot(account) {
+		if name, ok := cutBot(account); (ok || m.Bot && i == 0) && !p.isBot(account) {
 			return name, []string{"account " + account}
 		}
 	}
 	return "", nil
 }
 
-// isBot reports whether p lists an account as one that is neither person nor
-// agent.
-func (p *Policy) isBot(account string) bool {
-	return slices.Contains(p.Bots, account) || matchAny(p.Bots, strings.TrimSuffix(account, "[bot]"))
-}
-
 // marksIn returns which of a's marks m has.
 func (a Agent) marksIn(m record.Marks) (by []string) {
 	for _, account := range m.Accounts {
-		if account == a.ID || slices.Contains(a.Accounts, account) {
+		if a.is(account) {
 			by = append(by, "account "+account)
 		}
 	}
@@ -83,6 +77,20 @@ func (a Agent) marksIn(m record.Marks) (by []string) {
 	}
 	slices.Sort(by)
 	return slices.Compact(by)
+}
+
+// is reports whether an account is the agent's.
+func (a Agent) is(account string) bool {
+	return strings.EqualFold(account, a.ID) || slices.ContainsFunc(a.Accounts, func(own string) bool { return fold(own) == fold(account) })
+}
+
+// cutBot returns an account without the mark by which code hosts tell bots.
+func cutBot(account string) (name string, bot bool) {
+	const mark = "[bot]"
+	if n := len(account) - len(mark); n >= 0 && strings.EqualFold(account[n:], mark) {
+		return account[:n], true
+	}
+	return account, false
 }
 
 func (a Agent) checkMarks(where string) error {

@@ -17,10 +17,36 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
+// A Source is a file that a policy is made of.
+type Source struct {
+	Name    string `json:"name"`
+	Content []byte `json:"content"`
+}
+
 // Load reads the policy of a file and the files that it names: catalogs and
 // CODEOWNERS, relative to it. The digest is over all of them.
 func Load(files fs.FS, name string) (*Policy, error) {
-	text, err := fs.ReadFile(files, name)
+	return load(name, func(name string) ([]byte, error) { return fs.ReadFile(files, name) })
+}
+
+// FromSources reads a policy from what [Policy.Sources] returned.
+func FromSources(sources []Source) (*Policy, error) {
+	if len(sources) == 0 {
+		return Parse(nil)
+	}
+	return load(sources[0].Name, func(name string) ([]byte, error) {
+		for _, s := range sources {
+			if s.Name == name {
+				return s.Content, nil
+			}
+		}
+		return nil, fmt.Errorf("%s is not held", name)
+	})
+}
+
+// load reads a policy by whatever reads its files.
+func load(name string, read func(string) ([]byte, error)) (*Policy, error) {
+	text, err := read(name)
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
@@ -28,60 +54,61 @@ func Load(files fs.FS, name string) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	content := text
-	dir := path.Dir(name)
-	for _, c := range p.Catalogs {
-		text, err := fs.ReadFile(files, path.Join(dir, c))
-		if err != nil {
-			return nil, fmt.Errorf("policy: catalogs: %w", err)
+	p.sources = []Source{{name, text}}
+	beside := func(file string) ([]byte, error) {
+		file = path.Join(path.Dir(name), file)
+		text, err := read(file)
+		if err == nil {
+			p.sources = append(p.sources, Source{file, text})
 		}
-		services, err := readCatalog(text)
-		if err != nil {
-			return nil, fmt.Errorf("policy: catalogs: %s: %w", c, err)
-		}
-		p.Services = append(p.Services, services...)
-		content = slices.Concat(content, text)
+		return text, err
 	}
-	p.owners = make(map[record.Repository]codeowners.Ruleset, len(p.CodeOwners))
-	for _, repo := range slices.Sorted(maps.Keys(p.CodeOwners)) {
-		text, err := fs.ReadFile(files, path.Join(dir, p.CodeOwners[repo]))
-		if err != nil {
-			return nil, fmt.Errorf("policy: codeowners: %w", err)
-		}
-		rules, err := codeowners.ParseFile(bytes.NewReader(text))
-		if err != nil {
-			return nil, fmt.Errorf("policy: codeowners: %s: %w", p.CodeOwners[repo], err)
-		}
-		id, err := record.ParseRepository(repo)
-		if err != nil {
-			return nil, fmt.Errorf("policy: codeowners: %w", err)
-		}
-		p.owners[id] = rules
-		content = slices.Concat(content, text)
+	if err := p.readCatalogs(beside); err != nil {
+		return nil, err
+	}
+	if err := p.readOwners(beside); err != nil {
+		return nil, err
 	}
 	if err := p.validate(); err != nil {
 		return nil, err
 	}
-	p.seal(content)
+	p.seal()
 	return p, nil
 }
 
-// OwnersOf returns who owns files of a repository by its CODEOWNERS, as the
-// file names them: @person, @org/team, address.
-func (p *Policy) OwnersOf(repo record.Repository, paths []string) []string {
-	var out []string
-	rules := p.owners[repo]
-	for _, f := range paths {
-		rule, err := rules.Match(f)
-		if err != nil || rule == nil {
-			continue
+func (p *Policy) readCatalogs(read func(string) ([]byte, error)) error {
+	for _, c := range p.Catalogs {
+		text, err := read(c)
+		if err != nil {
+			return fmt.Errorf("policy: catalogs: %w", err)
 		}
-		for _, o := range rule.Owners {
-			out = append(out, o.String())
+		services, err := readCatalog(text)
+		if err != nil {
+			return fmt.Errorf("policy: catalogs: %s: %w", c, err)
 		}
+		p.Services = append(p.Services, services...)
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return nil
+}
+
+func (p *Policy) readOwners(read func(string) ([]byte, error)) error {
+	p.owners = make(map[record.Repository]codeowners.Ruleset, len(p.CodeOwners))
+	for _, repo := range slices.Sorted(maps.Keys(p.CodeOwners)) {
+		text, err := read(p.CodeOwners[repo])
+		if err != nil {
+			return fmt.Errorf("policy: codeowners: %w", err)
+		}
+		rules, err := codeowners.ParseFile(bytes.NewReader(text))
+		if err != nil {
+			return fmt.Errorf("policy: codeowners: %s: %w", p.CodeOwners[repo], err)
+		}
+		id, err := record.ParseRepository(repo)
+		if err != nil {
+			return fmt.Errorf("policy: codeowners: %w", err)
+		}
+		p.owners[repositoryKey(id)] = rules
+	}
+	return nil
 }
 
 // entity is an entity of a Backstage catalog

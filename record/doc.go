@@ -13,6 +13,6 @@
 // schemas derives from them and a test keeps in step: the JSON Schemas of the
 // events and documents (`schema`, `doc`), and the index mappings (`index`).
 //
-// This package imports only the standard library. It does no I/O and reads no
-// clock.
+// This package imports only the standard library and package ecosystem. It does
+// no I/O and reads no clock.
 package record

@@ -28,9 +28,43 @@ type Record struct {
 
 // Judged holds all of what a document shows the newest of.
 type Judged struct {
-	Verdicts  []ReviewVerdict // in the order of time
-	Approvals []ApprovalFact
-	Refused   []RefusedIdentity
+	Refused []RefusedIdentity
+
+	MergedAt time.Time // by a platform; zero where none saw a merge
+
+	Files             []string // of the head that counts, as they were observed
+	FilesIncomplete   bool     // there may be others
+	Dependencies      []DependencyUpdate
+	DependenciesKnown bool
+	Kind              string
+	KindKnown         bool
+
+	Authors       []string // accounts and addresses that have commits in the head
+	AuthorsCut    bool     // there may be others
+	AuthorMissing bool     // of one commit nobody says who wrote it
+	Askers        []string // who asked for the work, in any decision or request
+
+	Agents        []string // that must be allowed to make the change; see [Record.Recognize]
+	AgentSeen     bool     // the code host saw the account of an agent make the change
+	Trigger       string   // witness of the report or request that the decision names
+	TriggerAgent  bool     // an agent sent it
+	Decision      string   // witness of the decision that counts
+	DecisionTold  time.Time
+	DecisionAgent string // that it names, where the code host saw another one's account
+	Shared        bool   // two senders use one source and id
+	Altered       int    // events whose identity came again with other content
+	AlteredLog    bool   // a decision is among them
+
+	decisionArrived bool // DecisionTold is when it arrived
+
+	verdicts  []verdict // in the order of time
+	approvals []leave
+	stated    *statement
+	branch    *branch
+	hostAgent string            // that the code host names
+	deciders  []string          // agents that any decision names
+	signers   []string          // those among them that signed it
+	numbers   map[string]string // the code host's number of an account, by its lower case name
 }
 
 // Marks are what of a change may show that an agent made it.
@@ -160,6 +194,7 @@ type Trail struct {
 	AtMerge        *Known             `json:"at_merge,omitempty" doc:"what was known when it was merged"`
 	Control        *ControlFacts      `json:"control,omitempty"`
 	Events         int64              `json:"events" index:"long" doc:"events that the record is made from"`
+	Imported       bool               `json:"imported,omitempty" index:"boolean" doc:"events came with a credential that may state when they arrived, as history that was brought in"`
 	LeftOut        int64              `json:"left_out,omitempty" index:"long" doc:"facts beyond what a record is made from, as where a sender floods: the record is incomplete"`
 }
 
@@ -192,6 +227,7 @@ type Change struct {
 	Deletions    int64              `json:"deletions,omitempty" index:"long"`
 	Dependencies []DependencyUpdate `json:"dependencies,omitempty"`
 	SBOMDigest   string             `json:"sbom_digest,omitempty" index:"keyword" doc:"the bill of materials that dependencies were read from"`
+	Claimed      []string           `json:"claimed,omitempty" index:"keyword" doc:"fields of the change that only a claim states, by their name here"`
 }
 
 // ServiceFacts is what the policy says of the services that the change touches.
@@ -217,6 +253,7 @@ type TriggerFacts struct {
 	Matched   bool     `json:"matched" index:"boolean" doc:"the decision states the digest of the held report"`
 	Held      bool     `json:"held" index:"boolean" doc:"a report that the decision names is held"`
 	Found     bool     `json:"found" index:"boolean" doc:"the finding stands in the held report"`
+	Request   bool     `json:"request,omitempty" index:"boolean" doc:"what is held is a ticket, an issue, a prompt, an alert or an incident, and no report"`
 	Scanner   string   `json:"scanner,omitempty" index:"keyword"`
 	Format    string   `json:"format,omitempty" index:"keyword"`
 	Package   string   `json:"package,omitempty" index:"keyword"`
@@ -232,6 +269,7 @@ type DecisionFacts struct {
 	EventID     string    `json:"event_id" index:"keyword"`
 	Source      string    `json:"source" index:"keyword"`
 	RecordedAt  time.Time `json:"recorded_at" index:"date"`
+	ToldAt      time.Time `json:"told_at,omitzero" index:"date" doc:"when it arrived, where that is not when it says it was recorded"`
 	Agent       string    `json:"agent,omitempty" index:"keyword"`
 	Run         string    `json:"run,omitempty" index:"keyword"`
 	LogsURL     string    `json:"logs_url,omitempty" index:"keyword"`
@@ -267,11 +305,12 @@ type RefusedIdentity struct {
 // ApprovalFact is one human's leave.
 type ApprovalFact struct {
 	Approver  string    `json:"approver" index:"keyword"`
+	Verdict   string    `json:"verdict,omitempty" index:"keyword" doc:"refused where leave was refused or taken back"`
 	GrantedAt time.Time `json:"granted_at" index:"date"`
 	ExpiresAt time.Time `json:"expires_at,omitzero" index:"date"`
 	Scope     []string  `json:"scope,omitempty" index:"keyword"`
 	Reference string    `json:"reference,omitempty" index:"keyword"`
-	Tier      string    `json:"tier,omitempty" index:"keyword" doc:"claimed where the agent itself handed it in"`
+	Tier      string    `json:"tier,omitempty" index:"keyword" doc:"who says so"`
 }
 
 // A RunFact is a run of an agent by one of its names: id, trace, or address of
@@ -307,7 +346,7 @@ type ReviewVerdict struct {
 	Verdict      string    `json:"verdict" index:"keyword"`
 	CommitSHA    string    `json:"commit_sha,omitempty" index:"keyword"`
 	SubmittedAt  time.Time `json:"submitted_at" index:"date"`
-	Tier         string    `json:"tier,omitempty" index:"keyword" doc:"claimed where the agent itself handed it in"`
+	Tier         string    `json:"tier,omitempty" index:"keyword" doc:"who says so"`
 }
 
 // ValidationFacts sums the newest run of each CI job on the commit that counts:
@@ -342,6 +381,7 @@ type DeploymentFact struct {
 	At          time.Time `json:"at" index:"date"`
 	CommitSHA   string    `json:"commit_sha,omitempty" index:"keyword"`
 	Deployer    string    `json:"deployer,omitempty" index:"keyword"`
+	Tier        string    `json:"tier,omitempty" index:"keyword" doc:"who says so"`
 }
 
 // ScanFact is one report.

@@ -30,8 +30,9 @@ const (
 // An Event is one fact, said by one source, about one repository. Sender, Source and
 // ID together are its identity: two events with the same three are one event.
 type Event struct {
-	// Sender is who sent it, as its credential says: "agent:ID", "platform:NAME" or
-	// "person:ACCOUNT". Empty where no gateway looked at a credential.
+	// Sender is who sent it, as its credential says: [SenderAgent] and the agent's id,
+	// [SenderPlatform] and the credential's name, or [SenderPerson] and the account. Empty
+	// where no gateway looked at a credential.
 	Sender     string
 	Source     string
 	ID         string
@@ -49,6 +50,9 @@ type Event struct {
 	// Signed or Claimed. Empty is Claimed. It is decided where the event is read, by the
 	// credential that it came with, and never by what it says of itself.
 	Witness string
+	// Altered says that its sender said something else under the same identity later. The
+	// first stands.
+	Altered bool
 	// Trace is the trace that the event was sent in (W3C trace context), where that
 	// tells what it belongs to.
 	Trace string
@@ -82,6 +86,13 @@ func RoomOf(key string) string {
 	return run
 }
 
+// What a sender begins with, by what its credential is bound to.
+const (
+	SenderAgent    = "agent:"
+	SenderPlatform = "platform:"
+	SenderPerson   = "person:"
+)
+
 // Key returns the identity of e.
 func (e Event) Key() string {
 	if e.Sender == "" {
@@ -94,11 +105,14 @@ func (e Event) Key() string {
 // of a platform's own word, the time inside it; of all else, its arrival, however it
 // is dated.
 func (e Event) Told() time.Time {
-	if e.Witness == Observed || e.Arrived.IsZero() {
-		return e.Time
+	if e.byArrival() {
+		return e.Arrived
 	}
-	return e.Arrived
+	return e.Time
 }
+
+// byArrival reports whether e counts as told when it arrived.
+func (e Event) byArrival() bool { return e.Witness != Observed && !e.Arrived.IsZero() }
 
 // Compare orders events by the time inside them, then by identity and content.
 // The order is total, so that any set of events has one sequence.

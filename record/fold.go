@@ -26,23 +26,26 @@ func Fold(id ChangeID, f Facts) *Record {
 	r.Timestamp = newest(f)
 
 	all := union(f.Own, f.Evidence)
-	from := voices(all)
 	foldRevisions(r, f.Own)
 	foldPushes(r, f)
-	foldReviews(r, f.Own, from)
-	foldApprovals(r, f.Own, from)
+	foldFiles(r, f)
+	foldReviews(r, f.Own)
+	foldApprovals(r, f.Own)
 	foldGate(r, f.Own)
 	foldRefused(r, f.Own)
 	foldDeployments(r, all)
-	foldValidations(r, all, from)
+	foldValidations(r, all)
 	foldScans(r, all)
 	foldDecision(r, f.Own, all)
 	foldActions(r, f.Actions)
 	foldRuns(r, f)
 	foldInitiator(r, f)
 	foldKind(r)
+	foldJudged(r, f.Own)
 	foldPeople(r, f)
-	foldTiers(r, f, all, from)
+	foldTiers(r, f, all)
+	foldIdentities(r, f, all)
+	r.Trail.Change.Claimed = r.Judged.stated.claimed()
 	r.Message = summary(r)
 	return r
 }
@@ -131,4 +134,17 @@ func summary(r *Record) string {
 		text += " (" + c.State + ")"
 	}
 	return text
+}
+
+// foldIdentities says whether the identities of events can be relied on: whether two senders
+// use one source and id.
+func foldIdentities(r *Record, f Facts, all []*Event) {
+	senders := make(map[identity]string, len(all))
+	for _, e := range all {
+		who := "." + e.Sender // also of nobody
+		before, known := senders[identity{e.Source, e.ID}]
+		r.Judged.Shared = r.Judged.Shared || known && before != who
+		senders[identity{e.Source, e.ID}] = who
+		r.Trail.Imported = r.Trail.Imported || e.Imported
+	}
 }

@@ -1,38 +1,35 @@
 package record
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
 
+// foldRevisions takes each attribute of the change from the best witness who states it.
 func foldRevisions(r *Record, own []Event) {
 	c := &r.Trail.Change
-	for _, e := range own {
+	s := newStatement(own)
+	r.Judged.stated = s
+	for i, e := range own {
+		rank := s.rank(e)
+		if f := revisionOf(e.Fact); f != nil {
+			foldRevision(c, s, f, rank)
+			r.Judged.numbered(f.Author, f.AuthorID, &own[i])
+		}
 		switch f := e.Fact.(type) {
-		case *Opened:
-			if c.OpenedAt.IsZero() {
-				c.OpenedAt = e.Time
-			}
-			if c.State != "merged" {
-				c.State, c.ClosedAt, c.ClosedBy = "open", time.Time{}, ""
-			}
-			foldRevision(c, f.Revision)
-		case *Updated:
-			foldRevision(c, f.Revision)
 		case *Merged:
-			c.State, c.ClosedAt, c.ClosedBy = "merged", time.Time{}, ""
-			c.MergedAt = orTime(f.MergedAt, e.Time)
-			set(&c.MergeSHA, strings.ToLower(f.MergeSHA))
-			set(&c.MergedBy, f.MergedBy)
-			foldRevision(c, f.Revision)
+			s.text(&c.MergeSHA, attrMergeSHA, strings.ToLower(f.MergeSHA), rank)
+			s.text(&c.MergedBy, attrMergedBy, f.MergedBy, rank)
 		case *Closed:
-			if c.State != "merged" {
-				c.State, c.ClosedAt = "closed", e.Time
-				set(&c.ClosedBy, f.ClosedBy)
+			s.text(&c.ClosedBy, attrClosedBy, f.ClosedBy, rank)
+		case *Pushed:
+			if e.Change != "" {
+				foldDirectPush(c, s, f, rank)
 			}
-			foldRevision(c, f.Revision)
 		}
 	}
+	foldLife(r, own)
 	switch c.State {
 	case "merged":
 		r.Event.Outcome = "success"
@@ -42,24 +39,106 @@ func foldRevisions(r *Record, own []Event) {
 	r.Event.URL = c.URL
 }
 
-func foldRevision(c *Change, f Revision) {
-	set(&c.Title, f.Title)
-	set(&c.URL, f.URL)
-	set(&c.Author, f.Author)
-	set(&c.HeadSHA, strings.ToLower(f.HeadSHA))
-	set(&c.BaseRef, f.BaseRef)
-	set(&c.Branch, f.Branch)
-	set(&c.Kind, f.Kind)
-	if len(f.Files) > 0 {
-		c.Files = smallestStrings(nil, f.Files, MaxFiles)
-		c.FilesTotal = int64(len(f.Files))
-	}
-	if f.Additions != 0 || f.Deletions != 0 {
+func foldRevision(c *Change, s *statement, f *Revision, rank int) {
+	s.text(&c.Title, attrTitle, f.Title, rank)
+	s.text(&c.URL, attrURL, f.URL, rank)
+	s.text(&c.Author, attrAuthor, f.Author, rank)
+	s.text(&c.HeadSHA, attrHead, strings.ToLower(f.HeadSHA), rank)
+	s.text(&c.BaseRef, attrBase, f.BaseRef, rank)
+	s.text(&c.Branch, attrBranch, f.Branch, rank)
+	s.text(&c.Kind, attrKind, f.Kind, rank)
+	s.text(&c.SBOMDigest, attrSBOM, f.SBOMDigest, rank)
+	if (f.Additions != 0 || f.Deletions != 0) && s.stands(attrSize, "", rank) {
 		c.Additions, c.Deletions = f.Additions, f.Deletions
 	}
-	set(&c.SBOMDigest, f.SBOMDigest)
-	if len(f.Dependencies) > 0 {
+	if len(f.Dependencies) > 0 && s.stands(attrDependencies, "", rank) {
 		c.Dependencies = smallest(nil, f.Dependencies, MaxDependencies, DependencyUpdate.compare)
+	}
+}
+
+// A life is what is said of the state of a change by witnesses of one kind.
+type life struct {
+	state    string
+	opened   time.Time
+	closed   time.Time
+	merge    *Event
+	rank     int // of who states the merge
+	mergedAt time.Time
+}
+
+// foldLife says when the change was opened, merged and closed. Where a platform tells of
+// that, what others claim of it counts for nothing.
+func foldLife(r *Record, own []Event) {
+	c, s := &r.Trail.Change, r.Judged.stated
+	l := lifeOf(own, s, rankObserved)
+	rank := rankObserved
+	if l.state == "" {
+		l, rank = lifeOf(own, s, rankClaim), rankClaim
+	} else if claimed := lifeOf(own, s, rankClaim); claimed.merge != nil && l.merge == nil {
+		s.stands(attrMerge, "merged", rankClaim) // and a platform says that it is not
+	}
+	if l.state == "" {
+		return
+	}
+	s.stands(attrState, "", rank)
+	c.State, c.OpenedAt = l.state, l.opened
+	if l.state == "closed" {
+		c.ClosedAt = l.closed
+	} else {
+		c.ClosedBy = ""
+	}
+	if l.merge == nil {
+		return
+	}
+	s.stands(attrMerge, "merged", rank)
+	c.MergedAt = l.mergedAt
+	if rank > rankClaim {
+		r.Judged.MergedAt = l.mergedAt
+		if f, ok := l.merge.Fact.(*Merged); ok && f.HeadSHA != "" {
+			c.HeadSHA = strings.ToLower(f.HeadSHA) // a later push to the branch is none of it
+		}
+	}
+}
+
+// lifeOf follows the facts whose witness has at least a rank; of claims, all.
+func lifeOf(own []Event, s *statement, least int) (l life) {
+	for i := range own {
+		e := &own[i]
+		rank := s.rank(*e)
+		if rank < least {
+			continue
+		}
+		switch f := e.Fact.(type) {
+		case *Opened:
+			if l.opened.IsZero() {
+				l.opened = e.Time
+			}
+			if l.state != "merged" {
+				l.state = "open"
+			}
+		case *Updated:
+			if l.state == "" {
+				l.state = "open"
+			}
+		case *Closed:
+			if l.state != "merged" {
+				l.state, l.closed = "closed", e.Time
+			}
+		case *Merged:
+			l.merged(e, rank, orTime(f.MergedAt, e.Time))
+		case *Pushed:
+			if e.Change != "" {
+				l.merged(e, rank, e.Time)
+			}
+		}
+	}
+	return l
+}
+
+// merged takes a merge, where nobody better told of one.
+func (l *life) merged(e *Event, rank int, at time.Time) {
+	if l.merge == nil || rank >= l.rank {
+		l.state, l.merge, l.rank, l.mergedAt = "merged", e, rank, at
 	}
 }
 
@@ -71,8 +150,15 @@ func foldInitiator(r *Record, f Facts) {
 	if r.GenAI != nil {
 		by = append(by, "decision")
 	}
+	least := rankClaim
+	if r.Judged.stated.known(attrState) {
+		least = rankObserved
+	}
 	stated := ""
 	for _, e := range f.Own {
+		if r.Judged.stated.rank(e) < least {
+			continue
+		}
 		if p, ok := e.Fact.(*Pushed); ok && p.PusherType == "human" {
 			c.InitiatedBy = "human"
 		}
@@ -86,12 +172,15 @@ func foldInitiator(r *Record, f Facts) {
 		case "bot":
 			r.Marks.Bot = true
 		case "agent":
-			stated = orString(stated, orString(rev.Agent, rev.Author))
+			stated = orString(stated, orString(rev.Agent, strings.TrimSuffix(rev.Author, "[bot]")))
 		}
 		stated = orString(stated, rev.Agent)
 	}
 	if stated != "" {
 		by = append(by, "stated")
+		if least == rankObserved {
+			r.Judged.hostAgent = stated
+		}
 	}
 	agent := stated
 	if len(f.Actions.Agents) > 0 {
@@ -101,13 +190,53 @@ func foldInitiator(r *Record, f Facts) {
 		}
 	}
 	if len(by) > 0 {
-		r.Recognize(agent, by)
+		r.madeBy(agent, by)
 	}
 }
 
-// Recognize notes that an agent made the change, and by what that is known. An
-// agent that a decision named stays.
-func (r *Record) Recognize(agent string, by []string) {
+// Recognize notes the agent that the marks of a change show, and by which of them; agent is
+// empty where they show none. person returns who is behind an account. The account that the
+// code host saw outranks what a decision says of its agent.
+func (r *Record) Recognize(agent string, by []string, person func(account string) string) {
+	host := r.Judged.hostAgent
+	if author := r.Trail.Change.Author; r.Judged.stated.known(attrAuthor) && agent != "" {
+		r.Judged.AgentSeen = slices.Contains(by, "account "+author)
+		if person(author) == agent {
+			host = agent
+		}
+	}
+	r.Judged.AgentSeen = r.Judged.AgentSeen || host != ""
+	if r.GenAI != nil && host != "" && person(host) != person(r.GenAI.Agent.ID) {
+		r.Judged.DecisionAgent = r.GenAI.Agent.ID
+		r.GenAI = &GenAI{Agent: GenAIAgent{ID: host}}
+	}
+	r.madeBy(agent, by)
+	r.Judged.Agents = r.agents(person)
+}
+
+// agents are those that must be allowed to make the change: the one that the code host saw,
+// else each that signed a decision, else the one that is claimed.
+func (r *Record) agents(person func(account string) string) []string {
+	if r.GenAI == nil {
+		return nil
+	}
+	out := []string{r.GenAI.Agent.ID}
+	if r.Judged.AgentSeen {
+		return out
+	}
+	for _, agent := range r.Judged.signers {
+		if !slices.ContainsFunc(out, func(o string) bool { return person(o) == person(agent) }) {
+			out = append(out, agent)
+		}
+	}
+	return out
+}
+
+// madeBy notes that an agent made the change, and by what that is known.
+func (r *Record) madeBy(agent string, by []string) {
+	if len(by) == 0 {
+		return
+	}
 	if r.GenAI == nil && agent != "" {
 		r.GenAI = &GenAI{Agent: GenAIAgent{ID: agent}}
 	}

@@ -3,30 +3,49 @@ package record
 import (
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/changetrail/changetrail/ecosystem"
 )
 
+// ClockSkew is how much the clocks of senders may differ: what arrives that much later than
+// a merge still counts as told before it.
+const ClockSkew = 2 * time.Minute
+
+// foldDecision takes the decision that the change rests on: a signed one before a claimed
+// one, the newest that was told before the merge, else the first one after it.
 func foldDecision(r *Record, own []Event, all []*Event) {
 	var chosen *Event
 	var total int64
-	merged := r.Trail.Change.MergedAt
+	merged := r.Judged.MergedAt
 	for i := range own {
 		e := &own[i]
-		if _, ok := e.Fact.(*Decision); !ok {
+		d, ok := e.Fact.(*Decision)
+		if !ok {
 			continue
 		}
 		total++
-		if chosen == nil || merged.IsZero() || !e.Time.After(merged) {
+		r.Judged.Askers = append(r.Judged.Askers, d.Agent.DelegatedBy)
+		r.Judged.deciders = append(r.Judged.deciders, d.Agent.ID)
+		if e.Witness == Signed {
+			r.Judged.signers = append(r.Judged.signers, d.Agent.ID)
+		}
+		if chosen == nil || restsOn(chosen, e, merged) {
 			chosen = e
 		}
 	}
 	if chosen == nil {
 		return
 	}
+	r.Judged.Decision, r.Judged.DecisionTold, r.Judged.decisionArrived = chosen.witness(), chosen.Told(), chosen.byArrival()
 	d := chosen.Fact.(*Decision)
 	out := &DecisionFacts{
 		EventID: chosen.ID, Source: chosen.Source, RecordedAt: chosen.Time, Total: total,
 		Agent: d.Agent.ID, Run: d.Agent.Run, LogsURL: d.Agent.LogsURL, DelegatedBy: d.Agent.DelegatedBy,
 		Chosen: d.Chosen, Rationale: d.Rationale, Options: d.Options, Claims: d.Claims,
+	}
+	if told := chosen.Told(); told.Sub(chosen.Time).Abs() > ClockSkew {
+		out.ToldAt = told
 	}
 	if out.Chosen == "" {
 		for _, o := range d.Options {
@@ -44,6 +63,31 @@ func foldDecision(r *Record, own []Event, all []*Event) {
 	if d.Trigger != nil {
 		foldTrigger(r, chosen, d.Trigger, all)
 	}
+}
+
+// restsOn reports whether a change rests on decision b rather than on a.
+func restsOn(a, b *Event, merged time.Time) bool {
+	if signed := b.Witness == Signed; signed != (a.Witness == Signed) {
+		return signed
+	}
+	late := func(e *Event) bool { return after(e.Told(), merged, e.byArrival()) }
+	if late(a) != late(b) {
+		return late(a)
+	}
+	newer := b.Told().After(a.Told()) || b.Told().Equal(a.Told()) && compareFull(*a, *b) < 0
+	return newer != late(a)
+}
+
+// after reports whether something came after a merge; never where there was none. What
+// counts by its arrival is allowed for clocks that differ.
+func after(at, merged time.Time, arrived bool) bool {
+	if merged.IsZero() {
+		return false
+	}
+	if arrived {
+		merged = merged.Add(ClockSkew)
+	}
+	return at.After(merged)
 }
 
 // NewGenAI returns what gen_ai.* says of an agent.
@@ -68,14 +112,17 @@ func foldTrigger(r *Record, decision *Event, t *Trigger, all []*Event) {
 	var report, finding *Event
 	for _, e := range all {
 		s, ok := e.Fact.(*Scan)
-		if !ok || !names(t, s) {
+		if !ok || !names(t, s) || !s.held() {
 			continue
 		}
 		if len(s.Findings) == 0 {
 			report = nearer(decision, report, e)
-		} else if s.Findings[0].Is(t.Finding) && (t.Package == "" || t.Package == s.Findings[0].Package) {
-			finding = nearer(decision, finding, e)
+		} else if s.Findings[0].Is(t.Finding) && t.about(s.Findings[0]) != ecosystem.Different {
+			finding = t.closer(decision, finding, e)
 		}
+	}
+	if report != nil && report.Witness == Observed && finding != nil && finding.Witness != Observed {
+		finding = nil // the report itself tells
 	}
 	if finding != nil {
 		report = finding
@@ -87,6 +134,8 @@ func foldTrigger(r *Record, decision *Event, t *Trigger, all []*Event) {
 	out.Held = true
 	out.Matched = t.Digest != "" // names looked no further than at the report with that digest
 	out.Source = report.Source
+	r.Judged.Trigger = report.witness()
+	r.Judged.TriggerAgent = fromAgent(decision, report)
 	out.Scanner = s.Tool.Name
 	out.Format = s.Report.Format
 	set(&out.Digest, s.Report.Digest)
@@ -113,11 +162,30 @@ func names(t *Trigger, s *Scan) bool {
 	return len(s.Findings) > 0 && (t.Kind != "scan" || t.ID == "")
 }
 
-// nearer returns which of two scans a decision was more likely based on: the
-// newest one before it, else the first one after it.
+// held reports whether the report itself was read.
+func (f *Scan) held() bool { return f.Summary.Scanned || f.Summary.Findings > 0 || len(f.Findings) > 0 }
+
+// fromAgent reports whether what holds a trigger was sent by an agent: with an agent's
+// credential, or from where the decision itself came.
+func fromAgent(decision, held *Event) bool {
+	if held.Witness == Observed || held.Witness == Human {
+		return false
+	}
+	return strings.HasPrefix(held.Sender, SenderAgent) || held.Source == decision.Source
+}
+
+// nearer returns which of two scans a decision was more likely based on: one that a
+// platform sent before others; the newest one before the decision, else the first one
+// after it.
 func nearer(decision, a, b *Event) *Event {
 	if a == nil {
 		return b
+	}
+	if seen := b.Witness == Observed; seen != (a.Witness == Observed) {
+		if seen {
+			return b
+		}
+		return a
 	}
 	aBefore, bBefore := !a.Time.After(decision.Time), !b.Time.After(decision.Time)
 	switch {
@@ -168,7 +236,8 @@ func foldActions(r *Record, a Actions) {
 	}
 	a.Files = inTree(a.Files, r.Trail.Change.Files)
 	r.Trail.Actions = &a
-	if c := &r.Trail.Change; len(c.Dependencies) == 0 {
+	if c := &r.Trail.Change; len(c.Dependencies) == 0 && len(a.Dependencies) > 0 {
 		c.Dependencies = a.Dependencies
+		r.Judged.stated.stands(attrDependencies, "", rankClaim)
 	}
 }

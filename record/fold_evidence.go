@@ -4,41 +4,50 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 )
 
 func foldDeployments(r *Record, all []*Event) {
-	var environments []string
+	var environments, claimed []string
+	var first, firstClaimed time.Time
 	for _, e := range all {
 		f, ok := e.Fact.(*Deployment)
 		if !ok {
 			continue
 		}
 		r.Trail.Deployments = append(r.Trail.Deployments, DeploymentFact{
-			Environment: f.Environment, Outcome: f.Outcome, At: e.Time, CommitSHA: strings.ToLower(f.CommitSHA), Deployer: f.Deployer,
+			Environment: f.Environment, Outcome: f.Outcome, At: e.Time, CommitSHA: strings.ToLower(f.CommitSHA), Deployer: f.Deployer, Tier: e.witness(),
 		})
+		to, at := &claimed, &firstClaimed
+		if e.Witness == Observed {
+			to, at = &environments, &first
+		}
 		if f.Outcome == "success" {
-			environments = append(environments, f.Environment)
-			if at := &r.Trail.Change.DeployedAt; at.IsZero() {
+			*to = append(*to, f.Environment)
+			if at.IsZero() {
 				*at = e.Time
 			}
 		}
 	}
+	if environments == nil { // nobody saw one; what is claimed is shown
+		environments, first = claimed, firstClaimed
+	}
+	r.Trail.Change.DeployedAt = first
 	r.Trail.Deployments = shown(r.Trail.Deployments)
 	r.Trail.Environment = smallestStrings(nil, environments, maxListed)
 }
 
-// foldValidations lets what was observed stand before what the agent says of
-// its own tests.
-func foldValidations(r *Record, all []*Event, from voicesOf) {
+// foldValidations lets what was observed stand before what is claimed of tests.
+func foldValidations(r *Record, all []*Event) {
 	var observed, claimed []*Event
 	for _, e := range all {
 		if _, ok := e.Fact.(*Validation); !ok {
 			continue
 		}
-		if from.tier(e) == Claimed {
-			claimed = append(claimed, e)
-		} else {
+		if e.Witness == Observed {
 			observed = append(observed, e)
+		} else {
+			claimed = append(claimed, e)
 		}
 	}
 	said := validations(r.Trail.Change, claimed)
@@ -76,11 +85,14 @@ func validations(c Change, all []*Event) *ValidationFacts {
 	var names []string
 	for _, e := range runs {
 		f := e.Fact.(*Validation)
-		key := f.Provider + "\x00" + f.Name
-		if _, ok := newest[key]; !ok {
+		key := f.Provider + "\x00" + f.Workflow + "\x00" + f.Name
+		before, ok := newest[key]
+		if !ok {
 			names = append(names, key)
 		}
-		newest[key] = e
+		if !ok || !earlierAttempt(f, before.Fact.(*Validation)) {
+			newest[key] = e
+		}
 	}
 	slices.Sort(names)
 	out := &ValidationFacts{CommitSHA: commit, Current: current}
@@ -101,6 +113,11 @@ func validations(c Change, all []*Event) *ValidationFacts {
 	}
 	out.Jobs = gravest(out.Jobs)
 	return out
+}
+
+// earlierAttempt reports whether a is an earlier attempt of the run that b is one of.
+func earlierAttempt(a, b *Validation) bool {
+	return a.RunID != "" && a.RunID == b.RunID && a.Attempt > 0 && a.Attempt < b.Attempt
 }
 
 // gravest keeps as many jobs as a document has, those that failed before others.

@@ -5,44 +5,209 @@ import (
 	"strings"
 )
 
-// foldPushes takes from the pushes what their commits say: of a change that is a
-// push itself, all of it; of any other, who wrote the commits and what their
+// A branch is the way that pushes lead to the head of a change, the newest first.
+type branch struct {
+	pushes  []*Pushed
+	heads   []string // the commits along the way, from the head on
+	created bool     // the way begins where the branch was created
+	cut     bool     // a push of it does not say all that it brought
+}
+
+// branchOf follows observed pushes back from a commit. A forced push ends the way: what it
+// threw away does not count, and what it kept is not known.
+func branchOf(all []Event, head string) *branch {
+	b := &branch{heads: []string{head}}
+	after := make(map[string]*Pushed)
+	for _, e := range all { // in the order of time, so that the newest stands
+		if p := e.Fact.(*Pushed); e.Witness == Observed && !p.Default {
+			after[strings.ToLower(p.After)] = p
+		}
+	}
+	for at := head; ; {
+		p := after[at]
+		if p == nil {
+			return b
+		}
+		delete(after, at) // a branch may be pushed back to where it was
+		b.pushes = append(b.pushes, p)
+		b.cut = b.cut || p.Partial
+		if p.Forced {
+			return b
+		}
+		if p.Before == "" {
+			b.created = true
+			return b
+		}
+		at = strings.ToLower(p.Before)
+		b.heads = append(b.heads, at)
+	}
+}
+
+// befores returns the commits from which observed pushes lead to those of a change: an
+// earlier push of a branch is a part of the change, though nothing else names its commit.
+func befores(f Facts) []Ref {
+	all := pushes(f)
+	if len(all) == 0 {
+		return nil
+	}
+	var refs []Ref
+	for _, head := range commitsOf(f.Own) {
+		for _, sha := range branchOf(all, head).heads[1:] {
+			refs = append(refs, commitRef(sha))
+		}
+	}
+	return refs
+}
+
+// foldPushes takes from the pushes who wrote the commits of the head, and what their
 // trailers claim.
 func foldPushes(r *Record, f Facts) {
 	c := &r.Trail.Change
 	_, kind, number := c.ID.Split()
 	if kind == "commit" {
-		for _, e := range f.Own {
-			if p, ok := e.Fact.(*Pushed); ok {
-				foldDirectPush(c, e, p)
-				r.Marks.Bot = r.Marks.Bot || p.PusherType == "bot"
-			}
+		foldPartOf(c, f, number)
+	}
+	all := pushes(f)
+	j := &r.Judged
+	j.branch = branchOf(all, c.HeadSHA)
+	if kind == "commit" {
+		j.branch.pushes = directPushes(f.Own)
+		j.branch.cut = slices.ContainsFunc(j.branch.pushes, func(p *Pushed) bool { return p.Partial })
+	}
+	authors := &authorship{heads: observedHeads(f.Own)}
+	for _, p := range j.branch.pushes {
+		authors.pushed(p)
+	}
+	authors.others(r, all)
+	j.Authors, j.AuthorsCut, j.AuthorMissing = compactStrings(authors.accounts), authors.cut, authors.missing
+	foldMarks(r, authors, all)
+}
+
+// observedHeads are the commits that a platform saw as heads of the change.
+func observedHeads(own []Event) (heads []string) {
+	for _, e := range own {
+		if f := revisionOf(e.Fact); f != nil && f.HeadSHA != "" && e.Witness == Observed {
+			heads = append(heads, strings.ToLower(f.HeadSHA))
 		}
-		for _, e := range f.Evidence {
-			if m, ok := e.Fact.(*Merged); ok && strings.EqualFold(m.MergeSHA, number) && e.Change != c.ID {
-				c.PartOf = e.Change
+	}
+	return heads
+}
+
+// foldPartOf finds the change whose merge made a commit. Only its code host can tell.
+func foldPartOf(c *Change, f Facts, sha string) {
+	for _, e := range f.Evidence {
+		if m, ok := e.Fact.(*Merged); ok && e.Witness == Observed && strings.EqualFold(m.MergeSHA, sha) && e.Change != c.ID {
+			c.PartOf = e.Change
+		}
+	}
+}
+
+// directPushes are the pushes that are a change of their own; observed ones where there are.
+func directPushes(own []Event) []*Pushed {
+	var observed, claimed []*Pushed
+	for _, e := range own {
+		if p, ok := e.Fact.(*Pushed); ok && e.Witness == Observed {
+			observed = append(observed, p)
+		} else if ok {
+			claimed = append(claimed, p)
+		}
+	}
+	if observed != nil {
+		return observed
+	}
+	return claimed
+}
+
+// An authorship is who has commits in the head of a change.
+type authorship struct {
+	heads    []string // of the change, as they were observed
+	accounts []string
+	mails    []string
+	commits  []Commit
+	cut      bool // not all commits are known
+	missing  bool // of one nobody says who wrote it
+}
+
+func (a *authorship) pushed(p *Pushed) {
+	a.accounts = append(a.accounts, p.Pusher)
+	a.cut = a.cut || p.Partial
+	for _, c := range p.Commits {
+		a.wrote(c)
+	}
+}
+
+func (a *authorship) wrote(c Commit) {
+	a.commits = append(a.commits, c)
+	if c.Merge {
+		return
+	}
+	a.accounts = append(a.accounts, c.Author, c.Email)
+	a.mails = append(a.mails, c.Email)
+	a.missing = a.missing || c.Author == "" && c.Email == ""
+}
+
+// others adds the observed pushes that hold a head of the change and lie on no known way to
+// the one that counts, but for those that a forced push threw away; and of pushes to where
+// changes are merged, the commits that are heads of the change.
+func (a *authorship) others(r *Record, all []Event) {
+	b := r.Judged.branch
+	forced := len(b.pushes) > 0 && b.pushes[len(b.pushes)-1].Forced
+	for _, e := range all {
+		p := e.Fact.(*Pushed)
+		switch {
+		case e.Witness != Observed || slices.Contains(b.pushes, p):
+		case !p.Default && !forced && slices.Contains(a.heads, strings.ToLower(p.After)):
+			a.pushed(p)
+		case p.Default:
+			for _, c := range p.Commits {
+				switch sha := strings.ToLower(c.SHA); {
+				case slices.Contains(a.heads, sha):
+					a.wrote(c)
+				case sha == r.Trail.Change.MergeSHA: // who merges wrote nothing of the change; a squash keeps what its commits said
+					a.commits = append(a.commits, Commit{SHA: c.SHA, Trailers: c.Trailers})
+				}
 			}
 		}
 	}
+}
+
+// foldMarks notes what an agent may be recognized by. What nobody observed shows it only
+// where nothing was observed.
+func foldMarks(r *Record, a *authorship, all []Event) {
+	commits := a.commits
+	if commits == nil {
+		claims := &authorship{}
+		for _, e := range all {
+			if p := e.Fact.(*Pushed); e.Witness != Observed && (!p.Default || e.Change == r.Trail.Change.ID) {
+				claims.pushed(p)
+			}
+		}
+		a, commits = claims, claims.commits
+	}
 	var trailers []TrailerFact
-	for _, commit := range pushed(f) {
-		r.Marks.Accounts = append(r.Marks.Accounts, commit.Author)
-		r.Marks.Mails = append(r.Marks.Mails, commit.Email)
+	for _, commit := range commits {
+		if !commit.Merge {
+			r.Marks.Accounts = append(r.Marks.Accounts, commit.Author)
+		}
 		for _, t := range commit.Trailers {
 			trailers = append(trailers, TrailerFact{strings.ToLower(commit.SHA), t.Key, t.Value})
 		}
 	}
+	r.Marks.Mails = a.mails
 	if trailers != nil {
 		r.Trail.Trailers = smallest(nil, trailers, MaxTrailers, TrailerFact.compare)
 	}
 	for _, t := range r.Trail.Trailers {
 		r.Marks.Trailers = append(r.Marks.Trailers, Trailer{t.Key, t.Value})
 	}
-	if c.FilesTotal == 0 {
-		foldPushedFiles(c, f)
-	}
+	c := r.Trail.Change
 	r.Marks.Accounts = compactStrings(append([]string{c.Author}, r.Marks.Accounts...))
 	r.Marks.Branch = c.Branch
+	for _, e := range all {
+		if p := e.Fact.(*Pushed); e.Change == c.ID {
+			r.Marks.Bot = r.Marks.Bot || p.PusherType == "bot"
+		}
+	}
 }
 
 func (t TrailerFact) compare(o TrailerFact) int {
@@ -50,30 +215,16 @@ func (t TrailerFact) compare(o TrailerFact) int {
 }
 
 // foldDirectPush tells of a push what a merge tells of a change.
-func foldDirectPush(c *Change, e Event, p *Pushed) {
-	c.State, c.MergedAt, c.MergedBy, c.BaseRef = "merged", e.Time, p.Pusher, p.Branch
-	set(&c.URL, p.URL)
+func foldDirectPush(c *Change, s *statement, p *Pushed, rank int) {
+	s.text(&c.MergedBy, attrMergedBy, p.Pusher, rank)
+	s.text(&c.BaseRef, attrBase, p.Branch, rank)
+	s.text(&c.URL, attrURL, p.URL, rank)
+	author := p.Pusher
 	if n := len(p.Commits); n > 0 {
-		set(&c.Author, p.Commits[n-1].Author)
-		set(&c.Title, p.Commits[n-1].Subject)
+		author = orString(p.Commits[n-1].Author, author)
+		s.text(&c.Title, attrTitle, p.Commits[n-1].Subject, rank)
 	}
-	set(&c.Author, orString(c.Author, p.Pusher))
-}
-
-// foldPushedFiles gathers the paths of the pushes to a branch, where the code host
-// says of the change only how many there are.
-func foldPushedFiles(c *Change, f Facts) {
-	var files []string
-	for _, e := range pushes(f) {
-		if p := e.Fact.(*Pushed); !p.Default || e.Change == c.ID {
-			files = append(files, p.Files...)
-		}
-	}
-	if len(files) > 0 {
-		slices.Sort(files)
-		files = slices.Compact(files)
-		c.Files, c.FilesTotal = smallestStrings(nil, files, MaxFiles), int64(len(files))
-	}
+	s.text(&c.Author, attrAuthor, author, rank)
 }
 
 // foldRuns lists the runs that are said to have made the change, and whether what

@@ -3,29 +3,35 @@ package record
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
-func foldReviews(r *Record, own []Event, from voicesOf) {
-	var verdicts []ReviewVerdict
+func foldReviews(r *Record, own []Event) {
+	var verdicts []verdict
 	for i := range own {
 		e := &own[i]
 		if f, ok := e.Fact.(*Review); ok {
-			verdicts = append(verdicts, ReviewVerdict{
-				Reviewer: f.Reviewer, ReviewerType: f.ReviewerType, Verdict: f.Verdict,
-				CommitSHA: strings.ToLower(f.CommitSHA), SubmittedAt: orTime(f.SubmittedAt, e.Time), Tier: from.tier(e),
-			})
+			verdicts = append(verdicts, verdictOf(e, f))
+			r.Judged.numbered(f.Reviewer, f.ReviewerID, e)
 		}
 	}
 	if len(verdicts) == 0 {
 		return
 	}
-	slices.SortStableFunc(verdicts, func(a, b ReviewVerdict) int { return a.SubmittedAt.Compare(b.SubmittedAt) })
-	stands := make(map[string]ReviewVerdict)
-	r.Judged.Verdicts = verdicts
-	out := &ReviewFacts{Verdicts: shown(verdicts)}
+	slices.SortStableFunc(verdicts, verdict.compare)
+	r.Judged.verdicts = verdicts
+	out := new(ReviewFacts)
+	for _, v := range shown(verdicts) {
+		out.Verdicts = append(out.Verdicts, v.ReviewVerdict)
+	}
+	stands := make(map[string]verdict)
 	for _, v := range verdicts {
 		out.Reviewers = append(out.Reviewers, v.Reviewer)
-		if v.Verdict != "commented" {
+		before := stands[v.Reviewer]
+		switch {
+		case v.Verdict == "commented", v.witnessed() < before.witnessed():
+		case v.Verdict == "dismissed" && v.reviewID != "" && before.reviewID != v.reviewID: // another review of theirs stands
+		default:
 			stands[v.Reviewer] = v
 		}
 	}
@@ -49,16 +55,71 @@ func foldReviews(r *Record, own []Event, from voicesOf) {
 	r.Trail.Review = out
 }
 
-func foldApprovals(r *Record, own []Event, from voicesOf) {
-	for i := range own {
-		e := &own[i]
-		if f, ok := e.Fact.(*Approval); ok {
-			r.Judged.Approvals = append(r.Judged.Approvals, ApprovalFact{
-				Approver: f.Approver, GrantedAt: e.Time, ExpiresAt: f.ExpiresAt.UTC(), Scope: f.Scope, Reference: f.Reference, Tier: from.tier(e),
-			})
-		}
+// A verdict is a review with what tells whether it counts.
+type verdict struct {
+	ReviewVerdict
+	told     time.Time // when it counts as told; see [Event.Told]
+	arrived  bool      // told is when it arrived
+	open     bool      // the code host says that the change was open then
+	reviewID string
+}
+
+func verdictOf(e *Event, f *Review) verdict {
+	v := verdict{
+		ReviewVerdict: ReviewVerdict{
+			Reviewer: f.Reviewer, ReviewerType: f.ReviewerType, Verdict: f.Verdict,
+			CommitSHA: strings.ToLower(f.CommitSHA), SubmittedAt: orTime(f.SubmittedAt, e.Time), Tier: e.witness(),
+		},
+		told: orTime(f.SubmittedAt, e.Time), reviewID: f.ReviewID, open: f.ChangeState == "open" && e.Witness == Observed,
 	}
-	r.Trail.Approvals = shown(r.Judged.Approvals)
+	if e.byArrival() {
+		v.told, v.arrived = e.Arrived, true
+	}
+	return v
+}
+
+// witnessed is 1 for a verdict of somebody who can know it, 0 for a claim.
+func (v verdict) witnessed() int {
+	if v.Tier == Observed || v.Tier == Human {
+		return 1
+	}
+	return 0
+}
+
+// gravity orders verdicts of one time by what they say against a change.
+func (v verdict) gravity() int {
+	return slices.Index([]string{"commented", "approved", "dismissed", "changes-requested"}, v.Verdict)
+}
+
+// compare orders verdicts by their time; of one time the gravest comes last and stands.
+func (v verdict) compare(o verdict) int {
+	if c := v.told.Compare(o.told); c != 0 {
+		return c
+	}
+	return v.gravity() - o.gravity()
+}
+
+// A leave is an approval with what tells whether it counts.
+type leave struct {
+	ApprovalFact
+	told    time.Time // when it counts as told; see [Event.Told]
+	arrived bool      // that is when it arrived
+}
+
+func foldApprovals(r *Record, own []Event) {
+	for _, e := range own {
+		f, ok := e.Fact.(*Approval)
+		if !ok {
+			continue
+		}
+		a := ApprovalFact{
+			Approver: f.Approver, Verdict: f.Verdict, GrantedAt: e.Time, ExpiresAt: f.ExpiresAt.UTC(), Scope: f.Scope, Reference: f.Reference, Tier: e.witness(),
+		}
+		r.Judged.approvals = append(r.Judged.approvals, leave{a, e.Told(), e.byArrival()})
+	}
+	for _, l := range shown(r.Judged.approvals) {
+		r.Trail.Approvals = append(r.Trail.Approvals, l.ApprovalFact)
+	}
 }
 
 // foldRefused lists those who spoke in the name of an agent that they are not.

@@ -18,6 +18,11 @@ var night = time.Date(2026, 11, 12, 3, 0, 0, 0, time.UTC)
 func said(minute int, f Fact) Event {
 	e := Event{Source: "/t", ID: fmt.Sprint(minute, TypeOf(f)), Type: TypeOf(f), Repository: change.Repository(), Change: change, Time: night.Add(time.Duration(minute) * time.Minute), Fact: f}
 	e.Digest = e.ID
+	e.Witness = Observed
+	switch f.(type) {
+	case *Decision, *Action:
+		e.Witness = Signed
+	}
 	return e
 }
 
@@ -169,8 +174,8 @@ func TestARecordStaysBounded(t *testing.T) {
 	if len(r.Trail.Actions.Files) > MaxFiles || len(r.Trail.Actions.Tools) > MaxTools || len(r.Trail.Review.Verdicts) > 50 || len(r.Trail.Review.Approvers) > 50 || len(r.Trail.Validation.Jobs) > 50 {
 		t.Errorf("shown: %d files, %d tools, %d verdicts", len(r.Trail.Actions.Files), len(r.Trail.Actions.Tools), len(r.Trail.Review.Verdicts))
 	}
-	if len(r.Judged.Verdicts) != 2000 || r.Trail.LeftOut != 0 {
-		t.Errorf("judged: %d verdicts of 2000, %d facts are left out", len(r.Judged.Verdicts), r.Trail.LeftOut)
+	if len(r.Judged.verdicts) != 2000 || r.Trail.LeftOut != 0 {
+		t.Errorf("judged: %d verdicts of 2000, %d facts are left out", len(r.Judged.verdicts), r.Trail.LeftOut)
 	}
 	f = GatherWithin(change, events, 100)
 	if r = Fold(change, f); len(f.Own) > 400 || len(f.Evidence) > 200 || r.Trail.LeftOut == 0 {

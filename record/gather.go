@@ -52,7 +52,7 @@ func Find(id ChangeID, ix Index) (f Facts, refs []Ref, err error) {
 	}
 	f = Facts{Own: own.Events, Superseded: own.Superseded, LeftOut: own.LeftOut}
 	for {
-		fresh := missing(append(looks(f.Own), runs(f)...), refs, nil)
+		fresh := missing(slices.Concat(looks(f.Own), runs(f), befores(f)), refs, nil)
 		for i := 0; i < len(fresh); i++ { // it grows by the runs that are linked
 			if fresh[i].IsCommit() {
 				linked, err := ix.Linked(fresh[i])
@@ -124,21 +124,35 @@ type memory struct {
 
 func newMemory(events []Event, limit int) *memory {
 	s := &memory{limit: limit, own: make(map[ChangeID]*List), posted: make(map[Ref]*List), linked: make(map[Ref][]Ref)}
-	seen := make(map[string]bool, len(events))
-	sorted := slices.Clone(events)
-	slices.SortFunc(sorted, Event.CompareArrival)
-	for _, e := range sorted {
-		about := "\x00" + string(e.Change)
-		if seen[e.Account()+about] || e.Change != "" && !SeveralAccounts(e) && seen["\x00"+e.Key()+about] {
-			continue
-		}
-		seen[e.Account()+about] = true
-		if _, action := e.Fact.(*Action); action {
-			seen["\x00"+e.Key()+about] = true
-		}
+	for _, e := range standing(events) {
 		s.add(e)
 	}
 	return s
+}
+
+// standing returns the first event of each identity, in the order of arrival. One whose
+// sender said something else later under its identity is altered.
+func standing(events []Event) []Event {
+	sorted := slices.Clone(events)
+	slices.SortFunc(sorted, Event.CompareArrival)
+	seen, acted := make(map[string]int, len(events)), make(map[string]bool)
+	out := sorted[:0]
+	for _, e := range sorted {
+		about := "\x00" + string(e.Change)
+		if at, known := seen[e.Account()+about]; known {
+			out[at].Altered = out[at].Altered || out[at].Digest != e.Digest
+			continue
+		}
+		if e.Change != "" && !SeveralAccounts(e) && acted[e.Key()+about] {
+			continue
+		}
+		seen[e.Account()+about] = len(out)
+		if _, action := e.Fact.(*Action); action {
+			acted[e.Key()+about] = true
+		}
+		out = append(out, e)
+	}
+	return out
 }
 
 func (s *memory) add(e Event) {

@@ -30,8 +30,8 @@ func (r *Record) Known() *Known {
 	return k
 }
 
-// Until returns the facts that had happened by t. A fact's time is the one
-// inside it. Actions are counted whole: they are kept as sums.
+// Until returns the facts that had happened by t: those of platforms by the time inside
+// them, all others by their arrival. Actions are counted whole: they are kept as sums.
 func (f Facts) Until(t time.Time) Facts {
 	f.Own, f.Evidence = until(f.Own, t), until(f.Evidence, t)
 	return f
@@ -79,14 +79,20 @@ func until(events []Event, t time.Time) []Event {
 	return out
 }
 
-// happened reports whether e had, by t. A merge had, by the time of the merge,
-// whenever it was said.
+// happened reports whether e had, by t, as the answers count it. A merge had, by the time
+// of the merge, whenever it was said.
 func happened(e Event, t time.Time) bool {
+	if e.Witness != Observed {
+		return !after(e.Told(), t, e.byArrival())
+	}
 	at := e.Time
 	switch f := e.Fact.(type) {
 	case *Merged:
 		return true
 	case *Review:
+		if f.ChangeState == "open" {
+			return true
+		}
 		at = orTime(f.SubmittedAt, at)
 	}
 	return !at.After(t)

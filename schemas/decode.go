@@ -111,15 +111,36 @@ func CheckClock(t, arrived time.Time) error {
 	return nil
 }
 
+// allowance is for clocks that differ, in what was there before a merge.
+const allowance = 2 * time.Minute
+
+// StatedArrival returns when an event arrived elsewhere, as it states in the attribute
+// arrivedat. It cannot have been later than now.
+func StatedArrival(text string, now time.Time) (time.Time, error) {
+	at, err := time.Parse(time.RFC3339Nano, text)
+	switch {
+	case err != nil:
+		return at, Refuse(NotCloudEvent, "arrivedat %q is not an RFC 3339 time", text)
+	case at.After(now.Add(allowance)):
+		return at, Refuse(ClockSkew, "arrivedat is %s, which is still to come; state when the event arrived where it comes from", at.Format(time.RFC3339))
+	case at.Unix() < 0:
+		return at, Refuse(ClockSkew, "arrivedat is %s, before 1970; state when the event arrived where it comes from", at.Format(time.RFC3339))
+	}
+	if at.After(now) {
+		at = now
+	}
+	return at.UTC(), nil
+}
+
 // What is checked before it lies in Kafka arrives there between these.
 const (
 	mayWait = 30 * 24 * time.Hour // on the disk of a sender
-	behind  = time.Hour           // the clock of the broker
+	Behind  = time.Hour           // the clock of the broker may be
 )
 
 // CheckClockAhead is CheckClock for an event that is still to arrive.
 func CheckClockAhead(t, now time.Time) error {
-	if err := CheckClock(t, now.Add(-behind)); err != nil {
+	if err := CheckClock(t, now.Add(-Behind)); err != nil {
 		return err
 	}
 	return CheckClock(t, now.Add(mayWait))

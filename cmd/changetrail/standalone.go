@@ -106,7 +106,7 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 		}
 		i, err := standalone.Start(ctx, standalone.Config{
 			Dir: s.Local.Data, Listen: s.Local.Broker, Topics: s.topics(), Namespace: s.Namespace, Retention: time.Duration(s.Retention),
-			Policy: p, Controls: m, StampKey: conf.StampKey, Log: log, Meter: t.Meter, Tracer: t.Tracer,
+			Policy: p, Controls: m, StampKey: conf.StampKey, Trust: s.Trust.Unstamped, Log: log, Meter: t.Meter, Tracer: t.Tracer,
 		})
 		if err != nil {
 			return err

@@ -91,7 +91,11 @@ func (a *app) importing() *cobra.Command {
 		Short: "Publish the events of an archive",
 		Long: `Checks an archive that export wrote, then publishes its events to Kafka and puts
 its files into the blob store. The enricher there makes the records. Done twice it
-changes nothing: an event is known by its source and id.`,
+changes nothing: an event is known by its sender, source and id.
+
+With the stamp_key of the enrichers it carries over when each event arrived;
+without, all of it arrives now, and what was told before a merge counts as told
+after it. Gateways' stamps count where that key is the one that made them.`,
 		Example: "  changetrail setup && changetrail import --brokers kafka:9092 --blobs s3://evidence trail.gz",
 		Args:    exactlyOne("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -100,6 +104,10 @@ changes nothing: an event is known by its source and id.`,
 				return err
 			}
 			kafka, err := s.kafka()
+			if err != nil {
+				return misuse{err}
+			}
+			key, err := s.stampKey()
 			if err != nil {
 				return misuse{err}
 			}
@@ -121,7 +129,7 @@ changes nothing: an event is known by its source and id.`,
 			if store != nil {
 				defer func() { _ = store.Close() }()
 			}
-			n, err := archive.Import(cmd.Context(), in, kafka, s.topics().Events(), partitions, store, func(n archive.Counts) {
+			n, err := archive.Import(cmd.Context(), in, archive.Target{Kafka: kafka, Topic: s.topics().Events(), Partitions: partitions, Blobs: store, StampKey: key}, func(n archive.Counts) {
 				fmt.Fprintf(cmd.ErrOrStderr(), "\r%d events, %d files", n.Events, n.Blobs)
 			})
 			fmt.Fprintln(cmd.ErrOrStderr())

@@ -105,16 +105,21 @@ var remedies = map[string]string{
 	record.GapSeverityContradicted: "State the severity that the report states.",
 }
 
-// missing judges a decision as the record will, by what was handed in here.
+// missing judges a decision as the record will once the change is merged, by what was sent
+// from here.
 func (h *handlers) missing(d *record.Decision, repo record.Repository, change record.ChangeID) []Missing {
 	if change == "" {
 		change = record.ChangeID(string(repo) + "/pull/0") // none yet: any will do
 	}
-	told := record.Event{Source: source(d.Agent.ID), ID: "decision", Type: record.TypeDecisionRecorded, Repository: repo, Time: h.Now(), Fact: d}
-	events := []record.Event{told.About(change)}
+	told := record.Event{
+		Sender: record.SenderAgent + d.Agent.ID, Witness: record.Signed, Source: source(d.Agent.ID), ID: "decision",
+		Type: record.TypeDecisionRecorded, Repository: repo, Time: h.Now(), Fact: d,
+	}
+	merged := record.Event{Witness: record.Observed, ID: "merged", Type: record.TypeChangeMerged, Repository: repo, Change: change, Time: told.Time, Fact: new(record.Merged)}
+	events := []record.Event{told.About(change), merged}
 	h.mu.Lock()
 	for i, s := range h.scans {
-		events = append(events, record.Event{Source: told.Source, ID: fmt.Sprint("scan-", i), Type: record.TypeScanCompleted, Repository: repo, Time: told.Time, Fact: s})
+		events = append(events, record.Event{Sender: told.Sender, Witness: record.Claimed, Source: told.Source, ID: fmt.Sprint("scan-", i), Type: record.TypeScanCompleted, Repository: repo, Time: told.Time, Fact: s})
 	}
 	h.mu.Unlock()
 	r := record.Fold(change, record.Gather(change, events))

@@ -6,7 +6,7 @@
 // was cut off or changed is known. Events are the truth, records are made from
 // them again where they arrive.
 //
-// It imports blobs and stream.
+// It imports blobs, schemas and stream.
 package archive
 
 import (
@@ -24,6 +24,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/changetrail/changetrail/blobs"
+	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
 )
 
@@ -115,9 +116,21 @@ func Export(ctx context.Context, out io.Writer, c stream.Config, topic string, p
 // ErrDamaged reports an archive that was cut off or changed.
 var ErrDamaged = errors.New("the archive is damaged")
 
+// A Target is where an archive is published.
+type Target struct {
+	Kafka      stream.Config
+	Topic      string
+	Partitions int32
+	Blobs      *blobs.Store // may be nil
+	// StampKey signs when events arrived where they come from. Enrichers that have a
+	// stamp key believe that where it is theirs.
+	StampKey []byte
+}
+
 // Import publishes what an archive holds. Done again it changes nothing: events
-// are known by source and id. An archive must be checked before, with [Check].
-func Import(ctx context.Context, in io.Reader, c stream.Config, topic string, partitions int32, store *blobs.Store, progress func(Counts)) (n Counts, err error) {
+// are known by sender, source and id. An archive must be checked before, with [Check].
+func Import(ctx context.Context, in io.Reader, to Target, progress func(Counts)) (n Counts, err error) {
+	c, topic, partitions, store := to.Kafka, to.Topic, to.Partitions, to.Blobs
 	w, err := stream.NewWriter(c)
 	if err != nil {
 		return n, err
@@ -153,6 +166,7 @@ func Import(ctx context.Context, in io.Reader, c stream.Config, topic string, pa
 			for _, h := range l.Headers {
 				stream.AddHeader(r, h.Key, h.Value)
 			}
+			to.carry(r, l.At)
 			recs = append(recs, r)
 			if size += len(l.Value); len(recs) < 1000 && size < 4<<20 {
 				return nil
@@ -166,6 +180,26 @@ func Import(ctx context.Context, in io.Reader, c stream.Config, topic string, pa
 		err = flush()
 	}
 	return n, err
+}
+
+// carry notes on an event when it arrived where it comes from: at, or before that where it
+// says so itself and can prove it.
+func (t *Target) carry(r *stream.Record, at time.Time) {
+	env, err := schemas.Open(stream.Message(r))
+	if err != nil || at.IsZero() {
+		return // it will be refused, whenever it came
+	}
+	for i, h := range r.Headers {
+		if h.Key != stream.HeaderArrived {
+			continue
+		}
+		if earlier, ok := schemas.ReadArrival(t.StampKey, env, h.Value); ok && earlier.Before(at) {
+			at = earlier
+		}
+		r.Headers[i].Value = schemas.Arrival(t.StampKey, env, at)
+		return
+	}
+	stream.AddHeader(r, stream.HeaderArrived, schemas.Arrival(t.StampKey, env, at))
 }
 
 // Check reads an archive to its end and says what it holds.

@@ -88,7 +88,7 @@ func TestWhatIsExportedIsImported(t *testing.T) {
 	if n, err := archive.Check(bytes.NewReader(file.Bytes())); err != nil || n.Events != 200 {
 		t.Error(n, err)
 	}
-	if n, err := archive.Import(t.Context(), bytes.NewReader(file.Bytes()), to, topics.Events(), 5, toBlobs, quiet); err != nil || n.Events != 200 {
+	if n, err := archive.Import(t.Context(), bytes.NewReader(file.Bytes()), archive.Target{Kafka: to, Topic: topics.Events(), Partitions: 5, Blobs: toBlobs}, quiet); err != nil || n.Events != 200 {
 		t.Fatal(n, err)
 	}
 	if content, err := toBlobs.Get(t.Context(), digest); err != nil || string(content) != "a report" {

@@ -282,7 +282,7 @@ func TestMovingToKafkaMakesTheSameRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	in, err := archive.Import(t.Context(), &file, p.kafka, p.topics.Events(), partitions, store, func(archive.Counts) {})
+	in, err := archive.Import(t.Context(), &file, archive.Target{Kafka: p.kafka, Topic: p.topics.Events(), Partitions: partitions, Blobs: store}, func(archive.Counts) {})
 	if err != nil || in != out {
 		t.Fatal(in, out, err)
 	}

@@ -1,0 +1,36 @@
+package identity
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Kinds of facts that the credential of a platform may state.
+const (
+	Changes     = "changes"     // a change was opened, updated, merged, closed
+	Pushes      = "pushes"      // commits reached a branch
+	Reviews     = "reviews"     // what people said of a change
+	Approvals   = "approvals"   // leave that people gave
+	Tests       = "tests"       // results of CI jobs
+	Scans       = "scans"       // reports of scanners
+	Deployments = "deployments" // what reached an environment
+	Requests    = "requests"    // tickets, issues, alerts, incidents
+	Gates       = "gates"       // what a gate answered
+)
+
+// Kinds returns all of them.
+func Kinds() []string {
+	return []string{Changes, Pushes, Reviews, Approvals, Tests, Scans, Deployments, Requests, Gates}
+}
+
+// CheckKinds returns an error that names the first of may that is no kind, nil where all
+// are.
+func CheckKinds(may []string) error {
+	for _, k := range may {
+		if !slices.Contains(Kinds(), k) {
+			return fmt.Errorf("may: %q is no kind of facts; known are %s", k, strings.Join(Kinds(), ", "))
+		}
+	}
+	return nil
+}

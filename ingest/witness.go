@@ -1,0 +1,55 @@
+package ingest
+
+import (
+	"strings"
+
+	"github.com/changetrail/changetrail/platform"
+	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/schemas"
+)
+
+// Worth returns the witness of a fact that came with a credential: of an agent
+// ([record.Signed]), of a platform ([record.Observed]) or of a person ([record.Human]).
+// Nothing else is a credential. A sender proves what it sees or does itself; what it
+// says beyond that is a claim.
+func Worth(credential string, f record.Fact) string {
+	of := record.Observed
+	switch f.(type) {
+	case *record.Decision, *record.Action, *record.Spans:
+		of = record.Signed
+	case *record.Review, *record.Approval:
+		if credential == record.Human {
+			of = record.Human
+		}
+	}
+	if credential != of {
+		return record.Claimed
+	}
+	return of
+}
+
+// witness returns the witness of an event: by the credential that a gateway stamped on
+// it, or by what the operator trusts without one.
+func (r Reader) witness(e *Event) string {
+	if e.Sender == "" {
+		return r.unstamped(e)
+	}
+	if only := platform.Webhook(e.Envelope.Type); only != "" && e.Sender != schemas.SenderPlatform+only {
+		return record.Claimed
+	}
+	if account, ok := strings.CutPrefix(e.Sender, schemas.SenderPerson); ok && !strings.EqualFold(account, speaker(e.Fact)) {
+		return record.Claimed
+	}
+	return Worth(schemas.CredentialOf(e.Sender), e.Fact)
+}
+
+// speaker is the person whose word a fact is, "" where it is nobody's own.
+func speaker(f record.Fact) string {
+	switch f := f.(type) {
+	case *record.Review:
+		return f.Reviewer
+	case *record.Approval:
+		return f.Approver
+	}
+	return ""
+}

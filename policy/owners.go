@@ -1,0 +1,99 @@
+package policy
+
+import (
+	"slices"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// Owners in a rule's by are, for each file, its owners by CODEOWNERS; the owner of the
+// service where it has none.
+const Owners = "owners"
+
+// demands returns what a rule with a list of people asks for, and what of it is sure
+// where not all files are known: one demand for each set of people, who are those of the
+// list, and the owners of a file.
+func (q question) demands(o outcome, rule Rule, s Service, touched []Service) (demands, least []Demand) {
+	if !asks(rule.Verdict) {
+		return nil, nil
+	}
+	groups, open := [][]string{rule.By}, false
+	if i := slices.Index(rule.By, Owners); i >= 0 {
+		others := slices.DeleteFunc(slices.Clone(rule.By), func(name string) bool { return name == Owners })
+		owners := q.ownersOf(s, touched)
+		// Of no file is it known that it changes: any of the owners may be asked.
+		open = q.Unseen.Paths && len(q.Paths) == 0 && q.owners[repositoryKey(q.Repository)] != nil
+		groups = nil
+		for _, set := range owners {
+			groups = append(groups, slices.Concat(others, set))
+		}
+	}
+	for _, by := range groups {
+		demands = append(demands, Demand{Service: s.Name, Rule: o.rule, Verdict: o.verdict, Reason: o.reason, By: by, Nobody: q.nobody(by)})
+	}
+	if open {
+		return demands, []Demand{{Service: s.Name, Rule: o.rule, Verdict: o.verdict, Reason: o.reason}}
+	}
+	return demands, demands
+}
+
+// ownersOf returns the distinct sets of owners of the files of a service, in the order
+// of the files: the owner of the service alone, who may be none, where no file is known.
+func (q question) ownersOf(s Service, touched []Service) (sets [][]string) {
+	var fallback []string
+	if s.Owner != "" {
+		fallback = []string{s.Owner}
+	}
+	for _, f := range filesOf(s, touched, q.Paths) {
+		set := q.OwnersOf(q.Repository, []string{f})
+		if len(set) == 0 {
+			set = fallback
+		}
+		if !slices.ContainsFunc(sets, func(o []string) bool { return slices.Equal(o, set) }) {
+			sets = append(sets, set)
+		}
+	}
+	if sets == nil {
+		sets = [][]string{fallback}
+	}
+	return sets
+}
+
+// filesOf returns the files of a change that are of a service: those in its paths, and
+// those in no other service that is touched.
+func filesOf(s Service, touched []Service, paths []string) []string {
+	if len(s.Paths) == 0 {
+		return paths
+	}
+	var out []string
+	for _, f := range paths {
+		if s.owns(f) || !slices.ContainsFunc(touched, func(o Service) bool { return o.Name != s.Name && (len(o.Paths) == 0 || o.owns(f)) }) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// OwnersOf returns who owns files of a repository by its CODEOWNERS, as the
+// file names them: @person, @org/team, address.
+func (p *Policy) OwnersOf(repo record.Repository, paths []string) []string {
+	rules := p.owners[repositoryKey(repo)]
+	if rules == nil {
+		return nil
+	}
+	var out []string
+	for _, f := range paths {
+		rule, err := rules.Match(f)
+		if err != nil || rule == nil {
+			continue
+		}
+		for _, o := range rule.Owners {
+			out = append(out, o.String())
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// repositoryKey is the name of a repository as it is compared.
+func repositoryKey(r record.Repository) record.Repository { return record.Repository(fold(string(r))) }

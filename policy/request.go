@@ -1,0 +1,76 @@
+package policy
+
+import (
+	"slices"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// A Request is what a verdict is asked about.
+type Request struct {
+	Agent        string // id, or account; empty where a person made the change
+	DelegatedBy  string
+	Askers       []string // all who are said to have asked for the work
+	Repository   record.Repository
+	Kind         string // of the change
+	Paths        []string
+	Environments []string
+	Dependencies []record.DependencyUpdate
+	Unseen       Unseen
+}
+
+// Unseen says of what there may be more than a request lists. Of Kind it says that it is
+// not known.
+type Unseen struct{ Paths, Dependencies, Kind, Environments bool }
+
+// RequestOf returns what is to be asked about a change that was folded from its events.
+func RequestOf(r *record.Record) Request {
+	q := about(r)
+	j := r.Judged
+	q.Paths, q.Dependencies, q.Kind, q.Askers = j.Files, j.Dependencies, j.Kind, j.Askers
+	q.Unseen = Unseen{Paths: j.FilesIncomplete, Dependencies: !j.DependenciesKnown, Kind: !j.KindKnown}
+	return q
+}
+
+// RequestOfDocument returns what can be asked about a record that was read from an index
+// or a file: it shows part of the paths of a large change.
+func RequestOfDocument(r *record.Record) Request {
+	q := about(r)
+	c := r.Trail.Change
+	claimed := func(field string) bool { return slices.Contains(c.Claimed, field) }
+	q.Unseen = Unseen{
+		Paths:        claimed("files") || c.FilesTotal > int64(len(c.Files)) || slices.Contains(r.Trail.Gaps, record.GapEvidenceIncomplete),
+		Dependencies: claimed("dependencies"), Kind: claimed("kind"),
+	}
+	if !claimed("files") {
+		q.Paths = c.Files
+	}
+	if !claimed("dependencies") {
+		q.Dependencies = c.Dependencies
+	}
+	if !claimed("kind") {
+		q.Kind = c.Kind
+	}
+	return q
+}
+
+// about returns what a record and its document say alike.
+func about(r *record.Record) Request {
+	c := r.Trail.Change
+	q := Request{Repository: c.Repository, Environments: r.Trail.Environment}
+	if r.GenAI != nil && c.InitiatedBy == "agent" {
+		q.Agent = r.GenAI.Agent.ID
+	}
+	if d := r.Trail.Decision; d != nil {
+		q.DelegatedBy = d.DelegatedBy
+	}
+	return q
+}
+
+func names(updates []record.DependencyUpdate) []string {
+	out := make([]string, len(updates))
+	for i, u := range updates {
+		out[i] = u.Name
+	}
+	return out
+}

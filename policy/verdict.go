@@ -1,0 +1,306 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// A Trial is one rule tried on one service.
+type Trial struct {
+	Service string `json:"service"`
+	Rule    string `json:"rule"`
+	Held    bool   `json:"held"`
+	May     bool   `json:"may,omitempty"` // it may hold: not all that it asks about is known
+	Error   string `json:"error,omitempty"`
+}
+
+// A Demand is what a change in one service needs from a person.
+type Demand struct {
+	Service string   `json:"service,omitempty"`
+	Rule    string   `json:"rule"`
+	Verdict string   `json:"verdict"` // review-required or approval-required
+	Reason  string   `json:"reason"`
+	By      []string `json:"by,omitempty"`     // one of these; anybody who is independent where empty
+	Nobody  bool     `json:"nobody,omitempty"` // who must meet it is nobody, so that it is never met
+}
+
+func (d Demand) equal(o Demand) bool {
+	return d.Service == o.Service && d.Rule == o.Rule && d.Verdict == o.Verdict && d.Nobody == o.Nobody && slices.Equal(d.By, o.By)
+}
+
+// A Verdict is what the policy says of a change: the gravest of what may hold for the
+// services that it touches.
+type Verdict struct {
+	Verdict string `json:"verdict"`
+	Rule    string `json:"rule"` // that decided
+	Service string `json:"service,omitempty"`
+	Reason  string `json:"reason"`
+	// By is who must review or give leave, where one group is asked for all of it;
+	// Demands say it for each service.
+	By     []string `json:"by,omitempty"`
+	Trials []Trial  `json:"trials,omitempty"` // in the order in which they were made
+
+	// Demands are what each service asks for, of all rules that may decide: a change
+	// that meets them all is authorized, whatever is not known of it.
+	Demands []Demand `json:"demands,omitempty"`
+	// Least is the mildest verdict that may hold, with its demands: the same as Verdict
+	// where all is known of the change.
+	Least        string   `json:"least"`
+	LeastDemands []Demand `json:"least_demands,omitempty"`
+}
+
+// The names of decisions that no rule of the file makes.
+const (
+	RuleUnknownService = "service unknown"
+	RuleUnknownAgent   = "agent unknown"
+	RuleScope          = "services of the agent"
+	RuleDelegate       = "delegates of the agent"
+	RuleMode           = "mode gate-everything"
+	RuleDefault        = "default"
+	RuleThreshold      = "threshold"
+)
+
+// An outcome is one way in which a service may be decided.
+type outcome struct {
+	service, verdict, rule, reason string
+	demands                        []Demand
+	least                          []Demand // that are surely asked for, where not all files are known
+}
+
+// Decide tries the rules on each service that r touches; the gravest verdict
+// stands, and the demands of all services do. What is unknown is never taken for
+// allowed: a service that r may touch counts, and so does a rule that may hold.
+func (p *Policy) Decide(r Request) Verdict {
+	sure, others := p.touched(r)
+	var possible, mildest []outcome // all that may hold; the mildest of each service
+	var trials []Trial
+	if len(sure) == 0 {
+		unknown := outcome{verdict: record.ApprovalRequired, rule: RuleUnknownService, reason: fmt.Sprintf("no service of the policy is made of %s and these paths", r.Repository)}
+		unknown.demands = []Demand{{Rule: unknown.rule, Verdict: unknown.verdict, Reason: unknown.reason}}
+		unknown.least = unknown.demands
+		possible, mildest = append(possible, unknown), append(mildest, unknown)
+	}
+	q := p.ask(r)
+	for i, s := range slices.Concat(sure, others) {
+		outcomes, tried := q.service(s, sure)
+		possible, trials = append(possible, outcomes...), append(trials, tried...)
+		switch {
+		case i < len(sure):
+			mildest = append(mildest, mild(outcomes))
+		case len(sure) == 0: // it may be the only one
+			mildest = []outcome{milder(mildest[0], mild(outcomes))}
+		}
+	}
+	v := gravest(possible)
+	v.Trials = trials
+	v.Least = record.Autonomous
+	for _, o := range mildest {
+		if rank(o.verdict) > rank(v.Least) {
+			v.Least = o.verdict
+		}
+		v.LeastDemands = merge(v.LeastDemands, o.least)
+	}
+	return v
+}
+
+// gravest sums up what may hold for the services of a change.
+func gravest(possible []outcome) Verdict {
+	var v Verdict
+	for i, o := range possible {
+		if i == 0 || rank(o.verdict) > rank(v.Verdict) {
+			v.Verdict, v.Rule, v.Service, v.Reason = o.verdict, o.rule, o.service, o.reason
+		}
+		v.Demands = merge(v.Demands, o.demands)
+	}
+	for i, d := range v.Demands {
+		if i > 0 && !slices.Equal(d.By, v.By) {
+			v.By = nil
+			break
+		}
+		v.By = d.By
+	}
+	return v
+}
+
+// mild returns the mildest of the outcomes of a service. Of two that are equally mild,
+// either may be the one: what both ask for is met by whoever meets one.
+func mild(outcomes []outcome) outcome {
+	least := outcomes[0]
+	for _, o := range outcomes[1:] {
+		least = milder(least, o)
+	}
+	return least
+}
+
+func milder(a, b outcome) outcome {
+	switch {
+	case rank(a.verdict) < rank(b.verdict):
+		return a
+	case rank(a.verdict) > rank(b.verdict):
+		return b
+	}
+	either := a
+	either.least = nil
+	if len(a.least) > 0 && len(b.least) > 0 {
+		d := a.least[0]
+		d.By, d.Nobody = nil, true
+		anybody := false
+		for _, o := range slices.Concat(a.least, b.least) {
+			anybody = anybody || len(o.By) == 0 && !o.Nobody
+			d.Nobody = d.Nobody && o.Nobody
+			d.By = append(d.By, o.By...)
+		}
+		if slices.Sort(d.By); anybody {
+			d.By = nil
+		}
+		d.By = slices.Compact(d.By)
+		either.least = []Demand{d}
+	}
+	return either
+}
+
+func merge(demands, more []Demand) []Demand {
+	for _, d := range more {
+		if !slices.ContainsFunc(demands, d.equal) {
+			demands = append(demands, d)
+		}
+	}
+	return demands
+}
+
+func rank(verdict string) int { return slices.Index(Verdicts, verdict) }
+
+// A question is a request on its way through the services.
+type question struct {
+	*Policy
+	Request
+	agent *Agent
+	facts facts
+}
+
+func (p *Policy) ask(r Request) question {
+	agent := p.agent(r.Agent)
+	return question{p, r, agent, factsOf(r, agent)}
+}
+
+// service returns the ways in which one service may be decided: one where all is known.
+// touched are the services that the change surely touches.
+func (q question) service(s Service, touched []Service) ([]outcome, []Trial) {
+	if q.Agent != "" {
+		switch {
+		case q.agent == nil && len(q.Agents) > 0:
+			return []outcome{{service: s.Name, verdict: record.Forbidden, rule: RuleUnknownAgent, reason: fmt.Sprintf("agent %s is not in the policy", q.Agent)}}, nil
+		case q.agent != nil && !matchAny(q.agent.Services, s.Name):
+			return []outcome{{service: s.Name, verdict: record.Forbidden, rule: RuleScope, reason: fmt.Sprintf("agent %s may change %v, and not %s", q.agent.ID, q.agent.Services, s.Name)}}, nil
+		}
+	}
+	outcomes, trials := q.try(s, touched)
+	for i, o := range outcomes {
+		outcomes[i] = q.leave(o)
+	}
+	return outcomes, trials
+}
+
+// try holds the rules against a service. The first that surely holds ends the list of
+// those that may decide.
+func (q question) try(s Service, touched []Service) (outcomes []outcome, trials []Trial) {
+	vars := q.facts.of(s)
+	for _, rule := range q.Rules {
+		held, fails, err := rule.holds(vars)
+		trials = append(trials, Trial{Service: s.Name, Rule: rule.Name, Held: held == always, May: held == maybe})
+		if err != nil {
+			trials[len(trials)-1].Error = err.Error()
+			return append(outcomes, q.outcome(s, rule.Name, record.ApprovalRequired, fmt.Sprintf("the rule cannot be tried (%v), so a person decides", err))), trials
+		}
+		if held == maybe && fails {
+			outcomes = append(outcomes, q.outcome(s, rule.Name, record.ApprovalRequired, "whether the rule can be tried is not known, so a person decides"))
+		}
+		if held == never {
+			continue
+		}
+		o := q.outcome(s, rule.Name, rule.Verdict, rule.Reason)
+		if len(rule.By) > 0 {
+			o.demands, o.least = q.demands(o, rule, s, touched)
+		}
+		outcomes = append(outcomes, o)
+		if held == always {
+			return outcomes, trials
+		}
+	}
+	return append(outcomes, q.fallback(s)), trials
+}
+
+// outcome returns one that asks for anybody's review or leave, where it asks at all.
+func (q question) outcome(s Service, rule, verdict, reason string) outcome {
+	o := outcome{service: s.Name, verdict: verdict, rule: rule, reason: reason}
+	if asks(verdict) {
+		o.demands = []Demand{{Service: s.Name, Rule: rule, Verdict: verdict, Reason: reason}}
+		o.least = o.demands
+	}
+	return o
+}
+
+// asks reports whether a verdict leaves something to do for a person.
+func asks(verdict string) bool {
+	return verdict == record.ReviewRequired || verdict == record.ApprovalRequired
+}
+
+// fallback decides where no rule holds.
+func (q question) fallback(s Service) outcome {
+	switch {
+	case q.Threshold != "" && slices.Index(Classifications, s.Classification) > slices.Index(Classifications, q.Threshold):
+		return q.outcome(s, RuleThreshold, record.Autonomous, fmt.Sprintf("no rule holds, and a person reviews from %s on; %s is %s", q.Threshold, s.Name, s.Classification))
+	case q.Threshold != "":
+		return q.outcome(s, RuleThreshold, record.ReviewRequired, fmt.Sprintf("no rule holds; %s is %s, and a person reviews from %s on", s.Name, s.Classification, q.Threshold))
+	case q.Default == "":
+		return q.outcome(s, RuleDefault, record.ReviewRequired, "no rule holds")
+	}
+	return q.outcome(s, RuleDefault, q.Default, "no rule holds")
+}
+
+// leave adds what an agent needs the leave of a person for whatever the rules say: every
+// action, in the mode gate-everything; work for somebody who may not ask for it.
+func (q question) leave(o outcome) outcome {
+	if q.Agent == "" || rank(o.verdict) > rank(record.ApprovalRequired) {
+		return o
+	}
+	if q.Mode == GateEverything && o.verdict != record.ApprovalRequired {
+		o.verdict, o.rule, o.reason = record.ApprovalRequired, RuleMode, "every action of an agent needs the leave of a person, given before"
+		o.demands, o.least = raised(o, o.demands), raised(o, o.least)
+	}
+	if asker := q.stranger(); asker != "" {
+		a := q.agent
+		o.verdict, o.rule, o.reason = record.ApprovalRequired, RuleDelegate, fmt.Sprintf("agent %s works for %v, and %q asked", a.ID, a.Delegates, asker)
+		d := Demand{Service: o.service, Rule: o.rule, Verdict: o.verdict, Reason: o.reason, By: a.Delegates, Nobody: q.nobody(a.Delegates)}
+		o.demands, o.least = append([]Demand{d}, o.demands...), append([]Demand{d}, o.least...)
+	}
+	return o
+}
+
+// stranger returns one who asked the agent to work and may not, "" where there is none. That
+// nobody is named asks for nothing: the agent alone says who asked, and would gain by it.
+func (q question) stranger() string {
+	if q.agent == nil || len(q.agent.Delegates) == 0 {
+		return ""
+	}
+	for _, asker := range append([]string{q.DelegatedBy}, q.Askers...) {
+		if asker != "" && !q.InGroup(asker, q.agent.Delegates) {
+			return asker
+		}
+	}
+	return ""
+}
+
+// raised returns demands as demands of o, by the same people.
+func raised(o outcome, demands []Demand) []Demand {
+	if len(demands) == 0 {
+		demands = []Demand{{Service: o.service}}
+	}
+	out := make([]Demand, len(demands))
+	for i, d := range demands {
+		out[i] = Demand{Service: d.Service, Rule: o.rule, Verdict: o.verdict, Reason: o.reason, By: d.By, Nobody: d.Nobody}
+	}
+	return out
+}

@@ -1,0 +1,76 @@
+package record
+
+import "time"
+
+func (j *judge) alternatives() (answer, reason string) {
+	d := j.record.Trail.Decision
+	if d == nil {
+		if j.open() {
+			return j.pending("No decision was recorded so far.")
+		}
+		return j.say(Unproven, GapNoDecision, "No decision was recorded.")
+	}
+	chosen, others, bare := d.taken()
+	if chosen != nil {
+		if answer, reason, done := j.done(chosen); done {
+			return answer, reason
+		}
+	}
+	told := j.record.Judged.DecisionTold
+	late := after(told, j.merged, j.record.Judged.decisionArrived)
+	switch {
+	case late && d.RecordedAt.After(j.merged):
+		return j.say(Partial, GapDecisionAfterMerge, "The decision was recorded %s after the merge.", d.RecordedAt.Sub(j.merged).Round(time.Second))
+	case late:
+		return j.say(Partial, GapToldAfterMerge, "The decision was told %s after the merge, though it is dated before.", told.Sub(j.merged).Round(time.Second))
+	case j.record.Judged.AlteredLog:
+		return j.say(Partial, GapEventAltered, "A decision was sent again with other content under the same identity.")
+	case chosen == nil:
+		return j.say(Partial, GapNothingChosen, "The decision does not say which of its options was chosen.")
+	case others == 0:
+		return j.say(Partial, GapNoAlternatives, "The decision names no other option than %s.", chosen.ID)
+	case bare != "":
+		return j.say(Partial, GapRejectionNoReason, "Option %s was not taken, and no reason is given.", bare)
+	case j.record.Judged.Decision != Signed:
+		return j.say(Partial, GapUnverifiedSource, "The decision came without the agent's credential.")
+	}
+	return j.say(Proven, "", "%s was chosen, and each other option (%d) has a reason why not.", chosen.ID, others)
+}
+
+// taken returns the option that was chosen, how many others there are, and one of them that
+// has no reason.
+func (d *DecisionFacts) taken() (chosen *Option, others int, bare string) {
+	for i, o := range d.Options {
+		if o.ID == d.Chosen {
+			chosen = &d.Options[i]
+			continue
+		}
+		others++
+		if o.Reason == "" {
+			bare = o.ID
+		}
+	}
+	return chosen, others, bare
+}
+
+// done holds the option that was chosen against what was done.
+func (j *judge) done(chosen *Option) (answer, reason string, done bool) {
+	if chosen.Package == "" || chosen.To == "" {
+		return "", "", false
+	}
+	if len(j.record.Judged.Dependencies) == 0 {
+		if !j.open() {
+			j.gap(GapChosenNotComparable)
+		}
+		return "", "", false
+	}
+	want, got, name, comparable := chosenElsewhere(*chosen, j.record.Judged.Dependencies)
+	switch {
+	case !comparable:
+		j.gap(GapChosenNotComparable)
+	case name != "" && j.record.Judged.Decision == Signed:
+		answer, reason = j.say(Contradicted, GapChosenNotDone, "Chosen was %s %s; the change takes it to %s.", name, want, got)
+		return answer, reason, true
+	}
+	return "", "", false
+}

@@ -1,0 +1,171 @@
+package record
+
+import "time"
+
+func (j *judge) authorized() (answer, reason string) {
+	a := j.authority
+	if a.Verdict == "" {
+		return j.say(Unproven, GapNoPolicy, "No policy says who may change what.")
+	}
+	fact := j.record.Trail.Authorization
+	if fact == nil {
+		fact = new(AuthorizationFact)
+		j.record.Trail.Authorization = fact
+	}
+	fact.Verdict, fact.Rule, fact.PolicyDigest = a.Verdict, a.Rule, a.PolicyDigest
+	if a.Reason != "" {
+		fact.Reasons = []string{a.Reason}
+	}
+	switch {
+	case j.record.GenAI == nil:
+		return j.say(Unproven, GapAgentUnknown, "Which agent made the change is not known.")
+	case a.Unknown != "":
+		return j.say(Unproven, a.Unknown, "It cannot be told: %s.", a.Reason)
+	case a.Verdict == Forbidden:
+		return j.forbidden()
+	}
+	missing, doubtful := j.missing(a.Demands)
+	if missing == nil {
+		return j.met(fact)
+	}
+	return j.unmet(missing, doubtful)
+}
+
+// forbidden is the answer where the policy forbids the change.
+func (j *judge) forbidden() (answer, reason string) {
+	a := j.authority
+	gap := GapForbidden
+	if a.OutOfScope {
+		gap = GapOutOfScope
+	}
+	switch {
+	case a.NotOfTheTime:
+		return j.say(Unproven, GapPolicyNotOfTheTime, "The first policy that is held forbids it (%s); the one in force at the merge is not held.", a.Rule)
+	case a.Least != "" && a.Least != Forbidden && j.open():
+		return j.pending("Not all of the change is known, and the policy may forbid it (%s): %s.", a.Rule, a.Reason)
+	case a.Least != "" && a.Least != Forbidden:
+		return j.say(Unproven, GapEvidenceIncomplete, "Not all of the change is known, and the policy may forbid it (%s): %s.", a.Rule, a.Reason)
+	}
+	return j.say(Contradicted, gap, "The policy forbids it (%s): %s.", a.Rule, a.Reason)
+}
+
+// met is the answer where all is there that the policy asks for.
+func (j *judge) met(fact *AuthorizationFact) (answer, reason string) {
+	a, asked := j.authority, j.asked()
+	fact.Satisfied = true
+	switch cut := !j.certain() || j.record.Judged.AuthorsCut && len(a.Demands) > 0; {
+	case len(a.Demands) > 0 && !j.authorKnown():
+		fact.Satisfied = false
+		return j.say(Unproven, GapAuthorUnknown, "The policy %s (%s); who wrote all of the change is not known, and so not whether that was independent.", asked, a.Rule)
+	case a.NotOfTheTime && cut:
+		j.gap(GapEvidenceIncomplete)
+		fallthrough
+	case a.NotOfTheTime:
+		return j.say(Partial, GapPolicyNotOfTheTime, "The first policy that is held %s (%s), and that is there; the one in force at the merge is not held.", asked, a.Rule)
+	case cut:
+		return j.say(Partial, GapEvidenceIncomplete, "The policy %s (%s), and that is there; not all commits and files of the change are known.", asked, a.Rule)
+	case a.Verdict == Autonomous:
+		return j.say(Proven, "", "The policy %s (%s).", asked, a.Rule)
+	}
+	return j.say(Proven, "", "The policy %s (%s), and that was there.", asked, a.Rule)
+}
+
+// unmet is the answer where something is missing. It is a contradiction only where nothing
+// that is not known could change it.
+func (j *judge) unmet(missing []string, doubtful bool) (answer, reason string) {
+	a, asked := j.authority, j.asked()
+	if j.open() {
+		return j.pending("The policy %s (%s), which is not there yet.", asked, a.Rule)
+	}
+	least, _ := j.missing(a.LeastDemands)
+	switch {
+	case a.NotOfTheTime:
+		return j.say(Unproven, GapPolicyNotOfTheTime, "The first policy that is held %s (%s), which was not there; the one in force at the merge is not held.", asked, a.Rule)
+	case a.Least != "" && least == nil:
+		return j.say(Unproven, GapEvidenceIncomplete, "The policy may ask for more than was there (%s): not all of the change is known.", a.Rule)
+	case doubtful:
+		j.gap(missing...)
+		return j.say(Unproven, "", "The policy %s (%s); whether that was there is not known.", asked, a.Rule)
+	}
+	j.gap(missing...)
+	return j.say(Contradicted, "", "The policy %s (%s), which was not there at the merge.", asked, a.Rule)
+}
+
+func (j *judge) asked() string {
+	switch j.authority.Verdict {
+	case ReviewRequired:
+		return "asks for a review"
+	case ApprovalRequired:
+		return "asks for the leave of a person, given before"
+	}
+	return "lets the agent do it alone"
+}
+
+// missing returns the gaps of demands that are not met, and whether all of them may be met
+// if an approval of which the commit is not known was one of the commit that counts.
+func (j *judge) missing(demands []Demand) (gaps []string, doubtful bool) {
+	doubtful = true
+	for _, d := range demands {
+		switch d.Verdict {
+		case ReviewRequired:
+			if !j.reviewMet(d) {
+				gaps = append(gaps, GapReviewMissing)
+				doubtful = doubtful && j.mayBeMet(d)
+			}
+		case ApprovalRequired:
+			if missing := j.leaveMissing(d); missing != nil {
+				gaps = append(gaps, missing...)
+				doubtful = false
+			}
+		}
+	}
+	return gaps, doubtful
+}
+
+// leaveMissing returns the gaps of a demand for the leave of a person: why each that was given does
+// not count, or that there is none; nil where it was given.
+func (j *judge) leaveMissing(d Demand) (gaps []string) {
+	if d.Nobody {
+		return []string{GapApprovalMissing}
+	}
+	refused := j.refusals()
+	for _, p := range j.record.Judged.approvals {
+		person := j.people.who(p.Approver)
+		switch {
+		case p.Verdict == "refused" || !j.people.isPerson(p.Approver, ""):
+		case p.Tier != Observed && p.Tier != Human:
+			gaps = append(gaps, GapUnverifiedSource)
+		case d.InGroup != nil && !d.InGroup(p.Approver):
+			gaps = append(gaps, GapOutsideGroup)
+		case j.people.took(p.Approver):
+			gaps = append(gaps, GapSelfApproval)
+		case d.Covers != nil && !d.Covers(p.Scope):
+			gaps = append(gaps, GapApprovalOutOfScope)
+		case after(p.told, j.merged, p.arrived) && p.GrantedAt.After(j.merged):
+			gaps = append(gaps, GapApprovalAfterMerge)
+		case after(p.told, j.merged, p.arrived):
+			gaps = append(gaps, GapToldAfterMerge)
+		case !p.ExpiresAt.IsZero() && !j.open() && p.ExpiresAt.Before(j.merged):
+			gaps = append(gaps, GapApprovalExpired)
+		case !p.told.After(refused[person]):
+		default:
+			return nil
+		}
+	}
+	if gaps == nil {
+		return []string{GapApprovalMissing}
+	}
+	return gaps
+}
+
+// refusals returns when each person last refused leave, before the merge.
+func (j *judge) refusals() map[string]time.Time {
+	out := make(map[string]time.Time)
+	for _, p := range j.record.Judged.approvals {
+		person := j.people.who(p.Approver)
+		if p.Verdict == "refused" && (p.Tier == Observed || p.Tier == Human) && !after(p.told, j.merged, p.arrived) && p.told.After(out[person]) {
+			out[person] = p.told
+		}
+	}
+	return out
+}

@@ -1,0 +1,191 @@
+package record
+
+import (
+	"slices"
+	"time"
+)
+
+// reviews is what the reviews of a change come to.
+type reviews struct {
+	standing []verdict // of each person, as it stood at the merge, or stands now
+	good     []verdict // approvals of the commit that counts by independent people
+	stale    []verdict // of another commit
+	unknown  []verdict // of a commit that is not known
+	refused  bool      // a standing verdict asks for changes
+}
+
+func (j *judge) reviewed() (answer, reason string) {
+	v := j.record.Trail.Review
+	rv := &j.reviews
+	rv.standing = j.standing()
+	why := j.sort()
+	if v != nil {
+		v.Independent = len(rv.good) > 0
+	}
+	if i := slices.IndexFunc(rv.standing, func(s verdict) bool { return s.Verdict == "changes-requested" }); i >= 0 {
+		rv.refused = true
+		if j.open() {
+			return j.pending("%s asked for changes, and that stands so far.", rv.standing[i].Reviewer)
+		}
+		return j.say(Contradicted, GapChangesRequested, "%s asked for changes, and that stood at the merge.", rv.standing[i].Reviewer)
+	}
+	if len(rv.good) > 0 {
+		return j.approved(rv.good[0])
+	}
+	switch {
+	case j.authority.Verdict == Autonomous && !j.authority.NotOfTheTime && j.authority.Unknown == "" && j.record.Judged.AgentSeen:
+		return j.say(NotRequired, "", "The policy lets the agent do this alone (%s).", j.authority.Rule)
+	case j.open():
+		return j.pending("Nobody who is independent approved the head so far.")
+	case len(rv.stale) > 0:
+		if len(rv.unknown) > 0 {
+			j.gap(GapApprovedUnknownHead)
+		}
+		return j.say(Partial, GapStaleApproval, "%s approved another commit than the one that was merged.", rv.stale[0].Reviewer)
+	case len(rv.unknown) > 0:
+		return j.say(Partial, GapApprovedUnknownHead, "%s approved; which commit is not known.", rv.unknown[0].Reviewer)
+	}
+	return j.nobody(why)
+}
+
+// approved is the answer where an independent person approved the commit that counts.
+func (j *judge) approved(s verdict) (answer, reason string) {
+	for _, d := range j.authority.Demands {
+		if d.Verdict == ReviewRequired && !j.reviewMet(d) {
+			if j.open() {
+				return j.pending("%s approved; %s asks for a review by %s.", s.Reviewer, d.Rule, orString(d.Group, "somebody else"))
+			}
+			return j.say(Partial, GapOutsideGroup, "%s approved; %s asks for a review by %s.", s.Reviewer, d.Rule, orString(d.Group, "somebody else"))
+		}
+	}
+	doubt := ""
+	if !j.authorKnown() {
+		j.gap(GapAuthorUnknown)
+		doubt = " who wrote all of the change is not known"
+	}
+	if j.record.Judged.AuthorsCut || !j.certain() {
+		j.gap(GapEvidenceIncomplete)
+		doubt = orString(doubt, " not all commits and files of the change are known")
+	}
+	if doubt != "" {
+		return Partial, s.Reviewer + " approved " + s.CommitSHA + ";" + doubt + "."
+	}
+	return j.say(Proven, "", "%s approved %s on %s%s.", s.Reviewer, s.CommitSHA, s.SubmittedAt.UTC().Format(time.RFC3339), j.before())
+}
+
+// authorKnown reports whether it is known who made the change: somebody must be able to
+// say that it was not the reviewer.
+func (j *judge) authorKnown() bool {
+	r := j.record
+	return r.Trail.Change.Author != "" && r.Judged.stated.known(attrAuthor) && !r.Judged.AuthorMissing
+}
+
+// nobody is the answer where nobody independent approved in time; why names those who did
+// otherwise, by the gap.
+func (j *judge) nobody(why map[string]string) (answer, reason string) {
+	reason = "Nobody approved before the merge."
+	for _, c := range []struct{ gap, words string }{
+		{GapUnverifiedSource, "That %s approved is only claimed."},
+		{GapApprovedByBot, "Only %s approved, which is no person."},
+		{GapToldAfterMerge, "That %s approved was told after the merge."},
+		{GapApprovalAfterMerge, "%s approved after the merge; nobody did before."},
+		{GapSelfApproval, "Only %s approved, who made or asked for the change."},
+	} {
+		if who := why[c.gap]; who != "" {
+			_, reason = j.say("", c.gap, c.words, who)
+		}
+	}
+	j.gap(GapNoReview)
+	return Unproven, reason
+}
+
+// standing returns the verdict of each person that stands: the newest before the merge
+// that somebody saw who can know it, comments aside. A dismissal that names a review takes
+// back that review alone.
+func (j *judge) standing() []verdict {
+	dismissed := make(map[string]bool) // reviews, by their person and id
+	var counted []verdict
+	for _, s := range j.record.Judged.verdicts { // in the order of time
+		switch {
+		case s.Verdict == "commented" || s.witnessed() == 0 || j.late(s) || !j.people.isPerson(s.Reviewer, s.ReviewerType):
+		case s.Verdict == "dismissed" && s.reviewID != "":
+			dismissed[j.people.who(s.Reviewer)+"\x00"+s.reviewID] = true
+		default:
+			counted = append(counted, s)
+		}
+	}
+	newest := make(map[string]verdict)
+	var who []string
+	for _, s := range counted {
+		person := j.people.who(s.Reviewer)
+		if s.reviewID != "" && dismissed[person+"\x00"+s.reviewID] {
+			continue
+		}
+		if _, known := newest[person]; !known {
+			who = append(who, person)
+		}
+		newest[person] = s
+	}
+	out := make([]verdict, len(who))
+	for i, p := range who {
+		out[i] = newest[p]
+	}
+	return out
+}
+
+// late reports whether a verdict counts as given after the merge.
+func (j *judge) late(s verdict) bool { return !s.open && after(s.told, j.merged, s.arrived) }
+
+// sort tells approvals that count from others. It returns who approved in a way that does
+// not count, by the gap that says so.
+func (j *judge) sort() map[string]string {
+	c, rv := j.record.Trail.Change, &j.reviews
+	why := make(map[string]string)
+	head := orString(c.HeadSHA, c.MergeSHA)
+	for _, s := range rv.standing {
+		if s.Verdict != "approved" {
+			continue
+		}
+		switch {
+		case j.people.took(s.Reviewer):
+			why[GapSelfApproval] = s.Reviewer
+		case s.CommitSHA == "" || head == "":
+			rv.unknown = append(rv.unknown, s)
+		case sameCommit(s.CommitSHA, head) || sameCommit(s.CommitSHA, c.MergeSHA):
+			rv.good = append(rv.good, s)
+		default:
+			rv.stale = append(rv.stale, s)
+		}
+	}
+	for _, s := range j.record.Judged.verdicts {
+		if s.Verdict != "approved" {
+			continue
+		}
+		switch {
+		case s.witnessed() == 0:
+			why[GapUnverifiedSource] = s.Reviewer
+		case !j.people.isPerson(s.Reviewer, s.ReviewerType):
+			why[GapApprovedByBot] = s.Reviewer
+		case j.late(s) && s.SubmittedAt.After(j.merged):
+			why[GapApprovalAfterMerge] = s.Reviewer
+		case j.late(s):
+			why[GapToldAfterMerge] = s.Reviewer
+		}
+	}
+	return why
+}
+
+// reviewMet reports whether a demand for a review is met.
+func (j *judge) reviewMet(d Demand) bool {
+	return !d.Nobody && !j.reviews.refused && anyOf(j.reviews.good, d)
+}
+
+// mayBeMet reports whether a demand for a review is met if an approval of which the commit
+// is not known was one of the commit that counts.
+func (j *judge) mayBeMet(d Demand) bool {
+	return !d.Nobody && !j.reviews.refused && anyOf(j.reviews.unknown, d)
+}
+
+func anyOf(approvals []verdict, d Demand) bool {
+	return slices.ContainsFunc(approvals, func(s verdict) bool { return d.InGroup == nil || d.InGroup(s.Reviewer) })
+}

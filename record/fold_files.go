@@ -1,0 +1,171 @@
+package record
+
+import (
+	"slices"
+	"strings"
+)
+
+// A listing is the files, and the dependencies, that observed revisions state of each head.
+type listing struct {
+	files        map[string]*Revision // by the head; "" where none is stated
+	dependencies map[string]*Revision
+	total        map[string]int64 // files of a head, as the code host counts them
+	headless     bool             // no observed revision states a head
+}
+
+// listingOf reads what observed revisions state, the better witness of one head and the
+// newer statement before others. A revision that states no head is about the one before.
+func listingOf(own []Event, s *statement) listing {
+	l := listing{files: make(map[string]*Revision), dependencies: make(map[string]*Revision), total: make(map[string]int64), headless: true}
+	ranks := make(map[attribute]int)
+	head := ""
+	for _, e := range own {
+		f, rank := revisionOf(e.Fact), s.rank(e)
+		if f == nil || rank == rankClaim {
+			continue
+		}
+		if f.HeadSHA != "" {
+			head, l.headless = strings.ToLower(f.HeadSHA), false
+		}
+		better := func(what string) bool {
+			a := attribute{what, head}
+			if rank < ranks[a] {
+				return false
+			}
+			ranks[a] = rank
+			return true
+		}
+		if len(f.Files) > 0 && better(attrFiles) {
+			l.files[head] = f
+		}
+		if len(f.Dependencies) > 0 && better(attrDependencies) {
+			l.dependencies[head] = f
+		}
+		if f.FilesTotal > 0 && better("total") {
+			l.total[head] = f.FilesTotal
+		}
+	}
+	return l
+}
+
+// foldFiles gathers the files of the head that counts, by observed statements, and whether
+// they are all. See docs/trust.md.
+func foldFiles(r *Record, f Facts) {
+	c, j := &r.Trail.Change, &r.Judged
+	l := listingOf(f.Own, j.stated)
+	files, complete := l.filesOf(c.HeadSHA, j.branch)
+	if _, kind, _ := c.ID.Split(); kind == "commit" && j.stated.known(attrMerge) {
+		files, complete = filesOfPushes(j.branch.pushes), !j.branch.cut && !slices.ContainsFunc(j.branch.pushes, func(p *Pushed) bool { return p.Forced })
+	}
+	slices.Sort(files)
+	j.Files = slices.Compact(files)
+	j.FilesIncomplete = !complete || l.total[c.HeadSHA] > int64(len(j.Files)) || f.LeftOut > 0
+	if len(j.Files) > 0 {
+		j.stated.stands(attrFiles, "", rankObserved)
+		c.Files, c.FilesTotal = j.Files[:min(len(j.Files), MaxFiles)], max(int64(len(j.Files)), l.total[c.HeadSHA])
+	} else {
+		foldClaimedFiles(r, f)
+		c.FilesTotal = max(c.FilesTotal, l.total[c.HeadSHA])
+	}
+	foldDependencies(r, l)
+}
+
+// filesOf returns the files of a head, and whether they are all: what a revision states of
+// it; else what one states of an earlier head, and the pushes since; else what all pushes
+// brought since the branch was created.
+func (l listing) filesOf(head string, b *branch) (files []string, complete bool) {
+	if f := l.files[head]; f != nil {
+		return slices.Clone(f.Files), true
+	}
+	if f := l.files[""]; f != nil && l.headless {
+		return slices.Clone(f.Files), true
+	}
+	complete = true
+	for i, at := range b.heads {
+		if f := l.files[at]; f != nil {
+			return append(files, f.Files...), complete && l.total[at] <= int64(len(f.Files))
+		}
+		if i == len(b.pushes) {
+			break // nothing is known of how the branch came there
+		}
+		p := b.pushes[i]
+		files = append(files, p.Files...)
+		complete = complete && !p.Partial && !p.Forced
+	}
+	return files, complete && b.created
+}
+
+func filesOfPushes(pushes []*Pushed) (files []string) {
+	for _, p := range pushes {
+		files = append(files, p.Files...)
+	}
+	return files
+}
+
+// foldClaimedFiles shows the files that are only claimed. They are not judged.
+func foldClaimedFiles(r *Record, f Facts) {
+	c := &r.Trail.Change
+	var files []string
+	for _, e := range f.Own {
+		if rev := revisionOf(e.Fact); rev != nil && len(rev.Files) > 0 {
+			files = slices.Clone(rev.Files)
+		}
+	}
+	if files == nil {
+		for _, e := range pushes(f) {
+			if p := e.Fact.(*Pushed); e.Witness != Observed && (!p.Default || e.Change == c.ID) {
+				files = append(files, p.Files...)
+			}
+		}
+	}
+	if len(files) == 0 {
+		return
+	}
+	r.Judged.stated.stands(attrFiles, "", rankClaim)
+	slices.Sort(files)
+	files = slices.Compact(files)
+	c.Files, c.FilesTotal = smallestStrings(nil, files, MaxFiles), int64(len(files))
+}
+
+// foldDependencies says which dependencies of the head are known, and the kind of the
+// change as far as that is.
+func foldDependencies(r *Record, l listing) {
+	c, j := &r.Trail.Change, &r.Judged
+	f := l.dependencies[c.HeadSHA]
+	if f == nil && l.headless {
+		f = l.dependencies[""]
+	}
+	if f != nil {
+		j.Dependencies, j.DependenciesKnown = f.Dependencies, true
+	} else {
+		j.DependenciesKnown = !j.FilesIncomplete && !slices.ContainsFunc(j.Files, isManifest)
+	}
+	switch {
+	case j.stated.known(attrKind):
+		j.Kind, j.KindKnown = c.Kind, true
+	case len(j.Dependencies) > 0:
+		j.Kind, j.KindKnown = "dependency-update", true
+	case !j.FilesIncomplete:
+		j.Kind, j.KindKnown = kindOfFiles(j.Files), true
+	}
+}
+
+// isManifest reports whether a file lists dependencies for a package manager.
+func isManifest(path string) bool {
+	base := strings.ToLower(path[strings.LastIndexByte(path, '/')+1:])
+	switch base {
+	case "package.json", "package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock", "bun.lockb", "deno.json", "deno.lock",
+		"go.mod", "go.sum", "go.work", "go.work.sum", "cargo.toml", "cargo.lock",
+		"pyproject.toml", "setup.py", "setup.cfg", "pipfile", "pipfile.lock", "poetry.lock", "uv.lock", "pdm.lock", "environment.yml", "environment.yaml",
+		"gemfile", "gemfile.lock", "composer.json", "composer.lock", "pom.xml", "build.gradle", "build.gradle.kts", "gradle.lockfile", "libs.versions.toml", "build.sbt",
+		"packages.config", "packages.lock.json", "directory.packages.props", "mix.exs", "mix.lock", "pubspec.yaml", "pubspec.lock", "podfile", "podfile.lock",
+		"package.swift", "package.resolved", "dockerfile", "chart.yaml", "chart.lock", "conanfile.txt", "conanfile.py", "vcpkg.json", "flake.nix", "flake.lock", ".gitmodules":
+		return true
+	}
+	for _, suffix := range []string{".csproj", ".fsproj", ".vbproj", ".gemspec", ".cabal"} {
+		if strings.HasSuffix(base, suffix) {
+			return true
+		}
+	}
+	return strings.HasPrefix(base, "requirements") && (strings.HasSuffix(base, ".txt") || strings.HasSuffix(base, ".in"))
+}

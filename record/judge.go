@@ -1,0 +1,148 @@
+package record
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Judge answers the four questions from what r holds, as docs/trust.md says. Nothing is
+// made up from absence: what is not there is a gap, and has a name.
+func (r *Record) Judge(a Authority) {
+	j := &judge{record: r, authority: a, merged: r.Judged.MergedAt}
+	j.people = newPeople(r, a)
+	r.Trail.Contradictions = nil
+	answers, reasons := new(Answers), new(Reasons)
+	answers.Reviewed, reasons.Reviewed = j.reviewed()
+	if r.Trail.Change.InitiatedBy == "agent" {
+		answers.Trigger, reasons.Trigger = j.trigger()
+		answers.Alternatives, reasons.Alternatives = j.alternatives()
+		answers.Authorized, reasons.Authorized = j.authorized()
+		j.contradict()
+	}
+	j.doubts()
+	if r.Trail.LeftOut > 0 {
+		j.leftOut(answers, reasons)
+	}
+	slices.Sort(j.gaps)
+	r.Trail.Answers, r.Trail.Reasons, r.Trail.Gaps = answers, reasons, slices.Compact(j.gaps)
+}
+
+type judge struct {
+	record    *Record
+	authority Authority
+	people    *people
+	merged    time.Time // by a platform; zero where the change is open
+	reviews   reviews
+	gaps      []string
+}
+
+func (j *judge) open() bool { return j.merged.IsZero() }
+
+func (j *judge) gap(names ...string) { j.gaps = append(j.gaps, names...) }
+
+func (j *judge) say(answer, gap, format string, args ...any) (string, string) {
+	if gap != "" {
+		j.gap(gap)
+	}
+	return answer, fmt.Sprintf(format, args...)
+}
+
+// pending is the answer of an open change about what it may still get.
+func (j *judge) pending(format string, args ...any) (string, string) {
+	return Pending, fmt.Sprintf(format, args...)
+}
+
+// certain reports whether nothing that is not known of the change could change what the
+// policy asks for.
+func (j *judge) certain() bool {
+	a := j.authority
+	return a.Least == "" || a.Least == a.Verdict && slices.EqualFunc(a.Demands, a.LeastDemands, Demand.same)
+}
+
+func (d Demand) same(o Demand) bool {
+	return d.Verdict == o.Verdict && d.Rule == o.Rule && d.Service == o.Service && d.Group == o.Group && d.Nobody == o.Nobody
+}
+
+// doubts names what speaks against the record as a whole.
+func (j *judge) doubts() {
+	r := j.record
+	if r.Judged.Shared {
+		j.gap(GapSourceShared)
+	}
+	if r.Judged.Altered > 0 {
+		j.gap(GapEventAltered)
+	}
+	if r.Trail.Change.State == "merged" && j.open() {
+		j.gap(GapUnverifiedSource)
+	}
+	if a, ok := r.Judged.stated.contradicted(); ok {
+		j.differ(GapChangeContradicted, a.name+" "+a.value, "%s", r.Trail.Change.observed(a.name))
+	}
+}
+
+// observed is what a platform says of a contested attribute.
+func (c *Change) observed(name string) string {
+	switch name {
+	case attrHead:
+		return "its head is " + c.HeadSHA
+	case attrMergeSHA:
+		return "it was merged as " + c.MergeSHA
+	case attrAuthor:
+		return "its author is " + c.Author
+	case attrMergedBy:
+		return c.MergedBy + " merged it"
+	}
+	return "it is " + c.State
+}
+
+// leftOut takes back what rests on all facts, where some were left out.
+func (j *judge) leftOut(answers *Answers, reasons *Reasons) {
+	for answer, reason := range map[*string]*string{
+		&answers.Trigger: &reasons.Trigger, &answers.Alternatives: &reasons.Alternatives,
+		&answers.Authorized: &reasons.Authorized, &answers.Reviewed: &reasons.Reviewed,
+	} {
+		if *answer == Proven {
+			*answer = Partial
+			*reason += fmt.Sprintf(" %d facts beyond what a record holds were left out.", j.record.Trail.LeftOut)
+		}
+	}
+	j.gap(GapEvidenceIncomplete)
+}
+
+// until says in words to which moment an answer is given.
+func (j *judge) until() string {
+	if j.open() {
+		return " so far"
+	}
+	return " before the merge"
+}
+
+func (j *judge) which() string {
+	if j.open() {
+		return " that is the head now"
+	}
+	return " that was merged"
+}
+
+func (j *judge) before() string {
+	if j.open() {
+		return ""
+	}
+	return ", before the merge"
+}
+
+// sameCommit compares two commit ids, of which one may be shortened.
+func sameCommit(a, b string) bool {
+	const shortest = 7
+	n := min(len(a), len(b))
+	return n >= shortest && strings.EqualFold(a[:n], b[:n])
+}
+
+func orString(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}

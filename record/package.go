@@ -1,0 +1,86 @@
+package record
+
+import "github.com/changetrail/changetrail/ecosystem"
+
+// about reports whether the package that a decision names is the one that f is in.
+// A decision names it in its own spelling, mostly without its ecosystem, and a
+// decision that names none is about all.
+func (t *Trigger) about(f Finding) ecosystem.Match {
+	if t.Package == "" {
+		return ecosystem.Same
+	}
+	return ecosystem.SamePackage(ecosystem.Package{Name: t.Package}, ecosystem.Package{Ecosystem: f.Ecosystem, Name: f.Package, PURL: f.PURL})
+}
+
+// closer returns which of two scans of the finding that t names it more likely
+// means: the one whose package it surely names, else the [nearer] one.
+func (t *Trigger) closer(decision, a, b *Event) *Event {
+	if a == nil {
+		return b
+	}
+	if (a.Witness == Observed) != (b.Witness == Observed) {
+		return nearer(decision, a, b)
+	}
+	switch x, y := t.about(a.Fact.(*Scan).Findings[0]), t.about(b.Fact.(*Scan).Findings[0]); {
+	case x > y:
+		return a
+	case x < y:
+		return b
+	}
+	return nearer(decision, a, b)
+}
+
+// chosenElsewhere holds the version to which an option takes its package against
+// what was done. Where the package was taken to another version, want and got are
+// the two and name is the package; where a lock file holds the package more than
+// once, one place that has the version chosen is enough.
+//
+// comparable is false where nothing was done that could be held against the
+// option: it names no package or no version, the package is not listed, or what
+// stands there is no version of the package's ecosystem, a range for one.
+func chosenElsewhere(o Option, done []DependencyUpdate) (want, got, name string, comparable bool) {
+	if o.Package == "" || o.To == "" || len(done) == 0 {
+		return "", "", "", false
+	}
+	comparable = true
+	found := false
+	for _, d := range done {
+		switch matchUpdate(o, d) {
+		case ecosystem.Different:
+			continue
+		case ecosystem.Unknown:
+			comparable = false
+			continue
+		}
+		found = true
+		if d.To == o.To {
+			return "", "", "", true
+		}
+		order, ok := ecosystem.Compare(ecosystemOf(o, d), o.To, d.To)
+		switch {
+		case !ok:
+			comparable = false
+		case order == 0:
+			return "", "", "", true
+		default:
+			want, got, name = o.To, d.To, d.Name
+		}
+	}
+	if !comparable || !found {
+		return "", "", "", false
+	}
+	return want, got, name, true
+}
+
+func matchUpdate(o Option, d DependencyUpdate) ecosystem.Match {
+	return ecosystem.SamePackage(ecosystem.Package{Name: o.Package}, ecosystem.Package{Ecosystem: d.Ecosystem, Name: d.Name})
+}
+
+// ecosystemOf returns the ecosystem of a package as the option's package URL says
+// it, else as the update does.
+func ecosystemOf(o Option, d DependencyUpdate) string {
+	if eco, _, _, ok := ecosystem.SplitPURL(o.Package); ok {
+		return eco
+	}
+	return d.Ecosystem
+}

@@ -1,0 +1,81 @@
+package record
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestTriggerFindsItsPackageInAnySpelling(t *testing.T) {
+	digest := "sha256:" + strings.Repeat("a", 64)
+	for _, c := range []struct {
+		name, named string
+		in          []Finding
+		found       bool
+		pkg         string // the package of the finding that was taken
+	}{
+		{"another case", "PyYAML", []Finding{{Package: "pyyaml", Ecosystem: "pip"}}, true, "pyyaml"},
+		{"a package URL", "pkg:npm/%40babel/core@7.1.0", []Finding{{Package: "@babel/core", Ecosystem: "npm"}}, true, "@babel/core"},
+		{"coordinates with a slash", "a.b/c", []Finding{{Package: "a.b:c", Ecosystem: "jar"}}, true, "a.b:c"},
+		{"an artifact without its group may be the package", "c", []Finding{{Package: "a.b:c", Ecosystem: "jar"}}, true, "a.b:c"},
+		{"the source of a distribution's package", "openssl", []Finding{{Package: "libssl3", Ecosystem: "deb", PURL: "pkg:deb/debian/libssl3@3.0.11?upstream=openssl"}}, true, "libssl3"},
+		{"a finding that names no package", "pyyaml", []Finding{{}}, true, ""},
+		{"no package named", "", []Finding{{Package: "pyyaml"}}, true, "pyyaml"},
+		{"another package", "lodash", []Finding{{Package: "lodash.merge", Ecosystem: "npm"}}, false, "lodash"},
+		{"a package of that name elsewhere", "pkg:npm/yaml", []Finding{{Package: "yaml", Ecosystem: "PyPI"}}, false, "pkg:npm/yaml"},
+		{"the surer of two, first", "openssl", []Finding{{Package: "openssl", Ecosystem: "debian"}, {Package: "libssl3", Ecosystem: "debian"}}, true, "openssl"},
+		{"the surer of two, last", "openssl", []Finding{{Package: "libssl3", Ecosystem: "debian"}, {Package: "openssl", Ecosystem: "debian"}}, true, "openssl"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := &Scan{Tool: Tool{Name: "trivy"}, Report: Report{Digest: digest}, Summary: ScanSummary{Findings: len(c.in), Scanned: true}}
+			for i, f := range c.in {
+				f.ID, f.Fingerprint = "CVE-2026-1", string(rune('a'+i))
+				s.Findings = append(s.Findings, f)
+			}
+			r := fold(about(1, s), said(30, &Decision{Agent: Agent{ID: "a"}, Trigger: &Trigger{Kind: "scan", Digest: digest, Finding: "CVE-2026-1", Package: c.named}}))
+			if got := r.Trail.Trigger; !got.Held || got.Found != c.found || got.Package != c.pkg {
+				t.Errorf("held %v, found %v, %q; want found %v, %q", got.Held, got.Found, got.Package, c.found, c.pkg)
+			}
+		})
+	}
+}
+
+func TestChosenElsewhere(t *testing.T) {
+	type answer struct {
+		want, got, name string
+		comparable      bool
+	}
+	lodash := func(to string) []DependencyUpdate {
+		return []DependencyUpdate{{Name: "lodash", Ecosystem: "npm", From: "4.17.15", To: to}}
+	}
+	for _, c := range []struct {
+		name   string
+		option Option
+		done   []DependencyUpdate
+		want   answer
+	}{
+		{"as chosen", Option{Package: "pkg:npm/lodash", To: "4.17.21"}, lodash("4.17.21"), answer{comparable: true}},
+		{"in another spelling", Option{Package: "pkg:npm/lodash@4.17.15", To: "v4.17.21"}, lodash("4.17.21"), answer{comparable: true}},
+		{"elsewhere", Option{Package: "pkg:npm/lodash", To: "4.17.20"}, lodash("4.17.21"), answer{"4.17.20", "4.17.21", "lodash", true}},
+		{"to what precedes it", Option{Package: "pkg:npm/lodash", To: "4.17.21"}, lodash("4.17.21-rc.1"), answer{"4.17.21", "4.17.21-rc.1", "lodash", true}},
+		{"a range was chosen", Option{Package: "pkg:npm/lodash", To: "4.17.x"}, lodash("4.17.21"), answer{}},
+		{"a range was done", Option{Package: "pkg:npm/lodash", To: "4.17.21"}, lodash("^4.17.21"), answer{}},
+		{"what is done is not said", Option{Package: "pkg:npm/lodash", To: "4.17.21"}, lodash(""), answer{}},
+		{"the package is not among them", Option{Package: "pkg:npm/minimist", To: "1.2.6"}, lodash("4.17.21"), answer{}},
+		{"one of that name elsewhere", Option{Package: "pkg:pypi/lodash", To: "1.0"}, lodash("4.17.21"), answer{}},
+		{"the same by PyPI, and no ecosystem stated", Option{Package: "pkg:pypi/pyyaml", To: "6.0"}, []DependencyUpdate{{Name: "PyYAML", To: "6.0.0"}}, answer{comparable: true}},
+		{"not the same by Debian", Option{Package: "pkg:deb/debian/a", To: "6.0"}, []DependencyUpdate{{Name: "a", Ecosystem: "Debian:12", To: "6.0.0"}}, answer{"6.0", "6.0.0", "a", true}},
+		{"an artifact without its group", Option{Package: "pkg:maven/g/a", To: "1"}, []DependencyUpdate{{Name: "a", Ecosystem: "Maven", To: "2"}}, answer{}},
+		{"one of two places is enough", Option{Package: "pkg:npm/lodash", To: "4.17.21"}, append(lodash("3.10.2"), lodash("4.17.21")...), answer{comparable: true}},
+		{"neither of two places", Option{Package: "pkg:npm/lodash", To: "4.17.21"}, append(lodash("3.10.2"), lodash("4.17.20")...), answer{"4.17.21", "4.17.20", "lodash", true}},
+		{"no dependencies listed", Option{Package: "pkg:npm/lodash", To: "4.17.21"}, nil, answer{}},
+		{"words in a title alone", Option{Title: "Upgrade lodash 4.17.15 to 4.17.20"}, lodash("4.17.21"), answer{}},
+		{"a version without a package", Option{To: "4.17.20"}, lodash("4.17.21"), answer{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var got answer
+			if got.want, got.got, got.name, got.comparable = chosenElsewhere(c.option, c.done); got != c.want {
+				t.Errorf("%v, want %v", got, c.want)
+			}
+		})
+	}
+}

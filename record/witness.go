@@ -1,0 +1,91 @@
+package record
+
+// Witnesses of a fact: what the word of its sender is worth about it.
+const (
+	Claimed  = "claimed"  // nobody who can know it says so
+	Signed   = "signed"   // an agent, with a credential of its own, of its own work
+	Observed = "observed" // a platform of what it sees: code host, CI, scanner, deployer
+	Human    = "human"    // a person, with a credential of their own, of what they said
+)
+
+// counts reports whether the witness of e can prove what it states.
+func (e Event) counts() bool {
+	return e.Witness == Observed || e.Witness == Human || e.Witness == Signed
+}
+
+// independent reports whether e comes from somebody who is no agent and can know it.
+func (e Event) independent() bool { return e.Witness == Observed || e.Witness == Human }
+
+// witness is that of e, by its name.
+func (e Event) witness() string { return orString(e.Witness, Claimed) }
+
+// Tiers is the witness of each part of a record, the best where several state it.
+type Tiers struct {
+	Change     string `json:"change,omitempty" schema:"enum=claimed|signed|observed|human" index:"keyword"`
+	Trigger    string `json:"trigger,omitempty" schema:"enum=claimed|signed|observed|human" index:"keyword"`
+	Decision   string `json:"decision,omitempty" schema:"enum=claimed|signed|observed|human" index:"keyword"`
+	Actions    string `json:"actions,omitempty" schema:"enum=claimed|signed|observed|human" index:"keyword"`
+	Validation string `json:"validation,omitempty" schema:"enum=claimed|signed|observed|human" index:"keyword"`
+	Review     string `json:"review,omitempty" schema:"enum=claimed|signed|observed|human" index:"keyword"`
+	Approval   string `json:"approval,omitempty" schema:"enum=claimed|signed|observed|human" index:"keyword"`
+	Deployment string `json:"deployment,omitempty" schema:"enum=claimed|signed|observed|human" index:"keyword"`
+}
+
+// worth orders witnesses by what their word is worth about the facts that they may state.
+func worth(witness string) int {
+	switch witness {
+	case Claimed:
+		return 1
+	case Signed:
+		return 2
+	case Observed:
+		return 3
+	case Human:
+		return 4
+	}
+	return 0
+}
+
+// better returns the better one of two witnesses.
+func better(a, b string) string {
+	if worth(b) > worth(a) {
+		return b
+	}
+	return a
+}
+
+func foldTiers(r *Record, f Facts, all []*Event) {
+	t := new(Tiers)
+	for _, e := range all {
+		var part *string
+		switch e.Fact.(type) {
+		case *Opened, *Updated, *Merged, *Closed, *Pushed:
+			part = &t.Change
+		case *Decision:
+			part = &t.Decision
+		case *Validation:
+			part = &t.Validation
+		case *Review:
+			part = &t.Review
+		case *Approval:
+			part = &t.Approval
+		case *Deployment:
+			part = &t.Deployment
+		default:
+			continue
+		}
+		*part = better(*part, e.witness())
+	}
+	if f.Actions.Count > 0 {
+		t.Actions = Claimed
+		if f.Actions.Signed == f.Actions.Count {
+			t.Actions = Signed
+		}
+	}
+	if r.Trail.Trigger != nil {
+		t.Trigger = orString(r.Judged.Trigger, t.Decision)
+	}
+	if *t != (Tiers{}) {
+		r.Trail.Tier = t
+	}
+}
