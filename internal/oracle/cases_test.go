@@ -461,7 +461,7 @@ func talesOfDecisions() []tale {
 func talesOfPolicies() []tale {
 	return []tale{
 		{
-			name: "leave from one who may not ask", authorized: "contradicted", gaps: "approval-missing",
+			name: "leave from one who may not ask", authorized: "contradicted",
 			policy: func(p *rules) { p.Agents[0].Delegates = []string{"mira.s"} },
 			tell: func(s *scribbler) {
 				s.usual()

@@ -28,6 +28,7 @@ type trial struct {
 	mergedAt time.Time
 	head     string
 	author   string
+	unknown  bool // who wrote the change is not known
 
 	chain   []record.Event    // the pushes that lead to the head, the newest first
 	cut     bool              // one of them is
@@ -49,7 +50,12 @@ func newTrial(events []record.Event, id record.ChangeID, w world) *trial {
 	t.head = best(t, func(r record.Revision) string { return r.HeadSHA })
 	t.author = best(t, func(r record.Revision) string { return r.Author })
 	t.chain = t.leadingTo(t.head)
-	t.cut = slices.ContainsFunc(t.chain, func(e record.Event) bool { return e.Fact.(*record.Pushed).Partial })
+	t.unknown = t.author == ""
+	for _, e := range t.chain {
+		p := e.Fact.(*record.Pushed)
+		t.cut = t.cut || p.Partial
+		t.unknown = t.unknown || slices.ContainsFunc(p.Commits, func(c record.Commit) bool { return c.Author == "" && !c.Merge })
+	}
 	return t
 }
 
@@ -264,14 +270,21 @@ func (t *trial) scenes() (out []scene) {
 	asks := func(kind string) bool {
 		return slices.ContainsFunc(t.rules.Rules, func(r rule) bool { return r.Kind == kind })
 	}
-	js, ks := []string{policy.Jump(t.dependencies())}, []string{best(t, func(r record.Revision) string { return r.Kind })}
-	if len(t.dependencies()) == 0 && asks("jump") {
+	deps, kind := t.dependencies(), best(t, func(r record.Revision) string { return r.Kind })
+	seen, all := t.files()
+	js, ks := []string{policy.Jump(deps)}, []string{kind}
+	if len(deps) == 0 && asks("jump") && !(all && !slices.Contains(seen, "package.json")) {
 		js = jumps
 	}
-	if ks[0] == "" && asks("kind") {
+	switch {
+	case kind != "" || !asks("kind"):
+	case len(deps) > 0:
+		ks[0] = "dependency-update"
+	case !all:
 		ks = kinds
+	case !slices.ContainsFunc(seen, func(p string) bool { return !strings.HasPrefix(p, "docs/") }):
+		ks[0] = "documentation"
 	}
-	seen, all := t.files()
 	sets := 1
 	if !all {
 		sets = 1 << len(universe)

@@ -113,6 +113,9 @@ func (g *teller) event(sender string, about record.ChangeID, f record.Fact) reco
 // sealed gives an event the witness and the digest that reading it would.
 func sealed(e record.Event) record.Event {
 	e.Witness = witness(e.Sender, e.Fact)
+	if p, ok := e.Fact.(*record.Pushed); ok && p.Default { // it is a change of its own
+		e.Change = repository.Change("/commit/" + p.After)
+	}
 	text, err := json.Marshal(e.Fact)
 	if err != nil {
 		text = []byte(err.Error())
@@ -243,7 +246,7 @@ func generate(seed uint64) *history {
 	if g.chance(4) {
 		h.ID = repository.Change("/commit/" + g.direct())
 		for i, e := range h.Events {
-			if e.Change != "" {
+			if e.Change == repository.Change("/pull/7") {
 				e.Change = h.ID
 				h.Events[i] = sealed(e)
 			}
@@ -438,6 +441,9 @@ func (g *teller) push(again bool) {
 	if g.author == "" {
 		p.Pusher = pick(g, "tom-b", "jonas-k")
 		p.Commits[0].Author = p.Pusher
+	}
+	if g.chance(3) {
+		p.Commits[0].Author = ""
 	}
 	switch {
 	case again && g.chance(15): // somebody else's commit

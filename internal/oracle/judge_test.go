@@ -105,6 +105,7 @@ type view struct {
 	demands []demand // of reviews
 	asks    string   // all that is demanded, in one text
 	lacks   []string // gaps
+	may     []string // gaps that may stand there
 	alone   bool     // the agent may act alone
 }
 
@@ -133,21 +134,20 @@ func (t *trial) view(id string, s scene) view {
 		return view{met: nobody, lacks: []string{record.GapServiceUnknown}}
 	}
 	v := view{met: yes, alone: true}
-	ask := func(met int, gap string) {
-		v.met = min(v.met, met)
-		if met == no {
-			v.lacks = append(v.lacks, gap)
+	ask := func(met int, gaps ...string) {
+		if v.met = min(v.met, met); met == no {
+			v.lacks = append(v.lacks, gaps...)
 		}
+	}
+	leave := func(by []string, svc service) {
+		met, gaps, may := t.leave(by, svc, s.Paths)
+		v.may = append(v.may, may...)
+		ask(met, gaps...)
 	}
 	for _, svc := range touched {
 		r := t.rules.decide(svc, s)
 		if v.alone = v.alone && r.Verdict == record.Autonomous; r.Verdict != record.Autonomous {
 			v.asks += fmt.Sprint(svc.Name, r.Verdict, r.By, ";")
-		}
-		if !slices.Contains(a.Services, "*") && !slices.Contains(a.Services, svc.Name) {
-			v.alone = false
-			v.asks += "out of scope"
-			ask(no, record.GapOutOfScope)
 		}
 		switch r.Verdict {
 		case record.Forbidden:
@@ -156,14 +156,26 @@ func (t *trial) view(id string, s scene) view {
 			v.demands = append(v.demands, demand{r.By, svc})
 			ask(t.approvedHead(r.By, svc), record.GapReviewMissing)
 		case record.ApprovalRequired:
-			ask(t.leave(r.By, svc, s.Paths), record.GapApprovalMissing)
+			leave(r.By, svc)
+		}
+		if !slices.Contains(a.Services, "*") && !slices.Contains(a.Services, svc.Name) {
+			v.alone = false
+			ask(no, record.GapOutOfScope)
 		}
 		if t.askedByStranger(a) {
-			v.alone = false
-			ask(t.leave(a.Delegates, svc, s.Paths), record.GapApprovalMissing)
+			v.alone, v.asks = false, v.asks+"delegates;"
+			leave(a.Delegates, svc)
 		}
 	}
+	if v.never() {
+		v.asks = record.Forbidden
+	}
 	return v
+}
+
+// never reports whether the policy says no, whoever agrees.
+func (v view) never() bool {
+	return slices.Contains(v.lacks, record.GapForbidden) || slices.Contains(v.lacks, record.GapOutOfScope)
 }
 
 // unsure reports whether what is not known may matter: something unseen could change
@@ -254,7 +266,7 @@ func (t *trial) approvedHead(by []string, s service) int {
 		case !t.rules.in(t.who(r.Reviewer), by, s):
 		case r.CommitSHA == "" || t.head == "":
 			met = max(met, maybe)
-		case r.CommitSHA == t.head && t.author == "":
+		case r.CommitSHA == t.head && t.unknown:
 			met = max(met, maybe)
 		case r.CommitSHA == t.head:
 			met = yes
@@ -263,38 +275,33 @@ func (t *trial) approvedHead(by []string, s service) int {
 	return met
 }
 
-// leave says whether somebody independent of a group gave leave for a service.
-func (t *trial) leave(by []string, s service, paths []string) int {
-	met := no
+// leave says whether somebody independent of a group gave leave for a service, and
+// which gaps it is otherwise: why those that were given do not count, if any was.
+func (t *trial) leave(by []string, s service, paths []string) (met int, gaps, may []string) {
 	for _, e := range t.own {
-		if len(t.flaws(e, by, s, paths)) == 0 {
-			if t.author != "" {
-				return yes
-			}
-			met = maybe
+		a, ok := e.Fact.(*record.Approval)
+		if !ok || a.Verdict == "refused" || t.rules.bot(a.Approver) || t.refused(e, a) {
+			continue
 		}
+		flaws := those(map[string]bool{
+			gapUnverified: !counts(e), record.GapSelfApproval: t.involved()[t.who(a.Approver)], record.GapOutsideGroup: !t.rules.in(t.who(a.Approver), by, s),
+			t.late(e, record.GapApprovalAfterMerge): !t.inTime(e), record.GapApprovalOutOfScope: !covers(a.Scope, s, paths),
+			record.GapApprovalExpired: t.merged && !a.ExpiresAt.IsZero() && a.ExpiresAt.Before(t.mergedAt),
+		})
+		switch {
+		case len(flaws) == 0 && !t.unknown:
+			met = yes
+		case len(flaws) == 0:
+			met = max(met, maybe)
+		case len(flaws) == 1:
+			gaps = append(gaps, flaws...)
+		}
+		may = append(may, flaws...)
 	}
-	return met
-}
-
-// flaws names what keeps an approval from being one: none where it counts, "" where
-// it is none at all.
-func (t *trial) flaws(e record.Event, by []string, s service, paths []string) (out []string) {
-	a, ok := e.Fact.(*record.Approval)
-	if !ok || a.Verdict == "refused" || !counts(e) || t.rules.bot(a.Approver) || t.involved()[t.who(a.Approver)] ||
-		!t.rules.in(t.who(a.Approver), by, s) || t.refused(e, a) {
-		return []string{""}
+	if may = append(may, record.GapApprovalMissing); len(may) == 1 {
+		gaps = may
 	}
-	if !t.inTime(e) {
-		out = append(out, t.late(e, record.GapApprovalAfterMerge))
-	}
-	if t.merged && !a.ExpiresAt.IsZero() && a.ExpiresAt.Before(t.mergedAt) {
-		out = append(out, record.GapApprovalExpired)
-	}
-	if !covers(a.Scope, s, paths) {
-		out = append(out, record.GapApprovalOutOfScope)
-	}
-	return out
+	return met, gaps, may
 }
 
 // covers reports whether a scope names a service, or each path.
@@ -325,26 +332,23 @@ func (t *trial) reviewed(j *judgement, views []view, seen bool) string {
 	why := t.shortOf(approvals, views)
 	unsure := t.unsure(views)
 	alone := seen && t.ofTime && len(views) > 0 && !slices.ContainsFunc(views, func(v view) bool { return !v.alone })
-	if unsure && alone {
-		j.May[gapIncomplete] = true
-	} else if unsure {
+	if j.may(gapIncomplete); unsure && !alone && t.merged { // of an open change, more may come
 		j.gap(gapIncomplete)
+	} else if !unsure {
+		delete(j.May, gapIncomplete)
 	}
 	switch {
 	case against && t.merged:
 		j.gap(record.GapChangesRequested)
 		return record.Contradicted
-	case len(approvals) > 0 && len(why) == 0 && !unsure && t.author != "" && !against:
+	case len(approvals) > 0 && len(why) == 0 && !unsure && !t.unknown && !against:
 		return record.Proven
 	case alone:
 		return record.NotRequired
 	case t.open() && (len(approvals) == 0 || len(why) > 0 || against):
 		return pending
 	case len(approvals) > 0:
-		j.gap(why...)
-		if t.author == "" {
-			j.gap(gapAuthorUnknown)
-		}
+		j.gap(append(why, those(map[string]bool{gapAuthorUnknown: t.unknown})...)...)
 		return record.Partial
 	}
 	j.gap(record.GapNoReview)
@@ -417,28 +421,23 @@ func (t *trial) authorized(j *judgement, views []view) string {
 	count, lacks := make(map[int]int), make(map[string]int)
 	for _, v := range views {
 		count[v.met]++
+		j.may(append(v.may, v.lacks...)...)
 		for _, l := range slices.Compact(slices.Sorted(slices.Values(v.lacks))) {
 			lacks[l]++
-			j.may(l)
 		}
 	}
-	surely := func(gaps ...string) { // what holds whatever the change is
-		for _, gap := range gaps {
-			if lacks[gap] == len(views) {
-				j.gap(gap)
-			}
+	surely := func() { // what holds whatever the change is
+		for gap, n := range lacks {
+			j.gap(those(map[string]bool{gap: n == len(views)})...)
 		}
-	}
-	healed := func(v view) bool { // by time
-		return v.met == yes || v.met == maybe || v.met == no && !slices.Contains(v.lacks, record.GapForbidden) && !slices.Contains(v.lacks, record.GapOutOfScope)
 	}
 	asks := slices.ContainsFunc(views, func(v view) bool { return v.asks != "" })
 	switch all := len(views); {
 	case count[nobody] == all:
-		surely(record.GapServiceUnknown, record.GapAgentUnknown)
+		surely()
 		j.may(those(map[string]bool{record.GapPolicyNotOfTheTime: !t.ofTime})...)
 		return record.Unproven
-	case t.open() && count[yes] < all && slices.ContainsFunc(views, healed):
+	case t.open() && count[yes] < all && slices.ContainsFunc(views, func(v view) bool { return v.met != nobody && !v.never() }):
 		return pending
 	case !t.ofTime:
 		j.gap(record.GapPolicyNotOfTheTime)
@@ -451,24 +450,13 @@ func (t *trial) authorized(j *judgement, views []view) string {
 	case count[yes] == all:
 		return record.Proven
 	case count[no] == all:
-		surely(record.GapForbidden, record.GapOutOfScope, record.GapReviewMissing, record.GapApprovalMissing)
-		t.whyNoLeave(j)
+		surely()
 		return record.Contradicted
 	}
 	j.gap(those(map[string]bool{
-		gapAuthorUnknown: count[maybe] > 0 && t.author == "", record.GapApprovedUnknownHead: count[maybe] > 0 && t.author != "",
+		gapAuthorUnknown: count[maybe] > 0 && t.unknown, record.GapApprovedUnknownHead: count[maybe] > 0 && !t.unknown,
 	})...)
 	return record.Unproven
-}
-
-// whyNoLeave names why those who gave leave may not count.
-func (t *trial) whyNoLeave(j *judgement) {
-	files, _ := t.files()
-	for _, e := range t.own {
-		for _, s := range t.rules.touched(files) {
-			j.may(t.flaws(e, nil, s, files)...)
-		}
-	}
 }
 
 // decision returns the decision that counts. One of another agent than the

@@ -147,7 +147,8 @@ func (s *score) String() string {
 
 // TestOracle holds the product against the oracle over many histories. With
 // CHANGETRAIL_ORACLE_SEED it tries one, and prints what is left of it once all
-// events without which it fails in the same way are taken out.
+// events without which it fails in the same way are taken out; of the differences
+// that CHANGETRAIL_ORACLE_DIFFERENCE is a part of.
 func TestOracle(t *testing.T) {
 	if s := os.Getenv("CHANGETRAIL_ORACLE_SEED"); s != "" {
 		seed, err := strconv.ParseUint(s, 10, 64)
@@ -192,6 +193,9 @@ func explain(t *testing.T, seed uint64) {
 		return differences(r, judge(events, h.ID, h.World))
 	}
 	for _, d := range differ(h.Events) {
+		if !strings.Contains(d, os.Getenv("CHANGETRAIL_ORACLE_DIFFERENCE")) {
+			continue
+		}
 		events := shrink(h.Events, func(events []record.Event) bool { return slices.Contains(differ(events), d) })
 		tr := newTrial(events, h.ID, h.World)
 		j := judge(events, h.ID, h.World)
