@@ -73,6 +73,7 @@ var rings = map[string]int{
 	"internal/e2e/embedded": 7,
 	"internal/bench":        7,
 	"internal/imports":      7,
+	"internal/oracle":       7,
 }
 
 // owners lists the packages that may import each client library.

@@ -1,0 +1,604 @@
+package oracle
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// The gaps that docs/trust.md added.
+const (
+	gapTold          = "told-after-merge"
+	gapIncomplete    = "evidence-incomplete"
+	gapUnverified    = "unverified-source"
+	gapNotComparable = "chosen-not-comparable"
+	gapAuthorUnknown = "author-unknown"
+	gapAltered       = "event-altered"
+	gapShared        = "source-shared"
+	gapContradicted  = "change-contradicted"
+
+	pending = "pending"
+)
+
+// judgement is what is right to say of a change.
+type judgement struct {
+	record.Answers
+	Gaps map[string]bool
+	May  map[string]bool // gaps that may stand there: docs/trust.md leaves it open
+}
+
+func (j *judgement) gap(names ...string) {
+	for _, n := range names {
+		j.Gaps[n] = true
+	}
+}
+
+func (j *judgement) may(names ...string) {
+	for _, n := range names {
+		j.May[n] = true
+	}
+}
+
+// judge says what is right of a change, from all events at once.
+func judge(events []record.Event, id record.ChangeID, w world) judgement {
+	t := newTrial(events, id, w)
+	j := judgement{Gaps: make(map[string]bool), May: make(map[string]bool)}
+	j.gap(those(map[string]bool{
+		gapAltered: len(t.altered) > 0, gapShared: t.shared, gapContradicted: t.contradicted(),
+		gapUnverified: !t.merged && slices.ContainsFunc(t.own, func(e record.Event) bool { return record.TypeOf(e.Fact) == record.TypeChangeMerged }),
+	})...)
+	agents, seen := t.agents(&j)
+	views := t.views(agents)
+	j.Reviewed = t.reviewed(&j, views, seen)
+	if agents == nil {
+		return j
+	}
+	j.Authorized = t.authorized(&j, views)
+	d := t.decision(agents)
+	j.Trigger = t.trigger(&j, d)
+	j.Alternatives = t.alternatives(&j, d)
+	return j
+}
+
+// agents returns the agents that made the change, and whether somebody who observed
+// it says so. A bot that the policy does not know is an agent that nobody knows.
+func (t *trial) agents(j *judgement) (out []string, seen bool) {
+	a, known := t.rules.agent(t.author)
+	seenAs := best(t, func(r record.Revision) string { return r.Agent })
+	if known {
+		seenAs = a.ID
+	} else if seenAs == "" && t.rules.bot(t.author) {
+		seenAs = t.author
+	}
+	said := make(map[bool][]string) // by whether it is signed
+	for _, e := range t.own {
+		if d, ok := e.Fact.(*record.Decision); ok {
+			said[e.Witness == record.Signed] = append(said[e.Witness == record.Signed], d.Agent.ID)
+			if seenAs != "" && t.rules.person(d.Agent.ID) != t.rules.person(seenAs) {
+				j.may(record.GapIdentityContradicted)
+				j.gap(those(map[string]bool{record.GapIdentityContradicted: seenAs != t.author || known})...)
+			}
+		}
+	}
+	if seenAs != "" {
+		return []string{seenAs}, true
+	}
+	out = said[len(said[true]) > 0]
+	slices.Sort(out)
+	return slices.Compact(out), false
+}
+
+// Three values, and that nobody knows whom to ask.
+const (
+	no = iota
+	maybe
+	yes
+	nobody
+)
+
+// A view is what the policy says of one scene and one agent.
+type view struct {
+	met     int
+	demands []demand // of reviews
+	asks    string   // all that is demanded, in one text
+	lacks   []string // gaps
+	may     []string // gaps that may stand there
+	alone   bool     // the agent may act alone
+}
+
+type demand struct {
+	by      []string
+	service service
+}
+
+// views returns what the policy says of everything that the change may be.
+func (t *trial) views(agents []string) (out []view) {
+	for _, id := range agents {
+		for _, s := range t.scenes() {
+			out = append(out, t.view(id, s))
+		}
+	}
+	return out
+}
+
+func (t *trial) view(id string, s scene) view {
+	a, ok := t.rules.agent(id)
+	if !ok {
+		return view{met: nobody, lacks: []string{record.GapAgentUnknown}}
+	}
+	touched := t.rules.touched(s.Paths)
+	if len(touched) == 0 {
+		return view{met: nobody, lacks: []string{record.GapServiceUnknown}}
+	}
+	v := view{met: yes, alone: true}
+	ask := func(met int, gaps ...string) {
+		if v.met = min(v.met, met); met == no {
+			v.lacks = append(v.lacks, gaps...)
+		}
+	}
+	leave := func(by []string, svc service) {
+		met, gaps, may := t.leave(by, svc, s.Paths)
+		v.may = append(v.may, may...)
+		ask(met, gaps...)
+	}
+	for _, svc := range touched {
+		r := t.rules.decide(svc, s)
+		if v.alone = v.alone && r.Verdict == record.Autonomous; r.Verdict != record.Autonomous {
+			v.asks += fmt.Sprint(svc.Name, r.Verdict, r.By, ";")
+		}
+		switch r.Verdict {
+		case record.Forbidden:
+			ask(no, record.GapForbidden)
+		case record.ReviewRequired:
+			v.demands = append(v.demands, demand{r.By, svc})
+			ask(t.approvedHead(r.By, svc), record.GapReviewMissing)
+		case record.ApprovalRequired:
+			leave(r.By, svc)
+		}
+		if !slices.Contains(a.Services, "*") && !slices.Contains(a.Services, svc.Name) {
+			v.alone = false
+			ask(no, record.GapOutOfScope)
+		}
+		if t.askedByStranger(a) {
+			v.alone, v.asks = false, v.asks+"delegates;"
+			leave(a.Delegates, svc)
+		}
+	}
+	if v.never() {
+		v.asks = record.Forbidden
+	}
+	return v
+}
+
+// never reports whether the policy says no, whoever agrees.
+func (v view) never() bool {
+	return slices.Contains(v.lacks, record.GapForbidden) || slices.Contains(v.lacks, record.GapOutOfScope)
+}
+
+// unsure reports whether what is not known may matter: something unseen could change
+// what is demanded, or a push on the way to the head is cut, so that whose commits it
+// has is not known, and somebody's independence is asked.
+func (t *trial) unsure(views []view) bool {
+	asks := slices.ContainsFunc(views, func(v view) bool { return v.asks != "" })
+	return t.cut && (asks || len(t.approvals()) > 0) ||
+		slices.ContainsFunc(views, func(v view) bool { return v.asks != views[0].asks || v.met == nobody && views[0].met != nobody })
+}
+
+// askedByStranger reports whether some decision names a person who may not ask the agent.
+func (t *trial) askedByStranger(a agent) bool {
+	return len(a.Delegates) > 0 && slices.ContainsFunc(t.own, func(e record.Event) bool {
+		d, ok := e.Fact.(*record.Decision)
+		return ok && d.Agent.DelegatedBy != "" && !t.rules.in(t.who(d.Agent.DelegatedBy), a.Delegates, service{})
+	})
+}
+
+// standing returns the review that stands of each person.
+func (t *trial) standing() map[string]*record.Review {
+	newest, out := make(map[string]record.Event), make(map[string]*record.Review)
+	for _, e := range t.own {
+		r, ok := e.Fact.(*record.Review)
+		if !ok || !counts(e) || !t.inTime(e) || r.Verdict == "commented" || t.takenBack(r) || r.Verdict == "dismissed" && r.ReviewID != "" {
+			continue
+		}
+		who := t.who(r.Reviewer)
+		if o, ok := newest[who]; !ok || t.after(e, o) {
+			newest[who], out[who] = e, r
+		}
+	}
+	return out
+}
+
+// counts reports whether an event is the word of somebody who saw it.
+func counts(e record.Event) bool { return e.Witness == record.Observed || e.Witness == record.Human }
+
+// takenBack reports whether a dismissal names this very review.
+func (t *trial) takenBack(r *record.Review) bool {
+	return r.ReviewID != "" && slices.ContainsFunc(t.own, func(o record.Event) bool {
+		d, ok := o.Fact.(*record.Review)
+		return ok && counts(o) && t.inTime(o) && d.Verdict == "dismissed" && d.ReviewID == r.ReviewID && t.who(d.Reviewer) == t.who(r.Reviewer)
+	})
+}
+
+// after reports whether a stands before b: it is newer, or of one time speaks more
+// against the change.
+func (t *trial) after(a, b record.Event) bool {
+	if c := told(a).Compare(told(b)); c != 0 {
+		return c > 0
+	}
+	against := func(e record.Event) int {
+		r := e.Fact.(*record.Review)
+		n := 2 * slices.Index([]string{"approved", "dismissed", "changes-requested"}, r.Verdict)
+		if r.CommitSHA != t.head {
+			n++
+		}
+		return n
+	}
+	return against(a) > against(b)
+}
+
+func (t *trial) isPerson(r *record.Review) bool {
+	return !t.rules.bot(r.Reviewer) && (r.ReviewerType == "" || r.ReviewerType == "human")
+}
+
+// approvals returns the standing approvals of independent people.
+func (t *trial) approvals() (out []*record.Review) {
+	involved := t.involved()
+	for who, r := range t.standing() {
+		if r.Verdict == "approved" && t.isPerson(r) && !involved[who] {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// approvedHead says whether somebody independent of a group approved the commit
+// that merged.
+func (t *trial) approvedHead(by []string, s service) int {
+	met := no
+	if t.against() {
+		return no
+	}
+	for _, r := range t.approvals() {
+		switch {
+		case !t.rules.in(t.who(r.Reviewer), by, s):
+		case r.CommitSHA == "" || t.head == "":
+			met = max(met, maybe)
+		case r.CommitSHA == t.head && t.unknown:
+			met = max(met, maybe)
+		case r.CommitSHA == t.head:
+			met = yes
+		}
+	}
+	return met
+}
+
+// leave says whether somebody independent of a group gave leave for a service, and
+// which gaps it is otherwise: why those that were given do not count, if any was.
+func (t *trial) leave(by []string, s service, paths []string) (met int, gaps, may []string) {
+	for _, e := range t.own {
+		a, ok := e.Fact.(*record.Approval)
+		if !ok || a.Verdict == "refused" || t.rules.bot(a.Approver) || t.refused(e, a) {
+			continue
+		}
+		flaws := those(map[string]bool{
+			gapUnverified: !counts(e), record.GapSelfApproval: t.involved()[t.who(a.Approver)], record.GapOutsideGroup: !t.rules.in(t.who(a.Approver), by, s),
+			t.late(e, record.GapApprovalAfterMerge): !t.inTime(e), record.GapApprovalOutOfScope: !covers(a.Scope, s, paths),
+			record.GapApprovalExpired: t.merged && !a.ExpiresAt.IsZero() && a.ExpiresAt.Before(t.mergedAt),
+		})
+		switch {
+		case len(flaws) == 0 && !t.unknown:
+			met = yes
+		case len(flaws) == 0:
+			met = max(met, maybe)
+		case len(flaws) == 1:
+			gaps = append(gaps, flaws...)
+		}
+		may = append(may, flaws...)
+	}
+	if may = append(may, record.GapApprovalMissing); len(may) == 1 {
+		gaps = may
+	}
+	return met, gaps, may
+}
+
+// covers reports whether a scope names a service, or each path.
+func covers(scope []string, s service, paths []string) bool {
+	if len(scope) == 0 || slices.Contains(scope, s.Name) {
+		return true
+	}
+	under := func(p string) bool {
+		return slices.ContainsFunc(scope, func(g string) bool {
+			prefix, glob := strings.CutSuffix(g, "**")
+			return glob && strings.HasPrefix(p, prefix)
+		})
+	}
+	return len(paths) > 0 && !slices.ContainsFunc(paths, func(p string) bool { return !under(p) })
+}
+
+// refused reports whether the same person took an approval back in time.
+func (t *trial) refused(e record.Event, a *record.Approval) bool {
+	return slices.ContainsFunc(t.own, func(o record.Event) bool {
+		r, ok := o.Fact.(*record.Approval)
+		return ok && r.Verdict == "refused" && counts(o) && t.inTime(o) && t.who(r.Approver) == t.who(a.Approver) && !told(o).Before(told(e))
+	})
+}
+
+// reviewed answers who reviewed before the merge.
+func (t *trial) reviewed(j *judgement, views []view, seen bool) string {
+	approvals, against := t.approvals(), t.against()
+	why := t.shortOf(approvals, views)
+	unsure := t.unsure(views)
+	alone := seen && t.ofTime && len(views) > 0 && !slices.ContainsFunc(views, func(v view) bool { return !v.alone })
+	if j.may(gapIncomplete); unsure && !alone && t.merged { // of an open change, more may come
+		j.gap(gapIncomplete)
+	} else if !unsure {
+		delete(j.May, gapIncomplete)
+	}
+	switch {
+	case against && t.merged:
+		j.gap(record.GapChangesRequested)
+		return record.Contradicted
+	case len(approvals) > 0 && len(why) == 0 && !unsure && !t.unknown && !against:
+		return record.Proven
+	case alone:
+		return record.NotRequired
+	case t.open() && (len(approvals) == 0 || len(why) > 0 || against):
+		return pending
+	case len(approvals) > 0:
+		j.gap(append(why, those(map[string]bool{gapAuthorUnknown: t.unknown})...)...)
+		return record.Partial
+	}
+	j.gap(record.GapNoReview)
+	t.whyNobody(j)
+	return record.Unproven
+}
+
+// against reports whether a person's standing verdict asks for changes.
+func (t *trial) against() bool {
+	for _, r := range t.standing() {
+		if r.Verdict == "changes-requested" && t.isPerson(r) {
+			return true
+		}
+	}
+	return false
+}
+
+// shortOf names what the approvals lack, for each group that anything may ask.
+func (t *trial) shortOf(approvals []*record.Review, views []view) (why []string) {
+	demands := []demand{{}}
+	for _, v := range views {
+		demands = append(demands, v.demands...)
+	}
+	for _, d := range demands {
+		gap := record.GapOutsideGroup
+		for _, r := range approvals {
+			switch {
+			case !t.rules.in(t.who(r.Reviewer), d.by, d.service):
+			case r.CommitSHA == t.head && t.head != "":
+				gap = "met"
+			case gap == "met":
+			case r.CommitSHA == "" || t.head == "":
+				gap = record.GapApprovedUnknownHead
+			case gap == record.GapOutsideGroup:
+				gap = record.GapStaleApproval
+			}
+		}
+		if gap != "met" && !slices.Contains(why, gap) {
+			why = append(why, gap)
+		}
+	}
+	return why
+}
+
+// whyNobody names why those who approved do not count. Where there are two reasons,
+// either may be named.
+func (t *trial) whyNobody(j *judgement) {
+	involved, standing := t.involved(), t.standing()
+	for _, e := range t.own {
+		r, ok := e.Fact.(*record.Review)
+		if !ok || r.Verdict != "approved" {
+			continue
+		}
+		who := t.who(r.Reviewer)
+		late := t.merged && (!counts(e) && stated(e).After(t.mergedAt) || counts(e) && !t.inTime(e))
+		would := !late && (!counts(e) || standing[who] == r)
+		why := those(map[string]bool{
+			gapUnverified: !counts(e), record.GapApprovedByBot: !t.isPerson(r), record.GapSelfApproval: involved[who],
+			t.late(e, record.GapApprovalAfterMerge): late && counts(e),
+		})
+		if j.may(why...); len(why) == 1 && (would || late && counts(e)) {
+			j.gap(why...)
+		}
+	}
+}
+
+// authorized answers whether the agent was allowed to change the service.
+func (t *trial) authorized(j *judgement, views []view) string {
+	unsure := t.unsure(views)
+	count, lacks := make(map[int]int), make(map[string]int)
+	for _, v := range views {
+		count[v.met]++
+		j.may(append(v.may, v.lacks...)...)
+		for _, l := range slices.Compact(slices.Sorted(slices.Values(v.lacks))) {
+			lacks[l]++
+		}
+	}
+	surely := func() { // what holds whatever the change is
+		for gap, n := range lacks {
+			j.gap(those(map[string]bool{gap: n == len(views)})...)
+		}
+	}
+	asks := slices.ContainsFunc(views, func(v view) bool { return v.asks != "" })
+	switch all := len(views); {
+	case count[nobody] == all:
+		surely()
+		j.may(those(map[string]bool{record.GapPolicyNotOfTheTime: !t.ofTime})...)
+		return record.Unproven
+	case t.open() && count[yes] < all && slices.ContainsFunc(views, func(v view) bool { return v.met != nobody && !v.never() }):
+		return pending
+	case !t.ofTime:
+		j.gap(record.GapPolicyNotOfTheTime)
+		if count[yes] == all {
+			return record.Partial
+		}
+		return record.Unproven
+	case count[yes] == all && unsure && asks:
+		return record.Partial
+	case count[yes] == all:
+		return record.Proven
+	case count[no] == all:
+		surely()
+		return record.Contradicted
+	}
+	j.gap(those(map[string]bool{
+		gapAuthorUnknown: count[maybe] > 0 && t.unknown, record.GapApprovedUnknownHead: count[maybe] > 0 && !t.unknown,
+	})...)
+	return record.Unproven
+}
+
+// decision returns the decision that counts. One of another agent than the
+// one that was seen counts as a claim.
+func (t *trial) decision(agents []string) *record.Event {
+	var signed, claimed []record.Event
+	for _, e := range t.own {
+		d, ok := e.Fact.(*record.Decision)
+		switch {
+		case !ok:
+		case e.Witness == record.Signed && slices.ContainsFunc(agents, func(a string) bool { return t.rules.person(a) == t.rules.person(d.Agent.ID) }):
+			signed = append(signed, e)
+		default:
+			e.Witness = record.Claimed
+			claimed = append(claimed, e)
+		}
+	}
+	all := signed
+	if len(all) == 0 {
+		all = claimed
+	}
+	slices.SortStableFunc(all, func(a, b record.Event) int { return told(a).Compare(told(b)) })
+	var counting *record.Event
+	for i, e := range all {
+		if counting == nil || t.inTime(e) {
+			counting = &all[i]
+		}
+	}
+	return counting
+}
+
+// trigger answers what made the agent start.
+func (t *trial) trigger(j *judgement, e *record.Event) string {
+	if e == nil || e.Fact.(*record.Decision).Trigger == nil {
+		return t.orPending(j, record.Unproven, record.GapNoTrigger)
+	}
+	tr := e.Fact.(*record.Decision).Trigger
+	holder, found := t.report(tr)
+	sure := holder == record.Observed || holder != "" && tr.Digest != "" && e.Witness == record.Signed
+	if sure && tr.Finding != "" && !found {
+		j.gap(record.GapFindingNotInReport)
+		return record.Contradicted
+	}
+	lacks := those(map[string]bool{record.GapDigestNotStated: tr.Digest == "", record.GapFindingNotStated: tr.Finding == ""})
+	heals := those(map[string]bool{
+		record.GapTriggerNotHeld: holder == "", record.GapTriggerFromAgent: holder == "agent",
+		gapUnverified: holder == record.Claimed || e.Witness != record.Signed,
+	})
+	if len(heals) > 0 {
+		return t.orPending(j, record.Partial, append(lacks, heals...)...)
+	}
+	return unless(j, lacks)
+}
+
+// orPending answers what time may still heal.
+func (t *trial) orPending(j *judgement, otherwise string, gaps ...string) string {
+	if t.open() {
+		j.may(gaps...)
+		return pending
+	}
+	j.gap(gaps...)
+	return otherwise
+}
+
+// unless is proven, but for gaps.
+func unless(j *judgement, gaps []string) string {
+	if j.gap(gaps...); len(gaps) > 0 {
+		return record.Partial
+	}
+	return record.Proven
+}
+
+// those returns the names that are true.
+func those(names map[string]bool) (out []string) {
+	for n, is := range names {
+		if is {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// report returns who holds the report that a trigger names: somebody who observed
+// it, the agent, or a claim; and whether the finding stands in it.
+func (t *trial) report(tr *record.Trigger) (holder string, found bool) {
+	order := []string{"", record.Claimed, "agent", record.Observed}
+	for _, e := range t.events {
+		s, ok := e.Fact.(*record.Scan)
+		if !ok {
+			continue
+		}
+		finds := slices.ContainsFunc(s.Findings, func(f record.Finding) bool { return slices.Contains(f.Names(), tr.Finding) })
+		named := finds
+		if tr.Digest != "" {
+			named = s.Report.Digest == tr.Digest
+		} else if tr.ID != "" {
+			named = s.ScanID == tr.ID
+		}
+		who := e.Witness
+		if strings.HasPrefix(e.Sender, "agent:") {
+			who = "agent"
+		}
+		if named && slices.Index(order, who) > slices.Index(order, holder) {
+			holder, found = who, finds
+		} else if named && who == holder {
+			found = found || finds
+		}
+	}
+	return holder, found
+}
+
+// alternatives answers what was considered and rejected.
+func (t *trial) alternatives(j *judgement, e *record.Event) string {
+	if e == nil {
+		return t.orPending(j, record.Unproven, record.GapNoDecision)
+	}
+	d := e.Fact.(*record.Decision)
+	isChosen := func(o record.Option) bool { return o.Outcome == "chosen" || d.Chosen == o.ID }
+	chosen := slices.IndexFunc(d.Options, isChosen)
+	others := slices.DeleteFunc(slices.Clone(d.Options), isChosen)
+	lacks := those(map[string]bool{
+		gapUnverified: e.Witness != record.Signed, t.late(*e, record.GapDecisionAfterMerge): !t.inTime(*e), gapAltered: t.altered[e.Key()],
+		record.GapNothingChosen: chosen < 0, record.GapNoAlternatives: len(others) == 0,
+		record.GapRejectionNoReason: slices.ContainsFunc(others, func(o record.Option) bool { return o.Reason == "" }),
+	})
+	if chosen >= 0 && d.Options[chosen].Package != "" && d.Options[chosen].To != "" {
+		deps := t.dependencies()
+		if len(deps) == 0 {
+			j.gap(gapNotComparable)
+		}
+		if e.Witness == record.Signed && elsewhere(d.Options[chosen], deps) {
+			j.gap(append(lacks, record.GapChosenNotDone)...)
+			return record.Contradicted
+		}
+	}
+	return unless(j, lacks)
+}
+
+// elsewhere reports whether dependencies take the package of an option to another
+// version. The histories have packages in lower case and plain versions.
+func elsewhere(o record.Option, deps []record.DependencyUpdate) bool {
+	return slices.ContainsFunc(deps, func(d record.DependencyUpdate) bool {
+		return "pkg:"+strings.ToLower(cmp.Or(d.Ecosystem, "npm"))+"/"+d.Name == o.Package && d.To != o.To
+	})
+}

@@ -1,0 +1,277 @@
+package oracle
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// An outcome is what a reader of a history says of its change.
+type outcome struct {
+	answers [4]string
+	gaps    []string
+	facts   map[string]string // of the change, as they stand there
+	whole   string            // all of it, in one text
+}
+
+var questions = [4]string{"trigger", "alternatives", "authorized", "reviewed"}
+
+func answersOf(a record.Answers) [4]string {
+	return [4]string{a.Trigger, a.Alternatives, a.Authorized, a.Reviewed}
+}
+
+// A reader makes an outcome of a history: the oracle and the product are two.
+type reader func(*testing.T, *history) outcome
+
+func readOracle(_ *testing.T, h *history) outcome {
+	j := judge(h.Events, h.ID, h.World)
+	tr := newTrial(h.Events, h.ID, h.World)
+	files, all := tr.files()
+	o := outcome{answers: answersOf(j.Answers), gaps: slices.Sorted(maps.Keys(j.Gaps))}
+	o.facts = map[string]string{"head": tr.head, "author": tr.author, "merged at": tr.mergedAt.String(), "files": fmt.Sprint(files, all)}
+	o.whole = fmt.Sprint(o.answers, o.gaps, o.facts)
+	return o
+}
+
+func readProduct(t *testing.T, h *history) outcome {
+	r, err := product(h, h.Events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r == nil {
+		return outcome{}
+	}
+	text, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := outcome{gaps: r.Trail.Gaps, whole: string(text)}
+	if r.Trail.Answers != nil {
+		o.answers = answersOf(*r.Trail.Answers)
+	}
+	c := r.Trail.Change
+	o.facts = map[string]string{"head": c.HeadSHA, "author": c.Author, "merged at": c.MergedAt.String(), "merged by": c.MergedBy, "merge commit": c.MergeSHA, "files": strings.Join(c.Files, " ")}
+	if v := r.Trail.Review; v != nil {
+		o.facts["approvers"] = strings.Join(v.Approvers, " ")
+		o.facts["changes requested by"] = strings.Join(v.ChangesRequested, " ")
+	}
+	return o
+}
+
+// proof is how near an answer is to proven. An answer to what is not asked is -1.
+func proof(answer string) int {
+	switch answer {
+	case "":
+		return -1
+	case record.Contradicted:
+		return 0
+	case record.Unproven, pending:
+		return 1
+	case record.Partial:
+		return 2
+	}
+	return 3
+}
+
+// properties try each law over many histories, of the oracle and of the product.
+func properties(t *testing.T, law func(t *testing.T, h *history, read reader) string) {
+	for name, read := range map[string]reader{"oracle": readOracle, "product": readProduct} {
+		t.Run(name, func(t *testing.T) {
+			kinds, example := make(map[string]int), make(map[string]uint64)
+			seeds := uint64(histories(t))
+			if os.Getenv("CHANGETRAIL_ORACLE") == "" {
+				seeds /= 4
+			}
+			for seed := range seeds {
+				if broken := law(t, generate(seed), read); broken != "" {
+					kinds[broken]++
+					if _, ok := example[broken]; !ok {
+						example[broken] = seed
+					}
+				}
+			}
+			for _, k := range slices.Sorted(maps.Keys(kinds)) {
+				t.Logf("%5d  %s (seed %d)", kinds[k], k, example[k])
+			}
+			switch {
+			case len(kinds) > 0 && name == "product":
+				disagree(t, "the law does not hold")
+			case len(kinds) > 0:
+				t.Error("the law does not hold")
+			}
+		})
+	}
+}
+
+// with returns h with other events.
+func (h *history) with(events []record.Event) *history {
+	g := *h
+	g.Events = events
+	return &g
+}
+
+// without returns h without some of its events.
+func (h *history) without(drop func(record.Event) bool) *history {
+	return h.with(slices.DeleteFunc(slices.Clone(h.Events), drop))
+}
+
+// TestOrderAndRepeats: the record is that of the set of events.
+func TestOrderAndRepeats(t *testing.T) {
+	properties(t, func(t *testing.T, h *history, read reader) string {
+		random := rand.New(rand.NewPCG(h.Seed, 1))
+		events := slices.Clone(h.Events)
+		for range 3 {
+			events = append(events, events[random.IntN(len(h.Events))])
+		}
+		random.Shuffle(len(events), func(i, k int) { events[i], events[k] = events[k], events[i] })
+		if a, b := read(t, h), read(t, h.with(events)); a.whole != b.whole {
+			return "another order, or a repeat, makes another record"
+		}
+		return ""
+	})
+}
+
+// TestAdversary: what comes with the agent's credential, and what comes without any,
+// moves no answer towards proven, takes no gap away, and changes no fact that was
+// observed. What a decision says of trigger and alternatives is aside: signed it is the
+// agent's own word, and claimed it makes them partial.
+func TestAdversary(t *testing.T) {
+	properties(t, func(t *testing.T, h *history, read reader) string {
+		if !h.Adversary {
+			return ""
+		}
+		lies := func(e record.Event) bool { return h.Attack[e.Key()+e.Digest] }
+		honest := read(t, h.without(lies))
+		attacked := read(t, h)
+		own, asks := false, false
+		for _, e := range h.Events {
+			if d, ok := e.Fact.(*record.Decision); ok && lies(e) {
+				own, asks = true, asks || d.Agent.DelegatedBy != ""
+			}
+		}
+		if honest.whole != "" && attacked.whole == "" {
+			return "the record is gone"
+		}
+		for i, q := range questions {
+			if own && i < 2 || proof(honest.answers[i]) < 0 {
+				continue
+			}
+			if proof(attacked.answers[i]) > proof(honest.answers[i]) {
+				return fmt.Sprintf("%s moves from %s to %s", q, honest.answers[i], attacked.answers[i])
+			}
+		}
+		for _, g := range honest.gaps {
+			if asks || attacked.answers[2] != honest.answers[2] || attacked.answers[3] != honest.answers[3] {
+				break // they are worse, or as bad for other reasons: who asked is no longer independent
+			}
+			if !slices.Contains(attacked.gaps, g) && !(own && ofDecisions[g]) {
+				return "a gap is gone: " + g
+			}
+		}
+		tr := newTrial(h.without(lies).Events, h.ID, h.World)
+		for _, name := range slices.Sorted(maps.Keys(honest.facts)) {
+			was := honest.facts[name]
+			if was == "" || name == "files" && tr.head == "" || name == "author" && tr.author == "" || strings.Contains("head merged at merged by merge commit", name) && !tr.merged {
+				continue // nobody observed it
+			}
+			if attacked.facts[name] != was {
+				return "a fact is changed: " + name
+			}
+		}
+		return ""
+	})
+}
+
+// ofDecisions are the gaps that a decision of the agent may rightly fill.
+var ofDecisions = map[string]bool{
+	record.GapNoTrigger: true, record.GapTriggerNotHeld: true, record.GapTriggerFromAgent: true, record.GapDigestNotStated: true, record.GapFindingNotStated: true,
+	record.GapFindingNotInReport: true, record.GapNoDecision: true, record.GapDecisionAfterMerge: true, record.GapNothingChosen: true, record.GapNoAlternatives: true,
+	record.GapRejectionNoReason: true, record.GapChosenNotDone: true, gapNotComparable: true, gapUnverified: true, gapTold: true, record.GapSeverityContradicted: true,
+	record.GapVerdictContradicted: true, record.GapTestsContradicted: true, record.GapFilesContradicted: true,
+}
+
+// TestBesides: comments, checks of other commits and reports of other packages
+// change no answer and no gap, be they a few or hundreds.
+func TestBesides(t *testing.T) {
+	properties(t, func(t *testing.T, h *history, read reader) string {
+		g := &teller{Rand: rand.New(rand.NewPCG(h.Seed, 2)), h: h.with(slices.Clone(h.Events)), now: start, prefix: "besides-"}
+		n := 6
+		if h.Seed%40 == 0 {
+			n = 900
+		}
+		for i := range n {
+			g.now = start.Add(time.Duration(g.IntN(90*60)) * time.Second)
+			switch i % 3 {
+			case 0:
+				g.tell(codeHost, &record.Review{Reviewer: pick(g, reviewers...), Verdict: "commented", CommitSHA: h.head()})
+			case 1:
+				g.evidence(ci, &record.Validation{Name: "unit", Provider: "github-actions", CommitSHA: commit(1 << 40), Conclusion: "failure", Failed: 7})
+			case 2:
+				g.evidence(scanner, report(7, "CVE-1999-1", "another"))
+			}
+		}
+		a, b := read(t, h), read(t, g.h)
+		if a.answers != b.answers {
+			return fmt.Sprintf("answers change from %v to %v", a.answers, b.answers)
+		}
+		if !slices.Equal(a.gaps, b.gaps) {
+			return fmt.Sprintf("gaps change from %v to %v", a.gaps, b.gaps)
+		}
+		return ""
+	})
+}
+
+func (h *history) head() string { return newTrial(h.Events, h.ID, h.World).head }
+
+// TestLess: an answer is no better without a piece of what supports it.
+func TestLess(t *testing.T) {
+	properties(t, func(t *testing.T, h *history, read reader) string {
+		whole, head := read(t, h), h.head()
+		for i, e := range h.Events {
+			if h.Attack[e.Key()+e.Digest] || !supports(e, head) {
+				continue
+			}
+			less := read(t, h.without(func(o record.Event) bool { return o.Key() == e.Key() }))
+			for k, q := range questions {
+				_, isScan := h.Events[i].Fact.(*record.Scan)
+				if proof(whole.answers[k]) >= 0 && proof(less.answers[k]) > proof(whole.answers[k]) && !(isScan && whole.answers[k] == record.Contradicted) {
+					return fmt.Sprintf("without a %s of %s %s moves from %s to %s", strings.Split(e.Type, ".")[2], e.Witness, q, whole.answers[k], less.answers[k])
+				}
+			}
+		}
+		if tr := newTrial(h.Events, h.ID, h.World); tr.merged { // the policy of that time is lost
+			later := tr.rules
+			later.Since = tr.mergedAt.Add(time.Hour)
+			g := *h
+			g.World = world{[]rules{later}}
+			if less := read(t, &g); less.answers[2] == record.Proven {
+				return "authorized is proven by a policy of later"
+			}
+		}
+		return ""
+	})
+}
+
+// supports reports whether an event can only speak for a change.
+func supports(e record.Event, head string) bool {
+	if !counts(e) {
+		return false
+	}
+	switch f := e.Fact.(type) {
+	case *record.Review:
+		return f.Verdict == "approved" && f.CommitSHA == head && f.ReviewerID == "" // a number says who is whom
+	case *record.Approval:
+		return f.Verdict != "refused"
+	case *record.Scan:
+		return true
+	}
+	return false
+}
