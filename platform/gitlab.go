@@ -20,10 +20,7 @@ type gitlabEvent struct {
 	Project    gitlabProject    `json:"project"`
 	Repository gitlabRepository `json:"repository"`
 	Attributes gitlabAttributes `json:"object_attributes"`
-	Merge      *struct {
-		IID    int          `json:"iid"`
-		Commit gitlabCommit `json:"last_commit"`
-	} `json:"merge_request"`
+	Merge      *gitlabMerge     `json:"merge_request"`
 
 	// push
 	Ref      string         `json:"ref"`
@@ -31,14 +28,9 @@ type gitlabEvent struct {
 	After    string         `json:"after"`
 	Username string         `json:"user_username"`
 	Commits  []gitlabCommit `json:"commits"`
+	Total    int            `json:"total_commits_count"`
 
-	// job
-	SHA           string     `json:"sha"`
-	JobID         int64      `json:"build_id"`
-	JobName       string     `json:"build_name"`
-	JobStatus     string     `json:"build_status"`
-	JobFinished   gitlabTime `json:"build_finished_at"`
-	AllowsFailure bool       `json:"build_allow_failure"`
+	gitlabJob
 
 	// deployment
 	Status      string     `json:"status"`
@@ -49,6 +41,7 @@ type gitlabEvent struct {
 }
 
 type gitlabUser struct {
+	ID       int64  `json:"id"`
 	Username string `json:"username"`
 }
 
@@ -66,6 +59,7 @@ func (u gitlabUser) kind() string {
 }
 
 type gitlabProject struct {
+	ID            int64  `json:"id"`
 	URL           string `json:"web_url"`
 	Path          string `json:"path_with_namespace"`
 	DefaultBranch string `json:"default_branch"`
@@ -92,7 +86,12 @@ type gitlabAttributes struct {
 	UpdatedAt    gitlabTime   `json:"updated_at"`
 	FinishedAt   gitlabTime   `json:"finished_at"`
 	SHA          string       `json:"sha"`
+	Source       any          `json:"source"` // of a pipeline a name; of a merge request a project
+	Name         string       `json:"name"`
 	NoteableType string       `json:"noteable_type"`
+	AuthorID     int64        `json:"author_id"`
+	System       bool         `json:"system"`
+	SystemAction string       `json:"system_action"`
 }
 
 type gitlabCommit struct {
@@ -198,14 +197,9 @@ func readGitLab(event string, data []byte) (Reading, error) {
 		g.change(&r, g.Attributes.IID)
 		g.mergeRequest(&r)
 	case "pipeline":
-		if g.Merge != nil {
-			g.change(&r, g.Merge.IID)
-		}
-		a := g.Attributes
-		r.Time = firstTime(a.FinishedAt.Time, a.CreatedAt.Time)
-		r.Fact = validation("pipeline", "gitlab-ci", a.SHA, g.page("pipelines", a.ID), a.Status, true)
+		return r, g.pipeline(&r)
 	case "job":
-		g.job(&r)
+		return r, g.job(&r)
 	case "note":
 		g.note(&r)
 	case "push":
@@ -246,89 +240,6 @@ func (g *gitlabEvent) page(kind string, id int64) string {
 		return ""
 	}
 	return base + "/-/" + kind + "/" + strconv.FormatInt(id, 10)
-}
-
-func (g *gitlabEvent) mergeRequest(r *Reading) {
-	a := g.Attributes
-	revision := record.Revision{Title: brief(a.Title, 512), URL: a.URL, HeadSHA: commit(a.LastCommit.ID), BaseRef: a.TargetBranch, Branch: a.SourceBranch}
-	r.Time = firstTime(a.UpdatedAt.Time, a.CreatedAt.Time)
-	switch a.Action {
-	case "open", "reopen":
-		if a.Action == "open" { // later ones name only who did something to it
-			revision.Author, revision.AuthorType = g.User.Username, g.User.kind()
-			r.Time = firstTime(a.CreatedAt.Time, a.UpdatedAt.Time)
-		}
-		r.Fact = &record.Opened{Revision: revision}
-	case "update":
-		r.Fact = &record.Updated{Revision: revision}
-	case "close":
-		r.Fact = &record.Closed{Revision: revision, ClosedBy: g.User.Username}
-	case "merge":
-		f := &record.Merged{Revision: revision, MergedBy: g.User.Username}
-		for _, sha := range []string{a.MergeSHA, a.SquashSHA, a.LastCommit.ID} { // the last: fast-forward
-			if f.MergeSHA == "" {
-				f.MergeSHA = commit(sha)
-			}
-		}
-		r.Fact = f
-	case "approval", "approved", "unapproval", "unapproved":
-		// When it was given is not said, and updated_at may be older: it counts from
-		// when it came.
-		r.Time = time.Time{}
-		f := &record.Review{Reviewer: g.User.Username, ReviewerType: g.User.kind(), Verdict: "approved", CommitSHA: commit(a.LastCommit.ID), URL: a.URL}
-		if strings.HasPrefix(a.Action, "un") {
-			f.Verdict = "dismissed"
-		}
-		if f.Reviewer != "" {
-			r.Fact = f
-		}
-	}
-}
-
-func (g *gitlabEvent) job(r *Reading) {
-	r.Time = g.JobFinished.Time
-	status := g.JobStatus
-	if status == "failed" && g.AllowsFailure {
-		status = "neutral"
-	}
-	r.Fact = validation(g.JobName, "gitlab-ci", g.SHA, g.page("jobs", g.JobID), status, true)
-}
-
-func (g *gitlabEvent) note(r *Reading) {
-	a := g.Attributes
-	r.Time = a.CreatedAt.Time
-	if a.NoteableType != "MergeRequest" || g.Merge == nil || g.User.Username == "" {
-		return
-	}
-	g.change(r, g.Merge.IID)
-	if r.Change != "" {
-		r.Fact = &record.Review{Reviewer: g.User.Username, ReviewerType: g.User.kind(), Verdict: "commented", CommitSHA: commit(g.Merge.Commit.ID), URL: a.URL}
-	}
-}
-
-func (g *gitlabEvent) push(r *Reading) {
-	branch, ok := strings.CutPrefix(g.Ref, "refs/heads/")
-	after := commit(g.After)
-	if !ok || after == "" {
-		r.Fact = noted("push of %s", g.Ref)
-		return
-	}
-	who := gitlabUser{g.Username}
-	f := &record.Pushed{Branch: branch, Default: branch == g.Project.DefaultBranch, Before: commit(g.Before), After: after, Pusher: who.Username, PusherType: who.kind()}
-	if f.Before != "" && g.Project.URL != "" {
-		f.URL = g.Project.URL + "/-/compare/" + f.Before + "..." + after
-	}
-	seen := make(map[string]bool)
-	for _, c := range g.Commits[max(0, len(g.Commits)-maxCommits):] {
-		if sha := commit(c.ID); sha != "" {
-			f.Commits = append(f.Commits, record.Commit{SHA: sha, Author: brief(c.Author.Name, 256), Email: brief(c.Author.Email, 256), Subject: subject(c.Message), Trailers: record.Trailers(c.Message)})
-		}
-		f.Files = addFiles(seen, f.Files, c.Added, c.Modified, c.Removed)
-	}
-	if f.Default {
-		r.Change = record.ChangeID(string(r.Repository) + "/commit/" + after)
-	}
-	r.Fact = f
 }
 
 func (g *gitlabEvent) deployed(r *Reading) {

@@ -112,25 +112,6 @@ func subject(message string) string {
 	return brief(strings.TrimSpace(first), 512)
 }
 
-// Bounds of a push: of more commits the newest are kept, of more paths the first.
-const (
-	maxCommits = 250
-	maxFiles   = 3000
-)
-
-// addFiles adds paths that are not there yet.
-func addFiles(seen map[string]bool, files []string, more ...[]string) []string {
-	for _, list := range more {
-		for _, f := range list {
-			if f != "" && !seen[f] && len(f) <= 1024 && len(files) < maxFiles {
-				seen[f] = true
-				files = append(files, f)
-			}
-		}
-	}
-	return files
-}
-
 // host returns the host of an address.
 func host(address string) string {
 	u, err := url.Parse(address)

@@ -108,7 +108,7 @@ func (m *maker) github(c *Case, repo string) {
 	hooks := []hook{
 		{"pull_request.opened", `{"action":"opened",` + at + `,"pull_request":{"number":1,"title":"t","user":{"login":"a","type":"User"},"head":{"sha":"` + sha + `","ref":"x"},"base":{"ref":"main"}}}`},
 		{"pull_request_review.submitted", `{"action":"submitted",` + at + `,"pull_request":{"number":4829},"review":{"state":"approved","commit_id":"` + sha + `","submitted_at":"2026-03-01T03:50:00Z","user":{"login":"mira","type":"User"}}}`},
-		{"check_run.completed", `{"action":"completed",` + at + `,"check_run":{"name":"unit","head_sha":"` + sha + `","status":"completed","conclusion":"success","app":{"slug":"x"}}}`},
+		{"check_run.completed", `{"action":"completed",` + at + `,"check_run":{"id":1,"name":"unit","head_sha":"` + sha + `","status":"completed","conclusion":"success","app":{"slug":"x"}}}`},
 		{"push", `{"ref":"refs/heads/main","after":"` + sha + `","before":"` + strings.Repeat("2", 40) + `","commits":[{"id":"` + sha + `","message":"m"}],` + at + `}`},
 		{"star.created", `{"action":"created",` + at + `}`},
 		{"organization.member_added", `{"action":"member_added","organization":{"login":"acme"}}`},
