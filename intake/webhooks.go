@@ -169,6 +169,9 @@ func (g *Gateway) webhook(w http.ResponseWriter, r *http.Request, h webhook) err
 	}
 	e.SetExtension("contentmode", "full")
 	spooled, err := g.takeWebhook(r.Context(), &e, h.who)
+	if refusal := schemas.AsRefusal(err); refusal != nil && refusal.Reason == schemas.NoRepository {
+		return told(w, map[string]any{"detail": refusal.Detail + "; nothing of it is kept"}) // GitLab turns a hook off that is refused
+	}
 	if err != nil {
 		return err
 	}
@@ -180,6 +183,9 @@ func (g *Gateway) takeWebhook(ctx context.Context, e *event.Event, who identity.
 	e.SetSource("/" + who.Name) // until it is known
 	read, err := g.read(ctx, e, nil)
 	if refusal := schemas.AsRefusal(err); refusal != nil {
+		if refusal.Reason == schemas.NoRepository {
+			return 0, err
+		}
 		g.metrics.refuse(string(refusal.Reason))
 		return 0, problem.New(http.StatusUnprocessableEntity, "%s; in the settings of the webhook, choose events of repositories alone", refusal.Detail)
 	}

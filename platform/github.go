@@ -178,8 +178,12 @@ func readGitHub(event string, data []byte) (Reading, error) {
 	if r.Repository == "" && g.Repository.FullName != "" {
 		r.Repository = repositoryAt("github.com/" + g.Repository.FullName)
 	}
-	if r.Repository == "" {
+	switch {
+	case r.Repository != "":
+	case githubKinds[event]:
 		return r, unreadable("a %s of GitHub without repository", event)
+	default:
+		return r, fmt.Errorf("%w: a %s of GitHub", ErrNoRepository, event)
 	}
 	if event == "pull_request_review" && g.PullRequest == nil {
 		return r, unreadable("a %s of GitHub without pull_request", event)

@@ -1,9 +1,12 @@
 package platform
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -122,11 +125,12 @@ func (t *gitlabTime) UnmarshalJSON(b []byte) error {
 }
 
 // kind is the event by what the body says; builds are called jobs, as the hook is.
+// Hooks of a group or of the whole host say event_name alone.
 func (g *gitlabEvent) kind() string {
 	if g.Kind == "build" {
 		return "job"
 	}
-	return g.Kind
+	return cmp.Or(g.Kind, g.Name)
 }
 
 func (g *gitlabEvent) action() string {
@@ -160,7 +164,7 @@ func GitLabType(header string, body []byte) (string, error) {
 	}
 	kind := g.kind()
 	if kind == "" {
-		return "", unreadable("the body has no object_kind, which says what event of GitLab it is")
+		return "", unreadable("the body has neither object_kind nor event_name, which say what event of GitLab it is")
 	}
 	if want, ok := gitlabHeaders[header]; ok && want != kind {
 		return "", unreadable("the header X-Gitlab-Event says %s, and the body is that of %s", header, kind)
@@ -188,8 +192,12 @@ func readGitLab(event string, data []byte) (Reading, error) {
 			r.Repository = repositoryAt(address)
 		}
 	}
-	if r.Repository == "" {
+	switch {
+	case r.Repository != "":
+	case slices.Contains(slices.Collect(maps.Values(gitlabHeaders)), event):
 		return r, unreadable("a %s of GitLab without project.web_url", event)
+	default:
+		return r, fmt.Errorf("%w: a %s of GitLab", ErrNoRepository, event)
 	}
 	r.Fact = noted("%s", strings.TrimSuffix(event+" "+g.action(), " "))
 	switch event {

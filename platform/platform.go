@@ -33,6 +33,9 @@ func (c *Conflict) Error() string { return "the event names " + c.First + " and 
 var (
 	ErrUnreadable = errors.New("the event cannot be read")
 	ErrNotAChange = errors.New("the event names no change")
+	// ErrNoRepository reports an event of an organisation, a group or a whole host, of
+	// a kind that says nothing of a change.
+	ErrNoRepository = errors.New("the event names no repository")
 )
 
 func unreadable(format string, args ...any) error {
