@@ -46,6 +46,8 @@ type cdContent struct {
 	ArtifactID   string       `json:"artifactId"`
 	Change       *cdReference `json:"change"`
 	Summary      string       `json:"summary"`
+	Creator      string       `json:"creator"`   // of a ticket
+	TicketURI    string       `json:"ticketURI"` // of an incident
 
 	// approval, 0.6 draft
 	Decision string `json:"decision"`
@@ -245,12 +247,23 @@ func (e *cdEvent) fact(subject, predicate string, custom cdCustom, change record
 		}
 	case "pipelinerun.finished", "build.finished", "taskrun.finished", "testsuiterun.finished", "testcaserun.finished":
 		return e.validation(subject, custom, change, note)
+	case "ticket.created", "ticket.updated", "ticket.closed", "incident.detected", "incident.reported", "incident.resolved":
+		return e.request(subject, predicate), nil
 	case "artifact.packaged":
 		note.Artifact = brief(e.Subject.ID, 1024)
 	case "service.deployed", "service.upgraded", "service.rolledback":
 		return e.deployment(predicate, custom, note), nil
 	}
 	return note, nil
+}
+
+// request is a ticket or an incident.
+func (e *cdEvent) request(subject, predicate string) *record.Request {
+	c := e.Subject.Content
+	return &record.Request{
+		Kind: subject, ID: brief(e.Subject.ID, 512), URL: brief(cmp.Or(c.URI, c.TicketURI), 2048), Title: brief(cmp.Or(c.Summary, c.Description), 512),
+		Author: brief(account(c.Creator), 256), State: openOr(predicate == "closed" || predicate == "resolved"),
+	}
 }
 
 // decided is what an approval says, "" where nothing is decided yet.

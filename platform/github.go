@@ -21,7 +21,8 @@ type githubEvent struct {
 
 	PullRequest      *githubPull       `json:"pull_request"`
 	Review           *githubReview     `json:"review"`
-	Comment          jsontext.Value    `json:"comment"`
+	Comment          *githubComment    `json:"comment"`
+	Issue            *githubIssue      `json:"issue"`
 	Thread           jsontext.Value    `json:"thread"`
 	CheckRun         *githubCheck      `json:"check_run"`
 	CheckSuite       *githubCheck      `json:"check_suite"`
@@ -97,6 +98,10 @@ func (g *githubEvent) kind() string {
 		return "pull_request_review_thread"
 	case g.Comment != nil && g.PullRequest != nil:
 		return "pull_request_review_comment"
+	case g.Issue != nil && g.Comment != nil:
+		return "issue_comment"
+	case g.Issue != nil:
+		return "issues"
 	case g.DeploymentStatus != nil: // may name the check or the workflow that deployed
 		return "deployment_status"
 	case g.CheckRun != nil:
@@ -133,7 +138,7 @@ func (g *githubEvent) kind() string {
 var githubKinds = map[string]bool{
 	"pull_request_review": true, "pull_request_review_thread": true, "pull_request_review_comment": true, "check_run": true, "check_suite": true,
 	"workflow_job": true, "workflow_run": true, "deployment": true, "deployment_status": true, "pull_request": true, "merge_group": true,
-	"dependabot_alert": true, "code_scanning_alert": true, "secret_scanning_alert": true, "push": true, "status": true, "ping": true,
+	"dependabot_alert": true, "code_scanning_alert": true, "secret_scanning_alert": true, "push": true, "status": true, "ping": true, "issues": true, "issue_comment": true,
 }
 
 // GitHubType returns the type of the event in a webhook's body: by what it holds
@@ -201,6 +206,10 @@ func (g *githubEvent) read(event string, data []byte, r *Reading) error {
 		g.pull(r)
 	case "pull_request_review":
 		g.review(r)
+	case "issues":
+		g.issue(r)
+	case "issue_comment":
+		g.comment(r)
 	case "check_run", "check_suite", "workflow_run", "workflow_job", "status":
 		return g.check(event, r)
 	case "push":

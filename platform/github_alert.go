@@ -41,7 +41,8 @@ func (g *githubEvent) alert(event string, data []byte, r *Reading) {
 		r.Change = r.Repository.Change("/pull/" + m[1])
 	}
 	f := &record.Scan{
-		Tool: record.Tool{Name: a.Tool.Name, Version: brief(a.Tool.Version, 128)}, ScanID: strings.TrimSuffix(event, "_alert") + "/" + strconv.Itoa(a.Number), URL: a.URL,
+		Alert: true,
+		Tool:  record.Tool{Name: a.Tool.Name, Version: brief(a.Tool.Version, 128)}, ScanID: strings.TrimSuffix(event, "_alert") + "/" + strconv.Itoa(a.Number), URL: a.URL,
 		CommitSHA: commit(g.CommitOID), Report: record.Report{Encoding: "json", Content: data},
 	}
 	switch event {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -24,6 +26,8 @@ type gitlabEvent struct {
 	Repository gitlabRepository `json:"repository"`
 	Attributes gitlabAttributes `json:"object_attributes"`
 	Merge      *gitlabMerge     `json:"merge_request"`
+	Issue      *gitlabIssue     `json:"issue"`
+	Changes    jsontext.Value   `json:"changes"`
 
 	// push
 	Ref      string         `json:"ref"`
@@ -93,6 +97,8 @@ type gitlabAttributes struct {
 	Name         string       `json:"name"`
 	NoteableType string       `json:"noteable_type"`
 	AuthorID     int64        `json:"author_id"`
+	Type         string       `json:"type"` // of a work item
+	Note         string       `json:"note"`
 	System       bool         `json:"system"`
 	SystemAction string       `json:"system_action"`
 }
@@ -135,7 +141,7 @@ func (g *gitlabEvent) kind() string {
 
 func (g *gitlabEvent) action() string {
 	switch g.kind() {
-	case "merge_request", "note":
+	case "merge_request", "note", "issue", "work_item", "incident":
 		return g.Attributes.Action
 	case "pipeline":
 		return g.Attributes.Status
@@ -210,6 +216,8 @@ func readGitLab(event string, data []byte) (Reading, error) {
 		return r, g.job(&r)
 	case "note":
 		g.note(&r)
+	case "issue", "work_item", "incident":
+		g.issue(&r)
 	case "push":
 		g.push(&r)
 	case "deployment":
@@ -217,7 +225,7 @@ func readGitLab(event string, data []byte) (Reading, error) {
 	case "vulnerability":
 		a := g.Attributes
 		r.Time = firstTime(a.UpdatedAt.Time, a.CreatedAt.Time)
-		r.Fact = &record.Scan{Tool: record.Tool{Name: "GitLab"}, ScanID: fmt.Sprintf("vulnerability/%d", a.ID), URL: a.URL, Report: record.Report{Encoding: "json", Content: data}}
+		r.Fact = &record.Scan{Alert: true, Tool: record.Tool{Name: "GitLab"}, ScanID: fmt.Sprintf("vulnerability/%d", a.ID), URL: a.URL, Report: record.Report{Encoding: "json", Content: data}}
 	}
 	return r, nil
 }

@@ -78,6 +78,7 @@ func stateOf(state string) string {
 func (g *gitlabEvent) note(r *Reading) {
 	a := g.Attributes
 	r.Time = a.CreatedAt.Time
+	g.askedInNote(r)
 	if a.NoteableType != "MergeRequest" || g.Merge == nil || g.User.Username == "" {
 		return
 	}

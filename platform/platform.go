@@ -46,12 +46,13 @@ func unreadable(format string, args ...any) error {
 const (
 	github  = "com.github."
 	gitlab  = "com.gitlab."
+	jira    = "com.atlassian.jira."
 	cdevent = "dev.cdevents."
 )
 
 // Reads reports whether events of a type are read here.
 func Reads(eventType string) bool {
-	return strings.HasPrefix(eventType, github) || strings.HasPrefix(eventType, gitlab) || strings.HasPrefix(eventType, cdevent)
+	return strings.HasPrefix(eventType, github) || strings.HasPrefix(eventType, gitlab) || strings.HasPrefix(eventType, jira) || strings.HasPrefix(eventType, cdevent)
 }
 
 // Read reads the data of an event. repository is what its envelope says that it is
@@ -65,10 +66,12 @@ func Read(eventType string, data []byte, repository record.Repository) (Reading,
 	case strings.HasPrefix(eventType, gitlab):
 		event, _, _ := strings.Cut(strings.TrimPrefix(eventType, gitlab), ".")
 		return readGitLab(event, data)
+	case strings.HasPrefix(eventType, jira):
+		return readJira(strings.TrimPrefix(eventType, jira), data, repository)
 	case strings.HasPrefix(eventType, cdevent):
 		return readCDEvent(data, repository)
 	}
-	return Reading{}, unreadable("type %q is none of GitHub's, GitLab's or CDEvents'", eventType)
+	return Reading{}, unreadable("type %q is none of GitHub's, GitLab's, Jira's or CDEvents'", eventType)
 }
 
 // decode reads JSON into v. Platforms cut long texts in the middle of a character.

@@ -178,7 +178,7 @@ func TestCDEvents(t *testing.T) {
 		{"and found by it where it is deployed", event("service.deployed", "pay", `"environment":{"id":"production"},"artifactId":"pkg:oci/pay@sha256:ab"`, `{}`), repo, Reading{repo, "", at(3, 47), &record.Deployment{Environment: "production", Outcome: "success", Artifact: "pkg:oci/pay@sha256:ab"}}},
 		{"an approval of the 0.6 draft is leave", event("approval.closed", "a1", `"decision":"approved","status":"approved","responder":"https://github.com/bo","approvalDetailsUrl":"https://desk/1","resourceTargetUrl":"https://github.com/acme/payments/pull/7"`, `{}`), "", Reading{repo, pr, at(3, 47), &record.Approval{Approver: "bo", Verdict: "granted", Reference: "https://desk/1"}}},
 		{"a refusal takes it back", event("approval.closed", "a1", `"decision":"rejected","status":"rejected","responder":"https://github.com/bo","resourceTargetUrl":"https://github.com/acme/payments/pull/7"`, `{}`), "", Reading{repo, pr, at(3, 47), &record.Approval{Approver: "bo", Verdict: "refused"}}},
-		{"a ticket is kept", event("ticket.created", "T-1", `"summary":"Fix the login","creator":"ana","uri":"https://t/1"`, `{}`), repo, Reading{repo, "", at(3, 47), &record.Noted{Summary: "ticket created: T-1 Fix the login"}}},
+		{"a ticket may be what an agent is asked", event("ticket.created", "T-1", `"summary":"Fix the login","creator":"ana","uri":"https://t/1"`, `{}`), repo, Reading{repo, "", at(3, 47), &record.Request{Kind: "ticket", ID: "T-1", URL: "https://t/1", Title: "Fix the login", Author: "ana", State: "open"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := Read("dev.cdevents.x", []byte(c.body), c.hint)
@@ -200,6 +200,10 @@ func FuzzRead(f *testing.F) {
 	f.Add("com.github.pull_request_review.submitted", review("submitted", "approved"))
 	f.Add("com.github.push", payload(`"ref":"refs/heads/main","after":"`+sha(2)+`","commits":[{}]`))
 	f.Add("com.gitlab.push", `{"object_kind":"push","project":{"web_url":"https://gitlab.com/g/p"},"ref":"refs/heads/a","after":"`+sha(2)+`"}`)
+	f.Add("com.github.issues.assigned", payload(`"action":"assigned","issue":{"number":1},"assignee":{"login":"b"}`))
+	f.Add("com.gitlab.issue.open", `{"object_kind":"issue","project":{"web_url":"https://gitlab.com/g/p"},"object_attributes":{"iid":1,"action":"open"},"changes":{"assignees":{}}}`)
+	f.Add("com.atlassian.jira.issue_created", `{"webhookEvent":"jira:issue_created","issue":{"key":"P-1","fields":{"creator":null}}}`)
+	f.Add("com.github.workflow_job.completed", payload(`"action":"completed","workflow_job":{"name":"a","run_id":1}`))
 	f.Add("dev.cdevents.change.merged.0.2.0", `{"context":{"type":"dev.cdevents.change.merged.0.2.0"},"subject":{"id":"1","content":{}}}`)
 	f.Fuzz(func(t *testing.T, eventType, data string) {
 		r, err := Read(eventType, []byte(data), "")

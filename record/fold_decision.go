@@ -65,6 +65,7 @@ func foldTrigger(r *Record, decision *Event, t *Trigger, all []*Event) {
 		Digest: t.Digest, URL: t.URL, Summary: t.Summary, Package: t.Package,
 	}
 	r.Trail.Trigger = out
+	foldRequest(out, t, all)
 	var report, finding *Event
 	for _, e := range all {
 		s, ok := e.Fact.(*Scan)
