@@ -128,12 +128,18 @@ func foldRequest(out *TriggerFacts, t *Trigger, all []*Event) {
 	if held == nil {
 		return
 	}
-	f := t.named(held)
+	f, told := t.named(held), held.Told()
+	for _, e := range all { // the same word may have been given before
+		if t.named(e) != nil && witnessOf(e) == witnessOf(held) && e.Told().Before(told) {
+			told = e.Told()
+		}
+	}
 	slices.Sort(askers)
-	out.Held, out.Source, out.Witness, out.HeldAt = true, held.Source, witnessOf(held), orTime(f.OpenedAt, held.Time)
-	out.Title, out.Author, out.AuthorID, out.AuthorType = f.Title, f.Author, f.AuthorID, f.AuthorType
-	out.AskedBy = smallestStrings(nil, slices.Compact(askers), maxListed)
-	set(&out.URL, f.URL)
+	out.Request = &RequestFacts{
+		Kind: f.Kind, ID: f.ID, URL: f.URL, Title: f.Title, Source: held.Source, Sender: held.Sender, Witness: witnessOf(held),
+		OpenedAt: orTime(f.OpenedAt, held.Time), Told: told.UTC(), Author: f.Author, AuthorID: f.AuthorID, AuthorType: f.AuthorType,
+		AskedBy: smallestStrings(nil, slices.Compact(askers), maxListed),
+	}
 }
 
 // named returns e as the request that t names, nil where it is none. An alert of a code

@@ -68,7 +68,7 @@ func TestATriggerNamesARequest(t *testing.T) {
 		{"a schedule neither", Trigger{Kind: "schedule", URL: ticket.URL}, ticket, false},
 		{"nothing is named", Trigger{Kind: "ticket"}, ticket, false},
 	} {
-		if got := triggerOf(t, c.trigger, held(Observed, c.held)); got.Held != c.want || (got.Witness == Observed) != c.want {
+		if got := triggerOf(t, c.trigger, held(Observed, c.held)); got.Held || (got.Request != nil) != c.want {
 			t.Errorf("%s: %+v", c.name, got)
 		}
 	}
@@ -83,17 +83,35 @@ func TestWhoAsked(t *testing.T) {
 	}
 	got := triggerOf(t, Trigger{Kind: "issue", ID: "42"},
 		held(Observed, issue("mona", "issue")), held(Observed, issue("ana", "issue")), held(Observed, issue("bo", "request")), held(Claimed, issue("eve", "issue")), held("", issue("eve", "issue")), held(Signed, issue("eve", "issue")))
-	if got.Witness != Observed || got.Author != "ana" || got.AuthorID != "id-ana" || got.Title != "by ana" || got.AuthorType != "human" || !got.HeldAt.Equal(opened) {
-		t.Errorf("%+v", got)
+	r := got.Request
+	if r == nil || r.Witness != Observed || r.Author != "ana" || r.AuthorID != "id-ana" || r.Title != "by ana" || r.AuthorType != "human" || !r.OpenedAt.Equal(opened) || r.Sender != "platform:host" {
+		t.Fatalf("%+v", r)
 	}
-	if want := []string{"ana", "bo", "eve", "mona"}; !slices.Equal(got.AskedBy, want) {
-		t.Errorf("asked by %v, want %v", got.AskedBy, want)
+	if !r.Told.Equal(time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC)) {
+		t.Errorf("it was told %s, and first by mona", r.Told)
 	}
-	if got := triggerOf(t, Trigger{Kind: "issue", ID: "42"}, held("", issue("eve", "issue"))); !got.Held || got.Witness != Claimed {
+	if want := []string{"ana", "bo", "eve", "mona"}; !slices.Equal(r.AskedBy, want) {
+		t.Errorf("asked by %v, want %v", r.AskedBy, want)
+	}
+	if got := triggerOf(t, Trigger{Kind: "issue", ID: "42"}, held("", issue("eve", "issue"))).Request; got == nil || got.Witness != Claimed {
 		t.Errorf("where only a claim holds it: %+v", got)
 	}
-	if got := triggerOf(t, Trigger{Kind: "issue", ID: "42"}, held(Human, issue("ana", "issue")), held(Observed, issue("mona", "issue"))); got.Witness != Human {
+	if got := triggerOf(t, Trigger{Kind: "issue", ID: "42"}, held(Human, issue("ana", "issue")), held(Observed, issue("mona", "issue"))).Request; got == nil || got.Witness != Human {
 		t.Errorf("a person's word: %+v", got)
+	}
+}
+
+// TestARequestCountsWhenItWasTold: what no platform saw is told when it arrives.
+func TestARequestCountsWhenItWasTold(t *testing.T) {
+	late := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
+	e := held(Human, &Request{Kind: "ticket", ID: "PAY-12"})
+	e.Arrived = late
+	if got := triggerOf(t, Trigger{Kind: "ticket", ID: "PAY-12"}, e).Request; got == nil || !got.Told.Equal(late) {
+		t.Errorf("%+v", got)
+	}
+	e.Witness = Observed
+	if got := triggerOf(t, Trigger{Kind: "ticket", ID: "PAY-12"}, e).Request; got == nil || !got.Told.Before(late) {
+		t.Errorf("of a platform: %+v", got)
 	}
 }
 
@@ -101,7 +119,7 @@ func TestWhoAsked(t *testing.T) {
 func TestAnAlertIsHeldAsAReport(t *testing.T) {
 	alert := Event{Source: "https://github.com/acme/payments", Witness: Observed, Fact: &Scan{Tool: Tool{Name: "Dependabot"}, Alert: true, ScanID: "dependabot/7", URL: "https://github.com/acme/payments/security/dependabot/7", Report: Report{Digest: Digest([]byte("body"))}}}
 	for _, trigger := range []Trigger{{Kind: "alert", ID: "dependabot/7"}, {Kind: "alert", URL: "https://github.com/acme/payments/security/dependabot/7"}} {
-		if got := triggerOf(t, trigger, alert); !got.Held || got.Witness != Observed || got.Source != alert.Source {
+		if got := triggerOf(t, trigger, alert).Request; got == nil || got.Witness != Observed || got.Source != alert.Source || got.Kind != "alert" {
 			t.Errorf("%+v: %+v", trigger, got)
 		}
 	}
@@ -109,7 +127,7 @@ func TestAnAlertIsHeldAsAReport(t *testing.T) {
 	plain := *alert.Fact.(*Scan)
 	plain.Alert = false
 	scan.Fact = &plain
-	if got := triggerOf(t, Trigger{Kind: "alert", URL: plain.URL}, scan); got.Held {
+	if got := triggerOf(t, Trigger{Kind: "alert", URL: plain.URL}, scan); got.Request != nil {
 		t.Errorf("a report that is no alert: %+v", got)
 	}
 }
