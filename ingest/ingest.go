@@ -160,6 +160,8 @@ func refusalOf(err error) error {
 		return schemas.Conflicting(two.First, two.Second, two.Repositories...)
 	case errors.Is(err, platform.ErrNotAChange):
 		return schemas.Refuse(schemas.NotAChange, "%v", err)
+	case errors.Is(err, platform.ErrNoRepository):
+		return schemas.Refuse(schemas.NoRepository, "%v", err)
 	}
 	return schemas.Refuse(schemas.SchemaViolation, "%v", err)
 }

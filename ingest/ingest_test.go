@@ -176,6 +176,7 @@ func TestTheProducerAgrees(t *testing.T) {
 		_, errRead := ingest.Reader{Early: true}.Read(t.Context(), env, nil, now)
 		errCheck := producer.Check(e)
 		switch reason := reasonOf(errRead); {
+		case errRead == nil && c.Attributes["subject"] == " ": // the SDK refuses it, and a platform means nothing by it
 		case errCheck != nil && reasonOf(errCheck) == schemas.UnknownType: // it takes others' events with a partitionkey alone
 		case errRead == nil && errCheck != nil:
 			t.Errorf("%s: the producer alone refuses it: %v", c.Name, errCheck)

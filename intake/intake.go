@@ -40,6 +40,7 @@ type Config struct {
 	StampKey []byte
 	GitHub   GitHub
 	GitLab   GitLab
+	Jira     Jira
 	Limits   Limits
 
 	Log   *slog.Logger
@@ -82,6 +83,7 @@ func (g *Gateway) Register(mux *http.ServeMux) {
 		{http.MethodPost, "/v1/events", g.authenticated(g.events)},
 		{http.MethodPost, "/v1/webhooks/github", g.guarded(g.github, problem.Write)},
 		{http.MethodPost, "/v1/webhooks/gitlab", g.guarded(g.gitlab, problem.Write)},
+		{http.MethodPost, "/v1/webhooks/jira", g.guarded(g.jira, problem.Write)},
 		{http.MethodPost, "/v1/traces", g.authenticated(g.traces)},
 		{http.MethodPost, "/v1/logs", g.authenticated(g.logs)},
 		{http.MethodPut, "/v1/blobs", g.authenticated(g.putBlob)},

@@ -147,17 +147,43 @@ type webhook struct {
 	eventType string
 	delivery  string // its id; whoever plays it back may change it
 	body      []byte
+	about     []record.Repository // where the body does not say it
 }
 
-// webhook puts a delivery on the stream, as it came.
+// webhook puts a delivery on the stream, as it came: once for each repository that its
+// address names, where that names any.
 func (g *Gateway) webhook(w http.ResponseWriter, r *http.Request, h webhook) error {
-	digest := record.Digest(h.body)
-	switch g.recent.look(h.who.Name, h.delivery, digest) {
+	digest, from := record.Digest(h.body), h.who.Name
+	for _, repo := range h.about {
+		from += " " + string(repo)
+	}
+	switch g.recent.look(from, h.delivery, digest) {
 	case repeated:
 		return told(w, map[string]any{"detail": "this delivery is known already", "duplicate": true})
 	case reused:
 		return problem.New(http.StatusConflict, "the delivery %s came before with another body", h.delivery)
 	}
+	about := h.about
+	if len(about) == 0 {
+		about = []record.Repository{""} // the body says it
+	}
+	spooled := 0
+	for _, repo := range about {
+		n, err := g.takeWebhook(r.Context(), g.delivered(h, digest, repo), h.who)
+		if refusal := schemas.AsRefusal(err); refusal != nil && refusal.Reason == schemas.NoRepository {
+			return told(w, map[string]any{"detail": refusal.Detail + "; nothing of it is kept"}) // GitLab turns a hook off that is refused
+		}
+		if err != nil {
+			return err // sent again, what was taken is known by its identity
+		}
+		spooled += n
+	}
+	g.recent.note(from, h.delivery, digest)
+	return answer(w, spooled)
+}
+
+// delivered is the event of a delivery.
+func (g *Gateway) delivered(h webhook, digest string, about record.Repository) *event.Event {
 	e := event.New()
 	e.SetID(digest)
 	e.SetType(h.eventType)
@@ -167,19 +193,20 @@ func (g *Gateway) webhook(w http.ResponseWriter, r *http.Request, h webhook) err
 	if h.delivery != "" {
 		e.SetExtension("deliveryid", h.delivery)
 	}
-	e.SetExtension("contentmode", "full")
-	spooled, err := g.takeWebhook(r.Context(), &e, h.who)
-	if err != nil {
-		return err
+	if about != "" {
+		e.SetExtension("partitionkey", string(about))
 	}
-	g.recent.note(h.who.Name, h.delivery, digest)
-	return answer(w, spooled)
+	e.SetExtension("contentmode", "full")
+	return &e
 }
 
 func (g *Gateway) takeWebhook(ctx context.Context, e *event.Event, who identity.Principal) (int, error) {
 	e.SetSource("/" + who.Name) // until it is known
 	read, err := g.read(ctx, e, nil)
 	if refusal := schemas.AsRefusal(err); refusal != nil {
+		if refusal.Reason == schemas.NoRepository {
+			return 0, err
+		}
 		g.metrics.refuse(string(refusal.Reason))
 		return 0, problem.New(http.StatusUnprocessableEntity, "%s; in the settings of the webhook, choose events of repositories alone", refusal.Detail)
 	}

@@ -99,6 +99,37 @@ func TestAWebhookThatIsForgedOrPlayedBackChangesNothing(t *testing.T) {
 	}
 }
 
+// TestWhatIsAboutNoRepositoryIsTakenAndNotKept: GitLab turns off a hook that is refused
+// four times.
+func TestWhatIsAboutNoRepositoryIsTakenAndNotKept(t *testing.T) {
+	s := newSite(t, func(c *Config, _ *producer.Options) {
+		c.GitLab = GitLab{Tokens: []string{"secret"}}
+		c.GitHub.Secrets = []string{"new"}
+	})
+	for hook, body := range map[string]string{
+		"Member Hook": `{"event_name":"user_add_to_group","group_path":"acme"}`, "Subgroup Hook": `{"event_name":"subgroup_create","full_path":"acme/s"}`,
+		"Resource Access Token Hook": `{"object_kind":"access_token","group":{"group_path":"acme"}}`,
+	} {
+		r := s.send(t, "POST", "/v1/webhooks/gitlab", map[string]string{"Content-Type": "application/json", "X-Gitlab-Event": hook, "X-Gitlab-Token": "secret"}, []byte(body))
+		if r.status != http.StatusOK || !strings.Contains(r.body, "names no repository") {
+			t.Errorf("%s: %+v", hook, r)
+		}
+	}
+	body := `{"action":"member_added","organization":{"login":"acme"}}`
+	if r := s.send(t, "POST", "/v1/webhooks/github", github("new", "organization", "o", body), []byte(body)); r.status != http.StatusOK {
+		t.Errorf("an event of an organisation: %+v", r)
+	}
+	body = `{"object_kind":"push","ref":"refs/heads/main"}`
+	s.send(t, "POST", "/v1/webhooks/gitlab", map[string]string{"Content-Type": "application/json", "X-Gitlab-Token": "secret"}, []byte(body)).problem(t, http.StatusUnprocessableEntity)
+	s.none(t)
+	// A hook of the whole host tells of a push without object_kind.
+	body = `{"event_name":"push","ref":"refs/heads/main","before":"` + strings.Repeat("0", 40) + `","after":"` + strings.Repeat("a", 40) + `","project":{"web_url":"https://gitlab.com/acme/till","default_branch":"main"},"commits":[],"total_commits_count":0}`
+	r := s.send(t, "POST", "/v1/webhooks/gitlab", map[string]string{"Content-Type": "application/json", "X-Gitlab-Event": "System Hook", "X-Gitlab-Token": "secret"}, []byte(body))
+	if r.status != http.StatusNoContent || s.next(t, 1)[0].Type != "com.gitlab.push" {
+		t.Errorf("a push by a hook of the host: %+v", r)
+	}
+}
+
 func TestGitLabWebhooks(t *testing.T) {
 	key := "whsec_" + base64.StdEncoding.EncodeToString([]byte("a key of 24 bytes or more"))
 	s := newSite(t, func(c *Config, _ *producer.Options) {

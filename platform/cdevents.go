@@ -40,10 +40,14 @@ type cdContent struct {
 	URL          string       `json:"url"`
 	TestCase     *cdNamed     `json:"testCase"`
 	TestSuite    *cdNamed     `json:"testSuite"`
+	PipelineRun  *cdReference `json:"pipelineRun"`  // of a task
+	TestSuiteRun *cdReference `json:"testSuiteRun"` // of a test case
 	Environment  *cdReference `json:"environment"`
 	ArtifactID   string       `json:"artifactId"`
 	Change       *cdReference `json:"change"`
 	Summary      string       `json:"summary"`
+	Creator      string       `json:"creator"`   // of a ticket
+	TicketURI    string       `json:"ticketURI"` // of an incident
 
 	// approval, 0.6 draft
 	Decision string `json:"decision"`
@@ -111,7 +115,10 @@ func readCDEvent(data []byte, repository record.Repository) (Reading, error) {
 			r.Repository = r.Change.Repository()
 		}
 	}
-	r.Fact = e.fact(subject, predicate, custom, r.Change)
+	var err error
+	if r.Fact, err = e.fact(subject, predicate, custom, r.Change); err != nil {
+		return r, err
+	}
 	if subject == "change" && r.Change == "" {
 		return r, fmt.Errorf("%w: subject.id is %q; want its number, with the repository in subject.content.repository, or its id as github.com/acme/payments/pull/4829", ErrNotAChange, e.Subject.ID)
 	}
@@ -213,7 +220,7 @@ func numbered(repo record.Repository, number string) record.ChangeID {
 	return id
 }
 
-func (e *cdEvent) fact(subject, predicate string, custom cdCustom, change record.ChangeID) record.Fact {
+func (e *cdEvent) fact(subject, predicate string, custom cdCustom, change record.ChangeID) (record.Fact, error) {
 	c := e.Subject.Content
 	note := noted("%s %s: %s", subject, predicate, strings.Join(strings.Fields(e.Subject.ID+" "+c.Summary), " "))
 	note.CommitSHA = commit(custom.Commit)
@@ -223,40 +230,62 @@ func (e *cdEvent) fact(subject, predicate string, custom cdCustom, change record
 	}
 	switch subject + "." + predicate {
 	case "change.created":
-		return &record.Opened{Revision: revision}
+		return &record.Opened{Revision: revision}, nil
 	case "change.updated":
-		return &record.Updated{Revision: revision}
+		return &record.Updated{Revision: revision}, nil
 	case "change.merged":
-		return &record.Merged{Revision: revision, MergeSHA: commit(custom.MergeSHA)}
+		return &record.Merged{Revision: revision, MergeSHA: commit(custom.MergeSHA)}, nil
 	case "change.abandoned":
-		return &record.Closed{Revision: revision}
+		return &record.Closed{Revision: revision}, nil
 	case "change.reviewed":
 		if verdict := reviewVerdicts[strings.ToLower(custom.Verdict)]; verdict != "" && custom.Reviewer != "" {
-			return &record.Review{Reviewer: brief(custom.Reviewer, 256), Verdict: verdict, CommitSHA: commit(custom.Commit)}
+			return &record.Review{Reviewer: brief(custom.Reviewer, 256), Verdict: verdict, CommitSHA: commit(custom.Commit)}, nil
 		}
 	case "approval.closed", "approval.updated":
-		if c.Decision == "approved" && (c.Status == "approved" || c.Status == "") && change != "" {
-			return &record.Approval{Approver: brief(account(c.By), 256), Reference: brief(c.Details, 2048)}
+		if verdict := e.decided(); verdict != "" && change != "" && c.By != "" {
+			return &record.Approval{Approver: brief(account(c.By), 256), Verdict: verdict, Reference: brief(c.Details, 2048)}, nil
 		}
 	case "pipelinerun.finished", "build.finished", "taskrun.finished", "testsuiterun.finished", "testcaserun.finished":
 		return e.validation(subject, custom, change, note)
+	case "ticket.created", "ticket.updated", "ticket.closed", "incident.detected", "incident.reported", "incident.resolved":
+		return e.request(subject, predicate), nil
 	case "artifact.packaged":
 		note.Artifact = brief(e.Subject.ID, 1024)
 	case "service.deployed", "service.upgraded", "service.rolledback":
-		return e.deployment(predicate, custom, note)
+		return e.deployment(predicate, custom, note), nil
 	}
-	return note
+	return note, nil
+}
+
+// request is a ticket or an incident.
+func (e *cdEvent) request(subject, predicate string) *record.Request {
+	c := e.Subject.Content
+	return &record.Request{
+		Kind: subject, ID: brief(e.Subject.ID, 512), URL: brief(cmp.Or(c.URI, c.TicketURI), 2048), Title: brief(cmp.Or(c.Summary, c.Description), 512),
+		Author: brief(account(c.Creator), 256), State: openOr(predicate == "closed" || predicate == "resolved"),
+	}
+}
+
+// decided is what an approval says, "" where nothing is decided yet.
+func (e *cdEvent) decided() string {
+	switch c := e.Subject.Content; {
+	case c.Decision == "approved" && (c.Status == "approved" || c.Status == ""):
+		return "granted"
+	case c.Decision == "rejected":
+		return "refused"
+	}
+	return ""
 }
 
 var reviewVerdicts = map[string]string{"approved": "approved", "changes-requested": "changes-requested", "changes_requested": "changes-requested", "commented": "commented", "dismissed": "dismissed"}
 
 // validation is the result of a run, where e says of what: without a commit or a
 // change it proves nothing of any.
-func (e *cdEvent) validation(subject string, custom cdCustom, change record.ChangeID, note *record.Noted) record.Fact {
+func (e *cdEvent) validation(subject string, custom cdCustom, change record.ChangeID, note *record.Noted) (record.Fact, error) {
 	c := e.Subject.Content
 	sha := commit(custom.Commit)
 	if sha == "" && change == "" {
-		return note
+		return note, nil
 	}
 	name, page := e.Subject.ID, c.URI
 	for _, better := range []string{c.PipelineName, c.TaskName, c.TestSuite.name(), c.TestCase.name()} {
@@ -267,7 +296,11 @@ func (e *cdEvent) validation(subject string, custom cdCustom, change record.Chan
 	if page == "" {
 		page = c.URL
 	}
-	fact := validation(name, host(e.Subject.Source), sha, page, c.Outcome, true)
+	v := record.Validation{Name: name, Provider: host(e.Subject.Source), Workflow: e.within(), RunID: cmp.Or(e.Subject.ID, name), CommitSHA: sha, URL: page}
+	fact, err := validation(subject+" of CDEvents", v, c.Outcome, true)
+	if err != nil {
+		return nil, err
+	}
 	if v, ok := fact.(*record.Validation); ok && subject == "testcaserun" {
 		switch v.Conclusion {
 		case "success":
@@ -276,7 +309,18 @@ func (e *cdEvent) validation(subject string, custom cdCustom, change record.Chan
 			v.Failed = 1
 		}
 	}
-	return fact
+	return fact, nil
+}
+
+// within is the run that a task or a test case belongs to: those of one name in two
+// runs are two checks.
+func (e *cdEvent) within() string {
+	for _, run := range []*cdReference{e.Subject.Content.PipelineRun, e.Subject.Content.TestSuiteRun} {
+		if run != nil && run.ID != "" {
+			return "run " + run.ID
+		}
+	}
+	return ""
 }
 
 func (e *cdEvent) deployment(predicate string, custom cdCustom, note *record.Noted) record.Fact {

@@ -63,7 +63,7 @@ func TestGitHubExamples(t *testing.T) {
 		"pull_request_review " + record.TypeReviewSubmitted, "check_run " + record.TypeValidationCompleted, "check_suite " + record.TypeValidationCompleted,
 		"workflow_run " + record.TypeEventNoted, "push " + record.TypeCommitsPushed, "deployment_status " + record.TypeDeploymentFinished,
 		"code_scanning_alert " + record.TypeScanCompleted, "dependabot_alert " + record.TypeScanCompleted,
-		"merge_group " + record.TypeEventNoted, "deployment " + record.TypeEventNoted, "status " + record.TypeValidationCompleted,
+		"issues " + record.TypeRequestReceived, "merge_group " + record.TypeEventNoted, "deployment " + record.TypeEventNoted, "status " + record.TypeValidationCompleted,
 	} {
 		if facts[want] == 0 {
 			t.Errorf("no example is read as %s", want)
@@ -86,7 +86,7 @@ func TestGitLabExamples(t *testing.T) {
 		"tag_push.json":           {"tag_push", record.TypeEventNoted, ""},
 		"deployment.json":         {"deployment.success", record.TypeDeploymentFinished, ""},
 		"vulnerability.json":      {"vulnerability.detected", record.TypeScanCompleted, ""},
-		"issue.json":              {"issue", record.TypeEventNoted, ""},
+		"issue.json":              {"issue.open", record.TypeRequestReceived, ""},
 	} {
 		body, err := os.ReadFile(filepath.Join(dir, file))
 		if err != nil {

@@ -21,12 +21,14 @@ type githubEvent struct {
 
 	PullRequest      *githubPull       `json:"pull_request"`
 	Review           *githubReview     `json:"review"`
-	Comment          jsontext.Value    `json:"comment"`
+	Comment          *githubComment    `json:"comment"`
+	Issue            *githubIssue      `json:"issue"`
 	Thread           jsontext.Value    `json:"thread"`
 	CheckRun         *githubCheck      `json:"check_run"`
 	CheckSuite       *githubCheck      `json:"check_suite"`
 	WorkflowRun      *githubRun        `json:"workflow_run"`
-	WorkflowJob      jsontext.Value    `json:"workflow_job"`
+	WorkflowJob      *githubJob        `json:"workflow_job"`
+	Workflow         jsontext.Value    `json:"workflow"` // of some events a path
 	MergeGroup       *githubMergeGroup `json:"merge_group"`
 	Deployment       *githubDeployment `json:"deployment"`
 	DeploymentStatus *githubStatus     `json:"deployment_status"`
@@ -37,7 +39,9 @@ type githubEvent struct {
 	Ref     string         `json:"ref"`
 	Before  string         `json:"before"`
 	After   string         `json:"after"`
+	BaseRef string         `json:"base_ref"` // the branch that a new one was made from, if it has the same head
 	Forced  bool           `json:"forced"`
+	Size    int            `json:"size"` // of the commits, where more were pushed than are listed
 	Compare string         `json:"compare"`
 	Commits []githubCommit `json:"commits"`
 	Pusher  struct {
@@ -45,6 +49,7 @@ type githubEvent struct {
 	} `json:"pusher"`
 
 	// status
+	StatusID  jsontext.Value `json:"id"`
 	SHA       string         `json:"sha"`
 	State     string         `json:"state"`
 	Context   string         `json:"context"`
@@ -59,78 +64,6 @@ type githubRepository struct {
 	URL           string         `json:"html_url"`
 	DefaultBranch string         `json:"default_branch"`
 	PushedAt      jsontext.Value `json:"pushed_at"` // in pushes Unix seconds, elsewhere a text
-}
-
-type githubAccount struct {
-	Login string `json:"login"`
-	Type  string `json:"type"`
-}
-
-func (a githubAccount) kind() string {
-	switch {
-	case a.Type == "Bot" || strings.HasSuffix(a.Login, "[bot]"):
-		return "bot"
-	case a.Type == "User":
-		return "human"
-	}
-	return ""
-}
-
-type githubPull struct {
-	Number         int           `json:"number"`
-	URL            string        `json:"html_url"`
-	Title          string        `json:"title"`
-	State          string        `json:"state"`
-	User           githubAccount `json:"user"`
-	Merged         bool          `json:"merged"`
-	MergeCommitSHA string        `json:"merge_commit_sha"`
-	MergedAt       time.Time     `json:"merged_at"`
-	ClosedAt       time.Time     `json:"closed_at"`
-	CreatedAt      time.Time     `json:"created_at"`
-	UpdatedAt      time.Time     `json:"updated_at"`
-	MergedBy       githubAccount `json:"merged_by"`
-	Additions      int64         `json:"additions"`
-	Deletions      int64         `json:"deletions"`
-	Head           struct {
-		SHA string `json:"sha"`
-		Ref string `json:"ref"`
-	} `json:"head"`
-	Base struct {
-		Ref string `json:"ref"`
-	} `json:"base"`
-}
-
-type githubReview struct {
-	State       string        `json:"state"`
-	CommitID    string        `json:"commit_id"`
-	SubmittedAt time.Time     `json:"submitted_at"`
-	UpdatedAt   time.Time     `json:"updated_at"`
-	User        githubAccount `json:"user"`
-	URL         string        `json:"html_url"`
-}
-
-// githubCheck is a check run or a check suite.
-type githubCheck struct {
-	Name        string    `json:"name"`
-	HeadSHA     string    `json:"head_sha"`
-	Status      string    `json:"status"`
-	Conclusion  string    `json:"conclusion"`
-	URL         string    `json:"html_url"`
-	CompletedAt time.Time `json:"completed_at"`
-	UpdatedAt   time.Time `json:"updated_at"`
-	App         struct {
-		Slug string `json:"slug"`
-		Name string `json:"name"`
-	} `json:"app"`
-}
-
-type githubRun struct {
-	Name       string    `json:"name"`
-	HeadSHA    string    `json:"head_sha"`
-	Status     string    `json:"status"`
-	Conclusion string    `json:"conclusion"`
-	URL        string    `json:"html_url"`
-	UpdatedAt  time.Time `json:"updated_at"`
 }
 
 type githubMergeGroup struct {
@@ -155,37 +88,6 @@ type githubStatus struct {
 	TargetURL   string        `json:"target_url"`
 }
 
-type githubAlert struct {
-	Number    int            `json:"number"`
-	State     string         `json:"state"`
-	URL       string         `json:"html_url"`
-	CreatedAt time.Time      `json:"created_at"`
-	UpdatedAt time.Time      `json:"updated_at"`
-	Advisory  jsontext.Value `json:"security_advisory"` // Dependabot
-	Rule      jsontext.Value `json:"rule"`              // code scanning
-	Tool      struct {
-		Name    string `json:"name"`
-		Version string `json:"version"`
-	} `json:"tool"`
-	SecretType string `json:"secret_type"` // secret scanning
-	Instance   struct {
-		CommitSHA string `json:"commit_sha"`
-	} `json:"most_recent_instance"`
-}
-
-type githubCommit struct {
-	ID      string `json:"id"`
-	Message string `json:"message"`
-	Author  struct {
-		Name     string `json:"name"`
-		Email    string `json:"email"`
-		Username string `json:"username"`
-	} `json:"author"`
-	Added    []string `json:"added"`
-	Modified []string `json:"modified"`
-	Removed  []string `json:"removed"`
-}
-
 // kind tells the event from what it holds: the header that names it is not signed.
 // It is empty for events that are not told apart here.
 func (g *githubEvent) kind() string {
@@ -196,6 +98,10 @@ func (g *githubEvent) kind() string {
 		return "pull_request_review_thread"
 	case g.Comment != nil && g.PullRequest != nil:
 		return "pull_request_review_comment"
+	case g.Issue != nil && g.Comment != nil:
+		return "issue_comment"
+	case g.Issue != nil:
+		return "issues"
 	case g.DeploymentStatus != nil: // may name the check or the workflow that deployed
 		return "deployment_status"
 	case g.CheckRun != nil:
@@ -232,7 +138,7 @@ func (g *githubEvent) kind() string {
 var githubKinds = map[string]bool{
 	"pull_request_review": true, "pull_request_review_thread": true, "pull_request_review_comment": true, "check_run": true, "check_suite": true,
 	"workflow_job": true, "workflow_run": true, "deployment": true, "deployment_status": true, "pull_request": true, "merge_group": true,
-	"dependabot_alert": true, "code_scanning_alert": true, "secret_scanning_alert": true, "push": true, "status": true, "ping": true,
+	"dependabot_alert": true, "code_scanning_alert": true, "secret_scanning_alert": true, "push": true, "status": true, "ping": true, "issues": true, "issue_comment": true,
 }
 
 // GitHubType returns the type of the event in a webhook's body: by what it holds
@@ -277,38 +183,35 @@ func readGitHub(event string, data []byte) (Reading, error) {
 	if r.Repository == "" && g.Repository.FullName != "" {
 		r.Repository = repositoryAt("github.com/" + g.Repository.FullName)
 	}
-	if r.Repository == "" {
+	switch {
+	case r.Repository != "":
+	case githubKinds[event]:
 		return r, unreadable("a %s of GitHub without repository", event)
+	default:
+		return r, fmt.Errorf("%w: a %s of GitHub", ErrNoRepository, event)
+	}
+	if event == "pull_request_review" && g.PullRequest == nil {
+		return r, unreadable("a %s of GitHub without pull_request", event)
 	}
 	if p := g.PullRequest; p != nil && p.Number > 0 {
 		r.Change = record.ChangeID(fmt.Sprintf("%s/pull/%d", r.Repository, p.Number))
 	}
-	g.read(event, data, &r)
-	return r, nil
+	return r, g.read(event, data, &r)
 }
 
-func (g *githubEvent) read(event string, data []byte, r *Reading) {
+func (g *githubEvent) read(event string, data []byte, r *Reading) error {
 	r.Fact = noted("%s", strings.TrimSuffix(event+" "+g.Action, " "))
 	switch event {
 	case "pull_request":
 		g.pull(r)
 	case "pull_request_review":
 		g.review(r)
-	case "check_run":
-		c := g.CheckRun
-		r.Time = firstTime(c.CompletedAt, c.UpdatedAt)
-		r.Fact = validation(c.Name, c.App.Slug, c.HeadSHA, c.URL, c.Conclusion, c.Status == "completed")
-	case "check_suite":
-		c := g.CheckSuite
-		r.Time = c.UpdatedAt
-		r.Fact = validation("suite "+c.App.Slug, c.App.Slug, c.HeadSHA, c.URL, c.Conclusion, c.Status == "completed")
-	case "workflow_run":
-		w := g.WorkflowRun
-		r.Time = w.UpdatedAt
-		r.Fact = validation(w.Name, "github-actions", w.HeadSHA, w.URL, w.Conclusion, w.Status == "completed")
-	case "status":
-		r.Time = textTime(g.UpdatedAt)
-		r.Fact = validation(g.Context, "", g.SHA, g.TargetURL, g.State, g.State != "pending")
+	case "issues":
+		g.issue(r)
+	case "issue_comment":
+		g.comment(r)
+	case "check_run", "check_suite", "workflow_run", "workflow_job", "status":
+		return g.check(event, r)
 	case "push":
 		g.push(r)
 	case "deployment":
@@ -323,6 +226,7 @@ func (g *githubEvent) read(event string, data []byte, r *Reading) {
 	case "code_scanning_alert", "dependabot_alert", "secret_scanning_alert":
 		g.alert(event, data, r)
 	}
+	return nil
 }
 
 // firstTime returns the first of times that is known.
@@ -346,111 +250,6 @@ func textTime(v jsontext.Value) time.Time {
 		return time.Time{}
 	}
 	return t
-}
-
-func (g *githubEvent) pull(r *Reading) {
-	p := g.PullRequest
-	revision := record.Revision{
-		Title: brief(p.Title, 512), URL: p.URL, Author: p.User.Login, AuthorType: p.User.kind(), HeadSHA: commit(p.Head.SHA), BaseRef: p.Base.Ref, Branch: p.Head.Ref,
-		Additions: p.Additions, Deletions: p.Deletions,
-	}
-	if revision.AuthorType == "bot" {
-		revision.Dependencies = bumped(p.Title)
-	}
-	r.Time = firstTime(p.UpdatedAt, p.CreatedAt)
-	switch {
-	case g.Action == "opened":
-		r.Time = firstTime(p.CreatedAt, p.UpdatedAt)
-		r.Fact = &record.Opened{Revision: revision}
-	case g.Action == "reopened":
-		r.Fact = &record.Opened{Revision: revision}
-	case g.Action == "closed" && p.Merged:
-		r.Time = firstTime(p.MergedAt, p.UpdatedAt)
-		r.Fact = &record.Merged{Revision: revision, MergeSHA: commit(p.MergeCommitSHA), MergedBy: p.MergedBy.Login, MergedAt: p.MergedAt}
-	case g.Action == "closed":
-		r.Time = firstTime(p.ClosedAt, p.UpdatedAt)
-		r.Fact = &record.Closed{Revision: revision, ClosedBy: g.Sender.Login}
-	default:
-		r.Fact = &record.Updated{Revision: revision}
-	}
-}
-
-// bump is how Dependabot titles its changes, with whatever prefix it was given.
-var bump = regexp.MustCompile(`(?i)\bbump (\S+) from v?(\d\S*) to v?(\d\S*)`)
-
-func bumped(title string) []record.DependencyUpdate {
-	m := bump.FindStringSubmatch(title)
-	if m == nil {
-		return nil
-	}
-	return []record.DependencyUpdate{{Name: m[1], From: m[2], To: m[3]}}
-}
-
-// review reads a review. Dismissing it is a verdict of its own, later than the one
-// that it lifts.
-func (g *githubEvent) review(r *Reading) {
-	v := g.Review
-	f := &record.Review{Reviewer: v.User.Login, ReviewerType: v.User.kind(), CommitSHA: commit(v.CommitID), URL: v.URL, SubmittedAt: v.SubmittedAt}
-	r.Time = v.SubmittedAt
-	switch state := strings.ToLower(v.State); {
-	case g.Action == "dismissed" || state == "dismissed":
-		f.Verdict, f.SubmittedAt = "dismissed", firstTime(v.UpdatedAt, g.PullRequest.UpdatedAt, v.SubmittedAt)
-		r.Time = f.SubmittedAt
-	case state == "approved":
-		f.Verdict = "approved"
-	case state == "changes_requested":
-		f.Verdict = "changes-requested"
-	default:
-		f.Verdict = "commented"
-	}
-	if f.Reviewer == "" { // the account was deleted
-		r.Fact = noted("review by nobody: %s", f.Verdict)
-		return
-	}
-	r.Fact = f
-}
-
-// validation is the result of a check, or a note that there is none yet.
-func validation(name, provider, sha, url, conclusion string, done bool) record.Fact {
-	known, ok := conclusions[strings.ToLower(conclusion)]
-	if !done || !ok || name == "" {
-		n := noted("%s: %s", name, conclusion)
-		n.CommitSHA = commit(sha)
-		return n
-	}
-	return &record.Validation{Name: brief(name, 256), Provider: provider, CommitSHA: commit(sha), URL: url, Conclusion: known}
-}
-
-func (g *githubEvent) push(r *Reading) {
-	branch, ok := strings.CutPrefix(g.Ref, "refs/heads/")
-	after := commit(g.After)
-	r.Time = textTime(g.Repository.PushedAt)
-	if !ok || after == "" {
-		r.Fact = noted("push of %s", g.Ref)
-		return
-	}
-	f := &record.Pushed{
-		Branch: branch, Default: branch == g.Repository.DefaultBranch, Before: commit(g.Before), After: after, Forced: g.Forced,
-		Pusher: g.Sender.Login, PusherType: g.Sender.kind(), URL: g.Compare,
-	}
-	if f.Pusher == "" {
-		f.Pusher = g.Pusher.Name
-	}
-	seen := make(map[string]bool)
-	for _, c := range g.Commits[max(0, len(g.Commits)-maxCommits):] {
-		author := c.Author.Username
-		if author == "" {
-			author = c.Author.Name
-		}
-		if sha := commit(c.ID); sha != "" {
-			f.Commits = append(f.Commits, record.Commit{SHA: sha, Author: brief(author, 256), Email: brief(c.Author.Email, 256), Subject: subject(c.Message), Trailers: record.Trailers(c.Message)})
-		}
-		f.Files = addFiles(seen, f.Files, c.Added, c.Modified, c.Removed)
-	}
-	if f.Default {
-		r.Change = record.ChangeID(string(r.Repository) + "/commit/" + after)
-	}
-	r.Fact = f
 }
 
 func (g *githubEvent) deployed(r *Reading) {
@@ -492,26 +291,4 @@ func (g *githubEvent) queued(r *Reading) {
 		r.Change = record.ChangeID(string(r.Repository) + "/pull/" + m[1])
 	}
 	r.Fact = n
-}
-
-// alert makes the alert a scanner's report, the whole body: package evidence reads
-// it. One that is fixed or dismissed is a report in which nothing is found.
-func (g *githubEvent) alert(event string, data []byte, r *Reading) {
-	a := g.Alert
-	r.Time = firstTime(a.UpdatedAt, a.CreatedAt)
-	f := &record.Scan{
-		Tool: record.Tool{Name: a.Tool.Name, Version: brief(a.Tool.Version, 128)}, ScanID: strings.TrimSuffix(event, "_alert") + "/" + strconv.Itoa(a.Number), URL: a.URL,
-		CommitSHA: commit(g.CommitOID), Report: record.Report{Encoding: "json", Content: data},
-	}
-	switch event {
-	case "dependabot_alert":
-		f.Tool.Name = "Dependabot"
-	case "secret_scanning_alert":
-		f.Tool.Name = "GitHub secret scanning"
-	default:
-		if f.CommitSHA == "" {
-			f.CommitSHA = commit(a.Instance.CommitSHA)
-		}
-	}
-	r.Fact = f
 }

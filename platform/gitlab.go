@@ -1,12 +1,17 @@
 package platform
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/changetrail/changetrail/record"
 )
@@ -20,10 +25,9 @@ type gitlabEvent struct {
 	Project    gitlabProject    `json:"project"`
 	Repository gitlabRepository `json:"repository"`
 	Attributes gitlabAttributes `json:"object_attributes"`
-	Merge      *struct {
-		IID    int          `json:"iid"`
-		Commit gitlabCommit `json:"last_commit"`
-	} `json:"merge_request"`
+	Merge      *gitlabMerge     `json:"merge_request"`
+	Issue      *gitlabIssue     `json:"issue"`
+	Changes    jsontext.Value   `json:"changes"`
 
 	// push
 	Ref      string         `json:"ref"`
@@ -31,14 +35,9 @@ type gitlabEvent struct {
 	After    string         `json:"after"`
 	Username string         `json:"user_username"`
 	Commits  []gitlabCommit `json:"commits"`
+	Total    int            `json:"total_commits_count"`
 
-	// job
-	SHA           string     `json:"sha"`
-	JobID         int64      `json:"build_id"`
-	JobName       string     `json:"build_name"`
-	JobStatus     string     `json:"build_status"`
-	JobFinished   gitlabTime `json:"build_finished_at"`
-	AllowsFailure bool       `json:"build_allow_failure"`
+	gitlabJob
 
 	// deployment
 	Status      string     `json:"status"`
@@ -49,6 +48,7 @@ type gitlabEvent struct {
 }
 
 type gitlabUser struct {
+	ID       int64  `json:"id"`
 	Username string `json:"username"`
 }
 
@@ -66,6 +66,7 @@ func (u gitlabUser) kind() string {
 }
 
 type gitlabProject struct {
+	ID            int64  `json:"id"`
 	URL           string `json:"web_url"`
 	Path          string `json:"path_with_namespace"`
 	DefaultBranch string `json:"default_branch"`
@@ -92,7 +93,14 @@ type gitlabAttributes struct {
 	UpdatedAt    gitlabTime   `json:"updated_at"`
 	FinishedAt   gitlabTime   `json:"finished_at"`
 	SHA          string       `json:"sha"`
+	Source       any          `json:"source"` // of a pipeline a name; of a merge request a project
+	Name         string       `json:"name"`
 	NoteableType string       `json:"noteable_type"`
+	AuthorID     int64        `json:"author_id"`
+	Type         string       `json:"type"` // of a work item
+	Note         string       `json:"note"`
+	System       bool         `json:"system"`
+	SystemAction string       `json:"system_action"`
 }
 
 type gitlabCommit struct {
@@ -123,16 +131,17 @@ func (t *gitlabTime) UnmarshalJSON(b []byte) error {
 }
 
 // kind is the event by what the body says; builds are called jobs, as the hook is.
+// Hooks of a group or of the whole host say event_name alone.
 func (g *gitlabEvent) kind() string {
 	if g.Kind == "build" {
 		return "job"
 	}
-	return g.Kind
+	return cmp.Or(g.Kind, g.Name)
 }
 
 func (g *gitlabEvent) action() string {
 	switch g.kind() {
-	case "merge_request", "note":
+	case "merge_request", "note", "issue", "work_item", "incident":
 		return g.Attributes.Action
 	case "pipeline":
 		return g.Attributes.Status
@@ -161,7 +170,7 @@ func GitLabType(header string, body []byte) (string, error) {
 	}
 	kind := g.kind()
 	if kind == "" {
-		return "", unreadable("the body has no object_kind, which says what event of GitLab it is")
+		return "", unreadable("the body has neither object_kind nor event_name, which say what event of GitLab it is")
 	}
 	if want, ok := gitlabHeaders[header]; ok && want != kind {
 		return "", unreadable("the header X-Gitlab-Event says %s, and the body is that of %s", header, kind)
@@ -189,8 +198,12 @@ func readGitLab(event string, data []byte) (Reading, error) {
 			r.Repository = repositoryAt(address)
 		}
 	}
-	if r.Repository == "" {
+	switch {
+	case r.Repository != "":
+	case slices.Contains(slices.Collect(maps.Values(gitlabHeaders)), event):
 		return r, unreadable("a %s of GitLab without project.web_url", event)
+	default:
+		return r, fmt.Errorf("%w: a %s of GitLab", ErrNoRepository, event)
 	}
 	r.Fact = noted("%s", strings.TrimSuffix(event+" "+g.action(), " "))
 	switch event {
@@ -198,16 +211,13 @@ func readGitLab(event string, data []byte) (Reading, error) {
 		g.change(&r, g.Attributes.IID)
 		g.mergeRequest(&r)
 	case "pipeline":
-		if g.Merge != nil {
-			g.change(&r, g.Merge.IID)
-		}
-		a := g.Attributes
-		r.Time = firstTime(a.FinishedAt.Time, a.CreatedAt.Time)
-		r.Fact = validation("pipeline", "gitlab-ci", a.SHA, g.page("pipelines", a.ID), a.Status, true)
+		return r, g.pipeline(&r)
 	case "job":
-		g.job(&r)
+		return r, g.job(&r)
 	case "note":
 		g.note(&r)
+	case "issue", "work_item", "incident":
+		g.issue(&r)
 	case "push":
 		g.push(&r)
 	case "deployment":
@@ -215,7 +225,7 @@ func readGitLab(event string, data []byte) (Reading, error) {
 	case "vulnerability":
 		a := g.Attributes
 		r.Time = firstTime(a.UpdatedAt.Time, a.CreatedAt.Time)
-		r.Fact = &record.Scan{Tool: record.Tool{Name: "GitLab"}, ScanID: fmt.Sprintf("vulnerability/%d", a.ID), URL: a.URL, Report: record.Report{Encoding: "json", Content: data}}
+		r.Fact = &record.Scan{Alert: true, Tool: record.Tool{Name: "GitLab"}, ScanID: fmt.Sprintf("vulnerability/%d", a.ID), URL: a.URL, Report: record.Report{Encoding: "json", Content: data}}
 	}
 	return r, nil
 }
@@ -246,89 +256,6 @@ func (g *gitlabEvent) page(kind string, id int64) string {
 		return ""
 	}
 	return base + "/-/" + kind + "/" + strconv.FormatInt(id, 10)
-}
-
-func (g *gitlabEvent) mergeRequest(r *Reading) {
-	a := g.Attributes
-	revision := record.Revision{Title: brief(a.Title, 512), URL: a.URL, HeadSHA: commit(a.LastCommit.ID), BaseRef: a.TargetBranch, Branch: a.SourceBranch}
-	r.Time = firstTime(a.UpdatedAt.Time, a.CreatedAt.Time)
-	switch a.Action {
-	case "open", "reopen":
-		if a.Action == "open" { // later ones name only who did something to it
-			revision.Author, revision.AuthorType = g.User.Username, g.User.kind()
-			r.Time = firstTime(a.CreatedAt.Time, a.UpdatedAt.Time)
-		}
-		r.Fact = &record.Opened{Revision: revision}
-	case "update":
-		r.Fact = &record.Updated{Revision: revision}
-	case "close":
-		r.Fact = &record.Closed{Revision: revision, ClosedBy: g.User.Username}
-	case "merge":
-		f := &record.Merged{Revision: revision, MergedBy: g.User.Username}
-		for _, sha := range []string{a.MergeSHA, a.SquashSHA, a.LastCommit.ID} { // the last: fast-forward
-			if f.MergeSHA == "" {
-				f.MergeSHA = commit(sha)
-			}
-		}
-		r.Fact = f
-	case "approval", "approved", "unapproval", "unapproved":
-		// When it was given is not said, and updated_at may be older: it counts from
-		// when it came.
-		r.Time = time.Time{}
-		f := &record.Review{Reviewer: g.User.Username, ReviewerType: g.User.kind(), Verdict: "approved", CommitSHA: commit(a.LastCommit.ID), URL: a.URL}
-		if strings.HasPrefix(a.Action, "un") {
-			f.Verdict = "dismissed"
-		}
-		if f.Reviewer != "" {
-			r.Fact = f
-		}
-	}
-}
-
-func (g *gitlabEvent) job(r *Reading) {
-	r.Time = g.JobFinished.Time
-	status := g.JobStatus
-	if status == "failed" && g.AllowsFailure {
-		status = "neutral"
-	}
-	r.Fact = validation(g.JobName, "gitlab-ci", g.SHA, g.page("jobs", g.JobID), status, true)
-}
-
-func (g *gitlabEvent) note(r *Reading) {
-	a := g.Attributes
-	r.Time = a.CreatedAt.Time
-	if a.NoteableType != "MergeRequest" || g.Merge == nil || g.User.Username == "" {
-		return
-	}
-	g.change(r, g.Merge.IID)
-	if r.Change != "" {
-		r.Fact = &record.Review{Reviewer: g.User.Username, ReviewerType: g.User.kind(), Verdict: "commented", CommitSHA: commit(g.Merge.Commit.ID), URL: a.URL}
-	}
-}
-
-func (g *gitlabEvent) push(r *Reading) {
-	branch, ok := strings.CutPrefix(g.Ref, "refs/heads/")
-	after := commit(g.After)
-	if !ok || after == "" {
-		r.Fact = noted("push of %s", g.Ref)
-		return
-	}
-	who := gitlabUser{g.Username}
-	f := &record.Pushed{Branch: branch, Default: branch == g.Project.DefaultBranch, Before: commit(g.Before), After: after, Pusher: who.Username, PusherType: who.kind()}
-	if f.Before != "" && g.Project.URL != "" {
-		f.URL = g.Project.URL + "/-/compare/" + f.Before + "..." + after
-	}
-	seen := make(map[string]bool)
-	for _, c := range g.Commits[max(0, len(g.Commits)-maxCommits):] {
-		if sha := commit(c.ID); sha != "" {
-			f.Commits = append(f.Commits, record.Commit{SHA: sha, Author: brief(c.Author.Name, 256), Email: brief(c.Author.Email, 256), Subject: subject(c.Message), Trailers: record.Trailers(c.Message)})
-		}
-		f.Files = addFiles(seen, f.Files, c.Added, c.Modified, c.Removed)
-	}
-	if f.Default {
-		r.Change = record.ChangeID(string(r.Repository) + "/commit/" + after)
-	}
-	r.Fact = f
 }
 
 func (g *gitlabEvent) deployed(r *Reading) {

@@ -33,6 +33,9 @@ func (c *Conflict) Error() string { return "the event names " + c.First + " and 
 var (
 	ErrUnreadable = errors.New("the event cannot be read")
 	ErrNotAChange = errors.New("the event names no change")
+	// ErrNoRepository reports an event of an organisation, a group or a whole host, of
+	// a kind that says nothing of a change.
+	ErrNoRepository = errors.New("the event names no repository")
 )
 
 func unreadable(format string, args ...any) error {
@@ -43,12 +46,13 @@ func unreadable(format string, args ...any) error {
 const (
 	github  = "com.github."
 	gitlab  = "com.gitlab."
+	jira    = "com.atlassian.jira."
 	cdevent = "dev.cdevents."
 )
 
 // Reads reports whether events of a type are read here.
 func Reads(eventType string) bool {
-	return strings.HasPrefix(eventType, github) || strings.HasPrefix(eventType, gitlab) || strings.HasPrefix(eventType, cdevent)
+	return strings.HasPrefix(eventType, github) || strings.HasPrefix(eventType, gitlab) || strings.HasPrefix(eventType, jira) || strings.HasPrefix(eventType, cdevent)
 }
 
 // Read reads the data of an event. repository is what its envelope says that it is
@@ -62,10 +66,12 @@ func Read(eventType string, data []byte, repository record.Repository) (Reading,
 	case strings.HasPrefix(eventType, gitlab):
 		event, _, _ := strings.Cut(strings.TrimPrefix(eventType, gitlab), ".")
 		return readGitLab(event, data)
+	case strings.HasPrefix(eventType, jira):
+		return readJira(strings.TrimPrefix(eventType, jira), data, repository)
 	case strings.HasPrefix(eventType, cdevent):
 		return readCDEvent(data, repository)
 	}
-	return Reading{}, unreadable("type %q is none of GitHub's, GitLab's or CDEvents'", eventType)
+	return Reading{}, unreadable("type %q is none of GitHub's, GitLab's, Jira's or CDEvents'", eventType)
 }
 
 // decode reads JSON into v. Platforms cut long texts in the middle of a character.
@@ -110,25 +116,6 @@ func brief(s string, n int) string {
 func subject(message string) string {
 	first, _, _ := strings.Cut(message, "\n")
 	return brief(strings.TrimSpace(first), 512)
-}
-
-// Bounds of a push: of more commits the newest are kept, of more paths the first.
-const (
-	maxCommits = 250
-	maxFiles   = 3000
-)
-
-// addFiles adds paths that are not there yet.
-func addFiles(seen map[string]bool, files []string, more ...[]string) []string {
-	for _, list := range more {
-		for _, f := range list {
-			if f != "" && !seen[f] && len(f) <= 1024 && len(files) < maxFiles {
-				seen[f] = true
-				files = append(files, f)
-			}
-		}
-	}
-	return files
 }
 
 // host returns the host of an address.

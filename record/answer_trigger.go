@@ -8,12 +8,12 @@ func (j *judge) trigger() (answer, reason string) {
 			return j.pending("No decision names what made the agent start so far.")
 		}
 		return j.say(Unproven, GapNoTrigger, "No decision names what made the agent start.")
-	case !t.Held:
+	case !t.Held && t.Request == nil:
 		if j.open() {
 			return j.pending("The agent names %s; nothing that holds it has come so far.", t.name())
 		}
 		return j.say(Partial, GapTriggerNotHeld, "The agent names %s; nothing holds it.", t.name())
-	case t.Matched && !t.Request && t.Finding != "" && !t.Found && r.Judged.Decision == Signed: // whoever sent it: the digest says which report it is
+	case t.Matched && t.Finding != "" && !t.Found && r.Judged.Decision == Signed: // whoever sent it: the digest says which report it is
 		return j.say(Contradicted, GapFindingNotInReport, "The report that the decision names is held (%s), and %s does not stand in it.", t.Digest, t.Finding)
 	case j.open() && (!j.heldIndependently() || r.Judged.Decision != Signed):
 		return j.pending("%s is held; nobody has sent it so far who can know it, or the decision came without the agent's credential.", t.name())
@@ -23,8 +23,8 @@ func (j *judge) trigger() (answer, reason string) {
 		return j.say(Partial, GapUnverifiedSource, "%s is held; nobody who can know it sent it.", t.name())
 	case r.Judged.Decision != Signed:
 		return j.say(Partial, GapUnverifiedSource, "%s is held; that the agent started for it is said without the agent's credential.", t.name())
-	case t.Request:
-		return j.say(Proven, "", "The decision names %s, which %s holds.", t.name(), t.Source)
+	case !t.Held:
+		return j.say(Proven, "", "The decision names the %s %s, which %s sent.", t.Request.Kind, t.name(), t.Request.Source)
 	}
 	return j.report(t)
 }

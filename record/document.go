@@ -241,26 +241,44 @@ type ServiceFacts struct {
 
 // TriggerFacts is what made the agent start, and the evidence that holds it.
 type TriggerFacts struct {
-	Kind      string   `json:"kind,omitempty" index:"keyword"`
-	ID        string   `json:"id,omitempty" index:"keyword"`
-	Finding   string   `json:"finding,omitempty" index:"keyword" doc:"as the decision names it"`
-	Aliases   []string `json:"aliases,omitempty" index:"keyword" doc:"every name of the finding"`
-	Severity  string   `json:"severity,omitempty" index:"keyword" doc:"as the report rates it; as the agent claims where no report is held"`
-	Digest    string   `json:"digest,omitempty" index:"keyword" doc:"digest of the report"`
-	URL       string   `json:"url,omitempty" index:"keyword"`
-	Summary   string   `json:"summary,omitempty" index:"text"`
-	Source    string   `json:"source,omitempty" index:"keyword" doc:"who handed in the report; empty where none is held"`
-	Matched   bool     `json:"matched" index:"boolean" doc:"the decision states the digest of the held report"`
-	Held      bool     `json:"held" index:"boolean" doc:"a report that the decision names is held"`
-	Found     bool     `json:"found" index:"boolean" doc:"the finding stands in the held report"`
-	Request   bool     `json:"request,omitempty" index:"boolean" doc:"what is held is a ticket, an issue, a prompt, an alert or an incident, and no report"`
-	Scanner   string   `json:"scanner,omitempty" index:"keyword"`
-	Format    string   `json:"format,omitempty" index:"keyword"`
-	Package   string   `json:"package,omitempty" index:"keyword"`
-	Installed string   `json:"installed,omitempty" index:"keyword"`
-	Fixed     string   `json:"fixed,omitempty" index:"keyword"`
-	Path      string   `json:"path,omitempty" index:"keyword"`
-	Claimed   string   `json:"claimed_severity,omitempty" index:"keyword" doc:"what the agent said the severity was"`
+	Kind      string        `json:"kind,omitempty" index:"keyword"`
+	ID        string        `json:"id,omitempty" index:"keyword"`
+	Finding   string        `json:"finding,omitempty" index:"keyword" doc:"as the decision names it"`
+	Aliases   []string      `json:"aliases,omitempty" index:"keyword" doc:"every name of the finding"`
+	Severity  string        `json:"severity,omitempty" index:"keyword" doc:"as the report rates it; as the agent claims where no report is held"`
+	Digest    string        `json:"digest,omitempty" index:"keyword" doc:"digest of the report"`
+	URL       string        `json:"url,omitempty" index:"keyword"`
+	Summary   string        `json:"summary,omitempty" index:"text"`
+	Source    string        `json:"source,omitempty" index:"keyword" doc:"who handed in the report; empty where none is held"`
+	Matched   bool          `json:"matched" index:"boolean" doc:"the decision states the digest of the held report"`
+	Held      bool          `json:"held" index:"boolean" doc:"a report that the decision names is held"`
+	Found     bool          `json:"found" index:"boolean" doc:"the finding stands in the held report"`
+	Scanner   string        `json:"scanner,omitempty" index:"keyword"`
+	Format    string        `json:"format,omitempty" index:"keyword"`
+	Package   string        `json:"package,omitempty" index:"keyword"`
+	Installed string        `json:"installed,omitempty" index:"keyword"`
+	Fixed     string        `json:"fixed,omitempty" index:"keyword"`
+	Path      string        `json:"path,omitempty" index:"keyword"`
+	Claimed   string        `json:"claimed_severity,omitempty" index:"keyword" doc:"what the agent said the severity was"`
+	Request   *RequestFacts `json:"request,omitempty" doc:"the ticket, issue, prompt, alert or incident that the decision names, where it is held"`
+}
+
+// RequestFacts is what is held of what an agent was asked: on the word of the best
+// witness, and of that the newest.
+type RequestFacts struct {
+	Kind       string    `json:"kind" index:"keyword"`
+	ID         string    `json:"id,omitempty" index:"keyword"`
+	URL        string    `json:"url,omitempty" index:"keyword"`
+	Title      string    `json:"title,omitempty" index:"text"`
+	Source     string    `json:"source" index:"keyword" doc:"source of the event that holds it"`
+	Sender     string    `json:"sender,omitempty" index:"keyword" doc:"who sent that event, as its credential says"`
+	Witness    string    `json:"witness" schema:"enum=claimed|signed|observed|human" index:"keyword" doc:"what the word of that sender is worth"`
+	OpenedAt   time.Time `json:"opened_at" index:"date" doc:"when it was written, as far as that is known; else when it was told"`
+	Told       time.Time `json:"told" index:"date" doc:"when it counts as told first on that word"`
+	Author     string    `json:"author,omitempty" index:"keyword" doc:"account of the person who asked"`
+	AuthorID   string    `json:"author_id,omitempty" index:"keyword" doc:"stable number of that account"`
+	AuthorType string    `json:"author_type,omitempty" index:"keyword"`
+	AskedBy    []string  `json:"asked_by,omitempty" index:"keyword" doc:"accounts of all who asked for it, on whatever word: who wrote it, who assigned it, who asked in a comment on it; at most 50"`
 }
 
 // DecisionFacts is the decision that the change rests on: the newest one

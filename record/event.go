@@ -148,7 +148,7 @@ type Agent struct {
 
 // A Trigger is what made the agent start.
 type Trigger struct {
-	Kind     string `json:"kind" schema:"required,enum=scan|alert|ticket|incident|test-failure|schedule|request|other" doc:"what kind of thing it was"`
+	Kind     string `json:"kind" schema:"required,enum=scan|alert|ticket|issue|incident|prompt|test-failure|schedule|request|other" doc:"what kind of thing it was"`
 	ID       string `json:"id,omitempty" schema:"max=512" doc:"its name where it lives: scan id, ticket, alert"`
 	Digest   string `json:"digest,omitempty" schema:"format=digest" doc:"digest of the report that was read"`
 	Finding  string `json:"finding,omitempty" schema:"max=256" doc:"the finding in that report, by any of its names (CVE, GHSA, OSV id, rule)"`
@@ -264,6 +264,7 @@ type Scan struct {
 	CommitSHA string `json:"commit_sha,omitempty" schema:"format=commit" doc:"the commit that was scanned"`
 	URL       string `json:"url,omitempty" schema:"max=2048"`
 	Report    Report `json:"report,omitzero"`
+	Alert     bool   `json:"alert,omitempty" doc:"the report is one alert of a code host; scan_id is its kind and number, as dependabot/7"`
 	// Repository is for senders that set neither subject nor partitionkey.
 	Repository string `json:"repository,omitempty" schema:"max=512"`
 
@@ -514,6 +515,8 @@ func NewFact(eventType string) Fact {
 		return new(Spans)
 	case TypeRunNamed:
 		return new(RunNamed)
+	case TypeRequestReceived:
+		return new(Request)
 	}
 	return nil
 }
@@ -524,7 +527,7 @@ func Types() []string {
 		TypeDecisionRecorded, TypeActionPerformed, TypeScanCompleted, TypeValidationCompleted,
 		TypeReviewSubmitted, TypeApprovalGranted, TypeChangeOpened, TypeChangeUpdated,
 		TypeChangeMerged, TypeChangeClosed, TypeDeploymentFinished, TypeGateDecided, TypeIdentityRefused,
-		TypeCommitsPushed, TypeEventNoted, TypeSpansReceived, TypeRunNamed,
+		TypeCommitsPushed, TypeEventNoted, TypeSpansReceived, TypeRunNamed, TypeRequestReceived,
 	}
 }
 
@@ -565,6 +568,8 @@ func TypeOf(f Fact) string {
 		return TypeSpansReceived
 	case *RunNamed:
 		return TypeRunNamed
+	case *Request:
+		return TypeRequestReceived
 	}
 	return ""
 }

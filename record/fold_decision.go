@@ -110,6 +110,10 @@ func foldTrigger(r *Record, decision *Event, t *Trigger, all []*Event) {
 		Digest: t.Digest, URL: t.URL, Summary: t.Summary, Package: t.Package,
 	}
 	r.Trail.Trigger = out
+	foldRequest(out, t, all)
+	if out.Request != nil {
+		r.Judged.Askers = append(r.Judged.Askers, out.Request.AskedBy...)
+	}
 	var report, finding *Event
 	for _, e := range all {
 		s, ok := e.Fact.(*Scan)
@@ -129,6 +133,7 @@ func foldTrigger(r *Record, decision *Event, t *Trigger, all []*Event) {
 		report = finding
 	}
 	if report == nil {
+		r.holdRequest(decision, out.Request)
 		return
 	}
 	s := report.Fact.(*Scan)
@@ -161,6 +166,15 @@ func names(t *Trigger, s *Scan) bool {
 		return true
 	}
 	return len(s.Findings) > 0 && (t.Kind != "scan" || t.ID == "")
+}
+
+// holdRequest notes on whose word the request is held that a decision names.
+func (r *Record) holdRequest(decision *Event, q *RequestFacts) {
+	if q == nil {
+		return
+	}
+	r.Judged.Trigger = q.Witness
+	r.Judged.TriggerAgent = fromAgent(decision, &Event{Source: q.Source, Sender: q.Sender, Witness: q.Witness})
 }
 
 // held reports whether the report itself was read.

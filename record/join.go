@@ -7,7 +7,8 @@ import (
 
 // A Ref is a name under which evidence can be found within one repository:
 // "commit:<sha>", "scan:<digest or id>", "finding:<NAME>", "merge:<sha>",
-// "run:<id, trace or address of its log>", "artifact:<package URL>". Evidence that names no change is posted
+// "run:<id, trace or address of its log>", "artifact:<package URL>", "request:<id, address or
+// digest>". Evidence that names no change is posted
 // under its refs; a change looks under the refs that its own facts name. Which of
 // the two comes first does not matter.
 type Ref string
@@ -65,6 +66,8 @@ func Postings(e Event) []Posting {
 		}
 	case *Scan:
 		return scanPostings(e, f)
+	case *Request:
+		return requestPostings(e, f)
 	case *Decision:
 		return decisionPostings(e)
 	}
@@ -268,6 +271,9 @@ func scanPostings(e Event, f *Scan) []Posting {
 	if f.CommitSHA != "" {
 		out = append(out, Posting{commitRef(f.CommitSHA), whole})
 	}
+	if f.Alert {
+		out = append(out, requestPostings(whole, &Request{ID: f.ScanID, URL: f.URL})...)
+	}
 	return out
 }
 
@@ -313,7 +319,7 @@ func (f *Scan) only(findings []Finding) *Scan {
 }
 
 // looks returns the refs that the facts of a change name: its commits, and
-// the report and finding that its decisions name.
+// the report, the finding and the request that its decisions name.
 func looks(own []Event) []Ref {
 	var refs []Ref
 	for _, e := range own {
@@ -324,6 +330,7 @@ func looks(own []Event) []Ref {
 			if d.Trigger.Finding != "" {
 				refs = append(refs, findingRef(d.Trigger.Finding))
 			}
+			refs = append(refs, d.Trigger.requestRefs()...)
 		}
 	}
 	for _, e := range own {

@@ -192,15 +192,28 @@ func (s *Story) saw() {
 	case g.ID != "":
 		step.Title = g.Kind + " " + g.ID
 	}
-	if g.Held {
+	switch {
+	case g.Held:
 		step.Digest = g.Digest
-	} else {
+	case g.Request == nil:
 		step.Facts = append(step.Facts, Fact{"report", "not held: nothing but the agent says so"}, Fact{"digest stated", g.Digest})
+	}
+	if g.Request != nil {
+		step.Facts = append(step.Facts, requestFacts(g.Request)...)
 	}
 	if g.Held && !g.Found {
 		step.Facts = append(step.Facts, Fact{"but", "the finding does not stand in the report"})
 	}
 	s.add(step)
+}
+
+// requestFacts tell of a ticket, an issue, a prompt, an alert or an incident that is held.
+func requestFacts(r *record.RequestFacts) []Fact {
+	return []Fact{
+		{"held", fmt.Sprintf("%s, %s, from %s", r.Kind, r.Witness, r.Source)},
+		{"title", r.Title},
+		{"asked by", join(", ", r.AskedBy...)},
+	}
 }
 
 // scanOf returns the scan that a report came from. One report may have come from

@@ -285,6 +285,9 @@ func describe(d *EventDocument, e record.Event) {
 		d.Message, d.Event.URL = fmt.Sprintf("%d commits pushed to %s", len(f.Commits), f.Branch), f.URL
 	case *record.Noted:
 		d.Message = f.Summary
+	case *record.Request:
+		user(f.Author)
+		d.Message, d.Event.URL = strings.Join(strings.Fields(f.Kind+" "+f.ID+" "+f.Title), " "), f.URL
 	case *record.GateDecision:
 		kind("iam", map[bool]string{true: "allowed", false: "denied"}[f.Allowed])
 		d.Message = "gate: " + f.Verdict

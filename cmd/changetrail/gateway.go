@@ -178,11 +178,13 @@ func (s *Settings) intake(stampKey []byte) (intake.Config, error) {
 	github, err3 := secret("gateway.github_secret", g.GitHubSecret, g.GitHubSecretFile)
 	tokens, err4 := secret("gateway.gitlab_token", g.GitLabToken, g.GitLabTokenFile)
 	keys, err5 := secret("gateway.gitlab_signing_key", g.GitLabSigningKey, g.GitLabSigningKeyFile)
+	jira, err6 := secret("gateway.jira_secret", g.JiraSecret, g.JiraSecretFile)
 	return intake.Config{
 		Credentials: c, StampKey: key, Redactor: redactor,
 		GitHub: intake.GitHub{Secrets: strings.Fields(github)}, GitLab: intake.GitLab{Tokens: strings.Fields(tokens), SigningKeys: strings.Fields(keys)},
+		Jira:   intake.Jira{Secrets: strings.Fields(jira)},
 		Limits: intake.Limits{Concurrency: g.Concurrency, Rate: float64(g.Rate), Body: int64(g.MaxBody), Timeout: time.Duration(g.Timeout)},
-	}, errors.Join(err1, err2, err3, err4, err5)
+	}, errors.Join(err1, err2, err3, err4, err5, err6)
 }
 
 func optional(file string) ([]byte, error) {

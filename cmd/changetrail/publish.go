@@ -256,6 +256,7 @@ func mechanism(c stream.SASL) (sasl.Mechanism, error) {
 type about struct {
 	change, repository, commit, tool, name, conclusion, provider, url, scanID string
 	timeout                                                                   time.Duration
+	anyCommit                                                                 bool // it is about the repository, and not about a commit
 }
 
 func (a *app) attach() *cobra.Command {
@@ -272,7 +273,7 @@ environment, unless flags say it; in GitHub Actions so is who it is (OIDC), wher
 token is configured and the workflow has the permission id-token: write. Ready parts
 are in deploy/ci.`,
 	}
-	cmd.AddCommand(a.attachScan(), a.attachTests(), a.attachSBOM())
+	cmd.AddCommand(a.attachScan(), a.attachTests(), a.attachSBOM(), a.attachRequest())
 	return cmd
 }
 
@@ -286,7 +287,10 @@ func (a *app) attachFlags(cmd *cobra.Command, f *about) {
 }
 
 func (f *about) check() error {
-	if f.change == "" && (f.repository == "" || f.commit == "") {
+	if f.change == "" && f.anyCommit && f.repository == "" {
+		return misuse{errors.New("attach: give --change or --repository: what was asked must be about something, and no job of a known CI system says what")}
+	}
+	if f.change == "" && !f.anyCommit && (f.repository == "" || f.commit == "") {
 		return misuse{errors.New("attach: give --change, or --repository and --commit: evidence must be about something, and no job of a known CI system says what")}
 	}
 	if f.change != "" {

@@ -116,6 +116,8 @@ type Settings struct {
 		GitLabTokenFile      string   `yaml:"gitlab_token_file"`
 		GitLabSigningKey     string   `yaml:"gitlab_signing_key" doc:"whsec_…, of signed webhooks of GitLab"`
 		GitLabSigningKeyFile string   `yaml:"gitlab_signing_key_file"`
+		JiraSecret           string   `yaml:"jira_secret" doc:"of the webhooks of Jira; several, one a line, while one takes the place of another"`
+		JiraSecretFile       string   `yaml:"jira_secret_file"`
 		Spool                string   `yaml:"spool" doc:"folder for events while the broker is away; without one they are refused then"`
 		Rate                 int      `yaml:"rate" doc:"events a second of one credential, unless it has a rate of its own"`
 		Concurrency          int      `yaml:"concurrency" doc:"requests of one credential at a time"`

@@ -191,6 +191,8 @@ func heldness(t *record.TriggerFacts) string {
 		return "held, and the finding stands in it"
 	case t.Held:
 		return "held, but the finding does not stand in it"
+	case t.Request != nil:
+		return fmt.Sprintf("held: %s, %s", t.Request.Kind, t.Request.Witness)
 	}
 	return "not held: nothing but the agent says so"
 }

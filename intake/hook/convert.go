@@ -77,6 +77,7 @@ type Call struct {
 	Line  int // index
 	Event event.Event
 	fact  *record.Action
+	asked *record.Request // in place of fact: what the person asked; fact says where that belongs
 }
 
 // Convert returns what an agent did in a session. The same lines always give the
@@ -125,6 +126,7 @@ func (c *converter) take(i int, line Line, in *Input) {
 	switch in.Event {
 	case "UserPromptSubmit":
 		c.say(i, line, in, "prompt", cmp.Or(in.PromptID, in.TurnID), &record.Action{Tool: "prompt", Outcome: "success", Arguments: object("prompt", in.Prompt)})
+		c.ask(in)
 	case "PreToolUse":
 		c.open[in.CallID] = &opened{i, in}
 		c.order = append(c.order, in.CallID)
@@ -169,6 +171,20 @@ func (c *converter) say(i int, line Line, in *Input, kind, id string, a *record.
 		a.CallID += fmt.Sprintf("-%d", i) // a turn that was stopped more than once
 	}
 	c.add(i, line, in, a)
+}
+
+// ask adds what a person asked, after the call that tells of it: a decision names it as
+// its trigger, by the digest of its text. The text itself stands in that call, as far as
+// the settings let it.
+func (c *converter) ask(in *Input) {
+	said := c.out[len(c.out)-1]
+	said.asked = &record.Request{
+		Kind: "prompt", ID: cmp.Or(in.PromptID, in.TurnID), Author: c.options.DelegatedBy, Digest: record.Digest([]byte(in.Prompt)),
+	}
+	fact := *said.fact
+	fact.CallID = "asked-" + fact.CallID
+	said.fact = &fact
+	c.out = append(c.out, said)
 }
 
 // end closes a call.
@@ -220,7 +236,12 @@ func (c *converter) add(i int, line Line, in *Input, a *record.Action) {
 func (c *converter) event(call *Call) event.Event {
 	a := call.fact
 	line := c.session.Lines[call.Line]
-	e := producer.Event("", a)
+	var fact record.Fact = a
+	if call.asked != nil {
+		call.asked.Repository = a.Repository
+		fact = call.asked
+	}
+	e := producer.Event("", fact)
 	e.SetID(a.CallID)
 	e.SetSource(toolcall.Source(line.Kind, a.Agent.Run))
 	e.SetTime(line.At)

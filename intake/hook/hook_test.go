@@ -53,6 +53,10 @@ func told(t *testing.T, calls []Call) []string {
 		if err := producer.Check(c.Event); err != nil {
 			t.Errorf("%s: %v", c.Event.ID(), err)
 		}
+		if r, ok := prompted(t, c); ok {
+			out = append(out, strings.Join(strings.Fields(r.Kind+" "+c.Event.ID()+" "+r.ID+" "+r.Author), " "))
+			continue
+		}
 		var a record.Action
 		if err := json.Unmarshal(c.Event.Data(), &a); err != nil {
 			t.Fatal(err)
@@ -61,6 +65,18 @@ func told(t *testing.T, calls []Call) []string {
 		out = append(out, line)
 	}
 	return out
+}
+
+// prompted is what a person asked, where the event says that.
+func prompted(t *testing.T, c Call) (r record.Request, ok bool) {
+	t.Helper()
+	if c.Event.Type() != record.TypeRequestReceived {
+		return r, false
+	}
+	if err := json.Unmarshal(c.Event.Data(), &r); err != nil {
+		t.Fatal(err)
+	}
+	return r, true
 }
 
 // TestASessionThatWasAllowed reads what Claude Code handed over: a failing test, a
@@ -77,7 +93,8 @@ func TestASessionThatWasAllowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"prompt prompt-e054cfcd success",
+		"prompt prompt-93a13e29-58f8-4d8b-b99a-6dc5716890aa success",
+		"prompt asked-prompt-93a13e29-58f8-4d8b-b99a-6dc5716890aa 93a13e29-58f8-4d8b-b99a-6dc5716890aa mira.s",
 		"Read toolu_stub00110 success",
 		"Bash toolu_stub00111 failure",
 		"Edit toolu_stub00120 success shop.py",
@@ -87,7 +104,7 @@ func TestASessionThatWasAllowed(t *testing.T) {
 	}
 	got := told(t, calls)
 	for i, w := range want {
-		if i > 0 && (i >= len(got) || got[i] != w) {
+		if i >= len(got) || got[i] != w {
 			t.Errorf("call %d is %q, want %q", i, got[i], w)
 		}
 	}
@@ -100,13 +117,13 @@ func TestASessionThatWasAllowed(t *testing.T) {
 		t.Errorf("the last is %q", last)
 	}
 	var a record.Action
-	if err := json.Unmarshal(calls[3].Event.Data(), &a); err != nil {
+	if err := json.Unmarshal(calls[4].Event.Data(), &a); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(record.Agent{ID: ClaudeCode, Provider: "anthropic", Run: "f6e75b71-3b77-4995-97c8-7a0b5ddd4835", LogsURL: "https://logs.acme.example/f6e75b71-3b77-4995-97c8-7a0b5ddd4835", DelegatedBy: "mira.s"}, a.Agent); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if e := calls[3].Event; e.Source() != "/claude-code/f6e75b71-3b77-4995-97c8-7a0b5ddd4835" || e.ID() != "toolu_stub00120" || e.Extensions()["partitionkey"] != "github.com/acme/shop" || a.DurationMS != 994 {
+	if e := calls[4].Event; e.Source() != "/claude-code/f6e75b71-3b77-4995-97c8-7a0b5ddd4835" || e.ID() != "toolu_stub00120" || e.Extensions()["partitionkey"] != "github.com/acme/shop" || a.DurationMS != 994 {
 		t.Errorf("%v", e)
 	}
 }
@@ -192,12 +209,30 @@ func TestCodex(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"prompt prompt-t1 success", "apply_patch call_1 unknown shop.py,NOTES.md", "answer answer-t1 success"}
+	want := []string{"prompt prompt-t1 success", "prompt asked-prompt-t1 t1", "apply_patch call_1 unknown shop.py,NOTES.md", "answer answer-t1 success"}
 	if diff := cmp.Diff(want, told(t, calls)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if a := calls[1].fact.Agent; a.ID != Codex || a.Model != "gpt-5" || a.Provider != "openai" {
+	if a := calls[2].fact.Agent; a.ID != Codex || a.Model != "gpt-5" || a.Provider != "openai" {
 		t.Errorf("%+v", a)
+	}
+}
+
+// TestAPromptIsWhatThePersonAsked: a decision names it by the digest of its text, which
+// stands nowhere else in that event.
+func TestAPromptIsWhatThePersonAsked(t *testing.T) {
+	calls, err := Convert(session(t, "run-allowed.jsonl", func(int) Git { return at(before, night) }), Options{DelegatedBy: "mira.s"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, ok := prompted(t, calls[1])
+	want := record.Request{Kind: "prompt", ID: "93a13e29-58f8-4d8b-b99a-6dc5716890aa", Author: "mira.s", Digest: record.Digest([]byte("Fix the discount bug in shop.py")), Repository: "github.com/acme/shop"}
+	if diff := cmp.Diff(want, r); !ok || diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	e := calls[1].Event
+	if e.Source() != calls[0].Event.Source() || e.ID() == calls[0].Event.ID() || e.Extensions()["partitionkey"] != "github.com/acme/shop" || strings.Contains(string(e.Data()), "discount") {
+		t.Errorf("%v", e)
 	}
 }
 

@@ -65,13 +65,14 @@ func (m *maker) own(c *Case, repo string) {
 		record.TypeCommitsPushed:       `{"branch":"main","default":` + m.pick("true", "false") + `,"after":"` + sha + `"}`,
 		record.TypeEventNoted:          `{"summary":"x"}`,
 		record.TypeSpansReceived:       `{"trace":"4bf92f3577b34da6a3ce929d0e0e4736","spans":[{"id":"00f067aa0ba902b7","kind":"tool","tool":"Bash","ended_at":"2026-03-01T03:47:00Z","agent_id":"` + m.pick("", "a", "b") + `","repository":"` + m.pick("", repo, Docs) + `"}]}`,
+		record.TypeRequestReceived:     `{"kind":"issue","id":"acme/payments#1","author":"` + person + `"}`,
 		record.TypeRunNamed:            `{"run":"r-1","repository":"` + repo + `"}`,
 	}
 	c.Data = []byte(data[t])
 	switch t {
 	case record.TypeCommitsPushed, record.TypeSpansReceived:
 		delete(c.Attributes, "subject")
-	case record.TypeDecisionRecorded, record.TypeActionPerformed, record.TypeScanCompleted, record.TypeValidationCompleted, record.TypeDeploymentFinished, record.TypeEventNoted:
+	case record.TypeDecisionRecorded, record.TypeActionPerformed, record.TypeScanCompleted, record.TypeValidationCompleted, record.TypeDeploymentFinished, record.TypeEventNoted, record.TypeRequestReceived:
 		if m.IntN(3) == 0 {
 			delete(c.Attributes, "subject")
 		}
@@ -108,8 +109,9 @@ func (m *maker) github(c *Case, repo string) {
 	hooks := []hook{
 		{"pull_request.opened", `{"action":"opened",` + at + `,"pull_request":{"number":1,"title":"t","user":{"login":"a","type":"User"},"head":{"sha":"` + sha + `","ref":"x"},"base":{"ref":"main"}}}`},
 		{"pull_request_review.submitted", `{"action":"submitted",` + at + `,"pull_request":{"number":4829},"review":{"state":"approved","commit_id":"` + sha + `","submitted_at":"2026-03-01T03:50:00Z","user":{"login":"mira","type":"User"}}}`},
-		{"check_run.completed", `{"action":"completed",` + at + `,"check_run":{"name":"unit","head_sha":"` + sha + `","status":"completed","conclusion":"success","app":{"slug":"x"}}}`},
+		{"check_run.completed", `{"action":"completed",` + at + `,"check_run":{"id":1,"name":"unit","head_sha":"` + sha + `","status":"completed","conclusion":"success","app":{"slug":"x"}}}`},
 		{"push", `{"ref":"refs/heads/main","after":"` + sha + `","before":"` + strings.Repeat("2", 40) + `","commits":[{"id":"` + sha + `","message":"m"}],` + at + `}`},
+		{"issues.opened", `{"action":"opened",` + at + `,"issue":{"number":1,"title":"t","state":"open","user":{"login":"ana","type":"User"}}}`},
 		{"star.created", `{"action":"created",` + at + `}`},
 		{"organization.member_added", `{"action":"member_added","organization":{"login":"acme"}}`},
 	}

@@ -1,0 +1,59 @@
+package platform
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+type githubAlert struct {
+	Number    int            `json:"number"`
+	State     string         `json:"state"`
+	URL       string         `json:"html_url"`
+	CreatedAt time.Time      `json:"created_at"`
+	UpdatedAt time.Time      `json:"updated_at"`
+	Advisory  jsontext.Value `json:"security_advisory"` // Dependabot
+	Rule      jsontext.Value `json:"rule"`              // code scanning
+	Tool      struct {
+		Name    string `json:"name"`
+		Version string `json:"version"`
+	} `json:"tool"`
+	SecretType string `json:"secret_type"` // secret scanning
+	Instance   struct {
+		CommitSHA string `json:"commit_sha"`
+	} `json:"most_recent_instance"`
+}
+
+// ofPull is the ref of what is found in a pull request.
+var ofPull = regexp.MustCompile(`^refs/pull/([1-9][0-9]*)/(?:merge|head)$`)
+
+// alert makes the alert a scanner's report, the whole body: package evidence reads
+// it. One that is fixed or dismissed is a report in which nothing is found.
+func (g *githubEvent) alert(event string, data []byte, r *Reading) {
+	a := g.Alert
+	r.Time = firstTime(a.UpdatedAt, a.CreatedAt)
+	if m := ofPull.FindStringSubmatch(g.Ref); m != nil { // its commit is a merge that GitHub made to try it, and is in no branch
+		r.Change = r.Repository.Change("/pull/" + m[1])
+	}
+	f := &record.Scan{
+		Alert: true,
+		Tool:  record.Tool{Name: a.Tool.Name, Version: brief(a.Tool.Version, 128)}, ScanID: strings.TrimSuffix(event, "_alert") + "/" + strconv.Itoa(a.Number), URL: a.URL,
+		CommitSHA: commit(g.CommitOID), Report: record.Report{Encoding: "json", Content: data},
+	}
+	switch event {
+	case "dependabot_alert":
+		f.Tool.Name = "Dependabot"
+	case "secret_scanning_alert":
+		f.Tool.Name = "GitHub secret scanning"
+	default:
+		if f.CommitSHA == "" {
+			f.CommitSHA = commit(a.Instance.CommitSHA)
+		}
+	}
+	r.Fact = f
+}

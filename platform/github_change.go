@@ -1,0 +1,128 @@
+package platform
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// githubAccount is an account as GitHub writes it. Its login may change, its id does not.
+type githubAccount struct {
+	ID    int64  `json:"id"`
+	Login string `json:"login"`
+	Type  string `json:"type"`
+}
+
+func (a githubAccount) kind() string {
+	switch {
+	case a.Type == "Bot" || strings.HasSuffix(a.Login, "[bot]"):
+		return "bot"
+	case a.Type == "User":
+		return "human"
+	}
+	return ""
+}
+
+// number writes an id of a platform, "" where it states none.
+func number(id int64) string {
+	if id == 0 {
+		return ""
+	}
+	return strconv.FormatInt(id, 10)
+}
+
+type githubPull struct {
+	Number         int           `json:"number"`
+	URL            string        `json:"html_url"`
+	Title          string        `json:"title"`
+	State          string        `json:"state"`
+	User           githubAccount `json:"user"`
+	Merged         bool          `json:"merged"`
+	MergeCommitSHA string        `json:"merge_commit_sha"`
+	MergedAt       time.Time     `json:"merged_at"`
+	ClosedAt       time.Time     `json:"closed_at"`
+	CreatedAt      time.Time     `json:"created_at"`
+	UpdatedAt      time.Time     `json:"updated_at"`
+	MergedBy       githubAccount `json:"merged_by"`
+	Additions      int64         `json:"additions"`
+	Deletions      int64         `json:"deletions"`
+	ChangedFiles   int64         `json:"changed_files"`
+	Head           struct {
+		SHA string `json:"sha"`
+		Ref string `json:"ref"`
+	} `json:"head"`
+	Base struct {
+		Ref string `json:"ref"`
+	} `json:"base"`
+}
+
+// revision is what GitHub says of the change. Its title is a claim of whoever wrote it:
+// nothing else is read from it.
+func (p *githubPull) revision() record.Revision {
+	return record.Revision{
+		Title: brief(p.Title, 512), URL: p.URL, Author: p.User.Login, AuthorID: number(p.User.ID), AuthorType: p.User.kind(),
+		HeadSHA: commit(p.Head.SHA), BaseRef: brief(p.Base.Ref, 256), Branch: brief(p.Head.Ref, 256),
+		Additions: p.Additions, Deletions: p.Deletions, FilesTotal: p.ChangedFiles,
+	}
+}
+
+// pull reads a change. GitHub does not send again what could not be delivered, so
+// every event of a change that is merged tells of the merge.
+func (g *githubEvent) pull(r *Reading) {
+	p := g.PullRequest
+	revision := p.revision()
+	r.Time = firstTime(p.UpdatedAt, p.CreatedAt)
+	switch {
+	case p.Merged:
+		r.Time = firstTime(p.MergedAt, p.UpdatedAt)
+		r.Fact = &record.Merged{Revision: revision, MergeSHA: commit(p.MergeCommitSHA), MergedBy: p.MergedBy.Login, MergedAt: p.MergedAt}
+	case g.Action == "opened":
+		r.Time = firstTime(p.CreatedAt, p.UpdatedAt)
+		r.Fact = &record.Opened{Revision: revision}
+	case g.Action == "reopened":
+		r.Fact = &record.Opened{Revision: revision}
+	case g.Action == "closed":
+		r.Time = firstTime(p.ClosedAt, p.UpdatedAt)
+		r.Fact = &record.Closed{Revision: revision, ClosedBy: g.Sender.Login}
+	default:
+		r.Fact = &record.Updated{Revision: revision}
+	}
+}
+
+type githubReview struct {
+	ID          int64         `json:"id"`
+	State       string        `json:"state"`
+	CommitID    string        `json:"commit_id"`
+	SubmittedAt time.Time     `json:"submitted_at"`
+	UpdatedAt   time.Time     `json:"updated_at"`
+	User        githubAccount `json:"user"`
+	URL         string        `json:"html_url"`
+}
+
+// review reads a review. Dismissing it is a verdict of its own, later than the one
+// that it takes back, which it names.
+func (g *githubEvent) review(r *Reading) {
+	v := g.Review
+	f := &record.Review{
+		Reviewer: v.User.Login, ReviewerID: number(v.User.ID), ReviewerType: v.User.kind(),
+		ReviewID: number(v.ID), CommitSHA: commit(v.CommitID), URL: v.URL, SubmittedAt: v.SubmittedAt,
+	}
+	switch state := strings.ToLower(v.State); {
+	case g.Action == "dismissed" || state == "dismissed":
+		f.Verdict, f.SubmittedAt = "dismissed", firstTime(v.UpdatedAt, g.PullRequest.UpdatedAt, v.SubmittedAt)
+	case state == "approved":
+		f.Verdict = "approved"
+	case state == "changes_requested":
+		f.Verdict = "changes-requested"
+	default:
+		f.Verdict = "commented"
+	}
+	r.Time = f.SubmittedAt
+	if f.Reviewer == "" { // the account was deleted
+		r.Fact = noted("review by nobody: %s", f.Verdict)
+		return
+	}
+	r.Fact = f
+}

@@ -1,0 +1,135 @@
+package platform
+
+import (
+	"cmp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// githubCheck is a check run or a check suite.
+type githubCheck struct {
+	ID          int64     `json:"id"`
+	Name        string    `json:"name"`
+	HeadSHA     string    `json:"head_sha"`
+	Status      string    `json:"status"`
+	Conclusion  string    `json:"conclusion"`
+	URL         string    `json:"html_url"`
+	CompletedAt time.Time `json:"completed_at"`
+	UpdatedAt   time.Time `json:"updated_at"`
+	App         struct {
+		Slug string `json:"slug"`
+		Name string `json:"name"`
+	} `json:"app"`
+	Suite struct {
+		ID int64 `json:"id"`
+	} `json:"check_suite"`
+}
+
+// app is the application that made the check: another one may have checks of the same
+// name.
+func (c *githubCheck) app() string { return cmp.Or(c.App.Slug, c.App.Name) }
+
+// githubRun is a run of a workflow.
+type githubRun struct {
+	ID         int64     `json:"id"`
+	Name       string    `json:"name"` // null for some
+	Path       string    `json:"path"`
+	Attempt    int64     `json:"run_attempt"`
+	HeadSHA    string    `json:"head_sha"`
+	Status     string    `json:"status"`
+	Conclusion string    `json:"conclusion"`
+	URL        string    `json:"html_url"`
+	UpdatedAt  time.Time `json:"updated_at"`
+}
+
+// githubJob is a job of a run of a workflow.
+type githubJob struct {
+	ID          int64     `json:"id"`
+	RunID       int64     `json:"run_id"`
+	Attempt     int64     `json:"run_attempt"`
+	Name        string    `json:"name"`
+	Workflow    string    `json:"workflow_name"` // null for some
+	HeadSHA     string    `json:"head_sha"`
+	Status      string    `json:"status"`
+	Conclusion  string    `json:"conclusion"`
+	URL         string    `json:"html_url"`
+	StartedAt   time.Time `json:"started_at"`
+	CompletedAt time.Time `json:"completed_at"`
+}
+
+const actions = "github-actions"
+
+// runOf tells runs of one workflow apart: what one of them found, another one of the
+// same commit does not undo. An attempt at the same run does, and keeps its number.
+func runOf(workflow string, id int64) string {
+	return strings.TrimSpace(brief(workflow, 200) + " run " + strconv.FormatInt(id, 10))
+}
+
+// check reads the result of a check. What has neither a name nor an id would be taken
+// for another check, and is an error.
+func (g *githubEvent) check(event string, r *Reading) (err error) {
+	switch event {
+	case "check_run":
+		c := g.CheckRun
+		v := record.Validation{Name: c.Name, Provider: c.app(), Workflow: "suite " + number(c.Suite.ID), RunID: number(cmp.Or(c.ID, c.Suite.ID)), CommitSHA: c.HeadSHA, URL: c.URL}
+		r.Time = firstTime(c.CompletedAt, c.UpdatedAt)
+		if c.Suite.ID == 0 {
+			v.Workflow = ""
+		}
+		r.Fact, err = validation("check_run of GitHub", v, c.Conclusion, c.Status == "completed")
+	case "check_suite":
+		c := g.CheckSuite
+		v := record.Validation{Name: strings.TrimSpace("suite " + c.app()), Provider: c.app(), Workflow: "suite " + number(c.ID), RunID: number(c.ID), CommitSHA: c.HeadSHA, URL: c.URL}
+		r.Time = c.UpdatedAt
+		r.Fact, err = validation("check_suite of GitHub", v, c.Conclusion, c.Status == "completed")
+	case "workflow_run":
+		w := g.WorkflowRun
+		v := record.Validation{Name: cmp.Or(w.Name, g.workflowName(), w.Path), Provider: actions, Workflow: runOf("", w.ID), RunID: number(w.ID), Attempt: max(0, w.Attempt), CommitSHA: w.HeadSHA, URL: w.URL}
+		r.Time = w.UpdatedAt
+		r.Fact, err = validation("workflow_run of GitHub", v, w.Conclusion, w.Status == "completed")
+	case "workflow_job":
+		j := g.WorkflowJob
+		v := record.Validation{Name: j.Name, Provider: actions, Workflow: runOf(j.Workflow, j.RunID), RunID: number(j.RunID), Attempt: max(0, j.Attempt), CommitSHA: j.HeadSHA, URL: j.URL}
+		r.Time = firstTime(j.CompletedAt, j.StartedAt)
+		r.Fact, err = validation("workflow_job of GitHub", v, j.Conclusion, j.Status == "completed")
+	case "status": // of statuses the context is the identity: a later one takes the place of an earlier
+		r.Time = textTime(g.UpdatedAt)
+		v := record.Validation{Name: g.Context, RunID: cmp.Or(strings.Trim(string(g.StatusID), `"`), g.Context), CommitSHA: g.SHA, URL: g.TargetURL}
+		r.Fact, err = validation("status of GitHub", v, g.State, g.State != "pending")
+	}
+	return err
+}
+
+// workflowName is the name of the workflow, where the event says it beside the run.
+func (g *githubEvent) workflowName() string {
+	var w struct {
+		Name string `json:"name"`
+	}
+	_ = json.Unmarshal(g.Workflow, &w) // of another form it says nothing
+	return w.Name
+}
+
+// validation is the result v of a check that is called what in an error, or a note that
+// there is none yet.
+func validation(what string, v record.Validation, conclusion string, done bool) (record.Fact, error) {
+	switch {
+	case v.Name == "":
+		return nil, unreadable("a %s without name: it cannot be told from others", what)
+	case v.RunID == "":
+		return nil, unreadable("a %s without id: it cannot be told from others", what)
+	}
+	known, ok := conclusions[strings.ToLower(conclusion)]
+	v.Name, v.Provider, v.Workflow, v.RunID = brief(v.Name, 256), brief(v.Provider, 128), brief(v.Workflow, 256), brief(v.RunID, 256)
+	v.CommitSHA, v.Conclusion = commit(v.CommitSHA), known
+	if !done || !ok {
+		n := noted("%s: %s", v.Name, conclusion)
+		n.CommitSHA = v.CommitSHA
+		return n, nil
+	}
+	return &v, nil
+}

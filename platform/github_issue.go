@@ -1,0 +1,75 @@
+package platform
+
+import (
+	"regexp"
+	"time"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+type githubIssue struct {
+	Number    int           `json:"number"`
+	URL       string        `json:"html_url"`
+	Title     string        `json:"title"`
+	State     string        `json:"state"`
+	User      githubAccount `json:"user"`
+	CreatedAt time.Time     `json:"created_at"`
+	UpdatedAt time.Time     `json:"updated_at"`
+}
+
+type githubComment struct {
+	Body      string        `json:"body"`
+	User      githubAccount `json:"user"`
+	CreatedAt time.Time     `json:"created_at"`
+	UpdatedAt time.Time     `json:"updated_at"`
+}
+
+// issue reads an issue. Who assigns it asks for the work as well as who wrote it.
+func (g *githubEvent) issue(r *Reading) {
+	i := g.Issue
+	r.Time = firstTime(i.UpdatedAt, i.CreatedAt)
+	if i.Number == 0 {
+		return
+	}
+	who := i.User
+	switch g.Action {
+	case "opened":
+		r.Time = firstTime(i.CreatedAt, i.UpdatedAt)
+	case "assigned":
+		who = g.Sender
+	}
+	f := i.request("issue", g.Repository, who)
+	f.OpenedAt = i.CreatedAt
+	r.Fact = f
+}
+
+// asksSomebody is how a comment begins that asks somebody to do something.
+var asksSomebody = regexp.MustCompile(`^\s*@[A-Za-z0-9]`)
+
+// comment reads a comment on an issue or a pull request: one that asks somebody is a
+// request about that page.
+func (g *githubEvent) comment(r *Reading) {
+	c, i := g.Comment, g.Issue
+	r.Time = firstTime(c.UpdatedAt, c.CreatedAt)
+	if i.Number == 0 || !asksSomebody.MatchString(c.Body) || g.Action == "deleted" {
+		return
+	}
+	f := i.request("request", g.Repository, c.User)
+	f.Title, f.State, f.OpenedAt = subject(c.Body), "", c.CreatedAt
+	r.Fact = f
+}
+
+func (i *githubIssue) request(kind string, repo githubRepository, who githubAccount) *record.Request {
+	return &record.Request{
+		Kind: kind, ID: repo.FullName + "#" + number(int64(i.Number)), URL: i.URL, Title: brief(i.Title, 512), State: openOr(i.State == "closed"),
+		Author: who.Login, AuthorID: number(who.ID), AuthorType: who.kind(),
+	}
+}
+
+// openOr is the state of a request.
+func openOr(closed bool) string {
+	if closed {
+		return "closed"
+	}
+	return "open"
+}

@@ -1,0 +1,169 @@
+package platform
+
+import (
+	"cmp"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// jiraEvent is what is read of a webhook of Jira
+// (https://developer.atlassian.com/cloud/jira/platform/webhooks/).
+type jiraEvent struct {
+	Event     string       `json:"webhookEvent"`
+	Timestamp int64        `json:"timestamp"` // milliseconds
+	User      *jiraAccount `json:"user"`
+	Issue     *struct {
+		Self   string `json:"self"`
+		Key    string `json:"key"`
+		Fields struct {
+			Summary string       `json:"summary"`
+			Created jiraTime     `json:"created"`
+			Creator *jiraAccount `json:"creator"`
+			Type    struct {
+				Name string `json:"name"`
+			} `json:"issuetype"`
+			Status struct {
+				Category struct {
+					Key string `json:"key"`
+				} `json:"statusCategory"`
+			} `json:"status"`
+		} `json:"fields"`
+	} `json:"issue"`
+	Changelog struct {
+		Items []struct {
+			Field string `json:"field"`
+		} `json:"items"`
+	} `json:"changelog"`
+	Comment *struct {
+		Body    any          `json:"body"` // a text, or a document
+		Author  *jiraAccount `json:"author"`
+		Created jiraTime     `json:"created"`
+	} `json:"comment"`
+}
+
+// jiraAccount is an account: Jira Cloud has ids, Jira Data Center names.
+type jiraAccount struct {
+	ID    string `json:"accountId"`
+	Type  string `json:"accountType"`
+	Name  string `json:"name"`
+	Mail  string `json:"emailAddress"`
+	Shown string `json:"displayName"`
+}
+
+// jiraTime is a time as Jira writes it: with an offset without a colon.
+type jiraTime struct{ time.Time }
+
+// UnmarshalJSON implements json.Unmarshaler. What is no time is no time.
+func (t *jiraTime) UnmarshalJSON(b []byte) error {
+	text := strings.Trim(string(b), `"`)
+	for _, form := range []string{"2006-01-02T15:04:05.999-0700", time.RFC3339Nano} {
+		if at, err := time.Parse(form, text); err == nil {
+			t.Time = at.UTC()
+			return nil
+		}
+	}
+	return nil
+}
+
+// JiraType returns the type of the event in a webhook's body.
+func JiraType(body []byte) (string, error) {
+	var j jiraEvent
+	if err := decode(body, &j); err != nil {
+		return "", err
+	}
+	name := strings.TrimPrefix(j.Event, "jira:")
+	if name == "" {
+		return "", unreadable("the body has no webhookEvent, which says what event of Jira it is")
+	}
+	return jira + name, nil
+}
+
+// readJira reads what Jira tells of an issue, for the repository in which work on it is
+// done: Jira knows none.
+func readJira(event string, data []byte, repository record.Repository) (Reading, error) {
+	var j jiraEvent
+	if err := decode(data, &j); err != nil {
+		return Reading{}, err
+	}
+	if kind := strings.TrimPrefix(j.Event, "jira:"); kind != event {
+		return Reading{}, unreadable("the type says %s, and the data is that of %s", event, orUnknown(kind))
+	}
+	r := Reading{Repository: repository, Fact: noted("jira %s", event)}
+	if j.Timestamp > 0 {
+		r.Time = time.UnixMilli(j.Timestamp).UTC()
+	}
+	if repository == "" {
+		return r, unreadable("an event of Jira says nothing of a repository: the address of the webhook must, as /v1/webhooks/jira?repository=github.com/acme/payments")
+	}
+	if j.Issue == nil {
+		return r, nil
+	}
+	if j.Issue.Key == "" {
+		return r, unreadable("an issue of Jira without key")
+	}
+	switch event {
+	case "issue_created", "issue_updated", "issue_deleted":
+		r.Fact = j.issue(event)
+	case "comment_created", "comment_updated":
+		if f := j.asked(); f != nil {
+			r.Fact = f
+		}
+	}
+	return r, nil
+}
+
+// issue is an issue as a request of who wrote it, or of who gave it to somebody.
+func (j *jiraEvent) issue(event string) *record.Request {
+	fields := j.Issue.Fields
+	f := j.request("ticket", fields.Creator)
+	f.Title, f.OpenedAt = brief(fields.Summary, 512), fields.Created.Time
+	f.State = openOr(event == "issue_deleted" || fields.Status.Category.Key == "done")
+	if strings.Contains(strings.ToLower(fields.Type.Name), "incident") {
+		f.Kind = "incident"
+	}
+	for _, item := range j.Changelog.Items {
+		if item.Field == "assignee" {
+			j.User.into(f)
+		}
+	}
+	return f
+}
+
+// asked is a comment that asks somebody to do something, nil where it does not. Jira
+// writes a mention as [~accountid:…].
+func (j *jiraEvent) asked() *record.Request {
+	if j.Comment == nil {
+		return nil
+	}
+	body, _ := j.Comment.Body.(string)
+	if !strings.HasPrefix(strings.TrimSpace(body), "[~") && !asksSomebody.MatchString(body) {
+		return nil
+	}
+	f := j.request("request", j.Comment.Author)
+	f.Title, f.OpenedAt = subject(body), j.Comment.Created.Time
+	return f
+}
+
+func (j *jiraEvent) request(kind string, who *jiraAccount) *record.Request {
+	f := &record.Request{Kind: kind, ID: brief(j.Issue.Key, 512)}
+	if site, _, ok := strings.Cut(j.Issue.Self, "/rest/"); ok {
+		if u, err := url.Parse(site); err == nil && u.Host != "" {
+			f.URL = site + "/browse/" + j.Issue.Key
+		}
+	}
+	who.into(f)
+	return f
+}
+
+// into makes an account the one that asks. Its mail, where Jira shows it, is what
+// other systems may know it by.
+func (a *jiraAccount) into(f *record.Request) {
+	if a == nil {
+		return
+	}
+	f.Author, f.AuthorID = brief(cmp.Or(a.Name, a.Mail, a.Shown, a.ID), 256), brief(a.ID, 128)
+	f.AuthorType = map[string]string{"atlassian": "human", "app": "bot"}[a.Type]
+}
