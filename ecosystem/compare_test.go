@@ -91,6 +91,7 @@ func TestCompareBySpecification(t *testing.T) {
 		{"Debian:12", "1.0~~ 1.0~~a 1.0~ 1.0 1.0-1 1.0-1+deb12u1 1.0-1+deb12u10 1.0a 1.0+dfsg-1 1:0.1"},
 		// https://wiki.alpinelinux.org/wiki/APKBUILD_Reference#pkgver
 		{"alpine", "1.31.1_alpha1 1.31.1_beta 1.31.1_pre2 1.31.1_rc1 1.31.1-r9 1.31.1-r10 1.31.1_git20240101 1.31.1_p1-r0 1.31.1_p2-r0 1.31.2 1.31.2a 1.31.10"},
+		{"apk", "1.8.31-r1 1.8.31p1-r1 1.8.31p2-r0 1.8.32-r0"},
 		// https://rpm-software-management.github.io/rpm/manual/dependencies.html#versioning
 		{"rocky", "1.0~beta2-1 1.0~rc1-1 1.0-1 1.0-1.el9 1.0-2 1.0^20240101-1 1.0.1-1 1:0.1-1"},
 	} {
