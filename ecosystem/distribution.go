@@ -12,8 +12,8 @@ import (
 
 // What the distributions allow as a version.
 var (
-	debianVersion = regexp.MustCompile(`^(\d+:)?\d[0-9A-Za-z.+~:-]*$`)                                                                    // deb-version(7)
-	rpmVersion    = regexp.MustCompile(`^(\d+:)?[0-9A-Za-z._+~^]+(-[0-9A-Za-z._+~^]+)?$`)                                                 // rpm-version(7)
+	debianVersion = regexp.MustCompile(`^(\d+:)?\d[0-9A-Za-z.+~:-]*$`)                                                                           // deb-version(7)
+	rpmVersion    = regexp.MustCompile(`^(\d+:)?[0-9A-Za-z._+~^]+(-[0-9A-Za-z._+~^]+)?$`)                                                        // rpm-version(7)
 	alpineVersion = regexp.MustCompile(`^(\d+(?:\.\d+)*(?:[a-z]\d*)?(?:_(?:alpha|beta|pre|rc|cvs|svn|git|hg|p)\d*)*)(~[0-9a-f]+)?((?:-r\d+)?)$`) // apk-package(5)
 )
 
