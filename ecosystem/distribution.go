@@ -12,9 +12,9 @@ import (
 
 // What the distributions allow as a version.
 var (
-	debianVersion = regexp.MustCompile(`^(\d+:)?\d[0-9A-Za-z.+~:-]*$`)                                                                    // deb-version(7)
-	rpmVersion    = regexp.MustCompile(`^(\d+:)?[0-9A-Za-z._+~^]+(-[0-9A-Za-z._+~^]+)?$`)                                                 // rpm-version(7)
-	alpineVersion = regexp.MustCompile(`^(\d+(?:\.\d+)*[a-z]?(?:_(?:alpha|beta|pre|rc|cvs|svn|git|hg|p)\d*)*)(~[0-9a-f]+)?((?:-r\d+)?)$`) // apk-package(5)
+	debianVersion = regexp.MustCompile(`^(\d+:)?\d[0-9A-Za-z.+~:-]*$`)                                                                           // deb-version(7)
+	rpmVersion    = regexp.MustCompile(`^(\d+:)?[0-9A-Za-z._+~^]+(-[0-9A-Za-z._+~^]+)?$`)                                                        // rpm-version(7)
+	alpineVersion = regexp.MustCompile(`^(\d+(?:\.\d+)*(?:[a-z]\d*)?(?:_(?:alpha|beta|pre|rc|cvs|svn|git|hg|p)\d*)*)(~[0-9a-f]+)?((?:-r\d+)?)$`) // apk-package(5)
 )
 
 // longNumber is one that the libraries, which count in 64 bits, take for another.

@@ -29,13 +29,26 @@ func TestNormal(t *testing.T) {
 func TestName(t *testing.T) {
 	for _, c := range [][3]string{
 		// https://peps.python.org/pep-0503/#normalized-names
-		{"pip", "PyYAML", "pyyaml"}, {"PyPI", "zope.interface", "zope-interface"}, {"PyPI", "a-._b", "a-b"}, {"python", "requests[security]", "requests"},
-		{"npm", "%40Babel/Core", "@babel/core"}, {"npm", "lodash", "lodash"},
-		{"maven", "org.apache.logging.log4j/log4j-core", "org.apache.logging.log4j:log4j-core"}, {"jar", "log4j:log4j", "log4j:log4j"}, {"Maven", "Guava", "Guava"},
-		{"golang", "github.com/BurntSushi/toml", "github.com/BurntSushi/toml"}, {"Go", "golang.org/x/net/", "golang.org/x/net"},
-		{"NuGet", "Newtonsoft.Json", "newtonsoft.json"}, {"composer", "Symfony/HTTP-Kernel", "symfony/http-kernel"},
-		{"rust", "Serde_JSON", "serde-json"}, {"gem", "RedCloth", "RedCloth"}, {"gem", "rack_a", "rack_a"},
-		{"Debian:12", "src:OpenSSL", "openssl"}, {"deb", "libc6:amd64", "libc6"}, {"rpm", "ImageMagick", "ImageMagick"}, {"apk", "BusyBox", "busybox"},
+		{"pip", "PyYAML", "pyyaml"},
+		{"PyPI", "zope.interface", "zope-interface"},
+		{"PyPI", "a-._b", "a-b"},
+		{"python", "requests[security]", "requests"},
+		{"npm", "%40Babel/Core", "@babel/core"},
+		{"npm", "lodash", "lodash"},
+		{"maven", "org.apache.logging.log4j/log4j-core", "org.apache.logging.log4j:log4j-core"},
+		{"jar", "log4j:log4j", "log4j:log4j"},
+		{"Maven", "Guava", "Guava"},
+		{"golang", "github.com/BurntSushi/toml", "github.com/BurntSushi/toml"},
+		{"Go", "golang.org/x/net/", "golang.org/x/net"},
+		{"NuGet", "Newtonsoft.Json", "newtonsoft.json"},
+		{"composer", "Symfony/HTTP-Kernel", "symfony/http-kernel"},
+		{"rust", "Serde_JSON", "serde-json"},
+		{"gem", "RedCloth", "RedCloth"},
+		{"gem", "rack_a", "rack_a"},
+		{"Debian:12", "src:OpenSSL", "openssl"},
+		{"deb", "libc6:amd64", "libc6"},
+		{"rpm", "ImageMagick", "ImageMagick"},
+		{"apk", "BusyBox", "busybox"},
 		{"", "As_It.Is", "As_It.Is"},
 	} {
 		if got := Name(c[0], c[1]); got != c[2] {

@@ -38,7 +38,8 @@ func TestLowestFix(t *testing.T) {
 		{"swift", "1.2.3-a", "1.2.3-b", "1.2.3-a"},   // it stands alone, and the scanner says so
 		{"swift", "1.2.3-a, 1.2.3-c", "1.2.3-b", ""}, // which is the nearest cannot be told
 		{"swift", "1.10.0, 1.9.1", "1.9.0", "1.9.1"}, // numbers alone are ordered alike everywhere
-		{"", "", "1.0", ""}, {"", "none", "1.0", ""},
+		{"", "", "1.0", ""},
+		{"", "none", "1.0", ""},
 	} {
 		if got := lowestFix(c.eco, strings.Split(c.requirements, ";"), c.installed); got != c.want {
 			t.Errorf("%s: %q above %q: %q, want %q", c.eco, c.requirements, c.installed, got, c.want)

@@ -18,6 +18,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import zipfile
 
 HERE = pathlib.Path(__file__).parent
 COUNT = 600
@@ -130,7 +131,9 @@ def maven(asked):
     jar = os.environ["MAVEN_ARTIFACT"]
     source = pathlib.Path(tempfile.gettempdir()) / "Order.java"
     source.write_text(JAVA)
-    return "ComparableVersion of " + pathlib.Path(jar).resolve().name, ask(["java", "-cp", jar, str(source)], lines(asked))
+    manifest = zipfile.ZipFile(jar).read("META-INF/MANIFEST.MF").decode()
+    release = next(l.split()[1] for l in manifest.splitlines() if l.startswith("Implementation-Version"))
+    return "ComparableVersion of Maven " + release, ask(["java", "-cp", jar, str(source)], lines(asked))
 
 
 def debian(asked):
