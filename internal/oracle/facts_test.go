@@ -22,7 +22,7 @@ type trial struct {
 	own     []record.Event // about the change
 	pushes  []record.Event // observed, anywhere in the repository
 	altered map[string]bool
-	shared  bool
+	shared  map[string]int // by source and id, how many senders there are; those about the change count 100
 
 	merged   bool
 	mergedAt time.Time
@@ -37,7 +37,7 @@ type trial struct {
 
 // newTrial reads what docs/trust.md calls the attributes of a change.
 func newTrial(events []record.Event, id record.ChangeID, w world) *trial {
-	t := &trial{id: id, altered: make(map[string]bool), numbers: make(map[string]string)}
+	t := &trial{id: id, altered: make(map[string]bool), shared: make(map[string]int), numbers: make(map[string]string)}
 	t.admit(events)
 	if merges := t.ranked(func(e record.Event) bool { _, ok := e.Fact.(*record.Merged); return ok }); len(merges) > 0 {
 		last := merges[len(merges)-1]
@@ -64,7 +64,7 @@ func newTrial(events []record.Event, id record.ChangeID, w world) *trial {
 func (t *trial) admit(events []record.Event) {
 	events = slices.Clone(events)
 	slices.SortFunc(events, record.Event.CompareArrival)
-	first, sender := make(map[string]record.Event), make(map[string]string)
+	first := make(map[string]record.Event)
 	for _, e := range events {
 		if f, ok := first[e.Key()]; ok {
 			if f.Digest != e.Digest && (e.Change == t.id || f.Change == t.id) {
@@ -81,12 +81,9 @@ func (t *trial) admit(events []record.Event) {
 				e.Change, e.Fact = t.id, &record.Merged{Revision: r, MergeSHA: p.After, MergedBy: p.Pusher}
 			}
 		}
+		t.shared[e.Source+" "+e.ID]++
 		if e.Change == t.id {
-			name := e.Source + " " + e.ID
-			if s, ok := sender[name]; ok && s != e.Sender {
-				t.shared = true
-			}
-			sender[name] = e.Sender
+			t.shared[e.Source+" "+e.ID] += 99
 			t.own = append(t.own, e)
 		}
 	}
@@ -235,7 +232,7 @@ func (t *trial) files() (files []string, all bool) {
 }
 
 // filesByRevision takes the ways to the files of the head in the order of
-// docs/trust.md. Where there is none, it returns those of the pushes that are known.
+// docs/trust.md.
 func (t *trial) filesByRevision() (files []string, known bool) {
 	stating := t.ranked(func(e record.Event) bool { return len(revision(e).Files) > 0 })
 	for _, e := range slices.Backward(stating) {
@@ -253,15 +250,17 @@ func (t *trial) filesByRevision() (files []string, known bool) {
 			}
 		}
 	}
+	if len(t.chain) == 0 {
+		return nil, false
+	}
 	files = nil
 	for _, p := range t.chain {
 		files = append(files, p.Fact.(*record.Pushed).Files...)
 	}
-	if len(files) == 0 {
+	if last := t.chain[len(t.chain)-1].Fact.(*record.Pushed); last.Before != "" || last.Forced || len(files) == 0 {
 		return nil, false
 	}
-	last := t.chain[len(t.chain)-1].Fact.(*record.Pushed)
-	return files, last.Before == "" && !last.Forced
+	return files, true
 }
 
 // scenes returns every change that this one may be: an unseen path may be any, and

@@ -518,7 +518,7 @@ func (g *teller) reviews() {
 					continue
 				}
 				who, r.ReviewID, _ = strings.Cut(id, "|")
-				r.Reviewer, r.ReviewerID = who, g.numbers[strings.ToLower(who)]
+				r.Reviewer, r.ReviewerType, r.ReviewerID = who, "", g.numbers[strings.ToLower(who)]
 			} else {
 				id = r.Reviewer + "|" + r.ReviewID
 			}

@@ -47,9 +47,13 @@ func judge(events []record.Event, id record.ChangeID, w world) judgement {
 	t := newTrial(events, id, w)
 	j := judgement{Gaps: make(map[string]bool), May: make(map[string]bool)}
 	j.gap(those(map[string]bool{
-		gapAltered: len(t.altered) > 0, gapShared: t.shared, gapContradicted: t.contradicted(),
+		gapAltered: len(t.altered) > 0, gapContradicted: t.contradicted(),
 		gapUnverified: !t.merged && slices.ContainsFunc(t.own, func(e record.Event) bool { return record.TypeOf(e.Fact) == record.TypeChangeMerged }),
 	})...)
+	for _, n := range t.shared {
+		j.gap(those(map[string]bool{gapShared: n >= 200})...)
+		j.may(those(map[string]bool{gapShared: n > 100})...)
+	}
 	agents, seen := t.agents(&j)
 	views := t.views(agents)
 	j.Reviewed = t.reviewed(&j, views, seen)
@@ -167,15 +171,19 @@ func (t *trial) view(id string, s scene) view {
 			leave(a.Delegates, svc)
 		}
 	}
-	if v.never() {
-		v.asks = record.Forbidden
+	if v.never() { // whatever else is asked
+		v.asks, v.may = record.Forbidden, append(v.may, v.lacks...)
+		v.lacks = slices.DeleteFunc(v.lacks, func(gap string) bool { return gap != record.GapForbidden && gap != record.GapOutOfScope })
+		if len(v.lacks) > 1 {
+			v.lacks = v.lacks[:0]
+		}
 	}
 	return v
 }
 
 // never reports whether the policy says no, whoever agrees.
 func (v view) never() bool {
-	return slices.Contains(v.lacks, record.GapForbidden) || slices.Contains(v.lacks, record.GapOutOfScope)
+	return v.asks == record.Forbidden || slices.Contains(v.lacks, record.GapForbidden) || slices.Contains(v.lacks, record.GapOutOfScope)
 }
 
 // unsure reports whether what is not known may matter: something unseen could change
@@ -332,11 +340,7 @@ func (t *trial) reviewed(j *judgement, views []view, seen bool) string {
 	why := t.shortOf(approvals, views)
 	unsure := t.unsure(views)
 	alone := seen && t.ofTime && len(views) > 0 && !slices.ContainsFunc(views, func(v view) bool { return !v.alone })
-	if j.may(gapIncomplete); unsure && !alone && t.merged { // of an open change, more may come
-		j.gap(gapIncomplete)
-	} else if !unsure {
-		delete(j.May, gapIncomplete)
-	}
+	j.may(those(map[string]bool{gapIncomplete: unsure})...)
 	switch {
 	case against && t.merged:
 		j.gap(record.GapChangesRequested)
@@ -348,7 +352,10 @@ func (t *trial) reviewed(j *judgement, views []view, seen bool) string {
 	case t.open() && (len(approvals) == 0 || len(why) > 0 || against):
 		return pending
 	case len(approvals) > 0:
-		j.gap(append(why, those(map[string]bool{gapAuthorUnknown: t.unknown})...)...)
+		why = append(why, those(map[string]bool{gapAuthorUnknown: t.unknown, gapIncomplete: unsure})...)
+		if j.may(why...); len(why) == 1 {
+			j.gap(why...)
+		}
 		return record.Partial
 	}
 	j.gap(record.GapNoReview)
@@ -432,7 +439,8 @@ func (t *trial) authorized(j *judgement, views []view) string {
 		}
 	}
 	asks := slices.ContainsFunc(views, func(v view) bool { return v.asks != "" })
-	switch all := len(views); {
+	all := len(views)
+	switch {
 	case count[nobody] == all:
 		surely()
 		j.may(those(map[string]bool{record.GapPolicyNotOfTheTime: !t.ofTime})...)
@@ -446,6 +454,7 @@ func (t *trial) authorized(j *judgement, views []view) string {
 		}
 		return record.Unproven
 	case count[yes] == all && unsure && asks:
+		j.gap(gapIncomplete)
 		return record.Partial
 	case count[yes] == all:
 		return record.Proven
@@ -453,8 +462,10 @@ func (t *trial) authorized(j *judgement, views []view) string {
 		surely()
 		return record.Contradicted
 	}
+	j.may(gapAuthorUnknown, record.GapApprovedUnknownHead)
 	j.gap(those(map[string]bool{
-		gapAuthorUnknown: count[maybe] > 0 && t.unknown, record.GapApprovedUnknownHead: count[maybe] > 0 && !t.unknown,
+		gapAuthorUnknown: count[maybe] == all && t.unknown, record.GapApprovedUnknownHead: count[maybe] == all && !t.unknown,
+		gapIncomplete: count[maybe] == 0,
 	})...)
 	return record.Unproven
 }
@@ -584,11 +595,11 @@ func (t *trial) alternatives(j *judgement, e *record.Event) string {
 	})
 	if chosen >= 0 && d.Options[chosen].Package != "" && d.Options[chosen].To != "" {
 		deps := t.dependencies()
-		if len(deps) == 0 {
-			j.gap(gapNotComparable)
-		}
+		j.may(those(map[string]bool{gapNotComparable: len(deps) == 0})...)
+		j.gap(those(map[string]bool{gapNotComparable: len(deps) == 0 && t.merged})...)
 		if e.Witness == record.Signed && elsewhere(d.Options[chosen], deps) {
-			j.gap(append(lacks, record.GapChosenNotDone)...)
+			j.may(lacks...)
+			j.gap(record.GapChosenNotDone)
 			return record.Contradicted
 		}
 	}
