@@ -123,7 +123,9 @@ func authorityOf(r *record.Record, q policy.Request, p *policy.Policy) record.Au
 	a.LeastDemands = demands(v.LeastDemands, p, func(service string, scope []string) bool { _, may := p.Covers(scope, service, q); return may })
 	switch v.Rule {
 	case policy.RuleUnknownService:
-		a.Unknown = record.GapServiceUnknown
+		if v.Least == v.Verdict { // else it may be one that is known
+			a.Unknown = record.GapServiceUnknown
+		}
 	case policy.RuleUnknownAgent:
 		a.Unknown = record.GapAgentUnknown
 	case policy.RuleScope:

@@ -76,11 +76,12 @@ func (p *Policy) Decide(r Request) Verdict {
 	sure, others := p.touched(r)
 	var possible, mildest []outcome // all that may hold; the mildest of each service
 	var trials []Trial
+	var unknown outcome
 	if len(sure) == 0 {
-		unknown := outcome{verdict: record.ApprovalRequired, rule: RuleUnknownService, reason: fmt.Sprintf("no service of the policy is made of %s and these paths", r.Repository)}
+		unknown = outcome{verdict: record.ApprovalRequired, rule: RuleUnknownService, reason: fmt.Sprintf("no service of the policy is made of %s and these paths", r.Repository)}
 		unknown.demands = []Demand{{Rule: unknown.rule, Verdict: unknown.verdict, Reason: unknown.reason}}
 		unknown.least = unknown.demands
-		possible, mildest = append(possible, unknown), append(mildest, unknown)
+		mildest = append(mildest, unknown)
 	}
 	q := p.ask(r)
 	for i, s := range slices.Concat(sure, others) {
@@ -92,6 +93,9 @@ func (p *Policy) Decide(r Request) Verdict {
 		case len(sure) == 0: // it may be the only one
 			mildest = []outcome{milder(mildest[0], mild(outcomes))}
 		}
+	}
+	if len(sure) == 0 { // last: a service that may be touched says more
+		possible = append(possible, unknown)
 	}
 	v := gravest(possible)
 	v.Trials = trials

@@ -44,6 +44,10 @@ func (j *judge) forbidden() (answer, reason string) {
 	case a.Least != "" && a.Least != Forbidden && j.open():
 		return j.pending("Not all of the change is known, and the policy may forbid it (%s): %s.", a.Rule, a.Reason)
 	case a.Least != "" && a.Least != Forbidden:
+		if missing, doubtful := j.missing(a.LeastDemands); missing != nil && !doubtful {
+			j.gap(missing...)
+			return j.say(Contradicted, "", "Whatever is not known of the change, the policy asks for more than was there at the merge, or forbids it (%s).", a.Rule)
+		}
 		return j.say(Unproven, GapEvidenceIncomplete, "Not all of the change is known, and the policy may forbid it (%s): %s.", a.Rule, a.Reason)
 	}
 	return j.say(Contradicted, gap, "The policy forbids it (%s): %s.", a.Rule, a.Reason)
@@ -84,8 +88,7 @@ func (j *judge) unmet(missing []string, doubtful bool) (answer, reason string) {
 	case a.Least != "" && least == nil:
 		return j.say(Unproven, GapEvidenceIncomplete, "The policy may ask for more than was there (%s): not all of the change is known.", a.Rule)
 	case doubtful:
-		j.gap(missing...)
-		return j.say(Unproven, "", "The policy %s (%s); whether that was there is not known.", asked, a.Rule)
+		return j.say(Unproven, GapApprovedUnknownHead, "The policy %s (%s); whether that was there is not known.", asked, a.Rule)
 	}
 	j.gap(missing...)
 	return j.say(Contradicted, "", "The policy %s (%s), which was not there at the merge.", asked, a.Rule)

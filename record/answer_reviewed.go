@@ -37,13 +37,10 @@ func (j *judge) reviewed() (answer, reason string) {
 		return j.say(NotRequired, "", "The policy lets the agent do this alone (%s).", j.authority.Rule)
 	case j.open():
 		return j.pending("Nobody who is independent approved the head so far.")
-	case len(rv.stale) > 0:
-		if len(rv.unknown) > 0 {
-			j.gap(GapApprovedUnknownHead)
-		}
-		return j.say(Partial, GapStaleApproval, "%s approved another commit than the one that was merged.", rv.stale[0].Reviewer)
 	case len(rv.unknown) > 0:
 		return j.say(Partial, GapApprovedUnknownHead, "%s approved; which commit is not known.", rv.unknown[0].Reviewer)
+	case len(rv.stale) > 0:
+		return j.say(Partial, GapStaleApproval, "%s approved another commit than the one that was merged.", rv.stale[0].Reviewer)
 	}
 	return j.nobody(why)
 }

@@ -37,8 +37,11 @@ func (j *judge) contradict() {
 		last := judged.Refused[n-1]
 		j.differ(GapIdentityContradicted, "it is "+last.Agent, "credential %s is not that agent's (%s); %d events were refused", last.Credential, orString(last.BoundTo, "bound to no agent"), n)
 	}
-	if judged.DecisionAgent != "" {
-		j.differ(GapIdentityContradicted, "it is "+judged.DecisionAgent, "the code host saw %s", j.record.GenAI.Agent.ID)
+	for _, other := range judged.deciders {
+		if judged.AgentSeen && j.people.who(other) != j.people.who(j.record.GenAI.Agent.ID) {
+			j.differ(GapIdentityContradicted, "it is "+other, "the code host saw %s", j.record.GenAI.Agent.ID)
+			break
+		}
 	}
 	claims := new(Claims)
 	if t.Decision != nil && t.Decision.Claims != nil {

@@ -56,6 +56,7 @@ type Judged struct {
 	AlteredLog    bool   // and that is the decision that counts
 
 	decisionArrived bool // DecisionTold is when it arrived
+	mergeClaimed    bool // somebody says that it was merged, and no platform does
 	digestStated    bool // the decision states the digest of what it names
 
 	verdicts  []verdict // in the order of time

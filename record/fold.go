@@ -42,7 +42,6 @@ func Fold(id ChangeID, f Facts) *Record {
 	foldRuns(r, f)
 	foldInitiator(r, f)
 	foldKind(r)
-	foldJudged(r, f.Own)
 	foldPeople(r, f)
 	foldTiers(r, f, all)
 	foldIdentities(r, f, all)

@@ -70,11 +70,12 @@ type life struct {
 // that, what others claim of it counts for nothing.
 func foldLife(r *Record, own []Event) {
 	c, s := &r.Trail.Change, r.Judged.stated
-	l := lifeOf(own, s, rankObserved)
+	l, claimed := lifeOf(own, s, rankObserved), lifeOf(own, s, rankClaim)
+	r.Judged.mergeClaimed = l.merge == nil && claimed.merge != nil
 	rank := rankObserved
 	if l.state == "" {
-		l, rank = lifeOf(own, s, rankClaim), rankClaim
-	} else if claimed := lifeOf(own, s, rankClaim); claimed.merge != nil && l.merge == nil {
+		l, rank = claimed, rankClaim
+	} else if r.Judged.mergeClaimed {
 		s.stands(attrMerge, "merged", rankClaim) // and a platform says that it is not
 	}
 	if l.state == "" {

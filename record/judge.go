@@ -80,7 +80,7 @@ func (j *judge) doubts() {
 	if r.Judged.Altered {
 		j.gap(GapEventAltered)
 	}
-	if r.Trail.Change.State == "merged" && j.open() {
+	if r.Judged.mergeClaimed {
 		j.gap(GapUnverifiedSource)
 	}
 	if a, ok := r.Judged.stated.contradicted(); ok {
