@@ -282,6 +282,10 @@ func (g *teller) scans() {
 			g.evidence(by.sender, scan)
 		}
 	}
+	for g.chance(40) {
+		who := pick(g, reviewers...)
+		g.evidence(pick(g, desk, desk, codeHost, "person:"+who, pilot, anyone), &record.Request{Kind: pick(g, "ticket", "incident"), ID: pick(g, "PAY-12", "PAY-13"), Author: pick(g, "", who, who)})
+	}
 	if g.chance(30) { // another report
 		other := *scan
 		other.ScanID, other.Report.Digest = "scan-2", record.Digest([]byte("another"))
@@ -304,6 +308,8 @@ func (g *teller) decision(agent string) *record.Decision {
 			d.Trigger.Finding = ""
 		case 2:
 			d.Trigger.Digest = record.Digest([]byte("nobody has it"))
+		case 3, 4:
+			d.Trigger = &record.Trigger{Kind: pick(g, "ticket", "incident"), ID: pick(g, "PAY-12", "PAY-13")}
 		}
 	}
 	d.Options = []record.Option{{ID: "patch", Title: "Update lodash to 4.17.20", Outcome: "chosen", Reason: "smallest"}, {ID: "wait", Outcome: "rejected", Reason: "it can be reached"}}

@@ -28,6 +28,17 @@ type judgement struct {
 	record.Answers
 	Gaps map[string]bool
 	May  map[string]bool // gaps that may stand there: docs/trust.md leaves it open
+	Any  [][]string      // gaps of which one at least must
+}
+
+// why notes the reasons of an answer: of several, one is enough.
+func (j *judgement) why(gaps ...string) {
+	if len(gaps) == 1 {
+		j.gap(gaps...)
+	} else if len(gaps) > 1 {
+		j.may(gaps...)
+		j.Any = append(j.Any, gaps)
+	}
 }
 
 func (j *judgement) gap(names ...string) {
@@ -79,6 +90,9 @@ func (t *trial) agents(j *judgement) (out []string, seen bool) {
 	}
 	said := make(map[bool][]string) // by whether it is signed
 	for _, e := range t.own {
+		if a, ok := e.Fact.(*record.Action); ok {
+			said[e.Witness == record.Signed] = append(said[e.Witness == record.Signed], a.Agent.ID)
+		}
 		if d, ok := e.Fact.(*record.Decision); ok {
 			said[e.Witness == record.Signed] = append(said[e.Witness == record.Signed], d.Agent.ID)
 			if seenAs != "" && t.rules.person(d.Agent.ID) != t.rules.person(seenAs) {
@@ -353,9 +367,7 @@ func (t *trial) reviewed(j *judgement, views []view, seen bool) string {
 		return pending
 	case len(approvals) > 0:
 		why = append(why, those(map[string]bool{gapAuthorUnknown: t.unknown, gapIncomplete: unsure})...)
-		if j.may(why...); len(why) == 1 {
-			j.gap(why...)
-		}
+		j.why(why...)
 		return record.Partial
 	}
 	j.gap(record.GapNoReview)
@@ -374,30 +386,33 @@ func (t *trial) against() bool {
 }
 
 // shortOf names what the approvals lack, for each group that anything may ask.
-func (t *trial) shortOf(approvals []*record.Review, views []view) (why []string) {
-	demands := []demand{{}}
+func (t *trial) shortOf(approvals []*record.Review, views []view) []string {
+	demands, why := []demand{{}}, make(map[string]bool)
 	for _, v := range views {
 		demands = append(demands, v.demands...)
 	}
 	for _, d := range demands {
-		gap := record.GapOutsideGroup
+		var lacks []string
+		met := false
 		for _, r := range approvals {
 			switch {
 			case !t.rules.in(t.who(r.Reviewer), d.by, d.service):
-			case r.CommitSHA == t.head && t.head != "":
-				gap = "met"
-			case gap == "met":
 			case r.CommitSHA == "" || t.head == "":
-				gap = record.GapApprovedUnknownHead
-			case gap == record.GapOutsideGroup:
-				gap = record.GapStaleApproval
+				lacks = append(lacks, record.GapApprovedUnknownHead)
+			case r.CommitSHA != t.head:
+				lacks = append(lacks, record.GapStaleApproval)
+			default:
+				met = true
 			}
 		}
-		if gap != "met" && !slices.Contains(why, gap) {
-			why = append(why, gap)
+		if len(lacks) == 0 {
+			lacks = []string{record.GapOutsideGroup}
+		}
+		for _, l := range lacks {
+			why[l] = why[l] || !met
 		}
 	}
-	return why
+	return those(why)
 }
 
 // whyNobody names why those who approved do not count. Where there are two reasons,
@@ -505,6 +520,9 @@ func (t *trial) trigger(j *judgement, e *record.Event) string {
 		return t.orPending(j, record.Unproven, record.GapNoTrigger)
 	}
 	tr := e.Fact.(*record.Decision).Trigger
+	if tr.Kind != "scan" {
+		return t.asked(j, e, t.request(tr))
+	}
 	holder, found := t.report(tr)
 	sure := holder == record.Observed || holder != "" && tr.Digest != "" && e.Witness == record.Signed
 	if sure && tr.Finding != "" && !found {
@@ -512,14 +530,50 @@ func (t *trial) trigger(j *judgement, e *record.Event) string {
 		return record.Contradicted
 	}
 	lacks := those(map[string]bool{record.GapDigestNotStated: tr.Digest == "", record.GapFindingNotStated: tr.Finding == ""})
-	heals := those(map[string]bool{
-		record.GapTriggerNotHeld: holder == "", record.GapTriggerFromAgent: holder == "agent",
-		gapUnverified: holder == record.Claimed || e.Witness != record.Signed,
-	})
-	if len(heals) > 0 {
+	if heals := heals(e, holder); len(heals) > 0 {
 		return t.orPending(j, record.Partial, append(lacks, heals...)...)
 	}
 	return unless(j, lacks)
+}
+
+// asked answers for a ticket, an issue, a prompt, an alert or an incident.
+func (t *trial) asked(j *judgement, e *record.Event, holder string) string {
+	if heals := heals(e, holder); len(heals) > 0 {
+		return t.orPending(j, record.Partial, heals...)
+	}
+	return record.Proven
+}
+
+// heals names what a better witness of a trigger would heal.
+func heals(e *record.Event, holder string) []string {
+	return those(map[string]bool{
+		record.GapTriggerNotHeld: holder == "", record.GapTriggerFromAgent: holder == "agent",
+		gapUnverified: holder == record.Claimed || e.Witness != record.Signed,
+	})
+}
+
+// request returns who holds what a trigger names by its id.
+func (t *trial) request(tr *record.Trigger) (holder string) {
+	for _, e := range t.events {
+		if r, ok := e.Fact.(*record.Request); ok && r.Kind == tr.Kind && r.ID == tr.ID {
+			holder = better(holder, holderOf(e))
+		}
+	}
+	return holder
+}
+
+// holderOf is the witness of an event, or the agent.
+func holderOf(e record.Event) string {
+	if strings.HasPrefix(e.Sender, "agent:") {
+		return "agent"
+	}
+	return e.Witness
+}
+
+// better is the better of two holders.
+func better(a, b string) string {
+	order := []string{"", record.Claimed, "agent", record.Human, record.Observed}
+	return order[max(slices.Index(order, a), slices.Index(order, b))]
 }
 
 // orPending answers what time may still heal.
@@ -528,13 +582,13 @@ func (t *trial) orPending(j *judgement, otherwise string, gaps ...string) string
 		j.may(gaps...)
 		return pending
 	}
-	j.gap(gaps...)
+	j.why(gaps...)
 	return otherwise
 }
 
 // unless is proven, but for gaps.
 func unless(j *judgement, gaps []string) string {
-	if j.gap(gaps...); len(gaps) > 0 {
+	if j.why(gaps...); len(gaps) > 0 {
 		return record.Partial
 	}
 	return record.Proven
@@ -553,7 +607,6 @@ func those(names map[string]bool) (out []string) {
 // report returns who holds the report that a trigger names: somebody who observed
 // it, the agent, or a claim; and whether the finding stands in it.
 func (t *trial) report(tr *record.Trigger) (holder string, found bool) {
-	order := []string{"", record.Claimed, "agent", record.Observed}
 	for _, e := range t.events {
 		s, ok := e.Fact.(*record.Scan)
 		if !ok {
@@ -566,13 +619,9 @@ func (t *trial) report(tr *record.Trigger) (holder string, found bool) {
 		} else if tr.ID != "" {
 			named = s.ScanID == tr.ID
 		}
-		who := e.Witness
-		if strings.HasPrefix(e.Sender, "agent:") {
-			who = "agent"
-		}
-		if named && slices.Index(order, who) > slices.Index(order, holder) {
-			holder, found = who, finds
-		} else if named && who == holder {
+		if best := better(holder, holderOf(e)); named && best != holder {
+			holder, found = best, finds
+		} else if named && holder == holderOf(e) {
 			found = found || finds
 		}
 	}
@@ -594,10 +643,10 @@ func (t *trial) alternatives(j *judgement, e *record.Event) string {
 		record.GapRejectionNoReason: slices.ContainsFunc(others, func(o record.Option) bool { return o.Reason == "" }),
 	})
 	if chosen >= 0 && d.Options[chosen].Package != "" && d.Options[chosen].To != "" {
-		deps := t.dependencies()
-		j.may(those(map[string]bool{gapNotComparable: len(deps) == 0})...)
-		j.gap(those(map[string]bool{gapNotComparable: len(deps) == 0 && t.merged})...)
-		if e.Witness == record.Signed && elsewhere(d.Options[chosen], deps) {
+		versions := t.versions(d.Options[chosen].Package)
+		j.may(those(map[string]bool{gapNotComparable: len(versions) == 0})...)
+		j.gap(those(map[string]bool{gapNotComparable: len(versions) == 0 && t.merged})...)
+		if e.Witness == record.Signed && len(versions) > 0 && !slices.Contains(versions, d.Options[chosen].To) {
 			j.may(lacks...)
 			j.gap(record.GapChosenNotDone)
 			return record.Contradicted
@@ -606,10 +655,13 @@ func (t *trial) alternatives(j *judgement, e *record.Event) string {
 	return unless(j, lacks)
 }
 
-// elsewhere reports whether dependencies take the package of an option to another
-// version. The histories have packages in lower case and plain versions.
-func elsewhere(o record.Option, deps []record.DependencyUpdate) bool {
-	return slices.ContainsFunc(deps, func(d record.DependencyUpdate) bool {
-		return "pkg:"+strings.ToLower(cmp.Or(d.Ecosystem, "npm"))+"/"+d.Name == o.Package && d.To != o.To
-	})
+// versions are those to which observed dependencies take a package. The histories
+// have packages in lower case and plain versions.
+func (t *trial) versions(purl string) (out []string) {
+	for _, d := range t.dependencies() {
+		if "pkg:"+strings.ToLower(cmp.Or(d.Ecosystem, "npm"))+"/"+d.Name == purl {
+			out = append(out, d.To)
+		}
+	}
+	return out
 }
