@@ -3,6 +3,7 @@ package oracle
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -71,7 +72,7 @@ func judge(events []record.Event, id record.ChangeID, w world) judgement {
 	if agents == nil {
 		return j
 	}
-	j.Authorized = t.authorized(&j, views)
+	j.Authorized = t.worst(&j, agents)
 	d := t.decision(agents)
 	j.Trigger = t.trigger(&j, d)
 	j.Alternatives = t.alternatives(&j, d)
@@ -300,6 +301,7 @@ func (t *trial) approvedHead(by []string, s service) int {
 // leave says whether somebody independent of a group gave leave for a service, and
 // which gaps it is otherwise: why those that were given do not count, if any was.
 func (t *trial) leave(by []string, s service, paths []string) (met int, gaps, may []string) {
+	given := false
 	for _, e := range t.own {
 		a, ok := e.Fact.(*record.Approval)
 		if !ok || a.Verdict == "refused" || t.rules.bot(a.Approver) || t.refused(e, a) {
@@ -318,12 +320,12 @@ func (t *trial) leave(by []string, s service, paths []string) (met int, gaps, ma
 		case len(flaws) == 1:
 			gaps = append(gaps, flaws...)
 		}
-		may = append(may, flaws...)
+		may, given = append(may, flaws...), given || counts(e)
 	}
-	if may = append(may, record.GapApprovalMissing); len(may) == 1 {
-		gaps = may
+	if !given {
+		gaps = append(gaps, record.GapApprovalMissing)
 	}
-	return met, gaps, may
+	return met, gaps, append(may, record.GapApprovalMissing)
 }
 
 // covers reports whether a scope names a service, or each path.
@@ -435,6 +437,23 @@ func (t *trial) whyNobody(j *judgement) {
 			j.gap(why...)
 		}
 	}
+}
+
+// worst is the answer for whichever agent is least allowed.
+func (t *trial) worst(j *judgement, agents []string) (answer string) {
+	order := []string{record.Contradicted, record.Unproven, pending, record.Partial, record.Proven}
+	gaps := make(map[string]map[string]bool)
+	for _, id := range agents {
+		one := judgement{Gaps: make(map[string]bool), May: j.May}
+		a := t.authorized(&one, t.views([]string{id}))
+		gaps[a] = one.Gaps
+		j.may(slices.Collect(maps.Keys(one.Gaps))...)
+		if answer == "" || slices.Index(order, a) < slices.Index(order, answer) {
+			answer = a
+		}
+	}
+	j.gap(slices.Collect(maps.Keys(gaps[answer]))...)
+	return answer
 }
 
 // authorized answers whether the agent was allowed to change the service.
@@ -582,13 +601,13 @@ func (t *trial) orPending(j *judgement, otherwise string, gaps ...string) string
 		j.may(gaps...)
 		return pending
 	}
-	j.why(gaps...)
+	j.gap(gaps...)
 	return otherwise
 }
 
 // unless is proven, but for gaps.
 func unless(j *judgement, gaps []string) string {
-	if j.why(gaps...); len(gaps) > 0 {
+	if j.gap(gaps...); len(gaps) > 0 {
 		return record.Partial
 	}
 	return record.Proven
