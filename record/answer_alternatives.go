@@ -16,25 +16,25 @@ func (j *judge) alternatives() (answer, reason string) {
 			return answer, reason
 		}
 	}
-	told := j.record.Judged.DecisionTold
-	late := after(told, j.merged, j.record.Judged.decisionArrived)
-	switch {
-	case late && d.RecordedAt.After(j.merged):
-		return j.say(Partial, GapDecisionAfterMerge, "The decision was recorded %s after the merge.", d.RecordedAt.Sub(j.merged).Round(time.Second))
-	case late:
-		return j.say(Partial, GapToldAfterMerge, "The decision was told %s after the merge, though it is dated before.", told.Sub(j.merged).Round(time.Second))
-	case j.record.Judged.AlteredLog:
-		return j.say(Partial, GapEventAltered, "A decision was sent again with other content under the same identity.")
-	case chosen == nil:
-		return j.say(Partial, GapNothingChosen, "The decision does not say which of its options was chosen.")
-	case others == 0:
-		return j.say(Partial, GapNoAlternatives, "The decision names no other option than %s.", chosen.ID)
-	case bare != "":
-		return j.say(Partial, GapRejectionNoReason, "Option %s was not taken, and no reason is given.", bare)
-	case j.record.Judged.Decision != Signed:
-		return j.say(Partial, GapUnverifiedSource, "The decision came without the agent's credential.")
+	if lacks := j.undecided(d, chosen, others, bare); lacks != nil {
+		return j.partial(lacks)
 	}
 	return j.say(Proven, "", "%s was chosen, and each other option (%d) has a reason why not.", chosen.ID, others)
+}
+
+// undecided is what a decision lacks.
+func (j *judge) undecided(d *DecisionFacts, chosen *Option, others int, bare string) (l lacking) {
+	told := j.record.Judged.DecisionTold
+	late := after(told, j.merged, j.record.Judged.decisionArrived)
+	stated := d.RecordedAt.After(j.merged)
+	l.add(late && stated, GapDecisionAfterMerge, "The decision was recorded %s after the merge.", d.RecordedAt.Sub(j.merged).Round(time.Second))
+	l.add(late && !stated, GapToldAfterMerge, "The decision was told %s after the merge, though it is dated before.", told.Sub(j.merged).Round(time.Second))
+	l.add(j.record.Judged.AlteredLog, GapEventAltered, "The decision was sent again with other content under the same identity.")
+	l.add(chosen == nil, GapNothingChosen, "The decision does not say which of its options was chosen.")
+	l.add(others == 0, GapNoAlternatives, "The decision names no other option than the one chosen.")
+	l.add(bare != "", GapRejectionNoReason, "Option %s was not taken, and no reason is given.", bare)
+	l.add(!j.signed(), GapUnverifiedSource, "The decision came without the credential of the agent that made the change.")
+	return l
 }
 
 // taken returns the option that was chosen, how many others there are, and one of them that
@@ -68,7 +68,7 @@ func (j *judge) done(chosen *Option) (answer, reason string, done bool) {
 	switch {
 	case !comparable:
 		j.gap(GapChosenNotComparable)
-	case name != "" && j.record.Judged.Decision == Signed:
+	case name != "" && j.signed():
 		answer, reason = j.say(Contradicted, GapChosenNotDone, "Chosen was %s %s; the change takes it to %s.", name, want, got)
 		return answer, reason, true
 	}

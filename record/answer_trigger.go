@@ -1,32 +1,53 @@
 package record
 
+import "fmt"
+
+// A lack is a gap, with what it says in words.
+type lack struct{ gap, reason string }
+
+// lacking collects lacks.
+type lacking []lack
+
+func (l *lacking) add(is bool, gap, format string, args ...any) {
+	if is {
+		*l = append(*l, lack{gap, fmt.Sprintf(format, args...)})
+	}
+}
+
+// partial is the answer where something is lacking: every gap, and the first one in words.
+func (j *judge) partial(l lacking) (answer, reason string) {
+	for _, lack := range l {
+		j.gap(lack.gap)
+	}
+	return Partial, l[0].reason
+}
+
 func (j *judge) trigger() (answer, reason string) {
-	t, r := j.record.Trail.Trigger, j.record
-	switch {
-	case t == nil || t.ID == "" && t.Digest == "" && t.Finding == "" && t.URL == "":
+	t := j.record.Trail.Trigger
+	if t == nil || t.ID == "" && t.Digest == "" && t.Finding == "" && t.URL == "" {
 		if j.open() {
 			return j.pending("No decision names what made the agent start so far.")
 		}
 		return j.say(Unproven, GapNoTrigger, "No decision names what made the agent start.")
-	case !t.Held && t.Request == nil:
-		if j.open() {
-			return j.pending("The agent names %s; nothing that holds it has come so far.", t.name())
-		}
-		return j.say(Partial, GapTriggerNotHeld, "The agent names %s; nothing holds it.", t.name())
-	case t.Matched && t.Finding != "" && !t.Found && r.Judged.Decision == Signed: // whoever sent it: the digest says which report it is
+	}
+	// Whoever sent a report: its digest says that it is the one that the agent names.
+	whole := t.Held && (j.heldIndependently() || t.Matched && j.signed())
+	if whole && t.Finding != "" && !t.Found {
 		return j.say(Contradicted, GapFindingNotInReport, "The report that the decision names is held (%s), and %s does not stand in it.", t.Digest, t.Finding)
-	case j.open() && (!j.heldIndependently() || r.Judged.Decision != Signed):
-		return j.pending("%s is held; nobody has sent it so far who can know it, or the decision came without the agent's credential.", t.name())
-	case r.Judged.TriggerAgent:
-		return j.say(Partial, GapTriggerFromAgent, "%s is held as the agent itself sent it.", t.name())
-	case !j.heldIndependently():
-		return j.say(Partial, GapUnverifiedSource, "%s is held; nobody who can know it sent it.", t.name())
-	case r.Judged.Decision != Signed:
-		return j.say(Partial, GapUnverifiedSource, "%s is held; that the agent started for it is said without the agent's credential.", t.name())
-	case !t.Held:
+	}
+	if better := j.betterTrigger(t); better != nil {
+		if j.open() {
+			return j.pending("%s What is missing may still come.", better[0].reason)
+		}
+		return j.partial(append(better, j.unstated(t)...))
+	}
+	if lacks := j.unstated(t); lacks != nil {
+		return j.partial(lacks)
+	}
+	if !t.Held {
 		return j.say(Proven, "", "The decision names the %s %s, which %s sent.", t.Request.Kind, t.name(), t.Request.Source)
 	}
-	return j.report(t)
+	return j.say(Proven, "", "%s stands in the report of %s that the decision names by digest (%s), sent by %s.", t.Finding, t.Scanner, t.Digest, t.Source)
 }
 
 // heldIndependently reports whether somebody who is no agent and can know it sent what the
@@ -36,17 +57,24 @@ func (j *judge) heldIndependently() bool {
 	return w == Observed || w == Human
 }
 
-// report is the answer where a platform sent the report that a signed decision names.
-func (j *judge) report(t *TriggerFacts) (answer, reason string) {
-	switch {
-	case t.Finding == "":
-		return j.say(Partial, GapFindingNotStated, "The report of %s is held; which finding in it made the agent start is not said.", t.Scanner)
-	case !t.Found:
-		return j.say(Contradicted, GapFindingNotInReport, "The report that the decision names is held (%s), and %s does not stand in it.", t.Digest, t.Finding)
-	case !t.Matched:
-		return j.say(Partial, GapDigestNotStated, "%s stands in a report of %s; the decision does not state the digest of the report it read.", t.Finding, t.Scanner)
+// betterTrigger is what a better witness could still prove.
+func (j *judge) betterTrigger(t *TriggerFacts) (l lacking) {
+	held := t.Held || t.Request != nil
+	l.add(!held, GapTriggerNotHeld, "The agent names %s; nothing holds it.", t.name())
+	l.add(held && j.record.Judged.TriggerAgent, GapTriggerFromAgent, "%s is held as the agent itself sent it.", t.name())
+	l.add(held && !j.record.Judged.TriggerAgent && !j.heldIndependently(), GapUnverifiedSource, "%s is held; nobody who can know it sent it.", t.name())
+	l.add(!j.signed(), GapUnverifiedSource, "That the agent started for %s is said without its credential.", t.name())
+	return l
+}
+
+// unstated is what the decision does not say of a report.
+func (j *judge) unstated(t *TriggerFacts) (l lacking) {
+	if !t.Held && t.Request != nil {
+		return nil
 	}
-	return j.say(Proven, "", "%s stands in the report of %s that the decision names by digest (%s), sent by %s.", t.Finding, t.Scanner, t.Digest, t.Source)
+	l.add(t.Finding == "", GapFindingNotStated, "Which finding in the report of %s made the agent start is not said.", orString(t.Scanner, "the scanner"))
+	l.add(!j.record.Judged.digestStated, GapDigestNotStated, "The decision does not state the digest of the report that it names.")
+	return l
 }
 
 func (t *TriggerFacts) name() string {

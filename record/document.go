@@ -56,9 +56,11 @@ type Judged struct {
 	AlteredLog    bool   // and that is the decision that counts
 
 	decisionArrived bool // DecisionTold is when it arrived
+	digestStated    bool // the decision states the digest of what it names
 
 	verdicts  []verdict // in the order of time
 	approvals []leave
+	facts     folded
 	stated    *statement
 	branch    *branch
 	hostAgent string            // that the code host names

@@ -36,7 +36,8 @@ func Fold(id ChangeID, f Facts) *Record {
 	foldDeployments(r, all)
 	foldValidations(r, all)
 	foldScans(r, all)
-	foldDecision(r, f.Own, all)
+	r.Judged.facts = folded{decisions(f.Own), all}
+	foldDecision(r, r.Judged.facts, nil)
 	foldActions(r, f.Actions)
 	foldRuns(r, f)
 	foldInitiator(r, f)

@@ -196,22 +196,36 @@ func foldInitiator(r *Record, f Facts) {
 
 // Recognize notes the agent that the marks of a change show, and by which of them; agent is
 // empty where they show none. person returns who is behind an account. The account that the
-// code host saw outranks what a decision says of its agent.
+// code host saw outranks what a decision says of its agent: a decision of another agent is
+// a claim about this one.
 func (r *Record) Recognize(agent string, by []string, person func(account string) string) {
-	host := r.Judged.hostAgent
-	if author := r.Trail.Change.Author; r.Judged.stated.known(attrAuthor) && agent != "" {
-		r.Judged.AgentSeen = slices.Contains(by, "account "+author)
-		if person(author) == agent {
-			host = agent
-		}
+	seen := r.Judged.hostAgent
+	if author := r.Trail.Change.Author; r.Judged.stated.known(attrAuthor) && agent != "" && slices.Contains(by, "account "+author) {
+		seen = agent
 	}
-	r.Judged.AgentSeen = r.Judged.AgentSeen || host != ""
-	if r.GenAI != nil && host != "" && person(host) != person(r.GenAI.Agent.ID) {
-		r.Judged.DecisionAgent = r.GenAI.Agent.ID
-		r.GenAI = &GenAI{Agent: GenAIAgent{ID: host}}
+	r.Judged.AgentSeen = seen != ""
+	if seen != "" {
+		r.decidedBy(seen, person)
 	}
 	r.madeBy(agent, by)
 	r.Judged.Agents = r.agents(person)
+}
+
+// decidedBy lets the record rest on a decision of the agent that the code host saw, where
+// there is one.
+func (r *Record) decidedBy(seen string, person func(account string) string) {
+	same := func(id string) bool { return person(id) == person(seen) }
+	if r.GenAI == nil {
+		r.GenAI = &GenAI{Agent: GenAIAgent{ID: seen}}
+		return
+	}
+	if !same(r.GenAI.Agent.ID) {
+		foldDecision(r, r.Judged.facts, same)
+	}
+	if id := r.GenAI.Agent.ID; !same(id) {
+		r.Judged.DecisionAgent = id
+		r.GenAI = &GenAI{Agent: GenAIAgent{ID: seen}}
+	}
 }
 
 // agents are those that must be allowed to make the change: the one that the code host saw,

@@ -13,35 +13,34 @@ import (
 const ClockSkew = 2 * time.Minute
 
 // foldDecision takes the decision that the change rests on: a signed one before a claimed
-// one, the newest that was told before the merge, else the first one after it.
-func foldDecision(r *Record, own []Event, all []*Event) {
+// one, the newest that was told before the merge, else the first one after it; of those
+// signed, one of an agent for which mine is true before others.
+func foldDecision(r *Record, f folded, mine func(agent string) bool) {
 	var chosen *Event
-	var total int64
-	merged := r.Judged.MergedAt
-	for i := range own {
-		e := &own[i]
-		d, ok := e.Fact.(*Decision)
-		if !ok {
-			continue
-		}
-		total++
-		r.Judged.Askers = append(r.Judged.Askers, d.Agent.DelegatedBy)
-		r.Judged.deciders = append(r.Judged.deciders, d.Agent.ID)
-		if e.Witness == Signed {
-			r.Judged.signers = append(r.Judged.signers, d.Agent.ID)
-		}
-		if chosen == nil || restsOn(chosen, e, merged) {
+	for i := range f.own {
+		if e := &f.own[i]; chosen == nil || restsOn(chosen, e, r.Judged.MergedAt, mine) {
 			chosen = e
 		}
 	}
 	if chosen == nil {
 		return
 	}
+	j := &r.Judged
+	j.Trigger, j.TriggerAgent, j.Askers, j.deciders, j.signers = "", false, nil, nil, nil
+	r.Trail.Trigger, r.Trail.Authorization, r.Vulnerability, r.Package = nil, nil, nil, nil
+	for i := range f.own {
+		d := f.own[i].Fact.(*Decision)
+		j.Askers = append(j.Askers, d.Agent.DelegatedBy)
+		j.deciders = append(j.deciders, d.Agent.ID)
+		if f.own[i].Witness == Signed {
+			j.signers = append(j.signers, d.Agent.ID)
+		}
+	}
 	r.Judged.Decision, r.Judged.DecisionTold, r.Judged.decisionArrived = chosen.witness(), chosen.Told(), chosen.byArrival()
 	r.Judged.AlteredLog = chosen.Altered
 	d := chosen.Fact.(*Decision)
 	out := &DecisionFacts{
-		EventID: chosen.ID, Source: chosen.Source, RecordedAt: chosen.Time, Total: total,
+		EventID: chosen.ID, Source: chosen.Source, RecordedAt: chosen.Time, Total: int64(len(f.own)),
 		Agent: d.Agent.ID, Run: d.Agent.Run, LogsURL: d.Agent.LogsURL, DelegatedBy: d.Agent.DelegatedBy,
 		Chosen: d.Chosen, Rationale: d.Rationale, Options: d.Options, Claims: d.Claims,
 	}
@@ -62,12 +61,32 @@ func foldDecision(r *Record, own []Event, all []*Event) {
 	}
 	r.GenAI = NewGenAI(d.Agent)
 	if d.Trigger != nil {
-		foldTrigger(r, chosen, d.Trigger, all)
+		foldTrigger(r, chosen, d.Trigger, f.all)
 	}
 }
 
+// folded is what a decision is read from: the decisions about a change, and all of its facts.
+type folded struct {
+	own []Event
+	all []*Event
+}
+
+// decisions returns those among the facts about a change.
+func decisions(own []Event) (out []Event) {
+	for _, e := range own {
+		if _, ok := e.Fact.(*Decision); ok {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
 // restsOn reports whether a change rests on decision b rather than on a.
-func restsOn(a, b *Event, merged time.Time) bool {
+func restsOn(a, b *Event, merged time.Time, mine func(agent string) bool) bool {
+	proves := func(e *Event) bool { return e.Witness == Signed && (mine == nil || mine(e.Fact.(*Decision).Agent.ID)) }
+	if p := proves(b); p != proves(a) {
+		return p
+	}
 	if signed := b.Witness == Signed; signed != (a.Witness == Signed) {
 		return signed
 	}
@@ -110,6 +129,7 @@ func foldTrigger(r *Record, decision *Event, t *Trigger, all []*Event) {
 		Digest: t.Digest, URL: t.URL, Summary: t.Summary, Package: t.Package,
 	}
 	r.Trail.Trigger = out
+	r.Judged.digestStated = t.Digest != ""
 	foldRequest(out, t, all)
 	if out.Request != nil {
 		r.Judged.Askers = append(r.Judged.Askers, out.Request.AskedBy...)

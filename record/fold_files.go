@@ -55,7 +55,7 @@ func foldFiles(r *Record, f Facts) {
 	l := listingOf(f.Own, j.stated)
 	files, complete := l.filesOf(c.HeadSHA, j.branch)
 	if _, kind, _ := c.ID.Split(); kind == "commit" && j.stated.known(attrMerge) {
-		files, complete = filesOfPushes(j.branch.pushes), !j.branch.cut && !slices.ContainsFunc(j.branch.pushes, func(p *Pushed) bool { return p.Forced })
+		files, complete = filesOfPushes(j.branch.pushes), !j.branch.cut && !slices.ContainsFunc(j.branch.pushes, func(p *Pushed) bool { return p.Forced || !p.listed() })
 	}
 	slices.Sort(files)
 	j.Files = slices.Compact(files)
@@ -90,9 +90,14 @@ func (l listing) filesOf(head string, b *branch) (files []string, complete bool)
 		}
 		p := b.pushes[i]
 		files = append(files, p.Files...)
-		complete = complete && !p.Partial && !p.Forced
+		complete = complete && !p.Partial && !p.Forced && p.listed()
 	}
 	return files, complete && b.created
+}
+
+// listed reports whether a push says which files it brings, if it brings any.
+func (p *Pushed) listed() bool {
+	return len(p.Files) > 0 || !slices.ContainsFunc(p.Commits, func(c Commit) bool { return !c.Merge }) && len(p.Commits) > 0
 }
 
 func filesOfPushes(pushes []*Pushed) (files []string) {

@@ -40,6 +40,12 @@ type judge struct {
 
 func (j *judge) open() bool { return j.merged.IsZero() }
 
+// signed reports whether the decision that counts came with the credential of the agent
+// that made the change.
+func (j *judge) signed() bool {
+	return j.record.Judged.Decision == Signed && j.record.Judged.DecisionAgent == ""
+}
+
 func (j *judge) gap(names ...string) { j.gaps = append(j.gaps, names...) }
 
 func (j *judge) say(answer, gap, format string, args ...any) (string, string) {
