@@ -96,7 +96,7 @@ func (t *trial) agents(j *judgement) (out []string, seen bool) {
 		}
 		if d, ok := e.Fact.(*record.Decision); ok {
 			said[e.Witness == record.Signed] = append(said[e.Witness == record.Signed], d.Agent.ID)
-			if seenAs != "" && t.rules.person(d.Agent.ID) != t.rules.person(seenAs) {
+			if seenAs != "" && t.agentOf(d.Agent.ID) != t.agentOf(seenAs) {
 				j.may(record.GapIdentityContradicted)
 				j.gap(those(map[string]bool{record.GapIdentityContradicted: seenAs != t.author || known})...)
 			}
@@ -496,7 +496,7 @@ func (t *trial) authorized(j *judgement, views []view) string {
 		surely()
 		return record.Contradicted
 	}
-	j.may(gapAuthorUnknown, record.GapApprovedUnknownHead)
+	j.may(gapAuthorUnknown, record.GapApprovedUnknownHead, record.GapReviewMissing, record.GapApprovalMissing)
 	j.gap(those(map[string]bool{
 		gapAuthorUnknown: count[maybe] == all && t.unknown, record.GapApprovedUnknownHead: count[maybe] == all && !t.unknown,
 		gapIncomplete: count[maybe] == 0,
@@ -504,33 +504,34 @@ func (t *trial) authorized(j *judgement, views []view) string {
 	return record.Unproven
 }
 
-// decision returns the decision that counts. One of another agent than the
-// one that was seen counts as a claim.
-func (t *trial) decision(agents []string) *record.Event {
-	var signed, claimed []record.Event
-	for _, e := range t.own {
-		d, ok := e.Fact.(*record.Decision)
-		switch {
-		case !ok:
-		case e.Witness == record.Signed && slices.ContainsFunc(agents, func(a string) bool { return t.rules.person(a) == t.rules.person(d.Agent.ID) }):
-			signed = append(signed, e)
-		default:
-			e.Witness = record.Claimed
-			claimed = append(claimed, e)
-		}
+// decision returns the decision that counts. One of another agent than the one that
+// was seen counts as a claim.
+func (t *trial) decision(agents []string) (counting *record.Event) {
+	rank := func(e record.Event) int {
+		own := slices.ContainsFunc(agents, func(a string) bool { return t.agentOf(a) == t.agentOf(e.Fact.(*record.Decision).Agent.ID) })
+		return len(those(map[string]bool{"signed": e.Witness == record.Signed, "own": e.Witness == record.Signed && own}))
 	}
-	all := signed
-	if len(all) == 0 {
-		all = claimed
+	var all []record.Event
+	for _, e := range t.own {
+		if _, ok := e.Fact.(*record.Decision); ok {
+			all = append(all, e)
+		}
 	}
 	slices.SortStableFunc(all, func(a, b record.Event) int { return told(a).Compare(told(b)) })
-	var counting *record.Event
-	for i, e := range all {
-		if counting == nil || t.inTime(e) {
-			counting = &all[i]
+	for _, e := range all {
+		if counting == nil || rank(e) > rank(*counting) || rank(e) == rank(*counting) && t.inTime(e) {
+			counting = &e
 		}
 	}
+	if counting != nil && rank(*counting) < 2 {
+		counting.Witness = record.Claimed
+	}
 	return counting
+}
+
+// agentOf is the agent behind a name: X[bot] is X, be it known or not.
+func (t *trial) agentOf(name string) string {
+	return strings.TrimSuffix(t.rules.person(name), "[bot]")
 }
 
 // trigger answers what made the agent start.
@@ -591,7 +592,7 @@ func holderOf(e record.Event) string {
 
 // better is the better of two holders.
 func better(a, b string) string {
-	order := []string{"", record.Claimed, "agent", record.Human, record.Observed}
+	order := []string{"", "agent", record.Claimed, record.Human, record.Observed}
 	return order[max(slices.Index(order, a), slices.Index(order, b))]
 }
 
