@@ -82,7 +82,9 @@ func (t *trial) admit(events []record.Event) {
 			}
 		}
 		t.shared[e.Source+" "+e.ID]++
-		if e.Change == t.id {
+		if _, ok := e.Fact.(*record.Action); ok && e.Change == t.id {
+			t.own = append(t.own, e)
+		} else if e.Change == t.id {
 			t.shared[e.Source+" "+e.ID] += 99
 			t.own = append(t.own, e)
 		}
@@ -355,6 +357,11 @@ func (t *trial) involved() map[string]bool {
 	for _, e := range t.own {
 		if d, ok := e.Fact.(*record.Decision); ok {
 			add(d.Agent.DelegatedBy)
+			for _, o := range t.events {
+				if r, ok := o.Fact.(*record.Request); ok && d.Trigger != nil && d.Trigger.Kind == r.Kind && d.Trigger.ID == r.ID {
+					add(r.Author)
+				}
+			}
 		}
 	}
 	return out

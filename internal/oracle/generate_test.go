@@ -282,11 +282,22 @@ func (g *teller) scans() {
 			g.evidence(by.sender, scan)
 		}
 	}
+	for g.chance(40) {
+		who := pick(g, reviewers...)
+		r := request(g)
+		r.Author = pick(g, "", who, who)
+		g.evidence(pick(g, desk, desk, codeHost, "person:"+who, pilot, anyone), r)
+	}
 	if g.chance(30) { // another report
 		other := *scan
 		other.ScanID, other.Report.Digest = "scan-2", record.Digest([]byte("another"))
 		g.evidence(scanner, &other)
 	}
+}
+
+// request is what an agent may be asked.
+func request(g *teller) *record.Request {
+	return pick(g, &record.Request{Kind: "ticket", ID: "PAY-12"}, &record.Request{Kind: "ticket", ID: "PAY-13"}, &record.Request{Kind: "incident", ID: "INC-1"})
 }
 
 // decision returns what the agent may say of its work.
@@ -304,6 +315,9 @@ func (g *teller) decision(agent string) *record.Decision {
 			d.Trigger.Finding = ""
 		case 2:
 			d.Trigger.Digest = record.Digest([]byte("nobody has it"))
+		case 3, 4:
+			r := request(g)
+			d.Trigger = &record.Trigger{Kind: r.Kind, ID: r.ID}
 		}
 	}
 	d.Options = []record.Option{{ID: "patch", Title: "Update lodash to 4.17.20", Outcome: "chosen", Reason: "smallest"}, {ID: "wait", Outcome: "rejected", Reason: "it can be reached"}}

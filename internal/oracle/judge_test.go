@@ -3,6 +3,7 @@ package oracle
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -28,6 +29,17 @@ type judgement struct {
 	record.Answers
 	Gaps map[string]bool
 	May  map[string]bool // gaps that may stand there: docs/trust.md leaves it open
+	Any  [][]string      // gaps of which one at least must
+}
+
+// why notes the reasons of an answer: of several, one is enough.
+func (j *judgement) why(gaps ...string) {
+	if len(gaps) == 1 {
+		j.gap(gaps...)
+	} else if len(gaps) > 1 {
+		j.may(gaps...)
+		j.Any = append(j.Any, gaps)
+	}
 }
 
 func (j *judgement) gap(names ...string) {
@@ -60,7 +72,7 @@ func judge(events []record.Event, id record.ChangeID, w world) judgement {
 	if agents == nil {
 		return j
 	}
-	j.Authorized = t.authorized(&j, views)
+	j.Authorized = t.worst(&j, agents)
 	d := t.decision(agents)
 	j.Trigger = t.trigger(&j, d)
 	j.Alternatives = t.alternatives(&j, d)
@@ -79,9 +91,12 @@ func (t *trial) agents(j *judgement) (out []string, seen bool) {
 	}
 	said := make(map[bool][]string) // by whether it is signed
 	for _, e := range t.own {
+		if a, ok := e.Fact.(*record.Action); ok {
+			said[e.Witness == record.Signed] = append(said[e.Witness == record.Signed], a.Agent.ID)
+		}
 		if d, ok := e.Fact.(*record.Decision); ok {
 			said[e.Witness == record.Signed] = append(said[e.Witness == record.Signed], d.Agent.ID)
-			if seenAs != "" && t.rules.person(d.Agent.ID) != t.rules.person(seenAs) {
+			if seenAs != "" && t.agentOf(d.Agent.ID) != t.agentOf(seenAs) {
 				j.may(record.GapIdentityContradicted)
 				j.gap(those(map[string]bool{record.GapIdentityContradicted: seenAs != t.author || known})...)
 			}
@@ -286,6 +301,7 @@ func (t *trial) approvedHead(by []string, s service) int {
 // leave says whether somebody independent of a group gave leave for a service, and
 // which gaps it is otherwise: why those that were given do not count, if any was.
 func (t *trial) leave(by []string, s service, paths []string) (met int, gaps, may []string) {
+	given := false
 	for _, e := range t.own {
 		a, ok := e.Fact.(*record.Approval)
 		if !ok || a.Verdict == "refused" || t.rules.bot(a.Approver) || t.refused(e, a) {
@@ -304,12 +320,12 @@ func (t *trial) leave(by []string, s service, paths []string) (met int, gaps, ma
 		case len(flaws) == 1:
 			gaps = append(gaps, flaws...)
 		}
-		may = append(may, flaws...)
+		may, given = append(may, flaws...), given || counts(e)
 	}
-	if may = append(may, record.GapApprovalMissing); len(may) == 1 {
-		gaps = may
+	if !given {
+		gaps = append(gaps, record.GapApprovalMissing)
 	}
-	return met, gaps, may
+	return met, gaps, append(may, record.GapApprovalMissing)
 }
 
 // covers reports whether a scope names a service, or each path.
@@ -353,9 +369,7 @@ func (t *trial) reviewed(j *judgement, views []view, seen bool) string {
 		return pending
 	case len(approvals) > 0:
 		why = append(why, those(map[string]bool{gapAuthorUnknown: t.unknown, gapIncomplete: unsure})...)
-		if j.may(why...); len(why) == 1 {
-			j.gap(why...)
-		}
+		j.why(why...)
 		return record.Partial
 	}
 	j.gap(record.GapNoReview)
@@ -374,30 +388,33 @@ func (t *trial) against() bool {
 }
 
 // shortOf names what the approvals lack, for each group that anything may ask.
-func (t *trial) shortOf(approvals []*record.Review, views []view) (why []string) {
-	demands := []demand{{}}
+func (t *trial) shortOf(approvals []*record.Review, views []view) []string {
+	demands, why := []demand{{}}, make(map[string]bool)
 	for _, v := range views {
 		demands = append(demands, v.demands...)
 	}
 	for _, d := range demands {
-		gap := record.GapOutsideGroup
+		var lacks []string
+		met := false
 		for _, r := range approvals {
 			switch {
 			case !t.rules.in(t.who(r.Reviewer), d.by, d.service):
-			case r.CommitSHA == t.head && t.head != "":
-				gap = "met"
-			case gap == "met":
 			case r.CommitSHA == "" || t.head == "":
-				gap = record.GapApprovedUnknownHead
-			case gap == record.GapOutsideGroup:
-				gap = record.GapStaleApproval
+				lacks = append(lacks, record.GapApprovedUnknownHead)
+			case r.CommitSHA != t.head:
+				lacks = append(lacks, record.GapStaleApproval)
+			default:
+				met = true
 			}
 		}
-		if gap != "met" && !slices.Contains(why, gap) {
-			why = append(why, gap)
+		if len(lacks) == 0 {
+			lacks = []string{record.GapOutsideGroup}
+		}
+		for _, l := range lacks {
+			why[l] = why[l] || !met
 		}
 	}
-	return why
+	return those(why)
 }
 
 // whyNobody names why those who approved do not count. Where there are two reasons,
@@ -420,6 +437,23 @@ func (t *trial) whyNobody(j *judgement) {
 			j.gap(why...)
 		}
 	}
+}
+
+// worst is the answer for whichever agent is least allowed.
+func (t *trial) worst(j *judgement, agents []string) (answer string) {
+	order := []string{record.Contradicted, record.Unproven, pending, record.Partial, record.Proven}
+	gaps := make(map[string]map[string]bool)
+	for _, id := range agents {
+		one := judgement{Gaps: make(map[string]bool), May: j.May}
+		a := t.authorized(&one, t.views([]string{id}))
+		gaps[a] = one.Gaps
+		j.may(slices.Collect(maps.Keys(one.Gaps))...)
+		if answer == "" || slices.Index(order, a) < slices.Index(order, answer) {
+			answer = a
+		}
+	}
+	j.gap(slices.Collect(maps.Keys(gaps[answer]))...)
+	return answer
 }
 
 // authorized answers whether the agent was allowed to change the service.
@@ -462,7 +496,7 @@ func (t *trial) authorized(j *judgement, views []view) string {
 		surely()
 		return record.Contradicted
 	}
-	j.may(gapAuthorUnknown, record.GapApprovedUnknownHead)
+	j.may(gapAuthorUnknown, record.GapApprovedUnknownHead, record.GapReviewMissing, record.GapApprovalMissing)
 	j.gap(those(map[string]bool{
 		gapAuthorUnknown: count[maybe] == all && t.unknown, record.GapApprovedUnknownHead: count[maybe] == all && !t.unknown,
 		gapIncomplete: count[maybe] == 0,
@@ -470,33 +504,34 @@ func (t *trial) authorized(j *judgement, views []view) string {
 	return record.Unproven
 }
 
-// decision returns the decision that counts. One of another agent than the
-// one that was seen counts as a claim.
-func (t *trial) decision(agents []string) *record.Event {
-	var signed, claimed []record.Event
-	for _, e := range t.own {
-		d, ok := e.Fact.(*record.Decision)
-		switch {
-		case !ok:
-		case e.Witness == record.Signed && slices.ContainsFunc(agents, func(a string) bool { return t.rules.person(a) == t.rules.person(d.Agent.ID) }):
-			signed = append(signed, e)
-		default:
-			e.Witness = record.Claimed
-			claimed = append(claimed, e)
-		}
+// decision returns the decision that counts. One of another agent than the one that
+// was seen counts as a claim.
+func (t *trial) decision(agents []string) (counting *record.Event) {
+	rank := func(e record.Event) int {
+		own := slices.ContainsFunc(agents, func(a string) bool { return t.agentOf(a) == t.agentOf(e.Fact.(*record.Decision).Agent.ID) })
+		return len(those(map[string]bool{"signed": e.Witness == record.Signed, "own": e.Witness == record.Signed && own}))
 	}
-	all := signed
-	if len(all) == 0 {
-		all = claimed
+	var all []record.Event
+	for _, e := range t.own {
+		if _, ok := e.Fact.(*record.Decision); ok {
+			all = append(all, e)
+		}
 	}
 	slices.SortStableFunc(all, func(a, b record.Event) int { return told(a).Compare(told(b)) })
-	var counting *record.Event
-	for i, e := range all {
-		if counting == nil || t.inTime(e) {
-			counting = &all[i]
+	for _, e := range all {
+		if counting == nil || rank(e) > rank(*counting) || rank(e) == rank(*counting) && t.inTime(e) {
+			counting = &e
 		}
 	}
+	if counting != nil && rank(*counting) < 2 {
+		counting.Witness = record.Claimed
+	}
 	return counting
+}
+
+// agentOf is the agent behind a name: X[bot] is X, be it known or not.
+func (t *trial) agentOf(name string) string {
+	return strings.TrimSuffix(t.rules.person(name), "[bot]")
 }
 
 // trigger answers what made the agent start.
@@ -505,6 +540,9 @@ func (t *trial) trigger(j *judgement, e *record.Event) string {
 		return t.orPending(j, record.Unproven, record.GapNoTrigger)
 	}
 	tr := e.Fact.(*record.Decision).Trigger
+	if tr.Kind != "scan" {
+		return t.asked(j, e, t.request(tr))
+	}
 	holder, found := t.report(tr)
 	sure := holder == record.Observed || holder != "" && tr.Digest != "" && e.Witness == record.Signed
 	if sure && tr.Finding != "" && !found {
@@ -512,14 +550,50 @@ func (t *trial) trigger(j *judgement, e *record.Event) string {
 		return record.Contradicted
 	}
 	lacks := those(map[string]bool{record.GapDigestNotStated: tr.Digest == "", record.GapFindingNotStated: tr.Finding == ""})
-	heals := those(map[string]bool{
-		record.GapTriggerNotHeld: holder == "", record.GapTriggerFromAgent: holder == "agent",
-		gapUnverified: holder == record.Claimed || e.Witness != record.Signed,
-	})
-	if len(heals) > 0 {
+	if heals := heals(e, holder); len(heals) > 0 {
 		return t.orPending(j, record.Partial, append(lacks, heals...)...)
 	}
 	return unless(j, lacks)
+}
+
+// asked answers for a ticket, an issue, a prompt, an alert or an incident.
+func (t *trial) asked(j *judgement, e *record.Event, holder string) string {
+	if heals := heals(e, holder); len(heals) > 0 {
+		return t.orPending(j, record.Partial, heals...)
+	}
+	return record.Proven
+}
+
+// heals names what a better witness of a trigger would heal.
+func heals(e *record.Event, holder string) []string {
+	return those(map[string]bool{
+		record.GapTriggerNotHeld: holder == "", record.GapTriggerFromAgent: holder == "agent",
+		gapUnverified: holder == record.Claimed || e.Witness != record.Signed,
+	})
+}
+
+// request returns who holds what a trigger names by its id.
+func (t *trial) request(tr *record.Trigger) (holder string) {
+	for _, e := range t.events {
+		if r, ok := e.Fact.(*record.Request); ok && r.Kind == tr.Kind && r.ID == tr.ID {
+			holder = better(holder, holderOf(e))
+		}
+	}
+	return holder
+}
+
+// holderOf is the witness of an event, or the agent.
+func holderOf(e record.Event) string {
+	if strings.HasPrefix(e.Sender, "agent:") {
+		return "agent"
+	}
+	return e.Witness
+}
+
+// better is the better of two holders.
+func better(a, b string) string {
+	order := []string{"", "agent", record.Claimed, record.Human, record.Observed}
+	return order[max(slices.Index(order, a), slices.Index(order, b))]
 }
 
 // orPending answers what time may still heal.
@@ -553,7 +627,6 @@ func those(names map[string]bool) (out []string) {
 // report returns who holds the report that a trigger names: somebody who observed
 // it, the agent, or a claim; and whether the finding stands in it.
 func (t *trial) report(tr *record.Trigger) (holder string, found bool) {
-	order := []string{"", record.Claimed, "agent", record.Observed}
 	for _, e := range t.events {
 		s, ok := e.Fact.(*record.Scan)
 		if !ok {
@@ -566,13 +639,9 @@ func (t *trial) report(tr *record.Trigger) (holder string, found bool) {
 		} else if tr.ID != "" {
 			named = s.ScanID == tr.ID
 		}
-		who := e.Witness
-		if strings.HasPrefix(e.Sender, "agent:") {
-			who = "agent"
-		}
-		if named && slices.Index(order, who) > slices.Index(order, holder) {
-			holder, found = who, finds
-		} else if named && who == holder {
+		if best := better(holder, holderOf(e)); named && best != holder {
+			holder, found = best, finds
+		} else if named && holder == holderOf(e) {
 			found = found || finds
 		}
 	}
@@ -594,10 +663,10 @@ func (t *trial) alternatives(j *judgement, e *record.Event) string {
 		record.GapRejectionNoReason: slices.ContainsFunc(others, func(o record.Option) bool { return o.Reason == "" }),
 	})
 	if chosen >= 0 && d.Options[chosen].Package != "" && d.Options[chosen].To != "" {
-		deps := t.dependencies()
-		j.may(those(map[string]bool{gapNotComparable: len(deps) == 0})...)
-		j.gap(those(map[string]bool{gapNotComparable: len(deps) == 0 && t.merged})...)
-		if e.Witness == record.Signed && elsewhere(d.Options[chosen], deps) {
+		versions := t.versions(d.Options[chosen].Package)
+		j.may(those(map[string]bool{gapNotComparable: len(versions) == 0})...)
+		j.gap(those(map[string]bool{gapNotComparable: len(versions) == 0 && t.merged})...)
+		if e.Witness == record.Signed && len(versions) > 0 && !slices.Contains(versions, d.Options[chosen].To) {
 			j.may(lacks...)
 			j.gap(record.GapChosenNotDone)
 			return record.Contradicted
@@ -606,10 +675,13 @@ func (t *trial) alternatives(j *judgement, e *record.Event) string {
 	return unless(j, lacks)
 }
 
-// elsewhere reports whether dependencies take the package of an option to another
-// version. The histories have packages in lower case and plain versions.
-func elsewhere(o record.Option, deps []record.DependencyUpdate) bool {
-	return slices.ContainsFunc(deps, func(d record.DependencyUpdate) bool {
-		return "pkg:"+strings.ToLower(cmp.Or(d.Ecosystem, "npm"))+"/"+d.Name == o.Package && d.To != o.To
-	})
+// versions are those to which observed dependencies take a package. The histories
+// have packages in lower case and plain versions.
+func (t *trial) versions(purl string) (out []string) {
+	for _, d := range t.dependencies() {
+		if "pkg:"+strings.ToLower(cmp.Or(d.Ecosystem, "npm"))+"/"+d.Name == purl {
+			out = append(out, d.To)
+		}
+	}
+	return out
 }

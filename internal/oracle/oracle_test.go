@@ -79,6 +79,12 @@ func differences(r *record.Record, j judgement) (out []string) {
 			out = append(out, "gap missing: "+g)
 		}
 	}
+	for _, any := range j.Any {
+		if !slices.ContainsFunc(any, func(g string) bool { return slices.Contains(r.Trail.Gaps, g) }) {
+			slices.Sort(any)
+			out = append(out, fmt.Sprintf("gap missing: one of %v", any))
+		}
+	}
 	for _, g := range r.Trail.Gaps {
 		if compared[g] && !j.Gaps[g] && !j.May[g] {
 			out = append(out, "gap too many: "+g)
@@ -114,8 +120,8 @@ func (s *score) add(seed uint64, r *record.Record, j judgement) {
 			s.true_[a[0]]++
 		}
 	}
-	s.gaps += len(j.Gaps)
-	s.found += len(j.Gaps)
+	s.gaps += len(j.Gaps) + len(j.Any)
+	s.found += len(j.Gaps) + len(j.Any)
 	for _, d := range diff {
 		s.kinds[d]++
 		if _, ok := s.example[d]; !ok {
