@@ -20,14 +20,12 @@ import (
 
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/demo"
-	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/intake"
 	"github.com/changetrail/changetrail/internal/standalone"
 	"github.com/changetrail/changetrail/internal/telemetry"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/query"
-	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/web"
 )
 
@@ -334,9 +332,7 @@ func fill(ctx context.Context, progress io.Writer, s *Settings, dir string, stat
 	if err := company.Each(func(changes int, events []event.Event) error {
 		sent += len(events)
 		for i := range events {
-			if events[i].Type() == record.TypeIdentityRefused { // as a gateway says it
-				intake.Stamp(&events[i], conf.StampKey, ingest.Own())
-			}
+			intake.Stamp(&events[i], conf.StampKey, demo.Sender(events[i])) // as a gateway would
 		}
 		fmt.Fprintf(progress, "\rpublishing ninety days: %d of %d changes, %d events", changes, state.Changes, sent)
 		return p.Publish(ctx, events...)
