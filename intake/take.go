@@ -41,7 +41,7 @@ func (g *Gateway) Take(ctx context.Context, from Sender, events []event.Event) (
 			refused = g.find(refused, e, about.Event, from.Principal, other)
 		}
 		switch {
-		case other != nil, refusal.Reason == schemas.NotAllowed:
+		case refusal.Reason == schemas.NotTheSenders, refusal.Reason == schemas.NotAllowed:
 			p.Status = http.StatusForbidden
 		case refusal.Reason == schemas.TooLarge && len(events) == 1:
 			p.Status = http.StatusRequestEntityTooLarge
