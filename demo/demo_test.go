@@ -35,7 +35,7 @@ func company(t *testing.T, seed uint64, end time.Time) []*record.Record {
 	heard := make(map[record.Repository][]record.Event)
 	err = demo.New(seed, end).Each(func(_ int, events []event.Event) error {
 		for _, e := range events {
-			intake.Stamp(&e, key, demo.Sender(e))
+			intake.Stamp(&e, key, demo.Sender(e), end)
 			value, err := json.Marshal(e)
 			if err != nil {
 				return err

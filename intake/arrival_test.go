@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
@@ -25,7 +26,7 @@ func TestWhoBringsInHistorySaysWhenItArrived(t *testing.T) {
 		body    []byte
 		arrived string
 	}{
-		"its agent":             {0, structured, body(`,"arrivedat":"` + at + `"`), ""},
+		"its agent":             {0, structured, body(`,"imported":"true","arrivedat":"` + at + `"`), ""},
 		"its agent, in headers": {0, binary, []byte(`{"agent":{"id":"a"}}`), ""},
 		"history":               {1, structured, body(`,"arrivedat":"` + at + `"`), at},
 		"history, in headers":   {1, binary, []byte(`{"agent":{"id":"a"}}`), at},
@@ -35,12 +36,25 @@ func TestWhoBringsInHistorySaysWhenItArrived(t *testing.T) {
 			t.Fatalf("%s: %+v", name, r)
 		}
 		e := s.next(t, 1)[0]
-		if e.ArrivedAt != c.arrived || schemas.SenderOf([]byte(stampKey), e) != "agent:a" || c.arrived != "" && e.Time.Format(time.RFC3339) != at {
-			t.Errorf("%s: it arrived %q at %s, of %q", name, e.ArrivedAt, e.Time, schemas.SenderOf([]byte(stampKey), e))
+		read, err := ingest.Reader{StampKey: []byte(stampKey)}.Read(t.Context(), e, nil, time.Now())
+		if err != nil || read.Sender != "agent:a" || read.Imported != (c.arrived != "") {
+			t.Errorf("%s: of %q, imported %t: %v", name, read.Sender, read.Imported, err)
 		}
-		e.ArrivedAt = "2026-01-01T00:00:00Z"
-		if schemas.SenderOf([]byte(stampKey), e) != "" {
-			t.Errorf("%s: the stamp holds for another arrival, too", name)
+		if c.arrived != "" && (read.Arrived.Format(time.RFC3339) != at || !read.Time.Equal(read.Arrived)) || c.arrived == "" && time.Since(read.Arrived) > time.Minute {
+			t.Errorf("%s: it arrived %s, at %s", name, read.Arrived, read.Time)
+		}
+		// Played back by whoever can write to Kafka, under another time.
+		again, err := ingest.Reader{StampKey: []byte(stampKey)}.Read(t.Context(), e, nil, time.Now().Add(-30*time.Minute))
+		if err != nil || again.Arrived.Before(read.Arrived) {
+			t.Errorf("%s: played back it arrived %s, %s before: %v", name, again.Arrived, read.Arrived.Sub(again.Arrived), err)
+		}
+		for _, change := range []func(*schemas.Envelope){
+			func(e *schemas.Envelope) { e.ArrivedAt = "2026-01-01T00:00:00Z" }, func(e *schemas.Envelope) { e.ArrivedAt = "" }, func(e *schemas.Envelope) { e.Imported += "x" },
+		} {
+			forged := e
+			if change(&forged); schemas.SenderOf([]byte(stampKey), forged) != "" {
+				t.Errorf("%s: the stamp holds for another arrival, too: %+v", name, forged)
+			}
 		}
 	}
 	for _, wrong := range []string{time.Now().Add(time.Hour).Format(time.RFC3339), "1969-12-31T23:59:59Z", "yesterday"} {

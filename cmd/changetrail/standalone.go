@@ -346,7 +346,7 @@ func fill(ctx context.Context, progress io.Writer, s *Settings, dir string, stat
 	if err := company.Each(func(changes int, events []event.Event) error {
 		sent += len(events)
 		for i := range events {
-			intake.Stamp(&events[i], conf.StampKey, demo.Sender(events[i])) // as a gateway would
+			intake.Stamp(&events[i], conf.StampKey, demo.Sender(events[i]), time.Now()) // as a gateway would
 		}
 		fmt.Fprintf(progress, "\rpublishing ninety days: %d of %d changes, %d events", changes, state.Changes, sent)
 		return p.Publish(ctx, events...)
