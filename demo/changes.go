@@ -259,7 +259,7 @@ func (p *plan) scanned(tool record.Tool, report []byte, at time.Time) {
 func (p *plan) decided(at time.Time, t *record.Trigger, options []record.Option, rationale string) {
 	t.Digest = p.scan.fact.(*record.Scan).Report.Digest
 	t.ID = p.scan.fact.(*record.Scan).ScanID
-	p.decision = &item{"/acme/agents/" + p.agent.ID, true, at.Add(4 * time.Minute), &record.Decision{
+	p.decision = &item{agentSource + p.agent.ID, true, at.Add(4 * time.Minute), &record.Decision{
 		Agent: p.agent, Trigger: t, Options: options, Chosen: options[0].ID, Rationale: rationale, Service: p.service.name,
 		Authorization: &record.Claim{Scope: []string{p.service.name}, GrantedBy: p.asker, Policy: "policy.yaml"},
 		Claims:        &record.Claims{Tests: "passed", Files: p.files},
@@ -267,7 +267,7 @@ func (p *plan) decided(at time.Time, t *record.Trigger, options []record.Option,
 }
 
 func (p *plan) acted(tool, arguments string, at time.Time, deps []record.DependencyUpdate) {
-	source := "/acme/agents/" + p.agent.ID
+	source := agentSource + p.agent.ID
 	add := func(tool, arguments, result string, files []string, deps []record.DependencyUpdate) {
 		p.actions = append(p.actions, &item{source, true, at, &record.Action{
 			Agent: p.agent, Tool: tool, CallID: fmt.Sprintf("call_%07x", p.rnd.IntN(1<<28)), Outcome: "success", DurationMS: int64(200 + p.rnd.IntN(40000)),
@@ -416,6 +416,7 @@ func (g *Generator) tell(p *plan) []event.Event {
 		e.SetID(fmt.Sprintf("demo-%06d", g.ids))
 		e.SetSource(i.source)
 		e.SetTime(i.at)
+		e.SetExtension("arrivedat", i.at.UTC().Format(time.RFC3339Nano))
 		e.SetExtension("partitionkey", p.repo)
 		out = append(out, e)
 	}

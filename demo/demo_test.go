@@ -2,6 +2,7 @@ package demo_test
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/demo"
 	"github.com/changetrail/changetrail/enricher"
+	"github.com/changetrail/changetrail/intake"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/stream"
@@ -29,16 +31,21 @@ func company(t *testing.T, seed uint64, end time.Time) []*record.Record {
 	if err != nil {
 		t.Fatal(err)
 	}
+	key := []byte("a stamp key of the tests")
 	heard := make(map[record.Repository][]record.Event)
 	err = demo.New(seed, end).Each(func(_ int, events []event.Event) error {
 		for _, e := range events {
+			intake.Stamp(&e, key, demo.Sender(e), end)
 			value, err := json.Marshal(e)
 			if err != nil {
 				return err
 			}
-			d, err := enricher.Decode(&stream.Record{Value: value, Timestamp: end})
+			d, err := enricher.DecodeStamped(&stream.Record{Value: value, Timestamp: end}, key)
 			if err != nil {
 				return err
+			}
+			if !d.Imported || !d.Arrived.Equal(d.Time) || d.Sender == "" {
+				return fmt.Errorf("%s of %s at %s: of %q, arrived %s, imported %t", d.Type, d.Source, d.Time, d.Sender, d.Arrived, d.Imported)
 			}
 			heard[d.Repository] = append(heard[d.Repository], d)
 		}

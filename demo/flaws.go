@@ -73,7 +73,7 @@ func (p *plan) log() *record.Decision {
 func (p *plan) by(n int) {
 	a := agents[n]
 	p.agent.ID, p.agent.Provider, p.agent.Model = a.id, a.provider, a.model
-	source := "/acme/agents/" + a.id
+	source := agentSource + a.id
 	if p.decision != nil {
 		p.log().Agent, p.decision.source = p.agent, source
 	}
@@ -183,7 +183,7 @@ var flaws = []flaw{
 	})},
 	{gap: record.GapApprovalAfterMerge, part: inLeave, service: inClass("critical"), apply: asksLeave(func(p *plan, _ *record.Approval) { p.leave.at = p.merged.at.Add(5 * time.Hour) })},
 	{gap: record.GapApprovalOutOfScope, part: inLeave, service: inClass("critical"), apply: asksLeave(func(_ *plan, a *record.Approval) { a.Scope = []string{"handbook"} })},
-	{gap: record.GapUnverifiedSource, part: inLeave, service: inClass("critical"), apply: asksLeave(func(p *plan, _ *record.Approval) { p.leave.source = "/acme/agents/" + p.agent.ID })},
+	{gap: record.GapUnverifiedSource, part: inLeave, service: inClass("critical"), apply: asksLeave(func(p *plan, _ *record.Approval) { p.leave.source = agentSource + p.agent.ID })},
 
 	{gap: record.GapNoReview, part: inReview, service: reviewed, apply: func(p *plan) { p.reviews = nil }},
 	{gap: record.GapReviewMissing, part: inReview, service: reviewed, apply: func(p *plan) { p.reviews = nil }},
@@ -199,7 +199,7 @@ var flaws = []flaw{
 	{gap: record.GapApprovedUnknownHead, part: inReview, service: reviewed, apply: review(func(_ *plan, _ *item, r *record.Review) { r.CommitSHA = "" })},
 	{gap: record.GapChangesRequested, part: inReview, service: reviewed, apply: review(func(_ *plan, _ *item, r *record.Review) { r.Verdict = "changes-requested" })},
 	{gap: record.GapUnverifiedSource, part: inReview, service: reviewed, apply: review(func(p *plan, i *item, _ *record.Review) {
-		i.source = "/acme/agents/" + p.agent.ID
+		i.source = agentSource + p.agent.ID
 	})},
 	{gap: record.GapOutsideGroup, part: inReview, service: inClass("critical"), apply: review(func(p *plan, _ *item, r *record.Review) { r.Reviewer = p.outsider() })},
 

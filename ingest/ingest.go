@@ -89,23 +89,33 @@ func (r Reader) Read(ctx context.Context, env schemas.Envelope, key []byte, now 
 	return e, nil
 }
 
-// arrival returns when an event arrived, and whether that is what it states itself. One
-// may state it whose stamp covers that, or whose source is trusted with history; before
-// there is a stamp, the gateway has dropped it from everyone else.
+// arrival returns when an event arrived: when its gateway took it, which the stamp covers;
+// without a stamp, when the broker took it, which is now. imported says that it is what the
+// sender states: one that brings in history, or that is trusted with it. Where there is no
+// stamp yet, a gateway has dropped it from everyone else.
 func (r Reader) arrival(env *schemas.Envelope, sender string, now time.Time) (at time.Time, imported bool, err error) {
-	if env.ArrivedAt == "" {
+	switch {
+	case env.ArrivedAt == "":
 		return now, false, nil
-	}
-	if sender == "" && !r.Early {
+	case r.Early:
+		imported = true
+	case sender != "":
+		imported = env.Imported != ""
+		now = now.Add(schemas.Behind) // the clock of the broker
+	default:
 		if t := r.trusted(env.Source); t == nil || !t.History {
 			return now, false, nil
 		}
+		imported = true
 	}
-	if !r.Early {
-		now = now.Add(schemas.Behind) // the clock of the broker
+	if imported {
+		at, err = schemas.StatedArrival(env.ArrivedAt, now)
+		return at, true, err
 	}
-	at, err = schemas.StatedArrival(env.ArrivedAt, now)
-	return at, true, err
+	if at, err = time.Parse(time.RFC3339Nano, env.ArrivedAt); err != nil {
+		return now, false, nil
+	}
+	return at, false, nil
 }
 
 // decode reads the fact, of whatever type, and what it is about. It returns the time

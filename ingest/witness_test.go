@@ -80,6 +80,7 @@ func TestStatedArrival(t *testing.T) {
 	stamped := func(text string) schemas.Envelope {
 		e := at(text)
 		e.AuthType, e.AuthID = schemas.AuthSystem, "ci"
+		e.Imported = "true"
 		e.AuthMAC = schemas.Stamp(key, e)
 		return e
 	}

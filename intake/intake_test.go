@@ -283,7 +283,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 		{"a body that is too large", structured, bytes.Repeat([]byte(" "), 2<<20), 413, "larger than 1048576 bytes"},
 		{"100,000 bytes of header", with(structured, "X-Large", strings.Repeat("x", 100_000)), good, 431, "at most 65536"},
 		{"a page of another site", with(structured, "Sec-Fetch-Site", "cross-site"), good, 403, "another site"},
-		{"an event that only gateways send", structured, []byte(`{"specversion":"1.0","id":"1","source":"/a","type":"` + record.TypeIdentityRefused + `","subject":"acme/payments#1","data":{"agent":"a","credential":"c"}}`), 422, "come from changetrail itself alone"},
+		{"an event that only gateways send", structured, []byte(`{"specversion":"1.0","id":"1","source":"/a","type":"` + record.TypeIdentityRefused + `","subject":"acme/payments#1","data":{"agent":"a","credential":"c"}}`), 403, "come from changetrail itself alone"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if p := s.send(t, "POST", "/v1/events", c.header, c.body).problem(t, c.status); !strings.Contains(p.Detail, c.detail) {

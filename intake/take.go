@@ -41,7 +41,7 @@ func (g *Gateway) Take(ctx context.Context, from Sender, events []event.Event) (
 			refused = g.find(refused, e, about.Event, from.Principal, other)
 		}
 		switch {
-		case other != nil, refusal.Reason == schemas.NotAllowed:
+		case refusal.Reason == schemas.NotTheSenders, refusal.Reason == schemas.NotAllowed:
 			p.Status = http.StatusForbidden
 		case refusal.Reason == schemas.TooLarge && len(events) == 1:
 			p.Status = http.StatusRequestEntityTooLarge
@@ -61,9 +61,10 @@ func (g *Gateway) Take(ctx context.Context, from Sender, events []event.Event) (
 }
 
 // Extensions that the gateway sets; what a client says of them is dropped.
-var ours = []string{"authtype", "authid", "authmac", "contentmode", "redacted"}
+var ours = []string{"authtype", "authid", "authmac", "imported", "contentmode", "redacted"}
 
-// extensionArrived is what those alone may say who bring in history.
+// extensionArrived is what those alone may say who bring in history; of all others the
+// gateway says it.
 const extensionArrived = "arrivedat"
 
 // prepare reads an event as the enricher will, asks whether it is its sender's to
@@ -223,12 +224,13 @@ func (g *Gateway) finding(e *event.Event, about record.Event, who identity.Princ
 	return out
 }
 
-// stamp says on an event who sent it.
-func (g *Gateway) stamp(e *event.Event, who identity.Principal) { Stamp(e, g.StampKey, who) }
+// stamp says on an event who sent it, and when.
+func (g *Gateway) stamp(e *event.Event, who identity.Principal) { Stamp(e, g.StampKey, who, g.Now()) }
 
-// Stamp says on an event who sent it, signed with the key of the gateways, if there is
+// Stamp says on an event who sent it and that it arrived now, or else when it states to
+// have arrived, if it brings in history; signed with the key of the gateways, if there is
 // one.
-func Stamp(e *event.Event, key []byte, who identity.Principal) {
+func Stamp(e *event.Event, key []byte, who identity.Principal, now time.Time) {
 	authType, authID := schemas.AuthAnonymous, ""
 	switch {
 	case who.Agent != "":
@@ -243,6 +245,11 @@ func Stamp(e *event.Event, key []byte, who identity.Principal) {
 		return
 	}
 	e.SetExtension("authid", authID)
+	if _, stated := e.Extensions()[extensionArrived]; stated && who.History {
+		e.SetExtension("imported", "true")
+	} else {
+		e.SetExtension(extensionArrived, now.UTC().Format(time.RFC3339Nano))
+	}
 	if len(key) > 0 {
 		e.SetExtension("authmac", schemas.Stamp(key, producer.Envelope(e)))
 	}

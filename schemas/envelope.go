@@ -56,7 +56,8 @@ type Envelope struct {
 	AuthType        string    `json:"authtype"`
 	AuthID          string    `json:"authid"`
 	AuthMAC         string    `json:"authmac"`     // of a gateway; see Stamp
-	ArrivedAt       string    `json:"arrivedat"`   // when it arrived elsewhere, RFC 3339; see Stamp
+	ArrivedAt       string    `json:"arrivedat"`   // when it arrived at a gateway, or elsewhere, RFC 3339
+	Imported        string    `json:"imported"`    // of a gateway: its sender states arrivedat
 	ContentMode     string    `json:"contentmode"` // how much of the content of prompts and tools is kept
 	Redacted        string    `json:"redacted"`    // rules that found secrets, with commas
 
@@ -228,6 +229,8 @@ func (e *Envelope) attribute(name string) *string {
 		return &e.AuthMAC
 	case "arrivedat":
 		return &e.ArrivedAt
+	case "imported":
+		return &e.Imported
 	case "contentmode":
 		return &e.ContentMode
 	case "redacted":
@@ -260,6 +263,7 @@ func (e *Envelope) Attributes(yield func(name, value string) bool) {
 		{"ce_authid", e.AuthID},
 		{"ce_authmac", e.AuthMAC},
 		{"ce_arrivedat", e.ArrivedAt},
+		{"ce_imported", e.Imported},
 		{"ce_contentmode", e.ContentMode},
 		{"ce_redacted", e.Redacted},
 	} {
@@ -313,6 +317,7 @@ func (e *Envelope) Check() error {
 		{"authid", e.AuthID, maxAttribute},
 		{"authmac", e.AuthMAC, maxAttribute},
 		{"arrivedat", e.ArrivedAt, maxAttribute},
+		{"imported", e.Imported, maxAttribute},
 		{"contentmode", e.ContentMode, maxAttribute},
 		{"redacted", e.Redacted, maxAttribute},
 	} {

@@ -22,12 +22,12 @@ const (
 
 // Stamp returns what a gateway puts into the extension authmac of an event whose
 // credential it looked at: a keyed digest over what the event is, who sent it, its
-// data, and when it arrived where the credential may state that. Others can write to
-// Kafka, too, and set authtype as they like.
+// data, and when it arrived. Others can write to Kafka, too, and set authtype as they
+// like.
 func Stamp(key []byte, e Envelope) string {
 	parts := []string{e.Source, e.ID, e.Type, e.Subject, e.PartitionKey, strconv.FormatInt(e.Time.UnixNano(), 10), e.AuthType, e.AuthID, sumOfData(e)}
 	if e.ArrivedAt != "" {
-		parts = append(parts, e.ArrivedAt)
+		parts = append(parts, e.ArrivedAt, e.Imported)
 	}
 	return keyed(key, parts...)
 }

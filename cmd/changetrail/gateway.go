@@ -293,12 +293,21 @@ func localKey(dir string) ([]byte, error) {
 
 func (a *app) token() *cobra.Command {
 	var name, agent, platform, person string
+	var may []string
+	var history bool
 	cmd := &cobra.Command{
 		Use:   "token",
 		Short: "Make a bearer token, and the lines of credentials.yaml for it",
+		Long: `Makes a token and prints it with its line for credentials.yaml. An agent states its
+own decisions and actions, a person their own reviews and approvals, a platform
+what --may lists: ` + strings.Join(identity.Kinds(), ", ") + `;
+all of it where that is left out.
+
+With --history its events may state when they arrived elsewhere (the attribute
+arrivedat): for bringing in what happened before, and for nothing else.`,
 		Example: `  changetrail gateway token --name patch-pilot-prod --agent patch-pilot
   changetrail gateway token --name mira --person mira.s
-  changetrail gateway token --name jenkins --platform jenkins`,
+  changetrail gateway token --name jenkins --platform jenkins --may tests,scans`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			who := ""
@@ -311,15 +320,28 @@ func (a *app) token() *cobra.Command {
 				return misuse{errors.New("gateway token: give --name, and who it is: one of --agent, --platform, --person")}
 			}
 			token, digest := identity.NewToken()
+			line := fmt.Sprintf("{name: %s, %s", name, who)
+			if len(may) > 0 {
+				line += ", may: [" + strings.Join(may, ", ") + "]"
+			}
+			if history {
+				line += ", history: true"
+			}
+			lines := fmt.Sprintf("tokens:\n  - %s, sha256: %s}\n", line, digest)
+			if _, err := identity.Parse([]byte(lines)); err != nil {
+				return misuse{err}
+			}
 			fmt.Fprintf(cmd.ErrOrStderr(), "The token, which is shown this once and kept nowhere:\n")
 			fmt.Fprintln(cmd.OutOrStdout(), token)
-			fmt.Fprintf(cmd.ErrOrStderr(), "\nFor credentials.yaml:\n\ntokens:\n  - {name: %s, %s, sha256: %s}\n", name, who, digest)
+			fmt.Fprintf(cmd.ErrOrStderr(), "\nFor credentials.yaml:\n\n%s", lines)
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&name, "name", "", "of the credential; it stands in each event")
+	cmd.Flags().StringVar(&name, "name", "", "of the credential")
 	cmd.Flags().StringVar(&agent, "agent", "", "id of the agent that it is bound to")
 	cmd.Flags().StringVar(&platform, "platform", "", "code host, CI system or scanner that it is of")
 	cmd.Flags().StringVar(&person, "person", "", "account of the person that it is of")
+	cmd.Flags().StringSliceVar(&may, "may", nil, "kinds of facts that the platform may state")
+	cmd.Flags().BoolVar(&history, "history", false, "its events may state when they arrived")
 	return cmd
 }

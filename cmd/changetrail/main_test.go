@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -72,6 +73,32 @@ func TestTheExampleConfigurationIsRead(t *testing.T) {
 	p, m, err := s.policyAndControls()
 	if err != nil || len(p.Services) == 0 || len(m.Controls) == 0 {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestTrustIsReadStrictly: from the file as from the environment.
+func TestTrustIsReadStrictly(t *testing.T) {
+	for text, want := range map[string]string{
+		`[{source: /jenkins/*, as: observed, may: [tests, scans], history: true}]`: "",
+		`[{source: /jenkins/*, as: yes}]`:                                          `trust.unstamped[0]: as is "yes"`,
+		`[{source: /jenkins/*, as: observed, may: [merges]}]`:                      `"merges" is no kind of facts; known are`,
+		`[{source: /jenkins/*, as: observed, kinds: [tests]}]`:                     "field kinds not found",
+		`/jenkins/*`: "trust",
+	} {
+		file := filepath.Join(t.TempDir(), "changetrail.yaml")
+		if err := os.WriteFile(file, []byte("trust: {unstamped: "+text+"}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		fromFile, err1 := loadSettings(file, nil)
+		fromEnvironment, err2 := loadSettings(os.DevNull, []string{"CHANGETRAIL_TRUST_UNSTAMPED=" + text})
+		for where, err := range map[string]error{"file": errors.Join(err1, fromFile.validate()), "environment": errors.Join(err2, fromEnvironment.validate())} {
+			if (err == nil) != (want == "") || err != nil && !strings.Contains(strings.ToLower(err.Error()), want) {
+				t.Errorf("%s in the %s: %v, want %q", text, where, err, want)
+			}
+		}
+		if want == "" && (!reflect.DeepEqual(fromFile.Trust, fromEnvironment.Trust) || len(fromFile.Trust.Unstamped) != 1 || !fromFile.Trust.Unstamped[0].History) {
+			t.Errorf("%+v, %+v", fromFile.Trust, fromEnvironment.Trust)
+		}
 	}
 }
 

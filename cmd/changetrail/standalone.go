@@ -20,14 +20,12 @@ import (
 
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/demo"
-	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/intake"
 	"github.com/changetrail/changetrail/internal/standalone"
 	"github.com/changetrail/changetrail/internal/telemetry"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/query"
-	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/web"
 )
 
@@ -44,6 +42,10 @@ func (a *app) up() *cobra.Command {
 		Long: `Runs gateway, broker, enricher, index, blob store and web page in one process. The
 broker speaks the Kafka protocol: whatever publishes to Kafka publishes to it.
 
+Without --credentials the folder gets tokens of its own at the first start: of a
+code host, a CI system, an agent and a person. They are shown that once. What
+comes from this machine without a token is taken too, and proves nothing.
+
 ` + embeddedFor,
 		Example: `  changetrail up --policy policy.yaml --controls controls.yaml
   changetrail up --data /var/lib/changetrail --listen 127.0.0.1:8080 --broker 127.0.0.1:9092`,
@@ -57,9 +59,9 @@ broker speaks the Kafka protocol: whatever publishes to Kafka publishes to it.
 			if err != nil {
 				return misuse{err}
 			}
-			return s.runStandalone(cmd, p, m, func(_ context.Context, out io.Writer, i *standalone.Instance, page string) error {
+			return s.runStandalone(cmd, p, m, func(_ context.Context, out io.Writer, i *standalone.Instance, page string, fresh []issued) error {
 				fmt.Fprintf(out, "\n  page    %s\n  events  %sv1/events (CloudEvents over HTTP)\n  Kafka   %s (topic %s)\n  data    %s\n\n%s\nCtrl-C stops it.\n", page, page, i.Broker(), s.topics().Events(), s.Local.Data, embeddedFor)
-				return nil
+				return printIssued(out, s.Local.Data, fresh)
 			})
 		},
 	}
@@ -78,8 +80,8 @@ func (a *app) localFlags(cmd *cobra.Command) {
 }
 
 // runStandalone runs the embedded mode until it is stopped; started is called
-// once the page answers.
-func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *controls.Matrix, started func(context.Context, io.Writer, *standalone.Instance, string) error) error {
+// once the page answers, with the address of that and with tokens that were just made.
+func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *controls.Matrix, started func(context.Context, io.Writer, *standalone.Instance, string, []issued) error) error {
 	saved, err := s.savedQueries()
 	if err != nil {
 		return misuse{err}
@@ -111,6 +113,13 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 		if err != nil {
 			return err
 		}
+		var fresh []issued
+		if s.Gateway.Credentials == "" {
+			conf.Open = true
+			if conf.Credentials, fresh, err = issueCredentials(s.Local.Data); err != nil {
+				return errors.Join(err, i.Close())
+			}
+		}
 		pages, err := web.New(web.Config{Index: i.Index, Blobs: i.Blobs, Saved: saved, Store: "embedded, " + s.Local.Data, Log: log, Now: time.Now})
 		if err != nil {
 			return errors.Join(err, i.Close())
@@ -122,7 +131,7 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 		defer func() { _ = gateway.Close(context.WithoutCancel(ctx)) }() // without a spool nothing is left to send
 		failed := make(chan error, 2)
 		go func() { failed <- serve(ctx, listener, handler, nil, log) }()
-		go func() { failed <- started(ctx, cmd.OutOrStdout(), i, "http://"+listener.Addr().String()+"/") }()
+		go func() { failed <- started(ctx, cmd.OutOrStdout(), i, "http://"+listener.Addr().String()+"/", fresh) }()
 		done := make(chan error, 1)
 		go func() { done <- i.Wait() }()
 		for {
@@ -260,12 +269,15 @@ company is not. Delete the folder to begin again.`,
 			if err != nil {
 				return err
 			}
-			return s.runStandalone(cmd, p, m, func(ctx context.Context, out io.Writer, i *standalone.Instance, page string) error {
+			return s.runStandalone(cmd, p, m, func(ctx context.Context, out io.Writer, i *standalone.Instance, page string, fresh []issued) error {
 				fmt.Fprintf(out, "The page answers at %s (after %s).\n", page, time.Since(began).Round(100*time.Millisecond))
 				if err := fill(ctx, cmd.ErrOrStderr(), &s, dir, state, i); err != nil {
 					return err
 				}
-				return tryNext(ctx, out, dir, i, page)
+				if err := tryNext(ctx, out, dir, i, page); err != nil {
+					return err
+				}
+				return printIssued(out, dir, fresh)
 			})
 		},
 	}
@@ -334,9 +346,7 @@ func fill(ctx context.Context, progress io.Writer, s *Settings, dir string, stat
 	if err := company.Each(func(changes int, events []event.Event) error {
 		sent += len(events)
 		for i := range events {
-			if events[i].Type() == record.TypeIdentityRefused { // as a gateway says it
-				intake.Stamp(&events[i], conf.StampKey, ingest.Own())
-			}
+			intake.Stamp(&events[i], conf.StampKey, demo.Sender(events[i]), time.Now()) // as a gateway would
 		}
 		fmt.Fprintf(progress, "\rpublishing ninety days: %d of %d changes, %d events", changes, state.Changes, sent)
 		return p.Publish(ctx, events...)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/internal/archive"
+	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
 	"github.com/changetrail/changetrail/stream/embedded"
 )
@@ -113,4 +114,67 @@ func flip(b []byte) []byte {
 	b = bytes.Clone(b)
 	b[len(b)/2] ^= 0x10
 	return b
+}
+
+// TestArrivalsAreCarriedOver: an event arrives when it arrived where it comes from, or
+// before that where it proves so, and nobody can say so without the key.
+func TestArrivalsAreCarriedOver(t *testing.T) {
+	from, fromBlobs := pipeline(t, 1)
+	w, err := stream.NewWriter(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	key := []byte("a stamp key of the tests")
+	earlier := time.Now().Add(-48 * time.Hour).UTC().Truncate(time.Second)
+	headers := map[string]func(schemas.Envelope) []byte{
+		"none": nil, "signed": func(e schemas.Envelope) []byte { return schemas.Arrival(key, e, earlier) },
+		"forged": func(e schemas.Envelope) []byte { return schemas.Arrival([]byte("another key"), e, earlier) },
+		"plain":  func(e schemas.Envelope) []byte { return schemas.Arrival(nil, e, earlier) },
+	}
+	for id, header := range headers {
+		r := &stream.Record{Topic: topics.Events(), Value: []byte(`{"specversion":"1.0","id":"` + id + `","source":"/x","type":"t","data":{}}`)}
+		if header != nil {
+			env, err := schemas.Open(stream.Message(r))
+			if err != nil {
+				t.Fatal(err)
+			}
+			stream.AddHeader(r, stream.HeaderArrived, header(env))
+		}
+		if err := w.Append(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	began := time.Now().Add(-time.Minute)
+	var file bytes.Buffer
+	if _, err := archive.Export(t.Context(), &file, from, topics.Events(), 1, fromBlobs, quiet); err != nil {
+		t.Fatal(err)
+	}
+	to, toBlobs := pipeline(t, 1)
+	for range 2 { // what was carried over is carried over again
+		if _, err := archive.Import(t.Context(), bytes.NewReader(file.Bytes()), archive.Target{Kafka: to, Topic: topics.Events(), Partitions: 1, Blobs: toBlobs, StampKey: key}, quiet); err != nil {
+			t.Fatal(err)
+		}
+		file.Reset()
+		if _, err := archive.Export(t.Context(), &file, to, topics.Events(), 1, toBlobs, quiet); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen := 0
+	if _, err := stream.Scan(t.Context(), to, topics.Events(), 0, -1, func(recs []*stream.Record) error {
+		for _, r := range recs {
+			env, err := schemas.Open(stream.Message(r))
+			if err != nil {
+				return err
+			}
+			at, ok := schemas.ReadArrival(key, env, stream.Header(r, stream.HeaderArrived))
+			if _, other := schemas.ReadArrival([]byte("another key"), env, stream.Header(r, stream.HeaderArrived)); !ok || other || at.Equal(earlier) != (env.ID == "signed") || !at.Equal(earlier) && at.Before(began) {
+				t.Errorf("%s: it arrived %s, %t, %t", env.ID, at, ok, other)
+			}
+			seen++
+		}
+		return nil
+	}); err != nil || seen < 2*len(headers) {
+		t.Errorf("%d events: %v", seen, err)
+	}
 }
