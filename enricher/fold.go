@@ -3,6 +3,7 @@ package enricher
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/policy"
@@ -29,28 +30,34 @@ func DecodeStamped(r *stream.Record, stampKey []byte) (record.Event, error) {
 }
 
 // Fold makes the record of a change from all events of its repository, in
-// whatever order. It is what an enricher arrives at step by step, said in one
-// line; tests and rebuilds hold the steps against it.
+// whatever order, by one policy and one matrix. It is what an enricher arrives at step by
+// step, said in one line; tests and rebuilds hold the steps against it.
 func Fold(id record.ChangeID, events []record.Event, p *policy.Policy, m *controls.Matrix) *record.Record {
-	return fold(id, record.Gather(id, events), p, m)
+	return FoldBy(id, events, Always(p, m))
 }
 
-// fold makes the record of a change from its facts, judged by policy and
-// matrix, with what was known at the merge beside it.
-func fold(id record.ChangeID, f record.Facts, p *policy.Policy, m *controls.Matrix) *record.Record {
+// FoldBy is Fold by policies and matrices that were in force at different times.
+func FoldBy(id record.ChangeID, events []record.Event, rules Rules) *record.Record {
+	return fold(id, record.Gather(id, events), rules, time.Now())
+}
+
+// fold makes the record of a change from its facts, judged by the policy and the matrix
+// that decide about it, with what was known at the merge beside it.
+func fold(id record.ChangeID, f record.Facts, rules Rules, now time.Time) *record.Record {
 	r := record.Fold(id, f)
 	if r.Trail.Change.PartOf != "" { // no change of its own: nothing is asked of it
 		r.Trail.Change.InitiatedBy = ""
 		return r
 	}
-	recognize(r, p)
-	place(r, p, m)
-	if merged := r.Trail.Change.MergedAt; !merged.IsZero() {
+	by := rules.of(r, now)
+	by.recognize(r)
+	by.place(r)
+	if merged := mergedAt(r); !merged.IsZero() {
 		then, known := f.Until(merged), r
-		if !f.OnlyDeployed(then) || p.AsksEnvironments() && len(r.Trail.Environment) > 0 {
+		if !f.OnlyDeployed(then) || by.policy.AsksEnvironments() && len(r.Trail.Environment) > 0 {
 			known = record.Fold(id, then)
-			recognize(known, p)
-			known.Judge(authority(policy.RequestOf(known), p))
+			by.recognize(known)
+			known.Judge(by.authority(policy.RequestOf(known)))
 		}
 		r.Trail.AtMerge = known.Known()
 		r.Trail.AtMerge.Events = then.Events()
@@ -65,15 +72,15 @@ func Digest(r *record.Record) string {
 }
 
 // recognize notes the agent that the marks of r show.
-func recognize(r *record.Record, p *policy.Policy) {
-	if agent, by := p.Recognize(r.Marks); agent != "" {
-		r.Recognize(agent, by)
+func (by rule) recognize(r *record.Record) {
+	if agent, marks := by.policy.Recognize(r.Marks); agent != "" {
+		r.Recognize(agent, marks)
 	}
 }
 
-// place sets the service and the controls of r.
-func place(r *record.Record, p *policy.Policy, m *controls.Matrix) {
-	q := policy.RequestOf(r)
+// place sets the service and the controls of r, and judges it.
+func (by rule) place(r *record.Record) {
+	p, q := by.policy, policy.RequestOf(r)
 	if facts := p.Describe(p.Match(q.Repository, q.Paths)); facts != nil {
 		facts.Owners = append(facts.Owners, p.OwnersOf(q.Repository, q.Paths)...)
 		r.Trail.Service = facts
@@ -82,20 +89,21 @@ func place(r *record.Record, p *policy.Policy, m *controls.Matrix) {
 			r.Service.Environment = r.Trail.Environment[0]
 		}
 	}
-	r.Judge(authority(q, p))
-	if tags := m.Tag(r); tags != nil {
+	r.Judge(by.authority(q))
+	if tags := by.matrix.Tag(r); tags != nil {
 		r.Trail.Control, r.Tags = tags, tags.Tags
 	}
 }
 
 // authority asks the policy about a change of an agent.
-func authority(q policy.Request, p *policy.Policy) record.Authority {
+func (by rule) authority(q policy.Request) record.Authority {
+	p := by.policy
 	a := record.Authority{Person: p.Person, IsPerson: p.IsPerson}
 	if !p.HasRules() || q.Agent == "" {
 		return a
 	}
 	v := p.Decide(q)
-	a.Verdict, a.Rule, a.Reason, a.PolicyDigest, a.Since = v.Verdict, v.Rule, v.Reason, p.Digest(), p.Since
+	a.Verdict, a.Rule, a.Reason, a.PolicyDigest, a.Since, a.NotOfTheTime = v.Verdict, v.Rule, v.Reason, p.Digest(), p.Since, by.notOfTheTime
 	a.Least = v.Least
 	a.Demands = demands(v.Demands, p, func(service string, scope []string) bool { surely, _ := p.Covers(scope, service, q); return surely })
 	a.LeastDemands = demands(v.LeastDemands, p, func(service string, scope []string) bool { _, may := p.Covers(scope, service, q); return may })
