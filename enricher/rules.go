@@ -18,7 +18,11 @@ type Rules struct {
 // Always returns rules that were never others: since the policy says that it is in
 // force, where it says so.
 func Always(p *policy.Policy, m *controls.Matrix) Rules {
-	return Rules{policy.Always(p, p.Since), policy.Always(m, time.Time{})}
+	var since time.Time
+	if p != nil {
+		since = p.Since
+	}
+	return Rules{policy.Always(p, since), policy.Always(m, time.Time{})}
 }
 
 // rule is what one change is judged by.
