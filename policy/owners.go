@@ -44,13 +44,16 @@ func (q question) ownersOf(s Service, touched []Service) (sets [][]string) {
 	if s.Owner != "" {
 		fallback = []string{s.Owner}
 	}
+	owners := q.owners[repositoryKey(q.Repository)]
 	for _, f := range filesOf(s, touched, q.Paths) {
-		set := q.OwnersOf(q.Repository, []string{f})
-		if len(set) == 0 {
-			set = fallback
+		own := owners.of(f)
+		if len(own) == 0 {
+			own = [][]string{fallback}
 		}
-		if !slices.ContainsFunc(sets, func(o []string) bool { return slices.Equal(o, set) }) {
-			sets = append(sets, set)
+		for _, set := range own {
+			if !slices.ContainsFunc(sets, func(o []string) bool { return slices.Equal(o, set) }) {
+				sets = append(sets, set)
+			}
 		}
 	}
 	if sets == nil {
@@ -77,19 +80,9 @@ func filesOf(s Service, touched []Service, paths []string) []string {
 // OwnersOf returns who owns files of a repository by its CODEOWNERS, as the
 // file names them: @person, @org/team, address.
 func (p *Policy) OwnersOf(repo record.Repository, paths []string) []string {
-	rules := p.owners[repositoryKey(repo)]
-	if rules == nil {
-		return nil
-	}
 	var out []string
 	for _, f := range paths {
-		rule, err := rules.Match(f)
-		if err != nil || rule == nil {
-			continue
-		}
-		for _, o := range rule.Owners {
-			out = append(out, o.String())
-		}
+		out = slices.Concat(out, slices.Concat(p.owners[repositoryKey(repo)].of(f)...))
 	}
 	slices.Sort(out)
 	return slices.Compact(out)

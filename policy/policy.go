@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
-	"github.com/hmarr/codeowners"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/changetrail/changetrail/record"
@@ -68,7 +67,7 @@ type Policy struct {
 	CodeOwners map[string]string `yaml:"codeowners"`
 
 	directory directory
-	owners    map[record.Repository]codeowners.Ruleset // by repository, without case
+	owners    map[record.Repository]codeOwners // by repository, without case
 	sources   []Source
 	content   []byte
 	digest    string
