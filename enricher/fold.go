@@ -106,16 +106,33 @@ func (by rule) authority(q policy.Request) record.Authority {
 	a.Verdict, a.Rule, a.Reason, a.PolicyDigest, a.Since, a.NotOfTheTime = v.Verdict, v.Rule, v.Reason, p.Digest(), p.Since, by.notOfTheTime
 	a.Least = v.Least
 	a.Demands = demands(v.Demands, p, func(service string, scope []string) bool { surely, _ := p.Covers(scope, service, q); return surely })
-	a.LeastDemands = demands(v.LeastDemands, p, func(service string, scope []string) bool { _, may := p.Covers(scope, service, q); return may })
-	switch v.Rule {
-	case policy.RuleUnknownService:
+	a.LeastDemands = mayDemand(v.LeastDemands, q, p)
+	for _, ways := range v.Ways {
+		a.Ways = append(a.Ways, waysOf(ways, q, p))
+	}
+	switch {
+	case v.Unknown:
 		a.Unknown = record.GapServiceUnknown
-	case policy.RuleUnknownAgent:
+	case v.Rule == policy.RuleUnknownAgent:
 		a.Unknown = record.GapAgentUnknown
-	case policy.RuleScope:
+	case v.Rule == policy.RuleScope:
 		a.OutOfScope = v.Least == record.Forbidden
 	}
 	return a
+}
+
+// waysOf returns the ways in which the policy may decide about one service.
+func waysOf(of []policy.Way, q policy.Request, p *policy.Policy) []record.Way {
+	out := make([]record.Way, len(of))
+	for i, w := range of {
+		out[i] = record.Way{Verdict: w.Verdict, Demands: mayDemand(w.Demands, q, p)}
+	}
+	return out
+}
+
+// mayDemand returns demands that a leave meets where it may cover what is not known.
+func mayDemand(of []policy.Demand, q policy.Request, p *policy.Policy) []record.Demand {
+	return demands(of, p, func(service string, scope []string) bool { _, may := p.Covers(scope, service, q); return may })
 }
 
 // demands returns what a policy asks for in the form in which a record is judged by it.

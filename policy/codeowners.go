@@ -101,12 +101,38 @@ func (c codeOwners) of(file string) (sets [][]string) {
 		if s.optional || err != nil || rule == nil || len(rule.Owners) == 0 {
 			continue
 		}
-		set := make([]string, len(rule.Owners))
-		for i, o := range rule.Owners {
-			set[i] = o.String()
-		}
-		slices.Sort(set)
-		sets = append(sets, slices.Compact(set))
+		sets = append(sets, setOf(*rule))
 	}
 	return sets
+}
+
+// all returns all sets of owners that a file may have; fallback where it has none.
+func (c codeOwners) all(fallback []string) (sets [][]string) {
+	owned := false // whether each file has an owner
+	var bare bool  // whether a line takes them away
+	for _, s := range c {
+		if s.optional {
+			continue
+		}
+		for _, rule := range s.rules {
+			bare = bare || len(rule.Owners) == 0
+			owned = owned || rule.RawPattern() == "*" && len(rule.Owners) > 0
+			if len(rule.Owners) > 0 {
+				sets = append(sets, setOf(rule))
+			}
+		}
+	}
+	if !owned || bare {
+		sets = append(sets, fallback)
+	}
+	return sets
+}
+
+func setOf(rule codeowners.Rule) []string {
+	set := make([]string, len(rule.Owners))
+	for i, o := range rule.Owners {
+		set[i] = o.String()
+	}
+	slices.Sort(set)
+	return slices.Compact(set)
 }

@@ -186,6 +186,63 @@ func TestVerdictsOfWhatIsNotKnownAreThoseThatItMayHave(t *testing.T) {
 	}
 }
 
+// acts are what people may have done for a change: reviews and leaves, of a team or of
+// somebody else.
+type acts map[string]bool
+
+func someActs(r *rand.Rand) acts {
+	a := make(acts)
+	for _, verdict := range []string{record.ReviewRequired, record.ApprovalRequired} {
+		for _, who := range []string{"t0", "t1", "somebody"} {
+			a[verdict+" "+who] = r.IntN(3) == 0
+		}
+	}
+	return a
+}
+
+func (a acts) meet(verdict string, demands []policy.Demand) bool {
+	return verdict != record.Forbidden && !slices.ContainsFunc(demands, func(d policy.Demand) bool {
+		by := d.By
+		if len(by) == 0 {
+			by = []string{"t0", "t1", "somebody"}
+		}
+		return d.Nobody || !slices.ContainsFunc(by, func(who string) bool { return a[d.Verdict+" "+who] })
+	})
+}
+
+// What meets all demands meets those of all that a change may be; what meets no way of a
+// service meets none of them.
+func TestWhatIsMetWhateverIsNotKnown(t *testing.T) {
+	for seed := range uint64(400) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		conditions, exact := tangled, seed%2 == 0
+		if exact {
+			conditions = plain
+		}
+		text := generate(r, conditions, !exact)
+		p, q, a := parse(t, text), known(r), someActs(r)
+		v := p.Decide(q)
+		met, unmet := 0, 0
+		for _, c := range completions(q) {
+			if w := p.Decide(c); a.meet(w.Verdict, w.Demands) {
+				met++
+			} else {
+				unmet++
+			}
+		}
+		all := a.meet(v.Verdict, v.Demands)
+		none := slices.ContainsFunc(v.Ways, func(ways []policy.Way) bool {
+			return !slices.ContainsFunc(ways, func(w policy.Way) bool { return a.meet(w.Verdict, w.Demands) })
+		})
+		if all && unmet > 0 || none && met > 0 {
+			t.Fatalf("seed %d: all %v, none %v; of what it may be %d are met and %d are not: %+v, %v\n%s", seed, all, none, met, unmet, q, a, text)
+		}
+		if exact && len(p.Services) == 1 && (met > 0 && unmet == 0 && !all || unmet > 0 && met == 0 && !none) {
+			t.Fatalf("seed %d: %d are met and %d are not, and it is not told: %+v, %v\n%s", seed, met, unmet, q, a, text)
+		}
+	}
+}
+
 // To know less, or to know of one more path that may be there, makes nothing milder.
 func TestToKnowLessIsNeverMilder(t *testing.T) {
 	for seed := range uint64(250) {

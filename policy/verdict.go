@@ -49,6 +49,18 @@ type Verdict struct {
 	// where all is known of the change.
 	Least        string   `json:"least"`
 	LeastDemands []Demand `json:"least_demands,omitempty"`
+	// Ways are those in which each service that is surely touched may be decided: one of
+	// each where all is known. A change that meets no way of one of them is unauthorized,
+	// whatever is not known of it.
+	Ways [][]Way `json:"-"`
+	// Unknown says that no service of the policy is or may be touched.
+	Unknown bool `json:"-"`
+}
+
+// A Way is one in which a service may be decided.
+type Way struct {
+	Verdict string
+	Demands []Demand
 }
 
 // The names of decisions that no rule of the file makes.
@@ -76,9 +88,10 @@ func (p *Policy) Decide(r Request) Verdict {
 	sure, others := p.touched(r)
 	var possible, mildest []outcome // all that may hold; the mildest of each service
 	var trials []Trial
+	var ways [][]Way
 	if len(sure) == 0 {
 		unknown := outcome{verdict: record.ApprovalRequired, rule: RuleUnknownService, reason: fmt.Sprintf("no service of the policy is made of %s and these paths", r.Repository)}
-		unknown.demands = []Demand{{Rule: unknown.rule, Verdict: unknown.verdict, Reason: unknown.reason}}
+		unknown.demands = []Demand{{Rule: unknown.rule, Verdict: unknown.verdict, Reason: unknown.reason, Nobody: true}}
 		unknown.least = unknown.demands
 		possible, mildest = append(possible, unknown), append(mildest, unknown)
 	}
@@ -88,13 +101,13 @@ func (p *Policy) Decide(r Request) Verdict {
 		possible, trials = append(possible, outcomes...), append(trials, tried...)
 		switch {
 		case i < len(sure):
-			mildest = append(mildest, mild(outcomes))
+			mildest, ways = append(mildest, mild(outcomes)), append(ways, waysOf(outcomes))
 		case len(sure) == 0: // it may be the only one
 			mildest = []outcome{milder(mildest[0], mild(outcomes))}
 		}
 	}
 	v := gravest(possible)
-	v.Trials = trials
+	v.Trials, v.Ways, v.Unknown = trials, ways, len(sure)+len(others) == 0
 	v.Least = record.Autonomous
 	for _, o := range mildest {
 		if rank(o.verdict) > rank(v.Least) {
@@ -103,6 +116,14 @@ func (p *Policy) Decide(r Request) Verdict {
 		v.LeastDemands = merge(v.LeastDemands, o.least)
 	}
 	return v
+}
+
+func waysOf(outcomes []outcome) []Way {
+	out := make([]Way, len(outcomes))
+	for i, o := range outcomes {
+		out[i] = Way{o.verdict, o.least}
+	}
+	return out
 }
 
 // gravest sums up what may hold for the services of a change.

@@ -112,9 +112,20 @@ type Authority struct {
 	// with its demands: the same as Verdict and Demands where all is known.
 	Least        string
 	LeastDemands []Demand
+	// Ways are those in which the policy may decide about each service that is surely
+	// touched: one of each where all that it asks about is known. Where no way of one of
+	// them is met, the change is unauthorized whatever is not known of it. Without any it
+	// cannot be told.
+	Ways [][]Way
 	// NotOfTheTime says that the policy in force at the merge is not held; this is the
 	// first one that is.
 	NotOfTheTime bool
+}
+
+// A Way is one in which a policy may decide about a service: all its demands must be met.
+type Way struct {
+	Verdict string
+	Demands []Demand
 }
 
 // A Demand is what one rule asks for one service: the review or the leave of a person.
