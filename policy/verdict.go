@@ -26,8 +26,9 @@ type Demand struct {
 	Nobody  bool     `json:"nobody,omitempty"` // who must meet it is nobody, so that it is never met
 }
 
-func (d Demand) equal(o Demand) bool {
-	return d.Service == o.Service && d.Rule == o.Rule && d.Verdict == o.Verdict && d.Nobody == o.Nobody && slices.Equal(d.By, o.By)
+// same reports whether d and o ask for the same, by whatever rule.
+func (d Demand) same(o Demand) bool {
+	return d.Service == o.Service && d.Verdict == o.Verdict && d.Nobody == o.Nobody && slices.Equal(d.By, o.By)
 }
 
 // A Verdict is what the policy says of a change: the gravest of what may hold for the
@@ -85,6 +86,10 @@ type outcome struct {
 // stands, and the demands of all services do. What is unknown is never taken for
 // allowed: a service that r may touch counts, and so does a rule that may hold.
 func (p *Policy) Decide(r Request) Verdict {
+	q := p.ask(r)
+	if r.Agent != "" && q.agent == nil && len(p.Agents) > 0 {
+		return Verdict{Verdict: record.Forbidden, Rule: RuleUnknownAgent, Reason: fmt.Sprintf("agent %s is not in the policy", r.Agent), Least: record.Forbidden}
+	}
 	sure, others := p.touched(r)
 	var possible, mildest []outcome // all that may hold; the mildest of each service
 	var trials []Trial
@@ -95,7 +100,6 @@ func (p *Policy) Decide(r Request) Verdict {
 		unknown.least = unknown.demands
 		possible, mildest = append(possible, unknown), append(mildest, unknown)
 	}
-	q := p.ask(r)
 	for i, s := range slices.Concat(sure, others) {
 		outcomes, tried := q.service(s, sure)
 		possible, trials = append(possible, outcomes...), append(trials, tried...)
@@ -184,7 +188,7 @@ func milder(a, b outcome) outcome {
 
 func merge(demands, more []Demand) []Demand {
 	for _, d := range more {
-		if !slices.ContainsFunc(demands, d.equal) {
+		if !slices.ContainsFunc(demands, d.same) {
 			demands = append(demands, d)
 		}
 	}
@@ -209,13 +213,8 @@ func (p *Policy) ask(r Request) question {
 // service returns the ways in which one service may be decided: one where all is known.
 // touched are the services that the change surely touches.
 func (q question) service(s Service, touched []Service) ([]outcome, []Trial) {
-	if q.Agent != "" {
-		switch {
-		case q.agent == nil && len(q.Agents) > 0:
-			return []outcome{{service: s.Name, verdict: record.Forbidden, rule: RuleUnknownAgent, reason: fmt.Sprintf("agent %s is not in the policy", q.Agent)}}, nil
-		case q.agent != nil && !matchAny(q.agent.Services, s.Name):
-			return []outcome{{service: s.Name, verdict: record.Forbidden, rule: RuleScope, reason: fmt.Sprintf("agent %s may change %v, and not %s", q.agent.ID, q.agent.Services, s.Name)}}, nil
-		}
+	if q.agent != nil && !matchAny(q.agent.Services, s.Name) {
+		return []outcome{{service: s.Name, verdict: record.Forbidden, rule: RuleScope, reason: fmt.Sprintf("agent %s may change %v, and not %s", q.agent.ID, q.agent.Services, s.Name)}}, nil
 	}
 	outcomes, trials := q.try(s, touched)
 	for i, o := range outcomes {
@@ -228,7 +227,12 @@ func (q question) service(s Service, touched []Service) ([]outcome, []Trial) {
 // those that may decide.
 func (q question) try(s Service, touched []Service) (outcomes []outcome, trials []Trial) {
 	vars := q.facts.of(s)
+	var tried []string // conditions that may hold: where they come again, they do not
 	for _, rule := range q.Rules {
+		if slices.Contains(tried, rule.When) {
+			trials = append(trials, Trial{Service: s.Name, Rule: rule.Name})
+			continue
+		}
 		held, fails, err := rule.holds(vars)
 		trials = append(trials, Trial{Service: s.Name, Rule: rule.Name, Held: held == always, May: held == maybe})
 		if err != nil {
@@ -238,8 +242,11 @@ func (q question) try(s Service, touched []Service) (outcomes []outcome, trials 
 		if held == maybe && fails {
 			outcomes = append(outcomes, q.outcome(s, rule.Name, record.ApprovalRequired, "whether the rule can be tried is not known, so a person decides"))
 		}
-		if held == never {
+		switch held {
+		case never:
 			continue
+		case maybe:
+			tried = append(tried, rule.When)
 		}
 		o := q.outcome(s, rule.Name, rule.Verdict, rule.Reason)
 		if len(rule.By) > 0 {
