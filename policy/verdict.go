@@ -119,6 +119,9 @@ func (p *Policy) Decide(r Request) Verdict {
 		}
 		v.LeastDemands = merge(v.LeastDemands, o.least)
 	}
+	if v.Least == record.Forbidden { // whatever else there may be
+		v.Demands = v.LeastDemands
+	}
 	return v
 }
 
