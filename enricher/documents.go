@@ -9,6 +9,7 @@ import (
 // documents returns each event with what is known of its change.
 func (e *Enricher) documents(admitted []*decodedEvent, folded map[record.ChangeID]*record.Record) ([]*stream.Record, error) {
 	out := make([]*stream.Record, len(admitted))
+	current := e.rules.Load().at(e.now())
 	err := parallel(len(admitted), func(i int) error {
 		d := admitted[i]
 		doc := schemas.NewEventDocument(d.event, d.env, d.data(), d.record.Timestamp, e.conf.Namespace)
@@ -16,7 +17,7 @@ func (e *Enricher) documents(admitted []*decodedEvent, folded map[record.ChangeI
 		if r == nil { // evidence that names no change: what its repository tells
 			r = record.Fold(record.ChangeID(d.event.Repository)+"/commit/0", record.Facts{})
 			r.Trail.Change.Repository = d.event.Repository
-			place(r, e.conf.Policy, e.conf.Controls)
+			current.place(r)
 		} else {
 			c := r.Trail.Change
 			doc.Trail.Change = &schemas.EventChange{ID: c.ID, Number: c.Number, Kind: c.Kind, State: c.State, InitiatedBy: c.InitiatedBy}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
@@ -26,8 +28,8 @@ type Config struct {
 	Namespace string           // of the indexes
 	StateDir  string           // local store; one for each enricher
 	Instance  string           // stable and unique; kept in StateDir where empty
-	Policy    *policy.Policy   // may be empty, not nil
-	Controls  *controls.Matrix // may be empty, not nil
+	Policy    *policy.Policy   // recorded as the newest one where it is another; may be empty, not nil
+	Controls  *controls.Matrix // as Policy
 	Blobs     Blobs            // where reports and large data are kept; nil: nowhere
 
 	// StampKey is the key of the gateways: what they say of the sender of an event
@@ -76,6 +78,7 @@ type Enricher struct {
 	metrics    *metrics
 	tracer     *tracer
 	now        func() time.Time
+	rules      atomic.Pointer[Rules] // what is held, replaced as a whole
 }
 
 // reader reads events as c says who is believed.
@@ -105,6 +108,18 @@ func Run(ctx context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
+	rules, next, err := c.recordRules(ctx, e.now)
+	if err != nil {
+		return err
+	}
+	e.rules.Store(&rules)
+	following, stop := context.WithCancel(ctx)
+	var wait sync.WaitGroup
+	wait.Go(func() { e.followRules(following, next) })
+	defer func() {
+		stop()
+		wait.Wait()
+	}()
 	t := &stream.Transform{
 		Config: c.Kafka, Group: Group(c.Topics), Instance: c.Instance,
 		In: c.Topics.Events(), State: c.Topics.State(),
@@ -130,6 +145,8 @@ func newEnricher(c Config, s *store, partitions int32) (*Enricher, error) {
 		conf: c, partitions: stream.NewPartitioner(partitions), count: partitions, store: s, room: new(slab), swept: make(map[int32]sweepState), owned: make(map[int32]bool), checked: make(map[int32]bool),
 		metrics: m, tracer: newTracer(c.Tracer), now: time.Now,
 	}
+	rules := Always(c.Policy, c.Controls) // until Run knows what is held
+	e.rules.Store(&rules)
 	return e, e.begin()
 }
 

@@ -3,6 +3,7 @@ package enricher
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/ingest"
@@ -35,28 +36,34 @@ func DecodeBy(r *stream.Record, reader ingest.Reader) (record.Event, error) {
 }
 
 // Fold makes the record of a change from all events of its repository, in
-// whatever order. It is what an enricher arrives at step by step, said in one
-// line; tests and rebuilds hold the steps against it.
+// whatever order, by one policy and one matrix. It is what an enricher arrives at step by
+// step, said in one line; tests and rebuilds hold the steps against it.
 func Fold(id record.ChangeID, events []record.Event, p *policy.Policy, m *controls.Matrix) *record.Record {
-	return fold(id, record.Gather(id, events), p, m)
+	return FoldBy(id, events, Always(p, m))
 }
 
-// fold makes the record of a change from its facts, judged by policy and
-// matrix, with what was known at the merge beside it.
-func fold(id record.ChangeID, f record.Facts, p *policy.Policy, m *controls.Matrix) *record.Record {
+// FoldBy is Fold by policies and matrices that were in force at different times.
+func FoldBy(id record.ChangeID, events []record.Event, rules Rules) *record.Record {
+	return fold(id, record.Gather(id, events), rules, time.Now())
+}
+
+// fold makes the record of a change from its facts, judged by the policy and the matrix
+// that decide about it, with what was known at the merge beside it.
+func fold(id record.ChangeID, f record.Facts, rules Rules, now time.Time) *record.Record {
 	r := record.Fold(id, f)
 	if r.Trail.Change.PartOf != "" { // no change of its own: nothing is asked of it
 		r.Trail.Change.InitiatedBy = ""
 		return r
 	}
-	recognize(r, p)
-	place(r, p, m)
+	by := rules.of(r, now)
+	by.recognize(r)
+	by.place(r)
 	if merged := r.Judged.MergedAt; !merged.IsZero() {
 		then, known := f.Until(merged), r
-		if !f.OnlyDeployed(then) || p.AsksEnvironments() && len(r.Trail.Environment) > 0 {
+		if !f.OnlyDeployed(then) || by.policy.AsksEnvironments() && len(r.Trail.Environment) > 0 {
 			known = record.Fold(id, then)
-			recognize(known, p)
-			known.Judge(authority(known, policy.RequestOf(known), p))
+			by.recognize(known)
+			known.Judge(by.authority(known, policy.RequestOf(known)))
 		}
 		r.Trail.AtMerge = known.Known()
 		r.Trail.AtMerge.Events = then.Events()
@@ -71,14 +78,14 @@ func Digest(r *record.Record) string {
 }
 
 // recognize notes the agent that the marks of r show.
-func recognize(r *record.Record, p *policy.Policy) {
-	agent, by := p.Recognize(r.Marks)
-	r.Recognize(agent, by, p.Person)
+func (by rule) recognize(r *record.Record) {
+	agent, marks := by.policy.Recognize(r.Marks)
+	r.Recognize(agent, marks, by.policy.Person)
 }
 
-// place sets the service and the controls of r.
-func place(r *record.Record, p *policy.Policy, m *controls.Matrix) {
-	q := policy.RequestOf(r)
+// place sets the service and the controls of r, and judges it.
+func (by rule) place(r *record.Record) {
+	p, q := by.policy, policy.RequestOf(r)
 	if facts := p.Describe(p.Match(q.Repository, q.Paths)); facts != nil {
 		facts.Owners = append(facts.Owners, p.OwnersOf(q.Repository, q.Paths)...)
 		r.Trail.Service = facts
@@ -87,22 +94,23 @@ func place(r *record.Record, p *policy.Policy, m *controls.Matrix) {
 			r.Service.Environment = r.Trail.Environment[0]
 		}
 	}
-	r.Judge(authority(r, q, p))
-	if tags := m.Tag(r); tags != nil {
+	r.Judge(by.authority(r, q))
+	if tags := by.matrix.Tag(r); tags != nil {
 		r.Trail.Control, r.Tags = tags, tags.Tags
 	}
 }
 
 // authority asks the policy about a change of an agent. Where the code host saw no agent,
 // and several signed a decision, each of them must be allowed.
-func authority(r *record.Record, q policy.Request, p *policy.Policy) record.Authority {
+func (by rule) authority(r *record.Record, q policy.Request) record.Authority {
+	p := by.policy
 	out := record.Authority{Person: p.Person, IsPerson: p.IsPerson}
 	if !p.HasRules() || q.Agent == "" {
 		return out
 	}
 	for i, agent := range r.Judged.Agents {
 		q.Agent = agent
-		a := authorityOf(r, q, p)
+		a := by.authorityOf(q)
 		if i > 0 {
 			a = a.And(out)
 		}
@@ -112,26 +120,40 @@ func authority(r *record.Record, q policy.Request, p *policy.Policy) record.Auth
 }
 
 // authorityOf asks the policy about a change of one agent.
-func authorityOf(r *record.Record, q policy.Request, p *policy.Policy) record.Authority {
+func (by rule) authorityOf(q policy.Request) record.Authority {
+	p := by.policy
+	a := record.Authority{Person: p.Person, IsPerson: p.IsPerson}
 	v := p.Decide(q)
-	a := record.Authority{
-		Person: p.Person, IsPerson: p.IsPerson,
-		Verdict: v.Verdict, Rule: v.Rule, Reason: v.Reason, PolicyDigest: p.Digest(), Since: p.Since,
-		Least: v.Least, NotOfTheTime: r.Judged.MergedAt.Before(p.Since) && !r.Judged.MergedAt.IsZero(),
-	}
+	a.Verdict, a.Rule, a.Reason, a.PolicyDigest, a.Since, a.NotOfTheTime = v.Verdict, v.Rule, v.Reason, p.Digest(), p.Since, by.notOfTheTime
+	a.Least = v.Least
 	a.Demands = demands(v.Demands, p, func(service string, scope []string) bool { surely, _ := p.Covers(scope, service, q); return surely })
-	a.LeastDemands = demands(v.LeastDemands, p, func(service string, scope []string) bool { _, may := p.Covers(scope, service, q); return may })
-	switch v.Rule {
-	case policy.RuleUnknownService:
-		if v.Least == v.Verdict { // else it may be one that is known
-			a.Unknown = record.GapServiceUnknown
-		}
-	case policy.RuleUnknownAgent:
+	a.LeastDemands = mayDemand(v.LeastDemands, q, p)
+	for _, ways := range v.Ways {
+		a.Ways = append(a.Ways, waysOf(ways, q, p))
+	}
+	switch {
+	case v.Unknown:
+		a.Unknown = record.GapServiceUnknown
+	case v.Rule == policy.RuleUnknownAgent:
 		a.Unknown = record.GapAgentUnknown
-	case policy.RuleScope:
+	case v.Rule == policy.RuleScope:
 		a.OutOfScope = v.Least == record.Forbidden
 	}
 	return a
+}
+
+// waysOf returns the ways in which the policy may decide about one service.
+func waysOf(of []policy.Way, q policy.Request, p *policy.Policy) []record.Way {
+	out := make([]record.Way, len(of))
+	for i, w := range of {
+		out[i] = record.Way{Verdict: w.Verdict, Demands: mayDemand(w.Demands, q, p)}
+	}
+	return out
+}
+
+// mayDemand returns demands that a leave meets where it may cover what is not known.
+func mayDemand(of []policy.Demand, q policy.Request, p *policy.Policy) []record.Demand {
+	return demands(of, p, func(service string, scope []string) bool { _, may := p.Covers(scope, service, q); return may })
 }
 
 // demands returns what a policy asks for in the form in which a record is judged by it.

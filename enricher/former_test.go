@@ -181,7 +181,7 @@ func (u *upgrade) compare(events []record.Event) {
 				u.t.Errorf("%s: no record was sent", id)
 			}
 			facts := factsOf(u.t, u.e.state, u.e.partitions.Of(string(repo)), id)
-			if got := fold(id, facts, u.e.conf.Policy, u.e.conf.Controls); Digest(got) != Digest(want) {
+			if got := fold(id, facts, *u.e.rules.Load(), time.Now()); Digest(got) != Digest(want) {
 				u.t.Errorf("%s is not the fold of its events (-want +got):\n%s", id, cmp.Diff(want, got, cmpopts.IgnoreUnexported(record.Judged{})))
 			}
 		}

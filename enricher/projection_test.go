@@ -65,7 +65,7 @@ func oneHistory(t *testing.T, s *store, seed uint64, pol *policy.Policy, matrix 
 	p := replay(t, s, rnd, in)
 	ids := changesOf(events)
 	for _, id := range ids {
-		got, want := fold(id, factsOf(t, p, 0, id), pol, matrix), Fold(id, events, pol, matrix)
+		got, want := fold(id, factsOf(t, p, 0, id), Always(pol, matrix), time.Now()), Fold(id, events, pol, matrix)
 		if Digest(got) != Digest(want) {
 			t.Fatalf("seed %d, %s (-set +incremental):\n%s", seed, id, cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(record.Judged{})))
 		}
@@ -342,7 +342,7 @@ func oneLongHistory(t *testing.T, s *store, seed uint64, pol *policy.Policy, mat
 		if diff := cmp.Diff(namesOfAll(gathered.Altered()), namesOfAll(facts.Altered())); diff != "" {
 			t.Fatalf("seed %d, %s, limit %d: altered (-set +incremental):\n%s", seed, id, limit, diff)
 		}
-		got, want := fold(id, facts, pol, matrix), fold(id, gathered, pol, matrix)
+		got, want := fold(id, facts, Always(pol, matrix), time.Now()), fold(id, gathered, Always(pol, matrix), time.Now())
 		if Digest(got) != Digest(want) {
 			t.Fatalf("seed %d, %s, limit %d (-set +incremental):\n%s", seed, id, limit, cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(record.Judged{})))
 		}

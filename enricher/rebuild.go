@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -29,8 +30,8 @@ type Difference struct {
 }
 
 // Rebuild makes all records again from the events that Kafka still has, by the
-// readers, the policy and the matrix of now, and sends a new revision of each
-// that comes out otherwise. The indexes are the same and can be searched all
+// readers of now and the policies and matrices that are held, and sends a new revision of
+// each that comes out otherwise. The indexes are the same and can be searched all
 // the time. No enricher may run meanwhile: what they would read waits.
 //
 // What events that are no longer kept have left behind in the state stays.
@@ -74,6 +75,10 @@ func newRebuild(ctx context.Context, c Config, dryRun bool) (b *rebuild, end fun
 		b.admin.Close()
 		return nil, nil, err
 	}
+	if err := b.readRules(ctx, dryRun); err != nil {
+		b.admin.Close()
+		return nil, nil, err
+	}
 	if dryRun {
 		b.write = func([]*stream.Record) error { return nil }
 		return b, b.admin.Close, nil
@@ -92,6 +97,20 @@ func newRebuild(ctx context.Context, c Config, dryRun bool) (b *rebuild, end fun
 	return b, func() { w.Close(); b.admin.Close() }, nil
 }
 
+// readRules reads the policies and matrices that are held, and records those of now where
+// they are others.
+func (b *rebuild) readRules(ctx context.Context, dryRun bool) (err error) {
+	b.now = time.Now()
+	if dryRun {
+		if b.rules, _, err = ReadRules(ctx, b.Kafka, b.Topics); err == nil {
+			b.rules, err = b.rules.with(b.Config, b.now)
+		}
+		return err
+	}
+	b.rules, _, err = b.recordRules(ctx, time.Now)
+	return err
+}
+
 // alone reports enrichers that run.
 func (b *rebuild) alone(ctx context.Context) error {
 	_, members, err := b.admin.Group(ctx, Group(b.Topics))
@@ -107,6 +126,8 @@ type rebuild struct {
 	Config
 	Rebuilt
 	admin       *stream.Admin
+	rules       Rules
+	now         time.Time
 	partitions  int32
 	partitioner *stream.Partitioner
 	sealer      *Enricher // its room holds the revisions of one transaction
@@ -365,7 +386,7 @@ func (b *rebuild) change(p int32, x entry, before, state *projection, sent map[r
 		return err
 	}
 	b.Records++
-	r := fold(c.id, f, b.Policy, b.Controls)
+	r := fold(c.id, f, b.rules, b.now)
 	var out []*stream.Record
 	if rec := b.sealer.revision(c, r, &touch{partition: p, newest: r.Timestamp}); rec != nil {
 		b.Changed = append(b.Changed, Difference{c.id, differences(sent[c.id], r)})

@@ -20,10 +20,11 @@ func (e *Enricher) fold() ([]*stream.Record, map[record.ChangeID]*record.Record,
 		return nil, nil, err
 	}
 	records := make([]*record.Record, len(changes))
+	rules, now := *e.rules.Load(), e.now()
 	out := make([]*stream.Record, len(changes))
 	err = parallel(len(changes), func(i int) error {
 		c := changes[i]
-		records[i] = fold(c.id, facts[i], e.conf.Policy, e.conf.Controls)
+		records[i] = fold(c.id, facts[i], rules, now)
 		out[i] = e.revision(c, records[i], e.state.touched[c.id])
 		return nil
 	})

@@ -158,7 +158,7 @@ func (m *mill) idle(after time.Duration) {
 
 func (m *mill) record(id record.ChangeID) *record.Record {
 	m.t.Helper()
-	return fold(id, factsOf(m.t, m.e.state, m.e.partitions.Of(string(id.Repository())), id), m.e.conf.Policy, m.e.conf.Controls)
+	return fold(id, factsOf(m.t, m.e.state, m.e.partitions.Of(string(id.Repository())), id), *m.e.rules.Load(), time.Now())
 }
 
 func openTestStore(t *testing.T) *store {

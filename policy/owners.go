@@ -17,40 +17,54 @@ func (q question) demands(o outcome, rule Rule, s Service, touched []Service) (d
 	if !asks(rule.Verdict) {
 		return nil, nil
 	}
-	groups, open := [][]string{rule.By}, false
-	if i := slices.Index(rule.By, Owners); i >= 0 {
-		others := slices.DeleteFunc(slices.Clone(rule.By), func(name string) bool { return name == Owners })
-		owners := q.ownersOf(s, touched)
-		// Of no file is it known that it changes: any of the owners may be asked.
-		open = q.Unseen.Paths && len(q.Paths) == 0 && q.owners[repositoryKey(q.Repository)] != nil
-		groups = nil
-		for _, set := range owners {
-			groups = append(groups, slices.Concat(others, set))
-		}
+	demand := func(by []string) Demand {
+		return Demand{Service: s.Name, Rule: o.rule, Verdict: o.verdict, Reason: o.reason, By: by, Nobody: q.nobody(by)}
 	}
-	for _, by := range groups {
-		demands = append(demands, Demand{Service: s.Name, Rule: o.rule, Verdict: o.verdict, Reason: o.reason, By: by, Nobody: q.nobody(by)})
+	i := slices.Index(rule.By, Owners)
+	if i < 0 {
+		one := []Demand{demand(rule.By)}
+		return one, one
 	}
-	if open {
-		return demands, []Demand{{Service: s.Name, Rule: o.rule, Verdict: o.verdict, Reason: o.reason}}
+	others := slices.DeleteFunc(slices.Clone(rule.By), func(name string) bool { return name == Owners })
+	for _, set := range q.ownersOf(s, touched) {
+		least = append(least, demand(slices.Concat(others, set)))
 	}
-	return demands, demands
+	owners := q.owners[repositoryKey(q.Repository)]
+	if !q.Unseen.Paths || owners == nil {
+		return least, least
+	}
+	demands = slices.Clone(least)
+	for _, set := range owners.all(s.owners()) { // whom a file that is not known may belong to
+		demands = merge(demands, []Demand{demand(slices.Concat(others, set))})
+	}
+	if len(q.Paths) == 0 {
+		least = []Demand{{Service: s.Name, Rule: o.rule, Verdict: o.verdict, Reason: o.reason}} // any of them may be asked alone
+	}
+	return demands, least
+}
+
+// owners returns the owner of s as a list.
+func (s Service) owners() []string {
+	if s.Owner == "" {
+		return nil
+	}
+	return []string{s.Owner}
 }
 
 // ownersOf returns the distinct sets of owners of the files of a service, in the order
 // of the files: the owner of the service alone, who may be none, where no file is known.
 func (q question) ownersOf(s Service, touched []Service) (sets [][]string) {
-	var fallback []string
-	if s.Owner != "" {
-		fallback = []string{s.Owner}
-	}
+	fallback := s.owners()
+	owners := q.owners[repositoryKey(q.Repository)]
 	for _, f := range filesOf(s, touched, q.Paths) {
-		set := q.OwnersOf(q.Repository, []string{f})
-		if len(set) == 0 {
-			set = fallback
+		own := owners.of(f)
+		if len(own) == 0 {
+			own = [][]string{fallback}
 		}
-		if !slices.ContainsFunc(sets, func(o []string) bool { return slices.Equal(o, set) }) {
-			sets = append(sets, set)
+		for _, set := range own {
+			if !slices.ContainsFunc(sets, func(o []string) bool { return slices.Equal(o, set) }) {
+				sets = append(sets, set)
+			}
 		}
 	}
 	if sets == nil {
@@ -77,19 +91,9 @@ func filesOf(s Service, touched []Service, paths []string) []string {
 // OwnersOf returns who owns files of a repository by its CODEOWNERS, as the
 // file names them: @person, @org/team, address.
 func (p *Policy) OwnersOf(repo record.Repository, paths []string) []string {
-	rules := p.owners[repositoryKey(repo)]
-	if rules == nil {
-		return nil
-	}
 	var out []string
 	for _, f := range paths {
-		rule, err := rules.Match(f)
-		if err != nil || rule == nil {
-			continue
-		}
-		for _, o := range rule.Owners {
-			out = append(out, o.String())
-		}
+		out = slices.Concat(out, slices.Concat(p.owners[repositoryKey(repo)].of(f)...))
 	}
 	slices.Sort(out)
 	return slices.Compact(out)

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
-	"github.com/hmarr/codeowners"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/changetrail/changetrail/record"
@@ -68,7 +67,7 @@ type Policy struct {
 	CodeOwners map[string]string `yaml:"codeowners"`
 
 	directory directory
-	owners    map[record.Repository]codeowners.Ruleset // by repository, without case
+	owners    map[record.Repository]codeOwners // by repository, without case
 	sources   []Source
 	content   []byte
 	digest    string
@@ -201,9 +200,9 @@ func (p *Policy) check() error {
 }
 
 // Covers reports whether a leave of some scope covers what a change does to a service:
-// the service, the repository or each of its files must stand in the scope, by name or by
-// glob. No scope covers everything. Where not all files are known, those that are may be
-// covered, and are surely covered by no list of files.
+// the service or the repository must stand in the scope, or each file of the change, by
+// name or by glob. No scope covers everything. Where not all files are known, those that
+// are may be covered, and no list of files surely covers them all.
 func (p *Policy) Covers(scope []string, service string, r Request) (surely, may bool) {
 	named := func(g string) bool { // the folder a/** is not the service a
 		return g == service || !strings.Contains(g, "/") && doublestar.MatchUnvalidated(g, service)
@@ -211,13 +210,8 @@ func (p *Policy) Covers(scope []string, service string, r Request) (surely, may 
 	if len(scope) == 0 || matchNames(scope, string(r.Repository)) || service != "" && slices.ContainsFunc(scope, named) {
 		return true, true
 	}
-	touched, _ := p.touched(r)
-	files := r.Paths
-	if i := slices.IndexFunc(p.Services, func(s Service) bool { return s.Name == service }); i >= 0 {
-		files = filesOf(p.Services[i], touched, r.Paths)
-	}
-	covered := !slices.ContainsFunc(files, func(f string) bool { return !matchAny(scope, f) })
-	return covered && len(files) > 0 && !r.Unseen.Paths, covered && (len(files) > 0 || r.Unseen.Paths)
+	covered := !slices.ContainsFunc(r.Paths, func(f string) bool { return !matchAny(scope, f) })
+	return covered && len(r.Paths) > 0 && !r.Unseen.Paths, covered && (len(r.Paths) > 0 || r.Unseen.Paths)
 }
 
 // Digest is the digest of the file that p was read from.

@@ -49,6 +49,10 @@ func TestDecide(t *testing.T) {
 			return r
 		}, record.Autonomous, "test fixtures"},
 		{"an unknown agent may nothing", func(r policy.Request) policy.Request { r.Agent = "stranger"; return r }, record.Forbidden, policy.RuleUnknownAgent},
+		{"an unknown agent may nothing in an unknown service either", func(r policy.Request) policy.Request {
+			r.Agent, r.Repository = "stranger", "github.com/acme/new"
+			return r
+		}, record.Forbidden, policy.RuleUnknownAgent},
 		{"an unknown service asks for leave", func(r policy.Request) policy.Request { r.Repository = "github.com/acme/new"; return r }, record.ApprovalRequired, policy.RuleUnknownService},
 	} {
 		t.Run(test.name, func(t *testing.T) {

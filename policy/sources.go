@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hmarr/codeowners"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/changetrail/changetrail/record"
@@ -92,21 +91,19 @@ func (p *Policy) readCatalogs(read func(string) ([]byte, error)) error {
 }
 
 func (p *Policy) readOwners(read func(string) ([]byte, error)) error {
-	p.owners = make(map[record.Repository]codeowners.Ruleset, len(p.CodeOwners))
+	p.owners = make(map[record.Repository]codeOwners, len(p.CodeOwners))
 	for _, repo := range slices.Sorted(maps.Keys(p.CodeOwners)) {
 		text, err := read(p.CodeOwners[repo])
 		if err != nil {
 			return fmt.Errorf("policy: codeowners: %w", err)
 		}
-		rules, err := codeowners.ParseFile(bytes.NewReader(text))
-		if err != nil {
-			return fmt.Errorf("policy: codeowners: %s: %w", p.CodeOwners[repo], err)
-		}
 		id, err := record.ParseRepository(repo)
 		if err != nil {
 			return fmt.Errorf("policy: codeowners: %w", err)
 		}
-		p.owners[repositoryKey(id)] = rules
+		if p.owners[repositoryKey(id)], err = readCodeOwners(text); err != nil {
+			return fmt.Errorf("policy: codeowners: %s: %w", p.CodeOwners[repo], err)
+		}
 	}
 	return nil
 }
@@ -177,22 +174,40 @@ func readCatalog(text []byte) ([]Service, error) {
 }
 
 // repositoryOf returns the repository of a component, and the glob of its
-// folder where its source is one within the repository.
+// folder where its source is one within the repository. A slug names no host: the source
+// does, where there is one.
 func repositoryOf(a map[string]string) (repo, glob string) {
-	if slug := a[annotationGitHub]; slug != "" {
-		return "github.com/" + slug, ""
+	repo, glob = sourceOf(a[annotationSource])
+	for _, slug := range []struct{ name, host string }{{a[annotationGitHub], "github.com"}, {a[annotationGitLab], "gitlab.com"}} {
+		if slug.name != "" {
+			if repo != "" {
+				slug.host, _, _ = strings.Cut(repo, "/")
+			}
+			return slug.host + "/" + slug.name, ""
+		}
 	}
-	if slug := a[annotationGitLab]; slug != "" {
-		return "gitlab.com/" + slug, ""
-	}
-	source := strings.TrimPrefix(a[annotationSource], "url:")
-	_, rest, ok := strings.Cut(source, "://")
+	return repo, glob
+}
+
+// sourceOf reads the address of a folder, or of a file of it, at a code host:
+// url:https://HOST/PATH/tree/BRANCH/FOLDER/ of GitHub, with /-/ before tree of GitLab.
+func sourceOf(address string) (repo, glob string) {
+	_, rest, ok := strings.Cut(strings.TrimPrefix(address, "url:"), "://")
 	if !ok {
 		return "", ""
 	}
-	repo, folder, _ := strings.Cut(strings.TrimSuffix(rest, "/"), "/tree/")
+	repo, folder := strings.TrimSuffix(rest, "/"), ""
+	if at, in, ok := strings.Cut(repo, "/tree/"); ok {
+		repo = at
+		_, folder, _ = strings.Cut(in, "/") // after the branch
+	} else if at, in, ok := strings.Cut(repo, "/blob/"); ok {
+		repo = at
+		if _, file, ok := strings.Cut(in, "/"); ok && path.Dir(file) != "." {
+			folder = path.Dir(file)
+		}
+	}
 	repo = strings.TrimSuffix(strings.TrimSuffix(repo, "/-"), ".git")
-	if _, folder, ok = strings.Cut(folder, "/"); ok && folder != "" { // after the branch
+	if folder != "" {
 		return repo, folder + "/**"
 	}
 	return repo, ""

@@ -158,7 +158,7 @@ func TestVerdictsOfWhatIsNotKnownHoldForAllThatItMayBe(t *testing.T) {
 				t.Fatalf("seed %d: %+v\nis %s by %s, and %s to %s is said of %+v\n%s", seed, c, w.Verdict, w.Rule, v.Least, v.Verdict, q, text)
 			}
 			for _, d := range w.Demands {
-				if d.Reason = ""; !slices.ContainsFunc(v.Demands, func(o policy.Demand) bool { o.Reason = ""; return gocmp.Equal(d, o) }) {
+				if d = bare(d); v.Least != record.Forbidden && !slices.ContainsFunc(v.Demands, func(o policy.Demand) bool { return gocmp.Equal(d, bare(o)) }) {
 					t.Fatalf("seed %d: %+v\ndemands %+v, which is none of %+v\n%s", seed, c, d, v.Demands, text)
 				}
 			}
@@ -167,6 +167,13 @@ func TestVerdictsOfWhatIsNotKnownHoldForAllThatItMayBe(t *testing.T) {
 			}
 		}
 	}
+}
+
+// bare is a demand without the rule that makes it: of two that ask for the same, one is
+// listed.
+func bare(d policy.Demand) policy.Demand {
+	d.Rule, d.Reason = "", ""
+	return d
 }
 
 // The bounds are no wider than they must be.
@@ -182,6 +189,63 @@ func TestVerdictsOfWhatIsNotKnownAreThoseThatItMayHave(t *testing.T) {
 		}
 		if !said[v.Verdict] || !said[v.Least] {
 			t.Fatalf("seed %d: %s to %s is said of %+v; it may be %v\n%s", seed, v.Least, v.Verdict, q, said, text)
+		}
+	}
+}
+
+// acts are what people may have done for a change: reviews and leaves, of a team or of
+// somebody else.
+type acts map[string]bool
+
+func someActs(r *rand.Rand) acts {
+	a := make(acts)
+	for _, verdict := range []string{record.ReviewRequired, record.ApprovalRequired} {
+		for _, who := range []string{"t0", "t1", "somebody"} {
+			a[verdict+" "+who] = r.IntN(3) == 0
+		}
+	}
+	return a
+}
+
+func (a acts) meet(verdict string, demands []policy.Demand) bool {
+	return verdict != record.Forbidden && !slices.ContainsFunc(demands, func(d policy.Demand) bool {
+		by := d.By
+		if len(by) == 0 {
+			by = []string{"t0", "t1", "somebody"}
+		}
+		return d.Nobody || !slices.ContainsFunc(by, func(who string) bool { return a[d.Verdict+" "+who] })
+	})
+}
+
+// What meets all demands meets those of all that a change may be; what meets no way of a
+// service meets none of them.
+func TestWhatIsMetWhateverIsNotKnown(t *testing.T) {
+	for seed := range uint64(400) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		conditions, exact := tangled, seed%2 == 0
+		if exact {
+			conditions = plain
+		}
+		text := generate(r, conditions, !exact)
+		p, q, a := parse(t, text), known(r), someActs(r)
+		v := p.Decide(q)
+		met, unmet := 0, 0
+		for _, c := range completions(q) {
+			if w := p.Decide(c); a.meet(w.Verdict, w.Demands) {
+				met++
+			} else {
+				unmet++
+			}
+		}
+		all := a.meet(v.Verdict, v.Demands)
+		none := slices.ContainsFunc(v.Ways, func(ways []policy.Way) bool {
+			return !slices.ContainsFunc(ways, func(w policy.Way) bool { return a.meet(w.Verdict, w.Demands) })
+		})
+		if all && unmet > 0 || none && met > 0 {
+			t.Fatalf("seed %d: all %v, none %v; of what it may be %d are met and %d are not: %+v, %v\n%s", seed, all, none, met, unmet, q, a, text)
+		}
+		if exact && len(p.Services) == 1 && (met > 0 && unmet == 0 && !all || unmet > 0 && met == 0 && !none) {
+			t.Fatalf("seed %d: %d are met and %d are not, and it is not told: %+v, %v\n%s", seed, met, unmet, q, a, text)
 		}
 	}
 }
@@ -222,8 +286,12 @@ func TestTheOrderOfServicesDoesNotMatter(t *testing.T) {
 }
 
 func sorted(demands []policy.Demand) []policy.Demand {
-	return slices.SortedFunc(slices.Values(demands), func(a, b policy.Demand) int {
-		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Verdict, b.Verdict), slices.Compare(a.By, b.By))
+	out := make([]policy.Demand, len(demands))
+	for i, d := range demands {
+		out[i] = bare(d)
+	}
+	return slices.SortedFunc(slices.Values(out), func(a, b policy.Demand) int {
+		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.Verdict, b.Verdict), slices.Compare(a.By, b.By))
 	})
 }
 
@@ -247,6 +315,7 @@ func TestDecideUnderTheUnknown(t *testing.T) {
 		{"a rule about the kind", services + `rules: [{name: r, when: 'change.kind == "test"', verdict: autonomous, reason: x}]`, "a", policy.Unseen{Kind: true}, "review-required", "autonomous"},
 		{"a rule about none of it", services + `rules: [{name: r, when: 'service.classification == "high"', verdict: autonomous, reason: x}]`, "", policy.Unseen{Paths: true, Dependencies: true, Kind: true, Environments: true}, "autonomous", "autonomous"},
 		{"a rule that may fail on what is not known", services + `rules: [{name: r, when: 'change.paths.exists(p, p.split("/")[1] == "a")', verdict: autonomous, reason: x}]`, "", policy.Unseen{Paths: true}, "approval-required", "autonomous"},
+		{"two rules with one condition", services + `rules: [{name: a, when: 'change.jump == "major"', verdict: autonomous, reason: x}, {name: b, when: 'change.jump == "major"', verdict: forbidden, reason: x}]`, "a", policy.Unseen{Dependencies: true}, "review-required", "autonomous"},
 		{"a service that may be touched", "services: [{name: a, repositories: [host/a/b], paths: ['a/**'], classification: low}, {name: b, repositories: [host/a/b], paths: ['b/**'], classification: critical}]\nthreshold: high\n", "a/x", policy.Unseen{Paths: true}, "review-required", "autonomous"},
 		{"no service is surely touched", "services: [{name: a, repositories: [host/a/b], paths: ['a/**'], classification: low}]\ndefault: autonomous\n", "", policy.Unseen{Paths: true}, "approval-required", "autonomous"},
 	} {

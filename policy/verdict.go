@@ -26,8 +26,9 @@ type Demand struct {
 	Nobody  bool     `json:"nobody,omitempty"` // who must meet it is nobody, so that it is never met
 }
 
-func (d Demand) equal(o Demand) bool {
-	return d.Service == o.Service && d.Rule == o.Rule && d.Verdict == o.Verdict && d.Nobody == o.Nobody && slices.Equal(d.By, o.By)
+// same reports whether d and o ask for the same, by whatever rule.
+func (d Demand) same(o Demand) bool {
+	return d.Service == o.Service && d.Verdict == o.Verdict && d.Nobody == o.Nobody && slices.Equal(d.By, o.By)
 }
 
 // A Verdict is what the policy says of a change: the gravest of what may hold for the
@@ -49,6 +50,18 @@ type Verdict struct {
 	// where all is known of the change.
 	Least        string   `json:"least"`
 	LeastDemands []Demand `json:"least_demands,omitempty"`
+	// Ways are those in which each service that is surely touched may be decided: one of
+	// each where all is known. A change that meets no way of one of them is unauthorized,
+	// whatever is not known of it.
+	Ways [][]Way `json:"-"`
+	// Unknown says that no service of the policy is or may be touched.
+	Unknown bool `json:"-"`
+}
+
+// A Way is one in which a service may be decided.
+type Way struct {
+	Verdict string
+	Demands []Demand
 }
 
 // The names of decisions that no rule of the file makes.
@@ -73,32 +86,32 @@ type outcome struct {
 // stands, and the demands of all services do. What is unknown is never taken for
 // allowed: a service that r may touch counts, and so does a rule that may hold.
 func (p *Policy) Decide(r Request) Verdict {
+	q := p.ask(r)
+	if r.Agent != "" && q.agent == nil && len(p.Agents) > 0 {
+		return Verdict{Verdict: record.Forbidden, Rule: RuleUnknownAgent, Reason: fmt.Sprintf("agent %s is not in the policy", r.Agent), Least: record.Forbidden}
+	}
 	sure, others := p.touched(r)
 	var possible, mildest []outcome // all that may hold; the mildest of each service
 	var trials []Trial
-	var unknown outcome
+	var ways [][]Way
 	if len(sure) == 0 {
-		unknown = outcome{verdict: record.ApprovalRequired, rule: RuleUnknownService, reason: fmt.Sprintf("no service of the policy is made of %s and these paths", r.Repository)}
-		unknown.demands = []Demand{{Rule: unknown.rule, Verdict: unknown.verdict, Reason: unknown.reason}}
+		unknown := outcome{verdict: record.ApprovalRequired, rule: RuleUnknownService, reason: fmt.Sprintf("no service of the policy is made of %s and these paths", r.Repository)}
+		unknown.demands = []Demand{{Rule: unknown.rule, Verdict: unknown.verdict, Reason: unknown.reason, Nobody: true}}
 		unknown.least = unknown.demands
-		mildest = append(mildest, unknown)
+		possible, mildest = append(possible, unknown), append(mildest, unknown)
 	}
-	q := p.ask(r)
 	for i, s := range slices.Concat(sure, others) {
 		outcomes, tried := q.service(s, sure)
 		possible, trials = append(possible, outcomes...), append(trials, tried...)
 		switch {
 		case i < len(sure):
-			mildest = append(mildest, mild(outcomes))
+			mildest, ways = append(mildest, mild(outcomes)), append(ways, waysOf(outcomes))
 		case len(sure) == 0: // it may be the only one
 			mildest = []outcome{milder(mildest[0], mild(outcomes))}
 		}
 	}
-	if len(sure) == 0 { // last: a service that may be touched says more
-		possible = append(possible, unknown)
-	}
 	v := gravest(possible)
-	v.Trials = trials
+	v.Trials, v.Ways, v.Unknown = trials, ways, len(sure)+len(others) == 0
 	v.Least = record.Autonomous
 	for _, o := range mildest {
 		if rank(o.verdict) > rank(v.Least) {
@@ -106,7 +119,18 @@ func (p *Policy) Decide(r Request) Verdict {
 		}
 		v.LeastDemands = merge(v.LeastDemands, o.least)
 	}
+	if v.Least == record.Forbidden { // whatever else there may be
+		v.Demands = v.LeastDemands
+	}
 	return v
+}
+
+func waysOf(outcomes []outcome) []Way {
+	out := make([]Way, len(outcomes))
+	for i, o := range outcomes {
+		out[i] = Way{o.verdict, o.least}
+	}
+	return out
 }
 
 // gravest sums up what may hold for the services of a change.
@@ -167,7 +191,7 @@ func milder(a, b outcome) outcome {
 
 func merge(demands, more []Demand) []Demand {
 	for _, d := range more {
-		if !slices.ContainsFunc(demands, d.equal) {
+		if !slices.ContainsFunc(demands, d.same) {
 			demands = append(demands, d)
 		}
 	}
@@ -192,13 +216,8 @@ func (p *Policy) ask(r Request) question {
 // service returns the ways in which one service may be decided: one where all is known.
 // touched are the services that the change surely touches.
 func (q question) service(s Service, touched []Service) ([]outcome, []Trial) {
-	if q.Agent != "" {
-		switch {
-		case q.agent == nil && len(q.Agents) > 0:
-			return []outcome{{service: s.Name, verdict: record.Forbidden, rule: RuleUnknownAgent, reason: fmt.Sprintf("agent %s is not in the policy", q.Agent)}}, nil
-		case q.agent != nil && !matchAny(q.agent.Services, s.Name):
-			return []outcome{{service: s.Name, verdict: record.Forbidden, rule: RuleScope, reason: fmt.Sprintf("agent %s may change %v, and not %s", q.agent.ID, q.agent.Services, s.Name)}}, nil
-		}
+	if q.agent != nil && !matchAny(q.agent.Services, s.Name) {
+		return []outcome{{service: s.Name, verdict: record.Forbidden, rule: RuleScope, reason: fmt.Sprintf("agent %s may change %v, and not %s", q.agent.ID, q.agent.Services, s.Name)}}, nil
 	}
 	outcomes, trials := q.try(s, touched)
 	for i, o := range outcomes {
@@ -211,7 +230,12 @@ func (q question) service(s Service, touched []Service) ([]outcome, []Trial) {
 // those that may decide.
 func (q question) try(s Service, touched []Service) (outcomes []outcome, trials []Trial) {
 	vars := q.facts.of(s)
+	var tried []string // conditions that may hold: where they come again, they do not
 	for _, rule := range q.Rules {
+		if slices.Contains(tried, rule.When) {
+			trials = append(trials, Trial{Service: s.Name, Rule: rule.Name})
+			continue
+		}
 		held, fails, err := rule.holds(vars)
 		trials = append(trials, Trial{Service: s.Name, Rule: rule.Name, Held: held == always, May: held == maybe})
 		if err != nil {
@@ -221,8 +245,11 @@ func (q question) try(s Service, touched []Service) (outcomes []outcome, trials 
 		if held == maybe && fails {
 			outcomes = append(outcomes, q.outcome(s, rule.Name, record.ApprovalRequired, "whether the rule can be tried is not known, so a person decides"))
 		}
-		if held == never {
+		switch held {
+		case never:
 			continue
+		case maybe:
+			tried = append(tried, rule.When)
 		}
 		o := q.outcome(s, rule.Name, rule.Verdict, rule.Reason)
 		if len(rule.By) > 0 {

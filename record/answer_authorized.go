@@ -41,16 +41,16 @@ func (j *judge) forbidden() (answer, reason string) {
 	switch {
 	case a.NotOfTheTime:
 		return j.say(Unproven, GapPolicyNotOfTheTime, "The first policy that is held forbids it (%s); the one in force at the merge is not held.", a.Rule)
-	case a.Least != "" && a.Least != Forbidden && j.open():
+	case a.Least == Forbidden || a.Least == "":
+		return j.say(Contradicted, gap, "The policy forbids it (%s): %s.", a.Rule, a.Reason)
+	case j.open():
 		return j.pending("Not all of the change is known, and the policy may forbid it (%s): %s.", a.Rule, a.Reason)
-	case a.Least != "" && a.Least != Forbidden:
-		if missing, doubtful := j.missing(a.LeastDemands); missing != nil && !doubtful {
-			j.gap(missing...)
-			return j.say(Contradicted, "", "Whatever is not known of the change, the policy asks for more than was there at the merge, or forbids it (%s).", a.Rule)
-		}
-		return j.say(Unproven, GapEvidenceIncomplete, "Not all of the change is known, and the policy may forbid it (%s): %s.", a.Rule, a.Reason)
 	}
-	return j.say(Contradicted, gap, "The policy forbids it (%s): %s.", a.Rule, a.Reason)
+	if missing := j.surelyMissing(); missing != nil {
+		j.gap(missing...)
+		return j.say(Contradicted, "", "Whatever is not known of the change, the policy asks for more than was there at the merge, or forbids it (%s).", a.Rule)
+	}
+	return j.say(Unproven, GapEvidenceIncomplete, "Not all of the change is known, and the policy may forbid it (%s): %s.", a.Rule, a.Reason)
 }
 
 // met is the answer where all is there that the policy asks for.
@@ -81,17 +81,43 @@ func (j *judge) unmet(missing []string, doubtful bool) (answer, reason string) {
 	if j.open() {
 		return j.pending("The policy %s (%s), which is not there yet.", asked, a.Rule)
 	}
-	least, _ := j.missing(a.LeastDemands)
+	surely := missing
+	if !j.certain() {
+		surely = j.surelyMissing()
+	}
 	switch {
 	case a.NotOfTheTime:
 		return j.say(Unproven, GapPolicyNotOfTheTime, "The first policy that is held %s (%s), which was not there; the one in force at the merge is not held.", asked, a.Rule)
-	case a.Least != "" && least == nil:
+	case surely == nil:
 		return j.say(Unproven, GapEvidenceIncomplete, "The policy may ask for more than was there (%s): not all of the change is known.", a.Rule)
 	case doubtful:
 		return j.say(Unproven, GapApprovedUnknownHead, "The policy %s (%s); whether that was there is not known.", asked, a.Rule)
 	}
-	j.gap(missing...)
+	j.gap(surely...)
 	return j.say(Contradicted, "", "The policy %s (%s), which was not there at the merge.", asked, a.Rule)
+}
+
+// surelyMissing returns the gaps of a service of which no way to decide is met, whatever is
+// not known of the change; nil where there is none. What may be met counts as met.
+func (j *judge) surelyMissing() (gaps []string) {
+	for _, ways := range j.authority.Ways {
+		gaps = nil
+		for _, w := range ways {
+			missing, doubtful := j.missing(w.Demands)
+			if w.Verdict != Forbidden && (missing == nil || doubtful) {
+				gaps = nil
+				break
+			}
+			if w.Verdict == Forbidden {
+				missing = []string{GapForbidden}
+			}
+			gaps = append(gaps, missing...)
+		}
+		if gaps != nil {
+			return gaps
+		}
+	}
+	return nil
 }
 
 func (j *judge) asked() string {

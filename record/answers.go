@@ -125,6 +125,11 @@ type Authority struct {
 	// with its demands: the same as Verdict and Demands where all is known.
 	Least        string
 	LeastDemands []Demand
+	// Ways are those in which the policy may decide about each service that is surely
+	// touched: one of each where all that it asks about is known. Where no way of one of
+	// them is met, the change is unauthorized whatever is not known of it. Without any it
+	// cannot be told.
+	Ways [][]Way
 	// NotOfTheTime says that the policy in force at the merge is not held; this is the
 	// first one that is.
 	NotOfTheTime bool
@@ -138,6 +143,7 @@ func (a Authority) And(o Authority) Authority {
 	}
 	a.Demands = bothOf(a.Demands, o.Demands)
 	a.LeastDemands = bothOf(a.LeastDemands, o.LeastDemands)
+	a.Ways = slices.Concat(a.Ways, o.Ways)
 	if slices.Index(verdicts, o.Least) > slices.Index(verdicts, a.Least) {
 		a.Least = o.Least
 	}
@@ -165,6 +171,12 @@ func bothOf(a, b []Demand) []Demand {
 
 // verdicts from the mildest to the gravest.
 var verdicts = []string{Autonomous, ReviewRequired, ApprovalRequired, Forbidden}
+
+// A Way is one in which a policy may decide about a service: all its demands must be met.
+type Way struct {
+	Verdict string
+	Demands []Demand
+}
 
 // A Demand is what one rule asks for one service: the review or the leave of a person.
 type Demand struct {

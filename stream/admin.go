@@ -54,6 +54,9 @@ func Partitions(ctx context.Context, c Config, t Topics) (int32, error) {
 	if err != nil {
 		return 0, err
 	}
+	if counts[t.Policies()] == 0 {
+		return 0, fmt.Errorf("kafka: topic %s does not exist; run changetrail setup", t.Policies())
+	}
 	n := counts[t.Events()]
 	for _, topic := range t.All() {
 		switch {
@@ -68,7 +71,7 @@ func Partitions(ctx context.Context, c Config, t Topics) (int32, error) {
 
 // Counts returns the number of partitions of each topic that exists.
 func (a *Admin) Counts(ctx context.Context, t Topics) (map[string]int32, error) {
-	details, err := a.adm.ListTopics(ctx, t.All()...)
+	details, err := a.adm.ListTopics(ctx, append(t.All(), t.Policies())...)
 	if err != nil {
 		return nil, explain(err)
 	}

@@ -34,7 +34,11 @@ func (t Topics) State() string { return t.Prefix + ".state" }
 // DLQ is what was refused, byte for byte.
 func (t Topics) DLQ() string { return t.Prefix + ".dlq" }
 
-// All returns every topic.
+// Policies is every version of the policies and control matrices, for ever. It has one
+// partition, and is joined with no other topic.
+func (t Topics) Policies() string { return t.Prefix + ".policies" }
+
+// All returns every topic in which what belongs to a repository lies in one partition.
 func (t Topics) All() []string {
 	return []string{t.Events(), t.Enriched(), t.Records(), t.State(), t.DLQ()}
 }
@@ -77,6 +81,7 @@ func (t Topics) Specs(partitions int32, retention time.Duration) []TopicSpec {
 		{t.Records(), partitions, with(compacted, large...)},
 		{t.State(), partitions, with(compacted, large...)},
 		{t.DLQ(), partitions, with(kept, large...)},
+		{t.Policies(), 1, with(compacted, append(large, "message.timestamp.type", "LogAppendTime")...)},
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -21,7 +22,7 @@ import (
 // policy groups the commands that try a policy.
 func (a *app) policy() *cobra.Command {
 	cmd := &cobra.Command{Use: "policy", Short: "Try the policy on changes", Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(a.policyTest(), a.policyExplain(), a.policyDiff())
+	cmd.AddCommand(a.policyTest(), a.policyExplain(), a.policyDiff(), a.policyHistory())
 	return cmd
 }
 
@@ -132,6 +133,12 @@ func (a *app) policyExplain() *cobra.Command {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s, by %s: %s\n", v.Verdict, v.Rule, v.Reason)
+			if v.Least != v.Verdict {
+				fmt.Fprintf(cmd.OutOrStdout(), "Not all of the change is known: the verdict may be as mild as %s.\n", v.Least)
+			}
+			for _, d := range v.Demands {
+				fmt.Fprintf(cmd.OutOrStdout(), "  %s\n", needs(d))
+			}
 			return nil
 		},
 	}
@@ -179,16 +186,24 @@ type difference struct {
 }
 
 func (a *app) policyDiff() *cobra.Command {
-	var file, output string
+	var file, at, output string
 	var since time.Duration
 	cmd := &cobra.Command{
-		Use:   "diff --policy NEW",
+		Use:   "diff --policy NEW | --at TIME | --at DIGEST",
 		Short: "Decide recorded changes of agents again under another policy, and list what differs",
 		Example: `  changetrail policy diff --policy new.yaml --since 2160h
-  changetrail policy diff --policy new.yaml --records records.jsonl -o json`,
+  changetrail policy diff --policy new.yaml --records records.jsonl -o json
+  changetrail policy diff --at 2026-11-12 --since 720h`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := a.readPolicy(cmd)
+			read := a.readPolicy
+			if at != "" {
+				if cmd.Flags().Changed("policy") {
+					return misuse{errors.New("policy diff: give --policy, or --at for one that was in force")}
+				}
+				read = func(cmd *cobra.Command) (*policy.Policy, error) { return a.policyAt(cmd, at) }
+			}
+			p, err := read(cmd)
 			if err != nil {
 				return err
 			}
@@ -232,9 +247,11 @@ func (a *app) policyDiff() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&file, "records", "", "a file of records, one JSON object a line; the engine is asked where empty")
+	cmd.Flags().StringVar(&at, "at", "", "the policy that was in force at this time, or that has this digest, in place of --policy")
 	cmd.Flags().DurationVar(&since, "since", 90*24*time.Hour, "how far back, by the time of the last event")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	a.flag(cmd.Flags(), "policy", "enricher.policy", "the other policy")
+	a.flag(cmd.Flags(), "data", "local.data", "with --at: folder of the embedded mode, where that is not running")
 	a.storeFlags(cmd)
 	return cmd
 }
@@ -285,12 +302,34 @@ func (a *app) recordsOfStore(cmd *cobra.Command, since time.Duration, each func(
 	})
 }
 
+// needs says what a demand asks for.
+func needs(d policy.Demand) string {
+	what := map[string]string{record.ReviewRequired: "a review", record.ApprovalRequired: "the leave"}[d.Verdict]
+	who := "a person who neither made nor asked for it"
+	switch {
+	case d.Nobody:
+		who = "nobody: " + orNobody(d.By) + ", so it can never be met"
+	case len(d.By) > 0:
+		who = strings.Join(d.By, " or ")
+	}
+	return fmt.Sprintf("%s needs %s by %s (%s)", cmp.Or(d.Service, "the change"), what, who, d.Rule)
+}
+
+func orNobody(names []string) string {
+	if len(names) == 0 {
+		return "there are no owners"
+	}
+	return strings.Join(names, " and ") + " have no members"
+}
+
 func outcomeOf(t policy.Trial) string {
 	switch {
 	case t.Error != "":
 		return "cannot be tried: " + t.Error
 	case t.Held:
 		return "holds"
+	case t.May:
+		return "may hold: not all of the change is known"
 	}
 	return "does not hold"
 }

@@ -31,21 +31,11 @@ names. Records are not in it: they are made again where the events arrive.`,
 			if err != nil {
 				return err
 			}
-			kafka, err := s.kafka()
+			kafka, end, err := s.kafkaOrFolder(cmd)
 			if err != nil {
-				return misuse{err}
+				return err
 			}
-			if cmd.Flags().Changed("data") {
-				broker, err := embedded.Start(filepath.Join(s.Local.Data, "broker"), "127.0.0.1:0")
-				if errors.Is(err, embedded.ErrInUse) {
-					return fmt.Errorf("%w; or leave it running and export with --brokers %s --blobs %s", err, s.Local.Broker, standalone.BlobDir(s.Local.Data))
-				}
-				if err != nil {
-					return err
-				}
-				defer broker.Close()
-				kafka, s.Blobs = stream.Config{Brokers: []string{broker.Address()}}, standalone.BlobDir(s.Local.Data)
-			}
+			defer end()
 			partitions, store, err := s.ends(cmd.Context(), kafka)
 			if err != nil {
 				return err
@@ -71,6 +61,26 @@ names. Records are not in it: they are made again where the events arrive.`,
 	a.flag(cmd.Flags(), "data", "local.data", "folder of the embedded mode")
 	a.flag(cmd.Flags(), "blobs", "blobs", "where files are kept: a folder, or a URL as s3://bucket")
 	return cmd
+}
+
+// kafkaOrFolder returns where the topics are: in Kafka, or in the folder that --data
+// names, with its blobs, until end is called.
+func (s *Settings) kafkaOrFolder(cmd *cobra.Command) (kafka stream.Config, end func(), err error) {
+	if kafka, err = s.kafka(); err != nil {
+		return stream.Config{}, nil, misuse{err}
+	}
+	if !cmd.Flags().Changed("data") {
+		return kafka, func() {}, nil
+	}
+	broker, err := embedded.Start(filepath.Join(s.Local.Data, "broker"), "127.0.0.1:0")
+	if errors.Is(err, embedded.ErrInUse) {
+		return stream.Config{}, nil, fmt.Errorf("%w; or leave it running and give --brokers %s --blobs %s in place of --data", err, s.Local.Broker, standalone.BlobDir(s.Local.Data))
+	}
+	if err != nil {
+		return stream.Config{}, nil, err
+	}
+	s.Blobs = standalone.BlobDir(s.Local.Data)
+	return stream.Config{Brokers: []string{broker.Address()}}, broker.Close, nil
 }
 
 // ends returns how many partitions the events have, and the blob store, nil

@@ -82,10 +82,7 @@ func (h *handlers) authorize(q policy.Request, service string) (*Authorization, 
 
 // next says what an agent is to do about a verdict.
 func next(v policy.Verdict) string {
-	who := "a person who neither made nor asked for the change"
-	if len(v.By) > 0 {
-		who = strings.Join(v.By, " or ")
-	}
+	who := whoMust(v.Demands)
 	switch v.Verdict {
 	case record.Autonomous:
 		return "Go ahead. Record the decision before you commit."
@@ -95,4 +92,22 @@ func next(v policy.Verdict) string {
 		return "Stop, and ask: " + who + " must give leave before you begin. Go on when that is given."
 	}
 	return "Do not do it. Tell the person who asked you why."
+}
+
+// whoMust names the people whom demands are about: of each one person.
+func whoMust(demands []policy.Demand) string {
+	var groups []string
+	for _, d := range demands {
+		who := "a person who neither made nor asked for the change"
+		switch {
+		case d.Nobody:
+			who = "somebody (the policy names nobody who can: tell its owner)"
+		case len(d.By) > 0:
+			who = strings.Join(d.By, " or ")
+		}
+		if !slices.Contains(groups, who) {
+			groups = append(groups, who)
+		}
+	}
+	return strings.Join(groups, ", and ")
 }

@@ -1,0 +1,158 @@
+package enricher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/policy"
+	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/stream"
+)
+
+// The kinds of versions in the topic of policies.
+const (
+	kindPolicy = "policy"
+	kindMatrix = "matrix"
+)
+
+// A version is a message of the topic of policies: a policy or a matrix that an enricher
+// started with, and that was not the newest one. It is in force from when the broker took
+// it, or as [policy.History] says.
+type version struct {
+	Kind   string          `json:"kind"`
+	Digest string          `json:"digest"`
+	Since  time.Time       `json:"since,omitzero"` // as the policy states
+	Files  []policy.Source `json:"files"`          // that it is made of; its own first
+}
+
+// ReadRules returns the policies and matrices that the topic of policies holds, and the
+// offset behind them.
+func ReadRules(ctx context.Context, c stream.Config, t stream.Topics) (rules Rules, next int64, err error) {
+	_, err = stream.Scan(ctx, c, t.Policies(), 0, -1, func(recs []*stream.Record) error {
+		for _, r := range recs {
+			next = r.Offset + 1
+			if rules, err = rules.add(r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return rules, next, err
+}
+
+// add returns rules with the version of a message.
+func (rules Rules) add(r *stream.Record) (Rules, error) {
+	var v version
+	if err := json.Unmarshal(r.Value, &v); err != nil {
+		return rules, fmt.Errorf("%s: offset %d: %w", r.Topic, r.Offset, err)
+	}
+	switch v.Kind {
+	case kindPolicy:
+		p, err := policy.FromSources(v.Files)
+		rules.Policies, _ = rules.Policies.Add(policy.Version[*policy.Policy]{Digest: v.Digest, Arrived: r.Timestamp, Content: p, Err: err}, v.Since)
+	case kindMatrix:
+		var m *controls.Matrix
+		err := errors.New("its file is not held")
+		if len(v.Files) > 0 {
+			m, err = controls.Parse(v.Files[0].Content)
+		}
+		rules.Controls, _ = rules.Controls.Add(policy.Version[*controls.Matrix]{Digest: v.Digest, Arrived: r.Timestamp, Content: m, Err: err}, time.Time{})
+	}
+	return rules, nil
+}
+
+// missing returns messages of the policy and the matrix of c, where they are not the
+// newest of rules. One that is empty is none: it takes nothing out of force.
+func (c Config) missing(rules Rules, now time.Time) ([]*stream.Record, error) {
+	var out []*stream.Record
+	for _, v := range []struct {
+		version
+		newest  string
+		content []byte
+	}{
+		{version{kindPolicy, c.Policy.Digest(), c.Policy.Since, c.Policy.Sources()}, rules.Policies.Newest(), c.Policy.Content()},
+		{version{kindMatrix, record.Digest(c.Controls.Content()), time.Time{}, []policy.Source{{Name: "controls", Content: c.Controls.Content()}}}, rules.Controls.Newest(), c.Controls.Content()},
+	} {
+		if len(v.content) == 0 || v.Digest == v.newest {
+			continue
+		}
+		value, err := json.Marshal(v.version)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", v.Kind, err)
+		}
+		// Each version has a key of its own, so that compaction leaves it: one that comes
+		// into force again is another version.
+		key := v.Kind + " " + now.UTC().Format(time.RFC3339Nano) + " " + v.Digest
+		out = append(out, &stream.Record{Topic: c.Topics.Policies(), Key: []byte(key), Value: value, Timestamp: now})
+	}
+	return out, nil
+}
+
+// with returns rules as they will be once c has started, without writing anything.
+func (rules Rules) with(c Config, now time.Time) (Rules, error) {
+	recs, err := c.missing(rules, now)
+	for _, r := range recs {
+		if err == nil {
+			rules, err = rules.add(r)
+		}
+	}
+	return rules, err
+}
+
+// recordRules records the policy and the matrix of c, where they are not the newest ones,
+// and returns all that are held, with the offset behind them.
+func (c Config) recordRules(ctx context.Context, now func() time.Time) (Rules, int64, error) {
+	for written := false; ; {
+		rules, next, err := ReadRules(ctx, c.Kafka, c.Topics)
+		if err != nil || written { // of two with different policies, the later one stands
+			return rules, next, err
+		}
+		recs, err := c.missing(rules, now())
+		if err != nil || len(recs) == 0 {
+			return rules, next, err
+		}
+		// Writers take the id from each other, so that of two who start at once one writes
+		// first, and the other reads that.
+		w, err := stream.NewTransactionWriter(ctx, c.Kafka, Group(c.Topics)+"-policies")
+		if err != nil {
+			return Rules{}, 0, err
+		}
+		err = w.Append(ctx, recs)
+		w.Close()
+		written = err == nil
+		if err != nil && !errors.Is(err, stream.ErrTakenOver) {
+			return Rules{}, 0, fmt.Errorf("recording the policy: %w", err)
+		}
+	}
+}
+
+// followRules takes over what other enricher records, until ctx is done. A change that
+// is open is judged by a new version at its next event.
+func (e *Enricher) followRules(ctx context.Context, next int64) {
+	const pause = 5 * time.Second
+	for ctx.Err() == nil {
+		err := stream.Follow(ctx, e.conf.Kafka, e.conf.Topics.Policies(), 0, next, func(r *stream.Record) error {
+			rules, err := e.rules.Load().add(r)
+			if err != nil {
+				return err
+			}
+			next = r.Offset + 1
+			e.rules.Store(&rules)
+			e.conf.Log.Info("another policy or control matrix is recorded", "policy", rules.Policies.Newest(), "controls", rules.Controls.Newest())
+			return nil
+		})
+		if ctx.Err() != nil {
+			return
+		}
+		e.conf.Log.Warn("the topic of policies cannot be followed; trying again", "err", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+}
