@@ -23,6 +23,9 @@ const FromOwn Ref = "change"
 // leads the other change to the run, and makes the action no event of it.
 func linkRef(commit Ref) Ref { return "link:" + commit }
 
+// RunRef returns the ref of a run, by one of its names.
+func RunRef(name string) Ref { return runRef(name) }
+
 // Refs returns the refs under which e is found by changes that it does not name, sorted.
 func Refs(e Event) []Ref {
 	var out []Ref
