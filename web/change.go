@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/evidence"
 	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/record"
@@ -45,7 +46,8 @@ var functions = template.FuncMap{
 	"symbol": func(answer string) string {
 		return map[string]string{"proven": "✓", "partial": "◐", "unproven": "✗", "contradicted": "!", "not-required": "–", "": "·"}[answer]
 	},
-	"witness": func(tier string) string { return witnesses[tier] },
+	"notEvaluated": controls.WhyNotEvaluated,
+	"witness":      func(tier string) string { return witnesses[tier] },
 	// tie says in short what ties an event to a change.
 	"tie": func(names string) string {
 		kind, name, _ := strings.Cut(names, " ")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
+	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 )
@@ -80,9 +82,7 @@ func printRecord(out io.Writer, r *record.Record) error {
 	if t.Control != nil {
 		w.line("controls", strings.Join(t.Control.Tags, " "))
 		for _, c := range t.Control.Resolved {
-			if len(c.Missing) > 0 {
-				w.line("", c.Tag, " lacks ", strings.Join(c.Missing, ", "))
-			}
+			w.line("", c.Tag, with(" ", c.Title), ": ", cmp.Or(c.Status, controls.NotEvaluated), with(", lacks ", strings.Join(c.Missing, ", ")))
 		}
 	}
 	if a, why := t.Answers, t.Reasons; a != nil && why != nil {
