@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/changetrail/changetrail/record"
 )
 
 // Print writes the story for people at a terminal.
@@ -27,10 +29,13 @@ func (s *Story) Print(out io.Writer) error {
 		}
 	}
 	if len(t.Gaps) > 0 {
-		fmt.Fprintf(w, "\nMISSING OR CONTRADICTED\n  %s\n", strings.Join(t.Gaps, ", "))
+		fmt.Fprintf(w, "\nMISSING OR CONTRADICTED\n")
+		for _, gap := range t.Gaps {
+			fmt.Fprintf(w, "  %-24s  %s\n", gap, record.WordsOf(gap).Means)
+		}
 	}
 	for _, c := range t.Contradictions {
-		fmt.Fprintf(w, "  the agent said: %s; observed: %s\n", c.Claimed, c.Observed)
+		fmt.Fprintf(w, "  claimed: %s; observed: %s\n", c.Claimed, c.Observed)
 	}
 	if k := t.AtMerge; k != nil {
 		fmt.Fprintf(w, "\nKNOWN AT THE MERGE\n  %d events; open then: %s\n", k.Events, orNone(strings.Join(k.Gaps, ", ")))

@@ -42,10 +42,10 @@ var functions = template.FuncMap{
 	"search": func(field, value string) string {
 		return "/?" + url.Values{"q": {field + ":" + quote(value)}, "since": {""}}.Encode()
 	},
-	"query": func(q string) string { return "/?" + url.Values{"q": {q}}.Encode() },
-	"symbol": func(answer string) string {
-		return map[string]string{"proven": "✓", "partial": "◐", "unproven": "✗", "contradicted": "!", "not-required": "–", "": "·"}[answer]
-	},
+	"query":        func(q string) string { return "/?" + url.Values{"q": {q}}.Encode() },
+	"symbol":       symbol,
+	"gap":          record.WordsOf,
+	"legend":       record.AllAnswers,
 	"notEvaluated": controls.WhyNotEvaluated,
 	"witness":      func(tier string) string { return witnesses[tier] },
 	// tie says in short what ties an event to a change.
@@ -54,6 +54,16 @@ var functions = template.FuncMap{
 		return strings.TrimSpace(kind + " " + short(name))
 	},
 	"plain": func(s string) string { return strings.ReplaceAll(s, "-", " ") },
+}
+
+// symbol is what an answer is in a table; a dot where it was not asked.
+func symbol(answer string) string {
+	for _, a := range record.AllAnswers() {
+		if a.Answer == answer {
+			return a.Symbol
+		}
+	}
+	return "·"
 }
 
 // witnesses say what each witness is.

@@ -76,6 +76,10 @@ func printRecord(out io.Writer, r *record.Record) error {
 	w.line("kind", c.Kind)
 	w.line("by", c.InitiatedBy, with(" ", agentOf(r)), with(" author ", c.Author), with(" merged by ", c.MergedBy))
 	w.line("commit", c.HeadSHA, with(" merged as ", c.MergeSHA))
+	w.line("claimed", with("only a claim states ", strings.ReplaceAll(strings.Join(c.Claimed, ", "), "_", " ")))
+	if t.Imported {
+		w.line("imported", "events were brought in as history, by who states when they arrived")
+	}
 	if s := t.Service; s != nil {
 		w.line("service", strings.Join(s.Names, ", "), with(", ", s.Classification), with(", handles ", strings.Join(s.DataClasses, ", ")))
 	}
@@ -95,7 +99,9 @@ func printRecord(out io.Writer, r *record.Record) error {
 		} {
 			w.line(q.name, q.answer, with(": ", q.reason))
 		}
-		w.line("gaps", strings.Join(t.Gaps, ", "))
+		for _, gap := range t.Gaps {
+			w.line("gap", gap, ": ", record.WordsOf(gap).Means)
+		}
 		for _, c := range t.Contradictions {
 			w.line("claimed", c.Claimed, "; observed: ", c.Observed)
 		}
@@ -128,11 +134,11 @@ func printRecord(out io.Writer, r *record.Record) error {
 	if v := t.Review; v != nil {
 		w.head("Review")
 		for _, verdict := range v.Verdicts {
-			w.line(verdict.Reviewer, verdict.Verdict, with(" of ", verdict.CommitSHA), at("", verdict.SubmittedAt))
+			w.line(verdict.Reviewer, verdict.Verdict, with(" of ", verdict.CommitSHA), at("", verdict.SubmittedAt), with(", ", verdict.Tier))
 		}
 	}
 	for _, p := range t.Approvals {
-		w.line("approval", p.Approver, at("", p.GrantedAt), with(" ", p.Reference))
+		w.line("approval", p.Approver, at("", p.GrantedAt), with(" ", p.Reference), with(", ", p.Tier))
 	}
 	for _, d := range t.Deployments {
 		w.line("deployed", d.Environment, with(": ", d.Outcome), at("", d.At), with(" by ", d.Deployer))

@@ -180,3 +180,32 @@ func TestTheSameRevisionWithOtherContentReplaces(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestEveryGapIsFoundByASavedQuery: whoever goes through the saved queries misses none.
+func TestEveryGapIsFoundByASavedQuery(t *testing.T) {
+	x := open(t, t.TempDir())
+	var docs []sinks.Document
+	for _, gap := range record.Gaps() {
+		docs = append(docs, doc(gap, 1, fmt.Sprintf(`{"@timestamp":"2026-11-12T03:47:03Z","changetrail":{"gaps":[%q]}}`, gap)))
+	}
+	if _, err := x.Put(t.Context(), docs); err != nil {
+		t.Fatal(err)
+	}
+	saved, err := query.BuiltIn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := make(map[string]string)
+	for _, q := range saved {
+		if strings.Contains(q.Query, "changetrail.gaps:") {
+			for _, gap := range find(t, x, q.Query) {
+				by[gap] = q.Name
+			}
+		}
+	}
+	for _, gap := range record.Gaps() {
+		if by[gap] == "" {
+			t.Errorf("no saved query finds %s", gap)
+		}
+	}
+}
