@@ -151,13 +151,22 @@ func (s *Story) keep(all map[string]*found) {
 	}
 }
 
-// tie returns the ref under which the change finds an event that does not name it, in words.
-// An event of a former version has none, and was found by its run.
+// ties are the kinds of refs by which an event is tied to a change, the closest first, and
+// what people call what they name.
+var ties = []struct{ kind, word string }{
+	{"commit", "commit"}, {"merge", "merge commit"}, {"scan", "report"}, {"run", "run"}, {"artifact", "artifact"}, {"finding", "finding"},
+}
+
+// tie returns in words what of the change an event names that does not name the change: what
+// ties them most closely. An event of a former version says nothing of it, and was found by
+// its run.
 func (s *Story) tie(e *found) string {
-	for _, r := range e.refs {
-		if _, ok := slices.BinarySearch(s.refs, r); ok {
-			kind, name, _ := strings.Cut(string(r), ":")
-			return kind + " " + name
+	for _, t := range ties {
+		for _, r := range e.refs {
+			name, is := strings.CutPrefix(string(r), t.kind+":")
+			if _, found := slices.BinarySearch(s.refs, r); is && found {
+				return t.word + " " + name
+			}
 		}
 	}
 	if len(e.refs) == 0 && e.action != nil {

@@ -118,7 +118,7 @@ func TestEveryEventIsListedWithBothTimesAndItsWitness(t *testing.T) {
 		got = append(got, line{e.Action, e.Names, e.Witness, e.Lag()})
 	}
 	want := []line{
-		{"scan-completed", "scan " + record.Digest([]byte("report")), record.Observed, ""},
+		{"scan-completed", "report " + record.Digest([]byte("report")), record.Observed, ""},
 		{"decision-recorded", "change", record.Signed, "told 5 h later"},
 		{"action-performed", "run run-1", record.Signed, ""},
 		{"change-opened", "change", record.Observed, ""},

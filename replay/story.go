@@ -178,7 +178,7 @@ func (s *Story) saw() {
 			{"fixed in", g.Fixed},
 			{"in", g.Path},
 			{"scanner", join(", ", g.Scanner, other(g.Format, g.Scanner))},
-			{"handed in by", g.Source},
+			{"sent by", g.Source},
 			{"summary", g.Summary},
 		},
 	}
@@ -239,10 +239,18 @@ func (s *Story) decided() {
 			step.Facts = append(step.Facts, Fact{"because", r})
 		}
 		if c := a.Claimed; c != nil {
-			step.Facts = append(step.Facts, Fact{"the agent said", join(", ", c.Verdict, join(" ", "by", c.GrantedBy), strings.Join(c.Scope, " "))})
+			step.Facts = append(step.Facts, Fact{"the agent said", join(", ", c.Verdict, by(c.GrantedBy), strings.Join(c.Scope, " "))})
 		}
 		s.add(step)
 	}
+}
+
+// by names an account, where there is one.
+func by(account string) string {
+	if account == "" {
+		return ""
+	}
+	return "by " + account
 }
 
 // did tells the actions from their events, which say more than the record.
@@ -289,7 +297,7 @@ func (s *Story) did() {
 	for _, d := range c.Dependencies {
 		step.Facts = append(step.Facts, Fact{"dependency", dependency(d)})
 	}
-	step.Facts = append(step.Facts, Fact{"an agent's by", strings.Join(c.RecognizedBy, ", ")}, Fact{"only claimed", claimed(c)})
+	step.Facts = append(step.Facts, Fact{"recognized by", strings.Join(c.RecognizedBy, ", ")}, Fact{"only claimed", claimed(c)})
 	for _, t := range s.Record.Trail.Trailers {
 		step.Facts = append(step.Facts, Fact{"trailer", t.Key + ": " + t.Value})
 	}
@@ -351,7 +359,7 @@ func (s *Story) validated() {
 func (s *Story) approved() {
 	t := s.Record.Trail
 	for _, a := range t.Approvals {
-		s.add(s.heard(Step{Stage: Approved, At: a.GrantedAt, Who: a.Approver, Title: "gave leave", URL: link(a.Reference), Tier: a.Tier, Facts: []Fact{
+		s.add(s.heard(Step{Stage: Approved, At: a.GrantedAt, Who: a.Approver, Title: "gave an approval", URL: link(a.Reference), Tier: a.Tier, Facts: []Fact{
 			{"scope", strings.Join(a.Scope, ", ")}, {"until", date(a.ExpiresAt)}, {"reference", a.Reference},
 		}}))
 	}

@@ -271,8 +271,13 @@ func describe(d *EventDocument, e record.Event) {
 		d.Message, d.Event.URL = f.Reviewer+": "+f.Verdict, f.URL
 	case *record.Approval:
 		user(f.Approver)
-		kind("iam", "allowed")
-		d.Message = f.Approver + " gave leave"
+		if f.Verdict == "refused" {
+			kind("iam", "denied")
+			d.Message = f.Approver + " refused an approval"
+		} else {
+			kind("iam", "allowed")
+			d.Message = f.Approver + " gave an approval"
+		}
 	case *record.Opened:
 		kind("configuration", "creation")
 		user(f.Author)

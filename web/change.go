@@ -48,10 +48,10 @@ var functions = template.FuncMap{
 	"legend":       record.AllAnswers,
 	"notEvaluated": controls.WhyNotEvaluated,
 	"witness":      func(tier string) string { return witnesses[tier] },
-	// tie says in short what ties an event to a change.
+	// tie says in short what of a change an event names.
 	"tie": func(names string) string {
-		kind, name, _ := strings.Cut(names, " ")
-		return strings.TrimSpace(kind + " " + short(name))
+		at := strings.LastIndex(names, " ") + 1
+		return names[:at] + short(names[at:])
 	},
 	"plain": func(s string) string { return strings.ReplaceAll(s, "-", " ") },
 }

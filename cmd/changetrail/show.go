@@ -112,7 +112,7 @@ func printRecord(out io.Writer, r *record.Record) error {
 	if g := t.Trigger; g != nil {
 		w.head("Trigger")
 		w.line("finding", g.Finding, with(", ", g.Severity), with(" in ", g.Package), with(" ", g.Installed), with(", fixed in ", g.Fixed))
-		w.line("report", heldness(g), with(" by ", g.Scanner), with(", handed in by ", g.Source))
+		w.line("report", heldness(g), with(" by ", g.Scanner), with(", sent by ", g.Source))
 		w.line("digest", g.Digest)
 		w.line("summary", g.Summary)
 	}
