@@ -143,9 +143,10 @@ func (m *Matrix) Tag(r *record.Record) *record.ControlFacts {
 			continue
 		}
 		resolved := m.resolved[i]
-		resolved.Evidence = asked(r, resolved.Evidence)
+		evidence := resolved.Evidence
+		resolved.Evidence = asked(r, evidence)
 		resolved.Missing = missing(r, resolved.Evidence)
-		resolved.Status = status(r, resolved)
+		resolved.Status = status(r, evidence, resolved)
 		out.Tags = append(out.Tags, c.Tag)
 		out.Resolved = append(out.Resolved, resolved)
 	}

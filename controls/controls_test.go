@@ -198,9 +198,9 @@ func TestWhatARecordSaysOfAControl(t *testing.T) {
 		want []string
 	}{
 		"an agent's":         {"agent", merged, []string{"own-1 not-evaluated", "own-2 missing trigger decision", "own-3 missing decision review", "own-4 shown"}},
-		"a person's":         {"human", merged, []string{"own-1 not-evaluated", "own-2 not-evaluated", "own-3 missing review", "own-4 shown"}},
+		"a person's":         {"human", merged, []string{"own-1 not-evaluated", "own-2 not-asked", "own-3 missing review", "own-4 shown"}},
 		"an agent's, open":   {"agent", time.Time{}, []string{"own-1 not-evaluated", "own-2 pending trigger decision", "own-3 pending decision review", "own-4 shown"}},
-		"nobody knows whose": {"", merged, []string{"own-1 not-evaluated", "own-2 not-evaluated", "own-3 missing review", "own-4 shown"}},
+		"nobody knows whose": {"", merged, []string{"own-1 not-evaluated", "own-2 not-asked", "own-3 missing review", "own-4 shown"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &record.Record{}

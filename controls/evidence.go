@@ -12,7 +12,8 @@ const (
 	Shown        = "shown"         // each piece of the evidence that is asked for is there
 	Missing      = "missing"       // one is not
 	Pending      = record.Pending  // one is not, and the change is open: it may still come
-	NotEvaluated = "not-evaluated" // nothing says what evidence to ask for, or it is not asked of people
+	NotEvaluated = "not-evaluated" // nothing says what evidence to ask for
+	NotAsked     = "not-asked"     // all that it asks for is asked of agents, and a person made the change
 )
 
 // A kind of evidence.
@@ -91,11 +92,15 @@ func missing(r *record.Record, evidence []string) (out []string) {
 	return out
 }
 
-func status(r *record.Record, c record.ResolvedControl) string {
+// status returns what r says of a control that asks for evidence, of which c has what is asked
+// of the change.
+func status(r *record.Record, evidence []string, c record.ResolvedControl) string {
 	change := r.Trail.Change
 	switch {
-	case len(c.Evidence) == 0:
+	case len(evidence) == 0:
 		return NotEvaluated
+	case len(c.Evidence) == 0:
+		return NotAsked
 	case len(c.Missing) == 0:
 		return Shown
 	case change.MergedAt.IsZero() && change.ClosedAt.IsZero():
@@ -104,10 +109,17 @@ func status(r *record.Record, c record.ResolvedControl) string {
 	return Missing
 }
 
-// WhyNotEvaluated says why a control of a change is not evaluated.
-func WhyNotEvaluated(initiatedBy, match string) string {
-	if initiatedBy != "agent" && match != Custom && match != Unknown {
-		return "what it asks for is not asked of changes by people"
+// Means says in words what a record says of a control.
+func Means(status string) string {
+	switch status {
+	case Shown:
+		return "all that is asked for is there"
+	case Missing:
+		return "what is named here is not there"
+	case Pending:
+		return "what is named here is not there yet, and the change is open"
+	case NotAsked:
+		return "what it asks for is asked of agents alone"
 	}
-	return "the matrix names no evidence for it"
+	return "neither matrix nor catalogue name evidence for it"
 }

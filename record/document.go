@@ -386,7 +386,7 @@ type ResolvedControl struct {
 	Related   []string `json:"related,omitempty" index:"keyword" doc:"the numbers of today, or those that it is a part of"`
 	Note      string   `json:"note,omitempty" index:"none"`
 	Verified  bool     `json:"verified" index:"boolean" doc:"what the catalogue says was held against a source"`
-	Status    string   `json:"status,omitempty" schema:"enum=shown|missing|pending|not-evaluated" index:"keyword" doc:"whether the record shows it; not-evaluated: nothing says what evidence to ask for, or it is not asked of people"`
+	Status    string   `json:"status,omitempty" schema:"enum=shown|missing|pending|not-evaluated|not-asked" index:"keyword" doc:"whether the record shows it; not-evaluated: nothing says what evidence to ask for; not-asked: all of it is asked of agents, and a person made the change"`
 	Evidence  []string `json:"evidence,omitempty" index:"keyword" doc:"what of a record shows it, as far as that is asked of the change"`
 	Missing   []string `json:"missing,omitempty" index:"keyword" doc:"what of that this record lacks"`
 }

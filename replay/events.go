@@ -288,11 +288,15 @@ func (s *Story) Count() string {
 }
 
 func count(made, here int64) string {
+	noun := "events"
+	if made == 1 {
+		noun = "event"
+	}
 	switch {
 	case made == here:
-		return fmt.Sprintf("%d events, all of them here", made)
+		return fmt.Sprintf("%d %s, all here", made, noun)
 	case made > here:
-		return fmt.Sprintf("%d events, %d of them here. The others were deleted from the index by their age, or did not arrive there yet; events of former versions do not say which commit or run they belong to", made, here)
+		return fmt.Sprintf("%d %s, %d of them here. The others were deleted from the index by their age, or did not arrive there yet; events of former versions do not say which commit or run they belong to", made, noun, here)
 	}
-	return fmt.Sprintf("%d events; %d are here. Some of these came since the record was made, or count for nothing in it", made, here)
+	return fmt.Sprintf("%d %s; %d are here. Some of these came since the record was made, or count for nothing in it", made, noun, here)
 }

@@ -129,7 +129,7 @@ func TestEveryEventIsListedWithBothTimesAndItsWitness(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v\nwant %v", got, want)
 	}
-	if got := s.Count(); got != "7 events, all of them here" {
+	if got := s.Count(); got != "7 events, all here" {
 		t.Error(got)
 	}
 	if got := s.In(replay.ByArrival)[6].Action; got != "decision-recorded" {
@@ -139,7 +139,7 @@ func TestEveryEventIsListedWithBothTimesAndItsWitness(t *testing.T) {
 	if err := s.Print(&text); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"[signed, told 5 h later]", "made from 7 events, all of them here", "deployment-finished: production: success"} {
+	for _, want := range []string{"[signed, told 5 h later]", "made from 7 events, all here", "deployment-finished: production: success"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the story does not say %q:\n%s", want, &text)
 		}

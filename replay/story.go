@@ -163,7 +163,7 @@ func (s *Story) saw() {
 	g := s.Record.Trail.Trigger
 	if g == nil {
 		if s.Record.Trail.Change.InitiatedBy == "agent" {
-			s.add(Step{Stage: Saw, Title: "Nothing is held that made the agent start", Missing: true})
+			s.add(Step{Stage: Saw, Title: "Nothing is held that made the agent start", Missing: s.late(func(a *record.Answers) string { return a.Trigger })})
 		}
 		return
 	}
@@ -220,7 +220,7 @@ func (s *Story) decided() {
 	d := s.Record.Trail.Decision
 	if d == nil {
 		if s.Record.Trail.Change.InitiatedBy == "agent" {
-			s.add(Step{Stage: Decided, Title: "No decision log was received", Missing: true})
+			s.add(Step{Stage: Decided, Title: "No decision log was received", Missing: s.late(func(a *record.Answers) string { return a.Alternatives })})
 		}
 		return
 	}
@@ -337,7 +337,7 @@ func (s *Story) logOf(run string) (digest string) {
 func (s *Story) validated() {
 	v := s.Record.Trail.Validation
 	if v == nil {
-		s.add(Step{Stage: Validated, Title: "No test result was received", Missing: true})
+		s.add(Step{Stage: Validated, Title: "No test result was received", Missing: s.Record.Trail.Change.State != "open"})
 		return
 	}
 	for _, j := range v.Jobs {
@@ -374,8 +374,15 @@ func (s *Story) approved() {
 		}
 	}
 	if t.Review == nil || len(t.Review.Verdicts) == 0 {
-		s.add(Step{Stage: Approved, Title: "Nobody reviewed it", Missing: t.Answers == nil || t.Answers.Reviewed != record.NotRequired})
+		s.add(Step{Stage: Approved, Title: "Nobody reviewed it", Missing: s.late(func(a *record.Answers) string { return a.Reviewed })})
 	}
+}
+
+// late reports whether what an answer asks for is missing: it is not where nobody needs it, or
+// where it may still come.
+func (s *Story) late(of func(*record.Answers) string) bool {
+	a := s.Record.Trail.Answers
+	return a == nil || of(a) != record.NotRequired && of(a) != record.Pending
 }
 
 func stale(v record.ReviewVerdict, c record.Change) string {

@@ -42,12 +42,12 @@ var functions = template.FuncMap{
 	"search": func(field, value string) string {
 		return "/?" + url.Values{"q": {field + ":" + quote(value)}, "since": {""}}.Encode()
 	},
-	"query":        func(q string) string { return "/?" + url.Values{"q": {q}}.Encode() },
-	"symbol":       symbol,
-	"gap":          record.WordsOf,
-	"legend":       record.AllAnswers,
-	"notEvaluated": controls.WhyNotEvaluated,
-	"witness":      func(tier string) string { return witnesses[tier] },
+	"query":      func(q string) string { return "/?" + url.Values{"q": {q}}.Encode() },
+	"symbol":     symbol,
+	"gap":        record.WordsOf,
+	"legend":     record.AllAnswers,
+	"controlled": controls.Means,
+	"witness":    func(tier string) string { return witnesses[tier] },
 	// tie says in short what of a change an event names.
 	"tie": func(names string) string {
 		at := strings.LastIndex(names, " ") + 1

@@ -15,7 +15,7 @@ func TestEveryWordHasALook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	words := []string{controls.Shown, controls.Missing, controls.Pending, controls.NotEvaluated, record.SeverityHigh, record.SeverityMedium, "low", record.Claimed}
+	words := []string{controls.Shown, controls.Missing, controls.Pending, controls.NotEvaluated, controls.NotAsked, record.SeverityHigh, record.SeverityMedium, "low", record.Claimed}
 	for _, a := range record.AllAnswers() {
 		words = append(words, a.Answer)
 		if symbol(a.Answer) != a.Symbol {

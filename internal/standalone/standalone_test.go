@@ -348,7 +348,7 @@ func TestEventsAreListedAsAskedFor(t *testing.T) {
 	r := found.Changes[0].Trail
 	page := "/changes/" + string(r.Change.ID)
 	_, _, body = get(t, s, page)
-	if want := fmt.Sprintf("made from %d events, all of them here", r.Events); !strings.Contains(body, want) {
+	if want := fmt.Sprintf("made from %d events, all here", r.Events); !strings.Contains(body, want) {
 		t.Errorf("the page does not say %q", want)
 	}
 	if rows := strings.Count(body, `<span class="tier`); rows < int(r.Events) {
