@@ -53,6 +53,7 @@ var functions = template.FuncMap{
 		at := strings.LastIndex(names, " ") + 1
 		return names[:at] + short(names[at:])
 	},
+	"words": func(field string) string { return strings.ReplaceAll(field, "_", " ") },
 	"plain": func(s string) string { return strings.ReplaceAll(s, "-", " ") },
 }
 
