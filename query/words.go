@@ -59,8 +59,11 @@ func cut(word []rune) (words []string) {
 func special(text []rune, at int) int {
 	c := text[at]
 	switch {
-	case unicode.Is(runOn, c) && !(unicode.Is(unicode.M, c) && at > 0 && (isWordly(text[at-1]) || extends(text[at-1]))):
-		return runOf(text[at:]) // a mark belongs to the word before, whatever that is
+	case unicode.Is(runOn, c):
+		if unicode.Is(unicode.M, c) && at > 0 && (isWordly(text[at-1]) || extends(text[at-1])) {
+			return 0 // a mark belongs to the word before, whatever that is
+		}
+		return runOf(text[at:])
 	case unicode.Is(pictographs, c):
 		if c == information && inWord(text, at) {
 			return 0

@@ -32,8 +32,12 @@ func Refs(e Event) []Ref {
 	for _, p := range Postings(e) {
 		out = append(out, p.Ref)
 	}
-	for _, p := range FindingPostings(e, func(Ref) bool { return true }) {
-		out = append(out, p.Ref)
+	if f, ok := e.Fact.(*Scan); ok { // as [FindingPostings], without the postings
+		for _, finding := range f.Findings {
+			for _, name := range finding.Names() {
+				out = append(out, findingRef(name))
+			}
+		}
 	}
 	out = append(out, ActionRefs(e)...)
 	if commit, _ := Links(e); commit != "" && e.Change != "" {

@@ -79,8 +79,10 @@ func history() []record.Event {
 	report := record.Report{Digest: record.Digest([]byte("report")), Format: "sarif"}
 	return []record.Event{
 		{Source: "/scanner", Time: noon.Add(-3 * time.Hour), Witness: record.Observed, Fact: &record.Scan{Tool: record.Tool{Name: "grype"}, Report: report}},
-		{Source: "/agent", Change: change, Time: noon.Add(-2 * time.Hour), Arrived: noon.Add(3 * time.Hour), Witness: record.Signed,
-			Fact: &record.Decision{Agent: agent, Trigger: &record.Trigger{Kind: "scan", Digest: report.Digest}, Options: []record.Option{{ID: "a", Outcome: "chosen"}}}},
+		{
+			Source: "/agent", Change: change, Time: noon.Add(-2 * time.Hour), Arrived: noon.Add(3 * time.Hour), Witness: record.Signed,
+			Fact: &record.Decision{Agent: agent, Trigger: &record.Trigger{Kind: "scan", Digest: report.Digest}, Options: []record.Option{{ID: "a", Outcome: "chosen"}}},
+		},
 		{Source: "/agent", Time: noon.Add(-90 * time.Minute), Witness: record.Signed, Fact: &record.Action{Agent: agent, Tool: "Edit"}},
 		{Source: "/host", Change: change, Time: noon.Add(-time.Hour), Witness: record.Observed, Fact: &record.Opened{Revision: record.Revision{HeadSHA: sha(1), Author: "claude"}}},
 		{Source: "/ci", Time: noon.Add(-30 * time.Minute), Fact: &record.Validation{Name: "unit", CommitSHA: sha(1), Conclusion: "success"}},
@@ -151,9 +153,14 @@ func TestLag(t *testing.T) {
 		after time.Duration
 		want  string
 	}{
-		{0, ""}, {2 * time.Minute, ""}, {-2 * time.Minute, ""},
-		{121 * time.Second, "told 2 min later"}, {119 * time.Minute, "told 119 min later"}, {4 * time.Hour, "told 4 h later"},
-		{72 * time.Hour, "told 3 days later"}, {-3 * time.Hour, "dated 3 h after it was told"},
+		{0, ""},
+		{2 * time.Minute, ""},
+		{-2 * time.Minute, ""},
+		{121 * time.Second, "told 2 min later"},
+		{119 * time.Minute, "told 119 min later"},
+		{4 * time.Hour, "told 4 h later"},
+		{72 * time.Hour, "told 3 days later"},
+		{-3 * time.Hour, "dated 3 h after it was told"},
 	} {
 		if got := replay.Lag(noon, noon.Add(c.after)); got != c.want {
 			t.Errorf("%s: %q, want %q", c.after, got, c.want)
@@ -263,8 +270,10 @@ func dropLine(t *testing.T, dir string, replace func(file, old, by string) func(
 func TestThousandsOfEvents(t *testing.T) {
 	events := history()
 	for i := range 5000 {
-		events = append(events, record.Event{Source: "/agent", ID: fmt.Sprint("many", i), Time: noon.Add(-80 * time.Minute), Witness: record.Signed,
-			Fact: &record.Action{Agent: record.Agent{ID: "claude", Run: "run-1"}, Tool: "Bash"}})
+		events = append(events, record.Event{
+			Source: "/agent", ID: fmt.Sprint("many", i), Time: noon.Add(-80 * time.Minute), Witness: record.Signed,
+			Fact: &record.Action{Agent: record.Agent{ID: "claude", Run: "run-1"}, Tool: "Bash"},
+		})
 	}
 	s := tell(t, indexOf(t, events...))
 	if len(s.Events) != 5007 || s.Actions != 5001 || len(s.Of(replay.Did)) > 250 {

@@ -109,8 +109,10 @@ func TestThousandsOfEventsAreListedPageByPage(t *testing.T) {
 	r.Trail.Events = 5001
 	x := &oneChange{record: r}
 	for i := range 5000 {
-		x.events = append(x.events, record.Event{ID: fmt.Sprintf("e%04d", i), Source: "/host", Type: record.TypeEventNoted, Change: change, Repository: change.Repository(),
-			Time: noon.Add(time.Duration(i) * time.Second), Arrived: noon.Add(-time.Duration(i) * time.Second), Fact: &record.Noted{}})
+		x.events = append(x.events, record.Event{
+			ID: fmt.Sprintf("e%04d", i), Source: "/host", Type: record.TypeEventNoted, Change: change, Repository: change.Repository(),
+			Time: noon.Add(time.Duration(i) * time.Second), Arrived: noon.Add(-time.Duration(i) * time.Second), Fact: &record.Noted{},
+		})
 	}
 	for query, want := range map[string][]string{
 		"":                         {"Events, 5000", "e0000", "e0099", "1 to 100 of 5000", "made from 5001 events, 5000 of them here"},

@@ -159,7 +159,9 @@ func (s *Server) Record(ctx context.Context, id string) (jsontext.Value, error) 
 
 // inTime is the order of events: by the time that they state, then by their identity.
 var inTime = []any{
-	map[string]any{"@timestamp": "asc"}, map[string]any{"event.id": "asc"}, map[string]any{"event.provider": "asc"},
+	map[string]any{"@timestamp": "asc"},
+	map[string]any{"event.id": "asc"},
+	map[string]any{"event.provider": "asc"},
 	map[string]any{"changetrail.event.digest": "asc"},
 	map[string]any{"changetrail.event.sender": map[string]any{"order": "asc", "unmapped_type": "keyword", "missing": "_first"}},
 }
