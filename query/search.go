@@ -4,8 +4,6 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
-
-	"github.com/changetrail/changetrail/record"
 )
 
 // A Request is a search as an index answers it. What is found is ordered by
@@ -46,11 +44,3 @@ type Bucket struct {
 
 // DefaultFacetSize is how many values of a facet are returned.
 const DefaultFacetSize = 20
-
-// Events asks for the events that name a change, and for those of a repository that are
-// found under one of refs (see [record.Refs]).
-type Events struct {
-	Change     record.ChangeID // none where empty
-	Repository record.Repository
-	Refs       []record.Ref
-}

@@ -10,7 +10,6 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 )
@@ -83,7 +82,7 @@ const maxActions = 200
 // gather finds the events of the change, in the order of the times that they state.
 func (s *Story) gather(ctx context.Context, x Index) error {
 	all := make(map[string]*found)
-	ask := func(q query.Events) (out []record.Found, err error) {
+	ask := func(q schemas.EventQuery) (out []record.Found, err error) {
 		err = x.Events(ctx, q, func(id string, doc jsontext.Value) error {
 			e, err := read(id, doc)
 			if err != nil {
@@ -101,7 +100,7 @@ func (s *Story) gather(ctx context.Context, x Index) error {
 		})
 		return out, err
 	}
-	own, err := ask(query.Events{Change: s.ID()})
+	own, err := ask(schemas.EventQuery{Change: s.ID()})
 	if err != nil {
 		return err
 	}
@@ -109,7 +108,7 @@ func (s *Story) gather(ctx context.Context, x Index) error {
 		own = append(own, record.Found{ID: "run:" + run.ID, Leads: []record.Lead{{To: record.RunRef(run.ID)}}})
 	}
 	s.refs, err = record.Follow(own, func(refs []record.Ref) ([]record.Found, error) {
-		return ask(query.Events{Repository: s.ID().Repository(), Refs: refs})
+		return ask(schemas.EventQuery{Repository: s.ID().Repository(), Refs: refs})
 	})
 	if err != nil {
 		return err
@@ -273,7 +272,7 @@ func (s *Story) Each(ctx context.Context, f func(doc jsontext.Value) error) erro
 	for _, e := range s.Events {
 		known[e.Document] = true
 	}
-	return s.index.Events(ctx, query.Events{Change: s.ID(), Repository: s.ID().Repository(), Refs: s.refs}, func(id string, doc jsontext.Value) error {
+	return s.index.Events(ctx, schemas.EventQuery{Change: s.ID(), Repository: s.ID().Repository(), Refs: s.refs}, func(id string, doc jsontext.Value) error {
 		if !known[id] {
 			return nil // it came since, or leads to others
 		}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/replay"
 	"github.com/changetrail/changetrail/schemas"
@@ -33,7 +32,7 @@ type index struct {
 
 func (x *index) Record(context.Context, string) (jsontext.Value, error) { return x.record, nil }
 
-func (x *index) Events(_ context.Context, q query.Events, f func(string, jsontext.Value) error) error {
+func (x *index) Events(_ context.Context, q schemas.EventQuery, f func(string, jsontext.Value) error) error {
 	for _, d := range x.docs {
 		mine := q.Change != "" && d.Trail.Change != nil && d.Trail.Change.ID == q.Change
 		if !mine && !slices.ContainsFunc(d.Trail.Refs, func(r record.Ref) bool { return slices.Contains(q.Refs, r) }) {

@@ -11,7 +11,6 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 )
@@ -22,7 +21,7 @@ type Index interface {
 	Record(ctx context.Context, id string) (jsontext.Value, error)
 	// Events hands each event that is asked for to f, with the id of its document, in
 	// the order of the times that they state.
-	Events(ctx context.Context, q query.Events, f func(id string, doc jsontext.Value) error) error
+	Events(ctx context.Context, q schemas.EventQuery, f func(id string, doc jsontext.Value) error) error
 }
 
 // A Stage is one part of a story. They are told in this order.

@@ -118,6 +118,14 @@ func RecordIndex(namespace string, t time.Time) string {
 	return "changetrail-record-" + namespace + "-" + t.UTC().Format("2006.01")
 }
 
+// An EventQuery asks an index for the events that name a change, and for those of a repository
+// that are found under one of refs (see [record.Refs]).
+type EventQuery struct {
+	Change     record.ChangeID // none where empty
+	Repository record.Repository
+	Refs       []record.Ref
+}
+
 // DocumentID returns the id of an event's document: the same for the same
 // source and id, and safe in a URL.
 func DocumentID(e record.Event) string {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 )
@@ -33,7 +32,7 @@ func (x *oneChange) Record(context.Context, string) (jsontext.Value, error) {
 	return schemas.Seal(nil, x.record, 1, ""), nil
 }
 
-func (x *oneChange) Events(_ context.Context, q query.Events, f func(string, jsontext.Value) error) error {
+func (x *oneChange) Events(_ context.Context, q schemas.EventQuery, f func(string, jsontext.Value) error) error {
 	for _, e := range x.events {
 		if q.Change == "" {
 			continue

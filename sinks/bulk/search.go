@@ -171,7 +171,7 @@ const perRequest = 1000
 
 // Events hands each event that q asks for to f, with the id of its document, in the order of
 // the times that they state.
-func (s *Server) Events(ctx context.Context, q query.Events, f func(id string, doc jsontext.Value) error) error {
+func (s *Server) Events(ctx context.Context, q schemas.EventQuery, f func(id string, doc jsontext.Value) error) error {
 	var after jsontext.Value
 	for {
 		body := map[string]any{"query": eventsOf(q), "sort": inTime, "size": perRequest}
@@ -198,7 +198,7 @@ func (s *Server) Events(ctx context.Context, q query.Events, f func(id string, d
 const maxTerms = 60_000
 
 // eventsOf is what finds the events that q asks for.
-func eventsOf(q query.Events) map[string]any {
+func eventsOf(q schemas.EventQuery) map[string]any {
 	var shoulds []any
 	if q.Change != "" {
 		shoulds = append(shoulds, map[string]any{"term": map[string]any{"changetrail.change.id": q.Change}})

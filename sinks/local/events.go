@@ -11,8 +11,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/schemas"
 )
 
 // refKey is under what the events of a repository are found that have a ref: a number, since
@@ -30,7 +30,7 @@ func addRef(ctx context.Context, tx *sql.Tx, repo record.Repository, ref record.
 
 // Events hands each event that q asks for to f, with the id of its document, in the order of
 // the times that they state.
-func (x *Index) Events(ctx context.Context, q query.Events, f func(id string, doc jsontext.Value) error) error {
+func (x *Index) Events(ctx context.Context, q schemas.EventQuery, f func(id string, doc jsontext.Value) error) error {
 	keys := make([]int64, len(q.Refs))
 	for i, ref := range q.Refs {
 		keys[i] = refKey(q.Repository, ref)

@@ -40,11 +40,11 @@ func TestTheIndexKeepsTheContractOfSinks(t *testing.T) {
 			}
 			return string(doc), version
 		},
-		EventsOf: func(t *testing.T, q query.Events) []jsontext.Value { return eventsOf(t, x, q) },
+		EventsOf: func(t *testing.T, q schemas.EventQuery) []jsontext.Value { return eventsOf(t, x, q) },
 	})
 }
 
-func eventsOf(t *testing.T, x *local.Index, q query.Events) (out []jsontext.Value) {
+func eventsOf(t *testing.T, x *local.Index, q schemas.EventQuery) (out []jsontext.Value) {
 	t.Helper()
 	err := x.Events(t.Context(), q, func(_ string, doc jsontext.Value) error {
 		out = append(out, doc)
@@ -135,7 +135,7 @@ func TestAnIndexOfAFormerVersionIsBroughtUpToDate(t *testing.T) {
 	if out, err := x.Put(t.Context(), []sinks.Document{event, run}); err != nil || out[1].Kind != sinks.Stale {
 		t.Fatal(out, err)
 	}
-	if events := eventsOf(t, x, query.Events{Repository: "github.com/a/b", Refs: []record.Ref{record.RunRef("r")}}); len(events) != 2 {
+	if events := eventsOf(t, x, schemas.EventQuery{Repository: "github.com/a/b", Refs: []record.Ref{record.RunRef("r")}}); len(events) != 2 {
 		t.Errorf("%d events of the run", len(events))
 	}
 }

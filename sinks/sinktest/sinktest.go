@@ -12,8 +12,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/sinks"
 )
 
@@ -25,7 +25,7 @@ type Subject struct {
 	// Get returns the document with id, and its version, or "" where none is.
 	Get func(t *testing.T, index, id string) (body string, version int64)
 	// EventsOf returns the events that q asks for, as soon as what was put can be found.
-	EventsOf func(t *testing.T, q query.Events) []jsontext.Value
+	EventsOf func(t *testing.T, q schemas.EventQuery) []jsontext.Value
 }
 
 // Run runs the contract.
@@ -128,13 +128,13 @@ func eventsAreFound(t *testing.T, s Subject, put func(*testing.T, ...sinks.Docum
 	put(t, many...)
 	for _, c := range []struct {
 		name string
-		q    query.Events
+		q    schemas.EventQuery
 		want []string
 	}{
-		{"of a change", query.Events{Change: id}, []string{"1-mine", "4-mine-too"}},
-		{"and under refs, each once", query.Events{Change: id, Repository: repo, Refs: []record.Ref{"run:1", "commit:a", "run:of none"}}, []string{"1-mine", "2-of-my-run", "4-mine-too"}},
-		{"under refs alone", query.Events{Repository: repo, Refs: []record.Ref{"commit:b"}}, []string{"6-of-another-change"}},
-		{"nothing", query.Events{Repository: repo, Refs: []record.Ref{"commit:c"}}, nil},
+		{"of a change", schemas.EventQuery{Change: id}, []string{"1-mine", "4-mine-too"}},
+		{"and under refs, each once", schemas.EventQuery{Change: id, Repository: repo, Refs: []record.Ref{"run:1", "commit:a", "run:of none"}}, []string{"1-mine", "2-of-my-run", "4-mine-too"}},
+		{"under refs alone", schemas.EventQuery{Repository: repo, Refs: []record.Ref{"commit:b"}}, []string{"6-of-another-change"}},
+		{"nothing", schemas.EventQuery{Repository: repo, Refs: []record.Ref{"commit:c"}}, nil},
 	} {
 		var got []string
 		for _, raw := range s.EventsOf(t, c.q) {
@@ -152,7 +152,7 @@ func eventsAreFound(t *testing.T, s Subject, put func(*testing.T, ...sinks.Docum
 			t.Errorf("%s: -want +got:\n%s", c.name, diff)
 		}
 	}
-	if n := len(s.EventsOf(t, query.Events{Repository: repo, Refs: []record.Ref{"commit:many"}})); n != len(many) {
+	if n := len(s.EventsOf(t, schemas.EventQuery{Repository: repo, Refs: []record.Ref{"commit:many"}})); n != len(many) {
 		t.Errorf("%d of %d events are found", n, len(many))
 	}
 }
