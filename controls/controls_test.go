@@ -225,13 +225,15 @@ func TestWhatARecordSaysOfAControl(t *testing.T) {
 // TestClaimsShowNothing: what only the agent says of others is no evidence of a control.
 func TestClaimsShowNothing(t *testing.T) {
 	r := &record.Record{}
-	r.Trail.Change = record.Change{SBOMDigest: "sha256:1", DeployedAt: time.Now(), Claimed: []string{"sbom_digest", "deployed_at"}}
+	r.Trail.Change = record.Change{SBOMDigest: "sha256:1", DeployedAt: time.Now(), Claimed: []string{"dependencies"}}
+	r.Trail.Tier = &record.Tiers{Deployment: record.Claimed}
+	r.Trail.Deployments = []record.DeploymentFact{{Deployer: "argo", Outcome: "success"}}
 	r.Trail.Approvals = []record.ApprovalFact{{Approver: "mira", Tier: record.Claimed}}
-	names := []string{"sbom-delta", "deployment", "approval"}
+	names := []string{"sbom-delta", "deployment", "deployer-not-author", "approval"}
 	if diff := cmp.Diff(names, missing(r, names)); diff != "" {
 		t.Error(diff)
 	}
-	r.Trail.Change.Claimed, r.Trail.Approvals[0].Tier = nil, record.Human
+	r.Trail.Change.Claimed, r.Trail.Approvals[0].Tier, r.Trail.Tier.Deployment = nil, record.Human, record.Observed
 	if got := missing(r, names); got != nil {
 		t.Errorf("missing is %v", got)
 	}

@@ -33,9 +33,9 @@ var shows = map[string]kind{
 	}},
 	"validation":          {false, validated},
 	"scan-at-head":        {false, scannedAtHead},
-	"sbom-delta":          {false, func(r *record.Record) bool { return r.Trail.Change.SBOMDigest != "" && !claimed(r, "sbom_digest") }},
+	"sbom-delta":          {false, func(r *record.Record) bool { return r.Trail.Change.SBOMDigest != "" && !claimed(r, "sbom_digest", "dependencies") }},
 	"approval":            {false, approved},
-	"deployment":          {false, func(r *record.Record) bool { return !r.Trail.Change.DeployedAt.IsZero() && !claimed(r, "deployed_at") }},
+	"deployment":          {false, deployed},
 	"deployer-not-author": {false, deployedByAnother},
 	"stream":              {false, func(*record.Record) bool { return true }}, // that there is a record shows it
 }
@@ -60,14 +60,18 @@ func approved(r *record.Record) bool {
 }
 
 func deployedByAnother(r *record.Record) bool {
-	return slices.ContainsFunc(r.Trail.Deployments, func(d record.DeploymentFact) bool {
+	return deployed(r) && slices.ContainsFunc(r.Trail.Deployments, func(d record.DeploymentFact) bool {
 		return d.Deployer != "" && d.Deployer != r.Trail.Change.Author
 	})
 }
 
-// claimed reports whether nobody states an attribute of the change who sees it.
-func claimed(r *record.Record, attribute string) bool {
-	return slices.Contains(r.Trail.Change.Claimed, attribute)
+func deployed(r *record.Record) bool {
+	return !r.Trail.Change.DeployedAt.IsZero() && (r.Trail.Tier == nil || r.Trail.Tier.Deployment != record.Claimed)
+}
+
+// claimed reports whether nobody states one of these attributes of the change who sees it.
+func claimed(r *record.Record, attributes ...string) bool {
+	return slices.ContainsFunc(attributes, func(a string) bool { return slices.Contains(r.Trail.Change.Claimed, a) })
 }
 
 // asked returns which of the evidence is asked of the change: of one that no agent made, only

@@ -146,6 +146,9 @@ func (c *Checked) events(dir fs.FS) error {
 			return fmt.Errorf("%s: %w", eventsName, err)
 		}
 	}
+	if c.Events == 0 { // a former version did not count them
+		c.Events = n
+	}
 	if n != c.Events {
 		return fmt.Errorf("%s has %d events; %s says %d", eventsName, n, ManifestName, c.Events)
 	}

@@ -287,3 +287,22 @@ func TestThousandsOfEvents(t *testing.T) {
 		t.Error(checked, err)
 	}
 }
+
+// TestAFolderOfAFormerVersionIsChecked: its manifest did not count events.
+func TestAFolderOfAFormerVersionIsChecked(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := tell(t, indexOf(t, history()...)).Save(t.Context(), dir, held(), noon); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, replay.ManifestName)
+	body, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, bytes.Replace(body, []byte(`"events": 7,`), nil, 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if checked, err := replay.Check(os.DirFS(dir)); err != nil || checked.Events != 7 || len(checked.Lacks) > 0 {
+		t.Errorf("%+v, %v", checked, err)
+	}
+}
