@@ -31,9 +31,11 @@ var shows = map[string]kind{
 	"review": {false, func(r *record.Record) bool {
 		return r.Trail.Answers != nil && r.Trail.Answers.Reviewed == record.Proven
 	}},
-	"validation":          {false, validated},
-	"scan-at-head":        {false, scannedAtHead},
-	"sbom-delta":          {false, func(r *record.Record) bool { return r.Trail.Change.SBOMDigest != "" && !claimed(r, "sbom_digest", "dependencies") }},
+	"validation":   {false, validated},
+	"scan-at-head": {false, scannedAtHead},
+	"sbom-delta": {false, func(r *record.Record) bool {
+		return r.Trail.Change.SBOMDigest != "" && !claimed(r, "sbom_digest", "dependencies")
+	}},
 	"approval":            {false, approved},
 	"deployment":          {false, deployed},
 	"deployer-not-author": {false, deployedByAnother},
