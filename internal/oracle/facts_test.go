@@ -234,7 +234,7 @@ func (t *trial) files() (files []string, all bool) {
 }
 
 // filesByRevision takes the ways to the files of the head in the order of
-// docs/trust.md.
+// docs/trust.md. Where there is none, it returns those of the pushes.
 func (t *trial) filesByRevision() (files []string, known bool) {
 	stating := t.ranked(func(e record.Event) bool { return len(revision(e).Files) > 0 })
 	for _, e := range slices.Backward(stating) {
@@ -252,17 +252,15 @@ func (t *trial) filesByRevision() (files []string, known bool) {
 			}
 		}
 	}
-	if len(t.chain) == 0 {
-		return nil, false
-	}
 	files = nil
 	for _, p := range t.chain {
 		files = append(files, p.Fact.(*record.Pushed).Files...)
 	}
-	if last := t.chain[len(t.chain)-1].Fact.(*record.Pushed); last.Before != "" || last.Forced || len(files) == 0 {
+	if len(files) == 0 {
 		return nil, false
 	}
-	return files, true
+	last := t.chain[len(t.chain)-1].Fact.(*record.Pushed)
+	return files, last.Before == "" && !last.Forced
 }
 
 // scenes returns every change that this one may be: an unseen path may be any, and

@@ -101,6 +101,8 @@ func (g *teller) event(sender string, about record.ChangeID, f record.Fact) reco
 	}
 	if name, ok := strings.CutPrefix(sender, "person:"); ok {
 		e.Source = "/people/" + name
+	} else if sender == anyone {
+		e.Source += "/" + e.Type
 	}
 	if g.imports {
 		e.Arrived, e.Imported = e.Time, true
@@ -473,7 +475,7 @@ func (g *teller) push(again bool) {
 	g.files = append(g.files, fresh...)
 	slices.Sort(g.files)
 	g.files = slices.Compact(g.files)
-	if g.pushes && !g.chance(5) {
+	if g.pushes {
 		g.evidence(codeHost, p)
 	}
 }
@@ -567,7 +569,7 @@ func (g *teller) checks() {
 func (g *teller) merge(statesFiles int) {
 	m := &record.Merged{MergeSHA: g.sha(), MergedBy: "jonas-k", Revision: g.revision(statesFiles)}
 	if g.chance(50) {
-		m.Revision = record.Revision{HeadSHA: g.head}
+		m.Revision = record.Revision{HeadSHA: g.head, Author: g.author}
 	}
 	if g.chance(50) {
 		m.MergedAt = g.now

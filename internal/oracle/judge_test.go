@@ -105,7 +105,14 @@ func (t *trial) agents(j *judgement) (out []string, seen bool) {
 	if seenAs != "" {
 		return []string{seenAs}, true
 	}
-	out = said[len(said[true]) > 0]
+	for _, e := range t.own {
+		if r := revision(e); t.author == "" && len(said) == 0 && t.rules.bot(r.Author) {
+			out = []string{t.rules.person(r.Author)} // as somebody claims
+		}
+	}
+	if len(said) > 0 {
+		out = said[len(said[true]) > 0]
+	}
 	slices.Sort(out)
 	return slices.Compact(out), false
 }
@@ -133,25 +140,73 @@ type demand struct {
 	service service
 }
 
+// A way is one possible outcome of the policy: the rule that decides about each
+// service that is touched.
+type way map[service]rule
+
+// ways returns all of them. Where something is not known, each rule may hold or not by
+// itself.
+func (t *trial) ways() []way {
+	scenes, out := t.scenes(), []way{{}}
+	for _, svc := range t.rules.Services {
+		of := func(is func(scene) bool) (some, all bool) {
+			all = !slices.ContainsFunc(scenes, func(c scene) bool { return !is(c) })
+			return slices.ContainsFunc(scenes, is), all
+		}
+		var deciding []*rule
+		touched, surely := of(func(c scene) bool { return slices.Contains(t.rules.touched(c.Paths), svc) })
+		if !surely {
+			deciding = append(deciding, nil)
+		}
+		for i := 0; touched && i <= len(t.rules.Rules); i++ {
+			r := rule{Kind: "always", Verdict: t.rules.Default}
+			if i < len(t.rules.Rules) {
+				r = t.rules.Rules[i]
+			}
+			may, must := of(func(c scene) bool { return r.holds(svc, c) })
+			if may {
+				deciding = append(deciding, &r)
+			}
+			if must {
+				break
+			}
+		}
+		var longer []way
+		for _, w := range out {
+			for _, r := range deciding {
+				next := maps.Clone(w)
+				if r != nil {
+					next[svc] = *r
+				}
+				longer = append(longer, next)
+			}
+		}
+		out = longer
+	}
+	return out
+}
+
 // views returns what the policy says of everything that the change may be.
 func (t *trial) views(agents []string) (out []view) {
+	ways := t.ways()
 	for _, id := range agents {
-		for _, s := range t.scenes() {
-			out = append(out, t.view(id, s))
+		for _, w := range ways {
+			if len(w) > 0 || len(ways) == 1 {
+				out = append(out, t.view(id, w))
+			} else if slices.ContainsFunc(t.scenes(), func(c scene) bool { return len(t.rules.touched(c.Paths)) == 0 }) {
+				out = append(out, t.view(id, w))
+			}
 		}
 	}
 	return out
 }
 
-func (t *trial) view(id string, s scene) view {
+func (t *trial) view(id string, w way) view {
 	a, ok := t.rules.agent(id)
-	if !ok {
-		return view{met: nobody, lacks: []string{record.GapAgentUnknown}}
+	if !ok || len(w) == 0 {
+		return view{met: nobody, lacks: those(map[string]bool{record.GapAgentUnknown: !ok, record.GapServiceUnknown: len(w) == 0}), asks: "nobody"}
 	}
-	touched := t.rules.touched(s.Paths)
-	if len(touched) == 0 {
-		return view{met: nobody, lacks: []string{record.GapServiceUnknown}}
-	}
+	paths, _ := t.files()
 	v := view{met: yes, alone: true}
 	ask := func(met int, gaps ...string) {
 		if v.met = min(v.met, met); met == no {
@@ -159,12 +214,15 @@ func (t *trial) view(id string, s scene) view {
 		}
 	}
 	leave := func(by []string, svc service) {
-		met, gaps, may := t.leave(by, svc, s.Paths)
+		met, gaps, may := t.leave(by, svc, paths)
 		v.may = append(v.may, may...)
 		ask(met, gaps...)
 	}
-	for _, svc := range touched {
-		r := t.rules.decide(svc, s)
+	for _, svc := range t.rules.Services {
+		r, ok := w[svc]
+		if !ok {
+			continue
+		}
 		if v.alone = v.alone && r.Verdict == record.Autonomous; r.Verdict != record.Autonomous {
 			v.asks += fmt.Sprint(svc.Name, r.Verdict, r.By, ";")
 		}
@@ -187,7 +245,7 @@ func (t *trial) view(id string, s scene) view {
 		}
 	}
 	if v.never() { // whatever else is asked
-		v.asks, v.may = record.Forbidden, append(v.may, v.lacks...)
+		v.asks, v.demands, v.may = record.Forbidden, nil, append(v.may, v.lacks...)
 		v.lacks = slices.DeleteFunc(v.lacks, func(gap string) bool { return gap != record.GapForbidden && gap != record.GapOutOfScope })
 		if len(v.lacks) > 1 {
 			v.lacks = v.lacks[:0]
@@ -363,7 +421,7 @@ func (t *trial) reviewed(j *judgement, views []view, seen bool) string {
 		return record.Contradicted
 	case len(approvals) > 0 && len(why) == 0 && !unsure && !t.unknown && !against:
 		return record.Proven
-	case alone:
+	case alone && !against:
 		return record.NotRequired
 	case t.open() && (len(approvals) == 0 || len(why) > 0 || against):
 		return pending
@@ -475,11 +533,11 @@ func (t *trial) authorized(j *judgement, views []view) string {
 	asks := slices.ContainsFunc(views, func(v view) bool { return v.asks != "" })
 	all := len(views)
 	switch {
-	case count[nobody] == all:
-		surely()
+	case count[nobody] == all && !(t.open() && slices.ContainsFunc(views, func(v view) bool { return len(v.lacks) == 0 })):
+		j.why(slices.Collect(maps.Keys(lacks))...)
 		j.may(those(map[string]bool{record.GapPolicyNotOfTheTime: !t.ofTime})...)
 		return record.Unproven
-	case t.open() && count[yes] < all && slices.ContainsFunc(views, func(v view) bool { return v.met != nobody && !v.never() }):
+	case t.open() && count[yes] < all && slices.ContainsFunc(views, func(v view) bool { return !v.never() }) && !(t.unknown && count[maybe] == all):
 		return pending
 	case !t.ofTime:
 		j.gap(record.GapPolicyNotOfTheTime)
@@ -497,10 +555,11 @@ func (t *trial) authorized(j *judgement, views []view) string {
 		return record.Contradicted
 	}
 	j.may(gapAuthorUnknown, record.GapApprovedUnknownHead, record.GapReviewMissing, record.GapApprovalMissing)
-	j.gap(those(map[string]bool{
-		gapAuthorUnknown: count[maybe] == all && t.unknown, record.GapApprovedUnknownHead: count[maybe] == all && !t.unknown,
-		gapIncomplete: count[maybe] == 0,
-	})...)
+	if count[maybe] == all {
+		commit := slices.ContainsFunc(t.approvals(), func(r *record.Review) bool { return r.CommitSHA == "" || t.head == "" })
+		j.why(those(map[string]bool{gapAuthorUnknown: t.unknown, record.GapApprovedUnknownHead: commit})...)
+	}
+	j.gap(those(map[string]bool{gapIncomplete: count[maybe] == 0})...)
 	return record.Unproven
 }
 

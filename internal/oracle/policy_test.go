@@ -78,16 +78,6 @@ func (r rule) holds(s service, c scene) bool {
 	return true
 }
 
-// decide returns the rule that decides about one service.
-func (p rules) decide(s service, c scene) rule {
-	for _, r := range p.Rules {
-		if r.holds(s, c) {
-			return r
-		}
-	}
-	return rule{Verdict: p.Default}
-}
-
 // touched returns the services that a change to paths touches.
 func (p rules) touched(paths []string) (out []service) {
 	for _, s := range p.Services {
