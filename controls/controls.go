@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
 	"go.yaml.in/yaml/v3"
@@ -19,6 +20,9 @@ type Control struct {
 	Framework string  `yaml:"framework"` // name and version, as PCI DSS 4.0.1
 	Title     string  `yaml:"title"`     // in the team's own words
 	Applies   Applies `yaml:"applies"`
+	// Evidence is what in a record shows that the control was met: that of the catalogue
+	// where it is left out.
+	Evidence []string `yaml:"evidence"`
 }
 
 // Applies is the scope of a control: each condition that is given must hold,
@@ -59,7 +63,12 @@ func Parse(text []byte) (*Matrix, error) {
 		if c.Tag == "" {
 			errs = append(errs, fmt.Errorf("controls: controls[%d]: tag is missing, as pci-dss-6.3.2", i))
 		}
-		m.resolved = append(m.resolved, catalogue.Resolve(c.Tag, c.Framework))
+		m.resolved = append(m.resolved, c.resolve(catalogue))
+		for _, name := range c.Evidence {
+			if _, known := shows[name]; !known {
+				errs = append(errs, fmt.Errorf("controls: %s: evidence: %q is none of %s", c.Tag, name, strings.Join(EvidenceNames(), ", ")))
+			}
+		}
 		for _, glob := range c.Applies.Services {
 			if !doublestar.ValidatePattern(glob) {
 				errs = append(errs, fmt.Errorf("controls: %s: services: %q is not a glob", c.Tag, glob))
@@ -79,13 +88,29 @@ func Parse(text []byte) (*Matrix, error) {
 	return m, nil
 }
 
+// resolve says what the control means: by the catalogue, but in the words of the matrix where
+// that has any.
+func (c Control) resolve(catalogue *Catalogue) record.ResolvedControl {
+	out := catalogue.Resolve(c.Tag, c.Framework)
+	if out.Match == Unknown && (c.Title != "" || c.Evidence != nil) {
+		out.Match = Custom
+	}
+	if c.Title != "" {
+		out.Title = c.Title
+	}
+	if c.Evidence != nil {
+		out.Evidence = slices.Clone(c.Evidence)
+	}
+	return out
+}
+
 func decode(text []byte) (*Matrix, error) {
 	first, _, _ := bytes.Cut(bytes.TrimPrefix(bytes.TrimSpace(text), []byte("\ufeff")), []byte("\n"))
-	switch {
-	case bytes.Contains(text, []byte("component-definition")):
-		return readOSCAL(text)
-	case !bytes.ContainsAny(first, "{:#") && bytes.ContainsAny(first, ",;"):
+	if !bytes.ContainsAny(first, "{:#") && bytes.ContainsAny(first, ",;") {
 		return readCSV(text)
+	}
+	if m, is, err := readOSCAL(text); is {
+		return m, err
 	}
 	m := new(Matrix)
 	d := yaml.NewDecoder(bytes.NewReader(text))
@@ -118,7 +143,10 @@ func (m *Matrix) Tag(r *record.Record) *record.ControlFacts {
 			continue
 		}
 		resolved := m.resolved[i]
+		evidence := resolved.Evidence
+		resolved.Evidence = asked(r, evidence)
 		resolved.Missing = missing(r, resolved.Evidence)
+		resolved.Status = status(r, evidence, resolved)
 		out.Tags = append(out.Tags, c.Tag)
 		out.Resolved = append(out.Resolved, resolved)
 	}

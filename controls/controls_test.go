@@ -1,6 +1,7 @@
 package controls
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,7 +65,7 @@ func TestTheCatalogueIsWhole(t *testing.T) {
 				t.Errorf("%s %s: no title or no evidence", f.ID, k.ID)
 			}
 			for _, e := range k.Evidence {
-				if shows[e] == nil {
+				if shows[e].holds == nil {
 					t.Errorf("%s %s: evidence %q is none", f.ID, k.ID, e)
 				}
 			}
@@ -120,6 +121,124 @@ func TestMatrices(t *testing.T) {
 	}
 }
 
+// TestComponentDefinitionsInOtherForms: what OSCAL tools write, and a matrix that only names
+// one.
+func TestComponentDefinitionsInOtherForms(t *testing.T) {
+	const definition = `{"component-definition":{"components":[{"type":"software","title":"pay","control-implementations":[{"source":"https://x/800-53.json","implemented-requirements":[{"control-id":"ac-2","description":"d"}]}]}]}}`
+	own := []Control{{Tag: "nist-800-53-ac-2", Title: "d", Applies: Applies{Services: []string{"pay"}}}}
+	for name, c := range map[string]struct {
+		text string
+		want []Control
+	}{
+		"JSON that escapes /":         {strings.ReplaceAll(definition, "https://", `https:\/\/`), own},
+		"JSON that escapes an emoji":  {strings.Replace(definition, `"d"`, `"\ud83d\ude00"`, 1), []Control{{Tag: "nist-800-53-ac-2", Title: "😀", Applies: own[0].Applies}}},
+		"JSON with a mark before it":  {"\ufeff" + definition, own},
+		"controls of a capability":    {strings.Replace(definition, `"components":[{"type":"software","title"`, `"capabilities":[{"name"`, 1), []Control{{Tag: "nist-800-53-ac-2", Title: "d"}}},
+		"YAML":                        {"component-definition:\n  components:\n  - {type: software, title: pay, control-implementations: [{source: 800-53, implemented-requirements: [{control-id: ac-2, description: d}]}]}\n", own},
+		"a YAML matrix that names it": {"controls:\n  - {tag: pci-dss-6.3.2, title: see the component-definition}\n", []Control{{Tag: "pci-dss-6.3.2", Title: "see the component-definition"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, err := Parse([]byte(c.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, m.Controls); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestAMatrixSaysTitleAndEvidence: in each form, and what it does not say is that of the
+// catalogue.
+func TestAMatrixSaysTitleAndEvidence(t *testing.T) {
+	for name, text := range map[string]string{
+		"YAML":                    "controls: [{tag: brezel-1, title: a person looks, evidence: [review, approval]}, {tag: brezel-2, title: nothing more}, {tag: pci-dss-6.2.3}, {tag: pci-dss-6.3.2, evidence: [scan-at-head]}]",
+		"a table":                 "tag,title,evidence\nbrezel-1,a person looks,review;approval\nbrezel-2,nothing more,\npci-dss-6.2.3,,\npci-dss-6.3.2,,scan-at-head\n",
+		"a table with semicolons": "tag;title;evidence\nbrezel-1;a person looks;review|approval\nbrezel-2;nothing more;\npci-dss-6.2.3;;\npci-dss-6.3.2;;\"scan-at-head\"\n",
+		"OSCAL": `{"component-definition": {"components": [{"type": "policy", "title": "ours", "control-implementations": [{"source": "urn:ours", "props": [{"name": "framework", "value": "x"}], "implemented-requirements": [
+			{"control-id": "1", "description": "long words", "props": [{"name": "tag", "value": "brezel-1"}, {"name": "title", "value": "a person looks"}, {"name": "evidence", "value": "review, approval"}]},
+			{"control-id": "2", "description": "nothing more", "props": [{"name": "tag", "value": "brezel-2"}]},
+			{"control-id": "3", "props": [{"name": "tag", "value": "pci-dss-6.2.3"}]},
+			{"control-id": "4", "props": [{"name": "tag", "value": "pci-dss-6.3.2"}, {"name": "evidence", "value": "scan-at-head"}]}]}]}]}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, err := Parse([]byte(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got [][]string
+			for _, c := range m.Resolved() {
+				got = append(got, append([]string{c.Tag, c.Match, c.Title}, c.Evidence...))
+			}
+			want := [][]string{
+				{"brezel-1", Custom, "a person looks", "review", "approval"},
+				{"brezel-2", Custom, "nothing more"},
+				{"pci-dss-6.2.3", Exact, "own software is reviewed before release", "scan-at-head", "review"},
+				{"pci-dss-6.3.2", Exact, "inventory of own software and third-party components", "scan-at-head"},
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestWhatARecordSaysOfAControl: nothing is met that nobody looked at, and people's changes
+// lack nothing that is asked of agents.
+func TestWhatARecordSaysOfAControl(t *testing.T) {
+	m, err := Parse([]byte("controls: [{tag: own-1, title: ours}, {tag: own-2, evidence: [trigger, decision]}, {tag: own-3, evidence: [decision, review]}, {tag: own-4, evidence: [stream]}]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	merged := time.Date(2026, 11, 12, 3, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		by   string
+		at   time.Time
+		want []string
+	}{
+		"an agent's":         {"agent", merged, []string{"own-1 not-evaluated", "own-2 missing trigger decision", "own-3 missing decision review", "own-4 shown"}},
+		"a person's":         {"human", merged, []string{"own-1 not-evaluated", "own-2 not-asked", "own-3 missing review", "own-4 shown"}},
+		"an agent's, open":   {"agent", time.Time{}, []string{"own-1 not-evaluated", "own-2 pending trigger decision", "own-3 pending decision review", "own-4 shown"}},
+		"nobody knows whose": {"", merged, []string{"own-1 not-evaluated", "own-2 not-asked", "own-3 missing review", "own-4 shown"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &record.Record{}
+			r.Trail.Change = record.Change{InitiatedBy: c.by, MergedAt: c.at}
+			r.Trail.Answers = &record.Answers{Trigger: record.Unproven, Alternatives: record.Unproven, Authorized: record.Unproven, Reviewed: record.Unproven}
+			var got []string
+			for _, x := range m.Tag(r).Resolved {
+				got = append(got, strings.Join(append([]string{x.Tag, x.Status}, x.Missing...), " "))
+				for _, e := range x.Missing {
+					if !slices.Contains(x.Evidence, e) {
+						t.Errorf("%s lacks %s, which it does not ask for", x.Tag, e)
+					}
+				}
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestClaimsShowNothing: what only the agent says of others is no evidence of a control.
+func TestClaimsShowNothing(t *testing.T) {
+	r := &record.Record{}
+	r.Trail.Change = record.Change{SBOMDigest: "sha256:1", DeployedAt: time.Now(), Claimed: []string{"dependencies"}}
+	r.Trail.Tier = &record.Tiers{Deployment: record.Claimed}
+	r.Trail.Deployments = []record.DeploymentFact{{Deployer: "argo", Outcome: "success"}}
+	r.Trail.Approvals = []record.ApprovalFact{{Approver: "mira", Tier: record.Claimed}}
+	names := []string{"sbom-delta", "deployment", "deployer-not-author", "approval"}
+	if diff := cmp.Diff(names, missing(r, names)); diff != "" {
+		t.Error(diff)
+	}
+	r.Trail.Change.Claimed, r.Trail.Approvals[0].Tier, r.Trail.Tier.Deployment = nil, record.Human, record.Observed
+	if got := missing(r, names); got != nil {
+		t.Errorf("missing is %v", got)
+	}
+}
+
 func TestMatricesThatCannotBe(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"an unknown key":        {"controls: [{tag: a, aplies: {}}]", "aplies"},
@@ -127,6 +246,10 @@ func TestMatricesThatCannotBe(t *testing.T) {
 		"a misspelt column":     {"tag,data_clases\na,b\n", `column "data_clases" is none of`},
 		"no column tag":         {"title,kinds\na,b\n", "there is no column tag"},
 		"a row too long":        {"tag,kinds\na,b,c\n", "wrong number of fields"},
+		"evidence of no kind":   {"controls: [{tag: a, evidence: [revue]}]", `evidence: "revue" is none of approval, authorization, decision`},
+		"OSCAL of nothing":      {`{"component-definition":{"components":[{"type":"software","title":"pay","control-implementations":[]}]}}`, "there is no control"},
+		"OSCAL that is empty":   {"component-definition:\n", "is empty"},
+		"broken JSON of OSCAL":  {`{"component-definition":{"components":[{"title":"pay"`, "controls: "},
 		"who else":              {"tag,initiated_by\na,robot\n", `"robot" is neither agent nor human`},
 		"OSCAL of no framework": {`{"component-definition": {"components": [{"title": "x", "control-implementations": [{"source": "#1", "implemented-requirements": [{"control-id": "a"}]}]}]}}`, "tells no framework"},
 		"a glob":                {"controls: [{tag: a, applies: {services: ['[']}}]", "is not a glob"},

@@ -2,6 +2,7 @@ package controls
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-json-experiment/json"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -20,10 +22,11 @@ var columns = map[string]func(*Control) *[]string{
 	"kinds":           func(c *Control) *[]string { return &c.Applies.Kinds },
 	"environments":    func(c *Control) *[]string { return &c.Applies.Environments },
 	"initiated_by":    func(c *Control) *[]string { return &c.Applies.InitiatedBy },
+	"evidence":        func(c *Control) *[]string { return &c.Evidence },
 	"tag":             nil, "framework": nil, "title": nil, "owner": nil, "notes": nil, "note": nil, "comment": nil, "source": nil,
 }
 
-// readCSV reads a matrix from a table with a header: tag, framework, title, and
+// readCSV reads a matrix from a table with a header: tag, framework, title, evidence, and
 // a column for each condition, values separated by semicolons. A column that
 // is none of these is an error, since a misspelt condition would put every
 // change in scope.
@@ -39,7 +42,7 @@ func readCSV(text []byte) (*Matrix, error) {
 	for i, name := range header {
 		header[i] = strings.ReplaceAll(strings.ToLower(strings.TrimSpace(name)), " ", "_")
 		if _, known := columns[header[i]]; !known {
-			return nil, fmt.Errorf("controls: CSV: column %q is none of tag, framework, title, services, classifications, data_classes, kinds, environments, initiated_by, owner, source, notes", name)
+			return nil, fmt.Errorf("controls: CSV: column %q is none of tag, framework, title, evidence, services, classifications, data_classes, kinds, environments, initiated_by, owner, source, notes", name)
 		}
 	}
 	if !slices.Contains(header, "tag") {
@@ -86,75 +89,136 @@ func list(s string) []string {
 
 // oscal is the part of an OSCAL component definition that is read
 // (https://pages.nist.gov/OSCAL-Reference/models/latest/component-definition/json-outline/).
-// YAML is a form of it, and JSON is YAML.
 type oscal struct {
-	Definition struct {
-		Components []struct {
-			Type            string      `yaml:"type"`
-			Title           string      `yaml:"title"`
-			Props           []oscalProp `yaml:"props"`
-			Implementations []struct {
-				Source       string      `yaml:"source"`
-				Props        []oscalProp `yaml:"props"`
-				Requirements []struct {
-					Control     string      `yaml:"control-id"`
-					Description string      `yaml:"description"`
-					Props       []oscalProp `yaml:"props"`
-				} `yaml:"implemented-requirements"`
-			} `yaml:"control-implementations"`
-		} `yaml:"components"`
-	} `yaml:"component-definition"`
+	Definition *struct {
+		Components   []oscalComponent `yaml:"components" json:"components"`
+		Capabilities []oscalComponent `yaml:"capabilities" json:"capabilities"`
+	} `yaml:"component-definition" json:"component-definition"`
+}
+
+// An oscalComponent is a component, or a capability: that has a name in place of a title.
+type oscalComponent struct {
+	Type            string                `yaml:"type" json:"type"`
+	Title           string                `yaml:"title" json:"title"`
+	Name            string                `yaml:"name" json:"name"`
+	Props           []oscalProp           `yaml:"props" json:"props"`
+	Implementations []oscalImplementation `yaml:"control-implementations" json:"control-implementations"`
+}
+
+type oscalImplementation struct {
+	Source       string             `yaml:"source" json:"source"`
+	Props        []oscalProp        `yaml:"props" json:"props"`
+	Requirements []oscalRequirement `yaml:"implemented-requirements" json:"implemented-requirements"`
+}
+
+type oscalRequirement struct {
+	Control     string      `yaml:"control-id" json:"control-id"`
+	Description string      `yaml:"description" json:"description"`
+	Props       []oscalProp `yaml:"props" json:"props"`
 }
 
 type oscalProp struct {
-	Name  string `yaml:"name"`
-	Value string `yaml:"value"`
+	Name  string `yaml:"name" json:"name"`
+	Value string `yaml:"value" json:"value"`
 }
 
-// readOSCAL reads each implemented requirement as a control of its component:
-// the service of that name, unless the component is a policy, a plan or a
-// process, which are for all. Properties named as the columns of a table say
-// more; the property "framework" says how tags begin where the source does not.
-func readOSCAL(text []byte) (*Matrix, error) {
+// readOSCAL reads an OSCAL component definition, and says whether text is one. One in JSON is
+// read as JSON: YAML has other escapes.
+func readOSCAL(text []byte) (m *Matrix, is bool, err error) {
 	var o oscal
-	if err := yaml.Unmarshal(text, &o); err != nil {
-		return nil, fmt.Errorf("controls: OSCAL: %w", err)
+	text = bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(text), []byte("\ufeff")))
+	if bytes.HasPrefix(text, []byte("{")) {
+		err = json.Unmarshal(text, &o)
 	}
-	m := new(Matrix)
-	for _, component := range o.Definition.Components {
-		for _, impl := range component.Implementations {
-			for _, req := range impl.Requirements {
-				c := Control{Title: strings.TrimSpace(req.Description)}
-				if len(c.Title) > 200 {
-					c.Title = ""
-				}
-				prefix := frameworkOf(impl.Source)
-				for _, p := range slices.Concat(component.Props, impl.Props, req.Props) {
-					name := strings.ReplaceAll(p.Name, "-", "_")
-					switch {
-					case name == "framework":
-						prefix = p.Value
-					case name == "tag":
-						c.Tag = p.Value
-					case columns[name] != nil:
-						field := columns[name](&c)
-						*field = append(*field, list(p.Value)...)
-					}
-				}
-				if c.Tag == "" {
-					if prefix == "" {
-						return nil, fmt.Errorf("controls: OSCAL: %s: %s: the source %q tells no framework; set the property framework, as pci-dss", component.Title, req.Control, impl.Source)
-					}
-					c.Tag = prefix + "-" + strings.ToLower(req.Control)
-				}
-				if !slices.Contains([]string{"policy", "plan", "process-procedure", "standard", "guidance"}, component.Type) && len(c.Applies.Services) == 0 {
-					c.Applies.Services = []string{component.Title}
-				}
-				m.Controls = append(m.Controls, c)
-			}
+	if o.Definition == nil {
+		var top map[string]yaml.Node
+		if yaml.Unmarshal(text, &top) != nil {
+			return nil, false, nil // read as a matrix of our own, it says what is wrong
+		}
+		if _, is := top["component-definition"]; !is {
+			return nil, false, nil
+		}
+		if err = yaml.Unmarshal(text, &o); err == nil && o.Definition == nil {
+			err = errors.New("component-definition is empty")
 		}
 	}
+	if err != nil {
+		return nil, true, fmt.Errorf("controls: OSCAL: %w", err)
+	}
+	m, err = o.matrix()
+	return m, true, err
+}
+
+// matrix takes each implemented requirement as a control of its component: the service of
+// that name, unless the component is a policy, a plan or a process, which are for all, or a
+// capability, which belongs to several. Properties named as the columns of a table say more;
+// the property "framework" says how tags begin where the source does not.
+func (o oscal) matrix() (*Matrix, error) {
+	m := new(Matrix)
+	for _, component := range o.Definition.Components {
+		ofService := !slices.Contains([]string{"policy", "plan", "process-procedure", "standard", "guidance"}, component.Type)
+		if err := m.implemented(component, component.Title, ofService); err != nil {
+			return nil, err
+		}
+	}
+	for _, capability := range o.Definition.Capabilities {
+		if err := m.implemented(capability, cmp.Or(capability.Title, capability.Name), false); err != nil {
+			return nil, err
+		}
+	}
+	if len(m.Controls) == 0 {
+		return nil, errors.New("controls: OSCAL: no component or capability has an implemented requirement, so that there is no control")
+	}
 	return m, nil
+}
+
+func (m *Matrix) implemented(component oscalComponent, title string, ofService bool) error {
+	for _, impl := range component.Implementations {
+		for _, req := range impl.Requirements {
+			c, err := req.control(impl, slices.Concat(component.Props, impl.Props, req.Props))
+			if err != nil {
+				return fmt.Errorf("controls: OSCAL: %s: %w", title, err)
+			}
+			if ofService && len(c.Applies.Services) == 0 {
+				c.Applies.Services = []string{title}
+			}
+			m.Controls = append(m.Controls, c)
+		}
+	}
+	return nil
+}
+
+// maxTitle is how long a description may be that is taken for the title of a control.
+const maxTitle = 200
+
+// control returns a requirement as a control, with the properties of all that it stands in.
+func (req oscalRequirement) control(impl oscalImplementation, props []oscalProp) (Control, error) {
+	c := Control{Title: strings.TrimSpace(req.Description)}
+	if len(c.Title) > maxTitle {
+		c.Title = ""
+	}
+	prefix := frameworkOf(impl.Source)
+	for _, p := range props {
+		name := strings.ReplaceAll(p.Name, "-", "_")
+		switch {
+		case name == "framework":
+			prefix = p.Value
+		case name == "tag":
+			c.Tag = p.Value
+		case name == "title":
+			c.Title = p.Value
+		case columns[name] != nil:
+			field := columns[name](&c)
+			*field = append(*field, list(p.Value)...)
+		}
+	}
+	if c.Tag == "" {
+		if prefix == "" {
+			return c, fmt.Errorf("%s: the source %q tells no framework; set the property framework, as pci-dss", req.Control, impl.Source)
+		}
+		c.Tag = prefix + "-" + strings.ToLower(req.Control)
+	}
+	return c, nil
 }
 
 func frameworkOf(source string) string {

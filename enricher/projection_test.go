@@ -173,7 +173,7 @@ func history(t *testing.T, rnd *rand.Rand, repo record.Repository) []record.Even
 	t.Helper()
 	var out []record.Event
 	for i := range 5 + rnd.IntN(30) {
-		e := historyOf(t, rnd, repo, i, rnd.IntN(18))
+		e := historyOf(t, rnd, repo, i, rnd.IntN(19))
 		out = append(out, e)
 		if a, ok := e.Fact.(*record.Action); ok && record.SeveralAccounts(e) {
 			out = append(out, otherAccount(t, rnd, e, a))
@@ -217,6 +217,9 @@ func historyOf(t *testing.T, rnd *rand.Rand, repo record.Repository, i, kind int
 			Options: []record.Option{{ID: "a", Title: "lodash 2", Outcome: "chosen"}, {ID: "b", Outcome: "rejected", Reason: pick("r", "")}},
 			Claims:  &record.Claims{Tests: pick("", "passed"), Files: []string{"a.go"}},
 		}
+		if d := e.Fact.(*record.Decision); rnd.IntN(3) == 0 {
+			d.Trigger = &record.Trigger{Kind: pick("issue", "ticket", "alert"), ID: pick("", "42", "dependabot/7"), URL: pick("", "https://host/issues/42#c"), Digest: pick("", digest(0))}
+		}
 		if rnd.IntN(2) == 0 && (agent.Run != "" || agent.LogsURL != "" || e.Trace != "") {
 			e.Change = ""
 		}
@@ -230,7 +233,7 @@ func historyOf(t *testing.T, rnd *rand.Rand, repo record.Repository, i, kind int
 		}
 	case 3, 4:
 		e.Fact = &record.Scan{
-			Tool: record.Tool{Name: "osv-scanner"}, ScanID: pick("", "scan-1"), CommitSHA: pick("", commit), Report: record.Report{Digest: digest(rnd.IntN(2)), Format: "osv-scanner"},
+			Tool: record.Tool{Name: "osv-scanner"}, Alert: rnd.IntN(3) == 0, URL: pick("", "https://host/issues/42"), ScanID: pick("", "scan-1", "dependabot/7"), CommitSHA: pick("", commit), Report: record.Report{Digest: digest(rnd.IntN(2)), Format: "osv-scanner"},
 			Summary:  record.ScanSummary{Findings: 1, Highest: "high", Scanned: true},
 			Findings: []record.Finding{{ID: "CVE-2021-23337", Aliases: []string{"GHSA-35jh-r3h4-6jhm"}, Severity: pick("high", "low"), Package: "lodash", Fingerprint: pick("f1", "f2")}},
 		}
@@ -262,6 +265,15 @@ func historyOf(t *testing.T, rnd *rand.Rand, repo record.Repository, i, kind int
 		}
 	case 17:
 		e.Fact = &record.Noted{Summary: "queued", CommitSHA: pick("", commit)}
+	case 18:
+		e.Fact = &record.Request{
+			Kind: pick("issue", "request", "prompt"), ID: pick("", "acme/payments#42", "acme/payments#43"), URL: pick("", "https://host/issues/42"), Digest: pick("", digest(0)),
+			Author: pick("ana", "bob", ""), Title: pick("t1", "t2"), OpenedAt: base,
+		}
+		e.Witness = pick("", record.Claimed, record.Observed, record.Human)
+		if rnd.IntN(3) > 0 {
+			e.Change = ""
+		}
 	case 7:
 		e.Fact = &record.Review{Reviewer: pick("ana", "bob"), Verdict: pick("approved", "changes-requested", "commented", "dismissed"), CommitSHA: commit}
 	case 8:
@@ -322,7 +334,7 @@ func oneLongHistory(t *testing.T, s *store, seed uint64, pol *policy.Policy, mat
 	limit := []int{record.MaxFacts, 40}[rnd.IntN(2)]
 	repo := record.Repository(fmt.Sprintf("github.com/acme/many-%d", seed))
 	events := history(t, rnd, repo)
-	for kind := rnd.IntN(18); len(events) < 150+rnd.IntN(250); {
+	for kind := rnd.IntN(19); len(events) < 150+rnd.IntN(250); {
 		events = append(events, historyOf(t, rnd, repo, len(events), kind))
 	}
 	in := slices.Clone(events)

@@ -30,6 +30,8 @@ func kindOf(f record.Fact) string {
 		return identity.Deployments
 	case *record.GateDecision:
 		return identity.Gates
+	case *record.Request:
+		return identity.Requests
 	}
 	return ""
 }

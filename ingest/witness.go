@@ -17,7 +17,7 @@ func Worth(credential string, f record.Fact) string {
 	switch f.(type) {
 	case *record.Decision, *record.Action, *record.Spans:
 		of = record.Signed
-	case *record.Review, *record.Approval:
+	case *record.Review, *record.Approval, *record.Request:
 		if credential == record.Human {
 			of = record.Human
 		}
@@ -50,6 +50,8 @@ func speaker(f record.Fact) string {
 		return f.Reviewer
 	case *record.Approval:
 		return f.Approver
+	case *record.Request:
+		return f.Author
 	}
 	return ""
 }

@@ -187,6 +187,7 @@ func (g *Gateway) delivered(h webhook, digest string, about record.Repository) *
 	e := event.New()
 	e.SetID(digest)
 	e.SetType(h.eventType)
+	e.SetSource("/" + h.who.Name) // until it is known of which repository
 	e.SetTime(g.Now().UTC())
 	e.SetDataContentType(event.ApplicationJSON)
 	e.DataEncoded = h.body
@@ -194,6 +195,7 @@ func (g *Gateway) delivered(h webhook, digest string, about record.Repository) *
 		e.SetExtension("deliveryid", h.delivery)
 	}
 	if about != "" {
+		e.SetSource("/" + h.who.Name + "/" + string(about))
 		e.SetExtension("partitionkey", string(about))
 	}
 	e.SetExtension("contentmode", "full")
@@ -201,7 +203,6 @@ func (g *Gateway) delivered(h webhook, digest string, about record.Repository) *
 }
 
 func (g *Gateway) takeWebhook(ctx context.Context, e *event.Event, who identity.Principal) (int, error) {
-	e.SetSource("/" + who.Name) // until it is known
 	read, err := g.read(ctx, e, nil)
 	if refusal := schemas.AsRefusal(err); refusal != nil {
 		if refusal.Reason == schemas.NoRepository {
@@ -213,7 +214,9 @@ func (g *Gateway) takeWebhook(ctx context.Context, e *event.Event, who identity.
 	if err != nil {
 		return 0, unavailable(err)
 	}
-	e.SetSource("https://" + string(read.Repository))
+	if _, named := e.Extensions()["partitionkey"]; !named { // the body itself is of that repository
+		e.SetSource("https://" + string(read.Repository))
+	}
 	e.SetExtension("partitionkey", string(read.Repository))
 	if read.Change != "" {
 		e.SetSubject(string(read.Change))

@@ -76,8 +76,10 @@ func mergeRequest(action, state, more string) string {
 // TestGitLabApproval: it states the state of the merge request, and not when.
 func TestGitLabApproval(t *testing.T) {
 	for _, c := range []struct{ action, state, verdict, want string }{
-		{"approved", "opened", "approved", "open"}, {"approval", "merged", "approved", "merged"},
-		{"unapproved", "closed", "dismissed", "closed"}, {"approved", "locked", "approved", ""},
+		{"approved", "opened", "approved", "open"},
+		{"approval", "merged", "approved", "merged"},
+		{"unapproved", "closed", "dismissed", "closed"},
+		{"approved", "locked", "approved", ""},
 	} {
 		r := read(t, "com.gitlab.merge_request."+c.action, mergeRequest(c.action, c.state, ""))
 		want := &record.Review{Reviewer: "ana", ReviewerID: "42", ReviewerType: "human", Verdict: c.verdict, CommitSHA: sha(1), ChangeState: c.want}

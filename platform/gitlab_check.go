@@ -48,12 +48,11 @@ func (g *gitlabEvent) toTarget(r *Reading) {
 	if g.Merge == nil {
 		return
 	}
-	if id, err := record.ParseChange(g.Merge.URL); err == nil {
+	m := g.Merge
+	if m.Target == g.Project.ID || m.Target == m.Source && (m.Target != 0 || m.URL == "") {
+		g.change(r, m.IID)
+	} else if id, err := record.ParseChange(m.URL); err == nil {
 		r.Repository, r.Change = id.Repository(), id
-		return
-	}
-	if g.Merge.Target == 0 || g.Project.ID == 0 || g.Merge.Target == g.Project.ID {
-		g.change(r, g.Merge.IID)
 	}
 }
 

@@ -206,11 +206,12 @@ func FuzzRead(f *testing.F) {
 	f.Add("com.github.workflow_job.completed", payload(`"action":"completed","workflow_job":{"name":"a","run_id":1}`))
 	f.Add("dev.cdevents.change.merged.0.2.0", `{"context":{"type":"dev.cdevents.change.merged.0.2.0"},"subject":{"id":"1","content":{}}}`)
 	f.Fuzz(func(t *testing.T, eventType, data string) {
-		r, err := Read(eventType, []byte(data), "")
+		r, err := Read(eventType, []byte(data), "github.com/acme/payments")
 		if err == nil && r.Fact == nil {
 			t.Errorf("%s %q tells nothing, and is no error", eventType, data)
 		}
 		_, _ = GitHubType("push", []byte(data))
 		_, _ = GitLabType("Push Hook", []byte(data))
+		_, _ = JiraType([]byte(data))
 	})
 }

@@ -10,6 +10,8 @@ func Webhook(eventType string) string {
 		return "github"
 	case strings.HasPrefix(eventType, gitlab):
 		return "gitlab"
+	case strings.HasPrefix(eventType, jira):
+		return "jira"
 	}
 	return ""
 }

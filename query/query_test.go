@@ -202,6 +202,13 @@ func TestWordsAreThoseOfTheStandardAnalyzer(t *testing.T) {
 		"C++ & C#":                    "c c",
 		"Änderung straße":             "änderung straße",
 		"…—!":                         "",
+		"fix: 🐛 crash":                "fix 🐛 crash",
+		"👩‍💻 dev":                     "👩‍💻 dev",
+		"ไทยภาษา":                     "ไทยภาษา",
+		"ไทย5ไa":                      "ไทย 5 ไ a",
+		"ab🐛cd":                       "ab 🐛 cd",
+		"🇩🇪🇫 👍🏽👍 1️⃣ a1️⃣": "🇩🇪 👍🏽 👍 1️⃣ a1️⃣",
+		"© 2020 ℹ info":    "© 2020 ℹ info",
 	} {
 		if got := strings.Join(Words(text), " "); got != want {
 			t.Errorf("%q has the words %q, want %q", text, got, want)

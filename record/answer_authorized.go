@@ -157,9 +157,10 @@ func (j *judge) leaveMissing(d Demand) (gaps []string) {
 	if d.Nobody {
 		return []string{GapApprovalMissing}
 	}
-	refused := j.refusals()
+	refused, given := j.refusals(), false
 	for _, p := range j.record.Judged.approvals {
 		person := j.people.who(p.Approver)
+		given = given || p.Verdict != "refused" && (p.Tier == Observed || p.Tier == Human)
 		switch {
 		case p.Verdict == "refused" || !j.people.isPerson(p.Approver, ""):
 		case p.Tier != Observed && p.Tier != Human:
@@ -181,8 +182,8 @@ func (j *judge) leaveMissing(d Demand) (gaps []string) {
 			return nil
 		}
 	}
-	if gaps == nil {
-		return []string{GapApprovalMissing}
+	if gaps == nil || !given {
+		gaps = append(gaps, GapApprovalMissing)
 	}
 	return gaps
 }

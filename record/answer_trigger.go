@@ -69,7 +69,7 @@ func (j *judge) betterTrigger(t *TriggerFacts) (l lacking) {
 
 // unstated is what the decision does not say of a report.
 func (j *judge) unstated(t *TriggerFacts) (l lacking) {
-	if !t.Held && t.Request != nil {
+	if !t.Held && (t.Request != nil || t.Kind != "scan" && (&Trigger{Kind: t.Kind}).isRequest()) {
 		return nil
 	}
 	l.add(t.Finding == "", GapFindingNotStated, "Which finding in the report of %s made the agent start is not said.", orString(t.Scanner, "the scanner"))

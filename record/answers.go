@@ -23,11 +23,6 @@ const (
 	Pending      = "pending"      // of an open change, which may still get what is asked for
 )
 
-// AnswerWords returns the answers that a question may have.
-func AnswerWords() []string {
-	return []string{Proven, Partial, Unproven, Contradicted, NotRequired, Pending}
-}
-
 // Answers to the four questions. The first three are about agents, and are
 // not asked of a change that no agent made.
 type Answers struct {

@@ -441,10 +441,11 @@ type ResolvedControl struct {
 	Framework string   `json:"framework,omitempty" index:"keyword"`
 	Version   string   `json:"version,omitempty" index:"keyword" doc:"of the framework in which the number is read"`
 	ID        string   `json:"id,omitempty" index:"keyword"`
-	Title     string   `json:"title,omitempty" index:"none" doc:"in our own words"`
+	Title     string   `json:"title,omitempty" index:"none" doc:"in the words of the matrix; in our own where it has none"`
 	Related   []string `json:"related,omitempty" index:"keyword" doc:"the numbers of today, or those that it is a part of"`
 	Note      string   `json:"note,omitempty" index:"none"`
 	Verified  bool     `json:"verified" index:"boolean" doc:"what the catalogue says was held against a source"`
-	Evidence  []string `json:"evidence,omitempty" index:"keyword" doc:"what in a record shows it"`
+	Status    string   `json:"status,omitempty" schema:"enum=shown|missing|pending|not-evaluated|not-asked" index:"keyword" doc:"whether the record shows it; not-evaluated: nothing says what evidence to ask for; not-asked: all of it is asked of agents, and a person made the change"`
+	Evidence  []string `json:"evidence,omitempty" index:"keyword" doc:"what of a record shows it, as far as that is asked of the change"`
 	Missing   []string `json:"missing,omitempty" index:"keyword" doc:"what of that this record lacks"`
 }

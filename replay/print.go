@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/changetrail/changetrail/record"
 )
 
 // Print writes the story for people at a terminal.
@@ -27,20 +29,46 @@ func (s *Story) Print(out io.Writer) error {
 		}
 	}
 	if len(t.Gaps) > 0 {
-		fmt.Fprintf(w, "\nMISSING OR CONTRADICTED\n  %s\n", strings.Join(t.Gaps, ", "))
+		fmt.Fprintf(w, "\nMISSING OR CONTRADICTED\n")
+		for _, gap := range t.Gaps {
+			fmt.Fprintf(w, "  %-24s  %s\n", gap, record.WordsOf(gap).Means)
+		}
 	}
 	for _, c := range t.Contradictions {
-		fmt.Fprintf(w, "  the agent said: %s; observed: %s\n", c.Claimed, c.Observed)
+		fmt.Fprintf(w, "  claimed: %s; observed: %s\n", c.Claimed, c.Observed)
 	}
 	if k := t.AtMerge; k != nil {
 		fmt.Fprintf(w, "\nKNOWN AT THE MERGE\n  %d events; open then: %s\n", k.Events, orNone(strings.Join(k.Gaps, ", ")))
 	}
-	fmt.Fprintf(w, "\nrevision %d, made from %d events, %s\n", t.Revision, t.Events, t.EvidenceDigest)
+	s.printEvents(w)
+	fmt.Fprintf(w, "\nrevision %d, made from %s; digest %s\n", t.Revision, s.Count(), t.EvidenceDigest)
 	return w.Flush()
 }
 
+// maxPrinted is how many events are listed for people at a terminal.
+const maxPrinted = 50
+
+// printEvents lists the events with both of their times.
+func (s *Story) printEvents(w io.Writer) {
+	fmt.Fprintf(w, "\nEVENTS, by the time that they state\n")
+	for _, e := range s.Events[:min(len(s.Events), maxPrinted)] {
+		fmt.Fprintf(w, "  %-20s  %-8s  %s\n", date(e.Stated), e.Witness, join(", ", join(": ", e.Action, e.Message), e.Lag(), brought(e)))
+	}
+	if more := len(s.Events) - maxPrinted; more > 0 {
+		fmt.Fprintf(w, "  and %d more; --save writes all of them\n", more)
+	}
+}
+
+// brought says of an event that was brought in that its arrival is a statement.
+func brought(e Event) string {
+	if e.Imported {
+		return "brought in as history"
+	}
+	return ""
+}
+
 func (step Step) print(w io.Writer) {
-	fmt.Fprintf(w, "  %-20s  %s\n", orDash(date(step.At)), join("  ", step.Title, step.Who, bracket(step.Tier)))
+	fmt.Fprintf(w, "  %-20s  %s\n", orDash(date(step.At)), join("  ", step.Title, step.Who, bracket(join(", ", step.Tier, step.Lag()))))
 	line := func(label, text string) {
 		for i, part := range strings.Split(text, "\n") {
 			if i > 0 {

@@ -1,15 +1,15 @@
 package replay
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -30,20 +30,32 @@ type Manifest struct {
 	Revision       int64     `json:"revision"`
 	EvidenceDigest string    `json:"evidence_digest"`
 	SavedAt        time.Time `json:"saved_at"`
+	Events         int64     `json:"events"` // lines of events.jsonl
 	Files          []File    `json:"files"`
-	Missing        []string  `json:"missing"` // digests that the story names and nobody holds
+	Missing        []string  `json:"missing"` // what the story names and nobody holds
 }
 
 // A File of a manifest.
 type File struct {
 	Path   string `json:"path"`
 	Digest string `json:"digest"`
-	Size   int    `json:"size"`
+	Size   int64  `json:"size"`
 	What   string `json:"what"`
 }
 
-// ManifestName is the name of the manifest in the folder.
-const ManifestName = "manifest.json"
+// The files in the folder, evidence aside.
+const (
+	ManifestName = "manifest.json"
+	recordName   = "record.json"
+	eventsName   = "events.jsonl"
+	storyName    = "story.txt"
+)
+
+// A saver writes the files of a story to a folder.
+type saver struct {
+	*Manifest
+	dir string
+}
 
 // Save writes the story to a folder: record, events, the files that they name
 // and a manifest with the digest of each.
@@ -51,29 +63,75 @@ func (s *Story) Save(ctx context.Context, dir string, files Blobs, now time.Time
 	if err := os.MkdirAll(filepath.Join(dir, "evidence"), 0o750); err != nil {
 		return nil, err
 	}
-	m := &Manifest{Change: string(s.Record.Trail.Change.ID), Revision: s.Record.Trail.Revision, EvidenceDigest: s.Record.Trail.EvidenceDigest, SavedAt: now.UTC().Truncate(time.Second), Missing: []string{}}
-	write := func(name, what string, content []byte) error {
-		m.Files = append(m.Files, File{name, digestOf(content), len(content), what})
-		return os.WriteFile(filepath.Join(dir, filepath.FromSlash(name)), content, 0o640)
-	}
-	if err := write("record.json", "the record as it is indexed", append(s.Raw.Clone(), '\n')); err != nil {
+	t := s.Record.Trail
+	w := &saver{&Manifest{Change: string(s.ID()), Revision: t.Revision, EvidenceDigest: t.EvidenceDigest, SavedAt: now.UTC().Truncate(time.Second), Missing: []string{}}, dir}
+	if err := w.put(recordName, "the record as it is indexed", append(s.Raw.Clone(), '\n')); err != nil {
 		return nil, err
 	}
-	var events bytes.Buffer
-	for _, e := range s.Events {
-		events.Write(e.Raw)
-		events.WriteByte('\n')
-	}
-	if err := write("events.jsonl", "the events of the change, one a line", events.Bytes()); err != nil {
+	if err := w.events(ctx, s); err != nil {
 		return nil, err
 	}
 	var text bytes.Buffer
 	if err := s.Print(&text); err != nil {
 		return nil, err
 	}
-	if err := write("story.txt", "what happened, to be read", text.Bytes()); err != nil {
+	if err := w.put(storyName, "what happened, to be read", text.Bytes()); err != nil {
 		return nil, err
 	}
+	if err := w.evidence(ctx, s, files); err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(w.Manifest, jsontext.WithIndent("  "), json.FormatNilSliceAsNull(false))
+	if err != nil {
+		return nil, err
+	}
+	return w.Manifest, os.WriteFile(filepath.Join(dir, ManifestName), append(body, '\n'), 0o640)
+}
+
+// put writes a file that is held in memory.
+func (w *saver) put(name, what string, content []byte) error {
+	return w.write(name, what, func(out io.Writer) error {
+		_, err := out.Write(content)
+		return err
+	})
+}
+
+// write writes a file and notes its digest.
+func (w *saver) write(name, what string, fill func(io.Writer) error) error {
+	f, err := os.OpenFile(filepath.Join(w.dir, filepath.FromSlash(name)), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
+	if err != nil {
+		return err
+	}
+	sum, size := sha256.New(), new(counter)
+	buffer := bufio.NewWriter(io.MultiWriter(f, sum, size))
+	if err := errors.Join(fill(buffer), buffer.Flush(), f.Close()); err != nil {
+		return err
+	}
+	w.Files = append(w.Files, File{name, "sha256:" + hex.EncodeToString(sum.Sum(nil)), int64(*size), what})
+	return nil
+}
+
+// A counter counts what is written to it.
+type counter int64
+
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(len(p))
+	return len(p), nil
+}
+
+// events writes the events as they come from the index: there may be thousands.
+func (w *saver) events(ctx context.Context, s *Story) error {
+	return w.write(eventsName, "the events of the change, one a line", func(out io.Writer) error {
+		return s.Each(ctx, func(doc jsontext.Value) error {
+			w.Events++
+			_, err := out.Write(append(doc.Clone(), '\n'))
+			return err
+		})
+	})
+}
+
+// evidence writes the files that the story names.
+func (w *saver) evidence(ctx context.Context, s *Story, files Blobs) error {
 	for _, digest := range s.Digests() {
 		var content []byte
 		err := errors.New("no blob store is configured")
@@ -81,18 +139,14 @@ func (s *Story) Save(ctx context.Context, dir string, files Blobs, now time.Time
 			content, err = files.Get(ctx, digest)
 		}
 		if err != nil {
-			m.Missing = append(m.Missing, fmt.Sprintf("%s: %v", digest, err))
+			w.Missing = append(w.Missing, fmt.Sprintf("%s (%s): %v", digest, s.names(digest), err))
 			continue
 		}
-		if err := write("evidence/"+strings.ReplaceAll(digest, ":", "-"), s.names(digest), content); err != nil {
-			return nil, err
+		if err := w.put("evidence/"+strings.ReplaceAll(digest, ":", "-"), s.names(digest), content); err != nil {
+			return err
 		}
 	}
-	body, err := json.Marshal(m, jsontext.WithIndent("  "), json.FormatNilSliceAsNull(false))
-	if err != nil {
-		return nil, err
-	}
-	return m, os.WriteFile(filepath.Join(dir, ManifestName), append(body, '\n'), 0o640)
+	return nil
 }
 
 // names says which steps a file proves.
@@ -104,40 +158,7 @@ func (s *Story) names(digest string) string {
 		}
 	}
 	if len(out) == 0 {
-		return "data of an event"
+		return "named by an event"
 	}
 	return strings.Join(slices.Compact(out), "; ")
-}
-
-func digestOf(content []byte) string {
-	sum := sha256.Sum256(content)
-	return "sha256:" + hex.EncodeToString(sum[:])
-}
-
-// Check reads a folder that Save wrote and holds each file against the manifest,
-// and each piece of evidence against the name that it is known by.
-func Check(dir fs.FS) (*Manifest, error) {
-	body, err := fs.ReadFile(dir, ManifestName)
-	if err != nil {
-		return nil, fmt.Errorf("no manifest: %w", err)
-	}
-	m := new(Manifest)
-	if err := json.Unmarshal(body, m); err != nil {
-		return nil, fmt.Errorf("%s: %w", ManifestName, err)
-	}
-	var errs []error
-	for _, f := range m.Files {
-		content, err := fs.ReadFile(dir, f.Path)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		digest := digestOf(content)
-		if digest != f.Digest {
-			errs = append(errs, fmt.Errorf("%s was changed: the manifest says %s, the file has %s", f.Path, f.Digest, digest))
-		} else if named := strings.ReplaceAll(path.Base(f.Path), "-", ":"); path.Dir(f.Path) == "evidence" && named != digest {
-			errs = append(errs, fmt.Errorf("%s is not the file that it is named after: it has %s", f.Path, digest))
-		}
-	}
-	return m, errors.Join(errs...)
 }

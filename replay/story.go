@@ -19,8 +19,9 @@ import (
 type Index interface {
 	// Record returns the newest revision of a record by its document id, or nil.
 	Record(ctx context.Context, id string) (jsontext.Value, error)
-	// Events returns the events of a change in the order of their times.
-	Events(ctx context.Context, change record.ChangeID, runs []string) ([]jsontext.Value, error)
+	// Events hands each event that is asked for to f, with the id of its document, in
+	// the order of the times that they state.
+	Events(ctx context.Context, q schemas.EventQuery, f func(id string, doc jsontext.Value) error) error
 }
 
 // A Stage is one part of a story. They are told in this order.
@@ -42,22 +43,25 @@ var Stages = []Stage{Saw, Decided, Did, Validated, Approved, Merged, Deployed}
 
 // A Story is all that is known of one change.
 type Story struct {
-	Record *record.Record
-	Raw    jsontext.Value // the record as it is indexed
-	Events []Event
-	Steps  []Step
+	Record  *record.Record
+	Raw     jsontext.Value // the record as it is indexed
+	Events  []Event        // in the order of the times that they state
+	Actions int            // how many of them are actions
+	Steps   []Step
+
+	index   Index
+	refs    []record.Ref // under which its events are found
+	actions []found      // the first of them
 }
 
-// An Event of the change, as it is indexed.
-type Event struct {
-	schemas.EventDocument
-	Raw jsontext.Value
-}
+// ID returns the change that is told of.
+func (s *Story) ID() record.ChangeID { return s.Record.Trail.Change.ID }
 
 // A Step is one thing that happened.
 type Step struct {
 	Stage   Stage
-	At      time.Time // zero where nothing tells when
+	At      time.Time // as it is stated; zero where nothing tells when
+	Arrived time.Time // of the event that says so, where that is known
 	Who     string
 	Title   string
 	Facts   []Fact
@@ -65,9 +69,14 @@ type Step struct {
 	Digest  string          // of the file that proves it; empty where none is held
 	Finding string          // what is to be looked for in that file
 	URL     string          // where it can be read at its source
-	Tier    string          // who says so: claimed, signed, observed, human
+	Tier    string          // what the word of whoever says so is worth: claimed, signed, observed, human
 	Missing bool            // the step says that something is not there
+
+	Imported bool // its event was brought in as history
 }
+
+// Lag says how far apart the time of the step and the arrival of its event are: see [Lag].
+func (step Step) Lag() string { return Lag(step.At, step.Arrived) }
 
 // A Fact is one line of a step.
 type Fact struct{ Label, Text string }
@@ -84,24 +93,12 @@ func Tell(ctx context.Context, x Index, id record.ChangeID) (*Story, error) {
 	if raw == nil {
 		return nil, fmt.Errorf("%w of %s: events take a second or two to arrive; see whether the id is right, and whether the enricher and the sink run", ErrNoRecord, id)
 	}
-	s := &Story{Raw: raw, Record: new(record.Record)}
+	s := &Story{Raw: raw, Record: new(record.Record), index: x}
 	if err := json.Unmarshal(raw, s.Record, jsontext.AllowInvalidUTF8(true)); err != nil {
 		return nil, fmt.Errorf("the record of %s cannot be read: %w", id, err)
 	}
-	var runs []string
-	for _, run := range s.Record.Trail.Runs {
-		runs = append(runs, run.ID)
-	}
-	events, err := x.Events(ctx, id, runs)
-	if err != nil {
+	if err := s.gather(ctx, x); err != nil {
 		return nil, err
-	}
-	for _, raw := range events {
-		e := Event{Raw: raw}
-		if err := json.Unmarshal(raw, &e.EventDocument, jsontext.AllowInvalidUTF8(true)); err != nil {
-			return nil, fmt.Errorf("an event of %s cannot be read: %w", id, err)
-		}
-		s.Events = append(s.Events, e)
 	}
 	s.tell()
 	return s, nil
@@ -127,8 +124,10 @@ func (s *Story) Digests() []string {
 		}
 	}
 	for _, e := range s.Events {
-		if d := e.Trail.Event.DataRef; d != "" && !slices.Contains(out, d) {
-			out = append(out, d)
+		for _, d := range e.Files {
+			if !slices.Contains(out, d) {
+				out = append(out, d)
+			}
 		}
 	}
 	return out
@@ -163,7 +162,7 @@ func (s *Story) saw() {
 	g := s.Record.Trail.Trigger
 	if g == nil {
 		if s.Record.Trail.Change.InitiatedBy == "agent" {
-			s.add(Step{Stage: Saw, Title: "Nothing is held that made the agent start", Missing: true})
+			s.add(Step{Stage: Saw, Title: "Nothing is held that made the agent start", Missing: s.late(func(a *record.Answers) string { return a.Trigger })})
 		}
 		return
 	}
@@ -178,12 +177,13 @@ func (s *Story) saw() {
 			{"fixed in", g.Fixed},
 			{"in", g.Path},
 			{"scanner", join(", ", g.Scanner, other(g.Format, g.Scanner))},
-			{"handed in by", g.Source},
+			{"sent by", g.Source},
 			{"summary", g.Summary},
 		},
 	}
 	if scan := s.scanOf(g.Digest); scan != nil {
-		step.At = scan.At
+		step.At, step.Digest = scan.At, scan.Digest
+		step = s.heard(step)
 		step.Facts = append(step.Facts, Fact{"report", fmt.Sprintf("findings: %d, the gravest %s, of commit %s", scan.Findings, orNone(scan.Highest), orNone(scan.CommitSHA))})
 	}
 	switch {
@@ -192,6 +192,7 @@ func (s *Story) saw() {
 	case g.ID != "":
 		step.Title = g.Kind + " " + g.ID
 	}
+	step.Digest = ""
 	switch {
 	case g.Held:
 		step.Digest = g.Digest
@@ -232,7 +233,7 @@ func (s *Story) decided() {
 	d := s.Record.Trail.Decision
 	if d == nil {
 		if s.Record.Trail.Change.InitiatedBy == "agent" {
-			s.add(Step{Stage: Decided, Title: "No decision log was received", Missing: true})
+			s.add(Step{Stage: Decided, Title: "No decision log was received", Missing: s.late(func(a *record.Answers) string { return a.Alternatives })})
 		}
 		return
 	}
@@ -244,34 +245,38 @@ func (s *Story) decided() {
 	if d.Total > 1 {
 		step.Facts = append(step.Facts, Fact{"decisions", fmt.Sprintf("%d were received; this is the one that stands", d.Total)})
 	}
-	s.add(step)
+	s.add(step.saidBy(s.event(d.Source, d.EventID)))
 	if a := s.Record.Trail.Authorization; a != nil {
 		step := Step{Stage: Decided, Title: "policy says " + a.Verdict, Digest: a.PolicyDigest, Facts: []Fact{{"rule", a.Rule}}}
 		for _, r := range a.Reasons {
 			step.Facts = append(step.Facts, Fact{"because", r})
 		}
 		if c := a.Claimed; c != nil {
-			step.Facts = append(step.Facts, Fact{"the agent said", join(", ", c.Verdict, join(" ", "by", c.GrantedBy), strings.Join(c.Scope, " "))})
+			step.Facts = append(step.Facts, Fact{"the agent said", join(", ", c.Verdict, by(c.GrantedBy), strings.Join(c.Scope, " "))})
 		}
 		s.add(step)
 	}
 }
 
+// by names an account, where there is one.
+func by(account string) string {
+	if account == "" {
+		return ""
+	}
+	return "by " + account
+}
+
 // did tells the actions from their events, which say more than the record.
 func (s *Story) did() {
-	for _, e := range s.Events {
-		if e.Event.Action != "action-performed" {
-			continue
-		}
-		var a record.Action
-		_ = json.Unmarshal(e.Trail.Data, &a, jsontext.AllowInvalidUTF8(true)) // what cannot be read is not told
+	for _, e := range s.actions {
+		a := e.action
 		step := Step{
-			Stage: Did, At: e.Timestamp, Who: a.Agent.ID, Title: e.Trail.Tool, Tier: tier(s.Record, func(t *record.Tiers) string { return t.Actions }),
+			Stage: Did, At: e.Stated, Arrived: e.Arrived, Who: a.Agent.ID, Title: e.tool, Tier: e.Witness,
 			Facts: []Fact{
 				{"outcome", a.Outcome},
 				{"arguments", free(a.Arguments)},
 				{"result", free(a.Result)},
-				{"files", strings.Join(e.Trail.Files, "\n")},
+				{"files", strings.Join(e.files, "\n")},
 				{"commit", a.CommitSHA},
 			},
 		}
@@ -279,6 +284,9 @@ func (s *Story) did() {
 			step.Facts = append(step.Facts, Fact{"dependency", dependency(d)})
 		}
 		s.add(step)
+	}
+	if more := s.Actions - len(s.actions); more > 0 {
+		s.add(Step{Stage: Did, Title: fmt.Sprintf("and %d more actions, which are among the events", more)})
 	}
 	for _, run := range s.Record.Trail.Runs {
 		facts := []Fact{{"named by", strings.Join(run.NamedBy, ", ")}, {"confirmed", "its own log names a commit of the change"}}
@@ -289,7 +297,7 @@ func (s *Story) did() {
 	}
 	c := s.Record.Trail.Change
 	step := Step{
-		Stage: Did, At: c.OpenedAt, Who: c.Author, Title: "the change: " + c.Title, URL: c.URL, Tier: tier(s.Record, func(t *record.Tiers) string { return t.Change }),
+		Stage: Did, At: c.OpenedAt, Who: c.Author, Title: "the change: " + c.Title, URL: c.URL, Tier: s.tierOf("opened_at"),
 		Facts: []Fact{{"commit", c.HeadSHA}, {"branch", join(" into ", c.Branch, c.BaseRef)}, {"files", strings.Join(c.Files, "\n")}},
 	}
 	if c.FilesTotal > 0 || c.Additions > 0 || c.Deletions > 0 {
@@ -302,11 +310,24 @@ func (s *Story) did() {
 	for _, d := range c.Dependencies {
 		step.Facts = append(step.Facts, Fact{"dependency", dependency(d)})
 	}
-	step.Facts = append(step.Facts, Fact{"an agent's by", strings.Join(c.RecognizedBy, ", ")})
+	step.Facts = append(step.Facts, Fact{"recognized by", strings.Join(c.RecognizedBy, ", ")}, Fact{"only claimed", claimed(c)})
 	for _, t := range s.Record.Trail.Trailers {
 		step.Facts = append(step.Facts, Fact{"trailer", t.Key + ": " + t.Value})
 	}
 	s.add(step)
+}
+
+// claimed names the attributes of a change that nobody states who sees them.
+func claimed(c record.Change) string {
+	return strings.ReplaceAll(strings.Join(c.Claimed, ", "), "_", " ")
+}
+
+// tierOf is the witness of an attribute of the change.
+func (s *Story) tierOf(attribute string) string {
+	if slices.Contains(s.Record.Trail.Change.Claimed, attribute) {
+		return record.Claimed
+	}
+	return tier(s.Record, func(t *record.Tiers) string { return t.Change })
 }
 
 // logOf returns the digest of the log of a run, as the last commit states it that names
@@ -329,14 +350,14 @@ func (s *Story) logOf(run string) (digest string) {
 func (s *Story) validated() {
 	v := s.Record.Trail.Validation
 	if v == nil {
-		s.add(Step{Stage: Validated, Title: "No test result was received", Missing: true})
+		s.add(Step{Stage: Validated, Title: "No test result was received", Missing: s.Record.Trail.Change.State != "open"})
 		return
 	}
 	for _, j := range v.Jobs {
-		s.add(Step{
+		s.add(s.heard(Step{
 			Stage: Validated, At: j.At, Who: j.Provider, Title: j.Name + ": " + orNone(j.Conclusion), Digest: j.Digest, URL: j.URL,
 			Tier: tier(s.Record, func(t *record.Tiers) string { return t.Validation }), Facts: []Fact{{"format", j.Format}},
-		})
+		}))
 	}
 	sum := Step{
 		Stage: Validated, Title: fmt.Sprintf("in all: %s, %d passed, %d failed, %d skipped", orNone(v.Conclusion), v.Passed, v.Failed, v.Skipped),
@@ -351,23 +372,30 @@ func (s *Story) validated() {
 func (s *Story) approved() {
 	t := s.Record.Trail
 	for _, a := range t.Approvals {
-		s.add(Step{Stage: Approved, At: a.GrantedAt, Who: a.Approver, Title: "gave leave before the work", URL: link(a.Reference), Tier: a.Tier, Facts: []Fact{
+		s.add(s.heard(Step{Stage: Approved, At: a.GrantedAt, Who: a.Approver, Title: "gave an approval", URL: link(a.Reference), Tier: a.Tier, Facts: []Fact{
 			{"scope", strings.Join(a.Scope, ", ")}, {"until", date(a.ExpiresAt)}, {"reference", a.Reference},
-		}})
+		}}))
 	}
 	if g := t.Gate; g != nil {
 		s.add(Step{Stage: Approved, At: g.At, Who: "gate", Title: map[bool]string{true: "let it pass", false: "held it back"}[g.Allowed] + ": " + g.Verdict, Digest: g.PolicyDigest})
 	}
 	if t.Review != nil {
 		for _, v := range t.Review.Verdicts {
-			s.add(Step{Stage: Approved, At: v.SubmittedAt, Who: v.Reviewer, Title: v.Verdict, Tier: v.Tier, Facts: []Fact{
+			s.add(s.heard(Step{Stage: Approved, At: v.SubmittedAt, Who: v.Reviewer, Title: v.Verdict, Tier: v.Tier, Facts: []Fact{
 				{"commit", v.CommitSHA}, {"account", v.ReviewerType}, {"but", stale(v, t.Change)},
-			}})
+			}}))
 		}
 	}
 	if t.Review == nil || len(t.Review.Verdicts) == 0 {
-		s.add(Step{Stage: Approved, Title: "Nobody reviewed it", Missing: t.Answers == nil || t.Answers.Reviewed != record.NotRequired})
+		s.add(Step{Stage: Approved, Title: "Nobody reviewed it", Missing: s.late(func(a *record.Answers) string { return a.Reviewed })})
 	}
+}
+
+// late reports whether what an answer asks for is missing: it is not where nobody needs it, or
+// where it may still come.
+func (s *Story) late(of func(*record.Answers) string) bool {
+	a := s.Record.Trail.Answers
+	return a == nil || of(a) != record.NotRequired && of(a) != record.Pending
 }
 
 func stale(v record.ReviewVerdict, c record.Change) string {
@@ -381,9 +409,9 @@ func (s *Story) merged() {
 	c := s.Record.Trail.Change
 	switch {
 	case !c.MergedAt.IsZero():
-		s.add(Step{Stage: Merged, At: c.MergedAt, Who: c.MergedBy, Title: "merged", URL: c.URL, Tier: tier(s.Record, func(t *record.Tiers) string { return t.Change }), Facts: []Fact{{"as", c.MergeSHA}, {"from", c.HeadSHA}}})
+		s.add(s.heard(Step{Stage: Merged, At: c.MergedAt, Who: c.MergedBy, Title: "merged", URL: c.URL, Tier: s.tierOf("merged_at"), Facts: []Fact{{"as", c.MergeSHA}, {"from", c.HeadSHA}}}))
 	case !c.ClosedAt.IsZero():
-		s.add(Step{Stage: Merged, At: c.ClosedAt, Who: c.ClosedBy, Title: "closed without a merge"})
+		s.add(s.heard(Step{Stage: Merged, At: c.ClosedAt, Who: c.ClosedBy, Title: "closed without a merge"}))
 	default:
 		s.add(Step{Stage: Merged, Title: "not merged", Missing: false})
 	}
@@ -391,7 +419,7 @@ func (s *Story) merged() {
 
 func (s *Story) deployed() {
 	for _, d := range s.Record.Trail.Deployments {
-		s.add(Step{Stage: Deployed, At: d.At, Who: d.Deployer, Title: d.Environment + ": " + d.Outcome, Tier: tier(s.Record, func(t *record.Tiers) string { return t.Deployment }), Facts: []Fact{{"commit", d.CommitSHA}}})
+		s.add(s.heard(Step{Stage: Deployed, At: d.At, Who: d.Deployer, Title: d.Environment + ": " + d.Outcome, Tier: tier(s.Record, func(t *record.Tiers) string { return t.Deployment }), Facts: []Fact{{"commit", d.CommitSHA}}}))
 	}
 	if len(s.Record.Trail.Deployments) == 0 {
 		s.add(Step{Stage: Deployed, Title: "no deployment is known"})

@@ -2,6 +2,7 @@ package schemas
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"slices"
@@ -68,6 +69,8 @@ type EventTrail struct {
 	Control     *record.ControlFacts `json:"control,omitempty"`
 	Environment []string             `json:"environment,omitempty" index:"keyword"`
 	Run         []string             `json:"run,omitempty" index:"keyword" doc:"names of the run of an agent that a decision or an action belongs to: its id, the address of its log, its trace"`
+	Refs        []record.Ref         `json:"refs,omitempty" index:"keyword" doc:"names under which changes find the event that it does not name: of a commit, a report, a finding, a run, an artifact"`
+	Leads       []record.Lead        `json:"leads,omitempty" doc:"names under which a change looks, too, that the event belongs to"`
 	Tool        string               `json:"tool,omitempty" index:"keyword" doc:"tool that an action used, or that made a report"`
 	Files       []string             `json:"files,omitempty" index:"keyword" doc:"paths that an action or a revision changed, at most 50"`
 	Data        jsontext.Value       `json:"data,omitempty" index:"kept" doc:"data of the event, kept and not searched; reports are left out"`
@@ -81,6 +84,10 @@ type EventIdentity struct {
 	AuthType string `json:"authtype,omitempty" index:"keyword"`
 	AuthID   string `json:"authid,omitempty" index:"keyword"`
 	DataRef  string `json:"dataref,omitempty" index:"keyword"`
+	// How much is to be thought of what it says.
+	Witness  string `json:"witness" schema:"enum=claimed|signed|observed|human" index:"keyword" doc:"what the credential is worth that the event came with, about what it says"`
+	Sender   string `json:"sender,omitempty" index:"keyword" doc:"who sent it, by the credential: agent:ID, platform:NAME or person:ACCOUNT"`
+	Imported bool   `json:"imported,omitempty" index:"boolean" doc:"event.created is what the sender states, who may bring in history"`
 	// What was done to the content.
 	ContentMode string   `json:"content_mode,omitempty" index:"keyword" doc:"how much of prompts and of the arguments and results of tools is kept: metadata-only, redacted or full"`
 	Redacted    []string `json:"redacted,omitempty" index:"keyword" doc:"rules that found secrets, which were replaced"`
@@ -111,6 +118,14 @@ func RecordIndex(namespace string, t time.Time) string {
 	return "changetrail-record-" + namespace + "-" + t.UTC().Format("2006.01")
 }
 
+// An EventQuery asks an index for the events that name a change, and for those of a repository
+// that are found under one of refs (see [record.Refs]).
+type EventQuery struct {
+	Change     record.ChangeID // none where empty
+	Repository record.Repository
+	Refs       []record.Ref
+}
+
 // DocumentID returns the id of an event's document: the same for the same
 // source and id, and safe in a URL.
 func DocumentID(e record.Event) string {
@@ -131,7 +146,8 @@ const maxDepth = 100
 const maxListed = 50
 
 // NewEventDocument returns the document of e without what its change adds.
-// data is the event's data as JSON text, without reports.
+// data is the event's data as JSON text, without reports; arrived is when the broker
+// took it, where e does not know.
 func NewEventDocument(e record.Event, env Envelope, data jsontext.Value, arrived time.Time, namespace string) *EventDocument {
 	d := &EventDocument{
 		Timestamp:  e.Time,
@@ -140,11 +156,16 @@ func NewEventDocument(e record.Event, env Envelope, data jsontext.Value, arrived
 		Event: EventFields{
 			ID: e.ID, Kind: "event",
 			Action: action(env.Type), Dataset: EventDataset, Module: "changetrail", Provider: e.Source,
-			Created: arrived.UTC(), Sequence: env.Sequence,
+			Created: orTime(e.Arrived, arrived).UTC(), Sequence: env.Sequence,
 		},
 		Trail: EventTrail{
-			Event:      EventIdentity{Type: env.Type, Digest: e.Digest, AuthType: env.AuthType, AuthID: env.AuthID, DataRef: env.DataRef},
+			Event: EventIdentity{
+				Type: env.Type, Digest: e.Digest, AuthType: env.AuthType, AuthID: env.AuthID, DataRef: env.DataRef,
+				Witness: cmp.Or(e.Witness, record.Claimed), Sender: e.Sender, Imported: e.Imported,
+			},
 			Repository: e.Repository,
+			Refs:       record.Refs(e),
+			Leads:      record.Leads(e),
 		},
 	}
 	d.Trail.Event.ContentMode = env.ContentMode
@@ -165,6 +186,14 @@ func NewEventDocument(e record.Event, env Envelope, data jsontext.Value, arrived
 		d.Event.Category, d.Event.Type = []string{"configuration"}, []string{"info"}
 	}
 	return d
+}
+
+// orTime returns t, or other where t is not known.
+func orTime(t, other time.Time) time.Time {
+	if t.IsZero() {
+		return other
+	}
+	return t
 }
 
 // oneLine returns data without line breaks, which only white space can hold.
@@ -250,8 +279,13 @@ func describe(d *EventDocument, e record.Event) {
 		d.Message, d.Event.URL = f.Reviewer+": "+f.Verdict, f.URL
 	case *record.Approval:
 		user(f.Approver)
-		kind("iam", "allowed")
-		d.Message = f.Approver + " gave leave"
+		if f.Verdict == "refused" {
+			kind("iam", "denied")
+			d.Message = f.Approver + " refused an approval"
+		} else {
+			kind("iam", "allowed")
+			d.Message = f.Approver + " gave an approval"
+		}
 	case *record.Opened:
 		kind("configuration", "creation")
 		user(f.Author)

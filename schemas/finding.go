@@ -26,7 +26,8 @@ type Finding struct {
 
 // FindingRule is ECS rule.*.
 type FindingRule struct {
-	Name string `json:"name" index:"keyword" doc:"the gap, as in changetrail.gaps"`
+	Name        string `json:"name" index:"keyword" doc:"the gap, as in changetrail.gaps"`
+	Description string `json:"description" index:"none" doc:"what it means"`
 }
 
 // FindingTrail is changetrail.* of a finding.
@@ -52,6 +53,7 @@ type FindingChange struct {
 // FindingFacts is the finding itself.
 type FindingFacts struct {
 	Kind     string `json:"kind" index:"keyword" doc:"as in changetrail.gaps"`
+	Severity string `json:"severity" schema:"enum=high|medium|low" index:"keyword" doc:"how much it weighs"`
 	Status   string `json:"status" schema:"enum=open|closed" index:"keyword" doc:"closed: evidence that came later fills the gap"`
 	AtMerge  bool   `json:"at_merge" index:"boolean" doc:"it was so when the change was merged, whatever came later"`
 	Claimed  string `json:"claimed,omitempty" index:"none"`
@@ -92,13 +94,13 @@ func Findings(r *record.Record, former []string) []Finding {
 	}
 	out := make([]Finding, len(kinds))
 	for i, kind := range kinds {
-		f := common
-		f.Rule.Name = kind
-		f.Trail.Finding = FindingFacts{Kind: kind, Status: "closed", Revision: r.Trail.Revision}
+		f, words := common, record.WordsOf(kind)
+		f.Rule = FindingRule{kind, words.Means}
+		f.Trail.Finding = FindingFacts{Kind: kind, Severity: words.Severity, Status: "closed", Revision: r.Trail.Revision}
 		f.Message = string(c.ID) + ": " + kind + ", closed by evidence that came later"
 		if slices.Contains(r.Trail.Gaps, kind) {
 			f.Trail.Finding.Status = "open"
-			f.Message = string(c.ID) + ": " + kind
+			f.Message = string(c.ID) + ": " + kind + ": " + words.Means
 		}
 		if k := r.Trail.AtMerge; k != nil {
 			f.Trail.Finding.AtMerge = slices.Contains(k.Gaps, kind)

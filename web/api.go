@@ -48,12 +48,16 @@ func (s *server) apiSearch(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, map[string]any{"total": res.Total, "page": v.Page, "query": v.Lucene(), "facets": counts, "changes": docs})
 }
 
-// apiChange answers GET /v1/changes/{id} and GET /v1/changes/{id}/replay.
+// apiChange answers GET /v1/changes/{id}, and /replay and /events under it.
 func (s *server) apiChange(w http.ResponseWriter, r *http.Request) error {
-	id, replayed := strings.CutSuffix(r.PathValue("id"), "/replay")
+	id, listed := strings.CutSuffix(r.PathValue("id"), "/events")
+	id, replayed := strings.CutSuffix(id, "/replay")
 	story, err := s.story(r, id)
 	if err != nil {
 		return err
+	}
+	if listed {
+		return s.apiEvents(w, r, story)
 	}
 	if !replayed {
 		w.Header().Set("Content-Type", "application/json")

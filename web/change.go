@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/evidence"
 	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/record"
@@ -41,11 +42,37 @@ var functions = template.FuncMap{
 	"search": func(field, value string) string {
 		return "/?" + url.Values{"q": {field + ":" + quote(value)}, "since": {""}}.Encode()
 	},
-	"query": func(q string) string { return "/?" + url.Values{"q": {q}}.Encode() },
-	"symbol": func(answer string) string {
-		return map[string]string{"proven": "✓", "partial": "◐", "unproven": "✗", "contradicted": "!", "not-required": "–", "": "·"}[answer]
+	"query":      func(q string) string { return "/?" + url.Values{"q": {q}}.Encode() },
+	"symbol":     symbol,
+	"gap":        record.WordsOf,
+	"legend":     record.AllAnswers,
+	"controlled": controls.Means,
+	"witness":    func(tier string) string { return witnesses[tier] },
+	// tie says in short what of a change an event names.
+	"tie": func(names string) string {
+		at := strings.LastIndex(names, " ") + 1
+		return names[:at] + short(names[at:])
 	},
+	"words": func(field string) string { return strings.ReplaceAll(field, "_", " ") },
 	"plain": func(s string) string { return strings.ReplaceAll(s, "-", " ") },
+}
+
+// symbol is what an answer is in a table; a dot where it was not asked.
+func symbol(answer string) string {
+	for _, a := range record.AllAnswers() {
+		if a.Answer == answer {
+			return a.Symbol
+		}
+	}
+	return "·"
+}
+
+// witnesses say what each witness is.
+var witnesses = map[string]string{
+	record.Observed: "a platform that sees it says so: by a verified webhook, or with its credential",
+	record.Human:    "a person says so, with a credential of their own",
+	record.Signed:   "the agent says so, with a credential of its own",
+	record.Claimed:  "nobody says so who can prove it",
 }
 
 // short cuts a digest or a commit to what people compare.
@@ -119,11 +146,13 @@ func (s *server) change(w http.ResponseWriter, r *http.Request) error {
 	if err := raw.Indent(); err != nil {
 		return fmt.Errorf("the record of %s: %w", story.Record.Trail.Change.ID, err)
 	}
-	arrived := slices.Clone(story.Events)
-	slices.SortStableFunc(arrived, func(a, b replay.Event) int { return a.Event.Created.Compare(b.Event.Created) })
+	events, err := list(story, r.URL.Query())
+	if err != nil {
+		return err
+	}
 	return s.render(w, http.StatusOK, "change.html", map[string]any{
 		"Title": cmp.Or(story.Record.Trail.Change.Title, string(story.Record.Trail.Change.ID)),
-		"R":     story.Record, "T": story.Record.Trail, "C": story.Record.Trail.Change, "Answers": answersOf(story.Record), "Stages": stages, "Raw": string(raw), "Events": arrived,
+		"R":     story.Record, "T": story.Record.Trail, "C": story.Record.Trail.Change, "Answers": answersOf(story.Record), "Stages": stages, "Raw": string(raw), "Events": events,
 		"JSON": "/v1" + changePath(string(story.Record.Trail.Change.ID)),
 	})
 }

@@ -47,6 +47,8 @@ var facets = []struct{ Field, Label string }{
 	{"changetrail.gaps", "Gap"},
 	{"changetrail.authorization.verdict", "Policy says"},
 	{"changetrail.change.state", "State"},
+	{"changetrail.change.claimed", "Only claimed"},
+	{"changetrail.imported", "Brought in"},
 }
 
 // A column of the table.

@@ -40,7 +40,14 @@ func (a *app) controls() *cobra.Command {
 				if len(c.Related) > 0 {
 					where += ", see " + strings.Join(c.Related, ", ")
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", c.Tag, c.Match, where, with("needs ", strings.Join(c.Evidence, ", ")))
+				needs := "not evaluated: the matrix names no evidence for it"
+				if len(c.Evidence) > 0 {
+					needs = "asks for " + strings.Join(c.Evidence, ", ")
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", c.Tag, c.Match, where, needs)
+				if c.Title != "" {
+					fmt.Fprintf(w, "\t\t\t%s\n", c.Title)
+				}
 				if c.Note != "" {
 					fmt.Fprintf(w, "\t\t\t%s\n", c.Note)
 				}

@@ -404,12 +404,19 @@ func checkSaved(cmd *cobra.Command, dir string) error {
 	for _, f := range m.Files {
 		fmt.Fprintf(w, "  ok\t%s\t%d bytes\t%s\n", f.Path, f.Size, f.What)
 	}
-	for _, missing := range m.Missing {
-		fmt.Fprintf(w, "  not held\t%s\n", missing)
-	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%d files of %s, revision %d, in %s: each has the digest that %s states.\n", len(m.Files), m.Change, m.Revision, dir, replay.ManifestName)
+	out := cmd.OutOrStdout()
+	fmt.Fprintf(out, "%s, revision %d, in %s: %d files, each with the digest that %s states; the record has the digest that it states of itself.\n", m.Change, m.Revision, dir, len(m.Files), replay.ManifestName)
+	fmt.Fprintf(out, "The record is made from %d events; %d are here.\n", m.Made, m.Events)
+	if len(m.Lacks) == 0 {
+		fmt.Fprintln(out, "Complete: each event, and each file that they name, is here.")
+		return nil
+	}
+	fmt.Fprintln(out, "INCOMPLETE:")
+	for _, lack := range m.Lacks {
+		fmt.Fprintln(out, "  "+lack)
+	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
+	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 )
@@ -74,15 +76,17 @@ func printRecord(out io.Writer, r *record.Record) error {
 	w.line("kind", c.Kind)
 	w.line("by", c.InitiatedBy, with(" ", agentOf(r)), with(" author ", c.Author), with(" merged by ", c.MergedBy))
 	w.line("commit", c.HeadSHA, with(" merged as ", c.MergeSHA))
+	w.line("claimed", with("only a claim states ", strings.ReplaceAll(strings.Join(c.Claimed, ", "), "_", " ")))
+	if t.Imported {
+		w.line("imported", "events were brought in as history, by who states when they arrived")
+	}
 	if s := t.Service; s != nil {
 		w.line("service", strings.Join(s.Names, ", "), with(", ", s.Classification), with(", handles ", strings.Join(s.DataClasses, ", ")))
 	}
 	if t.Control != nil {
 		w.line("controls", strings.Join(t.Control.Tags, " "))
 		for _, c := range t.Control.Resolved {
-			if len(c.Missing) > 0 {
-				w.line("", c.Tag, " lacks ", strings.Join(c.Missing, ", "))
-			}
+			w.line("", c.Tag, with(" ", c.Title), ": ", cmp.Or(c.Status, controls.NotEvaluated), with(", lacks ", strings.Join(c.Missing, ", ")))
 		}
 	}
 	if a, why := t.Answers, t.Reasons; a != nil && why != nil {
@@ -95,7 +99,9 @@ func printRecord(out io.Writer, r *record.Record) error {
 		} {
 			w.line(q.name, q.answer, with(": ", q.reason))
 		}
-		w.line("gaps", strings.Join(t.Gaps, ", "))
+		for _, gap := range t.Gaps {
+			w.line("gap", gap, ": ", record.WordsOf(gap).Means)
+		}
 		for _, c := range t.Contradictions {
 			w.line("claimed", c.Claimed, "; observed: ", c.Observed)
 		}
@@ -106,7 +112,7 @@ func printRecord(out io.Writer, r *record.Record) error {
 	if g := t.Trigger; g != nil {
 		w.head("Trigger")
 		w.line("finding", g.Finding, with(", ", g.Severity), with(" in ", g.Package), with(" ", g.Installed), with(", fixed in ", g.Fixed))
-		w.line("report", heldness(g), with(" by ", g.Scanner), with(", handed in by ", g.Source))
+		w.line("report", heldness(g), with(" by ", g.Scanner), with(", sent by ", g.Source))
 		w.line("digest", g.Digest)
 		w.line("summary", g.Summary)
 	}
@@ -128,11 +134,11 @@ func printRecord(out io.Writer, r *record.Record) error {
 	if v := t.Review; v != nil {
 		w.head("Review")
 		for _, verdict := range v.Verdicts {
-			w.line(verdict.Reviewer, verdict.Verdict, with(" of ", verdict.CommitSHA), at("", verdict.SubmittedAt))
+			w.line(verdict.Reviewer, verdict.Verdict, with(" of ", verdict.CommitSHA), at("", verdict.SubmittedAt), with(", ", verdict.Tier))
 		}
 	}
 	for _, p := range t.Approvals {
-		w.line("approval", p.Approver, at("", p.GrantedAt), with(" ", p.Reference))
+		w.line("approval", p.Approver, at("", p.GrantedAt), with(" ", p.Reference), with(", ", p.Tier))
 	}
 	for _, d := range t.Deployments {
 		w.line("deployed", d.Environment, with(": ", d.Outcome), at("", d.At), with(" by ", d.Deployer))

@@ -18,7 +18,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/changetrail/changetrail/internal/servers"
-	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/setup"
 	"github.com/changetrail/changetrail/sinks"
@@ -34,13 +33,16 @@ func TestEnginesKeepTheContract(t *testing.T) {
 			sinktest.Run(t, sinktest.Subject{
 				Engine: engine, Events: schemas.EventIndex(p.namespace), Record: schemas.RecordIndex(p.namespace, time.Now()),
 				Get: func(t *testing.T, index, id string) (string, int64) { return get(t, name, index, id) },
-				EventsOf: func(t *testing.T, change record.ChangeID, runs []string) []jsontext.Value {
+				EventsOf: func(t *testing.T, q schemas.EventQuery) (out []jsontext.Value) {
 					post(t, "http://"+engines[name].Address+"/"+schemas.EventIndex(p.namespace)+"/_refresh", "")
-					events, err := engine.Events(t.Context(), change, runs)
+					err := engine.Events(t.Context(), q, func(_ string, doc jsontext.Value) error {
+						out = append(out, doc)
+						return nil
+					})
 					if err != nil {
 						t.Fatal(err)
 					}
-					return events
+					return out
 				},
 			})
 		})

@@ -10,11 +10,13 @@ import (
 	"net/http/httptest"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/go-json-experiment/json"
 	"go.opentelemetry.io/otel/metric/noop"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
@@ -285,8 +287,15 @@ func TestAStoryIsSavedAndChecked(t *testing.T) {
 		if len(m.Missing) > 0 || len(m.Files) < 6 {
 			t.Errorf("%s: %d files, missing are %v", h.ID, len(m.Files), m.Missing)
 		}
-		if _, err := replay.Check(os.DirFS(dir)); err != nil {
-			t.Error(err)
+		checked, err := replay.Check(os.DirFS(dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(checked.Lacks) > 0 || checked.Events != checked.Made || checked.Made != story.Record.Trail.Events {
+			t.Errorf("%s: made from %d events, %d saved; lacking are %v", h.ID, checked.Made, checked.Events, checked.Lacks)
+		}
+		if !slices.ContainsFunc(story.Events, func(e replay.Event) bool { return e.Action == "deployment-finished" && e.Names != "change" }) {
+			t.Errorf("%s: the deployment, which names a commit alone, is not among the events", h.ID)
 		}
 		file := dir + "/" + m.Files[len(m.Files)-1].Path
 		content, err := os.ReadFile(file)
@@ -299,6 +308,72 @@ func TestAStoryIsSavedAndChecked(t *testing.T) {
 		}
 		if _, err := replay.Check(os.DirFS(dir)); err == nil || !strings.Contains(err.Error(), "was changed") {
 			t.Errorf("a changed file was not noticed: %v", err)
+		}
+	}
+}
+
+// TestEveryEventOfAChangeIsListed holds the events that are found of each change against
+// what its record is made from.
+func TestEveryEventOfAChangeIsListed(t *testing.T) {
+	compared, tied := 0, 0
+	err := instance.Index.All(t.Context(), query.All{}, func(h query.Hit) error {
+		story, err := replay.Tell(t.Context(), instance.Index, record.ChangeID(h.ID))
+		if err != nil {
+			return err
+		}
+		compared++
+		for _, e := range story.Events {
+			if e.Names != "change" {
+				tied++
+			}
+			if e.Witness == "" || e.Arrived.IsZero() || e.Stated.IsZero() {
+				t.Errorf("%s: event %s has no witness or no times", h.ID, e.ID)
+			}
+		}
+		if made := story.Record.Trail.Events; made != int64(len(story.Events)) {
+			t.Errorf("%s is made from %d events, %d are listed", h.ID, made, len(story.Events))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if compared != changes || tied < changes {
+		t.Errorf("%d changes were compared, %d events name none", compared, tied)
+	}
+}
+
+func TestEventsAreListedAsAskedFor(t *testing.T) {
+	s := pages(t)
+	_, _, body := get(t, s, "/v1/changes?size=1&q=changetrail.environment:production+AND+changetrail.change.initiated_by:agent")
+	var found struct {
+		Changes []record.Record `json:"changes"`
+	}
+	if err := json.Unmarshal([]byte(body), &found); err != nil || len(found.Changes) != 1 {
+		t.Fatal(err, body)
+	}
+	r := found.Changes[0].Trail
+	page := "/changes/" + string(r.Change.ID)
+	_, _, body = get(t, s, page)
+	if want := fmt.Sprintf("made from %d events, all here", r.Events); !strings.Contains(body, want) {
+		t.Errorf("the page does not say %q", want)
+	}
+	if rows := strings.Count(body, `<span class="tier`); rows < int(r.Events) {
+		t.Errorf("%d witnesses for %d events", rows, r.Events)
+	}
+	_, header, body := get(t, s, "/v1"+page+"/events")
+	if lines := strings.Count(body, "\n"); lines != int(r.Events) || header.Get("Content-Type") != "application/x-ndjson" {
+		t.Errorf("%d lines of %s for %d events", lines, header.Get("Content-Type"), r.Events)
+	}
+	for query, want := range map[string]string{
+		"order=arrived":   `aria-current="true" class="picked">by arrival`,
+		"order=stated":    `aria-current="true" class="picked">by the time stated`,
+		"order=backwards": "is neither stated nor arrived",
+		"events=2":        "is none of the pages 1 to 1",
+		"events=many":     "is none of the pages",
+	} {
+		if _, _, body := get(t, s, page+"?"+query); !strings.Contains(body, want) {
+			t.Errorf("%s: the page does not say %q", query, want)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -156,29 +157,71 @@ func (s *Server) Record(ctx context.Context, id string) (jsontext.Value, error) 
 	return a.Hits.Hits[0].Source, nil
 }
 
-// Events returns the events of a change and those of its runs that name no change,
-// in the order of their times, and at most the first 10,000.
-func (s *Server) Events(ctx context.Context, change record.ChangeID, runs []string) ([]jsontext.Value, error) {
-	where := map[string]any{"term": map[string]any{"changetrail.change.id": change}}
+// inTime is the order of events: by the time that they state, then by their identity.
+var inTime = []any{
+	map[string]any{"@timestamp": "asc"},
+	map[string]any{"event.id": "asc"},
+	map[string]any{"event.provider": "asc"},
+	map[string]any{"changetrail.event.digest": "asc"},
+	map[string]any{"changetrail.event.sender": map[string]any{"order": "asc", "unmapped_type": "keyword", "missing": "_first"}},
+}
+
+// perRequest is how many events one request asks for.
+const perRequest = 1000
+
+// Events hands each event that q asks for to f, with the id of its document, in the order of
+// the times that they state.
+func (s *Server) Events(ctx context.Context, q schemas.EventQuery, f func(id string, doc jsontext.Value) error) error {
+	var after jsontext.Value
+	for {
+		body := map[string]any{"query": eventsOf(q), "sort": inTime, "size": perRequest}
+		if after != nil {
+			body["search_after"] = after
+		}
+		a, err := s.search(ctx, schemas.EventIndex("*"), body)
+		if err != nil {
+			return err
+		}
+		for _, h := range a.Hits.Hits {
+			if err := f(h.ID, h.Source); err != nil {
+				return err
+			}
+			after = h.Sort
+		}
+		if len(a.Hits.Hits) < perRequest {
+			return nil
+		}
+	}
+}
+
+// maxTerms is how many values one condition of the engines may have.
+const maxTerms = 60_000
+
+// eventsOf is what finds the events that q asks for.
+func eventsOf(q schemas.EventQuery) map[string]any {
+	var shoulds []any
+	if q.Change != "" {
+		shoulds = append(shoulds, map[string]any{"term": map[string]any{"changetrail.change.id": q.Change}})
+	}
+	for refs := range slices.Chunk(q.Refs, maxTerms) {
+		shoulds = append(shoulds, ofRepository(q.Repository, map[string]any{"terms": map[string]any{"changetrail.refs": refs}}))
+	}
+	var runs []string // documents of former versions have the names of their run alone
+	for _, r := range q.Refs {
+		if run := r.Run(); run != "" {
+			runs = append(runs, run)
+		}
+	}
 	if len(runs) > 0 {
-		ofRuns := map[string]any{"bool": map[string]any{
-			"filter":   []any{map[string]any{"terms": map[string]any{"changetrail.run": runs}}, map[string]any{"term": map[string]any{"changetrail.repository": change.Repository()}}},
-			"must_not": map[string]any{"exists": map[string]any{"field": "changetrail.change.id"}},
-		}}
-		where = map[string]any{"bool": map[string]any{"should": []any{where, ofRuns}, "minimum_should_match": 1}}
+		former := ofRepository(q.Repository, map[string]any{"terms": map[string]any{"changetrail.run": runs[:min(len(runs), maxTerms)]}})
+		former["bool"].(map[string]any)["must_not"] = map[string]any{"exists": map[string]any{"field": "changetrail.change.id"}}
+		shoulds = append(shoulds, former)
 	}
-	a, err := s.search(ctx, schemas.EventIndex("*"), map[string]any{
-		"query": where,
-		"sort":  []any{map[string]any{"@timestamp": "asc"}, map[string]any{"event.id": "asc"}}, "size": deepest,
-	})
-	if err != nil {
-		return nil, err
-	}
-	var out []jsontext.Value
-	for _, h := range a.Hits.Hits {
-		out = append(out, h.Source)
-	}
-	return out, nil
+	return map[string]any{"bool": map[string]any{"should": shoulds, "minimum_should_match": 1}}
+}
+
+func ofRepository(repo record.Repository, where map[string]any) map[string]any {
+	return map[string]any{"bool": map[string]any{"filter": []any{where, map[string]any{"term": map[string]any{"changetrail.repository": repo}}}}}
 }
 
 // Values returns values of a keyword field that begin with a prefix, for

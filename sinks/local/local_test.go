@@ -40,14 +40,20 @@ func TestTheIndexKeepsTheContractOfSinks(t *testing.T) {
 			}
 			return string(doc), version
 		},
-		EventsOf: func(t *testing.T, change record.ChangeID, runs []string) []jsontext.Value {
-			events, err := x.Events(t.Context(), change, runs)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return events
-		},
+		EventsOf: func(t *testing.T, q schemas.EventQuery) []jsontext.Value { return eventsOf(t, x, q) },
 	})
+}
+
+func eventsOf(t *testing.T, x *local.Index, q schemas.EventQuery) (out []jsontext.Value) {
+	t.Helper()
+	err := x.Events(t.Context(), q, func(_ string, doc jsontext.Value) error {
+		out = append(out, doc)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 func doc(id string, version int64, body string) sinks.Document {
@@ -110,22 +116,14 @@ func TestAFolderWithoutAnIndexIsRefusedWithWhatToDo(t *testing.T) {
 func TestAnIndexOfAFormerVersionIsBroughtUpToDate(t *testing.T) {
 	dir := t.TempDir()
 	x := open(t, dir)
-	if _, err := x.Put(t.Context(), []sinks.Document{doc("a", 1, `{"@timestamp":"2026-11-12T03:47:03Z"}`)}); err != nil {
+	run := sinks.Document{Index: schemas.EventIndex("default"), ID: "of a run", Body: []byte(`{"@timestamp":"2026-11-12T03:47:03Z","changetrail":{"repository":"github.com/a/b","run":["r"]}}`)}
+	if _, err := x.Put(t.Context(), []sinks.Document{doc("a", 1, `{"@timestamp":"2026-11-12T03:47:03Z"}`), run}); err != nil {
 		t.Fatal(err)
 	}
 	if err := x.Close(); err != nil {
 		t.Fatal(err)
 	}
-	db, err := sql.Open("sqlite", filepath.Join(dir, local.FileName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := db.ExecContext(t.Context(), "DROP TABLE runs; PRAGMA user_version=1"); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
+	former(t, filepath.Join(dir, local.FileName))
 	if _, err := local.Open(t.Context(), dir, false); err == nil || !strings.Contains(err.Error(), "brings it up to date") {
 		t.Errorf("a reader: %v", err)
 	}
@@ -133,12 +131,35 @@ func TestAnIndexOfAFormerVersionIsBroughtUpToDate(t *testing.T) {
 	if diff := cmp.Diff([]string{"a"}, find(t, x, "")); diff != "" {
 		t.Error(diff)
 	}
-	event := sinks.Document{Index: schemas.EventIndex("default"), ID: "e", Body: []byte(`{"@timestamp":"2026-11-12T03:47:03Z","changetrail":{"repository":"github.com/a/b","run":["r"]}}`)}
-	if _, err := x.Put(t.Context(), []sinks.Document{event}); err != nil {
+	event := sinks.Document{Index: schemas.EventIndex("default"), ID: "e", Body: []byte(`{"@timestamp":"2026-11-12T03:47:03Z","changetrail":{"repository":"github.com/a/b","refs":["run:r"]}}`)}
+	if out, err := x.Put(t.Context(), []sinks.Document{event, run}); err != nil || out[1].Kind != sinks.Stale {
+		t.Fatal(out, err)
+	}
+	if events := eventsOf(t, x, schemas.EventQuery{Repository: "github.com/a/b", Refs: []record.Ref{record.RunRef("r")}}); len(events) != 2 {
+		t.Errorf("%d events of the run", len(events))
+	}
+}
+
+// former makes a file as layout 2 had it: documents without numbers, and a table of runs.
+func former(t *testing.T, file string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if events, err := x.Events(t.Context(), "github.com/a/b/pull/1", []string{"r"}); err != nil || len(events) != 1 {
-		t.Errorf("%d events, %v", len(events), err)
+	if _, err := db.ExecContext(t.Context(), `
+		CREATE TABLE others (name TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, change TEXT, at INTEGER NOT NULL, doc BLOB NOT NULL, UNIQUE (name, id));
+		INSERT INTO others SELECT name, id, version, change, at, doc FROM documents;
+		DROP TABLE documents; DROP TABLE refs;
+		ALTER TABLE others RENAME TO documents;
+		CREATE INDEX documents_of_change ON documents (change, at);
+		CREATE TABLE runs (run TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (run, name, id)) WITHOUT ROWID;
+		INSERT INTO runs SELECT 'github.com/a/b' || char(10) || 'r', name, id FROM documents WHERE id = 'of a run';
+		PRAGMA user_version=2`); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -157,5 +178,34 @@ func TestTheSameRevisionWithOtherContentReplaces(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"r"}, find(t, x, "message:two")); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestEveryGapIsFoundByASavedQuery: whoever goes through the saved queries misses none.
+func TestEveryGapIsFoundByASavedQuery(t *testing.T) {
+	x := open(t, t.TempDir())
+	var docs []sinks.Document
+	for _, gap := range record.Gaps() {
+		docs = append(docs, doc(gap, 1, fmt.Sprintf(`{"@timestamp":"2026-11-12T03:47:03Z","changetrail":{"gaps":[%q]}}`, gap)))
+	}
+	if _, err := x.Put(t.Context(), docs); err != nil {
+		t.Fatal(err)
+	}
+	saved, err := query.BuiltIn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := make(map[string]string)
+	for _, q := range saved {
+		if strings.Contains(q.Query, "changetrail.gaps:") {
+			for _, gap := range find(t, x, q.Query) {
+				by[gap] = q.Name
+			}
+		}
+	}
+	for _, gap := range record.Gaps() {
+		if by[gap] == "" {
+			t.Errorf("no saved query finds %s", gap)
+		}
 	}
 }

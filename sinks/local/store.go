@@ -31,7 +31,7 @@ const Name = "local"
 const FileName = "index.sqlite"
 
 // layout is the version of the tables, kept as SQLite's user_version.
-const layout = 2
+const layout = 3
 
 const tables = `
 CREATE TABLE fields (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -41,14 +41,16 @@ CREATE TABLE records (
 	r INTEGER PRIMARY KEY, n INTEGER NOT NULL UNIQUE, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL,
 	name TEXT NOT NULL, at INTEGER NOT NULL, terms BLOB NOT NULL, numbers BLOB NOT NULL, doc BLOB NOT NULL
 );
-CREATE TABLE documents (name TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, change TEXT, at INTEGER NOT NULL, doc BLOB NOT NULL, UNIQUE (name, id));
-CREATE INDEX documents_of_change ON documents (change, at);
-` + tablesOfRuns
+` + tableOfDocuments + tableOfRefs
 
-// tablesOfRuns is what layout 2 has and layout 1 had not. A run is that of events which
-// name no change, behind its repository.
-const tablesOfRuns = `
-CREATE TABLE runs (run TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (run, name, id)) WITHOUT ROWID;
+const tableOfDocuments = `
+CREATE TABLE documents (d INTEGER PRIMARY KEY, name TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, change TEXT, at INTEGER NOT NULL, doc BLOB NOT NULL, UNIQUE (name, id));
+CREATE INDEX documents_of_change ON documents (change, at);
+`
+
+// tableOfRefs tells which documents are found under a ref of a repository (see refKey).
+const tableOfRefs = `
+CREATE TABLE refs (ref INTEGER NOT NULL, d INTEGER NOT NULL, PRIMARY KEY (ref, d)) WITHOUT ROWID;
 `
 
 // An Index is the embedded index in one folder.
@@ -114,11 +116,11 @@ func (x *Index) open(ctx context.Context, create bool) (err error) {
 	}
 	switch version {
 	case layout:
-	case 1:
+	case 1, 2:
 		if !create {
 			return errors.New("it was written by a former version of changetrail; changetrail up with this one brings it up to date")
 		}
-		if _, err := x.db.ExecContext(ctx, fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA user_version=%d; COMMIT", tablesOfRuns, layout)); err != nil {
+		if err := x.upgrade(ctx, version); err != nil {
 			return err
 		}
 	case 0:
@@ -258,8 +260,8 @@ type head struct {
 		Change struct {
 			ID string `json:"id"`
 		} `json:"change"`
-		Repository string   `json:"repository"`
-		Run        []string `json:"run"`
+		Repository record.Repository `json:"repository"`
+		Refs       []record.Ref      `json:"refs"`
 	} `json:"changetrail"`
 }
 
@@ -283,33 +285,51 @@ func (w *writer) put(d sinks.Document) (sinks.Outcome, error) {
 	if err := json.Unmarshal(d.Body, &h); err != nil {
 		return sinks.Outcome{Kind: sinks.Refused, Reason: err.Error()}, nil
 	}
-	var res sql.Result
-	var err error
 	if kind == "record" {
-		var terms, numbers []byte
-		if terms, numbers, err = w.encode(values); err != nil {
-			return sinks.Outcome{}, err
-		}
-		w.n++
-		res, err = w.tx.ExecContext(w.ctx, `INSERT INTO records (n, id, version, name, at, terms, numbers, doc) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT (id) DO UPDATE SET n=excluded.n, version=excluded.version, name=excluded.name, at=excluded.at, terms=excluded.terms, numbers=excluded.numbers, doc=excluded.doc
-			WHERE `+newer,
-			w.n, d.ID, d.Version, d.Index, h.Timestamp.UnixMilli(), terms, numbers, d.Body)
-	} else {
-		res, err = w.tx.ExecContext(w.ctx, `INSERT INTO documents (name, id, version, change, at, doc) VALUES (?, ?, ?, ?, ?, ?)
-			ON CONFLICT (name, id) DO UPDATE SET version=excluded.version, change=excluded.change, at=excluded.at, doc=excluded.doc
-			WHERE `+newer,
-			d.Index, d.ID, d.Version, h.Trail.Change.ID, h.Timestamp.UnixMilli(), d.Body)
+		return w.putRecord(d, h, values)
+	}
+	return w.putDocument(d, h, kind == "event")
+}
+
+func (w *writer) putRecord(d sinks.Document, h head, values []value) (sinks.Outcome, error) {
+	terms, numbers, err := w.encode(values)
+	if err != nil {
+		return sinks.Outcome{}, err
+	}
+	w.n++
+	res, err := w.tx.ExecContext(w.ctx, `INSERT INTO records (n, id, version, name, at, terms, numbers, doc) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET n=excluded.n, version=excluded.version, name=excluded.name, at=excluded.at, terms=excluded.terms, numbers=excluded.numbers, doc=excluded.doc
+		WHERE `+newer,
+		w.n, d.ID, d.Version, d.Index, h.Timestamp.UnixMilli(), terms, numbers, d.Body)
+	if err != nil {
+		return sinks.Outcome{}, err
+	}
+	return outcomeOf(res)
+}
+
+func outcomeOf(res sql.Result) (sinks.Outcome, error) {
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return sinks.Outcome{Kind: sinks.Stale}, err
+	}
+	return sinks.Outcome{Kind: sinks.Done}, nil
+}
+
+// putDocument puts an event or a finding.
+func (w *writer) putDocument(d sinks.Document, h head, event bool) (sinks.Outcome, error) {
+	var number int64
+	err := w.tx.QueryRowContext(w.ctx, `INSERT INTO documents (name, id, version, change, at, doc) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (name, id) DO UPDATE SET version=excluded.version, change=excluded.change, at=excluded.at, doc=excluded.doc
+		WHERE `+newer+` RETURNING d`,
+		d.Index, d.ID, d.Version, h.Trail.Change.ID, h.Timestamp.UnixMilli(), d.Body).Scan(&number)
+	if errors.Is(err, sql.ErrNoRows) {
+		return sinks.Outcome{Kind: sinks.Stale}, nil
 	}
 	if err != nil {
 		return sinks.Outcome{}, err
 	}
-	if n, err := res.RowsAffected(); err != nil || n == 0 {
-		return sinks.Outcome{Kind: sinks.Stale}, err
-	}
-	if kind == "event" && h.Trail.Change.ID == "" {
-		for _, run := range h.Trail.Run {
-			if _, err := w.tx.ExecContext(w.ctx, "INSERT INTO runs (run, name, id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", runKey(h.Trail.Repository, run), d.Index, d.ID); err != nil {
+	if event {
+		for _, ref := range h.Trail.Refs {
+			if err := addRef(w.ctx, w.tx, h.Trail.Repository, ref, number); err != nil {
 				return sinks.Outcome{}, err
 			}
 		}
@@ -381,32 +401,6 @@ func (x *Index) Record(ctx context.Context, id string) (jsontext.Value, error) {
 		return nil, nil
 	}
 	return doc, err
-}
-
-// runKey is under what the events of a run of a repository are found.
-func runKey(repository, run string) string { return repository + "\n" + run }
-
-// Events returns the events of a change and those of its runs that name no change,
-// in the order of their times.
-func (x *Index) Events(ctx context.Context, change record.ChangeID, runs []string) ([]jsontext.Value, error) {
-	keys := make([]string, len(runs))
-	for i, run := range runs {
-		keys[i] = runKey(string(change.Repository()), run)
-	}
-	list, err := json.Marshal(keys)
-	if err != nil {
-		return nil, err
-	}
-	var out []jsontext.Value
-	err = x.each(ctx, func(rows *sql.Rows) error {
-		var doc []byte
-		err := rows.Scan(&doc)
-		out = append(out, doc)
-		return err
-	}, `SELECT doc FROM documents d WHERE change = ? AND name LIKE 'logs-%'
-		OR rowid IN (SELECT d.rowid FROM json_each(?) k JOIN runs r ON r.run = k.value JOIN documents d ON d.name = r.name AND d.id = r.id)
-		ORDER BY at, id`, string(change), string(list))
-	return out, err
 }
 
 // Each hands every document of the index to f: with its index, its id and its

@@ -4,6 +4,7 @@ package sinktest
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/sinks"
 )
 
@@ -22,9 +24,8 @@ type Subject struct {
 	Record string // an index for records: versioned
 	// Get returns the document with id, and its version, or "" where none is.
 	Get func(t *testing.T, index, id string) (body string, version int64)
-	// EventsOf returns the events of a change and of its runs, as soon as what was put
-	// can be found.
-	EventsOf func(t *testing.T, change record.ChangeID, runs []string) []jsontext.Value
+	// EventsOf returns the events that q asks for, as soon as what was put can be found.
+	EventsOf func(t *testing.T, q schemas.EventQuery) []jsontext.Value
 }
 
 // Run runs the contract.
@@ -88,40 +89,7 @@ func Run(t *testing.T, s Subject) {
 			}
 		}
 	})
-	t.Run("the events of a change are found, and those of its runs that name none", func(t *testing.T) {
-		of := func(id, change, repository, run string) sinks.Document {
-			d := event(id, id)
-			d.Body = fmt.Appendf(nil, `{"@timestamp":"2026-11-12T03:47:0%sZ","event":{"id":%q},"changetrail":{%s"repository":%q,"run":[%q,"trace"]}}`, id[:1], id, change, repository, run)
-			return d
-		}
-		const repo, id = "github.com/acme/payments", record.ChangeID("github.com/acme/payments/pull/1")
-		mine, other := `"change":{"id":"github.com/acme/payments/pull/1"},`, `"change":{"id":"github.com/acme/payments/pull/2"},`
-		put(t, of("1-mine", mine, repo, "run-9"), of("2-of-my-run", "", repo, "run-1"), of("3-of-another-run", "", repo, "run-2"),
-			of("4-of-that-run-elsewhere", "", "github.com/acme/docs", "run-1"), of("5-of-my-run-for-another", other, repo, "run-1"), of("6-mine-too", mine, repo, "run-1"))
-		for _, c := range []struct {
-			runs []string
-			want []string
-		}{
-			{nil, []string{"1-mine", "6-mine-too"}},
-			{[]string{"run-1", "trace-of-none"}, []string{"1-mine", "2-of-my-run", "6-mine-too"}},
-		} {
-			var got []string
-			for _, raw := range s.EventsOf(t, id, c.runs) {
-				var e struct {
-					Event struct {
-						ID string `json:"id"`
-					} `json:"event"`
-				}
-				if err := json.Unmarshal(raw, &e); err != nil {
-					t.Fatal(err)
-				}
-				got = append(got, e.Event.ID)
-			}
-			if diff := cmp.Diff(c.want, got); diff != "" {
-				t.Errorf("runs %v: -want +got:\n%s", c.runs, diff)
-			}
-		}
-	})
+	t.Run("events are found by their change and under their refs", func(t *testing.T) { eventsAreFound(t, s, put) })
 	t.Run("a document over several lines is stored", func(t *testing.T) {
 		d := event("lines", "")
 		d.Body = []byte("{\n \"@timestamp\": \"2026-11-12T03:47:03Z\",\n \"message\": \"a\\nb\"\n}")
@@ -137,4 +105,54 @@ func Run(t *testing.T, s Subject) {
 		}
 	})
 	t.Run("nothing to put is no error", func(t *testing.T) { put(t) })
+}
+
+func eventsAreFound(t *testing.T, s Subject, put func(*testing.T, ...sinks.Document) []sinks.Outcome) {
+	of := func(id, change, repository string, refs ...record.Ref) sinks.Document {
+		var text []string
+		for _, r := range refs {
+			text = append(text, strconv.Quote(string(r)))
+		}
+		return sinks.Document{Index: s.Events, ID: id, Body: fmt.Appendf(nil, `{"@timestamp":"2026-11-12T03:47:0%sZ","event":{"id":%q},"changetrail":{%s"repository":%q,"refs":[%s]}}`,
+			id[:1], id, change, repository, strings.Join(text, ","))}
+	}
+	const repo, id = record.Repository("github.com/acme/payments"), record.ChangeID("github.com/acme/payments/pull/1")
+	mine, other := `"change":{"id":"github.com/acme/payments/pull/1"},`, `"change":{"id":"github.com/acme/payments/pull/2"},`
+	put(t, of("4-mine-too", mine, string(repo), "run:1"), of("1-mine", mine, string(repo)), of("2-of-my-run", "", string(repo), "run:1", "commit:a"),
+		of("3-of-another-run", "", string(repo), "run:2"), of("5-elsewhere", "", "github.com/acme/docs", "run:1", "commit:b"),
+		of("6-of-another-change", other, string(repo), "commit:b"))
+	var many []sinks.Document
+	for i := range 2500 { // more than one answer of an engine holds
+		many = append(many, of(fmt.Sprintf("7-%04d", i), "", string(repo), "commit:many"))
+	}
+	put(t, many...)
+	for _, c := range []struct {
+		name string
+		q    schemas.EventQuery
+		want []string
+	}{
+		{"of a change", schemas.EventQuery{Change: id}, []string{"1-mine", "4-mine-too"}},
+		{"and under refs, each once", schemas.EventQuery{Change: id, Repository: repo, Refs: []record.Ref{"run:1", "commit:a", "run:of none"}}, []string{"1-mine", "2-of-my-run", "4-mine-too"}},
+		{"under refs alone", schemas.EventQuery{Repository: repo, Refs: []record.Ref{"commit:b"}}, []string{"6-of-another-change"}},
+		{"nothing", schemas.EventQuery{Repository: repo, Refs: []record.Ref{"commit:c"}}, nil},
+	} {
+		var got []string
+		for _, raw := range s.EventsOf(t, c.q) {
+			var e struct {
+				Event struct {
+					ID string `json:"id"`
+				} `json:"event"`
+			}
+			if err := json.Unmarshal(raw, &e); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, e.Event.ID)
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", c.name, diff)
+		}
+	}
+	if n := len(s.EventsOf(t, schemas.EventQuery{Repository: repo, Refs: []record.Ref{"commit:many"}})); n != len(many) {
+		t.Errorf("%d of %d events are found", n, len(many))
+	}
 }

@@ -137,6 +137,7 @@ func TestAnAuditorClicksFromASearchToTheEvidence(t *testing.T) {
 	}
 	picture(ctx, t, "change")
 	accessible(ctx, t, source, "change")
+	everyEventIsListed(ctx, t, source)
 	var log string
 	do(ctx, t, "log", chromedp.AttributeValue(`#decided a.log`, "href", &log, nil))
 	if !strings.HasPrefix(log, "https://agents.acme.example/logs/run-") {
@@ -158,6 +159,22 @@ func TestAnAuditorClicksFromASearchToTheEvidence(t *testing.T) {
 	}
 	do(ctx, t, "queries", chromedp.Navigate(page+"/queries"), chromedp.WaitVisible(`table`))
 	picture(ctx, t, "queries")
+}
+
+// everyEventIsListed opens the events of the change that is shown, by arrival.
+func everyEventIsListed(ctx context.Context, t *testing.T, source string) {
+	t.Helper()
+	var made, summary string
+	var rows int
+	do(ctx, t, "events", chromedp.Text(`section[aria-labelledby=record] > p`, &made), chromedp.Click(`#events summary`),
+		chromedp.WaitVisible(`#events .orders`), chromedp.Click(`//p[@class="orders"]/a[text()="by arrival"]`, chromedp.BySearch),
+		chromedp.WaitVisible(`#events[open] .orders a.picked`), chromedp.Text(`#events summary`, &summary),
+		chromedp.Evaluate(`document.querySelectorAll("#events tbody tr").length`, &rows))
+	if want := fmt.Sprintf("made from %d events, all here", rows); !strings.Contains(made, want) || summary != fmt.Sprintf("Events, %d", rows) || rows < 5 {
+		t.Errorf("%d events are listed; the page says %q and %q", rows, made, summary)
+	}
+	picture(ctx, t, "events")
+	accessible(ctx, t, source, "events")
 }
 
 func TestThePagesAreReadableInTheDarkAndOnATelephone(t *testing.T) {

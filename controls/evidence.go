@@ -1,0 +1,131 @@
+package controls
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// What a record says of a control.
+const (
+	Shown        = "shown"         // each piece of the evidence that is asked for is there
+	Missing      = "missing"       // one is not
+	Pending      = record.Pending  // one is not, and the change is open: it may still come
+	NotEvaluated = "not-evaluated" // nothing says what evidence to ask for
+	NotAsked     = "not-asked"     // all that it asks for is asked of agents, and a person made the change
+)
+
+// A kind of evidence.
+type kind struct {
+	ofAgents bool // it is not asked of changes by people
+	holds    func(*record.Record) bool
+}
+
+// shows says of each kind of evidence whether a record holds it.
+var shows = map[string]kind{
+	"trigger":       {true, func(r *record.Record) bool { return r.Trail.Answers.Trigger == record.Proven }},
+	"decision":      {true, func(r *record.Record) bool { return r.Trail.Answers.Alternatives == record.Proven }},
+	"authorization": {true, func(r *record.Record) bool { return r.Trail.Answers.Authorized == record.Proven }},
+	"delegator":     {true, func(r *record.Record) bool { return r.Trail.Decision != nil && r.Trail.Decision.DelegatedBy != "" }},
+	"review": {false, func(r *record.Record) bool {
+		return r.Trail.Answers != nil && r.Trail.Answers.Reviewed == record.Proven
+	}},
+	"validation":   {false, validated},
+	"scan-at-head": {false, scannedAtHead},
+	"sbom-delta": {false, func(r *record.Record) bool {
+		return r.Trail.Change.SBOMDigest != "" && !claimed(r, "sbom_digest", "dependencies")
+	}},
+	"approval":            {false, approved},
+	"deployment":          {false, deployed},
+	"deployer-not-author": {false, deployedByAnother},
+	"stream":              {false, func(*record.Record) bool { return true }}, // that there is a record shows it
+}
+
+// EvidenceNames returns the kinds of evidence that a control can ask for, sorted.
+func EvidenceNames() []string { return slices.Sorted(maps.Keys(shows)) }
+
+func validated(r *record.Record) bool {
+	v := r.Trail.Validation
+	return v != nil && v.Current && v.Conclusion == "success" && (r.Trail.Tier == nil || r.Trail.Tier.Validation != record.Claimed)
+}
+
+func scannedAtHead(r *record.Record) bool {
+	c := r.Trail.Change
+	return slices.ContainsFunc(r.Trail.Scans, func(s record.ScanFact) bool {
+		return s.Scanned && s.CommitSHA != "" && (s.CommitSHA == c.HeadSHA || s.CommitSHA == c.MergeSHA)
+	})
+}
+
+func approved(r *record.Record) bool {
+	return slices.ContainsFunc(r.Trail.Approvals, func(a record.ApprovalFact) bool { return a.Tier != record.Claimed })
+}
+
+func deployedByAnother(r *record.Record) bool {
+	return deployed(r) && slices.ContainsFunc(r.Trail.Deployments, func(d record.DeploymentFact) bool {
+		return d.Deployer != "" && d.Deployer != r.Trail.Change.Author
+	})
+}
+
+func deployed(r *record.Record) bool {
+	return !r.Trail.Change.DeployedAt.IsZero() && (r.Trail.Tier == nil || r.Trail.Tier.Deployment != record.Claimed)
+}
+
+// claimed reports whether nobody states one of these attributes of the change who sees it.
+func claimed(r *record.Record, attributes ...string) bool {
+	return slices.ContainsFunc(attributes, func(a string) bool { return slices.Contains(r.Trail.Change.Claimed, a) })
+}
+
+// asked returns which of the evidence is asked of the change: of one that no agent made, only
+// what is asked of people.
+func asked(r *record.Record, evidence []string) (out []string) {
+	byAgent := r.Trail.Change.InitiatedBy == "agent" && r.Trail.Answers != nil
+	for _, name := range evidence {
+		if byAgent || !shows[name].ofAgents {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// missing returns which of the evidence r does not hold.
+func missing(r *record.Record, evidence []string) (out []string) {
+	for _, name := range evidence {
+		if !shows[name].holds(r) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// status returns what r says of a control that asks for evidence, of which c has what is asked
+// of the change.
+func status(r *record.Record, evidence []string, c record.ResolvedControl) string {
+	change := r.Trail.Change
+	switch {
+	case len(evidence) == 0:
+		return NotEvaluated
+	case len(c.Evidence) == 0:
+		return NotAsked
+	case len(c.Missing) == 0:
+		return Shown
+	case change.MergedAt.IsZero() && change.ClosedAt.IsZero():
+		return Pending
+	}
+	return Missing
+}
+
+// Means says in words what a record says of a control.
+func Means(status string) string {
+	switch status {
+	case Shown:
+		return "all that is asked for is there"
+	case Missing:
+		return "what is named here is not there"
+	case Pending:
+		return "what is named here is not there yet, and the change is open"
+	case NotAsked:
+		return "what it asks for is asked of agents alone"
+	}
+	return "neither matrix nor catalogue name evidence for it"
+}

@@ -1,0 +1,60 @@
+package record
+
+import (
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestEveryGapHasWords: each has a meaning and a severity, and stands in the documents.
+func TestEveryGapHasWords(t *testing.T) {
+	var named []string
+	for _, w := range gapWords {
+		named = append(named, w.Gap)
+		if !slices.Contains([]string{SeverityHigh, SeverityMedium, SeverityLow}, w.Severity) || !strings.HasSuffix(w.Means, ".") {
+			t.Errorf("%+v", w)
+		}
+	}
+	if !slices.Equal(named, Gaps()) {
+		t.Errorf("words are there of %v\ngaps are %v", named, Gaps())
+	}
+	text, err := os.ReadFile("../docs/policy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, gap := range Gaps() {
+		if !strings.Contains(string(text), "| `"+gap+"` | "+WordsOf(gap).Severity+" | "+WordsOf(gap).Means+" |") {
+			t.Errorf("docs/policy.md does not say what %s means", gap)
+		}
+	}
+}
+
+// TestEveryAnswerIsAllowed: the schema takes each answer, and no other; the documents say
+// what each means.
+func TestEveryAnswerIsAllowed(t *testing.T) {
+	text, err := os.ReadFile("../docs/policy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, a := range AllAnswers() {
+		all = append(all, a.Answer)
+		if a.Symbol == "" || !strings.Contains(string(text), "| `"+a.Answer+"` | "+a.Means+" |") {
+			t.Errorf("docs/policy.md does not say what %s means", a.Answer)
+		}
+	}
+	slices.Sort(all)
+	for f := range reflect.TypeFor[Answers]().Fields() {
+		tag := strings.TrimPrefix(f.Tag.Get("schema"), "enum=")
+		allowed := strings.Split(tag, "|")
+		if f.Name != "Reviewed" { // the others are asked of agents, and cannot be waived
+			allowed = append(allowed, NotRequired)
+		}
+		slices.Sort(allowed)
+		if !slices.Equal(allowed, all) {
+			t.Errorf("%s: the schema takes %v, answers are %v", f.Name, allowed, all)
+		}
+	}
+}

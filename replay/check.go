@@ -1,0 +1,170 @@
+package replay
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// A Checked folder is one that Save wrote, read again.
+type Checked struct {
+	*Manifest
+	Made int64 // how many events the record is made from, as it says
+	// Lacks says what is missing for the folder to hold all that the record rests on.
+	Lacks []string
+}
+
+// Check reads a folder that Save wrote. It holds each file against the manifest, each piece
+// of evidence against the name that it is known by, the record against its own digest, and the
+// events against what the record and they themselves name. An error is something that was
+// changed; what is missing is in the answer.
+func Check(dir fs.FS) (*Checked, error) {
+	body, err := fs.ReadFile(dir, ManifestName)
+	if err != nil {
+		return nil, fmt.Errorf("no manifest: %w", err)
+	}
+	c := &Checked{Manifest: new(Manifest)}
+	if err := json.Unmarshal(body, c.Manifest); err != nil {
+		return nil, fmt.Errorf("%s: %w", ManifestName, err)
+	}
+	var errs []error
+	for _, f := range c.Files {
+		errs = append(errs, checkFile(dir, f))
+	}
+	errs = append(errs, c.record(dir), c.events(dir))
+	for _, m := range c.Missing {
+		c.Lacks = append(c.Lacks, "not held: "+m)
+	}
+	return c, errors.Join(errs...)
+}
+
+func checkFile(dir fs.FS, f File) error {
+	file, err := dir.Open(f.Path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	sum := sha256.New()
+	if _, err := io.Copy(sum, file); err != nil {
+		return err
+	}
+	digest := "sha256:" + hex.EncodeToString(sum.Sum(nil))
+	if digest != f.Digest {
+		return fmt.Errorf("%s was changed: the manifest says %s, the file has %s", f.Path, f.Digest, digest)
+	}
+	if named := strings.ReplaceAll(path.Base(f.Path), "-", ":"); path.Dir(f.Path) == "evidence" && named != digest {
+		return fmt.Errorf("%s is not the file that it is named after: it has %s", f.Path, digest)
+	}
+	return nil
+}
+
+// record makes the digest of the record anew.
+func (c *Checked) record(dir fs.FS) error {
+	text, err := fs.ReadFile(dir, recordName)
+	if err != nil {
+		return nil // it is said already, as of each file
+	}
+	var r record.Record
+	if err := json.Unmarshal(text, &r, jsontext.AllowInvalidUTF8(true)); err != nil {
+		return fmt.Errorf("%s: %w", recordName, err)
+	}
+	c.Made = r.Trail.Events + r.Trail.LeftOut
+	digest, err := unsealed(text)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", recordName, err)
+	case digest != r.Trail.EvidenceDigest:
+		return fmt.Errorf("%s was changed: its evidence digest is %s, its content has %s", recordName, r.Trail.EvidenceDigest, digest)
+	case digest != c.EvidenceDigest || string(r.Trail.Change.ID) != c.Change || r.Trail.Revision != c.Revision:
+		return fmt.Errorf("%s is not the record that %s names: revision %d of %s", recordName, ManifestName, r.Trail.Revision, r.Trail.Change.ID)
+	}
+	return nil
+}
+
+// unsealed returns the evidence digest of a record: over its canonical form with revision 0
+// and no digest. It keeps members that this version does not know.
+func unsealed(text jsontext.Value) (string, error) {
+	var all, trail map[string]jsontext.Value
+	if err := json.Unmarshal(text, &all, jsontext.AllowInvalidUTF8(true)); err != nil {
+		return "", err
+	}
+	if err := json.Unmarshal(all["changetrail"], &trail, jsontext.AllowInvalidUTF8(true)); err != nil {
+		return "", err
+	}
+	trail["revision"], trail["evidence_digest"] = jsontext.Value("0"), jsontext.Value(`""`)
+	var err error
+	if all["changetrail"], err = json.Marshal(trail, jsontext.AllowInvalidUTF8(true)); err != nil {
+		return "", err
+	}
+	whole, err := json.Marshal(all, jsontext.AllowInvalidUTF8(true))
+	if err != nil {
+		return "", err
+	}
+	v := jsontext.Value(whole)
+	if err := v.Canonicalize(); err != nil {
+		return "", err
+	}
+	return record.Digest(v), nil
+}
+
+// events counts the events, and looks for the files that they name.
+func (c *Checked) events(dir fs.FS) error {
+	file, err := dir.Open(eventsName)
+	if err != nil {
+		return nil // it is said already
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	var n int64
+	in := bufio.NewReader(file)
+	for {
+		line, err := in.ReadBytes('\n')
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			n++
+			e, bad := read("", jsontext.Value(line))
+			if bad != nil {
+				return fmt.Errorf("%s: line %d: %w", eventsName, n, bad)
+			}
+			c.look(e)
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", eventsName, err)
+		}
+	}
+	if c.Events == 0 { // a former version did not count them
+		c.Events = n
+	}
+	if n != c.Events {
+		return fmt.Errorf("%s has %d events; %s says %d", eventsName, n, ManifestName, c.Events)
+	}
+	if c.Made > n {
+		c.Lacks = append(c.Lacks, fmt.Sprintf("events: the record is made from %d; %d are here", c.Made, n))
+	}
+	return nil
+}
+
+// look notes the files that an event names and that are neither here nor said to be missing.
+func (c *Checked) look(e *found) {
+	for _, digest := range e.Files {
+		here := slices.ContainsFunc(c.Files, func(f File) bool { return f.Digest == digest && path.Dir(f.Path) == "evidence" })
+		said := slices.ContainsFunc(c.Missing, func(m string) bool { return strings.HasPrefix(m, digest) })
+		if !here && !said {
+			c.Lacks = append(c.Lacks, fmt.Sprintf("%s: event %s of %s names it, and it is not here", digest, e.ID, e.Source))
+		}
+	}
+}

@@ -1,0 +1,301 @@
+package replay
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/schemas"
+)
+
+// An Event is one event of a change, without its data.
+type Event struct {
+	Document string    `json:"document"` // id of its document in the index
+	ID       string    `json:"id"`
+	Source   string    `json:"source"`
+	Type     string    `json:"type"`
+	Action   string    `json:"action"` // the type in short
+	Message  string    `json:"message,omitempty"`
+	Who      string    `json:"who,omitempty"`    // the account that did it
+	Stated   time.Time `json:"stated"`           // when it happened, as it says
+	Arrived  time.Time `json:"arrived,omitzero"` // when it was taken first
+	Witness  string    `json:"witness,omitempty"`
+	Sender   string    `json:"sender,omitempty"`
+	Imported bool      `json:"imported,omitempty"`
+	Names    string    `json:"names"`           // what ties it to the change: "change", or a commit, a report, a run …
+	Files    []string  `json:"files,omitempty"` // digests of the files that it names
+
+	refs  []record.Ref
+	leads []record.Lead
+}
+
+// Lag says how far apart the time that e states and its arrival are: see [Lag].
+func (e Event) Lag() string { return Lag(e.Stated, e.Arrived) }
+
+// Allowance is what clocks may differ by: what arrives within it after the time that it
+// states was told at once.
+const Allowance = 2 * time.Minute
+
+// Lag says in words how much later than the time that an event states it arrived, or how much
+// earlier. It is empty where the two differ by no more than [Allowance], or one is not known.
+func Lag(stated, arrived time.Time) string {
+	if stated.IsZero() || arrived.IsZero() {
+		return ""
+	}
+	switch d := arrived.Sub(stated); {
+	case d > Allowance:
+		return "told " + span(d) + " later"
+	case d < -Allowance:
+		return "dated " + span(-d) + " after it was told"
+	}
+	return ""
+}
+
+// span is a time span in its largest unit that has at least two.
+func span(d time.Duration) string {
+	switch {
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
+}
+
+// A found event is one with the data that steps are told from.
+type found struct {
+	Event
+	action *record.Action
+	tool   string
+	files  []string
+}
+
+// maxActions is how many actions a story tells one by one. All of them are among its events.
+const maxActions = 200
+
+// gather finds the events of the change, in the order of the times that they state.
+func (s *Story) gather(ctx context.Context, x Index) error {
+	all := make(map[string]*found)
+	ask := func(q schemas.EventQuery) (out []record.Found, err error) {
+		err = x.Events(ctx, q, func(id string, doc jsontext.Value) error {
+			e, err := read(id, doc)
+			if err != nil {
+				return fmt.Errorf("an event of %s cannot be read: %w", s.ID(), err)
+			}
+			e.Names = ""
+			if q.Change != "" {
+				e.Names = nameOfChange
+			}
+			if all[id] == nil {
+				all[id] = e
+			}
+			out = append(out, record.Found{ID: id, Own: all[id].Names == nameOfChange, Leads: e.leads})
+			return nil
+		})
+		return out, err
+	}
+	own, err := ask(schemas.EventQuery{Change: s.ID()})
+	if err != nil {
+		return err
+	}
+	for _, run := range s.Record.Trail.Runs { // documents of former versions lead nowhere
+		own = append(own, record.Found{ID: "run:" + run.ID, Leads: []record.Lead{{To: record.RunRef(run.ID)}}})
+	}
+	s.refs, err = record.Follow(own, func(refs []record.Ref) ([]record.Found, error) {
+		return ask(schemas.EventQuery{Repository: s.ID().Repository(), Refs: refs})
+	})
+	if err != nil {
+		return err
+	}
+	s.keep(all)
+	return nil
+}
+
+// nameOfChange is what ties an event to a change that it names.
+const nameOfChange = "change"
+
+// keep takes those of all that belong to the change: an index may find more, which lead to
+// others.
+func (s *Story) keep(all map[string]*found) {
+	var list []*found
+	for _, e := range all {
+		if e.Names == "" {
+			e.Names = s.tie(e)
+		}
+		e.refs, e.leads = nil, nil
+		if e.Names != "" {
+			list = append(list, e)
+		}
+	}
+	slices.SortFunc(list, func(a, b *found) int {
+		if c := a.Stated.Compare(b.Stated); c != 0 {
+			return c
+		}
+		return strings.Compare(a.ID+"\x00"+a.Document, b.ID+"\x00"+b.Document)
+	})
+	for _, e := range list {
+		s.Events = append(s.Events, e.Event)
+		if e.action == nil {
+			continue
+		}
+		if s.Actions++; len(s.actions) < maxActions {
+			s.actions = append(s.actions, *e)
+		}
+	}
+}
+
+// ties are the kinds of refs by which an event is tied to a change, the closest first, and
+// what people call what they name.
+var ties = []struct{ kind, word string }{
+	{"commit", "commit"}, {"merge", "merge commit"}, {"scan", "report"}, {"run", "run"}, {"artifact", "artifact"}, {"finding", "finding"},
+}
+
+// tie returns in words what of the change an event names that does not name the change: what
+// ties them most closely. An event of a former version says nothing of it, and was found by
+// its run.
+func (s *Story) tie(e *found) string {
+	for _, t := range ties {
+		for _, r := range e.refs {
+			name, is := strings.CutPrefix(string(r), t.kind+":")
+			if _, found := slices.BinarySearch(s.refs, r); is && found {
+				return t.word + " " + name
+			}
+		}
+	}
+	if len(e.refs) == 0 && e.action != nil {
+		return "run"
+	}
+	return ""
+}
+
+// read reads the document of an event.
+func read(id string, doc jsontext.Value) (*found, error) {
+	var d schemas.EventDocument
+	if err := json.Unmarshal(doc, &d, jsontext.AllowInvalidUTF8(true)); err != nil {
+		return nil, err
+	}
+	t := d.Trail
+	e := &found{tool: t.Tool, files: t.Files, Event: Event{
+		Document: id, ID: d.Event.ID, Source: d.Event.Provider, Type: t.Event.Type, Action: d.Event.Action, Message: d.Message,
+		Stated: d.Timestamp, Arrived: d.Event.Created, Witness: t.Event.Witness, Sender: t.Event.Sender, Imported: t.Event.Imported,
+		refs: t.Refs, leads: t.Leads,
+	}}
+	if d.User != nil {
+		e.Who = d.User.Name
+	}
+	if t.Event.DataRef != "" {
+		e.Files = append(e.Files, t.Event.DataRef)
+	}
+	var data struct {
+		Report struct {
+			Digest string `json:"digest"`
+		} `json:"report"`
+	}
+	switch t.Event.Type {
+	case record.TypeScanCompleted, record.TypeValidationCompleted:
+		_ = json.Unmarshal(t.Data, &data, jsontext.AllowInvalidUTF8(true)) // what cannot be read names no file
+	case record.TypeActionPerformed:
+		e.action = new(record.Action)
+		_ = json.Unmarshal(t.Data, e.action, jsontext.AllowInvalidUTF8(true)) // what cannot be read is not told
+	}
+	if record.IsDigest(data.Report.Digest) && !slices.Contains(e.Files, data.Report.Digest) {
+		e.Files = append(e.Files, data.Report.Digest)
+	}
+	return e, nil
+}
+
+// heard returns step with the arrival and the witness of the event that says so, where only
+// one can be meant: that of the time at which it happened and of the account that did it.
+func (s *Story) heard(step Step) Step {
+	var said *Event
+	for i, e := range s.Events {
+		if !e.Stated.Equal(step.At) || step.Who != "" && e.Who != "" && e.Who != step.Who || step.Digest != "" && !slices.Contains(e.Files, step.Digest) {
+			continue
+		}
+		if said != nil && (said.Witness != e.Witness || said.Lag() != e.Lag()) {
+			return step
+		}
+		said = &s.Events[i]
+	}
+	return step.saidBy(said)
+}
+
+// saidBy returns step with the arrival and the witness of an event, where one is known.
+func (step Step) saidBy(e *Event) Step {
+	if e != nil {
+		step.Arrived, step.Imported = e.Arrived, e.Imported
+		if e.Witness != "" {
+			step.Tier = e.Witness
+		}
+	}
+	return step
+}
+
+// event returns the event of a source and an id, nil where there is none.
+func (s *Story) event(source, id string) *Event {
+	for i, e := range s.Events {
+		if e.Source == source && e.ID == id {
+			return &s.Events[i]
+		}
+	}
+	return nil
+}
+
+// An Order is that of a list of events.
+type Order string
+
+// The orders.
+const (
+	ByStated  Order = "stated"  // by the time that they state
+	ByArrival Order = "arrived" // by their arrival
+)
+
+// In returns the events of the story in an order.
+func (s *Story) In(o Order) []Event {
+	out := slices.Clone(s.Events)
+	if o == ByArrival {
+		slices.SortStableFunc(out, func(a, b Event) int { return a.Arrived.Compare(b.Arrived) })
+	}
+	return out
+}
+
+// Each hands each document of an event of the story to f, in the order of the times that they
+// state.
+func (s *Story) Each(ctx context.Context, f func(doc jsontext.Value) error) error {
+	known := make(map[string]bool, len(s.Events))
+	for _, e := range s.Events {
+		known[e.Document] = true
+	}
+	return s.index.Events(ctx, schemas.EventQuery{Change: s.ID(), Repository: s.ID().Repository(), Refs: s.refs}, func(id string, doc jsontext.Value) error {
+		if !known[id] {
+			return nil // it came since, or leads to others
+		}
+		return f(doc)
+	})
+}
+
+// Count says how many events the record is made from and how many of them are here; nothing
+// more where that is the same.
+func (s *Story) Count() string {
+	return count(s.Record.Trail.Events+s.Record.Trail.LeftOut, int64(len(s.Events)))
+}
+
+func count(made, here int64) string {
+	noun := "events"
+	if made == 1 {
+		noun = "event"
+	}
+	switch {
+	case made == here:
+		return fmt.Sprintf("%d %s, all here", made, noun)
+	case made > here:
+		return fmt.Sprintf("%d %s, %d of them here. The others were deleted from the index by their age, or did not arrive there yet; events of former versions do not say which commit or run they belong to", made, noun, here)
+	}
+	return fmt.Sprintf("%d %s; %d are here. Some of these came since the record was made, or count for nothing in it", made, noun, here)
+}

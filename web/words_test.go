@@ -1,0 +1,35 @@
+package web
+
+import (
+	"regexp"
+	"testing"
+
+	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/record"
+)
+
+// TestEveryWordHasALook: answers, severities, witnesses and states of controls are told apart
+// on the pages.
+func TestEveryWordHasALook(t *testing.T) {
+	css, err := static.ReadFile("static/style.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := []string{controls.Shown, controls.Missing, controls.Pending, controls.NotEvaluated, controls.NotAsked, record.SeverityHigh, record.SeverityMedium, "low", record.Claimed}
+	for _, a := range record.AllAnswers() {
+		words = append(words, a.Answer)
+		if symbol(a.Answer) != a.Symbol {
+			t.Errorf("%s is shown as %s", a.Answer, symbol(a.Answer))
+		}
+	}
+	for _, w := range words {
+		if !regexp.MustCompile(`\.` + regexp.QuoteMeta(w) + `[ ,.{]`).Match(css) {
+			t.Errorf("style.css says nothing of .%s", w)
+		}
+	}
+	for _, w := range []string{record.Observed, record.Human, record.Signed, record.Claimed} {
+		if witnesses[w] == "" {
+			t.Errorf("nothing says what %s is", w)
+		}
+	}
+}
