@@ -230,7 +230,7 @@ func (t *trial) files() (files []string, all bool) {
 	files, known := t.filesByRevision()
 	slices.Sort(files)
 	files = slices.Compact(files)
-	return files, known && !t.cut && total <= len(files)
+	return files, known && total <= len(files)
 }
 
 // filesByRevision takes the ways to the files of the head in the order of
@@ -239,7 +239,7 @@ func (t *trial) filesByRevision() (files []string, known bool) {
 	stating := t.ranked(func(e record.Event) bool { return len(revision(e).Files) > 0 })
 	for _, e := range slices.Backward(stating) {
 		if r := revision(e); r.HeadSHA == t.head && t.head != "" {
-			return slices.Clone(r.Files), true
+			return slices.Clone(r.Files), !strings.Contains(string(t.id), "/commit/") || !t.cut
 		}
 	}
 	for _, e := range slices.Backward(stating) {
@@ -247,7 +247,10 @@ func (t *trial) filesByRevision() (files []string, known bool) {
 		for _, p := range t.chain {
 			push := p.Fact.(*record.Pushed)
 			files = append(files, push.Files...)
-			if !push.Forced && push.Before != "" && push.Before == revision(e).HeadSHA {
+			if push.Partial || push.Forced {
+				break
+			}
+			if push.Before != "" && push.Before == revision(e).HeadSHA {
 				return files, true
 			}
 		}
@@ -260,7 +263,7 @@ func (t *trial) filesByRevision() (files []string, known bool) {
 		return nil, false
 	}
 	last := t.chain[len(t.chain)-1].Fact.(*record.Pushed)
-	return files, last.Before == "" && !last.Forced
+	return files, last.Before == "" && !last.Forced && !t.cut
 }
 
 // scenes returns every change that this one may be: an unseen path may be any, and

@@ -642,7 +642,7 @@ func (g *teller) attack() {
 		if g.chance(5) {
 			e.Time = pick(g, start.AddDate(5, 0, 0), start.AddDate(-20, 0, 0))
 		}
-		if g.chance(20) { // under the identity that somebody else used
+		if _, ok := e.Fact.(*record.Pushed); !ok && g.chance(20) { // under the identity that somebody else used
 			if of := g.h.Events[g.IntN(len(g.h.Events))]; of.Change == g.h.ID {
 				e.Source, e.ID = of.Source, of.ID
 				if e.Sender == of.Sender && e.Arrived.Before(of.Arrived) {

@@ -465,8 +465,8 @@ func (t *trial) shortOf(approvals []*record.Review, views []view) []string {
 				met = true
 			}
 		}
-		if len(lacks) == 0 {
-			lacks = []string{record.GapOutsideGroup}
+		if len(lacks) == 0 || len(d.by) > 0 {
+			lacks = append(lacks, record.GapOutsideGroup)
 		}
 		for _, l := range lacks {
 			why[l] = why[l] || !met
@@ -532,12 +532,13 @@ func (t *trial) authorized(j *judgement, views []view) string {
 	}
 	asks := slices.ContainsFunc(views, func(v view) bool { return v.asks != "" })
 	all := len(views)
+	commit := slices.ContainsFunc(t.approvals(), func(r *record.Review) bool { return r.CommitSHA == "" || t.head == "" })
 	switch {
 	case count[nobody] == all && !(t.open() && slices.ContainsFunc(views, func(v view) bool { return len(v.lacks) == 0 })):
 		j.why(slices.Collect(maps.Keys(lacks))...)
 		j.may(those(map[string]bool{record.GapPolicyNotOfTheTime: !t.ofTime})...)
 		return record.Unproven
-	case t.open() && count[yes] < all && slices.ContainsFunc(views, func(v view) bool { return !v.never() }) && !(t.unknown && count[maybe] == all):
+	case t.open() && count[yes] < all && slices.ContainsFunc(views, func(v view) bool { return !v.never() }) && !(t.unknown && !commit && count[maybe] == all):
 		return pending
 	case !t.ofTime:
 		j.gap(record.GapPolicyNotOfTheTime)
@@ -556,7 +557,6 @@ func (t *trial) authorized(j *judgement, views []view) string {
 	}
 	j.may(gapAuthorUnknown, record.GapApprovedUnknownHead, record.GapReviewMissing, record.GapApprovalMissing)
 	if count[maybe] == all {
-		commit := slices.ContainsFunc(t.approvals(), func(r *record.Review) bool { return r.CommitSHA == "" || t.head == "" })
 		j.why(those(map[string]bool{gapAuthorUnknown: t.unknown, record.GapApprovedUnknownHead: commit})...)
 	}
 	j.gap(those(map[string]bool{gapIncomplete: count[maybe] == 0})...)
