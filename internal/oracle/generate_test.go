@@ -222,7 +222,9 @@ func newRules(g *teller) rules {
 		case 5:
 			r.Kind, r.Arg = "kind", pick(g, "documentation", "dependency-update")
 		}
-		p.Rules = append(p.Rules, r)
+		if !slices.ContainsFunc(p.Rules, func(o rule) bool { return o.Kind == r.Kind && o.Arg == r.Arg }) {
+			p.Rules = append(p.Rules, r)
+		}
 	}
 	return p
 }
