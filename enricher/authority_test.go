@@ -36,7 +36,7 @@ var authorities = map[string]struct{ kind, agent, platform, person, data string 
 	record.TypeGateDecided:         {"gates", "claimed", "observed", "claimed", `{"verdict":"autonomous","allowed":true}`},
 	record.TypeCommitsPushed:       {"pushes", "claimed", "observed", "claimed", `{"branch":"b","after":"1111111"}`},
 	record.TypeEventNoted:          {"", "claimed", "observed", "claimed", `{}`},
-	record.TypeRequestReceived:     {"requests", "claimed", "observed", "human", `{"kind":"ticket","id":"PAY-1","author":"mira","repository":"github.com/acme/docs"}`},
+	record.TypeRequestReceived:     {"requests", "claimed", "observed", "human", `{"kind":"ticket","id":"PAY-12","author":"mira"}`},
 	// Changetrail alone says these.
 	record.TypeIdentityRefused: {"", "", "", "", `{"agent":"a","credential":"c"}`},
 	record.TypeRunNamed:        {"", "", "", "", `{"run":"r","repository":"github.com/acme/docs"}`},
@@ -45,7 +45,7 @@ var authorities = map[string]struct{ kind, agent, platform, person, data string 
 	"dev.cdevents.change.merged.0.2.0":         {"changes", "claimed", "observed", "claimed", `{"context":{"type":"dev.cdevents.change.merged.0.2.0"},"subject":{"id":"acme/docs#1"}}`},
 	"dev.cdevents.pipelinerun.finished.0.2.0":  {"tests", "claimed", "observed", "claimed", `{"context":{"type":"dev.cdevents.pipelinerun.finished.0.2.0"},"subject":{"id":"p","content":{"outcome":"success"}},"customData":{"repository":"github.com/acme/docs"}}`},
 	"com.github.pull_request_review.submitted": {"", "", "", "", `{"action":"submitted","review":{"state":"approved","user":{"login":"mira"},"commit_id":"1111111111111111111111111111111111111111","submitted_at":"2026-11-01T03:47:00Z"},"pull_request":{"number":1},"repository":{"full_name":"acme/docs","html_url":"https://github.com/acme/docs"}}`},
-	"com.atlassian.jira.issue_created":         {"", "", "", "", `{"webhookEvent":"jira:issue_created","issue":{"key":"PAY-1"}}`},
+	"com.atlassian.jira.issue_created":         {"", "", "", "", `{"webhookEvent":"jira:issue_created","timestamp":1793500000000,"issue":{"id":"1","key":"PAY-12","self":"https://acme.atlassian.net/rest/api/2/issue/1","fields":{"summary":"x","created":"2026-11-01T03:47:00.000+0000"}}}`},
 	"com.gitlab.merge_request.approved":        {"", "", "", "", `{"object_kind":"merge_request","user":{"username":"mira"},"project":{"web_url":"https://gitlab.com/acme/docs","path_with_namespace":"acme/docs"},"object_attributes":{"iid":1,"action":"approved","state":"opened","updated_at":"2026-11-01 03:47:00 UTC"}}`},
 }
 
@@ -104,7 +104,7 @@ func (b *bench) body(typ, way, data string) string {
 	}
 	about := `"subject":"github.com/acme/docs/pull/1",`
 	switch typ {
-	case record.TypeSpansReceived, record.TypeRunNamed:
+	case record.TypeSpansReceived, record.TypeRunNamed, "com.atlassian.jira.issue_created":
 		about = `"partitionkey":"github.com/acme/docs",`
 	case "com.gitlab.merge_request.approved":
 		about = ""

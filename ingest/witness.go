@@ -37,21 +37,21 @@ func (r Reader) witness(e *Event) string {
 	if only := platform.Webhook(e.Envelope.Type); only != "" && e.Sender != record.SenderPlatform+only {
 		return record.Claimed
 	}
-	if account, ok := strings.CutPrefix(e.Sender, record.SenderPerson); ok && !strings.EqualFold(account, speaker(e.Fact)) {
+	if account, ok := strings.CutPrefix(e.Sender, record.SenderPerson); ok && !ownWord(account, e.Fact) {
 		return record.Claimed
 	}
 	return Worth(schemas.CredentialOf(e.Sender), e.Fact)
 }
 
-// speaker is the person whose word a fact is, "" where it is nobody's own.
-func speaker(f record.Fact) string {
+// ownWord reports whether a fact is what a person says for themselves.
+func ownWord(account string, f record.Fact) bool {
 	switch f := f.(type) {
 	case *record.Review:
-		return f.Reviewer
+		return strings.EqualFold(account, f.Reviewer)
 	case *record.Approval:
-		return f.Approver
+		return strings.EqualFold(account, f.Approver)
 	case *record.Request:
-		return f.Author
+		return f.Author == "" || strings.EqualFold(account, f.Author)
 	}
-	return ""
+	return false
 }

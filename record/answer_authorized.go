@@ -19,6 +19,9 @@ func (j *judge) authorized() (answer, reason string) {
 	switch {
 	case j.record.GenAI == nil:
 		return j.say(Unproven, GapAgentUnknown, "Which agent made the change is not known.")
+	case a.Unknown != "" && a.NotOfTheTime && !j.open():
+		j.gap(a.Unknown)
+		return j.say(Unproven, GapPolicyNotOfTheTime, "The policy in force at the merge is not held, and by the first one that is, it cannot be told: %s.", a.Reason)
 	case a.Unknown != "":
 		return j.say(Unproven, a.Unknown, "It cannot be told: %s.", a.Reason)
 	case a.Verdict == Forbidden:

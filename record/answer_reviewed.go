@@ -33,7 +33,7 @@ func (j *judge) reviewed() (answer, reason string) {
 		return j.approved(rv.good[0])
 	}
 	switch {
-	case j.authority.Verdict == Autonomous && !j.authority.NotOfTheTime && j.authority.Unknown == "" && j.record.Judged.AgentSeen:
+	case j.mayActAlone():
 		return j.say(NotRequired, "", "The policy lets the agent do this alone (%s).", j.authority.Rule)
 	case j.open():
 		return j.pending("Nobody who is independent approved the head so far.")
@@ -48,26 +48,41 @@ func (j *judge) reviewed() (answer, reason string) {
 // approved is the answer where an independent person approved the commit that counts.
 func (j *judge) approved(s verdict) (answer, reason string) {
 	for _, d := range j.authority.Demands {
-		if d.Verdict == ReviewRequired && !j.reviewMet(d) {
-			if j.open() {
-				return j.pending("%s approved; %s asks for a review by %s.", s.Reviewer, d.Rule, orString(d.Group, "somebody else"))
-			}
-			return j.say(Partial, GapOutsideGroup, "%s approved; %s asks for a review by %s.", s.Reviewer, d.Rule, orString(d.Group, "somebody else"))
+		switch {
+		case d.Verdict != ReviewRequired || j.reviewMet(d):
+			continue
+		case j.open():
+			return j.pending("%s approved; %s asks for a review by %s.", s.Reviewer, d.Rule, orString(d.Group, "somebody else"))
+		case !j.certain() && j.surelyMissing() == nil: // whether it is asked for is not known
+			continue
 		}
+		return j.say(Partial, GapOutsideGroup, "%s approved; %s asks for a review by %s.", s.Reviewer, d.Rule, orString(d.Group, "somebody else"))
 	}
 	doubt := ""
+	var gaps []string
 	if !j.authorKnown() {
-		j.gap(GapAuthorUnknown)
+		gaps = append(gaps, GapAuthorUnknown)
 		doubt = " who wrote all of the change is not known"
 	}
 	if j.record.Judged.AuthorsCut || !j.certain() {
-		j.gap(GapEvidenceIncomplete)
+		gaps = append(gaps, GapEvidenceIncomplete)
 		doubt = orString(doubt, " not all commits and files of the change are known")
 	}
-	if doubt != "" {
+	switch {
+	case doubt != "" && j.mayActAlone():
+		return j.say(NotRequired, "", "The policy lets the agent do this alone (%s).", j.authority.Rule)
+	case doubt != "":
+		j.gap(gaps...)
 		return Partial, s.Reviewer + " approved " + s.CommitSHA + ";" + doubt + "."
 	}
 	return j.say(Proven, "", "%s approved %s on %s%s.", s.Reviewer, s.CommitSHA, s.SubmittedAt.UTC().Format(time.RFC3339), j.before())
+}
+
+// mayActAlone reports whether the policy surely asks for nobody, and the code host saw that
+// an agent made the change: its own word for that would take a question away.
+func (j *judge) mayActAlone() bool {
+	a := j.authority
+	return a.Verdict == Autonomous && !a.NotOfTheTime && a.Unknown == "" && j.record.Judged.AgentSeen
 }
 
 // authorKnown reports whether it is known who made the change: somebody must be able to

@@ -31,6 +31,9 @@ func foldDecision(r *Record, f folded, mine func(agent string) bool) {
 	for i := range f.own {
 		d := f.own[i].Fact.(*Decision)
 		j.Askers = append(j.Askers, d.Agent.DelegatedBy)
+		if d.Trigger != nil {
+			j.Askers = append(j.Askers, d.Trigger.askers(f.all)...)
+		}
 		j.deciders = append(j.deciders, d.Agent.ID)
 		if f.own[i].Witness == Signed {
 			j.signers = append(j.signers, d.Agent.ID)
@@ -131,9 +134,6 @@ func foldTrigger(r *Record, decision *Event, t *Trigger, all []*Event) {
 	r.Trail.Trigger = out
 	r.Judged.digestStated = t.Digest != ""
 	foldRequest(out, t, all)
-	if out.Request != nil {
-		r.Judged.Askers = append(r.Judged.Askers, out.Request.AskedBy...)
-	}
 	var report, finding *Event
 	for _, e := range all {
 		s, ok := e.Fact.(*Scan)

@@ -33,10 +33,10 @@ func (p *people) who(account string) string {
 	number := p.numbers[name]
 	if p.authority.Person != nil {
 		if id := "id:" + number; number != "" && p.authority.Person(id) != id {
-			return p.authority.Person(id)
+			return strings.ToLower(p.authority.Person(id))
 		}
-		if person := p.authority.Person(account); person != account {
-			return person
+		if person := p.authority.Person(account); !strings.EqualFold(person, account) {
+			return strings.ToLower(person)
 		}
 	}
 	if number != "" {

@@ -114,13 +114,12 @@ func foldRequest(out *TriggerFacts, t *Trigger, all []*Event) {
 		return
 	}
 	var held *Event
-	var askers []string
+	askers := t.askers(all)
 	for _, e := range all {
 		f := t.named(e)
 		if f == nil {
 			continue
 		}
-		askers = append(askers, f.Author)
 		if held == nil || weightOf(e) >= weightOf(held) {
 			held = e
 		}
@@ -140,6 +139,19 @@ func foldRequest(out *TriggerFacts, t *Trigger, all []*Event) {
 		OpenedAt: orTime(f.OpenedAt, held.Time), Told: told.UTC(), Author: f.Author, AuthorID: f.AuthorID, AuthorType: f.AuthorType,
 		AskedBy: smallestStrings(nil, slices.Compact(askers), maxListed),
 	}
+}
+
+// askers are the accounts of all who asked for what t names, on whatever word.
+func (t *Trigger) askers(all []*Event) (out []string) {
+	if !t.isRequest() {
+		return nil
+	}
+	for _, e := range all {
+		if f := t.named(e); f != nil && f.Author != "" {
+			out = append(out, f.Author)
+		}
+	}
+	return out
 }
 
 // named returns e as the request that t names, nil where it is none. An alert of a code
