@@ -355,15 +355,21 @@ func (t *trial) involved() map[string]bool {
 			}
 		}
 	}
-	for _, e := range t.own {
-		if t.author == "" { // as somebody claims
-			add(revision(e).Author)
-		}
+	if claimed := t.claimedAuthor(); t.author == "" {
+		add(claimed)
 	}
 	for _, account := range t.askers() {
 		add(account)
 	}
 	return out
+}
+
+// claimedAuthor is the author as the newest claim has it.
+func (t *trial) claimedAuthor() (author string) {
+	for _, e := range t.own {
+		author = cmp.Or(revision(e).Author, author)
+	}
+	return author
 }
 
 // askers are who asked for the work, in any decision or in a request that one names.
@@ -394,7 +400,7 @@ func (t *trial) contradicted() bool {
 			switch e.Fact.(type) {
 			case *record.Merged:
 				return "merged"
-			case *record.Opened, *record.Closed:
+			case *record.Opened, *record.Updated, *record.Closed:
 				if e.Witness == record.Observed {
 					return "not merged"
 				}

@@ -522,7 +522,7 @@ func (g *teller) reviews() {
 				r.Reviewer = g.cased(g.author)
 			}
 		}
-		if who == "tom-b" && g.numbers != nil && g.chance(30) {
+		if who == "tom-b" && r.ReviewerType == "" && g.numbers != nil && g.chance(30) {
 			r.Reviewer, sender = "tom-renamed", codeHost
 		}
 		if sender == codeHost {

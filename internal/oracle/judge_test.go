@@ -105,12 +105,8 @@ func (t *trial) agents(j *judgement) (out []string, seen bool) {
 	if seenAs != "" {
 		return []string{seenAs}, true
 	}
-	for _, e := range t.own {
-		if r := revision(e); t.author == "" && r.Author != "" { // as somebody claims
-			if out = nil; t.rules.bot(r.Author) {
-				out = []string{t.rules.person(r.Author)}
-			}
-		}
+	if claimed := t.claimedAuthor(); t.author == "" && t.rules.bot(claimed) {
+		out = []string{t.rules.person(claimed)}
 	}
 	if len(said) > 0 {
 		out = said[len(said[true]) > 0]
@@ -233,6 +229,7 @@ func (t *trial) view(id string, w way) view {
 			ask(no, record.GapForbidden)
 		case record.ReviewRequired:
 			v.demands = append(v.demands, demand{r.By, svc})
+			v.may = append(v.may, record.GapReviewMissing)
 			ask(t.approvedHead(r.By, svc), record.GapReviewMissing)
 		case record.ApprovalRequired:
 			leave(r.By, svc)
@@ -373,13 +370,16 @@ func (t *trial) leave(by []string, s service, paths []string) (met int, gaps, ma
 			record.GapApprovalExpired: t.merged && !a.ExpiresAt.IsZero() && a.ExpiresAt.Before(t.mergedAt),
 		})
 		may, given = append(may, flaws...), given || counts(e)
+		if covered == maybe {
+			may = append(may, record.GapApprovalOutOfScope)
+		}
 		switch {
 		case t.refused(e, a) || t.rules.nobody(by, s):
 		case len(flaws) == 0 && !t.unknown:
 			met = max(met, covered)
 		case len(flaws) == 0:
 			met = max(met, maybe)
-		case len(flaws) == 1:
+		case len(flaws) == 1 && covered != maybe:
 			gaps = append(gaps, flaws...)
 		}
 	}
@@ -402,7 +402,7 @@ func (t *trial) covers(scope []string, s service, paths []string) int {
 	}
 	_, all := t.files()
 	switch {
-	case slices.ContainsFunc(paths, outside) || !strings.HasSuffix(scope[0], "**"):
+	case slices.ContainsFunc(paths, outside):
 		return no
 	case !all:
 		return maybe
