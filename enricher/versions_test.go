@@ -160,8 +160,13 @@ func TestThePolicyAtTheMergeDecides(t *testing.T) {
 		merged       int // 0: open
 		verdict, tag string
 	}{
-		{3, "autonomous", "soc2-cc8.1"}, {7, "autonomous", "soc2-cc8.1"}, {19, "autonomous", "soc2-cc8.1"},
-		{20, "forbidden", "pci-dss-6.3.2"}, {24, "forbidden", "pci-dss-6.3.2"}, {26, "review-required", "iso-27001-8.32"}, {0, "review-required", "iso-27001-8.32"},
+		{3, "autonomous", "soc2-cc8.1"},
+		{7, "autonomous", "soc2-cc8.1"},
+		{19, "autonomous", "soc2-cc8.1"},
+		{20, "forbidden", "pci-dss-6.3.2"},
+		{24, "forbidden", "pci-dss-6.3.2"},
+		{26, "review-required", "iso-27001-8.32"},
+		{0, "review-required", "iso-27001-8.32"},
 	} {
 		id := record.ChangeID("github.com/acme/pay/pull/7")
 		event := func(n int, at time.Time, f record.Fact) record.Event {

@@ -1,5 +1,7 @@
 package record
 
+import "slices"
+
 // Altered returns the facts under whose identity their sender said something else later.
 func (f Facts) Altered() (out []Event) {
 	for _, e := range f.facts() {
@@ -10,9 +12,10 @@ func (f Facts) Altered() (out []Event) {
 	return out
 }
 
-// SharedSource returns the facts whose source and id another sender used, too.
+// SharedSource returns the facts whose source and id another sender used, too. Those that
+// decide nothing, as comments, are not compared: a newer one may stand for them.
 func (f Facts) SharedSource() (out []Event) {
-	all := f.facts()
+	all := slices.DeleteFunc(f.facts(), func(e *Event) bool { return decidesNothing(*e) })
 	senders := make(map[identity]string, len(all))
 	shared := make(map[identity]bool)
 	for _, e := range all {

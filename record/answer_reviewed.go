@@ -151,9 +151,9 @@ func (j *judge) late(s verdict) bool { return !s.open && after(s.told, j.merged,
 // sort tells approvals that count from others. It returns who approved in a way that does
 // not count, by the gap that says so.
 func (j *judge) sort() map[string]string {
-	c, rv := j.record.Trail.Change, &j.reviews
+	rv := &j.reviews
 	why := make(map[string]string)
-	head := orString(c.HeadSHA, c.MergeSHA)
+	head, merge := j.record.commits()
 	for _, s := range rv.standing {
 		if s.Verdict != "approved" {
 			continue
@@ -161,9 +161,9 @@ func (j *judge) sort() map[string]string {
 		switch {
 		case j.people.took(s.Reviewer):
 			why[GapSelfApproval] = s.Reviewer
-		case s.CommitSHA == "" || head == "":
+		case s.CommitSHA == "" || head == "" && merge == "":
 			rv.unknown = append(rv.unknown, s)
-		case sameCommit(s.CommitSHA, head) || sameCommit(s.CommitSHA, c.MergeSHA):
+		case sameCommit(s.CommitSHA, head) || sameCommit(s.CommitSHA, merge):
 			rv.good = append(rv.good, s)
 		default:
 			rv.stale = append(rv.stale, s)

@@ -50,21 +50,22 @@ func foldValidations(r *Record, all []*Event) {
 			claimed = append(claimed, e)
 		}
 	}
-	said := validations(r.Trail.Change, claimed)
-	if r.Trail.Validation = validations(r.Trail.Change, observed); r.Trail.Validation == nil {
+	said := validations(r, claimed)
+	if r.Trail.Validation = validations(r, observed); r.Trail.Validation == nil {
 		r.Trail.Validation = said
 	} else if said != nil {
 		r.Trail.Validation.Claimed = said.Conclusion
 	}
 }
 
-func validations(c Change, all []*Event) *ValidationFacts {
+func validations(r *Record, all []*Event) *ValidationFacts {
+	head, merge := r.commits()
 	commit, current := "", false
 	var runs []*Event
 	for _, e := range all {
 		f := e.Fact.(*Validation)
 		sha := strings.ToLower(f.CommitSHA)
-		now := sha != "" && (sha == c.HeadSHA || sha == c.MergeSHA)
+		now := sha != "" && (sha == head || sha == merge)
 		switch {
 		case now && !current:
 			commit, current, runs = sha, true, []*Event{e}

@@ -53,21 +53,22 @@ func listingOf(own []Event, s *statement) listing {
 func foldFiles(r *Record, f Facts) {
 	c, j := &r.Trail.Change, &r.Judged
 	l := listingOf(f.Own, j.stated)
-	files, complete := l.filesOf(c.HeadSHA, j.branch)
+	head, _ := r.commits()
+	files, complete := l.filesOf(head, j.branch)
 	if _, kind, _ := c.ID.Split(); kind == "commit" && j.stated.known(attrMerge) {
 		files, complete = filesOfPushes(j.branch.pushes), !j.branch.cut && !slices.ContainsFunc(j.branch.pushes, func(p *Pushed) bool { return p.Forced || !p.listed() })
 	}
 	slices.Sort(files)
 	j.Files = slices.Compact(files)
-	j.FilesIncomplete = !complete || l.total[c.HeadSHA] > int64(len(j.Files)) || f.LeftOut > 0
+	j.FilesIncomplete = !complete || l.total[head] > int64(len(j.Files)) || f.LeftOut > 0
 	if len(j.Files) > 0 {
 		j.stated.stands(attrFiles, "", rankObserved)
-		c.Files, c.FilesTotal = j.Files[:min(len(j.Files), MaxFiles)], max(int64(len(j.Files)), l.total[c.HeadSHA])
+		c.Files, c.FilesTotal = j.Files[:min(len(j.Files), MaxFiles)], max(int64(len(j.Files)), l.total[head])
 	} else {
 		foldClaimedFiles(r, f)
-		c.FilesTotal = max(c.FilesTotal, l.total[c.HeadSHA])
+		c.FilesTotal = max(c.FilesTotal, l.total[head])
 	}
-	foldDependencies(r, l)
+	foldDependencies(r, l, head)
 }
 
 // filesOf returns the files of a head, and whether they are all: what a revision states of
@@ -95,9 +96,10 @@ func (l listing) filesOf(head string, b *branch) (files []string, complete bool)
 	return files, complete && b.created
 }
 
-// listed reports whether a push says which files it brings, if it brings any.
+// listed reports whether a push says which files it brings. One without commits of its own
+// brings none.
 func (p *Pushed) listed() bool {
-	return len(p.Files) > 0 || !slices.ContainsFunc(p.Commits, func(c Commit) bool { return !c.Merge }) && len(p.Commits) > 0
+	return len(p.Files) > 0 || !slices.ContainsFunc(p.Commits, func(c Commit) bool { return !c.Merge })
 }
 
 func filesOfPushes(pushes []*Pushed) (files []string) {
@@ -134,9 +136,9 @@ func foldClaimedFiles(r *Record, f Facts) {
 
 // foldDependencies says which dependencies of the head are known, and the kind of the
 // change as far as that is.
-func foldDependencies(r *Record, l listing) {
+func foldDependencies(r *Record, l listing, head string) {
 	c, j := &r.Trail.Change, &r.Judged
-	f := l.dependencies[c.HeadSHA]
+	f := l.dependencies[head]
 	if f == nil && l.headless {
 		f = l.dependencies[""]
 	}

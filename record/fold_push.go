@@ -69,7 +69,8 @@ func foldPushes(r *Record, f Facts) {
 	}
 	all := pushes(f)
 	j := &r.Judged
-	j.branch = branchOf(all, c.HeadSHA)
+	head, _ := r.commits()
+	j.branch = branchOf(all, head)
 	if kind == "commit" {
 		j.branch.pushes = directPushes(f.Own)
 		j.branch.cut = slices.ContainsFunc(j.branch.pushes, func(p *Pushed) bool { return p.Partial })
@@ -151,6 +152,7 @@ func (a *authorship) wrote(c Commit) {
 // changes are merged, the commits that are heads of the change.
 func (a *authorship) others(r *Record, all []Event) {
 	b := r.Judged.branch
+	_, merge := r.commits()
 	forced := len(b.pushes) > 0 && b.pushes[len(b.pushes)-1].Forced
 	for _, e := range all {
 		p := e.Fact.(*Pushed)
@@ -163,7 +165,7 @@ func (a *authorship) others(r *Record, all []Event) {
 				switch sha := strings.ToLower(c.SHA); {
 				case slices.Contains(a.heads, sha):
 					a.wrote(c)
-				case sha == r.Trail.Change.MergeSHA: // who merges wrote nothing of the change; a squash keeps what its commits said
+				case merge != "" && sha == merge: // who merges wrote nothing of the change; a squash keeps what its commits said
 					a.commits = append(a.commits, Commit{SHA: c.SHA, Trailers: c.Trailers})
 				}
 			}

@@ -29,7 +29,7 @@ func foldReviews(r *Record, own []Event) {
 		out.Reviewers = append(out.Reviewers, v.Reviewer)
 		before := stands[v.Reviewer]
 		switch {
-		case v.Verdict == "commented", v.witnessed() < before.witnessed():
+		case v.Verdict == "commented", v.witnessed() == 0:
 		case v.Verdict == "dismissed" && v.reviewID != "" && before.reviewID != v.reviewID: // another review of theirs stands
 		default:
 			stands[v.Reviewer] = v

@@ -112,6 +112,22 @@ func (s *statement) claimed() []string {
 // known reports whether an attribute is stated by one who can know it.
 func (s *statement) known(name string) bool { return s.ranks[name] > rankClaim }
 
+// commits returns the head that counts and the merge commit, as far as they are known; what
+// is only claimed is not.
+func (r *Record) commits() (head, merge string) {
+	c, s := r.Trail.Change, r.Judged.stated
+	if _, kind, sha := c.ID.Split(); kind == "commit" {
+		return sha, sha
+	}
+	if s.known(attrHead) {
+		head = c.HeadSHA
+	}
+	if s.known(attrMergeSHA) {
+		merge = c.MergeSHA
+	}
+	return head, merge
+}
+
 // contradicted returns the first claim about an attribute that is known otherwise, and that
 // nobody who can know it ever made.
 func (s *statement) contradicted() (attribute, bool) {

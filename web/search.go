@@ -48,7 +48,6 @@ var facets = []struct{ Field, Label string }{
 	{"changetrail.authorization.verdict", "Policy says"},
 	{"changetrail.change.state", "State"},
 	{"changetrail.change.claimed", "Only claimed"},
-	{"changetrail.imported", "Brought in"},
 }
 
 // A column of the table.

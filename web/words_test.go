@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -30,6 +31,19 @@ func TestEveryWordHasALook(t *testing.T) {
 	for _, w := range []string{record.Observed, record.Human, record.Signed, record.Claimed} {
 		if witnesses[w] == "" {
 			t.Errorf("nothing says what %s is", w)
+		}
+	}
+}
+
+// TestFacetsAreOfWords: the engines count the values of other fields as numbers.
+func TestFacetsAreOfWords(t *testing.T) {
+	fields, err := query.RecordFields()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range facets {
+		if k, ok := fields[f.Field]; !ok || k.Kind != query.Keyword {
+			t.Errorf("%s is no field of words", f.Field)
 		}
 	}
 }

@@ -95,7 +95,7 @@ func TestCommandsFromSetupToShow(t *testing.T) {
 		return nil
 	})
 	must(run("show", "https://github.com/acme/payments/pull/4829"),
-		"pci-dss-6.3.2", "held, and the finding stands in it", "rejected", "jonas.k", "10 passed, 2 failed", "pci-dss-6.5.1 lacks validation")
+		"pci-dss-6.3.2", "held, and the finding stands in it", "rejected", "jonas.k", "10 passed, 2 failed", "pci-dss-6.5.1 changes to production follow change control: missing, lacks validation")
 	eventually(t, 20*time.Second, func() error {
 		if n := len(search(t, schemas.OpenSearch, schemas.FindingsAlias, `changetrail.change.number:4829 AND changetrail.finding.status:closed`)); n == 0 {
 			return errors.New("no finding was closed by the evidence that came after the first revision")
@@ -103,6 +103,17 @@ func TestCommandsFromSetupToShow(t *testing.T) {
 		return nil
 	})
 	must(run("replay", "acme/payments#4829"), "SAW", "DECIDED", "rejected", "10 passed, 2 failed", "jonas.k", "DEPLOYED")
+	saved := filepath.Join(t.TempDir(), "saved")
+	eventually(t, time.Minute, func() error { // an engine shows events only once it has refreshed
+		out, err := command("replay", "acme/payments#4829", "--save", saved).CombinedOutput()
+		if err == nil && !strings.Contains(string(out), "The record is made from 8 events; 8 are here.") {
+			err = errors.New("not all events are saved")
+		}
+		if err != nil {
+			return fmt.Errorf("replay --save: %w: %s", err, out)
+		}
+		return nil
+	})
 	must(run("query", `changetrail.change.number:4829 AND changetrail.trigger.found:true`, "-o", "csv", "--columns", "changetrail.change.id"), "github.com/acme/payments/pull/4829")
 	page := freeAddress(t)
 	pages := command("web", "--store", "opensearch", "--listen", page)
