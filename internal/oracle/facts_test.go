@@ -67,7 +67,7 @@ func (t *trial) admit(events []record.Event) {
 	first := make(map[string]record.Event)
 	for _, e := range events {
 		if f, ok := first[e.Key()]; ok {
-			if f.Digest != e.Digest && (e.Change == t.id || f.Change == t.id) {
+			if _, counted := f.Fact.(*record.Action); f.Digest != e.Digest && e.Change == t.id && f.Change == t.id && !counted {
 				t.altered[e.Key()] = true
 			}
 			continue
@@ -355,17 +355,38 @@ func (t *trial) involved() map[string]bool {
 			}
 		}
 	}
+	if claimed := t.claimedAuthor(); t.author == "" {
+		add(claimed)
+	}
+	for _, account := range t.askers() {
+		add(account)
+	}
+	return out
+}
+
+// claimedAuthor is the author as the newest claim has it.
+func (t *trial) claimedAuthor() (author string) {
 	for _, e := range t.own {
-		if d, ok := e.Fact.(*record.Decision); ok {
-			add(d.Agent.DelegatedBy)
-			for _, o := range t.events {
-				if r, ok := o.Fact.(*record.Request); ok && d.Trigger != nil && d.Trigger.Kind == r.Kind && d.Trigger.ID == r.ID {
-					add(r.Author)
-				}
+		author = cmp.Or(revision(e).Author, author)
+	}
+	return author
+}
+
+// askers are who asked for the work, in any decision or in a request that one names.
+func (t *trial) askers() (out []string) {
+	for _, e := range t.own {
+		d, ok := e.Fact.(*record.Decision)
+		if !ok {
+			continue
+		}
+		out = append(out, d.Agent.DelegatedBy)
+		for _, o := range t.events {
+			if r, ok := o.Fact.(*record.Request); ok && d.Trigger != nil && d.Trigger.Kind == r.Kind && d.Trigger.ID == r.ID {
+				out = append(out, r.Author)
 			}
 		}
 	}
-	return out
+	return slices.DeleteFunc(out, func(account string) bool { return account == "" })
 }
 
 // contradicted reports whether a claim states something else than all who observed it.
@@ -379,7 +400,7 @@ func (t *trial) contradicted() bool {
 			switch e.Fact.(type) {
 			case *record.Merged:
 				return "merged"
-			case *record.Opened, *record.Closed:
+			case *record.Opened, *record.Updated, *record.Closed:
 				if e.Witness == record.Observed {
 					return "not merged"
 				}

@@ -222,7 +222,9 @@ func newRules(g *teller) rules {
 		case 5:
 			r.Kind, r.Arg = "kind", pick(g, "documentation", "dependency-update")
 		}
-		p.Rules = append(p.Rules, r)
+		if !slices.ContainsFunc(p.Rules, func(o rule) bool { return o.Kind == r.Kind && o.Arg == r.Arg }) {
+			p.Rules = append(p.Rules, r)
+		}
 	}
 	return p
 }
@@ -520,7 +522,7 @@ func (g *teller) reviews() {
 				r.Reviewer = g.cased(g.author)
 			}
 		}
-		if who == "tom-b" && g.numbers != nil && g.chance(30) {
+		if who == "tom-b" && r.ReviewerType == "" && g.numbers != nil && g.chance(30) {
 			r.Reviewer, sender = "tom-renamed", codeHost
 		}
 		if sender == codeHost {

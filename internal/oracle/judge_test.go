@@ -105,10 +105,8 @@ func (t *trial) agents(j *judgement) (out []string, seen bool) {
 	if seenAs != "" {
 		return []string{seenAs}, true
 	}
-	for _, e := range t.own {
-		if r := revision(e); t.author == "" && len(said) == 0 && t.rules.bot(r.Author) {
-			out = []string{t.rules.person(r.Author)} // as somebody claims
-		}
+	if claimed := t.claimedAuthor(); t.author == "" && t.rules.bot(claimed) {
+		out = []string{t.rules.person(claimed)}
 	}
 	if len(said) > 0 {
 		out = said[len(said[true]) > 0]
@@ -231,6 +229,7 @@ func (t *trial) view(id string, w way) view {
 			ask(no, record.GapForbidden)
 		case record.ReviewRequired:
 			v.demands = append(v.demands, demand{r.By, svc})
+			v.may = append(v.may, record.GapReviewMissing)
 			ask(t.approvedHead(r.By, svc), record.GapReviewMissing)
 		case record.ApprovalRequired:
 			leave(r.By, svc)
@@ -270,9 +269,8 @@ func (t *trial) unsure(views []view) bool {
 
 // askedByStranger reports whether some decision names a person who may not ask the agent.
 func (t *trial) askedByStranger(a agent) bool {
-	return len(a.Delegates) > 0 && slices.ContainsFunc(t.own, func(e record.Event) bool {
-		d, ok := e.Fact.(*record.Decision)
-		return ok && d.Agent.DelegatedBy != "" && !t.rules.in(t.who(d.Agent.DelegatedBy), a.Delegates, service{})
+	return len(a.Delegates) > 0 && slices.ContainsFunc(t.askers(), func(account string) bool {
+		return !t.rules.in(t.who(account), a.Delegates, service{})
 	})
 }
 
@@ -359,26 +357,31 @@ func (t *trial) approvedHead(by []string, s service) int {
 // leave says whether somebody independent of a group gave leave for a service, and
 // which gaps it is otherwise: why those that were given do not count, if any was.
 func (t *trial) leave(by []string, s service, paths []string) (met int, gaps, may []string) {
-	given := false
+	given := t.rules.nobody(by, s)
 	for _, e := range t.own {
 		a, ok := e.Fact.(*record.Approval)
-		if !ok || a.Verdict == "refused" || t.rules.bot(a.Approver) || t.refused(e, a) {
+		if !ok || a.Verdict == "refused" || t.rules.bot(a.Approver) {
 			continue
 		}
+		covered := t.covers(a.Scope, s, paths)
 		flaws := those(map[string]bool{
 			gapUnverified: !counts(e), record.GapSelfApproval: t.involved()[t.who(a.Approver)], record.GapOutsideGroup: !t.rules.in(t.who(a.Approver), by, s),
-			t.late(e, record.GapApprovalAfterMerge): !t.inTime(e), record.GapApprovalOutOfScope: !covers(a.Scope, s, paths),
+			t.late(e, record.GapApprovalAfterMerge): !t.inTime(e), record.GapApprovalOutOfScope: covered == no,
 			record.GapApprovalExpired: t.merged && !a.ExpiresAt.IsZero() && a.ExpiresAt.Before(t.mergedAt),
 		})
+		may, given = append(may, flaws...), given || counts(e)
+		if covered == maybe {
+			may = append(may, record.GapApprovalOutOfScope)
+		}
 		switch {
+		case t.refused(e, a) || t.rules.nobody(by, s):
 		case len(flaws) == 0 && !t.unknown:
-			met = yes
+			met = max(met, covered)
 		case len(flaws) == 0:
 			met = max(met, maybe)
-		case len(flaws) == 1:
+		case len(flaws) == 1 && covered != maybe:
 			gaps = append(gaps, flaws...)
 		}
-		may, given = append(may, flaws...), given || counts(e)
 	}
 	if !given {
 		gaps = append(gaps, record.GapApprovalMissing)
@@ -386,18 +389,25 @@ func (t *trial) leave(by []string, s service, paths []string) (met int, gaps, ma
 	return met, gaps, append(may, record.GapApprovalMissing)
 }
 
-// covers reports whether a scope names a service, or each path.
-func covers(scope []string, s service, paths []string) bool {
+// covers says whether a scope names a service, or each path.
+func (t *trial) covers(scope []string, s service, paths []string) int {
 	if len(scope) == 0 || slices.Contains(scope, s.Name) {
-		return true
+		return yes
 	}
-	under := func(p string) bool {
-		return slices.ContainsFunc(scope, func(g string) bool {
+	outside := func(p string) bool {
+		return !slices.ContainsFunc(scope, func(g string) bool {
 			prefix, glob := strings.CutSuffix(g, "**")
 			return glob && strings.HasPrefix(p, prefix)
 		})
 	}
-	return len(paths) > 0 && !slices.ContainsFunc(paths, func(p string) bool { return !under(p) })
+	_, all := t.files()
+	switch {
+	case slices.ContainsFunc(paths, outside):
+		return no
+	case !all:
+		return maybe
+	}
+	return yes
 }
 
 // refused reports whether the same person took an approval back in time.
@@ -516,11 +526,13 @@ func (t *trial) worst(j *judgement, agents []string) (answer string) {
 
 // authorized answers whether the agent was allowed to change the service.
 func (t *trial) authorized(j *judgement, views []view) string {
-	unsure := t.unsure(views)
+	unsure, all := t.unsure(views), len(views)
 	count, lacks := make(map[int]int), make(map[string]int)
 	for _, v := range views {
 		count[v.met]++
-		j.may(append(v.may, v.lacks...)...)
+		if j.may(append(v.may, v.lacks...)...); all > 1 || v.never() {
+			j.may(record.GapReviewMissing, record.GapApprovalMissing)
+		}
 		for _, l := range slices.Compact(slices.Sorted(slices.Values(v.lacks))) {
 			lacks[l]++
 		}
@@ -531,7 +543,6 @@ func (t *trial) authorized(j *judgement, views []view) string {
 		}
 	}
 	asks := slices.ContainsFunc(views, func(v view) bool { return v.asks != "" })
-	all := len(views)
 	commit := slices.ContainsFunc(t.approvals(), func(r *record.Review) bool { return r.CommitSHA == "" || t.head == "" })
 	switch {
 	case count[nobody] == all && !(t.open() && slices.ContainsFunc(views, func(v view) bool { return len(v.lacks) == 0 })):

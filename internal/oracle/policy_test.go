@@ -134,6 +134,11 @@ func (p rules) in(who string, by []string, s service) bool {
 	})
 }
 
+// nobody reports whether a group is the owners of what has none.
+func (p rules) nobody(by []string, s service) bool {
+	return slices.Contains(by, "owners") && s.Owner == "" || slices.Contains(by, "team-nobody")
+}
+
 // Universe holds a path for each thing that a rule or a service may ask of paths.
 var universe = []string{
 	"docs/guide.md", "src/auth/login.go", "src/app.go", "package.json",
