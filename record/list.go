@@ -94,7 +94,7 @@ func decidesNothing(e Event) bool {
 // sameSlot reports whether the newer one of two facts that decide nothing stands for both:
 // comments of one person, notes about one commit or artifact, as one sender tells them.
 func sameSlot(a, b Event) bool {
-	if a.Sender != b.Sender || a.Witness != b.Witness {
+	if a.Sender != b.Sender || a.witness() != b.witness() {
 		return false
 	}
 	switch f := a.Fact.(type) {
