@@ -37,6 +37,13 @@ type item struct {
 	fact   record.Fact
 }
 
+// A bend is what is odd about how an item is told.
+type bend struct {
+	told  time.Time // when it arrived, where that is not when it happened
+	like  *item     // the one whose id it has, too
+	agent string    // who sends it under the source of another
+}
+
 // A plan is the life of one change before it is told as events. A part that is
 // nil does not happen.
 type plan struct {
@@ -60,6 +67,16 @@ type plan struct {
 	actions                                      []*item
 	reviews                                      []*item
 	merged, deployed, impostor                   *item
+	more                                         []*item
+	bent                                         map[*item]bend
+}
+
+// bend notes what is odd about an item.
+func (p *plan) bend(i *item, b bend) {
+	if p.bent == nil {
+		p.bent = make(map[*item]bend)
+	}
+	p.bent[i] = b
 }
 
 // A Generator makes the changes.
@@ -123,20 +140,19 @@ func (g *Generator) assign(n int) [][]flaw {
 			parts[f.part] = append(parts[f.part], f)
 		}
 	}
+	places := g.rnd.Perm(n) // of all parts the same: most troubles gather in few changes
 	for _, p := range []part{inService, inTrigger, inDecision, inLeave, inReview, inClaims} {
-		places := g.rnd.Perm(n)
-		// Most troubles gather in few changes; a change whose service nobody knows
-		// shows nothing else of what the policy says.
-		next := 0
+		// A change whose service nobody knows shows nothing else of what the policy says.
+		taken := make(map[int]bool)
 		for _, f := range parts[p] {
-			for next < n && slices.ContainsFunc(out[places[next]], func(o flaw) bool { return o.excludes(f) || f.excludes(o) }) {
-				next++
-			}
-			if next == n {
+			at := slices.IndexFunc(places, func(i int) bool {
+				return !taken[i] && !slices.ContainsFunc(out[i], func(o flaw) bool { return o.excludes(f) || f.excludes(o) })
+			})
+			if at < 0 {
 				break
 			}
-			out[places[next]] = append(out[places[next]], f)
-			next++
+			taken[places[at]] = true
+			out[places[at]] = append(out[places[at]], f)
 		}
 	}
 	return out
@@ -228,7 +244,7 @@ func (g *Generator) vulnerability(p *plan, at time.Time) {
 	p.deps = []record.DependencyUpdate{{Name: a.pkg, Ecosystem: a.ecosystem, From: a.bad, To: a.good}}
 	p.scanned(tool, report, at)
 	p.decided(at, &record.Trigger{Kind: "scan", Finding: name, Severity: a.severity, Package: a.pkg, Summary: a.title}, []record.Option{
-		{ID: "update", Title: fmt.Sprintf("Update %s to %s", a.pkg, a.good), Outcome: "chosen", Reason: "the smallest release without the weakness; its notes name no change of behaviour"},
+		{ID: "update", Title: fmt.Sprintf("Update %s to %s", a.pkg, a.good), Package: a.purl(), From: a.bad, To: a.good, Outcome: "chosen", Reason: "the smallest release without the weakness; its notes name no change of behaviour"},
 		{ID: "replace", Title: "Replace the library", Outcome: "rejected", Reason: "touches every caller for a weakness that an update removes"},
 		{ID: "accept", Title: "Accept the risk", Outcome: "rejected", Reason: "the weak function is called with data from outside"},
 	}, fmt.Sprintf("%s %s is reachable from the request path of %s. %s removes it; the call sites compile unchanged and the tests of the package pass.", a.pkg, a.bad, p.service.name, a.good))
@@ -334,8 +350,8 @@ func (g *Generator) byPerson(at time.Time, n int) *plan {
 	}
 	reviewed := nextWorkday(at.Add(time.Duration(40+g.rnd.IntN(1600))*time.Minute), g.rnd)
 	switch {
-	case n%40 == 7: // merged in haste
-	case n%50 == 11:
+	case n%100 == 7: // merged in haste
+	case n%150 == 11:
 		p.reviewed(p.asker, reviewed)
 	default:
 		p.reviewed(reviewer, reviewed)
@@ -402,21 +418,30 @@ func nextWorkday(t time.Time, r *rand.Rand) time.Time {
 
 // tell turns a plan into events; what would lie in the future has not happened.
 func (g *Generator) tell(p *plan) []event.Event {
-	items := slices.Concat([]*item{p.scan, p.leave, p.decision}, p.actions, []*item{p.opened, p.updated}, p.tests, p.reviews, []*item{p.gate, p.impostor, p.merged, p.deployed})
-	items = slices.DeleteFunc(items, func(i *item) bool { return i == nil || i.at.After(g.end) })
+	items := slices.Concat(p.more, []*item{p.scan, p.leave, p.decision}, p.actions, []*item{p.opened, p.updated}, p.tests, p.reviews, []*item{p.gate, p.impostor, p.merged, p.deployed})
+	items = slices.DeleteFunc(items, func(i *item) bool { return i == nil || i.at.After(g.end) || p.bent[i].told.After(g.end) })
 	slices.SortStableFunc(items, func(a, b *item) int { return a.at.Compare(b.at) })
-	out := make([]event.Event, 0, len(items))
+	out, ids := make([]event.Event, 0, len(items)), make(map[*item]string)
 	for _, i := range items {
+		odd := p.bent[i]
 		change := ""
 		if i.named {
 			change = p.id
 		}
 		e := producer.Event(change, i.fact)
-		g.ids++
-		e.SetID(fmt.Sprintf("demo-%06d", g.ids))
+		if ids[i] = ids[odd.like]; ids[i] == "" {
+			g.ids++
+			ids[i] = fmt.Sprintf("demo-%06d", g.ids)
+		}
+		e.SetID(ids[i])
 		e.SetSource(i.source)
 		e.SetTime(i.at)
-		e.SetExtension("arrivedat", i.at.UTC().Format(time.RFC3339Nano))
+		arrived := i.at
+		if !odd.told.IsZero() {
+			arrived = odd.told
+		}
+		e.SetExtension("arrivedat", arrived.UTC().Format(time.RFC3339Nano))
+		sentBy(&e, odd.agent)
 		e.SetExtension("partitionkey", p.repo)
 		out = append(out, e)
 	}

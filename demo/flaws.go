@@ -9,8 +9,8 @@ import (
 )
 
 // perFlaw is how many of 2,000 changes get each flaw: some end as none, where a change
-// was closed or is still open.
-const perFlaw = 34
+// was closed or is still open. Seven of eight changes have none.
+const perFlaw = 12
 
 // A part of the record that a flaw is in; a change has one of each at most.
 type part int
@@ -47,7 +47,8 @@ func (f flaw) excludes(o flaw) bool {
 	return slices.Contains(hides[f.gap], o.part) ||
 		f.part == inLeave && (o.part == inReview || o.dependency) ||
 		f.gap == record.GapSeverityContradicted && o.part == inTrigger ||
-		f.gap == record.GapVerdictContradicted && o.part == inReview
+		f.gap == record.GapVerdictContradicted && o.part == inReview ||
+		f.gap == record.GapFilesContradicted && o.gap == record.GapStaleApproval
 }
 
 func inClass(classes ...string) func(service) bool {
@@ -176,6 +177,21 @@ var flaws = []flaw{
 		}
 	}},
 
+	{gap: record.GapToldAfterMerge, part: inDecision, apply: func(p *plan) {
+		p.bend(p.decision, bend{told: p.merged.at.Add(4 * time.Hour)})
+	}},
+	{gap: record.GapEventAltered, part: inDecision, apply: func(p *plan) {
+		again := *p.log()
+		again.Rationale = "The update is small, and the tests pass."
+		i := &item{p.decision.source, true, p.decision.at.Add(3 * time.Minute), &again}
+		p.more = append(p.more, i)
+		p.bend(i, bend{like: p.decision})
+	}},
+	{gap: record.GapChosenNotComparable, part: inDecision, dependency: true, apply: func(p *plan) {
+		p.deps = nil
+		p.opened.fact.(*record.Opened).Dependencies = nil
+	}},
+
 	{gap: record.GapApprovalMissing, part: inLeave, service: inClass("critical"), apply: asksLeave(func(p *plan, _ *record.Approval) { p.leave = nil })},
 	{gap: record.GapApprovalExpired, part: inLeave, service: inClass("critical"), apply: asksLeave(func(p *plan, a *record.Approval) {
 		p.leave.at = p.leave.at.AddDate(0, 0, -20)
@@ -203,6 +219,24 @@ var flaws = []flaw{
 	})},
 	{gap: record.GapOutsideGroup, part: inReview, service: inClass("critical"), apply: review(func(p *plan, _ *item, r *record.Review) { r.Reviewer = p.outsider() })},
 
+	{gap: record.GapEvidenceIncomplete, part: inReview, service: reviewed, apply: func(p *plan) {
+		o := p.opened.fact.(*record.Opened)
+		o.FilesTotal = int64(len(o.Files)) + 40
+	}},
+	{gap: record.GapAuthorUnknown, part: inReview, service: reviewed, apply: func(p *plan) {
+		o := p.opened.fact.(*record.Opened)
+		o.Author, o.AuthorType = "", ""
+	}},
+
+	{gap: record.GapSourceShared, part: inClaims, apply: func(p *plan) {
+		result := *p.tests[1].fact.(*record.Validation)
+		i := &item{ci, true, p.tests[1].at.Add(time.Minute), &result}
+		p.more = append(p.more, i)
+		p.bend(i, bend{like: p.tests[1], agent: p.agent.ID})
+	}},
+	{gap: record.GapChangeContradicted, part: inClaims, apply: func(p *plan) {
+		p.more = append(p.more, &item{agentSource + p.agent.ID, true, p.merged.at.Add(-time.Hour), &record.Updated{Revision: record.Revision{HeadSHA: p.old}}})
+	}},
 	{gap: record.GapTestsContradicted, part: inClaims, apply: func(p *plan) { p.tested(p.tests[0].at, 2) }},
 	{gap: record.GapFilesContradicted, part: inClaims, apply: func(p *plan) {
 		claimed := p.log().Claims.Files

@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 )
@@ -182,7 +183,7 @@ func (s formerEvent) event(repo record.Repository) (record.Event, error) {
 	at := time.Unix(0, s.Time).UTC()
 	e := record.Event{
 		Source: s.Source, ID: s.ID, Type: s.Type, Repository: repo, Change: s.Change, Time: at, Arrived: at,
-		Fact: record.NewFact(s.Type), Witness: s.Tier, Trace: s.Trace, Digest: s.Digest, Stored: s.Fact,
+		Fact: record.NewFact(s.Type), Trace: s.Trace, Digest: s.Digest, Stored: s.Fact,
 	}
 	if e.Fact == nil {
 		return e, &unreadable{fmt.Errorf("event type %q is unknown to this version", s.Type)}
@@ -190,6 +191,7 @@ func (s formerEvent) event(repo record.Repository) (record.Event, error) {
 	if err := json.Unmarshal(s.Fact, e.Fact); err != nil {
 		return e, &unreadable{err}
 	}
+	e.Witness = ingest.Worth(s.Tier, e.Fact) // all that came with one credential had one
 	switch f := e.Fact.(type) {
 	case *record.Scan:
 		f.Findings = s.Findings

@@ -257,6 +257,9 @@ company is not. Delete the folder to begin again.`,
 				return misuse{fmt.Errorf("--changes %d is below 1", changes)}
 			}
 			s.Local.Data = dir
+			if quieter(cmd, s.Log.Level) != s.Log.Level {
+				s.Log.Level = "error" // some of the company's events are refused, as they ought to be
+			}
 			state, err := readDemo(dir, demoState{Seed: seed, Changes: changes, End: time.Now().UTC().Truncate(time.Second)})
 			if err != nil {
 				return err
