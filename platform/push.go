@@ -34,6 +34,8 @@ func (p *push) add(c record.Commit, message string, files ...[]string) {
 		c.Subject, c.Trailers = subject(message), record.Trailers(message)
 		p.Commits = append(p.Commits, c)
 	}
+	listed := slices.ContainsFunc(files, func(list []string) bool { return list != nil })
+	p.Partial = p.Partial || !listed
 	paths := slices.Concat(files...)
 	p.Partial = p.Partial || len(paths) >= maxFiles // as many as GitHub lists of a commit
 	for _, f := range paths {
@@ -53,6 +55,7 @@ func (p *push) put(r *Reading) {
 	if n := len(p.Commits); n > maxCommits {
 		p.Partial, p.Commits = true, p.Commits[n-maxCommits:]
 	}
+	p.NoFiles = len(p.Files) == 0 && !p.Partial
 	if p.Default {
 		r.Change = r.Repository.Change("/commit/" + p.After)
 	}

@@ -63,6 +63,9 @@ func (j *judge) met(fact *AuthorizationFact) (answer, reason string) {
 	switch cut := !j.certain() || j.record.Judged.AuthorsCut && len(a.Demands) > 0; {
 	case len(a.Demands) > 0 && !j.authorKnown():
 		fact.Satisfied = false
+		if a.NotOfTheTime {
+			j.gap(GapPolicyNotOfTheTime)
+		}
 		return j.say(Unproven, GapAuthorUnknown, "The policy %s (%s); who wrote all of the change is not known, and so not whether that was independent.", asked, a.Rule)
 	case a.NotOfTheTime && cut:
 		j.gap(GapEvidenceIncomplete)

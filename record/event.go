@@ -435,6 +435,7 @@ type Pushed struct {
 	PusherType string   `json:"pusher_type,omitempty" schema:"enum=human|bot|agent"`
 	Commits    []Commit `json:"commits,omitempty" schema:"maxitems=250" doc:"the oldest first; of more, the newest"`
 	Files      []string `json:"files,omitempty" schema:"maxitems=3000,max=1024" doc:"paths changed by the commits"`
+	NoFiles    bool     `json:"no_files,omitempty" doc:"the code host lists the paths of each commit, and there are none"`
 	Partial    bool     `json:"partial,omitempty" doc:"commits or files are not all of the push, as at a limit of the code host"`
 	URL        string   `json:"url,omitempty" schema:"max=2048" doc:"where the difference can be read"`
 	Repository string   `json:"repository,omitempty" schema:"max=512"`

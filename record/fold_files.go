@@ -99,7 +99,7 @@ func (l listing) filesOf(head string, b *branch) (files []string, complete bool)
 // listed reports whether a push says which files it brings. One without commits of its own
 // brings none.
 func (p *Pushed) listed() bool {
-	return len(p.Files) > 0 || !slices.ContainsFunc(p.Commits, func(c Commit) bool { return !c.Merge })
+	return len(p.Files) > 0 || p.NoFiles || !slices.ContainsFunc(p.Commits, func(c Commit) bool { return !c.Merge })
 }
 
 func filesOfPushes(pushes []*Pushed) (files []string) {

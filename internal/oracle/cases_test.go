@@ -149,6 +149,13 @@ func pushed(before, after int, who string, files ...string) *record.Pushed {
 	return p
 }
 
+// pushedNothing is a push of commits that change no file, as the code host lists.
+func pushedNothing(before, after int, who string) *record.Pushed {
+	p := pushed(before, after, who)
+	p.NoFiles = true
+	return p
+}
+
 func tales() []tale {
 	return slices.Concat(talesOfAgents(), talesOfReviews(), talesOfFiles(), talesOfDecisions(), talesOfPolicies())
 }
@@ -370,7 +377,7 @@ func talesOfFiles() []tale {
 				s.decided()
 				s.at(1, codeHost, pushed(0, 1, "patch-pilot[bot]", smallChange...))
 				s.opened(1)
-				s.at(12, codeHost, pushed(1, 2, "patch-pilot[bot]"))
+				s.at(12, codeHost, pushedNothing(1, 2, "patch-pilot[bot]"))
 				s.updated(12, codeHost, 2)
 				s.reviewed(20, codeHost, "jonas-k", "approved", 2)
 				s.merged(2)
