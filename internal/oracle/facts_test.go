@@ -239,7 +239,7 @@ func (t *trial) filesByRevision() (files []string, known bool) {
 	stating := t.ranked(func(e record.Event) bool { return len(revision(e).Files) > 0 })
 	for _, e := range slices.Backward(stating) {
 		if r := revision(e); r.HeadSHA == t.head && t.head != "" {
-			return slices.Clone(r.Files), !strings.Contains(string(t.id), "/commit/") || !t.cut
+			return slices.Clone(r.Files), r.FilesTotal <= int64(len(r.Files)) && (!strings.Contains(string(t.id), "/commit/") || !t.cut)
 		}
 	}
 	for _, e := range slices.Backward(stating) {
@@ -250,8 +250,8 @@ func (t *trial) filesByRevision() (files []string, known bool) {
 			if push.Partial || push.Forced {
 				break
 			}
-			if push.Before != "" && push.Before == revision(e).HeadSHA {
-				return files, true
+			if r := revision(e); push.Before != "" && push.Before == r.HeadSHA {
+				return files, r.FilesTotal <= int64(len(r.Files))
 			}
 		}
 	}

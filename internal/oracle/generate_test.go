@@ -552,7 +552,11 @@ func (g *teller) reviews() {
 		}
 		if g.chance(5) { // two at one time
 			g.now = e.Time
-			g.tell(codeHost, &record.Review{Reviewer: pick(g, reviewers...), Verdict: pick(g, "approved", "changes-requested"), CommitSHA: g.head})
+			second := &record.Review{Reviewer: r.Reviewer, ReviewerType: r.ReviewerType, ReviewerID: r.ReviewerID, Verdict: pick(g, "approved", "changes-requested"), CommitSHA: r.CommitSHA}
+			if g.chance(50) {
+				second = &record.Review{Reviewer: pick(g, "pat-n", "kim-o"), Verdict: second.Verdict, CommitSHA: g.head}
+			}
+			g.tell(codeHost, second)
 		}
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/record"
@@ -35,14 +34,18 @@ func histories(t *testing.T) int {
 	return n
 }
 
-// product is what changetrail says of a history: nil where it has no record.
+// product is what changetrail says of a history: nil where it has no record. It finds
+// the policy of the time by itself.
 func product(h *history, events []record.Event) (*record.Record, error) {
-	t := newTrial(events, h.ID, h.World)
-	p, err := policy.Parse([]byte(t.rules.yaml()))
-	if err != nil {
-		return nil, fmt.Errorf("%w\n%s", err, t.rules.yaml())
+	var held enricher.Rules
+	for _, v := range h.World.Versions {
+		p, err := policy.Parse([]byte(v.yaml()))
+		if err != nil {
+			return nil, fmt.Errorf("%w\n%s", err, v.yaml())
+		}
+		held.Policies, _ = held.Policies.Add(policy.Version[*policy.Policy]{Digest: p.Digest(), Arrived: v.Since, Content: p}, v.Since)
 	}
-	return enricher.Fold(h.ID, events, p, new(controls.Matrix)), nil
+	return enricher.FoldBy(h.ID, events, held), nil
 }
 
 // compared are the gaps that docs/trust.md decides.
