@@ -243,7 +243,7 @@ func TestLess(t *testing.T) {
 			less := read(t, h.without(func(o record.Event) bool { return o.Key() == e.Key() }))
 			for k, q := range questions {
 				_, isScan := h.Events[i].Fact.(*record.Scan)
-				if proof(whole.answers[k]) >= 0 && proof(less.answers[k]) > proof(whole.answers[k]) && !(isScan && whole.answers[k] == record.Contradicted) {
+				if proof(whole.answers[k]) >= 0 && proof(less.answers[k]) > proof(whole.answers[k]) && (!isScan || whole.answers[k] != record.Contradicted) {
 					return fmt.Sprintf("without a %s of %s %s moves from %s to %s", strings.Split(e.Type, ".")[2], e.Witness, q, whole.answers[k], less.answers[k])
 				}
 			}
