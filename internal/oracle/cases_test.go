@@ -54,7 +54,8 @@ func decided(by string) *record.Decision {
 		Agent: record.Agent{ID: "patch-pilot", DelegatedBy: by}, Chosen: "patch", Rationale: "smallest step",
 		Options: []record.Option{
 			{ID: "patch", Title: "Update lodash to 4.17.21", Outcome: "chosen", Reason: "the smallest version without the weakness"},
-			{ID: "replace", Outcome: "rejected", Reason: "touches 41 files"}, {ID: "wait", Outcome: "deferred", Reason: "the weakness can be reached"},
+			{ID: "replace", Outcome: "rejected", Reason: "touches 41 files"},
+			{ID: "wait", Outcome: "deferred", Reason: "the weakness can be reached"},
 		},
 		Claims: &record.Claims{Tests: "passed", Files: smallChange},
 	}

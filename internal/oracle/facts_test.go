@@ -275,7 +275,7 @@ func (t *trial) scenes() (out []scene) {
 	deps, kind := t.dependencies(), best(t, func(r record.Revision) string { return r.Kind })
 	seen, all := t.files()
 	js, ks := []string{policy.Jump(deps)}, []string{kind}
-	if len(deps) == 0 && asks("jump") && !(all && !slices.Contains(seen, "package.json")) {
+	if len(deps) == 0 && asks("jump") && (!all || slices.Contains(seen, "package.json")) {
 		js = jumps
 	}
 	switch {

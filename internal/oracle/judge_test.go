@@ -550,7 +550,7 @@ func (t *trial) authorized(j *judgement, views []view) string {
 		j.may(those(map[string]bool{record.GapPolicyNotOfTheTime: !t.ofTime})...)
 		return record.Unproven
 	case t.open() && count[yes] < all && slices.ContainsFunc(views, func(v view) bool { return !v.never() }) &&
-		!(t.unknown && count[maybe] == all && !commit && !j.May[record.GapApprovalOutOfScope]):
+		(!t.unknown || count[maybe] < all || commit || j.May[record.GapApprovalOutOfScope]):
 		return pending
 	case !t.ofTime:
 		j.gap(record.GapPolicyNotOfTheTime)

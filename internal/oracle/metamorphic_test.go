@@ -173,7 +173,7 @@ func TestAdversary(t *testing.T) {
 			if asks || attacked.answers[2] != honest.answers[2] || attacked.answers[3] != honest.answers[3] {
 				break // they are worse, or as bad for other reasons: who asked is no longer independent
 			}
-			if !slices.Contains(attacked.gaps, g) && !slices.Contains(attacked.maybe, g) && !(own && ofDecisions[g]) {
+			if !slices.Contains(attacked.gaps, g) && !slices.Contains(attacked.maybe, g) && (!own || !ofDecisions[g]) {
 				return "a gap is gone: " + g
 			}
 		}
@@ -243,7 +243,7 @@ func TestLess(t *testing.T) {
 			less := read(t, h.without(func(o record.Event) bool { return o.Key() == e.Key() }))
 			for k, q := range questions {
 				_, isScan := h.Events[i].Fact.(*record.Scan)
-				if proof(whole.answers[k]) >= 0 && proof(less.answers[k]) > proof(whole.answers[k]) && !(isScan && whole.answers[k] == record.Contradicted) {
+				if proof(whole.answers[k]) >= 0 && proof(less.answers[k]) > proof(whole.answers[k]) && (!isScan || whole.answers[k] != record.Contradicted) {
 					return fmt.Sprintf("without a %s of %s %s moves from %s to %s", strings.Split(e.Type, ".")[2], e.Witness, q, whole.answers[k], less.answers[k])
 				}
 			}
