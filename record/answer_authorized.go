@@ -103,27 +103,28 @@ func (j *judge) unmet(missing []string, doubtful bool) (answer, reason string) {
 	return j.say(Contradicted, "", "The policy %s (%s), which was not there at the merge.", asked, a.Rule)
 }
 
-// surelyMissing returns the gaps of a service of which no way to decide is met, whatever is
-// not known of the change; nil where there is none. What may be met counts as met.
+// surelyMissing returns the gaps of the services of which no way to decide is met, whatever
+// is not known of the change; nil where there is none. What may be met counts as met.
 func (j *judge) surelyMissing() (gaps []string) {
 	for _, ways := range j.authority.Ways {
-		gaps = nil
-		for _, w := range ways {
-			missing, doubtful := j.missing(w.Demands)
-			if w.Verdict != Forbidden && (missing == nil || doubtful) {
-				gaps = nil
-				break
-			}
-			if w.Verdict == Forbidden {
-				missing = []string{GapForbidden}
-			}
-			gaps = append(gaps, missing...)
-		}
-		if gaps != nil {
-			return gaps
-		}
+		gaps = append(gaps, j.noneMet(ways)...)
 	}
-	return nil
+	return gaps
+}
+
+// noneMet returns the gaps of all ways, nil where one of them may be met.
+func (j *judge) noneMet(ways []Way) (gaps []string) {
+	for _, w := range ways {
+		missing, doubtful := j.missing(w.Demands)
+		switch {
+		case w.Verdict == Forbidden:
+			missing = []string{GapForbidden}
+		case missing == nil || doubtful:
+			return nil
+		}
+		gaps = append(gaps, missing...)
+	}
+	return gaps
 }
 
 func (j *judge) asked() string {

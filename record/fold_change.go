@@ -9,7 +9,7 @@ import (
 // foldRevisions takes each attribute of the change from the best witness who states it.
 func foldRevisions(r *Record, own []Event) {
 	c := &r.Trail.Change
-	s := newStatement(own)
+	s := newStatement(c.ID, own)
 	r.Judged.stated = s
 	for i, e := range own {
 		rank := s.rank(e)

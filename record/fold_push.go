@@ -218,7 +218,6 @@ func (t TrailerFact) compare(o TrailerFact) int {
 
 // foldDirectPush tells of a push what a merge tells of a change.
 func foldDirectPush(c *Change, s *statement, p *Pushed, rank int) {
-	s.text(&c.HeadSHA, attrHead, strings.ToLower(p.After), rank)
 	s.text(&c.MergedBy, attrMergedBy, p.Pusher, rank)
 	s.text(&c.BaseRef, attrBase, p.Branch, rank)
 	s.text(&c.URL, attrURL, p.URL, rank)

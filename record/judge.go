@@ -68,7 +68,7 @@ func (j *judge) certain() bool {
 }
 
 func (d Demand) same(o Demand) bool {
-	return d.Verdict == o.Verdict && d.Rule == o.Rule && d.Service == o.Service && d.Group == o.Group && d.Nobody == o.Nobody
+	return d.Verdict == o.Verdict && d.Service == o.Service && d.Group == o.Group && d.Nobody == o.Nobody
 }
 
 // doubts names what speaks against the record as a whole.
@@ -115,21 +115,6 @@ func (j *judge) leftOut(answers *Answers, reasons *Reasons) {
 		}
 	}
 	j.gap(GapEvidenceIncomplete)
-}
-
-// until says in words to which moment an answer is given.
-func (j *judge) until() string {
-	if j.open() {
-		return " so far"
-	}
-	return " before the merge"
-}
-
-func (j *judge) which() string {
-	if j.open() {
-		return " that is the head now"
-	}
-	return " that was merged"
 }
 
 func (j *judge) before() string {

@@ -47,8 +47,12 @@ type attribute struct{ name, value string }
 // contested are the attributes of which a false claim is a gap.
 var contested = []string{attrHead, attrMergeSHA, attrAuthor, attrMergedBy, attrMerge}
 
-func newStatement(own []Event) *statement {
+func newStatement(id ChangeID, own []Event) *statement {
 	s := &statement{ranks: make(map[string]int), seen: make(map[attribute]bool)}
+	if _, kind, sha := id.Split(); kind == "commit" { // its name says which commit it is
+		s.stands(attrHead, sha, rankHost)
+		s.stands(attrMergeSHA, sha, rankHost)
+	}
 	for _, e := range own {
 		if _, ok := e.Fact.(*Opened); ok && e.Witness == Observed {
 			s.host = hostOf(e)
@@ -116,9 +120,6 @@ func (s *statement) known(name string) bool { return s.ranks[name] > rankClaim }
 // is only claimed is not.
 func (r *Record) commits() (head, merge string) {
 	c, s := r.Trail.Change, r.Judged.stated
-	if _, kind, sha := c.ID.Split(); kind == "commit" {
-		return sha, sha
-	}
 	if s.known(attrHead) {
 		head = c.HeadSHA
 	}

@@ -8,14 +8,6 @@ const (
 	Human    = "human"    // a person, with a credential of their own, of what they said
 )
 
-// counts reports whether the witness of e can prove what it states.
-func (e Event) counts() bool {
-	return e.Witness == Observed || e.Witness == Human || e.Witness == Signed
-}
-
-// independent reports whether e comes from somebody who is no agent and can know it.
-func (e Event) independent() bool { return e.Witness == Observed || e.Witness == Human }
-
 // witness is that of e, by its name.
 func (e Event) witness() string { return orString(e.Witness, Claimed) }
 
