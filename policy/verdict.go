@@ -169,6 +169,9 @@ func milder(a, b outcome) outcome {
 	case rank(a.verdict) > rank(b.verdict):
 		return b
 	}
+	if askAlike(a.least, b.least) {
+		return a
+	}
 	either := a
 	either.least = nil
 	if len(a.least) > 0 && len(b.least) > 0 {
@@ -187,6 +190,14 @@ func milder(a, b outcome) outcome {
 		either.least = []Demand{d}
 	}
 	return either
+}
+
+// askAlike reports whether two lists of demands ask for the same.
+func askAlike(a, b []Demand) bool {
+	all := func(of, among []Demand) bool {
+		return !slices.ContainsFunc(of, func(d Demand) bool { return !slices.ContainsFunc(among, d.same) })
+	}
+	return all(a, b) && all(b, a)
 }
 
 func merge(demands, more []Demand) []Demand {

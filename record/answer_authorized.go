@@ -63,10 +63,7 @@ func (j *judge) met(fact *AuthorizationFact) (answer, reason string) {
 	switch cut := !j.certain() || j.record.Judged.AuthorsCut && len(a.Demands) > 0; {
 	case len(a.Demands) > 0 && !j.authorKnown():
 		fact.Satisfied = false
-		if a.NotOfTheTime {
-			j.gap(GapPolicyNotOfTheTime)
-		}
-		return j.say(Unproven, GapAuthorUnknown, "The policy %s (%s); who wrote all of the change is not known, and so not whether that was independent.", asked, a.Rule)
+		return j.authorUnknown(asked)
 	case a.NotOfTheTime && cut:
 		j.gap(GapEvidenceIncomplete)
 		fallthrough
@@ -78,6 +75,21 @@ func (j *judge) met(fact *AuthorizationFact) (answer, reason string) {
 		return j.say(Proven, "", "The policy %s (%s).", asked, a.Rule)
 	}
 	return j.say(Proven, "", "The policy %s (%s), and that was there.", asked, a.Rule)
+}
+
+// authorUnknown is the answer where all is there that the policy asks for, and it is not known
+// whether whoever gave it is independent.
+func (j *judge) authorUnknown(asked string) (answer, reason string) {
+	a := j.authority
+	switch {
+	case a.Least == Autonomous && j.open():
+		return j.pending("The policy may ask for more than is there (%s): not all of the change is known so far.", a.Rule)
+	case a.Least == Autonomous && !a.NotOfTheTime:
+		return j.say(Unproven, GapEvidenceIncomplete, "The policy may ask for more than was there (%s): not all of the change is known.", a.Rule)
+	case a.NotOfTheTime && !j.open():
+		return j.say(Unproven, GapPolicyNotOfTheTime, "The first policy that is held %s (%s); the one in force at the merge is not held, nor is who wrote all of the change.", asked, a.Rule)
+	}
+	return j.say(Unproven, GapAuthorUnknown, "The policy %s (%s); who wrote all of the change is not known, and so not whether that was independent.", asked, a.Rule)
 }
 
 // unmet is the answer where something is missing. It is a contradiction only where nothing

@@ -64,7 +64,17 @@ func (j *judge) pending(format string, args ...any) (string, string) {
 // policy asks for.
 func (j *judge) certain() bool {
 	a := j.authority
-	return a.Least == "" || a.Least == a.Verdict && slices.EqualFunc(a.Demands, a.LeastDemands, Demand.same)
+	return a.Least == "" || a.Least == a.Verdict && allOf(a.Demands, a.LeastDemands) && allOf(a.LeastDemands, a.Demands)
+}
+
+// allOf reports whether each of demands asks for the same as one of others.
+func allOf(demands, others []Demand) bool {
+	for _, d := range demands {
+		if !slices.ContainsFunc(others, d.same) {
+			return false
+		}
+	}
+	return true
 }
 
 func (d Demand) same(o Demand) bool {

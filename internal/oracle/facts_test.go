@@ -81,12 +81,15 @@ func (t *trial) admit(events []record.Event) {
 				e.Change, e.Fact = t.id, &record.Merged{Revision: r, MergeSHA: p.After, MergedBy: p.Pusher}
 			}
 		}
-		t.shared[e.Source+" "+e.ID]++
-		if _, ok := e.Fact.(*record.Action); ok && e.Change == t.id {
+		_, action := e.Fact.(*record.Action)
+		if !action && !decidesNothing(e) {
+			t.shared[e.Source+" "+e.ID]++
+		}
+		if e.Change == t.id {
 			t.own = append(t.own, e)
-		} else if e.Change == t.id {
-			t.shared[e.Source+" "+e.ID] += 99
-			t.own = append(t.own, e)
+			if !action && !decidesNothing(e) {
+				t.shared[e.Source+" "+e.ID] += 99
+			}
 		}
 	}
 	slices.SortFunc(t.own, record.Event.Compare)
@@ -222,6 +225,13 @@ func (t *trial) leadingTo(commit string) (out []record.Event) {
 }
 
 // files returns the files of the head, and whether they are all of them.
+// decidesNothing: a newer comment or note stands for those before, and none is compared.
+func decidesNothing(e record.Event) bool {
+	r, review := e.Fact.(*record.Review)
+	_, noted := e.Fact.(*record.Noted)
+	return noted || review && r.Verdict == "commented"
+}
+
 func (t *trial) files() (files []string, all bool) {
 	total := 0
 	for _, e := range t.ranked(func(e record.Event) bool { r := revision(e); return r.HeadSHA == t.head && r.FilesTotal > 0 }) {
