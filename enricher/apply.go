@@ -138,12 +138,7 @@ func (e *Enricher) save() ([]*stream.Record, error) {
 	if e.pending, err = e.state.entries(); err != nil {
 		return nil, err
 	}
-	out := make([]*stream.Record, len(e.pending))
-	for i, s := range e.pending {
-		partition, k := partitionOf(s.key)
-		out[i] = &stream.Record{Topic: e.conf.Topics.State(), Partition: partition, Key: []byte(k), Value: s.value}
-	}
-	return out, nil
+	return messages(e.conf.Topics.State(), e.pending, e.room), nil
 }
 
 // reroute sends an event that came in under a foreign key to the partition of

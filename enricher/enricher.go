@@ -156,9 +156,9 @@ func (e *Enricher) Release(partitions []int32) {
 
 // Restore implements [stream.Processor].
 func (e *Enricher) Restore(partition int32, recs []*stream.Record, next int64) error {
-	entries := make([]entry, len(recs))
-	for i, r := range recs {
-		entries[i] = entry{ownKey(partition, string(r.Key)), r.Value}
+	entries, err := unbundle(partition, recs)
+	if err != nil {
+		return err
 	}
 	return e.state.restore(entries, partition, next)
 }

@@ -119,6 +119,12 @@ func (s *store) get(k key) ([]byte, error) {
 	return append(make([]byte, 0, len(v)), v...), nil // never nil: an empty value is one
 }
 
+// holds reports whether an entry lies in the store as it is.
+func (s *store) holds(x entry) (bool, error) {
+	v, err := s.get(x.key)
+	return v != nil && bytes.Equal(v, x.value), err
+}
+
 // list returns the entries with a prefix of prefixSize bytes, in order; where until is
 // given, up to those that go on with it.
 func (s *store) list(prefix key, until string) ([]entry, error) {
