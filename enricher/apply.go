@@ -17,21 +17,23 @@ import (
 // of each record, the state that changed, and what was refused.
 func (e *Enricher) Apply(ctx context.Context, batch []*stream.Record) ([]*stream.Record, error) {
 	e.room.reset()
+	e.messages.reset()
+	e.headers.reset()
 	e.state.begin(e.room)
 	e.rooms.reset()
 	if err := e.checkForm(batch); err != nil {
 		return nil, err
 	}
-	decoded, err := decodeAll(ctx, batch, e.conf.Blobs, e.conf.StampKey)
-	if err != nil {
+	var err error
+	if e.decoded, err = decodeAll(ctx, e.decoded, batch, e.conf.Blobs, e.conf.StampKey); err != nil {
 		return nil, err
 	}
 	if e.conf.Resend {
-		if err := e.state.markReread(decoded); err != nil {
+		if err := e.state.markReread(e.decoded); err != nil {
 			return nil, err
 		}
 	}
-	admitted, sent, err := e.admit(decoded)
+	admitted, sent, err := e.admit(e.decoded)
 	if err != nil {
 		return nil, err
 	}
@@ -94,10 +96,11 @@ func (e *Enricher) admit(decoded []decodedEvent) (admitted []*decodedEvent, sent
 
 // homeOf is the partition in which an event is joined.
 func (e *Enricher) homeOf(d *decodedEvent) int32 {
-	if stream.Header(d.record, stream.HeaderRerouted) != nil {
+	home := e.partitions.Of(string(d.event.Repository))
+	if home != d.record.Partition && stream.Header(d.record, stream.HeaderRerouted) != nil {
 		return d.record.Partition
 	}
-	return e.partitions.Of(string(d.event.Repository))
+	return home
 }
 
 // admitOne adds an event to the state, and tells whether it is to be enriched.
@@ -138,7 +141,7 @@ func (e *Enricher) save() ([]*stream.Record, error) {
 	if e.pending, err = e.state.entries(); err != nil {
 		return nil, err
 	}
-	return messages(e.conf.Topics.State(), e.pending, e.room), nil
+	return messages(e.conf.Topics.State(), e.pending, e.messages.take(len(e.pending)), e.room), nil
 }
 
 // reroute sends an event that came in under a foreign key to the partition of

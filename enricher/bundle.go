@@ -45,9 +45,10 @@ type bundle struct {
 	members []byte
 }
 
-// messages returns entries as messages of a topic, whose bytes lie in room.
-func messages(topic string, entries []entry, room *slab) []*stream.Record {
-	records := make([]stream.Record, 0, len(entries))
+// messages returns entries as messages of a topic. They lie in empty, which has room for one
+// message for each entry, and their bytes in room.
+func messages(topic string, entries []entry, empty []stream.Record, room *slab) []*stream.Record {
+	records := empty[:0]
 	size := 0
 	for _, x := range entries {
 		size += len(x.key)

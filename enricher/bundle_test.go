@@ -85,7 +85,7 @@ func TestABundleThatIsCutIsAnError(t *testing.T) {
 	n := nameOf("a")
 	first := entry{keyOf(1, kindFact, n, string(n[:])), []byte{classEvidence, 1, 2}}
 	posted := entry{keyOf(1, kindRef, nameOf("ref"), refPosting, string(n[:]), "rest"), []byte{0, 'x'}}
-	m := messages("b.state", []entry{first, posted}, new(slab))
+	m := messages("b.state", []entry{first, posted}, make([]stream.Record, 2), new(slab))
 	if len(m) != 1 {
 		t.Fatalf("%d messages", len(m))
 	}

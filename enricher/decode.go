@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"unicode/utf8"
 
@@ -22,28 +23,35 @@ import (
 // A decodedEvent is one Kafka record read, or the reason why it cannot be.
 type decodedEvent struct {
 	record  *stream.Record
+	headers []schemas.Header // of the record
 	env     schemas.Envelope
 	event   record.Event
 	refusal *schemas.Refusal
 	reread  bool       // see Config.Resend
+	traced  []byte     // the trace context that came
 	span    trace.Span // nil where nothing is traced
 }
 
-// decodeAll reads a batch. Reading is the larger part of the work and needs no
-// order, so all cores do it. An error is one of the blob store: what is wrong
-// with an event is its refusal.
-func decodeAll(ctx context.Context, batch []*stream.Record, store Blobs, stamp []byte) ([]decodedEvent, error) {
-	out := make([]decodedEvent, len(batch))
+// decodeAll reads a batch into the room of the last one. Reading is the larger part of
+// the work and needs no order, so all cores do it. An error is one of the blob store: what
+// is wrong with an event is its refusal.
+func decodeAll(ctx context.Context, last []decodedEvent, batch []*stream.Record, store Blobs, stamp []byte) ([]decodedEvent, error) {
+	clear(last[min(len(batch), len(last)):])
+	out := slices.Grow(last[:0], len(batch))[:len(batch)]
 	err := parallel(len(batch), func(i int) error {
-		var err error
-		out[i], err = decode(ctx, batch[i], store, stamp)
-		return err
+		out[i] = decodedEvent{record: batch[i], headers: out[i].headers[:0]}
+		return out[i].decode(ctx, store, stamp)
 	})
 	return out, err
 }
 
-func decode(ctx context.Context, r *stream.Record, store Blobs, stamp []byte) (d decodedEvent, err error) {
-	d.record = r
+func decode(ctx context.Context, r *stream.Record, store Blobs, stamp []byte) (decodedEvent, error) {
+	d := decodedEvent{record: r}
+	err := d.decode(ctx, store, stamp)
+	return d, err
+}
+
+func (d *decodedEvent) decode(ctx context.Context, store Blobs, stamp []byte) (err error) {
 	defer func() { // a bug met on one event must not stop the partition
 		if p := recover(); p != nil {
 			err = nil
@@ -53,23 +61,28 @@ func decode(ctx context.Context, r *stream.Record, store Blobs, stamp []byte) (d
 	if err := d.read(ctx, store, stamp); err != nil {
 		var unreachable *ingest.StoreError
 		if errors.As(err, &unreachable) {
-			return d, err
+			return err
 		}
 		d.refusal = schemas.AsRefusal(err)
 		if d.refusal == nil {
 			d.refusal = &schemas.Refusal{Reason: schemas.Internal, Detail: err.Error()}
 		}
 	}
-	return d, nil
+	return nil
 }
 
 func (d *decodedEvent) read(ctx context.Context, store Blobs, stamp []byte) error {
 	if n := len(d.record.Value); n > schemas.MaxEventSize {
 		return schemas.Refuse(schemas.TooLarge, "%d bytes, at most %d are read; put large data elsewhere and name it in dataref", n, schemas.MaxEventSize)
 	}
+	m := stream.MessageIn(d.headers, d.record)
+	d.headers = m.Headers
 	var err error
-	if d.env, err = schemas.Open(stream.Message(d.record)); err != nil {
+	if d.env, err = schemas.Open(m); err != nil {
 		return err
+	}
+	if d.traced = []byte(d.env.TraceParent); len(d.traced) == 0 {
+		d.traced = stream.Header(d.record, stream.HeaderTrace)
 	}
 	r := ingest.Reader{StampKey: stamp}
 	if store != nil {
@@ -122,10 +135,7 @@ func (d *decodedEvent) trace() []byte {
 	if d.span != nil {
 		return traceparent(d.span.SpanContext())
 	}
-	if d.env.TraceParent != "" {
-		return []byte(d.env.TraceParent)
-	}
-	return stream.Header(d.record, stream.HeaderTrace)
+	return d.traced
 }
 
 // parallel calls f for 0 to n-1 on all cores, in chunks, and returns the first

@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/policy"
+	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
 )
 
@@ -67,8 +70,12 @@ type Enricher struct {
 	rooms      *rooms
 	owned      map[int32]bool // partitions
 	checked    map[int32]bool // partitions whose state is of this version
+	decoded    []decodedEvent // of the batch at hand
 	pending    []entry        // what the transaction at hand writes to the state
 	room       *slab          // of what it writes
+	messages   shelf[stream.Record]
+	headers    shelf[kgo.RecordHeader]
+	docs       sync.Pool // of documents of events, as they are written
 	swept      map[int32]sweepState
 	metrics    *metrics
 	tracer     *tracer
@@ -122,7 +129,7 @@ func newEnricher(c Config, s *store, partitions int32) (*Enricher, error) {
 	}
 	e := &Enricher{
 		conf: c, partitions: stream.NewPartitioner(partitions), count: partitions, store: s, room: new(slab), swept: make(map[int32]sweepState), owned: make(map[int32]bool), checked: make(map[int32]bool),
-		metrics: m, tracer: newTracer(c.Tracer), now: time.Now,
+		metrics: m, tracer: newTracer(c.Tracer), now: time.Now, docs: sync.Pool{New: func() any { return new(schemas.EventDocument) }},
 	}
 	return e, e.begin()
 }

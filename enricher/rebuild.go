@@ -166,7 +166,7 @@ func (b *rebuild) readFormer(ctx context.Context, p int32, former *store) error 
 }
 
 func (b *rebuild) admit(ctx context.Context, p int32, state *projection, recs []*stream.Record) error {
-	decoded, err := decodeAll(ctx, recs, b.Blobs, b.StampKey)
+	decoded, err := decodeAll(ctx, nil, recs, b.Blobs, b.StampKey)
 	if err != nil {
 		return err
 	}
@@ -229,7 +229,7 @@ func (p *projection) keep() error {
 
 // flush keeps what has gathered, before it is much.
 func (p *projection) flush() error {
-	if len(p.tx.keys) < 4000 && p.tx.bytes < 16<<20 {
+	if len(p.tx.entries) < 4000 && p.tx.bytes < 16<<20 {
 		return nil
 	}
 	return p.keep()

@@ -58,7 +58,7 @@ func (e *Enricher) revision(c *changeState, r *record.Record, t *touch) *stream.
 	}
 	out := &stream.Record{
 		Topic: e.conf.Topics.Records(), Partition: t.partition, Key: []byte(id), Value: value,
-		Headers: headers(schemas.RecordIndex(e.conf.Namespace, c.firstSeen), schemas.RecordID(id), c.revision, t.newest, t.trace),
+		Headers: appendHeaders(make([]kgo.RecordHeader, 0, 5+len(findings)), []byte(schemas.RecordIndex(e.conf.Namespace, c.firstSeen)), schemas.RecordID(id), c.revision, t.newest, t.trace),
 	}
 	for i := range findings {
 		out.Headers = append(out.Headers, e.finding(&findings[i]))
@@ -77,10 +77,13 @@ func (e *Enricher) finding(f *schemas.Finding) kgo.RecordHeader {
 	return kgo.RecordHeader{Key: stream.HeaderFinding, Value: value}
 }
 
-func headers(index, id string, version int64, at time.Time, traceparent []byte) []kgo.RecordHeader {
-	h := make([]kgo.RecordHeader, 0, 5)
+// documentHeaders is how many headers the message of an event has at most.
+const documentHeaders = 4
+
+// appendHeaders appends the headers that every document has.
+func appendHeaders(h []kgo.RecordHeader, index []byte, id string, version int64, at time.Time, traceparent []byte) []kgo.RecordHeader {
 	h = append(h,
-		kgo.RecordHeader{Key: stream.HeaderIndex, Value: []byte(index)},
+		kgo.RecordHeader{Key: stream.HeaderIndex, Value: index},
 		kgo.RecordHeader{Key: stream.HeaderID, Value: []byte(id)},
 		kgo.RecordHeader{Key: stream.HeaderTime, Value: strconv.AppendInt(nil, at.UnixNano(), 10)},
 	)

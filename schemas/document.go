@@ -126,10 +126,10 @@ const maxDepth = 100
 // maxListed bounds the lists of an event's document.
 const maxListed = 50
 
-// NewEventDocument returns the document of e without what its change adds.
-// data is the event's data as JSON text, without reports.
-func NewEventDocument(e record.Event, env Envelope, data jsontext.Value, arrived time.Time, namespace string) *EventDocument {
-	d := &EventDocument{
+// Describe makes d the document of e without what its change adds. data is the event's
+// data as JSON text, without reports.
+func (d *EventDocument) Describe(e *record.Event, env *Envelope, data jsontext.Value, arrived time.Time, namespace string) {
+	*d = EventDocument{
 		Timestamp:  e.Time,
 		ECS:        record.Version{Version: record.ECSVersion},
 		DataStream: DataStream{"logs", EventDataset, namespace},
@@ -155,12 +155,11 @@ func NewEventDocument(e record.Event, env Envelope, data jsontext.Value, arrived
 	} else {
 		d.Trail.Data = oneLine(data)
 	}
-	d.Trail.Run = record.RunNames(e)
+	d.Trail.Run = record.RunNames(*e)
 	describe(d, e)
 	if d.Event.Category == nil {
 		d.Event.Category, d.Event.Type = []string{"configuration"}, []string{"info"}
 	}
-	return d
 }
 
 // oneLine returns data without line breaks, which only white space can hold.
@@ -208,7 +207,7 @@ func depth(data []byte) int {
 	return deepest
 }
 
-func describe(d *EventDocument, e record.Event) {
+func describe(d *EventDocument, e *record.Event) {
 	user := func(name string) {
 		if name != "" {
 			d.User = &record.User{Name: name}
