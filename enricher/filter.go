@@ -5,27 +5,67 @@ import (
 	"encoding/binary"
 )
 
-// A filter tells of most names under which nothing lies that it is so: a Bloom filter of the
-// prefixes of keys. It grows by parts, each four times as large as the one before, and forgets
-// nothing. It is for one goroutine.
+// A filter tells of most of what does not lie in a store that it does not: a Bloom filter of
+// the prefixes of keys, and of whole keys where many have one prefix and each is asked for. It
+// grows by parts, each four times as large as the one before, and forgets nothing. It is for
+// one goroutine.
 type filter struct {
 	parts []filterPart
-	room  int // prefixes that the last part is still for
-	first int // prefixes of the first part; firstPart where 0
+	room  int // what the last part is still for
+	first int // what the first part is for; firstPart where 0
 }
 
 // A filterPart holds blocks of 64 bytes, so that a look touches one line of a cache.
 type filterPart [][8]uint64
 
 const (
-	firstPart = 1 << 18 // prefixes
-	perBlock  = 40      // prefixes: 12.8 bits for each
+	firstPart = 1 << 18
+	perBlock  = 40 // 12.8 bits for each
 	probes    = 6
 )
 
-// add adds the prefix of a key. Keys that are shorter are those of the store itself.
+// add adds a key. Those that are shorter than a prefix are of the store itself.
 func (f *filter) add(k key) {
-	if len(k) < prefixSize || f.may(k) {
+	if len(k) < prefixSize {
+		return
+	}
+	whole, listed := lookedUp(k[4])
+	if whole {
+		f.addHash(hashOf(k))
+	}
+	if listed {
+		f.addHash(hashOf(k[:prefixSize]))
+	}
+}
+
+// lookedUp tells how keys of a kind are looked up: whole, and by their prefix.
+func lookedUp(kind byte) (whole, prefix bool) {
+	switch kind {
+	case kindFact:
+		return true, true
+	case kindIdentity, kindCounted:
+		return true, false
+	}
+	return false, true
+}
+
+// may reports whether a key may be there.
+func (f *filter) may(k key) bool {
+	if len(k) < prefixSize {
+		return true
+	}
+	if whole, _ := lookedUp(k[4]); whole {
+		return f.hasHash(hashOf(k))
+	}
+	return f.mayUnder(k[:prefixSize])
+}
+
+// mayUnder reports whether anything may be there whose key goes on with a prefix, of a kind
+// that is looked up by it.
+func (f *filter) mayUnder(prefix key) bool { return f.hasHash(hashOf(prefix)) }
+
+func (f *filter) addHash(h uint64) {
+	if f.hasHash(h) {
 		return
 	}
 	if f.room == 0 {
@@ -34,19 +74,14 @@ func (f *filter) add(k key) {
 	}
 	f.room--
 	last := f.parts[len(f.parts)-1]
-	block, bits := last.place(hashOf(k))
+	block, bits := last.place(h)
 	for range probes {
 		block[bits>>6&7] |= 1 << (bits & 63)
 		bits >>= 9
 	}
 }
 
-// may reports whether something may lie under the prefix of a key.
-func (f *filter) may(k key) bool {
-	if len(k) < prefixSize {
-		return true
-	}
-	h := hashOf(k)
+func (f *filter) hasHash(h uint64) bool {
 	for _, p := range f.parts {
 		if p.has(h) {
 			return true
@@ -68,11 +103,19 @@ func (p filterPart) has(h uint64) bool {
 
 // place returns the block of a hash, and the bits that choose places in it.
 func (p filterPart) place(h uint64) (block *[8]uint64, bits uint64) {
-	return &p[h%uint64(len(p))], h * 0x9e3779b97f4a7c15 // the hash chose the block already
+	return &p[h%uint64(len(p))], h * mix // the hash chose the block already
 }
 
-// hashOf returns a hash of the prefix of a key. The names in keys are hashes.
+const mix = 0x9e3779b97f4a7c15
+
+// hashOf returns a hash of a key or of its prefix. Most of what names things in keys are hashes
+// themselves.
 func hashOf(k key) uint64 {
-	head := binary.BigEndian.Uint64([]byte(k[:8]))
-	return head<<24 ^ binary.BigEndian.Uint64([]byte(k[prefixSize-8:prefixSize]))
+	h := binary.BigEndian.Uint64([]byte(k[:8]))<<24 ^ binary.BigEndian.Uint64([]byte(k[prefixSize-8:prefixSize]))
+	for rest := k[prefixSize:]; rest != ""; rest = rest[min(8, len(rest)):] {
+		var next [8]byte
+		copy(next[:], rest)
+		h = (h ^ h>>29 ^ binary.BigEndian.Uint64(next[:])) * mix
+	}
+	return h
 }

@@ -9,7 +9,13 @@ import (
 func TestAFilterForgetsNothing(t *testing.T) {
 	const first = 4000
 	const n = first * 11 / 2
-	keyAt := func(i int) key { return keyOf(int32(i%7), kindRef, nameOf(fmt.Sprint(i))) }
+	keyAt := func(i int) key {
+		if i%2 == 0 {
+			return keyOf(int32(i%7), kindRef, nameOf(fmt.Sprint(i)))
+		}
+		n := nameOf(fmt.Sprint(i))
+		return keyOf(3, kindCounted, nameOf("one"), string(n[:8]))
+	}
 	f := filter{first: first}
 	for i := range n {
 		f.add(keyAt(i))

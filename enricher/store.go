@@ -100,10 +100,16 @@ func (s *store) scan() {
 	}
 }
 
-// may reports whether something may lie under the prefix of a key.
+// may reports whether a key may be there.
 func (s *store) may(k key) bool {
 	before := s.before.Load()
 	return before == nil || before.may(k) || s.since.may(k)
+}
+
+// mayUnder reports whether something may lie under a prefix.
+func (s *store) mayUnder(prefix key) bool {
+	before := s.before.Load()
+	return before == nil || before.mayUnder(prefix) || s.since.mayUnder(prefix)
 }
 
 // byPrefix orders keys by their bytes. Filters are made of their prefixes, so that
@@ -165,10 +171,10 @@ func (s *store) holds(x entry) (bool, error) {
 	return v != nil && bytes.Equal(v, x.value), err
 }
 
-// list returns the entries with a prefix of prefixSize bytes, in order; where until is
-// given, up to those that go on with it.
+// list returns the entries with a prefix of prefixSize bytes, of a kind that is listed, in
+// order; where until is given, up to those that go on with it.
 func (s *store) list(prefix key, until string) ([]entry, error) {
-	if !s.may(prefix) {
+	if !s.mayUnder(prefix) {
 		return nil, nil
 	}
 	if err := s.open(); err != nil {
