@@ -22,8 +22,9 @@ func (e *Enricher) documents(admitted []*decodedEvent, folded map[record.ChangeI
 		if string(m.Key) != string(d.event.Repository) {
 			m.Key = []byte(d.event.Repository)
 		}
-		m.Headers = appendHeaders(headers[i*documentHeaders:i*documentHeaders:(i+1)*documentHeaders], index, schemas.DocumentID(d.event), 0, d.event.Time, d.trace())
-		m.Value = e.document(d, folded[d.event.Change], repositories)
+		value, id := e.document(d, folded[d.event.Change], repositories)
+		m.Value = value
+		m.Headers = appendHeaders(headers[i*documentHeaders:i*documentHeaders:(i+1)*documentHeaders], index, id, d.event.Time, d.trace())
 		out[i] = m
 		return nil
 	})
@@ -34,8 +35,8 @@ func (e *Enricher) documents(admitted []*decodedEvent, folded map[record.ChangeI
 }
 
 // document returns the document of an event with what its change tells, or else, for
-// evidence that names no change, its repository.
-func (e *Enricher) document(d *decodedEvent, r *record.Record, repositories map[record.Repository]*record.Record) []byte {
+// evidence that names no change, its repository; and the id of the document.
+func (e *Enricher) document(d *decodedEvent, r *record.Record, repositories map[record.Repository]*record.Record) (value, id []byte) {
 	doc := e.docs.Get().(*schemas.EventDocument)
 	defer e.docs.Put(doc)
 	doc.Describe(&d.event, &d.env, d.data(), d.record.Timestamp, e.conf.Namespace)
@@ -50,7 +51,14 @@ func (e *Enricher) document(d *decodedEvent, r *record.Record, repositories map[
 	if c := r.Trail.Control; c != nil { // what is missing is said of the change, once
 		doc.Trail.Control = &record.ControlFacts{Tags: c.Tags, MatrixDigest: c.MatrixDigest}
 	}
-	return e.room.append(4<<10+len(doc.Trail.Data)+len(doc.Trail.DataText), doc.Append)
+	size := 0
+	both := e.room.append(4<<10+len(doc.Trail.Data)+len(doc.Trail.DataText), func(b []byte) []byte {
+		start := len(b)
+		b = doc.Append(b)
+		size = len(b) - start
+		return schemas.AppendDocumentID(b, &d.event)
+	})
+	return both[:size:size], both[size:]
 }
 
 // repositories returns what is known of the repositories of events that are about no change

@@ -49,19 +49,19 @@ func (e *Enricher) revision(c *changeState, r *record.Record, t *touch) *stream.
 		return nil
 	}
 	c.revision, c.digest = r.Trail.Revision, r.Trail.EvidenceDigest
-	findings := schemas.Findings(r, c.gaps)
-	if len(findings) > len(c.gaps) {
-		c.gaps = make([]string, len(findings))
-		for i, f := range findings {
-			c.gaps[i] = f.Trail.Finding.Kind
-		}
-	}
 	out := &stream.Record{
 		Topic: e.conf.Topics.Records(), Partition: t.partition, Key: []byte(id), Value: value,
-		Headers: appendHeaders(make([]kgo.RecordHeader, 0, 5+len(findings)), []byte(schemas.RecordIndex(e.conf.Namespace, c.firstSeen)), schemas.RecordID(id), c.revision, t.newest, t.trace),
+		Headers: make([]kgo.RecordHeader, 0, 5+len(c.gaps)+len(r.Trail.Gaps)),
 	}
-	for i := range findings {
-		out.Headers = append(out.Headers, e.finding(&findings[i]))
+	out.Headers = appendHeaders(out.Headers, []byte(schemas.RecordIndex(e.conf.Namespace, c.firstSeen)), []byte(schemas.RecordID(id)), t.newest, t.trace)
+	out.Headers = append(out.Headers, kgo.RecordHeader{Key: stream.HeaderVersion, Value: strconv.AppendInt(nil, c.revision, 10)})
+	var gaps []string
+	for f := range schemas.Findings(r, c.gaps) {
+		gaps = append(gaps, f.Trail.Finding.Kind)
+		out.Headers = append(out.Headers, e.finding(f))
+	}
+	if len(gaps) > len(c.gaps) {
+		c.gaps = gaps
 	}
 	return out
 }
@@ -81,15 +81,12 @@ func (e *Enricher) finding(f *schemas.Finding) kgo.RecordHeader {
 const documentHeaders = 4
 
 // appendHeaders appends the headers that every document has.
-func appendHeaders(h []kgo.RecordHeader, index []byte, id string, version int64, at time.Time, traceparent []byte) []kgo.RecordHeader {
+func appendHeaders(h []kgo.RecordHeader, index, id []byte, at time.Time, traceparent []byte) []kgo.RecordHeader {
 	h = append(h,
 		kgo.RecordHeader{Key: stream.HeaderIndex, Value: index},
-		kgo.RecordHeader{Key: stream.HeaderID, Value: []byte(id)},
+		kgo.RecordHeader{Key: stream.HeaderID, Value: id},
 		kgo.RecordHeader{Key: stream.HeaderTime, Value: strconv.AppendInt(nil, at.UnixNano(), 10)},
 	)
-	if version > 0 {
-		h = append(h, kgo.RecordHeader{Key: stream.HeaderVersion, Value: strconv.AppendInt(nil, version, 10)})
-	}
 	if traceparent != nil {
 		h = append(h, kgo.RecordHeader{Key: stream.HeaderTrace, Value: traceparent})
 	}

@@ -3,6 +3,7 @@ package schemas
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
@@ -113,10 +114,13 @@ func RecordIndex(namespace string, t time.Time) string {
 
 // DocumentID returns the id of an event's document: the same for the same
 // source and id, and safe in a URL.
-func DocumentID(e record.Event) string {
+func DocumentID(e record.Event) string { return string(AppendDocumentID(nil, &e)) }
+
+// AppendDocumentID appends the [DocumentID] of e to b.
+func AppendDocumentID(b []byte, e *record.Event) []byte {
 	var key [256]byte
 	h := sha256.Sum256(append(append(append(key[:0], e.Source...), 0), e.ID...)) // e.Key()
-	return hexOf(h[:20])
+	return hex.AppendEncode(b, h[:20])
 }
 
 // Beyond this depth data is kept as text: the engines refuse to parse a
