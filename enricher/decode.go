@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
-	"sync"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -32,17 +30,14 @@ type decodedEvent struct {
 	span    trace.Span // nil where nothing is traced
 }
 
-// decodeAll reads a batch into the room of the last one. Reading is the larger part of
-// the work and needs no order, so all cores do it. An error is one of the blob store: what
-// is wrong with an event is its refusal.
-func decodeAll(ctx context.Context, last []decodedEvent, batch []*stream.Record, store Blobs, stamp []byte) ([]decodedEvent, error) {
+// roomFor returns room for what a batch is decoded into, that of the last one.
+func roomFor(batch []*stream.Record, last []decodedEvent) []decodedEvent {
 	clear(last[min(len(batch), len(last)):])
 	out := slices.Grow(last[:0], len(batch))[:len(batch)]
-	err := parallel(len(batch), func(i int) error {
+	for i := range out {
 		out[i] = decodedEvent{record: batch[i], headers: out[i].headers[:0]}
-		return out[i].decode(ctx, store, stamp)
-	})
-	return out, err
+	}
+	return out
 }
 
 func decode(ctx context.Context, r *stream.Record, store Blobs, stamp []byte) (decodedEvent, error) {
@@ -51,6 +46,8 @@ func decode(ctx context.Context, r *stream.Record, store Blobs, stamp []byte) (d
 	return d, err
 }
 
+// decode reads the event. An error is one of the blob store: what is wrong with the event is
+// its refusal.
 func (d *decodedEvent) decode(ctx context.Context, store Blobs, stamp []byte) (err error) {
 	defer func() { // a bug met on one event must not stop the partition
 		if p := recover(); p != nil {
@@ -136,55 +133,4 @@ func (d *decodedEvent) trace() []byte {
 		return traceparent(d.span.SpanContext())
 	}
 	return d.traced
-}
-
-// parallel calls f for 0 to n-1 on all cores, in chunks, and returns the first
-// error. A panic of f is one: on a goroutine of its own nobody could recover it.
-func parallel(n int, f func(int) error) error {
-	const chunk = 32
-	workers := min(runtime.GOMAXPROCS(0), (n+chunk-1)/chunk)
-	if workers <= 1 {
-		for i := range n {
-			if err := guarded(f, i); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	var mu sync.Mutex
-	var first error
-	next := 0
-	take := func() (int, int) {
-		mu.Lock()
-		defer mu.Unlock()
-		from := next
-		next = min(next+chunk, n)
-		return from, next
-	}
-	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(func() {
-			for from, to := take(); from < to; from, to = take() {
-				for i := from; i < to; i++ {
-					if err := guarded(f, i); err != nil {
-						mu.Lock()
-						first = errors.Join(first, err)
-						mu.Unlock()
-						return
-					}
-				}
-			}
-		})
-	}
-	wg.Wait()
-	return first
-}
-
-func guarded(f func(int) error, i int) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = stream.Panicked(p)
-		}
-	}()
-	return f(i)
 }

@@ -166,8 +166,8 @@ func (b *rebuild) readFormer(ctx context.Context, p int32, former *store) error 
 }
 
 func (b *rebuild) admit(ctx context.Context, p int32, state *projection, recs []*stream.Record) error {
-	decoded, err := decodeAll(ctx, nil, recs, b.Blobs, b.StampKey)
-	if err != nil {
+	decoded := roomFor(recs, nil)
+	if err := parallel(len(recs), func(i int) error { return decoded[i].decode(ctx, b.Blobs, b.StampKey) }); err != nil {
 		return err
 	}
 	var events []*decodedEvent
