@@ -88,6 +88,55 @@ func ahead(n int, f, then func(int) error) error {
 	return nil
 }
 
+// behind calls first for 0 to n-1 in order and on this goroutine, and f for each of them on
+// any core once first has returned. It returns the first error.
+func behind(n int, first, f func(int) error) error {
+	const few = 8
+	ready := make(chan [2]int, n/few+1) // from, to
+	var mu sync.Mutex
+	var failed error
+	fail := func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		failed = errors.Join(failed, err)
+	}
+	work := func() {
+		for r := range ready {
+			for i := r[0]; i < r[1]; i++ {
+				if err := guarded(f, i); err != nil {
+					fail(err)
+				}
+			}
+		}
+	}
+	var helpers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), cap(ready)) - 1 {
+		helpers.Go(work)
+	}
+	for from := 0; from < n; from += few {
+		to := min(from+few, n)
+		if err := inOrder(from, to, first); err != nil {
+			fail(err)
+			break
+		}
+		ready <- [2]int{from, to}
+	}
+	close(ready)
+	work()
+	helpers.Wait()
+	return failed
+}
+
+// inOrder calls f for from to to-1 until one fails.
+func inOrder(from, to int, f func(int) error) error {
+	for i := from; i < to; i++ {
+		if err := guarded(f, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // A work is n calls of f, in chunks.
 type work struct {
 	n int

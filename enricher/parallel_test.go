@@ -47,3 +47,27 @@ func TestAheadStopsAtAnError(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestBehindComesAfterEach(t *testing.T) {
+	for _, n := range []int{0, 1, 7, 100} {
+		found, folded := make([]bool, n), make([]bool, n)
+		err := behind(n, func(i int) error { found[i] = true; return nil }, func(i int) error { folded[i] = found[i]; return nil })
+		if err != nil || slices.Contains(folded, false) {
+			t.Errorf("%d: %v %v", n, err, folded)
+		}
+	}
+	broken := errors.New("broken")
+	fails := func(i int) error {
+		if i == 50 {
+			return broken
+		}
+		return nil
+	}
+	passes := func(int) error { return nil }
+	if err := behind(100, fails, passes); !errors.Is(err, broken) {
+		t.Error(err)
+	}
+	if err := behind(100, passes, fails); !errors.Is(err, broken) {
+		t.Error(err)
+	}
+}

@@ -213,7 +213,7 @@ func (b *rebuild) admitAll(p int32, state *projection, events []*decodedEvent) e
 
 // keep settles the transaction and makes it the content of the store.
 func (p *projection) keep() error {
-	if _, _, err := p.settle(); err != nil {
+	if err := p.settle(); err != nil {
 		return err
 	}
 	entries, err := p.entries()

@@ -13,23 +13,23 @@ import (
 )
 
 // fold makes the record of each change that was touched. It returns the
-// revisions to be sent and every record folded.
+// revisions to be sent and every record folded. Facts are found one change after the other,
+// and other cores fold meanwhile.
 func (e *Enricher) fold() ([]*stream.Record, map[record.ChangeID]*record.Record, error) {
-	changes, facts, err := e.state.settle()
-	if err != nil {
-		return nil, nil, err
-	}
-	records := make([]*record.Record, len(changes))
-	out := make([]*stream.Record, len(changes))
-	err = parallel(len(changes), func(i int) error {
-		c := changes[i]
-		records[i] = fold(c.id, facts[i], e.conf.Policy, e.conf.Controls)
-		out[i] = e.revision(c, records[i], e.state.touched[c.id])
+	ids := e.state.toSettle()
+	changes, facts := make([]*changeState, len(ids)), make([]record.Facts, len(ids))
+	records, out := make([]*record.Record, len(ids)), make([]*stream.Record, len(ids))
+	err := behind(len(ids), func(i int) (err error) {
+		changes[i], facts[i], err = e.state.settleOne(ids[i])
+		return err
+	}, func(i int) error {
+		records[i] = fold(ids[i], facts[i], e.conf.Policy, e.conf.Controls)
+		out[i] = e.revision(changes[i], records[i], e.state.touched[ids[i]])
 		return nil
 	})
-	folded := make(map[record.ChangeID]*record.Record, len(changes))
-	for i, c := range changes {
-		folded[c.id] = records[i]
+	folded := make(map[record.ChangeID]*record.Record, len(ids))
+	for i, id := range ids {
+		folded[id] = records[i]
 	}
 	return slices.DeleteFunc(out, func(r *stream.Record) bool { return r == nil }), folded, err
 }
