@@ -16,8 +16,10 @@ func (s *shelf[T]) take(n int) []T {
 	return out
 }
 
-// reset takes all values back.
+// reset takes all values back. One large transaction must not hold its memory for ever.
 func (s *shelf[T]) reset() {
 	clear(s.all[:s.used])
-	s.used = 0
+	if s.used = 0; len(s.all) > 1<<16 {
+		s.all = nil
+	}
 }
