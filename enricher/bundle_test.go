@@ -91,7 +91,7 @@ func TestABundleThatIsCutIsAnError(t *testing.T) {
 	}
 	for cut := 1; cut < len(m[0].Value); cut++ {
 		got, err := appendEntries(nil, first.key, m[0].Value[:cut])
-		if err == nil && !(len(got) == 1 && bytes.Equal(got[0].value, first.value)) { // cut before the first member
+		if beforeMembers := len(got) == 1 && bytes.Equal(got[0].value, first.value); err == nil && !beforeMembers {
 			t.Errorf("cut at %d: %q", cut, got)
 		}
 	}
