@@ -17,21 +17,14 @@ import (
 // of each record, the state that changed, and what was refused.
 func (e *Enricher) Apply(ctx context.Context, batch []*stream.Record) ([]*stream.Record, error) {
 	e.room.reset()
+	e.messages.reset()
+	e.headers.reset()
 	e.state.begin(e.room)
 	e.rooms.reset()
 	if err := e.checkForm(batch); err != nil {
 		return nil, err
 	}
-	decoded, err := decodeAll(ctx, batch, e.conf.reader(), e.conf.Blobs)
-	if err != nil {
-		return nil, err
-	}
-	if e.conf.Resend {
-		if err := e.state.markReread(decoded); err != nil {
-			return nil, err
-		}
-	}
-	admitted, sent, err := e.admit(decoded)
+	admitted, sent, err := e.admit(ctx, batch)
 	if err != nil {
 		return nil, err
 	}
@@ -58,46 +51,57 @@ func (e *Enricher) Apply(ctx context.Context, batch []*stream.Record) ([]*stream
 	return slices.Concat(sent, runs, late, documents, records, state), nil
 }
 
-// admit adds events to the state. It returns those that are to be enriched, and what else
-// is sent: events that belong to another partition, and dead letters.
-func (e *Enricher) admit(decoded []decodedEvent) (admitted []*decodedEvent, sent []*stream.Record, err error) {
-	admitted = make([]*decodedEvent, 0, len(decoded))
-	for i := range decoded {
-		d := &decoded[i]
-		switch {
-		case d.refusal != nil:
-			sent = append(sent, e.refuse(d))
-		case d.event.Repository == "":
-			out, known, err := e.rooms.take(d)
-			if err != nil {
-				return nil, nil, err
-			}
-			sent = append(sent, out...)
-			e.metrics.count(map[bool]string{true: repeated, false: waiting}[known], d.event.Type)
-		case e.homeOf(d) != d.record.Partition:
-			sent = append(sent, e.reroute(d, e.homeOf(d)))
-		default:
-			enrich, err := e.admitOne(d)
-			if err != nil {
-				return nil, nil, err
-			}
-			if enrich {
-				admitted = append(admitted, d)
-			}
-			if d.refusal != nil {
-				sent = append(sent, e.refuse(d))
+// admit reads the events of a batch and adds them to the state. It returns those that are to
+// be enriched, and what else is sent: events that belong to another partition, and dead
+// letters. Reading needs no order, so other cores do it while this one adds.
+func (e *Enricher) admit(ctx context.Context, batch []*stream.Record) (admitted []*decodedEvent, sent []*stream.Record, err error) {
+	e.decoded = roomFor(batch, e.decoded)
+	admitted = make([]*decodedEvent, 0, len(batch))
+	reader := e.conf.reader()
+	err = ahead(len(batch), func(i int) error { return e.decoded[i].decode(ctx, reader, e.conf.Blobs) }, func(i int) error {
+		d := &e.decoded[i]
+		if e.conf.Resend {
+			if err := e.state.markReread(d); err != nil {
+				return err
 			}
 		}
+		out, enrich, err := e.take(d)
+		if enrich {
+			admitted = append(admitted, d)
+		}
+		sent = append(sent, out...)
+		return err
+	})
+	return admitted, sent, err
+}
+
+// take takes an event in. It returns what is sent at once, and whether the event is to be
+// enriched.
+func (e *Enricher) take(d *decodedEvent) (out []*stream.Record, enrich bool, err error) {
+	switch {
+	case d.refusal != nil:
+	case d.event.Repository == "":
+		out, known, err := e.rooms.take(d)
+		e.metrics.count(map[bool]string{true: repeated, false: waiting}[known], d.event.Type)
+		return out, false, err
+	case e.homeOf(d) != d.record.Partition:
+		return []*stream.Record{e.reroute(d, e.homeOf(d))}, false, nil
+	default:
+		enrich, err = e.admitOne(d)
 	}
-	return admitted, sent, nil
+	if d.refusal != nil {
+		out = append(out, e.refuse(d))
+	}
+	return out, enrich, err
 }
 
 // homeOf is the partition in which an event is joined.
 func (e *Enricher) homeOf(d *decodedEvent) int32 {
-	if stream.Header(d.record, stream.HeaderRerouted) != nil {
+	home := e.partitions.Of(string(d.event.Repository))
+	if home != d.record.Partition && stream.Header(d.record, stream.HeaderRerouted) != nil {
 		return d.record.Partition
 	}
-	return e.partitions.Of(string(d.event.Repository))
+	return home
 }
 
 // admitOne adds an event to the state, and tells whether it is to be enriched.
@@ -138,12 +142,7 @@ func (e *Enricher) save() ([]*stream.Record, error) {
 	if e.pending, err = e.state.entries(); err != nil {
 		return nil, err
 	}
-	out := make([]*stream.Record, len(e.pending))
-	for i, s := range e.pending {
-		partition, k := partitionOf(s.key)
-		out[i] = &stream.Record{Topic: e.conf.Topics.State(), Partition: partition, Key: []byte(k), Value: s.value}
-	}
-	return out, nil
+	return messages(e.conf.Topics.State(), e.pending, e.messages.take(len(e.pending)), e.room), nil
 }
 
 // reroute sends an event that came in under a foreign key to the partition of

@@ -5,8 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
-	"sync"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -23,29 +22,35 @@ import (
 // A decodedEvent is one Kafka record read, or the reason why it cannot be.
 type decodedEvent struct {
 	record  *stream.Record
+	headers []schemas.Header // of the record
 	env     schemas.Envelope
 	event   record.Event
 	arrived time.Time // the event at the broker, also where it was sent on since
 	refusal *schemas.Refusal
 	reread  bool       // see Config.Resend
+	traced  []byte     // the trace context that came
 	span    trace.Span // nil where nothing is traced
 }
 
-// decodeAll reads a batch. Reading is the larger part of the work and needs no
-// order, so all cores do it. An error is one of the blob store: what is wrong
-// with an event is its refusal.
-func decodeAll(ctx context.Context, batch []*stream.Record, reader ingest.Reader, store Blobs) ([]decodedEvent, error) {
-	out := make([]decodedEvent, len(batch))
-	err := parallel(len(batch), func(i int) error {
-		var err error
-		out[i], err = decode(ctx, batch[i], reader, store)
-		return err
-	})
-	return out, err
+// roomFor returns room for what a batch is decoded into, that of the last one.
+func roomFor(batch []*stream.Record, last []decodedEvent) []decodedEvent {
+	clear(last[min(len(batch), len(last)):])
+	out := slices.Grow(last[:0], len(batch))[:len(batch)]
+	for i := range out {
+		out[i] = decodedEvent{record: batch[i], headers: out[i].headers[:0]}
+	}
+	return out
 }
 
-func decode(ctx context.Context, r *stream.Record, reader ingest.Reader, store Blobs) (d decodedEvent, err error) {
-	d.record = r
+func decode(ctx context.Context, r *stream.Record, reader ingest.Reader, store Blobs) (decodedEvent, error) {
+	d := decodedEvent{record: r}
+	err := d.decode(ctx, reader, store)
+	return d, err
+}
+
+// decode reads the event. An error is one of the blob store: what is wrong with the event is
+// its refusal.
+func (d *decodedEvent) decode(ctx context.Context, reader ingest.Reader, store Blobs) (err error) {
 	defer func() { // a bug met on one event must not stop the partition
 		if p := recover(); p != nil {
 			err = nil
@@ -55,23 +60,28 @@ func decode(ctx context.Context, r *stream.Record, reader ingest.Reader, store B
 	if err := d.read(ctx, reader, store); err != nil {
 		var unreachable *ingest.StoreError
 		if errors.As(err, &unreachable) {
-			return d, err
+			return err
 		}
 		d.refusal = schemas.AsRefusal(err)
 		if d.refusal == nil {
 			d.refusal = &schemas.Refusal{Reason: schemas.Internal, Detail: err.Error()}
 		}
 	}
-	return d, nil
+	return nil
 }
 
 func (d *decodedEvent) read(ctx context.Context, r ingest.Reader, store Blobs) error {
 	if n := len(d.record.Value); n > schemas.MaxEventSize {
 		return schemas.Refuse(schemas.TooLarge, "%d bytes, at most %d are read; put large data elsewhere and name it in dataref", n, schemas.MaxEventSize)
 	}
+	m := stream.MessageIn(d.headers, d.record)
+	d.headers = m.Headers
 	var err error
-	if d.env, err = schemas.Open(stream.Message(d.record)); err != nil {
+	if d.env, err = schemas.Open(m); err != nil {
 		return err
+	}
+	if d.traced = []byte(d.env.TraceParent); len(d.traced) == 0 {
+		d.traced = stream.Header(d.record, stream.HeaderTrace)
 	}
 	if store != nil {
 		r.Blobs = store
@@ -129,59 +139,5 @@ func (d *decodedEvent) trace() []byte {
 	if d.span != nil {
 		return traceparent(d.span.SpanContext())
 	}
-	if d.env.TraceParent != "" {
-		return []byte(d.env.TraceParent)
-	}
-	return stream.Header(d.record, stream.HeaderTrace)
-}
-
-// parallel calls f for 0 to n-1 on all cores, in chunks, and returns the first
-// error. A panic of f is one: on a goroutine of its own nobody could recover it.
-func parallel(n int, f func(int) error) error {
-	const chunk = 32
-	workers := min(runtime.GOMAXPROCS(0), (n+chunk-1)/chunk)
-	if workers <= 1 {
-		for i := range n {
-			if err := guarded(f, i); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	var mu sync.Mutex
-	var first error
-	next := 0
-	take := func() (int, int) {
-		mu.Lock()
-		defer mu.Unlock()
-		from := next
-		next = min(next+chunk, n)
-		return from, next
-	}
-	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(func() {
-			for from, to := take(); from < to; from, to = take() {
-				for i := from; i < to; i++ {
-					if err := guarded(f, i); err != nil {
-						mu.Lock()
-						first = errors.Join(first, err)
-						mu.Unlock()
-						return
-					}
-				}
-			}
-		})
-	}
-	wg.Wait()
-	return first
-}
-
-func guarded(f func(int) error, i int) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = stream.Panicked(p)
-		}
-	}()
-	return f(i)
+	return d.traced
 }

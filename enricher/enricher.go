@@ -8,12 +8,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/policy"
+	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
 )
 
@@ -72,8 +74,12 @@ type Enricher struct {
 	rooms      *rooms
 	owned      map[int32]bool // partitions
 	checked    map[int32]bool // partitions whose state is of this version
+	decoded    []decodedEvent // of the batch at hand
 	pending    []entry        // what the transaction at hand writes to the state
 	room       *slab          // of what it writes
+	messages   shelf[stream.Record]
+	headers    shelf[kgo.RecordHeader]
+	docs       sync.Pool // of documents of events, as they are written
 	swept      map[int32]sweepState
 	metrics    *metrics
 	tracer     *tracer
@@ -143,7 +149,7 @@ func newEnricher(c Config, s *store, partitions int32) (*Enricher, error) {
 	}
 	e := &Enricher{
 		conf: c, partitions: stream.NewPartitioner(partitions), count: partitions, store: s, room: new(slab), swept: make(map[int32]sweepState), owned: make(map[int32]bool), checked: make(map[int32]bool),
-		metrics: m, tracer: newTracer(c.Tracer), now: time.Now,
+		metrics: m, tracer: newTracer(c.Tracer), now: time.Now, docs: sync.Pool{New: func() any { return new(schemas.EventDocument) }},
 	}
 	rules := Always(c.Policy, c.Controls) // until Run knows what is held
 	e.rules.Store(&rules)
@@ -179,9 +185,9 @@ func (e *Enricher) Release(partitions []int32) {
 
 // Restore implements [stream.Processor].
 func (e *Enricher) Restore(partition int32, recs []*stream.Record, next int64) error {
-	entries := make([]entry, len(recs))
-	for i, r := range recs {
-		entries[i] = entry{ownKey(partition, string(r.Key)), r.Value}
+	entries, err := unbundle(partition, recs)
+	if err != nil {
+		return err
 	}
 	return e.state.restore(entries, partition, next)
 }

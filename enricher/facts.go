@@ -15,6 +15,7 @@ import (
 
 	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/schemas"
 )
 
 // A fact in the state is its head, of one form for all, and what follows from its class:
@@ -227,7 +228,7 @@ func (c *codec) decodeFact(v []byte) (record.Event, error) {
 	if e.Fact = record.NewFact(e.Type); e.Fact == nil {
 		return e, fmt.Errorf("state: event type %q is unknown to this version", e.Type)
 	}
-	if err := json.Unmarshal(e.Stored, e.Fact); err != nil {
+	if err := schemas.ReadStored(e.Stored, e.Fact); err != nil {
 		return e, fmt.Errorf("state: %s: %w", e.Type, err)
 	}
 	if !known { // all that came with one credential had one witness

@@ -9,7 +9,7 @@ import (
 
 // The state is many small entries, each written once or nearly so: what an event
 // writes does not grow with what its change holds already. Key and value of an
-// entry are those of a message of the changelog:
+// entry are those of a message of the changelog, or it lies in one with others (bundle.go):
 //
 //	F owner fact            a fact: an event of a change, of a repository, or of a run (facts.go)
 //	I owner fact            the identity of a fact that is not kept: digest, arrival

@@ -332,7 +332,7 @@ func (p *projection) entries() ([]entry, error) {
 			return nil, err
 		}
 	}
-	return p.tx.entries(), nil
+	return p.tx.entries, nil
 }
 
 // commit makes what the transaction changed the content of the store.

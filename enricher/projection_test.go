@@ -112,7 +112,7 @@ func replayWith(t *testing.T, p *projection, rnd *rand.Rand, in []record.Event, 
 		}
 		if rnd.IntN(4) == 0 {
 			if rnd.IntN(2) == 0 {
-				if _, _, err := p.settle(); err != nil {
+				if err := p.settle(); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -177,9 +177,9 @@ func (b *rebuild) partition(ctx context.Context, p int32, until int64) error {
 // readFormer reads the state as it is.
 func (b *rebuild) readFormer(ctx context.Context, p int32, former *store) error {
 	_, err := stream.Scan(ctx, b.Kafka, b.Topics.State(), p, -1, func(recs []*stream.Record) error {
-		entries := make([]entry, len(recs))
-		for i, r := range recs {
-			entries[i] = entry{ownKey(p, string(r.Key)), r.Value}
+		entries, err := unbundle(p, recs)
+		if err != nil {
+			return err
 		}
 		return former.write(entries, nil)
 	})
@@ -187,8 +187,9 @@ func (b *rebuild) readFormer(ctx context.Context, p int32, former *store) error 
 }
 
 func (b *rebuild) admit(ctx context.Context, p int32, state *projection, recs []*stream.Record) error {
-	decoded, err := decodeAll(ctx, recs, b.reader(), b.Blobs)
-	if err != nil {
+	reader := b.reader()
+	decoded := roomFor(recs, nil)
+	if err := parallel(len(recs), func(i int) error { return decoded[i].decode(ctx, reader, b.Blobs) }); err != nil {
 		return err
 	}
 	var events []*decodedEvent
@@ -234,7 +235,7 @@ func (b *rebuild) admitAll(p int32, state *projection, events []*decodedEvent) e
 
 // keep settles the transaction and makes it the content of the store.
 func (p *projection) keep() error {
-	if _, _, err := p.settle(); err != nil {
+	if err := p.settle(); err != nil {
 		return err
 	}
 	entries, err := p.entries()
@@ -250,7 +251,7 @@ func (p *projection) keep() error {
 
 // flush keeps what has gathered, before it is much.
 func (p *projection) flush() error {
-	if len(p.tx.keys) < 4000 && p.tx.bytes < 16<<20 {
+	if len(p.tx.entries) < 4000 && p.tx.bytes < 16<<20 {
 		return nil
 	}
 	return p.keep()
@@ -295,29 +296,71 @@ func (b *rebuild) send(ctx context.Context, p int32, former *store, state *proje
 			return err
 		}
 	}
-	for x, err := range state.store.each(ownKey(p, ""), ownKey(p+1, "")) {
+	if err := b.sendState(p, former, state.store, whole, o); err != nil {
+		return err
+	}
+	return o.flush()
+}
+
+// sendState writes the entries that came out otherwise, and deletes those that no event
+// says where whole says that all events were read. A message of the changelog may hold several
+// facts and refs: where one of them differs, all are written, each as a message of its own.
+func (b *rebuild) sendState(p int32, former, fresh *store, whole bool, o *outbox) error {
+	all, err := bundlesDiffer(p, former, fresh, whole)
+	if err != nil {
+		return err
+	}
+	for x, err := range fresh.each(ownKey(p, ""), ownKey(p+1, "")) {
 		if err != nil {
 			return err
 		}
-		if !rebuilt(x) || x.key[4] == kindHead || x.key[4] == kindGaps {
+		if !rebuilt(x) {
 			continue
 		}
-		old, err := former.get(x.key)
+		known, err := former.holds(x)
 		if err != nil {
 			return err
 		}
-		if old == nil || string(old) != string(x.value) {
+		if !known || all && (x.key[4] == kindFact || x.key[4] == kindRef) {
 			if err := o.put(b.entry(x.key, slices.Clone(x.value))); err != nil {
 				return err
 			}
 		}
 	}
-	if whole {
-		if err := b.deleteRest(p, former, state.store, o); err != nil {
-			return err
+	if !whole {
+		return nil
+	}
+	return b.deleteRest(p, former, fresh, o)
+}
+
+// bundlesDiffer reports whether entries that may lie in bundles are to be written or deleted.
+func bundlesDiffer(p int32, former, fresh *store, whole bool) (bool, error) {
+	for _, kind := range []byte{kindFact, kindRef} {
+		differ, err := fresh.beyond(former, p, kind)
+		if err == nil && !differ && whole {
+			differ, err = former.beyond(fresh, p, kind)
+		}
+		if differ || err != nil {
+			return differ, err
 		}
 	}
-	return o.flush()
+	return false, nil
+}
+
+// beyond reports whether s has entries of a kind, made of events, that other does not hold.
+func (s *store) beyond(other *store, p int32, kind byte) (bool, error) {
+	for x, err := range s.each(prefixOf(p, kind), prefixOf(p, kind+1)) {
+		if err != nil {
+			return false, err
+		}
+		if !rebuilt(x) {
+			continue
+		}
+		if known, err := other.holds(x); !known || err != nil {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // deleteRest deletes what no event says.

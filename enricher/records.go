@@ -13,24 +13,24 @@ import (
 )
 
 // fold makes the record of each change that was touched. It returns the
-// revisions to be sent and every record folded.
+// revisions to be sent and every record folded. Facts are found one change after the other,
+// and other cores fold meanwhile.
 func (e *Enricher) fold() ([]*stream.Record, map[record.ChangeID]*record.Record, error) {
-	changes, facts, err := e.state.settle()
-	if err != nil {
-		return nil, nil, err
-	}
-	records := make([]*record.Record, len(changes))
+	ids := e.state.toSettle()
+	changes, facts := make([]*changeState, len(ids)), make([]record.Facts, len(ids))
+	records, out := make([]*record.Record, len(ids)), make([]*stream.Record, len(ids))
 	rules, now := *e.rules.Load(), e.now()
-	out := make([]*stream.Record, len(changes))
-	err = parallel(len(changes), func(i int) error {
-		c := changes[i]
-		records[i] = fold(c.id, facts[i], rules, now)
-		out[i] = e.revision(c, records[i], e.state.touched[c.id])
+	err := behind(len(ids), func(i int) (err error) {
+		changes[i], facts[i], err = e.state.settleOne(ids[i])
+		return err
+	}, func(i int) error {
+		records[i] = fold(ids[i], facts[i], rules, now)
+		out[i] = e.revision(changes[i], records[i], e.state.touched[ids[i]])
 		return nil
 	})
-	folded := make(map[record.ChangeID]*record.Record, len(changes))
-	for i, c := range changes {
-		folded[c.id] = records[i]
+	folded := make(map[record.ChangeID]*record.Record, len(ids))
+	for i, id := range ids {
+		folded[id] = records[i]
 	}
 	return slices.DeleteFunc(out, func(r *stream.Record) bool { return r == nil }), folded, err
 }
@@ -50,19 +50,19 @@ func (e *Enricher) revision(c *changeState, r *record.Record, t *touch) *stream.
 		return nil
 	}
 	c.revision, c.digest = r.Trail.Revision, r.Trail.EvidenceDigest
-	findings := schemas.Findings(r, c.gaps)
-	if len(findings) > len(c.gaps) {
-		c.gaps = make([]string, len(findings))
-		for i, f := range findings {
-			c.gaps[i] = f.Trail.Finding.Kind
-		}
-	}
 	out := &stream.Record{
 		Topic: e.conf.Topics.Records(), Partition: t.partition, Key: []byte(id), Value: value,
-		Headers: headers(schemas.RecordIndex(e.conf.Namespace, c.firstSeen), schemas.RecordID(id), c.revision, t.newest, t.trace),
+		Headers: make([]kgo.RecordHeader, 0, 5+len(c.gaps)+len(r.Trail.Gaps)),
 	}
-	for i := range findings {
-		out.Headers = append(out.Headers, e.finding(&findings[i]))
+	out.Headers = appendHeaders(out.Headers, []byte(schemas.RecordIndex(e.conf.Namespace, c.firstSeen)), []byte(schemas.RecordID(id)), t.newest, t.trace)
+	out.Headers = append(out.Headers, kgo.RecordHeader{Key: stream.HeaderVersion, Value: strconv.AppendInt(nil, c.revision, 10)})
+	var gaps []string
+	for f := range schemas.Findings(r, c.gaps) {
+		gaps = append(gaps, f.Trail.Finding.Kind)
+		out.Headers = append(out.Headers, e.finding(f))
+	}
+	if len(gaps) > len(c.gaps) {
+		c.gaps = gaps
 	}
 	return out
 }
@@ -78,16 +78,16 @@ func (e *Enricher) finding(f *schemas.Finding) kgo.RecordHeader {
 	return kgo.RecordHeader{Key: stream.HeaderFinding, Value: value}
 }
 
-func headers(index, id string, version int64, at time.Time, traceparent []byte) []kgo.RecordHeader {
-	h := make([]kgo.RecordHeader, 0, 5)
+// documentHeaders is how many headers the message of an event has at most.
+const documentHeaders = 4
+
+// appendHeaders appends the headers that every document has.
+func appendHeaders(h []kgo.RecordHeader, index, id []byte, at time.Time, traceparent []byte) []kgo.RecordHeader {
 	h = append(h,
-		kgo.RecordHeader{Key: stream.HeaderIndex, Value: []byte(index)},
-		kgo.RecordHeader{Key: stream.HeaderID, Value: []byte(id)},
+		kgo.RecordHeader{Key: stream.HeaderIndex, Value: index},
+		kgo.RecordHeader{Key: stream.HeaderID, Value: id},
 		kgo.RecordHeader{Key: stream.HeaderTime, Value: strconv.AppendInt(nil, at.UnixNano(), 10)},
 	)
-	if version > 0 {
-		h = append(h, kgo.RecordHeader{Key: stream.HeaderVersion, Value: strconv.AppendInt(nil, version, 10)})
-	}
 	if traceparent != nil {
 		h = append(h, kgo.RecordHeader{Key: stream.HeaderTrace, Value: traceparent})
 	}

@@ -10,24 +10,21 @@ import (
 // a transaction and lost the rest (see Config.Resend). Then a batch is read again whose
 // events are known, and what follows from them is sent again.
 
-// markReread tells which events of a batch were read before, by the offset up to
-// which the state has taken in its partition, and moves that on. One that is known and
-// was not read before is a repeat of its sender's.
-func (p *projection) markReread(batch []decodedEvent) error {
-	for i := range batch {
-		r := batch[i].record
-		k := keyOf(r.Partition, kindRead, name{})
-		before, err := p.tx.get(k)
-		if err != nil {
-			return err
-		}
-		last := int64(-1)
-		if len(before) == 8 {
-			last = int64(binary.BigEndian.Uint64(before))
-		}
-		if batch[i].reread = r.Offset <= last; !batch[i].reread {
-			p.tx.put(k, binary.BigEndian.AppendUint64(nil, uint64(r.Offset)))
-		}
+// markReread tells whether an event was read before, by the offset up to which the state
+// has taken in its partition, and moves that on. One that is known and was not read before is
+// a repeat of its sender's.
+func (p *projection) markReread(d *decodedEvent) error {
+	k := keyOf(d.record.Partition, kindRead, name{})
+	before, err := p.tx.get(k)
+	if err != nil {
+		return err
+	}
+	last := int64(-1)
+	if len(before) == 8 {
+		last = int64(binary.BigEndian.Uint64(before))
+	}
+	if d.reread = d.record.Offset <= last; !d.reread {
+		p.tx.put(k, binary.BigEndian.AppendUint64(nil, uint64(d.record.Offset)))
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package enricher
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/changetrail/changetrail/record"
 )
@@ -39,8 +40,9 @@ func (p *projection) settleIdentity(from arrival, fact key, known []byte, a admi
 	return p.restate(from, fact, value[0], stands)
 }
 
-// restate writes a fact that was added before again. What was read of it before is
-// forgotten, and the changes that it is about are touched.
+// restate writes a fact that was added before again, and all that lies in its bundle of the
+// changelog with it: its postings. What was read of it before is forgotten, and the changes
+// that it is about are touched.
 func (p *projection) restate(from arrival, fact key, class byte, e record.Event) error {
 	if err := p.putFact(fact, class, e); err != nil {
 		return err
@@ -57,6 +59,9 @@ func (p *projection) restate(from arrival, fact key, class byte, e record.Event)
 	for _, posting := range slices.Concat(record.Postings(e), record.FindingPostings(e, func(record.Ref) bool { return true })) {
 		refs = append(refs, posting.Ref)
 	}
+	if _, scan := e.Fact.(*record.Scan); scan {
+		refs = append(refs, scansRef)
+	}
 	slices.Sort(refs)
 	for _, ref := range slices.Compact(refs) {
 		r, err := p.ref(from.partition, e.Repository, ref)
@@ -65,6 +70,24 @@ func (p *projection) restate(from arrival, fact key, class byte, e record.Event)
 		}
 		p.touchLooking(from, e, r)
 		p.refs.drop(r.prefix)
+		if err := p.repost(r.prefix, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// repost writes the postings of a fact under a ref again, as they are.
+func (p *projection) repost(under key, e record.Event) error {
+	entries, err := p.tx.list(under, "")
+	if err != nil {
+		return err
+	}
+	fact := suffix(e)
+	for _, x := range entries {
+		if isPosting(x) && strings.HasPrefix(x.key[refRestAt:], fact) {
+			p.tx.put(x.key, x.value)
+		}
 	}
 	return nil
 }

@@ -32,6 +32,7 @@ type mill struct {
 	offset  int64
 	events  []record.Event // all that was located, as the enricher read it
 	letters []*stream.Record
+	state   []*stream.Record // the changelog
 	at      time.Time
 	lossy   bool // the state of a transaction may be kept and the rest lost, as with the embedded broker
 }
@@ -119,6 +120,7 @@ func (m *mill) step(batch []*stream.Record) bool {
 		m.e.Aborted()
 		return false
 	}
+	m.state = append(m.state, changelog(m.t, out)...)
 	if err := m.e.Committed(nil); err != nil {
 		m.t.Fatal(err)
 	}

@@ -421,7 +421,7 @@ func (r *rooms) overdue(partition int32, limit time.Time) (out []*stream.Record,
 		if err != nil {
 			return nil, err
 		}
-		if _, here := r.tx.values[x.key]; !here && len(x.key) > prefixSize && arrivalOf(x.value).Before(limit) {
+		if !r.tx.has(x.key) && len(x.key) > prefixSize && arrivalOf(x.value).Before(limit) {
 			late = append(late, traceAt{partition, x.key[prefixSize:]})
 		}
 		if len(late) == sweepEntries {

@@ -34,27 +34,37 @@ func (i index) Linked(r record.Ref) ([]record.Ref, error) {
 	return i.p.linked(i.c.partition, i.c.id.Repository(), r)
 }
 
-// settle finds the facts of the changes that the transaction has touched, and notes each
-// of them under the refs where it looks. It returns the changes in order, and the facts
-// of each.
-func (p *projection) settle() ([]*changeState, []record.Facts, error) {
-	touched := slices.Sorted(maps.Keys(p.touched))
-	changes, facts := make([]*changeState, len(touched)), make([]record.Facts, len(touched))
-	for i, id := range touched {
-		var err error
-		if changes[i], err = p.change(p.touched[id].partition, id); err != nil {
-			return nil, nil, err
-		}
-		if facts[i], err = p.find(changes[i]); err != nil {
-			return nil, nil, err
-		}
-		if p.touched[id].again {
-			for _, ref := range changes[i].refs {
-				p.nameAgain(id.Repository(), ref)
-			}
+// settle finds the facts of all changes that the transaction has touched.
+func (p *projection) settle() error {
+	for _, id := range p.toSettle() {
+		if _, _, err := p.settleOne(id); err != nil {
+			return err
 		}
 	}
-	return changes, facts, nil
+	return nil
+}
+
+// toSettle returns the changes that the transaction has touched, in order.
+func (p *projection) toSettle() []record.ChangeID { return slices.Sorted(maps.Keys(p.touched)) }
+
+// settleOne finds the facts of a change that the transaction has touched, and notes it under
+// the refs where it looks. What it returns of one change the settling of others leaves alone.
+func (p *projection) settleOne(id record.ChangeID) (*changeState, record.Facts, error) {
+	touch := p.touched[id]
+	c, err := p.change(touch.partition, id)
+	if err != nil {
+		return nil, record.Facts{}, err
+	}
+	f, err := p.find(c)
+	if err != nil {
+		return nil, f, err
+	}
+	if touch.again {
+		for _, ref := range c.refs {
+			p.nameAgain(id.Repository(), ref)
+		}
+	}
+	return c, f, nil
 }
 
 // find returns the facts of a change. It counts in the actions that are posted where the

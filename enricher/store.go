@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -29,6 +31,14 @@ type store struct {
 	// DB.Get it asks the filters of the last level too: most look-ups are for what
 	// is not there, and each would read a block of it.
 	reader *pebble.Iterator
+
+	// Most look-ups are for what is not there, and a look into memory tells so: the
+	// filters of what lay there when the store was opened, nil until it is complete, and of
+	// what was written since.
+	before   atomic.Pointer[filter]
+	since    filter
+	scanning sync.WaitGroup
+	closing  atomic.Bool
 }
 
 const (
@@ -66,7 +76,40 @@ func openStore(dir string) (*store, error) {
 		}
 		return nil, fmt.Errorf("state folder %s: %w; if it is damaged delete it, and it is restored from the changelog", dir, err)
 	}
-	return &store{db: db, dir: dir}, nil
+	s := &store{db: db, dir: dir}
+	s.scanning.Go(s.scan)
+	return s, nil
+}
+
+// scan makes the filter of what lies in the store as it is opened. What fails leaves the
+// store without it.
+func (s *store) scan() {
+	it, err := s.db.NewIter(nil)
+	if err != nil {
+		return
+	}
+	f := new(filter)
+	for ok := it.First(); ok; ok = it.Next() {
+		if s.closing.Load() {
+			break
+		}
+		f.add(string(it.Key()))
+	}
+	if err := it.Close(); err == nil && !s.closing.Load() {
+		s.before.Store(f)
+	}
+}
+
+// may reports whether a key may be there.
+func (s *store) may(k key) bool {
+	before := s.before.Load()
+	return before == nil || before.may(k) || s.since.may(k)
+}
+
+// mayUnder reports whether something may lie under a prefix.
+func (s *store) mayUnder(prefix key) bool {
+	before := s.before.Load()
+	return before == nil || before.mayUnder(prefix) || s.since.mayUnder(prefix)
 }
 
 // byPrefix orders keys by their bytes. Filters are made of their prefixes, so that
@@ -103,6 +146,9 @@ func (s *store) instance() (string, error) {
 
 // get returns the value of a key, or nil. The value is the caller's.
 func (s *store) get(k key) ([]byte, error) {
+	if !s.may(k) {
+		return nil, nil
+	}
 	if err := s.open(); err != nil {
 		return nil, err
 	}
@@ -119,9 +165,18 @@ func (s *store) get(k key) ([]byte, error) {
 	return append(make([]byte, 0, len(v)), v...), nil // never nil: an empty value is one
 }
 
-// list returns the entries with a prefix of prefixSize bytes, in order; where until is
-// given, up to those that go on with it.
+// holds reports whether an entry lies in the store as it is.
+func (s *store) holds(x entry) (bool, error) {
+	v, err := s.get(x.key)
+	return v != nil && bytes.Equal(v, x.value), err
+}
+
+// list returns the entries with a prefix of prefixSize bytes, of a kind that is listed, in
+// order; where until is given, up to those that go on with it.
 func (s *store) list(prefix key, until string) ([]entry, error) {
+	if !s.mayUnder(prefix) {
+		return nil, nil
+	}
 	if err := s.open(); err != nil {
 		return nil, err
 	}
@@ -205,6 +260,7 @@ func (s *store) write(entries []entry, next map[int32]int64) error {
 		if e.value == nil {
 			err = b.Delete([]byte(e.key), nil)
 		} else {
+			s.since.add(e.key)
 			err = b.Set([]byte(e.key), e.value, nil)
 		}
 		if err != nil {
@@ -252,4 +308,8 @@ func (s *store) stands(partition int32) (int64, error) {
 	return int64(binary.BigEndian.Uint64(v)), nil
 }
 
-func (s *store) close() error { return errors.Join(s.written(), s.db.Close()) }
+func (s *store) close() error {
+	s.closing.Store(true)
+	s.scanning.Wait()
+	return errors.Join(s.written(), s.db.Close())
+}

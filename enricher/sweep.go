@@ -122,7 +122,7 @@ func (p *projection) expired(partition int32, from key, today time.Time, age tim
 			if looked++; looked > sweepEntries {
 				return out, x.key, nil
 			}
-			if _, busy := p.tx.values[x.key]; busy || !agedOut(x, today, age) {
+			if p.tx.has(x.key) || !agedOut(x, today, age) {
 				continue
 			}
 			x.value = slices.Clone(x.value)

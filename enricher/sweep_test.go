@@ -55,11 +55,11 @@ func TestEvidenceThatWaitedTooLongIsDeleted(t *testing.T) {
 		if _, err := e.sweepWhenDue(nil); err != nil {
 			t.Fatal(err)
 		}
-		for _, k := range e.state.tx.keys {
-			if e.state.tx.values[k] != nil {
-				t.Errorf("%q is not deleted", k)
+		for _, x := range e.state.tx.entries {
+			if x.value != nil {
+				t.Errorf("%q is not deleted", x.key)
 			}
-			gone = append(gone, k)
+			gone = append(gone, x.key)
 		}
 		if err := e.state.keep(); err != nil {
 			t.Fatal(err)

@@ -60,7 +60,8 @@ func indexOf(t *testing.T, events ...record.Event) *index {
 			t.Fatal(err)
 		}
 		events[i] = e
-		d := schemas.NewEventDocument(e, schemas.Envelope{Type: e.Type}, e.Stored, e.Arrived, "default")
+		d := new(schemas.EventDocument)
+		d.Describe(&e, &schemas.Envelope{Type: e.Type}, e.Stored, e.Arrived, "default")
 		if e.Change != "" {
 			d.Trail.Change = &schemas.EventChange{ID: e.Change}
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
@@ -128,14 +129,17 @@ type EventQuery struct {
 
 // DocumentID returns the id of an event's document: the same for the same
 // source and id, and safe in a URL.
-func DocumentID(e record.Event) string {
+func DocumentID(e record.Event) string { return string(AppendDocumentID(nil, &e)) }
+
+// AppendDocumentID appends the [DocumentID] of e to b.
+func AppendDocumentID(b []byte, e *record.Event) []byte {
 	var key [256]byte
-	b := key[:0]
+	k := key[:0]
 	if e.Sender != "" {
-		b = append(append(b, e.Sender...), 0)
+		k = append(append(k, e.Sender...), 0)
 	}
-	h := sha256.Sum256(append(append(append(b, e.Source...), 0), e.ID...)) // e.Key()
-	return hexOf(h[:20])
+	h := sha256.Sum256(append(append(append(k, e.Source...), 0), e.ID...)) // e.Key()
+	return hex.AppendEncode(b, h[:20])
 }
 
 // Beyond this depth data is kept as text: the engines refuse to parse a
@@ -145,11 +149,10 @@ const maxDepth = 100
 // maxListed bounds the lists of an event's document.
 const maxListed = 50
 
-// NewEventDocument returns the document of e without what its change adds.
-// data is the event's data as JSON text, without reports; arrived is when the broker
-// took it, where e does not know.
-func NewEventDocument(e record.Event, env Envelope, data jsontext.Value, arrived time.Time, namespace string) *EventDocument {
-	d := &EventDocument{
+// Describe makes d the document of e without what its change adds. data is the event's
+// data as JSON text, without reports; arrived is when the broker took it, where e does not know.
+func (d *EventDocument) Describe(e *record.Event, env *Envelope, data jsontext.Value, arrived time.Time, namespace string) {
+	*d = EventDocument{
 		Timestamp:  e.Time,
 		ECS:        record.Version{Version: record.ECSVersion},
 		DataStream: DataStream{"logs", EventDataset, namespace},
@@ -164,8 +167,8 @@ func NewEventDocument(e record.Event, env Envelope, data jsontext.Value, arrived
 				Witness: cmp.Or(e.Witness, record.Claimed), Sender: e.Sender, Imported: e.Imported,
 			},
 			Repository: e.Repository,
-			Refs:       record.Refs(e),
-			Leads:      record.Leads(e),
+			Refs:       record.Refs(*e),
+			Leads:      record.Leads(*e),
 		},
 	}
 	d.Trail.Event.ContentMode = env.ContentMode
@@ -180,12 +183,11 @@ func NewEventDocument(e record.Event, env Envelope, data jsontext.Value, arrived
 	} else {
 		d.Trail.Data = oneLine(data)
 	}
-	d.Trail.Run = record.RunNames(e)
+	d.Trail.Run = record.RunNames(*e)
 	describe(d, e)
 	if d.Event.Category == nil {
 		d.Event.Category, d.Event.Type = []string{"configuration"}, []string{"info"}
 	}
-	return d
 }
 
 // orTime returns t, or other where t is not known.
@@ -241,7 +243,7 @@ func depth(data []byte) int {
 	return deepest
 }
 
-func describe(d *EventDocument, e record.Event) {
+func describe(d *EventDocument, e *record.Event) {
 	user := func(name string) {
 		if name != "" {
 			d.User = &record.User{Name: name}

@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"iter"
 	"reflect"
 	"slices"
 	"time"
@@ -74,43 +75,50 @@ func FindingID(id record.ChangeID, kind string) string {
 	return RecordID(id + "#" + record.ChangeID(kind))
 }
 
-// Findings returns the findings of a sealed record: one for each of its gaps,
-// and a closed one for each of former that is none any more.
-func Findings(r *record.Record, former []string) []Finding {
-	kinds := slices.Concat(r.Trail.Gaps, former)
-	slices.Sort(kinds)
-	kinds = slices.Compact(kinds)
-	if len(kinds) == 0 {
-		return nil
-	}
-	c := r.Trail.Change
-	common := Finding{
-		Timestamp: r.Timestamp, ECS: r.ECS, Tags: r.Tags, Service: r.Service, User: r.User, GenAI: r.GenAI,
-		Event: record.ECSEvent{Kind: "alert", Category: []string{"configuration"}, Type: []string{"info"}, Dataset: "changetrail.finding", Module: "changetrail", URL: c.URL},
-		Trail: FindingTrail{
-			Change:  FindingChange{c.ID, c.Repository, c.Number, c.Title, c.URL, c.State, c.Kind, c.InitiatedBy, c.MergedAt},
-			Service: r.Trail.Service,
-		},
-	}
-	out := make([]Finding, len(kinds))
-	for i, kind := range kinds {
-		f, words := common, record.WordsOf(kind)
-		f.Rule = FindingRule{kind, words.Means}
-		f.Trail.Finding = FindingFacts{Kind: kind, Severity: words.Severity, Status: "closed", Revision: r.Trail.Revision}
-		f.Message = string(c.ID) + ": " + kind + ", closed by evidence that came later"
-		if slices.Contains(r.Trail.Gaps, kind) {
-			f.Trail.Finding.Status = "open"
-			f.Message = string(c.ID) + ": " + kind + ": " + words.Means
+// Findings yields the findings of a sealed record, by kind: one for each of its gaps, and a
+// closed one for each of former, which is sorted, that is none any more. A finding holds until
+// the next.
+func Findings(r *record.Record, former []string) iter.Seq[*Finding] {
+	return func(yield func(*Finding) bool) {
+		kinds := slices.Concat(r.Trail.Gaps, former)
+		if len(kinds) == 0 {
+			return
 		}
-		if k := r.Trail.AtMerge; k != nil {
-			f.Trail.Finding.AtMerge = slices.Contains(k.Gaps, kind)
+		slices.Sort(kinds)
+		c := r.Trail.Change
+		f := Finding{
+			Timestamp: r.Timestamp, ECS: r.ECS, Tags: r.Tags, Service: r.Service, User: r.User, GenAI: r.GenAI,
+			Event: record.ECSEvent{Kind: "alert", Category: []string{"configuration"}, Type: []string{"info"}, Dataset: "changetrail.finding", Module: "changetrail", URL: c.URL},
+			Trail: FindingTrail{
+				Change:  FindingChange{c.ID, c.Repository, c.Number, c.Title, c.URL, c.State, c.Kind, c.InitiatedBy, c.MergedAt},
+				Service: r.Trail.Service,
+			},
 		}
-		for _, x := range r.Trail.Contradictions {
-			if x.Kind == kind {
-				f.Trail.Finding.Claimed, f.Trail.Finding.Observed = x.Claimed, x.Observed
+		for _, kind := range slices.Compact(kinds) {
+			f.of(r, kind)
+			if !yield(&f) {
+				return
 			}
 		}
-		out[i] = f
 	}
-	return out
+}
+
+// of makes f the finding of a kind.
+func (f *Finding) of(r *record.Record, kind string) {
+	words := record.WordsOf(kind)
+	f.Rule = FindingRule{kind, words.Means}
+	f.Trail.Finding = FindingFacts{Kind: kind, Severity: words.Severity, Status: "closed", Revision: r.Trail.Revision}
+	f.Message = string(r.Trail.Change.ID) + ": " + kind + ", closed by evidence that came later"
+	if slices.Contains(r.Trail.Gaps, kind) {
+		f.Trail.Finding.Status = "open"
+		f.Message = string(r.Trail.Change.ID) + ": " + kind + ": " + words.Means
+	}
+	if k := r.Trail.AtMerge; k != nil {
+		f.Trail.Finding.AtMerge = slices.Contains(k.Gaps, kind)
+	}
+	for _, x := range r.Trail.Contradictions {
+		if x.Kind == kind {
+			f.Trail.Finding.Claimed, f.Trail.Finding.Observed = x.Claimed, x.Observed
+		}
+	}
 }

@@ -5,6 +5,9 @@ import "strings"
 // Media returns the media type in a content type: in lower case, without its
 // parameters; "" where there is none. It is the one reader of content types.
 func Media(contentType string) string {
+	if contentType == ContentTypeJSON || contentType == ContentTypeEvent { // as a rule
+		return contentType
+	}
 	media, _, _ := strings.Cut(contentType, ";")
 	media = strings.ToLower(strings.TrimSpace(media))
 	kind, sub, ok := strings.Cut(media, "/")

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/changetrail/changetrail/record"
@@ -36,6 +37,16 @@ func readFact(data []byte, fact record.Fact) (text []byte, ok bool) {
 	}
 	ok = c.read(&s, placeOf(reflect.ValueOf(fact))) && s.end()
 	return text, ok
+}
+
+// ReadStored reads text that [Fingerprint] has stored into fact, an empty one. Its error is
+// that of the general decoder.
+func ReadStored(text []byte, fact record.Fact) error {
+	if _, ok := readFact(text, fact); ok {
+		return nil
+	}
+	reflect.ValueOf(fact).Elem().SetZero()
+	return json.Unmarshal(text, fact)
 }
 
 // maxKept is the largest text that is copied as a whole: the smallest of its

@@ -76,10 +76,12 @@ func DeadLetter(dlq, stage string, r *Record, reason schemas.Reason, detail stri
 }
 
 // Message returns the parts of r that schemas reads.
-func Message(r *Record) schemas.Message {
-	headers := make([]schemas.Header, len(r.Headers))
-	for i, h := range r.Headers {
-		headers[i] = schemas.Header{Key: h.Key, Value: h.Value}
+func Message(r *Record) schemas.Message { return MessageIn(nil, r) }
+
+// MessageIn is [Message] with its headers in room, as far as that has some.
+func MessageIn(room []schemas.Header, r *Record) schemas.Message {
+	for i := range r.Headers {
+		room = append(room, schemas.Header{Key: r.Headers[i].Key, Value: r.Headers[i].Value})
 	}
-	return schemas.Message{Key: r.Key, Value: r.Value, Headers: headers, Time: r.Timestamp}
+	return schemas.Message{Key: r.Key, Value: r.Value, Headers: room, Time: r.Timestamp}
 }

@@ -90,14 +90,16 @@ func (t Topics) Specs(partitions int32, retention time.Duration) []TopicSpec {
 type Partitioner struct {
 	p          kgo.TopicPartitioner
 	partitions int
+	message    kgo.Record // used again
 }
 
 // NewPartitioner returns a Partitioner for topics of so many partitions.
 func NewPartitioner(partitions int32) *Partitioner {
-	return &Partitioner{kgo.StickyKeyPartitioner(nil).ForTopic(""), int(partitions)}
+	return &Partitioner{p: kgo.StickyKeyPartitioner(nil).ForTopic(""), partitions: int(partitions)}
 }
 
 // Of returns the partition of a key.
 func (p *Partitioner) Of(key string) int32 {
-	return int32(p.p.Partition(&kgo.Record{Key: []byte(key)}, p.partitions))
+	p.message.Key = append(p.message.Key[:0], key...)
+	return int32(p.p.Partition(&p.message, p.partitions))
 }

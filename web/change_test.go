@@ -37,7 +37,8 @@ func (x *oneChange) Events(_ context.Context, q schemas.EventQuery, f func(strin
 		if q.Change == "" {
 			continue
 		}
-		d := schemas.NewEventDocument(e, schemas.Envelope{Type: e.Type}, nil, e.Arrived, "default")
+		var d schemas.EventDocument
+		d.Describe(&e, &schemas.Envelope{Type: e.Type}, nil, e.Arrived, "default")
 		if err := f(e.ID, d.Append(nil)); err != nil {
 			return err
 		}

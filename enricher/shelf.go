@@ -1,0 +1,25 @@
+package enricher
+
+// A shelf holds values that one transaction uses, and the next one again.
+type shelf[T any] struct {
+	all  []T
+	used int
+}
+
+// take returns n zero values.
+func (s *shelf[T]) take(n int) []T {
+	if len(s.all)-s.used < n {
+		s.all, s.used = make([]T, max(n, 2*len(s.all))), 0 // what was taken stays where it is
+	}
+	out := s.all[s.used : s.used+n : s.used+n]
+	s.used += n
+	return out
+}
+
+// reset takes all values back. One large transaction must not hold its memory for ever.
+func (s *shelf[T]) reset() {
+	clear(s.all[:s.used])
+	if s.used = 0; len(s.all) > 1<<16 {
+		s.all = nil
+	}
+}
