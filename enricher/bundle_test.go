@@ -106,7 +106,7 @@ func (m *mill) mixed() {
 		return record.ChangeID(fmt.Sprintf("github.com/acme/shop-%d/pull/%d", m.rnd.IntN(3), 1+m.rnd.IntN(3)))
 	}
 	for i := range 60 {
-		id, c := fmt.Sprint(m.rnd.IntN(50)), change()
+		id, c := fmt.Sprint(m.rnd.IntN(12)), change()
 		repo, agent := string(c.Repository()), record.Agent{ID: "coder", Run: fmt.Sprintf("run-%d", m.rnd.IntN(3))}
 		report := fmt.Sprintf(`{"results": [{"packages": [{"package": {"name": "m", "version": "1", "ecosystem": "npm"}, "vulnerabilities": [{"id": "CVE-2026-%d", "summary": "s"}]}]}]}`, i%4)
 		switch m.rnd.IntN(9) {
