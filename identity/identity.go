@@ -52,12 +52,13 @@ func (p Principal) MaySpeakOf(repository string) bool {
 	return len(p.Repositories) == 0
 }
 
-// OnlyRepository is the one repository that p may speak of, "" where there are others.
+// OnlyRepository is the one repository that p may speak of, in lower case; "" where there
+// are others.
 func (p Principal) OnlyRepository() string {
 	if len(p.Repositories) != 1 || strings.ContainsAny(p.Repositories[0], "*?[") {
 		return ""
 	}
-	return p.Repositories[0]
+	return strings.ToLower(p.Repositories[0])
 }
 
 // who is what each kind of credential says of its owner.

@@ -65,7 +65,7 @@ func foldFiles(r *Record, f Facts) {
 		j.stated.stands(attrFiles, "", rankObserved)
 		c.Files, c.FilesTotal = j.Files[:min(len(j.Files), MaxFiles)], max(int64(len(j.Files)), l.total[head])
 	} else {
-		foldClaimedFiles(r, f)
+		foldShownFiles(r, f)
 		c.FilesTotal = max(c.FilesTotal, l.total[head])
 	}
 	foldDependencies(r, l, head)
@@ -109,12 +109,13 @@ func filesOfPushes(pushes []*Pushed) (files []string) {
 	return files
 }
 
-// foldClaimedFiles shows the files that are only claimed. They are not judged.
-func foldClaimedFiles(r *Record, f Facts) {
-	c := &r.Trail.Change
+// foldShownFiles shows files that are not judged: what the best witness states of another
+// head, or only claims.
+func foldShownFiles(r *Record, f Facts) {
+	c, s := &r.Trail.Change, r.Judged.stated
 	var files []string
 	for _, e := range f.Own {
-		if rev := revisionOf(e.Fact); rev != nil && len(rev.Files) > 0 {
+		if rev := revisionOf(e.Fact); rev != nil && len(rev.Files) > 0 && s.stands(attrFiles, "", s.rank(e)) {
 			files = slices.Clone(rev.Files)
 		}
 	}
@@ -124,11 +125,10 @@ func foldClaimedFiles(r *Record, f Facts) {
 				files = append(files, p.Files...)
 			}
 		}
+		if len(files) > 0 {
+			s.stands(attrFiles, "", rankClaim)
+		}
 	}
-	if len(files) == 0 {
-		return
-	}
-	r.Judged.stated.stands(attrFiles, "", rankClaim)
 	slices.Sort(files)
 	files = slices.Compact(files)
 	c.Files, c.FilesTotal = smallestStrings(nil, files, MaxFiles), int64(len(files))

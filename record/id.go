@@ -9,7 +9,8 @@ import (
 )
 
 // A Repository names a repository as host/path: "github.com/acme/payments",
-// "gitlab.com/group/sub/proj". The host is lower case; the path keeps its case.
+// "gitlab.com/group/sub/proj". It is lower case: hosts and code hosts take both, and one
+// repository has one name.
 type Repository string
 
 // A ChangeID names one change: repository, kind and number. The kinds are
@@ -52,12 +53,7 @@ func ParseChange(s string) (ChangeID, error) {
 		if !changeNumber(kind, parts[i+1]) || !changePath(parts[:i]) {
 			continue
 		}
-		parts[0] = strings.ToLower(parts[0])
-		number := parts[i+1]
-		if kind == "commit" {
-			number = strings.ToLower(number)
-		}
-		return ChangeID(strings.Join(parts[:i], "/") + "/" + kind + "/" + number), nil
+		return ChangeID(strings.ToLower(strings.Join(parts[:i], "/") + "/" + kind + "/" + parts[i+1])), nil
 	}
 	return "", fmt.Errorf("%w: %q; %s", ErrNotAChange, s, changeForms)
 }
@@ -68,7 +64,7 @@ func shortChange(s, mark, host, kind string) (ChangeID, bool) {
 		!changeNumber(strings.Trim(kind, "/"), number) || !changePath(append([]string{host}, strings.Split(path, "/")...)) {
 		return "", false
 	}
-	return ChangeID(host + path + kind + number), true
+	return ChangeID(host + strings.ToLower(path) + kind + number), true
 }
 
 func changeNumber(kind, number string) bool {
@@ -134,8 +130,7 @@ func ParseRepository(s string) (Repository, error) {
 	if len(parts) < 3 || !changePath(parts) {
 		return "", fmt.Errorf("%q is not a repository; want host/path, as github.com/acme/payments", s)
 	}
-	parts[0] = strings.ToLower(parts[0])
-	return Repository(strings.Join(parts, "/")), nil
+	return Repository(strings.ToLower(strings.Join(parts, "/"))), nil
 }
 
 // RepositoryAt returns the repository at the address of a remote:
@@ -147,6 +142,7 @@ func RepositoryAt(remote string) Repository {
 		if scheme != "http" && scheme != "https" {
 			host, _, _ = strings.Cut(host, ":")
 		}
+		host = strings.TrimPrefix(host, "altssh.") // GitLab's address for SSH through port 443
 		remote = host + "/" + path
 	} else if host, path, scp := strings.Cut(remote, ":"); scp && !ok && !strings.ContainsAny(host, `/\`) {
 		remote = host[strings.LastIndexByte(host, '@')+1:] + "/" + strings.TrimPrefix(path, "/")

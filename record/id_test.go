@@ -13,6 +13,8 @@ func TestParseChange(t *testing.T) {
 		{"the URL", "https://github.com/acme/payments/pull/4829", "github.com/acme/payments/pull/4829"},
 		{"the URL of a page below it", "https://github.com/acme/payments/pull/4829/files?w=1#x", "github.com/acme/payments/pull/4829"},
 		{"a host in capitals", "https://GitHub.com/acme/payments/pull/4829", "github.com/acme/payments/pull/4829"},
+		{"a repository in capitals", "https://github.com/Acme/Payments/pull/4829", "github.com/acme/payments/pull/4829"},
+		{"the short form in capitals", "ACME/payments#4829", "github.com/acme/payments/pull/4829"},
 		{"the short form of GitHub", "acme/payments#4829", "github.com/acme/payments/pull/4829"},
 		{"the short form of GitLab", "group/proj!12", "gitlab.com/group/proj/merge_requests/12"},
 		{"the short form with subgroups", "group/sub/proj!12", "gitlab.com/group/sub/proj/merge_requests/12"},
@@ -67,7 +69,7 @@ func FuzzParseChange(f *testing.F) {
 func TestParseRepository(t *testing.T) {
 	for in, want := range map[string]string{
 		"github.com/acme/payments":             "github.com/acme/payments",
-		"https://GitHub.com/acme/payments.git": "github.com/acme/payments",
+		"https://GitHub.com/Acme/payments.git": "github.com/acme/payments",
 		"gitlab.com/group/sub/proj/":           "gitlab.com/group/sub/proj",
 		"payments":                             "",
 		"acme/payments":                        "",
@@ -82,6 +84,7 @@ func TestParseRepository(t *testing.T) {
 
 func TestRepositoryAt(t *testing.T) {
 	for remote, want := range map[string]string{
+		"ssh://git@altssh.gitlab.com:443/g/p.git":      "gitlab.com/g/p",
 		"https://github.com/acme/shop.git":             "github.com/acme/shop",
 		"https://x-access-token:abc@github.com/acme/a": "github.com/acme/a",
 		"git@github.com:acme/shop.git":                 "github.com/acme/shop",
