@@ -14,6 +14,12 @@ type advisory struct {
 	ghsa, cve, severity, vector, title  string
 }
 
+// purl is the package URL of the package.
+func (a advisory) purl() string {
+	kinds := map[string]string{"npm": "npm", "PyPI": "pypi", "Go": "golang"}
+	return "pkg:" + kinds[a.ecosystem] + "/" + a.pkg
+}
+
 var advisories = []advisory{
 	{"node", "npm", "lodash", "4.17.20", "4.17.21", "GHSA-35jh-r3h4-6jhm", "CVE-2021-23337", "high", "CVSS:3.1/AV:N/AC:L/PR:H/UI:N/S:U/C:H/I:H/A:H", "Command Injection in lodash"},
 	{"node", "npm", "minimist", "1.2.5", "1.2.6", "GHSA-xvch-5gv4-984h", "CVE-2021-44906", "critical", "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", "Prototype Pollution in minimist"},

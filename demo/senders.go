@@ -6,6 +6,7 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 
 	"github.com/changetrail/changetrail/identity"
+	"github.com/changetrail/changetrail/record"
 )
 
 // agentSource is the beginning of the sources of agents, before their id.
@@ -29,5 +30,8 @@ func Sender(e event.Event) identity.Principal {
 		return identity.Principal{Name: agent, Agent: agent, History: true}
 	}
 	name := platforms[e.Source()]
+	if e.Source() == codeHost && e.Type() == record.TypeValidationCompleted {
+		name = platforms[ci] // of a pipeline that speaks under the code host's source
+	}
 	return identity.Principal{Name: name, Platform: name, History: true}
 }
