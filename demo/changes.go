@@ -125,16 +125,18 @@ func (g *Generator) assign(n int) [][]flaw {
 	// Those at both ends are judged by no policy of their time, or are open still.
 	first, last := n*earlyDays/Days, n-n*lateDays/Days
 	places := g.rnd.Perm(max(last-first, 0))
+	flawed := 0 // so many of them, from the beginning
 	for _, f := range flaws {
-		left := (perFlaw*n + Changes/3 - 1) / (Changes / 3)
-		for _, at := range places {
-			if left == 0 {
+		for range (perFlaw*n + Changes/3 - 1) / (Changes / 3) {
+			g.rnd.Shuffle(flawed, func(i, j int) { places[i], places[j] = places[j], places[i] })
+			i := slices.IndexFunc(places, func(at int) bool {
+				return !slices.ContainsFunc(out[first+at], func(o flaw) bool { return o.part == f.part || o.excludes(f) || f.excludes(o) })
+			})
+			if i < 0 {
 				break
 			}
-			if at += first; !slices.ContainsFunc(out[at], func(o flaw) bool { return o.part == f.part || o.excludes(f) || f.excludes(o) }) {
-				out[at] = append(out[at], f)
-				left--
-			}
+			out[first+places[i]] = append(out[first+places[i]], f)
+			flawed = max(flawed, i+1)
 		}
 	}
 	return out
@@ -262,16 +264,17 @@ func (p *plan) decided(at time.Time, t *record.Trigger, options []record.Option,
 
 func (p *plan) acted(tool, arguments string, at time.Time, deps []record.DependencyUpdate) {
 	source := agentSource + p.agent.ID
-	add := func(tool, arguments, result string, files []string, deps []record.DependencyUpdate) {
+	add := func(tool, arguments, result, commit string, files []string, deps []record.DependencyUpdate) {
 		p.actions = append(p.actions, &item{source: source, named: true, at: at, fact: &record.Action{
 			Agent: p.agent, Tool: tool, CallID: fmt.Sprintf("call_%07x", p.rnd.IntN(1<<28)), Outcome: "success", DurationMS: int64(200 + p.rnd.IntN(40000)),
-			Arguments: record.Free(arguments), Result: record.Free(fmt.Sprintf("%q", result)), Files: files, Dependencies: deps,
+			Arguments: record.Free(arguments), Result: record.Free(fmt.Sprintf("%q", result)), CommitSHA: commit, Files: files, Dependencies: deps,
 		}})
 		at = at.Add(time.Duration(20+p.rnd.IntN(90)) * time.Second)
 	}
-	add("read", fmt.Sprintf(`{"path":%q}`, p.files[0]), "read", nil, nil)
-	add(tool, arguments, "done", p.files, deps)
-	add("run_tests", `{"command":"make test"}`, "all passed", nil, nil)
+	add("read", fmt.Sprintf(`{"path":%q}`, p.files[0]), "read", "", nil, nil)
+	add(tool, arguments, "done", "", p.files, deps)
+	add("run_tests", `{"command":"make test"}`, "all passed", "", nil, nil)
+	add("commit", fmt.Sprintf(`{"message":%q}`, p.title), "committed", p.head, nil, nil)
 }
 
 // life plans what is the same for all changes by agents: opened, tested,

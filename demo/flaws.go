@@ -234,8 +234,8 @@ var flaws = []flaw{
 	})},
 	{gap: record.GapOutsideGroup, part: inReview, service: inClass("critical"), apply: review(func(p *plan, _ *item, r *record.Review) { r.Reviewer = p.outsider() })},
 
-	{gap: record.GapTestsContradicted, part: inClaims, apply: func(p *plan) { p.tested(p.tests[0].at, 2) }},
-	{gap: record.GapFilesContradicted, part: inClaims, apply: func(p *plan) {
+	{gap: record.GapTestsContradicted, part: inClaims, service: inClass("critical"), apply: func(p *plan) { p.tested(p.tests[0].at, 2) }},
+	{gap: record.GapFilesContradicted, part: inClaims, service: inClass("critical"), apply: func(p *plan) {
 		claimed := p.log().Claims.Files
 		p.touches("internal/retry/backoff.go")
 		p.log().Claims.Files = claimed
@@ -254,7 +254,7 @@ var flaws = []flaw{
 		again.Name = "integration"
 		p.others = append(p.others, &item{source: codeHost, named: true, at: p.tests[1].at.Add(4 * time.Minute), fact: &again, as: p.opened})
 	}},
-	{gap: record.GapChangeContradicted, part: inClaims, apply: func(p *plan) {
+	{gap: record.GapChangeContradicted, part: inClaims, service: inClass("critical"), apply: func(p *plan) {
 		p.others = append(p.others, &item{source: agentSource + p.agent.ID, named: true, at: p.merged.at.Add(-5 * time.Minute), fact: &record.Updated{Revision: record.Revision{HeadSHA: p.base}}})
 	}},
 	{gap: record.GapVerdictContradicted, part: inClaims, service: reviewed, apply: func(p *plan) { p.log().Authorization.Verdict = "autonomous" }},

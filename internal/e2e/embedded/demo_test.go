@@ -181,14 +181,15 @@ func total(t *testing.T, lucene string) int {
 	return found.Total
 }
 
-func TestTheDemoHasEachGapInManyChanges(t *testing.T) {
+// TestTheDemoHasEachGap: few of each, since most changes by agents are as they should be.
+func TestTheDemoHasEachGap(t *testing.T) {
 	for query, want := range map[string]int{"": demo.Changes, "changetrail.change.initiated_by:agent": demo.Changes / 3} {
 		if n := total(t, query); n < want*95/100 || n > want {
 			t.Errorf("%q finds %d, want %d", query, n, want)
 		}
 	}
 	for _, gap := range record.Gaps() {
-		if n := total(t, "changetrail.gaps:"+gap); n < 25 && gap != record.GapNoPolicy { // a company without a policy would have that one alone
+		if n := total(t, "changetrail.gaps:"+gap); n < 3 && gap != record.GapNoPolicy { // a company without a policy would have that one alone
 			t.Errorf("gap %s stands in %d changes", gap, n)
 		}
 	}
@@ -198,7 +199,7 @@ func TestTheDemoHasEachGapInManyChanges(t *testing.T) {
 func TestThePrintedCommandsWork(t *testing.T) {
 	commands := 0
 	for _, line := range strings.Split(printed, "\n") {
-		line, ok := strings.CutPrefix(line, "  changetrail ")
+		line, ok := strings.CutPrefix(line, "  "+binary+" ")
 		if !ok {
 			continue
 		}
