@@ -378,13 +378,15 @@ func fill(ctx context.Context, progress io.Writer, s *Settings, dir string, stat
 	return writeDemo(dir, state)
 }
 
-// exampleOf returns a change by an agent that is worth a look: one in the scope of PCI DSS
-// that reached production with a gap; else any in production.
+// exampleOf returns a change that is worth a look: one by an agent in the scope of PCI DSS
+// Requirement 6.3.2 that reached production with a contradiction, or with a gap; else another one.
 func exampleOf(ctx context.Context, i *standalone.Instance) (string, error) {
-	const deployed = "changetrail.change.initiated_by:agent AND changetrail.environment:production"
+	const pci = `changetrail.change.initiated_by:agent AND tags:"pci-dss-6.3.2"`
 	for _, lucene := range []string{
-		deployed + ` AND tags:"pci-dss-6.3.2" AND changetrail.answers.reviewed:proven AND _exists_:changetrail.gaps AND -changetrail.gaps:policy-not-of-the-time`,
-		deployed,
+		pci + " AND changetrail.environment:production AND changetrail.gaps:*-contradicted",
+		pci + " AND changetrail.environment:production AND _exists_:changetrail.gaps",
+		pci,
+		"changetrail.change.initiated_by:agent",
 		"",
 	} {
 		n, err := query.Parse(lucene, i.Index.Fields(), time.Now())
