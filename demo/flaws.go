@@ -179,7 +179,7 @@ var flaws = []flaw{
 	{gap: record.GapEventAltered, part: inDecision, apply: func(p *plan) {
 		again := *p.log()
 		again.Rationale = "The owner of the service asked for this option."
-		p.others = append(p.others, &item{source: p.decision.source, named: true, at: p.merged.at.Add(2 * time.Hour), fact: &again, as: p.decision})
+		p.others = append(p.others, &item{source: p.decision.source, named: true, at: p.merged.at.Add(-20 * time.Minute), fact: &again, as: p.decision})
 	}},
 	{gap: record.GapNothingChosen, part: inDecision, apply: func(p *plan) {
 		p.log().Chosen = ""
