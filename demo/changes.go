@@ -32,16 +32,11 @@ const (
 // An item is one event to be.
 type item struct {
 	source string
-	named  bool // it names the change; reports of scanners and deployments name a commit
+	named  bool // it names the change; pushes, reports of scanners and deployments name a commit
 	at     time.Time
 	fact   record.Fact
-}
-
-// A bend is what is odd about how an item is told.
-type bend struct {
-	told  time.Time // when it arrived, where that is not when it happened
-	like  *item     // the one whose id it has, too
-	agent string    // who sends it under the source of another
+	late   time.Duration // how long after its time it arrived
+	as     *item         // the earlier item whose id it has, too
 }
 
 // A plan is the life of one change before it is told as events. A part that is
@@ -60,23 +55,15 @@ type plan struct {
 	kind    string
 	title   string
 
-	head, old, merge string // commits
+	base, old, head, merge string // commits: old is an earlier head
 
 	scan, decision, leave, opened, updated, gate *item
+	pushes                                       []*item
 	tests                                        []*item
 	actions                                      []*item
 	reviews                                      []*item
-	merged, deployed, impostor                   *item
-	more                                         []*item
-	bent                                         map[*item]bend
-}
-
-// bend notes what is odd about an item.
-func (p *plan) bend(i *item, b bend) {
-	if p.bent == nil {
-		p.bent = make(map[*item]bend)
-	}
-	p.bent[i] = b
+	merged, deployed                             *item
+	others                                       []*item // what does not belong to an honest change
 }
 
 // A Generator makes the changes.
@@ -130,29 +117,26 @@ func (g *Generator) Each(f func(changes int, events []event.Event) error) error 
 	return nil
 }
 
-// assign deals the flaws out to changes by agents: each to as many, spread over
-// the days, and of one part of the record at most one.
+// assign deals the flaws out to changes by agents: each to as many, and of one part of
+// the record at most one to a change. They gather in few changes, spread over the days:
+// in most companies most changes are as they should be.
 func (g *Generator) assign(n int) [][]flaw {
 	out := make([][]flaw, n)
-	parts := make(map[part][]flaw)
+	// Those at both ends are judged by no policy of their time, or are open still.
+	first, last := n*earlyDays/Days, n-n*lateDays/Days
+	places := g.rnd.Perm(max(last-first, 0))
+	flawed := 0 // so many of them, from the beginning
 	for _, f := range flaws {
-		for range perFlaw * n / (Changes / 3) {
-			parts[f.part] = append(parts[f.part], f)
-		}
-	}
-	places := g.rnd.Perm(n) // of all parts the same: most troubles gather in few changes
-	for _, p := range []part{inService, inTrigger, inDecision, inLeave, inReview, inClaims} {
-		// A change whose service nobody knows shows nothing else of what the policy says.
-		taken := make(map[int]bool)
-		for _, f := range parts[p] {
-			at := slices.IndexFunc(places, func(i int) bool {
-				return !taken[i] && !slices.ContainsFunc(out[i], func(o flaw) bool { return o.excludes(f) || f.excludes(o) })
+		for range (perFlaw*n + Changes/3 - 1) / (Changes / 3) {
+			g.rnd.Shuffle(flawed, func(i, j int) { places[i], places[j] = places[j], places[i] })
+			i := slices.IndexFunc(places, func(at int) bool {
+				return !slices.ContainsFunc(out[first+at], func(o flaw) bool { return o.part == f.part || o.excludes(f) || f.excludes(o) })
 			})
-			if at < 0 {
+			if i < 0 {
 				break
 			}
-			taken[places[at]] = true
-			out[places[at]] = append(out[places[at]], f)
+			out[first+places[i]] = append(out[first+places[i]], f)
+			flawed = max(flawed, i+1)
 		}
 	}
 	return out
@@ -164,7 +148,7 @@ func (g *Generator) start(s service) *plan {
 	p := &plan{rnd: g.rnd, service: s, repo: s.repo}
 	g.number(p)
 	p.asker = pick(g.rnd, teams[s.team].members)
-	p.head, p.old, p.merge = g.commit(), g.commit(), g.commit()
+	p.base, p.old, p.head, p.merge = g.commit(), g.commit(), g.commit(), g.commit()
 	return p
 }
 
@@ -186,12 +170,8 @@ func (g *Generator) commit() string {
 // agent takes it up.
 func (g *Generator) byAgent(at time.Time, flaws []flaw) *plan {
 	s := pick(g.rnd, g.services)
-	for _, f := range flaws {
-		if f.service != nil {
-			for !f.service(s) {
-				s = pick(g.rnd, g.services)
-			}
-		}
+	for slices.ContainsFunc(flaws, func(f flaw) bool { return f.service != nil && !f.service(s) }) {
+		s = pick(g.rnd, g.services)
 	}
 	p := g.start(s)
 	who := agents[g.rnd.IntN(docScribe)]
@@ -206,13 +186,13 @@ func (g *Generator) byAgent(at time.Time, flaws []flaw) *plan {
 	run := fmt.Sprintf("run-%08x", g.rnd.Uint32())
 	p.agent = record.Agent{ID: who.id, Provider: who.provider, Model: who.model, Run: run, LogsURL: "https://agents.acme.example/logs/" + run, DelegatedBy: p.asker}
 	dependency := slices.ContainsFunc(flaws, func(f flaw) bool { return f.dependency })
-	ownCode := slices.ContainsFunc(flaws, func(f flaw) bool { return f.part == inLeave })
+	ownCode := slices.ContainsFunc(flaws, flaw.ownCode)
 	if !dependency && (ownCode || g.rnd.IntN(4) == 0) {
 		g.weakness(p, at)
 	} else {
 		g.vulnerability(p, at)
 	}
-	g.life(p, at)
+	g.life(p, at, len(flaws) > 0)
 	for _, f := range flaws {
 		f.apply(p)
 	}
@@ -244,7 +224,7 @@ func (g *Generator) vulnerability(p *plan, at time.Time) {
 	p.deps = []record.DependencyUpdate{{Name: a.pkg, Ecosystem: a.ecosystem, From: a.bad, To: a.good}}
 	p.scanned(tool, report, at)
 	p.decided(at, &record.Trigger{Kind: "scan", Finding: name, Severity: a.severity, Package: a.pkg, Summary: a.title}, []record.Option{
-		{ID: "update", Title: fmt.Sprintf("Update %s to %s", a.pkg, a.good), Package: a.purl(), From: a.bad, To: a.good, Outcome: "chosen", Reason: "the smallest release without the weakness; its notes name no change of behaviour"},
+		{ID: "update", Title: fmt.Sprintf("Update %s to %s", a.pkg, a.good), Outcome: "chosen", Reason: "the smallest release without the weakness; its notes name no change of behaviour", Package: a.purl(), From: a.bad, To: a.good},
 		{ID: "replace", Title: "Replace the library", Outcome: "rejected", Reason: "touches every caller for a weakness that an update removes"},
 		{ID: "accept", Title: "Accept the risk", Outcome: "rejected", Reason: "the weak function is called with data from outside"},
 	}, fmt.Sprintf("%s %s is reachable from the request path of %s. %s removes it; the call sites compile unchanged and the tests of the package pass.", a.pkg, a.bad, p.service.name, a.good))
@@ -267,15 +247,15 @@ func (g *Generator) weakness(p *plan, at time.Time) {
 }
 
 func (p *plan) scanned(tool record.Tool, report []byte, at time.Time) {
-	f := &record.Scan{Tool: tool, CommitSHA: p.old, Repository: p.repo, ScanID: fmt.Sprintf("scan-%06d", p.rnd.IntN(1e6)), URL: "https://ci.acme.example/scans/" + p.old[:10]}
+	f := &record.Scan{Tool: tool, CommitSHA: p.base, Repository: p.repo, ScanID: fmt.Sprintf("scan-%06d", p.rnd.IntN(1e6)), URL: "https://ci.acme.example/scans/" + p.base[:10]}
 	f.Report, _ = evidence.Pack(report, "") // into memory: cannot fail
-	p.found, p.scan = at, &item{scanners, false, at, f}
+	p.found, p.scan = at, &item{source: scanners, at: at, fact: f}
 }
 
 func (p *plan) decided(at time.Time, t *record.Trigger, options []record.Option, rationale string) {
 	t.Digest = p.scan.fact.(*record.Scan).Report.Digest
 	t.ID = p.scan.fact.(*record.Scan).ScanID
-	p.decision = &item{agentSource + p.agent.ID, true, at.Add(4 * time.Minute), &record.Decision{
+	p.decision = &item{source: agentSource + p.agent.ID, named: true, at: at.Add(4 * time.Minute), fact: &record.Decision{
 		Agent: p.agent, Trigger: t, Options: options, Chosen: options[0].ID, Rationale: rationale, Service: p.service.name,
 		Authorization: &record.Claim{Scope: []string{p.service.name}, GrantedBy: p.asker, Policy: "policy.yaml"},
 		Claims:        &record.Claims{Tests: "passed", Files: p.files},
@@ -284,21 +264,22 @@ func (p *plan) decided(at time.Time, t *record.Trigger, options []record.Option,
 
 func (p *plan) acted(tool, arguments string, at time.Time, deps []record.DependencyUpdate) {
 	source := agentSource + p.agent.ID
-	add := func(tool, arguments, result string, files []string, deps []record.DependencyUpdate) {
-		p.actions = append(p.actions, &item{source, true, at, &record.Action{
+	add := func(tool, arguments, result, commit string, files []string, deps []record.DependencyUpdate) {
+		p.actions = append(p.actions, &item{source: source, named: true, at: at, fact: &record.Action{
 			Agent: p.agent, Tool: tool, CallID: fmt.Sprintf("call_%07x", p.rnd.IntN(1<<28)), Outcome: "success", DurationMS: int64(200 + p.rnd.IntN(40000)),
-			Arguments: record.Free(arguments), Result: record.Free(fmt.Sprintf("%q", result)), Files: files, Dependencies: deps,
+			Arguments: record.Free(arguments), Result: record.Free(fmt.Sprintf("%q", result)), CommitSHA: commit, Files: files, Dependencies: deps,
 		}})
 		at = at.Add(time.Duration(20+p.rnd.IntN(90)) * time.Second)
 	}
-	add("read", fmt.Sprintf(`{"path":%q}`, p.files[0]), "read", nil, nil)
-	add(tool, arguments, "done", p.files, deps)
-	add("run_tests", `{"command":"make test"}`, "all passed", nil, nil)
+	add("read", fmt.Sprintf(`{"path":%q}`, p.files[0]), "read", "", nil, nil)
+	add(tool, arguments, "done", "", p.files, deps)
+	add("run_tests", `{"command":"make test"}`, "all passed", "", nil, nil)
+	add("commit", fmt.Sprintf(`{"message":%q}`, p.title), "committed", p.head, nil, nil)
 }
 
 // life plans what is the same for all changes by agents: opened, tested,
 // reviewed, merged, deployed.
-func (g *Generator) life(p *plan, at time.Time) {
+func (g *Generator) life(p *plan, at time.Time, flawed bool) {
 	bot := p.agent.ID + "[bot]"
 	opened := at.Add(16 * time.Minute)
 	p.open(bot, "agent", p.agent.ID, opened)
@@ -316,10 +297,10 @@ func (g *Generator) life(p *plan, at time.Time) {
 		p.reviewed(reviewer, reviewed)
 	}
 	if p.service.class == "critical" && slices.ContainsFunc(p.files, func(f string) bool { return strings.Contains(f, "/auth/") }) {
-		p.leave = &item{tickets, true, at.Add(-2 * time.Hour), &record.Approval{Approver: reviewer, Scope: []string{p.service.name}, ExpiresAt: reviewed.AddDate(0, 0, 7), Reference: fmt.Sprintf("https://desk.acme.example/CHG-%05d", g.rnd.IntN(1e5))}}
+		p.leave = &item{source: tickets, named: true, at: at.Add(-2 * time.Hour), fact: &record.Approval{Approver: reviewer, Scope: []string{p.service.name}, ExpiresAt: reviewed.AddDate(0, 0, 7), Reference: fmt.Sprintf("https://desk.acme.example/CHG-%05d", g.rnd.IntN(1e5))}}
 	}
-	p.gate = &item{gatehouse, true, reviewed.Add(3 * time.Minute), &record.GateDecision{Verdict: "review-required", Allowed: true, Reasons: []string{"the checks that the policy asks for are there"}, CommitSHA: p.head}}
-	g.finish(p, bot, reviewed.Add(time.Duration(5+g.rnd.IntN(40))*time.Minute))
+	p.gate = &item{source: gatehouse, named: true, at: reviewed.Add(3 * time.Minute), fact: &record.GateDecision{Verdict: "review-required", Allowed: true, Reasons: []string{"the checks that the policy asks for are there"}, CommitSHA: p.head}}
+	g.finish(p, bot, reviewed.Add(time.Duration(5+g.rnd.IntN(40))*time.Minute), flawed)
 }
 
 // byPerson plans a change by a person.
@@ -350,19 +331,24 @@ func (g *Generator) byPerson(at time.Time, n int) *plan {
 	}
 	reviewed := nextWorkday(at.Add(time.Duration(40+g.rnd.IntN(1600))*time.Minute), g.rnd)
 	switch {
-	case n%100 == 7: // merged in haste
-	case n%150 == 11:
+	case n%40 == 7: // merged in haste
+	case n%50 == 11:
 		p.reviewed(p.asker, reviewed)
 	default:
 		p.reviewed(reviewer, reviewed)
 	}
-	g.finish(p, p.asker, reviewed.Add(time.Duration(5+g.rnd.IntN(90))*time.Minute))
+	g.finish(p, p.asker, reviewed.Add(time.Duration(5+g.rnd.IntN(90))*time.Minute), false)
 	return p
 }
 
 func (p *plan) open(author, kind, agent string, at time.Time) {
-	p.opened = &item{codeHost, true, at, &record.Opened{Revision: record.Revision{
-		Title: p.title, URL: "https://" + p.id, Author: author, AuthorType: kind, Agent: agent, HeadSHA: p.head, BaseRef: "main", Branch: fmt.Sprintf("%s/%d", cmp.Or(agent, author), p.number),
+	branch := fmt.Sprintf("%s/%d", cmp.Or(agent, author), p.number)
+	p.pushes = []*item{{source: codeHost, at: at.Add(-time.Minute), fact: &record.Pushed{
+		Branch: branch, After: p.head, Pusher: author, PusherType: kind, Files: p.files, Repository: p.repo, URL: "https://" + p.repo + "/commit/" + p.head,
+		Commits: []record.Commit{{SHA: p.head, Author: author, Subject: p.title}},
+	}}}
+	p.opened = &item{source: codeHost, named: true, at: at, fact: &record.Opened{Revision: record.Revision{
+		Title: p.title, URL: "https://" + p.id, Author: author, AuthorType: kind, Agent: agent, HeadSHA: p.head, BaseRef: "main", Branch: branch,
 		Kind: p.kind, Files: p.files, Additions: int64(2 + p.rnd.IntN(80)), Deletions: int64(p.rnd.IntN(30)), Dependencies: p.deps,
 	}}}
 }
@@ -376,21 +362,23 @@ func (p *plan) tested(at time.Time, failing int) {
 	}
 	unit := &record.Validation{Name: "unit", Provider: "github-actions", CommitSHA: p.head, Repository: p.repo, URL: fmt.Sprintf("https://github.com/acme/%s/actions/runs/%d", p.service.name, 4e9+p.rnd.IntN(1e9))}
 	unit.Report, _ = evidence.Pack(report, "") // into memory: cannot fail
-	p.tests = []*item{{ci, true, at, unit}, {ci, true, at.Add(time.Minute), &record.Validation{Name: "lint", Provider: "github-actions", CommitSHA: p.head, Repository: p.repo, Conclusion: "success"}}}
+	p.tests = []*item{{source: ci, named: true, at: at, fact: unit}, {source: ci, named: true, at: at.Add(time.Minute), fact: &record.Validation{Name: "lint", Provider: "github-actions", CommitSHA: p.head, Repository: p.repo, Conclusion: "success"}}}
 }
 
 func (p *plan) reviewed(who string, at time.Time) {
-	p.reviews = append(p.reviews, &item{codeHost, true, at, &record.Review{Reviewer: who, ReviewerType: "human", Verdict: "approved", CommitSHA: p.head, URL: fmt.Sprintf("https://%s#pullrequestreview-%d", p.id, 2e9+p.rnd.IntN(1e8))}})
+	p.reviews = append(p.reviews, &item{source: codeHost, named: true, at: at, fact: &record.Review{Reviewer: who, ReviewerType: "human", Verdict: "approved", CommitSHA: p.head, URL: fmt.Sprintf("https://%s#pullrequestreview-%d", p.id, 2e9+p.rnd.IntN(1e8))}})
 }
 
-func (g *Generator) finish(p *plan, who string, at time.Time) {
-	if g.rnd.IntN(60) == 0 {
-		p.merged = &item{codeHost, true, at, &record.Closed{ClosedBy: who}}
+// finish plans the end: merged and deployed, or closed, as a few are where they must not be
+// merged.
+func (g *Generator) finish(p *plan, who string, at time.Time, merge bool) {
+	if g.rnd.IntN(60) == 0 && !merge {
+		p.merged = &item{source: codeHost, named: true, at: at, fact: &record.Closed{ClosedBy: who}}
 		return
 	}
-	p.merged = &item{codeHost, true, at, &record.Merged{MergeSHA: p.merge, MergedBy: who, Revision: record.Revision{HeadSHA: p.head}}}
+	p.merged = &item{source: codeHost, named: true, at: at, fact: &record.Merged{MergeSHA: p.merge, MergedBy: who, Revision: record.Revision{HeadSHA: p.head}}}
 	if p.kind != "documentation" && p.kind != "test" {
-		p.deployed = &item{deployer, false, at.Add(time.Duration(8+g.rnd.IntN(50)) * time.Minute), &record.Deployment{Environment: "production", CommitSHA: p.merge, Outcome: "success", Deployer: "argo-cd", Repository: p.repo, URL: "https://deploy.acme.example/" + p.service.name}}
+		p.deployed = &item{source: deployer, at: at.Add(time.Duration(8+g.rnd.IntN(50)) * time.Minute), fact: &record.Deployment{Environment: "production", CommitSHA: p.merge, Outcome: "success", Deployer: "argo-cd", Repository: p.repo, URL: "https://deploy.acme.example/" + p.service.name}}
 	}
 }
 
@@ -418,32 +406,29 @@ func nextWorkday(t time.Time, r *rand.Rand) time.Time {
 
 // tell turns a plan into events; what would lie in the future has not happened.
 func (g *Generator) tell(p *plan) []event.Event {
-	items := slices.Concat(p.more, []*item{p.scan, p.leave, p.decision}, p.actions, []*item{p.opened, p.updated}, p.tests, p.reviews, []*item{p.gate, p.impostor, p.merged, p.deployed})
-	items = slices.DeleteFunc(items, func(i *item) bool { return i == nil || i.at.After(g.end) || p.bent[i].told.After(g.end) })
+	items := slices.Concat([]*item{p.scan, p.leave, p.decision}, p.actions, p.pushes, []*item{p.opened, p.updated}, p.tests, p.reviews, []*item{p.gate, p.merged, p.deployed}, p.others)
+	items = slices.DeleteFunc(items, func(i *item) bool { return i == nil || i.arrived().After(g.end) })
 	slices.SortStableFunc(items, func(a, b *item) int { return a.at.Compare(b.at) })
-	out, ids := make([]event.Event, 0, len(items)), make(map[*item]string)
+	ids := make(map[*item]string, len(items))
+	out := make([]event.Event, 0, len(items))
 	for _, i := range items {
-		odd := p.bent[i]
 		change := ""
 		if i.named {
 			change = p.id
 		}
 		e := producer.Event(change, i.fact)
-		if ids[i] = ids[odd.like]; ids[i] == "" {
+		if ids[i] = ids[i.as]; i.as == nil {
 			g.ids++
 			ids[i] = fmt.Sprintf("demo-%06d", g.ids)
 		}
 		e.SetID(ids[i])
 		e.SetSource(i.source)
 		e.SetTime(i.at)
-		arrived := i.at
-		if !odd.told.IsZero() {
-			arrived = odd.told
-		}
-		e.SetExtension("arrivedat", arrived.UTC().Format(time.RFC3339Nano))
-		sentBy(&e, odd.agent)
+		e.SetExtension("arrivedat", i.arrived().UTC().Format(time.RFC3339Nano))
 		e.SetExtension("partitionkey", p.repo)
 		out = append(out, e)
 	}
 	return out
 }
+
+func (i *item) arrived() time.Time { return i.at.Add(i.late) }

@@ -89,8 +89,8 @@ const (
 )
 
 // policyDays is for how many of the days the policy has been in force: less than
-// all, so that some changes are older than it.
-const policyDays = Days - 2
+// all, so that some changes are older than it, on whichever day of a week the days begin.
+const policyDays = Days - 3
 
 // Policy returns the policy.yaml of the company whose changes end at a time.
 func Policy(end time.Time) []byte {

@@ -8,9 +8,15 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// perFlaw is how many of 2,000 changes get each flaw: some end as none, where a change
-// was closed or is still open. Seven of eight changes have none.
-const perFlaw = 12
+// perFlaw is how many of 2,000 changes get each flaw.
+const perFlaw = 4
+
+// At both ends of the days no change has a flaw: the policy is younger than the first, and
+// the last are open, for a weekend at most.
+const (
+	earlyDays = Days - policyDays + 3
+	lateDays  = 4
+)
 
 // A part of the record that a flaw is in; a change has one of each at most.
 type part int
@@ -45,10 +51,16 @@ func (f flaw) excludes(o flaw) bool {
 		record.GapChosenNotDone:  {inLeave},
 	}
 	return slices.Contains(hides[f.gap], o.part) ||
-		f.part == inLeave && (o.part == inReview || o.dependency) ||
+		f.ownCode() && o.dependency ||
+		f.part == inLeave && o.part == inReview ||
 		f.gap == record.GapSeverityContradicted && o.part == inTrigger ||
-		f.gap == record.GapVerdictContradicted && o.part == inReview ||
-		f.gap == record.GapFilesContradicted && o.gap == record.GapStaleApproval
+		f.gap == record.GapVerdictContradicted && o.part == inReview
+}
+
+// ownCode tells whether f is in changes of the company's own code alone: authentication is
+// that, and of it no two reports are alike, so that no other scan holds what one does not.
+func (f flaw) ownCode() bool {
+	return f.part == inLeave || f.gap == record.GapTriggerNotHeld || f.gap == record.GapTriggerFromAgent
 }
 
 func inClass(classes ...string) func(service) bool {
@@ -61,6 +73,9 @@ var reviewed = inClass("critical", "high")
 func (p *plan) trigger() *record.Trigger {
 	return p.decision.fact.(*record.Decision).Trigger
 }
+
+// push is what brought the head.
+func (p *plan) push() *record.Pushed { return p.pushes[0].fact.(*record.Pushed) }
 
 // log is the decision log; one that nobody reads where none is sent.
 func (p *plan) log() *record.Decision {
@@ -83,6 +98,7 @@ func (p *plan) by(n int) {
 	}
 	o := p.opened.fact.(*record.Opened)
 	o.Author, o.Agent = a.id+"[bot]", a.id
+	p.push().Pusher, p.push().Commits[0].Author = o.Author, o.Author
 	switch f := p.merged.fact.(type) {
 	case *record.Merged:
 		f.MergedBy = a.id + "[bot]"
@@ -94,7 +110,7 @@ func (p *plan) by(n int) {
 // touches adds a file that the policy asks more for.
 func (p *plan) touches(file string) {
 	p.files = append(slices.Clone(p.files), p.service.prefix+file)
-	p.opened.fact.(*record.Opened).Files = p.files
+	p.opened.fact.(*record.Opened).Files, p.push().Files = p.files, p.files
 	if c := p.log().Claims; c != nil {
 		c.Files = p.files
 	}
@@ -114,7 +130,7 @@ func asksLeave(bend func(*plan, *record.Approval)) func(*plan) {
 			}
 		}
 		a := &record.Approval{Approver: owner, Scope: []string{p.service.name}, Reference: "https://desk.acme.example/CHG-" + p.head[:5]}
-		p.leave = &item{tickets, true, p.found.Add(-2 * time.Hour), a}
+		p.leave = &item{source: tickets, named: true, at: p.found.Add(-2 * time.Hour), fact: a}
 		bend(p, a)
 	}
 }
@@ -143,6 +159,7 @@ var flaws = []flaw{
 		if p.deployed != nil {
 			p.deployed.fact.(*record.Deployment).Repository = repo
 		}
+		p.push().Repository, p.push().URL = repo, "https://"+repo+"/commit/"+p.head
 		p.opened.fact.(*record.Opened).URL = "https://" + p.id
 	}},
 	{gap: record.GapAgentUnknown, part: inService, apply: func(p *plan) { p.by(stranger) }},
@@ -158,6 +175,12 @@ var flaws = []flaw{
 
 	{gap: record.GapNoDecision, part: inDecision, apply: func(p *plan) { p.decision = nil }},
 	{gap: record.GapDecisionAfterMerge, part: inDecision, apply: func(p *plan) { p.decision.at = p.merged.at.Add(2 * time.Hour) }},
+	{gap: record.GapToldAfterMerge, part: inDecision, apply: func(p *plan) { p.decision.late = p.merged.at.Sub(p.decision.at) + 3*time.Hour }},
+	{gap: record.GapEventAltered, part: inDecision, apply: func(p *plan) {
+		again := *p.log()
+		again.Rationale = "The owner of the service asked for this option."
+		p.others = append(p.others, &item{source: p.decision.source, named: true, at: p.merged.at.Add(-20 * time.Minute), fact: &again, as: p.decision})
+	}},
 	{gap: record.GapNothingChosen, part: inDecision, apply: func(p *plan) {
 		p.log().Chosen = ""
 		for i := range p.log().Options {
@@ -166,6 +189,7 @@ var flaws = []flaw{
 	}},
 	{gap: record.GapNoAlternatives, part: inDecision, apply: func(p *plan) { p.log().Options = p.log().Options[:1] }},
 	{gap: record.GapRejectionNoReason, part: inDecision, apply: func(p *plan) { p.log().Options[2].Reason = "" }},
+	{gap: record.GapChosenNotComparable, part: inDecision, dependency: true, service: reviewed, apply: func(p *plan) { p.opened.fact.(*record.Opened).Dependencies = nil }},
 	{gap: record.GapChosenNotDone, part: inDecision, dependency: true, apply: func(p *plan) {
 		p.deps = slices.Clone(p.deps)
 		p.deps[0].To += "-rc.1"
@@ -175,21 +199,6 @@ var flaws = []flaw{
 				f.Dependencies = p.deps
 			}
 		}
-	}},
-
-	{gap: record.GapToldAfterMerge, part: inDecision, apply: func(p *plan) {
-		p.bend(p.decision, bend{told: p.merged.at.Add(4 * time.Hour)})
-	}},
-	{gap: record.GapEventAltered, part: inDecision, apply: func(p *plan) {
-		again := *p.log()
-		again.Rationale = "The update is small, and the tests pass."
-		i := &item{p.decision.source, true, p.decision.at.Add(3 * time.Minute), &again}
-		p.more = append(p.more, i)
-		p.bend(i, bend{like: p.decision})
-	}},
-	{gap: record.GapChosenNotComparable, part: inDecision, dependency: true, apply: func(p *plan) {
-		p.deps = nil
-		p.opened.fact.(*record.Opened).Dependencies = nil
 	}},
 
 	{gap: record.GapApprovalMissing, part: inLeave, service: inClass("critical"), apply: asksLeave(func(p *plan, _ *record.Approval) { p.leave = nil })},
@@ -202,7 +211,8 @@ var flaws = []flaw{
 	{gap: record.GapUnverifiedSource, part: inLeave, service: inClass("critical"), apply: asksLeave(func(p *plan, _ *record.Approval) { p.leave.source = agentSource + p.agent.ID })},
 
 	{gap: record.GapNoReview, part: inReview, service: reviewed, apply: func(p *plan) { p.reviews = nil }},
-	{gap: record.GapReviewMissing, part: inReview, service: reviewed, apply: func(p *plan) { p.reviews = nil }},
+	{gap: record.GapAuthorUnknown, part: inReview, service: reviewed, apply: func(p *plan) { p.push().Commits[0].Author = "" }},
+	{gap: record.GapEvidenceIncomplete, part: inReview, service: reviewed, apply: func(p *plan) { p.push().Partial = true }},
 	{gap: record.GapSelfApproval, part: inReview, service: reviewed, apply: review(func(p *plan, _ *item, r *record.Review) { r.Reviewer = p.asker })},
 	{gap: record.GapApprovedByBot, part: inReview, service: reviewed, apply: review(func(_ *plan, _ *item, r *record.Review) { r.Reviewer, r.ReviewerType = "merge-bot", "bot" })},
 	{gap: record.GapStaleApproval, part: inReview, service: reviewed, apply: review(func(p *plan, i *item, r *record.Review) {
@@ -210,7 +220,12 @@ var flaws = []flaw{
 		p.opened.fact.(*record.Opened).HeadSHA = p.old
 		revision := p.opened.fact.(*record.Opened).Revision
 		revision.HeadSHA = p.head
-		p.updated = &item{codeHost, true, i.at.Add(2 * time.Minute), &record.Updated{Revision: revision}}
+		p.updated = &item{source: codeHost, named: true, at: i.at.Add(2 * time.Minute), fact: &record.Updated{Revision: revision}}
+		first := *p.push()
+		first.After, first.Commits = p.old, []record.Commit{{SHA: p.old, Author: first.Pusher, Subject: p.title}}
+		p.push().Before = p.old
+		p.pushes = append(p.pushes, &item{source: codeHost, at: p.pushes[0].at, fact: &first})
+		p.pushes[0].at = p.updated.at
 	})},
 	{gap: record.GapApprovedUnknownHead, part: inReview, service: reviewed, apply: review(func(_ *plan, _ *item, r *record.Review) { r.CommitSHA = "" })},
 	{gap: record.GapChangesRequested, part: inReview, service: reviewed, apply: review(func(_ *plan, _ *item, r *record.Review) { r.Verdict = "changes-requested" })},
@@ -219,26 +234,8 @@ var flaws = []flaw{
 	})},
 	{gap: record.GapOutsideGroup, part: inReview, service: inClass("critical"), apply: review(func(p *plan, _ *item, r *record.Review) { r.Reviewer = p.outsider() })},
 
-	{gap: record.GapEvidenceIncomplete, part: inReview, service: reviewed, apply: func(p *plan) {
-		o := p.opened.fact.(*record.Opened)
-		o.FilesTotal = int64(len(o.Files)) + 40
-	}},
-	{gap: record.GapAuthorUnknown, part: inReview, service: reviewed, apply: func(p *plan) {
-		o := p.opened.fact.(*record.Opened)
-		o.Author, o.AuthorType = "", ""
-	}},
-
-	{gap: record.GapSourceShared, part: inClaims, apply: func(p *plan) {
-		result := *p.tests[1].fact.(*record.Validation)
-		i := &item{ci, true, p.tests[1].at.Add(time.Minute), &result}
-		p.more = append(p.more, i)
-		p.bend(i, bend{like: p.tests[1], agent: p.agent.ID})
-	}},
-	{gap: record.GapChangeContradicted, part: inClaims, apply: func(p *plan) {
-		p.more = append(p.more, &item{agentSource + p.agent.ID, true, p.merged.at.Add(-time.Hour), &record.Updated{Revision: record.Revision{HeadSHA: p.old}}})
-	}},
-	{gap: record.GapTestsContradicted, part: inClaims, apply: func(p *plan) { p.tested(p.tests[0].at, 2) }},
-	{gap: record.GapFilesContradicted, part: inClaims, apply: func(p *plan) {
+	{gap: record.GapTestsContradicted, part: inClaims, service: inClass("critical"), apply: func(p *plan) { p.tested(p.tests[0].at, 2) }},
+	{gap: record.GapFilesContradicted, part: inClaims, service: inClass("critical"), apply: func(p *plan) {
 		claimed := p.log().Claims.Files
 		p.touches("internal/retry/backoff.go")
 		p.log().Claims.Files = claimed
@@ -249,7 +246,16 @@ var flaws = []flaw{
 		}
 	}},
 	{gap: record.GapIdentityContradicted, part: inClaims, apply: func(p *plan) {
-		p.impostor = &item{gatewayOf, true, p.merged.at.Add(-30 * time.Minute), &record.IdentityRefused{Agent: p.agent.ID, Credential: "laptop-of-" + p.asker, EventType: record.TypeDecisionRecorded}}
+		p.others = append(p.others, &item{source: gatewayOf, named: true, at: p.merged.at.Add(-30 * time.Minute), fact: &record.IdentityRefused{Agent: p.agent.ID, Credential: "laptop-of-" + p.asker, EventType: record.TypeDecisionRecorded}})
+	}},
+	{gap: record.GapSourceShared, part: inClaims, apply: func(p *plan) {
+		// A pipeline passes on the source and the id of the event that started it.
+		again := *p.tests[1].fact.(*record.Validation)
+		again.Name = "integration"
+		p.others = append(p.others, &item{source: codeHost, named: true, at: p.tests[1].at.Add(4 * time.Minute), fact: &again, as: p.opened})
+	}},
+	{gap: record.GapChangeContradicted, part: inClaims, service: inClass("critical"), apply: func(p *plan) {
+		p.others = append(p.others, &item{source: agentSource + p.agent.ID, named: true, at: p.merged.at.Add(-5 * time.Minute), fact: &record.Updated{Revision: record.Revision{HeadSHA: p.base}}})
 	}},
 	{gap: record.GapVerdictContradicted, part: inClaims, service: reviewed, apply: func(p *plan) { p.log().Authorization.Verdict = "autonomous" }},
 }

@@ -16,7 +16,8 @@ type advisory struct {
 
 // purl is the package URL of the package.
 func (a advisory) purl() string {
-	return "pkg:" + map[string]string{"npm": "npm", "PyPI": "pypi", "Go": "golang"}[a.ecosystem] + "/" + a.pkg
+	kinds := map[string]string{"npm": "npm", "PyPI": "pypi", "Go": "golang"}
+	return "pkg:" + kinds[a.ecosystem] + "/" + a.pkg
 }
 
 var advisories = []advisory{

@@ -6,7 +6,7 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 
 	"github.com/changetrail/changetrail/identity"
-	"github.com/changetrail/changetrail/schemas"
+	"github.com/changetrail/changetrail/record"
 )
 
 // agentSource is the beginning of the sources of agents, before their id.
@@ -23,33 +23,15 @@ var platforms = map[string]string{
 	gatehouse: "gate",
 }
 
-// Sender is whose credential an event of the demo comes with, as the event says. Since the
-// days are over, each of them brings in history: an event states when it arrived.
+// Sender is whose credential an event of the demo comes with. Since the days are over,
+// each of them brings in history: an event states when it arrived.
 func Sender(e event.Event) identity.Principal {
-	kind, _ := e.Extensions()["authtype"].(string)
-	name, _ := e.Extensions()["authid"].(string)
-	who := identity.Principal{Name: name, History: true}
-	if kind == schemas.AuthService {
-		who.Agent = name
-	} else {
-		who.Platform = name
+	if agent, ok := strings.CutPrefix(e.Source(), agentSource); ok {
+		return identity.Principal{Name: agent, Agent: agent, History: true}
 	}
-	return who
-}
-
-// sentBy says on an event who sends it: the agent or the platform whose source it has,
-// unless an agent uses the source of another.
-func sentBy(e *event.Event, agent string) {
-	own, ok := strings.CutPrefix(e.Source(), agentSource)
-	switch {
-	case agent != "":
-		e.SetExtension("authtype", schemas.AuthService)
-		e.SetExtension("authid", agent)
-	case ok:
-		e.SetExtension("authtype", schemas.AuthService)
-		e.SetExtension("authid", own)
-	default:
-		e.SetExtension("authtype", schemas.AuthSystem)
-		e.SetExtension("authid", platforms[e.Source()])
+	name := platforms[e.Source()]
+	if e.Source() == codeHost && e.Type() == record.TypeValidationCompleted {
+		name = platforms[ci] // of a pipeline that speaks under the code host's source
 	}
+	return identity.Principal{Name: name, Platform: name, History: true}
 }

@@ -94,23 +94,38 @@ func (j *judge) doubts() {
 		j.gap(GapUnverifiedSource)
 	}
 	if a, ok := r.Judged.stated.contradicted(); ok {
-		j.differ(GapChangeContradicted, a.name+" "+a.value, "%s", r.Trail.Change.observed(a.name))
+		j.differ(GapChangeContradicted, a.words(), "%s", attribute{a.name, r.Trail.Change.contested(a.name)}.words())
 	}
 }
 
-// observed is what a platform says of a contested attribute.
-func (c *Change) observed(name string) string {
+// contested is the value of a contested attribute, as it is observed.
+func (c *Change) contested(name string) string {
 	switch name {
 	case attrHead:
-		return "its head is " + c.HeadSHA
+		return c.HeadSHA
 	case attrMergeSHA:
-		return "it was merged as " + c.MergeSHA
+		return c.MergeSHA
 	case attrAuthor:
-		return "its author is " + c.Author
+		return c.Author
 	case attrMergedBy:
-		return c.MergedBy + " merged it"
+		return c.MergedBy
 	}
-	return "it is " + c.State
+	return c.State
+}
+
+// words says a contested attribute.
+func (a attribute) words() string {
+	switch a.name {
+	case attrHead:
+		return "its head is " + a.value
+	case attrMergeSHA:
+		return "it was merged as " + a.value
+	case attrAuthor:
+		return "its author is " + a.value
+	case attrMergedBy:
+		return a.value + " merged it"
+	}
+	return "it is " + a.value
 }
 
 // leftOut takes back what rests on all facts, where some were left out.

@@ -318,7 +318,7 @@ func describe(d *EventDocument, e *record.Event) {
 		kind("configuration", "change")
 		user(f.Pusher)
 		d.Trail.Files = f.Files[:min(len(f.Files), maxListed)]
-		d.Message, d.Event.URL = fmt.Sprintf("%d commits pushed to %s", len(f.Commits), f.Branch), f.URL
+		d.Message, d.Event.URL = fmt.Sprintf("pushed to %s, commits: %d", f.Branch, len(f.Commits)), f.URL
 	case *record.Noted:
 		d.Message = f.Summary
 	case *record.Request:

@@ -37,10 +37,11 @@ func (a *app) publish() *cobra.Command {
 		Long: `Publishes CloudEvents in the JSON format: a single event, several one after
 another (JSON lines), or an array of them; - is standard input. All of them are
 checked first, and if one is wrong none is sent. Sending the same file again is
-harmless: an event is known by its source and id.`,
+harmless: an event is known by its sender, source and id. One without a time gets
+that of now, and says something else when it is sent again.`,
 		Example: `  changetrail publish decision.json review.json
   agent-log-export | changetrail publish -
-  changetrail publish --gateway http://127.0.0.1:8080 events.jsonl`,
+  CHANGETRAIL_PRODUCER_TOKEN=ct_… changetrail publish --gateway http://127.0.0.1:8080 events.jsonl`,
 		Args: atLeastOne("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := a.settings(cmd)

@@ -381,23 +381,40 @@ func fill(ctx context.Context, progress io.Writer, s *Settings, dir string, stat
 	return writeDemo(dir, state)
 }
 
+// exampleOf returns a change that is worth a look: one by an agent in the scope of PCI DSS
+// Requirement 6.3.2 that reached production with a contradiction, or with a gap; else another one.
+func exampleOf(ctx context.Context, i *standalone.Instance) (string, error) {
+	const pci = `changetrail.change.initiated_by:agent AND tags:"pci-dss-6.3.2"`
+	for _, lucene := range []string{
+		pci + " AND changetrail.environment:production AND changetrail.gaps:*-contradicted",
+		pci + " AND changetrail.environment:production AND _exists_:changetrail.gaps",
+		pci,
+		"changetrail.change.initiated_by:agent",
+		"",
+	} {
+		n, err := query.Parse(lucene, i.Index.Fields(), time.Now())
+		if err != nil {
+			return "", err
+		}
+		res, err := i.Index.Search(ctx, query.Request{Where: n, Size: 1})
+		if err != nil {
+			return "", err
+		}
+		if len(res.Hits) > 0 {
+			return res.Hits[0].ID, nil
+		}
+	}
+	return "CHANGE", nil
+}
+
 // tryNext prints what to open and to type next.
 func tryNext(ctx context.Context, out io.Writer, dir string, i *standalone.Instance, page string) error {
-	fields := i.Index.Fields()
-	n, err := query.Parse(`tags:"pci-dss-6.3.2" AND changetrail.answers.trigger:proven AND changetrail.answers.reviewed:proven AND changetrail.environment:production AND _exists_:changetrail.gaps`, fields, time.Now())
+	example, err := exampleOf(ctx, i)
 	if err != nil {
 		return err
 	}
-	res, err := i.Index.Search(ctx, query.Request{Where: n, Size: 1})
-	if err != nil {
-		return err
-	}
-	example := "CHANGE"
-	if len(res.Hits) > 0 {
-		example = res.Hits[0].ID
-	}
-	self := "changetrail"
-	if strings.Contains(os.Args[0], "go-build") {
+	self := os.Args[0]
+	if strings.Contains(self, "go-build") {
 		self = "go run ./cmd/changetrail"
 	}
 	fmt.Fprintf(out, `

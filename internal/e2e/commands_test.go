@@ -74,7 +74,7 @@ func TestCommandsFromSetupToShow(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	}
-	must(run("publish", filepath.Join(example, "pr-4829", "events.jsonl")), "published 6 events")
+	must(run(append([]string{"publish"}, storyPaths()...)...), "published 6 events")
 	eventually(t, time.Minute, func() error { // so that the scan closes a gap that was open, rather than come in one transaction with the rest
 		out, err := command("show", "acme/payments#4829").CombinedOutput()
 		if err != nil {

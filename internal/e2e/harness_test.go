@@ -227,6 +227,17 @@ const (
 	seedHead   = "8c1f0f5ad3e64b8fbf2ab9a3d1c5ee6a4c0f7d21"
 )
 
+// storyFiles are the events of PR 4829, by who sends them.
+var storyFiles = []string{"pr-4829/code-host.jsonl", "pr-4829/agent.jsonl", "pr-4829/ci.jsonl"}
+
+// storyPaths are the paths of them.
+func storyPaths() (out []string) {
+	for _, path := range storyFiles {
+		out = append(out, filepath.Join(example, path))
+	}
+	return out
+}
+
 // seedEvents are the events of PR 4829 of acme/payments: the decision names a
 // real osv-scanner report, and CI hands in a real JUnit report.
 func seedEvents(t *testing.T) []event.Event {
@@ -249,7 +260,11 @@ func seedEvents(t *testing.T) []event.Event {
 	v.SetID("tests-4829")
 	v.SetTime(time.Date(2026, 11, 12, 3, 31, 0, 0, time.UTC))
 	events := []event.Event{s, v}
-	lines := bufio.NewScanner(bytes.NewReader(readFile(t, "pr-4829/events.jsonl")))
+	var told []byte
+	for _, path := range storyFiles {
+		told = append(told, readFile(t, path)...)
+	}
+	lines := bufio.NewScanner(bytes.NewReader(told))
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		var e event.Event

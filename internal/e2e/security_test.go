@@ -62,7 +62,7 @@ func TestOverTLSWithAPassword(t *testing.T) {
 			}
 			secret := "CHANGETRAIL_KAFKA_SASL_PASSWORD_FILE=" + password
 			good := slices.Concat(env, test.login, []string{secret})
-			for _, args := range [][]string{{"setup"}, {"publish", filepath.Join(example, "pr-4829", "events.jsonl")}} {
+			for _, args := range [][]string{{"setup"}, append([]string{"publish"}, storyPaths()...)} {
 				if out, err := run(good, args...); err != nil {
 					t.Fatalf("%v: %v\n%s", args, err, out)
 				}
