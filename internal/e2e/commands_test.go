@@ -35,7 +35,7 @@ func TestCommandsFromSetupToShow(t *testing.T) {
 	listen := freeAddress(t)
 	url := "http://" + engines[schemas.OpenSearch].Address
 	env := append(os.Environ(), "CHANGETRAIL_KAFKA_BROKERS="+broker.Address, "CHANGETRAIL_KAFKA_PREFIX=typed", "CHANGETRAIL_NAMESPACE=typed",
-		"CHANGETRAIL_KAFKA_PARTITIONS=2", "CHANGETRAIL_SINK_ADDRESSES="+url,
+		"CHANGETRAIL_KAFKA_PARTITIONS=2", "CHANGETRAIL_SINK_ADDRESSES="+url, trustedSetting,
 		"OTEL_EXPORTER_OTLP_ENDPOINT="+spans.URL, "OTEL_METRICS_EXPORTER=none", "OTEL_BSP_SCHEDULE_DELAY=200")
 	command := func(args ...string) *exec.Cmd {
 		cmd := exec.Command(binary, args...)

@@ -26,6 +26,7 @@ import (
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/evidence"
+	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/internal/servers"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/producer"
@@ -188,7 +189,24 @@ func (p *pipeline) enricherConfig(t *testing.T, dir string, log *slog.Logger) en
 	}
 	return enricher.Config{
 		Kafka: p.kafka, Topics: p.topics, Namespace: p.namespace, StateDir: dir, Policy: pol, Controls: matrix, Log: log, Linger: 5 * time.Millisecond,
+		Trust: trusted,
 	}
+}
+
+// trusted is what the operator of a Kafka cluster says to which nobody else can write:
+// agents speak for themselves, and all other sources are platforms.
+var trusted = []ingest.Trust{{Source: "/agents/**", As: record.Signed, History: true}, {Source: "**", As: record.Observed, History: true}}
+
+// trustedSetting is trusted for a program, in its environment.
+const trustedSetting = `CHANGETRAIL_TRUST_UNSTAMPED=[{source: /agents/**, as: signed, history: true}, {source: "**", as: observed, history: true}]`
+
+// toldAtOnce states that each event arrived when it says, so that its record does not depend
+// on when the test ran.
+func toldAtOnce(events []event.Event) []event.Event {
+	for i := range events {
+		events[i].SetExtension("arrivedat", events[i].Time().UTC().Format(time.RFC3339))
+	}
+	return events
 }
 
 // testLog writes a service's log to the test's.

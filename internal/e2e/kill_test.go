@@ -22,6 +22,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/changetrail/changetrail/enricher"
+	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/internal/workload"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/producer"
@@ -81,7 +82,7 @@ func TestKilledAtRandomNothingIsLostAndNothingStandsTwice(t *testing.T) {
 		return
 	}
 	for _, d := range bad {
-		events = append(events, d.good...)
+		events = append(events, d.read...)
 	}
 	want, ids, findings := expected(t, events)
 	onceInKafka(t, p, ids)
@@ -203,7 +204,7 @@ func shuffled(rnd *rand.Rand) []event.Event {
 		i := rnd.IntN(len(events))
 		events = slices.Insert(events, min(i+rnd.IntN(400), len(events)), events[i])
 	}
-	return events
+	return toldAtOnce(events)
 }
 
 // publishSlowly spreads the events over the time of the kills.
@@ -256,7 +257,7 @@ func fold(t *testing.T, events []event.Event, pol *policy.Policy) (records map[r
 		for _, h := range m.Headers {
 			r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
 		}
-		ev, err := enricher.Decode(r)
+		ev, err := enricher.DecodeBy(r, ingest.Reader{Trust: trusted})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -312,6 +313,7 @@ func (p *pipeline) worker(t *testing.T, binary string, args ...string) *worker {
 				return
 			}
 			w.cmd = exec.Command(binary, args...)
+			w.cmd.Env = append(os.Environ(), trustedSetting)
 			w.cmd.Stdout, w.cmd.Stderr = log, log
 			err := w.cmd.Start()
 			w.mu.Unlock()

@@ -30,11 +30,12 @@ const (
 	poisonHeader = "poison"
 )
 
-// A dose is messages that lie in the topic in this order. The good events among them
-// are as those that anyone sends.
+// A dose is messages that lie in the topic in this order. The events among them that are
+// read make the record: those that anyone sends, and those that say something else under
+// the identity of one of them.
 type dose struct {
 	messages []*stream.Record
-	good     []event.Event
+	read     []event.Event
 }
 
 // doses are events that cannot be read, that conflict with others, and whose processing
@@ -103,7 +104,7 @@ func conflict(t *testing.T, p *pipeline, i int, change string, first, second rec
 	t.Helper()
 	good, bad := poisonEvent(i, change, first), poisonEvent(i, change, second)
 	bad.SetTime(good.Time().Add(time.Second)) // of the two the earlier one stands
-	return dose{messages: []*stream.Record{message(t, p, good), poisoned(message(t, p, bad), schemas.DuplicateID)}, good: []event.Event{good}}
+	return dose{messages: []*stream.Record{message(t, p, good), poisoned(message(t, p, bad), schemas.DuplicateID)}, read: []event.Event{good, bad}}
 }
 
 func refusedEvent(t *testing.T, p *pipeline, i int, fact record.Fact, reason schemas.Reason) dose {
@@ -116,6 +117,7 @@ func poisonEvent(i int, change string, fact record.Fact) event.Event {
 	e.SetSource("/poison")
 	e.SetID(fmt.Sprint(i))
 	e.SetTime(time.Now().Add(-time.Hour).UTC())
+	e.SetExtension("arrivedat", e.Time().Format(time.RFC3339))
 	e.SetExtension("partitionkey", poisonRepo)
 	return e
 }

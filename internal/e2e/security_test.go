@@ -53,7 +53,7 @@ func TestOverTLSWithAPassword(t *testing.T) {
 			env := append(os.Environ(), "CHANGETRAIL_KAFKA_BROKERS="+broker.Secure, "CHANGETRAIL_KAFKA_PREFIX="+name, "CHANGETRAIL_NAMESPACE="+name, "CHANGETRAIL_KAFKA_PARTITIONS=2",
 				"CHANGETRAIL_KAFKA_TLS_ENABLED=true", "CHANGETRAIL_KAFKA_TLS_CA_FILE="+broker.CAFile,
 				"CHANGETRAIL_KAFKA_SASL_MECHANISM="+test.mechanism, "CHANGETRAIL_KAFKA_SASL_USER="+test.user,
-				"CHANGETRAIL_SINK_ENGINE="+test.engine, "CHANGETRAIL_SINK_ADDRESSES="+address, "CHANGETRAIL_SINK_CA_FILE="+ca)
+				"CHANGETRAIL_SINK_ENGINE="+test.engine, "CHANGETRAIL_SINK_ADDRESSES="+address, "CHANGETRAIL_SINK_CA_FILE="+ca, trustedSetting)
 			run := func(env []string, args ...string) (string, error) {
 				cmd := exec.Command(binary, args...)
 				cmd.Env = env

@@ -92,7 +92,7 @@ func (p *pipeline) upgrader(t *testing.T, stops *stopOnce) {
 
 func (p *pipeline) upgradeConfig(t *testing.T, dir string, log io.Writer) enricher.Config {
 	conf := p.enricherConfig(t, dir, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelInfo})))
-	conf.StampKey = []byte(formerStampKey)
+	conf.StampKey, conf.Trust = []byte(formerStampKey), nil
 	conf.TraceHold = 100 * 365 * 24 * time.Hour // the spans of the former version are of another day
 	return conf
 }
