@@ -291,7 +291,7 @@ func seedEvents(t *testing.T) []event.Event {
 		}
 		events = append(events, e)
 	}
-	return events
+	return toldAtOnce(events)
 }
 
 // search runs a plain HTTP search, as an analyst's tool does.
