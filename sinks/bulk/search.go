@@ -170,9 +170,11 @@ var inTime = []any{
 const perRequest = 1000
 
 // Events hands each event that q asks for to f, with the id of its document, in the order of
-// the times that they state.
+// the times that they state. An event that lies in the indexes of several namespaces is handed
+// over once: its documents are neighbours.
 func (s *Server) Events(ctx context.Context, q schemas.EventQuery, f func(id string, doc jsontext.Value) error) error {
 	var after jsontext.Value
+	last := ""
 	for {
 		body := map[string]any{"query": eventsOf(q), "sort": inTime, "size": perRequest}
 		if after != nil {
@@ -183,10 +185,14 @@ func (s *Server) Events(ctx context.Context, q schemas.EventQuery, f func(id str
 			return err
 		}
 		for _, h := range a.Hits.Hits {
+			after = h.Sort
+			if h.ID == last {
+				continue
+			}
+			last = h.ID
 			if err := f(h.ID, h.Source); err != nil {
 				return err
 			}
-			after = h.Sort
 		}
 		if len(a.Hits.Hits) < perRequest {
 			return nil
