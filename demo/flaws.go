@@ -53,6 +53,7 @@ func (f flaw) excludes(o flaw) bool {
 	return slices.Contains(hides[f.gap], o.part) ||
 		f.ownCode() && o.dependency ||
 		f.part == inLeave && o.part == inReview ||
+		f.part == inService && o.gap == record.GapOutsideGroup ||
 		f.gap == record.GapSeverityContradicted && o.part == inTrigger ||
 		f.gap == record.GapVerdictContradicted && o.part == inReview
 }
