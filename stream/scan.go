@@ -166,7 +166,7 @@ func (w *TransactionWriter) Append(ctx context.Context, recs []*Record) error {
 	if end := w.cl.EndTransaction(ctx, kgo.TransactionEndTry(err == nil)); err == nil {
 		err = end
 	}
-	if errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) {
+	if errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) || errors.Is(err, kerr.InvalidTxnState) { // who takes an id ends its transaction
 		return fmt.Errorf("kafka: transaction: %w: %w", ErrTakenOver, err)
 	}
 	if err != nil {
