@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -21,11 +22,12 @@ type trial struct {
 	events  []record.Event
 	own     []record.Event // about the change
 	pushes  []record.Event // observed, anywhere in the repository
-	altered map[string]bool
+	altered set
 	shared  map[string]int // by source and id, how many senders there are; those about the change count 100
 
 	merged   bool
 	mergedAt time.Time
+	host     string // who saw the change opened first
 	head     string
 	author   string
 	unknown  bool // who wrote the change is not known
@@ -35,12 +37,47 @@ type trial struct {
 	numbers map[string]string // account → stable number
 }
 
+// A set holds the names that are true.
+type set map[string]bool
+
+func (s set) add(names ...string) {
+	for _, n := range names {
+		s[n] = true
+	}
+}
+
+// those returns the names that are true.
+func those(names set) (out []string) {
+	for n, is := range names {
+		if is {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// is reports whether an event states an F.
+func is[F record.Fact](e record.Event) bool {
+	_, ok := e.Fact.(F)
+	return ok
+}
+
+// facts yields the events that state an F, with what they state.
+func facts[F record.Fact](events []record.Event) iter.Seq2[record.Event, F] {
+	return func(yield func(record.Event, F) bool) {
+		for _, e := range events {
+			if f, ok := e.Fact.(F); ok && !yield(e, f) {
+				return
+			}
+		}
+	}
+}
+
 // newTrial reads what docs/trust.md calls the attributes of a change.
 func newTrial(events []record.Event, id record.ChangeID, w world) *trial {
-	t := &trial{id: id, altered: make(map[string]bool), shared: make(map[string]int), numbers: make(map[string]string)}
+	t := &trial{id: id, altered: make(set), shared: make(map[string]int), numbers: make(map[string]string)}
 	t.admit(events)
-	if merges := t.ranked(func(e record.Event) bool { _, ok := e.Fact.(*record.Merged); return ok }); len(merges) > 0 {
-		last := merges[len(merges)-1]
+	if last := t.last(is[*record.Merged]); last.Fact != nil {
 		t.merged, t.mergedAt = true, last.Time
 		if at := merge(last).MergedAt; !at.IsZero() {
 			t.mergedAt = at
@@ -51,8 +88,7 @@ func newTrial(events []record.Event, id record.ChangeID, w world) *trial {
 	t.author = best(t, func(r record.Revision) string { return r.Author })
 	t.chain = t.leadingTo(t.head)
 	t.unknown = t.author == ""
-	for _, e := range t.chain {
-		p := e.Fact.(*record.Pushed)
+	for _, p := range facts[*record.Pushed](t.chain) {
 		t.cut = t.cut || p.Partial
 		t.unknown = t.unknown || slices.ContainsFunc(p.Commits, func(c record.Commit) bool { return c.Author == "" && !c.Merge })
 	}
@@ -67,8 +103,8 @@ func (t *trial) admit(events []record.Event) {
 	first := make(map[string]record.Event)
 	for _, e := range events {
 		if f, ok := first[e.Key()]; ok {
-			if _, counted := f.Fact.(*record.Action); f.Digest != e.Digest && e.Change == t.id && f.Change == t.id && !counted {
-				t.altered[e.Key()] = true
+			if f.Digest != e.Digest && e.Change == t.id && f.Change == t.id && !is[*record.Action](f) {
+				t.altered.add(e.Key())
 			}
 			continue
 		}
@@ -81,18 +117,18 @@ func (t *trial) admit(events []record.Event) {
 				e.Change, e.Fact = t.id, &record.Merged{Revision: r, MergeSHA: p.After, MergedBy: p.Pusher}
 			}
 		}
-		_, action := e.Fact.(*record.Action)
-		if !action && !decidesNothing(e) {
-			t.shared[e.Source+" "+e.ID]++
-		}
+		weight := 1
 		if e.Change == t.id {
-			t.own = append(t.own, e)
-			if !action && !decidesNothing(e) {
-				t.shared[e.Source+" "+e.ID] += 99
-			}
+			t.own, weight = append(t.own, e), 100
+		}
+		if !is[*record.Action](e) && !decidesNothing(e) {
+			t.shared[e.Source+" "+e.ID] += weight
 		}
 	}
 	slices.SortFunc(t.own, record.Event.Compare)
+	if i := slices.IndexFunc(t.own, func(e record.Event) bool { return e.Witness == record.Observed && is[*record.Opened](e) }); i >= 0 {
+		t.host = t.own[i].Sender
+	}
 	for _, e := range t.ranked(func(record.Event) bool { return true }) {
 		if r, ok := e.Fact.(*record.Review); ok && r.ReviewerID != "" {
 			t.numbers[strings.ToLower(r.Reviewer)] = r.ReviewerID
@@ -125,44 +161,36 @@ func merge(e record.Event) record.Merged {
 	return record.Merged{}
 }
 
-// rank is 1 for the code host, which is whoever saw the change opened first, and 2
-// for another platform.
-func (t *trial) rank(e record.Event) int {
-	for _, o := range t.own { // in the order of time
-		if _, ok := o.Fact.(*record.Opened); ok && o.Witness == record.Observed && o.Sender == e.Sender {
-			return 1
-		} else if ok && o.Witness == record.Observed {
-			return 2
+// ranked returns the observed statements about the change, the one that stands first
+// at the end: those of the code host go after those of other platforms.
+func (t *trial) ranked(wanted func(record.Event) bool) (out []record.Event) {
+	for _, host := range []bool{false, true} {
+		for _, e := range t.own {
+			if e.Witness == record.Observed && (e.Sender == t.host) == host && wanted(e) {
+				out = append(out, e)
+			}
 		}
 	}
-	return 2
+	return out
 }
 
-// ranked returns the observed statements about the change, the one that stands
-// first at the end.
-func (t *trial) ranked(wanted func(record.Event) bool) []record.Event {
-	var out []record.Event
-	for _, e := range t.own {
-		if e.Witness == record.Observed && wanted(e) {
-			out = append(out, e)
-		}
+// last returns the statement that stands, the zero event where there is none.
+func (t *trial) last(wanted func(record.Event) bool) (last record.Event) {
+	if all := t.ranked(wanted); len(all) > 0 {
+		last = all[len(all)-1]
 	}
-	slices.SortStableFunc(out, func(a, b record.Event) int { return cmp.Compare(t.rank(b), t.rank(a)) })
-	return out
+	return last
 }
 
 // best returns an attribute as its best witness states it, "" where nobody who
 // observed it does.
 func best(t *trial, attribute func(record.Revision) string) string {
-	all := t.ranked(func(e record.Event) bool { return attribute(revision(e)) != "" })
-	if len(all) == 0 {
-		return ""
-	}
-	return attribute(revision(all[len(all)-1]))
+	return attribute(revision(t.last(func(e record.Event) bool { return attribute(revision(e)) != "" })))
 }
 
-// open reports whether the change may still get what it lacks.
-func (t *trial) open() bool { return !t.merged }
+func (t *trial) dependencies() []record.DependencyUpdate {
+	return revision(t.last(func(e record.Event) bool { return len(revision(e).Dependencies) > 0 })).Dependencies
+}
 
 // told is when an event happened: for who observed, the time inside it, else its
 // arrival.
@@ -197,7 +225,7 @@ func (t *trial) inTime(e record.Event) bool {
 // late names the gap of what was not there before the merge.
 func (t *trial) late(e record.Event, after string) string {
 	if e.Witness != record.Observed && !stated(e).After(t.mergedAt) {
-		return gapTold
+		return record.GapToldAfterMerge
 	}
 	return after
 }
@@ -224,23 +252,18 @@ func (t *trial) leadingTo(commit string) (out []record.Event) {
 	return out
 }
 
-// files returns the files of the head, and whether they are all of them.
 // decidesNothing: a newer comment or note stands for those before, and none is compared.
 func decidesNothing(e record.Event) bool {
 	r, review := e.Fact.(*record.Review)
-	_, noted := e.Fact.(*record.Noted)
-	return noted || review && r.Verdict == "commented"
+	return is[*record.Noted](e) || review && r.Verdict == "commented"
 }
 
-func (t *trial) files() (files []string, all bool) {
-	total := 0
-	for _, e := range t.ranked(func(e record.Event) bool { r := revision(e); return r.HeadSHA == t.head && r.FilesTotal > 0 }) {
-		total = int(revision(e).FilesTotal)
-	}
+// files returns the files of the head, and whether they are all of them.
+func (t *trial) files() ([]string, bool) {
+	total := revision(t.last(func(e record.Event) bool { return revision(e).HeadSHA == t.head && revision(e).FilesTotal > 0 })).FilesTotal
 	files, known := t.filesByRevision()
-	slices.Sort(files)
-	files = slices.Compact(files)
-	return files, known && total <= len(files)
+	files = slices.Compact(slices.Sorted(slices.Values(files)))
+	return files, known && total <= int64(len(files))
 }
 
 // filesByRevision takes the ways to the files of the head in the order of
@@ -254,8 +277,7 @@ func (t *trial) filesByRevision() (files []string, known bool) {
 	}
 	for _, e := range slices.Backward(stating) {
 		files = slices.Clone(revision(e).Files)
-		for _, p := range t.chain {
-			push := p.Fact.(*record.Pushed)
+		for _, push := range facts[*record.Pushed](t.chain) {
 			files = append(files, push.Files...)
 			if push.Partial || push.Forced {
 				break
@@ -266,8 +288,8 @@ func (t *trial) filesByRevision() (files []string, known bool) {
 		}
 	}
 	files = nil
-	for _, p := range t.chain {
-		files = append(files, p.Fact.(*record.Pushed).Files...)
+	for _, p := range facts[*record.Pushed](t.chain) {
+		files = append(files, p.Files...)
 	}
 	if len(files) == 0 {
 		return nil, false
@@ -319,14 +341,6 @@ func (t *trial) scenes() (out []scene) {
 	return out
 }
 
-func (t *trial) dependencies() []record.DependencyUpdate {
-	all := t.ranked(func(e record.Event) bool { return len(revision(e).Dependencies) > 0 })
-	if len(all) == 0 {
-		return nil
-	}
-	return revision(all[len(all)-1]).Dependencies
-}
-
 // who returns who is behind an account, under all accounts of one number.
 func (t *trial) who(account string) string {
 	if account == "" {
@@ -339,38 +353,27 @@ func (t *trial) who(account string) string {
 		}
 	}
 	slices.Sort(same)
-	if i := slices.IndexFunc(same, func(w string) bool {
+	return same[max(0, slices.IndexFunc(same, func(w string) bool { // a person of the policy goes first
 		return slices.ContainsFunc(t.rules.People, func(p person) bool { return strings.EqualFold(p.ID, w) })
-	}); i >= 0 {
-		return same[i] // a person of the policy goes first
-	}
-	return same[0]
+	}))]
 }
 
 // involved returns everyone who is not independent.
-func (t *trial) involved() map[string]bool {
-	out := make(map[string]bool)
-	add := func(account string) {
-		if account != "" {
-			out[t.who(account)] = true
-		}
-	}
-	add(t.author)
-	for _, e := range t.chain {
-		p := e.Fact.(*record.Pushed)
-		add(p.Pusher)
+func (t *trial) involved() set {
+	accounts := append(t.askers(), cmp.Or(t.author, t.claimedAuthor()))
+	for _, p := range facts[*record.Pushed](t.chain) {
+		accounts = append(accounts, p.Pusher)
 		for _, c := range p.Commits {
 			if !c.Merge {
-				add(c.Author)
+				accounts = append(accounts, c.Author)
 			}
 		}
 	}
-	if claimed := t.claimedAuthor(); t.author == "" {
-		add(claimed)
+	out := make(set)
+	for _, account := range accounts {
+		out.add(t.who(account))
 	}
-	for _, account := range t.askers() {
-		add(account)
-	}
+	delete(out, "")
 	return out
 }
 
@@ -384,14 +387,10 @@ func (t *trial) claimedAuthor() (author string) {
 
 // askers are who asked for the work, in any decision or in a request that one names.
 func (t *trial) askers() (out []string) {
-	for _, e := range t.own {
-		d, ok := e.Fact.(*record.Decision)
-		if !ok {
-			continue
-		}
+	for _, d := range facts[*record.Decision](t.own) {
 		out = append(out, d.Agent.DelegatedBy)
-		for _, o := range t.events {
-			if r, ok := o.Fact.(*record.Request); ok && d.Trigger != nil && d.Trigger.Kind == r.Kind && d.Trigger.ID == r.ID {
+		for _, r := range facts[*record.Request](t.events) {
+			if d.Trigger != nil && d.Trigger.Kind == r.Kind && d.Trigger.ID == r.ID {
 				out = append(out, r.Author)
 			}
 		}
@@ -407,27 +406,19 @@ func (t *trial) contradicted() bool {
 		func(e record.Event) string { return merge(e).MergeSHA },
 		func(e record.Event) string { return t.who(merge(e).MergedBy) },
 		func(e record.Event) string { // of its life: that it was merged, or is something else
-			switch e.Fact.(type) {
-			case *record.Merged:
-				return "merged"
-			case *record.Opened, *record.Updated, *record.Closed:
-				if e.Witness == record.Observed {
-					return "not merged"
-				}
+			if t := record.TypeOf(e.Fact); t == record.TypeChangeMerged || e.Witness == record.Observed && strings.Contains(t, ".change.") {
+				return t
 			}
 			return ""
 		},
 	}
-	for _, of := range attributes {
-		observed := make(map[string]bool)
+	return slices.ContainsFunc(attributes, func(of func(record.Event) string) bool {
+		observed := make(set)
 		for _, e := range t.ranked(func(e record.Event) bool { return of(e) != "" }) {
-			observed[of(e)] = true
+			observed.add(of(e))
 		}
-		if len(observed) > 0 && slices.ContainsFunc(t.own, func(e record.Event) bool {
+		return len(observed) > 0 && slices.ContainsFunc(t.own, func(e record.Event) bool {
 			return e.Witness != record.Observed && of(e) != "" && !observed[of(e)]
-		}) {
-			return true
-		}
-	}
-	return false
+		})
+	})
 }

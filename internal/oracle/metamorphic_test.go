@@ -74,7 +74,7 @@ func proof(answer string) int {
 		return -1
 	case record.Contradicted:
 		return 0
-	case record.Unproven, pending:
+	case record.Unproven, record.Pending:
 		return 1
 	case record.Partial:
 		return 2
@@ -195,7 +195,7 @@ func TestAdversary(t *testing.T) {
 var ofDecisions = map[string]bool{
 	record.GapNoTrigger: true, record.GapTriggerNotHeld: true, record.GapTriggerFromAgent: true, record.GapDigestNotStated: true, record.GapFindingNotStated: true,
 	record.GapFindingNotInReport: true, record.GapNoDecision: true, record.GapDecisionAfterMerge: true, record.GapNothingChosen: true, record.GapNoAlternatives: true,
-	record.GapRejectionNoReason: true, record.GapChosenNotDone: true, gapNotComparable: true, gapUnverified: true, gapTold: true, record.GapSeverityContradicted: true,
+	record.GapRejectionNoReason: true, record.GapChosenNotDone: true, record.GapChosenNotComparable: true, record.GapUnverifiedSource: true, record.GapToldAfterMerge: true, record.GapSeverityContradicted: true,
 	record.GapVerdictContradicted: true, record.GapTestsContradicted: true, record.GapFilesContradicted: true,
 }
 

@@ -12,11 +12,8 @@ type world struct{ Versions []rules }
 // at returns the version in force at t, and whether one was held. The zero time is
 // now: the newest version.
 func (w world) at(t time.Time) (rules, bool) {
-	if t.IsZero() {
-		return w.Versions[len(w.Versions)-1], true
-	}
 	for _, v := range slices.Backward(w.Versions) {
-		if !v.Since.After(t) {
+		if t.IsZero() || !v.Since.After(t) {
 			return v, true
 		}
 	}
@@ -68,14 +65,9 @@ func (r rule) holds(s service, c scene) bool {
 		return slices.ContainsFunc(c.Paths, under)
 	case "all":
 		return len(c.Paths) > 0 && !slices.ContainsFunc(c.Paths, func(p string) bool { return !under(p) })
-	case "jump":
-		return c.Jump == r.Arg
-	case "kind":
-		return c.Kind == r.Arg
-	case "class":
-		return s.Class == r.Arg
 	}
-	return true
+	stated, asks := map[string]string{"jump": c.Jump, "kind": c.Kind, "class": s.Class}[r.Kind]
+	return !asks || stated == r.Arg
 }
 
 // touched returns the services that a change to paths touches.
