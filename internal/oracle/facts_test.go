@@ -3,6 +3,7 @@ package oracle
 import (
 	"cmp"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -20,19 +21,19 @@ type trial struct {
 	rules   rules // in force at the merge
 	ofTime  bool  // the policy of that time is held
 	events  []record.Event
-	own     []record.Event // about the change
-	pushes  []record.Event // observed, anywhere in the repository
+	own     []record.Event   // about the change
+	pushes  []*record.Pushed // observed, anywhere in the repository
 	altered set
 	shared  map[string]int // by source and id, how many senders there are; those about the change count 100
 
 	merged   bool
 	mergedAt time.Time
 	host     string // who saw the change opened first
-	head     string
-	author   string
-	unknown  bool // who wrote the change is not known
+	unknown  bool   // who wrote the change is not known
 
-	chain   []record.Event    // the pushes that lead to the head, the newest first
+	head, author string
+
+	chain   []*record.Pushed  // the pushes that lead to the head, the newest first
 	cut     bool              // one of them is
 	numbers map[string]string // account → stable number
 }
@@ -47,13 +48,9 @@ func (s set) add(names ...string) {
 }
 
 // those returns the names that are true.
-func those(names set) (out []string) {
-	for n, is := range names {
-		if is {
-			out = append(out, n)
-		}
-	}
-	return out
+func those(names set) []string {
+	maps.DeleteFunc(names, func(_ string, is bool) bool { return !is })
+	return slices.Collect(maps.Keys(names))
 }
 
 // is reports whether an event states an F.
@@ -78,17 +75,14 @@ func newTrial(events []record.Event, id record.ChangeID, w world) *trial {
 	t := &trial{id: id, altered: make(set), shared: make(map[string]int), numbers: make(map[string]string)}
 	t.admit(events)
 	if last := t.last(is[*record.Merged]); last.Fact != nil {
-		t.merged, t.mergedAt = true, last.Time
-		if at := merge(last).MergedAt; !at.IsZero() {
-			t.mergedAt = at
-		}
+		t.merged, t.mergedAt = true, stated(last)
 	}
 	t.rules, t.ofTime = w.at(t.mergedAt)
 	t.head = best(t, func(r record.Revision) string { return r.HeadSHA })
 	t.author = best(t, func(r record.Revision) string { return r.Author })
 	t.chain = t.leadingTo(t.head)
 	t.unknown = t.author == ""
-	for _, p := range facts[*record.Pushed](t.chain) {
+	for _, p := range t.chain {
 		t.cut = t.cut || p.Partial
 		t.unknown = t.unknown || slices.ContainsFunc(p.Commits, func(c record.Commit) bool { return c.Author == "" && !c.Merge })
 	}
@@ -111,7 +105,7 @@ func (t *trial) admit(events []record.Event) {
 		first[e.Key()] = e
 		t.events = append(t.events, e)
 		if p, ok := e.Fact.(*record.Pushed); ok && e.Witness == record.Observed {
-			t.pushes = append(t.pushes, e)
+			t.pushes = append(t.pushes, p)
 			if t.id == repository.Change("/commit/"+p.After) && p.Default { // it merged itself
 				r := record.Revision{Author: p.Pusher, HeadSHA: p.After, Files: p.Files}
 				e.Change, e.Fact = t.id, &record.Merged{Revision: r, MergeSHA: p.After, MergedBy: p.Pusher}
@@ -201,22 +195,27 @@ func told(e record.Event) time.Time {
 	return e.Arrived
 }
 
+// stated is the time inside an event.
 func stated(e record.Event) time.Time {
-	if r, ok := e.Fact.(*record.Review); ok && !r.SubmittedAt.IsZero() {
-		return r.SubmittedAt
+	at := merge(e).MergedAt
+	if r, ok := e.Fact.(*record.Review); ok {
+		at = r.SubmittedAt
 	}
-	return e.Time
+	if at.IsZero() {
+		return e.Time
+	}
+	return at
 }
 
 // inTime reports whether an event was there before the merge.
 func (t *trial) inTime(e record.Event) bool {
-	if !t.merged {
+	r, review := e.Fact.(*record.Review)
+	switch {
+	case !t.merged:
 		return true
-	}
-	if e.Witness != record.Observed {
+	case e.Witness != record.Observed:
 		return !e.Arrived.After(t.mergedAt.Add(skew))
-	}
-	if r, ok := e.Fact.(*record.Review); ok && r.SubmittedAt.IsZero() && r.ChangeState != "" {
+	case review && r.SubmittedAt.IsZero() && r.ChangeState != "":
 		return r.ChangeState == "open"
 	}
 	return !stated(e).After(t.mergedAt)
@@ -232,22 +231,17 @@ func (t *trial) late(e record.Event, after string) string {
 
 // leadingTo returns the pushes that lead to a commit, the newest first. A forced
 // push is the last.
-func (t *trial) leadingTo(commit string) (out []record.Event) {
+func (t *trial) leadingTo(commit string) (out []*record.Pushed) {
 	direct := t.id == repository.Change("/commit/"+commit)
 	for commit != "" && len(out) <= len(t.pushes) {
-		i := slices.IndexFunc(t.pushes, func(e record.Event) bool {
-			p := e.Fact.(*record.Pushed)
-			return p.After == commit && p.Default == direct
-		})
+		i := slices.IndexFunc(t.pushes, func(p *record.Pushed) bool { return p.After == commit && p.Default == direct })
 		if i < 0 {
 			break
 		}
 		out = append(out, t.pushes[i])
-		p := t.pushes[i].Fact.(*record.Pushed)
-		if p.Forced || direct {
+		if commit = t.pushes[i].Before; t.pushes[i].Forced || direct {
 			break
 		}
-		commit = p.Before
 	}
 	return out
 }
@@ -269,33 +263,24 @@ func (t *trial) files() ([]string, bool) {
 // filesByRevision takes the ways to the files of the head in the order of
 // docs/trust.md. Where there is none, it returns those of the pushes.
 func (t *trial) filesByRevision() (files []string, known bool) {
-	stating := t.ranked(func(e record.Event) bool { return len(revision(e).Files) > 0 })
+	stating := t.ranked(func(e record.Event) bool { return len(revision(e).Files) > 0 && revision(e).HeadSHA != "" })
 	for _, e := range slices.Backward(stating) {
-		if r := revision(e); r.HeadSHA == t.head && t.head != "" {
-			return slices.Clone(r.Files), r.FilesTotal <= int64(len(r.Files)) && (!strings.Contains(string(t.id), "/commit/") || !t.cut)
+		if r := revision(e); r.HeadSHA == t.head {
+			return r.Files, r.FilesTotal <= int64(len(r.Files)) && (!strings.Contains(string(t.id), "/commit/") || !t.cut)
 		}
 	}
-	for _, e := range slices.Backward(stating) {
-		files = slices.Clone(revision(e).Files)
-		for _, push := range facts[*record.Pushed](t.chain) {
-			files = append(files, push.Files...)
-			if push.Partial || push.Forced {
-				break
-			}
-			if r := revision(e); push.Before != "" && push.Before == r.HeadSHA {
-				return files, r.FilesTotal <= int64(len(r.Files))
+	nothing := record.Event{} // before the branch was created
+	for _, e := range slices.Backward(append([]record.Event{nothing}, stating...)) {
+		r, whole := revision(e), true
+		files = slices.Clone(r.Files)
+		for _, p := range t.chain {
+			files = append(files, p.Files...)
+			if whole = whole && !p.Partial && !p.Forced; whole && p.Before == r.HeadSHA {
+				return files, len(files) > 0 && r.FilesTotal <= int64(len(r.Files))
 			}
 		}
 	}
-	files = nil
-	for _, p := range facts[*record.Pushed](t.chain) {
-		files = append(files, p.Files...)
-	}
-	if len(files) == 0 {
-		return nil, false
-	}
-	last := t.chain[len(t.chain)-1].Fact.(*record.Pushed)
-	return files, last.Before == "" && !last.Forced && !t.cut
+	return files, false
 }
 
 // scenes returns every change that this one may be: an unseen path may be any, and
@@ -361,7 +346,7 @@ func (t *trial) who(account string) string {
 // involved returns everyone who is not independent.
 func (t *trial) involved() set {
 	accounts := append(t.askers(), cmp.Or(t.author, t.claimedAuthor()))
-	for _, p := range facts[*record.Pushed](t.chain) {
+	for _, p := range t.chain {
 		accounts = append(accounts, p.Pusher)
 		for _, c := range p.Commits {
 			if !c.Merge {

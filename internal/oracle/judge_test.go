@@ -464,20 +464,19 @@ func (t *trial) whyNobody(j *judgement) {
 }
 
 // worst is the answer for whichever agent is least allowed.
-func (t *trial) worst(j *judgement, agents []string) (answer string) {
+func (t *trial) worst(j *judgement, agents []string) string {
 	order := []string{record.Contradicted, record.Unproven, record.Pending, record.Partial, record.Proven}
-	gaps := make(map[string]map[string]bool)
+	worst := judgement{Answers: record.Answers{Authorized: record.Proven}}
 	for _, id := range agents {
 		one := judgement{Gaps: make(set), May: j.May}
-		a := t.authorized(&one, t.views([]string{id}))
-		gaps[a] = one.Gaps
-		j.May.add(slices.Collect(maps.Keys(one.Gaps))...)
-		if answer == "" || slices.Index(order, a) < slices.Index(order, answer) {
-			answer = a
+		one.Authorized = t.authorized(&one, t.views([]string{id}))
+		maps.Copy(j.May, one.Gaps)
+		if slices.Index(order, one.Authorized) <= slices.Index(order, worst.Authorized) {
+			worst = one
 		}
 	}
-	j.Gaps.add(slices.Collect(maps.Keys(gaps[answer]))...)
-	return answer
+	maps.Copy(j.Gaps, worst.Gaps)
+	return worst.Authorized
 }
 
 // authorized answers whether the agent was allowed to change the service.
@@ -604,15 +603,12 @@ func names(tr *record.Trigger, f record.Fact) (named, finds bool) {
 		return tr.Kind == f.Kind && tr.ID == f.ID, false
 	case *record.Scan:
 		finds = slices.ContainsFunc(f.Findings, func(f record.Finding) bool { return slices.Contains(f.Names(), tr.Finding) })
-		switch {
-		case tr.Kind != "scan":
-			return false, false
-		case tr.Digest != "":
-			return tr.Digest == f.Report.Digest, finds
-		case tr.ID != "":
-			return tr.ID == f.ScanID, finds
+		if named = finds; tr.Digest != "" {
+			named = tr.Digest == f.Report.Digest
+		} else if tr.ID != "" {
+			named = tr.ID == f.ScanID
 		}
-		return finds, finds
+		return named && tr.Kind == "scan", finds
 	}
 	return false, false
 }

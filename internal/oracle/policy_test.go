@@ -113,10 +113,7 @@ func (p rules) bot(account string) bool {
 
 // in reports whether a person belongs to a group of people, teams and owners.
 func (p rules) in(who string, by []string, s service) bool {
-	if len(by) == 0 {
-		return true
-	}
-	return slices.ContainsFunc(by, func(name string) bool {
+	return len(by) == 0 || slices.ContainsFunc(by, func(name string) bool {
 		if name == "owners" {
 			return s.Owner != "" && p.in(who, []string{s.Owner}, s)
 		}
