@@ -92,10 +92,8 @@ func newTrial(events []record.Event, id record.ChangeID, w world) *trial {
 // admit takes the first event of each identity, and notes who said something else
 // later, and who used the source and id of another.
 func (t *trial) admit(events []record.Event) {
-	events = slices.Clone(events)
-	slices.SortFunc(events, record.Event.CompareArrival)
 	first := make(map[string]record.Event)
-	for _, e := range events {
+	for _, e := range slices.SortedFunc(slices.Values(events), record.Event.CompareArrival) {
 		if f, ok := first[e.Key()]; ok {
 			if f.Digest != e.Digest && e.Change == t.id && f.Change == t.id && !is[*record.Action](f) {
 				t.altered.add(e.Key())
@@ -304,26 +302,20 @@ func (t *trial) scenes() (out []scene) {
 	case !slices.ContainsFunc(seen, func(p string) bool { return !strings.HasPrefix(p, "docs/") }):
 		ks[0] = "documentation"
 	}
-	sets := 1
-	if !all {
-		sets = 1 << len(universe)
-	}
-	for set := range sets {
-		paths := slices.Clone(seen)
-		for i, path := range universe {
-			if set>>i&1 == 1 {
-				paths = append(paths, path)
-			}
+	sets := [][]string{seen}
+	for i := 0; i < len(universe) && !all; i++ {
+		for _, set := range sets {
+			sets = append(sets, append(slices.Clip(set), universe[i]))
 		}
+	}
+	for _, paths := range sets {
 		for _, j := range js {
-			for _, kind := range ks {
-				if len(paths) > 0 { // it changes something
-					out = append(out, scene{paths, j, kind})
-				}
+			for _, k := range ks {
+				out = append(out, scene{paths, j, k})
 			}
 		}
 	}
-	return out
+	return slices.DeleteFunc(out, func(c scene) bool { return len(c.Paths) == 0 }) // it changes something
 }
 
 // who returns who is behind an account, under all accounts of one number.

@@ -36,10 +36,9 @@ func judge(events []record.Event, id record.ChangeID, w world) judgement {
 		record.GapEventAltered: len(t.altered) > 0, record.GapChangeContradicted: t.contradicted(),
 		record.GapUnverifiedSource: !t.merged && slices.ContainsFunc(t.own, is[*record.Merged]),
 	})...)
-	for _, n := range t.shared {
-		j.Gaps.add(those(set{record.GapSourceShared: n >= 200})...)
-		j.May.add(those(set{record.GapSourceShared: n > 100})...)
-	}
+	most := slices.Max(append(slices.Collect(maps.Values(t.shared)), 0))
+	j.Gaps.add(those(set{record.GapSourceShared: most >= 200})...)
+	j.May.add(those(set{record.GapSourceShared: most > 100})...)
 	agents, seen := t.agents(&j)
 	views := t.views(agents)
 	j.Reviewed = t.reviewed(&j, views, seen)
@@ -83,8 +82,7 @@ func (t *trial) agents(j *judgement) (out []string, seen bool) {
 	if len(said) > 0 {
 		out = said[len(said[true]) > 0]
 	}
-	slices.Sort(out)
-	return slices.Compact(out), false
+	return slices.Compact(slices.Sorted(slices.Values(out))), false
 }
 
 // Three values, and that nobody knows whom to ask.
@@ -120,8 +118,7 @@ func (t *trial) ways() []way {
 	scenes, out := t.scenes(), []way{{}}
 	for _, svc := range t.rules.Services {
 		of := func(is func(scene) bool) (some, all bool) {
-			all = !slices.ContainsFunc(scenes, func(c scene) bool { return !is(c) })
-			return slices.ContainsFunc(scenes, is), all
+			return slices.ContainsFunc(scenes, is), !slices.ContainsFunc(scenes, func(c scene) bool { return !is(c) })
 		}
 		touched, surely := of(func(c scene) bool { return slices.Contains(t.rules.touched(c.Paths), svc) })
 		if !touched {
@@ -265,18 +262,11 @@ func (t *trial) takenBack(r *record.Review) bool {
 // after reports whether a stands before b: it is newer, or of one time speaks more
 // against the change.
 func (t *trial) after(a, b record.Event) bool {
-	if c := told(a).Compare(told(b)); c != 0 {
-		return c > 0
-	}
-	against := func(e record.Event) int {
+	against := func(e record.Event) string {
 		r := e.Fact.(*record.Review)
-		n := 2 * slices.Index([]string{"approved", "dismissed", "changes-requested"}, r.Verdict)
-		if r.CommitSHA != t.head {
-			n++
-		}
-		return n
+		return fmt.Sprint(slices.Index([]string{"approved", "dismissed", "changes-requested"}, r.Verdict), r.CommitSHA != t.head)
 	}
-	return against(a) > against(b)
+	return cmp.Or(told(a).Compare(told(b)), cmp.Compare(against(a), against(b))) > 0
 }
 
 func (t *trial) isPerson(r *record.Review) bool {
@@ -349,9 +339,7 @@ func (t *trial) leave(by []string, s service) (met int, gaps, may []string) {
 			record.GapApprovalExpired: t.merged && !a.ExpiresAt.IsZero() && a.ExpiresAt.Before(t.mergedAt),
 		})
 		may, given = append(may, flaws...), given || counts(e)
-		if covered == maybe {
-			may = append(may, record.GapApprovalOutOfScope)
-		}
+		may = append(may, those(set{record.GapApprovalOutOfScope: covered == maybe})...)
 		switch {
 		case t.refused(e, a) || t.rules.nobody(by, s):
 		case len(flaws) == 0 && !t.unknown:
@@ -362,10 +350,7 @@ func (t *trial) leave(by []string, s service) (met int, gaps, may []string) {
 			gaps = append(gaps, flaws...)
 		}
 	}
-	if !given {
-		gaps = append(gaps, record.GapApprovalMissing)
-	}
-	return met, gaps, append(may, record.GapApprovalMissing)
+	return met, append(gaps, those(set{record.GapApprovalMissing: !given})...), append(may, record.GapApprovalMissing)
 }
 
 // covers says whether a scope names a service, or each path.
@@ -379,8 +364,7 @@ func (t *trial) covers(scope []string, s service) int {
 			return glob && strings.HasPrefix(p, prefix)
 		})
 	}
-	paths, all := t.files()
-	switch {
+	switch paths, all := t.files(); {
 	case slices.ContainsFunc(paths, outside):
 		return no
 	case !all:
@@ -431,12 +415,9 @@ func (t *trial) shortOf(views []view) []string {
 		demands = append(demands, v.demands...)
 	}
 	for _, d := range demands {
-		flaws := t.flaws(d.by, d.service)
-		if flaws[""] {
-			continue
-		}
-		if maps.Copy(why, flaws); len(flaws) == 0 || len(d.by) > 0 {
-			why.add(record.GapOutsideGroup)
+		if flaws := t.flaws(d.by, d.service); !flaws[""] {
+			maps.Copy(why, flaws)
+			why.add(those(set{record.GapOutsideGroup: len(flaws) == 0 || len(d.by) > 0})...)
 		}
 	}
 	return those(why)
@@ -559,27 +540,21 @@ func (t *trial) trigger(j *judgement, e *record.Event) string {
 	}
 	tr := e.Fact.(*record.Decision).Trigger
 	holder, found := t.holds(tr)
-	var lacks []string
-	if tr.Kind == "scan" {
-		lacks = those(set{record.GapDigestNotStated: tr.Digest == "", record.GapFindingNotStated: tr.Finding == ""})
-		sure := holder == record.Observed || holder != "" && tr.Digest != "" && e.Witness == record.Signed
-		if sure && tr.Finding != "" && !found {
-			j.Gaps.add(record.GapFindingNotInReport)
-			return record.Contradicted
-		}
+	scan := tr.Kind == "scan"
+	sure := holder == record.Observed || holder != "" && tr.Digest != "" && e.Witness == record.Signed
+	if scan && sure && tr.Finding != "" && !found {
+		j.Gaps.add(record.GapFindingNotInReport)
+		return record.Contradicted
 	}
-	if heals := heals(e, holder); len(heals) > 0 {
-		return t.orPending(j, record.Partial, append(lacks, heals...)...)
-	}
-	return unless(j, lacks)
-}
-
-// heals names what a better witness of a trigger would heal.
-func heals(e *record.Event, holder string) []string {
-	return those(set{
+	lacks := those(set{record.GapDigestNotStated: scan && tr.Digest == "", record.GapFindingNotStated: scan && tr.Finding == ""})
+	heals := those(set{ // what a better witness would heal
 		record.GapTriggerNotHeld: holder == "", record.GapTriggerFromAgent: holder == "agent",
 		record.GapUnverifiedSource: holder == record.Claimed || e.Witness != record.Signed,
 	})
+	if len(heals) > 0 {
+		return t.orPending(j, record.Partial, append(lacks, heals...)...)
+	}
+	return unless(j, lacks)
 }
 
 // holds returns who holds what a trigger names, its request or its report: somebody

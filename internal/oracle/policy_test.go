@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -71,28 +72,22 @@ func (r rule) holds(s service, c scene) bool {
 }
 
 // touched returns the services that a change to paths touches.
-func (p rules) touched(paths []string) (out []service) {
-	for _, s := range p.Services {
-		if s.Prefix == "" || slices.ContainsFunc(paths, func(f string) bool { return strings.HasPrefix(f, s.Prefix) }) {
-			out = append(out, s)
-		}
-	}
-	return out
+func (p rules) touched(paths []string) []service {
+	return slices.DeleteFunc(slices.Clone(p.Services), func(s service) bool {
+		return s.Prefix != "" && !slices.ContainsFunc(paths, func(f string) bool { return strings.HasPrefix(f, s.Prefix) })
+	})
 }
 
 // person returns who is behind an account: a person's or an agent's id, else the
 // account in lower case.
 func (p rules) person(account string) string {
-	account = strings.ToLower(account)
 	for _, h := range p.People {
 		if strings.EqualFold(h.ID, account) || slices.ContainsFunc(h.Accounts, func(a string) bool { return strings.EqualFold(a, account) }) {
 			return strings.ToLower(h.ID)
 		}
 	}
-	if a, ok := p.agent(account); ok {
-		return strings.ToLower(a.ID)
-	}
-	return account
+	a, _ := p.agent(account)
+	return strings.ToLower(cmp.Or(a.ID, account))
 }
 
 // agent returns the agent of an account or an id.
