@@ -15,10 +15,6 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// Settled says that the product judges as docs/trust.md does. Until then the tests
-// show the differences, and skip.
-const settled = true
-
 // histories is how many are made up: 2,000, or as many as CHANGETRAIL_ORACLE says.
 func histories(t *testing.T) int {
 	n := 2000
@@ -178,17 +174,8 @@ func TestOracle(t *testing.T) {
 	}
 	t.Log("\n" + s.String())
 	if len(s.kinds) > 0 {
-		disagree(t, "answers and gaps differ")
+		t.Error("answers and gaps differ")
 	}
-}
-
-// disagree fails, or skips where the product is not there yet.
-func disagree(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if !settled && os.Getenv("CHANGETRAIL_ORACLE") == "" {
-		t.Skipf(format, args...)
-	}
-	t.Errorf(format, args...)
 }
 
 // explain prints the smallest history of a seed for each of its differences.

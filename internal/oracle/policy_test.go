@@ -54,9 +54,8 @@ type rule struct {
 
 // A scene is a change as a rule sees it: all that may be unknown of it is decided.
 type scene struct {
-	Paths []string
-	Jump  string
-	Kind  string
+	Paths      []string
+	Jump, Kind string
 }
 
 func (r rule) holds(s service, c scene) bool {
