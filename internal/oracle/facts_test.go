@@ -2,6 +2,8 @@ package oracle
 
 import (
 	"cmp"
+	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -19,40 +21,68 @@ type trial struct {
 	rules   rules // in force at the merge
 	ofTime  bool  // the policy of that time is held
 	events  []record.Event
-	own     []record.Event // about the change
-	pushes  []record.Event // observed, anywhere in the repository
-	altered map[string]bool
+	own     []record.Event   // about the change
+	pushes  []*record.Pushed // observed, anywhere in the repository
+	altered set
 	shared  map[string]int // by source and id, how many senders there are; those about the change count 100
 
 	merged   bool
 	mergedAt time.Time
-	head     string
-	author   string
-	unknown  bool // who wrote the change is not known
+	host     string // who saw the change opened first
+	unknown  bool   // who wrote the change is not known
 
-	chain   []record.Event    // the pushes that lead to the head, the newest first
+	head, author string
+
+	chain   []*record.Pushed  // the pushes that lead to the head, the newest first
 	cut     bool              // one of them is
 	numbers map[string]string // account → stable number
 }
 
+// A set holds the names that are true.
+type set map[string]bool
+
+func (s set) add(names ...string) {
+	for _, n := range names {
+		s[n] = true
+	}
+}
+
+// those returns the names that are true.
+func those(names set) []string {
+	maps.DeleteFunc(names, func(_ string, is bool) bool { return !is })
+	return slices.Collect(maps.Keys(names))
+}
+
+// is reports whether an event states an F.
+func is[F record.Fact](e record.Event) bool {
+	_, ok := e.Fact.(F)
+	return ok
+}
+
+// facts yields the events that state an F, with what they state.
+func facts[F record.Fact](events []record.Event) iter.Seq2[record.Event, F] {
+	return func(yield func(record.Event, F) bool) {
+		for _, e := range events {
+			if f, ok := e.Fact.(F); ok && !yield(e, f) {
+				return
+			}
+		}
+	}
+}
+
 // newTrial reads what docs/trust.md calls the attributes of a change.
 func newTrial(events []record.Event, id record.ChangeID, w world) *trial {
-	t := &trial{id: id, altered: make(map[string]bool), shared: make(map[string]int), numbers: make(map[string]string)}
+	t := &trial{id: id, altered: make(set), shared: make(map[string]int), numbers: make(map[string]string)}
 	t.admit(events)
-	if merges := t.ranked(func(e record.Event) bool { _, ok := e.Fact.(*record.Merged); return ok }); len(merges) > 0 {
-		last := merges[len(merges)-1]
-		t.merged, t.mergedAt = true, last.Time
-		if at := merge(last).MergedAt; !at.IsZero() {
-			t.mergedAt = at
-		}
+	if last := t.last(is[*record.Merged]); last.Fact != nil {
+		t.merged, t.mergedAt = true, stated(last)
 	}
 	t.rules, t.ofTime = w.at(t.mergedAt)
 	t.head = best(t, func(r record.Revision) string { return r.HeadSHA })
 	t.author = best(t, func(r record.Revision) string { return r.Author })
 	t.chain = t.leadingTo(t.head)
 	t.unknown = t.author == ""
-	for _, e := range t.chain {
-		p := e.Fact.(*record.Pushed)
+	for _, p := range t.chain {
 		t.cut = t.cut || p.Partial
 		t.unknown = t.unknown || slices.ContainsFunc(p.Commits, func(c record.Commit) bool { return c.Author == "" && !c.Merge })
 	}
@@ -62,37 +92,35 @@ func newTrial(events []record.Event, id record.ChangeID, w world) *trial {
 // admit takes the first event of each identity, and notes who said something else
 // later, and who used the source and id of another.
 func (t *trial) admit(events []record.Event) {
-	events = slices.Clone(events)
-	slices.SortFunc(events, record.Event.CompareArrival)
 	first := make(map[string]record.Event)
-	for _, e := range events {
+	for _, e := range slices.SortedFunc(slices.Values(events), record.Event.CompareArrival) {
 		if f, ok := first[e.Key()]; ok {
-			if _, counted := f.Fact.(*record.Action); f.Digest != e.Digest && e.Change == t.id && f.Change == t.id && !counted {
-				t.altered[e.Key()] = true
+			if f.Digest != e.Digest && e.Change == t.id && f.Change == t.id && !is[*record.Action](f) {
+				t.altered.add(e.Key())
 			}
 			continue
 		}
 		first[e.Key()] = e
 		t.events = append(t.events, e)
 		if p, ok := e.Fact.(*record.Pushed); ok && e.Witness == record.Observed {
-			t.pushes = append(t.pushes, e)
+			t.pushes = append(t.pushes, p)
 			if t.id == repository.Change("/commit/"+p.After) && p.Default { // it merged itself
 				r := record.Revision{Author: p.Pusher, HeadSHA: p.After, Files: p.Files}
 				e.Change, e.Fact = t.id, &record.Merged{Revision: r, MergeSHA: p.After, MergedBy: p.Pusher}
 			}
 		}
-		_, action := e.Fact.(*record.Action)
-		if !action && !decidesNothing(e) {
-			t.shared[e.Source+" "+e.ID]++
-		}
+		weight := 1
 		if e.Change == t.id {
-			t.own = append(t.own, e)
-			if !action && !decidesNothing(e) {
-				t.shared[e.Source+" "+e.ID] += 99
-			}
+			t.own, weight = append(t.own, e), 100
+		}
+		if !is[*record.Action](e) && !decidesNothing(e) {
+			t.shared[e.Source+" "+e.ID] += weight
 		}
 	}
 	slices.SortFunc(t.own, record.Event.Compare)
+	if i := slices.IndexFunc(t.own, func(e record.Event) bool { return e.Witness == record.Observed && is[*record.Opened](e) }); i >= 0 {
+		t.host = t.own[i].Sender
+	}
 	for _, e := range t.ranked(func(record.Event) bool { return true }) {
 		if r, ok := e.Fact.(*record.Review); ok && r.ReviewerID != "" {
 			t.numbers[strings.ToLower(r.Reviewer)] = r.ReviewerID
@@ -125,44 +153,36 @@ func merge(e record.Event) record.Merged {
 	return record.Merged{}
 }
 
-// rank is 1 for the code host, which is whoever saw the change opened first, and 2
-// for another platform.
-func (t *trial) rank(e record.Event) int {
-	for _, o := range t.own { // in the order of time
-		if _, ok := o.Fact.(*record.Opened); ok && o.Witness == record.Observed && o.Sender == e.Sender {
-			return 1
-		} else if ok && o.Witness == record.Observed {
-			return 2
+// ranked returns the observed statements about the change, the one that stands first
+// at the end: those of the code host go after those of other platforms.
+func (t *trial) ranked(wanted func(record.Event) bool) (out []record.Event) {
+	for _, host := range []bool{false, true} {
+		for _, e := range t.own {
+			if e.Witness == record.Observed && (e.Sender == t.host) == host && wanted(e) {
+				out = append(out, e)
+			}
 		}
 	}
-	return 2
+	return out
 }
 
-// ranked returns the observed statements about the change, the one that stands
-// first at the end.
-func (t *trial) ranked(wanted func(record.Event) bool) []record.Event {
-	var out []record.Event
-	for _, e := range t.own {
-		if e.Witness == record.Observed && wanted(e) {
-			out = append(out, e)
-		}
+// last returns the statement that stands, the zero event where there is none.
+func (t *trial) last(wanted func(record.Event) bool) (last record.Event) {
+	if all := t.ranked(wanted); len(all) > 0 {
+		last = all[len(all)-1]
 	}
-	slices.SortStableFunc(out, func(a, b record.Event) int { return cmp.Compare(t.rank(b), t.rank(a)) })
-	return out
+	return last
 }
 
 // best returns an attribute as its best witness states it, "" where nobody who
 // observed it does.
 func best(t *trial, attribute func(record.Revision) string) string {
-	all := t.ranked(func(e record.Event) bool { return attribute(revision(e)) != "" })
-	if len(all) == 0 {
-		return ""
-	}
-	return attribute(revision(all[len(all)-1]))
+	return attribute(revision(t.last(func(e record.Event) bool { return attribute(revision(e)) != "" })))
 }
 
-// open reports whether the change may still get what it lacks.
-func (t *trial) open() bool { return !t.merged }
+func (t *trial) dependencies() []record.DependencyUpdate {
+	return revision(t.last(func(e record.Event) bool { return len(revision(e).Dependencies) > 0 })).Dependencies
+}
 
 // told is when an event happened: for who observed, the time inside it, else its
 // arrival.
@@ -173,22 +193,27 @@ func told(e record.Event) time.Time {
 	return e.Arrived
 }
 
+// stated is the time inside an event.
 func stated(e record.Event) time.Time {
-	if r, ok := e.Fact.(*record.Review); ok && !r.SubmittedAt.IsZero() {
-		return r.SubmittedAt
+	at := merge(e).MergedAt
+	if r, ok := e.Fact.(*record.Review); ok {
+		at = r.SubmittedAt
 	}
-	return e.Time
+	if at.IsZero() {
+		return e.Time
+	}
+	return at
 }
 
 // inTime reports whether an event was there before the merge.
 func (t *trial) inTime(e record.Event) bool {
-	if !t.merged {
+	r, review := e.Fact.(*record.Review)
+	switch {
+	case !t.merged:
 		return true
-	}
-	if e.Witness != record.Observed {
+	case e.Witness != record.Observed:
 		return !e.Arrived.After(t.mergedAt.Add(skew))
-	}
-	if r, ok := e.Fact.(*record.Review); ok && r.SubmittedAt.IsZero() && r.ChangeState != "" {
+	case review && r.SubmittedAt.IsZero() && r.ChangeState != "":
 		return r.ChangeState == "open"
 	}
 	return !stated(e).After(t.mergedAt)
@@ -197,83 +222,63 @@ func (t *trial) inTime(e record.Event) bool {
 // late names the gap of what was not there before the merge.
 func (t *trial) late(e record.Event, after string) string {
 	if e.Witness != record.Observed && !stated(e).After(t.mergedAt) {
-		return gapTold
+		return record.GapToldAfterMerge
 	}
 	return after
 }
 
 // leadingTo returns the pushes that lead to a commit, the newest first. A forced
 // push is the last.
-func (t *trial) leadingTo(commit string) (out []record.Event) {
+func (t *trial) leadingTo(commit string) (out []*record.Pushed) {
 	direct := t.id == repository.Change("/commit/"+commit)
 	for commit != "" && len(out) <= len(t.pushes) {
-		i := slices.IndexFunc(t.pushes, func(e record.Event) bool {
-			p := e.Fact.(*record.Pushed)
-			return p.After == commit && p.Default == direct
-		})
+		i := slices.IndexFunc(t.pushes, func(p *record.Pushed) bool { return p.After == commit && p.Default == direct })
 		if i < 0 {
 			break
 		}
 		out = append(out, t.pushes[i])
-		p := t.pushes[i].Fact.(*record.Pushed)
-		if p.Forced || direct {
+		if commit = t.pushes[i].Before; t.pushes[i].Forced || direct {
 			break
 		}
-		commit = p.Before
 	}
 	return out
 }
 
-// files returns the files of the head, and whether they are all of them.
 // decidesNothing: a newer comment or note stands for those before, and none is compared.
 func decidesNothing(e record.Event) bool {
 	r, review := e.Fact.(*record.Review)
-	_, noted := e.Fact.(*record.Noted)
-	return noted || review && r.Verdict == "commented"
+	return is[*record.Noted](e) || review && r.Verdict == "commented"
 }
 
-func (t *trial) files() (files []string, all bool) {
-	total := 0
-	for _, e := range t.ranked(func(e record.Event) bool { r := revision(e); return r.HeadSHA == t.head && r.FilesTotal > 0 }) {
-		total = int(revision(e).FilesTotal)
-	}
+// files returns the files of the head, and whether they are all of them.
+func (t *trial) files() ([]string, bool) {
+	total := revision(t.last(func(e record.Event) bool { return revision(e).HeadSHA == t.head && revision(e).FilesTotal > 0 })).FilesTotal
 	files, known := t.filesByRevision()
-	slices.Sort(files)
-	files = slices.Compact(files)
-	return files, known && total <= len(files)
+	files = slices.Compact(slices.Sorted(slices.Values(files)))
+	return files, known && total <= int64(len(files))
 }
 
 // filesByRevision takes the ways to the files of the head in the order of
 // docs/trust.md. Where there is none, it returns those of the pushes.
 func (t *trial) filesByRevision() (files []string, known bool) {
-	stating := t.ranked(func(e record.Event) bool { return len(revision(e).Files) > 0 })
+	stating := t.ranked(func(e record.Event) bool { return len(revision(e).Files) > 0 && revision(e).HeadSHA != "" })
 	for _, e := range slices.Backward(stating) {
-		if r := revision(e); r.HeadSHA == t.head && t.head != "" {
-			return slices.Clone(r.Files), r.FilesTotal <= int64(len(r.Files)) && (!strings.Contains(string(t.id), "/commit/") || !t.cut)
+		if r := revision(e); r.HeadSHA == t.head {
+			return r.Files, r.FilesTotal <= int64(len(r.Files)) && (!strings.Contains(string(t.id), "/commit/") || !t.cut)
 		}
 	}
-	for _, e := range slices.Backward(stating) {
-		files = slices.Clone(revision(e).Files)
+	nothing := record.Event{} // before the branch was created
+	for _, e := range slices.Backward(append([]record.Event{nothing}, stating...)) {
+		r, whole := revision(e), true
+		files = slices.Clone(r.Files)
 		for _, p := range t.chain {
-			push := p.Fact.(*record.Pushed)
-			files = append(files, push.Files...)
-			if push.Partial || push.Forced {
-				break
-			}
-			if r := revision(e); push.Before != "" && push.Before == r.HeadSHA {
-				return files, r.FilesTotal <= int64(len(r.Files))
+			files = append(files, p.Files...)
+			if whole = whole && !p.Partial && !p.Forced; whole && p.Before == r.HeadSHA {
+				return files, len(files) > 0 && r.FilesTotal <= int64(len(r.Files))
 			}
 		}
 	}
-	files = nil
-	for _, p := range t.chain {
-		files = append(files, p.Fact.(*record.Pushed).Files...)
-	}
-	if len(files) == 0 {
-		return nil, false
-	}
-	last := t.chain[len(t.chain)-1].Fact.(*record.Pushed)
-	return files, last.Before == "" && !last.Forced && !t.cut
+	return files, false
 }
 
 // scenes returns every change that this one may be: an unseen path may be any, and
@@ -297,34 +302,20 @@ func (t *trial) scenes() (out []scene) {
 	case !slices.ContainsFunc(seen, func(p string) bool { return !strings.HasPrefix(p, "docs/") }):
 		ks[0] = "documentation"
 	}
-	sets := 1
-	if !all {
-		sets = 1 << len(universe)
-	}
-	for set := range sets {
-		paths := slices.Clone(seen)
-		for i, path := range universe {
-			if set>>i&1 == 1 {
-				paths = append(paths, path)
-			}
+	sets := [][]string{seen}
+	for i := 0; i < len(universe) && !all; i++ {
+		for _, set := range sets {
+			sets = append(sets, append(slices.Clip(set), universe[i]))
 		}
+	}
+	for _, paths := range sets {
 		for _, j := range js {
-			for _, kind := range ks {
-				if len(paths) > 0 { // it changes something
-					out = append(out, scene{paths, j, kind})
-				}
+			for _, k := range ks {
+				out = append(out, scene{paths, j, k})
 			}
 		}
 	}
-	return out
-}
-
-func (t *trial) dependencies() []record.DependencyUpdate {
-	all := t.ranked(func(e record.Event) bool { return len(revision(e).Dependencies) > 0 })
-	if len(all) == 0 {
-		return nil
-	}
-	return revision(all[len(all)-1]).Dependencies
+	return slices.DeleteFunc(out, func(c scene) bool { return len(c.Paths) == 0 }) // it changes something
 }
 
 // who returns who is behind an account, under all accounts of one number.
@@ -339,38 +330,27 @@ func (t *trial) who(account string) string {
 		}
 	}
 	slices.Sort(same)
-	if i := slices.IndexFunc(same, func(w string) bool {
+	return same[max(0, slices.IndexFunc(same, func(w string) bool { // a person of the policy goes first
 		return slices.ContainsFunc(t.rules.People, func(p person) bool { return strings.EqualFold(p.ID, w) })
-	}); i >= 0 {
-		return same[i] // a person of the policy goes first
-	}
-	return same[0]
+	}))]
 }
 
 // involved returns everyone who is not independent.
-func (t *trial) involved() map[string]bool {
-	out := make(map[string]bool)
-	add := func(account string) {
-		if account != "" {
-			out[t.who(account)] = true
-		}
-	}
-	add(t.author)
-	for _, e := range t.chain {
-		p := e.Fact.(*record.Pushed)
-		add(p.Pusher)
+func (t *trial) involved() set {
+	accounts := append(t.askers(), cmp.Or(t.author, t.claimedAuthor()))
+	for _, p := range t.chain {
+		accounts = append(accounts, p.Pusher)
 		for _, c := range p.Commits {
 			if !c.Merge {
-				add(c.Author)
+				accounts = append(accounts, c.Author)
 			}
 		}
 	}
-	if claimed := t.claimedAuthor(); t.author == "" {
-		add(claimed)
+	out := make(set)
+	for _, account := range accounts {
+		out.add(t.who(account))
 	}
-	for _, account := range t.askers() {
-		add(account)
-	}
+	delete(out, "")
 	return out
 }
 
@@ -384,14 +364,10 @@ func (t *trial) claimedAuthor() (author string) {
 
 // askers are who asked for the work, in any decision or in a request that one names.
 func (t *trial) askers() (out []string) {
-	for _, e := range t.own {
-		d, ok := e.Fact.(*record.Decision)
-		if !ok {
-			continue
-		}
+	for _, d := range facts[*record.Decision](t.own) {
 		out = append(out, d.Agent.DelegatedBy)
-		for _, o := range t.events {
-			if r, ok := o.Fact.(*record.Request); ok && d.Trigger != nil && d.Trigger.Kind == r.Kind && d.Trigger.ID == r.ID {
+		for _, r := range facts[*record.Request](t.events) {
+			if d.Trigger != nil && d.Trigger.Kind == r.Kind && d.Trigger.ID == r.ID {
 				out = append(out, r.Author)
 			}
 		}
@@ -407,27 +383,19 @@ func (t *trial) contradicted() bool {
 		func(e record.Event) string { return merge(e).MergeSHA },
 		func(e record.Event) string { return t.who(merge(e).MergedBy) },
 		func(e record.Event) string { // of its life: that it was merged, or is something else
-			switch e.Fact.(type) {
-			case *record.Merged:
-				return "merged"
-			case *record.Opened, *record.Updated, *record.Closed:
-				if e.Witness == record.Observed {
-					return "not merged"
-				}
+			if t := record.TypeOf(e.Fact); t == record.TypeChangeMerged || e.Witness == record.Observed && strings.Contains(t, ".change.") {
+				return t
 			}
 			return ""
 		},
 	}
-	for _, of := range attributes {
-		observed := make(map[string]bool)
+	return slices.ContainsFunc(attributes, func(of func(record.Event) string) bool {
+		observed := make(set)
 		for _, e := range t.ranked(func(e record.Event) bool { return of(e) != "" }) {
-			observed[of(e)] = true
+			observed.add(of(e))
 		}
-		if len(observed) > 0 && slices.ContainsFunc(t.own, func(e record.Event) bool {
+		return len(observed) > 0 && slices.ContainsFunc(t.own, func(e record.Event) bool {
 			return e.Witness != record.Observed && of(e) != "" && !observed[of(e)]
-		}) {
-			return true
-		}
-	}
-	return false
+		})
+	})
 }

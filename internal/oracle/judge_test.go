@@ -10,62 +10,35 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// The gaps that docs/trust.md added.
-const (
-	gapTold          = "told-after-merge"
-	gapIncomplete    = "evidence-incomplete"
-	gapUnverified    = "unverified-source"
-	gapNotComparable = "chosen-not-comparable"
-	gapAuthorUnknown = "author-unknown"
-	gapAltered       = "event-altered"
-	gapShared        = "source-shared"
-	gapContradicted  = "change-contradicted"
-
-	pending = "pending"
-)
-
 // judgement is what is right to say of a change.
 type judgement struct {
 	record.Answers
-	Gaps map[string]bool
-	May  map[string]bool // gaps that may stand there: docs/trust.md leaves it open
-	Any  [][]string      // gaps of which one at least must
+	Gaps set
+	May  set        // gaps that may stand there: docs/trust.md leaves it open
+	Any  [][]string // gaps of which one at least must
 }
 
 // why notes the reasons of an answer: of several, one is enough.
 func (j *judgement) why(gaps ...string) {
 	if len(gaps) == 1 {
-		j.gap(gaps...)
+		j.Gaps.add(gaps...)
 	} else if len(gaps) > 1 {
-		j.may(gaps...)
+		j.May.add(gaps...)
 		j.Any = append(j.Any, gaps)
-	}
-}
-
-func (j *judgement) gap(names ...string) {
-	for _, n := range names {
-		j.Gaps[n] = true
-	}
-}
-
-func (j *judgement) may(names ...string) {
-	for _, n := range names {
-		j.May[n] = true
 	}
 }
 
 // judge says what is right of a change, from all events at once.
 func judge(events []record.Event, id record.ChangeID, w world) judgement {
 	t := newTrial(events, id, w)
-	j := judgement{Gaps: make(map[string]bool), May: make(map[string]bool)}
-	j.gap(those(map[string]bool{
-		gapAltered: len(t.altered) > 0, gapContradicted: t.contradicted(),
-		gapUnverified: !t.merged && slices.ContainsFunc(t.own, func(e record.Event) bool { return record.TypeOf(e.Fact) == record.TypeChangeMerged }),
+	j := judgement{Gaps: make(set), May: make(set)}
+	j.Gaps.add(those(set{
+		record.GapEventAltered: len(t.altered) > 0, record.GapChangeContradicted: t.contradicted(),
+		record.GapUnverifiedSource: !t.merged && slices.ContainsFunc(t.own, is[*record.Merged]),
 	})...)
-	for _, n := range t.shared {
-		j.gap(those(map[string]bool{gapShared: n >= 200})...)
-		j.may(those(map[string]bool{gapShared: n > 100})...)
-	}
+	most := slices.Max(append(slices.Collect(maps.Values(t.shared)), 0))
+	j.Gaps.add(those(set{record.GapSourceShared: most >= 200})...)
+	j.May.add(those(set{record.GapSourceShared: most > 100})...)
 	agents, seen := t.agents(&j)
 	views := t.views(agents)
 	j.Reviewed = t.reviewed(&j, views, seen)
@@ -90,16 +63,14 @@ func (t *trial) agents(j *judgement) (out []string, seen bool) {
 		seenAs = t.author
 	}
 	said := make(map[bool][]string) // by whether it is signed
-	for _, e := range t.own {
-		if a, ok := e.Fact.(*record.Action); ok {
-			said[e.Witness == record.Signed] = append(said[e.Witness == record.Signed], a.Agent.ID)
-		}
-		if d, ok := e.Fact.(*record.Decision); ok {
-			said[e.Witness == record.Signed] = append(said[e.Witness == record.Signed], d.Agent.ID)
-			if seenAs != "" && t.agentOf(d.Agent.ID) != t.agentOf(seenAs) {
-				j.may(record.GapIdentityContradicted)
-				j.gap(those(map[string]bool{record.GapIdentityContradicted: seenAs != t.author || known})...)
-			}
+	for e, a := range facts[*record.Action](t.own) {
+		said[e.Witness == record.Signed] = append(said[e.Witness == record.Signed], a.Agent.ID)
+	}
+	for e, d := range facts[*record.Decision](t.own) {
+		said[e.Witness == record.Signed] = append(said[e.Witness == record.Signed], d.Agent.ID)
+		if seenAs != "" && t.agentOf(d.Agent.ID) != t.agentOf(seenAs) {
+			j.May.add(record.GapIdentityContradicted)
+			j.Gaps.add(those(set{record.GapIdentityContradicted: seenAs != t.author || known})...)
 		}
 	}
 	if seenAs != "" {
@@ -111,8 +82,7 @@ func (t *trial) agents(j *judgement) (out []string, seen bool) {
 	if len(said) > 0 {
 		out = said[len(said[true]) > 0]
 	}
-	slices.Sort(out)
-	return slices.Compact(out), false
+	return slices.Compact(slices.Sorted(slices.Values(out))), false
 }
 
 // Three values, and that nobody knows whom to ask.
@@ -148,22 +118,20 @@ func (t *trial) ways() []way {
 	scenes, out := t.scenes(), []way{{}}
 	for _, svc := range t.rules.Services {
 		of := func(is func(scene) bool) (some, all bool) {
-			all = !slices.ContainsFunc(scenes, func(c scene) bool { return !is(c) })
-			return slices.ContainsFunc(scenes, is), all
+			return slices.ContainsFunc(scenes, is), !slices.ContainsFunc(scenes, func(c scene) bool { return !is(c) })
 		}
-		var deciding []*rule
 		touched, surely := of(func(c scene) bool { return slices.Contains(t.rules.touched(c.Paths), svc) })
-		if !surely {
-			deciding = append(deciding, nil)
+		if !touched {
+			continue
 		}
-		for i := 0; touched && i <= len(t.rules.Rules); i++ {
-			r := rule{Kind: "always", Verdict: t.rules.Default}
-			if i < len(t.rules.Rules) {
-				r = t.rules.Rules[i]
-			}
+		var deciding []way
+		if !surely {
+			deciding = append(deciding, way{})
+		}
+		for _, r := range append(slices.Clone(t.rules.Rules), rule{Kind: "always", Verdict: t.rules.Default}) {
 			may, must := of(func(c scene) bool { return r.holds(svc, c) })
 			if may {
-				deciding = append(deciding, &r)
+				deciding = append(deciding, way{svc: r})
 			}
 			if must {
 				break
@@ -171,11 +139,9 @@ func (t *trial) ways() []way {
 		}
 		var longer []way
 		for _, w := range out {
-			for _, r := range deciding {
+			for _, d := range deciding {
 				next := maps.Clone(w)
-				if r != nil {
-					next[svc] = *r
-				}
+				maps.Copy(next, d)
 				longer = append(longer, next)
 			}
 		}
@@ -189,9 +155,8 @@ func (t *trial) views(agents []string) (out []view) {
 	ways := t.ways()
 	for _, id := range agents {
 		for _, w := range ways {
-			if len(w) > 0 || len(ways) == 1 {
-				out = append(out, t.view(id, w))
-			} else if slices.ContainsFunc(t.scenes(), func(c scene) bool { return len(t.rules.touched(c.Paths)) == 0 }) {
+			untouched := func(c scene) bool { return len(t.rules.touched(c.Paths)) == 0 }
+			if len(w) > 0 || len(ways) == 1 || slices.ContainsFunc(t.scenes(), untouched) {
 				out = append(out, t.view(id, w))
 			}
 		}
@@ -202,19 +167,14 @@ func (t *trial) views(agents []string) (out []view) {
 func (t *trial) view(id string, w way) view {
 	a, ok := t.rules.agent(id)
 	if !ok || len(w) == 0 {
-		return view{met: nobody, lacks: those(map[string]bool{record.GapAgentUnknown: !ok, record.GapServiceUnknown: len(w) == 0}), asks: "nobody"}
+		return view{met: nobody, lacks: those(set{record.GapAgentUnknown: !ok, record.GapServiceUnknown: len(w) == 0}), asks: "nobody"}
 	}
-	paths, _ := t.files()
 	v := view{met: yes, alone: true}
-	ask := func(met int, gaps ...string) {
+	ask := func(met int, gaps, may []string) {
+		v.may = append(v.may, may...)
 		if v.met = min(v.met, met); met == no {
 			v.lacks = append(v.lacks, gaps...)
 		}
-	}
-	leave := func(by []string, svc service) {
-		met, gaps, may := t.leave(by, svc, paths)
-		v.may = append(v.may, may...)
-		ask(met, gaps...)
 	}
 	for _, svc := range t.rules.Services {
 		r, ok := w[svc]
@@ -226,21 +186,20 @@ func (t *trial) view(id string, w way) view {
 		}
 		switch r.Verdict {
 		case record.Forbidden:
-			ask(no, record.GapForbidden)
+			ask(no, []string{record.GapForbidden}, nil)
 		case record.ReviewRequired:
 			v.demands = append(v.demands, demand{r.By, svc})
-			v.may = append(v.may, record.GapReviewMissing)
-			ask(t.approvedHead(r.By, svc), record.GapReviewMissing)
+			ask(t.approvedHead(r.By, svc), []string{record.GapReviewMissing}, []string{record.GapReviewMissing})
 		case record.ApprovalRequired:
-			leave(r.By, svc)
+			ask(t.leave(r.By, svc))
 		}
 		if !slices.Contains(a.Services, "*") && !slices.Contains(a.Services, svc.Name) {
 			v.alone = false
-			ask(no, record.GapOutOfScope)
+			ask(no, []string{record.GapOutOfScope}, nil)
 		}
 		if t.askedByStranger(a) {
 			v.alone, v.asks = false, v.asks+"delegates;"
-			leave(a.Delegates, svc)
+			ask(t.leave(a.Delegates, svc))
 		}
 	}
 	if v.never() { // whatever else is asked
@@ -277,9 +236,8 @@ func (t *trial) askedByStranger(a agent) bool {
 // standing returns the review that stands of each person.
 func (t *trial) standing() map[string]*record.Review {
 	newest, out := make(map[string]record.Event), make(map[string]*record.Review)
-	for _, e := range t.own {
-		r, ok := e.Fact.(*record.Review)
-		if !ok || !counts(e) || !t.inTime(e) || r.Verdict == "commented" || t.takenBack(r) || r.Verdict == "dismissed" && r.ReviewID != "" {
+	for e, r := range facts[*record.Review](t.own) {
+		if !counts(e) || !t.inTime(e) || r.Verdict == "commented" || t.takenBack(r) || r.Verdict == "dismissed" && r.ReviewID != "" {
 			continue
 		}
 		who := t.who(r.Reviewer)
@@ -304,30 +262,48 @@ func (t *trial) takenBack(r *record.Review) bool {
 // after reports whether a stands before b: it is newer, or of one time speaks more
 // against the change.
 func (t *trial) after(a, b record.Event) bool {
-	if c := told(a).Compare(told(b)); c != 0 {
-		return c > 0
-	}
-	against := func(e record.Event) int {
+	against := func(e record.Event) string {
 		r := e.Fact.(*record.Review)
-		n := 2 * slices.Index([]string{"approved", "dismissed", "changes-requested"}, r.Verdict)
-		if r.CommitSHA != t.head {
-			n++
-		}
-		return n
+		return fmt.Sprint(slices.Index([]string{"approved", "dismissed", "changes-requested"}, r.Verdict), r.CommitSHA != t.head)
 	}
-	return against(a) > against(b)
+	return cmp.Or(told(a).Compare(told(b)), cmp.Compare(against(a), against(b))) > 0
 }
 
 func (t *trial) isPerson(r *record.Review) bool {
 	return !t.rules.bot(r.Reviewer) && (r.ReviewerType == "" || r.ReviewerType == "human")
 }
 
-// approvals returns the standing approvals of independent people.
-func (t *trial) approvals() (out []*record.Review) {
-	involved := t.involved()
-	for who, r := range t.standing() {
-		if r.Verdict == "approved" && t.isPerson(r) && !involved[who] {
+// people returns the standing reviews of people that have a verdict.
+func (t *trial) people(verdict string) (out []*record.Review) {
+	for _, r := range t.standing() {
+		if r.Verdict == verdict && t.isPerson(r) {
 			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// against reports whether a person's standing verdict asks for changes.
+func (t *trial) against() bool { return len(t.people("changes-requested")) > 0 }
+
+// approvals returns the standing approvals of independent people.
+func (t *trial) approvals() []*record.Review {
+	involved := t.involved()
+	return slices.DeleteFunc(t.people("approved"), func(r *record.Review) bool { return involved[t.who(r.Reviewer)] })
+}
+
+// flaws returns what the approvals of a group lack, with "" where one lacks nothing.
+func (t *trial) flaws(by []string, s service) set {
+	out := make(set)
+	for _, r := range t.approvals() {
+		switch {
+		case !t.rules.in(t.who(r.Reviewer), by, s):
+		case r.CommitSHA == "" || t.head == "":
+			out.add(record.GapApprovedUnknownHead)
+		case r.CommitSHA != t.head:
+			out.add(record.GapStaleApproval)
+		default:
+			out.add("")
 		}
 	}
 	return out
@@ -336,43 +312,34 @@ func (t *trial) approvals() (out []*record.Review) {
 // approvedHead says whether somebody independent of a group approved the commit
 // that merged.
 func (t *trial) approvedHead(by []string, s service) int {
-	met := no
-	if t.against() {
+	flaws := t.flaws(by, s)
+	switch {
+	case t.against():
 		return no
+	case flaws[""] && !t.unknown:
+		return yes
+	case flaws[""] || flaws[record.GapApprovedUnknownHead]:
+		return maybe
 	}
-	for _, r := range t.approvals() {
-		switch {
-		case !t.rules.in(t.who(r.Reviewer), by, s):
-		case r.CommitSHA == "" || t.head == "":
-			met = max(met, maybe)
-		case r.CommitSHA == t.head && t.unknown:
-			met = max(met, maybe)
-		case r.CommitSHA == t.head:
-			met = yes
-		}
-	}
-	return met
+	return no
 }
 
 // leave says whether somebody independent of a group gave leave for a service, and
 // which gaps it is otherwise: why those that were given do not count, if any was.
-func (t *trial) leave(by []string, s service, paths []string) (met int, gaps, may []string) {
+func (t *trial) leave(by []string, s service) (met int, gaps, may []string) {
 	given := t.rules.nobody(by, s)
-	for _, e := range t.own {
-		a, ok := e.Fact.(*record.Approval)
-		if !ok || a.Verdict == "refused" || t.rules.bot(a.Approver) {
+	for e, a := range facts[*record.Approval](t.own) {
+		if a.Verdict == "refused" || t.rules.bot(a.Approver) {
 			continue
 		}
-		covered := t.covers(a.Scope, s, paths)
-		flaws := those(map[string]bool{
-			gapUnverified: !counts(e), record.GapSelfApproval: t.involved()[t.who(a.Approver)], record.GapOutsideGroup: !t.rules.in(t.who(a.Approver), by, s),
+		covered := t.covers(a.Scope, s)
+		flaws := those(set{
+			record.GapUnverifiedSource: !counts(e), record.GapSelfApproval: t.involved()[t.who(a.Approver)], record.GapOutsideGroup: !t.rules.in(t.who(a.Approver), by, s),
 			t.late(e, record.GapApprovalAfterMerge): !t.inTime(e), record.GapApprovalOutOfScope: covered == no,
 			record.GapApprovalExpired: t.merged && !a.ExpiresAt.IsZero() && a.ExpiresAt.Before(t.mergedAt),
 		})
 		may, given = append(may, flaws...), given || counts(e)
-		if covered == maybe {
-			may = append(may, record.GapApprovalOutOfScope)
-		}
+		may = append(may, those(set{record.GapApprovalOutOfScope: covered == maybe})...)
 		switch {
 		case t.refused(e, a) || t.rules.nobody(by, s):
 		case len(flaws) == 0 && !t.unknown:
@@ -383,14 +350,11 @@ func (t *trial) leave(by []string, s service, paths []string) (met int, gaps, ma
 			gaps = append(gaps, flaws...)
 		}
 	}
-	if !given {
-		gaps = append(gaps, record.GapApprovalMissing)
-	}
-	return met, gaps, append(may, record.GapApprovalMissing)
+	return met, append(gaps, those(set{record.GapApprovalMissing: !given})...), append(may, record.GapApprovalMissing)
 }
 
 // covers says whether a scope names a service, or each path.
-func (t *trial) covers(scope []string, s service, paths []string) int {
+func (t *trial) covers(scope []string, s service) int {
 	if len(scope) == 0 || slices.Contains(scope, s.Name) {
 		return yes
 	}
@@ -400,8 +364,7 @@ func (t *trial) covers(scope []string, s service, paths []string) int {
 			return glob && strings.HasPrefix(p, prefix)
 		})
 	}
-	_, all := t.files()
-	switch {
+	switch paths, all := t.files(); {
 	case slices.ContainsFunc(paths, outside):
 		return no
 	case !all:
@@ -421,65 +384,40 @@ func (t *trial) refused(e record.Event, a *record.Approval) bool {
 // reviewed answers who reviewed before the merge.
 func (t *trial) reviewed(j *judgement, views []view, seen bool) string {
 	approvals, against := t.approvals(), t.against()
-	why := t.shortOf(approvals, views)
+	why := t.shortOf(views)
 	unsure := t.unsure(views)
 	alone := seen && t.ofTime && len(views) > 0 && !slices.ContainsFunc(views, func(v view) bool { return !v.alone })
-	j.may(those(map[string]bool{gapIncomplete: unsure})...)
+	j.May.add(those(set{record.GapEvidenceIncomplete: unsure})...)
 	switch {
 	case against && t.merged:
-		j.gap(record.GapChangesRequested)
+		j.Gaps.add(record.GapChangesRequested)
 		return record.Contradicted
 	case len(approvals) > 0 && len(why) == 0 && !unsure && !t.unknown && !against:
 		return record.Proven
 	case alone && !against:
 		return record.NotRequired
-	case t.open() && (len(approvals) == 0 || len(why) > 0 || against):
-		return pending
+	case !t.merged && (len(approvals) == 0 || len(why) > 0 || against):
+		return record.Pending
 	case len(approvals) > 0:
-		why = append(why, those(map[string]bool{gapAuthorUnknown: t.unknown, gapIncomplete: unsure})...)
+		why = append(why, those(set{record.GapAuthorUnknown: t.unknown, record.GapEvidenceIncomplete: unsure})...)
 		j.why(why...)
 		return record.Partial
 	}
-	j.gap(record.GapNoReview)
+	j.Gaps.add(record.GapNoReview)
 	t.whyNobody(j)
 	return record.Unproven
 }
 
-// against reports whether a person's standing verdict asks for changes.
-func (t *trial) against() bool {
-	for _, r := range t.standing() {
-		if r.Verdict == "changes-requested" && t.isPerson(r) {
-			return true
-		}
-	}
-	return false
-}
-
 // shortOf names what the approvals lack, for each group that anything may ask.
-func (t *trial) shortOf(approvals []*record.Review, views []view) []string {
-	demands, why := []demand{{}}, make(map[string]bool)
+func (t *trial) shortOf(views []view) []string {
+	demands, why := []demand{{}}, make(set)
 	for _, v := range views {
 		demands = append(demands, v.demands...)
 	}
 	for _, d := range demands {
-		var lacks []string
-		met := false
-		for _, r := range approvals {
-			switch {
-			case !t.rules.in(t.who(r.Reviewer), d.by, d.service):
-			case r.CommitSHA == "" || t.head == "":
-				lacks = append(lacks, record.GapApprovedUnknownHead)
-			case r.CommitSHA != t.head:
-				lacks = append(lacks, record.GapStaleApproval)
-			default:
-				met = true
-			}
-		}
-		if len(lacks) == 0 || len(d.by) > 0 {
-			lacks = append(lacks, record.GapOutsideGroup)
-		}
-		for _, l := range lacks {
-			why[l] = why[l] || !met
+		if flaws := t.flaws(d.by, d.service); !flaws[""] {
+			maps.Copy(why, flaws)
+			why.add(those(set{record.GapOutsideGroup: len(flaws) == 0 || len(d.by) > 0})...)
 		}
 	}
 	return those(why)
@@ -489,39 +427,37 @@ func (t *trial) shortOf(approvals []*record.Review, views []view) []string {
 // either may be named.
 func (t *trial) whyNobody(j *judgement) {
 	involved, standing := t.involved(), t.standing()
-	for _, e := range t.own {
-		r, ok := e.Fact.(*record.Review)
-		if !ok || r.Verdict != "approved" {
+	for e, r := range facts[*record.Review](t.own) {
+		if r.Verdict != "approved" {
 			continue
 		}
 		who := t.who(r.Reviewer)
 		late := t.merged && (!counts(e) && stated(e).After(t.mergedAt) || counts(e) && !t.inTime(e))
 		would := !late && (!counts(e) || standing[who] == r)
-		why := those(map[string]bool{
-			gapUnverified: !counts(e), record.GapApprovedByBot: !t.isPerson(r), record.GapSelfApproval: involved[who],
+		why := those(set{
+			record.GapUnverifiedSource: !counts(e), record.GapApprovedByBot: !t.isPerson(r), record.GapSelfApproval: involved[who],
 			t.late(e, record.GapApprovalAfterMerge): late && counts(e),
 		})
-		if j.may(why...); len(why) == 1 && (would || late && counts(e)) {
-			j.gap(why...)
+		if j.May.add(why...); len(why) == 1 && (would || late && counts(e)) {
+			j.Gaps.add(why...)
 		}
 	}
 }
 
 // worst is the answer for whichever agent is least allowed.
-func (t *trial) worst(j *judgement, agents []string) (answer string) {
-	order := []string{record.Contradicted, record.Unproven, pending, record.Partial, record.Proven}
-	gaps := make(map[string]map[string]bool)
+func (t *trial) worst(j *judgement, agents []string) string {
+	order := []string{record.Contradicted, record.Unproven, record.Pending, record.Partial, record.Proven}
+	worst := judgement{Answers: record.Answers{Authorized: record.Proven}}
 	for _, id := range agents {
-		one := judgement{Gaps: make(map[string]bool), May: j.May}
-		a := t.authorized(&one, t.views([]string{id}))
-		gaps[a] = one.Gaps
-		j.may(slices.Collect(maps.Keys(one.Gaps))...)
-		if answer == "" || slices.Index(order, a) < slices.Index(order, answer) {
-			answer = a
+		one := judgement{Gaps: make(set), May: j.May}
+		one.Authorized = t.authorized(&one, t.views([]string{id}))
+		maps.Copy(j.May, one.Gaps)
+		if slices.Index(order, one.Authorized) <= slices.Index(order, worst.Authorized) {
+			worst = one
 		}
 	}
-	j.gap(slices.Collect(maps.Keys(gaps[answer]))...)
-	return answer
+	maps.Copy(j.Gaps, worst.Gaps)
+	return worst.Authorized
 }
 
 // authorized answers whether the agent was allowed to change the service.
@@ -530,48 +466,45 @@ func (t *trial) authorized(j *judgement, views []view) string {
 	count, lacks := make(map[int]int), make(map[string]int)
 	for _, v := range views {
 		count[v.met]++
-		if j.may(append(v.may, v.lacks...)...); all > 1 || v.never() {
-			j.may(record.GapReviewMissing, record.GapApprovalMissing)
+		if j.May.add(append(v.may, v.lacks...)...); all > 1 || v.never() {
+			j.May.add(record.GapReviewMissing, record.GapApprovalMissing)
 		}
 		for _, l := range slices.Compact(slices.Sorted(slices.Values(v.lacks))) {
 			lacks[l]++
 		}
 	}
-	surely := func() { // what holds whatever the change is
-		for gap, n := range lacks {
-			j.gap(those(map[string]bool{gap: n == len(views)})...)
-		}
-	}
 	asks := slices.ContainsFunc(views, func(v view) bool { return v.asks != "" })
-	commit := slices.ContainsFunc(t.approvals(), func(r *record.Review) bool { return r.CommitSHA == "" || t.head == "" })
+	commit := t.flaws(nil, service{})[record.GapApprovedUnknownHead]
 	switch {
-	case count[nobody] == all && !(t.open() && slices.ContainsFunc(views, func(v view) bool { return len(v.lacks) == 0 })):
+	case count[nobody] == all && !(!t.merged && slices.ContainsFunc(views, func(v view) bool { return len(v.lacks) == 0 })):
 		j.why(slices.Collect(maps.Keys(lacks))...)
-		j.may(those(map[string]bool{record.GapPolicyNotOfTheTime: !t.ofTime})...)
+		j.May.add(those(set{record.GapPolicyNotOfTheTime: !t.ofTime})...)
 		return record.Unproven
-	case t.open() && count[yes] < all && slices.ContainsFunc(views, func(v view) bool { return !v.never() }) &&
+	case !t.merged && count[yes] < all && slices.ContainsFunc(views, func(v view) bool { return !v.never() }) &&
 		(!t.unknown || count[maybe] < all || commit || j.May[record.GapApprovalOutOfScope]):
-		return pending
+		return record.Pending
 	case !t.ofTime:
-		j.gap(record.GapPolicyNotOfTheTime)
+		j.Gaps.add(record.GapPolicyNotOfTheTime)
 		if count[yes] == all {
 			return record.Partial
 		}
 		return record.Unproven
 	case count[yes] == all && unsure && asks:
-		j.gap(gapIncomplete)
+		j.Gaps.add(record.GapEvidenceIncomplete)
 		return record.Partial
 	case count[yes] == all:
 		return record.Proven
 	case count[no] == all:
-		surely()
+		for gap, n := range lacks { // what holds whatever the change is
+			j.Gaps.add(those(set{gap: n == all})...)
+		}
 		return record.Contradicted
 	}
-	j.may(gapAuthorUnknown, record.GapApprovedUnknownHead, record.GapReviewMissing, record.GapApprovalMissing)
+	j.May.add(record.GapAuthorUnknown, record.GapApprovedUnknownHead, record.GapReviewMissing, record.GapApprovalMissing)
 	if count[maybe] == all {
-		j.why(those(map[string]bool{gapAuthorUnknown: t.unknown, record.GapApprovedUnknownHead: commit})...)
+		j.why(those(set{record.GapAuthorUnknown: t.unknown, record.GapApprovedUnknownHead: commit})...)
 	}
-	j.gap(those(map[string]bool{gapIncomplete: count[maybe] == 0})...)
+	j.Gaps.add(those(set{record.GapEvidenceIncomplete: count[maybe] == 0})...)
 	return record.Unproven
 }
 
@@ -580,14 +513,9 @@ func (t *trial) authorized(j *judgement, views []view) string {
 func (t *trial) decision(agents []string) (counting *record.Event) {
 	rank := func(e record.Event) int {
 		own := slices.ContainsFunc(agents, func(a string) bool { return t.agentOf(a) == t.agentOf(e.Fact.(*record.Decision).Agent.ID) })
-		return len(those(map[string]bool{"signed": e.Witness == record.Signed, "own": e.Witness == record.Signed && own}))
+		return len(those(set{"signed": e.Witness == record.Signed, "own": e.Witness == record.Signed && own}))
 	}
-	var all []record.Event
-	for _, e := range t.own {
-		if _, ok := e.Fact.(*record.Decision); ok {
-			all = append(all, e)
-		}
-	}
+	all := slices.DeleteFunc(slices.Clone(t.own), func(e record.Event) bool { return !is[*record.Decision](e) })
 	slices.SortStableFunc(all, func(a, b record.Event) int { return told(a).Compare(told(b)) })
 	for _, e := range all {
 		if counting == nil || rank(e) > rank(*counting) || rank(e) == rank(*counting) && t.inTime(e) {
@@ -611,46 +539,53 @@ func (t *trial) trigger(j *judgement, e *record.Event) string {
 		return t.orPending(j, record.Unproven, record.GapNoTrigger)
 	}
 	tr := e.Fact.(*record.Decision).Trigger
-	if tr.Kind != "scan" {
-		return t.asked(j, e, t.request(tr))
-	}
-	holder, found := t.report(tr)
+	holder, found := t.holds(tr)
+	scan := tr.Kind == "scan"
 	sure := holder == record.Observed || holder != "" && tr.Digest != "" && e.Witness == record.Signed
-	if sure && tr.Finding != "" && !found {
-		j.gap(record.GapFindingNotInReport)
+	if scan && sure && tr.Finding != "" && !found {
+		j.Gaps.add(record.GapFindingNotInReport)
 		return record.Contradicted
 	}
-	lacks := those(map[string]bool{record.GapDigestNotStated: tr.Digest == "", record.GapFindingNotStated: tr.Finding == ""})
-	if heals := heals(e, holder); len(heals) > 0 {
+	lacks := those(set{record.GapDigestNotStated: scan && tr.Digest == "", record.GapFindingNotStated: scan && tr.Finding == ""})
+	heals := those(set{ // what a better witness would heal
+		record.GapTriggerNotHeld: holder == "", record.GapTriggerFromAgent: holder == "agent",
+		record.GapUnverifiedSource: holder == record.Claimed || e.Witness != record.Signed,
+	})
+	if len(heals) > 0 {
 		return t.orPending(j, record.Partial, append(lacks, heals...)...)
 	}
 	return unless(j, lacks)
 }
 
-// asked answers for a ticket, an issue, a prompt, an alert or an incident.
-func (t *trial) asked(j *judgement, e *record.Event, holder string) string {
-	if heals := heals(e, holder); len(heals) > 0 {
-		return t.orPending(j, record.Partial, heals...)
-	}
-	return record.Proven
-}
-
-// heals names what a better witness of a trigger would heal.
-func heals(e *record.Event, holder string) []string {
-	return those(map[string]bool{
-		record.GapTriggerNotHeld: holder == "", record.GapTriggerFromAgent: holder == "agent",
-		gapUnverified: holder == record.Claimed || e.Witness != record.Signed,
-	})
-}
-
-// request returns who holds what a trigger names by its id.
-func (t *trial) request(tr *record.Trigger) (holder string) {
+// holds returns who holds what a trigger names, its request or its report: somebody
+// who observed it, the agent, or a claim; and whether the finding stands in it.
+func (t *trial) holds(tr *record.Trigger) (holder string, found bool) {
 	for _, e := range t.events {
-		if r, ok := e.Fact.(*record.Request); ok && r.Kind == tr.Kind && r.ID == tr.ID {
-			holder = better(holder, holderOf(e))
+		named, finds := names(tr, e.Fact)
+		if best := better(holder, holderOf(e)); named && best != holder {
+			holder, found = best, finds
+		} else if named && holder == holderOf(e) {
+			found = found || finds
 		}
 	}
-	return holder
+	return holder, found
+}
+
+// names reports whether a trigger names a fact, and its finding stands in it.
+func names(tr *record.Trigger, f record.Fact) (named, finds bool) {
+	switch f := f.(type) {
+	case *record.Request:
+		return tr.Kind == f.Kind && tr.ID == f.ID, false
+	case *record.Scan:
+		finds = slices.ContainsFunc(f.Findings, func(f record.Finding) bool { return slices.Contains(f.Names(), tr.Finding) })
+		if named = finds; tr.Digest != "" {
+			named = tr.Digest == f.Report.Digest
+		} else if tr.ID != "" {
+			named = tr.ID == f.ScanID
+		}
+		return named && tr.Kind == "scan", finds
+	}
+	return false, false
 }
 
 // holderOf is the witness of an event, or the agent.
@@ -669,54 +604,20 @@ func better(a, b string) string {
 
 // orPending answers what time may still heal.
 func (t *trial) orPending(j *judgement, otherwise string, gaps ...string) string {
-	if t.open() {
-		j.may(gaps...)
-		return pending
+	if !t.merged {
+		j.May.add(gaps...)
+		return record.Pending
 	}
-	j.gap(gaps...)
+	j.Gaps.add(gaps...)
 	return otherwise
 }
 
 // unless is proven, but for gaps.
 func unless(j *judgement, gaps []string) string {
-	if j.gap(gaps...); len(gaps) > 0 {
+	if j.Gaps.add(gaps...); len(gaps) > 0 {
 		return record.Partial
 	}
 	return record.Proven
-}
-
-// those returns the names that are true.
-func those(names map[string]bool) (out []string) {
-	for n, is := range names {
-		if is {
-			out = append(out, n)
-		}
-	}
-	return out
-}
-
-// report returns who holds the report that a trigger names: somebody who observed
-// it, the agent, or a claim; and whether the finding stands in it.
-func (t *trial) report(tr *record.Trigger) (holder string, found bool) {
-	for _, e := range t.events {
-		s, ok := e.Fact.(*record.Scan)
-		if !ok {
-			continue
-		}
-		finds := slices.ContainsFunc(s.Findings, func(f record.Finding) bool { return slices.Contains(f.Names(), tr.Finding) })
-		named := finds
-		if tr.Digest != "" {
-			named = s.Report.Digest == tr.Digest
-		} else if tr.ID != "" {
-			named = s.ScanID == tr.ID
-		}
-		if best := better(holder, holderOf(e)); named && best != holder {
-			holder, found = best, finds
-		} else if named && holder == holderOf(e) {
-			found = found || finds
-		}
-	}
-	return holder, found
 }
 
 // alternatives answers what was considered and rejected.
@@ -728,18 +629,18 @@ func (t *trial) alternatives(j *judgement, e *record.Event) string {
 	isChosen := func(o record.Option) bool { return o.Outcome == "chosen" || d.Chosen == o.ID }
 	chosen := slices.IndexFunc(d.Options, isChosen)
 	others := slices.DeleteFunc(slices.Clone(d.Options), isChosen)
-	lacks := those(map[string]bool{
-		gapUnverified: e.Witness != record.Signed, t.late(*e, record.GapDecisionAfterMerge): !t.inTime(*e), gapAltered: t.altered[e.Key()],
+	lacks := those(set{
+		record.GapUnverifiedSource: e.Witness != record.Signed, t.late(*e, record.GapDecisionAfterMerge): !t.inTime(*e), record.GapEventAltered: t.altered[e.Key()],
 		record.GapNothingChosen: chosen < 0, record.GapNoAlternatives: len(others) == 0,
 		record.GapRejectionNoReason: slices.ContainsFunc(others, func(o record.Option) bool { return o.Reason == "" }),
 	})
 	if chosen >= 0 && d.Options[chosen].Package != "" && d.Options[chosen].To != "" {
 		versions := t.versions(d.Options[chosen].Package)
-		j.may(those(map[string]bool{gapNotComparable: len(versions) == 0})...)
-		j.gap(those(map[string]bool{gapNotComparable: len(versions) == 0 && t.merged})...)
+		j.May.add(those(set{record.GapChosenNotComparable: len(versions) == 0})...)
+		j.Gaps.add(those(set{record.GapChosenNotComparable: len(versions) == 0 && t.merged})...)
 		if e.Witness == record.Signed && len(versions) > 0 && !slices.Contains(versions, d.Options[chosen].To) {
-			j.may(lacks...)
-			j.gap(record.GapChosenNotDone)
+			j.May.add(lacks...)
+			j.Gaps.add(record.GapChosenNotDone)
 			return record.Contradicted
 		}
 	}

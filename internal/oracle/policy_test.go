@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -12,11 +13,8 @@ type world struct{ Versions []rules }
 // at returns the version in force at t, and whether one was held. The zero time is
 // now: the newest version.
 func (w world) at(t time.Time) (rules, bool) {
-	if t.IsZero() {
-		return w.Versions[len(w.Versions)-1], true
-	}
 	for _, v := range slices.Backward(w.Versions) {
-		if !v.Since.After(t) {
+		if t.IsZero() || !v.Since.After(t) {
 			return v, true
 		}
 	}
@@ -56,9 +54,8 @@ type rule struct {
 
 // A scene is a change as a rule sees it: all that may be unknown of it is decided.
 type scene struct {
-	Paths []string
-	Jump  string
-	Kind  string
+	Paths      []string
+	Jump, Kind string
 }
 
 func (r rule) holds(s service, c scene) bool {
@@ -68,39 +65,28 @@ func (r rule) holds(s service, c scene) bool {
 		return slices.ContainsFunc(c.Paths, under)
 	case "all":
 		return len(c.Paths) > 0 && !slices.ContainsFunc(c.Paths, func(p string) bool { return !under(p) })
-	case "jump":
-		return c.Jump == r.Arg
-	case "kind":
-		return c.Kind == r.Arg
-	case "class":
-		return s.Class == r.Arg
 	}
-	return true
+	stated, asks := map[string]string{"jump": c.Jump, "kind": c.Kind, "class": s.Class}[r.Kind]
+	return !asks || stated == r.Arg
 }
 
 // touched returns the services that a change to paths touches.
-func (p rules) touched(paths []string) (out []service) {
-	for _, s := range p.Services {
-		if s.Prefix == "" || slices.ContainsFunc(paths, func(f string) bool { return strings.HasPrefix(f, s.Prefix) }) {
-			out = append(out, s)
-		}
-	}
-	return out
+func (p rules) touched(paths []string) []service {
+	return slices.DeleteFunc(slices.Clone(p.Services), func(s service) bool {
+		return s.Prefix != "" && !slices.ContainsFunc(paths, func(f string) bool { return strings.HasPrefix(f, s.Prefix) })
+	})
 }
 
 // person returns who is behind an account: a person's or an agent's id, else the
 // account in lower case.
 func (p rules) person(account string) string {
-	account = strings.ToLower(account)
 	for _, h := range p.People {
 		if strings.EqualFold(h.ID, account) || slices.ContainsFunc(h.Accounts, func(a string) bool { return strings.EqualFold(a, account) }) {
 			return strings.ToLower(h.ID)
 		}
 	}
-	if a, ok := p.agent(account); ok {
-		return strings.ToLower(a.ID)
-	}
-	return account
+	a, _ := p.agent(account)
+	return strings.ToLower(cmp.Or(a.ID, account))
 }
 
 // agent returns the agent of an account or an id.
@@ -121,10 +107,7 @@ func (p rules) bot(account string) bool {
 
 // in reports whether a person belongs to a group of people, teams and owners.
 func (p rules) in(who string, by []string, s service) bool {
-	if len(by) == 0 {
-		return true
-	}
-	return slices.ContainsFunc(by, func(name string) bool {
+	return len(by) == 0 || slices.ContainsFunc(by, func(name string) bool {
 		if name == "owners" {
 			return s.Owner != "" && p.in(who, []string{s.Owner}, s)
 		}
