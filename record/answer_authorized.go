@@ -176,33 +176,46 @@ func (j *judge) leaveMissing(d Demand) (gaps []string) {
 	if d.Nobody {
 		return []string{GapApprovalMissing}
 	}
-	refused, given := j.refusals(), false
+	given, refused := false, j.refusals()
 	for _, p := range j.record.Judged.approvals {
-		person := j.people.who(p.Approver)
-		given = given || p.Verdict != "refused" && (p.Tier == Observed || p.Tier == Human)
-		switch {
-		case p.Verdict == "refused" || !j.people.isPerson(p.Approver, ""):
-		case p.Tier != Observed && p.Tier != Human:
-			gaps = append(gaps, GapUnverifiedSource)
-		case d.InGroup != nil && !d.InGroup(p.Approver):
-			gaps = append(gaps, GapOutsideGroup)
-		case j.people.took(p.Approver):
-			gaps = append(gaps, GapSelfApproval)
-		case d.Covers != nil && !d.Covers(p.Scope):
-			gaps = append(gaps, GapApprovalOutOfScope)
-		case after(p.told, j.merged, p.arrived) && p.GrantedAt.After(j.merged):
-			gaps = append(gaps, GapApprovalAfterMerge)
-		case after(p.told, j.merged, p.arrived):
-			gaps = append(gaps, GapToldAfterMerge)
-		case !p.ExpiresAt.IsZero() && !j.open() && p.ExpiresAt.Before(j.merged):
-			gaps = append(gaps, GapApprovalExpired)
-		case !p.told.After(refused[person]):
-		default:
+		if p.Verdict == "refused" || !j.people.isPerson(p.Approver, "") {
+			continue
+		}
+		given = given || p.witnessed()
+		flaws := j.flaws(p, d, refused[j.people.who(p.Approver)])
+		if flaws == nil {
 			return nil
 		}
+		gaps = append(gaps, flaws...)
 	}
-	if gaps == nil || !given {
+	if !given {
 		gaps = append(gaps, GapApprovalMissing)
+	}
+	return gaps
+}
+
+func (l leave) witnessed() bool { return l.Tier == Observed || l.Tier == Human }
+
+// flaws are all reasons for which leave that a person gave does not meet a demand; nil where
+// it does. refused is when that person last refused it.
+func (j *judge) flaws(p leave, d Demand, refused time.Time) (gaps []string) {
+	late := after(p.told, j.merged, p.arrived)
+	for _, f := range []struct {
+		is  bool
+		gap string
+	}{
+		{!p.witnessed(), GapUnverifiedSource},
+		{d.InGroup != nil && !d.InGroup(p.Approver), GapOutsideGroup},
+		{j.people.took(p.Approver), GapSelfApproval},
+		{d.Covers != nil && !d.Covers(p.Scope), GapApprovalOutOfScope},
+		{late && p.GrantedAt.After(j.merged), GapApprovalAfterMerge},
+		{late && !p.GrantedAt.After(j.merged), GapToldAfterMerge},
+		{!p.ExpiresAt.IsZero() && !j.open() && p.ExpiresAt.Before(j.merged), GapApprovalExpired},
+		{!p.told.After(refused), GapApprovalMissing},
+	} {
+		if f.is {
+			gaps = append(gaps, f.gap)
+		}
 	}
 	return gaps
 }
@@ -212,7 +225,7 @@ func (j *judge) refusals() map[string]time.Time {
 	out := make(map[string]time.Time)
 	for _, p := range j.record.Judged.approvals {
 		person := j.people.who(p.Approver)
-		if p.Verdict == "refused" && (p.Tier == Observed || p.Tier == Human) && !after(p.told, j.merged, p.arrived) && p.told.After(out[person]) {
+		if p.Verdict == "refused" && p.witnessed() && !after(p.told, j.merged, p.arrived) && p.told.After(out[person]) {
 			out[person] = p.told
 		}
 	}
