@@ -113,6 +113,7 @@ type pipeline struct {
 	engines   map[string]*bulk.Server
 	policy    *policy.Policy // that of the example where nil
 	matrix    *controls.Matrix
+	stampKey  []byte // of the gateways; none where nil
 }
 
 const partitions = 4
@@ -189,7 +190,7 @@ func (p *pipeline) enricherConfig(t *testing.T, dir string, log *slog.Logger) en
 	}
 	return enricher.Config{
 		Kafka: p.kafka, Topics: p.topics, Namespace: p.namespace, StateDir: dir, Policy: pol, Controls: matrix, Log: log, Linger: 5 * time.Millisecond,
-		Trust: trusted,
+		Trust: trusted, StampKey: p.stampKey,
 	}
 }
 
