@@ -264,7 +264,7 @@ type Scan struct {
 	CommitSHA string `json:"commit_sha,omitempty" schema:"format=commit" doc:"the commit that was scanned"`
 	URL       string `json:"url,omitempty" schema:"max=2048"`
 	Report    Report `json:"report,omitzero"`
-	Alert     bool   `json:"alert,omitempty" doc:"the report is one alert of a code host; scan_id is its kind and number, as dependabot/7"`
+	Alert     bool   `json:"alert,omitzero" doc:"the report is one alert of a code host; scan_id is its kind and number, as dependabot/7"`
 	// Repository is for senders that set neither subject nor partitionkey.
 	Repository string `json:"repository,omitempty" schema:"max=512"`
 
@@ -322,7 +322,7 @@ type Validation struct {
 	Repository string `json:"repository,omitempty" schema:"max=512"`
 	Workflow   string `json:"workflow,omitempty" schema:"max=256" doc:"the workflow or pipeline that the job belongs to; jobs of one name in two of them are two checks"`
 	RunID      string `json:"run_id,omitempty" schema:"max=256" doc:"the run at the CI system"`
-	Attempt    int64  `json:"attempt,omitempty" schema:"min=0" doc:"number of the attempt of that run"`
+	Attempt    int64  `json:"attempt,omitzero" schema:"min=0" doc:"number of the attempt of that run"`
 
 	Failing []string `json:"-"` // names of the failing tests, sorted, at most MaxFailing
 }
@@ -366,7 +366,7 @@ type Revision struct {
 	Deletions    int64              `json:"deletions,omitempty" schema:"min=0"`
 	Dependencies []DependencyUpdate `json:"dependencies,omitempty" schema:"maxitems=500"`
 	SBOMDigest   string             `json:"sbom_digest,omitempty" schema:"format=digest" doc:"the bill of materials that dependencies were read from"`
-	FilesTotal   int64              `json:"files_total,omitempty" schema:"min=0" doc:"how many paths changed, where that is known and files has fewer"`
+	FilesTotal   int64              `json:"files_total,omitzero" schema:"min=0" doc:"how many paths changed, where that is known and files has fewer"`
 	AuthorID     string             `json:"author_id,omitempty" schema:"max=128" doc:"stable number of the account at the code host"`
 }
 
@@ -435,8 +435,8 @@ type Pushed struct {
 	PusherType string   `json:"pusher_type,omitempty" schema:"enum=human|bot|agent"`
 	Commits    []Commit `json:"commits,omitempty" schema:"maxitems=250" doc:"the oldest first; of more, the newest"`
 	Files      []string `json:"files,omitempty" schema:"maxitems=3000,max=1024" doc:"paths changed by the commits"`
-	NoFiles    bool     `json:"no_files,omitempty" doc:"the code host lists the paths of each commit, and there are none"`
-	Partial    bool     `json:"partial,omitempty" doc:"commits or files are not all of the push, as at a limit of the code host"`
+	NoFiles    bool     `json:"no_files,omitzero" doc:"the code host lists the paths of each commit, and there are none"`
+	Partial    bool     `json:"partial,omitzero" doc:"commits or files are not all of the push, as at a limit of the code host"`
 	URL        string   `json:"url,omitempty" schema:"max=2048" doc:"where the difference can be read"`
 	Repository string   `json:"repository,omitempty" schema:"max=512"`
 }
@@ -448,7 +448,7 @@ type Commit struct {
 	Email    string    `json:"email,omitempty" schema:"max=256"`
 	Subject  string    `json:"subject,omitempty" schema:"max=512" doc:"first line of the message"`
 	Trailers []Trailer `json:"trailers,omitempty" schema:"maxitems=50" doc:"those that tell of agents, from the whole message"`
-	Merge    bool      `json:"merge,omitempty" doc:"it brings commits of the base branch into the change and has nothing of its own"`
+	Merge    bool      `json:"merge,omitzero" doc:"it brings commits of the base branch into the change and has nothing of its own"`
 }
 
 // A Noted is an event of another system that is kept and says nothing that a
