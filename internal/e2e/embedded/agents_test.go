@@ -260,7 +260,7 @@ func TestAnAgentElsewhereUsesTheToolsOfTheGateway(t *testing.T) {
 		curl(t, p.page+"/v1/events", e, "Content-Type: application/cloudevents+json", "Authorization: Bearer "+token)
 	}
 	r := recordOf(t, p, "github.com/acme/payments/pull/300", func(r *record.Record) bool { return r.Trail.Decision != nil })
-	if r.Trail.Decision.Run != "nightly-9" || r.Trail.Trigger == nil || !r.Trail.Trigger.Held || r.Trail.Answers.Trigger != record.Partial {
+	if r.Trail.Decision.Run != "nightly-9" || r.Trail.Trigger == nil || !r.Trail.Trigger.Held || r.Trail.Answers.Trigger != record.Pending {
 		t.Errorf("%+v %+v %+v", r.Trail.Decision, r.Trail.Trigger, r.Trail.Answers)
 	}
 }
