@@ -43,6 +43,7 @@ func newOutcome(t *testing.T, p *pipeline, f *former, began time.Time) *outcome 
 			continue
 		}
 		if e, err := (ingest.Reader{StampKey: []byte(formerStampKey)}).Read(t.Context(), env, r.Key, r.Timestamp); err == nil && joined(r, e.Event) {
+			e.Sender, e.Arrived = "", time.Time{} // it kept neither
 			o.asRead = append(o.asRead, e.Event)
 		}
 	}
@@ -62,8 +63,9 @@ func joined(r *stream.Record, e record.Event) bool {
 }
 
 // account is the identity of an event among those of its repository or, where it names one,
-// its change.
+// its change. The former version knew no senders, and in its events no two share a source and id.
 func account(e record.Event) string {
+	e.Sender = ""
 	return string(e.Repository) + " " + string(e.Change) + " " + e.Account()
 }
 
@@ -121,13 +123,17 @@ func (o *outcome) folds(t *testing.T) {
 	}
 	byRepo := make(map[record.Repository][]record.Event)
 	named, known := make(map[record.ChangeID]bool), make(map[string]bool)
+	first, altered := o.identities()
 	for i, e := range slices.Concat(o.asRead, o.asNow) {
-		if i >= len(o.asRead) {
-			if known[account(e)] {
-				continue // a repeat, or one that is refused
-			}
+		switch {
+		case i < len(o.asRead) && first[account(e)] != e.Digest: // the former version did not keep it
+			continue
+		case i >= len(o.asRead) && known[account(e)]: // a repeat, or one that is refused
+			continue
+		case i >= len(o.asRead):
 			named[e.Change] = e.Change != ""
 		}
+		e.Altered = altered[account(e)]
 		known[account(e)] = true
 		byRepo[e.Repository] = append(byRepo[e.Repository], e)
 	}
@@ -185,6 +191,26 @@ func (o *outcome) letters(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("dead letters (-want +got):\n%s", diff)
 	}
+}
+
+// identities returns the digest of the event that stands of each identity, and for which of
+// them another one came since. Of those of one identity that the former version read it kept
+// the one with the smaller digest.
+func (o *outcome) identities() (first map[string]string, altered map[string]bool) {
+	first, altered = make(map[string]string), make(map[string]bool)
+	for _, e := range o.asRead {
+		if digest, ok := first[account(e)]; !ok || e.Digest < digest {
+			first[account(e)] = e.Digest
+		}
+	}
+	for _, e := range o.asNow {
+		if digest, ok := first[account(e)]; !ok {
+			first[account(e)] = e.Digest
+		} else if _, action := e.Fact.(*record.Action); digest != e.Digest && !action {
+			altered[account(e)] = true
+		}
+	}
+	return first, altered
 }
 
 // conflicts returns where events lie whose identity is that of another one.
