@@ -124,6 +124,7 @@ func (o *outcome) folds(t *testing.T) {
 	byRepo := make(map[record.Repository][]record.Event)
 	named, known := make(map[record.ChangeID]bool), make(map[string]bool)
 	first, altered := o.identities()
+	read := make(map[string]bool)
 	for i, e := range slices.Concat(o.asRead, o.asNow) {
 		switch {
 		case i < len(o.asRead) && first[account(e)] != e.Digest: // the former version did not keep it
@@ -134,6 +135,11 @@ func (o *outcome) folds(t *testing.T) {
 			named[e.Change] = e.Change != ""
 		}
 		e.Altered = altered[account(e)]
+		if name := e.Source + " " + e.ID; i < len(o.asRead) {
+			read[name] = true
+		} else if read[name] { // another account of what the former version read, without its sender
+			e.Sender = ""
+		}
 		known[account(e)] = true
 		byRepo[e.Repository] = append(byRepo[e.Repository], e)
 	}
