@@ -135,10 +135,11 @@ func (o *outcome) folds(t *testing.T) {
 			named[e.Change] = e.Change != ""
 		}
 		e.Altered = altered[account(e)]
-		if name := e.Source + " " + e.ID; i < len(o.asRead) {
-			read[name] = true
-		} else if read[name] { // another account of what the former version read, without its sender
-			e.Sender = ""
+		if _, action := e.Fact.(*record.Action); action {
+			name := fmt.Sprint(e.Repository, " ", e.Change, " ", e.Source, " ", e.ID)
+			if read[name] = read[name] || i < len(o.asRead); read[name] { // an account of what the former version read
+				e.Sender = ""
+			}
 		}
 		known[account(e)] = true
 		byRepo[e.Repository] = append(byRepo[e.Repository], e)
