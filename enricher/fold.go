@@ -124,7 +124,7 @@ func (by rule) authorityOf(q policy.Request) record.Authority {
 	p := by.policy
 	a := record.Authority{Person: p.Person, IsPerson: p.IsPerson}
 	v := p.Decide(q)
-	a.Verdict, a.Rule, a.Reason, a.PolicyDigest, a.Since, a.NotOfTheTime = v.Verdict, v.Rule, v.Reason, p.Digest(), p.Since, by.notOfTheTime
+	a.Verdict, a.Rule, a.Reason, a.PolicyDigest, a.NotOfTheTime = v.Verdict, v.Rule, v.Reason, p.Digest(), by.notOfTheTime
 	a.Least = v.Least
 	a.Demands = demands(v.Demands, p, func(service string, scope []string) bool { surely, _ := p.Covers(scope, service, q); return surely })
 	a.LeastDemands = mayDemand(v.LeastDemands, q, p)

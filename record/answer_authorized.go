@@ -181,7 +181,7 @@ func (j *judge) leaveMissing(d Demand) (gaps []string) {
 		if p.Verdict == "refused" || !j.people.isPerson(p.Approver, "") {
 			continue
 		}
-		given = given || p.witnessed()
+		given = given || canKnow(p.Tier)
 		flaws := j.flaws(p, d, refused[j.people.who(p.Approver)])
 		if flaws == nil {
 			return nil
@@ -194,8 +194,6 @@ func (j *judge) leaveMissing(d Demand) (gaps []string) {
 	return gaps
 }
 
-func (l leave) witnessed() bool { return l.Tier == Observed || l.Tier == Human }
-
 // flaws are all reasons for which leave that a person gave does not meet a demand; nil where
 // it does. refused is when that person last refused it.
 func (j *judge) flaws(p leave, d Demand, refused time.Time) (gaps []string) {
@@ -204,7 +202,7 @@ func (j *judge) flaws(p leave, d Demand, refused time.Time) (gaps []string) {
 		is  bool
 		gap string
 	}{
-		{!p.witnessed(), GapUnverifiedSource},
+		{!canKnow(p.Tier), GapUnverifiedSource},
 		{d.InGroup != nil && !d.InGroup(p.Approver), GapOutsideGroup},
 		{j.people.took(p.Approver), GapSelfApproval},
 		{d.Covers != nil && !d.Covers(p.Scope), GapApprovalOutOfScope},
@@ -225,7 +223,7 @@ func (j *judge) refusals() map[string]time.Time {
 	out := make(map[string]time.Time)
 	for _, p := range j.record.Judged.approvals {
 		person := j.people.who(p.Approver)
-		if p.Verdict == "refused" && p.witnessed() && !after(p.told, j.merged, p.arrived) && p.told.After(out[person]) {
+		if p.Verdict == "refused" && canKnow(p.Tier) && !after(p.told, j.merged, p.arrived) && p.told.After(out[person]) {
 			out[person] = p.told
 		}
 	}

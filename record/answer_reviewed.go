@@ -119,7 +119,7 @@ func (j *judge) standing() []verdict {
 	var counted []verdict
 	for _, s := range j.record.Judged.verdicts { // in the order of time
 		switch {
-		case s.Verdict == "commented" || s.witnessed() == 0 || j.late(s) || !j.people.isPerson(s.Reviewer, s.ReviewerType):
+		case s.Verdict == "commented" || !canKnow(s.Tier) || j.late(s) || !j.people.isPerson(s.Reviewer, s.ReviewerType):
 		case s.Verdict == "dismissed" && s.reviewID != "":
 			dismissed[j.people.who(s.Reviewer)+"\x00"+s.reviewID] = true
 		default:
@@ -174,7 +174,7 @@ func (j *judge) sort() map[string]string {
 			continue
 		}
 		switch {
-		case s.witnessed() == 0:
+		case !canKnow(s.Tier):
 			why[GapUnverifiedSource] = s.Reviewer
 		case !j.people.isPerson(s.Reviewer, s.ReviewerType):
 			why[GapApprovedByBot] = s.Reviewer

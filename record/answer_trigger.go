@@ -52,10 +52,7 @@ func (j *judge) trigger() (answer, reason string) {
 
 // heldIndependently reports whether somebody who is no agent and can know it sent what the
 // decision names.
-func (j *judge) heldIndependently() bool {
-	w := j.record.Judged.Trigger
-	return w == Observed || w == Human
-}
+func (j *judge) heldIndependently() bool { return canKnow(j.record.Judged.Trigger) }
 
 // betterTrigger is what a better witness could still prove.
 func (j *judge) betterTrigger(t *TriggerFacts) (l lacking) {

@@ -1,9 +1,6 @@
 package record
 
-import (
-	"slices"
-	"time"
-)
+import "slices"
 
 // What a policy says of a change, from the mildest to the gravest.
 const (
@@ -108,9 +105,8 @@ type Authority struct {
 	Rule         string
 	Reason       string
 	PolicyDigest string
-	Since        time.Time // when the policy came into force; zero: always was
-	Unknown      string    // the gap, where service or agent is unknown to it
-	OutOfScope   bool      // forbidden, since the service is none of the agent's
+	Unknown      string // the gap, where service or agent is unknown to it
+	OutOfScope   bool   // forbidden, since the service is none of the agent's
 	// Person returns who is behind an account, IsPerson whether it is a human.
 	Person   func(account string) string
 	IsPerson func(account string) bool

@@ -203,7 +203,7 @@ func (f *Scan) held() bool { return f.Summary.Scanned || f.Summary.Findings > 0 
 // fromAgent reports whether what holds a trigger was sent by an agent: with an agent's
 // credential, or from where the decision itself came.
 func fromAgent(decision, held *Event) bool {
-	if held.Witness == Observed || held.Witness == Human {
+	if canKnow(held.Witness) {
 		return false
 	}
 	return strings.HasPrefix(held.Sender, SenderAgent) || held.Source == decision.Source

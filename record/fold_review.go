@@ -29,7 +29,7 @@ func foldReviews(r *Record, own []Event) {
 		out.Reviewers = append(out.Reviewers, v.Reviewer)
 		before := stands[v.Reviewer]
 		switch {
-		case v.Verdict == "commented", v.witnessed() == 0:
+		case v.Verdict == "commented", !canKnow(v.Tier):
 		case v.Verdict == "dismissed" && v.reviewID != "" && before.reviewID != v.reviewID: // another review of theirs stands
 		default:
 			stands[v.Reviewer] = v
@@ -76,14 +76,6 @@ func verdictOf(e *Event, f *Review) verdict {
 		v.told, v.arrived = e.Arrived, true
 	}
 	return v
-}
-
-// witnessed is 1 for a verdict of somebody who can know it, 0 for a claim.
-func (v verdict) witnessed() int {
-	if v.Tier == Observed || v.Tier == Human {
-		return 1
-	}
-	return 0
 }
 
 // gravity orders verdicts of one time by what they say against a change.

@@ -23,6 +23,9 @@ type Tiers struct {
 	Deployment string `json:"deployment,omitempty" schema:"enum=claimed|signed|observed|human" index:"keyword"`
 }
 
+// canKnow reports whether a witness is one who can know what it says and is no agent.
+func canKnow(witness string) bool { return witness == Observed || witness == Human }
+
 // worth orders witnesses by what their word is worth about the facts that they may state.
 func worth(witness string) int {
 	switch witness {

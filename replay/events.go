@@ -38,20 +38,16 @@ type Event struct {
 // Lag says how far apart the time that e states and its arrival are: see [Lag].
 func (e Event) Lag() string { return Lag(e.Stated, e.Arrived) }
 
-// Allowance is what clocks may differ by: what arrives within it after the time that it
-// states was told at once.
-const Allowance = 2 * time.Minute
-
 // Lag says in words how much later than the time that an event states it arrived, or how much
-// earlier. It is empty where the two differ by no more than [Allowance], or one is not known.
+// earlier. It is empty where the two differ by no more than [record.ClockSkew], or one is not known.
 func Lag(stated, arrived time.Time) string {
 	if stated.IsZero() || arrived.IsZero() {
 		return ""
 	}
 	switch d := arrived.Sub(stated); {
-	case d > Allowance:
+	case d > record.ClockSkew:
 		return "told " + span(d) + " later"
-	case d < -Allowance:
+	case d < -record.ClockSkew:
 		return "dated " + span(-d) + " after it was told"
 	}
 	return ""
