@@ -16,10 +16,11 @@ func (f Facts) Altered() (out []Event) {
 // decide nothing, as comments, are not compared: a newer one may stand for them.
 func (f Facts) SharedSource() (out []Event) {
 	all := slices.DeleteFunc(f.facts(), func(e *Event) bool { return decidesNothing(*e) })
-	senders := make(map[identity]string, len(all))
-	shared := make(map[identity]bool)
+	type name struct{ source, id string }
+	senders := make(map[name]string, len(all))
+	shared := make(map[name]bool)
 	for _, e := range all {
-		n := identity{e.Source, e.ID}
+		n := name{e.Source, e.ID}
 		first, known := senders[n]
 		if !known {
 			senders[n] = e.Sender
@@ -31,7 +32,7 @@ func (f Facts) SharedSource() (out []Event) {
 		return nil
 	}
 	for _, e := range all {
-		if shared[identity{e.Source, e.ID}] {
+		if shared[name{e.Source, e.ID}] {
 			out = append(out, *e)
 		}
 	}

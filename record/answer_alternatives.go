@@ -1,7 +1,5 @@
 package record
 
-import "time"
-
 func (j *judge) alternatives() (answer, reason string) {
 	d := j.record.Trail.Decision
 	if d == nil {
@@ -27,8 +25,8 @@ func (j *judge) undecided(d *DecisionFacts, chosen *Option, others int, bare str
 	told := j.record.Judged.DecisionTold
 	late := after(told, j.merged, j.record.Judged.decisionArrived)
 	stated := d.RecordedAt.After(j.merged)
-	l.add(late && stated, GapDecisionAfterMerge, "The decision was recorded %s after the merge.", d.RecordedAt.Sub(j.merged).Round(time.Second))
-	l.add(late && !stated, GapToldAfterMerge, "The decision was told %s after the merge, though it is dated before.", told.Sub(j.merged).Round(time.Second))
+	l.add(late && stated, GapDecisionAfterMerge, "The decision was recorded %s after the merge.", Elapsed(d.RecordedAt.Sub(j.merged)))
+	l.add(late && !stated, GapToldAfterMerge, "The decision was told %s after the merge, though it is dated before.", Elapsed(told.Sub(j.merged)))
 	l.add(j.record.Judged.AlteredLog, GapEventAltered, "The decision was sent again with other content under the same identity.")
 	l.add(chosen == nil, GapNothingChosen, "The decision does not say which of its options was chosen.")
 	l.add(others == 0, GapNoAlternatives, "The decision names no other option than the one chosen.")

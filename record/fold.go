@@ -83,7 +83,9 @@ func union(own, evidence []Event) []*Event {
 }
 
 // An identity is that of an event: what [Event.Key] says in one string.
-type identity struct{ source, id string }
+type identity struct{ sender, source, id string }
+
+func identityOf(e *Event) identity { return identity{e.Sender, e.Source, e.ID} }
 
 // distinctEvents counts the events of evidence that are not own.
 func distinctEvents(own, evidence []Event) int64 {
@@ -92,11 +94,11 @@ func distinctEvents(own, evidence []Event) int64 {
 	}
 	seen := make(map[identity]bool, len(own)+len(evidence))
 	for i := range own {
-		seen[identity{own[i].Source, own[i].ID}] = true
+		seen[identityOf(&own[i])] = true
 	}
 	before := len(seen)
 	for i := range evidence {
-		seen[identity{evidence[i].Source, evidence[i].ID}] = true
+		seen[identityOf(&evidence[i])] = true
 	}
 	return int64(len(seen) - before)
 }

@@ -146,10 +146,10 @@ func foldScans(r *Record, all []*Event) {
 	seen := make(map[identity]bool)
 	for _, e := range all {
 		f, ok := e.Fact.(*Scan)
-		if !ok || len(f.Findings) > 0 || seen[identity{e.Source, e.ID}] {
+		if !ok || len(f.Findings) > 0 || seen[identityOf(e)] {
 			continue
 		}
-		seen[identity{e.Source, e.ID}] = true
+		seen[identityOf(e)] = true
 		r.Trail.Scans = append(r.Trail.Scans, ScanFact{
 			Scanner: f.Tool.Name, Format: f.Report.Format, Digest: f.Report.Digest, CommitSHA: strings.ToLower(f.CommitSHA),
 			At: e.Time, Findings: int64(f.Summary.Findings), Highest: f.Summary.Highest, Scanned: f.Summary.Scanned,

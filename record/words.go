@@ -1,5 +1,10 @@
 package record
 
+import (
+	"fmt"
+	"time"
+)
+
 // Severities of a gap: how much it weighs for whoever relies on the change.
 const (
 	SeverityHigh   = "high"   // something speaks against the change, or a control was passed by
@@ -90,3 +95,17 @@ var answers = []AnswerWords{
 
 // AllAnswers returns the answers that a question may have, with what they mean.
 func AllAnswers() []AnswerWords { return answers }
+
+// Elapsed is a span of time for people, in its largest unit of which there are at least two:
+// "90 s", "41 min", "30 h", "18 days".
+func Elapsed(d time.Duration) string {
+	switch {
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
+}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestEveryGapHasWords: each has a meaning and a severity, and stands in the documents.
@@ -55,6 +56,17 @@ func TestEveryAnswerIsAllowed(t *testing.T) {
 		slices.Sort(allowed)
 		if !slices.Equal(allowed, all) {
 			t.Errorf("%s: the schema takes %v, answers are %v", f.Name, allowed, all)
+		}
+	}
+}
+
+func TestElapsed(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0 s", 119 * time.Second: "119 s", 2 * time.Minute: "2 min", 119 * time.Minute: "119 min",
+		2 * time.Hour: "2 h", 47 * time.Hour: "47 h", 48 * time.Hour: "2 days", 432 * time.Hour: "18 days",
+	} {
+		if got := Elapsed(d); got != want {
+			t.Errorf("%v: %s, want %s", d, got, want)
 		}
 	}
 }

@@ -46,22 +46,11 @@ func Lag(stated, arrived time.Time) string {
 	}
 	switch d := arrived.Sub(stated); {
 	case d > record.ClockSkew:
-		return "told " + span(d) + " later"
+		return "told " + record.Elapsed(d) + " later"
 	case d < -record.ClockSkew:
-		return "dated " + span(-d) + " after it was told"
+		return "dated " + record.Elapsed(-d) + " after it was told"
 	}
 	return ""
-}
-
-// span is a time span in its largest unit that has at least two.
-func span(d time.Duration) string {
-	switch {
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%d min", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h", int(d.Hours()))
-	}
-	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }
 
 // A found event is one with the data that steps are told from.
