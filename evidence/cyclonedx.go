@@ -67,7 +67,6 @@ func readCycloneDX(file []byte) (Result, error) {
 
 func decodeBOM(file []byte) (*cdx.BOM, error) {
 	form := cdx.BOMFileFormatJSON
-	file = bytes.TrimPrefix(bytes.TrimLeft(file, " \t\r\n"), []byte("\ufeff"))
 	if len(file) > 0 && file[0] == '<' {
 		form = cdx.BOMFileFormatXML
 	}

@@ -112,7 +112,6 @@ func (s shape) has(name string, kind jsontext.Kind) bool {
 func (s shape) text(name string) string { return s.texts[name] }
 
 func look(file []byte) (shape, error) {
-	file = bytes.TrimLeft(file, "\ufeff \t\r\n\x00")
 	if len(file) == 0 {
 		return shape{}, unreadable("the file is empty")
 	}
@@ -160,7 +159,6 @@ func look(file []byte) (shape, error) {
 
 func rootOf(file []byte) (string, error) {
 	d := xml.NewDecoder(bytes.NewReader(file))
-	d.CharsetReader = asIs
 	for {
 		token, err := d.Token()
 		if err != nil {
@@ -172,22 +170,17 @@ func rootOf(file []byte) (string, error) {
 	}
 }
 
-// asIs reads every charset as it stands: names of tests and packages are ASCII
-// in all that matters, and a report is not refused for its umlauts.
-func asIs(_ string, r io.Reader) (io.Reader, error) { return r, nil }
-
-// lenient reads what tools write: some repeat members, some write bytes that
-// are not UTF-8.
-var lenient = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+// lenient reads what tools write: some repeat members.
+var lenient = jsontext.AllowDuplicateNames(true)
 
 func newDecoder(file []byte) *jsontext.Decoder {
-	return jsontext.NewDecoder(bytes.NewReader(file), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	return jsontext.NewDecoder(bytes.NewReader(file), lenient)
 }
 
 // decodeJSON reads file as one T.
 func decodeJSON[T any](file []byte) (T, error) {
 	var v T
-	if err := json.Unmarshal(bytes.TrimPrefix(file, []byte("\ufeff")), &v, lenient); err != nil {
+	if err := json.Unmarshal(file, &v, lenient); err != nil {
 		return v, unreadable("%v", err)
 	}
 	return v, nil
@@ -210,13 +203,9 @@ func decodeList[T any](file []byte, member string) ([]T, error) {
 }
 
 // values yields the JSON values of a stream one by one, the elements of a
-// top-level array alike. Between values, NUL is white space (CodeClimate).
+// top-level array alike.
 func values[T any](file []byte) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		file = bytes.TrimPrefix(file, []byte("\ufeff"))
-		if bytes.IndexByte(file, 0) >= 0 {
-			file = bytes.ReplaceAll(file, []byte{0}, []byte{'\n'})
-		}
 		d := newDecoder(file)
 		array := d.PeekKind() == '['
 		if array {

@@ -33,7 +33,6 @@ const (
 // wrong, so the test cases are counted.
 func readJUnit(file []byte) (Result, error) {
 	d := xml.NewDecoder(bytes.NewReader(file))
-	d.CharsetReader = asIs
 	cases := make(map[string]caseResult)
 	suites, depth, suiteErrors := 0, 0, 0
 	var current string

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 
@@ -64,14 +65,14 @@ func decode(r *record.Report) ([]byte, error) {
 		return r.Content, nil
 	}
 	var text string
-	if err := json.Unmarshal(r.Content, &text); err != nil {
+	if err := json.Unmarshal(jsonText(r.Content), &text); err != nil {
 		return nil, unreadable("content is not a string; set encoding to json for a report that stands in the event as JSON")
 	}
 	switch r.Encoding {
 	case "", "text":
 		return []byte(text), nil
 	}
-	packed, err := base64.StdEncoding.DecodeString(text)
+	packed, err := decodeBase64(text)
 	if err != nil {
 		return nil, unreadable("content is not base64: %v", err)
 	}
@@ -90,6 +91,12 @@ func decode(r *record.Report) ([]byte, error) {
 		return nil, unreadable("the file unpacks to more than %d MiB", MaxReport>>20)
 	}
 	return file, nil
+}
+
+// decodeBase64 reads both alphabets of RFC 4648, with padding and without.
+func decodeBase64(text string) ([]byte, error) {
+	text = strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(strings.TrimSpace(text), "="))
+	return base64.RawStdEncoding.DecodeString(text)
 }
 
 // Pack returns a report that carries file, compressed where that pays.
@@ -124,6 +131,20 @@ type Result struct {
 	Skipped        int64
 	Failing        []string // names, sorted
 	Conclusion     string   // of tests: success, failure or error
+	Partial        []string // what of the report was not understood
+}
+
+// doubted takes back what is good news only where all of the report was
+// understood.
+func doubted(res Result) Result {
+	if len(res.Partial) == 0 {
+		return res
+	}
+	res.Summary.Scanned = false
+	if res.Conclusion == "success" {
+		res.Conclusion = "error"
+	}
+	return res
 }
 
 // Read tells the format of a report by its content and reads it. Its errors
@@ -137,15 +158,16 @@ func Read(file []byte) (res Result, err error) {
 	if len(file) > MaxReport {
 		return Result{}, unreadable("the file has %d bytes, at most %d are read", len(file), MaxReport)
 	}
-	f, err := formatOf(file)
+	text := textOf(file)
+	f, err := formatOf(text)
 	if err != nil {
 		return Result{}, err
 	}
-	if res, err = f.read(file); err != nil {
+	if res, err = f.read(text); err != nil {
 		return Result{}, err
 	}
 	res.Format, res.Scan = f.name, !f.tests
-	return res, nil
+	return doubted(res), nil
 }
 
 // ReadScan fills f from the report that it carries, and returns that file; nil

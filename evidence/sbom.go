@@ -65,6 +65,7 @@ type component struct{ ecosystem, name string }
 
 // components returns the packages of a bill with their versions.
 func components(file []byte) (map[component][]string, error) {
+	file = textOf(file)
 	s, err := look(file)
 	if err != nil {
 		return nil, err

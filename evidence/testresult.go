@@ -1,7 +1,6 @@
 package evidence
 
 import (
-	"encoding/base64"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -26,9 +25,10 @@ func readTestResult(file []byte) (Result, error) {
 		return Result{}, err
 	}
 	if envelope.Payload != "" {
-		if file, err = base64.StdEncoding.DecodeString(envelope.Payload); err != nil {
+		if file, err = decodeBase64(envelope.Payload); err != nil {
 			return Result{}, unreadable("DSSE: the payload is not base64: %v", err)
 		}
+		file = textOf(file)
 	}
 	loose := protojson.UnmarshalOptions{DiscardUnknown: true}
 	var statement intoto.Statement
