@@ -43,13 +43,14 @@ func matrixOf(t *testing.T, tag string) *controls.Matrix {
 // onBroker returns a configuration for a broker of its own, with all topics.
 func onBroker(t *testing.T) Config {
 	t.Helper()
-	b, err := embedded.Start(t.TempDir(), "127.0.0.1:0")
+	dir := t.TempDir()
+	b, err := embedded.Start(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.Close)
 	c := Config{
-		Kafka: stream.Config{Brokers: []string{b.Address()}}, Topics: stream.Topics{Prefix: "t"}, Log: slog.New(slog.DiscardHandler),
+		Kafka: stream.Config{Brokers: []string{embedded.Seed}, Dial: embedded.Dial(dir)}, Topics: stream.Topics{Prefix: "t"}, Log: slog.New(slog.DiscardHandler),
 		Policy: new(policy.Policy), Controls: new(controls.Matrix),
 	}
 	admin, err := stream.NewAdmin(c.Kafka)

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -24,6 +25,8 @@ type KafkaConfig struct {
 	Mode    Mode           // Binary or Structured
 	TLS     *tls.Config    // plain text where nil
 	SASL    sasl.Mechanism // none where nil; see franz-go's packages sasl/plain and sasl/scram
+	// Dial connects to a broker where that is not by TCP or TLS.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // kafka sends over franz-go: idempotent, acknowledged by all in-sync replicas.
@@ -48,7 +51,10 @@ func Kafka(c KafkaConfig) Transport {
 		kgo.RecordDeliveryTimeout(60 * time.Second),
 		kgo.ProducerLinger(0),
 	}
-	if c.TLS != nil {
+	switch {
+	case c.Dial != nil:
+		opts = append(opts, kgo.Dialer(c.Dial))
+	case c.TLS != nil:
 		opts = append(opts, kgo.DialTLSConfig(c.TLS))
 	}
 	if c.SASL != nil {

@@ -1,10 +1,12 @@
 package stream
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"syscall"
@@ -21,6 +23,8 @@ type Config struct {
 	Brokers []string
 	TLS     TLS
 	SASL    SASL
+	// Dial connects to a broker where that is not by TCP or TLS: to an embedded one.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Hooks are given to every client, for metrics and tracing.
 	Hooks []kgo.Hook
 }
@@ -53,7 +57,10 @@ func (c Config) options() ([]kgo.Opt, error) {
 		kgo.RetryTimeout(30 * time.Second),
 		kgo.ConnIdleTimeout(5 * time.Minute),
 	}
-	if c.TLS.Enabled {
+	switch {
+	case c.Dial != nil:
+		opts = append(opts, kgo.Dialer(c.Dial))
+	case c.TLS.Enabled:
 		conf, err := c.TLS.Config()
 		errs = append(errs, err)
 		opts = append(opts, kgo.DialTLSConfig(conf))

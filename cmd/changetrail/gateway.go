@@ -236,15 +236,44 @@ func (s *Settings) gatewayListener() (net.Listener, error) {
 // mayListen refuses an address beyond this machine where nobody is asked who they
 // are.
 func (s *Settings) mayListen(address string) error {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return fmt.Errorf("the address %q: %w", address, err)
-	}
-	ip := net.ParseIP(host)
-	if s.Gateway.Open || s.Gateway.Credentials != "" || host == "localhost" || ip != nil && ip.IsLoopback() {
-		return nil
+	local, err := onThisMachine(address)
+	if err != nil || s.Gateway.Open || s.Gateway.Credentials != "" || local {
+		return err
 	}
 	return fmt.Errorf("%s can be reached from elsewhere, and there are no credentials: anybody could send events in any name; set gateway.credentials, or gateway.open if something before it asks who they are", address)
+}
+
+// onThisMachine reports whether an address can be reached from this machine alone.
+func onThisMachine(address string) (bool, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false, fmt.Errorf("the address %q: %w", address, err)
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback(), nil
+}
+
+// brokerAsks returns whom the embedded broker asks, and how it encrypts, where it listens
+// beyond this machine: Kafka clients log in there with the name and the token of a
+// credential (SASL, mechanism PLAIN).
+func (s *Settings) brokerAsks(known *identity.Credentials) (login func(context.Context, string, string) error, protection *tls.Config, err error) {
+	local, err := onThisMachine(s.Local.Broker)
+	if err != nil || local {
+		return nil, nil, err
+	}
+	if protection, err = s.gatewayTLS(); err != nil {
+		return nil, nil, err
+	}
+	if !known.Any() || protection == nil {
+		return nil, nil, fmt.Errorf("the broker at %s can be reached from elsewhere: set gateway.credentials, so that clients log in with a token, and gateway.cert_file and gateway.key_file, so that nobody reads it on the way; or let it listen on 127.0.0.1", s.Local.Broker)
+	}
+	return func(ctx context.Context, name, token string) error {
+		who, err := known.ByToken(ctx, token)
+		if err == nil && who.Name != name {
+			err = fmt.Errorf("the user is %q, the token that of %s", name, who.Name)
+		}
+		return err
+	}, protection, nil
 }
 
 // gatewayTLS is nil for plain HTTP.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/enricher"
+	"github.com/changetrail/changetrail/internal/standalone"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/stream"
 	"github.com/changetrail/changetrail/stream/embedded"
@@ -26,12 +27,12 @@ import (
 // dir.
 func startWith(t *testing.T, dir string, policies ...string) {
 	t.Helper()
-	b, err := embedded.Start(filepath.Join(dir, "broker"), "127.0.0.1:0")
+	b, err := embedded.Start(filepath.Join(dir, "broker"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	kafka, topics := stream.Config{Brokers: []string{b.Address()}}, stream.Topics{Prefix: "changetrail"}
+	kafka, topics := standalone.Broker(dir), stream.Topics{Prefix: "changetrail"}
 	admin, err := stream.NewAdmin(kafka)
 	if err != nil {
 		t.Fatal(err)

@@ -106,8 +106,12 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 		if err != nil {
 			return misuse{err}
 		}
+		login, protection, err := s.brokerAsks(conf.Credentials)
+		if err != nil {
+			return misuse{err}
+		}
 		i, err := standalone.Start(ctx, standalone.Config{
-			Dir: s.Local.Data, Listen: s.Local.Broker, Topics: s.topics(), Namespace: s.Namespace, Retention: time.Duration(s.Retention),
+			Dir: s.Local.Data, Listen: s.Local.Broker, Login: login, TLS: protection, Topics: s.topics(), Namespace: s.Namespace, Retention: time.Duration(s.Retention),
 			Policy: p, Controls: m, StampKey: conf.StampKey, Trust: s.Trust.Unstamped, Log: log, Meter: t.Meter, Tracer: t.Tracer,
 		})
 		if err != nil {
@@ -154,7 +158,7 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 
 // withGateway puts a gateway to the embedded broker beside the pages.
 func (s *Settings) withGateway(pages http.Handler, i *standalone.Instance, asked *policy.Policy, conf intake.Config, log *slog.Logger, t *telemetry.Providers) (http.Handler, *producer.Producer, error) {
-	kafka := producer.Kafka(producer.KafkaConfig{Brokers: i.Kafka.Brokers, Topic: s.topics().Events()})
+	kafka := producer.Kafka(producer.KafkaConfig{Brokers: i.Kafka.Brokers, Dial: i.Kafka.Dial, Topic: s.topics().Events()})
 	p, err := producer.New(kafka, producer.Options{Checked: true, Blobs: i.Blobs, Log: log, Tracer: t.Tracer})
 	if err != nil {
 		return nil, nil, err
@@ -330,7 +334,7 @@ func fill(ctx context.Context, progress io.Writer, s *Settings, dir string, stat
 			return err
 		}
 	}
-	p, err := producer.New(producer.Kafka(producer.KafkaConfig{Brokers: i.Kafka.Brokers, Topic: s.topics().Events()}), producer.Options{SendTimeout: time.Minute})
+	p, err := producer.New(producer.Kafka(producer.KafkaConfig{Brokers: i.Kafka.Brokers, Dial: i.Kafka.Dial, Topic: s.topics().Events()}), producer.Options{SendTimeout: time.Minute})
 	if err != nil {
 		return err
 	}

@@ -21,8 +21,7 @@ func (a *app) export() *cobra.Command {
 		Use:   "export FILE",
 		Short: "Write all events and their files to an archive",
 		Long: `Writes the events and the blobs of a pipeline to one file: of the folder that
---data names, which nothing else may use then, or of the Kafka that --brokers
-names. Records are not in it: they are made again where the events arrive.`,
+--data names, running or not, or of the Kafka that --brokers names. Records are not in it: they are made again where the events arrive.`,
 		Example: `  changetrail export --data changetrail-data trail.gz
   changetrail export --brokers kafka:9092 --blobs s3://evidence trail.gz`,
 		Args: exactlyOne("FILE"),
@@ -72,15 +71,15 @@ func (s *Settings) kafkaOrFolder(cmd *cobra.Command) (kafka stream.Config, end f
 	if !cmd.Flags().Changed("data") {
 		return kafka, func() {}, nil
 	}
-	broker, err := embedded.Start(filepath.Join(s.Local.Data, "broker"), "127.0.0.1:0")
-	if errors.Is(err, embedded.ErrInUse) {
-		return stream.Config{}, nil, fmt.Errorf("%w; or leave it running and give --brokers %s --blobs %s in place of --data", err, s.Local.Broker, standalone.BlobDir(s.Local.Data))
+	s.Blobs = standalone.BlobDir(s.Local.Data)
+	broker, err := embedded.Start(filepath.Join(s.Local.Data, "broker"), nil)
+	if errors.Is(err, embedded.ErrInUse) { // it is running, and answers
+		return standalone.Broker(s.Local.Data), func() {}, nil
 	}
 	if err != nil {
 		return stream.Config{}, nil, err
 	}
-	s.Blobs = standalone.BlobDir(s.Local.Data)
-	return stream.Config{Brokers: []string{broker.Address()}}, broker.Close, nil
+	return standalone.Broker(s.Local.Data), broker.Close, nil
 }
 
 // ends returns how many partitions the events have, and the blob store, nil

@@ -19,12 +19,13 @@ var topics = stream.Topics{Prefix: "changetrail"}
 
 func pipeline(t *testing.T, partitions int32) (stream.Config, *blobs.Store) {
 	t.Helper()
-	b, err := embedded.Start(t.TempDir(), "127.0.0.1:0")
+	dir := t.TempDir()
+	b, err := embedded.Start(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.Close)
-	c := stream.Config{Brokers: []string{b.Address()}}
+	c := stream.Config{Brokers: []string{embedded.Seed}, Dial: embedded.Dial(dir)}
 	admin, err := stream.NewAdmin(c)
 	if err != nil {
 		t.Fatal(err)

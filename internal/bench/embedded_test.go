@@ -135,7 +135,7 @@ func demoRecords(t *testing.T) (docs []sinks.Document) {
 		t.Fatal(err)
 	}
 	defer i.Close()
-	publisher, err := producer.New(producer.Kafka(producer.KafkaConfig{Brokers: i.Kafka.Brokers}), producer.Options{SendTimeout: time.Minute})
+	publisher, err := producer.New(producer.Kafka(producer.KafkaConfig{Brokers: []string{i.Broker()}}), producer.Options{SendTimeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,7 @@ func TestLargeUpdatesStopNobody(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	publisher, err := producer.New(producer.Kafka(producer.KafkaConfig{Brokers: i.Kafka.Brokers}), producer.Options{SendTimeout: time.Minute, Source: "/host"})
+	publisher, err := producer.New(producer.Kafka(producer.KafkaConfig{Brokers: []string{i.Broker()}}), producer.Options{SendTimeout: time.Minute, Source: "/host"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ package standalone
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -38,7 +39,9 @@ import (
 // A Config is what the embedded mode needs.
 type Config struct {
 	Dir       string
-	Listen    string // address of the broker, as 127.0.0.1:9092
+	Listen    string // address at which the broker takes events, as 127.0.0.1:9092
+	TLS       *tls.Config
+	Login     func(ctx context.Context, user, password string) error // of Kafka clients; nil: nobody is asked
 	Topics    stream.Topics
 	Namespace string
 	Retention time.Duration
@@ -78,7 +81,8 @@ func Start(ctx context.Context, c Config) (_ *Instance, err error) {
 			i.close()
 		}
 	}()
-	if i.broker, err = embedded.Start(filepath.Join(c.Dir, "broker"), c.Listen); err != nil {
+	dir := filepath.Join(c.Dir, "broker")
+	if i.broker, err = embedded.Start(dir, &embedded.Port{Address: c.Listen, Topic: c.Topics.Events(), TLS: c.TLS, Login: c.Login, Log: c.Log}); err != nil {
 		return nil, err
 	}
 	if i.Index, err = local.Open(ctx, c.Dir, true); err != nil {
@@ -87,7 +91,7 @@ func Start(ctx context.Context, c Config) (_ *Instance, err error) {
 	if i.Blobs, err = blobs.Open(ctx, BlobDir(c.Dir)); err != nil {
 		return nil, err
 	}
-	i.Kafka = stream.Config{Brokers: []string{i.broker.Address()}}
+	i.Kafka = Broker(c.Dir)
 	admin, err := stream.NewAdmin(i.Kafka)
 	if err != nil {
 		return nil, err
@@ -126,6 +130,12 @@ func part(name string, err error) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", name, err)
+}
+
+// Broker is how to reach the broker of a data folder that an instance runs in, as the
+// person who runs it: all topics, to read and to write.
+func Broker(dir string) stream.Config {
+	return stream.Config{Brokers: []string{embedded.Seed}, Dial: embedded.Dial(filepath.Join(dir, "broker"))}
 }
 
 // Broker is the address at which Kafka clients publish.

@@ -79,7 +79,7 @@ func withDemo(m *testing.M) (code int, err error) {
 			err = closed
 		}
 	}()
-	publisher, err := producer.New(producer.Kafka(producer.KafkaConfig{Brokers: instance.Kafka.Brokers}), producer.Options{SendTimeout: time.Minute})
+	publisher, err := producer.New(producer.Kafka(producer.KafkaConfig{Brokers: []string{instance.Broker()}}), producer.Options{SendTimeout: time.Minute})
 	if err != nil {
 		return 0, err
 	}

@@ -1,5 +1,10 @@
 // Package embedded is the broker of the embedded mode: one that speaks the Kafka
-// protocol on a port of this machine and keeps its topics in a folder.
+// protocol and keeps its topics in a folder.
+//
+// The broker itself listens on a socket in that folder, which belongs to the person
+// who runs it: the pipeline's own parts go there. Others get a [Port], which takes
+// messages for one topic and nothing else: who can reach it can neither read what is
+// there nor write what an enricher writes.
 //
 // It is franz-go's kfake, made for tests. What it writes survives a kill -9, and
 // with each batch synced a loss of power. Killed, it forgets what producers had
@@ -26,15 +31,17 @@ import (
 type Broker struct {
 	cluster *kfake.Cluster
 	lock    *flock.Flock
+	port    *openPort
+	socket  string
 }
 
 // ErrInUse reports a folder that another process works in.
 var ErrInUse = errors.New("another changetrail works in this folder")
 
-// Start starts a broker with its data in dir, which no other process may use,
-// listening on address, as 127.0.0.1:9092; port 0 is any that is free.
-func Start(dir, address string) (_ *Broker, err error) {
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+// Start starts a broker with its data in dir, which no other process may use, and opens
+// a port of it for others; none where it is nil.
+func Start(dir string, others *Port) (_ *Broker, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
 	// kfake takes no lock of its own: two processes would write one log.
@@ -46,42 +53,82 @@ func Start(dir, address string) (_ *Broker, err error) {
 	if !ok {
 		return nil, fmt.Errorf("broker: %s: %w; stop that one, or take another folder", dir, ErrInUse)
 	}
+	b := &Broker{lock: lock}
 	defer func() {
 		if err != nil {
-			_ = lock.Unlock()
+			b.Close()
 		}
 	}()
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, fmt.Errorf("broker: address %q: %w", address, err)
+	if others == nil {
+		if err := b.run(dir, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9092}); err != nil {
+			return nil, fmt.Errorf("broker: %w", err)
+		}
+		return b, nil
 	}
-	number, err := strconv.Atoi(port)
-	if err != nil {
-		return nil, fmt.Errorf("broker: address %q has no port", address)
+	if err := b.runWith(dir, others); err != nil {
+		return nil, fmt.Errorf("broker: %w", err)
 	}
-	cluster, err := kfake.NewCluster(
-		kfake.NumBrokers(1), kfake.Ports(number), kfake.DataDir(dir), kfake.SyncWrites(), kfake.ClusterID("changetrail-embedded"),
-		kfake.ListenFn(func(network, at string) (net.Listener, error) {
-			_, port, err := net.SplitHostPort(at)
+	return b, nil
+}
+
+// runWith starts the broker itself behind a port.
+func (b *Broker) runWith(dir string, others *Port) error {
+	outside, err := others.listen()
+	if err != nil {
+		return err
+	}
+	if err := b.run(dir, outside.Addr()); err != nil {
+		return errors.Join(err, outside.Close())
+	}
+	if b.port, err = others.open(outside, b.socket); err != nil {
+		return errors.Join(err, outside.Close())
+	}
+	return nil
+}
+
+// run starts the broker itself. It tells clients that it is to be found at address.
+func (b *Broker) run(dir string, address net.Addr) (err error) {
+	if b.socket, err = freshSocket(dir); err != nil {
+		return err
+	}
+	b.cluster, err = kfake.NewCluster(
+		kfake.NumBrokers(1), kfake.DataDir(dir), kfake.SyncWrites(), kfake.ClusterID("changetrail-embedded"),
+		kfake.ListenFn(func(string, string) (net.Listener, error) {
+			inside, err := net.Listen("unix", b.socket)
 			if err != nil {
 				return nil, err
 			}
-			return net.Listen(network, net.JoinHostPort(host, port))
+			return named{inside, address}, os.Chmod(b.socket, 0o600)
 		}),
 		// Opening after a crash reads the open segment of every partition.
 		kfake.BrokerConfigs(map[string]string{"log.segment.bytes": strconv.Itoa(16 << 20)}),
 	)
-	if err != nil {
-		return nil, fmt.Errorf("broker: %w", err)
-	}
-	return &Broker{cluster, lock}, nil
+	return err
 }
 
-// Address is where the broker listens.
-func (b *Broker) Address() string { return b.cluster.ListenAddrs()[0] }
+// named is a listener that goes by the address of another one.
+type named struct {
+	net.Listener
+	address net.Addr
+}
+
+func (n named) Addr() net.Addr { return n.address }
+
+// Address is where others send messages to; empty without a port.
+func (b *Broker) Address() string {
+	if b.port == nil {
+		return ""
+	}
+	return b.port.listener.Addr().String()
+}
 
 // Close stops the broker.
 func (b *Broker) Close() {
-	b.cluster.Close()
+	if b.port != nil {
+		b.port.close()
+	}
+	if b.cluster != nil {
+		b.cluster.Close()
+	}
 	_ = b.lock.Unlock()
 }

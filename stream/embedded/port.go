@@ -1,0 +1,255 @@
+package embedded
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// A Port is what others may use of a broker: it takes messages for one topic, and
+// nothing else. Whoever reaches it cannot read, delete, or write what the pipeline made.
+type Port struct {
+	Address string      // as 127.0.0.1:9092; port 0 is any that is free
+	Topic   string      // the topic that takes messages
+	TLS     *tls.Config // nil: plain text
+	// Login checks the user and the password of a client (SASL, mechanism PLAIN). Where
+	// it is nil nobody is asked.
+	Login func(ctx context.Context, user, password string) error
+	Log   *slog.Logger
+}
+
+// Bounds of the port.
+const (
+	maxFrame    = 32 << 20 // bytes of a request
+	maxClients  = 512      // connections at a time
+	firstChunk  = 64 << 10 // memory given to a request before more of it arrived
+	idleTimeout = 15 * time.Minute
+	sendTimeout = time.Minute
+	newestNamed = 12 // the newest version of Produce that names topics; later ones number them
+	maxPassword = 4 << 10
+)
+
+// An openPort is a listening Port.
+type openPort struct {
+	Port
+	listener net.Listener
+	upstream string // the socket of the broker
+	versions []kmsg.ApiVersionsResponseApiKey
+	places   chan struct{}
+	stop     context.CancelFunc
+	wait     sync.WaitGroup
+}
+
+func (p Port) listen() (net.Listener, error) {
+	l, err := net.Listen("tcp", p.Address)
+	if err == nil && p.TLS != nil {
+		l = tls.NewListener(l, p.TLS)
+	}
+	return l, err
+}
+
+// open takes clients from a listener, and passes what they may send to the broker
+// behind a socket.
+func (p Port) open(l net.Listener, upstream string) (*openPort, error) {
+	o := &openPort{Port: p, listener: l, upstream: upstream, places: make(chan struct{}, maxClients)}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	var err error
+	if o.versions, err = o.offered(); err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	o.stop = stop
+	o.wait.Go(func() { o.accept(ctx) })
+	return o, nil
+}
+
+func (o *openPort) close() {
+	o.stop()
+	_ = o.listener.Close()
+	o.wait.Wait()
+}
+
+func (o *openPort) accept(ctx context.Context) {
+	for {
+		conn, err := o.listener.Accept()
+		if err != nil {
+			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return
+			}
+			o.Log.Warn("broker: a client could not connect", "err", err)
+			time.Sleep(50 * time.Millisecond) // out of file descriptors, as a rule
+			continue
+		}
+		select {
+		case o.places <- struct{}{}:
+		default:
+			o.Log.Warn("broker: too many clients", "most", maxClients, "refused", conn.RemoteAddr())
+			_ = conn.Close()
+			continue
+		}
+		o.wait.Go(func() {
+			defer func() { <-o.places }()
+			if err := o.serve(ctx, conn); err != nil && ctx.Err() == nil {
+				o.Log.Warn("broker: a client was cut off", "client", conn.RemoteAddr(), "err", err)
+			}
+		})
+	}
+}
+
+// A client is one connection.
+type client struct {
+	*openPort
+	ctx   context.Context
+	conn  net.Conn
+	up    net.Conn
+	known bool // it has logged in, or nobody has to
+}
+
+func (o *openPort) serve(ctx context.Context, conn net.Conn) error {
+	defer func() { _ = conn.Close() }()
+	up, err := net.Dial("unix", o.upstream)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = up.Close() }()
+	defer context.AfterFunc(ctx, func() { _, _ = conn.Close(), up.Close() })()
+	c := &client{openPort: o, ctx: ctx, conn: conn, up: up, known: o.Login == nil}
+	for {
+		_ = conn.SetReadDeadline(time.Now().Add(idleTimeout))
+		frame, err := readFrame(conn)
+		if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		answer, err := c.answer(frame)
+		if err != nil {
+			return err
+		}
+		_ = conn.SetWriteDeadline(time.Now().Add(sendTimeout))
+		if _, err := conn.Write(answer); err != nil {
+			return err
+		}
+	}
+}
+
+// answer returns the answer to one request with its length before it; nothing where the
+// client waits for none. An error ends the connection.
+func (c *client) answer(frame []byte) ([]byte, error) {
+	r, err := parse(frame)
+	if err != nil {
+		return nil, err
+	}
+	switch req := r.body.(type) {
+	case *kmsg.ApiVersionsRequest:
+		return r.encode(c.offer(req)), nil
+	case *kmsg.SASLHandshakeRequest:
+		return r.encode(c.handshake(req)), nil
+	case *kmsg.SASLAuthenticateRequest:
+		return r.encode(c.authenticate(req)), nil
+	}
+	if !c.known {
+		return nil, errors.New("it did not log in")
+	}
+	switch req := r.body.(type) {
+	case *kmsg.MetadataRequest:
+	case *kmsg.InitProducerIDRequest:
+		if req.TransactionalID != nil {
+			resp := req.ResponseKind().(*kmsg.InitProducerIDResponse)
+			resp.ErrorCode = kerr.TransactionalIDAuthorizationFailed.Code
+			return r.encode(resp), nil
+		}
+	case *kmsg.ProduceRequest:
+		if other := c.otherTopic(req); other != "" {
+			c.Log.Warn("broker: refused messages for a topic that is not for clients", "client", c.conn.RemoteAddr(), "topic", other)
+			if req.Acks == 0 {
+				return nil, fmt.Errorf("it wrote to %s", other)
+			}
+			return r.encode(refused(req)), nil
+		}
+		if req.Acks == 0 {
+			return nil, c.forward(frame)
+		}
+	default:
+		return nil, fmt.Errorf("it asked for %s; this port takes messages for %s alone", kmsg.NameForKey(r.body.Key()), c.Topic)
+	}
+	if err := c.forward(frame); err != nil {
+		return nil, err
+	}
+	resp, err := readFrame(c.up)
+	return withLength(resp), err
+}
+
+func (c *client) forward(frame []byte) error {
+	_, err := c.up.Write(withLength(frame))
+	return err
+}
+
+// otherTopic returns a topic of a request that clients may not write to.
+func (c *client) otherTopic(req *kmsg.ProduceRequest) string {
+	if req.TransactionID != nil {
+		return "a transaction"
+	}
+	for _, t := range req.Topics {
+		if t.Topic != c.Topic {
+			return t.Topic
+		}
+	}
+	return ""
+}
+
+// refused says of each partition of a request that nobody may write to it.
+func refused(req *kmsg.ProduceRequest) kmsg.Response {
+	resp := req.ResponseKind().(*kmsg.ProduceResponse)
+	for _, t := range req.Topics {
+		rt := kmsg.NewProduceResponseTopic()
+		rt.Topic = t.Topic
+		for _, p := range t.Partitions {
+			rp := kmsg.NewProduceResponseTopicPartition()
+			rp.Partition, rp.ErrorCode = p.Partition, kerr.TopicAuthorizationFailed.Code
+			rt.Partitions = append(rt.Partitions, rp)
+		}
+		resp.Topics = append(resp.Topics, rt)
+	}
+	return resp
+}
+
+// handshake agrees on the one way to log in (KIP-43).
+func (c *client) handshake(req *kmsg.SASLHandshakeRequest) kmsg.Response {
+	resp := req.ResponseKind().(*kmsg.SASLHandshakeResponse)
+	resp.SupportedMechanisms = []string{"PLAIN"}
+	if c.Login == nil || req.Mechanism != "PLAIN" {
+		resp.ErrorCode = kerr.UnsupportedSaslMechanism.Code
+	}
+	return resp
+}
+
+// authenticate logs a client in: RFC 4616 separates identity, user and password by NUL.
+func (c *client) authenticate(req *kmsg.SASLAuthenticateRequest) kmsg.Response {
+	resp := req.ResponseKind().(*kmsg.SASLAuthenticateResponse)
+	user, password, ok := plain(req.SASLAuthBytes)
+	err := errors.New("nobody logs in here")
+	if c.Login != nil && ok {
+		err = c.Login(c.ctx, user, password)
+	}
+	if err != nil {
+		c.Log.Warn("broker: a client could not log in", "client", c.conn.RemoteAddr(), "err", err)
+		message := "the user or the password is wrong"
+		resp.ErrorCode, resp.ErrorMessage = kerr.SaslAuthenticationFailed.Code, &message
+		return resp
+	}
+	c.known = true
+	return resp
+}

@@ -1,0 +1,147 @@
+package embedded
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kbin"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// readFrame reads one request or answer of the Kafka protocol: its length in four bytes,
+// then itself. Memory grows with what arrives, not with what the length promises.
+func readFrame(from io.Reader) ([]byte, error) {
+	var length [4]byte
+	if _, err := io.ReadFull(from, length[:]); err != nil {
+		return nil, err
+	}
+	n := int64(int32(binary.BigEndian.Uint32(length[:])))
+	if n < 0 || n > maxFrame {
+		return nil, fmt.Errorf("a request of %d bytes; at most %d are taken", n, maxFrame)
+	}
+	var b bytes.Buffer
+	b.Grow(int(min(n, firstChunk)))
+	if _, err := io.CopyN(&b, from, n); err != nil {
+		return nil, fmt.Errorf("a request ended in the middle: %w", errors.Join(err, io.ErrUnexpectedEOF))
+	}
+	return b.Bytes(), nil
+}
+
+func withLength(frame []byte) []byte {
+	if frame == nil {
+		return nil
+	}
+	return append(binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(frame)), uint32(len(frame))), frame...)
+}
+
+// A request is one that was read (https://kafka.apache.org/protocol, Requests).
+type request struct {
+	correlation int32
+	body        kmsg.Request
+}
+
+func parse(frame []byte) (request, error) {
+	b := kbin.Reader{Src: frame}
+	key, version := b.Int16(), b.Int16()
+	r := request{correlation: b.Int32(), body: kmsg.RequestForKey(key)}
+	b.NullableString() // the client's name
+	if r.body == nil || !b.Ok() {
+		return r, fmt.Errorf("no request of Kafka (key %d)", key)
+	}
+	r.body.SetVersion(version)
+	if _, asked := r.body.(*kmsg.ApiVersionsRequest); asked {
+		return r, nil // its versions may be newer than ours; nothing in it matters
+	}
+	if version < 0 || version > r.body.MaxVersion() || key == int16(kmsg.Produce) && version > newestNamed {
+		return r, fmt.Errorf("%s of version %d, which is not offered", kmsg.NameForKey(key), version)
+	}
+	if r.body.IsFlexible() {
+		kmsg.SkipTags(&b)
+	}
+	if !b.Ok() {
+		return r, errors.New("a request with a broken header")
+	}
+	if err := r.body.ReadFrom(b.Src); err != nil {
+		return r, fmt.Errorf("%s that cannot be read: %w", kmsg.NameForKey(key), err)
+	}
+	return r, nil
+}
+
+// encode is the answer to r with its length before it.
+func (r request) encode(resp kmsg.Response) []byte {
+	out := binary.BigEndian.AppendUint32(nil, uint32(r.correlation))
+	if _, asked := resp.(*kmsg.ApiVersionsResponse); resp.IsFlexible() && !asked { // KIP-511: its header is always the first one
+		out = append(out, 0)
+	}
+	return withLength(resp.AppendTo(out))
+}
+
+// offer says which requests the port answers, so that a client that wants more says so
+// by itself.
+func (o *openPort) offer(req *kmsg.ApiVersionsRequest) kmsg.Response {
+	resp := req.ResponseKind().(*kmsg.ApiVersionsResponse)
+	if req.GetVersion() > 3 { // KIP-511: an answer of version 0, from which the client goes on
+		resp.SetVersion(0)
+		resp.ErrorCode = kerr.UnsupportedVersion.Code
+	}
+	resp.ApiKeys = o.versions
+	return resp
+}
+
+// offered asks the broker which versions it knows of the requests that the port takes.
+func (o *openPort) offered() ([]kmsg.ApiVersionsResponseApiKey, error) {
+	up, err := net.Dial("unix", o.upstream)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = up.Close() }()
+	ask := kmsg.NewApiVersionsRequest()
+	ask.SetVersion(0)
+	head := []byte{0, byte(kmsg.ApiVersions), 0, 0, 0, 0, 0, 1, 0xff, 0xff} // key, version, correlation, no name
+	if _, err := up.Write(withLength(ask.AppendTo(head))); err != nil {
+		return nil, err
+	}
+	frame, err := readFrame(up)
+	if err != nil {
+		return nil, err
+	}
+	resp := ask.ResponseKind().(*kmsg.ApiVersionsResponse)
+	if err := resp.ReadFrom(frame[min(4, len(frame)):]); err != nil {
+		return nil, err
+	}
+	keys := []kmsg.Key{kmsg.Produce, kmsg.Metadata, kmsg.ApiVersions, kmsg.InitProducerID}
+	if o.Login != nil {
+		keys = append(keys, kmsg.SASLHandshake, kmsg.SASLAuthenticate)
+	}
+	out := slices.DeleteFunc(resp.ApiKeys, func(k kmsg.ApiVersionsResponseApiKey) bool { return !slices.Contains(keys, kmsg.Key(k.ApiKey)) })
+	for i := range out {
+		out[i].MaxVersion = min(out[i].MaxVersion, newest(kmsg.Key(out[i].ApiKey)))
+	}
+	return out, nil
+}
+
+// newest is the newest version of a request that the port reads.
+func newest(key kmsg.Key) int16 {
+	switch key {
+	case kmsg.Produce:
+		return newestNamed
+	case kmsg.ApiVersions:
+		return 3
+	}
+	return kmsg.RequestForKey(int16(key)).MaxVersion()
+}
+
+// plain reads the words of SASL PLAIN (RFC 4616).
+func plain(b []byte) (user, password string, ok bool) {
+	parts := bytes.Split(b, []byte{0})
+	if len(b) > maxPassword || len(parts) != 3 {
+		return "", "", false
+	}
+	return string(parts[1]), string(parts[2]), true
+}
