@@ -15,6 +15,7 @@ import (
 	"github.com/changetrail/changetrail/demo"
 	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/intake"
+	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/stream"
@@ -31,16 +32,16 @@ func company(t *testing.T, seed uint64, end time.Time) []*record.Record {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := []byte("a stamp key of the tests")
+	key := signing.Of([]byte("a stamp key of the tests"))
 	heard := make(map[record.Repository][]record.Event)
 	err = demo.New(seed, end).Each(func(_ int, events []event.Event) error {
 		for _, e := range events {
-			intake.Stamp(&e, key, demo.Sender(e), end)
+			intake.Sign(&e, key, demo.Sender(e), end)
 			value, err := json.Marshal(e)
 			if err != nil {
 				return err
 			}
-			d, err := enricher.DecodeStamped(&stream.Record{Value: value, Timestamp: end}, key)
+			d, err := enricher.DecodeSigned(&stream.Record{Value: value, Timestamp: end}, key)
 			if err != nil {
 				return err
 			}

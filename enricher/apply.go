@@ -156,7 +156,7 @@ func (e *Enricher) reroute(d *decodedEvent, home int32) *stream.Record {
 		Headers: slices.DeleteFunc(slices.Clone(d.record.Headers), func(h kgo.RecordHeader) bool { return h.Key == stream.HeaderArrived }),
 	}
 	stream.AddHeader(out, stream.HeaderRerouted, []byte(from))
-	stream.AddHeader(out, stream.HeaderArrived, schemas.Arrival(e.conf.StampKey, d.env, d.arrived))
+	stream.AddHeader(out, stream.HeaderArrived, schemas.Arrival(e.conf.Keys, d.env, d.arrived))
 	return out
 }
 

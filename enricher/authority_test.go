@@ -158,7 +158,7 @@ func (b *bench) holdsDirect(t *testing.T, typ, body string) {
 	row := authorities[typ]
 	webhook := strings.HasPrefix(typ, "com.")
 	for as, want := range map[string]string{"": "claimed", record.Signed: row.agent, record.Observed: row.platform, record.Human: row.person} {
-		reader := ingest.Reader{StampKey: []byte(stampKey)}
+		reader := ingest.Reader{Keys: signingKeys}
 		if as != "" {
 			reader.Trust = []ingest.Trust{{Source: "/y", As: record.Observed}, {Source: "/*", As: as}}
 		}

@@ -22,6 +22,7 @@ import (
 	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/intake"
 	"github.com/changetrail/changetrail/internal/corpus"
+	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/platform"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
@@ -32,6 +33,8 @@ import (
 
 // stampKey is that of gateway and enricher.
 const stampKey = "a key of the tests, long enough"
+
+var signingKeys = signing.Of([]byte(stampKey))
 
 // spilled is the beginning of a secret that cases spill.
 const spilled = "ghp" + "_x7Kq2mVbT9sLw4"
@@ -122,7 +125,7 @@ func newBench(t *testing.T, now time.Time) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := intake.Config{Publisher: p, Blobs: store, Redactor: redactor, StampKey: []byte(stampKey), Limits: intake.Limits{Rate: 1e6}, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }}
+	c := intake.Config{Publisher: p, Blobs: store, Redactor: redactor, Keys: signingKeys, Limits: intake.Limits{Rate: 1e6}, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }}
 	mux := http.NewServeMux()
 	open, err := intake.New(c)
 	if err != nil {
@@ -173,7 +176,7 @@ func (b *bench) decode(r *stream.Record, later time.Duration) decodedEvent {
 	b.Helper()
 	at := *r
 	at.Timestamp = r.Timestamp.Add(later)
-	d, err := decode(b.Context(), &at, ingest.Reader{StampKey: []byte(stampKey)}, b.store)
+	d, err := decode(b.Context(), &at, ingest.Reader{Keys: signingKeys}, b.store)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -88,13 +88,13 @@ func (d *decodedEvent) read(ctx context.Context, r ingest.Reader, store Blobs) e
 	}
 	d.arrived = d.record.Timestamp
 	if h := stream.Header(d.record, stream.HeaderArrived); h != nil {
-		if at, ok := schemas.ReadArrival(r.StampKey, d.env, h); ok && at.Before(d.arrived) {
+		if at, ok := schemas.ReadArrival(r.Keys, d.env, h); ok && at.Before(d.arrived) {
 			d.arrived = at
 		}
 	}
 	read, err := r.Read(ctx, d.env, d.record.Key, d.arrived)
 	d.env, d.event = read.Envelope, read.Event
-	if err := r.AllowStamped(&read, err); err != nil {
+	if err := r.AllowSigned(&read, err); err != nil {
 		return err
 	}
 	if read.File != nil && store != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/ingest"
+	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
@@ -34,10 +35,12 @@ type Config struct {
 	Controls  *controls.Matrix // as Policy
 	Blobs     Blobs            // where reports and large data are kept; nil: nowhere
 
-	// StampKey is the key of the gateways: what they say of the sender of an event
-	// is believed where it is signed with it. Nothing is where it is empty.
-	StampKey []byte
-	// Trust says which events without a stamp are believed all the same.
+	// Keys are those of the gateways: what they say of the sender of an event is believed
+	// where it is signed with one of them. Nothing is where there are none.
+	Keys signing.Keys
+	// DocumentKeys sign what sinks are to index; it has no signature where there are none.
+	DocumentKeys signing.Keys
+	// Trust says which events without a signature are believed all the same.
 	Trust []ingest.Trust
 
 	EvidenceAge time.Duration // how long evidence waits for its change; for ever where 0
@@ -88,7 +91,7 @@ type Enricher struct {
 }
 
 // reader reads events as c says who is believed.
-func (c *Config) reader() ingest.Reader { return ingest.Reader{StampKey: c.StampKey, Trust: c.Trust} }
+func (c *Config) reader() ingest.Reader { return ingest.Reader{Keys: c.Keys, Trust: c.Trust} }
 
 // Run enriches until ctx is done.
 func Run(ctx context.Context, c Config) error {
@@ -161,7 +164,7 @@ func (e *Enricher) begin() (err error) {
 	if e.state, err = newProjection(e.store); err != nil {
 		return err
 	}
-	e.rooms = &rooms{projection: e.state, stampKey: e.conf.StampKey, topics: e.conf.Topics, partitions: e.partitions}
+	e.rooms = &rooms{projection: e.state, keys: e.conf.Keys, topics: e.conf.Topics, partitions: e.partitions}
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/ingest"
+	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
@@ -15,12 +16,12 @@ import (
 
 // Decode reads the event in a Kafka record, with the report that it may carry.
 // Its errors are refusals (package schemas).
-func Decode(r *stream.Record) (record.Event, error) { return DecodeStamped(r, nil) }
+func Decode(r *stream.Record) (record.Event, error) { return DecodeSigned(r, signing.Keys{}) }
 
-// DecodeStamped is Decode for a record whose sender gateways with that key have
-// stamped on it.
-func DecodeStamped(r *stream.Record, stampKey []byte) (record.Event, error) {
-	return DecodeBy(r, ingest.Reader{StampKey: stampKey})
+// DecodeSigned is Decode for a record of which gateways with one of these keys have signed
+// who sent it.
+func DecodeSigned(r *stream.Record, keys signing.Keys) (record.Event, error) {
+	return DecodeBy(r, ingest.Reader{Keys: keys})
 }
 
 // DecodeBy is Decode by a reader, which says who is believed.

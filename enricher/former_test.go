@@ -225,7 +225,7 @@ func known(former, later []record.Event) []record.Event {
 func asNow(t *testing.T, events []*stream.Record) (out []record.Event) {
 	t.Helper()
 	for _, r := range events {
-		d, err := decode(t.Context(), r, ingest.Reader{StampKey: millKey}, nil)
+		d, err := decode(t.Context(), r, ingest.Reader{Keys: millKey}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -244,7 +244,7 @@ func asFormer(t *testing.T, events []*stream.Record) (out []record.Event) {
 		if err != nil {
 			continue
 		}
-		if e, err := (ingest.Reader{StampKey: millKey}).Read(t.Context(), env, r.Key, r.Timestamp); err == nil {
+		if e, err := (ingest.Reader{Keys: millKey}).Read(t.Context(), env, r.Key, r.Timestamp); err == nil {
 			e.Sender, e.Arrived = "", time.Time{} // it kept no sender, and of one identity what was said earliest
 			out = append(out, e.Event)
 		}
@@ -299,7 +299,7 @@ func readSent(t *testing.T, r *stream.Record) sentDocument {
 func (f *former) enricher(t *testing.T) *Enricher {
 	t.Helper()
 	e, err := newEnricher(Config{
-		Topics: stream.Topics{Prefix: "b"}, Namespace: "default", Policy: f.policy, Controls: f.controls, StampKey: millKey,
+		Topics: stream.Topics{Prefix: "b"}, Namespace: "default", Policy: f.policy, Controls: f.controls, Keys: millKey,
 		EvidenceAge: 180 * 24 * time.Hour, Log: slog.New(slog.DiscardHandler),
 	}, openTestStore(t), millPartitions)
 	if err != nil {

@@ -52,7 +52,7 @@ func (e *Enricher) revision(c *changeState, r *record.Record, t *touch) *stream.
 	c.revision, c.digest = r.Trail.Revision, r.Trail.EvidenceDigest
 	out := &stream.Record{
 		Topic: e.conf.Topics.Records(), Partition: t.partition, Key: []byte(id), Value: value,
-		Headers: make([]kgo.RecordHeader, 0, 5+len(c.gaps)+len(r.Trail.Gaps)),
+		Headers: make([]kgo.RecordHeader, 0, 6+len(c.gaps)+len(r.Trail.Gaps)),
 	}
 	out.Headers = appendHeaders(out.Headers, []byte(schemas.RecordIndex(e.conf.Namespace, c.firstSeen)), []byte(schemas.RecordID(id)), t.newest, t.trace)
 	out.Headers = append(out.Headers, kgo.RecordHeader{Key: stream.HeaderVersion, Value: strconv.AppendInt(nil, c.revision, 10)})
@@ -64,6 +64,7 @@ func (e *Enricher) revision(c *changeState, r *record.Record, t *touch) *stream.
 	if len(gaps) > len(c.gaps) {
 		c.gaps = gaps
 	}
+	stream.SignDocument(e.conf.DocumentKeys, out)
 	return out
 }
 
@@ -79,7 +80,7 @@ func (e *Enricher) finding(f *schemas.Finding) kgo.RecordHeader {
 }
 
 // documentHeaders is how many headers the message of an event has at most.
-const documentHeaders = 4
+const documentHeaders = 5
 
 // appendHeaders appends the headers that every document has.
 func appendHeaders(h []kgo.RecordHeader, index, id []byte, at time.Time, traceparent []byte) []kgo.RecordHeader {

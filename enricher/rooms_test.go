@@ -15,6 +15,7 @@ import (
 
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/ingest"
+	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
@@ -39,7 +40,7 @@ type mill struct {
 
 const millPartitions = 3
 
-var millKey = []byte("0123456789abcdef0123456789abcdef")
+var millKey = signing.Of([]byte("0123456789abcdef0123456789abcdef"))
 
 func newMill(t *testing.T, s *store, seed uint64, lossy bool) *mill {
 	m := &mill{t: t, lossy: lossy, rnd: rand.New(rand.NewPCG(seed, 3)), store: s, at: time.Date(2026, 11, 12, 4, 0, 0, 0, time.UTC)}
@@ -49,7 +50,7 @@ func newMill(t *testing.T, s *store, seed uint64, lossy bool) *mill {
 
 func (m *mill) restart() {
 	e, err := newEnricher(Config{
-		Topics: stream.Topics{Prefix: "b"}, Namespace: "default", Policy: new(policy.Policy), Controls: new(controls.Matrix), StampKey: millKey,
+		Topics: stream.Topics{Prefix: "b"}, Namespace: "default", Policy: new(policy.Policy), Controls: new(controls.Matrix), Keys: millKey,
 		EvidenceAge: 180 * 24 * time.Hour, Resend: m.lossy, Log: slog.New(slog.DiscardHandler),
 	}, m.store, millPartitions)
 	if err != nil {
@@ -73,7 +74,7 @@ func (m *mill) put(source, id, key string, fact record.Fact, attributes ...func(
 	for _, set := range attributes {
 		set(&env)
 	}
-	r := (&rooms{stampKey: millKey, partitions: stream.NewPartitioner(millPartitions), topics: stream.Topics{Prefix: "b"}}).send(env, env.AuthID != "", key, "")
+	r := (&rooms{keys: millKey, partitions: stream.NewPartitioner(millPartitions), topics: stream.Topics{Prefix: "b"}}).send(env, env.AuthID != "", key, "")
 	r.Headers = slices.DeleteFunc(r.Headers, func(h kgo.RecordHeader) bool { return h.Key == stream.HeaderRerouted })
 	m.push(r)
 }
@@ -129,7 +130,7 @@ func (m *mill) step(batch []*stream.Record) bool {
 		return false
 	}
 	for _, r := range batch {
-		d, err := decode(m.t.Context(), r, ingest.Reader{StampKey: millKey}, nil)
+		d, err := decode(m.t.Context(), r, ingest.Reader{Keys: millKey}, nil)
 		if err != nil || d.refusal != nil {
 			m.t.Fatal(err, d.refusal)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
@@ -29,7 +30,7 @@ import (
 // What is sent on is an event like any other, under the identity that it had.
 type rooms struct {
 	*projection
-	stampKey   []byte
+	keys       signing.Keys
 	topics     stream.Topics
 	partitions *stream.Partitioner
 
@@ -251,7 +252,7 @@ func (r *rooms) send(env schemas.Envelope, trusted bool, key, from string) *stre
 		env.Data = nil
 	}
 	if trusted {
-		env.AuthMAC = schemas.Stamp(r.stampKey, env)
+		env.AuthMAC = schemas.Sign(r.keys, env)
 	}
 	out := &stream.Record{Topic: r.topics.Events(), Partition: r.partitions.Of(key), Key: []byte(key), Value: env.Data}
 	for name, value := range env.Attributes {
@@ -391,7 +392,7 @@ func (r *rooms) takeNamed(d *decodedEvent, f *record.RunNamed) (out []*stream.Re
 		if err := r.readJSON(x.value, &w); err != nil {
 			return nil, known, err
 		}
-		out = append(out, r.send(w.Event, schemas.SenderOf(r.stampKey, w.Event) != "", f.Repository, from))
+		out = append(out, r.send(w.Event, schemas.SenderOf(r.keys, w.Event) != "", f.Repository, from))
 	}
 	return out, known, nil
 }
@@ -448,7 +449,7 @@ func (r *rooms) lost(partition int32, fact []byte, at time.Time) (*stream.Record
 	if bound, err := r.bound(partition, w.Run); bound != nil || err != nil {
 		return nil, err
 	}
-	m := r.send(w.Event, schemas.SenderOf(r.stampKey, w.Event) != "", record.RoomKey(w.Run), "room")
+	m := r.send(w.Event, schemas.SenderOf(r.keys, w.Event) != "", record.RoomKey(w.Run), "room")
 	return stream.DeadLetter(r.topics.DLQ(), "enricher", m, schemas.RunUnknown,
 		fmt.Sprintf("nothing named its run %s in any repository since it came; state vcs.repository.url.full or partitionkey where it is sent, or name the run in a decision or a commit's trailer", w.Run), at), nil
 }

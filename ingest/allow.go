@@ -41,18 +41,18 @@ func Allow(who identity.Principal, e *Event, err error) error {
 // Own is who changetrail itself is, in what its gateways say.
 func Own() identity.Principal { return identity.Principal{Name: identity.Own, Platform: identity.Own} }
 
-// AllowStamped is Allow for an event that lies in Kafka: who sent it is whom its
-// stamp names. Which repositories that one may speak of, and what a platform may state,
+// AllowSigned is Allow for an event that lies in Kafka: who sent it is whom its
+// signature names. Which repositories that one may speak of, and what a platform may state,
 // the gateway alone knows, and has asked. Changetrail's own events are those that a
-// gateway has stamped as its own; where nobody has a stamp key that cannot be told, and
-// what they say is a claim, as everything is.
-func (r Reader) AllowStamped(e *Event, err error) error {
+// gateway has signed as its own; where nobody has a key that cannot be told, and what they
+// say is a claim, as everything is.
+func (r Reader) AllowSigned(e *Event, err error) error {
 	switch e.Fact.(type) {
 	case *record.IdentityRefused:
-		if len(r.StampKey) == 0 || e.Sender == record.SenderPlatform+identity.Own {
+		if !r.Keys.Any() || e.Sender == record.SenderPlatform+identity.Own {
 			return err
 		}
-	case *record.RunNamed: // enrichers do not stamp it
+	case *record.RunNamed: // enrichers do not sign it
 		if e.Sender == "" {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/evidence"
+	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/platform"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
@@ -21,10 +22,10 @@ type Blobs interface {
 // A Reader reads events. The zero Reader reads what needs nothing else.
 type Reader struct {
 	Blobs Blobs // nil: there is none
-	// StampKey is that of the gateways, whose word on the sender is believed; nobody's
-	// is where it is empty.
-	StampKey []byte
-	// Trust says which events without a stamp are believed; none where it is empty.
+	// Keys are those of the gateways, whose word on the sender is believed; nobody's is
+	// where there are none.
+	Keys signing.Keys
+	// Trust says which events without a signature are believed; none where it is empty.
 	Trust []Trust
 	// Early says that the event is read before it lies in Kafka, by a gateway or a
 	// sender: it may wait on a disk, and data too large for Kafka become a blob on the
@@ -59,7 +60,7 @@ func (r Reader) Read(ctx context.Context, env schemas.Envelope, key []byte, now 
 	if err := r.fetch(ctx, &e.Envelope); err != nil {
 		return e, err
 	}
-	sender := schemas.SenderOf(r.StampKey, e.Envelope)
+	sender := schemas.SenderOf(r.Keys, e.Envelope)
 	arrived, imported, err := r.arrival(&e.Envelope, sender, now)
 	if err != nil {
 		return e, err
@@ -89,10 +90,10 @@ func (r Reader) Read(ctx context.Context, env schemas.Envelope, key []byte, now 
 	return e, nil
 }
 
-// arrival returns when an event arrived: when its gateway took it, which the stamp covers;
-// without a stamp, when the broker took it, which is now. imported says that it is what the
-// sender states: one that brings in history, or that is trusted with it. Where there is no
-// stamp yet, a gateway has dropped it from everyone else.
+// arrival returns when an event arrived: when its gateway took it, which the signature covers;
+// without one, when the broker took it, which is now. imported says that it is what the
+// sender states: one that brings in history, or that is trusted with it. Where it is not
+// signed yet, a gateway has dropped it from everyone else.
 func (r Reader) arrival(env *schemas.Envelope, sender string, now time.Time) (at time.Time, imported bool, err error) {
 	switch {
 	case env.ArrivedAt == "":

@@ -12,7 +12,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A Trust says as what events without a stamp count that come from some sources: it is
+// A Trust says as what events without a signature count that come from some sources: it is
 // for operators of a Kafka cluster to which nobody else can write.
 type Trust struct {
 	Source  string   `yaml:"source"`  // pattern: * is any text without /, and /** at the end all that follows
@@ -48,7 +48,7 @@ func (t Trust) covers(source string) bool {
 	return ok && (group == "" || strings.HasSuffix(group, "/") && strings.HasPrefix(source, group))
 }
 
-// trusted returns the first rule about the source of an event without a stamp, nil where
+// trusted returns the first rule about the source of an event without a signature, nil where
 // there is none.
 func (r Reader) trusted(source string) *Trust {
 	for i := range r.Trust {
@@ -59,9 +59,9 @@ func (r Reader) trusted(source string) *Trust {
 	return nil
 }
 
-// unstamped returns the witness of an event without a stamp. What webhooks alone may
+// unsigned returns the witness of an event without a signature. What webhooks alone may
 // say is a claim without one: only a gateway verifies them.
-func (r Reader) unstamped(e *Event) string {
+func (r Reader) unsigned(e *Event) string {
 	t := r.trusted(e.Source)
 	if t == nil || platform.Webhook(e.Envelope.Type) != "" {
 		return record.Claimed

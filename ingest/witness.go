@@ -28,11 +28,11 @@ func Worth(credential string, f record.Fact) string {
 	return of
 }
 
-// witness returns the witness of an event: by the credential that a gateway stamped on
+// witness returns the witness of an event: by the credential that a gateway signed for
 // it, or by what the operator trusts without one.
 func (r Reader) witness(e *Event) string {
 	if e.Sender == "" {
-		return r.unstamped(e)
+		return r.unsigned(e)
 	}
 	if only := platform.Webhook(e.Envelope.Type); only != "" && e.Sender != record.SenderPlatform+only {
 		return record.Claimed

@@ -7,6 +7,7 @@ import (
 	"github.com/changetrail/changetrail/identity"
 	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/internal/corpus"
+	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 )
@@ -73,7 +74,7 @@ func TestTrust(t *testing.T) {
 // TestStatedArrival: who may say when an event arrived, and what.
 func TestStatedArrival(t *testing.T) {
 	now := time.Date(2026, 11, 29, 3, 47, 0, 0, time.UTC)
-	key := []byte("a key of the tests")
+	key := signing.Of([]byte("a key of the tests"))
 	at := func(text string) schemas.Envelope {
 		return schemas.Envelope{SpecVersion: "1.0", ID: "1", Source: "/x", Type: record.TypeEventNoted, PartitionKey: corpus.Docs, Data: []byte(`{}`), ArrivedAt: text}
 	}
@@ -81,7 +82,7 @@ func TestStatedArrival(t *testing.T) {
 		e := at(text)
 		e.AuthType, e.AuthID = schemas.AuthSystem, "ci"
 		e.Imported = "true"
-		e.AuthMAC = schemas.Stamp(key, e)
+		e.AuthMAC = schemas.Sign(key, e)
 		return e
 	}
 	moved := stamped("2026-03-01T03:47:00Z")
@@ -103,7 +104,7 @@ func TestStatedArrival(t *testing.T) {
 		"before 1970":               {stamped("1969-03-01T03:47:00Z"), nil, ""},
 		"no time":                   {stamped("yesterday"), nil, ""},
 	} {
-		e, err := ingest.Reader{StampKey: key, Trust: c.trust}.Read(t.Context(), c.env, nil, now)
+		e, err := ingest.Reader{Keys: key, Trust: c.trust}.Read(t.Context(), c.env, nil, now)
 		if c.want == "" {
 			if schemas.AsRefusal(err) == nil {
 				t.Errorf("%s: taken as %s: %v", name, e.Arrived, err)

@@ -36,7 +36,7 @@ func TestWhoBringsInHistorySaysWhenItArrived(t *testing.T) {
 			t.Fatalf("%s: %+v", name, r)
 		}
 		e := s.next(t, 1)[0]
-		read, err := ingest.Reader{StampKey: []byte(stampKey)}.Read(t.Context(), e, nil, time.Now())
+		read, err := ingest.Reader{Keys: signingKeys}.Read(t.Context(), e, nil, time.Now())
 		if err != nil || read.Sender != "agent:a" || read.Imported != (c.arrived != "") {
 			t.Errorf("%s: of %q, imported %t: %v", name, read.Sender, read.Imported, err)
 		}
@@ -44,7 +44,7 @@ func TestWhoBringsInHistorySaysWhenItArrived(t *testing.T) {
 			t.Errorf("%s: it arrived %s, at %s", name, read.Arrived, read.Time)
 		}
 		// Played back by whoever can write to Kafka, under another time.
-		again, err := ingest.Reader{StampKey: []byte(stampKey)}.Read(t.Context(), e, nil, time.Now().Add(-30*time.Minute))
+		again, err := ingest.Reader{Keys: signingKeys}.Read(t.Context(), e, nil, time.Now().Add(-30*time.Minute))
 		if err != nil || again.Arrived.Before(read.Arrived) {
 			t.Errorf("%s: played back it arrived %s, %s before: %v", name, again.Arrived, read.Arrived.Sub(again.Arrived), err)
 		}
@@ -52,8 +52,8 @@ func TestWhoBringsInHistorySaysWhenItArrived(t *testing.T) {
 			func(e *schemas.Envelope) { e.ArrivedAt = "2026-01-01T00:00:00Z" }, func(e *schemas.Envelope) { e.ArrivedAt = "" }, func(e *schemas.Envelope) { e.Imported += "x" },
 		} {
 			forged := e
-			if change(&forged); schemas.SenderOf([]byte(stampKey), forged) != "" {
-				t.Errorf("%s: the stamp holds for another arrival, too: %+v", name, forged)
+			if change(&forged); schemas.SenderOf(signingKeys, forged) != "" {
+				t.Errorf("%s: the signature holds for another arrival, too: %+v", name, forged)
 			}
 		}
 	}
@@ -71,7 +71,7 @@ func TestWithoutACredentialWhereThatIsOpen(t *testing.T) {
 	if r := s.send(t, "POST", "/v1/events", structured, event); r.status != http.StatusNoContent {
 		t.Fatalf("%+v", r)
 	}
-	if e := s.next(t, 1)[0]; schemas.SenderOf([]byte(stampKey), e) != "" || e.AuthType != schemas.AuthAnonymous {
+	if e := s.next(t, 1)[0]; schemas.SenderOf(signingKeys, e) != "" || e.AuthType != schemas.AuthAnonymous {
 		t.Errorf("it is of %s %s", e.AuthType, e.AuthID)
 	}
 	s.send(t, "POST", "/v1/events", with(structured, "Authorization", "Bearer x"), event).problem(t, http.StatusUnauthorized)

@@ -177,14 +177,14 @@ func TestTheEnricherAsksAgain(t *testing.T) {
 			e := c.env
 			e.SpecVersion, e.ID, e.Source, e.Subject = "1.0", "1", "/x", "acme/payments#1"
 			if e.AuthID != "" {
-				e.AuthMAC = schemas.Stamp([]byte(stampKey), e)
+				e.AuthMAC = schemas.Sign(signingKeys, e)
 			}
 			r := &stream.Record{Value: e.Data, Timestamp: time.Now()}
 			e.Attributes(func(name, value string) bool {
 				r.Headers = append(r.Headers, kgo.RecordHeader{Key: name, Value: []byte(value)})
 				return true
 			})
-			_, err := enricher.DecodeStamped(r, []byte(stampKey))
+			_, err := enricher.DecodeSigned(r, signingKeys)
 			switch refusal := schemas.AsRefusal(err); {
 			case c.want == "" && err != nil, c.want != "" && (refusal == nil || refusal.Reason != c.want):
 				t.Errorf("%v, want %q", err, c.want)

@@ -14,7 +14,9 @@ import (
 
 	"github.com/changetrail/changetrail/identity"
 	"github.com/changetrail/changetrail/internal/problem"
+	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/producer"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // A Publisher puts events on the stream. spooled is how many of them are safe on
@@ -39,16 +41,18 @@ type Config struct {
 	Open bool
 	// Redactor takes secrets out of what agents say. Webhooks stay as they are.
 	Redactor producer.Redactor
-	// StampKey is shared with the enrichers, which believe what is signed with it.
-	StampKey []byte
-	GitHub   GitHub
-	GitLab   GitLab
-	Jira     Jira
-	Limits   Limits
+	// Keys sign who sent an event. Enrichers that know them believe it.
+	Keys   signing.Keys
+	GitHub GitHub
+	GitLab GitLab
+	Jira   Jira
+	Limits Limits
 
 	Log   *slog.Logger
 	Meter metric.MeterProvider
-	Now   func() time.Time
+	// Tracer makes a span for each event that is taken; nil: none.
+	Tracer trace.TracerProvider
+	Now    func() time.Time
 }
 
 // A Gateway answers requests.
@@ -57,6 +61,7 @@ type Gateway struct {
 	limiter  *limiter
 	recent   *recent
 	metrics  *metrics
+	tracer   trace.Tracer
 	slots    chan struct{} // one for each request at work
 	protocol *http.CrossOriginProtection
 }
@@ -71,10 +76,14 @@ func New(c Config) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Gateway{
+	g := &Gateway{
 		Config: c, limiter: newLimiter(c.Limits, c.Now), recent: newRecent(recentDeliveries), metrics: m,
 		slots: make(chan struct{}, c.Limits.Requests), protocol: http.NewCrossOriginProtection(),
-	}, nil
+	}
+	if c.Tracer != nil {
+		g.tracer = c.Tracer.Tracer("github.com/changetrail/changetrail/intake")
+	}
+	return g, nil
 }
 
 // Register adds to mux what the gateway takes.
@@ -115,7 +124,7 @@ type Sender struct {
 	g   *Gateway
 }
 
-// Take puts an event of the sender on the stream, checked and stamped as one that
+// Take puts an event of the sender on the stream, checked and signed as one that
 // came by itself.
 func (s Sender) Take(ctx context.Context, e event.Event) error {
 	_, err := s.g.Take(ctx, s, []event.Event{e})
@@ -239,7 +248,7 @@ func (g *Gateway) Authenticate(r *http.Request) (identity.Principal, error) {
 func (g *Gateway) publish(ctx context.Context, events []event.Event) (spooled int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, g.Limits.Timeout)
 	defer cancel()
-	for i := range events { // in JSON, as on a disk, space around data would be lost, and the stamp is over it
+	for i := range events { // in JSON, as on a disk, space around data would be lost, and the signature is over it
 		data := events[i].Data()
 		events[i].DataBase64 = len(bytes.TrimSpace(data)) != len(data)
 	}

@@ -23,6 +23,7 @@ import (
 
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/identity"
+	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
@@ -30,6 +31,8 @@ import (
 )
 
 const stampKey = "a key of the tests, long enough"
+
+var signingKeys = signing.Of([]byte(stampKey))
 
 // A site is a gateway before a broker.
 type site struct {
@@ -56,7 +59,7 @@ func newSite(t testing.TB, change func(*Config, *producer.Options)) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := Config{Blobs: store, Redactor: redactor, StampKey: []byte(stampKey), Log: slog.New(slog.DiscardHandler)}
+	c := Config{Blobs: store, Redactor: redactor, Keys: signingKeys, Log: slog.New(slog.DiscardHandler)}
 	o := producer.Options{Checked: true, Blobs: store}
 	if change != nil {
 		change(&c, &o)
@@ -360,11 +363,11 @@ func TestTheCredentialSaysWhoSpeaks(t *testing.T) {
 			t.Fatalf("%s: %+v", c.name, r)
 		}
 		e := s.next(t, 1)[0]
-		if e.AuthType != c.authType || e.AuthID != c.id || schemas.SenderOf([]byte(stampKey), e) != c.sender || e.ContentMode != "redacted" || e.Redacted != "" {
-			t.Errorf("event %d of %s came as %+v, of %q", i, c.name, e, schemas.SenderOf([]byte(stampKey), e))
+		if e.AuthType != c.authType || e.AuthID != c.id || schemas.SenderOf(signingKeys, e) != c.sender || e.ContentMode != "redacted" || e.Redacted != "" {
+			t.Errorf("event %d of %s came as %+v, of %q", i, c.name, e, schemas.SenderOf(signingKeys, e))
 		}
 		e.AuthID = "other"
-		if schemas.SenderOf([]byte(stampKey), e) != "" {
+		if schemas.SenderOf(signingKeys, e) != "" {
 			t.Errorf("%s: the stamp holds for another, too", c.name)
 		}
 	}
@@ -394,7 +397,7 @@ func TestAnEventInTheNameOfAnotherIsRefusedAndAFinding(t *testing.T) {
 		t.Error("the same refusal is two events")
 	}
 	for _, e := range got {
-		if e.Type != record.TypeIdentityRefused || e.Subject != "github.com/acme/payments/pull/4829" || schemas.SenderOf([]byte(stampKey), e) != "platform:gateway" {
+		if e.Type != record.TypeIdentityRefused || e.Subject != "github.com/acme/payments/pull/4829" || schemas.SenderOf(signingKeys, e) != "platform:gateway" {
 			t.Errorf("the finding is %+v", e)
 		}
 	}

@@ -30,7 +30,7 @@ func TestJiraWebhooks(t *testing.T) {
 	}
 	for i, e := range s.next(t, 2) {
 		want := []string{payments, docs}[i]
-		if string(e.Data) != body || e.Type != "com.atlassian.jira.issue_created" || e.Source != "/jira/"+want || e.PartitionKey != want || e.ID != record.Digest([]byte(body)) || schemas.SenderOf([]byte(stampKey), e) != "platform:jira" {
+		if string(e.Data) != body || e.Type != "com.atlassian.jira.issue_created" || e.Source != "/jira/"+want || e.PartitionKey != want || e.ID != record.Digest([]byte(body)) || schemas.SenderOf(signingKeys, e) != "platform:jira" {
 			t.Errorf("%+v", e)
 		}
 	}

@@ -13,9 +13,12 @@ import (
 	"github.com/changetrail/changetrail/identity"
 	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/internal/problem"
+	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Take puts events of a sender on the stream: all of them, once each is found to be
@@ -68,7 +71,7 @@ var ours = []string{"authtype", "authid", "authmac", "imported", "contentmode", 
 const extensionArrived = "arrivedat"
 
 // prepare reads an event as the enricher will, asks whether it is its sender's to
-// send, makes it whole, takes out its secrets and stamps it. What it returns is the
+// send, makes it whole, takes out its secrets and signs it. What it returns is the
 // event as it was read, as far as it could be.
 func (g *Gateway) prepare(ctx context.Context, e *event.Event, who identity.Principal) (ingest.Event, error) {
 	said := e.Extensions()
@@ -108,7 +111,7 @@ func (g *Gateway) prepare(ctx context.Context, e *event.Event, who identity.Prin
 		return read, unavailable(err)
 	}
 	e.SetExtension("partitionkey", read.Home())
-	g.stamp(e, who)
+	g.sign(ctx, e, who)
 	if !bytes.Equal(data, read.Envelope.Data) { // a marker may be longer than what it stands for
 		_, err = g.read(ctx, e, []byte(read.Home()))
 	}
@@ -136,7 +139,7 @@ func (g *Gateway) read(ctx context.Context, e *event.Event, key []byte) (ingest.
 	if err := g.checkSize(e); err != nil {
 		return ingest.Event{}, err
 	}
-	r := ingest.Reader{StampKey: g.StampKey, Early: true}
+	r := ingest.Reader{Keys: g.Keys, Early: true}
 	if g.Blobs != nil {
 		r.Blobs = g.Blobs
 	}
@@ -220,17 +223,27 @@ func (g *Gateway) finding(e *event.Event, about record.Event, who identity.Princ
 	out.SetID("refused:" + record.Digest([]byte(who.Name+"\x00"+e.Source()+"\x00"+e.ID()+"\x00"+i.Name))) // the same refusal, once
 	out.SetTime(g.Now().UTC())
 	out.SetExtension("partitionkey", string(about.Repository))
-	g.stamp(&out, ingest.Own())
+	Sign(&out, g.Keys, ingest.Own(), g.Now())
 	return out
 }
 
-// stamp says on an event who sent it, and when.
-func (g *Gateway) stamp(e *event.Event, who identity.Principal) { Stamp(e, g.StampKey, who, g.Now()) }
+// sign says on an event who sent it, and when.
+func (g *Gateway) sign(ctx context.Context, e *event.Event, who identity.Principal) {
+	if g.tracer != nil { // before it is signed: which trace an event is of is believed, too
+		ctx, span := g.tracer.Start(ctx, "changetrail.publish", trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
+			attribute.String("cloudevents.event_id", e.ID()),
+			attribute.String("cloudevents.event_source", e.Source()),
+			attribute.String("cloudevents.event_type", e.Type()),
+		))
+		producer.Inject(ctx, e)
+		span.End()
+	}
+	Sign(e, g.Keys, who, g.Now())
+}
 
-// Stamp says on an event who sent it and that it arrived now, or else when it states to
-// have arrived, if it brings in history; signed with the key of the gateways, if there is
-// one.
-func Stamp(e *event.Event, key []byte, who identity.Principal, now time.Time) {
+// Sign says on an event who sent it and that it arrived now, or else when it states to
+// have arrived, if it brings in history; signed, if there is a key.
+func Sign(e *event.Event, keys signing.Keys, who identity.Principal, now time.Time) {
 	authType, authID := schemas.AuthAnonymous, ""
 	switch {
 	case who.Agent != "":
@@ -250,7 +263,7 @@ func Stamp(e *event.Event, key []byte, who identity.Principal, now time.Time) {
 	} else {
 		e.SetExtension(extensionArrived, now.UTC().Format(time.RFC3339Nano))
 	}
-	if len(key) > 0 {
-		e.SetExtension("authmac", schemas.Stamp(key, producer.Envelope(e)))
+	if signature := schemas.Sign(keys, producer.Envelope(e)); signature != "" {
+		e.SetExtension("authmac", signature)
 	}
 }

@@ -183,7 +183,7 @@ func TestTelemetryComesOverGRPC(t *testing.T) {
 		if err != nil || r.PartialSuccess().RejectedSpans() != 0 {
 			t.Fatal(r, err)
 		}
-		if e := s.next(t, 1)[0]; e.Type != record.TypeSpansReceived || schemas.SenderOf([]byte(stampKey), e) != "agent:a" || !strings.Contains(string(e.Data), `"agent_id":"a"`) {
+		if e := s.next(t, 1)[0]; e.Type != record.TypeSpansReceived || schemas.SenderOf(signingKeys, e) != "agent:a" || !strings.Contains(string(e.Data), `"agent_id":"a"`) {
 			t.Errorf("%s: %s", e.Type, e.Data)
 		}
 	}

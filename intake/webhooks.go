@@ -221,7 +221,7 @@ func (g *Gateway) takeWebhook(ctx context.Context, e *event.Event, who identity.
 	if read.Change != "" {
 		e.SetSubject(string(read.Change))
 	}
-	g.stamp(e, who)
+	g.sign(ctx, e, who)
 	return g.publish(ctx, []event.Event{*e})
 }
 

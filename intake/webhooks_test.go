@@ -43,7 +43,7 @@ func TestGitHubWebhooksAreKeptAsTheyAre(t *testing.T) {
 		}
 		e := s.next(t, 1)[0]
 		if string(e.Data) != b || e.Type != "com.github.pull_request_review.submitted" || e.Source != "https://github.com/acme/payments" || e.Subject != "github.com/acme/payments/pull/7" ||
-			e.ID != record.Digest([]byte(b)) || schemas.SenderOf([]byte(stampKey), e) != "platform:github" || e.ContentMode != "full" {
+			e.ID != record.Digest([]byte(b)) || schemas.SenderOf(signingKeys, e) != "platform:github" || e.ContentMode != "full" {
 			t.Errorf("%+v", e)
 		}
 	}

@@ -154,7 +154,9 @@ func (p *Producer) Deliver(ctx context.Context, events ...event.Event) (spooled 
 			))
 			spans = append(spans, span)
 		}
-		inject(spanCtx, &e)
+		if _, signed := e.Extensions()["authmac"]; !signed { // whose trace is part of what is signed
+			Inject(spanCtx, &e)
+		}
 		if err := p.prepare(ctx, &e); err != nil {
 			errs = append(errs, fmt.Errorf("publish %s %s: %w", e.Type(), e.ID(), err))
 		}
@@ -231,8 +233,8 @@ func (p *Producer) complete(e *event.Event) {
 	}
 }
 
-// inject sets the traceparent extension from ctx, unless the event has one.
-func inject(ctx context.Context, e *event.Event) {
+// Inject sets the extension traceparent from the span in ctx, unless the event has one.
+func Inject(ctx context.Context, e *event.Event) {
 	if !trace.SpanContextFromContext(ctx).IsValid() {
 		return
 	}

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
 )
@@ -22,6 +23,9 @@ type Config struct {
 	Namespace string
 	Instance  string // stable name among the workers; none where empty
 	Engine    Engine
+	// Keys are those of the enrichers. Where there are some, a message that none of them
+	// signed is refused: somebody else wrote it.
+	Keys signing.Keys
 
 	MaxDocs  int // documents a request; 1000 where 0
 	MaxBytes int // bytes a request; 5 MiB where 0
@@ -152,7 +156,7 @@ func (w *worker) readLoop(ctx, deliver context.Context) error {
 			continue
 		}
 		w.metrics.read(polled)
-		b := newBatch(polled.Records, schemas.FindingIndex(w.Namespace))
+		b := newBatch(polled.Records, schemas.FindingIndex(w.Namespace), w.Keys)
 		w.underway.Add(1)
 		w.reader.AllowRebalance()
 		go func() {
@@ -197,8 +201,8 @@ func (w *worker) drain(ctx context.Context) {
 }
 
 // newBatch makes documents of records. Of several revisions of one record only
-// the newest is kept.
-func newBatch(records []*stream.Record, findings string) *batch {
+// the newest is kept; one that is refused displaces none.
+func newBatch(records []*stream.Record, findings string, keys signing.Keys) *batch {
 	b := &batch{done: make(chan error, 1), items: make([]item, 0, len(records))}
 	type place struct {
 		topic     string
@@ -211,8 +215,8 @@ func newBatch(records []*stream.Record, findings string) *batch {
 		if stream.IsMarker(r) {
 			continue
 		}
-		for _, it := range newItems(r, findings) {
-			if it.doc.Version > 0 {
+		for _, it := range newItems(r, findings, keys) {
+			if it.doc.Version > 0 && it.refuse == "" {
 				key := it.doc.Index + "\x00" + it.doc.ID
 				if i, ok := newest[key]; ok {
 					if it.doc.Version > b.items[i].doc.Version {
@@ -233,8 +237,12 @@ func newBatch(records []*stream.Record, findings string) *batch {
 
 // newItems makes the document of a message, and those of the findings that a
 // record has beside it.
-func newItems(r *stream.Record, findings string) []item {
+func newItems(r *stream.Record, findings string, keys signing.Keys) []item {
 	first := newItem(r)
+	if !stream.Signed(keys, r) {
+		first.refuse = "no enricher signed it: somebody else wrote to this topic, or record_key is not that of the enrichers"
+		return []item{first}
+	}
 	out := []item{first}
 	for _, h := range r.Headers {
 		if h.Key != stream.HeaderFinding {

@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/stream"
 )
 
@@ -201,11 +202,69 @@ func TestOfSeveralRevisionsTheNewestIsPut(t *testing.T) {
 			{Key: stream.HeaderIndex, Value: []byte("i")}, {Key: stream.HeaderID, Value: []byte(id)}, {Key: stream.HeaderVersion, Value: []byte(strconv.Itoa(version))},
 		}}
 	}
-	b := newBatch([]*stream.Record{rec(1, "a", 1), rec(2, "b", 4), rec(3, "a", 3), rec(4, "a", 2)}, "findings")
+	b := newBatch([]*stream.Record{rec(1, "a", 1), rec(2, "b", 4), rec(3, "a", 3), rec(4, "a", 2)}, "findings", signing.Keys{})
 	if len(b.items) != 2 || b.items[0].doc.Version != 3 || b.items[1].doc.Version != 4 {
 		t.Errorf("%+v", b.items)
 	}
 	if len(b.last) != 1 || b.last[0].Offset != 4 {
 		t.Errorf("the offset committed is %+v, want that of the last record read", b.last)
+	}
+}
+
+// TestWhatNoEnricherSigned: with a key, a sink takes what an enricher signed, as it was
+// signed. What somebody else wrote is refused, and displaces nothing, however high its
+// revision.
+func TestWhatNoEnricherSigned(t *testing.T) {
+	keys, others := signing.Of([]byte("the key of the enrichers")), signing.Of([]byte("the key of somebody else"))
+	message := func(offset int64, version string, by signing.Keys, change func(*stream.Record)) *stream.Record {
+		r := &stream.Record{Topic: "t", Offset: offset, Key: []byte("github.com/acme/p/pull/1"), Value: []byte(`{"answers":"partial"}`), Headers: []kgo.RecordHeader{
+			{Key: stream.HeaderIndex, Value: []byte("records")}, {Key: stream.HeaderID, Value: []byte("one")}, {Key: stream.HeaderVersion, Value: []byte(version)},
+			{Key: stream.HeaderFinding, Value: []byte("f1\n{}")},
+		}}
+		stream.SignDocument(by, r)
+		if change != nil {
+			change(r)
+		}
+		return r
+	}
+	header := func(key, value string) func(*stream.Record) {
+		return func(r *stream.Record) {
+			for i := range r.Headers {
+				if r.Headers[i].Key == key {
+					r.Headers[i].Value = []byte(value)
+				}
+			}
+		}
+	}
+	good := message(1, "3", keys, nil)
+	forged := []*stream.Record{
+		message(2, "1000000000000", signing.Keys{}, nil),
+		message(3, "1000000000000", others, nil),
+		message(4, "4", keys, header(stream.HeaderVersion, "1000000000000")),
+		message(5, "4", keys, header(stream.HeaderID, "two")),
+		message(6, "4", keys, header(stream.HeaderIndex, "events")),
+		message(7, "4", keys, header(stream.HeaderFinding, "f1\n{\"state\":\"closed\"}")),
+		message(8, "4", keys, func(r *stream.Record) { r.Value = []byte(`{"answers":"proven"}`) }),
+		message(9, "4", keys, func(r *stream.Record) { r.Key = []byte("github.com/acme/p/pull/2") }),
+		message(10, "4", keys, func(r *stream.Record) { stream.AddHeader(r, stream.HeaderFinding, []byte("f2\n{}")) }),
+		message(11, "4", keys, func(r *stream.Record) { r.Headers = r.Headers[:len(r.Headers)-1] }),
+	}
+	b := newBatch(append([]*stream.Record{good}, forged...), "findings", keys)
+	var taken, refused int
+	for _, it := range b.items {
+		switch {
+		case it.refuse != "":
+			refused++
+		case it.doc.Version == 3:
+			taken++
+		default:
+			t.Errorf("taken: %+v", it.doc)
+		}
+	}
+	if taken != 2 || refused != len(forged) {
+		t.Errorf("%d documents are taken and %d messages refused, want 2 and %d", taken, refused, len(forged))
+	}
+	if b := newBatch([]*stream.Record{message(1, "1", signing.Keys{}, nil)}, "findings", signing.Keys{}); b.items[0].refuse != "" {
+		t.Errorf("without keys a sink refuses: %s", b.items[0].refuse)
 	}
 }

@@ -19,6 +19,8 @@ const (
 	HeaderTime    = "changetrail_time"    // time of the newest event within, Unix nanoseconds
 	HeaderFinding = "changetrail_finding" // on a record, repeated: document id, newline, document
 	HeaderTrace   = "traceparent"         // W3C trace context
+	// HeaderSignature is an enricher's signature over all else of the message (see [SignDocument]).
+	HeaderSignature = "changetrail_signature"
 )
 
 // Headers of a dead letter, beside those that the message had.

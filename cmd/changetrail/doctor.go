@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/changetrail/changetrail/enricher"
+	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/sinks"
 	"github.com/changetrail/changetrail/stream"
@@ -124,7 +125,7 @@ func (c *checkup) files(s *Settings) {
 
 // credentials checks what a gateway of this configuration would ask for.
 func (c *checkup) credentials(s *Settings) {
-	conf, err := s.intake(nil)
+	conf, err := s.intake(signing.Keys{})
 	switch {
 	case err != nil:
 		c.fail("gateway", "correct the file; docs/gateway.md says what stands in it, and deploy/example/credentials.yaml is one that works", err)
@@ -132,10 +133,10 @@ func (c *checkup) credentials(s *Settings) {
 		if s.Gateway.Open {
 			c.warn("gateway", "set gateway.credentials", "it is open to whoever can connect")
 		}
-	case len(conf.StampKey) == 0:
-		c.warn("gateway", "set stamp_key, the same at gateways and enrichers; openssl rand -hex 32 makes one", "it asks who sends, and cannot tell the enricher")
+	case !conf.Keys.CanSign():
+		c.warn("gateway", "set signing_key, the same at gateways and enrichers; openssl rand -hex 32 makes one", "it asks who sends, and cannot tell the enricher")
 	default:
-		c.ok("gateway", "credentials and stamp_key are set")
+		c.ok("gateway", "credentials and signing_key are set")
 	}
 }
 

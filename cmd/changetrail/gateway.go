@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
@@ -24,6 +22,7 @@ import (
 	"github.com/changetrail/changetrail/identity"
 	"github.com/changetrail/changetrail/intake"
 	"github.com/changetrail/changetrail/internal/problem"
+	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/internal/telemetry"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/schemas"
@@ -65,7 +64,7 @@ takes events from anybody who can connect, and listens on this machine alone.`,
 	a.flag(cmd.Flags(), "store", "store", "where records are, for agents that ask at /mcp: opensearch or elasticsearch")
 	a.flag(cmd.Flags(), "open", "gateway.open", "true: listen beyond this machine though there are no credentials")
 	a.flag(cmd.Flags(), "metrics", "telemetry.listen", "address of /metrics")
-	cmd.AddCommand(a.token())
+	cmd.AddCommand(a.token(), newKey())
 	return cmd
 }
 
@@ -78,7 +77,7 @@ func (s *Settings) runGateway(cmd *cobra.Command) error {
 	if err != nil {
 		return misuse{err}
 	}
-	conf, err := s.intake(nil)
+	conf, err := s.intake(signing.Keys{})
 	if err != nil {
 		return misuse{err}
 	}
@@ -96,7 +95,7 @@ func (s *Settings) runGateway(cmd *cobra.Command) error {
 		if err != nil {
 			return err
 		}
-		options := producer.Options{Spool: s.Gateway.Spool, SendTimeout: min(2*time.Second, time.Duration(s.Gateway.Timeout)/2), Checked: true, Log: log, Tracer: t.Tracer}
+		options := producer.Options{Spool: s.Gateway.Spool, SendTimeout: min(2*time.Second, time.Duration(s.Gateway.Timeout)/2), Checked: true, Log: log}
 		if store != nil {
 			defer func() { _ = store.Close() }()
 			options.Blobs, conf.Blobs = store, store
@@ -105,7 +104,7 @@ func (s *Settings) runGateway(cmd *cobra.Command) error {
 		if err != nil {
 			return err
 		}
-		conf.Publisher, conf.Log, conf.Meter = p, log, t.Meter
+		conf.Publisher, conf.Log, conf.Meter, conf.Tracer = p, log, t.Meter, t.Tracer
 		g, err := intake.New(conf)
 		if err != nil {
 			return err
@@ -158,9 +157,9 @@ func gatewayRoutes(g *intake.Gateway, tools http.Handler, ready func(context.Con
 	return mux
 }
 
-// intake is the configuration of a gateway as the settings have it. stampKey takes
-// the place of one that they do not have.
-func (s *Settings) intake(stampKey []byte) (intake.Config, error) {
+// intake is the configuration of a gateway as the settings have it. own takes the place of
+// keys that they do not have.
+func (s *Settings) intake(own signing.Keys) (intake.Config, error) {
 	text, err := optional(s.Gateway.Credentials)
 	if err != nil {
 		return intake.Config{}, fmt.Errorf("configuration: gateway.credentials: %w", err)
@@ -169,19 +168,19 @@ func (s *Settings) intake(stampKey []byte) (intake.Config, error) {
 	if err != nil {
 		return intake.Config{}, fmt.Errorf("%s: %w", s.Gateway.Credentials, err)
 	}
-	key, err1 := s.stampKey()
-	if len(key) == 0 {
-		key = stampKey
+	keys, err1 := s.signingKeys()
+	if !keys.Any() {
+		keys = own
 	}
-	redactor, err2 := s.redactor(key)
+	redactor, err2 := s.redactor(keys)
 	g := s.Gateway
 	github, err3 := secret("gateway.github_secret", g.GitHubSecret, g.GitHubSecretFile)
 	tokens, err4 := secret("gateway.gitlab_token", g.GitLabToken, g.GitLabTokenFile)
-	keys, err5 := secret("gateway.gitlab_signing_key", g.GitLabSigningKey, g.GitLabSigningKeyFile)
+	hooks, err5 := secret("gateway.gitlab_signing_key", g.GitLabSigningKey, g.GitLabSigningKeyFile)
 	jira, err6 := secret("gateway.jira_secret", g.JiraSecret, g.JiraSecretFile)
 	return intake.Config{
-		Credentials: c, StampKey: key, Redactor: redactor,
-		GitHub: intake.GitHub{Secrets: strings.Fields(github)}, GitLab: intake.GitLab{Tokens: strings.Fields(tokens), SigningKeys: strings.Fields(keys)},
+		Credentials: c, Keys: keys, Redactor: redactor,
+		GitHub: intake.GitHub{Secrets: strings.Fields(github)}, GitLab: intake.GitLab{Tokens: strings.Fields(tokens), SigningKeys: strings.Fields(hooks)},
 		Jira:   intake.Jira{Secrets: strings.Fields(jira)},
 		Limits: intake.Limits{Concurrency: g.Concurrency, Rate: float64(g.Rate), Body: int64(g.MaxBody), Timeout: time.Duration(g.Timeout)},
 	}, errors.Join(err1, err2, err3, err4, err5, err6)
@@ -194,16 +193,33 @@ func optional(file string) ([]byte, error) {
 	return os.ReadFile(file)
 }
 
-func (s *Settings) stampKey() ([]byte, error) {
-	key, err := secret("stamp_key", s.StampKey, s.StampKeyFile)
-	if err == nil && key != "" && len(key) < 16 {
-		err = errors.New("configuration: stamp_key has under 16 characters: whoever guesses it is believed; openssl rand -hex 32 makes one")
+// signingKeys are those with which gateways say who sent an event.
+func (s *Settings) signingKeys() (signing.Keys, error) {
+	return keysOf("signing_key", s.SigningKey, s.SigningKeyFile)
+}
+
+// recordKeys are those with which enrichers sign what sinks index.
+func (s *Settings) recordKeys() (signing.Keys, error) {
+	if s.RecordKey == "" && s.RecordKeyFile == "" {
+		return s.signingKeys()
 	}
-	return []byte(key), err
+	return keysOf("record_key", s.RecordKey, s.RecordKeyFile)
+}
+
+func keysOf(name, value, file string) (signing.Keys, error) {
+	text, err := secret(name, value, file)
+	if err != nil {
+		return signing.Keys{}, err
+	}
+	keys, err := signing.Parse(text)
+	if err != nil {
+		return signing.Keys{}, fmt.Errorf("configuration: %s: %w", name, err)
+	}
+	return keys, nil
 }
 
 // redactor takes secrets out of what is sent from here; nil where all is kept.
-func (s *Settings) redactor(stampKey []byte) (producer.Redactor, error) {
+func (s *Settings) redactor(keys signing.Keys) (producer.Redactor, error) {
 	mode, err := secrets.ParseMode(s.Content)
 	if err != nil {
 		return nil, err
@@ -213,10 +229,8 @@ func (s *Settings) redactor(stampKey []byte) (producer.Redactor, error) {
 		return nil, err
 	}
 	key := []byte(text)
-	if len(key) == 0 && len(stampKey) > 0 {
-		m := hmac.New(sha256.New, stampKey)
-		m.Write([]byte("redaction"))
-		key = m.Sum(nil)
+	if len(key) == 0 {
+		key = keys.Derive("redaction")
 	}
 	return secrets.New(mode, key)
 }
@@ -303,21 +317,48 @@ func (s *Settings) gatewayTLS() (*tls.Config, error) {
 	return conf, nil
 }
 
-// localKey is the stamp key of a folder of the embedded mode, made when it is first
-// needed.
-func localKey(dir string) ([]byte, error) {
+// localKeys are those of a folder of the embedded mode, made when they are first needed.
+func localKeys(dir string) (signing.Keys, error) {
 	file := filepath.Join(dir, "gateway.key")
 	key, err := os.ReadFile(file)
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
-		return key, err
+		return signing.Of(key), err
 	}
 	raw := make([]byte, 32)
 	_, _ = rand.Read(raw) // never fails
 	key = []byte(base64.StdEncoding.EncodeToString(raw))
 	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return nil, err
+		return signing.Keys{}, err
 	}
-	return key, os.WriteFile(file, key, 0o600)
+	return signing.Of(key), os.WriteFile(file, key, 0o600)
+}
+
+func newKey() *cobra.Command {
+	var pair bool
+	cmd := &cobra.Command{
+		Use:   "key",
+		Short: "Make a key for signing_key or record_key",
+		Long: `Prints a secret that those who sign and those who verify share, or with --pair the
+two halves of a pair, of which the second verifies and cannot sign.
+docs/operations.md says how one key takes the place of another.`,
+		Example: `  changetrail gateway key
+  changetrail gateway key --pair`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !pair {
+				_, err := fmt.Fprintln(cmd.OutOrStdout(), rand.Text()+rand.Text())
+				return err
+			}
+			private, public, err := signing.Pair()
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n%s\n", private, public)
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&pair, "pair", false, "a pair of keys (Ed25519)")
+	return cmd
 }
 
 func (a *app) token() *cobra.Command {

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/changetrail/changetrail/intake/hook"
+	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/producer"
 )
 
@@ -176,7 +177,7 @@ func (s *Settings) flush(ctx context.Context, log hook.Log) (sent, kept int, err
 	if err != nil {
 		return 0, 0, err
 	}
-	redactor, err := s.redactor(nil)
+	redactor, err := s.redactor(signing.Keys{})
 	if err != nil {
 		return 0, 0, err
 	}
@@ -322,7 +323,7 @@ func (s *Settings) sumUp(log hook.Log, c *hook.Commit) error {
 	if err != nil {
 		return err
 	}
-	redactor, err := s.redactor(nil)
+	redactor, err := s.redactor(signing.Keys{})
 	if err != nil {
 		return err
 	}

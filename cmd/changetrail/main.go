@@ -144,6 +144,9 @@ func (a *app) settings(cmd *cobra.Command) (Settings, error) {
 	if err := errors.Join(append(errs, s.validate())...); err != nil {
 		return s, misuse{err}
 	}
+	for _, warning := range s.warnings {
+		fmt.Fprintln(cmd.ErrOrStderr(), warning)
+	}
 	return s, nil
 }
 

@@ -80,25 +80,52 @@ func TestTheExampleConfigurationIsRead(t *testing.T) {
 func TestTrustIsReadStrictly(t *testing.T) {
 	for text, want := range map[string]string{
 		`[{source: /jenkins/*, as: observed, may: [tests, scans], history: true}]`: "",
-		`[{source: /jenkins/*, as: yes}]`:                                          `trust.unstamped[0]: as is "yes"`,
+		`[{source: /jenkins/*, as: yes}]`:                                          `trust.unsigned[0]: as is "yes"`,
 		`[{source: /jenkins/*, as: observed, may: [merges]}]`:                      `"merges" is no kind of facts; known are`,
 		`[{source: /jenkins/*, as: observed, kinds: [tests]}]`:                     "field kinds not found",
 		`/jenkins/*`: "trust",
 	} {
 		file := filepath.Join(t.TempDir(), "changetrail.yaml")
-		if err := os.WriteFile(file, []byte("trust: {unstamped: "+text+"}\n"), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte("trust: {unsigned: "+text+"}\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		fromFile, err1 := loadSettings(file, nil)
-		fromEnvironment, err2 := loadSettings(os.DevNull, []string{"CHANGETRAIL_TRUST_UNSTAMPED=" + text})
+		fromEnvironment, err2 := loadSettings(os.DevNull, []string{"CHANGETRAIL_TRUST_UNSIGNED=" + text})
 		for where, err := range map[string]error{"file": errors.Join(err1, fromFile.validate()), "environment": errors.Join(err2, fromEnvironment.validate())} {
 			if (err == nil) != (want == "") || err != nil && !strings.Contains(strings.ToLower(err.Error()), want) {
 				t.Errorf("%s in the %s: %v, want %q", text, where, err, want)
 			}
 		}
-		if want == "" && (!reflect.DeepEqual(fromFile.Trust, fromEnvironment.Trust) || len(fromFile.Trust.Unstamped) != 1 || !fromFile.Trust.Unstamped[0].History) {
+		if want == "" && (!reflect.DeepEqual(fromFile.Trust, fromEnvironment.Trust) || len(fromFile.Trust.Unsigned) != 1 || !fromFile.Trust.Unsigned[0].History) {
 			t.Errorf("%+v, %+v", fromFile.Trust, fromEnvironment.Trust)
 		}
+	}
+}
+
+// TestFormerNames: a key by its former name is read, from the file as from the environment,
+// and one is told of the new name.
+func TestFormerNames(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "changetrail.yaml")
+	if err := os.WriteFile(file, []byte("stamp_key: a key of thirty-two characters\ntrust: {unstamped: [{source: /ci, as: observed}]}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fromFile, err1 := loadSettings(file, nil)
+	fromEnvironment, err2 := loadSettings(os.DevNull, []string{"CHANGETRAIL_STAMP_KEY=a key of thirty-two characters", "CHANGETRAIL_TRUST_UNSTAMPED=[{source: /ci, as: observed}]"})
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []Settings{fromFile, fromEnvironment} {
+		said := strings.Join(s.warnings, "\n")
+		if s.SigningKey != "a key of thirty-two characters" || len(s.Trust.Unsigned) != 1 || len(s.warnings) != 2 ||
+			!strings.Contains(strings.ToLower(said), "signing_key") || strings.Contains(said, "thirty-two") {
+			t.Errorf("%q %v, told %q", s.SigningKey, s.Trust.Unsigned, said)
+		}
+	}
+	if err := os.WriteFile(file, []byte("stamp_key: a\nsigning_key: b\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := loadSettings(file, nil); err == nil {
+		t.Error("two names of one key are taken")
 	}
 }
 

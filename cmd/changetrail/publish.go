@@ -21,6 +21,7 @@ import (
 
 	"github.com/changetrail/changetrail/evidence"
 	"github.com/changetrail/changetrail/ingest"
+	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/internal/telemetry"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
@@ -199,7 +200,7 @@ func (s *Settings) producer(ctx context.Context, mode producer.Mode, o producer.
 	if err != nil {
 		return nil, nil, misuse{err}
 	}
-	redactor, err := s.redactor(nil)
+	redactor, err := s.redactor(signing.Keys{})
 	if err != nil {
 		return nil, nil, misuse{err}
 	}

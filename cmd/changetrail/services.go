@@ -42,13 +42,14 @@ its own, and shares the partitions with the others.`,
 			if err != nil {
 				return misuse{err}
 			}
-			key, err := s.stampKey()
-			if err != nil {
+			keys, err1 := s.signingKeys()
+			documents, err2 := s.recordKeys()
+			if err := errors.Join(err1, err2); err != nil {
 				return misuse{err}
 			}
 			if rebuild {
 				return a.rebuild(cmd, &s, enricher.Config{
-					Kafka: kafka, Topics: s.topics(), Namespace: s.Namespace, StateDir: s.Enricher.StateDir, Policy: p, Controls: m, StampKey: key, Trust: s.Trust.Unstamped, Log: s.logger(cmd.ErrOrStderr()),
+					Kafka: kafka, Topics: s.topics(), Namespace: s.Namespace, StateDir: s.Enricher.StateDir, Policy: p, Controls: m, Keys: keys, DocumentKeys: documents, Trust: s.Trust.Unsigned, Log: s.logger(cmd.ErrOrStderr()),
 				}, dryRun, output)
 			}
 			if dryRun {
@@ -77,7 +78,7 @@ its own, and shares the partitions with the others.`,
 				}
 				return enricher.Run(ctx, enricher.Config{
 					Kafka: kafka, Topics: s.topics(), Namespace: s.Namespace,
-					StateDir: s.Enricher.StateDir, Instance: s.Enricher.Instance, Policy: p, Controls: m, StampKey: key, Trust: s.Trust.Unstamped, Blobs: files,
+					StateDir: s.Enricher.StateDir, Instance: s.Enricher.Instance, Policy: p, Controls: m, Keys: keys, DocumentKeys: documents, Trust: s.Trust.Unsigned, Blobs: files,
 					EvidenceAge: time.Duration(s.Enricher.EvidenceAge), MaxBatch: s.Enricher.MaxBatch, Linger: time.Duration(s.Enricher.Linger), Compression: s.Enricher.Compression,
 					Log: log, Meter: t.Meter, Tracer: t.Tracer,
 				})
@@ -153,12 +154,16 @@ Start as many as there is work for, and one group for each engine.`,
 			if err != nil {
 				return misuse{err}
 			}
+			keys, err := s.recordKeys()
+			if err != nil {
+				return misuse{err}
+			}
 			ready := func(ctx context.Context) error { return engine.Ready(ctx, s.Namespace) }
 			return service(cmd, &s, "sink-"+engine.Name(), ready, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
 				stayBelow(160 << 20)
 				log.Info("sink starts", "brokers", kafka.Brokers, "engine", engine.Name(), "addresses", s.Sink.Addresses)
 				return sinks.Run(ctx, sinks.Config{
-					Kafka: kafka, Topics: s.topics(), Namespace: s.Namespace, Instance: s.Sink.Instance, Engine: engine,
+					Kafka: kafka, Topics: s.topics(), Namespace: s.Namespace, Instance: s.Sink.Instance, Engine: engine, Keys: keys,
 					MaxDocs: s.Sink.MaxDocs, MaxBytes: s.Sink.MaxBytes, InFlight: s.Sink.InFlight, Linger: time.Duration(s.Sink.Linger),
 					Log: log, Meter: t.Meter, Tracer: t.Tracer,
 				})

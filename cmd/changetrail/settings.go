@@ -41,14 +41,16 @@ type Settings struct {
 	Store     string   `yaml:"store" doc:"where people look: a folder of the embedded mode, opensearch or elasticsearch; where empty local.data, if it is there, else sink.engine"`
 	Queries   string   `yaml:"queries" doc:"queries.yaml: saved queries beside those that come with changetrail"`
 	Content   string   `yaml:"content" doc:"how much is kept of prompts and of the arguments and results of tools, by what sends here: metadata-only, redacted (secrets replaced) or full"`
-	// The keys that gateways and enrichers share.
-	StampKey         string `yaml:"stamp_key" doc:"with which gateways sign who sent an event; enrichers believe what is signed with it"`
-	StampKeyFile     string `yaml:"stamp_key_file"`
-	RedactionKey     string `yaml:"redaction_key" doc:"under which the same secret has the same marker; made from stamp_key where empty"`
+	// The keys that parts of the pipeline share.
+	SigningKey       string `yaml:"signing_key" doc:"with which gateways and enrichers sign who sent an event, and enrichers verify it; several, one a line, while one takes the place of another: the first signs"`
+	SigningKeyFile   string `yaml:"signing_key_file"`
+	RecordKey        string `yaml:"record_key" doc:"with which enrichers sign records and enriched events, and sinks verify them; signing_key where empty"`
+	RecordKeyFile    string `yaml:"record_key_file"`
+	RedactionKey     string `yaml:"redaction_key" doc:"under which the same secret has the same marker; made from signing_key where empty"`
 	RedactionKeyFile string `yaml:"redaction_key_file"`
 	Blobs            string `yaml:"blobs" doc:"where reports and large data are kept: a folder, or a URL as s3://bucket, gs://bucket, azblob://container"`
 	Trust            struct {
-		Unstamped []ingest.Trust `yaml:"unstamped" doc:"for a Kafka to which nobody else can write: sources whose events count without a stamp, each {source: pattern, as: observed, human or signed, may: [kinds], history: true}; docs/operations.md"`
+		Unsigned []ingest.Trust `yaml:"unsigned" doc:"for a Kafka to which nobody else can write: sources whose events count without a signature, each {source: pattern, as: observed, human or signed, may: [kinds], history: true}; docs/operations.md"`
 	} `yaml:"trust"`
 	Kafka struct {
 		Brokers     []string `yaml:"brokers" doc:"host:port of some brokers"`
@@ -146,6 +148,8 @@ type Settings struct {
 		Level  string `yaml:"level" doc:"debug, info, warn or error"`
 		Format string `yaml:"format" doc:"text or json"`
 	} `yaml:"log"`
+
+	warnings []string // of keys by their former names
 }
 
 // Duration is a time span as people write it: 90d, 24h, 5ms.
@@ -232,9 +236,7 @@ func loadSettings(file string, environ []string) (Settings, error) {
 	text, err := os.ReadFile(file)
 	switch {
 	case err == nil:
-		d := yaml.NewDecoder(bytes.NewReader(text))
-		d.KnownFields(true)
-		if err := d.Decode(&s); err != nil && !errors.Is(err, io.EOF) {
+		if err := s.fromFile(text); err != nil {
 			return s, fmt.Errorf("%s: %w", file, err)
 		}
 	case asked || !errors.Is(err, fs.ErrNotExist):
@@ -243,12 +245,63 @@ func loadSettings(file string, environ []string) (Settings, error) {
 	return s, s.fromEnvironment(environ)
 }
 
+// fromFile sets what a file says. Keys by their former names are read, too.
+func (s *Settings) fromFile(text []byte) error {
+	var root yaml.Node
+	if err := yaml.Unmarshal(text, &root); err != nil {
+		return err
+	}
+	if renamed := s.rename(&root, ""); renamed {
+		var err error
+		if text, err = yaml.Marshal(&root); err != nil {
+			return err
+		}
+	}
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	d.KnownFields(true)
+	if err := d.Decode(s); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil
+}
+
+// formerNames are the keys that have another name today.
+var formerNames = map[string]string{
+	"stamp_key": "signing_key", "stamp_key_file": "signing_key_file", "trust.unstamped": "trust.unsigned",
+}
+
+// rename gives the keys of a file the names that they have today, and notes which had
+// former ones.
+func (s *Settings) rename(n *yaml.Node, prefix string) (renamed bool) {
+	if n.Kind == yaml.DocumentNode {
+		for _, c := range n.Content {
+			renamed = s.rename(c, prefix) || renamed
+		}
+		return renamed
+	}
+	if n.Kind != yaml.MappingNode {
+		return false
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		path := prefix + n.Content[i].Value
+		if name, former := formerNames[path]; former {
+			s.warnings = append(s.warnings, fmt.Sprintf("configuration: %s is called %s now; the former name will not be read by version 1.0", path, name))
+			n.Content[i].Value, renamed = name[strings.LastIndexByte(name, '.')+1:], true
+		}
+		renamed = s.rename(n.Content[i+1], path+".") || renamed
+	}
+	return renamed
+}
+
 // keys visits every key: its path, as kafka.brokers, and its value.
 func (s *Settings) keys(visit func(path string, v reflect.Value, doc string)) {
 	var walk func(v reflect.Value, prefix string)
 	walk = func(v reflect.Value, prefix string) {
 		for i := range v.NumField() {
 			f := v.Type().Field(i)
+			if !f.IsExported() {
+				continue
+			}
 			path := prefix + f.Tag.Get("yaml")
 			if f.Type.Kind() == reflect.Struct {
 				walk(v.Field(i), path+".")
@@ -265,6 +318,15 @@ func envName(path string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
 }
 
+// formerVariables are the environment variables of formerNames.
+func formerVariables() map[string]string {
+	out := make(map[string]string, len(formerNames))
+	for former, now := range formerNames {
+		out[envName(former)] = envName(now)
+	}
+	return out
+}
+
 func (s *Settings) fromEnvironment(environ []string) error {
 	fields := make(map[string]reflect.Value)
 	s.keys(func(path string, v reflect.Value, _ string) { fields[envName(path)] = v })
@@ -273,6 +335,10 @@ func (s *Settings) fromEnvironment(environ []string) error {
 		name, value, _ := strings.Cut(e, "=")
 		if !strings.HasPrefix(name, envPrefix) || name == envPrefix+"CONFIG" {
 			continue
+		}
+		if now, former := formerVariables()[name]; former {
+			s.warnings = append(s.warnings, fmt.Sprintf("environment: %s is called %s now; the former name will not be read by version 1.0", name, now))
+			name = now
 		}
 		field, ok := fields[name]
 		if !ok {
@@ -422,9 +488,9 @@ func (s *Settings) validate() error {
 	if s.Retention < Duration(24*time.Hour) {
 		errs = append(errs, errors.New("configuration: retention is under a day"))
 	}
-	for i, t := range s.Trust.Unstamped {
+	for i, t := range s.Trust.Unsigned {
 		if err := t.Check(); err != nil {
-			errs = append(errs, fmt.Errorf("configuration: trust.unstamped[%d]: %w", i, err))
+			errs = append(errs, fmt.Errorf("configuration: trust.unsigned[%d]: %w", i, err))
 		}
 	}
 	if s.Kafka.Partitions < 1 {

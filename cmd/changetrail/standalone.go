@@ -98,11 +98,11 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 			return err
 		}
 		defer func() { _ = listener.Close() }() // serving closes it, too
-		key, err := localKey(s.Local.Data)
+		keys, err := localKeys(s.Local.Data)
 		if err != nil {
 			return err
 		}
-		conf, err := s.intake(key)
+		conf, err := s.intake(keys)
 		if err != nil {
 			return misuse{err}
 		}
@@ -112,7 +112,7 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 		}
 		i, err := standalone.Start(ctx, standalone.Config{
 			Dir: s.Local.Data, Listen: s.Local.Broker, Login: login, TLS: protection, Topics: s.topics(), Namespace: s.Namespace, Retention: time.Duration(s.Retention),
-			Policy: p, Controls: m, StampKey: conf.StampKey, Trust: s.Trust.Unstamped, Log: log, Meter: t.Meter, Tracer: t.Tracer,
+			Policy: p, Controls: m, Keys: conf.Keys, Trust: s.Trust.Unsigned, Log: log, Meter: t.Meter, Tracer: t.Tracer,
 		})
 		if err != nil {
 			return err
@@ -159,11 +159,11 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 // withGateway puts a gateway to the embedded broker beside the pages.
 func (s *Settings) withGateway(pages http.Handler, i *standalone.Instance, asked *policy.Policy, conf intake.Config, log *slog.Logger, t *telemetry.Providers) (http.Handler, *producer.Producer, error) {
 	kafka := producer.Kafka(producer.KafkaConfig{Brokers: i.Kafka.Brokers, Dial: i.Kafka.Dial, Topic: s.topics().Events()})
-	p, err := producer.New(kafka, producer.Options{Checked: true, Blobs: i.Blobs, Log: log, Tracer: t.Tracer})
+	p, err := producer.New(kafka, producer.Options{Checked: true, Blobs: i.Blobs, Log: log})
 	if err != nil {
 		return nil, nil, err
 	}
-	conf.Publisher, conf.Blobs, conf.Log, conf.Meter = p, i.Blobs, log, t.Meter
+	conf.Publisher, conf.Blobs, conf.Log, conf.Meter, conf.Tracer = p, i.Blobs, log, t.Meter, t.Tracer
 	g, err := intake.New(conf)
 	if err != nil {
 		return nil, nil, err
@@ -339,11 +339,11 @@ func fill(ctx context.Context, progress io.Writer, s *Settings, dir string, stat
 		return err
 	}
 	defer func() { _ = p.Close(context.WithoutCancel(ctx)) }()
-	key, err := localKey(dir)
+	keys, err := localKeys(dir)
 	if err != nil {
 		return err
 	}
-	conf, err := s.intake(key)
+	conf, err := s.intake(keys)
 	if err != nil {
 		return err
 	}
@@ -353,7 +353,7 @@ func fill(ctx context.Context, progress io.Writer, s *Settings, dir string, stat
 	if err := company.Each(func(changes int, events []event.Event) error {
 		sent += len(events)
 		for i := range events {
-			intake.Stamp(&events[i], conf.StampKey, demo.Sender(events[i]), time.Now()) // as a gateway would
+			intake.Sign(&events[i], conf.Keys, demo.Sender(events[i]), time.Now()) // as a gateway would
 		}
 		fmt.Fprintf(progress, "\rpublishing ninety days: %d of %d changes, %d events", changes, state.Changes, sent)
 		return p.Publish(ctx, events...)

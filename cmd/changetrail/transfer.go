@@ -102,9 +102,9 @@ func (a *app) importing() *cobra.Command {
 its files into the blob store. The enricher there makes the records. Done twice it
 changes nothing: an event is known by its sender, source and id.
 
-With the stamp_key of the enrichers it carries over when each event arrived;
+With the signing_key of the enrichers it carries over when each event arrived;
 without, all of it arrives now, and what was told before a merge counts as told
-after it. Gateways' stamps count where that key is the one that made them.`,
+after it. What gateways signed counts where enrichers know their key.`,
 		Example: "  changetrail setup && changetrail import --brokers kafka:9092 --blobs s3://evidence trail.gz",
 		Args:    exactlyOne("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -116,7 +116,7 @@ after it. Gateways' stamps count where that key is the one that made them.`,
 			if err != nil {
 				return misuse{err}
 			}
-			key, err := s.stampKey()
+			keys, err := s.signingKeys()
 			if err != nil {
 				return misuse{err}
 			}
@@ -138,7 +138,7 @@ after it. Gateways' stamps count where that key is the one that made them.`,
 			if store != nil {
 				defer func() { _ = store.Close() }()
 			}
-			n, err := archive.Import(cmd.Context(), in, archive.Target{Kafka: kafka, Topic: s.topics().Events(), Partitions: partitions, Blobs: store, StampKey: key}, func(n archive.Counts) {
+			n, err := archive.Import(cmd.Context(), in, archive.Target{Kafka: kafka, Topic: s.topics().Events(), Partitions: partitions, Blobs: store, Keys: keys}, func(n archive.Counts) {
 				fmt.Fprintf(cmd.ErrOrStderr(), "\r%d events, %d files", n.Events, n.Blobs)
 			})
 			fmt.Fprintln(cmd.ErrOrStderr())

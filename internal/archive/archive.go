@@ -24,6 +24,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/changetrail/changetrail/blobs"
+	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
 )
@@ -122,9 +123,9 @@ type Target struct {
 	Topic      string
 	Partitions int32
 	Blobs      *blobs.Store // may be nil
-	// StampKey signs when events arrived where they come from. Enrichers that have a
-	// stamp key believe that where it is theirs.
-	StampKey []byte
+	// Keys sign when events arrived where they come from. Enrichers that have keys believe
+	// that where one of theirs signed it.
+	Keys signing.Keys
 }
 
 // Import publishes what an archive holds. Done again it changes nothing: events
@@ -193,13 +194,13 @@ func (t *Target) carry(r *stream.Record, at time.Time) {
 		if h.Key != stream.HeaderArrived {
 			continue
 		}
-		if earlier, ok := schemas.ReadArrival(t.StampKey, env, h.Value); ok && earlier.Before(at) {
+		if earlier, ok := schemas.ReadArrival(t.Keys, env, h.Value); ok && earlier.Before(at) {
 			at = earlier
 		}
-		r.Headers[i].Value = schemas.Arrival(t.StampKey, env, at)
+		r.Headers[i].Value = schemas.Arrival(t.Keys, env, at)
 		return
 	}
-	stream.AddHeader(r, stream.HeaderArrived, schemas.Arrival(t.StampKey, env, at))
+	stream.AddHeader(r, stream.HeaderArrived, schemas.Arrival(t.Keys, env, at))
 }
 
 // Check reads an archive to its end and says what it holds.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/internal/archive"
+	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
 	"github.com/changetrail/changetrail/stream/embedded"
@@ -126,12 +127,12 @@ func TestArrivalsAreCarriedOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	key := []byte("a stamp key of the tests")
+	key := signing.Of([]byte("a stamp key of the tests"))
 	earlier := time.Now().Add(-48 * time.Hour).UTC().Truncate(time.Second)
 	headers := map[string]func(schemas.Envelope) []byte{
 		"none": nil, "signed": func(e schemas.Envelope) []byte { return schemas.Arrival(key, e, earlier) },
-		"forged": func(e schemas.Envelope) []byte { return schemas.Arrival([]byte("another key"), e, earlier) },
-		"plain":  func(e schemas.Envelope) []byte { return schemas.Arrival(nil, e, earlier) },
+		"forged": func(e schemas.Envelope) []byte { return schemas.Arrival(signing.Of([]byte("another key")), e, earlier) },
+		"plain":  func(e schemas.Envelope) []byte { return schemas.Arrival(signing.Keys{}, e, earlier) },
 	}
 	for id, header := range headers {
 		r := &stream.Record{Topic: topics.Events(), Value: []byte(`{"specversion":"1.0","id":"` + id + `","source":"/x","type":"t","data":{}}`)}
@@ -153,7 +154,7 @@ func TestArrivalsAreCarriedOver(t *testing.T) {
 	}
 	to, toBlobs := pipeline(t, 1)
 	for range 2 { // what was carried over is carried over again
-		if _, err := archive.Import(t.Context(), bytes.NewReader(file.Bytes()), archive.Target{Kafka: to, Topic: topics.Events(), Partitions: 1, Blobs: toBlobs, StampKey: key}, quiet); err != nil {
+		if _, err := archive.Import(t.Context(), bytes.NewReader(file.Bytes()), archive.Target{Kafka: to, Topic: topics.Events(), Partitions: 1, Blobs: toBlobs, Keys: key}, quiet); err != nil {
 			t.Fatal(err)
 		}
 		file.Reset()
@@ -169,7 +170,7 @@ func TestArrivalsAreCarriedOver(t *testing.T) {
 				return err
 			}
 			at, ok := schemas.ReadArrival(key, env, stream.Header(r, stream.HeaderArrived))
-			if _, other := schemas.ReadArrival([]byte("another key"), env, stream.Header(r, stream.HeaderArrived)); !ok || other || at.Equal(earlier) != (env.ID == "signed") || !at.Equal(earlier) && at.Before(began) {
+			if _, other := schemas.ReadArrival(signing.Of([]byte("another key")), env, stream.Header(r, stream.HeaderArrived)); !ok || other || at.Equal(earlier) != (env.ID == "signed") || !at.Equal(earlier) && at.Before(began) {
 				t.Errorf("%s: it arrived %s, %t, %t", env.ID, at, ok, other)
 			}
 			seen++

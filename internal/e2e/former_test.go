@@ -25,7 +25,7 @@ var formerDir = filepath.Join("..", "..", "enricher", "testdata", "former")
 
 const (
 	formerPartitions = 3
-	formerStampKey   = "0123456789abcdef0123456789abcdef"
+	formerKey        = "0123456789abcdef0123456789abcdef"
 )
 
 // A former is what an enricher of a former version left: see the README of its folder.

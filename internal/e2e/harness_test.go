@@ -28,6 +28,7 @@ import (
 	"github.com/changetrail/changetrail/evidence"
 	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/internal/servers"
+	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
@@ -113,7 +114,7 @@ type pipeline struct {
 	engines   map[string]*bulk.Server
 	policy    *policy.Policy // that of the example where nil
 	matrix    *controls.Matrix
-	stampKey  []byte // of the gateways; none where nil
+	keys      signing.Keys // of the gateways; none where zero
 }
 
 const partitions = 4
@@ -190,7 +191,7 @@ func (p *pipeline) enricherConfig(t *testing.T, dir string, log *slog.Logger) en
 	}
 	return enricher.Config{
 		Kafka: p.kafka, Topics: p.topics, Namespace: p.namespace, StateDir: dir, Policy: pol, Controls: matrix, Log: log, Linger: 5 * time.Millisecond,
-		Trust: trusted, StampKey: p.stampKey,
+		Trust: trusted, Keys: p.keys,
 	}
 }
 

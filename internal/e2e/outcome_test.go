@@ -12,6 +12,7 @@ import (
 
 	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/ingest"
+	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
@@ -42,13 +43,13 @@ func newOutcome(t *testing.T, p *pipeline, f *former, began time.Time) *outcome 
 		if err != nil {
 			continue
 		}
-		if e, err := (ingest.Reader{StampKey: []byte(formerStampKey)}).Read(t.Context(), env, r.Key, r.Timestamp); err == nil && joined(r, e.Event) {
+		if e, err := (ingest.Reader{Keys: signing.Of([]byte(formerKey))}).Read(t.Context(), env, r.Key, r.Timestamp); err == nil && joined(r, e.Event) {
 			e.Sender, e.Arrived = "", time.Time{} // it kept neither
 			o.asRead = append(o.asRead, e.Event)
 		}
 	}
 	for _, r := range o.events {
-		if e, err := enricher.DecodeStamped(r, []byte(formerStampKey)); err == nil && joined(r, e) {
+		if e, err := enricher.DecodeSigned(r, signing.Of([]byte(formerKey))); err == nil && joined(r, e) {
 			o.asNow = append(o.asNow, e)
 		}
 	}
@@ -178,7 +179,7 @@ func (o *outcome) letters(t *testing.T) {
 	t.Helper()
 	want := make(map[string]string)
 	for _, r := range o.events {
-		_, err := enricher.DecodeStamped(r, []byte(formerStampKey))
+		_, err := enricher.DecodeSigned(r, signing.Of([]byte(formerKey)))
 		if refusal := schemas.AsRefusal(err); refusal != nil {
 			want[fmt.Sprintf("%d/%d", r.Partition, r.Offset)] = string(refusal.Reason)
 		}
@@ -231,7 +232,7 @@ func (o *outcome) conflicts(t *testing.T) map[string]bool {
 	}
 	out := make(map[string]bool)
 	for _, r := range o.events {
-		e, err := enricher.DecodeStamped(r, []byte(formerStampKey))
+		e, err := enricher.DecodeSigned(r, signing.Of([]byte(formerKey)))
 		if err != nil || !joined(r, e) {
 			continue
 		}

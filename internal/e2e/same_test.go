@@ -29,6 +29,7 @@ import (
 	"github.com/changetrail/changetrail/demo"
 	"github.com/changetrail/changetrail/intake"
 	"github.com/changetrail/changetrail/internal/archive"
+	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/internal/standalone"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/producer"
@@ -207,7 +208,7 @@ func demoPolicy(t *testing.T, now time.Time) (*policy.Policy, *controls.Matrix) 
 var (
 	demoEnd    = time.Now()
 	demoTopics = stream.Topics{Prefix: "changetrail"}
-	demoKey    = []byte("a stamp key of the tests")
+	demoKey    = signing.Of([]byte("a stamp key of the tests"))
 )
 
 // embeddedDemo runs the embedded mode over a demo of n changes.
@@ -215,7 +216,7 @@ func embeddedDemo(t *testing.T, n int) *standalone.Instance {
 	t.Helper()
 	p, m := demoPolicy(t, demoEnd)
 	i, err := standalone.Start(context.WithoutCancel(t.Context()), standalone.Config{
-		Dir: t.TempDir(), Listen: "127.0.0.1:0", Topics: demoTopics, Namespace: "default", Retention: 400 * 24 * time.Hour, Policy: p, Controls: m, StampKey: demoKey,
+		Dir: t.TempDir(), Listen: "127.0.0.1:0", Topics: demoTopics, Namespace: "default", Retention: 400 * 24 * time.Hour, Policy: p, Controls: m, Keys: demoKey,
 		Log: slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelWarn})), Meter: noop.NewMeterProvider(), Tracer: tracenoop.NewTracerProvider(),
 	})
 	if err != nil {
@@ -227,7 +228,7 @@ func embeddedDemo(t *testing.T, n int) *standalone.Instance {
 	publisher := newProducer(t, producer.Kafka(producer.KafkaConfig{Brokers: []string{i.Broker()}, Topic: demoTopics.Events()}))
 	if err := g.Each(func(_ int, e []event.Event) error {
 		for i := range e {
-			intake.Stamp(&e[i], demoKey, demo.Sender(e[i]), demoEnd)
+			intake.Sign(&e[i], demoKey, demo.Sender(e[i]), demoEnd)
 		}
 		return publisher.Publish(t.Context(), e...)
 	}); err != nil {
@@ -289,12 +290,12 @@ func TestMovingToKafkaMakesTheSameRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	in, err := archive.Import(t.Context(), &file, archive.Target{Kafka: p.kafka, Topic: p.topics.Events(), Partitions: partitions, Blobs: store, StampKey: demoKey}, func(archive.Counts) {})
+	in, err := archive.Import(t.Context(), &file, archive.Target{Kafka: p.kafka, Topic: p.topics.Events(), Partitions: partitions, Blobs: store, Keys: demoKey}, func(archive.Counts) {})
 	if err != nil || in != out {
 		t.Fatal(in, out, err)
 	}
 	p.policy, p.matrix = demoPolicy(t, demoEnd)
-	p.stampKey = demoKey
+	p.keys = demoKey
 	p.run(t)
 	want := digests(t, i.Index)
 	for name, engine := range p.engines {

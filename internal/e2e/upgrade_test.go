@@ -18,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/changetrail/changetrail/enricher"
+	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/stream"
 )
 
@@ -92,7 +93,7 @@ func (p *pipeline) upgrader(t *testing.T, stops *stopOnce) {
 
 func (p *pipeline) upgradeConfig(t *testing.T, dir string, log io.Writer) enricher.Config {
 	conf := p.enricherConfig(t, dir, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelInfo})))
-	conf.StampKey, conf.Trust = []byte(formerStampKey), nil
+	conf.Keys, conf.Trust = signing.Of([]byte(formerKey)), nil
 	conf.TraceHold = 100 * 365 * 24 * time.Hour // the spans of the former version are of another day
 	return conf
 }

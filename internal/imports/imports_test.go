@@ -19,8 +19,9 @@ const module = "github.com/changetrail/changetrail/"
 var rings = map[string]int{
 	"ecosystem": -1,
 
-	"record": 0,
-	"blobs":  0,
+	"record":           0,
+	"internal/signing": 0,
+	"blobs":            0,
 
 	"schemas":  1,
 	"evidence": 1,

@@ -29,6 +29,7 @@ import (
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/ingest"
+	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/sinks"
 	"github.com/changetrail/changetrail/sinks/local"
@@ -47,8 +48,8 @@ type Config struct {
 	Retention time.Duration
 	Policy    *policy.Policy
 	Controls  *controls.Matrix
-	StampKey  []byte         // of the gateway beside it
-	Trust     []ingest.Trust // which events without a stamp are believed
+	Keys      signing.Keys   // of the gateway beside it
+	Trust     []ingest.Trust // which events without a signature are believed
 
 	Log    *slog.Logger
 	Meter  metric.MeterProvider
@@ -112,7 +113,7 @@ func Start(ctx context.Context, c Config) (_ *Instance, err error) {
 	i.group.Go(func() error {
 		return part("enricher", enricher.Run(ctx, enricher.Config{
 			Kafka: i.Kafka, Topics: c.Topics, Namespace: c.Namespace, StateDir: filepath.Join(c.Dir, "state"), Instance: "standalone",
-			Policy: c.Policy, Controls: c.Controls, StampKey: c.StampKey, Trust: c.Trust, Blobs: i.Blobs, EvidenceAge: 180 * 24 * time.Hour, MaxBatch: 2000, Linger: 50 * time.Millisecond,
+			Policy: c.Policy, Controls: c.Controls, Keys: c.Keys, Trust: c.Trust, Blobs: i.Blobs, EvidenceAge: 180 * 24 * time.Hour, MaxBatch: 2000, Linger: 50 * time.Millisecond,
 			Compression: "lz4", Resend: true, Log: c.Log.With("part", "enricher"), Meter: c.Meter, Tracer: c.Tracer,
 		}))
 	})

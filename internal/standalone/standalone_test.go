@@ -23,6 +23,7 @@ import (
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/demo"
 	"github.com/changetrail/changetrail/intake"
+	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/internal/standalone"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/producer"
@@ -37,9 +38,9 @@ const changes = 300
 
 // The demo, filled once for all tests of this package.
 var (
-	instance *standalone.Instance
-	topics   = stream.Topics{Prefix: "changetrail"}
-	stampKey = []byte("a stamp key of the tests")
+	instance       *standalone.Instance
+	topics         = stream.Topics{Prefix: "changetrail"}
+	standaloneKeys = signing.Of([]byte("a stamp key of the tests"))
 )
 
 func TestMain(m *testing.M) {
@@ -68,7 +69,7 @@ func withDemo(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	instance, err = standalone.Start(ctx, standalone.Config{
-		Dir: dir, Listen: "127.0.0.1:0", Topics: topics, Namespace: "default", Retention: 400 * 24 * time.Hour, Policy: p, Controls: c, StampKey: stampKey,
+		Dir: dir, Listen: "127.0.0.1:0", Topics: topics, Namespace: "default", Retention: 400 * 24 * time.Hour, Policy: p, Controls: c, Keys: standaloneKeys,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), Meter: noop.NewMeterProvider(), Tracer: tracenoop.NewTracerProvider(),
 	})
 	if err != nil {
@@ -87,7 +88,7 @@ func withDemo(m *testing.M) (code int, err error) {
 	company.Changes = changes // all of them are in the tests of the command
 	if err := company.Each(func(_ int, e []event.Event) error {
 		for i := range e {
-			intake.Stamp(&e[i], stampKey, demo.Sender(e[i]), now)
+			intake.Sign(&e[i], standaloneKeys, demo.Sender(e[i]), now)
 		}
 		return publisher.Publish(ctx, e...)
 	}); err != nil {

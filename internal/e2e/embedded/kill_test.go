@@ -21,6 +21,7 @@ import (
 	"github.com/changetrail/changetrail/demo"
 	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/intake"
+	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/producer/kafkago"
 	"github.com/changetrail/changetrail/query"
@@ -58,15 +59,15 @@ func TestKillingItLosesNothingThatWasAccepted(t *testing.T) {
 	}
 	args := []string{"up", "--policy", write("policy.yaml", demo.Policy(end)), "--controls", write("controls.yaml", demo.Controls()), "--data"}
 
-	// Stamped as by a gateway that takes in history: their arrival is the same in both runs.
-	const key = "a stamp key of the tests"
-	t.Setenv("CHANGETRAIL_STAMP_KEY", key)
+	// Signed as by a gateway that takes in history: their arrival is the same in both runs.
+	const key = "a signing key of the tests"
+	t.Setenv("CHANGETRAIL_SIGNING_KEY", key)
 	var all []event.Event
 	distinct := make(map[string]bool) // one that says something else under an identity is refused
 	if err := company.Each(func(_ int, e []event.Event) error {
 		for i := range e {
 			sender := demo.Sender(e[i])
-			intake.Stamp(&e[i], []byte(key), sender, end)
+			intake.Sign(&e[i], signing.Of([]byte(key)), sender, end)
 			distinct[sender.Name+" "+e[i].Source()+" "+e[i].ID()] = true
 		}
 		all = append(all, e...)

@@ -1,0 +1,256 @@
+// Package signing signs what one part of the pipeline says to another over a topic that
+// others may write to: a gateway who sent an event, an enricher what sinks are to index.
+//
+// Keys have ids, which follow from the keys themselves, so that several can be known at
+// once: the first one signs, all of them verify, and one can take the place of another
+// without a stop. A key is a secret that both sides share (HMAC-SHA256), or one half of a
+// pair (Ed25519), where who verifies cannot forge.
+//
+// It imports nothing of ours.
+package signing
+
+import (
+	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// Forms of a key in a configuration. Anything else is a shared secret.
+const (
+	privateForm = "ed25519:"        // then the seed, 32 bytes in base64: signs and verifies
+	publicForm  = "ed25519-public:" // then the public key, 32 bytes in base64: verifies
+)
+
+// minSecret is the shortest secret that is taken, in characters.
+const minSecret = 16
+
+// ErrShort reports a secret that can be guessed.
+var ErrShort = errors.New("a key has under 16 characters: whoever guesses it is believed; openssl rand -hex 32 makes one")
+
+// Keys are those of one purpose. None is the zero value: it signs nothing and believes
+// nobody.
+type Keys struct{ list []*key }
+
+// A key is one of them.
+type key struct {
+	id      string
+	shared  []byte             // of HMAC, else nil
+	macs    sync.Pool          // of *mac
+	private ed25519.PrivateKey // nil where it only verifies
+	public  ed25519.PublicKey
+}
+
+// Parse reads keys, one a line; the first that can sign does.
+func Parse(text string) (Keys, error) {
+	var k Keys
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		one, err := parse(line)
+		if err != nil {
+			return Keys{}, err
+		}
+		k.list = append(k.list, one)
+	}
+	return k, nil
+}
+
+// Of returns keys of one shared secret; none where it is empty.
+func Of(secret []byte) Keys {
+	if len(secret) == 0 {
+		return Keys{}
+	}
+	return Keys{[]*key{shared(secret)}}
+}
+
+func parse(line string) (*key, error) {
+	if text, ok := strings.CutPrefix(line, privateForm); ok {
+		seed, err := base64.StdEncoding.DecodeString(text)
+		if err != nil || len(seed) != ed25519.SeedSize {
+			return nil, errors.New("a key behind ed25519: is not 32 bytes in base64")
+		}
+		private := ed25519.NewKeyFromSeed(seed)
+		return pair(private, private.Public().(ed25519.PublicKey)), nil
+	}
+	if text, ok := strings.CutPrefix(line, publicForm); ok {
+		public, err := base64.StdEncoding.DecodeString(text)
+		if err != nil || len(public) != ed25519.PublicKeySize {
+			return nil, errors.New("a key behind ed25519-public: is not 32 bytes in base64")
+		}
+		return pair(nil, public), nil
+	}
+	if len(line) < minSecret {
+		return nil, ErrShort
+	}
+	return shared([]byte(line)), nil
+}
+
+func shared(secret []byte) *key {
+	k := &key{shared: secret}
+	k.macs.New = func() any { return &mac{Hash: hmac.New(sha256.New, secret)} }
+	k.id = idOf(k.hmac([]string{"id"}))
+	return k
+}
+
+func pair(private ed25519.PrivateKey, public ed25519.PublicKey) *key {
+	sum := sha256.Sum256(public)
+	return &key{id: idOf(sum[:]), private: private, public: public}
+}
+
+// idOf is the name of a key: it says nothing of a secret.
+func idOf(sum []byte) string { return hex.EncodeToString(sum[:4]) }
+
+// Pair makes a pair of keys, in the forms of a configuration.
+func Pair() (private, public string, err error) {
+	pub, priv, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		return "", "", err
+	}
+	return privateForm + base64.StdEncoding.EncodeToString(priv.Seed()), publicForm + base64.StdEncoding.EncodeToString(pub), nil
+}
+
+// Any reports whether there are keys, so that what has no signature is not believed.
+func (k Keys) Any() bool { return len(k.list) > 0 }
+
+// IDs are the names of the keys; the one that signs has a star behind it.
+func (k Keys) IDs() (out []string) {
+	signs := k.signer()
+	for _, one := range k.list {
+		if one == signs {
+			out = append(out, one.id+"*")
+		} else {
+			out = append(out, one.id)
+		}
+	}
+	return out
+}
+
+// CanSign reports whether one of them signs.
+func (k Keys) CanSign() bool { return k.signer() != nil }
+
+func (k Keys) signer() *key {
+	for _, one := range k.list {
+		if one.shared != nil || one.private != nil {
+			return one
+		}
+	}
+	return nil
+}
+
+// Sign returns a signature over parts, in their order, for one use: "ID:BASE64URL". It is
+// empty where no key signs. What is signed for one use counts for no other. Large parts
+// are better signed by their digest.
+func (k Keys) Sign(use string, parts ...string) string {
+	one := k.signer()
+	if one == nil {
+		return ""
+	}
+	parts = append([]string{use}, parts...)
+	sum := []byte(nil)
+	if one.shared != nil {
+		sum = one.hmac(parts)
+	} else {
+		sum = ed25519.Sign(one.private, digest(parts))
+	}
+	return one.id + ":" + base64.RawURLEncoding.EncodeToString(sum)
+}
+
+// Verify reports whether one of the keys made a signature for that use, over these parts.
+func (k Keys) Verify(signature, use string, parts ...string) bool {
+	id, text, ok := strings.Cut(signature, ":")
+	if !ok {
+		return false
+	}
+	sum, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil {
+		return false
+	}
+	parts = append([]string{use}, parts...)
+	for _, one := range k.list {
+		if one.id == id && one.verify(sum, parts) {
+			return true
+		}
+	}
+	return false
+}
+
+func (k *key) verify(sum []byte, parts []string) bool {
+	if k.shared != nil {
+		return hmac.Equal(sum, k.hmac(parts))
+	}
+	return ed25519.Verify(k.public, digest(parts), sum)
+}
+
+// VerifyFormer reports whether one of the shared secrets made a signature of the versions
+// before keys had ids: a keyed digest in hex.
+func (k Keys) VerifyFormer(signature string, parts ...string) bool {
+	sum, err := hex.DecodeString(signature)
+	if err != nil {
+		return false
+	}
+	for _, one := range k.list {
+		if one.shared != nil && hmac.Equal(sum, one.hmac(parts)) {
+			return true
+		}
+	}
+	return false
+}
+
+// Derive returns a secret for another purpose that follows from the first key which signs;
+// nil where none does.
+func (k Keys) Derive(purpose string) []byte {
+	one := k.signer()
+	switch {
+	case one == nil:
+		return nil
+	case one.shared != nil:
+		m := hmac.New(sha256.New, one.shared)
+		m.Write([]byte(purpose))
+		return m.Sum(nil)
+	}
+	m := hmac.New(sha256.New, one.private.Seed())
+	m.Write([]byte(purpose))
+	return m.Sum(nil)
+}
+
+// A mac makes one keyed digest at a time.
+type mac struct {
+	hash.Hash
+	room []byte
+}
+
+func (k *key) hmac(parts []string) []byte {
+	m := k.macs.Get().(*mac)
+	defer k.macs.Put(m)
+	m.room = encode(m.room[:0], parts)
+	m.Reset()
+	m.Write(m.room)
+	return m.Sum(nil)
+}
+
+// digest is what a pair signs, in place of the parts themselves.
+func digest(parts []string) []byte {
+	sum := sha256.Sum256(encode(nil, parts))
+	return sum[:]
+}
+
+// encode appends parts, each behind its length, so that no two lists are written alike.
+func encode(b []byte, parts []string) []byte {
+	for _, s := range parts {
+		b = append(strconv.AppendInt(b, int64(len(s)), 10), 0)
+		b = append(b, s...)
+	}
+	return b
+}
+
+// String hides the keys from whatever prints a configuration.
+func (k Keys) String() string { return fmt.Sprintf("%d keys %v", len(k.list), k.IDs()) }

@@ -1,0 +1,135 @@
+package schemas
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/changetrail/changetrail/internal/signing"
+	"github.com/changetrail/changetrail/record"
+)
+
+// Values of the extension authtype (CloudEvents, auth context extension) that a
+// gateway sets. authid says who it is.
+const (
+	AuthService   = "service_account" // an agent; authid is its id
+	AuthSystem    = "system"          // a platform: code host, CI, scanner; authid is its name
+	AuthUser      = "user"            // a person; authid is the account
+	AuthAnonymous = "unauthenticated"
+)
+
+// Uses of signatures, each with a form of its own.
+const (
+	useSender   = "sender"
+	useArrival  = "arrival"
+	useDocument = "document"
+)
+
+// Sign returns what a gateway puts into the extension authmac of an event whose credential
+// it looked at: a signature over all that is believed of it, which is what the event is,
+// who sent it, its data, and when it arrived. Others can write to Kafka, too, and set
+// authtype as they like.
+func Sign(keys signing.Keys, e Envelope) string { return keys.Sign(useSender, signed(e)...) }
+
+// signed is all of an event that is believed.
+func signed(e Envelope) []string {
+	return []string{
+		e.Source, e.ID, e.Type, e.Subject, e.PartitionKey, strconv.FormatInt(e.Time.UnixNano(), 10), e.AuthType, e.AuthID, sumOfData(e),
+		e.ArrivedAt, e.Imported, e.TraceParent, e.ContentMode,
+	}
+}
+
+// signedFormerly is what versions covered whose keys had no ids.
+func signedFormerly(e Envelope) []string {
+	parts := []string{e.Source, e.ID, e.Type, e.Subject, e.PartitionKey, strconv.FormatInt(e.Time.UnixNano(), 10), e.AuthType, e.AuthID, sumOfData(e)}
+	if e.ArrivedAt != "" {
+		parts = append(parts, e.ArrivedAt, e.Imported)
+	}
+	return parts
+}
+
+// sumOfData is the SHA-256 of the data of an event, wherever they lie.
+func sumOfData(e Envelope) string {
+	sum := sha256.Sum256(e.Data)
+	if len(e.Data) == 0 && record.IsDigest(e.DataRef) {
+		_, _ = hex.Decode(sum[:], []byte(strings.TrimPrefix(e.DataRef, "sha256:"))) // 64 digits
+	}
+	return string(sum[:])
+}
+
+// SenderOf returns who sent an event, as a gateway that holds a key found out by its
+// credential: a name behind one of the kinds of senders, or "" where no such gateway
+// looked at a credential.
+func SenderOf(keys signing.Keys, e Envelope) string {
+	if e.AuthMAC == "" || e.AuthID == "" || !keys.Verify(e.AuthMAC, useSender, signed(e)...) && !keys.VerifyFormer(e.AuthMAC, signedFormerly(e)...) {
+		return ""
+	}
+	switch e.AuthType {
+	case AuthService:
+		return record.SenderAgent + e.AuthID
+	case AuthSystem:
+		return record.SenderPlatform + e.AuthID
+	case AuthUser:
+		return record.SenderPerson + e.AuthID
+	}
+	return ""
+}
+
+// Arrival returns the header that carries the arrival of an event from one message to
+// the next one: where it is sent on to another partition, or out of an archive. It is
+// signed where a key signs.
+func Arrival(keys signing.Keys, e Envelope, at time.Time) []byte {
+	text := at.UTC().Format(time.RFC3339Nano)
+	if !keys.CanSign() {
+		return []byte(text)
+	}
+	return []byte(text + " " + keys.Sign(useArrival, arrivalOf(e, text)...))
+}
+
+// ReadArrival reads the header that [Arrival] wrote. Where there are keys one of them must
+// have signed it, and where there is none nobody is believed, and anything may be said.
+func ReadArrival(keys signing.Keys, e Envelope, header []byte) (at time.Time, ok bool) {
+	text, signature, _ := strings.Cut(string(header), " ")
+	if keys.Any() && !keys.Verify(signature, useArrival, arrivalOf(e, text)...) && !keys.VerifyFormer(signature, append([]string{"arrival"}, arrivalOf(e, text)...)...) {
+		return time.Time{}, false
+	}
+	at, err := time.Parse(time.RFC3339Nano, text)
+	return at.UTC(), err == nil
+}
+
+func arrivalOf(e Envelope, at string) []string {
+	return []string{at, e.Source, e.ID, e.Type, e.AuthMAC, sumOfData(e)}
+}
+
+// SignDocument returns the signature of an enricher over a message for sinks: its key,
+// its headers in their order, and the document. headers are names and values in turn.
+func SignDocument(keys signing.Keys, key, value []byte, headers ...string) string {
+	return keys.Sign(useDocument, documentParts(key, value, headers)...)
+}
+
+// VerifyDocument reports whether an enricher wrote a message.
+func VerifyDocument(keys signing.Keys, signature string, key, value []byte, headers ...string) bool {
+	return keys.Verify(signature, useDocument, documentParts(key, value, headers)...)
+}
+
+func documentParts(key, value []byte, headers []string) []string {
+	sum := sha256.Sum256(value)
+	return append([]string{string(key), string(sum[:])}, headers...)
+}
+
+// CredentialOf returns what a sender is, in the words for witnesses: [record.Signed]
+// for an agent, [record.Observed] for a platform, [record.Human] for a person, "" for
+// nobody. What it states of a fact may be worth less.
+func CredentialOf(sender string) string {
+	switch kind, _, _ := strings.Cut(sender, ":"); kind + ":" {
+	case record.SenderAgent:
+		return record.Signed
+	case record.SenderPlatform:
+		return record.Observed
+	case record.SenderPerson:
+		return record.Human
+	}
+	return ""
+}
