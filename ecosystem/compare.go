@@ -2,7 +2,6 @@ package ecosystem
 
 import (
 	"cmp"
-	goversion "go/version"
 	"regexp"
 	"slices"
 	"strings"
@@ -26,8 +25,12 @@ func Compare(eco, a, b string) (order int, ok bool) {
 	switch Normal(eco) {
 	case NPM:
 		return compareSemver(strings.TrimLeft(a, "v="), strings.TrimLeft(b, "v="))
-	case Cargo:
+	case Cargo, Hex:
 		return compareSemver(a, b)
+	case Swift:
+		return compareSemver(strings.TrimPrefix(a, "v"), strings.TrimPrefix(b, "v"))
+	case Pub:
+		return comparePub(a, b)
 	case Go:
 		return compareGo(a, b)
 	case PyPI:
@@ -36,7 +39,7 @@ func Compare(eco, a, b string) (order int, ok bool) {
 		return compareDepsDev(depsdev.NuGet, nuget, a, b)
 	case Maven:
 		return compareMaven(a, b)
-	case RubyGems:
+	case RubyGems, CocoaPods:
 		return compareGem(a, b)
 	case Packagist:
 		return compareComposer(a, b)
@@ -46,8 +49,10 @@ func Compare(eco, a, b string) (order int, ok bool) {
 		return compareAlpine(a, b)
 	case RPM:
 		return compareRPM(a, b)
+	case Hackage, CRAN:
+		return compareNumbers(a, b)
 	}
-	return compareNumbers(a, b)
+	return compareAnywhere(a, b)
 }
 
 // maxLength is longer than any version that a registry takes.
@@ -75,18 +80,44 @@ func compareSemver(a, b string) (int, bool) {
 
 var full = regexp.MustCompile(`^\d+\.\d+\.\d+($|[-+])`)
 
+// comparePub compares as Dart does, where a build comes after the version
+// without it, and builds are in order like what precedes a release
+// (https://pub.dev/documentation/pub_semver/latest/pub_semver/Version/operator_less.html).
+func comparePub(a, b string) (int, bool) {
+	order, ok := compareSemver(a, b)
+	if !ok || order != 0 {
+		return order, ok
+	}
+	_, x, _ := strings.Cut(a, "+")
+	_, y, _ := strings.Cut(b, "+")
+	if x == y || x == "" || y == "" {
+		return cmp.Compare(len(x), len(y)), true
+	}
+	return compareSemver("0.0.0-"+x, "0.0.0-"+y)
+}
+
 // compareGo compares versions of modules (https://go.dev/ref/mod#versions; OSV
-// leaves the v away) and of the Go release itself, where one of the two says
-// that it is one: go1.21rc2.
+// leaves the v away) and of the Go release itself.
 func compareGo(a, b string) (int, bool) {
-	if !strings.HasPrefix(a, "go") && !strings.HasPrefix(b, "go") {
-		return compareSemver(strings.TrimPrefix(a, "v"), strings.TrimPrefix(b, "v"))
+	return compareSemver(goSemver(a), goSemver(b))
+}
+
+// goRelease is a release of Go, with what its build adds after a space:
+// go1.21.3 X:nocoverageredesign.
+var goRelease = regexp.MustCompile(`^go(\d+\.\d+)(\.\d+)?(?:(beta|rc)(\d+))?( .*)?$`)
+
+// goSemver writes a release of Go as Go's database of vulnerabilities does:
+// go1.22rc1 is 1.22.0-rc.1. A version of a module loses its v.
+func goSemver(v string) string {
+	m := goRelease.FindStringSubmatch(v)
+	if m == nil {
+		return strings.TrimPrefix(v, "v")
 	}
-	a, b = "go"+strings.TrimLeft(a, "gov"), "go"+strings.TrimLeft(b, "gov")
-	if !goversion.IsValid(a) || !goversion.IsValid(b) {
-		return 0, false
+	out := m[1] + cmp.Or(m[2], ".0")
+	if m[3] != "" {
+		out += "-" + m[3] + "." + m[4]
 	}
-	return goversion.Compare(a, b), true
+	return out
 }
 
 // What may be a version of an ecosystem. The parsers behind it read more than
@@ -108,26 +139,47 @@ func compareDepsDev(sys depsdev.System, allowed *regexp.Regexp, a, b string) (in
 	return cmp.Compare(v.Compare(w), 0), true
 }
 
-var plain = regexp.MustCompile(`^v?(0|[1-9]\d*)(\.(0|[1-9]\d*))*$`)
+var numbers = regexp.MustCompile(`^\d+([.-]\d+)*$`)
 
-// compareNumbers compares numbers between dots, which all ecosystems order
-// alike. They differ about the rest, so there only a version is the same as
-// itself: 1.0 and 1.0.0, with and without a v, a release and what precedes it.
+// compareNumbers compares as Hackage and CRAN do: number by number, and 1.0 is
+// before 1.0.0. CRAN takes a dash for a dot.
 func compareNumbers(a, b string) (int, bool) {
-	if a == b {
-		return 0, oneVersion.MatchString(a)
-	}
-	if !plain.MatchString(a) || !plain.MatchString(b) {
+	if !numbers.MatchString(a) || !numbers.MatchString(b) {
 		return 0, false
 	}
-	x, y := strings.Split(strings.TrimPrefix(a, "v"), "."), strings.Split(strings.TrimPrefix(b, "v"), ".")
+	x, y := strings.FieldsFunc(a, isSeparator), strings.FieldsFunc(b, isSeparator)
+	return slices.CompareFunc(x, y, compareDigits), true
+}
+
+func isSeparator(r rune) bool { return r == '.' || r == '-' }
+
+// leading reads the numbers with which a version begins, unless they are an
+// epoch, and what is behind them.
+var leading = regexp.MustCompile(`^v?((?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*))*)(\.?[^.:!\d].*)?$`)
+
+// compareAnywhere compares two versions of an ecosystem that is not known, as far
+// as all ecosystems agree: the first numbers that differ decide, and of two that
+// are numbers alone the longer one is later. They differ about the rest: 1.0 and
+// 1.0.0, with and without a v, a release and what precedes it.
+func compareAnywhere(a, b string) (int, bool) {
+	if !oneVersion.MatchString(a) || !oneVersion.MatchString(b) {
+		return 0, false
+	}
+	if a == b {
+		return 0, true
+	}
+	m, n := leading.FindStringSubmatch(a), leading.FindStringSubmatch(b)
+	if m == nil || n == nil {
+		return 0, false
+	}
+	x, y := strings.Split(m[1], "."), strings.Split(n[1], ".")
 	for i := range min(len(x), len(y)) {
 		if order := compareDigits(x[i], y[i]); order != 0 {
 			return order, true
 		}
 	}
 	rest := slices.Concat(x[min(len(x), len(y)):], y[min(len(x), len(y)):])
-	if strings.Trim(strings.Join(rest, ""), "0") == "" {
+	if m[2] != "" || n[2] != "" || strings.Trim(strings.Join(rest, ""), "0") == "" {
 		return 0, false
 	}
 	return cmp.Compare(len(x), len(y)), true

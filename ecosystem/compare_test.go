@@ -9,57 +9,82 @@ import (
 	"testing"
 )
 
-// TestCompareAsTheToolsDo holds the order against what each ecosystem's own tool
-// said of pairs of versions (testdata/generate.py). What a tool refuses must not be
-// compared; what is refused here though a tool compares it is counted.
-func TestCompareAsTheToolsDo(t *testing.T) {
-	for name, c := range map[string]struct {
-		eco     string
-		refused int // pairs that the tool compares and that are refused here
-	}{
-		"npm":       {NPM, 0},
-		"pypi":      {PyPI, 0},
-		"rubygems":  {RubyGems, 0},
-		"packagist": {Packagist, 67}, // a date in one number: 20240131
-		"maven":     {Maven, 11},     // 1.foo and 1-foo
-		"debian":    {Debian, 0},
-		"rpm":       {RPM, 0},
-	} {
+// tools are the tools that testdata/generate.py asks: the ecosystem of each, and how
+// many of 600 pairs that the tool compares are refused here.
+var tools = map[string]struct {
+	eco     string
+	refused int
+}{
+	"npm":       {NPM, 0},
+	"cargo":     {Cargo, 0},
+	"pypi":      {PyPI, 0},
+	"rubygems":  {RubyGems, 0},
+	"packagist": {Packagist, 67}, // a date in one number: 20240131
+	"maven":     {Maven, 12},     // 1.foo and 1-foo
+	"debian":    {Debian, 0},
+	"rpm":       {RPM, 0},
+}
+
+// TestAsTheToolsDo holds order and fixes against what each ecosystem's own tool said
+// of pairs of versions (testdata/generate.py).
+func TestAsTheToolsDo(t *testing.T) {
+	for name, c := range tools {
 		t.Run(name, func(t *testing.T) {
-			refused := 0
-			n := eachPair(t, name, func(a, said, b string) {
-				order, ok := Compare(c.eco, a, b)
-				switch {
-				case !ok && said != "?":
-					refused++
-					t.Logf("refused: %s %s %s", a, said, b)
-				case ok && said == "?":
-					t.Errorf("%s and %s were compared (%d); the tool refuses them", a, b, order)
-				case ok && said != string("<=>"[order+1]):
-					t.Errorf("%s %s %s; got %d", a, said, b, order)
-				}
-			})
-			if n < 500 {
-				t.Errorf("only %d pairs were read", n)
-			}
-			if refused != c.refused {
-				t.Errorf("%d pairs were refused, want %d", refused, c.refused)
+			pairs, refused := asTheToolDoes(t, c.eco, filepath.Join("testdata", name+".txt"))
+			if pairs < 500 || refused != c.refused {
+				t.Errorf("%d pairs, of which %d were refused, want %d", pairs, refused, c.refused)
 			}
 		})
 	}
 }
 
-// eachPair calls f for the lines of testdata/name.txt and returns how many there are.
+// asTheToolDoes holds the pairs of a file against Compare and LowestFix: the second
+// version of a pair is the fix for the first where the tool says that it is later, and
+// there is no fix else. What the tool refuses must not be compared. It returns how many
+// pairs there are, and how many are refused here though the tool compares them.
+func asTheToolDoes(t *testing.T, eco, file string) (pairs, refused int) {
+	t.Helper()
+	pairs = eachPair(t, file, func(a, said, b string) {
+		order, ok := Compare(eco, a, b)
+		switch {
+		case !ok && said != "?":
+			refused++
+			t.Logf("refused: %s %s %s", a, said, b)
+			return
+		case ok && said == "?":
+			t.Errorf("%s and %s were compared (%d); the tool refuses them", a, b, order)
+			return
+		case ok && said != string("<=>"[order+1]):
+			t.Errorf("%s %s %s; got %d", a, said, b, order)
+		case !ok:
+			return
+		}
+		for _, p := range []struct{ installed, fix, below string }{{a, b, "<"}, {b, a, ">"}} {
+			want := ""
+			if said == p.below {
+				want = p.fix
+			}
+			for _, requirement := range []string{p.fix, ">= " + p.fix, p.fix + ", " + p.installed, "[" + p.fix + ",)"} {
+				if got := LowestFix(eco, []string{requirement}, p.installed); got != want && got != whole(eco, want) {
+					t.Errorf("%s %s %s: the fix of %q above %s is %q, want %q", a, said, b, requirement, p.installed, got, want)
+				}
+			}
+		}
+	})
+	return pairs, refused
+}
+
+// eachPair calls f for the lines of a file and returns how many there are.
 func eachPair(t testing.TB, name string, f func(a, said, b string)) int {
 	t.Helper()
-	file, err := os.Open(filepath.Join("testdata", name+".txt"))
+	file, err := os.Open(name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
 	n := 0
 	for s := bufio.NewScanner(file); s.Scan(); {
-		if p := strings.Fields(s.Text()); len(p) == 3 && p[0] != "#" {
+		if p := strings.Fields(s.Text()); len(p) == 3 && strings.Trim(p[0], "#/") != "" {
 			f(p[0], p[1], p[2])
 			n++
 		}
@@ -77,6 +102,19 @@ func TestCompareBySpecification(t *testing.T) {
 		// https://go.dev/ref/mod#pseudo-versions
 		{"golang", "v0.0.0-20191109021931-daa7c04131f5 v1.2.3-pre v1.2.3-pre.0.20191109021931-daa7c04131f5 1.2.3 v1.2.4-0.20191109021931-daa7c04131f5 v1.2.4"},
 		{"Go", "go1.20 go1.21rc2 go1.21.0 go1.21.8"},
+		{"gobinary", "go1.21.13 1.22.0-0 go1.22beta1 go1.22rc1 1.22.0-rc.2 1.22.0"},
+		// https://pub.dev/documentation/pub_semver/latest/pub_semver/Version-class.html
+		{"pub", "1.0.0-pre 1.0.0-pre+build 1.0.0 1.0.0+1 1.0.0+2 1.0.0+10 1.0.0+a 1.0.1"},
+		// https://hexdocs.pm/elixir/Version.html
+		{"hex", "1.0.0-alpha 1.0.0-alpha.1 1.0.0-rc.1 1.0.0 1.0.1 1.0.10"},
+		// https://hackage.haskell.org/package/Cabal-syntax/docs/Distribution-Types-Version.html
+		{"hackage", "0.9 1.0 1.0.0 1.0.1 1.0.10 1.1"},
+		// https://stat.ethz.ch/R-manual/R-devel/library/base/html/numeric_version.html
+		{"cran", "0.1-9 0.1-10 0.1.10.1 0.2 0.9 0.75"},
+		{"cocoapods", "5.4.rc1 5.4 5.4.9 5.4.10"},
+		{"swift", "1.0.0-beta.2 v1.0.0-beta.11 1.0.0 v1.0.1"},
+		// where the ecosystem is not known, numbers alone decide
+		{"bitnami", "1.2.3-4 1.2.4-0 1.2.10.Final 1.3"},
 		// https://peps.python.org/pep-0440/#summary-of-permitted-suffixes-and-relative-ordering
 		{"pip", "1.0.dev456 1.0a1 1.0a2.dev456 1.0a12.dev456 1.0a12 1.0b1.dev456 1.0b2 1.0b2.post345.dev456 1.0b2.post345 1.0rc1.dev456 1.0rc1 1.0 1.0+abc.5 1.0+abc.7 1.0+5 1.0.post456.dev34 1.0.post456 1.0.15 1.1.dev1 1!0.1"},
 		// https://docs.ruby-lang.org/en/master/Gem/Version.html
@@ -125,6 +163,12 @@ func TestCompareTheSame(t *testing.T) {
 		{"Go", "v1.2.3", "1.2.3"},
 		{"Go", "v2.0.0+incompatible", "2.0.0"},
 		{"Go", "go1.21.3", "1.21.3"},
+		{"Go", "go1.21.3 X:nocoverageredesign", "1.21.3"},
+		{"Go", "go1.22rc1", "1.22.0-rc.1"},
+		{"CRAN", "0.1-2", "0.1.2"},
+		{"SwiftURL", "v1.0.0", "1.0.0"},
+		{"RubyGems", "1.13.3-java", "1.13.3"},
+		{"RubyGems", "1.13.3-x86_64-linux", "1.13.3-arm64-darwin-22"},
 		{"PyPI", "1.0", "1.0.0"},
 		{"PyPI", "1.0-RC.1", "1.0rc1"},
 		{"PyPI", "v1.0", "1.0"},
@@ -143,7 +187,7 @@ func TestCompareTheSame(t *testing.T) {
 		{"rpm", "0:0.7-21.el8", "0.7-21.el8"},
 		{"apk", "1.2.3~abcdef-r0", "1.2.3-r0"},
 		{"", "1.2.3", "1.2.3"},
-		{"swift", "1.0.0-a", "1.0.0-a"},
+		{"conan", "1.0.0-a", "1.0.0-a"},
 	} {
 		if order, ok := Compare(c[0], c[1], c[2]); order != 0 || !ok {
 			t.Errorf("%s: %s and %s: %d, %v", c[0], c[1], c[2], order, ok)
@@ -166,12 +210,15 @@ func TestCompareRefuses(t *testing.T) {
 		"Debian":    "<1.0 1.0_1 v1.0",
 		"Alpine":    "1.0-1 1.0A <1.0 1.0_foo 1.0-r",
 		"rpm":       ">=1.0 1.0-1-2 a:1",
-		"swift":     "^1.0 1.2.x >=1 1.0.0-rc1 1.0+1 v1.2.2-1",
+		"swift":     "^1.0 1.2.x >=1 1.0",
+		"pub":       "^1.0.0 1.2 v1.2.3",
+		"CRAN":      "1.2a v1.2",
+		"conan":     "^1.0 1.2.x >=1 1.2.0-rc1 1.2+1 v1.2-1 1:1.2",
 		"":          "^1.0 * latest 1.2.x >=1 1.2.0 1.2.0.0",
 	} {
 		for _, v := range append(strings.Fields(refused), "", strings.Repeat("1", 300)) {
 			good := "1.2"
-			if eco == "npm" || eco == "crates.io" || eco == "Go" {
+			if eco == "npm" || eco == "crates.io" || eco == "Go" || eco == "swift" || eco == "pub" {
 				good = "1.2.3"
 			}
 			if order, ok := Compare(eco, v, good); ok {
@@ -233,14 +280,14 @@ func TestSortDoesNotDependOnTheOrderGiven(t *testing.T) {
 // TestOrderHoldsTogether holds the versions of the tools' files against
 // [holdsTogether], each of some with all of them.
 func TestOrderHoldsTogether(t *testing.T) {
-	for name, eco := range map[string]string{"npm": NPM, "pypi": PyPI, "rubygems": RubyGems, "packagist": Packagist, "maven": Maven, "debian": Debian, "rpm": RPM} {
+	for name, c := range tools {
 		var versions []string
-		eachPair(t, name, func(a, _, b string) { versions = append(versions, a, b) })
+		eachPair(t, filepath.Join("testdata", name+".txt"), func(a, _, b string) { versions = append(versions, a, b) })
 		versions = versions[:24]
 		for _, a := range versions {
 			for _, b := range versions {
-				for _, c := range versions {
-					holdsTogether(t, eco, a, b, c)
+				for _, z := range versions {
+					holdsTogether(t, c.eco, a, b, z)
 				}
 			}
 		}
@@ -277,6 +324,16 @@ func FuzzCompare(f *testing.F) {
 		holdsTogether(t, eco, a, b, c)
 		SamePackage(Package{eco, a, b}, Package{Name: c})
 	})
+}
+
+func BenchmarkLowestFix(b *testing.B) {
+	for _, c := range [][3]string{{NPM, "4.17.20", ">=4.17.21"}, {PyPI, "2.31.0", "2.32.0"}, {RubyGems, "5.2.3", "~> 5.2.4, >= 5.2.4.3, >= 6.0.3.1"}, {Alpine, "1.31.1-r9", "1.31.1-r10"}, {Debian, "2.36-9+deb12u7", "2.36-9+deb12u10"}} {
+		b.Run(c[0], func(b *testing.B) {
+			for range b.N {
+				LowestFix(c[0], []string{c[2]}, c[1])
+			}
+		})
+	}
 }
 
 func BenchmarkCompare(b *testing.B) {

@@ -14,6 +14,12 @@ const (
 	RubyGems  = "RubyGems"
 	NuGet     = "NuGet"
 	Packagist = "Packagist"
+	Hex       = "Hex"
+	Pub       = "Pub"
+	Swift     = "SwiftURL"
+	CocoaPods = "CocoaPods"
+	Hackage   = "Hackage"
+	CRAN      = "CRAN"
 	Debian    = "Debian" // dpkg: Debian, Ubuntu and what is made from them
 	Alpine    = "Alpine" // apk: Alpine, Wolfi, Chainguard
 	RPM       = "rpm"    // Red Hat, Fedora, SUSE, Amazon and their like
@@ -30,8 +36,19 @@ func Normal(name string) string {
 	return base
 }
 
-// known reports whether the rules of a normal ecosystem are known.
-func known(eco string) bool { return bySpelling(strings.ToLower(eco)) == eco }
+// Of returns the ecosystem of a package as a tool names it, or as the package URL
+// does where the tool's name is one of its own.
+func Of(name, purl string) string {
+	if eco, _, _, ok := SplitPURL(purl); ok && !Known(name) {
+		return eco
+	}
+	return name
+}
+
+// Known reports whether the rules of an ecosystem, in any spelling, are known.
+func Known(name string) bool { return known(Normal(name)) }
+
+func known(normal string) bool { return bySpelling(strings.ToLower(normal)) == normal && normal != "" }
 
 // bySpelling finds an ecosystem by what it is called in lower case: by OSV, as a
 // type of package URLs, and by GitHub, GitLab, Dependabot, Trivy, Syft and Grype.
@@ -53,12 +70,32 @@ func bySpelling(name string) string {
 		return NuGet
 	case "packagist", "composer", "php", "php-composer", "composer-vendor":
 		return Packagist
-	case "debian", "deb", "dpkg", "ubuntu", "raspbian", "kali", "echo":
+	case "hex", "elixir", "erlang", "mix":
+		return Hex
+	case "pub", "dart", "dart-pub", "flutter":
+		return Pub
+	case "swifturl", "swift", "swiftpm", "spm":
+		return Swift
+	case "cocoapods", "pod", "pods":
+		return CocoaPods
+	case "hackage", "haskell", "cabal", "stack":
+		return Hackage
+	case "cran", "r", "r-package":
+		return CRAN
+	}
+	return distribution(name)
+}
+
+// distribution finds the package format of a Linux distribution by what OSV,
+// Trivy and Grype call it in lower case.
+func distribution(name string) string {
+	switch name {
+	case "debian", "deb", "dpkg", "ubuntu", "raspbian", "kali", "linuxmint", "pop", "echo":
 		return Debian
-	case "alpine", "apk", "alpaquita", "wolfi", "chainguard", "minimos":
+	case "alpine", "apk", "alpaquita", "wolfi", "chainguard", "minimos", "postmarketos", "bellsoft hardened containers":
 		return Alpine
-	case "rpm", "red hat", "redhat", "rhel", "centos", "fedora", "rocky", "rocky linux", "alma", "almalinux", "oracle", "oraclelinux",
-		"amazon", "amzn", "amazonlinux", "suse", "sles", "opensuse", "mageia", "openeuler", "photon", "azurelinux", "cbl-mariner", "mariner",
+	case "rpm", "red hat", "redhat", "rhel", "centos", "centos stream", "fedora", "fedora coreos", "rocky", "rocky linux", "rockylinux", "alma", "almalinux",
+		"oracle", "oracle linux", "oraclelinux", "ol", "amazon", "amazon linux", "amzn", "amazonlinux", "suse", "sles", "slem", "sle-micro", "sl-micro", "opensuse", "mageia", "openeuler", "photon", "photon os", "azurelinux", "azure linux", "cbl-mariner", "mariner",
 		"bottlerocket":
 		return RPM
 	}

@@ -7,13 +7,17 @@ import (
 
 var (
 	gemVersion = regexp.MustCompile(`^[0-9]+(\.[0-9A-Za-z]+)*(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$`)
-	gemSegment = regexp.MustCompile(`[0-9]+|[A-Za-z]+`)
+	// gemPlatform is what a lock file adds for a gem that was built for a platform
+	// (https://docs.ruby-lang.org/en/master/Gem/Platform.html). No release has a dash.
+	gemPlatform = regexp.MustCompile(`-(?:java|jruby|dalvik|mswin|mingw|(?:x86|x64|i[3-6]86|arm|aarch64|universal|ppc|powerpc|s390|riscv|sparc)[0-9a-z_]*-)[0-9A-Za-z_.-]*$`)
+	gemSegment  = regexp.MustCompile(`[0-9]+|[A-Za-z]+`)
 )
 
 // compareGem compares as Gem::Version does
 // (https://docs.ruby-lang.org/en/master/Gem/Version.html): segment by segment,
 // letters before numbers, a segment that is missing is 0.
 func compareGem(a, b string) (int, bool) {
+	a, b = gemPlatform.ReplaceAllString(a, ""), gemPlatform.ReplaceAllString(b, "")
 	if !gemVersion.MatchString(a) || !gemVersion.MatchString(b) {
 		return 0, false
 	}

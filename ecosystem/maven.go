@@ -11,7 +11,7 @@ var (
 	// https://maven.apache.org/pom.html#version-order-specification
 	maven = regexp.MustCompile(`^[0-9A-Za-z._+-]*\d[0-9A-Za-z._+-]*$`)
 	// mavenTail is what stands behind the first numbers of a version.
-	mavenTail = regexp.MustCompile(`^(\d+(?:\.\d+)*?)(?:\.0+)*([.-]?[a-z].*)?$`)
+	mavenTail = regexp.MustCompile(`^(\d+(?:\.\d+)*?)(?:\.0+)*([._-]?[a-z].*|-\d.*|_.*)?$`)
 	// meaning is a tail whose qualifier has a place of its own in the order.
 	meaning = regexp.MustCompile(`^[.-]?((alpha|beta|milestone|rc|cr|snapshot|ga|final|release|sp)([^a-z]|$)|[abm]\d)`)
 	zeros   = regexp.MustCompile(`(^|[^0-9])0+([0-9])`)

@@ -33,7 +33,13 @@ func Name(eco, name string) string {
 		return group + ":" + artifact
 	case Cargo: // crates.io takes - and _, and either case, for one name
 		return strings.ReplaceAll(strings.ToLower(name), "_", "-")
-	case NuGet, Packagist, Alpine:
+	case Swift: // the address of its repository
+		_, address, ok := strings.Cut(name, "://")
+		if !ok {
+			address = name
+		}
+		return strings.TrimSuffix(strings.ToLower(strings.Trim(address, "/")), ".git")
+	case NuGet, Packagist, Alpine, Hex, Pub:
 		return strings.ToLower(name)
 	case Debian: // a source package, and an architecture after a colon
 		name, _ = strings.CutPrefix(strings.ToLower(name), "src:")

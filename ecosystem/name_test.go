@@ -13,9 +13,15 @@ func TestNormal(t *testing.T) {
 		NuGet:     {"NuGet", "nuget", "dotnet", "dotnet-core"},
 		Packagist: {"Packagist", "composer", "php-composer", "composer-vendor"},
 		Debian:    {"Debian", "debian", "deb", "Debian:12", "Ubuntu:22.04:LTS"},
-		Alpine:    {"Alpine", "alpine", "apk", "Alpine:v3.18", "wolfi"},
-		RPM:       {"rpm", "Red Hat:enterprise_linux:9::appstream", "redhat", "Rocky Linux:9", "opensuse.leap", "suse linux enterprise server", "amazon", "cbl-mariner"},
-		"pub":     {"Pub", "pub"},
+		Alpine:    {"Alpine", "alpine", "apk", "Alpine:v3.18", "wolfi", "chainguard", "Wolfi", "Chainguard"},
+		RPM:       {"rpm", "Red Hat:enterprise_linux:9::appstream", "redhat", "Rocky Linux:9", "opensuse.leap", "suse linux enterprise server", "amazon", "cbl-mariner", "photon", "SUSE:Linux Enterprise Server 15 SP5", "AlmaLinux:9", "slem", "openEuler:22.03-LTS", "Mageia:9"},
+		Hex:       {"Hex", "hex", "mix"},
+		Pub:       {"Pub", "pub", "dart-pub"},
+		Swift:     {"SwiftURL", "swift"},
+		CocoaPods: {"CocoaPods", "cocoapods", "pod"},
+		Hackage:   {"Hackage", "hackage"},
+		CRAN:      {"CRAN", "cran", "R-package"},
+		"conan":   {"Conan", "conan"},
 		"":        {"", " "},
 	} {
 		for _, s := range spelled {

@@ -12,7 +12,8 @@ import (
 // of a package. A distribution's would need the distribution.
 var purlTypes = map[string]string{
 	NPM: "npm", PyPI: "pypi", Go: "golang", Maven: "maven", Cargo: "cargo",
-	RubyGems: "gem", NuGet: "nuget", Packagist: "composer",
+	RubyGems: "gem", NuGet: "nuget", Packagist: "composer", Hex: "hex", Pub: "pub",
+	Swift: "swift", CocoaPods: "cocoapods", Hackage: "hackage", CRAN: "cran",
 }
 
 // PURL returns the package URL of a package, empty where the ecosystem has none
@@ -28,7 +29,7 @@ func PURL(eco, name, version string) string {
 		name = Name(PyPI, name)
 	case "maven":
 		namespace, name, _ = strings.Cut(Name(Maven, name), ":")
-	case "npm", "golang", "composer":
+	case "npm", "golang", "composer", "hex", "swift":
 		if i := strings.LastIndexByte(name, '/'); i > 0 {
 			namespace, name = name[:i], name[i+1:]
 		}

@@ -67,6 +67,6 @@ func (v cargoFinding) finding(kind string) record.Finding {
 			f.Severity = byScore(f.Score)
 		}
 	}
-	f.Fixed = lowestFix(ecosystem.Cargo, v.Versions.Patched, f.Installed)
+	f.Fixed = ecosystem.LowestFix(ecosystem.Cargo, v.Versions.Patched, f.Installed)
 	return f
 }

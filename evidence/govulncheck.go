@@ -85,7 +85,7 @@ func (v vulnFinding) finding(o *osvVulnerability) record.Finding {
 	installed := strings.TrimPrefix(at.Version, "v")
 	f := record.Finding{
 		ID: v.OSV, URL: "https://pkg.go.dev/vuln/" + v.OSV, Package: at.Module, Ecosystem: ecosystem.Go, Installed: installed,
-		PURL: ecosystem.PURL(ecosystem.Go, at.Module, at.Version), Fixed: strings.TrimPrefix(v.Fixed, "v"),
+		PURL: ecosystem.PURL(ecosystem.Go, at.Module, at.Version), Fixed: ecosystem.LowestFix(ecosystem.Go, []string{strings.TrimPrefix(v.Fixed, "v")}, installed),
 	}
 	if o != nil {
 		f.Aliases, f.Title = slices.Clone(o.Aliases), o.Summary

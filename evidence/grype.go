@@ -1,6 +1,9 @@
 package evidence
 
-import "github.com/changetrail/changetrail/record"
+import (
+	"github.com/changetrail/changetrail/ecosystem"
+	"github.com/changetrail/changetrail/record"
+)
 
 // grypeReport is Grype's JSON (grype/presenter/models of its source).
 type grypeReport struct {
@@ -58,7 +61,7 @@ func readGrype(file []byte) (Result, error) {
 		f := record.Finding{
 			ID: v.ID, Title: v.Description, URL: v.DataSource, Severity: bySeverity(v.Severity),
 			Package: m.Artifact.Name, Ecosystem: m.Artifact.Type, PURL: m.Artifact.PURL, Installed: m.Artifact.Version,
-			Fixed: lowestFix(m.Artifact.Type, v.Fix.Versions, m.Artifact.Version),
+			Fixed: ecosystem.LowestFix(ecosystem.Of(m.Artifact.Type, m.Artifact.PURL), v.Fix.Versions, m.Artifact.Version),
 		}
 		for _, o := range append([]grypeVulnerability{v}, m.Related...) {
 			if o.ID != v.ID {

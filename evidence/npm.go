@@ -115,7 +115,7 @@ func npmVersion1(r npmReport) (Result, error) {
 		f := record.Finding{
 			ID: a.GHSA, Aliases: a.CVEs, Title: a.Title, URL: a.URL, Severity: bySeverity(a.Severity),
 			Score: a.CVSS.Score, ScoreVersion: cvssVersion(a.CVSS.Vector),
-			Package: a.Module, Ecosystem: ecosystem.NPM, Fixed: lowestFix(ecosystem.NPM, strings.Split(a.Patched, "||"), ""),
+			Package: a.Module, Ecosystem: ecosystem.NPM,
 		}
 		if f.ID == "" {
 			f.ID = a.URL[strings.LastIndexByte(a.URL, '/')+1:]
@@ -126,6 +126,7 @@ func npmVersion1(r npmReport) (Result, error) {
 				f.Path = a.Findings[0].Paths[0]
 			}
 		}
+		f.Fixed = ecosystem.LowestFix(ecosystem.NPM, []string{a.Patched}, f.Installed)
 		f.PURL = ecosystem.PURL(ecosystem.NPM, f.Package, f.Installed)
 		findings = append(findings, f)
 	}
@@ -158,11 +159,11 @@ func npmFindings(p npmPackage) ([]record.Finding, error) {
 }
 
 // npmFixed returns the version that npm would install of the package itself,
-// or the bound of a range of the form "<4.17.21". A fix that is another
+// or the end of the one range that has the weakness, "<4.17.21". A fix that is another
 // package's version is none of this one's.
 func npmFixed(p npmPackage, a npmAdvisory) string {
-	if bound, ok := strings.CutPrefix(a.Range, "<"); ok && !strings.ContainsAny(bound, "= |<>") {
-		return bound
+	if end, ok := ecosystem.End(ecosystem.NPM, a.Range); ok {
+		return end
 	}
 	var fix struct {
 		Name    string `json:"name"`

@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/changetrail/changetrail/ecosystem"
 	"github.com/changetrail/changetrail/record"
@@ -44,7 +45,8 @@ type osvVulnerability struct {
 	} `json:"severity"`
 	Affected []struct {
 		Package struct {
-			Name string `json:"name"`
+			Ecosystem string `json:"ecosystem"`
+			Name      string `json:"name"`
 		} `json:"package"`
 		Ranges []struct {
 			Type   string `json:"type"`
@@ -126,11 +128,12 @@ func distinct(in []string) []string {
 	return out
 }
 
-// osvFixed returns the lowest fixed version above the installed one.
+// osvFixed returns the lowest fixed version above the installed one, of those in
+// the release of a distribution where the package is.
 func osvFixed(v osvVulnerability, p osvPackage) string {
 	var fixed []string
 	for _, a := range v.Affected {
-		if ecosystem.Name(p.Package.Ecosystem, a.Package.Name) != ecosystem.Name(p.Package.Ecosystem, p.Package.Name) {
+		if !sameRelease(a.Package.Ecosystem, p.Package.Ecosystem) || ecosystem.Name(p.Package.Ecosystem, a.Package.Name) != ecosystem.Name(p.Package.Ecosystem, p.Package.Name) {
 			continue
 		}
 		for _, r := range a.Ranges {
@@ -142,5 +145,21 @@ func osvFixed(v osvVulnerability, p osvPackage) string {
 			}
 		}
 	}
-	return lowestFix(p.Package.Ecosystem, fixed, p.Package.Version)
+	return ecosystem.LowestFix(p.Package.Ecosystem, fixed, p.Package.Version)
+}
+
+// sameRelease reports whether two of OSV's ecosystems can be one, of which either
+// may be left out: Debian:12 and Debian:13 are two releases, Rocky Linux:9 and Rocky
+// Linux:9.3 may be one.
+func sameRelease(a, b string) bool {
+	if a == "" || b == "" {
+		return true
+	}
+	system, x, _ := strings.Cut(a, ":")
+	other, y, _ := strings.Cut(b, ":")
+	if len(x) > len(y) {
+		x, y = y, x
+	}
+	rest, ok := strings.CutPrefix(y, x)
+	return strings.EqualFold(system, other) && ok && (x == "" || rest == "" || rest[0] == ':' || rest[0] == '.')
 }

@@ -63,7 +63,7 @@ func readPipAudit(file []byte) (Result, error) {
 		for _, v := range d.Vulnerabilities {
 			findings = append(findings, record.Finding{
 				ID: v.ID, Aliases: v.Aliases, Title: v.Description, Package: d.Name, Ecosystem: ecosystem.PyPI,
-				PURL: ecosystem.PURL(ecosystem.PyPI, d.Name, d.Version), Installed: d.Version, Fixed: lowestFix(ecosystem.PyPI, v.Fixed, d.Version),
+				PURL: ecosystem.PURL(ecosystem.PyPI, d.Name, d.Version), Installed: d.Version, Fixed: ecosystem.LowestFix(ecosystem.PyPI, v.Fixed, d.Version),
 			})
 		}
 	}

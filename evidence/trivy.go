@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/changetrail/changetrail/ecosystem"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -90,7 +91,7 @@ func trivyFindings(t trivyResult) []record.Finding {
 		f := record.Finding{
 			ID: v.ID, Aliases: v.VendorIDs, Title: v.Title, URL: v.URL, Severity: bySeverity(v.Severity),
 			Package: v.PkgName, Ecosystem: t.Type, PURL: v.Identifier.PURL, Installed: v.Installed,
-			Fixed: lowestFix(t.Type, []string{v.Fixed}, v.Installed), Path: v.PkgPath,
+			Fixed: ecosystem.LowestFix(ecosystem.Of(t.Type, v.Identifier.PURL), []string{v.Fixed}, v.Installed), Path: v.PkgPath,
 		}
 		if f.Path == "" {
 			f.Path = t.Target

@@ -48,7 +48,7 @@ func (g *Gateway) jira(w http.ResponseWriter, r *http.Request) error {
 // repositoriesIn are the repositories that the address of a webhook names.
 func repositoriesIn(r *http.Request) (out []record.Repository, err error) {
 	for _, text := range r.URL.Query()["repository"] {
-		repo, err := record.RepositoryNamed(text)
+		repo, err := record.ParseRepository(text)
 		if err != nil {
 			return nil, problem.New(http.StatusUnprocessableEntity, "repository: %v", err)
 		}

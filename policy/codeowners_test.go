@@ -63,6 +63,8 @@ func TestWhereAComponentLives(t *testing.T) {
 	for name, c := range map[string]struct{ annotations, repository, paths string }{
 		"a slug":                        {"github.com/project-slug: a/b", "github.com/a/b", ""},
 		"a slug at another host":        {"github.com/project-slug: a/b\n    backstage.io/source-location: url:https://ghe.acme.example/a/b/", "ghe.acme.example/a/b", ""},
+		"a slug, and a page elsewhere":  {"github.com/project-slug: a/b\n    backstage.io/source-location: url:https://GHE.acme.example:443/A/b/tree/main/x/?plain=1", "ghe.acme.example/a/b", ""},
+		"a folder with a space":         {"backstage.io/source-location: url:https://www.github.com/A/b.git/tree/main/my%20pay/", "github.com/a/b", "my pay/**"},
 		"a file at the top":             {"backstage.io/source-location: url:https://github.com/a/b/blob/main/catalog-info.yaml", "github.com/a/b", ""},
 		"a file at the top, at GitLab":  {"backstage.io/source-location: url:https://gitlab.example/g/p/-/blob/main/catalog-info.yaml", "gitlab.example/g/p", ""},
 		"a file in a folder":            {"backstage.io/source-location: url:https://github.com/a/b/blob/main/pay/catalog-info.yaml", "github.com/a/b", "pay/**"},

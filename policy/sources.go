@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -192,25 +193,27 @@ func repositoryOf(a map[string]string) (repo, glob string) {
 // sourceOf reads the address of a folder, or of a file of it, at a code host:
 // url:https://HOST/PATH/tree/BRANCH/FOLDER/ of GitHub, with /-/ before tree of GitLab.
 func sourceOf(address string) (repo, glob string) {
-	_, rest, ok := strings.Cut(strings.TrimPrefix(address, "url:"), "://")
-	if !ok {
+	_, rest, ok := strings.Cut(address, "://")
+	id, err := record.ParseRepository(address)
+	if !ok || err != nil {
 		return "", ""
 	}
-	repo, folder := strings.TrimSuffix(rest, "/"), ""
-	if at, in, ok := strings.Cut(repo, "/tree/"); ok {
-		repo = at
+	rest, _, _ = strings.Cut(rest, "?")
+	if rest, err = url.PathUnescape(rest); err != nil {
+		return string(id), ""
+	}
+	folder := ""
+	if _, in, ok := strings.Cut(rest, "/tree/"); ok {
 		_, folder, _ = strings.Cut(in, "/") // after the branch
-	} else if at, in, ok := strings.Cut(repo, "/blob/"); ok {
-		repo = at
+	} else if _, in, ok := strings.Cut(rest, "/blob/"); ok {
 		if _, file, ok := strings.Cut(in, "/"); ok && path.Dir(file) != "." {
 			folder = path.Dir(file)
 		}
 	}
-	repo = strings.TrimSuffix(strings.TrimSuffix(repo, "/-"), ".git")
-	if folder != "" {
-		return repo, folder + "/**"
+	if folder = strings.Trim(folder, "/"); folder != "" {
+		return string(id), folder + "/**"
 	}
-	return repo, ""
+	return string(id), ""
 }
 
 func words(s string) []string {

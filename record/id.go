@@ -3,15 +3,9 @@ package record
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"strconv"
 	"strings"
 )
-
-// A Repository names a repository as host/path: "github.com/acme/payments",
-// "gitlab.com/group/sub/proj". It is lower case: hosts and code hosts take both, and one
-// repository has one name.
-type Repository string
 
 // A ChangeID names one change: repository, kind and number. The kinds are
 // "pull" (GitHub), "merge_requests" (GitLab) and "commit" (a direct push):
@@ -37,34 +31,34 @@ func ParseChange(s string) (ChangeID, error) {
 	if id, ok := shortChange(text, "!", "gitlab.com/", "/merge_requests/"); ok {
 		return id, nil
 	}
-	if strings.Contains(text, "://") {
-		u, err := url.Parse(text)
-		if err != nil || u.Host == "" {
-			return "", fmt.Errorf("%w: %q is not a URL; %s", ErrNotAChange, s, changeForms)
-		}
-		text = u.Host + strings.Replace(u.Path, "/-/", "/", 1)
-	}
-	parts := strings.Split(strings.Trim(text, "/"), "/")
-	for i := len(parts) - 2; i >= 2; i-- {
-		kind := parts[i]
+	a, ok := parseAddress(text)
+	for i := len(a.path) - 2; ok && i >= 1; i-- {
+		kind, number := a.path[i], a.path[i+1]
 		if kind == "pulls" {
 			kind = "pull"
 		}
-		if !changeNumber(kind, parts[i+1]) || !changePath(parts[:i]) {
+		if !changeNumber(kind, number) || !changePath(a.path[:i]) {
 			continue
 		}
-		return ChangeID(strings.ToLower(strings.Join(parts[:i], "/") + "/" + kind + "/" + parts[i+1])), nil
+		in := a
+		in.path = a.path[:i]
+		if repo := in.repository(); repo != "" {
+			return repo.Change("/" + kind + "/" + number), nil
+		}
 	}
 	return "", fmt.Errorf("%w: %q; %s", ErrNotAChange, s, changeForms)
 }
 
 func shortChange(s, mark, host, kind string) (ChangeID, bool) {
 	path, number, ok := strings.Cut(s, mark)
-	if !ok || strings.Contains(path, "://") || strings.Count(path, "/") < 1 ||
-		!changeNumber(strings.Trim(kind, "/"), number) || !changePath(append([]string{host}, strings.Split(path, "/")...)) {
+	if !ok || !changeNumber(strings.Trim(kind, "/"), number) {
 		return "", false
 	}
-	return ChangeID(host + strings.ToLower(path) + kind + number), true
+	repo, err := ParseRepository(host + path)
+	if err != nil || string(repo) != host+strings.ToLower(path) { // a page of one, for instance
+		return "", false
+	}
+	return repo.Change(kind + number), true
 }
 
 func changeNumber(kind, number string) bool {
@@ -107,9 +101,6 @@ func (id ChangeID) Repository() Repository {
 	return repo
 }
 
-// Change returns the change of a repository whose id goes on as in "/pull/4829".
-func (r Repository) Change(rest string) ChangeID { return ChangeID(string(r) + rest) }
-
 // URL returns the address of the change at its code host.
 func (id ChangeID) URL() string {
 	repo, kind, number := id.Split()
@@ -117,52 +108,6 @@ func (id ChangeID) URL() string {
 		return "https://" + string(repo) + "/-/merge_requests/" + number
 	}
 	return "https://" + string(id)
-}
-
-// ParseRepository reads a repository as host/path or as its URL.
-func ParseRepository(s string) (Repository, error) {
-	text := strings.TrimSpace(s)
-	if i := strings.Index(text, "://"); i >= 0 {
-		text = text[i+3:]
-	}
-	text = strings.TrimSuffix(strings.Trim(text, "/"), ".git")
-	parts := strings.Split(text, "/")
-	if len(parts) < 3 || !changePath(parts) {
-		return "", fmt.Errorf("%q is not a repository; want host/path, as github.com/acme/payments", s)
-	}
-	return Repository(strings.ToLower(strings.Join(parts, "/"))), nil
-}
-
-// RepositoryAt returns the repository at the address of a remote:
-// https://host/path, ssh://git@host:22/path, git@host:path; "" where it is a folder.
-func RepositoryAt(remote string) Repository {
-	if scheme, rest, ok := strings.Cut(remote, "://"); ok && scheme != "file" {
-		host, path, _ := strings.Cut(rest, "/")
-		host = host[strings.LastIndexByte(host, '@')+1:] // who logs in, be it with a token, is left out
-		if scheme != "http" && scheme != "https" {
-			host, _, _ = strings.Cut(host, ":")
-		}
-		host = strings.TrimPrefix(host, "altssh.") // GitLab's address for SSH through port 443
-		remote = host + "/" + path
-	} else if host, path, scp := strings.Cut(remote, ":"); scp && !ok && !strings.ContainsAny(host, `/\`) {
-		remote = host[strings.LastIndexByte(host, '@')+1:] + "/" + strings.TrimPrefix(path, "/")
-	} else {
-		return ""
-	}
-	repo, err := ParseRepository(remote)
-	if err != nil {
-		return ""
-	}
-	return repo
-}
-
-// RepositoryNamed reads a repository as people and programs write it: host/path, its
-// URL, or the address of a remote.
-func RepositoryNamed(s string) (Repository, error) {
-	if repo := RepositoryAt(s); repo != "" {
-		return repo, nil
-	}
-	return ParseRepository(s)
 }
 
 // IsCommit reports whether s is a Git commit: 7 to 64 hexadecimal digits.

@@ -65,37 +65,3 @@ func FuzzParseChange(f *testing.F) {
 		}
 	})
 }
-
-func TestParseRepository(t *testing.T) {
-	for in, want := range map[string]string{
-		"github.com/acme/payments":             "github.com/acme/payments",
-		"https://GitHub.com/Acme/payments.git": "github.com/acme/payments",
-		"gitlab.com/group/sub/proj/":           "gitlab.com/group/sub/proj",
-		"payments":                             "",
-		"acme/payments":                        "",
-		"exec-1":                               "",
-		"a b/c/d":                              "",
-	} {
-		if got, err := ParseRepository(in); string(got) != want || (err == nil) != (want != "") {
-			t.Errorf("ParseRepository(%q) = %q, %v; want %q", in, got, err, want)
-		}
-	}
-}
-
-func TestRepositoryAt(t *testing.T) {
-	for remote, want := range map[string]string{
-		"ssh://git@altssh.gitlab.com:443/g/p.git":      "gitlab.com/g/p",
-		"https://github.com/acme/shop.git":             "github.com/acme/shop",
-		"https://x-access-token:abc@github.com/acme/a": "github.com/acme/a",
-		"git@github.com:acme/shop.git":                 "github.com/acme/shop",
-		"ssh://git@gitlab.acme.example:2222/g/sub/p":   "gitlab.acme.example/g/sub/p",
-		"https://gitlab.acme.example:8443/g/p.git":     "gitlab.acme.example:8443/g/p",
-		"/srv/git/shop.git":                            "",
-		"../shop":                                      "",
-		"file:///srv/git/shop.git":                     "",
-	} {
-		if got := RepositoryAt(remote); string(got) != want {
-			t.Errorf("%s is %q, want %q", remote, got, want)
-		}
-	}
-}

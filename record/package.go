@@ -1,6 +1,10 @@
 package record
 
-import "github.com/changetrail/changetrail/ecosystem"
+import (
+	"strings"
+
+	"github.com/changetrail/changetrail/ecosystem"
+)
 
 // about reports whether the package that a decision names is the one that f is in.
 // A decision names it in its own spelling, mostly without its ecosystem, and a
@@ -56,7 +60,7 @@ func chosenElsewhere(o Option, done []DependencyUpdate) (want, got, name string,
 		if d.To == o.To {
 			return "", "", "", true
 		}
-		order, ok := ecosystem.Compare(ecosystemOf(o, d), o.To, d.To)
+		order, ok := compareVersions(ecosystemOf(o, d), o.To, d.To)
 		switch {
 		case !ok:
 			comparable = false
@@ -70,6 +74,15 @@ func chosenElsewhere(o Option, done []DependencyUpdate) (want, got, name string,
 		return "", "", "", false
 	}
 	return want, got, name, true
+}
+
+// compareVersions compares as the ecosystem does. An agent may write what its
+// ecosystem does not: v1.0.200 of a crate, ==2.31.0 of a Python package.
+func compareVersions(eco, a, b string) (order int, ok bool) {
+	if order, ok := ecosystem.Compare(eco, a, b); ok {
+		return order, ok
+	}
+	return ecosystem.Compare(eco, strings.TrimLeft(a, "=v "), strings.TrimLeft(b, "=v "))
 }
 
 func matchUpdate(o Option, d DependencyUpdate) ecosystem.Match {

@@ -6,27 +6,28 @@ the tool refuses has "?" between the two. The tools are looked for in the PATH
 and named in the first line of the file that they made; what is not there is
 left out.
 
-    generate.py [NAME...]
+    generate.py [--count N] [--seed TEXT] [--to FOLDER] [NAME...]
 
-Needed: python3 with packaging; node with the package semver (NODE_PATH); ruby;
-php with composer/semver (COMPOSER_SEMVER, the folder of its classes); java with
-maven-artifact (MAVEN_ARTIFACT, the jar); dpkg; rpm.
+Needed: python3 with packaging; node with the package semver (NODE_PATH); cargo;
+ruby; php with composer/semver (COMPOSER_SEMVER, the folder of its classes); java
+with maven-artifact (MAVEN_ARTIFACT, the jar); dpkg; rpm. The Go test TestAskTheTools
+fetches them all.
 """
+import argparse
 import os
 import pathlib
 import random
 import subprocess
-import sys
 import tempfile
 import zipfile
 
 HERE = pathlib.Path(__file__).parent
-COUNT = 600
 NUMBERS = ["0", "1", "2", "9", "10", "11", "00", "01", "100", "20240131", "1234567890123"]
 
 # What versions are made of: (how many numbers at most, what may follow).
 SHAPES = {
     "npm": (3, ["-alpha", "-alpha.1", "-alpha.beta", "-beta.2", "-beta.11", "-rc.1", "-0", "-1", "-x.7.z.92", "-rc-1", "+build", "+5", "-rc.1+b", "-A"], ["", "v"]),
+    "cargo": (3, ["-alpha", "-alpha.1", "-alpha.beta", "-beta.2", "-beta.11", "-rc.1", "-0", "-1", "-x.7.z.92", "-rc-1", "+build", "-rc.1+b", "-A", "-00"], [""]),
     "pypi": (4, ["a1", "a", "b2", "rc1", "c1", ".dev1", ".post1", "-1", "rev2", ".rc.1", "_alpha_1", "+local", "+local.1", "+1", "+ubuntu-1", "a1.dev2", "rc1.post2", ".post1.dev3", ".x", "-foo"], ["", "v", "1!", "0!"]),
     "rubygems": (4, [".a", ".b1", ".rc1", ".rc2", ".pre", ".pre.1", "-1", "-rc1", ".A", ".alpha.5.0.3", ".alpha.5.0.4", ".beta10", ".beta9", "a"], [""]),
     "packagist": (4, ["-dev", "-alpha", "-alpha1", "a1", "b2", "-beta2", "-beta.3", "-RC1", "rc", "RC2", "-pl1", "-patch2", "p1", "-stable", "-alpha1-dev", "+meta", "-RC-2", "-foo", "-beta2.1"], ["", "v"]),
@@ -36,14 +37,17 @@ SHAPES = {
 }
 
 
+SEMVER = ("npm", "cargo")
+
+
 def number(rng, name):
     n = rng.choice(NUMBERS)
-    return n if name != "npm" or rng.random() < 0.02 else str(int(n))  # npm refuses zeros before a number
+    return n if name not in SEMVER or rng.random() < 0.02 else str(int(n))  # refused: zeros before a number
 
 
 def version(rng, name):
     most, tails, heads = SHAPES[name]
-    numbers = [number(rng, name) for _ in range(rng.randint(1, most) if name != "npm" or rng.random() < 0.05 else 3)]
+    numbers = [number(rng, name) for _ in range(rng.randint(1, most) if name not in SEMVER or rng.random() < 0.05 else 3)]
     return rng.choice(heads if rng.random() < 0.4 else heads[:1]) + ".".join(numbers) + (rng.choice(tails) if rng.random() < 0.7 else "")
 
 
@@ -56,16 +60,16 @@ def neighbour(rng, name, v):
     what = rng.random()
     if what < 0.5:
         return numbers + rng.choice(tails)
-    if what < 0.7 and name != "npm":
+    if what < 0.7 and name not in SEMVER:
         return numbers + ".0" + tail
     head, _, _ = numbers.rpartition(".")
     return (head + "." if head else "") + number(rng, name) + tail
 
 
-def pairs(name):
-    rng = random.Random(name)
+def pairs(name, count, seed):
+    rng = random.Random(name + seed)
     out = []
-    while len(out) < COUNT:
+    while len(out) < count:
         a = version(rng, name)
         b = neighbour(rng, name, a) if rng.random() < 0.8 else version(rng, name)
         out.append((a, b))
@@ -100,6 +104,22 @@ def npm(asked):
     js = f"const s=require('semver');for(const [a,b] of {READ_JS})console.log(s.valid(a)&&s.valid(b)?'<=>'[s.compare(a,b)+1]:'?')"
     (tool,) = ask(["node", "-e", "console.log(require('semver/package.json').version)"], "")
     return "node-semver " + tool, ask(["node", "-e", js], lines(asked))
+
+
+CARGO = """use std::io::BufRead;
+fn main() { for l in std::io::stdin().lock().lines() { let l = l.unwrap(); let p: Vec<_> = l.split(' ').map(|v| semver::Version::parse(v)).collect();
+  println!("{}", match (&p[0], &p[1]) { (Ok(a), Ok(b)) => match a.cmp_precedence(b) { std::cmp::Ordering::Less => "<", std::cmp::Ordering::Equal => "=", _ => ">" }, _ => "?" }); } }"""
+
+
+def cargo(asked):
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        (root / "src").mkdir()
+        (root / "src/main.rs").write_text(CARGO)
+        (root / "Cargo.toml").write_text('[package]\nname = "order"\nversion = "0.1.0"\nedition = "2021"\n[dependencies]\nsemver = "1"\n')
+        said = ask(["cargo", "run", "-q"], lines(asked), cwd=root)
+        tool = next(l for l in ask(["cargo", "tree", "--depth", "1", "--prefix", "none"], "", cwd=root) if l[0] == "v" and l != "v0.1.0")
+    return "semver of Cargo, " + tool, said
 
 
 def rubygems(asked):
@@ -137,11 +157,8 @@ def maven(asked):
 
 
 def debian(asked):
-    out = []
-    for a, b in asked:
-        said = [op for op, sign in (("lt", "<"), ("eq", "="), ("gt", ">")) if subprocess.run(["dpkg", "--compare-versions", a, op, b], capture_output=True).returncode == 0]
-        out.append({"lt": "<", "eq": "=", "gt": ">"}[said[0]])
-    return ask(["dpkg", "--version"], "")[6].join(["dpkg ", ""]), out
+    sh = "while read -r a b; do if dpkg --compare-versions $a lt $b; then echo '<'; elif dpkg --compare-versions $a eq $b; then echo '='; else echo '>'; fi; done"
+    return "dpkg " + ask(["dpkg", "--version"], "")[6], ask(["sh", "-c", sh], lines(asked))
 
 
 def rpm(asked):
@@ -151,10 +168,16 @@ def rpm(asked):
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or SHAPES:
-        asked = pairs(name)
+    options = argparse.ArgumentParser()
+    options.add_argument("--count", type=int, default=600)
+    options.add_argument("--seed", default="")
+    options.add_argument("--to", type=pathlib.Path, default=HERE)
+    options.add_argument("name", nargs="*", default=list(SHAPES))
+    options = options.parse_args()
+    for name in options.name:
+        asked = pairs(name, options.count, options.seed)
         tool, said = globals()[name](asked)
         assert len(said) == len(asked), (name, len(said), len(asked))
         text = f"# {tool}\n" + "".join(f"{a} {s} {b}\n" for (a, b), s in zip(asked, said))
-        (HERE / (name + ".txt")).write_text(text)
+        (options.to / (name + ".txt")).write_text(text)
         print(name, tool, {s: said.count(s) for s in sorted(set(said))})

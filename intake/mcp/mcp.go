@@ -169,7 +169,7 @@ func (h *handlers) subject(change, repository string) (record.ChangeID, record.R
 		}
 		return "", h.Repository, nil
 	}
-	repo, err := record.RepositoryNamed(repository)
+	repo, err := record.ParseRepository(repository)
 	if err != nil {
 		return "", "", fmt.Errorf("repository: %w", err)
 	}

@@ -103,7 +103,7 @@ func agentOf(name string, a attributes) string {
 // repositoryOf is the repository that attributes name, "" where they name none.
 func repositoryOf(a attributes) record.Repository {
 	for _, key := range repository {
-		if repo, err := record.RepositoryNamed(a.text(key)); err == nil {
+		if repo, err := record.ParseRepository(a.text(key)); err == nil {
 			return repo
 		}
 	}

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -187,29 +186,9 @@ func jsonLines(t *testing.T, events []event.Event) string {
 // headers at all.
 func sendKcat(t *testing.T, topic string, events []event.Event) {
 	if _, err := exec.LookPath("kcat"); err != nil {
-		install(t, "kcat")
+		foreign.Debian(t, "kcat")
 	}
 	output(t, exec.Command("kcat", "-P", "-b", broker.Address, "-t", topic, "-k", "github.com/acme/payments", "-l", jsonLines(t, events)))
-}
-
-// install installs a Debian package, as whoever may.
-func install(t *testing.T, name string) {
-	t.Helper()
-	sudo := []string{}
-	if os.Getuid() != 0 {
-		sudo = []string{"sudo", "-n"}
-	}
-	run := func(args ...string) error {
-		args = append(append([]string{}, sudo...), args...)
-		out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
-		if err != nil {
-			return fmt.Errorf("%v: %w\n%s", args, err, out)
-		}
-		return nil
-	}
-	if err := errors.Join(run("apt-get", "update", "-qq"), run("apt-get", "install", "-y", "-qq", name)); err != nil {
-		t.Fatalf("%s is not on this machine and cannot be installed; install it by hand: %v", name, err)
-	}
 }
 
 func sendPython(t *testing.T, topic string, events []event.Event) {

@@ -1,5 +1,6 @@
 // Package foreign fetches what tests need of others, through the ordinary clients
-// of the package registries: Go modules, npm packages, Python programs.
+// of the package registries: Go modules, npm packages, Python programs, artifacts of
+// Maven, and packages of Debian.
 //
 // It is for tests alone and imports nothing of ours.
 package foreign
@@ -76,6 +77,39 @@ func Python(t *testing.T, packages ...string) string {
 		t.Fatal(err)
 	}
 	return bin
+}
+
+// Maven returns an artifact, "group:artifact:version", as a jar. It is kept between
+// runs.
+func Maven(t *testing.T, artifact string) string {
+	t.Helper()
+	dir := kept(t, "maven", artifact)
+	find := func() []string {
+		jars, _ := filepath.Glob(filepath.Join(dir, "*.jar"))
+		return jars
+	}
+	if len(find()) == 0 {
+		run(t, t.TempDir(), "mvn", "-B", "-q", "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy", "-Dartifact="+artifact, "-DoutputDirectory="+dir)
+	}
+	jars := find()
+	if len(jars) != 1 {
+		t.Fatalf("%s: one jar is wanted in %s, not %v", artifact, dir, jars)
+	}
+	return jars[0]
+}
+
+// Debian installs packages, as whoever may.
+func Debian(t *testing.T, packages ...string) {
+	t.Helper()
+	for _, args := range [][]string{{"update", "-qq"}, append([]string{"install", "-y", "-qq", "--no-install-recommends"}, packages...)} {
+		cmd := exec.Command("apt-get", args...)
+		if os.Getuid() != 0 {
+			cmd = exec.Command("sudo", append([]string{"-n", "apt-get"}, args...)...)
+		}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v cannot be installed; install them by hand: %v\n%s", packages, err, out)
+		}
+	}
 }
 
 func run(t *testing.T, dir, name string, args ...string) {

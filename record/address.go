@@ -1,0 +1,142 @@
+package record
+
+import (
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// An address is where a repository or a page of it lies, in lower case.
+type address struct {
+	scheme     string // http, https, ssh, git; "" where it is host/path
+	host, port string // the port only where it is none of HTTP; SSH has one of its own
+	sshPort    string
+	path       []string // decoded; what a URL must escape is escaped
+}
+
+func (a address) ssh() bool { return a.scheme == "ssh" || a.scheme == "git" }
+
+// hostName is a name, in any script, or an IPv6 address in brackets.
+var hostName = regexp.MustCompile(`^([\pL\pN_][\pL\pN\pM._-]*|\[[0-9a-f:.]+\])$`)
+
+// parseAddress reads a URL, user@host:path as scp writes it, or host/path. Who logs in, be it
+// with a token, is left out, and so are query and fragment. ok is false where it is none of them.
+func parseAddress(s string) (a address, ok bool) {
+	text := strings.TrimSpace(s)
+	for _, prefix := range []string{"url:", "scm:git:", "git::"} { // of Backstage, Maven, Terraform
+		text = strings.TrimPrefix(text, prefix)
+	}
+	if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '\\' }) {
+		return a, false
+	}
+	text, _, _ = strings.Cut(text, "#")
+	text, _, _ = strings.Cut(text, "?")
+	text = strings.ToLower(text)
+	path, ok := "", false
+	if scheme, rest, isURL := strings.Cut(text, "://"); isURL {
+		a, path, ok = urlAddress(scheme, rest)
+	} else if a, path, ok = scpAddress(text); !ok {
+		a.host, path, ok = strings.Cut(text, "/")
+	}
+	a.host = strings.TrimSuffix(a.host, ".")
+	if !ok || !hostName.MatchString(a.host) {
+		return a, false
+	}
+	a.path, ok = pathParts(path)
+	return a, ok
+}
+
+func urlAddress(scheme, rest string) (a address, path string, ok bool) {
+	plain, pip := strings.CutPrefix(scheme, "git+")
+	a.scheme = strings.TrimSuffix(plain, "+git")
+	if !slices.Contains([]string{"http", "https", "ssh", "git"}, a.scheme) {
+		return a, "", false
+	}
+	authority, path, _ := strings.Cut(rest, "/")
+	authority = authority[strings.LastIndexByte(authority, '@')+1:]
+	host, port := splitPort(authority)
+	a.host = host
+	switch {
+	case port != "" && !isDecimal(port): // ssh://git@host:group/project, as npm writes it
+		path = port + "/" + path
+	case a.ssh():
+		a.sshPort = port
+	default:
+		a.port = unusual(port)
+	}
+	if pip { // @ and a branch or tag follow the repository
+		if i := strings.LastIndexByte(path, '@'); i > strings.LastIndexByte(path, '/') {
+			path = path[:i]
+		}
+	}
+	return a, path, true
+}
+
+// scpAddress reads user@host:path. Without a user, a number before the first slash is a port,
+// as in the name of a repository, and a host without a dot is none, but for those that package
+// managers know: session:a/b is no repository.
+func scpAddress(text string) (a address, path string, ok bool) {
+	host, path := splitPort(text)
+	if inner, rest, bracketed := strings.Cut(text, "]:"); bracketed && strings.HasPrefix(text, "[") && strings.Contains(inner, "@") { // [git@host:22]:path
+		host, _ = splitPort(inner[1:])
+		path = rest
+	}
+	if path == "" || strings.Contains(host, "/") {
+		return a, "", false
+	}
+	name := host[strings.LastIndexByte(host, '@')+1:]
+	number, rest, _ := strings.Cut(path, "/")
+	switch {
+	case name == host && isDecimal(number):
+		return address{host: host, port: unusual(number)}, rest, true
+	case name != host || strings.Contains(host, "."):
+		return address{scheme: "ssh", host: name}, path, true
+	case host == "github" || host == "gitlab":
+		return address{scheme: "ssh", host: host + ".com"}, path, true
+	case host == "bitbucket":
+		return address{scheme: "ssh", host: host + ".org"}, path, true
+	}
+	return a, "", false
+}
+
+// splitPort cuts at the first colon that is not within the brackets of an IPv6 address.
+func splitPort(authority string) (host, port string) {
+	from := 0
+	if strings.HasPrefix(authority, "[") {
+		from = strings.IndexByte(authority, ']') + 1
+	}
+	i := strings.IndexByte(authority[from:], ':')
+	if i < 0 {
+		return authority, ""
+	}
+	return authority[:from+i], authority[from+i+1:]
+}
+
+// unusual returns a port, and "" where it is one of HTTP.
+func unusual(port string) string {
+	if port == "80" || port == "443" {
+		return ""
+	}
+	return port
+}
+
+func isDecimal(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}
+
+// pathParts returns the parts of a path, without the slashes around it.
+func pathParts(path string) ([]string, bool) {
+	path, err := url.PathUnescape(strings.Trim(path, "/"))
+	if err != nil {
+		return nil, false
+	}
+	parts := strings.Split(strings.ToLower(strings.Trim(path, "/")), "/")
+	for i, p := range parts {
+		parts[i] = escaped.Replace(p)
+	}
+	return parts, true
+}
+
+// escaped are the characters that a name may have and that would end or change it.
+var escaped = strings.NewReplacer("%", "%25", " ", "%20", "?", "%3f", "#", "%23", `\`, "%5c", ":", "%3a", "@", "%40")

@@ -1,0 +1,154 @@
+package record
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Repository names a repository as host/path: "github.com/acme/payments",
+// "gitlab.com/group/sub/proj". It is lower case: hosts and code hosts take both, and one
+// repository has one name.
+type Repository string
+
+// Change returns the change of a repository whose id goes on as in "/pull/4829".
+func (r Repository) Change(rest string) ChangeID { return ChangeID(string(r) + rest) }
+
+// ParseRepository reads a repository as people and programs write it: host/path, the URL
+// of its page or of one below it, or the address of a remote. All spellings of one
+// repository give one name.
+func ParseRepository(s string) (Repository, error) {
+	a, ok := parseAddress(s)
+	if ok {
+		if repo := a.repository(); repo != "" {
+			return repo, nil
+		}
+	}
+	return "", fmt.Errorf("%q is not a repository; want host/path, as github.com/acme/payments", s)
+}
+
+// RepositoryAt returns the repository at the address of a remote, and "" where that is a
+// folder: Git takes host/path for one.
+func RepositoryAt(remote string) Repository {
+	a, ok := parseAddress(remote)
+	if !ok || a.scheme == "" {
+		return ""
+	}
+	return a.repository()
+}
+
+// repository returns the repository in which the address lies; "" where it lies in none.
+func (a address) repository() Repository {
+	host, path := a.host, slices.DeleteFunc(slices.Clone(a.path), func(p string) bool { return p == "" })
+	if real, ok := hostAliases[host]; ok {
+		host = real
+	} else if a.ssh() {
+		host = withoutAlias(strings.TrimPrefix(host, "altssh."))
+	}
+	switch {
+	case host == "dev.azure.com" || strings.HasSuffix(host, ".visualstudio.com"):
+		host, path = azure(host, path)
+	case host == "api.github.com" && len(path) > 0 && path[0] == "repos":
+		host, path = "github.com", twoParts(path[1:])
+	case host == "raw.githubusercontent.com":
+		host, path = "github.com", twoParts(path)
+	case host == "github.com" || host == "bitbucket.org":
+		path = twoParts(path)
+	default:
+		path = bitbucketServer(a, beforePages(path))
+	}
+	if len(path) < 2 {
+		return ""
+	}
+	last := &path[len(path)-1]
+	for strings.HasSuffix(*last, ".git") {
+		*last = strings.TrimSuffix(*last, ".git")
+	}
+	if !changePath(path) {
+		return ""
+	}
+	if a.port != "" {
+		host += ":" + a.port
+	}
+	return Repository(host + "/" + strings.Join(path, "/"))
+}
+
+// hostAliases are further names of code hosts: those of their sites, and those under which
+// they take SSH through port 443.
+var hostAliases = map[string]string{
+	"www.github.com": "github.com", "ssh.github.com": "github.com",
+	"www.gitlab.com": "gitlab.com", "altssh.gitlab.com": "gitlab.com",
+	"www.bitbucket.org": "bitbucket.org", "altssh.bitbucket.org": "bitbucket.org",
+	"ssh.dev.azure.com": "dev.azure.com",
+}
+
+// withoutAlias returns the host that an alias of SSH's configuration is named after, as
+// people name them who have two accounts: github.com-work. No top-level domain is so called.
+func withoutAlias(host string) string {
+	for _, known := range []string{"github.com", "gitlab.com", "bitbucket.org"} {
+		if rest, ok := strings.CutPrefix(host, known+"-"); ok && !strings.Contains(rest, ".") {
+			return known
+		}
+	}
+	return host
+}
+
+func twoParts(path []string) []string { return path[:min(2, len(path))] }
+
+// azure reads the addresses of Azure DevOps: ORG/PROJECT/_git/REPO, or v3/ORG/PROJECT/REPO
+// by SSH, or at ORG.visualstudio.com. A repository that is called as its project may stand
+// without it.
+func azure(host string, path []string) (string, []string) {
+	if org, ok := strings.CutSuffix(host, ".visualstudio.com"); ok && org != "vs-ssh" {
+		if len(path) > 0 && path[0] == "defaultcollection" {
+			path = path[1:]
+		}
+		path = append([]string{org}, path...)
+	}
+	host = "dev.azure.com"
+	if len(path) >= 4 && path[0] == "v3" {
+		return host, []string{path[1], path[2], "_git", path[3]}
+	}
+	i := slices.IndexFunc(path, func(p string) bool { return p == "_git" || p == "_ssh" })
+	switch {
+	case i == 1 && len(path) > 2:
+		return host, []string{path[0], path[2], "_git", path[2]}
+	case i == 2 && len(path) > 3:
+		return host, []string{path[0], path[1], "_git", path[3]}
+	}
+	return host, nil
+}
+
+// beforePages cuts what leads to a page of a repository: /tree/main of GitHub Enterprise,
+// /-/blob/main/x of GitLab, which calls no project so, /src/branch/main of Gitea, /+/main of
+// Gerrit.
+func beforePages(path []string) []string {
+	for i := 2; i < len(path); i++ {
+		switch path[i] {
+		case "-", "tree", "blob", "raw", "blame", "edit", "commits", "+":
+			return path[:i]
+		case "src":
+			if i+1 < len(path) && slices.Contains([]string{"branch", "commit", "tag"}, path[i+1]) {
+				return path[:i]
+			}
+		case "_git": // Azure DevOps Server
+			return path[:min(i+2, len(path))]
+		}
+	}
+	return path
+}
+
+// bitbucketServer gives the repositories of a Bitbucket Server the path under which they are
+// cloned by HTTP: scm/PROJECT/REPO. By SSH they have its port and no scm, on the pages projects
+// and users are named.
+func bitbucketServer(a address, path []string) []string {
+	switch {
+	case len(path) >= 4 && path[0] == "projects" && path[2] == "repos":
+		return []string{"scm", path[1], path[3]}
+	case len(path) >= 4 && path[0] == "users" && path[2] == "repos":
+		return []string{"scm", "~" + path[1], path[3]}
+	case a.sshPort == "7999" && len(path) == 2:
+		return []string{"scm", path[0], path[1]}
+	}
+	return path
+}
