@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// MaxFacts is how many facts of one kind a change, or one ref, holds: the newest
-// of them. It is for senders that flood; what is beyond it is counted. The actions of a run
+// MaxFacts is how many facts of one kind a change, or one ref, holds of one sender. It is
+// for senders that flood; what is beyond it is counted. The actions of a run
 // stay counted where the fact that named the run is left out later.
 const MaxFacts = 10_000
 
@@ -22,8 +22,8 @@ func FirstLinks(runs []Ref) []Ref {
 
 // A List holds facts in order, each once. What it holds is a function of the set of
 // facts that were added, whatever their order. Of facts that decide nothing, as
-// comments, it keeps the newest of each person; of each kind it keeps the newest
-// ones, up to a limit.
+// comments, it keeps the newest of each person; of each kind and sender it keeps as many as
+// a limit allows.
 type List struct {
 	Events     []Event
 	Superseded int64
@@ -58,21 +58,24 @@ func (l *List) standing(e Event) int {
 	return slices.IndexFunc(l.Events, func(o Event) bool { return sameSlot(e, o) })
 }
 
-// cut leaves out the oldest fact of the kind of e, where that has more than limit.
+// cut leaves out one fact of the kind and the sender of e, where that sender has more than
+// limit of that kind: what one sender tells takes no place from what another does. Of what
+// was observed the oldest goes. Of all else, which may be dated as its sender likes, the one
+// that arrived last goes: nobody takes back what they said by saying more.
 func (l *List) cut(e Event, limit int) {
-	n, first, decides := 0, -1, !decidesNothing(e)
+	n, out, decides := 0, -1, !decidesNothing(e)
 	for i, o := range l.Events {
-		if o.Type == e.Type && decides != decidesNothing(o) {
-			if n == 0 {
-				first = i
-			}
-			n++
+		if o.Type != e.Type || o.Sender != e.Sender || o.witness() != e.witness() || decides == decidesNothing(o) {
+			continue
+		}
+		if n++; out < 0 || e.Witness != Observed && l.Events[out].CompareArrival(o) < 0 {
+			out = i
 		}
 	}
 	if n <= limit {
 		return
 	}
-	l.Events = slices.Delete(l.Events, first, first+1)
+	l.Events = slices.Delete(l.Events, out, out+1)
 	if decides {
 		l.LeftOut++
 	} else {
