@@ -45,7 +45,12 @@ func Fold(id record.ChangeID, events []record.Event, p *policy.Policy, m *contro
 
 // FoldBy is Fold by policies and matrices that were in force at different times.
 func FoldBy(id record.ChangeID, events []record.Event, rules Rules) *record.Record {
-	return fold(id, record.Gather(id, events), rules, time.Now())
+	return FoldFacts(id, record.Gather(id, events), rules)
+}
+
+// FoldFacts is FoldBy for facts that were gathered before.
+func FoldFacts(id record.ChangeID, f record.Facts, rules Rules) *record.Record {
+	return fold(id, f, rules, time.Now())
 }
 
 // fold makes the record of a change from its facts, judged by the policy and the matrix
@@ -105,7 +110,7 @@ func (by rule) place(r *record.Record) {
 // and several signed a decision, each of them must be allowed.
 func (by rule) authority(r *record.Record, q policy.Request) record.Authority {
 	p := by.policy
-	out := record.Authority{Person: p.Person, IsPerson: p.IsPerson}
+	out := record.Authority{Person: p.Listed, IsPerson: p.IsPerson}
 	if !p.HasRules() || q.Agent == "" {
 		return out
 	}
@@ -123,7 +128,7 @@ func (by rule) authority(r *record.Record, q policy.Request) record.Authority {
 // authorityOf asks the policy about a change of one agent.
 func (by rule) authorityOf(q policy.Request) record.Authority {
 	p := by.policy
-	a := record.Authority{Person: p.Person, IsPerson: p.IsPerson}
+	a := record.Authority{Person: p.Listed, IsPerson: p.IsPerson}
 	v := p.Decide(q)
 	a.Verdict, a.Rule, a.Reason, a.PolicyDigest, a.NotOfTheTime = v.Verdict, v.Rule, v.Reason, p.Digest(), by.notOfTheTime
 	a.Least = v.Least

@@ -71,10 +71,10 @@ func (p *Policy) Person(account string) string {
 	return account
 }
 
-// Knows reports whether the policy lists an account, as one of a person or an agent.
-func (p *Policy) Knows(account string) bool {
+// Listed is Person, and whether the policy lists the account.
+func (p *Policy) Listed(account string) (who string, listed bool) {
 	_, person := p.directory.people[fold(account)]
-	return person || p.agent(account) != nil
+	return p.Person(account), person || p.agent(account) != nil
 }
 
 // IsPerson reports whether an account is that of a human: no agent of the policy, no

@@ -109,20 +109,20 @@ func (c codeOwners) of(file string) (sets [][]string) {
 // all returns all sets of owners that a file may have; fallback where it has none.
 func (c codeOwners) all(fallback []string) (sets [][]string) {
 	owned := false // whether each file has an owner
-	var bare bool  // whether a line takes them away
 	for _, s := range c {
 		if s.optional {
 			continue
 		}
+		each := false // whether each file has one in this section
 		for _, rule := range s.rules {
-			bare = bare || len(rule.Owners) == 0
-			owned = owned || rule.RawPattern() == "*" && len(rule.Owners) > 0
 			if len(rule.Owners) > 0 {
 				sets = append(sets, setOf(rule))
 			}
+			each = len(rule.Owners) > 0 && (each || rule.RawPattern() == "*")
 		}
+		owned = owned || each
 	}
-	if !owned || bare {
+	if !owned {
 		sets = append(sets, fallback)
 	}
 	return sets

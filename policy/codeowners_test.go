@@ -59,6 +59,30 @@ func TestEachSectionOfAFileIsADemand(t *testing.T) {
 	}
 }
 
+// A file that is not known may have any owners, and none where no section has some for each.
+func TestOwnersOfAFileThatIsNotKnown(t *testing.T) {
+	for text, want := range map[string]string{
+		"/docs/ @a\n":                          "@a; service",
+		"* @a\n/docs/ @b\n":                    "@a; @b",
+		"* @a\n/docs/\n":                       "@a; service",
+		"* @a\n[Docs] @b\n*.md\n/free.md @c\n": "@a; @b; @c",
+		"* @a\n[Docs]\n*.md @b\n!/free.md\n":   "@a; @b",
+		"^[Docs]\n* @b\n":                      "service",
+	} {
+		owners, err := readCodeOwners([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, set := range owners.all([]string{"service"}) {
+			got = append(got, strings.Join(set, " "))
+		}
+		if diff := cmp.Diff(want, strings.Join(got, "; ")); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", text, diff)
+		}
+	}
+}
+
 func TestWhereAComponentLives(t *testing.T) {
 	for name, c := range map[string]struct{ annotations, repository, paths string }{
 		"a slug":                        {"github.com/project-slug: a/b", "github.com/a/b", ""},

@@ -59,7 +59,8 @@ codeowners: {host/a/b: CODEOWNERS}
 		{name: "each file its owner", text: one, codeowners: "/docs/ @writer\n/auth/ @lead @a/book\n", paths: "auth/x docs/y auth/z", want: "s review by @a/book @lead;s review by @writer"},
 		{name: "a file without an owner falls to the service's", text: one, codeowners: "/docs/ @writer\n", paths: "docs/y src/z", want: "s review by @writer;s review by pay"},
 		{name: "a file that CODEOWNERS leaves to nobody", text: one, codeowners: "* @writer\n/src/\n", paths: "src/z", want: "s review by pay"},
-		{name: "no file is known", text: one, codeowners: "* @writer\n", unseen: true, want: "s review by pay;s review by @writer", least: "s review"},
+		{name: "no file is known", text: one, codeowners: "* @writer\n", unseen: true, want: "s review by @writer"}, // each file has an owner
+		{name: "no file is known, and some have no owner", text: one, codeowners: "/docs/ @writer\n", unseen: true, want: "s review by @writer;s review by pay", least: "s review by @writer pay"},
 		{name: "owners of a file that is not known", text: one, codeowners: "* @writer\n/auth/ @lead\n", paths: "docs/x", unseen: true, want: "s review by @writer;s review by @lead", least: "s review by @writer"},
 		{name: "a file that is not known may have no owner", text: one, codeowners: "/docs/ @writer\n", paths: "docs/x", unseen: true, want: "s review by @writer;s review by pay", least: "s review by @writer"},
 		{name: "without CODEOWNERS the owner is known", text: one, paths: "docs/x", unseen: true, want: "s review by pay"},
@@ -125,13 +126,26 @@ default: autonomous
 	}
 }
 
+// Who asked is one of the delegates under each name that the code host has for them.
+func TestWhoAsksMayBeRenamed(t *testing.T) {
+	p := parsed(t, "services: [{name: s, repositories: [host/a/b], classification: low}]\nagents: [{id: bot, services: ['*'], delegates: [mira]}]\npeople: [{id: mira, accounts: ['id:77']}]\ndefault: autonomous\n")
+	q := Request{Agent: "bot", DelegatedBy: "mira-now", Repository: "host/a/b", Paths: []string{"a"}}
+	if v := p.Decide(q); v.Verdict != record.ApprovalRequired {
+		t.Errorf("asked by an account that nobody knows: %s", v.Verdict)
+	}
+	q.Names = func(account string) []string { return []string{account, "id:77"} }
+	if v := p.Decide(q); v.Verdict != record.Autonomous {
+		t.Errorf("asked by mira under another name: %s", v.Verdict)
+	}
+}
+
 func TestEverythingIsGated(t *testing.T) {
 	p := parsed(t, `
 mode: gate-everything
 services: [{name: s, repositories: [host/a/b], classification: low}]
 rules: [{name: docs, when: 'change.paths.all(p, glob(p, "docs/**"))', verdict: autonomous, reason: x}, {name: rest, when: 'true', verdict: review-required, reason: x, by: [ana]}]
 `)
-	for path, want := range map[string]string{"docs/a": "s approval", "src/a": "s approval by ana"} {
+	for path, want := range map[string]string{"docs/a": "s approval", "src/a": "s approval;s review by ana"} {
 		if v := p.Decide(Request{Agent: "bot", Repository: "host/a/b", Paths: []string{path}}); v.Rule != RuleMode || strings.Join(brief(v.Demands), ";") != want {
 			t.Errorf("%s: %s, %v", path, v.Rule, brief(v.Demands))
 		}
@@ -174,8 +188,10 @@ bots: ["*-CI"]
 			}
 		}
 	}
-	if p.Knows("eve") || !p.Knows("ID:12345") || !p.Knows("patch-pilot") {
-		t.Error("who the policy lists")
+	for account, want := range map[string]bool{"eve": false, "ID:12345": true, "patch-pilot": true} {
+		if _, listed := p.Listed(account); listed != want {
+			t.Errorf("%q is listed: %v", account, listed)
+		}
 	}
 	if got := p.Match("github.com/acme/Payments", nil); len(got) != 1 {
 		t.Errorf("services of the repository: %v", got)

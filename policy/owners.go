@@ -33,12 +33,17 @@ func (q question) demands(o outcome, rule Rule, s Service, touched []Service) (d
 	if !q.Unseen.Paths || owners == nil {
 		return least, least
 	}
-	demands = slices.Clone(least)
+	var anyone []string
+	if len(q.Paths) > 0 {
+		demands = slices.Clone(least)
+	}
 	for _, set := range owners.all(s.owners()) { // whom a file that is not known may belong to
 		demands = merge(demands, []Demand{demand(slices.Concat(others, set))})
+		anyone = append(anyone, set...)
 	}
-	if len(q.Paths) == 0 {
-		least = []Demand{{Service: s.Name, Rule: o.rule, Verdict: o.verdict, Reason: o.reason}} // any of them may be asked alone
+	if len(q.Paths) == 0 { // any of them may be asked alone
+		slices.Sort(anyone)
+		least = []Demand{demand(slices.Concat(others, slices.Compact(anyone)))}
 	}
 	return demands, least
 }

@@ -17,6 +17,9 @@ type Request struct {
 	Environments []string
 	Dependencies []record.DependencyUpdate
 	Unseen       Unseen
+	// Names returns all names of an account, itself first: others that its code host has or
+	// had for it, and its number. nil: there are no others.
+	Names func(account string) []string `json:"-"`
 }
 
 // Unseen says of what there may be more than a request lists. Of Kind it says that it is
@@ -26,8 +29,8 @@ type Unseen struct{ Paths, Dependencies, Kind, Environments bool }
 // RequestOf returns what is to be asked about a change that was folded from its events.
 func RequestOf(r *record.Record) Request {
 	q := about(r)
-	j := r.Judged
-	q.Paths, q.Dependencies, q.Kind, q.Askers = j.Files, j.Dependencies, j.Kind, j.Askers
+	j := &r.Judged
+	q.Paths, q.Dependencies, q.Kind, q.Environments, q.Askers, q.Names = j.Files, j.Dependencies, j.Kind, j.Environments, j.Askers, j.Names
 	q.Unseen = Unseen{Paths: j.FilesIncomplete, Dependencies: !j.DependenciesKnown, Kind: !j.KindKnown}
 	return q
 }
@@ -41,6 +44,11 @@ func RequestOfDocument(r *record.Record) Request {
 	q.Unseen = Unseen{
 		Paths:        claimed("files") || c.FilesTotal > int64(len(c.Files)) || slices.Contains(r.Trail.Gaps, record.GapEvidenceIncomplete),
 		Dependencies: claimed("dependencies"), Kind: claimed("kind"),
+	}
+	for _, d := range r.Trail.Deployments {
+		if d.Tier == record.Observed && d.Outcome == "success" {
+			q.Environments = append(q.Environments, d.Environment)
+		}
 	}
 	if !claimed("files") {
 		q.Paths = c.Files
@@ -57,7 +65,7 @@ func RequestOfDocument(r *record.Record) Request {
 // about returns what a record and its document say alike.
 func about(r *record.Record) Request {
 	c := r.Trail.Change
-	q := Request{Repository: c.Repository, Environments: r.Trail.Environment}
+	q := Request{Repository: c.Repository}
 	if r.GenAI != nil && c.InitiatedBy == "agent" {
 		q.Agent = r.GenAI.Agent.ID
 	}

@@ -303,14 +303,16 @@ func (q question) fallback(s Service) outcome {
 }
 
 // leave adds what an agent needs the leave of a person for whatever the rules say: every
-// action, in the mode gate-everything; work for somebody who may not ask for it.
+// action, in the mode gate-everything; work for somebody who may not ask for it. What the
+// rules ask for is asked for besides.
 func (q question) leave(o outcome) outcome {
 	if q.Agent == "" || rank(o.verdict) > rank(record.ApprovalRequired) {
 		return o
 	}
 	if q.Mode == GateEverything && o.verdict != record.ApprovalRequired {
 		o.verdict, o.rule, o.reason = record.ApprovalRequired, RuleMode, "every action of an agent needs the leave of a person, given before"
-		o.demands, o.least = raised(o, o.demands), raised(o, o.least)
+		d := Demand{Service: o.service, Rule: o.rule, Verdict: o.verdict, Reason: o.reason}
+		o.demands, o.least = append([]Demand{d}, o.demands...), append([]Demand{d}, o.least...)
 	}
 	if asker := q.stranger(); asker != "" {
 		a := q.agent
@@ -328,21 +330,13 @@ func (q question) stranger() string {
 		return ""
 	}
 	for _, asker := range append([]string{q.DelegatedBy}, q.Askers...) {
-		if asker != "" && !q.InGroup(asker, q.agent.Delegates) {
+		names := []string{asker}
+		if q.Names != nil {
+			names = q.Names(asker)
+		}
+		if asker != "" && !slices.ContainsFunc(names, func(name string) bool { return q.InGroup(name, q.agent.Delegates) }) {
 			return asker
 		}
 	}
 	return ""
-}
-
-// raised returns demands as demands of o, by the same people.
-func raised(o outcome, demands []Demand) []Demand {
-	if len(demands) == 0 {
-		demands = []Demand{{Service: o.service}}
-	}
-	out := make([]Demand, len(demands))
-	for i, d := range demands {
-		out[i] = Demand{Service: d.Service, Rule: o.rule, Verdict: o.verdict, Reason: o.reason, By: d.By, Nobody: d.Nobody}
-	}
-	return out
 }

@@ -100,7 +100,7 @@ func (j *judge) unmet(missing []string, doubtful bool) (answer, reason string) {
 		return j.pending("The policy %s (%s), which is not there yet.", asked, a.Rule)
 	}
 	surely := missing
-	if !j.certain() {
+	if !j.certain() || j.record.Judged.FilesIncomplete && !doubtful { // leave may cover what is not known
 		surely = j.surelyMissing()
 	}
 	switch {
@@ -203,7 +203,7 @@ func (j *judge) flaws(p leave, d Demand, refused time.Time) (gaps []string) {
 		gap string
 	}{
 		{!canKnow(p.Tier), GapUnverifiedSource},
-		{d.InGroup != nil && !d.InGroup(p.Approver), GapOutsideGroup},
+		{!j.people.in(d, p.Approver), GapOutsideGroup},
 		{j.people.took(p.Approver), GapSelfApproval},
 		{d.Covers != nil && !d.Covers(p.Scope), GapApprovalOutOfScope},
 		{late && p.GrantedAt.After(j.merged), GapApprovalAfterMerge},

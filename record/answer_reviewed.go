@@ -189,15 +189,15 @@ func (j *judge) sort() map[string]string {
 
 // reviewMet reports whether a demand for a review is met.
 func (j *judge) reviewMet(d Demand) bool {
-	return !d.Nobody && !j.reviews.refused && anyOf(j.reviews.good, d)
+	return !d.Nobody && !j.reviews.refused && j.anyOf(j.reviews.good, d)
 }
 
 // mayBeMet reports whether a demand for a review is met if an approval of which the commit
 // is not known was one of the commit that counts.
 func (j *judge) mayBeMet(d Demand) bool {
-	return !d.Nobody && !j.reviews.refused && anyOf(j.reviews.unknown, d)
+	return !d.Nobody && !j.reviews.refused && j.anyOf(j.reviews.unknown, d)
 }
 
-func anyOf(approvals []verdict, d Demand) bool {
-	return slices.ContainsFunc(approvals, func(s verdict) bool { return d.InGroup == nil || d.InGroup(s.Reviewer) })
+func (j *judge) anyOf(approvals []verdict, d Demand) bool {
+	return slices.ContainsFunc(approvals, func(s verdict) bool { return j.people.in(d, s.Reviewer) })
 }

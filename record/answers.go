@@ -107,8 +107,9 @@ type Authority struct {
 	PolicyDigest string
 	Unknown      string // the gap, where service or agent is unknown to it
 	OutOfScope   bool   // forbidden, since the service is none of the agent's
-	// Person returns who is behind an account, IsPerson whether it is a human.
-	Person   func(account string) string
+	// Person returns who is behind an account and whether the policy lists it, IsPerson
+	// whether it is a human.
+	Person   func(account string) (who string, listed bool)
 	IsPerson func(account string) bool
 	// Demands are what the services that the change touches ask for. All must be met.
 	Demands []Demand

@@ -33,10 +33,6 @@ func (j *judge) differ(kind, claimed, observed string, args ...any) {
 // contradict holds what the agent says against what was observed.
 func (j *judge) contradict() {
 	t, judged := &j.record.Trail, &j.record.Judged
-	if n := len(judged.Refused); n > 0 {
-		last := judged.Refused[n-1]
-		j.differ(GapIdentityContradicted, "it is "+last.Agent, "credential %s is not that agent's (%s); %d events were refused", last.Credential, orString(last.BoundTo, "bound to no agent"), n)
-	}
 	for _, other := range judged.deciders {
 		if judged.AgentSeen && j.people.who(other) != j.people.who(j.record.GenAI.Agent.ID) {
 			j.differ(GapIdentityContradicted, "it is "+other, "the code host saw %s", j.record.GenAI.Agent.ID)

@@ -38,6 +38,7 @@ type Judged struct {
 	DependenciesKnown bool
 	Kind              string
 	KindKnown         bool
+	Environments      []string // that observed deployments reached
 
 	Authors       []string // accounts and addresses that have commits in the head
 	AuthorsCut    bool     // there may be others
@@ -72,7 +73,7 @@ type Judged struct {
 
 // Marks are what of a change may show that an agent made it.
 type Marks struct {
-	Accounts []string // author of the change, then those of its commits
+	Accounts []string // author of the change, then those of its commits, by all of their names
 	Bot      bool     // the code host says that the author is no human
 	Mails    []string // of the commits' authors
 	Trailers []Trailer

@@ -32,8 +32,9 @@ func Fold(id ChangeID, f Facts) *Record {
 	foldReviews(r, f.Own)
 	foldApprovals(r, f.Own)
 	foldGate(r, f.Own)
+	r.Marks.Accounts = r.Judged.allNames(r.Marks.Accounts)
 	foldRefused(r, f.Own)
-	foldDeployments(r, all)
+	foldDeployments(r, f, all)
 	foldValidations(r, all)
 	foldScans(r, all)
 	r.Judged.facts = folded{decisions(f.Own), all}

@@ -201,7 +201,7 @@ func foldInitiator(r *Record, f Facts) {
 // a claim about this one.
 func (r *Record) Recognize(agent string, by []string, person func(account string) string) {
 	seen := r.Judged.hostAgent
-	if author := r.Trail.Change.Author; r.Judged.stated.known(attrAuthor) && agent != "" && slices.Contains(by, "account "+author) {
+	if author := r.Trail.Change.Author; r.Judged.stated.known(attrAuthor) && agent != "" && slices.ContainsFunc(r.Judged.Names(author), func(name string) bool { return slices.Contains(by, "account "+name) }) {
 		seen = agent
 	}
 	r.Judged.AgentSeen = seen != ""

@@ -7,25 +7,32 @@ import (
 	"time"
 )
 
-func foldDeployments(r *Record, all []*Event) {
+// foldDeployments lists where the change went. Claims of that are shown, where nobody saw
+// one, and never judged; nor is what was seen of a commit that is only claimed to be the
+// change's.
+func foldDeployments(r *Record, f Facts, all []*Event) {
+	commits, artifacts := observedNames(r, f.Own)
 	var environments, claimed []string
 	var first, firstClaimed time.Time
 	for _, e := range all {
-		f, ok := e.Fact.(*Deployment)
+		d, ok := e.Fact.(*Deployment)
 		if !ok {
 			continue
 		}
 		r.Trail.Deployments = append(r.Trail.Deployments, DeploymentFact{
-			Environment: f.Environment, Outcome: f.Outcome, At: e.Time, CommitSHA: strings.ToLower(f.CommitSHA), Deployer: f.Deployer, Tier: e.witness(),
+			Environment: d.Environment, Outcome: d.Outcome, At: e.Time, CommitSHA: strings.ToLower(d.CommitSHA), Deployer: d.Deployer, Tier: e.witness(),
 		})
 		to, at := &claimed, &firstClaimed
 		if e.Witness == Observed {
 			to, at = &environments, &first
 		}
-		if f.Outcome == "success" {
-			*to = append(*to, f.Environment)
+		if d.Outcome == "success" {
+			*to = append(*to, d.Environment)
 			if at.IsZero() {
 				*at = e.Time
+			}
+			if e.Witness == Observed && (e.Change != "" || slices.Contains(commits, strings.ToLower(d.CommitSHA)) || slices.Contains(artifacts, d.Artifact)) {
+				r.Judged.Environments = append(r.Judged.Environments, d.Environment)
 			}
 		}
 	}
@@ -35,6 +42,22 @@ func foldDeployments(r *Record, all []*Event) {
 	r.Trail.Change.DeployedAt = first
 	r.Trail.Deployments = shown(r.Trail.Deployments)
 	r.Trail.Environment = smallestStrings(nil, environments, maxListed)
+	slices.Sort(r.Judged.Environments)
+	r.Judged.Environments = slices.Compact(r.Judged.Environments)
+}
+
+// observedNames are the commits and artifacts of the change as somebody saw who can know
+// them.
+func observedNames(r *Record, own []Event) (commits, artifacts []string) {
+	head, merge := r.commits()
+	commits = append(observedHeads(own), compactStrings(append([]string{head, merge}, r.Judged.branch.heads...))...)
+	for _, e := range own {
+		if n, ok := e.Fact.(*Noted); ok && e.Witness == Observed {
+			commits, artifacts = append(commits, strings.ToLower(n.CommitSHA)), append(artifacts, n.Artifact)
+		}
+	}
+	none := func(name string) bool { return name == "" }
+	return slices.DeleteFunc(commits, none), slices.DeleteFunc(artifacts, none)
 }
 
 // foldValidations lets what was observed stand before what is claimed of tests.

@@ -84,6 +84,10 @@ func (d Demand) same(o Demand) bool {
 // doubts names what speaks against the record as a whole.
 func (j *judge) doubts() {
 	r := j.record
+	if n := len(r.Judged.Refused); n > 0 { // whoever made the change
+		last := r.Judged.Refused[n-1]
+		j.differ(GapIdentityContradicted, "it is "+last.Agent, "credential %s is not that agent's (%s); %d events were refused", last.Credential, orString(last.BoundTo, "bound to no agent"), n)
+	}
 	if r.Judged.Shared {
 		j.gap(GapSourceShared)
 	}
@@ -134,7 +138,7 @@ func (j *judge) leftOut(answers *Answers, reasons *Reasons) {
 		&answers.Trigger: &reasons.Trigger, &answers.Alternatives: &reasons.Alternatives,
 		&answers.Authorized: &reasons.Authorized, &answers.Reviewed: &reasons.Reviewed,
 	} {
-		if *answer == Proven {
+		if *answer == Proven || *answer == NotRequired {
 			*answer = Partial
 			*reason += fmt.Sprintf(" %d facts beyond what a record holds were left out.", j.record.Trail.LeftOut)
 		}

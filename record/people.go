@@ -1,6 +1,7 @@
 package record
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -8,12 +9,12 @@ import (
 // people tells who is behind the accounts of a change, and who of them took part in it.
 type people struct {
 	authority Authority
-	numbers   map[string]string // the code host's number of an account, by its lower case name
-	involved  map[string]bool   // those who made the change or asked for it
+	names     func(account string) []string
+	involved  map[string]bool // those who made the change or asked for it
 }
 
 func newPeople(r *Record, a Authority) *people {
-	p := &people{authority: a, numbers: r.Judged.numbers, involved: make(map[string]bool)}
+	p := &people{authority: a, names: r.Judged.Names, involved: make(map[string]bool)}
 	accounts := slices.Concat([]string{r.Trail.Change.Author, r.Judged.DecisionAgent}, r.Judged.Authors, r.Judged.Askers, r.Judged.deciders)
 	if r.GenAI != nil {
 		accounts = append(accounts, r.GenAI.Agent.ID)
@@ -29,20 +30,16 @@ func newPeople(r *Record, a Authority) *people {
 // who names the person behind an account: by the policy, else by the code host's number of
 // the account, else by its name, of which the case does not count.
 func (p *people) who(account string) string {
-	name := strings.ToLower(account)
-	number := p.numbers[name]
-	if p.authority.Person != nil {
-		if id := "id:" + number; number != "" && p.authority.Person(id) != id {
-			return strings.ToLower(p.authority.Person(id))
+	names := p.names(account)
+	for _, name := range names {
+		if p.authority.Person == nil {
+			break
 		}
-		if person := p.authority.Person(account); !strings.EqualFold(person, account) {
+		if person, listed := p.authority.Person(name); listed {
 			return strings.ToLower(person)
 		}
 	}
-	if number != "" {
-		return "id:" + number
-	}
-	return name
+	return strings.ToLower(names[min(1, len(names)-1)])
 }
 
 // took reports whether an account made the change or asked for it.
@@ -50,10 +47,17 @@ func (p *people) took(account string) bool { return p.involved[p.who(account)] }
 
 // isPerson reports whether an account is that of a human.
 func (p *people) isPerson(account, kind string) bool {
-	if kind == "bot" || kind == "agent" || strings.HasSuffix(strings.ToLower(account), "[bot]") {
+	if kind == "bot" || kind == "agent" {
 		return false
 	}
-	return p.authority.IsPerson == nil || p.authority.IsPerson(account)
+	return !slices.ContainsFunc(p.names(account), func(name string) bool {
+		return strings.HasSuffix(strings.ToLower(name), "[bot]") || p.authority.IsPerson != nil && !p.authority.IsPerson(name)
+	})
+}
+
+// in reports whether an account belongs to those who may meet a demand.
+func (p *people) in(d Demand, account string) bool {
+	return d.InGroup == nil || slices.ContainsFunc(p.names(account), d.InGroup)
 }
 
 // numbered notes the code host's number of an account.
@@ -65,4 +69,28 @@ func (j *Judged) numbered(account, number string, e *Event) {
 		j.numbers = make(map[string]string)
 	}
 	j.numbers[strings.ToLower(account)] = number
+}
+
+// Names returns all names of an account: itself, then its number at the code host, as
+// id:12345, and what else that has for it, as before it was renamed.
+func (j *Judged) Names(account string) []string {
+	names, name := []string{account}, strings.ToLower(account)
+	number := j.numbers[name]
+	if number == "" {
+		return names
+	}
+	for _, other := range slices.Sorted(maps.Keys(j.numbers)) {
+		if j.numbers[other] == number && other != name {
+			names = append(names, other)
+		}
+	}
+	return slices.Insert(names, 1, "id:"+number)
+}
+
+// allNames returns all names of accounts.
+func (j *Judged) allNames(accounts []string) (out []string) {
+	for _, account := range accounts {
+		out = append(out, j.Names(account)...)
+	}
+	return compactStrings(out)
 }
