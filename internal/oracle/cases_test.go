@@ -108,7 +108,7 @@ func withRule(kind, arg, verdict string) func(*rules) {
 
 // shop is a repository of several services.
 func shop(p *rules) {
-	p.Services = []service{{"docs", "docs/", "low", ""}, {"checkout", "services/checkout/", "critical", "team-payments"}, {"ledger", "services/ledger/", "critical", "team-ledger"}}
+	p.Services = []service{{"docs", "docs/", "low", "", ""}, {"checkout", "services/checkout/", "critical", "team-payments", ""}, {"ledger", "services/ledger/", "critical", "team-ledger", ""}}
 	p.Teams = []person{{"team-payments", []string{"jonas-k"}}, {"team-ledger", []string{"lea-w"}}}
 	p.Rules = []rule{{Name: "docs alone", Kind: "all", Arg: "docs/", Verdict: "autonomous"}, {Name: "by owners", Kind: "class", Arg: "critical", Verdict: "review-required", By: []string{"owners"}}}
 }
@@ -517,7 +517,7 @@ func TestTales(t *testing.T) {
 			if tale.policy != nil {
 				tale.policy(&p)
 			}
-			h := &history{ID: tale.id, World: world{[]rules{p}}}
+			h := &history{ID: tale.id, World: world{Versions: []rules{p}}}
 			if h.ID == "" {
 				h.ID = repository.Change("/pull/7")
 			}

@@ -2,7 +2,7 @@ package oracle
 
 import (
 	"cmp"
-	"iter"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -24,8 +24,10 @@ type trial struct {
 	own     []record.Event   // about the change
 	pushes  []*record.Pushed // observed, anywhere in the repository
 	altered set
-	shared  map[string]int // by source and id, how many senders there are; those about the change count 100
+	shared  map[string]int // by source and id, how many senders there are; those about the change count 100, those about none 10
 
+	beyond   []record.Event // what is left out
+	leftOut  bool           // that matters to this change
 	merged   bool
 	mergedAt time.Time
 	host     string // who saw the change opened first
@@ -38,42 +40,10 @@ type trial struct {
 	numbers map[string]string // account → stable number
 }
 
-// A set holds the names that are true.
-type set map[string]bool
-
-func (s set) add(names ...string) {
-	for _, n := range names {
-		s[n] = true
-	}
-}
-
-// those returns the names that are true.
-func those(names set) []string {
-	maps.DeleteFunc(names, func(_ string, is bool) bool { return !is })
-	return slices.Collect(maps.Keys(names))
-}
-
-// is reports whether an event states an F.
-func is[F record.Fact](e record.Event) bool {
-	_, ok := e.Fact.(F)
-	return ok
-}
-
-// facts yields the events that state an F, with what they state.
-func facts[F record.Fact](events []record.Event) iter.Seq2[record.Event, F] {
-	return func(yield func(record.Event, F) bool) {
-		for _, e := range events {
-			if f, ok := e.Fact.(F); ok && !yield(e, f) {
-				return
-			}
-		}
-	}
-}
-
 // newTrial reads what docs/trust.md calls the attributes of a change.
 func newTrial(events []record.Event, id record.ChangeID, w world) *trial {
 	t := &trial{id: id, altered: make(set), shared: make(map[string]int), numbers: make(map[string]string)}
-	t.admit(events)
+	t.admit(w.within(t.first(events)))
 	if last := t.last(is[*record.Merged]); last.Fact != nil {
 		t.merged, t.mergedAt = true, stated(last)
 	}
@@ -81,27 +51,59 @@ func newTrial(events []record.Event, id record.ChangeID, w world) *trial {
 	t.head = best(t, func(r record.Revision) string { return r.HeadSHA })
 	t.author = best(t, func(r record.Revision) string { return r.Author })
 	t.chain = t.leadingTo(t.head)
-	t.unknown = t.author == ""
-	for _, p := range t.chain {
-		t.cut = t.cut || p.Partial
-		t.unknown = t.unknown || slices.ContainsFunc(p.Commits, func(c record.Commit) bool { return c.Author == "" && !c.Merge })
-	}
+	t.leftOut = t.loses()
+	t.cut = slices.ContainsFunc(t.chain, func(p *record.Pushed) bool { return p.Partial })
+	t.unknown = t.author == "" || slices.Contains(t.committers(), "")
 	return t
 }
 
-// admit takes the first event of each identity, and notes who said something else
-// later, and who used the source and id of another.
-func (t *trial) admit(events []record.Event) {
+// first takes the first event of each identity, and notes who said something else later.
+func (t *trial) first(events []record.Event) (out []record.Event) {
 	first := make(map[string]record.Event)
 	for _, e := range slices.SortedFunc(slices.Values(events), record.Event.CompareArrival) {
-		if f, ok := first[e.Key()]; ok {
-			if f.Digest != e.Digest && e.Change == t.id && f.Change == t.id && !is[*record.Action](f) {
-				t.altered.add(e.Key())
-			}
-			continue
+		f, ok := first[e.Key()]
+		if !ok {
+			first[e.Key()] = e
+			out = append(out, e)
+		} else if f.Digest != e.Digest && e.Change == t.id && f.Change == t.id && !is[*record.Action](f) {
+			t.altered.add(e.Key())
 		}
-		first[e.Key()] = e
-		t.events = append(t.events, e)
+	}
+	return out
+}
+
+// within leaves out what is beyond the limit of facts of one sender and kind about one
+// thing: the oldest of what was observed, of all else the last that arrived.
+func (w world) within(events []record.Event) (kept, out []record.Event) {
+	held := make(map[string]int)
+	slices.SortFunc(events, record.Event.CompareArrival)
+	slices.SortStableFunc(events, func(a, b record.Event) int {
+		if a.Witness == record.Observed && b.Witness == record.Observed {
+			return b.Compare(a)
+		}
+		return cmp.Compare(a.Witness, b.Witness)
+	})
+	for _, e := range events {
+		kind := fmt.Sprint(e.Type, e.Sender, e.Witness, e.Change)
+		if s, ok := e.Fact.(*record.Scan); ok {
+			kind += s.Report.Digest
+		}
+		if counted := !is[*record.Action](e) && !decidesNothing(e); counted && w.Limit > 0 && held[kind] == w.Limit {
+			out = append(out, e)
+			continue
+		} else if counted {
+			held[kind]++
+		}
+		kept = append(kept, e)
+	}
+	return kept, out
+}
+
+// admit takes what is held, and notes who used the source and id of another.
+func (t *trial) admit(events, beyond []record.Event) {
+	t.events, t.beyond = events, beyond
+	held := make(set)
+	for _, e := range events {
 		if p, ok := e.Fact.(*record.Pushed); ok && e.Witness == record.Observed {
 			t.pushes = append(t.pushes, p)
 			if t.id == repository.Change("/commit/"+p.After) && p.Default { // it merged itself
@@ -110,13 +112,18 @@ func (t *trial) admit(events []record.Event) {
 			}
 		}
 		weight := 1
+		if e.Change == "" || strings.Contains(string(e.Change), "/commit/") {
+			weight = 10
+		}
 		if e.Change == t.id {
 			t.own, weight = append(t.own, e), 100
 		}
 		if !is[*record.Action](e) && !decidesNothing(e) {
 			t.shared[e.Source+" "+e.ID] += weight
 		}
+		held.add(e.Key())
 	}
+	maps.DeleteFunc(t.altered, func(key string, _ bool) bool { return !held[key] })
 	slices.SortFunc(t.own, record.Event.Compare)
 	if i := slices.IndexFunc(t.own, func(e record.Event) bool { return e.Witness == record.Observed && is[*record.Opened](e) }); i >= 0 {
 		t.host = t.own[i].Sender
@@ -130,27 +137,17 @@ func (t *trial) admit(events []record.Event) {
 	}
 }
 
-// revision returns what an event says of the change as a whole.
-func revision(e record.Event) record.Revision {
-	switch f := e.Fact.(type) {
-	case *record.Opened:
-		return f.Revision
-	case *record.Updated:
-		return f.Revision
-	case *record.Merged:
-		return f.Revision
-	case *record.Closed:
-		return f.Revision
-	}
-	return record.Revision{}
-}
-
-// merge returns what an event says of the merge.
-func merge(e record.Event) record.Merged {
-	if m, ok := e.Fact.(*record.Merged); ok {
-		return *m
-	}
-	return record.Merged{}
+// loses reports whether something is beyond the limit that is about the change, or that the
+// trigger of a decision names.
+func (t *trial) loses() bool {
+	return slices.ContainsFunc(t.beyond, func(e record.Event) bool {
+		for _, d := range facts[*record.Decision](t.own) {
+			if named, finds := names(cmp.Or(d.Trigger, &record.Trigger{}), e.Fact); named || finds {
+				return true
+			}
+		}
+		return e.Change == t.id
+	})
 }
 
 // ranked returns the observed statements about the change, the one that stands first
@@ -181,7 +178,7 @@ func best(t *trial, attribute func(record.Revision) string) string {
 }
 
 func (t *trial) dependencies() []record.DependencyUpdate {
-	return revision(t.last(func(e record.Event) bool { return len(revision(e).Dependencies) > 0 })).Dependencies
+	return revision(t.last(func(e record.Event) bool { return len(revision(e).Dependencies) > 0 && revision(e).HeadSHA == t.head })).Dependencies
 }
 
 // told is when an event happened: for who observed, the time inside it, else its
@@ -255,7 +252,7 @@ func (t *trial) files() ([]string, bool) {
 	total := revision(t.last(func(e record.Event) bool { return revision(e).HeadSHA == t.head && revision(e).FilesTotal > 0 })).FilesTotal
 	files, known := t.filesByRevision()
 	files = slices.Compact(slices.Sorted(slices.Values(files)))
-	return files, known && total <= int64(len(files))
+	return files, known && total <= int64(len(files)) && !t.leftOut
 }
 
 // filesByRevision takes the ways to the files of the head in the order of
@@ -302,7 +299,7 @@ func (t *trial) scenes() (out []scene) {
 	case !slices.ContainsFunc(seen, func(p string) bool { return !strings.HasPrefix(p, "docs/") }):
 		ks[0] = "documentation"
 	}
-	sets := [][]string{seen}
+	sets, environments := [][]string{seen}, t.environments()
 	for i := 0; i < len(universe) && !all; i++ {
 		for _, set := range sets {
 			sets = append(sets, append(slices.Clip(set), universe[i]))
@@ -311,40 +308,97 @@ func (t *trial) scenes() (out []scene) {
 	for _, paths := range sets {
 		for _, j := range js {
 			for _, k := range ks {
-				out = append(out, scene{paths, j, k})
+				out = append(out, scene{paths, environments, j, k})
 			}
 		}
 	}
 	return slices.DeleteFunc(out, func(c scene) bool { return len(c.Paths) == 0 }) // it changes something
 }
 
-// who returns who is behind an account, under all accounts of one number.
-func (t *trial) who(account string) string {
-	if account == "" {
-		return ""
+// environments are those that deployments of the change reached, as somebody observed.
+func (t *trial) environments() (out []string) {
+	commits := make(set)
+	for _, e := range t.ranked(func(record.Event) bool { return true }) {
+		commits.add(revision(e).HeadSHA, merge(e).MergeSHA)
 	}
-	same := []string{t.rules.person(account)}
-	for other, number := range t.numbers {
-		if number == t.numbers[strings.ToLower(account)] {
-			same = append(same, t.rules.person(other))
+	for _, p := range t.chain {
+		commits.add(p.After)
+	}
+	delete(commits, "")
+	for e, d := range facts[*record.Deployment](t.events) {
+		if e.Witness == record.Observed && d.Outcome == "success" && (e.Change == t.id || e.Change == "" && commits[d.CommitSHA]) {
+			out = append(out, d.Environment)
 		}
 	}
+	return out
+}
+
+// names returns all names of an account: its own, its number, others of that number.
+func (t *trial) names(account string) []string {
+	out := []string{account}
+	if number := t.numbers[strings.ToLower(account)]; number != "" {
+		out = append(out, "id:"+number)
+		for other, n := range t.numbers {
+			if n == number {
+				out = append(out, other)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// who returns who is behind an account: one whom the policy lists, else the first name.
+func (t *trial) who(account string) string {
+	var same []string
+	for _, name := range t.names(account) {
+		same = append(same, t.rules.person(name))
+	}
 	slices.Sort(same)
-	return same[max(0, slices.IndexFunc(same, func(w string) bool { // a person of the policy goes first
-		return slices.ContainsFunc(t.rules.People, func(p person) bool { return strings.EqualFold(p.ID, w) })
-	}))]
+	return same[max(0, slices.IndexFunc(same, t.rules.lists))]
+}
+
+// in reports whether a person belongs to a group.
+func (t *trial) in(who, group string) bool {
+	return group == "" || slices.ContainsFunc(strings.Fields(group), func(name string) bool {
+		return slices.ContainsFunc(t.rules.named(name), func(account string) bool { return t.who(account) == who })
+	})
+}
+
+// bot reports whether an account is none of a human, under any of its names.
+func (t *trial) bot(account string) bool { return slices.ContainsFunc(t.names(account), t.rules.bot) }
+
+// marks are the accounts by which an agent may be known where nobody saw one make the change:
+// the author, as it is claimed where nobody observed one, and those of commits.
+func (t *trial) marks() (out []string) {
+	if t.author == "" {
+		out = append(out, t.claimedAuthor())
+	}
+	if !slices.ContainsFunc(t.own, func(e record.Event) bool { return e.Witness == record.Observed && revision(e).HeadSHA != "" }) {
+		for _, e := range t.own {
+			out = append(out, revision(e).Agent)
+		}
+	}
+	return append(out, t.committers()...)
+}
+
+// committers are the authors of the commits in the head, those of merges of the base aside.
+func (t *trial) committers() (out []string) {
+	for _, p := range t.chain {
+		for _, c := range p.Commits {
+			if !c.Merge {
+				out = append(out, c.Author)
+			}
+		}
+	}
+	return out
 }
 
 // involved returns everyone who is not independent.
 func (t *trial) involved() set {
-	accounts := append(t.askers(), cmp.Or(t.author, t.claimedAuthor()))
+	accounts := append(append(t.askers(), t.author), t.marks()...)
 	for _, p := range t.chain {
 		accounts = append(accounts, p.Pusher)
-		for _, c := range p.Commits {
-			if !c.Merge {
-				accounts = append(accounts, c.Author)
-			}
-		}
 	}
 	out := make(set)
 	for _, account := range accounts {

@@ -29,13 +29,16 @@ const (
 	ci       = "platform:actions"
 	scanner  = "platform:trivy"
 	desk     = "platform:desk"
+	deployer = "platform:deployer"
+	mirror   = "platform:mirror"      // a second credential of the code host
+	gateway  = "platform:changetrail" // of changetrail itself
 	pilot    = "agent:patch-pilot"
 	scribe   = "agent:doc-scribe"
 	anyone   = "" // no credential
 )
 
 var sources = map[string]string{
-	codeHost: "https://github.com/acme/pay", ci: "/ci/actions", scanner: "/ci/trivy", desk: "/tickets",
+	codeHost: "https://github.com/acme/pay", ci: "/ci/actions", scanner: "/ci/trivy", desk: "/tickets", deployer: "/deployer", gateway: "/changetrail",
 	pilot: "/agents/patch-pilot", scribe: "/agents/doc-scribe", anyone: "/somewhere",
 }
 
@@ -57,6 +60,7 @@ type teller struct {
 	imports bool
 	numbers map[string]string // of accounts at the code host, where it states them
 	pushes  bool
+	others  []string // commits of other changes that were deployed
 	prefix  string
 }
 
@@ -136,7 +140,11 @@ func (g *teller) evidence(sender string, f record.Fact) {
 	g.h.Events = append(g.h.Events, g.event(sender, "", f))
 }
 
+// pass lets some minutes go by, or none.
 func (g *teller) pass(most int) {
+	if g.chance(8) {
+		return
+	}
 	g.now = g.now.Add(time.Duration(1+g.IntN(most)) * time.Minute)
 	if g.chance(20) {
 		g.now = g.now.Add(time.Duration(g.IntN(60)) * time.Second)
@@ -151,89 +159,10 @@ func (g *teller) cased(account string) string {
 	return account
 }
 
-var reviewers = []string{"jonas-k", "ana-p", "lea-w", "mira-s", "tom-b"}
-
-func newWorld(g *teller) world {
-	w := world{Versions: []rules{newRules(g)}}
-	if g.chance(25) { // it changes, some time around the merge
-		for range 1 + g.IntN(3) {
-			next := newRules(g)
-			next.People, next.Teams = w.Versions[0].People, w.Versions[0].Teams
-			next.Since = start.Add(time.Duration(g.IntN(120))*time.Minute + 17*time.Second)
-			w.Versions = append(w.Versions, next)
-		}
-		if g.chance(40) {
-			w.Versions = w.Versions[1:] // the first is not held
-		}
-		slices.SortFunc(w.Versions, func(a, b rules) int { return a.Since.Compare(b.Since) })
-	}
-	return w
-}
-
-func newRules(g *teller) rules {
-	p := rules{
-		Services: []service{{Name: "payments", Class: "critical", Owner: "team-payments"}},
-		Agents:   []agent{{ID: "patch-pilot", Account: "patch-pilot[bot]", Services: []string{"*"}}, {ID: "doc-scribe", Account: "doc-scribe[bot]", Services: []string{"docs"}}},
-		People:   []person{{"mira.s", []string{"mira-s", "mira-second"}}, {"jonas.k", []string{"jonas-k"}}, {"ana.p", []string{"ana-p"}}},
-		Teams:    []person{{"team-payments", []string{"jonas-k", "ana.p"}}, {"team-ledger", []string{"lea-w"}}},
-		Default:  pick(g, "review-required", "review-required", "review-required", "review-required", "approval-required", "autonomous", "autonomous", "forbidden"),
-	}
-	if g.chance(35) {
-		p.Services = []service{
-			{"docs", "docs/", "low", ""}, {"checkout", "services/checkout/", "critical", "team-payments"}, {"ledger", "services/ledger/", "critical", "team-ledger"},
-		}
-		if g.chance(60) {
-			p.Services = append(p.Services, service{"all", "", "medium", pick(g, "", "jonas.k", "team-payments")})
-		}
-	} else if g.chance(10) {
-		p.Services[0].Owner = ""
-	}
-	if g.chance(15) {
-		p.Agents[0].Services = []string{pick(g, "payments", "docs", "ledger")}
-	}
-	if g.chance(20) {
-		p.Agents[0].Delegates = []string{pick(g, "mira.s", "Mira-S", "jonas-k")}
-	}
-	if g.chance(5) {
-		p.Agents = p.Agents[1:]
-	}
-	by := func() []string {
-		switch g.IntN(6) {
-		case 0, 1:
-			return []string{"owners"}
-		case 2:
-			return []string{pick(g, "team-payments", "team-ledger", "jonas.k", "team-nobody", "Team-Payments")}
-		}
-		return nil
-	}
-	verdict := func() string {
-		return pick(g, "autonomous", "autonomous", "review-required", "approval-required", "forbidden")
-	}
-	for i := range g.IntN(4) {
-		r := rule{Name: fmt.Sprintf("rule %d", i), Verdict: verdict(), By: by()}
-		r.Kind, r.Arg = "class", "critical"
-		switch g.IntN(7) {
-		case 0, 1:
-			r.Kind, r.Arg = "some", pick(g, "src/auth/", "services/ledger/", "docs/")
-		case 2, 3:
-			r.Kind, r.Arg = "all", pick(g, "docs/", "pkg/testdata/", "src/")
-		case 4:
-			r.Kind, r.Arg = "jump", pick(g, "patch", "patch", "minor")
-		case 5:
-			r.Kind, r.Arg = "kind", pick(g, "documentation", "dependency-update")
-		}
-		if !slices.ContainsFunc(p.Rules, func(o rule) bool { return o.Kind == r.Kind && o.Arg == r.Arg }) {
-			p.Rules = append(p.Rules, r)
-		}
-	}
-	return p
-}
-
 // generate makes up the history of a seed: of three, one has an adversary in it.
 func generate(seed uint64) *history {
 	h := &history{Seed: seed, ID: repository.Change("/pull/7"), Attack: make(map[string]bool)}
 	g := &teller{Rand: rand.New(rand.NewPCG(seed, 14)), h: h, now: start.Add(-time.Hour), prefix: "e"}
-	h.World = newWorld(g)
 	g.late, g.imports = g.chance(40), g.chance(10)
 	g.author = pick(g, "patch-pilot[bot]", "patch-pilot[bot]", "patch-pilot[bot]", "patch-pilot[bot]", "Patch-Pilot[bot]", "doc-scribe[bot]", "tom-b", "mira-s", "other[bot]", "")
 	g.kind = pick(g, "", "", "dependency-update", "documentation")
@@ -241,7 +170,7 @@ func generate(seed uint64) *history {
 		g.deps = []record.DependencyUpdate{{Name: "lodash", Ecosystem: "npm", From: "4.17.15", To: pick(g, "4.17.21", "4.18.0", "5.0.0")}}
 	}
 	if g.chance(50) {
-		g.numbers = map[string]string{"patch-pilot[bot]": "1", "tom-b": "2", "mira-s": "3", "jonas-k": "4", "tom-renamed": "2"}
+		g.numbers = map[string]string{"patch-pilot[bot]": "1", "tom-b": "2", "mira-s": "3", "jonas-k": "4", "tom-renamed": "2", "autofix": "1"}
 	}
 	g.scans()
 	g.now = start
@@ -259,7 +188,11 @@ func generate(seed uint64) *history {
 		g.life()
 	}
 	g.noise()
-	if h.Adversary = seed%3 == 0; h.Adversary {
+	g.refused()
+	g.mirrored()
+	h.Adversary = seed%3 == 0
+	g.flood()
+	if h.Adversary {
 		g.attack()
 	}
 	if g.chance(30) { // what is delivered twice
@@ -267,6 +200,7 @@ func generate(seed uint64) *history {
 		again.Arrived = again.Arrived.Add(time.Hour)
 		h.Events = append(h.Events, again)
 	}
+	h.World.Versions = newWorld(g).Versions
 	g.Shuffle(len(h.Events), func(i, k int) { h.Events[i], h.Events[k] = h.Events[k], h.Events[i] })
 	return h
 }
@@ -374,15 +308,23 @@ func (g *teller) leave(percent int) {
 		who := pick(g, reviewers...)
 		a := &record.Approval{Approver: g.cased(who), Verdict: pick(g, "", "granted", "granted", "refused")}
 		switch g.IntN(8) {
-		case 0:
-			a.ExpiresAt = g.now.Add(time.Duration(g.IntN(90))*time.Minute + time.Second)
-		case 1:
-			a.Scope = []string{pick(g, "payments", "docs", "ledger", "all")}
+		case 0, 1:
+			a.ExpiresAt = g.now.Add(time.Duration(g.IntN(45))*time.Minute + time.Second)
 		case 2:
+			a.Scope = []string{pick(g, "payments", "docs", "ledger", "all")}
+		case 3:
 			a.Scope = []string{pick(g, "docs/**", "src/**")}
 		}
-		g.tell(pick(g, desk, desk, "person:"+who, "person:"+who, anyone, pilot), a)
+		sender := pick(g, desk, desk, "person:"+who, "person:"+who, anyone, pilot)
+		g.tell(sender, a)
 		g.pass(3)
+		if g.chance(15) { // taken back, and perhaps given again
+			g.tell(sender, &record.Approval{Approver: g.cased(who), Verdict: "refused"})
+			g.pass(3)
+			if g.chance(30) {
+				g.tell(sender, &record.Approval{Approver: who})
+			}
+		}
 	}
 }
 
@@ -439,6 +381,9 @@ func (g *teller) life() {
 	}
 	g.reviews()
 	g.checks()
+	if g.chance(15) {
+		g.deployed(g.head)
+	}
 	g.leave(15)
 	g.pass(10)
 	switch n := g.IntN(100); {
@@ -573,9 +518,12 @@ func (g *teller) checks() {
 
 // merge ends the life, and tells what comes after.
 func (g *teller) merge(statesFiles int) {
+	if g.numbers != nil && g.chance(15) { // the account has another name by now
+		g.author = map[string]string{"tom-b": "tom-renamed", "patch-pilot[bot]": "autofix"}[g.author]
+	}
 	m := &record.Merged{MergeSHA: g.sha(), MergedBy: "jonas-k", Revision: g.revision(statesFiles)}
 	if g.chance(50) {
-		m.Revision = record.Revision{HeadSHA: g.head, Author: g.author}
+		m.Revision = record.Revision{HeadSHA: g.head, Author: g.author, AuthorID: m.AuthorID}
 	}
 	if g.chance(50) {
 		m.MergedAt = g.now
@@ -611,8 +559,81 @@ func (g *teller) merge(statesFiles int) {
 		e.Time = start.Add(time.Minute)
 		*e = sealed(*e)
 	}
-	if g.chance(30) {
-		g.evidence(ci, &record.Deployment{Environment: "production", Outcome: "success", CommitSHA: m.MergeSHA})
+	g.deployed(append(g.heads, m.MergeSHA, m.MergeSHA, m.MergeSHA, g.sha())...)
+}
+
+// deployed tells where commits went, as a deployer saw it or somebody says.
+func (g *teller) deployed(commits ...string) {
+	for g.chance(40) {
+		d := &record.Deployment{Environment: pick(g, "production", "staging", "staging"), Outcome: pick(g, "success", "success", "success", "failure"), CommitSHA: pick(g, commits...)}
+		switch sender := pick(g, deployer, deployer, ci, pilot, anyone); {
+		case g.chance(20):
+			g.tell(sender, d)
+		default:
+			g.evidence(sender, d)
+		}
+		g.pass(5)
+	}
+}
+
+// refused is what a gateway tells of events in the name of another, or what somebody says
+// that it did.
+func (g *teller) refused() {
+	if g.chance(5) {
+		g.tell(pick(g, gateway, gateway, anyone), &record.IdentityRefused{Agent: pick(g, "patch-pilot", "doc-scribe"), Credential: "ci-bot", BoundTo: pick(g, "", "doc-scribe")})
+	}
+}
+
+// mirrored has what a platform saw sent once more under its source and id, with another
+// credential.
+func (g *teller) mirrored() {
+	if again := pick(g, g.h.Events...); again.Witness == record.Observed && g.chance(7) {
+		again.Sender = mirror
+		again.Arrived = again.Arrived.Add(time.Minute)
+		g.h.Events = append(g.h.Events, sealed(again))
+	}
+}
+
+// flood is more of one kind than is held. What agents and others claim, and what comes
+// without a credential, comes after what honest people tell.
+func (g *teller) flood() {
+	if !g.chance(4) {
+		return
+	}
+	g.h.World.Limit = 12
+	sender := pick(g, pilot, pilot, pilot, anyone, codeHost, desk, scribe)
+	fact := pick(g, "review", "approval", "decision", "scan", "updated", "deployment")
+	if sender == desk {
+		fact = "approval"
+	}
+	for i := range 30 {
+		g.now = start.Add(time.Duration(i+g.IntN(90)) * time.Minute)
+		var f record.Fact
+		switch who := pick(g, reviewers...); fact {
+		case "review":
+			f = &record.Review{Reviewer: who, Verdict: pick(g, "approved", "changes-requested"), CommitSHA: g.head}
+		case "approval":
+			f = &record.Approval{Approver: who}
+		case "decision":
+			agent, ok := strings.CutPrefix(sender, "agent:")
+			if !ok {
+				agent = "patch-pilot"
+			}
+			f = g.decision(agent)
+		case "scan":
+			g.evidence(sender, &record.Scan{Tool: record.Tool{Name: "trivy"}, ScanID: "scan-1", Report: record.Report{Digest: g.digest}, Summary: record.ScanSummary{Findings: 1, Scanned: true}, Findings: []record.Finding{{ID: "CVE-2026-1", Fingerprint: "1"}}})
+			continue
+		case "updated":
+			f = &record.Updated{Revision: record.Revision{HeadSHA: g.head, Author: who}}
+		case "deployment":
+			f = &record.Deployment{Environment: pick(g, "staging", "production"), Outcome: "success", CommitSHA: g.head}
+		}
+		e := g.tell(sender, f)
+		e.Arrived = e.Arrived.Add(11 * time.Hour)
+		*e = sealed(*e)
+		if g.h.Adversary && (sender == pilot || sender == anyone) {
+			g.h.Attack[e.Key()+e.Digest] = true
+		}
 	}
 }
 
@@ -621,7 +642,7 @@ func (g *teller) noise() {
 	other := repository.Change("/pull/8")
 	for g.chance(40) {
 		g.now = start.Add(time.Duration(g.IntN(60)) * time.Minute)
-		switch g.IntN(4) {
+		switch g.IntN(5) {
 		case 0:
 			g.evidenceOf(codeHost, other, &record.Opened{Revision: record.Revision{Author: "tom-b", HeadSHA: g.sha(), Files: g.some()}})
 		case 1:
@@ -630,6 +651,10 @@ func (g *teller) noise() {
 			g.evidence(ci, &record.Validation{Name: "unit", Provider: "github-actions", CommitSHA: g.sha(), Conclusion: "failure", Failed: 3})
 		case 3:
 			g.evidence(codeHost, &record.Pushed{Branch: "other", After: g.sha(), Pusher: "tom-b", Files: g.some()})
+		case 4:
+			d := &record.Deployment{Environment: pick(g, "staging", "production"), Outcome: "success", CommitSHA: g.sha()}
+			g.others = append(g.others, d.CommitSHA)
+			g.evidence(deployer, d)
 		}
 	}
 }
@@ -664,13 +689,13 @@ func (g *teller) attack() {
 
 // lie is a fact that would help the agent if it were believed.
 func (g *teller) lie() record.Fact {
-	head := pick(g, append(g.heads, g.head, g.sha())...)
+	head := pick(g, append(g.heads, append(g.others, g.head, g.sha())...)...)
 	lie := record.Revision{
 		HeadSHA: head, Author: pick(g, "tom-b", "lea-w", "patch-pilot[bot]"), Files: pick(g, []string{"docs/guide.md"}, []string{"pkg/testdata/a.json"}), Kind: "documentation",
 		Dependencies: []record.DependencyUpdate{{Name: "lodash", Ecosystem: "npm", From: "4.17.15", To: "4.17.16"}}, Agent: pick(g, "", "patch-pilot"),
 	}
 	who := pick(g, reviewers...)
-	switch g.IntN(14) {
+	switch g.IntN(15) {
 	case 0:
 		return &record.Opened{Revision: lie}
 	case 1, 2:
@@ -688,11 +713,14 @@ func (g *teller) lie() record.Fact {
 	case 9:
 		return &record.Validation{Name: "unit", Provider: "github-actions", CommitSHA: g.head, Conclusion: "success", Passed: 12}
 	case 10:
-		return &record.Deployment{Environment: "production", Outcome: "success", CommitSHA: g.head}
+		return &record.Deployment{Environment: pick(g, "production", "staging"), Outcome: pick(g, "success", "failure"), CommitSHA: g.head}
 	case 11:
 		return &record.GateDecision{Verdict: "autonomous", Allowed: true}
 	case 12:
 		return &record.Action{Agent: record.Agent{ID: "patch-pilot"}, Tool: "edit", CommitSHA: g.head, Files: []string{"docs/guide.md"}}
+	}
+	if g.chance(20) {
+		return &record.IdentityRefused{Agent: "doc-scribe", Credential: "nobody"}
 	}
 	return g.decision("patch-pilot")
 }

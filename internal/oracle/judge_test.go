@@ -36,31 +36,45 @@ func judge(events []record.Event, id record.ChangeID, w world) judgement {
 		record.GapEventAltered: len(t.altered) > 0, record.GapChangeContradicted: t.contradicted(),
 		record.GapUnverifiedSource: !t.merged && slices.ContainsFunc(t.own, is[*record.Merged]),
 	})...)
-	most := slices.Max(append(slices.Collect(maps.Values(t.shared)), 0))
-	j.Gaps.add(those(set{record.GapSourceShared: most >= 200})...)
-	j.May.add(those(set{record.GapSourceShared: most > 100})...)
+	for e := range facts[*record.IdentityRefused](t.own) { // a gateway says so, or somebody else does
+		j.May.add(record.GapIdentityContradicted)
+		j.Gaps.add(those(set{record.GapIdentityContradicted: e.Witness == record.Observed})...)
+	}
+	for _, n := range t.shared {
+		j.Gaps.add(those(set{record.GapSourceShared: n >= 200})...)
+		j.May.add(those(set{record.GapSourceShared: n >= 20 && n != 100})...)
+	}
 	agents, seen := t.agents(&j)
 	views := t.views(agents)
 	j.Reviewed = t.reviewed(&j, views, seen)
-	if agents == nil {
-		return j
+	if agents != nil {
+		j.Authorized = t.worst(&j, agents)
+		d := t.decision(agents)
+		j.Trigger = t.trigger(&j, d)
+		j.Alternatives = t.alternatives(&j, d)
 	}
-	j.Authorized = t.worst(&j, agents)
-	d := t.decision(agents)
-	j.Trigger = t.trigger(&j, d)
-	j.Alternatives = t.alternatives(&j, d)
+	for _, a := range []*string{&j.Reviewed, &j.Authorized, &j.Trigger, &j.Alternatives} {
+		if t.leftOut && (*a == record.Proven || *a == record.NotRequired) {
+			*a = record.Partial
+		}
+	}
+	j.Gaps.add(those(set{record.GapEvidenceIncomplete: t.leftOut})...)
 	return j
 }
 
 // agents returns the agents that made the change, and whether somebody who observed
 // it says so. A bot that the policy does not know is an agent that nobody knows.
 func (t *trial) agents(j *judgement) (out []string, seen bool) {
-	a, known := t.rules.agent(t.author)
+	a, known := t.rules.agent(t.who(t.author))
 	seenAs := best(t, func(r record.Revision) string { return r.Agent })
 	if known {
 		seenAs = a.ID
-	} else if seenAs == "" && t.rules.bot(t.author) {
-		seenAs = t.author
+	}
+	stated := seenAs != ""
+	for _, name := range t.names(t.author) {
+		if !stated && t.rules.bot(name) {
+			seenAs = name
+		}
 	}
 	said := make(map[bool][]string) // by whether it is signed
 	for e, a := range facts[*record.Action](t.own) {
@@ -70,14 +84,16 @@ func (t *trial) agents(j *judgement) (out []string, seen bool) {
 		said[e.Witness == record.Signed] = append(said[e.Witness == record.Signed], d.Agent.ID)
 		if seenAs != "" && t.agentOf(d.Agent.ID) != t.agentOf(seenAs) {
 			j.May.add(record.GapIdentityContradicted)
-			j.Gaps.add(those(set{record.GapIdentityContradicted: seenAs != t.author || known})...)
+			j.Gaps.add(those(set{record.GapIdentityContradicted: stated})...)
 		}
 	}
 	if seenAs != "" {
 		return []string{seenAs}, true
 	}
-	if claimed := t.claimedAuthor(); t.author == "" && t.rules.bot(claimed) {
-		out = []string{t.rules.person(claimed)}
+	for _, account := range t.marks() {
+		if out == nil && t.bot(account) {
+			out = []string{t.rules.person(account)}
+		}
 	}
 	if len(said) > 0 {
 		out = said[len(said[true]) > 0]
@@ -103,14 +119,15 @@ type view struct {
 	alone   bool     // the agent may act alone
 }
 
+// A demand is what a policy asks of somebody of a group for a service.
 type demand struct {
-	by      []string
-	service service
+	verdict, by string
+	service     service
 }
 
-// A way is one possible outcome of the policy: the rule that decides about each
-// service that is touched.
-type way map[service]rule
+// A way is one possible outcome of the policy: what it demands for each service that is
+// touched.
+type way map[service][]demand
 
 // ways returns all of them. Where something is not known, each rule may hold or not by
 // itself.
@@ -130,8 +147,10 @@ func (t *trial) ways() []way {
 		}
 		for _, r := range append(slices.Clone(t.rules.Rules), rule{Kind: "always", Verdict: t.rules.Default}) {
 			may, must := of(func(c scene) bool { return r.holds(svc, c) })
-			if may {
-				deciding = append(deciding, way{svc: r})
+			for _, groups := range t.agreeing(r, svc) {
+				if may {
+					deciding = append(deciding, way{svc: t.demands(r, svc, groups)})
+				}
 			}
 			if must {
 				break
@@ -146,6 +165,37 @@ func (t *trial) ways() []way {
 			}
 		}
 		out = longer
+	}
+	return out
+}
+
+// agreeing returns the groups of whom each must agree to a change by a rule: empty for anybody.
+// A file that is not known may belong to any owner, so that there are several lists of them.
+func (t *trial) agreeing(r rule, s service) (lists [][]string) {
+	if !slices.Contains(r.By, "owners") {
+		return [][]string{{strings.Join(r.By, " ")}}
+	}
+	paths, all := t.files()
+	seen, any := t.rules.groups(r, s, t.rules.filesOf(s, paths)), t.rules.groups(r, s, universe)
+	if len(seen) > 0 {
+		lists = append(lists, seen)
+	}
+	for i := 0; i < len(any) && len(seen) == 0; i++ {
+		lists = append(lists, any[i:i+1])
+	}
+	if !all {
+		lists = append(lists, slices.Compact(slices.Sorted(slices.Values(slices.Concat(any, seen)))))
+	}
+	return lists
+}
+
+// demands are those of a rule, and of the mode in which whatever an agent does needs leave.
+func (t *trial) demands(r rule, s service, groups []string) (out []demand) {
+	for _, group := range groups {
+		out = append(out, demand{r.Verdict, group, s})
+	}
+	if t.rules.Everything && r.Verdict != record.ApprovalRequired {
+		out = append(out, demand{record.ApprovalRequired, "", s})
 	}
 	return out
 }
@@ -177,29 +227,26 @@ func (t *trial) view(id string, w way) view {
 		}
 	}
 	for _, svc := range t.rules.Services {
-		r, ok := w[svc]
-		if !ok {
-			continue
-		}
-		if v.alone = v.alone && r.Verdict == record.Autonomous; r.Verdict != record.Autonomous {
-			v.asks += fmt.Sprint(svc.Name, r.Verdict, r.By, ";")
-		}
-		switch r.Verdict {
-		case record.Forbidden:
-			ask(no, []string{record.GapForbidden}, nil)
-		case record.ReviewRequired:
-			v.demands = append(v.demands, demand{r.By, svc})
-			ask(t.approvedHead(r.By, svc), []string{record.GapReviewMissing}, []string{record.GapReviewMissing})
-		case record.ApprovalRequired:
-			ask(t.leave(r.By, svc))
-		}
-		if !slices.Contains(a.Services, "*") && !slices.Contains(a.Services, svc.Name) {
+		if _, touched := w[svc]; touched && !slices.Contains(a.Services, "*") && !slices.Contains(a.Services, svc.Name) {
 			v.alone = false
 			ask(no, []string{record.GapOutOfScope}, nil)
-		}
-		if t.askedByStranger(a) {
+		} else if touched && t.askedByStranger(a) {
 			v.alone, v.asks = false, v.asks+"delegates;"
-			ask(t.leave(a.Delegates, svc))
+			ask(t.leave(strings.Join(a.Delegates, " "), svc))
+		}
+		for _, d := range w[svc] {
+			if v.alone = v.alone && d.verdict == record.Autonomous; d.verdict != record.Autonomous {
+				v.asks += fmt.Sprint(svc.Name, d.verdict, d.by, ";")
+			}
+			switch d.verdict {
+			case record.Forbidden:
+				ask(no, []string{record.GapForbidden}, nil)
+			case record.ReviewRequired:
+				v.demands = append(v.demands, d)
+				ask(t.approvedHead(d.by), []string{record.GapReviewMissing}, []string{record.GapReviewMissing})
+			case record.ApprovalRequired:
+				ask(t.leave(d.by, svc))
+			}
 		}
 	}
 	if v.never() { // whatever else is asked
@@ -229,7 +276,7 @@ func (t *trial) unsure(views []view) bool {
 // askedByStranger reports whether some decision names a person who may not ask the agent.
 func (t *trial) askedByStranger(a agent) bool {
 	return len(a.Delegates) > 0 && slices.ContainsFunc(t.askers(), func(account string) bool {
-		return !t.rules.in(t.who(account), a.Delegates, service{})
+		return !t.in(t.who(account), strings.Join(a.Delegates, " "))
 	})
 }
 
@@ -262,15 +309,15 @@ func (t *trial) takenBack(r *record.Review) bool {
 // after reports whether a stands before b: it is newer, or of one time speaks more
 // against the change.
 func (t *trial) after(a, b record.Event) bool {
-	against := func(e record.Event) string {
+	against := func(e record.Event) int {
 		r := e.Fact.(*record.Review)
-		return fmt.Sprint(slices.Index([]string{"approved", "dismissed", "changes-requested"}, r.Verdict), r.CommitSHA != t.head)
+		return slices.Index([]string{"approved", "dismissed", "changes-requested"}, r.Verdict)
 	}
-	return cmp.Or(told(a).Compare(told(b)), cmp.Compare(against(a), against(b))) > 0
+	return cmp.Or(told(a).Compare(told(b)), against(a)-against(b)) >= 0
 }
 
 func (t *trial) isPerson(r *record.Review) bool {
-	return !t.rules.bot(r.Reviewer) && (r.ReviewerType == "" || r.ReviewerType == "human")
+	return !t.bot(r.Reviewer) && (r.ReviewerType == "" || r.ReviewerType == "human")
 }
 
 // people returns the standing reviews of people that have a verdict.
@@ -293,11 +340,11 @@ func (t *trial) approvals() []*record.Review {
 }
 
 // flaws returns what the approvals of a group lack, with "" where one lacks nothing.
-func (t *trial) flaws(by []string, s service) set {
+func (t *trial) flaws(by string) set {
 	out := make(set)
 	for _, r := range t.approvals() {
 		switch {
-		case !t.rules.in(t.who(r.Reviewer), by, s):
+		case !t.in(t.who(r.Reviewer), by):
 		case r.CommitSHA == "" || t.head == "":
 			out.add(record.GapApprovedUnknownHead)
 		case r.CommitSHA != t.head:
@@ -311,8 +358,8 @@ func (t *trial) flaws(by []string, s service) set {
 
 // approvedHead says whether somebody independent of a group approved the commit
 // that merged.
-func (t *trial) approvedHead(by []string, s service) int {
-	flaws := t.flaws(by, s)
+func (t *trial) approvedHead(by string) int {
+	flaws := t.flaws(by)
 	switch {
 	case t.against():
 		return no
@@ -326,22 +373,22 @@ func (t *trial) approvedHead(by []string, s service) int {
 
 // leave says whether somebody independent of a group gave leave for a service, and
 // which gaps it is otherwise: why those that were given do not count, if any was.
-func (t *trial) leave(by []string, s service) (met int, gaps, may []string) {
-	given := t.rules.nobody(by, s)
+func (t *trial) leave(by string, s service) (met int, gaps, may []string) {
+	given := t.rules.nobody(by)
 	for e, a := range facts[*record.Approval](t.own) {
-		if a.Verdict == "refused" || t.rules.bot(a.Approver) {
+		if a.Verdict == "refused" || t.bot(a.Approver) {
 			continue
 		}
 		covered := t.covers(a.Scope, s)
 		flaws := those(set{
-			record.GapUnverifiedSource: !counts(e), record.GapSelfApproval: t.involved()[t.who(a.Approver)], record.GapOutsideGroup: !t.rules.in(t.who(a.Approver), by, s),
+			record.GapUnverifiedSource: !counts(e), record.GapSelfApproval: t.involved()[t.who(a.Approver)], record.GapOutsideGroup: !t.in(t.who(a.Approver), by),
 			t.late(e, record.GapApprovalAfterMerge): !t.inTime(e), record.GapApprovalOutOfScope: covered == no,
 			record.GapApprovalExpired: t.merged && !a.ExpiresAt.IsZero() && a.ExpiresAt.Before(t.mergedAt),
 		})
 		may, given = append(may, flaws...), given || counts(e)
 		may = append(may, those(set{record.GapApprovalOutOfScope: covered == maybe})...)
 		switch {
-		case t.refused(e, a) || t.rules.nobody(by, s):
+		case t.refused(e, a) || t.rules.nobody(by):
 		case len(flaws) == 0 && !t.unknown:
 			met = max(met, covered)
 		case len(flaws) == 0:
@@ -415,9 +462,9 @@ func (t *trial) shortOf(views []view) []string {
 		demands = append(demands, v.demands...)
 	}
 	for _, d := range demands {
-		if flaws := t.flaws(d.by, d.service); !flaws[""] {
+		if flaws := t.flaws(d.by); !flaws[""] {
 			maps.Copy(why, flaws)
-			why.add(those(set{record.GapOutsideGroup: len(flaws) == 0 || len(d.by) > 0})...)
+			why.add(those(set{record.GapOutsideGroup: len(flaws) == 0 || d.by != ""})...)
 		}
 	}
 	return those(why)
@@ -444,25 +491,34 @@ func (t *trial) whyNobody(j *judgement) {
 	}
 }
 
-// worst is the answer for whichever agent is least allowed.
+// worst is the answer for whichever agent is least allowed. Of several, the gaps of each one
+// say why.
 func (t *trial) worst(j *judgement, agents []string) string {
 	order := []string{record.Contradicted, record.Unproven, record.Pending, record.Partial, record.Proven}
-	worst := judgement{Answers: record.Answers{Authorized: record.Proven}}
+	worst, all := judgement{Answers: record.Answers{Authorized: record.Proven}}, make(set)
 	for _, id := range agents {
 		one := judgement{Gaps: make(set), May: j.May}
-		one.Authorized = t.authorized(&one, t.views([]string{id}))
+		one.Authorized = t.authorized(&one, id)
 		maps.Copy(j.May, one.Gaps)
-		if slices.Index(order, one.Authorized) <= slices.Index(order, worst.Authorized) {
-			worst = one
+		if slices.Index(order, one.Authorized) < slices.Index(order, worst.Authorized) || worst.Gaps == nil {
+			worst, all = one, maps.Clone(one.Gaps)
+		} else if one.Authorized == worst.Authorized {
+			maps.DeleteFunc(worst.Gaps, func(gap string, _ bool) bool { return !one.Gaps[gap] })
+			maps.Copy(all, one.Gaps)
 		}
 	}
 	maps.Copy(j.Gaps, worst.Gaps)
+	j.why(those(all)...)
 	return worst.Authorized
 }
 
 // authorized answers whether the agent was allowed to change the service.
-func (t *trial) authorized(j *judgement, views []view) string {
+func (t *trial) authorized(j *judgement, id string) string {
+	views := t.views([]string{id})
 	unsure, all := t.unsure(views), len(views)
+	known := *t
+	known.unknown = false
+	byAuthor := t.unknown && !slices.ContainsFunc(views, func(v view) bool { return v.met != maybe }) && !slices.ContainsFunc(known.views([]string{id}), func(v view) bool { return v.met != yes }) // else met
 	count, lacks := make(map[int]int), make(map[string]int)
 	for _, v := range views {
 		count[v.met]++
@@ -474,14 +530,13 @@ func (t *trial) authorized(j *judgement, views []view) string {
 		}
 	}
 	asks := slices.ContainsFunc(views, func(v view) bool { return v.asks != "" })
-	commit := t.flaws(nil, service{})[record.GapApprovedUnknownHead]
+	commit := t.flaws("")[record.GapApprovedUnknownHead]
 	switch {
 	case count[nobody] == all && !(!t.merged && slices.ContainsFunc(views, func(v view) bool { return len(v.lacks) == 0 })):
 		j.why(slices.Collect(maps.Keys(lacks))...)
 		j.May.add(those(set{record.GapPolicyNotOfTheTime: !t.ofTime})...)
 		return record.Unproven
-	case !t.merged && count[yes] < all && slices.ContainsFunc(views, func(v view) bool { return !v.never() }) &&
-		(!t.unknown || count[maybe] < all || commit || j.May[record.GapApprovalOutOfScope]):
+	case !t.merged && count[yes] < all && slices.ContainsFunc(views, func(v view) bool { return !v.never() }) && !byAuthor:
 		return record.Pending
 	case !t.ofTime:
 		j.Gaps.add(record.GapPolicyNotOfTheTime)
@@ -502,7 +557,7 @@ func (t *trial) authorized(j *judgement, views []view) string {
 	}
 	j.May.add(record.GapAuthorUnknown, record.GapApprovedUnknownHead, record.GapReviewMissing, record.GapApprovalMissing)
 	if count[maybe] == all {
-		j.why(those(set{record.GapAuthorUnknown: t.unknown, record.GapApprovedUnknownHead: commit})...)
+		j.why(those(set{record.GapAuthorUnknown: t.unknown, record.GapApprovedUnknownHead: commit, record.GapEvidenceIncomplete: j.May[record.GapApprovalOutOfScope]})...)
 	}
 	j.Gaps.add(those(set{record.GapEvidenceIncomplete: count[maybe] == 0})...)
 	return record.Unproven

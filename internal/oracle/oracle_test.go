@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -35,13 +36,14 @@ func histories(t *testing.T) int {
 func product(h *history, events []record.Event) (*record.Record, error) {
 	var held enricher.Rules
 	for _, v := range h.World.Versions {
-		p, err := policy.Parse([]byte(v.yaml()))
+		p, err := v.parse()
 		if err != nil {
-			return nil, fmt.Errorf("%w\n%s", err, v.yaml())
+			return nil, err
 		}
 		held.Policies, _ = held.Policies.Add(policy.Version[*policy.Policy]{Digest: p.Digest(), Arrived: v.Since, Content: p}, v.Since)
 	}
-	return enricher.FoldBy(h.ID, events, held), nil
+	limit := cmp.Or(h.World.Limit, record.MaxFacts)
+	return enricher.FoldFacts(h.ID, record.GatherWithin(h.ID, events, limit), held), nil
 }
 
 // compared are the gaps that docs/trust.md decides.

@@ -7,9 +7,6 @@ import (
 	"time"
 )
 
-// A world is what was in force when: versions of the policy, the oldest first.
-type world struct{ Versions []rules }
-
 // at returns the version in force at t, and whether one was held. The zero time is
 // now: the newest version.
 func (w world) at(t time.Time) (rules, bool) {
@@ -21,41 +18,10 @@ func (w world) at(t time.Time) (rules, bool) {
 	return w.Versions[0], false
 }
 
-// rules are one version of a policy, in a form that can be tried by hand.
-type rules struct {
-	Since    time.Time
-	Services []service
-	Agents   []agent
-	People   []person
-	Teams    []person // Accounts are the members
-	Rules    []rule
-	Default  string
-}
-
-type service struct{ Name, Prefix, Class, Owner string } // no prefix: the whole repository
-
-type agent struct {
-	ID, Account string
-	Services    []string // names, or "*"
-	Delegates   []string
-}
-
-type person struct {
-	ID       string
-	Accounts []string
-}
-
-// A rule holds by its Kind: "some" path lies under Arg, "all" paths do, the
-// "jump", "kind" or "class" is Arg, or "always".
-type rule struct {
-	Name, Kind, Arg, Verdict string
-	By                       []string
-}
-
 // A scene is a change as a rule sees it: all that may be unknown of it is decided.
 type scene struct {
-	Paths      []string
-	Jump, Kind string
+	Paths, Environments []string
+	Jump, Kind          string
 }
 
 func (r rule) holds(s service, c scene) bool {
@@ -65,8 +31,12 @@ func (r rule) holds(s service, c scene) bool {
 		return slices.ContainsFunc(c.Paths, under)
 	case "all":
 		return len(c.Paths) > 0 && !slices.ContainsFunc(c.Paths, func(p string) bool { return !under(p) })
+	case "deployed":
+		return slices.Contains(c.Environments, r.Arg)
+	case "only":
+		return len(c.Environments) > 0 && !slices.ContainsFunc(c.Environments, func(e string) bool { return e != r.Arg })
 	}
-	stated, asks := map[string]string{"jump": c.Jump, "kind": c.Kind, "class": s.Class}[r.Kind]
+	stated, asks := map[string]string{"jump": c.Jump, "kind": c.Kind, "class": s.Class, "site": s.Site}[r.Kind]
 	return !asks || stated == r.Arg
 }
 
@@ -75,6 +45,55 @@ func (p rules) touched(paths []string) []service {
 	return slices.DeleteFunc(slices.Clone(p.Services), func(s service) bool {
 		return s.Prefix != "" && !slices.ContainsFunc(paths, func(f string) bool { return strings.HasPrefix(f, s.Prefix) })
 	})
+}
+
+// filesOf returns the files of a service: those that lie in it, and in no other.
+func (p rules) filesOf(s service, paths []string) (out []string) {
+	for _, f := range paths {
+		elsewhere := func(o service) bool { return o != s && strings.HasPrefix(f, o.Prefix) }
+		if strings.HasPrefix(f, s.Prefix) || !slices.ContainsFunc(p.Services, elsewhere) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// groups returns those of whom each must agree to a change of files by a rule that asks
+// for owners, as their names in one text, with "/" for nobody.
+func (p rules) groups(r rule, s service, files []string) (out []string) {
+	others := slices.DeleteFunc(slices.Clone(r.By), func(name string) bool { return name == "owners" })
+	for _, f := range files {
+		for _, owners := range p.owners(f, s) {
+			out = append(out, strings.Join(append(owners, others...), " "))
+		}
+	}
+	return slices.Compact(slices.Sorted(slices.Values(out)))
+}
+
+// owners returns who must agree to a file: one of each section of CODEOWNERS that has
+// owners for it, else the owner of its service.
+func (p rules) owners(path string, s service) (sets [][]string) {
+	for _, sec := range p.Owners {
+		var last []string
+		for _, l := range sec.Lines {
+			if l.matches(path) {
+				last = slices.Clone(l.Owners)
+			}
+		}
+		if len(last) > 0 && !sec.Optional {
+			sets = append(sets, last)
+		}
+	}
+	if sets == nil {
+		sets = [][]string{{cmp.Or(s.Owner, "/")}}
+	}
+	return sets
+}
+
+// matches knows the patterns that histories have: all, a folder, an ending.
+func (l line) matches(path string) bool {
+	ending, star := strings.CutPrefix(l.Pattern, "*")
+	return star && strings.HasSuffix(path, ending) || strings.HasPrefix("/"+path, l.Pattern)
 }
 
 // person returns who is behind an account: a person's or an agent's id, else the
@@ -89,10 +108,16 @@ func (p rules) person(account string) string {
 	return strings.ToLower(cmp.Or(a.ID, account))
 }
 
+// lists reports whether somebody is a person or an agent of the policy.
+func (p rules) lists(who string) bool {
+	_, agent := p.agent(who)
+	return agent || slices.ContainsFunc(p.People, func(h person) bool { return strings.EqualFold(h.ID, who) })
+}
+
 // agent returns the agent of an account or an id.
 func (p rules) agent(account string) (agent, bool) {
 	for _, a := range p.Agents {
-		if account != "" && (strings.EqualFold(a.ID, account) || strings.EqualFold(a.Account, account)) {
+		if account != "" && (strings.EqualFold(a.ID, strings.TrimSuffix(account, "[bot]")) || strings.EqualFold(a.Account, account)) {
 			return a, true
 		}
 	}
@@ -105,30 +130,23 @@ func (p rules) bot(account string) bool {
 	return known || strings.HasSuffix(strings.ToLower(account), "[bot]")
 }
 
-// in reports whether a person belongs to a group of people, teams and owners.
-func (p rules) in(who string, by []string, s service) bool {
-	return len(by) == 0 || slices.ContainsFunc(by, func(name string) bool {
-		if name == "owners" {
-			return s.Owner != "" && p.in(who, []string{s.Owner}, s)
+// named returns the accounts that a name in a policy stands for: none where nobody has it.
+func (p rules) named(name string) []string {
+	name = strings.TrimPrefix(name, "@")
+	for _, t := range p.Teams {
+		if strings.EqualFold(t.ID, name[strings.LastIndex(name, "/")+1:]) {
+			return t.Accounts
 		}
-		return p.person(name) == who || slices.ContainsFunc(p.Teams, func(t person) bool {
-			return strings.EqualFold(t.ID, name) && slices.ContainsFunc(t.Accounts, func(m string) bool { return p.person(m) == who })
-		})
+	}
+	if strings.Contains(name, "/") || strings.HasPrefix(name, "@") {
+		return nil
+	}
+	return []string{name}
+}
+
+// nobody reports whether no human belongs to a group.
+func (p rules) nobody(group string) bool {
+	return group != "" && !slices.ContainsFunc(strings.Fields(group), func(name string) bool {
+		return slices.ContainsFunc(p.named(name), func(account string) bool { return !p.bot(account) })
 	})
 }
-
-// nobody reports whether a group is the owners of what has none.
-func (p rules) nobody(by []string, s service) bool {
-	return slices.Contains(by, "owners") && s.Owner == "" || slices.Contains(by, "team-nobody")
-}
-
-// Universe holds a path for each thing that a rule or a service may ask of paths.
-var universe = []string{
-	"docs/guide.md", "src/auth/login.go", "src/app.go", "package.json",
-	"pkg/testdata/a.json", "services/checkout/cart.go", "services/ledger/book.go",
-}
-
-var (
-	jumps = []string{"", "patch", "minor", "major", "downgrade", "unknown"}
-	kinds = []string{"", "dependency-update", "vulnerability-fix", "code", "configuration", "test", "documentation"}
-)
