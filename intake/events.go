@@ -42,9 +42,9 @@ func open(header http.Header, body []byte) ([]event.Event, error) {
 	case media == "" && contentType != "":
 		return nil, problem.New(http.StatusUnsupportedMediaType, "Content-Type %q is no media type", contentType)
 	case media == schemas.ContentTypeBatch:
-		return openBatch(body)
+		return openBatch(schemas.Whole(body))
 	case media == schemas.ContentTypeEvent:
-		return openAll(body)
+		return openAll(schemas.Whole(body))
 	case strings.HasPrefix(media, "application/cloudevents"):
 		return nil, problem.New(http.StatusUnsupportedMediaType, "Content-Type %s is not read; send %s or %s", media, schemas.ContentTypeEvent, schemas.ContentTypeBatch)
 	case header.Get("Ce-Specversion") == "":
