@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/cloudevents/sdk-go/v2/types"
@@ -148,7 +149,7 @@ func openBinary(header http.Header, body []byte) ([]event.Event, error) {
 		if err == nil && name == "time" {
 			_, err = time.Parse(time.RFC3339Nano, value)
 		}
-		if err != nil {
+		if err != nil || !utf8.ValidString(value) {
 			return nil, problem.New(http.StatusBadRequest, "header ce-%s: %q cannot be read", name, values[0])
 		}
 		if !inEnvelope(name) {
