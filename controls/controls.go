@@ -118,6 +118,9 @@ func decode(text []byte) (*Matrix, error) {
 	if err := d.Decode(m); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("controls: %w", err)
 	}
+	if len(m.Controls) == 0 && len(bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))) > 0 {
+		return nil, errors.New("controls: the matrix has no control; list them under controls, each with its tag, or leave the file out")
+	}
 	return m, nil
 }
 

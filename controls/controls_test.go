@@ -288,3 +288,23 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("controls: [{tag: pci-dss-6.3.2}]"))
 	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = Parse(b) })
 }
+
+// A matrix that has no control puts nothing in scope, without a word, on each change.
+func TestAMatrixWithoutControlsIsAnError(t *testing.T) {
+	for _, text := range []string{
+		`{"component-definition":{"components":[{"type":"software","title":"pay","control-implementations":[]}]}}`,
+		`{"component-definition":{"components":[{"type":"software","title":"pay","control-implementations":[{"source":"800-53","implemented-requirements":[]}]}]}}`,
+		`{"component-definition":{}}`, `{"component-definition":null}`,
+		"component-definition:\n  components: []\n", "component-definition:\n",
+		"controls: []\n", "controls:\n", "# to come\n", "---\n", "{}", "tag,title\n", "tag;title\r\n\r\n", "\ufefftag,title",
+	} {
+		if m, err := Parse([]byte(text)); err == nil {
+			t.Errorf("%q gives %d controls and no error", text, len(m.Controls))
+		}
+	}
+	for _, text := range []string{"", " \n", "\ufeff"} { // no matrix is given
+		if _, err := Parse([]byte(text)); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

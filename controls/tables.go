@@ -51,6 +51,9 @@ func readCSV(text []byte) (*Matrix, error) {
 	m := new(Matrix)
 	for {
 		row, err := r.Read()
+		if errors.Is(err, io.EOF) && len(m.Controls) == 0 {
+			return nil, errors.New("controls: CSV: there is no row below the header, so that there is no control")
+		}
 		if errors.Is(err, io.EOF) {
 			return m, nil
 		}

@@ -122,6 +122,9 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 	e.rules.Store(&rules)
+	if err := errors.Join(append(rules.Unreadable, rules.unread())...); err != nil {
+		c.Log.Error("policies or control matrices that are recorded cannot be read; what was in force before them stays so", "err", err)
+	}
 	following, stop := context.WithCancel(ctx)
 	var wait sync.WaitGroup
 	wait.Go(func() { e.followRules(following, next) })

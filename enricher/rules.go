@@ -1,6 +1,8 @@
 package enricher
 
 import (
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/changetrail/changetrail/controls"
@@ -13,6 +15,21 @@ import (
 type Rules struct {
 	Policies policy.History[*policy.Policy]
 	Controls policy.History[*controls.Matrix]
+	// Unreadable are the messages that are no version of either. They change nothing.
+	Unreadable []error
+}
+
+// unread returns why the newest policy and the newest matrix cannot be read, where that is
+// so: those before them stay in force then.
+func (rules Rules) unread() error {
+	var errs []error
+	if v := rules.Policies.Versions(); len(v) > 0 && v[len(v)-1].Err != nil {
+		errs = append(errs, fmt.Errorf("policy %s: %w", v[len(v)-1].Digest, v[len(v)-1].Err))
+	}
+	if v := rules.Controls.Versions(); len(v) > 0 && v[len(v)-1].Err != nil {
+		errs = append(errs, fmt.Errorf("control matrix %s: %w", v[len(v)-1].Digest, v[len(v)-1].Err))
+	}
+	return errors.Join(errs...)
 }
 
 // Always returns rules that were never others: since the policy says that it is in
@@ -22,7 +39,7 @@ func Always(p *policy.Policy, m *controls.Matrix) Rules {
 	if p != nil {
 		since = p.Since
 	}
-	return Rules{policy.Always(p, since), policy.Always(m, time.Time{})}
+	return Rules{Policies: policy.Always(p, since), Controls: policy.Always(m, time.Time{})}
 }
 
 // rule is what one change is judged by.

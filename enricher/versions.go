@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -36,9 +37,7 @@ func ReadRules(ctx context.Context, c stream.Config, t stream.Topics) (rules Rul
 	_, err = stream.Scan(ctx, c, t.Policies(), 0, -1, func(recs []*stream.Record) error {
 		for _, r := range recs {
 			next = r.Offset + 1
-			if rules, err = rules.add(r); err != nil {
-				return err
-			}
+			rules = rules.add(r)
 		}
 		return nil
 	})
@@ -46,10 +45,11 @@ func ReadRules(ctx context.Context, c stream.Config, t stream.Topics) (rules Rul
 }
 
 // add returns rules with the version of a message.
-func (rules Rules) add(r *stream.Record) (Rules, error) {
+func (rules Rules) add(r *stream.Record) Rules {
 	var v version
 	if err := json.Unmarshal(r.Value, &v); err != nil {
-		return rules, fmt.Errorf("%s: offset %d: %w", r.Topic, r.Offset, err)
+		rules.Unreadable = append(slices.Clone(rules.Unreadable), fmt.Errorf("%s: offset %d: %w", r.Topic, r.Offset, err))
+		return rules
 	}
 	switch v.Kind {
 	case kindPolicy:
@@ -62,8 +62,10 @@ func (rules Rules) add(r *stream.Record) (Rules, error) {
 			m, err = controls.Parse(v.Files[0].Content)
 		}
 		rules.Controls, _ = rules.Controls.Add(policy.Version[*controls.Matrix]{Digest: v.Digest, Arrived: r.Timestamp, Content: m, Err: err}, time.Time{})
+	default:
+		rules.Unreadable = append(slices.Clone(rules.Unreadable), fmt.Errorf("%s: offset %d: kind %q is neither %s nor %s", r.Topic, r.Offset, v.Kind, kindPolicy, kindMatrix))
 	}
-	return rules, nil
+	return rules
 }
 
 // missing returns messages of the policy and the matrix of c, where they are not the
@@ -98,7 +100,7 @@ func (rules Rules) with(c Config, now time.Time) (Rules, error) {
 	recs, err := c.missing(rules, now)
 	for _, r := range recs {
 		if err == nil {
-			rules, err = rules.add(r)
+			rules = rules.add(r)
 		}
 	}
 	return rules, err
@@ -137,12 +139,18 @@ func (e *Enricher) followRules(ctx context.Context, next int64) {
 	const pause = 5 * time.Second
 	for ctx.Err() == nil {
 		err := stream.Follow(ctx, e.conf.Kafka, e.conf.Topics.Policies(), 0, next, func(r *stream.Record) error {
-			rules, err := e.rules.Load().add(r)
-			if err != nil {
-				return err
-			}
+			before := e.rules.Load()
+			rules := before.add(r)
 			next = r.Offset + 1
 			e.rules.Store(&rules)
+			if n := len(before.Unreadable); len(rules.Unreadable) > n {
+				e.conf.Log.Error("a message of the topic of policies cannot be read; it changes nothing", "err", rules.Unreadable[n])
+				return nil
+			}
+			if err := rules.unread(); err != nil {
+				e.conf.Log.Error("what was recorded cannot be read by this release; what was in force before stays so", "err", err)
+				return nil
+			}
 			e.conf.Log.Info("another policy or control matrix is recorded", "policy", rules.Policies.Newest(), "controls", rules.Controls.Newest())
 			return nil
 		})

@@ -2,8 +2,10 @@ package enricher
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -192,5 +194,41 @@ func TestThePolicyAtTheMergeDecides(t *testing.T) {
 	}
 	if by := (Rules{}).at(day(1)); by.policy.HasRules() || by.notOfTheTime {
 		t.Errorf("no policy is held: %+v", by)
+	}
+}
+
+// One message of the topic of policies that nobody can read, or that only a release to come
+// can, stops no enricher and changes nothing.
+func TestABadVersionChangesNothing(t *testing.T) {
+	c := onBroker(t)
+	good := policyOf(t, "forbidden", "")
+	c.Policy = good
+	c.started(t)
+	w, err := stream.NewWriter(c.Kafka)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	for i, value := range []string{
+		"no JSON", `{"kind":"menu","digest":"sha256:1"}`, `{"kind":"policy","digest":"sha256:2","files":[{"name":"p.yaml","content":"e30="}]}`[:40],
+		`{"kind":"policy","digest":"sha256:3","files":[{"name":"p.yaml","content":"` + base64.StdEncoding.EncodeToString([]byte("rules: [{name: r, when: 'nobody.knows()', verdict: autonomous, reason: x}]")) + `"}]}`,
+		`{"kind":"matrix","digest":"sha256:4","files":[]}`,
+	} {
+		if err := w.Append(t.Context(), &stream.Record{Topic: c.Topics.Policies(), Key: fmt.Append(nil, i), Value: []byte(value)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rules, next, err := ReadRules(t.Context(), c.Kafka, c.Topics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, held := rules.Policies.At(time.Now()); v.Digest != good.Digest() || held {
+		t.Errorf("in force is %s, held: %v", v.Digest, held)
+	}
+	if len(rules.Unreadable) != 3 || next < 6 {
+		t.Errorf("%d messages cannot be read, want 3; the next is %d: %v", len(rules.Unreadable), next, rules.Unreadable)
+	}
+	if err := rules.unread(); err == nil || !strings.Contains(err.Error(), "sha256:3") || !strings.Contains(err.Error(), "sha256:4") {
+		t.Errorf("nothing is said of versions that cannot be read: %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/cloudevents/sdk-go/v2/types"
@@ -42,9 +43,9 @@ func open(header http.Header, body []byte) ([]event.Event, error) {
 	case media == "" && contentType != "":
 		return nil, problem.New(http.StatusUnsupportedMediaType, "Content-Type %q is no media type", contentType)
 	case media == schemas.ContentTypeBatch:
-		return openBatch(body)
+		return openBatch(schemas.Whole(body))
 	case media == schemas.ContentTypeEvent:
-		return openAll(body)
+		return openAll(schemas.Whole(body))
 	case strings.HasPrefix(media, "application/cloudevents"):
 		return nil, problem.New(http.StatusUnsupportedMediaType, "Content-Type %s is not read; send %s or %s", media, schemas.ContentTypeEvent, schemas.ContentTypeBatch)
 	case header.Get("Ce-Specversion") == "":
@@ -148,7 +149,7 @@ func openBinary(header http.Header, body []byte) ([]event.Event, error) {
 		if err == nil && name == "time" {
 			_, err = time.Parse(time.RFC3339Nano, value)
 		}
-		if err != nil {
+		if err != nil || !utf8.ValidString(value) {
 			return nil, problem.New(http.StatusBadRequest, "header ce-%s: %q cannot be read", name, values[0])
 		}
 		if !inEnvelope(name) {

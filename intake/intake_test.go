@@ -553,3 +553,30 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	}
 	t.Errorf("%d goroutines before, %d now; %d requests at work", before, runtime.NumGoroutine(), len(s.gateway.slots))
 }
+
+// JavaScript cuts texts between the halves of a character, and many clients write each
+// attribute that is not set as null. What is no UTF-8 is refused with 400 (HTTP binding
+// 3.1.3.2).
+func TestEventsAreReadAsClientsWriteThem(t *testing.T) {
+	s := newSite(t, nil)
+	half := strings.Replace(decision("1", "a", `,"traceparent":null,"mine":null`), "reachable", `\ud83d`, 1)
+	batch := "[" + strings.Replace(decision("2", "a", ""), "reachable", `\uDE00`, 1) + "," + decision("3", "a", "") + "]"
+	binary := map[string]string{"Content-Type": "application/json", "ce-specversion": "1.0", "ce-id": "4", "ce-source": "/agents/a", "ce-type": record.TypeDecisionRecorded, "ce-subject": "acme/payments#4829"}
+	for _, c := range []struct {
+		header map[string]string
+		body   string
+	}{{structured, half}, {map[string]string{"Content-Type": schemas.ContentTypeBatch}, batch}, {binary, `{"agent":{"id":"a"},"rationale":"it is \ud83d"}`}} {
+		if r := s.send(t, "POST", "/v1/events", c.header, []byte(c.body)); r.status != http.StatusNoContent {
+			t.Errorf("%s: %v", c.body, r)
+		}
+	}
+	for _, e := range s.next(t, 4) {
+		var d record.Decision
+		if err := json.Unmarshal(e.Data, &d); err != nil || e.ID != "3" && d.Rationale != "it is \ufffd" {
+			t.Errorf("%s: %s %v", e.ID, e.Data, err)
+		}
+	}
+	if r := s.send(t, "POST", "/v1/events", with(binary, "ce-source", "/agents/%FF"), []byte(`{"agent":{"id":"a"}}`)); r.status != http.StatusBadRequest {
+		t.Error(r)
+	}
+}

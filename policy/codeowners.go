@@ -1,12 +1,12 @@
 package policy
 
 import (
-	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 
-	"github.com/hmarr/codeowners"
+	"github.com/changetrail/changetrail/record"
 )
 
 // A codeOwners is a CODEOWNERS file: of GitHub, which has no sections, or of GitLab,
@@ -18,92 +18,98 @@ type codeOwners []section
 type section struct {
 	name     string // without case; empty before the first heading
 	optional bool   // its owners are asked for nothing
-	rules    codeowners.Ruleset
+	rules    []ownerRule
 }
 
 // heading is the first line of a section: ^ where it is optional, its name, how many
 // must approve, and the owners of files that it gives to nobody else.
-var heading = regexp.MustCompile(`^(\^)?\[([^\]]+)\](?:\[\d+\])?\s*(.*)$`)
+var heading = regexp.MustCompile(`^(\^)?\[([^\]]+)\](?:\[\d+\])?(?:\s+(.*))?$`)
 
-// readCodeOwners reads a CODEOWNERS file. A line that no code host could read is left
-// out, as code hosts do: the lines before it count for its files. A file of which no line
+// An ownersReader reads a CODEOWNERS file.
+type ownersReader struct {
+	file     string // its name
+	gitlab   bool   // lines that exclude files are read
+	out      codeOwners
+	current  int    // section
+	fallback string // owners of its lines that have none
+}
+
+// readCodeOwners reads the CODEOWNERS file of a repository. A line that cannot be read
+// stops nothing: code hosts leave it out, too. It stays in the file as one of which it is
+// not known whose the files are that it may be about. A file of several lines of which none
 // can be read is another file.
-func readCodeOwners(text []byte) (codeOwners, error) {
-	out := codeOwners{{}}
-	current, fallback := 0, "" // section, and owners of its lines without any
-	read, skipped := 0, 0
-	for line := range strings.Lines(strings.TrimPrefix(string(text), "\ufeff")) {
-		line = strings.TrimSpace(line)
-		if m := heading.FindStringSubmatch(line); m != nil {
-			name := strings.ToLower(m[2])
-			if current = slices.IndexFunc(out, func(s section) bool { return s.name == name }); current < 0 {
-				current = len(out)
-				out = append(out, section{name: name, optional: m[1] != ""})
-			}
-			fallback, _, _ = strings.Cut(m[3], "#")
-			read++
-			continue
-		}
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		pattern, excluded := strings.CutPrefix(line, "!")
-		rule, ok := readOwnerRule(pattern)
-		if ok && len(rule.Owners) == 0 && fallback != "" {
-			pattern, _, _ = strings.Cut(pattern, "#")
-			rule, ok = readOwnerRule(pattern + " " + fallback)
-		}
-		if excluded {
-			rule.Owners = nil
-		}
-		if !ok {
-			skipped++
-			continue
-		}
-		read++
-		out[current].rules = append(out[current].rules, rule)
+func readCodeOwners(file string, repo record.Repository, text []byte) (codeOwners, error) {
+	lines := slices.Collect(strings.Lines(strings.TrimPrefix(string(text), "\ufeff")))
+	host, _, _ := strings.Cut(string(repo), "/")
+	sections := slices.ContainsFunc(lines, func(l string) bool { return heading.MatchString(strings.TrimSpace(l)) })
+	r := ownersReader{file: file, gitlab: sections || strings.Contains(host, "gitlab"), out: codeOwners{{}}}
+	for i, line := range lines {
+		r.line(i+1, strings.TrimSpace(line))
 	}
-	if read == 0 && skipped > 0 {
-		return nil, errors.New("no line is one of a CODEOWNERS file")
+	if bad := r.out.bad(); len(bad) > 1 && len(r.out) == 1 && len(bad) == len(r.out[0].rules) {
+		return nil, fmt.Errorf("%s is no CODEOWNERS file: no line is one of it, as %s", file, bad[0])
 	}
-	return out, nil
+	return r.out, nil
 }
 
-// readOwnerRule reads one line of a CODEOWNERS file.
-func readOwnerRule(line string) (codeowners.Rule, bool) {
-	rules, err := codeowners.ParseFile(strings.NewReader(line), codeowners.WithOwnerMatchers(slices.Concat(codeowners.DefaultOwnerMatchers, []codeowners.OwnerMatcher{codeowners.OwnerMatchFunc(matchHostOwner)})))
-	if err != nil || len(rules) == 0 {
-		return codeowners.Rule{}, false
+func (r *ownersReader) line(number int, line string) {
+	if line == "" || line[0] == '#' {
+		return
 	}
-	return rules[0], true
+	if m := heading.FindStringSubmatch(line); m != nil {
+		r.heading(m)
+		return
+	}
+	rule := r.rule(line)
+	if rule.bad != "" {
+		rule.bad = fmt.Sprintf("line %d of %s (%s)", number, r.file, rule.bad)
+	}
+	r.out[r.current].rules = append(r.out[r.current].rules, rule)
 }
 
-// matchHostOwner matches what code hosts take beside: nested groups, accounts with dots,
-// roles, as @@maintainers, and addresses at any host.
-func matchHostOwner(s string) (codeowners.Owner, error) {
-	name, ok := strings.CutPrefix(s, "@")
-	switch {
-	case isMail(s):
-		return codeowners.Owner{Value: s, Type: codeowners.EmailOwner}, nil
-	case !ok || name == "":
-		return codeowners.Owner{}, codeowners.ErrNoMatch
-	case strings.Contains(name, "/"):
-		return codeowners.Owner{Value: name, Type: codeowners.TeamOwner}, nil
+func (r *ownersReader) heading(m []string) {
+	name := strings.ToLower(m[2])
+	if r.current = slices.IndexFunc(r.out, func(s section) bool { return s.name == name }); r.current < 0 {
+		r.current = len(r.out)
+		r.out = append(r.out, section{name: name, optional: m[1] != ""})
 	}
-	return codeowners.Owner{Value: name, Type: codeowners.UsernameOwner}, nil
+	r.fallback, _, _ = strings.Cut(m[3], "#")
 }
 
 // of returns the owners of a file: one set for each section that asks for a review of it,
-// each sorted.
-func (c codeOwners) of(file string) (sets [][]string) {
+// each sorted. unsure are the lines that may be about it and cannot be read.
+func (c codeOwners) of(file string) (sets [][]string, unsure []string) {
 	for _, s := range c {
-		rule, err := s.rules.Match(file)
-		if s.optional || err != nil || rule == nil || len(rule.Owners) == 0 {
+		if s.optional {
 			continue
 		}
-		sets = append(sets, setOf(*rule))
+		owners, bad := s.of(file)
+		if len(owners) > 0 {
+			sets = append(sets, owners)
+		}
+		unsure = append(unsure, bad...)
 	}
-	return sets
+	return sets, unsure
+}
+
+// of returns the owners of a file in one section: those of the last line that matches.
+// The lines behind that which cannot be read may be about the file, too.
+func (s section) of(file string) (owners, unsure []string) {
+	for _, r := range s.rules {
+		if r.excluded && r.matches(file) {
+			return nil, nil // for good, whatever comes later
+		}
+	}
+	for _, r := range slices.Backward(s.rules) {
+		switch {
+		case r.excluded, !r.matches(file):
+		case r.bad != "":
+			unsure = append(unsure, r.bad)
+		default:
+			return r.owners, unsure
+		}
+	}
+	return nil, unsure
 }
 
 // all returns all sets of owners that a file may have; fallback where it has none.
@@ -115,10 +121,15 @@ func (c codeOwners) all(fallback []string) (sets [][]string) {
 		}
 		each := false // whether each file has one in this section
 		for _, rule := range s.rules {
-			if len(rule.Owners) > 0 {
-				sets = append(sets, setOf(rule))
+			switch {
+			case rule.bad != "":
+				sets = append(sets, []string{rule.bad})
+			case len(rule.owners) == 0:
+				each = false
+			default:
+				each = each || rule.pattern == "*"
+				sets = append(sets, rule.owners)
 			}
-			each = len(rule.Owners) > 0 && (each || rule.RawPattern() == "*")
 		}
 		owned = owned || each
 	}
@@ -128,11 +139,14 @@ func (c codeOwners) all(fallback []string) (sets [][]string) {
 	return sets
 }
 
-func setOf(rule codeowners.Rule) []string {
-	set := make([]string, len(rule.Owners))
-	for i, o := range rule.Owners {
-		set[i] = o.String()
+// bad returns the lines that cannot be read, and why.
+func (c codeOwners) bad() (lines []string) {
+	for _, s := range c {
+		for _, r := range s.rules {
+			if r.bad != "" {
+				lines = append(lines, r.bad)
+			}
+		}
 	}
-	slices.Sort(set)
-	return slices.Compact(set)
+	return lines
 }

@@ -1,11 +1,14 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hmarr/codeowners"
 )
 
 func TestOwnersOfFiles(t *testing.T) {
@@ -36,12 +39,13 @@ docs/secret.md @lead
 		{"a section goes on", gitlab, "a.txt", "@all; @text.person"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			owners, err := readCodeOwners([]byte(c.text))
+			owners, err := readCodeOwners("CODEOWNERS", "host/a/b", []byte(c.text))
 			if err != nil {
 				t.Fatal(err)
 			}
+			sets, _ := owners.of(c.file)
 			var got []string
-			for _, set := range owners.of(c.file) {
+			for _, set := range sets {
 				got = append(got, strings.Join(set, " "))
 			}
 			if diff := cmp.Diff(c.want, strings.Join(got, "; ")); diff != "" {
@@ -49,6 +53,128 @@ docs/secret.md @lead
 			}
 		})
 	}
+}
+
+// Each of these lines is between two that can be read. Those count, and of a file that the
+// bad one may be about it is not known whose it is.
+func TestABadLineOfCodeownersIsNotKnown(t *testing.T) {
+	for _, c := range []struct {
+		line   string
+		about  []string // files that it may be about
+		beside []string // files that it cannot be about
+		says   string
+	}{
+		{"/src/ nobody", []string{"src/a"}, []string{"b"}, `"nobody" is neither`},
+		{"/src/ @a, @b", []string{"src/a"}, []string{"b"}, `"@a," is neither`},
+		{"/src/ @", []string{"src/a"}, []string{"b"}, `"@" is neither`},
+		{"/src/ @a/", []string{}, []string{"b"}, ""},
+		{"/a/*** @x", []string{"a/b"}, nil, ""},
+		{"a/**b @x", nil, nil, ""},
+		{"app/[slug]/page.tsx @web", []string{"app/[slug]/page.tsx", "app/x/page.tsx"}, []string{"b", "app/x/y/page.tsx"}, "[ and ]"},
+		{"!/src/ @a", []string{"src/a"}, []string{"b"}, "only GitLab"},
+		{"!", []string{"src/a", "b"}, nil, "only GitLab"},
+	} {
+		p := owned(t, "services: [{name: s, repositories: [host/a/b], classification: high}]\ncodeowners: {host/a/b: CODEOWNERS}\nrules: [{name: r, when: 'true', verdict: review-required, reason: x, by: [owners]}]", "* @all\r\n"+c.line+" # why\r\n/docs/ @writer\r\n")
+		demands := func(file string) []Demand {
+			return p.Decide(Request{Repository: "host/a/b", Paths: []string{file}}).Demands
+		}
+		if c.says != "" {
+			if w := p.Warnings(); len(w) != 1 || !strings.Contains(w[0], c.says) || !strings.Contains(w[0], "line 2 of CODEOWNERS") {
+				t.Errorf("%s: it is said %q, want %q", c.line, w, c.says)
+			}
+		}
+		if got := brief(demands("docs/a.md")); len(got) != 1 || !strings.Contains(got[0], "@writer") {
+			t.Errorf("%s: a later line does not count: %v", c.line, got)
+		}
+		for _, file := range c.beside {
+			if got := demands(file); len(got) != 1 || got[0].Nobody || !slices.Equal(got[0].By, []string{"@all"}) {
+				t.Errorf("%s: %s asks for %v", c.line, file, got)
+			}
+		}
+		for _, file := range c.about {
+			v := p.Decide(Request{Repository: "host/a/b", Paths: []string{file}})
+			if c.says == "" {
+				continue
+			}
+			if !slices.ContainsFunc(v.Demands, func(d Demand) bool {
+				return len(d.By) == 1 && strings.HasPrefix(d.By[0], "line 2") && !p.InGroup("all", d.By)
+			}) {
+				t.Errorf("%s: an approval of @all would do for %s: %v", c.line, file, v.Demands)
+			}
+			if len(v.LeastDemands) != 1 || len(v.LeastDemands[0].By) != 0 {
+				t.Errorf("%s: %s surely needs %v", c.line, file, v.LeastDemands)
+			}
+		}
+		unseen := p.Decide(Request{Repository: "host/a/b", Unseen: Unseen{Paths: true}})
+		if c.says != "" && !slices.ContainsFunc(unseen.Demands, func(d Demand) bool { return len(d.By) == 1 && strings.HasPrefix(d.By[0], "line 2") }) {
+			t.Errorf("%s: nothing is asked of files that are not known: %v", c.line, unseen.Demands)
+		}
+	}
+}
+
+// What code hosts take.
+func TestLinesOfCodeowners(t *testing.T) {
+	for _, c := range []struct{ name, text, file, want string }{
+		{"a blank in the name", `docs/my\ notes/* @w`, "docs/my notes/a.md", "@w"},
+		{"a # in the name", `\#notes @w`, "#notes", "@w"},
+		{"a # behind a name", "a#b @w", "a", ""},
+		{"letters of any language", "/größe/*.日本 @w", "größe/x.日本", "@w"},
+		{"and what is like them", "/größe/ @w", "grosse/x", "@all"},
+		{"characters that shells know", "/a~b/{c}$d,e=f&g';:^%| @w", "a~b/{c}$d,e=f&g';:^%|", "@w"},
+		{"a comment behind the owners", "/a @w # @nobody", "a", "@w"},
+		{"a comment at once", "/a @w #@nobody", "a", "@w"},
+		{"tabs", "/a\t@w\t@v", "a", "@v @w"},
+		{"a bot and a nested group", "/a @x[bot] @a/b/c", "a", "@a/b/c @x[bot]"},
+		{"an address", "/a Ada.L+x@mail.acme.example", "a", "Ada.L+x@mail.acme.example"},
+		{"a role", "/a @@developer", "a", "@@developer"},
+		{"a section that gives no owners", "[Docs]\n/a", "a", "@all"},
+		{"a section with a blank before its owners", "[Docs][2]   @w @v # why\n/a", "a", "@all; @v @w"},
+		{"an optional section", "^[Docs] @w\n/a", "a", "@all"},
+		{"what a section leaves out stays out", "[Docs]\n!/a/\n/a/b @w", "a/b", "@all"},
+		{"white space before", "   /a @w", "a", "@w"},
+	} {
+		owners, err := readCodeOwners("CODEOWNERS", "gitlab.example/a/b", []byte("\ufeff* @all\r\n"+strings.ReplaceAll(c.text, "\n", "\r\n")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		sets, unsure := owners.of(c.file)
+		for _, set := range sets {
+			got = append(got, strings.Join(set, " "))
+		}
+		if diff := cmp.Diff(c.want, strings.Join(got, "; ")); diff != "" || len(unsure) > 0 {
+			t.Errorf("%s: %v -want +got:\n%s", c.name, unsure, diff)
+		}
+	}
+}
+
+// Nothing that a file says stops its reading, and what is read of it is the library's reading
+// where that reads it.
+func FuzzCodeOwners(f *testing.F) {
+	for _, text := range []string{"* @a\n", "[S][2] @a\n*.md\n!x\n", "a\\ b @c\n", "\\", "/x[", "a/**/b @x/y\n", "*.md @w # x"} {
+		f.Add(text, "a/b.md")
+	}
+	f.Fuzz(func(t *testing.T, text, file string) {
+		owners, err := readCodeOwners("f", "github.com/a/b", []byte(text))
+		if err != nil {
+			return
+		}
+		sets, unsure := owners.of(file)
+		rules, err := codeowners.ParseFile(strings.NewReader(text))
+		if err != nil || len(unsure) > 0 || len(owners) > 1 || strings.ContainsAny(text, "!\\\r\v\f\u0085\u00a0") || !utf8.ValidString(text) {
+			return
+		}
+		var want []string
+		if rule, err := rules.Match(file); err == nil && rule != nil {
+			for _, o := range rule.Owners {
+				want = append(want, o.String())
+			}
+		}
+		slices.Sort(want)
+		if got := slices.Concat(sets...); !slices.Equal(got, slices.Compact(want)) {
+			t.Errorf("%q: owners of %q are %v, the library says %v", text, file, got, want)
+		}
+	})
 }
 
 func TestEachSectionOfAFileIsADemand(t *testing.T) {
@@ -69,7 +195,7 @@ func TestOwnersOfAFileThatIsNotKnown(t *testing.T) {
 		"* @a\n[Docs]\n*.md @b\n!/free.md\n":   "@a; @b",
 		"^[Docs]\n* @b\n":                      "service",
 	} {
-		owners, err := readCodeOwners([]byte(text))
+		owners, err := readCodeOwners("CODEOWNERS", "github.com/a/b", []byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -41,15 +41,17 @@ func (h History[T]) Add(v Version[T], stated time.Time) (History[T], bool) {
 }
 
 // At returns the version that was in force at a time, and whether it is held: of those
-// that were in force by then, the one that arrived last. Where none was, it is the first
-// that can be read, and is not held.
+// that were in force by then, the one that arrived last. Where that cannot be read, the one
+// before it stays in force and is not held. Where none was, it is the first that can be
+// read, and is not held.
 func (h History[T]) At(t time.Time) (v Version[T], held bool) {
+	held = true
 	for i := len(h.versions) - 1; i >= 0; i-- {
 		if v := h.versions[i]; !v.Since.After(t) {
 			if v.Err == nil {
-				return v, true
+				return v, held
 			}
-			break
+			held = false
 		}
 	}
 	for _, v := range h.versions {

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -97,5 +98,24 @@ func TestAPolicyIsReadAgainFromWhatItWasMadeOf(t *testing.T) {
 	}
 	if _, err := FromSources(p.Sources()[:2]); err == nil {
 		t.Error("a file is missing, and nobody says so")
+	}
+}
+
+// A version that this release cannot read takes nothing out of force, and nothing is proven
+// by what was in force before it.
+func TestAVersionThatCannotBeReadLeavesTheFormerInForce(t *testing.T) {
+	at := func(day int) time.Time { return time.Date(2026, 1, day, 0, 0, 0, 0, time.UTC) }
+	var h History[string]
+	for day, content := range []string{"first", "second", "", ""} {
+		v := Version[string]{Digest: fmt.Sprint(day), Arrived: at(day + 1), Content: content}
+		if content == "" {
+			v.Err = errors.New("of a release to come")
+		}
+		h, _ = h.Add(v, time.Time{})
+	}
+	for day, want := range map[int]string{1: "first", 2: "second", 3: "second", 9: "second"} {
+		if v, held := h.At(at(day)); v.Content != want || held != (day < 3) {
+			t.Errorf("on day %d %q is in force, held: %v", day, v.Content, held)
+		}
 	}
 }

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/changetrail/changetrail/record"
@@ -26,22 +28,32 @@ func (q question) demands(o outcome, rule Rule, s Service, touched []Service) (d
 		return one, one
 	}
 	others := slices.DeleteFunc(slices.Clone(rule.By), func(name string) bool { return name == Owners })
-	for _, set := range q.ownersOf(s, touched) {
+	sets, unsure := q.ownersOf(s, touched)
+	for _, set := range sets {
 		least = append(least, demand(slices.Concat(others, set)))
 	}
 	owners := q.owners[repositoryKey(q.Repository)]
-	if !q.Unseen.Paths || owners == nil {
+	unseen := q.Unseen.Paths && owners != nil
+	if !unseen && len(unsure) == 0 {
 		return least, least
 	}
-	var anyone []string
 	if len(q.Paths) > 0 {
 		demands = slices.Clone(least)
 	}
-	for _, set := range owners.all(s.owners()) { // whom a file that is not known may belong to
-		demands = merge(demands, []Demand{demand(slices.Concat(others, set))})
-		anyone = append(anyone, set...)
+	for _, line := range unsure { // whom a file may belong to, nobody knows
+		demands = merge(demands, []Demand{demand(slices.Concat(others, []string{line}))})
 	}
-	if len(q.Paths) == 0 { // any of them may be asked alone
+	var anyone []string
+	if unseen {
+		for _, set := range owners.all(s.owners()) { // whom a file that is not known may belong to
+			demands = merge(demands, []Demand{demand(slices.Concat(others, set))})
+			anyone = append(anyone, set...)
+		}
+	}
+	switch { // what is sure: any of them may be asked alone
+	case len(unsure) > 0:
+		least = []Demand{{Service: s.Name, Rule: o.rule, Verdict: o.verdict, Reason: o.reason}}
+	case len(q.Paths) == 0:
 		slices.Sort(anyone)
 		least = []Demand{demand(slices.Concat(others, slices.Compact(anyone)))}
 	}
@@ -58,11 +70,17 @@ func (s Service) owners() []string {
 
 // ownersOf returns the distinct sets of owners of the files of a service, in the order
 // of the files: the owner of the service alone, who may be none, where no file is known.
-func (q question) ownersOf(s Service, touched []Service) (sets [][]string) {
+// unsure are the lines of CODEOWNERS that may name others and cannot be read.
+func (q question) ownersOf(s Service, touched []Service) (sets [][]string, unsure []string) {
 	fallback := s.owners()
 	owners := q.owners[repositoryKey(q.Repository)]
 	for _, f := range filesOf(s, touched, q.Paths) {
-		own := owners.of(f)
+		own, bad := owners.of(f)
+		for _, line := range bad {
+			if !slices.Contains(unsure, line) {
+				unsure = append(unsure, line)
+			}
+		}
 		if len(own) == 0 {
 			own = [][]string{fallback}
 		}
@@ -75,7 +93,7 @@ func (q question) ownersOf(s Service, touched []Service) (sets [][]string) {
 	if sets == nil {
 		sets = [][]string{fallback}
 	}
-	return sets
+	return sets, unsure
 }
 
 // filesOf returns the files of a change that are of a service: those in its paths, and
@@ -98,10 +116,23 @@ func filesOf(s Service, touched []Service, paths []string) []string {
 func (p *Policy) OwnersOf(repo record.Repository, paths []string) []string {
 	var out []string
 	for _, f := range paths {
-		out = slices.Concat(out, slices.Concat(p.owners[repositoryKey(repo)].of(f)...))
+		sets, _ := p.owners[repositoryKey(repo)].of(f)
+		out = slices.Concat(out, slices.Concat(sets...))
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// Warnings are what is wrong in the files of p and stops nothing: lines of CODEOWNERS that
+// cannot be read. What they may be about is never taken for owned or for approved.
+func (p *Policy) Warnings() []string {
+	var out []string
+	for _, repo := range slices.Sorted(maps.Keys(p.owners)) {
+		for _, line := range p.owners[repo].bad() {
+			out = append(out, fmt.Sprintf("policy: codeowners of %s: %s is left out; nobody can approve what it may be about", repo, line))
+		}
+	}
+	return out
 }
 
 // repositoryKey is the name of a repository as it is compared.

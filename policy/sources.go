@@ -102,8 +102,8 @@ func (p *Policy) readOwners(read func(string) ([]byte, error)) error {
 		if err != nil {
 			return fmt.Errorf("policy: codeowners: %w", err)
 		}
-		if p.owners[repositoryKey(id)], err = readCodeOwners(text); err != nil {
-			return fmt.Errorf("policy: codeowners: %s: %w", p.CodeOwners[repo], err)
+		if p.owners[repositoryKey(id)], err = readCodeOwners(p.CodeOwners[repo], id, text); err != nil {
+			return fmt.Errorf("policy: codeowners: %w", err)
 		}
 	}
 	return nil

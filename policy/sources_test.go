@@ -81,7 +81,7 @@ func TestSourcesThatCannotBeRead(t *testing.T) {
 		"no class":             {"catalogs: [c.yaml]", "kind: Component\nmetadata: {name: x, annotations: {github.com/project-slug: a/b}}", "annotation changetrail.dev/classification is missing"},
 		"a class of their own": {"catalogs: [c.yaml]", "kind: Component\nmetadata: {name: x, annotations: {github.com/project-slug: a/b, changetrail.dev/classification: tier-1}}", `classification "tier-1" is not one of`},
 		"no YAML":              {"catalogs: [c.yaml]", "{", "c.yaml"},
-		"no CODEOWNERS":        {"codeowners: {github.com/a/b: c.yaml}", "src/ not an owner!", "codeowners: c.yaml"},
+		"no CODEOWNERS":        {"codeowners: {github.com/a/b: c.yaml}", "src/ not an owner!\nnor/ this", "codeowners: c.yaml"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Load(fstest.MapFS{"p.yaml": {Data: []byte(c.policy)}, "c.yaml": {Data: []byte(c.catalog)}}, "p.yaml")

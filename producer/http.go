@@ -49,7 +49,7 @@ func (t *httpTransport) Send(ctx context.Context, events []event.Event) []error 
 	if err == nil {
 		err = t.post(ctx, schemas.ContentTypeBatch, nil, body)
 	}
-	if errors.Is(err, ErrPermanent) { // one of them: find out which
+	if errors.Is(err, ErrPermanent) || errors.Is(err, ErrRefused) { // one of them: find out which
 		for i, e := range events {
 			errs[i] = t.one(ctx, e)
 		}
@@ -95,12 +95,18 @@ func (t *httpTransport) post(ctx context.Context, contentType string, headers []
 		return fmt.Errorf("http: %w", err)
 	}
 	defer res.Body.Close()
-	answer, _ := io.ReadAll(io.LimitReader(res.Body, 2<<10))
+	answer, _ := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	named := bytes.Contains(answer, []byte(`"errors":`)) // the events, by a gateway
+	if answer = answer[:min(len(answer), 2<<10)]; !strings.HasPrefix(res.Header.Get("Content-Type"), "application/problem+json") {
+		named = false
+	}
 	switch s := res.StatusCode; {
 	case s >= 200 && s < 300:
 		return nil
 	case s == http.StatusBadRequest || s == http.StatusRequestEntityTooLarge || s == http.StatusUnprocessableEntity || s == http.StatusUnsupportedMediaType:
 		return fmt.Errorf("http: %w: HTTP %d: %s", ErrPermanent, s, answer)
+	case s == http.StatusForbidden && named:
+		return fmt.Errorf("http: %w: HTTP %d: %s", ErrRefused, s, answer)
 	default: // the gateway is away, busy, or does not know us: not the event's fault
 		return fmt.Errorf("http: HTTP %d: %s", s, answer)
 	}

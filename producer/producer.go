@@ -28,7 +28,8 @@ type Transport interface {
 	// Send returns one error for each event, in order: nil once the event is
 	// safe with the receiver. It returns when ctx is done; an event whose
 	// error is that of ctx may still arrive. An error that the same event would
-	// always meet wraps [ErrPermanent].
+	// always meet wraps [ErrPermanent], one that it meets until somebody lets its sender send
+	// it [ErrRefused].
 	Send(ctx context.Context, events []event.Event) []error
 	// Close lets go of connections.
 	Close() error
@@ -37,6 +38,11 @@ type Transport interface {
 // ErrPermanent is wrapped by errors that trying again does not mend: the event
 // breaks its schema, or is too large.
 var ErrPermanent = errors.New("the event cannot be sent")
+
+// ErrRefused is wrapped by errors of an event that the receiver does not take from this
+// sender. It stays so until somebody changes what the sender may say, and says nothing of
+// other events.
+var ErrRefused = errors.New("the event is not taken from this sender")
 
 // Options of a Producer.
 type Options struct {

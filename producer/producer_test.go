@@ -44,6 +44,7 @@ type pretend struct {
 	down   bool
 	lie    bool // takes the event and says that it did not
 	refuse string
+	other  string // an event that is not its sender's
 	got    []string
 	events []event.Event
 }
@@ -56,6 +57,8 @@ func (p *pretend) Send(ctx context.Context, events []event.Event) []error {
 		switch {
 		case e.ID() == p.refuse:
 			errs[i] = fmt.Errorf("%w: refused", ErrPermanent)
+		case e.ID() == p.other && !p.down:
+			errs[i] = fmt.Errorf("%w: not yours", ErrRefused)
 		case p.down:
 			errs[i] = errors.New("down")
 		default:
@@ -171,6 +174,38 @@ func TestAnEventThatCanNeverBeSentDoesNotBlockTheOthers(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(filepath.Join(dir, rejected)); len(left) != 1 {
 		t.Errorf("%d events are put aside, want 1", len(left))
+	}
+}
+
+// What is not its sender's stays until somebody acts, and nothing waits for it.
+func TestAnEventThatIsNotTakenFromThisSenderDoesNotBlockTheOthers(t *testing.T) {
+	tr := &pretend{down: true}
+	dir := t.TempDir()
+	p, err := New(tr, Options{Source: "/test", Spool: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"a", "foreign", "b"} {
+		if err := p.Publish(t.Context(), decision(id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tr.set(func(p *pretend) { p.down, p.other = false, "foreign" })
+	waitFor(t, func() bool { return p.Spooled() == 1 })
+	if spooled, err := p.Deliver(t.Context(), decision("c")); err != nil || spooled != 0 {
+		t.Errorf("what comes later waits behind it: %d %v", spooled, err)
+	}
+	if err := p.Close(t.Context()); err == nil || !strings.Contains(err.Error(), "1 events stay in the spool") {
+		t.Errorf("closing says %v", err)
+	}
+	if !slices.Equal(tr.ids(), []string{"a", "b", "c"}) {
+		t.Errorf("they came as %v", tr.ids())
+	}
+	tr.set(func(p *pretend) { p.other = "" })
+	next := open(t, tr, Options{Spool: dir})
+	waitFor(t, func() bool { return next.Spooled() == 0 })
+	if !slices.Contains(tr.ids(), "foreign") {
+		t.Error("it was lost")
 	}
 }
 

@@ -31,18 +31,22 @@ type spool struct {
 	log       *slog.Logger
 	lock      *flock.Flock
 
-	mu   sync.Mutex // orders the names that this process gives
-	last int64
-	size atomic.Int64 // bytes, as far as this process knows
-	wake chan struct{}
-	stop context.CancelFunc
-	done chan struct{}
+	mu      sync.Mutex // orders the names that this process gives
+	last    int64
+	refused map[string]time.Time // events that are not taken from this sender, and when they are tried again
+	size    atomic.Int64         // bytes, as far as this process knows
+	wake    chan struct{}
+	stop    context.CancelFunc
+	done    chan struct{}
 }
 
 const (
 	suffix   = ".json"
 	rejected = "rejected" // folder of events that can never be sent
 	perSend  = 200
+	// refusedPause is how long an event waits that is not taken from this sender: until
+	// somebody acts.
+	refusedPause = 5 * time.Minute
 )
 
 func openSpool(dir string, limit int64, t Transport, log *slog.Logger) (*spool, error) {
@@ -55,7 +59,7 @@ func openSpool(dir string, limit int64, t Transport, log *slog.Logger) (*spool, 
 	ctx, stop := context.WithCancel(context.Background())
 	s := &spool{
 		dir: dir, max: limit, transport: t, log: log, lock: flock.New(filepath.Join(dir, "lock")),
-		wake: make(chan struct{}, 1), stop: stop, done: make(chan struct{}),
+		refused: make(map[string]time.Time), wake: make(chan struct{}, 1), stop: stop, done: make(chan struct{}),
 	}
 	names, err := s.list()
 	if err != nil {
@@ -92,9 +96,21 @@ func (s *spool) count() int {
 	return len(names)
 }
 
-// empty reports whether nothing waits. While something does, what comes later
-// must wait behind it.
-func (s *spool) empty() bool { return s.count() == 0 }
+// next returns the events that are to be sent now, in order.
+func (s *spool) next() ([]string, error) {
+	names, err := s.list()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	return slices.DeleteFunc(names, func(n string) bool { return now.Before(s.refused[n]) }), err
+}
+
+// empty reports whether nothing waits to be sent now. While something does, what comes
+// later must wait behind it.
+func (s *spool) empty() bool {
+	names, _ := s.next()
+	return len(names) == 0
+}
 
 // add returns once events are safe on disk.
 func (s *spool) add(events []event.Event) error {
@@ -177,10 +193,10 @@ func (s *spool) run(ctx context.Context) {
 	}
 }
 
-// drain sends what waits, in order, until nothing is left or it cannot be
+// drain sends what is to be sent now, in order, until nothing is left or it cannot be
 // sent. It reports whether something is left.
 func (s *spool) drain(ctx context.Context) (left bool, err error) {
-	names, err := s.list()
+	names, err := s.next()
 	if err != nil || len(names) == 0 {
 		return false, err
 	}
@@ -189,7 +205,7 @@ func (s *spool) drain(ctx context.Context) (left bool, err error) {
 	}
 	defer func() { err = errors.Join(err, s.lock.Unlock()) }()
 	for {
-		if names, err = s.list(); err != nil || len(names) == 0 {
+		if names, err = s.next(); err != nil || len(names) == 0 {
 			return false, err
 		}
 		if err := s.send(ctx, names[:min(len(names), perSend)]); err != nil {
@@ -230,6 +246,8 @@ func (s *spool) send(ctx context.Context, names []string) error {
 		switch {
 		case errors.Is(err, ErrPermanent):
 			err = s.reject(files[i], err)
+		case errors.Is(err, ErrRefused):
+			err = s.refuse(files[i], err)
 		case err == nil:
 			err = s.remove(files[i])
 		}
@@ -241,6 +259,9 @@ func (s *spool) send(ctx context.Context, names []string) error {
 }
 
 func (s *spool) remove(name string) error {
+	s.mu.Lock()
+	delete(s.refused, name)
+	s.mu.Unlock()
 	path := filepath.Join(s.dir, name)
 	if info, err := os.Stat(path); err == nil {
 		s.size.Add(-info.Size())
@@ -254,13 +275,24 @@ func (s *spool) reject(name string, cause error) error {
 	return os.Rename(filepath.Join(s.dir, name), filepath.Join(s.dir, rejected, name))
 }
 
+// refuse lets an event wait that would hold others up until somebody acts.
+func (s *spool) refuse(name string, cause error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, said := s.refused[name]; !said {
+		s.log.Error("a spooled event is not taken from this sender; it is kept, and others go before it", "file", filepath.Join(s.dir, name), "tried again in", refusedPause, "err", cause)
+	}
+	s.refused[name] = time.Now().Add(refusedPause)
+	return nil
+}
+
 // close stops the background and sends what waits while ctx allows.
 func (s *spool) close(ctx context.Context) error {
 	s.stop()
 	<-s.done
 	left, err := s.drain(ctx)
-	if left {
-		return fmt.Errorf("producer: %d events stay in the spool %s and are sent by the next process: %w", s.count(), s.dir, err)
+	if n := s.count(); left || n > 0 {
+		return fmt.Errorf("producer: %d events stay in the spool %s and are sent by the next process: %w", n, s.dir, cmp.Or(err, ErrRefused))
 	}
 	return err
 }

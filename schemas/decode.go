@@ -42,6 +42,7 @@ func Decode(e Envelope, key []byte, arrived time.Time) (record.Event, error) {
 	if err := CheckMedia(e); err != nil {
 		return record.Event{}, err
 	}
+	e.Data = Whole(e.Data) // which may come from a blob
 	text, ok := readFact(e.Data, fact)
 	if !ok {
 		text = nil

@@ -97,6 +97,7 @@ func openStructured(value []byte) (Envelope, error) {
 		return Envelope{}, Refuse(NotJSON, "the record has no value")
 	}
 	var e Envelope
+	value = Whole(value)
 	if !readEnvelope(value, &e) {
 		e = Envelope{}
 		if err := judgeEnvelope(value, &e); err != nil {
@@ -114,7 +115,7 @@ func openStructured(value []byte) (Envelope, error) {
 		if err != nil {
 			return Envelope{}, Refuse(NotCloudEvent, "data_base64: %v", err)
 		}
-		e.Data, e.DataBase64 = data, ""
+		e.Data, e.DataBase64 = Whole(data), ""
 	}
 	return e, e.Check()
 }
@@ -143,6 +144,9 @@ func judgeEnvelope(value []byte, e *Envelope) error {
 
 func openBinary(m Message, contentType string) (Envelope, error) {
 	e := Envelope{DataContentType: contentType, Data: m.Value}
+	if IsJSON(contentType) {
+		e.Data = Whole(m.Value)
+	}
 	for i, value := range texts(m.Headers) {
 		name, ok := strings.CutPrefix(m.Headers[i].Key, "ce_")
 		if !ok {

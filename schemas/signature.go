@@ -50,9 +50,9 @@ func signedFormerly(e Envelope) []string {
 	return parts
 }
 
-// sumOfData is the SHA-256 of the data of an event, wherever they lie.
+// sumOfData is the SHA-256 of the data of an event, wherever they lie, as they are read.
 func sumOfData(e Envelope) string {
-	sum := sha256.Sum256(e.Data)
+	sum := sha256.Sum256(Whole(e.Data))
 	if len(e.Data) == 0 && record.IsDigest(e.DataRef) {
 		_, _ = hex.Decode(sum[:], []byte(strings.TrimPrefix(e.DataRef, "sha256:"))) // 64 digits
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/changetrail/changetrail/schemas"
@@ -16,12 +17,22 @@ const (
 	longPause  = 30 * time.Second
 )
 
-// deliver returns once each item is stored or among the dead letters. It tries
+const (
+	// unclearTries is how often a document is put before the answers to others tell
+	// whether it is at fault.
+	unclearTries = 3
+	// loudTries is how often a document is put before somebody is called, though the engine
+	// may just be busy: after some three minutes.
+	loudTries = 12
+)
+
+// deliver returns once each item of a batch is stored or among the dead letters. It tries
 // for ever, and puts again only what is not stored yet. It fails only when ctx
 // is done.
-func (w *worker) deliver(ctx context.Context, items []item) error {
-	pending := make([]item, 0, len(items))
-	for _, it := range items {
+func (w *worker) deliver(ctx context.Context, b *batch) error {
+	defer func() { w.waits.set(b, nil, nil, w.now()) }()
+	pending := make([]item, 0, len(b.items))
+	for _, it := range b.items {
 		if it.refuse == "" {
 			pending = append(pending, it)
 		} else if err := w.bury(ctx, it, it.refuse); err != nil {
@@ -34,6 +45,7 @@ func (w *worker) deliver(ctx context.Context, items []item) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		w.waits.note(b, left, w.now())
 		if len(left) < len(pending) {
 			pause = firstPause
 		}
@@ -92,7 +104,7 @@ func (w *worker) put(ctx context.Context, items []item) ([]item, error) {
 	w.metrics.request(w.now().Sub(began), err)
 	spans.end(outcomes, err)
 	switch {
-	case errors.Is(err, ErrTooLarge) && len(items) > 1:
+	case (errors.Is(err, ErrTooLarge) || errors.Is(err, ErrWhole)) && len(items) > 1:
 		left, err1 := w.put(ctx, items[:len(items)/2])
 		right, err2 := w.put(ctx, items[len(items)/2:])
 		return append(left, right...), errors.Join(err1, err2)
@@ -103,29 +115,59 @@ func (w *worker) put(ctx context.Context, items []item) ([]item, error) {
 		return nil, nil
 	case err != nil:
 		w.metrics.retry("request", len(items))
-		return items, err
+		return failed(items, err), err
 	}
-	return w.settle(ctx, items, outcomes)
+	return w.settle(ctx, items, outcomes, began)
 }
 
-// settle acts on the outcome of each item.
-func (w *worker) settle(ctx context.Context, items []item, outcomes []Outcome) ([]item, error) {
+// failed returns the items of a request that failed as a whole.
+func failed(items []item, err error) []item {
+	out := slices.Clone(items)
+	blocked, is := errors.AsType[*BlockedError](err)
+	for i := range out {
+		switch it := &out[i]; {
+		case is:
+			it.wait(fault{cause: blocked.Cause}, blocked.Reason, true)
+		default:
+			it.wait(fault{cause: "no answer"}, err.Error(), false)
+		}
+	}
+	return out
+}
+
+// wait notes that an item was put in vain, and why: somebody must act, or it may go
+// better by itself. What does not, for long, is also said.
+func (it *item) wait(f fault, reason string, act bool) {
+	if it.tries++; !act && it.tries < loudTries {
+		f, reason = fault{}, ""
+	}
+	it.fault, it.reason = f, reason
+}
+
+// settle acts on the outcome of each item of a request that was sent at a time.
+func (w *worker) settle(ctx context.Context, items []item, outcomes []Outcome, sent time.Time) ([]item, error) {
 	var left []item
 	var first error
 	now := w.now()
 	for i, o := range outcomes {
-		switch o.Kind {
-		case Done, Stale:
+		if o.Kind == Done || o.Kind == Stale {
 			w.metrics.stored(items[i], o.Kind, now)
-		case Retry:
-			left = append(left, items[i])
+			w.waits.took(items[i].doc.Index, now)
+		}
+	}
+	for i, o := range outcomes {
+		it := items[i]
+		switch {
+		case o.Kind == Done, o.Kind == Stale:
+		case o.Kind == Refused, o.Kind == Unclear && w.isAtFault(&it, sent):
+			if err := w.bury(ctx, it, o.Reason); err != nil {
+				left, first = append(left, it), err
+			}
+		default:
+			it.wait(fault{o.Cause, it.doc.Index}, o.Reason, o.Kind != Retry)
+			left = append(left, it)
 			if first == nil {
 				first = errors.New(o.Reason)
-			}
-		case Refused:
-			if err := w.bury(ctx, items[i], o.Reason); err != nil {
-				left = append(left, items[i])
-				first = err
 			}
 		}
 	}
@@ -133,6 +175,18 @@ func (w *worker) settle(ctx context.Context, items []item, outcomes []Outcome) (
 		w.metrics.retry("document", len(left))
 	}
 	return left, first
+}
+
+// isAtFault reports whether a document that was not taken, for a reason which does not
+// tell, is itself at fault: its index took others since it was first put, and it was put
+// again some times. Where the index takes nothing, the index is at fault: buried documents
+// would be many, and all of them good.
+func (w *worker) isAtFault(it *item, sent time.Time) bool {
+	if it.doubted.IsZero() {
+		it.doubted = sent
+	}
+	it.doubts++
+	return it.doubts >= unclearTries && w.waits.tookSince(it.doc.Index, it.doubted)
 }
 
 // bury sends what the engine will never take to the dead letters.

@@ -16,6 +16,7 @@ type Document struct {
 // An Outcome is what became of one document.
 type Outcome struct {
 	Kind   Kind
+	Cause  string // type of the error, where there is one: few different ones
 	Reason string // of what is not Done, in the engine's words
 }
 
@@ -26,15 +27,29 @@ type Kind int
 const (
 	Done    Kind = iota // stored
 	Stale               // the same event, or this or a newer revision, is stored already
-	Retry               // not now: put it again later
-	Refused             // never: the engine will not take it
+	Retry               // not now: the engine is busy; put it again later
+	Refused             // never: the engine says what is wrong with this document
+	Blocked             // not before somebody acts: the index or its rights are at fault, and no document
+	Unclear             // the engine does not say whether the document or the index is at fault
 )
 
-func (k Kind) String() string { return [...]string{"stored", "stale", "retry", "refused"}[k] }
+func (k Kind) String() string {
+	return [...]string{"stored", "stale", "retry", "refused", "blocked", "unclear"}[k]
+}
 
 // ErrTooLarge reports a request that is larger than the engine takes. Nothing
 // of it was stored.
 var ErrTooLarge = errors.New("request is too large for the engine")
+
+// ErrWhole reports a request that was refused as a whole for one of its documents. Nothing
+// of it was stored.
+var ErrWhole = errors.New("request is refused as a whole")
+
+// A BlockedError reports that the engine takes no request until somebody acts, as where a
+// password is wrong.
+type BlockedError struct{ Cause, Reason string }
+
+func (b *BlockedError) Error() string { return b.Cause + ": " + b.Reason }
 
 // An Engine stores documents in search indexes.
 //
@@ -46,7 +61,8 @@ type Engine interface {
 	// that is Done is acknowledged: it survives a crash of the engine. Putting
 	// a document again is harmless. An error means that the request as a whole
 	// failed and that each document may or may not be stored: the caller puts
-	// all of them again, later, or in smaller parts where it is [ErrTooLarge].
+	// all of them again, later, or in smaller parts where it is [ErrTooLarge] or
+	// [ErrWhole].
 	Put(ctx context.Context, docs []Document) ([]Outcome, error)
 	// Ready reports whether the indexes for namespace were set up.
 	Ready(ctx context.Context, namespace string) error

@@ -32,7 +32,7 @@ type metrics struct {
 	lag map[[2]string]int64
 }
 
-func newMetrics(p metric.MeterProvider, engine string) (*metrics, error) {
+func newMetrics(p metric.MeterProvider, engine string, waiting *waits) (*metrics, error) {
 	if p == nil {
 		p = metricnoop.NewMeterProvider()
 	}
@@ -42,7 +42,7 @@ func newMetrics(p metric.MeterProvider, engine string) (*metrics, error) {
 	for _, k := range []Kind{Done, Stale} {
 		m.outcomes[k] = metric.WithAttributeSet(attribute.NewSet(m.stage, attribute.String("outcome", k.String())))
 	}
-	var errs [6]error
+	var errs [7]error
 	m.documents, errs[0] = meter.Int64Counter("changetrail.sink.documents", metric.WithDescription("Documents acknowledged by the engine, by outcome."))
 	m.retries, errs[1] = meter.Int64Counter("changetrail.sink.retries", metric.WithDescription("Documents put again, by what failed."))
 	m.letters, errs[2] = meter.Int64Counter("changetrail.dead_letters", metric.WithDescription("Messages sent to the dead letters, by stage and reason."))
@@ -56,6 +56,13 @@ func newMetrics(p metric.MeterProvider, engine string) (*metrics, error) {
 			defer m.mu.Unlock()
 			for k, n := range m.lag {
 				o.Observe(n, metric.WithAttributes(m.stage, attribute.String("topic", k[0]), attribute.String("partition", k[1])))
+			}
+			return nil
+		}))
+	_, errs[6] = meter.Int64ObservableGauge("changetrail.sink.blocked", metric.WithDescription("Documents that the engine does not take until somebody acts, by cause."),
+		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+			for cause, n := range waiting.documents() {
+				o.Observe(n, metric.WithAttributes(m.stage, attribute.String("cause", cause)))
 			}
 			return nil
 		}))
@@ -152,7 +159,7 @@ func (s spans) end(outcomes []Outcome, err error) {
 		switch {
 		case err != nil:
 			span.SetStatus(codes.Error, err.Error())
-		case outcomes[i].Kind == Retry || outcomes[i].Kind == Refused:
+		case outcomes[i].Kind != Done && outcomes[i].Kind != Stale:
 			span.SetStatus(codes.Error, outcomes[i].Reason)
 		}
 		span.End()

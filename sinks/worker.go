@@ -63,6 +63,7 @@ type worker struct {
 	letters *stream.Writer
 	metrics *metrics
 	tracer  *tracer
+	waits   *waits
 	now     func() time.Time
 
 	queue    chan *batch    // in reading order, to the committer
@@ -82,6 +83,12 @@ type item struct {
 	doc    Document
 	record *stream.Record
 	refuse string // why it cannot even be put, or empty
+
+	fault   fault  // for which it waits; zero where it waits for none
+	reason  string // the engine's words for that
+	tries   int    // in vain
+	doubts  int    // tries whose answer was [Unclear]
+	doubted time.Time
 }
 
 // grace is how long a stopping worker waits for requests that are under way.
@@ -93,7 +100,8 @@ func Run(ctx context.Context, c Config) error {
 	if err := c.Engine.Ready(ctx, c.Namespace); err != nil {
 		return err
 	}
-	m, err := newMetrics(c.Meter, c.Engine.Name())
+	waiting := newWaits(c.Log, c.Engine.Name())
+	m, err := newMetrics(c.Meter, c.Engine.Name(), waiting)
 	if err != nil {
 		return err
 	}
@@ -103,7 +111,7 @@ func Run(ctx context.Context, c Config) error {
 	}
 	defer letters.Close()
 	w := &worker{
-		Config: c, letters: letters, metrics: m, tracer: newTracer(c.Tracer, c.Engine.Name()), now: time.Now,
+		Config: c, letters: letters, metrics: m, waits: waiting, tracer: newTracer(c.Tracer, c.Engine.Name()), now: time.Now,
 		queue: make(chan *batch, 2*c.InFlight), slots: make(chan struct{}, c.InFlight),
 	}
 	w.reader, err = stream.NewReader(stream.ReaderConfig{
@@ -161,7 +169,7 @@ func (w *worker) readLoop(ctx, deliver context.Context) error {
 		w.reader.AllowRebalance()
 		go func() {
 			defer func() { <-w.slots }()
-			b.done <- w.deliver(deliver, b.items)
+			b.done <- w.deliver(deliver, b)
 		}()
 		w.queue <- b
 	}

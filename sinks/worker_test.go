@@ -8,9 +8,11 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -44,17 +46,32 @@ func (m *memory) Put(_ context.Context, docs []Document) ([]Outcome, error) {
 	if m.calm {
 		fault = 9
 	}
-	if fault == 0 {
+	switch fault {
+	case 0:
 		return nil, errors.New("refused the connection")
+	case 3:
+		return nil, &BlockedError{"HTTP 401", "who are you?"}
+	case 4:
+		if len(docs) > 1 {
+			return nil, ErrWhole
+		}
 	}
 	out := make([]Outcome, len(docs))
 	for i, d := range docs {
 		if string(d.Body) == `"poison"` {
-			out[i] = Outcome{Refused, "mapper_parsing_exception: it does not fit"}
+			out[i] = Outcome{Refused, "mapper_parsing_exception", "mapper_parsing_exception: it does not fit"}
+			continue
+		}
+		if string(d.Body) == `"odd"` {
+			out[i] = Outcome{Unclear, "illegal_argument_exception", "illegal_argument_exception: of a kind that nobody knows"}
+			continue
+		}
+		if fault == 5 {
+			out[i] = Outcome{Blocked, "index_closed_exception", "index_closed_exception: closed"}
 			continue
 		}
 		if fault == 1 && i%3 == 0 {
-			out[i] = Outcome{Retry, "es_rejected_execution_exception: busy"}
+			out[i] = Outcome{Retry, "es_rejected_execution_exception", "es_rejected_execution_exception: busy"}
 			if m.rnd.IntN(2) == 0 {
 				continue // busy, and not done
 			}
@@ -106,6 +123,7 @@ func TestNothingIsLostWhateverTheEngineDoes(t *testing.T) {
 		add(topics.Records(), fmt.Sprint("r", i%100), fmt.Sprintf(`"%d"`, i/100+1), i/100+1)
 		if i%500 == 0 {
 			add(topics.Enriched(), fmt.Sprint("p", i), `"poison"`, 0)
+			add(topics.Enriched(), fmt.Sprint("o", i), `"odd"`, 0)
 		}
 	}
 	recs = append(recs, &stream.Record{Topic: topics.Enriched(), Value: []byte("{}")}) // nobody knows where it belongs
@@ -167,15 +185,15 @@ func TestNothingIsLostWhateverTheEngineDoes(t *testing.T) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	letters := readAll(t, conf, topics.DLQ(), 7)
+	letters := readAll(t, conf, topics.DLQ(), 13)
 	close(stop)
 	wg.Wait()
 	distinct := map[string]bool{}
 	for _, r := range letters {
 		distinct[string(stream.Header(r, stream.HeaderID))] = true
 	}
-	if len(distinct) != 7 {
-		t.Errorf("%d different dead letters, want 6 poisoned documents and one without an index", len(distinct))
+	if len(distinct) != 13 {
+		t.Errorf("%d different dead letters, want 6 that are refused, 6 that alone are not taken, and one without an index", len(distinct))
 	}
 	t.Logf("%d requests", m.puts)
 }
@@ -266,5 +284,151 @@ func TestWhatNoEnricherSigned(t *testing.T) {
 	}
 	if b := newBatch([]*stream.Record{message(1, "1", signing.Keys{}, nil)}, "findings", signing.Keys{}); b.items[0].refuse != "" {
 		t.Errorf("without keys a sink refuses: %s", b.items[0].refuse)
+	}
+}
+
+// A closed engine takes nothing, for a reason that does not tell, until it is opened.
+type closedEngine struct {
+	mu     sync.Mutex
+	kind   Kind
+	open   bool
+	stored map[string]bool
+	puts   int
+}
+
+func (*closedEngine) Name() string                        { return "closed" }
+func (*closedEngine) Ready(context.Context, string) error { return nil }
+
+func (c *closedEngine) Put(_ context.Context, docs []Document) ([]Outcome, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.puts++
+	out := make([]Outcome, len(docs))
+	for i, d := range docs {
+		switch {
+		case d.Index == "other":
+		case !c.open:
+			out[i] = Outcome{c.kind, "some_exception", "some_exception: of a release to come"}
+		default:
+			c.stored[d.ID] = true
+		}
+	}
+	return out, nil
+}
+
+// TestWhatKeepsAnIndexFromAllDocumentsBuriesNone: nobody can know all reasons. One for
+// which an index takes none of several documents, while another index does, is that
+// index's; and it is said once.
+func TestWhatKeepsAnIndexFromAllDocumentsBuriesNone(t *testing.T) {
+	for _, kind := range []Kind{Unclear, Blocked, Retry} {
+		t.Run(kind.String(), func(t *testing.T) {
+			topics := stream.Topics{Prefix: "t"}
+			cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topics.Enriched(), topics.Records(), topics.DLQ()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer cluster.Close()
+			conf := stream.Config{Brokers: cluster.ListenAddrs()}
+			w, err := stream.NewWriter(conf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer w.Close()
+			var recs []*stream.Record
+			for i := range 20 {
+				index := "shut"
+				if i%2 == 1 {
+					index = "other"
+				}
+				recs = append(recs, &stream.Record{Topic: topics.Enriched(), Value: []byte("{}"), Headers: []kgo.RecordHeader{
+					{Key: stream.HeaderIndex, Value: []byte(index)}, {Key: stream.HeaderID, Value: []byte(strconv.Itoa(i))},
+				}})
+			}
+			if err := w.Append(t.Context(), recs...); err != nil {
+				t.Fatal(err)
+			}
+			engine := &closedEngine{kind: kind, stored: map[string]bool{}}
+			said := new(errorCount)
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() {
+				done <- Run(ctx, Config{Kafka: conf, Topics: topics, Namespace: "x", Engine: engine, MaxDocs: 6, Log: slog.New(said)})
+			}()
+			until(t, func() bool { engine.mu.Lock(); defer engine.mu.Unlock(); return engine.puts > 2*unclearTries+2 })
+			engine.mu.Lock()
+			engine.open = true
+			engine.mu.Unlock()
+			until(t, func() bool { engine.mu.Lock(); defer engine.mu.Unlock(); return len(engine.stored) == 10 })
+			cancel()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			size, err := stream.Scan(t.Context(), conf, topics.DLQ(), 0, -1, func(r []*stream.Record) error {
+				t.Errorf("%d documents were buried", len(r))
+				return nil
+			})
+			if err != nil {
+				t.Errorf("%d %v", size, err)
+			}
+			want := int64(1)
+			if kind == Retry { // busy for less than minutes
+				want = 0
+			}
+			if n := said.n.Load(); n != want {
+				t.Errorf("it was said %d times, want %d", n, want)
+			}
+		})
+	}
+}
+
+func until(t *testing.T, f func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !f(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it does not happen")
+		}
+	}
+}
+
+// An errorCount counts the errors of a log.
+type errorCount struct{ n atomic.Int64 }
+
+func (*errorCount) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelError }
+func (e *errorCount) WithAttrs([]slog.Attr) slog.Handler         { return e }
+func (e *errorCount) WithGroup(string) slog.Handler              { return e }
+func (e *errorCount) Handle(context.Context, slog.Record) error  { e.n.Add(1); return nil }
+
+// What the engine is too busy for is said in the end, too: by then it is not busy.
+func TestABusyEngineIsSaidAfterAWhile(t *testing.T) {
+	it := item{}
+	for range loudTries - 1 {
+		it.wait(fault{"circuit_breaking_exception", "i"}, "too large", false)
+	}
+	if it.fault != (fault{}) {
+		t.Errorf("after %d tries: %v", it.tries, it.fault)
+	}
+	if it.wait(fault{"circuit_breaking_exception", "i"}, "too large", false); it.fault.cause == "" {
+		t.Error("it is never said")
+	}
+}
+
+func TestAFaultBeginsAndEndsOnce(t *testing.T) {
+	var said []string
+	w := newWaits(slog.New(slog.DiscardHandler), "e")
+	w.began = func(f fault, _ string) { said = append(said, "begins "+f.index) }
+	w.over = func(f fault, _ time.Duration) { said = append(said, "ends "+f.index) }
+	one, two := new(batch), new(batch)
+	x, y := item{fault: fault{"c", "x"}}, item{fault: fault{"c", "y"}}
+	now := time.Now()
+	w.note(one, []item{x, x}, now)
+	w.note(two, []item{x, y}, now)
+	if n := w.documents()["c"]; n != 4 {
+		t.Errorf("%d documents wait, want 4", n)
+	}
+	w.note(one, nil, now)
+	w.note(two, []item{y}, now)
+	w.note(two, nil, now)
+	if diff := cmp.Diff([]string{"begins x", "begins y", "ends x", "ends y"}, said); diff != "" {
+		t.Error(diff)
 	}
 }

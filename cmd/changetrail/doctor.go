@@ -115,6 +115,9 @@ func (c *checkup) files(s *Settings) {
 		c.warn("controls", "set enricher.controls to a controls.yaml; see deploy/example/controls.yaml", "no controls are known: records carry no control tags")
 	default:
 		c.ok("policy and controls", "%d services, %d controls", len(p.Services), len(m.Controls))
+		for _, w := range p.Warnings() {
+			c.warn("policy", "correct the line", "%s", w)
+		}
 	}
 	if dir := s.Producer.Spool; dir != "" {
 		if _, err := os.ReadDir(dir); err != nil {

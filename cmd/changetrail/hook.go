@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -125,111 +124,6 @@ func (a *app) flushBehind() error {
 	return cmd.Process.Release()
 }
 
-func (a *app) flushHooks() *cobra.Command {
-	var timeout time.Duration
-	cmd := &cobra.Command{
-		Use:   "flush",
-		Short: "Send what hooks have noted",
-		Long: `Sends what hooks have noted and is not sent yet, to the gateway (producer.gateway)
-or to Kafka. It runs by itself when an agent stops; sending again what was sent is
-harmless.`,
-		Example: "  changetrail hook flush --gateway https://changetrail.acme.example",
-		Args:    noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := a.settings(cmd)
-			if err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
-			defer cancel()
-			log := s.hookLog()
-			sent, kept, err := s.flush(ctx, log)
-			if err != nil {
-				log.Complain(time.Now(), err) // nobody reads what a process behind prints
-				return err
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%d events were sent", sent)
-			if kept > 0 {
-				fmt.Fprintf(cmd.OutOrStdout(), "; %d sessions stay in %s: no git remote says which repository they are about", kept, log.Dir)
-			}
-			fmt.Fprintln(cmd.OutOrStdout())
-			return nil
-		},
-	}
-	cmd.Flags().DurationVar(&timeout, "timeout", time.Minute, "how long to try")
-	a.producerFlags(cmd)
-	return cmd
-}
-
-// flush sends what is noted of all sessions. kept is how many cannot be sent, since
-// nothing says which repository they are about.
-func (s *Settings) flush(ctx context.Context, log hook.Log) (sent, kept int, err error) {
-	unlock, ok, err := log.Lock()
-	if err != nil || !ok {
-		return 0, 0, err // another one sends
-	}
-	defer unlock()
-	names, err := log.Sessions()
-	if err != nil {
-		return 0, 0, err
-	}
-	transport, err := s.transport(producer.Structured)
-	if err != nil {
-		return 0, 0, err
-	}
-	redactor, err := s.redactor(signing.Keys{})
-	if err != nil {
-		return 0, 0, err
-	}
-	p, err := producer.New(transport, producer.Options{Source: s.Producer.Source, Redactor: redactor})
-	if err != nil {
-		return 0, 0, err
-	}
-	defer func() { _ = p.Close(ctx) }() // there is no spool
-	var errs []error
-	for _, name := range names {
-		n, located, err := s.flushSession(ctx, p, log, name)
-		sent += n
-		if !located {
-			kept++
-		}
-		errs = append(errs, err)
-	}
-	return sent, kept, errors.Join(append(errs, s.handInSeals(ctx, log))...)
-}
-
-func (s *Settings) flushSession(ctx context.Context, p *producer.Producer, log hook.Log, name string) (sent int, located bool, err error) {
-	session, err := log.Read(name)
-	if err != nil || len(session.Lines) == 0 {
-		return 0, true, err
-	}
-	calls, err := hook.Convert(session, s.hookOptions(session))
-	if err != nil {
-		return 0, true, err
-	}
-	var events []event.Event
-	for _, c := range calls {
-		if _, known := c.Event.Extensions()["partitionkey"]; !known {
-			return 0, false, nil // all of them, or none: one remote in the session is enough
-		}
-		if c.Line >= session.Sent {
-			events = append(events, c.Event)
-		}
-	}
-	for chunk := range slices.Chunk(events, 50) {
-		if err := p.Publish(ctx, chunk...); err != nil {
-			return sent, true, err
-		}
-		sent += len(chunk)
-	}
-	last := session.Lines[len(session.Lines)-1]
-	over := bytes.Contains(last.Hook, []byte(`"SessionEnd"`)) || time.Since(last.At) > 30*24*time.Hour
-	if len(session.Lines) == session.Sent && !over {
-		return sent, true, nil
-	}
-	return sent, true, log.Done(name, len(session.Lines), over)
-}
-
 func (s *Settings) hookOptions(session *hook.Session) hook.Options {
 	o := hook.Options{Agent: s.Hook.Agent, LogsURL: s.Hook.LogsURL, DelegatedBy: s.Hook.DelegatedBy}
 	if o.DelegatedBy == "" && len(session.Lines) > 0 {
@@ -240,32 +134,6 @@ func (s *Settings) hookOptions(session *hook.Session) hook.Options {
 		}
 	}
 	return o
-}
-
-// handInSeals puts what commits state the digest of where it is found by that.
-func (s *Settings) handInSeals(ctx context.Context, log hook.Log) error {
-	var files producer.Blobs
-	switch {
-	case s.Producer.Gateway != "":
-		token, err := secret("producer.token", s.Producer.Token, s.Producer.TokenFile)
-		if err != nil {
-			return err
-		}
-		files = producer.HTTPBlobs(producer.HTTPConfig{URL: s.Producer.Gateway, Token: token})
-	case s.Blobs != "":
-		store, err := s.blobStore(ctx)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = store.Close() }()
-		files = store
-	default:
-		return nil // they stay where they are
-	}
-	return log.Sealed(func(content []byte) error {
-		_, err := files.Put(ctx, content)
-		return err
-	})
 }
 
 func (a *app) commitHook(name string) *cobra.Command {
@@ -294,11 +162,7 @@ Agent-Logs-Url and Agent-Log. The message of a person is left as it is.`,
 			if err := s.sumUp(log, &c); err != nil {
 				log.Complain(time.Now(), err) // the trailers are better than nothing
 			}
-			comment := "#"
-			if name == "prepare-commit-msg" && len(args) > 1 && args[1] == "message" {
-				comment = "" // no editor: a # is the author's
-			}
-			return c.Write(args[0], comment)
+			return c.Write(args[0], os.Getenv("GIT_EDITOR") != ":") // so git tells its hooks that no editor opens
 		},
 	}
 }
@@ -319,10 +183,7 @@ func (s *Settings) sumUp(log hook.Log, c *hook.Commit) error {
 	if err != nil {
 		return err
 	}
-	calls, err := hook.Convert(session, s.hookOptions(session))
-	if err != nil {
-		return err
-	}
+	calls := hook.Convert(session, s.hookOptions(session))
 	redactor, err := s.redactor(signing.Keys{})
 	if err != nil {
 		return err

@@ -38,6 +38,9 @@ func (a *app) readPolicy(cmd *cobra.Command) (*policy.Policy, error) {
 	if err != nil {
 		return nil, misuse{err}
 	}
+	for _, w := range p.Warnings() {
+		fmt.Fprintln(cmd.ErrOrStderr(), w)
+	}
 	return p, nil
 }
 

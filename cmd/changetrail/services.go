@@ -13,6 +13,7 @@ import (
 
 	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/internal/telemetry"
+	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/sinks"
 	"github.com/changetrail/changetrail/stream"
 )
@@ -61,6 +62,7 @@ its own, and shares the partitions with the others.`,
 			}
 			return service(cmd, &s, "enricher", ready, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
 				collectLess(450 << 20)
+				warn(log, p)
 				log.Info("enricher starts", "brokers", kafka.Brokers, "state", s.Enricher.StateDir, "services", len(p.Services), "controls", len(m.Controls), "blobs", s.Blobs)
 				store, err := s.blobStore(ctx)
 				if err != nil {
@@ -198,4 +200,11 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return misuse{err}
 	}
 	return nil
+}
+
+// warn says what is wrong in the files of a policy and stops nothing.
+func warn(log *slog.Logger, p *policy.Policy) {
+	for _, w := range p.Warnings() {
+		log.Warn(w)
+	}
 }

@@ -90,6 +90,7 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 	return service(cmd, s, "standalone", func(context.Context) error { return nil }, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
+		warn(log, p)
 		if err := s.mayListen(s.Web.Listen); err != nil {
 			return misuse{err}
 		}

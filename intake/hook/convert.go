@@ -7,6 +7,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -81,18 +82,17 @@ type Call struct {
 }
 
 // Convert returns what an agent did in a session. The same lines always give the
-// same events, and more lines give more of them.
-func Convert(s *Session, o Options) ([]Call, error) {
+// same events, and more lines give more of them. Lines that cannot be read are left
+// out, see [Session.Broken].
+func Convert(s *Session, o Options) []Call {
 	c := converter{session: s, options: o, open: make(map[string]*opened)}
 	for i, line := range s.Lines {
 		if c.fallback == "" {
 			c.fallback = line.Git.Repository
 		}
-		in, err := readInput(line.Hook)
-		if err != nil {
-			return nil, fmt.Errorf("session %s: line %d: %w", s.ID, i+1, err)
+		if in, err := readInput(line.Hook); err == nil {
+			c.take(i, line, in)
 		}
-		c.take(i, line, in)
 	}
 	for i := range c.out {
 		if c.out[i].fact.Repository == "" {
@@ -100,7 +100,7 @@ func Convert(s *Session, o Options) ([]Call, error) {
 		}
 		c.out[i].Event = c.event(&c.out[i])
 	}
-	return c.out, nil
+	return c.out
 }
 
 type converter struct {
@@ -119,31 +119,53 @@ type opened struct {
 	in   *Input
 }
 
+// key is the name of a call among those that are open: its id, or else one that is made
+// of the line where it begins. Claude Code of some versions sends no ids; there a call is
+// found again by its tool and its input, the first that has them.
+func (c *converter) key(i int, begins bool, id, tool string, input jsontext.Value) string {
+	if id != "" {
+		return id
+	}
+	if !begins {
+		for _, key := range c.order {
+			if in := c.open[key].in; in.CallID == "" && in.Tool == tool && bytes.Equal(in.Input, input) {
+				return key
+			}
+		}
+	}
+	return toolcall.SaidID("line", strconv.Itoa(i+1))
+}
+
 func (c *converter) take(i int, line Line, in *Input) {
 	if in.Model != "" {
 		c.model = in.Model
 	}
 	switch in.Event {
 	case "UserPromptSubmit":
-		c.say(i, line, in, "prompt", cmp.Or(in.PromptID, in.TurnID), &record.Action{Tool: "prompt", Outcome: "success", Arguments: object("prompt", in.Prompt)})
+		c.say(i, line, in, "prompt", cmp.Or(in.PromptID, in.TurnID), &record.Action{Tool: "prompt", Outcome: "success", Arguments: toolcall.Bounded(object("prompt", in.Prompt))})
 		c.ask(in)
 	case "PreToolUse":
-		c.open[in.CallID] = &opened{i, in}
-		c.order = append(c.order, in.CallID)
+		id := c.key(i, true, in.CallID, in.Tool, in.Input)
+		c.open[id] = &opened{i, in}
+		c.order = append(c.order, id)
 	case "PostToolUse":
 		outcome := "success"
-		if line.Kind == Codex { // which does not say how a command ended
+		switch {
+		case toolcall.Failed(in.Response):
+			outcome = "failure"
+		case line.Kind == Codex: // which does not say how a command ended
 			outcome = "unknown"
 		}
-		c.end(i, line, in, in.CallID, outcome, in.Response)
+		c.end(i, line, in, c.key(i, false, in.CallID, in.Tool, in.Input), outcome, in.Response)
 	case "PostToolUseFailure":
-		c.end(i, line, in, in.CallID, "failure", jsontext.Value(object("error", in.Error)))
+		c.end(i, line, in, c.key(i, false, in.CallID, in.Tool, in.Input), "failure", jsontext.Value(object("error", in.Error)))
 	case "PermissionDenied":
-		c.end(i, line, in, in.CallID, "refused", jsontext.Value(object("error", in.Error)))
+		c.end(i, line, in, c.key(i, false, in.CallID, in.Tool, in.Input), "refused", jsontext.Value(object("error", in.Error)))
 	case "PostToolBatch": // a call that was refused has no hook of its own
 		for _, call := range in.Calls {
-			if _, ok := c.open[call.CallID]; ok {
-				c.end(i, line, in, call.CallID, "refused", call.Response)
+			id := c.key(i, false, call.CallID, call.Tool, call.Input)
+			if _, ok := c.open[id]; ok {
+				c.end(i, line, in, id, "refused", call.Response)
 			}
 		}
 	case "Stop", "SessionEnd":
@@ -151,7 +173,7 @@ func (c *converter) take(i int, line Line, in *Input) {
 			c.end(i, line, in, id, "unknown", nil)
 		}
 		if in.Answer != "" {
-			c.say(i, line, in, "answer", cmp.Or(in.PromptID, in.TurnID), &record.Action{Tool: "answer", Outcome: "success", Result: object("text", in.Answer)})
+			c.say(i, line, in, "answer", cmp.Or(in.PromptID, in.TurnID), &record.Action{Tool: "answer", Outcome: "success", Result: toolcall.Bounded(object("text", in.Answer))})
 		}
 	}
 }
@@ -195,11 +217,8 @@ func (c *converter) end(i int, line Line, in *Input, id, outcome string, result 
 	}
 	delete(c.open, id)
 	c.order = slices.DeleteFunc(c.order, func(o string) bool { return o == id })
-	if id == "" || begun.in.Tool == "" {
-		return
-	}
 	a := &record.Action{
-		Tool: begun.in.Tool, CallID: id, Outcome: outcome, Arguments: toolcall.Bounded(begun.in.Input), Result: toolcall.Bounded(result), DurationMS: max(0, in.DurationMS),
+		Tool: cmp.Or(begun.in.Tool, in.Tool, "unknown"), CallID: id, Outcome: outcome, Arguments: toolcall.Bounded(begun.in.Input), Result: toolcall.Bounded(result), DurationMS: max(0, in.DurationMS),
 		Files: toolcall.Written(begun.in.Tool, begun.in.Input, line.Git.Root),
 	}
 	if outcome == "refused" || outcome == "failure" {

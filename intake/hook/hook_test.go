@@ -88,10 +88,7 @@ func TestASessionThatWasAllowed(t *testing.T) {
 		}
 		return at(before, night.Add(-time.Hour))
 	})
-	calls, err := Convert(s, Options{DelegatedBy: "mira.s", LogsURL: "https://logs.acme.example/{session}"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	calls := Convert(s, Options{DelegatedBy: "mira.s", LogsURL: "https://logs.acme.example/{session}"})
 	want := []string{
 		"prompt prompt-93a13e29-58f8-4d8b-b99a-6dc5716890aa success",
 		"prompt asked-prompt-93a13e29-58f8-4d8b-b99a-6dc5716890aa 93a13e29-58f8-4d8b-b99a-6dc5716890aa mira.s",
@@ -130,10 +127,7 @@ func TestASessionThatWasAllowed(t *testing.T) {
 
 // TestACallThatWasRefusedIsClosedByItsBatch: there is no hook of its own for it.
 func TestACallThatWasRefusedIsClosedByItsBatch(t *testing.T) {
-	calls, err := Convert(session(t, "run-denied.jsonl", func(int) Git { return at(before, night) }), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	calls := Convert(session(t, "run-denied.jsonl", func(int) Git { return at(before, night) }), Options{})
 	outcomes := make(map[string]int)
 	for _, c := range calls {
 		outcomes[c.fact.Outcome]++
@@ -149,15 +143,9 @@ func TestACallThatWasRefusedIsClosedByItsBatch(t *testing.T) {
 // TestMoreOfASessionIsMoreEvents: it is sent while it goes on.
 func TestMoreOfASessionIsMoreEvents(t *testing.T) {
 	whole := session(t, "run-allowed.jsonl", func(int) Git { return at(before, night) })
-	all, err := Convert(whole, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := Convert(whole, Options{})
 	for n := range whole.Lines {
-		part, err := Convert(&Session{ID: "s", Lines: whole.Lines[:n]}, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		part := Convert(&Session{ID: "s", Lines: whole.Lines[:n]}, Options{})
 		for i, c := range part {
 			if c.Event.ID() != all[i].Event.ID() || !bytes.Equal(c.Event.Data(), all[i].Event.Data()) || c.Line >= n {
 				t.Fatalf("after %d lines event %d is %v", n, i, c.Event)
@@ -190,9 +178,9 @@ func TestOnlyACommitThatACallMadeIsItsOwn(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := hooks("1")
 			s.Lines[1].Git = c.git
-			calls, err := Convert(s, Options{})
-			if err != nil || len(calls) != 1 || calls[0].fact.CommitSHA != c.want {
-				t.Errorf("%+v, %v", calls, err)
+			calls := Convert(s, Options{})
+			if len(calls) != 1 || calls[0].fact.CommitSHA != c.want {
+				t.Errorf("%+v", calls)
 			}
 		})
 	}
@@ -203,12 +191,9 @@ func TestCodex(t *testing.T) {
 		return Line{At: night, Kind: Codex, Git: at(before, night), Hook: []byte(`{"session_id":"c1","turn_id":"t1","model":"gpt-5","cwd":"/","hook_event_name":"` + event + `"` + more + `}`)}
 	}
 	patch := `,"tool_name":"apply_patch","tool_use_id":"call_1","tool_input":{"input":"*** Begin Patch\n*** Update File: shop.py\n@@\n*** Add File: NOTES.md\n*** End Patch"}`
-	calls, err := Convert(&Session{ID: "c1", Lines: []Line{
+	calls := Convert(&Session{ID: "c1", Lines: []Line{
 		line("UserPromptSubmit", `,"prompt":"fix it"`), line("PreToolUse", patch), line("PostToolUse", patch+`,"tool_response":"Done"`), line("Stop", `,"last_assistant_message":"fixed"`),
 	}}, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
 	want := []string{"prompt prompt-t1 success", "prompt asked-prompt-t1 t1", "apply_patch call_1 unknown shop.py,NOTES.md", "answer answer-t1 success"}
 	if diff := cmp.Diff(want, told(t, calls)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -221,10 +206,7 @@ func TestCodex(t *testing.T) {
 // TestAPromptIsWhatThePersonAsked: a decision names it by the digest of its text, which
 // stands nowhere else in that event.
 func TestAPromptIsWhatThePersonAsked(t *testing.T) {
-	calls, err := Convert(session(t, "run-allowed.jsonl", func(int) Git { return at(before, night) }), Options{DelegatedBy: "mira.s"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	calls := Convert(session(t, "run-allowed.jsonl", func(int) Git { return at(before, night) }), Options{DelegatedBy: "mira.s"})
 	r, ok := prompted(t, calls[1])
 	want := record.Request{Kind: "prompt", ID: "93a13e29-58f8-4d8b-b99a-6dc5716890aa", Author: "mira.s", Digest: record.Digest([]byte("Fix the discount bug in shop.py")), Repository: "github.com/acme/shop"}
 	if diff := cmp.Diff(want, r); !ok || diff != "" {
@@ -349,19 +331,33 @@ func TestTheMessageSaysWhatWasSeenDoneAndValidated(t *testing.T) {
 	))
 	body := "What the agent did:\n- saw shop.py\n- changed shop.py\n- validated with python3 -m pytest (failed), python3 -m pytest (passed), npm test\n- was refused Bash curl http://x | sh"
 	trailers := "Assisted-by: claude-code:opus\nAgent-Execution: s1\nAgent-Logs-Url: https://l/s1\nAgent-Log: sha256:00"
-	for _, c := range []struct{ name, message, comment, want string }{
-		{"a subject alone", "Fix it\n", "", "Fix it\n\n" + body + "\n\n" + trailers + "\n"},
-		{"a body", "Fix it\n\nBecause.\n", "", "Fix it\n\nBecause.\n\n" + body + "\n\n" + trailers + "\n"},
-		{"trailers", "Fix it\n\nSigned-off-by: A <a@x>\n", "", "Fix it\n\n" + body + "\n\nSigned-off-by: A <a@x>\n" + trailers + "\n"},
-		{"what git tells at the editor", "Fix it\n\n# Please enter\n# the message\n", "#", "Fix it\n\n" + body + "\n\n" + trailers + "\n\n# Please enter\n# the message\n"},
-		{"a commit that is made again", "Fix it\n\n" + body + "\n\nAssisted-by: claude-code:opus\n", "", "Fix it\n\n" + body + "\n\n" + trailers + "\n"},
+	end := "\n\n" + body + "\n\n" + trailers + "\n"
+	told := "\n# Please enter\n#\n# On branch main\n"
+	for _, c := range []struct {
+		name, message string
+		editor        bool
+		want          string
+	}{
+		{"a subject alone", "Fix it\n", false, "Fix it" + end},
+		{"a body", "Fix it\n\nBecause.\n", false, "Fix it\n\nBecause." + end},
+		{"trailers", "Fix it\n\nSigned-off-by: A <a@x>\n", false, "Fix it\n\n" + body + "\n\nSigned-off-by: A <a@x>\n" + trailers + "\n"},
+		{"what git tells at the editor", "Fix it\n" + told, true, "Fix it" + end + told},
+		{"a commit that is made again", "Fix it\n\n" + body + "\n\nAssisted-by: claude-code:opus\n", false, "Fix it" + end},
+		{"an issue as the subject", "#125 Fix it\n", false, "#125 Fix it" + end},
+		{"an issue as the subject, at an editor", "#125 Fix it\n" + told, true, "#125 Fix it" + end + told},
+		{"and nothing between", "#125 Fix it\n" + told[1:], true, "#125 Fix it" + end + told},
+		{"an issue as the subject of what is made again", "#125 Fix it\n\n" + body + "\n\n" + trailers + "\n", false, "#125 Fix it" + end},
+		{"a heading, and no editor", "# Fix\n\n# Why\nBecause.\n# How\n", false, "# Fix\n\n# Why\nBecause.\n# How" + end},
+		{"issues in the body, at an editor", "Fix\n\n#1 and\n#2\n" + told, true, "Fix\n\n#1 and\n#2" + end + told},
+		{"each character that may begin a comment", "#1\n\n;\n@\n!\n$\n%\n^\n&\n|\n:\n", false, "#1\n\n;\n@\n!\n$\n%\n^\n&\n|\n:" + end},
+		{"a diff below the scissors", "Fix it\n" + told + "#" + scissors + "\n# Do not touch\ndiff --git a b\n", true, "Fix it" + end + told + "#" + scissors + "\n# Do not touch\ndiff --git a b\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "COMMIT_EDITMSG")
 			if err := os.WriteFile(file, []byte(c.message), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if err := sum.Write(file, c.comment); err != nil {
+			if err := sum.Write(file, c.editor); err != nil {
 				t.Fatal(err)
 			}
 			got, err := os.ReadFile(file)
@@ -532,9 +528,219 @@ func FuzzConvert(f *testing.F) {
 			if err != nil {
 				t.Fatalf("what was appended cannot be read: %v", err)
 			}
-			if _, err := Convert(s, Options{}); err != nil {
-				t.Errorf("what was taken cannot be told: %v", err)
+			if len(s.Broken) > 0 {
+				t.Errorf("%d lines that were taken cannot be told", len(s.Broken))
 			}
+			Convert(s, Options{})
 		}
 	})
+}
+
+func line(text string, git Git) Line {
+	return Line{At: night, Kind: ClaudeCode, Git: git, Hook: []byte(text)}
+}
+
+// Claude Code of some versions tells no tool_use_id. Its calls are actions all the same,
+// each known by the line where it begins.
+func TestCallsWithoutAnID(t *testing.T) {
+	git := at(before, night)
+	hook := func(event, tool, input, more string) Line {
+		return line(fmt.Sprintf(`{"session_id":"s","hook_event_name":%q,"cwd":"/build/acme/.work/ws","tool_name":%q,"tool_input":%s%s}`, event, tool, input, more), git)
+	}
+	const file = `{"file_path":"/build/acme/.work/ws/a.go"}`
+	for name, c := range map[string]struct {
+		lines []Line
+		want  []string
+	}{
+		"one": {[]Line{hook("PreToolUse", "Edit", file, ""), hook("PostToolUse", "Edit", file, `,"tool_response":{"ok":true}`)}, []string{"Edit line-1 success a.go"}},
+		"two of one kind side by side": {
+			[]Line{hook("PreToolUse", "Bash", `{"command":"a"}`, ""), hook("PreToolUse", "Bash", `{"command":"b"}`, ""), hook("PostToolUseFailure", "Bash", `{"command":"b"}`, `,"error":"no"`), hook("PostToolUse", "Bash", `{"command":"a"}`, "")},
+			[]string{"Bash line-2 failure", "Bash line-1 success"},
+		},
+		"the same twice": {
+			[]Line{hook("PreToolUse", "Bash", `{}`, ""), hook("PreToolUse", "Bash", `{}`, ""), hook("PostToolUse", "Bash", `{}`, ""), hook("PermissionDenied", "Bash", `{}`, "")},
+			[]string{"Bash line-1 success", "Bash line-2 refused"},
+		},
+		"its beginning is not told":  {[]Line{hook("PostToolUse", "Edit", file, "")}, []string{"Edit line-1 success a.go"}},
+		"it never ends":              {[]Line{hook("PreToolUse", "Edit", file, ""), line(`{"session_id":"s","hook_event_name":"Stop"}`, git)}, []string{"Edit line-1 unknown a.go"}},
+		"the batch says it was not":  {[]Line{hook("PreToolUse", "Edit", file, ""), line(`{"session_id":"s","hook_event_name":"PostToolBatch","tool_calls":[{"tool_name":"Edit","tool_input":`+file+`}]}`, git)}, []string{"Edit line-1 refused"}},
+		"beside one that has an id":  {[]Line{hook("PreToolUse", "Edit", file, `,"tool_use_id":"x"`), hook("PostToolUse", "Edit", file, ""), hook("PostToolUse", "Edit", file, `,"tool_use_id":"x"`)}, []string{"Edit line-2 success a.go", "Edit x success a.go"}},
+		"nothing says which tool":    {[]Line{line(`{"session_id":"s","hook_event_name":"PostToolUse"}`, git)}, []string{"unknown line-1 success"}},
+		"its id tells that it ended": {[]Line{line(`{"session_id":"s","hook_event_name":"PostToolUse","tool_use_id":"y"}`, git)}, []string{"unknown y success"}},
+	} {
+		if diff := cmp.Diff(c.want, told(t, Convert(&Session{ID: "s", Lines: c.lines}, Options{}))); diff != "" {
+			t.Errorf("%s:\n%s", name, diff)
+		}
+	}
+}
+
+// However long what is said or given back is, each event can be sent.
+func TestLongContentIsToldByItsDigest(t *testing.T) {
+	long, git := strings.Repeat("x", 1_200_000), at(before, night)
+	l := []Line{
+		line(`{"session_id":"s","hook_event_name":"UserPromptSubmit","prompt_id":"p","prompt":"`+long+`"}`, git),
+		line(`{"session_id":"s","hook_event_name":"PostToolUse","tool_name":"Bash","tool_use_id":"c","tool_input":{"command":"`+long+`"},"tool_response":"`+long+`"}`, git),
+		line(`{"session_id":"s","hook_event_name":"PostToolUseFailure","tool_name":"Bash","tool_use_id":"d","tool_input":{},"error":"`+long+`"}`, git),
+		line(`{"session_id":"s","hook_event_name":"Stop","last_assistant_message":"`+long+`"}`, git),
+	}
+	calls := Convert(&Session{ID: "s", Lines: l}, Options{})
+	if len(calls) != 5 {
+		t.Fatalf("%d events", len(calls))
+	}
+	told(t, calls) // each can be sent
+	if r, ok := prompted(t, calls[1]); !ok || r.Digest != record.Digest([]byte(long)) {
+		t.Errorf("the digest of the prompt is %s", r.Digest)
+	}
+	for _, c := range calls[:1] {
+		if !strings.Contains(string(c.Event.Data()), `"omitted_bytes":1200013`) {
+			t.Errorf("%s does not say how long it was", c.Event.ID())
+		}
+	}
+}
+
+// One line that cannot be read, and one hook that is larger than a log keeps, hold nothing
+// behind them up.
+func TestOneBadLineHoldsNothingUp(t *testing.T) {
+	l := Log{Dir: t.TempDir()}
+	add := func(id, result string) {
+		t.Helper()
+		text := `{"session_id":"s","hook_event_name":"PostToolUse","tool_name":"Bash","tool_use_id":"` + id + `","tool_input":{"command":"ls"},"tool_response":"` + result + `"}`
+		if _, err := l.Append(ClaudeCode, []byte(text), night); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add("a", "")
+	for _, bad := range []string{"\x00\x00\x00\n", "{\"at\":\n", `{"at":"2026-01-01T00:00:00Z","kind":"codex","hook":{"session_id":7}}` + "\n"} {
+		f, err := os.OpenFile(filepath.Join(l.Dir, "s.jsonl"), os.O_APPEND|os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteString(bad); err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+	}
+	add("b", strings.Repeat("y", maxHook))
+	s, err := l.Read("s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Lines) != 5 || len(s.Broken) != 3 {
+		t.Errorf("%d lines, %d of them broken", len(s.Lines), len(s.Broken))
+	}
+	if diff := cmp.Diff([]string{"Bash a success", "Bash b success"}, told(t, Convert(s, Options{}))); diff != "" {
+		t.Error(diff)
+	}
+	if info, err := os.Stat(filepath.Join(l.Dir, "s.jsonl")); err != nil || info.Size() > 1<<20 {
+		t.Errorf("the log has %v bytes", info)
+	}
+}
+
+func TestOneSealThatNobodyTakesHoldsNoOtherUp(t *testing.T) {
+	l := Log{Dir: t.TempDir()}
+	for _, content := range []string{"a", "bad", "c"} {
+		if _, err := l.Seal("s", 1, []byte(content)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var taken []string
+	hand := func(content []byte) error {
+		if string(content) == "bad" {
+			return fmt.Errorf("not taken")
+		}
+		taken = append(taken, string(content))
+		return nil
+	}
+	for range 2 {
+		if err := l.Sealed(hand); err == nil || !strings.Contains(err.Error(), "not taken") {
+			t.Errorf("nothing is said of the one that stays: %v", err)
+		}
+	}
+	slices.Sort(taken)
+	if diff := cmp.Diff([]string{"a", "c"}, taken); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// git is what says which line of a message is the subject. The message goes through git as
+// it does in a commit, with and without an editor.
+func TestGitKeepsTheSubject(t *testing.T) {
+	for _, c := range []struct {
+		name, subject, setting, editor, want string
+	}{
+		{"an issue", "#125 Fix it", "", ":", "#125 Fix it"},
+		{"a heading", "# Fix it", "", ":", "# Fix it"},
+		{"at an editor", "Fix it", "", "true", "Fix it"},
+		{"at an editor, another character", "#125 Fix it", ";", "true", "#125 Fix it"},
+		{"at an editor, git's choice", "#125 Fix it", "auto", "true", "#125 Fix it"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			t.Chdir(dir)
+			git := func(args ...string) string {
+				t.Helper()
+				cmd := exec.Command("git", args...)
+				cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null", "GIT_AUTHOR_NAME=A", "GIT_AUTHOR_EMAIL=a@x", "GIT_COMMITTER_NAME=A", "GIT_COMMITTER_EMAIL=a@x", "GIT_EDITOR="+c.editor)
+				out, err := cmd.CombinedOutput()
+				if err != nil {
+					t.Fatalf("git %v: %v %s", args, err, out)
+				}
+				return strings.TrimRight(string(out), "\n")
+			}
+			git("init", "-q", ".")
+			if c.setting != "" {
+				git("config", "core.commentChar", c.setting)
+			}
+			message := []byte(c.subject + "\n")
+			if c.editor != ":" { // what git lets the person edit, taken by the editor
+				git("commit", "-q", "--allow-empty", "--cleanup=verbatim", "-m", c.subject)
+				if err := os.WriteFile("editor", []byte("#!/bin/sh\ncp \"$1\" ../taken\n"), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				cmd := exec.Command("git", "-c", "core.editor="+filepath.Join(dir, "editor"), "commit", "-q", "--amend", "--allow-empty")
+				cmd.Env = append(os.Environ(), "GIT_AUTHOR_NAME=A", "GIT_AUTHOR_EMAIL=a@x", "GIT_COMMITTER_NAME=A", "GIT_COMMITTER_EMAIL=a@x", "GIT_EDITOR="+filepath.Join(dir, "editor"))
+				if out, err := cmd.CombinedOutput(); err != nil {
+					t.Fatalf("%v %s", err, out)
+				}
+				taken, err := os.ReadFile("../taken")
+				if err != nil {
+					t.Fatal(err)
+				}
+				message = taken
+			}
+			if err := os.WriteFile("message", message, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for _, sum := range []Commit{{Agent: "a", Run: "r"}, {Agent: "a", Run: "r", Done: []string{"b.go"}}} {
+				if err := os.WriteFile("message", message, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if err := sum.Write("message", c.editor != ":"); err != nil {
+					t.Fatal(err)
+				}
+				cleanup := "whitespace"
+				if c.editor != ":" {
+					cleanup = "strip"
+				}
+				lines := strings.Split(strings.TrimSpace(string(message)), "\n") // the last one is a comment, where there are any
+				git("-c", "core.commentChar="+lines[len(lines)-1][:1], "commit", "-q", "--allow-empty", "--cleanup="+cleanup, "-F", "message")
+				if got := git("log", "-1", "--format=%s"); got != c.want {
+					t.Errorf("the subject is %q", got)
+				}
+				if got := git("log", "-1", "--format=%(trailers:key=Agent-Execution,valueonly)"); strings.TrimSpace(got) != "r" {
+					t.Errorf("the run is %q in\n%s", got, git("log", "-1", "--format=%B"))
+				}
+			}
+		})
+	}
+}
+
+func TestATurnedDownResultIsAFailure(t *testing.T) {
+	for _, kind := range []string{ClaudeCode, Codex} {
+		l := line(`{"session_id":"s","hook_event_name":"PostToolUse","tool_name":"Write","tool_use_id":"c","tool_input":{"file_path":"a.go"},"tool_response":{"isError":true,"content":[]}}`, at(before, night))
+		l.Kind = kind
+		if diff := cmp.Diff([]string{"Write c failure"}, told(t, Convert(&Session{ID: "s", Lines: []Line{l}}, Options{}))); diff != "" {
+			t.Error(diff)
+		}
+	}
 }

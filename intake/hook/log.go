@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/gofrs/flock"
 
+	"github.com/changetrail/changetrail/intake/toolcall"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -25,6 +27,8 @@ import (
 //	<session>.sent            how many of them are sent
 //	<session>.seals           a Seal for each commit
 //	sealed/<digest>           what a Seal is over, until it is handed in
+//	aside/<session>.jsonl     events that nobody takes, one a line, as publish reads them
+//	aside/<session>.lines     lines that cannot be read
 type Log struct{ Dir string }
 
 // A Line is one hook, as the agent handed it over.
@@ -41,6 +45,9 @@ type Session struct {
 	Lines []Line
 	Sent  int
 	Seals []Seal
+	// Broken are the lines that cannot be read, as after a full disk, by their index. All
+	// others can.
+	Broken map[int][]byte
 }
 
 // A Seal is the state of a log when a commit was made.
@@ -49,17 +56,19 @@ type Seal struct {
 	Digest string `json:"digest"` // of what the log said until then
 }
 
-// maxHook bounds what one hook hands over, in bytes: a tool's result has some MB.
+// maxHook bounds what is kept of one hook as it is, in bytes: a tool's result has some MB.
 const maxHook = 32 << 20
 
 // Append notes a hook. It takes as long as one write.
 func (l Log) Append(kind string, input []byte, at time.Time) (*Input, error) {
-	if len(input) > maxHook {
-		return nil, fmt.Errorf("the hook hands over %d bytes, at most %d are kept", len(input), maxHook)
-	}
 	in, err := readInput(input)
 	if err != nil {
 		return nil, err
+	}
+	if len(input) > maxHook {
+		if input, err = shortened(input); err != nil {
+			return nil, err
+		}
 	}
 	line, err := json.Marshal(Line{At: at.UTC(), Kind: kind, Git: Look(in.Cwd), Hook: input}, jsontext.AllowInvalidUTF8(true))
 	if err != nil {
@@ -81,6 +90,29 @@ func (l Log) Append(kind string, input []byte, at time.Time) (*Input, error) {
 	}
 	_, err = f.Write(append(line, '\n')) // one write: hooks run side by side
 	return in, errors.Join(err, f.Close())
+}
+
+// shortened returns a hook with the size and the digest of each long member in its place:
+// that a call was made is not lost with what it gave back.
+func shortened(input []byte) ([]byte, error) {
+	var members map[string]jsontext.Value
+	if err := json.Unmarshal(input, &members, jsontext.AllowInvalidUTF8(true)); err != nil {
+		return nil, err
+	}
+	for name, v := range members {
+		if len(v) <= toolcall.MaxContent {
+			continue
+		}
+		short := jsontext.Value(toolcall.Bounded(v))
+		switch v.Kind() {
+		case '"': // it is read as a text
+			short, _ = jsontext.AppendQuote(nil, string(short)) // of plain JSON: cannot fail
+		case '[':
+			short = slices.Concat([]byte("["), short, []byte("]"))
+		}
+		members[name] = short
+	}
+	return json.Marshal(members, json.Deterministic(true), jsontext.AllowInvalidUTF8(true))
 }
 
 // path is that of a file of a session. What a session is called comes from outside.
@@ -115,14 +147,18 @@ func (l Log) Read(session string) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{ID: session}
+	s := &Session{ID: session, Broken: make(map[int][]byte)}
 	for line := range bytes.Lines(text) {
 		var v Line
 		if !bytes.HasSuffix(line, []byte("\n")) {
 			break
 		}
-		if err := json.Unmarshal(line, &v, jsontext.AllowInvalidUTF8(true)); err != nil {
-			return nil, fmt.Errorf("%s: line %d: %w", l.path(session, ".jsonl"), len(s.Lines)+1, err)
+		err := json.Unmarshal(line, &v, jsontext.AllowInvalidUTF8(true))
+		if err == nil {
+			_, err = readInput(v.Hook)
+		}
+		if err != nil {
+			s.Broken[len(s.Lines)], v = line, Line{}
 		}
 		s.Lines = append(s.Lines, v)
 	}
@@ -160,6 +196,26 @@ func remove(file string) error {
 	return nil
 }
 
+// Aside keeps what cannot be sent where it holds nothing else up, and returns the file,
+// and whether the line is new there.
+func (l Log) Aside(session, suffix string, line []byte) (file string, fresh bool, err error) {
+	aside := Log{filepath.Join(l.Dir, "aside")}
+	if err := os.MkdirAll(aside.Dir, 0o700); err != nil {
+		return "", false, err
+	}
+	file = aside.path(session, suffix)
+	line = append(bytes.TrimRight(line, "\n"), '\n')
+	if there, err := os.ReadFile(file); err == nil && bytes.Contains(append([]byte("\n"), there...), append([]byte("\n"), line...)) {
+		return file, false, nil // the session is sent again
+	}
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return file, false, err
+	}
+	_, err = f.Write(line)
+	return file, true, errors.Join(err, f.Sync(), f.Close())
+}
+
 // Seal keeps what the log of a session says now, of which a commit states the
 // digest.
 func (l Log) Seal(session string, lines int, content []byte) (digest string, err error) {
@@ -175,27 +231,28 @@ func (l Log) Seal(session string, lines int, content []byte) (digest string, err
 }
 
 // Sealed hands each content that is sealed and not handed in yet to f, and lets go
-// of it.
+// of it. What f does not take stays, and holds nothing else up.
 func (l Log) Sealed(f func(content []byte) error) error {
 	dir := filepath.Join(l.Dir, "sealed")
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	var errs []error
 	for _, e := range entries {
 		file := filepath.Join(dir, e.Name())
 		content, err := os.ReadFile(file)
 		if err == nil {
 			err = f(content)
 		}
-		if err != nil {
-			return err
+		if err == nil {
+			err = os.Remove(file)
 		}
-		if err := os.Remove(file); err != nil {
-			return err
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", file, err))
 		}
 	}
-	return err
+	return errors.Join(errs...)
 }
 
 func (l Log) addSeal(session string, seal Seal) error {

@@ -158,61 +158,104 @@ func (c *Commit) Names(message string) bool {
 	})
 }
 
-// Write writes the body and the trailers into the file of a commit message. Lines
-// that begin with comment are what git tells the person at the editor.
-func (c *Commit) Write(file string, comment string) error {
-	text, err := os.ReadFile(file)
+// Write writes the body and the trailers into the file of a commit message. Where an
+// editor opens, git tells the person something at the end, in comments; elsewhere a line
+// that begins with # is the author's, as one that names an issue.
+func (c *Commit) Write(file string, editor bool) error {
+	message, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(file, insert(text, c.Body(), comment), 0o600); err != nil {
-		return err
+	text, comments := message, []byte(nil)
+	if editor {
+		text, comments = cutComments(message, commentString(message))
 	}
-	args := []string{"interpret-trailers", "--in-place", "--no-divider", "--if-exists", "addIfDifferent"}
+	text = insert(text, c.Body())
+	args := []string{"-c", "core.commentChar=" + unused(text), "interpret-trailers", "--no-divider", "--if-exists", "addIfDifferent"}
 	for _, t := range c.Trailers() {
 		args = append(args, "--trailer", t.Key+": "+t.Value)
 	}
-	out, err := exec.Command("git", append(args, file)...).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("git interpret-trailers: %w: %s", err, out)
+	var out, said bytes.Buffer
+	git := exec.Command("git", args...)
+	git.Stdin, git.Stdout, git.Stderr = bytes.NewReader(text), &out, &said
+	if err := git.Run(); err != nil {
+		return fmt.Errorf("git interpret-trailers: %w: %s", err, said.Bytes())
 	}
-	return nil
+	if len(comments) > 0 {
+		out.WriteString("\n")
+		out.Write(comments)
+	}
+	return os.WriteFile(file, out.Bytes(), 0o600)
+}
+
+// commentChars are those that git chooses from where it is to find one that no line of a
+// message begins with (core.commentChar auto).
+const commentChars = "#;@!$%^&|:"
+
+// commentString is how comments begin in a message.
+func commentString(message []byte) string {
+	for _, name := range []string{"core.commentString", "core.commentChar"} {
+		out, err := exec.Command("git", "config", name).Output()
+		if set := strings.TrimSpace(string(out)); err == nil && set != "" && set != "auto" {
+			return set
+		} else if set == "auto" { // that of git's own lines, which are the last
+			lines := bytes.Split(bytes.TrimSpace(message), []byte("\n"))
+			if last := lines[len(lines)-1]; len(last) > 0 && strings.ContainsRune(commentChars, rune(last[0])) {
+				return string(last[:1])
+			}
+		}
+	}
+	return "#"
+}
+
+// unused is a character with which no line of text begins, so that git takes none for a
+// comment.
+func unused(text []byte) string {
+	for _, char := range commentChars {
+		if !bytes.HasPrefix(text, []byte(string(char))) && !bytes.Contains(text, []byte("\n"+string(char))) {
+			return string(char)
+		}
+	}
+	return "\x1f"
+}
+
+// scissors is what git writes above what is no part of a message.
+const scissors = " ------------------------ >8 ------------------------"
+
+// cutComments returns a message without what git tells the person at its end, and that.
+func cutComments(message []byte, comment string) (text, comments []byte) {
+	lines := bytes.SplitAfter(message, []byte("\n"))
+	is := func(line []byte) bool { // git puts a space or a tab behind it
+		rest, ok := bytes.CutPrefix(bytes.TrimRight(line, "\r\n"), []byte(comment))
+		return ok && (len(rest) == 0 || rest[0] == ' ' || rest[0] == '\t')
+	}
+	end := slices.IndexFunc(lines, func(l []byte) bool { return string(bytes.TrimRight(l, "\r\n")) == comment+scissors })
+	if end < 0 {
+		for end = len(lines); end > 0 && len(bytes.TrimSpace(lines[end-1])) == 0; end-- {
+		}
+	}
+	begin := end
+	for ; begin > 0 && is(lines[begin-1]); begin-- {
+	}
+	if begin == end && (end == len(lines) || !is(lines[end])) {
+		return message, nil
+	}
+	return bytes.Join(lines[:begin], nil), bytes.Join(lines[begin:], nil)
 }
 
 // trailerLine is how a line of the last paragraph looks that is a trailer.
 var trailerLine = regexp.MustCompile(`^([A-Za-z0-9-]+\s*:|\s+\S|\(cherry picked from)`)
 
-// insert puts a body behind the message and before its trailers and git's comments.
-func insert(message []byte, body, comment string) []byte {
-	if body == "" {
-		return message
-	}
-	text, rest := message, []byte(nil)
-	if comment != "" {
-		for at := 0; at < len(message); {
-			end := bytes.IndexByte(message[at:], '\n')
-			if bytes.HasPrefix(message[at:], []byte(comment)) {
-				text, rest = message[:at], message[at:]
-				break
-			}
-			if end < 0 {
-				break
-			}
-			at += end + 1
-		}
-	}
-	if bytes.Contains(text, []byte("\n"+heading+"\n")) {
+// insert puts a body behind the message and before its trailers.
+func insert(message []byte, body string) []byte {
+	if body == "" || bytes.Contains(message, []byte("\n"+heading+"\n")) {
 		return message // it is said already: the commit is made again
 	}
-	paragraphs := strings.Split(strings.TrimRight(string(text), "\n"), "\n\n")
+	paragraphs := strings.Split(strings.TrimRight(string(message), "\n"), "\n\n")
 	last := len(paragraphs)
 	if last > 1 && !slices.ContainsFunc(strings.Split(paragraphs[last-1], "\n"), func(l string) bool { return !trailerLine.MatchString(l) }) {
 		last-- // the last paragraph is trailers
 	}
 	paragraphs = slices.Insert(paragraphs, last, strings.TrimRight(body, "\n"))
-	out := strings.Join(paragraphs, "\n\n") + "\n"
-	if len(rest) > 0 {
-		out += "\n" + string(rest)
-	}
-	return []byte(out)
+	return []byte(strings.Join(paragraphs, "\n\n") + "\n")
 }

@@ -82,6 +82,7 @@ func New(c Config) (*Tools, error) {
 // For returns a server for one caller.
 func (t *Tools) For(who Caller) *mcp.Server {
 	s := mcp.NewServer(&mcp.Implementation{Name: "changetrail", Title: "changetrail", Version: t.Version}, &mcp.ServerOptions{Instructions: instructions, SchemaCache: t.cache})
+	s.AddReceivingMiddleware(t.asMeant)
 	h := &handlers{Config: t.Config, Caller: who}
 	no := false
 	reads := mcp.ToolAnnotations{ReadOnlyHint: true, OpenWorldHint: &no}

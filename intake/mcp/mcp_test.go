@@ -318,3 +318,49 @@ func FuzzRequests(f *testing.F) {
 		}
 	})
 }
+
+// Models write lists, objects and numbers as texts, at any depth. What is of another kind is
+// refused in words that name what is wanted, and what is wanted as a text stays one.
+func TestArgumentsAreReadAsTheyAreMeant(t *testing.T) {
+	for name, paths := range map[string]any{"a list": []string{"docs/a.md", "src/pay.go"}, "as a text": `["docs/a.md", "src/pay.go"]`, "with white space": " [\n\"docs/a.md\",\"src/pay.go\"]\n"} {
+		var got Authorization
+		if refused := newDesk(t, nil).call(t, "check_authorization", map[string]any{"paths": paths}, &got); refused != "" || got.Verdict != record.ReviewRequired {
+			t.Errorf("%s: %s %s", name, got.Verdict, refused)
+		}
+	}
+	decision := map[string]any{"rationale": `["stays a text"]`, "options": []map[string]any{{"id": "a", "outcome": "chosen", "title": `{"t":1}`}}, "trigger": map[string]any{"kind": "scan", "id": "7"}}
+	texts := map[string]any{
+		"rationale": decision["rationale"], "options": `[{"id":"a","outcome":"chosen","title":"{\"t\":1}"}]`, "trigger": `{"kind":"scan","id":"7"}`,
+	}
+	inner := map[string]any{"rationale": decision["rationale"], "options": []string{`{"id":"a","outcome":"chosen","title":"{\"t\":1}"}`}, "trigger": decision["trigger"]}
+	var want string
+	for i, arguments := range []map[string]any{decision, texts, inner} {
+		d := newDesk(t, nil)
+		var got Recorded
+		if refused := d.call(t, "record_decision", arguments, &got); refused != "" || len(d.taken) != 1 {
+			t.Errorf("%d: %s", i, refused)
+			continue
+		}
+		if data := string(d.taken[0].Data()); i == 0 {
+			want = data
+		} else if data != want {
+			t.Errorf("recorded was %s\nwant %s", data, want)
+		}
+	}
+	for _, c := range []struct {
+		tool, says string
+		arguments  map[string]any
+	}{
+		{"check_authorization", `paths: a text was given, wanted is JSON of the type array, as ["a", "b"]`, map[string]any{"paths": "src/a.go"}},
+		{"check_authorization", "paths: a text was given", map[string]any{"paths": `{"a":1}`}},
+		{"check_authorization", "paths: a text was given", map[string]any{"paths": `["a"`}},
+		{"check_authorization", "paths: a text was given", map[string]any{"paths": ""}},
+		{"record_decision", "options[0]: a text was given, wanted is JSON of the type object", map[string]any{"options": []string{"a"}}},
+		{"record_decision", "trigger: a text was given", map[string]any{"trigger": `"{}"`}},
+	} {
+		d := newDesk(t, nil)
+		if refused := d.call(t, c.tool, c.arguments, nil); !strings.Contains(refused, c.says) || len(d.taken) > 0 {
+			t.Errorf("%v: it says %q, want %q", c.arguments, refused, c.says)
+		}
+	}
+}

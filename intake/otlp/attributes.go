@@ -75,6 +75,21 @@ func (a attributes) content(keys []string) record.Free {
 	return nil
 }
 
+// failed reports whether the first value that the attributes have is a result that says
+// that the call failed. It is asked as it came: what is too large to be kept says it, too.
+func (a attributes) failed(keys []string) bool {
+	for _, key := range keys {
+		if v, ok := a.value(key); ok {
+			if v.Type() == pcommon.ValueTypeStr {
+				return toolcall.Failed([]byte(v.Str()))
+			}
+			b, err := json.Marshal(v.AsRaw(), json.Deterministic(true), jsontext.AllowInvalidUTF8(true))
+			return err == nil && toolcall.Failed(b)
+		}
+	}
+	return false
+}
+
 func contentOf(text string) record.Free {
 	if v := jsontext.Value(text); text != "" && strings.ContainsAny(text[:1], `{["`) && v.IsValid() {
 		if v.Compact() == nil {

@@ -229,3 +229,40 @@ func TestLogs(t *testing.T) {
 		})
 	}
 }
+
+// MCP says in the result that a call failed; the span's status is unset then. It counts as
+// well where the result is too large to be kept, is wrapped, or is no text.
+func TestTheResultSaysThatACallFailed(t *testing.T) {
+	const failed = `{"isError":true,"content":[{"type":"text","text":"no"}]}`
+	long := `{"content":[{"type":"text","text":"` + strings.Repeat("x", 300_000) + `"}],"isError":true}`
+	for name, c := range map[string]struct {
+		key    string
+		value  any
+		failed bool
+	}{
+		"the semantic conventions": {"gen_ai.tool.call.result", failed, true},
+		"ADK":                      {"gcp.vertex.agent.tool_response", `{"result":` + failed + `}`, true},
+		"Vercel":                   {"ai.toolCall.result", failed, true},
+		"OpenInference":            {"output.value", failed, true},
+		"too large to be kept":     {"gen_ai.tool.call.result", long, true},
+		"a map":                    {"gen_ai.tool.call.result", map[string]any{"isError": true}, true},
+		"one that went well":       {"gen_ai.tool.call.result", `{"isError":false,"content":[]}`, false},
+		"a file that has the word": {"gen_ai.tool.call.result", `{"content":[{"type":"text","text":"{\"isError\":true}"}]}`, false},
+	} {
+		td, s := spanOf(t, "execute_tool write_file", nil, attrs{"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "write_file", "gen_ai.tool.call.arguments": `{"path":"a.go"}`})
+		if m, is := c.value.(map[string]any); is {
+			if err := s.Attributes().PutEmptyMap(c.key).FromRaw(m); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			s.Attributes().PutStr(c.key, c.value.(string))
+		}
+		parts, refused := Spans(td, now)
+		if len(parts) != 1 {
+			t.Fatalf("%s: %v", name, refused.First)
+		}
+		if got := parts[0].Spans[0]; (got.Outcome == "failure") != c.failed || (len(got.Files) == 0) != c.failed {
+			t.Errorf("%s: outcome %s, files %v", name, got.Outcome, got.Files)
+		}
+	}
+}

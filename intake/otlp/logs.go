@@ -103,7 +103,9 @@ func actionOf(product, event string, a attributes) (*record.Action, string) {
 	action := &record.Action{Tool: clip(cmp.Or(a.first(toolName), "unknown"), 256), Arguments: a.content([]string{"arguments", "tool_input", "tool_parameters"})}
 	switch event {
 	case "tool_result":
-		action.Outcome = ended(product, a)
+		if action.Outcome = ended(product, a); action.Outcome == "success" && a.failed([]string{"output"}) {
+			action.Outcome = "failure"
+		}
 		if ms, err := strconv.ParseInt(a.text("duration_ms"), 10, 64); err == nil {
 			action.DurationMS = max(0, ms)
 		}

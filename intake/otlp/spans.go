@@ -158,6 +158,8 @@ func call(out *record.Span, s ptrace.Span, a attributes) {
 		if out.Run != "" && out.CallID != "" {
 			out.Source = clip(toolcall.Source(toolcall.ClaudeCode, out.Run), 256)
 		}
+	case a.failed(result):
+		out.Outcome = "failure"
 	default:
 		out.Outcome = "success"
 	}
@@ -220,7 +222,7 @@ func unwrapLangChain(out *record.Span) {
 	if len(m.Content) > 0 {
 		out.Result = record.Free(slices.Clone(m.Content))
 	}
-	if m.Status == "error" {
+	if m.Status == "error" || toolcall.Failed(m.Content) {
 		out.Outcome = "failure"
 	}
 }

@@ -55,6 +55,51 @@ func Bounded(v []byte) record.Free {
 	return b
 }
 
+// maxWrapped is in how much the result of MCP may be wrapped.
+const maxWrapped = 6
+
+// Failed reports whether a result says of itself that the call failed, as those of MCP do
+// (isError) and those in messages to models (is_error). Frameworks wrap the result.
+func Failed(result []byte) bool { return failed(result, maxWrapped) }
+
+func failed(v jsontext.Value, depth int) bool {
+	if v = bytes.TrimSpace(v); len(v) == 0 || depth == 0 {
+		return false
+	}
+	switch v.Kind() {
+	case '"': // JSON in a text
+		text, err := jsontext.AppendUnquote(nil, v)
+		if text = bytes.TrimSpace(text); err != nil || len(text) == 0 || text[0] != '{' && text[0] != '[' {
+			return false
+		}
+		return failed(text, depth-1)
+	case '[':
+		var blocks []struct {
+			Type    string `json:"type"`
+			IsError bool   `json:"is_error"`
+		}
+		_ = json.Unmarshal(v, &blocks, jsontext.AllowInvalidUTF8(true)) // of another form, it tells nothing
+		for _, b := range blocks {
+			if b.Type == "tool_result" && b.IsError {
+				return true
+			}
+		}
+	case '{':
+		var r struct {
+			MCP      jsontext.Value `json:"isError"`
+			Message  jsontext.Value `json:"is_error"`
+			Result   jsontext.Value `json:"result"` // JSON-RPC, ADK
+			Output   jsontext.Value `json:"output"`
+			Response jsontext.Value `json:"response"`
+		}
+		if json.Unmarshal(v, &r, jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true)) != nil {
+			return false
+		}
+		return string(r.MCP) == "true" || string(r.Message) == "true" || failed(r.Result, depth-1) || failed(r.Output, depth-1) || failed(r.Response, depth-1)
+	}
+	return false
+}
+
 // writer is how tools are called that write the file which their arguments name:
 // Edit, MultiEdit, Write and NotebookEdit of Claude Code, apply_patch of Codex,
 // write_file, str_replace_editor and the like of others.

@@ -2,6 +2,7 @@ package toolcall
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -42,4 +43,26 @@ func TestBounded(t *testing.T) {
 	if got := string(Bounded([]byte(large))); !strings.HasPrefix(got, `{"omitted_bytes":262146,"sha256":"sha256:`) {
 		t.Errorf("%.200s", got)
 	}
+}
+
+func TestAResultSaysThatTheCallFailed(t *testing.T) {
+	const mcp = `{"isError":true,"content":[{"type":"text","text":"no"}]}`
+	for result, want := range map[string]bool{
+		mcp: true, " \n" + mcp: true, strconv.Quote(mcp): true, `{"jsonrpc":"2.0","id":1,"result":` + mcp + `}`: true, `{"output":` + strconv.Quote(mcp) + `}`: true,
+		`{"response":{"result":` + mcp + `}}`: true, `[{"type":"tool_result","is_error":true}]`: true, `{"type":"tool_result","is_error":true}`: true,
+		`{"isError":true,"isError":true}`: true,
+
+		"": false, "null": false, "{": false, `{"isError":false}`: false, `{"isError":"true"}`: false, `{"content":[{"type":"text","text":"{\"isError\":true}"}]}`: false,
+		`"isError: true"`: false, `[{"isError":true}]`: false, `{"file":{"isError":true}}`: false,
+		strings.Repeat(`{"result":`, 10_000) + "1" + strings.Repeat("}", 10_000): false,
+	} {
+		if got := Failed([]byte(result)); got != want {
+			t.Errorf("%.80s: %v", result, got)
+		}
+	}
+}
+
+func FuzzFailed(f *testing.F) {
+	f.Add([]byte(`{"result":"{\"isError\":true}"}`))
+	f.Fuzz(func(_ *testing.T, result []byte) { Failed(result) })
 }

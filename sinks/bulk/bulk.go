@@ -8,6 +8,7 @@ package bulk
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -32,8 +33,10 @@ type Indexer struct {
 	bodies sync.Pool // of *bytes.Buffer
 }
 
-// path asks for no more of the answer than is read.
-const path = "/_bulk?filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason"
+// path asks for no more of the answer than is read. An error that another one caused is
+// asked for as a whole, since causes have causes.
+const path = "/_bulk?filter_path=errors,items.*.status,items.*.failure_store,items.*.error.type,items.*.error.reason,items.*.error.caused_by," +
+	"error.type,error.reason,error.caused_by,status"
 
 // Put implements [sinks.Engine].
 func (x *Indexer) Put(ctx context.Context, docs []sinks.Document) ([]sinks.Outcome, error) {
@@ -61,6 +64,10 @@ func (x *Indexer) Put(ctx context.Context, docs []sinks.Document) ([]sinks.Outco
 		return outcomes, nil
 	}
 	answer, err := x.send(ctx, body)
+	if refused, is := errors.AsType[*refusedRequest](err); is && len(sent) == 1 {
+		outcomes[sent[0]] = whole(http.StatusBadRequest, refused.answer)
+		return outcomes, nil
+	}
 	if err != nil {
 		return nil, err // the transport may still be reading the body
 	}
@@ -148,11 +155,24 @@ func (x *Indexer) send(ctx context.Context, body *bytes.Buffer) ([]byte, error) 
 	switch {
 	case res.StatusCode == http.StatusRequestEntityTooLarge:
 		return nil, fmt.Errorf("bulk: %w", sinks.ErrTooLarge)
+	case res.StatusCode == http.StatusBadRequest:
+		return nil, &refusedRequest{answer}
+	case res.StatusCode >= 400 && res.StatusCode < 500 && res.StatusCode != http.StatusTooManyRequests && res.StatusCode != http.StatusRequestTimeout:
+		return nil, &sinks.BlockedError{Cause: "HTTP " + strconv.Itoa(res.StatusCode), Reason: clip(answer, 300)}
 	case res.StatusCode != http.StatusOK:
 		return nil, fmt.Errorf("bulk: HTTP %d: %s", res.StatusCode, clip(answer, 300))
 	}
 	return answer, nil
 }
+
+// A refusedRequest is one that was answered with 400 as a whole: something is wrong with
+// one of its documents, and nothing of it was stored.
+type refusedRequest struct{ answer []byte }
+
+func (r *refusedRequest) Error() string { return "bulk: HTTP 400: " + clip(r.answer, 300) }
+
+// Is says that the request may be sent in smaller parts.
+func (r *refusedRequest) Is(target error) bool { return target == sinks.ErrWhole }
 
 func clip(b []byte, n int) string {
 	if len(b) > n {
@@ -161,23 +181,11 @@ func clip(b []byte, n int) string {
 	return string(b)
 }
 
-type itemError struct {
-	Type     string `json:"type"`
-	Reason   string `json:"reason"`
-	CausedBy struct {
-		Reason string `json:"reason"`
-	} `json:"caused_by"`
-}
-
-type item struct {
-	Status int       `json:"status"`
-	Error  itemError `json:"error"`
-}
-
 // parse returns what became of n documents; nil where all of them are stored,
-// which the answer says in its first bytes.
+// which the answer says in its first bytes, unless some went to a failure store.
 func parse(answer []byte, n int) ([]sinks.Outcome, error) {
-	if bytes.HasPrefix(answer, []byte(`{"errors":false`)) || bytes.HasPrefix(answer, []byte(`{"took":`)) && bytes.Contains(answer[:min(len(answer), 64)], []byte(`"errors":false`)) {
+	redirected := bytes.Contains(answer, []byte(`"failure_store"`))
+	if !redirected && (bytes.HasPrefix(answer, []byte(`{"errors":false`)) || bytes.HasPrefix(answer, []byte(`{"took":`)) && bytes.Contains(answer[:min(len(answer), 64)], []byte(`"errors":false`))) {
 		return nil, nil
 	}
 	var r struct {
@@ -190,7 +198,7 @@ func parse(answer []byte, n int) ([]sinks.Outcome, error) {
 	if r.Errors == nil {
 		return nil, fmt.Errorf("bulk: the answer does not say whether there were errors: %s", clip(answer, 200))
 	}
-	if !*r.Errors {
+	if !*r.Errors && !redirected {
 		return nil, nil
 	}
 	if len(r.Items) != n {
@@ -203,23 +211,4 @@ func parse(answer []byte, n int) ([]sinks.Outcome, error) {
 		}
 	}
 	return out, nil
-}
-
-// classify tells a repeat from a loss, and what may go better later from what
-// never will. A 403 or 404 of one document is the state of the index or of the
-// rights to it, and not of the document.
-func classify(it item) sinks.Outcome {
-	reason := it.Error.Type + ": " + it.Error.Reason
-	if it.Error.CausedBy.Reason != "" {
-		reason += " (" + it.Error.CausedBy.Reason + ")"
-	}
-	switch s := it.Status; {
-	case s >= 200 && s < 300:
-		return sinks.Outcome{Kind: sinks.Done}
-	case s == http.StatusConflict && it.Error.Type == "version_conflict_engine_exception":
-		return sinks.Outcome{Kind: sinks.Stale, Reason: reason}
-	case s == http.StatusTooManyRequests, s >= 500, s == http.StatusForbidden, s == http.StatusUnauthorized, s == http.StatusNotFound, s == http.StatusConflict:
-		return sinks.Outcome{Kind: sinks.Retry, Reason: reason}
-	}
-	return sinks.Outcome{Kind: sinks.Refused, Reason: reason}
 }
