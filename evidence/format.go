@@ -132,7 +132,7 @@ func look(file []byte) (shape, error) {
 		return shape{tap: true}, nil
 	}
 	if file[0] != '{' && file[0] != '[' {
-		return shape{}, unreadable("it is neither JSON nor XML nor TAP; hand in what the tool writes for machines, not for people")
+		return shape{}, unreadable("it is neither JSON nor XML; hand in what the tool writes for machines, not for people (of plain text, TAP is read)")
 	}
 	s := shape{array: file[0] == '[', members: make(map[string]jsontext.Kind), texts: make(map[string]string)}
 	d := newDecoder(file)

@@ -384,3 +384,25 @@ func FuzzNeverGreenFromRed(f *testing.F) {
 		}
 	})
 }
+
+// TestSuccessThatIsStated: what a CI system says stands, save that all is well
+// where the report says that it is not.
+func TestSuccessThatIsStated(t *testing.T) {
+	for name, c := range map[string]struct{ stated, file, want string }{
+		"nothing is stated":          {"", suite(``, aPassed), "success"},
+		"a success with a failure":   {"success", suite(``, aFailed), "failure"},
+		"a success that is doubted":  {"success", suite(``, aPassed+`<testcase name="x" status="so-so"/>`), "error"},
+		"a success without a test":   {"success", suite(``, aSkipped), "success"},
+		"a failure of another cause": {"failure", suite(``, aPassed), "failure"},
+		"a run that was cancelled":   {"cancelled", suite(``, aFailed), "cancelled"},
+	} {
+		v, _, err := Validation([]byte(c.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.Conclusion = c.stated
+		if _, err := ReadValidation(v); err != nil || v.Conclusion != c.want {
+			t.Errorf("%s: %s, want %s, %v", name, v.Conclusion, c.want, err)
+		}
+	}
+}
