@@ -1,5 +1,7 @@
 package evidence
 
+import "strings"
+
 // goEvent is one line of go test -json (go doc test2json).
 type goEvent struct {
 	Action      string
@@ -65,7 +67,7 @@ func (g *goTests) packageOf(e goEvent) *goPackage {
 func (g *goTests) seePackage(p *goPackage, e goEvent) {
 	switch e.Action {
 	case "pass", "skip", "fail":
-		g.closeTests(p, e.Package)
+		g.closeTests(p, e.Package, e.Action == "pass")
 		switch {
 		case e.Action != "fail" || p.failed:
 		case e.FailedBuild != "":
@@ -100,11 +102,20 @@ func (g *goTests) seeTest(p *goPackage, e goEvent) {
 	delete(p.open, e.Test)
 }
 
-// closeTests ends a package's tests: one that never ended did not pass.
-func (g *goTests) closeTests(p *goPackage, name string) {
+// closeTests ends a package's tests: one that never ended did not pass. Of a
+// benchmark no event says that it ended, save where it failed or was skipped.
+func (g *goTests) closeTests(p *goPackage, name string, passes bool) {
+	some := p.failed
 	for test := range p.open {
-		g.run.add(testID{scope: p.scope, name: name + " " + test}, failed)
-		p.failed = true
+		v := failed
+		switch benchmark := strings.HasPrefix(test, "Benchmark"); {
+		case benchmark && passes:
+			v = passed
+		case benchmark && some:
+			v = skipped
+		}
+		g.run.add(testID{scope: p.scope, name: name + " " + test}, v)
+		p.failed = p.failed || v == failed
 	}
 	clear(p.open)
 }
@@ -112,7 +123,7 @@ func (g *goTests) closeTests(p *goPackage, name string) {
 // end closes what the stream leaves open: it was cut, or the run was.
 func (g *goTests) end() {
 	for name, p := range g.packages {
-		g.closeTests(p, name)
+		g.closeTests(p, name, false)
 		if p.begun && !p.failed {
 			g.run.fail(name+" [did not end]", 1)
 		}
