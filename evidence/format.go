@@ -128,10 +128,10 @@ func look(file []byte) (shape, error) {
 	if file[0] == '<' {
 		return rootOf(file)
 	}
-	if isTAP(file) {
-		return shape{tap: true}, nil
-	}
 	if file[0] != '{' && file[0] != '[' {
+		if isTAP(file) {
+			return shape{tap: true}, nil
+		}
 		return shape{}, unreadable("it is neither JSON nor XML; hand in what the tool writes for machines, not for people (of plain text, TAP is read)")
 	}
 	s := shape{array: file[0] == '[', members: make(map[string]jsontext.Kind), texts: make(map[string]string)}

@@ -26,19 +26,20 @@ func scannerOf(t xml.StartElement, of *xml.StartElement) string {
 	return ""
 }
 
+// scannerNames are what tools call their reports. Names that a suite of tests
+// may well have ("safety", "polaris") are not among them.
+const scannerNames = `gitleaks|trufflehog|detect-secrets|bandit|semgrep|opengrep|gosec|codeql|veracode|checkmarx|njsscan|mobsf(?:scan)?|horusec|brakeman|spotbugs|find-?sec-?bugs|` +
+	`trivy|grype|snyk(?: test)?|anchore|dockle|nuclei|owasp zap|(?:owasp )?dependency[ -]?check|osv-?scanner|govulncheck|retire(?:\.js)?|whitesource|black ?duck|nexus iq|` +
+	`(?:npm|yarn|pnpm|pip|cargo|bundler?|composer)[ -_]?audit|audit-ci|cargo[ -_]?deny|` +
+	`checkov|tfsec|tflint|terrascan|kics|datree|prowler|cloudsploit|scoutsuite|cfn[-_]?nag|cfn[-_]?guard|cfn-?lint|CloudFormation Lint|kube-?(?:score|linter|bench|sec|audit|scape)|` +
+	`sonar(?:qube|cloud|lint)|eslint|org\.eslint.*|tslint|stylelint(?:\.rules)?|org\.spectral.*|rubocop|pylint|flake8|ruff|mypy|ansible-lint|yamllint|markdownlint|hadolint|shellcheck|` +
+	`golangci-?lint|staticcheck|cppcheck(?: errors)?|clang-tidy|psalm|phpstan|PHP_CodeSniffer|PHP CS Fixer|phpmd|pmd|checkstyle|detekt|ktlint|swiftlint|sqlfluff`
+
 // scannerName matches the whole of a suite's name, perhaps with a version and
-// with words such as "results": a package of tests may well have a scanner's
-// name within its path.
-var scannerName = regexp.MustCompile(`(?i)^(?:owasp[ -])?(` + strings.Join([]string{
-	`gitleaks`, `trufflehog`, `bandit`, `semgrep`, `opengrep`, `gosec`, `trivy`, `grype`, `snyk`, `checkov`, `tfsec`, `terrascan`, `kics`, `dependency[ -]?check`, `kube-?score`, `kube-?linter`,
-	`kube-?bench`, `kubesec`, `kubeaudit`, `kubescape`, `polaris`, `datree`, `prowler`, `cloudsploit`, `scoutsuite`, `regula`, `cfn[-_]?nag`, `cfn[-_]?guard`, `cfn-?lint`, `CloudFormation Lint`,
-	`osv-?scanner`, `npm[ -_]?audit`, `yarn[ -_]?audit`, `pnpm[ -_]?audit`, `audit-ci`, `pip[ -_]?audit`, `cargo[ -_]?(?:audit|deny)`, `bundler?[ -_]audit`, `composer[ -]audit`, `safety`, `brakeman`,
-	`spotbugs`, `find-?sec-?bugs`, `nuclei`, `zap`, `nikto`, `wapiti`, `arachni`, `clair`, `anchore`, `dockle`, `hadolint`, `horusec`, `mobsf(?:scan)?`, `njsscan`, `detect-secrets`, `whispers`,
-	`retire(?:\.js)?`, `nancy`, `govulncheck`, `codeql`, `sonar(?:qube|cloud|lint)?`, `veracode`, `checkmarx`, `fortify`, `mend`, `whitesource`, `black ?duck`, `nexus iq`, `aqua`, `wiz`,
-	`eslint`, `org\.eslint.*`, `tslint`, `stylelint(?:\.rules)?`, `rubocop`, `pylint`, `flake8`, `ruff`, `mypy`, `ansible-lint`, `yamllint`, `markdownlint`, `spectral`, `org\.spectral.*`,
-	`golangci-?lint`, `staticcheck`, `shellcheck`, `tflint`, `cppcheck(?: errors)?`, `clang-tidy`, `psalm`, `phpstan`, `PHP_CodeSniffer`, `PHP CS Fixer`, `phpmd`, `pmd`, `checkstyle`, `detekt`, `ktlint`,
-	`swiftlint`, `credo`, `sqlfluff`, `vale`, `buf`,
-}, "|") + `)(?:[ -]?junit)?(?:[ :/@-]+v?\d[\w.+-]*)?(?:[ :_-]+(?:results?|reports?|scans?|audits?|findings?|issues?|analysis|security|vulnerabilit(?:y|ies)|test|lint|checks?))*$`)
+// with words such as "results": a package of tests may have a scanner's name
+// within its path.
+var scannerName = regexp.MustCompile(`(?i)^(` + scannerNames + `)(?:[ -]?junit)?(?:[ :/@-]+v?\d[\w.+-]*)?` +
+	`(?:[ :_-]+(?:results?|reports?|scans?|audits?|findings?|issues?|analysis|security|vulnerabilit(?:y|ies)|lint|checks?))*$`)
 
 func scannerOfSuite(t xml.StartElement) string {
 	for _, a := range t.Attr {
@@ -58,11 +59,12 @@ var (
 	advisory     = `(?:CVE-\d{4}-\d+|GHSA(?:-[\w]{4}){3}|RUSTSEC-\d{4}-\d+|PYSEC-\d{4}-\d+|GO-\d{4}-\d+|OSV-\d{4}-\d+|MAL-\d{4}-\d+|SNYK-[A-Z]+-\S+|AVD-[A-Z]+-\d+|(?:npm|sonatype)[-:]\S+)`
 	onlyAdvisory = regexp.MustCompile(`^` + advisory + `$`)
 	hasAdvisory  = regexp.MustCompile(advisory)
-	checkovCase  = regexp.MustCompile(`\[[A-Z]+\]\[CKV[A-Z0-9]*_`)                                                               // "[NONE][CKV_DOCKER_2] Ensure ..."
-	ratedRule    = regexp.MustCompile(`\[` + severities + `\]\s*[A-Z]{2,}[A-Z0-9]*[-_]?\d*|^\[[\w.:-]+\]\[` + severities + `\]`) // Trivy, Grype: "[HIGH] CVE-..."; tfsec: "[aws-s3-x][HIGH]"
+	checkovCase  = regexp.MustCompile(`\[[A-Z]+\]\[CKV[A-Z0-9]*_`) // "[NONE][CKV_DOCKER_2] Ensure ..."
+	// Trivy, Grype: "[HIGH] CVE-..."; tfsec: "[aws-s3-x][HIGH]"
+	ratedRule    = regexp.MustCompile(`^\[` + severities + `\]\s*(?:` + advisory + `|[A-Z]{2,}[A-Z0-9]*[-_]?\d)|^\[[\w.:-]+\]\[` + severities + `\]`)
 	packageURL   = regexp.MustCompile(`^pkg:[a-z0-9.+-]+/`)
 	packageAt    = regexp.MustCompile(`^[\w@./:+-]+[@:-]v?\d[\w.+~-]*(?: \([\w-]+\))?$`) // "lodash@4.17.15", "jquery-3.3.9 (npm)"
-	severityOnly = regexp.MustCompile(`^(?i:` + severities + `)$`)
+	severityOnly = regexp.MustCompile(`^(?i:CRITICAL|HIGH|MEDIUM|MODERATE|LOW)$`)
 	findingText  = regexp.MustCompile(`(?i)^Found \d+ vulnerabilit(?:y|ies)\b|\bcvss(?:v[234])?\b.{0,20}\d|\bseverity\s*[:=]\s*"?\w+|has detected a secret in file|^vulnerabilit(?:y|ies)\b`)
 )
 

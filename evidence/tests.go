@@ -37,11 +37,11 @@ func verdictOf(word string) (v verdict, known bool) {
 }
 
 var words = wordsOf(map[verdict]string{
-	passed: "pass passed ok success successful succeeded run completed complete executed warning warned warn flaky",
-	skipped: "skip skipped notrun notexecuted notrunnable disabled suppressed ignored ignore pending todo inconclusive untested filtered deselected " +
-		"explicit xfail bpass bfail bskip",
-	failed: "fail failed failure error errored fatal broken exception timeout timedout aborted crashed invalid cancelled canceled undefined xpass " +
-		"inprogress disconnected passedbutrunaborted rerunfailure rerunerror",
+	passed: "pass passed passing ok success successful succeeded run completed complete executed finished done fixed warning warned warn flaky",
+	skipped: "skip skipped notrun norun notexecuted notrunnable notstarted notapplicable disabled suppressed ignored ignore pending todo inconclusive untested " +
+		"filtered deselected excluded blocked quarantined explicit xfail expectedfailure bpass bfail bskip",
+	failed: "fail failed failing failure error errored fatal broken exception timeout timedout aborted crashed panicked interrupted killed incomplete unstable regression " +
+		"invalid cancelled canceled undefined xpass unexpectedsuccess inprogress disconnected passedbutrunaborted ko rerunfailure rerunerror",
 })
 
 func wordsOf(lists map[verdict]string) map[string]verdict {

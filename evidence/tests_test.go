@@ -106,6 +106,7 @@ func TestVerdictOfTheWhole(t *testing.T) {
 		"a count that is not there":      {suite(`failures=""`, aPassed), "success 1 0 0"},
 		"no test":                        {suite(`tests="0"`, ""), "error 0 0 0"},
 		"all skipped":                    {suite(``, aSkipped), "error 0 0 1"},
+		"elements within output":         {suite(``, aPassed+`<system-out><b>bold</b></system-out>`), "success 1 0 0"},
 		"what nobody knows":              {suite(``, aPassed+`<shards><shard/></shards>`), "error 1 0 0 partial"},
 		"cut":                            {`<testsuites>` + suite(``, aPassed), "refused"},
 		"go: TestMain fails":             {gotest("pass p A", "fail p"), "failure 1 1 0"},
@@ -158,6 +159,8 @@ func TestWhatDidNotRun(t *testing.T) {
 		"NUnit's words":           {one(`result="Inconclusive"`), "success 1 0 1"},
 		"a flag":                  {one(`disabled="true"`), "success 1 0 1"},
 		"a flag that is down":     {one(`disabled="0" skipped="false"`), "success 2 0 0"},
+		"Ginkgo, pending":         {one(`status="pending"`), "success 1 0 1"},
+		"Ginkgo, panicked":        {one(`status="panicked"`), "failure 1 1 0"},
 		"a word that nobody uses": {one(`status="so-so"`), "error 1 0 1 partial"},
 		"an element":              {suite(``, aPassed+`<testcase name="x"><ignored/></testcase>`), "success 1 0 1"},
 		"only such":               {suite(``, `<testcase name="x" status="notrun"/>`), "error 0 0 1"},
@@ -221,7 +224,7 @@ func TestTRX(t *testing.T) {
 		"counted, not listed":     {trx(result("1", "Passed"), summary("Completed", `total="2" failed="1"`)), "failure 1 1 0 partial"},
 		"more than are listed":    {trx(result("1", "Passed"), summary("Completed", `total="9" passed="9"`)), "error 1 0 0 partial"},
 		"rows of data": {trx(`<UnitTestResult executionId="0" testName="a" outcome="Failed" resultType="DataDrivenTest"><InnerResults>`+
-			result("1", "Passed")+result("2", "Failed")+`</InnerResults></UnitTestResult>`, summary("Failed", `total="3" failed="2"`)), "failure 1 2 0"},
+			result("1", "Passed")+result("2", "Failed")+`</InnerResults></UnitTestResult>`, summary("Failed", `total="3" failed="2"`)), "failure 1 1 0"},
 		"a run of another": {`<TestRun><SuccessfulTests/></TestRun>`, "refused"},
 	})
 }
@@ -303,6 +306,8 @@ func TestScannersAreRefused(t *testing.T) {
 		"tests of a semgrep rule":      {suite(`name="semgrep rules parse"`, aPassed), "success 1 0 0"},
 		"a test named by a weakness":   {suite(`name="LogTest"`, `<testcase classname="LogTest" name="CVE-2021-44228"><failure message="expected: blocked"/></testcase>`), "failure 0 1 0"},
 		"a test of its package":        {suite(`name="lodash"`, `<testcase classname="lodash merge" name="resists CVE-2021-23337"/>`), "success 1 0 0"},
+		"a failure of type None":       {suite(`name="x"`, `<testcase classname="c" name="a"><failure type="None"/></testcase>`), "failure 0 1 0"},
+		"a suite about safety":         {suite(`name="safety checks"`, aPassed), "success 1 0 0"},
 		"a test of severities":         {suite(`name="cvss"`, `<testcase classname="cvss" name="severity: high"><failure message="expected severity: high, got low" type="AssertionError"/></testcase>`), "failure 0 1 0"},
 		"a test with a list in braces": {suite(`name="sort"`, `<testcase classname="sort" name="puts [HIGH] before [LOW]"/>`), "success 1 0 0"},
 	})

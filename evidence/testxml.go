@@ -212,9 +212,15 @@ func (w *xmlWalk) seeOutside(f *xmlFrame) {
 	if strings.EqualFold(name, "property") && attr(f.start, "name") == "go.version" {
 		w.run.reruns[f.scope] = true // gotestsum, go-junit-report: names are unique in a package
 	}
-	if w.outside != nil && !hasFold(w.outside, name) && !f.failed {
+	if w.outside != nil && !hasFold(w.outside, name) && !f.failed && w.inSuite() {
 		w.run.doubt("<%s> outside the tests", name)
 	}
+}
+
+// inSuite reports whether what began last stands directly in a suite, and not in
+// properties or output.
+func (w *xmlWalk) inSuite() bool {
+	return len(w.open) < 2 || hasFold(w.scopes, w.open[len(w.open)-2].start.Name.Local)
 }
 
 // saysFailed reports whether an element outside the tests is a failure, or says
@@ -280,11 +286,12 @@ func (w *xmlWalk) compare(name string, declared, listed counts) {
 // none of them did.
 func (w *xmlWalk) endTest(f *xmlFrame) {
 	w.listed.tests++
-	if f.inner && (f.verdict != failed || w.listed.fails > f.before.fails) {
-		return
-	}
+	some := w.listed.fails > f.before.fails
 	if f.verdict == failed {
 		w.listed.fails += max(f.signs, 1)
+	}
+	if f.inner && (f.verdict != failed || some) {
+		return
 	}
 	parts := make([]string, 0, len(w.name))
 	for _, a := range w.name {
