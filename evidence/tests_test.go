@@ -258,9 +258,10 @@ func TestNUnitXUnitAndSonar(t *testing.T) {
 		"xUnit 2, only its counts": {`<assemblies><assembly name="x.dll" total="10" passed="9" failed="1"/></assemblies>`, "failure 0 1 0 partial"},
 		"an assembly of Maven":     {`<assembly><id>bin</id></assembly>`, "refused"},
 
-		"Sonar":             {`<testExecutions version="1"><file path="a.js"><testCase name="t" duration="1"/></file><file path="b.js"><testCase name="t"><failure message="x">y</failure></testCase><testCase name="u"><skipped message="z"/></testCase></file></testExecutions>`, "failure 1 1 1"},
-		"Sonar, all passed": {`<testExecutions version="1"><file path="a.js"><testCase name="t"/></file></testExecutions>`, "success 1 0 0"},
-		"Sonar, an error":   {`<unitTest version="1"><file path="a.js"><testCase name="t"><error/></testCase></file></unitTest>`, "failure 0 1 0"},
+		"Sonar":               {`<testExecutions version="1"><file path="a.js"><testCase name="t" duration="1"/></file><file path="b.js"><testCase name="t"><failure message="x">y</failure></testCase><testCase name="u"><skipped message="z"/></testCase></file></testExecutions>`, "failure 1 1 1"},
+		"Sonar, all passed":   {`<testExecutions version="1"><file path="a.js"><testCase name="t"/></file></testExecutions>`, "success 1 0 0"},
+		"Sonar, what is that": {`<testExecutions version="1"><file path="a.js"><testCase name="t"/></file><shard/></testExecutions>`, "error 1 0 0 partial"},
+		"Sonar, an error":     {`<unitTest version="1"><file path="a.js"><testCase name="t"><error/></testCase></file></unitTest>`, "failure 0 1 0"},
 	})
 }
 

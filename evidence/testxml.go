@@ -217,10 +217,10 @@ func (w *xmlWalk) seeOutside(f *xmlFrame) {
 	}
 }
 
-// inSuite reports whether what began last stands directly in a suite, and not in
-// properties or output.
+// inSuite reports whether what began last stands directly in the root or in a
+// suite, and not in properties or output.
 func (w *xmlWalk) inSuite() bool {
-	return len(w.open) < 2 || hasFold(w.scopes, w.open[len(w.open)-2].start.Name.Local)
+	return len(w.open) <= 2 || hasFold(w.scopes, w.open[len(w.open)-2].start.Name.Local)
 }
 
 // saysFailed reports whether an element outside the tests is a failure, or says
