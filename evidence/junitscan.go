@@ -60,7 +60,7 @@ var (
 	onlyAdvisory = regexp.MustCompile(`^` + advisory + `$`)
 	hasAdvisory  = regexp.MustCompile(advisory)
 	checkovCase  = regexp.MustCompile(`\[[A-Z]+\]\[CKV[A-Z0-9]*_`) // "[NONE][CKV_DOCKER_2] Ensure ..."
-	// Trivy, Grype: "[HIGH] CVE-..."; tfsec: "[aws-s3-x][HIGH]"
+	// Trivy and Grype write "[HIGH] CVE-...", tfsec "[aws-s3-x][HIGH]".
 	ratedRule    = regexp.MustCompile(`^\[` + severities + `\]\s*(?:` + advisory + `|[A-Z]{2,}[A-Z0-9]*[-_]?\d)|^\[[\w.:-]+\]\[` + severities + `\]`)
 	packageURL   = regexp.MustCompile(`^pkg:[a-z0-9.+-]+/`)
 	packageAt    = regexp.MustCompile(`^[\w@./:+-]+[@:-]v?\d[\w.+~-]*(?: \([\w-]+\))?$`) // "lodash@4.17.15", "jquery-3.3.9 (npm)"

@@ -87,7 +87,7 @@ func (d dialect) readTests(file []byte) (Result, error) {
 }
 
 func (w *xmlWalk) begin(t xml.StartElement) error {
-	f := &xmlFrame{start: t, scope: w.scopeOf(), before: w.listed, test: hasFold(w.dialect.tests, t.Name.Local)}
+	f := &xmlFrame{start: t, scope: w.scopeOf(), before: w.listed, test: hasFold(w.tests, t.Name.Local)}
 	outer := w.testOf()
 	w.open = append(w.open, f)
 	if w.refuse != nil {
@@ -168,6 +168,7 @@ func isTrue(word string) bool {
 	b, err := strconv.ParseBool(strings.ToLower(word))
 	return err == nil && b
 }
+
 func isFalse(word string) bool {
 	b, err := strconv.ParseBool(strings.ToLower(word))
 	return err == nil && !b
