@@ -68,7 +68,16 @@ var formats = []format{
 	{name: "go-test", tests: true, is: func(s shape) bool {
 		return !s.array && s.has("Action", '"') && (s.has("Package", '"') || s.has("ImportPath", '"'))
 	}, read: readGoTest},
-	{name: "junit", tests: true, is: func(s shape) bool { return s.root == "testsuites" || s.root == "testsuite" }, read: readJUnit},
+	{name: "junit", tests: true, is: func(s shape) bool { return s.root == "testsuites" || s.root == "testsuite" }, read: junit.readTests},
+	{name: "trx", tests: true, is: func(s shape) bool {
+		return s.root == "TestRun" && strings.Contains(s.text("xmlns"), "VisualStudio")
+	}, read: trx.readTests},
+	{name: "nunit", tests: true, is: func(s shape) bool { return s.root == "test-run" || s.root == "test-results" }, read: nunit.readTests},
+	{name: "xunit", tests: true, is: func(s shape) bool {
+		return s.root == "assemblies" || s.root == "assembly" && s.text("total") != ""
+	}, read: xunit.readTests},
+	{name: "sonar-tests", tests: true, is: func(s shape) bool { return s.root == "testExecutions" || s.root == "unitTest" }, read: sonarTests.readTests},
+	{name: "tap", tests: true, is: func(s shape) bool { return s.tap }, read: readTAP},
 }
 
 // formatOf tells the format of a file by its content.
@@ -83,7 +92,7 @@ func formatOf(file []byte) (format, error) {
 		}
 	}
 	if s.root != "" {
-		return format{}, unreadable("XML of <%s>; of XML reports JUnit and CycloneDX are read", s.root)
+		return format{}, unreadable("XML of <%s>; of XML reports JUnit, TRX, NUnit, xUnit.net, Sonar's test executions and CycloneDX are read", s.root)
 	}
 	var known []string
 	for _, f := range formats {
@@ -96,7 +105,8 @@ func formatOf(file []byte) (format, error) {
 // root element of XML, or the members of the first JSON object: the file
 // itself, the first of a stream, or the first element of an array.
 type shape struct {
-	root    string // XML
+	root    string // XML; its attributes are among the texts
+	tap     bool
 	array   bool
 	empty   bool // an array without elements
 	members map[string]jsontext.Kind
@@ -116,11 +126,13 @@ func look(file []byte) (shape, error) {
 		return shape{}, unreadable("the file is empty")
 	}
 	if file[0] == '<' {
-		root, err := rootOf(file)
-		return shape{root: root}, err
+		return rootOf(file)
 	}
 	if file[0] != '{' && file[0] != '[' {
-		return shape{}, unreadable("it is neither JSON nor XML; hand in what the tool writes for machines, not for people")
+		if isTAP(file) {
+			return shape{tap: true}, nil
+		}
+		return shape{}, unreadable("it is neither JSON nor XML; hand in what the tool writes for machines, not for people (of plain text, TAP is read)")
 	}
 	s := shape{array: file[0] == '[', members: make(map[string]jsontext.Kind), texts: make(map[string]string)}
 	d := newDecoder(file)
@@ -157,16 +169,22 @@ func look(file []byte) (shape, error) {
 	return s, nil
 }
 
-func rootOf(file []byte) (string, error) {
+func rootOf(file []byte) (shape, error) {
 	d := xml.NewDecoder(bytes.NewReader(file))
 	for {
 		token, err := d.Token()
 		if err != nil {
-			return "", unreadable("XML: %v", err)
+			return shape{}, unreadable("XML: %v", err)
 		}
-		if t, ok := token.(xml.StartElement); ok {
-			return t.Name.Local, nil
+		t, ok := token.(xml.StartElement)
+		if !ok {
+			continue
 		}
+		s := shape{root: t.Name.Local, texts: make(map[string]string)}
+		for _, a := range t.Attr {
+			s.texts[a.Name.Local] = a.Value
+		}
+		return s, nil
 	}
 }
 

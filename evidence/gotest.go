@@ -1,46 +1,129 @@
 package evidence
 
+import "strings"
+
 // goEvent is one line of go test -json (go doc test2json).
 type goEvent struct {
-	Action     string
-	Package    string
-	ImportPath string
-	Test       string
+	Action      string
+	Package     string
+	ImportPath  string
+	Test        string
+	FailedBuild string
 }
 
+// goPackage is one package of the run. The verdict of go test is that of its
+// packages: one fails with all tests passed where TestMain ends badly, where
+// the race detector or a leak check speaks at exit, or where it does not build.
+type goPackage struct {
+	scope  int
+	open   map[string]bool // tests that run
+	begun  bool            // it has not ended
+	failed bool            // a test failed since it began
+}
+
+type goTests struct {
+	run      *testRun
+	packages map[string]*goPackage
+}
+
+// readGoTest reads go test -json, and what gotestsum --jsonfile keeps of it.
 func readGoTest(file []byte) (Result, error) {
-	cases := make(map[string]caseResult)
-	broken, finished := 0, 0
+	g := goTests{run: newTestRun(), packages: make(map[string]*goPackage)}
 	for e, err := range values[goEvent](file) {
 		if err != nil {
 			return Result{}, err
 		}
-		if len(cases) > maxCases {
+		if len(g.run.tests) > maxCases {
 			return Result{}, unreadable("go test -json: over %d tests", maxCases)
 		}
-		name := e.Package + " " + e.Test
+		g.see(e)
+	}
+	g.end()
+	return g.run.result(), nil
+}
+
+func (g *goTests) see(e goEvent) {
+	switch {
+	case e.Action == "build-fail":
+		g.run.add(testID{name: e.ImportPath + " [build]"}, failed)
+	case e.Action == "build-output":
+	case e.Test == "":
+		g.seePackage(g.packageOf(e), e)
+	default:
+		g.seeTest(g.packageOf(e), e)
+	}
+}
+
+func (g *goTests) packageOf(e goEvent) *goPackage {
+	p := g.packages[e.Package]
+	if p == nil {
+		p = &goPackage{scope: len(g.packages) + 1, open: make(map[string]bool)}
+		g.packages[e.Package], g.run.reruns[p.scope] = p, true
+	}
+	return p
+}
+
+func (g *goTests) seePackage(p *goPackage, e goEvent) {
+	switch e.Action {
+	case "pass", "skip", "fail":
+		g.closeTests(p, e.Package, e.Action == "pass")
 		switch {
-		case e.Action == "build-fail":
-			broken++
-			cases[e.ImportPath+" [build]"] = failed
-		case e.Test == "" && (e.Action == "pass" || e.Action == "fail" || e.Action == "skip"):
-			finished++
-		case e.Test == "":
-		case e.Action == "run":
-			if _, ok := cases[name]; !ok {
-				cases[name] = failed // a test that never ends did not pass
-			}
-		case e.Action == "pass":
-			cases[name] = passed
-		case e.Action == "skip":
-			cases[name] = skipped
-		case e.Action == "fail":
-			cases[name] = failed
+		case e.Action != "fail" || p.failed:
+		case e.FailedBuild != "":
+			g.run.add(testID{name: e.FailedBuild + " [build]"}, failed)
+		default:
+			g.run.fail(e.Package+" [package]", 1)
+		}
+		p.begun, p.failed = false, false
+	default:
+		p.begun = true
+	}
+}
+
+func (g *goTests) seeTest(p *goPackage, e goEvent) {
+	p.begun = true
+	id := testID{scope: p.scope, name: e.Package + " " + e.Test}
+	switch e.Action {
+	case "run":
+		p.open[e.Test] = true
+		return
+	case "pass", "bench":
+		g.run.add(id, passed)
+	case "skip":
+		g.run.add(id, skipped)
+	case "fail":
+		g.run.add(id, failed)
+		p.failed = true
+	default:
+		return
+	}
+	delete(p.open, e.Test)
+}
+
+// closeTests ends a package's tests: one that never ended did not pass. Of a
+// benchmark no event says that it ended, save where it failed or was skipped.
+func (g *goTests) closeTests(p *goPackage, name string, passes bool) {
+	some := p.failed
+	for test := range p.open {
+		v := failed
+		switch benchmark := strings.HasPrefix(test, "Benchmark"); {
+		case benchmark && passes:
+			v = passed
+		case benchmark && some:
+			v = skipped
+		}
+		g.run.add(testID{scope: p.scope, name: name + " " + test}, v)
+		p.failed = p.failed || v == failed
+	}
+	clear(p.open)
+}
+
+// end closes what the stream leaves open: it was cut, or the run was.
+func (g *goTests) end() {
+	for name, p := range g.packages {
+		g.closeTests(p, name, false)
+		if p.begun && !p.failed {
+			g.run.fail(name+" [did not end]", 1)
 		}
 	}
-	res := tally(cases)
-	if broken > 0 || finished == 0 {
-		res.Conclusion = "failure"
-	}
-	return res, nil
 }

@@ -1,159 +1,86 @@
 package evidence
 
-import (
-	"bytes"
-	"encoding/xml"
-	"errors"
-	"io"
-	"maps"
-	"regexp"
-	"slices"
-)
+import "encoding/xml"
 
-// Bounds against documents that are made to exhaust a reader. encoding/xml
-// expands no entities of a document's own, so a "billion laughs" is an error.
-const (
-	maxXMLDepth = 64
-	maxCases    = 500_000
-)
-
-// caseResult is how one test ended. A test that was run again stands several
-// times in a report, or carries the attempts as children: passing at last, it
-// passed.
-type caseResult int
-
-const (
-	passed caseResult = iota
-	skipped
-	failed
-)
-
-// readJUnit reads the JUnit XML that Surefire, pytest, jest, gotestsum and
-// others write. There is no standard; the counts in the attributes are often
-// wrong, so the test cases are counted.
-func readJUnit(file []byte) (Result, error) {
-	d := xml.NewDecoder(bytes.NewReader(file))
-	cases := make(map[string]caseResult)
-	suites, depth, suiteErrors := 0, 0, 0
-	var current string
-	var result caseResult
-	inCase := 0
-	for {
-		token, err := d.Token()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return Result{}, unreadable("XML: %v", err)
-		}
-		switch t := token.(type) {
-		case xml.StartElement:
-			depth++
-			if depth > maxXMLDepth || len(cases) > maxCases {
-				return Result{}, unreadable("XML: nested deeper than %d or over %d test cases", maxXMLDepth, maxCases)
-			}
-			name := t.Name.Local
-			switch {
-			case name == "testsuite" || name == "testsuites":
-				suites++
-				if scanner := scannerOfSuite(attr(t, "name")); scanner != "" {
-					return Result{}, notTests(scanner)
-				}
-			case name == "testcase":
-				current, result, inCase = attr(t, "classname")+" "+attr(t, "name"), passed, depth
-			case inCase > 0 && depth == inCase+1 && (name == "failure" || name == "error"):
-				result = failed
-				if scanner := scannerOfFailure(current, attr(t, "message")); scanner != "" {
-					return Result{}, notTests(scanner)
-				}
-			case inCase > 0 && depth == inCase+1 && name == "skipped":
-				result = max(result, skipped)
-			case inCase == 0 && name == "error":
-				suiteErrors++
-			}
-		case xml.EndElement:
-			if depth == inCase {
-				if old, ok := cases[current]; !ok || result == passed || old == skipped {
-					cases[current] = result
-				}
-				inCase = 0
-			}
-			depth--
-		}
-	}
-	if suites == 0 {
-		return Result{}, unreadable("XML without a <testsuite>")
-	}
-	res := tally(cases)
-	if suiteErrors > 0 {
-		res.Conclusion = "error"
-	}
-	return res, nil
+// junit is the JUnit XML that Surefire, pytest, jest, gotestsum, Playwright and
+// others write. There is no standard, and the counts in the attributes are
+// often too low (jest, pytest): the tests are counted, and a count of failures
+// that is higher than those listed is heeded. Counts of tests are not: Catch2
+// counts assertions there.
+//
+// That a test was run again is plain where its attempts are elements within it
+// (Surefire, nextest and Playwright: flakyFailure, rerunFailure), and in a
+// package of Go.
+var junit = dialect{
+	tests:    []string{"testcase"},
+	scopes:   []string{"testsuite", "testsuites"},
+	place:    "file",
+	name:     []string{"classname", "name"},
+	verdict:  []string{"status", "result", "outcome"},
+	failures: []string{"failures", "errors"},
+	within:   true,
+	silence:  passed,
+	outside: []string{
+		"testsuites", "testsuite", "properties", "property", "system-out", "system-err", "skipped", // and what tools add:
+		"stdout", "stderr", "stdio", "reporter-output", "attachments", "attachment", "metadata", "description", "link", "links", "script", "timestamp", "time",
+	},
+	refuse: refuseScanners,
 }
 
-// Scanners write JUnit XML too, for CI systems that show nothing else. Their
-// failures are findings: read as tests, a clean build would seem broken.
-func scannerOfSuite(name string) string {
-	switch name {
-	case "gitleaks", "bandit":
-		return name
-	case "semgrep results":
-		return "semgrep"
-	}
-	return ""
+// nunit is what NUnit 3 and 2 write.
+var nunit = dialect{
+	tests:    []string{"test-case"},
+	scopes:   []string{"test-suite"},
+	place:    "id",
+	name:     []string{"fullname", "name"},
+	verdict:  []string{"result"},
+	failures: []string{"failed", "failures", "errors", "invalid"},
+	total:    "total",
+	within:   true,
+	spoken:   true,
 }
 
-var (
-	gosecFailure = regexp.MustCompile(`^Found \d+ vulnerabilit(y|ies)\. See stacktrace`)
-	checkovCase  = regexp.MustCompile(`\[[A-Z]+\]\[CKV2?_`)                             // "[NONE][CKV_DOCKER_2] Ensure ..."
-	trivyCase    = regexp.MustCompile(`\[(CRITICAL|HIGH|MEDIUM|LOW|UNKNOWN)\] [A-Z]+-`) // "[HIGH] CVE-..."
-)
-
-func scannerOfFailure(testcase, message string) string {
-	switch {
-	case gosecFailure.MatchString(message):
-		return "gosec"
-	case checkovCase.MatchString(testcase):
-		return "checkov"
-	case trivyCase.MatchString(testcase):
-		return "Trivy"
-	}
-	return ""
+// xunit is what xUnit.net 1, 2 and 3 write.
+var xunit = dialect{
+	tests:    []string{"test"},
+	scopes:   []string{"assembly", "collection", "class"},
+	place:    "id",
+	name:     []string{"name"},
+	verdict:  []string{"result"},
+	failures: []string{"failed", "errors"},
+	total:    "total",
+	within:   true,
+	spoken:   true,
 }
 
-func notTests(scanner string) error {
-	return unreadable("it is JUnit XML that %s wrote: what fails in it are findings and not tests; hand in its JSON or SARIF as a scan", scanner)
+// trx is what Visual Studio and dotnet test write. A result that states no
+// outcome is an error: that is the default of its schema, which the writer
+// leaves out.
+var trx = dialect{
+	tests:    []string{"UnitTestResult", "GenericTestResult", "ManualTestResult", "WebTestResult", "LoadTestResult", "TestResult", "TestResultAggregation"},
+	place:    "executionId",
+	name:     []string{"testName"},
+	verdict:  []string{"outcome"},
+	failures: []string{"failed", "error", "timeout", "aborted", "passedButRunAborted", "disconnected"},
+	total:    "total",
+	whole:    []string{"ResultSummary", "Counters", "RunInfo"},
+	silence:  failed,
 }
 
-func attr(t xml.StartElement, name string) string {
-	for _, a := range t.Attr {
-		if a.Name.Local == name {
-			return a.Value
-		}
-	}
-	return ""
+// sonarTests is Sonar's generic test execution.
+var sonarTests = dialect{
+	tests:   []string{"testCase"},
+	scopes:  []string{"file"},
+	name:    []string{"name"},
+	within:  true,
+	silence: passed,
+	outside: []string{"testExecutions", "unitTest", "file"},
 }
 
-// tally sums up test cases. A run without a single test shows nothing, so its
-// conclusion is error, not success.
-func tally(cases map[string]caseResult) Result {
-	res := Result{Conclusion: "success"}
-	for _, name := range slices.Sorted(maps.Keys(cases)) {
-		switch cases[name] {
-		case passed:
-			res.Passed++
-		case skipped:
-			res.Skipped++
-		case failed:
-			res.Failed++
-			res.Failing = append(res.Failing, clip(name, 512))
-		}
+// refuseScanners refuses a report of findings that is written as tests.
+func refuseScanners(t xml.StartElement, of *xml.StartElement) error {
+	if scanner := scannerOf(t, of); scanner != "" {
+		return unreadable("it is JUnit XML that %s wrote: what fails in it are findings and not tests; hand in its JSON or SARIF as a scan", scanner)
 	}
-	switch {
-	case res.Failed > 0:
-		res.Conclusion = "failure"
-	case res.Passed == 0:
-		res.Conclusion = "error"
-	}
-	return res
+	return nil
 }

@@ -196,8 +196,9 @@ func ReadScan(f *record.Scan) ([]byte, error) {
 }
 
 // ReadValidation fills f from the report that it carries. Counts in the report
-// replace those beside it. A conclusion that the CI system states stands. It
-// returns the file; nil where f carries none.
+// replace those beside it. A conclusion that the CI system states stands, save a
+// success beside a report that has failures or was not understood. It returns
+// the file; nil where f carries none.
 func ReadValidation(f *record.Validation) ([]byte, error) {
 	file, err := Unpack(&f.Report)
 	if err != nil {
@@ -219,7 +220,7 @@ func ReadValidation(f *record.Validation) ([]byte, error) {
 	f.Report.Format = res.Format
 	f.Passed, f.Failed, f.Skipped = res.Passed, res.Failed, res.Skipped
 	f.Failing = res.Failing[:min(len(res.Failing), record.MaxFailing)]
-	if f.Conclusion == "" {
+	if f.Conclusion == "" || f.Conclusion == "success" && (res.Conclusion == "failure" || len(res.Partial) > 0) {
 		f.Conclusion = res.Conclusion
 	}
 	return file, nil

@@ -46,14 +46,14 @@ func readTestResult(file []byte) (Result, error) {
 	if err := loose.Unmarshal(jsontext.Value(text), &p); err != nil {
 		return Result{}, unreadable("in-toto test-result: %v", err)
 	}
-	cases := make(map[string]caseResult)
+	run := newTestRun()
 	for _, name := range append(p.GetPassedTests(), p.GetWarnedTests()...) {
-		cases[name] = passed
+		run.add(testID{name: name}, passed)
 	}
 	for _, name := range p.GetFailedTests() {
-		cases[name] = failed
+		run.add(testID{name: name}, failed)
 	}
-	res := tally(cases)
+	res := run.result()
 	switch p.GetResult() { // the lists may be left out; the result may not
 	case "PASSED", "WARNED":
 		if res.Failed == 0 {

@@ -318,7 +318,7 @@ func (a *app) attachScan() *cobra.Command {
 				}
 				scan.Tool.Name = cmp.Or(f.tool, scan.Tool.Name)
 				scan.ScanID, scan.CommitSHA, scan.URL, scan.Repository = f.scanID, f.commit, f.url, f.repository
-				return scan, fmt.Sprintf("%s report of %s: %d findings, highest %s\ndigest %s", result.Format, scan.Tool.Name, result.Summary.Findings, orNone(result.Summary.Highest), scan.Report.Digest), nil
+				return scan, fmt.Sprintf("%s report of %s: %d findings, highest %s\ndigest %s", result.Format, scan.Tool.Name, result.Summary.Findings, orNone(result.Summary.Highest), scan.Report.Digest) + notUnderstood(result), nil
 			})
 		},
 	}
@@ -332,7 +332,7 @@ func (a *app) attachTests() *cobra.Command {
 	var f about
 	cmd := &cobra.Command{
 		Use:     "tests FILE…",
-		Short:   "Hand in the results of a test run (JUnit XML, go test -json, in-toto)",
+		Short:   "Hand in the results of a test run (JUnit, TRX, NUnit, xUnit.net, TAP, go test -json and more)",
 		Example: `  go test -json ./... > tests.json` + "\n" + `  changetrail attach tests --change acme/payments#4829 --commit "$SHA" --name unit tests.json`,
 		Args:    atLeastOne("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -345,7 +345,7 @@ func (a *app) attachTests() *cobra.Command {
 				if len(args) > 1 { // each is a check of its own
 					v.Name += " (" + filepath.Base(name) + ")"
 				}
-				return v, fmt.Sprintf("%s: %s, %d passed, %d failed, %d skipped\ndigest %s", result.Format, result.Conclusion, result.Passed, result.Failed, result.Skipped, v.Report.Digest), nil
+				return v, fmt.Sprintf("%s: %s, %d passed, %d failed, %d skipped\ndigest %s", result.Format, result.Conclusion, result.Passed, result.Failed, result.Skipped, v.Report.Digest) + notUnderstood(result), nil
 			})
 		},
 	}
@@ -354,6 +354,13 @@ func (a *app) attachTests() *cobra.Command {
 	cmd.Flags().StringVar(&f.conclusion, "conclusion", "", "what the CI system says of the job; read from the report where left out")
 	a.attachFlags(cmd, &f)
 	return cmd
+}
+
+func notUnderstood(r evidence.Result) string {
+	if len(r.Partial) == 0 {
+		return ""
+	}
+	return "\nnot understood: " + strings.Join(r.Partial, "; ")
 }
 
 // attachFiles hands in files, all of them or, if one cannot be read, none. read makes a

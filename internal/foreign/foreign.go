@@ -120,3 +120,22 @@ func run(t *testing.T, dir, name string, args ...string) {
 		t.Fatalf("%s: %v\n%s", cmd, err, out)
 	}
 }
+
+// Node returns the folder node_modules with npm packages, installed with what they
+// need and without running their scripts. It is kept between runs.
+func Node(t *testing.T, packages ...string) string {
+	t.Helper()
+	dir := kept(t, "node", packages...)
+	done := filepath.Join(dir, "complete")
+	if _, err := os.Stat(done); err == nil {
+		return filepath.Join(dir, "node_modules")
+	}
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "package.json"), []byte(`{"private":true}`), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	run(t, dir, "npm", append([]string{"install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"}, packages...)...)
+	if err := os.WriteFile(done, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, "node_modules")
+}
