@@ -87,9 +87,11 @@ func TestAWebhookThatIsForgedOrPlayedBackChangesNothing(t *testing.T) {
 			t.Errorf("played back as %s: %+v", delivery, r)
 		}
 	}
-	other := review("changes_requested")
-	send(github("new", "pull_request_review", "d1", other), other).problem(t, http.StatusConflict)
-	s.next(t, 1)
+	other := review("changes_requested") // another hook is told of it with the same id
+	if r := send(github("new", "pull_request_review", "d1", other), other); r.status != http.StatusNoContent {
+		t.Errorf("the delivery of another hook: %+v", r)
+	}
+	s.next(t, 2)
 	s.none(t)
 	// What is forgotten by the gateway is known by the identity of the event.
 	s.gateway.recent = newRecent(1)
