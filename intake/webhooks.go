@@ -211,7 +211,7 @@ func (g *Gateway) takeWebhook(ctx context.Context, e *event.Event, who identity.
 			return 0, err
 		}
 		g.metrics.refuse(string(refusal.Reason))
-		return 0, problem.New(http.StatusUnprocessableEntity, "%s; in the settings of the webhook, choose events of repositories alone", refusal.Detail)
+		return 0, problem.New(http.StatusUnprocessableEntity, "%s", refusal.Detail)
 	}
 	if err != nil {
 		return 0, unavailable(err)
