@@ -71,10 +71,12 @@ func replacedBy(e *Event, stand []*Event) int {
 	return at
 }
 
-// sameJob reports whether two results are told of one job, by its id.
+// sameJob reports whether two results are told of one job, by its id or by the report
+// that it wrote.
 func sameJob(a, b *Event) bool {
 	f, o := a.Fact.(*Validation), b.Fact.(*Validation)
-	return f.JobID != "" && f.JobID == o.JobID && f.Attempt == o.Attempt
+	one := f.JobID != "" && f.JobID == o.JobID || f.Report.Digest != "" && f.Report.Digest == o.Report.Digest
+	return one && f.Attempt == o.Attempt
 }
 
 // replaces reports whether e is of a later attempt than o. Jobs of one attempt that have
