@@ -154,6 +154,7 @@ func (e *Event) foreign(key []byte, arrived time.Time) (time.Time, error) {
 	if e.Repository == "" {
 		return reading.Time, schemas.Refuse(schemas.NoRepository, "the event names no repository; set partitionkey to host/path, as github.com/acme/payments")
 	}
+	schemas.Fit(e.Fact)
 	if err := schemas.Check(e.Fact); err != nil {
 		return reading.Time, schemas.Refuse(schemas.SchemaViolation, "as %s: %v", e.Type, err)
 	}

@@ -40,6 +40,7 @@ type site struct {
 	gateway *Gateway
 	broker  *kfake.Cluster
 	reader  *kgo.Client
+	taken   int // webhooks that were put on the stream
 }
 
 // newSite starts a gateway; change bends its configuration.

@@ -42,7 +42,7 @@ func (g *Gateway) jira(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return problem.New(http.StatusUnprocessableEntity, "%v", err)
 	}
-	return g.webhook(w, r, webhook{who: identity.Principal{Name: "jira", Platform: "jira", Webhook: true}, eventType: name, delivery: r.Header.Get("X-Atlassian-Webhook-Identifier"), body: body, about: repos})
+	return g.webhook(w, r, webhook{who: identity.Principal{Name: "jira", Platform: "jira", Webhook: true}, eventType: name, delivery: r.Header.Get("X-Atlassian-Webhook-Identifier"), body: body, id: record.Digest(body), about: repos})
 }
 
 // repositoriesIn are the repositories that the address of a webhook names.

@@ -18,6 +18,7 @@ import (
 type metrics struct {
 	requests         metric.Float64Histogram
 	events, refused  metric.Int64Counter
+	noted            metric.Int64Counter
 	spooled, secrets metric.Int64Counter
 
 	sets sync.Map // of labels, made once: [4]string → metric.MeasurementOption
@@ -45,12 +46,13 @@ func newMetrics(p metric.MeterProvider) (*metrics, error) {
 	}
 	meter := p.Meter("github.com/changetrail/changetrail/intake")
 	m := new(metrics)
-	var errs [5]error
+	var errs [6]error
 	m.requests, errs[0] = meter.Float64Histogram("changetrail.gateway.request.duration", metric.WithUnit("s"), metric.WithDescription("Time of a request, by route and status."))
 	m.events, errs[1] = meter.Int64Counter("changetrail.gateway.events", metric.WithDescription("Events taken, by kind of sender."))
 	m.refused, errs[2] = meter.Int64Counter("changetrail.gateway.refused", metric.WithDescription("Events refused, by reason."))
 	m.spooled, errs[3] = meter.Int64Counter("changetrail.gateway.spooled", metric.WithDescription("Events put on disk, since the broker was away."))
 	m.secrets, errs[4] = meter.Int64Counter("changetrail.gateway.secrets", metric.WithDescription("Events in which secrets were replaced, by rule."))
+	m.noted, errs[5] = meter.Int64Counter("changetrail.gateway.noted", metric.WithDescription("Webhooks taken that tell a record nothing, by platform and reason."))
 	for _, err := range errs {
 		if err != nil {
 			return nil, fmt.Errorf("metrics: %w", err)
@@ -78,6 +80,11 @@ func (m *metrics) taken(events []event.Event, spooled int) {
 	if spooled > 0 {
 		m.spooled.Add(ctx, int64(spooled))
 	}
+}
+
+// note counts a webhook that tells a record nothing.
+func (m *metrics) note(platform, reason string) {
+	m.noted.Add(context.Background(), 1, m.labels("platform", platform, "reason", reason))
 }
 
 func (m *metrics) refuse(reason string) {

@@ -208,6 +208,10 @@ func (g *Gateway) find(findings []event.Event, e *event.Event, about record.Even
 		return findings
 	}
 	found := g.finding(e, about, who, i)
+	if _, err := g.read(context.Background(), &found, nil); err != nil {
+		g.Log.Warn("that an event in the name of another was refused cannot be recorded", "credential", who.Name, "name", i.Name, "type", e.Type(), "id", e.ID(), "err", err)
+		return findings
+	}
 	for k := range findings {
 		if findings[k].ID() == found.ID() {
 			return findings
@@ -218,7 +222,9 @@ func (g *Gateway) find(findings []event.Event, e *event.Event, about record.Even
 
 // finding is the event that says of another that it was refused.
 func (g *Gateway) finding(e *event.Event, about record.Event, who identity.Principal, i *ingest.Impostor) event.Event {
-	out := producer.Event(string(about.Change), &record.IdentityRefused{Agent: i.Name, Credential: who.Name, BoundTo: i.BoundTo, EventType: e.Type(), EventID: e.ID()})
+	fact := &record.IdentityRefused{Agent: i.Name, Credential: who.Name, BoundTo: i.BoundTo, EventType: e.Type(), EventID: e.ID()}
+	schemas.Fit(fact)
+	out := producer.Event(string(about.Change), fact)
 	out.SetSource("/changetrail/gateway")
 	out.SetID("refused:" + record.Digest([]byte(who.Name+"\x00"+e.Source()+"\x00"+e.ID()+"\x00"+i.Name))) // the same refusal, once
 	out.SetTime(g.Now().UTC())

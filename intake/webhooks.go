@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"cmp"
 	"container/list"
 	"context"
 	"crypto/hmac"
@@ -42,7 +43,8 @@ const maxWebhook = 25 << 20
 // github answers POST /v1/webhooks/github. The signature is over the body alone:
 // neither the name of the event nor the id of the delivery is signed, and nothing
 // is dated. So the event is told by the body, and its identity is the digest of the
-// body: a delivery that is played back is the event that is known already.
+// body: a delivery that is played back is the event that is known already. The id of a
+// delivery is that of what happened, and several hooks are told of it with one id.
 func (g *Gateway) github(w http.ResponseWriter, r *http.Request) error {
 	if len(g.GitHub.Secrets) == 0 {
 		return problem.New(http.StatusForbidden, "no secret of GitHub's webhooks is set here; set gateway.github_secret_file")
@@ -68,7 +70,7 @@ func (g *Gateway) github(w http.ResponseWriter, r *http.Request) error {
 	if name == "com.github.ping" {
 		return told(w, map[string]any{"detail": "the webhook reaches changetrail"})
 	}
-	return g.webhook(w, r, webhook{who: identity.Principal{Name: "github", Platform: "github", Webhook: true}, eventType: name, delivery: r.Header.Get("X-GitHub-Delivery"), body: body})
+	return g.webhook(w, r, webhook{who: identity.Principal{Name: "github", Platform: "github", Webhook: true}, eventType: name, delivery: r.Header.Get("X-GitHub-Delivery"), body: body, id: record.Digest(body)})
 }
 
 // signedBy reports whether a signature is that of body by one of secrets. It takes
@@ -85,7 +87,9 @@ func signedBy(secrets []string, body []byte, signature string) bool {
 }
 
 // gitlab answers POST /v1/webhooks/gitlab. Where there is a signature it must be
-// right, whatever the token is.
+// right, whatever the token is. The identity of an event is the digest of the body and of
+// the delivery's id, which GitLab keeps when it sends again: an approval that is given,
+// taken back and given again may have one body twice.
 func (g *Gateway) gitlab(w http.ResponseWriter, r *http.Request) error {
 	if len(g.GitLab.Tokens)+len(g.GitLab.SigningKeys) == 0 {
 		return problem.New(http.StatusForbidden, "neither a token nor a signing key of GitLab's webhooks is set here; set gateway.gitlab_token_file or gateway.gitlab_signing_key_file")
@@ -105,13 +109,11 @@ func (g *Gateway) gitlab(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return problem.New(http.StatusUnprocessableEntity, "%v", err)
 	}
-	delivery := r.Header.Get(standardwebhooks.HeaderWebhookID)
-	for _, h := range []string{"Idempotency-Key", "X-Gitlab-Webhook-UUID"} {
-		if delivery == "" {
-			delivery = r.Header.Get(h)
-		}
-	}
-	return g.webhook(w, r, webhook{who: identity.Principal{Name: "gitlab", Platform: "gitlab", Webhook: true}, eventType: name, delivery: delivery, body: body})
+	delivery := cmp.Or(r.Header.Get(standardwebhooks.HeaderWebhookID), r.Header.Get("Idempotency-Key"))
+	return g.webhook(w, r, webhook{
+		who: identity.Principal{Name: "gitlab", Platform: "gitlab", Webhook: true}, eventType: name, delivery: delivery, body: body,
+		id: record.Digest(append([]byte(delivery), body...)),
+	})
 }
 
 // verified checks a signature of Standard Webhooks 1.0 against each key, and that
@@ -145,7 +147,8 @@ func known(tokens []string, token string) bool {
 type webhook struct {
 	who       identity.Principal
 	eventType string
-	delivery  string // its id; whoever plays it back may change it
+	delivery  string // its id at the platform, which several hooks may share
+	id        string // of the event: the digest of what the platform vouches for
 	body      []byte
 	about     []record.Repository // where the body does not say it
 }
@@ -153,15 +156,12 @@ type webhook struct {
 // webhook puts a delivery on the stream, as it came: once for each repository that its
 // address names, where that names any.
 func (g *Gateway) webhook(w http.ResponseWriter, r *http.Request, h webhook) error {
-	digest, from := record.Digest(h.body), h.who.Name
+	key := h.who.Name + " " + h.id
 	for _, repo := range h.about {
-		from += " " + string(repo)
+		key += " " + string(repo)
 	}
-	switch g.recent.look(from, h.delivery, digest) {
-	case repeated:
+	if g.recent.has(key) {
 		return told(w, map[string]any{"detail": "this delivery is known already", "duplicate": true})
-	case reused:
-		return problem.New(http.StatusConflict, "the delivery %s came before with another body", h.delivery)
 	}
 	about := h.about
 	if len(about) == 0 {
@@ -169,8 +169,10 @@ func (g *Gateway) webhook(w http.ResponseWriter, r *http.Request, h webhook) err
 	}
 	spooled := 0
 	for _, repo := range about {
-		n, err := g.takeWebhook(r.Context(), g.delivered(h, digest, repo), h.who)
+		n, err := g.takeWebhook(r.Context(), g.delivered(h, repo), h.who)
 		if refusal := schemas.AsRefusal(err); refusal != nil && refusal.Reason == schemas.NoRepository {
+			g.metrics.note(h.who.Name, "no-repository")
+			g.Log.Info("a webhook says nothing of a repository", "type", h.eventType, "delivery", h.delivery)
 			return told(w, map[string]any{"detail": refusal.Detail + "; nothing of it is kept"}) // GitLab turns a hook off that is refused
 		}
 		if err != nil {
@@ -178,14 +180,14 @@ func (g *Gateway) webhook(w http.ResponseWriter, r *http.Request, h webhook) err
 		}
 		spooled += n
 	}
-	g.recent.note(from, h.delivery, digest)
+	g.recent.note(key)
 	return answer(w, spooled)
 }
 
 // delivered is the event of a delivery.
-func (g *Gateway) delivered(h webhook, digest string, about record.Repository) *event.Event {
+func (g *Gateway) delivered(h webhook, about record.Repository) *event.Event {
 	e := event.New()
-	e.SetID(digest)
+	e.SetID(h.id)
 	e.SetType(h.eventType)
 	e.SetSource("/" + h.who.Name) // until it is known of which repository
 	e.SetTime(g.Now().UTC())
@@ -209,10 +211,14 @@ func (g *Gateway) takeWebhook(ctx context.Context, e *event.Event, who identity.
 			return 0, err
 		}
 		g.metrics.refuse(string(refusal.Reason))
-		return 0, problem.New(http.StatusUnprocessableEntity, "%s; in the settings of the webhook, choose events of repositories alone", refusal.Detail)
+		return 0, problem.New(http.StatusUnprocessableEntity, "%s", refusal.Detail)
 	}
 	if err != nil {
 		return 0, unavailable(err)
+	}
+	if _, nothing := read.Fact.(*record.Noted); nothing {
+		g.metrics.note(who.Name, "not-read")
+		g.Log.Debug("a webhook tells a record nothing", "type", e.Type(), "repository", read.Repository)
 	}
 	if _, named := e.Extensions()["partitionkey"]; !named { // the body itself is of that repository
 		e.SetSource("https://" + string(read.Repository))
@@ -234,7 +240,7 @@ func told(w http.ResponseWriter, what map[string]any) error {
 // known by the identity of their event, further on.
 const recentDeliveries = 10_000
 
-// recent knows deliveries by their id and by the digest of their body.
+// recent knows the newest deliveries.
 type recent struct {
 	size  int
 	mu    sync.Mutex
@@ -242,42 +248,25 @@ type recent struct {
 	order *list.List
 }
 
-type delivery struct{ key, digest string }
-
-// What is known of a delivery.
-const (
-	unseen   = iota
-	repeated // the same body came before
-	reused   // its id came before, with another body
-)
-
 func newRecent(size int) *recent {
 	return &recent{size: size, known: make(map[string]*list.Element), order: list.New()}
 }
 
-func (r *recent) look(from, id, digest string) int {
+func (r *recent) has(key string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, ok := r.known[from+" body "+digest]; ok {
-		return repeated
-	}
-	if e, ok := r.known[from+" id "+id]; ok && id != "" && e.Value.(delivery).digest != digest {
-		return reused
-	}
-	return unseen
+	return r.known[key] != nil
 }
 
-func (r *recent) note(from, id, digest string) {
+func (r *recent) note(key string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, key := range []string{from + " body " + digest, from + " id " + id} {
-		if _, ok := r.known[key]; !ok {
-			r.known[key] = r.order.PushFront(delivery{key, digest})
-		}
+	if r.known[key] == nil {
+		r.known[key] = r.order.PushFront(key)
 	}
-	for len(r.known) > 2*r.size {
+	for len(r.known) > r.size {
 		oldest := r.order.Back()
-		delete(r.known, oldest.Value.(delivery).key)
+		delete(r.known, oldest.Value.(string))
 		r.order.Remove(oldest)
 	}
 }

@@ -224,9 +224,9 @@ func (e *cdEvent) fact(subject, predicate string, custom cdCustom, change record
 	c := e.Subject.Content
 	note := noted("%s %s: %s", subject, predicate, strings.Join(strings.Fields(e.Subject.ID+" "+c.Summary), " "))
 	note.CommitSHA = commit(custom.Commit)
-	revision := record.Revision{Title: brief(custom.Title, 512), HeadSHA: commit(custom.Commit), Author: brief(custom.Author, 256)}
+	revision := record.Revision{Title: custom.Title, HeadSHA: commit(custom.Commit), Author: custom.Author}
 	if revision.Title == "" {
-		revision.Title = brief(c.Description, 512)
+		revision.Title = c.Description
 	}
 	switch subject + "." + predicate {
 	case "change.created":
@@ -239,18 +239,18 @@ func (e *cdEvent) fact(subject, predicate string, custom cdCustom, change record
 		return &record.Closed{Revision: revision}, nil
 	case "change.reviewed":
 		if verdict := reviewVerdicts[strings.ToLower(custom.Verdict)]; verdict != "" && custom.Reviewer != "" {
-			return &record.Review{Reviewer: brief(custom.Reviewer, 256), Verdict: verdict, CommitSHA: commit(custom.Commit)}, nil
+			return &record.Review{Reviewer: custom.Reviewer, Verdict: verdict, CommitSHA: commit(custom.Commit)}, nil
 		}
 	case "approval.closed", "approval.updated":
 		if verdict := e.decided(); verdict != "" && change != "" && c.By != "" {
-			return &record.Approval{Approver: brief(account(c.By), 256), Verdict: verdict, Reference: brief(c.Details, 2048)}, nil
+			return &record.Approval{Approver: account(c.By), Verdict: verdict, Reference: c.Details}, nil
 		}
 	case "pipelinerun.finished", "build.finished", "taskrun.finished", "testsuiterun.finished", "testcaserun.finished":
 		return e.validation(subject, custom, change, note)
 	case "ticket.created", "ticket.updated", "ticket.closed", "incident.detected", "incident.reported", "incident.resolved":
 		return e.request(subject, predicate), nil
 	case "artifact.packaged":
-		note.Artifact = brief(e.Subject.ID, 1024)
+		note.Artifact = e.Subject.ID
 	case "service.deployed", "service.upgraded", "service.rolledback":
 		return e.deployment(predicate, custom, note), nil
 	}
@@ -261,8 +261,8 @@ func (e *cdEvent) fact(subject, predicate string, custom cdCustom, change record
 func (e *cdEvent) request(subject, predicate string) *record.Request {
 	c := e.Subject.Content
 	return &record.Request{
-		Kind: subject, ID: brief(e.Subject.ID, 512), URL: brief(cmp.Or(c.URI, c.TicketURI), 2048), Title: brief(cmp.Or(c.Summary, c.Description), 512),
-		Author: brief(account(c.Creator), 256), State: openOr(predicate == "closed" || predicate == "resolved"),
+		Kind: subject, ID: e.Subject.ID, URL: cmp.Or(c.URI, c.TicketURI), Title: cmp.Or(c.Summary, c.Description),
+		Author: account(c.Creator), State: openOr(predicate == "closed" || predicate == "resolved"),
 	}
 }
 
@@ -328,7 +328,7 @@ func (e *cdEvent) deployment(predicate string, custom cdCustom, note *record.Not
 	if c.Environment == nil || c.Environment.ID == "" {
 		return note
 	}
-	f := &record.Deployment{Environment: brief(c.Environment.ID, 128), CommitSHA: commit(custom.Commit), Outcome: "success", Artifact: brief(c.ArtifactID, 1024)}
+	f := &record.Deployment{Environment: c.Environment.ID, CommitSHA: commit(custom.Commit), Outcome: "success", Artifact: c.ArtifactID}
 	if predicate == "rolledback" {
 		f.Outcome = "rolled-back"
 	}

@@ -55,7 +55,7 @@ func TestATitleIsAClaim(t *testing.T) {
 func TestEveryEventOfAMergedChangeTellsOfTheMerge(t *testing.T) {
 	body := pull("labeled", `,"merged":true,"merge_commit_sha":"`+sha(9)+`","merged_at":"2026-03-01T03:58:00Z","merged_by":{"login":"ana","type":"User"}`)
 	r := read(t, "com.github.pull_request.labeled", body)
-	if f, ok := r.Fact.(*record.Merged); !ok || !r.Time.Equal(at(3, 58)) || f.MergedBy != "ana" || f.MergeSHA != sha(9) {
+	if f, ok := r.Fact.(*record.Merged); !ok || !f.MergedAt.Equal(at(3, 58)) || f.MergedBy != "ana" || f.MergeSHA != sha(9) {
 		t.Errorf("it is read as %+v", r)
 	}
 }

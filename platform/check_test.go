@@ -3,6 +3,7 @@ package platform
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/changetrail/changetrail/record"
@@ -19,7 +20,9 @@ func checkRead(t *testing.T, eventType, body string) *record.Validation {
 }
 
 // identity is what tells a check from others.
-func identity(v *record.Validation) [3]string { return [3]string{v.Provider, v.Workflow, v.Name} }
+func identity(v *record.Validation) [4]string {
+	return [4]string{v.Provider, v.Workflow, v.RunID, v.Name}
+}
 
 func checkRun(id, suite int, app, conclusion string) string {
 	return payload(fmt.Sprintf(`"action":"completed","check_run":{"id":%d,"name":"build","head_sha":%q,"status":"completed","conclusion":%q,"completed_at":"2026-03-01T03:49:00Z","app":{"slug":%q},"check_suite":{"id":%d}}`, id, sha(1), conclusion, app, suite))
@@ -91,14 +94,18 @@ func TestARunNeedsAnID(t *testing.T) {
 	}
 }
 
-// TestAStatusIsItsContext: a later one takes the place of an earlier one.
+// TestAStatusIsItsContext: a later one of the same account takes the place of an earlier
+// one; another account has checks of its own.
 func TestAStatusIsItsContext(t *testing.T) {
-	body := func(id int, state string) string {
-		return payload(fmt.Sprintf(`"id":%d,"sha":%q,"context":"ci/build","state":%q,"updated_at":"2026-03-01T03:49:00Z"`, id, sha(1), state))
+	body := func(id int, who, state string) string {
+		return strings.Replace(payload(fmt.Sprintf(`"id":%d,"sha":%q,"context":"ci/build","state":%q,"updated_at":"2026-03-01T03:49:00Z"`, id, sha(1), state)), `"login":"ana"`, `"login":"`+who+`"`, 1)
 	}
-	one, other := checkRead(t, "com.github.status", body(1, "failure")), checkRead(t, "com.github.status", body(2, "success"))
-	if identity(one) != identity(other) || one.RunID != "1" || one.Name != "ci/build" {
+	one, other := checkRead(t, "com.github.status", body(1, "ci[bot]", "failure")), checkRead(t, "com.github.status", body(2, "ci[bot]", "success"))
+	if identity(one) != identity(other) || one.Name != "ci/build" {
 		t.Errorf("%+v and %+v", one, other)
+	}
+	if another := checkRead(t, "com.github.status", body(3, "pilot[bot]", "success")); identity(one) == identity(another) {
+		t.Errorf("%+v and %+v", one, another)
 	}
 }
 
@@ -114,11 +121,12 @@ func TestPipelinesOfOneCommit(t *testing.T) {
 	}{
 		{"of a push and of a merge request", pipeline(31, `"source":"push"`, ""), pipeline(32, `"source":"merge_request_event"`, ""), false},
 		{"of two names", pipeline(31, `"source":"push","name":"Nightly"`, ""), pipeline(32, `"source":"push","name":"Build"`, ""), false},
-		{"a newer one of the same kind", pipeline(31, `"source":"push"`, ""), pipeline(32, `"source":"push"`, ""), true},
+		{"of two branches with one head", pipeline(31, `"source":"push"`, ""), pipeline(32, `"source":"push"`, ""), false},
+		{"one that was retried", pipeline(31, `"source":"push"`, ""), pipeline(31, `"source":"push"`, ""), true},
 		{"two children of one", pipeline(31, `"source":"parent_pipeline"`, parent), pipeline(32, `"source":"parent_pipeline"`, parent), false},
 	} {
 		one, other := checkRead(t, "com.gitlab.pipeline.failed", c.one), checkRead(t, "com.gitlab.pipeline.failed", c.other)
-		if (identity(one) == identity(other)) != c.same || one.RunID != "31" || other.RunID != "32" {
+		if (identity(one) == identity(other)) != c.same || one.RunID != "31" {
 			t.Errorf("%s: %+v and %+v", c.name, one, other)
 		}
 	}

@@ -9,8 +9,9 @@
 //
 // What a platform leaves out, or may have left out, the fact says: a push is partial, a
 // revision states how many files there are. A check is told from others by its
-// application (Provider), the workflow, suite or run that it is part of (Workflow), and
-// its name. What an author wrote, as a title or a message, is a claim: nothing else is
+// application (Provider), the suite, run or pipeline that it is part of (Workflow, RunID),
+// and its name. Texts have the length that the platform gave them: whoever keeps them to
+// the bounds of a schema sees to it that two names stay two. What an author wrote, as a title or a message, is a claim: nothing else is
 // read from it.
 //
 // Nothing here knows which agents there are: who an account is, the policy says.

@@ -145,8 +145,8 @@ var githubKinds = map[string]bool{
 // and, for events that are not told apart by that, by the header X-GitHub-Event.
 // A header that says something else than the body is an error.
 func GitHubType(header string, body []byte) (string, error) {
-	var g githubEvent
-	if err := decode(body, &g); err != nil {
+	g, err := decodeGitHub(header, body)
+	if err != nil {
 		return "", err
 	}
 	kind := g.kind()
@@ -171,9 +171,28 @@ func orUnknown(kind string) string {
 	return kind
 }
 
+// decodeGitHub reads a body: of an event that is not used, whose members may have other
+// forms, only what was done and in which repository.
+func decodeGitHub(event string, data []byte) (*githubEvent, error) {
+	g := new(githubEvent)
+	if event == "" || githubKinds[event] {
+		return g, decode(data, g)
+	}
+	var other struct {
+		Action     jsontext.Value `json:"action"`
+		Repository jsontext.Value `json:"repository"`
+	}
+	if err := decode(data, &other); err != nil {
+		return nil, err
+	}
+	_ = decode(other.Action, &g.Action) // of another form it says nothing
+	_ = decode(other.Repository, &g.Repository)
+	return g, nil
+}
+
 func readGitHub(event string, data []byte) (Reading, error) {
-	var g githubEvent
-	if err := decode(data, &g); err != nil {
+	g, err := decodeGitHub(event, data)
+	if err != nil {
 		return Reading{}, err
 	}
 	if kind := g.kind(); githubKinds[event] && kind != event {
@@ -204,6 +223,10 @@ func (g *githubEvent) read(event string, data []byte, r *Reading) error {
 	switch event {
 	case "pull_request":
 		g.pull(r)
+	case "pull_request_review_comment", "pull_request_review_thread":
+		if p := g.PullRequest; p.State == "closed" {
+			g.pull(r)
+		}
 	case "pull_request_review":
 		g.review(r)
 	case "issues":

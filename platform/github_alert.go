@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"cmp"
 	"regexp"
 	"strconv"
 	"strings"
@@ -25,6 +26,7 @@ type githubAlert struct {
 	} `json:"tool"`
 	SecretType string `json:"secret_type"` // secret scanning
 	Instance   struct {
+		Ref       string `json:"ref"`
 		CommitSHA string `json:"commit_sha"`
 	} `json:"most_recent_instance"`
 }
@@ -37,12 +39,13 @@ var ofPull = regexp.MustCompile(`^refs/pull/([1-9][0-9]*)/(?:merge|head)$`)
 func (g *githubEvent) alert(event string, data []byte, r *Reading) {
 	a := g.Alert
 	r.Time = firstTime(a.UpdatedAt, a.CreatedAt)
-	if m := ofPull.FindStringSubmatch(g.Ref); m != nil { // its commit is a merge that GitHub made to try it, and is in no branch
+	ref := cmp.Or(g.Ref, a.Instance.Ref)               // whoever closes an alert names none
+	if m := ofPull.FindStringSubmatch(ref); m != nil { // its commit is a merge that GitHub made to try it, and is in no branch
 		r.Change = r.Repository.Change("/pull/" + m[1])
 	}
 	f := &record.Scan{
 		Alert: true,
-		Tool:  record.Tool{Name: a.Tool.Name, Version: brief(a.Tool.Version, 128)}, ScanID: strings.TrimSuffix(event, "_alert") + "/" + strconv.Itoa(a.Number), URL: a.URL,
+		Tool:  record.Tool{Name: a.Tool.Name, Version: a.Tool.Version}, ScanID: strings.TrimSuffix(event, "_alert") + "/" + strconv.Itoa(a.Number), URL: a.URL,
 		CommitSHA: commit(g.CommitOID), Report: record.Report{Encoding: "json", Content: data},
 	}
 	switch event {
@@ -51,9 +54,8 @@ func (g *githubEvent) alert(event string, data []byte, r *Reading) {
 	case "secret_scanning_alert":
 		f.Tool.Name = "GitHub secret scanning"
 	default:
-		if f.CommitSHA == "" {
-			f.CommitSHA = commit(a.Instance.CommitSHA)
-		}
+		f.Tool.Name = cmp.Or(f.Tool.Name, "GitHub code scanning")
+		f.CommitSHA = cmp.Or(f.CommitSHA, commit(a.Instance.CommitSHA))
 	}
 	r.Fact = f
 }

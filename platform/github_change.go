@@ -62,21 +62,23 @@ type githubPull struct {
 // nothing else is read from it.
 func (p *githubPull) revision() record.Revision {
 	return record.Revision{
-		Title: brief(p.Title, 512), URL: p.URL, Author: p.User.Login, AuthorID: number(p.User.ID), AuthorType: p.User.kind(),
-		HeadSHA: commit(p.Head.SHA), BaseRef: brief(p.Base.Ref, 256), Branch: brief(p.Head.Ref, 256),
+		Title: p.Title, URL: p.URL, Author: p.User.Login, AuthorID: number(p.User.ID), AuthorType: p.User.kind(),
+		HeadSHA: commit(p.Head.SHA), BaseRef: p.Base.Ref, Branch: p.Head.Ref,
 		Additions: p.Additions, Deletions: p.Deletions, FilesTotal: p.ChangedFiles,
 	}
 }
 
-// pull reads a change. GitHub does not send again what could not be delivered, so
-// every event of a change that is merged tells of the merge.
+// pull reads a change. GitHub does not send again what could not be delivered, so each
+// event of a change tells of its state: open, closed or merged.
 func (g *githubEvent) pull(r *Reading) {
 	p := g.PullRequest
 	revision := p.revision()
 	r.Time = firstTime(p.UpdatedAt, p.CreatedAt)
 	switch {
-	case p.Merged:
-		r.Time = firstTime(p.MergedAt, p.UpdatedAt)
+	case p.Merged || !p.MergedAt.IsZero():
+		if g.Action == "closed" {
+			r.Time = firstTime(p.MergedAt, p.UpdatedAt)
+		}
 		r.Fact = &record.Merged{Revision: revision, MergeSHA: commit(p.MergeCommitSHA), MergedBy: p.MergedBy.Login, MergedAt: p.MergedAt}
 	case g.Action == "opened":
 		r.Time = firstTime(p.CreatedAt, p.UpdatedAt)
@@ -86,9 +88,21 @@ func (g *githubEvent) pull(r *Reading) {
 	case g.Action == "closed":
 		r.Time = firstTime(p.ClosedAt, p.UpdatedAt)
 		r.Fact = &record.Closed{Revision: revision, ClosedBy: g.Sender.Login}
+	case p.State == "closed":
+		r.Fact = &record.Closed{Revision: revision, ClosedAt: p.ClosedAt}
 	default:
+		revision.State = openState(p.State)
 		r.Fact = &record.Updated{Revision: revision}
 	}
+}
+
+// openState is what a revision says of the state of a change that is neither merged nor
+// closed.
+func openState(state string) string {
+	if state == "open" || state == "opened" {
+		return "open"
+	}
+	return ""
 }
 
 type githubReview struct {

@@ -2,7 +2,6 @@ package platform
 
 import (
 	"cmp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,6 +18,7 @@ type githubCheck struct {
 	Status      string    `json:"status"`
 	Conclusion  string    `json:"conclusion"`
 	URL         string    `json:"html_url"`
+	StartedAt   time.Time `json:"started_at"`
 	CompletedAt time.Time `json:"completed_at"`
 	UpdatedAt   time.Time `json:"updated_at"`
 	App         struct {
@@ -39,6 +39,7 @@ type githubRun struct {
 	ID         int64     `json:"id"`
 	Name       string    `json:"name"` // null for some
 	Path       string    `json:"path"`
+	WorkflowID int64     `json:"workflow_id"`
 	Attempt    int64     `json:"run_attempt"`
 	HeadSHA    string    `json:"head_sha"`
 	Status     string    `json:"status"`
@@ -67,16 +68,19 @@ const actions = "github-actions"
 // runOf tells runs of one workflow apart: what one of them found, another one of the
 // same commit does not undo. An attempt at the same run does, and keeps its number.
 func runOf(workflow string, id int64) string {
-	return strings.TrimSpace(brief(workflow, 200) + " run " + strconv.FormatInt(id, 10))
+	return strings.TrimSpace(workflow + " run " + number(id))
 }
 
-// check reads the result of a check. What has neither a name nor an id would be taken
-// for another check, and is an error.
+// check reads the result of a check. What has no id would be taken for another check, and
+// is an error.
 func (g *githubEvent) check(event string, r *Reading) (err error) {
 	switch event {
 	case "check_run":
 		c := g.CheckRun
-		v := record.Validation{Name: c.Name, Provider: c.app(), Workflow: "suite " + number(c.Suite.ID), RunID: number(cmp.Or(c.ID, c.Suite.ID)), CommitSHA: c.HeadSHA, URL: c.URL}
+		v := record.Validation{
+			Name: c.Name, Provider: c.app(), Workflow: "suite " + number(c.Suite.ID), RunID: number(cmp.Or(c.Suite.ID, c.ID)), JobID: number(c.ID), StartedAt: c.StartedAt,
+			CommitSHA: c.HeadSHA, URL: c.URL,
+		}
 		r.Time = firstTime(c.CompletedAt, c.UpdatedAt)
 		if c.Suite.ID == 0 {
 			v.Workflow = ""
@@ -84,22 +88,23 @@ func (g *githubEvent) check(event string, r *Reading) (err error) {
 		r.Fact, err = validation("check_run of GitHub", v, c.Conclusion, c.Status == "completed")
 	case "check_suite":
 		c := g.CheckSuite
-		v := record.Validation{Name: strings.TrimSpace("suite " + c.app()), Provider: c.app(), Workflow: "suite " + number(c.ID), RunID: number(c.ID), CommitSHA: c.HeadSHA, URL: c.URL}
+		v := record.Validation{Name: strings.TrimSpace("suite " + c.app()), Provider: c.app(), Workflow: "suite " + number(c.ID), RunID: number(c.ID), JobID: number(c.ID), CommitSHA: c.HeadSHA, URL: c.URL}
 		r.Time = c.UpdatedAt
 		r.Fact, err = validation("check_suite of GitHub", v, c.Conclusion, c.Status == "completed")
 	case "workflow_run":
 		w := g.WorkflowRun
-		v := record.Validation{Name: cmp.Or(w.Name, g.workflowName(), w.Path), Provider: actions, Workflow: runOf("", w.ID), RunID: number(w.ID), Attempt: max(0, w.Attempt), CommitSHA: w.HeadSHA, URL: w.URL}
+		name := cmp.Or(w.Name, g.workflowName(), w.Path, "workflow "+number(w.WorkflowID))
+		v := record.Validation{Name: name, Provider: actions, Workflow: runOf("", w.ID), RunID: number(w.ID), JobID: number(w.ID), Attempt: max(0, w.Attempt), CommitSHA: w.HeadSHA, URL: w.URL}
 		r.Time = w.UpdatedAt
 		r.Fact, err = validation("workflow_run of GitHub", v, w.Conclusion, w.Status == "completed")
 	case "workflow_job":
 		j := g.WorkflowJob
-		v := record.Validation{Name: j.Name, Provider: actions, Workflow: runOf(j.Workflow, j.RunID), RunID: number(j.RunID), Attempt: max(0, j.Attempt), CommitSHA: j.HeadSHA, URL: j.URL}
+		v := record.Validation{Name: j.Name, Provider: actions, Workflow: runOf(j.Workflow, j.RunID), RunID: number(j.RunID), JobID: number(j.ID), Attempt: max(0, j.Attempt), CommitSHA: j.HeadSHA, URL: j.URL}
 		r.Time = firstTime(j.CompletedAt, j.StartedAt)
 		r.Fact, err = validation("workflow_job of GitHub", v, j.Conclusion, j.Status == "completed")
-	case "status": // of statuses the context is the identity: a later one takes the place of an earlier
+	case "status": // of one account the context is the identity: a later status takes the place of an earlier
 		r.Time = textTime(g.UpdatedAt)
-		v := record.Validation{Name: g.Context, RunID: cmp.Or(strings.Trim(string(g.StatusID), `"`), g.Context), CommitSHA: g.SHA, URL: g.TargetURL}
+		v := record.Validation{Name: g.Context, Provider: g.Sender.Login, RunID: g.Context, CommitSHA: g.SHA, URL: g.TargetURL}
 		r.Fact, err = validation("status of GitHub", v, g.State, g.State != "pending")
 	}
 	return err
@@ -115,7 +120,7 @@ func (g *githubEvent) workflowName() string {
 }
 
 // validation is the result v of a check that is called what in an error, or a note that
-// there is none yet.
+// there is none yet. A verdict that is not known here is no pass.
 func validation(what string, v record.Validation, conclusion string, done bool) (record.Fact, error) {
 	switch {
 	case v.Name == "":
@@ -123,13 +128,16 @@ func validation(what string, v record.Validation, conclusion string, done bool) 
 	case v.RunID == "":
 		return nil, unreadable("a %s without id: it cannot be told from others", what)
 	}
-	known, ok := conclusions[strings.ToLower(conclusion)]
-	v.Name, v.Provider, v.Workflow, v.RunID = brief(v.Name, 256), brief(v.Provider, 128), brief(v.Workflow, 256), brief(v.RunID, 256)
-	v.CommitSHA, v.Conclusion = commit(v.CommitSHA), known
-	if !done || !ok {
-		n := noted("%s: %s", v.Name, conclusion)
+	v.CommitSHA = commit(v.CommitSHA)
+	if !done || conclusion == "" {
+		n := noted("%s: %s", v.Name, cmp.Or(conclusion, "not finished"))
 		n.CommitSHA = v.CommitSHA
 		return n, nil
 	}
+	known, ok := conclusions[strings.ToLower(conclusion)]
+	if !ok {
+		known = "error"
+	}
+	v.Conclusion = known
 	return &v, nil
 }

@@ -15,6 +15,11 @@ type githubIssue struct {
 	User      githubAccount `json:"user"`
 	CreatedAt time.Time     `json:"created_at"`
 	UpdatedAt time.Time     `json:"updated_at"`
+	ClosedAt  time.Time     `json:"closed_at"`
+	Pull      *struct {
+		URL      string    `json:"html_url"`
+		MergedAt time.Time `json:"merged_at"`
+	} `json:"pull_request"` // of a comment on a pull request
 }
 
 type githubComment struct {
@@ -47,11 +52,15 @@ func (g *githubEvent) issue(r *Reading) {
 var asksSomebody = regexp.MustCompile(`^\s*@[A-Za-z0-9]`)
 
 // comment reads a comment on an issue or a pull request: one that asks somebody is a
-// request about that page.
+// request about that page. Another one may tell that the pull request is merged or closed.
 func (g *githubEvent) comment(r *Reading) {
 	c, i := g.Comment, g.Issue
 	r.Time = firstTime(c.UpdatedAt, c.CreatedAt)
-	if i.Number == 0 || !asksSomebody.MatchString(c.Body) || g.Action == "deleted" {
+	if i.Number == 0 {
+		return
+	}
+	if !asksSomebody.MatchString(c.Body) || g.Action == "deleted" {
+		i.ended(r)
 		return
 	}
 	f := i.request("request", g.Repository, c.User)
@@ -59,9 +68,24 @@ func (g *githubEvent) comment(r *Reading) {
 	r.Fact = f
 }
 
+// ended reads that a pull request, which is an issue, too, is no longer open.
+func (i *githubIssue) ended(r *Reading) {
+	if i.Pull == nil || i.State != "closed" {
+		return
+	}
+	revision := record.Revision{Title: i.Title, URL: i.Pull.URL, Author: i.User.Login, AuthorID: number(i.User.ID), AuthorType: i.User.kind()}
+	r.Time = firstTime(i.UpdatedAt, r.Time)
+	r.Change = r.Repository.Change("/pull/" + number(int64(i.Number)))
+	if i.Pull.MergedAt.IsZero() {
+		r.Fact = &record.Closed{Revision: revision, ClosedAt: i.ClosedAt}
+		return
+	}
+	r.Fact = &record.Merged{Revision: revision, MergedAt: i.Pull.MergedAt}
+}
+
 func (i *githubIssue) request(kind string, repo githubRepository, who githubAccount) *record.Request {
 	return &record.Request{
-		Kind: kind, ID: repo.FullName + "#" + number(int64(i.Number)), URL: i.URL, Title: brief(i.Title, 512), State: openOr(i.State == "closed"),
+		Kind: kind, ID: repo.FullName + "#" + number(int64(i.Number)), URL: i.URL, Title: i.Title, State: openOr(i.State == "closed"),
 		Author: who.Login, AuthorID: number(who.ID), AuthorType: who.kind(),
 	}
 }

@@ -3,7 +3,6 @@ package platform
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -130,6 +129,30 @@ func (t *gitlabTime) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// gitlabUsed are the events that are read: of all others only what they are, and of which
+// project. Their members have other forms.
+var gitlabUsed = []string{"merge_request", "pipeline", "job", "note", "issue", "work_item", "incident", "push", "deployment", "vulnerability"}
+
+// decodeGitLab reads a body, all of it where the event is used.
+func decodeGitLab(data []byte) (*gitlabEvent, error) {
+	var other struct {
+		Kind       string         `json:"object_kind"`
+		Name       string         `json:"event_name"`
+		Project    jsontext.Value `json:"project"`
+		Repository jsontext.Value `json:"repository"`
+	}
+	if err := decode(data, &other); err != nil {
+		return nil, err
+	}
+	g := &gitlabEvent{Kind: other.Kind, Name: other.Name}
+	if slices.Contains(gitlabUsed, g.kind()) {
+		return g, decode(data, g)
+	}
+	_ = decode(other.Project, &g.Project) // of another form it says nothing
+	_ = decode(other.Repository, &g.Repository)
+	return g, nil
+}
+
 // kind is the event by what the body says; builds are called jobs, as the hook is.
 // Hooks of a group or of the whole host say event_name alone.
 func (g *gitlabEvent) kind() string {
@@ -164,8 +187,8 @@ var gitlabHeaders = map[string]string{
 // GitLabType returns the type of the event in a webhook's body. A header
 // X-Gitlab-Event that says something else than the body is an error.
 func GitLabType(header string, body []byte) (string, error) {
-	var g gitlabEvent
-	if err := decode(body, &g); err != nil {
+	g, err := decodeGitLab(body)
+	if err != nil {
 		return "", err
 	}
 	kind := g.kind()
@@ -181,9 +204,12 @@ func GitLabType(header string, body []byte) (string, error) {
 	return gitlab + kind, nil
 }
 
+// ofProjects are the events that a project has, and nothing else.
+var ofProjects = []string{"merge_request", "pipeline", "job", "push", "tag_push", "deployment", "vulnerability"}
+
 func readGitLab(event string, data []byte) (Reading, error) {
-	var g gitlabEvent
-	if err := decode(data, &g); err != nil {
+	g, err := decodeGitLab(data)
+	if err != nil {
 		return Reading{}, err
 	}
 	if event == "build" {
@@ -200,7 +226,7 @@ func readGitLab(event string, data []byte) (Reading, error) {
 	}
 	switch {
 	case r.Repository != "":
-	case slices.Contains(slices.Collect(maps.Values(gitlabHeaders)), event):
+	case slices.Contains(ofProjects, event):
 		return r, unreadable("a %s of GitLab without project.web_url", event)
 	default:
 		return r, fmt.Errorf("%w: a %s of GitLab", ErrNoRepository, event)

@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -19,7 +20,7 @@ type gitlabMerge struct {
 
 func (g *gitlabEvent) mergeRequest(r *Reading) {
 	a := g.Attributes
-	revision := record.Revision{Title: brief(a.Title, 512), URL: a.URL, HeadSHA: commit(a.LastCommit.ID), BaseRef: brief(a.TargetBranch, 256), Branch: brief(a.SourceBranch, 256), AuthorID: number(a.AuthorID)}
+	revision := record.Revision{Title: a.Title, URL: a.URL, HeadSHA: commit(a.LastCommit.ID), BaseRef: a.TargetBranch, Branch: a.SourceBranch, AuthorID: number(a.AuthorID)}
 	if a.Action == "open" || a.AuthorID != 0 && a.AuthorID == g.User.ID { // else the author stands there as a number alone
 		revision.Author, revision.AuthorType = g.User.Username, g.User.kind()
 	}
@@ -30,21 +31,33 @@ func (g *gitlabEvent) mergeRequest(r *Reading) {
 		r.Fact = &record.Opened{Revision: revision}
 	case "reopen":
 		r.Fact = &record.Opened{Revision: revision}
-	case "update":
-		r.Fact = &record.Updated{Revision: revision}
 	case "close":
 		r.Fact = &record.Closed{Revision: revision, ClosedBy: g.User.Username}
 	case "merge":
-		f := &record.Merged{Revision: revision, MergedBy: g.User.Username}
-		for _, sha := range []string{a.MergeSHA, a.SquashSHA, a.LastCommit.ID} { // the last: fast-forward
-			if f.MergeSHA == "" {
-				f.MergeSHA = commit(sha)
-			}
-		}
-		r.Fact = f
+		r.Fact = &record.Merged{Revision: revision, MergeSHA: a.merge(), MergedBy: g.User.Username}
 	case "approval", "approved", "unapproval", "unapproved":
 		g.approval(r)
+	default:
+		r.Fact = a.state(revision)
 	}
+}
+
+// state is what any event of a merge request tells of its state: GitLab does not send
+// again what could not be delivered.
+func (a *gitlabAttributes) state(revision record.Revision) record.Fact {
+	switch a.State {
+	case "merged":
+		return &record.Merged{Revision: revision, MergeSHA: a.merge(), Earlier: true}
+	case "closed":
+		return &record.Closed{Revision: revision}
+	}
+	revision.State = openState(a.State)
+	return &record.Updated{Revision: revision}
+}
+
+// merge is the commit that was merged.
+func (a *gitlabAttributes) merge() string {
+	return cmp.Or(commit(a.MergeSHA), commit(a.SquashSHA), commit(a.LastCommit.ID)) // the last: fast-forward
 }
 
 // approval reads an approval, or that one was taken back. GitLab does not say when

@@ -2,6 +2,7 @@ package platform
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/changetrail/changetrail/record"
@@ -14,30 +15,33 @@ type gitlabJob struct {
 	JobName       string     `json:"build_name"`
 	JobStage      string     `json:"build_stage"`
 	JobStatus     string     `json:"build_status"`
+	JobCreated    gitlabTime `json:"build_created_at"`
+	JobStarted    gitlabTime `json:"build_started_at"`
 	JobFinished   gitlabTime `json:"build_finished_at"`
 	AllowsFailure bool       `json:"build_allow_failure"`
-	Retries       int64      `json:"retries_count"`
+	Retries       *int64     `json:"retries_count"`
 	PipelineID    int64      `json:"pipeline_id"`
-	Parent        *struct {
-		PipelineID int64 `json:"pipeline_id"`
-	} `json:"source_pipeline"` // the pipeline that started this one
 }
 
 const gitlabCI = "gitlab-ci"
 
+// goesOn are the states of a pipeline or a job that has no result yet.
+var goesOn = []string{
+	"created", "waiting_for_resource", "preparing", "waiting_for_callback", "pending", "running", "canceling", "scheduled",
+}
+
 // pipeline reads the result of a pipeline. Pipelines of one commit are told apart by
-// what started them, and by their name; one that another pipeline started by its id,
-// since that may start several.
+// their ids: two branches may have one head. A pipeline that is retried keeps its id.
 func (g *gitlabEvent) pipeline(r *Reading) (err error) {
 	a := g.Attributes
 	g.toTarget(r)
 	r.Time = firstTime(a.FinishedAt.Time, a.CreatedAt.Time)
 	source, _ := a.Source.(string)
-	v := record.Validation{Name: "pipeline", Provider: gitlabCI, Workflow: strings.TrimSpace(source + " " + a.Name), RunID: number(a.ID), CommitSHA: a.SHA, URL: g.page("pipelines", a.ID)}
-	if g.Parent != nil {
-		v.Workflow = runOf(v.Workflow, a.ID)
+	v := record.Validation{
+		Name: "pipeline", Provider: gitlabCI, Workflow: runOf(strings.TrimSpace(source+" "+a.Name), a.ID), RunID: number(a.ID), JobID: number(a.ID),
+		CommitSHA: a.SHA, URL: g.page("pipelines", a.ID),
 	}
-	r.Fact, err = validation("pipeline of GitLab", v, a.Status, true)
+	r.Fact, err = validation("pipeline of GitLab", v, a.Status, !slices.Contains(goesOn, a.Status))
 	return err
 }
 
@@ -56,22 +60,35 @@ func (g *gitlabEvent) toTarget(r *Reading) {
 	}
 }
 
-// job reads the result of a job. A job that is run again has a new id, and stays in its
-// pipeline.
+// job reads the result of a job. A job that is retried has a new id, and stays in its
+// pipeline, in which no two jobs have one name.
 func (g *gitlabEvent) job(r *Reading) (err error) {
-	r.Time = g.JobFinished.Time
-	status := g.JobStatus
-	if status == "failed" && g.AllowsFailure {
-		status = "neutral"
+	r.Time = firstTime(g.JobFinished.Time, g.JobStarted.Time, g.JobCreated.Time)
+	v := record.Validation{
+		Name: g.JobName, Provider: gitlabCI, Workflow: g.JobStage, RunID: number(cmp.Or(g.PipelineID, g.JobID)), JobID: number(g.JobID),
+		CommitSHA: g.SHA, URL: g.page("jobs", g.JobID),
 	}
-	v := record.Validation{Name: g.JobName, Provider: gitlabCI, Workflow: g.JobStage, RunID: number(cmp.Or(g.PipelineID, g.JobID)), CommitSHA: g.SHA, URL: g.page("jobs", g.JobID)}
 	if g.PipelineID != 0 {
 		v.Workflow = strings.TrimSpace(g.JobStage + " of pipeline " + number(g.PipelineID))
-		v.Attempt = max(0, g.Retries) + 1
+	}
+	if g.Retries != nil {
+		v.Attempt = max(0, *g.Retries) + 1
 	}
 	if g.JobID == 0 {
 		v.RunID = ""
 	}
-	r.Fact, err = validation("job of GitLab", v, status, true)
+	r.Fact, err = validation("job of GitLab", v, g.jobStatus(), !slices.Contains(goesOn, g.JobStatus))
 	return err
+}
+
+// jobStatus is the status of a job; one that may fail neither fails its pipeline nor
+// stops it.
+func (g *gitlabEvent) jobStatus() string {
+	switch {
+	case g.JobStatus == "failed" && g.AllowsFailure:
+		return "neutral"
+	case g.JobStatus == "manual" && g.AllowsFailure:
+		return "skipped"
+	}
+	return g.JobStatus
 }

@@ -25,7 +25,7 @@ func (g *gitlabEvent) issue(r *Reading) {
 		return
 	}
 	f := &record.Request{
-		Kind: "issue", ID: g.Project.Path + "#" + number(int64(a.IID)), URL: a.URL, Title: brief(a.Title, 512), State: openOr(a.State == "closed"),
+		Kind: "issue", ID: g.Project.Path + "#" + number(int64(a.IID)), URL: a.URL, Title: a.Title, State: openOr(a.State == "closed"),
 		AuthorID: number(a.AuthorID), OpenedAt: a.CreatedAt.Time,
 	}
 	if strings.EqualFold(a.Type, "incident") || g.kind() == "incident" {

@@ -119,7 +119,7 @@ func readJira(event string, data []byte, repository record.Repository) (Reading,
 func (j *jiraEvent) issue(event string) *record.Request {
 	fields := j.Issue.Fields
 	f := j.request("ticket", fields.Creator)
-	f.Title, f.OpenedAt = brief(fields.Summary, 512), fields.Created.Time
+	f.Title, f.OpenedAt = fields.Summary, fields.Created.Time
 	f.State = openOr(event == "issue_deleted" || fields.Status.Category.Key == "done")
 	if strings.Contains(strings.ToLower(fields.Type.Name), "incident") {
 		f.Kind = "incident"
@@ -148,7 +148,7 @@ func (j *jiraEvent) asked() *record.Request {
 }
 
 func (j *jiraEvent) request(kind string, who *jiraAccount) *record.Request {
-	f := &record.Request{Kind: kind, ID: brief(j.Issue.Key, 512)}
+	f := &record.Request{Kind: kind, ID: j.Issue.Key}
 	if site, _, ok := strings.Cut(j.Issue.Self, "/rest/"); ok {
 		if u, err := url.Parse(site); err == nil && u.Host != "" {
 			f.URL = site + "/browse/" + j.Issue.Key
@@ -164,6 +164,6 @@ func (a *jiraAccount) into(f *record.Request) {
 	if a == nil {
 		return
 	}
-	f.Author, f.AuthorID = brief(cmp.Or(a.Name, a.Mail, a.Shown, a.ID), 256), brief(a.ID, 128)
+	f.Author, f.AuthorID = cmp.Or(a.Name, a.Mail, a.Shown, a.ID), a.ID
 	f.AuthorType = map[string]string{"atlassian": "human", "app": "bot"}[a.Type]
 }

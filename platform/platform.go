@@ -129,9 +129,10 @@ func host(address string) string {
 
 // conclusions in the words of code hosts and CI systems.
 var conclusions = map[string]string{
-	"success": "success", "passed": "success",
-	"failure": "failure", "failed": "failure",
+	"success": "success", "passed": "success", "pass": "success",
+	"failure": "failure", "failed": "failure", "fail": "failure",
 	"error": "error", "startup_failure": "error", "action_required": "error", // it did not pass
 	"cancelled": "cancelled", "canceled": "cancelled", "cancel": "cancelled", "stale": "cancelled",
 	"skipped": "skipped", "neutral": "neutral", "timed_out": "timed-out",
+	"manual": "waiting", // GitLab: for a person
 }

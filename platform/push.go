@@ -30,7 +30,6 @@ func newPush(branch, before, after string, isDefault bool) *push {
 // that it merges the base branch is not to be known from it.
 func (p *push) add(c record.Commit, message string, files ...[]string) {
 	if c.SHA = commit(c.SHA); c.SHA != "" {
-		c.Author, c.Email = brief(c.Author, 256), brief(c.Email, 256)
 		c.Subject, c.Trailers = subject(message), record.Trailers(message)
 		p.Commits = append(p.Commits, c)
 	}

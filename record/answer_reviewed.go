@@ -111,42 +111,22 @@ func (j *judge) nobody(why map[string]string) (answer, reason string) {
 	return Unproven, reason
 }
 
-// standing returns the verdict of each person that stands: the newest before the merge
-// that somebody saw who can know it, comments aside. A dismissal that names a review takes
-// back that review alone.
+// standing returns the verdicts that stand of those given before the merge by people, seen
+// by one who can know it.
 func (j *judge) standing() []verdict {
-	dismissed := make(map[string]bool) // reviews, by their person and id
 	var counted []verdict
-	for _, s := range j.record.Judged.verdicts { // in the order of time
-		switch {
-		case s.Verdict == "commented" || !canKnow(s.Tier) || j.late(s) || !j.people.isPerson(s.Reviewer, s.ReviewerType):
-		case s.Verdict == "dismissed" && s.reviewID != "":
-			dismissed[j.people.who(s.Reviewer)+"\x00"+s.reviewID] = true
-		default:
+	for _, s := range j.record.Judged.verdicts {
+		if canKnow(s.Tier) && !j.late(s) && j.people.isPerson(s.Reviewer, s.ReviewerType) {
 			counted = append(counted, s)
 		}
 	}
-	newest := make(map[string]verdict)
-	var who []string
-	for _, s := range counted {
-		person := j.people.who(s.Reviewer)
-		if s.reviewID != "" && dismissed[person+"\x00"+s.reviewID] {
-			continue
-		}
-		if _, known := newest[person]; !known {
-			who = append(who, person)
-		}
-		newest[person] = s
-	}
-	out := make([]verdict, len(who))
-	for i, p := range who {
-		out[i] = newest[p]
-	}
-	return out
+	return standingVerdicts(counted, j.people.who)
 }
 
 // late reports whether a verdict counts as given after the merge.
-func (j *judge) late(s verdict) bool { return !s.open && after(s.told, j.merged, s.arrived) }
+func (j *judge) late(s verdict) bool {
+	return !s.open && (s.merged && !j.open() || after(s.told, j.merged, s.arrived))
+}
 
 // sort tells approvals that count from others. It returns who approved in a way that does
 // not count, by the gap that says so.
@@ -178,7 +158,7 @@ func (j *judge) sort() map[string]string {
 			why[GapUnverifiedSource] = s.Reviewer
 		case !j.people.isPerson(s.Reviewer, s.ReviewerType):
 			why[GapApprovedByBot] = s.Reviewer
-		case j.late(s) && s.SubmittedAt.After(j.merged):
+		case j.late(s) && (s.merged || s.SubmittedAt.After(j.merged)):
 			why[GapApprovalAfterMerge] = s.Reviewer
 		case j.late(s):
 			why[GapToldAfterMerge] = s.Reviewer

@@ -389,6 +389,7 @@ type ValidationFacts struct {
 type JobFact struct {
 	Name       string    `json:"name" index:"keyword"`
 	Provider   string    `json:"provider,omitempty" index:"keyword"`
+	Workflow   string    `json:"workflow,omitempty" index:"keyword" doc:"what the job is part of: jobs of one name in two of them are two"`
 	Conclusion string    `json:"conclusion" index:"keyword"`
 	At         time.Time `json:"at" index:"date"`
 	URL        string    `json:"url,omitempty" index:"keyword"`

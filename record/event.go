@@ -242,7 +242,7 @@ func (f *Free) UnmarshalJSON(b []byte) error {
 
 // A Tool is a scanner or a test runner.
 type Tool struct {
-	Name    string `json:"name" schema:"required,min=1,max=128"`
+	Name    string `json:"name" schema:"required,min=1,max=256"`
 	Version string `json:"version,omitempty" schema:"max=128"`
 }
 
@@ -311,10 +311,10 @@ func (f Finding) Names() []string {
 // there is one, and from the fields where there is none.
 type Validation struct {
 	Name       string `json:"name" schema:"required,min=1,max=256" doc:"the job or check"`
-	Provider   string `json:"provider,omitempty" schema:"max=128" doc:"the CI system"`
+	Provider   string `json:"provider,omitempty" schema:"max=256" doc:"the CI system"`
 	CommitSHA  string `json:"commit_sha,omitempty" schema:"format=commit"`
 	URL        string `json:"url,omitempty" schema:"max=2048"`
-	Conclusion string `json:"conclusion,omitempty" schema:"enum=success|failure|error|cancelled|skipped|neutral|timed-out" doc:"what the CI system says; read from the report where left out"`
+	Conclusion string `json:"conclusion,omitempty" schema:"enum=success|failure|error|cancelled|skipped|neutral|timed-out|waiting" doc:"what the CI system says; read from the report where left out. waiting: for a person, before it goes on"`
 	Passed     int64  `json:"passed,omitempty" schema:"min=0"`
 	Failed     int64  `json:"failed,omitempty" schema:"min=0"`
 	Skipped    int64  `json:"skipped,omitempty" schema:"min=0"`
@@ -323,6 +323,9 @@ type Validation struct {
 	Workflow   string `json:"workflow,omitempty" schema:"max=256" doc:"the workflow or pipeline that the job belongs to; jobs of one name in two of them are two checks"`
 	RunID      string `json:"run_id,omitempty" schema:"max=256" doc:"the run at the CI system"`
 	Attempt    int64  `json:"attempt,omitzero" schema:"min=0" doc:"number of the attempt of that run"`
+	JobID      string `json:"job_id,omitzero" schema:"max=256" doc:"id of this job at the CI system: several jobs of a run may have one name"`
+
+	StartedAt time.Time `json:"started_at,omitzero" doc:"when the job began: where no attempts are counted, one that began after another ended is another attempt"`
 
 	Failing []string `json:"-"` // names of the failing tests, sorted, at most MaxFailing
 }
@@ -368,6 +371,7 @@ type Revision struct {
 	SBOMDigest   string             `json:"sbom_digest,omitempty" schema:"format=digest" doc:"the bill of materials that dependencies were read from"`
 	FilesTotal   int64              `json:"files_total,omitzero" schema:"min=0" doc:"how many paths changed, where that is known and files has fewer"`
 	AuthorID     string             `json:"author_id,omitempty" schema:"max=128" doc:"stable number of the account at the code host"`
+	State        string             `json:"state,omitzero" schema:"enum=open" doc:"open: the code host says that the change was open then, as after it was reopened"`
 }
 
 // An Opened says that a change was opened, or opened again.
@@ -386,17 +390,19 @@ type Merged struct {
 	MergeSHA string    `json:"merge_sha,omitempty" schema:"format=commit"`
 	MergedBy string    `json:"merged_by,omitempty" schema:"max=256"`
 	MergedAt time.Time `json:"merged_at,omitzero" doc:"when; the time of the event where left out"`
+	Earlier  bool      `json:"earlier,omitzero" doc:"it was merged some time before the event, which does not say when"`
 }
 
 // A Closed says that a change was closed without being merged.
 type Closed struct {
 	Revision
-	ClosedBy string `json:"closed_by,omitempty" schema:"max=256"`
+	ClosedBy string    `json:"closed_by,omitempty" schema:"max=256"`
+	ClosedAt time.Time `json:"closed_at,omitzero" doc:"when; the time of the event where left out"`
 }
 
 // A Deployment says that a commit reached an environment.
 type Deployment struct {
-	Environment string `json:"environment" schema:"required,min=1,max=128"`
+	Environment string `json:"environment" schema:"required,min=1,max=256"`
 	CommitSHA   string `json:"commit_sha,omitempty" schema:"format=commit"`
 	Outcome     string `json:"outcome" schema:"required,enum=success|failure|rolled-back|cancelled"`
 	Artifact    string `json:"artifact,omitempty" schema:"max=1024" doc:"what was deployed (package URL), where the commit is not known"`

@@ -118,17 +118,23 @@ func lifeOf(own []Event, s *statement, least int) (l life) {
 				l.state = "open"
 			}
 		case *Updated:
-			if l.state == "" {
+			if l.state == "" || l.state == "closed" && f.State == "open" {
 				l.state = "open"
 			}
 		case *Closed:
-			if l.state != "merged" {
-				l.state, l.closed = "closed", e.Time
+			if l.state != "merged" && l.state != "closed" {
+				l.state, l.closed = "closed", orTime(f.ClosedAt, e.Time)
 			}
 		case *Merged:
-			l.merged(e, rank, orTime(f.MergedAt, e.Time))
+			if !f.Earlier || l.merge == nil || rank > l.rank {
+				l.merged(e, rank, orTime(f.MergedAt, e.Time))
+			}
 		case *Pushed:
 			if e.Change != "" {
+				l.merged(e, rank, e.Time)
+			}
+		case *Review:
+			if f.ChangeState == "merged" && l.merge == nil && rank == rankHost && !decidesNothing(*e) { // nobody told of the merge itself
 				l.merged(e, rank, e.Time)
 			}
 		}

@@ -105,23 +105,8 @@ func validations(r *Record, all []*Event) *ValidationFacts {
 	if len(runs) == 0 {
 		return nil
 	}
-	newest := make(map[string]*Event)
-	var names []string
-	for _, e := range runs {
-		f := e.Fact.(*Validation)
-		key := f.Provider + "\x00" + f.Workflow + "\x00" + f.Name
-		before, ok := newest[key]
-		if !ok {
-			names = append(names, key)
-		}
-		if !ok || !earlierAttempt(f, before.Fact.(*Validation)) {
-			newest[key] = e
-		}
-	}
-	slices.Sort(names)
 	out := &ValidationFacts{CommitSHA: commit, Current: current}
-	for _, name := range names {
-		e := newest[name]
+	for _, e := range standingResults(runs) {
 		f := e.Fact.(*Validation)
 		out.Passed += f.Passed
 		out.Failed += f.Failed
@@ -131,17 +116,12 @@ func validations(r *Record, all []*Event) *ValidationFacts {
 		}
 		out.Conclusion = worse(out.Conclusion, f.Conclusion)
 		out.Jobs = append(out.Jobs, JobFact{
-			Name: f.Name, Provider: f.Provider, Conclusion: f.Conclusion, At: e.Time, URL: f.URL,
+			Name: f.Name, Provider: f.Provider, Workflow: f.Workflow, Conclusion: f.Conclusion, At: e.Time, URL: f.URL,
 			Format: f.Report.Format, Digest: f.Report.Digest,
 		})
 	}
 	out.Jobs = gravest(out.Jobs)
 	return out
-}
-
-// earlierAttempt reports whether a is an earlier attempt of the run that b is one of.
-func earlierAttempt(a, b *Validation) bool {
-	return a.RunID != "" && a.RunID == b.RunID && a.Attempt > 0 && a.Attempt < b.Attempt
 }
 
 // gravest keeps as many jobs as a document has, those that failed before others.
@@ -156,7 +136,7 @@ func gravest(jobs []JobFact) []JobFact {
 }
 
 // conclusions in rising order of how much they tell against a change.
-var conclusions = []string{"", "skipped", "neutral", "success", "cancelled", "timed-out", "error", "failure"}
+var conclusions = []string{"", "skipped", "neutral", "success", "waiting", "cancelled", "timed-out", "error", "failure"}
 
 func worse(a, b string) string {
 	if slices.Index(conclusions, a) >= slices.Index(conclusions, b) {

@@ -24,29 +24,24 @@ func foldReviews(r *Record, own []Event) {
 	for _, v := range shown(verdicts) {
 		out.Verdicts = append(out.Verdicts, v.ReviewVerdict)
 	}
-	stands := make(map[string]verdict)
+	var known []verdict
 	for _, v := range verdicts {
 		out.Reviewers = append(out.Reviewers, v.Reviewer)
-		before := stands[v.Reviewer]
-		switch {
-		case v.Verdict == "commented", !canKnow(v.Tier):
-		case v.Verdict == "dismissed" && v.reviewID != "" && before.reviewID != v.reviewID: // another review of theirs stands
-		default:
-			stands[v.Reviewer] = v
+		if canKnow(v.Tier) {
+			known = append(known, v)
 		}
 	}
 	slices.Sort(out.Reviewers)
 	out.Reviewers = slices.Compact(out.Reviewers)
-	for _, who := range out.Reviewers {
-		v := stands[who]
+	for _, v := range standingVerdicts(known, func(account string) string { return account }) {
 		switch v.Verdict {
 		case "approved":
-			out.Approvers = append(out.Approvers, who)
+			out.Approvers = append(out.Approvers, v.Reviewer)
 			if v.SubmittedAt.After(out.ApprovedAt) {
 				out.ApprovedAt, out.ApprovedSHA = v.SubmittedAt, v.CommitSHA
 			}
 		case "changes-requested":
-			out.ChangesRequested = append(out.ChangesRequested, who)
+			out.ChangesRequested = append(out.ChangesRequested, v.Reviewer)
 		}
 	}
 	for _, list := range []*[]string{&out.Reviewers, &out.Approvers, &out.ChangesRequested} {
@@ -55,12 +50,43 @@ func foldReviews(r *Record, own []Event) {
 	r.Trail.Review = out
 }
 
+// standingVerdicts returns the verdict of each person that stands among verdicts, which are
+// in the order of time: the newest, comments aside. A dismissal that names a review takes back
+// that review alone. who names the person behind an account.
+func standingVerdicts(verdicts []verdict, who func(account string) string) []verdict {
+	type review struct{ person, id string }
+	dismissed := make(map[review]bool)
+	for _, v := range verdicts {
+		if v.Verdict == "dismissed" && v.reviewID != "" {
+			dismissed[review{who(v.Reviewer), v.reviewID}] = true
+		}
+	}
+	var people []string
+	newest := make(map[string]verdict)
+	for _, v := range verdicts {
+		person := who(v.Reviewer)
+		if v.Verdict == "commented" || v.reviewID != "" && dismissed[review{person, v.reviewID}] {
+			continue
+		}
+		if _, known := newest[person]; !known {
+			people = append(people, person)
+		}
+		newest[person] = v
+	}
+	out := make([]verdict, len(people))
+	for i, p := range people {
+		out[i] = newest[p]
+	}
+	return out
+}
+
 // A verdict is a review with what tells whether it counts.
 type verdict struct {
 	ReviewVerdict
 	told     time.Time // when it counts as told; see [Event.Told]
 	arrived  bool      // told is when it arrived
 	open     bool      // the code host says that the change was open then
+	merged   bool      // the code host says that it was merged already
 	reviewID string
 }
 
@@ -70,7 +96,7 @@ func verdictOf(e *Event, f *Review) verdict {
 			Reviewer: f.Reviewer, ReviewerType: f.ReviewerType, Verdict: f.Verdict,
 			CommitSHA: strings.ToLower(f.CommitSHA), SubmittedAt: orTime(f.SubmittedAt, e.Time), Tier: e.witness(),
 		},
-		told: orTime(f.SubmittedAt, e.Time), reviewID: f.ReviewID, open: f.ChangeState == "open" && e.Witness == Observed,
+		told: orTime(f.SubmittedAt, e.Time), reviewID: f.ReviewID, open: f.ChangeState == "open" && e.Witness == Observed, merged: f.ChangeState == "merged" && e.Witness == Observed,
 	}
 	if e.byArrival() {
 		v.told, v.arrived = e.Arrived, true

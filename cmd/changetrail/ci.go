@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,6 +22,9 @@ import (
 type ciJob struct {
 	provider                              string // "" outside of those that are known
 	repository, change, commit, name, url string
+	// run is the run or pipeline of the job, and attempt a number that grows from one
+	// attempt at it to the next, as text.
+	run, attempt string
 }
 
 // ciJobOf reads it: of GitHub Actions, GitLab CI and Jenkins. What a pull request is
@@ -30,14 +34,14 @@ func ciJobOf(getenv func(string) string) ciJob {
 	case getenv("GITHUB_ACTIONS") == "true":
 		return githubJob(getenv)
 	case getenv("GITLAB_CI") == "true":
-		j := ciJob{provider: "gitlab-ci", commit: cmp.Or(getenv("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA"), getenv("CI_COMMIT_SHA")), name: getenv("CI_JOB_NAME"), url: getenv("CI_JOB_URL")}
+		j := ciJob{provider: "gitlab-ci", commit: cmp.Or(getenv("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA"), getenv("CI_COMMIT_SHA")), name: getenv("CI_JOB_NAME"), url: getenv("CI_JOB_URL"), run: getenv("CI_PIPELINE_ID"), attempt: getenv("CI_JOB_ID")}
 		j.repository = string(record.RepositoryAt(getenv("CI_PROJECT_URL")))
 		if iid := getenv("CI_MERGE_REQUEST_IID"); iid != "" {
 			j.change = string(record.RepositoryAt(cmp.Or(getenv("CI_MERGE_REQUEST_PROJECT_URL"), getenv("CI_PROJECT_URL")))) + "/merge_requests/" + iid
 		}
 		return j
 	case getenv("JENKINS_URL") != "":
-		j := ciJob{provider: "jenkins", commit: getenv("GIT_COMMIT"), name: getenv("JOB_NAME"), url: getenv("BUILD_URL")}
+		j := ciJob{provider: "jenkins", commit: getenv("GIT_COMMIT"), name: getenv("JOB_NAME"), url: getenv("BUILD_URL"), run: getenv("JOB_NAME"), attempt: getenv("BUILD_NUMBER")}
 		j.repository = string(record.RepositoryAt(getenv("GIT_URL")))
 		if id, err := record.ParseChange(getenv("CHANGE_URL")); err == nil { // a multibranch build of a change
 			j.change = string(id)
@@ -51,7 +55,7 @@ func githubJob(getenv func(string) string) ciJob {
 	at := getenv("GITHUB_SERVER_URL") + "/" + getenv("GITHUB_REPOSITORY")
 	j := ciJob{
 		provider: "github-actions", repository: string(record.RepositoryAt(at)), commit: getenv("GITHUB_SHA"), url: at + "/actions/runs/" + getenv("GITHUB_RUN_ID"),
-		name: strings.Trim(getenv("GITHUB_WORKFLOW")+" / "+getenv("GITHUB_JOB"), " /"),
+		name: strings.Trim(getenv("GITHUB_WORKFLOW")+" / "+getenv("GITHUB_JOB"), " /"), run: getenv("GITHUB_RUN_ID"), attempt: getenv("GITHUB_RUN_ATTEMPT"),
 	}
 	var event struct {
 		PullRequest struct {
@@ -81,6 +85,10 @@ func (f *about) fill(j ciJob) {
 	}
 	f.url, f.provider = cmp.Or(f.url, j.url), cmp.Or(f.provider, j.provider)
 	f.name = cmp.Or(f.name, j.name, "tests")
+	if f.provider == j.provider {
+		f.run = j.run
+		f.attempt, _ = strconv.ParseInt(j.attempt, 10, 64) // of another form it says nothing
+	}
 }
 
 // what says in words what a report is about.

@@ -256,9 +256,10 @@ func mechanism(c stream.SASL) (sasl.Mechanism, error) {
 
 // about is what the flags of attach say of a report.
 type about struct {
-	change, repository, commit, tool, name, conclusion, provider, url, scanID string
-	timeout                                                                   time.Duration
-	anyCommit                                                                 bool // it is about the repository, and not about a commit
+	change, repository, commit, tool, name, conclusion, provider, url, scanID, run string
+	attempt                                                                        int64 // at that run
+	timeout                                                                        time.Duration
+	anyCommit                                                                      bool // it is about the repository, and not about a commit
 }
 
 func (a *app) attach() *cobra.Command {
@@ -342,6 +343,7 @@ func (a *app) attachTests() *cobra.Command {
 					return nil, "", err
 				}
 				v.Name, v.Provider, v.CommitSHA, v.URL, v.Conclusion, v.Repository = f.name, f.provider, f.commit, f.url, f.conclusion, f.repository
+				v.RunID, v.Attempt = f.run, max(0, f.attempt)
 				if len(args) > 1 { // each is a check of its own
 					v.Name += " (" + filepath.Base(name) + ")"
 				}

@@ -1,0 +1,97 @@
+package record
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// A check is what a CI system decides about one commit: the identity of a result. Its
+// sender and provider are the application, run is the suite, pipeline or run of a
+// workflow that it is part of. Two results of one check are two attempts at it, or two
+// jobs of one name; results of two checks never replace each other.
+type check struct{ sender, provider, workflow, run, name, commit string }
+
+func checkOf(e *Event) check {
+	f := e.Fact.(*Validation)
+	return check{hostOf(*e), f.Provider, f.Workflow, f.RunID, f.Name, strings.ToLower(f.CommitSHA)}
+}
+
+func (c check) compare(o check) int {
+	return cmpStrings(c.name, o.name, c.provider, o.provider, c.workflow, o.workflow, c.run, o.run, c.commit, o.commit, c.sender, o.sender)
+}
+
+// standingResults returns the results that count: of each check those of its newest
+// attempt, in the order of the checks. results are in the order of time.
+func standingResults(results []*Event) []*Event {
+	of := make(map[check][]*Event)
+	var checks []check
+	for _, e := range results {
+		c := checkOf(e)
+		if of[c] == nil {
+			checks = append(checks, c)
+		}
+		of[c] = append(of[c], e)
+	}
+	slices.SortFunc(checks, check.compare)
+	var out []*Event
+	for _, c := range checks {
+		out = append(out, newestAttempt(of[c])...)
+	}
+	return out
+}
+
+// newestAttempt returns the results of one check that no later attempt replaces. A
+// result replaces one earlier result: where several jobs of a check have one name, it is
+// not known which of them ran again, and those that passed are replaced first.
+func newestAttempt(results []*Event) (stand []*Event) {
+	slices.SortStableFunc(results, func(a, b *Event) int { return cmp.Compare(attempt(a), attempt(b)) })
+	for _, e := range results {
+		if at := replacedBy(e, stand); at >= 0 {
+			stand = slices.Delete(stand, at, at+1)
+		}
+		stand = append(stand, e)
+	}
+	return stand
+}
+
+func attempt(e *Event) int64 { return e.Fact.(*Validation).Attempt }
+
+// replacedBy returns which of the results that stand e replaces, -1 where none.
+func replacedBy(e *Event, stand []*Event) int {
+	at := slices.IndexFunc(stand, func(o *Event) bool { return sameJob(e, o) })
+	if at >= 0 || e.Fact.(*Validation).Conclusion == "skipped" { // what was skipped did not run again
+		return at
+	}
+	for i, o := range stand {
+		if replaces(e, o) && (at < 0 || gravity(o) < gravity(stand[at])) {
+			at = i
+		}
+	}
+	return at
+}
+
+// sameJob reports whether two results are told of one job, by its id or by the report
+// that it wrote.
+func sameJob(a, b *Event) bool {
+	f, o := a.Fact.(*Validation), b.Fact.(*Validation)
+	one := f.JobID != "" && f.JobID == o.JobID || f.Report.Digest != "" && f.Report.Digest == o.Report.Digest
+	return one && f.Attempt == o.Attempt
+}
+
+// replaces reports whether e is of a later attempt than o. Jobs of one attempt that have
+// one name are several, and so are those that ran at the same time.
+func replaces(e, o *Event) bool {
+	f, before := e.Fact.(*Validation), o.Fact.(*Validation)
+	switch {
+	case f.Attempt > 0 && before.Attempt > 0:
+		return f.Attempt > before.Attempt
+	case f.Attempt != before.Attempt: // the one that counts no attempts may be the later one
+		return e.Time.After(o.Time)
+	case f.JobID != "" && before.JobID != "" && !f.StartedAt.IsZero():
+		return !f.StartedAt.Before(o.Time)
+	}
+	return true
+}
+
+func gravity(e *Event) int { return slices.Index(conclusions, e.Fact.(*Validation).Conclusion) }
