@@ -14,7 +14,8 @@ type cargoReport struct {
 		Dependencies int `json:"dependency-count"`
 	} `json:"lockfile"`
 	Vulnerabilities struct {
-		List []cargoFinding `json:"list"`
+		Count int            `json:"count"`
+		List  []cargoFinding `json:"list"`
 	} `json:"vulnerabilities"`
 	Warnings map[string][]cargoFinding `json:"warnings"` // by kind: unmaintained, unsound, notice, yanked
 }
@@ -37,20 +38,22 @@ type cargoFinding struct {
 }
 
 func readCargoAudit(file []byte) (Result, error) {
-	r, err := decodeJSON[cargoReport](file)
+	s := scan{tool: "cargo-audit"}
+	r, err := parse[cargoReport](&s, file)
 	if err != nil {
 		return Result{}, err
 	}
-	var findings []record.Finding
+	s.looked = r.Lockfile.Dependencies > 0
+	s.claims(r.Vulnerabilities.Count, len(r.Vulnerabilities.List))
 	for _, v := range r.Vulnerabilities.List {
-		findings = append(findings, v.finding("vulnerability"))
+		s.add(v.finding("vulnerability"), "vulnerability")
 	}
 	for _, kind := range slices.Sorted(maps.Keys(r.Warnings)) {
 		for _, w := range r.Warnings[kind] {
-			findings = append(findings, w.finding(kind))
+			s.add(w.finding(kind), kind)
 		}
 	}
-	return scanned("cargo-audit", "", findings, r.Lockfile.Dependencies > 0)
+	return s.result()
 }
 
 func (v cargoFinding) finding(kind string) record.Finding {

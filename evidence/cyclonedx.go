@@ -1,11 +1,12 @@
 package evidence
 
 import (
-	"bytes"
+	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 
-	cdx "github.com/CycloneDX/cyclonedx-go"
-
+	"github.com/changetrail/changetrail/ecosystem"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -14,116 +15,227 @@ import (
 // resolved or a false positive is no finding. A bill without a list of
 // vulnerabilities shows that nobody looked for any.
 func readCycloneDX(file []byte) (Result, error) {
-	bom, err := decodeBOM(file)
+	var s scan
+	bom, err := decodeBOM(&s, file)
 	if err != nil {
 		return Result{}, err
 	}
-	byRef := make(map[string]cdx.Component)
-	for _, c := range flatten(bom.Components) {
-		byRef[c.BOMRef] = c
-	}
-	var findings []record.Finding
-	tool, version := bomTool(bom)
-	if bom.Vulnerabilities == nil {
-		return scanned(tool, version, nil, false)
-	}
-	for _, v := range *bom.Vulnerabilities {
-		if !standing(v) {
-			continue
-		}
-		f := record.Finding{ID: v.ID, Title: v.Description, Severity: "unknown"}
-		if v.Source != nil {
-			f.URL = v.Source.URL
-		}
-		if v.References != nil {
-			for _, r := range *v.References {
-				f.Aliases = append(f.Aliases, r.ID)
-			}
-		}
-		f.Aliases = distinct(f.Aliases)
-		rate(&f, v.Ratings)
-		var affected []cdx.Component
-		if v.Affects != nil {
-			for _, a := range *v.Affects {
-				if c, ok := byRef[a.Ref]; ok {
-					affected = append(affected, c)
-				}
-			}
-		}
-		if len(affected) == 0 {
-			findings = append(findings, f)
-		}
-		for _, c := range affected {
-			g := f
-			g.Package, g.Installed, g.PURL = c.Name, c.Version, c.PackageURL
-			if c.Group != "" {
-				g.Package = c.Group + "/" + c.Name
-			}
-			findings = append(findings, g)
+	s.tool, s.version = bom.tool()
+	parts := bom.parts()
+	byRef := make(map[string]bomComponent, len(parts))
+	for _, c := range parts {
+		if c.Ref != "" {
+			byRef[c.Ref] = c
 		}
 	}
-	return scanned(tool, version, findings, len(byRef) > 0)
+	s.looked = bom.Vulnerabilities != nil && (len(parts) > 1 || len(bom.Components) > 0)
+	if bom.Vulnerabilities != nil {
+		for _, v := range bom.Vulnerabilities.All {
+			addVulnerability(&s, v, byRef, nil)
+		}
+	}
+	for _, c := range parts {
+		if c.Vulnerabilities != nil { // the extension of versions 1.1 to 1.3
+			s.looked = true
+			for _, v := range c.Vulnerabilities.All {
+				addVulnerability(&s, v, byRef, &c)
+			}
+		}
+	}
+	return s.result()
 }
 
-func decodeBOM(file []byte) (*cdx.BOM, error) {
-	form := cdx.BOMFileFormatJSON
-	if len(file) > 0 && file[0] == '<' {
-		form = cdx.BOMFileFormatXML
-	}
-	bom := new(cdx.BOM)
-	if err := cdx.NewBOMDecoder(bytes.NewReader(file), form).Decode(bom); err != nil {
-		return nil, unreadable("CycloneDX: %v", err)
-	}
-	return bom, nil
-}
-
-// standing reports whether a vulnerability, after analysis, still is one.
-func standing(v cdx.Vulnerability) bool {
-	if v.Analysis == nil {
-		return true
-	}
+// addVulnerability adds a vulnerability once for each component that it
+// affects; owner is the component that it stands in, if any.
+func addVulnerability(s *scan, v bomVulnerability, byRef map[string]bomComponent, owner *bomComponent) {
 	switch v.Analysis.State {
-	case cdx.IASNotAffected, cdx.IASFalsePositive, cdx.IASResolved, cdx.IASResolvedWithPedigree:
-		return false
+	case "not_affected", "false_positive", "resolved", "resolved_with_pedigree":
+		return
+	case "", "exploitable", "in_triage":
+	default:
+		s.partial("the analysis state " + v.Analysis.State + " is not known")
 	}
-	return true
-}
-
-// rate takes the gravest of the ratings. Some tools give a vector and leave
-// the score to the reader.
-func rate(f *record.Finding, ratings *[]cdx.VulnerabilityRating) {
-	if ratings == nil {
+	f := record.Finding{ID: v.ID, Title: orElse(v.Description, v.Detail), URL: v.Source.URL, Severity: "unknown"}
+	for _, r := range v.References {
+		f.Aliases = append(f.Aliases, r.ID)
+	}
+	for _, cwe := range v.CWEs {
+		f.Aliases = append(f.Aliases, "CWE-"+strings.TrimPrefix(cwe, "CWE-"))
+	}
+	for _, r := range v.Ratings {
+		r.rate(&f)
+	}
+	affects := v.Affects
+	if v.Ref != "" { // the extension
+		affects = append(slices.Clone(affects), bomAffects{Ref: v.Ref})
+	}
+	if len(affects) == 0 {
+		if owner != nil {
+			owner.name(&f)
+		}
+		s.add(f, v.Recommendation)
 		return
 	}
-	for _, r := range *ratings {
-		score, version := baseScore(r.Vector)
-		if r.Score != nil {
-			score = *r.Score
+	for _, a := range affects {
+		g := f
+		c := componentOf(a.Ref, byRef, owner)
+		c.name(&g)
+		if !a.covers(g.Ecosystem, &g.Installed) {
+			continue
 		}
-		if version == "" {
-			version = map[cdx.ScoringMethod]string{cdx.ScoringMethodCVSSv2: "2.0", cdx.ScoringMethodCVSSv3: "3.0", cdx.ScoringMethodCVSSv31: "3.1", cdx.ScoringMethodCVSSv4: "4.0"}[r.Method]
-		}
-		if score > f.Score && strings.HasPrefix(string(r.Method), "CVSS") {
-			f.Score, f.ScoreVersion = score, version
-		}
-		severity := bySeverity(string(r.Severity))
-		if severity == "unknown" && score > 0 {
-			severity = byScore(score)
-		}
-		f.Severity = record.GraverSeverity(f.Severity, severity)
+		g.Fixed = ecosystem.LowestFix(g.Ecosystem, append(a.unaffected(), upgradesTo(v.Recommendation, c.Name)...), g.Installed)
+		s.add(g, a.Ref, v.Recommendation)
 	}
 }
 
-func bomTool(bom *cdx.BOM) (name, version string) {
-	if bom.Metadata == nil || bom.Metadata.Tools == nil {
-		return "", ""
+// componentOf returns the component that a reference names: in this bill, by
+// its own address as a BOM-Link (urn:cdx:serial/version#ref), or by the package
+// URL that many references are.
+func componentOf(ref string, byRef map[string]bomComponent, owner *bomComponent) bomComponent {
+	if c, ok := byRef[ref]; ok {
+		return c
 	}
-	t := bom.Metadata.Tools
-	if t.Components != nil && len(*t.Components) > 0 {
-		return (*t.Components)[0].Name, (*t.Components)[0].Version
+	if owner != nil {
+		return *owner
 	}
-	if t.Tools != nil && len(*t.Tools) > 0 {
-		return (*t.Tools)[0].Name, (*t.Tools)[0].Version
+	if _, part, ok := strings.Cut(ref, "#"); ok && strings.HasPrefix(ref, "urn:cdx:") {
+		if text, err := url.PathUnescape(part); err == nil {
+			part = text
+		}
+		if c, ok := byRef[part]; ok {
+			return c
+		}
+		ref = part
 	}
-	return "", ""
+	if _, _, _, ok := ecosystem.SplitPURL(ref); ok {
+		return bomComponent{PURL: ref}
+	}
+	return bomComponent{Name: ref}
+}
+
+// name names the package of a finding as a component does.
+func (c *bomComponent) name(f *record.Finding) {
+	f.Package, f.Installed, f.PURL = c.Name, c.Version, c.PURL
+	if c.Group != "" {
+		f.Package = c.Group + "/" + c.Name
+	}
+	if eco, name, version, ok := ecosystem.SplitPURL(c.PURL); ok {
+		f.Ecosystem, f.Package, f.Installed = eco, name, orElse(f.Installed, version)
+	}
+}
+
+// covers reports whether the installed version is affected. It is not where the
+// bill says so of that very version, alone or in a range, and nothing else; a
+// component that is named is affected otherwise.
+func (a *bomAffects) covers(eco string, installed *string) bool {
+	affected, unaffected := false, false
+	for _, v := range a.Versions {
+		switch {
+		case *installed == "" && v.Version != "" && v.Status != "unaffected" && len(a.Versions) == 1:
+			*installed = v.Version
+			return true
+		case *installed == "" || !v.holds(eco, *installed):
+		case v.Status == "unaffected":
+			unaffected = true
+		default: // affected, which is the default, or unknown
+			affected = true
+		}
+	}
+	return affected || !unaffected
+}
+
+func (v *bomVersion) holds(eco, installed string) bool {
+	if v.Range != "" {
+		return inVers(eco, v.Range, installed)
+	}
+	order, ok := ecosystem.Compare(eco, v.Version, installed)
+	return v.Version == installed || ok && order == 0
+}
+
+// inVers reports whether a version is in a range of the form
+// vers:npm/>=1.0|<2.0|3.0 (https://github.com/package-url/vers-spec), and false
+// where that cannot be told.
+func inVers(eco, text, version string) bool {
+	scheme, list, ok := strings.Cut(strings.TrimPrefix(text, "vers:"), "/")
+	if !ok || !strings.HasPrefix(text, "vers:") {
+		return false
+	}
+	if eco = orElse(eco, scheme); list == "*" {
+		return true
+	}
+	in, open, above := false, false, false // open: a lower bound stands before
+	for i, constraint := range strings.Split(list, "|") {
+		bound := strings.TrimLeft(constraint, "<>=!")
+		sign := constraint[:len(constraint)-len(bound)]
+		bound, err := url.PathUnescape(strings.TrimSpace(bound))
+		order, ok := ecosystem.Compare(eco, version, bound)
+		if err != nil || !ok {
+			return false
+		}
+		switch sign {
+		case "", "=":
+			in = in || order == 0
+		case "!=":
+			if order == 0 {
+				return false
+			}
+		case ">", ">=":
+			open, above = true, order > 0 || order == 0 && sign == ">="
+		case "<", "<=":
+			if below := order < 0 || order == 0 && sign == "<="; below && (open && above || !open && i == 0) {
+				in = true
+			}
+			open = false
+		}
+	}
+	return in || open && above
+}
+
+// unaffected returns what is stated not to be affected: the versions with the
+// fix, as Grype writes them.
+func (a *bomAffects) unaffected() []string {
+	var out []string
+	for _, v := range a.Versions {
+		if v.Status != "unaffected" {
+			continue
+		}
+		out = append(out, orElse(v.Range, v.Version))
+	}
+	return out
+}
+
+// recommended is how Trivy names the version with the fix.
+var recommended = regexp.MustCompile(`Upgrade (\S+) to version ([^;]+)`)
+
+func upgradesTo(recommendation, name string) []string {
+	var out []string
+	for _, m := range recommended.FindAllStringSubmatch(clip(recommendation, maxMessage), -1) {
+		if m[1] == name || strings.HasSuffix(m[1], "/"+name) || strings.HasSuffix(m[1], ":"+name) {
+			out = append(out, strings.Split(m[2], ",")...)
+		}
+	}
+	return out
+}
+
+// rate takes the gravest of the ratings. Some tools give a vector and leave the
+// score to the reader. A score that is none of CVSS (EPSS, KEV) is no severity.
+func (r *bomRating) rate(f *record.Finding) {
+	score, version := baseScore(r.Vector)
+	if r.Score.value > 0 {
+		score = r.Score.value
+	}
+	if version == "" {
+		version = map[string]string{"CVSSv2": "2.0", "CVSSv3": "3.0", "CVSSv31": "3.1", "CVSSv4": "4.0"}[r.Method]
+	}
+	if version == "" && r.Method != "" {
+		score = 0
+	}
+	if score > f.Score || score == f.Score && version > f.ScoreVersion {
+		f.Score, f.ScoreVersion = score, version
+	}
+	severity := bySeverity(r.Severity)
+	if severity == "unknown" && score > 0 {
+		severity = byScore(score)
+	}
+	f.Severity = record.GraverSeverity(f.Severity, severity)
 }

@@ -8,5 +8,11 @@
 // is clean only where the report shows that something was scanned. A severity
 // that the report does not state is unknown.
 //
+// A format is known by what its tool always writes and no other one does
+// (scanformats.go). What a reader does not understand is left out and noted
+// ([Result].Partial): such a report is never clean. A reader of scans collects
+// its findings in a scan (scan.go), which decides what is one finding and keeps
+// it within the limits of a record (finding.go).
+//
 // It may import package record and the formats' own libraries. It does no I/O.
 package evidence

@@ -55,6 +55,11 @@ func TestScans(t *testing.T) {
 		{"shellcheck.json", "shellcheck", "ShellCheck", 14, "high"},
 		{"shellcheck.json1.json", "shellcheck", "ShellCheck", 14, "high"},
 		{"staticcheck.json", "staticcheck", "Staticcheck", 3, "high"},
+		{"detect-secrets.json", "detect-secrets", "detect-secrets", 2, "unknown"},
+		{"gosec-sonar.json", "sonar", "gosec", 21, "high"},
+		{"shellcheck-checkstyle.xml", "checkstyle", "ShellCheck", 14, "high"},
+		{"checkstyle.xml", "checkstyle", "Checkstyle", 12, "high"},
+		{"pmd.xml", "pmd", "PMD", 3, "medium"},
 	} {
 		t.Run(c.file, func(t *testing.T) {
 			r, err := Read(read(t, c.file))

@@ -16,7 +16,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/changetrail/changetrail/internal/foreign"
+	"github.com/changetrail/changetrail/record"
 )
 
 // TestTrivyGolden reads every report in the golden files of Trivy's own tests,
@@ -81,6 +84,73 @@ func TestTrivyGolden(t *testing.T) {
 		}
 	}
 	t.Error("CVE-2019-11358 is not in npm.json.golden")
+}
+
+// packages returns what a report says of packages: weakness, package, version,
+// and what more of a finding the format can say.
+func packages(t *testing.T, content []byte, more func(f record.Finding) string) map[string]bool {
+	t.Helper()
+	r, err := Read(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := make(map[string]bool)
+	for _, f := range r.Findings {
+		out[f.ID+" "+f.Package+" "+f.Installed+" "+more(f)] = true
+	}
+	return out
+}
+
+func nothingMore(record.Finding) string    { return "" }
+func withFix(f record.Finding) string      { return f.Fixed }
+func withSeverity(f record.Finding) string { return f.Fixed + " " + f.Severity }
+
+// TestTrivyOutputsAgree compares what Trivy wrote of one run in other formats
+// with its JSON.
+func TestTrivyOutputsAgree(t *testing.T) {
+	dir := filepath.Join(foreign.Module(t, "github.com/aquasecurity/trivy", "v0.69.3"), "integration", "testdata")
+	for _, c := range []struct {
+		json, other string
+		more        func(record.Finding) string
+	}{
+		{"alpine-310.json.golden", "alpine-310.sarif.golden", withSeverity},
+		{"alpine-310.json.golden", "alpine-310.gitlab.golden", withSeverity},
+		{"alpine-310.json.golden", "alpine-310.gitlab-codequality.golden", nothingMore},
+		{"npm.json.golden", "npm.gitlab.golden", nothingMore},
+		{"pom.json.golden", "pom-cyclonedx.json.golden", withFix},
+		{"fluentd-multiple-lockfiles.json.golden", "fluentd-multiple-lockfiles-short.cdx.json.golden", withFix},
+	} {
+		t.Run(c.other, func(t *testing.T) {
+			want, got := packages(t, file(t, filepath.Join(dir, c.json)), c.more), packages(t, file(t, filepath.Join(dir, c.other)), c.more)
+			if diff := cmp.Diff(want, got); diff != "" || len(want) == 0 {
+				t.Errorf("%d findings, -JSON +other:\n%s", len(want), diff)
+			}
+		})
+	}
+	for _, name := range []string{"alpine-310.junit.golden", "alpine-310.asff.golden", "alpine-310.gsbom.golden", "alpine-310.html.golden"} {
+		if r, err := Read(file(t, filepath.Join(dir, name))); !errors.Is(err, ErrUnreadable) {
+			t.Errorf("%s is read as %s with %d findings, %v", name, r.Format, r.Summary.Findings, err)
+		}
+	}
+}
+
+// TestGrypeOutputsAgree compares the SARIF and the CycloneDX that Grype's own
+// tests write with their JSON. The fixtures are made alike and not the same: the
+// name of the package is that of each.
+func TestGrypeOutputsAgree(t *testing.T) {
+	dir := filepath.Join(foreign.Module(t, "github.com/anchore/grype", "v0.121.2"), "grype", "presenter")
+	golden := func(path string) []byte { return file(t, filepath.Join(dir, path)) }
+	want := packages(t, golden("json/testdata/snapshot/TestJsonImgsPresenter.golden"), withSeverity)
+	for _, path := range []string{
+		"sarif/testdata/snapshot/TestSarifPresenter_image.golden",
+		"sarif/testdata/snapshot/TestSarifPresenter_directory.golden",
+		"cyclonedx/testdata/snapshot/TestCycloneDxPresenterImage.golden",
+		"cyclonedx/testdata/snapshot/TestCycloneDxPresenterDir.golden",
+	} {
+		if diff := cmp.Diff(want, packages(t, golden(path), withSeverity)); diff != "" {
+			t.Errorf("%s -JSON +other:\n%s", path, diff)
+		}
+	}
 }
 
 // TestGrypeGolden reads the reports in Grype's own tests.

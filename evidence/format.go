@@ -6,12 +6,11 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-
-	"github.com/changetrail/changetrail/record"
 )
 
 // A format is one kind of report: how it is known, and how it is read. A
@@ -23,45 +22,12 @@ type format struct {
 	read  func(file []byte) (Result, error)
 }
 
-// formats in the order in which they are tried. What a format is known by is
-// what its tool always writes and no other one does.
-var formats = []format{
-	{name: "sarif", is: func(s shape) bool { return s.has("runs", '[') && s.has("version", '"') }, read: readSARIF},
-	{name: "trivy", is: func(s shape) bool { return s.has("SchemaVersion", '0') && s.has("ArtifactName", '"') }, read: readTrivy},
-	{name: "grype", is: func(s shape) bool { return s.has("matches", '[') && s.has("descriptor", '{') }, read: readGrype},
-	{name: "cyclonedx", is: func(s shape) bool { return s.text("bomFormat") == "CycloneDX" || s.root == "bom" }, read: readCycloneDX},
-	{name: "openvex", is: func(s shape) bool {
-		return s.has("statements", '[') && strings.HasPrefix(s.text("@context"), "https://openvex.dev/ns")
-	}, read: readOpenVEX},
-	{name: "govulncheck", is: func(s shape) bool { return s.has("config", '{') && !s.array }, read: readGovulncheck},
-	{name: "gosec", is: func(s shape) bool { return s.has("Issues", '[') && s.has("Stats", '{') }, read: readGosec},
-	{name: "bandit", is: func(s shape) bool { return s.has("results", '[') && s.has("metrics", '{') }, read: readBandit},
-	{name: "semgrep", is: func(s shape) bool { return s.has("results", '[') && s.has("paths", '{') }, read: readSemgrep},
-	{name: "eslint", is: func(s shape) bool {
-		return s.array && s.has("filePath", '"') && s.has("messages", '[') || s.has("results", '[') && s.has("metadata", '{')
-	}, read: readESLint},
-	{name: "checkov", is: func(s shape) bool { return s.has("check_type", '"') || s.has("checkov_version", '"') }, read: readCheckov},
-	{name: "osv-scanner", is: func(s shape) bool { return s.has("results", '[') && !s.array }, read: readOSVScanner},
-	{name: "npm-audit", is: func(s shape) bool {
-		return s.has("auditReportVersion", '0') || s.has("advisories", '{') || s.has("error", 0) && (s.has("statusCode", '0') || s.has("method", '"'))
-	}, read: readNPMAudit},
-	{name: "pip-audit", is: func(s shape) bool {
-		return s.has("dependencies", '[') && s.has("fixes", '[') || s.array && s.has("name", '"') && (s.has("vulns", '[') || s.has("skip_reason", '"'))
-	}, read: readPipAudit},
-	{name: "cargo-audit", is: func(s shape) bool { return s.has("lockfile", '{') && s.has("vulnerabilities", '{') }, read: readCargoAudit},
-	{name: "gitleaks", is: func(s shape) bool { return s.array && s.has("RuleID", '"') && s.has("Secret", '"') }, read: readGitleaks},
-	{name: "shellcheck", is: func(s shape) bool {
-		return s.has("comments", '[') || s.array && s.has("code", '0') && s.has("file", '"') && s.has("level", '"')
-	}, read: readShellCheck},
-	{name: "hadolint", is: func(s shape) bool {
-		return s.array && s.has("code", '"') && s.has("file", '"') && s.has("level", '"')
-	}, read: readHadolint},
-	{name: "codeclimate", is: func(s shape) bool { return s.has("check_name", '"') && s.has("location", '{') }, read: readCodeClimate},
-	{name: "staticcheck", is: func(s shape) bool { return !s.array && s.has("code", '"') && s.has("location", '{') }, read: readStaticcheck},
-	{name: "gitlab-report", is: func(s shape) bool { return s.has("vulnerabilities", '[') && s.has("scan", '{') }, read: readGitLabReport},
-	{name: "gitlab-vulnerability", is: func(s shape) bool { return s.text("object_kind") == "vulnerability" && s.has("object_attributes", '{') }, read: readGitLabVulnerability},
-	{name: "github-alert", is: isGitHubAlert, read: readGitHubAlerts},
-	{name: "empty-list", is: func(s shape) bool { return s.array && s.empty }, read: readEmptyList},
+// formats are all kinds of reports. What a format is known by is what its tool
+// always writes and no other one does; a file that may be of two kinds is
+// refused.
+var formats = slices.Concat(scanFormats, testFormats)
+
+var testFormats = []format{
 	{name: "in-toto-test-result", tests: true, is: func(s shape) bool {
 		return strings.HasPrefix(s.text("predicateType"), testResultType) || s.text("payloadType") == intotoPayload
 	}, read: readTestResult},
@@ -86,17 +52,22 @@ func formatOf(file []byte) (format, error) {
 	if err != nil {
 		return format{}, err
 	}
-	for _, f := range formats {
-		if f.is(s) {
-			return f, nil
-		}
-	}
-	if s.root != "" {
-		return format{}, unreadable("XML of <%s>; of XML reports JUnit, TRX, NUnit, xUnit.net, Sonar's test executions and CycloneDX are read", s.root)
-	}
-	var known []string
+	var fit []format
+	var names, known []string
 	for _, f := range formats {
 		known = append(known, f.name)
+		if f.is(s) {
+			fit, names = append(fit, f), append(names, f.name)
+		}
+	}
+	names, known = distinct(names), distinct(known)
+	switch {
+	case len(names) == 1:
+		return fit[0], nil
+	case len(names) > 1:
+		return format{}, unreadable("it may be of %s, and is read as none", strings.Join(names, " or of "))
+	case s.root != "":
+		return format{}, unreadable("XML of <%s>; of XML, JUnit, TRX, NUnit, xUnit.net, Sonar's test executions, CycloneDX, Checkstyle, PMD and SpotBugs are read", s.root)
 	}
 	return format{}, unreadable("its format is none of %s", strings.Join(known, ", "))
 }
@@ -106,11 +77,13 @@ func formatOf(file []byte) (format, error) {
 // itself, the first of a stream, or the first element of an array.
 type shape struct {
 	root    string // XML; its attributes are among the texts
+	space   string // its namespace
 	tap     bool
 	array   bool
 	empty   bool // an array without elements
 	members map[string]jsontext.Kind
 	texts   map[string]string
+	values  map[string]jsontext.Value
 }
 
 // has reports whether there is a member of that kind; kind 0 is any.
@@ -120,6 +93,23 @@ func (s shape) has(name string, kind jsontext.Kind) bool {
 }
 
 func (s shape) text(name string) string { return s.texts[name] }
+
+// in returns the shape of a member: of an object, or of the first element of an
+// array.
+func (s shape) in(name string) shape {
+	inner, _ := look(s.values[name])
+	return inner
+}
+
+// only reports whether there are no members but these.
+func (s shape) only(names ...string) bool {
+	for name := range s.members {
+		if !slices.Contains(names, name) {
+			return false
+		}
+	}
+	return len(s.members) > 0
+}
 
 func look(file []byte) (shape, error) {
 	if len(file) == 0 {
@@ -134,7 +124,7 @@ func look(file []byte) (shape, error) {
 		}
 		return shape{}, unreadable("it is neither JSON nor XML; hand in what the tool writes for machines, not for people (of plain text, TAP is read)")
 	}
-	s := shape{array: file[0] == '[', members: make(map[string]jsontext.Kind), texts: make(map[string]string)}
+	s := shape{array: file[0] == '[', members: make(map[string]jsontext.Kind), texts: make(map[string]string), values: make(map[string]jsontext.Value)}
 	d := newDecoder(file)
 	if s.array {
 		_, _ = d.ReadToken()
@@ -157,6 +147,7 @@ func look(file []byte) (shape, error) {
 			return s, unreadable("JSON: %v", err)
 		}
 		s.members[key] = v.Kind()
+		s.values[key] = file[int(d.InputOffset())-len(v) : d.InputOffset()]
 		if v.Kind() == '"' && len(v) < 256 {
 			var text string
 			_ = json.Unmarshal(v, &text, lenient)
@@ -180,7 +171,7 @@ func rootOf(file []byte) (shape, error) {
 		if !ok {
 			continue
 		}
-		s := shape{root: t.Name.Local, texts: make(map[string]string)}
+		s := shape{root: t.Name.Local, space: t.Name.Space, texts: make(map[string]string)}
 		for _, a := range t.Attr {
 			s.texts[a.Name.Local] = a.Value
 		}
@@ -202,22 +193,6 @@ func decodeJSON[T any](file []byte) (T, error) {
 		return v, unreadable("%v", err)
 	}
 	return v, nil
-}
-
-// decodeList reads file as a list, or as an object that has it as a member.
-func decodeList[T any](file []byte, member string) ([]T, error) {
-	whole, err := decodeJSON[jsontext.Value](file)
-	if err != nil {
-		return nil, err
-	}
-	if whole.Kind() == '{' {
-		members, err := decodeJSON[map[string]jsontext.Value](whole)
-		if err != nil {
-			return nil, err
-		}
-		whole = members[member]
-	}
-	return decodeJSON[[]T](whole)
 }
 
 // values yields the JSON values of a stream one by one, the elements of a
@@ -248,14 +223,3 @@ func values[T any](file []byte) iter.Seq2[T, error] {
 		}
 	}
 }
-
-// scanned is what a reader of scans returns.
-func scanned(tool, version string, findings []record.Finding, looked bool) (Result, error) {
-	res := Result{Tool: tool, ToolVersion: version}
-	res.Summary, res.Findings = collect(findings, looked)
-	return res, nil
-}
-
-// readEmptyList reads "[]", which several tools write when they found nothing,
-// and also when they looked at nothing.
-func readEmptyList([]byte) (Result, error) { return scanned("", "", nil, false) }

@@ -83,9 +83,8 @@ func readGitHubAlerts(file []byte) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	tool, version := "", ""
-	var findings []record.Finding
-	for a, err := range values[githubAlert](hook) {
+	s := scan{looked: true}
+	for a, err := range streamed[githubAlert](&s, hook) {
 		if err != nil {
 			return Result{}, err
 		}
@@ -95,17 +94,23 @@ func readGitHubAlerts(file []byte) (Result, error) {
 		}
 		switch {
 		case a.Advisory != nil:
-			tool = "Dependabot"
+			f.Scanner = "Dependabot"
 		case a.Rule != nil:
-			tool, version = a.Tool.Name, a.Tool.Version
+			f.Scanner, f.ScannerVersion = a.Tool.Name, a.Tool.Version
 		default:
-			tool = "GitHub secret scanning"
+			f.Scanner = "GitHub secret scanning"
 		}
-		if a.State == "open" || a.State == "" {
-			findings = append(findings, f)
+		s.tool, s.version = f.Scanner, f.ScannerVersion
+		switch a.State {
+		case "fixed", "dismissed", "auto_dismissed", "resolved", "closed":
+			continue
+		case "open", "":
+		default:
+			s.partial("the state " + a.State + " of an alert is not known")
 		}
+		s.add(f, a.URL)
 	}
-	return scanned(tool, version, findings, true)
+	return s.result()
 }
 
 // decodeHook returns the alert in a webhook's payload; other files as they are.

@@ -1,9 +1,12 @@
 package evidence
 
 import (
-	"strconv"
+	"regexp"
 	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/changetrail/changetrail/ecosystem"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -17,21 +20,30 @@ type gitlabReport struct {
 			Version string `json:"version"`
 		} `json:"scanner"`
 	} `json:"scan"`
-	Vulnerabilities []struct {
-		Name        string `json:"name"`
-		Message     string `json:"message"`
-		Severity    string `json:"severity"`
-		Identifiers []struct {
-			Name  string `json:"name"`
-			Value string `json:"value"`
-			URL   string `json:"url"`
-		} `json:"identifiers"`
-		Location gitlabLocation `json:"location"`
-	} `json:"vulnerabilities"`
+	Vulnerabilities []gitlabEntry `json:"vulnerabilities"`
+}
+
+type gitlabEntry struct {
+	Name        string `json:"name"`
+	Message     string `json:"message"`
+	Severity    string `json:"severity"`
+	Solution    string `json:"solution"`
+	Identifiers []struct {
+		Type  string `json:"type"`
+		Name  string `json:"name"`
+		Value string `json:"value"`
+		URL   string `json:"url"`
+	} `json:"identifiers"`
+	Scanner struct {
+		Name string `json:"name"`
+	} `json:"scanner"` // of each, up to schema 14
+	Location jsontext.Value `json:"location"`
 }
 
 type gitlabLocation struct {
 	File       string `json:"file"`
+	Image      string `json:"image"`
+	System     string `json:"operating_system"` // "alpine 3.10.2"
 	Line       int    `json:"start_line"`
 	Dependency struct {
 		Version string `json:"version"`
@@ -42,33 +54,81 @@ type gitlabLocation struct {
 }
 
 func readGitLabReport(file []byte) (Result, error) {
-	r, err := decodeJSON[gitlabReport](file)
+	var s scan
+	r, err := parse[gitlabReport](&s, file)
 	if err != nil {
 		return Result{}, err
 	}
-	var findings []record.Finding
-	for i, v := range r.Vulnerabilities {
-		f := record.Finding{
-			ID: "vulnerability " + strconv.Itoa(i+1), Title: v.Name, Severity: bySeverity(v.Severity), Path: v.Location.File, Line: v.Location.Line,
-			Package: v.Location.Dependency.Package.Name, Installed: v.Location.Dependency.Version,
-		}
-		if f.Title == "" {
-			f.Title = v.Message
-		}
-		for n, id := range v.Identifiers {
-			if n == 0 {
-				f.ID, f.URL = id.Value, id.URL
-				continue
-			}
-			f.Aliases = append(f.Aliases, id.Value)
-		}
-		if !strings.Contains(f.URL, "://") {
-			f.URL = ""
-		}
-		f.Aliases = distinct(f.Aliases)
-		findings = append(findings, f)
+	s.tool, s.version = r.Scan.Scanner.Name, r.Scan.Scanner.Version
+	if r.Scan.Status != "" && r.Scan.Status != "success" {
+		s.partial("the scan's status is " + r.Scan.Status)
 	}
-	return scanned(r.Scan.Scanner.Name, r.Scan.Scanner.Version, findings, false)
+	return addGitLab(&s, r.Vulnerabilities)
+}
+
+// readGitLabList reads reports of the time before schemas: the list alone.
+func readGitLabList(file []byte) (Result, error) {
+	var s scan
+	entries, err := parse[[]gitlabEntry](&s, file)
+	if err != nil {
+		return Result{}, err
+	}
+	return addGitLab(&s, entries)
+}
+
+func addGitLab(s *scan, entries []gitlabEntry) (Result, error) {
+	for _, v := range entries {
+		at, err := parse[gitlabLocation](s, orNull(v.Location))
+		if err != nil {
+			return Result{}, err
+		}
+		s.tool = orElse(s.tool, v.Scanner.Name)
+		s.add(v.finding(at), string(canonical(v.Location)), v.Message)
+	}
+	return s.result()
+}
+
+func (v *gitlabEntry) finding(at gitlabLocation) record.Finding {
+	f := record.Finding{
+		Title: orElse(v.Name, v.Message), Severity: bySeverity(v.Severity), Path: orElse(at.File, at.Image), Line: at.Line, Scanner: v.Scanner.Name,
+		Package: at.Dependency.Package.Name, Installed: at.Dependency.Version,
+	}
+	for n, id := range v.Identifiers {
+		name := orElse(id.Value, id.Name)
+		if strings.EqualFold(id.Type, "cwe") {
+			name = cweNames(name)[0]
+		}
+		if n == 0 {
+			f.ID, f.URL = name, id.URL
+		}
+		f.Aliases = append(f.Aliases, name)
+	}
+	if !strings.Contains(f.URL, "://") {
+		f.URL = ""
+	}
+	if system, _, _ := strings.Cut(at.System, " "); ecosystem.Known(system) {
+		f.Ecosystem = system
+	}
+	f.Fixed = gitlabFix(v.Solution, f)
+	return f
+}
+
+var gitlabUpgrade = regexp.MustCompile(`^Upgrade (?:(\S+) )?to (?:version )?v?(\d\S*?)\.?$`)
+
+// gitlabFix returns the version that a solution names, if it names one alone.
+func gitlabFix(solution string, f record.Finding) string {
+	m := gitlabUpgrade.FindStringSubmatch(strings.TrimSpace(solution))
+	if m == nil || m[1] != "" && m[1] != f.Package {
+		return ""
+	}
+	return toldFix(f.Ecosystem, []string{m[2]}, f.Installed)
+}
+
+func orNull(v jsontext.Value) jsontext.Value {
+	if len(v) == 0 {
+		return jsontext.Value("null")
+	}
+	return v
 }
 
 // gitlabVulnerability is the webhook that GitLab sends when a vulnerability is
@@ -94,7 +154,8 @@ type gitlabVulnerability struct {
 // readGitLabVulnerability reads one vulnerability. One that was resolved or
 // dismissed is no finding any more.
 func readGitLabVulnerability(file []byte) (Result, error) {
-	v, err := decodeJSON[gitlabVulnerability](file)
+	s := scan{tool: "GitLab", looked: true}
+	v, err := parse[gitlabVulnerability](&s, file)
 	if err != nil {
 		return Result{}, err
 	}
@@ -122,9 +183,13 @@ func readGitLabVulnerability(file []byte) (Result, error) {
 	if f.ID == "" {
 		return Result{}, unreadable("the vulnerability has no identifiers")
 	}
-	var findings []record.Finding
-	if a.State == "detected" || a.State == "confirmed" {
-		findings = append(findings, f)
+	switch a.State {
+	case "resolved", "dismissed":
+		return s.result()
+	case "detected", "confirmed":
+	default:
+		s.partial("the state " + orElse(a.State, "of the vulnerability") + " is not known")
 	}
-	return scanned("GitLab", "", findings, true)
+	s.add(f, a.URL)
+	return s.result()
 }

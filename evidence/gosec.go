@@ -17,31 +17,42 @@ type gosecReport struct {
 		Details      string           `json:"details"`
 		File         string           `json:"file"`
 		Line         string           `json:"line"` // "12" or "12-14"
+		Column       string           `json:"column"`
 		NoSec        bool             `json:"nosec"`
 		Suppressions []jsontext.Value `json:"suppressions"`
 		CWE          struct {
+			ID  string `json:"id"`
 			URL string `json:"url"`
 		} `json:"cwe"`
 	} `json:"Issues"`
 	Stats struct {
 		Files int `json:"files"`
+		Found int `json:"found"`
 	} `json:"Stats"`
-	Version string `json:"GosecVersion"`
+	Version string                    `json:"GosecVersion"`
+	Errors  map[string]jsontext.Value `json:"Golang errors"` // by file
 }
 
 func readGosec(file []byte) (Result, error) {
-	r, err := decodeJSON[gosecReport](file)
+	s := scan{tool: "gosec"}
+	r, err := parse[gosecReport](&s, file)
 	if err != nil {
 		return Result{}, err
 	}
-	var findings []record.Finding
+	s.version, s.looked = r.Version, r.Stats.Files > 0
+	if len(r.Errors) > 0 {
+		s.partial("gosec could not read " + strconv.Itoa(len(r.Errors)) + " files")
+	}
+	s.claims(r.Stats.Found, len(r.Issues))
 	for _, i := range r.Issues {
 		if i.NoSec || len(i.Suppressions) > 0 {
 			continue
 		}
 		line, _, _ := strings.Cut(i.Line, "-")
 		n, _ := strconv.Atoi(line)
-		findings = append(findings, record.Finding{ID: i.RuleID, Title: i.Details, Severity: bySeverity(i.Severity), Path: i.File, Line: n, URL: i.CWE.URL})
+		s.add(record.Finding{
+			ID: i.RuleID, Aliases: cweNames(i.CWE.ID), Title: i.Details, Severity: bySeverity(i.Severity), Path: i.File, Line: n, URL: i.CWE.URL,
+		}, i.Line, i.Column)
 	}
-	return scanned("gosec", r.Version, findings, r.Stats.Files > 0)
+	return s.result()
 }

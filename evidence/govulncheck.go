@@ -45,23 +45,27 @@ type vulnFrame struct {
 // package and the symbol, of which the last says most. A stream of a config
 // alone is a run that failed.
 func readGovulncheck(file []byte) (Result, error) {
-	version, looked := "", false
+	s := scan{tool: "govulncheck"}
 	osv := make(map[string]*osvVulnerability)
 	found := make(map[string]vulnFinding)
 	var order []string
-	for m, err := range values[vulnMessage](file) {
+	for m, err := range streamed[vulnMessage](&s, file) {
 		switch {
 		case err != nil:
 			return Result{}, err
 		case m.Config != nil:
-			version = m.Config.Version
+			s.version = m.Config.Version
 		case m.SBOM != nil:
-			looked = looked || len(m.SBOM.Modules) > 0
+			s.looked = s.looked || len(m.SBOM.Modules) > 0
 		case m.OSV != nil:
-			looked = true
+			s.looked = true
 			osv[m.OSV.ID] = m.OSV
-		case m.Finding != nil && len(m.Finding.Trace) > 0:
-			key := m.Finding.OSV + "\x00" + m.Finding.Trace[0].Module
+		case m.Finding != nil:
+			if len(m.Finding.Trace) == 0 {
+				m.Finding.Trace = []vulnFrame{{}}
+			}
+			at := m.Finding.Trace[0]
+			key := m.Finding.OSV + "\x00" + at.Module + "\x00" + at.Version
 			old, seen := found[key]
 			if !seen {
 				order = append(order, key)
@@ -71,11 +75,10 @@ func readGovulncheck(file []byte) (Result, error) {
 			}
 		}
 	}
-	findings := make([]record.Finding, 0, len(order))
 	for _, key := range order {
-		findings = append(findings, found[key].finding(osv[found[key].OSV]))
+		s.add(found[key].finding(osv[found[key].OSV]))
 	}
-	return scanned("govulncheck", version, findings, looked)
+	return s.result()
 }
 
 func (v vulnFinding) called() bool { return v.Trace[0].Function != "" }

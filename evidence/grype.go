@@ -1,6 +1,8 @@
 package evidence
 
 import (
+	"slices"
+
 	"github.com/changetrail/changetrail/ecosystem"
 	"github.com/changetrail/changetrail/record"
 )
@@ -44,43 +46,59 @@ type grypeVulnerability struct {
 	} `json:"cvss"`
 	Fix struct {
 		Versions []string `json:"versions"`
+		State    string   `json:"state"`
 	} `json:"fix"`
+	Advisories []struct {
+		ID string `json:"id"`
+	} `json:"advisories"`
 }
 
 // readGrype reads a report of Grype. It does not say how many packages were
 // looked at: an empty one is proof of a scan only where a distribution was
 // recognised or something was ignored on purpose.
 func readGrype(file []byte) (Result, error) {
-	r, err := decodeJSON[grypeReport](file)
+	s := scan{tool: "Grype"}
+	r, err := parse[grypeReport](&s, file)
 	if err != nil {
 		return Result{}, err
 	}
-	findings := make([]record.Finding, 0, len(r.Matches))
+	s.version = r.Descriptor.Version
+	s.looked = r.Distro.Name != "" || len(r.Ignored) > 0
 	for _, m := range r.Matches {
-		v := m.Vulnerability
-		f := record.Finding{
-			ID: v.ID, Title: v.Description, URL: v.DataSource, Severity: bySeverity(v.Severity),
-			Package: m.Artifact.Name, Ecosystem: m.Artifact.Type, PURL: m.Artifact.PURL, Installed: m.Artifact.Version,
-			Fixed: ecosystem.LowestFix(ecosystem.Of(m.Artifact.Type, m.Artifact.PURL), v.Fix.Versions, m.Artifact.Version),
+		var paths []string
+		for _, l := range m.Artifact.Locations {
+			paths = append(paths, l.Path)
 		}
-		for _, o := range append([]grypeVulnerability{v}, m.Related...) {
-			if o.ID != v.ID {
-				f.Aliases = append(f.Aliases, o.ID)
-			}
-			if f.Title == "" {
-				f.Title = o.Description
-			}
-			for _, c := range o.CVSS {
-				if f.Score == 0 || c.Version > f.ScoreVersion && o.ID == v.ID {
-					f.Score, f.ScoreVersion = c.Metrics.BaseScore, c.Version
-				}
-			}
-		}
-		f.Aliases = distinct(f.Aliases)
-		if len(m.Artifact.Locations) > 0 {
-			f.Path = m.Artifact.Locations[0].Path
-		}
-		findings = append(findings, f)
+		s.add(m.finding(), paths...)
 	}
-	return scanned("Grype", r.Descriptor.Version, findings, r.Distro.Name != "" || len(r.Ignored) > 0)
+	return s.result()
+}
+
+func (m *grypeMatch) finding() record.Finding {
+	v := m.Vulnerability
+	f := record.Finding{
+		ID: v.ID, Title: v.Description, URL: v.DataSource, Severity: bySeverity(v.Severity),
+		Package: m.Artifact.Name, Ecosystem: m.Artifact.Type, PURL: m.Artifact.PURL, Installed: m.Artifact.Version,
+	}
+	if v.Fix.State != "wont-fix" && v.Fix.State != "not-fixed" {
+		f.Fixed = ecosystem.LowestFix(ecosystem.Of(m.Artifact.Type, m.Artifact.PURL), v.Fix.Versions, m.Artifact.Version)
+	}
+	for _, o := range slices.Concat([]grypeVulnerability{v}, m.Related) {
+		if o.ID != v.ID {
+			f.Aliases = append(f.Aliases, o.ID)
+		}
+		f.Title = orElse(f.Title, o.Description)
+		for _, c := range o.CVSS {
+			if f.Score == 0 || c.Version > f.ScoreVersion && o.ID == v.ID {
+				f.Score, f.ScoreVersion = c.Metrics.BaseScore, c.Version
+			}
+		}
+	}
+	for _, a := range v.Advisories {
+		f.Aliases = append(f.Aliases, a.ID)
+	}
+	if len(m.Artifact.Locations) > 0 {
+		f.Path = m.Artifact.Locations[0].Path
+	}
+	return f
 }

@@ -1,6 +1,8 @@
 package evidence
 
 import (
+	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -13,39 +15,59 @@ import (
 type semgrepReport struct {
 	Version string `json:"version"`
 	Results []struct {
-		Check string `json:"check_id"`
-		Path  string `json:"path"`
-		Start struct {
-			Line int `json:"line"`
-		} `json:"start"`
+		Check string   `json:"check_id"`
+		Path  string   `json:"path"`
+		Start position `json:"start"`
+		End   position `json:"end"`
 		Extra struct {
 			Message  string `json:"message"`
 			Severity string `json:"severity"`
 			Ignored  bool   `json:"is_ignored"`
 			Metadata struct {
-				Source string `json:"source"`
+				Source string         `json:"source"`
+				CWE    jsontext.Value `json:"cwe"` // a text or a list
 			} `json:"metadata"`
 		} `json:"extra"`
 	} `json:"results"`
 	Paths struct {
 		Scanned []string `json:"scanned"`
 	} `json:"paths"`
+	Errors []struct {
+		Type    jsontext.Value `json:"type"`
+		Message string         `json:"message"`
+	} `json:"errors"`
+	SkippedRules []jsontext.Value `json:"skipped_rules"`
 }
 
+// A position is a place within a file.
+type position struct {
+	Line   int `json:"line"`
+	Column int `json:"col"`
+}
+
+// readSemgrep reads a report. Older ones do not name the paths that were
+// scanned; one with errors did not look at all that it should have.
 func readSemgrep(file []byte) (Result, error) {
-	r, err := decodeJSON[semgrepReport](file)
+	s := scan{tool: "Semgrep OSS"}
+	r, err := parse[semgrepReport](&s, file)
 	if err != nil {
 		return Result{}, err
 	}
-	var findings []record.Finding
+	s.version, s.looked = r.Version, len(r.Paths.Scanned) > 0
+	for _, e := range r.Errors {
+		s.partial("semgrep notes an error: " + orElse(e.Message, string(e.Type)))
+	}
+	if len(r.SkippedRules) > 0 {
+		s.partial("semgrep left out " + strconv.Itoa(len(r.SkippedRules)) + " rules")
+	}
 	for _, f := range r.Results {
 		if !f.Extra.Ignored {
-			findings = append(findings, record.Finding{
-				ID: f.Check, Title: f.Extra.Message, Severity: bySeverity(f.Extra.Severity), Path: f.Path, Line: f.Start.Line, URL: f.Extra.Metadata.Source,
-			})
+			s.add(record.Finding{
+				ID: f.Check, Aliases: weaknesses(string(f.Extra.Metadata.CWE)), Title: f.Extra.Message, Severity: bySeverity(f.Extra.Severity), Path: f.Path, Line: f.Start.Line, URL: f.Extra.Metadata.Source,
+			}, fmt.Sprint(f.Start, f.End))
 		}
 	}
-	return scanned("Semgrep OSS", r.Version, findings, len(r.Paths.Scanned) > 0)
+	return s.result()
 }
 
 // eslintFile is one file of eslint -f json.
@@ -56,6 +78,9 @@ type eslintFile struct {
 		Severity int    `json:"severity"`
 		Message  string `json:"message"`
 		Line     int    `json:"line"`
+		Column   int    `json:"column"`
+		EndLine  int    `json:"endLine"`
+		EndCol   int    `json:"endColumn"`
 		Fatal    bool   `json:"fatal"`
 	} `json:"messages"`
 }
@@ -63,24 +88,25 @@ type eslintFile struct {
 // readESLint reads the formats json and json-with-metadata. Every file looked
 // at is listed, with messages or without.
 func readESLint(file []byte) (Result, error) {
-	files, err := decodeList[eslintFile](file, "results")
+	s := scan{tool: "ESLint"}
+	files, err := listIn[eslintFile](&s, file, "results")
 	if err != nil {
 		return Result{}, err
 	}
-	var findings []record.Finding
 	for _, f := range files {
+		s.looked = s.looked || f.Path != ""
 		for _, m := range f.Messages {
-			g := record.Finding{ID: m.Rule, Title: m.Message, Path: f.Path, Line: m.Line, Severity: "medium"}
-			if m.Severity == 2 {
+			g := record.Finding{ID: orElse(m.Rule, "eslint"), Title: m.Message, Path: f.Path, Line: m.Line, Severity: "medium"}
+			if m.Severity == 2 || m.Fatal {
 				g.Severity = "high"
 			}
-			if g.ID == "" { // a file that cannot be parsed, or a directive that is not needed
-				g.ID = "eslint"
+			if m.Fatal {
+				s.partial(f.Path + " could not be read")
 			}
-			findings = append(findings, g)
+			s.add(g, fmt.Sprint(m.Column, m.EndLine, m.EndCol))
 		}
 	}
-	return scanned("ESLint", "", findings, len(files) > 0)
+	return s.result()
 }
 
 // staticcheckProblem is one line of staticcheck -f json.
@@ -89,34 +115,41 @@ type staticcheckProblem struct {
 	Severity string `json:"severity"`
 	Message  string `json:"message"`
 	Location struct {
-		File string `json:"file"`
-		Line int    `json:"line"`
+		File   string `json:"file"`
+		Line   int    `json:"line"`
+		Column int    `json:"column"`
 	} `json:"location"`
 }
 
 // readStaticcheck reads a stream. One without problems is an empty file, which
 // is refused: hand in its SARIF, which says that it ran.
 func readStaticcheck(file []byte) (Result, error) {
-	var findings []record.Finding
-	for p, err := range values[staticcheckProblem](file) {
+	s := scan{tool: "Staticcheck", looked: true}
+	for p, err := range streamed[staticcheckProblem](&s, file) {
 		if err != nil {
 			return Result{}, err
 		}
 		if p.Severity == "ignored" {
 			continue
 		}
-		findings = append(findings, record.Finding{
+		if p.Code == "compile" {
+			s.partial("a package does not compile: " + p.Message)
+		}
+		s.add(record.Finding{
 			ID: p.Code, Title: p.Message, Severity: bySeverity(p.Severity), Path: p.Location.File, Line: p.Location.Line,
 			URL: "https://staticcheck.dev/docs/checks/#" + p.Code,
-		})
+		}, strconv.Itoa(p.Location.Column))
 	}
-	return scanned("Staticcheck", "", findings, true)
+	return s.result()
 }
 
 // lintComment is what ShellCheck (json, json1) and hadolint (json) write.
 type lintComment struct {
 	File    string         `json:"file"`
 	Line    int            `json:"line"`
+	Column  int            `json:"column"`
+	EndLine int            `json:"endLine"`
+	EndCol  int            `json:"endColumn"`
 	Level   string         `json:"level"`
 	Code    jsontext.Value `json:"code"` // ShellCheck's is a number, hadolint's a string
 	Message string         `json:"message"`
@@ -129,17 +162,20 @@ func readShellCheck(file []byte) (Result, error) { return readComments("ShellChe
 func readHadolint(file []byte) (Result, error) { return readComments("hadolint", file) }
 
 func readComments(tool string, file []byte) (Result, error) {
-	comments, err := decodeList[lintComment](file, "comments")
+	s := scan{tool: tool}
+	comments, err := listIn[lintComment](&s, file, "comments")
 	if err != nil {
 		return Result{}, err
 	}
-	var findings []record.Finding
 	for _, c := range comments {
 		f := record.Finding{Title: c.Message, Severity: bySeverity(c.Level), Path: c.File, Line: c.Line}
-		if c.Code.Kind() == '0' {
+		switch c.Code.Kind() {
+		case '0':
 			f.ID = "SC" + string(c.Code)
-		} else if err := json.Unmarshal(c.Code, &f.ID); err != nil {
-			return Result{}, unreadable("%s: code %s: %v", tool, c.Code, err)
+		case '"':
+			if err := json.Unmarshal(c.Code, &f.ID, lenient); err != nil {
+				return Result{}, unreadable("%s: code %s: %v", tool, c.Code, err)
+			}
 		}
 		switch {
 		case strings.HasPrefix(f.ID, "SC"):
@@ -147,116 +183,7 @@ func readComments(tool string, file []byte) (Result, error) {
 		case strings.HasPrefix(f.ID, "DL"):
 			f.URL = "https://github.com/hadolint/hadolint/wiki/" + f.ID
 		}
-		findings = append(findings, f)
+		s.add(f, fmt.Sprint(c.Column, c.EndLine, c.EndCol))
 	}
-	return scanned(tool, "", findings, false)
-}
-
-// codeClimateIssue is an issue of the Code Climate format, which hadolint
-// writes with a NUL after each and GitLab reads as a list.
-type codeClimateIssue struct {
-	Check       string `json:"check_name"`
-	Description string `json:"description"`
-	Severity    string `json:"severity"`
-	Location    struct {
-		Path  string `json:"path"`
-		Lines struct {
-			Begin int `json:"begin"`
-		} `json:"lines"`
-		Positions struct {
-			Begin struct {
-				Line int `json:"line"`
-			} `json:"begin"`
-		} `json:"positions"`
-	} `json:"location"`
-}
-
-func readCodeClimate(file []byte) (Result, error) {
-	var findings []record.Finding
-	for i, err := range values[codeClimateIssue](file) {
-		if err != nil {
-			return Result{}, err
-		}
-		findings = append(findings, record.Finding{
-			ID: i.Check, Title: i.Description, Severity: bySeverity(i.Severity), Path: i.Location.Path, Line: max(i.Location.Lines.Begin, i.Location.Positions.Begin.Line),
-		})
-	}
-	return scanned("", "", findings, false)
-}
-
-// gitleaksLeak is an entry of gitleaks -f json.
-type gitleaksLeak struct {
-	Rule        string `json:"RuleID"`
-	Description string `json:"Description"`
-	File        string `json:"File"`
-	Line        int    `json:"StartLine"`
-	Commit      string `json:"Commit"`
-}
-
-// readGitleaks reads a list of leaks. What leaked is not kept.
-func readGitleaks(file []byte) (Result, error) {
-	leaks, err := decodeJSON[[]gitleaksLeak](file)
-	if err != nil {
-		return Result{}, err
-	}
-	var findings []record.Finding
-	for _, l := range leaks {
-		f := record.Finding{ID: l.Rule, Title: l.Description, Path: l.File, Line: l.Line}
-		if l.Commit != "" {
-			f.Path += " (commit " + l.Commit + ")"
-		}
-		findings = append(findings, f)
-	}
-	return scanned("gitleaks", "", findings, false)
-}
-
-// checkovReport is checkov -o json for one framework; for several it is a list
-// of them, and for none the counts alone.
-type checkovReport struct {
-	Type    string `json:"check_type"`
-	Results struct {
-		Failed []struct {
-			ID       string `json:"check_id"`
-			BCID     string `json:"bc_check_id"`
-			Name     string `json:"check_name"`
-			Severity string `json:"severity"`
-			File     string `json:"file_path"`
-			Lines    []int  `json:"file_line_range"`
-			URL      string `json:"guideline"`
-		} `json:"failed_checks"`
-	} `json:"results"`
-	Summary checkovSummary `json:"summary"`
-	checkovSummary
-}
-
-type checkovSummary struct {
-	Passed    int    `json:"passed"`
-	Resources int    `json:"resource_count"`
-	Version   string `json:"checkov_version"`
-}
-
-func readCheckov(file []byte) (Result, error) {
-	var findings []record.Finding
-	version, looked := "", false
-	reports := values[checkovReport](file)
-	for r, err := range reports {
-		if err != nil {
-			return Result{}, err
-		}
-		version += r.Summary.Version
-		if version == "" {
-			version = r.Version
-		}
-		looked = looked || r.Summary.Passed+r.Summary.Resources+r.Passed+r.Resources > 0
-		for _, c := range r.Results.Failed {
-			f := record.Finding{
-				ID: c.ID, Aliases: distinct([]string{c.BCID}), Title: c.Name, Severity: bySeverity(c.Severity), Path: c.File, URL: c.URL,
-			}
-			if len(c.Lines) > 0 {
-				f.Line = c.Lines[0]
-			}
-			findings = append(findings, f)
-		}
-	}
-	return scanned("checkov", version, findings, looked)
+	return s.result()
 }

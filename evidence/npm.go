@@ -3,6 +3,7 @@ package evidence
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -17,35 +18,68 @@ import (
 type npmReport struct {
 	Version         int                   `json:"auditReportVersion"`
 	Vulnerabilities map[string]npmPackage `json:"vulnerabilities"`
-	Metadata        struct {
-		Dependencies npmCount `json:"dependencies"`
-	} `json:"metadata"`
+	Metadata        npmMetadata           `json:"metadata"`
 
 	Advisories map[string]npmAdvisory1 `json:"advisories"` // version 1
 
-	Error   jsontext.Value `json:"error"` // a run that failed
-	Message string         `json:"message"`
+	Error   npmError `json:"error"` // a run that failed
+	Message string   `json:"message"`
+}
+
+// npmMetadata is what was looked at, and how much of each severity was found.
+type npmMetadata struct {
+	Dependencies    npmCount       `json:"dependencies"`
+	Vulnerabilities map[string]int `json:"vulnerabilities"`
+}
+
+func (m *npmMetadata) found() int {
+	n := 0
+	for severity, count := range m.Vulnerabilities {
+		if severity != "total" {
+			n += count
+		}
+	}
+	return n
+}
+
+// npmError is a text, or an object with a summary (npm) or a message (pnpm).
+type npmError struct{ text string }
+
+// UnmarshalJSONFrom reads either form.
+func (e *npmError) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if d.PeekKind() == '"' {
+		return json.UnmarshalDecode(d, &e.text)
+	}
+	var v struct {
+		Code    string `json:"code"`
+		Summary string `json:"summary"`
+		Message string `json:"message"`
+	}
+	err := json.UnmarshalDecode(d, &v)
+	e.text = orElse(v.Summary, orElse(v.Message, v.Code))
+	return err
 }
 
 // npmCount is the number of dependencies looked at: an object with a total in
 // version 2, a number in version 1.
 type npmCount struct{ total int }
 
-// UnmarshalJSON reads either form.
-func (c *npmCount) UnmarshalJSON(b []byte) error {
-	var v2 struct {
+// UnmarshalJSONFrom reads either form.
+func (c *npmCount) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if d.PeekKind() != '{' {
+		return json.UnmarshalDecode(d, &c.total)
+	}
+	var v struct {
 		Total int `json:"total"`
 	}
-	if b[0] != '{' {
-		return json.Unmarshal(b, &c.total)
-	}
-	err := json.Unmarshal(b, &v2)
-	c.total = v2.Total
+	err := json.UnmarshalDecode(d, &v)
+	c.total = v.Total
 	return err
 }
 
 // npmAdvisory1 is an advisory of version 1.
 type npmAdvisory1 struct {
+	Number   int      `json:"id"`
 	GHSA     string   `json:"github_advisory_id"`
 	CVEs     []string `json:"cves"`
 	Title    string   `json:"title"`
@@ -72,6 +106,7 @@ type npmPackage struct {
 }
 
 type npmAdvisory struct {
+	Source   string `json:"source"` // its number at the registry
 	Name     string `json:"name"`
 	Title    string `json:"title"`
 	URL      string `json:"url"`
@@ -84,78 +119,88 @@ type npmAdvisory struct {
 }
 
 func readNPMAudit(file []byte) (Result, error) {
-	r, err := decodeJSON[npmReport](file)
+	s := scan{tool: "npm audit"}
+	r, err := parse[npmReport](&s, file)
 	switch {
 	case err != nil:
 		return Result{}, err
-	case r.Version == 0 && len(r.Error) > 0:
-		return Result{}, unreadable("npm audit failed: %s", r.Message)
-	case r.Version == 0:
-		return npmVersion1(r)
-	case r.Version != 2:
+	case r.Version == 0 && r.Advisories == nil:
+		return Result{}, unreadable("npm audit failed: %s", orElse(r.Error.text, r.Message))
+	case r.Version != 0 && r.Version != 2:
 		return Result{}, unreadable("npm audit report version %d; 1 and 2 are read", r.Version)
 	}
-	var findings []record.Finding
+	if r.Error.text != "" {
+		s.partial("npm audit notes an error: " + r.Error.text)
+	}
+	s.looked = r.Metadata.Dependencies.total > 0
+	s.claims(r.Metadata.found(), len(r.Vulnerabilities)+len(r.Advisories))
+	for _, key := range slices.Sorted(maps.Keys(r.Advisories)) {
+		addAdvisory1(&s, r.Advisories[key])
+	}
 	for _, name := range slices.Sorted(maps.Keys(r.Vulnerabilities)) {
-		fs, err := npmFindings(r.Vulnerabilities[name])
-		if err != nil {
+		if err := addNPM(&s, name, r.Vulnerabilities); err != nil {
 			return Result{}, err
 		}
-		findings = append(findings, fs...)
 	}
-	return scanned("npm audit", "", findings, r.Metadata.Dependencies.total > 0)
+	return s.result()
 }
 
-// npmVersion1 reads the report of npm 6, which pnpm and yarn 1 write to this
-// day: advisories by their number, each with the places where it was found.
-func npmVersion1(r npmReport) (Result, error) {
-	var findings []record.Finding
-	for _, key := range slices.Sorted(maps.Keys(r.Advisories)) {
-		a := r.Advisories[key]
-		f := record.Finding{
-			ID: a.GHSA, Aliases: a.CVEs, Title: a.Title, URL: a.URL, Severity: bySeverity(a.Severity),
-			Score: a.CVSS.Score, ScoreVersion: cvssVersion(a.CVSS.Vector),
-			Package: a.Module, Ecosystem: ecosystem.NPM,
-		}
-		if f.ID == "" {
-			f.ID = a.URL[strings.LastIndexByte(a.URL, '/')+1:]
-		}
-		if len(a.Findings) > 0 {
-			f.Installed = a.Findings[0].Version
-			if len(a.Findings[0].Paths) > 0 {
-				f.Path = a.Findings[0].Paths[0]
-			}
-		}
-		f.Fixed = ecosystem.LowestFix(ecosystem.NPM, []string{a.Patched}, f.Installed)
-		f.PURL = ecosystem.PURL(ecosystem.NPM, f.Package, f.Installed)
-		findings = append(findings, f)
+// addAdvisory1 adds an advisory of the report of npm 6, which pnpm and yarn
+// write to this day, once for each place where it was found.
+func addAdvisory1(s *scan, a npmAdvisory1) {
+	f := record.Finding{
+		ID: orElse(a.GHSA, a.URL[strings.LastIndexByte(a.URL, '/')+1:]), Aliases: slices.Clone(a.CVEs), Title: a.Title, URL: a.URL, Severity: bySeverity(a.Severity),
+		Score: a.CVSS.Score, ScoreVersion: cvssVersion(a.CVSS.Vector),
+		Package: a.Module, Ecosystem: ecosystem.NPM,
 	}
-	return scanned("npm audit", "", findings, r.Metadata.Dependencies.total > 0)
+	if a.Number > 0 {
+		f.ID = orElse(f.ID, strconv.Itoa(a.Number))
+	}
+	patched := []string{a.Patched}
+	if len(a.Findings) == 0 {
+		f.Fixed, f.PURL = ecosystem.LowestFix(ecosystem.NPM, patched, ""), ecosystem.PURL(ecosystem.NPM, f.Package, "")
+		s.add(f)
+	}
+	for _, at := range a.Findings {
+		f.Installed, f.Path = at.Version, ""
+		if len(at.Paths) > 0 {
+			f.Path = at.Paths[0]
+		}
+		f.Fixed, f.PURL = ecosystem.LowestFix(ecosystem.NPM, patched, f.Installed), ecosystem.PURL(ecosystem.NPM, f.Package, f.Installed)
+		s.add(f, at.Paths...)
+	}
 }
 
-// npmFindings returns the advisories of a package. An entry whose via is a
-// string only repeats what stands with another package.
-func npmFindings(p npmPackage) ([]record.Finding, error) {
-	var out []record.Finding
+// addNPM adds the advisories of a package. An entry whose via is a name only
+// repeats what stands with the package of that name.
+func addNPM(s *scan, name string, all map[string]npmPackage) error {
+	p := all[name]
+	if len(p.Via) == 0 {
+		s.partial("the entry of " + name + " does not say why it is vulnerable")
+	}
 	for _, via := range p.Via {
-		if via.Kind() != '{' {
+		var from string
+		if via.Kind() == '"' {
+			if err := json.Unmarshal(via, &from); err != nil || from != name && len(all[from].Via) == 0 {
+				s.partial("the entry of " + name + " is vulnerable via " + from + ", which has no entry")
+			}
 			continue
 		}
-		var a npmAdvisory
-		if err := json.Unmarshal(via, &a, lenient); err != nil {
-			return nil, unreadable("npm audit: %s: %v", p.Name, err)
+		a, err := parse[npmAdvisory](s, via)
+		if err != nil {
+			return err
 		}
 		f := record.Finding{
-			ID: a.URL[strings.LastIndexByte(a.URL, '/')+1:], Title: a.Title, URL: a.URL, Severity: bySeverity(a.Severity),
+			ID: orElse(a.URL[strings.LastIndexByte(a.URL, '/')+1:], a.Source), Title: a.Title, URL: a.URL, Severity: bySeverity(a.Severity),
 			Score: a.CVSS.Score, ScoreVersion: cvssVersion(a.CVSS.Vector),
-			Package: a.Name, Ecosystem: ecosystem.NPM, PURL: ecosystem.PURL(ecosystem.NPM, a.Name, ""), Fixed: npmFixed(p, a),
+			Package: orElse(a.Name, name), Ecosystem: ecosystem.NPM, PURL: ecosystem.PURL(ecosystem.NPM, orElse(a.Name, name), ""), Fixed: npmFixed(p, a),
 		}
 		if len(p.Nodes) > 0 {
 			f.Path = p.Nodes[0]
 		}
-		out = append(out, f)
+		s.add(f, append([]string{a.Range}, p.Nodes...)...)
 	}
-	return out, nil
+	return nil
 }
 
 // npmFixed returns the version that npm would install of the package itself,

@@ -14,21 +14,22 @@ func readOpenVEX(file []byte) (Result, error) {
 	if err != nil {
 		return Result{}, unreadable("OpenVEX: %v", err)
 	}
-	var findings []record.Finding
-	for _, s := range doc.Statements {
-		if s.Status != vex.StatusAffected && s.Status != vex.StatusUnderInvestigation {
+	s := scan{tool: doc.Tooling, looked: len(doc.Statements) > 0}
+	for _, v := range doc.Statements {
+		switch v.Status {
+		case vex.StatusNotAffected, vex.StatusFixed:
 			continue
+		case vex.StatusAffected, vex.StatusUnderInvestigation:
+		default:
+			s.partial("the status " + string(v.Status) + " is not known")
 		}
-		f := record.Finding{ID: string(s.Vulnerability.Name), Title: s.Vulnerability.Description, URL: s.Vulnerability.ID}
-		if f.ID == "" {
-			f.ID = s.Vulnerability.ID
-		}
-		for _, a := range s.Vulnerability.Aliases {
+		f := record.Finding{ID: orElse(string(v.Vulnerability.Name), v.Vulnerability.ID), Title: v.Vulnerability.Description, URL: v.Vulnerability.ID}
+		for _, a := range v.Vulnerability.Aliases {
 			f.Aliases = append(f.Aliases, string(a))
 		}
-		products := vexComponents(s.Products)
+		products := vexComponents(v.Products)
 		if len(products) == 0 {
-			findings = append(findings, f)
+			s.add(f)
 		}
 		for _, p := range products {
 			g := f
@@ -37,10 +38,10 @@ func readOpenVEX(file []byte) (Result, error) {
 			if g.Ecosystem, g.Package, g.Installed, ok = ecosystem.SplitPURL(p); !ok {
 				g.Package = p
 			}
-			findings = append(findings, g)
+			s.add(g, p)
 		}
 	}
-	return scanned(doc.Tooling, "", findings, len(doc.Statements) > 0)
+	return s.result()
 }
 
 // vexComponents returns the parts of the products that a statement is about:

@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,7 +16,7 @@ type osvReport struct {
 		Source struct {
 			Path string `json:"path"`
 		} `json:"source"`
-		Packages *[]osvPackage `json:"packages"`
+		Packages []osvPackage `json:"packages"`
 	} `json:"results"`
 }
 
@@ -31,6 +32,7 @@ type osvPackage struct {
 		MaxSeverity string   `json:"max_severity"`
 	} `json:"groups"`
 	Vulnerabilities []osvVulnerability `json:"vulnerabilities"`
+	Violations      []string           `json:"license_violations"`
 }
 
 // osvVulnerability is an OSV record, schema 1.x (https://ossf.github.io/osv-schema/).
@@ -62,70 +64,63 @@ type osvVulnerability struct {
 }
 
 func readOSVScanner(file []byte) (Result, error) {
-	r, err := decodeJSON[osvReport](file)
+	s := scan{tool: "osv-scanner"}
+	r, err := parse[osvReport](&s, file)
 	if err != nil {
 		return Result{}, err
 	}
-	var findings []record.Finding
-	looked := false
 	for _, result := range r.Results {
-		if result.Packages == nil {
-			return Result{}, unreadable("results without packages are none of osv-scanner")
-		}
-		for _, p := range *result.Packages {
-			looked = true
-			findings = append(findings, osvFindings(p, result.Source.Path)...)
+		for _, p := range result.Packages {
+			s.looked = true
+			p.addTo(&s, result.Source.Path)
 		}
 	}
-	return scanned("osv-scanner", "", findings, looked)
+	return s.result()
 }
 
-// osvFindings returns one finding for each group: a group is one weakness
-// under all its names.
-func osvFindings(p osvPackage, path string) []record.Finding {
+// addTo adds one finding for each group, which is one weakness under all its
+// names, and for each weakness that is in none.
+func (p *osvPackage) addTo(s *scan, path string) {
 	byID := make(map[string]osvVulnerability, len(p.Vulnerabilities))
 	for _, v := range p.Vulnerabilities {
 		byID[v.ID] = v
 	}
-	var out []record.Finding
+	grouped := make(map[string]bool)
 	for _, g := range p.Groups {
 		if len(g.IDs) == 0 {
+			s.partial("a group has no ids")
 			continue
 		}
-		v := byID[g.IDs[0]]
-		f := record.Finding{
-			ID: g.IDs[0], Aliases: append(append([]string{}, g.IDs[1:]...), g.Aliases...), Title: v.Summary,
-			Package: p.Package.Name, Ecosystem: p.Package.Ecosystem, Installed: p.Package.Version,
-			PURL: ecosystem.PURL(p.Package.Ecosystem, p.Package.Name, p.Package.Version), Path: path,
-			Fixed: osvFixed(v, p), URL: "https://osv.dev/" + g.IDs[0],
+		for _, id := range g.IDs {
+			grouped[id] = true
 		}
-		if f.Title == "" {
-			f.Title = v.Details
-		}
-		f.Aliases = distinct(f.Aliases)
-		if score, err := strconv.ParseFloat(g.MaxSeverity, 64); err == nil && score >= 0 && score <= 10 {
+		f := p.finding(byID[g.IDs[0]], g.IDs, path)
+		f.Aliases = append(f.Aliases, g.Aliases...)
+		if score, err := strconv.ParseFloat(g.MaxSeverity, 64); err == nil && score > 0 && score <= 10 {
 			f.Score, f.Severity = score, byScore(score)
-			for _, s := range v.Severity {
-				f.ScoreVersion = cvssVersion(s.Score)
+			for _, severity := range byID[g.IDs[0]].Severity {
+				f.ScoreVersion = cvssVersion(severity.Score)
 			}
-		} else {
-			f.Severity = bySeverity(v.DatabaseSpecific.Severity)
 		}
-		out = append(out, f)
+		s.add(f)
 	}
-	return out
+	for _, v := range p.Vulnerabilities {
+		if !grouped[v.ID] {
+			s.add(p.finding(v, []string{v.ID}, path))
+		}
+	}
+	for _, name := range p.Violations {
+		s.add(record.Finding{ID: "license:" + name, Title: "License " + name, Package: p.Package.Name, Ecosystem: p.Package.Ecosystem, Installed: p.Package.Version, Path: path})
+	}
 }
 
-func distinct(in []string) []string {
-	seen := make(map[string]bool, len(in))
-	var out []string
-	for _, s := range in {
-		if s != "" && !seen[s] {
-			seen[s] = true
-			out = append(out, s)
-		}
+func (p *osvPackage) finding(v osvVulnerability, ids []string, path string) record.Finding {
+	return record.Finding{
+		ID: ids[0], Aliases: append(slices.Clone(ids[1:]), v.Aliases...), Title: orElse(v.Summary, v.Details), Severity: bySeverity(v.DatabaseSpecific.Severity),
+		Package: p.Package.Name, Ecosystem: p.Package.Ecosystem, Installed: p.Package.Version,
+		PURL: ecosystem.PURL(p.Package.Ecosystem, p.Package.Name, p.Package.Version), Path: path,
+		Fixed: osvFixed(v, *p), URL: "https://osv.dev/" + ids[0],
 	}
-	return out
 }
 
 // osvFixed returns the lowest fixed version above the installed one, of those in

@@ -1,6 +1,8 @@
 package evidence
 
 import (
+	"strconv"
+
 	"github.com/changetrail/changetrail/ecosystem"
 	"github.com/changetrail/changetrail/record"
 )
@@ -15,24 +17,37 @@ type banditReport struct {
 		File     string `json:"filename"`
 		Line     int    `json:"line_number"`
 		MoreInfo string `json:"more_info"`
+		Column   int    `json:"col_offset"`
+		Code     string `json:"code"`
+		CWE      struct {
+			ID string `json:"id"`
+		} `json:"issue_cwe"`
 	} `json:"results"`
+	Errors []struct {
+		File   string `json:"filename"`
+		Reason string `json:"reason"`
+	} `json:"errors"`
 	Metrics map[string]struct {
 		Lines int `json:"loc"`
 	} `json:"metrics"`
 }
 
 func readBandit(file []byte) (Result, error) {
-	r, err := decodeJSON[banditReport](file)
+	s := scan{tool: "Bandit"}
+	r, err := parse[banditReport](&s, file)
 	if err != nil {
 		return Result{}, err
 	}
-	var findings []record.Finding
-	for _, i := range r.Results {
-		findings = append(findings, record.Finding{
-			ID: i.TestID, Aliases: distinct([]string{i.TestName}), Title: i.Text, Severity: bySeverity(i.Severity), Path: i.File, Line: i.Line, URL: i.MoreInfo,
-		})
+	s.looked = r.Metrics["_totals"].Lines > 0
+	for _, e := range r.Errors {
+		s.partial(e.File + ": " + e.Reason)
 	}
-	return scanned("Bandit", "", findings, r.Metrics["_totals"].Lines > 0)
+	for _, i := range r.Results {
+		s.add(record.Finding{
+			ID: i.TestID, Aliases: append([]string{i.TestName}, cweNames(i.CWE.ID)...), Title: i.Text, Severity: bySeverity(i.Severity), Path: i.File, Line: i.Line, URL: i.MoreInfo,
+		}, strconv.Itoa(i.Column), i.Code)
+	}
+	return s.result()
 }
 
 // pipDependency is a dependency in pip-audit -f json.
@@ -52,20 +67,19 @@ type pipDependency struct {
 // pip-audit ends well, and says that it found nothing, where it could look at
 // none of the packages: only one that was not skipped proves a scan.
 func readPipAudit(file []byte) (Result, error) {
-	dependencies, err := decodeList[pipDependency](file, "dependencies")
+	s := scan{tool: "pip-audit"}
+	dependencies, err := listIn[pipDependency](&s, file, "dependencies")
 	if err != nil {
 		return Result{}, err
 	}
-	var findings []record.Finding
-	looked := false
 	for _, d := range dependencies {
-		looked = looked || d.Skipped == ""
+		s.looked = s.looked || d.Skipped == "" && d.Name != ""
 		for _, v := range d.Vulnerabilities {
-			findings = append(findings, record.Finding{
+			s.add(record.Finding{
 				ID: v.ID, Aliases: v.Aliases, Title: v.Description, Package: d.Name, Ecosystem: ecosystem.PyPI,
 				PURL: ecosystem.PURL(ecosystem.PyPI, d.Name, d.Version), Installed: d.Version, Fixed: ecosystem.LowestFix(ecosystem.PyPI, v.Fixed, d.Version),
 			})
 		}
 	}
-	return scanned("pip-audit", "", findings, looked)
+	return s.result()
 }

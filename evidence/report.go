@@ -140,7 +140,7 @@ func doubted(res Result) Result {
 	if len(res.Partial) == 0 {
 		return res
 	}
-	res.Summary.Scanned = false
+	res.Summary.Scanned, res.Summary.Partial = res.Summary.Findings > 0, true
 	if res.Conclusion == "success" {
 		res.Conclusion = "error"
 	}
@@ -186,11 +186,9 @@ func ReadScan(f *record.Scan) ([]byte, error) {
 	}
 	f.Report.Format, f.Summary, f.Findings = res.Format, res.Summary, res.Findings
 	for i := range f.Findings {
-		g := &f.Findings[i]
-		if g.Scanner = res.Tool; g.Scanner == "" {
-			g.Scanner = f.Tool.Name
+		if g := &f.Findings[i]; g.Scanner == "" { // a file may hold the findings of several tools
+			g.Scanner, g.ScannerVersion = orElse(res.Tool, f.Tool.Name), res.ToolVersion
 		}
-		g.ScannerVersion = res.ToolVersion
 	}
 	return file, nil
 }

@@ -1,201 +1,227 @@
 package evidence
 
 import (
-	"cmp"
-	"regexp"
-	"strconv"
+	"slices"
 	"strings"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/changetrail/changetrail/record"
 )
 
-// sarifLog is the part of SARIF 2.1.0 that is read (OASIS, section 3.13 on).
-type sarifLog struct {
-	Version string     `json:"version"`
-	Runs    []sarifRun `json:"runs"`
+// SARIF is read by OASIS "Static Analysis Results Interchange Format (SARIF)
+// Version 2.1.0"; numbers in comments are its sections. Here are the log, its
+// runs and what they say as a whole; sarif_rule.go finds the rule of a result,
+// sarif_place.go its place and words, sarif_package.go the package that some
+// tools name in words alone.
+
+type sarifLog struct { // 3.13
+	Version string          `json:"version"`
+	Runs    []sarifRun      `json:"runs"`
+	Inline  []sarifExternal `json:"inlineExternalProperties"`
 }
 
-type sarifRun struct {
-	Tool struct {
-		Driver     sarifDriver   `json:"driver"`
-		Extensions []sarifDriver `json:"extensions"`
-	} `json:"tool"`
-	Results     *[]sarifResult `json:"results"` // absent: the run produced none because it did not look
-	Invocations []struct {
-		Successful *bool `json:"executionSuccessful"`
-	} `json:"invocations"`
+type sarifExternal struct { // 4.3
+	Results []jsontext.Value `json:"results"`
 }
 
-type sarifDriver struct {
-	Name            string      `json:"name"`
-	Version         string      `json:"version"`
-	SemanticVersion string      `json:"semanticVersion"`
-	Rules           []sarifRule `json:"rules"`
+type sarifRun struct { // 3.14
+	Tool        sarifTool                     `json:"tool"`
+	Taxonomies  []sarifComponent              `json:"taxonomies"`
+	Invocations []sarifInvocation             `json:"invocations"`
+	External    map[string]jsontext.Value     `json:"externalPropertyFileReferences"`
+	BaseIDs     map[string]sarifArtifactPlace `json:"originalUriBaseIds"`
+	Artifacts   []sarifArtifact               `json:"artifacts"`
+	Logical     []sarifLogical                `json:"logicalLocations"`
+	Results     *[]sarifResult                `json:"results"` // 3.14.23: null where the analysis did not begin
+
+	rules, notes, taxa *lookup
+	levels             []map[*sarifRule]string // that each invocation sets
+	facts              map[*sarifRule]ruleFacts
+	bases              map[string]string // paths of base ids
 }
 
-type sarifRule struct {
-	ID                   string    `json:"id"`
-	DeprecatedIDs        []string  `json:"deprecatedIds"`
-	ShortDescription     sarifText `json:"shortDescription"`
-	FullDescription      sarifText `json:"fullDescription"`
-	HelpURI              string    `json:"helpUri"`
-	DefaultConfiguration struct {
-		Level string `json:"level"`
-	} `json:"defaultConfiguration"`
-	Properties jsontext.Value `json:"properties"`
+type sarifInvocation struct { // 3.20
+	Successful    *bool               `json:"executionSuccessful"`
+	ExitCode      int                 `json:"exitCode"`
+	Signal        string              `json:"exitSignalName"`
+	StartFailure  string              `json:"processStartFailureMessage"`
+	Execution     []sarifNotification `json:"toolExecutionNotifications"`
+	Configuration []sarifNotification `json:"toolConfigurationNotifications"`
+	RuleOverrides []sarifOverride     `json:"ruleConfigurationOverrides"`
+	NoteOverrides []sarifOverride     `json:"notificationConfigurationOverrides"`
 }
 
-type sarifText struct {
-	Text string `json:"text"`
+type sarifNotification struct { // 3.58
+	Level      string         `json:"level"`
+	Descriptor sarifReference `json:"descriptor"`
+	Message    sarifMessage   `json:"message"`
 }
 
-type sarifResult struct {
-	RuleID    string `json:"ruleId"`
-	RuleIndex *int   `json:"ruleIndex"`
-	Rule      struct {
-		ID    string `json:"id"`
-		Index *int   `json:"index"`
-	} `json:"rule"`
-	Level        string           `json:"level"`
-	Kind         string           `json:"kind"`
-	Message      sarifText        `json:"message"`
-	Suppressions []jsontext.Value `json:"suppressions"`
-	Locations    []struct {
-		Physical struct {
-			Artifact struct {
-				URI string `json:"uri"`
-			} `json:"artifactLocation"`
-			Region struct {
-				StartLine int `json:"startLine"`
-			} `json:"region"`
-		} `json:"physicalLocation"`
-	} `json:"locations"`
-	Properties jsontext.Value `json:"properties"`
+type sarifResult struct { // 3.27
+	RuleID       string             `json:"ruleId"`
+	RuleIndex    *int               `json:"ruleIndex"`
+	Rule         sarifReference     `json:"rule"`
+	Taxa         []sarifReference   `json:"taxa"`
+	Kind         string             `json:"kind"`
+	Level        string             `json:"level"`
+	Message      sarifMessage       `json:"message"`
+	Locations    []sarifLocation    `json:"locations"`
+	Related      []sarifLocation    `json:"relatedLocations"`
+	Target       sarifArtifactPlace `json:"analysisTarget"`
+	Suppressions []struct {
+		Status string `json:"status"`
+	} `json:"suppressions"`
+	Baseline   string `json:"baselineState"`
+	Provenance struct {
+		Invocation *int `json:"invocationIndex"`
+	} `json:"provenance"`
+	Fingerprints jsontext.Value `json:"fingerprints"`
+	Partial      jsontext.Value `json:"partialFingerprints"`
+	Properties   jsontext.Value `json:"properties"`
 }
 
 func readSARIF(file []byte) (Result, error) {
-	log, err := decodeJSON[sarifLog](file)
+	var s scan
+	log, err := parse[sarifLog](&s, file)
 	if err != nil {
 		return Result{}, err
 	}
 	if log.Version != "2.1.0" {
-		return Result{}, unreadable("SARIF %s; only 2.1.0 is read", log.Version)
+		return Result{}, unreadable("SARIF version %q; 2.1.0 is read", log.Version)
 	}
-	var tool, version string
-	var findings []record.Finding
-	looked := false
+	s.looked = len(log.Runs) > 0
+	for _, x := range log.Inline {
+		if len(x.Results) > 0 {
+			s.partial("inlineExternalProperties has results, which are not read")
+		}
+	}
+	var tools []string
 	for _, run := range log.Runs {
-		if tool == "" {
-			tool, version = run.Tool.Driver.Name, cmp.Or(run.Tool.Driver.Version, run.Tool.Driver.SemanticVersion)
-		}
-		if run.Results == nil {
-			continue
-		}
-		looked = looked || ranWell(run)
-		for _, r := range *run.Results {
-			if len(r.Suppressions) > 0 || r.Kind != "" && r.Kind != "fail" && r.Kind != "open" && r.Kind != "review" {
-				continue
-			}
-			findings = append(findings, sarifFinding(run, r))
-		}
+		name, version := run.Tool.Driver.Name, run.Tool.Driver.version()
+		tools = distinct(append(tools, name))
+		s.version = version
+		run.read(&s, name, version)
 	}
-	return scanned(tool, version, findings, looked)
+	if s.tool = strings.Join(tools, ", "); len(tools) > 1 {
+		s.version = ""
+	}
+	return s.result()
 }
 
-// ranWell reports whether a run with results, perhaps none, shows that it
-// looked: a run that says it failed shows nothing.
-func ranWell(run sarifRun) bool {
-	for _, i := range run.Invocations {
-		if i.Successful != nil && !*i.Successful {
+// read adds what a run found, and notes why it may not have found all.
+func (run *sarifRun) read(s *scan, tool, version string) {
+	if run.Results == nil {
+		s.partial("a run of " + orElse(tool, "a tool") + " has no list of results: it did not begin")
+	}
+	for kind := range run.External { // 3.14.2: a part of the run is in another file
+		switch kind {
+		case "taxonomies", "translations", "policies": // say nothing of what was found
+		default:
+			s.partial("the " + kind + " of a run are in another file")
+		}
+	}
+	run.prepare()
+	for i := range run.Invocations {
+		if why := run.failed(&run.Invocations[i]); why != "" {
+			s.partial("a run of " + orElse(tool, "a tool") + " failed: " + why)
+		}
+	}
+	if run.Results == nil {
+		return
+	}
+	for i := range *run.Results {
+		if r := &(*run.Results)[i]; r.holds() {
+			f, details := run.finding(r)
+			f.Scanner, f.ScannerVersion = tool, version
+			s.add(f, details...)
+		}
+	}
+}
+
+// failed says why an invocation failed, if it did: it says so (3.20.14), it did
+// not start or was killed (3.20.11, 3.20.13), or it notes an error (3.20.21,
+// 3.20.22). The exit code decides where it does not say.
+func (run *sarifRun) failed(i *sarifInvocation) string {
+	switch {
+	case i.Successful != nil && !*i.Successful:
+		return "executionSuccessful is false"
+	case i.StartFailure != "":
+		return i.StartFailure
+	case i.Signal != "":
+		return i.Signal
+	case i.Successful == nil && i.ExitCode != 0:
+		return "it ended with an exit code other than 0"
+	}
+	for _, n := range slices.Concat(i.Execution, i.Configuration) {
+		if run.levelOfNote(i, n) == "error" {
+			return orElse(n.Message.text(nil, nil), "it notes an error")
+		}
+	}
+	return ""
+}
+
+// holds reports whether a result is a problem that is there now. One that its
+// baseline had and this run has not (3.27.24) is none, nor one whose
+// suppression nobody doubts (3.27.23, 3.35.3: no status is accepted).
+//
+// Of the kinds (3.27.9), pass, notApplicable and informational are no problems.
+// With a level they contradict 3.27.9, and the level counts.
+func (r *sarifResult) holds() bool {
+	if r.Baseline == "absent" {
+		return false
+	}
+	switch r.Kind {
+	case "pass", "notApplicable", "informational":
+		if r.Level != "error" && r.Level != "warning" {
 			return false
 		}
 	}
-	return true
+	for _, x := range r.Suppressions {
+		if x.Status != "" && x.Status != "accepted" {
+			return true
+		}
+	}
+	return len(r.Suppressions) == 0
 }
 
-func sarifFinding(run sarifRun, r sarifResult) record.Finding {
-	rule := ruleOf(run, r)
-	id := r.RuleID
-	for _, other := range []string{r.Rule.ID, rule.ID} {
-		if id == "" {
-			id = other
+// finding returns what a result says, and what else sets it apart from others.
+func (run *sarifRun) finding(r *sarifResult) (record.Finding, []string) {
+	rule, component := run.ruleOf(r)
+	message := r.Message.text(rule, component)
+	f := record.Finding{ID: orElse(r.id(), rule.ID), URL: rule.HelpURI, Title: orElse(rule.ShortDescription.Text, message)}
+	facts := run.factsOf(rule)
+	if rule.ID != f.ID && rule.ID != "" {
+		f.Aliases = append(f.Aliases, rule.ID)
+	}
+	for _, ref := range r.Taxa[:min(len(r.Taxa), maxAliases)] {
+		f.Aliases = append(f.Aliases, run.taxon(ref))
+	}
+	f.Aliases = slices.Concat(f.Aliases, facts.aliases, weaknesses(tagsOf(r.Properties)...))
+	f.Score, f.Severity = securitySeverity(r.Properties), bySeverity(run.level(r, rule))
+	if f.Score == 0 {
+		f.Score = facts.score
+	}
+	if f.Score > 0 {
+		f.Severity = byScore(f.Score)
+	}
+	details := []string{message, r.Message.Text, r.Message.ID, strings.Join(r.Message.Arguments, "\x00"), string(canonical(r.Fingerprints)), string(canonical(r.Partial)), string(canonical(r.Properties))}
+	for i, at := range r.Locations {
+		place := run.place(at)
+		if i == 0 {
+			f.Path, f.Line = place.path, place.line
 		}
+		details = append(details, place.whole)
 	}
-	f := record.Finding{ID: id, Aliases: distinct(append([]string{}, rule.DeprecatedIDs...)), URL: rule.HelpURI, Title: rule.ShortDescription.Text}
-	if f.Title == "" {
-		f.Title = r.Message.Text
+	for _, at := range r.Related {
+		details = append(details, run.place(at).whole)
 	}
-	if score := securitySeverity(r.Properties, rule.Properties); score > 0 {
-		f.Score, f.Severity = score, byScore(score)
-	} else {
-		f.Severity = bySeverity(level(r, rule))
+	if f.Path == "" {
+		f.Path = run.path(r.Target)
 	}
-	if len(r.Locations) > 0 {
-		f.Path = strings.TrimPrefix(r.Locations[0].Physical.Artifact.URI, "file://")
-		f.Line = r.Locations[0].Physical.Region.StartLine
-	}
-	packageInText(&f, r.Message.Text)
-	return f
-}
-
-// level follows SARIF 2.1.0, 3.27.10: the result's own, else the rule's
-// default, else warning.
-func level(r sarifResult, rule sarifRule) string {
-	for _, l := range []string{r.Level, rule.DefaultConfiguration.Level} {
-		if l != "" {
-			return l
-		}
-	}
-	return "warning"
-}
-
-func ruleOf(run sarifRun, r sarifResult) sarifRule {
-	rules := run.Tool.Driver.Rules
-	for _, i := range []*int{r.RuleIndex, r.Rule.Index} {
-		if i != nil && *i >= 0 && *i < len(rules) && (r.RuleID == "" || strings.HasPrefix(r.RuleID, rules[*i].ID)) {
-			return rules[*i]
-		}
-	}
-	for _, rule := range rules {
-		if rule.ID == r.RuleID || rule.ID == r.Rule.ID {
-			return rule
-		}
-	}
-	return sarifRule{}
-}
-
-// securitySeverity reads the property of that name, as GitHub code scanning
-// defines it: a CVSS score, written as a string by most and as a number by some.
-func securitySeverity(bags ...jsontext.Value) float64 {
-	for _, bag := range bags {
-		var p struct {
-			Severity jsontext.Value `json:"security-severity"`
-		}
-		if bag.Kind() != '{' || json.Unmarshal(bag, &p, lenient) != nil {
-			continue
-		}
-		if score, err := strconv.ParseFloat(strings.Trim(string(p.Severity), `"`), 64); err == nil && score >= 0 && score <= 10 {
-			return score
-		}
-	}
-	return 0
-}
-
-// osv-scanner names the package only in the message of its SARIF results.
-var osvMessage = regexp.MustCompile(`^Package '([^']+)@([^'@]*)' is vulnerable to '([^']+)'(?: \(also known as (.*)\))?`)
-
-func packageInText(f *record.Finding, text string) {
-	m := osvMessage.FindStringSubmatch(text)
-	if m == nil {
-		return
-	}
-	f.Package, f.Installed = m[1], m[2]
-	for _, alias := range strings.Split(m[4], ",") {
-		if alias = strings.Trim(alias, " '"); alias != "" {
-			f.Aliases = distinct(append(f.Aliases, alias))
-		}
-	}
+	packageOf(&f, rule, message)
+	byPURL(&f, orElse(purlIn(r.Properties), facts.purl))
+	byLogicalPlace(&f, r, rule)
+	f.Aliases = append(f.Aliases, weaknesses(f.ID, clip(rule.FullDescription.Text, 120))...)
+	return f, details
 }

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"slices"
 
-	cdx "github.com/CycloneDX/cyclonedx-go"
 	spdxjson "github.com/spdx/tools-golang/json"
 
 	"github.com/changetrail/changetrail/ecosystem"
@@ -82,16 +81,20 @@ func components(file []byte) (map[component][]string, error) {
 	}
 	switch {
 	case s.text("bomFormat") == "CycloneDX" || s.root == "bom":
-		bom, err := decodeBOM(file)
+		var s scan
+		bom, err := decodeBOM(&s, file)
 		if err != nil {
 			return nil, err
 		}
-		for _, c := range flatten(bom.Components) {
+		if len(s.gaps) > 0 { // what is left out would look like what is gone
+			return nil, unreadable("CycloneDX: %s", s.gaps[0])
+		}
+		for _, c := range flatten(nil, bom.Components) {
 			name := c.Name
 			if c.Group != "" {
 				name = c.Group + "/" + c.Name
 			}
-			add(c.PackageURL, name, c.Version)
+			add(c.PURL, name, c.Version)
 		}
 	case s.has("spdxVersion", '"'):
 		doc, err := spdxjson.Read(bytes.NewReader(file))
@@ -119,16 +122,4 @@ func components(file []byte) (map[component][]string, error) {
 		return nil, unreadable("it is no bill of materials; CycloneDX (JSON, XML) and SPDX 2 (JSON) are read")
 	}
 	return out, nil
-}
-
-// flatten returns components and the components within them.
-func flatten(list *[]cdx.Component) []cdx.Component {
-	if list == nil {
-		return nil
-	}
-	var out []cdx.Component
-	for _, c := range *list {
-		out = append(append(out, c), flatten(c.Components)...)
-	}
-	return out
 }

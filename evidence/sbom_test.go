@@ -46,7 +46,7 @@ func TestDelta(t *testing.T) {
 			}
 		})
 	}
-	for name, bad := range map[string]string{"": "", "a scan": string(read(t, "semgrep.json")), "cut short": cyclone[:2000], "SPDX 3": `{"@context":"https://spdx.org/rdf/3.0.1/spdx-context.jsonld"}`} {
+	for name, bad := range map[string]string{"": "", "a scan": string(read(t, "semgrep.json")), "cut short": cyclone[:2000], "a component that is none": `{"bomFormat":"CycloneDX","components":["x"]}`, "SPDX 3": `{"@context":"https://spdx.org/rdf/3.0.1/spdx-context.jsonld"}`} {
 		if _, err := Delta([]byte(cyclone), []byte(bad)); !errors.Is(err, ErrUnreadable) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -3,6 +3,7 @@ package evidence
 import (
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/changetrail/changetrail/ecosystem"
 	"github.com/changetrail/changetrail/record"
@@ -16,6 +17,17 @@ type trivyReport struct {
 		Version string `json:"Version"`
 	} `json:"Trivy"`
 	Results []trivyResult `json:"Results"`
+
+	Resources         []trivyResource `json:"Resources"` // of a cluster; formerly in two lists
+	Vulnerabilities   []trivyResource `json:"Vulnerabilities"`
+	Misconfigurations []trivyResource `json:"Misconfigurations"`
+}
+
+type trivyResource struct {
+	Kind    string        `json:"Kind"`
+	Name    string        `json:"Name"`
+	Error   string        `json:"Error"`
+	Results []trivyResult `json:"Results"`
 }
 
 type trivyResult struct {
@@ -25,6 +37,8 @@ type trivyResult struct {
 		ID         string   `json:"VulnerabilityID"`
 		VendorIDs  []string `json:"VendorIDs"`
 		PkgName    string   `json:"PkgName"`
+		PkgID      string   `json:"PkgID"`
+		Status     string   `json:"Status"`
 		PkgPath    string   `json:"PkgPath"`
 		Identifier struct {
 			PURL string `json:"PURL"`
@@ -41,11 +55,14 @@ type trivyResult struct {
 		ID       string `json:"ID"`
 		AVDID    string `json:"AVDID"`
 		Title    string `json:"Title"`
+		Message  string `json:"Message"`
 		Severity string `json:"Severity"`
 		Status   string `json:"Status"`
 		URL      string `json:"PrimaryURL"`
 		Cause    struct {
-			StartLine int `json:"StartLine"`
+			Resource  string `json:"Resource"`
+			StartLine int    `json:"StartLine"`
+			EndLine   int    `json:"EndLine"`
 		} `json:"CauseMetadata"`
 	} `json:"Misconfigurations"`
 	Secrets []struct {
@@ -53,6 +70,8 @@ type trivyResult struct {
 		Title     string `json:"Title"`
 		Severity  string `json:"Severity"`
 		StartLine int    `json:"StartLine"`
+		EndLine   int    `json:"EndLine"`
+		Match     string `json:"Match"`
 	} `json:"Secrets"`
 	Licenses []struct {
 		Name     string `json:"Name"`
@@ -71,49 +90,76 @@ type trivyCVSS struct {
 }
 
 func readTrivy(file []byte) (Result, error) {
-	r, err := decodeJSON[trivyReport](file)
+	s := scan{tool: "Trivy"}
+	r, err := parse[trivyReport](&s, file)
 	if err != nil {
 		return Result{}, err
 	}
-	if r.SchemaVersion != 2 {
+	if r.SchemaVersion != 2 && r.SchemaVersion != 0 { // 0: a report of a cluster
 		return Result{}, unreadable("Trivy's schema version %d; 2 is read", r.SchemaVersion)
 	}
-	var findings []record.Finding
-	for _, t := range r.Results {
-		findings = append(findings, trivyFindings(t)...)
+	s.version = r.Trivy.Version
+	addTrivy(&s, "", r.Results)
+	for _, of := range slices.Concat(r.Resources, r.Vulnerabilities, r.Misconfigurations) {
+		if of.Error != "" {
+			s.partial(of.Kind + "/" + of.Name + ": " + of.Error)
+		}
+		addTrivy(&s, of.Kind+"/"+of.Name+": ", of.Results)
 	}
-	return scanned("Trivy", r.Trivy.Version, findings, len(r.Results) > 0)
+	return s.result()
 }
 
-func trivyFindings(t trivyResult) []record.Finding {
-	var out []record.Finding
+// readTrivyList reads what Trivy wrote before schema 2: the list of results.
+func readTrivyList(file []byte) (Result, error) {
+	s := scan{tool: "Trivy"}
+	results, err := parse[[]trivyResult](&s, file)
+	if err != nil {
+		return Result{}, err
+	}
+	addTrivy(&s, "", results)
+	return s.result()
+}
+
+func addTrivy(s *scan, in string, results []trivyResult) {
+	for _, t := range results {
+		s.looked = true
+		t.Target = in + t.Target
+		t.addVulnerabilities(s)
+		t.addOthers(s)
+	}
+}
+
+func (t *trivyResult) addVulnerabilities(s *scan) {
 	for _, v := range t.Vulnerabilities {
+		if v.Status == "not_affected" { // by a VEX document
+			continue
+		}
 		f := record.Finding{
 			ID: v.ID, Aliases: v.VendorIDs, Title: v.Title, URL: v.URL, Severity: bySeverity(v.Severity),
 			Package: v.PkgName, Ecosystem: t.Type, PURL: v.Identifier.PURL, Installed: v.Installed,
-			Fixed: ecosystem.LowestFix(ecosystem.Of(t.Type, v.Identifier.PURL), []string{v.Fixed}, v.Installed), Path: v.PkgPath,
-		}
-		if f.Path == "" {
-			f.Path = t.Target
+			Fixed: ecosystem.LowestFix(ecosystem.Of(t.Type, v.Identifier.PURL), []string{v.Fixed}, v.Installed), Path: orElse(v.PkgPath, t.Target),
 		}
 		f.Score, f.ScoreVersion = trivyScore(v.CVSS, v.SeveritySource)
-		out = append(out, f)
+		s.add(f, t.Target, v.PkgID)
 	}
+}
+
+func (t *trivyResult) addOthers(s *scan) {
 	for _, m := range t.Misconfigurations {
-		if m.Status == "FAIL" || m.Status == "" {
-			out = append(out, record.Finding{
-				ID: m.ID, Aliases: distinct([]string{m.AVDID}), Title: m.Title, URL: m.URL, Severity: bySeverity(m.Severity),
-				Path: t.Target, Line: m.Cause.StartLine,
-			})
+		if m.Status == "PASS" || m.Status == "EXCEPTION" {
+			continue
 		}
+		s.add(record.Finding{
+			ID: m.ID, Aliases: []string{m.AVDID}, Title: m.Title, URL: m.URL, Severity: bySeverity(m.Severity),
+			Path: t.Target, Line: m.Cause.StartLine,
+		}, m.Message, m.Cause.Resource, strconv.Itoa(m.Cause.EndLine))
 	}
-	for _, s := range t.Secrets {
-		out = append(out, record.Finding{ID: s.RuleID, Title: s.Title, Severity: bySeverity(s.Severity), Path: t.Target, Line: s.StartLine})
+	for _, x := range t.Secrets {
+		s.add(record.Finding{ID: x.RuleID, Title: x.Title, Severity: bySeverity(x.Severity), Path: t.Target, Line: x.StartLine}, x.Match, strconv.Itoa(x.EndLine))
 	}
 	for _, l := range t.Licenses {
-		out = append(out, record.Finding{ID: "license:" + l.Name, Title: "License " + l.Name, Severity: bySeverity(l.Severity), Package: l.PkgName, Path: l.FilePath})
+		s.add(record.Finding{ID: "license:" + l.Name, Title: "License " + l.Name, Severity: bySeverity(l.Severity), Package: l.PkgName, Path: orElse(l.FilePath, t.Target)})
 	}
-	return out
 }
 
 // trivyScore picks the score of whoever rated the severity, else NVD's, else

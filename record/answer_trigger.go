@@ -33,6 +33,9 @@ func (j *judge) trigger() (answer, reason string) {
 	// Whoever sent a report: its digest says that it is the one that the agent names.
 	whole := t.Held && (j.heldIndependently() || t.Matched && j.signed())
 	if whole && t.Finding != "" && !t.Found {
+		if j.record.Judged.reportPartial {
+			return j.say(Partial, GapEvidenceIncomplete, "%s does not stand in what was read of the report that the decision names (%s), which is not all of it.", t.Finding, t.Digest)
+		}
 		return j.say(Contradicted, GapFindingNotInReport, "The report that the decision names is held (%s), and %s does not stand in it.", t.Digest, t.Finding)
 	}
 	if better := j.betterTrigger(t); better != nil {

@@ -59,6 +59,7 @@ type Judged struct {
 	decisionArrived bool // DecisionTold is when it arrived
 	mergeClaimed    bool // somebody says that it was merged, and no platform does
 	digestStated    bool // the decision states the digest of what it names
+	reportPartial   bool // there may be findings in the report beside those that are kept
 
 	verdicts  []verdict // in the order of time
 	approvals []leave

@@ -277,6 +277,7 @@ type ScanSummary struct {
 	Findings int    // distinct findings in the report
 	Highest  string // the gravest severity among them
 	Scanned  bool   // the report shows that something was scanned
+	Partial  bool   // there may be findings beside those that are kept: not all of the report was understood, or it says so itself
 }
 
 // A Finding is one weakness in one place, in the one model into which the

@@ -160,6 +160,7 @@ func foldTrigger(r *Record, decision *Event, t *Trigger, all []*Event) {
 	out.Held = true
 	out.Matched = t.Digest != "" // names looked no further than at the report with that digest
 	out.Source = report.Source
+	r.Judged.reportPartial = s.Summary.Partial
 	r.Judged.Trigger = report.witness()
 	r.Judged.TriggerAgent = fromAgent(decision, report)
 	out.Scanner = s.Tool.Name

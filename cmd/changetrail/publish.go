@@ -317,7 +317,9 @@ func (a *app) attachScan() *cobra.Command {
 				if err != nil {
 					return nil, "", err
 				}
-				scan.Tool.Name = cmp.Or(f.tool, scan.Tool.Name)
+				if scan.Tool.Name = cmp.Or(f.tool, scan.Tool.Name); scan.Tool.Name == "" {
+					return nil, "", fmt.Errorf("a report of format %s does not name the tool that wrote it; say it with --tool NAME", result.Format)
+				}
 				scan.ScanID, scan.CommitSHA, scan.URL, scan.Repository = f.scanID, f.commit, f.url, f.repository
 				return scan, fmt.Sprintf("%s report of %s: %d findings, highest %s\ndigest %s", result.Format, scan.Tool.Name, result.Summary.Findings, orNone(result.Summary.Highest), scan.Report.Digest) + notUnderstood(result), nil
 			})

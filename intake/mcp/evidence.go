@@ -103,6 +103,9 @@ func read(in *Report, file []byte) (record.Fact, *Attached, error) {
 	if in.Tool != "" {
 		s.Tool.Name = in.Tool
 	}
+	if s.Tool.Name == "" {
+		return nil, nil, fmt.Errorf("a report of format %s does not name the tool that wrote it; give tool", result.Format)
+	}
 	out := &Attached{Digest: s.Report.Digest, Format: result.Format, Findings: result.Summary.Findings, Highest: result.Summary.Highest}
 	for _, f := range result.Findings[:min(len(result.Findings), maxNamed)] {
 		out.IDs = append(out.IDs, f.ID)
