@@ -21,9 +21,18 @@ func Scan(file []byte) (*record.Scan, Result, error) {
 	if err != nil {
 		return nil, result, err
 	}
-	s := &record.Scan{Tool: record.Tool{Name: result.Tool, Version: result.ToolVersion}}
+	s := &record.Scan{Tool: record.Tool{Name: toolOf(result), Version: result.ToolVersion}}
 	s.Report, err = Pack(file, result.Format)
 	return s, result, err
+}
+
+// toolOf is the name of the tool that wrote a report: what the report says, or else its
+// format; none where the format says nothing of the tool either.
+func toolOf(r Result) string {
+	if r.Tool == "" && r.Format != emptyList {
+		return r.Format
+	}
+	return r.Tool
 }
 
 // Validation reads the file that a test runner wrote, and returns the fact that hands

@@ -83,8 +83,11 @@ var scanFormats = []format{
 	{name: "checkstyle", is: func(s shape) bool { return s.root == "checkstyle" }, read: readCheckstyle},
 	{name: "pmd", is: func(s shape) bool { return s.root == "pmd" }, read: readPMD},
 	{name: "spotbugs", is: func(s shape) bool { return s.root == "BugCollection" }, read: readSpotBugs},
-	{name: "empty-list", is: func(s shape) bool { return s.array && s.empty }, read: readEmptyList},
+	{name: emptyList, is: func(s shape) bool { return s.array && s.empty }, read: readEmptyList},
 }
+
+// emptyList is the format of "[]".
+const emptyList = "empty-list"
 
 // readEmptyList reads "[]", which several tools write when they found nothing,
 // and also when they looked at nothing.

@@ -321,7 +321,11 @@ func (a *app) attachScan() *cobra.Command {
 					return nil, "", fmt.Errorf("a report of format %s does not name the tool that wrote it; say it with --tool NAME", result.Format)
 				}
 				scan.ScanID, scan.CommitSHA, scan.URL, scan.Repository = f.scanID, f.commit, f.url, f.repository
-				return scan, fmt.Sprintf("%s report of %s: %d findings, highest %s\ndigest %s", result.Format, scan.Tool.Name, result.Summary.Findings, orNone(result.Summary.Highest), scan.Report.Digest) + notUnderstood(result), nil
+				said := fmt.Sprintf("%s report of %s: %d findings, highest %s\ndigest %s", result.Format, scan.Tool.Name, result.Summary.Findings, orNone(result.Summary.Highest), scan.Report.Digest)
+				if result.Tool == "" && f.tool == "" {
+					said += "\nit does not name the tool that wrote it; --tool NAME does"
+				}
+				return scan, said + notUnderstood(result), nil
 			})
 		},
 	}
