@@ -159,7 +159,7 @@ Agent-Logs-Url and Agent-Log. The message of a person is left as it is.`,
 				return err // it is said already, as where both hooks are set
 			}
 			log := s.hookLog()
-			if err := s.sumUp(log, &c); err != nil {
+			if err := s.sumUp(cmd.Context(), log, &c); err != nil {
 				log.Complain(time.Now(), err) // the trailers are better than nothing
 			}
 			return c.Write(args[0], os.Getenv("GIT_EDITOR") != ":") // so git tells its hooks that no editor opens
@@ -169,7 +169,7 @@ Agent-Logs-Url and Agent-Log. The message of a person is left as it is.`,
 
 // sumUp says of a commit what the log of its run tells since the last one, and seals
 // the log.
-func (s *Settings) sumUp(log hook.Log, c *hook.Commit) error {
+func (s *Settings) sumUp(ctx context.Context, log hook.Log, c *hook.Commit) error {
 	if s.Hook.Agent != "" {
 		c.Agent = s.Hook.Agent
 	}
@@ -195,7 +195,7 @@ func (s *Settings) sumUp(log hook.Log, c *hook.Commit) error {
 	var content bytes.Buffer
 	var fresh []event.Event
 	for _, call := range calls {
-		if err := producer.Redact(&call.Event, redactor); err != nil {
+		if err := producer.Redact(ctx, &call.Event, redactor); err != nil {
 			return err
 		}
 		line, err := call.Event.MarshalJSON()
