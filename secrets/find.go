@@ -190,7 +190,8 @@ func (r *rule) reach() int {
 func (r *rules) find(ctx context.Context, text string) ([]span, error) {
 	lower := lowered(text)
 	s := search{rules: r, ctx: ctx, text: text, lower: lower}
-	hits := r.hits(text, lower, false)
+	s.done = markersIn(text)
+	hits := slices.DeleteFunc(r.hits(text, lower, false), func(h hit) bool { return s.inMarker(h.start) })
 	slices.SortStableFunc(hits, func(a, b hit) int { return cmp.Compare(a.rule, b.rule) })
 	for len(hits) > 0 {
 		n := 1
@@ -206,13 +207,11 @@ func (r *rules) find(ctx context.Context, text string) ([]span, error) {
 	if err := s.encoded(); err != nil {
 		return nil, err
 	}
-	return apart(s.found, text), nil
+	return apart(again(text, s.unmarked(s.found))), nil
 }
 
-// apart joins spans that overlap; the rule that knows most of it names it. What was
-// replaced already is left out.
-func apart(spans []span, text string) []span {
-	spans = slices.DeleteFunc(spans, func(s span) bool { return s.start >= s.end || marked(text, s) })
+// apart joins spans that overlap; the rule that knows most of it names it.
+func apart(spans []span) []span {
 	slices.SortFunc(spans, func(a, b span) int {
 		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(b.end, a.end), cmp.Compare(vague(a.rule), vague(b.rule)), cmp.Compare(a.rule, b.rule))
 	})
@@ -249,6 +248,57 @@ type search struct {
 	ctx         context.Context
 	text, lower string
 	found       []span
+	done        []run // where markers stand of what was replaced before
+}
+
+// markersIn returns where markers stand in a text.
+func markersIn(text string) (out []run) {
+	if !strings.Contains(text, "redacted") {
+		return nil
+	}
+	for _, m := range marker.FindAllStringIndex(text, -1) {
+		out = append(out, run{m[0], m[1]})
+	}
+	return out
+}
+
+func (s *search) inMarker(at int) bool {
+	i := sort.Search(len(s.done), func(i int) bool { return s.done[i].end > at })
+	return i < len(s.done) && s.done[i].start <= at
+}
+
+// unmarked cuts markers out of spans. Of what is beside them it keeps what says
+// something.
+func (s *search) unmarked(spans []span) []span {
+	if len(s.done) == 0 {
+		return spans
+	}
+	var out []span
+	for _, f := range spans {
+		cut := false
+		for i := sort.Search(len(s.done), func(i int) bool { return s.done[i].end > f.start }); i < len(s.done) && s.done[i].start < f.end; i++ {
+			cut = true
+			if says(s.text[f.start:max(f.start, s.done[i].start)]) {
+				out = append(out, span{f.start, s.done[i].start, f.rule})
+			}
+			f.start = s.done[i].end
+		}
+		if f.start < f.end && (!cut || says(s.text[f.start:f.end])) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// says reports whether a part of a value is more than what stands around one.
+func says(part string) bool {
+	n := 0
+	for i := range len(part) {
+		if letterOrDigit(part[i]) {
+			n++
+		}
+	}
+	return n >= 3
 }
 
 func (s *search) add(start, end int, rule string) {

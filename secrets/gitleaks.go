@@ -103,7 +103,7 @@ func newRule(text ruleText) (rule, error) {
 	r := rule{id: text.ID, entropy: text.Entropy, group: text.Group, keywords: text.Keywords}
 	expression := text.Regex
 	for _, begin := range []string{anyName + "(?i:" + anyName, "(?i)" + anyName} {
-		if rest, ok := strings.CutPrefix(expression, begin); ok {
+		if rest, ok := strings.CutPrefix(expression, begin); ok && beginsWith(rest, text.Keywords) {
 			r.named = true
 			expression = "(?i)" + rest
 			if strings.Contains(begin, "(?i:") {
@@ -122,6 +122,15 @@ func newRule(text ruleText) (rule, error) {
 	r.before = r.length
 	r.regex = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
 	return r, nil
+}
+
+// beginsWith reports whether the names with which an expression begins are its keywords.
+func beginsWith(expression string, keywords []string) bool {
+	names, _, ok := strings.Cut(strings.ToLower(expression), `)(?:[ \t\w.-]{0,20})`)
+	for _, k := range keywords {
+		ok = ok && strings.Contains(names, strings.ToLower(k))
+	}
+	return ok && !strings.Contains(expression, `|\b(`)
 }
 
 func allowances(texts []allowText) (out []allowance) {

@@ -143,11 +143,16 @@ func (w *walk) object(p place) error {
 		if out != name {
 			w.put(end-len(raw), end, quoted(out))
 		}
-		next := place{member: name, within: inside}
+		next := place{member: out, within: inside}
 		switch strings.ToLower(name) {
 		case "name", "key", "variable", "header", "envvar", "param", "option":
 			if w.in.PeekKind() == '"' {
-				called = w.ahead()
+				if called, err = w.text(w.ahead()); err != nil {
+					return err
+				}
+				if strings.ContainsFunc(called, func(c rune) bool { return c >= 0x80 || !nameByte(byte(c)) }) {
+					called = "" // no name
+				}
 			}
 		case "value", "val", "data", "default":
 			if called != "" {
@@ -245,7 +250,18 @@ func quoted(text string) string {
 // member returns the text of a member with its secrets replaced: those in it, and it as
 // a whole where its name says so.
 func (w *work) member(p place, text string) (string, error) {
-	if text == "" {
+	for range maxPasses {
+		out, err := w.memberOnce(p, text)
+		if err != nil || out == text {
+			return out, err
+		}
+		text = out
+	}
+	return w.hide(text, tooMany), nil
+}
+
+func (w *work) memberOnce(p place, text string) (string, error) {
+	if text == "" || marker.FindString(text) == text {
 		return text, nil
 	}
 	kind := kindOf(p.member)
@@ -259,8 +275,8 @@ func (w *work) member(p place, text string) (string, error) {
 	if err != nil || marker.FindString(out) == out {
 		return out, err
 	}
-	if kind != noSecret && secretMember(text, kind) {
-		return w.hide(text, namedValue), nil
+	if kind >= tokenKind && out != text || kind != noSecret && secretMember(text, kind) {
+		return w.hide(text, namedValue), nil // all of it: it is secret by its name
 	}
 	if out != text || p.member == "" || len(text) > 4096 {
 		return out, nil

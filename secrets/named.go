@@ -99,15 +99,17 @@ func set(words string) map[string]bool {
 
 var (
 	// qualifiers say which of several secrets one is.
-	qualifiers = set("old new prod production dev test testing staging live value val plain plaintext cleartext base64 b64 raw string str default current previous primary secondary main backup v")
+	qualifiers = set("old new prod production dev test testing staging live value val plain plaintext cleartext base64 b64 raw string str default current previous primary secondary main backup base v")
 	// ofKeys are the words before key that make it one to keep secret.
-	ofKeys = set("api secret access private encryption signing auth master account service client license deploy ssh storage shared webhook session hmac aes jwt admin write app application consumer crypto cipher rsa ed25519 stamp redaction sas subscription integration function host root server install registration management ingest dsa ecdsa tls ssl pgp gpg enc decryption sign")
+	ofKeys = set("api secret access private encryption signing auth master account service client license deploy ssh storage shared webhook session hmac aes jwt admin write app application consumer crypto cipher rsa ed25519 stamp redaction sas subscription integration function host root server install registration management ingest dsa ecdsa tls ssl pgp gpg enc decryption sign api")
 	// noKeys are those that make it one to show.
 	noKeys = set("public pub primary foreign cache partition sort idempotency unique index natural composite surrogate sequence routing row hash map lookup group bucket schema hot host_key object dictionary dict json s3 registry shortcut arrow press hotkey translation message i18n issue project jira config setting property query param header context storage_key etag sync dedup deduplication concurrency order join on range start end last first next prev min max tree parent child field column enter escape esc tab space return any each per the a same other given this that")
 	// noTokens are the words before token that make it one of a text, or of a list.
 	noTokens = set("next page pagination continuation sync cancellation cancel stop end eos bos pad unk sep cls mask max min special start line lex unexpected last first prev peek look ahead invalid missing unknown expected illegal bad syntax number public input output prompt completion total used per a the each design id")
 	// ofPass are the words that end in pass as names of passwords do.
-	ofPass = set("dbpass userpass mypass smtppass ftppass sshpass rootpass adminpass mysqlpass pgpass redispass mailpass emailpass ldappass proxypass keypass storepass keystorepass mongopass wifipass passin passout")
+	ofPass = set("dbpass userpass mypass smtppass ftppass sshpass rootpass adminpass mysqlpass pgpass redispass mailpass emailpass ldappass proxypass keypass storepass keystorepass mongopass wifipass passin passout requirepass masterauth")
+	// ofPat are the words before pat that make it a token.
+	ofPat = set("github gh gitlab azure ado devops git ghcr my user bot ci access personal jira docker")
 )
 
 // hasNameWord reports at little cost whether a name may be one of a secret.
@@ -153,7 +155,7 @@ func kindOf(name string) nameKind {
 			return noSecret
 		}
 		return tokenKind
-	case ends("secret", "secrets", "credential", "credentials", "creds", "apikey", "secretkey", "accesskey", "privatekey", "authkey", "signingkey", "encryptionkey", "masterkey", "accountkey", "jwt") || last == "pat" && before != "" || last == "bearer" || last == "cred" && before != "":
+	case ends("secret", "secrets", "credential", "credentials", "creds", "apikey", "secretkey", "accesskey", "privatekey", "authkey", "signingkey", "encryptionkey", "masterkey", "accountkey", "jwt") || last == "pat" && ofPat[before] || last == "bearer" || last == "cred" && before != "":
 		return tokenKind
 	case last == "key" || last == "keys":
 		switch {
@@ -173,17 +175,21 @@ func kindOf(name string) nameKind {
 // value, as far as text of JSON as it stands tells.
 func mayAssign(text, lower string, start int) bool {
 	from, to := nameAround(lower, start)
-	if kindOf(text[from:to]) == noSecret {
-		return false
+	kind := kindOf(text[from:to])
+	if kind == noSecret && from > 0 && lower[from-1] == ' ' && strings.HasPrefix(lower[from:to], "key") {
+		kind = keyKind // perhaps api key: …
 	}
-	if to == len(lower) {
+	if kind == noSecret || to == len(lower) {
 		return false
 	}
 	if lower[to] != ' ' && lower[to] != '\t' {
-		return strings.IndexByte("=:>(\\\"'`]", lower[to]) >= 0
+		return strings.IndexByte("=:>(\\\"'`]-,)", lower[to]) >= 0
+	}
+	if kind == passKind || strings.Contains(text[from:to], "_") {
+		return true
 	}
 	rest := strings.TrimLeft(lower[to:min(len(lower), to+32)], " \t")
-	return rest != "" && strings.IndexByte("=:\"'\\", rest[0]) >= 0 || strings.HasPrefix(rest, "is ") || strings.HasPrefix(rest, "was ") || from > 0 && (lower[from-1] == '-' || lower[from-1] == ' ' && strings.HasSuffix(lower[:from], "env "))
+	return rest != "" && strings.IndexByte("=:\"'\\-", rest[0]) >= 0 || strings.HasPrefix(rest, "is ") || strings.HasPrefix(rest, "is: ") || strings.HasPrefix(rest, "was ") || from > 0 && (lower[from-1] == '-' || lower[from-1] == ' ' && strings.HasSuffix(lower[:from], "env "))
 }
 
 // assignments looks for values by their names.
@@ -201,7 +207,13 @@ func (s *search) assignments(hits []hit) error {
 		if to == from {
 			continue
 		}
-		if kind := kindOf(s.text[from:to]); kind != noSecret {
+		kind := kindOf(s.text[from:to])
+		if kind == noSecret && (s.lower[from:to] == "key" || s.lower[from:to] == "keys") && from > 1 && s.text[from-1] == ' ' {
+			if word := s.lower[strings.LastIndexByte(s.lower[:from-1], ' ')+1 : from-1]; word == "api" || word == "secret" || word == "access" || word == "private" || word == "license" || word == "encryption" {
+				kind = tokenKind // api key: …
+			}
+		}
+		if kind != noSecret {
 			s.assignment(from, to, kind)
 		}
 	}
@@ -212,8 +224,10 @@ func (s *search) assignments(hits []hit) error {
 type value struct {
 	start, end int
 	quoted     bool
+	name       string // the last part of its name
 	spaced     bool   // there is white space before it
-	by         string // what stands between: = : > ( flag space is
+	compared   bool   // it is held against the name, and not given to it
+	by         string // what stands between: = : > ( flag space is word
 }
 
 // assignment looks at what follows a name.
@@ -232,15 +246,23 @@ func (s *search) valueOf(from, to int, kind nameKind) (v value, ok bool) {
 	i := s.over(to, "\\\"'`])", 6)
 	quotedName := i > to
 	at := s.over(i, " \t", 16)
+	label, labelled := s.labelled(from, i)
 	switch c := s.byteAt(at); {
+	case labelled:
+		v.by = "("
+		at = label
+	case c == '-' && s.byteAt(at+1) == '>':
+		v.by = "="
+		at += 2
 	case c == '=' || c == ':':
 		v.by = string(c)
 		for at++; at < len(s.text) && strings.IndexByte("=>:~", s.text[at]) >= 0; at++ {
 		}
-	case c == '>' && at == to:
+		v.compared = s.text[at-1] == '=' && s.text[at-2] == '='
+	case c == '>' && at == i:
 		v.by = ">"
 		at++
-		if from < 1 || s.text[from-1] != '<' && s.text[from-1] != ':' {
+		if from < 1 || s.text[from-1] != '<' && s.text[from-1] != ':' && !quotedName {
 			return v, false
 		}
 	case c == '(' && at == to && !quotedName:
@@ -250,11 +272,13 @@ func (s *search) valueOf(from, to int, kind nameKind) (v value, ok bool) {
 		return s.next(from, at+1)
 	case at > i && !quotedName && s.text[from-min(from, 1):from] == "-", at > i && quotedName && s.text[from-min(from, 1):from] == "-":
 		v.by = "flag"
-	case at > to && kind == passKind && c != 0 && strings.IndexByte("'\"", c) >= 0 && !quotedName:
+	case at > to && kind == passKind && to-from > 4 && c != 0 && strings.IndexByte("'\"", c) >= 0 && !quotedName:
 		v.by = "space"
-	case at > to && !quotedName && (strings.HasPrefix(s.lower[at:], "is ") || strings.HasPrefix(s.lower[at:], "was ")):
+	case at > to && !quotedName && (strings.HasPrefix(s.lower[at:], "is ") || strings.HasPrefix(s.lower[at:], "is: ") || strings.HasPrefix(s.lower[at:], "was ")):
 		v.by = "is"
 		at += strings.IndexByte(s.lower[at:], ' ')
+	case at > to && !quotedName && s.spoken(from, to, at, kind):
+		v.by = "word"
 	case at > to && !quotedName && from >= 4 && (s.text[from-4:from] == "ENV " || s.text[from-4:from] == "ARG "):
 		v.by = "="
 	default:
@@ -279,29 +303,63 @@ func (s *search) valueOf(from, to int, kind nameKind) (v value, ok bool) {
 // setenv("DB_PASSWORD", "…"), or beside it, as in {"name":"DB_PASSWORD","value":"…"}.
 func (s *search) next(from, at int) (v value, ok bool) {
 	before := from
-	for before > 0 && strings.IndexByte("\"'\\ -", s.text[before-1]) >= 0 {
+	for before > 0 && strings.IndexByte("\"'\\", s.text[before-1]) >= 0 {
 		before--
 	}
-	of := before > 0 && s.text[before-1] == ':'
-	at = s.over(at, " \t\r\n", 16)
-	if of {
-		label := s.over(at, "\\\"'", 4)
-		if !strings.HasPrefix(s.lower[label:], "val") && !strings.HasPrefix(s.lower[label:], "default") {
-			return v, false
-		}
-		colon := strings.IndexByte(s.text[label:min(len(s.text), label+20)], ':')
-		if colon < 0 {
-			return v, false
-		}
-		at = s.over(label+colon+1, " \t", 8)
+	if before == 0 || strings.IndexByte("([-", s.text[before-1]) < 0 {
+		return v, false
 	}
+	at = s.over(at, " \t\r\n", 16)
 	v.by = "("
 	s.read(at, &v)
-	if !v.quoted || s.byteAt(at) == '`' || !of && s.byteAt(s.over(v.end, "\\\"' ", 6)) == ':' {
+	if !v.quoted || s.byteAt(at) == '`' || s.byteAt(s.over(v.end, "\\\"' ", 6)) == ':' || kindOf(s.text[v.start:v.end]) != noSecret {
 		return v, false
 	}
 	return v, v.end > v.start
 }
+
+// labelled returns where the value of a name begins that is itself a value, beside which
+// another one stands: name: DB_PASSWORD, value: …
+func (s *search) labelled(from, at int) (value int, ok bool) {
+	before := from
+	for before > 0 && strings.IndexByte("\"'\\ \t", s.text[before-1]) >= 0 {
+		before--
+	}
+	if before == 0 || strings.IndexByte(":=", s.text[before-1]) < 0 {
+		return 0, false
+	}
+	label := s.over(at, ", \t\r\n\\nrt\"'", 48)
+	for _, word := range []string{"value", "val", "default"} {
+		if rest, found := strings.CutPrefix(s.lower[label:], word); found {
+			rest = strings.TrimLeft(rest[:min(len(rest), 8)], "\\\"' \t")
+			if rest == "" || rest[0] != ':' && rest[0] != '=' {
+				return 0, false
+			}
+			sign := strings.IndexByte(s.text[label:], rest[0])
+			return label + sign + 1, true
+		}
+	}
+	return 0, false
+}
+
+// spoken reports whether behind a name and a space alone there is a value that looks
+// like a password or a key: as in commands and configuration files.
+func (s *search) spoken(from, to, at int, kind nameKind) bool {
+	if kind != passKind && (kind != tokenKind || !strings.Contains(s.text[from:to], "_")) {
+		return false
+	}
+	var v value
+	v.by = "word"
+	s.read(at, &v)
+	text := s.text[v.start:v.end]
+	return len(text) >= 6 && !v.quoted && machine.MatchString(text) && hasDigit(text) && strings.ContainsFunc(text, func(c rune) bool { return c >= 'A' && c <= 'z' }) && !algorithm.MatchString(text)
+}
+
+// Values that stand behind a name and a space.
+var (
+	machine   = regexp.MustCompile(`^[A-Za-z0-9+/=!@#$%^&*._~-]+$`)
+	algorithm = regexp.MustCompile(`(?i)^(?:sha|md|utf|aes|base|rfc|v|ipv|x|http|oauth|pbkdf|argon|bcrypt|int|u?int|char|varchar|p|t|\d).{0,3}\d`)
+)
 
 // over passes over characters, at most n of them.
 func (s *search) over(i int, characters string, n int) int {
@@ -344,14 +402,14 @@ func (s *search) read(i int, v *value) {
 	v.quoted, v.start = false, i
 	for v.end = i; v.end < limit; v.end++ {
 		c := s.text[v.end]
-		if c <= ' ' || c == '"' || c == '`' || c == '\'' && v.by != ":" || v.by == ">" && c == '<' || (c == '&' || c == ';') && s.pairFollows(v.end+1) || c == ',' && s.pairFollows(s.over(v.end+1, " ", 2)) {
+		if c <= ' ' || c == '"' || c == '`' || c == '\'' && v.by != ":" || v.by == ">" && c == '<' || v.end > i && (c == '&' || c == ';') && s.pairFollows(v.end+1) || c == ',' && s.pairFollows(s.over(v.end+1, " ", 2)) {
 			break
 		}
 		if c == '\\' && v.end+1 < limit && strings.IndexByte("nrt\"'", s.text[v.end+1]) >= 0 {
 			break
 		}
 	}
-	for v.end > v.start && strings.IndexByte(",;)]}.", s.text[v.end-1]) >= 0 && (s.text[v.end-1] != '.' || v.by == "is") && s.text[v.start] != '$' && s.text[v.start] != '{' {
+	for v.end > v.start && strings.IndexByte(",;)]}.:", s.text[v.end-1]) >= 0 && (s.text[v.end-1] != '.' || v.by == "is") && s.text[v.start] != '$' && s.text[v.start] != '{' {
 		v.end--
 	}
 }
@@ -388,12 +446,18 @@ func (s *search) secretValue(v value, from, to int, kind nameKind) bool {
 	if len(text) < 3 || placeholder.MatchString(text) || nothing[strings.TrimRight(lower, ",;.")] || path.MatchString(text) {
 		return false
 	}
-	if v.by == "(" && !v.quoted {
+	if v.by == "(" && !v.quoted && !v.spaced || v.compared && !v.quoted {
 		return false
 	}
 	name := s.text[from:to]
-	if kind == passKind && strings.EqualFold(name, "pass") && (v.by == ":" && v.spaced && !v.quoted || number.MatchString(text)) {
+	if kind == passKind && strings.EqualFold(name, "pass") && (v.by == ":" && !v.quoted || number.MatchString(text)) {
 		return false // PASS: TestX, pass=12
+	}
+	if v.by == "word" || v.by == ">" && kind >= tokenKind {
+		return true
+	}
+	if v.by == "(" && kind != passKind && !hasDigit(text) {
+		return false
 	}
 	if v.quoted {
 		return secretText(text, kind, v.by == "(" || v.by == ":" || v.spaced)
@@ -401,6 +465,7 @@ func (s *search) secretValue(v value, from, to int, kind nameKind) bool {
 	if v.by == "is" {
 		return strings.ContainsAny(text, "0123456789") && len(text) >= 6
 	}
+	v.name = strings.ToLower(name[strings.LastIndexAny(name, "._-")+1:])
 	lastByName := v.by == "=" && v.spaced && s.iniLine(from, v.end)
 	return bareValue(text, kind, v, lastByName)
 }
@@ -410,13 +475,15 @@ func (s *search) secretValue(v value, from, to int, kind nameKind) bool {
 func secretText(text string, kind nameKind, shown bool) bool {
 	words := len(strings.Fields(text))
 	switch {
+	case strings.HasSuffix(strings.TrimSpace(text), ":"): // Password:
+		return false
 	case kind == authKind:
 		return basic(text) || random(text)
 	case kind == keyKind:
 		return words == 1 && random(text)
 	case kind == tokenKind && (words > 1 || number.MatchString(text)):
 		return words > 1 && words < 4 && !spoken.MatchString(text)
-	case kind == tokenKind && shown && letters(text) && len(text) < 12:
+	case kind == tokenKind && shown && spoken.MatchString(text) && len(text) < 16:
 		return false
 	}
 	return words <= 2 || !spoken.MatchString(text)
@@ -427,7 +494,11 @@ func secretText(text string, kind nameKind, shown bool) bool {
 func bareValue(text string, kind nameKind, v value, ini bool) bool {
 	codeLike := code.MatchString(text)
 	switch {
-	case strings.HasSuffix(text, "(") || codeLike && strings.ContainsAny(text, "([{"):
+	case strings.HasSuffix(text, "(") || codeLike && (strings.ContainsAny(text, "([{") || kindOf(text) != noSecret), strings.HasPrefix(text, "http://"), strings.HasPrefix(text, "https://"):
+		return false
+	case strings.IndexByte("[({&*", text[0]) >= 0 && (kind != passKind || !v.spaced || text[0] == '(' || text[0] == '['):
+		return false
+	case kind == passKind && v.spaced && v.name == "pwd" && letters(text):
 		return false
 	case kind == authKind:
 		return basic(text) || random(text)
@@ -435,8 +506,6 @@ func bareValue(text string, kind nameKind, v value, ini bool) bool {
 		return random(text)
 	case kind == passKind && v.by == "=" && v.spaced && codeLike:
 		return ini || strings.ContainsAny(text, "0123456789") && !strings.ContainsAny(text, "._")
-	case kind == passKind && v.by == "=" && codeLike && kindOf(text) != noSecret && strings.ContainsAny(text, "._"):
-		return false // password=args.password
 	case kind == passKind:
 		return !codeLike || !strings.ContainsAny(text, ".") || v.by != ":"
 	case number.MatchString(text):

@@ -31,13 +31,15 @@ var ourRules = []ourRule{
 	{id: urlCredentials, keywords: []string{"jdbc:"},
 		regex: `(?i)jdbc:oracle:\w{1,10}:[^\s/@]{1,100}/([^\s@"']{1,100})@`, accept: password},
 	{id: authorization, keywords: []string{"authorization"}, near: assigned,
-		regex: `(?i)authorization["'\\]{0,3}[ \t]{0,8}[:=,][ \t]{0,8}["'\\]{0,3}(?:(?:bearer|basic|token|apikey|api-key|digest|negotiate|ntlm|hawk|splunk|bot|oauth|ssws|aws4-hmac-sha256|key|genie-?key|sso-key|bolt|dpop|signature|privatekey)(?:[ \t]{1,4}|%20|:))?["']?([^\s"'\\][^\r\n"'\\]{2,})`, accept: credential},
+		regex: `(?i)authorization(?:["'\\]{0,3}[ \t]{0,8}[:=][ \t]{0,8}["'\\]{0,3}|["'\\]{1,3}[ \t]{0,8},[ \t]{0,8}["'\\]{1,3})(?:(?:bearer|basic|token|apikey|api-key|digest|negotiate|ntlm|hawk|splunk|bot|oauth|ssws|aws4-hmac-sha256|key|genie-?key|sso-key|bolt|dpop|signature|privatekey)(?:[ \t]{1,4}|%20|:))?["']?([^\s"'\\][^\r\n"'\\]{2,})`, accept: credential},
+	{id: authorization, keywords: []string{"digest "},
+		regex: `(?i)authorization["'\\]{0,3}[ \t]{0,8}[:=][ \t]{0,8}["'\\]{0,3}digest[ \t]{1,4}([^\r\n]{10,})`},
 	{id: authorization, keywords: []string{"bearer"}, near: follows(" \t:=%\"'\\"),
 		regex: `(?i)\bbearer(?:[ \t:=]{1,4}|%20|"[ \t]{0,4},[ \t]{0,4}")["']?([a-z0-9._~+/=|-]{8,})`, accept: machineMade},
 	{id: authorization, keywords: []string{"basic"}, near: follows(" \t:\\"),
 		regex: `(?i)\bbasic[ \t:]{1,4}([a-z0-9+/_-]{6,}={0,2})`, accept: basic},
 	{id: "cookie", keywords: []string{"cookie"}, near: assigned,
-		regex: `(?i)cookies?["'\\]{0,3}[ \t]{0,8}[:=,][ \t]{0,8}["'\\]{0,3}([\w.%-]{1,100}=[^\r\n"'\\]{3,})`},
+		regex: `(?i)cookies?(?:["'\\]{0,3}[ \t]{0,8}[:=][ \t]{0,8}["'\\]{0,3}|["'\\]{1,3}[ \t]{0,8},[ \t]{0,8}["'\\]{1,3})([\w.%-]{1,100}=[^\r\n"'\\]{3,})`},
 	{id: "cookie", keywords: []string{"sessid", "sessionid", "connect.sid", ".sid="},
 		regex: `(?i)(?:sessid|sessionid|\bconnect\.sid|\.sid)=([\w%.+/=-]{16,300})`, accept: machineMade},
 	{id: "cookie", keywords: []string{"curl"},
@@ -55,6 +57,11 @@ var ourRules = []ourRule{
 	{id: "netrc", keywords: []string{"machine"},
 		regex: `(?i)\bmachine[ \t\r\n]{1,8}[^\s]{1,200}[ \t\r\n]{1,8}(?:login[ \t\r\n]{1,8}[^\s]{1,200}[ \t\r\n]{1,8})?(?:account[ \t\r\n]{1,8}[^\s]{1,200}[ \t\r\n]{1,8})?password[ \t\r\n]{1,8}([^\s"']{1,400})`, accept: password},
 	{id: "pgpass", keywords: []string{":5432:"}, regex: `(?m)^[\w.*-]{1,200}:5432:[^\s:]{1,100}:[^\s:]{1,100}:([^\s]{1,200})`, accept: password},
+	{id: "command-credentials", keywords: []string{"useradd", "usermod", "openssl", "lftp", "net use", "net user", "signtool"},
+		regex: `\b(?:(?:useradd|usermod)\b[^\n|;&]{0,200}?[ \t]-p[ \t]{1,4}|openssl\b[^\n|;&]{0,200}?[ \t]-[kK][ \t]{1,4}|lftp\b[^\n|;&]{0,200}?[ \t]-u[ \t]{1,4}[^\s,]{1,100},|net use\b[^\n|;&]{0,200}?/user:\S{1,100}[ \t]{1,4}|net user[ \t]{1,4}\S{1,60}[ \t]{1,4}|signtool\b[^\n|;&]{0,200}?[ \t]/p[ \t]{1,4})["']?([^\s'"|;&/-][^\s'"|;&]{2,200})`, accept: commandPassword},
+	{id: "quoted-credentials", keywords: []string{"credential"},
+		regex: `(?i)credentials?\([ \t]{0,4}["'][^"'\n]{1,100}["'][ \t]{0,4},[ \t]{0,4}["']([^"'\n]{3,200})["']`, accept: password},
+	{id: "sql-password", keywords: []string{"set password"}, regex: `(?i)\bset[ \t]{1,4}password[ \t]{1,4}for[ \t]{1,4}[^\s=]{1,100}[ \t]{0,4}=[ \t]{0,4}(?:password\()?['"]([^'"\n]{1,200})['"]`, accept: password},
 	{id: "sql-password", keywords: []string{"identified"},
 		regex: `(?i)\bidentified[ \t]{1,4}(?:with[ \t]{1,4}['"\w]{1,60}[ \t]{1,4})?(?:by|as)[ \t]{1,4}(?:password[ \t]{1,4})?['"]([^'"\n]{1,200})['"]`, accept: password},
 	{id: "jwt", keywords: []string{"eyj"}, regex: `eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){1,3}`},
@@ -126,7 +133,7 @@ func commandPassword(text string) bool {
 // credential reports whether what follows Authorization: is one.
 func credential(text string) bool {
 	word, _, spaced := strings.Cut(text, " ")
-	if !password(text) || nothing[strings.ToLower(strings.TrimRight(word, ",.;"))] {
+	if !password(text) || strings.ContainsAny(word, "{[(&") || nothing[strings.ToLower(strings.TrimRight(word, ",.;"))] {
 		return false
 	}
 	return spaced && strings.ContainsAny(text, "=") || strings.ContainsAny(word, "0123456789") || len(word) >= 16 && !strings.ContainsAny(word, ".(")

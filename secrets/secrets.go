@@ -80,7 +80,9 @@ func (r *Redactor) Attribute(ctx context.Context, name, value string) (string, [
 	w := work{Redactor: r, ctx: ctx, left: maxFindings}
 	out, err := w.member(place{member: name}, value)
 	if len(w.names) > 0 {
-		out = marker.ReplaceAllString(out, "redacted.$1.$2")
+		out = marker.ReplaceAllStringFunc(out, func(m string) string {
+			return strings.ReplaceAll(strings.Trim(m, "[]"), ":", ".")
+		})
 	}
 	return out, w.names, err
 }
@@ -114,7 +116,7 @@ func (w *work) text(text string) (string, error) {
 		if err != nil || len(found) == 0 {
 			return text, err
 		}
-		text = w.replace(text, again(text, found))
+		text = w.replace(text, found)
 	}
 	return w.hide(text, tooMany), nil
 }
@@ -154,26 +156,5 @@ func (r *Redactor) mark(rule, secret string) string {
 	return "[redacted:" + rule + ":" + hex.EncodeToString(m.Sum(nil)[:8]) + "]"
 }
 
-// marker is what stands for a secret.
-var marker = regexp.MustCompile(`\[redacted:([a-z0-9-]{1,60}):([0-9a-f]{16})\]`)
-
-// nameMarker is the same in an attribute.
-var nameMarker = regexp.MustCompile(`redacted\.[a-z0-9-]{1,60}\.[0-9a-f]{16}`)
-
-// marked reports whether all of a span, or all but its ends, was replaced before: it
-// then holds nothing to replace.
-func marked(text string, s span) bool {
-	const longest = 100
-	from, to := max(0, s.start-longest), min(len(text), s.end+longest)
-	if !strings.Contains(text[from:to], "redacted") {
-		return false
-	}
-	for _, form := range []*regexp.Regexp{marker, nameMarker} {
-		for _, m := range form.FindAllStringIndex(text[from:to], -1) {
-			if from+m[0] <= s.start && s.end <= from+m[1] {
-				return true
-			}
-		}
-	}
-	return false
-}
+// marker is what stands for a secret, in a text or in an attribute.
+var marker = regexp.MustCompile(`\[redacted:([a-z0-9-]{1,60}):([0-9a-f]{16})\]|redacted\.[a-z0-9-]{1,60}\.[0-9a-f]{16}`)

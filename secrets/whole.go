@@ -126,7 +126,7 @@ const (
 func again(text string, found []span) []span {
 	rules := make(map[string]string)
 	for _, f := range found {
-		if s := text[f.start:f.end]; len(s) >= shortestAgain && len(s) <= 4096 && len(rules) < mostAgain && !nothing[s] {
+		if s := text[f.start:f.end]; len(s) >= shortestAgain && len(s) <= 4096 && len(rules) < mostAgain && (hasDigit(s) || len(s) >= 2*shortestAgain) {
 			rules[s] = f.rule
 		}
 	}
@@ -143,5 +143,5 @@ func again(text string, found []span) []span {
 		all = append(all, span{start, end, rules[text[start:end]]})
 		return true
 	})
-	return apart(all, text)
+	return all
 }
