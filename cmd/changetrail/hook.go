@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 	"github.com/changetrail/changetrail/intake/hook"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/producer"
+	"github.com/changetrail/changetrail/secrets"
 )
 
 func (a *app) hook() *cobra.Command {
@@ -75,8 +77,10 @@ func (a *app) takeHook(cmd *cobra.Command, s *Settings, log hook.Log, kind strin
 	if err != nil {
 		return err
 	}
-	now := time.Now()
-	in, err := log.Append(kind, bytes.TrimSpace(input), now)
+	if log.Redact, err = s.redactLog(); err != nil {
+		return err
+	}
+	in, err := log.Append(cmd.Context(), kind, bytes.TrimSpace(input), time.Now())
 	if err != nil {
 		return err
 	}
@@ -87,6 +91,27 @@ func (a *app) takeHook(cmd *cobra.Command, s *Settings, log hook.Log, kind strin
 		return a.flushBehind()
 	}
 	return nil
+}
+
+// redactLog takes secrets out of what hooks note; nil where everything is to be kept.
+// Files and commands are needed to tell what was done, so that they are noted in the
+// mode metadata-only, too, and left out when it is sent.
+func (s *Settings) redactLog() (func(context.Context, []byte) ([]byte, error), error) {
+	if s.Content == string(secrets.Full) {
+		return nil, nil
+	}
+	key, err := s.redactionKey(signing.Keys{})
+	if err != nil {
+		return nil, err
+	}
+	r, err := secrets.New(secrets.Redacted, key)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, hook []byte) ([]byte, error) {
+		out, _, err := r.JSON(ctx, hook, nil)
+		return out, err
+	}, nil
 }
 
 // steer tells the agent what the policy says, where the settings ask for that.
