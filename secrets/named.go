@@ -429,7 +429,7 @@ func (s *search) pairFollows(i int) bool {
 
 var (
 	// placeholder is what stands for a value that is elsewhere.
-	placeholder = regexp.MustCompile(`^(?:\$\{?[A-Za-z_][\w.:?-]*\}?|\$\{\{.*|\$\(.*|\$\d|%[A-Za-z_]\w*%|%[sdqvT]|<[^>]*>?|\{\{.*|\{[\w.]*\}?|\[redacted.*|\(hidden\)|[*xX.•…-]+|@[A-Z_]+@|(?:process\.env|os\.environ|os\.getenv|ENV|System\.getenv|secrets|vars|env|var|local|data|module)[.\[(].*|!(?:Ref|GetAtt|Sub|vault|secret)\b.*|arn:.*)$`)
+	placeholder = regexp.MustCompile(`^(?:\$\{?[A-Za-z_][\w.:?-]*\}?|\$\{\{.*|\$\(.*|\$\d|%[A-Za-z_]\w*%|%[sdqvT]|<[^>]*>?|\{\{.*|\{[\w.]*\}?|\[redacted.*|\(hidden\)|(?i:\[?redacted\]?)|[*xX.•…-]+|@[A-Z_]+@|(?:process\.env|os\.environ|os\.getenv|ENV|System\.getenv|secrets|vars|env|var|local|data|module)[.\[(].*|!(?:Ref|GetAtt|Sub|vault|secret)\b.*|arn:.*)$`)
 	// nothing is a value that says that there is none, or what kind there is.
 	nothing = set(`null none nil true false undefined yes no on off string str bool int number object array bytes text char varchar required optional empty unset missing invalid wrong incorrect expired not is are was must should may can will the a an and or of for in to with from by as it this that if when then be been has have needed unknown n/a todo tbd default any str, error failed failure ok changed reset expected unexpected type password? hidden input interface{} []byte *string`)
 	code    = regexp.MustCompile(`^[A-Za-z_&*!][\w]*(?:(?:\.|::|->)[A-Za-z_]\w*)*(?:[(\[{].*)?$`)
