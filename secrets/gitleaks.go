@@ -127,6 +127,7 @@ func newRule(text ruleText) (rule, error) {
 // beginsWith reports whether the names with which an expression begins are its keywords.
 func beginsWith(expression string, keywords []string) bool {
 	names, _, ok := strings.Cut(strings.ToLower(expression), `)(?:[ \t\w.-]{0,20})`)
+	names = strings.ReplaceAll(names, "(?:or)?", "") + strings.ReplaceAll(names, "(?:or)?", "or") // passw(?:or)?d
 	for _, k := range keywords {
 		ok = ok && strings.Contains(names, strings.ToLower(k))
 	}

@@ -35,6 +35,9 @@ func nameAround(lower string, start int) (from, to int) {
 	for to < len(lower) && to-start < maxName && nameByte(lower[to]) {
 		to++
 	}
+	if from > 0 && lower[from-1] == '\\' && from < start && strings.IndexByte("nrt", lower[from]) >= 0 {
+		from++ // of \n, in text that is escaped
+	}
 	for from < to && !letterOrDigit(lower[from]) && lower[from] != '_' {
 		from++
 	}
@@ -185,7 +188,7 @@ func mayAssign(text, lower string, start int) bool {
 	if lower[to] != ' ' && lower[to] != '\t' {
 		return strings.IndexByte("=:>(\\\"'`]-,)", lower[to]) >= 0
 	}
-	if kind == passKind || strings.Contains(text[from:to], "_") {
+	if kind == passKind && to-from > len("pass") || strings.Contains(text[from:to], "_") {
 		return true
 	}
 	rest := strings.TrimLeft(lower[to:min(len(lower), to+32)], " \t")
@@ -345,7 +348,7 @@ func (s *search) labelled(from, at int) (value int, ok bool) {
 // spoken reports whether behind a name and a space alone there is a value that looks
 // like a password or a key: as in commands and configuration files.
 func (s *search) spoken(from, to, at int, kind nameKind) bool {
-	if kind != passKind && (kind != tokenKind || !strings.Contains(s.text[from:to], "_")) {
+	if to-from <= len("pass") || kind != passKind && (kind != tokenKind || !strings.Contains(s.text[from:to], "_")) {
 		return false
 	}
 	var v value
