@@ -298,7 +298,7 @@ func secretMember(text string, kind nameKind) bool {
 	return secretText(text, kind, false)
 }
 
-// beside looks for rules that need a name beside the value, as api_key: …
+// beside looks for rules that need a name beside the value, as api_key has one.
 func (w *work) beside(member, text string) (string, error) {
 	if w.left <= 0 || len(member) > maxName || len(w.rules.hits(member+"=", lowered(member)+"=", false)) == 0 {
 		return text, nil

@@ -322,7 +322,7 @@ func (s *search) next(from, at int) (v value, ok bool) {
 }
 
 // labelled returns where the value of a name begins that is itself a value, beside which
-// another one stands: name: DB_PASSWORD, value: …
+// another one stands, as in name: DB_PASSWORD, value: x.
 func (s *search) labelled(from, at int) (value int, ok bool) {
 	before := from
 	for before > 0 && strings.IndexByte("\"'\\ \t", s.text[before-1]) >= 0 {

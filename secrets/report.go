@@ -29,16 +29,20 @@ func members(names string) *regexp.Regexp {
 var (
 	snippets = regexp.MustCompile(`(")snippet"\s*:\s*\{\s*"text"\s*:\s*"`)
 	forms    = []form{
-		{[]string{"RuleID", "Secret"}, members("Secret|Match|Line")},                                  // gitleaks
-		{[]string{`"Secrets"`, `"Match"`}, members("Match|Content|Highlighted")},                      // trivy
-		{[]string{`"hashed_secret"`}, members("hashed_secret")},                                       // detect-secrets
-		{[]string{`"SourceMetadata"`}, members("Raw|RawV2|Redacted")},                                 // trufflehog
-		{[]string{`secret_detection`}, members("raw_source_code_extract|source_code")},                // GitLab
-		{[]string{`"is_vault"`}, members("match")},                                                    // ggshield
-		{[]string{`"secret_type`, `"push_protection`}, members("secret")},                             // GitHub secret scanning
-		{[]string{`gitleaks`, `"snippet"`}, snippets}, {[]string{`rufflehog`, `"snippet"`}, snippets}, // SARIF
-		{[]string{`ggshield`, `"snippet"`}, snippets}, {[]string{`detect-secrets`, `"snippet"`}, snippets},
-		{[]string{`"Trivy"`, `"snippet"`}, snippets}, {[]string{`oseyparker`, `"snippet"`}, snippets}, {[]string{`ingfisher`, `"snippet"`}, snippets},
+		{[]string{"RuleID", "Secret"}, members("Secret|Match|Line")},                   // gitleaks
+		{[]string{`"Secrets"`, `"Match"`}, members("Match|Content|Highlighted")},       // trivy
+		{[]string{`"hashed_secret"`}, members("hashed_secret")},                        // detect-secrets
+		{[]string{`"SourceMetadata"`}, members("Raw|RawV2|Redacted")},                  // trufflehog
+		{[]string{`secret_detection`}, members("raw_source_code_extract|source_code")}, // GitLab
+		{[]string{`"is_vault"`}, members("match")},                                     // ggshield
+		{[]string{`"secret_type`, `"push_protection`}, members("secret")},              // GitHub secret scanning
+		{[]string{`gitleaks`, `"snippet"`}, snippets},
+		{[]string{`rufflehog`, `"snippet"`}, snippets}, // SARIF
+		{[]string{`ggshield`, `"snippet"`}, snippets},
+		{[]string{`detect-secrets`, `"snippet"`}, snippets},
+		{[]string{`"Trivy"`, `"snippet"`}, snippets},
+		{[]string{`oseyparker`, `"snippet"`}, snippets},
+		{[]string{`ingfisher`, `"snippet"`}, snippets},
 	}
 )
 
