@@ -36,7 +36,8 @@ func (g *Gateway) putBlob(w http.ResponseWriter, r *http.Request, _ Sender) erro
 	return json.MarshalWrite(w, map[string]any{"digest": digest, "size": len(body)}, json.Deterministic(true))
 }
 
-// getBlob answers GET /v1/blobs/{digest} with the file, byte for byte.
+// getBlob answers GET /v1/blobs/{digest} with the file, byte for byte unless secrets are
+// hidden in it, which a header says: the digest is that of the file as it is kept.
 func (g *Gateway) getBlob(w http.ResponseWriter, r *http.Request, _ Sender) error {
 	if g.Blobs == nil {
 		return errNoBlobs
@@ -51,7 +52,14 @@ func (g *Gateway) getBlob(w http.ResponseWriter, r *http.Request, _ Sender) erro
 	case err != nil:
 		return problem.New(http.StatusBadGateway, "%v", err)
 	}
+	file, masked, err := g.secrets.Shown(r.Context(), file)
+	if err != nil {
+		return err
+	}
 	h := w.Header()
+	if masked {
+		h.Set("Changetrail-Masked", "secrets")
+	}
 	h.Set("Content-Type", "application/octet-stream") // files come from outside: no browser is to run one
 	h.Set("Content-Disposition", `attachment; filename="`+strings.ReplaceAll(digest, ":", "-")+`"`)
 	h.Set("X-Content-Type-Options", "nosniff")

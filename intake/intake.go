@@ -16,6 +16,7 @@ import (
 	"github.com/changetrail/changetrail/internal/problem"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/producer"
+	"github.com/changetrail/changetrail/secrets"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -64,6 +65,7 @@ type Gateway struct {
 	tracer   trace.Tracer
 	slots    chan struct{} // one for each request at work
 	protocol *http.CrossOriginProtection
+	secrets  *secrets.Redactor // hides them in what is shown, whatever Redactor keeps
 }
 
 // New returns a Gateway.
@@ -76,8 +78,12 @@ func New(c Config) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	redactor, err := secrets.New(secrets.Redacted, nil)
+	if err != nil {
+		return nil, err
+	}
 	g := &Gateway{
-		Config: c, limiter: newLimiter(c.Limits, c.Now), recent: newRecent(recentDeliveries), metrics: m,
+		Config: c, secrets: redactor, limiter: newLimiter(c.Limits, c.Now), recent: newRecent(recentDeliveries), metrics: m,
 		slots: make(chan struct{}, c.Limits.Requests), protocol: http.NewCrossOriginProtection(),
 	}
 	if c.Tracer != nil {

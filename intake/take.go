@@ -101,7 +101,8 @@ func (g *Gateway) prepare(ctx context.Context, e *event.Event, who identity.Prin
 			return read, err
 		}
 	}
-	if data, err = g.redact(e, data); err != nil {
+	before := identityOf(e)
+	if data, err = g.redact(ctx, e, data); err != nil {
 		return read, err
 	}
 	if named && read.Envelope.DataRef == "" { // beside its data
@@ -110,12 +111,17 @@ func (g *Gateway) prepare(ctx context.Context, e *event.Event, who identity.Prin
 	if err := g.place(ctx, e, read.Envelope.DataRef, data); err != nil {
 		return read, unavailable(err)
 	}
-	e.SetExtension("partitionkey", read.Home())
-	g.sign(ctx, e, who)
-	if !bytes.Equal(data, read.Envelope.Data) { // a marker may be longer than what it stands for
-		_, err = g.read(ctx, e, []byte(read.Home()))
+	home := read.Home()
+	if !bytes.Equal(data, read.Envelope.Data) || before != identityOf(e) { // a marker may be longer than what it stands for
+		again, err := g.read(ctx, e, []byte(home))
+		if err != nil {
+			return read, unavailable(err)
+		}
+		home = again.Home()
 	}
-	return read, unavailable(err)
+	e.SetExtension("partitionkey", home)
+	g.sign(ctx, e, who)
+	return read, nil
 }
 
 // arrivalOf is when an event arrives: now, or what one states that brings in history.
@@ -172,13 +178,21 @@ func unavailable(err error) error {
 	return err
 }
 
+// identityOf is what of an event's attributes is read: what redaction may change of it.
+func identityOf(e *event.Event) string {
+	return strings.Join([]string{e.ID(), e.Source(), e.Subject()}, "\x00")
+}
+
 // redact takes secrets out of data, wherever they lay, and notes on e what it found.
-func (g *Gateway) redact(e *event.Event, data []byte) ([]byte, error) {
+func (g *Gateway) redact(ctx context.Context, e *event.Event, data []byte) ([]byte, error) {
 	if g.Redactor == nil {
 		return data, nil
 	}
 	e.DataEncoded = data
-	if err := producer.Redact(e, g.Redactor); err != nil {
+	if err := producer.Redact(ctx, e, g.Redactor); err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err() // whoever sent it has hung up
+		}
 		return nil, schemas.Refuse(schemas.NotJSON, "data: %v", err)
 	}
 	return e.Data(), nil

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -62,7 +60,7 @@ type Options struct {
 	// Blobs takes data of more than 64 KiB, which then travels as its digest in
 	// dataref. Where nil, an event may have 1 MB and no more.
 	Blobs Blobs
-	// Redactor takes secrets out of what agents wrote freely (package secrets).
+	// Redactor takes secrets out of events (package secrets).
 	// None where nil.
 	Redactor Redactor
 	// Checked says that whoever calls Publish has made the events whole and held
@@ -80,11 +78,15 @@ type Blobs interface {
 	Put(ctx context.Context, content []byte) (digest string, err error)
 }
 
-// A Redactor replaces secrets in the data of events, as JSON. free tells which
-// members hold what was written freely; it returns the names of the rules that
-// found something.
+// A Redactor replaces secrets. It returns the names of the rules that found something.
 type Redactor interface {
-	JSON(data []byte, free func(member string) bool) (redacted []byte, rules []string, err error)
+	// JSON replaces them in data; verbatim tells which values stay as they are, by the
+	// names of the members that lead there.
+	JSON(ctx context.Context, data []byte, verbatim func(path []string) bool) (redacted []byte, rules []string, err error)
+	Text(ctx context.Context, text string) (redacted string, rules []string, err error)
+	// Attribute replaces them in the value of an attribute, with characters that a URI
+	// may have.
+	Attribute(ctx context.Context, name, value string) (redacted string, rules []string, err error)
 	String() string // how much it keeps: metadata-only, redacted or full
 }
 
@@ -188,7 +190,7 @@ func (p *Producer) prepare(ctx context.Context, e *event.Event) error {
 		}
 	}
 	if p.options.Redactor != nil {
-		err := Redact(e, p.options.Redactor)
+		err := Redact(ctx, e, p.options.Redactor)
 		if _, found := e.Extensions()[extensionRedacted]; found && err == nil {
 			err = check(e, p.limit()) // a marker may be longer than what it stands for
 		}
@@ -200,30 +202,6 @@ func (p *Producer) prepare(ctx context.Context, e *event.Event) error {
 		return nil
 	}
 	return claim(ctx, p.options.Blobs, e)
-}
-
-// Extensions that say what was done to the content of an event.
-const (
-	extensionContent  = "contentmode" // how much of it is kept
-	extensionRedacted = "redacted"    // the rules that found secrets, with commas
-)
-
-// Redact takes secrets out of the data of an event and notes on it how much of
-// its content is kept, and what was found. Data that is no JSON stays as it is.
-func Redact(e *event.Event, r Redactor) error {
-	if len(e.Data()) == 0 || !schemas.IsJSON(e.DataContentType()) {
-		return nil
-	}
-	data, rules, err := r.JSON(e.Data(), schemas.FreeText)
-	if err != nil {
-		return err
-	}
-	e.DataEncoded, e.DataBase64 = data, false
-	e.SetExtension(extensionContent, r.String())
-	if len(rules) > 0 {
-		e.SetExtension(extensionRedacted, strings.Join(slices.Compact(slices.Sorted(slices.Values(rules))), ","))
-	}
-	return nil
 }
 
 // complete fills in what is missing.

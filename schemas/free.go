@@ -1,13 +1,8 @@
 package schemas
 
-// FreeText reports whether a member of the data of an event holds what an agent or
-// a person wrote freely, and what a secret may have been spilled into: the
-// arguments and results of tools, reasons, titles, addresses. Nothing is joined by
-// it. A report is not free text: its digest is evidence.
-func FreeText(member string) bool {
-	switch member {
-	case "arguments", "result", "rationale", "reason", "reasons", "title", "summary", "subject", "description", "reference", "url", "errors", "customData":
-		return true
-	}
-	return false
+// Verbatim reports whether a value in the data of an event is kept byte for byte, though
+// it may hold secrets: the content of a report, whose digest is evidence. path is the
+// names of the members that lead to it. All other text is searched for secrets.
+func Verbatim(path []string) bool {
+	return len(path) >= 2 && path[0] == "report" && path[1] == "content"
 }

@@ -1,6 +1,10 @@
 package schemas
 
-import "strings"
+import (
+	"errors"
+	"mime"
+	"strings"
+)
 
 // Media returns the media type in a content type: in lower case, without its
 // parameters; "" where there is none. It is the one reader of content types.
@@ -8,10 +12,14 @@ func Media(contentType string) string {
 	if contentType == ContentTypeJSON || contentType == ContentTypeEvent { // as a rule
 		return contentType
 	}
-	media, _, _ := strings.Cut(contentType, ";")
-	media = strings.ToLower(strings.TrimSpace(media))
-	kind, sub, ok := strings.Cut(media, "/")
-	if !ok || kind == "" || sub == "" || strings.ContainsAny(media, " \t\r\n\",()<>@:\\[]?={}") || strings.Contains(sub, "/") {
+	media, _, err := mime.ParseMediaType(contentType)
+	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
+		media, _, _ = strings.Cut(contentType, ";") // parameters that cannot be read say nothing of the type
+		if media, _, err = mime.ParseMediaType(media); err != nil {
+			return ""
+		}
+	}
+	if !strings.Contains(media, "/") {
 		return ""
 	}
 	return media

@@ -14,7 +14,7 @@ func BenchmarkJSON(b *testing.B) {
 	b.SetBytes(int64(len(anAction)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := r.JSON(anAction, free); err != nil {
+		if _, _, err := r.JSON(b.Context(), anAction, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

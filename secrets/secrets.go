@@ -1,17 +1,14 @@
 package secrets
 
 import (
-	"bytes"
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // A Mode is how much of the content of prompts and tools is kept.
@@ -62,147 +59,102 @@ func New(mode Mode, key []byte) (*Redactor, error) {
 // String is how much is kept: the mode.
 func (r *Redactor) String() string { return string(r.mode) }
 
-// Text returns s with secrets replaced, and the names of the rules that found
-// them.
-func (r *Redactor) Text(s string) (string, []string) {
+// Text returns a text with secrets replaced, and the names of the rules that found
+// them. Its error is that of ctx.
+func (r *Redactor) Text(ctx context.Context, text string) (string, []string, error) {
 	if r.mode == Full {
-		return s, nil
+		return text, nil, nil
 	}
-	var rules []string
-	for _, f := range r.rules.find(s) {
-		if !strings.Contains(s, f.Secret) { // it was part of another
-			continue
-		}
-		s = strings.ReplaceAll(s, f.Secret, r.marker(f.RuleID, f.Secret))
-		rules = append(rules, f.RuleID)
-	}
-	return s, rules
+	w := work{Redactor: r, ctx: ctx, left: maxFindings}
+	out, err := w.text(text)
+	return out, w.names, err
 }
 
-func (r *Redactor) marker(rule, secret string) string {
+// Attribute returns the value of an attribute of an event as Text does, and as a whole
+// where the name says that it is secret. The markers have no characters that a URI could
+// not have.
+func (r *Redactor) Attribute(ctx context.Context, name, value string) (string, []string, error) {
+	if r.mode == Full {
+		return value, nil, nil
+	}
+	w := work{Redactor: r, ctx: ctx, left: maxFindings}
+	out, err := w.member(place{member: name}, value)
+	if len(w.names) > 0 {
+		out = marker.ReplaceAllStringFunc(out, func(m string) string {
+			return strings.ReplaceAll(strings.Trim(m, "[]"), ":", ".")
+		})
+	}
+	return out, w.names, err
+}
+
+// maxFindings bounds how many secrets one event may have replaced one by one. What
+// comes behind them is replaced as a whole: nobody has looked at it.
+const maxFindings = 10_000
+
+// tooMany names what was replaced since there were too many secrets before it.
+const tooMany = "too-many-secrets"
+
+// work is what is done to one event.
+type work struct {
+	*Redactor
+	ctx   context.Context
+	left  int // findings that may still be made
+	names []string
+}
+
+// maxPasses bounds how often a text is searched. A secret may come to light once the
+// one beside it is replaced.
+const maxPasses = 6
+
+// text replaces the secrets in a text, until none is found in what comes out.
+func (w *work) text(text string) (string, error) {
+	for range maxPasses {
+		if w.left <= 0 {
+			return w.hide(text, tooMany), nil
+		}
+		found, err := w.rules.find(w.ctx, text)
+		if err != nil || len(found) == 0 {
+			return text, err
+		}
+		text = w.replace(text, found)
+	}
+	return w.hide(text, tooMany), nil
+}
+
+// replace replaces what was found, in one pass.
+func (w *work) replace(text string, found []span) string {
+	var out strings.Builder
+	out.Grow(len(text))
+	at := 0
+	for _, f := range found {
+		if w.left <= 0 {
+			out.WriteString(text[at:f.start])
+			out.WriteString(w.hide(text[f.start:], tooMany))
+			return out.String()
+		}
+		out.WriteString(text[at:f.start])
+		out.WriteString(w.hide(text[f.start:f.end], f.rule))
+		at = f.end
+	}
+	out.WriteString(text[at:])
+	return out.String()
+}
+
+// hide returns what stands for a secret, and counts it. What was replaced before stays.
+func (w *work) hide(secret, rule string) string {
+	if secret == "" || marker.FindString(secret) == secret {
+		return secret
+	}
+	w.left--
+	w.names = append(w.names, rule)
+	return w.mark(rule, secret)
+}
+
+func (r *Redactor) mark(rule, secret string) string {
 	m := hmac.New(sha256.New, r.key)
 	m.Write([]byte(secret))
 	return "[redacted:" + rule + ":" + hex.EncodeToString(m.Sum(nil)[:8]) + "]"
 }
 
-// JSON returns the data of an event with secrets replaced, and the names of the
-// rules that found them. free tells which members hold what was written freely;
-// nil: all of them do. Data in which nothing is found is returned as it is.
-func (r *Redactor) JSON(data []byte, free func(member string) bool) ([]byte, []string, error) {
-	if r.mode == Full || len(data) == 0 {
-		return data, nil, nil
-	}
-	if r.mode == Redacted && r.rules.clean(data) {
-		return data, nil, nil
-	}
-	w := writer{redactor: r, free: free, in: jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowInvalidUTF8(true))}
-	w.out = jsontext.NewEncoder(&w.buffer, jsontext.AllowInvalidUTF8(true)) // code hosts cut texts in the middle of a character
-	if free == nil {
-		w.free = func(string) bool { return true }
-	}
-	if err := w.value("", free == nil); err != nil {
-		return nil, nil, fmt.Errorf("secrets: %w", err)
-	}
-	if len(w.rules) == 0 && !w.dropped {
-		return data, nil, nil
-	}
-	slices.Sort(w.rules)
-	return bytes.TrimRight(w.buffer.Bytes(), "\n"), w.rules, nil
-}
-
-// writer copies JSON and replaces secrets on the way.
-type writer struct {
-	redactor *Redactor
-	free     func(string) bool
-	in       *jsontext.Decoder
-	out      *jsontext.Encoder
-	buffer   bytes.Buffer
-	rules    []string
-	dropped  bool
-}
-
-// content are the members whose values are content of prompts and tools.
-var content = []string{"arguments", "result"}
-
-// value copies the value of a member.
-func (w *writer) value(member string, free bool) error {
-	switch w.in.PeekKind() {
-	case '{':
-		return w.inside(func() error {
-			name, err := w.in.ReadToken()
-			if err != nil {
-				return err
-			}
-			m := name.String()
-			if w.redactor.mode == MetadataOnly && slices.Contains(content, m) {
-				w.dropped = true
-				return w.in.SkipValue()
-			}
-			if err := w.out.WriteToken(jsontext.String(m)); err != nil {
-				return err
-			}
-			return w.value(m, free || w.free(m))
-		})
-	case '[':
-		return w.inside(func() error { return w.value(member, free) })
-	case '"':
-		t, err := w.in.ReadToken()
-		if err != nil {
-			return err
-		}
-		return w.out.WriteToken(jsontext.String(w.text(member, t.String(), free)))
-	}
-	v, err := w.in.ReadValue()
-	if err != nil {
-		return err
-	}
-	return w.out.WriteValue(v)
-}
-
-// inside copies an object or an array, each element by f.
-func (w *writer) inside(f func() error) error {
-	begin, err := w.in.ReadToken()
-	if err != nil {
-		return err
-	}
-	if err := w.out.WriteToken(begin); err != nil {
-		return err
-	}
-	for {
-		switch w.in.PeekKind() {
-		case '}', ']':
-			end, err := w.in.ReadToken()
-			if err != nil {
-				return err
-			}
-			return w.out.WriteToken(end)
-		}
-		if err := f(); err != nil {
-			return err
-		}
-	}
-}
-
-// text replaces secrets in a string. Rules that need a name beside the value, as
-// api_key: …, are given that of the member.
-func (w *writer) text(member, s string, free bool) string {
-	if !free || len(s) <= longestIdentity && identity.MatchString(s) {
-		return s
-	}
-	out, rules := w.redactor.Text(s)
-	if len(rules) == 0 && member != "" && !strings.ContainsAny(s, " \n") {
-		for _, f := range w.redactor.rules.find(member + `="` + s + `"`) {
-			if strings.Contains(out, f.Secret) {
-				out, rules = strings.ReplaceAll(out, f.Secret, w.redactor.marker(f.RuleID, f.Secret)), append(rules, f.RuleID)
-			}
-		}
-	}
-	w.rules = append(w.rules, rules...)
-	return out
-}
-
-const longestIdentity = 128
-
-// identity is what is joined by and no secret, though it looks random: commits,
-// digests, UUIDs.
-var identity = regexp.MustCompile(`^([a-z0-9]+:)?([0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})$|^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+// marker is what stands for a secret, in a text or in an attribute.
+var marker = regexp.MustCompile(`\[redacted:([a-z0-9-]{1,60}):([0-9a-f]{16})\]|redacted\.[a-z0-9-]{1,60}\.[0-9a-f]{16}`)

@@ -71,17 +71,22 @@ func (s *server) apiChange(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, story)
 }
 
-// apiBlob answers GET /v1/blobs/{digest} with the file, byte for byte.
+// apiBlob answers GET /v1/blobs/{digest} with the file, byte for byte unless secrets are
+// hidden in it, which a header says: the digest is that of the file as it is kept.
 func (s *server) apiBlob(w http.ResponseWriter, r *http.Request) error {
 	digest := r.PathValue("digest")
-	file, err := s.blob(r, digest)
+	file, masked, err := s.blob(r, digest)
 	if err != nil {
 		return err
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/octet-stream") // reports come from outside: no browser is to run one
 	h.Set("Content-Disposition", `attachment; filename="`+strings.ReplaceAll(digest, ":", "-")+`"`)
-	h.Set("ETag", `"`+digest+`"`)
+	if masked {
+		h.Set("Changetrail-Masked", "secrets")
+	} else {
+		h.Set("ETag", `"`+digest+`"`)
+	}
 	_, err = w.Write(file)
 	return err
 }

@@ -170,12 +170,12 @@ type mark struct {
 // evidence shows a file that proves something, and what is to be looked for.
 func (s *server) evidence(w http.ResponseWriter, r *http.Request) error {
 	digest := r.PathValue("digest")
-	file, err := s.blob(r, digest)
+	file, masked, err := s.blob(r, digest)
 	if err != nil {
 		return err
 	}
 	find := r.URL.Query().Get("find")
-	data := map[string]any{"Title": "Evidence", "Digest": digest, "Size": len(file), "Find": find, "Raw": "/v1/blobs/" + url.PathEscape(digest)}
+	data := map[string]any{"Title": "Evidence", "Digest": digest, "Size": len(file), "Find": find, "Masked": masked, "Raw": "/v1/blobs/" + url.PathEscape(digest)}
 	if res, err := evidence.Read(file); err == nil {
 		data["Report"] = res
 		var rest []record.Finding
@@ -219,15 +219,15 @@ func marks(file, find string) (out []mark, cut bool) {
 	return out, cut
 }
 
-func (s *server) blob(r *http.Request, digest string) ([]byte, error) {
+// blob returns a file as it is shown, and whether secrets are hidden in it.
+func (s *server) blob(r *http.Request, digest string) (file []byte, masked bool, err error) {
 	if s.Blobs == nil {
-		return nil, refuse(http.StatusNotFound, "No blob store is configured, so that no file can be shown: set blobs, as --blobs DIR.")
+		return nil, false, refuse(http.StatusNotFound, "No blob store is configured, so that no file can be shown: set blobs, as --blobs DIR.")
 	}
-	file, err := s.Blobs.Get(r.Context(), digest)
-	if err != nil {
-		return nil, refuse(http.StatusNotFound, "The file %s cannot be shown: %v.", digest, err)
+	if file, err = s.Blobs.Get(r.Context(), digest); err != nil {
+		return nil, false, refuse(http.StatusNotFound, "The file %s cannot be shown: %v.", digest, err)
 	}
-	return file, nil
+	return s.secrets.Shown(r.Context(), file)
 }
 
 // queries lists the saved queries.

@@ -17,6 +17,7 @@ import (
 	"github.com/changetrail/changetrail/internal/problem"
 	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/replay"
+	"github.com/changetrail/changetrail/secrets"
 )
 
 // An Index is searched and told from.
@@ -54,6 +55,8 @@ type server struct {
 	Config
 	fields query.Fields
 	pages  *template.Template
+	// secrets are hidden in what is shown, whatever the settings keep.
+	secrets *secrets.Redactor
 }
 
 // New returns the handler of all pages.
@@ -70,7 +73,11 @@ func New(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{c, fields, pages}
+	redactor, err := secrets.New(secrets.Redacted, nil)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{c, fields, pages, redactor}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.page(s.search))
 	mux.HandleFunc("GET /changes.csv", s.page(s.csv))

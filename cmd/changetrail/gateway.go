@@ -224,6 +224,15 @@ func (s *Settings) redactor(keys signing.Keys) (producer.Redactor, error) {
 	if err != nil {
 		return nil, err
 	}
+	key, err := s.redactionKey(keys)
+	if err != nil {
+		return nil, err
+	}
+	return secrets.New(mode, key)
+}
+
+// redactionKey is the key of the markers; empty where nothing says which.
+func (s *Settings) redactionKey(keys signing.Keys) ([]byte, error) {
 	text, err := secret("redaction_key", s.RedactionKey, s.RedactionKeyFile)
 	if err != nil {
 		return nil, err
@@ -232,7 +241,7 @@ func (s *Settings) redactor(keys signing.Keys) (producer.Redactor, error) {
 	if len(key) == 0 {
 		key = keys.Derive("redaction")
 	}
-	return secrets.New(mode, key)
+	return key, nil
 }
 
 // gatewayListener listens where the settings say, if that is safe.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 	"github.com/changetrail/changetrail/intake/hook"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/producer"
+	"github.com/changetrail/changetrail/secrets"
 )
 
 func (a *app) hook() *cobra.Command {
@@ -75,8 +77,10 @@ func (a *app) takeHook(cmd *cobra.Command, s *Settings, log hook.Log, kind strin
 	if err != nil {
 		return err
 	}
-	now := time.Now()
-	in, err := log.Append(kind, bytes.TrimSpace(input), now)
+	if log.Redact, err = s.redactLog(); err != nil {
+		return err
+	}
+	in, err := log.Append(cmd.Context(), kind, bytes.TrimSpace(input), time.Now())
 	if err != nil {
 		return err
 	}
@@ -87,6 +91,27 @@ func (a *app) takeHook(cmd *cobra.Command, s *Settings, log hook.Log, kind strin
 		return a.flushBehind()
 	}
 	return nil
+}
+
+// redactLog takes secrets out of what hooks note; nil where everything is to be kept.
+// Files and commands are needed to tell what was done, so that they are noted in the
+// mode metadata-only, too, and left out when it is sent.
+func (s *Settings) redactLog() (func(context.Context, []byte) ([]byte, error), error) {
+	if s.Content == string(secrets.Full) {
+		return nil, nil
+	}
+	key, err := s.redactionKey(signing.Keys{})
+	if err != nil {
+		return nil, err
+	}
+	r, err := secrets.New(secrets.Redacted, key)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, hook []byte) ([]byte, error) {
+		out, _, err := r.JSON(ctx, hook, nil)
+		return out, err
+	}, nil
 }
 
 // steer tells the agent what the policy says, where the settings ask for that.
@@ -159,7 +184,7 @@ Agent-Logs-Url and Agent-Log. The message of a person is left as it is.`,
 				return err // it is said already, as where both hooks are set
 			}
 			log := s.hookLog()
-			if err := s.sumUp(log, &c); err != nil {
+			if err := s.sumUp(cmd.Context(), log, &c); err != nil {
 				log.Complain(time.Now(), err) // the trailers are better than nothing
 			}
 			return c.Write(args[0], os.Getenv("GIT_EDITOR") != ":") // so git tells its hooks that no editor opens
@@ -169,7 +194,7 @@ Agent-Logs-Url and Agent-Log. The message of a person is left as it is.`,
 
 // sumUp says of a commit what the log of its run tells since the last one, and seals
 // the log.
-func (s *Settings) sumUp(log hook.Log, c *hook.Commit) error {
+func (s *Settings) sumUp(ctx context.Context, log hook.Log, c *hook.Commit) error {
 	if s.Hook.Agent != "" {
 		c.Agent = s.Hook.Agent
 	}
@@ -195,7 +220,7 @@ func (s *Settings) sumUp(log hook.Log, c *hook.Commit) error {
 	var content bytes.Buffer
 	var fresh []event.Event
 	for _, call := range calls {
-		if err := producer.Redact(&call.Event, redactor); err != nil {
+		if err := producer.Redact(ctx, &call.Event, redactor); err != nil {
 			return err
 		}
 		line, err := call.Event.MarshalJSON()

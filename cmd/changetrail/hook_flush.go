@@ -81,6 +81,19 @@ func (f *flushing) tell(out io.Writer) {
 	fmt.Fprintln(out)
 }
 
+// expire deletes what could not be sent for as long as the settings keep it, and says so.
+func (f *flushing) expire() error {
+	keep := time.Duration(f.settings.Hook.Keep)
+	if keep == 0 {
+		return nil
+	}
+	lost, err := f.log.Expire(time.Now().Add(-keep))
+	for _, name := range lost {
+		f.log.Complain(time.Now(), fmt.Errorf("session %s could not be sent for %s (hook.keep) and is deleted", name, keep))
+	}
+	return err
+}
+
 // all sends each session. What goes wrong with one holds no other up.
 func (f *flushing) all(ctx context.Context) error {
 	unlock, ok, err := f.log.Lock()
@@ -89,6 +102,9 @@ func (f *flushing) all(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
+	if err := f.expire(); err != nil {
+		return err
+	}
 	names, err := f.log.Sessions()
 	if err != nil {
 		return err

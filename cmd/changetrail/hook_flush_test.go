@@ -81,7 +81,7 @@ func note(t *testing.T, log hook.Log, session string, n int) {
 	}
 	for i := range n {
 		text := fmt.Sprintf(`{"session_id":%q,"hook_event_name":"PostToolUse","cwd":%q,"tool_name":"Bash","tool_use_id":"%s-%d","tool_input":{},"tool_response":{}}`, session, work, session, i)
-		if _, err := log.Append(hook.ClaudeCode, []byte(text), time.Now()); err != nil {
+		if _, err := log.Append(t.Context(), hook.ClaudeCode, []byte(text), time.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}

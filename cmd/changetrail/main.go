@@ -54,10 +54,10 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	case err == nil:
 		return exitOK
 	case errors.As(err, &wrong) || strings.HasPrefix(err.Error(), "unknown command"):
-		fmt.Fprintf(errOut, "changetrail: %v\n", err)
+		fmt.Fprintf(errOut, "changetrail: %s\n", shown(err.Error()))
 		return exitMisuse
 	}
-	fmt.Fprintf(errOut, "changetrail: %v\n", err)
+	fmt.Fprintf(errOut, "changetrail: %s\n", shown(err.Error()))
 	return exitFailed
 }
 
@@ -134,7 +134,7 @@ func (a *app) settings(cmd *cobra.Command) (Settings, error) {
 		}
 	})
 	var errs []error
-	s.keys(func(path string, v reflect.Value, _ string) {
+	s.keys(func(path string, v reflect.Value, _ reflect.StructTag) {
 		if text, ok := given[path]; ok {
 			if err := setText(v, text); err != nil {
 				errs = append(errs, fmt.Errorf("flag for %s: %w", path, err))
@@ -153,7 +153,7 @@ func (a *app) settings(cmd *cobra.Command) (Settings, error) {
 func (s *Settings) logger(w io.Writer) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(s.Log.Level))
-	options := &slog.HandlerOptions{Level: level}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: shownAttr}
 	if s.Log.Format == "json" {
 		return slog.New(slog.NewJSONHandler(w, options))
 	}

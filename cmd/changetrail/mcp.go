@@ -25,6 +25,7 @@ import (
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/replay"
+	"github.com/changetrail/changetrail/schemas"
 )
 
 func (a *app) mcp() *cobra.Command {
@@ -189,7 +190,7 @@ func (s *Settings) explainThere(ctx context.Context, id record.ChangeID) (string
 	switch {
 	case err != nil:
 		return "", err
-	case res.StatusCode == http.StatusOK && strings.HasPrefix(res.Header.Get("Content-Type"), "text/plain"):
+	case res.StatusCode == http.StatusOK && schemas.Media(res.Header.Get("Content-Type")) == "text/plain":
 		return string(text), nil
 	case res.StatusCode == http.StatusNotFound && bytes.Contains(text, []byte(id)):
 		return "", fmt.Errorf("nothing is recorded of %s yet", id)

@@ -26,6 +26,7 @@ import (
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
+	"github.com/changetrail/changetrail/secrets"
 	"github.com/changetrail/changetrail/stream"
 )
 
@@ -394,6 +395,9 @@ func (a *app) attachFiles(cmd *cobra.Command, f *about, names []string, other st
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", name, err))
 			continue
+		}
+		if n := secrets.Reported(file); n > 0 {
+			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s holds %d secrets as they are. Pages and /v1/blobs hide them, but the file is kept as the scanner wrote it, since its digest is evidence; let the scanner redact them, as gitleaks --redact does\n", name, n)
 		}
 		e := producer.Event(f.change, fact)
 		if f.repository != "" && f.change == "" {

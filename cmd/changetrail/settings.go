@@ -42,11 +42,11 @@ type Settings struct {
 	Queries   string   `yaml:"queries" doc:"queries.yaml: saved queries beside those that come with changetrail"`
 	Content   string   `yaml:"content" doc:"how much is kept of prompts and of the arguments and results of tools, by what sends here: metadata-only, redacted (secrets replaced) or full"`
 	// The keys that parts of the pipeline share.
-	SigningKey       string `yaml:"signing_key" doc:"with which gateways and enrichers sign who sent an event, and enrichers verify it; several, one a line, while one takes the place of another: the first signs"`
+	SigningKey       string `yaml:"signing_key" secret:"true" doc:"with which gateways and enrichers sign who sent an event, and enrichers verify it; several, one a line, while one takes the place of another: the first signs"`
 	SigningKeyFile   string `yaml:"signing_key_file"`
-	RecordKey        string `yaml:"record_key" doc:"with which enrichers sign records and enriched events, and sinks verify them; signing_key where empty"`
+	RecordKey        string `yaml:"record_key" secret:"true" doc:"with which enrichers sign records and enriched events, and sinks verify them; signing_key where empty"`
 	RecordKeyFile    string `yaml:"record_key_file"`
-	RedactionKey     string `yaml:"redaction_key" doc:"under which the same secret has the same marker; made from signing_key where empty"`
+	RedactionKey     string `yaml:"redaction_key" secret:"true" doc:"under which the same secret has the same marker; made from signing_key where empty"`
 	RedactionKeyFile string `yaml:"redaction_key_file"`
 	Blobs            string `yaml:"blobs" doc:"where reports and large data are kept: a folder, or a URL as s3://bucket, gs://bucket, azblob://container"`
 	Trust            struct {
@@ -67,7 +67,7 @@ type Settings struct {
 		SASL struct {
 			Mechanism    string `yaml:"mechanism" doc:"PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"`
 			User         string `yaml:"user"`
-			Password     string `yaml:"password"`
+			Password     string `yaml:"password" secret:"true"`
 			PasswordFile string `yaml:"password_file"`
 		} `yaml:"sasl"`
 	} `yaml:"kafka"`
@@ -85,9 +85,9 @@ type Settings struct {
 		Engine       string   `yaml:"engine" doc:"opensearch or elasticsearch"`
 		Addresses    []string `yaml:"addresses" doc:"URLs of some nodes"`
 		Username     string   `yaml:"username"`
-		Password     string   `yaml:"password"`
+		Password     string   `yaml:"password" secret:"true"`
 		PasswordFile string   `yaml:"password_file"`
-		APIKey       string   `yaml:"api_key" doc:"Elasticsearch only"`
+		APIKey       string   `yaml:"api_key" secret:"true" doc:"Elasticsearch only"`
 		APIKeyFile   string   `yaml:"api_key_file"`
 		CAFile       string   `yaml:"ca_file"`
 		Instance     string   `yaml:"instance" doc:"stable, unique name; saves a rebalance at each restart"`
@@ -102,7 +102,7 @@ type Settings struct {
 		Source    string `yaml:"source" doc:"CloudEvents source of events that have none"`
 		Spool     string `yaml:"spool" doc:"folder for events that cannot be sent now"`
 		Gateway   string `yaml:"gateway" doc:"URL of a gateway; events go to Kafka where empty"`
-		Token     string `yaml:"token" doc:"bearer token for the gateway"`
+		Token     string `yaml:"token" secret:"true" doc:"bearer token for the gateway"`
 		TokenFile string `yaml:"token_file"`
 	} `yaml:"producer"`
 	Gateway struct {
@@ -112,13 +112,13 @@ type Settings struct {
 		CertFile             string   `yaml:"cert_file" doc:"certificate (PEM); plain HTTP where empty"`
 		KeyFile              string   `yaml:"key_file"`
 		ClientCAFile         string   `yaml:"client_ca_file" doc:"who signs the certificates of clients (mTLS)"`
-		GitHubSecret         string   `yaml:"github_secret" doc:"of the webhooks of GitHub; several, one a line, while one takes the place of another"`
+		GitHubSecret         string   `yaml:"github_secret" secret:"true" doc:"of the webhooks of GitHub; several, one a line, while one takes the place of another"`
 		GitHubSecretFile     string   `yaml:"github_secret_file"`
-		GitLabToken          string   `yaml:"gitlab_token" doc:"of the webhooks of GitLab"`
+		GitLabToken          string   `yaml:"gitlab_token" secret:"true" doc:"of the webhooks of GitLab"`
 		GitLabTokenFile      string   `yaml:"gitlab_token_file"`
-		GitLabSigningKey     string   `yaml:"gitlab_signing_key" doc:"whsec_…, of signed webhooks of GitLab"`
+		GitLabSigningKey     string   `yaml:"gitlab_signing_key" secret:"true" doc:"whsec_…, of signed webhooks of GitLab"`
 		GitLabSigningKeyFile string   `yaml:"gitlab_signing_key_file"`
-		JiraSecret           string   `yaml:"jira_secret" doc:"of the webhooks of Jira; several, one a line, while one takes the place of another"`
+		JiraSecret           string   `yaml:"jira_secret" secret:"true" doc:"of the webhooks of Jira; several, one a line, while one takes the place of another"`
 		JiraSecretFile       string   `yaml:"jira_secret_file"`
 		Spool                string   `yaml:"spool" doc:"folder for events while the broker is away; without one they are refused then"`
 		Rate                 int      `yaml:"rate" doc:"events a second of one credential, unless it has a rate of its own"`
@@ -127,12 +127,13 @@ type Settings struct {
 		Timeout              Duration `yaml:"timeout" doc:"how long the broker may take"`
 	} `yaml:"gateway"`
 	Hook struct {
-		Dir         string `yaml:"dir" doc:"folder in which hooks note what happens; the person's state folder where empty"`
-		Agent       string `yaml:"agent" doc:"id of the agent at this machine; claude-code or codex where empty"`
-		DelegatedBy string `yaml:"delegated_by" doc:"account of the person at this machine; git's user.email where empty"`
-		LogsURL     string `yaml:"logs_url" doc:"where people read the log of a session; {session} stands for its id"`
-		Forbidden   string `yaml:"forbidden" doc:"what a hook does where enricher.policy forbids a change: off, ask or deny"`
-		Approval    string `yaml:"approval" doc:"the same where it asks for leave: off, ask or deny"`
+		Dir         string   `yaml:"dir" doc:"folder in which hooks note what happens; the person's state folder where empty"`
+		Agent       string   `yaml:"agent" doc:"id of the agent at this machine; claude-code or codex where empty"`
+		DelegatedBy string   `yaml:"delegated_by" doc:"account of the person at this machine; git's user.email where empty"`
+		LogsURL     string   `yaml:"logs_url" doc:"where people read the log of a session; {session} stands for its id"`
+		Forbidden   string   `yaml:"forbidden" doc:"what a hook does where enricher.policy forbids a change: off, ask or deny"`
+		Keep        Duration `yaml:"keep" doc:"how long what hooks noted is kept where it cannot be sent; 0 is for ever"`
+		Approval    string   `yaml:"approval" doc:"the same where it asks for leave: off, ask or deny"`
 	} `yaml:"hook"`
 	Local struct {
 		Data   string `yaml:"data" doc:"folder of the embedded mode"`
@@ -217,6 +218,7 @@ func defaults() Settings {
 	s.Gateway.MaxBody = 8 << 20
 	s.Gateway.Timeout = Duration(10 * time.Second)
 	s.Hook.Forbidden, s.Hook.Approval = hook.Off, hook.Off
+	s.Hook.Keep = Duration(30 * 24 * time.Hour)
 	s.Local.Data = "changetrail-data"
 	s.Local.Broker = "127.0.0.1:9092"
 	s.Web.Listen = "127.0.0.1:8080"
@@ -293,8 +295,8 @@ func (s *Settings) rename(n *yaml.Node, prefix string) (renamed bool) {
 	return renamed
 }
 
-// keys visits every key: its path, as kafka.brokers, and its value.
-func (s *Settings) keys(visit func(path string, v reflect.Value, doc string)) {
+// keys visits every key: its path, as kafka.brokers, its value and the tags of its field.
+func (s *Settings) keys(visit func(path string, v reflect.Value, tags reflect.StructTag)) {
 	var walk func(v reflect.Value, prefix string)
 	walk = func(v reflect.Value, prefix string) {
 		for i := range v.NumField() {
@@ -306,7 +308,7 @@ func (s *Settings) keys(visit func(path string, v reflect.Value, doc string)) {
 			if f.Type.Kind() == reflect.Struct {
 				walk(v.Field(i), path+".")
 			} else {
-				visit(path, v.Field(i), f.Tag.Get("doc"))
+				visit(path, v.Field(i), f.Tag)
 			}
 		}
 	}
@@ -329,7 +331,7 @@ func formerVariables() map[string]string {
 
 func (s *Settings) fromEnvironment(environ []string) error {
 	fields := make(map[string]reflect.Value)
-	s.keys(func(path string, v reflect.Value, _ string) { fields[envName(path)] = v })
+	s.keys(func(path string, v reflect.Value, _ reflect.StructTag) { fields[envName(path)] = v })
 	var errs []error
 	for _, e := range environ {
 		name, value, _ := strings.Cut(e, "=")

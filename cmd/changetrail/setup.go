@@ -2,14 +2,13 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"reflect"
-	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/changetrail/changetrail/setup"
 	"github.com/changetrail/changetrail/stream"
@@ -146,21 +145,12 @@ func (a *app) config() *cobra.Command {
 			}
 			if list {
 				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-				s.keys(func(path string, _ reflect.Value, doc string) {
-					fmt.Fprintf(w, "%s\t%s\t%s\n", path, envName(path), doc)
+				s.keys(func(path string, _ reflect.Value, tags reflect.StructTag) {
+					fmt.Fprintf(w, "%s\t%s\t%s\n", path, envName(path), tags.Get("doc"))
 				})
 				return w.Flush()
 			}
-			s.keys(func(path string, v reflect.Value, _ string) {
-				if v.Kind() == reflect.String && v.Len() > 0 && (strings.HasSuffix(path, "password") || strings.HasSuffix(path, "api_key") || strings.HasSuffix(path, "token")) {
-					v.SetString("(hidden)")
-				}
-			})
-			text, err := yaml.Marshal(s)
-			if err != nil {
-				return err
-			}
-			_, err = cmd.OutOrStdout().Write(text)
+			_, err = io.WriteString(cmd.OutOrStdout(), s.String())
 			return err
 		},
 	}

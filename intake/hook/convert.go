@@ -143,7 +143,7 @@ func (c *converter) take(i int, line Line, in *Input) {
 	switch in.Event {
 	case "UserPromptSubmit":
 		c.say(i, line, in, "prompt", cmp.Or(in.PromptID, in.TurnID), &record.Action{Tool: "prompt", Outcome: "success", Arguments: toolcall.Bounded(object("prompt", in.Prompt))})
-		c.ask(in)
+		c.ask(line, in)
 	case "PreToolUse":
 		id := c.key(i, true, in.CallID, in.Tool, in.Input)
 		c.open[id] = &opened{i, in}
@@ -198,10 +198,10 @@ func (c *converter) say(i int, line Line, in *Input, kind, id string, a *record.
 // ask adds what a person asked, after the call that tells of it: a decision names it as
 // its trigger, by the digest of its text. The text itself stands in that call, as far as
 // the settings let it.
-func (c *converter) ask(in *Input) {
+func (c *converter) ask(line Line, in *Input) {
 	said := c.out[len(c.out)-1]
 	said.asked = &record.Request{
-		Kind: "prompt", ID: cmp.Or(in.PromptID, in.TurnID), Author: c.options.DelegatedBy, Digest: record.Digest([]byte(in.Prompt)),
+		Kind: "prompt", ID: cmp.Or(in.PromptID, in.TurnID), Author: c.options.DelegatedBy, Digest: cmp.Or(line.Asked, record.Digest([]byte(in.Prompt))),
 	}
 	fact := *said.fact
 	fact.CallID = "asked-" + fact.CallID

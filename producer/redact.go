@@ -1,0 +1,90 @@
+package producer
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/cloudevents/sdk-go/v2/types"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/changetrail/changetrail/schemas"
+)
+
+// Extensions that say what was done to the content of an event.
+const (
+	extensionContent  = "contentmode" // how much of it is kept
+	extensionRedacted = "redacted"    // the rules that found secrets, with commas
+)
+
+// Redact takes secrets out of an event: its data and its attributes. It notes on it how
+// much of its content is kept, and what was found. Data that are no text stay as they
+// are.
+func Redact(ctx context.Context, e *event.Event, r Redactor) error {
+	rules, err := redactData(ctx, e, r)
+	if err != nil {
+		return err
+	}
+	more, err := redactAttributes(ctx, e, r)
+	if err != nil {
+		return err
+	}
+	if rules = append(rules, more...); len(rules) > 0 {
+		e.SetExtension(extensionRedacted, strings.Join(slices.Compact(slices.Sorted(slices.Values(rules))), ","))
+	}
+	return nil
+}
+
+func redactData(ctx context.Context, e *event.Event, r Redactor) ([]string, error) {
+	data := e.Data()
+	if len(data) == 0 {
+		return nil, nil
+	}
+	var rules []string
+	var err error
+	switch {
+	case schemas.IsJSON(e.DataContentType()) || jsontext.Value(data).IsValid(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true)):
+		data, rules, err = r.JSON(ctx, data, schemas.Verbatim)
+	case utf8.Valid(data):
+		var text string
+		text, rules, err = r.Text(ctx, string(data))
+		data = []byte(text)
+	}
+	if err != nil {
+		return nil, err
+	}
+	e.DataEncoded, e.DataBase64 = data, false
+	e.SetExtension(extensionContent, r.String())
+	return rules, nil
+}
+
+// form are the extensions whose form holds nothing else than a digest, a time, a trace
+// or a word of ours, and what the gateway itself says.
+var form = []string{"dataref", "arrivedat", "imported", "authtype", "authid", "authmac", extensionContent, extensionRedacted}
+
+// redactAttributes replaces secrets in what names an event, its source and what it is
+// about.
+func redactAttributes(ctx context.Context, e *event.Event, r Redactor) (rules []string, err error) {
+	redact := func(name, value string, set func(string)) {
+		if err != nil || value == "" {
+			return
+		}
+		out, found, failed := r.Attribute(ctx, name, value)
+		if err = failed; len(found) > 0 {
+			set(out)
+			rules = append(rules, found...)
+		}
+	}
+	redact("id", e.ID(), e.SetID)
+	redact("source", e.Source(), e.SetSource)
+	redact("subject", e.Subject(), e.SetSubject)
+	redact("dataschema", e.DataSchema(), e.SetDataSchema)
+	for name, value := range e.Extensions() {
+		if text, bad := types.Format(value); bad == nil && !slices.Contains(form, name) {
+			redact(name, text, func(s string) { e.SetExtension(name, s) })
+		}
+	}
+	return rules, err
+}

@@ -1,0 +1,437 @@
+package secrets
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"sort"
+	"strings"
+
+	ahocorasick "github.com/BobuSumisu/aho-corasick"
+)
+
+// A span is where a secret stands in a text.
+type span struct {
+	start, end int
+	rule       string
+}
+
+// rules are those of gitleaks and ours, each asked only near one of its keywords, so
+// that the work grows with the text and no faster.
+type rules struct {
+	trie     *ahocorasick.Trie
+	keywords []string
+	owners   [][]int // rules of each keyword
+	names    []bool  // of each keyword: it is a word that names of secrets have
+	rules    []rule
+}
+
+func newRules() (*rules, error) {
+	all, err := readRules()
+	if err != nil {
+		return nil, err
+	}
+	out := &rules{rules: all}
+	owners := make(map[string][]int)
+	for i, r := range all {
+		for _, k := range r.keywords {
+			k = strings.ToLower(k)
+			owners[k] = append(owners[k], i)
+		}
+	}
+	for _, w := range nameWords {
+		if _, ok := owners[w]; !ok {
+			owners[w] = nil
+		}
+	}
+	out.keywords = slices.Sorted(maps.Keys(owners))
+	for _, k := range out.keywords {
+		out.owners = append(out.owners, owners[k])
+		out.names = append(out.names, slices.Contains(nameWords, k))
+	}
+	out.trie = ahocorasick.NewTrieBuilder().AddStrings(out.keywords).Build()
+	return out, nil
+}
+
+// A hit is a place at which a rule is to be asked.
+type hit struct {
+	rule  int // named where it is a name of a value
+	start int // of the keyword
+}
+
+// named stands for the search for values by their names, in place of a rule.
+const named = -1
+
+// hits returns where which rules are to be asked in a text, as lower has it. raw: it is
+// JSON as it stands, where a character may be two.
+func (r *rules) hits(text, lower string, raw bool) []hit {
+	var out []hit
+	found := runsOf(lower)
+	r.trie.Walk([]byte(lower), func(last, n, keyword int64) bool {
+		start, end := int(last-n)+1, int(last)+1
+		if r.names[keyword] && (!raw || mayAssign(text, lower, start)) {
+			out = append(out, hit{named, start})
+		}
+		for _, i := range r.owners[keyword] {
+			one := &r.rules[i]
+			switch {
+			case one.named && !separated(lower, end, raw):
+			case one.near != nil && !one.near(lower, end):
+			case one.run >= shortRun && !found.near(start-one.before, end+one.reach(), one.run):
+			default:
+				out = append(out, hit{i, start})
+			}
+		}
+		return true
+	})
+	return out
+}
+
+// separated reports whether behind the name of a value, which ends at end, there may be
+// what the rules of gitleaks take for a separator.
+func separated(lower string, end int, raw bool) bool {
+	reach := 20 + 3
+	if raw {
+		reach *= 2
+	}
+	for i := end; i < min(len(lower), end+reach+1); i++ {
+		switch c := lower[i]; {
+		case c == '=' || c == '>' || c == ':' || c == '|' || c == ',' || c == '?':
+			return true
+		case c == ' ' || c == '\t' || c == '.' || c == '-' || c == '_' || c == '\'' || c == '"' || c == '\\' || c == '\n' || c == '\r' || c == '\f' || c == '\v':
+		case c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c >= 0x80:
+		default:
+			return false
+		}
+	}
+	return false
+}
+
+// A run is a place of many word characters in a row.
+type run struct{ start, end int }
+
+// textRuns are the runs of a text: those of shortRun or more, and the long ones among
+// them.
+type textRuns struct{ short, long []run }
+
+const (
+	shortRun = 4
+	longRun  = 16
+)
+
+func runsOf(lower string) (out textRuns) {
+	start := 0
+	for i := 0; i <= len(lower); i++ {
+		if i < len(lower) && wordByte[lower[i]] {
+			continue
+		}
+		if i-start >= longRun {
+			out.long = append(out.long, run{start, i})
+		}
+		if i-start >= shortRun {
+			out.short = append(out.short, run{start, i})
+		}
+		start = i + 1
+	}
+	return out
+}
+
+// wordByte are those that a word character may have; all that is not ASCII, since (?i)
+// takes some of it for letters.
+var wordByte = func() (out [256]bool) {
+	for c := range out {
+		out[c] = c >= 0x80 || wordCharacter(rune(c))
+	}
+	return out
+}()
+
+// near reports whether a run of n or more meets the text from start to end.
+func (t textRuns) near(start, end, n int) bool {
+	list := t.short
+	if n >= longRun {
+		list = t.long
+	}
+	for i := sort.Search(len(list), func(i int) bool { return list[i].end > start }); i < len(list) && list[i].start < end; i++ {
+		if list[i].end-list[i].start >= n {
+			return true
+		}
+	}
+	return false
+}
+
+// lowered returns a text with the capitals of ASCII as small letters: each byte stays
+// where it is.
+func lowered(text string) string {
+	for i := range len(text) {
+		if c := text[i]; c < 'A' || c > 'Z' {
+			continue
+		}
+		out := []byte(text)
+		for ; i < len(out); i++ {
+			if c := out[i]; c >= 'A' && c <= 'Z' {
+				out[i] = c + 'a' - 'A'
+			}
+		}
+		return string(out)
+	}
+	return text
+}
+
+// reach is how far from its keyword a rule looks, at first.
+func (r *rule) reach() int {
+	if r.open {
+		return r.length + openReach
+	}
+	return r.length
+}
+
+// find returns the secrets in a text, in order and apart from each other.
+func (r *rules) find(ctx context.Context, text string) ([]span, error) {
+	lower := lowered(text)
+	s := search{rules: r, ctx: ctx, text: text, lower: lower}
+	s.done = markersIn(text)
+	hits := slices.DeleteFunc(r.hits(text, lower, false), func(h hit) bool { return s.inMarker(h.start) })
+	slices.SortStableFunc(hits, func(a, b hit) int { return cmp.Compare(a.rule, b.rule) })
+	for len(hits) > 0 {
+		n := 1
+		for n < len(hits) && hits[n].rule == hits[0].rule {
+			n++
+		}
+		if err := s.ask(hits[:n]); err != nil {
+			return nil, err
+		}
+		hits = hits[n:]
+	}
+	s.keys()
+	if err := s.encoded(); err != nil {
+		return nil, err
+	}
+	return apart(again(text, s.unmarked(s.found))), nil
+}
+
+// apart joins spans that overlap; the rule that knows most of it names it.
+func apart(spans []span) []span {
+	slices.SortFunc(spans, func(a, b span) int {
+		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(b.end, a.end), cmp.Compare(vague(a.rule), vague(b.rule)), cmp.Compare(a.rule, b.rule))
+	})
+	out := spans[:0]
+	for _, s := range spans {
+		last := len(out) - 1
+		if last < 0 || s.start >= out[last].end {
+			out = append(out, s)
+			continue
+		}
+		if vague(s.rule) < vague(out[last].rule) {
+			out[last].rule = s.rule
+		}
+		out[last].end = max(out[last].end, s.end)
+	}
+	return out
+}
+
+// vague puts the rules that know only that something is secret behind those that know
+// what it is.
+func vague(rule string) int {
+	switch rule {
+	case generic:
+		return 2
+	case namedValue, urlCredentials, authorization, knownToken:
+		return 1
+	}
+	return 0
+}
+
+// A search is one of a text.
+type search struct {
+	*rules
+	ctx         context.Context
+	text, lower string
+	found       []span
+	done        []run // where markers stand of what was replaced before
+}
+
+// markersIn returns where markers stand in a text.
+func markersIn(text string) (out []run) {
+	if !strings.Contains(text, "redacted") {
+		return nil
+	}
+	for _, m := range marker.FindAllStringIndex(text, -1) {
+		out = append(out, run{m[0], m[1]})
+	}
+	return out
+}
+
+func (s *search) inMarker(at int) bool {
+	i := sort.Search(len(s.done), func(i int) bool { return s.done[i].end > at })
+	return i < len(s.done) && s.done[i].start <= at
+}
+
+// unmarked cuts markers out of spans. Of what is beside them it keeps what says
+// something.
+func (s *search) unmarked(spans []span) []span {
+	if len(s.done) == 0 {
+		return spans
+	}
+	var out []span
+	for _, f := range spans {
+		cut := false
+		for i := sort.Search(len(s.done), func(i int) bool { return s.done[i].end > f.start }); i < len(s.done) && s.done[i].start < f.end; i++ {
+			cut = true
+			if says(s.text[f.start:max(f.start, s.done[i].start)]) {
+				out = append(out, span{f.start, s.done[i].start, f.rule})
+			}
+			f.start = s.done[i].end
+		}
+		if f.start < f.end && (!cut || says(s.text[f.start:f.end])) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// says reports whether a part of a value is more than what stands around one.
+func says(part string) bool {
+	n := 0
+	for i := range len(part) {
+		if letterOrDigit(part[i]) {
+			n++
+		}
+	}
+	return n >= 3
+}
+
+func (s *search) add(start, end int, rule string) {
+	s.found = append(s.found, span{start, end, rule})
+}
+
+// ask asks one rule at all of its hits, which are in order.
+func (s *search) ask(hits []hit) error {
+	if hits[0].rule == named {
+		return s.assignments(hits)
+	}
+	r := &s.rules.rules[hits[0].rule]
+	if r.named {
+		for i, h := range hits {
+			if i%64 == 0 && s.ctx.Err() != nil {
+				return s.ctx.Err()
+			}
+			s.askAt(r, h.start)
+		}
+		return nil
+	}
+	const slack = 8 // what stands beside a match tells whether a word ends there
+	reach := r.reach() + slack
+	for len(hits) > 0 {
+		if s.ctx.Err() != nil {
+			return s.ctx.Err()
+		}
+		start := max(0, hits[0].start-r.before-slack)
+		end := hits[0].start + reach
+		n := 1
+		for n < len(hits) && hits[n].start-r.before-slack <= end && end-start < maxWindow {
+			end = hits[n].start + reach
+			n++
+		}
+		asked := s.askWithin(r, start, min(end, len(s.text)))
+		hits = hits[n:]
+		for len(hits) > 0 && (asked == len(s.text) || hits[0].start+reach < asked) {
+			hits = hits[1:] // a match grew over them
+		}
+	}
+	return nil
+}
+
+const (
+	openReach = 4 << 10  // how far a rule without a bound looks at first
+	maxWindow = 32 << 10 // how much a rule is given at once
+)
+
+// askWithin asks a rule in a part of the text, which grows while a match reaches its
+// end. It returns that end.
+func (s *search) askWithin(r *rule, start, end int) int {
+	for {
+		part := s.text[start:end]
+		all := r.regex().FindAllStringSubmatchIndex(part, -1)
+		if n := len(all); r.open && n > 0 && all[n-1][1] == len(part) && end < len(s.text) {
+			end = min(len(s.text), end+max(end-start, openReach))
+			continue
+		}
+		for _, m := range all {
+			for i := range m {
+				if m[i] >= 0 {
+					m[i] += start
+				}
+			}
+			s.take(r, m, m[0])
+		}
+		return end
+	}
+}
+
+// askAt asks a rule for a value by its name, where the name begins with a keyword.
+func (s *search) askAt(r *rule, start int) {
+	m := r.regex().FindStringSubmatchIndex(s.text[start:min(start+r.reach()+8, len(s.text))])
+	if m == nil {
+		return
+	}
+	for i := range m {
+		if m[i] >= 0 {
+			m[i] += start
+		}
+	}
+	begin := start
+	for begin > 0 && start-begin < 50 && (wordByte[s.text[begin-1]] && s.text[begin-1] < 0x80 || s.text[begin-1] == '.') {
+		begin--
+	}
+	s.take(r, m, begin)
+}
+
+// take notes what a rule matched, unless it is allowed. begin is where the match
+// begins.
+func (s *search) take(r *rule, m []int, begin int) {
+	start, end := m[0], m[1]
+	if r.group > 0 {
+		start, end = m[2*r.group], m[2*r.group+1]
+	} else {
+		for i := 2; i < len(m); i += 2 {
+			if m[i] >= 0 && m[i+1] > m[i] {
+				start, end = m[i], m[i+1]
+				break
+			}
+		}
+	}
+	if start < 0 {
+		return
+	}
+	secret := strings.Trim(s.text[start:end], "\n")
+	if secret == "" || r.entropy > 0 && entropyOf(secret) <= r.entropy || r.accept != nil && !r.accept(secret) {
+		return
+	}
+	if r.id == generic && identity.MatchString(secret) && s.nameKind(begin) < tokenKind {
+		return // Idempotency-Key, cache-key
+	}
+	if len(r.allow) > 0 && r.allowed(secret, strings.Trim(s.text[begin:m[1]], "\n"), s.lines(m[0], m[1])) {
+		return
+	}
+	start += strings.Index(s.text[start:end], secret)
+	s.add(start, start+len(secret), r.id)
+}
+
+// nameKind says what the name that begins at start makes of its value.
+func (s *search) nameKind(start int) nameKind {
+	from, to := nameAround(s.lower, start)
+	return kindOf(s.text[from:to])
+}
+
+// lines returns the lines that a part of the text stands in, as far as they are of use.
+func (s *search) lines(start, end int) string {
+	const far = 1 << 10
+	for from := start - far; start > max(0, from) && s.text[start-1] != '\n'; {
+		start--
+	}
+	for to := end + far; end < min(len(s.text), to) && s.text[end] != '\n'; {
+		end++
+	}
+	return s.text[start:end]
+}

@@ -1,0 +1,75 @@
+package secrets
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/viper"
+	"github.com/zricethezav/gitleaks/v8/config"
+)
+
+var update = flag.Bool("update", false, "write gitleaks.json from the module of gitleaks")
+
+// TestTheRulesAreThoseOfTheModule: gitleaks.json is what the module of gitleaks says in
+// its own configuration, which only tests import.
+func TestTheRulesAreThoseOfTheModule(t *testing.T) {
+	v := viper.New()
+	v.SetConfigType("toml")
+	var c config.ViperConfig
+	if err := errors.Join(v.ReadConfig(strings.NewReader(config.DefaultConfig)), v.Unmarshal(&c)); err != nil {
+		t.Fatal(err)
+	}
+	all, err := c.Translate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := ruleFile{Allow: allowed(all.Allowlists)}
+	for _, id := range all.OrderedRules {
+		r := all.Rules[id]
+		if len(r.RequiredRules) > 0 {
+			t.Errorf("rule %s requires others, which is not read here", id)
+		}
+		if r.Regex == nil { // of the names of files
+			continue
+		}
+		// Path is left out: where a text comes from is not known here, so all rules are asked.
+		want.Rules = append(want.Rules, ruleText{ID: id, Regex: r.Regex.String(), Entropy: r.Entropy, Group: r.SecretGroup, Keywords: r.Keywords, Allow: allowed(r.Allowlists)})
+	}
+	text, err := json.MarshalIndent(want, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = append(text, '\n')
+	if *update {
+		if err := os.WriteFile("gitleaks.json", text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if have, err := os.ReadFile("gitleaks.json"); err != nil || !bytes.Equal(have, text) {
+		t.Error("gitleaks.json is not what the module says; go test ./secrets -run TestTheRules -update writes it", err)
+	}
+}
+
+func allowed(lists []*config.Allowlist) (out []allowText) {
+	for _, a := range lists {
+		if a.MatchCondition == config.AllowlistMatchAnd && (len(a.Paths) > 0 || len(a.Commits) > 0) || len(a.Regexes)+len(a.StopWords) == 0 {
+			continue // it asks for a path or a commit, and there is none
+		}
+		one := allowText{Target: a.RegexTarget, And: a.MatchCondition == config.AllowlistMatchAnd}
+		for _, r := range a.Regexes {
+			one.Regexes = append(one.Regexes, r.String())
+		}
+		for _, w := range a.StopWords {
+			one.StopWords = append(one.StopWords, strings.ToLower(w))
+		}
+		slices.Sort(one.StopWords)
+		out = append(out, one)
+	}
+	return out
+}

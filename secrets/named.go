@@ -1,0 +1,547 @@
+package secrets
+
+import (
+	"regexp"
+	"strings"
+)
+
+// namedValue is the rule that finds a value by its name: NAME=value, name: value,
+// --name value, <name>value</name>. How the value looks tells little: passwords that
+// people choose look like words.
+const namedValue = "named-secret"
+
+// nameWords are what names of secrets have in them.
+var nameWords = []string{"pass", "pw", "secret", "token", "key", "cred", "auth", "psk", "jwt", "mnemonic", "_pat", "bearer"}
+
+// A nameKind says how sure a name makes that its value is secret.
+type nameKind int
+
+const (
+	noSecret  nameKind = iota
+	keyKind            // of some kind: the value must look random
+	authKind           // auth: base64 of user and password, as Docker has it
+	tokenKind          // tokens, secrets, keys to an API: not a plain word
+	passKind           // passwords: any value
+)
+
+const maxName = 96
+
+// nameAround returns the name around a keyword that begins at start.
+func nameAround(lower string, start int) (from, to int) {
+	from, to = start, start
+	for from > 0 && start-from < maxName && nameByte(lower[from-1]) {
+		from--
+	}
+	for to < len(lower) && to-start < maxName && nameByte(lower[to]) {
+		to++
+	}
+	if from > 0 && lower[from-1] == '\\' && from < start && strings.IndexByte("nrt", lower[from]) >= 0 {
+		from++ // of \n, in text that is escaped
+	}
+	for from < to && !letterOrDigit(lower[from]) && lower[from] != '_' {
+		from++
+	}
+	for to > from && (lower[to-1] == '.' || lower[to-1] == '-') {
+		to--
+	}
+	return from, to
+}
+
+func nameByte(c byte) bool { return letterOrDigit(c) || c == '_' || c == '-' || c == '.' }
+
+func letterOrDigit(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+}
+
+// parts splits a name at its separators, digits and capitals: APIKey2 is api, key, 2.
+func parts(name string) (out []string) {
+	class := func(c byte) int {
+		switch {
+		case c >= 'a' && c <= 'z':
+			return 1
+		case c >= 'A' && c <= 'Z':
+			return 2
+		case c >= '0' && c <= '9':
+			return 3
+		}
+		return 0
+	}
+	start := 0
+	cut := func(i int) {
+		if i > start {
+			out = append(out, strings.ToLower(name[start:i]))
+		}
+		start = i
+	}
+	for i := range len(name) {
+		c := class(name[i])
+		switch {
+		case c == 0:
+			cut(i)
+			start = i + 1
+		case i == start:
+		case class(name[i-1]) == 2 && c == 1:
+			if i-1 > start {
+				cut(i - 1)
+			}
+		case class(name[i-1]) != c:
+			cut(i)
+		}
+	}
+	cut(len(name))
+	return out
+}
+
+func set(words string) map[string]bool {
+	out := make(map[string]bool)
+	for _, w := range strings.Fields(words) {
+		out[w] = true
+	}
+	return out
+}
+
+var (
+	// qualifiers say which of several secrets one is.
+	qualifiers = set("old new prod production dev test testing staging live value val plain plaintext cleartext base64 b64 raw string str default current previous primary secondary main backup base v")
+	// ofKeys are the words before key that make it one to keep secret.
+	ofKeys = set("api secret access private encryption signing auth master account service client license deploy ssh storage shared webhook session hmac aes jwt admin write app application consumer crypto cipher rsa ed25519 stamp redaction sas subscription integration function host root server install registration management ingest dsa ecdsa tls ssl pgp gpg enc decryption sign api")
+	// noKeys are those that make it one to show.
+	noKeys = set("public pub primary foreign cache partition sort idempotency unique index natural composite surrogate sequence routing row hash map lookup group bucket schema hot host_key object dictionary dict json s3 registry shortcut arrow press hotkey translation message i18n issue project jira config setting property query param header context storage_key etag sync dedup deduplication concurrency order join on range start end last first next prev min max tree parent child field column enter escape esc tab space return any each per the a same other given this that")
+	// noTokens are the words before token that make it one of a text, or of a list.
+	noTokens = set("next page pagination continuation sync cancellation cancel stop end eos bos pad unk sep cls mask max min special start line lex unexpected last first prev peek look ahead invalid missing unknown expected illegal bad syntax number public input output prompt completion total used per a the each design id")
+	// ofPass are the words that end in pass as names of passwords do.
+	ofPass = set("dbpass userpass mypass smtppass ftppass sshpass rootpass adminpass mysqlpass pgpass redispass mailpass emailpass ldappass proxypass keypass storepass keystorepass mongopass wifipass passin passout requirepass masterauth")
+	// ofPat are the words before pat that make it a token.
+	ofPat = set("github gh gitlab azure ado devops git ghcr my user bot ci access personal jira docker")
+)
+
+// hasNameWord reports at little cost whether a name may be one of a secret.
+func hasNameWord(name string) bool {
+	lower := lowered(name)
+	for _, w := range nameWords {
+		if strings.Contains(lower, w) {
+			return true
+		}
+	}
+	return strings.HasSuffix(lower, "pat")
+}
+
+// kindOf says what a name makes of its value.
+func kindOf(name string) nameKind {
+	if len(name) > maxName*2 || !hasNameWord(name) {
+		return noSecret
+	}
+	p := parts(name)
+	for len(p) > 1 && (qualifiers[p[len(p)-1]] || p[len(p)-1][0] <= '9') {
+		p = p[:len(p)-1]
+	}
+	if len(p) == 0 {
+		return noSecret
+	}
+	last, before := p[len(p)-1], ""
+	if len(p) > 1 {
+		before = p[len(p)-2]
+	}
+	ends := func(words ...string) bool {
+		for _, w := range words {
+			if strings.HasSuffix(last, w) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case ends("password", "passwd", "passphrase", "passcode", "passwort", "pwd", "psk", "mnemonic") || last == "pw" || last == "pass" || ofPass[last] || before == "pass" && (last == "phrase" || last == "word" || last == "code"):
+		return passKind
+	case ends("token", "tokens"):
+		if noTokens[before] {
+			return noSecret
+		}
+		return tokenKind
+	case ends("secret", "secrets", "credential", "credentials", "creds", "apikey", "secretkey", "accesskey", "privatekey", "authkey", "signingkey", "encryptionkey", "masterkey", "accountkey", "jwt") || last == "pat" && ofPat[before] || last == "bearer" || last == "cred" && before != "":
+		return tokenKind
+	case last == "key" || last == "keys":
+		switch {
+		case ofKeys[before]:
+			return tokenKind
+		case before == "" || noKeys[before]:
+			return noSecret
+		}
+		return keyKind
+	case last == "auth":
+		return authKind
+	}
+	return noSecret
+}
+
+// mayAssign reports whether a name of a secret around a keyword is followed by a
+// value, as far as text of JSON as it stands tells.
+func mayAssign(text, lower string, start int) bool {
+	from, to := nameAround(lower, start)
+	kind := kindOf(text[from:to])
+	if kind == noSecret && from > 0 && lower[from-1] == ' ' && strings.HasPrefix(lower[from:to], "key") {
+		kind = keyKind // perhaps api key: …
+	}
+	if kind == noSecret || to == len(lower) {
+		return false
+	}
+	if lower[to] != ' ' && lower[to] != '\t' {
+		return strings.IndexByte("=:>(\\\"'`]-,)", lower[to]) >= 0
+	}
+	if kind == passKind && to-from > len("pass") || strings.Contains(text[from:to], "_") {
+		return true
+	}
+	rest := strings.TrimLeft(lower[to:min(len(lower), to+32)], " \t")
+	return rest != "" && strings.IndexByte("=:\"'\\-", rest[0]) >= 0 || strings.HasPrefix(rest, "is ") || strings.HasPrefix(rest, "is: ") || strings.HasPrefix(rest, "was ") || from > 0 && (lower[from-1] == '-' || lower[from-1] == ' ' && strings.HasSuffix(lower[:from], "env "))
+}
+
+// assignments looks for values by their names.
+func (s *search) assignments(hits []hit) error {
+	done := 0
+	for i, h := range hits {
+		if i%256 == 0 && s.ctx.Err() != nil {
+			return s.ctx.Err()
+		}
+		if h.start < done {
+			continue
+		}
+		from, to := nameAround(s.lower, h.start)
+		done = to
+		if to == from {
+			continue
+		}
+		kind := kindOf(s.text[from:to])
+		if kind == noSecret && (s.lower[from:to] == "key" || s.lower[from:to] == "keys") && from > 1 && s.text[from-1] == ' ' {
+			if word := s.lower[strings.LastIndexByte(s.lower[:from-1], ' ')+1 : from-1]; word == "api" || word == "secret" || word == "access" || word == "private" || word == "license" || word == "encryption" {
+				kind = tokenKind // api key: …
+			}
+		}
+		if kind != noSecret {
+			s.assignment(from, to, kind)
+		}
+	}
+	return nil
+}
+
+// A value is one that a name may have.
+type value struct {
+	start, end int
+	quoted     bool
+	name       string // the last part of its name
+	spaced     bool   // there is white space before it
+	compared   bool   // it is held against the name, and not given to it
+	by         string // what stands between: = : > ( flag space is word
+}
+
+// assignment looks at what follows a name.
+func (s *search) assignment(from, to int, kind nameKind) {
+	v, ok := s.valueOf(from, to, kind)
+	if !ok {
+		return
+	}
+	if s.secretValue(v, from, to, kind) {
+		s.add(v.start, v.end, namedValue)
+	}
+}
+
+// valueOf returns the value behind a name that stands from from to to.
+func (s *search) valueOf(from, to int, kind nameKind) (v value, ok bool) {
+	i := s.over(to, "\\\"'`])", 6)
+	quotedName := i > to
+	at := s.over(i, " \t", 16)
+	label, labelled := s.labelled(from, i)
+	switch c := s.byteAt(at); {
+	case labelled:
+		v.by = "("
+		at = label
+	case c == '-' && s.byteAt(at+1) == '>':
+		v.by = "="
+		at += 2
+	case c == '=' || c == ':':
+		v.by = string(c)
+		for at++; at < len(s.text) && strings.IndexByte("=>:~", s.text[at]) >= 0; at++ {
+		}
+		v.compared = s.text[at-1] == '=' && s.text[at-2] == '='
+	case c == '>' && at == i:
+		v.by = ">"
+		at++
+		if from < 1 || s.text[from-1] != '<' && s.text[from-1] != ':' && !quotedName {
+			return v, false
+		}
+	case c == '(' && at == to && !quotedName:
+		v.by = "("
+		at++
+	case c == ',' && quotedName && kind != keyKind:
+		return s.next(from, at+1)
+	case at > i && !quotedName && s.text[from-min(from, 1):from] == "-", at > i && quotedName && s.text[from-min(from, 1):from] == "-":
+		v.by = "flag"
+	case at > to && kind == passKind && to-from > 4 && c != 0 && strings.IndexByte("'\"", c) >= 0 && !quotedName:
+		v.by = "space"
+	case at > to && !quotedName && (strings.HasPrefix(s.lower[at:], "is ") || strings.HasPrefix(s.lower[at:], "is: ") || strings.HasPrefix(s.lower[at:], "was ")):
+		v.by = "is"
+		at += strings.IndexByte(s.lower[at:], ' ')
+	case at > to && !quotedName && s.spoken(from, to, at, kind):
+		v.by = "word"
+	case at > to && !quotedName && from >= 4 && (s.text[from-4:from] == "ENV " || s.text[from-4:from] == "ARG "):
+		v.by = "="
+	default:
+		return v, false
+	}
+	space := s.over(at, " \t", 32)
+	if v.by == ":" && s.byteAt(space) == '\n' && quotedName {
+		space = s.over(space, " \t\r\n", 64)
+	}
+	v.spaced = space > at
+	s.read(space, &v)
+	if word := s.lower[v.start:v.end]; v.by == ":" && !v.quoted && (word == "str" || word == "string" || word == "&str") {
+		if next := s.over(v.end, " \t", 4); s.byteAt(next) == '=' { // password: str = "…"
+			v.by, v.spaced = "=", true
+			s.read(s.over(next+1, " \t", 4), &v)
+		}
+	}
+	return v, v.end > v.start
+}
+
+// next returns the value that follows a name between quotes in a list, as in
+// setenv("DB_PASSWORD", "…"), or beside it, as in {"name":"DB_PASSWORD","value":"…"}.
+func (s *search) next(from, at int) (v value, ok bool) {
+	before := from
+	for before > 0 && strings.IndexByte("\"'\\", s.text[before-1]) >= 0 {
+		before--
+	}
+	if before == 0 || strings.IndexByte("([-", s.text[before-1]) < 0 {
+		return v, false
+	}
+	at = s.over(at, " \t\r\n", 16)
+	v.by = "("
+	s.read(at, &v)
+	if !v.quoted || s.byteAt(at) == '`' || s.byteAt(s.over(v.end, "\\\"' ", 6)) == ':' || kindOf(s.text[v.start:v.end]) != noSecret {
+		return v, false
+	}
+	return v, v.end > v.start
+}
+
+// labelled returns where the value of a name begins that is itself a value, beside which
+// another one stands, as in name: DB_PASSWORD, value: x.
+func (s *search) labelled(from, at int) (value int, ok bool) {
+	before := from
+	for before > 0 && strings.IndexByte("\"'\\ \t", s.text[before-1]) >= 0 {
+		before--
+	}
+	if before == 0 || strings.IndexByte(":=", s.text[before-1]) < 0 {
+		return 0, false
+	}
+	label := s.over(at, ", \t\r\n\\nrt\"'", 48)
+	for _, word := range []string{"value", "val", "default"} {
+		if rest, found := strings.CutPrefix(s.lower[label:], word); found {
+			rest = strings.TrimLeft(rest[:min(len(rest), 8)], "\\\"' \t")
+			if rest == "" || rest[0] != ':' && rest[0] != '=' {
+				return 0, false
+			}
+			sign := strings.IndexByte(s.text[label:], rest[0])
+			return label + sign + 1, true
+		}
+	}
+	return 0, false
+}
+
+// spoken reports whether behind a name and a space alone there is a value that looks
+// like a password or a key: as in commands and configuration files.
+func (s *search) spoken(from, to, at int, kind nameKind) bool {
+	if to-from <= len("pass") || kind != passKind && (kind != tokenKind || !strings.Contains(s.text[from:to], "_")) {
+		return false
+	}
+	var v value
+	v.by = "word"
+	s.read(at, &v)
+	text := s.text[v.start:v.end]
+	return len(text) >= 6 && !v.quoted && machine.MatchString(text) && hasDigit(text) && strings.ContainsFunc(text, func(c rune) bool { return c >= 'A' && c <= 'z' }) && !algorithm.MatchString(text)
+}
+
+// Values that stand behind a name and a space.
+var (
+	machine   = regexp.MustCompile(`^[A-Za-z0-9+/=!@#$%^&*._~-]+$`)
+	algorithm = regexp.MustCompile(`(?i)^(?:sha|md|utf|aes|base|rfc|v|ipv|x|http|oauth|pbkdf|argon|bcrypt|int|u?int|char|varchar|p|t|\d).{0,3}\d`)
+)
+
+// over passes over characters, at most n of them.
+func (s *search) over(i int, characters string, n int) int {
+	for to := min(len(s.text), i+n); i < to && strings.IndexByte(characters, s.text[i]) >= 0; i++ {
+	}
+	return i
+}
+
+func (s *search) byteAt(i int) byte {
+	if i < len(s.text) {
+		return s.text[i]
+	}
+	return 0
+}
+
+const maxValue = 8 << 10
+
+// read reads the value that begins at i.
+func (s *search) read(i int, v *value) {
+	for _, wrap := range []string{"[]byte(", "string(", "buffer.from(", "string::from(", "b", "r", "f", "@", "u", "l"} {
+		if strings.HasPrefix(s.lower[min(i, len(s.lower)):], wrap) && strings.IndexByte("\"'`", s.byteAt(i+len(wrap))) >= 0 && s.byteAt(i+len(wrap)) != 0 {
+			i += len(wrap)
+			break
+		}
+	}
+	at := s.over(i, "\\", 4)
+	limit := min(len(s.text), i+maxValue)
+	if q := s.byteAt(at); q == '"' || q == '\'' || q == '`' {
+		v.quoted, v.start = true, at+1
+		for v.end = v.start; v.end < limit; v.end++ {
+			if c := s.text[v.end]; c == q && (s.text[v.end-1] != '\\' || at > i) || c == '\n' && v.by != ":" {
+				break
+			}
+		}
+		for v.end > v.start && at > i && s.text[v.end-1] == '\\' { // the quotes are escaped
+			v.end--
+		}
+		return
+	}
+	v.quoted, v.start = false, i
+	for v.end = i; v.end < limit; v.end++ {
+		c := s.text[v.end]
+		if c <= ' ' || c == '"' || c == '`' || c == '\'' && v.by != ":" || v.by == ">" && c == '<' || v.end > i && (c == '&' || c == ';') && s.pairFollows(v.end+1) || c == ',' && s.pairFollows(s.over(v.end+1, " ", 2)) {
+			break
+		}
+		if c == '\\' && v.end+1 < limit && strings.IndexByte("nrt\"'", s.text[v.end+1]) >= 0 {
+			break
+		}
+	}
+	for v.end > v.start && strings.IndexByte(",;)]}.:", s.text[v.end-1]) >= 0 && (s.text[v.end-1] != '.' || v.by == "is") && s.text[v.start] != '$' && s.text[v.start] != '{' {
+		v.end--
+	}
+}
+
+// pairFollows reports whether the text goes on with another name and its value, or not
+// at all.
+func (s *search) pairFollows(i int) bool {
+	if i >= len(s.text) || s.text[i] <= ' ' || s.text[i] == '"' || s.text[i] == '\'' {
+		return true
+	}
+	to := i
+	for to < min(len(s.text), i+maxName) && (nameByte(s.text[to]) || s.text[to] == ' ') {
+		to++
+	}
+	return to > i && to < len(s.text) && (s.text[to] == '=' || s.text[to] == ':')
+}
+
+var (
+	// placeholder is what stands for a value that is elsewhere.
+	placeholder = regexp.MustCompile(`^(?:\$\{?[A-Za-z_][\w.:?-]*\}?|\$\{\{.*|\$\(.*|\$\d|%[A-Za-z_]\w*%|%[sdqvT]|<[^>]*>?|\{\{.*|\{[\w.]*\}?|\[redacted.*|\(hidden\)|(?i:\[?redacted\]?)|[*xX.•…-]+|@[A-Z_]+@|(?:process\.env|os\.environ|os\.getenv|ENV|System\.getenv|secrets|vars|env|var|local|data|module)[.\[(].*|!(?:Ref|GetAtt|Sub|vault|secret)\b.*|arn:.*)$`)
+	// nothing is a value that says that there is none, or what kind there is.
+	nothing = set(`null none nil true false undefined yes no on off string str bool int number object array bytes text char varchar required optional empty unset missing invalid wrong incorrect expired not is are was must should may can will the a an and or of for in to with from by as it this that if when then be been has have needed unknown n/a todo tbd default any str, error failed failure ok changed reset expected unexpected type password? hidden input interface{} []byte *string`)
+	code    = regexp.MustCompile(`^[A-Za-z_&*!][\w]*(?:(?:\.|::|->)[A-Za-z_]\w*)*(?:[(\[{].*)?$`)
+	path    = regexp.MustCompile(`^(?:~|\.{1,2})?(?:/[\w.@-]{1,40}){2,}/?$|^(?:\.{1,2}|~)/[\w./@-]+$|^[A-Za-z]:\\[\w.\\ -]+$|^[\w./-]+\.(?:go|py|js|ts|json|ya?ml|txt|pem|key|crt|md|java|rb|sh|toml|env)$`)
+	number  = regexp.MustCompile(`^[-+]?[0-9.,]+[a-zA-Z%]?$`)
+	spoken  = regexp.MustCompile(`^[A-Za-z',.:;!?() -]+$`)
+)
+
+// secretValue reports whether a value is the secret that its name, from from to to,
+// says it is.
+func (s *search) secretValue(v value, from, to int, kind nameKind) bool {
+	text := s.text[v.start:v.end]
+	lower := s.lower[v.start:v.end]
+	if len(text) < 3 || placeholder.MatchString(text) || nothing[strings.TrimRight(lower, ",;.")] || path.MatchString(text) {
+		return false
+	}
+	if v.by == "(" && !v.quoted && !v.spaced || v.compared && !v.quoted {
+		return false
+	}
+	name := s.text[from:to]
+	if kind == passKind && strings.EqualFold(name, "pass") && (v.by == ":" && !v.quoted || number.MatchString(text)) {
+		return false // PASS: TestX, pass=12
+	}
+	if v.by == "word" || v.by == ">" && kind >= tokenKind {
+		return true
+	}
+	if v.by == "(" && kind != passKind && !hasDigit(text) {
+		return false
+	}
+	if v.quoted {
+		return secretText(text, kind, v.by == "(" || v.by == ":" || v.spaced)
+	}
+	if v.by == "is" {
+		return strings.ContainsAny(text, "0123456789") && len(text) >= 6
+	}
+	v.name = strings.ToLower(name[strings.LastIndexAny(name, "._-")+1:])
+	lastByName := v.by == "=" && v.spaced && s.iniLine(from, v.end)
+	return bareValue(text, kind, v, lastByName)
+}
+
+// secretText reports whether a text between quotes is a secret. shown: it may as well
+// be a text for people.
+func secretText(text string, kind nameKind, shown bool) bool {
+	words := len(strings.Fields(text))
+	switch {
+	case strings.HasSuffix(strings.TrimSpace(text), ":"): // Password:
+		return false
+	case kind == authKind:
+		return basic(text) || random(text)
+	case kind == keyKind:
+		return words == 1 && random(text)
+	case kind == tokenKind && (words > 1 || number.MatchString(text)):
+		return words > 1 && words < 4 && !spoken.MatchString(text)
+	case kind == tokenKind && shown && spoken.MatchString(text) && len(text) < 16:
+		return false
+	}
+	return words <= 2 || !spoken.MatchString(text)
+}
+
+// bareValue reports whether a value without quotes is a secret; ini: it is a line of
+// its own.
+func bareValue(text string, kind nameKind, v value, ini bool) bool {
+	codeLike := code.MatchString(text)
+	switch {
+	case strings.HasSuffix(text, "(") || codeLike && (strings.ContainsAny(text, "([{") || kindOf(text) != noSecret), strings.HasPrefix(text, "http://"), strings.HasPrefix(text, "https://"):
+		return false
+	case strings.IndexByte("[({&*", text[0]) >= 0 && (kind != passKind || !v.spaced || text[0] == '(' || text[0] == '['):
+		return false
+	case kind == passKind && v.spaced && v.name == "pwd" && letters(text):
+		return false
+	case kind == authKind:
+		return basic(text) || random(text)
+	case kind == keyKind:
+		return random(text)
+	case kind == passKind && v.by == "=" && v.spaced && codeLike:
+		return ini || strings.ContainsAny(text, "0123456789") && !strings.ContainsAny(text, "._")
+	case kind == passKind:
+		return !codeLike || !strings.ContainsAny(text, ".") || v.by != ":"
+	case number.MatchString(text):
+		return false
+	case letters(text):
+		return len(text) >= 20 || v.by == "=" && !v.spaced && kindOf(text) == noSecret && len(text) >= 6 || v.by == "flag" && kindOf(text) == noSecret
+	case codeLike && strings.ContainsAny(text, ".:>_") && !strings.ContainsAny(text, "0123456789"):
+		return false
+	case v.spaced && codeLike && len(text) < 16 && !strings.ContainsAny(text, "0123456789"):
+		return false
+	}
+	return !spoken.MatchString(text) || len(text) >= 8 && !v.spaced
+}
+
+// iniLine reports whether a name and its value are a line of their own.
+func (s *search) iniLine(from, end int) bool {
+	begin := from
+	for begin > 0 && (s.text[begin-1] == ' ' || s.text[begin-1] == '\t') {
+		begin--
+	}
+	end = s.over(end, " \t\r", 16)
+	return (begin == 0 || s.text[begin-1] == '\n') && (end == len(s.text) || s.text[end] == '\n')
+}
+
+func letters(text string) bool {
+	return strings.IndexFunc(text, func(c rune) bool { return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') }) < 0
+}
+
+// random reports whether a value looks as if a machine had made it.
+func random(text string) bool {
+	if len(text) < 16 || identity.MatchString(text) || strings.ContainsAny(text, " \t\n/") {
+		return false
+	}
+	digits := strings.ContainsAny(text, "0123456789")
+	return digits && strings.ContainsAny(strings.ToLower(text), "abcdefghijklmnopqrstuvwxyz") && entropyOf(text) > 3.2
+}

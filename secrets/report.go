@@ -1,0 +1,144 @@
+package secrets
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"regexp"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// scannerReport is the rule that hides what a scanner of secrets found.
+const scannerReport = "scanner-report"
+
+// A form is a report of a scanner of secrets: what such a file has in it, and the
+// members that hold what it found. The same members stand in JSON, in JSON within XML,
+// and in text that is JSON.
+type form struct {
+	signs   []string
+	members *regexp.Regexp
+}
+
+func members(names string) *regexp.Regexp {
+	return regexp.MustCompile(`(\\?"|&#34;|&quot;)(?:` + names + `)(?:\\?"|&#34;|&quot;)\s*:\s*(?:\\?"|&#34;|&quot;)`)
+}
+
+var (
+	snippets = regexp.MustCompile(`(")snippet"\s*:\s*\{\s*"text"\s*:\s*"`)
+	forms    = []form{
+		{[]string{"RuleID", "Secret"}, members("Secret|Match|Line")},                   // gitleaks
+		{[]string{`"Secrets"`, `"Match"`}, members("Match|Content|Highlighted")},       // trivy
+		{[]string{`"hashed_secret"`}, members("hashed_secret")},                        // detect-secrets
+		{[]string{`"SourceMetadata"`}, members("Raw|RawV2|Redacted")},                  // trufflehog
+		{[]string{`secret_detection`}, members("raw_source_code_extract|source_code")}, // GitLab
+		{[]string{`"is_vault"`}, members("match")},                                     // ggshield
+		{[]string{`"secret_type`, `"push_protection`}, members("secret")},              // GitHub secret scanning
+		{[]string{`gitleaks`, `"snippet"`}, snippets},
+		{[]string{`rufflehog`, `"snippet"`}, snippets}, // SARIF
+		{[]string{`ggshield`, `"snippet"`}, snippets},
+		{[]string{`detect-secrets`, `"snippet"`}, snippets},
+		{[]string{`"Trivy"`, `"snippet"`}, snippets},
+		{[]string{`oseyparker`, `"snippet"`}, snippets},
+		{[]string{`ingfisher`, `"snippet"`}, snippets},
+	}
+)
+
+// Reported returns how many secrets a report of a scanner of secrets holds as they are.
+func Reported(file []byte) int {
+	n := 0
+	_ = inReport(file, func([]byte) []byte { n++; return nil })
+	return n
+}
+
+// Shown returns a file as it may be shown: what a scanner of secrets found is hidden, and
+// so is what the rules find. It reports whether that is another file than the one kept,
+// whose digest is evidence.
+func (r *Redactor) Shown(ctx context.Context, file []byte) (out []byte, masked bool, err error) {
+	if out = inReport(file, func(secret []byte) []byte { return []byte(r.mark(scannerReport, string(secret))) }); out == nil {
+		out = file
+	}
+	switch {
+	case jsontext.Value(out).IsValid(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true)):
+		out, _, err = r.JSON(ctx, out, nil)
+	case utf8.Valid(out):
+		var text string
+		text, _, err = r.Text(ctx, string(out))
+		out = []byte(text)
+	}
+	return out, !bytes.Equal(out, file), err
+}
+
+// inReport replaces each secret in a report of a scanner of secrets. It returns nil where
+// there is none.
+func inReport(file []byte, hide func(secret []byte) []byte) []byte {
+	if bytes.HasPrefix(file, []byte("RuleID,Commit,")) {
+		return inTable(file, hide)
+	}
+	var out []byte
+	for _, f := range forms {
+		if slices.ContainsFunc(f.signs, func(s string) bool { return !bytes.Contains(file, []byte(s)) }) {
+			continue
+		}
+		if done := inMembers(file, f.members, hide); done != nil {
+			file, out = done, done
+		}
+	}
+	return out
+}
+
+// inMembers replaces the values of some members.
+func inMembers(file []byte, members *regexp.Regexp, hide func(secret []byte) []byte) []byte {
+	var out []byte
+	at := 0
+	for _, m := range members.FindAllSubmatchIndex(file, -1) {
+		if m[0] < at {
+			continue
+		}
+		quote := file[m[2]:m[3]]
+		end := m[1]
+		for end < len(file) && (!bytes.HasPrefix(file[end:], quote) || file[end-1] == '\\' && quote[0] != '\\') {
+			end++
+		}
+		if secret := file[m[1]:end]; !hiddenAlready(secret) {
+			out = append(append(out, file[at:m[1]]...), hide(secret)...)
+			at = end
+		}
+	}
+	if at == 0 {
+		return nil
+	}
+	return append(out, file[at:]...)
+}
+
+// hiddenAlready reports whether a scanner wrote something in place of a secret.
+func hiddenAlready(text []byte) bool {
+	return len(text) < 3 || len(bytes.Trim(text, "*xX")) == 0 || bytes.Contains(text, []byte("REDACTED")) || marker.Match(text)
+}
+
+// inTable replaces the columns of a report of gitleaks that is CSV.
+func inTable(file []byte, hide func(secret []byte) []byte) []byte {
+	rows, err := csv.NewReader(bytes.NewReader(file)).ReadAll()
+	if err != nil {
+		return hide(file) // nobody can tell what of it is secret
+	}
+	changed := false
+	for _, row := range rows[1:] {
+		for i, title := range rows[0] {
+			if (title == "Secret" || title == "Match") && !hiddenAlready([]byte(row[i])) {
+				row[i], changed = string(hide([]byte(row[i]))), true
+			}
+		}
+	}
+	if !changed {
+		return nil
+	}
+	var out bytes.Buffer
+	w := csv.NewWriter(&out)
+	if err := w.WriteAll(rows); err != nil {
+		return hide(file)
+	}
+	return out.Bytes()
+}
