@@ -214,7 +214,7 @@ func consumed(t *testing.T, adm *kadm.Client, group, topic string) func() int64 
 }
 
 // evenly is a load in which all of 200 repositories have as many changes.
-func evenly() *workload.Generator { return workload.New(7, 200, time.Now().Add(-30*24*time.Hour)) }
+func evenly() *workload.Generator { return workload.New(7, 200, time.Now().Add(-60*24*time.Hour)) } // 13 s a change: time for 390,000
 
 // publish writes the events of many changes, of which 500 are under way at the
 // same time, and returns how many they are and their bytes.
