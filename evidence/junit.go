@@ -1,6 +1,9 @@
 package evidence
 
-import "encoding/xml"
+import (
+	"encoding/xml"
+	"strings"
+)
 
 // junit is the JUnit XML that Surefire, pytest, jest, gotestsum, Playwright and
 // others write. There is no standard, and the counts in the attributes are
@@ -25,6 +28,25 @@ var junit = dialect{
 		"stdout", "stderr", "stdio", "reporter-output", "attachments", "attachment", "metadata", "description", "link", "links", "script", "timestamp", "time",
 	},
 	refuse: refuseScanners,
+	meant:  meantByCTestOrNode,
+	speaks: func(t xml.StartElement) bool { return t.Name.Local == "testsuites" && attr(t, "name") == "AllTests" }, // GoogleTest, which lists tests without a run, too
+}
+
+// meantByCTestOrNode reads elements that do not mean what they are called. CTest
+// fails where a test could not run, for want of a program, a file or a fixture,
+// and writes it as skipped; a test that skipped itself has a message of its own.
+// Node writes how a test to do ended, which does not count.
+func meantByCTestOrNode(t, of xml.StartElement) (verdict, bool) {
+	message := attr(t, "message")
+	switch {
+	case t.Name.Local != "skipped":
+		return passed, false
+	case attr(t, "type") == "todo":
+		return skipped, true
+	case attr(of, "status") == "notrun" && attr(of, "result") == "" && message != "" && !strings.HasPrefix(message, "SKIP_") && message != "Disabled":
+		return failed, true
+	}
+	return passed, false
 }
 
 // nunit is what NUnit 3 and 2 write.

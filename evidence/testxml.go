@@ -31,6 +31,8 @@ type dialect struct {
 	whole    []string                                             // elements that speak of the whole file, and not of what they enclose
 	outside  []string                                             // elements that may stand outside the tests; any where nil
 	refuse   func(t xml.StartElement, of *xml.StartElement) error // of: the test that t is within
+	meant    func(t, of xml.StartElement) (v verdict, said bool)  // what t means within a test of one tool, where that is not its name
+	speaks   func(t xml.StartElement) bool                        // whether t says that each test after it says how it ended
 }
 
 // xmlFrame is an element that is open.
@@ -41,6 +43,7 @@ type xmlFrame struct {
 	verdict  verdict // of a test
 	signs    int64   // of failure, in a test
 	inner    bool    // tests stand within the test
+	toDo     bool    // whatever the test did counts for nothing
 	failed   bool    // a suite that says so, or has a failure outside its tests
 	declared counts
 	before   counts
@@ -183,6 +186,11 @@ func (w *xmlWalk) seeWithin(test *xmlFrame, t xml.StartElement) {
 		}
 	}
 	v, known := verdictOf(t.Name.Local)
+	if w.meant != nil {
+		if meant, said := w.meant(t, test.start); said {
+			v, known, test.toDo = meant, true, test.toDo || meant == skipped
+		}
+	}
 	switch {
 	case !w.within || !known || v == passed:
 	case v == failed:
@@ -212,6 +220,9 @@ func (w *xmlWalk) seeOutside(f *xmlFrame) {
 	}
 	if strings.EqualFold(name, "property") && attr(f.start, "name") == "go.version" {
 		w.run.reruns[f.scope] = true // gotestsum, go-junit-report: names are unique in a package
+	}
+	if w.speaks != nil && w.speaks(f.start) {
+		w.silence = skipped
 	}
 	if w.outside != nil && !hasFold(w.outside, name) && !f.failed && w.inSuite() {
 		w.run.doubt("<%s> outside the tests", name)
@@ -291,6 +302,9 @@ func (w *xmlWalk) endTest(f *xmlFrame) {
 	if f.verdict == failed {
 		w.listed.fails += max(f.signs, 1)
 	}
+	if f.toDo {
+		f.verdict = skipped
+	}
 	if f.inner && (f.verdict != failed || some) {
 		return
 	}
@@ -298,7 +312,12 @@ func (w *xmlWalk) endTest(f *xmlFrame) {
 	for _, a := range w.name {
 		parts = append(parts, attr(f.start, a))
 	}
-	w.run.add(testID{scope: f.scope, place: attr(f.start, w.place), name: strings.TrimSpace(strings.Join(parts, " "))}, f.verdict)
+	name := strings.TrimSpace(strings.Join(parts, " "))
+	if name == "" && f.verdict == passed { // pytest writes so a test that was broken off
+		w.run.doubt("a test without a name")
+		return
+	}
+	w.run.add(testID{scope: f.scope, place: attr(f.start, w.place), name: name}, f.verdict)
 }
 
 // suiteName returns the name of the suite that an element is or is in.
