@@ -30,13 +30,29 @@ func Module(t *testing.T, path, version string) string {
 	return m.Dir
 }
 
+// Program returns the folder of a Go module's program, which is built here. It is
+// kept between runs.
+func Program(t *testing.T, path, version string) string {
+	t.Helper()
+	dir := kept(t, "go", path, version)
+	if complete(dir) {
+		return dir
+	}
+	cmd := exec.Command("go", "install", path+"@"+version)
+	cmd.Dir, cmd.Env = t.TempDir(), append(os.Environ(), "GOBIN="+dir, "GOFLAGS=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", cmd, err, out)
+	}
+	finish(t, dir)
+	return dir
+}
+
 // NPM returns the folder into which an npm package is unpacked. It is kept between
 // runs.
 func NPM(t *testing.T, spec string) string {
 	t.Helper()
 	dir := kept(t, "npm", spec)
-	done := filepath.Join(dir, "complete")
-	if _, err := os.Stat(done); err == nil {
+	if complete(dir) {
 		return filepath.Join(dir, "package")
 	}
 	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
@@ -44,9 +60,7 @@ func NPM(t *testing.T, spec string) string {
 	}
 	run(t, dir, "npm", "pack", "--silent", spec)
 	run(t, dir, "sh", "-c", "tar xzf *.tgz && rm *.tgz")
-	if err := os.WriteFile(done, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	finish(t, dir)
 	return filepath.Join(dir, "package")
 }
 
@@ -62,20 +76,31 @@ func kept(t *testing.T, kind string, what ...string) string {
 	return filepath.Join(cache, "changetrail-servers", fmt.Sprintf("%s-%016x", kind, h.Sum64()))
 }
 
+// complete reports whether what is kept in dir was installed to the end.
+func complete(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "complete"))
+	return err == nil
+}
+
+func finish(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, "complete"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Python returns the folder of the programs of a virtual environment with
 // packages. It is kept between runs.
 func Python(t *testing.T, packages ...string) string {
 	t.Helper()
 	dir := kept(t, "python", packages...)
-	bin, done := filepath.Join(dir, "bin"), filepath.Join(dir, "complete")
-	if _, err := os.Stat(done); err == nil && exec.Command(filepath.Join(bin, "python"), "-V").Run() == nil {
+	bin := filepath.Join(dir, "bin")
+	if complete(dir) && exec.Command(filepath.Join(bin, "python"), "-V").Run() == nil {
 		return bin
 	}
 	run(t, ".", "python3", "-m", "venv", "--clear", dir)
 	run(t, ".", filepath.Join(bin, "python"), append([]string{"-m", "pip", "install", "-q", "--disable-pip-version-check"}, packages...)...)
-	if err := os.WriteFile(done, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	finish(t, dir)
 	return bin
 }
 
@@ -126,16 +151,13 @@ func run(t *testing.T, dir, name string, args ...string) {
 func Node(t *testing.T, packages ...string) string {
 	t.Helper()
 	dir := kept(t, "node", packages...)
-	done := filepath.Join(dir, "complete")
-	if _, err := os.Stat(done); err == nil {
+	if complete(dir) {
 		return filepath.Join(dir, "node_modules")
 	}
 	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "package.json"), []byte(`{"private":true}`), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	run(t, dir, "npm", append([]string{"install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"}, packages...)...)
-	if err := os.WriteFile(done, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	finish(t, dir)
 	return filepath.Join(dir, "node_modules")
 }

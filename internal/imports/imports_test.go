@@ -75,6 +75,7 @@ var rings = map[string]int{
 	"internal/bench":        7,
 	"internal/imports":      7,
 	"internal/oracle":       7,
+	"internal/differential": 7,
 }
 
 // owners lists the packages that may import each client library.
