@@ -117,7 +117,10 @@ func odd(r *rand.Rand) any {
 	return []any{
 		strings.Repeat("x", 255), strings.Repeat("é", 255), strings.Repeat("y", 300+r.IntN(3000)), "https://ci/" + strings.Repeat("z", 5000),
 		"", " ", "a b/ü\u202e\x00\u2028😀", "refs/heads/" + strings.Repeat("b/", 200), strings.Repeat("0", 40), "2026-11-20T10:01:00+05:30", "0001-01-01T00:00:00Z",
-		"1970-01-01 00:00:00 UTC", "9999-12-31T23:59:59Z", nil, true, -1, 1e18, []any{}, map[string]any{}, []any{"a", nil},
+		"1970-01-01 00:00:00 UTC", "9999-12-31T23:59:59Z", nil, true, -1, 1e18,
+		[]any{},
+		map[string]any{},
+		[]any{"a", nil},
 	}[r.IntN(20)]
 }
 

@@ -49,8 +49,13 @@ func TestEventsOfJavaScript(t *testing.T) {
 		"null":         event(`,"datacontenttype":null,"partitionkey":null,"traceparent":null,"dataref":null,"data_base64":null,"mine":null,"dataschema":null`, data),
 		"an attribute": event(`,"mine":"\udc00"`, data),
 		"binary": {Value: []byte(data), Headers: []Header{
-			{"ce_specversion", []byte("1.0")}, {"ce_id", []byte("1")}, {"ce_source", []byte("/ci")}, {"ce_type", []byte("dev.changetrail.validation.completed.v1")},
-			{"ce_subject", []byte("acme/payments#904")}, {"content-type", []byte("application/json")}, {"ce_time", []byte("2026-11-12T03:47:03Z")},
+			{"ce_specversion", []byte("1.0")},
+			{"ce_id", []byte("1")},
+			{"ce_source", []byte("/ci")},
+			{"ce_type", []byte("dev.changetrail.validation.completed.v1")},
+			{"ce_subject", []byte("acme/payments#904")},
+			{"content-type", []byte("application/json")},
+			{"ce_time", []byte("2026-11-12T03:47:03Z")},
 		}},
 	} {
 		env, err := Open(m)

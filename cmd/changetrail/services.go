@@ -205,6 +205,6 @@ func noArgs(cmd *cobra.Command, args []string) error {
 // warn says what is wrong in the files of a policy and stops nothing.
 func warn(log *slog.Logger, p *policy.Policy) {
 	for _, w := range p.Warnings() {
-		log.Warn(w)
+		log.Warn("the policy has a part that is not used", "part", w)
 	}
 }

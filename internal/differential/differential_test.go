@@ -214,7 +214,7 @@ func execute(t *testing.T, s subject, m mode, where tools) output {
 
 func beside(t *testing.T, path string) string {
 	t.Helper()
-	dir, err := os.MkdirTemp(filepath.Dir(path), "run-")
+	dir, err := os.MkdirTemp(filepath.Dir(path), "run-") //nolint:usetesting // beside the tools that it uses
 	if err != nil {
 		t.Fatal(err)
 	}

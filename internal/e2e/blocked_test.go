@@ -31,16 +31,22 @@ type configurationFault struct {
 var configurationFaults = []configurationFault{
 	{"closed", [3]string{"POST", "/{index}/_close", ""}, [3]string{"POST", "/{index}/_open", ""}, "index_closed_exception"},
 	{
-		"readonly", [3]string{"PUT", "/{index}/_settings", `{"index.blocks.read_only_allow_delete":true}`},
-		[3]string{"PUT", "/{index}/_settings", `{"index.blocks.read_only_allow_delete":null}`}, "cluster_block_exception",
+		"readonly",
+		[3]string{"PUT", "/{index}/_settings", `{"index.blocks.read_only_allow_delete":true}`},
+		[3]string{"PUT", "/{index}/_settings", `{"index.blocks.read_only_allow_delete":null}`},
+		"cluster_block_exception",
 	},
 	{
-		"nopipeline", [3]string{"PUT", "/{index}/_settings", `{"index.default_pipeline":"nobody-made-it"}`},
-		[3]string{"PUT", "/{index}/_settings", `{"index.default_pipeline":null}`}, "nobody-made-it",
+		"nopipeline",
+		[3]string{"PUT", "/{index}/_settings", `{"index.default_pipeline":"nobody-made-it"}`},
+		[3]string{"PUT", "/{index}/_settings", `{"index.default_pipeline":null}`},
+		"nobody-made-it",
 	},
 	{
-		"shards", [3]string{"PUT", "/_cluster/settings", `{"persistent":{"cluster.max_shards_per_node":1}}`},
-		[3]string{"PUT", "/_cluster/settings", `{"persistent":{"cluster.max_shards_per_node":null}}`}, "validation_exception",
+		"shards",
+		[3]string{"PUT", "/_cluster/settings", `{"persistent":{"cluster.max_shards_per_node":1}}`},
+		[3]string{"PUT", "/_cluster/settings", `{"persistent":{"cluster.max_shards_per_node":null}}`},
+		"validation_exception",
 	},
 }
 
