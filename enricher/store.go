@@ -59,7 +59,7 @@ func openStore(dir string) (*store, error) {
 	}
 	// Memtables are counted against the cache: with less than this nothing would be
 	// left for filters and indexes, and each look-up would read them anew.
-	const memtable, memtables, blocks = 64 << 20, 3, 64 << 20
+	const memtable, memtables, blocks = 48 << 20, 3, 64 << 20
 	cache := pebble.NewCache(memtables*memtable + blocks)
 	defer cache.Unref()
 	options := &pebble.Options{
