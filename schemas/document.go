@@ -114,6 +114,9 @@ const (
 // EventIndex returns the data stream of the enriched events of a namespace.
 func EventIndex(namespace string) string { return "logs-" + EventDataset + "-" + namespace }
 
+// RecordIndexes returns the pattern of the indexes of all records of a namespace.
+func RecordIndexes(namespace string) string { return "changetrail-record-" + namespace + "-*" }
+
 // RecordIndex returns the index of the records of changes first seen at t.
 func RecordIndex(namespace string, t time.Time) string {
 	return "changetrail-record-" + namespace + "-" + t.UTC().Format("2006.01")

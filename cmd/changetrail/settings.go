@@ -427,21 +427,28 @@ func (s *Settings) kafkaRetention() time.Duration {
 	return time.Duration(s.Retention)
 }
 
-// engine returns the search engine that sink.engine names.
+// engine returns the search engine that sink.engine names, to be asked for what is of the
+// namespace.
 func (s *Settings) engine() (*bulk.Server, error) {
 	password, err1 := secret("sink.password", s.Sink.Password, s.Sink.PasswordFile)
 	key, err2 := secret("sink.api_key", s.Sink.APIKey, s.Sink.APIKeyFile)
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, err
 	}
-	c := bulk.Connection{Addresses: s.Sink.Addresses, Username: s.Sink.Username, Password: password, APIKey: key, CAFile: s.Sink.CAFile, Gzip: s.Sink.Gzip}
+	connect := opensearch.New
 	switch s.Sink.Engine {
-	case schemas.Elasticsearch:
-		return elasticsearch.New(c)
 	case schemas.OpenSearch:
-		return opensearch.New(c)
+	case schemas.Elasticsearch:
+		connect = elasticsearch.New
+	default:
+		return nil, fmt.Errorf("configuration: sink.engine %q is neither opensearch nor elasticsearch", s.Sink.Engine)
 	}
-	return nil, fmt.Errorf("configuration: sink.engine %q is neither opensearch nor elasticsearch", s.Sink.Engine)
+	server, err := connect(bulk.Connection{Addresses: s.Sink.Addresses, Username: s.Sink.Username, Password: password, APIKey: key, CAFile: s.Sink.CAFile, Gzip: s.Sink.Gzip})
+	if err != nil {
+		return nil, err
+	}
+	server.RecordIndex, server.EventIndex = schemas.RecordIndexes(s.Namespace), schemas.EventIndex(s.Namespace)
+	return server, nil
 }
 
 // blobStore opens the store of blobs; nil where none is set.

@@ -200,7 +200,7 @@ func (p *pipeline) enricherConfig(t *testing.T, dir string, log *slog.Logger) en
 var trusted = []ingest.Trust{{Source: "/agents/**", As: record.Signed, History: true}, {Source: "**", As: record.Observed, History: true}}
 
 // trustedSetting is trusted for a program, in its environment.
-const trustedSetting = `CHANGETRAIL_TRUST_UNSTAMPED=[{source: /agents/**, as: signed, history: true}, {source: "**", as: observed, history: true}]`
+const trustedSetting = `CHANGETRAIL_TRUST_UNSIGNED=[{source: /agents/**, as: signed, history: true}, {source: "**", as: observed, history: true}]`
 
 // toldAtOnce states that each event arrived when it says, so that its record does not depend
 // on when the test ran.

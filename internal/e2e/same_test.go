@@ -80,8 +80,8 @@ func TestTheSameQueryFindsTheSameEverywhere(t *testing.T) {
 	put()
 	t.Logf("%d records", n)
 	for _, engine := range p.engines {
-		engine.Records = "changetrail-record-" + p.namespace + "-*"
-		post(t, strings.TrimSuffix("http://"+engines[engine.Name()].Address, "/")+"/"+engine.Records+"/_refresh", "")
+		engine.RecordIndex = schemas.RecordIndexes(p.namespace)
+		post(t, strings.TrimSuffix("http://"+engines[engine.Name()].Address, "/")+"/"+engine.RecordIndex+"/_refresh", "")
 	}
 
 	saved, err := query.BuiltIn()
@@ -173,7 +173,7 @@ func queryString(t *testing.T, engine *bulk.Server, text string) int {
 		text = "*"
 	}
 	body, _ := json.Marshal(map[string]any{"size": 0, "track_total_hits": true, "query": map[string]any{"query_string": map[string]any{"query": text, "fields": query.Defaults, "analyze_wildcard": true, "lenient": true}}})
-	status, answer, err := engine.Request(t.Context(), http.MethodPost, "/"+engine.Records+"/_search", body)
+	status, answer, err := engine.Request(t.Context(), http.MethodPost, "/"+engine.RecordIndex+"/_search", body)
 	if err != nil || status != http.StatusOK {
 		t.Errorf("%q: %s reads it not: %d %v %.300s", text, engine.Name(), status, err, answer)
 		return -1
@@ -299,7 +299,7 @@ func TestMovingToKafkaMakesTheSameRecords(t *testing.T) {
 	p.run(t)
 	want := digests(t, i.Index)
 	for name, engine := range p.engines {
-		engine.Records = "changetrail-record-" + p.namespace + "-*"
+		engine.RecordIndex = schemas.RecordIndexes(p.namespace)
 		eventually(t, 2*time.Minute, func() error {
 			got := digests(t, engine)
 			for id, digest := range want {

@@ -45,14 +45,14 @@ type answer struct {
 }
 
 // records is what is searched for records.
-func (s *Server) records() string { return cmp.Or(s.Records, schemas.RecordsAlias) }
+func (s *Server) records() string { return cmp.Or(s.RecordIndex, schemas.RecordsAlias) }
 
 func (s *Server) search(ctx context.Context, index string, body map[string]any) (*answer, error) {
 	text, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
-	status, res, err := s.Request(ctx, http.MethodPost, "/"+index+"/_search", text)
+	status, res, err := s.Request(ctx, http.MethodPost, "/"+index+"/_search?allow_no_indices=false", text)
 	switch {
 	case err != nil:
 		return nil, err
@@ -180,7 +180,7 @@ func (s *Server) Events(ctx context.Context, q schemas.EventQuery, f func(id str
 		if after != nil {
 			body["search_after"] = after
 		}
-		a, err := s.search(ctx, schemas.EventIndex("*"), body)
+		a, err := s.search(ctx, cmp.Or(s.EventIndex, schemas.EventIndex("*")), body)
 		if err != nil {
 			return err
 		}

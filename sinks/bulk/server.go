@@ -18,8 +18,9 @@ import (
 // A Server is what both engines have in common beside _bulk.
 type Server struct {
 	Indexer
-	Engine  string // schemas.Elasticsearch or schemas.OpenSearch
-	Records string // index or pattern that records are searched in; the alias of all where empty
+	Engine      string // schemas.Elasticsearch or schemas.OpenSearch
+	RecordIndex string // index or pattern that records are searched in; the alias of all where empty
+	EventIndex  string // the same for events; those of all namespaces where empty
 }
 
 // Name implements [sinks.Engine].
