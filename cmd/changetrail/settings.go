@@ -150,7 +150,9 @@ type Settings struct {
 		Format string `yaml:"format" doc:"text or json"`
 	} `yaml:"log"`
 
-	warnings []string // of keys by their former names
+	warnings []string          // of keys by their former names, and of those of a work tree
+	origins  map[string]origin // of keys that are set
+	tree     treeFile
 }
 
 // Duration is a time span as people write it: 90d, 24h, 5ms.
@@ -192,7 +194,7 @@ const (
 )
 
 func defaults() Settings {
-	var s Settings
+	s := Settings{origins: make(map[string]origin)}
 	s.Namespace = "default"
 	s.Retention = Duration(400 * 24 * time.Hour)
 	s.Kafka.Brokers = []string{"localhost:9092"}
@@ -259,6 +261,7 @@ func (s *Settings) fromFile(text []byte) error {
 			return err
 		}
 	}
+	leaves(&root, "", func(path string, _ *yaml.Node) { s.origins[path] = fromFile })
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
 	if err := d.Decode(s); err != nil && !errors.Is(err, io.EOF) {
@@ -315,6 +318,13 @@ func (s *Settings) keys(visit func(path string, v reflect.Value, tags reflect.St
 	walk(reflect.ValueOf(s).Elem(), "")
 }
 
+// values are the values of all keys.
+func (s *Settings) values() map[string]reflect.Value {
+	out := make(map[string]reflect.Value)
+	s.keys(func(path string, v reflect.Value, _ reflect.StructTag) { out[path] = v })
+	return out
+}
+
 // envName is the environment variable of a key.
 func envName(path string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
@@ -330,8 +340,10 @@ func formerVariables() map[string]string {
 }
 
 func (s *Settings) fromEnvironment(environ []string) error {
-	fields := make(map[string]reflect.Value)
-	s.keys(func(path string, v reflect.Value, _ reflect.StructTag) { fields[envName(path)] = v })
+	fields, names := make(map[string]reflect.Value), make(map[string]string)
+	for path, v := range s.values() {
+		fields[envName(path)], names[envName(path)] = v, path
+	}
 	var errs []error
 	for _, e := range environ {
 		name, value, _ := strings.Cut(e, "=")
@@ -350,6 +362,7 @@ func (s *Settings) fromEnvironment(environ []string) error {
 		if err := setText(field, value); err != nil {
 			errs = append(errs, fmt.Errorf("environment: %s: %w", name, err))
 		}
+		s.origins[names[name]] = fromCall
 	}
 	return errors.Join(errs...)
 }
