@@ -172,8 +172,8 @@ func (s *Settings) ofTree(folder, inForce, own string) {
 	if own == "" {
 		own = "a file of your own"
 	}
-	s.warnings = append(s.warnings, fmt.Sprintf("%s of this folder sets hook.agent and hook.logs_url alone, and it sets none of the rest: %s is ignored. Whoever wrote the folder must not say what is sent, and where. It belongs into %s; or name the file with --config or CHANGETRAIL_CONFIG, if you trust it",
-		defaultFile, strings.Join(ignored, ", "), own))
+	s.warnings = append(s.warnings, fmt.Sprintf("what %s of this folder sets is ignored: %s. It may set hook.agent and hook.logs_url alone, since whoever wrote the folder must not say what is sent, and where. Put it into %s; or name the file with --config or %sCONFIG, if you trust it",
+		defaultFile, strings.Join(ignored, ", "), own, envPrefix))
 }
 
 // readTree reads changetrail.yaml of a folder; there is none where it is the file in force.
