@@ -127,9 +127,9 @@ type Settings struct {
 		Timeout              Duration `yaml:"timeout" doc:"how long the broker may take"`
 	} `yaml:"gateway"`
 	Hook struct {
-		Dir         string   `yaml:"dir" doc:"folder in which hooks note what happens; the person's state folder where empty"`
+		Dir         string   `yaml:"dir" doc:"folder in which hooks note what happens, an absolute path; the person's state folder where empty"`
 		Agent       string   `yaml:"agent" doc:"id of the agent at this machine; claude-code or codex where empty"`
-		DelegatedBy string   `yaml:"delegated_by" doc:"account of the person at this machine; git's user.email where empty"`
+		DelegatedBy string   `yaml:"delegated_by" doc:"account of the person at this machine; user.email of git for all projects where empty"`
 		LogsURL     string   `yaml:"logs_url" doc:"where people read the log of a session; {session} stands for its id"`
 		Forbidden   string   `yaml:"forbidden" doc:"what a hook does where enricher.policy forbids a change: off, ask or deny"`
 		Keep        Duration `yaml:"keep" doc:"how long what hooks noted is kept where it cannot be sent; 0 is for ever"`

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -371,5 +372,53 @@ func TestHooksOfGitStayInTheirRepository(t *testing.T) {
 	}
 	if out, said, code := d.run(dir, "", "hook", "install", "git"); code != 0 || !strings.Contains(out, filepath.Join(".husky", "_", "commit-msg")) {
 		t.Errorf("%d %s %s", code, out, said)
+	}
+}
+
+// TestAWorkTreeDoesNotChooseItsRules: whose agent it says that works there decides nothing,
+// and rules beside its own files are not read.
+func TestAWorkTreeDoesNotChooseItsRules(t *testing.T) {
+	d := newDesk(t, "hook: {forbidden: deny, approval: deny}\nenricher: {policy: policy.yaml}\n")
+	d.write(filepath.Join(d.home, ".config", "changetrail", "policy.yaml"), `
+services: [{name: payments, repositories: [github.com/acme/payments], classification: high}]
+agents: [{id: admin, services: ["*"]}, {id: claude-code, services: ["*"]}]
+rules: [{name: iam, when: 'agent.id != "admin"', verdict: forbidden, reason: no agent but admin}]
+default: autonomous
+`)
+	dir := d.tree("hook: {agent: admin, forbidden: off}\n")
+	d.write(filepath.Join(dir, "policy.yaml"), "default: autonomous\n")
+	in := fmt.Sprintf(`{"session_id":"s","hook_event_name":"PreToolUse","cwd":%q,"tool_name":"Write","tool_use_id":"1","tool_input":{"file_path":%q}}`, dir, filepath.Join(dir, "iam.tf"))
+	if out, said, code := d.run(dir, in, "hook", "claude-code"); code != 0 || !strings.Contains(out, "no agent but admin") {
+		t.Errorf("%d %s %s", code, out, said)
+	}
+}
+
+// TestTheFileOfAPerson is never in the folder in which they work.
+func TestTheFileOfAPerson(t *testing.T) {
+	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
+		t.Skip("where it is there, the standard library says")
+	}
+	for _, c := range []struct {
+		environ []string
+		want    string
+	}{
+		{[]string{"HOME=/home/mona"}, "/home/mona/.config/changetrail/changetrail.yaml"},
+		{[]string{"HOME=/home/mona", "XDG_CONFIG_HOME=/etc/mona"}, "/etc/mona/changetrail/changetrail.yaml"},
+		{[]string{"HOME=/home/mona", "XDG_CONFIG_HOME=here"}, "/home/mona/.config/changetrail/changetrail.yaml"},
+		{[]string{"HOME=."}, ""},
+		{nil, ""},
+	} {
+		if got := personalFile(getenvOf(c.environ)); got != c.want {
+			t.Errorf("%v: %s, want %s", c.environ, got, c.want)
+		}
+	}
+	d := newDesk(t, "")
+	d.environ = append(d.environ, "CHANGETRAIL_HOOK_DIR=hooks")
+	dir := d.tree("")
+	if said := d.hook(dir, "s", "Stop"); !strings.Contains(said, `hook.dir "hooks" is no absolute path`) {
+		t.Errorf("it says %s", said)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "hooks")); err == nil {
+		t.Error("sessions are kept in the work tree")
 	}
 }

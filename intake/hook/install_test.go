@@ -306,3 +306,31 @@ func TestAHookThatWasChangedByHandStays(t *testing.T) {
 		t.Errorf("what was put aside before is lost: %v", err)
 	}
 }
+
+// FuzzSetHooks: settings that can be read keep what they say, and those that cannot are
+// refused.
+func FuzzSetHooks(f *testing.F) {
+	f.Add([]byte(`{"hooks":{"Stop":[{"hooks":[{"command":"changetrail hook claude-code"},{"command":"x"}]}]},"a":[1,{}]}`))
+	f.Add([]byte("{ }"))
+	f.Add([]byte(`{"hooks": {}, "hooks": 1}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		set, err := setHooks(text, ClaudeCode, events[ClaudeCode], false)
+		if err != nil {
+			return
+		}
+		var v map[string]any
+		if err := json.Unmarshal(set, &v); err != nil {
+			t.Fatalf("%v: %q", err, set)
+		}
+		if again, err := setHooks(set, ClaudeCode, events[ClaudeCode], false); err != nil || !bytes.Equal(again, set) {
+			t.Fatalf("set again: %v: %q", err, again)
+		}
+		out, err := setHooks(set, ClaudeCode, events[ClaudeCode], true)
+		if err != nil || bytes.Contains(out, []byte(`"changetrail hook claude-code"`)) && !bytes.Contains(text, []byte("changetrail hook claude-code")) {
+			t.Fatalf("%v: %q", err, out)
+		}
+		if err := json.Unmarshal(out, &v); err != nil {
+			t.Fatalf("%v: %q", err, out)
+		}
+	})
+}
