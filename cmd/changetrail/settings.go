@@ -38,7 +38,7 @@ import (
 type Settings struct {
 	Namespace string   `yaml:"namespace" doc:"part of every index name"`
 	Retention Duration `yaml:"retention" doc:"how long events and records are kept"`
-	Store     string   `yaml:"store" doc:"where people look: a folder of the embedded mode, opensearch or elasticsearch; where empty local.data, if it is there, else sink.engine"`
+	Store     string   `yaml:"store" doc:"where people look: a folder of the embedded mode, opensearch or elasticsearch; where empty local.data, if it is there (for show, query and the like: unless sink.engine or sink.addresses is set), else sink.engine"`
 	Queries   string   `yaml:"queries" doc:"queries.yaml: saved queries beside those that come with changetrail"`
 	Content   string   `yaml:"content" doc:"how much is kept of prompts and of the arguments and results of tools, by what sends here: metadata-only, redacted (secrets replaced) or full"`
 	// The keys that parts of the pipeline share.
@@ -153,6 +153,7 @@ type Settings struct {
 	warnings []string          // of keys by their former names, and of those of a work tree
 	origins  map[string]origin // of keys that are set
 	tree     treeFile
+	ofPerson bool // and not of a folder
 }
 
 // Duration is a time span as people write it: 90d, 24h, 5ms.

@@ -82,6 +82,7 @@ func personalFile(getenv func(string) string) string {
 func loadPersonal(file string, environ []string, folder string) (Settings, error) {
 	own := personalFile(getenvOf(environ))
 	s := defaults()
+	s.ofPerson = true
 	asked := file != ""
 	if !asked {
 		file = own

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/changetrail/changetrail/sinks/local"
 )
 
 // TestEveryCommandHasASide fails for a command of which nobody has said whether a work tree
@@ -420,5 +422,32 @@ func TestTheFileOfAPerson(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "hooks")); err == nil {
 		t.Error("sessions are kept in the work tree")
+	}
+}
+
+// TestAWorkTreeDoesNotStandInForTheStore that the person has named.
+func TestAWorkTreeDoesNotStandInForTheStore(t *testing.T) {
+	engine := listening(t)
+	d := newDesk(t, "sink: {addresses: [\""+engine.URL+"\"]}\n")
+	dir := d.tree("")
+	x, err := local.Open(t.Context(), filepath.Join(dir, "changetrail-data"), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := x.Close(); err != nil {
+		t.Fatal(err)
+	}
+	asked := func() bool {
+		engine.mu.Lock()
+		defer engine.mu.Unlock()
+		return len(engine.bodies) > 0
+	}
+	if d.run(dir, "", "show", "acme/payments#4829"); !asked() {
+		t.Error("the folder of the work tree was read in place of the search engine")
+	}
+	engine.heard()
+	d.write(filepath.Join(d.home, ".config", "changetrail", "changetrail.yaml"), "")
+	if _, said, _ := d.run(dir, "", "show", "acme/payments#4829"); asked() || !strings.Contains(said, "no record of") {
+		t.Errorf("where nothing is set the folder is read: %s", said)
 	}
 }
