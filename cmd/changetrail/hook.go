@@ -312,7 +312,7 @@ func installHook(cmd *cobra.Command, what string, user, remove bool) error {
 	if err != nil {
 		return err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // it was read or is written already
 	var written []string
 	if what == "git" {
 		self, err := os.Executable()

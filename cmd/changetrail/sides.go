@@ -183,7 +183,7 @@ func readTree(folder, inForce string) ([]byte, error) {
 	if err != nil {
 		return nil, fs.ErrNotExist // somebody works in no folder
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // it was read or is written already
 	here, err := root.Stat(defaultFile)
 	if err != nil {
 		return nil, err

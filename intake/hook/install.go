@@ -45,7 +45,7 @@ func InstallAgent(kind string, base *os.Root, name string, mode fs.FileMode, rem
 	if err != nil {
 		return false, err
 	}
-	defer folder.Close()
+	defer func() { _ = folder.Close() }() // what was written is closed
 	text, is, err := files.Current(folder, filepath.Base(name), maxSettings)
 	if err != nil || remove && text == nil {
 		return false, err
@@ -228,7 +228,7 @@ func InstallGit(base *os.Root, name, self string, remove bool) (written []string
 	if err != nil {
 		return nil, err
 	}
-	defer folder.Close()
+	defer func() { _ = folder.Close() }() // what was written is closed
 	for _, hook := range gitHooks {
 		change := setGitHook
 		if remove {
