@@ -17,6 +17,8 @@ import (
 	"gocloud.dev/blob"
 	_ "gocloud.dev/blob/fileblob" // file://
 	"gocloud.dev/gcerrors"
+
+	"github.com/changetrail/changetrail/internal/files"
 )
 
 // MaxSize is the largest blob that is read, in bytes.
@@ -63,7 +65,10 @@ func folder(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := os.MkdirAll(path, 0o750); err != nil {
+	if err := os.MkdirAll(path, files.PrivateFolder); err != nil {
+		return "", err
+	}
+	if err := files.Narrow(path, 0o007); err != nil { // a group may share a folder of several services
 		return "", err
 	}
 	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: "no_tmp_dir=true&metadata=skip"}

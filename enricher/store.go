@@ -15,6 +15,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/google/uuid"
+
+	"github.com/changetrail/changetrail/internal/files"
 )
 
 // A store is the local copy of the changelog. The changelog is the truth, so
@@ -51,7 +53,10 @@ const (
 const storeName = "facts"
 
 func openStore(dir string) (*store, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, files.PrivateFolder); err != nil {
+		return nil, fmt.Errorf("state folder: %w", err)
+	}
+	if err := files.Private(filepath.Join(dir, storeName)); err != nil { // the folder around it may be somebody's choice
 		return nil, fmt.Errorf("state folder: %w", err)
 	}
 	if err := os.RemoveAll(filepath.Join(dir, "pebble")); err != nil { // of the former version
@@ -138,7 +143,7 @@ func (s *store) instance() (string, error) {
 	}
 	host, _ := os.Hostname()
 	name := host + "-" + uuid.NewString()[:8]
-	if err := os.WriteFile(path, []byte(name+"\n"), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte(name+"\n"), files.PrivateFile); err != nil {
 		return "", fmt.Errorf("state folder: %w", err)
 	}
 	return name, nil

@@ -17,6 +17,8 @@ import (
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/gofrs/flock"
+
+	"github.com/changetrail/changetrail/internal/files"
 )
 
 // A spool keeps events on disk until they are sent. Each is a file with the
@@ -55,6 +57,15 @@ func openSpool(dir string, limit int64, t Transport, log *slog.Logger) (*spool, 
 	}
 	if err := os.MkdirAll(filepath.Join(dir, rejected), 0o700); err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
+	}
+	others, err := files.PrivateIfOurs(dir, func(name string) bool {
+		return name == rejected || name == "lock" || strings.HasSuffix(name, suffix) || strings.HasSuffix(name, suffix+".part")
+	})
+	if err != nil {
+		return nil, fmt.Errorf("spool: %w", err)
+	}
+	if others { // the events themselves nobody else can read
+		log.Warn("others on this machine can see what is in the folder of the spool; it holds more than that, so it is left as it is", "dir", dir)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s := &spool{

@@ -43,12 +43,14 @@ func (a *app) storeFlags(cmd *cobra.Command) {
 }
 
 // openStore opens what the setting store names; where nothing is named that is
-// the data folder, if there is one, else the search engine.
+// the data folder, if there is one, else the search engine. A person who says which
+// search engine it is does not get records from a folder of the work tree in its place.
 func (s *Settings) openStore(ctx context.Context) (*store, error) {
 	where := s.Store
 	if where == "" {
 		where = s.Sink.Engine
-		if _, err := os.Stat(filepath.Join(s.Local.Data, local.FileName)); err == nil {
+		said := s.ofPerson && s.origins["local.data"] == fromDefault && (s.origins["sink.addresses"] != fromDefault || s.origins["sink.engine"] != fromDefault)
+		if _, err := os.Stat(filepath.Join(s.Local.Data, local.FileName)); err == nil && !said {
 			where = s.Local.Data
 		}
 	}

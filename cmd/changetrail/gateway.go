@@ -21,6 +21,7 @@ import (
 
 	"github.com/changetrail/changetrail/identity"
 	"github.com/changetrail/changetrail/intake"
+	"github.com/changetrail/changetrail/internal/files"
 	"github.com/changetrail/changetrail/internal/problem"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/internal/telemetry"
@@ -336,7 +337,7 @@ func localKeys(dir string) (signing.Keys, error) {
 	raw := make([]byte, 32)
 	_, _ = rand.Read(raw) // never fails
 	key = []byte(base64.StdEncoding.EncodeToString(raw))
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+	if err := os.MkdirAll(dir, files.PrivateFolder); err != nil {
 		return signing.Keys{}, err
 	}
 	return signing.Of(key), os.WriteFile(file, key, 0o600)

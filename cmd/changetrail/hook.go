@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/changetrail/changetrail/intake/hook"
+	"github.com/changetrail/changetrail/internal/files"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/secrets"
@@ -39,17 +40,34 @@ changetrail hook install sets them.`,
 	return cmd
 }
 
-// hookLog is the folder in which sessions are kept.
-func (s *Settings) hookLog() hook.Log {
+// hookLog is the folder in which sessions are kept. A relative one would lie in whatever
+// work tree somebody works.
+func (s *Settings) hookLog() (hook.Log, error) {
 	dir := s.Hook.Dir
 	if dir == "" {
 		state := os.Getenv("XDG_STATE_HOME")
-		if home, err := os.UserHomeDir(); state == "" && err == nil {
+		if home, err := os.UserHomeDir(); !filepath.IsAbs(state) && err == nil {
 			state = filepath.Join(home, ".local", "state")
 		}
 		dir = filepath.Join(state, "changetrail", "hooks")
 	}
-	return hook.Log{Dir: dir}
+	if !filepath.IsAbs(dir) {
+		return hook.Log{}, fmt.Errorf("configuration: hook.dir %q is no absolute path, and hooks run in every project; give one that is", dir)
+	}
+	return hook.Log{Dir: dir, Begun: s.begun()}, nil
+}
+
+// begun is where sessions go that begin now, and what the work tree says of its agent,
+// where the person says nothing.
+func (s *Settings) begun() hook.Begun {
+	b := hook.Begun{Agent: cmp.Or(s.Hook.Agent, s.tree.Agent), LogsURL: cmp.Or(s.Hook.LogsURL, s.tree.LogsURL)}
+	switch {
+	case s.Producer.Gateway != "":
+		b.Gateway = s.Producer.Gateway
+	case s.origins["kafka.brokers"] != fromDefault:
+		b.Brokers, b.Prefix, b.Blobs = s.Kafka.Brokers, s.Kafka.Prefix, s.Blobs
+	}
+	return b
 }
 
 func (a *app) agentHook(kind, name string) *cobra.Command {
@@ -63,7 +81,11 @@ func (a *app) agentHook(kind, name string) *cobra.Command {
 			if err != nil {
 				s = defaults()
 			}
-			log := s.hookLog()
+			log, nowhere := s.hookLog()
+			if nowhere != nil {
+				fmt.Fprintln(cmd.ErrOrStderr(), "changetrail:", errors.Join(err, nowhere))
+				return nil
+			}
 			if err := errors.Join(err, a.takeHook(cmd, &s, log, kind)); err != nil {
 				log.Complain(time.Now(), err) // and nothing else: it is not the agent's fault
 			}
@@ -123,7 +145,7 @@ func (s *Settings) steer(cmd *cobra.Command, in *hook.Input, kind string) error 
 	if err != nil {
 		return err
 	}
-	agent := cmp.Or(s.Hook.Agent, kind)
+	agent := cmp.Or(s.Hook.Agent, kind) // never what a work tree says: it would choose the rules
 	out := hook.Steering{Policy: p, Forbidden: s.Hook.Forbidden, Approval: s.Hook.Approval}.Steer(kind, in, hook.Look(in.Cwd), agent)
 	if len(out) > 0 {
 		fmt.Fprintf(cmd.OutOrStdout(), "%s\n", out)
@@ -149,16 +171,31 @@ func (a *app) flushBehind() error {
 	return cmd.Process.Release()
 }
 
-func (s *Settings) hookOptions(session *hook.Session) hook.Options {
-	o := hook.Options{Agent: s.Hook.Agent, LogsURL: s.Hook.LogsURL, DelegatedBy: s.Hook.DelegatedBy}
-	if o.DelegatedBy == "" && len(session.Lines) > 0 {
-		cmd := exec.Command("git", "config", "user.email")
-		cmd.Dir = session.Lines[0].Git.Root
-		if out, err := cmd.Output(); err == nil { // else nobody is named
-			o.DelegatedBy = strings.TrimSpace(string(out))
-		}
+// hookOptions are what is said of a session: what was said when it began, else what the
+// person says now.
+func (s *Settings) hookOptions(ctx context.Context, log hook.Log, session *hook.Session) hook.Options {
+	return hook.Options{
+		Agent: cmp.Or(session.Begun.Agent, s.Hook.Agent), LogsURL: cmp.Or(session.Begun.LogsURL, s.Hook.LogsURL),
+		DelegatedBy: cmp.Or(s.Hook.DelegatedBy, mailOf(ctx, log.Dir)),
 	}
-	return o
+}
+
+// mailOf is the address of the person at this machine, as they told git for all projects;
+// what one project says of them is the word of who wrote it. dir is a folder outside of
+// any project.
+func mailOf(ctx context.Context, dir string) string {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "git", "config", "--global", "--includes", "user.email")
+	cmd.Dir = dir
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(e string) bool {
+		return strings.HasPrefix(e, "GIT_DIR=") || strings.HasPrefix(e, "GIT_WORK_TREE=") || strings.HasPrefix(e, "GIT_COMMON_DIR=")
+	})
+	out, err := cmd.Output()
+	if err != nil {
+		return "" // nobody is named
+	}
+	return printable(string(out))
 }
 
 func (a *app) commitHook(name string) *cobra.Command {
@@ -179,11 +216,14 @@ Agent-Logs-Url and Agent-Log. The message of a person is left as it is.`,
 			if err != nil {
 				return err
 			}
-			text, err := os.ReadFile(args[0])
+			text, err := hook.ReadMessage(args[0])
 			if err != nil || c.Names(string(text)) {
 				return err // it is said already, as where both hooks are set
 			}
-			log := s.hookLog()
+			log, err := s.hookLog()
+			if err != nil {
+				return err
+			}
 			if err := s.sumUp(cmd.Context(), log, &c); err != nil {
 				log.Complain(time.Now(), err) // the trailers are better than nothing
 			}
@@ -195,20 +235,16 @@ Agent-Logs-Url and Agent-Log. The message of a person is left as it is.`,
 // sumUp says of a commit what the log of its run tells since the last one, and seals
 // the log.
 func (s *Settings) sumUp(ctx context.Context, log hook.Log, c *hook.Commit) error {
-	if s.Hook.Agent != "" {
-		c.Agent = s.Hook.Agent
-	}
-	if c.LogsURL == "" {
-		c.LogsURL = strings.ReplaceAll(s.Hook.LogsURL, "{session}", c.Run)
-	}
-	session, err := log.Read(c.Run)
+	c.Agent = cmp.Or(log.Begun.Agent, c.Agent)
+	c.LogsURL = cmp.Or(c.LogsURL, strings.ReplaceAll(log.Begun.LogsURL, "{session}", c.Run))
+	session, err := log.Read(hook.Name(c.Run))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil // the hooks of the agent are not set
 	}
 	if err != nil {
 		return err
 	}
-	calls := hook.Convert(session, s.hookOptions(session))
+	calls := hook.Convert(session, s.hookOptions(ctx, log, session))
 	redactor, err := s.redactor(signing.Keys{})
 	if err != nil {
 		return err
@@ -233,7 +269,7 @@ func (s *Settings) sumUp(ctx context.Context, log hook.Log, c *hook.Commit) erro
 		}
 	}
 	c.Sum(fresh)
-	c.LogDigest, err = log.Seal(c.Run, len(session.Lines), content.Bytes())
+	c.LogDigest, err = log.Seal(session.ID, len(session.Lines), content.Bytes())
 	return err
 }
 
@@ -244,8 +280,8 @@ func (a *app) installHooks() *cobra.Command {
 		Short: "Set the hooks of agents and of git in this project",
 		Long: `Sets the hooks in the project at hand: .claude/settings.json, .codex/hooks.json and
 git's own; with --user in the settings of the person, for all projects. What is set
-there already stays. Without names, all three are set. The program must be in the PATH
-of the agent.`,
+there already stays as it is written. Nothing is written through a symbolic link.
+Without names, all three are set. The program must be in the PATH of the agent.`,
 		Example:   "  changetrail hook install\n  changetrail hook install claude-code --user\n  changetrail hook install --remove",
 		ValidArgs: []string{hook.ClaudeCode, hook.Codex, "git"},
 		Args:      cobra.OnlyValidArgs,
@@ -268,48 +304,59 @@ of the agent.`,
 
 func installHook(cmd *cobra.Command, what string, user, remove bool) error {
 	out := cmd.OutOrStdout()
+	base, name, err := placeOf(cmd.Context(), what, user)
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(base)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }() // it was read or is written already
+	var written []string
 	if what == "git" {
-		folder, err := gitHookFolder(user)
-		if err != nil {
-			return err
-		}
 		self, err := os.Executable()
 		if err != nil {
 			return err
 		}
-		files, err := hook.InstallGit(folder, self, remove)
+		if written, err = hook.InstallGit(root, name, self, remove); err != nil {
+			return err
+		}
+	} else {
+		mode := os.FileMode(0o644) // it is part of the project
+		if user {
+			mode = files.PrivateFile
+		}
+		changed, err := hook.InstallAgent(what, root, name, mode, remove)
 		if err != nil {
 			return err
 		}
-		for _, f := range files {
-			fmt.Fprintf(out, "%s %s\n", verb(remove), f)
+		if changed {
+			written = []string{filepath.Join(base, name)}
 		}
-		if len(files) == 0 {
-			fmt.Fprintf(out, "%s is as it should be\n", folder)
-		}
-		return nil
 	}
-	file := map[string]string{hook.ClaudeCode: filepath.Join(".claude", "settings.json"), hook.Codex: filepath.Join(".codex", "hooks.json")}[what]
-	if user {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return err
-		}
-		file = filepath.Join(home, file)
+	for _, f := range written {
+		fmt.Fprintf(out, "%s %s\n", verb(remove), f)
 	}
-	changed, err := hook.InstallAgent(what, file, "changetrail hook "+what, remove)
-	switch {
-	case err != nil:
-		return err
-	case changed:
-		fmt.Fprintf(out, "%s %s\n", verb(remove), file)
-		if what == hook.Codex && !remove {
-			fmt.Fprintln(out, "Codex runs them once you trust them: type /hooks in it")
-		}
-	default:
-		fmt.Fprintf(out, "%s is as it should be\n", file)
+	if len(written) == 0 {
+		fmt.Fprintf(out, "%s is as it should be\n", filepath.Join(base, name))
+	} else if what == hook.Codex && !remove {
+		fmt.Fprintln(out, "Codex runs them once you trust them: type /hooks in it")
 	}
 	return nil
+}
+
+// placeOf is where hooks are set: a folder that is the project's or the person's, and the
+// name of a file or a folder below it.
+func placeOf(ctx context.Context, what string, user bool) (base, name string, err error) {
+	if what == "git" {
+		return gitHookFolder(ctx, user)
+	}
+	base, name = ".", map[string]string{hook.ClaudeCode: filepath.Join(".claude", "settings.json"), hook.Codex: filepath.Join(".codex", "hooks.json")}[what]
+	if user {
+		base, err = os.UserHomeDir()
+	}
+	return base, name, err
 }
 
 func verb(remove bool) string {
@@ -319,20 +366,46 @@ func verb(remove bool) string {
 	return "set the hooks in"
 }
 
-// gitHookFolder is where git looks for the hooks of this work tree, or of the
-// person's.
-func gitHookFolder(user bool) (string, error) {
+// gitHookFolder is where git looks for the hooks of this work tree, or of the person's.
+func gitHookFolder(ctx context.Context, user bool) (base, name string, err error) {
 	if user {
-		out, err := exec.Command("git", "config", "--global", "core.hooksPath").Output()
-		folder := strings.TrimSpace(string(out))
-		if err != nil || folder == "" {
-			return "", misuse{errors.New("git has no folder of hooks for all projects; git config --global core.hooksPath ~/.config/git/hooks sets one")}
+		folder, err := gitSays(ctx, "", "config", "--global", "--type=path", "core.hooksPath")
+		if err != nil || !filepath.IsAbs(folder) {
+			return "", "", misuse{errors.New("git has no folder of hooks for all projects; git config --global core.hooksPath ~/.config/git/hooks sets one")}
 		}
-		return folder, nil
+		return filepath.Dir(folder), filepath.Base(folder), os.MkdirAll(filepath.Dir(folder), 0o755)
 	}
-	out, err := exec.Command("git", "rev-parse", "--git-path", "hooks").CombinedOutput()
+	top, err := gitSays(ctx, "", "rev-parse", "--show-toplevel")
 	if err != nil {
-		return "", fmt.Errorf("this is no work tree of git: %s", strings.TrimSpace(string(out)))
+		return "", "", fmt.Errorf("this is no work tree of git: %w", err)
+	}
+	common, err1 := gitSays(ctx, top, "rev-parse", "--git-common-dir")
+	folder, err2 := gitSays(ctx, top, "rev-parse", "--git-path", "hooks")
+	if err := errors.Join(err1, err2); err != nil {
+		return "", "", err
+	}
+	for _, base := range []string{inside(top, common), top} {
+		if name, err := filepath.Rel(base, inside(top, folder)); err == nil && filepath.IsLocal(name) {
+			return base, name, nil
+		}
+	}
+	return "", "", misuse{fmt.Errorf("git looks for the hooks of this repository in %s, which lies outside of it (core.hooksPath), and nothing is written there for the sake of one repository; if it is yours, for all projects, use --user", folder)}
+}
+
+func inside(dir, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+func gitSays(ctx context.Context, dir string, args ...string) (string, error) {
+	var said bytes.Buffer
+	cmd := exec.CommandContext(ctx, "git", args...)
+	cmd.Dir, cmd.Stderr = dir, &said
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("git %s: %w: %s", args[0], err, bytes.TrimSpace(said.Bytes()))
 	}
 	return strings.TrimSpace(string(out)), nil
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/changetrail/changetrail/intake/hook"
-	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/producer"
 )
 
@@ -26,6 +25,10 @@ func (a *app) flushHooks() *cobra.Command {
 		Long: `Sends what hooks have noted and is not sent yet, to the gateway (producer.gateway)
 or to Kafka. It runs by itself when an agent stops; sending again what was sent is
 harmless.
+
+A session goes where the settings said when it began. Where they say something else
+today it goes there all the same, without the token of today's gateway; to send it with
+its own, give that gateway and that token in the environment.
 
 What cannot be sent now stays and is sent the next time. What nobody will ever take,
 as an event that is too large, is put aside in a file, and the rest is sent. Each is
@@ -39,8 +42,11 @@ named here and in errors.log.`,
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
-			log := s.hookLog()
-			f := flushing{settings: &s, log: log}
+			log, err := s.hookLog()
+			if err != nil {
+				return err
+			}
+			f := flushing{settings: &s, log: log, ways: make(map[string]*way)}
 			err = f.all(ctx)
 			f.tell(cmd.OutOrStdout())
 			if err = errors.Join(append(f.aside, err)...); err != nil {
@@ -58,7 +64,7 @@ named here and in errors.log.`,
 type flushing struct {
 	settings *Settings
 	log      hook.Log
-	producer *producer.Producer
+	ways     map[string]*way
 
 	busy  bool    // another process sends
 	sent  int     // events
@@ -109,26 +115,14 @@ func (f *flushing) all(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	transport, err := f.settings.transport(producer.Structured)
-	if err != nil {
-		return err
-	}
-	redactor, err := f.settings.redactor(signing.Keys{})
-	if err != nil {
-		return err
-	}
-	f.producer, err = producer.New(transport, producer.Options{Source: f.settings.Producer.Source, Redactor: redactor})
-	if err != nil {
-		return err
-	}
-	defer func() { _ = f.producer.Close(ctx) }() // there is no spool
+	defer f.close(ctx)
 	var errs []error
 	for _, name := range names {
 		if err := f.session(ctx, name); err != nil {
 			errs = append(errs, fmt.Errorf("session %s is not sent whole, and stays: %w", name, err))
 		}
 	}
-	return errors.Join(append(errs, f.settings.handInSeals(ctx, f.log))...)
+	return errors.Join(append(errs, f.seals(ctx))...)
 }
 
 // session sends what is new in a session. It is done with once nothing of it waits.
@@ -138,7 +132,7 @@ func (f *flushing) session(ctx context.Context, name string) error {
 		return err
 	}
 	var events []event.Event
-	for _, c := range hook.Convert(session, f.settings.hookOptions(session)) {
+	for _, c := range hook.Convert(session, f.settings.hookOptions(ctx, f.log, session)) {
 		if _, known := c.Event.Extensions()["partitionkey"]; !known {
 			f.kept++ // all of them, or none: one remote in the session is enough
 			return nil
@@ -148,8 +142,14 @@ func (f *flushing) session(ctx context.Context, name string) error {
 		}
 	}
 	var errs []error
-	for chunk := range slices.Chunk(events, 50) {
-		errs = append(errs, f.send(ctx, name, chunk))
+	if len(events) > 0 {
+		w, err := f.way(ctx, session.Begun)
+		if err != nil {
+			return err
+		}
+		for chunk := range slices.Chunk(events, 50) {
+			errs = append(errs, w.explain(f.send(ctx, w.producer, name, chunk)))
+		}
 	}
 	errs = append(errs, f.broken(session))
 	if err := errors.Join(errs...); err != nil {
@@ -165,8 +165,8 @@ func (f *flushing) session(ctx context.Context, name string) error {
 
 // send sends some events of a session. Where one of them is refused, each is sent alone:
 // what is refused for good is put aside, and the error says what must be sent again.
-func (f *flushing) send(ctx context.Context, name string, events []event.Event) error {
-	err := f.producer.Publish(ctx, events...)
+func (f *flushing) send(ctx context.Context, p *producer.Producer, name string, events []event.Event) error {
+	err := p.Publish(ctx, events...)
 	switch {
 	case err == nil:
 		f.sent += len(events)
@@ -174,7 +174,7 @@ func (f *flushing) send(ctx context.Context, name string, events []event.Event) 
 	case len(events) > 1 && (errors.Is(err, producer.ErrPermanent) || errors.Is(err, producer.ErrRefused)):
 		var errs []error
 		for i := range events {
-			errs = append(errs, f.send(ctx, name, events[i:i+1]))
+			errs = append(errs, f.send(ctx, p, name, events[i:i+1]))
 		}
 		return errors.Join(errs...)
 	case !errors.Is(err, producer.ErrPermanent):
@@ -210,28 +210,14 @@ func (f *flushing) broken(session *hook.Session) error {
 	return nil
 }
 
-// handInSeals puts what commits state the digest of where it is found by that.
-func (s *Settings) handInSeals(ctx context.Context, log hook.Log) error {
-	var files producer.Blobs
-	switch {
-	case s.Producer.Gateway != "":
-		token, err := secret("producer.token", s.Producer.Token, s.Producer.TokenFile)
-		if err != nil {
-			return err
+// seals puts what commits state the digest of where it is found by that.
+func (f *flushing) seals(ctx context.Context) error {
+	return f.log.Sealed(func(content []byte, to hook.Begun) (taken bool, err error) {
+		w, err := f.way(ctx, to)
+		if err != nil || w.files == nil {
+			return false, err
 		}
-		files = producer.HTTPBlobs(producer.HTTPConfig{URL: s.Producer.Gateway, Token: token})
-	case s.Blobs != "":
-		store, err := s.blobStore(ctx)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = store.Close() }()
-		files = store
-	default:
-		return nil // they stay where they are
-	}
-	return log.Sealed(func(content []byte) error {
-		_, err := files.Put(ctx, content)
-		return err
+		_, err = w.files.Put(ctx, content)
+		return err == nil, w.explain(err)
 	})
 }

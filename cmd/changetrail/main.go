@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"reflect"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -78,8 +77,12 @@ func newRoot(environ []string) *cobra.Command {
 		Long: `changetrail joins what AI agents, scanners, CI systems and people say about a
 change into one record, and forwards it to a SIEM (OpenSearch or Elasticsearch).
 
-Settings come from flags, the environment (CHANGETRAIL_…), changetrail.yaml and
-defaults, in this order. Exit codes: 0 done, 1 failed, 2 wrong usage or
+Settings come from flags, the environment (CHANGETRAIL_…), a file and defaults, in
+this order. The file is the one that --config or CHANGETRAIL_CONFIG names; else
+services and what runs them read changetrail.yaml of their folder, and what people
+and agents run in a work tree (hook, mcp, publish, attach, show, query, replay,
+doctor, policy, controls) reads changetrail/changetrail.yaml in the person's own
+folder of configuration. Exit codes: 0 done, 1 failed, 2 wrong usage or
 configuration.`,
 		Example: `  changetrail setup                         # topics, index templates, lifecycle
   changetrail enrich &                      # events → records
@@ -91,7 +94,7 @@ configuration.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.PersistentFlags().StringVar(&a.file, "config", "", "configuration file (default changetrail.yaml, if there is one)")
+	root.PersistentFlags().StringVar(&a.file, "config", "", "configuration file (default: changetrail.yaml of the folder, or the person's own)")
 	a.flag(root.PersistentFlags(), "brokers", "kafka.brokers", "Kafka brokers, host:port with commas")
 	a.flag(root.PersistentFlags(), "prefix", "kafka.prefix", "first part of the topic names")
 	a.flag(root.PersistentFlags(), "namespace", "namespace", "part of every index name")
@@ -117,37 +120,42 @@ func (a *app) engineFlags(set *pflag.FlagSet) {
 func (a *app) settings(cmd *cobra.Command) (Settings, error) {
 	file := a.file
 	if file == "" {
-		for _, e := range a.environ {
-			if v, ok := strings.CutPrefix(e, envPrefix+"CONFIG="); ok {
-				file = v
-			}
-		}
+		file = getenvOf(a.environ)(envPrefix + "CONFIG")
 	}
-	s, err := loadSettings(file, a.environ)
-	if err != nil {
-		return s, misuse{err}
+	load := func() (Settings, error) { return loadPersonal(file, a.environ, ".") }
+	if sideOf(cmd) == operators {
+		load = func() (Settings, error) { return loadSettings(file, a.environ) }
 	}
-	given := make(map[string]string)
-	cmd.Flags().Visit(func(f *pflag.Flag) {
-		for _, key := range f.Annotations[settingKey] {
-			given[key] = f.Value.String()
-		}
-	})
-	var errs []error
-	s.keys(func(path string, v reflect.Value, _ reflect.StructTag) {
-		if text, ok := given[path]; ok {
-			if err := setText(v, text); err != nil {
-				errs = append(errs, fmt.Errorf("flag for %s: %w", path, err))
-			}
-		}
-	})
-	if err := errors.Join(append(errs, s.validate())...); err != nil {
-		return s, misuse{err}
-	}
+	s, err := load()
 	for _, warning := range s.warnings {
 		fmt.Fprintln(cmd.ErrOrStderr(), warning)
 	}
+	if err != nil {
+		return s, misuse{err}
+	}
+	errs := []error{s.fromFlags(cmd), s.validate()}
+	if sideOf(cmd) != operators {
+		errs = append(errs, s.together())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return s, misuse{err}
+	}
 	return s, nil
+}
+
+// fromFlags sets what flags say.
+func (s *Settings) fromFlags(cmd *cobra.Command) error {
+	values := s.values()
+	var errs []error
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		for _, key := range f.Annotations[settingKey] {
+			if err := setText(values[key], f.Value.String()); err != nil {
+				errs = append(errs, fmt.Errorf("flag for %s: %w", key, err))
+			}
+			s.origins[key] = fromCall
+		}
+	})
+	return errors.Join(errs...)
 }
 
 func (s *Settings) logger(w io.Writer) *slog.Logger {

@@ -50,7 +50,7 @@ same at /mcp, by the credential of the agent. What is told goes to the gateway
 			if err != nil {
 				return err
 			}
-			return s.runMCP(cmd, address, cmp.Or(agent, s.Hook.Agent))
+			return s.runMCP(cmd, address, cmp.Or(agent, s.begun().Agent))
 		},
 	}
 	cmd.Flags().StringVar(&address, "listen", "", "address for streamable HTTP (path /mcp), in place of standard input and output")
@@ -67,7 +67,12 @@ func (s *Settings) runMCP(cmd *cobra.Command, address, agent string) error {
 	if err != nil {
 		return misuse{err}
 	}
-	conf.ReadFile = os.ReadFile
+	project, err := openProject()
+	if err != nil {
+		return err
+	}
+	defer project.close()
+	conf.ReadFile = project.read
 	tools, err := mcp.New(conf)
 	if err != nil {
 		return err
@@ -110,7 +115,7 @@ func (s *Settings) caller(ctx context.Context, agent string, log *slog.Logger) (
 	if err != nil {
 		return mcp.Caller{}, nil, err
 	}
-	who := mcp.Caller{Agent: agent, LogsURL: s.Hook.LogsURL, DelegatedBy: s.Hook.DelegatedBy, Take: func(ctx context.Context, e event.Event) error {
+	who := mcp.Caller{Agent: agent, LogsURL: s.begun().LogsURL, DelegatedBy: s.Hook.DelegatedBy, Take: func(ctx context.Context, e event.Event) error {
 		ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 		defer cancel()
 		return p.Publish(ctx, e)

@@ -383,7 +383,7 @@ func (a *app) attachFiles(cmd *cobra.Command, f *about, names []string, other st
 	var said []string
 	var errs []error
 	for _, name := range names {
-		file, err := os.ReadFile(name)
+		file, err := readReport(name)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -415,6 +415,20 @@ func (a *app) attachFiles(cmd *cobra.Command, f *about, names []string, other st
 	return nil
 }
 
+// readReport reads a file that somebody named, a pipe included, as far as a report goes.
+func readReport(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, evidence.MaxReport+1))
+	if err == nil && len(text) > evidence.MaxReport {
+		err = fmt.Errorf("%s: it has more than %d MiB, which is the most that is read", name, evidence.MaxReport>>20)
+	}
+	return text, err
+}
+
 func (a *app) attachSBOM() *cobra.Command {
 	var f about
 	var before string
@@ -433,11 +447,11 @@ func (a *app) attachSBOM() *cobra.Command {
 			if err := f.check(); err != nil {
 				return err
 			}
-			old, err := os.ReadFile(before)
+			old, err := readReport(before)
 			if err != nil {
 				return err
 			}
-			now, err := os.ReadFile(args[0])
+			now, err := readReport(args[0])
 			if err != nil {
 				return err
 			}

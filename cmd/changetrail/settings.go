@@ -38,7 +38,7 @@ import (
 type Settings struct {
 	Namespace string   `yaml:"namespace" doc:"part of every index name"`
 	Retention Duration `yaml:"retention" doc:"how long events and records are kept"`
-	Store     string   `yaml:"store" doc:"where people look: a folder of the embedded mode, opensearch or elasticsearch; where empty local.data, if it is there, else sink.engine"`
+	Store     string   `yaml:"store" doc:"where people look: a folder of the embedded mode, opensearch or elasticsearch; where empty local.data, if it is there (for show, query and the like: unless sink.engine or sink.addresses is set), else sink.engine"`
 	Queries   string   `yaml:"queries" doc:"queries.yaml: saved queries beside those that come with changetrail"`
 	Content   string   `yaml:"content" doc:"how much is kept of prompts and of the arguments and results of tools, by what sends here: metadata-only, redacted (secrets replaced) or full"`
 	// The keys that parts of the pipeline share.
@@ -127,9 +127,9 @@ type Settings struct {
 		Timeout              Duration `yaml:"timeout" doc:"how long the broker may take"`
 	} `yaml:"gateway"`
 	Hook struct {
-		Dir         string   `yaml:"dir" doc:"folder in which hooks note what happens; the person's state folder where empty"`
+		Dir         string   `yaml:"dir" doc:"folder in which hooks note what happens, an absolute path; the person's state folder where empty"`
 		Agent       string   `yaml:"agent" doc:"id of the agent at this machine; claude-code or codex where empty"`
-		DelegatedBy string   `yaml:"delegated_by" doc:"account of the person at this machine; git's user.email where empty"`
+		DelegatedBy string   `yaml:"delegated_by" doc:"account of the person at this machine; user.email of git for all projects where empty"`
 		LogsURL     string   `yaml:"logs_url" doc:"where people read the log of a session; {session} stands for its id"`
 		Forbidden   string   `yaml:"forbidden" doc:"what a hook does where enricher.policy forbids a change: off, ask or deny"`
 		Keep        Duration `yaml:"keep" doc:"how long what hooks noted is kept where it cannot be sent; 0 is for ever"`
@@ -150,7 +150,10 @@ type Settings struct {
 		Format string `yaml:"format" doc:"text or json"`
 	} `yaml:"log"`
 
-	warnings []string // of keys by their former names
+	warnings []string          // of keys by their former names, and of those of a work tree
+	origins  map[string]origin // of keys that are set
+	tree     treeFile
+	ofPerson bool // and not of a folder
 }
 
 // Duration is a time span as people write it: 90d, 24h, 5ms.
@@ -192,7 +195,7 @@ const (
 )
 
 func defaults() Settings {
-	var s Settings
+	s := Settings{origins: make(map[string]origin)}
 	s.Namespace = "default"
 	s.Retention = Duration(400 * 24 * time.Hour)
 	s.Kafka.Brokers = []string{"localhost:9092"}
@@ -259,6 +262,7 @@ func (s *Settings) fromFile(text []byte) error {
 			return err
 		}
 	}
+	leaves(&root, "", func(path string, _ *yaml.Node) { s.origins[path] = fromFile })
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
 	if err := d.Decode(s); err != nil && !errors.Is(err, io.EOF) {
@@ -315,6 +319,13 @@ func (s *Settings) keys(visit func(path string, v reflect.Value, tags reflect.St
 	walk(reflect.ValueOf(s).Elem(), "")
 }
 
+// values are the values of all keys.
+func (s *Settings) values() map[string]reflect.Value {
+	out := make(map[string]reflect.Value)
+	s.keys(func(path string, v reflect.Value, _ reflect.StructTag) { out[path] = v })
+	return out
+}
+
 // envName is the environment variable of a key.
 func envName(path string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
@@ -330,8 +341,10 @@ func formerVariables() map[string]string {
 }
 
 func (s *Settings) fromEnvironment(environ []string) error {
-	fields := make(map[string]reflect.Value)
-	s.keys(func(path string, v reflect.Value, _ reflect.StructTag) { fields[envName(path)] = v })
+	fields, names := make(map[string]reflect.Value), make(map[string]string)
+	for path, v := range s.values() {
+		fields[envName(path)], names[envName(path)] = v, path
+	}
 	var errs []error
 	for _, e := range environ {
 		name, value, _ := strings.Cut(e, "=")
@@ -350,6 +363,7 @@ func (s *Settings) fromEnvironment(environ []string) error {
 		if err := setText(field, value); err != nil {
 			errs = append(errs, fmt.Errorf("environment: %s: %w", name, err))
 		}
+		s.origins[names[name]] = fromCall
 	}
 	return errors.Join(errs...)
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/demo"
 	"github.com/changetrail/changetrail/intake"
+	"github.com/changetrail/changetrail/internal/files"
 	"github.com/changetrail/changetrail/internal/standalone"
 	"github.com/changetrail/changetrail/internal/telemetry"
 	"github.com/changetrail/changetrail/policy"
@@ -315,10 +316,10 @@ func readDemo(dir string, fresh demoState) (demoState, error) {
 func writeDemo(dir string, s demoState) error {
 	text, err := json.Marshal(s)
 	if err == nil {
-		err = os.MkdirAll(dir, 0o750)
+		err = os.MkdirAll(dir, files.PrivateFolder)
 	}
 	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, demoFile), append(text, '\n'), 0o640)
+		err = os.WriteFile(filepath.Join(dir, demoFile), append(text, '\n'), files.PrivateFile)
 	}
 	return err
 }
@@ -331,7 +332,7 @@ func fill(ctx context.Context, progress io.Writer, s *Settings, dir string, stat
 		return nil
 	}
 	for name, content := range map[string][]byte{"policy.yaml": demo.Policy(state.End), "controls.yaml": demo.Controls()} {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o640); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), content, files.PrivateFile); err != nil {
 			return err
 		}
 	}

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"os"
+	"io"
 	"regexp"
 	"slices"
 	"strconv"
@@ -16,6 +16,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/changetrail/changetrail/intake/toolcall"
+	"github.com/changetrail/changetrail/internal/files"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
 )
@@ -275,17 +276,17 @@ var model = regexp.MustCompile(`"model"\s*:\s*"([^"<>]{1,200})"`)
 
 // modelIn returns the model that a transcript names last.
 func modelIn(transcript string) string {
-	f, err := os.Open(transcript)
+	f, err := files.Open(transcript)
 	if err != nil {
 		return ""
 	}
 	defer f.Close()
 	const tail = 256 << 10
 	if info, err := f.Stat(); err == nil && info.Size() > tail {
-		_, _ = f.Seek(-tail, 2) // else it is read from the beginning
+		_, _ = f.Seek(-tail, io.SeekEnd) // else it is read from the beginning
 	}
 	var b bytes.Buffer
-	_, _ = b.ReadFrom(f) // what can be read of it will do
+	_, _ = b.ReadFrom(io.LimitReader(f, tail)) // what can be read of it will do
 	all := model.FindAllSubmatch(b.Bytes(), -1)
 	if len(all) == 0 {
 		return ""

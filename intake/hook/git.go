@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/changetrail/changetrail/internal/files"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -25,16 +26,26 @@ type Git struct {
 	HeadAt time.Time `json:"head_at,omitzero"`
 }
 
+// Bounds of what is read of one of git's files, in bytes: of packed-refs, which has a line
+// for each tag, and of any other.
+const (
+	maxPacked = 32 << 20
+	maxGit    = 1 << 20
+)
+
 // Look reads where the work tree stands that a folder lies in, from git's own
-// files: starting git would take a hook most of its time. What cannot be read is
-// left out.
+// files: starting git would take a hook most of its time. Whoever made the repository
+// wrote them, so nothing but regular files of a bounded size is read, no link is followed
+// out of git's folder, and what has not the form of git's is left out, as is what cannot
+// be read.
 func Look(folder string) Git {
 	for dir := folder; dir != "" && filepath.IsAbs(dir); dir = filepath.Dir(dir) {
-		if private, common := gitDir(dir); private != "" {
-			g := Git{Root: dir, Repository: remote(filepath.Join(common, "config"))}
-			g.Branch, g.Head = head(private, common)
-			g.HeadAt = committed(common, g.Head)
-			return g
+		if g, ok := open(dir); ok {
+			defer g.close()
+			out := Git{Root: dir, Repository: remote(g.read(g.common, "config"))}
+			out.Branch, out.Head = g.head()
+			out.HeadAt = g.committed(out.Head)
+			return out
 		}
 		if dir == filepath.Dir(dir) {
 			break
@@ -43,68 +54,111 @@ func Look(folder string) Git {
 	return Git{}
 }
 
-// gitDir returns the folder of git for a work tree, and the one that it shares with
+// gitFolders are the folder of git for a work tree, and the one that it shares with
 // other work trees.
-func gitDir(dir string) (private, common string) {
-	private = filepath.Join(dir, ".git")
-	info, err := os.Stat(private)
+type gitFolders struct{ private, common *os.Root }
+
+func (g gitFolders) close() { _, _ = g.private.Close(), g.common.Close() }
+
+// open opens the folders of git of a work tree; false where dir is none.
+func open(dir string) (g gitFolders, ok bool) {
+	path := filepath.Join(dir, ".git")
+	info, err := os.Lstat(path)
 	if err != nil {
-		return "", ""
+		return g, false
 	}
-	if !info.IsDir() { // of a work tree or a submodule: "gitdir: PATH"
-		text, err := os.ReadFile(private)
-		path, ok := strings.CutPrefix(strings.TrimSpace(string(text)), "gitdir: ")
+	if info.Mode().IsRegular() { // of a work tree or a submodule: "gitdir: PATH"
+		text, err := files.Read(path, maxGit)
+		pointed, ok := strings.CutPrefix(strings.TrimSpace(string(text)), "gitdir: ")
 		if err != nil || !ok {
-			return "", ""
+			return g, false
 		}
-		if private = path; !filepath.IsAbs(path) {
-			private = filepath.Join(dir, path)
-		}
+		path = from(dir, pointed)
+	} else if !info.IsDir() {
+		return g, false
 	}
-	common = private
-	if text, err := os.ReadFile(filepath.Join(private, "commondir")); err == nil {
-		if common = strings.TrimSpace(string(text)); !filepath.IsAbs(common) {
-			common = filepath.Join(private, common)
-		}
+	if g.private, err = files.Folder(path); err != nil {
+		return g, false
 	}
-	return private, common
+	shared := "."
+	if pointed := strings.TrimSpace(string(g.read(g.private, "commondir"))); pointed != "" {
+		shared = pointed
+	}
+	if g.common, err = files.Folder(from(path, shared)); err != nil {
+		_ = g.private.Close() // nothing was written
+		return g, false
+	}
+	return g, true
 }
 
-func head(private, common string) (branch, commit string) {
-	text, err := os.ReadFile(filepath.Join(private, "HEAD"))
-	if err != nil {
-		return "", ""
+func from(dir, path string) string {
+	if filepath.IsAbs(path) {
+		return path
 	}
+	return filepath.Join(dir, path)
+}
+
+// read returns a file of git's; nil where it cannot be read.
+func (gitFolders) read(folder *os.Root, name string) []byte {
+	text, err := files.ReadIn(folder, filepath.FromSlash(name), maxGit)
+	if err != nil {
+		return nil
+	}
+	return text
+}
+
+// fullCommit is how git writes a commit into its files.
+var fullCommit = regexp.MustCompile(`^(?:[0-9a-f]{40}|[0-9a-f]{64})$`)
+
+// commitIn returns the commit that a file of git's holds; "" where it holds something
+// else, which is nobody's to see.
+func commitIn(text []byte) string {
+	if s := strings.TrimSpace(string(text)); fullCommit.MatchString(s) {
+		return s
+	}
+	return ""
+}
+
+func (g gitFolders) head() (branch, commit string) {
+	text := g.read(g.private, "HEAD")
 	ref, ok := strings.CutPrefix(strings.TrimSpace(string(text)), "ref: ")
 	if !ok {
-		return "", strings.TrimSpace(string(text)) // no branch
+		return "", commitIn(text) // no branch
+	}
+	if !strings.HasPrefix(ref, "refs/") || !filepath.IsLocal(filepath.FromSlash(ref)) || strings.ContainsFunc(ref, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		return "", "" // git makes none such
 	}
 	branch = strings.TrimPrefix(ref, "refs/heads/")
-	if text, err := os.ReadFile(filepath.Join(common, filepath.FromSlash(ref))); err == nil {
-		return branch, strings.TrimSpace(string(text))
+	if commit = commitIn(g.read(g.common, ref)); commit != "" {
+		return branch, commit
 	}
-	packed, err := os.Open(filepath.Join(common, "packed-refs"))
+	return branch, g.packed(ref)
+}
+
+// packed returns the commit of a branch that lies among others in one file.
+func (g gitFolders) packed(ref string) string {
+	f, err := files.OpenIn(g.common, "packed-refs")
 	if err != nil {
-		return branch, ""
+		return ""
 	}
-	defer packed.Close()
-	for lines := bufio.NewScanner(packed); lines.Scan(); {
+	defer f.Close()
+	for lines := bufio.NewScanner(io.LimitReader(f, maxPacked)); lines.Scan(); {
 		if sha, name, ok := strings.Cut(lines.Text(), " "); ok && name == ref {
-			return branch, sha
+			return commitIn([]byte(sha))
 		}
 	}
-	return branch, ""
+	return ""
 }
 
 // committer is the line of a commit object that says when it was committed.
 var committer = regexp.MustCompile(`(?m)^committer .* (\d+) [+-]\d{4}$`)
 
 // committed reads the time of a commit that lies in a file of its own.
-func committed(common, sha string) time.Time {
-	if !record.IsCommit(sha) || len(sha) < 40 {
+func (g gitFolders) committed(sha string) time.Time {
+	if sha == "" {
 		return time.Time{}
 	}
-	f, err := os.Open(filepath.Join(common, "objects", sha[:2], sha[2:]))
+	f, err := files.OpenIn(g.common, filepath.Join("objects", sha[:2], sha[2:]))
 	if err != nil {
 		return time.Time{}
 	}
@@ -126,15 +180,10 @@ func committed(common, sha string) time.Time {
 }
 
 // remote returns the repository of the remote origin, or of the only remote.
-func remote(config string) record.Repository {
-	f, err := os.Open(config)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
+func remote(config []byte) record.Repository {
 	name, only, n := "", record.Repository(""), 0
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		line := strings.TrimSpace(lines.Text())
+	for line := range strings.Lines(string(config)) {
+		line = strings.TrimSpace(line)
 		if strings.HasPrefix(line, "[") {
 			name = ""
 			if section, ok := strings.CutPrefix(line, `[remote "`); ok {

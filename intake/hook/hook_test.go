@@ -444,7 +444,7 @@ func TestHooksAreSetBesideOthersAndTakenOutAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	install := func(remove bool) (string, bool) {
-		changed, err := InstallAgent(ClaudeCode, file, "changetrail hook claude-code", remove)
+		changed, err := InstallAgent(ClaudeCode, root(t, filepath.Dir(filepath.Dir(file))), filepath.Join(".claude", "settings.json"), 0o644, remove)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -455,7 +455,7 @@ func TestHooksAreSetBesideOthersAndTakenOutAgain(t *testing.T) {
 		return string(text), changed
 	}
 	text, changed := install(false)
-	if !changed || strings.Count(text, "changetrail hook claude-code") != 10 || !strings.Contains(text, "say done") || !strings.Contains(text, `"model": "opus"`) {
+	if !changed || strings.Count(text, "changetrail hook claude-code") != 10 || !strings.Contains(text, "say done") || !strings.Contains(text, `"model":"opus"`) {
 		t.Errorf("set: %s", text)
 	}
 	if again, changed := install(false); changed || again != text {
@@ -467,7 +467,7 @@ func TestHooksAreSetBesideOthersAndTakenOutAgain(t *testing.T) {
 	if err := os.WriteFile(file, []byte("{ // mine\n}"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := InstallAgent(ClaudeCode, file, "x", false); err == nil {
+	if _, err := InstallAgent(ClaudeCode, root(t, filepath.Dir(file)), "settings.json", 0o644, false); err == nil {
 		t.Error("a file that cannot be read was written over")
 	}
 }
@@ -484,7 +484,7 @@ func TestAHookOfGitThatIsThereIsCalledFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if _, err := InstallGit(hooks, "/bin/true", false); err != nil {
+		if _, err := InstallGit(root(t, dir), filepath.Join(".git", "hooks"), "/bin/true", false); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -494,7 +494,7 @@ func TestAHookOfGitThatIsThereIsCalledFirst(t *testing.T) {
 	if cmd.Run() == nil {
 		t.Error("the hook that was there is not asked any more")
 	}
-	if files, err := InstallGit(hooks, "/bin/true", true); err != nil || len(files) != 2 {
+	if files, err := InstallGit(root(t, dir), filepath.Join(".git", "hooks"), "/bin/true", true); err != nil || len(files) != 2 {
 		t.Errorf("%v, %v", files, err)
 	}
 	if text, err := os.ReadFile(former); err != nil || !strings.Contains(string(text), "grep -q good") {
@@ -644,12 +644,12 @@ func TestOneSealThatNobodyTakesHoldsNoOtherUp(t *testing.T) {
 		}
 	}
 	var taken []string
-	hand := func(content []byte) error {
+	hand := func(content []byte, _ Begun) (bool, error) {
 		if string(content) == "bad" {
-			return fmt.Errorf("not taken")
+			return false, fmt.Errorf("not taken")
 		}
 		taken = append(taken, string(content))
-		return nil
+		return true, nil
 	}
 	for range 2 {
 		if err := l.Sealed(hand); err == nil || !strings.Contains(err.Error(), "not taken") {

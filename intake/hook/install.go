@@ -1,16 +1,19 @@
 package hook
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/changetrail/changetrail/internal/files"
 )
 
 // Events are the hooks of each agent that are worth a call: what is asked, done,
@@ -23,95 +26,178 @@ var events = map[string][]string{
 // matched are the hooks that are set for some tools each.
 var matched = []string{"PreToolUse", "PostToolUse", "PostToolUseFailure"}
 
-// InstallAgent sets the hooks of an agent in its settings file, beside whatever is
-// set there, and reports whether that changed anything. With remove it takes them
-// out again.
-func InstallAgent(kind, file, command string, remove bool) (changed bool, err error) {
+// maxSettings bounds a settings file and a hook of git, in bytes.
+const maxSettings = 4 << 20
+
+// InstallAgent sets the hooks of an agent in its settings file, name below base, and
+// reports whether that changed anything. With remove it takes them out again. All that
+// others have written stays as it is, byte for byte, and so does the mode of the file; a
+// new one gets mode.
+func InstallAgent(kind string, base *os.Root, name string, mode fs.FileMode, remove bool) (changed bool, err error) {
 	names, ok := events[kind]
 	if !ok {
 		return false, fmt.Errorf("%q is none of %s, %s", kind, ClaudeCode, Codex)
 	}
-	text, err := os.ReadFile(file)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return false, err
+	folder, err := files.Below(base, filepath.Dir(name), !remove)
+	if remove && errors.Is(err, fs.ErrNotExist) {
+		return false, nil
 	}
-	settings := make(map[string]jsontext.Value)
-	if len(strings.TrimSpace(string(text))) > 0 {
-		if err := json.Unmarshal(text, &settings); err != nil {
-			return false, fmt.Errorf("%s is no JSON; mend it first: %w", file, err)
-		}
-	}
-	hooks := make(map[string]jsontext.Value)
-	if v, ok := settings["hooks"]; ok {
-		if err := json.Unmarshal(v, &hooks); err != nil {
-			return false, fmt.Errorf("%s: hooks: %w", file, err)
-		}
-	}
-	for _, name := range names {
-		if err := set(hooks, name, command, remove); err != nil {
-			return false, fmt.Errorf("%s: hooks.%s: %w", file, name, err)
-		}
-	}
-	if settings["hooks"], err = json.Marshal(hooks, json.Deterministic(true)); err != nil {
-		return false, err
-	}
-	if len(hooks) == 0 {
-		delete(settings, "hooks")
-	}
-	out, err := json.Marshal(settings, json.Deterministic(true), jsontext.WithIndent("  "))
 	if err != nil {
 		return false, err
 	}
-	if out = append(out, '\n'); string(out) == string(text) || remove && text == nil {
-		return false, nil
-	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+	defer func() { _ = folder.Close() }() // what was written is closed
+	text, is, err := files.Current(folder, filepath.Base(name), maxSettings)
+	if err != nil || remove && text == nil {
 		return false, err
 	}
-	part := file + ".changetrail"
-	return true, errors.Join(os.WriteFile(part, out, 0o644), os.Rename(part, file))
-}
-
-// A matcher is one entry of a hook.
-type matcher struct {
-	Matcher string           `json:"matcher,omitempty"`
-	Hooks   []jsontext.Value `json:"hooks"`
-}
-
-func set(hooks map[string]jsontext.Value, name, command string, remove bool) error {
-	var list []matcher
-	if v, ok := hooks[name]; ok {
-		if err := json.Unmarshal(v, &list); err != nil {
-			return err
-		}
+	if text != nil {
+		mode = is
 	}
-	list = slices.DeleteFunc(list, func(m matcher) bool { return len(m.Hooks) == 1 && ours(m.Hooks[0]) })
-	if !remove {
-		entry, err := json.Marshal(map[string]any{"type": "command", "command": command, "timeout": 10}, json.Deterministic(true))
+	out, err := setHooks(text, kind, names, remove)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w; mend it first", filepath.Join(base.Name(), name), err)
+	}
+	if bytes.Equal(out, text) {
+		return false, nil
+	}
+	return true, files.Replace(folder, filepath.Base(name), out, mode)
+}
+
+// setHooks returns a settings file with the hooks of an agent, or without them.
+func setHooks(text []byte, kind string, names []string, remove bool) ([]byte, error) {
+	if len(bytes.TrimSpace(text)) == 0 {
+		text = []byte("{}\n")
+	}
+	for _, name := range names {
+		var err error
+		if remove {
+			text, err = takeOut(text, kind, name)
+		} else {
+			text, err = putIn(text, kind, name)
+		}
 		if err != nil {
-			return err
+			return nil, fmt.Errorf("hooks.%s: %w", name, err)
 		}
-		m := matcher{Hooks: []jsontext.Value{entry}}
-		if slices.Contains(matched, name) {
-			m.Matcher = "*"
-		}
-		list = append(list, m)
 	}
-	if len(list) == 0 {
-		delete(hooks, name)
-		return nil
-	}
-	v, err := json.Marshal(list)
-	hooks[name] = v
-	return err
+	return text, nil
 }
 
-// ours reports whether a hook is one of changetrail's.
-func ours(v jsontext.Value) bool {
+// putIn adds a hook of ours behind those of others, unless one is there.
+func putIn(text []byte, kind, name string) ([]byte, error) {
+	root, err := document(text)
+	if err != nil {
+		return nil, err
+	}
+	m := map[string]any{"hooks": []any{map[string]any{"type": "command", "command": hookCommand(kind), "timeout": 10}}}
+	if slices.Contains(matched, name) {
+		m["matcher"] = "*"
+	}
+	hooks, some, err := root.member(text, "hooks", '{')
+	if err != nil {
+		return nil, err
+	}
+	list, these, err := hooks.member(text, name, '[')
+	if err != nil {
+		return nil, err
+	}
+	if there, err := theirs(text, list, kind); err != nil || there {
+		return text, err
+	}
+	where, member, v := list, "", any(m)
+	if !these {
+		where, member, v = hooks, name, []any{m}
+	}
+	if !some {
+		where, member, v = root, "hooks", map[string]any{name: []any{m}}
+	}
+	value, err := json.Marshal(v, json.Deterministic(true))
+	if err != nil {
+		return nil, err
+	}
+	return where.with(text, member, value)
+}
+
+// theirs reports whether a list of matchers has a command that begins as ours does.
+func theirs(text []byte, list container, kind string) (bool, error) {
+	for _, m := range list.items {
+		entries, err := commandsOf(text, m)
+		if err != nil {
+			return false, err
+		}
+		for _, e := range entries.items {
+			if said := commandOf(text, e); said == hookCommand(kind) || strings.HasPrefix(said, hookCommand(kind)+" ") {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// takeOut takes the hooks of ours out, and what is empty without them.
+func takeOut(text []byte, kind, name string) ([]byte, error) {
+	for {
+		out, err := takeOneOut(text, kind, name)
+		if err != nil || out == nil {
+			return text, err
+		}
+		text = out
+	}
+}
+
+// takeOneOut takes one hook of ours out; nil where there is none.
+func takeOneOut(text []byte, kind, name string) ([]byte, error) {
+	root, err := document(text)
+	if err != nil {
+		return nil, err
+	}
+	hooks, _, err := root.member(text, "hooks", '{')
+	if err != nil {
+		return nil, err
+	}
+	list, _, err := hooks.member(text, name, '[')
+	if err != nil {
+		return nil, err
+	}
+	for i, m := range list.items {
+		entries, err := commandsOf(text, m)
+		if err != nil {
+			return nil, err
+		}
+		at := slices.IndexFunc(entries.items, func(e item) bool { return commandOf(text, e) == hookCommand(kind) })
+		switch {
+		case at < 0:
+			continue
+		case len(entries.items) > 1:
+			return entries.without(text, at), nil
+		case len(list.items) > 1:
+			return list.without(text, i), nil
+		case len(hooks.items) > 1:
+			return hooks.without(text, hooks.index(name)), nil
+		}
+		return root.without(text, root.index("hooks")), nil
+	}
+	return nil, nil
+}
+
+// commandsOf are the commands of a matcher.
+func commandsOf(text []byte, m item) (container, error) {
+	object, err := containerAt(text, m.value, m.end, '{')
+	if err != nil {
+		return container{}, err
+	}
+	list, _, err := object.member(text, "hooks", '[')
+	return list, err
+}
+
+// hookCommand is how an agent calls this program.
+func hookCommand(kind string) string { return "changetrail hook " + kind }
+
+func commandOf(text []byte, entry item) string {
 	var h struct {
 		Command string `json:"command"`
 	}
-	return json.Unmarshal(v, &h) == nil && strings.Contains(h.Command, "changetrail") && strings.Contains(h.Command, " hook ")
+	_ = json.Unmarshal(text[entry.value:entry.end], &h) // of another form, it is not ours
+	return h.Command
 }
 
 // gitHooks are those of git.
@@ -130,48 +216,87 @@ program=$(command -v changetrail) || program='%s'
 "$program" hook %s "$@" || :
 `
 
-// InstallGit sets the hooks of git in its folder of hooks. One that is there
-// already is kept under another name, and called first. self is this program, for
+// InstallGit sets the hooks of git in its folder of hooks, name below base. One that is
+// there already is kept under another name, and called first. self is this program, for
 // shells in whose PATH changetrail is not, as those that some agents start. It returns
 // the files that it wrote or, with remove, took away.
-func InstallGit(folder, self string, remove bool) (files []string, err error) {
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+func InstallGit(base *os.Root, name, self string, remove bool) (written []string, err error) {
+	folder, err := files.Below(base, name, !remove)
+	if remove && errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
 		return nil, err
 	}
-	for _, name := range gitHooks {
-		file := filepath.Join(folder, name)
-		former := file + ".before-changetrail"
-		text, err := os.ReadFile(file)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return files, err
-		}
-		mine := strings.Contains(string(text), mark)
+	defer func() { _ = folder.Close() }() // what was written is closed
+	for _, hook := range gitHooks {
+		change := setGitHook
 		if remove {
-			if !mine {
-				continue
-			}
-			if err := os.Remove(file); err != nil {
-				return files, err
-			}
-			if err := os.Rename(former, file); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return files, err
-			}
-			files = append(files, file)
-			continue
+			change = removeGitHook
 		}
-		if err == nil && !mine && text != nil {
-			if err := os.Rename(file, former); err != nil {
-				return files, err
-			}
+		changed, err := change(folder, hook, self)
+		if err != nil {
+			return written, err
 		}
-		script := fmt.Sprintf(gitHook, mark, strings.ReplaceAll(self, "'", `'\''`), name)
-		if string(text) == script {
-			continue
+		if changed {
+			written = append(written, filepath.Join(base.Name(), name, hook))
 		}
-		if err := os.WriteFile(file, []byte(script), 0o755); err != nil {
-			return files, err
-		}
-		files = append(files, file)
 	}
-	return files, nil
+	return written, nil
+}
+
+// former is what a hook of somebody else is called while ours is set.
+func former(name string) string { return name + ".before-changetrail" }
+
+func setGitHook(folder *os.Root, name, self string) (changed bool, err error) {
+	text, _, err := files.Current(folder, name, maxSettings)
+	if err != nil {
+		return false, err
+	}
+	script := gitScript(name, self)
+	switch {
+	case string(text) == script:
+		return false, nil
+	case text != nil && !isGitScript(name, text):
+		if bytes.Contains(text, []byte(mark)) {
+			return false, fmt.Errorf("%s was set by changetrail and changed by hand; move what was added into %s, and delete it", filepath.Join(folder.Name(), name), former(name))
+		}
+		if _, err := folder.Lstat(former(name)); !errors.Is(err, fs.ErrNotExist) {
+			return false, errors.Join(err, fmt.Errorf("%s: there is a %s already, which would be lost; put both into one", filepath.Join(folder.Name(), name), former(name)))
+		}
+		if err := folder.Rename(name, former(name)); err != nil {
+			return false, err
+		}
+	}
+	return true, files.Replace(folder, name, []byte(script), 0o755)
+}
+
+func removeGitHook(folder *os.Root, name, _ string) (changed bool, err error) {
+	text, _, err := files.Current(folder, name, maxSettings)
+	if err != nil || !bytes.Contains(text, []byte(mark)) {
+		return false, err
+	}
+	if !isGitScript(name, text) {
+		return false, fmt.Errorf("%s was set by changetrail and changed by hand; take out by hand what is changetrail's", filepath.Join(folder.Name(), name))
+	}
+	if err := folder.Rename(former(name), name); errors.Is(err, fs.ErrNotExist) {
+		return true, folder.Remove(name)
+	} else if err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+func gitScript(name, self string) string {
+	return fmt.Sprintf(gitHook, mark, strings.ReplaceAll(self, "'", `'\''`), name)
+}
+
+// programLine is the line of a hook of git that says where this program is.
+var programLine = regexp.MustCompile(`(?m)^program=\$\(command -v changetrail\) \|\| program='.*'$`)
+
+// isGitScript reports whether a hook of git is as changetrail wrote it, wherever the
+// program was.
+func isGitScript(name string, text []byte) bool {
+	plain := func(s string) string { return programLine.ReplaceAllLiteralString(s, "program=") }
+	return plain(string(text)) == plain(gitScript(name, ""))
 }

@@ -19,15 +19,20 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/changetrail/changetrail/intake/toolcall"
+	"github.com/changetrail/changetrail/internal/files"
 	"github.com/changetrail/changetrail/record"
 )
 
 // A Log is the folder in which sessions are kept until they are sent.
 //
+// What a session's files are called says [Name].
+//
 //	<session>.jsonl           a Line for each hook
+//	<session>.begun           where it goes, as [Begun], since its first line
 //	<session>.sent            how many of them are sent
 //	<session>.seals           a Seal for each commit
 //	sealed/<digest>           what a Seal is over, until it is handed in
+//	sealed/<digest>.begun     where that goes
 //	aside/<session>.jsonl     events that nobody takes, one a line, as publish reads them
 //	aside/<session>.lines     lines that cannot be read
 type Log struct {
@@ -35,6 +40,7 @@ type Log struct {
 	// Redact takes secrets out of a hook before it is written. Where nil, it is written as
 	// it came.
 	Redact func(ctx context.Context, hook []byte) ([]byte, error)
+	Begun  Begun // of sessions that begin now
 }
 
 // A Line is one hook, as the agent handed it over.
@@ -50,7 +56,8 @@ type Line struct {
 
 // A Session is one run of an agent.
 type Session struct {
-	ID    string
+	ID    string // name of its files
+	Begun Begun
 	Lines []Line
 	Sent  int
 	Seals []Seal
@@ -100,10 +107,13 @@ func (l Log) Append(ctx context.Context, kind string, input []byte, at time.Time
 		}
 		line = v
 	}
-	if err := os.MkdirAll(l.Dir, 0o700); err != nil {
+	if err := files.Private(l.Dir); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(l.path(in.Session, ".jsonl"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err := l.begin(Name(in.Session)); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(l.path(Name(in.Session), ".jsonl"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -134,16 +144,27 @@ func shortened(input []byte) ([]byte, error) {
 	return json.Marshal(members, json.Deterministic(true), jsontext.AllowInvalidUTF8(true))
 }
 
-// path is that of a file of a session. What a session is called comes from outside.
-func (l Log) path(session, suffix string) string {
+// Name is what the files of a session are called. What a session is called comes from
+// outside: a name that is not one of a file as it stands, or that some file systems take
+// for another's, gets the digest of the session's behind a dot, which no plain name has.
+func Name(session string) string {
 	clean := strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' || r == '_' {
 			return r
 		}
 		return '_'
 	}, session)
-	return filepath.Join(l.Dir, clean[:min(len(clean), 200)]+suffix)
+	if clean == session && len(clean) <= maxName {
+		return clean
+	}
+	return clean[:min(len(clean), maxName)] + "." + strings.TrimPrefix(record.Digest([]byte(session)), "sha256:")[:32]
 }
+
+// maxName bounds the name of a file, which has a suffix, too.
+const maxName = 100
+
+// path is that of a file of a session, by its name.
+func (l Log) path(name, suffix string) string { return filepath.Join(l.Dir, name+suffix) }
 
 // Sessions returns the names of the sessions that are kept.
 func (l Log) Sessions() ([]string, error) {
@@ -160,13 +181,16 @@ func (l Log) Sessions() ([]string, error) {
 	return out, err
 }
 
-// Read reads a session. A line that is cut off, by a crash, is not read yet.
+// Read reads a session by its name. A line that is cut off, by a crash, is not read yet.
 func (l Log) Read(session string) (*Session, error) {
 	text, err := os.ReadFile(l.path(session, ".jsonl"))
 	if err != nil {
 		return nil, err
 	}
 	s := &Session{ID: session, Broken: make(map[int][]byte)}
+	if s.Begun, err = l.begun(l.path(session, begunSuffix)); err != nil {
+		return nil, err
+	}
 	for line := range bytes.Lines(text) {
 		var v Line
 		if !bytes.HasSuffix(line, []byte("\n")) {
@@ -202,7 +226,7 @@ func (l Log) Read(session string) (*Session, error) {
 // so that its files may go.
 func (l Log) Done(session string, n int, over bool) error {
 	if over {
-		return errors.Join(os.Remove(l.path(session, ".jsonl")), remove(l.path(session, ".sent")), remove(l.path(session, ".seals")))
+		return errors.Join(os.Remove(l.path(session, ".jsonl")), remove(l.path(session, ".sent")), remove(l.path(session, ".seals")), remove(l.path(session, begunSuffix)))
 	}
 	part := l.path(session, ".sent.part")
 	return errors.Join(os.WriteFile(part, []byte(strconv.Itoa(n)), 0o600), os.Rename(part, l.path(session, ".sent")))
@@ -219,7 +243,7 @@ func remove(file string) error {
 // and whether the line is new there.
 func (l Log) Aside(session, suffix string, line []byte) (file string, fresh bool, err error) {
 	aside := Log{Dir: filepath.Join(l.Dir, "aside")}
-	if err := os.MkdirAll(aside.Dir, 0o700); err != nil {
+	if err := files.Private(aside.Dir); err != nil {
 		return "", false, err
 	}
 	file = aside.path(session, suffix)
@@ -259,8 +283,9 @@ func (l Log) Expire(since time.Time) (lost []string, err error) {
 		return lost, nil
 	}
 	for _, e := range seals {
-		if info, err := e.Info(); err == nil && info.ModTime().Before(since) {
-			if err := remove(filepath.Join(l.Dir, "sealed", e.Name())); err != nil {
+		file := filepath.Join(l.Dir, "sealed", e.Name())
+		if info, err := e.Info(); err == nil && info.ModTime().Before(since) && !strings.HasSuffix(file, begunSuffix) { // where it goes goes with it
+			if err := errors.Join(remove(file), remove(file+begunSuffix)); err != nil {
 				return lost, err
 			}
 		}
@@ -273,18 +298,27 @@ func (l Log) Expire(since time.Time) (lost []string, err error) {
 func (l Log) Seal(session string, lines int, content []byte) (digest string, err error) {
 	seal := Seal{lines, record.Digest(content)}
 	dir := filepath.Join(l.Dir, "sealed")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := files.Private(dir); err != nil {
 		return "", err
 	}
-	if err := os.WriteFile(filepath.Join(dir, strings.ReplaceAll(seal.Digest, ":", "-")), content, 0o600); err != nil {
+	file := filepath.Join(dir, strings.ReplaceAll(seal.Digest, ":", "-"))
+	to, err := l.begun(l.path(session, begunSuffix))
+	if err == nil {
+		err = to.write(file + begunSuffix)
+	}
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(file, content, 0o600); err != nil {
 		return "", err
 	}
 	return seal.Digest, l.addSeal(session, seal)
 }
 
-// Sealed hands each content that is sealed and not handed in yet to f, and lets go
-// of it. What f does not take stays, and holds nothing else up.
-func (l Log) Sealed(f func(content []byte) error) error {
+// Sealed hands each content that is sealed and not handed in yet to f, with where it
+// goes, and lets go of what f takes. What it does not take stays, and holds nothing else
+// up.
+func (l Log) Sealed(f func(content []byte, to Begun) (taken bool, err error)) error {
 	dir := filepath.Join(l.Dir, "sealed")
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -292,13 +326,21 @@ func (l Log) Sealed(f func(content []byte) error) error {
 	}
 	var errs []error
 	for _, e := range entries {
-		file := filepath.Join(dir, e.Name())
-		content, err := os.ReadFile(file)
-		if err == nil {
-			err = f(content)
+		if strings.HasSuffix(e.Name(), begunSuffix) {
+			continue
 		}
+		file := filepath.Join(dir, e.Name())
+		to, err := l.begun(file + begunSuffix)
+		var content []byte
 		if err == nil {
-			err = os.Remove(file)
+			content, err = os.ReadFile(file)
+		}
+		taken := false
+		if err == nil {
+			taken, err = f(content, to)
+		}
+		if err == nil && taken {
+			err = errors.Join(os.Remove(file), remove(file+begunSuffix))
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", file, err))
@@ -322,7 +364,7 @@ func (l Log) addSeal(session string, seal Seal) error {
 
 // Lock makes this process the one that sends; false where another does.
 func (l Log) Lock() (unlock func(), ok bool, err error) {
-	if err := os.MkdirAll(l.Dir, 0o700); err != nil {
+	if err := files.Private(l.Dir); err != nil {
 		return nil, false, err
 	}
 	lock := flock.New(filepath.Join(l.Dir, "lock"))
@@ -332,7 +374,7 @@ func (l Log) Lock() (unlock func(), ok bool, err error) {
 
 // Complain notes what went wrong in a hook, which must not say it to the agent.
 func (l Log) Complain(at time.Time, err error) {
-	if os.MkdirAll(l.Dir, 0o700) != nil {
+	if files.Private(l.Dir) != nil {
 		return
 	}
 	f, open := os.OpenFile(l.Errors(), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)

@@ -11,10 +11,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/go-json-experiment/json"
 
+	"github.com/changetrail/changetrail/internal/files"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -42,11 +44,30 @@ func RunIn(getenv func(string) string) (Commit, bool) {
 			c.Agent = cmp.Or(c.Agent, known.agent)
 		}
 	}
+	for _, said := range []*string{&c.Agent, &c.Model, &c.Run, &c.LogsURL} {
+		*said = oneLine(*said)
+	}
 	if c.Run != "" && c.Agent == "" {
 		c.Agent = "agent"
 	}
 	return c, c.Run != ""
 }
+
+// oneLine is a text as it may stand in a line of a message: what is no printable
+// character, as the end of a line behind which another trailer would stand, is a blank.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, " "))
+	s = strings.Join(strings.Fields(s), " ")
+	return strings.ToValidUTF8(s[:min(len(s), maxLine)], "")
+}
+
+// maxLine bounds such a text, in bytes.
+const maxLine = 1000
 
 // test is how commands look that validate something.
 var test = regexp.MustCompile(`(?i)\b(tests?|pytest|jest|vitest|tox|nox|rspec|phpunit|check|verify|lint|ruff|eslint|clippy|vet|mypy|tsc|build|compile|semgrep|trivy|grype|osv-scanner|govulncheck|audit)\b`)
@@ -82,7 +103,7 @@ func (c *Commit) Sum(actions []event.Event) {
 const maxSummed = 12
 
 func add(list []string, s string) []string {
-	s = strings.Join(strings.Fields(s), " ")
+	s = oneLine(s)
 	if s == "" || slices.Contains(list, s) || len(list) > maxSummed {
 		return list
 	}
@@ -154,6 +175,9 @@ func (c *Commit) Trailers() []record.Trailer {
 	if c.LogDigest != "" {
 		out = append(out, record.Trailer{Key: record.TrailerLog, Value: c.LogDigest})
 	}
+	for i := range out { // settings and transcripts are told by others, too
+		out[i].Value = oneLine(out[i].Value)
+	}
 	return out
 }
 
@@ -168,7 +192,7 @@ func (c *Commit) Names(message string) bool {
 // editor opens, git tells the person something at the end, in comments; elsewhere a line
 // that begins with # is the author's, as one that names an issue.
 func (c *Commit) Write(file string, editor bool) error {
-	message, err := os.ReadFile(file)
+	message, err := ReadMessage(file)
 	if err != nil {
 		return err
 	}
@@ -193,6 +217,12 @@ func (c *Commit) Write(file string, editor bool) error {
 	}
 	return os.WriteFile(file, out.Bytes(), 0o600)
 }
+
+// ReadMessage reads the file of a commit message, which is no link and has an end.
+func ReadMessage(file string) ([]byte, error) { return files.Read(file, maxMessage) }
+
+// maxMessage bounds a commit message, in bytes: git commit --verbose puts the diff into it.
+const maxMessage = 64 << 20
 
 // commentChars are those that git chooses from where it is to find one that no line of a
 // message begins with (core.commentChar auto).

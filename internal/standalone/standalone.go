@@ -19,6 +19,8 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
@@ -29,6 +31,7 @@ import (
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/ingest"
+	"github.com/changetrail/changetrail/internal/files"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/sinks"
@@ -73,6 +76,29 @@ type Instance struct {
 // BlobDir is the folder of the blob store in a data folder.
 func BlobDir(dir string) string { return filepath.Join(dir, "blobs") }
 
+// parts are the folders in a data folder.
+var parts = []string{"broker", "state", "blobs"}
+
+// private keeps a data folder from others, or says that it holds more than changetrail's.
+// What changetrail keeps there is kept from others in any case.
+func private(dir string, log *slog.Logger) error {
+	others, err := files.PrivateIfOurs(dir, func(name string) bool {
+		return slices.Contains(parts, name) || strings.HasPrefix(name, local.FileName) || slices.Contains([]string{"gateway.key", "credentials.yaml", "demo.json", "policy.yaml", "controls.yaml"}, name)
+	})
+	if err != nil {
+		return err
+	}
+	if others {
+		log.Warn("others on this machine can see what is in the data folder; it holds more than changetrail's, so it is left as it is: chmod 700 it, or give changetrail a folder of its own", "dir", dir)
+	}
+	for _, part := range parts {
+		if err := files.Private(filepath.Join(dir, part)); err != nil {
+			return err
+		}
+	}
+	return files.Narrow(filepath.Join(dir, "gateway.key"), 0o077)
+}
+
 // Start starts all parts. When it returns the broker takes events and the index
 // answers; Wait tells what ends it.
 func Start(ctx context.Context, c Config) (_ *Instance, err error) {
@@ -82,6 +108,9 @@ func Start(ctx context.Context, c Config) (_ *Instance, err error) {
 			i.close()
 		}
 	}()
+	if err := private(c.Dir, c.Log); err != nil {
+		return nil, err
+	}
 	dir := filepath.Join(c.Dir, "broker")
 	if i.broker, err = embedded.Start(dir, &embedded.Port{Address: c.Listen, Topic: c.Topics.Events(), TLS: c.TLS, Login: c.Login, Log: c.Log}); err != nil {
 		return nil, err

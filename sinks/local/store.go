@@ -18,6 +18,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	_ "modernc.org/sqlite" // the driver
 
+	"github.com/changetrail/changetrail/internal/files"
 	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
@@ -86,8 +87,10 @@ func Open(ctx context.Context, dir string, create bool) (*Index, error) {
 	if _, err := os.Stat(file); err != nil && !create {
 		return nil, fmt.Errorf("%s holds no index: %w; changetrail up --data %s makes one", dir, err, dir)
 	}
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return nil, err
+	if create {
+		if err := private(dir, file); err != nil {
+			return nil, err
+		}
 	}
 	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate")
 	if err != nil {
@@ -99,6 +102,23 @@ func Open(ctx context.Context, dir string, create bool) (*Index, error) {
 		return nil, fmt.Errorf("index %s: %w", file, err)
 	}
 	return x, nil
+}
+
+// private makes the file where there is none, and keeps it and those that SQLite puts
+// beside it from others. SQLite gives those the rights of the file.
+func private(dir, file string) error {
+	if err := os.MkdirAll(dir, files.PrivateFolder); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE, files.PrivateFile)
+	if err != nil {
+		return err
+	}
+	err = f.Close()
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		err = errors.Join(err, files.Narrow(file+suffix, 0o077))
+	}
+	return err
 }
 
 func (x *Index) open(ctx context.Context, create bool) (err error) {

@@ -25,6 +25,8 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/changetrail/changetrail/internal/files"
 )
 
 // A Broker is running.
@@ -41,7 +43,7 @@ var ErrInUse = errors.New("another changetrail works in this folder")
 // Start starts a broker with its data in dir, which no other process may use, and opens
 // a port of it for others; none where it is nil.
 func Start(dir string, others *Port) (_ *Broker, err error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := files.Private(dir); err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
 	// kfake takes no lock of its own: two processes would write one log.

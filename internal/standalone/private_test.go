@@ -1,0 +1,74 @@
+package standalone_test
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/metric/noop"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/internal/standalone"
+	"github.com/changetrail/changetrail/policy"
+)
+
+// TestAFolderThatOthersCanReadIsKeptFromThem: one that a former version made, or a person.
+func TestAFolderThatOthersCanReadIsKeptFromThem(t *testing.T) {
+	for _, more := range []bool{false, true} {
+		dir := filepath.Join(t.TempDir(), "data")
+		for name, mode := range map[string]fs.FileMode{"": 0o755, "broker": 0o755, "state": 0o777, "blobs": 0o755, "state/facts": 0o755} {
+			if err := errors.Join(os.MkdirAll(filepath.Join(dir, name), 0o700), os.Chmod(filepath.Join(dir, name), mode)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, name := range []string{"index.sqlite", "gateway.key"} {
+			if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if more {
+			if err := os.WriteFile(filepath.Join(dir, "thesis.txt"), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p, err1 := policy.Parse(nil)
+		c, err2 := controls.Parse(nil)
+		if err := errors.Join(err1, err2); err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		i, err := standalone.Start(t.Context(), standalone.Config{
+			Dir: dir, Listen: "127.0.0.1:0", Topics: topics, Namespace: "default", Retention: 24 * time.Hour, Policy: p, Controls: c,
+			Log: slog.New(slog.NewTextHandler(&log, nil)), Meter: noop.NewMeterProvider(), Tracer: tracenoop.NewTracerProvider(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries, err := os.ReadDir(dir)
+		if err != nil || len(entries) < 7 { // with what SQLite puts beside its file
+			t.Errorf("%v, %v", entries, err)
+		}
+		for _, e := range entries {
+			if info, err := e.Info(); err != nil || info.Mode().Perm()&0o077 != 0 && e.Name() != "thesis.txt" {
+				t.Errorf("%s can be read by others: %v, %v", e.Name(), info.Mode(), err)
+			}
+		}
+		info, err := os.Stat(dir)
+		if err != nil || (info.Mode().Perm() == 0o700) == more {
+			t.Errorf("more in it: %v, mode %v, %v", more, info.Mode(), err)
+		}
+		if err := i.Close(); err != nil {
+			t.Error(err)
+		}
+		if said := strings.Contains(log.String(), "chmod 700 it"); said != more {
+			t.Errorf("it says %s", log.String())
+		}
+	}
+}
