@@ -171,6 +171,10 @@ func (c *client) answer(frame []byte) ([]byte, error) {
 			resp.ErrorCode = kerr.TransactionalIDAuthorizationFailed.Code
 			return r.encode(resp), nil
 		}
+	case *kmsg.FetchRequest:
+		return r.encode(unread(req)), nil
+	case *kmsg.FindCoordinatorRequest:
+		return r.encode(noCoordinator(req)), nil
 	case *kmsg.ProduceRequest:
 		if other := c.otherTopic(req); other != "" {
 			c.Log.Warn("broker: refused messages for a topic that is not for clients", "client", c.conn.RemoteAddr(), "topic", other)
@@ -222,6 +226,34 @@ func refused(req *kmsg.ProduceRequest) kmsg.Response {
 			rt.Partitions = append(rt.Partitions, rp)
 		}
 		resp.Topics = append(resp.Topics, rt)
+	}
+	return resp
+}
+
+// unread says of each partition of a request that nobody may read it.
+func unread(req *kmsg.FetchRequest) kmsg.Response {
+	resp := req.ResponseKind().(*kmsg.FetchResponse)
+	for _, t := range req.Topics {
+		rt := kmsg.NewFetchResponseTopic()
+		rt.Topic = t.Topic
+		for _, p := range t.Partitions {
+			rp := kmsg.NewFetchResponseTopicPartition()
+			rp.Partition, rp.ErrorCode = p.Partition, kerr.TopicAuthorizationFailed.Code
+			rt.Partitions = append(rt.Partitions, rp)
+		}
+		resp.Topics = append(resp.Topics, rt)
+	}
+	return resp
+}
+
+// noCoordinator says that there are no groups and no transactions for clients.
+func noCoordinator(req *kmsg.FindCoordinatorRequest) kmsg.Response {
+	resp := req.ResponseKind().(*kmsg.FindCoordinatorResponse)
+	resp.ErrorCode = kerr.GroupAuthorizationFailed.Code
+	for _, key := range req.CoordinatorKeys {
+		c := kmsg.NewFindCoordinatorResponseCoordinator()
+		c.Key, c.ErrorCode = key, kerr.GroupAuthorizationFailed.Code
+		resp.Coordinators = append(resp.Coordinators, c)
 	}
 	return resp
 }

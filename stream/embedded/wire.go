@@ -115,7 +115,9 @@ func (o *openPort) offered() ([]kmsg.ApiVersionsResponseApiKey, error) {
 	if err := resp.ReadFrom(frame[min(4, len(frame)):]); err != nil {
 		return nil, err
 	}
-	keys := []kmsg.Key{kmsg.Produce, kmsg.Metadata, kmsg.ApiVersions, kmsg.InitProducerID}
+	// librdkafka takes a broker without Fetch and FindCoordinator for one of before messages
+	// had headers, and LZ4 (rdkafka_feature.c); they are refused where they are asked.
+	keys := []kmsg.Key{kmsg.Produce, kmsg.Metadata, kmsg.ApiVersions, kmsg.InitProducerID, kmsg.Fetch, kmsg.FindCoordinator}
 	if o.Login != nil {
 		keys = append(keys, kmsg.SASLHandshake, kmsg.SASLAuthenticate)
 	}
@@ -133,6 +135,8 @@ func newest(key kmsg.Key) int16 {
 		return newestNamed
 	case kmsg.ApiVersions:
 		return 3
+	case kmsg.Fetch:
+		return 12 // the newest that names topics
 	}
 	return kmsg.RequestForKey(int16(key)).MaxVersion()
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/intake"
 	"github.com/changetrail/changetrail/internal/signing"
+	"github.com/changetrail/changetrail/internal/standalone"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/producer/kafkago"
 	"github.com/changetrail/changetrail/query"
@@ -82,7 +83,7 @@ func TestKillingItLosesNothingThatWasAccepted(t *testing.T) {
 	}
 	address := p.broker
 	publish(t, &address, all, nil)
-	settle(t, p.broker)
+	settle(t, calm)
 	if err := p.stop(syscall.SIGTERM); err != nil {
 		t.Errorf("a signal ends it with %v", err)
 	}
@@ -125,7 +126,7 @@ func TestKillingItLosesNothingThatWasAccepted(t *testing.T) {
 		p = again()
 	}
 	<-done
-	settle(t, port)
+	settle(t, killed)
 	if err := p.stop(syscall.SIGTERM); err != nil {
 		t.Error(err)
 	}
@@ -186,11 +187,11 @@ func publish(t *testing.T, address *string, events []event.Event, sent *atomic.I
 	}
 }
 
-// settle waits until the index has all that the broker at an address took.
-func settle(t *testing.T, address string) {
+// settle waits until the index has all that the broker of a folder took.
+func settle(t *testing.T, dir string) {
 	t.Helper()
 	topics := stream.Topics{Prefix: "changetrail"}
-	admin, err := stream.NewAdmin(stream.Config{Brokers: []string{address}})
+	admin, err := stream.NewAdmin(standalone.Broker(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
