@@ -287,3 +287,34 @@ func FuzzUnpack(f *testing.F) {
 		_, _ = Unpack(&record.Report{Content: content, Encoding: encoding})
 	})
 }
+
+func TestAReportThatUnpacksToFarMoreIsRefused(t *testing.T) {
+	for _, k := range []struct {
+		name string
+		file []byte
+		want string
+	}{
+		{"of spaces", append([]byte("{"), bytes.Repeat([]byte(" "), 16<<20)...), "more than 250 times its size"},
+		{"of one line", bytes.Repeat([]byte("not ok\n"), 2<<20), "more than 250 times its size"},
+		{"small, of spaces", append([]byte("{"), bytes.Repeat([]byte(" "), 2<<20)...), ""},
+	} {
+		r, err := Pack(k.file, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Size, r.Digest = 0, ""
+		asked := int64(0)
+		file, err := Reader{Room: func(n int64) error { asked += n; return nil }}.unpack(&r)
+		if k.want == "" && (err != nil || asked < int64(len(file))) || k.want != "" && (err == nil || !strings.Contains(err.Error(), k.want)) {
+			t.Errorf("%s: %v, %d bytes asked for", k.name, err, asked)
+		}
+		if k.want != "" && asked > 8<<20 {
+			t.Errorf("%s: %d bytes were taken", k.name, asked)
+		}
+	}
+	full := errors.New("full")
+	r, _ := Pack(bytes.Repeat([]byte("0123456789"), 1<<12), "")
+	if _, err := (Reader{Room: func(int64) error { return full }}).unpack(&r); !errors.Is(err, full) || errors.Is(err, ErrUnreadable) {
+		t.Errorf("without room: %v", err)
+	}
+}

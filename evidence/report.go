@@ -6,16 +6,23 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/changetrail/changetrail/internal/budget"
 	"github.com/changetrail/changetrail/record"
 )
 
 // MaxReport is the largest report that is read, in bytes, unpacked.
 const MaxReport = 32 << 20
+
+// A report packs to a hundredth at best. What packs better, and is not small, is made
+// to fill the memory of who reads it.
+const (
+	maxRatio    = 250
+	smallReport = 4 << 20
+)
 
 // MaxFindings is how many findings of one report are kept. The count of a
 // longer report is still its own.
@@ -34,41 +41,72 @@ func unreadable(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrUnreadable}, args...)...)
 }
 
+// A Reader reads the reports that facts carry. The zero Reader has all memory.
+type Reader struct {
+	// Room is asked before memory is taken for a report, in bytes; nil: there is enough.
+	Room func(bytes int64) error
+}
+
+// A RoomError says that Room had none. The report is read another time.
+type RoomError struct{ Err error }
+
+func (e *RoomError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what Room said.
+func (e *RoomError) Unwrap() error { return e.Err }
+
+func (r Reader) room(bytes int64) error {
+	if r.Room == nil {
+		return nil
+	}
+	err := r.Room(bytes)
+	var tooLarge *budget.TooLargeError
+	switch {
+	case errors.As(err, &tooLarge): // at any time
+		return unreadable("%v", err)
+	case err != nil:
+		return &RoomError{err}
+	}
+	return nil
+}
+
 // Unpack returns the file that a report carries and sets its digest and size.
 // The content is dropped. A report without content is (nil, nil).
-func Unpack(r *record.Report) ([]byte, error) {
-	if len(r.Content) == 0 || string(r.Content) == "null" {
-		r.Content = nil
+func Unpack(r *record.Report) ([]byte, error) { return Reader{}.unpack(r) }
+
+func (r Reader) unpack(report *record.Report) ([]byte, error) {
+	if len(report.Content) == 0 || string(report.Content) == "null" {
+		report.Content = nil
 		return nil, nil
 	}
-	file, err := decode(r)
+	file, err := r.decode(report)
 	if err != nil {
 		return nil, err
 	}
-	r.Content = nil
+	report.Content = nil
 	if len(bytes.TrimSpace(file)) == 0 {
 		return nil, unreadable("the file is empty; a tool that ran writes a report even when it finds nothing, so look at how it ended")
 	}
 	digest := record.Digest(file)
-	if r.Digest != "" && r.Digest != digest {
-		return nil, fmt.Errorf("%w: the event says %s, the content is %s", ErrDigest, r.Digest, digest)
+	if report.Digest != "" && report.Digest != digest {
+		return nil, fmt.Errorf("%w: the event says %s, the content is %s", ErrDigest, report.Digest, digest)
 	}
-	if r.Size != 0 && r.Size != int64(len(file)) {
-		return nil, fmt.Errorf("%w: the event says %d bytes, the content has %d", ErrDigest, r.Size, len(file))
+	if report.Size != 0 && report.Size != int64(len(file)) {
+		return nil, fmt.Errorf("%w: the event says %d bytes, the content has %d", ErrDigest, report.Size, len(file))
 	}
-	r.Digest, r.Size, r.Encoding = digest, int64(len(file)), ""
+	report.Digest, report.Size, report.Encoding = digest, int64(len(file)), ""
 	return file, nil
 }
 
-func decode(r *record.Report) ([]byte, error) {
-	if r.Encoding == "json" {
-		return r.Content, nil
+func (r Reader) decode(report *record.Report) ([]byte, error) {
+	if report.Encoding == "json" {
+		return report.Content, nil
 	}
 	var text string
-	if err := json.Unmarshal(jsonText(r.Content), &text); err != nil {
+	if err := json.Unmarshal(jsonText(report.Content), &text); err != nil {
 		return nil, unreadable("content is not a string; set encoding to json for a report that stands in the event as JSON")
 	}
-	switch r.Encoding {
+	switch report.Encoding {
 	case "", "text":
 		return []byte(text), nil
 	}
@@ -76,19 +114,26 @@ func decode(r *record.Report) ([]byte, error) {
 	if err != nil {
 		return nil, unreadable("content is not base64: %v", err)
 	}
-	if r.Encoding == "base64" {
+	if report.Encoding == "base64" {
 		return packed, nil
 	}
 	z, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
 		return nil, unreadable("content is not gzip: %v", err)
 	}
-	file, err := io.ReadAll(io.LimitReader(z, MaxReport+1))
-	if err != nil {
-		return nil, unreadable("gzip: %v", err)
-	}
-	if len(file) > MaxReport {
+	limit := min(MaxReport, max(smallReport, maxRatio*int64(len(packed))))
+	file, err := budget.ReadAll(z, limit, r.room)
+	var tooLarge *budget.TooLargeError
+	var full *RoomError
+	switch {
+	case errors.As(err, &full):
+		return nil, err
+	case errors.As(err, &tooLarge) && limit < MaxReport:
+		return nil, unreadable("the file unpacks to more than %d times its size; send it as it is, under its digest in the blob store", maxRatio)
+	case errors.As(err, &tooLarge):
 		return nil, unreadable("the file unpacks to more than %d MiB", MaxReport>>20)
+	case err != nil:
+		return nil, unreadable("gzip: %v", err)
 	}
 	return file, nil
 }
@@ -170,14 +215,25 @@ func Read(file []byte) (res Result, err error) {
 	return doubted(res), nil
 }
 
+// read reads a file, once there is room for what it is read into.
+func (r Reader) read(file []byte) (Result, error) {
+	if err := r.room(budget.Weight(file)); err != nil {
+		return Result{}, err
+	}
+	return Read(file)
+}
+
 // ReadScan fills f from the report that it carries, and returns that file; nil
 // where it carries none.
-func ReadScan(f *record.Scan) ([]byte, error) {
-	file, err := Unpack(&f.Report)
+func ReadScan(f *record.Scan) ([]byte, error) { return Reader{}.ReadScan(f) }
+
+// ReadScan is the function ReadScan, with the memory that r has.
+func (r Reader) ReadScan(f *record.Scan) ([]byte, error) {
+	file, err := r.unpack(&f.Report)
 	if err != nil || file == nil {
 		return nil, err
 	}
-	res, err := Read(file)
+	res, err := r.read(file)
 	if err != nil {
 		return nil, err
 	}
@@ -197,8 +253,11 @@ func ReadScan(f *record.Scan) ([]byte, error) {
 // replace those beside it. A conclusion that the CI system states stands, save a
 // success beside a report that has failures or was not understood. It returns
 // the file; nil where f carries none.
-func ReadValidation(f *record.Validation) ([]byte, error) {
-	file, err := Unpack(&f.Report)
+func ReadValidation(f *record.Validation) ([]byte, error) { return Reader{}.ReadValidation(f) }
+
+// ReadValidation is the function ReadValidation, with the memory that r has.
+func (r Reader) ReadValidation(f *record.Validation) ([]byte, error) {
+	file, err := r.unpack(&f.Report)
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +267,7 @@ func ReadValidation(f *record.Validation) ([]byte, error) {
 		}
 		return nil, nil
 	}
-	res, err := Read(file)
+	res, err := r.read(file)
 	if err != nil {
 		return nil, err
 	}

@@ -173,8 +173,15 @@ func Parse(text []byte) (*Credentials, error) {
 		}
 		check("certificates", i, t.who, err)
 	}
+	keys := make(map[[2]string]*keySet) // several lines may trust one issuer
 	for i := range f.OIDC {
-		check("oidc", i, f.OIDC[i].who, f.OIDC[i].prepare())
+		o := &f.OIDC[i]
+		place := [2]string{o.Issuer, o.JWKS}
+		if keys[place] == nil {
+			keys[place] = newKeySet(o.Issuer, o.JWKS)
+		}
+		o.keys = keys[place]
+		check("oidc", i, o.who, o.prepare())
 	}
 	c.issuers = f.OIDC
 	return c, errors.Join(errs...)

@@ -2,19 +2,12 @@ package identity
 
 import (
 	"context"
-	"crypto"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
-	"os"
 	"strings"
-	"sync"
-	"time"
 
-	"github.com/coreos/go-oidc/v3/oidc"
-	"github.com/go-jose/go-jose/v4"
 	"github.com/go-json-experiment/json"
 )
 
@@ -35,8 +28,7 @@ type issuer struct {
 	RepositoryClaim string `yaml:"repository_claim"`
 	RepositoryHost  string `yaml:"repository_host"`
 
-	mu       *sync.Mutex
-	verifier *oidc.IDTokenVerifier
+	keys *keySet
 }
 
 // Known issuers, and what they call a repository.
@@ -46,7 +38,6 @@ var known = map[string]struct{ claim, host string }{
 }
 
 func (i *issuer) prepare() error {
-	i.mu = new(sync.Mutex)
 	var errs []error
 	u, err := url.Parse(i.Issuer)
 	if err != nil || u.Host == "" {
@@ -76,52 +67,10 @@ func (i *issuer) prepare() error {
 	return errors.Join(errs...)
 }
 
-// connected returns the verifier, which learns the issuer's keys when they are
-// first needed: a gateway starts without its issuers.
-func (i *issuer) connected() (*oidc.IDTokenVerifier, error) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.verifier != nil {
-		return i.verifier, nil
-	}
-	// The keys outlive the request that asks for them first.
-	ctx := oidc.ClientContext(context.Background(), &http.Client{Timeout: 10 * time.Second})
-	conf := &oidc.Config{ClientID: i.Audience}
-	switch {
-	case strings.HasPrefix(i.JWKS, "http://") || strings.HasPrefix(i.JWKS, "https://"):
-		i.verifier = oidc.NewVerifier(i.Issuer, oidc.NewRemoteKeySet(ctx, i.JWKS), conf)
-	case i.JWKS != "":
-		text, err := os.ReadFile(i.JWKS)
-		if err != nil {
-			return nil, fmt.Errorf("the keys of %s: %w", i.Issuer, err)
-		}
-		var set jose.JSONWebKeySet
-		if err := json.Unmarshal(text, &set); err != nil {
-			return nil, fmt.Errorf("the keys of %s: %s: %w", i.Issuer, i.JWKS, err)
-		}
-		var keys []crypto.PublicKey
-		for _, k := range set.Keys {
-			keys = append(keys, k.Public().Key)
-		}
-		i.verifier = oidc.NewVerifier(i.Issuer, &oidc.StaticKeySet{PublicKeys: keys}, conf)
-	default:
-		provider, err := oidc.NewProvider(ctx, i.Issuer)
-		if err != nil {
-			return nil, fmt.Errorf("the issuer %s cannot be asked: %w", i.Issuer, err)
-		}
-		i.verifier = provider.Verifier(conf)
-	}
-	return i.verifier, nil
-}
-
 func (i *issuer) verify(ctx context.Context, raw string) (Principal, error) {
-	v, err := i.connected()
+	t, err := i.keys.verify(ctx, raw, i.Audience)
 	if err != nil {
 		return Principal{}, err
-	}
-	t, err := v.Verify(ctx, raw)
-	if err != nil {
-		return Principal{}, fmt.Errorf("the OIDC token: %w", err)
 	}
 	var claims map[string]any
 	if err := t.Claims(&claims); err != nil {

@@ -31,6 +31,9 @@ type Reader struct {
 	// sender: it may wait on a disk, and data too large for Kafka become a blob on the
 	// way.
 	Early bool
+	// Room is asked before memory is taken for a report, in bytes; nil: there is enough.
+	// Its error is returned by Read.
+	Room func(bytes int64) error
 }
 
 // An Event is one that was read.
@@ -75,7 +78,7 @@ func (r Reader) Read(ctx context.Context, env schemas.Envelope, key []byte, now 
 	}
 	e.Sender, e.Arrived, e.Imported = sender, arrived.UTC().Truncate(time.Second), imported // as the state holds it
 	e.Witness = r.witness(&e)
-	if e.File, err = ReadReport(e.Fact); err != nil {
+	if e.File, err = r.readReport(e.Fact); err != nil {
 		return e, err
 	}
 	if err := schemas.Fingerprint(&e.Event, stated); err != nil {
@@ -226,14 +229,20 @@ func get(ctx context.Context, store Blobs, ref string) ([]byte, error) {
 
 // ReadReport reads the report that a fact carries and returns that file; nil where it
 // carries none.
-func ReadReport(f record.Fact) (file []byte, err error) {
+func ReadReport(f record.Fact) (file []byte, err error) { return Reader{}.readReport(f) }
+
+func (r Reader) readReport(f record.Fact) (file []byte, err error) {
+	reports := evidence.Reader{Room: r.Room}
 	switch f := f.(type) {
 	case *record.Scan:
-		file, err = evidence.ReadScan(f)
+		file, err = reports.ReadScan(f)
 	case *record.Validation:
-		file, err = evidence.ReadValidation(f)
+		file, err = reports.ReadValidation(f)
 	}
+	var full *evidence.RoomError
 	switch {
+	case errors.As(err, &full):
+		return nil, full.Err
 	case errors.Is(err, evidence.ErrDigest):
 		return nil, schemas.Refuse(schemas.DigestMismatch, "%v; what was sent is not what was read: send the file again", err)
 	case err != nil:

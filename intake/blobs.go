@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -8,14 +9,29 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/changetrail/changetrail/blobs"
+	"github.com/changetrail/changetrail/internal/budget"
 	"github.com/changetrail/changetrail/internal/problem"
 )
 
 var errNoBlobs = problem.New(http.StatusNotImplemented, "this gateway has no blob store; set blobs in its configuration")
 
+// counted is a place for files that takes the memory of the request for those that it
+// reads. How large one is, is known once it is read.
+type counted struct{ Blobs }
+
+func (c counted) Get(ctx context.Context, digest string) ([]byte, error) {
+	share := shareOf(ctx)
+	if err := share.Grow(blobs.MaxSize); err != nil {
+		return nil, err
+	}
+	file, err := c.Blobs.Get(ctx, digest)
+	share.Shrink(blobs.MaxSize - int64(len(file)))
+	return file, err
+}
+
 // putBlob answers PUT /v1/blobs: it keeps the body under its digest, which an event
 // then names in dataref.
-func (g *Gateway) putBlob(w http.ResponseWriter, r *http.Request, _ Sender) error {
+func (g *Gateway) putBlob(w http.ResponseWriter, r *http.Request, from Sender) error {
 	if g.Blobs == nil {
 		return errNoBlobs
 	}
@@ -25,6 +41,9 @@ func (g *Gateway) putBlob(w http.ResponseWriter, r *http.Request, _ Sender) erro
 	}
 	if len(body) == 0 {
 		return problem.New(http.StatusBadRequest, "the body is empty")
+	}
+	if err := g.limiter.allowFile(from.key, len(body)); err != nil {
+		return err
 	}
 	digest, err := g.Blobs.Put(r.Context(), body)
 	if err != nil {
@@ -43,12 +62,14 @@ func (g *Gateway) getBlob(w http.ResponseWriter, r *http.Request, _ Sender) erro
 		return errNoBlobs
 	}
 	digest := r.PathValue("digest")
-	file, err := g.Blobs.Get(r.Context(), digest)
+	file, err := counted{g.Blobs}.Get(r.Context(), digest)
 	switch {
 	case errors.Is(err, blobs.ErrDigest):
 		return problem.New(http.StatusBadRequest, "%v", err)
 	case errors.Is(err, blobs.ErrNotFound):
 		return problem.New(http.StatusNotFound, "%v", err)
+	case errors.Is(err, budget.ErrFull):
+		return err
 	case err != nil:
 		return problem.New(http.StatusBadGateway, "%v", err)
 	}

@@ -2,7 +2,10 @@ package intake
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -12,7 +15,6 @@ import (
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/cloudevents/sdk-go/v2/types"
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/changetrail/changetrail/internal/problem"
@@ -25,7 +27,7 @@ func (g *Gateway) events(w http.ResponseWriter, r *http.Request, from Sender) er
 	if err != nil {
 		return err
 	}
-	events, err := open(r.Header, body)
+	events, err := open(r.Header, body, g.limiter.burst(from.key))
 	if err != nil {
 		return err
 	}
@@ -36,14 +38,15 @@ func (g *Gateway) events(w http.ResponseWriter, r *http.Request, from Sender) er
 	return answer(w, spooled)
 }
 
-// open reads the CloudEvents of a request, in any of the three modes.
-func open(header http.Header, body []byte) ([]event.Event, error) {
+// open reads the CloudEvents of a request, in any of the three modes. A batch
+// has at most as many as its sender may send at once.
+func open(header http.Header, body []byte, most int) ([]event.Event, error) {
 	contentType := header.Get("Content-Type")
 	switch media := schemas.Media(contentType); {
 	case media == "" && contentType != "":
 		return nil, problem.New(http.StatusUnsupportedMediaType, "Content-Type %q is no media type", contentType)
 	case media == schemas.ContentTypeBatch:
-		return openBatch(schemas.Whole(body))
+		return openBatch(schemas.Whole(body), most)
 	case media == schemas.ContentTypeEvent:
 		return openAll(schemas.Whole(body))
 	case strings.HasPrefix(media, "application/cloudevents"):
@@ -54,17 +57,33 @@ func open(header http.Header, body []byte) ([]event.Event, error) {
 	return openBinary(header, body)
 }
 
-func openBatch(body []byte) ([]event.Event, error) {
-	var values []jsontext.Value
-	if err := json.Unmarshal(body, &values); err != nil {
-		return nil, problem.New(http.StatusBadRequest, "the body is no batch of CloudEvents, which is an array: %v", err)
+func openBatch(body []byte, most int) ([]event.Event, error) {
+	d := jsontext.NewDecoder(bytes.NewBuffer(body)) // whose values are parts of body
+	noBatch := func(err error) error {
+		return problem.New(http.StatusBadRequest, "the body is no batch of CloudEvents, which is an array: %v", err)
 	}
-	if len(values) == 0 {
+	if t, err := d.ReadToken(); err != nil || t.Kind() != '[' {
+		return nil, noBatch(cmp.Or(err, errors.New("it begins otherwise")))
+	}
+	var texts [][]byte
+	for d.PeekKind() != ']' {
+		v, err := d.ReadValue()
+		if err != nil {
+			return nil, noBatch(err)
+		}
+		if len(texts) == most {
+			return nil, problem.New(http.StatusTooManyRequests, "the batch has more than %d events, which is what its sender may send a second; send smaller ones", most).Later(time.Second)
+		}
+		texts = append(texts, v)
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return nil, noBatch(err)
+	}
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
+		return nil, noBatch(errors.New("something follows it"))
+	}
+	if len(texts) == 0 {
 		return nil, problem.New(http.StatusBadRequest, "the batch is empty")
-	}
-	texts := make([][]byte, len(values))
-	for i, v := range values {
-		texts[i] = v
 	}
 	return openAll(texts...)
 }

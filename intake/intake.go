@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/changetrail/changetrail/identity"
+	"github.com/changetrail/changetrail/internal/budget"
 	"github.com/changetrail/changetrail/internal/problem"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/producer"
@@ -64,6 +65,8 @@ type Gateway struct {
 	metrics  *metrics
 	tracer   trace.Tracer
 	slots    chan struct{} // one for each request at work
+	memory   *budget.Budget
+	small    *budget.Budget // of webhooks, and of those who show no credential though there are some
 	protocol *http.CrossOriginProtection
 	secrets  *secrets.Redactor // hides them in what is shown, whatever Redactor keeps
 }
@@ -85,6 +88,7 @@ func New(c Config) (*Gateway, error) {
 	g := &Gateway{
 		Config: c, secrets: redactor, limiter: newLimiter(c.Limits, c.Now), recent: newRecent(recentDeliveries), metrics: m,
 		slots: make(chan struct{}, c.Limits.Requests), protocol: http.NewCrossOriginProtection(),
+		memory: budget.New(c.Limits.Memory, c.Limits.Wait), small: budget.New(c.Limits.Strangers, c.Limits.Wait),
 	}
 	if c.Tracer != nil {
 		g.tracer = c.Tracer.Tracer("github.com/changetrail/changetrail/intake")
@@ -99,9 +103,9 @@ func (g *Gateway) Register(mux *http.ServeMux) {
 		handler      http.Handler
 	}{
 		{http.MethodPost, "/v1/events", g.authenticated(g.events)},
-		{http.MethodPost, "/v1/webhooks/github", g.guarded(g.github, problem.Write)},
-		{http.MethodPost, "/v1/webhooks/gitlab", g.guarded(g.gitlab, problem.Write)},
-		{http.MethodPost, "/v1/webhooks/jira", g.guarded(g.jira, problem.Write)},
+		{http.MethodPost, "/v1/webhooks/github", g.guarded(g.little(g.github), problem.Write)},
+		{http.MethodPost, "/v1/webhooks/gitlab", g.guarded(g.little(g.gitlab), problem.Write)},
+		{http.MethodPost, "/v1/webhooks/jira", g.guarded(g.little(g.jira), problem.Write)},
 		{http.MethodPost, "/v1/traces", g.authenticated(g.traces)},
 		{http.MethodPost, "/v1/logs", g.authenticated(g.logs)},
 		{http.MethodPut, "/v1/blobs", g.authenticated(g.putBlob)},
@@ -137,9 +141,14 @@ func (s Sender) Take(ctx context.Context, e event.Event) error {
 	return err
 }
 
+// timesHeld is how often a request that another library reads is held: as it came, and as
+// what it was read into.
+const timesHeld = 8
+
 // For lets handler answer, for senders that are known and within their limits.
 func (g *Gateway) For(handler func(Sender) http.Handler) http.Handler {
 	return g.authenticated(func(w http.ResponseWriter, r *http.Request, from Sender) error {
+		r.Body = &budget.Reader{In: r.Body, Share: shareOf(r.Context()), Times: timesHeld}
 		handler(from).ServeHTTP(w, r)
 		return nil
 	})
@@ -199,9 +208,14 @@ func headerSize(h http.Header) (n int) {
 // problemOf is how an error is answered.
 func (g *Gateway) problemOf(err error) *problem.Problem {
 	var tooLarge *http.MaxBytesError
+	var unpacked *budget.TooLargeError
 	switch {
+	case errors.As(err, &unpacked):
+		return problem.New(http.StatusRequestEntityTooLarge, "the body: %v", unpacked)
 	case errors.As(err, &tooLarge):
 		return problem.New(http.StatusRequestEntityTooLarge, "the body is larger than %d bytes", tooLarge.Limit)
+	case errors.Is(err, budget.ErrFull):
+		return problem.New(http.StatusServiceUnavailable, "the memory for requests is used up (%d MiB); send it again", g.Limits.Memory>>20).Later(time.Second)
 	case errors.Is(err, producer.ErrPermanent):
 		return problem.New(http.StatusUnprocessableEntity, "%v", err)
 	}
@@ -216,7 +230,7 @@ func (g *Gateway) authenticated(f func(http.ResponseWriter, *http.Request, Sende
 			return err
 		}
 		defer leave()
-		return f(w, r, from)
+		return holding(g.budgetOf(from), r, func(r *http.Request) error { return f(w, r, from) })
 	}, func(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
 		if p.Status == http.StatusUnauthorized {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="changetrail"`)
@@ -225,10 +239,29 @@ func (g *Gateway) authenticated(f func(http.ResponseWriter, *http.Request, Sende
 	})
 }
 
+// little lets f answer with the memory of those who are not known yet.
+func (g *Gateway) little(f func(http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		return holding(g.small, r, func(r *http.Request) error { return f(w, r) })
+	}
+}
+
+// budgetOf is the memory that requests of a sender share with others.
+func (g *Gateway) budgetOf(from Sender) *budget.Budget {
+	if from.Name == "" && g.Credentials != nil && g.Credentials.Any() {
+		return g.small
+	}
+	return g.memory
+}
+
 // enter tells who sent a request, and counts it among those of the credential until it
 // leaves.
 func (g *Gateway) enter(r *http.Request) (from Sender, leave func(), err error) {
 	who, err := g.Authenticate(r)
+	var away *identity.AwayError
+	if errors.As(err, &away) {
+		return from, nil, problem.New(http.StatusServiceUnavailable, "%v; send it again", away).Later(away.Retry)
+	}
 	if err != nil {
 		return from, nil, problem.New(http.StatusUnauthorized, "%v", err)
 	}

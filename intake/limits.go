@@ -21,6 +21,10 @@ type Limits struct {
 	Body        int64         // bytes of a request, unpacked; 8 MiB
 	Blob        int64         // bytes of a file; 48 MiB
 	Timeout     time.Duration // how long the broker may take; 10 s
+	Memory      int64         // bytes of all requests of known senders at a time, unpacked; 160 MiB
+	Strangers   int64         // of all webhooks, and of requests without a credential; 96 MiB
+	Wait        time.Duration // how long a request waits for memory; 2 s
+	BlobRate    int64         // bytes of files a minute of one credential; 1 GiB
 }
 
 func (l Limits) orDefaults() Limits {
@@ -42,6 +46,18 @@ func (l Limits) orDefaults() Limits {
 	if l.Timeout == 0 {
 		l.Timeout = 10 * time.Second
 	}
+	if l.Memory == 0 {
+		l.Memory = 160 << 20
+	}
+	if l.Strangers == 0 {
+		l.Strangers = 96 << 20
+	}
+	if l.Wait == 0 {
+		l.Wait = 2 * time.Second
+	}
+	if l.BlobRate == 0 {
+		l.BlobRate = 1 << 30
+	}
 	return l
 }
 
@@ -62,6 +78,7 @@ type limiter struct {
 type sender struct {
 	key    string
 	bucket *rate.Limiter
+	files  *rate.Limiter // bytes of them
 	atWork int
 }
 
@@ -96,7 +113,10 @@ func (l *limiter) of(k senderKey) *sender {
 	if k.rate == 0 {
 		k.rate = l.limits.Rate
 	}
-	s := &sender{key: k.name, bucket: rate.NewLimiter(rate.Limit(k.rate), max(1, int(k.rate)))}
+	s := &sender{
+		key: k.name, bucket: rate.NewLimiter(rate.Limit(k.rate), max(1, int(k.rate))),
+		files: rate.NewLimiter(rate.Limit(float64(l.limits.BlobRate)/60), int(l.limits.BlobRate)),
+	}
 	l.senders[k.name] = l.order.PushFront(s)
 	for e := l.order.Back(); len(l.senders) > maxKnown && e != nil; e = e.Prev() {
 		if old := e.Value.(*sender); old.atWork == 0 {
@@ -124,6 +144,13 @@ func (l *limiter) enter(k senderKey) (leave func(), err error) {
 	}, nil
 }
 
+// burst is how many events a sender may send at once.
+func (l *limiter) burst(k senderKey) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.of(k).bucket.Burst()
+}
+
 // allow takes n events from what a sender may send now. A batch may have as many
 // as a second allows.
 func (l *limiter) allow(k senderKey, n int) error {
@@ -138,6 +165,21 @@ func (l *limiter) allow(k senderKey, n int) error {
 	if wait := reserved.DelayFrom(now); wait > 0 {
 		reserved.CancelAt(now)
 		return problem.New(http.StatusTooManyRequests, "%s may send %g events a second", k.name, float64(s.bucket.Limit())).Later(wait)
+	}
+	return nil
+}
+
+// allowFile takes the bytes of a file from what a sender may send now. A minute's worth may
+// come at once.
+func (l *limiter) allowFile(k senderKey, bytes int) error {
+	l.mu.Lock()
+	s := l.of(k)
+	l.mu.Unlock()
+	now := l.now()
+	reserved := s.files.ReserveN(now, min(bytes, s.files.Burst()))
+	if wait := reserved.DelayFrom(now); wait > 0 {
+		reserved.CancelAt(now)
+		return problem.New(http.StatusTooManyRequests, "%s may send %d MiB of files a minute", k.name, l.limits.BlobRate>>20).Later(wait)
 	}
 	return nil
 }

@@ -31,7 +31,9 @@ func (g *Gateway) Take(ctx context.Context, from Sender, events []event.Event) (
 	var refused []event.Event
 	for i := range events {
 		e := &events[i]
+		held := shareOf(ctx).Held()
 		about, err := g.prepare(ctx, e, from.Principal)
+		shareOf(ctx).Shrink(shareOf(ctx).Held() - held) // what it was read into is not needed any more
 		if err == nil {
 			continue
 		}
@@ -145,11 +147,14 @@ func (g *Gateway) read(ctx context.Context, e *event.Event, key []byte) (ingest.
 	if err := g.checkSize(e); err != nil {
 		return ingest.Event{}, err
 	}
-	r := ingest.Reader{Keys: g.Keys, Early: true}
+	share := shareOf(ctx)
+	r := ingest.Reader{Keys: g.Keys, Early: true, Room: share.Grow}
 	if g.Blobs != nil {
-		r.Blobs = g.Blobs
+		r.Blobs = counted{g.Blobs}
 	}
-	return r.Read(ctx, env, key, g.Now())
+	read, err := r.Read(ctx, env, key, g.Now())
+	read.File = nil // it was read; the event carries it on
+	return read, err
 }
 
 // checkSize refuses an event that the broker would refuse. Large data become a blob

@@ -1,9 +1,12 @@
 package intake
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net/http"
 	"strconv"
@@ -15,12 +18,13 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	_ "google.golang.org/grpc/encoding/gzip" // exporters pack what they send
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/changetrail/changetrail/identity"
 	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/intake/otlp"
+	"github.com/changetrail/changetrail/internal/budget"
 	"github.com/changetrail/changetrail/internal/problem"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
@@ -49,6 +53,9 @@ func (g *Gateway) telemetry(w http.ResponseWriter, r *http.Request, request otlp
 	media := schemas.Media(r.Header.Get("Content-Type")) // of another form, it is none of these
 	switch media {
 	case "application/x-protobuf":
+		if err := growFor(r.Context(), body); err != nil {
+			return err
+		}
 		err = unmarshalProto(request, body)
 	case "application/json":
 		err = unmarshalJSON(request, body)
@@ -258,8 +265,13 @@ func (g *Gateway) grpcHandler(server *grpc.Server) http.Handler {
 			return err
 		}
 		defer leave()
-		server.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), inContext{}, from)))
-		return nil
+		return holding(g.budgetOf(from), r, func(r *http.Request) error {
+			if err := g.openFrame(w, r); err != nil {
+				return err
+			}
+			server.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), inContext{}, from)))
+			return nil
+		})
 	}, g.refuseGRPC)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor != 2 {
@@ -269,6 +281,83 @@ func (g *Gateway) grpcHandler(server *grpc.Server) http.Handler {
 		guarded.ServeHTTP(w, r)
 	})
 }
+
+// frameHead is a byte that says whether a message is packed, and its length.
+const frameHead = 5
+
+// openFrame reads the one message of a call, and unpacks it: the library would do both
+// outside of the memory of the request.
+func (g *Gateway) openFrame(w http.ResponseWriter, r *http.Request) error {
+	in := http.MaxBytesReader(w, r.Body, g.Limits.Body+frameHead)
+	head := make([]byte, frameHead)
+	if _, err := io.ReadFull(in, head); err != nil {
+		return broken(err, "the call ends before its message")
+	}
+	encoding := ""
+	if head[0] == 1 {
+		encoding = r.Header.Get("Grpc-Encoding")
+	}
+	stated := int64(binary.BigEndian.Uint32(head[1:]))
+	if stated > g.Limits.Body {
+		return &budget.TooLargeError{Limit: g.Limits.Body}
+	}
+	packed := &counter{in: io.LimitReader(in, stated)}
+	message, err := unpack(r.Context(), packed, encoding, g.Limits.Body)
+	if err != nil {
+		return err
+	}
+	if packed.n != stated {
+		return problem.New(http.StatusBadRequest, "the message has %d bytes, and its length says %d", packed.n, stated)
+	}
+	if err := growFor(r.Context(), message); err != nil {
+		return err
+	}
+	frame := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message)))
+	r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(frame), bytes.NewReader(message)))
+	r.ContentLength = int64(len(frame) + len(message))
+	r.Header.Del("Grpc-Encoding")
+	return nil
+}
+
+// perField is what an empty span, log or attribute takes once it is read.
+const perField = 400
+
+// growFor takes memory for what a message of Protocol Buffers is read into.
+func growFor(ctx context.Context, message []byte) error {
+	return shareOf(ctx).Grow(2*int64(len(message)) + perField*int64(fieldsIn(message, 0)))
+}
+
+// fieldsIn counts the messages and strings in a message. A string that reads as a message is
+// taken for one: the count is never too low.
+func fieldsIn(message []byte, depth int) (n int) {
+	for len(message) > 0 {
+		_, kind, size := protowire.ConsumeTag(message)
+		if size < 0 {
+			return n
+		}
+		message = message[size:]
+		if kind != protowire.BytesType {
+			if size = protowire.ConsumeFieldValue(1, kind, message); size < 0 {
+				return n
+			}
+			message = message[size:]
+			continue
+		}
+		inner, size := protowire.ConsumeBytes(message)
+		if size < 0 {
+			return n
+		}
+		n++
+		if depth < maxDepth {
+			n += fieldsIn(inner, depth+1)
+		}
+		message = message[size:]
+	}
+	return n
+}
+
+// maxDepth is how deep attributes stand in a request, with lists in lists as agents have them.
+const maxDepth = 12
 
 // refuseGRPC answers with an error and nothing else: a response that has trailers alone
 // (gRPC over HTTP2).

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"bytes"
 	"cmp"
 	"container/list"
 	"context"
@@ -10,7 +11,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 
@@ -56,12 +56,8 @@ func (g *Gateway) github(w http.ResponseWriter, r *http.Request) error {
 	if !signedBy(g.GitHub.Secrets, body, r.Header.Get("X-Hub-Signature-256")) {
 		return problem.New(http.StatusUnauthorized, "X-Hub-Signature-256 is not the signature of the body; is the secret of the webhook the one that is set here?")
 	}
-	if media := schemas.Media(r.Header.Get("Content-Type")); media == "application/x-www-form-urlencoded" {
-		form, err := url.ParseQuery(string(body))
-		if err != nil {
-			return problem.New(http.StatusBadRequest, "the form cannot be read: %v", err)
-		}
-		body = []byte(form.Get("payload"))
+	if !isObject(body) { // told by what is signed, and not by Content-Type, which is not
+		return problem.New(http.StatusUnsupportedMediaType, "the body is no JSON object, which is all that is taken; set the webhook's Content type to application/json")
 	}
 	name, err := platform.GitHubType(r.Header.Get("X-GitHub-Event"), body)
 	if err != nil {
@@ -71,6 +67,12 @@ func (g *Gateway) github(w http.ResponseWriter, r *http.Request) error {
 		return told(w, map[string]any{"detail": "the webhook reaches changetrail"})
 	}
 	return g.webhook(w, r, webhook{who: identity.Principal{Name: "github", Platform: "github", Webhook: true}, eventType: name, delivery: r.Header.Get("X-GitHub-Delivery"), body: body, id: record.Digest(body)})
+}
+
+// isObject reports whether a body can be nothing but a JSON object.
+func isObject(body []byte) bool {
+	body = bytes.TrimLeft(body, " \t\r\n")
+	return len(body) > 0 && body[0] == '{'
 }
 
 // signedBy reports whether a signature is that of body by one of secrets. It takes

@@ -47,15 +47,34 @@ func TestGitHubWebhooksAreKeptAsTheyAre(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 	}
-	form := "payload=" + url.QueryEscape("  "+body)
-	h := github("new", "pull_request_review", "f", form)
-	h["Content-Type"] = "application/x-www-form-urlencoded"
-	if r := s.send(t, "POST", "/v1/webhooks/github", h, []byte(form)); r.status != http.StatusNoContent || string(s.next(t, 1)[0].Data) != "  "+body {
-		t.Errorf("as a form: %+v", r)
-	}
 	ping := `{"zen":"Keep it logically awesome.","hook_id":1}`
 	if r := s.send(t, "POST", "/v1/webhooks/github", github("new", "ping", "p", ping), []byte(ping)); r.status != http.StatusOK {
 		t.Errorf("a ping: %+v", r)
+	}
+	s.none(t)
+}
+
+// The type of the content is not signed: the bytes say what they are.
+func TestHowAWebhookIsReadIsToldByWhatIsSigned(t *testing.T) {
+	s := newSite(t, func(c *Config, _ *producer.Options) { c.GitHub.Secrets = []string{"new"} })
+	forged := strings.ReplaceAll(review("approved"), `"bo"`, `"jonas-k"`)
+	genuine := strings.Replace(review("commented"), `{"action"`, `{"title":"a&payload=`+url.QueryEscape(forged)+`&b","action"`, 1)
+	for _, media := range []string{"application/x-www-form-urlencoded", "APPLICATION/x-www-form-urlencoded; charset=utf-8", "multipart/form-data; boundary=payload", "text/plain", ""} {
+		h := github("new", "pull_request_review", "d", genuine)
+		h["Content-Type"] = media
+		if r := s.send(t, "POST", "/v1/webhooks/github", h, []byte(genuine)); r.status != http.StatusNoContent && r.status != http.StatusOK {
+			t.Fatalf("%q: %+v", media, r)
+		}
+	}
+	if e := s.next(t, 1)[0]; string(e.Data) != genuine || e.DataContentType != "application/json" {
+		t.Errorf("%s", e.Data)
+	}
+	for _, form := range []string{"payload=" + url.QueryEscape(forged), "a=b&payload=" + url.QueryEscape(forged), "[" + forged + "]", `"` + url.QueryEscape(forged) + `"`, ""} {
+		h := github("new", "pull_request_review", "d", form)
+		h["Content-Type"] = "application/x-www-form-urlencoded"
+		if p := s.send(t, "POST", "/v1/webhooks/github", h, []byte(form)).problem(t, http.StatusUnsupportedMediaType); !strings.Contains(p.Detail, "application/json") {
+			t.Errorf("%+v", p)
+		}
 	}
 	s.none(t)
 }

@@ -14,6 +14,8 @@ const (
 	maxText    = 16 << 10 // bytes
 	maxDepth   = 40       // groups within groups
 	maxClauses = 1024     // as the engines' indices.query.bool.max_clause_count
+	maxNodes   = 8192     // of the tree: a word without a field is looked for in several
+	maxScans   = 128      // nodes that go through all values of a field: wildcards and ranges of keywords
 )
 
 // An Error says what in a search text cannot be read, and where.
@@ -44,7 +46,42 @@ func Parse(text string, fields Fields, now time.Time) (Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return n, nil
+	return n, affordable(n, len(p.text))
+}
+
+// affordable is an error where a search costs more than it may.
+func affordable(n Node, end int) error {
+	nodes, scans := cost(n)
+	switch {
+	case nodes > maxNodes:
+		return &Error{end, fmt.Sprintf("the search asks %d things, and at most %d may be asked at once; name the fields of its words, as title:word, or search in parts", nodes, maxNodes)}
+	case scans > maxScans:
+		return &Error{end, fmt.Sprintf("%d wildcards and ranges of texts are looked for, and at most %d may be: each goes through all values of a field; search in parts", scans, maxScans)}
+	}
+	return nil
+}
+
+// cost counts the nodes of a tree, and those that go through all values of a field.
+func cost(n Node) (nodes, scans int) {
+	switch n := n.(type) {
+	case Bool:
+		for _, list := range [][]Node{n.Must, n.Should, n.Not} {
+			for _, child := range list {
+				a, b := cost(child)
+				nodes, scans = nodes+a, scans+b
+			}
+		}
+		return nodes + 1, scans
+	case Phrase:
+		return len(n.Words), 0
+	case Wildcard:
+		return 1, 1
+	case Range:
+		if n.Field.Kind == Keyword {
+			return 1, 1
+		}
+	}
+	return 1, 0
 }
 
 type parser struct {

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"errors"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -44,3 +45,6 @@ type Bucket struct {
 
 // DefaultFacetSize is how many values of a facet are returned.
 const DefaultFacetSize = 20
+
+// ErrSlow reports a search that took longer than searches may.
+var ErrSlow = errors.New("the search took too long and was given up; search for less: a shorter time, fewer words, or words in place of phrases and wildcards")

@@ -121,6 +121,8 @@ func classify(err error) *problem.Problem {
 	switch {
 	case errors.As(err, &q):
 		return problem.New(http.StatusBadRequest, "%v", q)
+	case errors.Is(err, query.ErrSlow):
+		return problem.New(http.StatusServiceUnavailable, "%v", query.ErrSlow)
 	case errors.Is(err, replay.ErrNoRecord):
 		return problem.New(http.StatusNotFound, "%v", err)
 	}

@@ -291,7 +291,7 @@ func printFound(cmd *cobra.Command, x *store, where query.Node, output string, f
 			return errEnough
 		}
 		if n++; n%1000 == 0 && output != "table" {
-			fmt.Fprintf(cmd.ErrOrStderr(), "\r%d of %d", n, res.Total)
+			overwrite(cmd.ErrOrStderr(), "\r%d of %d", n, res.Total)
 		}
 		if output == "json" {
 			_, err := fmt.Fprintf(out, "%s\n", h.Doc)
@@ -398,7 +398,12 @@ reads all of it back; --check does that again for a folder, at any time and offl
 
 // checkSaved reads back what was saved, and says what is there.
 func checkSaved(cmd *cobra.Command, dir string) error {
-	m, err := replay.Check(os.DirFS(dir))
+	root, err := os.OpenRoot(dir) // no link leads out of what others saved
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }() // it was only read
+	m, err := replay.Check(root.FS())
 	if err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}

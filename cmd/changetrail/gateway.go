@@ -182,8 +182,11 @@ func (s *Settings) intake(own signing.Keys) (intake.Config, error) {
 	return intake.Config{
 		Credentials: c, Keys: keys, Redactor: redactor,
 		GitHub: intake.GitHub{Secrets: strings.Fields(github)}, GitLab: intake.GitLab{Tokens: strings.Fields(tokens), SigningKeys: strings.Fields(hooks)},
-		Jira:   intake.Jira{Secrets: strings.Fields(jira)},
-		Limits: intake.Limits{Concurrency: g.Concurrency, Rate: float64(g.Rate), Body: int64(g.MaxBody), Timeout: time.Duration(g.Timeout)},
+		Jira: intake.Jira{Secrets: strings.Fields(jira)},
+		Limits: intake.Limits{
+			Concurrency: g.Concurrency, Rate: float64(g.Rate), Body: int64(g.MaxBody), Timeout: time.Duration(g.Timeout),
+			Memory: int64(g.MaxMemory) / 8 * 5, Strangers: int64(g.MaxMemory) / 8 * 3, BlobRate: int64(g.BlobRate),
+		},
 	}, errors.Join(err1, err2, err3, err4, err5, err6)
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	terminal "github.com/changetrail/changetrail/internal/printable"
 	"github.com/changetrail/changetrail/internal/telemetry"
 )
 
@@ -41,7 +42,9 @@ type misuse struct{ error }
 func (m misuse) Unwrap() error { return m.error }
 
 // run executes a command line and returns its exit code.
-func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer, environ []string) int {
+func run(ctx context.Context, args []string, in io.Reader, stdout, stderr io.Writer, environ []string) int {
+	out, errOut := terminal.NewWriter(stdout), terminal.NewWriter(stderr)
+	defer func() { _ = errors.Join(out.Flush(), errOut.Flush()) }() // who could be told
 	root := newRoot(environ)
 	root.SetArgs(args)
 	root.SetIn(in)
@@ -58,6 +61,14 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	}
 	fmt.Fprintf(errOut, "changetrail: %s\n", shown(err.Error()))
 	return exitFailed
+}
+
+// overwrite writes a line that the next one is written over.
+func overwrite(w io.Writer, format string, args ...any) {
+	if p, ok := w.(*terminal.Writer); ok {
+		w = p.Raw()
+	}
+	fmt.Fprintf(w, format, args...)
 }
 
 // An app is what the commands share.

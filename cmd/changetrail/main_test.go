@@ -213,3 +213,34 @@ func healthCommand(service types.ServiceConfig) []string {
 	}
 	return service.HealthCheck.Test[2:]
 }
+
+// Whatever a command prints, text of others steers no terminal: not what is found, not what
+// an error quotes.
+func TestTextOfOthersSteersNoTerminal(t *testing.T) {
+	dir := t.TempDir()
+	matrix := filepath.Join(dir, "controls.yaml")
+	text, err := os.ReadFile("../../deploy/example/controls.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(matrix, []byte(strings.Replace(string(text), "tag: ", `tag: "\e]52;c;aGk=\a\u202E" #`, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"controls", "--controls", matrix},
+		{"sho\x1b[2Jw"},
+		{"show", "acme/payments#1\x1b]0;x\x07\u202e"},
+		{"publish", filepath.Join(dir, "\x1b[31m.json")},
+		{"config", "--namespace", "\u202e\x9b31m"},
+	} {
+		var out, errOut strings.Builder
+		run(t.Context(), args, strings.NewReader(""), &out, &errOut, nil)
+		all := out.String() + errOut.String()
+		if strings.ContainsAny(all, "\x1b\x07\x7f\u009b\u202e") || strings.Contains(all, "\x9b") {
+			t.Errorf("%q prints %q", args, all)
+		}
+		if all == "" {
+			t.Errorf("%q prints nothing", args)
+		}
+	}
+}

@@ -172,7 +172,7 @@ func send(cmd *cobra.Command, s *Settings, mode producer.Mode, timeout time.Dura
 		}
 		sent += n
 		if len(events) > chunk {
-			fmt.Fprintf(cmd.ErrOrStderr(), "\r%d of %d events", sent, len(events))
+			overwrite(cmd.ErrOrStderr(), "\r%d of %d events", sent, len(events))
 		}
 	}
 	if len(events) > chunk {

@@ -110,7 +110,7 @@ func (a *app) rebuild(cmd *cobra.Command, s *Settings, c enricher.Config, dryRun
 		c.Blobs = store
 	}
 	done, err := enricher.Rebuild(cmd.Context(), c, dryRun, func(n, of int32) {
-		fmt.Fprintf(cmd.ErrOrStderr(), "\r%d of %d partitions", n, of)
+		overwrite(cmd.ErrOrStderr(), "\r%d of %d partitions", n, of)
 	})
 	fmt.Fprintln(cmd.ErrOrStderr())
 	if err != nil {

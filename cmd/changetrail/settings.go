@@ -124,6 +124,8 @@ type Settings struct {
 		Rate                 int      `yaml:"rate" doc:"events a second of one credential, unless it has a rate of its own"`
 		Concurrency          int      `yaml:"concurrency" doc:"requests of one credential at a time"`
 		MaxBody              int      `yaml:"max_body" doc:"bytes of a request, unpacked"`
+		MaxMemory            int      `yaml:"max_memory" doc:"bytes that all requests at work hold at a time; three eighths of it are for webhooks and those without a credential"`
+		BlobRate             int      `yaml:"blob_rate" doc:"bytes of files a minute of one credential"`
 		Timeout              Duration `yaml:"timeout" doc:"how long the broker may take"`
 	} `yaml:"gateway"`
 	Hook struct {
@@ -219,6 +221,8 @@ func defaults() Settings {
 	s.Gateway.Rate = 10_000
 	s.Gateway.Concurrency = 1024
 	s.Gateway.MaxBody = 8 << 20
+	s.Gateway.MaxMemory = 256 << 20
+	s.Gateway.BlobRate = 1 << 30
 	s.Gateway.Timeout = Duration(10 * time.Second)
 	s.Hook.Forbidden, s.Hook.Approval = hook.Off, hook.Off
 	s.Hook.Keep = Duration(30 * 24 * time.Hour)
@@ -530,8 +534,8 @@ func (s *Settings) validate() error {
 			errs = append(errs, fmt.Errorf("configuration: %s %q is none of off, ask, deny", name, step))
 		}
 	}
-	if s.Gateway.Rate < 1 || s.Gateway.Concurrency < 1 || s.Gateway.MaxBody < 1 || s.Gateway.Timeout < 1 {
-		errs = append(errs, errors.New("configuration: gateway.rate, concurrency, max_body and timeout must be above 0"))
+	if s.Gateway.Rate < 1 || s.Gateway.Concurrency < 1 || s.Gateway.MaxBody < 1 || s.Gateway.MaxMemory < 8 || s.Gateway.BlobRate < 1 || s.Gateway.Timeout < 1 {
+		errs = append(errs, errors.New("configuration: gateway.rate, concurrency, max_body, max_memory, blob_rate and timeout must be above 0"))
 	}
 	if !slices.Contains([]string{"text", "json"}, s.Log.Format) {
 		errs = append(errs, fmt.Errorf("configuration: log.format %q is neither text nor json", s.Log.Format))

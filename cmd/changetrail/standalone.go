@@ -22,6 +22,7 @@ import (
 	"github.com/changetrail/changetrail/demo"
 	"github.com/changetrail/changetrail/intake"
 	"github.com/changetrail/changetrail/internal/files"
+	"github.com/changetrail/changetrail/internal/serving"
 	"github.com/changetrail/changetrail/internal/standalone"
 	"github.com/changetrail/changetrail/internal/telemetry"
 	"github.com/changetrail/changetrail/policy"
@@ -206,7 +207,7 @@ func listen(address string) (net.Listener, error) {
 // serve answers requests until ctx is done, and those that are at work then;
 // encrypted where protection says how.
 func serve(ctx context.Context, l net.Listener, handler http.Handler, protection *tls.Config, log *slog.Logger) error {
-	server := &http.Server{Handler: handler, TLSConfig: protection, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
+	server := &http.Server{Handler: serving.Paced(handler), TLSConfig: protection, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
 	server.Protocols = new(http.Protocols)
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetHTTP2(true)
@@ -223,7 +224,7 @@ func serve(ctx context.Context, l net.Listener, handler http.Handler, protection
 	if protection != nil {
 		run = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
 	}
-	if err := run(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := run(serving.Limit(l, serving.Connections)); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving %s: %w", l.Addr(), err)
 	}
 	<-ended
@@ -357,7 +358,7 @@ func fill(ctx context.Context, progress io.Writer, s *Settings, dir string, stat
 		for i := range events {
 			intake.Sign(&events[i], conf.Keys, demo.Sender(events[i]), time.Now()) // as a gateway would
 		}
-		fmt.Fprintf(progress, "\rpublishing ninety days: %d of %d changes, %d events", changes, state.Changes, sent)
+		overwrite(progress, "\rpublishing ninety days: %d of %d changes, %d events", changes, state.Changes, sent)
 		return p.Publish(ctx, events...)
 	}); err != nil {
 		return err
@@ -372,7 +373,7 @@ func fill(ctx context.Context, progress io.Writer, s *Settings, dir string, stat
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(progress, "\rindexing: %d records, %d messages to go   ", res.Total, behind)
+		overwrite(progress, "\rindexing: %d records, %d messages to go   ", res.Total, behind)
 		if behind == 0 {
 			break
 		}

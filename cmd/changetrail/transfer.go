@@ -47,7 +47,7 @@ func (a *app) export() *cobra.Command {
 				return err
 			}
 			n, err := archive.Export(cmd.Context(), out, kafka, s.topics().Events(), partitions, store, func(n archive.Counts) {
-				fmt.Fprintf(cmd.ErrOrStderr(), "\r%d events, %d files", n.Events, n.Blobs)
+				overwrite(cmd.ErrOrStderr(), "\r%d events, %d files", n.Events, n.Blobs)
 			})
 			fmt.Fprintln(cmd.ErrOrStderr())
 			if err := errors.Join(err, out.Sync(), out.Close()); err != nil {
@@ -139,7 +139,7 @@ after it. What gateways signed counts where enrichers know their key.`,
 				defer func() { _ = store.Close() }()
 			}
 			n, err := archive.Import(cmd.Context(), in, archive.Target{Kafka: kafka, Topic: s.topics().Events(), Partitions: partitions, Blobs: store, Keys: keys}, func(n archive.Counts) {
-				fmt.Fprintf(cmd.ErrOrStderr(), "\r%d events, %d files", n.Events, n.Blobs)
+				overwrite(cmd.ErrOrStderr(), "\r%d events, %d files", n.Events, n.Blobs)
 			})
 			fmt.Fprintln(cmd.ErrOrStderr())
 			if err != nil {

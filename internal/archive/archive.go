@@ -11,6 +11,7 @@ package archive
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
@@ -227,9 +228,9 @@ func read(in io.Reader, f func(line) error) error {
 	sum := sha256.New()
 	var n Counts
 	for number := 1; ; number++ {
-		text, err := b.ReadBytes('\n')
+		text, err := readLine(b)
 		if err != nil {
-			return fmt.Errorf("%w: it ends at line %d, before its end: %w", ErrDamaged, number, err)
+			return fmt.Errorf("%w: line %d, before its end: %w", ErrDamaged, number, err)
 		}
 		var l line
 		if err := json.Unmarshal(text, &l); err != nil {
@@ -249,6 +250,30 @@ func read(in io.Reader, f func(line) error) error {
 		if err := f(l); err != nil {
 			return err
 		}
+	}
+}
+
+// Bounds of a line. Nobody writes larger ones; a packed archive may be small and its lines
+// large.
+const (
+	maxLine   = blobs.MaxSize/3*4 + 1<<20 // a file in base64
+	maxValues = 10_000                    // headers, and what else has members
+)
+
+// readLine reads a line, whose memory grows with what arrives.
+func readLine(in *bufio.Reader) (text []byte, err error) {
+	for {
+		part, err := in.ReadSlice('\n')
+		if text = append(text, part...); len(text) > maxLine {
+			return nil, fmt.Errorf("it is longer than %d bytes", maxLine)
+		}
+		if errors.Is(err, bufio.ErrBufferFull) {
+			continue
+		}
+		if err == nil && bytes.Count(text, []byte("{")) > maxValues {
+			return nil, fmt.Errorf("it has more than %d values", maxValues)
+		}
+		return text, err
 	}
 }
 

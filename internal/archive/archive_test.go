@@ -2,9 +2,12 @@ package archive_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -178,5 +181,42 @@ func TestArrivalsAreCarriedOver(t *testing.T) {
 		return nil
 	}); err != nil || seen < 2*len(headers) {
 		t.Errorf("%d events: %v", seen, err)
+	}
+}
+
+// An archive is small and what it unpacks to is not: it is refused without being held.
+func TestAnArchiveThatUnpacksToTheMemoryIsRefused(t *testing.T) {
+	for name, line := range map[string]struct {
+		begin, each, end string
+		n                int
+	}{
+		"one line of spaces":              {`{"kind":"event"`, strings.Repeat(" ", 1<<20), "}\n", 100},
+		"a line that does not end":        {`{"kind":"blob","content":"`, strings.Repeat("A", 1<<20), "", 100},
+		"headers without anything":        {`{"kind":"event","headers":[{}`, strings.Repeat(",{}", 1<<18), "]}\n", 40},
+		"members that nobody knows":       {`{"kind":"event","x":[{}`, strings.Repeat(",{}", 1<<18), "]}\n", 40},
+		"a head of spaces, and no events": {"", strings.Repeat(" ", 1<<20), "", 100},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var b bytes.Buffer
+			z, _ := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+			if line.begin != "" {
+				fmt.Fprintln(z, `{"kind":"head","version":1,"topic":"changetrail.events","at":"2026-03-01T00:00:00Z"}`)
+			}
+			fmt.Fprint(z, line.begin)
+			for range line.n {
+				fmt.Fprint(z, line.each)
+			}
+			fmt.Fprint(z, line.end)
+			z.Close()
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			if _, err := archive.Check(&b); !errors.Is(err, archive.ErrDamaged) {
+				t.Errorf("%v", err)
+			}
+			runtime.ReadMemStats(&after)
+			if n := after.TotalAlloc - before.TotalAlloc; n > 700<<20 {
+				t.Errorf("%d MiB were allocated", n>>20)
+			}
+		})
 	}
 }

@@ -43,6 +43,9 @@ var rings = map[string]int{
 	"internal/foreign":   0,
 	"internal/corpus":    2,
 	"internal/problem":   0,
+	"internal/budget":    0,
+	"internal/serving":   0,
+	"internal/printable": 0,
 
 	"stream/embedded": 3,
 	"web":             3,

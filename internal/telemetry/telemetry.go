@@ -27,6 +27,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/changetrail/changetrail/internal/serving"
 )
 
 // Providers are what a service is given.
@@ -98,6 +100,9 @@ func (p *Providers) Close() error {
 	return errors.Join(errs...)
 }
 
+// maxScrapers is how many connections there may be to /metrics.
+const maxScrapers = 64
+
 // Serve answers /metrics, /healthz and /readyz on address until ctx is done.
 // ready says what is not ready yet, or nil.
 func (p *Providers) Serve(ctx context.Context, address string, ready func(context.Context) error, log *slog.Logger) error {
@@ -115,11 +120,11 @@ func (p *Providers) Serve(ctx context.Context, address string, ready func(contex
 	if err != nil {
 		return fmt.Errorf("telemetry: listen on %s: %w", address, err)
 	}
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: serving.Paced(mux), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	log.Info("serving metrics", "address", "http://"+listener.Addr().String()+"/metrics")
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	go func() {
-		if err := server.Serve(listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(serving.Limit(listener, maxScrapers)); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			log.Error("metrics server ended", "err", err)
 		}
 	}()

@@ -13,6 +13,10 @@ import (
 
 // memory is the index over the records of the file, up to write n. Each
 // revision of a record has a slot of its own; live holds the newest ones.
+//
+// What is known of a slot never changes, and slots are added at the end. So a search
+// takes a [snapshot] and needs the lock for single steps alone: nobody who writes waits
+// for a search, and no search for another.
 type memory struct {
 	sync.RWMutex
 	n       int64
@@ -23,8 +27,13 @@ type memory struct {
 	numbers map[int64]*column // by field
 
 	dictionary sync.Mutex
-	values     map[int64]map[int64]string // term id to value, of fields that were counted
-	valuesUpTo map[int64]int64
+	values     map[int64]dictionary // of fields that were counted
+}
+
+// A dictionary is the values of the terms of a field, as of write upTo.
+type dictionary struct {
+	upTo int64
+	byID map[int64]string
 }
 
 // A slot is one revision of one record.
@@ -73,69 +82,131 @@ type column struct {
 // anew without them.
 const spare = 100_000
 
-// catchUp takes over what was written to the file since the last time.
-func (x *Index) catchUp(ctx context.Context) error {
-	m := &x.memory
+// A snapshot is the records as one search sees them, whatever is written meanwhile.
+type snapshot struct {
+	*memory
+	live  *roaring.Bitmap
+	slots []slot
+}
+
+func (m *memory) snapshot() snapshot {
+	m.RLock()
+	defer m.RUnlock()
+	return snapshot{m, m.live.Clone(), m.slots[:len(m.slots):len(m.slots)]}
+}
+
+// upTo is the newest write that m knows.
+func (m *memory) upTo() int64 {
+	m.RLock()
+	defer m.RUnlock()
+	return m.n
+}
+
+// unite adds to out the slots that a term stands in.
+func (m *memory) unite(out *roaring.Bitmap, id int64) {
+	m.RLock()
+	defer m.RUnlock()
+	if id < int64(len(m.terms)) {
+		switch p := m.terms[id]; {
+		case p.all != nil:
+			out.Or(p.all)
+		case p.first > 0:
+			out.Add(p.first - 1)
+		}
+	}
+}
+
+// countIn returns in how many of the slots of found a term stands.
+func (m *memory) countIn(found *roaring.Bitmap, id int64) int {
+	m.RLock()
+	defer m.RUnlock()
+	if id >= int64(len(m.terms)) {
+		return 0
+	}
+	return m.terms[id].count(found)
+}
+
+// column returns the values of a field of numbers or dates.
+func (m *memory) column(field int64) column {
+	m.RLock()
+	defer m.RUnlock()
+	if c := m.numbers[field]; c != nil {
+		return *c
+	}
+	return column{}
+}
+
+// catchUp takes over what was written to the file since the last time, and returns what
+// is to be seen now.
+func (x *Index) catchUp(ctx context.Context) (snapshot, error) {
 	var newest int64
 	if err := x.db.QueryRowContext(ctx, "SELECT coalesce(max(n), 0) FROM records").Scan(&newest); err != nil {
-		return fmt.Errorf("index: %w", err)
+		return snapshot{}, fmt.Errorf("index: %w", err)
 	}
-	m.RLock()
-	known := m.n
-	m.RUnlock()
-	if known == newest && known > 0 {
-		return nil
+	if m := x.current.Load(); m != nil && m.upTo() >= newest {
+		return m.snapshot(), nil
 	}
-	m.Lock()
-	defer m.Unlock()
-	if m.of == nil || len(m.slots)-len(m.of) > len(m.of)+spare {
-		m.reset()
+	x.catching.Lock()
+	defer x.catching.Unlock()
+	m := x.current.Load()
+	if m == nil || m.stale() {
+		m = newMemory() // those who search the former one go on
 	}
-	return x.each(ctx, func(rows *sql.Rows) error {
+	err := x.each(ctx, func(rows *sql.Rows) error {
 		var s slot
 		var n int64
 		var terms, numbers []byte
 		if err := rows.Scan(&s.r, &n, &s.id, &s.at, &terms, &numbers); err != nil {
 			return fmt.Errorf("index: %w", err)
 		}
-		if err := x.take(s, terms, numbers); err != nil {
+		if err := m.take(s, n, terms, numbers); err != nil {
 			return fmt.Errorf("index %s: record %s: %w", x.file, s.id, err)
 		}
-		m.n = n
 		return nil
-	}, "SELECT r, n, id, at, terms, numbers FROM records WHERE n > ? ORDER BY n", m.n)
+	}, "SELECT r, n, id, at, terms, numbers FROM records WHERE n > ? ORDER BY n", m.upTo())
+	if err != nil {
+		return snapshot{}, err
+	}
+	x.current.Store(m)
+	return m.snapshot(), nil
 }
 
-func (m *memory) reset() {
-	m.n, m.slots, m.terms = 0, nil, nil
-	m.of, m.live = make(map[int64]uint32), roaring.New()
-	m.numbers = make(map[int64]*column)
+func newMemory() *memory {
+	return &memory{of: make(map[int64]uint32), live: roaring.New(), numbers: make(map[int64]*column), values: make(map[int64]dictionary)}
+}
+
+// stale reports whether too many slots are of old revisions.
+func (m *memory) stale() bool {
+	m.RLock()
+	defer m.RUnlock()
+	return len(m.slots)-len(m.of) > len(m.of)+spare
 }
 
 // take gives a revision a slot.
-
-func (x *Index) take(s slot, terms, numbers []byte) error {
-	m := &x.memory
+func (m *memory) take(s slot, n int64, terms, numbers []byte) error {
+	m.Lock()
+	defer m.Unlock()
+	m.n = n
 	at := uint32(len(m.slots))
 	last := uint64(0)
 	for len(terms) > 0 {
-		d, n := binary.Uvarint(terms)
-		if n <= 0 {
+		d, size := binary.Uvarint(terms)
+		if size <= 0 {
 			return fmt.Errorf("its terms are cut off")
 		}
-		terms, last = terms[n:], last+d
+		terms, last = terms[size:], last+d
 		for uint64(len(m.terms)) <= last {
 			m.terms = append(m.terms, posting{})
 		}
 		m.terms[last].add(at)
 	}
 	for len(numbers) > 0 {
-		f, n := binary.Uvarint(numbers)
-		if n <= 0 || len(numbers) < n+8 {
+		f, size := binary.Uvarint(numbers)
+		if size <= 0 || len(numbers) < size+8 {
 			return fmt.Errorf("its numbers are cut off")
 		}
-		v := math.Float64frombits(binary.LittleEndian.Uint64(numbers[n:]))
-		numbers = numbers[n+8:]
+		v := math.Float64frombits(binary.LittleEndian.Uint64(numbers[size:]))
+		numbers = numbers[size+8:]
 		c := m.numbers[int64(f)]
 		if c == nil {
 			c = new(column)

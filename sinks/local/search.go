@@ -5,42 +5,51 @@ import (
 	"container/heap"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/changetrail/changetrail/query"
 )
 
+// searchTime is how long a search may take.
+const searchTime = 10 * time.Second
+
 // Search answers a request.
 func (x *Index) Search(ctx context.Context, q query.Request) (*query.Result, error) {
-	if err := x.catchUp(ctx); err != nil {
-		return nil, err
+	ctx, cancel := context.WithTimeoutCause(ctx, searchTime, query.ErrSlow)
+	defer cancel()
+	res, err := x.search(ctx, q)
+	return res, overdue(ctx, err)
+}
+
+// overdue is err, and that the time of ctx is over where that is why.
+func overdue(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); err != nil && errors.Is(cause, query.ErrSlow) {
+		return cause
 	}
-	m := &x.memory
-	m.RLock()
-	defer m.RUnlock()
-	e := evaluation{Index: x, ctx: ctx}
-	found, err := e.node(q.Where)
+	return err
+}
+
+func (x *Index) search(ctx context.Context, q query.Request) (*query.Result, error) {
+	e, found, err := x.evaluate(ctx, q.Where)
 	if err != nil {
 		return nil, err
 	}
-	found = roaring.And(found, m.live)
 	res := &query.Result{Total: int(found.GetCardinality()), Facets: make(map[string][]query.Count)}
-	for _, s := range m.newest(found, q.Skip, q.Size) {
-		doc, err := x.Record(ctx, m.slots[s].id)
+	for _, s := range e.newest(found, q.Skip, q.Size) {
+		doc, err := x.Record(ctx, e.slots[s].id)
 		if err != nil {
 			return nil, fmt.Errorf("index: %w", err)
 		}
-		res.Hits = append(res.Hits, query.Hit{ID: m.slots[s].id, Doc: doc})
+		res.Hits = append(res.Hits, query.Hit{ID: e.slots[s].id, Doc: doc})
 	}
 	for _, name := range q.Facets {
-		counts, err := x.count(ctx, name, found, cmp.Or(q.FacetSize, query.DefaultFacetSize))
+		counts, err := e.count(name, found, cmp.Or(q.FacetSize, query.DefaultFacetSize))
 		if err != nil {
 			return nil, err
 		}
@@ -49,36 +58,43 @@ func (x *Index) Search(ctx context.Context, q query.Request) (*query.Result, err
 		}
 	}
 	if q.Interval > 0 {
-		res.Histogram = m.histogram(found, q.Interval.Milliseconds())
+		res.Histogram = e.histogram(found, q.Interval.Milliseconds())
 	}
 	return res, nil
 }
 
-// All hands every record that matches to f, newest first.
-func (x *Index) All(ctx context.Context, where query.Node, f func(query.Hit) error) error {
-	if err := x.catchUp(ctx); err != nil {
-		return err
+// evaluate finds the slots that match.
+func (x *Index) evaluate(ctx context.Context, where query.Node) (*evaluation, *roaring.Bitmap, error) {
+	now, err := x.catchUp(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
-	m := &x.memory
-	m.RLock()
-	e := evaluation{Index: x, ctx: ctx}
+	e := &evaluation{Index: x, snapshot: now, ctx: ctx}
+	if err := e.findPhrases(where); err != nil {
+		return nil, nil, err
+	}
 	found, err := e.node(where)
 	if err != nil {
-		m.RUnlock()
-		return err
+		return nil, nil, err
 	}
-	found = roaring.And(found, m.live)
-	ids := make([]string, 0, found.GetCardinality())
-	for _, s := range m.newest(found, 0, int(found.GetCardinality())) {
-		ids = append(ids, m.slots[s].id)
+	return e, roaring.And(found, e.live), nil
+}
+
+// All hands every record that matches to f, newest first. The time that searches have is
+// for finding them alone.
+func (x *Index) All(ctx context.Context, where query.Node, f func(query.Hit) error) error {
+	finding, cancel := context.WithTimeoutCause(ctx, searchTime, query.ErrSlow)
+	defer cancel()
+	e, found, err := x.evaluate(finding, where)
+	if err != nil {
+		return overdue(finding, err)
 	}
-	m.RUnlock()
-	for _, id := range ids {
-		doc, err := x.Record(ctx, id)
+	for _, s := range e.newest(found, 0, int(found.GetCardinality())) {
+		doc, err := x.Record(ctx, e.slots[s].id)
 		if err != nil {
 			return fmt.Errorf("index: %w", err)
 		}
-		if err := f(query.Hit{ID: id, Doc: doc}); err != nil {
+		if err := f(query.Hit{ID: e.slots[s].id, Doc: doc}); err != nil {
 			return err
 		}
 	}
@@ -98,7 +114,7 @@ func (x *Index) Values(ctx context.Context, field, prefix string, limit int) ([]
 }
 
 // newest returns the slots of found from skip on, newest first.
-func (m *memory) newest(found *roaring.Bitmap, skip, size int) []uint32 {
+func (m snapshot) newest(found *roaring.Bitmap, skip, size int) []uint32 {
 	if size <= 0 {
 		return nil
 	}
@@ -122,7 +138,7 @@ func (m *memory) newest(found *roaring.Bitmap, skip, size int) []uint32 {
 }
 
 // newer tells whether a comes before b among what was found.
-func (m *memory) newer(a, b uint32) bool {
+func (m snapshot) newer(a, b uint32) bool {
 	x, y := &m.slots[a], &m.slots[b]
 	if x.at != y.at {
 		return x.at > y.at
@@ -132,7 +148,7 @@ func (m *memory) newer(a, b uint32) bool {
 
 // oldestFirst is a heap whose first slot is the one to give up.
 type oldestFirst struct {
-	m     *memory
+	m     snapshot
 	slots []uint32
 }
 
@@ -146,7 +162,7 @@ func (h *oldestFirst) Pop() any {
 	return last
 }
 
-func (m *memory) histogram(found *roaring.Bitmap, width int64) []query.Bucket {
+func (m snapshot) histogram(found *roaring.Bitmap, width int64) []query.Bucket {
 	counts := make(map[int64]int)
 	for it := found.Iterator(); it.HasNext(); {
 		at := m.slots[it.Next()].at
@@ -161,17 +177,15 @@ func (m *memory) histogram(found *roaring.Bitmap, width int64) []query.Bucket {
 }
 
 // count counts the values of a keyword field among found.
-func (x *Index) count(ctx context.Context, field string, found *roaring.Bitmap, limit int) ([]query.Count, error) {
-	values, err := x.valuesOf(ctx, x.fieldID[field])
+func (e *evaluation) count(field string, found *roaring.Bitmap, limit int) ([]query.Count, error) {
+	values, err := e.valuesOf(e.ctx, e.memory, e.fieldID[field])
 	if err != nil {
 		return nil, err
 	}
 	var out []query.Count
 	for id, v := range values {
-		if id < int64(len(x.memory.terms)) {
-			if n := x.memory.terms[id].count(found); n > 0 {
-				out = append(out, query.Count{Value: v, N: n})
-			}
+		if n := e.countIn(found, id); n > 0 {
+			out = append(out, query.Count{Value: v, N: n})
 		}
 	}
 	slices.SortFunc(out, func(a, b query.Count) int {
@@ -180,51 +194,54 @@ func (x *Index) count(ctx context.Context, field string, found *roaring.Bitmap, 
 	return out[:min(len(out), limit)], nil
 }
 
-// valuesOf returns the terms of a field, by id. They are read once, then what is
-// new of them.
-func (x *Index) valuesOf(ctx context.Context, field int64) (map[int64]string, error) {
-	m := &x.memory
+// valuesOf returns the terms of a field, by id. They are read again once something was
+// written; two who do so at the same time hold each other up no longer than that takes.
+func (x *Index) valuesOf(ctx context.Context, m *memory, field int64) (map[int64]string, error) {
+	upTo := m.upTo()
 	m.dictionary.Lock()
-	defer m.dictionary.Unlock()
-	if m.values == nil {
-		m.values, m.valuesUpTo = make(map[int64]map[int64]string), make(map[int64]int64)
+	known, ok := m.values[field]
+	m.dictionary.Unlock()
+	if ok && known.upTo >= upTo {
+		return known.byID, nil
 	}
-	known := m.values[field]
-	if m.valuesUpTo[field] >= m.n && known != nil {
-		return known, nil
-	}
-	fresh := make(map[int64]string, len(known)) // readers may hold the one of before
+	fresh := dictionary{upTo: upTo, byID: make(map[int64]string, len(known.byID))} // readers may hold the one of before
 	if err := x.each(ctx, func(rows *sql.Rows) error {
 		var id int64
 		var v string
 		err := rows.Scan(&id, &v)
-		fresh[id] = v
+		fresh.byID[id] = v
 		return err
 	}, "SELECT id, value FROM terms WHERE field = ?", field); err != nil {
 		return nil, err
 	}
-	m.values[field], m.valuesUpTo[field] = fresh, m.n
-	return fresh, nil
+	m.dictionary.Lock()
+	defer m.dictionary.Unlock()
+	m.values[field] = fresh
+	return fresh.byID, nil
 }
 
 // An evaluation turns a tree into the slots that it matches. Dead slots may be
 // among them.
 type evaluation struct {
 	*Index
-	ctx context.Context
+	snapshot
+	ctx     context.Context
+	phrases map[string]*phrase
 }
 
 func (e *evaluation) node(n query.Node) (*roaring.Bitmap, error) {
-	m := &e.memory
+	if err := e.ctx.Err(); err != nil {
+		return nil, err
+	}
 	switch n := n.(type) {
 	case query.All:
-		return m.live, nil
+		return e.live, nil
 	case query.Term:
 		return e.terms("value = ?", n.Field, n.Value)
 	case query.Wildcard:
 		return e.wildcard(n)
 	case query.Phrase:
-		return e.phrase(n)
+		return e.phrases[keyOf(n)].found, nil
 	case query.Exists:
 		return e.exists(n.Field)
 	case query.Range:
@@ -260,7 +277,7 @@ func (e *evaluation) all(n query.Bool) (*roaring.Bitmap, error) {
 		}
 		out = roaring.FastOr(parts...)
 	case len(n.Not) > 0:
-		out = e.memory.live
+		out = e.live
 	default:
 		return roaring.New(), nil
 	}
@@ -286,21 +303,10 @@ func (e *evaluation) unite(condition string, args ...any) (*roaring.Bitmap, erro
 	err := e.each(e.ctx, func(rows *sql.Rows) error {
 		var id int64
 		err := rows.Scan(&id)
-		e.union(out, id)
+		e.memory.unite(out, id)
 		return err
 	}, "SELECT id FROM terms WHERE "+condition, args...)
 	return out, err
-}
-
-func (e *evaluation) union(out *roaring.Bitmap, id int64) {
-	if id < int64(len(e.memory.terms)) {
-		switch p := e.memory.terms[id]; {
-		case p.all != nil:
-			out.Or(p.all)
-		case p.first > 0:
-			out.Add(p.first - 1)
-		}
-	}
 }
 
 func (e *evaluation) wildcard(n query.Wildcard) (*roaring.Bitmap, error) {
@@ -311,68 +317,16 @@ func (e *evaluation) wildcard(n query.Wildcard) (*roaring.Bitmap, error) {
 		var v string
 		err := rows.Scan(&id, &v)
 		if n.Pattern.Match(v) {
-			e.union(out, id)
+			e.memory.unite(out, id)
 		}
 		return err
 	}, "SELECT id, value FROM terms WHERE field = ? AND value >= ? AND value <= ?", e.fieldID[n.Field.Name], prefix, prefix+"\U0010ffff")
 	return out, err
 }
 
-// phrase looks for records with all of the words, then at how they stand.
-func (e *evaluation) phrase(n query.Phrase) (*roaring.Bitmap, error) {
-	var both query.Bool
-	for _, w := range n.Words {
-		both.Must = append(both.Must, query.Term{Field: n.Field, Value: w})
-	}
-	candidates, err := e.all(both)
-	if err != nil {
-		return nil, err
-	}
-	candidates = roaring.And(candidates, e.memory.live)
-	out := roaring.New()
-	path := strings.Split(n.Field.Name, ".")
-	for it := candidates.Iterator(); it.HasNext(); {
-		s := it.Next()
-		doc, err := e.Record(e.ctx, e.memory.slots[s].id)
-		if err != nil {
-			return nil, fmt.Errorf("index: %w", err)
-		}
-		var v any
-		if err := json.Unmarshal(doc, &v, jsontext.AllowInvalidUTF8(true)); err != nil {
-			return nil, fmt.Errorf("index: %w", err)
-		}
-		if holds(v, path, n.Words) {
-			out.Add(s)
-		}
-	}
-	return out, nil
-}
-
-// holds tells whether words stand one after the other in a text at path.
-func holds(v any, path, words []string) bool {
-	switch v := v.(type) {
-	case []any:
-		return slices.ContainsFunc(v, func(v any) bool { return holds(v, path, words) })
-	case map[string]any:
-		return len(path) > 0 && holds(v[path[0]], path[1:], words)
-	case string:
-		have := query.Words(v)
-		for i := 0; i+len(words) <= len(have); i++ {
-			if slices.Equal(have[i:i+len(words)], words) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 func (e *evaluation) exists(f query.Field) (*roaring.Bitmap, error) {
 	if f.Kind == query.Date || f.Kind == query.Number {
-		out := roaring.New()
-		if c := e.memory.numbers[e.fieldID[f.Name]]; c != nil {
-			out.AddMany(c.slots)
-		}
-		return out, nil
+		return roaring.BitmapOf(e.column(e.fieldID[f.Name]).slots...), nil
 	}
 	return e.unite("field = ? AND value = ?", presence, f.Name)
 }
@@ -391,10 +345,7 @@ func (e *evaluation) span(n query.Range) (*roaring.Bitmap, error) {
 		return e.terms(condition, n.Field, args...)
 	}
 	out := roaring.New()
-	c := e.memory.numbers[e.fieldID[n.Field.Name]]
-	if c == nil {
-		return out, nil
-	}
+	c := e.column(e.fieldID[n.Field.Name])
 	for i, v := range c.values {
 		if b := n.Low; b != nil && (v < b.Number || v == b.Number && !b.Inclusive) {
 			continue

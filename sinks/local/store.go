@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -66,7 +67,8 @@ type Index struct {
 	termID  map[fieldTerm]int64 // of terms seen lately
 	lastN   int64
 
-	memory memory
+	catching sync.Mutex // held while what was written is taken over
+	current  atomic.Pointer[memory]
 }
 
 type fieldTerm struct {
@@ -156,7 +158,8 @@ func (x *Index) open(ctx context.Context, create bool) (err error) {
 	if err := x.db.QueryRowContext(ctx, "SELECT coalesce(max(n), 0) FROM records").Scan(&x.lastN); err != nil {
 		return err
 	}
-	return x.catchUp(ctx)
+	_, err = x.catchUp(ctx)
+	return err
 }
 
 // knowFields learns the number that each field has in the file.

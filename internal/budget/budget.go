@@ -1,0 +1,181 @@
+// Package budget bounds the memory that is held for what comes from outside.
+//
+// A sender chooses what a length, a size and a packed body say. So nothing is
+// allocated by them: what is read grows with what arrives, and all that is held at a
+// time is counted, after unpacking, by one semaphore.
+package budget
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// first is how many bytes are allocated before any have arrived. Most bodies are smaller.
+const first = 4 << 10
+
+// ErrFull reports that no memory became free in time. The request may be sent again.
+var ErrFull = errors.New("no memory is free for it now")
+
+// A TooLargeError reports more bytes than are read, or held for what is read.
+type TooLargeError struct {
+	Limit  int64
+	Memory bool // it is the memory that is too large
+}
+
+func (e *TooLargeError) Error() string {
+	if e.Memory {
+		return fmt.Sprintf("it holds too many values: reading them takes more than %d MiB; send it in parts", e.Limit>>20)
+	}
+	return fmt.Sprintf("it is larger than %d bytes", e.Limit)
+}
+
+// A Budget is a number of bytes that requests share.
+type Budget struct {
+	size int64
+	wait time.Duration
+	free *semaphore.Weighted
+}
+
+// New returns a Budget of size bytes. Who finds it used up waits for at most wait.
+func New(size int64, wait time.Duration) *Budget {
+	return &Budget{size: size, wait: wait, free: semaphore.NewWeighted(size)}
+}
+
+// Share returns what one request holds of b, which is nothing yet. The caller releases it.
+func (b *Budget) Share(ctx context.Context) *Share { return &Share{ctx: ctx, b: b} }
+
+// A Share is what one request holds of a budget. A nil Share is not bounded.
+type Share struct {
+	ctx context.Context
+	b   *Budget
+
+	mu   sync.Mutex
+	held int64
+}
+
+// Grow takes n more bytes, once they are free. What needs more than the whole budget
+// takes the whole: it is worked on alone. What needs several times that is refused, by a
+// [TooLargeError].
+func (s *Share) Grow(n int64) error {
+	if s == nil || n <= 0 {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n > alone*s.b.size {
+		return &TooLargeError{Limit: alone * s.b.size, Memory: true}
+	}
+	n = min(n, s.b.size-s.held)
+	if !s.b.free.TryAcquire(n) {
+		ctx, cancel := context.WithTimeout(s.ctx, s.b.wait)
+		defer cancel()
+		if err := s.b.free.Acquire(ctx, n); err != nil {
+			return errors.Join(ErrFull, context.Cause(s.ctx))
+		}
+	}
+	s.held += n
+	return nil
+}
+
+// alone is how many times the budget one request may need. Large reports are legitimate,
+// and what they need is known to within a factor only.
+const alone = 4
+
+// Shrink gives n bytes back.
+func (s *Share) Shrink(n int64) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n = max(0, min(n, s.held))
+	s.held -= n
+	s.b.free.Release(n)
+}
+
+// Held is how many bytes are held.
+func (s *Share) Held() int64 {
+	if s == nil {
+		return 0
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.held
+}
+
+// Release gives all back.
+func (s *Share) Release() { s.Shrink(s.Held()) }
+
+// ReadAll reads in to its end. More than limit bytes are an [TooLargeError].
+func (s *Share) ReadAll(in io.Reader, limit int64) ([]byte, error) {
+	return ReadAll(in, limit, s.Grow)
+}
+
+// ReadAll reads in to its end, and calls grow before it allocates more. More than limit
+// bytes are an [TooLargeError].
+func ReadAll(in io.Reader, limit int64, grow func(int64) error) ([]byte, error) {
+	size := min(first, limit+1) // one more, to meet the end
+	if err := grow(size); err != nil {
+		return nil, err
+	}
+	b := make([]byte, 0, size)
+	for {
+		if len(b) == cap(b) {
+			more := min(int64(cap(b)), limit+1-int64(cap(b)))
+			if err := grow(more); err != nil {
+				return nil, err
+			}
+			b = append(make([]byte, 0, int64(cap(b))+more), b...)
+		}
+		n, err := in.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if int64(len(b)) > limit {
+			return nil, &TooLargeError{Limit: limit}
+		}
+		if errors.Is(err, io.EOF) {
+			return b, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// Weight is how much memory a text takes that is read as JSON or XML, beside itself: what
+// the values are read into, which an empty one takes too, and a copy of the strings.
+func Weight(text []byte) int64 {
+	objects := bytes.Count(text, []byte("{")) + bytes.Count(text, []byte("<"))
+	others := bytes.Count(text, []byte("[")) + bytes.Count(text, []byte(","))
+	return int64(len(text)) + int64(objects)*perObject + int64(others)*perValue
+}
+
+// Both were measured, as the largest of our own readers (docs/performance.md).
+const (
+	perObject = 512
+	perValue  = 48
+)
+
+// A Reader counts what is read from In, and returns [ErrFull] where there is no room.
+type Reader struct {
+	In    io.ReadCloser
+	Share *Share
+	Times int64 // how often each byte is held
+}
+
+func (r *Reader) Read(p []byte) (int, error) {
+	n, err := r.In.Read(p)
+	if full := r.Share.Grow(int64(n) * r.Times); full != nil {
+		return 0, full
+	}
+	return n, err
+}
+
+// Close closes In.
+func (r *Reader) Close() error { return r.In.Close() }

@@ -1,0 +1,141 @@
+package standalone_test
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/metric/noop"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/demo"
+	"github.com/changetrail/changetrail/intake"
+	"github.com/changetrail/changetrail/internal/corpus"
+	"github.com/changetrail/changetrail/internal/standalone"
+	"github.com/changetrail/changetrail/policy"
+	"github.com/changetrail/changetrail/producer"
+	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/schemas"
+	"github.com/changetrail/changetrail/stream"
+)
+
+// oddities are values of JSON, and what stands in them, that some reader on the way to the
+// index might not take.
+func oddities() []string {
+	many := make([]string, 3000)
+	for i := range many {
+		many[i] = fmt.Sprintf(`"k%d":1`, i)
+	}
+	return []string{
+		`1e999`, `-1e999`, `1e-999`, `1e308`, `1.7976931348623157e308`, `5e-324`, `123456789012345678901234567890`, `0.1e-400`, `-0`, `1E+2`,
+		`"\u0000"`, `"a\u0000b"`, `"\ud800"`, `"\ufffe\uffff"`, `"\u2028\u202e"`, `"` + strings.Repeat("x", 40_000) + `"`, `"` + strings.Repeat("\u00e9", 33_000) + `"`,
+		strings.Repeat("[", 300) + strings.Repeat("]", 300), strings.Repeat("[", 990) + strings.Repeat("]", 990), strings.Repeat(`{"a":`, 995) + "1" + strings.Repeat("}", 995),
+		strings.Repeat(`{"a":`, 1200) + "1" + strings.Repeat("}", 1200), `{"":1}`, `{".":1}`, `{"a..b":1}`, `{"a.b":1,"a":{"b":2}}`, `{"a.":1,".a":2}`, `{" ":1}`, `{"\u0000":1}`,
+		`{"` + strings.Repeat("n", 600) + `":1}`, `{"` + strings.Repeat("n", 20_000) + `":1}`, `{"_id":1,"_source":2,"@timestamp":"x"}`, `{` + strings.Join(many, ",") + `}`, `[1,"a",null,{"b":[]},true]`, `{"a":1,"a":2}`,
+	}
+}
+
+// TestWhatTheGatewayTakesIsIndexed sends events with every mistake, and odd values where any
+// may stand, through the gateway. None that it takes becomes a dead letter: not of the
+// enricher, not of the index. That another event has its source and id, no gateway knows.
+func TestWhatTheGatewayTakesIsIndexed(t *testing.T) {
+	asked, err := policy.Parse(demo.Policy(time.Now()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	matrix, err := controls.Parse(demo.Controls())
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, err := standalone.Start(t.Context(), standalone.Config{
+		Dir: t.TempDir(), Listen: "127.0.0.1:0", Topics: topics, Namespace: "default", Retention: 400 * 24 * time.Hour, Policy: asked, Controls: matrix, Keys: standaloneKeys,
+		Log: slog.New(slog.DiscardHandler), Meter: noop.NewMeterProvider(), Tracer: tracenoop.NewTracerProvider(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = i.Close() }() // what matters was read
+	p, err := producer.New(producer.Kafka(producer.KafkaConfig{Brokers: []string{i.Broker()}}), producer.Options{Checked: true, Blobs: i.Blobs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = p.Close(t.Context()) }()
+	g, err := intake.New(intake.Config{Publisher: p, Blobs: i.Blobs, Keys: standaloneKeys, Limits: intake.Limits{Rate: 1e6}, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	g.Register(mux)
+
+	taken := 0
+	send := func(name string, header http.Header, body []byte) {
+		r := httptest.NewRequest(http.MethodPost, "/v1/events", bytes.NewReader(body))
+		r.Header = header
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, r)
+		switch {
+		case w.Code >= 500:
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		case w.Code < 300:
+			taken++
+
+		}
+	}
+	structured := http.Header{"Content-Type": {"application/cloudevents+json"}}
+	for k, odd := range oddities() {
+		for name, data := range map[string]string{
+			"arguments":                  `{"agent":{"id":"a"},"tool":"T","call_id":"c%d","outcome":"success","arguments":{"x":` + odd + `}}`,
+			"result":                     `{"agent":{"id":"a"},"tool":"T","call_id":"c%d","outcome":"success","result":` + odd + `}`,
+			"a member that nobody knows": `{"agent":{"id":"a"},"tool":"T","call_id":"c%d","outcome":"success","x":` + odd + `}`,
+		} {
+			id := fmt.Sprintf("%s-%d", strings.Fields(name)[0], k)
+			body := fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":"/a","type":%q,"subject":"github.com/acme/odd/pull/%d","datacontenttype":"application/json","data":`, id, record.TypeActionPerformed, k) + strings.Replace(data, "%d", fmt.Sprint(k), 1) + `}`
+			send(fmt.Sprintf("%s of %.60s", name, odd), structured, []byte(body))
+		}
+	}
+	for _, id := range []string{"a\\u0000b", "\\u001b[2J", "\\u202e", "\\ud800", strings.Repeat("i", 1024), strings.Repeat("\u00e9", 512), ".", "..", "_x", "a/b?c#d", " "} {
+		for _, source := range []string{"/s", "/s%00", "urn:" + strings.Repeat("s", 900)} {
+			send("id "+id, structured, fmt.Appendf(nil, `{"specversion":"1.0","id":"%s","source":%q,"type":%q,"subject":"github.com/acme/odd/pull/1","datacontenttype":"application/json","data":{"agent":{"id":"a"},"tool":"T","call_id":"c","outcome":"success"}}`, id, source, record.TypeActionPerformed))
+		}
+	}
+	good := fmt.Appendf(nil, `{"specversion":"1.0","id":"good","source":"/x","type":%q,"partitionkey":%q,"data":{}}`, record.TypeEventNoted, corpus.Docs)
+	for _, c := range corpus.New(11, 1200, 1, time.Now().UTC()) {
+		header, body := c.HTTP(good)
+		send(c.Name, header, body)
+	}
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		behind, err := i.Behind(t.Context(), topics)
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("%d messages are behind, %v", behind, err)
+		}
+		if behind == 0 {
+			break
+		}
+	}
+	partitions, err := stream.Partitions(t.Context(), i.Kafka, topics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for partition := range partitions {
+		if _, err := stream.Scan(t.Context(), i.Kafka, topics.DLQ(), partition, -1, func(recs []*stream.Record) error {
+			for _, r := range recs {
+				if !stream.IsMarker(r) && string(stream.LastHeader(r, stream.HeaderReason)) != string(schemas.DuplicateID) {
+					t.Errorf("taken, and a dead letter: %s %s: %.300s", stream.LastHeader(r, stream.HeaderReason), stream.LastHeader(r, stream.HeaderDetail), r.Value)
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if taken < 300 {
+		t.Errorf("%d events were taken, which is too few to say anything", taken)
+	}
+	t.Logf("%d events were taken", taken)
+}
