@@ -50,11 +50,14 @@ func signedFormerly(e Envelope) []string {
 	return parts
 }
 
-// sumOfData is the SHA-256 of the data of an event, wherever they lie, as they are read.
+// sumOfData is the SHA-256 of the data of an event, wherever they lie: of those in the blob
+// store that of the file, of those in the event as they are read.
 func sumOfData(e Envelope) string {
-	sum := sha256.Sum256(Whole(e.Data))
-	if len(e.Data) == 0 && record.IsDigest(e.DataRef) {
+	var sum [sha256.Size]byte
+	if record.IsDigest(e.DataRef) {
 		_, _ = hex.Decode(sum[:], []byte(strings.TrimPrefix(e.DataRef, "sha256:"))) // 64 digits
+	} else {
+		sum = sha256.Sum256(Whole(e.Data))
 	}
 	return string(sum[:])
 }
