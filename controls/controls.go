@@ -4,13 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
-	"go.yaml.in/yaml/v3"
 
+	"github.com/changetrail/changetrail/internal/strictyaml"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -113,9 +112,7 @@ func decode(text []byte) (*Matrix, error) {
 		return m, err
 	}
 	m := new(Matrix)
-	d := yaml.NewDecoder(bytes.NewReader(text))
-	d.KnownFields(true)
-	if err := d.Decode(m); err != nil && !errors.Is(err, io.EOF) {
+	if err := strictyaml.Decode(text, m); err != nil {
 		return nil, fmt.Errorf("controls: %w", err)
 	}
 	if len(m.Controls) == 0 && len(bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))) > 0 {

@@ -12,6 +12,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/changetrail/changetrail/internal/strictyaml"
 )
 
 // columns of a matrix kept as a table. Those with a nil field are for people.
@@ -146,7 +148,7 @@ func readOSCAL(text []byte) (m *Matrix, is bool, err error) {
 		}
 	}
 	if err != nil {
-		return nil, true, fmt.Errorf("controls: OSCAL: %w", err)
+		return nil, true, fmt.Errorf("controls: OSCAL: %w", strictyaml.Plain(err))
 	}
 	m, err = o.matrix()
 	return m, true, err

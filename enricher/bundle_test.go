@@ -108,7 +108,7 @@ func (m *mill) mixed() {
 	for i := range 60 {
 		id, c := fmt.Sprint(m.rnd.IntN(12)), change()
 		repo, agent := string(c.Repository()), record.Agent{ID: "coder", Run: fmt.Sprintf("run-%d", m.rnd.IntN(3))}
-		report := fmt.Sprintf(`{"results": [{"packages": [{"package": {"name": "m", "version": "1", "ecosystem": "npm"}, "vulnerabilities": [{"id": "CVE-2026-%d", "summary": "s"}]}]}]}`, i%4)
+		report := fmt.Sprintf(`{"results": [{"source": {"path": "package-lock.json", "type": "lockfile"}, "packages": [{"package": {"name": "m", "version": "1", "ecosystem": "npm"}, "vulnerabilities": [{"id": "CVE-2026-%d", "summary": "s"}]}]}]}`, i%4)
 		switch m.rnd.IntN(9) {
 		case 0:
 			m.put("/ci", id, repo, &record.Validation{Name: "unit", CommitSHA: sha(), Conclusion: "success"})

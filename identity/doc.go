@@ -5,5 +5,5 @@
 // A token has 256 random bits, so that a plain digest keeps it: there is nothing
 // to guess.
 //
-// The package may import nothing of ours. It imports go-oidc.
+// The package may import internal/strictyaml of ours. It imports go-oidc.
 package identity

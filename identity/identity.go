@@ -1,7 +1,6 @@
 package identity
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -10,13 +9,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
-	"go.yaml.in/yaml/v3"
+	"github.com/changetrail/changetrail/internal/strictyaml"
 )
 
 // A Principal is who sent a request. At most one of Agent, Platform and Person
@@ -50,6 +49,17 @@ func (p Principal) MaySpeakOf(repository string) bool {
 		}
 	}
 	return len(p.Repositories) == 0
+}
+
+// ReadsAll reports whether p may read what is recorded of every repository: a platform or
+// a person may whose credential lists none. An agent reads what its credential lists.
+func (p Principal) ReadsAll() bool {
+	return (p.Platform != "" || p.Person != "") && len(p.Repositories) == 0
+}
+
+// MayRead reports whether p may read what is recorded of a repository.
+func (p Principal) MayRead(repository string) bool {
+	return p.ReadsAll() || len(p.Repositories) > 0 && repository != "" && p.MaySpeakOf(repository)
 }
 
 // OnlyRepository is the one repository that p may speak of, in lower case; "" where there
@@ -140,9 +150,7 @@ type Credentials struct {
 // mistake.
 func Parse(text []byte) (*Credentials, error) {
 	var f file
-	d := yaml.NewDecoder(bytes.NewReader(text))
-	d.KnownFields(true)
-	if err := d.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
+	if err := strictyaml.Decode(text, &f); err != nil {
 		return nil, fmt.Errorf("credentials: %w", err)
 	}
 	c := &Credentials{tokens: make(map[[sha256.Size]byte]token), certificates: f.Certificates, now: time.Now}
@@ -187,9 +195,9 @@ func Parse(text []byte) (*Credentials, error) {
 	return c, errors.Join(errs...)
 }
 
-// Any reports whether there are any.
+// Any reports whether there are any; a file that lists none has none, and nobody gets in.
 func (c *Credentials) Any() bool {
-	return len(c.tokens)+len(c.certificates)+len(c.issuers) > 0
+	return c != nil && len(c.tokens)+len(c.certificates)+len(c.issuers) > 0
 }
 
 // ErrNone reports a request without a credential.
@@ -232,21 +240,28 @@ func (c *Credentials) byToken(value string) (Principal, error) {
 }
 
 func (c *Credentials) byCertificate(cert *x509.Certificate) (Principal, error) {
-	names := append(append([]string{}, cert.DNSNames...), cert.EmailAddresses...)
-	for _, u := range cert.URIs {
-		names = append(names, u.String())
-	}
 	for _, k := range c.certificates {
-		if k.Subject != "" && k.Subject == cert.Subject.CommonName {
+		if k.Subject != "" && k.Subject == cert.Subject.CommonName || k.SAN != "" && slices.Contains(namesLike(k.SAN, cert), k.SAN) {
 			return k.principal(), nil
-		}
-		for _, n := range names {
-			if k.SAN != "" && k.SAN == n {
-				return k.principal(), nil
-			}
 		}
 	}
 	return Principal{}, fmt.Errorf("the certificate of %s is valid, and none of the credentials names it", cert.Subject)
+}
+
+// namesLike returns the alternative names of a certificate that are of the kind of san. An
+// issuer checks each kind in another way: a DNS name that reads as a URI is no URI.
+func namesLike(san string, cert *x509.Certificate) []string {
+	switch {
+	case strings.Contains(san, ":"):
+		var uris []string
+		for _, u := range cert.URIs {
+			uris = append(uris, u.String())
+		}
+		return uris
+	case strings.Contains(san, "@"):
+		return cert.EmailAddresses
+	}
+	return cert.DNSNames
 }
 
 func (c *Credentials) byIssuer(ctx context.Context, raw string) (Principal, error) {

@@ -15,7 +15,7 @@ func TestWhatACredentialMayState(t *testing.T) {
 		"agent: a, may: [tests]":                  "may is for platforms",
 		"person: ana, may: [reviews]":             "may is for platforms",
 		"platform: gateway":                       "platform gateway is changetrail itself",
-		"platform: ci, may: [tests], hysteria: 1": "field hysteria not found",
+		"platform: ci, may: [tests], hysteria: 1": "there is no key hysteria",
 	} {
 		_, err := Parse([]byte("tokens: [{name: x, sha256: " + digest + ", " + line + "}]"))
 		if (want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), want) {

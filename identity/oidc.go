@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"unicode"
 
 	"github.com/go-json-experiment/json"
 )
@@ -86,6 +87,9 @@ func (i *issuer) verify(ctx context.Context, raw string) (Principal, error) {
 	if repo == "" {
 		return Principal{}, fmt.Errorf("the OIDC token has no claim %s, which names the repository", i.RepositoryClaim)
 	}
+	if !isPath(repo) { // it would be read as a pattern
+		return Principal{}, fmt.Errorf("the OIDC token: claim %s is %q, which names no repository", i.RepositoryClaim, repo)
+	}
 	repo = i.RepositoryHost + "/" + repo
 	p := i.principal()
 	if !p.MaySpeakOf(repo) {
@@ -97,6 +101,17 @@ func (i *issuer) verify(ctx context.Context, raw string) (Principal, error) {
 		p.Platform += ":" + repo
 	}
 	return p, nil
+}
+
+// isPath reports whether a claim is the path of one repository, as acme/payments, and no
+// pattern of several.
+func isPath(claim string) bool {
+	for part := range strings.SplitSeq(claim, "/") {
+		if part == "" || part == "." || part == ".." || strings.ContainsAny(part, "*?[]{}\\") || strings.ContainsFunc(part, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // claimedIssuer reads the issuer of a token that is not verified yet, to know

@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/changetrail/changetrail/blobs"
+	"github.com/changetrail/changetrail/identity"
 	"github.com/changetrail/changetrail/internal/budget"
 	"github.com/changetrail/changetrail/internal/problem"
 )
@@ -55,13 +56,17 @@ func (g *Gateway) putBlob(w http.ResponseWriter, r *http.Request, from Sender) e
 	return json.MarshalWrite(w, map[string]any{"digest": digest, "size": len(body)}, json.Deterministic(true))
 }
 
-// getBlob answers GET /v1/blobs/{digest} with the file, byte for byte unless secrets are
-// hidden in it, which a header says: the digest is that of the file as it is kept.
-func (g *Gateway) getBlob(w http.ResponseWriter, r *http.Request, _ Sender) error {
+// getBlob answers GET /v1/blobs/{digest} with the file, to whom may read a change that rests
+// on it: byte for byte unless secrets are hidden in it, which a header says. The digest is
+// that of the file as it is kept.
+func (g *Gateway) getBlob(w http.ResponseWriter, r *http.Request, from Sender) error {
 	if g.Blobs == nil {
 		return errNoBlobs
 	}
 	digest := r.PathValue("digest")
+	if err := g.mayReadBlob(r.Context(), digest, from.Principal); err != nil {
+		return err
+	}
 	file, err := counted{g.Blobs}.Get(r.Context(), digest)
 	switch {
 	case errors.Is(err, blobs.ErrDigest):
@@ -84,6 +89,20 @@ func (g *Gateway) getBlob(w http.ResponseWriter, r *http.Request, _ Sender) erro
 	h.Set("Content-Type", "application/octet-stream") // files come from outside: no browser is to run one
 	h.Set("Content-Disposition", `attachment; filename="`+strings.ReplaceAll(digest, ":", "-")+`"`)
 	h.Set("X-Content-Type-Options", "nosniff")
+	g.Log.InfoContext(r.Context(), "read", "part", "access", "kind", "file", "id", digest, "credential", from.Name, "agent", from.Agent, "person", from.Person, "platform", from.Platform, "from", r.RemoteAddr)
 	_, err = w.Write(file)
 	return err
+}
+
+// mayReadBlob refuses a file as if it were not there: whether it is would be told else.
+func (g *Gateway) mayReadBlob(ctx context.Context, digest string, who identity.Principal) error {
+	if g.Credentials == nil || g.Open || who.ReadsAll() {
+		return nil
+	}
+	if g.Rests != nil {
+		if rests, err := g.Rests(ctx, digest, who); err != nil || rests {
+			return err
+		}
+	}
+	return problem.New(http.StatusNotFound, "no change that the credential %s may read rests on a file %s", who.Name, digest)
 }

@@ -35,9 +35,14 @@ type Blobs interface {
 
 // A Config is what a gateway needs.
 type Config struct {
-	Publisher   Publisher // its events are made whole, checked and redacted here
-	Blobs       Blobs     // nil: files are refused, and events of over 1 MB
+	Publisher Publisher // its events are made whole, checked and redacted here
+	Blobs     Blobs     // nil: files are refused, and events of over 1 MB
+	// Credentials are those of whom may speak; nil where nobody is asked. Where they list
+	// none, nobody may.
 	Credentials *identity.Credentials
+	// Rests reports whether a change rests on a file of which who may read; nil where that
+	// cannot be told: then those alone may read files who may read all.
+	Rests func(ctx context.Context, digest string, who identity.Principal) (bool, error)
 	// Open says that whoever shows no credential may speak, as nobody, though there are
 	// some.
 	Open bool
@@ -159,6 +164,8 @@ func (g *Gateway) For(handler func(Sender) http.Handler) http.Handler {
 func (g *Gateway) guarded(f func(http.ResponseWriter, *http.Request) error, refuse func(http.ResponseWriter, *http.Request, *problem.Problem)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := g.Now()
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
 		err := g.admitRequest(r)
 		if err == nil {
 			err = f(w, r)
@@ -270,10 +277,11 @@ func (g *Gateway) enter(r *http.Request) (from Sender, leave func(), err error) 
 	return from, leave, err
 }
 
-// Authenticate tells who sent a request. Where there are no credentials anybody
-// who can connect may speak, and nobody is believed more than that.
+// Authenticate tells who sent a request. Where credentials were never asked for anybody
+// who can connect may speak, and nobody is believed more than that; where none are listed,
+// as once the last was removed, nobody may.
 func (g *Gateway) Authenticate(r *http.Request) (identity.Principal, error) {
-	if g.Credentials == nil || !g.Credentials.Any() {
+	if g.Credentials == nil {
 		return identity.Principal{}, nil
 	}
 	who, err := g.Credentials.Authenticate(r)

@@ -76,6 +76,9 @@ const extensionArrived = "arrivedat"
 // send, makes it whole, takes out its secrets and signs it. What it returns is the
 // event as it was read, as far as it could be.
 func (g *Gateway) prepare(ctx context.Context, e *event.Event, who identity.Principal) (ingest.Event, error) {
+	if isOwn(e.Source()) {
+		return ingest.Event{}, schemas.Refuse(schemas.NotTheSenders, "source %s: sources under %s/ are changetrail's own; choose another one", e.Source(), ownSource)
+	}
 	said := e.Extensions()
 	for _, name := range ours {
 		if _, ok := said[name]; ok {
@@ -244,7 +247,7 @@ func (g *Gateway) finding(e *event.Event, about record.Event, who identity.Princ
 	fact := &record.IdentityRefused{Agent: i.Name, Credential: who.Name, BoundTo: i.BoundTo, EventType: e.Type(), EventID: e.ID()}
 	schemas.Fit(fact)
 	out := producer.Event(string(about.Change), fact)
-	out.SetSource("/changetrail/gateway")
+	out.SetSource(ownSource + "/gateway")
 	out.SetID("refused:" + record.Digest([]byte(who.Name+"\x00"+e.Source()+"\x00"+e.ID()+"\x00"+i.Name))) // the same refusal, once
 	out.SetTime(g.Now().UTC())
 	out.SetExtension("partitionkey", string(about.Repository))

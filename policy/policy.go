@@ -1,17 +1,15 @@
 package policy
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
-	"go.yaml.in/yaml/v3"
 
+	"github.com/changetrail/changetrail/internal/strictyaml"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -104,9 +102,7 @@ func (p *Policy) seal() {
 
 func decode(text []byte) (*Policy, error) {
 	p := new(Policy)
-	d := yaml.NewDecoder(bytes.NewReader(text))
-	d.KnownFields(true)
-	if err := d.Decode(p); err != nil && !errors.Is(err, io.EOF) {
+	if err := strictyaml.Decode(text, p); err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
 	return p, nil

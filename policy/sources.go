@@ -14,6 +14,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/changetrail/changetrail/internal/strictyaml"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -146,7 +147,7 @@ func readCatalog(text []byte) ([]Service, error) {
 			return out, nil
 		}
 		if err != nil {
-			return nil, err
+			return nil, strictyaml.Plain(err)
 		}
 		if e.Kind != "Component" {
 			continue

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -45,10 +46,17 @@ func valuesAt(v any, path string) []string {
 	return nil
 }
 
-// Harmless keeps a spreadsheet from taking a text for a formula (OWASP, CSV
-// injection).
+// formula finds where a spreadsheet would begin a formula: at the start of a text, or after
+// what may end a cell or a line: a semicolon does where the comma is a decimal point, a tab
+// where text is pasted, and a line feed within quotes that such a spreadsheet does not see.
+// Blanks and invisible characters before it do not count, and wide forms of the characters
+// are those characters (OWASP, CSV injection).
+var formula = regexp.MustCompile(`(^|[;|\x{FF1B}\t\r\n\v\f\x{85}\x{2028}\x{2029}])([ \x00-\x08\x0E-\x1F\x7F\p{Zs}\p{Cf}'"]*)([=+\-@\x{2212}\x{FE62}\x{FE63}\x{FE66}\x{FE6B}\x{FF0B}\x{FF0D}\x{FF1D}\x{FF20}])`)
+
+// Harmless keeps a spreadsheet from taking a text, or a part of it, for a formula.
 func Harmless(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+	s = formula.ReplaceAllString(s, "$1'$2$3")
+	if s != "" && strings.ContainsRune("\t\r\n", rune(s[0])) {
 		return "'" + s
 	}
 	return s

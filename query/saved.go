@@ -1,15 +1,13 @@
 package query
 
 import (
-	"bytes"
 	_ "embed"
 	"errors"
 	"fmt"
-	"io"
 	"regexp"
 	"time"
 
-	"go.yaml.in/yaml/v3"
+	"github.com/changetrail/changetrail/internal/strictyaml"
 )
 
 //go:embed queries.yaml
@@ -33,9 +31,7 @@ func ParseSaved(text []byte) ([]Saved, error) {
 	var file struct {
 		Queries []Saved `yaml:"queries"`
 	}
-	d := yaml.NewDecoder(bytes.NewReader(text))
-	d.KnownFields(true)
-	if err := d.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
+	if err := strictyaml.Decode(text, &file); err != nil {
 		return nil, fmt.Errorf("queries: %w", err)
 	}
 	fields, err := RecordFields()

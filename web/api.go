@@ -16,6 +16,9 @@ const maxPage = 1000
 
 // apiSearch answers GET /v1/changes: the same parameters as the page, and size.
 func (s *server) apiSearch(w http.ResponseWriter, r *http.Request) error {
+	if err := s.mayList(r); err != nil {
+		return err
+	}
 	v, err := s.read(r.URL.Query())
 	if err != nil {
 		return err
@@ -34,6 +37,7 @@ func (s *server) apiSearch(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	s.Access.Note(r, "list", v.Lucene())
 	counts := make(map[string]map[string]int)
 	for f, list := range res.Facets {
 		counts[f] = make(map[string]int)
@@ -94,6 +98,9 @@ func (s *server) apiBlob(w http.ResponseWriter, r *http.Request) error {
 // complete answers GET /v1/complete?text=: how the last word of a search may go
 // on.
 func (s *server) complete(w http.ResponseWriter, r *http.Request) error {
+	if err := s.mayList(r); err != nil {
+		return err
+	}
 	text := r.URL.Query().Get("text")
 	word := strings.TrimLeft(text[strings.LastIndexAny(text, " (\t")+1:], "+-!")
 	head := text[:len(text)-len(word)]

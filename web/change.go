@@ -127,7 +127,14 @@ func (s *server) story(r *http.Request, text string) (*replay.Story, error) {
 	if err != nil {
 		return nil, refuse(http.StatusBadRequest, "%v", err)
 	}
-	return replay.Tell(r.Context(), s.Index, id)
+	if err := s.mayRead(r, id); err != nil {
+		return nil, err
+	}
+	story, err := replay.Tell(r.Context(), s.Index, id)
+	if err == nil {
+		s.Access.Note(r, "record", string(id))
+	}
+	return story, err
 }
 
 // change is the page of one change.
@@ -224,14 +231,21 @@ func (s *server) blob(r *http.Request, digest string) (file []byte, masked bool,
 	if s.Blobs == nil {
 		return nil, false, refuse(http.StatusNotFound, "No blob store is configured, so that no file can be shown: set blobs, as --blobs DIR.")
 	}
+	if err := s.mayReadFile(r, digest); err != nil {
+		return nil, false, err
+	}
 	if file, err = s.Blobs.Get(r.Context(), digest); err != nil {
 		return nil, false, refuse(http.StatusNotFound, "The file %s cannot be shown: %v.", digest, err)
 	}
+	s.Access.Note(r, "file", digest)
 	return s.secrets.Shown(r.Context(), file)
 }
 
 // queries lists the saved queries.
 func (s *server) queries(w http.ResponseWriter, r *http.Request) error {
+	if err := s.mayList(r); err != nil {
+		return err
+	}
 	type counted struct {
 		query.Saved
 		N int

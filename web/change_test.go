@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/changetrail/changetrail/internal/access"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 )
@@ -48,7 +49,7 @@ func (x *oneChange) Events(_ context.Context, q schemas.EventQuery, f func(strin
 
 func (x *oneChange) get(t *testing.T, path string) string {
 	t.Helper()
-	pages, err := New(Config{Index: x, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	pages, err := New(Config{Access: access.New(access.Config{Log: slog.New(slog.DiscardHandler)}), Index: x, Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,5 +6,5 @@
 // scripts nor inline styles. They are the same over the embedded index,
 // OpenSearch and Elasticsearch.
 //
-// It imports evidence, query, record, replay and schemas.
+// It imports access, evidence, query, record, replay and schemas.
 package web

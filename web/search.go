@@ -87,6 +87,9 @@ var columns = []column{
 
 var answers = []string{"changetrail.answers.trigger", "changetrail.answers.alternatives", "changetrail.answers.authorized", "changetrail.answers.reviewed"}
 
+// maxPages bounds the number of a page: no index has as many.
+const maxPages = 1_000_000
+
 // read reads a view from the address of a page.
 func (s *server) read(v url.Values) (*view, error) {
 	out := &view{Query: strings.TrimSpace(v.Get("q")), From: v.Get("from"), To: v.Get("to"), Page: 1, Since: v.Get("since")}
@@ -98,8 +101,8 @@ func (s *server) read(v url.Values) (*view, error) {
 	}
 	if p := v.Get("page"); p != "" {
 		n, err := strconv.Atoi(p)
-		if err != nil || n < 1 {
-			return nil, refuse(http.StatusBadRequest, "page %q is no number from 1 on", p)
+		if err != nil || n < 1 || n > maxPages {
+			return nil, refuse(http.StatusBadRequest, "page %q is no number from 1 to %d", p, maxPages)
 		}
 		out.Page = n
 	}
@@ -233,6 +236,9 @@ func (v *view) width() time.Duration {
 
 // search is the first page.
 func (s *server) search(w http.ResponseWriter, r *http.Request) error {
+	if err := s.mayList(r); err != nil {
+		return err
+	}
 	v, err := s.read(r.URL.Query())
 	if err != nil {
 		p := classify(err)
@@ -244,6 +250,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request) error {
 	for _, f := range facets {
 		q.Facets = append(q.Facets, f.Field)
 	}
+	s.Access.Note(r, "list", v.Lucene())
 	began := time.Now()
 	res, err := s.Index.Search(r.Context(), q)
 	if err != nil {
@@ -395,10 +402,14 @@ func changePath(id string) string {
 
 // csv writes all that was found, as a file.
 func (s *server) csv(w http.ResponseWriter, r *http.Request) error {
+	if err := s.mayList(r); err != nil {
+		return err
+	}
 	v, err := s.read(r.URL.Query())
 	if err != nil {
 		return err
 	}
+	s.Access.Note(r, "list", v.Lucene())
 	fields := v.shown()
 	head := []string{}
 	for _, f := range fields {

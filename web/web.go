@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/changetrail/changetrail/internal/access"
 	"github.com/changetrail/changetrail/internal/problem"
 	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/replay"
@@ -36,12 +37,13 @@ type Blobs interface {
 
 // A Config is what the pages need.
 type Config struct {
-	Index Index
-	Blobs Blobs // nil where none is configured
-	Saved []query.Saved
-	Store string // what the index is, for people
-	Log   *slog.Logger
-	Now   func() time.Time
+	Access *access.Door // who may read what
+	Index  Index
+	Blobs  Blobs // nil where none is configured
+	Saved  []query.Saved
+	Store  string // what the index is, for people
+	Log    *slog.Logger
+	Now    func() time.Time
 }
 
 //go:embed templates/*.html
@@ -73,6 +75,9 @@ func New(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.Access == nil {
+		return nil, errors.New("web: it is not said who may read")
+	}
 	redactor, err := secrets.New(secrets.Redacted, nil)
 	if err != nil {
 		return nil, err
@@ -89,13 +94,16 @@ func New(c Config) (http.Handler, error) {
 	mux.HandleFunc("GET /v1/changes/{id...}", s.api(s.apiChange))
 	mux.HandleFunc("GET /v1/blobs/{digest}", s.api(s.apiBlob))
 	mux.HandleFunc("GET /v1/complete", s.api(s.complete))
-	mux.HandleFunc("GET /openapi.json", s.api(s.openapi))
+	mux.HandleFunc("GET /sign-in", s.open(s.signInPage))
+	mux.HandleFunc("POST /sign-in", s.open(s.signIn))
+	mux.HandleFunc("POST /sign-out", s.open(c.Access.SignOut))
+	mux.HandleFunc("GET /openapi.json", s.open(s.openapi))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", s.api(s.ready))
+	mux.HandleFunc("GET /readyz", s.open(s.ready))
 	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(files)))
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		s.fail(w, r, problem.New(http.StatusNotFound, "There is no page %s.", r.URL.Path))
-	})
+	mux.HandleFunc("/", s.page(func(_ http.ResponseWriter, r *http.Request) error {
+		return refuse(http.StatusNotFound, "There is no page %s.", r.URL.Path)
+	}))
 	return guard(mux), nil
 }
 
@@ -107,6 +115,11 @@ func guard(next http.Handler) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store") // what is recorded stays in no cache
+		if strings.HasPrefix(r.URL.Path, "/static/") {
+			h.Set("Cache-Control", "public, max-age=3600")
+		}
 		next.ServeHTTP(w, r)
 	})
 }
@@ -129,9 +142,15 @@ func classify(err error) *problem.Problem {
 	return problem.Of(err, http.StatusBadGateway)
 }
 
-// page answers with a page, also where it fails.
+// page answers readers with a page, also where it fails. Who is unknown is asked to sign in.
 func (s *server) page(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		reader, err := s.Access.Identify(r)
+		if err != nil {
+			s.askToSignIn(w, r, err)
+			return
+		}
+		r = reader.With(r)
 		if err := f(w, r); err != nil && r.Context().Err() == nil {
 			s.fail(w, r, classify(err))
 		}
@@ -153,20 +172,34 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, p *problem.Problem
 
 // render writes a page whole or not at all.
 func (s *server) render(w http.ResponseWriter, status int, name string, data map[string]any) error {
-	data["Store"] = s.Store
+	data["Asks"] = s.Access.Asks()
+	if known := status != http.StatusUnauthorized && name != "sign-in.html"; known { // others are not told where things are
+		data["Store"], data["SignOut"] = s.Store, s.Access.Asks()
+	}
 	var b strings.Builder
 	if err := s.pages.ExecuteTemplate(&b, name, data); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_, err := w.Write([]byte(b.String()))
 	return err
 }
 
-// api answers with JSON, or a problem of RFC 9457.
+// api answers readers with JSON, or a problem of RFC 9457.
 func (s *server) api(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return s.open(func(w http.ResponseWriter, r *http.Request) error {
+		reader, err := s.Access.Identify(r)
+		if err != nil {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="changetrail"`)
+			return err
+		}
+		return f(w, reader.With(r))
+	})
+}
+
+// open answers anybody: it tells nothing of what is recorded.
+func (s *server) open(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := f(w, r); err != nil && r.Context().Err() == nil {
 			p := classify(err)

@@ -132,7 +132,9 @@ func (c *checkup) credentials(s *Settings) {
 	switch {
 	case err != nil:
 		c.fail("gateway", "correct the file; docs/gateway.md says what stands in it, and deploy/example/credentials.yaml is one that works", err)
-	case !conf.Credentials.Any():
+	case conf.Credentials != nil && !conf.Credentials.Any():
+		c.warn("gateway", "list who may send and read; changetrail gateway token makes a token", "%s lists nobody, so that everybody is refused", s.Gateway.Credentials)
+	case conf.Credentials == nil:
 		if s.Gateway.Open {
 			c.warn("gateway", "set gateway.credentials", "it is open to whoever can connect")
 		}

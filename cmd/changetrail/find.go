@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/changetrail/changetrail/identity"
 	"github.com/changetrail/changetrail/internal/standalone"
 	"github.com/changetrail/changetrail/internal/telemetry"
 	"github.com/changetrail/changetrail/query"
@@ -86,6 +87,22 @@ func (s *Settings) openStore(ctx context.Context) (*store, error) {
 	}}, nil
 }
 
+// restsThere asks the store whether a change rests on a file of which one may read; nil where no
+// store is set.
+func (s *Settings) restsThere() func(context.Context, string, identity.Principal) (bool, error) {
+	if s.Store == "" {
+		return nil
+	}
+	return func(ctx context.Context, digest string, who identity.Principal) (bool, error) {
+		x, err := s.openStore(ctx)
+		if err != nil {
+			return false, err
+		}
+		defer x.close()
+		return web.Rests(ctx, x, digest, who)
+	}
+}
+
 var _ web.Index = (*bulk.Server)(nil)
 
 // changeIn reads the name of a change and opens the store to look for it.
@@ -131,7 +148,8 @@ func (a *app) web() *cobra.Command {
 Elasticsearch, or the folder of the embedded mode. The pages show reports where
 --blobs names the store that the enricher keeps them in.
 
-It asks nobody who they are: leave it on 127.0.0.1, or put a proxy before it that does.`,
+With --credentials readers are asked who they are: programs send a token, people sign
+in with theirs. Without, nobody is asked, and it listens on this machine alone.`,
 		Example: `  changetrail web --store opensearch --url http://localhost:9200 --blobs s3://evidence
   changetrail web --store changetrail-demo --listen 127.0.0.1:8090`,
 		Args: noArgs,
@@ -145,25 +163,36 @@ It asks nobody who they are: leave it on 127.0.0.1, or put a proxy before it tha
 				return misuse{err}
 			}
 			return service(cmd, &s, "web", func(context.Context) error { return nil }, func(ctx context.Context, log *slog.Logger, _ *telemetry.Providers) error {
+				known, err := s.credentials()
+				if err != nil {
+					return misuse{err}
+				}
+				protection, err := s.gatewayTLS()
+				if err != nil {
+					return misuse{err}
+				}
+				l, err := s.gatewayAt("web.listen", s.Web.Listen, known, protection).listen()
+				if err != nil {
+					return err
+				}
+				defer func() { _ = l.Close() }() // serving closes it, too
 				x, err := s.openStore(ctx)
 				if err != nil {
 					return err
 				}
 				defer x.close()
-				pages, err := web.New(web.Config{Index: x, Blobs: x.files, Saved: saved, Store: x.name, Log: log, Now: time.Now})
+				door := s.door(known, protection, log)
+				pages, err := web.New(web.Config{Access: door, Index: x, Blobs: x.files, Saved: saved, Store: x.name, Log: log, Now: time.Now})
 				if err != nil {
 					return err
 				}
-				l, err := listen(s.Web.Listen)
-				if err != nil {
-					return err
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "http://%s/\n", l.Addr())
-				return serve(ctx, l, pages, nil, log)
+				fmt.Fprintf(cmd.OutOrStdout(), "%s://%s/\n", schemeOf(protection), l.Addr())
+				return serve(ctx, l, door.Guard(pages), protection, log)
 			})
 		},
 	}
 	a.storeFlags(cmd)
+	a.guardFlags(cmd)
 	a.flag(cmd.Flags(), "listen", "web.listen", "address of the page")
 	return cmd
 }

@@ -3,14 +3,11 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -40,7 +37,8 @@ answering once the broker has them on all in-sync replicas.
 
 Who may send, and as whom, stands in credentials.yaml (docs/gateway.md): bearer
 tokens, client certificates, OIDC tokens of CI systems. Without it the gateway
-takes events from anybody who can connect, and listens on this machine alone.`,
+takes events from anybody who can connect, and listens on this machine alone; a file
+that lists nobody lets nobody in. Beyond this machine it also needs --cert and --key.`,
 		Example: `  changetrail gateway --credentials credentials.yaml --listen :8443 --cert gateway.pem --key gateway.key
   changetrail gateway token --name patch-pilot-prod --agent patch-pilot
   curl -H 'Content-Type: application/cloudevents+json' -d @decision.json http://127.0.0.1:8080/v1/events`,
@@ -54,16 +52,12 @@ takes events from anybody who can connect, and listens on this machine alone.`,
 		},
 	}
 	a.flag(cmd.Flags(), "listen", "gateway.listen", "address of the gateway")
-	a.flag(cmd.Flags(), "credentials", "gateway.credentials", "credentials.yaml: who may send, and as whom")
-	a.flag(cmd.Flags(), "cert", "gateway.cert_file", "certificate (PEM); plain HTTP where empty")
-	a.flag(cmd.Flags(), "key", "gateway.key_file", "key of the certificate")
-	a.flag(cmd.Flags(), "client-ca", "gateway.client_ca_file", "who signs the certificates of clients (mTLS)")
+	a.guardFlags(cmd)
 	a.flag(cmd.Flags(), "spool", "gateway.spool", "folder for events while the broker is away")
 	a.flag(cmd.Flags(), "blobs", "blobs", "where files are kept: a folder, or a URL as s3://bucket")
 	a.flag(cmd.Flags(), "content", "content", "metadata-only, redacted or full")
 	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml: who may change what, for agents that ask at /mcp")
 	a.flag(cmd.Flags(), "store", "store", "where records are, for agents that ask at /mcp: opensearch or elasticsearch")
-	a.flag(cmd.Flags(), "open", "gateway.open", "true: listen beyond this machine though there are no credentials")
 	a.flag(cmd.Flags(), "metrics", "telemetry.listen", "address of /metrics")
 	cmd.AddCommand(a.token(), newKey())
 	return cmd
@@ -86,6 +80,10 @@ func (s *Settings) runGateway(cmd *cobra.Command) error {
 	if err != nil {
 		return misuse{err}
 	}
+	at := s.gatewayAt("gateway.listen", s.Gateway.Listen, conf.Credentials, protection)
+	if err := at.may(); err != nil {
+		return err
+	}
 	ready := func(ctx context.Context) error {
 		_, err := stream.Partitions(ctx, kafka, s.topics())
 		return err
@@ -106,28 +104,26 @@ func (s *Settings) runGateway(cmd *cobra.Command) error {
 			return err
 		}
 		conf.Publisher, conf.Log, conf.Meter, conf.Tracer = p, log, t.Meter, t.Tracer
+		conf.Rests = s.restsThere()
 		g, err := intake.New(conf)
 		if err != nil {
 			return err
 		}
-		l, err := s.gatewayListener()
+		l, err := at.listen()
 		if err != nil {
 			return err
 		}
-		scheme := "http"
-		if protection != nil {
-			scheme = "https"
-		}
-		log.Info("gateway starts", "address", scheme+"://"+l.Addr().String(), "brokers", kafka.Brokers, "credentials", conf.Credentials.Any(), "content", s.Content, "spool", s.Gateway.Spool)
+		door := s.door(conf.Credentials, protection, log)
+		log.Info("gateway starts", "address", schemeOf(protection)+"://"+l.Addr().String(), "brokers", kafka.Brokers, "credentials", conf.Credentials.Any(), "content", s.Content, "spool", s.Gateway.Spool)
 		known, err := s.tools(nil)
 		if err != nil {
 			return err
 		}
-		tools, err := toolsFor(g, known)
+		tools, err := toolsFor(g, known, door)
 		if err != nil {
 			return err
 		}
-		err = serve(ctx, l, gatewayRoutes(g, tools, ready), protection, log)
+		err = serve(ctx, l, door.Guard(gatewayRoutes(g, tools, ready)), protection, log)
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		return errors.Join(err, p.Close(grace))
@@ -161,13 +157,9 @@ func gatewayRoutes(g *intake.Gateway, tools http.Handler, ready func(context.Con
 // intake is the configuration of a gateway as the settings have it. own takes the place of
 // keys that they do not have.
 func (s *Settings) intake(own signing.Keys) (intake.Config, error) {
-	text, err := optional(s.Gateway.Credentials)
+	c, err := s.credentials()
 	if err != nil {
-		return intake.Config{}, fmt.Errorf("configuration: gateway.credentials: %w", err)
-	}
-	c, err := identity.Parse(text)
-	if err != nil {
-		return intake.Config{}, fmt.Errorf("%s: %w", s.Gateway.Credentials, err)
+		return intake.Config{}, err
 	}
 	keys, err1 := s.signingKeys()
 	if !keys.Any() {
@@ -188,13 +180,6 @@ func (s *Settings) intake(own signing.Keys) (intake.Config, error) {
 			Memory: int64(g.MaxMemory) / 8 * 5, Strangers: int64(g.MaxMemory) / 8 * 3, BlobRate: int64(g.BlobRate),
 		},
 	}, errors.Join(err1, err2, err3, err4, err5, err6)
-}
-
-func optional(file string) ([]byte, error) {
-	if file == "" {
-		return nil, nil
-	}
-	return os.ReadFile(file)
 }
 
 // signingKeys are those with which gateways say who sent an event.
@@ -246,88 +231,6 @@ func (s *Settings) redactionKey(keys signing.Keys) ([]byte, error) {
 		key = keys.Derive("redaction")
 	}
 	return key, nil
-}
-
-// gatewayListener listens where the settings say, if that is safe.
-func (s *Settings) gatewayListener() (net.Listener, error) {
-	if err := s.mayListen(s.Gateway.Listen); err != nil {
-		return nil, misuse{err}
-	}
-	l, err := net.Listen("tcp", s.Gateway.Listen)
-	if err != nil {
-		return nil, fmt.Errorf("the gateway cannot be reached: %w; choose another address with --listen, as 127.0.0.1:8090", err)
-	}
-	return l, nil
-}
-
-// mayListen refuses an address beyond this machine where nobody is asked who they
-// are.
-func (s *Settings) mayListen(address string) error {
-	local, err := onThisMachine(address)
-	if err != nil || s.Gateway.Open || s.Gateway.Credentials != "" || local {
-		return err
-	}
-	return fmt.Errorf("%s can be reached from elsewhere, and there are no credentials: anybody could send events in any name; set gateway.credentials, or gateway.open if something before it asks who they are", address)
-}
-
-// onThisMachine reports whether an address can be reached from this machine alone.
-func onThisMachine(address string) (bool, error) {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false, fmt.Errorf("the address %q: %w", address, err)
-	}
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback(), nil
-}
-
-// brokerAsks returns whom the embedded broker asks, and how it encrypts, where it listens
-// beyond this machine: Kafka clients log in there with the name and the token of a
-// credential (SASL, mechanism PLAIN).
-func (s *Settings) brokerAsks(known *identity.Credentials) (login func(context.Context, string, string) error, protection *tls.Config, err error) {
-	local, err := onThisMachine(s.Local.Broker)
-	if err != nil || local {
-		return nil, nil, err
-	}
-	if protection, err = s.gatewayTLS(); err != nil {
-		return nil, nil, err
-	}
-	if !known.Any() || protection == nil {
-		return nil, nil, fmt.Errorf("the broker at %s can be reached from elsewhere: set gateway.credentials, so that clients log in with a token, and gateway.cert_file and gateway.key_file, so that nobody reads it on the way; or let it listen on 127.0.0.1", s.Local.Broker)
-	}
-	return func(ctx context.Context, name, token string) error {
-		who, err := known.ByToken(ctx, token)
-		if err == nil && who.Name != name {
-			err = fmt.Errorf("the user is %q, the token that of %s", name, who.Name)
-		}
-		return err
-	}, protection, nil
-}
-
-// gatewayTLS is nil for plain HTTP.
-func (s *Settings) gatewayTLS() (*tls.Config, error) {
-	g := s.Gateway
-	if g.CertFile == "" && g.KeyFile == "" {
-		if g.ClientCAFile != "" {
-			return nil, errors.New("configuration: gateway.client_ca_file needs gateway.cert_file and gateway.key_file")
-		}
-		return nil, nil
-	}
-	pair, err := tls.LoadX509KeyPair(g.CertFile, g.KeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("configuration: gateway.cert_file: %w", err)
-	}
-	conf := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
-	if g.ClientCAFile != "" {
-		pem, err := os.ReadFile(g.ClientCAFile)
-		if err != nil {
-			return nil, fmt.Errorf("configuration: gateway.client_ca_file: %w", err)
-		}
-		conf.ClientCAs, conf.ClientAuth = x509.NewCertPool(), tls.VerifyClientCertIfGiven
-		if !conf.ClientCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("configuration: gateway.client_ca_file %s holds no PEM certificate", g.ClientCAFile)
-		}
-	}
-	return conf, nil
 }
 
 // localKeys are those of a folder of the embedded mode, made when they are first needed.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -182,6 +183,11 @@ func (s *Settings) logger(w io.Writer) *slog.Logger {
 // service runs a long-lived service with its telemetry.
 func service(cmd *cobra.Command, s *Settings, name string, ready func(context.Context) error, body func(context.Context, *slog.Logger, *telemetry.Providers) error) error {
 	log := s.logger(cmd.ErrOrStderr())
+	if s.Telemetry.Listen != "" {
+		if err := s.metricsAt(); err != nil {
+			return err
+		}
+	}
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
 	p, err := telemetry.Start(ctx, "changetrail-"+name, version())
@@ -189,7 +195,11 @@ func service(cmd *cobra.Command, s *Settings, name string, ready func(context.Co
 		return err
 	}
 	if s.Telemetry.Listen != "" {
-		if err := p.Serve(ctx, s.Telemetry.Listen, ready, log); err != nil {
+		guard := s.door(nil, nil, log).Guard
+		if s.Telemetry.Open {
+			guard = func(next http.Handler) http.Handler { return next }
+		}
+		if err := p.Serve(ctx, s.Telemetry.Listen, ready, guard, log); err != nil {
 			return err
 		}
 	}

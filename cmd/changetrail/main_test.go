@@ -82,7 +82,7 @@ func TestTrustIsReadStrictly(t *testing.T) {
 		`[{source: /jenkins/*, as: observed, may: [tests, scans], history: true}]`: "",
 		`[{source: /jenkins/*, as: yes}]`:                                          `trust.unsigned[0]: as is "yes"`,
 		`[{source: /jenkins/*, as: observed, may: [merges]}]`:                      `"merges" is no kind of facts; known are`,
-		`[{source: /jenkins/*, as: observed, kinds: [tests]}]`:                     "field kinds not found",
+		`[{source: /jenkins/*, as: observed, kinds: [tests]}]`:                     "there is no key kinds",
 		`/jenkins/*`: "trust",
 	} {
 		file := filepath.Join(t.TempDir(), "changetrail.yaml")
@@ -188,6 +188,9 @@ func checkService(t *testing.T, name string, service types.ServiceConfig) {
 	if err := s.fromEnvironment(environ); err != nil {
 		t.Errorf("%s: %v", name, err)
 	}
+	if err := mayListen(&s, service.Command[0]); err != nil {
+		t.Errorf("%s: %v", name, err)
+	}
 	for _, line := range [][]string{service.Command, healthCommand(service)} {
 		if len(line) == 0 {
 			continue
@@ -204,6 +207,18 @@ func checkService(t *testing.T, name string, service types.ServiceConfig) {
 			t.Errorf("%s: %v: %v", name, line, err)
 		}
 	}
+}
+
+// mayListen reports why a service does not start.
+func mayListen(s *Settings, command string) error {
+	var errs []error
+	if s.Telemetry.Listen != "" {
+		errs = append(errs, s.metricsAt())
+	}
+	if command == "gateway" {
+		errs = append(errs, s.gatewayAt("gateway.listen", s.Gateway.Listen, nil, nil).may())
+	}
+	return errors.Join(errs...)
 }
 
 // healthCommand is the command line of a health check that runs the binary.

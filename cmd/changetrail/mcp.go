@@ -22,6 +22,7 @@ import (
 	"github.com/changetrail/changetrail/intake"
 	"github.com/changetrail/changetrail/intake/hook"
 	"github.com/changetrail/changetrail/intake/mcp"
+	"github.com/changetrail/changetrail/internal/access"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/replay"
@@ -90,8 +91,7 @@ func (s *Settings) runMCP(cmd *cobra.Command, address, agent string) error {
 		}
 		return err
 	}
-	host, _, err := net.SplitHostPort(address)
-	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if local, err := onThisMachine(address); err != nil || !local {
 		return misuse{fmt.Errorf("--listen %s: it asks nobody who they are, so it listens on this machine alone, as 127.0.0.1:8081; a gateway serves agents elsewhere, at /mcp", address)}
 	}
 	l, err := net.Listen("tcp", address)
@@ -99,7 +99,7 @@ func (s *Settings) runMCP(cmd *cobra.Command, address, agent string) error {
 		return err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/mcp", http.NewCrossOriginProtection().Handler(tools.Handler(who, int64(s.Gateway.MaxBody), false)))
+	mux.Handle("/mcp", s.door(nil, nil, log).Guard(http.NewCrossOriginProtection().Handler(tools.Handler(who, int64(s.Gateway.MaxBody)))))
 	fmt.Fprintf(cmd.ErrOrStderr(), "http://%s/mcp\n", l.Addr())
 	return serve(cmd.Context(), l, mux, nil, log)
 }
@@ -186,6 +186,13 @@ func (s *Settings) explainThere(ctx context.Context, id record.ChangeID) (string
 		return "", err
 	}
 	req.Header.Set("Accept", "text/plain")
+	token, err := secret("producer.token", s.Producer.Token, s.Producer.TokenFile)
+	if err != nil {
+		return "", err
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return "", err
@@ -197,6 +204,8 @@ func (s *Settings) explainThere(ctx context.Context, id record.ChangeID) (string
 		return "", err
 	case res.StatusCode == http.StatusOK && schemas.Media(res.Header.Get("Content-Type")) == "text/plain":
 		return string(text), nil
+	case res.StatusCode == http.StatusUnauthorized, res.StatusCode == http.StatusForbidden:
+		return "", fmt.Errorf("%s does not let you read %s: %s", s.Producer.Gateway, id, bytes.TrimSpace(text))
 	case res.StatusCode == http.StatusNotFound && bytes.Contains(text, []byte(id)):
 		return "", fmt.Errorf("nothing is recorded of %s yet", id)
 	}
@@ -204,13 +213,21 @@ func (s *Settings) explainThere(ctx context.Context, id record.ChangeID) (string
 }
 
 // toolsFor serves the tools to agents elsewhere, each by its credential.
-func toolsFor(g *intake.Gateway, c mcp.Config) (http.Handler, error) {
+func toolsFor(g *intake.Gateway, c mcp.Config, door *access.Door) (http.Handler, error) {
 	tools, err := mcp.New(c)
 	if err != nil {
 		return nil, err
 	}
 	return g.For(func(who intake.Sender) http.Handler {
+		reader := door.ReaderOf(who.Principal)
 		caller := mcp.Caller{Take: who.Take, Agent: who.Agent, Repository: record.Repository(who.OnlyRepository())}
-		return tools.Handler(caller, g.Limits.Body, g.Credentials.Any())
+		caller.MayRead = func(ctx context.Context, id record.ChangeID) error {
+			if !reader.MayRead(string(id.Repository())) {
+				return fmt.Errorf("the credential %s may not read what is recorded of %s", who.Name, id.Repository())
+			}
+			door.NoteOf(ctx, reader, "record", string(id))
+			return nil
+		}
+		return tools.Handler(caller, g.Limits.Body)
 	}), nil
 }

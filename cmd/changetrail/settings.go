@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -22,6 +20,7 @@ import (
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/intake/hook"
+	"github.com/changetrail/changetrail/internal/strictyaml"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/secrets"
@@ -107,8 +106,9 @@ type Settings struct {
 	} `yaml:"producer"`
 	Gateway struct {
 		Listen               string   `yaml:"listen" doc:"address of the gateway"`
-		Credentials          string   `yaml:"credentials" doc:"credentials.yaml: who may send, and as whom; where empty anybody who can connect may"`
-		Open                 bool     `yaml:"open" doc:"listen beyond this machine though there are no credentials"`
+		Credentials          string   `yaml:"credentials" doc:"credentials.yaml: who may send and read, and as whom; where empty anybody who can connect may, where it lists nobody nobody may"`
+		Open                 bool     `yaml:"open" doc:"listen beyond this machine though there are no credentials: something before it asks who they are"`
+		Plaintext            bool     `yaml:"plaintext" doc:"listen beyond this machine though there is no certificate: something before it encrypts"`
 		CertFile             string   `yaml:"cert_file" doc:"certificate (PEM); plain HTTP where empty"`
 		KeyFile              string   `yaml:"key_file"`
 		ClientCAFile         string   `yaml:"client_ca_file" doc:"who signs the certificates of clients (mTLS)"`
@@ -142,10 +142,12 @@ type Settings struct {
 		Broker string `yaml:"broker" doc:"address at which the embedded broker listens"`
 	} `yaml:"local"`
 	Web struct {
-		Listen string `yaml:"listen" doc:"address of the page"`
+		Listen string   `yaml:"listen" doc:"address of the page"`
+		Hosts  []string `yaml:"hosts" doc:"host names by which gateway, pages and metrics may be asked for where nobody is asked who they are, beside localhost and the addresses of this machine"`
 	} `yaml:"web"`
 	Telemetry struct {
 		Listen string `yaml:"listen" doc:"address of /metrics, /healthz and /readyz; none where empty"`
+		Open   bool   `yaml:"open" doc:"listen beyond this machine, and be asked for by any host: nobody gets there but who may"`
 	} `yaml:"telemetry"`
 	Log struct {
 		Level  string `yaml:"level" doc:"debug, info, warn or error"`
@@ -267,12 +269,7 @@ func (s *Settings) fromFile(text []byte) error {
 		}
 	}
 	leaves(&root, "", func(path string, _ *yaml.Node) { s.origins[path] = fromFile })
-	d := yaml.NewDecoder(bytes.NewReader(text))
-	d.KnownFields(true)
-	if err := d.Decode(s); err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	return nil
+	return strictyaml.Decode(text, s)
 }
 
 // formerNames are the keys that have another name today.
@@ -395,9 +392,7 @@ func setText(v reflect.Value, text string) error {
 		v.SetInt(int64(n))
 	case reflect.Slice:
 		if v.Type().Elem().Kind() == reflect.Struct {
-			d := yaml.NewDecoder(strings.NewReader(text))
-			d.KnownFields(true)
-			return d.Decode(v.Addr().Interface())
+			return strictyaml.Decode([]byte(text), v.Addr().Interface())
 		}
 		var list []string
 		for part := range strings.SplitSeq(text, ",") {

@@ -21,6 +21,7 @@ import (
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/demo"
 	"github.com/changetrail/changetrail/intake"
+	"github.com/changetrail/changetrail/internal/access"
 	"github.com/changetrail/changetrail/internal/files"
 	"github.com/changetrail/changetrail/internal/serving"
 	"github.com/changetrail/changetrail/internal/standalone"
@@ -46,7 +47,9 @@ broker speaks the Kafka protocol: whatever publishes to Kafka publishes to it.
 
 Without --credentials the folder gets tokens of its own at the first start: of a
 code host, a CI system, an agent and a person. They are shown that once. What
-comes from this machine without a token is taken too, and proves nothing.
+comes from this machine without a token is taken too, and proves nothing. With
+--credentials all who send or read are asked who they are. Beyond this machine it
+listens with --credentials, --cert and --key alone.
 
 ` + embeddedFor,
 		Example: `  changetrail up --policy policy.yaml --controls controls.yaml
@@ -69,8 +72,7 @@ comes from this machine without a token is taken too, and proves nothing.
 	}
 	a.localFlags(cmd)
 	a.flag(cmd.Flags(), "data", "local.data", "folder of the data")
-	a.flag(cmd.Flags(), "credentials", "gateway.credentials", "credentials.yaml: who may send, and as whom")
-	a.flag(cmd.Flags(), "open", "gateway.open", "true: listen beyond this machine though there are no credentials")
+	a.guardFlags(cmd)
 	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml: the services")
 	a.flag(cmd.Flags(), "controls", "enricher.controls", "controls.yaml: the control matrix")
 	return cmd
@@ -93,10 +95,15 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		warn(log, p)
-		if err := s.mayListen(s.Web.Listen); err != nil {
+		known, err := s.credentials()
+		if err != nil {
 			return misuse{err}
 		}
-		listener, err := listen(s.Web.Listen)
+		encrypts, err := s.gatewayTLS()
+		if err != nil {
+			return misuse{err}
+		}
+		listener, err := s.gatewayAt("web.listen", s.Web.Listen, known, encrypts).listen()
 		if err != nil {
 			return err
 		}
@@ -109,7 +116,7 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 		if err != nil {
 			return misuse{err}
 		}
-		login, protection, err := s.brokerAsks(conf.Credentials)
+		login, protection, err := s.brokerAsks(known)
 		if err != nil {
 			return misuse{err}
 		}
@@ -127,18 +134,21 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 				return errors.Join(err, i.Close())
 			}
 		}
-		pages, err := web.New(web.Config{Index: i.Index, Blobs: i.Blobs, Saved: saved, Store: "embedded, " + s.Local.Data, Log: log, Now: time.Now})
+		door := s.door(known, encrypts, log) // the folder's own credentials ask nobody who reads
+		pages, err := web.New(web.Config{Access: door, Index: i.Index, Blobs: i.Blobs, Saved: saved, Store: "embedded, " + s.Local.Data, Log: log, Now: time.Now})
 		if err != nil {
 			return errors.Join(err, i.Close())
 		}
-		handler, gateway, err := s.withGateway(pages, i, p, conf, log, t)
+		handler, gateway, err := s.withGateway(pages, door, i, p, conf, log, t)
 		if err != nil {
 			return errors.Join(err, i.Close())
 		}
 		defer func() { _ = gateway.Close(context.WithoutCancel(ctx)) }() // without a spool nothing is left to send
 		failed := make(chan error, 2)
-		go func() { failed <- serve(ctx, listener, handler, nil, log) }()
-		go func() { failed <- started(ctx, cmd.OutOrStdout(), i, "http://"+listener.Addr().String()+"/", fresh) }()
+		go func() { failed <- serve(ctx, listener, door.Guard(handler), encrypts, log) }()
+		go func() {
+			failed <- started(ctx, cmd.OutOrStdout(), i, schemeOf(encrypts)+"://"+listener.Addr().String()+"/", fresh)
+		}()
 		done := make(chan error, 1)
 		go func() { done <- i.Wait() }()
 		for {
@@ -160,7 +170,7 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 }
 
 // withGateway puts a gateway to the embedded broker beside the pages.
-func (s *Settings) withGateway(pages http.Handler, i *standalone.Instance, asked *policy.Policy, conf intake.Config, log *slog.Logger, t *telemetry.Providers) (http.Handler, *producer.Producer, error) {
+func (s *Settings) withGateway(pages http.Handler, door *access.Door, i *standalone.Instance, asked *policy.Policy, conf intake.Config, log *slog.Logger, t *telemetry.Providers) (http.Handler, *producer.Producer, error) {
 	kafka := producer.Kafka(producer.KafkaConfig{Brokers: i.Kafka.Brokers, Dial: i.Kafka.Dial, Topic: s.topics().Events()})
 	p, err := producer.New(kafka, producer.Options{Checked: true, Blobs: i.Blobs, Log: log})
 	if err != nil {
@@ -176,7 +186,7 @@ func (s *Settings) withGateway(pages http.Handler, i *standalone.Instance, asked
 		return nil, nil, err
 	}
 	known.Policy = asked
-	tools, err := toolsFor(g, known)
+	tools, err := toolsFor(g, known, door)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -194,14 +204,6 @@ func quieter(cmd *cobra.Command, level string) string {
 		return "warn"
 	}
 	return level
-}
-
-func listen(address string) (net.Listener, error) {
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("the page cannot be served: %w; choose another address with --listen, as 127.0.0.1:8090", err)
-	}
-	return l, nil
 }
 
 // serve answers requests until ctx is done, and those that are at work then;

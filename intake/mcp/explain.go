@@ -30,6 +30,11 @@ func (h *handlers) explainChange(ctx context.Context, _ *mcp.CallToolRequest, in
 	if h.Explain == nil {
 		return nil, errors.New("no records can be reached from here. (Whoever runs changetrail sets store.)")
 	}
+	if h.MayRead != nil {
+		if err := h.MayRead(ctx, id); err != nil {
+			return nil, err
+		}
+	}
 	text, err := h.Explain(ctx, id)
 	if err != nil {
 		return nil, err

@@ -45,6 +45,8 @@ type Caller struct {
 	Run, Model  string
 	LogsURL     string
 	DelegatedBy string
+	// MayRead refuses changes of which the caller may not read; nil where it may read all.
+	MayRead func(ctx context.Context, id record.ChangeID) error
 }
 
 const instructions = `changetrail records why code is changed, for auditors. Before you change files, call ` +
@@ -103,11 +105,11 @@ func (t *Tools) For(who Caller) *mcp.Server {
 }
 
 // Handler answers one caller over streamable HTTP. Each request stands for itself, so
-// that any process may answer any of them. proxied says that something before it has
-// looked at the host that is asked for.
-func (t *Tools) Handler(who Caller, maxBody int64, proxied bool) http.Handler {
+// that any process may answer any of them. By which host it is asked for something before it
+// looks at.
+func (t *Tools) Handler(who Caller, maxBody int64) http.Handler {
 	return mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return t.For(who) },
-		&mcp.StreamableHTTPOptions{Stateless: true, JSONResponse: true, MaxRequestBodyBytes: maxBody, DisableLocalhostProtection: proxied})
+		&mcp.StreamableHTTPOptions{Stateless: true, JSONResponse: true, MaxRequestBodyBytes: maxBody, DisableLocalhostProtection: true})
 }
 
 // Serve answers one caller on standard input and output, until it hangs up.

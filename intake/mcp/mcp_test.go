@@ -301,7 +301,7 @@ func FuzzRequests(f *testing.F) {
 			t.Errorf("%s: %v", e.Data(), err)
 		}
 		return err
-	}}, 1<<20, true)
+	}}, 1<<20)
 	f.Add(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"record_decision","arguments":{"change":"acme/payments#1","trigger":{"kind":"scan"},"options":[{"id":"a","outcome":"chosen"}]}}}`)
 	f.Add(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"check_authorization","arguments":{"paths":["a"],"repository":"github.com/a/b"}}}`)
 	f.Add(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"attach_evidence","arguments":{"kind":"tests","content":"<testsuite/>","change":"acme/payments#1"}}}`)

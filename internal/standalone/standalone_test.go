@@ -23,6 +23,7 @@ import (
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/demo"
 	"github.com/changetrail/changetrail/intake"
+	"github.com/changetrail/changetrail/internal/access"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/internal/standalone"
 	"github.com/changetrail/changetrail/policy"
@@ -118,7 +119,7 @@ func pages(t *testing.T) *httptest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := web.New(web.Config{Index: instance.Index, Blobs: instance.Blobs, Saved: saved, Store: "test", Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: time.Now})
+	h, err := web.New(web.Config{Access: access.New(access.Config{Log: slog.New(slog.DiscardHandler)}), Index: instance.Index, Blobs: instance.Blobs, Saved: saved, Store: "test", Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -104,8 +104,8 @@ func (p *Providers) Close() error {
 const maxScrapers = 64
 
 // Serve answers /metrics, /healthz and /readyz on address until ctx is done.
-// ready says what is not ready yet, or nil.
-func (p *Providers) Serve(ctx context.Context, address string, ready func(context.Context) error, log *slog.Logger) error {
+// ready says what is not ready yet, or nil; guard decides which requests are answered.
+func (p *Providers) Serve(ctx context.Context, address string, ready func(context.Context) error, guard func(http.Handler) http.Handler, log *slog.Logger) error {
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
@@ -120,7 +120,7 @@ func (p *Providers) Serve(ctx context.Context, address string, ready func(contex
 	if err != nil {
 		return fmt.Errorf("telemetry: listen on %s: %w", address, err)
 	}
-	server := &http.Server{Handler: serving.Paced(mux), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	server := &http.Server{Handler: serving.Paced(guard(mux)), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	log.Info("serving metrics", "address", "http://"+listener.Addr().String()+"/metrics")
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	go func() {

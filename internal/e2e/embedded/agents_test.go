@@ -216,7 +216,7 @@ func TestACommitLeadsToItsRun(t *testing.T) {
 	if r.GenAI == nil || r.GenAI.Agent.ID != "patch-pilot" || r.Trail.Change.InitiatedBy != "agent" || r.Trail.Answers.Alternatives != record.Proven || r.Trail.Tier.Decision != record.Signed || r.Trail.Tier.Actions != record.Signed {
 		t.Errorf("agent %+v, answers %+v, tiers %+v", r.GenAI, r.Trail.Answers, r.Trail.Tier)
 	}
-	story, err := exec.Command("curl", "--silent", "--fail", "-H", "Accept: text/plain", p.page+"/v1/changes/github.com/acme/payments/pull/200/replay").Output()
+	story, err := exec.Command("curl", "--silent", "--fail", "-H", "Authorization: Bearer "+p.reader, "-H", "Accept: text/plain", p.page+"/v1/changes/github.com/acme/payments/pull/200/replay").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +228,7 @@ func TestACommitLeadsToItsRun(t *testing.T) {
 	t.Logf("the story:\n%s", story)
 	// The log that the commit names is held, under its digest.
 	_, digest, _ := strings.Cut(message, "Agent-Log: ")
-	log := exec.Command("curl", "--silent", "--fail", "-H", "Authorization: Bearer "+token, p.page+"/v1/blobs/"+strings.Fields(digest)[0])
+	log := exec.Command("curl", "--silent", "--fail", "-H", "Authorization: Bearer "+p.reader, p.page+"/v1/blobs/"+strings.Fields(digest)[0])
 	out, err := log.Output()
 	if err != nil || record.Digest(out) != strings.Fields(digest)[0] || !bytes.Contains(out, []byte("npm test")) {
 		t.Errorf("the log of the commit: %v: %s", err, out)
@@ -330,7 +330,7 @@ func TestClaudeCodeIsWrittenDown(t *testing.T) {
 	if r.GenAI == nil || r.GenAI.Agent.ID != "patch-pilot" || !slices.Equal(r.Trail.Change.RecognizedBy, []string{"actions"}) {
 		t.Errorf("%+v, recognized by %v", r.GenAI, r.Trail.Change.RecognizedBy)
 	}
-	log, err := exec.Command("curl", "--silent", "--fail", "-H", "Authorization: Bearer "+token, "-H", "Accept: text/plain", p.page+"/v1/changes/github.com/acme/payments/pull/201/replay").Output()
+	log, err := exec.Command("curl", "--silent", "--fail", "-H", "Authorization: Bearer "+p.reader, "-H", "Accept: text/plain", p.page+"/v1/changes/github.com/acme/payments/pull/201/replay").Output()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -75,6 +75,7 @@ type process struct {
 	out    *output
 	ended  chan error
 	ready  time.Duration // from the start to the first page
+	reader string        // the token of one who reads all, where readers are asked
 }
 
 // output is what a process printed so far.

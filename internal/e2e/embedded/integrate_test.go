@@ -20,6 +20,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/changetrail/changetrail/identity"
 	"github.com/changetrail/changetrail/internal/foreign"
 	"github.com/changetrail/changetrail/record"
 )
@@ -43,7 +44,7 @@ rules:
 const githubSecret = "a secret of the tests"
 
 // newGateway starts changetrail up with a credential for patch-pilot, and returns it
-// with the token.
+// with the token. An auditor has another one.
 func newGateway(t *testing.T) (p *process, token string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -54,6 +55,8 @@ func newGateway(t *testing.T) (p *process, token string) {
 		t.Fatal(err, lines.String())
 	}
 	_, credentials, _ := strings.Cut(lines.String(), "For credentials.yaml:\n\n")
+	reader, digest := identity.NewToken()
+	credentials += "\n  - {name: auditor, person: ana, sha256: " + digest + "}\n"
 	config := "gateway: {credentials: " + filepath.Join(dir, "credentials.yaml") + ", github_secret: " + githubSecret + "}\n"
 	for name, content := range map[string]string{"credentials.yaml": credentials, "policy.yaml": gatewayPolicy, "changetrail.yaml": config} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
@@ -64,6 +67,7 @@ func newGateway(t *testing.T) (p *process, token string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.reader = reader
 	t.Cleanup(func() {
 		if err := p.stop(syscall.SIGINT); err != nil {
 			t.Errorf("%v: %s", err, p.out)
@@ -91,7 +95,14 @@ func recordOf(t *testing.T, p *process, change string, as func(*record.Record) b
 	t.Helper()
 	var last string
 	for began := time.Now(); time.Since(began) < 30*time.Second; time.Sleep(100 * time.Millisecond) {
-		res, err := http.Get(p.page + "/v1/changes/" + change)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.page+"/v1/changes/"+change, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.reader != "" {
+			req.Header.Set("Authorization", "Bearer "+p.reader)
+		}
+		res, err := http.DefaultClient.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}

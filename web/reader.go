@@ -1,0 +1,80 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/changetrail/changetrail/internal/access"
+	"github.com/changetrail/changetrail/internal/problem"
+	"github.com/changetrail/changetrail/record"
+)
+
+// askToSignIn answers who is unknown: a browser with the page to sign in at, a program with
+// what is wrong with its token.
+func (s *server) askToSignIn(w http.ResponseWriter, r *http.Request, err error) {
+	read := r.Method == http.MethodGet || r.Method == http.MethodHead
+	program := r.Header.Get("Authorization") != "" || r.URL.Path == "/changes.csv" && r.Header.Get("Sec-Fetch-Mode") == ""
+	if program || !read || strings.HasPrefix(r.URL.Path, "/v1/") {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="changetrail"`)
+		s.fail(w, r, classify(err))
+		return
+	}
+	http.Redirect(w, r, "/sign-in?"+url.Values{"to": {r.URL.RequestURI()}}.Encode(), http.StatusSeeOther)
+}
+
+func (s *server) signInPage(w http.ResponseWriter, r *http.Request) error {
+	return s.signInForm(w, r.URL.Query().Get("to"), nil)
+}
+
+func (s *server) signIn(w http.ResponseWriter, r *http.Request) error {
+	err := s.Access.SignIn(w, r)
+	var p *problem.Problem
+	if errors.As(err, &p) {
+		return s.signInForm(w, r.PostFormValue("to"), p)
+	}
+	return err
+}
+
+// signInForm shows the page to sign in at, and why it did not work.
+func (s *server) signInForm(w http.ResponseWriter, to string, p *problem.Problem) error {
+	status, failed := http.StatusOK, ""
+	if p != nil {
+		status, failed = p.Status, p.Detail
+	}
+	return s.render(w, status, "sign-in.html", map[string]any{"Title": "Sign in", "To": access.Here(to), "Error": failed})
+}
+
+// mayList refuses lists of changes to whom may read some repositories alone: what is counted
+// and completed there is of all of them.
+func (s *server) mayList(r *http.Request) error {
+	reader := access.Of(r.Context())
+	if reader.ReadsAll() {
+		return nil
+	}
+	return refuse(http.StatusForbidden, "The credential %s reads some repositories alone, so it cannot search or list changes. It may open single ones: /changes/REPOSITORY/pull/NUMBER.", reader.Name)
+}
+
+// mayRead refuses a change of a repository of which one may not read.
+func (s *server) mayRead(r *http.Request, id record.ChangeID) error {
+	reader := access.Of(r.Context())
+	if reader.MayRead(string(id.Repository())) {
+		return nil
+	}
+	return refuse(http.StatusForbidden, "The credential %s may not read what is recorded of %s.", reader.Name, id.Repository())
+}
+
+// mayReadFile refuses a file on which no change rests that one may read, as if it were not
+// there.
+func (s *server) mayReadFile(r *http.Request, digest string) error {
+	reader := access.Of(r.Context())
+	if reader.ReadsAll() {
+		return nil
+	}
+	rests, err := Rests(r.Context(), s.Index, digest, reader.Principal)
+	if err == nil && !rests {
+		err = refuse(http.StatusNotFound, "No change that the credential %s may read rests on a file %s.", reader.Name, digest)
+	}
+	return err
+}

@@ -1,0 +1,84 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/changetrail/changetrail/identity"
+	"github.com/changetrail/changetrail/query"
+	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/replay"
+)
+
+// namesFile are the fields of a record that name a file that it rests on.
+var namesFile = []string{"changetrail.trigger.digest", "changetrail.scans.digest", "changetrail.validation.jobs.digest", "changetrail.change.sbom_digest"}
+
+// maxTold bounds the changes that are looked through for a file.
+const maxTold = 100
+
+var errEnough = errors.New("enough")
+
+// Rests reports whether a change rests on a file of which who may read. What who states
+// itself gives it no right to read: it could name any file.
+func Rests(ctx context.Context, x Index, digest string, who identity.Principal) (bool, error) {
+	if !record.IsDigest(digest) {
+		return false, nil
+	}
+	where, err := naming(digest)
+	if err != nil {
+		return false, err
+	}
+	var ids []record.ChangeID
+	err = x.All(ctx, where, func(h query.Hit) error {
+		doc, err := query.ReadDoc(h.Doc)
+		if err != nil {
+			return err
+		}
+		for _, text := range doc.Values("changetrail.change.id") {
+			if id := record.ChangeID(text); who.MayRead(string(id.Repository())) {
+				ids = append(ids, id)
+			}
+		}
+		if len(ids) >= maxTold {
+			return errEnough
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return false, err
+	}
+	for _, id := range ids {
+		story, err := replay.Tell(ctx, x, id)
+		if err != nil {
+			return false, err
+		}
+		if slices.ContainsFunc(story.Events, func(e replay.Event) bool { return slices.Contains(e.Files, digest) && othersSay(e, who) }) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// naming finds the records that name a file.
+func naming(digest string) (query.Node, error) {
+	fields, err := query.RecordFields()
+	if err != nil {
+		return nil, err
+	}
+	var any []string
+	for _, field := range namesFile {
+		any = append(any, field+":"+strconv.Quote(digest))
+	}
+	return query.Parse(strings.Join(any, " OR "), fields, time.Now())
+}
+
+// othersSay reports whether someone else with a credential told an event.
+func othersSay(e replay.Event, who identity.Principal) bool {
+	kind, name, known := strings.Cut(e.Sender, ":")
+	own := map[string]string{"agent": who.Agent, "platform": who.Platform, "person": who.Person}[kind]
+	return known && (own == "" || own != name)
+}
