@@ -236,7 +236,9 @@ func TestWhatNoEnricherSigned(t *testing.T) {
 	keys, others := signing.Of([]byte("the key of the enrichers")), signing.Of([]byte("the key of somebody else"))
 	message := func(offset int64, version string, by signing.Keys, change func(*stream.Record)) *stream.Record {
 		r := &stream.Record{Topic: "t", Offset: offset, Key: []byte("github.com/acme/p/pull/1"), Value: []byte(`{"answers":"partial"}`), Headers: []kgo.RecordHeader{
-			{Key: stream.HeaderIndex, Value: []byte("records")}, {Key: stream.HeaderID, Value: []byte("one")}, {Key: stream.HeaderVersion, Value: []byte(version)},
+			{Key: stream.HeaderIndex, Value: []byte("records")},
+			{Key: stream.HeaderID, Value: []byte("one")},
+			{Key: stream.HeaderVersion, Value: []byte(version)},
 			{Key: stream.HeaderFinding, Value: []byte("f1\n{}")},
 		}}
 		stream.SignDocument(by, r)
