@@ -53,6 +53,9 @@ func (d *DecisionFacts) taken() (chosen *Option, others int, bare string) {
 
 // done holds the option that was chosen against what was done.
 func (j *judge) done(chosen *Option) (answer, reason string, done bool) {
+	if chosen.Package == "" && chosen.To == "" {
+		return j.pinned(chosen)
+	}
 	if chosen.Package == "" || chosen.To == "" {
 		return "", "", false
 	}
@@ -71,4 +74,19 @@ func (j *judge) done(chosen *Option) (answer, reason string, done bool) {
 		return answer, reason, true
 	}
 	return "", "", false
+}
+
+// pinned holds an option against what was done whose title is nothing but the name and the
+// version of a package, as tools write it. Words around them are not read.
+func (j *judge) pinned(chosen *Option) (answer, reason string, done bool) {
+	o, ok := pin(chosen.Title)
+	if !ok {
+		return "", "", false
+	}
+	want, got, name, comparable := chosenElsewhere(o, j.record.Judged.Dependencies)
+	if !comparable || name == "" || !j.signed() {
+		return "", "", false
+	}
+	answer, reason = j.say(Contradicted, GapChosenNotDone, "Chosen was %s %s; the change takes it to %s.", name, want, got)
+	return answer, reason, true
 }

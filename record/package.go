@@ -1,6 +1,7 @@
 package record
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/changetrail/changetrail/ecosystem"
@@ -96,4 +97,26 @@ func ecosystemOf(o Option, d DependencyUpdate) string {
 		return eco
 	}
 	return d.Ecosystem
+}
+
+// Pins of one package to one version, alone on a line: requests==2.31.0 (PEP 508),
+// lodash@4.17.21 and @types/node@20.1.0 (npm, and others who write so).
+var (
+	pythonPin = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[A-Za-z0-9,._ -]*\])?\s*==\s*([0-9][A-Za-z0-9.!+_-]*)$`)
+	atPin     = regexp.MustCompile(`^(@?[A-Za-z0-9][A-Za-z0-9._/-]*)@(v?[0-9][A-Za-z0-9.+_-]*)$`)
+)
+
+// pin reads a text that is one of these, or a package URL with a version, as an option
+// that names both.
+func pin(text string) (o Option, ok bool) {
+	text = strings.TrimSpace(text)
+	if eco, name, version, ok := ecosystem.SplitPURL(text); ok && version != "" {
+		return Option{Package: ecosystem.PURL(eco, name, ""), To: version}, true
+	}
+	for _, form := range []*regexp.Regexp{pythonPin, atPin} {
+		if m := form.FindStringSubmatch(text); m != nil {
+			return Option{Package: m[1], To: m[2]}, true
+		}
+	}
+	return Option{}, false
 }

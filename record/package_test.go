@@ -84,3 +84,28 @@ func TestChosenElsewhere(t *testing.T) {
 		})
 	}
 }
+
+// TestPins: a title that is nothing but a package and its version is read, words are not.
+func TestPins(t *testing.T) {
+	for text, want := range map[string]Option{
+		"requests==2.31.0":              {Package: "requests", To: "2.31.0"},
+		" uvicorn[standard] == 0.30.1 ": {Package: "uvicorn", To: "0.30.1"},
+		"lodash@4.17.21":                {Package: "lodash", To: "4.17.21"},
+		"@types/node@20.1.0":            {Package: "@types/node", To: "20.1.0"},
+		"golang.org/x/net@v0.23.0":      {Package: "golang.org/x/net", To: "v0.23.0"},
+		"pkg:pypi/requests@2.31.0":      {Package: "pkg:pypi/requests", To: "2.31.0"},
+		"Bump requests to 2.31.0":       {},
+		"requests==2.31.0, urllib3==2":  {},
+		"lodash 4.17.20 -> 4.17.21":     {},
+		"lodash@^4.17.0":                {},
+		"requests>=2.31.0":              {},
+		"lodash@latest":                 {},
+		"mail ops@4.example":            {},
+		"Other":                         {},
+		"":                              {},
+	} {
+		if got, ok := pin(text); got != want || ok != (want != Option{}) {
+			t.Errorf("%q: %+v, want %+v", text, got, want)
+		}
+	}
+}
