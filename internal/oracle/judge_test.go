@@ -176,7 +176,7 @@ func (t *trial) agreeing(r rule, s service) (lists [][]string) {
 		return [][]string{{strings.Join(r.By, " ")}}
 	}
 	paths, all := t.files()
-	seen, any := t.rules.groups(r, s, t.rules.filesOf(s, paths)), t.rules.groups(r, s, universe)
+	seen, any := t.rules.groups(r, s, t.rules.filesOf(s, paths)), t.rules.groups(r, s, append(universe, "nobody-can-read-this/a.go"))
 	if len(seen) > 0 {
 		lists = append(lists, seen)
 	}

@@ -77,6 +77,15 @@ var (
 	reviewers = []string{"jonas-k", "ana-p", "lea-w", "mira-s", "tom-b"}
 )
 
+// inForce is the time that an event states, or that it arrived, where that is earlier: no
+// policy is in force from a time in the future on.
+func inForce(e record.Event) time.Time {
+	if at := stated(e); at.Before(e.Arrived) {
+		return at
+	}
+	return e.Arrived
+}
+
 func newWorld(g *teller) world {
 	w := world{Versions: []rules{newRules(g)}}
 	if g.chance(30) { // it changes, at the time of any event, or a second before or after it
@@ -87,7 +96,7 @@ func newWorld(g *teller) world {
 		for range 1 + g.IntN(3) {
 			next := newRules(g)
 			next.People, next.Teams = w.Versions[0].People, w.Versions[0].Teams
-			next.Since = stated(pick(g, around...)).Add(time.Duration(g.IntN(3)-1) * time.Second)
+			next.Since = inForce(pick(g, around...)).Add(time.Duration(g.IntN(3)-1) * time.Second)
 			w.Versions = append(w.Versions, next)
 		}
 		if g.chance(50) {
@@ -205,6 +214,9 @@ func newOwners(g *teller) (out []section) {
 			}
 			s.Lines = append(s.Lines, line{pattern, strings.Fields(owners)})
 		}
+		if len(s.Lines) > 0 { // of whose files it is not known whose they are
+			s.Lines = append(s.Lines, line{"/nobody-can-read-this/", []string{"without-an-at-sign"}})
+		}
 		out = append(out, s)
 	}
 	return out
@@ -231,9 +243,6 @@ func codeowners(sections []section) string {
 				owners = ""
 			}
 			fmt.Fprintln(&b, l.Pattern, owners)
-		}
-		if len(s.Lines) > 0 {
-			b.WriteString("/nobody-can-read-this/ without-an-at-sign\n")
 		}
 	}
 	return b.String()
