@@ -276,7 +276,6 @@ func playwright() subject {
 		{name: "afterAll fails", command: run + "afterall.spec", exit: 1},
 		{name: "serial", command: run + "serial.spec", exit: 1},
 		{name: "a test takes too long", command: run + "slow.spec", exit: 1},
-		{name: "all take too long", command: run + "--config total.config.js slow.spec", exit: 1},
 		{name: "process.exit(0)", command: run + "exits.spec", exit: 1},
 		{name: "syntax error", command: run + "syntax.spec pass.spec", exit: 1},
 		{name: "no tests in a file", command: run + "empty.spec", exit: 1},
