@@ -38,7 +38,7 @@ func TestParseRepository(t *testing.T) {
 		"https:///acme/shop/x":                                    "",
 		"../../a/b":                                               "",
 		"/srv/git/shop.git":                                       "",
-		"C:/work/acme/shop":                                       "",
+		"C:/code/acme/shop":                                       "",
 		"https://dev.azure.com/acme/pay":                          "",
 	} {
 		if got, err := ParseRepository(in); string(got) != want || (err == nil) != (want != "") {
