@@ -3,7 +3,6 @@
 package intake
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
@@ -14,17 +13,7 @@ import (
 // TestEveryExampleOfGitHubIsTaken: no event is an error, be it used or not, and the
 // enricher takes what the gateway took.
 func TestEveryExampleOfGitHubIsTaken(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(foreign.NPM(t, "@octokit/webhooks-examples@7.6.1"), "api.github.com", "index.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var kinds []struct {
-		Name     string            `json:"name"`
-		Examples []json.RawMessage `json:"examples"`
-	}
-	if err := json.Unmarshal(text, &kinds); err != nil {
-		t.Fatal(err)
-	}
+	kinds := foreign.GitHubExamples(t)
 	s := newSite(t, hooked)
 	sent := 0
 	for _, k := range kinds {

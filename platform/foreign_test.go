@@ -16,19 +16,8 @@ import (
 // TestGitHubExamples reads every example that GitHub publishes of its webhooks:
 // each is told by its body, and what it says is a fact that its schema allows.
 func TestGitHubExamples(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(foreign.NPM(t, "@octokit/webhooks-examples@7.6.1"), "api.github.com", "index.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var kinds []struct {
-		Name     string            `json:"name"`
-		Examples []json.RawMessage `json:"examples"`
-	}
-	if err := json.Unmarshal(text, &kinds); err != nil {
-		t.Fatal(err)
-	}
 	facts := make(map[string]int)
-	for _, k := range kinds {
+	for _, k := range foreign.GitHubExamples(t) {
 		for i, body := range k.Examples {
 			header := k.Name
 			if githubKinds[k.Name] {

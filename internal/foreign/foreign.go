@@ -161,3 +161,23 @@ func Node(t *testing.T, packages ...string) string {
 	finish(t, dir)
 	return filepath.Join(dir, "node_modules")
 }
+
+// A GitHubEvent is a kind of event of GitHub's webhooks, with the bodies that GitHub
+// publishes as examples.
+type GitHubEvent struct {
+	Name     string            `json:"name"`
+	Examples []json.RawMessage `json:"examples"`
+}
+
+// GitHubExamples returns the examples that GitHub publishes of its webhooks.
+func GitHubExamples(t *testing.T) (kinds []GitHubEvent) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(NPM(t, "@octokit/webhooks-examples@7.6.1"), "api.github.com", "index.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &kinds); err != nil {
+		t.Fatal(err)
+	}
+	return kinds
+}
