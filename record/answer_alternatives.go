@@ -51,42 +51,26 @@ func (d *DecisionFacts) taken() (chosen *Option, others int, bare string) {
 	return chosen, others, bare
 }
 
-// done holds the option that was chosen against what was done.
+// done holds the option that was chosen against what was done. Where it has neither a package
+// nor a version, a title that is nothing but these says them; words are not read.
 func (j *judge) done(chosen *Option) (answer, reason string, done bool) {
-	if chosen.Package == "" && chosen.To == "" {
-		return j.pinned(chosen)
+	o, pinned := *chosen, false
+	if o.Package == "" && o.To == "" {
+		o, pinned = pin(chosen.Title)
 	}
-	if chosen.Package == "" || chosen.To == "" {
+	if o.Package == "" || o.To == "" {
 		return "", "", false
 	}
-	if len(j.record.Judged.Dependencies) == 0 {
-		if !j.open() {
-			j.gap(GapChosenNotComparable)
-		}
-		return "", "", false
-	}
-	want, got, name, comparable := chosenElsewhere(*chosen, j.record.Judged.Dependencies)
+	listed := j.record.Judged.Dependencies
+	want, got, name, comparable := chosenElsewhere(o, listed)
 	switch {
 	case !comparable:
-		j.gap(GapChosenNotComparable)
+		if !pinned && (len(listed) > 0 || !j.open()) {
+			j.gap(GapChosenNotComparable)
+		}
 	case name != "" && j.signed():
 		answer, reason = j.say(Contradicted, GapChosenNotDone, "Chosen was %s %s; the change takes it to %s.", name, want, got)
 		return answer, reason, true
 	}
 	return "", "", false
-}
-
-// pinned holds an option against what was done whose title is nothing but the name and the
-// version of a package, as tools write it. Words around them are not read.
-func (j *judge) pinned(chosen *Option) (answer, reason string, done bool) {
-	o, ok := pin(chosen.Title)
-	if !ok {
-		return "", "", false
-	}
-	want, got, name, comparable := chosenElsewhere(o, j.record.Judged.Dependencies)
-	if !comparable || name == "" || !j.signed() {
-		return "", "", false
-	}
-	answer, reason = j.say(Contradicted, GapChosenNotDone, "Chosen was %s %s; the change takes it to %s.", name, want, got)
-	return answer, reason, true
 }

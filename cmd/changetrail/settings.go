@@ -342,6 +342,7 @@ func formerVariables() map[string]string {
 }
 
 func (s *Settings) fromEnvironment(environ []string) error {
+	formerly := formerVariables()
 	fields, names := make(map[string]reflect.Value), make(map[string]string)
 	for path, v := range s.values() {
 		fields[envName(path)], names[envName(path)] = v, path
@@ -352,7 +353,7 @@ func (s *Settings) fromEnvironment(environ []string) error {
 		if !strings.HasPrefix(name, envPrefix) || name == envPrefix+"CONFIG" {
 			continue
 		}
-		if now, former := formerVariables()[name]; former {
+		if now, former := formerly[name]; former {
 			s.warnings = append(s.warnings, fmt.Sprintf("environment: %s is called %s now; the former name will not be read by version 1.0", name, now))
 			name = now
 		}

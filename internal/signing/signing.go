@@ -190,6 +190,10 @@ func (k *key) verify(sum []byte, parts []string) bool {
 	return ed25519.Verify(k.public, digest(parts), sum)
 }
 
+// IsFormer reports whether a signature has the form of the versions before keys had ids,
+// which [Keys.VerifyFormer] reads.
+func IsFormer(signature string) bool { return !strings.Contains(signature, ":") }
+
 // VerifyFormer reports whether one of the shared secrets made a signature of the versions
 // before keys had ids: a keyed digest in hex.
 func (k Keys) VerifyFormer(signature string, parts ...string) bool {
@@ -209,15 +213,14 @@ func (k Keys) VerifyFormer(signature string, parts ...string) bool {
 // nil where none does.
 func (k Keys) Derive(purpose string) []byte {
 	one := k.signer()
-	switch {
-	case one == nil:
+	if one == nil {
 		return nil
-	case one.shared != nil:
-		m := hmac.New(sha256.New, one.shared)
-		m.Write([]byte(purpose))
-		return m.Sum(nil)
 	}
-	m := hmac.New(sha256.New, one.private.Seed())
+	secret := one.shared
+	if secret == nil {
+		secret = one.private.Seed()
+	}
+	m := hmac.New(sha256.New, secret)
 	m.Write([]byte(purpose))
 	return m.Sum(nil)
 }
