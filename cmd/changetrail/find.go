@@ -50,7 +50,7 @@ func (s *Settings) openStore(ctx context.Context) (*store, error) {
 	where := s.Store
 	if where == "" {
 		where = s.Sink.Engine
-		said := s.ofPerson && s.origins["local.data"] == fromDefault && (s.origins["sink.addresses"] != fromDefault || s.origins["sink.engine"] != fromDefault)
+		said := s.origins["local.data"] == fromDefault && (s.origins["sink.addresses"] != fromDefault || s.origins["sink.engine"] != fromDefault)
 		if _, err := os.Stat(filepath.Join(s.Local.Data, local.FileName)); err == nil && !said {
 			where = s.Local.Data
 		}

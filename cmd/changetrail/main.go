@@ -91,10 +91,10 @@ change into one record, and forwards it to a SIEM (OpenSearch or Elasticsearch).
 
 Settings come from flags, the environment (CHANGETRAIL_…), a file and defaults, in
 this order. The file is the one that --config or CHANGETRAIL_CONFIG names; else
-services and what runs them read changetrail.yaml of their folder, and what people
-and agents run in a work tree (hook, mcp, publish, attach, show, query, replay,
-doctor, policy, controls) reads changetrail/changetrail.yaml in the person's own
-folder of configuration. Exit codes: 0 done, 1 failed, 2 wrong usage or
+changetrail/changetrail.yaml in the person's own folder of configuration
+(~/.config). A changetrail.yaml of the folder in which a command is started is not
+read, unless it is named: somebody else may have written it. Relative paths in a
+file begin in its folder. Exit codes: 0 done, 1 failed, 2 wrong usage or
 configuration.`,
 		Example: `  changetrail setup                         # topics, index templates, lifecycle
   changetrail enrich &                      # events → records
@@ -106,7 +106,7 @@ configuration.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.PersistentFlags().StringVar(&a.file, "config", "", "configuration file (default: changetrail.yaml of the folder, or the person's own)")
+	root.PersistentFlags().StringVar(&a.file, "config", "", "configuration file (default: ~/.config/changetrail/changetrail.yaml)")
 	a.flag(root.PersistentFlags(), "brokers", "kafka.brokers", "Kafka brokers, host:port with commas")
 	a.flag(root.PersistentFlags(), "prefix", "kafka.prefix", "first part of the topic names")
 	a.flag(root.PersistentFlags(), "namespace", "namespace", "part of every index name")
@@ -134,11 +134,10 @@ func (a *app) settings(cmd *cobra.Command) (Settings, error) {
 	if file == "" {
 		file = getenvOf(a.environ)(envPrefix + "CONFIG")
 	}
-	load := func() (Settings, error) { return loadPersonal(file, a.environ, ".") }
-	if sideOf(cmd) == operators {
-		load = func() (Settings, error) { return loadSettings(file, a.environ) }
+	s, err := loadSettings(file, a.environ, ".")
+	if s.file != "" && sideOf(cmd) == operators {
+		fmt.Fprintf(cmd.ErrOrStderr(), "configuration: %s\n", shown(s.file))
 	}
-	s, err := load()
 	for _, warning := range s.warnings {
 		fmt.Fprintln(cmd.ErrOrStderr(), warning)
 	}

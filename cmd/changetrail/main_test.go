@@ -62,8 +62,7 @@ func TestSettingsComeFromFlagsThenEnvironmentThenFileThenDefault(t *testing.T) {
 
 // TestTheExampleConfigurationIsRead holds deploy/example against the binary.
 func TestTheExampleConfigurationIsRead(t *testing.T) {
-	t.Chdir("../../deploy/example")
-	s, err := loadSettings("changetrail.yaml", nil)
+	s, err := loadSettings("../../deploy/example/changetrail.yaml", nil, ".")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,8 +88,8 @@ func TestTrustIsReadStrictly(t *testing.T) {
 		if err := os.WriteFile(file, []byte("trust: {unsigned: "+text+"}\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		fromFile, err1 := loadSettings(file, nil)
-		fromEnvironment, err2 := loadSettings(os.DevNull, []string{"CHANGETRAIL_TRUST_UNSIGNED=" + text})
+		fromFile, err1 := loadSettings(file, nil, t.TempDir())
+		fromEnvironment, err2 := loadSettings(os.DevNull, []string{"CHANGETRAIL_TRUST_UNSIGNED=" + text}, t.TempDir())
 		for where, err := range map[string]error{"file": errors.Join(err1, fromFile.validate()), "environment": errors.Join(err2, fromEnvironment.validate())} {
 			if (err == nil) != (want == "") || err != nil && !strings.Contains(strings.ToLower(err.Error()), want) {
 				t.Errorf("%s in the %s: %v, want %q", text, where, err, want)
@@ -109,8 +108,8 @@ func TestFormerNames(t *testing.T) {
 	if err := os.WriteFile(file, []byte("stamp_key: a key of thirty-two characters\ntrust: {unstamped: [{source: /ci, as: observed}]}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	fromFile, err1 := loadSettings(file, nil)
-	fromEnvironment, err2 := loadSettings(os.DevNull, []string{"CHANGETRAIL_STAMP_KEY=a key of thirty-two characters", "CHANGETRAIL_TRUST_UNSTAMPED=[{source: /ci, as: observed}]"})
+	fromFile, err1 := loadSettings(file, nil, t.TempDir())
+	fromEnvironment, err2 := loadSettings(os.DevNull, []string{"CHANGETRAIL_STAMP_KEY=a key of thirty-two characters", "CHANGETRAIL_TRUST_UNSTAMPED=[{source: /ci, as: observed}]"}, t.TempDir())
 	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +123,7 @@ func TestFormerNames(t *testing.T) {
 	if err := os.WriteFile(file, []byte("stamp_key: a\nsigning_key: b\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := loadSettings(file, nil); err == nil {
+	if _, err := loadSettings(file, nil, t.TempDir()); err == nil {
 		t.Error("two names of one key are taken")
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -37,17 +36,17 @@ import (
 type Settings struct {
 	Namespace string   `yaml:"namespace" doc:"part of every index name"`
 	Retention Duration `yaml:"retention" doc:"how long events and records are kept"`
-	Store     string   `yaml:"store" doc:"where people look: a folder of the embedded mode, opensearch or elasticsearch; where empty local.data, if it is there (for show, query and the like: unless sink.engine or sink.addresses is set), else sink.engine"`
-	Queries   string   `yaml:"queries" doc:"queries.yaml: saved queries beside those that come with changetrail"`
+	Store     string   `yaml:"store" path:"true" doc:"where people look: a folder of the embedded mode, opensearch or elasticsearch; where empty local.data, if it is there and neither sink.engine nor sink.addresses is set, else sink.engine"`
+	Queries   string   `yaml:"queries" path:"true" doc:"queries.yaml: saved queries beside those that come with changetrail"`
 	Content   string   `yaml:"content" doc:"how much is kept of prompts and of the arguments and results of tools, by what sends here: metadata-only, redacted (secrets replaced) or full"`
 	// The keys that parts of the pipeline share.
 	SigningKey       string `yaml:"signing_key" secret:"true" doc:"with which gateways and enrichers sign who sent an event, and enrichers verify it; several, one a line, while one takes the place of another: the first signs"`
-	SigningKeyFile   string `yaml:"signing_key_file"`
+	SigningKeyFile   string `yaml:"signing_key_file" path:"true"`
 	RecordKey        string `yaml:"record_key" secret:"true" doc:"with which enrichers sign records and enriched events, and sinks verify them; signing_key where empty"`
-	RecordKeyFile    string `yaml:"record_key_file"`
+	RecordKeyFile    string `yaml:"record_key_file" path:"true"`
 	RedactionKey     string `yaml:"redaction_key" secret:"true" doc:"under which the same secret has the same marker; made from signing_key where empty"`
-	RedactionKeyFile string `yaml:"redaction_key_file"`
-	Blobs            string `yaml:"blobs" doc:"where reports and large data are kept: a folder, or a URL as s3://bucket, gs://bucket, azblob://container"`
+	RedactionKeyFile string `yaml:"redaction_key_file" path:"true"`
+	Blobs            string `yaml:"blobs" path:"true" doc:"where reports and large data are kept: a folder, or a URL as s3://bucket, gs://bucket, azblob://container"`
 	Trust            struct {
 		Unsigned []ingest.Trust `yaml:"unsigned" doc:"for a Kafka to which nobody else can write: sources whose events count without a signature, each {source: pattern, as: observed, human or signed, may: [kinds], history: true}; docs/operations.md"`
 	} `yaml:"trust"`
@@ -59,22 +58,22 @@ type Settings struct {
 		Retention   Duration `yaml:"retention" doc:"of the topics kept by time; the general retention where empty"`
 		TLS         struct {
 			Enabled  bool   `yaml:"enabled"`
-			CAFile   string `yaml:"ca_file"`
-			CertFile string `yaml:"cert_file"`
-			KeyFile  string `yaml:"key_file"`
+			CAFile   string `yaml:"ca_file" path:"true"`
+			CertFile string `yaml:"cert_file" path:"true"`
+			KeyFile  string `yaml:"key_file" path:"true"`
 		} `yaml:"tls"`
 		SASL struct {
 			Mechanism    string `yaml:"mechanism" doc:"PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"`
 			User         string `yaml:"user"`
 			Password     string `yaml:"password" secret:"true"`
-			PasswordFile string `yaml:"password_file"`
+			PasswordFile string `yaml:"password_file" path:"true"`
 		} `yaml:"sasl"`
 	} `yaml:"kafka"`
 	Enricher struct {
-		StateDir    string   `yaml:"state_dir" doc:"local store; one for each enricher"`
+		StateDir    string   `yaml:"state_dir" path:"true" doc:"local store; one for each enricher"`
 		Instance    string   `yaml:"instance" doc:"stable, unique name; kept in state_dir where empty"`
-		Policy      string   `yaml:"policy" doc:"policy.yaml: the services"`
-		Controls    string   `yaml:"controls" doc:"controls.yaml: the control matrix"`
+		Policy      string   `yaml:"policy" path:"true" doc:"policy.yaml: the services"`
+		Controls    string   `yaml:"controls" path:"true" doc:"controls.yaml: the control matrix"`
 		MaxBatch    int      `yaml:"max_batch" doc:"events a transaction"`
 		EvidenceAge Duration `yaml:"evidence_age" doc:"how long evidence that names no change waits for one; 0 is for ever"`
 		Linger      Duration `yaml:"linger" doc:"how long a transaction may wait to fill"`
@@ -85,10 +84,10 @@ type Settings struct {
 		Addresses    []string `yaml:"addresses" doc:"URLs of some nodes"`
 		Username     string   `yaml:"username"`
 		Password     string   `yaml:"password" secret:"true"`
-		PasswordFile string   `yaml:"password_file"`
+		PasswordFile string   `yaml:"password_file" path:"true"`
 		APIKey       string   `yaml:"api_key" secret:"true" doc:"Elasticsearch only"`
-		APIKeyFile   string   `yaml:"api_key_file"`
-		CAFile       string   `yaml:"ca_file"`
+		APIKeyFile   string   `yaml:"api_key_file" path:"true"`
+		CAFile       string   `yaml:"ca_file" path:"true"`
 		Instance     string   `yaml:"instance" doc:"stable, unique name; saves a rebalance at each restart"`
 		Gzip         int      `yaml:"gzip" doc:"level of request compression, 0 is none"`
 		MaxDocs      int      `yaml:"max_docs" doc:"documents a request"`
@@ -99,28 +98,28 @@ type Settings struct {
 	} `yaml:"sink"`
 	Producer struct {
 		Source    string `yaml:"source" doc:"CloudEvents source of events that have none"`
-		Spool     string `yaml:"spool" doc:"folder for events that cannot be sent now"`
+		Spool     string `yaml:"spool" path:"true" doc:"folder for events that cannot be sent now"`
 		Gateway   string `yaml:"gateway" doc:"URL of a gateway; events go to Kafka where empty"`
 		Token     string `yaml:"token" secret:"true" doc:"bearer token for the gateway"`
-		TokenFile string `yaml:"token_file"`
+		TokenFile string `yaml:"token_file" path:"true"`
 	} `yaml:"producer"`
 	Gateway struct {
 		Listen               string   `yaml:"listen" doc:"address of the gateway"`
-		Credentials          string   `yaml:"credentials" doc:"credentials.yaml: who may send and read, and as whom; where empty anybody who can connect may, where it lists nobody nobody may"`
+		Credentials          string   `yaml:"credentials" path:"true" doc:"credentials.yaml: who may send and read, and as whom; where empty anybody who can connect may, where it lists nobody nobody may"`
 		Open                 bool     `yaml:"open" doc:"listen beyond this machine though there are no credentials: something before it asks who they are"`
 		Plaintext            bool     `yaml:"plaintext" doc:"listen beyond this machine though there is no certificate: something before it encrypts"`
-		CertFile             string   `yaml:"cert_file" doc:"certificate (PEM); plain HTTP where empty"`
-		KeyFile              string   `yaml:"key_file"`
-		ClientCAFile         string   `yaml:"client_ca_file" doc:"who signs the certificates of clients (mTLS)"`
+		CertFile             string   `yaml:"cert_file" path:"true" doc:"certificate (PEM); plain HTTP where empty"`
+		KeyFile              string   `yaml:"key_file" path:"true"`
+		ClientCAFile         string   `yaml:"client_ca_file" path:"true" doc:"who signs the certificates of clients (mTLS)"`
 		GitHubSecret         string   `yaml:"github_secret" secret:"true" doc:"of the webhooks of GitHub; several, one a line, while one takes the place of another"`
-		GitHubSecretFile     string   `yaml:"github_secret_file"`
+		GitHubSecretFile     string   `yaml:"github_secret_file" path:"true"`
 		GitLabToken          string   `yaml:"gitlab_token" secret:"true" doc:"of the webhooks of GitLab"`
-		GitLabTokenFile      string   `yaml:"gitlab_token_file"`
+		GitLabTokenFile      string   `yaml:"gitlab_token_file" path:"true"`
 		GitLabSigningKey     string   `yaml:"gitlab_signing_key" secret:"true" doc:"whsec_…, of signed webhooks of GitLab"`
-		GitLabSigningKeyFile string   `yaml:"gitlab_signing_key_file"`
+		GitLabSigningKeyFile string   `yaml:"gitlab_signing_key_file" path:"true"`
 		JiraSecret           string   `yaml:"jira_secret" secret:"true" doc:"of the webhooks of Jira; several, one a line, while one takes the place of another"`
-		JiraSecretFile       string   `yaml:"jira_secret_file"`
-		Spool                string   `yaml:"spool" doc:"folder for events while the broker is away; without one they are refused then"`
+		JiraSecretFile       string   `yaml:"jira_secret_file" path:"true"`
+		Spool                string   `yaml:"spool" path:"true" doc:"folder for events while the broker is away; without one they are refused then"`
 		Rate                 int      `yaml:"rate" doc:"events a second of one credential, unless it has a rate of its own"`
 		Concurrency          int      `yaml:"concurrency" doc:"requests of one credential at a time"`
 		MaxBody              int      `yaml:"max_body" doc:"bytes of a request, unpacked"`
@@ -129,7 +128,7 @@ type Settings struct {
 		Timeout              Duration `yaml:"timeout" doc:"how long the broker may take"`
 	} `yaml:"gateway"`
 	Hook struct {
-		Dir         string   `yaml:"dir" doc:"folder in which hooks note what happens, an absolute path; the person's state folder where empty"`
+		Dir         string   `yaml:"dir" path:"true" doc:"folder in which hooks note what happens, an absolute path; the person's state folder where empty"`
 		Agent       string   `yaml:"agent" doc:"id of the agent at this machine; claude-code or codex where empty"`
 		DelegatedBy string   `yaml:"delegated_by" doc:"account of the person at this machine; user.email of git for all projects where empty"`
 		LogsURL     string   `yaml:"logs_url" doc:"where people read the log of a session; {session} stands for its id"`
@@ -138,7 +137,7 @@ type Settings struct {
 		Approval    string   `yaml:"approval" doc:"the same where it asks for leave: off, ask or deny"`
 	} `yaml:"hook"`
 	Local struct {
-		Data   string `yaml:"data" doc:"folder of the embedded mode"`
+		Data   string `yaml:"data" path:"true" doc:"folder of the embedded mode"`
 		Broker string `yaml:"broker" doc:"address at which the embedded broker listens"`
 	} `yaml:"local"`
 	Web struct {
@@ -157,7 +156,7 @@ type Settings struct {
 	warnings []string          // of keys by their former names, and of those of a work tree
 	origins  map[string]origin // of keys that are set
 	tree     treeFile
-	ofPerson bool // and not of a folder
+	file     string // the configuration file that was read; "" where there is none
 }
 
 // Duration is a time span as people write it: 90d, 24h, 5ms.
@@ -234,26 +233,6 @@ func defaults() Settings {
 	s.Log.Level = "info"
 	s.Log.Format = "text"
 	return s
-}
-
-// loadSettings reads the file, then the environment. A file that was not asked
-// for may be missing; an unknown key or variable is an error that names it.
-func loadSettings(file string, environ []string) (Settings, error) {
-	s := defaults()
-	asked := file != ""
-	if !asked {
-		file = defaultFile
-	}
-	text, err := os.ReadFile(file)
-	switch {
-	case err == nil:
-		if err := s.fromFile(text); err != nil {
-			return s, fmt.Errorf("%s: %w", file, err)
-		}
-	case asked || !errors.Is(err, fs.ErrNotExist):
-		return s, fmt.Errorf("configuration: %w", err)
-	}
-	return s, s.fromEnvironment(environ)
 }
 
 // fromFile sets what a file says. Keys by their former names are read, too.

@@ -8,8 +8,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
-	"slices"
 	"strings"
 	"unicode"
 
@@ -20,15 +20,16 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// A side says whose configuration a command reads.
+// A side says who types a command. Each command that reads a configuration reads the same
+// one: the file that is named, or the person's own. None reads that of its folder, which
+// somebody else may have written.
 type side int
 
 const (
-	// A person, or an agent that works for one, types the command in a work tree, which
-	// somebody else may have written. It reads the person's own file.
+	// A person, or an agent that works for one, types the command in a work tree. Secrets go
+	// to that address alone with which they were configured.
 	persons side = iota
-	// Who runs changetrail starts the command in a folder of their own. It reads
-	// changetrail.yaml there.
+	// Who runs changetrail types the command. It says which file it reads.
 	operators
 	// The command reads no configuration.
 	nobodys
@@ -76,13 +77,12 @@ func personalFile(getenv func(string) string) string {
 	return filepath.Join(dir, "changetrail", defaultFile)
 }
 
-// loadPersonal reads the file that was asked for or the person's own, then the
+// loadSettings reads the file that was asked for or the person's own, then the
 // environment. What lies in a relative path of the file is not to be chosen by the folder
 // in which somebody works, so that it begins where the file lies.
-func loadPersonal(file string, environ []string, folder string) (Settings, error) {
+func loadSettings(file string, environ []string, folder string) (Settings, error) {
 	own := personalFile(getenvOf(environ))
 	s := defaults()
-	s.ofPerson = true
 	asked := file != ""
 	if !asked {
 		file = own
@@ -91,6 +91,7 @@ func loadPersonal(file string, environ []string, folder string) (Settings, error
 		text, err := os.ReadFile(file)
 		switch {
 		case err == nil:
+			s.file = file
 			if err := s.fromFile(text); err != nil {
 				return s, fmt.Errorf("%s: %w", file, err)
 			}
@@ -105,29 +106,22 @@ func loadPersonal(file string, environ []string, folder string) (Settings, error
 	return s, s.fromEnvironment(environ)
 }
 
-// paths are the keys that name files and folders.
-var paths = []string{
-	"signing_key_file", "record_key_file", "redaction_key_file", "kafka.tls.ca_file", "kafka.tls.cert_file", "kafka.tls.key_file", "kafka.sasl.password_file",
-	"sink.password_file", "sink.api_key_file", "sink.ca_file", "producer.token_file", "producer.spool", "hook.dir", "enricher.policy", "enricher.controls",
-	"enricher.state_dir", "queries", "local.data", "store", "blobs",
-}
-
 // settle makes the relative paths of a file begin in its folder.
 func (s *Settings) settle(file string) error {
 	dir, err := filepath.Abs(filepath.Dir(file))
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
-	for path, v := range s.values() {
-		if s.origins[path] != fromFile || !slices.Contains(paths, path) {
-			continue
+	s.keys(func(path string, v reflect.Value, tags reflect.StructTag) {
+		if s.origins[path] != fromFile || tags.Get("path") == "" {
+			return
 		}
 		name := v.String()
 		if name == "" || filepath.IsAbs(name) || strings.Contains(name, "://") || path == "store" && (name == schemas.OpenSearch || name == schemas.Elasticsearch) {
-			continue
+			return
 		}
 		v.SetString(filepath.Join(dir, name))
-	}
+	})
 	return nil
 }
 
@@ -173,8 +167,8 @@ func (s *Settings) ofTree(folder, inForce, own string) {
 	if own == "" {
 		own = "a file of your own"
 	}
-	s.warnings = append(s.warnings, fmt.Sprintf("what %s of this folder sets is ignored: %s. It may set hook.agent and hook.logs_url alone, since whoever wrote the folder must not say what is sent, and where. Put it into %s; or name the file with --config or %sCONFIG, if you trust it",
-		defaultFile, strings.Join(ignored, ", "), own, envPrefix))
+	s.warnings = append(s.warnings, fmt.Sprintf("what %s of this folder sets is ignored: %s. It may set hook.agent and hook.logs_url alone, since whoever wrote the folder must not say what is sent, and where. Put it into %s; or name the file with --config %s or %sCONFIG, if you trust it",
+		defaultFile, strings.Join(ignored, ", "), own, defaultFile, envPrefix))
 }
 
 // readTree reads changetrail.yaml of a folder; there is none where it is the file in force.

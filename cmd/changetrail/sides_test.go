@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"sync"
@@ -296,13 +297,53 @@ func TestASecretGoesWhereItWasConfigured(t *testing.T) {
 	}
 }
 
-// TestOperatorsReadTheirFolder: services do as before.
-func TestOperatorsReadTheirFolder(t *testing.T) {
-	d := newDesk(t, "namespace: person\n")
-	out, said, code := d.run(d.tree("namespace: folder\n"), "", "config")
-	if code != 0 || !strings.Contains(out, "namespace: folder\n") || said != "" {
-		t.Errorf("%d %s %s", code, out, said)
+// TestOneConfigurationForAllCommands: each reads the person's own file or the one that is
+// named, and says that another one lies in its folder. Who runs services is told which.
+func TestOneConfigurationForAllCommands(t *testing.T) {
+	d := newDesk(t, "namespace: person\nqueries: mine.yaml\n")
+	own := filepath.Join(d.home, ".config", "changetrail", "changetrail.yaml")
+	dir := d.tree("namespace: folder\nqueries: theirs.yaml\nsigning_key_file: /etc/passwd\n")
+	t.Chdir(dir)
+	for name, who := range sides {
+		if who == nobodys {
+			continue
+		}
+		for _, named := range []bool{false, true} {
+			a := &app{environ: d.environ}
+			want, queries, file := "person", filepath.Join(d.home, ".config", "changetrail", "mine.yaml"), own
+			if named {
+				a.file = "changetrail.yaml"
+				want, queries, file = "folder", filepath.Join(dir, "theirs.yaml"), "changetrail.yaml"
+			}
+			cmd, _, err := newRoot(d.environ).Find(strings.Fields(name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var said bytes.Buffer
+			cmd.SetErr(&said)
+			s, err := a.settings(cmd)
+			if err != nil || s.Namespace != want || s.Queries != queries || (s.SigningKeyFile != "") != named {
+				t.Errorf("%s, named: %v: %s %s %s %v", name, named, s.Namespace, s.Queries, s.SigningKeyFile, err)
+			}
+			if told := strings.Contains(said.String(), "changetrail.yaml of this folder sets is ignored: namespace, queries, signing_key_file."); told == named {
+				t.Errorf("%s, named: %v: it says %s", name, named, said.String())
+			}
+			if told := strings.Contains(said.String(), "configuration: "+file+"\n"); told != (who == operators) {
+				t.Errorf("%s, named: %v: it says %s", name, named, said.String())
+			}
+		}
 	}
+}
+
+// TestEveryPathBeginsWhereTheFileLies fails for a key of a file or a folder without the tag.
+func TestEveryPathBeginsWhereTheFileLies(t *testing.T) {
+	s := defaults()
+	s.keys(func(path string, _ reflect.Value, tags reflect.StructTag) {
+		names := strings.HasSuffix(path, "_file") || strings.HasSuffix(path, "dir") || strings.Contains(tags.Get("doc"), "folder") || strings.Contains(tags.Get("doc"), ".yaml")
+		if names != (tags.Get("path") != "") {
+			t.Errorf("%s: a path %v, with the tag %v", path, names, tags.Get("path") != "")
+		}
+	})
 }
 
 // TestAnAgentHandsInFilesOfItsProjectAlone by their path.
