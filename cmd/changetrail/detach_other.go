@@ -1,8 +1,0 @@
-//go:build !unix
-
-package main
-
-import "os/exec"
-
-// detach lets a process outlive this one, as every process does here.
-func detach(*exec.Cmd) {}

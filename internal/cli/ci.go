@@ -1,0 +1,143 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// A ciJob is what a CI system tells a job of itself, in its environment.
+type ciJob struct {
+	provider                              string // "" outside of those that are known
+	repository, change, commit, name, url string
+	// run is the run or pipeline of the job, and attempt a number that grows from one
+	// attempt at it to the next, as text.
+	run, attempt string
+}
+
+// ciJobOf reads it: of GitHub Actions, GitLab CI and Jenkins. What a pull request is
+// tested as is often a merge that nobody keeps; the commit is the head of the change.
+func ciJobOf(getenv func(string) string) ciJob {
+	switch {
+	case getenv("GITHUB_ACTIONS") == "true":
+		return githubJob(getenv)
+	case getenv("GITLAB_CI") == "true":
+		j := ciJob{provider: "gitlab-ci", commit: cmp.Or(getenv("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA"), getenv("CI_COMMIT_SHA")), name: getenv("CI_JOB_NAME"), url: getenv("CI_JOB_URL"), run: getenv("CI_PIPELINE_ID"), attempt: getenv("CI_JOB_ID")}
+		j.repository = string(record.RepositoryAt(getenv("CI_PROJECT_URL")))
+		if iid := getenv("CI_MERGE_REQUEST_IID"); iid != "" {
+			j.change = string(record.RepositoryAt(cmp.Or(getenv("CI_MERGE_REQUEST_PROJECT_URL"), getenv("CI_PROJECT_URL")))) + "/merge_requests/" + iid
+		}
+		return j
+	case getenv("JENKINS_URL") != "":
+		j := ciJob{provider: "jenkins", commit: getenv("GIT_COMMIT"), name: getenv("JOB_NAME"), url: getenv("BUILD_URL"), run: getenv("JOB_NAME"), attempt: getenv("BUILD_NUMBER")}
+		j.repository = string(record.RepositoryAt(getenv("GIT_URL")))
+		if id, err := record.ParseChange(getenv("CHANGE_URL")); err == nil { // a multibranch build of a change
+			j.change = string(id)
+		}
+		return j
+	}
+	return ciJob{}
+}
+
+func githubJob(getenv func(string) string) ciJob {
+	at := getenv("GITHUB_SERVER_URL") + "/" + getenv("GITHUB_REPOSITORY")
+	j := ciJob{
+		provider: "github-actions", repository: string(record.RepositoryAt(at)), commit: getenv("GITHUB_SHA"), url: at + "/actions/runs/" + getenv("GITHUB_RUN_ID"),
+		name: strings.Trim(getenv("GITHUB_WORKFLOW")+" / "+getenv("GITHUB_JOB"), " /"), run: getenv("GITHUB_RUN_ID"), attempt: getenv("GITHUB_RUN_ATTEMPT"),
+	}
+	var event struct {
+		PullRequest struct {
+			URL  string `json:"html_url"`
+			Head struct {
+				SHA string `json:"sha"`
+			} `json:"head"`
+		} `json:"pull_request"`
+	}
+	text, err := os.ReadFile(getenv("GITHUB_EVENT_PATH"))
+	if err != nil || json.Unmarshal(text, &event) != nil {
+		return j // it is no event of a pull request, or none that can be read
+	}
+	if id, err := record.ParseChange(event.PullRequest.URL); err == nil {
+		j.change, j.commit = string(id), cmp.Or(event.PullRequest.Head.SHA, j.commit)
+	}
+	return j
+}
+
+// fill takes from the job what the command line does not say.
+func (f *about) fill(j ciJob) {
+	if f.change == "" && f.repository == "" && f.commit == "" {
+		f.change, f.commit = j.change, j.commit
+		if j.change == "" {
+			f.repository = j.repository
+		}
+	}
+	f.url, f.provider = cmp.Or(f.url, j.url), cmp.Or(f.provider, j.provider)
+	f.name = cmp.Or(f.name, j.name, "tests")
+	if f.provider == j.provider {
+		f.run = j.run
+		f.attempt, _ = strconv.ParseInt(j.attempt, 10, 64) // of another form it says nothing
+	}
+}
+
+// what says in words what a report is about.
+func (f *about) what() string {
+	s := cmp.Or(f.change, f.repository)
+	if f.commit != "" {
+		s += ", commit " + f.commit
+	}
+	return s
+}
+
+// ciToken asks GitHub Actions who this job is: an OIDC token for the gateway at
+// address, "" outside of it, and where the workflow has no permission id-token: write.
+func ciToken(ctx context.Context, getenv func(string) string, address string) (string, error) {
+	at, bearer := getenv("ACTIONS_ID_TOKEN_REQUEST_URL"), getenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+	if at == "" || bearer == "" {
+		return "", nil
+	}
+	u, err := url.Parse(at)
+	if err != nil {
+		return "", fmt.Errorf("ACTIONS_ID_TOKEN_REQUEST_URL: %w", err)
+	}
+	q := u.Query()
+	q.Set("audience", strings.TrimRight(address, "/"))
+	u.RawQuery = q.Encode()
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Authorization", "Bearer "+bearer)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", fmt.Errorf("the OIDC token of GitHub Actions: %w", err)
+	}
+	defer res.Body.Close()
+	var answer struct {
+		Value string `json:"value"`
+	}
+	text, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	if err == nil {
+		err = json.Unmarshal(text, &answer)
+	}
+	if err == nil && answer.Value == "" {
+		err = errors.New(res.Status)
+	}
+	if err != nil {
+		return "", fmt.Errorf("the OIDC token of GitHub Actions: %w", err)
+	}
+	return answer.Value, nil
+}

@@ -1,0 +1,262 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"changetrail": func() {
+		os.Exit(Run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
+	}})
+}
+
+// TestScripts types commands as a user does. None of them reaches a server.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			example, err := filepath.Abs("../../deploy/example")
+			if err != nil {
+				return err
+			}
+			e.Setenv("EXAMPLE", example)
+			e.Setenv("EVIDENCE", filepath.Join(filepath.Dir(filepath.Dir(example)), "evidence", "testdata"))
+			return nil
+		},
+	})
+}
+
+func TestSettingsComeFromFlagsThenEnvironmentThenFileThenDefault(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "c.yaml")
+	if err := os.WriteFile(file, []byte("namespace: file\nretention: 90d\nkafka: {prefix: file, brokers: [a:1, b:2]}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var got Settings
+	root := newRoot([]string{"CHANGETRAIL_CONFIG=" + file, "CHANGETRAIL_KAFKA_PREFIX=env", "CHANGETRAIL_NAMESPACE=env", "CHANGETRAIL_SINK_ADDRESSES=http://x, http://y"})
+	a := &app{environ: []string{"CHANGETRAIL_CONFIG=" + file, "CHANGETRAIL_KAFKA_PREFIX=env", "CHANGETRAIL_NAMESPACE=env", "CHANGETRAIL_SINK_ADDRESSES=http://x, http://y"}}
+	cmd := &cobra.Command{Use: "x", RunE: func(cmd *cobra.Command, _ []string) error {
+		var err error
+		got, err = a.settings(cmd)
+		return err
+	}}
+	a.flag(cmd.Flags(), "namespace", "namespace", "")
+	root.AddCommand(cmd)
+	root.SetArgs([]string{"x", "--namespace", "flag"})
+	if err := root.Execute(); err != nil {
+		t.Fatal(err)
+	}
+	want := []any{"flag", "env", []string{"a:1", "b:2"}, []string{"http://x", "http://y"}, "opensearch"}
+	if have := []any{got.Namespace, got.Kafka.Prefix, got.Kafka.Brokers, got.Sink.Addresses, got.Sink.Engine}; !reflect.DeepEqual(have, want) {
+		t.Errorf("got %v, want %v", have, want)
+	}
+}
+
+// TestTheExampleConfigurationIsRead holds deploy/example against the binary.
+func TestTheExampleConfigurationIsRead(t *testing.T) {
+	s, err := loadSettings("../../deploy/example/changetrail.yaml", nil, ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.validate(); err != nil {
+		t.Fatal(err)
+	}
+	p, m, err := s.policyAndControls()
+	if err != nil || len(p.Services) == 0 || len(m.Controls) == 0 {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestTrustIsReadStrictly: from the file as from the environment.
+func TestTrustIsReadStrictly(t *testing.T) {
+	for text, want := range map[string]string{
+		`[{source: /jenkins/*, as: observed, may: [tests, scans], history: true}]`: "",
+		`[{source: /jenkins/*, as: yes}]`:                                          `trust.unsigned[0]: as is "yes"`,
+		`[{source: /jenkins/*, as: observed, may: [merges]}]`:                      `"merges" is no kind of facts; known are`,
+		`[{source: /jenkins/*, as: observed, kinds: [tests]}]`:                     "there is no key kinds",
+		`/jenkins/*`: "trust",
+	} {
+		file := filepath.Join(t.TempDir(), "changetrail.yaml")
+		if err := os.WriteFile(file, []byte("trust: {unsigned: "+text+"}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		fromFile, err1 := loadSettings(file, nil, t.TempDir())
+		fromEnvironment, err2 := loadSettings(os.DevNull, []string{"CHANGETRAIL_TRUST_UNSIGNED=" + text}, t.TempDir())
+		for where, err := range map[string]error{"file": errors.Join(err1, fromFile.validate()), "environment": errors.Join(err2, fromEnvironment.validate())} {
+			if (err == nil) != (want == "") || err != nil && !strings.Contains(strings.ToLower(err.Error()), want) {
+				t.Errorf("%s in the %s: %v, want %q", text, where, err, want)
+			}
+		}
+		if want == "" && (!reflect.DeepEqual(fromFile.Trust, fromEnvironment.Trust) || len(fromFile.Trust.Unsigned) != 1 || !fromFile.Trust.Unsigned[0].History) {
+			t.Errorf("%+v, %+v", fromFile.Trust, fromEnvironment.Trust)
+		}
+	}
+}
+
+// TestFormerNames: a key by its former name is read, from the file as from the environment,
+// and one is told of the new name.
+func TestFormerNames(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "changetrail.yaml")
+	if err := os.WriteFile(file, []byte("stamp_key: a key of thirty-two characters\ntrust: {unstamped: [{source: /ci, as: observed}]}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fromFile, err1 := loadSettings(file, nil, t.TempDir())
+	fromEnvironment, err2 := loadSettings(os.DevNull, []string{"CHANGETRAIL_STAMP_KEY=a key of thirty-two characters", "CHANGETRAIL_TRUST_UNSTAMPED=[{source: /ci, as: observed}]"}, t.TempDir())
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []Settings{fromFile, fromEnvironment} {
+		said := strings.Join(s.warnings, "\n")
+		if s.SigningKey != "a key of thirty-two characters" || len(s.Trust.Unsigned) != 1 || len(s.warnings) != 2 ||
+			!strings.Contains(strings.ToLower(said), "signing_key") || strings.Contains(said, "thirty-two") {
+			t.Errorf("%q %v, told %q", s.SigningKey, s.Trust.Unsigned, said)
+		}
+	}
+	if err := os.WriteFile(file, []byte("stamp_key: a\nsigning_key: b\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := loadSettings(file, nil, t.TempDir()); err == nil {
+		t.Error("two names of one key are taken")
+	}
+}
+
+// TestEveryCommandSaysHowItIsUsed looks at the help of each command.
+func TestEveryCommandSaysHowItIsUsed(t *testing.T) {
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		for _, sub := range c.Commands() {
+			if sub.Name() == "help" || sub.Name() == "completion" {
+				continue
+			}
+			if sub.Short == "" || !sub.HasSubCommands() && sub.Example == "" {
+				t.Errorf("%s has no summary or no example", sub.CommandPath())
+			}
+			walk(sub)
+		}
+	}
+	walk(newRoot(nil))
+}
+
+// TestComposeFileMatchesTheBinary loads docker-compose.yml as Docker does and
+// checks each command line and each environment variable of our services.
+func TestComposeFileMatchesTheBinary(t *testing.T) {
+	options, err := cli.NewProjectOptions([]string{"../../docker-compose.yml"}, cli.WithName("changetrail"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	project, err := options.LoadProject(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := 0
+	for name, service := range project.Services {
+		if service.Build == nil {
+			if tag := service.Image[strings.LastIndexByte(service.Image, ':')+1:]; !strings.ContainsAny(tag, "0123456789") {
+				t.Errorf("%s: image %s is not pinned to a version", name, service.Image)
+			}
+		} else {
+			ours++
+			checkService(t, name, service)
+		}
+		if service.HealthCheck == nil && service.Restart != "no" {
+			t.Errorf("%s has no health check", name)
+		}
+	}
+	if ours < 3 {
+		t.Errorf("%d services are ours, want setup, enricher and sink at least", ours)
+	}
+}
+
+func checkService(t *testing.T, name string, service types.ServiceConfig) {
+	t.Helper()
+	var environ []string
+	for k, v := range service.Environment {
+		if v != nil {
+			environ = append(environ, k+"="+*v)
+		}
+	}
+	s := defaults()
+	if err := s.fromEnvironment(environ); err != nil {
+		t.Errorf("%s: %v", name, err)
+	}
+	if err := mayListen(&s, service.Command[0]); err != nil {
+		t.Errorf("%s: %v", name, err)
+	}
+	for _, line := range [][]string{service.Command, healthCommand(service)} {
+		if len(line) == 0 {
+			continue
+		}
+		cmd, rest, err := newRoot(nil).Find(line)
+		if err != nil || cmd.Parent() == nil {
+			t.Errorf("%s: %v is no command of changetrail: %v", name, line, err)
+			continue
+		}
+		if err := cmd.ParseFlags(rest); err != nil {
+			t.Errorf("%s: %v: %v", name, line, err)
+		}
+		if err := cmd.ValidateArgs(cmd.Flags().Args()); err != nil {
+			t.Errorf("%s: %v: %v", name, line, err)
+		}
+	}
+}
+
+// mayListen reports why a service does not start.
+func mayListen(s *Settings, command string) error {
+	var errs []error
+	if s.Telemetry.Listen != "" {
+		errs = append(errs, s.metricsAt())
+	}
+	if command == "gateway" {
+		errs = append(errs, s.gatewayAt("gateway.listen", s.Gateway.Listen, nil, nil).may())
+	}
+	return errors.Join(errs...)
+}
+
+// healthCommand is the command line of a health check that runs the binary.
+func healthCommand(service types.ServiceConfig) []string {
+	if service.HealthCheck == nil || len(service.HealthCheck.Test) < 3 || !strings.HasSuffix(service.HealthCheck.Test[1], "changetrail") {
+		return nil
+	}
+	return service.HealthCheck.Test[2:]
+}
+
+// Whatever a command prints, text of others steers no terminal: not what is found, not what
+// an error quotes.
+func TestTextOfOthersSteersNoTerminal(t *testing.T) {
+	dir := t.TempDir()
+	matrix := filepath.Join(dir, "controls.yaml")
+	text, err := os.ReadFile("../../deploy/example/controls.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(matrix, []byte(strings.Replace(string(text), "tag: ", `tag: "\e]52;c;aGk=\a\u202E" #`, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"controls", "--controls", matrix},
+		{"sho\x1b[2Jw"},
+		{"show", "acme/payments#1\x1b]0;x\x07\u202e"},
+		{"publish", filepath.Join(dir, "\x1b[31m.json")},
+		{"config", "--namespace", "\u202e\x9b31m"},
+	} {
+		var out, errOut strings.Builder
+		Run(t.Context(), args, strings.NewReader(""), &out, &errOut, nil)
+		all := out.String() + errOut.String()
+		if strings.ContainsAny(all, "\x1b\x07\x7f\u009b\u202e") || strings.Contains(all, "\x9b") {
+			t.Errorf("%q prints %q", args, all)
+		}
+		if all == "" {
+			t.Errorf("%q prints nothing", args)
+		}
+	}
+}

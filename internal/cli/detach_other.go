@@ -1,0 +1,8 @@
+//go:build !unix
+
+package cli
+
+import "os/exec"
+
+// detach lets a process outlive this one, as every process does here.
+func detach(*exec.Cmd) {}

@@ -1,0 +1,261 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/changetrail/changetrail/enricher"
+	"github.com/changetrail/changetrail/internal/signing"
+	"github.com/changetrail/changetrail/schemas"
+	"github.com/changetrail/changetrail/sinks"
+	"github.com/changetrail/changetrail/stream"
+)
+
+// A finding is one line of the doctor's report.
+type finding struct {
+	Check  string `json:"check"`
+	Status string `json:"status"` // ok, warning or failed
+	Detail string `json:"detail,omitempty"`
+	Do     string `json:"do,omitempty"` // what to do about it
+}
+
+// A checkup gathers findings.
+type checkup struct{ findings []finding }
+
+func (c *checkup) ok(check, format string, args ...any) {
+	c.findings = append(c.findings, finding{Check: check, Status: "ok", Detail: fmt.Sprintf(format, args...)})
+}
+
+func (c *checkup) warn(check, do, format string, args ...any) {
+	c.findings = append(c.findings, finding{check, "warning", fmt.Sprintf(format, args...), do})
+}
+
+func (c *checkup) fail(check, do string, err error) {
+	c.findings = append(c.findings, finding{check, "failed", err.Error(), do})
+}
+
+var errUnwell = errors.New("some checks failed; what to do stands beside each")
+
+func (a *app) doctor() *cobra.Command {
+	var output string
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:     "doctor",
+		Short:   "Check configuration and reach of everything, and say what to do",
+		Example: "  changetrail doctor\n  changetrail doctor --engine elasticsearch --url http://localhost:9201 -o json",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.settings(cmd)
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+			defer cancel()
+			var c checkup
+			c.files(&s)
+			c.credentials(&s)
+			c.gateway(ctx, &s)
+			c.kafka(ctx, &s)
+			c.engine(ctx, &s)
+			return c.report(cmd, output)
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	cmd.Flags().DurationVar(&timeout, "timeout", 20*time.Second, "how long to try")
+	a.engineFlags(cmd.Flags())
+	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml: the services")
+	a.flag(cmd.Flags(), "controls", "enricher.controls", "controls.yaml: the control matrix")
+	return cmd
+}
+
+func (c *checkup) report(cmd *cobra.Command, output string) error {
+	failed := false
+	for _, f := range c.findings {
+		failed = failed || f.Status == "failed"
+	}
+	if output == "json" {
+		if err := printJSON(cmd, c.findings); err != nil {
+			return err
+		}
+	} else {
+		w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+		for _, f := range c.findings {
+			fmt.Fprintf(w, "%s\t%s\t%s\n", f.Status, f.Check, f.Detail)
+			if f.Do != "" {
+				fmt.Fprintf(w, "\t\t→ %s\n", f.Do)
+			}
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
+	if failed {
+		return errUnwell
+	}
+	return nil
+}
+
+// files checks what people write.
+func (c *checkup) files(s *Settings) {
+	p, m, err := s.policyAndControls()
+	switch {
+	case err != nil:
+		c.fail("policy and controls", "correct the file; deploy/example holds a pair that works", err)
+	case len(p.Services) == 0:
+		c.warn("policy", "set enricher.policy to a policy.yaml; see deploy/example/policy.yaml", "no services are known: records say nothing of service, classification or data classes")
+	case len(m.Controls) == 0:
+		c.warn("controls", "set enricher.controls to a controls.yaml; see deploy/example/controls.yaml", "no controls are known: records carry no control tags")
+	default:
+		c.ok("policy and controls", "%d services, %d controls", len(p.Services), len(m.Controls))
+		for _, w := range p.Warnings() {
+			c.warn("policy", "correct the line", "%s", w)
+		}
+	}
+	if dir := s.Producer.Spool; dir != "" {
+		if _, err := os.ReadDir(dir); err != nil {
+			c.warn("spool", "it is made when it is first needed", "%v", err)
+		}
+	}
+}
+
+// credentials checks what a gateway of this configuration would ask for.
+func (c *checkup) credentials(s *Settings) {
+	conf, err := s.intake(signing.Keys{})
+	switch {
+	case err != nil:
+		c.fail("gateway", "correct the file; docs/gateway.md says what stands in it, and deploy/example/credentials.yaml is one that works", err)
+	case conf.Credentials != nil && !conf.Credentials.Any():
+		c.warn("gateway", "list who may send and read; changetrail gateway token makes a token", "%s lists nobody, so that everybody is refused", s.Gateway.Credentials)
+	case conf.Credentials == nil:
+		if s.Gateway.Open {
+			c.warn("gateway", "set gateway.credentials", "it is open to whoever can connect")
+		}
+	case !conf.Keys.CanSign():
+		c.warn("gateway", "set signing_key, the same at gateways and enrichers; openssl rand -hex 32 makes one", "it asks who sends, and cannot tell the enricher")
+	default:
+		c.ok("gateway", "credentials and signing_key are set")
+	}
+}
+
+// gateway checks the one that events are sent to from here: that it answers, and that
+// it knows the token. A batch of none is refused, by one who knows whom it refuses.
+func (c *checkup) gateway(ctx context.Context, s *Settings) {
+	if s.Producer.Gateway == "" {
+		return
+	}
+	token, err := secret("producer.token", s.Producer.Token, s.Producer.TokenFile)
+	if err != nil {
+		c.fail("token", "correct producer.token_file", err)
+		return
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(s.Producer.Gateway, "/")+"/v1/events", strings.NewReader("[]"))
+	if err != nil {
+		c.fail("producer.gateway", "give an address as https://changetrail.acme.example", err)
+		return
+	}
+	req.Header.Set("Content-Type", schemas.ContentTypeBatch)
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		c.fail("producer.gateway", "see whether a gateway runs there, and whether something between blocks it", err)
+		return
+	}
+	_ = res.Body.Close() // nothing of it is read
+	switch res.StatusCode {
+	case http.StatusBadRequest:
+		c.ok("producer.gateway", "%s answers", shown(s.Producer.Gateway))
+	case http.StatusUnauthorized:
+		c.fail("producer.gateway", "set producer.token to one that its credentials.yaml knows; changetrail gateway token makes one", fmt.Errorf("%s does not know the token", shown(s.Producer.Gateway)))
+	default:
+		c.fail("producer.gateway", "see whether that is the address of a gateway", fmt.Errorf("%s answers %s", shown(req.URL.String()), res.Status))
+	}
+}
+
+func (c *checkup) kafka(ctx context.Context, s *Settings) {
+	conf, err := s.kafka()
+	if err != nil {
+		c.fail("kafka", "correct the configuration", err)
+		return
+	}
+	adm, err := stream.NewAdmin(conf)
+	if err != nil {
+		c.fail("kafka", "correct the configuration", err)
+		return
+	}
+	defer adm.Close()
+	if err := adm.Ping(ctx); err != nil {
+		c.fail("kafka", fmt.Sprintf("see that a broker listens at one of %v, and that kafka.tls and kafka.sasl are as it asks", conf.Brokers), err)
+		return
+	}
+	c.ok("kafka", "%v answers", conf.Brokers)
+	n, err := stream.Partitions(ctx, conf, s.topics())
+	if err != nil {
+		c.fail("topics", "run changetrail setup", err)
+		return
+	}
+	c.ok("topics", "all of %v have %d partitions", s.topics().All(), n)
+	for _, group := range []struct{ name, start string }{
+		{enricher.Group(s.topics()), "start changetrail enrich"},
+		{sinks.Group(s.topics(), s.Sink.Engine), "start changetrail sink --engine " + s.Sink.Engine},
+	} {
+		c.group(ctx, adm, group.name, group.start)
+	}
+	letters, err := adm.Size(ctx, s.topics().DLQ())
+	switch {
+	case err != nil:
+		c.fail("dead letters", "see that the topic can be read", err)
+	case letters > 0:
+		c.warn("dead letters", fmt.Sprintf("read %s: the header changetrail_reason says why, changetrail_detail what to do", s.topics().DLQ()), "%d messages were refused", letters)
+	default:
+		c.ok("dead letters", "none")
+	}
+}
+
+func (c *checkup) group(ctx context.Context, adm *stream.Admin, group, start string) {
+	lags, members, err := adm.Group(ctx, group)
+	if err != nil {
+		c.fail("group "+group, "see that the client may describe groups", err)
+		return
+	}
+	var lag int64
+	for _, n := range lags {
+		lag += n
+	}
+	switch {
+	case members == 0:
+		c.warn("group "+group, start, "nobody reads; %d messages wait", lag)
+	case lag > 10_000:
+		c.warn("group "+group, "if it grows, start another", "%d members are %d messages behind", members, lag)
+	default:
+		c.ok("group "+group, "%d members, %d messages behind", members, lag)
+	}
+}
+
+func (c *checkup) engine(ctx context.Context, s *Settings) {
+	engine, err := s.engine()
+	if err != nil {
+		c.fail("search engine", "correct the configuration", err)
+		return
+	}
+	version, err := engine.Version(ctx)
+	if err != nil {
+		c.fail(engine.Name(), fmt.Sprintf("see that it listens at %s, that sink.engine names the product that it is, and that the credentials are right", shown(fmt.Sprint(s.Sink.Addresses))), err)
+		return
+	}
+	c.ok(engine.Name(), "version %s at %s", version, shown(fmt.Sprint(s.Sink.Addresses)))
+	if err := engine.Ready(ctx, s.Namespace); err != nil {
+		c.fail("indexes", "run changetrail setup", err)
+		return
+	}
+	c.ok("indexes", "the templates are there")
+}

@@ -1,0 +1,458 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/changetrail/changetrail/identity"
+	"github.com/changetrail/changetrail/internal/standalone"
+	"github.com/changetrail/changetrail/internal/telemetry"
+	"github.com/changetrail/changetrail/query"
+	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/replay"
+	"github.com/changetrail/changetrail/schemas"
+	"github.com/changetrail/changetrail/sinks/bulk"
+	"github.com/changetrail/changetrail/sinks/local"
+	"github.com/changetrail/changetrail/web"
+)
+
+// A store is an index with the files beside it.
+type store struct {
+	web.Index
+	files replay.Blobs // nil where none is configured
+	name  string
+	close func()
+}
+
+func (a *app) storeFlags(cmd *cobra.Command) {
+	a.flag(cmd.Flags(), "store", "store", "where to look: a folder of the embedded mode, opensearch or elasticsearch")
+	a.engineFlags(cmd.Flags())
+	a.flag(cmd.Flags(), "blobs", "blobs", "where reports are kept: a folder, or a URL as s3://bucket")
+}
+
+// openStore opens what the setting store names; where nothing is named that is
+// the data folder, if there is one, else the search engine. A person who says which
+// search engine it is does not get records from a folder of the work tree in its place.
+func (s *Settings) openStore(ctx context.Context) (*store, error) {
+	where := s.Store
+	if where == "" {
+		where = s.Sink.Engine
+		said := s.origins["local.data"] == fromDefault && (s.origins["sink.addresses"] != fromDefault || s.origins["sink.engine"] != fromDefault)
+		if _, err := os.Stat(filepath.Join(s.Local.Data, local.FileName)); err == nil && !said {
+			where = s.Local.Data
+		}
+	}
+	files, err := s.blobStore(ctx)
+	if err != nil {
+		return nil, misuse{err}
+	}
+	if where == schemas.OpenSearch || where == schemas.Elasticsearch {
+		s.Sink.Engine = where
+		engine, err := s.engine()
+		if err != nil {
+			return nil, misuse{err}
+		}
+		out := &store{Index: engine, name: where, close: func() {}}
+		if files != nil {
+			out.files, out.close = files, func() { _ = files.Close() }
+		}
+		return out, nil
+	}
+	x, err := local.Open(ctx, where, false)
+	if err != nil {
+		return nil, err
+	}
+	if files == nil {
+		s.Blobs = standalone.BlobDir(where)
+		if files, err = s.blobStore(ctx); err != nil {
+			return nil, errors.Join(err, x.Close())
+		}
+	}
+	return &store{Index: x, files: files, name: "embedded, " + where, close: func() {
+		_ = files.Close()
+		_ = x.Close()
+	}}, nil
+}
+
+// restsThere asks the store whether a change rests on a file of which one may read; nil where no
+// store is set.
+func (s *Settings) restsThere() func(context.Context, string, identity.Principal) (bool, error) {
+	if s.Store == "" {
+		return nil
+	}
+	return func(ctx context.Context, digest string, who identity.Principal) (bool, error) {
+		x, err := s.openStore(ctx)
+		if err != nil {
+			return false, err
+		}
+		defer x.close()
+		return web.Rests(ctx, x, digest, who)
+	}
+}
+
+var _ web.Index = (*bulk.Server)(nil)
+
+// changeIn reads the name of a change and opens the store to look for it.
+func (a *app) changeIn(cmd *cobra.Command, name string) (record.ChangeID, *store, error) {
+	id, err := record.ParseChange(name)
+	if err != nil {
+		return "", nil, misuse{err}
+	}
+	s, err := a.settings(cmd)
+	if err != nil {
+		return "", nil, err
+	}
+	x, err := s.openStore(cmd.Context())
+	return id, x, err
+}
+
+// savedQueries are those that come with changetrail, and those of the file that
+// the setting queries names.
+func (s *Settings) savedQueries() ([]query.Saved, error) {
+	saved, err := query.BuiltIn()
+	if err != nil || s.Queries == "" {
+		return saved, err
+	}
+	text, err := os.ReadFile(s.Queries)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: queries: %w", err)
+	}
+	own, err := query.ParseSaved(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Queries, err)
+	}
+	for _, q := range own { // one of ours may be replaced
+		saved = slices.DeleteFunc(saved, func(o query.Saved) bool { return o.Name == q.Name })
+	}
+	return append(own, saved...), nil
+}
+
+func (a *app) web() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "web",
+		Short: "Serve the web page over an index",
+		Long: `Serves search, the story of each change and its evidence: over OpenSearch,
+Elasticsearch, or the folder of the embedded mode. The pages show reports where
+--blobs names the store that the enricher keeps them in.
+
+With --credentials readers are asked who they are: programs send a token, people sign
+in with theirs. Without, nobody is asked, and it listens on this machine alone.`,
+		Example: `  changetrail web --store opensearch --url http://localhost:9200 --blobs s3://evidence
+  changetrail web --store changetrail-demo --listen 127.0.0.1:8090`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.settings(cmd)
+			if err != nil {
+				return err
+			}
+			saved, err := s.savedQueries()
+			if err != nil {
+				return misuse{err}
+			}
+			return service(cmd, &s, "web", func(context.Context) error { return nil }, func(ctx context.Context, log *slog.Logger, _ *telemetry.Providers) error {
+				known, err := s.credentials()
+				if err != nil {
+					return misuse{err}
+				}
+				protection, err := s.gatewayTLS()
+				if err != nil {
+					return misuse{err}
+				}
+				l, err := s.gatewayAt("web.listen", s.Web.Listen, known, protection).listen()
+				if err != nil {
+					return err
+				}
+				defer func() { _ = l.Close() }() // serving closes it, too
+				x, err := s.openStore(ctx)
+				if err != nil {
+					return err
+				}
+				defer x.close()
+				door := s.door(known, protection, log)
+				pages, err := web.New(web.Config{Access: door, Index: x, Blobs: x.files, Saved: saved, Store: x.name, Log: log, Now: time.Now})
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "%s://%s/\n", schemeOf(protection), l.Addr())
+				return serve(ctx, l, door.Guard(pages), protection, log)
+			})
+		},
+	}
+	a.storeFlags(cmd)
+	a.guardFlags(cmd)
+	a.flag(cmd.Flags(), "listen", "web.listen", "address of the page")
+	return cmd
+}
+
+// tableColumns are what a table shows of each change.
+var tableColumns = []string{"@timestamp", "changetrail.change.id", "service.name", "gen_ai.agent.id", "changetrail.answers.trigger", "changetrail.answers.alternatives", "changetrail.answers.authorized", "changetrail.answers.reviewed", "changetrail.gaps"}
+
+func (a *app) query() *cobra.Command {
+	var output, since string
+	var chosen []string
+	var limit int
+	cmd := &cobra.Command{
+		Use:   "query [NAME|QUERY]",
+		Short: "Ask a saved query by its name, or one in Lucene's syntax",
+		Long: `Finds change records, the newest first. Without a query it lists the saved ones.
+The syntax is that of Kibana's Lucene queries; docs/query.md says what is taken.`,
+		Example: `  changetrail query
+  changetrail query pci-6.3.2-agents --since 90d
+  changetrail query 'changetrail.gaps:self-approval AND service.name:payments' -o csv > self.csv
+  changetrail query not-reviewed -o json --limit 0`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if err := cobra.MaximumNArgs(1)(cmd, args); err != nil {
+				return misuse{fmt.Errorf("%w; put a query with spaces in quotes", err)}
+			}
+			return nil
+		},
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			saved, _ := query.BuiltIn()
+			var names []string
+			for _, q := range saved {
+				names = append(names, q.Name+"\t"+q.Title)
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := a.settings(cmd)
+			if err != nil {
+				return err
+			}
+			saved, err := s.savedQueries()
+			if err != nil {
+				return misuse{err}
+			}
+			if !slices.Contains([]string{"table", "json", "csv"}, output) {
+				return misuse{fmt.Errorf("-o %s is none of table, json, csv", output)}
+			}
+			if len(args) == 0 {
+				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+				for _, q := range saved {
+					fmt.Fprintf(w, "%s\t%s\n", q.Name, q.Question)
+				}
+				return w.Flush()
+			}
+			where, err := parseQuery(args[0], since, saved)
+			if err != nil {
+				return misuse{err}
+			}
+			x, err := s.openStore(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer x.close()
+			if len(chosen) == 0 {
+				chosen = tableColumns
+			}
+			if output == "table" && !cmd.Flags().Changed("limit") {
+				limit = 50
+			}
+			return printFound(cmd, x, where, output, chosen, limit)
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "table", "table, json (one record a line) or csv")
+	cmd.Flags().StringVar(&since, "since", "", "only changes with an event in this span, as 90d or 24h")
+	cmd.Flags().StringSliceVar(&chosen, "columns", nil, "fields to show, with commas")
+	cmd.Flags().IntVar(&limit, "limit", 0, "records at most, 0 is all; a table shows 50 where nothing is said")
+	a.storeFlags(cmd)
+	return cmd
+}
+
+// parseQuery reads a query by its name or as text. What looks like a name and is
+// none is an error: it would quietly find nothing.
+func parseQuery(text, since string, saved []query.Saved) (query.Node, error) {
+	fields, err := query.RecordFields()
+	if err != nil {
+		return nil, err
+	}
+	if q, ok := query.Find(saved, text); ok {
+		text = q.Query
+	}
+	n, err := query.Parse(text, fields, time.Now())
+	if err != nil || since == "" {
+		return n, err
+	}
+	var d Duration
+	if err := d.UnmarshalText([]byte(since)); err != nil {
+		return nil, fmt.Errorf("--since: %w", err)
+	}
+	from := float64(time.Now().Add(-time.Duration(d)).UnixMilli())
+	return query.Bool{Must: []query.Node{n, query.Range{Field: fields["@timestamp"], Low: &query.Bound{Number: from, Inclusive: true}}}}, nil
+}
+
+var errEnough = errors.New("enough")
+
+// printFound writes what is found as it comes.
+func printFound(cmd *cobra.Command, x *store, where query.Node, output string, fields []string, limit int) error {
+	res, err := x.Search(cmd.Context(), query.Request{Where: where})
+	if err != nil {
+		return err
+	}
+	out, n := cmd.OutOrStdout(), 0
+	write, flush := tableWriter(out, fields)
+	switch output {
+	case "csv":
+		w := csv.NewWriter(out)
+		write = func(d query.Doc) error { return w.Write(line(d, fields, query.Harmless)) }
+		flush = func() error { w.Flush(); return w.Error() }
+		if err := w.Write(fields); err != nil {
+			return err
+		}
+	case "json":
+		flush = func() error { return nil }
+	}
+	err = x.All(cmd.Context(), where, func(h query.Hit) error {
+		if limit > 0 && n == limit {
+			return errEnough
+		}
+		if n++; n%1000 == 0 && output != "table" {
+			overwrite(cmd.ErrOrStderr(), "\r%d of %d", n, res.Total)
+		}
+		if output == "json" {
+			_, err := fmt.Fprintf(out, "%s\n", h.Doc)
+			return err
+		}
+		d, err := query.ReadDoc(h.Doc)
+		if err != nil {
+			return fmt.Errorf("the record of %s cannot be read: %w", h.ID, err)
+		}
+		return write(d)
+	})
+	if n >= 1000 && output != "table" {
+		fmt.Fprintln(cmd.ErrOrStderr())
+	}
+	if err != nil && !errors.Is(err, errEnough) {
+		return errors.Join(err, flush())
+	}
+	if err := flush(); err != nil {
+		return err
+	}
+	if output == "table" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%d of %d changes\n", n, res.Total)
+	}
+	return nil
+}
+
+func line(d query.Doc, fields []string, each func(string) string) []string {
+	out := make([]string, len(fields))
+	for i, f := range fields {
+		out[i] = each(d.Text(f))
+	}
+	return out
+}
+
+func tableWriter(out io.Writer, fields []string) (write func(query.Doc) error, flush func() error) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	head := make([]string, len(fields))
+	for i, f := range fields {
+		head[i] = strings.ToUpper(f[strings.LastIndexByte(f, '.')+1:])
+		if f == "@timestamp" {
+			head[i] = "LAST EVENT"
+		}
+		if f == "changetrail.change.id" {
+			head[i] = "CHANGE"
+		}
+		if f == "service.name" {
+			head[i] = "SERVICE"
+		}
+		if f == "gen_ai.agent.id" {
+			head[i] = "AGENT"
+		}
+	}
+	fmt.Fprintln(w, strings.Join(head, "\t"))
+	return func(d query.Doc) error {
+		_, err := fmt.Fprintln(w, strings.Join(line(d, fields, func(s string) string { return cmp.Or(strings.Join(strings.Fields(s), " "), "–") }), "\t"))
+		return err
+	}, w.Flush
+}
+
+func (a *app) replay() *cobra.Command {
+	var dir, check string
+	cmd := &cobra.Command{
+		Use:   "replay CHANGE",
+		Short: "Tell what happened: saw, decided, did, validated, approved, merged, deployed",
+		Long: `Tells the story of a change with its evidence. --save writes record, events and
+every report and log that is held to a folder, with a manifest of digests, and
+reads all of it back; --check does that again for a folder, at any time and offline.`,
+		Example: `  changetrail replay acme/payments#4829
+  changetrail replay acme/payments#4829 --save evidence/pr-4829
+  changetrail replay --check evidence/pr-4829`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if check != "" {
+				return noArgs(cmd, args)
+			}
+			return exactlyOne("CHANGE")(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if check != "" {
+				return checkSaved(cmd, check)
+			}
+			id, x, err := a.changeIn(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			defer x.close()
+			story, err := replay.Tell(cmd.Context(), x, id)
+			if err != nil {
+				return err
+			}
+			if dir == "" {
+				return story.Print(cmd.OutOrStdout())
+			}
+			if _, err := story.Save(cmd.Context(), dir, x.files, time.Now()); err != nil {
+				return err
+			}
+			return checkSaved(cmd, dir)
+		},
+	}
+	cmd.Flags().StringVar(&dir, "save", "", "write every piece of evidence to this folder, with a manifest of digests")
+	cmd.Flags().StringVar(&check, "check", "", "check a folder that --save wrote")
+	a.storeFlags(cmd)
+	return cmd
+}
+
+// checkSaved reads back what was saved, and says what is there.
+func checkSaved(cmd *cobra.Command, dir string) error {
+	root, err := os.OpenRoot(dir) // no link leads out of what others saved
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }() // it was only read
+	m, err := replay.Check(root.FS())
+	if err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+	for _, f := range m.Files {
+		fmt.Fprintf(w, "  ok\t%s\t%d bytes\t%s\n", f.Path, f.Size, f.What)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	fmt.Fprintf(out, "%s, revision %d, in %s: %d files, each with the digest that %s states; the record has the digest that it states of itself.\n", m.Change, m.Revision, dir, len(m.Files), replay.ManifestName)
+	fmt.Fprintf(out, "The record is made from %d events; %d are here.\n", m.Made, m.Events)
+	if len(m.Lacks) == 0 {
+		fmt.Fprintln(out, "Complete: each event, and each file that they name, is here.")
+		return nil
+	}
+	fmt.Fprintln(out, "INCOMPLETE:")
+	for _, lack := range m.Lacks {
+		fmt.Fprintln(out, "  "+lack)
+	}
+	return nil
+}

@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/changetrail/changetrail/identity"
+)
+
+// ownCredentials is the file of a data folder in which the embedded mode keeps credentials
+// of its own: their digests, never the tokens.
+const ownCredentials = "credentials.yaml"
+
+// An issued token is one that was just made.
+type issued struct{ who, token, states string }
+
+// firstSet are the credentials that a data folder gets: one of each kind of sender, in the
+// words of the examples.
+var firstSet = []struct{ name, who, may, states string }{
+	{"code-host", "platform: code-host", "[changes, pushes, reviews, requests]", "changes, pushes, reviews, requests"},
+	{"ci", "platform: ci", "[tests, scans, deployments]", "tests, scans, deployments"},
+	{"agent", "agent: agent-bot-3000", "", "its own decisions and actions"},
+	{"person", "person: mira.s", "", "their own reviews and approvals"},
+}
+
+// issueCredentials returns the credentials of a data folder, which are made at the first
+// start. fresh are the tokens that were made now: nobody can read them again later.
+func issueCredentials(dir string) (c *identity.Credentials, fresh []issued, err error) {
+	file := filepath.Join(dir, ownCredentials)
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		text, fresh = newCredentials()
+		err = writeOnce(file, text)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if c, err = identity.Parse(text); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return c, fresh, nil
+}
+
+// newCredentials makes the tokens of the first set.
+func newCredentials() (text []byte, fresh []issued) {
+	var b strings.Builder
+	b.WriteString("# Who may send to changetrail up in this folder, and as whom (docs/gateway.md). Delete\n# this file for new tokens at the next start.\ntokens:\n")
+	for _, one := range firstSet {
+		token, digest := identity.NewToken()
+		may := ""
+		if one.may != "" {
+			may = ", may: " + one.may
+		}
+		fmt.Fprintf(&b, "  - {name: %s, %s%s, sha256: %s}\n", one.name, one.who, may, digest)
+		fresh = append(fresh, issued{one.who, token, one.states})
+	}
+	return []byte(b.String()), fresh
+}
+
+// writeOnce writes a file that is not there yet, all of it or nothing.
+func writeOnce(file string, text []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+"-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Link(f.Name(), file)
+	}
+	return errors.Join(err, os.Remove(f.Name()))
+}
+
+// printIssued shows tokens that were just made, and what each may state.
+func printIssued(out io.Writer, dir string, fresh []issued) error {
+	if len(fresh) == 0 {
+		return nil
+	}
+	fmt.Fprintf(out, "\nThe tokens of this folder, shown this once (%s has their digests):\n\n", filepath.Join(dir, ownCredentials))
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, one := range fresh {
+		fmt.Fprintf(w, "  %s\t%s\tstates %s\n", one.who, one.token, one.states)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(out, `
+Send one as "Authorization: Bearer TOKEN", or to changetrail publish and attach in
+CHANGETRAIL_PRODUCER_TOKEN, with CHANGETRAIL_PRODUCER_GATEWAY. What comes without
+a token is a claim, and proves nothing (docs/trust.md).`)
+	return err
+}

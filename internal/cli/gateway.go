@@ -1,0 +1,333 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/changetrail/changetrail/identity"
+	"github.com/changetrail/changetrail/intake"
+	"github.com/changetrail/changetrail/internal/files"
+	"github.com/changetrail/changetrail/internal/problem"
+	"github.com/changetrail/changetrail/internal/signing"
+	"github.com/changetrail/changetrail/internal/telemetry"
+	"github.com/changetrail/changetrail/producer"
+	"github.com/changetrail/changetrail/schemas"
+	"github.com/changetrail/changetrail/secrets"
+	"github.com/changetrail/changetrail/stream"
+)
+
+func (a *app) gateway() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "gateway",
+		Short: "Take events over HTTP: CloudEvents, webhooks, files",
+		Long: `Takes events from agents, code hosts and CI systems and puts them on the stream,
+answering once the broker has them on all in-sync replicas.
+
+Who may send, and as whom, stands in credentials.yaml (docs/gateway.md): bearer
+tokens, client certificates, OIDC tokens of CI systems. Without it the gateway
+takes events from anybody who can connect, and listens on this machine alone; a file
+that lists nobody lets nobody in. Beyond this machine it also needs --cert and --key.`,
+		Example: `  changetrail gateway --credentials credentials.yaml --listen :8443 --cert gateway.pem --key gateway.key
+  changetrail gateway token --name patch-pilot-prod --agent patch-pilot
+  curl -H 'Content-Type: application/cloudevents+json' -d @decision.json http://127.0.0.1:8080/v1/events`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.settings(cmd)
+			if err != nil {
+				return err
+			}
+			return s.runGateway(cmd)
+		},
+	}
+	a.flag(cmd.Flags(), "listen", "gateway.listen", "address of the gateway")
+	a.guardFlags(cmd)
+	a.flag(cmd.Flags(), "spool", "gateway.spool", "folder for events while the broker is away")
+	a.flag(cmd.Flags(), "blobs", "blobs", "where files are kept: a folder, or a URL as s3://bucket")
+	a.flag(cmd.Flags(), "content", "content", "metadata-only, redacted or full")
+	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml: who may change what, for agents that ask at /mcp")
+	a.flag(cmd.Flags(), "store", "store", "where records are, for agents that ask at /mcp: opensearch or elasticsearch")
+	a.flag(cmd.Flags(), "metrics", "telemetry.listen", "address of /metrics")
+	cmd.AddCommand(a.token(), newKey())
+	return cmd
+}
+
+func (s *Settings) runGateway(cmd *cobra.Command) error {
+	kafka, err := s.kafka()
+	if err != nil {
+		return misuse{err}
+	}
+	transport, err := s.transport(producer.Binary)
+	if err != nil {
+		return misuse{err}
+	}
+	conf, err := s.intake(signing.Keys{})
+	if err != nil {
+		return misuse{err}
+	}
+	protection, err := s.gatewayTLS()
+	if err != nil {
+		return misuse{err}
+	}
+	at := s.gatewayAt("gateway.listen", s.Gateway.Listen, conf.Credentials, protection)
+	if err := at.may(); err != nil {
+		return err
+	}
+	ready := func(ctx context.Context) error {
+		_, err := stream.Partitions(ctx, kafka, s.topics())
+		return err
+	}
+	return service(cmd, s, "gateway", ready, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
+		collectLess(400 << 20)
+		store, err := s.blobStore(ctx)
+		if err != nil {
+			return err
+		}
+		options := producer.Options{Spool: s.Gateway.Spool, SendTimeout: min(2*time.Second, time.Duration(s.Gateway.Timeout)/2), Checked: true, Log: log}
+		if store != nil {
+			defer func() { _ = store.Close() }()
+			options.Blobs, conf.Blobs = store, store
+		}
+		p, err := producer.New(transport, options)
+		if err != nil {
+			return err
+		}
+		conf.Publisher, conf.Log, conf.Meter, conf.Tracer = p, log, t.Meter, t.Tracer
+		conf.Rests = s.restsThere()
+		g, err := intake.New(conf)
+		if err != nil {
+			return err
+		}
+		l, err := at.listen()
+		if err != nil {
+			return err
+		}
+		door := s.door(conf.Credentials, protection, log)
+		log.Info("gateway starts", "address", schemeOf(protection)+"://"+l.Addr().String(), "brokers", kafka.Brokers, "credentials", conf.Credentials.Any(), "content", s.Content, "spool", s.Gateway.Spool)
+		known, err := s.tools(nil)
+		if err != nil {
+			return err
+		}
+		tools, err := toolsFor(g, known, door)
+		if err != nil {
+			return err
+		}
+		err = serve(ctx, l, door.Guard(gatewayRoutes(g, tools, ready)), protection, log)
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		return errors.Join(err, p.Close(grace))
+	})
+}
+
+// gatewayRoutes is what a gateway answers that runs by itself.
+func gatewayRoutes(g *intake.Gateway, tools http.Handler, ready func(context.Context) error) http.Handler {
+	mux := http.NewServeMux()
+	g.Register(mux)
+	g.RegisterFiles(mux)
+	mux.Handle("/mcp", tools)
+	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(schemas.OpenAPI)
+	})
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := ready(r.Context()); err != nil {
+			problem.Write(w, r, problem.New(http.StatusServiceUnavailable, "%v", err))
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		problem.Write(w, r, problem.New(http.StatusNotFound, "there is no %s; /openapi.json says what there is", r.URL.Path))
+	})
+	return mux
+}
+
+// intake is the configuration of a gateway as the settings have it. own takes the place of
+// keys that they do not have.
+func (s *Settings) intake(own signing.Keys) (intake.Config, error) {
+	c, err := s.credentials()
+	if err != nil {
+		return intake.Config{}, err
+	}
+	keys, err1 := s.signingKeys()
+	if !keys.Any() {
+		keys = own
+	}
+	redactor, err2 := s.redactor(keys)
+	g := s.Gateway
+	github, err3 := secret("gateway.github_secret", g.GitHubSecret, g.GitHubSecretFile)
+	tokens, err4 := secret("gateway.gitlab_token", g.GitLabToken, g.GitLabTokenFile)
+	hooks, err5 := secret("gateway.gitlab_signing_key", g.GitLabSigningKey, g.GitLabSigningKeyFile)
+	jira, err6 := secret("gateway.jira_secret", g.JiraSecret, g.JiraSecretFile)
+	return intake.Config{
+		Credentials: c, Keys: keys, Redactor: redactor,
+		GitHub: intake.GitHub{Secrets: strings.Fields(github)}, GitLab: intake.GitLab{Tokens: strings.Fields(tokens), SigningKeys: strings.Fields(hooks)},
+		Jira: intake.Jira{Secrets: strings.Fields(jira)},
+		Limits: intake.Limits{
+			Concurrency: g.Concurrency, Rate: float64(g.Rate), Body: int64(g.MaxBody), Timeout: time.Duration(g.Timeout),
+			Memory: int64(g.MaxMemory) / 8 * 5, Strangers: int64(g.MaxMemory) / 8 * 3, BlobRate: int64(g.BlobRate),
+		},
+	}, errors.Join(err1, err2, err3, err4, err5, err6)
+}
+
+// signingKeys are those with which gateways say who sent an event.
+func (s *Settings) signingKeys() (signing.Keys, error) {
+	return keysOf("signing_key", s.SigningKey, s.SigningKeyFile)
+}
+
+// recordKeys are those with which enrichers sign what sinks index.
+func (s *Settings) recordKeys() (signing.Keys, error) {
+	if s.RecordKey == "" && s.RecordKeyFile == "" {
+		return s.signingKeys()
+	}
+	return keysOf("record_key", s.RecordKey, s.RecordKeyFile)
+}
+
+func keysOf(name, value, file string) (signing.Keys, error) {
+	text, err := secret(name, value, file)
+	if err != nil {
+		return signing.Keys{}, err
+	}
+	keys, err := signing.Parse(text)
+	if err != nil {
+		return signing.Keys{}, fmt.Errorf("configuration: %s: %w", name, err)
+	}
+	return keys, nil
+}
+
+// redactor takes secrets out of what is sent from here; nil where all is kept.
+func (s *Settings) redactor(keys signing.Keys) (producer.Redactor, error) {
+	mode, err := secrets.ParseMode(s.Content)
+	if err != nil {
+		return nil, err
+	}
+	key, err := s.redactionKey(keys)
+	if err != nil {
+		return nil, err
+	}
+	return secrets.New(mode, key)
+}
+
+// redactionKey is the key of the markers; empty where nothing says which.
+func (s *Settings) redactionKey(keys signing.Keys) ([]byte, error) {
+	text, err := secret("redaction_key", s.RedactionKey, s.RedactionKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	key := []byte(text)
+	if len(key) == 0 {
+		key = keys.Derive("redaction")
+	}
+	return key, nil
+}
+
+// localKeys are those of a folder of the embedded mode, made when they are first needed.
+func localKeys(dir string) (signing.Keys, error) {
+	file := filepath.Join(dir, "gateway.key")
+	key, err := os.ReadFile(file)
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return signing.Of(key), err
+	}
+	raw := make([]byte, 32)
+	_, _ = rand.Read(raw) // never fails
+	key = []byte(base64.StdEncoding.EncodeToString(raw))
+	if err := os.MkdirAll(dir, files.PrivateFolder); err != nil {
+		return signing.Keys{}, err
+	}
+	return signing.Of(key), os.WriteFile(file, key, 0o600)
+}
+
+func newKey() *cobra.Command {
+	var pair bool
+	cmd := &cobra.Command{
+		Use:   "key",
+		Short: "Make a key for signing_key or record_key",
+		Long: `Prints a secret that those who sign and those who verify share, or with --pair the
+two halves of a pair, of which the second verifies and cannot sign.
+docs/operations.md says how one key takes the place of another.`,
+		Example: `  changetrail gateway key
+  changetrail gateway key --pair`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !pair {
+				_, err := fmt.Fprintln(cmd.OutOrStdout(), rand.Text()+rand.Text())
+				return err
+			}
+			private, public, err := signing.Pair()
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n%s\n", private, public)
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&pair, "pair", false, "a pair of keys (Ed25519)")
+	return cmd
+}
+
+func (a *app) token() *cobra.Command {
+	var name, agent, platform, person string
+	var may []string
+	var history bool
+	cmd := &cobra.Command{
+		Use:   "token",
+		Short: "Make a bearer token, and the lines of credentials.yaml for it",
+		Long: `Makes a token and prints it with its line for credentials.yaml. An agent states its
+own decisions and actions, a person their own reviews and approvals, a platform
+what --may lists: ` + strings.Join(identity.Kinds(), ", ") + `;
+all of it where that is left out.
+
+With --history its events may state when they arrived elsewhere (the attribute
+arrivedat): for bringing in what happened before, and for nothing else.`,
+		Example: `  changetrail gateway token --name patch-pilot-prod --agent patch-pilot
+  changetrail gateway token --name mira --person mira.s
+  changetrail gateway token --name jenkins --platform jenkins --may tests,scans`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			who := ""
+			for kind, v := range map[string]string{"agent": agent, "platform": platform, "person": person} {
+				if v != "" {
+					who += fmt.Sprintf("%s: %s", kind, v)
+				}
+			}
+			if name == "" || strings.Count(who, ": ") != 1 {
+				return misuse{errors.New("gateway token: give --name, and who it is: one of --agent, --platform, --person")}
+			}
+			token, digest := identity.NewToken()
+			line := fmt.Sprintf("{name: %s, %s", name, who)
+			if len(may) > 0 {
+				line += ", may: [" + strings.Join(may, ", ") + "]"
+			}
+			if history {
+				line += ", history: true"
+			}
+			lines := fmt.Sprintf("tokens:\n  - %s, sha256: %s}\n", line, digest)
+			if _, err := identity.Parse([]byte(lines)); err != nil {
+				return misuse{err}
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "The token, which is shown this once and kept nowhere:\n")
+			fmt.Fprintln(cmd.OutOrStdout(), token)
+			fmt.Fprintf(cmd.ErrOrStderr(), "\nFor credentials.yaml:\n\n%s", lines)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&name, "name", "", "of the credential")
+	cmd.Flags().StringVar(&agent, "agent", "", "id of the agent that it is bound to")
+	cmd.Flags().StringVar(&platform, "platform", "", "code host, CI system or scanner that it is of")
+	cmd.Flags().StringVar(&person, "person", "", "account of the person that it is of")
+	cmd.Flags().StringSliceVar(&may, "may", nil, "kinds of facts that the platform may state")
+	cmd.Flags().BoolVar(&history, "history", false, "its events may state when they arrived")
+	return cmd
+}

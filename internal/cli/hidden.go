@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"log/slog"
+	"reflect"
+	"regexp"
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// hidden stands for a secret where settings are printed.
+const hidden = "(hidden)"
+
+// String is the settings as YAML without their secrets: fields with the tag secret, and
+// who logs in by an address. It is how settings are printed, whoever prints them.
+func (s Settings) String() string {
+	s.keys(func(_ string, v reflect.Value, tags reflect.StructTag) {
+		switch {
+		case v.Kind() == reflect.String && v.Len() > 0 && tags.Get("secret") != "":
+			v.SetString(hidden)
+		case v.Kind() == reflect.String:
+			v.SetString(shown(v.String()))
+		case v.Type() == reflect.TypeFor[[]string]():
+			list := slices.Clone(v.Interface().([]string)) // the caller has the same one
+			for i := range list {
+				list[i] = shown(list[i])
+			}
+			v.Set(reflect.ValueOf(list))
+		}
+	})
+	text, err := yaml.Marshal(s)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+// LogValue is the settings in a log.
+func (s Settings) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// inAddress is what of an address says who logs in, and what in its query is secret.
+var inAddress = regexp.MustCompile(`(?i)(://)[^\s/"'<>]*@|([?&;][\w.-]*(?:token|key|sig|signature|secret|password|passwd|pwd|pass|auth|credentials?)=)[^\s&;"']+`)
+
+// shown is a text as it may be printed: without what addresses in it keep secret.
+// (url.URL.Redacted shows a token that stands in place of the user.)
+func shown(text string) string {
+	return inAddress.ReplaceAllStringFunc(text, func(m string) string {
+		part := inAddress.FindStringSubmatch(m)
+		if part[1] != "" {
+			return part[1] + "xxxxx@"
+		}
+		return part[2] + "xxxxx"
+	})
+}
+
+// shownAttr is shown for the attributes of a log.
+func shownAttr(_ []string, a slog.Attr) slog.Attr {
+	switch v := a.Value.Any().(type) {
+	case string:
+		a.Value = slog.StringValue(shown(v))
+	case error:
+		a.Value = slog.StringValue(shown(v.Error()))
+	case []string:
+		list := slices.Clone(v)
+		for i := range list {
+			list[i] = shown(list[i])
+		}
+		a.Value = slog.AnyValue(list)
+	}
+	return a
+}

@@ -1,0 +1,223 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/spf13/cobra"
+
+	"github.com/changetrail/changetrail/intake/hook"
+	"github.com/changetrail/changetrail/producer"
+)
+
+func (a *app) flushHooks() *cobra.Command {
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "flush",
+		Short: "Send what hooks have noted",
+		Long: `Sends what hooks have noted and is not sent yet, to the gateway (producer.gateway)
+or to Kafka. It runs by itself when an agent stops; sending again what was sent is
+harmless.
+
+A session goes where the settings said when it began. Where they say something else
+today it goes there all the same, without the token of today's gateway; to send it with
+its own, give that gateway and that token in the environment.
+
+What cannot be sent now stays and is sent the next time. What nobody will ever take,
+as an event that is too large, is put aside in a file, and the rest is sent. Each is
+named here and in errors.log.`,
+		Example: "  changetrail hook flush --gateway https://changetrail.acme.example",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.settings(cmd)
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+			defer cancel()
+			log, err := s.hookLog()
+			if err != nil {
+				return err
+			}
+			f := flushing{settings: &s, log: log, ways: make(map[string]*way)}
+			err = f.all(ctx)
+			f.tell(cmd.OutOrStdout())
+			if err = errors.Join(append(f.aside, err)...); err != nil {
+				log.Complain(time.Now(), err) // nobody reads what a process behind prints
+			}
+			return err
+		},
+	}
+	cmd.Flags().DurationVar(&timeout, "timeout", time.Minute, "how long to try")
+	a.producerFlags(cmd)
+	return cmd
+}
+
+// A flushing sends what is noted of all sessions, and remembers what became of it.
+type flushing struct {
+	settings *Settings
+	log      hook.Log
+	ways     map[string]*way
+
+	busy  bool    // another process sends
+	sent  int     // events
+	kept  int     // sessions that nothing ties to a repository
+	aside []error // what was put aside, why, and where
+}
+
+func (f *flushing) tell(out io.Writer) {
+	if f.busy {
+		fmt.Fprintln(out, "nothing was sent: another process sends what hooks have noted")
+		return
+	}
+	fmt.Fprintf(out, "%d events were sent", f.sent)
+	if len(f.aside) > 0 {
+		fmt.Fprintf(out, "; %d were put aside", len(f.aside))
+	}
+	if f.kept > 0 {
+		fmt.Fprintf(out, "; %d sessions stay in %s: no git remote says which repository they are about", f.kept, f.log.Dir)
+	}
+	fmt.Fprintln(out)
+}
+
+// expire deletes what could not be sent for as long as the settings keep it, and says so.
+func (f *flushing) expire() error {
+	keep := time.Duration(f.settings.Hook.Keep)
+	if keep == 0 {
+		return nil
+	}
+	lost, err := f.log.Expire(time.Now().Add(-keep))
+	for _, name := range lost {
+		f.log.Complain(time.Now(), fmt.Errorf("session %s could not be sent for %s (hook.keep) and is deleted", name, keep))
+	}
+	return err
+}
+
+// all sends each session. What goes wrong with one holds no other up.
+func (f *flushing) all(ctx context.Context) error {
+	unlock, ok, err := f.log.Lock()
+	if err != nil || !ok {
+		f.busy = err == nil
+		return err
+	}
+	defer unlock()
+	if err := f.expire(); err != nil {
+		return err
+	}
+	names, err := f.log.Sessions()
+	if err != nil {
+		return err
+	}
+	defer f.close(ctx)
+	var errs []error
+	for _, name := range names {
+		if err := f.session(ctx, name); err != nil {
+			errs = append(errs, fmt.Errorf("session %s is not sent whole, and stays: %w", name, err))
+		}
+	}
+	return errors.Join(append(errs, f.seals(ctx))...)
+}
+
+// session sends what is new in a session. It is done with once nothing of it waits.
+func (f *flushing) session(ctx context.Context, name string) error {
+	session, err := f.log.Read(name)
+	if err != nil || len(session.Lines) == 0 {
+		return err
+	}
+	var events []event.Event
+	for _, c := range hook.Convert(session, f.settings.hookOptions(ctx, f.log, session)) {
+		if _, known := c.Event.Extensions()["partitionkey"]; !known {
+			f.kept++ // all of them, or none: one remote in the session is enough
+			return nil
+		}
+		if c.Line >= session.Sent {
+			events = append(events, c.Event)
+		}
+	}
+	var errs []error
+	if len(events) > 0 {
+		w, err := f.way(ctx, session.Begun)
+		if err != nil {
+			return err
+		}
+		for chunk := range slices.Chunk(events, 50) {
+			errs = append(errs, w.explain(f.send(ctx, w.producer, name, chunk)))
+		}
+	}
+	errs = append(errs, f.broken(session))
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	last := session.Lines[len(session.Lines)-1]
+	over := bytes.Contains(last.Hook, []byte(`"SessionEnd"`)) || !last.At.IsZero() && time.Since(last.At) > 30*24*time.Hour
+	if len(session.Lines) == session.Sent && !over {
+		return nil
+	}
+	return f.log.Done(name, len(session.Lines), over)
+}
+
+// send sends some events of a session. Where one of them is refused, each is sent alone:
+// what is refused for good is put aside, and the error says what must be sent again.
+func (f *flushing) send(ctx context.Context, p *producer.Producer, name string, events []event.Event) error {
+	err := p.Publish(ctx, events...)
+	switch {
+	case err == nil:
+		f.sent += len(events)
+		return nil
+	case len(events) > 1 && (errors.Is(err, producer.ErrPermanent) || errors.Is(err, producer.ErrRefused)):
+		var errs []error
+		for i := range events {
+			errs = append(errs, f.send(ctx, p, name, events[i:i+1]))
+		}
+		return errors.Join(errs...)
+	case !errors.Is(err, producer.ErrPermanent):
+		return err
+	}
+	text, encoding := events[0].MarshalJSON()
+	if encoding != nil {
+		text = events[0].Data() // what there is of it
+	}
+	file, fresh, failed := f.log.Aside(name, ".jsonl", text)
+	if failed != nil || !fresh {
+		return failed
+	}
+	f.aside = append(f.aside, fmt.Errorf("session %s: %w; it was put aside in %s, which changetrail publish sends once it is mended", name, err, file))
+	return nil
+}
+
+// broken puts new lines aside that cannot be read.
+func (f *flushing) broken(session *hook.Session) error {
+	for _, i := range slices.Sorted(maps.Keys(session.Broken)) {
+		if i < session.Sent {
+			continue
+		}
+		file, fresh, err := f.log.Aside(session.ID, ".lines", session.Broken[i])
+		if err != nil {
+			return err
+		}
+		if !fresh {
+			continue
+		}
+		f.aside = append(f.aside, fmt.Errorf("session %s: line %d cannot be read; it was put aside in %s", session.ID, i+1, file))
+	}
+	return nil
+}
+
+// seals puts what commits state the digest of where it is found by that.
+func (f *flushing) seals(ctx context.Context) error {
+	return f.log.Sealed(func(content []byte, to hook.Begun) (taken bool, err error) {
+		w, err := f.way(ctx, to)
+		if err != nil || w.files == nil {
+			return false, err
+		}
+		_, err = w.files.Put(ctx, content)
+		return err == nil, w.explain(err)
+	})
+}

@@ -1,0 +1,233 @@
+package cli
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/spf13/cobra"
+
+	"github.com/changetrail/changetrail/intake"
+	"github.com/changetrail/changetrail/intake/hook"
+	"github.com/changetrail/changetrail/intake/mcp"
+	"github.com/changetrail/changetrail/internal/access"
+	"github.com/changetrail/changetrail/producer"
+	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/replay"
+	"github.com/changetrail/changetrail/schemas"
+)
+
+func (a *app) mcp() *cobra.Command {
+	var address, agent string
+	cmd := &cobra.Command{
+		Use:   "mcp",
+		Short: "Serve agents tools to ask and tell with, over the Model Context Protocol",
+		Long: `An MCP server with four tools: check_authorization (may I change these paths without
+a person?), record_decision (which says what an auditor will miss, and returns the
+trailers for the commit), attach_evidence and explain_change; and a prompt that
+teaches an agent to use them.
+
+It speaks on standard input and output, beside the agent that starts it, or with
+--listen over streamable HTTP on this machine. A gateway and changetrail up serve the
+same at /mcp, by the credential of the agent. What is told goes to the gateway
+(producer.gateway) or to Kafka.`,
+		Example: `  claude mcp add changetrail -- changetrail mcp --gateway https://changetrail.acme.example --policy policy.yaml
+  changetrail mcp --listen 127.0.0.1:8081`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.settings(cmd)
+			if err != nil {
+				return err
+			}
+			return s.runMCP(cmd, address, cmp.Or(agent, s.begun().Agent))
+		},
+	}
+	cmd.Flags().StringVar(&address, "listen", "", "address for streamable HTTP (path /mcp), in place of standard input and output")
+	cmd.Flags().StringVar(&agent, "agent", "", "id of the agent in the policy; its own name where left out")
+	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml: who may change what")
+	a.flag(cmd.Flags(), "store", "store", "where records are: a folder of the embedded mode, opensearch or elasticsearch")
+	a.producerFlags(cmd)
+	return cmd
+}
+
+func (s *Settings) runMCP(cmd *cobra.Command, address, agent string) error {
+	log := s.logger(cmd.ErrOrStderr())
+	conf, err := s.tools(nil)
+	if err != nil {
+		return misuse{err}
+	}
+	project, err := openProject()
+	if err != nil {
+		return err
+	}
+	defer project.close()
+	conf.ReadFile = project.read
+	tools, err := mcp.New(conf)
+	if err != nil {
+		return err
+	}
+	who, done, err := s.caller(cmd.Context(), agent, log)
+	if err != nil {
+		return misuse{err}
+	}
+	defer done()
+	if address == "" {
+		who.Run = cmp.Or(who.Run, "run-"+rand.Text()) // one program, one run
+		err := tools.Serve(cmd.Context(), who, io.NopCloser(cmd.InOrStdin()), stdout{cmd.OutOrStdout()})
+		if errors.Is(err, context.Canceled) || errors.Is(err, io.EOF) {
+			return nil
+		}
+		return err
+	}
+	if local, err := onThisMachine(address); err != nil || !local {
+		return misuse{fmt.Errorf("--listen %s: it asks nobody who they are, so it listens on this machine alone, as 127.0.0.1:8081; a gateway serves agents elsewhere, at /mcp", address)}
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/mcp", s.door(nil, nil, log).Guard(http.NewCrossOriginProtection().Handler(tools.Handler(who, int64(s.Gateway.MaxBody)))))
+	fmt.Fprintf(cmd.ErrOrStderr(), "http://%s/mcp\n", l.Addr())
+	return serve(cmd.Context(), l, mux, nil, log)
+}
+
+// stdout is closed by whoever holds it.
+type stdout struct{ io.Writer }
+
+func (stdout) Close() error { return nil }
+
+// caller is the agent beside which this program runs.
+func (s *Settings) caller(ctx context.Context, agent string, log *slog.Logger) (mcp.Caller, func(), error) {
+	p, closed, err := s.producer(ctx, producer.Binary, producer.Options{Log: log})
+	if err != nil {
+		return mcp.Caller{}, nil, err
+	}
+	who := mcp.Caller{Agent: agent, LogsURL: s.begun().LogsURL, DelegatedBy: s.Hook.DelegatedBy, Take: func(ctx context.Context, e event.Event) error {
+		ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+		defer cancel()
+		return p.Publish(ctx, e)
+	}}
+	if dir, err := os.Getwd(); err == nil { // else the agent says where it works
+		who.Repository = hook.Look(dir).Repository
+	}
+	if run, ok := hook.RunIn(os.Getenv); ok {
+		who.Run, who.Model, who.LogsURL = run.Run, run.Model, cmp.Or(run.LogsURL, who.LogsURL)
+	}
+	who.LogsURL = strings.ReplaceAll(who.LogsURL, "{session}", who.Run)
+	return who, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		_ = p.Close(ctx) // what was answered is sent, or in the spool
+		closed()
+	}, nil
+}
+
+// tools is what a server of tools knows by the settings. Records are those of index,
+// where that is given.
+func (s *Settings) tools(index replay.Index) (mcp.Config, error) {
+	p, err := readPolicy(s.Enricher.Policy)
+	if err != nil {
+		return mcp.Config{}, err
+	}
+	c := mcp.Config{Version: version(), Policy: p}
+	switch {
+	case index != nil:
+		c.Explain = func(ctx context.Context, id record.ChangeID) (string, error) { return explain(ctx, index, id) }
+	case s.Store != "":
+		c.Explain = func(ctx context.Context, id record.ChangeID) (string, error) {
+			x, err := s.openStore(ctx)
+			if err != nil {
+				return "", err
+			}
+			defer x.close()
+			return explain(ctx, x, id)
+		}
+	case s.Producer.Gateway != "":
+		c.Explain = s.explainThere
+	}
+	return c, nil
+}
+
+func explain(ctx context.Context, index replay.Index, id record.ChangeID) (string, error) {
+	story, err := replay.Tell(ctx, index, id)
+	if errors.Is(err, replay.ErrNoRecord) {
+		return "", fmt.Errorf("nothing is recorded of %s yet", id)
+	}
+	if err != nil {
+		return "", err
+	}
+	var b bytes.Buffer
+	err = story.Print(&b)
+	return b.String(), err
+}
+
+// explainThere asks where the gateway is for the story of a change: changetrail up
+// serves both.
+func (s *Settings) explainThere(ctx context.Context, id record.ChangeID) (string, error) {
+	address, err := url.JoinPath(s.Producer.Gateway, "v1", "changes", string(id), "replay")
+	if err != nil {
+		return "", err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Accept", "text/plain")
+	token, err := secret("producer.token", s.Producer.Token, s.Producer.TokenFile)
+	if err != nil {
+		return "", err
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(res.Body, 4<<20))
+	switch {
+	case err != nil:
+		return "", err
+	case res.StatusCode == http.StatusOK && schemas.Media(res.Header.Get("Content-Type")) == "text/plain":
+		return string(text), nil
+	case res.StatusCode == http.StatusUnauthorized, res.StatusCode == http.StatusForbidden:
+		return "", fmt.Errorf("%s does not let you read %s: %s", s.Producer.Gateway, id, bytes.TrimSpace(text))
+	case res.StatusCode == http.StatusNotFound && bytes.Contains(text, []byte(id)):
+		return "", fmt.Errorf("nothing is recorded of %s yet", id)
+	}
+	return "", fmt.Errorf("%s serves no records (%s); set store", s.Producer.Gateway, res.Status)
+}
+
+// toolsFor serves the tools to agents elsewhere, each by its credential.
+func toolsFor(g *intake.Gateway, c mcp.Config, door *access.Door) (http.Handler, error) {
+	tools, err := mcp.New(c)
+	if err != nil {
+		return nil, err
+	}
+	return g.For(func(who intake.Sender) http.Handler {
+		reader := door.ReaderOf(who.Principal)
+		caller := mcp.Caller{Take: who.Take, Agent: who.Agent, Repository: record.Repository(who.OnlyRepository())}
+		caller.MayRead = func(ctx context.Context, id record.ChangeID) error {
+			if !reader.MayRead(string(id.Repository())) {
+				return fmt.Errorf("the credential %s may not read what is recorded of %s", who.Name, id.Repository())
+			}
+			door.NoteOf(ctx, reader, "record", string(id))
+			return nil
+		}
+		return tools.Handler(caller, g.Limits.Body)
+	}), nil
+}

@@ -1,0 +1,338 @@
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/spf13/cobra"
+
+	"github.com/changetrail/changetrail/policy"
+	"github.com/changetrail/changetrail/query"
+	"github.com/changetrail/changetrail/record"
+)
+
+// policy groups the commands that try a policy.
+func (a *app) policy() *cobra.Command {
+	cmd := &cobra.Command{Use: "policy", Short: "Try the policy on changes", Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	cmd.AddCommand(a.policyTest(), a.policyExplain(), a.policyDiff(), a.policyHistory())
+	return cmd
+}
+
+func (a *app) readPolicy(cmd *cobra.Command) (*policy.Policy, error) {
+	s, err := a.settings(cmd)
+	if err != nil {
+		return nil, err
+	}
+	if s.Enricher.Policy == "" {
+		return nil, misuse{errors.New("no policy is given: set --policy, or enricher.policy in the configuration")}
+	}
+	p, _, err := s.policyAndControls()
+	if err != nil {
+		return nil, misuse{err}
+	}
+	for _, w := range p.Warnings() {
+		fmt.Fprintln(cmd.ErrOrStderr(), w)
+	}
+	return p, nil
+}
+
+func (a *app) policyTest() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "test CASES",
+		Short:   "Hold the policy against a table of cases that ships beside it",
+		Example: "  changetrail policy test --policy policy.yaml policy_cases.yaml",
+		Args:    exactlyOne("CASES"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := a.readPolicy(cmd)
+			if err != nil {
+				return err
+			}
+			text, err := os.ReadFile(args[0])
+			if err != nil {
+				return misuse{err}
+			}
+			cases, err := policy.ParseCases(text)
+			if err != nil {
+				return misuse{fmt.Errorf("%s: %w", args[0], err)}
+			}
+			failed := 0
+			for _, c := range cases {
+				v := p.Decide(c.Request())
+				if v.Verdict == c.Want && (c.Rule == "" || c.Rule == v.Rule) {
+					fmt.Fprintf(cmd.OutOrStdout(), "ok      %s: %s\n", c.Name, v.Verdict)
+					continue
+				}
+				failed++
+				want := c.Want
+				if c.Rule != "" {
+					want += " by " + c.Rule
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "FAILED  %s: %s by %s (%s), want %s\n", c.Name, v.Verdict, v.Rule, v.Reason, want)
+			}
+			if failed > 0 {
+				return fmt.Errorf("%d of %d cases failed; changetrail policy explain shows which rules were tried", failed, len(cases))
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "All %d cases hold.\n", len(cases))
+			return nil
+		},
+	}
+	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml")
+	return cmd
+}
+
+func (a *app) policyExplain() *cobra.Command {
+	var r policy.Request
+	var repository, change, output string
+	var updates []string
+	cmd := &cobra.Command{
+		Use:   "explain --change CHANGE | --repository REPOSITORY PATH…",
+		Short: "Show which rules are tried on a recorded change, or on a list of paths, and what decides",
+		Example: `  changetrail policy explain --policy policy.yaml --change acme/payments#4829
+  changetrail policy explain --policy policy.yaml --agent agent-bot-3000 --repository github.com/acme/payments src/auth/session.js
+  git diff --name-only main | xargs changetrail policy explain --agent agent-bot-3000 --repository github.com/acme/payments`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := a.readPolicy(cmd)
+			if err != nil {
+				return err
+			}
+			switch {
+			case change != "" && (repository != "" || len(args) > 0):
+				return misuse{errors.New("policy explain: a recorded change has its own repository and paths: give --change, or --repository and paths")}
+			case change != "":
+				if r, err = a.recordedRequest(cmd, change); err != nil {
+					return err
+				}
+			default:
+				if r.Repository, err = record.ParseRepository(repository); err != nil {
+					return misuse{fmt.Errorf("--repository: %w", err)}
+				}
+				r.Paths = args
+			}
+			for _, u := range updates {
+				name, versions, ok := strings.Cut(u, "=")
+				from, to, both := strings.Cut(versions, "..")
+				if !ok || !both {
+					return misuse{fmt.Errorf("--dependency %q: write NAME=FROM..TO, as lodash=4.17.20..4.17.21", u)}
+				}
+				r.Dependencies = append(r.Dependencies, record.DependencyUpdate{Name: name, From: from, To: to})
+			}
+			v := p.Decide(r)
+			if output == "json" {
+				return printJSON(cmd, v)
+			}
+			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			for _, t := range v.Trials {
+				fmt.Fprintf(w, "%s\t%s\t%s\n", t.Service, t.Rule, outcomeOf(t))
+			}
+			if err := w.Flush(); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s, by %s: %s\n", v.Verdict, v.Rule, v.Reason)
+			if v.Least != v.Verdict {
+				fmt.Fprintf(cmd.OutOrStdout(), "Not all of the change is known: the verdict may be as mild as %s.\n", v.Least)
+			}
+			for _, d := range v.Demands {
+				fmt.Fprintf(cmd.OutOrStdout(), "  %s\n", needs(d))
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&change, "change", "", "a recorded change: acme/payments#4829, group/proj!12, its URL or its id")
+	cmd.Flags().StringVar(&repository, "repository", "", "host/path, as github.com/acme/payments")
+	cmd.Flags().StringVar(&r.Agent, "agent", "", "id or account of the agent; a person makes the change where empty")
+	cmd.Flags().StringVar(&r.DelegatedBy, "delegated-by", "", "account of the person who asked the agent")
+	cmd.Flags().StringVar(&r.Kind, "kind", "", "kind of the change, as dependency-update")
+	cmd.Flags().StringSliceVar(&r.Environments, "environment", nil, "where it will be deployed")
+	cmd.Flags().StringSliceVar(&updates, "dependency", nil, "NAME=FROM..TO")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml")
+	a.storeFlags(cmd)
+	return cmd
+}
+
+// recordedRequest returns what the policy is asked about a change that the
+// engine has a record of.
+func (a *app) recordedRequest(cmd *cobra.Command, change string) (policy.Request, error) {
+	id, x, err := a.changeIn(cmd, change)
+	if err != nil {
+		return policy.Request{}, err
+	}
+	defer x.close()
+	doc, err := x.find(cmd.Context(), id)
+	if err != nil {
+		return policy.Request{}, err
+	}
+	var r record.Record
+	if err := json.Unmarshal(doc, &r); err != nil {
+		return policy.Request{}, fmt.Errorf("the record of %s cannot be read: %w", id, err)
+	}
+	return policy.RequestOfDocument(&r), nil
+}
+
+// difference is one change that another policy decides otherwise.
+type difference struct {
+	Change  record.ChangeID `json:"change"`
+	Agent   string          `json:"agent"`
+	Was     string          `json:"was"`
+	WasRule string          `json:"was_rule"`
+	Is      string          `json:"is"`
+	Rule    string          `json:"rule"`
+	Reason  string          `json:"reason"`
+}
+
+func (a *app) policyDiff() *cobra.Command {
+	var file, at, output string
+	var since time.Duration
+	cmd := &cobra.Command{
+		Use:   "diff --policy NEW | --at TIME | --at DIGEST",
+		Short: "Decide recorded changes of agents again under another policy, and list what differs",
+		Example: `  changetrail policy diff --policy new.yaml --since 2160h
+  changetrail policy diff --policy new.yaml --records records.jsonl -o json
+  changetrail policy diff --at 2026-11-12 --since 720h`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			read := a.readPolicy
+			if at != "" {
+				if cmd.Flags().Changed("policy") {
+					return misuse{errors.New("policy diff: give --policy, or --at for one that was in force")}
+				}
+				read = func(cmd *cobra.Command) (*policy.Policy, error) { return a.policyAt(cmd, at) }
+			}
+			p, err := read(cmd)
+			if err != nil {
+				return err
+			}
+			var differ []difference
+			asked := 0
+			each := func(r *record.Record) {
+				q := policy.RequestOfDocument(r)
+				if q.Agent == "" {
+					return
+				}
+				asked++
+				d := difference{Change: r.Trail.Change.ID, Agent: q.Agent, Was: "undecided"}
+				if f := r.Trail.Authorization; f != nil && f.Verdict != "" {
+					d.Was, d.WasRule = f.Verdict, f.Rule
+				}
+				v := p.Decide(q)
+				if d.Is, d.Rule, d.Reason = v.Verdict, v.Rule, v.Reason; d.Is != d.Was {
+					differ = append(differ, d)
+				}
+			}
+			if file != "" {
+				err = recordsOfFile(file, each)
+			} else {
+				err = a.recordsOfStore(cmd, since, each)
+			}
+			if err != nil {
+				return err
+			}
+			if output == "json" {
+				return printJSON(cmd, differ)
+			}
+			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			for _, d := range differ {
+				fmt.Fprintf(w, "%s\t%s%s\t→ %s by %s\t%s\n", d.Change, d.Was, with(" by ", d.WasRule), d.Is, d.Rule, d.Reason)
+			}
+			if err := w.Flush(); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%d of %d changes of agents are decided otherwise.\n", len(differ), asked)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&file, "records", "", "a file of records, one JSON object a line; the engine is asked where empty")
+	cmd.Flags().StringVar(&at, "at", "", "the policy that was in force at this time, or that has this digest, in place of --policy")
+	cmd.Flags().DurationVar(&since, "since", 90*24*time.Hour, "how far back, by the time of the last event")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	a.flag(cmd.Flags(), "policy", "enricher.policy", "the other policy")
+	a.flag(cmd.Flags(), "data", "local.data", "with --at: folder of the embedded mode, where that is not running")
+	a.storeFlags(cmd)
+	return cmd
+}
+
+// recordsOfFile reads records as the topic changetrail.records carries them.
+func recordsOfFile(name string, each func(*record.Record)) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return misuse{err}
+	}
+	defer f.Close()
+	d := jsontext.NewDecoder(f)
+	for n := 1; ; n++ {
+		var r record.Record
+		err := json.UnmarshalDecode(d, &r)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%s: record %d: %w", name, n, err)
+		}
+		each(&r)
+	}
+}
+
+// recordsOfStore reads the records of the index.
+func (a *app) recordsOfStore(cmd *cobra.Command, since time.Duration, each func(*record.Record)) error {
+	s, err := a.settings(cmd)
+	if err != nil {
+		return err
+	}
+	where, err := parseQuery("", since.String(), nil)
+	if err != nil {
+		return misuse{err}
+	}
+	x, err := s.openStore(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer x.close()
+	return x.All(cmd.Context(), where, func(h query.Hit) error {
+		var r record.Record
+		if err := json.Unmarshal(h.Doc, &r); err != nil {
+			return fmt.Errorf("%s: the record of %s cannot be read: %w", x.name, h.ID, err)
+		}
+		each(&r)
+		return nil
+	})
+}
+
+// needs says what a demand asks for.
+func needs(d policy.Demand) string {
+	what := map[string]string{record.ReviewRequired: "a review", record.ApprovalRequired: "the leave"}[d.Verdict]
+	who := "a person who neither made nor asked for it"
+	switch {
+	case d.Nobody:
+		who = "nobody: " + orNobody(d.By) + ", so it can never be met"
+	case len(d.By) > 0:
+		who = strings.Join(d.By, " or ")
+	}
+	return fmt.Sprintf("%s needs %s by %s (%s)", cmp.Or(d.Service, "the change"), what, who, d.Rule)
+}
+
+func orNobody(names []string) string {
+	if len(names) == 0 {
+		return "there are no owners"
+	}
+	return strings.Join(names, " and ") + " have no members"
+}
+
+func outcomeOf(t policy.Trial) string {
+	switch {
+	case t.Error != "":
+		return "cannot be tried: " + t.Error
+	case t.Held:
+		return "holds"
+	case t.May:
+		return "may hold: not all of the change is known"
+	}
+	return "does not hold"
+}

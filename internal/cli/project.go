@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/changetrail/changetrail/evidence"
+	"github.com/changetrail/changetrail/intake/hook"
+	"github.com/changetrail/changetrail/internal/files"
+)
+
+// A project is the folder of which an agent may hand in files: the work tree in which it
+// works, or the working folder where that is none.
+type project struct{ root *os.Root }
+
+func openProject() (project, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return project{}, err
+	}
+	home, _ := os.UserHomeDir() // without one there is none to keep
+	for _, one := range []string{hook.Look(dir).Root, dir} {
+		if one == "" || one == filepath.Dir(one) || one == filepath.Clean(home) {
+			continue // all that a person has is no project
+		}
+		root, err := files.Folder(one)
+		return project{root}, err
+	}
+	return project{}, nil
+}
+
+func (p project) close() {
+	if p.root != nil {
+		_ = p.root.Close() // nothing was written
+	}
+}
+
+// read reads a report, which lies in the project, links included.
+func (p project) read(name string) ([]byte, error) {
+	if p.root == nil {
+		return nil, errors.New("path: this program was started in no project, so that it reads no files; give content")
+	}
+	dir := filepath.Clean(p.root.Name())
+	inside := p.inside(dir, name)
+	if inside == "" {
+		return nil, fmt.Errorf("path: %s does not lie in the project %s; copy it there, or give content", name, dir)
+	}
+	text, err := files.ReadIn(p.root, inside, evidence.MaxReport)
+	if err != nil {
+		return nil, fmt.Errorf("path: %w; a report is a regular file in the project %s of at most %d MiB", err, dir, evidence.MaxReport>>20)
+	}
+	return text, nil
+}
+
+// inside is a path as it is below the project, by its name or else by where that leads;
+// "" where it lies elsewhere.
+func (project) inside(dir, name string) string {
+	full, err := filepath.Abs(name)
+	if err != nil {
+		return ""
+	}
+	if rel, err := filepath.Rel(dir, full); err == nil && filepath.IsLocal(rel) {
+		return rel
+	}
+	target, err1 := filepath.EvalSymlinks(full)
+	dir, err2 := filepath.EvalSymlinks(dir)
+	if rel, err := filepath.Rel(dir, target); errors.Join(err, err1, err2) == nil && filepath.IsLocal(rel) {
+		return rel
+	}
+	return ""
+}

@@ -1,0 +1,203 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	terminal "github.com/changetrail/changetrail/internal/printable"
+	"github.com/changetrail/changetrail/internal/telemetry"
+)
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1 // it was tried and did not succeed
+	exitMisuse = 2 // the command line or the configuration is wrong
+)
+
+// A misuse is an error of the person who typed, not of the world.
+type misuse struct{ error }
+
+func (m misuse) Unwrap() error { return m.error }
+
+// Run executes a command line and returns its exit code.
+func Run(ctx context.Context, args []string, in io.Reader, stdout, stderr io.Writer, environ []string) int {
+	out, errOut := terminal.NewWriter(stdout), terminal.NewWriter(stderr)
+	defer func() { _ = errors.Join(out.Flush(), errOut.Flush()) }() // who could be told
+	root := newRoot(environ)
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	err := root.ExecuteContext(ctx)
+	var wrong misuse
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &wrong) || strings.HasPrefix(err.Error(), "unknown command"):
+		fmt.Fprintf(errOut, "changetrail: %s\n", shown(err.Error()))
+		return exitMisuse
+	}
+	fmt.Fprintf(errOut, "changetrail: %s\n", shown(err.Error()))
+	return exitFailed
+}
+
+// overwrite writes a line that the next one is written over.
+func overwrite(w io.Writer, format string, args ...any) {
+	if p, ok := w.(*terminal.Writer); ok {
+		w = p.Raw()
+	}
+	fmt.Fprintf(w, format, args...)
+}
+
+// An app is what the commands share.
+type app struct {
+	environ []string
+	file    string
+}
+
+// settingKey is the annotation of a flag that names its key of the settings.
+const settingKey = "key"
+
+func newRoot(environ []string) *cobra.Command {
+	a := &app{environ: environ}
+	root := &cobra.Command{
+		Use:   "changetrail",
+		Short: "Record why code was changed, and by whose leave",
+		Long: `changetrail joins what AI agents, scanners, CI systems and people say about a
+change into one record, and forwards it to a SIEM (OpenSearch or Elasticsearch).
+
+Settings come from flags, the environment (CHANGETRAIL_…), a file and defaults, in
+this order. The file is the one that --config or CHANGETRAIL_CONFIG names; else
+changetrail/changetrail.yaml in the person's own folder of configuration
+(~/.config). A changetrail.yaml of the folder in which a command is started is not
+read, unless it is named: somebody else may have written it. Relative paths in a
+file begin in its folder. Exit codes: 0 done, 1 failed, 2 wrong usage or
+configuration.`,
+		Example: `  changetrail setup                         # topics, index templates, lifecycle
+  changetrail enrich &                      # events → records
+  changetrail sink &                        # records → search engine
+  changetrail publish decision.json
+  changetrail attach scan --change acme/payments#4829 osv.json
+  changetrail show acme/payments#4829`,
+		Version:       version(),
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.PersistentFlags().StringVar(&a.file, "config", "", "configuration file (default: ~/.config/changetrail/changetrail.yaml)")
+	a.flag(root.PersistentFlags(), "brokers", "kafka.brokers", "Kafka brokers, host:port with commas")
+	a.flag(root.PersistentFlags(), "prefix", "kafka.prefix", "first part of the topic names")
+	a.flag(root.PersistentFlags(), "namespace", "namespace", "part of every index name")
+	a.flag(root.PersistentFlags(), "log-level", "log.level", "debug, info, warn or error")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
+	root.AddCommand(a.up(), a.demo(), a.web(), a.query(), a.replay(), a.export(), a.importing(), a.setup(), a.publish(), a.attach(), a.gateway(), a.hook(), a.mcp(), a.enrich(), a.sink(), a.letters(), a.show(), a.doctor(), a.policy(), a.controls(), a.config())
+	return root
+}
+
+// flag makes a flag that sets a key of the settings.
+func (a *app) flag(set *pflag.FlagSet, name, key, usage string) {
+	set.String(name, "", usage+" ("+key+")")
+	_ = set.SetAnnotation(name, settingKey, []string{key}) // the flag was just made
+}
+
+// engineFlags are those of commands that speak to the search engine.
+func (a *app) engineFlags(set *pflag.FlagSet) {
+	a.flag(set, "engine", "sink.engine", "opensearch or elasticsearch")
+	a.flag(set, "url", "sink.addresses", "URLs of the engine, with commas")
+}
+
+// settings returns the settings in force for a command.
+func (a *app) settings(cmd *cobra.Command) (Settings, error) {
+	file := a.file
+	if file == "" {
+		file = getenvOf(a.environ)(envPrefix + "CONFIG")
+	}
+	s, err := loadSettings(file, a.environ, ".")
+	if s.file != "" && sideOf(cmd) == operators {
+		fmt.Fprintf(cmd.ErrOrStderr(), "configuration: %s\n", shown(s.file))
+	}
+	for _, warning := range s.warnings {
+		fmt.Fprintln(cmd.ErrOrStderr(), warning)
+	}
+	if err != nil {
+		return s, misuse{err}
+	}
+	errs := []error{s.fromFlags(cmd), s.validate()}
+	if sideOf(cmd) != operators {
+		errs = append(errs, s.together())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return s, misuse{err}
+	}
+	return s, nil
+}
+
+// fromFlags sets what flags say.
+func (s *Settings) fromFlags(cmd *cobra.Command) error {
+	values := s.values()
+	var errs []error
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		for _, key := range f.Annotations[settingKey] {
+			if err := setText(values[key], f.Value.String()); err != nil {
+				errs = append(errs, fmt.Errorf("flag for %s: %w", key, err))
+			}
+			s.origins[key] = fromCall
+		}
+	})
+	return errors.Join(errs...)
+}
+
+func (s *Settings) logger(w io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(s.Log.Level))
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: shownAttr}
+	if s.Log.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// service runs a long-lived service with its telemetry.
+func service(cmd *cobra.Command, s *Settings, name string, ready func(context.Context) error, body func(context.Context, *slog.Logger, *telemetry.Providers) error) error {
+	log := s.logger(cmd.ErrOrStderr())
+	if s.Telemetry.Listen != "" {
+		if err := s.metricsAt(); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithCancel(cmd.Context())
+	defer cancel()
+	p, err := telemetry.Start(ctx, "changetrail-"+name, version())
+	if err != nil {
+		return err
+	}
+	if s.Telemetry.Listen != "" {
+		guard := s.door(nil, nil, log).Guard
+		if s.Telemetry.Open {
+			guard = func(next http.Handler) http.Handler { return next }
+		}
+		if err := p.Serve(ctx, s.Telemetry.Listen, ready, guard, log); err != nil {
+			return err
+		}
+	}
+	err = body(ctx, log, p)
+	return errors.Join(err, p.Close())
+}
+
+// version returns what the build says of itself.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "devel"
+	}
+	return strings.Trim(info.Main.Version, "()")
+}

@@ -1,0 +1,210 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/changetrail/changetrail/enricher"
+	"github.com/changetrail/changetrail/internal/telemetry"
+	"github.com/changetrail/changetrail/policy"
+	"github.com/changetrail/changetrail/sinks"
+	"github.com/changetrail/changetrail/stream"
+)
+
+func (a *app) enrich() *cobra.Command {
+	var rebuild, dryRun bool
+	var output string
+	cmd := &cobra.Command{
+		Use:   "enrich",
+		Short: "Join events into change records",
+		Long: `Reads events from Kafka, joins them into change records and writes both back,
+exactly once. Start as many as there is work for; each needs a state folder of
+its own, and shares the partitions with the others.`,
+		Example: `  changetrail enrich --policy policy.yaml --controls controls.yaml --state-dir /var/lib/changetrail
+  changetrail enrich --rebuild --dry-run --policy new.yaml`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.settings(cmd)
+			if err != nil {
+				return err
+			}
+			kafka, err := s.kafka()
+			if err != nil {
+				return misuse{err}
+			}
+			p, m, err := s.policyAndControls()
+			if err != nil {
+				return misuse{err}
+			}
+			keys, err1 := s.signingKeys()
+			documents, err2 := s.recordKeys()
+			if err := errors.Join(err1, err2); err != nil {
+				return misuse{err}
+			}
+			if rebuild {
+				return a.rebuild(cmd, &s, enricher.Config{
+					Kafka: kafka, Topics: s.topics(), Namespace: s.Namespace, StateDir: s.Enricher.StateDir, Policy: p, Controls: m, Keys: keys, DocumentKeys: documents, Trust: s.Trust.Unsigned, Log: s.logger(cmd.ErrOrStderr()),
+				}, dryRun, output)
+			}
+			if dryRun {
+				return misuse{errors.New("--dry-run is for --rebuild")}
+			}
+			ready := func(ctx context.Context) error {
+				_, err := stream.Partitions(ctx, kafka, s.topics())
+				return err
+			}
+			return service(cmd, &s, "enricher", ready, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
+				collectLess(450 << 20)
+				warn(log, p)
+				log.Info("enricher starts", "brokers", kafka.Brokers, "state", s.Enricher.StateDir, "services", len(p.Services), "controls", len(m.Controls), "blobs", s.Blobs)
+				store, err := s.blobStore(ctx)
+				if err != nil {
+					return err
+				}
+				var files enricher.Blobs // nil where none is set
+				if store != nil {
+					defer func() { _ = store.Close() }()
+					files = store
+					for _, content := range [][]byte{p.Content(), m.Content()} { // so that each digest in a record leads to the words
+						if _, err := store.Put(ctx, content); len(content) > 0 && err != nil {
+							return err
+						}
+					}
+				}
+				return enricher.Run(ctx, enricher.Config{
+					Kafka: kafka, Topics: s.topics(), Namespace: s.Namespace,
+					StateDir: s.Enricher.StateDir, Instance: s.Enricher.Instance, Policy: p, Controls: m, Keys: keys, DocumentKeys: documents, Trust: s.Trust.Unsigned, Blobs: files,
+					EvidenceAge: time.Duration(s.Enricher.EvidenceAge), MaxBatch: s.Enricher.MaxBatch, Linger: time.Duration(s.Enricher.Linger), Compression: s.Enricher.Compression,
+					Log: log, Meter: t.Meter, Tracer: t.Tracer,
+				})
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&rebuild, "rebuild", false, "make all records again from the events, by the policy and the readers of now, say what changed, and end; stop all enrichers first")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "with --rebuild: write nothing")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "with --rebuild: text or json")
+	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml: the services")
+	a.flag(cmd.Flags(), "controls", "enricher.controls", "controls.yaml: the control matrix")
+	a.flag(cmd.Flags(), "blobs", "blobs", "where reports are kept: a folder, or a URL as s3://bucket")
+	a.flag(cmd.Flags(), "state-dir", "enricher.state_dir", "folder of the local store")
+	a.flag(cmd.Flags(), "instance", "enricher.instance", "stable, unique name of this enricher")
+	a.flag(cmd.Flags(), "listen", "telemetry.listen", "address of /metrics, /healthz and /readyz")
+	return cmd
+}
+
+// rebuild makes all records again and says what changed.
+func (a *app) rebuild(cmd *cobra.Command, s *Settings, c enricher.Config, dryRun bool, output string) error {
+	store, err := s.blobStore(cmd.Context())
+	if err != nil {
+		return misuse{err}
+	}
+	if store != nil {
+		defer func() { _ = store.Close() }()
+		c.Blobs = store
+	}
+	done, err := enricher.Rebuild(cmd.Context(), c, dryRun, func(n, of int32) {
+		overwrite(cmd.ErrOrStderr(), "\r%d of %d partitions", n, of)
+	})
+	fmt.Fprintln(cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	if output == "json" {
+		return printJSON(cmd, done)
+	}
+	out := cmd.OutOrStdout()
+	for _, d := range done.Changed {
+		fmt.Fprintf(out, "%s\n", d.Change)
+		for _, what := range d.What {
+			fmt.Fprintf(out, "  %s\n", what)
+		}
+	}
+	verb := "have a new revision"
+	if dryRun {
+		verb = "would have a new revision; nothing was written"
+	}
+	fmt.Fprintf(out, "%d events were read again, %d of them cannot be read; of %d records %d %s.\n", done.Events, done.Refused, done.Records, len(done.Changed), verb)
+	return nil
+}
+
+func (a *app) sink() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "sink",
+		Short: "Copy events and records into the search engine",
+		Long: `Reads what the enricher wrote and puts it into OpenSearch or Elasticsearch.
+Start as many as there is work for, and one group for each engine.`,
+		Example: `  changetrail sink --engine opensearch --url http://localhost:9200
+  changetrail sink --engine elasticsearch --url https://es:9200 --config prod.yaml`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.settings(cmd)
+			if err != nil {
+				return err
+			}
+			kafka, err := s.kafka()
+			if err != nil {
+				return misuse{err}
+			}
+			engine, err := s.engine()
+			if err != nil {
+				return misuse{err}
+			}
+			keys, err := s.recordKeys()
+			if err != nil {
+				return misuse{err}
+			}
+			ready := func(ctx context.Context) error { return engine.Ready(ctx, s.Namespace) }
+			return service(cmd, &s, "sink-"+engine.Name(), ready, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
+				stayBelow(160 << 20)
+				log.Info("sink starts", "brokers", kafka.Brokers, "engine", engine.Name(), "addresses", s.Sink.Addresses)
+				return sinks.Run(ctx, sinks.Config{
+					Kafka: kafka, Topics: s.topics(), Namespace: s.Namespace, Instance: s.Sink.Instance, Engine: engine, Keys: keys,
+					MaxDocs: s.Sink.MaxDocs, MaxBytes: s.Sink.MaxBytes, InFlight: s.Sink.InFlight, Linger: time.Duration(s.Sink.Linger),
+					Log: log, Meter: t.Meter, Tracer: t.Tracer,
+				})
+			})
+		},
+	}
+	a.engineFlags(cmd.Flags())
+	a.flag(cmd.Flags(), "instance", "sink.instance", "stable, unique name of this sink")
+	a.flag(cmd.Flags(), "listen", "telemetry.listen", "address of /metrics, /healthz and /readyz")
+	return cmd
+}
+
+// collectLess lets the heap grow up to a size before it is collected: what events leave
+// behind is short-lived, and the heap beside it small. GOGC and GOMEMLIMIT say otherwise.
+func collectLess(bytes int64) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
+	stayBelow(bytes)
+}
+
+// stayBelow makes the collector work harder as memory comes near a limit,
+// unless GOMEMLIMIT says otherwise.
+func stayBelow(bytes int64) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(bytes)
+	}
+}
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if err := cobra.NoArgs(cmd, args); err != nil {
+		return misuse{err}
+	}
+	return nil
+}
+
+// warn says what is wrong in the files of a policy and stops nothing.
+func warn(log *slog.Logger, p *policy.Policy) {
+	for _, w := range p.Warnings() {
+		log.Warn("the policy has a part that is not used", "part", w)
+	}
+}

@@ -1,0 +1,159 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"reflect"
+	"text/tabwriter"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/spf13/cobra"
+
+	"github.com/changetrail/changetrail/setup"
+	"github.com/changetrail/changetrail/stream"
+)
+
+func (a *app) setup() *cobra.Command {
+	var dryRun, kafkaOnly, indexOnly bool
+	var output string
+	cmd := &cobra.Command{
+		Use:   "setup",
+		Short: "Create or upgrade topics, index templates and lifecycle policies",
+		Long: `Creates what is missing and upgrades what differs: the topics in Kafka, and in
+the search engine the index templates, the data stream, the indexes with their
+alias and the lifecycle policies. Run again it changes nothing. It never deletes
+anything and never changes the number of partitions of a topic.`,
+		Example: `  changetrail setup --dry-run
+  changetrail setup --engine elasticsearch --url http://localhost:9200`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.settings(cmd)
+			if err != nil {
+				return err
+			}
+			var steps []stream.Step
+			if !indexOnly {
+				done, err := setupKafka(cmd, &s, dryRun)
+				steps = append(steps, done...)
+				if err != nil {
+					printSteps(cmd, steps, dryRun)
+					return err
+				}
+			}
+			if !kafkaOnly {
+				engine, err := s.engine()
+				if err != nil {
+					return misuse{err}
+				}
+				if _, err := engine.Version(cmd.Context()); err != nil {
+					printSteps(cmd, steps, dryRun)
+					return err
+				}
+				done, err := setup.Index(cmd.Context(), engine, setup.Options{
+					Namespace: s.Namespace, Retention: time.Duration(s.Retention), Shards: s.Sink.Shards, DryRun: dryRun, Now: time.Now(),
+				})
+				steps = append(steps, done...)
+				if err != nil {
+					printSteps(cmd, steps, dryRun)
+					return err
+				}
+			}
+			if output == "json" {
+				return printJSON(cmd, steps)
+			}
+			printSummary(cmd, printSteps(cmd, steps, dryRun), dryRun)
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be done, and do nothing")
+	cmd.Flags().BoolVar(&kafkaOnly, "kafka-only", false, "topics only")
+	cmd.Flags().BoolVar(&indexOnly, "index-only", false, "search engine only")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	a.engineFlags(cmd.Flags())
+	a.flag(cmd.Flags(), "partitions", "kafka.partitions", "partitions of each topic that is created")
+	a.flag(cmd.Flags(), "retention", "retention", "how long events and records are kept")
+	return cmd
+}
+
+func setupKafka(cmd *cobra.Command, s *Settings, dryRun bool) ([]stream.Step, error) {
+	c, err := s.kafka()
+	if err != nil {
+		return nil, misuse{err}
+	}
+	adm, err := stream.NewAdmin(c)
+	if err != nil {
+		return nil, misuse{err}
+	}
+	defer adm.Close()
+	specs := s.topics().Specs(int32(s.Kafka.Partitions), s.kafkaRetention())
+	return adm.Ensure(cmd.Context(), specs, int16(s.Kafka.Replication), dryRun)
+}
+
+// printSteps prints what was found and done, and returns how much was changed.
+func printSteps(cmd *cobra.Command, steps []stream.Step, dryRun bool) int {
+	changes := 0
+	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+	for _, s := range steps {
+		if s.Change == "" {
+			fmt.Fprintf(w, "  ok\t%s\n", s.What)
+			continue
+		}
+		changes++
+		mark := "done"
+		if dryRun {
+			mark = "would"
+		}
+		fmt.Fprintf(w, "  %s\t%s: %s\n", mark, s.What, s.Change)
+	}
+	_ = w.Flush()
+	return changes
+}
+
+func printSummary(cmd *cobra.Command, changes int, dryRun bool) {
+	switch {
+	case changes == 0:
+		fmt.Fprintln(cmd.OutOrStdout(), "Nothing to change.")
+	case dryRun:
+		fmt.Fprintf(cmd.OutOrStdout(), "%d changes would be made.\n", changes)
+	default:
+		fmt.Fprintf(cmd.OutOrStdout(), "%d changes made.\n", changes)
+	}
+}
+
+func printJSON(cmd *cobra.Command, v any) error {
+	text, err := json.Marshal(v, json.Deterministic(true))
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(cmd.OutOrStdout(), string(text))
+	return err
+}
+
+// config prints the settings in force, secrets hidden.
+func (a *app) config() *cobra.Command {
+	var list bool
+	cmd := &cobra.Command{
+		Use:     "config",
+		Short:   "Print the settings in force, or every setting there is",
+		Example: "  changetrail config\n  changetrail config --list",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.settings(cmd)
+			if err != nil {
+				return err
+			}
+			if list {
+				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+				s.keys(func(path string, _ reflect.Value, tags reflect.StructTag) {
+					fmt.Fprintf(w, "%s\t%s\t%s\n", path, envName(path), tags.Get("doc"))
+				})
+				return w.Flush()
+			}
+			_, err = io.WriteString(cmd.OutOrStdout(), s.String())
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&list, "list", false, "list every setting with its environment variable")
+	return cmd
+}

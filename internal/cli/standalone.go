@@ -1,0 +1,448 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/go-json-experiment/json"
+	"github.com/spf13/cobra"
+
+	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/demo"
+	"github.com/changetrail/changetrail/intake"
+	"github.com/changetrail/changetrail/internal/access"
+	"github.com/changetrail/changetrail/internal/files"
+	"github.com/changetrail/changetrail/internal/serving"
+	"github.com/changetrail/changetrail/internal/standalone"
+	"github.com/changetrail/changetrail/internal/telemetry"
+	"github.com/changetrail/changetrail/policy"
+	"github.com/changetrail/changetrail/producer"
+	"github.com/changetrail/changetrail/query"
+	"github.com/changetrail/changetrail/web"
+)
+
+// embeddedFor says what the embedded mode is for, wherever it is started.
+const embeddedFor = `The embedded mode is for a laptop, a demo, CI and a small team: one machine, up to
+some 200,000 changes. It is not replicated. changetrail export and import move its
+events to Kafka and OpenSearch or Elasticsearch (docs/embedded.md).
+`
+
+func (a *app) up() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Run all of it in one process, with data in one folder",
+		Long: `Runs gateway, broker, enricher, index, blob store and web page in one process. The
+broker speaks the Kafka protocol: whatever publishes to Kafka publishes to it.
+
+Without --credentials the folder gets tokens of its own at the first start: of a
+code host, a CI system, an agent and a person. They are shown that once. What
+comes from this machine without a token is taken too, and proves nothing. With
+--credentials all who send or read are asked who they are. Beyond this machine it
+listens with --credentials, --cert and --key alone.
+
+` + embeddedFor,
+		Example: `  changetrail up --policy policy.yaml --controls controls.yaml
+  changetrail up --data /var/lib/changetrail --listen 127.0.0.1:8080 --broker 127.0.0.1:9092`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.settings(cmd)
+			if err != nil {
+				return err
+			}
+			p, m, err := s.policyAndControls()
+			if err != nil {
+				return misuse{err}
+			}
+			return s.runStandalone(cmd, p, m, func(_ context.Context, out io.Writer, i *standalone.Instance, page string, fresh []issued) error {
+				fmt.Fprintf(out, "\n  page    %s\n  events  %sv1/events (CloudEvents over HTTP)\n  Kafka   %s (topic %s)\n  data    %s\n\n%s\nCtrl-C stops it.\n", page, page, i.Broker(), s.topics().Events(), s.Local.Data, embeddedFor)
+				return printIssued(out, s.Local.Data, fresh)
+			})
+		},
+	}
+	a.localFlags(cmd)
+	a.flag(cmd.Flags(), "data", "local.data", "folder of the data")
+	a.guardFlags(cmd)
+	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml: the services")
+	a.flag(cmd.Flags(), "controls", "enricher.controls", "controls.yaml: the control matrix")
+	return cmd
+}
+
+func (a *app) localFlags(cmd *cobra.Command) {
+	a.flag(cmd.Flags(), "listen", "web.listen", "address of the page")
+	a.flag(cmd.Flags(), "broker", "local.broker", "address at which the broker listens")
+}
+
+// runStandalone runs the embedded mode until it is stopped; started is called
+// once the page answers, with the address of that and with tokens that were just made.
+func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *controls.Matrix, started func(context.Context, io.Writer, *standalone.Instance, string, []issued) error) error {
+	saved, err := s.savedQueries()
+	if err != nil {
+		return misuse{err}
+	}
+	s.Log.Level = quieter(cmd, s.Log.Level)
+	return service(cmd, s, "standalone", func(context.Context) error { return nil }, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		warn(log, p)
+		known, err := s.credentials()
+		if err != nil {
+			return misuse{err}
+		}
+		encrypts, err := s.gatewayTLS()
+		if err != nil {
+			return misuse{err}
+		}
+		listener, err := s.gatewayAt("web.listen", s.Web.Listen, known, encrypts).listen()
+		if err != nil {
+			return err
+		}
+		defer func() { _ = listener.Close() }() // serving closes it, too
+		keys, err := localKeys(s.Local.Data)
+		if err != nil {
+			return err
+		}
+		conf, err := s.intake(keys)
+		if err != nil {
+			return misuse{err}
+		}
+		login, protection, err := s.brokerAsks(known)
+		if err != nil {
+			return misuse{err}
+		}
+		i, err := standalone.Start(ctx, standalone.Config{
+			Dir: s.Local.Data, Listen: s.Local.Broker, Login: login, TLS: protection, Topics: s.topics(), Namespace: s.Namespace, Retention: time.Duration(s.Retention),
+			Policy: p, Controls: m, Keys: conf.Keys, Trust: s.Trust.Unsigned, Log: log, Meter: t.Meter, Tracer: t.Tracer,
+		})
+		if err != nil {
+			return err
+		}
+		var fresh []issued
+		if s.Gateway.Credentials == "" {
+			conf.Open = true
+			if conf.Credentials, fresh, err = issueCredentials(s.Local.Data); err != nil {
+				return errors.Join(err, i.Close())
+			}
+		}
+		door := s.door(known, encrypts, log) // the folder's own credentials ask nobody who reads
+		pages, err := web.New(web.Config{Access: door, Index: i.Index, Blobs: i.Blobs, Saved: saved, Store: "embedded, " + s.Local.Data, Log: log, Now: time.Now})
+		if err != nil {
+			return errors.Join(err, i.Close())
+		}
+		handler, gateway, err := s.withGateway(pages, door, i, p, conf, log, t)
+		if err != nil {
+			return errors.Join(err, i.Close())
+		}
+		defer func() { _ = gateway.Close(context.WithoutCancel(ctx)) }() // without a spool nothing is left to send
+		failed := make(chan error, 2)
+		go func() { failed <- serve(ctx, listener, door.Guard(handler), encrypts, log) }()
+		go func() {
+			failed <- started(ctx, cmd.OutOrStdout(), i, schemeOf(encrypts)+"://"+listener.Addr().String()+"/", fresh)
+		}()
+		done := make(chan error, 1)
+		go func() { done <- i.Wait() }()
+		for {
+			select {
+			case err := <-failed:
+				if err != nil {
+					cancel()
+					stopped := <-done
+					if errors.Is(err, context.Canceled) {
+						return stopped
+					}
+					return errors.Join(err, stopped)
+				}
+			case err := <-done:
+				return err
+			}
+		}
+	})
+}
+
+// withGateway puts a gateway to the embedded broker beside the pages.
+func (s *Settings) withGateway(pages http.Handler, door *access.Door, i *standalone.Instance, asked *policy.Policy, conf intake.Config, log *slog.Logger, t *telemetry.Providers) (http.Handler, *producer.Producer, error) {
+	kafka := producer.Kafka(producer.KafkaConfig{Brokers: i.Kafka.Brokers, Dial: i.Kafka.Dial, Topic: s.topics().Events()})
+	p, err := producer.New(kafka, producer.Options{Checked: true, Blobs: i.Blobs, Log: log})
+	if err != nil {
+		return nil, nil, err
+	}
+	conf.Publisher, conf.Blobs, conf.Log, conf.Meter, conf.Tracer = p, i.Blobs, log, t.Meter, t.Tracer
+	g, err := intake.New(conf)
+	if err != nil {
+		return nil, nil, err
+	}
+	known, err := s.tools(i.Index)
+	if err != nil {
+		return nil, nil, err
+	}
+	known.Policy = asked
+	tools, err := toolsFor(g, known, door)
+	if err != nil {
+		return nil, nil, err
+	}
+	mux := http.NewServeMux()
+	g.Register(mux)
+	mux.Handle("/mcp", tools)
+	mux.Handle("/", pages)
+	return mux, p, nil
+}
+
+// quieter shows warnings only, unless a level was asked for: the embedded mode
+// speaks to a person.
+func quieter(cmd *cobra.Command, level string) string {
+	if level == "info" && !cmd.Flags().Changed("log-level") {
+		return "warn"
+	}
+	return level
+}
+
+// serve answers requests until ctx is done, and those that are at work then;
+// encrypted where protection says how.
+func serve(ctx context.Context, l net.Listener, handler http.Handler, protection *tls.Config, log *slog.Logger) error {
+	server := &http.Server{Handler: serving.Paced(handler), TLSConfig: protection, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
+	server.Protocols = new(http.Protocols)
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetHTTP2(true)
+	server.Protocols.SetUnencryptedHTTP2(true) // of gRPC
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		<-ctx.Done()
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
+		defer cancel()
+		_ = server.Shutdown(grace) // what does not end in time is cut off
+	}()
+	run := server.Serve
+	if protection != nil {
+		run = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
+	}
+	if err := run(serving.Limit(l, serving.Connections)); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving %s: %w", l.Addr(), err)
+	}
+	<-ended
+	return nil
+}
+
+// A demoState is what the demo remembers of a folder that it filled.
+type demoState struct {
+	Seed     uint64    `json:"seed"`
+	Changes  int       `json:"changes"`
+	End      time.Time `json:"end"`
+	Complete bool      `json:"complete"`
+}
+
+const demoFile = "demo.json"
+
+func (a *app) demo() *cobra.Command {
+	var seed uint64
+	var changes int
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Run it with ninety days of a made-up company",
+		Long: `Starts the embedded mode in a folder of its own and fills it with ninety days of a
+company: some 2,000 changes in 40 services, a third of them by agents, with scan
+and test reports in the formats of real tools. The advisories are real ones, the
+company is not. Delete the folder to begin again.`,
+		Example: "  changetrail demo\n  changetrail demo --listen 127.0.0.1:8090 --broker 127.0.0.1:0",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			began := time.Now()
+			s, err := a.settings(cmd)
+			if err != nil {
+				return err
+			}
+			if changes < 1 {
+				return misuse{fmt.Errorf("--changes %d is below 1", changes)}
+			}
+			s.Local.Data = dir
+			if quieter(cmd, s.Log.Level) != s.Log.Level {
+				s.Log.Level = "error" // some of the company's events are refused, as they ought to be
+			}
+			state, err := readDemo(dir, demoState{Seed: seed, Changes: changes, End: time.Now().UTC().Truncate(time.Second)})
+			if err != nil {
+				return err
+			}
+			p, err := policy.Parse(demo.Policy(state.End))
+			if err != nil {
+				return err
+			}
+			m, err := controls.Parse(demo.Controls())
+			if err != nil {
+				return err
+			}
+			return s.runStandalone(cmd, p, m, func(ctx context.Context, out io.Writer, i *standalone.Instance, page string, fresh []issued) error {
+				fmt.Fprintf(out, "The page answers at %s (after %s).\n", page, time.Since(began).Round(100*time.Millisecond))
+				if err := fill(ctx, cmd.ErrOrStderr(), &s, dir, state, i); err != nil {
+					return err
+				}
+				if err := tryNext(ctx, out, dir, i, page); err != nil {
+					return err
+				}
+				return printIssued(out, dir, fresh)
+			})
+		},
+	}
+	cmd.Flags().Uint64Var(&seed, "seed", 4829, "of the company; another seed is another company")
+	cmd.Flags().IntVar(&changes, "changes", demo.Changes, "of the company in ninety days; fewer than 2,000 have fewer of each gap")
+	cmd.Flags().StringVar(&dir, "data", "changetrail-demo", "folder of the demo's data")
+	a.localFlags(cmd)
+	return cmd
+}
+
+// readDemo returns what a folder is filled with; fresh where it is new.
+func readDemo(dir string, fresh demoState) (demoState, error) {
+	text, err := os.ReadFile(filepath.Join(dir, demoFile))
+	if err == nil {
+		var s demoState
+		if err := json.Unmarshal(text, &s); err != nil {
+			return s, fmt.Errorf("%s: %w; delete the folder to begin again", filepath.Join(dir, demoFile), err)
+		}
+		return s, nil
+	}
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+		return fresh, fmt.Errorf("%s holds something that is no demo; choose another folder with --data", dir)
+	}
+	return fresh, writeDemo(dir, fresh)
+}
+
+func writeDemo(dir string, s demoState) error {
+	text, err := json.Marshal(s)
+	if err == nil {
+		err = os.MkdirAll(dir, files.PrivateFolder)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, demoFile), append(text, '\n'), files.PrivateFile)
+	}
+	return err
+}
+
+// fill publishes the events of the demo as any client would, and waits until all
+// records are there. Stopped half way it goes on the next time: the events have
+// the same identities.
+func fill(ctx context.Context, progress io.Writer, s *Settings, dir string, state demoState, i *standalone.Instance) error {
+	if state.Complete {
+		return nil
+	}
+	for name, content := range map[string][]byte{"policy.yaml": demo.Policy(state.End), "controls.yaml": demo.Controls()} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, files.PrivateFile); err != nil {
+			return err
+		}
+	}
+	p, err := producer.New(producer.Kafka(producer.KafkaConfig{Brokers: i.Kafka.Brokers, Dial: i.Kafka.Dial, Topic: s.topics().Events()}), producer.Options{SendTimeout: time.Minute})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = p.Close(context.WithoutCancel(ctx)) }()
+	keys, err := localKeys(dir)
+	if err != nil {
+		return err
+	}
+	conf, err := s.intake(keys)
+	if err != nil {
+		return err
+	}
+	sent := 0
+	company := demo.New(state.Seed, state.End)
+	company.Changes = state.Changes
+	if err := company.Each(func(changes int, events []event.Event) error {
+		sent += len(events)
+		for i := range events {
+			intake.Sign(&events[i], conf.Keys, demo.Sender(events[i]), time.Now()) // as a gateway would
+		}
+		overwrite(progress, "\rpublishing ninety days: %d of %d changes, %d events", changes, state.Changes, sent)
+		return p.Publish(ctx, events...)
+	}); err != nil {
+		return err
+	}
+	fmt.Fprintln(progress)
+	for {
+		res, err := i.Index.Search(ctx, query.Request{Where: query.All{}})
+		if err != nil {
+			return err
+		}
+		behind, err := i.Behind(ctx, s.topics())
+		if err != nil {
+			return err
+		}
+		overwrite(progress, "\rindexing: %d records, %d messages to go   ", res.Total, behind)
+		if behind == 0 {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	fmt.Fprintln(progress)
+	state.Complete = true
+	return writeDemo(dir, state)
+}
+
+// exampleOf returns a change that is worth a look: one by an agent in the scope of PCI DSS
+// Requirement 6.3.2 that reached production with a contradiction, or with a gap; else another one.
+func exampleOf(ctx context.Context, i *standalone.Instance) (string, error) {
+	const pci = `changetrail.change.initiated_by:agent AND tags:"pci-dss-6.3.2"`
+	for _, lucene := range []string{
+		pci + " AND changetrail.environment:production AND changetrail.gaps:*-contradicted",
+		pci + " AND changetrail.environment:production AND _exists_:changetrail.gaps",
+		pci,
+		"changetrail.change.initiated_by:agent",
+		"",
+	} {
+		n, err := query.Parse(lucene, i.Index.Fields(), time.Now())
+		if err != nil {
+			return "", err
+		}
+		res, err := i.Index.Search(ctx, query.Request{Where: n, Size: 1})
+		if err != nil {
+			return "", err
+		}
+		if len(res.Hits) > 0 {
+			return res.Hits[0].ID, nil
+		}
+	}
+	return "CHANGE", nil
+}
+
+// tryNext prints what to open and to type next.
+func tryNext(ctx context.Context, out io.Writer, dir string, i *standalone.Instance, page string) error {
+	example, err := exampleOf(ctx, i)
+	if err != nil {
+		return err
+	}
+	self := os.Args[0]
+	if strings.Contains(self, "go-build") {
+		self = "go run ./cmd/changetrail"
+	}
+	fmt.Fprintf(out, `
+Open %s
+
+and in another terminal try
+
+  # all agent changes in the scope of PCI DSS Requirement 6.3.2
+  %[2]s query pci-6.3.2-agents --store %[3]s
+  # one of them: saw, decided, did, validated, approved, merged, deployed
+  %[2]s replay %[4]s --store %[3]s
+  # its evidence as files, with their digests, checked
+  %[2]s replay %[4]s --store %[3]s --save evidence
+  # what no person reviewed, as CSV
+  %[2]s query not-reviewed --store %[3]s -o csv
+  # any question, in Lucene's syntax
+  %[2]s query 'changetrail.gaps:*-contradicted AND changetrail.service.classification:critical' --store %[3]s --since 30d
+
+%[5]sCtrl-C stops it; the data stays in %[3]s.
+`, page, self, dir, example, embeddedFor)
+	return nil
+}

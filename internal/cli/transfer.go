@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/changetrail/changetrail/blobs"
+	"github.com/changetrail/changetrail/internal/archive"
+	"github.com/changetrail/changetrail/internal/standalone"
+	"github.com/changetrail/changetrail/stream"
+	"github.com/changetrail/changetrail/stream/embedded"
+)
+
+func (a *app) export() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "export FILE",
+		Short: "Write all events and their files to an archive",
+		Long: `Writes the events and the blobs of a pipeline to one file: of the folder that
+--data names, running or not, or of the Kafka that --brokers names. Records are not in it: they are made again where the events arrive.`,
+		Example: `  changetrail export --data changetrail-data trail.gz
+  changetrail export --brokers kafka:9092 --blobs s3://evidence trail.gz`,
+		Args: exactlyOne("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			s, err := a.settings(cmd)
+			if err != nil {
+				return err
+			}
+			kafka, end, err := s.kafkaOrFolder(cmd)
+			if err != nil {
+				return err
+			}
+			defer end()
+			partitions, store, err := s.ends(cmd.Context(), kafka)
+			if err != nil {
+				return err
+			}
+			if store != nil {
+				defer func() { _ = store.Close() }()
+			}
+			out, err := os.OpenFile(args[0], os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+			if err != nil {
+				return err
+			}
+			n, err := archive.Export(cmd.Context(), out, kafka, s.topics().Events(), partitions, store, func(n archive.Counts) {
+				overwrite(cmd.ErrOrStderr(), "\r%d events, %d files", n.Events, n.Blobs)
+			})
+			fmt.Fprintln(cmd.ErrOrStderr())
+			if err := errors.Join(err, out.Sync(), out.Close()); err != nil {
+				return errors.Join(err, os.Remove(args[0])) // half an archive is of no use
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%d events and %d files are in %s.\n", n.Events, n.Blobs, args[0])
+			return nil
+		},
+	}
+	a.flag(cmd.Flags(), "data", "local.data", "folder of the embedded mode")
+	a.flag(cmd.Flags(), "blobs", "blobs", "where files are kept: a folder, or a URL as s3://bucket")
+	return cmd
+}
+
+// kafkaOrFolder returns where the topics are: in Kafka, or in the folder that --data
+// names, with its blobs, until end is called.
+func (s *Settings) kafkaOrFolder(cmd *cobra.Command) (kafka stream.Config, end func(), err error) {
+	if kafka, err = s.kafka(); err != nil {
+		return stream.Config{}, nil, misuse{err}
+	}
+	if !cmd.Flags().Changed("data") {
+		return kafka, func() {}, nil
+	}
+	s.Blobs = standalone.BlobDir(s.Local.Data)
+	broker, err := embedded.Start(filepath.Join(s.Local.Data, "broker"), nil)
+	if errors.Is(err, embedded.ErrInUse) { // it is running, and answers
+		return standalone.Broker(s.Local.Data), func() {}, nil
+	}
+	if err != nil {
+		return stream.Config{}, nil, err
+	}
+	return standalone.Broker(s.Local.Data), broker.Close, nil
+}
+
+// ends returns how many partitions the events have, and the blob store, nil
+// where none is set: what an archive is made of, or goes to.
+func (s *Settings) ends(ctx context.Context, kafka stream.Config) (partitions int32, store *blobs.Store, err error) {
+	if partitions, err = stream.Partitions(ctx, kafka, s.topics()); err != nil {
+		return 0, nil, err
+	}
+	if store, err = s.blobStore(ctx); err != nil {
+		return 0, nil, misuse{err}
+	}
+	return partitions, store, nil
+}
+
+func (a *app) importing() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "import FILE",
+		Short: "Publish the events of an archive",
+		Long: `Checks an archive that export wrote, then publishes its events to Kafka and puts
+its files into the blob store. The enricher there makes the records. Done twice it
+changes nothing: an event is known by its sender, source and id.
+
+With the signing_key of the enrichers it carries over when each event arrived;
+without, all of it arrives now, and what was told before a merge counts as told
+after it. What gateways signed counts where enrichers know their key.`,
+		Example: "  changetrail setup && changetrail import --brokers kafka:9092 --blobs s3://evidence trail.gz",
+		Args:    exactlyOne("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := a.settings(cmd)
+			if err != nil {
+				return err
+			}
+			kafka, err := s.kafka()
+			if err != nil {
+				return misuse{err}
+			}
+			keys, err := s.signingKeys()
+			if err != nil {
+				return misuse{err}
+			}
+			in, err := os.Open(args[0])
+			if err != nil {
+				return misuse{err}
+			}
+			defer in.Close()
+			if _, err := archive.Check(in); err != nil {
+				return fmt.Errorf("%s: %w; nothing was published", args[0], err)
+			}
+			if _, err := in.Seek(0, 0); err != nil {
+				return err
+			}
+			partitions, store, err := s.ends(cmd.Context(), kafka)
+			if err != nil {
+				return err
+			}
+			if store != nil {
+				defer func() { _ = store.Close() }()
+			}
+			n, err := archive.Import(cmd.Context(), in, archive.Target{Kafka: kafka, Topic: s.topics().Events(), Partitions: partitions, Blobs: store, Keys: keys}, func(n archive.Counts) {
+				overwrite(cmd.ErrOrStderr(), "\r%d events, %d files", n.Events, n.Blobs)
+			})
+			fmt.Fprintln(cmd.ErrOrStderr())
+			if err != nil {
+				return fmt.Errorf("after %d events: %w; import again, what is there stays as it is", n.Events, err)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%d events and %d files were taken from %s.\n", n.Events, n.Blobs, args[0])
+			return nil
+		},
+	}
+	a.flag(cmd.Flags(), "blobs", "blobs", "where files are kept: a folder, or a URL as s3://bucket")
+	return cmd
+}
