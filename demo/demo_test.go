@@ -14,7 +14,7 @@ import (
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/demo"
 	"github.com/changetrail/changetrail/enricher"
-	"github.com/changetrail/changetrail/intake"
+	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/record"
@@ -36,7 +36,7 @@ func company(t *testing.T, seed uint64, end time.Time) []*record.Record {
 	heard := make(map[record.Repository][]record.Event)
 	err = demo.New(seed, end).Each(func(_ int, events []event.Event) error {
 		for _, e := range events {
-			intake.Sign(&e, key, demo.Sender(e), end)
+			gateway.Sign(&e, key, demo.Sender(e), end)
 			value, err := json.Marshal(e)
 			if err != nil {
 				return err

@@ -18,12 +18,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/changetrail/changetrail/blobs"
+	"github.com/changetrail/changetrail/gateway"
 	ids "github.com/changetrail/changetrail/identity"
 	"github.com/changetrail/changetrail/ingest"
-	"github.com/changetrail/changetrail/intake"
+	"github.com/changetrail/changetrail/ingest/platform"
 	"github.com/changetrail/changetrail/internal/corpus"
 	"github.com/changetrail/changetrail/internal/signing"
-	"github.com/changetrail/changetrail/platform"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
@@ -125,15 +125,15 @@ func newBench(t *testing.T, now time.Time) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := intake.Config{Publisher: p, Blobs: store, Redactor: redactor, Keys: signingKeys, Limits: intake.Limits{Rate: 1e6}, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }}
+	c := gateway.Config{Publisher: p, Blobs: store, Redactor: redactor, Keys: signingKeys, Limits: gateway.Limits{Rate: 1e6}, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }}
 	mux := http.NewServeMux()
-	open, err := intake.New(c)
+	open, err := gateway.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	open.Register(mux)
 	c.Credentials = known
-	closed, err := intake.New(c)
+	closed, err := gateway.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/changetrail/changetrail/ingest"
-	"github.com/changetrail/changetrail/platform"
+	"github.com/changetrail/changetrail/ingest/platform"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"

@@ -8,8 +8,8 @@ import (
 
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/evidence"
+	"github.com/changetrail/changetrail/ingest/platform"
 	"github.com/changetrail/changetrail/internal/signing"
-	"github.com/changetrail/changetrail/platform"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 )

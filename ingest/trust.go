@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/changetrail/changetrail/identity"
-	"github.com/changetrail/changetrail/platform"
+	"github.com/changetrail/changetrail/ingest/platform"
 	"github.com/changetrail/changetrail/record"
 )
 

@@ -3,7 +3,7 @@ package ingest
 import (
 	"strings"
 
-	"github.com/changetrail/changetrail/platform"
+	"github.com/changetrail/changetrail/ingest/platform"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 )

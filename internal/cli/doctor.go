@@ -128,7 +128,7 @@ func (c *checkup) files(s *Settings) {
 
 // credentials checks what a gateway of this configuration would ask for.
 func (c *checkup) credentials(s *Settings) {
-	conf, err := s.intake(signing.Keys{})
+	conf, err := s.gatewayConfig(signing.Keys{})
 	switch {
 	case err != nil:
 		c.fail("gateway", "correct the file; docs/gateway.md says what stands in it, and deploy/example/credentials.yaml is one that works", err)

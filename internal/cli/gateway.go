@@ -16,8 +16,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/identity"
-	"github.com/changetrail/changetrail/intake"
 	"github.com/changetrail/changetrail/internal/files"
 	"github.com/changetrail/changetrail/internal/problem"
 	"github.com/changetrail/changetrail/internal/signing"
@@ -72,7 +72,7 @@ func (s *Settings) runGateway(cmd *cobra.Command) error {
 	if err != nil {
 		return misuse{err}
 	}
-	conf, err := s.intake(signing.Keys{})
+	conf, err := s.gatewayConfig(signing.Keys{})
 	if err != nil {
 		return misuse{err}
 	}
@@ -105,7 +105,7 @@ func (s *Settings) runGateway(cmd *cobra.Command) error {
 		}
 		conf.Publisher, conf.Log, conf.Meter, conf.Tracer = p, log, t.Meter, t.Tracer
 		conf.Rests = s.restsThere()
-		g, err := intake.New(conf)
+		g, err := gateway.New(conf)
 		if err != nil {
 			return err
 		}
@@ -131,7 +131,7 @@ func (s *Settings) runGateway(cmd *cobra.Command) error {
 }
 
 // gatewayRoutes is what a gateway answers that runs by itself.
-func gatewayRoutes(g *intake.Gateway, tools http.Handler, ready func(context.Context) error) http.Handler {
+func gatewayRoutes(g *gateway.Gateway, tools http.Handler, ready func(context.Context) error) http.Handler {
 	mux := http.NewServeMux()
 	g.Register(mux)
 	g.RegisterFiles(mux)
@@ -154,12 +154,12 @@ func gatewayRoutes(g *intake.Gateway, tools http.Handler, ready func(context.Con
 	return mux
 }
 
-// intake is the configuration of a gateway as the settings have it. own takes the place of
+// gatewayConfig is the configuration of a gateway as the settings have it. own takes the place of
 // keys that they do not have.
-func (s *Settings) intake(own signing.Keys) (intake.Config, error) {
+func (s *Settings) gatewayConfig(own signing.Keys) (gateway.Config, error) {
 	c, err := s.credentials()
 	if err != nil {
-		return intake.Config{}, err
+		return gateway.Config{}, err
 	}
 	keys, err1 := s.signingKeys()
 	if !keys.Any() {
@@ -171,11 +171,11 @@ func (s *Settings) intake(own signing.Keys) (intake.Config, error) {
 	tokens, err4 := secret("gateway.gitlab_token", g.GitLabToken, g.GitLabTokenFile)
 	hooks, err5 := secret("gateway.gitlab_signing_key", g.GitLabSigningKey, g.GitLabSigningKeyFile)
 	jira, err6 := secret("gateway.jira_secret", g.JiraSecret, g.JiraSecretFile)
-	return intake.Config{
+	return gateway.Config{
 		Credentials: c, Keys: keys, Redactor: redactor,
-		GitHub: intake.GitHub{Secrets: strings.Fields(github)}, GitLab: intake.GitLab{Tokens: strings.Fields(tokens), SigningKeys: strings.Fields(hooks)},
-		Jira: intake.Jira{Secrets: strings.Fields(jira)},
-		Limits: intake.Limits{
+		GitHub: gateway.GitHub{Secrets: strings.Fields(github)}, GitLab: gateway.GitLab{Tokens: strings.Fields(tokens), SigningKeys: strings.Fields(hooks)},
+		Jira: gateway.Jira{Secrets: strings.Fields(jira)},
+		Limits: gateway.Limits{
 			Concurrency: g.Concurrency, Rate: float64(g.Rate), Body: int64(g.MaxBody), Timeout: time.Duration(g.Timeout),
 			Memory: int64(g.MaxMemory) / 8 * 5, Strangers: int64(g.MaxMemory) / 8 * 3, BlobRate: int64(g.BlobRate),
 		},

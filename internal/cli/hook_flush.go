@@ -13,7 +13,7 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/spf13/cobra"
 
-	"github.com/changetrail/changetrail/intake/hook"
+	"github.com/changetrail/changetrail/agents/hook"
 	"github.com/changetrail/changetrail/producer"
 )
 

@@ -14,7 +14,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"github.com/changetrail/changetrail/intake/hook"
+	"github.com/changetrail/changetrail/agents/hook"
 	"github.com/changetrail/changetrail/internal/problem"
 )
 

@@ -19,9 +19,9 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/spf13/cobra"
 
-	"github.com/changetrail/changetrail/intake"
-	"github.com/changetrail/changetrail/intake/hook"
-	"github.com/changetrail/changetrail/intake/mcp"
+	"github.com/changetrail/changetrail/agents/hook"
+	"github.com/changetrail/changetrail/gateway"
+	"github.com/changetrail/changetrail/gateway/mcp"
 	"github.com/changetrail/changetrail/internal/access"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
@@ -213,12 +213,12 @@ func (s *Settings) explainThere(ctx context.Context, id record.ChangeID) (string
 }
 
 // toolsFor serves the tools to agents elsewhere, each by its credential.
-func toolsFor(g *intake.Gateway, c mcp.Config, door *access.Door) (http.Handler, error) {
+func toolsFor(g *gateway.Gateway, c mcp.Config, door *access.Door) (http.Handler, error) {
 	tools, err := mcp.New(c)
 	if err != nil {
 		return nil, err
 	}
-	return g.For(func(who intake.Sender) http.Handler {
+	return g.For(func(who gateway.Sender) http.Handler {
 		reader := door.ReaderOf(who.Principal)
 		caller := mcp.Caller{Take: who.Take, Agent: who.Agent, Repository: record.Repository(who.OnlyRepository())}
 		caller.MayRead = func(ctx context.Context, id record.ChangeID) error {

@@ -6,8 +6,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/changetrail/changetrail/agents/hook"
 	"github.com/changetrail/changetrail/evidence"
-	"github.com/changetrail/changetrail/intake/hook"
 	"github.com/changetrail/changetrail/internal/files"
 )
 

@@ -14,11 +14,11 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/changetrail/changetrail/agents/hook"
 	"github.com/changetrail/changetrail/blobs"
 	_ "github.com/changetrail/changetrail/blobs/cloud" // s3://, gs://, azblob://
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/ingest"
-	"github.com/changetrail/changetrail/intake/hook"
 	"github.com/changetrail/changetrail/internal/strictyaml"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/schemas"

@@ -20,7 +20,7 @@ import (
 
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/demo"
-	"github.com/changetrail/changetrail/intake"
+	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/internal/access"
 	"github.com/changetrail/changetrail/internal/files"
 	"github.com/changetrail/changetrail/internal/serving"
@@ -112,7 +112,7 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 		if err != nil {
 			return err
 		}
-		conf, err := s.intake(keys)
+		conf, err := s.gatewayConfig(keys)
 		if err != nil {
 			return misuse{err}
 		}
@@ -170,14 +170,14 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 }
 
 // withGateway puts a gateway to the embedded broker beside the pages.
-func (s *Settings) withGateway(pages http.Handler, door *access.Door, i *standalone.Instance, asked *policy.Policy, conf intake.Config, log *slog.Logger, t *telemetry.Providers) (http.Handler, *producer.Producer, error) {
+func (s *Settings) withGateway(pages http.Handler, door *access.Door, i *standalone.Instance, asked *policy.Policy, conf gateway.Config, log *slog.Logger, t *telemetry.Providers) (http.Handler, *producer.Producer, error) {
 	kafka := producer.Kafka(producer.KafkaConfig{Brokers: i.Kafka.Brokers, Dial: i.Kafka.Dial, Topic: s.topics().Events()})
 	p, err := producer.New(kafka, producer.Options{Checked: true, Blobs: i.Blobs, Log: log})
 	if err != nil {
 		return nil, nil, err
 	}
 	conf.Publisher, conf.Blobs, conf.Log, conf.Meter, conf.Tracer = p, i.Blobs, log, t.Meter, t.Tracer
-	g, err := intake.New(conf)
+	g, err := gateway.New(conf)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -348,7 +348,7 @@ func fill(ctx context.Context, progress io.Writer, s *Settings, dir string, stat
 	if err != nil {
 		return err
 	}
-	conf, err := s.intake(keys)
+	conf, err := s.gatewayConfig(keys)
 	if err != nil {
 		return err
 	}
@@ -358,7 +358,7 @@ func fill(ctx context.Context, progress io.Writer, s *Settings, dir string, stat
 	if err := company.Each(func(changes int, events []event.Event) error {
 		sent += len(events)
 		for i := range events {
-			intake.Sign(&events[i], conf.Keys, demo.Sender(events[i]), time.Now()) // as a gateway would
+			gateway.Sign(&events[i], conf.Keys, demo.Sender(events[i]), time.Now()) // as a gateway would
 		}
 		overwrite(progress, "\rpublishing ninety days: %d of %d changes, %d events", changes, state.Changes, sent)
 		return p.Publish(ctx, events...)

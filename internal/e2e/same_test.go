@@ -27,7 +27,7 @@ import (
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/demo"
-	"github.com/changetrail/changetrail/intake"
+	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/internal/archive"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/internal/standalone"
@@ -228,7 +228,7 @@ func embeddedDemo(t *testing.T, n int) *standalone.Instance {
 	publisher := newProducer(t, producer.Kafka(producer.KafkaConfig{Brokers: []string{i.Broker()}, Topic: demoTopics.Events()}))
 	if err := g.Each(func(_ int, e []event.Event) error {
 		for i := range e {
-			intake.Sign(&e[i], demoKey, demo.Sender(e[i]), demoEnd)
+			gateway.Sign(&e[i], demoKey, demo.Sender(e[i]), demoEnd)
 		}
 		return publisher.Publish(t.Context(), e...)
 	}); err != nil {

@@ -22,7 +22,7 @@ import (
 
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/demo"
-	"github.com/changetrail/changetrail/intake"
+	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/internal/access"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/internal/standalone"
@@ -89,7 +89,7 @@ func withDemo(m *testing.M) (code int, err error) {
 	company.Changes = changes // all of them are in the tests of the command
 	if err := company.Each(func(_ int, e []event.Event) error {
 		for i := range e {
-			intake.Sign(&e[i], standaloneKeys, demo.Sender(e[i]), now)
+			gateway.Sign(&e[i], standaloneKeys, demo.Sender(e[i]), now)
 		}
 		return publisher.Publish(ctx, e...)
 	}); err != nil {

@@ -15,7 +15,7 @@ import (
 
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/demo"
-	"github.com/changetrail/changetrail/intake"
+	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/internal/corpus"
 	"github.com/changetrail/changetrail/internal/standalone"
 	"github.com/changetrail/changetrail/policy"
@@ -66,7 +66,7 @@ func TestWhatTheGatewayTakesIsIndexed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = p.Close(t.Context()) }()
-	g, err := intake.New(intake.Config{Publisher: p, Blobs: i.Blobs, Keys: standaloneKeys, Limits: intake.Limits{Rate: 1e6}, Log: slog.New(slog.DiscardHandler)})
+	g, err := gateway.New(gateway.Config{Publisher: p, Blobs: i.Blobs, Keys: standaloneKeys, Limits: gateway.Limits{Rate: 1e6}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

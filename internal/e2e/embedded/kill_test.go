@@ -20,7 +20,7 @@ import (
 
 	"github.com/changetrail/changetrail/demo"
 	"github.com/changetrail/changetrail/enricher"
-	"github.com/changetrail/changetrail/intake"
+	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/internal/standalone"
 	"github.com/changetrail/changetrail/producer"
@@ -68,7 +68,7 @@ func TestKillingItLosesNothingThatWasAccepted(t *testing.T) {
 	if err := company.Each(func(_ int, e []event.Event) error {
 		for i := range e {
 			sender := demo.Sender(e[i])
-			intake.Sign(&e[i], signing.Of([]byte(key)), sender, end)
+			gateway.Sign(&e[i], signing.Of([]byte(key)), sender, end)
 			distinct[sender.Name+" "+e[i].Source()+" "+e[i].ID()] = true
 		}
 		all = append(all, e...)

@@ -1,0 +1,295 @@
+package hook
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/changetrail/changetrail/agents"
+	"github.com/changetrail/changetrail/internal/files"
+	"github.com/changetrail/changetrail/producer"
+	"github.com/changetrail/changetrail/record"
+)
+
+// Kinds of agents whose hooks are read.
+const (
+	ClaudeCode = agents.ClaudeCode
+	Codex      = agents.Codex
+)
+
+// An Input is what is read of a hook
+// (https://docs.claude.com/en/docs/claude-code/hooks; Codex has the same members).
+type Input struct {
+	Session    string         `json:"session_id"`
+	Event      string         `json:"hook_event_name"`
+	Cwd        string         `json:"cwd"`
+	Transcript string         `json:"transcript_path"`
+	PromptID   string         `json:"prompt_id"`
+	TurnID     string         `json:"turn_id"` // Codex
+	Prompt     string         `json:"prompt"`
+	Model      string         `json:"model"` // Codex
+	AgentID    string         `json:"agent_id"`
+	AgentType  string         `json:"agent_type"` // within a sub-agent
+	Tool       string         `json:"tool_name"`
+	CallID     string         `json:"tool_use_id"`
+	Input      jsontext.Value `json:"tool_input"`
+	Response   jsontext.Value `json:"tool_response"`
+	Error      string         `json:"error"`
+	DurationMS int64          `json:"duration_ms"`
+	Answer     string         `json:"last_assistant_message"`
+	Calls      []struct {
+		Tool     string         `json:"tool_name"`
+		CallID   string         `json:"tool_use_id"`
+		Input    jsontext.Value `json:"tool_input"`
+		Response jsontext.Value `json:"tool_response"`
+	} `json:"tool_calls"`
+}
+
+func readInput(text []byte) (*Input, error) {
+	in := new(Input)
+	if err := json.Unmarshal(text, in, jsontext.AllowInvalidUTF8(true)); err != nil {
+		return nil, fmt.Errorf("what the agent hands over on standard input is no hook in JSON: %w", err)
+	}
+	if in.Session == "" || in.Event == "" {
+		return nil, fmt.Errorf("the hook has no session_id or no hook_event_name; is this command set as a hook of %s?", ClaudeCode)
+	}
+	return in, nil
+}
+
+// Options say what the hooks themselves do not.
+type Options struct {
+	Agent       string // id of the agent; the kind where empty
+	DelegatedBy string // account of the person at whose machine it works
+	LogsURL     string // of a session; {session} stands for its id
+}
+
+// A Call is something that the agent did, as an event, and the line by which that
+// was known.
+type Call struct {
+	Line  int // index
+	Event event.Event
+	fact  *record.Action
+	asked *record.Request // in place of fact: what the person asked; fact says where that belongs
+}
+
+// Convert returns what an agent did in a session. The same lines always give the
+// same events, and more lines give more of them. Lines that cannot be read are left
+// out, see [Session.Broken].
+func Convert(s *Session, o Options) []Call {
+	c := converter{session: s, options: o, open: make(map[string]*opened)}
+	for i, line := range s.Lines {
+		if c.fallback == "" {
+			c.fallback = line.Git.Repository
+		}
+		if in, err := readInput(line.Hook); err == nil {
+			c.take(i, line, in)
+		}
+	}
+	for i := range c.out {
+		if c.out[i].fact.Repository == "" {
+			c.out[i].fact.Repository = string(c.fallback) // the agent began elsewhere
+		}
+		c.out[i].Event = c.event(&c.out[i])
+	}
+	return c.out
+}
+
+type converter struct {
+	session  *Session
+	options  Options
+	open     map[string]*opened
+	order    []string // of calls that are open
+	model    string
+	fallback record.Repository
+	out      []Call
+}
+
+// An opened call has begun and not ended.
+type opened struct {
+	line int
+	in   *Input
+}
+
+// key is the name of a call among those that are open: its id, or else one that is made
+// of the line where it begins. Claude Code of some versions sends no ids; there a call is
+// found again by its tool and its input, the first that has them.
+func (c *converter) key(i int, begins bool, id, tool string, input jsontext.Value) string {
+	if id != "" {
+		return id
+	}
+	if !begins {
+		for _, key := range c.order {
+			if in := c.open[key].in; in.CallID == "" && in.Tool == tool && bytes.Equal(in.Input, input) {
+				return key
+			}
+		}
+	}
+	return agents.SaidID("line", strconv.Itoa(i+1))
+}
+
+func (c *converter) take(i int, line Line, in *Input) {
+	if in.Model != "" {
+		c.model = in.Model
+	}
+	switch in.Event {
+	case "UserPromptSubmit":
+		c.say(i, line, in, "prompt", cmp.Or(in.PromptID, in.TurnID), &record.Action{Tool: "prompt", Outcome: "success", Arguments: agents.Bounded(object("prompt", in.Prompt))})
+		c.ask(line, in)
+	case "PreToolUse":
+		id := c.key(i, true, in.CallID, in.Tool, in.Input)
+		c.open[id] = &opened{i, in}
+		c.order = append(c.order, id)
+	case "PostToolUse":
+		outcome := "success"
+		switch {
+		case agents.Failed(in.Response):
+			outcome = "failure"
+		case line.Kind == Codex: // which does not say how a command ended
+			outcome = "unknown"
+		}
+		c.end(i, line, in, c.key(i, false, in.CallID, in.Tool, in.Input), outcome, in.Response)
+	case "PostToolUseFailure":
+		c.end(i, line, in, c.key(i, false, in.CallID, in.Tool, in.Input), "failure", jsontext.Value(object("error", in.Error)))
+	case "PermissionDenied":
+		c.end(i, line, in, c.key(i, false, in.CallID, in.Tool, in.Input), "refused", jsontext.Value(object("error", in.Error)))
+	case "PostToolBatch": // a call that was refused has no hook of its own
+		for _, call := range in.Calls {
+			id := c.key(i, false, call.CallID, call.Tool, call.Input)
+			if _, ok := c.open[id]; ok {
+				c.end(i, line, in, id, "refused", call.Response)
+			}
+		}
+	case "Stop", "SessionEnd":
+		for _, id := range slices.Clone(c.order) {
+			c.end(i, line, in, id, "unknown", nil)
+		}
+		if in.Answer != "" {
+			c.say(i, line, in, "answer", cmp.Or(in.PromptID, in.TurnID), &record.Action{Tool: "answer", Outcome: "success", Result: agents.Bounded(object("text", in.Answer))})
+		}
+	}
+}
+
+func object(name, text string) record.Free {
+	b, _ := json.Marshal(map[string]string{name: text}, jsontext.AllowInvalidUTF8(true)) // of a text: cannot fail
+	return b
+}
+
+// say notes what is no call of a tool: what was asked, and what was answered.
+func (c *converter) say(i int, line Line, in *Input, kind, id string, a *record.Action) {
+	if id == "" {
+		id = fmt.Sprint(i)
+	}
+	a.CallID = agents.SaidID(kind, id)
+	if slices.ContainsFunc(c.out, func(o Call) bool { return o.fact.CallID == a.CallID }) {
+		a.CallID += fmt.Sprintf("-%d", i) // a turn that was stopped more than once
+	}
+	c.add(i, line, in, a)
+}
+
+// ask adds what a person asked, after the call that tells of it: a decision names it as
+// its trigger, by the digest of its text. The text itself stands in that call, as far as
+// the settings let it.
+func (c *converter) ask(line Line, in *Input) {
+	said := c.out[len(c.out)-1]
+	said.asked = &record.Request{
+		Kind: "prompt", ID: cmp.Or(in.PromptID, in.TurnID), Author: c.options.DelegatedBy, Digest: cmp.Or(line.Asked, record.Digest([]byte(in.Prompt))),
+	}
+	fact := *said.fact
+	fact.CallID = "asked-" + fact.CallID
+	said.fact = &fact
+	c.out = append(c.out, said)
+}
+
+// end closes a call.
+func (c *converter) end(i int, line Line, in *Input, id, outcome string, result jsontext.Value) {
+	begun := c.open[id]
+	if begun == nil {
+		begun = &opened{i, in} // the hook of its beginning is not installed
+	}
+	delete(c.open, id)
+	c.order = slices.DeleteFunc(c.order, func(o string) bool { return o == id })
+	a := &record.Action{
+		Tool: cmp.Or(begun.in.Tool, in.Tool, "unknown"), CallID: id, Outcome: outcome, Arguments: agents.Bounded(begun.in.Input), Result: agents.Bounded(result), DurationMS: max(0, in.DurationMS),
+		Files: agents.Written(begun.in.Tool, begun.in.Input, line.Git.Root),
+	}
+	if outcome == "refused" || outcome == "failure" {
+		a.Files = nil
+	}
+	if before := c.session.Lines[begun.line]; begun.line != i && made(before, line) {
+		a.CommitSHA = line.Git.Head
+	}
+	in = &Input{Session: in.Session, AgentType: begun.in.AgentType, Transcript: in.Transcript}
+	c.add(i, line, in, a)
+}
+
+// made reports whether HEAD stands after a call on a commit that was made during it,
+// and on another one before. Pulling or checking out moves HEAD, too.
+func made(before, after Line) bool {
+	const slack = 2 * time.Second // commits have whole seconds
+	return before.Git.Root == after.Git.Root && before.Git.Head != after.Git.Head && record.IsCommit(after.Git.Head) &&
+		!after.Git.HeadAt.Before(before.At.Add(-slack)) && !after.Git.HeadAt.After(after.At.Add(slack))
+}
+
+func (c *converter) add(i int, line Line, in *Input, a *record.Action) {
+	if c.model == "" && in.Transcript != "" {
+		c.model = modelIn(in.Transcript)
+	}
+	a.Agent = record.Agent{
+		ID: cmp.Or(c.options.Agent, line.Kind), Name: in.AgentType, Provider: agents.Provider(line.Kind), Model: c.model, Run: in.Session,
+		LogsURL: strings.ReplaceAll(c.options.LogsURL, "{session}", in.Session), DelegatedBy: c.options.DelegatedBy,
+	}
+	a.Repository = string(line.Git.Repository)
+	c.out = append(c.out, Call{Line: i, fact: a})
+}
+
+// event is the event of a call. It is known by session and call.
+func (c *converter) event(call *Call) event.Event {
+	a := call.fact
+	line := c.session.Lines[call.Line]
+	var fact record.Fact = a
+	if call.asked != nil {
+		call.asked.Repository = a.Repository
+		fact = call.asked
+	}
+	e := producer.Event("", fact)
+	e.SetID(a.CallID)
+	e.SetSource(agents.Source(line.Kind, a.Agent.Run))
+	e.SetTime(line.At)
+	if a.Repository != "" {
+		e.SetExtension("partitionkey", a.Repository)
+	}
+	return e
+}
+
+// model is how a transcript of Claude Code names the model of an answer.
+var model = regexp.MustCompile(`"model"\s*:\s*"([^"<>]{1,200})"`)
+
+// modelIn returns the model that a transcript names last.
+func modelIn(transcript string) string {
+	f, err := files.Open(transcript)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	const tail = 256 << 10
+	if info, err := f.Stat(); err == nil && info.Size() > tail {
+		_, _ = f.Seek(-tail, io.SeekEnd) // else it is read from the beginning
+	}
+	var b bytes.Buffer
+	_, _ = b.ReadFrom(io.LimitReader(f, tail)) // what can be read of it will do
+	all := model.FindAllSubmatch(b.Bytes(), -1)
+	if len(all) == 0 {
+		return ""
+	}
+	return string(all[len(all)-1][1])
+}

@@ -1,0 +1,389 @@
+package hook
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/gofrs/flock"
+
+	"github.com/changetrail/changetrail/agents"
+	"github.com/changetrail/changetrail/internal/files"
+	"github.com/changetrail/changetrail/record"
+)
+
+// A Log is the folder in which sessions are kept until they are sent.
+//
+// What a session's files are called says [Name].
+//
+//	<session>.jsonl           a Line for each hook
+//	<session>.begun           where it goes, as [Begun], since its first line
+//	<session>.sent            how many of them are sent
+//	<session>.seals           a Seal for each commit
+//	sealed/<digest>           what a Seal is over, until it is handed in
+//	sealed/<digest>.begun     where that goes
+//	aside/<session>.jsonl     events that nobody takes, one a line, as publish reads them
+//	aside/<session>.lines     lines that cannot be read
+type Log struct {
+	Dir string
+	// Redact takes secrets out of a hook before it is written. Where nil, it is written as
+	// it came.
+	Redact func(ctx context.Context, hook []byte) ([]byte, error)
+	Begun  Begun // of sessions that begin now
+}
+
+// A Line is one hook, as the agent handed it over.
+type Line struct {
+	At   time.Time      `json:"at"`
+	Kind string         `json:"kind"` // claude-code or codex
+	Git  Git            `json:"git,omitzero"`
+	Hook jsontext.Value `json:"hook"`
+	// Asked is the digest of the prompt as the person wrote it, by which a decision names
+	// it.
+	Asked string `json:"asked,omitempty"`
+}
+
+// A Session is one run of an agent.
+type Session struct {
+	ID    string // name of its files
+	Begun Begun
+	Lines []Line
+	Sent  int
+	Seals []Seal
+	// Broken are the lines that cannot be read, as after a full disk, by their index. All
+	// others can.
+	Broken map[int][]byte
+}
+
+// A Seal is the state of a log when a commit was made.
+type Seal struct {
+	Lines  int    `json:"lines"`
+	Digest string `json:"digest"` // of what the log said until then
+}
+
+// maxHook bounds what is kept of one hook as it is, in bytes: a tool's result has some MB.
+const maxHook = 32 << 20
+
+// Append notes a hook without its secrets, and returns it as it came. It takes as long
+// as one write.
+func (l Log) Append(ctx context.Context, kind string, input []byte, at time.Time) (*Input, error) {
+	in, err := readInput(input)
+	if err != nil {
+		return nil, err
+	}
+	if len(input) > maxHook {
+		if input, err = shortened(input); err != nil {
+			return nil, err
+		}
+	}
+	noted := Line{At: at.UTC(), Kind: kind, Git: Look(in.Cwd), Hook: input}
+	if l.Redact != nil {
+		if noted.Hook, err = l.Redact(ctx, input); err != nil {
+			return nil, err
+		}
+		if in.Prompt != "" && !bytes.Equal(noted.Hook, input) {
+			noted.Asked = record.Digest([]byte(in.Prompt))
+		}
+	}
+	line, err := json.Marshal(noted, jsontext.AllowInvalidUTF8(true))
+	if err != nil {
+		return nil, err
+	}
+	if bytes.ContainsAny(line, "\n\r") { // white space of the sender's
+		v := jsontext.Value(line)
+		if err := v.Compact(jsontext.AllowInvalidUTF8(true)); err != nil {
+			return nil, err
+		}
+		line = v
+	}
+	if err := files.Private(l.Dir); err != nil {
+		return nil, err
+	}
+	if err := l.begin(Name(in.Session)); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(l.path(Name(in.Session), ".jsonl"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	_, err = f.Write(append(line, '\n')) // one write: hooks run side by side
+	return in, errors.Join(err, f.Close())
+}
+
+// shortened returns a hook with the size and the digest of each long member in its place:
+// that a call was made is not lost with what it gave back.
+func shortened(input []byte) ([]byte, error) {
+	var members map[string]jsontext.Value
+	if err := json.Unmarshal(input, &members, jsontext.AllowInvalidUTF8(true)); err != nil {
+		return nil, err
+	}
+	for name, v := range members {
+		if len(v) <= agents.MaxContent {
+			continue
+		}
+		short := jsontext.Value(agents.Bounded(v))
+		switch v.Kind() {
+		case '"': // it is read as a text
+			short, _ = jsontext.AppendQuote(nil, string(short)) // of plain JSON: cannot fail
+		case '[':
+			short = slices.Concat([]byte("["), short, []byte("]"))
+		}
+		members[name] = short
+	}
+	return json.Marshal(members, json.Deterministic(true), jsontext.AllowInvalidUTF8(true))
+}
+
+// Name is what the files of a session are called. What a session is called comes from
+// outside: a name that is not one of a file as it stands, or that some file systems take
+// for another's, gets the digest of the session's behind a dot, which no plain name has.
+func Name(session string) string {
+	clean := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' || r == '_' {
+			return r
+		}
+		return '_'
+	}, session)
+	if clean == session && len(clean) <= maxName {
+		return clean
+	}
+	return clean[:min(len(clean), maxName)] + "." + strings.TrimPrefix(record.Digest([]byte(session)), "sha256:")[:32]
+}
+
+// maxName bounds the name of a file, which has a suffix, too.
+const maxName = 100
+
+// path is that of a file of a session, by its name.
+func (l Log) path(name, suffix string) string { return filepath.Join(l.Dir, name+suffix) }
+
+// Sessions returns the names of the sessions that are kept.
+func (l Log) Sessions() ([]string, error) {
+	entries, err := os.ReadDir(l.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var out []string
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), ".jsonl"); ok {
+			out = append(out, name)
+		}
+	}
+	return out, err
+}
+
+// Read reads a session by its name. A line that is cut off, by a crash, is not read yet.
+func (l Log) Read(session string) (*Session, error) {
+	text, err := os.ReadFile(l.path(session, ".jsonl"))
+	if err != nil {
+		return nil, err
+	}
+	s := &Session{ID: session, Broken: make(map[int][]byte)}
+	if s.Begun, err = l.begun(l.path(session, begunSuffix)); err != nil {
+		return nil, err
+	}
+	for line := range bytes.Lines(text) {
+		var v Line
+		if !bytes.HasSuffix(line, []byte("\n")) {
+			break
+		}
+		err := json.Unmarshal(line, &v, jsontext.AllowInvalidUTF8(true))
+		if err == nil {
+			_, err = readInput(v.Hook)
+		}
+		if err != nil {
+			s.Broken[len(s.Lines)], v = line, Line{}
+		}
+		s.Lines = append(s.Lines, v)
+	}
+	if sent, err := os.ReadFile(l.path(session, ".sent")); err == nil {
+		s.Sent, _ = strconv.Atoi(strings.TrimSpace(string(sent))) // else all is sent again, which is harmless
+	}
+	seals, err := os.Open(l.path(session, ".seals"))
+	if err != nil {
+		return s, nil
+	}
+	defer seals.Close()
+	for lines := bufio.NewScanner(seals); lines.Scan(); {
+		var seal Seal
+		if json.Unmarshal(lines.Bytes(), &seal) == nil {
+			s.Seals = append(s.Seals, seal)
+		}
+	}
+	return s, nil
+}
+
+// Done notes that the first n lines of a session are sent; over: that no more come,
+// so that its files may go.
+func (l Log) Done(session string, n int, over bool) error {
+	if over {
+		return errors.Join(os.Remove(l.path(session, ".jsonl")), remove(l.path(session, ".sent")), remove(l.path(session, ".seals")), remove(l.path(session, begunSuffix)))
+	}
+	part := l.path(session, ".sent.part")
+	return errors.Join(os.WriteFile(part, []byte(strconv.Itoa(n)), 0o600), os.Rename(part, l.path(session, ".sent")))
+}
+
+func remove(file string) error {
+	if err := os.Remove(file); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// Aside keeps what cannot be sent where it holds nothing else up, and returns the file,
+// and whether the line is new there.
+func (l Log) Aside(session, suffix string, line []byte) (file string, fresh bool, err error) {
+	aside := Log{Dir: filepath.Join(l.Dir, "aside")}
+	if err := files.Private(aside.Dir); err != nil {
+		return "", false, err
+	}
+	file = aside.path(session, suffix)
+	line = append(bytes.TrimRight(line, "\n"), '\n')
+	if there, err := os.ReadFile(file); err == nil && bytes.Contains(append([]byte("\n"), there...), append([]byte("\n"), line...)) {
+		return file, false, nil // the session is sent again
+	}
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return file, false, err
+	}
+	_, err = f.Write(line)
+	return file, true, errors.Join(err, f.Sync(), f.Close())
+}
+
+// Expire deletes the sessions and seals to which nothing was added since a time, whether
+// they are sent or not, and returns the names of those that were not.
+func (l Log) Expire(since time.Time) (lost []string, err error) {
+	names, err := l.Sessions()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		info, err := os.Stat(l.path(name, ".jsonl"))
+		if err != nil || !info.ModTime().Before(since) {
+			continue
+		}
+		if s, err := l.Read(name); err != nil || len(s.Lines) > s.Sent {
+			lost = append(lost, name)
+		}
+		if err := l.Done(name, 0, true); err != nil {
+			return lost, err
+		}
+	}
+	seals, err := os.ReadDir(filepath.Join(l.Dir, "sealed"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return lost, nil
+	}
+	for _, e := range seals {
+		file := filepath.Join(l.Dir, "sealed", e.Name())
+		if info, err := e.Info(); err == nil && info.ModTime().Before(since) && !strings.HasSuffix(file, begunSuffix) { // where it goes goes with it
+			if err := errors.Join(remove(file), remove(file+begunSuffix)); err != nil {
+				return lost, err
+			}
+		}
+	}
+	return lost, err
+}
+
+// Seal keeps what the log of a session says now, of which a commit states the
+// digest.
+func (l Log) Seal(session string, lines int, content []byte) (digest string, err error) {
+	seal := Seal{lines, record.Digest(content)}
+	dir := filepath.Join(l.Dir, "sealed")
+	if err := files.Private(dir); err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, strings.ReplaceAll(seal.Digest, ":", "-"))
+	to, err := l.begun(l.path(session, begunSuffix))
+	if err == nil {
+		err = to.write(file + begunSuffix)
+	}
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(file, content, 0o600); err != nil {
+		return "", err
+	}
+	return seal.Digest, l.addSeal(session, seal)
+}
+
+// Sealed hands each content that is sealed and not handed in yet to f, with where it
+// goes, and lets go of what f takes. What it does not take stays, and holds nothing else
+// up.
+func (l Log) Sealed(f func(content []byte, to Begun) (taken bool, err error)) error {
+	dir := filepath.Join(l.Dir, "sealed")
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var errs []error
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), begunSuffix) {
+			continue
+		}
+		file := filepath.Join(dir, e.Name())
+		to, err := l.begun(file + begunSuffix)
+		var content []byte
+		if err == nil {
+			content, err = os.ReadFile(file)
+		}
+		taken := false
+		if err == nil {
+			taken, err = f(content, to)
+		}
+		if err == nil && taken {
+			err = errors.Join(os.Remove(file), remove(file+begunSuffix))
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", file, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (l Log) addSeal(session string, seal Seal) error {
+	line, err := json.Marshal(seal)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(l.path(session, ".seals"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(line, '\n'))
+	return errors.Join(err, f.Close())
+}
+
+// Lock makes this process the one that sends; false where another does.
+func (l Log) Lock() (unlock func(), ok bool, err error) {
+	if err := files.Private(l.Dir); err != nil {
+		return nil, false, err
+	}
+	lock := flock.New(filepath.Join(l.Dir, "lock"))
+	ok, err = lock.TryLock()
+	return func() { _ = lock.Unlock() }, ok, err
+}
+
+// Complain notes what went wrong in a hook, which must not say it to the agent.
+func (l Log) Complain(at time.Time, err error) {
+	if files.Private(l.Dir) != nil {
+		return
+	}
+	f, open := os.OpenFile(l.Errors(), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if open != nil {
+		return
+	}
+	defer f.Close()
+	fmt.Fprintf(f, "%s %v\n", at.UTC().Format(time.RFC3339), err)
+}
+
+// Errors is the file of what went wrong.
+func (l Log) Errors() string { return filepath.Join(l.Dir, "errors.log") }

@@ -1,0 +1,106 @@
+package gateway
+
+import (
+	"compress/gzip"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/changetrail/changetrail/internal/budget"
+	"github.com/changetrail/changetrail/internal/problem"
+)
+
+// What is packed may be small and its content large. Reports and events pack to a
+// hundredth at best; what packs better, and is not small, is made to fill the memory.
+const (
+	maxRatio    = 250
+	smallEnough = 4 << 20
+)
+
+// read returns the body of a request, unpacked, of at most limit bytes, however small it
+// was packed. Its memory is that of the request.
+func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	return unpack(r.Context(), http.MaxBytesReader(w, r.Body, limit), r.Header.Get("Content-Encoding"), limit)
+}
+
+func unpack(ctx context.Context, raw io.Reader, encoding string, limit int64) ([]byte, error) {
+	share := shareOf(ctx)
+	in := raw
+	switch strings.ToLower(encoding) {
+	case "", "identity":
+	case "gzip":
+		packed := &counter{in: raw}
+		z, err := gzip.NewReader(packed)
+		if err != nil {
+			return nil, broken(err, "Content-Encoding says gzip, and the body is none")
+		}
+		in = &bounded{in: z, packed: packed}
+	default:
+		return nil, problem.New(http.StatusUnsupportedMediaType, "Content-Encoding %s is not read; send gzip, or nothing of it", encoding)
+	}
+	body, err := share.ReadAll(in, limit)
+	if err != nil {
+		return nil, broken(err, "the body ends early")
+	}
+	return body, share.Grow(budget.Weight(body))
+}
+
+// A counter counts what is read.
+type counter struct {
+	in io.Reader
+	n  int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.in.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// A bounded reader of what is packed refuses what was packed to nearly nothing.
+type bounded struct {
+	in     io.Reader
+	packed *counter
+	n      int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.in.Read(p)
+	if b.n += int64(n); b.n > smallEnough && b.n > maxRatio*b.packed.n {
+		return 0, problem.New(http.StatusRequestEntityTooLarge, "the body is gzip that unpacks to more than %d times its size; send it as it is", maxRatio)
+	}
+	return n, err
+}
+
+// broken is the problem of a body that cannot be read to its end.
+func broken(err error, what string) error {
+	var raw *http.MaxBytesError
+	var unpacked *budget.TooLargeError
+	var known *problem.Problem
+	if errors.As(err, &raw) || errors.As(err, &unpacked) || errors.As(err, &known) || errors.Is(err, budget.ErrFull) {
+		return err
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return problem.New(http.StatusRequestTimeout, "the body did not come in time")
+	}
+	return problem.New(http.StatusBadRequest, "%s: %v", what, err)
+}
+
+// inShare is under what the memory of a request is found in its context.
+type inShare struct{}
+
+// shareOf is the memory of a request; nil, which has no bound, outside of one.
+func shareOf(ctx context.Context) *budget.Share {
+	s, _ := ctx.Value(inShare{}).(*budget.Share)
+	return s
+}
+
+// holding lets f work on a request with memory of b, and gives that back at the end.
+func holding(b *budget.Budget, r *http.Request, f func(*http.Request) error) error {
+	share := b.Share(r.Context())
+	defer share.Release()
+	return f(r.WithContext(context.WithValue(r.Context(), inShare{}, share)))
+}

@@ -1,0 +1,324 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/changetrail/changetrail/identity"
+	"github.com/changetrail/changetrail/internal/budget"
+	"github.com/changetrail/changetrail/internal/problem"
+	"github.com/changetrail/changetrail/internal/signing"
+	"github.com/changetrail/changetrail/producer"
+	"github.com/changetrail/changetrail/secrets"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// A Publisher puts events on the stream. spooled is how many of them are safe on
+// disk only. A [producer.Producer] is one.
+type Publisher interface {
+	Deliver(ctx context.Context, events ...event.Event) (spooled int, err error)
+}
+
+// Blobs is a place for files, each under the digest of its content.
+type Blobs interface {
+	Put(ctx context.Context, content []byte) (digest string, err error)
+	Get(ctx context.Context, digest string) ([]byte, error)
+}
+
+// A Config is what a gateway needs.
+type Config struct {
+	Publisher Publisher // its events are made whole, checked and redacted here
+	Blobs     Blobs     // nil: files are refused, and events of over 1 MB
+	// Credentials are those of whom may speak; nil where nobody is asked. Where they list
+	// none, nobody may.
+	Credentials *identity.Credentials
+	// Rests reports whether a change rests on a file of which who may read; nil where that
+	// cannot be told: then those alone may read files who may read all.
+	Rests func(ctx context.Context, digest string, who identity.Principal) (bool, error)
+	// Open says that whoever shows no credential may speak, as nobody, though there are
+	// some.
+	Open bool
+	// Redactor takes secrets out of what agents say. Webhooks stay as they are.
+	Redactor producer.Redactor
+	// Keys sign who sent an event. Enrichers that know them believe it.
+	Keys   signing.Keys
+	GitHub GitHub
+	GitLab GitLab
+	Jira   Jira
+	Limits Limits
+
+	Log   *slog.Logger
+	Meter metric.MeterProvider
+	// Tracer makes a span for each event that is taken; nil: none.
+	Tracer trace.TracerProvider
+	Now    func() time.Time
+}
+
+// A Gateway answers requests.
+type Gateway struct {
+	Config
+	limiter  *limiter
+	recent   *recent
+	metrics  *metrics
+	tracer   trace.Tracer
+	slots    chan struct{} // one for each request at work
+	memory   *budget.Budget
+	small    *budget.Budget // of webhooks, and of those who show no credential though there are some
+	protocol *http.CrossOriginProtection
+	secrets  *secrets.Redactor // hides them in what is shown, whatever Redactor keeps
+}
+
+// New returns a Gateway.
+func New(c Config) (*Gateway, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	c.Limits = c.Limits.orDefaults()
+	m, err := newMetrics(c.Meter)
+	if err != nil {
+		return nil, err
+	}
+	redactor, err := secrets.New(secrets.Redacted, nil)
+	if err != nil {
+		return nil, err
+	}
+	g := &Gateway{
+		Config: c, secrets: redactor, limiter: newLimiter(c.Limits, c.Now), recent: newRecent(recentDeliveries), metrics: m,
+		slots: make(chan struct{}, c.Limits.Requests), protocol: http.NewCrossOriginProtection(),
+		memory: budget.New(c.Limits.Memory, c.Limits.Wait), small: budget.New(c.Limits.Strangers, c.Limits.Wait),
+	}
+	if c.Tracer != nil {
+		g.tracer = c.Tracer.Tracer("github.com/changetrail/changetrail/gateway")
+	}
+	return g, nil
+}
+
+// Register adds to mux what the gateway takes.
+func (g *Gateway) Register(mux *http.ServeMux) {
+	for _, route := range []struct {
+		method, path string
+		handler      http.Handler
+	}{
+		{http.MethodPost, "/v1/events", g.authenticated(g.events)},
+		{http.MethodPost, "/v1/webhooks/github", g.guarded(g.little(g.github), problem.Write)},
+		{http.MethodPost, "/v1/webhooks/gitlab", g.guarded(g.little(g.gitlab), problem.Write)},
+		{http.MethodPost, "/v1/webhooks/jira", g.guarded(g.little(g.jira), problem.Write)},
+		{http.MethodPost, "/v1/traces", g.authenticated(g.traces)},
+		{http.MethodPost, "/v1/logs", g.authenticated(g.logs)},
+		{http.MethodPut, "/v1/blobs", g.authenticated(g.putBlob)},
+	} {
+		mux.Handle(route.method+" "+route.path, route.handler)
+		mux.HandleFunc(route.path, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Allow", route.method)
+			problem.Write(w, r, problem.New(http.StatusMethodNotAllowed, "%s takes %s, and not %s", route.path, route.method, r.Method))
+		})
+	}
+	rpc := g.grpcHandler(g.otlpServer())
+	mux.Handle("POST /opentelemetry.proto.collector.trace.v1.TraceService/Export", rpc)
+	mux.Handle("POST /opentelemetry.proto.collector.logs.v1.LogsService/Export", rpc)
+}
+
+// RegisterFiles adds to mux what serves the files that are kept, where no page
+// does.
+func (g *Gateway) RegisterFiles(mux *http.ServeMux) {
+	mux.Handle("GET /v1/blobs/{digest}", g.authenticated(g.getBlob))
+}
+
+// A Sender is who has sent a request.
+type Sender struct {
+	identity.Principal
+	key senderKey
+	g   *Gateway
+}
+
+// Take puts an event of the sender on the stream, checked and signed as one that
+// came by itself.
+func (s Sender) Take(ctx context.Context, e event.Event) error {
+	_, err := s.g.Take(ctx, s, []event.Event{e})
+	return err
+}
+
+// timesHeld is how often a request that another library reads is held: as it came, and as
+// what it was read into.
+const timesHeld = 8
+
+// For lets handler answer, for senders that are known and within their limits.
+func (g *Gateway) For(handler func(Sender) http.Handler) http.Handler {
+	return g.authenticated(func(w http.ResponseWriter, r *http.Request, from Sender) error {
+		r.Body = &budget.Reader{In: r.Body, Share: shareOf(r.Context()), Times: timesHeld}
+		handler(from).ServeHTTP(w, r)
+		return nil
+	})
+}
+
+// guarded is what every request goes through: bounds on its header and on how many
+// are at work, and no browser that another site sends. refuse answers where f does not.
+func (g *Gateway) guarded(f func(http.ResponseWriter, *http.Request) error, refuse func(http.ResponseWriter, *http.Request, *problem.Problem)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := g.Now()
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
+		err := g.admitRequest(r)
+		if err == nil {
+			err = f(w, r)
+			<-g.slots
+		}
+		status := http.StatusOK
+		if err != nil {
+			p := g.problemOf(err)
+			status = p.Status
+			if status >= 500 {
+				g.Log.Warn("a request failed", "path", r.URL.Path, "status", status, "err", p.Detail)
+			}
+			refuse(w, r, p)
+		}
+		g.metrics.request(r, status, g.Now().Sub(began))
+	})
+}
+
+func (g *Gateway) admitRequest(r *http.Request) error {
+	if n := headerSize(r.Header); n > maxHeader {
+		return problem.New(http.StatusRequestHeaderFieldsTooLarge, "the header has %d bytes, at most %d are read; put data into the body", n, maxHeader)
+	}
+	if err := g.protocol.Check(r); err != nil {
+		return problem.New(http.StatusForbidden, "a browser was sent here by another site: %v", err)
+	}
+	select {
+	case g.slots <- struct{}{}:
+		return nil
+	default:
+		return problem.New(http.StatusServiceUnavailable, "%d requests are at work already; the broker may be slow", cap(g.slots)).Later(time.Second)
+	}
+}
+
+// maxHeader is the largest header of a request, in bytes. The attributes of a
+// CloudEvent have at most some KB.
+const maxHeader = 64 << 10
+
+func headerSize(h http.Header) (n int) {
+	for name, values := range h {
+		for _, v := range values {
+			n += len(name) + len(v) + len(": \r\n")
+		}
+	}
+	return n
+}
+
+// problemOf is how an error is answered.
+func (g *Gateway) problemOf(err error) *problem.Problem {
+	var tooLarge *http.MaxBytesError
+	var unpacked *budget.TooLargeError
+	switch {
+	case errors.As(err, &unpacked):
+		return problem.New(http.StatusRequestEntityTooLarge, "the body: %v", unpacked)
+	case errors.As(err, &tooLarge):
+		return problem.New(http.StatusRequestEntityTooLarge, "the body is larger than %d bytes", tooLarge.Limit)
+	case errors.Is(err, budget.ErrFull):
+		return problem.New(http.StatusServiceUnavailable, "the memory for requests is used up (%d MiB); send it again", g.Limits.Memory>>20).Later(time.Second)
+	case errors.Is(err, producer.ErrPermanent):
+		return problem.New(http.StatusUnprocessableEntity, "%v", err)
+	}
+	return problem.Of(err, http.StatusInternalServerError)
+}
+
+// authenticated hands on who sent a request, within the limits of the credential.
+func (g *Gateway) authenticated(f func(http.ResponseWriter, *http.Request, Sender) error) http.Handler {
+	return g.guarded(func(w http.ResponseWriter, r *http.Request) error {
+		from, leave, err := g.enter(r)
+		if err != nil {
+			return err
+		}
+		defer leave()
+		return holding(g.budgetOf(from), r, func(r *http.Request) error { return f(w, r, from) })
+	}, func(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
+		if p.Status == http.StatusUnauthorized {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="changetrail"`)
+		}
+		problem.Write(w, r, p)
+	})
+}
+
+// little lets f answer with the memory of those who are not known yet.
+func (g *Gateway) little(f func(http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		return holding(g.small, r, func(r *http.Request) error { return f(w, r) })
+	}
+}
+
+// budgetOf is the memory that requests of a sender share with others.
+func (g *Gateway) budgetOf(from Sender) *budget.Budget {
+	if from.Name == "" && g.Credentials != nil && g.Credentials.Any() {
+		return g.small
+	}
+	return g.memory
+}
+
+// enter tells who sent a request, and counts it among those of the credential until it
+// leaves.
+func (g *Gateway) enter(r *http.Request) (from Sender, leave func(), err error) {
+	who, err := g.Authenticate(r)
+	var away *identity.AwayError
+	if errors.As(err, &away) {
+		return from, nil, problem.New(http.StatusServiceUnavailable, "%v; send it again", away).Later(away.Retry)
+	}
+	if err != nil {
+		return from, nil, problem.New(http.StatusUnauthorized, "%v", err)
+	}
+	from = Sender{who, keyOf(who, r), g}
+	leave, err = g.limiter.enter(from.key)
+	return from, leave, err
+}
+
+// Authenticate tells who sent a request. Where credentials were never asked for anybody
+// who can connect may speak, and nobody is believed more than that; where none are listed,
+// as once the last was removed, nobody may.
+func (g *Gateway) Authenticate(r *http.Request) (identity.Principal, error) {
+	if g.Credentials == nil {
+		return identity.Principal{}, nil
+	}
+	who, err := g.Credentials.Authenticate(r)
+	if g.Open && errors.Is(err, identity.ErrNone) {
+		return identity.Principal{}, nil
+	}
+	return who, err
+}
+
+// publish puts events on the stream, and tells whether some are on disk only.
+func (g *Gateway) publish(ctx context.Context, events []event.Event) (spooled int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, g.Limits.Timeout)
+	defer cancel()
+	for i := range events { // in JSON, as on a disk, space around data would be lost, and the signature is over it
+		data := events[i].Data()
+		events[i].DataBase64 = len(bytes.TrimSpace(data)) != len(data)
+	}
+	spooled, err = g.Publisher.Deliver(ctx, events...)
+	switch {
+	case err == nil:
+		g.metrics.taken(events, spooled)
+		return spooled, nil
+	case errors.Is(err, producer.ErrPermanent):
+		return 0, err
+	}
+	g.Log.Warn("events were not taken", "events", len(events), "err", err)
+	return 0, problem.New(http.StatusServiceUnavailable, "the broker did not take it in time; send it again, it is known by source and id: %v", err).Later(2 * time.Second)
+}
+
+// answer says that events were taken.
+func answer(w http.ResponseWriter, spooled int) error {
+	if spooled == 0 {
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusAccepted)
+	_, err := fmt.Fprintf(w, `{"spooled":%d,"detail":"the broker is away; the events are safe on this gateway's disk and are sent when it is back"}`+"\n", spooled)
+	return err
+}

@@ -1,0 +1,185 @@
+package gateway
+
+import (
+	"container/list"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/changetrail/changetrail/identity"
+	"github.com/changetrail/changetrail/internal/problem"
+)
+
+// Limits are those of a gateway. Where 0 the default holds.
+type Limits struct {
+	Requests    int           // at work at a time, of all; 4096
+	Concurrency int           // of them those of one credential; 1024
+	Rate        float64       // events a second of one credential, unless it has a rate of its own; 10,000
+	Body        int64         // bytes of a request, unpacked; 8 MiB
+	Blob        int64         // bytes of a file; 48 MiB
+	Timeout     time.Duration // how long the broker may take; 10 s
+	Memory      int64         // bytes of all requests of known senders at a time, unpacked; 160 MiB
+	Strangers   int64         // of all webhooks, and of requests without a credential; 96 MiB
+	Wait        time.Duration // how long a request waits for memory; 2 s
+	BlobRate    int64         // bytes of files a minute of one credential; 1 GiB
+}
+
+func (l Limits) orDefaults() Limits {
+	if l.Requests == 0 {
+		l.Requests = 4096
+	}
+	if l.Concurrency == 0 {
+		l.Concurrency = 1024
+	}
+	if l.Rate == 0 {
+		l.Rate = 10_000
+	}
+	if l.Body == 0 {
+		l.Body = 8 << 20
+	}
+	if l.Blob == 0 {
+		l.Blob = 48 << 20
+	}
+	if l.Timeout == 0 {
+		l.Timeout = 10 * time.Second
+	}
+	if l.Memory == 0 {
+		l.Memory = 160 << 20
+	}
+	if l.Strangers == 0 {
+		l.Strangers = 96 << 20
+	}
+	if l.Wait == 0 {
+		l.Wait = 2 * time.Second
+	}
+	if l.BlobRate == 0 {
+		l.BlobRate = 1 << 30
+	}
+	return l
+}
+
+// maxKnown bounds the senders whose rate is kept; the one that has been quiet for
+// longest is forgotten.
+const maxKnown = 10_000
+
+// A limiter bounds what each sender may do.
+type limiter struct {
+	limits Limits
+	now    func() time.Time
+
+	mu      sync.Mutex
+	senders map[string]*list.Element // of *sender
+	order   *list.List               // the newest first
+}
+
+type sender struct {
+	key    string
+	bucket *rate.Limiter
+	files  *rate.Limiter // bytes of them
+	atWork int
+}
+
+// A senderKey tells senders apart, with the rate that their credential states.
+type senderKey struct {
+	name string
+	rate float64
+}
+
+// keyOf is the credential of a sender; of one without, the address.
+func keyOf(who identity.Principal, r *http.Request) senderKey {
+	if who.Name != "" {
+		return senderKey{"credential " + who.Name, who.Rate}
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	return senderKey{"address " + host, 0}
+}
+
+func newLimiter(l Limits, now func() time.Time) *limiter {
+	return &limiter{limits: l, now: now, senders: make(map[string]*list.Element), order: list.New()}
+}
+
+// of returns the sender of a key. mu is held.
+func (l *limiter) of(k senderKey) *sender {
+	if e, ok := l.senders[k.name]; ok {
+		l.order.MoveToFront(e)
+		return e.Value.(*sender)
+	}
+	if k.rate == 0 {
+		k.rate = l.limits.Rate
+	}
+	s := &sender{
+		key: k.name, bucket: rate.NewLimiter(rate.Limit(k.rate), max(1, int(k.rate))),
+		files: rate.NewLimiter(rate.Limit(float64(l.limits.BlobRate)/60), int(l.limits.BlobRate)),
+	}
+	l.senders[k.name] = l.order.PushFront(s)
+	for e := l.order.Back(); len(l.senders) > maxKnown && e != nil; e = e.Prev() {
+		if old := e.Value.(*sender); old.atWork == 0 {
+			delete(l.senders, old.key)
+			l.order.Remove(e)
+			break
+		}
+	}
+	return s
+}
+
+// enter counts a request in; leave counts it out.
+func (l *limiter) enter(k senderKey) (leave func(), err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.of(k)
+	if s.atWork >= l.limits.Concurrency {
+		return nil, problem.New(http.StatusTooManyRequests, "%s has %d requests at work, which is its limit", k.name, s.atWork).Later(time.Second)
+	}
+	s.atWork++
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		s.atWork--
+	}, nil
+}
+
+// burst is how many events a sender may send at once.
+func (l *limiter) burst(k senderKey) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.of(k).bucket.Burst()
+}
+
+// allow takes n events from what a sender may send now. A batch may have as many
+// as a second allows.
+func (l *limiter) allow(k senderKey, n int) error {
+	l.mu.Lock()
+	s := l.of(k)
+	l.mu.Unlock()
+	now := l.now()
+	if burst := s.bucket.Burst(); n > burst {
+		return problem.New(http.StatusTooManyRequests, "the batch has %d events, and %s may send %d a second; send smaller ones", n, k.name, burst).Later(time.Second)
+	}
+	reserved := s.bucket.ReserveN(now, n)
+	if wait := reserved.DelayFrom(now); wait > 0 {
+		reserved.CancelAt(now)
+		return problem.New(http.StatusTooManyRequests, "%s may send %g events a second", k.name, float64(s.bucket.Limit())).Later(wait)
+	}
+	return nil
+}
+
+// allowFile takes the bytes of a file from what a sender may send now. A minute's worth may
+// come at once.
+func (l *limiter) allowFile(k senderKey, bytes int) error {
+	l.mu.Lock()
+	s := l.of(k)
+	l.mu.Unlock()
+	now := l.now()
+	reserved := s.files.ReserveN(now, min(bytes, s.files.Burst()))
+	if wait := reserved.DelayFrom(now); wait > 0 {
+		reserved.CancelAt(now)
+		return problem.New(http.StatusTooManyRequests, "%s may send %d MiB of files a minute", k.name, l.limits.BlobRate>>20).Later(wait)
+	}
+	return nil
+}

@@ -1,0 +1,141 @@
+package mcp
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"fmt"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/changetrail/changetrail/agents/hook"
+	"github.com/changetrail/changetrail/policy"
+	"github.com/changetrail/changetrail/record"
+)
+
+// A Decision is what an agent states of what it decided.
+type Decision struct {
+	Trigger     *record.Trigger `json:"trigger,omitempty" doc:"what made you start"`
+	Options     []record.Option `json:"options,omitempty" schema:"maxitems=50" doc:"all options that you saw, the chosen one among them, each with its reason"`
+	Rationale   string          `json:"rationale,omitempty" schema:"max=8192" doc:"why, in a few sentences"`
+	Change      string          `json:"change,omitempty" schema:"max=1024" doc:"the pull or merge request, where it is open already: acme/payments#4829, or its URL"`
+	Repository  string          `json:"repository,omitempty" schema:"max=512" doc:"host/path, where no change is open yet; the one that you work in where left out"`
+	Service     string          `json:"service,omitempty" schema:"max=256" doc:"the service that you change"`
+	Paths       []string        `json:"paths,omitempty" schema:"maxitems=3000,max=1024" doc:"the files that you change, all of them"`
+	Tests       string          `json:"tests,omitempty" schema:"enum=passed|failed|not-run" doc:"how the tests ended, where you ran them"`
+	Agent       string          `json:"agent,omitempty" schema:"max=256" doc:"your id in the policy, where it is not known from your credential"`
+	Model       string          `json:"model,omitempty" schema:"max=256" doc:"the model that you are"`
+	Run         string          `json:"run,omitempty" schema:"max=256" doc:"your session; one is made up where it is left out"`
+	LogsURL     string          `json:"logs_url,omitempty" schema:"max=2048" doc:"where the log of your session can be read"`
+	DelegatedBy string          `json:"delegated_by,omitempty" schema:"max=256" doc:"account of the person who asked you to do it"`
+}
+
+// A Recorded says what became of a decision.
+type Recorded struct {
+	Event         string         `json:"event"` // id
+	Run           string         `json:"run"`
+	Trailers      []string       `json:"trailers"` // lines for the end of the commit message
+	Next          string         `json:"next"`
+	Missing       []Missing      `json:"missing"`
+	Authorization *Authorization `json:"authorization,omitempty"` // of paths, by the policy
+}
+
+// A Missing is something that an auditor would miss.
+type Missing struct {
+	Gap string `json:"gap"` // its machine name, as in the record
+	Why string `json:"why"`
+	Do  string `json:"do"` // to mend it
+}
+
+func (h *handlers) recordDecision(ctx context.Context, req *mcp.CallToolRequest, in *Decision) (*Recorded, error) {
+	agent, err := h.agent(req, in.Agent)
+	if err != nil {
+		return nil, err
+	}
+	change, repo, err := h.subject(in.Change, in.Repository)
+	if err != nil {
+		return nil, err
+	}
+	d := &record.Decision{
+		Agent: record.Agent{
+			ID: agent, Model: cmp.Or(in.Model, h.Model), Run: cmp.Or(in.Run, h.Run), LogsURL: cmp.Or(in.LogsURL, h.LogsURL), DelegatedBy: cmp.Or(in.DelegatedBy, h.DelegatedBy),
+		},
+		Trigger: in.Trigger, Options: in.Options, Rationale: in.Rationale, Service: in.Service,
+	}
+	if d.Agent.Run == "" {
+		d.Agent.Run = "run-" + rand.Text()
+	}
+	if len(in.Paths) > 0 || in.Tests != "" {
+		d.Claims = &record.Claims{Files: in.Paths, Tests: in.Tests}
+	}
+	out := &Recorded{Run: d.Agent.Run, Missing: h.missing(d, repo, change)}
+	if len(in.Paths) > 0 && h.Policy != nil && h.Policy.HasRules() {
+		q := policy.Request{Agent: agent, DelegatedBy: d.Agent.DelegatedBy, Repository: repo, Paths: in.Paths}
+		if out.Authorization, err = h.authorize(q, in.Service); err != nil {
+			return nil, err
+		}
+	}
+	e := h.event(agent, change, repo, d)
+	if err := h.Take(ctx, e); err != nil {
+		return nil, fmt.Errorf("the decision was not recorded: %w", err)
+	}
+	out.Event = e.ID()
+	commit := hook.Commit{Agent: agent, Model: d.Agent.Model, Run: d.Agent.Run, LogsURL: d.Agent.LogsURL}
+	for _, t := range commit.Trailers() {
+		out.Trailers = append(out.Trailers, t.Key+": "+t.Value)
+	}
+	out.Next = "Put the trailers at the end of the commit message: they lead from the commit to this decision."
+	if len(out.Missing) > 0 {
+		out.Next = "Mend what is missing and record the decision again, whole and with the same run: the last one before the merge counts. " + out.Next
+	}
+	return out, nil
+}
+
+// remedies are the gaps of a decision that its agent can mend, and how.
+var remedies = map[string]string{
+	record.GapNoTrigger:            "Say in trigger what made you start: its kind, and id, finding or url.",
+	record.GapTriggerNotHeld:       "The report was not handed in here. If the scanner's own job hands it in (changetrail attach scan), nothing is to be done; else use attach_evidence.",
+	record.GapFindingNotStated:     "Say in trigger.finding which finding in the report made you start.",
+	record.GapFindingNotInReport:   "State a finding that stands in the report, or the digest of the report in which it does.",
+	record.GapDigestNotStated:      "State in trigger.digest the sha256 of the report that you read.",
+	record.GapTriggerFromAgent:     "You handed the report in yourself. It is proof only once the scanner's own job hands it in.",
+	record.GapNothingChosen:        "Give one option the outcome chosen.",
+	record.GapNoAlternatives:       "Name the other options, doing nothing among them, each with the reason why not.",
+	record.GapRejectionNoReason:    "Give each option that you did not choose a reason.",
+	record.GapSeverityContradicted: "State the severity that the report states.",
+}
+
+// missing judges a decision as the record will once the change is merged, by what was sent
+// from here.
+func (h *handlers) missing(d *record.Decision, repo record.Repository, change record.ChangeID) []Missing {
+	if change == "" {
+		change = record.ChangeID(string(repo) + "/pull/0") // none yet: any will do
+	}
+	told := record.Event{
+		Sender: record.SenderAgent + d.Agent.ID, Witness: record.Signed, Source: source(d.Agent.ID), ID: "decision",
+		Type: record.TypeDecisionRecorded, Repository: repo, Time: h.Now(), Fact: d,
+	}
+	merged := record.Event{Witness: record.Observed, ID: "merged", Type: record.TypeChangeMerged, Repository: repo, Change: change, Time: told.Time, Fact: new(record.Merged)}
+	events := []record.Event{told.About(change), merged}
+	h.mu.Lock()
+	for i, s := range h.scans {
+		events = append(events, record.Event{Sender: told.Sender, Witness: record.Claimed, Source: told.Source, ID: fmt.Sprint("scan-", i), Type: record.TypeScanCompleted, Repository: repo, Time: told.Time, Fact: s})
+	}
+	h.mu.Unlock()
+	r := record.Fold(change, record.Gather(change, events))
+	r.Judge(record.Authority{})
+	out := []Missing{}
+	for _, gap := range r.Trail.Gaps {
+		do, mendable := remedies[gap]
+		if !mendable {
+			continue
+		}
+		why := r.Trail.Reasons.Trigger
+		switch gap {
+		case record.GapNothingChosen, record.GapNoAlternatives, record.GapRejectionNoReason:
+			why = r.Trail.Reasons.Alternatives
+		}
+		out = append(out, Missing{gap, why, do})
+	}
+	return out
+}

@@ -1,0 +1,297 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+
+	"github.com/changetrail/changetrail/identity"
+	"github.com/changetrail/changetrail/ingest"
+	"github.com/changetrail/changetrail/internal/problem"
+	"github.com/changetrail/changetrail/internal/signing"
+	"github.com/changetrail/changetrail/producer"
+	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/schemas"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Take puts events of a sender on the stream: all of them, once each is found to be
+// right and to be the sender's to send; else none.
+func (g *Gateway) Take(ctx context.Context, from Sender, events []event.Event) (spooled int, err error) {
+	if err := g.limiter.allow(from.key, len(events)); err != nil {
+		return 0, err
+	}
+	p := problem.New(http.StatusUnprocessableEntity, "")
+	var refused []event.Event
+	for i := range events {
+		e := &events[i]
+		held := shareOf(ctx).Held()
+		about, err := g.prepare(ctx, e, from.Principal)
+		shareOf(ctx).Shrink(shareOf(ctx).Held() - held) // what it was read into is not needed any more
+		if err == nil {
+			continue
+		}
+		refusal := schemas.AsRefusal(err)
+		if refusal == nil {
+			return 0, err
+		}
+		other := ingest.IsImpostor(err)
+		if other != nil {
+			refused = g.find(refused, e, about.Event, from.Principal, other)
+		}
+		switch {
+		case refusal.Reason == schemas.NotTheSenders, refusal.Reason == schemas.NotAllowed:
+			p.Status = http.StatusForbidden
+		case refusal.Reason == schemas.TooLarge && len(events) == 1:
+			p.Status = http.StatusRequestEntityTooLarge
+		}
+		g.metrics.refuse(string(refusal.Reason))
+		p.Errors = append(p.Errors, problem.Part{Index: i, ID: e.ID(), Reason: string(refusal.Reason), Detail: refusal.Detail})
+	}
+	if len(refused) > 0 {
+		if _, err := g.publish(ctx, refused); err != nil {
+			return 0, err
+		}
+	}
+	if err := batchProblem(p, len(events)); err != nil {
+		return 0, err
+	}
+	return g.publish(ctx, events)
+}
+
+// Extensions that the gateway sets; what a client says of them is dropped.
+var ours = []string{"authtype", "authid", "authmac", "imported", "contentmode", "redacted"}
+
+// extensionArrived is what those alone may say who bring in history; of all others the
+// gateway says it.
+const extensionArrived = "arrivedat"
+
+// prepare reads an event as the enricher will, asks whether it is its sender's to
+// send, makes it whole, takes out its secrets and signs it. What it returns is the
+// event as it was read, as far as it could be.
+func (g *Gateway) prepare(ctx context.Context, e *event.Event, who identity.Principal) (ingest.Event, error) {
+	if isOwn(e.Source()) {
+		return ingest.Event{}, schemas.Refuse(schemas.NotTheSenders, "source %s: sources under %s/ are changetrail's own; choose another one", e.Source(), ownSource)
+	}
+	said := e.Extensions()
+	for _, name := range ours {
+		if _, ok := said[name]; ok {
+			e.SetExtension(name, nil)
+		}
+	}
+	if _, ok := said[extensionArrived]; ok && !who.History {
+		e.SetExtension(extensionArrived, nil)
+	}
+	if e.Time().IsZero() {
+		e.SetTime(g.arrivalOf(e))
+	}
+	if schemas.IsJSON(e.DataContentType()) {
+		e.SetDataContentType(event.ApplicationJSON) // as every library takes it for JSON
+	}
+	_, named := said["dataref"]
+	read, err := g.read(ctx, e, nil)
+	changed := err == nil && ingest.Complete(who, &read)
+	if err := ingest.Allow(who, &read, err); err != nil {
+		return read, unavailable(err)
+	}
+	data := read.Envelope.Data
+	if changed {
+		if data, err = schemas.Encode(read.Fact); err != nil {
+			return read, err
+		}
+	}
+	before := identityOf(e)
+	if data, err = g.redact(ctx, e, data); err != nil {
+		return read, err
+	}
+	if named && read.Envelope.DataRef == "" { // beside its data
+		e.SetExtension("dataref", nil)
+	}
+	if err := g.place(ctx, e, read.Envelope.DataRef, data); err != nil {
+		return read, unavailable(err)
+	}
+	home := read.Home()
+	if !bytes.Equal(data, read.Envelope.Data) || before != identityOf(e) { // a marker may be longer than what it stands for
+		again, err := g.read(ctx, e, []byte(home))
+		if err != nil {
+			return read, unavailable(err)
+		}
+		home = again.Home()
+	}
+	e.SetExtension("partitionkey", home)
+	g.sign(ctx, e, who)
+	return read, nil
+}
+
+// arrivalOf is when an event arrives: now, or what one states that brings in history.
+func (g *Gateway) arrivalOf(e *event.Event) time.Time {
+	text, _ := e.Extensions()[extensionArrived].(string)
+	if at, err := schemas.StatedArrival(text, g.Now()); err == nil {
+		return at
+	}
+	return g.Now().UTC()
+}
+
+// read reads an event as the enricher will, and refuses what that would refuse.
+func (g *Gateway) read(ctx context.Context, e *event.Event, key []byte) (ingest.Event, error) {
+	if err := e.Validate(); err != nil {
+		return ingest.Event{}, schemas.Refuse(schemas.NotCloudEvent, "%s", strings.Join(strings.Fields(err.Error()), " "))
+	}
+	env := producer.Envelope(e)
+	if err := env.Check(); err != nil {
+		return ingest.Event{}, err
+	}
+	if err := g.checkSize(e); err != nil {
+		return ingest.Event{}, err
+	}
+	share := shareOf(ctx)
+	r := ingest.Reader{Keys: g.Keys, Early: true, Room: share.Grow}
+	if g.Blobs != nil {
+		r.Blobs = counted{g.Blobs}
+	}
+	read, err := r.Read(ctx, env, key, g.Now())
+	read.File = nil // it was read; the event carries it on
+	return read, err
+}
+
+// checkSize refuses an event that the broker would refuse. Large data become a blob
+// where there is a place for them.
+func (g *Gateway) checkSize(e *event.Event) error {
+	n := 0
+	for name, value := range e.Extensions() {
+		text, _ := value.(string) // others are short
+		n += len(name) + len(text)
+	}
+	if n > maxHeader {
+		return schemas.Refuse(schemas.TooLarge, "its attributes have %d bytes, at most %d are taken; put data into data", n, maxHeader)
+	}
+	if n += len(e.Data()); n > schemas.MaxEventSize && g.Blobs == nil {
+		return schemas.Refuse(schemas.TooLarge, "%d bytes of data and attributes, at most %d are taken here, where there is no blob store", n, schemas.MaxEventSize)
+	}
+	return nil
+}
+
+// unavailable is how it is answered that the blob store could not be asked.
+func unavailable(err error) error {
+	var store *ingest.StoreError
+	if errors.As(err, &store) {
+		return problem.New(http.StatusServiceUnavailable, "the blob store cannot be reached; send the event again: %v", err).Later(2 * time.Second)
+	}
+	return err
+}
+
+// identityOf is what of an event's attributes is read: what redaction may change of it.
+func identityOf(e *event.Event) string {
+	return strings.Join([]string{e.ID(), e.Source(), e.Subject()}, "\x00")
+}
+
+// redact takes secrets out of data, wherever they lay, and notes on e what it found.
+func (g *Gateway) redact(ctx context.Context, e *event.Event, data []byte) ([]byte, error) {
+	if g.Redactor == nil {
+		return data, nil
+	}
+	e.DataEncoded = data
+	if err := producer.Redact(ctx, e, g.Redactor); err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err() // whoever sent it has hung up
+		}
+		return nil, schemas.Refuse(schemas.NotJSON, "data: %v", err)
+	}
+	return e.Data(), nil
+}
+
+// place puts data where they came from: into the event, or into the blob store.
+func (g *Gateway) place(ctx context.Context, e *event.Event, ref string, data []byte) error {
+	e.DataEncoded, e.DataBase64 = data, false
+	if ref == "" {
+		return nil
+	}
+	e.DataEncoded = nil
+	digest, err := g.Blobs.Put(ctx, data) // what is there already is not written again
+	if err != nil {
+		return &ingest.StoreError{Err: err}
+	}
+	e.SetExtension("dataref", digest)
+	return nil
+}
+
+// find adds to findings that an event in the name of another was refused, once. Where
+// it is not said which repository that was about there is no record that it could stand
+// in: then it stands in the log of the gateway alone.
+func (g *Gateway) find(findings []event.Event, e *event.Event, about record.Event, who identity.Principal, i *ingest.Impostor) []event.Event {
+	if about.Repository == "" {
+		g.Log.Warn("an event in the name of another was refused", "credential", who.Name, "name", i.Name, "type", e.Type(), "id", e.ID())
+		return findings
+	}
+	found := g.finding(e, about, who, i)
+	if _, err := g.read(context.Background(), &found, nil); err != nil {
+		g.Log.Warn("that an event in the name of another was refused cannot be recorded", "credential", who.Name, "name", i.Name, "type", e.Type(), "id", e.ID(), "err", err)
+		return findings
+	}
+	for k := range findings {
+		if findings[k].ID() == found.ID() {
+			return findings
+		}
+	}
+	return append(findings, found)
+}
+
+// finding is the event that says of another that it was refused.
+func (g *Gateway) finding(e *event.Event, about record.Event, who identity.Principal, i *ingest.Impostor) event.Event {
+	fact := &record.IdentityRefused{Agent: i.Name, Credential: who.Name, BoundTo: i.BoundTo, EventType: e.Type(), EventID: e.ID()}
+	schemas.Fit(fact)
+	out := producer.Event(string(about.Change), fact)
+	out.SetSource(ownSource + "/gateway")
+	out.SetID("refused:" + record.Digest([]byte(who.Name+"\x00"+e.Source()+"\x00"+e.ID()+"\x00"+i.Name))) // the same refusal, once
+	out.SetTime(g.Now().UTC())
+	out.SetExtension("partitionkey", string(about.Repository))
+	Sign(&out, g.Keys, ingest.Own(), g.Now())
+	return out
+}
+
+// sign says on an event who sent it, and when.
+func (g *Gateway) sign(ctx context.Context, e *event.Event, who identity.Principal) {
+	if g.tracer != nil { // before it is signed: which trace an event is of is believed, too
+		ctx, span := g.tracer.Start(ctx, "changetrail.publish", trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
+			attribute.String("cloudevents.event_id", e.ID()),
+			attribute.String("cloudevents.event_source", e.Source()),
+			attribute.String("cloudevents.event_type", e.Type()),
+		))
+		producer.Inject(ctx, e)
+		span.End()
+	}
+	Sign(e, g.Keys, who, g.Now())
+}
+
+// Sign says on an event who sent it and that it arrived now, or else when it states to
+// have arrived, if it brings in history; signed, if there is a key.
+func Sign(e *event.Event, keys signing.Keys, who identity.Principal, now time.Time) {
+	authType, authID := schemas.AuthAnonymous, ""
+	switch {
+	case who.Agent != "":
+		authType, authID = schemas.AuthService, who.Agent
+	case who.Platform != "":
+		authType, authID = schemas.AuthSystem, who.Platform
+	case who.Person != "":
+		authType, authID = schemas.AuthUser, who.Person
+	}
+	e.SetExtension("authtype", authType)
+	if authID == "" {
+		return
+	}
+	e.SetExtension("authid", authID)
+	if _, stated := e.Extensions()[extensionArrived]; stated && who.History {
+		e.SetExtension("imported", "true")
+	} else {
+		e.SetExtension(extensionArrived, now.UTC().Format(time.RFC3339Nano))
+	}
+	if signature := schemas.Sign(keys, producer.Envelope(e)); signature != "" {
+		e.SetExtension("authmac", signature)
+	}
+}
