@@ -14,7 +14,7 @@ fast:
 # that has neither.
 servers:
 	go vet -tags 'servers bench' ./...
-	go test -race -tags servers -p 1 -timeout 30m -v ./ecosystem ./evidence ./ingest/platform ./enricher ./internal/differential ./internal/e2e ./internal/e2e/embedded
+	go test -race -tags servers -p 1 -timeout 30m -v ./internal/ecosystem ./evidence ./ingest/platform ./enricher ./internal/differential ./internal/e2e ./internal/e2e/embedded
 
 lint:
 	$(GOLANGCI) run --build-tags servers,bench ./...

@@ -19,15 +19,15 @@ import (
 
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/gateway"
-	ids "github.com/changetrail/changetrail/identity"
 	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/ingest/platform"
 	"github.com/changetrail/changetrail/internal/corpus"
+	ids "github.com/changetrail/changetrail/internal/identity"
+	"github.com/changetrail/changetrail/internal/secrets"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
-	"github.com/changetrail/changetrail/secrets"
 	"github.com/changetrail/changetrail/stream"
 )
 

@@ -13,10 +13,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/internal/embedded"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/stream"
-	"github.com/changetrail/changetrail/stream/embedded"
 )
 
 // policyOf returns a policy of one service, with a default verdict that tells it apart.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/changetrail/changetrail/ecosystem"
+	"github.com/changetrail/changetrail/internal/ecosystem"
 	"github.com/changetrail/changetrail/record"
 )
 

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/changetrail/changetrail/ecosystem"
+	"github.com/changetrail/changetrail/internal/ecosystem"
 	"github.com/changetrail/changetrail/record"
 )
 

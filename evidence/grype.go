@@ -3,7 +3,7 @@ package evidence
 import (
 	"slices"
 
-	"github.com/changetrail/changetrail/ecosystem"
+	"github.com/changetrail/changetrail/internal/ecosystem"
 	"github.com/changetrail/changetrail/record"
 )
 

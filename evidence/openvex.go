@@ -3,7 +3,7 @@ package evidence
 import (
 	"github.com/openvex/go-vex/pkg/vex"
 
-	"github.com/changetrail/changetrail/ecosystem"
+	"github.com/changetrail/changetrail/internal/ecosystem"
 	"github.com/changetrail/changetrail/record"
 )
 

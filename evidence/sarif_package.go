@@ -7,7 +7,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/changetrail/changetrail/ecosystem"
+	"github.com/changetrail/changetrail/internal/ecosystem"
 	"github.com/changetrail/changetrail/record"
 )
 

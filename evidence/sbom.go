@@ -7,7 +7,7 @@ import (
 
 	spdxjson "github.com/spdx/tools-golang/json"
 
-	"github.com/changetrail/changetrail/ecosystem"
+	"github.com/changetrail/changetrail/internal/ecosystem"
 	"github.com/changetrail/changetrail/record"
 )
 

@@ -13,9 +13,9 @@ import (
 
 	"github.com/cloudevents/sdk-go/v2/event"
 
+	"github.com/changetrail/changetrail/internal/secrets"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
-	"github.com/changetrail/changetrail/secrets"
 )
 
 // encoded takes events as far as the message for the broker: what the gateway

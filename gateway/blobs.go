@@ -9,8 +9,8 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/changetrail/changetrail/blobs"
-	"github.com/changetrail/changetrail/identity"
 	"github.com/changetrail/changetrail/internal/budget"
+	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/internal/problem"
 )
 

@@ -12,12 +12,12 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 	"go.opentelemetry.io/otel/metric"
 
-	"github.com/changetrail/changetrail/identity"
 	"github.com/changetrail/changetrail/internal/budget"
+	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/internal/problem"
+	"github.com/changetrail/changetrail/internal/secrets"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/producer"
-	"github.com/changetrail/changetrail/secrets"
 	"go.opentelemetry.io/otel/trace"
 )
 

@@ -22,12 +22,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/changetrail/changetrail/blobs"
-	"github.com/changetrail/changetrail/identity"
+	"github.com/changetrail/changetrail/internal/identity"
+	"github.com/changetrail/changetrail/internal/secrets"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
-	"github.com/changetrail/changetrail/secrets"
 )
 
 const stampKey = "a key of the tests, long enough"

@@ -4,8 +4,8 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/changetrail/changetrail/identity"
 	"github.com/changetrail/changetrail/ingest/platform"
+	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/internal/problem"
 	"github.com/changetrail/changetrail/record"
 )

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"github.com/changetrail/changetrail/identity"
+	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/internal/problem"
 )
 

@@ -22,9 +22,9 @@ import (
 
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/internal/budget"
+	"github.com/changetrail/changetrail/internal/secrets"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
-	"github.com/changetrail/changetrail/secrets"
 )
 
 // A shape is a request that is made to take memory.

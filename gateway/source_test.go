@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/changetrail/changetrail/identity"
+	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
 )

@@ -10,8 +10,8 @@ import (
 
 	"github.com/cloudevents/sdk-go/v2/event"
 
-	"github.com/changetrail/changetrail/identity"
 	"github.com/changetrail/changetrail/ingest"
+	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/internal/problem"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/producer"

@@ -21,10 +21,10 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"github.com/changetrail/changetrail/identity"
 	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/ingest/otlp"
 	"github.com/changetrail/changetrail/internal/budget"
+	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/internal/problem"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"

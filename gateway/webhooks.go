@@ -18,8 +18,8 @@ import (
 	"github.com/go-json-experiment/json"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
-	"github.com/changetrail/changetrail/identity"
 	"github.com/changetrail/changetrail/ingest/platform"
+	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/internal/problem"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"

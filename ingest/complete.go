@@ -1,7 +1,7 @@
 package ingest
 
 import (
-	"github.com/changetrail/changetrail/identity"
+	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/record"
 )
 

@@ -12,9 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/changetrail/changetrail/blobs"
-	"github.com/changetrail/changetrail/identity"
 	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/internal/corpus"
+	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"

@@ -4,8 +4,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/changetrail/changetrail/identity"
 	"github.com/changetrail/changetrail/ingest/platform"
+	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 )

@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/changetrail/changetrail/identity"
 	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/internal/corpus"
+	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"

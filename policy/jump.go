@@ -4,7 +4,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/changetrail/changetrail/ecosystem"
+	"github.com/changetrail/changetrail/internal/ecosystem"
 	"github.com/changetrail/changetrail/record"
 )
 

@@ -6,7 +6,7 @@ import (
 
 	"github.com/cloudevents/sdk-go/v2/event"
 
-	"github.com/changetrail/changetrail/secrets"
+	"github.com/changetrail/changetrail/internal/secrets"
 )
 
 // TestRedactionLooksAtAllOfAnEvent: at data of every media type, and at the attributes.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/changetrail/changetrail/ecosystem"
+	"github.com/changetrail/changetrail/internal/ecosystem"
 )
 
 // ClockSkew is how much the clocks of senders may differ: what arrives that much later than

@@ -4,7 +4,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/changetrail/changetrail/ecosystem"
+	"github.com/changetrail/changetrail/internal/ecosystem"
 )
 
 // about reports whether the package that a decision names is the one that f is in.

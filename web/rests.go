@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/changetrail/changetrail/identity"
+	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/replay"

@@ -16,9 +16,9 @@ import (
 
 	"github.com/changetrail/changetrail/internal/access"
 	"github.com/changetrail/changetrail/internal/problem"
+	"github.com/changetrail/changetrail/internal/secrets"
 	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/replay"
-	"github.com/changetrail/changetrail/secrets"
 )
 
 // An Index is searched and told from.

@@ -8,8 +8,8 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/changetrail/changetrail/evidence"
+	"github.com/changetrail/changetrail/internal/secrets"
 	"github.com/changetrail/changetrail/record"
-	"github.com/changetrail/changetrail/secrets"
 )
 
 // A Report is a file that an agent hands in.

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/changetrail/changetrail/identity"
+	"github.com/changetrail/changetrail/internal/identity"
 )
 
 func known(t *testing.T, lines ...string) (*identity.Credentials, []string) {

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/changetrail/changetrail/identity"
+	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/internal/problem"
 )
 

@@ -13,10 +13,10 @@ import (
 
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/internal/archive"
+	"github.com/changetrail/changetrail/internal/embedded"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
-	"github.com/changetrail/changetrail/stream/embedded"
 )
 
 var topics = stream.Topics{Prefix: "changetrail"}

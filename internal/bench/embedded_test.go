@@ -20,7 +20,7 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	companycontrols "github.com/changetrail/changetrail/controls"
-	"github.com/changetrail/changetrail/demo"
+	"github.com/changetrail/changetrail/internal/demo"
 	"github.com/changetrail/changetrail/internal/standalone"
 	companypolicy "github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/producer"

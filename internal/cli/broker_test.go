@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/changetrail/changetrail/identity"
+	"github.com/changetrail/changetrail/internal/identity"
 )
 
 // TestBrokerBeyondThisMachine: the embedded broker listens elsewhere only where clients

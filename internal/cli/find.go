@@ -17,7 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/changetrail/changetrail/identity"
+	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/internal/standalone"
 	"github.com/changetrail/changetrail/internal/telemetry"
 	"github.com/changetrail/changetrail/query"

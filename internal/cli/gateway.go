@@ -17,14 +17,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/changetrail/changetrail/gateway"
-	"github.com/changetrail/changetrail/identity"
 	"github.com/changetrail/changetrail/internal/files"
+	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/internal/problem"
+	"github.com/changetrail/changetrail/internal/secrets"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/internal/telemetry"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/schemas"
-	"github.com/changetrail/changetrail/secrets"
 	"github.com/changetrail/changetrail/stream"
 )
 

@@ -19,9 +19,9 @@ import (
 
 	"github.com/changetrail/changetrail/agents/hook"
 	"github.com/changetrail/changetrail/internal/files"
+	"github.com/changetrail/changetrail/internal/secrets"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/producer"
-	"github.com/changetrail/changetrail/secrets"
 )
 
 func (a *app) hook() *cobra.Command {

@@ -14,8 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/changetrail/changetrail/identity"
 	"github.com/changetrail/changetrail/internal/access"
+	"github.com/changetrail/changetrail/internal/identity"
 )
 
 // An exposed address is one of the settings, and what guards it. One rule is for all of

@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/changetrail/changetrail/identity"
+	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/record"
 )
 

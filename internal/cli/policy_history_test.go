@@ -17,10 +17,10 @@ import (
 
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/enricher"
+	"github.com/changetrail/changetrail/internal/embedded"
 	"github.com/changetrail/changetrail/internal/standalone"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/stream"
-	"github.com/changetrail/changetrail/stream/embedded"
 )
 
 // startWith starts an enricher with each policy in turn, and a broker whose data is in

@@ -21,12 +21,12 @@ import (
 
 	"github.com/changetrail/changetrail/evidence"
 	"github.com/changetrail/changetrail/ingest"
+	"github.com/changetrail/changetrail/internal/secrets"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/internal/telemetry"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
-	"github.com/changetrail/changetrail/secrets"
 	"github.com/changetrail/changetrail/stream"
 )
 

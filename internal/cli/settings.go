@@ -19,10 +19,10 @@ import (
 	_ "github.com/changetrail/changetrail/blobs/cloud" // s3://, gs://, azblob://
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/ingest"
+	"github.com/changetrail/changetrail/internal/secrets"
 	"github.com/changetrail/changetrail/internal/strictyaml"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/schemas"
-	"github.com/changetrail/changetrail/secrets"
 	"github.com/changetrail/changetrail/sinks/bulk"
 	"github.com/changetrail/changetrail/sinks/elasticsearch"
 	"github.com/changetrail/changetrail/sinks/opensearch"

@@ -10,7 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
 
-	"github.com/changetrail/changetrail/setup"
+	"github.com/changetrail/changetrail/sinks/setup"
 	"github.com/changetrail/changetrail/stream"
 )
 

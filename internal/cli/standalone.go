@@ -19,9 +19,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/changetrail/changetrail/controls"
-	"github.com/changetrail/changetrail/demo"
 	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/internal/access"
+	"github.com/changetrail/changetrail/internal/demo"
 	"github.com/changetrail/changetrail/internal/files"
 	"github.com/changetrail/changetrail/internal/serving"
 	"github.com/changetrail/changetrail/internal/standalone"

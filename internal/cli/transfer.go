@@ -11,9 +11,9 @@ import (
 
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/internal/archive"
+	"github.com/changetrail/changetrail/internal/embedded"
 	"github.com/changetrail/changetrail/internal/standalone"
 	"github.com/changetrail/changetrail/stream"
-	"github.com/changetrail/changetrail/stream/embedded"
 )
 
 func (a *app) export() *cobra.Command {

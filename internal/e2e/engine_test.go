@@ -19,10 +19,10 @@ import (
 
 	"github.com/changetrail/changetrail/internal/servers"
 	"github.com/changetrail/changetrail/schemas"
-	"github.com/changetrail/changetrail/setup"
 	"github.com/changetrail/changetrail/sinks"
 	"github.com/changetrail/changetrail/sinks/bulk"
 	"github.com/changetrail/changetrail/sinks/opensearch"
+	"github.com/changetrail/changetrail/sinks/setup"
 	"github.com/changetrail/changetrail/sinks/sinktest"
 )
 

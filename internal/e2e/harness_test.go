@@ -33,11 +33,11 @@ import (
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
-	"github.com/changetrail/changetrail/setup"
 	"github.com/changetrail/changetrail/sinks"
 	"github.com/changetrail/changetrail/sinks/bulk"
 	"github.com/changetrail/changetrail/sinks/elasticsearch"
 	"github.com/changetrail/changetrail/sinks/opensearch"
+	"github.com/changetrail/changetrail/sinks/setup"
 	"github.com/changetrail/changetrail/stream"
 )
 

@@ -26,9 +26,9 @@ import (
 
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/controls"
-	"github.com/changetrail/changetrail/demo"
 	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/internal/archive"
+	"github.com/changetrail/changetrail/internal/demo"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/internal/standalone"
 	"github.com/changetrail/changetrail/policy"

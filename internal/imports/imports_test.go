@@ -17,20 +17,20 @@ const module = "github.com/changetrail/changetrail/"
 // only. A new package fails the test until someone writes down where it
 // belongs.
 var rings = map[string]int{
-	"ecosystem":      -1,
-	"internal/files": -1,
+	"internal/ecosystem": -1,
+	"internal/files":     -1,
 
 	"record":           0,
 	"internal/signing": 0,
 	"blobs":            0,
 
-	"schemas":         1,
-	"evidence":        1,
-	"policy":          1,
-	"controls":        1,
-	"identity":        1,
-	"ingest/platform": 1,
-	"secrets":         1,
+	"schemas":           1,
+	"evidence":          1,
+	"policy":            1,
+	"controls":          1,
+	"internal/identity": 1,
+	"ingest/platform":   1,
+	"internal/secrets":  1,
 
 	"blobs/cloud": 1,
 
@@ -49,13 +49,13 @@ var rings = map[string]int{
 	"internal/strictyaml": 0,
 	"internal/access":     2,
 
-	"stream/embedded": 3,
-	"web":             3,
+	"internal/embedded": 3,
+	"web":               3,
 
-	"producer": 3,
-	"enricher": 3,
-	"sinks":    3,
-	"setup":    3,
+	"producer":    3,
+	"enricher":    3,
+	"sinks":       3,
+	"sinks/setup": 3,
 
 	"producer/kafkago":  4,
 	"gateway":           4,
@@ -63,7 +63,7 @@ var rings = map[string]int{
 	"ingest/otlp":       3,
 	"agents":            1,
 	"gateway/mcp":       5,
-	"demo":              4,
+	"internal/demo":     4,
 	"sinks/bulk":        4,
 	"sinks/local":       4,
 	"sinks/sinktest":    4,
@@ -93,9 +93,9 @@ var owners = map[string][]string{
 	"github.com/cockroachdb/pebble":          {"enricher"},
 	"github.com/twmb/franz-go/pkg/kadm":      {"stream", "internal/servers"},
 	"github.com/twmb/franz-go/pkg/kgo":       {"stream", "producer", "enricher", "internal/servers"},
-	"github.com/cloudevents/sdk-go":          {"producer", "producer/kafkago", "gateway", "agents/hook", "gateway/mcp", "demo", "internal/workload", "internal/cli"},
+	"github.com/cloudevents/sdk-go":          {"producer", "producer/kafkago", "gateway", "agents/hook", "gateway/mcp", "internal/demo", "internal/workload", "internal/cli"},
 	"github.com/spf13/cobra":                 {"internal/cli"},
-	"github.com/twmb/franz-go/pkg/kfake":     {"stream/embedded"},
+	"github.com/twmb/franz-go/pkg/kfake":     {"internal/embedded"},
 	"modernc.org/sqlite":                     {"sinks/local"},
 	"github.com/RoaringBitmap/roaring":       {"sinks/local"},
 	"gocloud.dev":                            {"blobs", "blobs/cloud"},
@@ -103,13 +103,13 @@ var owners = map[string][]string{
 	"go.opentelemetry.io/contrib/exporters":  {"internal/telemetry"},
 	"github.com/prometheus":                  {"internal/telemetry"},
 	"go.yaml.in/yaml":                        {"internal/strictyaml", "policy", "controls", "internal/cli"},
-	"github.com/coreos/go-oidc":              {"identity"},
-	"github.com/zricethezav/gitleaks":        {"secrets"},
+	"github.com/coreos/go-oidc":              {"internal/identity"},
+	"github.com/zricethezav/gitleaks":        {"internal/secrets"},
 	"github.com/modelcontextprotocol/go-sdk": {"gateway/mcp", "internal/cli"},
 	"go.opentelemetry.io/collector":          {"gateway", "ingest/otlp"},
-	"deps.dev/util/semver":                   {"ecosystem"},
-	"github.com/knqyf263":                    {"ecosystem"},
-	"github.com/package-url":                 {"ecosystem"},
+	"deps.dev/util/semver":                   {"internal/ecosystem"},
+	"github.com/knqyf263":                    {"internal/ecosystem"},
+	"github.com/package-url":                 {"internal/ecosystem"},
 }
 
 func TestImportsPointInwards(t *testing.T) {

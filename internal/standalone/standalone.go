@@ -31,13 +31,13 @@ import (
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/ingest"
+	"github.com/changetrail/changetrail/internal/embedded"
 	"github.com/changetrail/changetrail/internal/files"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/sinks"
 	"github.com/changetrail/changetrail/sinks/local"
 	"github.com/changetrail/changetrail/stream"
-	"github.com/changetrail/changetrail/stream/embedded"
 )
 
 // A Config is what the embedded mode needs.

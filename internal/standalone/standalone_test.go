@@ -21,9 +21,9 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/changetrail/changetrail/controls"
-	"github.com/changetrail/changetrail/demo"
 	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/internal/access"
+	"github.com/changetrail/changetrail/internal/demo"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/internal/standalone"
 	"github.com/changetrail/changetrail/policy"

@@ -14,9 +14,9 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/changetrail/changetrail/controls"
-	"github.com/changetrail/changetrail/demo"
 	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/internal/corpus"
+	"github.com/changetrail/changetrail/internal/demo"
 	"github.com/changetrail/changetrail/internal/standalone"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/producer"

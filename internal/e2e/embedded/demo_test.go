@@ -23,7 +23,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"github.com/changetrail/changetrail/demo"
+	"github.com/changetrail/changetrail/internal/demo"
 	"github.com/changetrail/changetrail/record"
 )
 

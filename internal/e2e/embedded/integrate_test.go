@@ -20,8 +20,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"github.com/changetrail/changetrail/identity"
 	"github.com/changetrail/changetrail/internal/foreign"
+	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/record"
 )
 

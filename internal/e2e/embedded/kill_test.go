@@ -18,9 +18,9 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/segmentio/kafka-go"
 
-	"github.com/changetrail/changetrail/demo"
 	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/gateway"
+	"github.com/changetrail/changetrail/internal/demo"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/internal/standalone"
 	"github.com/changetrail/changetrail/producer"

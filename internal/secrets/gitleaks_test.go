@@ -52,7 +52,7 @@ func TestTheRulesAreThoseOfTheModule(t *testing.T) {
 		}
 	}
 	if have, err := os.ReadFile("gitleaks.json"); err != nil || !bytes.Equal(have, text) {
-		t.Error("gitleaks.json is not what the module says; go test ./secrets -run TestTheRules -update writes it", err)
+		t.Error("gitleaks.json is not what the module says; go test ./internal/secrets -run TestTheRules -update writes it", err)
 	}
 }
 

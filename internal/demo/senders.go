@@ -5,7 +5,7 @@ import (
 
 	"github.com/cloudevents/sdk-go/v2/event"
 
-	"github.com/changetrail/changetrail/identity"
+	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/record"
 )
 

@@ -206,7 +206,7 @@ func FuzzParse(f *testing.F) {
 }
 
 func TestTheExampleIsRight(t *testing.T) {
-	text, err := os.ReadFile("../deploy/example/credentials.yaml")
+	text, err := os.ReadFile("../../deploy/example/credentials.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

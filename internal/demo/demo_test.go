@@ -12,9 +12,9 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/changetrail/changetrail/controls"
-	"github.com/changetrail/changetrail/demo"
 	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/gateway"
+	"github.com/changetrail/changetrail/internal/demo"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/record"

@@ -16,7 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 
-	"github.com/changetrail/changetrail/stream/embedded"
+	"github.com/changetrail/changetrail/internal/embedded"
 )
 
 const events, records = "ct.events", "ct.records"
