@@ -4,7 +4,7 @@
 //	POST /v1/events             CloudEvents: binary, structured, batch
 //	POST /v1/webhooks/github    signed webhooks, kept as they are
 //	POST /v1/webhooks/gitlab    the same, by token or signature
-//	POST /v1/webhooks/jira      signed webhooks; the address names the repositories
+//	POST /v1/webhooks/jira      signed webhooks; the settings say in which repositories work on a project is done
 //	POST /v1/traces, /v1/logs   OTLP over HTTP; over gRPC on the same address
 //	PUT  /v1/blobs              a file, kept under its digest
 //	GET  /v1/blobs/{digest}

@@ -18,6 +18,7 @@ import (
 	"github.com/changetrail/changetrail/internal/secrets"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/producer"
+	"github.com/changetrail/changetrail/record"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -73,7 +74,8 @@ type Gateway struct {
 	memory   *budget.Budget
 	small    *budget.Budget // of webhooks, and of those who show no credential though there are some
 	protocol *http.CrossOriginProtection
-	secrets  *secrets.Redactor // hides them in what is shown, whatever Redactor keeps
+	projects map[string][]record.Repository // of Jira
+	secrets  *secrets.Redactor              // hides them in what is shown, whatever Redactor keeps
 }
 
 // New returns a Gateway.
@@ -90,8 +92,12 @@ func New(c Config) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	projects, err := c.Jira.repositories()
+	if err != nil {
+		return nil, err
+	}
 	g := &Gateway{
-		Config: c, secrets: redactor, limiter: newLimiter(c.Limits, c.Now), recent: newRecent(recentDeliveries), metrics: m,
+		Config: c, secrets: redactor, projects: projects, limiter: newLimiter(c.Limits, c.Now), recent: newRecent(recentDeliveries), metrics: m,
 		slots: make(chan struct{}, c.Limits.Requests), protocol: http.NewCrossOriginProtection(),
 		memory: budget.New(c.Limits.Memory, c.Limits.Wait), small: budget.New(c.Limits.Strangers, c.Limits.Wait),
 	}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -10,18 +11,52 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// Jira is how webhooks of Jira are known to be its own.
+// Jira is how webhooks of Jira are known to be its own, and what they are about.
 type Jira struct {
 	// Secrets with which it signs; several while one takes the place of another.
 	Secrets []string
+	// Projects say where work on issues is done. Of others nothing is kept.
+	Projects []JiraProject
+}
+
+// A JiraProject is a project of Jira, and the repositories in which work on its issues is
+// done. Jira knows none, and signs no address that could name them.
+type JiraProject struct {
+	Project      string   `yaml:"project"` // key, as PAY of PAY-12
+	Repositories []string `yaml:"repositories"`
 }
 
 // maxRepositories is how many repositories one webhook of Jira may be about.
 const maxRepositories = 50
 
-// jira answers POST /v1/webhooks/jira?repository=host/path. Jira knows no repository:
-// the address of the webhook says in which ones work on its issues is done. The
-// signature is over the body alone, as that of GitHub is
+// repositories returns the repositories of each project.
+func (j Jira) repositories() (map[string][]record.Repository, error) {
+	out := make(map[string][]record.Repository)
+	for _, p := range j.Projects {
+		switch n := len(p.Repositories); {
+		case p.Project == "":
+			return nil, fmt.Errorf("jira_projects: a project has no key, as {project: PAY, repositories: [github.com/acme/payments]}")
+		case out[p.Project] != nil:
+			return nil, fmt.Errorf("jira_projects: the project %s stands there twice", p.Project)
+		case n == 0 || n > maxRepositories:
+			return nil, fmt.Errorf("jira_projects: the project %s has %d repositories, and must have 1 to %d", p.Project, n, maxRepositories)
+		}
+		for _, text := range p.Repositories {
+			repo, err := record.ParseRepository(text)
+			if err != nil {
+				return nil, fmt.Errorf("jira_projects: %s: %w", p.Project, err)
+			}
+			if !slices.Contains(out[p.Project], repo) {
+				out[p.Project] = append(out[p.Project], repo)
+			}
+		}
+	}
+	return out, nil
+}
+
+// jira answers POST /v1/webhooks/jira. The settings say in which repositories work on the
+// issues of a project is done; of which project an issue is, its key says. The signature is
+// over the body alone, as that of GitHub is
 // (https://developer.atlassian.com/cloud/jira/platform/webhooks/#secure-admin-webhooks).
 func (g *Gateway) jira(w http.ResponseWriter, r *http.Request) error {
 	if len(g.Jira.Secrets) == 0 {
@@ -34,30 +69,15 @@ func (g *Gateway) jira(w http.ResponseWriter, r *http.Request) error {
 	if !signedBy(g.Jira.Secrets, body, r.Header.Get("X-Hub-Signature")) {
 		return problem.New(http.StatusUnauthorized, "X-Hub-Signature is not the signature of the body; is the secret of the webhook the one that is set here?")
 	}
-	repos, err := repositoriesIn(r)
-	if err != nil {
-		return err
-	}
-	name, err := platform.JiraType(body)
+	name, project, err := platform.JiraType(body)
 	if err != nil {
 		return problem.New(http.StatusUnprocessableEntity, "%v", err)
 	}
+	repos := g.projects[project]
+	if len(repos) == 0 {
+		g.metrics.note("jira", "no-repository")
+		g.Log.Info("a webhook is about a project of Jira that gateway.jira_projects does not name", "type", name, "project", project)
+		return told(w, map[string]any{"detail": fmt.Sprintf("gateway.jira_projects does not say in which repositories work on the project %q is done; nothing of it is kept", project)})
+	}
 	return g.webhook(w, r, webhook{who: identity.Principal{Name: "jira", Platform: "jira", Webhook: true}, eventType: name, delivery: r.Header.Get("X-Atlassian-Webhook-Identifier"), body: body, id: record.Digest(body), about: repos})
-}
-
-// repositoriesIn are the repositories that the address of a webhook names.
-func repositoriesIn(r *http.Request) (out []record.Repository, err error) {
-	for _, text := range r.URL.Query()["repository"] {
-		repo, err := record.ParseRepository(text)
-		if err != nil {
-			return nil, problem.New(http.StatusUnprocessableEntity, "repository: %v", err)
-		}
-		if !slices.Contains(out, repo) {
-			out = append(out, repo)
-		}
-	}
-	if n := len(out); n == 0 || n > maxRepositories {
-		return nil, problem.New(http.StatusUnprocessableEntity, "the address of the webhook names %d repositories, and must name 1 to %d, as /v1/webhooks/jira?repository=github.com/acme/payments", n, maxRepositories)
-	}
-	return out, nil
 }

@@ -19,13 +19,21 @@ func jiraHeader(secret, delivery, body string) map[string]string {
 	return map[string]string{"Content-Type": "application/json", "X-Atlassian-Webhook-Identifier": delivery, "X-Hub-Signature": sign(secret, body)}
 }
 
-// TestJiraWebhooks: the address says which repositories an issue is about, and the body
-// is kept as it is for each.
+// jiraAt is a gateway to which Jira's projects PAY and DOC send.
+func jiraAt(t *testing.T) *site {
+	return newSite(t, func(c *Config, _ *producer.Options) {
+		c.Jira.Secrets = []string{"old", "new"}
+		c.Jira.Projects = []JiraProject{{"PAY", []string{"github.com/acme/payments", "https://github.com/acme/docs.git"}}, {"DOC", []string{"github.com/acme/docs"}}}
+	})
+}
+
+// TestJiraWebhooks: the settings say which repositories an issue is about, and the body is
+// kept as it is for each.
 func TestJiraWebhooks(t *testing.T) {
-	s := newSite(t, func(c *Config, _ *producer.Options) { c.Jira.Secrets = []string{"old", "new"} })
-	const path, payments, docs = "/v1/webhooks/jira?repository=", "github.com/acme/payments", "github.com/acme/docs"
+	s := jiraAt(t)
+	const path, payments, docs = "/v1/webhooks/jira", "github.com/acme/payments", "github.com/acme/docs"
 	body := jiraBody("PAY-12")
-	if r := s.send(t, "POST", path+payments+"&repository=https://github.com/acme/docs.git", jiraHeader("new", "w1", body), []byte(body)); r.status != http.StatusNoContent {
+	if r := s.send(t, "POST", path, jiraHeader("new", "w1", body), []byte(body)); r.status != http.StatusNoContent {
 		t.Fatalf("%+v", r)
 	}
 	for i, e := range s.next(t, 2) {
@@ -34,45 +42,78 @@ func TestJiraWebhooks(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 	}
-	// The same delivery by a second webhook, for another repository, is another event.
-	if r := s.send(t, "POST", path+docs, jiraHeader("old", "w1", body), []byte(body)); r.status != http.StatusNoContent || s.next(t, 1)[0].PartitionKey != docs {
-		t.Errorf("%+v", r)
-	}
-	if r := s.send(t, "POST", path+docs, jiraHeader("old", "w1", body), []byte(body)); r.status != http.StatusOK || !strings.Contains(r.body, `"duplicate":true`) {
+	if r := s.send(t, "POST", path, jiraHeader("old", "w2", body), []byte(body)); r.status != http.StatusOK || !strings.Contains(r.body, `"duplicate":true`) {
 		t.Errorf("sent again: %+v", r)
+	}
+	for _, other := range []string{"HR-1", "PAYROLL-1", "pay-1", "PAY-X-1", "PAY"} {
+		body := jiraBody(other)
+		if r := s.send(t, "POST", path, jiraHeader("old", "w", body), []byte(body)); r.status != http.StatusOK || !strings.Contains(r.body, "gateway.jira_projects") {
+			t.Errorf("%s, of a project that is not set: %+v", other, r)
+		}
 	}
 	s.none(t)
 }
 
-func TestAWebhookOfJiraThatIsRefused(t *testing.T) {
-	s := newSite(t, func(c *Config, _ *producer.Options) { c.Jira.Secrets = []string{"new"} })
-	body := jiraBody("PAY-1")
-	var many strings.Builder
-	for i := range maxRepositories + 1 {
-		fmt.Fprintf(&many, "&repository=github.com/acme/r%d", i)
+// TestWhatAnIssueOfJiraIsAboutIsSigned: whoever plays a signed body back moves it to no other
+// repository, by whatever is not signed.
+func TestWhatAnIssueOfJiraIsAboutIsSigned(t *testing.T) {
+	body := jiraBody("DOC-1")
+	for name, k := range map[string]struct{ query, header string }{
+		"the address": {"?repository=github.com/acme/payments", ""}, "the address, twice": {"?repository=github.com/acme/docs&repository=github.com/acme/payments", ""},
+		"a project in the address": {"?project=PAY", ""}, "a header": {"", "ce-partitionkey"}, "another header": {"", "X-Repository"},
+	} {
+		s := jiraAt(t)
+		header := jiraHeader("new", "w", body)
+		if k.header != "" {
+			header[k.header] = "github.com/acme/payments"
+		}
+		if r := s.send(t, "POST", "/v1/webhooks/jira"+k.query, header, []byte(body)); r.status != http.StatusNoContent {
+			t.Errorf("%s: %+v", name, r)
+		}
+		if e := s.next(t, 1)[0]; e.PartitionKey != "github.com/acme/docs" {
+			t.Errorf("%s: it is about %s", name, e.PartitionKey)
+		}
+		s.none(t)
 	}
+}
+
+func TestAWebhookOfJiraThatIsRefused(t *testing.T) {
+	s := jiraAt(t)
+	body := jiraBody("PAY-1")
 	unsigned := jiraHeader("new", "w", body)
 	delete(unsigned, "X-Hub-Signature")
 	for _, c := range []struct {
-		name, query string
-		header      map[string]string
-		body        string
-		status      int
-		detail      string
+		name   string
+		header map[string]string
+		body   string
+		status int
+		detail string
 	}{
-		{"no signature", "?repository=github.com/acme/payments", unsigned, body, 401, "not the signature"},
-		{"another secret", "?repository=github.com/acme/payments", jiraHeader("other", "w", body), body, 401, "not the signature"},
-		{"no repository", "", jiraHeader("new", "w", body), body, 422, "names 0 repositories"},
-		{"what is none", "?repository=PAY", jiraHeader("new", "w", body), body, 422, "is not a repository"},
-		{"too many", "?" + many.String()[1:], jiraHeader("new", "w", body), body, 422, "names 51 repositories"},
-		{"no event", "?repository=github.com/acme/payments", jiraHeader("new", "w", `{}`), `{}`, 422, "webhookEvent"},
-		{"an issue without key", "?repository=github.com/acme/payments", jiraHeader("new", "w", jiraBody("")), jiraBody(""), 422, "without key"},
+		{"no signature", unsigned, body, 401, "not the signature"},
+		{"another secret", jiraHeader("other", "w", body), body, 401, "not the signature"},
+		{"no event", jiraHeader("new", "w", `{}`), `{}`, 422, "webhookEvent"},
+		{"an issue without key", jiraHeader("new", "w", jiraBody("")), jiraBody(""), 422, "without key"},
 	} {
-		if p := s.send(t, "POST", "/v1/webhooks/jira"+c.query, c.header, []byte(c.body)).problem(t, c.status); !strings.Contains(p.Detail, c.detail) {
+		if p := s.send(t, "POST", "/v1/webhooks/jira", c.header, []byte(c.body)).problem(t, c.status); !strings.Contains(p.Detail, c.detail) {
 			t.Errorf("%s: %+v", c.name, p)
 		}
 	}
 	s.none(t)
 	none := newSite(t, func(*Config, *producer.Options) {})
-	none.send(t, "POST", "/v1/webhooks/jira?repository=github.com/acme/payments", jiraHeader("new", "w", body), []byte(body)).problem(t, http.StatusForbidden)
+	none.send(t, "POST", "/v1/webhooks/jira", jiraHeader("new", "w", body), []byte(body)).problem(t, http.StatusForbidden)
+}
+
+func TestProjectsOfJiraThatAreRefused(t *testing.T) {
+	many := make([]string, maxRepositories+1)
+	for i := range many {
+		many[i] = fmt.Sprintf("github.com/acme/r%d", i)
+	}
+	one := []string{"github.com/acme/payments"}
+	for want, projects := range map[string][]JiraProject{
+		"has no key": {{"", one}}, "twice": {{"PAY", one}, {"PAY", one}}, "has 0 repositories": {{"PAY", nil}}, "has 51 repositories": {{"PAY", many}}, "is not a repository": {{"PAY", []string{"PAY"}}},
+	} {
+		if _, err := New(Config{Jira: Jira{Projects: projects}}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
 }

@@ -81,9 +81,9 @@ func (p Pattern) escaped() string {
 	var b strings.Builder
 	for _, r := range p {
 		switch r {
-		case anyOne:
+		case AnyOne:
 			b.WriteByte('?')
-		case anyMany:
+		case AnyMany:
 			b.WriteByte('*')
 		case '*', '?', '\\':
 			b.WriteByte('\\')

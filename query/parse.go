@@ -309,9 +309,9 @@ func (p *parser) literal() (text []rune, wild bool, err error) {
 			}
 			text = append(text, r)
 		case r == '*':
-			text, wild = append(text, anyMany), true
+			text, wild = append(text, AnyMany), true
 		case r == '?':
-			text, wild = append(text, anyOne), true
+			text, wild = append(text, AnyOne), true
 		case isSpace(r), strings.ContainsRune(`!(){}[]^"~:/`, r):
 			return text, wild, nil
 		case len(text) == 0 && strings.ContainsRune("+-<>=", r):
@@ -392,9 +392,9 @@ func (p *parser) value(f *Field, depth int) (Node, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case wild && len(text) == 1 && text[0] == anyMany && f == nil:
+	case wild && len(text) == 1 && text[0] == AnyMany && f == nil:
 		return All{}, nil
-	case wild && len(text) == 1 && text[0] == anyMany:
+	case wild && len(text) == 1 && text[0] == AnyMany:
 		return Exists{*f}, nil
 	case wild:
 		return p.each(f, func(f Field) (Node, error) { return p.wildcard(f, text, start) })

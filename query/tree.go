@@ -57,14 +57,14 @@ func (Wildcard) node() {}
 func (Range) node()    {}
 func (Bool) node()     {}
 
-// A Pattern is a sequence of literal characters, with 0 for any one character
-// and -1 for any number of them.
+// A Pattern is a sequence of literal characters, with [AnyOne] for any one character
+// and [AnyMany] for any number of them.
 type Pattern []rune
 
 // Places of a pattern that are not literal.
 const (
-	anyOne  rune = 0
-	anyMany rune = -1
+	AnyOne  rune = 0
+	AnyMany rune = -1
 )
 
 // Match tells whether the whole of s fits.
@@ -74,10 +74,10 @@ func (p Pattern) Match(s string) bool {
 	i, j, star, mark := 0, 0, -1, 0
 	for j < len(text) {
 		switch {
-		case i < len(p) && p[i] == anyMany:
+		case i < len(p) && p[i] == AnyMany:
 			star, mark = i, j
 			i++
-		case i < len(p) && (p[i] == anyOne || p[i] == text[j]):
+		case i < len(p) && (p[i] == AnyOne || p[i] == text[j]):
 			i++
 			j++
 		case star >= 0:
@@ -87,7 +87,7 @@ func (p Pattern) Match(s string) bool {
 			return false
 		}
 	}
-	for i < len(p) && p[i] == anyMany {
+	for i < len(p) && p[i] == AnyMany {
 		i++
 	}
 	return i == len(p)
@@ -96,7 +96,7 @@ func (p Pattern) Match(s string) bool {
 // Prefix returns the literal characters that every match begins with.
 func (p Pattern) Prefix() string {
 	for i, r := range p {
-		if r == anyOne || r == anyMany {
+		if r == AnyOne || r == AnyMany {
 			return string(p[:i])
 		}
 	}

@@ -46,16 +46,6 @@ func (s *server) signInForm(w http.ResponseWriter, to string, p *problem.Problem
 	return s.render(w, status, "sign-in.html", map[string]any{"Title": "Sign in", "To": access.Here(to), "Error": failed})
 }
 
-// mayList refuses lists of changes to whom may read some repositories alone: what is counted
-// and completed there is of all of them.
-func (s *server) mayList(r *http.Request) error {
-	reader := access.Of(r.Context())
-	if reader.ReadsAll() {
-		return nil
-	}
-	return refuse(http.StatusForbidden, "The credential %s reads some repositories alone, so it cannot search or list changes. It may open single ones: /changes/REPOSITORY/pull/NUMBER.", reader.Name)
-}
-
 // mayRead refuses a change of a repository of which one may not read.
 func (s *server) mayRead(r *http.Request, id record.ChangeID) error {
 	reader := access.Of(r.Context())
@@ -72,7 +62,7 @@ func (s *server) mayReadFile(r *http.Request, digest string) error {
 	if reader.ReadsAll() {
 		return nil
 	}
-	rests, err := Rests(r.Context(), s.Index, digest, reader.Principal)
+	rests, err := Rests(r.Context(), s.all, digest, reader.Principal)
 	if err == nil && !rests {
 		err = refuse(http.StatusNotFound, "No change that the credential %s may read rests on a file %s.", reader.Name, digest)
 	}

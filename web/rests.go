@@ -22,8 +22,8 @@ const maxTold = 100
 
 var errEnough = errors.New("enough")
 
-// Rests reports whether a change rests on a file of which who may read. What who states
-// itself gives it no right to read: it could name any file.
+// Rests reports whether a change rests on a file of which who may read, by the word of a
+// platform or a person other than who.
 func Rests(ctx context.Context, x Index, digest string, who identity.Principal) (bool, error) {
 	if !record.IsDigest(digest) {
 		return false, nil
@@ -76,8 +76,12 @@ func naming(digest string) (query.Node, error) {
 	return query.Parse(strings.Join(any, " OR "), fields, time.Now())
 }
 
-// othersSay reports whether someone else with a credential told an event.
+// othersSay reports whether someone else told an event who sees what it says: a claim could
+// name any file, and so could an agent in a decision of its own.
 func othersSay(e replay.Event, who identity.Principal) bool {
+	if e.Witness != record.Observed && e.Witness != record.Human {
+		return false
+	}
 	kind, name, known := strings.Cut(e.Sender, ":")
 	own := map[string]string{"agent": who.Agent, "platform": who.Platform, "person": who.Person}[kind]
 	return known && (own == "" || own != name)

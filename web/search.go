@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/changetrail/changetrail/internal/access"
 	"github.com/changetrail/changetrail/query"
 )
 
@@ -236,9 +237,6 @@ func (v *view) width() time.Duration {
 
 // search is the first page.
 func (s *server) search(w http.ResponseWriter, r *http.Request) error {
-	if err := s.mayList(r); err != nil {
-		return err
-	}
 	v, err := s.read(r.URL.Query())
 	if err != nil {
 		p := classify(err)
@@ -266,7 +264,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request) error {
 		return "/?" + q.Encode()
 	}
 	return s.render(w, http.StatusOK, "search.html", map[string]any{
-		"Title": "Changes", "View": v, "Spans": spans, "Saved": s.Saved, "Result": res, "Took": time.Since(began).Round(time.Millisecond),
+		"Title": "Changes", "Only": access.Of(r.Context()).Only(), "View": v, "Spans": spans, "Saved": s.Saved, "Result": res, "Took": time.Since(began).Round(time.Millisecond),
 		"Facets": facetLists(v, res), "Histogram": newHistogram(v, res.Histogram), "Head": labels(v.shown()), "Rows": rows(v.shown(), res.Hits),
 		"Columns": s.columnChoice(v), "Picked": pickedLinks(v), "CSV": v.at("/changes.csv"), "JSON": v.at("/v1/changes"),
 		"FourNames": []string{"Trigger", "Alternatives", "Authorized", "Reviewed"},
@@ -402,9 +400,6 @@ func changePath(id string) string {
 
 // csv writes all that was found, as a file.
 func (s *server) csv(w http.ResponseWriter, r *http.Request) error {
-	if err := s.mayList(r); err != nil {
-		return err
-	}
 	v, err := s.read(r.URL.Query())
 	if err != nil {
 		return err
@@ -419,15 +414,27 @@ func (s *server) csv(w http.ResponseWriter, r *http.Request) error {
 			head = append(head, f)
 		}
 	}
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	w.Header().Set("Content-Disposition", `attachment; filename="changes.csv"`)
 	out := csv.NewWriter(w)
-	if err := out.Write(head); err != nil {
-		return err
+	begun := false
+	begin := func() error { // once the first change was found: until then it may be refused
+		if begun {
+			return nil
+		}
+		begun = true
+		h := w.Header()
+		h.Set("Content-Type", "text/csv; charset=utf-8")
+		h.Set("Content-Disposition", `attachment; filename="changes.csv"`)
+		for _, pattern := range access.Of(r.Context()).Only() { // so that nobody takes it for all there is
+			h.Add("Changetrail-Repositories", pattern)
+		}
+		return out.Write(head)
 	}
 	err = s.Index.All(r.Context(), v.where, func(h query.Hit) error {
 		doc, err := query.ReadDoc(h.Doc)
 		if err != nil {
+			return err
+		}
+		if err := begin(); err != nil {
 			return err
 		}
 		line := make([]string, len(head))
@@ -436,6 +443,12 @@ func (s *server) csv(w http.ResponseWriter, r *http.Request) error {
 		}
 		return out.Write(line)
 	})
+	if err != nil && !begun {
+		return err
+	}
+	if err := begin(); err != nil {
+		return err
+	}
 	out.Flush()
 	if err != nil { // the head is out already: what can be done is to break off, so that the file is seen to be cut
 		s.Log.Error("a CSV file was cut off", "err", err)

@@ -24,10 +24,13 @@ import (
 // An Index is searched and told from.
 type Index interface {
 	replay.Index
-	Search(ctx context.Context, q query.Request) (*query.Result, error)
-	All(ctx context.Context, where query.Node, f func(query.Hit) error) error
-	// Values returns values of a field that begin with a prefix.
-	Values(ctx context.Context, field, prefix string, limit int) ([]string, error)
+	access.Finder
+}
+
+// narrowed is an index in which readers find what they may read.
+type narrowed struct {
+	replay.Index
+	access.Finder
 }
 
 // Blobs are the files that prove something.
@@ -54,7 +57,8 @@ var static embed.FS
 
 // A server answers requests.
 type server struct {
-	Config
+	Config       // its Index is narrowed to what readers may read
+	all    Index // for what asks itself who may read
 	fields query.Fields
 	pages  *template.Template
 	// secrets are hidden in what is shown, whatever the settings keep.
@@ -82,7 +86,8 @@ func New(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{c, fields, pages, redactor}
+	s := &server{c, c.Index, fields, pages, redactor}
+	s.Index = narrowed{c.Index, access.Narrow(c.Index, fields)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.page(s.search))
 	mux.HandleFunc("GET /changes.csv", s.page(s.csv))
@@ -221,8 +226,9 @@ func writeJSON(w http.ResponseWriter, v any) error {
 	return err
 }
 
+// ready answers whether the index does; it tells nothing of what is recorded.
 func (s *server) ready(w http.ResponseWriter, r *http.Request) error {
-	if _, err := s.Index.Search(r.Context(), query.Request{Where: query.All{}}); err != nil {
+	if _, err := s.all.Search(r.Context(), query.Request{Where: query.All{}}); err != nil {
 		return refuse(http.StatusServiceUnavailable, "%v", err)
 	}
 	_, err := fmt.Fprintln(w, "ok")

@@ -68,17 +68,24 @@ func (t *jiraTime) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// JiraType returns the type of the event in a webhook's body.
-func JiraType(body []byte) (string, error) {
+// JiraType returns the type of the event in a webhook's body, and the key of the project
+// whose issue it is about: PAY of PAY-12; "" where it is about none.
+func JiraType(body []byte) (eventType, project string, err error) {
 	var j jiraEvent
 	if err := decode(body, &j); err != nil {
-		return "", err
+		return "", "", err
 	}
 	name := strings.TrimPrefix(j.Event, "jira:")
 	if name == "" {
-		return "", unreadable("the body has no webhookEvent, which says what event of Jira it is")
+		return "", "", unreadable("the body has no webhookEvent, which says what event of Jira it is")
 	}
-	return jira + name, nil
+	if j.Issue != nil {
+		if j.Issue.Key == "" {
+			return "", "", unreadable("an issue of Jira without key")
+		}
+		project = j.Issue.Key[:max(0, strings.LastIndexByte(j.Issue.Key, '-'))]
+	}
+	return jira + name, project, nil
 }
 
 // readJira reads what Jira tells of an issue, for the repository in which work on it is
@@ -96,7 +103,7 @@ func readJira(event string, data []byte, repository record.Repository) (Reading,
 		r.Time = time.UnixMilli(j.Timestamp).UTC()
 	}
 	if repository == "" {
-		return r, unreadable("an event of Jira says nothing of a repository: the address of the webhook must, as /v1/webhooks/jira?repository=github.com/acme/payments")
+		return r, unreadable("an event of Jira says nothing of a repository: gateway.jira_projects must say in which ones work on its project is done")
 	}
 	if j.Issue == nil {
 		return r, nil

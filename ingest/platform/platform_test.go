@@ -212,6 +212,6 @@ func FuzzRead(f *testing.F) {
 		}
 		_, _ = GitHubType("push", []byte(data))
 		_, _ = GitLabType("Push Hook", []byte(data))
-		_, _ = JiraType([]byte(data))
+		_, _, _ = JiraType([]byte(data))
 	})
 }

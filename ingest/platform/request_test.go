@@ -121,8 +121,8 @@ func TestJira(t *testing.T) {
 		if diff := cmp.Diff(Reading{repo, "", at(4, 0), c.want}, got); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", c.event, diff)
 		}
-		if name, err := JiraType([]byte(c.body)); err != nil || name != "com.atlassian.jira."+c.event {
-			t.Errorf("%s is taken for %s, %v", c.event, name, err)
+		if name, project, err := JiraType([]byte(c.body)); err != nil || name != "com.atlassian.jira."+c.event || (project != "PAY") != (c.event == "sprint_started") {
+			t.Errorf("%s is taken for %s of %s, %v", c.event, name, project, err)
 		}
 	}
 	if _, err := Read("com.atlassian.jira.issue_created", []byte(jiraEventOf("jira:issue_created", "new", "")), ""); !errors.Is(err, ErrUnreadable) {
@@ -131,7 +131,7 @@ func TestJira(t *testing.T) {
 	if _, err := Read("com.atlassian.jira.issue_created", []byte(jiraEventOf("jira:issue_deleted", "new", "")), repo); !errors.Is(err, ErrUnreadable) {
 		t.Errorf("a type that the data is not of: %v", err)
 	}
-	if _, err := JiraType([]byte(`{"issue":{}}`)); !errors.Is(err, ErrUnreadable) {
+	if _, _, err := JiraType([]byte(`{"issue":{}}`)); !errors.Is(err, ErrUnreadable) {
 		t.Errorf("no event: %v", err)
 	}
 }

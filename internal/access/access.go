@@ -52,6 +52,15 @@ func (r Reader) MayRead(repository string) bool {
 	return r.anybody || r.Principal.MayRead(repository)
 }
 
+// Only are the patterns of the repositories of which alone r may read; none where it may read
+// of all.
+func (r Reader) Only() []string {
+	if r.ReadsAll() {
+		return nil
+	}
+	return r.Repositories
+}
+
 // ReaderOf is the reader that a principal is, who was asked already.
 func (d *Door) ReaderOf(who identity.Principal) Reader { return Reader{who, !d.Asks()} }
 

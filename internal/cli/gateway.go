@@ -174,7 +174,7 @@ func (s *Settings) gatewayConfig(own signing.Keys) (gateway.Config, error) {
 	return gateway.Config{
 		Credentials: c, Keys: keys, Redactor: redactor,
 		GitHub: gateway.GitHub{Secrets: strings.Fields(github)}, GitLab: gateway.GitLab{Tokens: strings.Fields(tokens), SigningKeys: strings.Fields(hooks)},
-		Jira: gateway.Jira{Secrets: strings.Fields(jira)},
+		Jira: gateway.Jira{Secrets: strings.Fields(jira), Projects: g.JiraProjects},
 		Limits: gateway.Limits{
 			Concurrency: g.Concurrency, Rate: float64(g.Rate), Body: int64(g.MaxBody), Timeout: time.Duration(g.Timeout),
 			Memory: int64(g.MaxMemory) / 8 * 5, Strangers: int64(g.MaxMemory) / 8 * 3, BlobRate: int64(g.BlobRate),

@@ -261,9 +261,16 @@ func TestWithCredentialsReadersAreAsked(t *testing.T) {
 	if status, text, _ := ask(t, c, "POST", page+"/v1/events", claim, "Authorization", "Bearer "+ours, "Content-Type", "application/cloudevents+json"); status != 204 {
 		t.Fatal(status, text)
 	}
-	for i := 0; i < 100; i++ {
-		if _, text := get("/v1/changes/github.com/acme/one/pull/1", mira); strings.Contains(text, digests["two"]) {
+	decision := fmt.Sprintf(`{"specversion":"1.0","id":"decision","source":"/ours","type":"%s","subject":"acme/one#1","data":{"agent":{"id":"ours"},"trigger":{"kind":"scan","finding":"CVE-1","digest":"%s"}}}`, record.TypeDecisionRecorded, digests["two"])
+	if status, text, _ := ask(t, c, "POST", page+"/v1/events", decision, "Authorization", "Bearer "+ours, "Content-Type", "application/cloudevents+json"); status != 204 {
+		t.Fatal(status, text)
+	}
+	for i := 0; ; i++ {
+		if _, text := get("/v1/changes/github.com/acme/one/pull/1", mira); strings.Contains(text, "CVE-1") {
 			break
+		}
+		if i > 300 {
+			t.Fatal("the decision does not come")
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
@@ -272,24 +279,26 @@ func TestWithCredentialsReadersAreAsked(t *testing.T) {
 		path                                string
 		nobody, all, agent, limited, person int
 	}{
-		{"/v1/changes", 401, 200, 403, 403, 403},
-		{"/v1/changes?q=a", 401, 200, 403, 403, 403},
-		{"/v1/complete?text=service.name:", 401, 200, 403, 403, 403},
+		{"/v1/changes", 401, 200, 403, 200, 200},
+		{"/v1/changes?q=a", 401, 200, 403, 200, 200},
+		{"/v1/changes?q=changetrail.change.repository:*two*", 401, 200, 403, 200, 200},
+		{"/v1/complete?text=changetrail.change.repository:github", 401, 200, 403, 200, 200},
 		{"/v1/changes/" + one, 401, 200, 403, 200, 200},
 		{"/v1/changes/" + two, 401, 200, 403, 403, 403},
 		{"/v1/changes/" + two + "/replay", 401, 200, 403, 403, 403},
 		{"/v1/changes/" + two + "/events", 401, 200, 403, 403, 403},
 		{"/v1/blobs/" + digests["one"], 401, 200, 404, 200, 200},
-		{"/v1/blobs/" + digests["two"], 401, 200, 404, 404, 0},
+		{"/v1/blobs/" + digests["two"], 401, 200, 404, 404, 404},
 		{"/v1/blobs/nonsense", 401, 404, 404, 404, 404},
-		{"/", 303, 200, 403, 403, 403},
-		{"/changes.csv", 401, 200, 403, 403, 403},
-		{"/queries", 303, 200, 403, 403, 403},
+		{"/", 303, 200, 403, 200, 200},
+		{"/changes.csv", 401, 200, 403, 200, 200},
+		{"/changes.csv?q=changetrail.change.number:2", 401, 200, 403, 200, 200},
+		{"/queries", 303, 200, 403, 200, 200},
 		{"/audit", 303, 200, 200, 200, 200},
 		{"/changes/" + one, 303, 200, 403, 200, 200},
 		{"/changes/" + two, 303, 200, 403, 403, 403},
 		{"/evidence/" + digests["one"], 303, 200, 404, 200, 200},
-		{"/evidence/" + digests["two"], 303, 200, 404, 404, 0},
+		{"/evidence/" + digests["two"], 303, 200, 404, 404, 404},
 		{"/v1/nothing", 401, 404, 404, 404, 404},
 		{"/nothing", 303, 404, 404, 404, 404},
 		{"/healthz", 200, 200, 200, 200, 200},
@@ -302,6 +311,9 @@ func TestWithCredentialsReadersAreAsked(t *testing.T) {
 			}
 			if status >= 300 && (strings.Contains(text, "unit") || strings.Contains(text, "testcase")) {
 				t.Errorf("%s by %d tells what it refuses: %s", k.path, tokenIndex(tokens, token), text)
+			}
+			if status == 200 && (token == ours || token == guest) && strings.Contains(text, "acme/two") {
+				t.Errorf("%s by %d tells of another repository: %s", k.path, tokenIndex(tokens, token), text)
 			}
 		}
 		if _, text := get(k.path, ""); strings.Contains(text, "embedded, ") {

@@ -18,6 +18,7 @@ import (
 	"github.com/changetrail/changetrail/blobs"
 	_ "github.com/changetrail/changetrail/blobs/cloud" // s3://, gs://, azblob://
 	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/internal/secrets"
 	"github.com/changetrail/changetrail/internal/strictyaml"
@@ -104,28 +105,29 @@ type Settings struct {
 		TokenFile string `yaml:"token_file" path:"true"`
 	} `yaml:"producer"`
 	Gateway struct {
-		Listen               string   `yaml:"listen" doc:"address of the gateway"`
-		Credentials          string   `yaml:"credentials" path:"true" doc:"credentials.yaml: who may send and read, and as whom; where empty anybody who can connect may, where it lists nobody nobody may"`
-		Open                 bool     `yaml:"open" doc:"listen beyond this machine though there are no credentials: something before it asks who they are"`
-		Plaintext            bool     `yaml:"plaintext" doc:"listen beyond this machine though there is no certificate: something before it encrypts"`
-		CertFile             string   `yaml:"cert_file" path:"true" doc:"certificate (PEM); plain HTTP where empty"`
-		KeyFile              string   `yaml:"key_file" path:"true"`
-		ClientCAFile         string   `yaml:"client_ca_file" path:"true" doc:"who signs the certificates of clients (mTLS)"`
-		GitHubSecret         string   `yaml:"github_secret" secret:"true" doc:"of the webhooks of GitHub; several, one a line, while one takes the place of another"`
-		GitHubSecretFile     string   `yaml:"github_secret_file" path:"true"`
-		GitLabToken          string   `yaml:"gitlab_token" secret:"true" doc:"of the webhooks of GitLab"`
-		GitLabTokenFile      string   `yaml:"gitlab_token_file" path:"true"`
-		GitLabSigningKey     string   `yaml:"gitlab_signing_key" secret:"true" doc:"whsec_…, of signed webhooks of GitLab"`
-		GitLabSigningKeyFile string   `yaml:"gitlab_signing_key_file" path:"true"`
-		JiraSecret           string   `yaml:"jira_secret" secret:"true" doc:"of the webhooks of Jira; several, one a line, while one takes the place of another"`
-		JiraSecretFile       string   `yaml:"jira_secret_file" path:"true"`
-		Spool                string   `yaml:"spool" path:"true" doc:"folder for events while the broker is away; without one they are refused then"`
-		Rate                 int      `yaml:"rate" doc:"events a second of one credential, unless it has a rate of its own"`
-		Concurrency          int      `yaml:"concurrency" doc:"requests of one credential at a time"`
-		MaxBody              int      `yaml:"max_body" doc:"bytes of a request, unpacked"`
-		MaxMemory            int      `yaml:"max_memory" doc:"bytes that all requests at work hold at a time; three eighths of it are for webhooks and those without a credential"`
-		BlobRate             int      `yaml:"blob_rate" doc:"bytes of files a minute of one credential"`
-		Timeout              Duration `yaml:"timeout" doc:"how long the broker may take"`
+		Listen               string                `yaml:"listen" doc:"address of the gateway"`
+		Credentials          string                `yaml:"credentials" path:"true" doc:"credentials.yaml: who may send and read, and as whom; where empty anybody who can connect may, where it lists nobody nobody may"`
+		Open                 bool                  `yaml:"open" doc:"listen beyond this machine though there are no credentials: something before it asks who they are"`
+		Plaintext            bool                  `yaml:"plaintext" doc:"listen beyond this machine though there is no certificate: something before it encrypts"`
+		CertFile             string                `yaml:"cert_file" path:"true" doc:"certificate (PEM); plain HTTP where empty"`
+		KeyFile              string                `yaml:"key_file" path:"true"`
+		ClientCAFile         string                `yaml:"client_ca_file" path:"true" doc:"who signs the certificates of clients (mTLS)"`
+		GitHubSecret         string                `yaml:"github_secret" secret:"true" doc:"of the webhooks of GitHub; several, one a line, while one takes the place of another"`
+		GitHubSecretFile     string                `yaml:"github_secret_file" path:"true"`
+		GitLabToken          string                `yaml:"gitlab_token" secret:"true" doc:"of the webhooks of GitLab"`
+		GitLabTokenFile      string                `yaml:"gitlab_token_file" path:"true"`
+		GitLabSigningKey     string                `yaml:"gitlab_signing_key" secret:"true" doc:"whsec_…, of signed webhooks of GitLab"`
+		GitLabSigningKeyFile string                `yaml:"gitlab_signing_key_file" path:"true"`
+		JiraSecret           string                `yaml:"jira_secret" secret:"true" doc:"of the webhooks of Jira; several, one a line, while one takes the place of another"`
+		JiraSecretFile       string                `yaml:"jira_secret_file" path:"true"`
+		JiraProjects         []gateway.JiraProject `yaml:"jira_projects" doc:"in which repositories work on the issues of Jira's projects is done, each {project: PAY, repositories: [github.com/acme/payments]}"`
+		Spool                string                `yaml:"spool" path:"true" doc:"folder for events while the broker is away; without one they are refused then"`
+		Rate                 int                   `yaml:"rate" doc:"events a second of one credential, unless it has a rate of its own"`
+		Concurrency          int                   `yaml:"concurrency" doc:"requests of one credential at a time"`
+		MaxBody              int                   `yaml:"max_body" doc:"bytes of a request, unpacked"`
+		MaxMemory            int                   `yaml:"max_memory" doc:"bytes that all requests at work hold at a time; three eighths of it are for webhooks and those without a credential"`
+		BlobRate             int                   `yaml:"blob_rate" doc:"bytes of files a minute of one credential"`
+		Timeout              Duration              `yaml:"timeout" doc:"how long the broker may take"`
 	} `yaml:"gateway"`
 	Hook struct {
 		Dir         string   `yaml:"dir" path:"true" doc:"folder in which hooks note what happens, an absolute path; the person's state folder where empty"`

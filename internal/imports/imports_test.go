@@ -47,16 +47,16 @@ var rings = map[string]int{
 	"internal/serving":    0,
 	"internal/printable":  0,
 	"internal/strictyaml": 0,
-	"internal/access":     2,
+	"internal/access":     3,
 
 	"internal/embedded": 3,
-	"web":               3,
 
 	"producer":    3,
 	"enricher":    3,
 	"sinks":       3,
 	"sinks/setup": 3,
 
+	"web":               4,
 	"producer/kafkago":  4,
 	"gateway":           4,
 	"agents/hook":       4,
