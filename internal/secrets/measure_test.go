@@ -128,8 +128,8 @@ func ordinary(t *testing.T, n int) []string {
 	}
 	lines(filepath.Join(strings.TrimSpace(string(root)), "src"), n/2, source)
 	lines(filepath.Join("..", "demo"), n/8, func(string) bool { return true })
-	lines(filepath.Join("..", "docs"), n/8, func(path string) bool { return strings.HasSuffix(path, ".md") })
-	lines(filepath.Join("..", "evidence", "testdata"), n/8, func(path string) bool {
+	lines(filepath.Join("..", "..", "docs"), n/8, func(path string) bool { return strings.HasSuffix(path, ".md") })
+	lines(filepath.Join("..", "..", "evidence", "testdata"), n/8, func(path string) bool {
 		return strings.HasSuffix(path, "json") && !strings.Contains(path, "gitleaks") && !strings.Contains(path, "bandit") && !strings.Contains(path, "gosec")
 	})
 	m := maker{rnd}
