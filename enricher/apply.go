@@ -58,7 +58,10 @@ func (e *Enricher) admit(ctx context.Context, batch []*stream.Record) (admitted 
 	e.decoded = roomFor(batch, e.decoded)
 	admitted = make([]*decodedEvent, 0, len(batch))
 	reader := e.conf.reader()
-	err = ahead(len(batch), func(i int) error { return e.decoded[i].decode(ctx, reader, e.conf.Blobs) }, func(i int) error {
+	e.memory.begin()
+	err = ahead(len(batch), func(i int) error {
+		return e.memory.decode(ctx, &e.decoded[i], reader, e.conf.Blobs, len(batch))
+	}, func(i int) error {
 		d := &e.decoded[i]
 		if e.conf.Resend {
 			if err := e.state.markReread(d); err != nil {

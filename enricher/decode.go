@@ -14,6 +14,7 @@ import (
 
 	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/ingest/platform"
+	"github.com/changetrail/changetrail/internal/budget"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
@@ -48,8 +49,8 @@ func decode(ctx context.Context, r *stream.Record, reader ingest.Reader, store B
 	return d, err
 }
 
-// decode reads the event. An error is one of the blob store: what is wrong with the event is
-// its refusal.
+// decode reads the event. An error is one of the blob store, or that there is no memory for it
+// now: what is wrong with the event is its refusal.
 func (d *decodedEvent) decode(ctx context.Context, reader ingest.Reader, store Blobs) (err error) {
 	defer func() { // a bug met on one event must not stop the partition
 		if p := recover(); p != nil {
@@ -59,7 +60,7 @@ func (d *decodedEvent) decode(ctx context.Context, reader ingest.Reader, store B
 	}()
 	if err := d.read(ctx, reader, store); err != nil {
 		var unreachable *ingest.StoreError
-		if errors.As(err, &unreachable) {
+		if errors.As(err, &unreachable) || errors.Is(err, budget.ErrFull) {
 			return err
 		}
 		d.refusal = schemas.AsRefusal(err)

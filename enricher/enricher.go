@@ -46,6 +46,7 @@ type Config struct {
 	EvidenceAge time.Duration // how long evidence waits for its change; for ever where 0
 	TraceHold   time.Duration // how long a trace that gets no more spans waits for its agent; 10 min where 0
 	MaxBatch    int           // events a transaction; 4000 where 0
+	Memory      int64         // bytes that the events at work may take, unpacked; 256 MiB where 0
 	Linger      time.Duration // how long a batch may wait to fill
 	Compression string        // of what is written; lz4 where empty
 
@@ -78,6 +79,7 @@ type Enricher struct {
 	owned      map[int32]bool // partitions
 	checked    map[int32]bool // partitions whose state is of this version
 	decoded    []decodedEvent // of the batch at hand
+	memory     *memory        // which they take
 	pending    []entry        // what the transaction at hand writes to the state
 	room       *slab          // of what it writes
 	messages   shelf[stream.Record]
@@ -154,7 +156,7 @@ func newEnricher(c Config, s *store, partitions int32) (*Enricher, error) {
 		return nil, err
 	}
 	e := &Enricher{
-		conf: c, partitions: stream.NewPartitioner(partitions), count: partitions, store: s, room: new(slab), swept: make(map[int32]sweepState), owned: make(map[int32]bool), checked: make(map[int32]bool),
+		conf: c, partitions: stream.NewPartitioner(partitions), count: partitions, store: s, memory: newMemory(c.Memory), room: new(slab), swept: make(map[int32]sweepState), owned: make(map[int32]bool), checked: make(map[int32]bool),
 		metrics: m, tracer: newTracer(c.Tracer), now: time.Now, docs: sync.Pool{New: func() any { return new(schemas.EventDocument) }},
 	}
 	rules := Always(c.Policy, c.Controls) // until Run knows what is held

@@ -63,7 +63,7 @@ func Rebuild(ctx context.Context, c Config, dryRun bool, progress func(done, par
 // newRebuild returns a rebuild of topics at which no enricher is at work, and what ends
 // it.
 func newRebuild(ctx context.Context, c Config, dryRun bool) (b *rebuild, end func(), err error) {
-	b = &rebuild{Config: c, sealer: &Enricher{conf: c, room: new(slab)}}
+	b = &rebuild{Config: c, memory: newMemory(c.Memory), sealer: &Enricher{conf: c, room: new(slab)}}
 	if b.partitions, err = stream.Partitions(ctx, c.Kafka, c.Topics); err != nil {
 		return nil, nil, err
 	}
@@ -131,6 +131,7 @@ type rebuild struct {
 	partitions  int32
 	partitioner *stream.Partitioner
 	sealer      *Enricher // its room holds the revisions of one transaction
+	memory      *memory
 	write       func([]*stream.Record) error
 }
 
@@ -189,7 +190,17 @@ func (b *rebuild) readFormer(ctx context.Context, p int32, former *store) error 
 func (b *rebuild) admit(ctx context.Context, p int32, state *projection, recs []*stream.Record) error {
 	reader := b.reader()
 	decoded := roomFor(recs, nil)
-	if err := parallel(len(recs), func(i int) error { return decoded[i].decode(ctx, reader, b.Blobs) }); err != nil {
+	b.memory.begin()
+	err := parallel(len(recs), func(i int) error {
+		return b.memory.decode(ctx, &decoded[i], reader, b.Blobs, len(recs))
+	})
+	if half := len(recs) / 2; errors.Is(err, stream.ErrTooMuch) {
+		if err := b.admit(ctx, p, state, recs[:half]); err != nil {
+			return err
+		}
+		return b.admit(ctx, p, state, recs[half:])
+	}
+	if err != nil {
 		return err
 	}
 	var events []*decodedEvent

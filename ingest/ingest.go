@@ -9,6 +9,7 @@ import (
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/evidence"
 	"github.com/changetrail/changetrail/ingest/platform"
+	"github.com/changetrail/changetrail/internal/budget"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
@@ -31,7 +32,8 @@ type Reader struct {
 	// sender: it may wait on a disk, and data too large for Kafka become a blob on the
 	// way.
 	Early bool
-	// Room is asked before memory is taken for a report, in bytes; nil: there is enough.
+	// Room is asked before memory is taken for a report or for fetched data, in bytes; nil:
+	// there is enough.
 	// Its error is returned by Read.
 	Room func(bytes int64) error
 }
@@ -199,13 +201,46 @@ func (r Reader) fetch(ctx context.Context, env *schemas.Envelope) error {
 		return nil
 	case n == 0:
 		var err error
-		env.Data, err = get(ctx, r.Blobs, env.DataRef)
-		return err
+		if env.Data, err = get(ctx, r.Blobs, env.DataRef); err != nil {
+			return err
+		}
+		return r.room(env.Data)
 	case blobs.Digest(env.Data) != env.DataRef:
 		return schemas.Refuse(schemas.DigestMismatch, "it has data, and dataref %q is not their digest; leave one of the two out", env.DataRef)
 	}
 	env.DataRef = ""
 	return nil
+}
+
+// room asks for the memory that it takes to read fetched data.
+func (r Reader) room(data []byte) error {
+	if r.Room == nil {
+		return nil
+	}
+	err := r.Room(budget.Weight(data))
+	var tooLarge *budget.TooLargeError
+	if errors.As(err, &tooLarge) {
+		return schemas.Refuse(schemas.TooLarge, "dataref: %v", err)
+	}
+	return err
+}
+
+// Counted is a place for files that takes memory for those that it reads. How large one is,
+// is known once it is read.
+type Counted struct {
+	Blobs Blobs
+	Share *budget.Share
+}
+
+// Get implements [Blobs].
+func (c Counted) Get(ctx context.Context, digest string) ([]byte, error) {
+	before := c.Share.Held()
+	if err := c.Share.Grow(blobs.MaxSize); err != nil {
+		return nil, err
+	}
+	file, err := c.Blobs.Get(ctx, digest)
+	c.Share.Shrink(c.Share.Held() - before - int64(len(file)))
+	return file, err
 }
 
 // get returns the data that a dataref names by its digest.

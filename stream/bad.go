@@ -19,6 +19,10 @@ type BadRecord struct {
 
 func (b *BadRecord) Error() string { return b.Reason }
 
+// ErrTooMuch is the error of a batch that takes more memory than there is. It is read again in
+// smaller parts. One record alone is never too much.
+var ErrTooMuch = errors.New("the batch takes more memory than there is")
+
 // attrs tells of b in the log.
 func (b *BadRecord) attrs() []any {
 	attrs := []any{"reason", b.Reason}

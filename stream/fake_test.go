@@ -41,6 +41,7 @@ type fake struct {
 	positions map[int32]int64
 	pending   []string
 	commits   []commit
+	most      int    // records that it has memory for; any number where 0
 	idle      func() // before Apply of an empty batch
 	apply     func() // before Apply of another
 	refuse    func() // before Refuse
@@ -71,6 +72,9 @@ func (f *fake) Apply(_ context.Context, batch []*Record) ([]*Record, error) {
 	}
 	if len(batch) > 0 && f.apply != nil {
 		f.apply()
+	}
+	if f.most > 0 && len(batch) > f.most {
+		return nil, ErrTooMuch
 	}
 	var out []*Record
 	for _, r := range batch {

@@ -267,6 +267,23 @@ func TestDeadLetterThatDoesNotFit(t *testing.T) {
 	w.check()
 }
 
+// TestABatchThatTakesTooMuchMemory is read in parts that do not, and nothing is refused for
+// that, also beside what can never be processed.
+func TestABatchThatTakesTooMuchMemory(t *testing.T) {
+	w := newWorld(t, 2)
+	w.send(0, with(60, map[int]string{17: panics})...)
+	w.send(1, with(60, nil)...)
+	f := newFake(t)
+	f.most = 3
+	stop := w.start(f, nil)
+	w.wait()
+	stop()
+	w.check()
+	if !strings.Contains(w.log.String(), "more memory than it may") {
+		t.Errorf("nobody says so:\n%s", w.log)
+	}
+}
+
 func TestErrorOfApplyThatIsNoRecordsFault(t *testing.T) {
 	w := newWorld(t, 1)
 	w.send(0, fine)

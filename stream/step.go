@@ -125,9 +125,9 @@ func (t *Transform) step(ctx context.Context, s *kgo.GroupTransactSession, batch
 		return t.committed(batch, refused, out, next)
 	}
 	t.Processor.Aborted()
-	if late := ctx.Err() != nil && bad == nil; late && len(batch) > 0 {
+	if late, heavy := ctx.Err() != nil && bad == nil, errors.Is(applyErr, ErrTooMuch); (late || heavy) && len(batch) > 0 {
 		t.search.slow(len(batch))
-		t.Log.Warn("transaction took longer than it may and was aborted; its batch is read again in smaller parts", "records", len(batch), "took", time.Since(began).Round(time.Millisecond))
+		t.Log.Warn("transaction took longer or more memory than it may and was aborted; its batch is read again in smaller parts", "records", len(batch), "took", time.Since(began).Round(time.Millisecond), "reason", applyErr)
 		applyErr = nil
 	}
 	if applyErr != nil && bad == nil {

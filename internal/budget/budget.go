@@ -72,7 +72,9 @@ func (s *Share) Grow(n int64) error {
 	if n > alone*s.b.size {
 		return &TooLargeError{Limit: alone * s.b.size, Memory: true}
 	}
-	n = min(n, s.b.size-s.held)
+	if n = min(n, s.b.size-s.held); n == 0 { // it has all: whoever waits gets nothing before it ends
+		return nil
+	}
 	if !s.b.free.TryAcquire(n) {
 		ctx, cancel := context.WithTimeout(s.ctx, s.b.wait)
 		defer cancel()
@@ -90,7 +92,7 @@ const alone = 4
 
 // Shrink gives n bytes back.
 func (s *Share) Shrink(n int64) {
-	if s == nil {
+	if s == nil || n <= 0 {
 		return
 	}
 	s.mu.Lock()

@@ -2,6 +2,7 @@ package budget
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"sync"
@@ -67,5 +68,30 @@ func TestSharesNeverHoldMoreThanTheBudget(t *testing.T) {
 	began := time.Now()
 	if err := New(1, time.Hour).Share(t.Context()).Grow(0); err != nil || time.Since(began) > time.Minute {
 		t.Error(err)
+	}
+}
+
+// TestWhoHasAllWaitsForNobody: neither for those that wait for its own end.
+func TestWhoHasAllWaitsForNobody(t *testing.T) {
+	b := New(100, 20*time.Millisecond)
+	all := b.Share(t.Context())
+	if err := all.Grow(100); err != nil {
+		t.Fatal(err)
+	}
+	waits := make(chan error)
+	go func() {
+		long, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		waits <- b.free.Acquire(long, 1)
+	}()
+	for b.free.TryAcquire(0) { // until it waits
+		time.Sleep(time.Millisecond)
+	}
+	if err := all.Grow(300); err != nil {
+		t.Errorf("who has all is told: %v", err)
+	}
+	all.Release()
+	if err := <-waits; err != nil {
+		t.Errorf("who waited gets nothing: %v", err)
 	}
 }

@@ -50,7 +50,7 @@ its own, and shares the partitions with the others.`,
 			}
 			if rebuild {
 				return a.rebuild(cmd, &s, enricher.Config{
-					Kafka: kafka, Topics: s.topics(), Namespace: s.Namespace, StateDir: s.Enricher.StateDir, Policy: p, Controls: m, Keys: keys, DocumentKeys: documents, Trust: s.Trust.Unsigned, Log: s.logger(cmd.ErrOrStderr()),
+					Kafka: kafka, Topics: s.topics(), Namespace: s.Namespace, StateDir: s.Enricher.StateDir, Policy: p, Controls: m, Keys: keys, DocumentKeys: documents, Trust: s.Trust.Unsigned, Memory: int64(s.Enricher.MaxMemory), Log: s.logger(cmd.ErrOrStderr()),
 				}, dryRun, output)
 			}
 			if dryRun {
@@ -81,7 +81,7 @@ its own, and shares the partitions with the others.`,
 				return enricher.Run(ctx, enricher.Config{
 					Kafka: kafka, Topics: s.topics(), Namespace: s.Namespace,
 					StateDir: s.Enricher.StateDir, Instance: s.Enricher.Instance, Policy: p, Controls: m, Keys: keys, DocumentKeys: documents, Trust: s.Trust.Unsigned, Blobs: files,
-					EvidenceAge: time.Duration(s.Enricher.EvidenceAge), MaxBatch: s.Enricher.MaxBatch, Linger: time.Duration(s.Enricher.Linger), Compression: s.Enricher.Compression,
+					EvidenceAge: time.Duration(s.Enricher.EvidenceAge), MaxBatch: s.Enricher.MaxBatch, Memory: int64(s.Enricher.MaxMemory), Linger: time.Duration(s.Enricher.Linger), Compression: s.Enricher.Compression,
 					Log: log, Meter: t.Meter, Tracer: t.Tracer,
 				})
 			})

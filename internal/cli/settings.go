@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -76,6 +77,7 @@ type Settings struct {
 		Policy      string   `yaml:"policy" path:"true" doc:"policy.yaml: the services"`
 		Controls    string   `yaml:"controls" path:"true" doc:"controls.yaml: the control matrix"`
 		MaxBatch    int      `yaml:"max_batch" doc:"events a transaction"`
+		MaxMemory   int      `yaml:"max_memory" doc:"bytes that the events at work may take, unpacked; not less than gateway.max_memory, so that what is taken there can be read"`
 		EvidenceAge Duration `yaml:"evidence_age" doc:"how long evidence that names no change waits for one; 0 is for ever"`
 		Linger      Duration `yaml:"linger" doc:"how long a transaction may wait to fill"`
 		Compression string   `yaml:"compression" doc:"of what is written to Kafka: lz4, zstd, snappy, gzip, none"`
@@ -209,6 +211,7 @@ func defaults() Settings {
 	s.Kafka.Replication = -1
 	s.Enricher.StateDir = "changetrail-state"
 	s.Enricher.MaxBatch = 4000
+	s.Enricher.MaxMemory = 256 << 20
 	s.Enricher.EvidenceAge = Duration(180 * 24 * time.Hour)
 	s.Enricher.Linger = Duration(50 * time.Millisecond)
 	s.Sink.Engine = schemas.OpenSearch
@@ -483,6 +486,9 @@ func readPolicy(file string) (*policy.Policy, error) {
 	return policy.Load(os.DirFS(filepath.Dir(file)), filepath.Base(file))
 }
 
+// maxPartitions is more than any cluster has of one topic.
+const maxPartitions = 1 << 20
+
 // validate reports every value that cannot be.
 func (s *Settings) validate() error {
 	var errs []error
@@ -497,8 +503,11 @@ func (s *Settings) validate() error {
 			errs = append(errs, fmt.Errorf("configuration: trust.unsigned[%d]: %w", i, err))
 		}
 	}
-	if s.Kafka.Partitions < 1 {
-		errs = append(errs, errors.New("configuration: kafka.partitions is below 1"))
+	if s.Kafka.Partitions < 1 || s.Kafka.Partitions > maxPartitions {
+		errs = append(errs, fmt.Errorf("configuration: kafka.partitions %d is not between 1 and %d", s.Kafka.Partitions, maxPartitions))
+	}
+	if s.Kafka.Replication < -1 || s.Kafka.Replication > math.MaxInt16 {
+		errs = append(errs, fmt.Errorf("configuration: kafka.replication %d is neither -1 nor a number of brokers", s.Kafka.Replication))
 	}
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, s.Log.Level) {
 		errs = append(errs, fmt.Errorf("configuration: log.level %q is none of debug, info, warn, error", s.Log.Level))
@@ -513,6 +522,9 @@ func (s *Settings) validate() error {
 	}
 	if s.Gateway.Rate < 1 || s.Gateway.Concurrency < 1 || s.Gateway.MaxBody < 1 || s.Gateway.MaxMemory < 8 || s.Gateway.BlobRate < 1 || s.Gateway.Timeout < 1 {
 		errs = append(errs, errors.New("configuration: gateway.rate, concurrency, max_body, max_memory, blob_rate and timeout must be above 0"))
+	}
+	if s.Enricher.MaxMemory < 8<<20 {
+		errs = append(errs, errors.New("configuration: enricher.max_memory is below 8388608 (8 MiB)"))
 	}
 	if !slices.Contains([]string{"text", "json"}, s.Log.Format) {
 		errs = append(errs, fmt.Errorf("configuration: log.format %q is neither text nor json", s.Log.Format))

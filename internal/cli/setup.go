@@ -86,8 +86,8 @@ func setupKafka(cmd *cobra.Command, s *Settings, dryRun bool) ([]stream.Step, er
 		return nil, misuse{err}
 	}
 	defer adm.Close()
-	specs := s.topics().Specs(int32(s.Kafka.Partitions), s.kafkaRetention())
-	return adm.Ensure(cmd.Context(), specs, int16(s.Kafka.Replication), dryRun)
+	specs := s.topics().Specs(int32(s.Kafka.Partitions), s.kafkaRetention())    // #nosec G115 -- validate bounds it
+	return adm.Ensure(cmd.Context(), specs, int16(s.Kafka.Replication), dryRun) // #nosec G115 -- validate bounds it
 }
 
 // printSteps prints what was found and done, and returns how much was changed.

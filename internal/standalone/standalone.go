@@ -53,6 +53,7 @@ type Config struct {
 	Controls  *controls.Matrix
 	Keys      signing.Keys   // of the gateway beside it
 	Trust     []ingest.Trust // which events without a signature are believed
+	Memory    int64          // bytes that the events at work in the enricher may take
 
 	Log    *slog.Logger
 	Meter  metric.MeterProvider
@@ -142,7 +143,7 @@ func Start(ctx context.Context, c Config) (_ *Instance, err error) {
 	i.group.Go(func() error {
 		return part("enricher", enricher.Run(ctx, enricher.Config{
 			Kafka: i.Kafka, Topics: c.Topics, Namespace: c.Namespace, StateDir: filepath.Join(c.Dir, "state"), Instance: "standalone",
-			Policy: c.Policy, Controls: c.Controls, Keys: c.Keys, Trust: c.Trust, Blobs: i.Blobs, EvidenceAge: 180 * 24 * time.Hour, MaxBatch: 2000, Linger: 50 * time.Millisecond,
+			Policy: c.Policy, Controls: c.Controls, Keys: c.Keys, Trust: c.Trust, Blobs: i.Blobs, EvidenceAge: 180 * 24 * time.Hour, MaxBatch: 2000, Memory: c.Memory, Linger: 50 * time.Millisecond,
 			Compression: "lz4", Resend: true, Log: c.Log.With("part", "enricher"), Meter: c.Meter, Tracer: c.Tracer,
 		}))
 	})
