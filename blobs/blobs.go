@@ -13,6 +13,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"gocloud.dev/blob"
 	_ "gocloud.dev/blob/fileblob" // file://
@@ -39,14 +40,16 @@ var (
 type Store struct {
 	bucket *blob.Bucket
 	where  string
+	dir    string // where it is a folder that was named as one
 }
 
 // Open opens the store at a URL, or in a folder, which is made where it is not
 // there.
 func Open(ctx context.Context, where string) (*Store, error) {
 	u, err := url.Parse(where)
+	dir := ""
 	if err != nil || len(u.Scheme) < 2 { // a path, or one with a drive letter
-		if where, err = folder(where); err != nil {
+		if dir, where, err = folder(where); err != nil {
 			return nil, fmt.Errorf("blobs: %w", err)
 		}
 	}
@@ -54,25 +57,29 @@ func Open(ctx context.Context, where string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("blobs: %s: %w", where, err)
 	}
-	return &Store{bucket: bucket, where: where}, nil
+	s := &Store{bucket: bucket, where: where, dir: dir}
+	if dir != "" {
+		s.sweep(time.Now())
+	}
+	return s, nil
 }
 
-func folder(path string) (string, error) {
+// folder makes a folder, and returns its path and its URL.
+func folder(path string) (dir, where string, err error) {
 	if path == "" {
-		return "", errors.New("where to keep them is empty; give a folder or a URL, as s3://bucket")
+		return "", "", errors.New("where to keep them is empty; give a folder or a URL, as s3://bucket")
 	}
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
+	if path, err = filepath.Abs(path); err != nil {
+		return "", "", err
 	}
 	if err := os.MkdirAll(path, files.PrivateFolder); err != nil {
-		return "", err
+		return "", "", err
 	}
 	if err := files.Narrow(path, 0o007); err != nil { // a group may share a folder of several services
-		return "", err
+		return "", "", err
 	}
 	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: "no_tmp_dir=true&metadata=skip"}
-	return u.String(), nil
+	return path, u.String(), nil
 }
 
 // Close closes the store.
@@ -92,8 +99,7 @@ func (s *Store) Put(ctx context.Context, content []byte) (string, error) {
 	if there, err := s.bucket.Exists(ctx, key); err == nil && there {
 		return digest, nil
 	}
-	options := &blob.WriterOptions{ContentType: "application/octet-stream", Metadata: map[string]string{"sha256": strings.TrimPrefix(digest, "sha256:")}}
-	if err := s.bucket.WriteAll(ctx, key, content, options); err != nil {
+	if err := s.bucket.WriteAll(ctx, key, content, optionsOf(key)); err != nil {
 		return "", fmt.Errorf("blobs: %s: writing %s: %w", s.where, digest, err)
 	}
 	return digest, nil

@@ -3,12 +3,14 @@ package gateway
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 
 	"github.com/go-json-experiment/json"
 
 	"github.com/changetrail/changetrail/blobs"
+	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/internal/budget"
 	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/internal/problem"
@@ -16,18 +18,36 @@ import (
 
 var errNoBlobs = problem.New(http.StatusNotImplemented, "this gateway has no blob store; set blobs in its configuration")
 
-// counted is a place for files that takes the memory of the request for those that it
-// reads. How large one is, is known once it is read.
-type counted struct{ Blobs }
+// copied is the memory that it takes to pass a file on.
+const copied = 128 << 10
 
-func (c counted) Get(ctx context.Context, digest string) ([]byte, error) {
-	share := shareOf(ctx)
-	if err := share.Grow(blobs.MaxSize); err != nil {
-		return nil, err
+// An upload is the body of a request that goes to the store as it comes. At its end it is
+// asked whether a file of its size is allowed: before that nothing is kept.
+type upload struct {
+	in    io.Reader
+	limit int64
+	allow func(size int64) error
+	size  int64
+	err   error // why it is not read to its end
+}
+
+func (u *upload) Read(p []byte) (int, error) {
+	n, err := u.in.Read(p)
+	u.size += int64(n)
+	switch {
+	case u.size > u.limit:
+		u.err = &budget.TooLargeError{Limit: u.limit}
+	case errors.Is(err, io.EOF) && u.size == 0:
+		u.err = problem.New(http.StatusBadRequest, "the body is empty")
+	case errors.Is(err, io.EOF):
+		u.err = u.allow(u.size)
+	default:
+		u.err = err
 	}
-	file, err := c.Blobs.Get(ctx, digest)
-	share.Shrink(blobs.MaxSize - int64(len(file)))
-	return file, err
+	if u.err != nil {
+		return 0, u.err
+	}
+	return n, err
 }
 
 // putBlob answers PUT /v1/blobs: it keeps the body under its digest, which an event
@@ -36,24 +56,25 @@ func (g *Gateway) putBlob(w http.ResponseWriter, r *http.Request, from Sender) e
 	if g.Blobs == nil {
 		return errNoBlobs
 	}
-	body, err := read(w, r, g.Limits.Blob)
+	if err := shareOf(r.Context()).Grow(copied); err != nil {
+		return err
+	}
+	in, err := unpacked(http.MaxBytesReader(w, r.Body, g.Limits.Blob), r.Header.Get("Content-Encoding"))
 	if err != nil {
 		return err
 	}
-	if len(body) == 0 {
-		return problem.New(http.StatusBadRequest, "the body is empty")
-	}
-	if err := g.limiter.allowFile(from.key, len(body)); err != nil {
-		return err
-	}
-	digest, err := g.Blobs.Put(r.Context(), body)
-	if err != nil {
+	body := &upload{in: in, limit: g.Limits.Blob, allow: func(size int64) error { return g.limiter.allowFile(from.key, int(size)) }}
+	digest, size, err := g.Blobs.PutFrom(r.Context(), body)
+	switch {
+	case body.err != nil:
+		return broken(body.err, "the body ends early")
+	case err != nil:
 		return problem.New(http.StatusServiceUnavailable, "the file was not kept: %v", err)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Location", "/v1/blobs/"+digest)
 	w.WriteHeader(http.StatusCreated)
-	return json.MarshalWrite(w, map[string]any{"digest": digest, "size": len(body)}, json.Deterministic(true))
+	return json.MarshalWrite(w, map[string]any{"digest": digest, "size": size}, json.Deterministic(true))
 }
 
 // getBlob answers GET /v1/blobs/{digest} with the file, to whom may read a change that rests
@@ -67,7 +88,7 @@ func (g *Gateway) getBlob(w http.ResponseWriter, r *http.Request, from Sender) e
 	if err := g.mayReadBlob(r.Context(), digest, from.Principal); err != nil {
 		return err
 	}
-	file, err := counted{g.Blobs}.Get(r.Context(), digest)
+	file, err := ingest.Counted{Blobs: g.Blobs, Share: shareOf(r.Context())}.Get(r.Context(), digest)
 	switch {
 	case errors.Is(err, blobs.ErrDigest):
 		return problem.New(http.StatusBadRequest, "%v", err)

@@ -28,24 +28,31 @@ func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 
 func unpack(ctx context.Context, raw io.Reader, encoding string, limit int64) ([]byte, error) {
 	share := shareOf(ctx)
-	in := raw
-	switch strings.ToLower(encoding) {
-	case "", "identity":
-	case "gzip":
-		packed := &counter{in: raw}
-		z, err := gzip.NewReader(packed)
-		if err != nil {
-			return nil, broken(err, "Content-Encoding says gzip, and the body is none")
-		}
-		in = &bounded{in: z, packed: packed}
-	default:
-		return nil, problem.New(http.StatusUnsupportedMediaType, "Content-Encoding %s is not read; send gzip, or nothing of it", encoding)
+	in, err := unpacked(raw, encoding)
+	if err != nil {
+		return nil, err
 	}
 	body, err := share.ReadAll(in, limit)
 	if err != nil {
 		return nil, broken(err, "the body ends early")
 	}
 	return body, share.Grow(budget.Weight(body))
+}
+
+// unpacked is a body as it was before it was packed.
+func unpacked(raw io.Reader, encoding string) (io.Reader, error) {
+	switch strings.ToLower(encoding) {
+	case "", "identity":
+		return raw, nil
+	case "gzip":
+		packed := &counter{in: raw}
+		z, err := gzip.NewReader(packed)
+		if err != nil {
+			return nil, broken(err, "Content-Encoding says gzip, and the body is none")
+		}
+		return &bounded{in: z, packed: packed}, nil
+	}
+	return nil, problem.New(http.StatusUnsupportedMediaType, "Content-Encoding %s is not read; send gzip, or nothing of it", encoding)
 }
 
 // A counter counts what is read.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -30,7 +31,7 @@ type Publisher interface {
 
 // Blobs is a place for files, each under the digest of its content.
 type Blobs interface {
-	Put(ctx context.Context, content []byte) (digest string, err error)
+	PutFrom(ctx context.Context, content io.Reader) (digest string, size int64, err error)
 	Get(ctx context.Context, digest string) ([]byte, error)
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -302,6 +303,42 @@ func TestWhoFindsNoMemoryIsToldWhenToComeBack(t *testing.T) {
 		if r := s.send(t, "POST", path, h, []byte(body)); r.status != http.StatusNoContent {
 			t.Errorf("%s, later: %+v", path, r)
 		}
+	}
+}
+
+// TestAFilePassesThroughWithoutMemory: more than there is memory for is kept, packed or not,
+// under its digest; what is cut off, or too large once it is unpacked, is not.
+func TestAFilePassesThroughWithoutMemory(t *testing.T) {
+	s := newSite(t, func(c *Config, _ *producer.Options) { c.Limits = Limits{Memory: 1 << 20, Blob: 24 << 20} })
+	file := make([]byte, 18<<20)
+	rand.NewChaCha8([32]byte{}).Read(file)
+	digest := record.Digest(file)
+	for name, c := range map[string]struct {
+		header map[string]string
+		body   []byte
+		status int
+	}{
+		"as it is":                 {nil, file, http.StatusCreated},
+		"packed":                   {map[string]string{"Content-Encoding": "gzip"}, packed(file), http.StatusCreated},
+		"packed, with its end cut": {map[string]string{"Content-Encoding": "gzip"}, packed(append([]byte("other"), file...))[:1000], http.StatusBadRequest},
+		"packed, larger":           {map[string]string{"Content-Encoding": "gzip"}, packed(bytes.Repeat(file, 2)), http.StatusRequestEntityTooLarge},
+		"larger":                   {nil, bytes.Repeat(file, 2), http.StatusRequestEntityTooLarge},
+		"empty once unpacked":      {map[string]string{"Content-Encoding": "gzip"}, packed(nil), http.StatusBadRequest},
+	} {
+		r := s.send(t, "PUT", "/v1/blobs", c.header, c.body)
+		if r.status != c.status || c.status == http.StatusCreated && !strings.Contains(r.body, digest) {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+	kept := 0
+	if err := s.gateway.Blobs.(*blobs.Store).Each(t.Context(), func(d string) error {
+		kept++
+		if d != digest {
+			t.Errorf("%s is kept", d)
+		}
+		return nil
+	}); err != nil || kept != 1 {
+		t.Errorf("%d files are kept: %v", kept, err)
 	}
 }
 

@@ -153,7 +153,7 @@ func (g *Gateway) read(ctx context.Context, e *event.Event, key []byte) (ingest.
 	share := shareOf(ctx)
 	r := ingest.Reader{Keys: g.Keys, Early: true, Room: share.Grow}
 	if g.Blobs != nil {
-		r.Blobs = counted{g.Blobs}
+		r.Blobs = ingest.Counted{Blobs: g.Blobs, Share: share}
 	}
 	read, err := r.Read(ctx, env, key, g.Now())
 	read.File = nil // it was read; the event carries it on
@@ -213,7 +213,7 @@ func (g *Gateway) place(ctx context.Context, e *event.Event, ref string, data []
 		return nil
 	}
 	e.DataEncoded = nil
-	digest, err := g.Blobs.Put(ctx, data) // what is there already is not written again
+	digest, _, err := g.Blobs.PutFrom(ctx, bytes.NewReader(data)) // what is there already is not written again
 	if err != nil {
 		return &ingest.StoreError{Err: err}
 	}

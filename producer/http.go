@@ -3,6 +3,8 @@ package producer
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +14,6 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/go-json-experiment/json"
 
-	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 )
 
@@ -131,41 +132,55 @@ func (t *httpTransport) Close() error {
 	return nil
 }
 
-type httpBlobs struct{ HTTPConfig }
+// A Files is the blob store of a gateway.
+type Files struct{ config HTTPConfig }
 
 // HTTPBlobs returns the blob store of a gateway, as [Options.Blobs] takes it.
-func HTTPBlobs(c HTTPConfig) Blobs {
+func HTTPBlobs(c HTTPConfig) *Files {
 	if c.Client == nil {
 		c.Client = http.DefaultClient
 	}
 	c.URL = strings.TrimSuffix(c.URL, "/") + "/v1/blobs"
-	return &httpBlobs{c}
+	return &Files{c}
 }
 
 // Put implements [Blobs].
-func (b *httpBlobs) Put(ctx context.Context, content []byte) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, b.URL, bytes.NewReader(content))
+func (f *Files) Put(ctx context.Context, content []byte) (string, error) {
+	digest, _, err := f.put(ctx, bytes.NewReader(content), int64(len(content)))
+	return digest, err
+}
+
+// PutFrom keeps what content holds, to its end, which is sent as it is read.
+func (f *Files) PutFrom(ctx context.Context, content io.Reader) (digest string, size int64, err error) {
+	return f.put(ctx, content, -1)
+}
+
+func (f *Files) put(ctx context.Context, content io.Reader, length int64) (digest string, size int64, err error) {
+	sum := sha256.New()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, f.config.URL, io.NopCloser(io.TeeReader(content, sum)))
 	if err != nil {
-		return "", fmt.Errorf("http: %w", err)
+		return "", 0, fmt.Errorf("http: %w", err)
 	}
+	req.ContentLength = length
 	req.Header.Set("Content-Type", "application/octet-stream")
-	if b.Token != "" {
-		req.Header.Set("Authorization", "Bearer "+b.Token)
+	if f.config.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+f.config.Token)
 	}
-	res, err := b.Client.Do(req)
+	res, err := f.config.Client.Do(req)
 	if err != nil {
-		return "", fmt.Errorf("http: %w", err)
+		return "", 0, fmt.Errorf("http: %w", err)
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
 	if err != nil || res.StatusCode != http.StatusCreated {
-		return "", errors.Join(fmt.Errorf("http: PUT %s: HTTP %d: %s", b.URL, res.StatusCode, answer), err)
+		return "", 0, errors.Join(fmt.Errorf("http: PUT %s: HTTP %d: %s", f.config.URL, res.StatusCode, answer), err)
 	}
 	var kept struct {
 		Digest string `json:"digest"`
+		Size   int64  `json:"size"`
 	}
-	if err := json.Unmarshal(answer, &kept); err != nil || kept.Digest != record.Digest(content) {
-		return "", fmt.Errorf("http: PUT %s: the gateway kept %q, sent was %s", b.URL, kept.Digest, record.Digest(content))
+	if sent := "sha256:" + hex.EncodeToString(sum.Sum(nil)); json.Unmarshal(answer, &kept) != nil || kept.Digest != sent {
+		return "", 0, fmt.Errorf("http: PUT %s: the gateway kept %q, sent was %s", f.config.URL, kept.Digest, sent)
 	}
-	return kept.Digest, nil
+	return kept.Digest, kept.Size, nil
 }

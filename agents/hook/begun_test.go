@@ -2,6 +2,7 @@ package hook
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -41,7 +42,11 @@ func TestASessionGoesWhereItBegan(t *testing.T) {
 		t.Fatal(err)
 	}
 	taken := 0
-	if err := later.Sealed(func(content []byte, to Begun) (bool, error) {
+	if err := later.Sealed(func(in io.Reader, to Begun) (bool, error) {
+		content, err := io.ReadAll(in)
+		if err != nil {
+			return false, err
+		}
 		taken++
 		if diff := cmp.Diff(first, to); diff != "" || string(content) != "content" {
 			t.Errorf("%s %s", content, diff)

@@ -3,6 +3,7 @@ package hook
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -644,7 +645,11 @@ func TestOneSealThatNobodyTakesHoldsNoOtherUp(t *testing.T) {
 		}
 	}
 	var taken []string
-	hand := func(content []byte, _ Begun) (bool, error) {
+	hand := func(in io.Reader, _ Begun) (bool, error) {
+		content, err := io.ReadAll(in)
+		if err != nil {
+			return false, err
+		}
 		if string(content) == "bad" {
 			return false, fmt.Errorf("not taken")
 		}

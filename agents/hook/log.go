@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -318,7 +319,7 @@ func (l Log) Seal(session string, lines int, content []byte) (digest string, err
 // Sealed hands each content that is sealed and not handed in yet to f, with where it
 // goes, and lets go of what f takes. What it does not take stays, and holds nothing else
 // up.
-func (l Log) Sealed(f func(content []byte, to Begun) (taken bool, err error)) error {
+func (l Log) Sealed(f func(content io.Reader, to Begun) (taken bool, err error)) error {
 	dir := filepath.Join(l.Dir, "sealed")
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -330,15 +331,7 @@ func (l Log) Sealed(f func(content []byte, to Begun) (taken bool, err error)) er
 			continue
 		}
 		file := filepath.Join(dir, e.Name())
-		to, err := l.begun(file + begunSuffix)
-		var content []byte
-		if err == nil {
-			content, err = os.ReadFile(file)
-		}
-		taken := false
-		if err == nil {
-			taken, err = f(content, to)
-		}
+		taken, err := l.handIn(file, f)
 		if err == nil && taken {
 			err = errors.Join(os.Remove(file), remove(file+begunSuffix))
 		}
@@ -347,6 +340,20 @@ func (l Log) Sealed(f func(content []byte, to Begun) (taken bool, err error)) er
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// handIn hands one content that is sealed to f.
+func (l Log) handIn(file string, f func(content io.Reader, to Begun) (taken bool, err error)) (taken bool, err error) {
+	to, err := l.begun(file + begunSuffix)
+	if err != nil {
+		return false, err
+	}
+	content, err := os.Open(file)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = content.Close() }() // it was only read
+	return f(content, to)
 }
 
 func (l Log) addSeal(session string, seal Seal) error {

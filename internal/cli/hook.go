@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/changetrail/changetrail/agents/hook"
+	"github.com/changetrail/changetrail/internal/budget"
 	"github.com/changetrail/changetrail/internal/files"
 	"github.com/changetrail/changetrail/internal/secrets"
 	"github.com/changetrail/changetrail/internal/signing"
@@ -94,10 +94,14 @@ func (a *app) agentHook(kind, name string) *cobra.Command {
 	}
 }
 
+// maxHookInput bounds what an agent says of one call of a tool, in bytes. What is long in it
+// is noted by its digest.
+const maxHookInput = 256 << 20
+
 func (a *app) takeHook(cmd *cobra.Command, s *Settings, log hook.Log, kind string) error {
-	input, err := io.ReadAll(cmd.InOrStdin())
+	input, err := budget.ReadAll(cmd.InOrStdin(), maxHookInput, func(int64) error { return nil })
 	if err != nil {
-		return err
+		return fmt.Errorf("a hook is not noted: %w", err)
 	}
 	if log.Redact, err = s.redactLog(); err != nil {
 		return err
@@ -373,7 +377,7 @@ func gitHookFolder(ctx context.Context, user bool) (base, name string, err error
 		if err != nil || !filepath.IsAbs(folder) {
 			return "", "", misuse{errors.New("git has no folder of hooks for all projects; git config --global core.hooksPath ~/.config/git/hooks sets one")}
 		}
-		return filepath.Dir(folder), filepath.Base(folder), os.MkdirAll(filepath.Dir(folder), 0o755)
+		return filepath.Dir(folder), filepath.Base(folder), os.MkdirAll(filepath.Dir(folder), files.PrivateFolder)
 	}
 	top, err := gitSays(ctx, "", "rev-parse", "--show-toplevel")
 	if err != nil {

@@ -212,12 +212,12 @@ func (f *flushing) broken(session *hook.Session) error {
 
 // seals puts what commits state the digest of where it is found by that.
 func (f *flushing) seals(ctx context.Context) error {
-	return f.log.Sealed(func(content []byte, to hook.Begun) (taken bool, err error) {
+	return f.log.Sealed(func(content io.Reader, to hook.Begun) (taken bool, err error) {
 		w, err := f.way(ctx, to)
 		if err != nil || w.files == nil {
 			return false, err
 		}
-		_, err = w.files.Put(ctx, content)
+		_, _, err = w.files.PutFrom(ctx, content)
 		return err == nil, w.explain(err)
 	})
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -13,11 +14,16 @@ import (
 	"github.com/changetrail/changetrail/producer"
 )
 
+// kept is a place for files.
+type kept interface {
+	PutFrom(ctx context.Context, content io.Reader) (digest string, size int64, err error)
+}
+
 // A way leads to where sessions go.
 type way struct {
 	producer *producer.Producer
-	files    producer.Blobs // nil where there is no place for them
-	former   string         // the gateway or the brokers, where today's settings say others
+	files    kept   // nil where there is no place for them
+	former   string // the gateway or the brokers, where today's settings say others
 	close    func()
 }
 
@@ -52,7 +58,7 @@ func (f *flushing) way(ctx context.Context, to hook.Begun) (*way, error) {
 }
 
 // files is where files go; nil where they stay.
-func (s *Settings) files(ctx context.Context, w *way) (producer.Blobs, error) {
+func (s *Settings) files(ctx context.Context, w *way) (kept, error) {
 	if s.Producer.Gateway != "" {
 		token, err := secret("producer.token", s.Producer.Token, s.Producer.TokenFile)
 		return producer.HTTPBlobs(producer.HTTPConfig{URL: s.Producer.Gateway, Token: token}), err

@@ -1,0 +1,147 @@
+package blobs
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	_ "gocloud.dev/blob/memblob" // mem://: a bucket
+)
+
+func TestWhatIsReceivedIsKept(t *testing.T) {
+	folder, dir := open(t)
+	bucket, err := Open(t.Context(), "mem://")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bucket.Close()
+	for _, s := range []*Store{folder, bucket} {
+		for _, content := range [][]byte{[]byte("a"), bytes.Repeat([]byte("0123456789"), 300_000)} {
+			for range 2 { // the second time it is there
+				digest, size, err := s.PutFrom(t.Context(), iotest.HalfReader(bytes.NewReader(content)))
+				if err != nil || digest != Digest(content) || size != int64(len(content)) {
+					t.Fatalf("%s: %s %d %v", s, digest, size, err)
+				}
+			}
+			if got, err := s.Get(t.Context(), Digest(content)); err != nil || !bytes.Equal(got, content) {
+				t.Errorf("%s: %d bytes come back as %d: %v", s, len(content), len(got), err)
+			}
+		}
+	}
+	empty(t, dir)
+}
+
+// empty holds that nothing half received lies in a store.
+func empty(t *testing.T, dir string) {
+	t.Helper()
+	if left, _ := os.ReadDir(filepath.Join(dir, incoming)); len(left) > 0 {
+		t.Errorf("%d files are left behind", len(left))
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// TestWhatIsCutOffIsNotKept: a sender that hangs up, one that never ends, a disk that is
+// full. What failed can be sent again.
+func TestWhatIsCutOffIsNotKept(t *testing.T) {
+	s, dir := open(t)
+	cut := errors.New("the sender hung up")
+	if _, _, err := s.PutFrom(t.Context(), io.MultiReader(bytes.NewReader(make([]byte, 100_000)), iotest.ErrReader(cut))); !errors.Is(err, cut) {
+		t.Errorf("cut off: %v", err)
+	}
+	if _, _, err := s.PutFrom(t.Context(), zeros{}); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("without an end: %v", err)
+	}
+	empty(t, dir)
+	n := 0
+	if err := s.Each(t.Context(), func(string) error { n++; return nil }); err != nil || n > 0 {
+		t.Errorf("%d blobs are kept: %v", n, err)
+	}
+	if runtime.GOOS != "windows" && os.Geteuid() != 0 {
+		if err := os.MkdirAll(filepath.Join(dir, "sha256"), 0o500); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := s.PutFrom(t.Context(), bytes.NewReader([]byte("x"))); err == nil {
+			t.Error("it is kept where nothing can be written")
+		}
+		empty(t, dir)
+		if err := os.Chmod(filepath.Join(dir, "sha256"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := s.PutFrom(t.Context(), bytes.NewReader([]byte("x"))); err != nil {
+		t.Errorf("sent again: %v", err)
+	}
+}
+
+// TestWhatTheDeadLeftBehind is removed once nobody can still be writing it, and is no blob.
+func TestWhatTheDeadLeftBehind(t *testing.T) {
+	s, dir := open(t)
+	if _, _, err := s.PutFrom(t.Context(), bytes.NewReader([]byte("x"))); err != nil {
+		t.Fatal(err)
+	}
+	for name, age := range map[string]time.Duration{"old": 25 * time.Hour, "new": time.Hour} {
+		file := filepath.Join(dir, incoming, name)
+		if err := os.WriteFile(file, []byte("half of it"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(file, time.Now(), time.Now().Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again, err := Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	left, err := os.ReadDir(filepath.Join(dir, incoming))
+	if err != nil || len(left) != 1 || left[0].Name() != "new" {
+		t.Errorf("left are %v: %v", left, err)
+	}
+	n := 0
+	if err := again.Each(t.Context(), func(string) error { n++; return nil }); err != nil || n != 1 {
+		t.Errorf("%d blobs: %v", n, err)
+	}
+}
+
+// TestReceivingTakesNoMemory for what is received.
+func TestReceivingTakesNoMemory(t *testing.T) {
+	s, _ := open(t)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, size, err := s.PutFrom(t.Context(), io.LimitReader(zeros{}, MaxSize)); err != nil || size != MaxSize {
+		t.Fatal(size, err)
+	}
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > 2<<20 {
+		t.Errorf("64 MiB took %d bytes of memory", took)
+	}
+}
+
+func TestManyReceiveOneBlob(t *testing.T) {
+	s, dir := open(t)
+	content := bytes.Repeat([]byte("x"), 1<<20)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			digest, _, err := s.PutFrom(t.Context(), bytes.NewReader(content))
+			if err == nil {
+				_, err = s.Get(t.Context(), digest)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	empty(t, dir)
+}
