@@ -2,7 +2,9 @@
 # whole pipeline on real servers, which it fetches and starts by itself.
 GOLANGCI = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: test fast servers lint fuzz bench generate
+GOVULNCHECK = go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+.PHONY: test fast servers lint fuzz bench generate security
 
 test: fast lint servers
 
@@ -18,6 +20,12 @@ servers:
 
 lint:
 	$(GOLANGCI) run --build-tags servers,bench ./...
+
+# Information: known vulnerabilities in what is called here (it asks vuln.go.dev), and
+# what gosec finds. Nothing of it stops a build.
+security:
+	-$(GOVULNCHECK) ./...
+	-$(GOLANGCI) run --config .golangci.security.yml ./...
 
 fuzz:
 	./fuzz.sh 20s

@@ -42,7 +42,7 @@ func (a *app) export() *cobra.Command {
 			if store != nil {
 				defer func() { _ = store.Close() }()
 			}
-			out, err := os.OpenFile(args[0], os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+			out, err := os.OpenFile(args[0], os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640) // #nosec G302 -- for the group of who carries it
 			if err != nil {
 				return err
 			}

@@ -63,7 +63,7 @@ func freshSocket(dir string) (string, error) {
 	if !info.IsDir() || !ownedByUs(info) {
 		return "", fmt.Errorf("%s belongs to somebody else", folder)
 	}
-	if err := os.Chmod(folder, 0o700); err != nil {
+	if err := os.Chmod(folder, 0o700); err != nil { // #nosec G302 -- it is a folder
 		return "", err
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
