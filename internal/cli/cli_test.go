@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -158,6 +160,7 @@ func TestComposeFileMatchesTheBinary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	made := initialised(t, project.Services["init"])
 	ours := 0
 	for name, service := range project.Services {
 		if service.Build == nil {
@@ -166,7 +169,7 @@ func TestComposeFileMatchesTheBinary(t *testing.T) {
 			}
 		} else {
 			ours++
-			checkService(t, name, service)
+			checkService(t, name, service, made)
 		}
 		if service.HealthCheck == nil && service.Restart != "no" {
 			t.Errorf("%s has no health check", name)
@@ -177,7 +180,51 @@ func TestComposeFileMatchesTheBinary(t *testing.T) {
 	}
 }
 
-func checkService(t *testing.T, name string, service types.ServiceConfig) {
+// A volume is a folder of a container, and what lies there.
+type volume struct{ name, target, dir string }
+
+// initialised does what the service init does, in a folder in place of its volume, and holds
+// that it shows tokens once.
+func initialised(t *testing.T, service types.ServiceConfig) volume {
+	t.Helper()
+	if len(service.Command) != 3 || len(service.Volumes) != 1 || service.Command[2] != service.Volumes[0].Target {
+		t.Fatalf("init is not what makes the first credentials: %v %v", service.Command, service.Volumes)
+	}
+	made := volume{service.Volumes[0].Source, service.Volumes[0].Target, t.TempDir()}
+	var said [2]string
+	for i := range said {
+		var out bytes.Buffer
+		if code := Run(t.Context(), []string{service.Command[0], service.Command[1], made.dir}, nil, &out, &out, nil); code != 0 {
+			t.Fatal(out.String())
+		}
+		said[i] = out.String()
+	}
+	if strings.Count(said[0], "ct_") != 4 || strings.Contains(said[1], "ct_") {
+		t.Errorf("it says %s and at the next start %s", said[0], said[1])
+	}
+	return made
+}
+
+// withVolume makes the settings name what lies in a volume, and fails for a service that
+// does not have it.
+func (s *Settings) withVolume(t *testing.T, name string, service types.ServiceConfig, v volume) {
+	t.Helper()
+	for _, path := range []*string{&s.Gateway.Credentials, &s.SigningKeyFile} {
+		rest, within := strings.CutPrefix(*path, v.target)
+		if !within {
+			t.Errorf("%s: %q is not what init makes", name, *path)
+		}
+		*path = v.dir + rest
+		if *path == v.dir {
+			*path = ""
+		}
+	}
+	if _, waits := service.DependsOn["init"]; !waits || !slices.ContainsFunc(service.Volumes, func(m types.ServiceVolumeConfig) bool { return m.Source == v.name && m.Target == v.target }) {
+		t.Errorf("%s does not wait for init, or does not see what it makes", name)
+	}
+}
+
+func checkService(t *testing.T, name string, service types.ServiceConfig, made volume) {
 	t.Helper()
 	var environ []string
 	for k, v := range service.Environment {
@@ -189,7 +236,16 @@ func checkService(t *testing.T, name string, service types.ServiceConfig) {
 	if err := s.fromEnvironment(environ); err != nil {
 		t.Errorf("%s: %v", name, err)
 	}
-	if err := mayListen(&s, service.Command[0]); err != nil {
+	if name == "gateway" || name == "enricher" || name == "sink" {
+		if s.Gateway.Credentials == "" {
+			s.Gateway.Credentials = made.target // nobody sends to it
+		}
+		s.withVolume(t, name, service, made)
+		if keys, err := s.signingKeys(); err != nil || !keys.Any() {
+			t.Errorf("%s has no key: %v", name, err)
+		}
+	}
+	if err := mayListen(&s, service.Command); err != nil {
 		t.Errorf("%s: %v", name, err)
 	}
 	for _, line := range [][]string{service.Command, healthCommand(service)} {
@@ -211,13 +267,17 @@ func checkService(t *testing.T, name string, service types.ServiceConfig) {
 }
 
 // mayListen reports why a service does not start.
-func mayListen(s *Settings, command string) error {
+func mayListen(s *Settings, command []string) error {
 	var errs []error
 	if s.Telemetry.Listen != "" {
 		errs = append(errs, s.metricsAt())
 	}
-	if command == "gateway" {
-		errs = append(errs, s.gatewayAt("gateway.listen", s.Gateway.Listen, nil, nil).may())
+	if slices.Equal(command, []string{"gateway"}) {
+		known, err := s.credentials()
+		errs = append(errs, err, s.gatewayAt("gateway.listen", s.Gateway.Listen, known, nil).may())
+		if !known.Any() {
+			errs = append(errs, errors.New("it asks nobody who they are, so that what it takes proves nothing"))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -257,6 +317,15 @@ func TestTextOfOthersSteersNoTerminal(t *testing.T) {
 		}
 		if all == "" {
 			t.Errorf("%q prints nothing", args)
+		}
+	}
+}
+
+func TestTimeSpansHaveAnEnd(t *testing.T) {
+	for text, want := range map[string]bool{"90d": true, "0": true, "24h": true, "106751d": true, "106752d": false, "213503982334602d": false, "-1d": false, "99999999999999999999d": false, "9999999h": false, "d": false} {
+		var d Duration
+		if err := d.UnmarshalText([]byte(text)); (err == nil) != want || d < 0 {
+			t.Errorf("%s: %v, %v", text, d, err)
 		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/spf13/cobra"
+
 	"github.com/changetrail/changetrail/internal/identity"
 )
 
@@ -50,7 +52,7 @@ func issueCredentials(dir string) (c *identity.Credentials, fresh []issued, err 
 // newCredentials makes the tokens of the first set.
 func newCredentials() (text []byte, fresh []issued) {
 	var b strings.Builder
-	b.WriteString("# Who may send to changetrail up in this folder, and as whom (docs/gateway.md). Delete\n# this file for new tokens at the next start.\ntokens:\n")
+	b.WriteString("# Who may send, and as whom (docs/gateway.md). Delete this file for new tokens at the\n# next start.\ntokens:\n")
 	for _, one := range firstSet {
 		token, digest := identity.NewToken()
 		may := ""
@@ -92,6 +94,31 @@ func printIssued(out io.Writer, dir string, fresh []issued) error {
 	_, err := fmt.Fprintln(out, `
 Send one as "Authorization: Bearer TOKEN", or to changetrail publish and attach in
 CHANGETRAIL_PRODUCER_TOKEN, with CHANGETRAIL_PRODUCER_GATEWAY. What comes without
-a token is a claim, and proves nothing (docs/trust.md).`)
+a token, where it is taken, is a claim, and proves nothing (docs/trust.md).`)
 	return err
+}
+
+// firstKeys is the command that does for services what the embedded mode does for itself.
+func firstKeys() *cobra.Command {
+	return &cobra.Command{
+		Use:   "init FOLDER",
+		Short: "Make the first credentials and the key of a pipeline",
+		Long: `Makes in FOLDER what is not there yet: ` + ownCredentials + `, with a token each for a code
+host, a CI system, an agent and a person, and ` + ownKey + `, with which gateways and
+enrichers know each other. The tokens are shown this once and kept nowhere. Give the
+files to services as gateway.credentials and signing_key_file.`,
+		Example: "  changetrail gateway init /var/lib/changetrail",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dir := args[0]
+			if _, err := localKeys(dir); err != nil {
+				return err
+			}
+			_, fresh, err := issueCredentials(dir)
+			if err == nil && len(fresh) == 0 {
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is there; delete it for new tokens.\n", filepath.Join(dir, ownCredentials))
+			}
+			return errors.Join(err, printIssued(cmd.OutOrStdout(), dir, fresh))
+		},
+	}
 }

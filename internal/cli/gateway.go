@@ -59,7 +59,7 @@ that lists nobody lets nobody in. Beyond this machine it also needs --cert and -
 	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml: who may change what, for agents that ask at /mcp")
 	a.flag(cmd.Flags(), "store", "store", "where records are, for agents that ask at /mcp: opensearch or elasticsearch")
 	a.flag(cmd.Flags(), "metrics", "telemetry.listen", "address of /metrics")
-	cmd.AddCommand(a.token(), newKey())
+	cmd.AddCommand(a.token(), newKey(), firstKeys())
 	return cmd
 }
 
@@ -233,9 +233,12 @@ func (s *Settings) redactionKey(keys signing.Keys) ([]byte, error) {
 	return key, nil
 }
 
+// ownKey is the file of a folder with the key that signs who sent an event.
+const ownKey = "gateway.key"
+
 // localKeys are those of a folder of the embedded mode, made when they are first needed.
 func localKeys(dir string) (signing.Keys, error) {
-	file := filepath.Join(dir, "gateway.key")
+	file := filepath.Join(dir, ownKey)
 	key, err := os.ReadFile(file)
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return signing.Of(key), err
@@ -246,7 +249,7 @@ func localKeys(dir string) (signing.Keys, error) {
 	if err := os.MkdirAll(dir, files.PrivateFolder); err != nil {
 		return signing.Keys{}, err
 	}
-	return signing.Of(key), os.WriteFile(file, key, 0o600)
+	return signing.Of(key), writeOnce(file, key)
 }
 
 func newKey() *cobra.Command {

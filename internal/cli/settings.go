@@ -166,13 +166,16 @@ type Settings struct {
 // Duration is a time span as people write it: 90d, 24h, 5ms.
 type Duration time.Duration
 
+// maxDays is as many days as a Duration holds.
+const maxDays = math.MaxInt64 / int64(24*time.Hour)
+
 // UnmarshalText implements [encoding.TextUnmarshaler].
 func (d *Duration) UnmarshalText(b []byte) error {
 	s := string(b)
 	if days, ok := strings.CutSuffix(s, "d"); ok {
-		n, err := strconv.Atoi(days)
-		if err != nil || n < 0 {
-			return fmt.Errorf("%q is not a time span, as 90d, 24h or 5ms", s)
+		n, err := strconv.ParseInt(days, 10, 64)
+		if err != nil || n < 0 || n > maxDays {
+			return fmt.Errorf("%q is not a time span, as 90d, 24h or 5ms, of at most %d days", s, maxDays)
 		}
 		*d = Duration(time.Duration(n) * 24 * time.Hour)
 		return nil
