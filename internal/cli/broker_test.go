@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/changetrail/changetrail/internal/config"
 	"github.com/changetrail/changetrail/internal/identity"
 )
 
@@ -42,7 +43,7 @@ func TestBrokerBeyondThisMachine(t *testing.T) {
 		{"0.0.0.0:9092", one, cert, true, false},
 		{"9092", one, cert, false, true},
 	} {
-		s := defaults()
+		s := Settings{config.Defaults()}
 		s.Local.Broker, s.Gateway.CertFile = c.address, c.cert
 		if c.cert != "" {
 			s.Gateway.KeyFile = key

@@ -15,6 +15,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+
+	"github.com/changetrail/changetrail/internal/config"
 )
 
 func TestMain(m *testing.M) {
@@ -66,69 +68,17 @@ func TestSettingsComeFromFlagsThenEnvironmentThenFileThenDefault(t *testing.T) {
 
 // TestTheExampleConfigurationIsRead holds deploy/example against the binary.
 func TestTheExampleConfigurationIsRead(t *testing.T) {
-	s, err := loadSettings("../../deploy/example/changetrail.yaml", nil, ".")
+	c, err := config.Source{File: "../../deploy/example/changetrail.yaml", Folder: "."}.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.validate(); err != nil {
+	s := Settings{c}
+	if err := s.Validate(); err != nil {
 		t.Fatal(err)
 	}
 	p, m, err := s.policyAndControls()
 	if err != nil || len(p.Services) == 0 || len(m.Controls) == 0 {
 		t.Errorf("%v", err)
-	}
-}
-
-// TestTrustIsReadStrictly: from the file as from the environment.
-func TestTrustIsReadStrictly(t *testing.T) {
-	for text, want := range map[string]string{
-		`[{source: /jenkins/*, as: observed, may: [tests, scans], history: true}]`: "",
-		`[{source: /jenkins/*, as: yes}]`:                                          `trust.unsigned[0]: as is "yes"`,
-		`[{source: /jenkins/*, as: observed, may: [merges]}]`:                      `"merges" is no kind of facts; known are`,
-		`[{source: /jenkins/*, as: observed, kinds: [tests]}]`:                     "there is no key kinds",
-		`/jenkins/*`: "trust",
-	} {
-		file := filepath.Join(t.TempDir(), "changetrail.yaml")
-		if err := os.WriteFile(file, []byte("trust: {unsigned: "+text+"}\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		fromFile, err1 := loadSettings(file, nil, t.TempDir())
-		fromEnvironment, err2 := loadSettings(os.DevNull, []string{"CHANGETRAIL_TRUST_UNSIGNED=" + text}, t.TempDir())
-		for where, err := range map[string]error{"file": errors.Join(err1, fromFile.validate()), "environment": errors.Join(err2, fromEnvironment.validate())} {
-			if (err == nil) != (want == "") || err != nil && !strings.Contains(strings.ToLower(err.Error()), want) {
-				t.Errorf("%s in the %s: %v, want %q", text, where, err, want)
-			}
-		}
-		if want == "" && (!reflect.DeepEqual(fromFile.Trust, fromEnvironment.Trust) || len(fromFile.Trust.Unsigned) != 1 || !fromFile.Trust.Unsigned[0].History) {
-			t.Errorf("%+v, %+v", fromFile.Trust, fromEnvironment.Trust)
-		}
-	}
-}
-
-// TestFormerNames: a key by its former name is read, from the file as from the environment,
-// and one is told of the new name.
-func TestFormerNames(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "changetrail.yaml")
-	if err := os.WriteFile(file, []byte("stamp_key: a key of thirty-two characters\ntrust: {unstamped: [{source: /ci, as: observed}]}\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	fromFile, err1 := loadSettings(file, nil, t.TempDir())
-	fromEnvironment, err2 := loadSettings(os.DevNull, []string{"CHANGETRAIL_STAMP_KEY=a key of thirty-two characters", "CHANGETRAIL_TRUST_UNSTAMPED=[{source: /ci, as: observed}]"}, t.TempDir())
-	if err := errors.Join(err1, err2); err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range []Settings{fromFile, fromEnvironment} {
-		said := strings.Join(s.warnings, "\n")
-		if s.SigningKey != "a key of thirty-two characters" || len(s.Trust.Unsigned) != 1 || len(s.warnings) != 2 ||
-			!strings.Contains(strings.ToLower(said), "signing_key") || strings.Contains(said, "thirty-two") {
-			t.Errorf("%q %v, told %q", s.SigningKey, s.Trust.Unsigned, said)
-		}
-	}
-	if err := os.WriteFile(file, []byte("stamp_key: a\nsigning_key: b\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := loadSettings(file, nil, t.TempDir()); err == nil {
-		t.Error("two names of one key are taken")
 	}
 }
 
@@ -232,10 +182,11 @@ func checkService(t *testing.T, name string, service types.ServiceConfig, made v
 			environ = append(environ, k+"="+*v)
 		}
 	}
-	s := defaults()
-	if err := s.fromEnvironment(environ); err != nil {
+	c, err := config.Source{Environ: environ, Folder: t.TempDir()}.Load()
+	if err != nil {
 		t.Errorf("%s: %v", name, err)
 	}
+	s := Settings{c}
 	if name == "gateway" || name == "enricher" || name == "sink" {
 		if s.Gateway.Credentials == "" {
 			s.Gateway.Credentials = made.target // nobody sends to it
@@ -317,15 +268,6 @@ func TestTextOfOthersSteersNoTerminal(t *testing.T) {
 		}
 		if all == "" {
 			t.Errorf("%q prints nothing", args)
-		}
-	}
-}
-
-func TestTimeSpansHaveAnEnd(t *testing.T) {
-	for text, want := range map[string]bool{"90d": true, "0": true, "24h": true, "106751d": true, "106752d": false, "213503982334602d": false, "-1d": false, "99999999999999999999d": false, "9999999h": false, "d": false} {
-		var d Duration
-		if err := d.UnmarshalText([]byte(text)); (err == nil) != want || d < 0 {
-			t.Errorf("%s: %v, %v", text, d, err)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/changetrail/changetrail/enricher"
+	"github.com/changetrail/changetrail/internal/config"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/sinks"
@@ -151,7 +152,7 @@ func (c *checkup) gateway(ctx context.Context, s *Settings) {
 	if s.Producer.Gateway == "" {
 		return
 	}
-	token, err := secret("producer.token", s.Producer.Token, s.Producer.TokenFile)
+	token, err := s.Secret("producer.token")
 	if err != nil {
 		c.fail("token", "correct producer.token_file", err)
 		return
@@ -173,11 +174,11 @@ func (c *checkup) gateway(ctx context.Context, s *Settings) {
 	_ = res.Body.Close() // nothing of it is read
 	switch res.StatusCode {
 	case http.StatusBadRequest:
-		c.ok("producer.gateway", "%s answers", shown(s.Producer.Gateway))
+		c.ok("producer.gateway", "%s answers", config.Shown(s.Producer.Gateway))
 	case http.StatusUnauthorized:
-		c.fail("producer.gateway", "set producer.token to one that its credentials.yaml knows; changetrail gateway token makes one", fmt.Errorf("%s does not know the token", shown(s.Producer.Gateway)))
+		c.fail("producer.gateway", "set producer.token to one that its credentials.yaml knows; changetrail gateway token makes one", fmt.Errorf("%s does not know the token", config.Shown(s.Producer.Gateway)))
 	default:
-		c.fail("producer.gateway", "see whether that is the address of a gateway", fmt.Errorf("%s answers %s", shown(req.URL.String()), res.Status))
+		c.fail("producer.gateway", "see whether that is the address of a gateway", fmt.Errorf("%s answers %s", config.Shown(req.URL.String()), res.Status))
 	}
 }
 
@@ -249,10 +250,10 @@ func (c *checkup) engine(ctx context.Context, s *Settings) {
 	}
 	version, err := engine.Version(ctx)
 	if err != nil {
-		c.fail(engine.Name(), fmt.Sprintf("see that it listens at %s, that sink.engine names the product that it is, and that the credentials are right", shown(fmt.Sprint(s.Sink.Addresses))), err)
+		c.fail(engine.Name(), fmt.Sprintf("see that it listens at %s, that sink.engine names the product that it is, and that the credentials are right", config.Shown(fmt.Sprint(s.Sink.Addresses))), err)
 		return
 	}
-	c.ok(engine.Name(), "version %s at %s", version, shown(fmt.Sprint(s.Sink.Addresses)))
+	c.ok(engine.Name(), "version %s at %s", version, config.Shown(fmt.Sprint(s.Sink.Addresses)))
 	if err := engine.Ready(ctx, s.Namespace); err != nil {
 		c.fail("indexes", "run changetrail setup", err)
 		return

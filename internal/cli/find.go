@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/changetrail/changetrail/internal/config"
 	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/internal/standalone"
 	"github.com/changetrail/changetrail/internal/telemetry"
@@ -50,7 +51,7 @@ func (s *Settings) openStore(ctx context.Context) (*store, error) {
 	where := s.Store
 	if where == "" {
 		where = s.Sink.Engine
-		said := s.origins["local.data"] == fromDefault && (s.origins["sink.addresses"] != fromDefault || s.origins["sink.engine"] != fromDefault)
+		said := !s.IsSet("local.data") && (s.IsSet("sink.addresses") || s.IsSet("sink.engine"))
 		if _, err := os.Stat(filepath.Join(s.Local.Data, local.FileName)); err == nil && !said {
 			where = s.Local.Data
 		}
@@ -286,7 +287,7 @@ func parseQuery(text, since string, saved []query.Saved) (query.Node, error) {
 	if err != nil || since == "" {
 		return n, err
 	}
-	var d Duration
+	var d config.Duration
 	if err := d.UnmarshalText([]byte(since)); err != nil {
 		return nil, fmt.Errorf("--since: %w", err)
 	}

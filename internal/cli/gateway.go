@@ -167,10 +167,10 @@ func (s *Settings) gatewayConfig(own signing.Keys) (gateway.Config, error) {
 	}
 	redactor, err2 := s.redactor(keys)
 	g := s.Gateway
-	github, err3 := secret("gateway.github_secret", g.GitHubSecret, g.GitHubSecretFile)
-	tokens, err4 := secret("gateway.gitlab_token", g.GitLabToken, g.GitLabTokenFile)
-	hooks, err5 := secret("gateway.gitlab_signing_key", g.GitLabSigningKey, g.GitLabSigningKeyFile)
-	jira, err6 := secret("gateway.jira_secret", g.JiraSecret, g.JiraSecretFile)
+	github, err3 := s.Secret("gateway.github_secret")
+	tokens, err4 := s.Secret("gateway.gitlab_token")
+	hooks, err5 := s.Secret("gateway.gitlab_signing_key")
+	jira, err6 := s.Secret("gateway.jira_secret")
 	return gateway.Config{
 		Credentials: c, Keys: keys, Redactor: redactor,
 		GitHub: gateway.GitHub{Secrets: strings.Fields(github)}, GitLab: gateway.GitLab{Tokens: strings.Fields(tokens), SigningKeys: strings.Fields(hooks)},
@@ -184,7 +184,7 @@ func (s *Settings) gatewayConfig(own signing.Keys) (gateway.Config, error) {
 
 // signingKeys are those with which gateways say who sent an event.
 func (s *Settings) signingKeys() (signing.Keys, error) {
-	return keysOf("signing_key", s.SigningKey, s.SigningKeyFile)
+	return s.keysOf("signing_key")
 }
 
 // recordKeys are those with which enrichers sign what sinks index.
@@ -192,11 +192,12 @@ func (s *Settings) recordKeys() (signing.Keys, error) {
 	if s.RecordKey == "" && s.RecordKeyFile == "" {
 		return s.signingKeys()
 	}
-	return keysOf("record_key", s.RecordKey, s.RecordKeyFile)
+	return s.keysOf("record_key")
 }
 
-func keysOf(name, value, file string) (signing.Keys, error) {
-	text, err := secret(name, value, file)
+// keysOf reads the keys that a setting holds.
+func (s *Settings) keysOf(name string) (signing.Keys, error) {
+	text, err := s.Secret(name)
 	if err != nil {
 		return signing.Keys{}, err
 	}
@@ -222,7 +223,7 @@ func (s *Settings) redactor(keys signing.Keys) (producer.Redactor, error) {
 
 // redactionKey is the key of the markers; empty where nothing says which.
 func (s *Settings) redactionKey(keys signing.Keys) ([]byte, error) {
-	text, err := secret("redaction_key", s.RedactionKey, s.RedactionKeyFile)
+	text, err := s.Secret("redaction_key")
 	if err != nil {
 		return nil, err
 	}

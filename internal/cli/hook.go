@@ -18,7 +18,9 @@ import (
 
 	"github.com/changetrail/changetrail/agents/hook"
 	"github.com/changetrail/changetrail/internal/budget"
+	"github.com/changetrail/changetrail/internal/config"
 	"github.com/changetrail/changetrail/internal/files"
+	"github.com/changetrail/changetrail/internal/printable"
 	"github.com/changetrail/changetrail/internal/secrets"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/producer"
@@ -60,11 +62,11 @@ func (s *Settings) hookLog() (hook.Log, error) {
 // begun is where sessions go that begin now, and what the work tree says of its agent,
 // where the person says nothing.
 func (s *Settings) begun() hook.Begun {
-	b := hook.Begun{Agent: cmp.Or(s.Hook.Agent, s.tree.Agent), LogsURL: cmp.Or(s.Hook.LogsURL, s.tree.LogsURL)}
+	b := hook.Begun{Agent: cmp.Or(s.Hook.Agent, s.Tree().Agent), LogsURL: cmp.Or(s.Hook.LogsURL, s.Tree().LogsURL)}
 	switch {
 	case s.Producer.Gateway != "":
 		b.Gateway = s.Producer.Gateway
-	case s.origins["kafka.brokers"] != fromDefault:
+	case s.IsSet("kafka.brokers"):
 		b.Brokers, b.Prefix, b.Blobs = s.Kafka.Brokers, s.Kafka.Prefix, s.Blobs
 	}
 	return b
@@ -79,7 +81,7 @@ func (a *app) agentHook(kind, name string) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.settings(cmd)
 			if err != nil {
-				s = defaults()
+				s = Settings{config.Defaults()}
 			}
 			log, nowhere := s.hookLog()
 			if nowhere != nil {
@@ -199,7 +201,7 @@ func mailOf(ctx context.Context, dir string) string {
 	if err != nil {
 		return "" // nobody is named
 	}
-	return printable(string(out))
+	return printable.Line(string(out))
 }
 
 func (a *app) commitHook(name string) *cobra.Command {

@@ -60,7 +60,7 @@ func (f *flushing) way(ctx context.Context, to hook.Begun) (*way, error) {
 // files is where files go; nil where they stay.
 func (s *Settings) files(ctx context.Context, w *way) (kept, error) {
 	if s.Producer.Gateway != "" {
-		token, err := secret("producer.token", s.Producer.Token, s.Producer.TokenFile)
+		token, err := s.Secret("producer.token")
 		return producer.HTTPBlobs(producer.HTTPConfig{URL: s.Producer.Gateway, Token: token}), err
 	}
 	store, err := s.blobStore(ctx)

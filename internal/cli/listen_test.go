@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/changetrail/changetrail/internal/config"
 	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/record"
 )
@@ -58,7 +59,7 @@ func TestWhereTheBinaryListens(t *testing.T) {
 		{"127.0.0.1.nip.example:8080", "", false, false, false, false},
 		{"8080", one, true, true, true, false},
 	} {
-		s := defaults()
+		s := Settings{config.Defaults()}
 		s.Gateway.Credentials, s.Gateway.Open, s.Gateway.Plaintext = c.credentials, c.open, c.plain
 		if c.tls {
 			s.Gateway.CertFile, s.Gateway.KeyFile = cert, key
@@ -78,7 +79,7 @@ func TestWhereTheBinaryListens(t *testing.T) {
 		}
 	}
 	for address, open := range map[string]bool{"127.0.0.1:9464": true, ":9464": false, "0.0.0.0:9464": false} {
-		s := defaults()
+		s := Settings{config.Defaults()}
 		s.Telemetry.Listen = address
 		if err := s.metricsAt(); (err == nil) != open {
 			t.Errorf("metrics at %s: %v", address, err)

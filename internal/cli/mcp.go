@@ -186,7 +186,7 @@ func (s *Settings) explainThere(ctx context.Context, id record.ChangeID) (string
 		return "", err
 	}
 	req.Header.Set("Accept", "text/plain")
-	token, err := secret("producer.token", s.Producer.Token, s.Producer.TokenFile)
+	token, err := s.Secret("producer.token")
 	if err != nil {
 		return "", err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/changetrail/changetrail/internal/config"
 	terminal "github.com/changetrail/changetrail/internal/printable"
 	"github.com/changetrail/changetrail/internal/telemetry"
 )
@@ -44,10 +45,10 @@ func Run(ctx context.Context, args []string, in io.Reader, stdout, stderr io.Wri
 	case err == nil:
 		return exitOK
 	case errors.As(err, &wrong) || strings.HasPrefix(err.Error(), "unknown command"):
-		fmt.Fprintf(errOut, "changetrail: %s\n", shown(err.Error()))
+		fmt.Fprintf(errOut, "changetrail: %s\n", config.Shown(err.Error()))
 		return exitMisuse
 	}
-	fmt.Fprintf(errOut, "changetrail: %s\n", shown(err.Error()))
+	fmt.Fprintf(errOut, "changetrail: %s\n", config.Shown(err.Error()))
 	return exitFailed
 }
 
@@ -117,23 +118,20 @@ func (a *app) engineFlags(set *pflag.FlagSet) {
 
 // settings returns the settings in force for a command.
 func (a *app) settings(cmd *cobra.Command) (Settings, error) {
-	file := a.file
-	if file == "" {
-		file = getenvOf(a.environ)(envPrefix + "CONFIG")
+	c, err := config.Source{File: a.file, Environ: a.environ, Folder: "."}.Load()
+	s := Settings{c}
+	if file := s.File(); file != "" && sideOf(cmd) == operators {
+		fmt.Fprintf(cmd.ErrOrStderr(), "configuration: %s\n", config.Shown(file))
 	}
-	s, err := loadSettings(file, a.environ, ".")
-	if s.file != "" && sideOf(cmd) == operators {
-		fmt.Fprintf(cmd.ErrOrStderr(), "configuration: %s\n", shown(s.file))
-	}
-	for _, warning := range s.warnings {
+	for _, warning := range s.Warnings() {
 		fmt.Fprintln(cmd.ErrOrStderr(), warning)
 	}
 	if err != nil {
 		return s, misuse{err}
 	}
-	errs := []error{s.fromFlags(cmd), s.validate()}
+	errs := []error{s.fromFlags(cmd), s.Validate()}
 	if sideOf(cmd) != operators {
-		errs = append(errs, s.together())
+		errs = append(errs, s.CheckSecrets())
 	}
 	if err := errors.Join(errs...); err != nil {
 		return s, misuse{err}
@@ -143,14 +141,10 @@ func (a *app) settings(cmd *cobra.Command) (Settings, error) {
 
 // fromFlags sets what flags say.
 func (s *Settings) fromFlags(cmd *cobra.Command) error {
-	values := s.values()
 	var errs []error
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		for _, key := range f.Annotations[settingKey] {
-			if err := setText(values[key], f.Value.String()); err != nil {
-				errs = append(errs, fmt.Errorf("flag for %s: %w", key, err))
-			}
-			s.origins[key] = fromCall
+			errs = append(errs, s.Set(key, f.Value.String()))
 		}
 	})
 	return errors.Join(errs...)
@@ -159,7 +153,7 @@ func (s *Settings) fromFlags(cmd *cobra.Command) error {
 func (s *Settings) logger(w io.Writer) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(s.Log.Level))
-	options := &slog.HandlerOptions{Level: level, ReplaceAttr: shownAttr}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: config.ShownAttr}
 	if s.Log.Format == "json" {
 		return slog.New(slog.NewJSONHandler(w, options))
 	}

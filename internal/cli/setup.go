@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
 
+	"github.com/changetrail/changetrail/internal/config"
 	"github.com/changetrail/changetrail/sinks/setup"
 	"github.com/changetrail/changetrail/stream"
 )
@@ -145,8 +146,8 @@ func (a *app) config() *cobra.Command {
 			}
 			if list {
 				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-				s.keys(func(path string, _ reflect.Value, tags reflect.StructTag) {
-					fmt.Fprintf(w, "%s\t%s\t%s\n", path, envName(path), tags.Get("doc"))
+				s.Keys(func(path string, _ reflect.Value, tags reflect.StructTag) {
+					fmt.Fprintf(w, "%s\t%s\t%s\n", path, config.EnvName(path), tags.Get("doc"))
 				})
 				return w.Flush()
 			}

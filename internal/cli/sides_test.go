@@ -8,8 +8,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"reflect"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -335,17 +333,6 @@ func TestOneConfigurationForAllCommands(t *testing.T) {
 	}
 }
 
-// TestEveryPathBeginsWhereTheFileLies fails for a key of a file or a folder without the tag.
-func TestEveryPathBeginsWhereTheFileLies(t *testing.T) {
-	s := defaults()
-	s.keys(func(path string, _ reflect.Value, tags reflect.StructTag) {
-		names := strings.HasSuffix(path, "_file") || strings.HasSuffix(path, "dir") || strings.Contains(tags.Get("doc"), "folder") || strings.Contains(tags.Get("doc"), ".yaml")
-		if names != (tags.Get("path") != "") {
-			t.Errorf("%s: a path %v, with the tag %v", path, names, tags.Get("path") != "")
-		}
-	})
-}
-
 // TestAnAgentHandsInFilesOfItsProjectAlone by their path.
 func TestAnAgentHandsInFilesOfItsProjectAlone(t *testing.T) {
 	d := newDesk(t, "")
@@ -436,25 +423,8 @@ default: autonomous
 	}
 }
 
-// TestTheFileOfAPerson is never in the folder in which they work.
-func TestTheFileOfAPerson(t *testing.T) {
-	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
-		t.Skip("where it is there, the standard library says")
-	}
-	for _, c := range []struct {
-		environ []string
-		want    string
-	}{
-		{[]string{"HOME=/home/mona"}, "/home/mona/.config/changetrail/changetrail.yaml"},
-		{[]string{"HOME=/home/mona", "XDG_CONFIG_HOME=/etc/mona"}, "/etc/mona/changetrail/changetrail.yaml"},
-		{[]string{"HOME=/home/mona", "XDG_CONFIG_HOME=here"}, "/home/mona/.config/changetrail/changetrail.yaml"},
-		{[]string{"HOME=."}, ""},
-		{nil, ""},
-	} {
-		if got := personalFile(getenvOf(c.environ)); got != c.want {
-			t.Errorf("%v: %s, want %s", c.environ, got, c.want)
-		}
-	}
+// TestSessionsAreNotKeptInTheWorkTree where the folder of the hooks is a relative path.
+func TestSessionsAreNotKeptInTheWorkTree(t *testing.T) {
 	d := newDesk(t, "")
 	d.environ = append(d.environ, "CHANGETRAIL_HOOK_DIR=hooks")
 	dir := d.tree("")

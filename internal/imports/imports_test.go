@@ -73,6 +73,7 @@ var rings = map[string]int{
 	"sinks/opensearch":    5,
 
 	"internal/archive":    6,
+	"internal/config":     6,
 	"internal/standalone": 6,
 
 	"internal/cli":          7,
@@ -102,7 +103,7 @@ var owners = map[string][]string{
 	"go.opentelemetry.io/otel/sdk":           {"internal/telemetry"},
 	"go.opentelemetry.io/contrib/exporters":  {"internal/telemetry"},
 	"github.com/prometheus":                  {"internal/telemetry"},
-	"go.yaml.in/yaml":                        {"internal/strictyaml", "policy", "controls", "internal/cli"},
+	"go.yaml.in/yaml":                        {"internal/strictyaml", "policy", "controls", "internal/config"},
 	"github.com/coreos/go-oidc":              {"internal/identity"},
 	"github.com/zricethezav/gitleaks":        {"internal/secrets"},
 	"github.com/modelcontextprotocol/go-sdk": {"gateway/mcp", "internal/cli"},

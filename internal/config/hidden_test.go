@@ -1,4 +1,4 @@
-package cli
+package config
 
 import (
 	"fmt"
@@ -13,8 +13,8 @@ import (
 func TestEveryFieldThatNamesASecretHasTheTag(t *testing.T) {
 	suggests := regexp.MustCompile(`(?i)(password|passwd|passphrase|secret|token|credential|_key|key)$`)
 	n := 0
-	s := defaults()
-	s.keys(func(path string, v reflect.Value, tags reflect.StructTag) {
+	s := Defaults()
+	s.Keys(func(path string, v reflect.Value, tags reflect.StructTag) {
 		file := strings.HasSuffix(path, "_file") || path == "gateway.credentials" // where it stands
 		want := v.Kind() == reflect.String && suggests.MatchString(path) && !file
 		if got := tags.Get("secret") == "true"; got != want {
@@ -31,8 +31,8 @@ func TestEveryFieldThatNamesASecretHasTheTag(t *testing.T) {
 
 func TestPrintedSettingsHoldNoSecret(t *testing.T) {
 	const secret = "do-not-print-9"
-	s := defaults()
-	s.keys(func(_ string, v reflect.Value, tags reflect.StructTag) {
+	s := Defaults()
+	s.Keys(func(_ string, v reflect.Value, tags reflect.StructTag) {
 		if tags.Get("secret") != "" {
 			v.SetString(secret)
 		}
@@ -41,7 +41,7 @@ func TestPrintedSettingsHoldNoSecret(t *testing.T) {
 	s.Sink.Addresses = []string{"https://a.example:9200", "https://" + secret + "@b.example:9200"}
 	s.Blobs = "azblob://files?sig=" + secret + "&domain=x"
 	var log strings.Builder
-	s.logger(&log).Info("it starts", "addresses", s.Sink.Addresses, "gateway", s.Producer.Gateway, "settings", s, "err", fmt.Errorf("get %s: no route", s.Producer.Gateway))
+	slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: ShownAttr})).Info("it starts", "addresses", s.Sink.Addresses, "gateway", s.Producer.Gateway, "settings", s, "err", fmt.Errorf("get %s: no route", s.Producer.Gateway))
 	for what, text := range map[string]string{"config": s.String(), "%v": fmt.Sprintf("%v", s), "%+v": fmt.Sprintf("%+v", s), "a log": log.String(), "a value": slog.AnyValue(s).String()} {
 		if strings.Contains(text, secret) {
 			t.Errorf("%s prints it: %s", what, text)

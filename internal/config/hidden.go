@@ -1,4 +1,4 @@
-package cli
+package config
 
 import (
 	"log/slog"
@@ -14,22 +14,22 @@ const hidden = "(hidden)"
 
 // String is the settings as YAML without their secrets: fields with the tag secret, and
 // who logs in by an address. It is how settings are printed, whoever prints them.
-func (s Settings) String() string {
-	s.keys(func(_ string, v reflect.Value, tags reflect.StructTag) {
+func (c Config) String() string {
+	c.Keys(func(_ string, v reflect.Value, tags reflect.StructTag) {
 		switch {
 		case v.Kind() == reflect.String && v.Len() > 0 && tags.Get("secret") != "":
 			v.SetString(hidden)
 		case v.Kind() == reflect.String:
-			v.SetString(shown(v.String()))
+			v.SetString(Shown(v.String()))
 		case v.Type() == reflect.TypeFor[[]string]():
 			list := slices.Clone(v.Interface().([]string)) // the caller has the same one
 			for i := range list {
-				list[i] = shown(list[i])
+				list[i] = Shown(list[i])
 			}
 			v.Set(reflect.ValueOf(list))
 		}
 	})
-	text, err := yaml.Marshal(s)
+	text, err := yaml.Marshal(c)
 	if err != nil {
 		return err.Error()
 	}
@@ -37,14 +37,14 @@ func (s Settings) String() string {
 }
 
 // LogValue is the settings in a log.
-func (s Settings) LogValue() slog.Value { return slog.StringValue(s.String()) }
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
 // inAddress is what of an address says who logs in, and what in its query is secret.
 var inAddress = regexp.MustCompile(`(?i)(://)[^\s/"'<>]*@|([?&;][\w.-]*(?:token|key|sig|signature|secret|password|passwd|pwd|pass|auth|credentials?)=)[^\s&;"']+`)
 
-// shown is a text as it may be printed: without what addresses in it keep secret.
+// Shown is a text as it may be printed: without what addresses in it keep secret.
 // (url.URL.Redacted shows a token that stands in place of the user.)
-func shown(text string) string {
+func Shown(text string) string {
 	return inAddress.ReplaceAllStringFunc(text, func(m string) string {
 		part := inAddress.FindStringSubmatch(m)
 		if part[1] != "" {
@@ -54,17 +54,17 @@ func shown(text string) string {
 	})
 }
 
-// shownAttr is shown for the attributes of a log.
-func shownAttr(_ []string, a slog.Attr) slog.Attr {
+// ShownAttr is shown for the attributes of a log.
+func ShownAttr(_ []string, a slog.Attr) slog.Attr {
 	switch v := a.Value.Any().(type) {
 	case string:
-		a.Value = slog.StringValue(shown(v))
+		a.Value = slog.StringValue(Shown(v))
 	case error:
-		a.Value = slog.StringValue(shown(v.Error()))
+		a.Value = slog.StringValue(Shown(v.Error()))
 	case []string:
 		list := slices.Clone(v)
 		for i := range list {
-			list[i] = shown(list[i])
+			list[i] = Shown(list[i])
 		}
 		a.Value = slog.AnyValue(list)
 	}

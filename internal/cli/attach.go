@@ -1,0 +1,277 @@
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/spf13/cobra"
+
+	"github.com/changetrail/changetrail/evidence"
+	"github.com/changetrail/changetrail/internal/secrets"
+	"github.com/changetrail/changetrail/producer"
+	"github.com/changetrail/changetrail/record"
+)
+
+// about is what the flags of attach say of a report.
+type about struct {
+	change, repository, commit, tool, name, conclusion, provider, url, scanID, run string
+	attempt                                                                        int64 // at that run
+	timeout                                                                        time.Duration
+	anyCommit                                                                      bool // it is about the repository, and not about a commit
+}
+
+func (a *app) attach() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "attach",
+		Short: "Hand in a report from a CI job",
+		Long: `Hands in the report of a scanner or of a test run as evidence about a change or
+a commit. The format is told by the content. The file is checked first: a report
+that is broken, empty or of an unknown format is an error here, in the CI job,
+and not later in the pipeline.
+
+In GitHub Actions, GitLab CI and Jenkins what it is about is read from the job's
+environment, unless flags say it; in GitHub Actions so is who it is (OIDC), where no
+token is configured and the workflow has the permission id-token: write. Ready parts
+are in deploy/ci.`,
+	}
+	cmd.AddCommand(a.attachScan(), a.attachTests(), a.attachSBOM(), a.attachRequest())
+	return cmd
+}
+
+func (a *app) attachFlags(cmd *cobra.Command, f *about) {
+	cmd.Flags().StringVar(&f.change, "change", "", "the change: acme/payments#4829, group/proj!12, its URL or its id")
+	cmd.Flags().StringVar(&f.repository, "repository", "", "the repository, host/path, where no change is known")
+	cmd.Flags().StringVar(&f.commit, "commit", "", "the commit that was scanned or tested")
+	cmd.Flags().StringVar(&f.url, "job-url", "", "where the job can be seen")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", 30*time.Second, "how long to try")
+	a.producerFlags(cmd)
+}
+
+func (f *about) check() error {
+	if f.change == "" && f.anyCommit && f.repository == "" {
+		return misuse{errors.New("attach: give --change or --repository: what was asked must be about something, and no job of a known CI system says what")}
+	}
+	if f.change == "" && !f.anyCommit && (f.repository == "" || f.commit == "") {
+		return misuse{errors.New("attach: give --change, or --repository and --commit: evidence must be about something, and no job of a known CI system says what")}
+	}
+	if f.change != "" {
+		if _, err := record.ParseChange(f.change); err != nil {
+			return misuse{fmt.Errorf("attach: --change: %w", err)}
+		}
+	}
+	return nil
+}
+
+func (a *app) attachScan() *cobra.Command {
+	var f about
+	cmd := &cobra.Command{
+		Use:     "scan FILE…",
+		Short:   "Hand in a scanner's report (SARIF, Trivy, Grype, osv-scanner and more)",
+		Example: `  osv-scanner scan --format json . > osv.json || true` + "\n" + `  changetrail attach scan --change acme/payments#4829 --commit "$SHA" osv.json`,
+		Args:    atLeastOne("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.attachFiles(cmd, &f, args, "attach tests", func(_ string, file []byte) (record.Fact, string, error) {
+				scan, result, err := evidence.Scan(file)
+				if err != nil {
+					return nil, "", err
+				}
+				if scan.Tool.Name = cmp.Or(f.tool, scan.Tool.Name); scan.Tool.Name == "" {
+					return nil, "", fmt.Errorf("a report of format %s does not name the tool that wrote it; say it with --tool NAME", result.Format)
+				}
+				scan.ScanID, scan.CommitSHA, scan.URL, scan.Repository = f.scanID, f.commit, f.url, f.repository
+				said := fmt.Sprintf("%s report of %s: %d findings, highest %s\ndigest %s", result.Format, scan.Tool.Name, result.Summary.Findings, orNone(result.Summary.Highest), scan.Report.Digest)
+				if result.Tool == "" && f.tool == "" {
+					said += "\nit does not name the tool that wrote it; --tool NAME does"
+				}
+				return scan, said + notUnderstood(result), nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&f.tool, "tool", "", "name of the scanner, where the report does not say it")
+	cmd.Flags().StringVar(&f.scanID, "scan-id", "", "the scan's name at the scanner")
+	a.attachFlags(cmd, &f)
+	return cmd
+}
+
+func (a *app) attachTests() *cobra.Command {
+	var f about
+	cmd := &cobra.Command{
+		Use:     "tests FILE…",
+		Short:   "Hand in the results of a test run (JUnit, TRX, NUnit, xUnit.net, TAP, go test -json and more)",
+		Example: `  go test -json ./... > tests.json` + "\n" + `  changetrail attach tests --change acme/payments#4829 --commit "$SHA" --name unit tests.json`,
+		Args:    atLeastOne("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.attachFiles(cmd, &f, args, "attach scan", func(name string, file []byte) (record.Fact, string, error) {
+				v, result, err := evidence.Validation(file)
+				if err != nil {
+					return nil, "", err
+				}
+				v.Name, v.Provider, v.CommitSHA, v.URL, v.Conclusion, v.Repository = f.name, f.provider, f.commit, f.url, f.conclusion, f.repository
+				v.RunID, v.Attempt = f.run, max(0, f.attempt)
+				if len(args) > 1 { // each is a check of its own
+					v.Name += " (" + filepath.Base(name) + ")"
+				}
+				return v, fmt.Sprintf("%s: %s, %d passed, %d failed, %d skipped\ndigest %s", result.Format, result.Conclusion, result.Passed, result.Failed, result.Skipped, v.Report.Digest) + notUnderstood(result), nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&f.name, "name", "", "name of the job; what CI calls it, or tests, where left out")
+	cmd.Flags().StringVar(&f.provider, "provider", "", "the CI system")
+	cmd.Flags().StringVar(&f.conclusion, "conclusion", "", "what the CI system says of the job; read from the report where left out")
+	a.attachFlags(cmd, &f)
+	return cmd
+}
+
+func notUnderstood(r evidence.Result) string {
+	if len(r.Partial) == 0 {
+		return ""
+	}
+	return "\nnot understood: " + strings.Join(r.Partial, "; ")
+}
+
+// attachFiles hands in files, all of them or, if one cannot be read, none. read makes a
+// fact of one and says what it holds; other is the command for files of another kind.
+func (a *app) attachFiles(cmd *cobra.Command, f *about, names []string, other string, read func(name string, file []byte) (record.Fact, string, error)) error {
+	f.fill(ciJobOf(os.Getenv))
+	if err := f.check(); err != nil {
+		return err
+	}
+	var events []event.Event
+	var said []string
+	var errs []error
+	for _, name := range names {
+		file, err := readReport(name)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		fact, text, err := read(name, file)
+		if errors.Is(err, evidence.ErrOtherKind) {
+			err = fmt.Errorf("%w; use %s", err, other)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+			continue
+		}
+		if n := secrets.Reported(file); n > 0 {
+			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s holds %d secrets as they are. Pages and /v1/blobs hide them, but the file is kept as the scanner wrote it, since its digest is evidence; let the scanner redact them, as gitleaks --redact does\n", name, n)
+		}
+		e := producer.Event(f.change, fact)
+		if f.repository != "" && f.change == "" {
+			e.SetExtension("partitionkey", f.repository)
+		}
+		events, said = append(events, e), append(said, text)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	if err := a.hand(cmd, *f, events...); err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s\nabout %s\n", strings.Join(said, "\n"), f.what())
+	return nil
+}
+
+// readReport reads a file that somebody named, a pipe included, as far as a report goes.
+func readReport(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, evidence.MaxReport+1))
+	if err == nil && len(text) > evidence.MaxReport {
+		err = fmt.Errorf("%s: it has more than %d MiB, which is the most that is read", name, evidence.MaxReport>>20)
+	}
+	return text, err
+}
+
+func (a *app) attachSBOM() *cobra.Command {
+	var f about
+	var before string
+	cmd := &cobra.Command{
+		Use:   "sbom --change CHANGE --before OLD NEW",
+		Short: "Hand in what changed between two bills of materials (CycloneDX, SPDX)",
+		Example: `  git worktree add base origin/main && (cd base && npm sbom --sbom-format=cyclonedx) > old.json
+  npm sbom --sbom-format=cyclonedx > new.json
+  changetrail attach sbom --change acme/payments#4829 --before old.json new.json`,
+		Args: exactlyOne("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.fill(ciJobOf(os.Getenv))
+			if f.change == "" || before == "" {
+				return misuse{errors.New("attach sbom: give --change, and the bill of before with --before: what is attached is the difference")}
+			}
+			if err := f.check(); err != nil {
+				return err
+			}
+			old, err := readReport(before)
+			if err != nil {
+				return err
+			}
+			now, err := readReport(args[0])
+			if err != nil {
+				return err
+			}
+			updates, err := evidence.Delta(old, now)
+			if err != nil {
+				return fmt.Errorf("%s, %s: %w", before, args[0], err)
+			}
+			update := &record.Updated{Revision: record.Revision{Dependencies: updates, SBOMDigest: record.Digest(now)}}
+			if len(updates) > 500 {
+				return fmt.Errorf("attach sbom: %d packages differ, at most 500 can be one change; are these bills of the same project?", len(updates))
+			}
+			if err := a.hand(cmd, f, producer.Event(f.change, update)); err != nil {
+				return err
+			}
+			for _, u := range updates {
+				fmt.Fprintf(cmd.OutOrStdout(), "%s %s → %s\n", u.Name, orNone(u.From), orNone(u.To))
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%d packages differ\ndigest %s\n", len(updates), update.SBOMDigest)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&before, "before", "", "the bill of the base of the change")
+	a.attachFlags(cmd, &f)
+	return cmd
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+func exactlyOne(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return misuse{fmt.Errorf("%s: exactly one %s is needed, %d are given; see %s --help", cmd.CommandPath(), what, len(args), cmd.CommandPath())}
+		}
+		return nil
+	}
+}
+
+func (a *app) hand(cmd *cobra.Command, f about, events ...event.Event) error {
+	s, err := a.settings(cmd)
+	if err != nil {
+		return err
+	}
+	for _, e := range events {
+		if err := checkEvent(e); err != nil {
+			return misuse{err}
+		}
+	}
+	if s.Producer.Gateway != "" && s.Producer.Token == "" && s.Producer.TokenFile == "" {
+		if s.Producer.Token, err = ciToken(cmd.Context(), os.Getenv, s.Producer.Gateway); err != nil {
+			return err
+		}
+	}
+	return send(cmd, &s, producer.Binary, f.timeout, events)
+}
