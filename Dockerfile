@@ -1,9 +1,9 @@
 FROM golang:1.26-bookworm AS build
 WORKDIR /src
-COPY go.mod go.sum ./
-RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -ldflags=-s -o /out/changetrail ./cmd/changetrail && mkdir -p /out/state
+ARG TAGS=
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    CGO_ENABLED=0 go build -tags="$TAGS" -trimpath -ldflags='-s -w' -o /out/changetrail ./cmd/changetrail && mkdir -p /out/state
 
 FROM gcr.io/distroless/static-debian12:nonroot
 COPY --from=build /out/changetrail /changetrail

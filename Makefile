@@ -16,7 +16,9 @@ fast:
 # that has neither.
 servers:
 	go vet -tags 'servers bench' ./...
-	go test -race -tags servers -p 1 -timeout 30m -v ./internal/ecosystem ./evidence ./ingest/platform ./enricher ./internal/differential ./internal/e2e ./internal/e2e/embedded
+	go vet -tags clouds ./blobs/cloud ./cmd/changetrail
+	go test -race -tags clouds ./blobs/cloud
+	go test -race -tags servers -p 1 -timeout 30m -v ./blobs/s3 ./internal/ecosystem ./evidence ./ingest/platform ./enricher ./internal/differential ./internal/e2e ./internal/e2e/embedded
 
 lint:
 	$(GOLANGCI) run --build-tags servers,bench ./...

@@ -8,18 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
-	"os"
 	"path"
-	"path/filepath"
 	"strings"
-	"time"
-
-	"gocloud.dev/blob"
-	_ "gocloud.dev/blob/fileblob" // file://
-	"gocloud.dev/gcerrors"
-
-	"github.com/changetrail/changetrail/internal/files"
 )
 
 // MaxSize is the largest blob that is read, in bytes.
@@ -36,50 +28,46 @@ var (
 	ErrDigest = errors.New("not a digest of the form sha256:hex")
 )
 
+// A Bucket keeps files under names with slashes. It is safe for concurrent use.
+type Bucket interface {
+	// Has reports whether there is a file.
+	Has(ctx context.Context, key string) (bool, error)
+	// Write keeps a file of size bytes, whole or not at all. The content can be sought where
+	// the bucket wants to read it twice.
+	Write(ctx context.Context, key string, content io.ReadSeeker, size int64) error
+	// Open reads a file. The error is [fs.ErrNotExist] where the bucket is sure that it has none.
+	Open(ctx context.Context, key string) (io.ReadCloser, error)
+	// Each hands every name that begins with prefix to f, until f fails.
+	Each(ctx context.Context, prefix string, f func(key string) error) error
+	Close() error
+}
+
 // A Store is a place for blobs. It is safe for concurrent use.
 type Store struct {
-	bucket *blob.Bucket
+	bucket Bucket
 	where  string
-	dir    string // where it is a folder that was named as one
+	folder *folder // the bucket, where it is one
 }
 
-// Open opens the store at a URL, or in a folder, which is made where it is not
-// there.
-func Open(ctx context.Context, where string) (*Store, error) {
+// New returns the store in a bucket, that is called where in messages.
+func New(bucket Bucket, where string) *Store { return &Store{bucket: bucket, where: where} }
+
+// Scheme is that of a URL; it is empty for a folder.
+func Scheme(where string) string {
 	u, err := url.Parse(where)
-	dir := ""
-	if err != nil || len(u.Scheme) < 2 { // a path, or one with a drive letter
-		if dir, where, err = folder(where); err != nil {
-			return nil, fmt.Errorf("blobs: %w", err)
-		}
+	if err != nil || len(u.Scheme) < 2 || u.Scheme == "file" { // one letter is a drive
+		return ""
 	}
-	bucket, err := blob.OpenBucket(ctx, where)
-	if err != nil {
-		return nil, fmt.Errorf("blobs: %s: %w", where, err)
-	}
-	s := &Store{bucket: bucket, where: where, dir: dir}
-	if dir != "" {
-		s.sweep(time.Now())
-	}
-	return s, nil
+	return u.Scheme
 }
 
-// folder makes a folder, and returns its path and its URL.
-func folder(path string) (dir, where string, err error) {
-	if path == "" {
-		return "", "", errors.New("where to keep them is empty; give a folder or a URL, as s3://bucket")
+// Open opens the store in a folder, or at a file URL. The folder is made where it is not
+// there.
+func Open(where string) (*Store, error) {
+	if s := Scheme(where); s != "" {
+		return nil, fmt.Errorf("blobs: %s:// is not known; give a folder or a URL, as s3://bucket", s)
 	}
-	if path, err = filepath.Abs(path); err != nil {
-		return "", "", err
-	}
-	if err := os.MkdirAll(path, files.PrivateFolder); err != nil {
-		return "", "", err
-	}
-	if err := files.Narrow(path, 0o007); err != nil { // a group may share a folder of several services
-		return "", "", err
-	}
-	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: "no_tmp_dir=true&metadata=skip"}
-	return path, u.String(), nil
+	return openFolder(where)
 }
 
 // Close closes the store.
@@ -96,10 +84,10 @@ func (s *Store) Put(ctx context.Context, content []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if there, err := s.bucket.Exists(ctx, key); err == nil && there {
+	if there, err := s.bucket.Has(ctx, key); err == nil && there {
 		return digest, nil
 	}
-	if err := s.bucket.WriteAll(ctx, key, content, optionsOf(key)); err != nil {
+	if err := s.bucket.Write(ctx, key, bytes.NewReader(content), int64(len(content))); err != nil {
 		return "", fmt.Errorf("blobs: %s: writing %s: %w", s.where, digest, err)
 	}
 	return digest, nil
@@ -111,8 +99,8 @@ func (s *Store) Get(ctx context.Context, digest string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.bucket.NewReader(ctx, key, nil)
-	if gcerrors.Code(err) == gcerrors.NotFound {
+	r, err := s.bucket.Open(ctx, key)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("blobs: %s: %s: %w", s.where, digest, ErrNotFound)
 	}
 	if err != nil {
@@ -131,23 +119,19 @@ func (s *Store) Get(ctx context.Context, digest string) ([]byte, error) {
 
 // Each hands the digest of every blob to f.
 func (s *Store) Each(ctx context.Context, f func(digest string) error) error {
-	list := s.bucket.List(&blob.ListOptions{Prefix: "sha256/"})
-	for {
-		o, err := list.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("blobs: %s: listing: %w", s.where, err)
-		}
-		digest := "sha256:" + path.Base(o.Key)
+	var stop error
+	err := s.bucket.Each(ctx, "sha256/", func(key string) error {
+		digest := "sha256:" + path.Base(key)
 		if _, err := keyOf(digest); err != nil {
-			continue // not one of ours
+			return nil // not one of ours
 		}
-		if err := f(digest); err != nil {
-			return err
-		}
+		stop = f(digest)
+		return stop
+	})
+	if err != nil && stop == nil {
+		return fmt.Errorf("blobs: %s: listing: %w", s.where, err)
 	}
+	return stop
 }
 
 // Digest returns the digest of content, sha256:hex.

@@ -1,20 +1,21 @@
-package blobs
+package blobs_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
+
+	"github.com/changetrail/changetrail/blobs"
+	"github.com/changetrail/changetrail/blobs/blobtest"
 )
 
-func open(t *testing.T) (*Store, string) {
+func open(t *testing.T) (*blobs.Store, string) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "made", "by", "it")
-	s, err := Open(t.Context(), dir)
+	s, err := blobs.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,19 +23,68 @@ func open(t *testing.T) (*Store, string) {
 	return s, dir
 }
 
-func TestWhatIsPutIsGot(t *testing.T) {
+func TestFolder(t *testing.T) {
 	s, _ := open(t)
-	for _, content := range [][]byte{nil, []byte("a"), bytes.Repeat([]byte("0123456789"), 300_000)} {
-		digest, err := s.Put(t.Context(), content)
-		if err != nil {
+	blobtest.Run(t, s)
+}
+
+// TestFolderOfOthers: a folder may hold files of others, a write that was cut off, and no
+// right to write.
+func TestFolderOfOthers(t *testing.T) {
+	s, dir := open(t)
+	digest, err := s.Put(t.Context(), []byte("ours"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"README", ".incoming/123", "sha256/lost"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("theirs"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if again, err := s.Put(t.Context(), content); err != nil || again != digest {
-			t.Errorf("put again: %s, %v", again, err)
+	}
+	if err := s.Each(t.Context(), func(d string) error {
+		if d != digest {
+			t.Errorf("it lists %s", d)
 		}
-		got, err := s.Get(t.Context(), digest)
-		if err != nil || !bytes.Equal(got, content) {
-			t.Errorf("%d bytes come back as %d: %v", len(content), len(got), err)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Each(ctx, func(string) error { return nil }); !errors.Is(err, context.Canceled) {
+		t.Errorf("a list that is cut: %v", err)
+	}
+	blocked := blobs.Digest([]byte("blocked"))
+	if err := os.WriteFile(filepath.Join(dir, "sha256", blocked[7:9]), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Put(t.Context(), []byte("blocked")); err == nil {
+		t.Error("a blob is put where it cannot be")
+	}
+	if _, err := s.Get(t.Context(), blocked); err == nil || errors.Is(err, blobs.ErrNotFound) {
+		t.Errorf("a blob that cannot be looked for: %v", err)
+	}
+}
+
+func TestURLsOfFolders(t *testing.T) {
+	dir := filepath.ToSlash(t.TempDir())
+	for where, want := range map[string]string{
+		dir + "/a b":                   "file://" + dir + "/a%20b",
+		"file://" + dir + "/c":         "file://" + dir + "/c",
+		"file://localhost" + dir + "/": "file://" + dir,
+	} {
+		s, err := blobs.Open(where)
+		if err != nil || s.String() != want {
+			t.Errorf("%s: %v %v, want %s", where, s, err, want)
+			continue
+		}
+		if again, err := blobs.Open(s.String()); err != nil || again.String() != want {
+			t.Errorf("%s is opened again as %v %v", want, again, err)
+		}
+	}
+	for _, where := range []string{"", "ftp://host/blobs", "gs://bucket", "file://host/blobs", "file://" + dir + "?create_dir=true"} {
+		if _, err := blobs.Open(where); err == nil {
+			t.Errorf("%q is opened", where)
 		}
 	}
 }
@@ -49,45 +99,16 @@ func TestWhatWasChangedIsNotGot(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "sha256", sum[:2], sum), []byte("0 findings!"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Get(t.Context(), digest); !errors.Is(err, ErrCorrupt) {
+	if _, err := s.Get(t.Context(), digest); !errors.Is(err, blobs.ErrCorrupt) {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestNamesThatAreNone(t *testing.T) {
 	s, _ := open(t)
-	if _, err := s.Get(t.Context(), Digest([]byte("never put"))); !errors.Is(err, ErrNotFound) {
-		t.Errorf("what was never put: %v", err)
-	}
-	for _, name := range []string{"", "sha256:", "sha256:abc", "md5:d41d8cd98f00b204e9800998ecf8427e", "sha256:" + strings.Repeat("../", 21) + "a", strings.ToUpper(Digest(nil))} {
-		if _, err := s.Get(t.Context(), name); !errors.Is(err, ErrDigest) {
+	for _, name := range []string{"", "sha256:", "sha256:abc", "md5:d41d8cd98f00b204e9800998ecf8427e", "sha256:" + strings.Repeat("../", 21) + "a", strings.ToUpper(blobs.Digest(nil))} {
+		if _, err := s.Get(t.Context(), name); !errors.Is(err, blobs.ErrDigest) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
-	for _, where := range []string{"", "ftp://host/blobs"} {
-		if _, err := Open(context.Background(), where); err == nil {
-			t.Errorf("%q is opened", where)
-		}
-	}
-}
-
-// TestManyWriteOneBlob: writers of the same content do not disturb each other
-// or whoever reads.
-func TestManyWriteOneBlob(t *testing.T) {
-	s, _ := open(t)
-	content := bytes.Repeat([]byte("x"), 1<<20)
-	var wg sync.WaitGroup
-	for range 8 {
-		wg.Go(func() {
-			digest, err := s.Put(t.Context(), content)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			if _, err := s.Get(t.Context(), digest); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
 }

@@ -1,36 +1,96 @@
-package blobs
+package blobs_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/iotest"
 	"time"
 
-	_ "gocloud.dev/blob/memblob" // mem://: a bucket
+	"github.com/changetrail/changetrail/blobs"
+	"github.com/changetrail/changetrail/blobs/blobtest"
 )
+
+// incoming is where files are that are being received.
+const incoming = ".incoming"
+
+// A memory is a bucket.
+type memory struct {
+	mu    sync.Mutex
+	files map[string][]byte
+}
+
+func (m *memory) Has(_ context.Context, key string) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, ok := m.files[key]
+	return ok, nil
+}
+
+func (m *memory) Write(_ context.Context, key string, content io.ReadSeeker, size int64) error {
+	text, err := io.ReadAll(content)
+	if err != nil || int64(len(text)) != size {
+		return fmt.Errorf("%d bytes, %d were stated: %w", len(text), size, err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.files[key] = text
+	return nil
+}
+
+func (m *memory) Open(_ context.Context, key string) (io.ReadCloser, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	text, ok := m.files[key]
+	if !ok {
+		return nil, fs.ErrNotExist
+	}
+	return io.NopCloser(bytes.NewReader(text)), nil
+}
+
+func (m *memory) Each(_ context.Context, prefix string, f func(key string) error) error {
+	m.mu.Lock()
+	keys := slices.Collect(maps.Keys(m.files))
+	m.mu.Unlock()
+	for _, key := range keys {
+		if strings.HasPrefix(key, prefix) {
+			if err := f(key); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (*memory) Close() error { return nil }
+
+func TestBucket(t *testing.T) {
+	blobtest.Run(t, blobs.New(&memory{files: make(map[string][]byte)}, "memory"))
+}
 
 func TestWhatIsReceivedIsKept(t *testing.T) {
 	folder, dir := open(t)
-	bucket, err := Open(t.Context(), "mem://")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer bucket.Close()
-	for _, s := range []*Store{folder, bucket} {
+	bucket := blobs.New(&memory{files: make(map[string][]byte)}, "memory")
+	for _, s := range []*blobs.Store{folder, bucket} {
 		for _, content := range [][]byte{[]byte("a"), bytes.Repeat([]byte("0123456789"), 300_000)} {
 			for range 2 { // the second time it is there
 				digest, size, err := s.PutFrom(t.Context(), iotest.HalfReader(bytes.NewReader(content)))
-				if err != nil || digest != Digest(content) || size != int64(len(content)) {
+				if err != nil || digest != blobs.Digest(content) || size != int64(len(content)) {
 					t.Fatalf("%s: %s %d %v", s, digest, size, err)
 				}
 			}
-			if got, err := s.Get(t.Context(), Digest(content)); err != nil || !bytes.Equal(got, content) {
+			if got, err := s.Get(t.Context(), blobs.Digest(content)); err != nil || !bytes.Equal(got, content) {
 				t.Errorf("%s: %d bytes come back as %d: %v", s, len(content), len(got), err)
 			}
 		}
@@ -58,7 +118,7 @@ func TestWhatIsCutOffIsNotKept(t *testing.T) {
 	if _, _, err := s.PutFrom(t.Context(), io.MultiReader(bytes.NewReader(make([]byte, 100_000)), iotest.ErrReader(cut))); !errors.Is(err, cut) {
 		t.Errorf("cut off: %v", err)
 	}
-	if _, _, err := s.PutFrom(t.Context(), zeros{}); !errors.Is(err, ErrTooLarge) {
+	if _, _, err := s.PutFrom(t.Context(), zeros{}); !errors.Is(err, blobs.ErrTooLarge) {
 		t.Errorf("without an end: %v", err)
 	}
 	empty(t, dir)
@@ -98,7 +158,7 @@ func TestWhatTheDeadLeftBehind(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	again, err := Open(t.Context(), dir)
+	again, err := blobs.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +178,7 @@ func TestReceivingTakesNoMemory(t *testing.T) {
 	s, _ := open(t)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	if _, size, err := s.PutFrom(t.Context(), io.LimitReader(zeros{}, MaxSize)); err != nil || size != MaxSize {
+	if _, size, err := s.PutFrom(t.Context(), io.LimitReader(zeros{}, blobs.MaxSize)); err != nil || size != blobs.MaxSize {
 		t.Fatal(size, err)
 	}
 	runtime.ReadMemStats(&after)

@@ -21,7 +21,7 @@ import (
 
 func TestReportsAndLargeDataLieInTheBlobStore(t *testing.T) {
 	dir := t.TempDir()
-	store, err := blobs.Open(t.Context(), dir)
+	store, err := blobs.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -101,7 +101,7 @@ type bench struct {
 }
 
 func newBench(t *testing.T, now time.Time) *bench {
-	store, err := blobs.Open(t.Context(), t.TempDir())
+	store, err := blobs.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

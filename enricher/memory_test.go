@@ -48,7 +48,7 @@ func (b *busy) Put(ctx context.Context, content []byte) (string, error) {
 // is memory for, none is refused for that, and none waits for ever for the rest of what it
 // needs.
 func TestWhatIsUnpackedAtATimeIsBounded(t *testing.T) {
-	store, err := blobs.Open(t.Context(), t.TempDir())
+	store, err := blobs.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestWhatIsUnpackedAtATimeIsBounded(t *testing.T) {
 
 // TestABatchIsNoMoreThanThereIsMemoryFor once it is read; one event alone always is.
 func TestABatchIsNoMoreThanThereIsMemoryFor(t *testing.T) {
-	store, err := blobs.Open(t.Context(), t.TempDir())
+	store, err := blobs.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestABatchIsNoMoreThanThereIsMemoryFor(t *testing.T) {
 
 // TestDataThatWereFetchedAreLetGo once they are read.
 func TestDataThatWereFetchedAreLetGo(t *testing.T) {
-	store, err := blobs.Open(t.Context(), t.TempDir())
+	store, err := blobs.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

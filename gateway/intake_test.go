@@ -51,7 +51,7 @@ func newSite(t testing.TB, change func(*Config, *producer.Options)) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(broker.Close)
-	store, err := blobs.Open(t.Context(), t.TempDir())
+	store, err := blobs.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

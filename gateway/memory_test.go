@@ -211,7 +211,7 @@ func attacked(t testing.TB, limits Limits) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := blobs.Open(t.Context(), t.TempDir())
+	store, err := blobs.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 func TestLargeDataTravelsAsItsDigest(t *testing.T) {
-	store, err := blobs.Open(t.Context(), t.TempDir())
+	store, err := blobs.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,11 +1,26 @@
-// Package cloud makes the buckets of S3 (s3://), Google Cloud Storage (gs://)
-// and Azure Blob Storage (azblob://) known to package blobs. It is apart because
-// what it brings along is larger than all the rest; credentials and regions are
-// those of each cloud's own environment.
+// Package cloud opens stores of blobs wherever they are: in a folder, in a bucket of
+// S3 (s3://), of Google Cloud Storage (gs://) or of Azure (azblob://).
+//
+// The libraries of Google and Azure weigh more than all the rest together, so that
+// they are part of a build with -tags clouds alone.
 package cloud
 
 import (
-	_ "gocloud.dev/blob/azureblob" // azblob://
-	_ "gocloud.dev/blob/gcsblob"   // gs://
-	_ "gocloud.dev/blob/s3blob"    // s3://
+	"context"
+
+	"github.com/changetrail/changetrail/blobs"
+	"github.com/changetrail/changetrail/blobs/s3"
 )
+
+// Open opens the store at a URL, or in a folder, which is made where it is not there.
+func Open(ctx context.Context, where string) (*blobs.Store, error) {
+	switch blobs.Scheme(where) {
+	case "s3":
+		return s3.Open(where)
+	case "gs":
+		return other(ctx, where, "Google Cloud Storage")
+	case "azblob":
+		return other(ctx, where, "Azure Blob Storage")
+	}
+	return blobs.Open(where)
+}

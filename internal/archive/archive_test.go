@@ -38,7 +38,7 @@ func pipeline(t *testing.T, partitions int32) (stream.Config, *blobs.Store) {
 	if _, err := admin.Ensure(t.Context(), topics.Specs(partitions, time.Hour), 1, false); err != nil {
 		t.Fatal(err)
 	}
-	s, err := blobs.Open(t.Context(), t.TempDir())
+	s, err := blobs.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/changetrail/changetrail/blobs"
-	_ "github.com/changetrail/changetrail/blobs/cloud" // s3://, gs://, azblob://
+	"github.com/changetrail/changetrail/blobs/cloud"
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/internal/config"
 	"github.com/changetrail/changetrail/policy"
@@ -73,7 +73,7 @@ func (s *Settings) blobStore(ctx context.Context) (*blobs.Store, error) {
 	if s.Blobs == "" {
 		return nil, nil
 	}
-	return blobs.Open(ctx, s.Blobs)
+	return cloud.Open(ctx, s.Blobs)
 }
 
 // policyAndControls reads the files that people write. Where none is given

@@ -27,7 +27,7 @@ type Config struct {
 	RecordKeyFile    string `yaml:"record_key_file" path:"true"`
 	RedactionKey     string `yaml:"redaction_key" secret:"true" doc:"under which the same secret has the same marker; made from signing_key where empty"`
 	RedactionKeyFile string `yaml:"redaction_key_file" path:"true"`
-	Blobs            string `yaml:"blobs" path:"true" doc:"where reports and large data are kept: a folder, or a URL as s3://bucket, gs://bucket, azblob://container"`
+	Blobs            string `yaml:"blobs" path:"true" doc:"where reports and large data are kept: a folder, or a URL as s3://bucket (with -tags clouds also gs://bucket, azblob://container)"`
 	Trust            struct {
 		Unsigned []ingest.Trust `yaml:"unsigned" doc:"for a Kafka to which nobody else can write: sources whose events count without a signature, each {source: pattern, as: observed, human or signed, may: [kinds], history: true}; docs/operations.md"`
 	} `yaml:"trust"`

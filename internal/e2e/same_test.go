@@ -285,7 +285,7 @@ func TestMovingToKafkaMakesTheSameRecords(t *testing.T) {
 	if err != nil || out.Events < 5*changes || out.Blobs == 0 {
 		t.Fatal(out, err)
 	}
-	store, err := blobs.Open(t.Context(), t.TempDir())
+	store, err := blobs.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,9 @@ var rings = map[string]int{
 	"ingest/platform":   1,
 	"internal/secrets":  1,
 
-	"blobs/cloud": 1,
+	"blobs/blobtest": 1,
+	"blobs/s3":       1,
+	"blobs/cloud":    2,
 
 	"ingest":              2,
 	"query":               2,
@@ -99,7 +101,8 @@ var owners = map[string][]string{
 	"github.com/twmb/franz-go/pkg/kfake":     {"internal/embedded"},
 	"modernc.org/sqlite":                     {"sinks/local"},
 	"github.com/RoaringBitmap/roaring":       {"sinks/local"},
-	"gocloud.dev":                            {"blobs", "blobs/cloud"},
+	"gocloud.dev":                            {"blobs/cloud"},
+	"github.com/minio/minio-go":              {"blobs/s3"},
 	"go.opentelemetry.io/otel/sdk":           {"internal/telemetry"},
 	"go.opentelemetry.io/contrib/exporters":  {"internal/telemetry"},
 	"github.com/prometheus":                  {"internal/telemetry"},

@@ -119,7 +119,7 @@ func Start(ctx context.Context, c Config) (_ *Instance, err error) {
 	if i.Index, err = local.Open(ctx, c.Dir, true); err != nil {
 		return nil, err
 	}
-	if i.Blobs, err = blobs.Open(ctx, BlobDir(c.Dir)); err != nil {
+	if i.Blobs, err = blobs.Open(BlobDir(c.Dir)); err != nil {
 		return nil, err
 	}
 	i.Kafka = Broker(c.Dir)

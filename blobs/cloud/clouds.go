@@ -1,0 +1,77 @@
+//go:build clouds
+
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+
+	"gocloud.dev/blob"
+	_ "gocloud.dev/blob/azureblob" // azblob://
+	_ "gocloud.dev/blob/gcsblob"   // gs://
+	"gocloud.dev/gcerrors"
+
+	"github.com/changetrail/changetrail/blobs"
+)
+
+// other opens a bucket of Google or Azure; credentials are those of each cloud's own
+// environment.
+func other(ctx context.Context, where, cloud string) (*blobs.Store, error) {
+	b, err := blob.OpenBucket(ctx, where)
+	if err != nil {
+		return nil, fmt.Errorf("blobs: %s: %s: %w", where, cloud, err)
+	}
+	return blobs.New(&bucket{b}, where), nil
+}
+
+// A bucket is a [blobs.Bucket] of gocloud.dev.
+type bucket struct{ *blob.Bucket }
+
+// Has implements [blobs.Bucket].
+func (b *bucket) Has(ctx context.Context, key string) (bool, error) { return b.Exists(ctx, key) }
+
+// Write implements [blobs.Bucket].
+func (b *bucket) Write(ctx context.Context, key string, content io.ReadSeeker, _ int64) error {
+	return b.Upload(ctx, key, content, &blob.WriterOptions{ContentType: "application/octet-stream", Metadata: map[string]string{"sha256": path.Base(key)}})
+}
+
+// Open implements [blobs.Bucket]. The libraries say the same of a file and of a bucket
+// that is not there, so that the bucket is asked for.
+func (b *bucket) Open(ctx context.Context, key string) (io.ReadCloser, error) {
+	r, err := b.NewReader(ctx, key, nil)
+	if err == nil {
+		return r, nil
+	}
+	if gcerrors.Code(err) != gcerrors.NotFound {
+		return nil, err
+	}
+	there, ask := b.IsAccessible(ctx)
+	if ask != nil {
+		return nil, errors.Join(err, ask)
+	}
+	if !there {
+		return nil, fmt.Errorf("%w; the bucket is not there", err)
+	}
+	return nil, fs.ErrNotExist
+}
+
+// Each implements [blobs.Bucket].
+func (b *bucket) Each(ctx context.Context, prefix string, f func(key string) error) error {
+	list := b.List(&blob.ListOptions{Prefix: prefix})
+	for {
+		o, err := list.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := f(o.Key); err != nil {
+			return err
+		}
+	}
+}

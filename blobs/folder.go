@@ -1,0 +1,152 @@
+package blobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/changetrail/changetrail/internal/files"
+)
+
+// A folder is a [Bucket] in a file system.
+type folder struct{ root string }
+
+// openFolder opens a path or a file URL. The folder is made where it is not there.
+func openFolder(where string) (*Store, error) {
+	path := where
+	if u, err := url.Parse(where); err == nil && u.Scheme == "file" {
+		if u.RawQuery != "" || u.Host != "" && u.Host != "localhost" {
+			return nil, fmt.Errorf("blobs: %s: a file URL has a path alone, as file:///var/lib/changetrail/blobs", where)
+		}
+		path = filepath.FromSlash(u.Path)
+	}
+	if path == "" {
+		return nil, errors.New("blobs: where to keep them is empty; give a folder or a URL, as s3://bucket")
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("blobs: %w", err)
+	}
+	if err := os.MkdirAll(path, files.PrivateFolder); err != nil {
+		return nil, fmt.Errorf("blobs: %w", err)
+	}
+	if err := files.Narrow(path, 0o007); err != nil { // a group may share a folder of several services
+		return nil, fmt.Errorf("blobs: %w", err)
+	}
+	f := &folder{path}
+	f.sweep(time.Now())
+	return &Store{bucket: f, folder: f, where: (&url.URL{Scheme: "file", Path: filepath.ToSlash(path)}).String()}, nil
+}
+
+func (f *folder) path(key string) string { return filepath.Join(f.root, filepath.FromSlash(key)) }
+
+// Has implements [Bucket].
+func (f *folder) Has(_ context.Context, key string) (bool, error) {
+	_, err := os.Stat(f.path(key))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Write implements [Bucket].
+func (f *folder) Write(_ context.Context, key string, content io.ReadSeeker, _ int64) error {
+	file, err := f.newFile()
+	if err != nil {
+		return err
+	}
+	defer discard(file)
+	if _, err := io.Copy(file, content); err != nil {
+		return err
+	}
+	return f.move(file, key)
+}
+
+// incoming is the folder of files that are being received, within a store that is a folder.
+const incoming = ".incoming"
+
+// newFile makes a file for content that is being received.
+func (f *folder) newFile() (*os.File, error) {
+	dir := filepath.Join(f.root, incoming)
+	if err := os.MkdirAll(dir, files.PrivateFolder); err != nil {
+		return nil, err
+	}
+	return os.CreateTemp(dir, "*")
+}
+
+// discard removes a received file, where it has no other name by now.
+func discard(file *os.File) {
+	_ = file.Close() // it is closed where that matters
+	_ = os.Remove(file.Name())
+}
+
+// move gives a received file its name, once it is on the disk. Who may read the store may
+// read the file: several services may share a folder.
+func (f *folder) move(file *os.File, key string) error {
+	rights := files.PrivateFolder
+	if info, err := os.Stat(f.root); err == nil {
+		rights = info.Mode().Perm()
+	}
+	name := f.path(key)
+	if err := errors.Join(file.Chmod(rights&0o666), file.Sync(), file.Close(), os.MkdirAll(filepath.Dir(name), rights)); err != nil {
+		return err
+	}
+	if err := os.Rename(file.Name(), name); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	_ = dir.Sync() // some systems cannot
+	return dir.Close()
+}
+
+// abandoned is how old a file is there whose writer died.
+const abandoned = 24 * time.Hour
+
+// sweep removes received files whose writers died.
+func (f *folder) sweep(now time.Time) {
+	dir := filepath.Join(f.root, incoming)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return // there is no such folder yet
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && now.Sub(info.ModTime()) > abandoned {
+			_ = os.Remove(filepath.Join(dir, e.Name())) // the next start tries again
+		}
+	}
+}
+
+// Open implements [Bucket].
+func (f *folder) Open(_ context.Context, key string) (io.ReadCloser, error) {
+	return os.Open(f.path(key))
+}
+
+// Each implements [Bucket].
+func (f *folder) Each(ctx context.Context, prefix string, g func(key string) error) error {
+	err := filepath.WalkDir(f.path(prefix), func(path string, d fs.DirEntry, err error) error {
+		if err = errors.Join(err, ctx.Err()); err != nil || d.IsDir() {
+			return err
+		}
+		key, err := filepath.Rel(f.root, path)
+		if err != nil {
+			return err
+		}
+		return g(filepath.ToSlash(key))
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // nothing was ever written
+	}
+	return err
+}
+
+// Close implements [Bucket].
+func (*folder) Close() error { return nil }
