@@ -18,8 +18,9 @@ import (
 	promclient "github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"go.opentelemetry.io/contrib/exporters/autoexport"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -55,17 +56,21 @@ func Start(ctx context.Context, service, version string) (*Providers, error) {
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
 	options := []sdkmetric.Option{sdkmetric.WithResource(res), sdkmetric.WithReader(exporter)}
-	if asked("METRICS") {
-		reader, err := autoexport.NewMetricReader(ctx)
+	if ask, err := asked("METRICS"); err != nil {
+		return nil, err
+	} else if ask {
+		exporter, err := otlpmetrichttp.New(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("telemetry: OTLP metrics: %w", err)
 		}
-		options = append(options, sdkmetric.WithReader(reader))
+		options = append(options, sdkmetric.WithReader(sdkmetric.NewPeriodicReader(exporter)))
 	}
 	meter := sdkmetric.NewMeterProvider(options...)
 	p.Meter, p.closers = meter, append(p.closers, meter.Shutdown)
-	if asked("TRACES") {
-		exporter, err := autoexport.NewSpanExporter(ctx)
+	if ask, err := asked("TRACES"); err != nil {
+		return nil, err
+	} else if ask {
+		exporter, err := otlptracehttp.New(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("telemetry: OTLP traces: %w", err)
 		}
@@ -77,16 +82,29 @@ func Start(ctx context.Context, service, version string) (*Providers, error) {
 
 // asked reports whether the environment asks for a signal to be exported.
 // Without this the exporters would try localhost.
-func asked(signal string) bool {
-	if strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") || os.Getenv("OTEL_"+signal+"_EXPORTER") == "none" {
-		return false
+func asked(signal string) (bool, error) {
+	exporter := "OTEL_" + signal + "_EXPORTER"
+	if strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") || os.Getenv(exporter) == "none" {
+		return false, nil
 	}
-	for _, name := range []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_" + signal + "_ENDPOINT", "OTEL_" + signal + "_EXPORTER"} {
-		if os.Getenv(name) != "" {
-			return true
+	if v := os.Getenv(exporter); v != "" && v != "otlp" {
+		return false, fmt.Errorf("telemetry: %s is %q; there are otlp and none (Prometheus reads telemetry.listen)", exporter, v)
+	}
+	own := "OTEL_EXPORTER_OTLP_" + signal
+	if os.Getenv(exporter) == "" && os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") == "" && os.Getenv(own+"_ENDPOINT") == "" {
+		return false, nil
+	}
+	for _, name := range []string{own + "_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"} {
+		switch v := os.Getenv(name); v {
+		case "":
+			continue
+		case "http/protobuf":
+			return true, nil
+		default:
+			return false, fmt.Errorf("telemetry: %s is %q; changetrail exports as http/protobuf alone, which collectors take at port 4318", name, v)
 		}
 	}
-	return false
+	return true, nil
 }
 
 // Close sends what is unsent.
