@@ -1,6 +1,9 @@
 package record
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // A Record is everything known about one change. It is also the document that
 // stands in the search index: fields of the Elastic Common Schema 9 where it
@@ -118,13 +121,25 @@ type Related struct {
 
 // Vulnerability is ECS vulnerability.*.
 type Vulnerability struct {
-	ID          string                `json:"id,omitempty" index:"keyword"`
-	Enumeration string                `json:"enumeration,omitempty" index:"keyword" doc:"the naming scheme of the id: CVE, GHSA, OSV"`
+	ID          Names                 `json:"id,omitempty" index:"keyword" doc:"every name of the finding: CVE, GHSA and others"`
+	Enumeration string                `json:"enumeration,omitempty" index:"keyword" doc:"the naming scheme of the first id: CVE, GHSA, OSV"`
 	Description string                `json:"description,omitempty" index:"text"`
 	Reference   string                `json:"reference,omitempty" index:"keyword"`
 	Severity    string                `json:"severity,omitempty" index:"keyword"`
 	Score       *VulnerabilityScore   `json:"score,omitempty"`
 	Scanner     *VulnerabilityScanner `json:"scanner,omitempty"`
+}
+
+// Names are those of one thing.
+type Names []string
+
+// UnmarshalJSON reads a list, or the one name that documents of version 0.1 have.
+func (n *Names) UnmarshalJSON(text []byte) error {
+	if len(text) > 0 && text[0] == '"' {
+		*n = make(Names, 1)
+		return json.Unmarshal(text, &(*n)[0])
+	}
+	return json.Unmarshal(text, (*[]string)(n))
 }
 
 // VulnerabilityScore is ECS vulnerability.score.*.

@@ -243,7 +243,7 @@ func (f Finding) Is(name string) bool {
 
 func foldVulnerability(r *Record, f Finding) {
 	v := &Vulnerability{
-		ID: f.ID, Enumeration: enumeration(f.ID), Description: f.Title, Reference: f.URL, Severity: f.Severity,
+		ID: f.Names(), Enumeration: enumeration(f.ID), Description: f.Title, Reference: f.URL, Severity: f.Severity,
 	}
 	if f.Score > 0 {
 		v.Score = &VulnerabilityScore{Base: f.Score, Version: f.ScoreVersion}

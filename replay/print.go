@@ -6,7 +6,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/internal/say"
 )
 
 // Print writes the story for people at a terminal.
@@ -14,12 +14,10 @@ func (s *Story) Print(out io.Writer) error {
 	w := bufio.NewWriter(out)
 	c, t := s.Record.Trail.Change, s.Record.Trail
 	fmt.Fprintf(w, "%s\n%s\n", c.ID, c.Title)
-	if a, why := t.Answers, t.Reasons; a != nil && why != nil {
+	if answers := say.Answers(s.Record); answers != nil {
 		fmt.Fprintln(w)
-		for _, q := range [][3]string{{"trigger", a.Trigger, why.Trigger}, {"alternatives", a.Alternatives, why.Alternatives}, {"authorized", a.Authorized, why.Authorized}, {"reviewed", a.Reviewed, why.Reviewed}} {
-			if q[1] != "" {
-				fmt.Fprintf(w, "  %-13s %-13s %s\n", q[0], q[1], q[2])
-			}
+		for _, a := range answers {
+			fmt.Fprintf(w, "  %-13s %-13s %s\n", a.Name, a.Answer, a.Sentence)
 		}
 	}
 	for _, stage := range Stages {
@@ -28,14 +26,11 @@ func (s *Story) Print(out io.Writer) error {
 			step.print(w)
 		}
 	}
-	if len(t.Gaps) > 0 {
+	if gaps := say.Gaps(s.Record); len(gaps) > 0 {
 		fmt.Fprintf(w, "\nMISSING OR CONTRADICTED\n")
-		for _, gap := range t.Gaps {
-			fmt.Fprintf(w, "  %-24s  %s\n", gap, record.WordsOf(gap).Means)
+		for _, gap := range gaps {
+			fmt.Fprintf(w, "  %-24s  %s\n  %-24s  do: %s\n", gap.Name, gap.Means, "", gap.Advice)
 		}
-	}
-	for _, c := range t.Contradictions {
-		fmt.Fprintf(w, "  claimed: %s; observed: %s\n", c.Claimed, c.Observed)
 	}
 	if k := t.AtMerge; k != nil {
 		fmt.Fprintf(w, "\nKNOWN AT THE MERGE\n  %d events; open then: %s\n", k.Events, orNone(strings.Join(k.Gaps, ", ")))
@@ -82,6 +77,9 @@ func (step Step) print(w io.Writer) {
 	}
 	for _, f := range step.Facts {
 		line(f.Label, f.Text)
+	}
+	for _, d := range step.Diff {
+		line("", map[string]string{"added": "+ ", "removed": "- ", "kept": "  "}[d.Kind]+d.Text)
 	}
 	if step.Digest != "" {
 		line("evidence", step.Digest)

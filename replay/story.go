@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -65,12 +66,14 @@ type Step struct {
 	Who     string
 	Title   string
 	Facts   []Fact
+	Diff    []DiffLine      // of an action that changed a file
 	Options []record.Option // of a decision
 	Digest  string          // of the file that proves it; empty where none is held
 	Finding string          // what is to be looked for in that file
 	URL     string          // where it can be read at its source
 	Tier    string          // what the word of whoever says so is worth: claimed, signed, observed, human
 	Missing bool            // the step says that something is not there
+	Bad     bool            // it speaks against the change: a test failed, a reviewer asked for changes
 
 	Imported bool // its event was brought in as history
 }
@@ -162,7 +165,7 @@ func (s *Story) saw() {
 	g := s.Record.Trail.Trigger
 	if g == nil {
 		if s.Record.Trail.Change.InitiatedBy == "agent" {
-			s.add(Step{Stage: Saw, Title: "Nothing is held that made the agent start", Missing: s.late(func(a *record.Answers) string { return a.Trigger })})
+			s.add(Step{Stage: Saw, Title: "Nothing says what made the agent start", Missing: s.late(func(a *record.Answers) string { return a.Trigger })})
 		}
 		return
 	}
@@ -172,7 +175,7 @@ func (s *Story) saw() {
 			{"finding", g.Finding},
 			{"also known as", strings.Join(slices.DeleteFunc(slices.Clone(g.Aliases), func(a string) bool { return a == g.Finding }), ", ")},
 			{"severity", g.Severity},
-			{"the agent said", other(g.Claimed, g.Severity)},
+			{"the agent says", other(g.Claimed, g.Severity)},
 			{"package", join(" ", g.Package, g.Installed)},
 			{"fixed in", g.Fixed},
 			{"in", g.Path},
@@ -184,7 +187,7 @@ func (s *Story) saw() {
 	if scan := s.scanOf(g.Digest); scan != nil {
 		step.At, step.Digest = scan.At, scan.Digest
 		step = s.heard(step)
-		step.Facts = append(step.Facts, Fact{"report", fmt.Sprintf("findings: %d, the gravest %s, of commit %s", scan.Findings, orNone(scan.Highest), orNone(scan.CommitSHA))})
+		step.Facts = append(step.Facts, Fact{"report", fmt.Sprintf("%s, the most severe is %s; commit %s was scanned", plural(scan.Findings, "finding"), orNone(scan.Highest), orNone(scan.CommitSHA))})
 	}
 	switch {
 	case g.Finding != "":
@@ -197,21 +200,21 @@ func (s *Story) saw() {
 	case g.Held:
 		step.Digest = g.Digest
 	case g.Request == nil:
-		step.Facts = append(step.Facts, Fact{"report", "not held: nothing but the agent says so"}, Fact{"digest stated", g.Digest})
+		step.Facts = append(step.Facts, Fact{"report", "never received: only the agent says so"}, Fact{"digest stated", g.Digest})
 	}
 	if g.Request != nil {
 		step.Facts = append(step.Facts, requestFacts(g.Request)...)
 	}
 	if g.Held && !g.Found {
-		step.Facts = append(step.Facts, Fact{"but", "the finding does not stand in the report"})
+		step.Facts = append(step.Facts, Fact{"but", "the report does not contain the finding"})
 	}
 	s.add(step)
 }
 
-// requestFacts tell of a ticket, an issue, a prompt, an alert or an incident that is held.
+// requestFacts describe a ticket, an issue, a prompt, an alert or an incident that was received.
 func requestFacts(r *record.RequestFacts) []Fact {
 	return []Fact{
-		{"held", fmt.Sprintf("%s, %s, from %s", r.Kind, r.Witness, r.Source)},
+		{"received", fmt.Sprintf("%s, %s, from %s", r.Kind, r.Witness, r.Source)},
 		{"title", r.Title},
 		{"asked by", join(", ", r.AskedBy...)},
 	}
@@ -233,7 +236,7 @@ func (s *Story) decided() {
 	d := s.Record.Trail.Decision
 	if d == nil {
 		if s.Record.Trail.Change.InitiatedBy == "agent" {
-			s.add(Step{Stage: Decided, Title: "No decision log was received", Missing: s.late(func(a *record.Answers) string { return a.Alternatives })})
+			s.add(Step{Stage: Decided, Title: "The agent recorded no decision", Missing: s.late(func(a *record.Answers) string { return a.Alternatives })})
 		}
 		return
 	}
@@ -243,27 +246,29 @@ func (s *Story) decided() {
 		Facts: []Fact{{"asked by", d.DelegatedBy}, {"run", d.Run}, {"rationale", d.Rationale}},
 	}
 	if d.Total > 1 {
-		step.Facts = append(step.Facts, Fact{"decisions", fmt.Sprintf("%d were received; this is the one that stands", d.Total)})
+		step.Facts = append(step.Facts, Fact{"decisions", fmt.Sprintf("%d were recorded; this is the one that counts", d.Total)})
 	}
 	s.add(step.saidBy(s.event(d.Source, d.EventID)))
 	if a := s.Record.Trail.Authorization; a != nil {
-		step := Step{Stage: Decided, Title: "policy says " + a.Verdict, Digest: a.PolicyDigest, Facts: []Fact{{"rule", a.Rule}}}
+		step := Step{Stage: Decided, Title: "the policy says: " + strings.ReplaceAll(a.Verdict, "-", " "), Digest: a.PolicyDigest, Facts: []Fact{{"rule", a.Rule}}}
 		for _, r := range a.Reasons {
-			step.Facts = append(step.Facts, Fact{"because", r})
+			if r != "no rule holds" {
+				step.Facts = append(step.Facts, Fact{"because", r})
+			}
 		}
 		if c := a.Claimed; c != nil {
-			step.Facts = append(step.Facts, Fact{"the agent said", join(", ", c.Verdict, by(c.GrantedBy), strings.Join(c.Scope, " "))})
+			step.Facts = append(step.Facts, Fact{"the agent says", join(", ", c.Verdict, with("allowed by ", c.GrantedBy), with("for ", strings.Join(c.Scope, " ")))})
 		}
 		s.add(step)
 	}
 }
 
-// by names an account, where there is one.
-func by(account string) string {
-	if account == "" {
+// with is s behind a prefix, where there is one.
+func with(prefix, s string) string {
+	if s == "" {
 		return ""
 	}
-	return "by " + account
+	return prefix + s
 }
 
 // did tells the actions from their events, which say more than the record.
@@ -280,18 +285,21 @@ func (s *Story) did() {
 				{"commit", a.CommitSHA},
 			},
 		}
+		if diff, rest := diffIn(a.Arguments); diff != nil {
+			step.Diff, step.Facts[1].Text = diff, rest
+		}
 		for _, d := range a.Dependencies {
 			step.Facts = append(step.Facts, Fact{"dependency", dependency(d)})
 		}
 		s.add(step)
 	}
 	if more := s.Actions - len(s.actions); more > 0 {
-		s.add(Step{Stage: Did, Title: fmt.Sprintf("and %d more actions, which are among the events", more)})
+		s.add(Step{Stage: Did, Title: "and " + plural(int64(more), "more action") + ", which are among the events"})
 	}
 	for _, run := range s.Record.Trail.Runs {
-		facts := []Fact{{"named by", strings.Join(run.NamedBy, ", ")}, {"confirmed", "its own log names a commit of the change"}}
+		facts := []Fact{{"named by", strings.Join(run.NamedBy, ", ")}, {"confirmed", "the log of the run names a commit of this change"}}
 		if !run.Confirmed {
-			facts[1] = Fact{"not confirmed", "its own log names no commit of the change"}
+			facts[1] = Fact{"not confirmed", "no log of the run that names a commit of this change was received"}
 		}
 		s.add(Step{Stage: Did, Title: "run " + run.ID, URL: link(run.ID), Digest: s.logOf(run.ID), Facts: facts})
 	}
@@ -301,9 +309,9 @@ func (s *Story) did() {
 		Facts: []Fact{{"commit", c.HeadSHA}, {"branch", join(" into ", c.Branch, c.BaseRef)}, {"files", strings.Join(c.Files, "\n")}},
 	}
 	if c.FilesTotal > 0 || c.Additions > 0 || c.Deletions > 0 {
-		diff := fmt.Sprintf("files: %d", c.FilesTotal)
+		diff := plural(c.FilesTotal, "file")
 		if c.Additions > 0 || c.Deletions > 0 {
-			diff += fmt.Sprintf(", lines: +%d −%d", c.Additions, c.Deletions)
+			diff += fmt.Sprintf(", +%d −%d lines", c.Additions, c.Deletions)
 		}
 		step.Facts = append(step.Facts, Fact{"diff", diff})
 	}
@@ -355,16 +363,16 @@ func (s *Story) validated() {
 	}
 	for _, j := range v.Jobs {
 		s.add(s.heard(Step{
-			Stage: Validated, At: j.At, Who: j.Provider, Title: j.Name + ": " + orNone(j.Conclusion), Digest: j.Digest, URL: j.URL,
+			Stage: Validated, At: j.At, Who: j.Provider, Title: j.Name + ": " + orNone(j.Conclusion), Bad: failed(j.Conclusion), Digest: j.Digest, URL: j.URL,
 			Tier: tier(s.Record, func(t *record.Tiers) string { return t.Validation }), Facts: []Fact{{"format", j.Format}},
 		}))
 	}
 	sum := Step{
-		Stage: Validated, Title: fmt.Sprintf("in all: %s, %d passed, %d failed, %d skipped", orNone(v.Conclusion), v.Passed, v.Failed, v.Skipped),
-		Facts: []Fact{{"of commit", v.CommitSHA}, {"the agent said", v.Claimed}, {"failing", strings.Join(v.Failing, "\n")}},
+		Stage: Validated, Title: join(", ", "in all: "+orNone(v.Conclusion), tests(v)),
+		Facts: []Fact{{"of commit", v.CommitSHA}, {"the agent says", v.Claimed}, {"failing", strings.Join(v.Failing, "\n")}},
 	}
 	if !v.Current {
-		sum.Facts = append(sum.Facts, Fact{"but", "that commit is not the head of the change"})
+		sum.Facts = append(sum.Facts, Fact{"but", "that is not the commit that was merged"})
 	}
 	s.add(sum)
 }
@@ -377,11 +385,11 @@ func (s *Story) approved() {
 		}}))
 	}
 	if g := t.Gate; g != nil {
-		s.add(Step{Stage: Approved, At: g.At, Who: "gate", Title: map[bool]string{true: "let it pass", false: "held it back"}[g.Allowed] + ": " + g.Verdict, Digest: g.PolicyDigest})
+		s.add(Step{Stage: Approved, At: g.At, Who: "merge gate", Bad: !g.Allowed, Title: map[bool]string{true: "let the change pass", false: "refused the change"}[g.Allowed] + ": the policy says " + strings.ReplaceAll(g.Verdict, "-", " "), Digest: g.PolicyDigest})
 	}
 	if t.Review != nil {
 		for _, v := range t.Review.Verdicts {
-			s.add(s.heard(Step{Stage: Approved, At: v.SubmittedAt, Who: v.Reviewer, Title: v.Verdict, Tier: v.Tier, Facts: []Fact{
+			s.add(s.heard(Step{Stage: Approved, At: v.SubmittedAt, Who: v.Reviewer, Title: strings.ReplaceAll(v.Verdict, "-", " "), Bad: v.Verdict == "changes-requested", Tier: v.Tier, Facts: []Fact{
 				{"commit", v.CommitSHA}, {"account", v.ReviewerType}, {"but", stale(v, t.Change)},
 			}}))
 		}
@@ -419,7 +427,7 @@ func (s *Story) merged() {
 
 func (s *Story) deployed() {
 	for _, d := range s.Record.Trail.Deployments {
-		s.add(s.heard(Step{Stage: Deployed, At: d.At, Who: d.Deployer, Title: d.Environment + ": " + d.Outcome, Tier: tier(s.Record, func(t *record.Tiers) string { return t.Deployment }), Facts: []Fact{{"commit", d.CommitSHA}}}))
+		s.add(s.heard(Step{Stage: Deployed, At: d.At, Who: d.Deployer, Title: d.Environment + ": " + d.Outcome, Bad: failed(d.Outcome), Tier: tier(s.Record, func(t *record.Tiers) string { return t.Deployment }), Facts: []Fact{{"commit", d.CommitSHA}}}))
 	}
 	if len(s.Record.Trail.Deployments) == 0 {
 		s.add(Step{Stage: Deployed, Title: "no deployment is known"})
@@ -434,6 +442,25 @@ func other(s, said string) string {
 	return s
 }
 
+func failed(conclusion string) bool {
+	return slices.Contains([]string{"failure", "error", "timed-out"}, conclusion)
+}
+
+// tests counts them; nothing where the CI system gave no counts.
+func tests(v *record.ValidationFacts) string {
+	if v.Passed+v.Failed+v.Skipped == 0 {
+		return "without counts of tests"
+	}
+	return fmt.Sprintf("%d passed, %d failed, %d skipped", v.Passed, v.Failed, v.Skipped)
+}
+
+func plural(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
 func tier(r *record.Record, of func(*record.Tiers) string) string {
 	if r.Trail.Tier == nil {
 		return ""
@@ -445,13 +472,27 @@ func dependency(d record.DependencyUpdate) string {
 	return join(" ", d.Name, join(" → ", orNone(d.From), orNone(d.To)), d.Ecosystem)
 }
 
-// free returns JSON of a tool for people: a text as it is, all else as JSON.
+// free returns JSON of a tool for people: a text as it is, an object of plain values with one a
+// line, all else as JSON.
 func free(f record.Free) string {
 	var text string
 	if json.Unmarshal(f, &text) == nil {
 		return text
 	}
-	return string(f)
+	var object map[string]any
+	if json.Unmarshal(f, &object) != nil || len(object) == 0 {
+		return string(f)
+	}
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		switch v := object[name].(type) {
+		case string, float64, bool:
+			lines = append(lines, fmt.Sprintf("%s: %v", name, v))
+		default:
+			return string(f)
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 func join(separator string, parts ...string) string {

@@ -7,16 +7,15 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
-	"slices"
+	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/changetrail/changetrail/controls"
-	"github.com/changetrail/changetrail/evidence"
 	"github.com/changetrail/changetrail/internal/access"
+	"github.com/changetrail/changetrail/internal/say"
 	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/replay"
@@ -40,12 +39,19 @@ var functions = template.FuncMap{
 		}
 		return u
 	},
-	"search": func(field, value string) string {
-		return "/?" + url.Values{"q": {field + ":" + quote(value)}, "since": {""}}.Encode()
+	"search": func(field, value string) string { return searchPath(field + ":" + quote(value)) },
+	"query":  searchPath,
+	"symbol": symbol,
+	"gap":    func(name string) say.Gap { return say.GapOf(nil, name) },
+	"means":  say.Means,
+	"option": say.Title,
+	"count": func(n any, noun string) string { // templates have numbers of both types
+		if wide, ok := n.(int64); ok {
+			return count(int(wide), noun)
+		}
+		return count(n.(int), noun)
 	},
-	"query":      func(q string) string { return "/?" + url.Values{"q": {q}}.Encode() },
-	"symbol":     symbol,
-	"gap":        record.WordsOf,
+	"breaks":     breaks,
 	"legend":     record.AllAnswers,
 	"controlled": controls.Means,
 	"witness":    func(tier string) string { return witnesses[tier] },
@@ -56,6 +62,31 @@ var functions = template.FuncMap{
 	},
 	"words": func(field string) string { return strings.ReplaceAll(field, "_", " ") },
 	"plain": func(s string) string { return strings.ReplaceAll(s, "-", " ") },
+}
+
+// searchPath is the address of a search over all time.
+func searchPath(text string) string { return "/?" + url.Values{"q": {text}, "since": {""}}.Encode() }
+
+// count is a number with what is counted.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return grouped(int64(n)) + " " + noun + "s"
+}
+
+// grouped writes a number with a narrow space between thousands.
+func grouped(n int64) string {
+	text := strconv.FormatInt(n, 10)
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "\u202f" + text[i:]
+	}
+	return text
+}
+
+// breaks lets a browser break an identifier behind its slashes, and nowhere else first.
+func breaks(id string) template.HTML {
+	return template.HTML(strings.ReplaceAll(template.HTMLEscapeString(id), "/", "/<wbr>")) //nolint:gosec // it is escaped
 }
 
 // symbol is what an answer is in a table; a dot where it was not asked.
@@ -87,37 +118,7 @@ func short(s string) string {
 	return s
 }
 
-// An answer of the four.
-type answer struct{ Question, Name, Answer, Reason, AtMerge string }
-
-func answersOf(r *record.Record) []answer {
-	a, why := r.Trail.Answers, r.Trail.Reasons
-	if a == nil {
-		return nil
-	}
-	if why == nil {
-		why = new(record.Reasons)
-	}
-	then := new(record.Answers)
-	if k := r.Trail.AtMerge; k != nil && k.Answers != nil {
-		then = k.Answers
-	}
-	all := []answer{
-		{"Which scan output triggered the agent?", "trigger", a.Trigger, why.Trigger, then.Trigger},
-		{"Which alternatives did it consider and reject?", "alternatives", a.Alternatives, why.Alternatives, then.Alternatives},
-		{"Was it authorized to change that service?", "authorized", a.Authorized, why.Authorized, then.Authorized},
-		{"Who reviewed before merge?", "reviewed", a.Reviewed, why.Reviewed, then.Reviewed},
-	}
-	all = slices.DeleteFunc(all, func(a answer) bool { return a.Answer == "" }) // of changes by people only the review is asked
-	for i := range all {
-		if all[i].AtMerge == all[i].Answer {
-			all[i].AtMerge = "" // the same is not said twice
-		}
-	}
-	return all
-}
-
-// A stage of the time line.
+// A stage of the story.
 type stage struct {
 	Name  string
 	Steps []replay.Step
@@ -136,6 +137,14 @@ func (s *server) story(r *http.Request, text string) (*replay.Story, error) {
 		s.Access.Note(r, "record", string(id))
 	}
 	return story, err
+}
+
+// titleOfChange is what a browser calls the page of a change: which one, then what it is.
+func titleOfChange(c record.Change) string {
+	if c.Title == "" {
+		return string(c.ID)
+	}
+	return string(c.ID) + ": " + c.Title
 }
 
 // change is the page of one change.
@@ -158,88 +167,13 @@ func (s *server) change(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	t := story.Record.Trail
 	return s.render(w, http.StatusOK, "change.html", map[string]any{
-		"Title": cmp.Or(story.Record.Trail.Change.Title, string(story.Record.Trail.Change.ID)),
-		"R":     story.Record, "T": story.Record.Trail, "C": story.Record.Trail.Change, "Answers": answersOf(story.Record), "Stages": stages, "Raw": string(raw), "Events": events,
-		"JSON": "/v1" + changePath(string(story.Record.Trail.Change.ID)),
+		"Title": titleOfChange(t.Change), "Name": cmp.Or(t.Change.Title, string(t.Change.ID)),
+		"R": story.Record, "T": t, "C": t.Change, "Answers": say.Answers(story.Record), "Gaps": say.Gaps(story.Record),
+		"Line": newTimeline(story), "Stages": stages, "Raw": string(raw), "Events": events,
+		"JSON": "/v1" + changePath(string(t.Change.ID)),
 	})
-}
-
-// maxShown is how much of a file the page shows; the rest is in the file.
-const maxShown = 256 << 10
-
-// A mark is a part of a file, found or not.
-type mark struct {
-	Number int
-	Text   string
-	Hit    bool
-}
-
-// evidence shows a file that proves something, and what is to be looked for.
-func (s *server) evidence(w http.ResponseWriter, r *http.Request) error {
-	digest := r.PathValue("digest")
-	file, masked, err := s.blob(r, digest)
-	if err != nil {
-		return err
-	}
-	find := r.URL.Query().Get("find")
-	data := map[string]any{"Title": "Evidence", "Digest": digest, "Size": len(file), "Find": find, "Masked": masked, "Raw": "/v1/blobs/" + url.PathEscape(digest)}
-	if res, err := evidence.Read(file); err == nil {
-		data["Report"] = res
-		var rest []record.Finding
-		for _, f := range res.Findings {
-			if slices.Contains(f.Names(), find) {
-				data["Finding"] = f
-			} else {
-				rest = append(rest, f)
-			}
-		}
-		data["Rest"] = rest[:min(len(rest), 200)]
-		data["More"] = max(0, len(rest)-200)
-	}
-	switch {
-	case !utf8.Valid(file):
-		data["Binary"] = true
-	default:
-		data["Marks"], data["Cut"] = marks(string(file), find)
-	}
-	return s.render(w, http.StatusOK, "evidence.html", data)
-}
-
-// marks returns the lines of a file, those marked in which find stands. Of a
-// long file it is what surrounds the first of them.
-func marks(file, find string) (out []mark, cut bool) {
-	lines := strings.Split(strings.TrimRight(file, "\n"), "\n")
-	first := 0
-	if len(file) > maxShown {
-		cut = true
-		if find != "" {
-			first = max(0, slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, find) })-40)
-		}
-	}
-	size := 0
-	for i, l := range lines[first:] {
-		if size += len(l); size > maxShown {
-			break
-		}
-		out = append(out, mark{first + i + 1, l, find != "" && strings.Contains(l, find)})
-	}
-	return out, cut
-}
-
-// blob returns a file as it is shown, and whether secrets are hidden in it.
-func (s *server) blob(r *http.Request, digest string) (file []byte, masked bool, err error) {
-	if s.Blobs == nil {
-		return nil, false, refuse(http.StatusNotFound, "No blob store is configured, so that no file can be shown: set blobs, as --blobs DIR.")
-	}
-	if err := s.mayReadFile(r, digest); err != nil {
-		return nil, false, err
-	}
-	if file, err = s.Blobs.Get(r.Context(), digest); err != nil {
-		return nil, false, refuse(http.StatusNotFound, "The file %s cannot be shown: %v.", digest, err)
-	}
-	s.Access.Note(r, "file", digest)
-	return s.secrets.Shown(r.Context(), file)
 }
 
 // queries lists the saved queries.

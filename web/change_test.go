@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"fmt"
+	"html"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/changetrail/changetrail/internal/access"
+	"github.com/changetrail/changetrail/internal/say"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 )
@@ -60,6 +62,7 @@ func (x *oneChange) get(t *testing.T, path string) string {
 
 // text is what of a page people read.
 func text(page string) string {
+	page = html.UnescapeString(strings.ReplaceAll(page, "<wbr>", ""))
 	page = regexp.MustCompile(`(?s)<script.*?</script>|<[^>]*>`).ReplaceAllString(page, " ")
 	return strings.Join(strings.Fields(page), " ")
 }
@@ -82,24 +85,25 @@ func TestThePageTellsClaimsTimesAndWhatIsPending(t *testing.T) {
 	page := x.get(t, "/changes/"+string(change))
 	got := text(page)
 	for _, want := range []string{
-		"only a claim states: head sha, merged by", "brought in as history", "made from 2 events, all here",
+		"Only a claim states: head sha, merged by", "imported history", "made from 2 events, all here",
 		"own-1 ours not evaluated neither matrix nor catalogue name evidence for it", "own-2 theirs review, validation missing review",
 		"2026-11-12 12:00:00Z 2026-11-12 16:00:00Z told 4 h later signed", "/agent agent:claude late",
-		"2026-11-12 12:00:00Z 2026-11-12 12:00:00Z brought in claimed",
+		"2026-11-12 12:00:00Z 2026-11-12 12:00:00Z imported claimed",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the page does not say %q", want)
 		}
 	}
 	for _, gap := range record.Gaps() {
-		if !strings.Contains(got, gap+" "+record.WordsOf(gap).Means) {
-			t.Errorf("the page does not say what %s means", gap)
+		g := say.GapOf(r, gap)
+		if !strings.Contains(got, g.Severity+" "+g.Means+" "+g.Advice) {
+			t.Errorf("the page does not say what %s means and what to do", gap)
 		}
 	}
 	if strings.Contains(page, `class="step missing"`) {
 		t.Error("an open change is said to lack what it may still get")
 	}
-	if n := strings.Count(page, `<div class="answer pending">`); n != 4 {
+	if n := strings.Count(page, `<div class="answer pending"`); n != 4 {
 		t.Errorf("%d answers are pending", n)
 	}
 }

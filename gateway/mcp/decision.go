@@ -9,6 +9,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/changetrail/changetrail/agents/hook"
+	"github.com/changetrail/changetrail/internal/say"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/record"
 )
@@ -94,11 +95,11 @@ func (h *handlers) recordDecision(ctx context.Context, req *mcp.CallToolRequest,
 // remedies are the gaps of a decision that its agent can mend, and how.
 var remedies = map[string]string{
 	record.GapNoTrigger:            "Say in trigger what made you start: its kind, and id, finding or url.",
-	record.GapTriggerNotHeld:       "The report was not handed in here. If the scanner's own job hands it in (changetrail attach scan), nothing is to be done; else use attach_evidence.",
+	record.GapTriggerNotHeld:       "changetrail has not received the report. If the scanner's own job sends it (changetrail attach scan), nothing is to be done; else use attach_evidence.",
 	record.GapFindingNotStated:     "Say in trigger.finding which finding in the report made you start.",
 	record.GapFindingNotInReport:   "State a finding that stands in the report, or the digest of the report in which it does.",
 	record.GapDigestNotStated:      "State in trigger.digest the sha256 of the report that you read.",
-	record.GapTriggerFromAgent:     "You handed the report in yourself. It is proof only once the scanner's own job hands it in.",
+	record.GapTriggerFromAgent:     "You sent the report yourself. It is proof only once the scanner's own job sends it.",
 	record.GapNothingChosen:        "Give one option the outcome chosen.",
 	record.GapNoAlternatives:       "Name the other options, doing nothing among them, each with the reason why not.",
 	record.GapRejectionNoReason:    "Give each option that you did not choose a reason.",
@@ -130,12 +131,7 @@ func (h *handlers) missing(d *record.Decision, repo record.Repository, change re
 		if !mendable {
 			continue
 		}
-		why := r.Trail.Reasons.Trigger
-		switch gap {
-		case record.GapNothingChosen, record.GapNoAlternatives, record.GapRejectionNoReason:
-			why = r.Trail.Reasons.Alternatives
-		}
-		out = append(out, Missing{gap, why, do})
+		out = append(out, Missing{gap, say.GapOf(r, gap).Means, do})
 	}
 	return out
 }

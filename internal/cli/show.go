@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/internal/say"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 )
@@ -89,30 +90,23 @@ func printRecord(out io.Writer, r *record.Record) error {
 			w.line("", c.Tag, with(" ", c.Title), ": ", cmp.Or(c.Status, controls.NotEvaluated), with(", lacks ", strings.Join(c.Missing, ", ")))
 		}
 	}
-	if a, why := t.Answers, t.Reasons; a != nil && why != nil {
+	if answers := say.Answers(r); answers != nil {
 		w.head("Answers")
-		for _, q := range []struct{ name, answer, reason string }{
-			{"trigger", a.Trigger, why.Trigger},
-			{"alternatives", a.Alternatives, why.Alternatives},
-			{"authorized", a.Authorized, why.Authorized},
-			{"reviewed", a.Reviewed, why.Reviewed},
-		} {
-			w.line(q.name, q.answer, with(": ", q.reason))
+		for _, a := range answers {
+			w.line(a.Name, a.Answer, ": ", a.Sentence)
 		}
-		for _, gap := range t.Gaps {
-			w.line("gap", gap, ": ", record.WordsOf(gap).Means)
+		for _, gap := range say.Gaps(r) {
+			w.line("gap", gap.Name, ": ", gap.Means)
+			w.line("", "do: ", gap.Advice)
 		}
-		for _, c := range t.Contradictions {
-			w.line("claimed", c.Claimed, "; observed: ", c.Observed)
-		}
-		if k := t.AtMerge; k != nil && k.Answers != nil && *k.Answers != *a {
-			w.line("at merge", fmt.Sprintf("trigger %s, alternatives %s, authorized %s, reviewed %s", orNone(k.Answers.Trigger), orNone(k.Answers.Alternatives), orNone(k.Answers.Authorized), orNone(k.Answers.Reviewed)))
+		for _, a := range answers {
+			w.line("at merge", with(a.Name+" was ", a.AtMerge))
 		}
 	}
 	if g := t.Trigger; g != nil {
 		w.head("Trigger")
 		w.line("finding", g.Finding, with(", ", g.Severity), with(" in ", g.Package), with(" ", g.Installed), with(", fixed in ", g.Fixed))
-		w.line("report", heldness(g), with(" by ", g.Scanner), with(", sent by ", g.Source))
+		w.line("report", reportStatus(g), with(" by ", g.Scanner), with(", sent by ", g.Source))
 		w.line("digest", g.Digest)
 		w.line("summary", g.Summary)
 	}
@@ -191,14 +185,14 @@ func agentOf(r *record.Record) string {
 	return r.GenAI.Agent.ID
 }
 
-func heldness(t *record.TriggerFacts) string {
+func reportStatus(t *record.TriggerFacts) string {
 	switch {
 	case t.Found:
-		return "held, and the finding stands in it"
+		return "received, and it contains the finding"
 	case t.Held:
-		return "held, but the finding does not stand in it"
+		return "received, and it does not contain the finding"
 	case t.Request != nil:
-		return fmt.Sprintf("held: %s, %s", t.Request.Kind, t.Request.Witness)
+		return fmt.Sprintf("received: %s, %s", t.Request.Kind, t.Request.Witness)
 	}
-	return "not held: nothing but the agent says so"
+	return "never received: only the agent says so"
 }

@@ -243,7 +243,7 @@ func (g *Generator) weakness(p *plan, at time.Time) {
 		{ID: "suppress", Title: "Suppress the rule", Outcome: "rejected", Reason: "the value comes from a caller, so the finding is true"},
 		{ID: "remove-feature", Title: "Remove the feature", Outcome: "deferred", Reason: "customers use it; its owner was told"},
 	}, "The value that the rule names comes from a caller. The call is rewritten, and a test sends what the scanner warned of.")
-	p.acted("edit", fmt.Sprintf(`{"path":%q}`, file), at.Add(9*time.Minute), nil)
+	p.acted("edit", fmt.Sprintf(`{"file_path":%q,"old_string":%q,"new_string":%q}`, file, "return handle(input)", "if !allowed(input) {\n\treturn refuse(input)\n}\nreturn handle(input)"), at.Add(9*time.Minute), nil)
 }
 
 func (p *plan) scanned(tool record.Tool, report []byte, at time.Time) {

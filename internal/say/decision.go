@@ -1,0 +1,180 @@
+package say
+
+import (
+	"strings"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// alternatives says what the agent chose and what it rejected.
+func (s speaker) alternatives() string {
+	d, reason := s.r.Trail.Decision, s.why.Alternatives
+	if d == nil {
+		return reason
+	}
+	var chosen string
+	var rejected, deferred, bare []string
+	for _, o := range d.Options {
+		title := quoted(Title(o))
+		switch {
+		case o.ID == d.Chosen:
+			chosen = title
+			continue
+		case o.Outcome == "deferred":
+			deferred = append(deferred, title)
+		default:
+			rejected = append(rejected, title)
+		}
+		if o.Reason == "" {
+			bare = append(bare, title)
+		}
+	}
+	if chosen == "" {
+		return reason
+	}
+	did := []string{"chose " + chosen}
+	if len(rejected) > 0 {
+		did = append(did, "rejected "+some(rejected, 3))
+	}
+	if len(deferred) > 0 {
+		did = append(did, "put off "+some(deferred, 3))
+	}
+	what := s.decider(d) + " " + list(did)
+	if len(rejected)+len(deferred) > 0 && len(bare) == 0 {
+		what += ", with a reason for each"
+	}
+	what += "."
+	if s.r.Trail.Answers.Alternatives == record.Proven {
+		return sentences(what, "It recorded the decision"+on(d.RecordedAt)+s.fromMerge(d.RecordedAt)+".")
+	}
+	return sentences(what, s.but(reason))
+}
+
+// decider is who decided, as the decision says.
+func (s speaker) decider(d *record.DecisionFacts) string {
+	if d.Agent != "" {
+		return d.Agent
+	}
+	return s.agent()
+}
+
+// Title is what an option is called.
+func Title(o record.Option) string {
+	if o.Title != "" {
+		return o.Title
+	}
+	return o.ID
+}
+
+// authorized says what the policy asks for, and whether it was given.
+func (s speaker) authorized() string {
+	a, reason := s.r.Trail.Authorization, s.why.Authorized
+	if a == nil || a.Verdict == "" {
+		return reason
+	}
+	asked := s.policy(a)
+	switch s.r.Trail.Answers.Authorized {
+	case record.Proven:
+		return sentences(asked, s.given(a))
+	case record.Contradicted:
+		if a.Verdict == record.Forbidden {
+			return sentences(asked, s.gate())
+		}
+		return sentences(asked, "It was missing at the merge.", s.lateApproval(), s.gate())
+	case record.Pending:
+		return sentences(asked, "It is not there yet.")
+	}
+	return sentences(reason, s.because(a))
+}
+
+// policy says what the policy asks for, and by which rule.
+func (s speaker) policy(a *record.AuthorizationFact) string {
+	services := "this service"
+	if f := s.r.Trail.Service; f != nil && len(f.Names) > 0 {
+		services = some(f.Names, 3)
+	}
+	rule := ""
+	if a.Rule != "" {
+		rule = " (rule " + quoted(a.Rule) + ")"
+	}
+	because := s.because(a)
+	switch a.Verdict {
+	case record.Autonomous:
+		return sentences("The policy lets "+s.agent()+" change "+services+" without asking anybody"+rule+".", because)
+	case record.ReviewRequired:
+		return sentences("The policy requires a person's review of this change of "+services+rule+".", because)
+	case record.ApprovalRequired:
+		return sentences("The policy requires a person's approval, given before the merge, for this change of "+services+rule+".", because)
+	}
+	return sentences("The policy forbids this change of "+services+rule+".", because)
+}
+
+// because is why the policy decided so, where it says why.
+func (s speaker) because(a *record.AuthorizationFact) string {
+	var out []string
+	for _, r := range a.Reasons {
+		if r = strings.TrimSuffix(strings.TrimSpace(r), "."); r != "" && r != "no rule holds" {
+			out = append(out, r)
+		}
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return "Its reason: " + strings.Join(out, "; ") + "."
+}
+
+// given says who gave what the policy asks for; that it was given where that is not one person.
+func (s speaker) given(a *record.AuthorizationFact) string {
+	merged := s.r.Trail.Change.MergedAt
+	switch a.Verdict {
+	case record.Autonomous:
+		return ""
+	case record.ApprovalRequired:
+		var in []record.ApprovalFact
+		for _, p := range s.r.Trail.Approvals {
+			late := !merged.IsZero() && p.GrantedAt.After(merged)
+			if p.Verdict != "refused" && (p.Tier == record.Observed || p.Tier == record.Human) && !late {
+				in = append(in, p)
+			}
+		}
+		if len(in) == 1 {
+			return in[0].Approver + " gave it" + on(in[0].GrantedAt) + s.fromMerge(in[0].GrantedAt) + "."
+		}
+	case record.ReviewRequired:
+		if v := s.r.Trail.Review; v != nil && len(v.Approvers) == 1 && s.r.Trail.Answers.Reviewed == record.Proven {
+			return s.reviewed() // where several approved, the record does not say who of them met the rule
+		}
+	}
+	if merged.IsZero() {
+		return "It was given."
+	}
+	return "It was given before the merge."
+}
+
+// lateApproval names who approved once it was too late.
+func (s speaker) lateApproval() string {
+	merged := s.r.Trail.Change.MergedAt
+	if merged.IsZero() {
+		return ""
+	}
+	for _, p := range s.r.Trail.Approvals {
+		if p.Verdict != "refused" && p.GrantedAt.After(merged) {
+			return p.Approver + " approved" + on(p.GrantedAt) + s.fromMerge(p.GrantedAt) + "."
+		}
+	}
+	return ""
+}
+
+// gate says what the gate did with a change that was not authorized.
+func (s speaker) gate() string {
+	g := s.r.Trail.Gate
+	switch {
+	case g == nil:
+		return ""
+	case g.Allowed:
+		return "The merge gate let it pass all the same" + on(g.At) + "."
+	case s.r.Trail.Change.State == "merged":
+		return "The merge gate refused it" + on(g.At) + ", and it was merged all the same."
+	}
+	return "The merge gate refused it" + on(g.At) + "."
+}

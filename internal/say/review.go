@@ -1,0 +1,74 @@
+package say
+
+import (
+	"strings"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// reviewed says who reviewed the change, and when.
+func (s speaker) reviewed() string {
+	reason := s.why.Reviewed
+	v := s.counted()
+	if v == nil {
+		return reason
+	}
+	t := s.r.Trail
+	switch at := on(v.SubmittedAt) + s.fromMerge(v.SubmittedAt) + "."; {
+	case t.Answers.Reviewed == record.Proven:
+		return v.Reviewer + " approved " + Short(v.CommitSHA) + at
+	case t.Answers.Reviewed == record.Contradicted && v.Verdict == "changes-requested":
+		return v.Reviewer + " asked for changes" + on(v.SubmittedAt) + " and did not withdraw that before the merge."
+	case t.Answers.Reviewed == record.Partial && v.CommitSHA != "" && t.Change.HeadSHA != "" && !same(v.CommitSHA, t.Change.HeadSHA) && !same(v.CommitSHA, t.Change.MergeSHA):
+		return v.Reviewer + " approved " + Short(v.CommitSHA) + at + " Another commit, " + Short(t.Change.HeadSHA) + ", was merged."
+	case t.Answers.Reviewed == record.Partial && v.CommitSHA == "":
+		return v.Reviewer + " approved" + at + " Nothing says which commit was approved."
+	case t.Answers.Reviewed == record.Pending:
+		return reason
+	default:
+		return sentences(reason, "The review was submitted"+at)
+	}
+}
+
+// counted returns the review that the record's reason names: the answer rests on it.
+func (s speaker) counted() (found *record.ReviewVerdict) {
+	t := s.r.Trail
+	if t.Review == nil {
+		return nil
+	}
+	want := "approved"
+	if t.Answers.Reviewed == record.Contradicted {
+		want = "changes-requested"
+	}
+	for i, v := range t.Review.Verdicts {
+		if v.Verdict != want || !names(s.why.Reviewed, v.Reviewer) {
+			continue
+		}
+		counts := same(v.CommitSHA, t.Change.HeadSHA) || same(v.CommitSHA, t.Change.MergeSHA)
+		late := !t.Change.MergedAt.IsZero() && v.SubmittedAt.After(t.Change.MergedAt)
+		if t.Answers.Reviewed == record.Proven && (!counts || late) {
+			continue
+		}
+		found = &t.Review.Verdicts[i]
+	}
+	return found
+}
+
+// names reports whether a sentence names an account.
+func names(sentence, account string) bool {
+	if account == "" {
+		return false
+	}
+	for _, word := range strings.Fields(sentence) {
+		if strings.Trim(word, ",;:.") == account || word == account {
+			return true
+		}
+	}
+	return false
+}
+
+// same compares two commits, of which one may be shortened.
+func same(a, b string) bool {
+	n := min(len(a), len(b))
+	return n >= 7 && strings.EqualFold(a[:n], b[:n])
+}

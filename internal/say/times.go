@@ -1,0 +1,57 @@
+package say
+
+import (
+	"fmt"
+	"time"
+)
+
+// When is a moment for people, always in UTC.
+func When(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2 Jan 2006, 15:04 UTC")
+}
+
+// on is " on" and the moment, where it is known.
+func on(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return " on " + When(t)
+}
+
+// Span is a length of time in its largest unit of which there are at least two, in words.
+func Span(d time.Duration) string {
+	if d < 0 {
+		d = -d
+	}
+	switch {
+	case d < 2*time.Minute:
+		return number(int(d.Seconds()), "second")
+	case d < 2*time.Hour:
+		return number(int(d.Minutes()), "minute")
+	case d < 48*time.Hour:
+		return number(int(d.Hours()), "hour")
+	}
+	return number(int(d.Hours()/24), "day")
+}
+
+func number(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// fromMerge says how far from the merge t is: ", 41 minutes before the merge".
+func (s speaker) fromMerge(t time.Time) string {
+	merged := s.r.Trail.Change.MergedAt
+	switch {
+	case t.IsZero() || merged.IsZero():
+		return ""
+	case t.After(merged):
+		return ", " + Span(t.Sub(merged)) + " after the merge"
+	}
+	return ", " + Span(merged.Sub(t)) + " before the merge"
+}

@@ -1,0 +1,145 @@
+package say
+
+import (
+	"strings"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// trigger says what made the agent start.
+func (s speaker) trigger() string {
+	g, reason := s.r.Trail.Trigger, s.why.Trigger
+	switch s.r.Trail.Answers.Trigger {
+	case record.Proven:
+		if g != nil && g.Held && g.Found {
+			return sentences(s.found(g, "found"), "The report was received from "+sender(g.Source)+"; the agent's decision names it by its digest.")
+		}
+		if g != nil && g.Request != nil {
+			return s.request(g)
+		}
+		return reason
+	case record.Contradicted:
+		if g != nil && g.Held && !g.Found && g.Finding != "" {
+			return "The agent says that it started because of " + g.Finding + ". The report that it names, of " + scanner(g) + " and received from " + sender(g.Source) + ", does not contain that finding."
+		}
+		return reason
+	}
+	switch { // what is there, then what it lacks
+	case g == nil:
+		return reason
+	case g.Held && g.Found:
+		return sentences(s.found(g, "lists"), "The report was received from "+sender(g.Source)+".", s.but(reason))
+	case g.Request != nil:
+		return sentences(s.request(g), s.but(reason))
+	}
+	return reason
+}
+
+// but sets off what an answer lacks from what is there.
+func (s speaker) but(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return "But: " + strings.TrimSpace(reason)
+}
+
+func scanner(g *record.TriggerFacts) string {
+	if g.Scanner == "" {
+		return "a scanner"
+	}
+	return g.Scanner
+}
+
+// sender is where something came from, without the slash that begins a relative source.
+func sender(source string) string {
+	if source == "" {
+		return "an unnamed sender"
+	}
+	return strings.TrimPrefix(source, "/")
+}
+
+// found says which finding is in a report, and what of.
+func (s speaker) found(g *record.TriggerFacts, verb string) string {
+	var b strings.Builder
+	b.WriteString("The scan by " + scanner(g))
+	if scan := s.scan(g.Digest); scan != nil {
+		b.WriteString(" of " + When(scan.At) + ",")
+	}
+	b.WriteString(" " + verb + " " + g.Finding)
+	if g.Finding == "" {
+		b.WriteString("what the agent names")
+	}
+	var others []string
+	for _, a := range g.Aliases {
+		if !strings.EqualFold(a, g.Finding) {
+			others = append(others, a)
+		}
+	}
+	if len(others) > 0 {
+		b.WriteString(", also known as " + some(others, 3) + ",")
+	}
+	switch {
+	case g.Package != "":
+		b.WriteString(" in " + strings.TrimSpace(g.Package+" "+g.Installed))
+	case g.Path != "":
+		b.WriteString(" in " + g.Path)
+	}
+	b.WriteString(bracketed(g.Severity, fixedIn(g.Fixed)))
+	return strings.TrimSuffix(b.String(), ",") + "."
+}
+
+func fixedIn(version string) string {
+	if version == "" {
+		return ""
+	}
+	return "fixed in " + version
+}
+
+// bracketed is what is not empty of parts, in brackets.
+func bracketed(parts ...string) string {
+	var out []string
+	for _, p := range parts {
+		if p != "" {
+			out = append(out, p)
+		}
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(out, ", ") + ")"
+}
+
+// scan returns the scan that a report came from: the last before the decision, or else the first.
+func (s speaker) scan(digest string) (found *record.ScanFact) {
+	d := s.r.Trail.Decision
+	for i, scan := range s.r.Trail.Scans {
+		if scan.Digest == digest && (found == nil || d != nil && scan.At.After(found.At) && !scan.At.After(d.RecordedAt)) {
+			found = &s.r.Trail.Scans[i]
+		}
+	}
+	return found
+}
+
+// requestNames are what people call what an agent was asked by.
+var requestNames = map[string]string{"prompt": "a prompt", "ticket": "ticket", "issue": "issue", "alert": "alert", "incident": "incident", "comment": "a comment"}
+
+// request says by which ticket or prompt the agent was asked.
+func (s speaker) request(g *record.TriggerFacts) string {
+	q := g.Request
+	kind, ok := requestNames[q.Kind]
+	if !ok {
+		kind = q.Kind
+	}
+	name := strings.TrimSpace(kind + " " + q.ID)
+	if q.ID == "" && q.Kind != "prompt" && g.ID != "" {
+		name = strings.TrimSpace(kind + " " + g.ID)
+	}
+	if q.Title != "" {
+		name += " " + quoted(q.Title)
+	}
+	asked := "The agent was asked by " + name
+	if len(q.AskedBy) > 0 {
+		asked += ", from " + some(q.AskedBy, 3)
+	}
+	return asked + on(q.OpenedAt) + "; it was received from " + sender(q.Source) + "."
+}

@@ -1,0 +1,61 @@
+package web
+
+import "time"
+
+// A scale leads from a time to a place in a picture.
+type scale struct {
+	first, last time.Time
+	left, right int
+}
+
+// at returns the place of t; what lies beyond the ends is at them.
+func (s scale) at(t time.Time) int {
+	span := s.last.Sub(s.first)
+	if span <= 0 || !t.After(s.first) {
+		return s.left
+	}
+	if !t.Before(s.last) {
+		return s.right
+	}
+	return s.left + int(float64(t.Sub(s.first))/float64(span)*float64(s.right-s.left)+.5)
+}
+
+const day = 24 * time.Hour
+
+// steps that a scale may have between ticks.
+var tickSteps = []time.Duration{
+	time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour,
+	day, 2 * day, 7 * day, 14 * day, 30 * day, 60 * day, 90 * day, 180 * day, 365 * day, 2 * 365 * day, 5 * 365 * day, 20 * 365 * day, 100 * 365 * day,
+}
+
+// ticks returns at most most of them, at whole steps. A tick says the day where that is another
+// than that of the tick before.
+func (s scale) ticks(most int) (out []tick) {
+	step := tickSteps[len(tickSteps)-1]
+	for _, d := range tickSteps {
+		if int(s.last.Sub(s.first)/d) < most {
+			step = d
+			break
+		}
+	}
+	said := ""
+	at := s.first.UTC().Truncate(step)
+	if at.Before(s.first) {
+		at = at.Add(step)
+	}
+	for ; !at.After(s.last) && len(out) < most; at = at.Add(step) {
+		text := at.Format("15:04")
+		date := at.Format("2 Jan")
+		switch {
+		case step >= 300*day:
+			text = at.Format("2006")
+		case step >= day:
+			text = date
+		case date != said:
+			text = date + ", " + text
+		}
+		said = date
+		out = append(out, tick{X: s.at(at), Text: text, End: s.at(at) > s.right-30})
+	}
+	return out
+}

@@ -1,0 +1,197 @@
+package web
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/changetrail/changetrail/internal/say"
+	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/replay"
+)
+
+// Sizes of the drawn time line, in units of its picture.
+const (
+	lineWidth  = 960
+	lineLeft   = 96 // where time begins; the names of the lanes are left of it
+	lineRight  = 940
+	laneHeight = 30
+	laneTop    = 44
+	letter     = 6.6 // about the width of a letter of a label
+)
+
+// A timeline draws when each thing happened, one lane for each stage of the story.
+type timeline struct {
+	Width, Height   int
+	Left, Right     int
+	Top, Bottom     int
+	Lanes           []lane
+	Ticks           []tick
+	Merge           *tick // the merge is a line through all lanes
+	Summary         string
+	Rows            []row
+	LateAny, Import bool
+}
+
+type lane struct {
+	Name  string
+	Y     int
+	Label label // of the step that tells most, among those the newest
+	Marks []mark
+}
+
+// A label is a text beside a mark.
+type label struct {
+	X    int
+	End  bool // it ends at X
+	Text string
+}
+
+// A mark is one step. Late is how wide the hatched bar is from when it happened to when it was
+// received; 0 where it was received in time.
+type mark struct {
+	X, Late int
+	Class   string
+	Title   string
+}
+
+type tick struct {
+	X    int
+	Text string
+	End  bool
+}
+
+// A row is the same step in the table beside the picture.
+type row struct {
+	At, Arrived time.Time
+	Lag         string
+	Stage, What string
+	Who         string
+}
+
+// laneNames are what the stages are called beside the lanes.
+var laneNames = map[replay.Stage]string{
+	replay.Saw: "trigger", replay.Decided: "decision", replay.Did: "work", replay.Validated: "tests", replay.Approved: "review", replay.Merged: "merge", replay.Deployed: "deployment",
+}
+
+// newTimeline draws the steps that have a time; nil where there are fewer than two moments.
+func newTimeline(story *replay.Story) *timeline {
+	var steps []replay.Step
+	var first, last time.Time
+	for _, step := range story.Steps {
+		if step.At.IsZero() {
+			continue
+		}
+		steps = append(steps, step)
+		if first.IsZero() || step.At.Before(first) {
+			first = step.At
+		}
+		if step.At.After(last) {
+			last = step.At
+		}
+	}
+	if len(steps) < 2 || !last.After(first) {
+		return nil
+	}
+	x := scale{first, last, lineLeft, lineRight}
+	t := &timeline{Width: lineWidth, Left: lineLeft, Right: lineRight, Top: laneTop - laneHeight/2, Ticks: x.ticks(7)}
+	for _, stage := range replay.Stages {
+		if l := newLane(stage, steps, x); l.Marks != nil {
+			l.Y = laneTop + len(t.Lanes)*laneHeight
+			t.Lanes = append(t.Lanes, l)
+		}
+	}
+	t.Bottom = laneTop + len(t.Lanes)*laneHeight - laneHeight/2
+	t.Height = t.Bottom + 22
+	if at := story.Record.Trail.Change.MergedAt; !at.IsZero() {
+		t.Merge = &tick{X: x.at(at), Text: "merged " + at.UTC().Format("15:04")}
+		t.Merge.End = t.Merge.X > (lineLeft+lineRight)/2
+	}
+	for _, step := range steps {
+		t.LateAny = t.LateAny || late(step)
+		t.Import = t.Import || step.Imported
+		t.Rows = append(t.Rows, row{step.At, step.Arrived, step.Lag(), laneNames[step.Stage], step.Title, step.Who})
+	}
+	t.Summary = fmt.Sprintf("%d steps in %s, from %s to %s.", len(steps), say.Span(last.Sub(first)), say.When(first), say.When(last))
+	return t
+}
+
+// late reports whether a step was received so much later than it happened that it matters.
+func late(step replay.Step) bool {
+	return !step.Imported && !step.Arrived.IsZero() && step.Arrived.Sub(step.At) > record.ClockSkew
+}
+
+func newLane(stage replay.Stage, steps []replay.Step, x scale) lane {
+	l := lane{Name: laneNames[stage]}
+	var told replay.Step
+	for _, step := range steps {
+		if step.Stage != stage {
+			continue
+		}
+		m := mark{X: x.at(step.At), Class: "mark " + witnessClass(step), Title: say.When(step.At) + ": " + titled(step)}
+		if late(step) {
+			m.Late = max(6, x.at(step.Arrived)-m.X)
+			m.Title += "; received " + say.When(step.Arrived)
+		}
+		l.Marks = append(l.Marks, m)
+		if len(l.Marks) == 1 || telling(step) > telling(told) || telling(step) == telling(told) && !step.At.Before(told.At) {
+			told = step
+		}
+	}
+	if l.Marks == nil {
+		return l
+	}
+	right := l.Marks[0].X
+	left := right
+	for _, m := range l.Marks {
+		right, left = max(right, m.X+m.Late), min(left, m.X)
+	}
+	l.Label = beside(left, right, titled(told))
+	return l
+}
+
+// telling is how much a step says of its lane: what is bad most, what a program answers least.
+func telling(step replay.Step) int {
+	switch {
+	case step.Bad:
+		return 2
+	case step.Who == "merge gate":
+		return 0
+	}
+	return 1
+}
+
+func titled(step replay.Step) string {
+	if step.Who == "" {
+		return step.Title
+	}
+	return step.Title + ", " + step.Who
+}
+
+func witnessClass(step replay.Step) string {
+	class := step.Tier
+	if class == "" {
+		class = record.Observed // it is made from several events
+	}
+	if step.Bad {
+		class += " bad"
+	}
+	return class
+}
+
+// beside puts a label on that side of marks where there is more room, cut to that room.
+func beside(left, right int, text string) label {
+	l := label{X: right + 10, Text: text}
+	room := lineRight - l.X
+	if left-lineLeft > room {
+		l.X, l.End, room = left-10, true, left-10-lineLeft
+	}
+	letters := []rune(text)
+	if most := int(float64(room) / letter); len(letters) > most {
+		if most < 4 {
+			l.Text = ""
+			return l
+		}
+		l.Text = string(letters[:most-1]) + "…"
+	}
+	return l
+}

@@ -1,0 +1,106 @@
+package web
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/replay"
+)
+
+func TestAScaleLeadsFromDatesToPlaces(t *testing.T) {
+	s := scale{noon, noon.Add(10 * time.Hour), 100, 900}
+	for at, want := range map[time.Duration]int{-time.Hour: 100, 0: 100, time.Hour: 180, 5 * time.Hour: 500, 10 * time.Hour: 900, 90 * time.Hour: 900} {
+		if got := s.at(noon.Add(at)); got != want {
+			t.Errorf("%v is at %d, want %d", at, got, want)
+		}
+	}
+	if got := (scale{noon, noon, 100, 900}).at(noon); got != 100 {
+		t.Errorf("a moment is at %d", got)
+	}
+}
+
+// TestTicksAreAtWholeStepsAndApart: for spans from minutes to centuries.
+func TestTicksAreAtWholeStepsAndApart(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 2000 {
+		first := noon.Add(-time.Duration(r.Int64N(int64(365 * day))))
+		span := time.Duration(1 + r.Int64N(int64(time.Minute)<<r.IntN(27)))
+		s := scale{first, first.Add(span), 0, 800}
+		ticks := s.ticks(7)
+		if len(ticks) > 7 || span > 10*time.Minute && len(ticks) == 0 {
+			t.Fatalf("%v has the ticks %v", span, ticks)
+		}
+		for i, k := range ticks {
+			if k.X < 0 || k.X > 800 || i > 0 && k.X-ticks[i-1].X < 80 {
+				t.Fatalf("%v: ticks %v", span, ticks)
+			}
+		}
+	}
+	got := scale{noon.Add(-90 * time.Minute), noon.Add(14 * time.Hour), 0, 800}.ticks(7)
+	if got[0].Text != "12 Nov, 12:00" || got[1].Text != "15:00" || got[len(got)-1].Text != "13 Nov, 00:00" {
+		t.Errorf("%v", got)
+	}
+}
+
+func step(stage replay.Stage, at, arrived time.Duration) replay.Step {
+	return replay.Step{Stage: stage, At: noon.Add(at), Arrived: noon.Add(arrived), Title: string(stage), Who: "li.wen"}
+}
+
+func TestTheTimeLineIsDrawnToScale(t *testing.T) {
+	r := new(record.Record)
+	r.Trail.Change.MergedAt = noon.Add(5 * time.Hour)
+	missing := replay.Step{Stage: replay.Approved, Title: "Nobody reviewed it"}
+	brought := step(replay.Deployed, 10*time.Hour, 200*time.Hour)
+	brought.Imported = true
+	line := newTimeline(&replay.Story{Record: r, Steps: []replay.Step{
+		step(replay.Saw, 0, time.Minute), step(replay.Decided, time.Hour, 6*time.Hour), step(replay.Did, 2*time.Hour, 999*time.Hour), missing, brought,
+	}})
+	var lanes []string
+	for i, l := range line.Lanes {
+		lanes = append(lanes, l.Name)
+		if l.Y != laneTop+i*laneHeight || l.Y > line.Bottom {
+			t.Errorf("%s lies at %d of %d", l.Name, l.Y, line.Bottom)
+		}
+	}
+	if got := strings.Join(lanes, " "); got != "trigger decision work deployment" {
+		t.Errorf("the lanes are %s", got)
+	}
+	hour := (lineRight - lineLeft) / 10
+	for i, want := range []struct{ x, late int }{{0, 0}, {hour, 5 * hour}, {2 * hour, 8 * hour}, {10 * hour, 0}} {
+		m := line.Lanes[i].Marks[0]
+		if d := m.X - lineLeft - want.x; d < -5 || d > 5 {
+			t.Errorf("%s is at %d, want %d", lanes[i], m.X-lineLeft, want.x)
+		}
+		if d := m.Late - want.late; d < -5 || d > 5 || m.X+m.Late > lineRight {
+			t.Errorf("%s: %d wide, want %d", lanes[i], m.Late, want.late)
+		}
+	}
+	if line.Merge == nil || line.Merge.X != (lineLeft+lineRight)/2 || line.Merge.Text != "merged 17:00" {
+		t.Errorf("the merge is %+v", line.Merge)
+	}
+	if len(line.Rows) != 4 || line.Rows[1].Lag != "told 5 h later" || !line.LateAny {
+		t.Errorf("the table has %+v", line.Rows)
+	}
+	if newTimeline(&replay.Story{Record: r, Steps: []replay.Step{step(replay.Saw, 0, 0), missing}}) != nil {
+		t.Error("one moment is drawn as a line")
+	}
+}
+
+func TestLabelsStayInThePicture(t *testing.T) {
+	long := strings.Repeat("x", 300)
+	for left := lineLeft; left <= lineRight; left += 7 {
+		for right := left; right <= lineRight; right += 31 {
+			l := beside(left, right, long)
+			if l.Text == "" {
+				continue // no side has room for it
+			}
+			width := int(float64(len([]rune(l.Text))) * letter)
+			if l.End && l.X-width < lineLeft-1 || !l.End && l.X+width > lineRight+1 {
+				t.Fatalf("marks from %d to %d: %+v is %d wide", left, right, l, width)
+			}
+		}
+	}
+}
