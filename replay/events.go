@@ -46,9 +46,9 @@ func Lag(stated, arrived time.Time) string {
 	}
 	switch d := arrived.Sub(stated); {
 	case d > record.ClockSkew:
-		return "told " + record.Elapsed(d) + " later"
+		return "received " + record.Elapsed(d) + " later"
 	case d < -record.ClockSkew:
-		return "dated " + record.Elapsed(-d) + " after it was told"
+		return "dated " + record.Elapsed(-d) + " after it was received"
 	}
 	return ""
 }

@@ -121,7 +121,7 @@ func TestEveryEventIsListedWithBothTimesAndItsWitness(t *testing.T) {
 	}
 	want := []line{
 		{"scan-completed", "report " + record.Digest([]byte("report")), record.Observed, ""},
-		{"decision-recorded", "change", record.Signed, "told 5 h later"},
+		{"decision-recorded", "change", record.Signed, "received 5 h later"},
 		{"action-performed", "run run-1", record.Signed, ""},
 		{"change-opened", "change", record.Observed, ""},
 		{"validation-completed", "commit " + sha(1), record.Claimed, ""},
@@ -141,7 +141,7 @@ func TestEveryEventIsListedWithBothTimesAndItsWitness(t *testing.T) {
 	if err := s.Print(&text); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"[signed, told 5 h later]", "made from 7 events, all here", "deployment-finished: production: success"} {
+	for _, want := range []string{"[signed, received 5 h later]", "made from 7 events, all here", "deployment-finished: production: success"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the story does not say %q:\n%s", want, &text)
 		}
@@ -156,11 +156,11 @@ func TestLag(t *testing.T) {
 		{0, ""},
 		{2 * time.Minute, ""},
 		{-2 * time.Minute, ""},
-		{121 * time.Second, "told 2 min later"},
-		{119 * time.Minute, "told 119 min later"},
-		{4 * time.Hour, "told 4 h later"},
-		{72 * time.Hour, "told 3 days later"},
-		{-3 * time.Hour, "dated 3 h after it was told"},
+		{121 * time.Second, "received 2 min later"},
+		{119 * time.Minute, "received 119 min later"},
+		{4 * time.Hour, "received 4 h later"},
+		{72 * time.Hour, "received 3 days later"},
+		{-3 * time.Hour, "dated 3 h after it was received"},
 	} {
 		if got := replay.Lag(noon, noon.Add(c.after)); got != c.want {
 			t.Errorf("%s: %q, want %q", c.after, got, c.want)

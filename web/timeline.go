@@ -186,12 +186,13 @@ func beside(left, right int, text string) label {
 		l.X, l.End, room = left-10, true, left-10-lineLeft
 	}
 	letters := []rune(text)
-	if most := int(float64(room) / letter); len(letters) > most {
-		if most < 4 {
-			l.Text = ""
-			return l
-		}
-		l.Text = string(letters[:most-1]) + "…"
+	most := int(float64(room) / letter)
+	if most < 16 && right-left > (lineRight-lineLeft)/2 { // over the marks there is room
+		l.X, l.End = left+10, false
+		most = int(float64(lineRight-l.X) / letter)
+	}
+	if len(letters) > most {
+		l.Text = string(letters[:max(0, most-1)]) + "…"
 	}
 	return l
 }

@@ -47,6 +47,9 @@ func TestSentences(t *testing.T) {
 		{"a finding in a report", Trigger, "The scan by osv-scanner of 12 Nov 2026, 03:41 UTC, found GHSA-1, also known as CVE-1, in golang.org/x/net 0.17.0 (high, fixed in 0.18.0). The report was received from acme/scanners; the agent's decision names it by its digest.", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
 			a.Trigger, t.Trigger, t.Scans = record.Proven, report, scans
 		}},
+		{"a report of a time after the merge", Trigger, "The scan by osv-scanner of 12 Nov 2026, 14:41 UTC, found GHSA-1. The report was received from an unnamed sender, 3 hours after the merge; the agent's decision names it by its digest.", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
+			a.Trigger, t.Trigger, t.Scans = record.Proven, &bare, []record.ScanFact{{Digest: "sha256:1", At: late}}
+		}},
 		{"a report of which little is known", Trigger, "The scan by osv-scanner found GHSA-1. The report was received from an unnamed sender; the agent's decision names it by its digest.", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
 			a.Trigger, t.Trigger = record.Proven, &bare
 		}},

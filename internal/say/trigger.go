@@ -12,7 +12,7 @@ func (s speaker) trigger() string {
 	switch s.r.Trail.Answers.Trigger {
 	case record.Proven:
 		if g != nil && g.Held && g.Found {
-			return sentences(s.found(g, "found"), "The report was received from "+sender(g.Source)+"; the agent's decision names it by its digest.")
+			return sentences(s.found(g, "found"), "The report was received from "+sender(g.Source)+s.scannedLate(g)+"; the agent's decision names it by its digest.")
 		}
 		if g != nil && g.Request != nil {
 			return s.request(g)
@@ -107,6 +107,14 @@ func bracketed(parts ...string) string {
 		return ""
 	}
 	return " (" + strings.Join(out, ", ") + ")"
+}
+
+// scannedLate says that the report is of a time after the merge, where it is.
+func (s speaker) scannedLate(g *record.TriggerFacts) string {
+	if scan, merged := s.scan(g.Digest), s.r.Trail.Change.MergedAt; scan == nil || merged.IsZero() || !scan.At.After(merged) {
+		return ""
+	}
+	return s.fromMerge(s.scan(g.Digest).At)
 }
 
 // scan returns the scan that a report came from: the last before the decision, or else the first.
