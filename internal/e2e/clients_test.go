@@ -98,7 +98,7 @@ func checkSeedRecord(t *testing.T, r *record.Record) {
 		"initiated":   r.Trail.Change.InitiatedBy,
 		"merged at":   r.Trail.Change.MergedAt.Format(time.RFC3339),
 		"agent":       r.GenAI.Agent.ID,
-		"finding":     r.Vulnerability.ID + " " + r.Vulnerability.Severity + " " + r.Package.Name + " " + r.Package.Version + " → " + r.Package.FixedVersion,
+		"finding":     r.Vulnerability.ID[0] + " " + r.Vulnerability.Severity + " " + r.Package.Name + " " + r.Package.Version + " → " + r.Package.FixedVersion,
 		"held, found": []bool{r.Trail.Trigger.Held, r.Trail.Trigger.Found},
 		"scanner":     r.Trail.Trigger.Scanner,
 		"aliases":     r.Trail.Trigger.Aliases,
