@@ -24,6 +24,7 @@ var rings = map[string]int{
 	"internal/signing": 0,
 	"blobs":            0,
 
+	"internal/say":      1,
 	"schemas":           1,
 	"evidence":          1,
 	"policy":            1,
