@@ -1,8 +1,3 @@
-// Package agents reads the calls of the tools that agents have: which files a call
-// writes, how much of its content is sent, and by which identity it is known, whoever
-// tells of it.
-//
-// The package may import record.
 package agents
 
 import (

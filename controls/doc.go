@@ -2,5 +2,5 @@
 // scope of, by the matrix that a compliance team keeps in controls.yaml. The
 // tags are the team's own words: they are passed on to the letter.
 //
-// It may import package record. It does no I/O.
+// It does no I/O.
 package controls

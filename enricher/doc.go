@@ -9,6 +9,4 @@
 // about, and by reference under the commits, reports, findings and runs that it names.
 // keys.go lists the entries. Read apply.go first, which is what happens to a batch, then
 // projection.go and refs.go.
-//
-// It may import record, schemas, evidence, policy, controls and stream.
 package enricher

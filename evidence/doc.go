@@ -14,5 +14,5 @@
 // its findings in a scan (scan.go), which decides what is one finding and keeps
 // it within the limits of a record (finding.go).
 //
-// It may import package record and the formats' own libraries. It does no I/O.
+// It does no I/O.
 package evidence

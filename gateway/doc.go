@@ -17,7 +17,4 @@
 // over both and the event); what a client says of that is dropped. A credential
 // that is bound to an agent speaks as that agent alone: an event in the name of
 // another is refused, and that it was sent is an event of its own.
-//
-// It may import record, schemas, ingest, evidence, identity, secrets, producer and
-// ingest/otlp. It imports no client of Kafka.
 package gateway

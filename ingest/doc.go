@@ -7,6 +7,5 @@
 // and what it is about is decided once. Who may say it is decided on the result
 // ([Allow]), by gateways and again by enrichers.
 //
-// The package may import record, schemas, evidence, ingest/platform, identity and blobs. Its
-// only I/O is to fetch a blob.
+// Its only I/O is to fetch a blob.
 package ingest

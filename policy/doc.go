@@ -4,6 +4,5 @@
 // their accounts; and the rules, written in CEL, that say whether a change
 // needs a person. People write it down in policy.yaml.
 //
-// It may import package record. It reads files where it is handed a file system,
-// and does no other I/O.
+// It reads files where it is handed a file system, and does no other I/O.
 package policy

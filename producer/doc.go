@@ -20,6 +20,5 @@
 // Events travel as CloudEvents over Kafka (franz-go), over a kafka-go writer
 // that a program already has (package producer/kafkago), or over HTTP.
 //
-// The package may import record and schemas. It imports few libraries, because
-// other people's programs import it.
+// It imports few libraries, because other people's programs import it.
 package producer

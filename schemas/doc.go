@@ -20,6 +20,5 @@
 // encode.go). A reader takes only what is valid beyond doubt; what it does not
 // take the general decoder reads, and says what is wrong with it.
 //
-// It may import package record and the JSON and CloudEvents libraries. It does
-// no I/O.
+// It does no I/O.
 package schemas

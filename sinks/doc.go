@@ -6,7 +6,4 @@
 // [Engine] has acknowledged every document before them, a repeat finds its own
 // id, and an older revision finds a newer one. What an engine will never take
 // goes to the dead letters with its reason, and the rest goes on.
-//
-// Package sinks may import stream and schemas; the engines below it import
-// sinks and their client library.
 package sinks

@@ -5,6 +5,5 @@
 // never process is searched for, refused, and stops no other.
 //
 // Of the pipeline's packages it alone imports franz-go (package producer,
-// which other programs import, does so for itself). It may import package
-// schemas for the reasons of dead letters.
+// which other programs import, does so for itself).
 package stream

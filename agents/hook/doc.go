@@ -10,6 +10,4 @@
 // A hook of git ([Message]) writes into the message of a commit what was seen, done
 // and validated, and trailers that lead to the session. They are a claim, until the
 // log names the commit back: where a tool call moved HEAD, its event has the commit.
-//
-// The package may import record, schemas, policy, secrets, producer and agents.
 package hook

@@ -4,7 +4,4 @@
 //
 // A decision is answered with what an auditor will miss in it, as long as that can be
 // mended, and with the trailers that lead from the commit to it.
-//
-// The package may import record, schemas, policy, evidence, producer and
-// agents/hook.
 package mcp

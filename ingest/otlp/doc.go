@@ -11,5 +11,5 @@
 // OpenInference, OpenLLMetry (traceloop), the Vercel AI SDK, Claude Code, Codex. Which
 // attribute says what stands in conventions.go.
 //
-// The package may import record, schemas and agents. It does no I/O and reads no clock.
+// It does no I/O and reads no clock.
 package otlp

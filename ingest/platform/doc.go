@@ -16,5 +16,5 @@
 //
 // Nothing here knows which agents there are: who an account is, the policy says.
 //
-// The package may import record. It does no I/O and reads no clock.
+// It does no I/O and reads no clock.
 package platform

@@ -2,10 +2,10 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
-	"math"
 )
 
 // Duration is a time span as people write it: 90d, 24h, 5ms.

@@ -4,6 +4,4 @@
 // Credentials stand in a file (credentials.yaml); tokens in it as their SHA-256.
 // A token has 256 random bits, so that a plain digest keeps it: there is nothing
 // to guess.
-//
-// The package may import internal/strictyaml of ours. It imports go-oidc.
 package identity

@@ -8,8 +8,6 @@
 //
 // The enricher and the sink are those of the services, and speak to the broker
 // over the Kafka protocol.
-//
-// It may import all but the command.
 package standalone
 
 import (

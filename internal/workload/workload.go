@@ -1,7 +1,5 @@
 // Package workload makes up the life of many changes, from a seed, for tests
 // and benchmarks that need more events than a story has.
-//
-// It may import producer and record.
 package workload
 
 import (

@@ -1,8 +1,6 @@
 // Package bulk speaks the _bulk API that Elasticsearch and OpenSearch share:
 // it writes the request, and reads from the answer what became of each
 // document.
-//
-// It may import package sinks. It knows no client library.
 package bulk
 
 import (

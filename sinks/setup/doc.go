@@ -2,6 +2,4 @@
 // topics, and in the search engine the index templates, the data stream, the
 // indexes with their alias, and the lifecycle policies that delete what is
 // older than the retention. Run twice it changes nothing.
-//
-// It may import schemas and stream.
 package setup

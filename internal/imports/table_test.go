@@ -1,0 +1,88 @@
+package imports
+
+import (
+	"flag"
+	"fmt"
+	"go/doc"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the table of packages")
+
+// TestThePackagesOfContributing holds the table in CONTRIBUTING.md against the layers and
+// the comments of the packages.
+func TestThePackagesOfContributing(t *testing.T) {
+	const begin, end = "<!-- packages: written by go test ./internal/imports -update -->\n", "<!-- end of packages -->\n"
+	file := filepath.Join("..", "..", "CONTRIBUTING.md")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, found := strings.Cut(string(text), begin)
+	_, tail, ended := strings.Cut(rest, end)
+	if !found || !ended {
+		t.Fatalf("%s has no place for the table of packages", file)
+	}
+	want := head + begin + table(t) + end + tail
+	if want == string(text) {
+		return
+	}
+	if !*update {
+		t.Fatalf("the table of packages is not what the packages say; go test ./internal/imports -update writes it")
+	}
+	if err := os.WriteFile(file, []byte(want), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// table is the layers from the bottom up, each package with the first sentence of its comment.
+func table(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	fmt.Fprint(&b, "| package | what it does |\n|---|---|\n")
+	for i, f := range layers {
+		fmt.Fprintf(&b, "| **%d. %s** | |\n", i+1, f.name)
+		for _, pkg := range slices.Sorted(slices.Values(f.packages)) {
+			if !slices.Contains(planned, pkg) {
+				fmt.Fprintf(&b, "| `%s` | %s |\n", pkg, synopsis(t, pkg))
+			}
+		}
+	}
+	return b.String()
+}
+
+// synopsis is the first sentence of the comment of a package, without its name and without
+// what follows a colon.
+func synopsis(t *testing.T, pkg string) string {
+	t.Helper()
+	folder := filepath.Join("..", "..", filepath.FromSlash(pkg))
+	names, err := fs.Glob(os.DirFS(folder), "*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(folder, name), nil, parser.PackageClauseOnly|parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Doc == nil || strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		said := new(doc.Package).Synopsis(f.Doc.Text())
+		_, said, ok := strings.Cut(said, filepath.Base(folder)+" ")
+		if !ok {
+			t.Errorf("the comment of %s does not begin with its name", pkg)
+		}
+		said, _, _ = strings.Cut(strings.TrimSuffix(said, "."), ": ")
+		return strings.ReplaceAll(said, "|", `\|`)
+	}
+	t.Errorf("%s has no comment", pkg)
+	return ""
+}
