@@ -10,7 +10,8 @@ import (
 type Request struct {
 	Agent        string // id, or account; empty where a person made the change
 	DelegatedBy  string
-	Askers       []string // all who are said to have asked for the work
+	Askers       []string // all who asked for the work
+	Claimed      []string // who is only claimed to have asked for it
 	Repository   record.Repository
 	Kind         string // of the change
 	Paths        []string
@@ -30,7 +31,8 @@ type Unseen struct{ Paths, Dependencies, Kind, Environments bool }
 func RequestOf(r *record.Record) Request {
 	q := about(r)
 	j := &r.Judged
-	q.Paths, q.Dependencies, q.Kind, q.Environments, q.Askers, q.Names = j.Files, j.Dependencies, j.Kind, j.Environments, j.Askers, j.Names
+	q.Paths, q.Dependencies, q.Kind, q.Environments, q.Names = j.Files, j.Dependencies, j.Kind, j.Environments, j.Names
+	q.Askers, q.Claimed = j.Askers, j.ClaimedAskers
 	q.Unseen = Unseen{Paths: j.FilesIncomplete, Dependencies: !j.DependenciesKnown, Kind: !j.KindKnown}
 	return q
 }
@@ -49,6 +51,9 @@ func RequestOfDocument(r *record.Record) Request {
 		if d.Tier == record.Observed && d.Outcome == "success" {
 			q.Environments = append(q.Environments, d.Environment)
 		}
+	}
+	if t := r.Trail.Tier; t != nil && t.Decision == record.Claimed {
+		q.Claimed = []string{q.DelegatedBy}
 	}
 	if !claimed("files") {
 		q.Paths = c.Files

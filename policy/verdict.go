@@ -22,13 +22,14 @@ type Demand struct {
 	Rule    string   `json:"rule"`
 	Verdict string   `json:"verdict"` // review-required or approval-required
 	Reason  string   `json:"reason"`
-	By      []string `json:"by,omitempty"`     // one of these; anybody who is independent where empty
-	Nobody  bool     `json:"nobody,omitempty"` // who must meet it is nobody, so that it is never met
+	By      []string `json:"by,omitempty"`      // one of these; anybody who is independent where empty
+	Nobody  bool     `json:"nobody,omitempty"`  // who must meet it is nobody, so that it is never met
+	Claimed bool     `json:"claimed,omitempty"` // it is asked for only if a claim is true
 }
 
 // same reports whether d and o ask for the same, by whatever rule.
 func (d Demand) same(o Demand) bool {
-	return d.Service == o.Service && d.Verdict == o.Verdict && d.Nobody == o.Nobody && slices.Equal(d.By, o.By)
+	return d.Service == o.Service && d.Verdict == o.Verdict && d.Nobody == o.Nobody && d.Claimed == o.Claimed && slices.Equal(d.By, o.By)
 }
 
 // A Verdict is what the policy says of a change: the gravest of what may hold for the
@@ -314,29 +315,45 @@ func (q question) leave(o outcome) outcome {
 		d := Demand{Service: o.service, Rule: o.rule, Verdict: o.verdict, Reason: o.reason}
 		o.demands, o.least = append([]Demand{d}, o.demands...), append([]Demand{d}, o.least...)
 	}
-	if asker := q.stranger(); asker != "" {
-		a := q.agent
-		o.verdict, o.rule, o.reason = record.ApprovalRequired, RuleDelegate, fmt.Sprintf("agent %s works for %v, and %q asked", a.ID, a.Delegates, asker)
-		d := Demand{Service: o.service, Rule: o.rule, Verdict: o.verdict, Reason: o.reason, By: a.Delegates, Nobody: q.nobody(a.Delegates)}
+	a := q.agent
+	if a == nil || len(a.Delegates) == 0 {
+		return o
+	}
+	d := Demand{Service: o.service, Rule: RuleDelegate, Verdict: record.ApprovalRequired, By: a.Delegates, Nobody: q.nobody(a.Delegates)}
+	switch surely, maybe := q.strangers(); {
+	case surely != "":
+		d.Reason = fmt.Sprintf("agent %s works for %v, and %q asked", a.ID, a.Delegates, surely)
+		o.verdict, o.rule, o.reason = d.Verdict, d.Rule, d.Reason
 		o.demands, o.least = append([]Demand{d}, o.demands...), append([]Demand{d}, o.least...)
+	case maybe != "":
+		d.Reason, d.Claimed = fmt.Sprintf("agent %s works for %v, and somebody claims that %q asked", a.ID, a.Delegates, maybe), true
+		o.demands, o.least = append(slices.Clip(o.demands), d), append(slices.Clip(o.least), d)
 	}
 	return o
 }
 
-// stranger returns one who asked the agent to work and may not, "" where there is none. That
-// nobody is named asks for nothing: the agent alone says who asked, and would gain by it.
-func (q question) stranger() string {
-	if q.agent == nil || len(q.agent.Delegates) == 0 {
+// strangers returns one who asked the agent to work and may not, and one of whom that is only
+// claimed; "" where there is none. That nobody is named asks for nothing: the agent alone says
+// who asked, and would gain by it.
+func (q question) strangers() (surely, maybe string) {
+	first := func(askers []string) string {
+		if i := slices.IndexFunc(askers, q.stranger); i >= 0 {
+			return askers[i]
+		}
 		return ""
 	}
-	for _, asker := range append([]string{q.DelegatedBy}, q.Askers...) {
-		names := []string{asker}
-		if q.Names != nil {
-			names = q.Names(asker)
-		}
-		if asker != "" && !slices.ContainsFunc(names, func(name string) bool { return q.InGroup(name, q.agent.Delegates) }) {
-			return asker
-		}
+	known := q.Askers
+	if !slices.Contains(q.Claimed, q.DelegatedBy) {
+		known = append([]string{q.DelegatedBy}, known...)
 	}
-	return ""
+	return first(known), first(q.Claimed)
+}
+
+// stranger reports whether somebody may not ask the agent to work.
+func (q question) stranger(asker string) bool {
+	names := []string{asker}
+	if q.Names != nil {
+		names = q.Names(asker)
+	}
+	return asker != "" && !slices.ContainsFunc(names, func(name string) bool { return q.InGroup(name, q.agent.Delegates) })
 }

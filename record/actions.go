@@ -40,6 +40,14 @@ type Actions struct {
 	Digest string `json:"digest,omitempty" index:"keyword" doc:"order-free digest over the actions"`
 }
 
+// signers are the agents that surely told of what they did themselves.
+func (a *Actions) signers() []string {
+	if a == nil || a.Signed == 0 || a.Signed < a.Count && len(a.Agents) > 1 {
+		return nil
+	}
+	return a.Agents
+}
+
 // A Made is a commit that a run of an agent says it made.
 type Made struct {
 	CommitSHA string `json:"commit_sha" index:"keyword"`

@@ -2,7 +2,19 @@ package record
 
 import "time"
 
+// authorized answers whether the agent was allowed to make the change. Where that an agent
+// made it is only claimed, nobody is accused.
 func (j *judge) authorized() (answer, reason string) {
+	before := len(j.gaps)
+	answer, reason = j.allowed()
+	if answer == Contradicted && j.record.Judged.AgentClaimed {
+		j.gaps = j.gaps[:before]
+		return j.say(Unproven, GapUnverifiedSource, "That an agent made the change is only claimed. If one did: %s", reason)
+	}
+	return answer, reason
+}
+
+func (j *judge) allowed() (answer, reason string) {
 	a := j.authority
 	if a.Verdict == "" {
 		return j.say(Unproven, GapNoPolicy, "No policy says who may change what.")
@@ -27,11 +39,11 @@ func (j *judge) authorized() (answer, reason string) {
 	case a.Verdict == Forbidden:
 		return j.forbidden()
 	}
-	missing, doubtful := j.missing(a.Demands)
-	if missing == nil {
+	surely, maybe := j.missing(a.Demands)
+	if surely == nil && maybe == nil {
 		return j.met(fact)
 	}
-	return j.unmet(missing, doubtful)
+	return j.unmet(surely, maybe)
 }
 
 // forbidden is the answer where the policy forbids the change.
@@ -94,25 +106,27 @@ func (j *judge) authorUnknown(asked string) (answer, reason string) {
 
 // unmet is the answer where something is missing. It is a contradiction only where nothing
 // that is not known could change it.
-func (j *judge) unmet(missing []string, doubtful bool) (answer, reason string) {
+func (j *judge) unmet(surely, maybe []string) (answer, reason string) {
 	a, asked := j.authority, j.asked()
 	if j.open() {
 		return j.pending("The policy %s (%s), which is not there yet.", asked, a.Rule)
 	}
-	surely := missing
-	if !j.certain() || j.record.Judged.FilesIncomplete && !doubtful { // leave may cover what is not known
+	uncertain := !j.certain() || j.record.Judged.FilesIncomplete && surely != nil // leave may cover what is not known
+	if uncertain {
 		surely = j.surelyMissing()
 	}
 	switch {
 	case a.NotOfTheTime:
 		return j.say(Unproven, GapPolicyNotOfTheTime, "The first policy that is held %s (%s), which was not there; the one in force at the merge is not held.", asked, a.Rule)
-	case surely == nil:
+	case surely != nil:
+		j.gap(surely...)
+		return j.say(Contradicted, "", "The policy %s (%s), which was not there at the merge.", asked, a.Rule)
+	case uncertain:
 		return j.say(Unproven, GapEvidenceIncomplete, "The policy may ask for more than was there (%s): not all of the change is known.", a.Rule)
-	case doubtful:
-		return j.say(Unproven, GapApprovedUnknownHead, "The policy %s (%s); whether that was there is not known.", asked, a.Rule)
+	case maybe[0] == GapUnverifiedSource:
+		return j.say(Unproven, GapUnverifiedSource, "The policy %s (%s); that depends on who asked for the work, and that is only claimed.", asked, a.Rule)
 	}
-	j.gap(surely...)
-	return j.say(Contradicted, "", "The policy %s (%s), which was not there at the merge.", asked, a.Rule)
+	return j.say(Unproven, GapApprovedUnknownHead, "The policy %s (%s); whether that was there is not known.", asked, a.Rule)
 }
 
 // surelyMissing returns the gaps of the services of which no way to decide is met, whatever
@@ -127,11 +141,11 @@ func (j *judge) surelyMissing() (gaps []string) {
 // noneMet returns the gaps of all ways, nil where one of them may be met.
 func (j *judge) noneMet(ways []Way) (gaps []string) {
 	for _, w := range ways {
-		missing, doubtful := j.missing(w.Demands)
+		missing, _ := j.missing(w.Demands)
 		switch {
 		case w.Verdict == Forbidden:
 			missing = []string{GapForbidden}
-		case missing == nil || doubtful:
+		case missing == nil:
 			return nil
 		}
 		gaps = append(gaps, missing...)
@@ -149,32 +163,38 @@ func (j *judge) asked() string {
 	return "lets the agent do it alone"
 }
 
-// missing returns the gaps of demands that are not met, and whether all of them may be met
-// if an approval of which the commit is not known was one of the commit that counts.
-func (j *judge) missing(demands []Demand) (gaps []string, doubtful bool) {
-	doubtful = true
+// missing returns the gaps of demands that are not met, and apart from them those of demands
+// of which it is not known whether they are.
+func (j *judge) missing(demands []Demand) (surely, maybe []string) {
 	for _, d := range demands {
 		switch d.Verdict {
 		case ReviewRequired:
-			if !j.reviewMet(d) {
-				gaps = append(gaps, GapReviewMissing)
-				doubtful = doubtful && j.mayBeMet(d)
+			if gap := j.mayMeet(d); j.reviewMet(d) {
+				continue
+			} else if gap != "" {
+				maybe = append(maybe, gap)
+			} else {
+				surely = append(surely, GapReviewMissing)
 			}
 		case ApprovalRequired:
-			if missing := j.leaveMissing(d); missing != nil {
-				gaps = append(gaps, missing...)
-				doubtful = false
+			switch missing, doubt := j.leaveMissing(d); {
+			case missing == nil:
+			case doubt || d.Claimed:
+				maybe = append(maybe, GapUnverifiedSource)
+			default:
+				surely = append(surely, missing...)
 			}
 		}
 	}
-	return gaps, doubtful
+	return surely, maybe
 }
 
 // leaveMissing returns the gaps of a demand for the leave of a person: why each that was given does
-// not count, or that there is none; nil where it was given.
-func (j *judge) leaveMissing(d Demand) (gaps []string) {
+// not count, or that there is none; nil where it was given. doubt says that it was, by somebody
+// who is claimed to be not independent.
+func (j *judge) leaveMissing(d Demand) (gaps []string, doubt bool) {
 	if d.Nobody {
-		return []string{GapApprovalMissing}
+		return []string{GapApprovalMissing}, false
 	}
 	given, refused := false, j.refusals()
 	for _, p := range j.record.Judged.approvals {
@@ -183,26 +203,33 @@ func (j *judge) leaveMissing(d Demand) (gaps []string) {
 		}
 		given = given || canKnow(p.Tier)
 		flaws := j.flaws(p, d, refused[j.people.who(p.Approver)])
-		if flaws == nil {
-			return nil
+		switch {
+		case flaws != nil:
+		case !j.people.mayHave(p.Approver):
+			return nil, false
+		default:
+			doubt, flaws = true, []string{GapUnverifiedSource}
 		}
 		gaps = append(gaps, flaws...)
 	}
 	if !given {
 		gaps = append(gaps, GapApprovalMissing)
 	}
-	return gaps
+	return gaps, doubt
 }
 
 // flaws are all reasons for which leave that a person gave does not meet a demand; nil where
-// it does. refused is when that person last refused it.
+// it does. refused is when that person last refused it. Of leave that is only claimed nothing
+// else is said: a claim accuses nobody.
 func (j *judge) flaws(p leave, d Demand, refused time.Time) (gaps []string) {
+	if !canKnow(p.Tier) {
+		return []string{GapUnverifiedSource}
+	}
 	late := after(p.told, j.merged, p.arrived)
 	for _, f := range []struct {
 		is  bool
 		gap string
 	}{
-		{!canKnow(p.Tier), GapUnverifiedSource},
 		{!j.people.in(d, p.Approver), GapOutsideGroup},
 		{j.people.took(p.Approver), GapSelfApproval},
 		{d.Covers != nil && !d.Covers(p.Scope), GapApprovalOutOfScope},

@@ -11,6 +11,7 @@ type reviews struct {
 	good     []verdict // approvals of the commit that counts by independent people
 	stale    []verdict // of another commit
 	unknown  []verdict // of a commit that is not known
+	doubtful []verdict // of the commit that counts by people who are claimed to be not independent
 	refused  bool      // a standing verdict asks for changes
 }
 
@@ -39,6 +40,8 @@ func (j *judge) reviewed() (answer, reason string) {
 		return j.pending("Nobody who is independent approved the head so far.")
 	case len(rv.unknown) > 0:
 		return j.say(Partial, GapApprovedUnknownHead, "%s approved; which commit is not known.", rv.unknown[0].Reviewer)
+	case len(rv.doubtful) > 0:
+		return j.say(Partial, GapUnverifiedSource, "%s approved; somebody claims that %[1]s took part in the change, or asked for it.", rv.doubtful[0].Reviewer)
 	case len(rv.stale) > 0:
 		return j.say(Partial, GapStaleApproval, "%s approved another commit than the one that was merged.", rv.stale[0].Reviewer)
 	}
@@ -143,10 +146,12 @@ func (j *judge) sort() map[string]string {
 			why[GapSelfApproval] = s.Reviewer
 		case s.CommitSHA == "" || head == "" && merge == "":
 			rv.unknown = append(rv.unknown, s)
-		case sameCommit(s.CommitSHA, head) || sameCommit(s.CommitSHA, merge):
-			rv.good = append(rv.good, s)
-		default:
+		case !sameCommit(s.CommitSHA, head) && !sameCommit(s.CommitSHA, merge):
 			rv.stale = append(rv.stale, s)
+		case j.people.mayHave(s.Reviewer):
+			rv.doubtful = append(rv.doubtful, s)
+		default:
+			rv.good = append(rv.good, s)
 		}
 	}
 	for _, s := range j.record.Judged.verdicts {
@@ -172,10 +177,19 @@ func (j *judge) reviewMet(d Demand) bool {
 	return !d.Nobody && !j.reviews.refused && j.anyOf(j.reviews.good, d)
 }
 
-// mayBeMet reports whether a demand for a review is met if an approval of which the commit
-// is not known was one of the commit that counts.
-func (j *judge) mayBeMet(d Demand) bool {
-	return !d.Nobody && !j.reviews.refused && j.anyOf(j.reviews.unknown, d)
+// mayMeet returns the gap for which it is not known whether a demand for a review is met:
+// whether an approval is one of the commit that counts, or of somebody independent. "" where
+// there is none.
+func (j *judge) mayMeet(d Demand) (gap string) {
+	switch {
+	case d.Nobody || j.reviews.refused:
+		return ""
+	case j.anyOf(j.reviews.unknown, d):
+		return GapApprovedUnknownHead
+	case j.anyOf(j.reviews.doubtful, d):
+		return GapUnverifiedSource
+	}
+	return ""
 }
 
 func (j *judge) anyOf(approvals []verdict, d Demand) bool {

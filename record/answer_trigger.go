@@ -30,8 +30,7 @@ func (j *judge) trigger() (answer, reason string) {
 		}
 		return j.say(Unproven, GapNoTrigger, "No decision names what made the agent start.")
 	}
-	// Whoever sent a report: its digest says that it is the one that the agent names.
-	whole := t.Held && (j.heldIndependently() || t.Matched && j.signed())
+	whole := t.Held && j.signed() && (j.heldIndependently() || t.Matched && j.record.Judged.triggerOwn) // a claim accuses nobody
 	if whole && t.Finding != "" && !t.Found {
 		if j.record.Judged.reportPartial {
 			return j.say(Partial, GapEvidenceIncomplete, "%s does not stand in what was read of the report that the decision names (%s), which is not all of it.", t.Finding, t.Digest)

@@ -178,6 +178,7 @@ type Demand struct {
 	Group   string                    // names of those who may meet it; empty: anybody who is independent
 	InGroup func(account string) bool // nil: anybody
 	Nobody  bool                      // the group has no member, so that nobody can meet it
+	Claimed bool                      // it is asked for only if a claim is true
 	// Covers reports whether a leave of some scope covers what the change does to the
 	// service: surely, among the Demands of an authority; maybe, among its LeastDemands.
 	// nil: all do.

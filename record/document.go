@@ -46,10 +46,12 @@ type Judged struct {
 	Authors       []string // accounts and addresses that have commits in the head
 	AuthorsCut    bool     // there may be others
 	AuthorMissing bool     // of one commit nobody says who wrote it
-	Askers        []string // who asked for the work, in any decision or request
+	Askers        []string // who asked for the work, in any signed decision or a request that it names
+	ClaimedAskers []string // who is only claimed to have asked
 
 	Agents        []string // that must be allowed to make the change; see [Record.Recognize]
 	AgentSeen     bool     // the code host saw the account of an agent make the change
+	AgentClaimed  bool     // that an agent made it is only claimed
 	Trigger       string   // witness of the report or request that the decision names
 	TriggerAgent  bool     // an agent sent it
 	Decision      string   // witness of the decision that counts
@@ -62,6 +64,7 @@ type Judged struct {
 	decisionArrived bool // DecisionTold is when it arrived
 	mergeClaimed    bool // somebody says that it was merged, and no platform does
 	digestStated    bool // the decision states the digest of what it names
+	triggerOwn      bool // who sent the decision sent the report, too
 	reportPartial   bool // there may be findings in the report beside those that are kept
 
 	verdicts  []verdict // in the order of time
@@ -82,6 +85,7 @@ type Marks struct {
 	Mails    []string // of the commits' authors
 	Trailers []Trailer
 	Branch   string
+	Claimed  bool // nobody saw them
 }
 
 // Version is the version of the common schema.

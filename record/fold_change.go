@@ -216,6 +216,11 @@ func (r *Record) Recognize(agent string, by []string, person func(account string
 	}
 	r.madeBy(agent, by)
 	r.Judged.Agents = r.agents(person)
+	known := slices.Concat([]string{seen}, r.Judged.signers, r.Trail.Actions.signers())
+	if len(by) > 0 && !r.Marks.Claimed {
+		known = append(known, agent)
+	}
+	r.Judged.AgentClaimed = r.GenAI != nil && !slices.ContainsFunc(known, func(id string) bool { return id != "" && person(id) == person(r.GenAI.Agent.ID) })
 }
 
 // decidedBy lets the record rest on a decision of the agent that the code host saw, where

@@ -26,19 +26,9 @@ func foldDecision(r *Record, f folded, mine func(agent string) bool) {
 		return
 	}
 	j := &r.Judged
-	j.Trigger, j.TriggerAgent, j.Askers, j.deciders, j.signers = "", false, nil, nil, nil
+	j.Trigger, j.TriggerAgent, j.triggerOwn = "", false, false
+	j.asked(f)
 	r.Trail.Trigger, r.Trail.Authorization, r.Vulnerability, r.Package = nil, nil, nil, nil
-	for i := range f.own {
-		d := f.own[i].Fact.(*Decision)
-		j.Askers = append(j.Askers, d.Agent.DelegatedBy)
-		if d.Trigger != nil {
-			j.Askers = append(j.Askers, d.Trigger.askers(f.all)...)
-		}
-		j.deciders = append(j.deciders, d.Agent.ID)
-		if f.own[i].Witness == Signed {
-			j.signers = append(j.signers, d.Agent.ID)
-		}
-	}
 	r.Judged.Decision, r.Judged.DecisionTold, r.Judged.decisionArrived = chosen.witness(), chosen.Told(), chosen.byArrival()
 	r.Judged.AlteredLog = chosen.Altered
 	d := chosen.Fact.(*Decision)
@@ -65,6 +55,24 @@ func foldDecision(r *Record, f folded, mine func(agent string) bool) {
 	r.GenAI = NewGenAI(d.Agent)
 	if d.Trigger != nil {
 		foldTrigger(r, chosen, d.Trigger, f.all)
+	}
+}
+
+// asked notes which agents decided about a change and who asked them to. Who is only claimed
+// to have asked may have: that is held apart.
+func (j *Judged) asked(f folded) {
+	j.Askers, j.ClaimedAskers, j.deciders, j.signers = nil, nil, nil, nil
+	for _, e := range f.own {
+		d := e.Fact.(*Decision)
+		j.deciders = append(j.deciders, d.Agent.ID)
+		known, claimed := d.Trigger.askers(f.all)
+		if e.Witness == Signed {
+			j.signers = append(j.signers, d.Agent.ID)
+			known = append(known, d.Agent.DelegatedBy)
+		} else {
+			known, claimed = nil, slices.Concat(claimed, known, []string{d.Agent.DelegatedBy})
+		}
+		j.Askers, j.ClaimedAskers = append(j.Askers, known...), append(j.ClaimedAskers, claimed...)
 	}
 }
 
@@ -134,7 +142,7 @@ func foldTrigger(r *Record, decision *Event, t *Trigger, all []*Event) {
 	r.Trail.Trigger = out
 	r.Judged.digestStated = t.Digest != ""
 	foldRequest(out, t, all)
-	var report, finding *Event
+	var report, finding, own *Event
 	for _, e := range all {
 		s, ok := e.Fact.(*Scan)
 		if !ok || !names(t, s) || !s.held() {
@@ -142,6 +150,9 @@ func foldTrigger(r *Record, decision *Event, t *Trigger, all []*Event) {
 		}
 		if len(s.Findings) == 0 {
 			report = nearer(decision, report, e)
+			if e.Sender == decision.Sender && e.Sender != "" {
+				own = nearer(decision, own, e)
+			}
 		} else if s.Findings[0].Is(t.Finding) && t.about(s.Findings[0]) != ecosystem.Different {
 			finding = t.closer(decision, finding, e)
 		}
@@ -149,8 +160,11 @@ func foldTrigger(r *Record, decision *Event, t *Trigger, all []*Event) {
 	if report != nil && report.Witness == Observed && finding != nil && finding.Witness != Observed {
 		finding = nil // the report itself tells
 	}
-	if finding != nil {
+	switch {
+	case finding != nil:
 		report = finding
+	case own != nil && !canKnow(report.Witness):
+		report, r.Judged.triggerOwn = own, true // what its own agent sent speaks against it, what others claim does not
 	}
 	if report == nil {
 		r.holdRequest(decision, out.Request)

@@ -174,10 +174,11 @@ func (a *authorship) others(r *Record, all []Event) {
 }
 
 // foldMarks notes what an agent may be recognized by. What nobody observed shows it only
-// where nothing was observed.
+// where nobody saw who wrote anything of the change.
 func foldMarks(r *Record, a *authorship, all []Event) {
-	commits := a.commits
-	if commits == nil {
+	c, s, commits := r.Trail.Change, r.Judged.stated, a.commits
+	r.Marks.Claimed = !s.known(attrAuthor) && !slices.ContainsFunc(commits, func(c Commit) bool { return !c.Merge && c.Author != "" })
+	if r.Marks.Claimed && commits == nil {
 		claims := &authorship{}
 		for _, e := range all {
 			if p := e.Fact.(*Pushed); e.Witness != Observed && (!p.Default || e.Change == r.Trail.Change.ID) {
@@ -202,11 +203,15 @@ func foldMarks(r *Record, a *authorship, all []Event) {
 	for _, t := range r.Trail.Trailers {
 		r.Marks.Trailers = append(r.Marks.Trailers, Trailer{t.Key, t.Value})
 	}
-	c := r.Trail.Change
-	r.Marks.Accounts = compactStrings(append([]string{c.Author}, r.Marks.Accounts...))
-	r.Marks.Branch = c.Branch
+	if s.known(attrAuthor) || r.Marks.Claimed {
+		r.Marks.Accounts = append([]string{c.Author}, r.Marks.Accounts...)
+	}
+	r.Marks.Accounts = compactStrings(r.Marks.Accounts)
+	if s.known(attrBranch) || r.Marks.Claimed {
+		r.Marks.Branch = c.Branch
+	}
 	for _, e := range all {
-		if p := e.Fact.(*Pushed); e.Change == c.ID {
+		if p := e.Fact.(*Pushed); e.Change == c.ID && (e.Witness == Observed || r.Marks.Claimed) {
 			r.Marks.Bot = r.Marks.Bot || p.PusherType == "bot"
 		}
 	}

@@ -140,19 +140,23 @@ func foldApprovals(r *Record, own []Event) {
 	}
 }
 
-// foldRefused lists those who spoke in the name of an agent that they are not.
+// foldRefused lists those who spoke in the name of an agent that they are not, as a gateway
+// saw: who claims that accuses nobody.
 func foldRefused(r *Record, own []Event) {
 	for _, e := range own {
-		if f, ok := e.Fact.(*IdentityRefused); ok {
+		if f, ok := e.Fact.(*IdentityRefused); ok && e.Witness == Observed {
 			r.Judged.Refused = append(r.Judged.Refused, RefusedIdentity{Agent: f.Agent, Credential: f.Credential, BoundTo: f.BoundTo, EventType: f.EventType, At: e.Time})
 		}
 	}
 	r.Trail.Refused = shown(r.Judged.Refused)
 }
 
+// foldGate takes the newest answer of the gate; what is claimed of one where none was seen.
 func foldGate(r *Record, own []Event) {
+	seen := false
 	for _, e := range own {
-		if f, ok := e.Fact.(*GateDecision); ok {
+		if f, ok := e.Fact.(*GateDecision); ok && (e.Witness == Observed || !seen) {
+			seen = e.Witness == Observed
 			r.Trail.Gate = &GateFact{Verdict: f.Verdict, Allowed: f.Allowed, At: e.Time, PolicyDigest: f.PolicyDigest}
 		}
 	}

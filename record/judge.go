@@ -78,7 +78,7 @@ func allOf(demands, others []Demand) bool {
 }
 
 func (d Demand) same(o Demand) bool {
-	return d.Verdict == o.Verdict && d.Service == o.Service && d.Group == o.Group && d.Nobody == o.Nobody
+	return d.Verdict == o.Verdict && d.Service == o.Service && d.Group == o.Group && d.Nobody == o.Nobody && d.Claimed == o.Claimed
 }
 
 // doubts names what speaks against the record as a whole.

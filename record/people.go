@@ -10,21 +10,32 @@ import (
 type people struct {
 	authority Authority
 	names     func(account string) []string
-	involved  map[string]bool // those who made the change or asked for it
+	involved  map[string]bool // those who made the change or asked for it; false: as is only claimed
 }
 
 func newPeople(r *Record, a Authority) *people {
 	p := &people{authority: a, names: r.Judged.Names, involved: make(map[string]bool)}
-	accounts := slices.Concat([]string{r.Trail.Change.Author, r.Judged.DecisionAgent}, r.Judged.Authors, r.Judged.Askers, r.Judged.deciders)
+	j := &r.Judged
+	known, claimed := slices.Concat(j.Authors, j.Askers, j.signers), slices.Concat(j.ClaimedAskers, j.deciders)
 	if r.GenAI != nil {
-		accounts = append(accounts, r.GenAI.Agent.ID)
+		claimed = append(claimed, r.GenAI.Agent.ID)
 	}
+	if author := r.Trail.Change.Author; j.stated.known(attrAuthor) {
+		known = append(known, author)
+	} else {
+		claimed = append(claimed, author)
+	}
+	p.involve(claimed, false)
+	p.involve(known, true)
+	return p
+}
+
+func (p *people) involve(accounts []string, known bool) {
 	for _, account := range accounts {
 		if account != "" {
-			p.involved[p.who(account)] = true
+			p.involved[p.who(account)] = known
 		}
 	}
-	return p
 }
 
 // who names the person behind an account: by the policy, else by the code host's number of
@@ -44,6 +55,12 @@ func (p *people) who(account string) string {
 
 // took reports whether an account made the change or asked for it.
 func (p *people) took(account string) bool { return p.involved[p.who(account)] }
+
+// mayHave reports whether it is only claimed that an account did.
+func (p *people) mayHave(account string) bool {
+	known, is := p.involved[p.who(account)]
+	return is && !known
+}
 
 // isPerson reports whether an account is that of a human.
 func (p *people) isPerson(account, kind string) bool {

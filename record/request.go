@@ -114,7 +114,8 @@ func foldRequest(out *TriggerFacts, t *Trigger, all []*Event) {
 		return
 	}
 	var held *Event
-	askers := t.askers(all)
+	known, claimed := t.askers(all)
+	askers := append(known, claimed...)
 	for _, e := range all {
 		f := t.named(e)
 		if f == nil {
@@ -141,17 +142,22 @@ func foldRequest(out *TriggerFacts, t *Trigger, all []*Event) {
 	}
 }
 
-// askers are the accounts of all who asked for what t names, on whatever word.
-func (t *Trigger) askers(all []*Event) (out []string) {
-	if !t.isRequest() {
-		return nil
+// askers are the accounts of all who asked for what t names, as somebody says who can know
+// it, and as others claim.
+func (t *Trigger) askers(all []*Event) (known, claimed []string) {
+	if t == nil || !t.isRequest() {
+		return nil, nil
 	}
 	for _, e := range all {
-		if f := t.named(e); f != nil && f.Author != "" {
-			out = append(out, f.Author)
+		switch f := t.named(e); {
+		case f == nil || f.Author == "":
+		case canKnow(e.Witness):
+			known = append(known, f.Author)
+		default:
+			claimed = append(claimed, f.Author)
 		}
 	}
-	return out
+	return known, claimed
 }
 
 // named returns e as the request that t names, nil where it is none. An alert of a code

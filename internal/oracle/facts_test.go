@@ -26,8 +26,7 @@ type trial struct {
 	altered set
 	shared  map[string]int // by source and id, how many senders there are; those about the change count 100, those about none 10
 
-	beyond   []record.Event // what is left out
-	leftOut  bool           // that matters to this change
+	leftOut  bool // something about the change is beyond the limit
 	merged   bool
 	mergedAt time.Time
 	host     string // who saw the change opened first
@@ -43,7 +42,7 @@ type trial struct {
 // newTrial reads what docs/trust.md calls the attributes of a change.
 func newTrial(events []record.Event, id record.ChangeID, w world) *trial {
 	t := &trial{id: id, altered: make(set), shared: make(map[string]int), numbers: make(map[string]string)}
-	t.admit(w.within(t.first(events)))
+	t.admit(t.gather(t.first(events), w.Limit))
 	if last := t.last(is[*record.Merged]); last.Fact != nil {
 		t.merged, t.mergedAt = true, stated(last)
 	}
@@ -51,7 +50,6 @@ func newTrial(events []record.Event, id record.ChangeID, w world) *trial {
 	t.head = best(t, func(r record.Revision) string { return r.HeadSHA })
 	t.author = best(t, func(r record.Revision) string { return r.Author })
 	t.chain = t.leadingTo(t.head)
-	t.leftOut = t.loses()
 	t.cut = slices.ContainsFunc(t.chain, func(p *record.Pushed) bool { return p.Partial })
 	t.unknown = t.author == "" || slices.Contains(t.committers(), "")
 	return t
@@ -72,9 +70,9 @@ func (t *trial) first(events []record.Event) (out []record.Event) {
 	return out
 }
 
-// within leaves out what is beyond the limit of facts of one sender and kind about one
-// thing: the oldest of what was observed, of all else the last that arrived.
-func (w world) within(events []record.Event) (kept, out []record.Event) {
+// within leaves out what is beyond the limit of facts of one sender and kind that are found by
+// one name: the oldest of what was observed, of all else the last that arrived.
+func (t *trial) within(events []record.Event, limit int, name string) (kept []record.Event) {
 	held := make(map[string]int)
 	slices.SortFunc(events, record.Event.CompareArrival)
 	slices.SortStableFunc(events, func(a, b record.Event) int {
@@ -84,24 +82,62 @@ func (w world) within(events []record.Event) (kept, out []record.Event) {
 		return cmp.Compare(a.Witness, b.Witness)
 	})
 	for _, e := range events {
-		kind := fmt.Sprint(e.Type, e.Sender, e.Witness, e.Change)
-		if s, ok := e.Fact.(*record.Scan); ok {
-			kind += s.Report.Digest
-		}
-		if counted := !is[*record.Action](e) && !decidesNothing(e); counted && w.Limit > 0 && held[kind] == w.Limit {
-			out = append(out, e)
+		if !slices.Contains(found(e), name) {
 			continue
-		} else if counted {
+		}
+		kind := fmt.Sprint(e.Type, e.Sender, e.Witness)
+		switch counted := !is[*record.Action](e) && !decidesNothing(e); {
+		case counted && limit > 0 && held[kind] == limit:
+			t.leftOut = true
+			continue
+		case counted:
 			held[kind]++
 		}
 		kept = append(kept, e)
 	}
-	return kept, out
+	return kept
+}
+
+// gather returns what is found of the change: what is about it, the reports that its decisions
+// name, and all that is about no change. Of the latter the histories have no flood.
+func (t *trial) gather(events []record.Event, limit int) []record.Event {
+	kept := t.within(events, limit, string(t.id))
+	looked := make(set)
+	for _, d := range facts[*record.Decision](kept) {
+		if d.Trigger != nil {
+			looked.add(d.Trigger.Digest, d.Trigger.ID, d.Trigger.Finding)
+		}
+	}
+	for name := range looked {
+		if name != "" {
+			kept = append(kept, t.within(events, limit, name)...)
+		}
+	}
+	for _, e := range events {
+		if e.Change != t.id && !is[*record.Scan](e) {
+			kept = append(kept, e)
+		}
+	}
+	slices.SortFunc(kept, record.Event.Compare)
+	return slices.CompactFunc(kept, func(a, b record.Event) bool { return a.Key() == b.Key() })
+}
+
+// found returns the names by which an event is found.
+func found(e record.Event) []string {
+	s, ok := e.Fact.(*record.Scan)
+	if e.Change != "" || !ok {
+		return []string{string(e.Change)}
+	}
+	out := []string{s.Report.Digest, s.ScanID}
+	for _, f := range s.Findings {
+		out = append(out, f.Names()...)
+	}
+	return out
 }
 
 // admit takes what is held, and notes who used the source and id of another.
-func (t *trial) admit(events, beyond []record.Event) {
-	t.events, t.beyond = events, beyond
+func (t *trial) admit(events []record.Event) {
+	t.events = events
 	held := make(set)
 	for _, e := range events {
 		if p, ok := e.Fact.(*record.Pushed); ok && e.Witness == record.Observed {
@@ -135,19 +171,6 @@ func (t *trial) admit(events, beyond []record.Event) {
 			t.numbers[strings.ToLower(r.Author)] = r.AuthorID
 		}
 	}
-}
-
-// loses reports whether something is beyond the limit that is about the change, or that the
-// trigger of a decision names.
-func (t *trial) loses() bool {
-	return slices.ContainsFunc(t.beyond, func(e record.Event) bool {
-		for _, d := range facts[*record.Decision](t.own) {
-			if named, finds := names(cmp.Or(d.Trigger, &record.Trigger{}), e.Fact); named || finds {
-				return true
-			}
-		}
-		return e.Change == t.id
-	})
 }
 
 // ranked returns the observed statements about the change, the one that stands first
@@ -368,10 +391,10 @@ func (t *trial) in(who, group string) bool {
 // bot reports whether an account is none of a human, under any of its names.
 func (t *trial) bot(account string) bool { return slices.ContainsFunc(t.names(account), t.rules.bot) }
 
-// marks are the accounts by which an agent may be known where nobody saw one make the change:
-// the author, as it is claimed where nobody observed one, and those of commits.
-func (t *trial) marks() (out []string) {
-	if t.author == "" {
+// claimedMarks are the accounts by which an agent may be known where nobody saw who made the
+// change: the author, and the agent, as they are claimed.
+func (t *trial) claimedMarks() (out []string) {
+	if t.author == "" && !slices.ContainsFunc(t.committers(), func(account string) bool { return account != "" }) {
 		out = append(out, t.claimedAuthor())
 	}
 	if !slices.ContainsFunc(t.own, func(e record.Event) bool { return e.Witness == record.Observed && revision(e).HeadSHA != "" }) {
@@ -379,7 +402,7 @@ func (t *trial) marks() (out []string) {
 			out = append(out, revision(e).Agent)
 		}
 	}
-	return append(out, t.committers()...)
+	return out
 }
 
 // committers are the authors of the commits in the head, those of merges of the base aside.
@@ -394,18 +417,28 @@ func (t *trial) committers() (out []string) {
 	return out
 }
 
-// involved returns everyone who is not independent.
-func (t *trial) involved() set {
-	accounts := append(append(t.askers(), t.author), t.marks()...)
+// involved returns everyone who is not independent, and who is only claimed to be not.
+func (t *trial) involved() (known, claimed set) {
+	known, claimed = make(set), make(set)
+	add := func(to set, accounts ...string) {
+		for _, account := range accounts {
+			to.add(t.who(account))
+		}
+		delete(to, "")
+	}
+	asked, said := t.askers()
+	add(known, append(append(asked, t.author), t.committers()...)...)
 	for _, p := range t.chain {
-		accounts = append(accounts, p.Pusher)
+		add(known, p.Pusher)
 	}
-	out := make(set)
-	for _, account := range accounts {
-		out.add(t.who(account))
+	add(claimed, append(said, t.claimedMarks()...)...)
+	if t.author == "" {
+		add(claimed, t.claimedAuthor())
 	}
-	delete(out, "")
-	return out
+	for _, d := range facts[*record.Decision](t.own) {
+		add(claimed, d.Agent.ID)
+	}
+	return known, claimed
 }
 
 // claimedAuthor is the author as the newest claim has it.
@@ -416,17 +449,25 @@ func (t *trial) claimedAuthor() (author string) {
 	return author
 }
 
-// askers are who asked for the work, in any decision or in a request that one names.
-func (t *trial) askers() (out []string) {
-	for _, d := range facts[*record.Decision](t.own) {
-		out = append(out, d.Agent.DelegatedBy)
-		for _, r := range facts[*record.Request](t.events) {
+// askers are who asked for the work, in a signed decision or in a request that one names and
+// somebody holds who can know it; and who is only claimed to have.
+func (t *trial) askers() (known, claimed []string) {
+	add := func(account string, sure bool) {
+		if account != "" && sure {
+			known = append(known, account)
+		} else if account != "" {
+			claimed = append(claimed, account)
+		}
+	}
+	for e, d := range facts[*record.Decision](t.own) {
+		add(d.Agent.DelegatedBy, e.Witness == record.Signed)
+		for held, r := range facts[*record.Request](t.events) {
 			if d.Trigger != nil && d.Trigger.Kind == r.Kind && d.Trigger.ID == r.ID {
-				out = append(out, r.Author)
+				add(r.Author, e.Witness == record.Signed && counts(held))
 			}
 		}
 	}
-	return slices.DeleteFunc(out, func(account string) bool { return account == "" })
+	return known, claimed
 }
 
 // contradicted reports whether a claim states something else than all who observed it.

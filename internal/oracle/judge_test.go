@@ -36,19 +36,18 @@ func judge(events []record.Event, id record.ChangeID, w world) judgement {
 		record.GapEventAltered: len(t.altered) > 0, record.GapChangeContradicted: t.contradicted(),
 		record.GapUnverifiedSource: !t.merged && slices.ContainsFunc(t.own, is[*record.Merged]),
 	})...)
-	for e := range facts[*record.IdentityRefused](t.own) { // a gateway says so, or somebody else does
-		j.May.add(record.GapIdentityContradicted)
+	for e := range facts[*record.IdentityRefused](t.own) { // a gateway says so; who claims it accuses nobody
 		j.Gaps.add(those(set{record.GapIdentityContradicted: e.Witness == record.Observed})...)
 	}
 	for _, n := range t.shared {
 		j.Gaps.add(those(set{record.GapSourceShared: n >= 200})...)
 		j.May.add(those(set{record.GapSourceShared: n >= 20 && n != 100})...)
 	}
-	agents, seen := t.agents(&j)
+	agents, seen, known := t.agents(&j)
 	views := t.views(agents)
 	j.Reviewed = t.reviewed(&j, views, seen)
 	if agents != nil {
-		j.Authorized = t.worst(&j, agents)
+		j.Authorized = t.worst(&j, agents, known)
 		d := t.decision(agents)
 		j.Trigger = t.trigger(&j, d)
 		j.Alternatives = t.alternatives(&j, d)
@@ -62,12 +61,13 @@ func judge(events []record.Event, id record.ChangeID, w world) judgement {
 	return j
 }
 
-// agents returns the agents that made the change, and whether somebody who observed
-// it says so. A bot that the policy does not know is an agent that nobody knows.
-func (t *trial) agents(j *judgement) (out []string, seen bool) {
-	a, known := t.rules.agent(t.who(t.author))
+// agents returns the agents that made the change, whether somebody who observed
+// it says so, and whether it is more than a claim. A bot that the policy does not know is an
+// agent that nobody knows.
+func (t *trial) agents(j *judgement) (out []string, seen, known bool) {
+	a, listed := t.rules.agent(t.who(t.author))
 	seenAs := best(t, func(r record.Revision) string { return r.Agent })
-	if known {
+	if listed {
 		seenAs = a.ID
 	}
 	stated := seenAs != ""
@@ -88,17 +88,18 @@ func (t *trial) agents(j *judgement) (out []string, seen bool) {
 		}
 	}
 	if seenAs != "" {
-		return []string{seenAs}, true
+		return []string{seenAs}, true, true
 	}
-	for _, account := range t.marks() {
+	for _, account := range append(t.committers(), t.claimedMarks()...) {
 		if out == nil && t.bot(account) {
-			out = []string{t.rules.person(account)}
+			out, known = []string{t.rules.person(account)}, len(t.committers()) > 0
 		}
 	}
 	if len(said) > 0 {
+		known = len(said[true]) > 0 || known && t.agentOf(out[0]) == t.agentOf(said[false][0])
 		out = said[len(said[true]) > 0]
 	}
-	return slices.Compact(slices.Sorted(slices.Values(out))), false
+	return slices.Compact(slices.Sorted(slices.Values(out))), false, known
 }
 
 // Three values, and that nobody knows whom to ask.
@@ -230,9 +231,13 @@ func (t *trial) view(id string, w way) view {
 		if _, touched := w[svc]; touched && !slices.Contains(a.Services, "*") && !slices.Contains(a.Services, svc.Name) {
 			v.alone = false
 			ask(no, []string{record.GapOutOfScope}, nil)
-		} else if touched && t.askedByStranger(a) {
-			v.alone, v.asks = false, v.asks+"delegates;"
-			ask(t.leave(strings.Join(a.Delegates, " "), svc))
+		} else if known, claimed := t.askedByStranger(a); touched && (known || claimed) {
+			v.alone, v.asks = v.alone && !known, v.asks+"delegates;"
+			met, gaps, may := t.leave(strings.Join(a.Delegates, " "), svc)
+			if met == no && !known { // and not asked for, unless the claim is true
+				met, may = maybe, append(may, record.GapUnverifiedSource)
+			}
+			ask(met, gaps, may)
 		}
 		for _, d := range w[svc] {
 			if v.alone = v.alone && d.verdict == record.Autonomous; d.verdict != record.Autonomous {
@@ -273,11 +278,13 @@ func (t *trial) unsure(views []view) bool {
 		slices.ContainsFunc(views, func(v view) bool { return v.asks != views[0].asks || v.met == nobody && views[0].met != nobody })
 }
 
-// askedByStranger reports whether some decision names a person who may not ask the agent.
-func (t *trial) askedByStranger(a agent) bool {
-	return len(a.Delegates) > 0 && slices.ContainsFunc(t.askers(), func(account string) bool {
-		return !t.in(t.who(account), strings.Join(a.Delegates, " "))
-	})
+// askedByStranger reports whether a person who may not ask the agent did, or is claimed to have.
+func (t *trial) askedByStranger(a agent) (known, claimed bool) {
+	stranger := func(account string) bool {
+		return len(a.Delegates) > 0 && !t.in(t.who(account), strings.Join(a.Delegates, " "))
+	}
+	asked, said := t.askers()
+	return slices.ContainsFunc(asked, stranger), slices.ContainsFunc(said, stranger)
 }
 
 // standing returns the review that stands of each person.
@@ -335,13 +342,14 @@ func (t *trial) against() bool { return len(t.people("changes-requested")) > 0 }
 
 // approvals returns the standing approvals of independent people.
 func (t *trial) approvals() []*record.Review {
-	involved := t.involved()
+	involved, _ := t.involved()
 	return slices.DeleteFunc(t.people("approved"), func(r *record.Review) bool { return involved[t.who(r.Reviewer)] })
 }
 
 // flaws returns what the approvals of a group lack, with "" where one lacks nothing.
 func (t *trial) flaws(by string) set {
 	out := make(set)
+	_, claimed := t.involved()
 	for _, r := range t.approvals() {
 		switch {
 		case !t.in(t.who(r.Reviewer), by):
@@ -349,6 +357,8 @@ func (t *trial) flaws(by string) set {
 			out.add(record.GapApprovedUnknownHead)
 		case r.CommitSHA != t.head:
 			out.add(record.GapStaleApproval)
+		case claimed[t.who(r.Reviewer)]:
+			out.add(record.GapUnverifiedSource)
 		default:
 			out.add("")
 		}
@@ -365,7 +375,7 @@ func (t *trial) approvedHead(by string) int {
 		return no
 	case flaws[""] && !t.unknown:
 		return yes
-	case flaws[""] || flaws[record.GapApprovedUnknownHead]:
+	case flaws[""] || flaws[record.GapApprovedUnknownHead] || flaws[record.GapUnverifiedSource]:
 		return maybe
 	}
 	return no
@@ -380,15 +390,21 @@ func (t *trial) leave(by string, s service) (met int, gaps, may []string) {
 			continue
 		}
 		covered := t.covers(a.Scope, s)
+		involved, claimed := t.involved()
 		flaws := those(set{
-			record.GapUnverifiedSource: !counts(e), record.GapSelfApproval: t.involved()[t.who(a.Approver)], record.GapOutsideGroup: !t.in(t.who(a.Approver), by),
+			record.GapSelfApproval: involved[t.who(a.Approver)], record.GapOutsideGroup: !t.in(t.who(a.Approver), by),
 			t.late(e, record.GapApprovalAfterMerge): !t.inTime(e), record.GapApprovalOutOfScope: covered == no,
 			record.GapApprovalExpired: t.merged && !a.ExpiresAt.IsZero() && a.ExpiresAt.Before(t.mergedAt),
 		})
+		if !counts(e) { // a claim accuses nobody
+			flaws = []string{record.GapUnverifiedSource}
+		}
 		may, given = append(may, flaws...), given || counts(e)
 		may = append(may, those(set{record.GapApprovalOutOfScope: covered == maybe})...)
 		switch {
 		case t.refused(e, a) || t.rules.nobody(by):
+		case len(flaws) == 0 && claimed[t.who(a.Approver)]:
+			met, may = max(met, maybe), append(may, record.GapUnverifiedSource)
 		case len(flaws) == 0 && !t.unknown:
 			met = max(met, covered)
 		case len(flaws) == 0:
@@ -473,7 +489,8 @@ func (t *trial) shortOf(views []view) []string {
 // whyNobody names why those who approved do not count. Where there are two reasons,
 // either may be named.
 func (t *trial) whyNobody(j *judgement) {
-	involved, standing := t.involved(), t.standing()
+	standing := t.standing()
+	involved, _ := t.involved()
 	for e, r := range facts[*record.Review](t.own) {
 		if r.Verdict != "approved" {
 			continue
@@ -481,10 +498,10 @@ func (t *trial) whyNobody(j *judgement) {
 		who := t.who(r.Reviewer)
 		late := t.merged && (!counts(e) && stated(e).After(t.mergedAt) || counts(e) && !t.inTime(e))
 		would := !late && (!counts(e) || standing[who] == r)
-		why := those(set{
-			record.GapUnverifiedSource: !counts(e), record.GapApprovedByBot: !t.isPerson(r), record.GapSelfApproval: involved[who],
-			t.late(e, record.GapApprovalAfterMerge): late && counts(e),
-		})
+		why := []string{record.GapUnverifiedSource} // a claim accuses nobody
+		if counts(e) {
+			why = those(set{record.GapApprovedByBot: !t.isPerson(r), record.GapSelfApproval: involved[who], t.late(e, record.GapApprovalAfterMerge): late})
+		}
 		if j.May.add(why...); len(why) == 1 && (would || late && counts(e)) {
 			j.Gaps.add(why...)
 		}
@@ -493,12 +510,14 @@ func (t *trial) whyNobody(j *judgement) {
 
 // worst is the answer for whichever agent is least allowed. Of several, the gaps of each one
 // say why.
-func (t *trial) worst(j *judgement, agents []string) string {
+func (t *trial) worst(j *judgement, agents []string, known bool) string {
 	order := []string{record.Contradicted, record.Unproven, record.Pending, record.Partial, record.Proven}
 	worst, all := judgement{Answers: record.Answers{Authorized: record.Proven}}, make(set)
 	for _, id := range agents {
 		one := judgement{Gaps: make(set), May: j.May}
-		one.Authorized = t.authorized(&one, id)
+		if one.Authorized = t.authorized(&one, id); !known && one.Authorized == record.Contradicted { // a claim accuses nobody
+			one.Authorized, one.Gaps = record.Unproven, set{record.GapUnverifiedSource: true}
+		}
 		maps.Copy(j.May, one.Gaps)
 		if slices.Index(order, one.Authorized) < slices.Index(order, worst.Authorized) || worst.Gaps == nil {
 			worst, all = one, maps.Clone(one.Gaps)
@@ -557,7 +576,7 @@ func (t *trial) authorized(j *judgement, id string) string {
 	}
 	j.May.add(record.GapAuthorUnknown, record.GapApprovedUnknownHead, record.GapReviewMissing, record.GapApprovalMissing)
 	if count[maybe] == all {
-		j.why(those(set{record.GapAuthorUnknown: t.unknown, record.GapApprovedUnknownHead: commit, record.GapEvidenceIncomplete: j.May[record.GapApprovalOutOfScope]})...)
+		j.why(those(set{record.GapAuthorUnknown: t.unknown, record.GapApprovedUnknownHead: commit, record.GapEvidenceIncomplete: j.May[record.GapApprovalOutOfScope], record.GapUnverifiedSource: j.May[record.GapUnverifiedSource]})...)
 	}
 	j.Gaps.add(those(set{record.GapEvidenceIncomplete: count[maybe] == 0})...)
 	return record.Unproven
@@ -594,9 +613,9 @@ func (t *trial) trigger(j *judgement, e *record.Event) string {
 		return t.orPending(j, record.Unproven, record.GapNoTrigger)
 	}
 	tr := e.Fact.(*record.Decision).Trigger
-	holder, found := t.holds(tr)
+	holder, found, own := t.holds(tr, e.Sender)
 	scan := tr.Kind == "scan"
-	sure := holder == record.Observed || holder != "" && tr.Digest != "" && e.Witness == record.Signed
+	sure := e.Witness == record.Signed && (holder == record.Observed || own && tr.Digest != "") // a claimed decision accuses nobody
 	if scan && sure && tr.Finding != "" && !found {
 		j.Gaps.add(record.GapFindingNotInReport)
 		return record.Contradicted
@@ -612,18 +631,28 @@ func (t *trial) trigger(j *judgement, e *record.Event) string {
 	return unless(j, lacks)
 }
 
-// holds returns who holds what a trigger names, its request or its report: somebody
-// who observed it, the agent, or a claim; and whether the finding stands in it.
-func (t *trial) holds(tr *record.Trigger) (holder string, found bool) {
+// holds returns who holds what a trigger names, its request or its report: somebody who
+// observed it; of others one in whose report the finding stands, where there is one. Own says
+// that who sent the decision sent one, too.
+func (t *trial) holds(tr *record.Trigger, decider string) (holder string, found, own bool) {
 	for _, e := range t.events {
 		named, finds := names(tr, e.Fact)
-		if best := better(holder, holderOf(e)); named && best != holder {
-			holder, found = best, finds
-		} else if named && holder == holderOf(e) {
-			found = found || finds
+		if !named {
+			continue
+		}
+		own = own || decider != "" && e.Sender == decider && is[*record.Scan](e)
+		best := better(holder, holderOf(e))
+		switch seen := best == record.Observed; {
+		case seen && holder != best, !seen && finds && !found:
+			holder, found = holderOf(e), finds
+		case holderOf(e) == best && (finds || !found):
+			holder, found = best, found && holder == best || finds
 		}
 	}
-	return holder, found
+	if own && !found && holder != record.Observed {
+		holder = "agent"
+	}
+	return holder, found, own
 }
 
 // names reports whether a trigger names a fact, and its finding stands in it.

@@ -188,6 +188,42 @@ func TestAdversary(t *testing.T) {
 	})
 }
 
+// accusing are the gaps that say of somebody what they did, or failed to do.
+var accusing = []string{
+	record.GapFindingNotInReport, record.GapChosenNotDone, record.GapOutOfScope, record.GapForbidden, record.GapReviewMissing, record.GapApprovalMissing, record.GapApprovalExpired,
+	record.GapSelfApproval, record.GapApprovedByBot, record.GapChangesRequested, record.GapOutsideGroup, record.GapApprovalOutOfScope, record.GapApprovalAfterMerge,
+}
+
+// TestClaims: what is only claimed accuses nobody. It makes no answer contradicted, and opens
+// none of the gaps that say what somebody did. (That a claim differs from what was observed is
+// a gap of that claim.)
+func TestClaims(t *testing.T) {
+	properties(t, func(t *testing.T, h *history, read reader) string {
+		claim := func(e record.Event) bool { // an agent's own report may speak against what it says of it
+			return h.Attack[e.Key()+e.Digest] && e.Witness == record.Claimed && (e.Sender == anyone || !is[*record.Scan](e))
+		}
+		if !slices.ContainsFunc(h.Events, claim) {
+			return ""
+		}
+		honest, attacked := read(t, h.without(claim)), read(t, h)
+		for i, q := range questions {
+			if attacked.answers[i] == record.Contradicted && honest.answers[i] != record.Contradicted {
+				return fmt.Sprintf("a claim moves %s from %q to contradicted", q, honest.answers[i])
+			}
+		}
+		refused := func(e record.Event) bool { return is[*record.IdentityRefused](e) && claim(e) }
+		if slices.Contains(attacked.gaps, record.GapIdentityContradicted) && !slices.Contains(read(t, h.without(refused)).gaps, record.GapIdentityContradicted) {
+			return "a claim that an identity was refused opens a gap"
+		}
+		for _, g := range accusing {
+			if slices.Contains(attacked.gaps, g) && !slices.Contains(honest.gaps, g) && !slices.Contains(honest.maybe, g) && !slices.Contains(attacked.gaps, record.GapEvidenceIncomplete) {
+				return "a claim opens the gap " + g
+			}
+		}
+		return ""
+	})
+}
+
 // ofDecisions are the gaps that a decision of the agent may rightly fill.
 var ofDecisions = map[string]bool{
 	record.GapNoTrigger: true, record.GapTriggerNotHeld: true, record.GapTriggerFromAgent: true, record.GapDigestNotStated: true, record.GapFindingNotStated: true,
