@@ -1,7 +1,6 @@
 package oracle
 
 import (
-
 	"github.com/changetrail/changetrail/record"
 )
 
