@@ -211,51 +211,40 @@ func (r *Record) Recognize(agent string, by []string, person func(account string
 		seen = agent
 	}
 	r.Judged.AgentSeen = seen != ""
-	if seen != "" {
-		r.decidedBy(seen, person)
-	}
-	r.madeBy(agent, by)
-	r.Judged.Agents = r.agents(person)
-	known := slices.Concat([]string{seen}, r.Judged.signers, r.Trail.Actions.signers())
-	if len(by) > 0 && !r.Marks.Claimed {
-		known = append(known, agent)
-	}
-	r.Judged.AgentClaimed = r.GenAI != nil && !slices.ContainsFunc(known, func(id string) bool { return id != "" && person(id) == person(r.GenAI.Agent.ID) })
-}
-
-// decidedBy lets the record rest on a decision of the agent that the code host saw, where
-// there is one.
-func (r *Record) decidedBy(seen string, person func(account string) string) {
-	same := func(id string) bool { return person(id) == person(seen) }
-	if r.GenAI == nil {
-		r.GenAI = &GenAI{Agent: GenAIAgent{ID: seen}}
-		return
-	}
-	if !same(r.GenAI.Agent.ID) {
-		foldDecision(r, r.Judged.facts, same)
-	}
-	if id := r.GenAI.Agent.ID; !same(id) {
-		r.Judged.DecisionAgent = id
-		r.GenAI = &GenAI{Agent: GenAIAgent{ID: seen}}
-	}
-}
-
-// agents are those that must be allowed to make the change: the one that the code host saw,
-// else each that signed a decision, else the one that is claimed.
-func (r *Record) agents(person func(account string) string) []string {
-	if r.GenAI == nil {
-		return nil
-	}
-	out := []string{r.GenAI.Agent.ID}
-	if r.Judged.AgentSeen {
-		return out
-	}
-	for _, agent := range r.Judged.signers {
-		if !slices.ContainsFunc(out, func(o string) bool { return person(o) == person(agent) }) {
-			out = append(out, agent)
+	known := []string{seen}
+	if seen == "" {
+		known = slices.Concat(r.Judged.signers, r.Trail.Actions.signers())
+		if len(by) > 0 && !r.Marks.Claimed {
+			known = append(known, agent)
 		}
 	}
-	return out
+	if len(known) > 0 {
+		r.decidedBy(known, person)
+	}
+	r.madeBy(agent, by)
+	r.Judged.AgentClaimed = len(known) == 0
+	if r.Judged.Agents = known; len(known) == 0 && r.GenAI != nil {
+		r.Judged.Agents = []string{r.GenAI.Agent.ID}
+	}
+}
+
+// decidedBy lets the record rest on a decision of one of the agents that are known to have made
+// the change, where there is one.
+func (r *Record) decidedBy(known []string, person func(account string) string) {
+	mine := func(id string) bool {
+		return slices.ContainsFunc(known, func(agent string) bool { return person(id) == person(agent) })
+	}
+	if r.GenAI == nil {
+		r.GenAI = &GenAI{Agent: GenAIAgent{ID: known[0]}}
+		return
+	}
+	if !mine(r.GenAI.Agent.ID) {
+		foldDecision(r, r.Judged.facts, mine)
+	}
+	if id := r.GenAI.Agent.ID; !mine(id) {
+		r.Judged.DecisionAgent = id
+		r.GenAI = &GenAI{Agent: GenAIAgent{ID: known[0]}}
+	}
 }
 
 // madeBy notes that an agent made the change, and by what that is known.

@@ -60,7 +60,7 @@ func foldFiles(r *Record, f Facts) {
 	}
 	slices.Sort(files)
 	j.Files = slices.Compact(files)
-	j.FilesIncomplete = !complete || l.total[head] > int64(len(j.Files)) || f.LeftOut > 0
+	j.FilesIncomplete = !complete || l.total[head] > int64(len(j.Files)) || f.Lost > 0
 	if len(j.Files) > 0 {
 		j.stated.stands(attrFiles, "", rankObserved)
 		c.Files, c.FilesTotal = j.Files[:min(len(j.Files), MaxFiles)], max(int64(len(j.Files)), l.total[head])

@@ -10,6 +10,7 @@ type Facts struct {
 
 	Superseded int64 // own facts for which a newer one stands: see [List]
 	LeftOut    int64 // facts beyond the limit of a list
+	Lost       int64 // those left out that somebody saw who can know it
 }
 
 // An Index finds the facts of one repository by what they name. A list that it
@@ -50,7 +51,7 @@ func Find(id ChangeID, ix Index) (f Facts, refs []Ref, err error) {
 	if err != nil {
 		return f, nil, err
 	}
-	f = Facts{Own: own.Events, Superseded: own.Superseded, LeftOut: own.LeftOut}
+	f = Facts{Own: own.Events, Superseded: own.Superseded, LeftOut: own.LeftOut, Lost: own.Lost}
 	for {
 		fresh := missing(slices.Concat(looks(f.Own), runs(f), befores(f)), refs, nil)
 		for i := 0; i < len(fresh); i++ { // it grows by the runs that are linked
@@ -89,7 +90,7 @@ func missing(refs, known, fresh []Ref) []Ref {
 // take adds what is posted under a ref: the decisions of a run are the change's own,
 // all else is evidence.
 func (f *Facts) take(id ChangeID, ref Ref, under *List) {
-	f.LeftOut += under.LeftOut
+	f.LeftOut, f.Lost = f.LeftOut+under.LeftOut, f.Lost+under.Lost
 	if ref.Run() == "" {
 		f.Evidence = append(f.Evidence, under.Events...)
 		return

@@ -28,6 +28,7 @@ type List struct {
 	Events     []Event
 	Superseded int64
 	LeftOut    int64
+	Lost       int64 // those left out that somebody saw who can know it
 }
 
 // Add adds e, a fact that was not added before. It returns the fact for which e stands
@@ -76,10 +77,14 @@ func (l *List) cut(e Event, limit int) {
 		return
 	}
 	l.Events = slices.Delete(l.Events, out, out+1)
-	if decides {
-		l.LeftOut++
-	} else {
+	switch {
+	case !decides:
 		l.Superseded++
+	case canKnow(e.Witness):
+		l.Lost++
+		fallthrough
+	default:
+		l.LeftOut++
 	}
 }
 

@@ -27,6 +27,7 @@ type trial struct {
 	shared  map[string]int // by source and id, how many senders there are; those about the change count 100, those about none 10
 
 	leftOut  bool // something about the change is beyond the limit
+	lost     bool // that somebody saw
 	merged   bool
 	mergedAt time.Time
 	host     string // who saw the change opened first
@@ -88,7 +89,7 @@ func (t *trial) within(events []record.Event, limit int, name string) (kept []re
 		kind := fmt.Sprint(e.Type, e.Sender, e.Witness)
 		switch counted := !is[*record.Action](e) && !decidesNothing(e); {
 		case counted && limit > 0 && held[kind] == limit:
-			t.leftOut = true
+			t.leftOut, t.lost = true, t.lost || counts(e)
 			continue
 		case counted:
 			held[kind]++
@@ -275,7 +276,7 @@ func (t *trial) files() ([]string, bool) {
 	total := revision(t.last(func(e record.Event) bool { return revision(e).HeadSHA == t.head && revision(e).FilesTotal > 0 })).FilesTotal
 	files, known := t.filesByRevision()
 	files = slices.Compact(slices.Sorted(slices.Values(files)))
-	return files, known && total <= int64(len(files)) && !t.leftOut
+	return files, known && total <= int64(len(files)) && !t.lost
 }
 
 // filesByRevision takes the ways to the files of the head in the order of

@@ -90,14 +90,18 @@ func (t *trial) agents(j *judgement) (out []string, seen, known bool) {
 	if seenAs != "" {
 		return []string{seenAs}, true, true
 	}
-	for _, account := range append(t.committers(), t.claimedMarks()...) {
-		if out == nil && t.bot(account) {
-			out, known = []string{t.rules.person(account)}, len(t.committers()) > 0
+	bots := func(accounts []string) (out []string) {
+		if i := slices.IndexFunc(accounts, t.bot); i >= 0 {
+			out = append(out, t.rules.person(accounts[i]))
 		}
+		return out
 	}
-	if len(said) > 0 {
-		known = len(said[true]) > 0 || known && t.agentOf(out[0]) == t.agentOf(said[false][0])
-		out = said[len(said[true]) > 0]
+	out, known = append(said[true], bots(t.committers())...), true
+	if len(out) == 0 {
+		out, known = said[false], false
+	}
+	if len(out) == 0 {
+		out = bots(t.claimedMarks())
 	}
 	return slices.Compact(slices.Sorted(slices.Values(out))), false, known
 }

@@ -170,6 +170,9 @@ func TestAdversary(t *testing.T) {
 			if asks || attacked.answers[2] != honest.answers[2] || attacked.answers[3] != honest.answers[3] {
 				break // they are worse, or as bad for other reasons: who asked is no longer independent
 			}
+			if g == record.GapTriggerNotHeld && slices.ContainsFunc([]string{record.GapTriggerFromAgent, record.GapUnverifiedSource, record.GapFindingNotInReport}, func(other string) bool { return slices.Contains(attacked.gaps, other) }) {
+				continue // what the agent or nobody sent is held, and proves as little
+			}
 			if !slices.Contains(attacked.gaps, g) && !slices.Contains(attacked.maybe, g) && (!own || !ofDecisions[g]) {
 				return "a gap is gone: " + g
 			}
