@@ -8,20 +8,28 @@ GOVULNCHECK = go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 test: fast lint servers
 
+# What needs many modules, real servers or a browser is a module of its own, internal/e2e.
+E2E = go -C internal/e2e
+
 fast:
 	go vet ./...
 	go test -race ./...
+	$(E2E) vet ./...
+	$(E2E) test -race ./...
 
 # Needs Java 17 and Maven. Set CHANGETRAIL_SKIP_SERVERS=1 to skip on a laptop
 # that has neither.
 servers:
 	go vet -tags 'servers bench' ./...
+	$(E2E) vet -tags 'servers bench' ./...
 	go vet -tags clouds ./blobs/cloud ./cmd/changetrail
 	go test -race -tags clouds ./blobs/cloud
-	go test -race -tags servers -p 1 -timeout 30m -v ./blobs/s3 ./internal/ecosystem ./evidence ./ingest/platform ./enricher ./internal/differential ./internal/e2e ./internal/e2e/embedded
+	go test -race -tags servers -p 1 -timeout 30m -v ./blobs/s3 ./internal/ecosystem ./evidence ./ingest/platform ./enricher ./internal/differential
+	$(E2E) test -race -tags servers -p 1 -timeout 30m -v . ./embedded
 
 lint:
 	$(GOLANGCI) run --build-tags servers,bench ./...
+	cd internal/e2e && $(GOLANGCI) run --build-tags servers,bench ./...
 
 # Information: known vulnerabilities in what is called here (it asks vuln.go.dev), and
 # what gosec finds. Nothing of it stops a build.
@@ -35,7 +43,7 @@ fuzz:
 bench:
 	go test -run xxx -bench . -benchmem ./record ./schemas ./evidence ./enricher
 	go test -tags bench -count=1 -run TestWriteAmplification -v ./enricher
-	go test -tags bench -count=1 -timeout 60m -v ./internal/bench
+	$(E2E) test -tags bench -count=1 -timeout 60m -v ./bench
 
 generate:
 	go test ./schemas -run TestGenerated -update

@@ -283,7 +283,7 @@ func fold(t *testing.T, events []event.Event, pol *policy.Policy) (records map[r
 func build(t *testing.T) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "changetrail")
-	output(t, exec.Command("go", "build", "-o", binary, "../../cmd/changetrail"))
+	output(t, exec.Command("go", "-C", "../..", "build", "-o", binary, "./cmd/changetrail"))
 	return binary
 }
 

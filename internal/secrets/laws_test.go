@@ -4,96 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"math/rand/v2"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/zricethezav/gitleaks/v8/cmd/generate/config/utils"
-	"github.com/zricethezav/gitleaks/v8/cmd/generate/secrets"
-	"github.com/zricethezav/gitleaks/v8/detect"
 )
-
-// gitleaks itself, as it is set up by default.
-func gitleaks(t testing.TB) *detect.Detector {
-	whole, err := detect.NewDetectorDefaultConfig()
-	if err != nil {
-		t.Fatal(err)
-	}
-	whole.IgnoreGitleaksAllow = true
-	return whole
-}
-
-// TestWhatGitleaksFindsInItsOwnCorpusIsFound goes through the texts with which gitleaks
-// tests its rules: those in its source, and those that it makes from each expression.
-func TestWhatGitleaksFindsInItsOwnCorpusIsFound(t *testing.T) {
-	whole, r := gitleaks(t), redactor(t, Redacted)
-	texts := literals(t)
-	for id, rule := range whole.Config.Rules {
-		if rule.Regex == nil || id == "private-key" || strings.HasPrefix(id, "curl-") || id == "jwt" || id == "jwt-base64" || id == "kubernetes-secret-yaml" {
-			continue // reggen does not end for some
-		}
-		texts = append(texts, utils.GenerateSampleSecrets(id, secrets.NewSecret(rule.Regex.String()))...)
-	}
-	finds, missed := 0, 0
-	for _, text := range texts {
-		out, _, err := r.Text(t.Context(), text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range whole.DetectString(text) {
-			finds++
-			if strings.Contains(marker.ReplaceAllString(out, ""), f.Secret) && (f.RuleID != generic || !identity.MatchString(f.Secret)) {
-				missed++
-				t.Errorf("%s: %q is not found in %.300q, which became %.300q", f.RuleID, f.Secret, text, out)
-			}
-		}
-	}
-	t.Logf("%d secrets that gitleaks finds in %d texts, %d missed", finds, len(texts), missed)
-	if finds < 500 {
-		t.Error("this test tells little")
-	}
-}
-
-// literals are the texts in the source of the rules of gitleaks: true positives and
-// false ones.
-func literals(t *testing.T) (out []string) {
-	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/zricethezav/gitleaks/v8").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(dir)), "cmd", "generate", "config", "rules", "*.go"))
-	if err != nil || len(files) < 50 {
-		t.Fatalf("%d files: %v", len(files), err)
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		tree, err := parser.ParseFile(token.NewFileSet(), file, text, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ast.Inspect(tree, func(n ast.Node) bool {
-			if l, ok := n.(*ast.BasicLit); ok && l.Kind == token.STRING {
-				if s, err := strconv.Unquote(l.Value); err == nil && len(s) > 12 {
-					out = append(out, s)
-				}
-			}
-			return true
-		})
-	}
-	return out
-}
 
 // lawful holds a text against the laws: what is redacted once stays, JSON stays JSON, and
 // the look at data as they stand misses nothing.

@@ -51,7 +51,7 @@ func withDemo(m *testing.M) (int, error) {
 	}
 	defer os.RemoveAll(dir)
 	folder, binary = dir, filepath.Join(dir, "changetrail")
-	if out, err := exec.Command("go", "build", "-o", binary, "../../../cmd/changetrail").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "-C", "../../..", "build", "-o", binary, "./cmd/changetrail").CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("%w: %s", err, out)
 	}
 	p, err := start("demo")

@@ -36,7 +36,7 @@ const partitions = 4
 var (
 	broker *servers.Server
 	binary string
-	policy = []string{"--policy", "../../deploy/example/policy.yaml", "--controls", "../../deploy/example/controls.yaml"}
+	policy = []string{"--policy", "../../../deploy/example/policy.yaml", "--controls", "../../../deploy/example/controls.yaml"}
 )
 
 func TestMain(m *testing.M) {
@@ -71,7 +71,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "changetrail")
-	if out, err := exec.Command("go", "build", "-o", binary, "../../cmd/changetrail").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "-C", "../../..", "build", "-o", binary, "./cmd/changetrail").CombinedOutput(); err != nil {
 		fmt.Printf("%v\n%s", err, out)
 		return 1
 	}
