@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -46,7 +47,7 @@ func Bounded(v []byte) record.Free {
 	if len(v) <= MaxContent {
 		return record.Free(v)
 	}
-	b, _ := json.Marshal(map[string]any{"omitted_bytes": len(v), "sha256": record.Digest(v)}, json.Deterministic(true)) // of plain values: cannot fail
+	b, _ := json.Marshal(map[string]any{"omitted_bytes": len(v), "sha256": digests.Of(v)}, json.Deterministic(true)) // of plain values: cannot fail
 	return b
 }
 

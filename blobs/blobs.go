@@ -3,8 +3,6 @@ package blobs
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +10,8 @@ import (
 	"net/url"
 	"path"
 	"strings"
+
+	"github.com/changetrail/changetrail/internal/digests"
 )
 
 // MaxSize is the largest blob that is read, in bytes.
@@ -79,7 +79,7 @@ func (s *Store) String() string { return s.where }
 // Put keeps content and returns its digest, sha256:hex. Content that is kept
 // already is not written again.
 func (s *Store) Put(ctx context.Context, content []byte) (string, error) {
-	digest := Digest(content)
+	digest := digests.Of(content)
 	key, err := keyOf(digest)
 	if err != nil {
 		return "", err
@@ -111,7 +111,7 @@ func (s *Store) Get(ctx context.Context, digest string) ([]byte, error) {
 	if _, err := io.Copy(&b, io.LimitReader(r, MaxSize+1)); err != nil {
 		return nil, fmt.Errorf("blobs: %s: reading %s: %w", s.where, digest, err)
 	}
-	if b.Len() > MaxSize || Digest(b.Bytes()) != digest {
+	if b.Len() > MaxSize || digests.Of(b.Bytes()) != digest {
 		return nil, fmt.Errorf("blobs: %s: %s: %w; it was changed or cut short after it was written", s.where, digest, ErrCorrupt)
 	}
 	return b.Bytes(), nil
@@ -134,17 +134,11 @@ func (s *Store) Each(ctx context.Context, f func(digest string) error) error {
 	return stop
 }
 
-// Digest returns the digest of content, sha256:hex.
-func Digest(content []byte) string {
-	sum := sha256.Sum256(content)
-	return "sha256:" + hex.EncodeToString(sum[:])
-}
-
 // keyOf spreads blobs over folders by the first byte of their digest.
 func keyOf(digest string) (string, error) {
-	sum, ok := strings.CutPrefix(digest, "sha256:")
-	if b, err := hex.DecodeString(sum); !ok || err != nil || len(b) != sha256.Size || strings.ToLower(sum) != sum {
+	if !digests.Is(digest) {
 		return "", fmt.Errorf("blobs: %q: %w", digest, ErrDigest)
 	}
+	sum := strings.TrimPrefix(digest, "sha256:")
 	return "sha256/" + sum[:2] + "/" + sum, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/blobs/blobtest"
+	"github.com/changetrail/changetrail/internal/digests"
 )
 
 func open(t *testing.T) (*blobs.Store, string) {
@@ -54,7 +55,7 @@ func TestFolderOfOthers(t *testing.T) {
 	if err := s.Each(ctx, func(string) error { return nil }); !errors.Is(err, context.Canceled) {
 		t.Errorf("a list that is cut: %v", err)
 	}
-	blocked := blobs.Digest([]byte("blocked"))
+	blocked := digests.Of([]byte("blocked"))
 	if err := os.WriteFile(filepath.Join(dir, "sha256", blocked[7:9]), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +107,7 @@ func TestWhatWasChangedIsNotGot(t *testing.T) {
 
 func TestNamesThatAreNone(t *testing.T) {
 	s, _ := open(t)
-	for _, name := range []string{"", "sha256:", "sha256:abc", "md5:d41d8cd98f00b204e9800998ecf8427e", "sha256:" + strings.Repeat("../", 21) + "a", strings.ToUpper(blobs.Digest(nil))} {
+	for _, name := range []string{"", "sha256:", "sha256:abc", "md5:d41d8cd98f00b204e9800998ecf8427e", "sha256:" + strings.Repeat("../", 21) + "a", strings.ToUpper(digests.Of(nil))} {
 		if _, err := s.Get(t.Context(), name); !errors.Is(err, blobs.ErrDigest) {
 			t.Errorf("%q: %v", name, err)
 		}

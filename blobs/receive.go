@@ -3,11 +3,12 @@ package blobs
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/changetrail/changetrail/internal/digests"
 )
 
 // ErrTooLarge reports content of more than [MaxSize] bytes.
@@ -30,7 +31,7 @@ func (s *Store) PutFrom(ctx context.Context, in io.Reader) (digest string, size 
 	if size > MaxSize {
 		return "", 0, fmt.Errorf("blobs: %w (%d MiB)", ErrTooLarge, MaxSize>>20)
 	}
-	digest = "sha256:" + hex.EncodeToString(sum.Sum(nil))
+	digest = digests.Sum(sum)
 	key, err := keyOf(digest)
 	if err != nil {
 		return "", 0, err

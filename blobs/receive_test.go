@@ -20,6 +20,7 @@ import (
 
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/blobs/blobtest"
+	"github.com/changetrail/changetrail/internal/digests"
 )
 
 // incoming is where files are that are being received.
@@ -86,11 +87,11 @@ func TestWhatIsReceivedIsKept(t *testing.T) {
 		for _, content := range [][]byte{[]byte("a"), bytes.Repeat([]byte("0123456789"), 300_000)} {
 			for range 2 { // the second time it is there
 				digest, size, err := s.PutFrom(t.Context(), iotest.HalfReader(bytes.NewReader(content)))
-				if err != nil || digest != blobs.Digest(content) || size != int64(len(content)) {
+				if err != nil || digest != digests.Of(content) || size != int64(len(content)) {
 					t.Fatalf("%s: %s %d %v", s, digest, size, err)
 				}
 			}
-			if got, err := s.Get(t.Context(), blobs.Digest(content)); err != nil || !bytes.Equal(got, content) {
+			if got, err := s.Get(t.Context(), digests.Of(content)); err != nil || !bytes.Equal(got, content) {
 				t.Errorf("%s: %d bytes come back as %d: %v", s, len(content), len(got), err)
 			}
 		}

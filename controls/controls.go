@@ -9,6 +9,7 @@ import (
 
 	"github.com/bmatcuk/doublestar/v4"
 
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/strictyaml"
 	"github.com/changetrail/changetrail/record"
 )
@@ -83,7 +84,7 @@ func Parse(text []byte) (*Matrix, error) {
 		return nil, err
 	}
 	m.content = text
-	m.digest = record.Digest(text)
+	m.digest = digests.Of(text)
 	return m, nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/evidence"
 	"github.com/changetrail/changetrail/ingest"
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
@@ -48,7 +49,7 @@ func TestReportsAndLargeDataLieInTheBlobStore(t *testing.T) {
 		t.Fatalf("%v, %v", err, d.refusal)
 	}
 	scan := d.event.Fact.(*record.Scan)
-	if scan.Summary.Findings != 6 || scan.Report.Digest != blobs.Digest(file) {
+	if scan.Summary.Findings != 6 || scan.Report.Digest != digests.Of(file) {
 		t.Errorf("%+v of %s", scan.Summary, scan.Report.Digest)
 	}
 	if got, err := store.Get(t.Context(), scan.Report.Digest); err != nil || !bytes.Equal(got, file) {
@@ -71,7 +72,7 @@ func TestReportsAndLargeDataLieInTheBlobStore(t *testing.T) {
 		store Blobs
 		want  schemas.Reason
 	}{
-		"nothing is there":    {blobs.Digest([]byte("none")), store, schemas.BlobMissing},
+		"nothing is there":    {digests.Of([]byte("none")), store, schemas.BlobMissing},
 		"it is a URL":         {"https://example.org/x", store, schemas.BlobMissing},
 		"there is no store":   {ref, nil, schemas.BlobMissing},
 		"it was changed":      {damaged, store, schemas.DigestMismatch},

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
@@ -407,7 +408,7 @@ func (r *rooms) word() (out []*stream.Record, err error) {
 			return nil, fmt.Errorf("run %s: %w", n.Run, err)
 		}
 		out = append(out, r.send(schemas.Envelope{
-			SpecVersion: "1.0", ID: record.Digest([]byte(n.Run + "\x00" + n.Repository)), Source: "/changetrail/enricher", Type: record.TypeRunNamed,
+			SpecVersion: "1.0", ID: digests.Of([]byte(n.Run + "\x00" + n.Repository)), Source: "/changetrail/enricher", Type: record.TypeRunNamed,
 			DataContentType: schemas.ContentTypeJSON, Data: data,
 		}, false, record.RoomKey(n.Run), "enricher"))
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -58,7 +59,7 @@ func (l *load) largeUpdates(n int) {
 func (l *load) dependencyUpdates(n int) {
 	l.open(loadChange, 0)
 	for k := range n {
-		f := &record.Updated{Revision: record.Revision{HeadSHA: l.sha(k), SBOMDigest: record.Digest([]byte(l.sha(k)))}}
+		f := &record.Updated{Revision: record.Revision{HeadSHA: l.sha(k), SBOMDigest: digests.Of([]byte(l.sha(k)))}}
 		for i := range 500 {
 			f.Dependencies = append(f.Dependencies, record.DependencyUpdate{Name: fmt.Sprintf("@acme/module-%d", i), Ecosystem: "npm", From: fmt.Sprintf("1.%d.%d", i%40, k), To: fmt.Sprintf("1.%d.%d", i%40, k+1)})
 		}

@@ -10,8 +10,8 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/policy"
-	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/stream"
 )
 
@@ -78,7 +78,7 @@ func (c Config) missing(rules Rules, now time.Time) ([]*stream.Record, error) {
 		content []byte
 	}{
 		{version{kindPolicy, c.Policy.Digest(), c.Policy.Since, c.Policy.Sources()}, rules.Policies.Newest(), c.Policy.Content()},
-		{version{kindMatrix, record.Digest(c.Controls.Content()), time.Time{}, []policy.Source{{Name: "controls", Content: c.Controls.Content()}}}, rules.Controls.Newest(), c.Controls.Content()},
+		{version{kindMatrix, digests.Of(c.Controls.Content()), time.Time{}, []policy.Source{{Name: "controls", Content: c.Controls.Content()}}}, rules.Controls.Newest(), c.Controls.Content()},
 	} {
 		if len(v.content) == 0 || v.Digest == v.newest {
 			continue

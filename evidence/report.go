@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/changetrail/changetrail/internal/budget"
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -87,7 +88,7 @@ func (r Reader) unpack(report *record.Report) ([]byte, error) {
 	if len(bytes.TrimSpace(file)) == 0 {
 		return nil, unreadable("the file is empty; a tool that ran writes a report even when it finds nothing, so look at how it ended")
 	}
-	digest := record.Digest(file)
+	digest := digests.Of(file)
 	if report.Digest != "" && report.Digest != digest {
 		return nil, fmt.Errorf("%w: the event says %s, the content is %s", ErrDigest, report.Digest, digest)
 	}
@@ -146,7 +147,7 @@ func decodeBase64(text string) ([]byte, error) {
 
 // Pack returns a report that carries file, compressed where that pays.
 func Pack(file []byte, format string) (record.Report, error) {
-	r := record.Report{Format: format, Digest: record.Digest(file), Size: int64(len(file))}
+	r := record.Report{Format: format, Digest: digests.Of(file), Size: int64(len(file))}
 	text := ""
 	if len(file) > 4<<10 {
 		var b bytes.Buffer

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/encoding/unicode/utf32"
 
-	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/internal/digests"
 )
 
 // TestNoReportIsRefusedForItsBytes writes one run with a failure in many ways.
@@ -102,7 +102,7 @@ func TestDigestIsThatOfTheFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if back, err := ReadValidation(v); err != nil || !bytes.Equal(back, file) || v.Report.Digest != record.Digest(file) || v.Passed != 1 {
+	if back, err := ReadValidation(v); err != nil || !bytes.Equal(back, file) || v.Report.Digest != digests.Of(file) || v.Passed != 1 {
 		t.Errorf("%+v, %v", v, err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/changetrail/changetrail/enricher"
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
@@ -94,7 +95,7 @@ func TestWhatIsNamedTwiceMustAgree(t *testing.T) {
 		"partitionkey and data":       said(record.TypeEventNoted, `,"partitionkey":"github.com/acme/payments"`, `{"repository":"github.com/acme/docs"}`),
 		"two changes of one":          said("com.github.pull_request_review.submitted", `,"subject":"acme/docs#8"`, reviewHook("approved")),
 		"two commits":                 said(record.TypeCommitsPushed, `,"subject":"github.com/acme/docs/commit/2222222"`, `{"branch":"main","default":true,"after":"1111111"}`),
-		"data beside another dataref": said(record.TypeEventNoted, `,"partitionkey":"github.com/acme/docs","dataref":"`+record.Digest([]byte(`{"x":1}`))+`"`, `{}`),
+		"data beside another dataref": said(record.TypeEventNoted, `,"partitionkey":"github.com/acme/docs","dataref":"`+digests.Of([]byte(`{"x":1}`))+`"`, `{}`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := s.send(t, "POST", "/v1/events", structured, []byte(body)).problem(t, http.StatusUnprocessableEntity)
@@ -142,9 +143,9 @@ func TestNobodySpeaksAsAnother(t *testing.T) {
 		const about = `,"subject":"github.com/acme/payments/pull/1"`
 		for way, body := range map[string]string{
 			"in the event": said(c.typ, about, c.data),
-			"by dataref":   said(c.typ, about+`,"dataref":"`+record.Digest([]byte(c.data))+`"`, ""),
-			"by both":      said(c.typ, about+`,"dataref":"`+record.Digest([]byte(c.data))+`"`, c.data),
-			"beside null":  said(c.typ, about+`,"dataref":"`+record.Digest([]byte(c.data))+`"`, "null"),
+			"by dataref":   said(c.typ, about+`,"dataref":"`+digests.Of([]byte(c.data))+`"`, ""),
+			"by both":      said(c.typ, about+`,"dataref":"`+digests.Of([]byte(c.data))+`"`, c.data),
+			"beside null":  said(c.typ, about+`,"dataref":"`+digests.Of([]byte(c.data))+`"`, "null"),
 		} {
 			p := s.send(t, "POST", "/v1/events", auth, []byte(body)).problem(t, http.StatusForbidden)
 			if len(p.Errors) != 1 || p.Errors[0].Reason != string(schemas.NotTheSenders) {
@@ -229,7 +230,7 @@ func TestSecretsByReferenceDoNotReachTheBroker(t *testing.T) {
 	for name, padding := range map[string]string{"small": "", "large": strings.Repeat("y", 2*schemas.ClaimCheckSize)} {
 		data := `{"agent":{"id":"a"},"tool":"Bash","arguments":{"command":"git push https://x:` + token + `@github.com/acme/payments","x":"` + padding + `"}}`
 		s.send(t, "PUT", "/v1/blobs", nil, []byte(data))
-		ref := record.Digest([]byte(data))
+		ref := digests.Of([]byte(data))
 		if r := s.send(t, "POST", "/v1/events", structured, []byte(said(record.TypeActionPerformed, `,"subject":"acme/payments#1","dataref":"`+ref+`"`, ""))); r.status != http.StatusNoContent {
 			t.Fatalf("%s: %+v", name, r)
 		}
@@ -243,7 +244,7 @@ func TestSecretsByReferenceDoNotReachTheBroker(t *testing.T) {
 
 func TestAStoreThatIsAwayIsNoFaultOfTheEvent(t *testing.T) {
 	s := newSite(t, func(c *Config, _ *producer.Options) { c.Blobs = away{c.Blobs} })
-	r := s.send(t, "POST", "/v1/events", structured, []byte(said(record.TypeEventNoted, `,"partitionkey":"github.com/acme/docs","dataref":"`+record.Digest(nil)+`"`, "")))
+	r := s.send(t, "POST", "/v1/events", structured, []byte(said(record.TypeEventNoted, `,"partitionkey":"github.com/acme/docs","dataref":"`+digests.Of(nil)+`"`, "")))
 	if r.problem(t, http.StatusServiceUnavailable); r.header.Get("Retry-After") == "" {
 		t.Errorf("%+v", r)
 	}

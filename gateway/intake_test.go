@@ -22,6 +22,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/changetrail/changetrail/blobs"
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/internal/secrets"
 	"github.com/changetrail/changetrail/internal/signing"
@@ -507,14 +508,14 @@ func TestWhenTheBrokerIsAway(t *testing.T) {
 func TestFilesAreKeptUnderTheirDigest(t *testing.T) {
 	s := newSite(t, nil)
 	file := []byte("a report")
-	digest := record.Digest(file)
+	digest := digests.Of(file)
 	if r := s.send(t, "PUT", "/v1/blobs", nil, file); r.status != http.StatusCreated || r.body != `{"digest":"`+digest+`","size":8}` || r.header.Get("Location") != "/v1/blobs/"+digest {
 		t.Errorf("%+v", r)
 	}
 	if r := s.send(t, "GET", "/v1/blobs/"+digest, nil, nil); r.status != http.StatusOK || r.body != string(file) {
 		t.Errorf("%+v", r)
 	}
-	s.send(t, "GET", "/v1/blobs/"+record.Digest([]byte("x")), nil, nil).problem(t, http.StatusNotFound)
+	s.send(t, "GET", "/v1/blobs/"+digests.Of([]byte("x")), nil, nil).problem(t, http.StatusNotFound)
 	s.send(t, "GET", "/v1/blobs/x", nil, nil).problem(t, http.StatusBadRequest)
 	s.send(t, "PUT", "/v1/blobs", nil, nil).problem(t, http.StatusBadRequest)
 }
@@ -526,7 +527,7 @@ func TestLargeDataTravelsAsAFile(t *testing.T) {
 	if r := s.send(t, "POST", "/v1/events", structured, []byte(large)); r.status != http.StatusNoContent {
 		t.Fatal(r)
 	}
-	if e := s.next(t, 1)[0]; !record.IsDigest(e.DataRef) || len(e.Data) > 0 {
+	if e := s.next(t, 1)[0]; !digests.Is(e.DataRef) || len(e.Data) > 0 {
 		t.Errorf("%+v", e)
 	}
 }

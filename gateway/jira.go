@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/changetrail/changetrail/ingest/platform"
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/internal/problem"
 	"github.com/changetrail/changetrail/record"
@@ -79,5 +80,5 @@ func (g *Gateway) jira(w http.ResponseWriter, r *http.Request) error {
 		g.Log.Info("a webhook is about a project of Jira that gateway.jira_projects does not name", "type", name, "project", project)
 		return told(w, map[string]any{"detail": fmt.Sprintf("gateway.jira_projects does not say in which repositories work on the project %q is done; nothing of it is kept", project)})
 	}
-	return g.webhook(w, r, webhook{who: identity.Principal{Name: "jira", Platform: "jira", Webhook: true}, eventType: name, delivery: r.Header.Get("X-Atlassian-Webhook-Identifier"), body: body, id: record.Digest(body), about: repos})
+	return g.webhook(w, r, webhook{who: identity.Principal{Name: "jira", Platform: "jira", Webhook: true}, eventType: name, delivery: r.Header.Get("X-Atlassian-Webhook-Identifier"), body: body, id: digests.Of(body), about: repos})
 }

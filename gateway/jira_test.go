@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/producer"
-	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 )
 
@@ -38,7 +38,7 @@ func TestJiraWebhooks(t *testing.T) {
 	}
 	for i, e := range s.next(t, 2) {
 		want := []string{payments, docs}[i]
-		if string(e.Data) != body || e.Type != "com.atlassian.jira.issue_created" || e.Source != "/jira/"+want || e.PartitionKey != want || e.ID != record.Digest([]byte(body)) || schemas.SenderOf(signingKeys, e) != "platform:jira" {
+		if string(e.Data) != body || e.Type != "com.atlassian.jira.issue_created" || e.Source != "/jira/"+want || e.PartitionKey != want || e.ID != digests.Of([]byte(body)) || schemas.SenderOf(signingKeys, e) != "platform:jira" {
 			t.Errorf("%+v", e)
 		}
 	}

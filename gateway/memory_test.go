@@ -23,6 +23,7 @@ import (
 
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/internal/budget"
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/secrets"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
@@ -312,7 +313,7 @@ func TestAFilePassesThroughWithoutMemory(t *testing.T) {
 	s := newSite(t, func(c *Config, _ *producer.Options) { c.Limits = Limits{Memory: 1 << 20, Blob: 24 << 20} })
 	file := make([]byte, 18<<20)
 	rand.NewChaCha8([32]byte{}).Read(file)
-	digest := record.Digest(file)
+	digest := digests.Of(file)
 	for name, c := range map[string]struct {
 		header map[string]string
 		body   []byte

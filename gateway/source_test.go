@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
@@ -55,7 +56,7 @@ func TestAFileIsForWhomMayReadWhatRestsOnIt(t *testing.T) {
 		s := newSite(t, func(conf *Config, _ *producer.Options) {
 			if conf.Credentials = known; c.tells {
 				conf.Rests = func(_ context.Context, digest string, who identity.Principal) (bool, error) {
-					return digest == record.Digest(file) && who.MayRead("github.com/acme/one"), nil
+					return digest == digests.Of(file) && who.MayRead("github.com/acme/one"), nil
 				}
 			}
 		})
@@ -63,10 +64,10 @@ func TestAFileIsForWhomMayReadWhatRestsOnIt(t *testing.T) {
 			t.Fatalf("%+v", r)
 		}
 		for i, token := range tokens {
-			if r := s.send(t, "GET", "/v1/blobs/"+record.Digest(file), with(nil, "Authorization", token), nil); r.status != c.want[i] {
+			if r := s.send(t, "GET", "/v1/blobs/"+digests.Of(file), with(nil, "Authorization", token), nil); r.status != c.want[i] {
 				t.Errorf("where it can be told %t, credential %d: %d", c.tells, i, r.status)
 			}
 		}
-		s.send(t, "GET", "/v1/blobs/"+record.Digest(file), nil, nil).problem(t, http.StatusUnauthorized)
+		s.send(t, "GET", "/v1/blobs/"+digests.Of(file), nil, nil).problem(t, http.StatusUnauthorized)
 	}
 }

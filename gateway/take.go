@@ -11,6 +11,7 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 
 	"github.com/changetrail/changetrail/ingest"
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/internal/problem"
 	"github.com/changetrail/changetrail/internal/signing"
@@ -248,7 +249,7 @@ func (g *Gateway) finding(e *event.Event, about record.Event, who identity.Princ
 	schemas.Fit(fact)
 	out := producer.Event(string(about.Change), fact)
 	out.SetSource(ownSource + "/gateway")
-	out.SetID("refused:" + record.Digest([]byte(who.Name+"\x00"+e.Source()+"\x00"+e.ID()+"\x00"+i.Name))) // the same refusal, once
+	out.SetID("refused:" + digests.Of([]byte(who.Name+"\x00"+e.Source()+"\x00"+e.ID()+"\x00"+i.Name))) // the same refusal, once
 	out.SetTime(g.Now().UTC())
 	out.SetExtension("partitionkey", string(about.Repository))
 	Sign(&out, g.Keys, ingest.Own(), g.Now())

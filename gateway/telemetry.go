@@ -24,6 +24,7 @@ import (
 	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/ingest/otlp"
 	"github.com/changetrail/changetrail/internal/budget"
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/internal/problem"
 	"github.com/changetrail/changetrail/producer"
@@ -135,7 +136,7 @@ func (g *Gateway) takeTraces(ctx context.Context, from Sender, in ptrace.Traces)
 		}
 		e := producer.Event("", part)
 		e.SetSource("/otlp")
-		e.SetID(record.Digest(e.Data())) // an exporter that had no answer sends the same again
+		e.SetID(digests.Of(e.Data())) // an exporter that had no answer sends the same again
 		e.SetExtension("partitionkey", record.RoomKey(part.Trace))
 		events = append(events, e)
 	}

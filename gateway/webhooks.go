@@ -19,6 +19,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/changetrail/changetrail/ingest/platform"
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/internal/problem"
 	"github.com/changetrail/changetrail/record"
@@ -66,7 +67,7 @@ func (g *Gateway) github(w http.ResponseWriter, r *http.Request) error {
 	if name == "com.github.ping" {
 		return told(w, map[string]any{"detail": "the webhook reaches changetrail"})
 	}
-	return g.webhook(w, r, webhook{who: identity.Principal{Name: "github", Platform: "github", Webhook: true}, eventType: name, delivery: r.Header.Get("X-GitHub-Delivery"), body: body, id: record.Digest(body)})
+	return g.webhook(w, r, webhook{who: identity.Principal{Name: "github", Platform: "github", Webhook: true}, eventType: name, delivery: r.Header.Get("X-GitHub-Delivery"), body: body, id: digests.Of(body)})
 }
 
 // isObject reports whether a body can be nothing but a JSON object.
@@ -114,7 +115,7 @@ func (g *Gateway) gitlab(w http.ResponseWriter, r *http.Request) error {
 	delivery := cmp.Or(r.Header.Get(standardwebhooks.HeaderWebhookID), r.Header.Get("Idempotency-Key"))
 	return g.webhook(w, r, webhook{
 		who: identity.Principal{Name: "gitlab", Platform: "gitlab", Webhook: true}, eventType: name, delivery: delivery, body: body,
-		id: record.Digest(append([]byte(delivery), body...)),
+		id: digests.Of(append([]byte(delivery), body...)),
 	})
 }
 

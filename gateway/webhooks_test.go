@@ -17,6 +17,7 @@ import (
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
+	"github.com/changetrail/changetrail/internal/digests"
 )
 
 func sign(secret, body string) string {
@@ -43,7 +44,7 @@ func TestGitHubWebhooksAreKeptAsTheyAre(t *testing.T) {
 		}
 		e := s.next(t, 1)[0]
 		if string(e.Data) != b || e.Type != "com.github.pull_request_review.submitted" || e.Source != "https://github.com/acme/payments" || e.Subject != "github.com/acme/payments/pull/7" ||
-			e.ID != record.Digest([]byte(b)) || schemas.SenderOf(signingKeys, e) != "platform:github" || e.ContentMode != "full" {
+			e.ID != digests.Of([]byte(b)) || schemas.SenderOf(signingKeys, e) != "platform:github" || e.ContentMode != "full" {
 			t.Errorf("%+v", e)
 		}
 	}
@@ -115,7 +116,7 @@ func TestAWebhookThatIsForgedOrPlayedBackChangesNothing(t *testing.T) {
 	// What is forgotten by the gateway is known by the identity of the event.
 	s.gateway.recent = newRecent(1)
 	send(github("new", "pull_request_review", "d9", body), body)
-	if e := s.next(t, 1)[0]; e.ID != record.Digest([]byte(body)) {
+	if e := s.next(t, 1)[0]; e.ID != digests.Of([]byte(body)) {
 		t.Errorf("played back later it is %s", e.ID)
 	}
 }

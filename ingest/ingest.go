@@ -10,6 +10,7 @@ import (
 	"github.com/changetrail/changetrail/evidence"
 	"github.com/changetrail/changetrail/ingest/platform"
 	"github.com/changetrail/changetrail/internal/budget"
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
@@ -205,7 +206,7 @@ func (r Reader) fetch(ctx context.Context, env *schemas.Envelope) error {
 			return err
 		}
 		return r.room(env.Data)
-	case blobs.Digest(env.Data) != env.DataRef:
+	case digests.Of(env.Data) != env.DataRef:
 		return schemas.Refuse(schemas.DigestMismatch, "it has data, and dataref %q is not their digest; leave one of the two out", env.DataRef)
 	}
 	env.DataRef = ""

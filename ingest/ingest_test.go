@@ -14,6 +14,7 @@ import (
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/internal/corpus"
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
@@ -34,7 +35,7 @@ func (s shelf) Get(_ context.Context, digest string) ([]byte, error) {
 }
 
 func put(data string) (string, shelf) {
-	digest := record.Digest([]byte(data))
+	digest := digests.Of([]byte(data))
 	return digest, shelf{digest: []byte(data)}
 }
 

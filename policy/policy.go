@@ -9,6 +9,7 @@ import (
 
 	"github.com/bmatcuk/doublestar/v4"
 
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/strictyaml"
 	"github.com/changetrail/changetrail/record"
 )
@@ -97,7 +98,7 @@ func (p *Policy) seal() {
 	for _, s := range p.sources {
 		p.content = append(p.content, s.Content...)
 	}
-	p.digest = record.Digest(p.content)
+	p.digest = digests.Of(p.content)
 }
 
 func decode(text []byte) (*Policy, error) {

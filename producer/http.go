@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/go-json-experiment/json"
 
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/schemas"
 )
 
@@ -179,7 +179,7 @@ func (f *Files) put(ctx context.Context, content io.Reader, length int64) (diges
 		Digest string `json:"digest"`
 		Size   int64  `json:"size"`
 	}
-	if sent := "sha256:" + hex.EncodeToString(sum.Sum(nil)); json.Unmarshal(answer, &kept) != nil || kept.Digest != sent {
+	if sent := digests.Sum(sum); json.Unmarshal(answer, &kept) != nil || kept.Digest != sent {
 		return "", 0, fmt.Errorf("http: PUT %s: the gateway kept %q, sent was %s", f.config.URL, kept.Digest, sent)
 	}
 	return kept.Digest, kept.Size, nil

@@ -118,12 +118,6 @@ func IsCommit(s string) bool {
 	return isHex(s)
 }
 
-// IsDigest reports whether s has the form of a digest, sha256:<64 hex digits>.
-func IsDigest(s string) bool {
-	hex, ok := strings.CutPrefix(s, "sha256:")
-	return ok && len(hex) == 64 && hex == strings.ToLower(hex) && isHex(hex)
-}
-
 func isHex(s string) bool {
 	for i := range len(s) {
 		c := s[i]

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/changetrail/changetrail/internal/digests"
 )
 
 const requestChange = ChangeID("github.com/acme/payments/pull/7")
@@ -39,7 +41,7 @@ func held(witness string, f *Request) Event {
 
 // TestATriggerNamesARequest: by id, address or digest, the strongest that both state.
 func TestATriggerNamesARequest(t *testing.T) {
-	digest, other := Digest([]byte("fix it")), Digest([]byte("break it"))
+	digest, other := digests.Of([]byte("fix it")), digests.Of([]byte("break it"))
 	issue := &Request{Kind: "issue", ID: "acme/payments#42", URL: "https://github.com/acme/payments/issues/42"}
 	gitlab := &Request{Kind: "issue", ID: "g/p#23", URL: "https://gitlab.com/g/p/-/work_items/23"}
 	ticket := &Request{Kind: "ticket", ID: "PAY-12", URL: "https://acme.atlassian.net/browse/PAY-12"}
@@ -117,7 +119,7 @@ func TestARequestCountsWhenItWasTold(t *testing.T) {
 
 // TestAnAlertIsHeldAsAReport: of a code host by its page, or by its kind and number.
 func TestAnAlertIsHeldAsAReport(t *testing.T) {
-	alert := Event{Source: "https://github.com/acme/payments", Witness: Observed, Fact: &Scan{Tool: Tool{Name: "Dependabot"}, Alert: true, ScanID: "dependabot/7", URL: "https://github.com/acme/payments/security/dependabot/7", Report: Report{Digest: Digest([]byte("body"))}}}
+	alert := Event{Source: "https://github.com/acme/payments", Witness: Observed, Fact: &Scan{Tool: Tool{Name: "Dependabot"}, Alert: true, ScanID: "dependabot/7", URL: "https://github.com/acme/payments/security/dependabot/7", Report: Report{Digest: digests.Of([]byte("body"))}}}
 	for _, trigger := range []Trigger{{Kind: "alert", ID: "dependabot/7"}, {Kind: "alert", URL: "https://github.com/acme/payments/security/dependabot/7"}} {
 		if got := triggerOf(t, trigger, alert).Request; got == nil || got.Witness != Observed || got.Source != alert.Source || got.Kind != "alert" {
 			t.Errorf("%+v: %+v", trigger, got)

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -61,7 +61,7 @@ func checkFile(dir fs.FS, f File) error {
 	if _, err := io.Copy(sum, file); err != nil {
 		return err
 	}
-	digest := "sha256:" + hex.EncodeToString(sum.Sum(nil))
+	digest := digests.Sum(sum)
 	if digest != f.Digest {
 		return fmt.Errorf("%s was changed: the manifest says %s, the file has %s", f.Path, f.Digest, digest)
 	}
@@ -117,7 +117,7 @@ func unsealed(text jsontext.Value) (string, error) {
 	if err := v.Canonicalize(); err != nil {
 		return "", err
 	}
-	return record.Digest(v), nil
+	return digests.Of(v), nil
 }
 
 // events counts the events, and looks for the files that they name.

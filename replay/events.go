@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 )
@@ -189,7 +190,7 @@ func read(id string, doc jsontext.Value) (*found, error) {
 		e.action = new(record.Action)
 		_ = json.Unmarshal(t.Data, e.action, jsontext.AllowInvalidUTF8(true)) // what cannot be read is not told
 	}
-	if record.IsDigest(data.Report.Digest) && !slices.Contains(e.Files, data.Report.Digest) {
+	if digests.Is(data.Report.Digest) && !slices.Contains(e.Files, data.Report.Digest) {
 		e.Files = append(e.Files, data.Report.Digest)
 	}
 	return e, nil

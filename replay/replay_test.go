@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/replay"
 	"github.com/changetrail/changetrail/schemas"
@@ -76,7 +77,7 @@ func indexOf(t *testing.T, events ...record.Event) *index {
 // history is a change with what names only its commit, its report or its run.
 func history() []record.Event {
 	agent := record.Agent{ID: "claude", Run: "run-1"}
-	report := record.Report{Digest: record.Digest([]byte("report")), Format: "sarif"}
+	report := record.Report{Digest: digests.Of([]byte("report")), Format: "sarif"}
 	return []record.Event{
 		{Source: "/scanner", Time: noon.Add(-3 * time.Hour), Witness: record.Observed, Fact: &record.Scan{Tool: record.Tool{Name: "grype"}, Report: report}},
 		{
@@ -101,7 +102,7 @@ func (b blobs) Get(_ context.Context, digest string) ([]byte, error) {
 	return nil, os.ErrNotExist
 }
 
-func held() blobs { return blobs{record.Digest([]byte("report")): "report"} }
+func held() blobs { return blobs{digests.Of([]byte("report")): "report"} }
 
 func tell(t *testing.T, x *index) *replay.Story {
 	t.Helper()
@@ -120,7 +121,7 @@ func TestEveryEventIsListedWithBothTimesAndItsWitness(t *testing.T) {
 		got = append(got, line{e.Action, e.Names, e.Witness, e.Lag()})
 	}
 	want := []line{
-		{"scan-completed", "report " + record.Digest([]byte("report")), record.Observed, ""},
+		{"scan-completed", "report " + digests.Of([]byte("report")), record.Observed, ""},
 		{"decision-recorded", "change", record.Signed, "received 5 h later"},
 		{"action-performed", "run run-1", record.Signed, ""},
 		{"change-opened", "change", record.Observed, ""},
@@ -178,7 +179,7 @@ func TestACheckSaysWhatIsMissing(t *testing.T) {
 	}{
 		"nothing":  {func(*index, blobs) {}, ""},
 		"an event": {func(x *index, _ blobs) { x.docs = x.docs[:6] }, "events: the record is made from 7; 6 are here"},
-		"a report": {func(_ *index, b blobs) { clear(b) }, "not held: " + record.Digest([]byte("report"))},
+		"a report": {func(_ *index, b blobs) { clear(b) }, "not held: " + digests.Of([]byte("report"))},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -220,14 +221,14 @@ func TestACheckNoticesWhatWasChanged(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				body = bytes.ReplaceAll(body, []byte(record.Digest(text)), []byte(record.Digest(now)))
+				body = bytes.ReplaceAll(body, []byte(digests.Of(text)), []byte(digests.Of(now)))
 				if err := os.WriteFile(filepath.Join(dir, manifest), body, 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
 	}
-	evidence := "evidence/" + strings.ReplaceAll(record.Digest([]byte("report")), ":", "-")
+	evidence := "evidence/" + strings.ReplaceAll(digests.Of([]byte("report")), ":", "-")
 	for name, c := range map[string]struct {
 		change func(*testing.T, string)
 		want   string

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +16,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/changetrail/changetrail/internal/digests"
 )
 
 // Blobs are the files that prove something, by their digests.
@@ -107,7 +108,7 @@ func (w *saver) write(name, what string, fill func(io.Writer) error) error {
 	if err := errors.Join(fill(buffer), buffer.Flush(), f.Close()); err != nil {
 		return err
 	}
-	w.Files = append(w.Files, File{name, "sha256:" + hex.EncodeToString(sum.Sum(nil)), int64(*size), what})
+	w.Files = append(w.Files, File{name, digests.Sum(sum), int64(*size), what})
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -170,7 +171,7 @@ func (r *rule) tooLong(s string) bool {
 func (r *rule) hasForm(s string) bool {
 	switch r.format {
 	case "digest":
-		return record.IsDigest(s)
+		return digests.Is(s)
 	case "commit":
 		return record.IsCommit(s)
 	}

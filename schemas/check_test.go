@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 )
@@ -318,7 +319,7 @@ func TestTheDigestOfARecordCanBeCheckedByAnyone(t *testing.T) {
 	digest := r.Trail.EvidenceDigest
 	bare := bytes.Replace(text, []byte(`"revision":7`), []byte(`"revision":0`), 1)
 	bare = bytes.Replace(bare, []byte(digest), nil, 1)
-	if got := record.Digest([]byte(canonical(t, bare))); got != digest {
+	if got := digests.Of([]byte(canonical(t, bare))); got != digest {
 		t.Errorf("%s, want %s", got, digest)
 	}
 	if again := schemas.Seal(nil, r, 8, digest); len(again) != 0 {

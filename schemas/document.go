@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -360,7 +361,7 @@ func Seal(b []byte, r *record.Record, revision int64, last string) []byte {
 	r.Trail.Revision, r.Trail.EvidenceDigest = 0, ""
 	start := len(b)
 	b = recordEncoder.append(b, r)
-	digest := record.Digest(b[start:])
+	digest := digests.Of(b[start:])
 	if digest == last {
 		return b[:start]
 	}
@@ -393,5 +394,5 @@ func RecordID(id record.ChangeID) string {
 	if len(id) <= maxID {
 		return string(id)
 	}
-	return record.Digest([]byte(id))
+	return digests.Of([]byte(id))
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/record"
 )
@@ -54,7 +55,7 @@ func signedFormerly(e Envelope) []string {
 // store that of the file, of those in the event as they are read.
 func sumOfData(e Envelope) string {
 	var sum [sha256.Size]byte
-	if record.IsDigest(e.DataRef) {
+	if digests.Is(e.DataRef) {
 		_, _ = hex.Decode(sum[:], []byte(strings.TrimPrefix(e.DataRef, "sha256:"))) // 64 digits
 	} else {
 		sum = sha256.Sum256(Whole(e.Data))

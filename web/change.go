@@ -15,6 +15,7 @@ import (
 
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/internal/access"
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/say"
 	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/record"
@@ -110,7 +111,7 @@ var witnesses = map[string]string{
 // short cuts a digest or a commit to what people compare.
 func short(s string) string {
 	switch {
-	case record.IsDigest(s):
+	case digests.Is(s):
 		return s[:19] + "…"
 	case record.IsCommit(s):
 		return s[:10]

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/changetrail/changetrail/evidence"
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/record"
 )
@@ -123,7 +124,7 @@ var fileUses = []struct {
 
 // uses finds the changes that rest on a file, of those that the reader may read.
 func (s *server) uses(r *http.Request, digest string) ([]use, error) {
-	if !record.IsDigest(digest) {
+	if !digests.Is(digest) {
 		return nil, nil
 	}
 	var out []use

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/record"
@@ -25,7 +26,7 @@ var errEnough = errors.New("enough")
 // Rests reports whether a change rests on a file of which who may read, by the word of a
 // platform or a person other than who.
 func Rests(ctx context.Context, x Index, digest string, who identity.Principal) (bool, error) {
-	if !record.IsDigest(digest) {
+	if !digests.Is(digest) {
 		return false, nil
 	}
 	where, err := naming(digest)

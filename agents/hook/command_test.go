@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -68,7 +69,7 @@ func TestALogIsWrittenWithoutSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	calls := Convert(s, Options{})
-	if len(calls) != 2 || calls[1].asked.Digest != record.Digest([]byte("use hunter2xyz")) {
+	if len(calls) != 2 || calls[1].asked.Digest != digests.Of([]byte("use hunter2xyz")) {
 		t.Errorf("%+v", calls)
 	}
 	if lost, err := l.Expire(time.Now().Add(-time.Hour)); err != nil || len(lost) > 0 {

@@ -16,6 +16,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/changetrail/changetrail/agents"
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/files"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
@@ -202,7 +203,7 @@ func (c *converter) say(i int, line Line, in *Input, kind, id string, a *record.
 func (c *converter) ask(line Line, in *Input) {
 	said := c.out[len(c.out)-1]
 	said.asked = &record.Request{
-		Kind: "prompt", ID: cmp.Or(in.PromptID, in.TurnID), Author: c.options.DelegatedBy, Digest: cmp.Or(line.Asked, record.Digest([]byte(in.Prompt))),
+		Kind: "prompt", ID: cmp.Or(in.PromptID, in.TurnID), Author: c.options.DelegatedBy, Digest: cmp.Or(line.Asked, digests.Of([]byte(in.Prompt))),
 	}
 	fact := *said.fact
 	fact.CallID = "asked-" + fact.CallID

@@ -16,6 +16,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
@@ -209,7 +210,7 @@ func TestCodex(t *testing.T) {
 func TestAPromptIsWhatThePersonAsked(t *testing.T) {
 	calls := Convert(session(t, "run-allowed.jsonl", func(int) Git { return at(before, night) }), Options{DelegatedBy: "mira.s"})
 	r, ok := prompted(t, calls[1])
-	want := record.Request{Kind: "prompt", ID: "93a13e29-58f8-4d8b-b99a-6dc5716890aa", Author: "mira.s", Digest: record.Digest([]byte("Fix the discount bug in shop.py")), Repository: "github.com/acme/shop"}
+	want := record.Request{Kind: "prompt", ID: "93a13e29-58f8-4d8b-b99a-6dc5716890aa", Author: "mira.s", Digest: digests.Of([]byte("Fix the discount bug in shop.py")), Repository: "github.com/acme/shop"}
 	if diff := cmp.Diff(want, r); !ok || diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -589,7 +590,7 @@ func TestLongContentIsToldByItsDigest(t *testing.T) {
 		t.Fatalf("%d events", len(calls))
 	}
 	told(t, calls) // each can be sent
-	if r, ok := prompted(t, calls[1]); !ok || r.Digest != record.Digest([]byte(long)) {
+	if r, ok := prompted(t, calls[1]); !ok || r.Digest != digests.Of([]byte(long)) {
 		t.Errorf("the digest of the prompt is %s", r.Digest)
 	}
 	for _, c := range calls[:1] {

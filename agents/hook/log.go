@@ -20,8 +20,8 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/changetrail/changetrail/agents"
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/files"
-	"github.com/changetrail/changetrail/record"
 )
 
 // A Log is the folder in which sessions are kept until they are sent.
@@ -94,7 +94,7 @@ func (l Log) Append(ctx context.Context, kind string, input []byte, at time.Time
 			return nil, err
 		}
 		if in.Prompt != "" && !bytes.Equal(noted.Hook, input) {
-			noted.Asked = record.Digest([]byte(in.Prompt))
+			noted.Asked = digests.Of([]byte(in.Prompt))
 		}
 	}
 	line, err := json.Marshal(noted, jsontext.AllowInvalidUTF8(true))
@@ -158,7 +158,7 @@ func Name(session string) string {
 	if clean == session && len(clean) <= maxName {
 		return clean
 	}
-	return clean[:min(len(clean), maxName)] + "." + strings.TrimPrefix(record.Digest([]byte(session)), "sha256:")[:32]
+	return clean[:min(len(clean), maxName)] + "." + strings.TrimPrefix(digests.Of([]byte(session)), "sha256:")[:32]
 }
 
 // maxName bounds the name of a file, which has a suffix, too.
@@ -297,7 +297,7 @@ func (l Log) Expire(since time.Time) (lost []string, err error) {
 // Seal keeps what the log of a session says now, of which a commit states the
 // digest.
 func (l Log) Seal(session string, lines int, content []byte) (digest string, err error) {
-	seal := Seal{lines, record.Digest(content)}
+	seal := Seal{lines, digests.Of(content)}
 	dir := filepath.Join(l.Dir, "sealed")
 	if err := files.Private(dir); err != nil {
 		return "", err

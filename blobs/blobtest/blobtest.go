@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/changetrail/changetrail/blobs"
+	"github.com/changetrail/changetrail/internal/digests"
 )
 
 // Run tests an empty store.
@@ -17,7 +18,7 @@ func Run(t *testing.T, s *blobs.Store) {
 	if got := all(t, s); len(got) != 0 {
 		t.Fatalf("it has %v before anything was put", got)
 	}
-	if _, err := s.Get(t.Context(), blobs.Digest([]byte("never put"))); !errors.Is(err, blobs.ErrNotFound) {
+	if _, err := s.Get(t.Context(), digests.Of([]byte("never put"))); !errors.Is(err, blobs.ErrNotFound) {
 		t.Errorf("what was never put: %v", err)
 	}
 	var want []string
@@ -43,7 +44,7 @@ func Run(t *testing.T, s *blobs.Store) {
 func put(t *testing.T, s *blobs.Store, content []byte) string {
 	t.Helper()
 	digest, size, err := s.PutFrom(t.Context(), bytes.NewReader(content))
-	if err != nil || digest != blobs.Digest(content) || size != int64(len(content)) {
+	if err != nil || digest != digests.Of(content) || size != int64(len(content)) {
 		t.Fatalf("put %d bytes: %s %d %v", len(content), digest, size, err)
 	}
 	got, err := s.Get(t.Context(), digest)
@@ -74,7 +75,7 @@ func many(t *testing.T, s *blobs.Store) string {
 		})
 	}
 	wg.Wait()
-	return blobs.Digest(content)
+	return digests.Of(content)
 }
 
 func all(t *testing.T, s *blobs.Store) (digests []string) {

@@ -23,7 +23,7 @@ func TestABucketThatIsNotReached(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := blobs.New(&bucket{b}, "mem://")
-	if _, err := s.Get(t.Context(), blobs.Digest(nil)); err == nil || errors.Is(err, blobs.ErrNotFound) {
+	if _, err := s.Get(t.Context(), digests.Of(nil)); err == nil || errors.Is(err, blobs.ErrNotFound) {
 		t.Errorf("a closed bucket: %v", err)
 	}
 	if err := s.Each(t.Context(), func(string) error { return nil }); err == nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/changetrail/changetrail/blobs"
+	"github.com/changetrail/changetrail/internal/digests"
 )
 
 // at returns a store in a server that answers as f does.
@@ -76,7 +77,7 @@ func TestOnlyAFileThatIsNotThereIsMissing(t *testing.T) {
 		}, want: "unexpected EOF"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := at(t, c.answer).Get(t.Context(), blobs.Digest(file))
+			got, err := at(t, c.answer).Get(t.Context(), digests.Of(file))
 			if err == nil {
 				t.Fatalf("it reads %q", got)
 			}
@@ -103,7 +104,7 @@ func TestAnErrorPasses(t *testing.T) {
 		}
 		served(w, []byte("a"))
 	})
-	if got, err := s.Get(t.Context(), blobs.Digest([]byte("a"))); err != nil || string(got) != "a" {
+	if got, err := s.Get(t.Context(), digests.Of([]byte("a"))); err != nil || string(got) != "a" {
 		t.Errorf("%q %v after %d requests", got, err, asked)
 	}
 }
@@ -116,12 +117,12 @@ func TestAListThatIsCutIsNoList(t *testing.T) {
 			refused(w, 403, "AccessDenied")
 			return
 		}
-		sum := strings.TrimPrefix(blobs.Digest(nil), "sha256:")
+		sum := strings.TrimPrefix(digests.Of(nil), "sha256:")
 		fmt.Fprintf(w, `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>2</NextContinuationToken><Contents><Key>trail/sha256/e3/%s</Key></Contents></ListBucketResult>`, sum)
 	})
 	var got []string
 	err := s.Each(t.Context(), func(d string) error { got = append(got, d); return nil })
-	if err == nil || !strings.Contains(err.Error(), "AccessDenied") || len(got) != 1 || got[0] != blobs.Digest(nil) {
+	if err == nil || !strings.Contains(err.Error(), "AccessDenied") || len(got) != 1 || got[0] != digests.Of(nil) {
 		t.Errorf("%v %v", got, err)
 	}
 }

@@ -16,8 +16,8 @@ import (
 
 	"github.com/minio/minio-go/v7"
 
-	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/blobs/blobtest"
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/foreign"
 )
 
@@ -60,7 +60,7 @@ func TestServer(t *testing.T) {
 	if _, err := stranger.Get(t.Context(), digest); err == nil || !strings.Contains(err.Error(), "AWS_SECRET_ACCESS_KEY") {
 		t.Errorf("who has a wrong secret: %v", err)
 	}
-	if _, err := stranger.Get(t.Context(), blobs.Digest(nil)); err == nil {
+	if _, err := stranger.Get(t.Context(), digests.Of(nil)); err == nil {
 		t.Error("who has a wrong secret reads")
 	}
 }

@@ -15,7 +15,6 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
@@ -25,6 +24,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/changetrail/changetrail/blobs"
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
@@ -108,7 +108,7 @@ func Export(ctx context.Context, out io.Writer, c stream.Config, topic string, p
 			return n, err
 		}
 	}
-	digest := "sha256:" + hex.EncodeToString(sum.Sum(nil))
+	digest := digests.Sum(sum)
 	if err := write(line{Kind: "end", Events: n.Events, Blobs: n.Blobs, Digest: digest}); err != nil {
 		return n, err
 	}
@@ -278,7 +278,7 @@ func readLine(in *bufio.Reader) (text []byte, err error) {
 }
 
 func ends(l line, n Counts, sum hash.Hash) error {
-	if digest := "sha256:" + hex.EncodeToString(sum.Sum(nil)); l.Digest != digest || l.Events != n.Events || l.Blobs != n.Blobs {
+	if digest := digests.Sum(sum); l.Digest != digest || l.Events != n.Events || l.Blobs != n.Blobs {
 		return fmt.Errorf("%w: it holds %d events and %d blobs with digest %s, and says %d, %d and %s", ErrDamaged, n.Events, n.Blobs, digest, l.Events, l.Blobs, l.Digest)
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/changetrail/changetrail/evidence"
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/secrets"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
@@ -223,7 +224,7 @@ func (a *app) attachSBOM() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("%s, %s: %w", before, args[0], err)
 			}
-			update := &record.Updated{Revision: record.Revision{Dependencies: updates, SBOMDigest: record.Digest(now)}}
+			update := &record.Updated{Revision: record.Revision{Dependencies: updates, SBOMDigest: digests.Of(now)}}
 			if len(updates) > 500 {
 				return fmt.Errorf("attach sbom: %d packages differ, at most 500 can be one change; are these bills of the same project?", len(updates))
 			}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -32,7 +33,7 @@ agent's word.`,
 					return nil, "", errors.New("the file is empty: it asks for nothing")
 				}
 				r := asked
-				r.Digest, r.Repository = record.Digest(file), f.repository
+				r.Digest, r.Repository = digests.Of(file), f.repository
 				return &r, fmt.Sprintf("%s %s\ndigest %s", r.Kind, orNone(r.ID), r.Digest), nil
 			})
 		},

@@ -20,6 +20,7 @@ import (
 	"github.com/changetrail/changetrail/internal/config"
 	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/internal/digests"
 )
 
 // TestWhereTheBinaryListens: beyond this machine nothing is served without credentials and
@@ -234,14 +235,14 @@ func TestWithCredentialsReadersAreAsked(t *testing.T) {
 		status, text, _ := ask(t, c, "GET", page+path, "", more...)
 		return status, text
 	}
-	digests := make(map[string]string)
+	sums := make(map[string]string)
 	for _, repo := range []string{"one", "two"} {
 		report := fmt.Sprintf(`<testsuite name="%s" tests="1"><testcase name="a" classname="b"/></testsuite>`, repo)
 		if status, text, _ := ask(t, c, "PUT", page+"/v1/blobs", report, "Authorization", "Bearer "+ci); status != 201 {
 			t.Fatal(status, text)
 		}
-		digests[repo] = record.Digest([]byte(report))
-		event := fmt.Sprintf(`{"specversion":"1.0","id":"%[1]s","source":"/ci","type":"%[2]s","subject":"acme/%[1]s#1","data":{"conclusion":"success","name":"unit","report":{"digest":"%[3]s"}}}`, repo, record.TypeValidationCompleted, digests[repo])
+		sums[repo] = digests.Of([]byte(report))
+		event := fmt.Sprintf(`{"specversion":"1.0","id":"%[1]s","source":"/ci","type":"%[2]s","subject":"acme/%[1]s#1","data":{"conclusion":"success","name":"unit","report":{"digest":"%[3]s"}}}`, repo, record.TypeValidationCompleted, sums[repo])
 		if status, text, _ := ask(t, c, "POST", page+"/v1/events", event, "Authorization", "Bearer "+ci, "Content-Type", "application/cloudevents+json"); status != 204 {
 			t.Fatal(status, text)
 		}
@@ -258,11 +259,11 @@ func TestWithCredentialsReadersAreAsked(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	// What a lying agent names gives it no right.
-	claim := fmt.Sprintf(`{"specversion":"1.0","id":"claim","source":"/ours","type":"%s","subject":"acme/one#1","data":{"conclusion":"success","name":"mine","report":{"digest":"%s"}}}`, record.TypeValidationCompleted, digests["two"])
+	claim := fmt.Sprintf(`{"specversion":"1.0","id":"claim","source":"/ours","type":"%s","subject":"acme/one#1","data":{"conclusion":"success","name":"mine","report":{"digest":"%s"}}}`, record.TypeValidationCompleted, sums["two"])
 	if status, text, _ := ask(t, c, "POST", page+"/v1/events", claim, "Authorization", "Bearer "+ours, "Content-Type", "application/cloudevents+json"); status != 204 {
 		t.Fatal(status, text)
 	}
-	decision := fmt.Sprintf(`{"specversion":"1.0","id":"decision","source":"/ours","type":"%s","subject":"acme/one#1","data":{"agent":{"id":"ours"},"trigger":{"kind":"scan","finding":"CVE-1","digest":"%s"}}}`, record.TypeDecisionRecorded, digests["two"])
+	decision := fmt.Sprintf(`{"specversion":"1.0","id":"decision","source":"/ours","type":"%s","subject":"acme/one#1","data":{"agent":{"id":"ours"},"trigger":{"kind":"scan","finding":"CVE-1","digest":"%s"}}}`, record.TypeDecisionRecorded, sums["two"])
 	if status, text, _ := ask(t, c, "POST", page+"/v1/events", decision, "Authorization", "Bearer "+ours, "Content-Type", "application/cloudevents+json"); status != 204 {
 		t.Fatal(status, text)
 	}
@@ -288,8 +289,8 @@ func TestWithCredentialsReadersAreAsked(t *testing.T) {
 		{"/v1/changes/" + two, 401, 200, 403, 403, 403},
 		{"/v1/changes/" + two + "/replay", 401, 200, 403, 403, 403},
 		{"/v1/changes/" + two + "/events", 401, 200, 403, 403, 403},
-		{"/v1/blobs/" + digests["one"], 401, 200, 404, 200, 200},
-		{"/v1/blobs/" + digests["two"], 401, 200, 404, 404, 404},
+		{"/v1/blobs/" + sums["one"], 401, 200, 404, 200, 200},
+		{"/v1/blobs/" + sums["two"], 401, 200, 404, 404, 404},
 		{"/v1/blobs/nonsense", 401, 404, 404, 404, 404},
 		{"/", 303, 200, 403, 200, 200},
 		{"/changes.csv", 401, 200, 403, 200, 200},
@@ -298,8 +299,8 @@ func TestWithCredentialsReadersAreAsked(t *testing.T) {
 		{"/audit", 303, 200, 200, 200, 200},
 		{"/changes/" + one, 303, 200, 403, 200, 200},
 		{"/changes/" + two, 303, 200, 403, 403, 403},
-		{"/evidence/" + digests["one"], 303, 200, 404, 200, 200},
-		{"/evidence/" + digests["two"], 303, 200, 404, 404, 404},
+		{"/evidence/" + sums["one"], 303, 200, 404, 200, 200},
+		{"/evidence/" + sums["two"], 303, 200, 404, 404, 404},
 		{"/v1/nothing", 401, 404, 404, 404, 404},
 		{"/nothing", 303, 404, 404, 404, 404},
 		{"/healthz", 200, 200, 200, 200, 200},
@@ -336,7 +337,7 @@ func TestWithCredentialsReadersAreAsked(t *testing.T) {
 		t.Errorf("explain_change does not tell %s", text)
 	}
 	signedIn(t, c, page, mira)
-	for _, want := range []string{"part=access kind=record id=" + one + " credential=ours", "part=access kind=file id=" + digests["one"] + " credential=guest", "part=access kind=list", "credential=mira"} {
+	for _, want := range []string{"part=access kind=record id=" + one + " credential=ours", "part=access kind=file id=" + sums["one"] + " credential=guest", "part=access kind=list", "credential=mira"} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log has no %q", want)
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -55,14 +56,14 @@ var changes = []change{
 	set("authtype", "system", "user"), set("authid", "gateway", "mira"), set("authmac", "00"), set("contentmode", "full"), set("redacted", "none"),
 	set("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "x", "\x00"),
 	set("dataschema", "https://example.com/s", "%zz"), set("sequence", "7"), set("comexampleextension", "x", strings.Repeat("y", 30_000)),
-	set("dataref", record.Digest([]byte("nothing")), "https://example.org/x", "x", "\x00"),
-	{"dataref beside its data", func(_ *maker, c *Case) { c.Attributes["dataref"] = record.Digest(c.Data) }},
+	set("dataref", digests.Of([]byte("nothing")), "https://example.org/x", "x", "\x00"),
+	{"dataref beside its data", func(_ *maker, c *Case) { c.Attributes["dataref"] = digests.Of(c.Data) }},
 	{"dataref to nothing", func(m *maker, c *Case) {
-		c.Data, c.Attributes["dataref"] = nil, m.pick(record.Digest([]byte("nothing")), "https://example.org/x", "sha256:00")
+		c.Data, c.Attributes["dataref"] = nil, m.pick(digests.Of([]byte("nothing")), "https://example.org/x", "sha256:00")
 	}},
 	{"dataref to other data", func(m *maker, c *Case) {
 		c.Blob = bytes.ReplaceAll(c.Data, []byte(`"id":"a"`), []byte(`"id":"b"`))
-		c.Attributes["dataref"] = record.Digest(c.Blob)
+		c.Attributes["dataref"] = digests.Of(c.Blob)
 		if m.IntN(2) == 0 {
 			c.Data = []byte("null")
 		}
@@ -101,6 +102,6 @@ var changes = []change{
 		c.Data = []byte(`{"agent":{"id":"a","run":"r-1"},"tool":"Bash","result":"` + strings.Repeat("y", 1_200_000) + `"}`)
 	}},
 	{"a digest that is wrong", func(_ *maker, c *Case) {
-		c.Data = bytes.Replace(c.Data, []byte(`"report":{`), fmt.Appendf(nil, `"report":{"digest":%q,`, record.Digest([]byte("x"))), 1)
+		c.Data = bytes.Replace(c.Data, []byte(`"report":{`), fmt.Appendf(nil, `"report":{"digest":%q,`, digests.Of([]byte("x"))), 1)
 	}},
 }

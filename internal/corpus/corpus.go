@@ -12,7 +12,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/schemas"
 )
 
@@ -64,7 +64,7 @@ func (c *Case) byReference() {
 	}
 	c.Name += ", by dataref"
 	c.Blob, c.Data = c.Data, nil
-	c.Attributes["dataref"] = record.Digest(c.Blob)
+	c.Attributes["dataref"] = digests.Of(c.Blob)
 }
 
 // names are the attributes in one order.

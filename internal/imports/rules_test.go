@@ -11,7 +11,7 @@ type layer struct {
 // somebody writes down where it belongs.
 var layers = []layer{
 	{"Tools that know nothing of changes", []string{
-		"internal/budget", "internal/ecosystem", "internal/files", "internal/foreign", "internal/printable", "internal/problem",
+		"internal/budget", "internal/digests", "internal/ecosystem", "internal/files", "internal/foreign", "internal/printable", "internal/problem",
 		"internal/serving", "internal/signing", "internal/strictyaml",
 	}},
 	{"The words, and the store of files", []string{"record", "blobs"}},

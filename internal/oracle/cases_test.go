@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -131,14 +132,14 @@ func (s *scribbler) chosen(o record.Option, done record.DependencyUpdate) {
 // report is a scanner's report of one finding.
 func report(n int, finding, name string) *record.Scan {
 	return &record.Scan{
-		Tool: record.Tool{Name: "trivy"}, Report: record.Report{Digest: record.Digest(fmt.Append(nil, n))}, Summary: record.ScanSummary{Findings: 1, Scanned: true},
+		Tool: record.Tool{Name: "trivy"}, Report: record.Report{Digest: digests.Of(fmt.Append(nil, n))}, Summary: record.ScanSummary{Findings: 1, Scanned: true},
 		Findings: []record.Finding{{ID: finding, Package: name, Fingerprint: finding}},
 	}
 }
 
 func (s *scribbler) startedBy(n int, finding, name string) {
 	d := decided("mira.s")
-	d.Trigger = &record.Trigger{Kind: "scan", Digest: record.Digest(fmt.Append(nil, n)), Finding: finding, Severity: "high", Package: name}
+	d.Trigger = &record.Trigger{Kind: "scan", Digest: digests.Of(fmt.Append(nil, n)), Finding: finding, Severity: "high", Package: name}
 	s.at(0, pilot, d)
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -126,7 +127,7 @@ func sealed(e record.Event) record.Event {
 	if err != nil {
 		text = []byte(err.Error())
 	}
-	e.Digest = record.Digest(fmt.Appendf(text, "%s %s %s", e.Type, e.Change, e.Time))
+	e.Digest = digests.Of(fmt.Appendf(text, "%s %s %s", e.Type, e.Change, e.Time))
 	return e
 }
 
@@ -207,7 +208,7 @@ func generate(seed uint64) *history {
 
 // scans are the reports that an agent may have been started by.
 func (g *teller) scans() {
-	g.digest = record.Digest(fmt.Appendf(nil, "report %d", g.h.Seed))
+	g.digest = digests.Of(fmt.Appendf(nil, "report %d", g.h.Seed))
 	scan := &record.Scan{
 		Tool: record.Tool{Name: "trivy"}, ScanID: "scan-1", Report: record.Report{Digest: g.digest}, Summary: record.ScanSummary{Findings: 2, Scanned: true},
 		Findings: []record.Finding{{ID: "CVE-2026-1", Package: "lodash", Ecosystem: "npm", Severity: "high", Fingerprint: "1"}, {ID: "CVE-2026-2", Aliases: []string{"GHSA-2"}, Package: "left-pad", Fingerprint: "2"}},
@@ -228,7 +229,7 @@ func (g *teller) scans() {
 	}
 	if g.chance(30) { // another report
 		other := *scan
-		other.ScanID, other.Report.Digest = "scan-2", record.Digest([]byte("another"))
+		other.ScanID, other.Report.Digest = "scan-2", digests.Of([]byte("another"))
 		g.evidence(scanner, &other)
 	}
 }
@@ -252,7 +253,7 @@ func (g *teller) decision(agent string) *record.Decision {
 		case 1:
 			d.Trigger.Finding = ""
 		case 2:
-			d.Trigger.Digest = record.Digest([]byte("nobody has it"))
+			d.Trigger.Digest = digests.Of([]byte("nobody has it"))
 		case 3, 4:
 			r := request(g)
 			d.Trigger = &record.Trigger{Kind: r.Kind, ID: r.ID}

@@ -12,7 +12,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
 )
@@ -95,7 +95,7 @@ func (x *indexer) put(ctx context.Context, what, path string, have jsontext.Valu
 	if err != nil {
 		return err
 	}
-	digest := record.Digest(text)
+	digest := digests.Of(text)
 	change := "create"
 	if have != nil {
 		if strings.Contains(string(have), digest) {

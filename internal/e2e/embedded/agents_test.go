@@ -19,6 +19,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/foreign"
 	"github.com/changetrail/changetrail/record"
 )
@@ -230,7 +231,7 @@ func TestACommitLeadsToItsRun(t *testing.T) {
 	_, digest, _ := strings.Cut(message, "Agent-Log: ")
 	log := exec.Command("curl", "--silent", "--fail", "-H", "Authorization: Bearer "+p.reader, p.page+"/v1/blobs/"+strings.Fields(digest)[0])
 	out, err := log.Output()
-	if err != nil || record.Digest(out) != strings.Fields(digest)[0] || !bytes.Contains(out, []byte("npm test")) {
+	if err != nil || digests.Of(out) != strings.Fields(digest)[0] || !bytes.Contains(out, []byte("npm test")) {
 		t.Errorf("the log of the commit: %v: %s", err, out)
 	}
 }

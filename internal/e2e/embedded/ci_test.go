@@ -15,6 +15,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/servers"
 	"github.com/changetrail/changetrail/record"
 )
@@ -166,7 +167,7 @@ step.call(gateway: System.getenv('GATEWAY'), scan: ['osv.json'], tests: ['unit t
 			if len(jobs) != 1 || jobs[0].Name != c.job || r.Trail.Validation.Failed == 0 && r.Trail.Validation.Passed == 0 {
 				t.Errorf("%+v", r.Trail.Validation)
 			}
-			if !slices.ContainsFunc(r.Trail.Scans, func(s record.ScanFact) bool { return s.Digest == record.Digest(report) }) {
+			if !slices.ContainsFunc(r.Trail.Scans, func(s record.ScanFact) bool { return s.Digest == digests.Of(report) }) {
 				t.Errorf("%+v", r.Trail.Scans)
 			}
 		})
