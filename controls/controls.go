@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
 
 	"github.com/changetrail/changetrail/internal/digests"
+	"github.com/changetrail/changetrail/internal/mistake"
+	"github.com/changetrail/changetrail/internal/nearest"
 	"github.com/changetrail/changetrail/internal/strictyaml"
 	"github.com/changetrail/changetrail/record"
 )
@@ -60,28 +61,29 @@ func Parse(text []byte) (*Matrix, error) {
 	}
 	var errs []error
 	for i, c := range m.Controls {
+		at := fmt.Sprintf("controls[%d]", i)
 		if c.Tag == "" {
-			errs = append(errs, fmt.Errorf("controls: controls[%d]: tag is missing, as pci-dss-6.3.2", i))
+			errs = append(errs, mistake.At(at, "%s: tag is missing, as pci-dss-6.3.2", at))
 		}
 		m.resolved = append(m.resolved, c.resolve(catalogue))
 		for _, name := range c.Evidence {
 			if _, known := shows[name]; !known {
-				errs = append(errs, fmt.Errorf("controls: %s: evidence: %q is none of %s", c.Tag, name, strings.Join(EvidenceNames(), ", ")))
+				errs = append(errs, mistake.At(at+".evidence", "%s: evidence: %s", c.Tag, nearest.NotOne(name, EvidenceNames())))
 			}
 		}
 		for _, glob := range c.Applies.Services {
 			if !doublestar.ValidatePattern(glob) {
-				errs = append(errs, fmt.Errorf("controls: %s: services: %q is not a glob", c.Tag, glob))
+				errs = append(errs, mistake.At(at+".applies.services", "%s: services: %q is not a pattern of names; a * or a bracket is wrong", c.Tag, glob))
 			}
 		}
 		for _, who := range c.Applies.InitiatedBy {
 			if who != "agent" && who != "human" {
-				errs = append(errs, fmt.Errorf("controls: %s: initiated_by: %q is neither agent nor human", c.Tag, who))
+				errs = append(errs, mistake.At(at+".applies.initiated_by", "%s: initiated_by: %s", c.Tag, nearest.NotOne(who, []string{"agent", "human"})))
 			}
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
-		return nil, err
+		return nil, strictyaml.Locate(text, err)
 	}
 	m.content = text
 	m.digest = digests.Of(text)
@@ -114,10 +116,10 @@ func decode(text []byte) (*Matrix, error) {
 	}
 	m := new(Matrix)
 	if err := strictyaml.Decode(text, m); err != nil {
-		return nil, fmt.Errorf("controls: %w", err)
+		return nil, err
 	}
 	if len(m.Controls) == 0 && len(bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))) > 0 {
-		return nil, errors.New("controls: the matrix has no control; list them under controls, each with its tag, or leave the file out")
+		return nil, errors.New("the matrix has no control; list them under controls, each with its tag, or leave the file out")
 	}
 	return m, nil
 }

@@ -243,16 +243,16 @@ func TestMatricesThatCannotBe(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"an unknown key":        {"controls: [{tag: a, aplies: {}}]", "aplies"},
 		"no tag":                {"controls: [{title: a}]", "controls[0]: tag is missing"},
-		"a misspelt column":     {"tag,data_clases\na,b\n", `column "data_clases" is none of`},
+		"a misspelt column":     {"tag,data_clases\na,b\n", "did you mean data_classes?"},
 		"no column tag":         {"title,kinds\na,b\n", "there is no column tag"},
-		"a row too long":        {"tag,kinds\na,b,c\n", "wrong number of fields"},
-		"evidence of no kind":   {"controls: [{tag: a, evidence: [revue]}]", `evidence: "revue" is none of approval, authorization, decision`},
+		"a row too long":        {"tag,kinds\na,b,c\n", "another number of values than the header"},
+		"evidence of no kind":   {"controls: [{tag: a, evidence: [revue]}]", `evidence: "revue" is not one of approval, authorization, decision`},
 		"OSCAL of nothing":      {`{"component-definition":{"components":[{"type":"software","title":"pay","control-implementations":[]}]}}`, "there is no control"},
 		"OSCAL that is empty":   {"component-definition:\n", "is empty"},
-		"broken JSON of OSCAL":  {`{"component-definition":{"components":[{"title":"pay"`, "controls: "},
-		"who else":              {"tag,initiated_by\na,robot\n", `"robot" is neither agent nor human`},
+		"broken JSON of OSCAL":  {`{"component-definition":{"components":[{"title":"pay"`, "ends in the middle of a value"},
+		"who else":              {"tag,initiated_by\na,robot\n", `"robot" is not one of agent, human`},
 		"OSCAL of no framework": {`{"component-definition": {"components": [{"title": "x", "control-implementations": [{"source": "#1", "implemented-requirements": [{"control-id": "a"}]}]}]}}`, "tells no framework"},
-		"a glob":                {"controls: [{tag: a, applies: {services: ['[']}}]", "is not a glob"},
+		"a glob":                {"controls: [{tag: a, applies: {services: ['[']}}]", "is not a pattern of names"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := Parse([]byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {

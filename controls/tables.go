@@ -7,12 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/changetrail/changetrail/internal/mistake"
+	"github.com/changetrail/changetrail/internal/nearest"
 	"github.com/changetrail/changetrail/internal/strictyaml"
 )
 
@@ -39,28 +42,28 @@ func readCSV(text []byte) (*Matrix, error) {
 	}
 	header, err := r.Read()
 	if err != nil {
-		return nil, fmt.Errorf("controls: CSV: %w", err)
+		return nil, &mistake.Mistake{What: mistake.Plain(err)}
 	}
 	for i, name := range header {
 		header[i] = strings.ReplaceAll(strings.ToLower(strings.TrimSpace(name)), " ", "_")
 		if _, known := columns[header[i]]; !known {
-			return nil, fmt.Errorf("controls: CSV: column %q is none of tag, framework, title, evidence, services, classifications, data_classes, kinds, environments, initiated_by, owner, source, notes", name)
+			return nil, &mistake.Mistake{Line: 1, Column: firstColumn(r, i), What: "column " + nearest.NotOne(name, slices.Sorted(maps.Keys(columns)))}
 		}
 	}
 	if !slices.Contains(header, "tag") {
-		return nil, errors.New("controls: CSV: there is no column tag")
+		return nil, &mistake.Mistake{Line: 1, What: "there is no column tag; it names the control, as pci-dss-6.3.2"}
 	}
 	m := new(Matrix)
 	for {
 		row, err := r.Read()
 		if errors.Is(err, io.EOF) && len(m.Controls) == 0 {
-			return nil, errors.New("controls: CSV: there is no row below the header, so that there is no control")
+			return nil, &mistake.Mistake{Line: 1, What: "there is no row below the header, so that there is no control"}
 		}
 		if errors.Is(err, io.EOF) {
 			return m, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("controls: CSV: %w", err)
+			return nil, &mistake.Mistake{What: mistake.Plain(err)}
 		}
 		var c Control
 		for i, value := range row {
@@ -80,6 +83,12 @@ func readCSV(text []byte) (*Matrix, error) {
 		}
 		m.Controls = append(m.Controls, c)
 	}
+}
+
+// firstColumn is where a value of the last row begins.
+func firstColumn(r *csv.Reader, i int) int {
+	_, column := r.FieldPos(i)
+	return column
 }
 
 func list(s string) []string {
@@ -148,10 +157,18 @@ func readOSCAL(text []byte) (m *Matrix, is bool, err error) {
 		}
 	}
 	if err != nil {
-		return nil, true, fmt.Errorf("controls: OSCAL: %w", strictyaml.Plain(err))
+		return nil, true, inOSCAL(text, err)
 	}
 	m, err = o.matrix()
 	return m, true, err
+}
+
+// inOSCAL says what is wrong in a component definition.
+func inOSCAL(text []byte, err error) error {
+	if bytes.HasPrefix(text, []byte("{")) {
+		return mistake.JSON(text, err)
+	}
+	return strictyaml.Plain(err)
 }
 
 // matrix takes each implemented requirement as a control of its component: the service of
@@ -172,7 +189,7 @@ func (o oscal) matrix() (*Matrix, error) {
 		}
 	}
 	if len(m.Controls) == 0 {
-		return nil, errors.New("controls: OSCAL: no component or capability has an implemented requirement, so that there is no control")
+		return nil, errors.New("no component or capability has an implemented requirement, so that there is no control")
 	}
 	return m, nil
 }
@@ -182,7 +199,7 @@ func (m *Matrix) implemented(component oscalComponent, title string, ofService b
 		for _, req := range impl.Requirements {
 			c, err := req.control(impl, slices.Concat(component.Props, impl.Props, req.Props))
 			if err != nil {
-				return fmt.Errorf("controls: OSCAL: %s: %w", title, err)
+				return fmt.Errorf("%s: %w", title, err)
 			}
 			if ofService && len(c.Applies.Services) == 0 {
 				c.Applies.Services = []string{title}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/changetrail/changetrail/internal/mistake"
 )
 
 // A format is one kind of report: how it is known, and how it is read. A
@@ -65,11 +67,11 @@ func formatOf(file []byte) (format, error) {
 	case len(names) == 1:
 		return fit[0], nil
 	case len(names) > 1:
-		return format{}, unreadable("it may be of %s, and is read as none", strings.Join(names, " or of "))
+		return format{}, unreadable("it may be %s; that is not certain, so it is not read", strings.Join(names, " or "))
 	case s.root != "":
 		return format{}, unreadable("XML of <%s>; of XML, JUnit, TRX, NUnit, xUnit.net, Sonar's test executions, CycloneDX, Checkstyle, PMD and SpotBugs are read", s.root)
 	}
-	return format{}, unreadable("its format is none of %s", strings.Join(known, ", "))
+	return format{}, unreadable("it is JSON of no format that is read; read are %s", strings.Join(known, ", "))
 }
 
 // A shape is what can be seen of a file without reading it as any format: the
@@ -122,7 +124,7 @@ func look(file []byte) (shape, error) {
 		if isTAP(file) {
 			return shape{tap: true}, nil
 		}
-		return shape{}, unreadable("it is neither JSON nor XML; hand in what the tool writes for machines, not for people (of plain text, TAP is read)")
+		return shape{}, unreadable("it is neither JSON nor XML; attach what the tool writes for programs and not for people (of plain text, TAP is read)")
 	}
 	s := shape{array: file[0] == '[', members: make(map[string]jsontext.Kind), texts: make(map[string]string), values: make(map[string]jsontext.Value)}
 	d := newDecoder(file)
@@ -139,12 +141,12 @@ func look(file []byte) (shape, error) {
 	for d.PeekKind() == '"' {
 		name, err := d.ReadToken()
 		if err != nil {
-			return s, unreadable("JSON: %v", err)
+			return s, unreadable("%v", mistake.JSON(file, err))
 		}
 		key := name.String()
 		v, err := d.ReadValue()
 		if err != nil {
-			return s, unreadable("JSON: %v", err)
+			return s, unreadable("%v", mistake.JSON(file, err))
 		}
 		s.members[key] = v.Kind()
 		s.values[key] = file[int(d.InputOffset())-len(v) : d.InputOffset()]
@@ -155,7 +157,7 @@ func look(file []byte) (shape, error) {
 		}
 	}
 	if _, err := d.ReadToken(); err != nil {
-		return s, unreadable("JSON: %v", err)
+		return s, unreadable("%v", mistake.JSON(file, err))
 	}
 	return s, nil
 }
@@ -165,7 +167,7 @@ func rootOf(file []byte) (shape, error) {
 	for {
 		token, err := d.Token()
 		if err != nil {
-			return shape{}, unreadable("XML: %v", err)
+			return shape{}, unreadable("%v", err)
 		}
 		t, ok := token.(xml.StartElement)
 		if !ok {
@@ -190,7 +192,7 @@ func newDecoder(file []byte) *jsontext.Decoder {
 func decodeJSON[T any](file []byte) (T, error) {
 	var v T
 	if err := json.Unmarshal(file, &v, lenient); err != nil {
-		return v, unreadable("%v", err)
+		return v, unreadable("%v", mistake.JSON(file, err))
 	}
 	return v, nil
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/changetrail/changetrail/record"
+
+	"github.com/changetrail/changetrail/internal/mistake"
 )
 
 // A scan is what a reader of scans collects: the findings, each once, and what
@@ -58,7 +60,7 @@ func (s *scan) result() (Result, error) {
 func parse[T any](s *scan, file []byte) (T, error) {
 	var v T
 	if err := json.Unmarshal(file, &v, lenient, s.tolerant()); err != nil {
-		return v, unreadable("%v", err)
+		return v, unreadable("%v", mistake.JSON(file, err))
 	}
 	return v, nil
 }
@@ -143,7 +145,7 @@ func kindName(k jsontext.Kind) string {
 func readXML[T any](file []byte) (T, error) {
 	var v T
 	if err := xml.NewDecoder(bytes.NewReader(file)).Decode(&v); err != nil {
-		return v, unreadable("XML: %v", err)
+		return v, unreadable("%v", err)
 	}
 	return v, nil
 }

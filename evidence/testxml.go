@@ -71,7 +71,7 @@ func (d dialect) readTests(file []byte) (Result, error) {
 			break
 		}
 		if err != nil {
-			return Result{}, unreadable("XML: %v", err)
+			return Result{}, unreadable("%v", err)
 		}
 		switch t := token.(type) {
 		case xml.StartElement:

@@ -270,7 +270,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 		{"a format that is not read", map[string]string{"Content-Type": "application/cloudevents+protobuf"}, good, 415, "send application/cloudevents+json"},
 		{"nothing", structured, nil, 400, "not JSON"},
 		{"no JSON", structured, []byte("{"), 400, "not JSON"},
-		{"a member that stands twice", structured, []byte(`{"specversion":"1.0","id":"1","id":"2"}`), 400, "duplicate"},
+		{"a member that stands twice", structured, []byte(`{"specversion":"1.0","id":"1","id":"2"}`), 400, "given twice"},
 		{"an event without a type", structured, []byte(`{"specversion":"1.0","id":"1","source":"/a"}`), 422, "type"},
 		{"another version of CloudEvents", structured, []byte(`{"specversion":"0.3","id":"1","source":"/a","type":"t"}`), 422, "specversion"},
 		{"a type that nobody reads", structured, []byte(`{"specversion":"1.0","id":"1","source":"/a","type":"com.example.thing"}`), 422, "is none that is read here"},

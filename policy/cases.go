@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/changetrail/changetrail/internal/mistake"
+	"github.com/changetrail/changetrail/internal/nearest"
 	"github.com/changetrail/changetrail/internal/strictyaml"
 	"github.com/changetrail/changetrail/record"
 )
@@ -37,25 +39,25 @@ func ParseCases(text []byte) ([]Case, error) {
 		Cases []Case `yaml:"cases"`
 	}
 	if err := strictyaml.Decode(text, &file); err != nil {
-		return nil, fmt.Errorf("cases: %w", err)
+		return nil, mistake.In("cases", err)
 	}
 	if len(file.Cases) == 0 {
 		return nil, errors.New("cases: there are none")
 	}
 	var errs []error
 	for i, c := range file.Cases {
-		where := fmt.Sprintf("cases[%d] (%s)", i, c.Name)
+		at := place{fmt.Sprintf("cases[%d]", i), c.Name}
 		if c.Name == "" {
-			errs = append(errs, fmt.Errorf("%s: name is missing", where))
+			errs = append(errs, at.wrong("", "name is missing"))
 		}
 		if _, err := record.ParseRepository(c.Repository); err != nil {
-			errs = append(errs, fmt.Errorf("%s: repository: %w", where, err))
+			errs = append(errs, at.wrong("repository", "repository: %v", err))
 		}
 		if !slices.Contains(Verdicts, c.Want) {
-			errs = append(errs, fmt.Errorf("%s: want %q is not one of %v", where, c.Want, Verdicts))
+			errs = append(errs, at.wrong("want", "want %s", nearest.NotOne(c.Want, Verdicts)))
 		}
 	}
-	return file.Cases, errors.Join(errs...)
+	return file.Cases, mistake.In("cases", strictyaml.Locate(text, errors.Join(errs...)))
 }
 
 // Request returns what the case asks. c must come from [ParseCases].

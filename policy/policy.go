@@ -10,6 +10,8 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 
 	"github.com/changetrail/changetrail/internal/digests"
+	"github.com/changetrail/changetrail/internal/mistake"
+	"github.com/changetrail/changetrail/internal/nearest"
 	"github.com/changetrail/changetrail/internal/strictyaml"
 	"github.com/changetrail/changetrail/record"
 )
@@ -80,13 +82,13 @@ var Classifications = []string{"critical", "high", "medium", "low"}
 func Parse(text []byte) (*Policy, error) {
 	p, err := decode(text)
 	if err != nil {
-		return nil, err
+		return nil, mistake.In("policy", err)
 	}
 	if len(p.Catalogs)+len(p.CodeOwners) > 0 {
-		return nil, errors.New("policy: catalogs and codeowners name other files, which are read from a folder only")
+		return nil, errors.New("catalogs and codeowners name other files, which are read from a folder only")
 	}
-	if err := p.validate(); err != nil {
-		return nil, err
+	if err := errors.Join(p.validate(), p.misspelt()); err != nil {
+		return nil, mistake.In("policy", strictyaml.Locate(text, err))
 	}
 	p.sources = []Source{{Name: "policy.yaml", Content: text}}
 	p.seal()
@@ -104,7 +106,7 @@ func (p *Policy) seal() {
 func decode(text []byte) (*Policy, error) {
 	p := new(Policy)
 	if err := strictyaml.Decode(text, p); err != nil {
-		return nil, fmt.Errorf("policy: %w", err)
+		return nil, err
 	}
 	return p, nil
 }
@@ -114,23 +116,23 @@ func (p *Policy) validate() error {
 	var errs []error
 	seen := make(map[string]bool)
 	for i, s := range p.Services {
-		where := fmt.Sprintf("policy: services[%d] (%s)", i, s.Name)
+		at := place{fmt.Sprintf("services[%d]", i), s.Name}
 		switch {
 		case s.Name == "":
-			errs = append(errs, fmt.Errorf("%s: name is missing", where))
+			errs = append(errs, at.wrong("", "name is missing"))
 		case seen[s.Name]:
-			errs = append(errs, fmt.Errorf("%s: the name stands twice", where))
+			errs = append(errs, at.wrong("name", "another one has the same name"))
 		}
 		seen[s.Name] = true
 		if len(s.Repositories) == 0 {
-			errs = append(errs, fmt.Errorf("%s: repositories is missing; name at least one, as github.com/acme/payments", where))
+			errs = append(errs, at.wrong("", "repositories is missing; name at least one, as github.com/acme/payments"))
 		}
 		if !slices.Contains(Classifications, s.Classification) {
-			errs = append(errs, fmt.Errorf("%s: classification %q is not one of %v", where, s.Classification, Classifications))
+			errs = append(errs, at.wrong("classification", "classification %s", nearest.NotOne(s.Classification, Classifications)))
 		}
 		for _, glob := range slices.Concat(s.Repositories, s.Paths) {
 			if !doublestar.ValidatePattern(glob) {
-				errs = append(errs, fmt.Errorf("%s: %q is not a glob", where, glob))
+				errs = append(errs, at.wrong("", "%q is not a pattern of names; a * or a bracket is wrong", glob))
 			}
 		}
 	}
@@ -143,53 +145,54 @@ func (p *Policy) validate() error {
 func (p *Policy) check() error {
 	var errs []error
 	if p.Mode != "" && p.Mode != GateEverything {
-		errs = append(errs, fmt.Errorf("policy: mode %q is not %s; leave it out for the rules alone", p.Mode, GateEverything))
+		errs = append(errs, mistake.At("mode", "mode %q is not %s; leave it out for the rules alone", p.Mode, GateEverything))
 	}
 	if p.Default != "" && !slices.Contains(Verdicts, p.Default) {
-		errs = append(errs, fmt.Errorf("policy: default %q is not one of %v", p.Default, Verdicts))
+		errs = append(errs, mistake.At("default", "default %s", nearest.NotOne(p.Default, Verdicts)))
 	}
 	switch {
 	case p.Threshold != "" && p.Default != "":
-		errs = append(errs, errors.New("policy: threshold and default both say what holds where no rule does; give one"))
+		errs = append(errs, mistake.At("threshold", "threshold and default both say what applies where no rule does; give one"))
 	case p.Threshold != "" && !slices.Contains(Classifications, p.Threshold):
-		errs = append(errs, fmt.Errorf("policy: threshold %q is not one of %v", p.Threshold, Classifications))
+		errs = append(errs, mistake.At("threshold", "threshold %s", nearest.NotOne(p.Threshold, Classifications)))
 	}
 	if p.Recognition != "" && p.Recognition != recognizeKnown && p.Recognition != recognizeOwn {
-		errs = append(errs, fmt.Errorf("policy: recognize %q is neither %s nor %s", p.Recognition, recognizeKnown, recognizeOwn))
+		errs = append(errs, mistake.At("recognize", "recognize %s", nearest.NotOne(p.Recognition, []string{recognizeKnown, recognizeOwn})))
 	}
 	owner := make(map[string]string) // of each account
-	claim := func(where, id string, accounts []string) {
+	claim := func(at place, accounts []string) {
+		id := at.name
 		if id == "" {
-			errs = append(errs, fmt.Errorf("%s: id is missing", where))
+			errs = append(errs, at.wrong("", "id is missing"))
 		}
 		for _, a := range append([]string{id}, accounts...) {
 			if other, taken := owner[fold(a)]; taken && other != id {
-				errs = append(errs, fmt.Errorf("%s: account %q is also that of %s", where, a, other))
+				errs = append(errs, at.wrong("accounts", "account %q is also that of %s", a, other))
 			}
 			owner[fold(a)] = id
 		}
 	}
 	for i, a := range p.Agents {
-		where := fmt.Sprintf("policy: agents[%d] (%s)", i, a.ID)
-		claim(where, a.ID, a.Accounts)
+		at := place{fmt.Sprintf("agents[%d]", i), a.ID}
+		claim(at, a.Accounts)
 		if len(a.Services) == 0 {
-			errs = append(errs, fmt.Errorf("%s: services is missing; name those that it may change, or \"*\"", where))
+			errs = append(errs, at.wrong("", "services is missing; name those that it may change, or \"*\""))
 		}
-		errs = append(errs, a.checkMarks(where))
+		errs = append(errs, a.checkMarks(at))
 	}
 	for i, h := range p.People {
-		claim(fmt.Sprintf("policy: people[%d] (%s)", i, h.ID), h.ID, h.Accounts)
+		claim(place{fmt.Sprintf("people[%d]", i), h.ID}, h.Accounts)
 	}
 	seen := make(map[string]bool)
 	for i, t := range p.Teams {
-		where := fmt.Sprintf("policy: teams[%d] (%s)", i, t.ID)
+		at := place{fmt.Sprintf("teams[%d]", i), t.ID}
 		switch {
 		case t.ID == "":
-			errs = append(errs, fmt.Errorf("%s: id is missing", where))
+			errs = append(errs, at.wrong("", "id is missing"))
 		case seen[fold(t.ID)]:
-			errs = append(errs, fmt.Errorf("%s: the id stands twice", where))
+			errs = append(errs, at.wrong("id", "another one has the same id"))
 		case len(t.Members) == 0:
-			errs = append(errs, fmt.Errorf("%s: members is missing; nobody could ever approve", where))
+			errs = append(errs, at.wrong("", "members is missing; nobody could ever approve"))
 		}
 		seen[fold(t.ID)] = true
 	}

@@ -86,10 +86,10 @@ rules:
 }
 
 func TestARuleThatCannotBeTriedAsksAPerson(t *testing.T) {
-	p, err := policy.Parse([]byte(`
+	p, err := policy.FromSources([]policy.Source{{Name: "policy.yaml", Content: []byte(`
 services: [{name: s, repositories: [a/b/c], classification: low}]
 rules: [{name: broken, when: 'change.nothing == "x"', verdict: autonomous, reason: r}]
-`))
+`)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,16 +101,19 @@ rules: [{name: broken, when: 'change.nothing == "x"', verdict: autonomous, reaso
 func TestMistakesAreNamed(t *testing.T) {
 	service := "services: [{name: s, repositories: [a/b/c], classification: low}]\n"
 	for name, test := range map[string]struct{ text, want string }{
-		"a condition that is no CEL":            {service + "rules: [{name: r, when: 'change.', verdict: autonomous, reason: x}]", "rules[0] (r): when:"},
-		"a condition about nothing known":       {service + "rules: [{name: r, when: 'chnage.kind == \"\"', verdict: autonomous, reason: x}]", "undeclared reference to 'chnage'"},
-		"a condition that gives no truth":       {service + "rules: [{name: r, when: '1 + 1', verdict: autonomous, reason: x}]", "not true or false"},
-		"a verdict that does not exist":         {service + "rules: [{name: r, when: 'true', verdict: maybe, reason: x}]", `verdict "maybe" is not one of`},
-		"a rule without a reason":               {service + "rules: [{name: r, when: 'true', verdict: autonomous}]", "reason is missing"},
-		"a rule with the name of the default":   {service + "rules: [{name: default, when: 'true', verdict: autonomous, reason: x}]", "choose another"},
-		"a mode that does not exist":            {service + "mode: relaxed", `mode "relaxed"`},
-		"an agent without services":             {service + "agents: [{id: a}]", "services is missing"},
-		"one account of two people":             {service + "people: [{id: a, accounts: [x]}, {id: b, accounts: [x]}]", `account "x" is also that of a`},
-		"an account of an agent and of a human": {service + "agents: [{id: a, services: ['*'], accounts: [x]}]\npeople: [{id: b, accounts: [x]}]", `account "x" is also that of a`},
+		"a condition that is no CEL":             {service + "rules: [{name: r, when: 'change.', verdict: autonomous, reason: x}]", "rules[0] (r): when, character 8: the condition is not complete"},
+		"a condition about nothing known":        {service + "rules: [{name: r, when: 'chnage.kind == \"\"', verdict: autonomous, reason: x}]", "there is no chnage; a condition speaks of agent, service and change; did you mean change?"},
+		"a field that there is not":              {service + "rules: [{name: r, when: 'service.nme == \"a\"', verdict: autonomous, reason: x}]", "policy:2:25: rules[0] (r): when: service has no nme, only name, classification, data_classes, environments, owner; did you mean name?"},
+		"a field that there is not, in brackets": {service + "rules: [{name: r, when: 'change[\"knd\"] == \"a\"', verdict: autonomous, reason: x}]", "did you mean kind?"},
+		"one = in place of two":                  {service + "rules: [{name: r, when: 'service.name = \"a\"', verdict: autonomous, reason: x}]", "write =="},
+		"a condition that gives no truth":        {service + "rules: [{name: r, when: '1 + 1', verdict: autonomous, reason: x}]", "must give true or false"},
+		"a verdict that does not exist":          {service + "rules: [{name: r, when: 'true', verdict: maybe, reason: x}]", `verdict "maybe" is not one of autonomous, review-required`},
+		"a rule without a reason":                {service + "rules: [{name: r, when: 'true', verdict: autonomous}]", "reason is missing"},
+		"a rule with the name of the default":    {service + "rules: [{name: default, when: 'true', verdict: autonomous, reason: x}]", "choose another"},
+		"a mode that does not exist":             {service + "mode: relaxed", `mode "relaxed"`},
+		"an agent without services":              {service + "agents: [{id: a}]", "services is missing"},
+		"one account of two people":              {service + "people: [{id: a, accounts: [x]}, {id: b, accounts: [x]}]", `account "x" is also that of a`},
+		"an account of an agent and of a human":  {service + "agents: [{id: a, services: ['*'], accounts: [x]}]\npeople: [{id: b, accounts: [x]}]", `account "x" is also that of a`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := policy.Parse([]byte(test.text))

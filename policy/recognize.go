@@ -3,7 +3,6 @@ package policy
 import (
 	_ "embed"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -93,18 +92,18 @@ func cutBot(account string) (name string, bot bool) {
 	return account, false
 }
 
-func (a Agent) checkMarks(where string) error {
+func (a Agent) checkMarks(at place) error {
 	var errs []error
 	for _, list := range [][]string{a.Branches, a.Trailers, a.Mails} {
 		for _, pattern := range list {
 			if strings.Trim(pattern, "* ") == "" {
-				errs = append(errs, fmt.Errorf("%s: the pattern %q is like everything", where, pattern))
+				errs = append(errs, at.wrong("", "the pattern %q fits everything", pattern))
 			}
 		}
 	}
 	for _, t := range a.Trailers {
 		if key, value, ok := strings.Cut(t, ":"); !ok || strings.TrimSpace(key) == "" || strings.TrimSpace(value) == "" {
-			errs = append(errs, fmt.Errorf("%s: trailer %q is not of the form KEY: VALUE, as \"Assisted-by: Claude*\"", where, t))
+			errs = append(errs, at.wrong("trailers", "trailer %q is not of the form KEY: VALUE, as \"Assisted-by: Claude*\"", t))
 		}
 	}
 	return errors.Join(errs...)

@@ -62,7 +62,7 @@ func TestTheKnownAgentsAreWrittenRight(t *testing.T) {
 		t.Fatal(len(agents), err)
 	}
 	for _, a := range agents {
-		if err := a.checkMarks(a.ID); err != nil {
+		if err := a.checkMarks(place{name: a.ID}); err != nil {
 			t.Error(err)
 		}
 	}

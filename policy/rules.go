@@ -11,6 +11,7 @@ import (
 	"cel.dev/cel-go/ext"
 	"github.com/bmatcuk/doublestar/v4"
 
+	"github.com/changetrail/changetrail/internal/nearest"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -26,6 +27,7 @@ type Rule struct {
 	// service. Anybody who is independent will do where it is empty.
 	By []string `yaml:"by"`
 
+	read    *cel.Ast    // the condition
 	seen    cel.Program // where all is known of a change
 	partial *partial    // where it is not
 }
@@ -92,37 +94,38 @@ func (p *Policy) compile() error {
 	seen := make(map[string]bool)
 	for i := range p.Rules {
 		r := &p.Rules[i]
-		where := fmt.Sprintf("policy: rules[%d] (%s)", i, r.Name)
+		at := place{fmt.Sprintf("rules[%d]", i), r.Name}
 		switch {
 		case r.Name == "":
-			errs = append(errs, fmt.Errorf("%s: name is missing", where))
+			errs = append(errs, at.wrong("", "name is missing"))
 		case seen[r.Name]:
-			errs = append(errs, fmt.Errorf("%s: the name stands twice", where))
+			errs = append(errs, at.wrong("name", "another one has the same name"))
 		case slices.Contains(reserved, r.Name):
-			errs = append(errs, fmt.Errorf("%s: the name is that of a decision that no rule makes; choose another", where))
+			errs = append(errs, at.wrong("name", "changetrail uses this name for decisions that no rule makes; choose another"))
 		}
 		seen[r.Name] = true
 		if !slices.Contains(Verdicts, r.Verdict) {
-			errs = append(errs, fmt.Errorf("%s: verdict %q is not one of %v", where, r.Verdict, Verdicts))
+			errs = append(errs, at.wrong("verdict", "verdict %s", nearest.NotOne(r.Verdict, Verdicts)))
 		}
 		if r.Reason == "" {
-			errs = append(errs, fmt.Errorf("%s: reason is missing; an auditor reads it", where))
+			errs = append(errs, at.wrong("", "reason is missing; an auditor reads it"))
 		}
 		ast, issues := env.Compile(r.When)
 		if issues.Err() != nil {
-			errs = append(errs, fmt.Errorf("%s: when: %w", where, issues.Err()))
+			errs = append(errs, at.condition(issues))
 			continue
 		}
 		if t := ast.OutputType(); !t.IsExactType(cel.BoolType) && !t.IsExactType(cel.DynType) {
-			errs = append(errs, fmt.Errorf("%s: when gives %v, not true or false", where, t))
+			errs = append(errs, at.wrong("when", "when gives %v, and must give true or false", t))
 			continue
 		}
+		r.read = ast
 		if r.seen, err = env.Program(ast, cel.CostLimit(maxCost)); err != nil {
-			errs = append(errs, fmt.Errorf("%s: when: %w", where, err))
+			errs = append(errs, at.wrong("when", "when cannot be tried: %v", err))
 			continue
 		}
 		if r.partial, err = newPartial(env, ast); err != nil {
-			errs = append(errs, fmt.Errorf("%s: when: %w", where, err))
+			errs = append(errs, at.wrong("when", "when cannot be tried: %v", err))
 		}
 	}
 	return errors.Join(errs...)

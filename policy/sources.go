@@ -14,6 +14,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/changetrail/changetrail/internal/mistake"
+	"github.com/changetrail/changetrail/internal/nearest"
 	"github.com/changetrail/changetrail/internal/strictyaml"
 	"github.com/changetrail/changetrail/record"
 )
@@ -27,10 +29,18 @@ type Source struct {
 // Load reads the policy of a file and the files that it names: catalogs and
 // CODEOWNERS, relative to it. The digest is over all of them.
 func Load(files fs.FS, name string) (*Policy, error) {
-	return load(name, func(name string) ([]byte, error) { return fs.ReadFile(files, name) })
+	p, err := load(name, func(name string) ([]byte, error) { return fs.ReadFile(files, name) })
+	if err != nil {
+		return nil, err
+	}
+	if err := p.misspelt(); err != nil {
+		return nil, mistake.In(name, strictyaml.Locate(p.sources[0].Content, err))
+	}
+	return p, nil
 }
 
-// FromSources reads a policy from what [Policy.Sources] returned.
+// FromSources reads a policy from what [Policy.Sources] returned. What was in force stays
+// in force: a condition that asks for what there never was is no error here.
 func FromSources(sources []Source) (*Policy, error) {
 	if len(sources) == 0 {
 		return Parse(nil)
@@ -41,7 +51,7 @@ func FromSources(sources []Source) (*Policy, error) {
 				return s.Content, nil
 			}
 		}
-		return nil, fmt.Errorf("%s is not held", name)
+		return nil, fmt.Errorf("the recorded policy has no file %s", name)
 	})
 }
 
@@ -53,7 +63,7 @@ func load(name string, read func(string) ([]byte, error)) (*Policy, error) {
 	}
 	p, err := decode(text)
 	if err != nil {
-		return nil, err
+		return nil, mistake.In(name, err)
 	}
 	p.sources = []Source{{name, text}}
 	beside := func(file string) ([]byte, error) {
@@ -71,7 +81,7 @@ func load(name string, read func(string) ([]byte, error)) (*Policy, error) {
 		return nil, err
 	}
 	if err := p.validate(); err != nil {
-		return nil, err
+		return nil, mistake.In(name, strictyaml.Locate(text, err))
 	}
 	p.seal()
 	return p, nil
@@ -85,7 +95,7 @@ func (p *Policy) readCatalogs(read func(string) ([]byte, error)) error {
 		}
 		services, err := readCatalog(text)
 		if err != nil {
-			return fmt.Errorf("policy: catalogs: %s: %w", c, err)
+			return mistake.In(path.Join(path.Dir(p.sources[0].Name), c), err)
 		}
 		p.Services = append(p.Services, services...)
 	}
@@ -158,7 +168,7 @@ func readCatalog(text []byte) ([]Service, error) {
 		case repo == "":
 			return nil, fmt.Errorf("component %s: no annotation %s, %s or %s says in which repository it lives", e.Metadata.Name, annotationGitHub, annotationGitLab, annotationSource)
 		case a[annotationClass] == "":
-			return nil, fmt.Errorf("component %s: annotation %s is missing; one of %v", e.Metadata.Name, annotationClass, Classifications)
+			return nil, fmt.Errorf("component %s: annotation %s is missing; it is %s", e.Metadata.Name, annotationClass, nearest.List(Classifications))
 		}
 		s := Service{
 			Name: e.Metadata.Name, Repositories: []string{repo}, Classification: a[annotationClass], DataClasses: words(a[annotationData]),

@@ -79,7 +79,7 @@ func TestSourcesThatCannotBeRead(t *testing.T) {
 		"no such file":         {"catalogs: [none.yaml]", "", "none.yaml"},
 		"no repository":        {"catalogs: [c.yaml]", "kind: Component\nmetadata: {name: x}", "component x: no annotation"},
 		"no class":             {"catalogs: [c.yaml]", "kind: Component\nmetadata: {name: x, annotations: {github.com/project-slug: a/b}}", "annotation changetrail.dev/classification is missing"},
-		"a class of their own": {"catalogs: [c.yaml]", "kind: Component\nmetadata: {name: x, annotations: {github.com/project-slug: a/b, changetrail.dev/classification: tier-1}}", `classification "tier-1" is not one of`},
+		"a class of their own": {"catalogs: [c.yaml]", "kind: Component\nmetadata: {name: x, annotations: {github.com/project-slug: a/b, changetrail.dev/classification: tier-1}}", `classification "tier-1" is not one of critical`},
 		"no YAML":              {"catalogs: [c.yaml]", "{", "c.yaml"},
 		"no CODEOWNERS":        {"codeowners: {github.com/a/b: c.yaml}", "src/ not an owner!\nnor/ this", "codeowners: c.yaml"},
 	} {

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/changetrail/changetrail/internal/nearest"
 	"github.com/changetrail/changetrail/schemas"
 )
 
@@ -86,16 +86,12 @@ func (f Fields) add(prefix, nested string, properties map[string]property) error
 // Names returns the names of the fields, sorted.
 func (f Fields) Names() []string { return slices.Sorted(maps.Keys(f)) }
 
-// like returns up to three names that are near to one that is no field.
-func (f Fields) like(name string) []string {
-	last := name[strings.LastIndexByte(name, '.')+1:]
-	var near []string
-	for _, n := range f.Names() {
-		if strings.HasSuffix(n, "."+last) || strings.HasPrefix(n, name+".") {
-			near = append(near, n)
-		}
+// Unknown says that a name is not that of a field, and which one may be meant.
+func (f Fields) Unknown(name string) string {
+	if hint := nearest.Hint(name, f.Names()); hint != "" {
+		return "there is no field " + name + hint
 	}
-	return near[:min(len(near), 3)]
+	return "there is no field " + name + "; put a text that holds a colon in quotes"
 }
 
 // Defaults are the fields in which words without a field are looked for.

@@ -25,7 +25,7 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	return fmt.Sprintf("search: at character %d: %s", e.At+1, e.What)
+	return fmt.Sprintf("character %d: %s", e.At+1, e.What)
 }
 
 // Parse reads a search text; an empty one matches all. now is what date math
@@ -203,10 +203,7 @@ func (p *parser) clause(in *Field, depth int) (Node, error) {
 		}
 		f, ok := p.fields[name]
 		if !ok {
-			if near := p.fields.like(name); len(near) > 0 {
-				return nil, p.fail(start, "there is no field %s; there is %s", name, strings.Join(near, ", "))
-			}
-			return nil, p.fail(start, "there is no field %s; put the whole in quotes where it is no field", name)
+			return nil, p.fail(start, "%s", p.fields.Unknown(name))
 		}
 		return p.value(&f, depth)
 	}
@@ -247,7 +244,7 @@ func (p *parser) exists() (Node, error) {
 		}
 	}
 	if len(any.Should) == 0 {
-		return nil, p.fail(start, "there is no field %s", name)
+		return nil, p.fail(start, "%s", p.fields.Unknown(name))
 	}
 	return any, p.end()
 }

@@ -129,7 +129,7 @@ func TestParseReadsWhatLuceneReads(t *testing.T) {
 func TestParseRefusesWhatItDoesNotRead(t *testing.T) {
 	for text, want := range map[string]string{
 		"tagz:a":                             "no field tagz",
-		"gaps:x":                             "there is changetrail.at_merge.gaps, changetrail.gaps",
+		"gaps:x":                             "did you mean changetrail.gaps?",
 		"tags:(a":                            "not closed",
 		"tags:a)":                            "closes none",
 		"()":                                 "nothing stands between",
@@ -227,7 +227,7 @@ func TestTheSavedQueriesAreReadAndMistakesNamed(t *testing.T) {
 		}
 	}
 	_, err = ParseSaved([]byte("queries: [{name: A, query: x}, {name: b, query: 'nope:x'}, {name: b, query: ''}]"))
-	for _, want := range []string{`"A"`, "b: search", "two are named b"} {
+	for _, want := range []string{`"A"`, "b: character 1: there is no field nope", "another query has the name b"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not name %s: %v", want, err)
 		}

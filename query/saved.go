@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/changetrail/changetrail/internal/mistake"
 	"github.com/changetrail/changetrail/internal/strictyaml"
 )
 
@@ -32,7 +33,7 @@ func ParseSaved(text []byte) ([]Saved, error) {
 		Queries []Saved `yaml:"queries"`
 	}
 	if err := strictyaml.Decode(text, &file); err != nil {
-		return nil, fmt.Errorf("queries: %w", err)
+		return nil, err
 	}
 	fields, err := RecordFields()
 	if err != nil {
@@ -41,18 +42,19 @@ func ParseSaved(text []byte) ([]Saved, error) {
 	seen := make(map[string]bool)
 	var errs []error
 	for i, q := range file.Queries {
+		at := fmt.Sprintf("queries[%d]", i)
 		switch {
 		case !nameForm.MatchString(q.Name):
-			errs = append(errs, fmt.Errorf("queries: number %d has the name %q; small letters, digits, dots and dashes, at most 64", i+1, q.Name))
+			errs = append(errs, mistake.At(at+".name", "%s: the name %q may have small letters, digits, dots and dashes, at most 64", at, q.Name))
 		case seen[q.Name]:
-			errs = append(errs, fmt.Errorf("queries: two are named %s", q.Name))
+			errs = append(errs, mistake.At(at+".name", "%s: another query has the name %s", at, q.Name))
 		}
 		seen[q.Name] = true
 		if _, err := Parse(q.Query, fields, time.Now()); err != nil {
-			errs = append(errs, fmt.Errorf("queries: %s: %w", q.Name, err))
+			errs = append(errs, mistake.At(at+".query", "%s: %v", q.Name, err))
 		}
 	}
-	return file.Queries, errors.Join(errs...)
+	return file.Queries, strictyaml.Locate(text, errors.Join(errs...))
 }
 
 // Find returns the query with a name.

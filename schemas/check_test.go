@@ -187,7 +187,7 @@ func TestRefusalsSayWhatAndWhatToDo(t *testing.T) {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 	_, err = schemas.Decode(schemas.Envelope{Type: record.TypeReviewSubmitted, Subject: "acme/payments#1", Time: time.Now(), Data: []byte(`{"reviewer":["ana"],"verdict":"approved"}`)}, nil, time.Now())
-	if want := "schema-violation: data.reviewer: an array does not fit, want a string"; err == nil || err.Error() != want {
+	if want := "schema-violation: data.reviewer: expected a text, found a list"; err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 }

@@ -2,7 +2,6 @@ package schemas
 
 import (
 	"errors"
-	"reflect"
 	"strings"
 	"time"
 
@@ -10,6 +9,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/changetrail/changetrail/record"
+
+	"github.com/changetrail/changetrail/internal/mistake"
 )
 
 // MaxEventSize is the largest event that is accepted, in bytes of its Kafka
@@ -96,7 +97,7 @@ func unmarshalData(data jsontext.Value, fact record.Fact) error {
 	}
 	var syntax *jsontext.SyntacticError
 	if errors.As(err, &syntax) {
-		return Refuse(NotJSON, "data: %s", cleanError(err))
+		return Refuse(NotJSON, "data: %v", mistake.JSON(data, err))
 	}
 	return Refuse(SchemaViolation, "%s", semanticError("data", err))
 }
@@ -157,23 +158,4 @@ func traceOf(f record.Fact, e Envelope) string {
 		}
 	}
 	return ""
-}
-
-func goKindName(t reflect.Type) string {
-	if t == timeType {
-		return "an RFC 3339 time"
-	}
-	switch t.Kind() {
-	case reflect.String:
-		return "a string"
-	case reflect.Bool:
-		return "a boolean"
-	case reflect.Int, reflect.Int64:
-		return "a whole number"
-	case reflect.Float64:
-		return "a number"
-	case reflect.Slice:
-		return "an array"
-	}
-	return "an object"
 }

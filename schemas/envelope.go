@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"iter"
 	"net/url"
 	"reflect"
@@ -15,6 +14,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/changetrail/changetrail/internal/mistake"
 )
 
 // Content types of CloudEvents (CloudEvents JSON format 1.0.2, Kafka protocol
@@ -113,7 +114,7 @@ func openStructured(value []byte) (Envelope, error) {
 		}
 		data, err := base64.StdEncoding.DecodeString(e.DataBase64)
 		if err != nil {
-			return Envelope{}, Refuse(NotCloudEvent, "data_base64: %v", err)
+			return Envelope{}, Refuse(NotCloudEvent, "data_base64: %s", mistake.Plain(err))
 		}
 		e.Data, e.DataBase64 = Whole(data), ""
 	}
@@ -137,7 +138,7 @@ func judgeEnvelope(value []byte, e *Envelope) error {
 	}
 	var syntax *jsontext.SyntacticError
 	if errors.As(err, &syntax) {
-		return Refuse(NotJSON, "%s", cleanError(err))
+		return Refuse(NotJSON, "%v", mistake.JSON(value, err))
 	}
 	return Refuse(NotCloudEvent, "%s", semanticError("", err))
 }
@@ -326,7 +327,7 @@ func (e *Envelope) Check() error {
 		{"redacted", e.Redacted, maxAttribute},
 	} {
 		if len(a.value) > a.limit || strings.IndexByte(a.value, 0) >= 0 || !utf8.ValidString(a.value) {
-			return Refuse(NotCloudEvent, "attribute %s is longer than %d bytes, or holds a NUL or what is no UTF-8", a.name, a.limit)
+			return Refuse(NotCloudEvent, "attribute %s is longer than %d bytes, or holds a NUL or bytes that are not UTF-8", a.name, a.limit)
 		}
 	}
 	if year := e.Time.UTC().Year(); year < 1 || year > 9999 {
@@ -343,10 +344,10 @@ func (e *Envelope) cleanSource() error {
 	}
 	u, err := url.Parse(e.Source)
 	if err != nil {
-		return Refuse(NotCloudEvent, "source %q is no URI reference, as /agents/agent-bot-3000", e.Source)
+		return Refuse(NotCloudEvent, "source %q is not a URI reference, as /agents/agent-bot-3000", e.Source)
 	}
 	if e.Source = u.String(); strings.TrimSpace(e.Source) == "" || len(e.Source) > maxIdentity {
-		return Refuse(NotCloudEvent, "source %q is no URI reference of up to %d bytes, as /agents/agent-bot-3000", e.Source, maxIdentity)
+		return Refuse(NotCloudEvent, "source %q is not a URI reference of up to %d bytes, as /agents/agent-bot-3000", e.Source, maxIdentity)
 	}
 	return nil
 }
@@ -367,36 +368,14 @@ func plain(source string) bool {
 func semanticError(prefix string, err error) string {
 	var s *json.SemanticError
 	if !errors.As(err, &s) {
-		return prefix + cleanError(err)
+		return prefix + mistake.Plain(err)
 	}
-	path := prefix + strings.ReplaceAll(string(s.JSONPointer), "/", ".")
-	if s.GoType != nil && s.Err == nil {
-		return fmt.Sprintf("%s: %s does not fit, want %s", path, kindName(s.JSONKind), goKindName(s.GoType))
+	path, dot := mistake.Plain(err), "."
+	if s.JSONPointer == "" {
+		dot = ": "
 	}
-	if s.Err != nil {
-		return path + ": " + s.Err.Error()
+	if prefix == "" {
+		return path
 	}
-	return prefix + cleanError(err)
-}
-
-func cleanError(err error) string {
-	return strings.ReplaceAll(strings.TrimPrefix(err.Error(), "jsontext: "), "json: ", "")
-}
-
-func kindName(k jsontext.Kind) string {
-	switch k {
-	case 'n':
-		return "null"
-	case 't', 'f':
-		return "a boolean"
-	case '"':
-		return "a string"
-	case '0':
-		return "a number"
-	case '{':
-		return "an object"
-	case '[':
-		return "an array"
-	}
-	return "the value"
+	return prefix + dot + path
 }

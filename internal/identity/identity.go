@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/changetrail/changetrail/internal/mistake"
 	"github.com/changetrail/changetrail/internal/strictyaml"
 )
 
@@ -111,7 +112,7 @@ func (w who) check() error {
 	}
 	for _, p := range w.Repositories {
 		if _, err := path.Match(p, ""); err != nil {
-			return fmt.Errorf("repositories: %q is no pattern, as github.com/acme/*", p)
+			return fmt.Errorf("repositories: %q is not a pattern, as github.com/acme/*", p)
 		}
 	}
 	return nil
@@ -151,24 +152,25 @@ type Credentials struct {
 func Parse(text []byte) (*Credentials, error) {
 	var f file
 	if err := strictyaml.Decode(text, &f); err != nil {
-		return nil, fmt.Errorf("credentials: %w", err)
+		return nil, err
 	}
 	c := &Credentials{tokens: make(map[[sha256.Size]byte]token), certificates: f.Certificates, now: time.Now}
 	var errs []error
 	names := make(map[string]bool)
 	check := func(what string, i int, w who, more error) {
+		at := fmt.Sprintf("%s[%d]", what, i)
 		if err := errors.Join(w.check(), more); err != nil {
-			errs = append(errs, fmt.Errorf("credentials: %s[%d] %s: %w", what, i, w.Name, err))
+			errs = append(errs, mistake.At(at, "%s (%s): %s", at, w.Name, strings.ReplaceAll(err.Error(), "\n", "; ")))
 		}
 		if w.Name != "" && names[w.Name] {
-			errs = append(errs, fmt.Errorf("credentials: %s[%d]: the name %s stands twice", what, i, w.Name))
+			errs = append(errs, mistake.At(at+".name", "%s: another credential has the name %s", at, w.Name))
 		}
 		names[w.Name] = true
 	}
 	for i, t := range f.Tokens {
 		digest, err := hex.DecodeString(strings.TrimPrefix(t.SHA256, "sha256:"))
 		if err != nil || len(digest) != sha256.Size {
-			check("tokens", i, t.who, errors.New("sha256 is no SHA-256 in hex; changetrail gateway token prints one"))
+			check("tokens", i, t.who, errors.New("sha256 is not a SHA-256 digest in hex; changetrail gateway token prints one"))
 			continue
 		}
 		check("tokens", i, t.who, nil)
@@ -192,7 +194,7 @@ func Parse(text []byte) (*Credentials, error) {
 		check("oidc", i, o.who, o.prepare())
 	}
 	c.issuers = f.OIDC
-	return c, errors.Join(errs...)
+	return c, strictyaml.Locate(text, errors.Join(errs...))
 }
 
 // Any reports whether there are any; a file that lists none has none, and nobody gets in.

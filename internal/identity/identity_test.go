@@ -179,16 +179,16 @@ oidc:
 func TestAMistakeInTheFileIsNamed(t *testing.T) {
 	_, digest := NewToken()
 	for text, want := range map[string]string{
-		"tokens: [{name: a, sha256: xyz, agent: b}]":                                                             "tokens[0] a: sha256 is no SHA-256",
+		"tokens: [{name: a, sha256: xyz, agent: b}]":                                                             "tokens[0] (a): sha256 is not a SHA-256",
 		"tokens: [{name: a, sha256: " + digest + "}]":                                                            "one of agent, platform, person",
 		"tokens: [{name: a, sha256: " + digest + ", agent: b, person: c}]":                                       "one of agent, platform, person",
 		"tokens: [{sha256: " + digest + ", agent: b}]":                                                           "it has no name",
 		"tokens: [{name: a, token: x}]":                                                                          "there is no key token",
 		"certificates: [{name: a, agent: b}]":                                                                    "subject or san",
-		"tokens: [{name: a, sha256: " + digest + ", agent: b, repositories: ['[']}]":                             "is no pattern",
+		"tokens: [{name: a, sha256: " + digest + ", agent: b, repositories: ['[']}]":                             "is not a pattern",
 		"oidc: [{name: a, issuer: https://x.example, repository_claim: r, claims: {o: a}}]":                      "audience is missing",
 		"oidc: [{name: a, issuer: https://x.example, audience: c, repository_claim: r}]":                         "any job of any customer",
-		"certificates: [{name: a, subject: x, agent: b}]\ntokens: [{name: a, sha256: " + digest + ", agent: b}]": "stands twice",
+		"certificates: [{name: a, subject: x, agent: b}]\ntokens: [{name: a, sha256: " + digest + ", agent: b}]": "line 1, column 23: certificates[0]: another credential has the name a",
 	} {
 		if _, err := Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", text, err, want)

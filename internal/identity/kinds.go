@@ -3,7 +3,8 @@ package identity
 import (
 	"fmt"
 	"slices"
-	"strings"
+
+	"github.com/changetrail/changetrail/internal/nearest"
 )
 
 // Kinds of facts that the credential of a platform may state.
@@ -29,7 +30,7 @@ func Kinds() []string {
 func CheckKinds(may []string) error {
 	for _, k := range may {
 		if !slices.Contains(Kinds(), k) {
-			return fmt.Errorf("may: %q is no kind of facts; known are %s", k, strings.Join(Kinds(), ", "))
+			return fmt.Errorf("may: %s", nearest.NotOne(k, Kinds()))
 		}
 	}
 	return nil

@@ -11,7 +11,7 @@ func TestWhatACredentialMayState(t *testing.T) {
 		"platform: ci, may: [tests, scans]":       "",
 		"platform: ci, history: true":             "",
 		"agent: a, history: true":                 "",
-		"platform: ci, may: [merges]":             `may: "merges" is no kind of facts; known are changes, pushes, reviews, approvals, tests, scans, deployments, requests, gates`,
+		"platform: ci, may: [merges]":             `may: "merges" is not one of changes, pushes, reviews, approvals, tests, scans, deployments, requests, gates`,
 		"agent: a, may: [tests]":                  "may is for platforms",
 		"person: ana, may: [reviews]":             "may is for platforms",
 		"platform: gateway":                       "platform gateway is changetrail itself",

@@ -1,7 +1,5 @@
 // Package strictyaml reads the files that people write: a key that nobody knows is an
-// error, and errors are in words, with no types of Go.
-//
-// It imports nothing of ours.
+// error, and errors are in words, with the line and the column, and with no types of Go.
 package strictyaml
 
 import (
@@ -9,14 +7,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/changetrail/changetrail/internal/mistake"
+	"github.com/changetrail/changetrail/internal/nearest"
 )
 
-// Decode reads the one document of text into v. Nothing leaves v as it is.
+// Decode reads the one document of text into v. Nothing leaves v as it is. Its errors are
+// of type [*mistake.Mistake], all of them at once.
 func Decode(text []byte, v any) error {
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
@@ -25,15 +30,15 @@ func Decode(text []byte, v any) error {
 		return nil
 	}
 	if err != nil {
-		return Plain(err)
+		return explain(err, text, v)
 	}
 	var more yaml.Node
 	err = d.Decode(&more)
 	if err == nil && !isEmpty(&more) {
-		return fmt.Errorf("line %d: a second document begins, and one is read; take out the line ---", more.Line)
+		return &mistake.Mistake{Line: more.Line, Column: more.Column, What: "a second document begins, and one is read; take out the line ---"}
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		return Plain(err)
+		return explain(err, text, v)
 	}
 	return nil
 }
@@ -42,42 +47,165 @@ func isEmpty(n *yaml.Node) bool {
 	return len(n.Content) == 0 || n.Content[0].Tag == "!!null"
 }
 
+// Plain is an error of a YAML reader in words.
+func Plain(err error) error { return explain(err, nil, nil) }
+
 var (
-	unknownKey = regexp.MustCompile(`(?s)field (.*) not found in type .*`)
-	twice      = regexp.MustCompile(`(?s)field (.*) already set in type .*`)
-	wrongKind  = regexp.MustCompile("(?s)cannot unmarshal !!(\\w+)(?: `(.*)`)? into (.*)")
+	unknownKey = regexp.MustCompile(`(?s)^field (.*?) not found in type (.*)$`)
+	twice      = regexp.MustCompile(`(?s)^(?:field (.*) already set in type .*|mapping key "(.*)" already defined at line (\d+))$`)
+	wrongKind  = regexp.MustCompile("(?s)^cannot unmarshal !!(\\w+)(?: `(.*)`)? into (.*)$")
+	atLine     = regexp.MustCompile(`(?s)^(?:yaml: )?(?:line (\d+): )?(.*)$`)
 )
 
-// Plain is an error of a YAML reader in words.
-func Plain(err error) error {
-	var instant *time.ParseError
-	if errors.As(err, &instant) {
-		return fmt.Errorf("%q is no time, as 2027-01-31", instant.Value)
+// explain says in words what a YAML reader says of text, which it read into v.
+func explain(err error, text []byte, v any) error {
+	e := explainer{keys: make(map[string][]string)}
+	if yaml.Unmarshal(text, &e.root) != nil {
+		e.root = yaml.Node{}
+	}
+	if v != nil {
+		e.learn(reflect.TypeOf(v))
 	}
 	var wrong *yaml.TypeError
-	if !errors.As(err, &wrong) {
-		return err
+	if errors.As(err, &wrong) {
+		all := make([]error, len(wrong.Errors))
+		for i, one := range wrong.Errors {
+			all[i] = e.typed(one)
+		}
+		return errors.Join(all...)
 	}
-	each := make([]string, len(wrong.Errors))
-	for i, text := range wrong.Errors {
-		text = unknownKey.ReplaceAllString(text, "there is no key $1")
-		text = twice.ReplaceAllString(text, "the key $1 is set twice")
-		each[i] = wrongKind.ReplaceAllStringFunc(text, mismatch)
+	var instant *time.ParseError
+	if errors.As(err, &instant) {
+		return e.value(instant.Value, fmt.Sprintf("%q is not a time, as 2027-01-31", instant.Value))
 	}
-	return errors.New(strings.Join(each, "; "))
+	if what := err.Error(); !strings.HasPrefix(what, "yaml: ") { // of a type that reads itself
+		quoted, _ := strconv.QuotedPrefix(what)
+		given, _ := strconv.Unquote(quoted)
+		return e.value(given, what)
+	}
+	m := atLine.FindStringSubmatch(err.Error())
+	line, _ := strconv.Atoi(m[1])
+	return &mistake.Mistake{Line: max(line, 1), What: syntax(m[2])}
+}
+
+// An explainer knows the document, and the keys that each type of Go takes.
+type explainer struct {
+	root yaml.Node
+	keys map[string][]string
+}
+
+// learn notes which keys the types take that v is made of.
+func (e *explainer) learn(t reflect.Type) {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
+		e.learn(t.Elem())
+	case reflect.Struct:
+		if _, known := e.keys[t.String()]; known {
+			return
+		}
+		e.keys[t.String()] = nil
+		e.keys[t.String()] = e.keysOf(t)
+	}
+}
+
+func (e *explainer) keysOf(t reflect.Type) (keys []string) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, option, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		if f.IsExported() || f.Anonymous {
+			e.learn(f.Type)
+		}
+		switch {
+		case option == "inline":
+			keys = append(keys, e.keys[f.Type.String()]...)
+		case name != "" && name != "-":
+			keys = append(keys, name)
+		}
+	}
+	return keys
+}
+
+// typed says in words that a key or a value does not fit.
+func (e *explainer) typed(text string) error {
+	at := atLine.FindStringSubmatch(text)
+	line, _ := strconv.Atoi(at[1])
+	out := &mistake.Mistake{Line: line, What: at[2]}
+	if m := unknownKey.FindStringSubmatch(at[2]); m != nil {
+		out.Column = e.column(line, m[1], true)
+		out.What = "there is no key " + m[1] + nearest.Hint(m[1], e.keys[strings.TrimPrefix(m[2], "*")])
+	}
+	if m := twice.FindStringSubmatch(at[2]); m != nil {
+		out.Column = e.column(line, m[1]+m[2], true)
+		out.What = "the key " + m[1] + m[2] + " is set twice"
+		if m[3] != "" {
+			out.What += ", first in line " + m[3]
+		}
+	}
+	if m := wrongKind.FindStringSubmatch(at[2]); m != nil {
+		out.Column = e.column(line, m[2], false)
+		if m[2] == "" {
+			out.Column = e.list(line, "!!"+m[1])
+		}
+		out.What = mismatch(m)
+	}
+	return out
+}
+
+// column finds a key in a line, or a value that is a text; 0 where it is not there.
+func (e *explainer) column(line int, text string, key bool) (column int) {
+	text, cut := strings.CutSuffix(text, "...")
+	visit(&e.root, func(n *yaml.Node, isKey bool) bool {
+		if n.Line == line && isKey == key && n.Kind == yaml.ScalarNode && (n.Value == text || cut && strings.HasPrefix(n.Value, text)) {
+			column = n.Column
+		}
+		return column == 0
+	})
+	return column
+}
+
+// list finds the last list or group of keys that begins in a line.
+func (e *explainer) list(line int, tag string) (column int) {
+	visit(&e.root, func(n *yaml.Node, _ bool) bool {
+		if n.Line == line && n.Tag == tag {
+			column = n.Column
+		}
+		return true
+	})
+	return column
+}
+
+// value is a mistake at the place of a value.
+func (e *explainer) value(given, what string) error {
+	out := &mistake.Mistake{What: what}
+	visit(&e.root, func(n *yaml.Node, isKey bool) bool {
+		if !isKey && n.Kind == yaml.ScalarNode && n.Value == given && given != "" {
+			out.Line, out.Column = n.Line, n.Column
+		}
+		return out.Line == 0
+	})
+	return out
+}
+
+// visit goes through a document as long as f wants more.
+func visit(n *yaml.Node, f func(n *yaml.Node, isKey bool) bool) bool {
+	for i, c := range n.Content {
+		if !f(c, n.Kind == yaml.MappingNode && i%2 == 0) || !visit(c, f) {
+			return false
+		}
+	}
+	return true
 }
 
 // mismatch says in words that a value is not of the kind that is wanted.
-func mismatch(text string) string {
-	m := wrongKind.FindStringSubmatch(text)
-	given := map[string]string{"seq": "a list", "map": "keys with values", "str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false", "null": "nothing", "timestamp": "a time"}[m[1]]
+func mismatch(m []string) string {
+	given := map[string]string{"seq": "a list", "map": "a group of keys", "str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false", "null": "nothing", "timestamp": "a time"}[m[1]]
 	if given == "" {
 		given = "a value of another kind"
 	}
 	if m[2] != "" {
 		given = fmt.Sprintf("%q", m[2])
 	}
-	return given + " stands where " + wanted(m[3]) + " is wanted"
+	return "expected " + wanted(m[3]) + ", found " + given
 }
 
 // wanted is a type of Go in words.
@@ -97,5 +225,35 @@ func wanted(of string) string {
 	case strings.HasPrefix(of, "["):
 		return "a list"
 	}
-	return "something else, most likely keys with values,"
+	return "a group of keys"
+}
+
+// inWords are the messages of the YAML reader, and what they mean to who wrote the file.
+var inWords = []struct{ message, words string }{
+	{"did not find expected ',' or ']'", "a list that begins with [ does not end with ]"},
+	{"did not find expected ',' or '}'", "a group that begins with { does not end with }"},
+	{"did not find expected key", "this line is not indented as the lines before it"},
+	{"did not find expected '-' indicator", "this line is not indented as the lines before it, or the - of a list entry is missing"},
+	{"did not find expected node content", "a value is missing, or a bracket or a quotation mark is not closed"},
+	{"mapping values are not allowed", "there is a second colon in a value; put a text that holds a colon in quotes"},
+	{"cannot start any token", "a value begins with a character that needs quotes, or the line is indented with a tab; indent with blanks"},
+	{"tab character", "the line is indented with a tab; indent with blanks"},
+	{"could not find expected ':'", "a key without a colon"},
+	{"unexpected end of stream", "a text in quotes is not closed"},
+	{"unknown escape character", `a text in double quotes holds a \ that means nothing; use single quotes`},
+	{"block sequence entries are not allowed", "a list begins in the line of its key; begin it in the next line"},
+	{"unknown anchor", "a value begins with * and refers to nothing; put the text in quotes"},
+	{"excessive aliasing", "the file repeats itself by too many references (*)"},
+	{"UTF-8", "the file is not text in UTF-8"},
+	{"UTF-16", "the file is not text in UTF-8"},
+	{"control characters are not allowed", "the file holds control characters; it is not a text"},
+}
+
+// syntax is a message of the YAML reader in words.
+func syntax(message string) string {
+	i := slices.IndexFunc(inWords, func(w struct{ message, words string }) bool { return strings.Contains(message, w.message) })
+	if i < 0 {
+		return "this is not YAML"
+	}
+	return inWords[i].words
 }

@@ -1,0 +1,70 @@
+// Package mistake says what is wrong in a file or a request that somebody made, and where:
+// in sentences, without the words of the libraries that read it.
+package mistake
+
+import (
+	"errors"
+	"fmt"
+)
+
+// A Mistake is one that somebody made in a file.
+type Mistake struct {
+	File         string // empty where the text is of no file
+	Line, Column int    // from 1 on; 0 where it is not known
+	Path         string // as rules[0].verdict; empty where it is of no use
+	What         string // what is wrong, and what to do
+}
+
+// Error is the mistake with its place, as editors read it: policy.yaml:3:7: …
+func (m *Mistake) Error() string {
+	switch {
+	case m.File != "" && m.Line > 0:
+		return fmt.Sprintf("%s:%d:%d: %s", m.File, m.Line, max(m.Column, 1), m.What)
+	case m.File != "":
+		return m.File + ": " + m.What
+	case m.Line > 0 && m.Column > 0:
+		return fmt.Sprintf("line %d, column %d: %s", m.Line, m.Column, m.What)
+	case m.Line > 0:
+		return fmt.Sprintf("line %d: %s", m.Line, m.What)
+	}
+	return m.What
+}
+
+// At is a mistake at a path of a document, as rules[0].verdict.
+func At(path, format string, args ...any) error {
+	return &Mistake{Path: path, What: fmt.Sprintf(format, args...)}
+}
+
+// In says of which file mistakes are; an error of another kind gets the name before it.
+func In(file string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return Each(err, func(m *Mistake) {
+		if m.File == "" {
+			m.File = file
+		}
+	}, func(other error) error { return fmt.Errorf("%s: %w", file, other) })
+}
+
+// Each returns err with f done to copies of all mistakes that are joined in it, and other to
+// what is no mistake.
+func Each(err error, f func(*Mistake), other ...func(error) error) error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // it is the list that is asked for
+		var out []error
+		for _, one := range joined.Unwrap() {
+			out = append(out, Each(one, f, other...))
+		}
+		return errors.Join(out...)
+	}
+	var m *Mistake
+	if errors.As(err, &m) {
+		copied := *m
+		f(&copied)
+		return &copied
+	}
+	for _, o := range other {
+		err = o(err)
+	}
+	return err
+}
