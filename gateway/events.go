@@ -44,7 +44,7 @@ func open(header http.Header, body []byte, most int) ([]event.Event, error) {
 	contentType := header.Get("Content-Type")
 	switch media := schemas.Media(contentType); {
 	case media == "" && contentType != "":
-		return nil, problem.New(http.StatusUnsupportedMediaType, "Content-Type %q is no media type", contentType)
+		return nil, problem.New(http.StatusUnsupportedMediaType, "Content-Type %q is not a media type", contentType)
 	case media == schemas.ContentTypeBatch:
 		return openBatch(schemas.Whole(body), most)
 	case media == schemas.ContentTypeEvent:
@@ -52,7 +52,7 @@ func open(header http.Header, body []byte, most int) ([]event.Event, error) {
 	case strings.HasPrefix(media, "application/cloudevents"):
 		return nil, problem.New(http.StatusUnsupportedMediaType, "Content-Type %s is not read; send %s or %s", media, schemas.ContentTypeEvent, schemas.ContentTypeBatch)
 	case header.Get("Ce-Specversion") == "":
-		return nil, problem.New(http.StatusUnsupportedMediaType, "this is no CloudEvent: send Content-Type %s, or its attributes as headers ce-specversion, ce-id, ce-source, ce-type", schemas.ContentTypeEvent)
+		return nil, problem.New(http.StatusUnsupportedMediaType, "this is not a CloudEvent: send Content-Type %s, or its attributes as headers ce-specversion, ce-id, ce-source, ce-type", schemas.ContentTypeEvent)
 	}
 	return openBinary(header, body)
 }
@@ -60,7 +60,7 @@ func open(header http.Header, body []byte, most int) ([]event.Event, error) {
 func openBatch(body []byte, most int) ([]event.Event, error) {
 	d := jsontext.NewDecoder(bytes.NewBuffer(body)) // whose values are parts of body
 	noBatch := func(err error) error {
-		return problem.New(http.StatusBadRequest, "the body is no batch of CloudEvents, which is an array: %v", err)
+		return problem.New(http.StatusBadRequest, "the body is not a batch of CloudEvents, which is a JSON array: %v", err)
 	}
 	if t, err := d.ReadToken(); err != nil || t.Kind() != '[' {
 		return nil, noBatch(cmp.Or(err, errors.New("it begins otherwise")))
@@ -100,7 +100,7 @@ func openAll(texts ...[]byte) ([]event.Event, error) {
 		}
 		refusal := schemas.AsRefusal(err)
 		if refusal.Reason == schemas.NotJSON {
-			return nil, problem.New(http.StatusBadRequest, "the body is not JSON: %s", refusal.Detail)
+			return nil, problem.New(http.StatusBadRequest, "the body cannot be read: %s", refusal.Detail)
 		}
 		p.Errors = append(p.Errors, problem.Part{Index: i, ID: env.ID, Reason: string(refusal.Reason), Detail: refusal.Detail})
 	}

@@ -64,7 +64,7 @@ func (g *Gateway) telemetry(w http.ResponseWriter, r *http.Request, request otlp
 		return problem.New(http.StatusUnsupportedMediaType, "Content-Type %q is not read; send OTLP as application/x-protobuf or application/json", r.Header.Get("Content-Type"))
 	}
 	if err != nil {
-		return problem.New(http.StatusBadRequest, "the body is no OTLP as %s: %v", media, err)
+		return problem.New(http.StatusBadRequest, "the body is not OTLP as %s; see what the exporter sends, and whether Content-Type says so", media)
 	}
 	response, err := take(r.Context())
 	if err != nil {

@@ -140,9 +140,9 @@ func TestWhatIsNoTelemetryIsRefused(t *testing.T) {
 		detail            string
 	}{
 		{"another form", "text/plain", "x", 415, "send OTLP as application/x-protobuf"},
-		{"protobuf that is none", "application/x-protobuf", "hello", 400, "is no OTLP as application/x-protobuf"},
-		{"JSON that is none", "application/json", "{", 400, "is no OTLP as application/json"},
-		{"JSON that the reader does not bear", "application/json", `{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":7}]}]}]}`, 400, "is no OTLP as application/json"},
+		{"protobuf that is none", "application/x-protobuf", "hello", 400, "is not OTLP as application/x-protobuf"},
+		{"JSON that is none", "application/json", "{", 400, "is not OTLP as application/json"},
+		{"JSON that the reader does not bear", "application/json", `{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":7}]}]}]}`, 400, "is not OTLP as application/json"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if p := s.send(t, "POST", "/v1/traces", map[string]string{"Content-Type": c.media}, []byte(c.body)).problem(t, c.status); !strings.Contains(p.Detail, c.detail) {

@@ -58,7 +58,7 @@ func (g *Gateway) github(w http.ResponseWriter, r *http.Request) error {
 		return problem.New(http.StatusUnauthorized, "X-Hub-Signature-256 is not the signature of the body; is the secret of the webhook the one that is set here?")
 	}
 	if !isObject(body) { // told by what is signed, and not by Content-Type, which is not
-		return problem.New(http.StatusUnsupportedMediaType, "the body is no JSON object, which is all that is taken; set the webhook's Content type to application/json")
+		return problem.New(http.StatusUnsupportedMediaType, "the body is not a JSON object; set the webhook's Content type to application/json")
 	}
 	name, err := platform.GitHubType(r.Header.Get("X-GitHub-Event"), body)
 	if err != nil {

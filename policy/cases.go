@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/changetrail/changetrail/internal/mistake"
 	"github.com/changetrail/changetrail/internal/nearest"
 	"github.com/changetrail/changetrail/internal/strictyaml"
 	"github.com/changetrail/changetrail/record"
@@ -39,10 +38,10 @@ func ParseCases(text []byte) ([]Case, error) {
 		Cases []Case `yaml:"cases"`
 	}
 	if err := strictyaml.Decode(text, &file); err != nil {
-		return nil, mistake.In("cases", err)
+		return nil, err
 	}
 	if len(file.Cases) == 0 {
-		return nil, errors.New("cases: there are none")
+		return nil, errors.New("there are no cases; list them under cases")
 	}
 	var errs []error
 	for i, c := range file.Cases {
@@ -57,7 +56,7 @@ func ParseCases(text []byte) ([]Case, error) {
 			errs = append(errs, at.wrong("want", "want %s", nearest.NotOne(c.Want, Verdicts)))
 		}
 	}
-	return file.Cases, mistake.In("cases", strictyaml.Locate(text, errors.Join(errs...)))
+	return file.Cases, strictyaml.Locate(text, errors.Join(errs...))
 }
 
 // Request returns what the case asks. c must come from [ParseCases].

@@ -98,19 +98,49 @@ func (t *httpTransport) post(ctx context.Context, contentType string, headers []
 	defer res.Body.Close()
 	answer, _ := io.ReadAll(io.LimitReader(res.Body, 64<<10))
 	named := bytes.Contains(answer, []byte(`"errors":`)) // the events, by a gateway
-	if answer = answer[:min(len(answer), 2<<10)]; !strings.HasPrefix(res.Header.Get("Content-Type"), "application/problem+json") {
+	if !strings.HasPrefix(res.Header.Get("Content-Type"), "application/problem+json") {
 		named = false
 	}
+	said := inWords(res.Header, answer)
 	switch s := res.StatusCode; {
 	case s >= 200 && s < 300:
 		return nil
 	case s == http.StatusBadRequest || s == http.StatusRequestEntityTooLarge || s == http.StatusUnprocessableEntity || s == http.StatusUnsupportedMediaType:
-		return fmt.Errorf("http: %w: HTTP %d: %s", ErrPermanent, s, answer)
+		return fmt.Errorf("http: %w: HTTP %d: %s", ErrPermanent, s, said)
 	case s == http.StatusForbidden && named:
-		return fmt.Errorf("http: %w: HTTP %d: %s", ErrRefused, s, answer)
+		return fmt.Errorf("http: %w: HTTP %d: %s", ErrRefused, s, said)
 	default: // the gateway is away, busy, or does not know us: not the event's fault
-		return fmt.Errorf("http: HTTP %d: %s", s, answer)
+		return fmt.Errorf("http: HTTP %d: %s", s, said)
 	}
+}
+
+// maxSaid bounds what is repeated of an answer, in bytes.
+const maxSaid = 2 << 10
+
+// inWords is what an answer says to a person: of a gateway, which answers with a problem
+// (RFC 9457), what is wrong with each event.
+func inWords(header http.Header, answer []byte) string {
+	said := strings.TrimSpace(string(answer))
+	var problem struct {
+		Detail string `json:"detail"`
+		Errors []struct {
+			Reason string `json:"reason"`
+			Detail string `json:"detail"`
+		} `json:"errors"`
+	}
+	if strings.HasPrefix(header.Get("Content-Type"), "application/problem+json") && json.Unmarshal(answer, &problem) == nil && problem.Detail != "" {
+		said = problem.Detail
+		if len(problem.Errors) > 0 {
+			said = ""
+		}
+		for i, e := range problem.Errors {
+			if i > 0 {
+				said += "; "
+			}
+			said += e.Reason + ": " + e.Detail
+		}
+	}
+	return strings.ToValidUTF8(said[:min(len(said), maxSaid)], "")
 }
 
 // encodeHeader percent-encodes a header value (HTTP binding 1.0.2, 3.1.3.2).

@@ -18,7 +18,7 @@ type ChangeID string
 var ErrNotAChange = errors.New("not a change")
 
 // changeForms is what an error tells the person who typed something else.
-const changeForms = "want host/path/pull/N, host/path/merge_requests/N, host/path/commit/SHA, the URL of one, owner/repo#N or group/project!N"
+const changeForms = "acme/payments#4829, group/project!12, its URL, or its id, as github.com/acme/payments/pull/4829 or github.com/acme/payments/commit/SHA"
 
 // ParseChange reads a change in any form that people and systems write: the
 // id itself, its full URL, and the short forms acme/payments#4829 (GitHub) and
@@ -46,7 +46,7 @@ func ParseChange(s string) (ChangeID, error) {
 			return repo.Change("/" + kind + "/" + number), nil
 		}
 	}
-	return "", fmt.Errorf("%w: %q; %s", ErrNotAChange, s, changeForms)
+	return "", fmt.Errorf("%q is %w; write %s", s, ErrNotAChange, changeForms)
 }
 
 func shortChange(s, mark, host, kind string) (ChangeID, bool) {

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/changetrail/changetrail/internal/digests"
+	"github.com/changetrail/changetrail/internal/nearest"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -195,7 +196,7 @@ func checkString(s string, r rule, fail func(string, ...any)) {
 	}
 	if r.enum != nil {
 		if !slices.Contains(r.enum, s) {
-			fail("%q is not one of %s", s, strings.Join(r.enum, ", "))
+			fail("%s", nearest.NotOne(s, r.enum))
 		}
 		return
 	}

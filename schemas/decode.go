@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/changetrail/changetrail/internal/nearest"
 	"github.com/changetrail/changetrail/record"
 
 	"github.com/changetrail/changetrail/internal/mistake"
@@ -38,7 +39,7 @@ const (
 func Decode(e Envelope, key []byte, arrived time.Time) (record.Event, error) {
 	fact := record.NewFact(e.Type)
 	if fact == nil {
-		return record.Event{}, Refuse(UnknownType, "type %q is none that is read here; changetrail's own begin with dev.changetrail.", e.Type)
+		return record.Event{}, Refuse(UnknownType, "type %q is not read here%s; docs/events.md lists the types, which begin with dev.changetrail.", e.Type, nearest.Hint(e.Type, record.Types()))
 	}
 	if err := CheckMedia(e); err != nil {
 		return record.Event{}, err

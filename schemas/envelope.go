@@ -95,7 +95,7 @@ func Open(m Message) (Envelope, error) {
 
 func openStructured(value []byte) (Envelope, error) {
 	if len(bytes.TrimSpace(value)) == 0 {
-		return Envelope{}, Refuse(NotJSON, "the record has no value")
+		return Envelope{}, Refuse(NotJSON, "there is nothing in it")
 	}
 	var e Envelope
 	value = Whole(value)

@@ -42,8 +42,7 @@ environment, unless flags say it; in GitHub Actions so is who it is (OIDC), wher
 token is configured and the workflow has the permission id-token: write. Ready parts
 are in deploy/ci.`,
 	}
-	cmd.AddCommand(a.attachScan(), a.attachTests(), a.attachSBOM(), a.attachRequest())
-	return cmd
+	return group(cmd, a.attachScan(), a.attachTests(), a.attachSBOM(), a.attachRequest())
 }
 
 func (a *app) attachFlags(cmd *cobra.Command, f *about) {
@@ -51,7 +50,7 @@ func (a *app) attachFlags(cmd *cobra.Command, f *about) {
 	cmd.Flags().StringVar(&f.repository, "repository", "", "the repository, host/path, where no change is known")
 	cmd.Flags().StringVar(&f.commit, "commit", "", "the commit that was scanned or tested")
 	cmd.Flags().StringVar(&f.url, "job-url", "", "where the job can be seen")
-	cmd.Flags().DurationVar(&f.timeout, "timeout", 30*time.Second, "how long to try")
+	cmd.Flags().Var(spanOf(&f.timeout, 30*time.Second), "timeout", "how long to try")
 	a.producerFlags(cmd)
 }
 
@@ -253,7 +252,7 @@ func orNone(s string) string {
 func exactlyOne(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != 1 {
-			return misuse{fmt.Errorf("%s: exactly one %s is needed, %d are given; see %s --help", cmd.CommandPath(), what, len(args), cmd.CommandPath())}
+			return misuse{fmt.Errorf("give exactly one %s, and not %d; see %s --help", what, len(args), cmd.CommandPath())}
 		}
 		return nil
 	}

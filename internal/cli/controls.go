@@ -58,7 +58,7 @@ func (a *app) controls() *cobra.Command {
 			return w.Flush()
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	outputFlag(cmd, &output, "how it is written", "text", "json")
 	a.flag(cmd.Flags(), "controls", "enricher.controls", "the control matrix: YAML, CSV, or an OSCAL component definition")
 	return cmd
 }

@@ -69,8 +69,8 @@ func (a *app) doctor() *cobra.Command {
 			return c.report(cmd, output)
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
-	cmd.Flags().DurationVar(&timeout, "timeout", 20*time.Second, "how long to try")
+	outputFlag(cmd, &output, "how it is written", "text", "json")
+	cmd.Flags().Var(spanOf(&timeout, 20*time.Second), "timeout", "how long to try")
 	a.engineFlags(cmd.Flags())
 	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml: the services")
 	a.flag(cmd.Flags(), "controls", "enricher.controls", "controls.yaml: the control matrix")

@@ -19,6 +19,7 @@ import (
 
 	"github.com/changetrail/changetrail/internal/config"
 	"github.com/changetrail/changetrail/internal/identity"
+	"github.com/changetrail/changetrail/internal/mistake"
 	"github.com/changetrail/changetrail/internal/standalone"
 	"github.com/changetrail/changetrail/internal/telemetry"
 	"github.com/changetrail/changetrail/query"
@@ -129,11 +130,11 @@ func (s *Settings) savedQueries() ([]query.Saved, error) {
 	}
 	text, err := os.ReadFile(s.Queries)
 	if err != nil {
-		return nil, fmt.Errorf("configuration: queries: %w", err)
+		return nil, fmt.Errorf("queries: %w", err)
 	}
 	own, err := query.ParseSaved(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.Queries, err)
+		return nil, mistake.In(s.Queries, err)
 	}
 	for _, q := range own { // one of ours may be replaced
 		saved = slices.DeleteFunc(saved, func(o query.Saved) bool { return o.Name == q.Name })
@@ -237,9 +238,6 @@ The syntax is that of Kibana's Lucene queries; docs/query.md says what is taken.
 			if err != nil {
 				return misuse{err}
 			}
-			if !slices.Contains([]string{"table", "json", "csv"}, output) {
-				return misuse{fmt.Errorf("-o %s is none of table, json, csv", output)}
-			}
 			if len(args) == 0 {
 				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 				for _, q := range saved {
@@ -265,7 +263,7 @@ The syntax is that of Kibana's Lucene queries; docs/query.md says what is taken.
 			return printFound(cmd, x, where, output, chosen, limit)
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "table", "table, json (one record a line) or csv")
+	outputFlag(cmd, &output, "how it is written; json is one record a line", "table", "json", "csv")
 	cmd.Flags().StringVar(&since, "since", "", "only changes with an event in this span, as 90d or 24h")
 	cmd.Flags().StringSliceVar(&chosen, "columns", nil, "fields to show, with commas")
 	cmd.Flags().IntVar(&limit, "limit", 0, "records at most, 0 is all; a table shows 50 where nothing is said")

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/changetrail/changetrail/internal/identity"
+	"github.com/changetrail/changetrail/internal/mistake"
 )
 
 // ownCredentials is the file of a data folder in which the embedded mode keeps credentials
@@ -44,7 +45,7 @@ func issueCredentials(dir string) (c *identity.Credentials, fresh []issued, err 
 		return nil, nil, err
 	}
 	if c, err = identity.Parse(text); err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", file, err)
+		return nil, nil, mistake.In(file, err)
 	}
 	return c, fresh, nil
 }

@@ -38,8 +38,7 @@ seen, done and validated.
 
 changetrail hook install sets them.`,
 	}
-	cmd.AddCommand(a.agentHook(hook.ClaudeCode, "Claude Code"), a.agentHook(hook.Codex, "Codex"), a.flushHooks(), a.commitHook("prepare-commit-msg"), a.commitHook("commit-msg"), a.installHooks())
-	return cmd
+	return group(cmd, a.agentHook(hook.ClaudeCode, "Claude Code"), a.agentHook(hook.Codex, "Codex"), a.flushHooks(), a.commitHook("prepare-commit-msg"), a.commitHook("commit-msg"), a.installHooks())
 }
 
 // hookLog is the folder in which sessions are kept. A relative one would lie in whatever

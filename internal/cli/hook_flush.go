@@ -55,7 +55,7 @@ named here and in errors.log.`,
 			return err
 		},
 	}
-	cmd.Flags().DurationVar(&timeout, "timeout", time.Minute, "how long to try")
+	cmd.Flags().Var(spanOf(&timeout, time.Minute), "timeout", "how long to try")
 	a.producerFlags(cmd)
 	return cmd
 }

@@ -37,7 +37,7 @@ again is a dead letter again; the former ones stay until the topic deletes them.
 		},
 	}
 	cmd.Flags().StringVar(&l.reason, "reason", "", "those with this reason alone")
-	cmd.Flags().DurationVar(&l.since, "since", 0, "those that are younger than this; all where 0")
+	cmd.Flags().Var(spanOf(&l.since, 0), "since", "those that are younger than this; all where 0")
 	cmd.Flags().BoolVar(&l.replay, "replay", false, "have them read once more")
 	return cmd
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/changetrail/changetrail/internal/access"
 	"github.com/changetrail/changetrail/internal/identity"
+	"github.com/changetrail/changetrail/internal/mistake"
 )
 
 // An exposed address is one of the settings, and what guards it. One rule is for all of
@@ -120,11 +121,11 @@ func (s *Settings) credentials() (*identity.Credentials, error) {
 	}
 	text, err := os.ReadFile(s.Gateway.Credentials)
 	if err != nil {
-		return nil, fmt.Errorf("configuration: gateway.credentials: %w", err)
+		return nil, fmt.Errorf("gateway.credentials: %w", err)
 	}
 	c, err := identity.Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.Gateway.Credentials, err)
+		return nil, mistake.In(s.Gateway.Credentials, err)
 	}
 	return c, nil
 }

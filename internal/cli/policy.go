@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
+	"github.com/changetrail/changetrail/internal/mistake"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/record"
@@ -21,9 +22,8 @@ import (
 
 // policy groups the commands that try a policy.
 func (a *app) policy() *cobra.Command {
-	cmd := &cobra.Command{Use: "policy", Short: "Try the policy on changes", Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(a.policyTest(), a.policyExplain(), a.policyDiff(), a.policyHistory())
-	return cmd
+	cmd := &cobra.Command{Use: "policy", Short: "Try the policy on changes"}
+	return group(cmd, a.policyTest(), a.policyExplain(), a.policyDiff(), a.policyHistory())
 }
 
 func (a *app) readPolicy(cmd *cobra.Command) (*policy.Policy, error) {
@@ -61,7 +61,7 @@ func (a *app) policyTest() *cobra.Command {
 			}
 			cases, err := policy.ParseCases(text)
 			if err != nil {
-				return misuse{fmt.Errorf("%s: %w", args[0], err)}
+				return misuse{mistake.In(args[0], err)}
 			}
 			failed := 0
 			for _, c := range cases {
@@ -152,7 +152,7 @@ func (a *app) policyExplain() *cobra.Command {
 	cmd.Flags().StringVar(&r.Kind, "kind", "", "kind of the change, as dependency-update")
 	cmd.Flags().StringSliceVar(&r.Environments, "environment", nil, "where it will be deployed")
 	cmd.Flags().StringSliceVar(&updates, "dependency", nil, "NAME=FROM..TO")
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	outputFlag(cmd, &output, "how it is written", "text", "json")
 	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml")
 	a.storeFlags(cmd)
 	return cmd
@@ -251,8 +251,8 @@ func (a *app) policyDiff() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&file, "records", "", "a file of records, one JSON object a line; the engine is asked where empty")
 	cmd.Flags().StringVar(&at, "at", "", "the policy that was in force at this time, or that has this digest, in place of --policy")
-	cmd.Flags().DurationVar(&since, "since", 90*24*time.Hour, "how far back, by the time of the last event")
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	cmd.Flags().Var(spanOf(&since, 90*24*time.Hour), "since", "how far back, by the time of the last event")
+	outputFlag(cmd, &output, "how it is written", "text", "json")
 	a.flag(cmd.Flags(), "policy", "enricher.policy", "the other policy")
 	a.flag(cmd.Flags(), "data", "local.data", "with --at: folder of the embedded mode, where that is not running")
 	a.storeFlags(cmd)

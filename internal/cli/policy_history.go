@@ -65,7 +65,7 @@ is judged by those that were in force when it was merged.`,
 			return w.Flush()
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	outputFlag(cmd, &output, "how it is written", "text", "json")
 	cmd.Flags().StringVar(&show, "show", "", "print the policy or matrix of this digest, or of its beginning")
 	a.flag(cmd.Flags(), "data", "local.data", "folder of the embedded mode, where that is not running")
 	return cmd

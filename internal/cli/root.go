@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/changetrail/changetrail/internal/config"
+	"github.com/changetrail/changetrail/internal/mistake"
 	terminal "github.com/changetrail/changetrail/internal/printable"
 	"github.com/changetrail/changetrail/internal/telemetry"
 )
@@ -39,17 +40,29 @@ func Run(ctx context.Context, args []string, in io.Reader, stdout, stderr io.Wri
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errOut)
-	err := root.ExecuteContext(ctx)
-	var wrong misuse
-	switch {
-	case err == nil:
+	err := noSuchCommandIn(root, args)
+	if err == nil {
+		err = root.ExecuteContext(ctx)
+	}
+	if err == nil {
 		return exitOK
-	case errors.As(err, &wrong) || strings.HasPrefix(err.Error(), "unknown command"):
-		fmt.Fprintf(errOut, "changetrail: %s\n", config.Shown(err.Error()))
+	}
+	fmt.Fprintf(errOut, "changetrail: %s\n", config.Shown(mistake.Plain(err)))
+	var wrong misuse
+	if errors.As(err, &wrong) {
 		return exitMisuse
 	}
-	fmt.Fprintf(errOut, "changetrail: %s\n", config.Shown(err.Error()))
 	return exitFailed
+}
+
+// noSuchCommandIn refuses a command that there is not before its flags are read, which are
+// those of the command that was meant.
+func noSuchCommandIn(root *cobra.Command, args []string) error {
+	cmd, rest, err := root.Find(args)
+	if err == nil && cmd.HasSubCommands() && len(rest) > 0 && !strings.HasPrefix(rest[0], "-") && !strings.HasPrefix(rest[0], "__") {
+		return noSuchCommand(cmd, rest)
+	}
+	return nil
 }
 
 // overwrite writes a line that the next one is written over.
@@ -99,8 +112,8 @@ configuration.`,
 	a.flag(root.PersistentFlags(), "prefix", "kafka.prefix", "first part of the topic names")
 	a.flag(root.PersistentFlags(), "namespace", "namespace", "part of every index name")
 	a.flag(root.PersistentFlags(), "log-level", "log.level", "debug, info, warn or error")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
-	root.AddCommand(a.up(), a.demo(), a.web(), a.query(), a.replay(), a.export(), a.importing(), a.setup(), a.publish(), a.attach(), a.gateway(), a.hook(), a.mcp(), a.enrich(), a.sink(), a.letters(), a.show(), a.doctor(), a.policy(), a.controls(), a.config())
+	root.SetFlagErrorFunc(flagError)
+	group(root, a.up(), a.demo(), a.web(), a.query(), a.replay(), a.export(), a.importing(), a.setup(), a.publish(), a.attach(), a.gateway(), a.hook(), a.mcp(), a.enrich(), a.sink(), a.letters(), a.show(), a.doctor(), a.policy(), a.controls(), a.config())
 	return root
 }
 

@@ -89,7 +89,7 @@ its own, and shares the partitions with the others.`,
 	}
 	cmd.Flags().BoolVar(&rebuild, "rebuild", false, "make all records again from the events, by the policy and the readers of now, say what changed, and end; stop all enrichers first")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "with --rebuild: write nothing")
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "with --rebuild: text or json")
+	outputFlag(cmd, &output, "with --rebuild: how it is written", "text", "json")
 	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml: the services")
 	a.flag(cmd.Flags(), "controls", "enricher.controls", "controls.yaml: the control matrix")
 	a.flag(cmd.Flags(), "blobs", "blobs", "where reports are kept: a folder, or a URL as s3://bucket")
@@ -196,8 +196,8 @@ func stayBelow(bytes int64) {
 }
 
 func noArgs(cmd *cobra.Command, args []string) error {
-	if err := cobra.NoArgs(cmd, args); err != nil {
-		return misuse{err}
+	if len(args) > 0 {
+		return misuse{fmt.Errorf("%s takes no arguments, and %q is given; see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())}
 	}
 	return nil
 }

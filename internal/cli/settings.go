@@ -12,6 +12,7 @@ import (
 	"github.com/changetrail/changetrail/blobs/cloud"
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/internal/config"
+	"github.com/changetrail/changetrail/internal/mistake"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/sinks/bulk"
@@ -87,14 +88,11 @@ func (s *Settings) policyAndControls() (*policy.Policy, *controls.Matrix, error)
 	}
 	p, err1 := readPolicy(s.Enricher.Policy)
 	matrix, err2 := read(s.Enricher.Controls)
-	if err := errors.Join(err1, err2); err != nil {
-		return nil, nil, fmt.Errorf("configuration: %w", err)
+	if err2 != nil {
+		return nil, nil, errors.Join(err1, fmt.Errorf("enricher.controls: %w", err2))
 	}
 	m, err2 := controls.Parse(matrix)
-	if err := errors.Join(err1, err2); err != nil {
-		return nil, nil, err
-	}
-	return p, m, nil
+	return p, m, errors.Join(err1, mistake.In(s.Enricher.Controls, err2))
 }
 
 // readPolicy reads a policy with the files that it names; none is an empty one.
@@ -102,5 +100,9 @@ func readPolicy(file string) (*policy.Policy, error) {
 	if file == "" {
 		return policy.Parse(nil)
 	}
-	return policy.Load(os.DirFS(filepath.Dir(file)), filepath.Base(file))
+	if _, err := os.Stat(file); err != nil {
+		return nil, fmt.Errorf("enricher.policy: %w", err)
+	}
+	p, err := policy.Load(os.DirFS(filepath.Dir(file)), filepath.Base(file))
+	return p, mistake.Each(err, func(m *mistake.Mistake) { m.File = filepath.Join(filepath.Dir(file), m.File) })
 }

@@ -70,7 +70,7 @@ anything and never changes the number of partitions of a topic.`,
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be done, and do nothing")
 	cmd.Flags().BoolVar(&kafkaOnly, "kafka-only", false, "topics only")
 	cmd.Flags().BoolVar(&indexOnly, "index-only", false, "search engine only")
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	outputFlag(cmd, &output, "how it is written", "text", "json")
 	a.engineFlags(cmd.Flags())
 	a.flag(cmd.Flags(), "partitions", "kafka.partitions", "partitions of each topic that is created")
 	a.flag(cmd.Flags(), "retention", "retention", "how long events and records are kept")

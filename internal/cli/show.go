@@ -52,7 +52,7 @@ func (a *app) show() *cobra.Command {
 			return printRecord(cmd.OutOrStdout(), &r)
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	outputFlag(cmd, &output, "how it is written", "text", "json")
 	a.storeFlags(cmd)
 	return cmd
 }

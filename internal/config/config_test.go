@@ -15,7 +15,7 @@ func TestTrustIsReadStrictly(t *testing.T) {
 	for text, want := range map[string]string{
 		`[{source: /jenkins/*, as: observed, may: [tests, scans], history: true}]`: "",
 		`[{source: /jenkins/*, as: yes}]`:                                          `trust.unsigned[0]: as is "yes"`,
-		`[{source: /jenkins/*, as: observed, may: [merges]}]`:                      `"merges" is no kind of facts; known are`,
+		`[{source: /jenkins/*, as: observed, may: [merges]}]`:                      `"merges" is not one of changes, pushes`,
 		`[{source: /jenkins/*, as: observed, kinds: [tests]}]`:                     "there is no key kinds",
 		`/jenkins/*`: "trust",
 	} {

@@ -13,6 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/changetrail/changetrail/internal/mistake"
 	"github.com/changetrail/changetrail/internal/strictyaml"
 	"github.com/changetrail/changetrail/schemas"
 )
@@ -21,16 +22,21 @@ import (
 func (c *Config) fromFile(text []byte) error {
 	var root yaml.Node
 	if err := yaml.Unmarshal(text, &root); err != nil {
-		return err
+		return strictyaml.Plain(err)
 	}
-	if renamed := c.rename(&root, ""); renamed {
+	renamed := c.rename(&root, "")
+	if renamed {
 		var err error
 		if text, err = yaml.Marshal(&root); err != nil {
 			return err
 		}
 	}
 	leaves(&root, "", func(path string, _ *yaml.Node) { c.origins[path] = fromFile })
-	return strictyaml.Decode(text, c)
+	err := strictyaml.Decode(text, c)
+	if err != nil && renamed { // it has other lines than the file
+		return mistake.Each(err, func(m *mistake.Mistake) { m.Line, m.Column = 0, 0 })
+	}
+	return err
 }
 
 // formerNames are the keys that have another name today.
@@ -121,7 +127,7 @@ func (c *Config) readFile(file string) error {
 	}
 	c.file = file
 	if err := c.fromFile(text); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
+		return mistake.In(file, err)
 	}
 	return c.settle(file)
 }

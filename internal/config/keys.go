@@ -3,11 +3,15 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/changetrail/changetrail/internal/strictyaml"
+
+	"github.com/changetrail/changetrail/internal/nearest"
 )
 
 const (
@@ -75,7 +79,7 @@ func (c *Config) fromEnvironment(environ []string) error {
 		}
 		field, ok := fields[name]
 		if !ok {
-			errs = append(errs, fmt.Errorf("environment: %s is no setting of changetrail", name))
+			errs = append(errs, fmt.Errorf("environment: %s is not a setting of changetrail%s; changetrail config --list has all of them", name, nearest.Hint(name, slices.Sorted(maps.Keys(fields)))))
 			continue
 		}
 		if err := setText(field, value); err != nil {
@@ -107,7 +111,7 @@ func setText(v reflect.Value, text string) error {
 	case reflect.Bool:
 		b, err := strconv.ParseBool(text)
 		if err != nil {
-			return fmt.Errorf("%q is neither true nor false", text)
+			return fmt.Errorf("%q is not true or false", text)
 		}
 		v.SetBool(b)
 	case reflect.Int:

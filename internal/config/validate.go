@@ -4,16 +4,40 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/changetrail/changetrail/agents/hook"
+	"github.com/changetrail/changetrail/internal/nearest"
 	"github.com/changetrail/changetrail/internal/secrets"
+	"github.com/changetrail/changetrail/schemas"
 )
 
 // maxPartitions is more than any cluster has of one topic.
 const maxPartitions = 1 << 20
+
+// Choices are the values that a key may have; nil where it may have any.
+func Choices(key string) []string {
+	switch key {
+	case "content":
+		return []string{string(secrets.MetadataOnly), string(secrets.Redacted), string(secrets.Full)}
+	case "enricher.compression":
+		return []string{"lz4", "zstd", "snappy", "gzip", "none", ""}
+	case "hook.forbidden", "hook.approval":
+		return []string{hook.Off, hook.Ask, hook.Deny}
+	case "kafka.sasl.mechanism":
+		return []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", ""}
+	case "log.format":
+		return []string{"text", "json"}
+	case "log.level":
+		return []string{"debug", "info", "warn", "error"}
+	case "sink.engine":
+		return []string{schemas.OpenSearch, schemas.Elasticsearch}
+	}
+	return nil
+}
 
 // Validate reports every value that cannot be.
 func (c *Config) Validate() error {
@@ -35,25 +59,16 @@ func (c *Config) Validate() error {
 	if c.Kafka.Replication < -1 || c.Kafka.Replication > math.MaxInt16 {
 		errs = append(errs, fmt.Errorf("configuration: kafka.replication %d is neither -1 nor a number of brokers", c.Kafka.Replication))
 	}
-	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
-		errs = append(errs, fmt.Errorf("configuration: log.level %q is none of debug, info, warn, error", c.Log.Level))
-	}
-	if _, err := secrets.ParseMode(c.Content); err != nil {
-		errs = append(errs, fmt.Errorf("configuration: content: %w", err))
-	}
-	for name, step := range map[string]string{"hook.forbidden": c.Hook.Forbidden, "hook.approval": c.Hook.Approval} {
-		if !slices.Contains([]string{hook.Off, hook.Ask, hook.Deny}, step) {
-			errs = append(errs, fmt.Errorf("configuration: %s %q is none of off, ask, deny", name, step))
+	c.Keys(func(path string, v reflect.Value, _ reflect.StructTag) {
+		if of := Choices(path); of != nil && !slices.Contains(of, v.String()) {
+			errs = append(errs, fmt.Errorf("configuration: %s: %s", path, nearest.NotOne(v.String(), of)))
 		}
-	}
+	})
 	if c.Gateway.Rate < 1 || c.Gateway.Concurrency < 1 || c.Gateway.MaxBody < 1 || c.Gateway.MaxMemory < 8 || c.Gateway.BlobRate < 1 || c.Gateway.Timeout < 1 {
 		errs = append(errs, errors.New("configuration: gateway.rate, concurrency, max_body, max_memory, blob_rate and timeout must be above 0"))
 	}
 	if c.Enricher.MaxMemory < 8<<20 {
 		errs = append(errs, errors.New("configuration: enricher.max_memory is below 8388608 (8 MiB)"))
-	}
-	if !slices.Contains([]string{"text", "json"}, c.Log.Format) {
-		errs = append(errs, fmt.Errorf("configuration: log.format %q is neither text nor json", c.Log.Format))
 	}
 	return errors.Join(errs...)
 }

@@ -37,9 +37,6 @@ func At(path, format string, args ...any) error {
 
 // In says of which file mistakes are; an error of another kind gets the name before it.
 func In(file string, err error) error {
-	if err == nil {
-		return nil
-	}
 	return Each(err, func(m *Mistake) {
 		if m.File == "" {
 			m.File = file
@@ -50,6 +47,9 @@ func In(file string, err error) error {
 // Each returns err with f done to copies of all mistakes that are joined in it, and other to
 // what is no mistake.
 func Each(err error, f func(*Mistake), other ...func(error) error) error {
+	if err == nil {
+		return nil
+	}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // it is the list that is asked for
 		var out []error
 		for _, one := range joined.Unwrap() {

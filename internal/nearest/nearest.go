@@ -52,7 +52,8 @@ func List(names []string) string {
 
 // NotOne says of a value that it is not one of those that are possible.
 func NotOne(given string, known []string) string {
-	return "\"" + given + "\" is not one of " + strings.Join(known, ", ") + Hint(given, known)
+	named := slices.DeleteFunc(slices.Clone(known), func(name string) bool { return name == "" })
+	return "\"" + given + "\" is not one of " + strings.Join(named, ", ") + Hint(given, named)
 }
 
 // cost is how far a name is from another one, in half mistakes; false where it is too far

@@ -12,6 +12,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/changetrail/changetrail/internal/mistake"
 )
 
 // A Problem is an error with the status that it is answered with.
@@ -33,8 +35,13 @@ type Part struct {
 
 func (p *Problem) Error() string { return p.Detail }
 
-// New returns a Problem.
+// New returns a Problem. Errors in it are said in words.
 func New(status int, format string, args ...any) *Problem {
+	for i, arg := range args {
+		if err, is := arg.(error); is {
+			args[i] = mistake.Plain(err)
+		}
+	}
 	return &Problem{Status: status, Detail: fmt.Sprintf(format, args...)}
 }
 
@@ -52,7 +59,7 @@ func Of(err error, status int) *Problem {
 	if errors.As(err, &p) {
 		return p
 	}
-	return &Problem{Status: status, Detail: err.Error()}
+	return &Problem{Status: status, Detail: mistake.Plain(err)}
 }
 
 // Write answers r with p.

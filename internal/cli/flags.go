@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/changetrail/changetrail/internal/config"
+	"github.com/changetrail/changetrail/internal/nearest"
+)
+
+// A choice is the value of a flag that is one of several words.
+type choice struct {
+	to *string
+	of []string
+}
+
+func (c choice) String() string { return *c.to }
+
+// Type is how help names the value.
+func (c choice) Type() string { return strings.Join(c.of, "|") }
+
+// Set takes the value.
+func (c choice) Set(text string) error {
+	if !slices.Contains(c.of, text) {
+		return errors.New(nearest.NotOne(text, c.of))
+	}
+	*c.to = text
+	return nil
+}
+
+// outputFlag makes the flag -o; the first of the formats is what is written without it.
+func outputFlag(cmd *cobra.Command, to *string, usage string, of ...string) {
+	*to = of[0]
+	cmd.Flags().VarP(choice{to, of}, "output", "o", usage)
+	complete(cmd, "output", of)
+}
+
+// complete has a shell complete the value of a flag.
+func complete(cmd *cobra.Command, flag string, values []string) {
+	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)) // the flag was just made
+}
+
+// A span is the value of a flag that is a time span, as 90d.
+type span struct{ to *time.Duration }
+
+func spanOf(to *time.Duration, otherwise time.Duration) span {
+	*to = otherwise
+	return span{to}
+}
+
+func (s span) String() string {
+	if s.to == nil || *s.to == 0 {
+		return ""
+	}
+	text, _ := config.Duration(*s.to).MarshalText() // of a span there is always a text
+	return string(text)
+}
+
+// Type is how help names the value.
+func (span) Type() string { return "span" }
+
+// Set takes the value.
+func (s span) Set(text string) error {
+	var d config.Duration
+	err := d.UnmarshalText([]byte(text))
+	*s.to = time.Duration(d)
+	return err
+}
+
+// flagError says what is wrong with a flag.
+func flagError(cmd *cobra.Command, err error) error {
+	var missing *pflag.NotExistError
+	var value *pflag.InvalidValueError
+	var none *pflag.ValueRequiredError
+	switch {
+	case errors.As(err, &missing):
+		var known []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, "--"+f.Name) })
+		given := "--" + missing.GetSpecifiedName()
+		if missing.GetSpecifiedShortnames() != "" {
+			given = "-" + missing.GetSpecifiedName()
+		}
+		return misuse{fmt.Errorf("%s has no flag %s%s; %s --help lists them", cmd.CommandPath(), given, nearest.Hint(given, known), cmd.CommandPath())}
+	case errors.As(err, &value):
+		f := value.GetFlag()
+		what := fmt.Sprintf("%q is not %s", value.GetValue(), kindOfFlag(f))
+		switch f.Value.(type) {
+		case choice, span:
+			what = value.Unwrap().Error()
+		}
+		return misuse{fmt.Errorf("--%s: %s", f.Name, what)}
+	case errors.As(err, &none):
+		return misuse{fmt.Errorf("--%s needs a value; %s --help says which", none.GetFlag().Name, cmd.CommandPath())}
+	}
+	return misuse{err}
+}
+
+// kindOfFlag is what the value of a flag must be.
+func kindOfFlag(f *pflag.Flag) string {
+	switch f.Value.Type() {
+	case "int", "int64", "uint64", "int32":
+		return "a whole number"
+	case "bool":
+		return "true or false"
+	}
+	return "a value that fits"
+}
+
+// group makes a command that only has commands below it.
+func group(cmd *cobra.Command, below ...*cobra.Command) *cobra.Command {
+	cmd.AddCommand(below...)
+	cmd.Args = noSuchCommand
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	return cmd
+}
+
+// noSuchCommand refuses what follows the name of a command that only has commands below it.
+func noSuchCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var known, everywhere []string
+	for _, c := range cmd.Commands() {
+		known = append(known, c.Name())
+		for _, below := range c.Commands() {
+			if below.Name() == args[0] {
+				everywhere = append(everywhere, below.CommandPath())
+			}
+		}
+	}
+	hint := nearest.Hint(args[0], known)
+	if hint == "" && len(everywhere) > 0 {
+		hint = "; did you mean " + nearest.List(everywhere) + "?"
+	}
+	return misuse{fmt.Errorf("there is no command %s %s%s; %s --help lists them", cmd.CommandPath(), args[0], hint, cmd.CommandPath())}
+}
