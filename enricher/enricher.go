@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/internal/signing"
@@ -60,11 +61,10 @@ type Config struct {
 	Tracer trace.TracerProvider
 }
 
-// Blobs is a place for files, each under the digest of its content. Get's error
-// wraps blobs.ErrNotFound or blobs.ErrCorrupt where trying again is of no use.
+// Blobs is a place for files.
 type Blobs interface {
-	Put(ctx context.Context, content []byte) (digest string, err error)
-	Get(ctx context.Context, digest string) ([]byte, error)
+	blobs.Getter
+	blobs.Putter
 }
 
 // An Enricher is one member of the group of enrichers. It implements

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/internal/budget"
 	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/internal/problem"
@@ -29,10 +29,10 @@ type Publisher interface {
 	Deliver(ctx context.Context, events ...event.Event) (spooled int, err error)
 }
 
-// Blobs is a place for files, each under the digest of its content.
+// Blobs is a place for files.
 type Blobs interface {
-	PutFrom(ctx context.Context, content io.Reader) (digest string, size int64, err error)
-	Get(ctx context.Context, digest string) ([]byte, error)
+	blobs.Getter
+	blobs.Receiver
 }
 
 // A Config is what a gateway needs.

@@ -16,14 +16,9 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// Blobs is where data lie that are not in the event ([blobs.Store] is one).
-type Blobs interface {
-	Get(ctx context.Context, digest string) ([]byte, error)
-}
-
 // A Reader reads events. The zero Reader reads what needs nothing else.
 type Reader struct {
-	Blobs Blobs // nil: there is none
+	Blobs blobs.Getter // of data that are not in the event; nil: there is none
 	// Keys are those of the gateways, whose word on the sender is believed; nobody's is
 	// where there are none.
 	Keys signing.Keys
@@ -229,11 +224,11 @@ func (r Reader) room(data []byte) error {
 // Counted is a place for files that takes memory for those that it reads. How large one is,
 // is known once it is read.
 type Counted struct {
-	Blobs Blobs
+	Blobs blobs.Getter
 	Share *budget.Share
 }
 
-// Get implements [Blobs].
+// Get implements [blobs.Getter].
 func (c Counted) Get(ctx context.Context, digest string) ([]byte, error) {
 	before := c.Share.Held()
 	if err := c.Share.Grow(blobs.MaxSize); err != nil {
@@ -245,7 +240,7 @@ func (c Counted) Get(ctx context.Context, digest string) ([]byte, error) {
 }
 
 // get returns the data that a dataref names by its digest.
-func get(ctx context.Context, store Blobs, ref string) ([]byte, error) {
+func get(ctx context.Context, store blobs.Getter, ref string) ([]byte, error) {
 	if store == nil {
 		return nil, schemas.Refuse(schemas.BlobMissing, "dataref %s, and there is no blob store here; set blobs in the configuration", ref)
 	}

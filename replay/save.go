@@ -17,13 +17,9 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/internal/digests"
 )
-
-// Blobs are the files that prove something, by their digests.
-type Blobs interface {
-	Get(ctx context.Context, digest string) ([]byte, error)
-}
 
 // A Manifest lists the files of a story that was saved.
 type Manifest struct {
@@ -60,7 +56,7 @@ type saver struct {
 
 // Save writes the story to a folder: record, events, the files that they name
 // and a manifest with the digest of each.
-func (s *Story) Save(ctx context.Context, dir string, files Blobs, now time.Time) (*Manifest, error) {
+func (s *Story) Save(ctx context.Context, dir string, files blobs.Getter, now time.Time) (*Manifest, error) {
 	if err := os.MkdirAll(filepath.Join(dir, "evidence"), 0o750); err != nil {
 		return nil, err
 	}
@@ -132,7 +128,7 @@ func (w *saver) events(ctx context.Context, s *Story) error {
 }
 
 // evidence writes the files that the story names.
-func (w *saver) evidence(ctx context.Context, s *Story, files Blobs) error {
+func (w *saver) evidence(ctx context.Context, s *Story, files blobs.Getter) error {
 	for _, digest := range s.Digests() {
 		var content []byte
 		err := errors.New("no blob store is configured")

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"embed"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/internal/access"
 	"github.com/changetrail/changetrail/internal/problem"
 	"github.com/changetrail/changetrail/internal/secrets"
@@ -33,16 +33,11 @@ type narrowed struct {
 	access.Finder
 }
 
-// Blobs are the files that prove something.
-type Blobs interface {
-	Get(ctx context.Context, digest string) ([]byte, error)
-}
-
 // A Config is what the pages need.
 type Config struct {
 	Access *access.Door // who may read what
 	Index  Index
-	Blobs  Blobs // nil where none is configured
+	Blobs  blobs.Getter // of the files that prove something; nil where none is configured
 	Saved  []query.Saved
 	Store  string // what the index is, for people
 	Log    *slog.Logger

@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/internal/config"
 	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/internal/mistake"
@@ -34,7 +35,7 @@ import (
 // A store is an index with the files beside it.
 type store struct {
 	web.Index
-	files replay.Blobs // nil where none is configured
+	files blobs.Getter // nil where none is configured
 	name  string
 	close func()
 }

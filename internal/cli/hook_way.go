@@ -3,27 +3,22 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
 
 	"github.com/changetrail/changetrail/agents/hook"
+	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/producer"
 )
 
-// kept is a place for files.
-type kept interface {
-	PutFrom(ctx context.Context, content io.Reader) (digest string, size int64, err error)
-}
-
 // A way leads to where sessions go.
 type way struct {
 	producer *producer.Producer
-	files    kept   // nil where there is no place for them
-	former   string // the gateway or the brokers, where today's settings say others
+	files    blobs.Receiver // nil where there is no place for them
+	former   string         // the gateway or the brokers, where today's settings say others
 	close    func()
 }
 
@@ -58,7 +53,7 @@ func (f *flushing) way(ctx context.Context, to hook.Begun) (*way, error) {
 }
 
 // files is where files go; nil where they stay.
-func (s *Settings) files(ctx context.Context, w *way) (kept, error) {
+func (s *Settings) files(ctx context.Context, w *way) (blobs.Receiver, error) {
 	if s.Producer.Gateway != "" {
 		token, err := s.Secret("producer.token")
 		return producer.HTTPBlobs(producer.HTTPConfig{URL: s.Producer.Gateway, Token: token}), err
