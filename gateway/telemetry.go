@@ -1,13 +1,8 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
-	"math"
 	"net/http"
 	"strconv"
 
@@ -16,14 +11,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/ingest/otlp"
-	"github.com/changetrail/changetrail/internal/budget"
 	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/internal/problem"
@@ -117,101 +107,64 @@ func (g *Gateway) logs(w http.ResponseWriter, r *http.Request, from Sender) erro
 	})
 }
 
+// takeTraces takes the spans of a request that are their sender's to tell.
 func (g *Gateway) takeTraces(ctx context.Context, from Sender, in ptrace.Traces) (ptraceotlp.ExportResponse, error) {
 	parts, refused := otlp.Spans(in, g.Now())
-	var events, findings []event.Event
+	b := batch{g: g, from: from, refused: refused}
 	for _, part := range parts {
 		kept := part.Spans[:0]
 		for _, s := range part.Spans {
 			ingest.CompleteSpan(from.Principal, &s)
-			if err := allowOne(from.Principal, record.Event{Fact: &record.Spans{Spans: []record.Span{s}}}); err != nil {
-				refused.Add(err)
-				findings = g.findTelemetry(findings, err, record.TypeSpansReceived, part.Trace, record.Event{Change: record.ChangeID(s.Change), Repository: record.Repository(s.Repository)}, from.Principal)
-				continue
+			about := record.Event{Change: record.ChangeID(s.Change), Repository: record.Repository(s.Repository)}
+			if b.allows(item{record.TypeSpansReceived, part.Trace, about}, record.Event{Fact: &record.Spans{Spans: []record.Span{s}}}) {
+				kept = append(kept, s)
 			}
-			kept = append(kept, s)
 		}
-		if part.Spans = kept; len(kept) == 0 {
-			continue
+		if part.Spans = kept; len(kept) > 0 {
+			b.events = append(b.events, eventOfSpans(part))
 		}
-		e := producer.Event("", part)
-		e.SetSource("/otlp")
-		e.SetID(digests.Of(e.Data())) // an exporter that had no answer sends the same again
-		e.SetExtension("partitionkey", record.RoomKey(part.Trace))
-		events = append(events, e)
 	}
 	response := ptraceotlp.NewExportResponse()
-	if refused.Count > 0 {
-		response.PartialSuccess().SetRejectedSpans(refused.Count)
-		response.PartialSuccess().SetErrorMessage(refused.First.Error())
-	}
-	return response, g.takeTelemetry(ctx, from, events, findings, refused)
+	b.partial(response.PartialSuccess().SetRejectedSpans, response.PartialSuccess().SetErrorMessage)
+	return response, b.take(ctx)
 }
 
+func eventOfSpans(part *record.Spans) event.Event {
+	e := producer.Event("", part)
+	e.SetSource("/otlp")
+	e.SetID(digests.Of(e.Data())) // an exporter that had no answer sends the same again
+	e.SetExtension("partitionkey", record.RoomKey(part.Trace))
+	return e
+}
+
+// takeLogs takes the logs of a request that are their sender's to tell.
 func (g *Gateway) takeLogs(ctx context.Context, from Sender, in plog.Logs) (plogotlp.ExportResponse, error) {
 	logs, refused := otlp.Logs(in, g.Now())
-	var events, findings []event.Event
+	b := batch{g: g, from: from, refused: refused}
 	for _, l := range logs {
 		completeLog(from.Principal, &l)
-		if err := allowOne(from.Principal, record.Event{Repository: l.Repository, Fact: l.Action}); err != nil {
-			refused.Add(err)
-			findings = g.findTelemetry(findings, err, record.TypeActionPerformed, l.Action.Agent.Run, record.Event{Change: l.Change, Repository: l.Repository}, from.Principal)
-			continue
+		about := record.Event{Change: l.Change, Repository: l.Repository}
+		if b.allows(item{record.TypeActionPerformed, l.Action.Agent.Run, about}, record.Event{Repository: l.Repository, Fact: l.Action}) {
+			b.events = append(b.events, eventOfLog(l))
 		}
-		e := producer.Event(string(l.Change), l.Action)
-		e.SetSource(l.Source)
-		e.SetID(l.ID)
-		e.SetTime(l.At)
-		if l.Trace != "" {
-			e.SetExtension("traceparent", l.Trace)
-		}
-		if l.Repository != "" {
-			e.SetExtension("partitionkey", string(l.Repository))
-		}
-		events = append(events, e)
 	}
 	response := plogotlp.NewExportResponse()
-	if refused.Count > 0 {
-		response.PartialSuccess().SetRejectedLogRecords(refused.Count)
-		response.PartialSuccess().SetErrorMessage(refused.First.Error())
-	}
-	return response, g.takeTelemetry(ctx, from, events, findings, refused)
+	b.partial(response.PartialSuccess().SetRejectedLogRecords, response.PartialSuccess().SetErrorMessage)
+	return response, b.take(ctx)
 }
 
-// findTelemetry adds to findings that a span or a log of a run was told in the name of
-// another agent.
-func (g *Gateway) findTelemetry(findings []event.Event, err error, typ, run string, about record.Event, who identity.Principal) []event.Event {
-	other := ingest.IsImpostor(err)
-	if other == nil {
-		return findings
+func eventOfLog(l otlp.Log) event.Event {
+	e := producer.Event(string(l.Change), l.Action)
+	e.SetSource(l.Source)
+	e.SetID(l.ID)
+	e.SetTime(l.At)
+	if l.Trace != "" {
+		e.SetExtension("traceparent", l.Trace)
 	}
-	var e event.Event
-	e.SetSpecVersion(event.CloudEventsVersionV1)
-	e.SetType(typ)
-	e.SetSource("/otlp")
-	e.SetID(run)
-	return g.find(findings, &e, about, who, other)
-}
-
-func (g *Gateway) takeTelemetry(ctx context.Context, from Sender, events, findings []event.Event, refused otlp.Refused) error {
-	for range refused.Count {
-		g.metrics.refuse("telemetry")
+	if l.Repository != "" {
+		e.SetExtension("partitionkey", string(l.Repository))
 	}
-	if len(findings) > 0 {
-		if _, err := g.publish(ctx, findings); err != nil {
-			return err
-		}
-	}
-	if len(events) == 0 {
-		return nil
-	}
-	_, err := g.Take(ctx, from, events)
-	return err
-}
-
-// allowOne says why a span or a log is not its sender's to tell.
-func allowOne(who identity.Principal, about record.Event) error {
-	return ingest.Allow(who, &ingest.Event{Event: about}, nil)
+	return e
 }
 
 // completeLog states of a log what its sender's credential says.
@@ -224,169 +177,61 @@ func completeLog(who identity.Principal, l *otlp.Log) {
 	l.Repository = e.Repository
 }
 
-// inContext is under what the sender of a call of gRPC is found in its context.
-type inContext struct{}
-
-// otlpServer answers OTLP/gRPC, on the address of everything else: HTTP/2 tells them
-// apart by the path.
-func (g *Gateway) otlpServer() *grpc.Server {
-	s := grpc.NewServer(grpc.MaxRecvMsgSize(int(min(g.Limits.Body, math.MaxInt32))))
-	ptraceotlp.RegisterGRPCServer(s, &traceServer{g: g})
-	plogotlp.RegisterGRPCServer(s, &logServer{g: g})
-	return s
+// A batch is what one request of OTLP becomes: events, and findings about what was told in
+// the name of another agent.
+type batch struct {
+	g                *Gateway
+	from             Sender
+	events, findings []event.Event
+	refused          otlp.Refused
 }
 
-type traceServer struct {
-	ptraceotlp.UnimplementedGRPCServer
-	g *Gateway
+// An item is a span or a log, as a finding names it.
+type item struct {
+	typ, run string
+	about    record.Event
 }
 
-func (s *traceServer) Export(ctx context.Context, in ptraceotlp.ExportRequest) (ptraceotlp.ExportResponse, error) {
-	from, _ := ctx.Value(inContext{}).(Sender) // set by grpcHandler
-	out, err := s.g.takeTraces(ctx, from, in.Traces())
-	return out, s.g.statusOf(err)
+// allows reports whether an item, which states fact, is its sender's to tell. Where it is
+// not it is counted, and a finding says in whose name it was told.
+func (b *batch) allows(i item, fact record.Event) bool {
+	err := ingest.Allow(b.from.Principal, &ingest.Event{Event: fact}, nil)
+	if err == nil {
+		return true
+	}
+	b.refused.Add(err)
+	if other := ingest.IsImpostor(err); other != nil {
+		var e event.Event
+		e.SetSpecVersion(event.CloudEventsVersionV1)
+		e.SetType(i.typ)
+		e.SetSource("/otlp")
+		e.SetID(i.run)
+		b.findings = b.g.find(b.findings, &e, i.about, b.from.Principal, other)
+	}
+	return false
 }
 
-type logServer struct {
-	plogotlp.UnimplementedGRPCServer
-	g *Gateway
+// partial says in a response how many items were refused, and why the first was.
+func (b *batch) partial(count func(int64), message func(string)) {
+	if b.refused.Count > 0 {
+		count(b.refused.Count)
+		message(b.refused.First.Error())
+	}
 }
 
-func (s *logServer) Export(ctx context.Context, in plogotlp.ExportRequest) (plogotlp.ExportResponse, error) {
-	from, _ := ctx.Value(inContext{}).(Sender) // set by grpcHandler
-	out, err := s.g.takeLogs(ctx, from, in.Logs())
-	return out, s.g.statusOf(err)
-}
-
-// grpcHandler lets server answer, once it is known who calls.
-func (g *Gateway) grpcHandler(server *grpc.Server) http.Handler {
-	guarded := g.guarded(func(w http.ResponseWriter, r *http.Request) error {
-		from, leave, err := g.enter(r)
-		if err != nil {
+// take publishes what a request became.
+func (b *batch) take(ctx context.Context) error {
+	for range b.refused.Count {
+		b.g.metrics.refuse("telemetry")
+	}
+	if len(b.findings) > 0 {
+		if _, err := b.g.publish(ctx, b.findings); err != nil {
 			return err
 		}
-		defer leave()
-		return holding(g.budgetOf(from), r, func(r *http.Request) error {
-			if err := g.openFrame(w, r); err != nil {
-				return err
-			}
-			server.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), inContext{}, from)))
-			return nil
-		})
-	}, g.refuseGRPC)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ProtoMajor != 2 {
-			problem.Write(w, r, problem.New(http.StatusHTTPVersionNotSupported, "gRPC needs HTTP/2"))
-			return
-		}
-		guarded.ServeHTTP(w, r)
-	})
-}
-
-// frameHead is a byte that says whether a message is packed, and its length.
-const frameHead = 5
-
-// openFrame reads the one message of a call, and unpacks it: the library would do both
-// outside of the memory of the request.
-func (g *Gateway) openFrame(w http.ResponseWriter, r *http.Request) error {
-	in := http.MaxBytesReader(w, r.Body, g.Limits.Body+frameHead)
-	head := make([]byte, frameHead)
-	if _, err := io.ReadFull(in, head); err != nil {
-		return broken(err, "the call ends before its message")
 	}
-	encoding := ""
-	if head[0] == 1 {
-		encoding = r.Header.Get("Grpc-Encoding")
-	}
-	stated := int64(binary.BigEndian.Uint32(head[1:]))
-	if stated > g.Limits.Body {
-		return &budget.TooLargeError{Limit: g.Limits.Body}
-	}
-	packed := &counter{in: io.LimitReader(in, stated)}
-	message, err := unpack(r.Context(), packed, encoding, g.Limits.Body)
-	if err != nil {
-		return err
-	}
-	if packed.n != stated {
-		return problem.New(http.StatusBadRequest, "the message has %d bytes, and its length says %d", packed.n, stated)
-	}
-	if err := growFor(r.Context(), message); err != nil {
-		return err
-	}
-	frame := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message)))
-	r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(frame), bytes.NewReader(message)))
-	r.ContentLength = int64(len(frame) + len(message))
-	r.Header.Del("Grpc-Encoding")
-	return nil
-}
-
-// perField is what an empty span, log or attribute takes once it is read.
-const perField = 400
-
-// growFor takes memory for what a message of Protocol Buffers is read into.
-func growFor(ctx context.Context, message []byte) error {
-	return shareOf(ctx).Grow(2*int64(len(message)) + perField*int64(fieldsIn(message, 0)))
-}
-
-// fieldsIn counts the messages and strings in a message. A string that reads as a message is
-// taken for one: the count is never too low.
-func fieldsIn(message []byte, depth int) (n int) {
-	for len(message) > 0 {
-		_, kind, size := protowire.ConsumeTag(message)
-		if size < 0 {
-			return n
-		}
-		message = message[size:]
-		if kind != protowire.BytesType {
-			if size = protowire.ConsumeFieldValue(1, kind, message); size < 0 {
-				return n
-			}
-			message = message[size:]
-			continue
-		}
-		inner, size := protowire.ConsumeBytes(message)
-		if size < 0 {
-			return n
-		}
-		n++
-		if depth < maxDepth {
-			n += fieldsIn(inner, depth+1)
-		}
-		message = message[size:]
-	}
-	return n
-}
-
-// maxDepth is how deep attributes stand in a request, with lists in lists as agents have them.
-const maxDepth = 12
-
-// refuseGRPC answers with an error and nothing else: a response that has trailers alone
-// (gRPC over HTTP2).
-func (g *Gateway) refuseGRPC(w http.ResponseWriter, _ *http.Request, p *problem.Problem) {
-	s := status.Convert(g.statusOf(p))
-	h := w.Header()
-	h.Set("Content-Type", "application/grpc")
-	h.Set("Grpc-Status", strconv.Itoa(int(s.Code())))
-	h.Set("Grpc-Message", s.Message())
-	w.WriteHeader(http.StatusOK)
-}
-
-// statusOf is how an error is answered in gRPC (OTLP says which codes are tried again).
-func (g *Gateway) statusOf(err error) error {
-	if err == nil {
+	if len(b.events) == 0 {
 		return nil
 	}
-	p := g.problemOf(err)
-	code := map[int]codes.Code{
-		http.StatusUnauthorized: codes.Unauthenticated, http.StatusForbidden: codes.PermissionDenied,
-		http.StatusTooManyRequests: codes.Unavailable, http.StatusServiceUnavailable: codes.Unavailable,
-		http.StatusInternalServerError: codes.Internal,
-	}[p.Status]
-	if code == codes.OK {
-		code = codes.InvalidArgument
-	}
-	if errors.Is(err, context.Canceled) {
-		code = codes.Canceled
-	}
-	return status.Error(code, p.Detail)
+	_, err := b.g.Take(ctx, b.from, b.events)
+	return err
 }

@@ -14,10 +14,10 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
-	"github.com/changetrail/changetrail/internal/digests"
 )
 
 func sign(secret, body string) string {
