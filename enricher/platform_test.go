@@ -17,7 +17,7 @@ import (
 
 // TestAChangeToldInCDEvents folds what the SDK of CDEvents wrote.
 func TestAChangeToldInCDEvents(t *testing.T) {
-	f, err := os.Open(filepath.Join("..", "platform", "testdata", "cdevents.jsonl"))
+	f, err := os.Open(filepath.Join("..", "ingest", "platform", "testdata", "cdevents.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
