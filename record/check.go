@@ -10,35 +10,44 @@ import (
 // sender and provider are the application, run is the suite, pipeline or run of a
 // workflow that it is part of. Two results of one check are two attempts at it, or two
 // jobs of one name; results of two checks never replace each other.
-type check struct{ sender, provider, workflow, run, name, commit string }
+type check struct {
+	by                                    speaker
+	provider, workflow, run, name, commit string
+}
 
 func checkOf(e *Event) check {
 	f := e.Fact.(*Validation)
-	return check{hostOf(*e), f.Provider, f.Workflow, f.RunID, f.Name, strings.ToLower(f.CommitSHA)}
+	return check{speakerOf(*e), f.Provider, f.Workflow, f.RunID, f.Name, strings.ToLower(f.CommitSHA)}
 }
 
 func (c check) compare(o check) int {
-	return cmpStrings(c.name, o.name, c.provider, o.provider, c.workflow, o.workflow, c.run, o.run, c.commit, o.commit, c.sender, o.sender)
+	return cmpStrings(c.name, o.name, c.provider, o.provider, c.workflow, o.workflow, c.run, o.run, c.commit, o.commit, c.by.sender, o.by.sender, c.by.source, o.by.source)
 }
 
 // standingResults returns the results that count: of each check those of its newest
 // attempt, in the order of the checks. results are in the order of time.
 func standingResults(results []*Event) []*Event {
-	of := make(map[check][]*Event)
-	var checks []check
-	for _, e := range results {
-		c := checkOf(e)
-		if of[c] == nil {
-			checks = append(checks, c)
+	type result struct {
+		check
+		*Event
+	}
+	sorted := make([]result, len(results))
+	for i, e := range results {
+		sorted[i] = result{checkOf(e), e}
+	}
+	slices.SortStableFunc(sorted, func(a, b result) int { return a.check.compare(b.check) })
+	out := make([]*Event, len(sorted))
+	for i, r := range sorted {
+		out[i] = r.Event
+	}
+	stand := out[:0]
+	for i, k := 0, 0; i < len(sorted); i = k {
+		for k = i; k < len(sorted) && sorted[k].check == sorted[i].check; {
+			k++
 		}
-		of[c] = append(of[c], e)
+		stand = append(stand, newestAttempt(out[i:k])...)
 	}
-	slices.SortFunc(checks, check.compare)
-	var out []*Event
-	for _, c := range checks {
-		out = append(out, newestAttempt(of[c])...)
-	}
-	return out
+	return stand
 }
 
 // newestAttempt returns the results of one check that no later attempt replaces. A
@@ -46,6 +55,7 @@ func standingResults(results []*Event) []*Event {
 // not known which of them ran again, and those that passed are replaced first.
 func newestAttempt(results []*Event) (stand []*Event) {
 	slices.SortStableFunc(results, func(a, b *Event) int { return cmp.Compare(attempt(a), attempt(b)) })
+	stand = results[:0]
 	for _, e := range results {
 		if at := replacedBy(e, stand); at >= 0 {
 			stand = slices.Delete(stand, at, at+1)

@@ -84,29 +84,26 @@ func foldValidations(r *Record, all []*Event) {
 func validations(r *Record, all []*Event) *ValidationFacts {
 	head, merge := r.commits()
 	commit, current := "", false
-	var runs []*Event
+	runs := make([]*Event, 0, len(all))
 	for _, e := range all {
 		f := e.Fact.(*Validation)
 		sha := strings.ToLower(f.CommitSHA)
 		now := sha != "" && (sha == head || sha == merge)
-		switch {
-		case now && !current:
-			commit, current, runs = sha, true, []*Event{e}
-		case now:
-			commit = sha
-			runs = append(runs, e)
-		case current:
-		case sha != commit:
-			commit, runs = sha, []*Event{e}
-		default:
-			runs = append(runs, e)
+		if current && !now {
+			continue
 		}
+		if now != current || !now && sha != commit {
+			runs = runs[:0]
+		}
+		commit, current = sha, now
+		runs = append(runs, e)
 	}
 	if len(runs) == 0 {
 		return nil
 	}
-	out := &ValidationFacts{CommitSHA: commit, Current: current}
-	for _, e := range standingResults(runs) {
+	results := standingResults(runs)
+	out := &ValidationFacts{CommitSHA: commit, Current: current, Jobs: make([]JobFact, 0, len(results))}
+	for _, e := range results {
 		f := e.Fact.(*Validation)
 		out.Passed += f.Passed
 		out.Failed += f.Failed

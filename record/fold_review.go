@@ -7,7 +7,16 @@ import (
 )
 
 func foldReviews(r *Record, own []Event) {
-	var verdicts []verdict
+	n := 0
+	for i := range own {
+		if _, ok := own[i].Fact.(*Review); ok {
+			n++
+		}
+	}
+	if n == 0 {
+		return
+	}
+	verdicts := make([]verdict, 0, n)
 	for i := range own {
 		e := &own[i]
 		if f, ok := e.Fact.(*Review); ok {
@@ -15,16 +24,14 @@ func foldReviews(r *Record, own []Event) {
 			r.Judged.numbered(f.Reviewer, f.ReviewerID, e)
 		}
 	}
-	if len(verdicts) == 0 {
-		return
-	}
 	slices.SortStableFunc(verdicts, verdict.compare)
 	r.Judged.verdicts = verdicts
-	out := new(ReviewFacts)
-	for _, v := range shown(verdicts) {
-		out.Verdicts = append(out.Verdicts, v.ReviewVerdict)
+	newest := shown(verdicts)
+	out := &ReviewFacts{Verdicts: make([]ReviewVerdict, len(newest)), Reviewers: make([]string, 0, n)}
+	for i, v := range newest {
+		out.Verdicts[i] = v.ReviewVerdict
 	}
-	var known []verdict
+	known := make([]verdict, 0, n)
 	for _, v := range verdicts {
 		out.Reviewers = append(out.Reviewers, v.Reviewer)
 		if canKnow(v.Tier) {

@@ -35,7 +35,7 @@ const (
 // A statement says for each attribute of a change how good the witness is that stated it.
 // Facts are shown to it in the order of time.
 type statement struct {
-	host   string
+	host   speaker
 	ranks  map[string]int
 	claims []attribute        // what somebody claimed of what is contested
 	seen   map[attribute]bool // what was observed of it, at any time
@@ -55,22 +55,29 @@ func newStatement(id ChangeID, own []Event) *statement {
 	}
 	for _, e := range own {
 		if _, ok := e.Fact.(*Opened); ok && e.Witness == Observed {
-			s.host = hostOf(e)
+			s.host = speakerOf(e)
 			break
 		}
 	}
 	return s
 }
 
-// hostOf names who speaks as a code host: the sender; the source where no gateway looked at
-// a credential.
-func hostOf(e Event) string { return orString(e.Sender, "source:"+e.Source) }
+// A speaker is who tells of an event: the sender; the source where no gateway looked at a
+// credential.
+type speaker struct{ sender, source string }
+
+func speakerOf(e Event) speaker {
+	if e.Sender == "" {
+		return speaker{source: e.Source}
+	}
+	return speaker{sender: e.Sender}
+}
 
 func (s *statement) rank(e Event) int {
 	switch {
 	case e.Witness != Observed:
 		return rankClaim
-	case s.host != "" && hostOf(e) == s.host:
+	case s.host != speaker{} && speakerOf(e) == s.host:
 		return rankHost
 	}
 	return rankObserved
