@@ -2,8 +2,6 @@ package oracle
 
 import (
 	"cmp"
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -17,17 +15,13 @@ const skew = 2 * time.Minute
 
 // A trial is one change before the judge.
 type trial struct {
-	id      record.ChangeID
-	rules   rules // in force at the merge
-	ofTime  bool  // the policy of that time is held
-	events  []record.Event
-	own     []record.Event   // about the change
-	pushes  []*record.Pushed // observed, anywhere in the repository
-	altered set
-	shared  map[string]int // by source and id, how many senders there are; those about the change count 100, those about none 10
+	held
+	rules  rules            // in force at the merge
+	ofTime bool             // the policy of that time is held
+	own    []record.Event   // about the change
+	pushes []*record.Pushed // observed, anywhere in the repository
+	shared map[string]int   // by source and id, how many senders there are; those about the change count 100, those about none 10
 
-	leftOut  bool // something about the change is beyond the limit
-	lost     bool // that somebody saw
 	merged   bool
 	mergedAt time.Time
 	host     string // who saw the change opened first
@@ -42,8 +36,8 @@ type trial struct {
 
 // newTrial reads what docs/trust.md calls the attributes of a change.
 func newTrial(events []record.Event, id record.ChangeID, w world) *trial {
-	t := &trial{id: id, altered: make(set), shared: make(map[string]int), numbers: make(map[string]string)}
-	t.admit(t.gather(t.first(events), w.Limit))
+	t := &trial{held: hold(events, id, w.Limit), shared: make(map[string]int), numbers: make(map[string]string)}
+	t.admit()
 	if last := t.last(is[*record.Merged]); last.Fact != nil {
 		t.merged, t.mergedAt = true, stated(last)
 	}
@@ -56,91 +50,9 @@ func newTrial(events []record.Event, id record.ChangeID, w world) *trial {
 	return t
 }
 
-// first takes the first event of each identity, and notes who said something else later.
-func (t *trial) first(events []record.Event) (out []record.Event) {
-	first := make(map[string]record.Event)
-	for _, e := range slices.SortedFunc(slices.Values(events), record.Event.CompareArrival) {
-		f, ok := first[e.Key()]
-		if !ok {
-			first[e.Key()] = e
-			out = append(out, e)
-		} else if f.Digest != e.Digest && e.Change == t.id && f.Change == t.id && !is[*record.Action](f) {
-			t.altered.add(e.Key())
-		}
-	}
-	return out
-}
-
-// within leaves out what is beyond the limit of facts of one sender and kind that are found by
-// one name: the oldest of what was observed, of all else the last that arrived.
-func (t *trial) within(events []record.Event, limit int, name string) (kept []record.Event) {
-	held := make(map[string]int)
-	slices.SortFunc(events, record.Event.CompareArrival)
-	slices.SortStableFunc(events, func(a, b record.Event) int {
-		if a.Witness == record.Observed && b.Witness == record.Observed {
-			return b.Compare(a)
-		}
-		return cmp.Compare(a.Witness, b.Witness)
-	})
-	for _, e := range events {
-		if !slices.Contains(found(e), name) {
-			continue
-		}
-		kind := fmt.Sprint(e.Type, e.Sender, e.Witness)
-		switch counted := !is[*record.Action](e) && !decidesNothing(e); {
-		case counted && limit > 0 && held[kind] == limit:
-			t.leftOut, t.lost = true, t.lost || counts(e)
-			continue
-		case counted:
-			held[kind]++
-		}
-		kept = append(kept, e)
-	}
-	return kept
-}
-
-// gather returns what is found of the change: what is about it, the reports that its decisions
-// name, and all that is about no change. Of the latter the histories have no flood.
-func (t *trial) gather(events []record.Event, limit int) []record.Event {
-	kept := t.within(events, limit, string(t.id))
-	looked := make(set)
-	for _, d := range facts[*record.Decision](kept) {
-		if d.Trigger != nil {
-			looked.add(d.Trigger.Digest, d.Trigger.ID, d.Trigger.Finding)
-		}
-	}
-	for name := range looked {
-		if name != "" {
-			kept = append(kept, t.within(events, limit, name)...)
-		}
-	}
-	for _, e := range events {
-		if e.Change != t.id && !is[*record.Scan](e) {
-			kept = append(kept, e)
-		}
-	}
-	slices.SortFunc(kept, record.Event.Compare)
-	return slices.CompactFunc(kept, func(a, b record.Event) bool { return a.Key() == b.Key() })
-}
-
-// found returns the names by which an event is found.
-func found(e record.Event) []string {
-	s, ok := e.Fact.(*record.Scan)
-	if e.Change != "" || !ok {
-		return []string{string(e.Change)}
-	}
-	out := []string{s.Report.Digest, s.ScanID}
-	for _, f := range s.Findings {
-		out = append(out, f.Names()...)
-	}
-	return out
-}
-
 // admit takes what is held, and notes who used the source and id of another.
-func (t *trial) admit(events []record.Event) {
-	t.events = events
-	held := make(set)
-	for _, e := range events {
+func (t *trial) admit() {
+	for _, e := range t.events {
 		if p, ok := e.Fact.(*record.Pushed); ok && e.Witness == record.Observed {
 			t.pushes = append(t.pushes, p)
 			if t.id == repository.Change("/commit/"+p.After) && p.Default { // it merged itself
@@ -158,9 +70,7 @@ func (t *trial) admit(events []record.Event) {
 		if !is[*record.Action](e) && !decidesNothing(e) {
 			t.shared[e.Source+" "+e.ID] += weight
 		}
-		held.add(e.Key())
 	}
-	maps.DeleteFunc(t.altered, func(key string, _ bool) bool { return !held[key] })
 	slices.SortFunc(t.own, record.Event.Compare)
 	if i := slices.IndexFunc(t.own, func(e record.Event) bool { return e.Witness == record.Observed && is[*record.Opened](e) }); i >= 0 {
 		t.host = t.own[i].Sender
@@ -188,11 +98,9 @@ func (t *trial) ranked(wanted func(record.Event) bool) (out []record.Event) {
 }
 
 // last returns the statement that stands, the zero event where there is none.
-func (t *trial) last(wanted func(record.Event) bool) (last record.Event) {
-	if all := t.ranked(wanted); len(all) > 0 {
-		last = all[len(all)-1]
-	}
-	return last
+func (t *trial) last(wanted func(record.Event) bool) record.Event {
+	all := append([]record.Event{{}}, t.ranked(wanted)...)
+	return all[len(all)-1]
 }
 
 // best returns an attribute as its best witness states it, "" where nobody who
@@ -288,8 +196,7 @@ func (t *trial) filesByRevision() (files []string, known bool) {
 			return r.Files, r.FilesTotal <= int64(len(r.Files)) && (!strings.Contains(string(t.id), "/commit/") || !t.cut)
 		}
 	}
-	nothing := record.Event{} // before the branch was created
-	for _, e := range slices.Backward(append([]record.Event{nothing}, stating...)) {
+	for _, e := range slices.Backward(append([]record.Event{{}}, stating...)) { // at first nothing, before the branch was created
 		r, whole := revision(e), true
 		files = slices.Clone(r.Files)
 		for _, p := range t.chain {
@@ -395,7 +302,7 @@ func (t *trial) bot(account string) bool { return slices.ContainsFunc(t.names(ac
 // claimedMarks are the accounts by which an agent may be known where nobody saw who made the
 // change: the author, and the agent, as they are claimed.
 func (t *trial) claimedMarks() (out []string) {
-	if t.author == "" && !slices.ContainsFunc(t.committers(), func(account string) bool { return account != "" }) {
+	if !slices.ContainsFunc(t.committers(), func(account string) bool { return account != "" }) {
 		out = append(out, t.claimedAuthor())
 	}
 	if !slices.ContainsFunc(t.own, func(e record.Event) bool { return e.Witness == record.Observed && revision(e).HeadSHA != "" }) {
@@ -418,57 +325,48 @@ func (t *trial) committers() (out []string) {
 	return out
 }
 
-// involved returns everyone who is not independent, and who is only claimed to be not.
-func (t *trial) involved() (known, claimed set) {
-	known, claimed = make(set), make(set)
-	add := func(to set, accounts ...string) {
-		for _, account := range accounts {
-			to.add(t.who(account))
-		}
-		delete(to, "")
-	}
-	asked, said := t.askers()
-	add(known, append(append(asked, t.author), t.committers()...)...)
-	for _, p := range t.chain {
-		add(known, p.Pusher)
-	}
-	add(claimed, append(said, t.claimedMarks()...)...)
-	if t.author == "" {
-		add(claimed, t.claimedAuthor())
-	}
+// involved says of everyone who is not independent whether that is known, or only claimed.
+func (t *trial) involved() map[string]bool {
+	accounts, out := t.askers(), make(map[string]bool)
 	for _, d := range facts[*record.Decision](t.own) {
-		add(claimed, d.Agent.ID)
+		accounts[d.Agent.ID] = accounts[d.Agent.ID]
 	}
-	return known, claimed
+	for _, claimed := range append(t.claimedMarks(), t.claimedAuthor()) {
+		accounts[claimed] = accounts[claimed]
+	}
+	accounts.add(append(t.committers(), t.author)...)
+	for _, p := range t.chain {
+		accounts.add(p.Pusher)
+	}
+	delete(accounts, "")
+	for account, known := range accounts {
+		out[t.who(account)] = known || out[t.who(account)]
+	}
+	return out
 }
 
-// claimedAuthor is the author as the newest claim has it.
+// claimedAuthor is the author as the newest claim has it, where nobody observed one.
 func (t *trial) claimedAuthor() (author string) {
 	for _, e := range t.own {
 		author = cmp.Or(revision(e).Author, author)
 	}
-	return author
+	return map[bool]string{true: author}[t.author == ""]
 }
 
-// askers are who asked for the work, in a signed decision or in a request that one names and
-// somebody holds who can know it; and who is only claimed to have.
-func (t *trial) askers() (known, claimed []string) {
-	add := func(account string, sure bool) {
-		if account != "" && sure {
-			known = append(known, account)
-		} else if account != "" {
-			claimed = append(claimed, account)
-		}
-	}
+// askers says of all who asked for the work whether that is known, by a signed decision or by a
+// request that one names and somebody holds who can know it; or only claimed.
+func (t *trial) askers() set {
+	out := make(set)
 	for e, d := range facts[*record.Decision](t.own) {
-		add(d.Agent.DelegatedBy, e.Witness == record.Signed)
+		out[d.Agent.DelegatedBy] = out[d.Agent.DelegatedBy] || e.Witness == record.Signed
 		for held, r := range facts[*record.Request](t.events) {
 			if d.Trigger != nil && d.Trigger.Kind == r.Kind && d.Trigger.ID == r.ID {
-				add(r.Author, e.Witness == record.Signed && counts(held))
+				out[r.Author] = out[r.Author] || e.Witness == record.Signed && counts(held)
 			}
 		}
 	}
-	return known, claimed
+	delete(out, "")
+	return out
 }
 
 // contradicted reports whether a claim states something else than all who observed it.

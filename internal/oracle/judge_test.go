@@ -1,11 +1,8 @@
 package oracle
 
 import (
-	"cmp"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/changetrail/changetrail/record"
 )
@@ -34,11 +31,9 @@ func judge(events []record.Event, id record.ChangeID, w world) judgement {
 	j := judgement{Gaps: make(set), May: make(set)}
 	j.Gaps.add(those(set{
 		record.GapEventAltered: len(t.altered) > 0, record.GapChangeContradicted: t.contradicted(),
-		record.GapUnverifiedSource: !t.merged && slices.ContainsFunc(t.own, is[*record.Merged]),
+		record.GapUnverifiedSource: !t.merged && slices.ContainsFunc(t.own, is[*record.Merged]), record.GapEvidenceIncomplete: t.leftOut,
+		record.GapIdentityContradicted: len(t.ranked(is[*record.IdentityRefused])) > 0, // who claims it accuses nobody
 	})...)
-	for e := range facts[*record.IdentityRefused](t.own) { // a gateway says so; who claims it accuses nobody
-		j.Gaps.add(those(set{record.GapIdentityContradicted: e.Witness == record.Observed})...)
-	}
 	for _, n := range t.shared {
 		j.Gaps.add(those(set{record.GapSourceShared: n >= 200})...)
 		j.May.add(those(set{record.GapSourceShared: n >= 20 && n != 100})...)
@@ -57,7 +52,6 @@ func judge(events []record.Event, id record.ChangeID, w world) judgement {
 			*a = record.Partial
 		}
 	}
-	j.Gaps.add(those(set{record.GapEvidenceIncomplete: t.leftOut})...)
 	return j
 }
 
@@ -65,16 +59,13 @@ func judge(events []record.Event, id record.ChangeID, w world) judgement {
 // it says so, and whether it is more than a claim. A bot that the policy does not know is an
 // agent that nobody knows.
 func (t *trial) agents(j *judgement) (out []string, seen, known bool) {
-	a, listed := t.rules.agent(t.who(t.author))
 	seenAs := best(t, func(r record.Revision) string { return r.Agent })
-	if listed {
+	if a, listed := t.rules.agent(t.who(t.author)); listed {
 		seenAs = a.ID
 	}
-	stated := seenAs != ""
-	for _, name := range t.names(t.author) {
-		if !stated && t.rules.bot(name) {
-			seenAs = name
-		}
+	stated, names := seenAs != "", t.names(t.author)
+	if i := slices.IndexFunc(names, t.rules.bot); i >= 0 && !stated {
+		seenAs = names[i]
 	}
 	said := make(map[bool][]string) // by whether it is signed
 	for e, a := range facts[*record.Action](t.own) {
@@ -106,351 +97,9 @@ func (t *trial) agents(j *judgement) (out []string, seen, known bool) {
 	return slices.Compact(slices.Sorted(slices.Values(out))), false, known
 }
 
-// Three values, and that nobody knows whom to ask.
-const (
-	no = iota
-	maybe
-	yes
-	nobody
-)
-
-// A view is what the policy says of one scene and one agent.
-type view struct {
-	met     int
-	demands []demand // of reviews
-	asks    string   // all that is demanded, in one text
-	lacks   []string // gaps
-	may     []string // gaps that may stand there
-	alone   bool     // the agent may act alone
-}
-
-// A demand is what a policy asks of somebody of a group for a service.
-type demand struct {
-	verdict, by string
-	service     service
-}
-
-// A way is one possible outcome of the policy: what it demands for each service that is
-// touched.
-type way map[service][]demand
-
-// ways returns all of them. Where something is not known, each rule may hold or not by
-// itself.
-func (t *trial) ways() []way {
-	scenes, out := t.scenes(), []way{{}}
-	for _, svc := range t.rules.Services {
-		of := func(is func(scene) bool) (some, all bool) {
-			return slices.ContainsFunc(scenes, is), !slices.ContainsFunc(scenes, func(c scene) bool { return !is(c) })
-		}
-		touched, surely := of(func(c scene) bool { return slices.Contains(t.rules.touched(c.Paths), svc) })
-		if !touched {
-			continue
-		}
-		var deciding []way
-		if !surely {
-			deciding = append(deciding, way{})
-		}
-		for _, r := range append(slices.Clone(t.rules.Rules), rule{Kind: "always", Verdict: t.rules.Default}) {
-			may, must := of(func(c scene) bool { return r.holds(svc, c) })
-			for _, groups := range t.agreeing(r, svc) {
-				if may {
-					deciding = append(deciding, way{svc: t.demands(r, svc, groups)})
-				}
-			}
-			if must {
-				break
-			}
-		}
-		var longer []way
-		for _, w := range out {
-			for _, d := range deciding {
-				next := maps.Clone(w)
-				maps.Copy(next, d)
-				longer = append(longer, next)
-			}
-		}
-		out = longer
-	}
-	return out
-}
-
-// agreeing returns the groups of whom each must agree to a change by a rule: empty for anybody.
-// A file that is not known may belong to any owner, so that there are several lists of them.
-func (t *trial) agreeing(r rule, s service) (lists [][]string) {
-	if !slices.Contains(r.By, "owners") {
-		return [][]string{{strings.Join(r.By, " ")}}
-	}
-	paths, all := t.files()
-	seen, any := t.rules.groups(r, s, t.rules.filesOf(s, paths)), t.rules.groups(r, s, append(universe, "nobody-can-read-this/a.go"))
-	if len(seen) > 0 {
-		lists = append(lists, seen)
-	}
-	for i := 0; i < len(any) && len(seen) == 0; i++ {
-		lists = append(lists, any[i:i+1])
-	}
-	if !all {
-		lists = append(lists, slices.Compact(slices.Sorted(slices.Values(slices.Concat(any, seen)))))
-	}
-	return lists
-}
-
-// demands are those of a rule, and of the mode in which whatever an agent does needs leave.
-func (t *trial) demands(r rule, s service, groups []string) (out []demand) {
-	for _, group := range groups {
-		out = append(out, demand{r.Verdict, group, s})
-	}
-	if t.rules.Everything && r.Verdict != record.ApprovalRequired {
-		out = append(out, demand{record.ApprovalRequired, "", s})
-	}
-	return out
-}
-
-// views returns what the policy says of everything that the change may be.
-func (t *trial) views(agents []string) (out []view) {
-	ways := t.ways()
-	for _, id := range agents {
-		for _, w := range ways {
-			untouched := func(c scene) bool { return len(t.rules.touched(c.Paths)) == 0 }
-			if len(w) > 0 || len(ways) == 1 || slices.ContainsFunc(t.scenes(), untouched) {
-				out = append(out, t.view(id, w))
-			}
-		}
-	}
-	return out
-}
-
-func (t *trial) view(id string, w way) view {
-	a, ok := t.rules.agent(id)
-	if !ok || len(w) == 0 {
-		return view{met: nobody, lacks: those(set{record.GapAgentUnknown: !ok, record.GapServiceUnknown: len(w) == 0}), asks: "nobody"}
-	}
-	v := view{met: yes, alone: true}
-	ask := func(met int, gaps, may []string) {
-		v.may = append(v.may, may...)
-		if v.met = min(v.met, met); met == no {
-			v.lacks = append(v.lacks, gaps...)
-		}
-	}
-	for _, svc := range t.rules.Services {
-		if _, touched := w[svc]; touched && !slices.Contains(a.Services, "*") && !slices.Contains(a.Services, svc.Name) {
-			v.alone = false
-			ask(no, []string{record.GapOutOfScope}, nil)
-		} else if known, claimed := t.askedByStranger(a); touched && (known || claimed) {
-			v.alone, v.asks = v.alone && !known, v.asks+"delegates;"
-			met, gaps, may := t.leave(strings.Join(a.Delegates, " "), svc)
-			if met == no && !known { // and not asked for, unless the claim is true
-				met, may = maybe, append(may, record.GapUnverifiedSource)
-			}
-			ask(met, gaps, may)
-		}
-		for _, d := range w[svc] {
-			if v.alone = v.alone && d.verdict == record.Autonomous; d.verdict != record.Autonomous {
-				v.asks += fmt.Sprint(svc.Name, d.verdict, d.by, ";")
-			}
-			switch d.verdict {
-			case record.Forbidden:
-				ask(no, []string{record.GapForbidden}, nil)
-			case record.ReviewRequired:
-				v.demands = append(v.demands, d)
-				ask(t.approvedHead(d.by), []string{record.GapReviewMissing}, []string{record.GapReviewMissing})
-			case record.ApprovalRequired:
-				ask(t.leave(d.by, svc))
-			}
-		}
-	}
-	if v.never() { // whatever else is asked
-		v.asks, v.demands, v.may = record.Forbidden, nil, append(v.may, v.lacks...)
-		v.lacks = slices.DeleteFunc(v.lacks, func(gap string) bool { return gap != record.GapForbidden && gap != record.GapOutOfScope })
-		if len(v.lacks) > 1 {
-			v.lacks = v.lacks[:0]
-		}
-	}
-	return v
-}
-
-// never reports whether the policy says no, whoever agrees.
-func (v view) never() bool {
-	return v.asks == record.Forbidden || slices.Contains(v.lacks, record.GapForbidden) || slices.Contains(v.lacks, record.GapOutOfScope)
-}
-
-// unsure reports whether what is not known may matter: something unseen could change
-// what is demanded, or a push on the way to the head is cut, so that whose commits it
-// has is not known, and somebody's independence is asked.
-func (t *trial) unsure(views []view) bool {
-	asks := slices.ContainsFunc(views, func(v view) bool { return v.asks != "" })
-	return t.cut && (asks || len(t.approvals()) > 0) ||
-		slices.ContainsFunc(views, func(v view) bool { return v.asks != views[0].asks || v.met == nobody && views[0].met != nobody })
-}
-
-// askedByStranger reports whether a person who may not ask the agent did, or is claimed to have.
-func (t *trial) askedByStranger(a agent) (known, claimed bool) {
-	stranger := func(account string) bool {
-		return len(a.Delegates) > 0 && !t.in(t.who(account), strings.Join(a.Delegates, " "))
-	}
-	asked, said := t.askers()
-	return slices.ContainsFunc(asked, stranger), slices.ContainsFunc(said, stranger)
-}
-
-// standing returns the review that stands of each person.
-func (t *trial) standing() map[string]*record.Review {
-	newest, out := make(map[string]record.Event), make(map[string]*record.Review)
-	for e, r := range facts[*record.Review](t.own) {
-		if !counts(e) || !t.inTime(e) || r.Verdict == "commented" || t.takenBack(r) || r.Verdict == "dismissed" && r.ReviewID != "" {
-			continue
-		}
-		who := t.who(r.Reviewer)
-		if o, ok := newest[who]; !ok || t.after(e, o) {
-			newest[who], out[who] = e, r
-		}
-	}
-	return out
-}
-
-// counts reports whether an event is the word of somebody who saw it.
-func counts(e record.Event) bool { return e.Witness == record.Observed || e.Witness == record.Human }
-
-// takenBack reports whether a dismissal names this very review.
-func (t *trial) takenBack(r *record.Review) bool {
-	return r.ReviewID != "" && slices.ContainsFunc(t.own, func(o record.Event) bool {
-		d, ok := o.Fact.(*record.Review)
-		return ok && counts(o) && t.inTime(o) && d.Verdict == "dismissed" && d.ReviewID == r.ReviewID && t.who(d.Reviewer) == t.who(r.Reviewer)
-	})
-}
-
-// after reports whether a stands before b: it is newer, or of one time speaks more
-// against the change.
-func (t *trial) after(a, b record.Event) bool {
-	against := func(e record.Event) int {
-		r := e.Fact.(*record.Review)
-		return slices.Index([]string{"approved", "dismissed", "changes-requested"}, r.Verdict)
-	}
-	return cmp.Or(told(a).Compare(told(b)), against(a)-against(b)) >= 0
-}
-
-func (t *trial) isPerson(r *record.Review) bool {
-	return !t.bot(r.Reviewer) && (r.ReviewerType == "" || r.ReviewerType == "human")
-}
-
-// people returns the standing reviews of people that have a verdict.
-func (t *trial) people(verdict string) (out []*record.Review) {
-	for _, r := range t.standing() {
-		if r.Verdict == verdict && t.isPerson(r) {
-			out = append(out, r)
-		}
-	}
-	return out
-}
-
-// against reports whether a person's standing verdict asks for changes.
-func (t *trial) against() bool { return len(t.people("changes-requested")) > 0 }
-
-// approvals returns the standing approvals of independent people.
-func (t *trial) approvals() []*record.Review {
-	involved, _ := t.involved()
-	return slices.DeleteFunc(t.people("approved"), func(r *record.Review) bool { return involved[t.who(r.Reviewer)] })
-}
-
-// flaws returns what the approvals of a group lack, with "" where one lacks nothing.
-func (t *trial) flaws(by string) set {
-	out := make(set)
-	_, claimed := t.involved()
-	for _, r := range t.approvals() {
-		switch {
-		case !t.in(t.who(r.Reviewer), by):
-		case r.CommitSHA == "" || t.head == "":
-			out.add(record.GapApprovedUnknownHead)
-		case r.CommitSHA != t.head:
-			out.add(record.GapStaleApproval)
-		case claimed[t.who(r.Reviewer)]:
-			out.add(record.GapUnverifiedSource)
-		default:
-			out.add("")
-		}
-	}
-	return out
-}
-
-// approvedHead says whether somebody independent of a group approved the commit
-// that merged.
-func (t *trial) approvedHead(by string) int {
-	flaws := t.flaws(by)
-	switch {
-	case t.against():
-		return no
-	case flaws[""] && !t.unknown:
-		return yes
-	case flaws[""] || flaws[record.GapApprovedUnknownHead] || flaws[record.GapUnverifiedSource]:
-		return maybe
-	}
-	return no
-}
-
-// leave says whether somebody independent of a group gave leave for a service, and
-// which gaps it is otherwise: why those that were given do not count, if any was.
-func (t *trial) leave(by string, s service) (met int, gaps, may []string) {
-	given := t.rules.nobody(by)
-	for e, a := range facts[*record.Approval](t.own) {
-		if a.Verdict == "refused" || t.bot(a.Approver) {
-			continue
-		}
-		covered := t.covers(a.Scope, s)
-		involved, claimed := t.involved()
-		flaws := those(set{
-			record.GapSelfApproval: involved[t.who(a.Approver)], record.GapOutsideGroup: !t.in(t.who(a.Approver), by),
-			t.late(e, record.GapApprovalAfterMerge): !t.inTime(e), record.GapApprovalOutOfScope: covered == no,
-			record.GapApprovalExpired: t.merged && !a.ExpiresAt.IsZero() && a.ExpiresAt.Before(t.mergedAt),
-		})
-		if !counts(e) { // a claim accuses nobody
-			flaws = []string{record.GapUnverifiedSource}
-		}
-		may, given = append(may, flaws...), given || counts(e)
-		may = append(may, those(set{record.GapApprovalOutOfScope: covered == maybe})...)
-		switch {
-		case t.refused(e, a) || t.rules.nobody(by):
-		case len(flaws) == 0 && claimed[t.who(a.Approver)]:
-			met, may = max(met, maybe), append(may, record.GapUnverifiedSource)
-		case len(flaws) == 0 && !t.unknown:
-			met = max(met, covered)
-		case len(flaws) == 0:
-			met = max(met, maybe)
-		case len(flaws) == 1 && covered != maybe:
-			gaps = append(gaps, flaws...)
-		}
-	}
-	return met, append(gaps, those(set{record.GapApprovalMissing: !given})...), append(may, record.GapApprovalMissing)
-}
-
-// covers says whether a scope names a service, or each path.
-func (t *trial) covers(scope []string, s service) int {
-	if len(scope) == 0 || slices.Contains(scope, s.Name) {
-		return yes
-	}
-	outside := func(p string) bool {
-		return !slices.ContainsFunc(scope, func(g string) bool {
-			prefix, glob := strings.CutSuffix(g, "**")
-			return glob && strings.HasPrefix(p, prefix)
-		})
-	}
-	switch paths, all := t.files(); {
-	case slices.ContainsFunc(paths, outside):
-		return no
-	case !all:
-		return maybe
-	}
-	return yes
-}
-
-// refused reports whether the same person took an approval back in time.
-func (t *trial) refused(e record.Event, a *record.Approval) bool {
-	return slices.ContainsFunc(t.own, func(o record.Event) bool {
-		r, ok := o.Fact.(*record.Approval)
-		return ok && r.Verdict == "refused" && counts(o) && t.inTime(o) && t.who(r.Approver) == t.who(a.Approver) && !told(o).Before(told(e))
-	})
-}
-
 // reviewed answers who reviewed before the merge.
 func (t *trial) reviewed(j *judgement, views []view, seen bool) string {
-	approvals, against := t.approvals(), t.against()
+	approvals, against := t.approvals(""), t.against()
 	why := t.shortOf(views)
 	unsure := t.unsure(views)
 	alone := seen && t.ofTime && len(views) > 0 && !slices.ContainsFunc(views, func(v view) bool { return !v.alone })
@@ -482,9 +131,13 @@ func (t *trial) shortOf(views []view) []string {
 		demands = append(demands, v.demands...)
 	}
 	for _, d := range demands {
-		if flaws := t.flaws(d.by); !flaws[""] {
-			maps.Copy(why, flaws)
-			why.add(those(set{record.GapOutsideGroup: len(flaws) == 0 || d.by != ""})...)
+		lacks, all := make(set), t.approvals(d.by)
+		for _, one := range all {
+			maps.Copy(lacks, one)
+		}
+		if !slices.ContainsFunc(all, func(one set) bool { return len(those(one)) == 0 }) {
+			lacks.add(those(set{record.GapOutsideGroup: d.by != "" || len(all) == 0})...)
+			maps.Copy(why, lacks)
 		}
 	}
 	return those(why)
@@ -494,19 +147,16 @@ func (t *trial) shortOf(views []view) []string {
 // either may be named.
 func (t *trial) whyNobody(j *judgement) {
 	standing := t.standing()
-	involved, _ := t.involved()
 	for e, r := range facts[*record.Review](t.own) {
 		if r.Verdict != "approved" {
 			continue
 		}
-		who := t.who(r.Reviewer)
-		late := t.merged && (!counts(e) && stated(e).After(t.mergedAt) || counts(e) && !t.inTime(e))
-		would := !late && (!counts(e) || standing[who] == r)
-		why := []string{record.GapUnverifiedSource} // a claim accuses nobody
-		if counts(e) {
-			why = those(set{record.GapApprovedByBot: !t.isPerson(r), record.GapSelfApproval: involved[who], t.late(e, record.GapApprovalAfterMerge): late})
-		}
-		if j.May.add(why...); len(why) == 1 && (would || late && counts(e)) {
+		lacks, _ := t.flaws(e, r.Reviewer, "")
+		lacks.add(those(set{record.GapApprovedByBot: counts(e) && !t.isPerson(r)})...)
+		inTime := t.inTime(e) || !counts(e) && !stated(e).After(t.mergedAt)
+		stands := inTime && (!counts(e) || standing[t.who(r.Reviewer)].Fact == r)
+		why := those(lacks)
+		if j.May.add(why...); len(why) == 1 && (stands || !inTime && counts(e)) {
 			j.Gaps.add(why...)
 		}
 	}
@@ -553,7 +203,7 @@ func (t *trial) authorized(j *judgement, id string) string {
 		}
 	}
 	asks := slices.ContainsFunc(views, func(v view) bool { return v.asks != "" })
-	commit := t.flaws("")[record.GapApprovedUnknownHead]
+	commit := slices.ContainsFunc(t.approvals(""), func(lacks set) bool { return lacks[record.GapApprovedUnknownHead] })
 	switch {
 	case count[nobody] == all && !(!t.merged && slices.ContainsFunc(views, func(v view) bool { return len(v.lacks) == 0 })):
 		j.why(slices.Collect(maps.Keys(lacks))...)
@@ -584,164 +234,4 @@ func (t *trial) authorized(j *judgement, id string) string {
 	}
 	j.Gaps.add(those(set{record.GapEvidenceIncomplete: count[maybe] == 0})...)
 	return record.Unproven
-}
-
-// decision returns the decision that counts. One of another agent than the one that
-// was seen counts as a claim.
-func (t *trial) decision(agents []string) (counting *record.Event) {
-	rank := func(e record.Event) int {
-		own := slices.ContainsFunc(agents, func(a string) bool { return t.agentOf(a) == t.agentOf(e.Fact.(*record.Decision).Agent.ID) })
-		return len(those(set{"signed": e.Witness == record.Signed, "own": e.Witness == record.Signed && own}))
-	}
-	all := slices.DeleteFunc(slices.Clone(t.own), func(e record.Event) bool { return !is[*record.Decision](e) })
-	slices.SortStableFunc(all, func(a, b record.Event) int { return told(a).Compare(told(b)) })
-	for _, e := range all {
-		if counting == nil || rank(e) > rank(*counting) || rank(e) == rank(*counting) && t.inTime(e) {
-			counting = &e
-		}
-	}
-	if counting != nil && rank(*counting) < 2 {
-		counting.Witness = record.Claimed
-	}
-	return counting
-}
-
-// agentOf is the agent behind a name: X[bot] is X, be it known or not.
-func (t *trial) agentOf(name string) string {
-	return strings.TrimSuffix(t.rules.person(name), "[bot]")
-}
-
-// trigger answers what made the agent start.
-func (t *trial) trigger(j *judgement, e *record.Event) string {
-	if e == nil || e.Fact.(*record.Decision).Trigger == nil {
-		return t.orPending(j, record.Unproven, record.GapNoTrigger)
-	}
-	tr := e.Fact.(*record.Decision).Trigger
-	holder, found, own := t.holds(tr, e.Sender)
-	scan := tr.Kind == "scan"
-	sure := e.Witness == record.Signed && (holder == record.Observed || own && tr.Digest != "") // a claimed decision accuses nobody
-	if scan && sure && tr.Finding != "" && !found {
-		j.Gaps.add(record.GapFindingNotInReport)
-		return record.Contradicted
-	}
-	lacks := those(set{record.GapDigestNotStated: scan && tr.Digest == "", record.GapFindingNotStated: scan && tr.Finding == ""})
-	heals := those(set{ // what a better witness would heal
-		record.GapTriggerNotHeld: holder == "", record.GapTriggerFromAgent: holder == "agent",
-		record.GapUnverifiedSource: holder == record.Claimed || e.Witness != record.Signed,
-	})
-	if len(heals) > 0 {
-		return t.orPending(j, record.Partial, append(lacks, heals...)...)
-	}
-	return unless(j, lacks)
-}
-
-// holds returns who holds what a trigger names, its request or its report: somebody who
-// observed it; of others one in whose report the finding stands, where there is one. Own says
-// that who sent the decision sent one, too.
-func (t *trial) holds(tr *record.Trigger, decider string) (holder string, found, own bool) {
-	for _, e := range t.events {
-		named, finds := names(tr, e.Fact)
-		if !named {
-			continue
-		}
-		own = own || decider != "" && e.Sender == decider && is[*record.Scan](e)
-		best := better(holder, holderOf(e))
-		switch seen := best == record.Observed; {
-		case seen && holder != best, !seen && finds && !found:
-			holder, found = holderOf(e), finds
-		case holderOf(e) == best && (finds || !found):
-			holder, found = best, found && holder == best || finds
-		}
-	}
-	if own && !found && holder != record.Observed {
-		holder = "agent"
-	}
-	return holder, found, own
-}
-
-// names reports whether a trigger names a fact, and its finding stands in it.
-func names(tr *record.Trigger, f record.Fact) (named, finds bool) {
-	switch f := f.(type) {
-	case *record.Request:
-		return tr.Kind == f.Kind && tr.ID == f.ID, false
-	case *record.Scan:
-		finds = slices.ContainsFunc(f.Findings, func(f record.Finding) bool { return slices.Contains(f.Names(), tr.Finding) })
-		if named = finds; tr.Digest != "" {
-			named = tr.Digest == f.Report.Digest
-		} else if tr.ID != "" {
-			named = tr.ID == f.ScanID
-		}
-		return named && tr.Kind == "scan", finds
-	}
-	return false, false
-}
-
-// holderOf is the witness of an event, or the agent.
-func holderOf(e record.Event) string {
-	if strings.HasPrefix(e.Sender, "agent:") {
-		return "agent"
-	}
-	return e.Witness
-}
-
-// better is the better of two holders.
-func better(a, b string) string {
-	order := []string{"", "agent", record.Claimed, record.Human, record.Observed}
-	return order[max(slices.Index(order, a), slices.Index(order, b))]
-}
-
-// orPending answers what time may still heal.
-func (t *trial) orPending(j *judgement, otherwise string, gaps ...string) string {
-	if !t.merged {
-		j.May.add(gaps...)
-		return record.Pending
-	}
-	j.Gaps.add(gaps...)
-	return otherwise
-}
-
-// unless is proven, but for gaps.
-func unless(j *judgement, gaps []string) string {
-	if j.Gaps.add(gaps...); len(gaps) > 0 {
-		return record.Partial
-	}
-	return record.Proven
-}
-
-// alternatives answers what was considered and rejected.
-func (t *trial) alternatives(j *judgement, e *record.Event) string {
-	if e == nil {
-		return t.orPending(j, record.Unproven, record.GapNoDecision)
-	}
-	d := e.Fact.(*record.Decision)
-	isChosen := func(o record.Option) bool { return o.Outcome == "chosen" || d.Chosen == o.ID }
-	chosen := slices.IndexFunc(d.Options, isChosen)
-	others := slices.DeleteFunc(slices.Clone(d.Options), isChosen)
-	lacks := those(set{
-		record.GapUnverifiedSource: e.Witness != record.Signed, t.late(*e, record.GapDecisionAfterMerge): !t.inTime(*e), record.GapEventAltered: t.altered[e.Key()],
-		record.GapNothingChosen: chosen < 0, record.GapNoAlternatives: len(others) == 0,
-		record.GapRejectionNoReason: slices.ContainsFunc(others, func(o record.Option) bool { return o.Reason == "" }),
-	})
-	if chosen >= 0 && d.Options[chosen].Package != "" && d.Options[chosen].To != "" {
-		versions := t.versions(d.Options[chosen].Package)
-		j.May.add(those(set{record.GapChosenNotComparable: len(versions) == 0})...)
-		j.Gaps.add(those(set{record.GapChosenNotComparable: len(versions) == 0 && t.merged})...)
-		if e.Witness == record.Signed && len(versions) > 0 && !slices.Contains(versions, d.Options[chosen].To) {
-			j.May.add(lacks...)
-			j.Gaps.add(record.GapChosenNotDone)
-			return record.Contradicted
-		}
-	}
-	return unless(j, lacks)
-}
-
-// versions are those to which observed dependencies take a package. The histories
-// have packages in lower case and plain versions.
-func (t *trial) versions(purl string) (out []string) {
-	for _, d := range t.dependencies() {
-		if "pkg:"+strings.ToLower(cmp.Or(d.Ecosystem, "npm"))+"/"+d.Name == purl {
-			out = append(out, d.To)
-		}
-	}
-	return out
 }

@@ -1,0 +1,155 @@
+package oracle
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// standing returns the review that stands of each person: the newest, and of one time the one
+// that speaks most against the change.
+func (t *trial) standing() map[string]record.Event {
+	out := make(map[string]record.Event)
+	against := func(e record.Event) int {
+		return slices.Index([]string{"approved", "dismissed", "changes-requested"}, e.Fact.(*record.Review).Verdict)
+	}
+	for e, r := range facts[*record.Review](t.own) {
+		if !counts(e) || !t.inTime(e) || r.Verdict == "commented" || t.takenBack(r) || r.Verdict == "dismissed" && r.ReviewID != "" {
+			continue
+		}
+		if o, ok := out[t.who(r.Reviewer)]; !ok || cmp.Or(told(e).Compare(told(o)), against(e)-against(o)) >= 0 {
+			out[t.who(r.Reviewer)] = e
+		}
+	}
+	return out
+}
+
+// counts reports whether an event is the word of somebody who saw it.
+func counts(e record.Event) bool { return e.Witness == record.Observed || e.Witness == record.Human }
+
+// takenBack reports whether a dismissal names this very review.
+func (t *trial) takenBack(r *record.Review) bool {
+	return r.ReviewID != "" && slices.ContainsFunc(t.own, func(o record.Event) bool {
+		d, ok := o.Fact.(*record.Review)
+		return ok && counts(o) && t.inTime(o) && d.Verdict == "dismissed" && d.ReviewID == r.ReviewID && t.who(d.Reviewer) == t.who(r.Reviewer)
+	})
+}
+
+func (t *trial) isPerson(r *record.Review) bool {
+	return !t.bot(r.Reviewer) && (r.ReviewerType == "" || r.ReviewerType == "human")
+}
+
+// people returns the standing reviews of people that have a verdict.
+func (t *trial) people(verdict string) (out []record.Event) {
+	for _, e := range t.standing() {
+		if r := e.Fact.(*record.Review); r.Verdict == verdict && t.isPerson(r) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// against reports whether a person's standing verdict asks for changes.
+func (t *trial) against() bool { return len(t.people("changes-requested")) > 0 }
+
+// flaws are why what somebody of a group agreed to does not count: surely, and maybe. That it is
+// not known who wrote the change is none of them.
+func (t *trial) flaws(e record.Event, account, by string) (surely, maybe set) {
+	known, is := t.involved()[t.who(account)]
+	if !counts(e) { // a claim accuses nobody
+		return set{record.GapUnverifiedSource: true}, nil
+	}
+	surely = set{record.GapSelfApproval: known, record.GapOutsideGroup: !t.in(t.who(account), by), t.late(e, record.GapApprovalAfterMerge): !t.inTime(e)}
+	return surely, set{record.GapUnverifiedSource: is && !known}
+}
+
+// approvals returns what the standing approvals of independent people lack, for a group.
+func (t *trial) approvals(by string) (out []set) {
+	for _, e := range t.people("approved") {
+		r := e.Fact.(*record.Review)
+		lacks, maybe := t.flaws(e, r.Reviewer, by)
+		switch {
+		case lacks[record.GapSelfApproval]:
+			continue
+		case lacks[record.GapOutsideGroup]:
+		case r.CommitSHA == "" || t.head == "":
+			maybe = set{record.GapApprovedUnknownHead: true}
+		case r.CommitSHA != t.head:
+			maybe = set{record.GapStaleApproval: true}
+		}
+		maps.Copy(lacks, maybe)
+		out = append(out, lacks)
+	}
+	return out
+}
+
+// approvedHead says whether somebody independent of a group approved the commit
+// that merged.
+func (t *trial) approvedHead(by string) (met int) {
+	for _, lacks := range t.approvals(by) {
+		if len(those(lacks)) == 0 && !t.unknown {
+			met = yes
+		} else if !lacks[record.GapStaleApproval] && !lacks[record.GapOutsideGroup] {
+			met = max(met, maybe)
+		}
+	}
+	return map[bool]int{false: met}[t.against()]
+}
+
+// leave says whether somebody independent of a group gave leave for a service, and
+// which gaps it is otherwise: why those that were given do not count, if any was.
+func (t *trial) leave(by string, s service) (met int, gaps, may []string) {
+	given := t.rules.nobody(by)
+	for e, a := range facts[*record.Approval](t.own) {
+		if a.Verdict == "refused" || t.bot(a.Approver) {
+			continue
+		}
+		surely, unsure := t.flaws(e, a.Approver, by)
+		if counts(e) {
+			surely.add(those(set{record.GapApprovalOutOfScope: t.covers(a.Scope, s) == no, record.GapApprovalExpired: t.merged && !a.ExpiresAt.IsZero() && a.ExpiresAt.Before(t.mergedAt)})...)
+			unsure.add(those(set{record.GapApprovalOutOfScope: t.covers(a.Scope, s) == maybe})...)
+		}
+		lacks, doubts := those(surely), those(unsure)
+		may, given = append(may, append(lacks, doubts...)...), given || counts(e)
+		switch {
+		case t.refused(e, a) || t.rules.nobody(by):
+		case len(lacks) == 0 && len(doubts) == 0 && !t.unknown:
+			met = yes
+		case len(lacks) == 0:
+			met = max(met, maybe)
+		case len(lacks) == 1 && !unsure[record.GapApprovalOutOfScope]:
+			gaps = append(gaps, lacks...)
+		}
+	}
+	return met, append(gaps, those(set{record.GapApprovalMissing: !given})...), append(may, record.GapApprovalMissing)
+}
+
+// covers says whether a scope names a service, or each path.
+func (t *trial) covers(scope []string, s service) int {
+	outside := func(p string) bool {
+		return !slices.ContainsFunc(scope, func(g string) bool {
+			prefix, glob := strings.CutSuffix(g, "**")
+			return glob && strings.HasPrefix(p, prefix)
+		})
+	}
+	switch paths, all := t.files(); {
+	case len(scope) == 0 || slices.Contains(scope, s.Name):
+		return yes
+	case slices.ContainsFunc(paths, outside):
+		return no
+	case !all:
+		return maybe
+	}
+	return yes
+}
+
+// refused reports whether the same person took an approval back in time.
+func (t *trial) refused(e record.Event, a *record.Approval) bool {
+	return slices.ContainsFunc(t.own, func(o record.Event) bool {
+		r, ok := o.Fact.(*record.Approval)
+		return ok && r.Verdict == "refused" && counts(o) && t.inTime(o) && t.who(r.Approver) == t.who(a.Approver) && !told(o).Before(told(e))
+	})
+}
