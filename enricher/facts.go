@@ -116,13 +116,18 @@ func (c *codec) appendFact(b []byte, class byte, e record.Event) ([]byte, error)
 	b = binary.BigEndian.AppendUint64(b, uint64(e.Time.UnixNano()))
 	b = appendString(b, e.Stored)
 	r, err := c.readingOf(e.Fact)
-	return append(appendString(appendString(b, r), e.Sender), notesOf(e)), err
+	b = append(appendString(appendString(b, r), e.Sender), notesOf(e))
+	if e.Masked != "" {
+		b = appendString(b, e.Masked)
+	}
+	return b, err
 }
 
 // What is noted of an event.
 const (
 	noteImported = 1 << iota
 	noteAltered
+	noteMasked // how stands behind the notes
 )
 
 func notesOf(e record.Event) (notes byte) {
@@ -131,6 +136,9 @@ func notesOf(e record.Event) (notes byte) {
 	}
 	if e.Altered {
 		notes |= noteAltered
+	}
+	if e.Masked != "" {
+		notes |= noteMasked
 	}
 	return notes
 }
@@ -217,7 +225,13 @@ func (c *codec) decodeFact(v []byte) (record.Event, error) {
 		return e, errFact
 	}
 	if known {
-		e.Imported, e.Altered = r.rest[0]&noteImported != 0, r.rest[0]&noteAltered != 0
+		notes := r.rest[0]
+		e.Imported, e.Altered = notes&noteImported != 0, notes&noteAltered != 0
+		if r.rest = r.rest[1:]; notes&noteMasked != 0 {
+			if e.Masked = r.string(); r.err != nil {
+				return e, errFact
+			}
+		}
 	}
 	if v[0] == classOwn {
 		e.Change = record.ChangeID(about)

@@ -63,6 +63,7 @@ type storedSpan struct {
 	Trusted     bool      `json:"trusted,omitempty"` // a gateway looked at the credential
 	ContentMode string    `json:"contentmode,omitempty"`
 	Redacted    string    `json:"redacted,omitempty"`
+	MaskedAfter string    `json:"maskedafter,omitempty"`
 }
 
 func (r *rooms) reset() { r.traces = make(map[traceAt]bool) }
@@ -138,7 +139,7 @@ func (r *rooms) takeSpans(d *decodedEvent, f *record.Spans) (known bool, err err
 			continue
 		}
 		known = false
-		stored := storedSpan{Span: s, AuthType: d.env.AuthType, AuthID: d.env.AuthID, Trusted: d.event.Sender != "", ContentMode: d.env.ContentMode, Redacted: d.env.Redacted}
+		stored := storedSpan{Span: s, AuthType: d.env.AuthType, AuthID: d.env.AuthID, Trusted: d.event.Sender != "", ContentMode: d.env.ContentMode, Redacted: d.env.Redacted, MaskedAfter: d.env.MaskedAfter}
 		if err := r.putJSON(k, classSpan, d.record.Timestamp, stored); err != nil {
 			return false, err
 		}
@@ -233,7 +234,7 @@ func (r *rooms) tell(t traceAt, p record.Performance, s storedSpan) (out []*stre
 	}
 	env := schemas.Envelope{
 		SpecVersion: "1.0", ID: p.ID, Source: p.Source, Type: record.TypeActionPerformed, Subject: string(p.Change), Time: p.At,
-		DataContentType: schemas.ContentTypeJSON, Data: data, AuthType: s.AuthType, AuthID: s.AuthID, ContentMode: s.ContentMode, Redacted: s.Redacted,
+		DataContentType: schemas.ContentTypeJSON, Data: data, AuthType: s.AuthType, AuthID: s.AuthID, ContentMode: s.ContentMode, Redacted: s.Redacted, MaskedAfter: s.MaskedAfter,
 	}
 	if len(t.trace) == 32 && len(p.Span) == 16 {
 		env.TraceParent = "00-" + t.trace + "-" + p.Span + "-01"

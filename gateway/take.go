@@ -67,7 +67,7 @@ func (g *Gateway) Take(ctx context.Context, from Sender, events []event.Event) (
 }
 
 // Extensions that the gateway sets; what a client says of them is dropped.
-var ours = []string{"authtype", "authid", "authmac", "imported", "contentmode", "redacted"}
+var ours = []string{"authtype", "authid", "authmac", "imported", "contentmode", "redacted", "maskedafter"}
 
 // extensionArrived is what those alone may say who bring in history; of all others the
 // gateway says it.

@@ -74,6 +74,7 @@ func (r Reader) Read(ctx context.Context, env schemas.Envelope, key []byte, now 
 		}
 		return e, err
 	}
+	e.Masked = e.Envelope.MaskedAfter
 	e.Sender, e.Arrived, e.Imported = sender, arrived.UTC().Truncate(time.Second), imported // as the state holds it
 	e.Witness = r.witness(&e)
 	if e.File, err = r.readReport(e.Fact); err != nil {

@@ -247,7 +247,7 @@ func Envelope(e *event.Event) schemas.Envelope {
 	return schemas.Envelope{
 		SpecVersion: e.SpecVersion(), ID: e.ID(), Source: e.Source(), Type: e.Type(), Subject: e.Subject(), Time: e.Time(), DataContentType: e.DataContentType(),
 		PartitionKey: text("partitionkey"), DataRef: text("dataref"), TraceParent: text("traceparent"), TraceState: text("tracestate"), Sequence: text("sequence"),
-		AuthType: text("authtype"), AuthID: text("authid"), AuthMAC: text("authmac"), ArrivedAt: text("arrivedat"), Imported: text("imported"), ContentMode: text("contentmode"), Redacted: text("redacted"), Data: e.Data(),
+		AuthType: text("authtype"), AuthID: text("authid"), AuthMAC: text("authmac"), ArrivedAt: text("arrivedat"), Imported: text("imported"), ContentMode: text("contentmode"), Redacted: text("redacted"), MaskedAfter: text("maskedafter"), Data: e.Data(),
 	}
 }
 

@@ -62,7 +62,7 @@ func redactData(ctx context.Context, e *event.Event, r Redactor) ([]string, erro
 
 // form are the extensions whose form holds nothing else than a digest, a time, a trace
 // or a word of ours, and what the gateway itself says.
-var form = []string{"dataref", "arrivedat", "imported", "authtype", "authid", "authmac", extensionContent, extensionRedacted}
+var form = []string{"dataref", "arrivedat", "imported", "authtype", "authid", "authmac", "maskedafter", extensionContent, extensionRedacted}
 
 // redactAttributes replaces secrets in what names an event, its source and what it is
 // about.

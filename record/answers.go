@@ -76,6 +76,7 @@ const (
 	GapChosenNotComparable = "chosen-not-comparable"
 	GapAuthorUnknown       = "author-unknown"
 	GapEventAltered        = "event-altered"
+	GapEvidenceMasked      = "evidence-masked"
 	GapSourceShared        = "source-shared"
 	GapChangeContradicted  = "change-contradicted"
 )
@@ -94,7 +95,7 @@ func Gaps() []string {
 		GapTestsContradicted, GapFilesContradicted, GapSeverityContradicted, GapVerdictContradicted,
 		GapIdentityContradicted,
 		GapToldAfterMerge, GapEvidenceIncomplete, GapUnverifiedSource, GapChosenNotComparable,
-		GapAuthorUnknown, GapEventAltered, GapSourceShared, GapChangeContradicted,
+		GapAuthorUnknown, GapEventAltered, GapEvidenceMasked, GapSourceShared, GapChangeContradicted,
 	}
 }
 

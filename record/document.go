@@ -219,6 +219,7 @@ type Trail struct {
 	Control        *ControlFacts      `json:"control,omitempty"`
 	Events         int64              `json:"events" index:"long" doc:"events that the record is made from"`
 	Imported       bool               `json:"imported,omitempty" index:"boolean" doc:"events came with a credential that may state when they arrived, as history that was brought in"`
+	Masked         []Masking          `json:"masked,omitempty" index:"nested" doc:"evidence that was changed after it was kept, since a secret was found in it (changetrail redact again), at most 50"`
 	LeftOut        int64              `json:"left_out,omitempty" index:"long" doc:"facts beyond what a record is made from, as where a sender floods: the record is incomplete"`
 }
 

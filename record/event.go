@@ -53,6 +53,9 @@ type Event struct {
 	// Altered says that its sender said something else under the same identity later. The
 	// first stands.
 	Altered bool
+	// Masked says that it was changed after it was kept, as [Masking] writes it; empty where
+	// it was not.
+	Masked string
 	// Trace is the trace that the event was sent in (W3C trace context), where that
 	// tells what it belongs to.
 	Trace string

@@ -146,4 +146,5 @@ func foldIdentities(r *Record, f Facts, all []*Event) {
 		r.Judged.Altered = r.Judged.Altered || e.Altered
 		r.Trail.Imported = r.Trail.Imported || e.Imported
 	}
+	foldMaskings(r, all)
 }

@@ -23,7 +23,11 @@ func (r *Record) Judge(a Authority) {
 	}
 	j.doubts()
 	if r.Trail.LeftOut > 0 {
-		j.leftOut(answers, reasons)
+		j.takeBack(answers, reasons, fmt.Sprintf(" %d facts beyond what a record holds were left out.", r.Trail.LeftOut))
+		j.gap(GapEvidenceIncomplete)
+	}
+	if len(r.Trail.Masked) > 0 {
+		j.masked(answers, reasons)
 	}
 	slices.Sort(j.gaps)
 	r.Trail.Answers, r.Trail.Reasons, r.Trail.Gaps = answers, reasons, slices.Compact(j.gaps)
@@ -132,18 +136,17 @@ func (a attribute) words() string {
 	return "it is " + a.value
 }
 
-// leftOut takes back what rests on all facts, where some were left out.
-func (j *judge) leftOut(answers *Answers, reasons *Reasons) {
+// takeBack makes partial what rests on all facts, where some are not there as they were.
+func (j *judge) takeBack(answers *Answers, reasons *Reasons, why string) {
 	for answer, reason := range map[*string]*string{
 		&answers.Trigger: &reasons.Trigger, &answers.Alternatives: &reasons.Alternatives,
 		&answers.Authorized: &reasons.Authorized, &answers.Reviewed: &reasons.Reviewed,
 	} {
 		if *answer == Proven || *answer == NotRequired {
 			*answer = Partial
-			*reason += fmt.Sprintf(" %d facts beyond what a record holds were left out.", j.record.Trail.LeftOut)
+			*reason += why
 		}
 	}
-	j.gap(GapEvidenceIncomplete)
 }
 
 func (j *judge) before() string {

@@ -62,6 +62,7 @@ var gapWords = []GapWords{
 	{GapChosenNotComparable, SeverityLow, "The chosen option names a version, but no build system or code host reported the versions in the change."},
 	{GapAuthorUnknown, SeverityMedium, "It is not known who wrote all of the change, so no reviewer can be shown to be independent."},
 	{GapEventAltered, SeverityHigh, "An event was sent a second time with other content; the first version counts."},
+	{GapEvidenceMasked, SeverityMedium, "Secrets in its evidence were masked after it was kept."},
 	{GapSourceShared, SeverityHigh, "Two senders used the same source and id for two different events."},
 	{GapChangeContradicted, SeverityHigh, "Somebody says something else about the change than the code host does."},
 }

@@ -92,6 +92,7 @@ type EventIdentity struct {
 	Imported bool   `json:"imported,omitempty" index:"boolean" doc:"event.created is what the sender states, who may bring in history"`
 	// What was done to the content.
 	ContentMode string   `json:"content_mode,omitempty" index:"keyword" doc:"how much of prompts and of the arguments and results of tools is kept: metadata-only, redacted or full"`
+	Masked      string   `json:"masked,omitempty" index:"none" doc:"that it was changed after it was kept: when, by whom, which rules, digests before and after"`
 	Redacted    []string `json:"redacted,omitempty" index:"keyword" doc:"rules that found secrets, which were replaced"`
 }
 
@@ -175,7 +176,7 @@ func (d *EventDocument) Describe(e *record.Event, env *Envelope, data jsontext.V
 			Leads:      record.Leads(*e),
 		},
 	}
-	d.Trail.Event.ContentMode = env.ContentMode
+	d.Trail.Event.ContentMode, d.Trail.Event.Masked = env.ContentMode, env.MaskedAfter
 	if env.Redacted != "" {
 		d.Trail.Event.Redacted = strings.Split(env.Redacted, ",")
 	}

@@ -61,6 +61,7 @@ type Envelope struct {
 	Imported        string    `json:"imported"`    // of a gateway: its sender states arrivedat
 	ContentMode     string    `json:"contentmode"` // how much of the content of prompts and tools is kept
 	Redacted        string    `json:"redacted"`    // rules that found secrets, with commas
+	MaskedAfter     string    `json:"maskedafter"` // that it was changed after it was kept (record.Masking)
 
 	Data       jsontext.Value `json:"data"`
 	DataBase64 string         `json:"data_base64"`
@@ -240,6 +241,8 @@ func (e *Envelope) attribute(name string) *string {
 		return &e.ContentMode
 	case "redacted":
 		return &e.Redacted
+	case "maskedafter":
+		return &e.MaskedAfter
 	}
 	return nil
 }
@@ -271,6 +274,7 @@ func (e *Envelope) Attributes(yield func(name, value string) bool) {
 		{"ce_imported", e.Imported},
 		{"ce_contentmode", e.ContentMode},
 		{"ce_redacted", e.Redacted},
+		{"ce_maskedafter", e.MaskedAfter},
 	} {
 		if a[1] != "" && !yield(a[0], a[1]) {
 			return
@@ -325,6 +329,7 @@ func (e *Envelope) Check() error {
 		{"imported", e.Imported, maxAttribute},
 		{"contentmode", e.ContentMode, maxAttribute},
 		{"redacted", e.Redacted, maxAttribute},
+		{"maskedafter", e.MaskedAfter, maxAttribute},
 	} {
 		if len(a.value) > a.limit || strings.IndexByte(a.value, 0) >= 0 || !utf8.ValidString(a.value) {
 			return Refuse(NotCloudEvent, "attribute %s is longer than %d bytes, or holds a NUL or bytes that are not UTF-8", a.name, a.limit)

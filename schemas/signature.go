@@ -36,10 +36,14 @@ func Sign(keys signing.Keys, e Envelope) string { return keys.Sign(useSender, si
 
 // signed is all of an event that is believed.
 func signed(e Envelope) []string {
-	return []string{
+	parts := []string{
 		e.Source, e.ID, e.Type, e.Subject, e.PartitionKey, strconv.FormatInt(e.Time.UnixNano(), 10), e.AuthType, e.AuthID, sumOfData(e),
 		e.ArrivedAt, e.Imported, e.TraceParent, e.ContentMode,
 	}
+	if e.MaskedAfter != "" {
+		parts = append(parts, e.MaskedAfter)
+	}
+	return parts
 }
 
 // signedFormerly is what versions covered whose keys had no ids.

@@ -57,18 +57,28 @@ func Reported(file []byte) int {
 // so is what the rules find. It reports whether that is another file than the one kept,
 // whose digest is evidence.
 func (r *Redactor) Shown(ctx context.Context, file []byte) (out []byte, masked bool, err error) {
+	out, _, err = r.File(ctx, file)
+	return out, !bytes.Equal(out, file), err
+}
+
+// File returns a file with the secrets hidden that a scanner found and that the rules find,
+// and the names of the rules. A file in which there are none is returned as it is.
+func (r *Redactor) File(ctx context.Context, file []byte) (out []byte, rules []string, err error) {
 	if out = inReport(file, func(secret []byte) []byte { return []byte(r.mark(scannerReport, string(secret))) }); out == nil {
 		out = file
+	} else {
+		rules = append(rules, scannerReport)
 	}
+	var more []string
 	switch {
 	case jsontext.Value(out).IsValid(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true)):
-		out, _, err = r.JSON(ctx, out, nil)
+		out, more, err = r.JSON(ctx, out, nil)
 	case utf8.Valid(out):
 		var text string
-		text, _, err = r.Text(ctx, string(out))
+		text, more, err = r.Text(ctx, string(out))
 		out = []byte(text)
 	}
-	return out, !bytes.Equal(out, file), err
+	return out, append(rules, more...), err
 }
 
 // inReport replaces each secret in a report of a scanner of secrets. It returns nil where
