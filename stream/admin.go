@@ -206,6 +206,26 @@ func (a *Admin) Group(ctx context.Context, group string) (lag map[string]int64, 
 	return lag, members, nil
 }
 
+// Clear deletes topics with all that they hold, and all groups with where they were.
+func (a *Admin) Clear(ctx context.Context, topics ...string) error {
+	deleted, err := a.adm.DeleteTopics(ctx, topics...)
+	if err == nil {
+		for _, d := range deleted {
+			if d.Err != nil && !errors.Is(d.Err, kerr.UnknownTopicOrPartition) {
+				err = errors.Join(err, fmt.Errorf("topic %s: %w", d.Topic, d.Err))
+			}
+		}
+	}
+	groups, listing := a.adm.ListGroups(ctx)
+	if err = errors.Join(err, listing); err == nil && len(groups) > 0 {
+		_, err = a.adm.DeleteGroups(ctx, groups.Groups()...)
+	}
+	if err != nil {
+		return fmt.Errorf("kafka: delete what is kept: %w", err)
+	}
+	return nil
+}
+
 // Size returns how many messages a topic holds.
 func (a *Admin) Size(ctx context.Context, topic string) (int64, error) {
 	starts, err := a.adm.ListStartOffsets(ctx, topic)

@@ -60,9 +60,37 @@ const version = 1
 // Counts says what was moved.
 type Counts struct{ Events, Blobs int }
 
-// Export writes the events of a topic, and all blobs of a store, which may be
-// nil. progress is called now and then.
-func Export(ctx context.Context, out io.Writer, c stream.Config, topic string, partitions int32, store *blobs.Store, progress func(Counts)) (n Counts, err error) {
+// A Source is what an archive is made of.
+type Source struct {
+	Kafka      stream.Config
+	Topic      string
+	Partitions int32
+	Blobs      *blobs.Store // may be nil
+	// Copy makes what stands in the archive in place of files and events; nil: they do.
+	Copy interface {
+		File(ctx context.Context, digest string, file []byte) ([]byte, error)
+		Event(ctx context.Context, r *stream.Record) (*stream.Record, error)
+	}
+}
+
+func (s *Source) file(ctx context.Context, digest string) ([]byte, error) {
+	file, err := s.Blobs.Get(ctx, digest)
+	if err != nil || s.Copy == nil {
+		return file, err
+	}
+	return s.Copy.File(ctx, digest, file)
+}
+
+func (s *Source) event(ctx context.Context, r *stream.Record) (*stream.Record, error) {
+	if s.Copy == nil {
+		return r, nil
+	}
+	return s.Copy.Event(ctx, r)
+}
+
+// Export writes the events of a topic, and all blobs of a store. progress is called now
+// and then.
+func Export(ctx context.Context, out io.Writer, from Source, progress func(Counts)) (n Counts, err error) {
 	z := gzip.NewWriter(out)
 	sum := sha256.New()
 	write := func(l line) error {
@@ -75,12 +103,12 @@ func Export(ctx context.Context, out io.Writer, c stream.Config, topic string, p
 		_, err = z.Write(text)
 		return err
 	}
-	if err := write(line{Kind: "head", Version: version, Topic: topic, At: time.Now().UTC()}); err != nil {
+	if err := write(line{Kind: "head", Version: version, Topic: from.Topic, At: time.Now().UTC()}); err != nil {
 		return n, err
 	}
-	if store != nil {
-		if err := store.Each(ctx, func(digest string) error {
-			content, err := store.Get(ctx, digest)
+	if from.Blobs != nil {
+		if err := from.Blobs.Each(ctx, func(digest string) error {
+			content, err := from.file(ctx, digest)
 			if err != nil {
 				return err
 			}
@@ -90,9 +118,13 @@ func Export(ctx context.Context, out io.Writer, c stream.Config, topic string, p
 			return n, err
 		}
 	}
-	for p := range partitions {
-		if _, err := stream.Scan(ctx, c, topic, p, -1, func(recs []*stream.Record) error {
+	for p := range from.Partitions {
+		if _, err := stream.Scan(ctx, from.Kafka, from.Topic, p, -1, func(recs []*stream.Record) error {
 			for _, r := range recs {
+				r, err := from.event(ctx, r)
+				if err != nil {
+					return err
+				}
 				l := line{Kind: "event", Partition: p, Key: r.Key, Value: r.Value, At: r.Timestamp.UTC()}
 				for _, h := range r.Headers {
 					l.Headers = append(l.Headers, header{h.Key, h.Value})
@@ -158,7 +190,7 @@ func Import(ctx context.Context, in io.Reader, to Target, progress func(Counts))
 				return errors.New("the archive holds files and no blob store is configured: set blobs, as --blobs DIR")
 			}
 			n.Blobs++
-			_, err := store.Put(ctx, l.Content)
+			_, _, err := store.PutFrom(ctx, bytes.NewReader(l.Content)) // it is on the disk once import says so
 			return err
 		case "event":
 			r := &stream.Record{Topic: topic, Partition: l.Partition % partitions, Key: l.Key, Value: l.Value}

@@ -87,7 +87,7 @@ func TestWhatIsExportedIsImported(t *testing.T) {
 		t.Fatal(err)
 	}
 	var file bytes.Buffer
-	n, err := archive.Export(t.Context(), &file, from, topics.Events(), 3, fromBlobs, quiet)
+	n, err := archive.Export(t.Context(), &file, archive.Source{Kafka: from, Topic: topics.Events(), Partitions: 3, Blobs: fromBlobs}, quiet)
 	if err != nil || n != (archive.Counts{Events: 200, Blobs: 1}) {
 		t.Fatal(n, err)
 	}
@@ -152,7 +152,7 @@ func TestArrivalsAreCarriedOver(t *testing.T) {
 	}
 	began := time.Now().Add(-time.Minute)
 	var file bytes.Buffer
-	if _, err := archive.Export(t.Context(), &file, from, topics.Events(), 1, fromBlobs, quiet); err != nil {
+	if _, err := archive.Export(t.Context(), &file, archive.Source{Kafka: from, Topic: topics.Events(), Partitions: 1, Blobs: fromBlobs}, quiet); err != nil {
 		t.Fatal(err)
 	}
 	to, toBlobs := pipeline(t, 1)
@@ -161,7 +161,7 @@ func TestArrivalsAreCarriedOver(t *testing.T) {
 			t.Fatal(err)
 		}
 		file.Reset()
-		if _, err := archive.Export(t.Context(), &file, to, topics.Events(), 1, toBlobs, quiet); err != nil {
+		if _, err := archive.Export(t.Context(), &file, archive.Source{Kafka: to, Topic: topics.Events(), Partitions: 1, Blobs: toBlobs}, quiet); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -113,7 +113,7 @@ configuration.`,
 	a.flag(root.PersistentFlags(), "namespace", "namespace", "part of every index name")
 	a.flag(root.PersistentFlags(), "log-level", "log.level", "debug, info, warn or error")
 	root.SetFlagErrorFunc(flagError)
-	group(root, a.up(), a.demo(), a.web(), a.query(), a.replay(), a.export(), a.importing(), a.setup(), a.publish(), a.attach(), a.gateway(), a.hook(), a.mcp(), a.enrich(), a.sink(), a.letters(), a.show(), a.doctor(), a.policy(), a.controls(), a.config())
+	group(root, a.up(), a.demo(), a.web(), a.query(), a.replay(), a.export(), a.importing(), a.redact(), a.setup(), a.publish(), a.attach(), a.gateway(), a.hook(), a.mcp(), a.enrich(), a.sink(), a.letters(), a.show(), a.doctor(), a.policy(), a.controls(), a.config())
 	return root
 }
 

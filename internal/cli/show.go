@@ -78,6 +78,9 @@ func printRecord(out io.Writer, r *record.Record) error {
 	w.line("by", c.InitiatedBy, with(" ", agentOf(r)), with(" author ", c.Author), with(" merged by ", c.MergedBy))
 	w.line("commit", c.HeadSHA, with(" merged as ", c.MergeSHA))
 	w.line("claimed", with("only a claim states ", strings.ReplaceAll(strings.Join(c.Claimed, ", "), "_", " ")))
+	for _, m := range t.Masked {
+		w.line("masked", fmt.Sprintf("%s %s, on %s by %s (%s); its data were %s and are %s", m.Source, m.ID, m.At.UTC().Format(time.DateOnly), m.By, strings.Join(m.Rules, ", "), m.Was, m.Is))
+	}
 	if t.Imported {
 		w.line("imported", "events were brought in as history, by who states when they arrived")
 	}

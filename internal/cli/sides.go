@@ -24,14 +24,14 @@ const (
 // sides has every command, without the name of the program.
 var sides = map[string]side{
 	"up": operators, "demo": operators, "web": operators, "gateway": operators, "enrich": operators, "sink": operators,
-	"setup": operators, "letters": operators, "export": operators, "import": operators, "config": operators,
+	"setup": operators, "letters": operators, "export": operators, "import": operators, "config": operators, "redact again": operators,
 
 	"publish": persons, "attach scan": persons, "attach tests": persons, "attach sbom": persons, "attach request": persons,
 	"hook claude-code": persons, "hook codex": persons, "hook flush": persons, "hook prepare-commit-msg": persons, "hook commit-msg": persons,
 	"mcp": persons, "show": persons, "query": persons, "replay": persons, "doctor": persons, "controls": persons,
 	"policy test": persons, "policy explain": persons, "policy diff": persons, "policy history": persons,
 
-	"attach": nobodys, "hook": nobodys, "hook install": nobodys, "policy": nobodys, "gateway token": nobodys, "gateway key": nobodys, "gateway init": nobodys,
+	"attach": nobodys, "hook": nobodys, "hook install": nobodys, "policy": nobodys, "gateway token": nobodys, "gateway key": nobodys, "gateway init": nobodys, "redact": nobodys,
 }
 
 // sideOf returns the side of a command: the careful one where none is said.

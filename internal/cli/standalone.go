@@ -23,6 +23,7 @@ import (
 	"github.com/changetrail/changetrail/internal/access"
 	"github.com/changetrail/changetrail/internal/demo"
 	"github.com/changetrail/changetrail/internal/files"
+	"github.com/changetrail/changetrail/internal/masking"
 	"github.com/changetrail/changetrail/internal/serving"
 	"github.com/changetrail/changetrail/internal/standalone"
 	"github.com/changetrail/changetrail/internal/telemetry"
@@ -102,6 +103,9 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 		encrypts, err := s.gatewayTLS()
 		if err != nil {
 			return misuse{err}
+		}
+		if err := masking.Settle(s.Local.Data); err != nil {
+			return err
 		}
 		listener, err := s.gatewayAt("web.listen", s.Web.Listen, known, encrypts).listen()
 		if err != nil {

@@ -46,7 +46,7 @@ func (a *app) export() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			n, err := archive.Export(cmd.Context(), out, kafka, s.topics().Events(), partitions, store, func(n archive.Counts) {
+			n, err := archive.Export(cmd.Context(), out, archive.Source{Kafka: kafka, Topic: s.topics().Events(), Partitions: partitions, Blobs: store}, func(n archive.Counts) {
 				overwrite(cmd.ErrOrStderr(), "\r%d events, %d files", n.Events, n.Blobs)
 			})
 			fmt.Fprintln(cmd.ErrOrStderr())

@@ -281,7 +281,7 @@ func TestMovingToKafkaMakesTheSameRecords(t *testing.T) {
 	i := embeddedDemo(t, changes)
 	p := newPipeline(t, "moved")
 	var file bytes.Buffer
-	out, err := archive.Export(t.Context(), &file, i.Kafka, demoTopics.Events(), standalone.Partitions, i.Blobs, func(archive.Counts) {})
+	out, err := archive.Export(t.Context(), &file, archive.Source{Kafka: i.Kafka, Topic: demoTopics.Events(), Partitions: standalone.Partitions, Blobs: i.Blobs}, func(archive.Counts) {})
 	if err != nil || out.Events < 5*changes || out.Blobs == 0 {
 		t.Fatal(out, err)
 	}

@@ -82,7 +82,7 @@ var parts = []string{"broker", "state", "blobs"}
 // What changetrail keeps there is kept from others in any case.
 func private(dir string, log *slog.Logger) error {
 	others, err := files.PrivateIfOurs(dir, func(name string) bool {
-		return slices.Contains(parts, name) || strings.HasPrefix(name, local.FileName) || slices.Contains([]string{"gateway.key", "credentials.yaml", "demo.json", "policy.yaml", "controls.yaml"}, name)
+		return slices.Contains(parts, name) || strings.HasPrefix(name, local.FileName) || slices.Contains([]string{"gateway.key", "credentials.yaml", "demo.json", "policy.yaml", "controls.yaml", "masked", "masking.lock"}, name)
 	})
 	if err != nil {
 		return err

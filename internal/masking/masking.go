@@ -1,0 +1,255 @@
+package masking
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/changetrail/changetrail/blobs"
+	"github.com/changetrail/changetrail/internal/signing"
+	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/schemas"
+	"github.com/changetrail/changetrail/stream"
+)
+
+// Rules find secrets ([secrets.Redactor] does).
+type Rules interface {
+	Text(ctx context.Context, text string) (string, []string, error)
+	JSON(ctx context.Context, data []byte, verbatim func(path []string) bool) ([]byte, []string, error)
+	Attribute(ctx context.Context, name, value string) (string, []string, error)
+	File(ctx context.Context, file []byte) ([]byte, []string, error)
+}
+
+// Blobs is where files are ([blobs.Store] is one).
+type Blobs interface {
+	Get(ctx context.Context, digest string) ([]byte, error)
+}
+
+// A Finding says where a secret is, and never which.
+type Finding struct {
+	Kind   string   `json:"kind"`             // event, file or document
+	Where  string   `json:"where"`            // topic/partition/offset, the store of files, or the index
+	Digest string   `json:"digest,omitempty"` // of the data or the file
+	About  string   `json:"about,omitempty"`  // the change, or the repository
+	Rules  []string `json:"rules"`
+}
+
+// A Masker makes copies without secrets. It is for one goroutine. All events are to be seen
+// once before any copy is used: which files are data of events, events tell.
+type Masker struct {
+	Rules Rules
+	Blobs Blobs        // nil: there is none
+	Keys  signing.Keys // with which events are signed
+	By    string       // who does it
+	At    time.Time
+	Found func(Finding) // told of each secret; nil: nobody
+
+	data  map[string]string // files that are data of events, and their types
+	after map[string]string // digests of files, and those of their copies
+}
+
+// ErrNoKey reports a signed event that cannot be signed again.
+var ErrNoKey = errors.New("a signed event is to be changed, and there is no key that signs: set signing_key, or its copy would prove nothing")
+
+// File returns a file without secrets: itself where it has none.
+func (m *Masker) File(ctx context.Context, digest string, file []byte) ([]byte, error) {
+	if kind, is := m.data[digest]; is {
+		out, _, err := m.content(ctx, kind, schemas.ContentTypeJSON, file)
+		return out, err // it was told of with its event
+	}
+	out, rules, err := m.Rules.File(ctx, file)
+	if err == nil && len(rules) > 0 {
+		m.tell(Finding{Kind: "file", Where: "blobs", Digest: digest, Rules: rules})
+	}
+	return out, err
+}
+
+func (m *Masker) tell(f Finding) {
+	if m.Found != nil {
+		f.Rules = slices.Compact(slices.Sorted(slices.Values(f.Rules)))
+		m.Found(f)
+	}
+}
+
+// Event returns an event without secrets: r itself where it has none.
+func (m *Masker) Event(ctx context.Context, r *stream.Record) (*stream.Record, error) {
+	env, err := schemas.Open(stream.Message(r))
+	if err != nil {
+		return m.unread(ctx, r)
+	}
+	before := env
+	data, err := m.fetch(ctx, &before)
+	if err != nil {
+		return nil, err
+	}
+	masked, rules, err := m.content(ctx, env.Type, env.DataContentType, data)
+	if err != nil {
+		return nil, err
+	}
+	more, err := m.attributes(ctx, &env, r)
+	if err != nil {
+		return nil, err
+	}
+	rules = append(rules, more...)
+	if len(rules) == 0 && bytes.Equal(masked, data) {
+		return r, nil
+	}
+	rules = slices.Compact(slices.Sorted(slices.Values(rules)))
+	if len(rules) > 0 {
+		m.tell(Finding{Kind: "event", Where: place(r), Digest: blobs.Digest(data), About: cmp.Or(env.Subject, env.PartitionKey, string(r.Key)), Rules: rules})
+	}
+	env.MaskedAfter = record.Masking{At: m.At, By: m.By, Rules: rules, Was: blobs.Digest(data), Is: blobs.Digest(masked)}.String()
+	if env.DataRef != "" {
+		env.DataRef, env.Data = blobs.Digest(masked), nil
+	} else {
+		env.Data = masked
+	}
+	return m.written(r, before, env)
+}
+
+func place(r *stream.Record) string {
+	return fmt.Sprintf("%s/%d/%d", r.Topic, r.Partition, r.Offset)
+}
+
+// fetch returns the data of an event, wherever they lie, and notes which file that is.
+func (m *Masker) fetch(ctx context.Context, env *schemas.Envelope) ([]byte, error) {
+	if len(env.Data) > 0 || m.Blobs == nil || !record.IsDigest(env.DataRef) {
+		return env.Data, nil
+	}
+	data, err := m.Blobs.Get(ctx, env.DataRef)
+	if errors.Is(err, blobs.ErrNotFound) || errors.Is(err, blobs.ErrCorrupt) {
+		return nil, nil // it is a dead letter, now and after
+	}
+	if err != nil {
+		return nil, err
+	}
+	if m.data == nil {
+		m.data = make(map[string]string)
+	}
+	m.data[env.DataRef] = env.Type
+	return data, nil
+}
+
+// content returns the data of an event of a type without secrets, with the digests of files as
+// those are called now.
+func (m *Masker) content(ctx context.Context, kind, media string, data []byte) (out []byte, rules []string, err error) {
+	if len(data) == 0 {
+		return data, nil, nil
+	}
+	out, rules, err = m.report(ctx, kind, data)
+	if err != nil {
+		return nil, nil, err
+	}
+	var more []string
+	switch {
+	case schemas.IsJSON(media) || jsontext.Value(out).IsValid(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true)):
+		out, more, err = m.Rules.JSON(ctx, out, schemas.Verbatim)
+	case utf8.Valid(out):
+		var text string
+		text, more, err = m.Rules.Text(ctx, string(out))
+		out = []byte(text)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	out, err = m.renamed(ctx, out)
+	return out, append(rules, more...), err
+}
+
+var digests = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
+
+// renamed returns data in which files are called by the digests of their copies.
+func (m *Masker) renamed(ctx context.Context, data []byte) (out []byte, err error) {
+	if m.Blobs == nil && len(m.after) == 0 || !digests.Match(data) {
+		return data, nil
+	}
+	out = digests.ReplaceAllFunc(data, func(digest []byte) []byte {
+		now, failed := m.called(ctx, string(digest))
+		err = errors.Join(err, failed)
+		return []byte(now)
+	})
+	return out, err
+}
+
+// called returns what a file is called now.
+func (m *Masker) called(ctx context.Context, digest string) (string, error) {
+	if now, known := m.after[digest]; known {
+		return now, nil
+	}
+	now := digest
+	if _, data := m.data[digest]; m.Blobs != nil && !data {
+		file, err := m.Blobs.Get(ctx, digest)
+		switch {
+		case errors.Is(err, blobs.ErrNotFound) || errors.Is(err, blobs.ErrCorrupt):
+		case err != nil:
+			return "", err
+		default:
+			out, _, err := m.Rules.File(ctx, file)
+			if err != nil {
+				return "", err
+			}
+			now = blobs.Digest(out)
+		}
+	}
+	m.note(digest, now)
+	return now, nil
+}
+
+func (m *Masker) note(digest, now string) {
+	if m.after == nil {
+		m.after = make(map[string]string)
+	}
+	m.after[digest] = now
+}
+
+// unread masks what is no event, and a dead letter now and after.
+func (m *Masker) unread(ctx context.Context, r *stream.Record) (*stream.Record, error) {
+	value, rules, err := m.Rules.File(ctx, r.Value)
+	if err != nil || len(rules) == 0 {
+		return r, err
+	}
+	m.tell(Finding{Kind: "event", Where: place(r), Digest: blobs.Digest(r.Value), About: string(r.Key), Rules: rules})
+	out := *r
+	out.Value = value
+	return &out, nil
+}
+
+// attributes masks what names an event, its source and what it is about.
+func (m *Masker) attributes(ctx context.Context, env *schemas.Envelope, r *stream.Record) (rules []string, err error) {
+	for _, a := range []struct {
+		name  string
+		value *string
+	}{{"id", &env.ID}, {"source", &env.Source}, {"subject", &env.Subject}, {"partitionkey", &env.PartitionKey}, {"tracestate", &env.TraceState}, {"sequence", &env.Sequence}} {
+		if *a.value == "" {
+			continue
+		}
+		out, found, err := m.Rules.Attribute(ctx, a.name, *a.value)
+		if err != nil {
+			return nil, err
+		}
+		*a.value, rules = out, append(rules, found...)
+	}
+	known := make(map[string]bool)
+	for name := range env.Attributes {
+		known[name] = true
+	}
+	for _, h := range r.Headers { // those that nobody reads are left out of the copy
+		if name, is := strings.CutPrefix(h.Key, "ce_"); is && !known[h.Key] {
+			_, found, err := m.Rules.Attribute(ctx, name, string(h.Value))
+			if err != nil {
+				return nil, err
+			}
+			rules = append(rules, found...)
+		}
+	}
+	return rules, nil
+}
