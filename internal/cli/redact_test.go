@@ -17,6 +17,7 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/internal/config"
 	"github.com/changetrail/changetrail/internal/standalone"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/stream"
@@ -25,7 +26,7 @@ import (
 // dataWith makes a data folder with a file, and an event that holds text.
 func dataWith(t *testing.T, text string) string {
 	t.Helper()
-	dir, s := filepath.Join(t.TempDir(), "data"), defaults()
+	dir, s := filepath.Join(t.TempDir(), "data"), Settings{config.Defaults()}
 	keys, err := localKeys(dir)
 	if err != nil {
 		t.Fatal(err)

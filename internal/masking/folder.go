@@ -61,7 +61,7 @@ func (f *Folder) Open(ctx context.Context) (from archive.Source, err error) {
 	if f.broker, err = embedded.Start(filepath.Join(f.Dir, "broker"), nil); err != nil {
 		return from, err
 	}
-	if f.blobs, err = blobs.Open(ctx, standalone.BlobDir(f.Dir)); err != nil {
+	if f.blobs, err = blobs.Open(standalone.BlobDir(f.Dir)); err != nil {
 		return from, err
 	}
 	return archive.Source{Kafka: standalone.Broker(f.Dir), Topic: f.Topics.Events(), Partitions: standalone.Partitions, Blobs: f.blobs}, nil
@@ -105,7 +105,7 @@ func (f *Folder) copies(ctx context.Context, to archive.Target, from archive.Sou
 	if err := copyFolder(filepath.Join(f.Dir, "broker"), broker); err != nil {
 		return err
 	}
-	store, err := blobs.Open(ctx, standalone.BlobDir(dir))
+	store, err := blobs.Open(standalone.BlobDir(dir))
 	if err != nil {
 		return err
 	}

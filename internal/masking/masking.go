@@ -15,6 +15,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/changetrail/changetrail/blobs"
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
@@ -105,11 +106,11 @@ func (m *Masker) Event(ctx context.Context, r *stream.Record) (*stream.Record, e
 	}
 	rules = slices.Compact(slices.Sorted(slices.Values(rules)))
 	if len(rules) > 0 {
-		m.tell(Finding{Kind: "event", Where: place(r), Digest: blobs.Digest(data), About: cmp.Or(env.Subject, env.PartitionKey, string(r.Key)), Rules: rules})
+		m.tell(Finding{Kind: "event", Where: place(r), Digest: digests.Of(data), About: cmp.Or(env.Subject, env.PartitionKey, string(r.Key)), Rules: rules})
 	}
-	env.MaskedAfter = record.Masking{At: m.At, By: m.By, Rules: rules, Was: blobs.Digest(data), Is: blobs.Digest(masked)}.String()
+	env.MaskedAfter = record.Masking{At: m.At, By: m.By, Rules: rules, Was: digests.Of(data), Is: digests.Of(masked)}.String()
 	if env.DataRef != "" {
-		env.DataRef, env.Data = blobs.Digest(masked), nil
+		env.DataRef, env.Data = digests.Of(masked), nil
 	} else {
 		env.Data = masked
 	}
@@ -122,7 +123,7 @@ func place(r *stream.Record) string {
 
 // fetch returns the data of an event, wherever they lie, and notes which file that is.
 func (m *Masker) fetch(ctx context.Context, env *schemas.Envelope) ([]byte, error) {
-	if len(env.Data) > 0 || m.Blobs == nil || !record.IsDigest(env.DataRef) {
+	if len(env.Data) > 0 || m.Blobs == nil || !digests.Is(env.DataRef) {
 		return env.Data, nil
 	}
 	data, err := m.Blobs.Get(ctx, env.DataRef)
@@ -165,15 +166,15 @@ func (m *Masker) content(ctx context.Context, kind, media string, data []byte) (
 	return out, append(rules, more...), err
 }
 
-var digests = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
+var digest = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
 
 // renamed returns data in which files are called by the digests of their copies.
 func (m *Masker) renamed(ctx context.Context, data []byte) (out []byte, err error) {
-	if m.Blobs == nil && len(m.after) == 0 || !digests.Match(data) {
+	if m.Blobs == nil && len(m.after) == 0 || !digest.Match(data) {
 		return data, nil
 	}
-	out = digests.ReplaceAllFunc(data, func(digest []byte) []byte {
-		now, failed := m.called(ctx, string(digest))
+	out = digest.ReplaceAllFunc(data, func(name []byte) []byte {
+		now, failed := m.called(ctx, string(name))
 		err = errors.Join(err, failed)
 		return []byte(now)
 	})
@@ -197,7 +198,7 @@ func (m *Masker) called(ctx context.Context, digest string) (string, error) {
 			if err != nil {
 				return "", err
 			}
-			now = blobs.Digest(out)
+			now = digests.Of(out)
 		}
 	}
 	m.note(digest, now)
@@ -217,7 +218,7 @@ func (m *Masker) unread(ctx context.Context, r *stream.Record) (*stream.Record, 
 	if err != nil || len(rules) == 0 {
 		return r, err
 	}
-	m.tell(Finding{Kind: "event", Where: place(r), Digest: blobs.Digest(r.Value), About: string(r.Key), Rules: rules})
+	m.tell(Finding{Kind: "event", Where: place(r), Digest: digests.Of(r.Value), About: string(r.Key), Rules: rules})
 	out := *r
 	out.Value = value
 	return &out, nil

@@ -16,6 +16,7 @@ import (
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/evidence"
 	"github.com/changetrail/changetrail/ingest"
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
@@ -102,7 +103,7 @@ func read(t *testing.T, r *stream.Record, store ingest.Blobs) ingest.Event {
 
 // TestAMaskedEventIsTheSameEvent of the same sender, at the same time, and says what was done.
 func TestAMaskedEventIsTheSameEvent(t *testing.T) {
-	digest := blobs.Digest([]byte("x"))
+	digest := digests.Of([]byte("x"))
 	r := signed(t, schemas.Envelope{ID: "1", Type: record.TypeDecisionRecorded, Subject: "acme/payments#1", Data: fmt.Appendf(nil, decided, digest, "with "+spilled)})
 	m, found := masker(nil)
 	copied, err := m.Event(t.Context(), r)
@@ -116,7 +117,7 @@ func TestAMaskedEventIsTheSameEvent(t *testing.T) {
 	if after.Sender != "agent:bot" || after.Witness != record.Signed || !after.Arrived.Equal(before.Arrived) || after.ID != before.ID || before.Masked != "" {
 		t.Errorf("before %+v, after %+v", before.Event, after.Event)
 	}
-	want := record.Masking{At: now, By: "ops@host", Rules: []string{"zebra"}, Was: blobs.Digest(r.Value), Is: blobs.Digest(copied.Value)}
+	want := record.Masking{At: now, By: "ops@host", Rules: []string{"zebra"}, Was: digests.Of(r.Value), Is: digests.Of(copied.Value)}
 	if diff := cmp.Diff(want, record.ParseMasking(after.Masked)); diff != "" {
 		t.Error(diff)
 	}
@@ -148,12 +149,12 @@ func TestWhereASecretMayBe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	clean := fmt.Sprintf(decided, blobs.Digest(nil), "clean")
+	clean := fmt.Sprintf(decided, digests.Of(nil), "clean")
 	broken := &stream.Record{Value: []byte("no event: " + spilled)}
 	stray := signed(t, schemas.Envelope{ID: "1", Type: record.TypeDecisionRecorded, Subject: "acme/payments#1", Data: []byte(clean)})
 	stream.AddHeader(stray, "ce_note", []byte(spilled))
 	for name, r := range map[string]*stream.Record{
-		"data":           signed(t, schemas.Envelope{ID: "1", Type: record.TypeDecisionRecorded, Subject: "acme/payments#1", Data: fmt.Appendf(nil, decided, blobs.Digest(nil), spilled)}),
+		"data":           signed(t, schemas.Envelope{ID: "1", Type: record.TypeDecisionRecorded, Subject: "acme/payments#1", Data: fmt.Appendf(nil, decided, digests.Of(nil), spilled)}),
 		"id":             signed(t, schemas.Envelope{ID: "1-" + spilled, Type: record.TypeDecisionRecorded, Subject: "acme/payments#1", Data: []byte(clean)}),
 		"a report":       signed(t, schemas.Envelope{ID: "1", Type: record.TypeScanCompleted, Subject: "acme/payments#1", Data: fmt.Appendf(nil, scan, report.Encoding, report.Content)}),
 		"no event":       broken,
@@ -170,7 +171,7 @@ func TestWhereASecretMayBe(t *testing.T) {
 		}
 		if name == "a report" {
 			e := read(t, copied, nil)
-			if bytes.Contains(e.File, []byte(spilled)) || e.Fact.(*record.Scan).Report.Digest != blobs.Digest(e.File) {
+			if bytes.Contains(e.File, []byte(spilled)) || e.Fact.(*record.Scan).Report.Digest != digests.Of(e.File) {
 				t.Errorf("%s: it carries %s", name, e.File)
 			}
 		}
@@ -188,7 +189,7 @@ func TestWhereASecretMayBe(t *testing.T) {
 
 // TestFilesAreCalledByTheirCopies: what named a file by its digest names its copy.
 func TestFilesAreCalledByTheirCopies(t *testing.T) {
-	store, err := blobs.Open(t.Context(), t.TempDir())
+	store, err := blobs.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +216,7 @@ func TestFilesAreCalledByTheirCopies(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	to, err := blobs.Open(t.Context(), t.TempDir())
+	to, err := blobs.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +240,7 @@ func TestFilesAreCalledByTheirCopies(t *testing.T) {
 			t.Fatal(err)
 		}
 		e := read(t, copied, to)
-		want := blobs.Digest([]byte(masked))
+		want := digests.Of([]byte(masked))
 		if i == 2 {
 			want = other
 		}
