@@ -23,9 +23,7 @@ import (
 )
 
 func (a *app) redact() *cobra.Command {
-	cmd := &cobra.Command{Use: "redact", Short: "Look for secrets in what is stored"}
-	cmd.AddCommand(a.redactAgain())
-	return cmd
+	return group(&cobra.Command{Use: "redact", Short: "Look for secrets in what is stored"}, a.redactAgain())
 }
 
 // redacting is one run of redact again.

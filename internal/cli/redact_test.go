@@ -86,7 +86,7 @@ func TestRedactAgain(t *testing.T) {
 	if text := said(exitFailed, "--data", dir, "-o", "json"); !strings.Contains(text, `"masked":false`) || !strings.Contains(text, `"kind":"event"`) {
 		t.Errorf("as JSON it says %s", text)
 	}
-	for args, want := range map[string]string{"--apply": "cannot be rewritten", "--data " + dir + " --apply --copy x": "give --apply or --copy", "--data " + dir + "/none": "no such file", "-o xml": "neither text nor json"} {
+	for args, want := range map[string]string{"--apply": "cannot be rewritten", "--data " + dir + " --apply --copy x": "give --apply or --copy", "--data " + dir + "/none": "is no data folder", "-o xml": "neither text nor json"} {
 		if text := said(exitMisuse, strings.Fields(args)...); !strings.Contains(text, want) {
 			t.Errorf("%s: it says %s", args, text)
 		}
