@@ -30,11 +30,6 @@ type Rules interface {
 	File(ctx context.Context, file []byte) ([]byte, []string, error)
 }
 
-// Blobs is where files are ([blobs.Store] is one).
-type Blobs interface {
-	Get(ctx context.Context, digest string) ([]byte, error)
-}
-
 // A Finding says where a secret is, and never which.
 type Finding struct {
 	Kind   string   `json:"kind"`             // event, file or document
@@ -48,7 +43,7 @@ type Finding struct {
 // once before any copy is used: which files are data of events, events tell.
 type Masker struct {
 	Rules Rules
-	Blobs Blobs        // nil: there is none
+	Blobs blobs.Getter // nil: there is none
 	Keys  signing.Keys // with which events are signed
 	By    string       // who does it
 	At    time.Time

@@ -82,13 +82,13 @@ func signed(t *testing.T, env schemas.Envelope) *stream.Record {
 
 const decided = `{"agent":{"id":"bot"},"trigger":{"kind":"scan","digest":"%s"},"options":[{"id":"a","title":"%s","outcome":"chosen","reason":"r"}]}`
 
-func masker(store Blobs) (*Masker, *[]Finding) {
+func masker(store blobs.Getter) (*Masker, *[]Finding) {
 	found := new([]Finding)
 	return &Masker{Rules: lately{}, Blobs: store, Keys: key, By: "ops@host", At: now, Found: func(f Finding) { *found = append(*found, f) }}, found
 }
 
 // read reads a copy as the enricher does.
-func read(t *testing.T, r *stream.Record, store ingest.Blobs) ingest.Event {
+func read(t *testing.T, r *stream.Record, store blobs.Getter) ingest.Event {
 	t.Helper()
 	env, err := schemas.Open(stream.Message(r))
 	if err != nil {
