@@ -4,7 +4,7 @@ GOLANGCI = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 GOVULNCHECK = go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: test fast servers lint fuzz bench generate security
+.PHONY: test fast servers lint fuzz bench generate security release fresh
 
 test: fast lint servers
 
@@ -27,7 +27,10 @@ servers:
 	go test -race -tags servers -p 1 -timeout 30m -v ./blobs/s3 ./internal/ecosystem ./evidence ./ingest/platform ./enricher ./internal/differential
 	$(E2E) test -race -tags servers -p 1 -timeout 30m -v . ./embedded
 
+# Unused dependencies are an error, too: go mod tidy takes them out.
 lint:
+	go mod tidy -diff
+	$(E2E) mod tidy -diff
 	$(GOLANGCI) run --build-tags servers,bench ./...
 	cd internal/e2e && $(GOLANGCI) run --build-tags servers,bench ./...
 
@@ -47,3 +50,11 @@ bench:
 
 generate:
 	go test ./schemas -run TestGenerated -update
+
+# Archives, SBOMs and checksums in out/release; PLATFORMS=linux/arm64 builds one.
+release:
+	./release.sh $(PLATFORMS)
+
+# How long somebody waits who clones this and has nothing of it yet.
+fresh:
+	internal/e2e/fresh.sh

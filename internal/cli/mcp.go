@@ -142,7 +142,7 @@ func (s *Settings) tools(index replay.Index) (mcp.Config, error) {
 	if err != nil {
 		return mcp.Config{}, err
 	}
-	c := mcp.Config{Version: version(), Policy: p}
+	c := mcp.Config{Version: thisBuild().version, Policy: p}
 	switch {
 	case index != nil:
 		c.Explain = func(ctx context.Context, id record.ChangeID) (string, error) { return explain(ctx, index, id) }

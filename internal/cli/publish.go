@@ -177,7 +177,7 @@ func parseEvents(text []byte) ([]event.Event, error) {
 func send(cmd *cobra.Command, s *Settings, mode producer.Mode, timeout time.Duration, events []event.Event) error {
 	ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 	defer cancel()
-	t, err := telemetry.Start(ctx, "changetrail-cli", version())
+	t, err := telemetry.Start(ctx, "changetrail-cli", thisBuild().version)
 	if err != nil {
 		return err
 	}

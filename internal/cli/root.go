@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -103,7 +102,7 @@ configuration.`,
   changetrail publish decision.json
   changetrail attach scan --change acme/payments#4829 osv.json
   changetrail show acme/payments#4829`,
-		Version:       version(),
+		Version:       thisBuild().version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -113,7 +112,7 @@ configuration.`,
 	a.flag(root.PersistentFlags(), "namespace", "namespace", "part of every index name")
 	a.flag(root.PersistentFlags(), "log-level", "log.level", "debug, info, warn or error")
 	root.SetFlagErrorFunc(flagError)
-	group(root, a.up(), a.demo(), a.web(), a.query(), a.replay(), a.export(), a.importing(), a.redact(), a.setup(), a.publish(), a.attach(), a.gateway(), a.hook(), a.mcp(), a.enrich(), a.sink(), a.letters(), a.show(), a.doctor(), a.policy(), a.controls(), a.config())
+	group(root, a.up(), a.demo(), a.web(), a.query(), a.replay(), a.export(), a.importing(), a.redact(), a.setup(), a.publish(), a.attach(), a.gateway(), a.hook(), a.mcp(), a.enrich(), a.sink(), a.letters(), a.show(), a.doctor(), a.policy(), a.controls(), a.config(), a.version())
 	return root
 }
 
@@ -183,7 +182,7 @@ func service(cmd *cobra.Command, s *Settings, name string, ready func(context.Co
 	}
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
-	p, err := telemetry.Start(ctx, "changetrail-"+name, version())
+	p, err := telemetry.Start(ctx, "changetrail-"+name, thisBuild().version)
 	if err != nil {
 		return err
 	}
@@ -198,13 +197,4 @@ func service(cmd *cobra.Command, s *Settings, name string, ready func(context.Co
 	}
 	err = body(ctx, log, p)
 	return errors.Join(err, p.Close())
-}
-
-// version returns what the build says of itself.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "devel"
-	}
-	return strings.Trim(info.Main.Version, "()")
 }

@@ -31,7 +31,7 @@ var sides = map[string]side{
 	"mcp": persons, "show": persons, "query": persons, "replay": persons, "doctor": persons, "controls": persons,
 	"policy test": persons, "policy explain": persons, "policy diff": persons, "policy history": persons,
 
-	"attach": nobodys, "hook": nobodys, "hook install": nobodys, "policy": nobodys, "gateway token": nobodys, "gateway key": nobodys, "gateway init": nobodys, "redact": nobodys,
+	"attach": nobodys, "hook": nobodys, "version": nobodys, "hook install": nobodys, "policy": nobodys, "gateway token": nobodys, "gateway key": nobodys, "gateway init": nobodys, "redact": nobodys,
 }
 
 // sideOf returns the side of a command: the careful one where none is said.
