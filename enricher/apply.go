@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
 )
@@ -68,7 +69,7 @@ func (e *Enricher) admit(ctx context.Context, batch []*stream.Record) (admitted 
 				return err
 			}
 		}
-		out, enrich, err := e.take(d)
+		out, enrich, err := e.take(ctx, d)
 		if enrich {
 			admitted = append(admitted, d)
 		}
@@ -80,7 +81,7 @@ func (e *Enricher) admit(ctx context.Context, batch []*stream.Record) (admitted 
 
 // take takes an event in. It returns what is sent at once, and whether the event is to be
 // enriched.
-func (e *Enricher) take(d *decodedEvent) (out []*stream.Record, enrich bool, err error) {
+func (e *Enricher) take(ctx context.Context, d *decodedEvent) (out []*stream.Record, enrich bool, err error) {
 	switch {
 	case d.refusal != nil:
 	case d.event.Repository == "":
@@ -90,17 +91,41 @@ func (e *Enricher) take(d *decodedEvent) (out []*stream.Record, enrich bool, err
 	case e.homeOf(d) != d.record.Partition:
 		return []*stream.Record{e.reroute(d, e.homeOf(d))}, false, nil
 	default:
-		enrich, err = e.admitOne(d)
+		out, enrich, err = e.takeLocated(ctx, d)
+	}
+	if err != nil {
+		return nil, false, err
 	}
 	if d.refusal != nil {
 		out = append(out, e.refuse(d))
 	}
-	return out, enrich, err
+	return out, enrich, nil
+}
+
+// takeLocated takes in an event that lies where its repository is at home, by the name that it
+// states or by its key; or one that is on its way from one to the other.
+func (e *Enricher) takeLocated(ctx context.Context, d *decodedEvent) (out []*stream.Record, enrich bool, err error) {
+	if f, word := d.event.Fact.(*record.RepositoryNamed); word {
+		out, err = e.takeWord(ctx, d, f)
+		return out, false, err
+	}
+	out, goes, err := e.direct(d)
+	if err != nil || goes {
+		return out, false, err
+	}
+	if enrich, err = e.admitOne(d); err != nil || d.refusal != nil {
+		return out, enrich, err
+	}
+	words, err := e.called(d)
+	return append(out, words...), enrich, err
 }
 
 // homeOf is the partition in which an event is joined.
 func (e *Enricher) homeOf(d *decodedEvent) int32 {
 	home := e.partitions.Of(string(d.event.Repository))
+	if d.route.as == routeAt {
+		return home
+	}
 	if home != d.record.Partition && stream.Header(d.record, stream.HeaderRerouted) != nil {
 		return d.record.Partition
 	}
@@ -156,7 +181,7 @@ func (e *Enricher) reroute(d *decodedEvent, home int32) *stream.Record {
 	from := fmt.Sprintf("%s/%d/%d", d.record.Topic, d.record.Partition, d.record.Offset)
 	out := &stream.Record{
 		Topic: d.record.Topic, Partition: home, Key: []byte(d.event.Repository), Value: d.record.Value,
-		Headers: slices.DeleteFunc(slices.Clone(d.record.Headers), func(h kgo.RecordHeader) bool { return h.Key == stream.HeaderArrived }),
+		Headers: slices.DeleteFunc(slices.Clone(d.record.Headers), func(h kgo.RecordHeader) bool { return h.Key == stream.HeaderArrived || h.Key == stream.HeaderRerouted }),
 	}
 	stream.AddHeader(out, stream.HeaderRerouted, []byte(from))
 	stream.AddHeader(out, stream.HeaderArrived, schemas.Arrival(e.conf.Keys, d.env, d.arrived))

@@ -40,6 +40,7 @@ var authorities = map[string]struct{ kind, agent, platform, person, data string 
 	// Changetrail alone says these.
 	record.TypeIdentityRefused: {"", "", "", "", `{"agent":"a","credential":"c"}`},
 	record.TypeRunNamed:        {"", "", "", "", `{"run":"r","repository":"github.com/acme/docs"}`},
+	record.TypeRepositoryNamed: {"", "", "", "", `{"id":"github.com#7","name":"github.com/acme/docs","key":"github.com/acme/pay"}`},
 	// Events of others count by what they become.
 	"dev.cdevents.change.reviewed.0.2.0":       {"reviews", "claimed", "observed", "human", `{"context":{"type":"dev.cdevents.change.reviewed.0.2.0"},"subject":{"id":"acme/docs#1"},"customData":{"reviewer":"mira","verdict":"approved"}}`},
 	"dev.cdevents.change.merged.0.2.0":         {"changes", "claimed", "observed", "claimed", `{"context":{"type":"dev.cdevents.change.merged.0.2.0"},"subject":{"id":"acme/docs#1"}}`},
@@ -73,7 +74,7 @@ func TestAuthority(t *testing.T) {
 		}},
 		"person": {5, func(typ string) string { return authorities[typ].person }},
 		"nobody": {0, func(typ string) string {
-			if typ == record.TypeIdentityRefused || typ == record.TypeRunNamed {
+			if typ == record.TypeIdentityRefused || typ == record.TypeRunNamed || typ == record.TypeRepositoryNamed {
 				return ""
 			}
 			return "claimed"
@@ -104,7 +105,7 @@ func (b *bench) body(typ, way, data string) string {
 	}
 	about := `"subject":"github.com/acme/docs/pull/1",`
 	switch typ {
-	case record.TypeSpansReceived, record.TypeRunNamed, "com.atlassian.jira.issue_created":
+	case record.TypeSpansReceived, record.TypeRunNamed, record.TypeRepositoryNamed, "com.atlassian.jira.issue_created":
 		about = `"partitionkey":"github.com/acme/docs",`
 	case "com.gitlab.merge_request.approved":
 		about = ""
@@ -167,7 +168,7 @@ func (b *bench) holdsDirect(t *testing.T, typ, body string) {
 			t.Fatal(err)
 		}
 		switch {
-		case typ == record.TypeIdentityRefused:
+		case typ == record.TypeIdentityRefused, typ == record.TypeRepositoryNamed:
 			if d.refusal == nil || d.refusal.Reason != schemas.NotTheSenders {
 				t.Errorf("trusted as %q: %v", as, d.refusal)
 			}

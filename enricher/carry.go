@@ -17,6 +17,11 @@ func carryOver(p int32, former *store, state *projection) error {
 		if err != nil {
 			return err
 		}
+		if n, err := state.name(nameAt{p, string(e.Repository)}); err != nil {
+			return err
+		} else if n.Moved != "" {
+			continue // it was sent on
+		}
 		if _, err := state.admit(arrival{partition: p, at: e.Arrived}, e); err != nil {
 			return err
 		}

@@ -28,6 +28,7 @@ type decodedEvent struct {
 	event   record.Event
 	arrived time.Time // the event at the broker, also where it was sent on since
 	refusal *schemas.Refusal
+	route   route
 	reread  bool       // see Config.Resend
 	traced  []byte     // the trace context that came
 	span    trace.Span // nil where nothing is traced
@@ -98,6 +99,7 @@ func (d *decodedEvent) read(ctx context.Context, r ingest.Reader, store Blobs) e
 	if err := r.AllowSigned(&read, err); err != nil {
 		return err
 	}
+	d.readRoute(r.Keys)
 	if read.File != nil && store != nil {
 		if _, err := store.Put(ctx, read.File); err != nil {
 			return &ingest.StoreError{Err: err}

@@ -29,6 +29,7 @@ import (
 //	fact       JSON
 //	reading    what was read from a report: JSON, compressed with zstd; empty where there is none
 //	sender     and what is noted of the event, 1 byte; none of both in what a former version wrote
+//	named      as the code host called the repository, if that is noted
 //
 // Strings and byte strings stand behind their length. Parts may be added at the end and
 // none may change its meaning: what a former version wrote is read again.
@@ -120,6 +121,13 @@ func (c *codec) appendFact(b []byte, class byte, e record.Event) ([]byte, error)
 	if e.Masked != "" {
 		b = appendString(b, e.Masked)
 	}
+	if e.Named != "" {
+		named := e.Named
+		if named == e.Repository.Name() {
+			named = "" // as it nearly always is
+		}
+		b = appendString(b, named)
+	}
 	return b, err
 }
 
@@ -128,6 +136,7 @@ const (
 	noteImported = 1 << iota
 	noteAltered
 	noteMasked // how stands behind the notes
+	noteNamed  // as what, behind that
 )
 
 func notesOf(e record.Event) (notes byte) {
@@ -139,6 +148,9 @@ func notesOf(e record.Event) (notes byte) {
 	}
 	if e.Masked != "" {
 		notes |= noteMasked
+	}
+	if e.Named != "" {
+		notes |= noteNamed
 	}
 	return notes
 }
@@ -224,20 +236,26 @@ func (c *codec) decodeFact(v []byte) (record.Event, error) {
 	if r.err != nil || known && len(r.rest) == 0 {
 		return e, errFact
 	}
-	if known {
-		notes := r.rest[0]
-		e.Imported, e.Altered = notes&noteImported != 0, notes&noteAltered != 0
-		if r.rest = r.rest[1:]; notes&noteMasked != 0 {
-			if e.Masked = r.string(); r.err != nil {
-				return e, errFact
-			}
-		}
-	}
 	if v[0] == classOwn {
 		e.Change = record.ChangeID(about)
 		e.Repository = e.Change.Repository()
 	} else {
 		e.Repository = record.Repository(about)
+	}
+	if known {
+		notes := r.rest[0]
+		e.Imported, e.Altered = notes&noteImported != 0, notes&noteAltered != 0
+		if r.rest = r.rest[1:]; notes&noteMasked != 0 {
+			e.Masked = r.string()
+		}
+		if notes&noteNamed != 0 {
+			if e.Named = record.Repository(r.string()); e.Named == "" {
+				e.Named = e.Repository.Name()
+			}
+		}
+		if r.err != nil {
+			return e, errFact
+		}
 	}
 	if e.Fact = record.NewFact(e.Type); e.Fact == nil {
 		return e, fmt.Errorf("state: event type %q is unknown to this version", e.Type)

@@ -92,8 +92,8 @@ func (by rule) recognize(r *record.Record) {
 // place sets the service and the controls of r, and judges it.
 func (by rule) place(r *record.Record) {
 	p, q := by.policy, policy.RequestOf(r)
-	if facts := p.Describe(p.Match(q.Repository, q.Paths)); facts != nil {
-		facts.Owners = append(facts.Owners, p.OwnersOf(q.Repository, q.Paths)...)
+	if facts := p.Describe(p.Match(q)); facts != nil {
+		facts.Owners = append(facts.Owners, p.OwnersOf(q)...)
 		r.Trail.Service = facts
 		r.Service = &record.Service{Name: facts.Names[0]}
 		if len(r.Trail.Environment) > 0 {

@@ -22,6 +22,7 @@ import (
 //	N change                what its actions sum up to
 //	M change kind member    a member of the sets that sum up its actions
 //	C change action         the action is counted, and what its accounts report
+//	B name                  who bears a name of repositories, or how the repository of a key is named too (names.go)
 //	O trace                 the trace has calls that are not settled (runs.go); arrival of the newest span
 //	Z trace span            the action of the span was sent; arrival of the span
 //	U                       the partition holds identities of a former version (former.go); when the last of them arrived
@@ -40,6 +41,7 @@ const (
 	kindSums     = 'N'
 	kindMember   = 'M'
 	kindCounted  = 'C'
+	kindName     = 'B'
 	kindOpen     = 'O'
 	kindSettled  = 'Z'
 	kindUpgraded = 'U'

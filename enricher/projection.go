@@ -17,7 +17,8 @@ type projection struct {
 	store *store
 	limit int // of the facts of one kind in a list
 
-	upgraded map[int32]formerMark // of partitions, as far as asked
+	upgraded map[int32]formerMark  // of partitions, as far as asked
+	names    map[nameAt]*nameState // with what the transaction changes of them
 
 	// What was read of the store, with what the transaction changes of it.
 	lists   *cache[*factList]    // facts of changes, by prefix
@@ -26,6 +27,7 @@ type projection struct {
 
 	tx               *transaction
 	dirty, dirtyRefs []key                            // of lists and refs that the transaction changed
+	dirtyNames       []nameAt                         // that it changed
 	open             map[record.ChangeID]*changeState // changes that it read
 	touched          map[record.ChangeID]*touch       // changes whose record may differ
 	named            map[record.RunNamed]bool         // runs that a repository names, as far as known for the first time
@@ -79,7 +81,7 @@ func newProjection(s *store) (*projection, error) {
 	}
 	p := &projection{
 		codec: c, store: s, limit: record.MaxFacts, lists: newCache[*factList](listBytes), refs: newCache[*refState](refBytes), changes: newCache[*changeState](changeBytes),
-		tx: &transaction{store: s}, upgraded: make(map[int32]formerMark),
+		tx: &transaction{store: s}, upgraded: make(map[int32]formerMark), names: make(map[nameAt]*nameState),
 	}
 	p.begin(new(slab))
 	return p, nil
@@ -88,7 +90,7 @@ func newProjection(s *store) (*projection, error) {
 // begin begins a transaction, whose values lie in room.
 func (p *projection) begin(room *slab) {
 	p.tx.reset(room)
-	p.dirty, p.dirtyRefs = p.dirty[:0], p.dirtyRefs[:0]
+	p.dirty, p.dirtyRefs, p.dirtyNames = p.dirty[:0], p.dirtyRefs[:0], p.dirtyNames[:0]
 	p.open = make(map[record.ChangeID]*changeState)
 	p.touched = make(map[record.ChangeID]*touch)
 	p.named = make(map[record.RunNamed]bool)
@@ -101,6 +103,9 @@ func (p *projection) rollback() {
 	}
 	for _, k := range p.dirtyRefs {
 		p.refs.drop(k)
+	}
+	for _, at := range p.dirtyNames {
+		delete(p.names, at)
 	}
 	for _, c := range p.open {
 		p.changes.drop(c.key)
@@ -350,6 +355,7 @@ func (p *projection) restore(entries []entry, partition int32, next int64) error
 	p.refs.clear()
 	p.changes.clear()
 	clear(p.upgraded)
+	clear(p.names)
 	p.begin(p.tx.room)
 	return p.store.write(entries, map[int32]int64{partition: next})
 }

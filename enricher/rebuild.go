@@ -163,6 +163,9 @@ func (b *rebuild) partition(ctx context.Context, p int32, until int64) error {
 	if err != nil {
 		return err
 	}
+	if err := state.takeNames(p, former); err != nil {
+		return err
+	}
 	start, err := stream.Scan(ctx, b.Kafka, b.Topics.Events(), p, until, func(recs []*stream.Record) error { return b.admit(ctx, p, state, recs) })
 	if err != nil {
 		return err
@@ -214,7 +217,11 @@ func (b *rebuild) admit(ctx context.Context, p int32, state *projection, recs []
 		if d.event.Repository == "" {
 			continue // it waited in the room of its run, which stays as it is
 		}
-		if b.partitioner.Of(string(d.event.Repository)) != p && stream.Header(d.record, stream.HeaderRerouted) == nil {
+		here, err := b.readHere(p, state, d)
+		if err != nil {
+			return err
+		}
+		if !here {
 			continue // it was sent on, and is read where it went
 		}
 		b.Events++
@@ -227,8 +234,14 @@ func (b *rebuild) admit(ctx context.Context, p int32, state *projection, recs []
 func (b *rebuild) admitAll(p int32, state *projection, events []*decodedEvent) error {
 	for i, d := range events {
 		err := guarded(func(int) error {
-			_, err := state.admit(arrival{partition: p, at: d.record.Timestamp}, d.event)
-			return blamed(err)
+			if f, word := d.event.Fact.(*record.RepositoryNamed); word {
+				return state.takeMoved(arrival{partition: p, at: d.arrived}, f, false)
+			}
+			if _, err := state.admit(arrival{partition: p, at: d.record.Timestamp}, d.event); err != nil {
+				return blamed(err)
+			}
+			_, err := state.learnNames(p, d.event)
+			return err
 		}, i)
 		var bad *stream.BadRecord
 		if errors.As(err, &bad) {

@@ -230,6 +230,11 @@ func (p *projection) link(from arrival, e record.Event) error {
 	if len(runs) == 0 {
 		return nil
 	}
+	return p.linkTo(from, commit, runs, e)
+}
+
+// linkTo links runs to a commit, as an action says.
+func (p *projection) linkTo(from arrival, commit record.Ref, runs []record.Ref, e record.Event) error {
 	r, err := p.ref(from.partition, e.Repository, commit)
 	if err != nil {
 		return err

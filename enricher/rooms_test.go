@@ -33,7 +33,9 @@ type mill struct {
 	offset  int64
 	events  []record.Event // all that was located, as the enricher read it
 	letters []*stream.Record
-	state   []*stream.Record // the changelog
+	log     [millPartitions][]*stream.Record   // all that was read
+	records map[record.ChangeID]*record.Record // the newest revisions
+	state   []*stream.Record                   // the changelog
 	at      time.Time
 	lossy   bool // the state of a transaction may be kept and the rest lost, as with the embedded broker
 }
@@ -130,6 +132,7 @@ func (m *mill) step(batch []*stream.Record) bool {
 		return false
 	}
 	for _, r := range batch {
+		m.log[r.Partition] = append(m.log[r.Partition], r)
 		d, err := decode(m.t.Context(), r, ingest.Reader{Keys: millKey}, nil)
 		if err != nil || d.refusal != nil {
 			m.t.Fatal(err, d.refusal)
@@ -144,9 +147,25 @@ func (m *mill) step(batch []*stream.Record) bool {
 			m.push(r)
 		case "b.dlq":
 			m.letters = append(m.letters, r)
+		case "b.records":
+			m.keepRecord(r)
 		}
 	}
 	return true
+}
+
+func (m *mill) keepRecord(r *stream.Record) {
+	m.t.Helper()
+	doc := new(record.Record)
+	if err := json.Unmarshal(r.Value, doc); err != nil {
+		m.t.Fatal(err)
+	}
+	if m.records == nil {
+		m.records = make(map[record.ChangeID]*record.Record)
+	}
+	if last := m.records[record.ChangeID(r.Key)]; last == nil || doc.Trail.Revision >= last.Trail.Revision {
+		m.records[record.ChangeID(r.Key)] = doc
+	}
 }
 
 // idle is what happens when nothing has come for a while.

@@ -249,6 +249,11 @@ func (r *rooms) tell(t traceAt, p record.Performance, s storedSpan) (out []*stre
 
 // send returns env as a message to where key is at home.
 func (r *rooms) send(env schemas.Envelope, trusted bool, key, from string) *stream.Record {
+	return r.sendAs(env, trusted, key, from, "")
+}
+
+// sendAs is send with the route that the event has behind it; "": none.
+func (r *rooms) sendAs(env schemas.Envelope, trusted bool, key, from, as string) *stream.Record {
 	env.PartitionKey, env.AuthMAC = key, ""
 	if env.DataRef != "" { // it is fetched from there again
 		env.Data = nil
@@ -261,7 +266,15 @@ func (r *rooms) send(env schemas.Envelope, trusted bool, key, from string) *stre
 		out.Headers = append(out.Headers, kgo.RecordHeader{Key: name, Value: []byte(value)})
 	}
 	stream.AddHeader(out, stream.HeaderRerouted, []byte(from))
+	if as != "" && r.keys.CanSign() {
+		stream.AddHeader(out, stream.HeaderRoute, schemas.Route(r.keys, env, as, key))
+	}
 	return out
+}
+
+// sendTo is send to the repository of a key, which names a run.
+func (r *rooms) sendTo(env schemas.Envelope, key, from string) *stream.Record {
+	return r.sendAs(env, schemas.SenderOf(r.keys, env) != "", key, from, routeAt)
 }
 
 // takeAction lets an action wait for a repository, and sends it to those that are
@@ -290,7 +303,7 @@ func (r *rooms) takeAction(d *decodedEvent) (out []*stream.Record, known bool, e
 		return nil, false, err
 	}
 	for _, repo := range bound {
-		out = append(out, r.send(d.env, trusted, repo, from))
+		out = append(out, r.sendTo(d.env, repo, from))
 		if err := r.keepBound(d, run, repo); err != nil {
 			return nil, false, err
 		}
@@ -394,7 +407,7 @@ func (r *rooms) takeNamed(d *decodedEvent, f *record.RunNamed) (out []*stream.Re
 		if err := r.readJSON(x.value, &w); err != nil {
 			return nil, known, err
 		}
-		out = append(out, r.send(w.Event, schemas.SenderOf(r.keys, w.Event) != "", f.Repository, from))
+		out = append(out, r.sendTo(w.Event, f.Repository, from))
 	}
 	return out, known, nil
 }

@@ -88,5 +88,8 @@ func (p *projection) find(c *changeState) (record.Facts, error) {
 	}
 	c.refs = refs
 	f.Actions = c.actions
-	return f, nil
+	if f.Names, err = p.namesOf(c.partition, c.id.Repository()); err == nil {
+		f.PartOf, err = p.partOf(c.partition, c.id)
+	}
+	return f, err
 }

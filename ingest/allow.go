@@ -32,7 +32,7 @@ func Allow(who identity.Principal, e *Event, err error) error {
 		return err
 	}
 	switch e.Fact.(type) {
-	case *record.IdentityRefused, *record.RunNamed:
+	case *record.IdentityRefused, *record.RunNamed, *record.RepositoryNamed:
 		return schemas.Refuse(schemas.NotTheSenders, "events of type %s come from changetrail itself alone", e.Type)
 	}
 	return allowName(who, e.Fact)
@@ -44,12 +44,17 @@ func Own() identity.Principal { return identity.Principal{Name: identity.Own, Pl
 // AllowSigned is Allow for an event that lies in Kafka: who sent it is whom its
 // signature names. Which repositories that one may speak of, and what a platform may state,
 // the gateway alone knows, and has asked. Changetrail's own events are those that a
-// gateway has signed as its own; where nobody has a key that cannot be told, and what they
-// say is a claim, as everything is.
+// gateway or an enricher has signed as its own; where nobody has a key that cannot be told, and
+// what they say is a claim, as everything is, except of the names of repositories: no claim
+// moves what others told.
 func (r Reader) AllowSigned(e *Event, err error) error {
 	switch e.Fact.(type) {
 	case *record.IdentityRefused:
 		if !r.Keys.Any() || e.Sender == record.SenderPlatform+identity.Own {
+			return err
+		}
+	case *record.RepositoryNamed:
+		if e.Sender == record.SenderPlatform+identity.Own {
 			return err
 		}
 	case *record.RunNamed: // enrichers do not sign it

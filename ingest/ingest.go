@@ -76,12 +76,17 @@ func (r Reader) Read(ctx context.Context, env schemas.Envelope, key []byte, now 
 	}
 	e.Masked = e.Envelope.MaskedAfter
 	e.Sender, e.Arrived, e.Imported = sender, arrived.UTC().Truncate(time.Second), imported // as the state holds it
-	e.Witness = r.witness(&e)
+	if e.Witness = r.witness(&e); e.Witness != record.Observed {                            // a code host alone says how it calls a repository
+		e.RepositoryID, e.Event.Named, e.Former = "", "", ""
+	}
 	if e.File, err = r.readReport(e.Fact); err != nil {
 		return e, err
 	}
 	if err := schemas.Fingerprint(&e.Event, stated); err != nil {
 		return e, err
+	}
+	if _, own := e.Fact.(*record.RepositoryNamed); own {
+		return e, nil // it is not kept
 	}
 	if n := len(e.Stored); n > schemas.MaxEventSize {
 		return e, schemas.Refuse(schemas.TooLarge, "%d bytes once the report is taken out, at most %d are kept", n, schemas.MaxEventSize)
@@ -155,6 +160,9 @@ func (e *Event) foreign(key []byte, arrived time.Time) (time.Time, error) {
 	}
 	if e.Repository == "" {
 		return reading.Time, schemas.Refuse(schemas.NoRepository, "the event names no repository; set partitionkey to host/path, as github.com/acme/payments")
+	}
+	if reading.ID != "" {
+		e.RepositoryID, e.Event.Named, e.Former = reading.ID, reading.Repository, reading.Former
 	}
 	schemas.Fit(e.Fact)
 	if err := schemas.Check(e.Fact); err != nil {

@@ -193,7 +193,7 @@ bots: ["*-CI"]
 			t.Errorf("%q is listed: %v", account, listed)
 		}
 	}
-	if got := p.Match("github.com/acme/Payments", nil); len(got) != 1 {
+	if got := p.Match(Request{Repository: "github.com/acme/Payments"}); len(got) != 1 {
 		t.Errorf("services of the repository: %v", got)
 	}
 	if agent, _ := p.Recognize(record.Marks{Accounts: []string{"patch-pilot[BOT]"}}); agent != "Patch-Pilot" {

@@ -111,13 +111,15 @@ func filesOf(s Service, touched []Service, paths []string) []string {
 	return out
 }
 
-// OwnersOf returns who owns files of a repository by its CODEOWNERS, as the
+// OwnersOf returns who owns the files of a change by CODEOWNERS of its repository, as the
 // file names them: @person, @org/team, address.
-func (p *Policy) OwnersOf(repo record.Repository, paths []string) []string {
+func (p *Policy) OwnersOf(r Request) []string {
 	var out []string
-	for _, f := range paths {
-		sets, _ := p.owners[repositoryKey(repo)].of(f)
-		out = slices.Concat(out, slices.Concat(sets...))
+	for _, repo := range r.repositories() {
+		for _, f := range r.Paths {
+			sets, _ := p.owners[repositoryKey(repo)].of(f)
+			out = slices.Concat(out, slices.Concat(sets...))
+		}
 	}
 	slices.Sort(out)
 	return slices.Compact(out)

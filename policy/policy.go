@@ -207,7 +207,7 @@ func (p *Policy) Covers(scope []string, service string, r Request) (surely, may 
 	named := func(g string) bool { // the folder a/** is not the service a
 		return g == service || !strings.Contains(g, "/") && doublestar.MatchUnvalidated(g, service)
 	}
-	if len(scope) == 0 || matchNames(scope, string(r.Repository)) || service != "" && slices.ContainsFunc(scope, named) {
+	if len(scope) == 0 || r.named(scope) || service != "" && slices.ContainsFunc(scope, named) {
 		return true, true
 	}
 	covered := !slices.ContainsFunc(r.Paths, func(f string) bool { return !matchAny(scope, f) })
@@ -224,11 +224,10 @@ func (p *Policy) Content() []byte { return p.content }
 // Sources are the files that p was read from, itself first.
 func (p *Policy) Sources() []Source { return p.sources }
 
-// Match returns the services that a change to files of repo touches, in the
-// order of the policy. A service with paths is touched only where one of the
-// files is known to lie in them.
-func (p *Policy) Match(repo record.Repository, files []string) []Service {
-	services, _ := p.touched(Request{Repository: repo, Paths: files})
+// Match returns the services that a change touches, in the order of the policy. A service
+// with paths is touched only where one of the files is known to lie in them.
+func (p *Policy) Match(r Request) []Service {
+	services, _ := p.touched(r)
 	return services
 }
 
@@ -237,7 +236,7 @@ func (p *Policy) Match(repo record.Repository, files []string) []Service {
 func (p *Policy) touched(r Request) (services, others []Service) {
 	for _, s := range p.Services {
 		switch {
-		case !matchNames(s.Repositories, string(r.Repository)):
+		case !r.named(s.Repositories):
 		case len(s.Paths) == 0 || slices.ContainsFunc(r.Paths, s.owns):
 			services = append(services, s)
 		case r.Unseen.Paths:

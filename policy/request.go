@@ -13,7 +13,8 @@ type Request struct {
 	Askers       []string // all who asked for the work
 	Claimed      []string // who is only claimed to have asked for it
 	Repository   record.Repository
-	Kind         string // of the change
+	OtherNames   []record.Repository // that the repository has or had: what the policy says of any of them counts
+	Kind         string              // of the change
 	Paths        []string
 	Environments []string
 	Dependencies []record.DependencyUpdate
@@ -21,6 +22,17 @@ type Request struct {
 	// Names returns all names of an account, itself first: others that its code host has or
 	// had for it, and its number. nil: there are no others.
 	Names func(account string) []string `json:"-"`
+}
+
+// repositories are the names of the repository, as it is called now first.
+func (r Request) repositories() []record.Repository {
+	return append([]record.Repository{r.Repository}, r.OtherNames...)
+}
+
+// named reports whether patterns name the repository, by any of its names.
+func (r Request) named(patterns []string) bool {
+	return matchNames(patterns, string(r.Repository)) ||
+		slices.ContainsFunc(r.OtherNames, func(n record.Repository) bool { return matchNames(patterns, string(n)) })
 }
 
 // Unseen says of what there may be more than a request lists. Of Kind it says that it is
@@ -70,7 +82,7 @@ func RequestOfDocument(r *record.Record) Request {
 // about returns what a record and its document say alike.
 func about(r *record.Record) Request {
 	c := r.Trail.Change
-	q := Request{Repository: c.Repository}
+	q := Request{Repository: c.Repository, OtherNames: c.OtherNames}
 	if r.GenAI != nil && c.InitiatedBy == "agent" {
 		q.Agent = r.GenAI.Agent.ID
 	}

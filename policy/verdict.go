@@ -86,7 +86,60 @@ type outcome struct {
 // Decide tries the rules on each service that r touches; the gravest verdict
 // stands, and the demands of all services do. What is unknown is never taken for
 // allowed: a service that r may touch counts, and so does a rule that may hold.
+//
+// Of a repository that has or had other names, what the policy says of each counts: the rules of
+// all hold, and the gravest verdict stands.
 func (p *Policy) Decide(r Request) Verdict {
+	if len(r.OtherNames) == 0 {
+		return p.decide(r)
+	}
+	var v Verdict
+	for i, name := range p.named(r) {
+		one := r
+		one.Repository, one.OtherNames = name, nil
+		if o := p.decide(one); i == 0 {
+			v = o
+		} else {
+			v = v.and(o)
+		}
+	}
+	return v
+}
+
+// named returns the names of a repository that the policy names; the first one where it names none.
+func (p *Policy) named(r Request) []record.Repository {
+	names := slices.DeleteFunc(r.repositories(), func(n record.Repository) bool {
+		return !slices.ContainsFunc(p.Services, func(s Service) bool { return matchNames(s.Repositories, string(n)) })
+	})
+	if len(names) == 0 {
+		return []record.Repository{r.Repository}
+	}
+	return names
+}
+
+// and returns what holds where two verdicts do.
+func (v Verdict) and(o Verdict) Verdict {
+	a := v
+	if rank(o.Verdict) > rank(v.Verdict) || rank(o.Verdict) == rank(v.Verdict) && o.Unknown {
+		a = o
+	}
+	a.Demands, a.LeastDemands = merge(slices.Clip(v.Demands), o.Demands), merge(slices.Clip(v.LeastDemands), o.LeastDemands)
+	a.Ways, a.Trials = slices.Concat(v.Ways, o.Ways), slices.Concat(v.Trials, o.Trials)
+	if !slices.Equal(v.By, o.By) {
+		a.By = nil
+	}
+	if a.Least = v.Least; rank(o.Least) > rank(v.Least) {
+		a.Least = o.Least
+	}
+	if a.Least == record.Forbidden {
+		a.Demands = a.LeastDemands
+	}
+	a.Unknown = (v.Unknown || o.Unknown) && a.Least != record.Forbidden
+	return a
+}
+
+// decide is Decide for a repository of one name.
+func (p *Policy) decide(r Request) Verdict {
 	q := p.ask(r)
 	if r.Agent != "" && q.agent == nil && len(p.Agents) > 0 {
 		return Verdict{Verdict: record.Forbidden, Rule: RuleUnknownAgent, Reason: fmt.Sprintf("agent %s is not in the policy", r.Agent), Least: record.Forbidden}

@@ -97,6 +97,6 @@ func (f Fields) Unknown(name string) string {
 // Defaults are the fields in which words without a field are looked for.
 var Defaults = []string{
 	"message", "changetrail.change.title", "changetrail.trigger.summary", "changetrail.decision.rationale", "vulnerability.description",
-	"changetrail.change.id", "changetrail.change.repository", "changetrail.change.number", "changetrail.change.head_sha", "changetrail.change.merge_sha",
+	"changetrail.change.id", "changetrail.change.repository", "changetrail.change.other_ids", "changetrail.change.other_names", "changetrail.change.number", "changetrail.change.head_sha", "changetrail.change.merge_sha",
 	"changetrail.gaps", "gen_ai.agent.id", "package.name", "related.user", "service.name", "tags", "user.name", "vulnerability.id",
 }

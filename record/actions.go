@@ -130,6 +130,23 @@ func (a *Actions) Add(e Event, f *Action, before Told) Told {
 	return before | said
 }
 
+// Merge adds what other actions sum up to.
+func (a *Actions) Merge(o Actions) {
+	a.Count, a.Failed, a.Refused, a.Signed = a.Count+o.Count, a.Failed+o.Failed, a.Refused+o.Refused, a.Signed+o.Signed
+	if a.FirstAt.IsZero() || !o.FirstAt.IsZero() && o.FirstAt.Before(a.FirstAt) {
+		a.FirstAt = o.FirstAt
+	}
+	if o.LastAt.After(a.LastAt) {
+		a.LastAt = o.LastAt
+	}
+	a.Tools = smallestStrings(a.Tools, o.Tools, MaxTools)
+	a.Agents = smallestStrings(a.Agents, o.Agents, MaxAgents)
+	a.Files = smallestStrings(a.Files, o.Files, MaxFiles)
+	a.Dependencies = smallest(a.Dependencies, o.Dependencies, MaxDependencies, DependencyUpdate.compare)
+	a.Made = smallest(a.Made, o.Made, MaxMade, Made.compare)
+	a.Digest = sumDigests(a.Digest, o.Digest)
+}
+
 func (a *Actions) made(m Made) {
 	if !slices.Contains(a.Made, m) { // most name what another has named
 		a.Made = smallest(a.Made, []Made{m}, MaxMade, Made.compare)
@@ -191,18 +208,28 @@ func (d DependencyUpdate) compare(o DependencyUpdate) int {
 
 func addDigest(sum string, e Event) string {
 	h := sha256.Sum256([]byte(e.Key() + "\x00" + e.Digest))
-	if sum != "" {
-		old, _ := hex.DecodeString(strings.TrimPrefix(sum, "sum256:"))
-		if len(old) == len(h) {
-			var carry uint64
-			for i := 24; i >= 0; i -= 8 {
-				var s uint64
-				s, carry = bits.Add64(binary.BigEndian.Uint64(h[i:]), binary.BigEndian.Uint64(old[i:]), carry)
-				binary.BigEndian.PutUint64(h[i:], s)
-			}
-		}
+	return sumDigests(sum, digestSum+hex.EncodeToString(h[:]))
+}
+
+const digestSum = "sum256:"
+
+// sumDigests adds two sums; "" is none.
+func sumDigests(a, b string) string {
+	x, _ := hex.DecodeString(strings.TrimPrefix(a, digestSum))
+	y, _ := hex.DecodeString(strings.TrimPrefix(b, digestSum))
+	if len(x) != sha256.Size {
+		return b
 	}
-	return "sum256:" + hex.EncodeToString(h[:])
+	if len(y) != sha256.Size {
+		return a
+	}
+	var carry uint64
+	for i := sha256.Size - 8; i >= 0; i -= 8 {
+		var s uint64
+		s, carry = bits.Add64(binary.BigEndian.Uint64(x[i:]), binary.BigEndian.Uint64(y[i:]), carry)
+		binary.BigEndian.PutUint64(x[i:], s)
+	}
+	return digestSum + hex.EncodeToString(x)
 }
 
 // Sort brings the sets in order, each member once.

@@ -226,7 +226,9 @@ type Trail struct {
 // Change is what is known of the change itself.
 type Change struct {
 	ID           ChangeID           `json:"id" schema:"required" index:"keyword"`
-	Repository   Repository         `json:"repository" schema:"required" index:"keyword"`
+	Repository   Repository         `json:"repository" schema:"required" index:"keyword" doc:"as its code host called it last in an event of the change"`
+	OtherNames   []Repository       `json:"other_names,omitempty" index:"keyword" doc:"other names that the repository has or had at its code host"`
+	OtherIDs     []ChangeID         `json:"other_ids,omitempty" index:"keyword" doc:"the change by the other names of its repository"`
 	Number       string             `json:"number,omitempty" index:"keyword"`
 	Title        string             `json:"title,omitempty" index:"text"`
 	URL          string             `json:"url,omitempty" index:"keyword"`
@@ -234,7 +236,7 @@ type Change struct {
 	Kind         string             `json:"kind,omitempty" schema:"enum=dependency-update|vulnerability-fix|code|configuration|test|documentation" index:"keyword"`
 	InitiatedBy  string             `json:"initiated_by,omitempty" schema:"enum=agent|human" index:"keyword"`
 	RecognizedBy []string           `json:"recognized_by,omitempty" index:"keyword" doc:"by what it is known that an agent made it: decision, actions, stated, account …, trailer …, branch …"`
-	PartOf       ChangeID           `json:"part_of,omitempty" index:"keyword" doc:"the change whose merge made this commit: no change of its own"`
+	PartOf       ChangeID           `json:"part_of,omitempty" index:"keyword" doc:"the change whose merge made this commit, or that this one is under another name of its repository: no change of its own"`
 	Author       string             `json:"author,omitempty" index:"keyword"`
 	HeadSHA      string             `json:"head_sha,omitempty" index:"keyword"`
 	MergeSHA     string             `json:"merge_sha,omitempty" index:"keyword"`

@@ -39,10 +39,15 @@ type Event struct {
 	Type       string
 	Repository Repository
 	Change     ChangeID // empty where the fact names a commit or a report, and no change
-	Time       time.Time
-	Arrived    time.Time // when the broker took it; zero where nobody says
-	Imported   bool      // Arrived is what a credential stated that may bring in history
-	Fact       Fact
+	// RepositoryID is the identity of the repository at its code host ([RepositoryID]), Named
+	// its name there, and Former the one that it had until now, where the event says that it
+	// was renamed. All are empty where no code host says so.
+	RepositoryID  string
+	Named, Former Repository
+	Time          time.Time
+	Arrived       time.Time // when the broker took it; zero where nobody says
+	Imported      bool      // Arrived is what a credential stated that may bring in history
+	Fact          Fact
 	// Room is the name of the run of an event that says nothing of its repository: it
 	// waits with that run until something in a repository names it.
 	Room string

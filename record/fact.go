@@ -59,6 +59,8 @@ func NewFact(eventType string) Fact {
 		return new(Spans)
 	case TypeRunNamed:
 		return new(RunNamed)
+	case TypeRepositoryNamed:
+		return new(RepositoryNamed)
 	case TypeRequestReceived:
 		return new(Request)
 	}
@@ -71,7 +73,7 @@ func Types() []string {
 		TypeDecisionRecorded, TypeActionPerformed, TypeScanCompleted, TypeValidationCompleted,
 		TypeReviewSubmitted, TypeApprovalGranted, TypeChangeOpened, TypeChangeUpdated,
 		TypeChangeMerged, TypeChangeClosed, TypeDeploymentFinished, TypeGateDecided, TypeIdentityRefused,
-		TypeCommitsPushed, TypeEventNoted, TypeSpansReceived, TypeRunNamed, TypeRequestReceived,
+		TypeCommitsPushed, TypeEventNoted, TypeSpansReceived, TypeRunNamed, TypeRequestReceived, TypeRepositoryNamed,
 	}
 }
 
@@ -112,6 +114,8 @@ func TypeOf(f Fact) string {
 		return TypeSpansReceived
 	case *RunNamed:
 		return TypeRunNamed
+	case *RepositoryNamed:
+		return TypeRepositoryNamed
 	case *Request:
 		return TypeRequestReceived
 	}

@@ -22,6 +22,8 @@ func Fold(id ChangeID, f Facts) *Record {
 	if kind == "commit" {
 		r.Trail.Change.HeadSHA, r.Trail.Change.MergeSHA = number, number
 	}
+	foldNames(r, f)
+	r.Trail.Change.PartOf = f.PartOf
 	r.Trail.Events, r.Trail.LeftOut = f.Events(), f.LeftOut
 	r.Timestamp = newest(f)
 

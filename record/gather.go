@@ -11,6 +11,9 @@ type Facts struct {
 	Superseded int64 // own facts for which a newer one stands: see [List]
 	LeftOut    int64 // facts beyond the limit of a list
 	Lost       int64 // those left out that somebody saw who can know it
+
+	Names  []Repository // of the repository, where it has several: see [NamesOf]
+	PartOf ChangeID     // the change that this one is, whose repository is known under another name
 }
 
 // An Index finds the facts of one repository by what they name. A list that it
@@ -33,6 +36,7 @@ func Gather(id ChangeID, events []Event) Facts { return GatherWithin(id, events,
 func GatherWithin(id ChangeID, events []Event, limit int) Facts {
 	s := newMemory(events, limit)
 	f, refs, _ := Find(id, s) // a set in memory does not fail
+	f.Names = NamesOf(id.Repository(), events)
 	told := make(map[string]Told)
 	for _, e := range s.actions {
 		if e.Change == id || e.Change == "" && holds(refs, ActionRefs(e)...) {

@@ -20,6 +20,9 @@ func mergeRef(sha string) Ref    { return Ref("merge:" + strings.ToLower(sha)) }
 func runRef(name string) Ref     { return Ref("run:" + name) }
 func artifactRef(id string) Ref  { return Ref("artifact:" + id) }
 
+// CommitRef returns the ref of a commit.
+func CommitRef(sha string) Ref { return commitRef(sha) }
+
 // IsCommit reports whether r names a commit.
 func (r Ref) IsCommit() bool { return strings.HasPrefix(string(r), "commit:") }
 

@@ -86,15 +86,31 @@ func (s *Story) gather(ctx context.Context, x Index) error {
 		})
 		return out, err
 	}
-	own, err := ask(schemas.EventQuery{Change: s.ID()})
-	if err != nil {
+	var err error
+	if s.parts, err = parts(ctx, x, s.Record.Trail.Change); err != nil {
 		return err
+	}
+	var own []record.Found
+	for _, id := range s.parts {
+		found, err := ask(schemas.EventQuery{Change: id})
+		if err != nil {
+			return err
+		}
+		own = append(own, found...)
 	}
 	for _, run := range s.Record.Trail.Runs { // documents of former versions lead nowhere
 		own = append(own, record.Found{ID: "run:" + run.ID, Leads: []record.Lead{{To: record.RunRef(run.ID)}}})
 	}
 	s.refs, err = record.Follow(own, func(refs []record.Ref) ([]record.Found, error) {
-		return ask(schemas.EventQuery{Repository: s.ID().Repository(), Refs: refs})
+		var found []record.Found
+		for _, id := range s.parts {
+			under, err := ask(schemas.EventQuery{Repository: id.Repository(), Refs: refs})
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, under...)
+		}
+		return found, nil
 	})
 	if err != nil {
 		return err
@@ -258,12 +274,43 @@ func (s *Story) Each(ctx context.Context, f func(doc jsontext.Value) error) erro
 	for _, e := range s.Events {
 		known[e.Document] = true
 	}
-	return s.index.Events(ctx, schemas.EventQuery{Change: s.ID(), Repository: s.ID().Repository(), Refs: s.refs}, func(id string, doc jsontext.Value) error {
+	if len(s.parts) > 1 {
+		return s.eachInTime(ctx, known, f)
+	}
+	return s.index.Events(ctx, s.query(s.ID()), func(id string, doc jsontext.Value) error {
 		if !known[id] {
 			return nil // it came since, or leads to others
 		}
 		return f(doc)
 	})
+}
+
+// query asks for the events of the change, or of a part of it.
+func (s *Story) query(id record.ChangeID) schemas.EventQuery {
+	return schemas.EventQuery{Change: id, Repository: id.Repository(), Refs: s.refs}
+}
+
+// eachInTime is Each for a change whose parts were told under several names of its repository.
+func (s *Story) eachInTime(ctx context.Context, known map[string]bool, f func(doc jsontext.Value) error) error {
+	docs := make(map[string]jsontext.Value)
+	for _, part := range s.parts {
+		if err := s.index.Events(ctx, s.query(part), func(id string, doc jsontext.Value) error {
+			if known[id] {
+				docs[id] = slices.Clone(doc)
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	for _, e := range s.Events {
+		if doc, ok := docs[e.Document]; ok {
+			if err := f(doc); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Count says how many events the record is made from and how many of them are here; nothing

@@ -33,6 +33,8 @@ type index struct {
 
 func (x *index) Record(context.Context, string) (jsontext.Value, error) { return x.record, nil }
 
+func (x *index) Named(context.Context, record.ChangeID) ([]jsontext.Value, error) { return nil, nil }
+
 func (x *index) Events(_ context.Context, q schemas.EventQuery, f func(string, jsontext.Value) error) error {
 	for _, d := range x.docs {
 		mine := q.Change != "" && d.Trail.Change != nil && d.Trail.Change.ID == q.Change

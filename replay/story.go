@@ -20,6 +20,9 @@ import (
 type Index interface {
 	// Record returns the newest revision of a record by its document id, or nil.
 	Record(ctx context.Context, id string) (jsontext.Value, error)
+	// Named returns the newest revisions of records of changes that have id under another name
+	// of their repository, some at most.
+	Named(ctx context.Context, id record.ChangeID) ([]jsontext.Value, error)
 	// Events hands each event that is asked for to f, with the id of its document, in
 	// the order of the times that they state.
 	Events(ctx context.Context, q schemas.EventQuery, f func(id string, doc jsontext.Value) error) error
@@ -51,8 +54,9 @@ type Story struct {
 	Steps   []Step
 
 	index   Index
-	refs    []record.Ref // under which its events are found
-	actions []found      // the first of them
+	parts   []record.ChangeID // itself, and what was told of it under other names of its repository
+	refs    []record.Ref      // under which its events are found
+	actions []found           // the first of them
 }
 
 // ID returns the change that is told of.
@@ -89,17 +93,11 @@ var ErrNoRecord = errors.New("no record")
 
 // Tell reads the story of a change.
 func Tell(ctx context.Context, x Index, id record.ChangeID) (*Story, error) {
-	raw, err := x.Record(ctx, schemas.RecordID(id))
+	raw, r, err := Find(ctx, x, id)
 	if err != nil {
 		return nil, err
 	}
-	if raw == nil {
-		return nil, fmt.Errorf("%w of %s: events take a second or two to arrive; see whether the id is right, and whether the enricher and the sink run", ErrNoRecord, id)
-	}
-	s := &Story{Raw: raw, Record: new(record.Record), index: x}
-	if err := json.Unmarshal(raw, s.Record, jsontext.AllowInvalidUTF8(true)); err != nil {
-		return nil, fmt.Errorf("the record of %s cannot be read: %w", id, err)
-	}
+	s := &Story{Raw: raw, Record: r, index: x}
 	if err := s.gather(ctx, x); err != nil {
 		return nil, err
 	}

@@ -199,7 +199,7 @@ func placeSpans(f *record.Spans, e *Envelope) error {
 // may name its run instead, an action that or its commit.
 func needsChange(f record.Fact, e Envelope) bool {
 	switch f := f.(type) {
-	case *record.Scan, *record.Validation, *record.Deployment, *record.Pushed, *record.Noted, *record.IdentityRefused, *record.Request:
+	case *record.Scan, *record.Validation, *record.Deployment, *record.Pushed, *record.Noted, *record.IdentityRefused, *record.Request, *record.RepositoryNamed:
 		return false
 	case *record.Decision:
 		return f.Agent.Run == "" && f.Agent.LogsURL == "" && traceOf(f, e) == ""

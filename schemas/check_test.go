@@ -61,6 +61,7 @@ var facts = map[string]string{
 	record.TypeSpansReceived:       `{"trace":"4bf92f3577b34da6a3ce929d0e0e4736","spans":[{"id":"00f067aa0ba902b7","parent":"53995c3f42cd8ad8","kind":"tool","tool":"edit","ended_at":"2026-11-12T03:00:00Z","arguments":{"a":1},"outcome":"success"}]}`,
 	record.TypeRequestReceived:     `{"kind":"issue","id":"acme/payments#42","url":"https://github.com/acme/payments/issues/42","title":"t","author":"ana","author_type":"human","digest":"sha256:` + strings.Repeat("a", 64) + `","state":"open","opened_at":"2026-11-12T03:00:00Z"}`,
 	record.TypeRunNamed:            `{"run":"r","repository":"github.com/acme/payments"}`,
+	record.TypeRepositoryNamed:     `{"name":"github.com/acme/payments","key":"github.com/acme/pay","id":"github.com#7","at":"2026-11-01T03:47:00Z"}`,
 	record.TypeIdentityRefused:     `{"agent":"a","credential":"c","bound_to":"b","event_type":"t","event_id":"i"}`,
 }
 

@@ -26,6 +26,7 @@ const (
 	useSender   = "sender"
 	useArrival  = "arrival"
 	useDocument = "document"
+	useRoute    = "route"
 )
 
 // Sign returns what a gateway puts into the extension authmac of an event whose credential
@@ -120,6 +121,23 @@ func ReadArrival(keys signing.Keys, e Envelope, header []byte) (at time.Time, ok
 
 func arrivalOf(e Envelope, at string) []string {
 	return []string{at, e.Source, e.ID, e.Type, e.AuthMAC, sumOfData(e)}
+}
+
+// Route returns the header that says where an enricher sent an event on to, and as what: it is
+// believed where it is signed.
+func Route(keys signing.Keys, e Envelope, as, to string) []byte {
+	return []byte(as + " " + keys.Sign(useRoute, routeOf(e, as, to)...) + " " + to)
+}
+
+// ReadRoute reads the header that [Route] wrote. ok is false where none of keys has signed it.
+func ReadRoute(keys signing.Keys, e Envelope, header []byte) (as, to string, ok bool) {
+	as, rest, _ := strings.Cut(string(header), " ")
+	signature, to, _ := strings.Cut(rest, " ")
+	return as, to, keys.Any() && keys.Verify(signature, useRoute, routeOf(e, as, to)...)
+}
+
+func routeOf(e Envelope, as, to string) []string {
+	return []string{as, to, e.Source, e.ID, e.Type, e.AuthMAC, sumOfData(e)}
 }
 
 // SignDocument returns the signature of an enricher over a message for sinks: its key,

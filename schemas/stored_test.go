@@ -31,6 +31,7 @@ func TestWhatIsStoredOfAFactStays(t *testing.T) {
 		record.TypeEventNoted:          `{}`,
 		record.TypeSpansReceived:       `{"trace":"","spans":[]}`,
 		record.TypeRunNamed:            `{"run":"","repository":""}`,
+		record.TypeRepositoryNamed:     `{"name":"","key":""}`,
 		record.TypeRequestReceived:     `{"kind":""}`,
 	}
 	for _, eventType := range record.Types() {

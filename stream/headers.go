@@ -43,6 +43,10 @@ const HeaderRerouted = "changetrail_rerouted"
 // (see schemas.Arrival).
 const HeaderArrived = "changetrail_arrived"
 
+// HeaderRoute says on the way of an event between names of a repository how far it is: see
+// package enricher.
+const HeaderRoute = "changetrail_route"
+
 // AddHeader adds a header to r.
 func AddHeader(r *Record, key string, value []byte) {
 	r.Headers = append(r.Headers, kgo.RecordHeader{Key: key, Value: value})

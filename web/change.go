@@ -130,12 +130,16 @@ func (s *server) story(r *http.Request, text string) (*replay.Story, error) {
 	if err != nil {
 		return nil, refuse(http.StatusBadRequest, "%v", err)
 	}
-	if err := s.mayRead(r, id); err != nil {
+	story, err := replay.Tell(r.Context(), s.Index, id)
+	of := id.Repository()
+	if err == nil { // it may be of a repository that had this name
+		of = story.Record.Trail.Change.Repository
+	}
+	if err := s.mayRead(r, id, of); err != nil {
 		return nil, err
 	}
-	story, err := replay.Tell(r.Context(), s.Index, id)
 	if err == nil {
-		s.Access.Note(r, "record", string(id))
+		s.Access.Note(r, "record", string(story.ID()))
 	}
 	return story, err
 }

@@ -46,10 +46,10 @@ func (s *server) signInForm(w http.ResponseWriter, to string, p *problem.Problem
 	return s.render(w, status, "sign-in.html", map[string]any{"Title": "Sign in", "To": access.Here(to), "Error": failed})
 }
 
-// mayRead refuses a change of a repository of which one may not read.
-func (s *server) mayRead(r *http.Request, id record.ChangeID) error {
+// mayRead refuses a change of a repository of which one may not read, by the name that it has.
+func (s *server) mayRead(r *http.Request, id record.ChangeID, of record.Repository) error {
 	reader := access.Of(r.Context())
-	if reader.MayRead(string(id.Repository())) {
+	if reader.MayRead(string(of)) {
 		return nil
 	}
 	return refuse(http.StatusForbidden, "The credential %s may not read what is recorded of %s.", reader.Name, id.Repository())

@@ -39,9 +39,9 @@ func Rests(ctx context.Context, x Index, digest string, who identity.Principal) 
 		if err != nil {
 			return err
 		}
-		for _, text := range doc.Values("changetrail.change.id") {
-			if id := record.ChangeID(text); who.MayRead(string(id.Repository())) {
-				ids = append(ids, id)
+		if of := doc.Values("changetrail.change.repository"); len(of) == 1 && who.MayRead(of[0]) {
+			for _, text := range doc.Values("changetrail.change.id") {
+				ids = append(ids, record.ChangeID(text))
 			}
 		}
 		if len(ids) >= maxTold {

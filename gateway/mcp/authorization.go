@@ -70,7 +70,7 @@ func (h *handlers) authorize(q policy.Request, service string) (*Authorization, 
 		MayGoAhead: v.Verdict == record.Autonomous, Verdict: v.Verdict, Reason: v.Reason, Rule: v.Rule, By: v.By,
 		Services: []Service{}, PolicyDigest: h.Policy.Digest(), Next: next(v),
 	}
-	for _, s := range h.Policy.Match(q.Repository, q.Paths) {
+	for _, s := range h.Policy.Match(q) {
 		out.Services = append(out.Services, Service{s.Name, s.Classification, s.DataClasses, s.Owner})
 	}
 	if service != "" && !slices.ContainsFunc(out.Services, func(s Service) bool { return s.Name == service }) {

@@ -16,6 +16,13 @@ type Subject struct {
 	Change string `json:"change" schema:"required,min=1,max=1024" doc:"acme/payments#4829, group/project!12, or the URL of the pull or merge request"`
 }
 
+// An Explained is the story of a change, and the repository that the change is of, which may have
+// another name now.
+type Explained struct {
+	Repository record.Repository
+	Story      string
+}
+
 // A Story is what is known of a change, to be read.
 type Story struct {
 	Change string `json:"change"`
@@ -30,16 +37,20 @@ func (h *handlers) explainChange(ctx context.Context, _ *mcp.CallToolRequest, in
 	if h.Explain == nil {
 		return nil, errors.New("no records can be reached from here. (Whoever runs changetrail sets store.)")
 	}
+	told, err := h.Explain(ctx, id)
+	repo := id.Repository()
+	if err == nil {
+		repo = told.Repository
+	}
 	if h.MayRead != nil {
-		if err := h.MayRead(ctx, id); err != nil {
+		if err := h.MayRead(ctx, id, repo); err != nil {
 			return nil, err
 		}
 	}
-	text, err := h.Explain(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	return &Story{string(id), text}, nil
+	return &Story{string(id), told.Story}, nil
 }
 
 // prompt teaches an agent to use the tools.

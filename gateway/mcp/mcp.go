@@ -27,7 +27,7 @@ type Config struct {
 	Policy *policy.Policy
 	// Explain returns the story of a change, to be read; nil where no records can be
 	// reached from here.
-	Explain func(ctx context.Context, id record.ChangeID) (string, error)
+	Explain func(ctx context.Context, id record.ChangeID) (*Explained, error)
 	// ReadFile lets attach_evidence read files; nil where the agent is elsewhere.
 	ReadFile func(name string) ([]byte, error)
 	Now      func() time.Time
@@ -45,8 +45,9 @@ type Caller struct {
 	Run, Model  string
 	LogsURL     string
 	DelegatedBy string
-	// MayRead refuses changes of which the caller may not read; nil where it may read all.
-	MayRead func(ctx context.Context, id record.ChangeID) error
+	// MayRead refuses changes of repositories of which the caller may not read; nil where it may
+	// read all.
+	MayRead func(ctx context.Context, id record.ChangeID, of record.Repository) error
 }
 
 const instructions = `changetrail records why code is changed, for auditors. Before you change files, call ` +

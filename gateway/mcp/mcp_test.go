@@ -251,7 +251,9 @@ func TestWhoSpeaksIsTheClientWhereNobodySaysMore(t *testing.T) {
 
 func TestAChangeIsExplained(t *testing.T) {
 	d := newDesk(t, func(c *Config, _ *Caller) {
-		c.Explain = func(_ context.Context, id record.ChangeID) (string, error) { return "the story of " + string(id), nil }
+		c.Explain = func(_ context.Context, id record.ChangeID) (*Explained, error) {
+			return &Explained{id.Repository(), "the story of " + string(id)}, nil
+		}
 	})
 	var got Story
 	if said := d.call(t, "explain_change", map[string]any{"change": "acme/payments#4829"}, &got); said != "" || got.Story != "the story of github.com/acme/payments/pull/4829" {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -31,7 +30,7 @@ func TestADismissalNamesItsReview(t *testing.T) {
 	second := read(t, "com.github.pull_request_review.submitted", reviewed("submitted", 6, "changes_requested", 2)).Fact.(*record.Review)
 	dismissal := read(t, "com.github.pull_request_review.dismissed", reviewed("dismissed", 5, "dismissed", 1))
 	want := &record.Review{Reviewer: "Octo-Cat", ReviewerID: "583231", ReviewerType: "human", ReviewID: "5", Verdict: "dismissed", CommitSHA: sha(1), SubmittedAt: at(3, 9)}
-	if diff := cmp.Diff(Reading{"github.com/acme/payments", "github.com/acme/payments/pull/7", at(3, 9), want}, dismissal); diff != "" {
+	if diff := cmp.Diff(Reading{Repository: "github.com/acme/payments", Change: "github.com/acme/payments/pull/7", Time: at(3, 9), Fact: want}, dismissal); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	if first.ReviewID != "5" || second.ReviewID != "6" || !first.SubmittedAt.Equal(at(3, 1)) || !second.SubmittedAt.Equal(at(3, 2)) {
@@ -83,7 +82,7 @@ func TestGitLabApproval(t *testing.T) {
 	} {
 		r := read(t, "com.gitlab.merge_request."+c.action, mergeRequest(c.action, c.state, ""))
 		want := &record.Review{Reviewer: "ana", ReviewerID: "42", ReviewerType: "human", Verdict: c.verdict, CommitSHA: sha(1), ChangeState: c.want}
-		if diff := cmp.Diff(Reading{"gitlab.com/g/p", "gitlab.com/g/p/merge_requests/12", time.Time{}, want}, r); diff != "" {
+		if diff := cmp.Diff(Reading{Repository: "gitlab.com/g/p", Change: "gitlab.com/g/p/merge_requests/12", Fact: want, Named: Named{ID: "gitlab.com#7"}}, r); diff != "" {
 			t.Errorf("%s in state %s: -want +got:\n%s", c.action, c.state, diff)
 		}
 	}

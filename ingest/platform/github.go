@@ -56,14 +56,18 @@ type githubEvent struct {
 	TargetURL string         `json:"target_url"`
 	UpdatedAt jsontext.Value `json:"updated_at"`
 
+	Changes jsontext.Value `json:"changes"` // of repository: what it was before
+
 	Zen string `json:"zen"` // ping
 }
 
 type githubRepository struct {
+	ID            int64          `json:"id"`
 	FullName      string         `json:"full_name"`
 	URL           string         `json:"html_url"`
 	DefaultBranch string         `json:"default_branch"`
 	PushedAt      jsontext.Value `json:"pushed_at"` // in pushes Unix seconds, elsewhere a text
+	UpdatedAt     jsontext.Value `json:"updated_at"`
 }
 
 type githubMergeGroup struct {
@@ -181,10 +185,12 @@ func decodeGitHub(event string, data []byte) (*githubEvent, error) {
 	var other struct {
 		Action     jsontext.Value `json:"action"`
 		Repository jsontext.Value `json:"repository"`
+		Changes    jsontext.Value `json:"changes"`
 	}
 	if err := decode(data, &other); err != nil {
 		return nil, err
 	}
+	g.Changes = other.Changes
 	_ = decode(other.Action, &g.Action) // of another form it says nothing
 	_ = decode(other.Repository, &g.Repository)
 	return g, nil
@@ -209,6 +215,7 @@ func readGitHub(event string, data []byte) (Reading, error) {
 	default:
 		return r, fmt.Errorf("%w: a %s of GitHub", ErrNoRepository, event)
 	}
+	r.ID, r.Former = record.RepositoryID(r.Repository, number(g.Repository.ID)), g.former(event, r.Repository)
 	if event == "pull_request_review" && g.PullRequest == nil {
 		return r, unreadable("a %s of GitHub without pull_request", event)
 	}
@@ -246,6 +253,8 @@ func (g *githubEvent) read(event string, data []byte, r *Reading) error {
 		g.deployed(r)
 	case "merge_group":
 		g.queued(r)
+	case "repository":
+		r.Time = textTime(g.Repository.UpdatedAt)
 	case "code_scanning_alert", "dependabot_alert", "secret_scanning_alert":
 		g.alert(event, data, r)
 	}

@@ -231,6 +231,9 @@ func readGitLab(event string, data []byte) (Reading, error) {
 	default:
 		return r, fmt.Errorf("%w: a %s of GitLab", ErrNoRepository, event)
 	}
+	if r.Repository == repositoryAt(g.Project.URL) {
+		r.ID = record.RepositoryID(r.Repository, number(g.Project.ID))
+	}
 	r.Fact = noted("%s", strings.TrimSuffix(event+" "+g.action(), " "))
 	switch event {
 	case "merge_request":

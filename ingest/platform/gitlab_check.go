@@ -57,6 +57,7 @@ func (g *gitlabEvent) toTarget(r *Reading) {
 		g.change(r, m.IID)
 	} else if id, err := record.ParseChange(m.URL); err == nil {
 		r.Repository, r.Change = id.Repository(), id
+		r.ID = record.RepositoryID(r.Repository, number(m.Target))
 	}
 }
 

@@ -19,6 +19,16 @@ type Reading struct {
 	Change     record.ChangeID   // empty where the event names a commit, or nothing
 	Time       time.Time         // zero where the event does not say when
 	Fact       record.Fact
+
+	Named // by a code host
+}
+
+// Named is how a code host names the repository of an event: its identity there
+// ([record.RepositoryID]), and the name that it had until now, where the event says that it was
+// renamed or transferred.
+type Named struct {
+	ID     string
+	Former record.Repository
 }
 
 // A Conflict is the error for data that name two changes or two repositories.

@@ -37,7 +37,7 @@ func TestIssuesOfGitHub(t *testing.T) {
 		{"issue_comment.created", githubIssueEvent("created", comment(`@copilot fix this\nplease`)), at(3, 40), &asked},
 		{"issue_comment.created", githubIssueEvent("created", comment("it fails here, too")), at(3, 40), &record.Noted{Summary: "issue_comment created"}},
 	} {
-		if diff := cmp.Diff(Reading{"github.com/acme/payments", "", c.at, c.want}, read(t, "com.github."+c.event, c.body)); diff != "" {
+		if diff := cmp.Diff(Reading{Repository: "github.com/acme/payments", Time: c.at, Fact: c.want}, read(t, "com.github."+c.event, c.body)); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", c.event, diff)
 		}
 		kind, _, _ := strings.Cut(c.event, ".")
@@ -79,7 +79,7 @@ func TestIssuesOfGitLab(t *testing.T) {
 		},
 		{"another note", "note.create", gitlabIssueEvent("note", "create", `,"noteable_type":"Issue","note":"I see"`, `,"issue":{"iid":23}`), at(3, 0), &record.Noted{Summary: "note create"}},
 	} {
-		if diff := cmp.Diff(Reading{"gitlab.com/g/p", "", c.at, c.want}, read(t, "com.gitlab."+c.event, c.body)); diff != "" {
+		if diff := cmp.Diff(Reading{Repository: "gitlab.com/g/p", Time: c.at, Fact: c.want, Named: Named{ID: "gitlab.com#7"}}, read(t, "com.gitlab."+c.event, c.body)); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", c.name, diff)
 		}
 		if name, err := GitLabType("Issue Hook", []byte(c.body)); err != nil || name != "com.gitlab."+c.event {
@@ -118,7 +118,7 @@ func TestJira(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(Reading{repo, "", at(4, 0), c.want}, got); diff != "" {
+		if diff := cmp.Diff(Reading{Repository: repo, Time: at(4, 0), Fact: c.want}, got); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", c.event, diff)
 		}
 		if name, project, err := JiraType([]byte(c.body)); err != nil || name != "com.atlassian.jira."+c.event || (project != "PAY") != (c.event == "sprint_started") {

@@ -18,9 +18,9 @@ import (
 	"time"
 
 	"github.com/changetrail/changetrail/internal/config"
-	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/internal/digests"
 )
 
 // TestWhereTheBinaryListens: beyond this machine nothing is served without credentials and

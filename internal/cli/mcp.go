@@ -145,12 +145,12 @@ func (s *Settings) tools(index replay.Index) (mcp.Config, error) {
 	c := mcp.Config{Version: thisBuild().version, Policy: p}
 	switch {
 	case index != nil:
-		c.Explain = func(ctx context.Context, id record.ChangeID) (string, error) { return explain(ctx, index, id) }
+		c.Explain = func(ctx context.Context, id record.ChangeID) (*mcp.Explained, error) { return explain(ctx, index, id) }
 	case s.Store != "":
-		c.Explain = func(ctx context.Context, id record.ChangeID) (string, error) {
+		c.Explain = func(ctx context.Context, id record.ChangeID) (*mcp.Explained, error) {
 			x, err := s.openStore(ctx)
 			if err != nil {
-				return "", err
+				return nil, err
 			}
 			defer x.close()
 			return explain(ctx, x, id)
@@ -161,55 +161,55 @@ func (s *Settings) tools(index replay.Index) (mcp.Config, error) {
 	return c, nil
 }
 
-func explain(ctx context.Context, index replay.Index, id record.ChangeID) (string, error) {
+func explain(ctx context.Context, index replay.Index, id record.ChangeID) (*mcp.Explained, error) {
 	story, err := replay.Tell(ctx, index, id)
 	if errors.Is(err, replay.ErrNoRecord) {
-		return "", fmt.Errorf("nothing is recorded of %s yet", id)
+		return nil, fmt.Errorf("nothing is recorded of %s yet", id)
 	}
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	var b bytes.Buffer
 	err = story.Print(&b)
-	return b.String(), err
+	return &mcp.Explained{Repository: story.Record.Trail.Change.Repository, Story: b.String()}, err
 }
 
 // explainThere asks where the gateway is for the story of a change: changetrail up
 // serves both.
-func (s *Settings) explainThere(ctx context.Context, id record.ChangeID) (string, error) {
+func (s *Settings) explainThere(ctx context.Context, id record.ChangeID) (*mcp.Explained, error) {
 	address, err := url.JoinPath(s.Producer.Gateway, "v1", "changes", string(id), "replay")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	req.Header.Set("Accept", "text/plain")
 	token, err := s.Secret("producer.token")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(res.Body, 4<<20))
 	switch {
 	case err != nil:
-		return "", err
+		return nil, err
 	case res.StatusCode == http.StatusOK && schemas.Media(res.Header.Get("Content-Type")) == "text/plain":
-		return string(text), nil
+		return &mcp.Explained{Repository: id.Repository(), Story: string(text)}, nil
 	case res.StatusCode == http.StatusUnauthorized, res.StatusCode == http.StatusForbidden:
-		return "", fmt.Errorf("%s does not let you read %s: %s", s.Producer.Gateway, id, bytes.TrimSpace(text))
+		return nil, fmt.Errorf("%s does not let you read %s: %s", s.Producer.Gateway, id, bytes.TrimSpace(text))
 	case res.StatusCode == http.StatusNotFound && bytes.Contains(text, []byte(id)):
-		return "", fmt.Errorf("nothing is recorded of %s yet", id)
+		return nil, fmt.Errorf("nothing is recorded of %s yet", id)
 	}
-	return "", fmt.Errorf("%s serves no records (%s); set store", s.Producer.Gateway, res.Status)
+	return nil, fmt.Errorf("%s serves no records (%s); set store", s.Producer.Gateway, res.Status)
 }
 
 // toolsFor serves the tools to agents elsewhere, each by its credential.
@@ -221,8 +221,8 @@ func toolsFor(g *gateway.Gateway, c mcp.Config, door *access.Door) (http.Handler
 	return g.For(func(who gateway.Sender) http.Handler {
 		reader := door.ReaderOf(who.Principal)
 		caller := mcp.Caller{Take: who.Take, Agent: who.Agent, Repository: record.Repository(who.OnlyRepository())}
-		caller.MayRead = func(ctx context.Context, id record.ChangeID) error {
-			if !reader.MayRead(string(id.Repository())) {
+		caller.MayRead = func(ctx context.Context, id record.ChangeID, of record.Repository) error {
+			if !reader.MayRead(string(of)) {
 				return fmt.Errorf("the credential %s may not read what is recorded of %s", who.Name, id.Repository())
 			}
 			door.NoteOf(ctx, reader, "record", string(id))

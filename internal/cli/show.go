@@ -17,7 +17,7 @@ import (
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/internal/say"
 	"github.com/changetrail/changetrail/record"
-	"github.com/changetrail/changetrail/schemas"
+	"github.com/changetrail/changetrail/replay"
 )
 
 func (a *app) show() *cobra.Command {
@@ -57,12 +57,9 @@ func (a *app) show() *cobra.Command {
 	return cmd
 }
 
-// find returns the newest revision of a record.
+// find returns the newest revision of a record, by any name of its repository.
 func (x *store) find(ctx context.Context, id record.ChangeID) (jsontext.Value, error) {
-	doc, err := x.Record(ctx, schemas.RecordID(id))
-	if err == nil && doc == nil {
-		err = fmt.Errorf("no record of %s; events take a second or two to arrive, and changetrail doctor shows where they wait", id)
-	}
+	doc, _, err := replay.Find(ctx, x, id)
 	return doc, err
 }
 
@@ -74,6 +71,8 @@ func printRecord(out io.Writer, r *record.Record) error {
 	w.head("%s", c.ID)
 	w.line("title", c.Title)
 	w.line("state", c.State, at(" opened", c.OpenedAt), at(" merged", c.MergedAt), at(" closed", c.ClosedAt), at(" deployed", c.DeployedAt))
+	w.line("repository", c.Naming())
+	w.line("part of", string(c.PartOf))
 	w.line("kind", c.Kind)
 	w.line("by", c.InitiatedBy, with(" ", agentOf(r)), with(" author ", c.Author), with(" merged by ", c.MergedBy))
 	w.line("commit", c.HeadSHA, with(" merged as ", c.MergeSHA))

@@ -67,6 +67,7 @@ func (m *maker) own(c *Case, repo string) {
 		record.TypeSpansReceived:       `{"trace":"4bf92f3577b34da6a3ce929d0e0e4736","spans":[{"id":"00f067aa0ba902b7","kind":"tool","tool":"Bash","ended_at":"2026-03-01T03:47:00Z","agent_id":"` + m.pick("", "a", "b") + `","repository":"` + m.pick("", repo, Docs) + `"}]}`,
 		record.TypeRequestReceived:     `{"kind":"issue","id":"acme/payments#1","author":"` + person + `"}`,
 		record.TypeRunNamed:            `{"run":"r-1","repository":"` + repo + `"}`,
+		record.TypeRepositoryNamed:     `{"id":"github.com#7","name":"` + repo + `","key":"github.com/acme/docs"}`,
 	}
 	c.Data = []byte(data[t])
 	switch t {

@@ -157,6 +157,26 @@ func (s *Server) Record(ctx context.Context, id string) (jsontext.Value, error) 
 	return a.Hits.Hits[0].Source, nil
 }
 
+// named is how many records are returned that have another name.
+const named = 10
+
+// Named returns the newest revisions of records of changes that have id under another name of
+// their repository.
+func (s *Server) Named(ctx context.Context, id record.ChangeID) ([]jsontext.Value, error) {
+	a, err := s.search(ctx, s.records(), map[string]any{
+		"query": map[string]any{"term": map[string]any{"changetrail.change.other_ids": id}},
+		"sort":  []any{map[string]any{"changetrail.revision": "desc"}}, "size": named,
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out []jsontext.Value
+	for _, h := range a.Hits.Hits {
+		out = append(out, h.Source)
+	}
+	return out, nil
+}
+
 // inTime is the order of events: by the time that they state, then by their identity.
 var inTime = []any{
 	map[string]any{"@timestamp": "asc"},

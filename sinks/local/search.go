@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/changetrail/changetrail/query"
+	"github.com/changetrail/changetrail/record"
 )
 
 // searchTime is how long a search may take.
@@ -25,6 +27,24 @@ func (x *Index) Search(ctx context.Context, q query.Request) (*query.Result, err
 	defer cancel()
 	res, err := x.search(ctx, q)
 	return res, overdue(ctx, err)
+}
+
+// named is how many records are returned that have another name.
+const named = 10
+
+// Named returns the newest revisions of records of changes that have id under another name of
+// their repository.
+func (x *Index) Named(ctx context.Context, id record.ChangeID) ([]jsontext.Value, error) {
+	where := query.Term{Field: query.Field{Name: "changetrail.change.other_ids"}, Value: string(id)}
+	res, err := x.Search(ctx, query.Request{Where: where, Size: named})
+	if err != nil {
+		return nil, err
+	}
+	var out []jsontext.Value
+	for _, h := range res.Hits {
+		out = append(out, h.Doc)
+	}
+	return out, nil
 }
 
 // overdue is err, and that the time of ctx is over where that is why.

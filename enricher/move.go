@@ -1,0 +1,272 @@
+package enricher
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/schemas"
+	"github.com/changetrail/changetrail/stream"
+)
+
+// What was told of a repository by its new name alone, before its code host said that it is the
+// new name of one that is known, is sent on to the key of that as the state holds it: the events
+// themselves may not be there any more. It stays where it is, too, in changes that say of which
+// one they are part.
+
+// A movedPart is one part of it.
+type movedPart struct {
+	Change  string          `json:"c,omitzero"` // as it goes on behind the name; none of a fact of the repository
+	Fact    []byte          `json:"f,omitzero"`
+	Actions *record.Actions `json:"a,omitzero"` // what the actions of the change sum up to
+	Counted [][]byte        `json:"n,omitzero"` // the names and values of those that are counted in there
+}
+
+// maxCountedMoved is how many counted actions are sent in one message.
+const maxCountedMoved = 2_000
+
+// move sends all that was told under a name to the repository whose name it is.
+func (e *Enricher) move(ctx context.Context, d *decodedEvent, from, key record.Repository) (out []*stream.Record, err error) {
+	partition := d.record.Partition
+	send := func(part movedPart) error {
+		m, err := e.moved(ctx, d, from, key, part)
+		out = append(out, m)
+		return err
+	}
+	facts := func(owner name, rest string) error {
+		entries, err := e.state.tx.list(keyOf(partition, kindFact, owner), "")
+		for _, x := range entries {
+			if err == nil {
+				err = send(movedPart{Change: rest, Fact: x.value})
+			}
+		}
+		return err
+	}
+	ids, _, err := e.state.changesOf(partition, from, "", 1<<30)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		rest := string(id[len(from):])
+		c, err := e.state.change(partition, id)
+		if err != nil {
+			return nil, err
+		}
+		if err := e.state.movedActions(c, rest, send); err != nil {
+			return nil, err
+		}
+		if err := facts(c.name, rest); err != nil {
+			return nil, err
+		}
+		e.state.touch(arrival{partition: partition}, id, d.event.Time)
+		e.state.touched[id].again = d.reread
+	}
+	err = facts(nameOf(string(from)), "")
+	return out, err
+}
+
+// moved is the message with one part of what is moved.
+func (e *Enricher) moved(ctx context.Context, d *decodedEvent, from, key record.Repository, part movedPart) (*stream.Record, error) {
+	text, err := json.Marshal(part)
+	if err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	text = e.state.compress.EncodeAll(text, nil)
+	data, err := json.Marshal(&record.RepositoryNamed{Name: string(from), Key: string(key), Moved: base64.StdEncoding.EncodeToString(text)})
+	if err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	ref := ""
+	if len(data) > schemas.MaxEventSize {
+		if e.conf.Blobs == nil {
+			return stream.DeadLetter(e.conf.Topics.DLQ(), "enricher", d.record, schemas.TooLarge, fmt.Sprintf(
+				"a fact that was told of %s is too large to be sent on to %s, which is the same repository, without a blob store; set blobs in the configuration and send its event again", from, key), e.now()), nil
+		}
+		if ref, err = e.conf.Blobs.Put(ctx, data); err != nil {
+			return nil, fmt.Errorf("what was told of %s: %w", from, err)
+		}
+	}
+	return e.sayNames(data, ref, string(key)), nil
+}
+
+// movedActions sends what the actions of a change sum up to, before its facts: what is counted is
+// not counted again then.
+func (p *projection) movedActions(c *changeState, rest string, send func(movedPart) error) error {
+	if c.actions.Count == 0 {
+		return nil
+	}
+	counted, err := p.allCounted(c)
+	if err != nil {
+		return err
+	}
+	actions := c.actions
+	part := movedPart{Change: rest, Actions: &actions}
+	for chunk := range slices.Chunk(counted, maxCountedMoved) {
+		part.Counted = chunk
+		if err := send(part); err != nil {
+			return err
+		}
+		part.Actions = nil
+	}
+	return nil
+}
+
+// allCounted returns the names and values of the counted actions of a change.
+func (p *projection) allCounted(c *changeState) ([][]byte, error) {
+	prefix := keyOf(c.partition, kindCounted, c.name)
+	all := make(map[key][]byte)
+	for x, err := range p.store.each(prefix, prefix+"\xff\xff\xff\xff\xff\xff\xff\xff\xff") {
+		if err != nil {
+			return nil, err
+		}
+		all[x.key] = slices.Clone(x.value)
+	}
+	for _, x := range p.tx.entries {
+		if len(x.key) > len(prefix) && x.key[:len(prefix)] == prefix {
+			all[x.key] = x.value
+		}
+	}
+	var out [][]byte
+	for _, k := range slices.Sorted(maps.Keys(all)) {
+		if v := all[k]; v != nil {
+			out = append(out, append([]byte(k[prefixSize:]), v...))
+		}
+	}
+	return out, nil
+}
+
+// actionNameSize is the length of what [actionName] returns.
+const actionNameSize = 8
+
+// takeMoved takes in a part of what was told of a repository under another name; reread: see
+// [Config.Resend].
+func (p *projection) takeMoved(from arrival, f *record.RepositoryNamed, reread bool) error {
+	var part movedPart
+	packed, err := base64.StdEncoding.DecodeString(f.Moved)
+	if err == nil {
+		packed, err = p.decompress.DecodeAll(packed, nil)
+	}
+	if err == nil {
+		err = json.Unmarshal(packed, &part)
+	}
+	if err != nil {
+		return &stream.BadRecord{Reason: fmt.Sprintf("what was told of %s cannot be read: %v", f.Name, err)}
+	}
+	key := record.Repository(f.Key)
+	if part.Fact == nil {
+		return p.takeActions(from, key, part, reread)
+	}
+	e, err := p.decodeFact(part.Fact)
+	if err != nil {
+		return &stream.BadRecord{Reason: fmt.Sprintf("what was told of %s cannot be read: %v", f.Name, err)}
+	}
+	e, from.at = e.In(key), e.Arrived
+	a, err := p.admit(from, e)
+	if err == nil && a == repeat && reread {
+		return p.again(from, e)
+	}
+	return blamed(err)
+}
+
+// takeActions counts in the actions that were told of a change under another name.
+func (p *projection) takeActions(from arrival, key record.Repository, part movedPart, reread bool) error {
+	c, err := p.change(from.partition, key.Change(part.Change))
+	if err != nil {
+		return err
+	}
+	fresh := false
+	for _, x := range part.Counted {
+		if len(x) < actionNameSize+countedHead {
+			return &stream.BadRecord{Reason: "an action that was counted under another name of its repository is cut"}
+		}
+		k, value := keyOf(c.partition, kindCounted, c.name, string(x[:actionNameSize])), x[actionNameSize:]
+		known, err := p.counted(c, k)
+		if err != nil {
+			return err
+		}
+		if known == nil {
+			p.tx.put(k, value)
+			c.noteCounted(k, value)
+			fresh = true
+		}
+	}
+	if c.firstSeen.IsZero() {
+		c.firstSeen = from.at
+	}
+	if reread {
+		p.touchAgain(from, c.id, record.Event{Time: c.actions.LastAt})
+	}
+	if a := part.Actions; fresh && a != nil {
+		c.actions.Merge(*a)
+		c.sumsChanged = true
+		for _, m := range a.Made {
+			if err := p.linkTo(from, record.CommitRef(m.CommitSHA), []record.Ref{record.RunRef(m.Run)}, record.Event{Repository: key, Time: a.LastAt, Arrived: from.at}); err != nil {
+				return err
+			}
+		}
+		p.touch(from, c.id, a.LastAt)
+	}
+	return nil
+}
+
+// A step of renewing looks at so many changes, and makes the records of so many again.
+const (
+	renewLooks   = 20_000
+	renewRecords = 200
+)
+
+// renew has the records of a repository made again, some at a time, since it has another name.
+func (e *Enricher) renew(d *decodedEvent, key record.Repository, after string) ([]*stream.Record, error) {
+	partition := d.record.Partition
+	ids, next, err := e.state.changesOf(partition, key, after, renewRecords)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		e.state.touch(arrival{partition: partition}, id, d.event.Time)
+		e.state.touched[id].again = e.state.touched[id].again || d.reread
+	}
+	if next == "" {
+		return nil, nil
+	}
+	m, err := e.word(&record.RepositoryNamed{Name: string(key), Key: string(key), After: next}, string(key))
+	return []*stream.Record{m}, err
+}
+
+// changesOf returns changes of a repository, at most limit of those that the store holds behind
+// after, and where to go on; "" where that were all.
+func (p *projection) changesOf(partition int32, repo record.Repository, after string, limit int) (ids []record.ChangeID, next string, err error) {
+	found := make(map[record.ChangeID]bool)
+	first, err := hex.DecodeString(after)
+	if err != nil {
+		return nil, "", &stream.BadRecord{Reason: fmt.Sprintf("%q is no place among changes", after)}
+	}
+	looked := 0
+	for x, err := range p.store.each(prefixOf(partition, kindHead)+string(first), prefixOf(partition, kindHead+1)) {
+		if err != nil {
+			return nil, "", err
+		}
+		if looked++; len(found) >= limit || limit == renewRecords && looked > renewLooks {
+			next = hex.EncodeToString([]byte(x.key[prefixSize-len(name{}):]))
+			break
+		}
+		r := &factReader{rest: x.value}
+		if id := record.ChangeID(r.string()); id.Repository() == repo {
+			found[id] = true
+		}
+	}
+	if after == "" {
+		for id, c := range p.open {
+			if len(c.stored.head) == 0 && !c.firstSeen.IsZero() && id.Repository() == repo {
+				found[id] = true // the transaction at hand began it
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(found)), next, nil
+}

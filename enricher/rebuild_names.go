@@ -1,0 +1,59 @@
+package enricher
+
+import (
+	"slices"
+
+	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/stream"
+)
+
+// takeNames takes the names of repositories over, which the events that are read again are found by.
+func (p *projection) takeNames(partition int32, former *store) error {
+	for x, err := range former.each(prefixOf(partition, kindName), prefixOf(partition, kindName+1)) {
+		if err != nil {
+			return err
+		}
+		p.tx.put(x.key, slices.Clone(x.value))
+	}
+	return p.keep()
+}
+
+// readHere reports whether an event was added in the partition in which it lies, and not sent on.
+// Names are those that the state holds, with the offsets from which on they counted; and those of
+// which word is read again, where the state was lost.
+func (b *rebuild) readHere(p int32, state *projection, d *decodedEvent) (bool, error) {
+	home := b.partitioner.Of(string(d.event.Repository))
+	switch {
+	case d.route.as == routeAt:
+		return home == p, nil
+	case d.route.as == routeAsk:
+		if _, err := state.keyOfIdentity(d); err != nil {
+			return false, err
+		}
+		return false, state.keep()
+	case d.route.as != "" || home != p && stream.Header(d.record, stream.HeaderRerouted) == nil:
+		return false, nil
+	}
+	if f, word := d.event.Fact.(*record.RepositoryNamed); word {
+		return b.readWord(p, state, d, f)
+	}
+	if !b.Keys.CanSign() {
+		return true, nil
+	}
+	key, known, err := state.keyUnder(d)
+	return !known || key == d.event.Repository, err
+}
+
+// readWord is readHere for what an enricher says of names.
+func (b *rebuild) readWord(p int32, state *projection, d *decodedEvent, f *record.RepositoryNamed) (bool, error) {
+	switch {
+	case f.Moved != "":
+		return true, nil
+	case f.ID == "":
+		return false, nil
+	}
+	if _, _, err := state.learnBearer(p, f, d.record.Offset); err != nil {
+		return false, err
+	}
+	return false, state.keep()
+}
