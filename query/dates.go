@@ -11,6 +11,15 @@ import (
 // and with its last millisecond.
 type span struct{ first, last int64 }
 
+// Dates are what a date means: 2026-11 is from the first to the last millisecond of November.
+type Dates struct{ First, Last time.Time }
+
+// Moment reads a date as searches do: in ISO 8601 with parts left out, or as date math.
+func Moment(text string, now time.Time) (Dates, error) {
+	s, err := parseDate(text, now)
+	return Dates{time.UnixMilli(s.first).UTC(), time.UnixMilli(s.last).UTC()}, err
+}
+
 // parseDate reads a date as the engines do: ISO 8601 with parts left out,
 // milliseconds since 1970, or date math as now-90d/d or 2026-11-12||+1M.
 func parseDate(s string, now time.Time) (span, error) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 
@@ -88,10 +89,28 @@ func (f Fields) Names() []string { return slices.Sorted(maps.Keys(f)) }
 
 // Unknown says that a name is not that of a field, and which one may be meant.
 func (f Fields) Unknown(name string) string {
-	if hint := nearest.Hint(name, f.Names()); hint != "" {
-		return "there is no field " + name + hint
+	if meant := f.meant(name); meant != "" {
+		return "there is no field " + name + "; did you mean " + meant + "?"
 	}
 	return "there is no field " + name + "; put a text that holds a colon in quotes"
+}
+
+// meant returns the field that somebody most likely meant by a name; "" where none is near.
+func (f Fields) meant(name string) string {
+	if other := otherNames[strings.ToLower(name)]; f[other].Name != "" {
+		return other
+	}
+	return nearest.Name(name, f.Names())
+}
+
+// otherNames are what people call fields.
+var otherNames = map[string]string{
+	"agent": "gen_ai.agent.id", "model": "gen_ai.request.model", "service": "service.name", "tag": "tags", "control": "tags", "controls": "tags",
+	"cve": "vulnerability.id", "ghsa": "vulnerability.id", "vulnerability": "vulnerability.id", "finding": "changetrail.trigger.finding", "severity": "changetrail.trigger.severity",
+	"author": "changetrail.change.author", "repo": "changetrail.change.repository", "repository": "changetrail.change.repository", "title": "changetrail.change.title",
+	"state": "changetrail.change.state", "status": "changetrail.change.state", "commit": "changetrail.change.head_sha", "sha": "changetrail.change.head_sha",
+	"reviewer": "changetrail.review.reviewers", "approver": "changetrail.review.approvers", "env": "changetrail.environment",
+	"package": "package.name", "user": "related.user", "id": "changetrail.change.id", "number": "changetrail.change.number", "date": "@timestamp", "time": "@timestamp",
 }
 
 // Defaults are the fields in which words without a field are looked for.

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // Limits of a search text.
@@ -18,10 +17,11 @@ const (
 	maxScans   = 128      // nodes that go through all values of a field: wildcards and ranges of keywords
 )
 
-// An Error says what in a search text cannot be read, and where.
+// An Error says what in a search text cannot be read, where, and what may have been meant.
 type Error struct {
-	At   int // characters before the place
-	What string
+	At      int // characters before the place
+	What    string
+	Suggest string // the whole text as it may have been meant; empty where that is not known
 }
 
 func (e *Error) Error() string {
@@ -31,22 +31,25 @@ func (e *Error) Error() string {
 // Parse reads a search text; an empty one matches all. now is what date math
 // counts from. Every error is an [*Error].
 func Parse(text string, fields Fields, now time.Time) (Node, error) {
-	if len(text) > maxText {
-		return nil, &Error{maxText, fmt.Sprintf("the search is longer than %d bytes", maxText)}
-	}
-	if i := strings.IndexFunc(text, func(r rune) bool { return r == 0 || r == utf8.RuneError }); i >= 0 {
-		return nil, &Error{i, "this character is no text"}
+	n, _, err := Read(text, fields, now)
+	return n, err
+}
+
+// Read reads a search text as [Parse] does, and returns it in Lucene's syntax alone: what people
+// paste (addresses, ids, commits, digests, names of vulnerabilities) is written as a search for it.
+func Read(text string, fields Fields, now time.Time) (n Node, lucene string, err error) {
+	if err := valid(text); err != nil {
+		return nil, "", err
 	}
 	p := &parser{text: []rune(text), fields: fields, now: now}
 	p.space()
 	if p.done() {
-		return All{}, nil
+		return All{}, "", nil
 	}
-	n, err := p.clauses(nil, 0)
-	if err != nil {
-		return nil, err
+	if n, err = p.clauses(nil, 0); err != nil {
+		return nil, "", err
 	}
-	return n, affordable(n, len(p.text))
+	return n, p.lucene(), affordable(n, len(p.text))
 }
 
 // affordable is an error where a search costs more than it may.
@@ -54,9 +57,9 @@ func affordable(n Node, end int) error {
 	nodes, scans := cost(n)
 	switch {
 	case nodes > maxNodes:
-		return &Error{end, fmt.Sprintf("the search asks %d things, and at most %d may be asked at once; name the fields of its words, as title:word, or search in parts", nodes, maxNodes)}
+		return &Error{At: end, What: fmt.Sprintf("the search asks %d things, and at most %d may be asked at once; name the fields of its words, as title:word, or search in parts", nodes, maxNodes)}
 	case scans > maxScans:
-		return &Error{end, fmt.Sprintf("%d wildcards and ranges of texts are looked for, and at most %d may be: each goes through all values of a field; search in parts", scans, maxScans)}
+		return &Error{At: end, What: fmt.Sprintf("%d wildcards and ranges of texts are looked for, and at most %d may be: each goes through all values of a field; search in parts", scans, maxScans)}
 	}
 	return nil
 }
@@ -85,15 +88,16 @@ func cost(n Node) (nodes, scans int) {
 }
 
 type parser struct {
-	text   []rune
-	at     int
-	fields Fields
-	now    time.Time
-	count  int
+	text     []rune
+	at       int
+	fields   Fields
+	now      time.Time
+	count    int
+	rewrites []rewrite
 }
 
 func (p *parser) fail(at int, format string, args ...any) error {
-	return &Error{at, fmt.Sprintf(format, args...)}
+	return &Error{At: at, What: fmt.Sprintf(format, args...)}
 }
 
 // clauses reads what stands between two brackets, or all of the text. in is the
@@ -187,6 +191,11 @@ func (p *parser) clauses(in *Field, depth int) (Node, error) {
 // clause reads one part: a group, or a value with or without its field.
 func (p *parser) clause(in *Field, depth int) (Node, error) {
 	start := p.at
+	if in == nil {
+		if n, ok, err := p.pastedHere(); ok || err != nil {
+			return n, err
+		}
+	}
 	if name, ok := p.fieldName(); ok {
 		if in != nil {
 			return nil, p.fail(start, "a field within the group of field %s; write the fields in the group", in.Name)
@@ -203,7 +212,7 @@ func (p *parser) clause(in *Field, depth int) (Node, error) {
 		}
 		f, ok := p.fields[name]
 		if !ok {
-			return nil, p.fail(start, "%s", p.fields.Unknown(name))
+			return nil, p.unknown(start, name)
 		}
 		return p.value(&f, depth)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/changetrail/changetrail/internal/mistake"
+	"github.com/changetrail/changetrail/internal/nearest"
 	"github.com/changetrail/changetrail/internal/strictyaml"
 )
 
@@ -55,6 +56,28 @@ func ParseSaved(text []byte) ([]Saved, error) {
 		}
 	}
 	return file.Queries, strictyaml.Locate(text, errors.Join(errs...))
+}
+
+// Named returns the text of the saved query that text names; text itself where it names none. The
+// page, the command line and the API read searches so.
+func Named(text string, saved []Saved) string {
+	if q, ok := Find(saved, text); ok {
+		return q.Query
+	}
+	return text
+}
+
+// Meant returns the name of the saved query that somebody most likely meant who wrote text; "" where
+// none is near.
+func Meant(text string, saved []Saved) string {
+	if !nameForm.MatchString(text) {
+		return ""
+	}
+	var names []string
+	for _, q := range saved {
+		names = append(names, q.Name)
+	}
+	return nearest.Name(text, names)
 }
 
 // Find returns the query with a name.

@@ -7,14 +7,22 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A Request is a search as an index answers it. What is found is ordered by
-// @timestamp, newest first, then by the id of the change.
+// A Request is a search as an index answers it. What is found is ordered as Sort says, then by
+// the id of the change.
 type Request struct {
 	Where      Node
 	Skip, Size int
+	Sort       Sort
 	Facets     []string      // keyword fields whose values are counted
 	FacetSize  int           // values of each, the most frequent first; 20 where 0
 	Interval   time.Duration // of the histogram over @timestamp; none where 0
+}
+
+// A Sort is the order of what is found, by a field of kind Date or Number. What has no value comes
+// last. The zero value is the newest first, by @timestamp.
+type Sort struct {
+	Field     Field
+	Ascending bool
 }
 
 // A Result is what a search found.

@@ -85,13 +85,13 @@ func (p *parser) end() error {
 	}
 	switch r := p.peek(); r {
 	case '~':
-		return p.fail(p.at, `fuzzy and near searches (~) are not taken; use * and ?, or quotes; write \~ for the character`)
+		return p.fail(p.at, `fuzzy and near searches (~) are not supported; use * and ?, or quotes; write \~ for the character`)
 	case '^':
-		return p.fail(p.at, `boosts (^) are not taken: what is found is ordered by time; write \^ for the character`)
+		return p.fail(p.at, `boosts (^) are not supported: what is found is ordered by time; write \^ for the character`)
 	case '/':
-		return p.fail(p.at, `/ begins a regular expression in Lucene, which is not taken; write \/ for the character, or put the value in quotes`)
+		return &Error{At: p.at, What: `/ begins a regular expression in Lucene, which is not read here; write \/ for the character, or put the value in quotes`, Suggest: p.quotedHere()}
 	case ':':
-		return p.fail(p.at, `a second colon; write \: for the character, or put the value in quotes`)
+		return &Error{At: p.at, What: `this is a second colon; write \: for the character, or put the value in quotes`, Suggest: p.quotedHere()}
 	case '"', '[', '{', '!':
 		return p.fail(p.at, `%c within a word; write \%c for the character, or leave space before it`, r, r)
 	default:

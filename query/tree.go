@@ -102,3 +102,20 @@ func (p Pattern) Prefix() string {
 	}
 	return string(p)
 }
+
+// Terms returns the terms of keyword fields that a tree asks for, outside of what it excludes.
+func Terms(n Node) (out []Term) {
+	switch n := n.(type) {
+	case Term:
+		if n.Field.Kind == Keyword {
+			out = append(out, n)
+		}
+	case Bool:
+		for _, list := range [][]Node{n.Must, n.Should} {
+			for _, child := range list {
+				out = append(out, Terms(child)...)
+			}
+		}
+	}
+	return out
+}

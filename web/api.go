@@ -27,10 +27,7 @@ func (s *server) apiSearch(w http.ResponseWriter, r *http.Request) error {
 			return refuse(http.StatusBadRequest, "size %q is no number from 0 to %d", text, maxPage)
 		}
 	}
-	q := query.Request{Where: v.where, Skip: (v.Page - 1) * size, Size: size}
-	for _, f := range facets {
-		q.Facets = append(q.Facets, f.Field)
-	}
+	q := query.Request{Where: v.where, Skip: (v.Page - 1) * size, Size: size, Sort: v.sort, Facets: facetFields()}
 	res, err := s.Index.Search(r.Context(), q)
 	if err != nil {
 		return err
@@ -48,6 +45,12 @@ func (s *server) apiSearch(w http.ResponseWriter, r *http.Request) error {
 		docs = append(docs, h.Doc)
 	}
 	found := map[string]any{"total": res.Total, "page": v.Page, "query": v.Lucene(), "facets": counts, "changes": docs}
+	if res.Total == 0 {
+		for _, n := range s.near(r.Context(), v) {
+			meant, _ := found["did_you_mean"].([]string)
+			found["did_you_mean"] = append(meant, n.Text)
+		}
+	}
 	if only := access.Of(r.Context()).Only(); only != nil {
 		found["repositories"] = only // so that nobody takes it for all there is
 	}

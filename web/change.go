@@ -41,7 +41,7 @@ var functions = template.FuncMap{
 		return u
 	},
 	"search": func(field, value string) string { return searchPath(field + ":" + quote(value)) },
-	"query":  searchPath,
+	"saved":  searchPath,
 	"symbol": symbol,
 	"gap":    func(name string) say.Gap { return say.GapOf(nil, name) },
 	"means":  say.Means,
@@ -65,13 +65,13 @@ var functions = template.FuncMap{
 	"plain": func(s string) string { return strings.ReplaceAll(s, "-", " ") },
 }
 
-// searchPath is the address of a search over all time.
-func searchPath(text string) string { return "/?" + url.Values{"q": {text}, "since": {""}}.Encode() }
-
 // count is a number with what is counted.
 func count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
+	}
+	if strings.HasSuffix(noun, "x") {
+		noun += "e"
 	}
 	return grouped(int64(n)) + " " + noun + "s"
 }
@@ -183,11 +183,11 @@ func (s *server) change(w http.ResponseWriter, r *http.Request) error {
 
 // queries lists the saved queries.
 func (s *server) queries(w http.ResponseWriter, r *http.Request) error {
-	type counted struct {
+	type answered struct {
 		query.Saved
 		N int
 	}
-	var list []counted
+	var list []answered
 	for _, q := range s.Saved {
 		n, err := query.Parse(q.Query, s.fields, s.Now())
 		if err != nil {
@@ -197,12 +197,7 @@ func (s *server) queries(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		list = append(list, counted{q, res.Total})
+		list = append(list, answered{q, res.Total})
 	}
 	return s.render(w, http.StatusOK, "queries.html", map[string]any{"Title": "Saved queries", "List": list, "Only": access.Of(r.Context()).Only()})
-}
-
-// audit says what an auditor can do here today.
-func (s *server) audit(w http.ResponseWriter, _ *http.Request) error {
-	return s.render(w, http.StatusOK, "audit.html", map[string]any{"Title": "Audit", "Saved": s.Saved})
 }

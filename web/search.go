@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/csv"
 	"fmt"
 	"net/http"
@@ -11,249 +12,33 @@ import (
 	"time"
 
 	"github.com/changetrail/changetrail/internal/access"
+	"github.com/changetrail/changetrail/internal/nearest"
 	"github.com/changetrail/changetrail/query"
 )
 
-// A view is a search as the address of its page says it.
-type view struct {
-	Query   string
-	Picked  []pick // facets that were chosen
-	Since   string // as 90d; empty where From or To is given, or for all time
-	From    string // date
-	To      string // date
-	Columns []string
-	Page    int
-	where   query.Node
-}
-
-// A pick is one value of a facet.
-type pick struct{ Field, Value string }
-
-const pageSize = 50
-
-// spans of time to choose from.
-var spans = []struct{ Value, Label string }{{"24h", "24 hours"}, {"7d", "7 days"}, {"30d", "30 days"}, {"90d", "90 days"}, {"365d", "a year"}, {"", "all time"}}
-
-// facets in the order in which they are shown.
-var facets = []struct{ Field, Label string }{
-	{"changetrail.change.initiated_by", "Initiated by"},
-	{"gen_ai.agent.id", "Agent"},
-	{"service.name", "Service"},
-	{"changetrail.service.classification", "Classification"},
-	{"tags", "Control"},
-	{"changetrail.answers.trigger", "Trigger"},
-	{"changetrail.answers.alternatives", "Alternatives"},
-	{"changetrail.answers.authorized", "Authorized"},
-	{"changetrail.answers.reviewed", "Reviewed"},
-	{"changetrail.gaps", "Gap"},
-	{"changetrail.authorization.verdict", "Policy says"},
-	{"changetrail.change.state", "State"},
-	{"changetrail.change.claimed", "Only claimed"},
-}
-
-// A column of the table.
-type column struct {
-	Field, Label string
-	Default      bool
-}
-
-// columns to choose from; those first are shown where none is chosen.
-var columns = []column{
-	{"@timestamp", "Last event", true},
-	{"changetrail.change.id", "Change", true},
-	{"changetrail.change.title", "Title", true},
-	{"service.name", "Service", true},
-	{"gen_ai.agent.id", "Agent", true},
-	{"answers", "Answers", true},
-	{"changetrail.gaps", "Gaps", true},
-	{"changetrail.change.author", "Author", false},
-	{"changetrail.change.state", "State", false},
-	{"changetrail.change.kind", "Kind", false},
-	{"changetrail.change.merged_at", "Merged", false},
-	{"changetrail.change.merged_by", "Merged by", false},
-	{"changetrail.change.merge_sha", "Merge commit", false},
-	{"changetrail.environment", "Environment", false},
-	{"changetrail.service.classification", "Classification", false},
-	{"tags", "Controls", false},
-	{"changetrail.trigger.finding", "Finding", false},
-	{"changetrail.trigger.severity", "Severity", false},
-	{"changetrail.decision.chosen", "Chosen", false},
-	{"changetrail.decision.delegated_by", "Asked by", false},
-	{"changetrail.authorization.verdict", "Policy says", false},
-	{"changetrail.review.approvers", "Approvers", false},
-	{"changetrail.validation.conclusion", "Tests", false},
-	{"changetrail.revision", "Revision", false},
-	{"changetrail.evidence_digest", "Evidence digest", false},
-}
-
-var answers = []string{"changetrail.answers.trigger", "changetrail.answers.alternatives", "changetrail.answers.authorized", "changetrail.answers.reviewed"}
-
-// maxPages bounds the number of a page: no index has as many.
-const maxPages = 1_000_000
-
-// read reads a view from the address of a page.
-func (s *server) read(v url.Values) (*view, error) {
-	out := &view{Query: strings.TrimSpace(v.Get("q")), From: v.Get("from"), To: v.Get("to"), Page: 1, Since: v.Get("since")}
-	if !v.Has("since") && out.From == "" && out.To == "" {
-		out.Since = "90d"
-	}
-	if out.From != "" || out.To != "" {
-		out.Since = ""
-	}
-	if p := v.Get("page"); p != "" {
-		n, err := strconv.Atoi(p)
-		if err != nil || n < 1 || n > maxPages {
-			return nil, refuse(http.StatusBadRequest, "page %q is no number from 1 to %d", p, maxPages)
-		}
-		out.Page = n
-	}
-	for _, c := range v["c"] {
-		if !slices.Contains(out.Columns, c) && slices.ContainsFunc(columns, func(k column) bool { return k.Field == c }) {
-			out.Columns = append(out.Columns, c)
-		}
-	}
-	now := s.Now()
-	n, err := query.Parse(out.Query, s.fields, now)
-	if err != nil {
-		return nil, err
-	}
-	where := query.Bool{Must: []query.Node{n}}
-	for _, f := range v["f"] {
-		field, value, _ := strings.Cut(f, ":")
-		known, ok := s.fields[field]
-		if !ok || known.Kind != query.Keyword {
-			return nil, refuse(http.StatusBadRequest, "%q is no facet", f)
-		}
-		out.Picked = append(out.Picked, pick{field, value})
-		where.Must = append(where.Must, query.Term{Field: known, Value: value})
-	}
-	if t := out.timeRange(); t != "" {
-		n, err := query.Parse("@timestamp:"+t, s.fields, now)
-		if err != nil {
-			return nil, refuse(http.StatusBadRequest, "the time range cannot be read: %v", err)
-		}
-		where.Must = append(where.Must, n)
-	}
-	out.where = where
-	return out, nil
-}
-
-// timeRange is the range in Lucene's syntax; empty for all time.
-func (v *view) timeRange() string {
-	or := func(s string) string {
-		if s == "" {
-			return "*"
-		}
-		return `"` + strings.ReplaceAll(s, `"`, "") + `"`
-	}
-	switch {
-	case v.From != "" || v.To != "":
-		return fmt.Sprintf("[%s TO %s]", or(v.From), or(v.To))
-	case v.Since != "":
-		return fmt.Sprintf("[%s TO *]", or("now-"+v.Since))
-	}
-	return ""
-}
-
-// Lucene is the whole view as one query, to be taken to Kibana.
-func (v *view) Lucene() string {
-	var parts []string
-	if v.Query != "" {
-		parts = append(parts, "("+v.Query+")")
-	}
-	for _, p := range v.Picked {
-		parts = append(parts, p.Field+":"+quote(p.Value))
-	}
-	if t := v.timeRange(); t != "" {
-		parts = append(parts, "@timestamp:"+t)
-	}
-	return strings.Join(parts, " AND ")
-}
-
-func quote(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
-}
-
-// values is the view as the query of an address.
-func (v *view) values() url.Values {
-	out := url.Values{}
-	set := func(k, s string) {
-		if s != "" {
-			out.Set(k, s)
-		}
-	}
-	set("q", v.Query)
-	set("from", v.From)
-	set("to", v.To)
-	if v.From == "" && v.To == "" && v.Since != "90d" {
-		out.Set("since", v.Since)
-	}
-	for _, p := range v.Picked {
-		out.Add("f", p.Field+":"+p.Value)
-	}
-	for _, c := range v.Columns {
-		out.Add("c", c)
-	}
-	return out
-}
-
-// at is the address of the view on a path.
-func (v *view) at(path string) string {
-	if q := v.values().Encode(); q != "" {
-		return path + "?" + q
-	}
-	return path
-}
-
-// with returns a copy that was changed; it begins at the first page.
-func (v *view) with(f func(*view)) *view {
-	c := *v
-	c.Page = 1
-	c.Picked = slices.Clone(v.Picked)
-	f(&c)
-	return &c
-}
-
-func (v *view) shown() []string {
-	if len(v.Columns) > 0 {
-		return v.Columns
-	}
-	var out []string
-	for _, c := range columns {
-		if c.Default {
-			out = append(out, c.Field)
-		}
-	}
-	return out
-}
-
-// width is how long a bar of the histogram is, for a start.
-func (v *view) width() time.Duration {
-	if v.Since == "24h" {
-		return time.Hour
-	}
-	return 24 * time.Hour
-}
-
-// search is the first page.
+// search is the page of changes.
 func (s *server) search(w http.ResponseWriter, r *http.Request) error {
 	v, err := s.read(r.URL.Query())
 	if err != nil {
-		p := classify(err)
-		return s.render(w, p.Status, "search.html", map[string]any{
-			"Title": "Changes", "Error": p.Detail, "View": &view{Query: r.URL.Query().Get("q"), Since: "90d", Page: 1}, "Spans": spans, "Saved": s.Saved, "Columns": s.columnChoice(&view{}),
-		})
+		return s.searchFailed(w, r, err)
 	}
-	q := query.Request{Where: v.where, Skip: (v.Page - 1) * pageSize, Size: pageSize, Interval: v.width(), FacetSize: 12}
-	for _, f := range facets {
-		q.Facets = append(q.Facets, f.Field)
-	}
+	q := query.Request{Where: v.where, Skip: (v.Page - 1) * pageSize, Size: pageSize, Sort: v.sort, Facets: facetFields(), FacetSize: facetSize}
+	from, to, known := v.asked(s.Now())
+	q.Interval = over(from, to, known)
 	s.Access.Note(r, "list", v.Lucene())
 	began := time.Now()
 	res, err := s.Index.Search(r.Context(), q)
 	if err != nil {
 		return err
 	}
+	if err := s.countFacets(r.Context(), v, res); err != nil {
+		return err
+	}
+	drawn, err := s.histogram(r.Context(), v, res)
+	if err != nil {
+		return err
+	}
+	data := s.searchData(v)
 	pages := (res.Total + pageSize - 1) / pageSize
 	link := func(page int) string {
 		if page < 1 || page > pages {
@@ -261,141 +46,106 @@ func (s *server) search(w http.ResponseWriter, r *http.Request) error {
 		}
 		q := v.values()
 		q.Set("page", strconv.Itoa(page))
-		return "/?" + q.Encode()
+		return "/changes?" + q.Encode()
 	}
-	return s.render(w, http.StatusOK, "search.html", map[string]any{
-		"Title": "Changes", "Only": access.Of(r.Context()).Only(), "View": v, "Spans": spans, "Saved": s.Saved, "Result": res, "Took": time.Since(began).Round(time.Millisecond),
-		"Facets": facetLists(v, res), "Histogram": newHistogram(v, res.Histogram), "Head": labels(v.shown()), "Rows": rows(v.shown(), res.Hits),
-		"Columns": s.columnChoice(v), "Picked": pickedLinks(v), "CSV": v.at("/changes.csv"), "JSON": v.at("/v1/changes"),
+	if res.Total == 0 {
+		data["Near"] = s.near(r.Context(), v)
+	}
+	for name, value := range map[string]any{
+		"Title": titleOfSearch(v, res.Total), "Only": access.Of(r.Context()).Only(), "Result": res, "Took": time.Since(began).Round(time.Millisecond),
+		"Facets": facetLists(v, res), "Histogram": drawn, "Head": s.headings(v), "Rows": rows(v, res.Hits),
+		"CSV": v.at("/changes.csv"), "JSON": v.at("/v1/changes"), "Permalink": v.fixed(s.Now()).here(),
 		"FourNames": []string{"Trigger", "Alternatives", "Authorized", "Reviewed"},
-		"First":     (v.Page-1)*pageSize + 1, "Last": (v.Page-1)*pageSize + len(res.Hits), "Pages": pages, "Before": link(v.Page - 1), "Next": link(v.Page + 1),
-	})
+		"First":     (v.Page-1)*pageSize + 1, "Last": (v.Page-1)*pageSize + len(res.Hits), "Pages": pages, "Before": link(v.Page - 1), "Next": link(v.Page + 1), "LastPage": link(pages),
+	} {
+		data[name] = value
+	}
+	return s.render(w, http.StatusOK, "search.html", data)
 }
 
-// A facetList is one facet with its values as links.
-type facetList struct {
-	Label  string
-	Values []facetValue
-	Open   bool
+// searchData is what the form of the page shows.
+func (s *server) searchData(v *view) map[string]any {
+	data := map[string]any{"View": v, "Spans": spans, "Saved": s.Saved, "Columns": columnChoice(v), "Chips": chips(v), "Dates": isDate(v.From) && isDate(v.To)}
+	if q, ok := query.Find(s.Saved, v.Query); ok {
+		data["Named"] = q
+	}
+	return data
 }
 
-type facetValue struct {
-	Value, Link string
-	N           int
-	Picked      bool
+// isDate reports whether a browser's picker of dates has a text.
+func isDate(text string) bool {
+	_, err := time.Parse(time.DateOnly, text)
+	return text == "" || err == nil
 }
 
-func facetLists(v *view, res *query.Result) []facetList {
-	var out []facetList
-	for i, f := range facets {
-		l := facetList{Label: f.Label, Open: i < 5}
-		for _, c := range res.Facets[f.Field] {
-			p := pick{f.Field, c.Value}
-			picked := slices.Contains(v.Picked, p)
-			link := v.with(func(v *view) {
-				if picked {
-					v.Picked = slices.DeleteFunc(v.Picked, func(o pick) bool { return o == p })
-				} else {
-					v.Picked = append(v.Picked, p)
-				}
-			}).at("/")
-			l.Values = append(l.Values, facetValue{c.Value, link, c.N, picked})
-			l.Open = l.Open || picked
+// searchFailed shows the form again, what is wrong, and what may have been meant.
+func (s *server) searchFailed(w http.ResponseWriter, r *http.Request, err error) error {
+	p := classify(err)
+	v := &view{Query: r.URL.Query().Get("q"), Page: 1}
+	data := s.searchData(v)
+	data["Title"], data["Error"] = "Changes", p.Detail
+	if text := suggestion(err); text != "" {
+		data["Near"] = []near{{text, v.with(func(v *view) { v.Query = text }).here()}}
+	}
+	return s.render(w, p.Status, "search.html", data)
+}
+
+// titleOfSearch is what a browser calls the page.
+func titleOfSearch(v *view, total int) string {
+	var parts []string
+	for _, c := range chips(v) {
+		is := ": "
+		if c.Not {
+			is = " not: "
 		}
-		if len(l.Values) > 0 {
-			out = append(out, l)
+		if c.Label == "search" || c.Label == "time" {
+			parts = append(parts, c.Value)
+		} else {
+			parts = append(parts, c.Label+is+c.Value)
 		}
 	}
-	return out
+	if parts == nil {
+		return "Changes"
+	}
+	return strings.Join(parts, ", ") + " — " + count(total, "change")
 }
 
-type chip struct{ Label, Value, Link string }
+// histogram draws what was found over time, in the range that was asked for.
+func (s *server) histogram(ctx context.Context, v *view, res *query.Result) (*plot, error) {
+	from, to, known := v.asked(s.Now())
+	all := res.Histogram
+	if len(all) == 0 {
+		return nil, nil
+	}
+	if !known {
+		from = all[0].Start
+	}
+	if last := all[len(all)-1].Start; last.After(to) {
+		to = last // dated in the future
+	}
+	people := query.Bool{Must: []query.Node{v.where}, Not: []query.Node{query.Term{Field: s.fields["changetrail.change.initiated_by"], Value: "agent"}}}
+	humans, err := s.Index.Search(ctx, query.Request{Where: people, Interval: over(from, to, known)})
+	if err != nil {
+		return nil, err
+	}
+	return newPlot(from, to, interval(to.Sub(from)), []series{
+		{Class: "agents", Label: "by agents", Buckets: less(all, humans.Histogram)}, {Class: "people", Label: "by people", Buckets: humans.Histogram},
+	}, func(from, to string) string {
+		return v.with(func(v *view) { v.Since, v.From, v.To = "", from, to }).here()
+	}), nil
+}
 
-func pickedLinks(v *view) []chip {
-	var out []chip
-	for _, p := range v.Picked {
-		label := p.Field
-		for _, f := range facets {
-			if f.Field == p.Field {
-				label = f.Label
+// less is what of all is not in part.
+func less(all, part []query.Bucket) []query.Bucket {
+	out := slices.Clone(all)
+	for i := range out {
+		for _, p := range part {
+			if p.Start.Equal(out[i].Start) {
+				out[i].N -= p.N
 			}
 		}
-		out = append(out, chip{label, p.Value, v.with(func(v *view) {
-			v.Picked = slices.DeleteFunc(v.Picked, func(o pick) bool { return o == p })
-		}).at("/")})
 	}
 	return out
-}
-
-type choice struct {
-	Field, Label string
-	Chosen       bool
-}
-
-func (s *server) columnChoice(v *view) []choice {
-	var out []choice
-	for _, c := range columns {
-		out = append(out, choice{c.Field, c.Label, slices.Contains(v.shown(), c.Field)})
-	}
-	return out
-}
-
-func labels(fields []string) []string {
-	var out []string
-	for _, f := range fields {
-		for _, c := range columns {
-			if c.Field == f {
-				out = append(out, c.Label)
-			}
-		}
-	}
-	return out
-}
-
-// A cell of the table.
-type cell struct {
-	Field  string
-	Values []string
-	Link   string
-	Time   time.Time
-}
-
-func rows(fields []string, hits []query.Hit) [][]cell {
-	var out [][]cell
-	for _, h := range hits {
-		doc, _ := query.ReadDoc(h.Doc) // what cannot be read is shown empty, by its id
-		var row []cell
-		for _, f := range fields {
-			c := cell{Field: f}
-			switch f {
-			case "answers":
-				for _, a := range answers {
-					c.Values = append(c.Values, doc.Text(a))
-				}
-			case "changetrail.change.id":
-				id := h.ID
-				if v := doc.Values(f); len(v) > 0 {
-					id = v[0]
-				}
-				c.Values, c.Link = []string{id}, changePath(id)
-			default:
-				c.Values = doc.Values(f)
-				if strings.HasSuffix(f, "_at") || f == "@timestamp" {
-					if len(c.Values) > 0 {
-						c.Time, _ = time.Parse(time.RFC3339Nano, c.Values[0])
-					}
-				}
-			}
-			row = append(row, c)
-		}
-		out = append(out, row)
-	}
-	return out
-}
-
-// changePath is the address of the page of a change.
-func changePath(id string) string {
-	return (&url.URL{Path: "/changes/" + id}).EscapedPath()
 }
 
 // csv writes all that was found, as a file.
@@ -455,4 +205,68 @@ func (s *server) csv(w http.ResponseWriter, r *http.Request) error {
 		panic(http.ErrAbortHandler) //nolint:forbidigo // how net/http is told to break a connection
 	}
 	return out.Error()
+}
+
+// former sends addresses of searches of former versions, which were on the first page, to theirs.
+func former(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		asked := r.URL.Query()
+		for _, name := range []string{"q", "f", "from", "to", "since", "c", "page"} {
+			if asked.Has(name) {
+				http.Redirect(w, r, "/changes?"+asked.Encode(), http.StatusSeeOther)
+				return
+			}
+		}
+		next(w, r)
+	}
+}
+
+// searchPath is the address of a search over all time.
+func searchPath(text string) string { return "/changes?" + url.Values{"q": {text}}.Encode() }
+
+// A near search is one that may have been meant.
+type near struct{ Text, Link string }
+
+// maxNear bounds the terms for which near ones are looked for.
+const maxNear = 5
+
+// near returns searches that may have been meant by one that found nothing: a saved query, or
+// another value of a field.
+func (s *server) near(ctx context.Context, v *view) (out []near) {
+	add := func(text string) {
+		out = append(out, near{text, v.with(func(v *view) { v.Query = text }).here()})
+	}
+	if name := query.Meant(v.Query, s.Saved); name != "" {
+		add(name)
+	}
+	asked, err := query.Parse(query.Named(v.Query, s.Saved), s.fields, s.Now())
+	if err != nil {
+		return out
+	}
+	for _, t := range query.Terms(asked) {
+		if len(out) >= maxNear || !strings.Contains(v.Query, t.Field.Name+":") || t.Value == "" {
+			continue
+		}
+		if value := nearest.Name(t.Value, s.valuesLike(ctx, t)); value != "" {
+			if text := strings.Replace(strings.Replace(v.Query, quote(t.Value), t.Value, 1), t.Field.Name+":"+t.Value, t.Field.Name+":"+quote(value), 1); text != v.Query {
+				add(text)
+			}
+		}
+	}
+	return out
+}
+
+// valuesLike returns values of a field that begin as a term does, in either case.
+func (s *server) valuesLike(ctx context.Context, t query.Term) (out []string) {
+	first := string([]rune(t.Value)[0])
+	for _, prefix := range []string{strings.ToLower(first), strings.ToUpper(first)} {
+		values, err := s.Index.Values(ctx, t.Field.Name, prefix, 200)
+		if err != nil {
+			s.Log.Warn("values near to one of a search cannot be read", "field", t.Field.Name, "err", fmt.Sprint(err))
+			return out
+		}
+		out = append(out, values...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }

@@ -2,6 +2,8 @@ package web
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/changetrail/changetrail/internal/say"
@@ -140,6 +142,9 @@ func newLane(stage replay.Stage, steps []replay.Step, x scale) lane {
 	if l.Marks == nil {
 		return l
 	}
+	slices.SortStableFunc(l.Marks, func(a, b mark) int { // what is bad is drawn over the rest
+		return strings.Count(a.Class, " bad") - strings.Count(b.Class, " bad")
+	})
 	right := l.Marks[0].X
 	left := right
 	for _, m := range l.Marks {

@@ -84,12 +84,12 @@ func New(c Config) (http.Handler, error) {
 	s := &server{c, c.Index, fields, pages, redactor}
 	s.Index = narrowed{c.Index, access.Narrow(c.Index, fields)}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", s.page(s.search))
+	mux.HandleFunc("GET /{$}", former(s.page(s.overview)))
+	mux.HandleFunc("GET /changes", s.page(s.search))
 	mux.HandleFunc("GET /changes.csv", s.page(s.csv))
 	mux.HandleFunc("GET /changes/{id...}", s.page(s.change))
 	mux.HandleFunc("GET /evidence/{digest}", s.page(s.evidence))
 	mux.HandleFunc("GET /queries", s.page(s.queries))
-	mux.HandleFunc("GET /audit", s.page(s.audit))
 	mux.HandleFunc("GET /v1/changes", s.api(s.apiSearch))
 	mux.HandleFunc("GET /v1/changes/{id...}", s.api(s.apiChange))
 	mux.HandleFunc("GET /v1/blobs/{digest}", s.api(s.apiBlob))
@@ -126,6 +126,15 @@ func guard(next http.Handler) http.Handler {
 
 func refuse(status int, format string, args ...any) error {
 	return problem.New(status, format, args...)
+}
+
+// suggestion is the search that may have been meant by one that cannot be read.
+func suggestion(err error) string {
+	var q *query.Error
+	if errors.As(err, &q) {
+		return q.Suggest
+	}
+	return ""
 }
 
 // classify tells how an error is answered.

@@ -211,7 +211,8 @@ func (a *app) query() *cobra.Command {
 		Use:   "query [NAME|QUERY]",
 		Short: "Ask a saved query by its name, or one in Lucene's syntax",
 		Long: `Finds change records, the newest first. Without a query it lists the saved ones.
-The syntax is that of Kibana's Lucene queries; docs/query.md says what is taken.`,
+A query is the name of a saved one, a change, address, commit, digest or CVE as you
+paste it, or Lucene's syntax as in Kibana (docs/query.md).`,
 		Example: `  changetrail query
   changetrail query pci-6.3.2-agents --since 90d
   changetrail query 'changetrail.gaps:self-approval AND service.name:payments' -o csv > self.csv
@@ -261,6 +262,9 @@ The syntax is that of Kibana's Lucene queries; docs/query.md says what is taken.
 			if output == "table" && !cmd.Flags().Changed("limit") {
 				limit = 50
 			}
+			if err := misnamed(cmd.Context(), x, args[0], where, saved); err != nil {
+				return err
+			}
 			return printFound(cmd, x, where, output, chosen, limit)
 		},
 	}
@@ -272,17 +276,16 @@ The syntax is that of Kibana's Lucene queries; docs/query.md says what is taken.
 	return cmd
 }
 
-// parseQuery reads a query by its name or as text. What looks like a name and is
-// none is an error: it would quietly find nothing.
+// parseQuery reads a query by its name or as text.
 func parseQuery(text, since string, saved []query.Saved) (query.Node, error) {
 	fields, err := query.RecordFields()
 	if err != nil {
 		return nil, err
 	}
-	if q, ok := query.Find(saved, text); ok {
-		text = q.Query
+	n, err := query.Parse(query.Named(text, saved), fields, time.Now())
+	if bad := new(query.Error); errors.As(err, &bad) && bad.Suggest != "" {
+		return nil, fmt.Errorf("%w: %s", err, bad.Suggest)
 	}
-	n, err := query.Parse(text, fields, time.Now())
 	if err != nil || since == "" {
 		return n, err
 	}
@@ -292,6 +295,20 @@ func parseQuery(text, since string, saved []query.Saved) (query.Node, error) {
 	}
 	from := float64(time.Now().Add(-time.Duration(d)).UnixMilli())
 	return query.Bool{Must: []query.Node{n, query.Range{Field: fields["@timestamp"], Low: &query.Bound{Number: from, Inclusive: true}}}}, nil
+}
+
+// misnamed is an error where a text is near to the name of a saved query and finds nothing: an
+// empty table would read as if there was nothing.
+func misnamed(ctx context.Context, x *store, text string, where query.Node, saved []query.Saved) error {
+	meant := query.Meant(text, saved)
+	if _, named := query.Find(saved, text); named || meant == "" {
+		return nil
+	}
+	res, err := x.Search(ctx, query.Request{Where: where})
+	if err != nil || res.Total > 0 {
+		return err
+	}
+	return misuse{fmt.Errorf("no saved query is named %s, and no change has that word; did you mean %s?", text, meant)}
 }
 
 var errEnough = errors.New("enough")

@@ -194,7 +194,7 @@ func TestOnALaptopThePagesAreOpenToThisMachineAlone(t *testing.T) {
 			t.Errorf("%s of another host: %d", path, status)
 		}
 	}
-	if status, _, _ := ask(t, c, "GET", page+"/?page=368934881474191033", ""); status != 400 {
+	if status, _, _ := ask(t, c, "GET", page+"/changes?page=368934881474191033", ""); status != 400 {
 		t.Errorf("a page that there cannot be: %d", status)
 	}
 	if status, _, _ := ask(t, c, "GET", page+"/v1/changes?size=1000&page=9223372036854775807", ""); status != 400 {
@@ -296,7 +296,7 @@ func TestWithCredentialsReadersAreAsked(t *testing.T) {
 		{"/changes.csv", 401, 200, 403, 200, 200},
 		{"/changes.csv?q=changetrail.change.number:2", 401, 200, 403, 200, 200},
 		{"/queries", 303, 200, 403, 200, 200},
-		{"/audit", 303, 200, 200, 200, 200},
+		{"/changes", 303, 200, 403, 200, 200},
 		{"/changes/" + one, 303, 200, 403, 200, 200},
 		{"/changes/" + two, 303, 200, 403, 403, 403},
 		{"/evidence/" + sums["one"], 303, 200, 404, 200, 200},

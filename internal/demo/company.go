@@ -129,7 +129,7 @@ func Policy(end time.Time) []byte {
   - name: authentication in critical services
     when: service.classification == "critical" && change.paths.exists(p, glob(p, "**/auth/**"))
     verdict: approval-required
-    reason: authentication in a critical service is changed by leave of its owners only
+    reason: the owners of a critical service approve each change of its authentication beforehand
     by: [owners]
   - name: critical services
     when: service.classification == "critical"

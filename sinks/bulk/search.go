@@ -88,7 +88,7 @@ func (s *Server) Search(ctx context.Context, q query.Request) (*query.Result, er
 	}
 	body := map[string]any{
 		"query": map[string]any{"bool": map[string]any{"filter": query.DSL(q.Where)}},
-		"sort":  order, "from": q.Skip, "size": q.Size, "track_total_hits": true,
+		"sort":  sortedBy(q.Sort), "from": q.Skip, "size": q.Size, "track_total_hits": true,
 	}
 	if len(aggs) > 0 {
 		body["aggs"] = aggs
@@ -119,6 +119,18 @@ func (s *Server) Search(ctx context.Context, q query.Request) (*query.Result, er
 		}
 	}
 	return res, nil
+}
+
+// sortedBy is the order that a search asks for.
+func sortedBy(s query.Sort) []any {
+	if s.Field.Name == "" {
+		return order
+	}
+	direction := "desc"
+	if s.Ascending {
+		direction = "asc"
+	}
+	return []any{map[string]any{s.Field.Name: map[string]any{"order": direction, "missing": "_last"}}, order[1]}
 }
 
 // All hands every record that matches to f, newest first.

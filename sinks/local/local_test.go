@@ -209,3 +209,61 @@ func TestEveryGapIsFoundByASavedQuery(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsFoundIsSortedByADateOrANumber(t *testing.T) {
+	x := open(t, t.TempDir())
+	for i, body := range []string{
+		`{"@timestamp":"2026-11-03T00:00:00Z","changetrail":{"change":{"id":"a","repository":"r","merged_at":"2026-11-09T00:00:00Z"},"revision":7}}`,
+		`{"@timestamp":"2026-11-02T00:00:00Z","changetrail":{"change":{"id":"b","repository":"r"},"revision":9}}`,
+		`{"@timestamp":"2026-11-01T00:00:00Z","changetrail":{"change":{"id":"c","repository":"r","merged_at":"2026-11-08T00:00:00Z"},"revision":8}}`,
+	} {
+		if out, err := x.Put(t.Context(), []sinks.Document{doc(string(rune('a'+i)), 1, body)}); err != nil || out[0].Kind != sinks.Done {
+			t.Fatal(out, err)
+		}
+	}
+	for _, c := range []struct {
+		field      string
+		ascending  bool
+		skip, size int
+		want       string
+	}{
+		{"", false, 0, 9, "abc"},
+		{"@timestamp", true, 0, 9, "cba"},
+		{"changetrail.change.merged_at", false, 0, 9, "acb"}, // what has no value comes last
+		{"changetrail.change.merged_at", true, 0, 9, "cab"},
+		{"changetrail.revision", false, 0, 9, "bca"},
+		{"changetrail.revision", false, 1, 1, "c"},
+		{"changetrail.revision", false, 7, 1, ""},
+		{"changetrail.revision", false, 0, 0, ""},
+	} {
+		res, err := x.Search(t.Context(), query.Request{Where: query.All{}, Skip: c.skip, Size: c.size, Sort: query.Sort{Field: x.Fields()[c.field], Ascending: c.ascending}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, h := range res.Hits {
+			got += h.ID
+		}
+		if got != c.want || res.Total != 3 {
+			t.Errorf("%+v: %q of %d", c, got, res.Total)
+		}
+	}
+}
+
+func TestAFindingIsFoundByEachOfItsNames(t *testing.T) {
+	x := open(t, t.TempDir())
+	if out, err := x.Put(t.Context(), []sinks.Document{
+		doc("a", 1, `{"@timestamp":"2026-11-03T00:00:00Z","vulnerability":{"id":["GHSA-35jh-r3h4-6jhm","CVE-2021-23337"]},"changetrail":{"change":{"id":"github.com/acme/payments/pull/1058","repository":"github.com/acme/payments","head_sha":"8c1f0f5ad3e64b8fbf2ab9a3d1c5ee6a4c0f7d21"}}}`),
+		doc("b", 1, `{"@timestamp":"2026-11-03T00:00:00Z","vulnerability":{"id":"CVE-2022-32149"},"changetrail":{"change":{"id":"github.com/acme/pay/pull/1","repository":"github.com/acme/pay"}}}`),
+	}); err != nil || out[0].Kind != sinks.Done || out[1].Kind != sinks.Done {
+		t.Fatal(out, err)
+	}
+	for text, want := range map[string]string{
+		"CVE-2021-23337": "a", "ghsa-35jh-r3h4-6jhm": "a", "CVE-2022-32149": "b", "CVE-2022-1": "", "acme/payments#1058": "a", "https://github.com/acme/payments/pull/1058/files": "a",
+		"8c1f0f5": "a", "8c1f0f6": "", "acme/pay": "b", "github.com/acme/payments": "a", "-CVE-2021-23337": "b",
+	} {
+		if got := strings.Join(find(t, x, text), ""); got != want {
+			t.Errorf("%s finds %q, want %q", text, got, want)
+		}
+	}
+}

@@ -61,7 +61,7 @@ func (x *Index) search(ctx context.Context, q query.Request) (*query.Result, err
 		return nil, err
 	}
 	res := &query.Result{Total: int(found.GetCardinality()), Facets: make(map[string][]query.Count)}
-	for _, s := range e.newest(found, q.Skip, q.Size) {
+	for _, s := range e.ordered(found, q) {
 		doc, err := x.Record(ctx, e.slots[s].id)
 		if err != nil {
 			return nil, fmt.Errorf("index: %w", err)
@@ -131,6 +131,34 @@ func (x *Index) Values(ctx context.Context, field, prefix string, limit int) ([]
 		return err
 	}, "SELECT value FROM terms WHERE field = ? AND value >= ? AND value < ? ORDER BY value LIMIT ?", x.fieldID[field], prefix, prefix+"\U0010ffff", limit)
 	return out, err
+}
+
+// ordered returns the slots that a request asks for, in its order.
+func (e *evaluation) ordered(found *roaring.Bitmap, q query.Request) []uint32 {
+	if q.Sort.Field.Name == "" || q.Size <= 0 {
+		return e.newest(found, q.Skip, q.Size)
+	}
+	values := make(map[uint32]float64)
+	c := e.column(e.fieldID[q.Sort.Field.Name])
+	for i, s := range c.slots {
+		if v, ok := values[s]; !ok || (c.values[i] < v) == q.Sort.Ascending { // of several the one that comes first
+			values[s] = c.values[i]
+		}
+	}
+	slots := found.ToArray()
+	slices.SortFunc(slots, func(a, b uint32) int {
+		x, hasX := values[a]
+		y, hasY := values[b]
+		switch {
+		case hasX != hasY:
+			return map[bool]int{true: -1, false: 1}[hasX]
+		case x != y:
+			return map[bool]int{true: -1, false: 1}[(x < y) == q.Sort.Ascending]
+		}
+		return strings.Compare(e.slots[a].id, e.slots[b].id)
+	})
+	slots = slots[min(q.Skip, len(slots)):]
+	return slots[:min(q.Size, len(slots))]
 }
 
 // newest returns the slots of found from skip on, newest first.

@@ -1,5 +1,5 @@
-// The pages work without this. It completes fields and values in the search,
-// and brings "/" to it.
+// The pages work without this. It completes fields and values in the search, brings "/" to
+// it, and lets a time be chosen by dragging over a histogram.
 "use strict";
 const q = document.getElementById("q");
 const list = document.getElementById("completions");
@@ -24,5 +24,34 @@ if (q && list) {
       q.focus();
       q.select();
     }
+  });
+}
+const form = document.querySelector("form.search");
+const plot = form && document.querySelector(".histogram svg.plot");
+if (plot) {
+  const bars = [...plot.querySelectorAll("a[data-from]")];
+  const middle = (bar) => { const box = bar.getBoundingClientRect(); return (box.left + box.right) / 2; };
+  let start = null;
+  const chosen = (end) => bars.filter((bar) => middle(bar) >= Math.min(start, end) && middle(bar) <= Math.max(start, end));
+  plot.closest("figure").classList.add("brushed");
+  plot.addEventListener("dragstart", (e) => e.preventDefault());
+  plot.addEventListener("pointerdown", (e) => { if (e.button === 0) start = e.clientX; });
+  addEventListener("pointermove", (e) => {
+    if (start === null) return;
+    const within = Math.abs(e.clientX - start) > 6 ? chosen(e.clientX) : [];
+    bars.forEach((bar) => bar.classList.toggle("within", within.includes(bar)));
+  });
+  addEventListener("pointerup", (e) => {
+    if (start === null) return;
+    const within = Math.abs(e.clientX - start) > 6 ? chosen(e.clientX) : [];
+    start = null;
+    if (!within.length) return;
+    addEventListener("click", (e) => e.preventDefault(), { once: true, capture: true }); // it is no click on a bar
+    for (const [name, value] of [["from", within[0].dataset.from], ["to", within.at(-1).dataset.to]]) {
+      form.elements[name].type = "text"; // it may have hours
+      form.elements[name].value = value;
+    }
+    form.elements.since.value = "";
+    form.requestSubmit();
   });
 }

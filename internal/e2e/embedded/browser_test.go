@@ -5,6 +5,7 @@ package embedded
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,8 +14,10 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"github.com/go-json-experiment/json"
 
 	"github.com/changetrail/changetrail/internal/servers"
@@ -111,9 +114,10 @@ func TestAnAuditorClicksFromASearchToTheEvidence(t *testing.T) {
 	ctx := browser(t)
 	source := axe(t)
 	var text, address string
-	do(ctx, t, "first page", chromedp.Navigate(page+"/"), chromedp.WaitVisible(`table`), chromedp.Text(`.count`, &text))
+	overviewLeadsOn(ctx, t, source)
+	do(ctx, t, "changes", chromedp.Navigate(page+"/changes"), chromedp.WaitVisible(`table.changes`), chromedp.Text(`.count`, &text))
 	if !strings.Contains(text, "changes") {
-		t.Errorf("the first page says %q", text)
+		t.Errorf("the page of changes says %q", text)
 	}
 	picture(ctx, t, "search")
 	accessible(ctx, t, source, "search")
@@ -123,13 +127,13 @@ func TestAnAuditorClicksFromASearchToTheEvidence(t *testing.T) {
 		t.Errorf("the search leads to %s with %s changes", address, text)
 	}
 	before := text
-	do(ctx, t, "facet", chromedp.Click(`//details[summary[text()="Trigger"]]/summary`, chromedp.BySearch), chromedp.Click(`//details[summary[text()="Trigger"]]//a[span[text()="proven"]]`, chromedp.BySearch), chromedp.WaitVisible(`//*[contains(@class,"chips")]//a[contains(.,"proven")]`, chromedp.BySearch), chromedp.Text(`.count strong`, &text))
+	do(ctx, t, "facet", chromedp.Click(`//details[summary[text()="Agent"]]//a[contains(.,"patch-")]`, chromedp.BySearch), chromedp.WaitVisible(`//*[contains(@class,"chips")]//strong[text()="patch-pilot"]`, chromedp.BySearch), chromedp.Text(`.count strong`, &text))
 	if text == before {
 		t.Errorf("a facet narrows nothing: %s", text)
 	}
 	picture(ctx, t, "facet")
 
-	do(ctx, t, "change", chromedp.Click(`td a`), chromedp.WaitVisible(`.timeline`), chromedp.Text(`.answers`, &text))
+	do(ctx, t, "change", chromedp.Click(`td.id a`), chromedp.WaitVisible(`.timeline`), chromedp.Text(`.answers`, &text))
 	for _, question := range []string{"Which scan output triggered the agent?", "Which alternatives did it consider and reject?", "Was it authorized to change that service?", "Who reviewed before merge?"} {
 		if !strings.Contains(text, question) {
 			t.Errorf("the page of a change does not ask: %s", question)
@@ -153,7 +157,7 @@ func TestAnAuditorClicksFromASearchToTheEvidence(t *testing.T) {
 		t.Errorf("the evidence names %q and marks %q", named, text)
 	}
 
-	for _, p := range []string{"/queries", "/audit", "/nowhere", "/?q=tagz:a"} {
+	for _, p := range []string{"/queries", "/nowhere", "/changes?q=tagz:a", "/changes?q=not-revewed", "/changes?q=not-reviewed", "/changes?page=99999", "/changes?f=tags:pci-dss-6.3.2&x=service.name:payments&more=service.name&sort=changetrail.change.merged_at&from=2026-01-01"} {
 		do(ctx, t, p, chromedp.Navigate(page+p), chromedp.WaitVisible(`main`))
 		accessible(ctx, t, source, p)
 	}
@@ -180,19 +184,35 @@ func everyEventIsListed(ctx context.Context, t *testing.T, source string) {
 func TestThePagesAreReadableInTheDarkAndOnATelephone(t *testing.T) {
 	ctx := browser(t)
 	source := axe(t)
-	do(ctx, t, "dark", emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}), chromedp.Navigate(page+"/"), chromedp.WaitVisible(`table`))
+	do(ctx, t, "dark", emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}), chromedp.Navigate(page+"/"), chromedp.WaitVisible(`.cards`))
+	picture(ctx, t, "overview-dark")
+	accessible(ctx, t, source, "overview in the dark")
+	do(ctx, t, "search", chromedp.Navigate(page+"/changes"), chromedp.WaitVisible(`table.changes`))
 	picture(ctx, t, "search-dark")
 	accessible(ctx, t, source, "search in the dark")
-	do(ctx, t, "change", chromedp.Click(`td a`), chromedp.WaitVisible(`.timeline`))
+	do(ctx, t, "change", chromedp.Click(`td.id a`), chromedp.WaitVisible(`.timeline`))
 	picture(ctx, t, "change-dark")
 	accessible(ctx, t, source, "change in the dark")
 	do(ctx, t, "narrow", emulation.SetEmulatedMedia(), chromedp.EmulateViewport(390, 844), chromedp.Reload(), chromedp.WaitVisible(`.timeline`))
 	picture(ctx, t, "change-narrow")
 	fits(ctx, t, "change")
-	do(ctx, t, "search", chromedp.Navigate(page+"/"), chromedp.WaitVisible(`table`))
-	picture(ctx, t, "search-narrow")
-	fits(ctx, t, "search")
-	accessible(ctx, t, source, "search on a narrow screen")
+	for name, path := range map[string]string{"overview": "/", "search": "/changes", "queries": "/queries"} {
+		do(ctx, t, name, chromedp.Navigate(page+path), chromedp.WaitVisible(`main`, chromedp.ByQuery))
+		picture(ctx, t, name+"-narrow")
+		fits(ctx, t, name)
+		accessible(ctx, t, source, name+" on a narrow screen")
+	}
+	var shown bool
+	folded := chromedp.Evaluate(`getComputedStyle(document.querySelector(".facets")).display !== "none"`, &shown)
+	do(ctx, t, "filters", chromedp.Navigate(page+"/changes"), chromedp.WaitVisible(`label.unfold`), folded)
+	if shown {
+		t.Error("the facets stand before the changes on a narrow screen")
+	}
+	do(ctx, t, "filters", chromedp.Click(`label.unfold`), folded)
+	if !shown {
+		t.Error("the facets cannot be unfolded")
+	}
+	fits(ctx, t, "search with its facets")
 }
 
 // fits fails where the page is wider than the screen.
@@ -210,7 +230,7 @@ func fits(ctx context.Context, t *testing.T, name string) {
 func TestThePagesAreReadableWithoutScripts(t *testing.T) {
 	ctx := browser(t)
 	var text string
-	do(ctx, t, "search", emulation.SetScriptExecutionDisabled(true), chromedp.Navigate(page+"/?q=changetrail.gaps:self-approval"), chromedp.WaitVisible(`td a`), chromedp.Click(`td a`), chromedp.WaitVisible(`.timeline`), chromedp.Text(`.timeline`, &text))
+	do(ctx, t, "search", emulation.SetScriptExecutionDisabled(true), chromedp.Navigate(page+"/?q=changetrail.gaps:self-approval"), chromedp.WaitVisible(`td.id a`), chromedp.Click(`td.id a`), chromedp.WaitVisible(`.timeline`), chromedp.Text(`.timeline`, &text))
 	if !strings.Contains(strings.ToLower(text), "merged") {
 		t.Errorf("the time line reads %.200q", text)
 	}
@@ -220,10 +240,89 @@ func TestTheSearchIsReachedAndCompletedByKeyboard(t *testing.T) {
 	ctx := browser(t)
 	var focused string
 	var completions int
-	do(ctx, t, "keyboard", chromedp.Navigate(page+"/"), chromedp.WaitVisible(`table`), chromedp.KeyEvent("/"), chromedp.Evaluate(`document.activeElement.id`, &focused),
+	do(ctx, t, "keyboard", chromedp.Navigate(page+"/changes"), chromedp.WaitVisible(`table.changes`), chromedp.KeyEvent("/"), chromedp.Evaluate(`document.activeElement.id`, &focused),
 		chromedp.Evaluate(`q.value = "", 0`, nil), // chromedp types the stroke that the page has taken for itself
 		chromedp.KeyEvent("changetrail.gaps:self"), chromedp.Sleep(2*time.Second), chromedp.Evaluate(`document.querySelectorAll("#completions option").length`, &completions))
 	if focused != "q" || completions == 0 {
 		t.Errorf("/ leads to %q, and %d completions are offered", focused, completions)
+	}
+	for _, path := range []string{"/", "/changes", "/queries"} {
+		do(ctx, t, "skip on "+path, chromedp.Navigate(page+path), chromedp.WaitVisible(`main`, chromedp.ByQuery), chromedp.KeyEvent(kb.Tab), chromedp.ActionFunc(enter), chromedp.Sleep(200*time.Millisecond), chromedp.Evaluate(`document.activeElement.id`, &focused))
+		if focused != "q" {
+			t.Errorf("on %s the first link that is skipped to leads to %q", path, focused)
+		}
+	}
+	var stops int
+	do(ctx, t, "stops", chromedp.Navigate(page+"/changes"), chromedp.WaitVisible(`table.changes`), chromedp.Evaluate(`(() => {
+		const all = [...document.querySelectorAll("a[href], input, select, button, summary, [tabindex]")].filter(e => e.tabIndex >= 0 && e.type !== "hidden" && e.checkVisibility({contentVisibilityAuto: true}));
+		return all.indexOf(document.querySelector("td.id a"));
+	})()`, &stops))
+	if stops < 1 || stops > 60 {
+		t.Errorf("%d stops of the tabulator are before the first change", stops)
+	}
+}
+
+// enter strokes the key as a keyboard does: the link that takes it keeps it from what is focused next.
+func enter(ctx context.Context) error {
+	for _, kind := range []input.KeyType{input.KeyDown, input.KeyUp} {
+		if err := input.DispatchKeyEvent(kind).WithKey("Enter").WithCode("Enter").WithWindowsVirtualKeyCode(13).WithText("\r").Do(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// overviewLeadsOn checks the first page: each number finds as many changes.
+func overviewLeadsOn(ctx context.Context, t *testing.T, source string) {
+	t.Helper()
+	var links, numbers []string
+	do(ctx, t, "first page", chromedp.Navigate(page+"/"), chromedp.WaitVisible(`.numbers`),
+		chromedp.Evaluate(`[...document.querySelectorAll(".numbers a, .matrix td a, .ready td a")].map(a => a.href.baseVal ? location.origin + a.href.baseVal : a.href)`, &links),
+		chromedp.Evaluate(`[...document.querySelectorAll(".numbers a, .matrix td a, .ready td a")].map(a => (a.querySelector("b, title") || (a.closest(".ready") && a.closest("tr").querySelector("td:last-child")) || a).textContent.match(/[0-9]+/)[0])`, &numbers))
+	picture(ctx, t, "overview")
+	accessible(ctx, t, source, "overview")
+	if len(links) < 20 {
+		t.Fatalf("the first page has %d links", len(links))
+	}
+	for i, link := range links {
+		if i > 8 && i%7 > 0 {
+			continue // a part of them is enough
+		}
+		u, err := url.Parse(link)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := matches(t, u.Query()); fmt.Sprint(n) != numbers[i] {
+			t.Errorf("%s is said to find %s, and finds %d", link, numbers[i], n)
+		}
+	}
+}
+
+// TestATimeIsChosenByDragging over the bars of the histogram.
+func TestATimeIsChosenByDragging(t *testing.T) {
+	ctx := browser(t)
+	var box []float64
+	var address string
+	do(ctx, t, "page", chromedp.Navigate(page+"/changes?since=90d"), chromedp.WaitVisible(`.plot`), chromedp.Evaluate(`(() => { const b = document.querySelector(".plot").getBoundingClientRect(); return [b.left, b.top, b.width, b.height]; })()`, &box))
+	at := func(share float64) (x, y float64) { return box[0] + box[2]*share, box[1] + box[3]/2 }
+	x1, y := at(.4)
+	x2, _ := at(.6)
+	do(ctx, t, "drag", chromedp.ActionFunc(func(ctx context.Context) error {
+		for _, e := range []struct {
+			kind input.MouseType
+			x    float64
+		}{{input.MousePressed, x1}, {input.MouseMoved, (x1 + x2) / 2}, {input.MouseMoved, x2}, {input.MouseReleased, x2}} {
+			if err := input.DispatchMouseEvent(e.kind, e.x, y).WithButton(input.Left).WithClickCount(1).Do(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	}), chromedp.Sleep(time.Second), chromedp.Location(&address))
+	u, err := url.Parse(address)
+	if err != nil || u.Query().Get("from") == "" || u.Query().Get("to") <= u.Query().Get("from") {
+		t.Fatalf("dragging leads to %s", address)
+	}
+	if n, all := matches(t, u.Query()), matches(t, url.Values{"since": {"90d"}}); n == 0 || n >= all/2 {
+		t.Errorf("a fifth of the time has %d of %d changes", n, all)
 	}
 }

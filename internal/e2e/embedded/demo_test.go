@@ -167,19 +167,26 @@ func (p *process) stop(s syscall.Signal) error {
 
 func total(t *testing.T, lucene string) int {
 	t.Helper()
-	res, err := http.Get(page + "/v1/changes?" + url.Values{"q": {lucene}, "since": {""}, "size": {"0"}}.Encode())
+	return matches(t, url.Values{"q": {lucene}})
+}
+
+// matches is how many changes a search finds.
+func matches(t *testing.T, asked url.Values) int {
+	t.Helper()
+	asked.Set("size", "0")
+	res, err := http.Get(page + "/v1/changes?" + asked.Encode())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
 	body, _ := io.ReadAll(res.Body)
-	var found struct {
+	var answer struct {
 		Total int `json:"total"`
 	}
-	if err := json.Unmarshal(body, &found); err != nil || res.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %d %v: %s", lucene, res.StatusCode, err, body)
+	if err := json.Unmarshal(body, &answer); err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %d %v: %s", asked.Get("q"), res.StatusCode, err, body)
 	}
-	return found.Total
+	return answer.Total
 }
 
 // TestTheDemoHasEachGap: few of each, since most changes by agents are as they should be.

@@ -1,0 +1,119 @@
+package web
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/changetrail/changetrail/internal/say"
+	"github.com/changetrail/changetrail/query"
+	"github.com/changetrail/changetrail/record"
+)
+
+// maxFixes is how many of the newest fixes are measured.
+const maxFixes = 500
+
+// fixed finds the merged changes that a finding in a report made an agent start.
+const fixed = "changetrail.change.state:merged AND changetrail.change.initiated_by:agent AND changetrail.trigger.found:true"
+
+// fixSteps are the ends of the bars of the time that fixes take.
+var fixSteps = []struct {
+	most  time.Duration
+	label string
+}{
+	{time.Hour, "1 h"}, {4 * time.Hour, "4 h"}, {12 * time.Hour, "12 h"}, {day, "1 day"}, {3 * day, "3 days"}, {7 * day, "7 days"}, {28 * day, "28 days"}, {1 << 62, "more"},
+}
+
+// A fixBar is how many fixes took up to a time.
+type fixBar struct {
+	Label         string
+	X, Y, W, H, N int
+}
+
+// A fixRow is how long the fixes of one severity took.
+type fixRow struct {
+	Severity, Link string
+	N              int
+	Half, Most     string // the median, and nine of ten
+}
+
+// fixes fills in how long it took from a finding to the merge of its fix.
+func (o *overviewer) fixes(data map[string]any) error {
+	res, err := o.find(fixed, query.Request{Size: maxFixes})
+	if err != nil {
+		return err
+	}
+	var all []time.Duration
+	by := make(map[string][]time.Duration)
+	for _, h := range res.Hits {
+		var r record.Record
+		if err := json.Unmarshal(h.Doc, &r, jsontext.AllowInvalidUTF8(true)); err != nil {
+			return fmt.Errorf("the record %s cannot be read: %w", h.ID, err)
+		}
+		if took, ok := fixTime(&r); ok {
+			all = append(all, took)
+			by[r.Trail.Trigger.Severity] = append(by[r.Trail.Trigger.Severity], took)
+		}
+	}
+	var table []fixRow
+	for _, severity := range severities {
+		if times := by[severity]; len(times) > 0 {
+			slices.Sort(times)
+			table = append(table, fixRow{severity, o.in(fixed + " AND changetrail.trigger.severity:" + severity).here(), len(times), say.Span(times[len(times)/2]), say.Span(times[len(times)*9/10])})
+		}
+	}
+	data["Fixes"], data["FixTable"], data["FixCount"], data["FixTotal"], data["FixLink"] = fixBars(all), table, len(all), res.Total, o.in(fixed).here()
+	return nil
+}
+
+// fixTime is how long it took from the scan that found the weakness to the merge; ok is false where
+// a time is not known, or the report was sent after the merge.
+func fixTime(r *record.Record) (took time.Duration, ok bool) {
+	t, merged := r.Trail, r.Trail.Change.MergedAt
+	if t.Trigger == nil || merged.IsZero() {
+		return 0, false
+	}
+	var found time.Time
+	for _, scan := range t.Scans { // the first report of it
+		if scan.Digest == t.Trigger.Digest && (found.IsZero() || scan.At.Before(found)) {
+			found = scan.At
+		}
+	}
+	return merged.Sub(found), !found.IsZero() && !merged.Before(found)
+}
+
+// Sizes of the plot of fixes.
+const (
+	fixStep   = 110
+	fixWidth  = 880
+	fixTop    = 20
+	fixBottom = 120
+)
+
+func fixBars(all []time.Duration) []fixBar {
+	if len(all) == 0 {
+		return nil
+	}
+	out := make([]fixBar, len(fixSteps))
+	most := 0
+	for _, took := range all {
+		i := slices.IndexFunc(fixSteps, func(s struct {
+			most  time.Duration
+			label string
+		}) bool {
+			return took <= s.most
+		})
+		out[i].N++
+		most = max(most, out[i].N)
+	}
+	for i := range out {
+		b := &out[i]
+		b.Label, b.X, b.W = fixSteps[i].label, i*fixStep, fixStep-8
+		b.H = b.N * (fixBottom - fixTop) / most
+		b.Y = fixBottom - b.H
+	}
+	return out
+}

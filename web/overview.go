@@ -1,0 +1,295 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/changetrail/changetrail/internal/access"
+	"github.com/changetrail/changetrail/internal/say"
+	"github.com/changetrail/changetrail/query"
+	"github.com/changetrail/changetrail/record"
+)
+
+// A standing is how well a change by an agent can be shown: the worst of its four answers.
+type standing struct {
+	Class, Label string
+	Query        string
+}
+
+// standings from the best to the worst. Each change by an agent has one of them.
+func standings() []standing {
+	any := func(answer string) string {
+		var parts []string
+		for _, a := range answers {
+			parts = append(parts, a+":"+answer)
+		}
+		return "(" + strings.Join(parts, " OR ") + ")"
+	}
+	const byAgents = "changetrail.change.initiated_by:agent"
+	is, not := func(a string) string { return " AND " + any(a) }, func(a string) string { return " AND NOT " + any(a) }
+	return []standing{
+		{record.Proven, "all proven", byAgents + not(record.Contradicted) + not(record.Unproven) + not(record.Partial) + not(record.Pending) + " AND _exists_:changetrail.answers"},
+		{record.Pending, "pending", byAgents + is(record.Pending) + not(record.Contradicted) + not(record.Unproven) + not(record.Partial)},
+		{record.Partial, "partial", byAgents + is(record.Partial) + not(record.Contradicted) + not(record.Unproven)},
+		{record.Unproven, "unproven", byAgents + is(record.Unproven) + not(record.Contradicted)},
+		{record.Contradicted, "contradicted", byAgents + is(record.Contradicted)},
+	}
+}
+
+const (
+	mostServices = 12
+	mostAgents   = 8
+	mostGaps     = 12
+	mostOpen     = 8
+)
+
+// overview is the first page: how agent changes stand, each number a search.
+func (s *server) overview(w http.ResponseWriter, r *http.Request) error {
+	v, err := s.read(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	if span := r.URL.Query().Get("span"); span != "" {
+		v.Since = span
+	} else {
+		v.Since = "90d"
+	}
+	if err := s.resolve(v); err != nil {
+		return err
+	}
+	o := &overviewer{server: s, ctx: r.Context(), span: v}
+	s.Access.Note(r, "list", "overview of "+v.Since)
+	data := map[string]any{"Title": "Overview", "Span": v.Since, "Spans": spans[:len(spans)-1], "Only": access.Of(r.Context()).Only(), "Means": say.Means}
+	for _, fill := range []func(map[string]any) error{o.standing, o.gaps, o.pending, o.fixes} {
+		if err := fill(data); err != nil {
+			return err
+		}
+	}
+	return s.render(w, http.StatusOK, "overview.html", data)
+}
+
+// An overviewer counts for one page.
+type overviewer struct {
+	*server
+	ctx  context.Context //nolint:containedctx // it lives as long as one request
+	span *view
+}
+
+// in is the view of a search text in the span of the page.
+func (o *overviewer) in(text string) *view {
+	return o.span.with(func(v *view) { v.Query = text })
+}
+
+// find searches for a text in the span of the page.
+func (o *overviewer) find(text string, q query.Request) (*query.Result, error) {
+	v := o.in(text)
+	if err := o.resolve(v); err != nil {
+		return nil, err
+	}
+	q.Where = v.where
+	return o.Index.Search(o.ctx, q)
+}
+
+// A number of changes, and the search that finds them.
+type number struct {
+	Class, Label, Means string
+	N, Percent          int
+	Link                string
+}
+
+// standing fills in the answers over time, by service and by control.
+func (o *overviewer) standing(data map[string]any) error {
+	from, to, _ := o.span.asked(o.Now())
+	var all []series
+	var numbers []number
+	services, controls := make(counted), make(counted)
+	total := 0
+	for i, st := range standings() {
+		res, err := o.find(st.Query, query.Request{Interval: over(from, to, true), Facets: []string{"service.name", "tags"}, FacetSize: moreSize})
+		if err != nil {
+			return err
+		}
+		total += res.Total
+		link := o.in(st.Query).here()
+		all = append(all, series{Class: st.Class, Label: st.Label, Link: link, Buckets: res.Histogram})
+		numbers = append(numbers, number{Class: st.Class, Label: st.Label, Means: say.Means(st.Class), N: res.Total, Link: link})
+		services.add(i, res.Facets["service.name"])
+		controls.add(i, res.Facets["tags"])
+	}
+	for i := range numbers {
+		numbers[i].Percent = percent(numbers[i].N, total)
+	}
+	data["Total"], data["Numbers"] = total, numbers
+	data["AgentsLink"] = o.in("changetrail.change.initiated_by:agent").here()
+	data["Plot"] = newPlot(from, to, interval(to.Sub(from)), all, func(from, to string) string {
+		return o.in("changetrail.change.initiated_by:agent").with(func(v *view) { v.Since, v.From, v.To = "", from, to }).here()
+	})
+	data["Services"] = o.bars("service.name", services)
+	data["Controls"] = o.bars("tags", controls)
+	if total == 0 {
+		everything, err := o.Index.Search(o.ctx, query.Request{Where: query.All{}})
+		if err != nil {
+			return err
+		}
+		data["Empty"] = everything.Total == 0
+	}
+	return nil
+}
+
+func percent(n, of int) int {
+	if of == 0 {
+		return 0
+	}
+	return n * 100 / of // rounded down: not all is never 100
+}
+
+// counted are counts of each value, by the place of the standing.
+type counted map[string]*[5]int
+
+func (c counted) add(standing int, counts []query.Count) {
+	for _, v := range counts {
+		if c[v.Value] == nil {
+			c[v.Value] = new([5]int)
+		}
+		c[v.Value][standing] += v.N
+	}
+}
+
+// A readiness is how the changes of one service, or in the scope of one control, stand.
+type readiness struct {
+	Name, Link string
+	Total      int
+	Percent    int // that can be shown as they are
+	Parts      []widthPart
+}
+
+// A widthPart is a part of a bar that lies: X and W in hundredths.
+type widthPart struct {
+	Class, Label string
+	X, W         float64
+	N            int
+	Link         string
+}
+
+// bars are the readiness by the values of a field, those with most to do first.
+func (o *overviewer) bars(field string, counts counted) (out []readiness) {
+	all := standings()
+	for name, c := range counts {
+		at := field + ":" + quote(name) + " AND "
+		b := readiness{Name: name, Total: sum(c[:]), Link: o.in(at + "changetrail.change.initiated_by:agent").here()}
+		b.Percent = percent(c[0], b.Total)
+		x := 0.
+		for i, n := range c {
+			if n > 0 {
+				width := float64(n) * 100 / float64(b.Total)
+				b.Parts = append(b.Parts, widthPart{all[i].Class, all[i].Label, x, width, n, o.in(at + all[i].Query).here()})
+				x += width
+			}
+		}
+		out = append(out, b)
+	}
+	slices.SortFunc(out, func(a, b readiness) int {
+		return cmp.Or(a.Percent-b.Percent, b.Total-a.Total, strings.Compare(a.Name, b.Name))
+	})
+	return out[:min(len(out), mostServices)]
+}
+
+// A gapRow is one gap, and how often each agent has it.
+type gapRow struct {
+	say.Gap
+	Link  string
+	Total int
+	Cells []gapCell
+}
+
+type gapCell struct {
+	N     int
+	Class string
+	Link  string
+}
+
+// gaps fills in the gaps by agent.
+func (o *overviewer) gaps(data map[string]any) error {
+	const byAgents = "changetrail.change.initiated_by:agent"
+	res, err := o.find(byAgents, query.Request{Facets: []string{"gen_ai.agent.id", "changetrail.gaps"}, FacetSize: moreSize})
+	if err != nil {
+		return err
+	}
+	agents := res.Facets["gen_ai.agent.id"]
+	agents = agents[:min(len(agents), mostAgents)]
+	gaps := res.Facets["changetrail.gaps"]
+	rows := make([]gapRow, 0, mostGaps)
+	for _, g := range gaps[:min(len(gaps), mostGaps)] {
+		rows = append(rows, gapRow{Gap: say.GapOf(nil, g.Value), Total: g.N, Link: o.in(byAgents + " AND changetrail.gaps:" + g.Value).here()})
+	}
+	for _, a := range agents {
+		of := "gen_ai.agent.id:" + quote(a.Value)
+		counts, err := o.find(of, query.Request{Facets: []string{"changetrail.gaps"}, FacetSize: moreSize})
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			c := gapCell{Link: o.in(of + " AND changetrail.gaps:" + rows[i].Name).here()}
+			if k := slices.IndexFunc(counts.Facets["changetrail.gaps"], func(c query.Count) bool { return c.Value == rows[i].Name }); k >= 0 {
+				c.N = counts.Facets["changetrail.gaps"][k].N
+				c.Class = heat(c.N, a.N)
+			}
+			rows[i].Cells = append(rows[i].Cells, c)
+		}
+	}
+	data["Gaps"], data["Agents"] = rows, agents
+	return nil
+}
+
+// heat says how large a part of an agent's changes has a gap.
+func heat(n, of int) string {
+	switch share := float64(n) / float64(max(1, of)); {
+	case share >= .1:
+		return "heat3"
+	case share >= .03:
+		return "heat2"
+	}
+	return "heat1"
+}
+
+// An openChange waits for something.
+type openChange struct {
+	ID      record.ChangeID
+	Title   string
+	Since   time.Time
+	Waiting []string
+}
+
+// pending fills in the open changes that wait for evidence, the oldest first.
+func (o *overviewer) pending(data map[string]any) error {
+	text := "changetrail.change.state:open AND " + standings()[1].Query
+	v := &view{Query: text, Sort: "changetrail.change.opened_at", Page: 1} // of all time: what waits is not over
+	if err := o.resolve(v); err != nil {
+		return err
+	}
+	res, err := o.Index.Search(o.ctx, query.Request{Where: v.where, Size: mostOpen, Sort: v.sort})
+	if err != nil {
+		return err
+	}
+	var list []openChange
+	for _, h := range res.Hits {
+		doc, err := query.ReadDoc(h.Doc)
+		if err != nil {
+			return err
+		}
+		c := openChange{ID: record.ChangeID(doc.Text("changetrail.change.id")), Title: doc.Text("changetrail.change.title")}
+		c.Since, _ = time.Parse(time.RFC3339Nano, doc.Text("changetrail.change.opened_at")) // it may not be known
+		for i, a := range answers {
+			if doc.Text(a) == record.Pending {
+				c.Waiting = append(c.Waiting, []string{"trigger", "alternatives", "authorization", "review"}[i])
+			}
+		}
+		list = append(list, c)
+	}
+	data["Open"], data["OpenTotal"], data["OpenLink"] = list, res.Total, v.here()
+	return nil
+}

@@ -1,0 +1,196 @@
+package web
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/changetrail/changetrail/query"
+)
+
+// Sizes of a plot over time, in units of its picture.
+const (
+	plotWidth  = 960
+	plotHeight = 150
+	plotLeft   = 44
+	plotRight  = 950
+	plotTop    = 10
+	plotBottom = 122
+	maxBars    = 100
+)
+
+// A plot is how many changes there were over time, as bars of several parts.
+type plot struct {
+	Width, Height int
+	Left, Right   int
+	Bottom        int
+	Bars          []bar
+	Ticks         []tick
+	Grid          []gridline
+	Each          string // the time of a bar, for people
+	Total         int
+	First, Last   time.Time
+	Legend        []series
+}
+
+// A bar is all changes of one piece of time.
+type bar struct {
+	X, W     int
+	Link     string
+	Label    string
+	From, To string // as addresses have them
+	Parts    []part
+	Total    int
+}
+
+type part struct {
+	Class string
+	Y, H  int
+	N     int
+}
+
+type gridline struct {
+	Y    int
+	Text string
+}
+
+// A series is one part of each bar.
+type series struct {
+	Class, Label string
+	Link         string
+	Buckets      []query.Bucket
+	N            int
+}
+
+// interval is how long a bar is, so that there are not too many of them.
+func interval(span time.Duration) time.Duration {
+	for _, d := range []time.Duration{time.Hour, 6 * time.Hour, day, 7 * day, 28 * day, 364 * day} {
+		if span/d < maxBars {
+			return d
+		}
+	}
+	return 10 * 364 * day
+}
+
+// eachOf says the time of a bar.
+func eachOf(d time.Duration) string {
+	switch d {
+	case time.Hour:
+		return "hour"
+	case day:
+		return "day"
+	case 7 * day:
+		return "week"
+	}
+	if d < day {
+		return fmt.Sprintf("%d hours", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days", int(d/day))
+}
+
+// newPlot draws series from first to last; link is the address of a piece of time. It is nil where
+// nothing was counted.
+func newPlot(first, last time.Time, width time.Duration, all []series, link func(from, to string) string) *plot {
+	first = first.UTC().Truncate(width)
+	n := min(int(last.Sub(first)/width)+1, 10*maxBars)
+	counts := make([][]int, n)
+	for i := range counts {
+		counts[i] = make([]int, len(all))
+	}
+	p := &plot{Width: plotWidth, Height: plotHeight, Left: plotLeft, Right: plotRight, Bottom: plotBottom, Each: eachOf(width), First: first, Last: last}
+	most := 0
+	for k, s := range all {
+		for _, b := range s.Buckets {
+			if i := int(b.Start.Sub(first) / width); !b.Start.Before(first) && i < n {
+				counts[i][k] += b.N
+				all[k].N += b.N
+				p.Total += b.N
+			}
+		}
+	}
+	for _, c := range counts {
+		most = max(most, sum(c))
+	}
+	if most == 0 {
+		return nil
+	}
+	x := scale{first, first.Add(time.Duration(n) * width), plotLeft, plotRight}
+	top := niceTop(most)
+	for i, c := range counts {
+		if sum(c) > 0 {
+			from := first.Add(time.Duration(i) * width)
+			p.Bars = append(p.Bars, newBar(x, from, width, c, all, top, link))
+		}
+	}
+	p.Ticks = x.ticks(8)
+	for _, v := range []int{0, top / 2, top} {
+		if v > 0 || v == 0 && len(p.Grid) == 0 {
+			p.Grid = append(p.Grid, gridline{height(v, top), grouped(int64(v))})
+		}
+	}
+	p.Legend = all
+	return p
+}
+
+func newBar(x scale, from time.Time, width time.Duration, counts []int, all []series, top int, link func(from, to string) string) bar {
+	left, right := x.at(from), x.at(from.Add(width))
+	b := bar{X: left, W: max(1, right-left-1), Total: sum(counts)}
+	layout, end := "2006-01-02", from.Add(width-time.Second)
+	if width < day {
+		layout = minutes
+	}
+	b.From, b.To = from.Format(layout), end.Format(layout)
+	b.Link = link(b.From, b.To)
+	b.Label = fmt.Sprintf("%s: %s", spanLabel(from, end, width), count(b.Total, "change"))
+	below := 0
+	for k, c := range counts {
+		if c == 0 {
+			continue
+		}
+		y := height(below+c, top)
+		b.Parts = append(b.Parts, part{all[k].Class, y, max(1, height(below, top)-y), c})
+		below += c
+		if len(all) > 1 {
+			b.Label += fmt.Sprintf(", %d %s", c, all[k].Label)
+		}
+	}
+	return b
+}
+
+func spanLabel(from, to time.Time, width time.Duration) string {
+	switch {
+	case width < day:
+		return from.Format("2 Jan 2006, 15:04")
+	case width == day:
+		return from.Format("2 Jan 2006")
+	}
+	return from.Format("2 Jan") + " to " + to.Format("2 Jan 2006")
+}
+
+// height is where a count lies in the picture.
+func height(n, top int) int { return plotBottom - n*(plotBottom-plotTop)/top }
+
+// niceTop is the end of an axis that has n: an even round number.
+func niceTop(n int) int {
+	for unit := 1; ; unit *= 10 {
+		for _, m := range []int{2, 4, 6, 8, 10, 12, 16, 20, 24, 30} {
+			if top := m * unit; top >= n {
+				return top
+			}
+		}
+	}
+}
+
+func sum(counts []int) (total int) {
+	for _, c := range counts {
+		total += c
+	}
+	return total
+}
+
+// over is how long the pieces are in which an index counts for a plot.
+func over(from, to time.Time, known bool) time.Duration {
+	if known && to.Sub(from) < 4*day {
+		return time.Hour
+	}
+	return day
+}
