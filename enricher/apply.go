@@ -193,5 +193,5 @@ func (e *Enricher) refuse(d *decodedEvent) *stream.Record {
 	e.metrics.refuse(d.refusal.Reason)
 	e.conf.Log.Warn("event refused", "reason", string(d.refusal.Reason), "detail", d.refusal.Detail,
 		"topic", d.record.Topic, "partition", d.record.Partition, "offset", d.record.Offset)
-	return stream.DeadLetter(e.conf.Topics.DLQ(), "enricher", d.record, d.refusal.Reason, d.refusal.Detail, e.now())
+	return stream.DeadLetter(e.conf.Topics.DLQ(), d.record, stream.Refusal{Stage: "enricher", Reason: d.refusal.Reason, Detail: d.refusal.Detail, At: e.now()})
 }

@@ -85,8 +85,8 @@ func (e *Enricher) moved(ctx context.Context, d *decodedEvent, from, key record.
 	ref := ""
 	if len(data) > schemas.MaxEventSize {
 		if e.conf.Blobs == nil {
-			return stream.DeadLetter(e.conf.Topics.DLQ(), "enricher", d.record, schemas.TooLarge, fmt.Sprintf(
-				"a fact that was told of %s is too large to be sent on to %s, which is the same repository, without a blob store; set blobs in the configuration and send its event again", from, key), e.now()), nil
+			return stream.DeadLetter(e.conf.Topics.DLQ(), d.record, stream.Refusal{Stage: "enricher", Reason: schemas.TooLarge, At: e.now(), Detail: fmt.Sprintf(
+				"a fact that was told of %s is too large to be sent on to %s, which is the same repository, without a blob store; set blobs in the configuration and send its event again", from, key)}), nil
 		}
 		if ref, err = e.conf.Blobs.Put(ctx, data); err != nil {
 			return nil, fmt.Errorf("what was told of %s: %w", from, err)

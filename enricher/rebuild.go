@@ -166,7 +166,7 @@ func (b *rebuild) partition(ctx context.Context, p int32, until int64) error {
 	if err := state.takeNames(p, former); err != nil {
 		return err
 	}
-	start, err := stream.Scan(ctx, b.Kafka, b.Topics.Events(), p, until, func(recs []*stream.Record) error { return b.admit(ctx, p, state, recs) })
+	start, err := b.Kafka.Partition(b.Topics.Events(), p).Scan(ctx, until, func(recs []*stream.Record) error { return b.admit(ctx, p, state, recs) })
 	if err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ func (b *rebuild) partition(ctx context.Context, p int32, until int64) error {
 
 // readFormer reads the state as it is.
 func (b *rebuild) readFormer(ctx context.Context, p int32, former *store) error {
-	_, err := stream.Scan(ctx, b.Kafka, b.Topics.State(), p, -1, func(recs []*stream.Record) error {
+	_, err := b.Kafka.Partition(b.Topics.State(), p).Scan(ctx, -1, func(recs []*stream.Record) error {
 		entries, err := unbundle(p, recs)
 		if err != nil {
 			return err
@@ -469,7 +469,7 @@ func (b *rebuild) change(p int32, x entry, before, state *projection, sent map[r
 // as differences are told by it.
 func (b *rebuild) lastSent(ctx context.Context, p int32) (map[record.ChangeID]*record.Record, error) {
 	out := make(map[record.ChangeID]*record.Record)
-	_, err := stream.Scan(ctx, b.Kafka, b.Topics.Records(), p, -1, func(recs []*stream.Record) error {
+	_, err := b.Kafka.Partition(b.Topics.Records(), p).Scan(ctx, -1, func(recs []*stream.Record) error {
 		for _, m := range recs {
 			var r record.Record
 			if err := json.Unmarshal(m.Value, &r); err != nil {

@@ -11,5 +11,5 @@ import (
 // not taken in to the dead letters.
 func (e *Enricher) Refuse(_ context.Context, r *stream.Record, reason string) ([]*stream.Record, error) {
 	e.metrics.refuse(schemas.Unprocessable)
-	return []*stream.Record{stream.DeadLetter(e.conf.Topics.DLQ(), "enricher", r, schemas.Unprocessable, reason, e.now())}, nil
+	return []*stream.Record{stream.DeadLetter(e.conf.Topics.DLQ(), r, stream.Refusal{Stage: "enricher", Reason: schemas.Unprocessable, Detail: reason, At: e.now()})}, nil
 }

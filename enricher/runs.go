@@ -465,6 +465,8 @@ func (r *rooms) lost(partition int32, fact []byte, at time.Time) (*stream.Record
 		return nil, err
 	}
 	m := r.send(w.Event, schemas.SenderOf(r.keys, w.Event) != "", record.RoomKey(w.Run), "room")
-	return stream.DeadLetter(r.topics.DLQ(), "enricher", m, schemas.RunUnknown,
-		fmt.Sprintf("nothing named its run %s in any repository since it came; state vcs.repository.url.full or partitionkey where it is sent, or name the run in a decision or a commit's trailer", w.Run), at), nil
+	return stream.DeadLetter(r.topics.DLQ(), m, stream.Refusal{
+		Stage: "enricher", Reason: schemas.RunUnknown, At: at,
+		Detail: fmt.Sprintf("nothing named its run %s in any repository since it came; state vcs.repository.url.full or partitionkey where it is sent, or name the run in a decision or a commit's trailer", w.Run),
+	}), nil
 }

@@ -84,7 +84,7 @@ func (e *Enricher) catchUp(ctx context.Context) (former, moves bool, err error) 
 		if err != nil {
 			return false, false, err
 		}
-		if _, err := stream.ScanFrom(ctx, e.conf.Kafka, e.conf.Topics.State(), p, from, -1, func(recs []*stream.Record) error {
+		if _, err := e.conf.Kafka.Partition(e.conf.Topics.State(), p).ScanFrom(ctx, from, -1, func(recs []*stream.Record) error {
 			moves = true
 			return e.Restore(p, recs, recs[len(recs)-1].Offset+1)
 		}); err != nil {

@@ -34,7 +34,7 @@ type version struct {
 // ReadRules returns the policies and matrices that the topic of policies holds, and the
 // offset behind them.
 func ReadRules(ctx context.Context, c stream.Config, t stream.Topics) (rules Rules, next int64, err error) {
-	_, err = stream.Scan(ctx, c, t.Policies(), 0, -1, func(recs []*stream.Record) error {
+	_, err = c.Partition(t.Policies(), 0).Scan(ctx, -1, func(recs []*stream.Record) error {
 		for _, r := range recs {
 			next = r.Offset + 1
 			rules = rules.add(r)
@@ -138,7 +138,7 @@ func (c Config) recordRules(ctx context.Context, now func() time.Time) (Rules, i
 func (e *Enricher) followRules(ctx context.Context, next int64) {
 	const pause = 5 * time.Second
 	for ctx.Err() == nil {
-		err := stream.Follow(ctx, e.conf.Kafka, e.conf.Topics.Policies(), 0, next, func(r *stream.Record) error {
+		err := e.conf.Kafka.Partition(e.conf.Topics.Policies(), 0).Follow(ctx, next, func(r *stream.Record) error {
 			before := e.rules.Load()
 			rules := before.add(r)
 			next = r.Offset + 1

@@ -193,7 +193,7 @@ func (w *worker) isAtFault(it *item, sent time.Time) bool {
 func (w *worker) bury(ctx context.Context, it item, reason string) error {
 	w.Log.Warn("document refused", "engine", w.Engine.Name(), "index", it.doc.Index, "id", it.doc.ID, "reason", reason,
 		"topic", it.record.Topic, "partition", it.record.Partition, "offset", it.record.Offset)
-	letter := stream.DeadLetter(w.Topics.DLQ(), w.Engine.Name(), it.record, schemas.Rejected, reason, w.now())
+	letter := stream.DeadLetter(w.Topics.DLQ(), it.record, stream.Refusal{Stage: w.Engine.Name(), Reason: schemas.Rejected, Detail: reason, At: w.now()})
 	if err := w.letters.Append(ctx, letter); err != nil {
 		return err
 	}

@@ -365,7 +365,7 @@ func TestWhatKeepsAnIndexFromAllDocumentsBuriesNone(t *testing.T) {
 			if err := <-done; err != nil {
 				t.Error(err)
 			}
-			size, err := stream.Scan(t.Context(), conf, topics.DLQ(), 0, -1, func(r []*stream.Record) error {
+			size, err := conf.Partition(topics.DLQ(), 0).Scan(t.Context(), -1, func(r []*stream.Record) error {
 				t.Errorf("%d documents were buried", len(r))
 				return nil
 			})

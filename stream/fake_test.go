@@ -105,7 +105,7 @@ func (f *fake) Refuse(_ context.Context, r *Record, reason string) ([]*Record, e
 	if f.refuse != nil {
 		f.refuse()
 	}
-	return []*Record{DeadLetter(testDLQ, "test", r, "cannot-be-processed", reason, time.Now())}, nil
+	return []*Record{DeadLetter(testDLQ, r, Refusal{Stage: "test", Reason: "cannot-be-processed", Detail: reason, At: time.Now()})}, nil
 }
 
 func (f *fake) Committed(next map[int32]int64) error {
@@ -245,7 +245,7 @@ func (w *world) wait() {
 // read returns what is committed in a partition.
 func (w *world) read(topic string, p int32) (out []*Record) {
 	w.t.Helper()
-	if _, err := Scan(w.t.Context(), w.conf, topic, p, -1, func(recs []*Record) error {
+	if _, err := w.conf.Partition(topic, p).Scan(w.t.Context(), -1, func(recs []*Record) error {
 		out = append(out, recs...)
 		return nil
 	}); err != nil {

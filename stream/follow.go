@@ -10,14 +10,14 @@ import (
 
 // Follow hands on what is committed to a partition from an offset on, in order, until ctx
 // is done or f fails.
-func Follow(ctx context.Context, c Config, topic string, partition int32, from int64, f func(*Record) error) error {
-	opts, err := c.options()
+func (p Partition) Follow(ctx context.Context, from int64, f func(*Record) error) error {
+	opts, err := p.Kafka.options()
 	if err != nil {
 		return err
 	}
 	cl, err := kgo.NewClient(append(opts,
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().At(from)}}),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{p.Topic: {p.Number: kgo.NewOffset().At(from)}}),
 	)...)
 	if err != nil {
 		return fmt.Errorf("kafka: %w", err)
@@ -30,7 +30,7 @@ func Follow(ctx context.Context, c Config, topic string, partition int32, from i
 		}
 		var errs []error
 		for _, e := range fetches.Errors() {
-			errs = append(errs, fmt.Errorf("kafka: follow %s/%d: %w", topic, partition, e.Err))
+			errs = append(errs, fmt.Errorf("kafka: follow %s/%d: %w", p.Topic, p.Number, e.Err))
 		}
 		if err := errors.Join(errs...); err != nil {
 			return err

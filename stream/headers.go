@@ -62,19 +62,27 @@ func Header(r *Record, key string) []byte {
 	return nil
 }
 
+// A Refusal says where, why and when a message was refused.
+type Refusal struct {
+	Stage  string
+	Reason schemas.Reason
+	Detail string // cut to some KiB
+	At     time.Time
+}
+
 // DeadLetter returns the dead letter of r: its key, value and headers as they
-// came, and why (cut to some KiB) and where it was refused. It lies in the partition of r, or in
+// came, and why it was refused. It lies in the partition of r, or in
 // the one given where r was not read from a topic of ours.
-func DeadLetter(dlq, stage string, r *Record, reason schemas.Reason, detail string, at time.Time) *Record {
+func DeadLetter(dlq string, r *Record, why Refusal) *Record {
 	headers := slices.Clone(r.Headers)
 	for _, h := range [][2]string{
-		{HeaderReason, string(reason)},
-		{HeaderDetail, cut(detail, maxReason)},
-		{HeaderStage, stage},
+		{HeaderReason, string(why.Reason)},
+		{HeaderDetail, cut(why.Detail, maxReason)},
+		{HeaderStage, why.Stage},
 		{HeaderTopic, r.Topic},
 		{HeaderPartition, strconv.Itoa(int(r.Partition))},
 		{HeaderOffset, strconv.FormatInt(r.Offset, 10)},
-		{HeaderAt, at.UTC().Format(time.RFC3339Nano)},
+		{HeaderAt, why.At.UTC().Format(time.RFC3339Nano)},
 	} {
 		headers = append(headers, kgo.RecordHeader{Key: h[0], Value: []byte(h[1])})
 	}

@@ -19,7 +19,7 @@ func TestADeadLetterIsUndone(t *testing.T) {
 		{{Key: HeaderTopic, Value: []byte("p.policies")}, {Key: "x", Value: []byte("y")}}, // of a sender who would write elsewhere
 	} {
 		was := &Record{Topic: topics.Records(), Partition: 3, Offset: 7, Key: []byte("k"), Value: []byte("v"), Headers: headers}
-		got, err := Undo(topics, DeadLetter(topics.DLQ(), "opensearch", was, schemas.Rejected, "why", time.Now()))
+		got, err := Undo(topics, DeadLetter(topics.DLQ(), was, Refusal{Stage: "opensearch", Reason: schemas.Rejected, Detail: "why", At: time.Now()}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -34,7 +34,7 @@ func TestADeadLetterIsUndone(t *testing.T) {
 		}
 	}
 	for _, topic := range []string{"", "p.state", "p.policies", "p.dlq", "other"} {
-		if _, err := Undo(topics, DeadLetter("p.dlq", "s", &Record{Topic: topic}, schemas.Rejected, "", time.Now())); err == nil {
+		if _, err := Undo(topics, DeadLetter("p.dlq", &Record{Topic: topic}, Refusal{Stage: "s", Reason: schemas.Rejected, Detail: "", At: time.Now()})); err == nil {
 			t.Errorf("a letter is written to %q", topic)
 		}
 	}

@@ -77,8 +77,8 @@ func (t *Transform) restore(ctx context.Context, adm *kadm.Client, p int32, id s
 	}
 	n := 0
 	progress := time.Now()
-	s := span{topic: t.State, partition: p, from: from, end: end}
-	err = s.read(ctx, t.Config, adm, func(recs []*Record, next int64) error {
+	s := span{t.Config.Partition(t.State, p), from, end}
+	err = s.read(ctx, adm, func(recs []*Record, next int64) error {
 		progress = time.Now()
 		n += len(recs)
 		t.mu.Lock()

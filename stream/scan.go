@@ -12,16 +12,28 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
+// A Partition of a topic, and the cluster that has it.
+type Partition struct {
+	Kafka  Config
+	Topic  string
+	Number int32
+}
+
+// Partition is one of the partitions of a topic.
+func (c Config) Partition(topic string, number int32) Partition {
+	return Partition{c, topic, number}
+}
+
 // Scan reads a partition once, from its first message to below until, and hands
 // on what was committed, in order and in batches. until below 0 is the end as
 // of now. It returns the offset of the first message that is still there.
-func Scan(ctx context.Context, c Config, topic string, partition int32, until int64, f func([]*Record) error) (start int64, err error) {
-	return ScanFrom(ctx, c, topic, partition, 0, until, f)
+func (p Partition) Scan(ctx context.Context, until int64, f func([]*Record) error) (start int64, err error) {
+	return p.ScanFrom(ctx, 0, until, f)
 }
 
 // ScanFrom is Scan from an offset on.
-func ScanFrom(ctx context.Context, c Config, topic string, partition int32, from, until int64, f func([]*Record) error) (start int64, err error) {
-	opts, err := c.options()
+func (p Partition) ScanFrom(ctx context.Context, from, until int64, f func([]*Record) error) (start int64, err error) {
+	opts, err := p.Kafka.options()
 	if err != nil {
 		return 0, err
 	}
@@ -31,15 +43,15 @@ func ScanFrom(ctx context.Context, c Config, topic string, partition int32, from
 	}
 	defer cl.Close()
 	adm := kadm.NewClient(cl)
-	start, end, err := bounds(ctx, adm, topic, partition)
+	start, end, err := bounds(ctx, adm, p.Topic, p.Number)
 	if err != nil {
 		return 0, explain(err)
 	}
 	if until >= 0 {
 		end = min(end, until)
 	}
-	s := span{topic: topic, partition: partition, from: max(from, start), end: end}
-	return start, explain(s.read(ctx, c, adm, func(recs []*Record, _ int64) error {
+	s := span{p, max(from, start), end}
+	return start, explain(s.read(ctx, adm, func(recs []*Record, _ int64) error {
 		recs = slices.DeleteFunc(recs, func(r *Record) bool { return r.Offset >= end })
 		if len(recs) == 0 {
 			return nil
@@ -50,8 +62,7 @@ func ScanFrom(ctx context.Context, c Config, topic string, partition int32, from
 
 // A span is a piece of a partition: the offsets from from to below end.
 type span struct {
-	topic     string
-	partition int32
+	Partition
 	from, end int64
 }
 
@@ -65,11 +76,11 @@ const (
 // read hands what was committed in the span to f, in order, each batch with the
 // offset behind it; the last batch may reach over the end. While a transaction is open
 // in it, read waits and calls waiting with the offset where that began.
-func (s span) read(ctx context.Context, c Config, adm *kadm.Client, f func(recs []*Record, next int64) error, waiting func(stable int64) error) error {
+func (s span) read(ctx context.Context, adm *kadm.Client, f func(recs []*Record, next int64) error, waiting func(stable int64) error) error {
 	if s.from >= s.end {
 		return nil
 	}
-	opts, err := c.options()
+	opts, err := s.Kafka.options()
 	if err != nil {
 		return err
 	}
@@ -77,7 +88,7 @@ func (s span) read(ctx context.Context, c Config, adm *kadm.Client, f func(recs 
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(), // so that a partition that ends in a commit marker is seen to end
 		kgo.FetchMaxBytes(16<<20),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{s.topic: {s.partition: kgo.NewOffset().At(s.from)}}),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{s.Topic: {s.Number: kgo.NewOffset().At(s.from)}}),
 	)...)
 	if err != nil {
 		return fmt.Errorf("kafka: %w", err)
@@ -93,7 +104,7 @@ func (s span) read(ctx context.Context, c Config, adm *kadm.Client, f func(recs 
 		}
 		for _, e := range fetches.Errors() {
 			if !errors.Is(e.Err, context.DeadlineExceeded) {
-				return fmt.Errorf("kafka: read %s/%d at offset %d: %w", s.topic, s.partition, next, e.Err)
+				return fmt.Errorf("kafka: read %s/%d at offset %d: %w", s.Topic, s.Number, next, e.Err)
 			}
 		}
 		if !fetches.Empty() {
@@ -112,7 +123,7 @@ func (s span) read(ctx context.Context, c Config, adm *kadm.Client, f func(recs 
 		}
 		// What is aborted or compacted at the end never comes: when nothing is
 		// pending before the end, it is reached.
-		stable, err := stableEnd(ctx, adm, s.topic, s.partition)
+		stable, err := stableEnd(ctx, adm, s.Topic, s.Number)
 		if err != nil {
 			return err
 		}

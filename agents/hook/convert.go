@@ -31,29 +31,29 @@ const (
 // An Input is what is read of a hook
 // (https://docs.claude.com/en/docs/claude-code/hooks; Codex has the same members).
 type Input struct {
-	Session    string         `json:"session_id"`
-	Event      string         `json:"hook_event_name"`
-	Cwd        string         `json:"cwd"`
-	Transcript string         `json:"transcript_path"`
-	PromptID   string         `json:"prompt_id"`
-	TurnID     string         `json:"turn_id"` // Codex
-	Prompt     string         `json:"prompt"`
-	Model      string         `json:"model"` // Codex
-	AgentID    string         `json:"agent_id"`
-	AgentType  string         `json:"agent_type"` // within a sub-agent
-	Tool       string         `json:"tool_name"`
-	CallID     string         `json:"tool_use_id"`
-	Input      jsontext.Value `json:"tool_input"`
-	Response   jsontext.Value `json:"tool_response"`
-	Error      string         `json:"error"`
-	DurationMS int64          `json:"duration_ms"`
-	Answer     string         `json:"last_assistant_message"`
-	Calls      []struct {
-		Tool     string         `json:"tool_name"`
-		CallID   string         `json:"tool_use_id"`
-		Input    jsontext.Value `json:"tool_input"`
-		Response jsontext.Value `json:"tool_response"`
-	} `json:"tool_calls"`
+	Session    string `json:"session_id"`
+	Event      string `json:"hook_event_name"`
+	Cwd        string `json:"cwd"`
+	Transcript string `json:"transcript_path"`
+	PromptID   string `json:"prompt_id"`
+	TurnID     string `json:"turn_id"` // Codex
+	Prompt     string `json:"prompt"`
+	Model      string `json:"model"` // Codex
+	AgentID    string `json:"agent_id"`
+	AgentType  string `json:"agent_type"` // within a sub-agent
+	ToolCall
+	Error      string     `json:"error"`
+	DurationMS int64      `json:"duration_ms"`
+	Answer     string     `json:"last_assistant_message"`
+	Calls      []ToolCall `json:"tool_calls"`
+}
+
+// A ToolCall is what a hook says of a call of a tool.
+type ToolCall struct {
+	Tool     string         `json:"tool_name"`
+	CallID   string         `json:"tool_use_id"`
+	Input    jsontext.Value `json:"tool_input"`
+	Response jsontext.Value `json:"tool_response"`
 }
 
 func readInput(text []byte) (*Input, error) {
@@ -93,7 +93,7 @@ func Convert(s *Session, o Options) []Call {
 			c.fallback = line.Git.Repository
 		}
 		if in, err := readInput(line.Hook); err == nil {
-			c.take(i, line, in)
+			c.take(place{line, i, in})
 		}
 	}
 	for i := range c.out {
@@ -121,61 +121,70 @@ type opened struct {
 	in   *Input
 }
 
+// A place is a line of a session, and the hook that was read from it.
+type place struct {
+	Line
+	i  int // index of the line
+	in *Input
+}
+
 // key is the name of a call among those that are open: its id, or else one that is made
 // of the line where it begins. Claude Code of some versions sends no ids; there a call is
 // found again by its tool and its input, the first that has them.
-func (c *converter) key(i int, begins bool, id, tool string, input jsontext.Value) string {
-	if id != "" {
-		return id
+func (c *converter) key(at place, call ToolCall) string {
+	if call.CallID != "" {
+		return call.CallID
 	}
-	if !begins {
-		for _, key := range c.order {
-			if in := c.open[key].in; in.CallID == "" && in.Tool == tool && bytes.Equal(in.Input, input) {
-				return key
-			}
+	for _, key := range c.order {
+		if in := c.open[key].in; in.CallID == "" && in.Tool == call.Tool && bytes.Equal(in.Input, call.Input) {
+			return key
 		}
 	}
-	return agents.SaidID("line", strconv.Itoa(i+1))
+	return at.name()
 }
 
-func (c *converter) take(i int, line Line, in *Input) {
+// name is that of a call without an id that begins here.
+func (at place) name() string { return agents.SaidID("line", strconv.Itoa(at.i+1)) }
+
+func (c *converter) take(at place) {
+	in := at.in
 	if in.Model != "" {
 		c.model = in.Model
 	}
 	switch in.Event {
 	case "UserPromptSubmit":
-		c.say(i, line, in, "prompt", cmp.Or(in.PromptID, in.TurnID), &record.Action{Tool: "prompt", Outcome: "success", Arguments: agents.Bounded(object("prompt", in.Prompt))})
-		c.ask(line, in)
+		c.say(at, "prompt", &record.Action{Tool: "prompt", Outcome: "success", Arguments: agents.Bounded(object("prompt", in.Prompt))})
+		c.ask(at)
 	case "PreToolUse":
-		id := c.key(i, true, in.CallID, in.Tool, in.Input)
-		c.open[id] = &opened{i, in}
+		id := cmp.Or(in.CallID, at.name())
+		c.open[id] = &opened{at.i, in}
 		c.order = append(c.order, id)
 	case "PostToolUse":
 		outcome := "success"
 		switch {
 		case agents.Failed(in.Response):
 			outcome = "failure"
-		case line.Kind == Codex: // which does not say how a command ended
+		case at.Kind == Codex: // which does not say how a command ended
 			outcome = "unknown"
 		}
-		c.end(i, line, in, c.key(i, false, in.CallID, in.Tool, in.Input), outcome, in.Response)
+		c.end(at, c.key(at, in.ToolCall), outcome, in.Response)
 	case "PostToolUseFailure":
-		c.end(i, line, in, c.key(i, false, in.CallID, in.Tool, in.Input), "failure", jsontext.Value(object("error", in.Error)))
+		c.end(at, c.key(at, in.ToolCall), "failure", jsontext.Value(object("error", in.Error)))
 	case "PermissionDenied":
-		c.end(i, line, in, c.key(i, false, in.CallID, in.Tool, in.Input), "refused", jsontext.Value(object("error", in.Error)))
+		c.end(at, c.key(at, in.ToolCall), "refused", jsontext.Value(object("error", in.Error)))
 	case "PostToolBatch": // a call that was refused has no hook of its own
 		for _, call := range in.Calls {
-			id := c.key(i, false, call.CallID, call.Tool, call.Input)
+			id := c.key(at, call)
 			if _, ok := c.open[id]; ok {
-				c.end(i, line, in, id, "refused", call.Response)
+				c.end(at, id, "refused", call.Response)
 			}
 		}
 	case "Stop", "SessionEnd":
 		for _, id := range slices.Clone(c.order) {
-			c.end(i, line, in, id, "unknown", nil)
+			c.end(at, id, "unknown", nil)
 		}
 		if in.Answer != "" {
-			c.say(i, line, in, "answer", cmp.Or(in.PromptID, in.TurnID), &record.Action{Tool: "answer", Outcome: "success", Result: agents.Bounded(object("text", in.Answer))})
+			c.say(at, "answer", &record.Action{Tool: "answer", Outcome: "success", Result: agents.Bounded(object("text", in.Answer))})
 		}
 	}
 }
@@ -186,24 +195,21 @@ func object(name, text string) record.Free {
 }
 
 // say notes what is no call of a tool: what was asked, and what was answered.
-func (c *converter) say(i int, line Line, in *Input, kind, id string, a *record.Action) {
-	if id == "" {
-		id = fmt.Sprint(i)
-	}
-	a.CallID = agents.SaidID(kind, id)
+func (c *converter) say(at place, kind string, a *record.Action) {
+	a.CallID = agents.SaidID(kind, cmp.Or(at.in.PromptID, at.in.TurnID, strconv.Itoa(at.i)))
 	if slices.ContainsFunc(c.out, func(o Call) bool { return o.fact.CallID == a.CallID }) {
-		a.CallID += fmt.Sprintf("-%d", i) // a turn that was stopped more than once
+		a.CallID += fmt.Sprintf("-%d", at.i) // a turn that was stopped more than once
 	}
-	c.add(i, line, in, a)
+	c.add(at, a)
 }
 
 // ask adds what a person asked, after the call that tells of it: a decision names it as
 // its trigger, by the digest of its text. The text itself stands in that call, as far as
 // the settings let it.
-func (c *converter) ask(line Line, in *Input) {
+func (c *converter) ask(at place) {
 	said := c.out[len(c.out)-1]
 	said.asked = &record.Request{
-		Kind: "prompt", ID: cmp.Or(in.PromptID, in.TurnID), Author: c.options.DelegatedBy, Digest: cmp.Or(line.Asked, digests.Of([]byte(in.Prompt))),
+		Kind: "prompt", ID: cmp.Or(at.in.PromptID, at.in.TurnID), Author: c.options.DelegatedBy, Digest: cmp.Or(at.Asked, digests.Of([]byte(at.in.Prompt))),
 	}
 	fact := *said.fact
 	fact.CallID = "asked-" + fact.CallID
@@ -212,25 +218,25 @@ func (c *converter) ask(line Line, in *Input) {
 }
 
 // end closes a call.
-func (c *converter) end(i int, line Line, in *Input, id, outcome string, result jsontext.Value) {
-	begun := c.open[id]
+func (c *converter) end(at place, id, outcome string, result jsontext.Value) {
+	in, begun := at.in, c.open[id]
 	if begun == nil {
-		begun = &opened{i, in} // the hook of its beginning is not installed
+		begun = &opened{at.i, in} // the hook of its beginning is not installed
 	}
 	delete(c.open, id)
 	c.order = slices.DeleteFunc(c.order, func(o string) bool { return o == id })
 	a := &record.Action{
 		Tool: cmp.Or(begun.in.Tool, in.Tool, "unknown"), CallID: id, Outcome: outcome, Arguments: agents.Bounded(begun.in.Input), Result: agents.Bounded(result), DurationMS: max(0, in.DurationMS),
-		Files: agents.Written(begun.in.Tool, begun.in.Input, line.Git.Root),
+		Files: agents.Written(begun.in.Tool, begun.in.Input, at.Git.Root),
 	}
 	if outcome == "refused" || outcome == "failure" {
 		a.Files = nil
 	}
-	if before := c.session.Lines[begun.line]; begun.line != i && made(before, line) {
-		a.CommitSHA = line.Git.Head
+	if before := c.session.Lines[begun.line]; begun.line != at.i && made(before, at.Line) {
+		a.CommitSHA = at.Git.Head
 	}
-	in = &Input{Session: in.Session, AgentType: begun.in.AgentType, Transcript: in.Transcript}
-	c.add(i, line, in, a)
+	at.in = &Input{Session: in.Session, AgentType: begun.in.AgentType, Transcript: in.Transcript}
+	c.add(at, a)
 }
 
 // made reports whether HEAD stands after a call on a commit that was made during it,
@@ -241,16 +247,17 @@ func made(before, after Line) bool {
 		!after.Git.HeadAt.Before(before.At.Add(-slack)) && !after.Git.HeadAt.After(after.At.Add(slack))
 }
 
-func (c *converter) add(i int, line Line, in *Input, a *record.Action) {
+func (c *converter) add(at place, a *record.Action) {
+	in := at.in
 	if c.model == "" && in.Transcript != "" {
 		c.model = modelIn(in.Transcript)
 	}
 	a.Agent = record.Agent{
-		ID: cmp.Or(c.options.Agent, line.Kind), Name: in.AgentType, Provider: agents.Provider(line.Kind), Model: c.model, Run: in.Session,
+		ID: cmp.Or(c.options.Agent, at.Kind), Name: in.AgentType, Provider: agents.Provider(at.Kind), Model: c.model, Run: in.Session,
 		LogsURL: strings.ReplaceAll(c.options.LogsURL, "{session}", in.Session), DelegatedBy: c.options.DelegatedBy,
 	}
-	a.Repository = string(line.Git.Repository)
-	c.out = append(c.out, Call{Line: i, fact: a})
+	a.Repository = string(at.Git.Repository)
+	c.out = append(c.out, Call{Line: at.i, fact: a})
 }
 
 // event is the event of a call. It is known by session and call.

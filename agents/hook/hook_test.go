@@ -407,7 +407,7 @@ default: autonomous
 		t.Fatal(err)
 	}
 	call := func(tool, file string) *Input {
-		return &Input{Event: "PreToolUse", Tool: tool, Input: []byte(`{"file_path":"/w/` + file + `"}`)}
+		return &Input{Event: "PreToolUse", ToolCall: ToolCall{Tool: tool, Input: []byte(`{"file_path":"/w/` + file + `"}`)}}
 	}
 	where := Git{Root: "/w", Repository: "github.com/acme/shop"}
 	deny := Steering{Policy: p, Forbidden: Deny, Approval: Ask}

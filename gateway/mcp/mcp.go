@@ -88,16 +88,20 @@ func (t *Tools) For(who Caller) *mcp.Server {
 	s.AddReceivingMiddleware(t.asMeant)
 	h := &handlers{Config: t.Config, Caller: who}
 	no := false
+	tool := func(name, title, description string, hints mcp.ToolAnnotations) *mcp.Tool {
+		hints.Title = title
+		return &mcp.Tool{Name: name, Title: title, Description: description, Annotations: &hints, InputSchema: t.inputs[name]}
+	}
 	reads := mcp.ToolAnnotations{ReadOnlyHint: true, OpenWorldHint: &no}
 	writes := mcp.ToolAnnotations{DestructiveHint: &no, OpenWorldHint: &no}
-	add(s, t, reads, "check_authorization", "May I change this without a person?",
-		"Ask, before you change anything, whether the policy lets you change these paths without a person. It says what to do where it does not.", h.checkAuthorization)
-	add(s, t, writes, "record_decision", "Record what was decided, and why",
-		"Record, before you commit, what made you start, which options you saw, which one you chose, and why not the others. It returns what an auditor would miss, so that you can record it again and better, and the Git trailers for your commit.", h.recordDecision)
-	add(s, t, writes, "attach_evidence", "Hand in a report",
-		"Hand in the report of a scanner or of a test run, as the tool wrote it. It returns the digest to state in trigger.digest. What CI hands in by itself counts for more.", h.attachEvidence)
-	add(s, t, reads, "explain_change", "What is known of a change?",
-		"Tell what is recorded of a change: what its agent saw, decided and did, what validated it, who approved it, and what is missing.", h.explainChange)
+	add(s, tool("check_authorization", "May I change this without a person?",
+		"Ask, before you change anything, whether the policy lets you change these paths without a person. It says what to do where it does not.", reads), h.checkAuthorization)
+	add(s, tool("record_decision", "Record what was decided, and why",
+		"Record, before you commit, what made you start, which options you saw, which one you chose, and why not the others. It returns what an auditor would miss, so that you can record it again and better, and the Git trailers for your commit.", writes), h.recordDecision)
+	add(s, tool("attach_evidence", "Hand in a report",
+		"Hand in the report of a scanner or of a test run, as the tool wrote it. It returns the digest to state in trigger.digest. What CI hands in by itself counts for more.", writes), h.attachEvidence)
+	add(s, tool("explain_change", "What is known of a change?",
+		"Tell what is recorded of a change: what its agent saw, decided and did, what validated it, who approved it, and what is missing.", reads), h.explainChange)
 	s.AddPrompt(&mcp.Prompt{
 		Name: "record_why", Title: "Work so that an auditor can follow", Description: "How to use the tools of changetrail while changing code",
 		Arguments: []*mcp.PromptArgument{{Name: "task", Description: "what is to be done"}},
@@ -118,12 +122,11 @@ func (t *Tools) Serve(ctx context.Context, who Caller, in io.ReadCloser, out io.
 	return t.For(who).Run(ctx, &mcp.IOTransport{Reader: in, Writer: out})
 }
 
-// add adds a tool to s.
-func add[In, Out any](s *mcp.Server, t *Tools, hints mcp.ToolAnnotations, name, title, description string, f func(context.Context, *mcp.CallToolRequest, *In) (Out, error)) {
-	hints.Title = title
-	mcp.AddTool(s, &mcp.Tool{Name: name, Title: title, Description: description, Annotations: &hints, InputSchema: t.inputs[name]},
+// add adds a tool, which f answers, to s.
+func add[In, Out any](s *mcp.Server, tool *mcp.Tool, f func(context.Context, *mcp.CallToolRequest, *In) (Out, error)) {
+	mcp.AddTool(s, tool,
 		func(ctx context.Context, req *mcp.CallToolRequest, in In) (*mcp.CallToolResult, Out, error) {
-			if err := schemas.CheckAs(name, &in); err != nil {
+			if err := schemas.CheckAs(tool.Name, &in); err != nil {
 				var none Out
 				return nil, none, err
 			}

@@ -119,7 +119,7 @@ func Export(ctx context.Context, out io.Writer, from Source, progress func(Count
 		}
 	}
 	for p := range from.Partitions {
-		if _, err := stream.Scan(ctx, from.Kafka, from.Topic, p, -1, func(recs []*stream.Record) error {
+		if _, err := from.Kafka.Partition(from.Topic, p).Scan(ctx, -1, func(recs []*stream.Record) error {
 			for _, r := range recs {
 				r, err := from.event(ctx, r)
 				if err != nil {

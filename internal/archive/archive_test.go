@@ -53,7 +53,7 @@ func messages(t *testing.T, c stream.Config, partitions int32) map[string][]stri
 	t.Helper()
 	out := make(map[string][]string)
 	for p := range partitions {
-		if _, err := stream.Scan(t.Context(), c, topics.Events(), p, -1, func(recs []*stream.Record) error {
+		if _, err := c.Partition(topics.Events(), p).Scan(t.Context(), -1, func(recs []*stream.Record) error {
 			for _, r := range recs {
 				out[string(r.Key)] = append(out[string(r.Key)], fmt.Sprintf("%q %q", r.Value, r.Headers))
 			}
@@ -166,7 +166,7 @@ func TestArrivalsAreCarriedOver(t *testing.T) {
 		}
 	}
 	seen := 0
-	if _, err := stream.Scan(t.Context(), to, topics.Events(), 0, -1, func(recs []*stream.Record) error {
+	if _, err := to.Partition(topics.Events(), 0).Scan(t.Context(), -1, func(recs []*stream.Record) error {
 		for _, r := range recs {
 			env, err := schemas.Open(stream.Message(r))
 			if err != nil {

@@ -65,7 +65,7 @@ func (l *letters) run(ctx context.Context) error {
 	}
 	defer l.writer.Close()
 	for partition := range partitions {
-		_, err := stream.Scan(ctx, l.kafka, l.topics.DLQ(), partition, -1, func(recs []*stream.Record) error { return l.take(ctx, recs) })
+		_, err := l.kafka.Partition(l.topics.DLQ(), partition).Scan(ctx, -1, func(recs []*stream.Record) error { return l.take(ctx, recs) })
 		if err != nil {
 			return err
 		}

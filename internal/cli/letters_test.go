@@ -32,7 +32,7 @@ func TestDeadLettersAreReadOnceMore(t *testing.T) {
 		was := &stream.Record{Topic: topic, Partition: partition, Key: []byte("k"), Value: []byte(value), Headers: []kgo.RecordHeader{
 			{Key: stream.HeaderID, Value: []byte("1")}, {Key: stream.HeaderReason, Value: []byte("forged")},
 		}}
-		return stream.DeadLetter(topics.DLQ(), "sink", was, reason, "because", time.Now())
+		return stream.DeadLetter(topics.DLQ(), was, stream.Refusal{Stage: "sink", Reason: reason, Detail: "because", At: time.Now()})
 	}
 	err = w.Append(t.Context(), letter(topics.Records(), 1, "a", schemas.Rejected), letter(topics.Events(), 0, "b", schemas.NotJSON), letter("elsewhere", 0, "c", schemas.Rejected))
 	if err != nil {
@@ -58,7 +58,7 @@ func TestDeadLettersAreReadOnceMore(t *testing.T) {
 	for topic, want := range map[string]int{topics.Records(): 1, topics.Events(): 0} {
 		for partition := range int32(2) {
 			got := 0
-			if _, err := stream.Scan(t.Context(), conf, topic, partition, -1, func(recs []*stream.Record) error {
+			if _, err := conf.Partition(topic, partition).Scan(t.Context(), -1, func(recs []*stream.Record) error {
 				got += len(recs)
 				if r := recs[0]; string(r.Value) != "a" || string(r.Key) != "k" || string(stream.Header(r, stream.HeaderID)) != "1" || stream.Header(r, stream.HeaderDetail) != nil {
 					t.Errorf("%+v", r)

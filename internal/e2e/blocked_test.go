@@ -165,7 +165,7 @@ func countIn(t *testing.T, engine *bulk.Server, index string) (n int) {
 func lettersNow(t *testing.T, p *pipeline) (out []*stream.Record) {
 	t.Helper()
 	for partition := range int32(partitions) {
-		_, err := stream.Scan(t.Context(), p.kafka, p.topics.DLQ(), partition, -1, func(recs []*stream.Record) error {
+		_, err := p.kafka.Partition(p.topics.DLQ(), partition).Scan(t.Context(), -1, func(recs []*stream.Record) error {
 			for _, r := range recs {
 				if !stream.IsMarker(r) {
 					out = append(out, r)

@@ -190,7 +190,7 @@ func perPartition(messages []*stream.Record) map[int32]int64 {
 func (p *pipeline) scan(t *testing.T, topic string, from map[int32]int64) (out []*stream.Record) {
 	t.Helper()
 	for partition := range int32(formerPartitions) {
-		if _, err := stream.Scan(t.Context(), p.kafka, topic, partition, -1, func(recs []*stream.Record) error {
+		if _, err := p.kafka.Partition(topic, partition).Scan(t.Context(), -1, func(recs []*stream.Record) error {
 			for _, r := range recs {
 				if r.Offset >= from[partition] {
 					out = append(out, r)

@@ -234,7 +234,7 @@ func TestMaskingThatDies(t *testing.T) {
 				t.Fatal(err)
 			}
 			for p := range from.Partitions {
-				if _, err := stream.Scan(context.Background(), from.Kafka, from.Topic, p, -1, func(recs []*stream.Record) error { events += len(recs); return nil }); err != nil {
+				if _, err := from.Kafka.Partition(from.Topic, p).Scan(context.Background(), -1, func(recs []*stream.Record) error { events += len(recs); return nil }); err != nil {
 					t.Fatal(err)
 				}
 			}

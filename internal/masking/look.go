@@ -13,7 +13,7 @@ import (
 // come before copies are made.
 func (m *Masker) Look(ctx context.Context, from archive.Source) error {
 	for p := range from.Partitions {
-		if _, err := stream.Scan(ctx, from.Kafka, from.Topic, p, -1, func(recs []*stream.Record) error {
+		if _, err := from.Kafka.Partition(from.Topic, p).Scan(ctx, -1, func(recs []*stream.Record) error {
 			for _, r := range recs {
 				if _, err := m.Event(ctx, r); err != nil && !errors.Is(err, ErrNoKey) { // no copy is used yet
 					return err

@@ -123,7 +123,7 @@ func TestWhatTheGatewayTakesIsIndexed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for partition := range partitions {
-		if _, err := stream.Scan(t.Context(), i.Kafka, topics.DLQ(), partition, -1, func(recs []*stream.Record) error {
+		if _, err := i.Kafka.Partition(topics.DLQ(), partition).Scan(t.Context(), -1, func(recs []*stream.Record) error {
 			for _, r := range recs {
 				if !stream.IsMarker(r) && string(stream.LastHeader(r, stream.HeaderReason)) != string(schemas.DuplicateID) {
 					t.Errorf("taken, and a dead letter: %s %s: %.300s", stream.LastHeader(r, stream.HeaderReason), stream.LastHeader(r, stream.HeaderDetail), r.Value)
