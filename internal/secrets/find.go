@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	ahocorasick "github.com/BobuSumisu/aho-corasick"
 )
@@ -20,21 +22,18 @@ type span struct {
 // rules are those of gitleaks and ours, each asked only near one of its keywords, so
 // that the work grows with the text and no faster.
 type rules struct {
-	trie     *ahocorasick.Trie
+	trie     func() *ahocorasick.Trie // of all keywords
+	searched atomic.Int64             // bytes
 	keywords []string
 	owners   [][]int // rules of each keyword
 	names    []bool  // of each keyword: it is a word that names of secrets have
 	rules    []rule
 }
 
-func newRules() (*rules, error) {
-	all, err := readRules()
-	if err != nil {
-		return nil, err
-	}
-	out := &rules{rules: all}
+func newRules() *rules {
+	out := &rules{rules: allRules()}
 	owners := make(map[string][]int)
-	for i, r := range all {
+	for i, r := range out.rules {
 		for _, k := range r.keywords {
 			k = strings.ToLower(k)
 			owners[k] = append(owners[k], i)
@@ -50,8 +49,46 @@ func newRules() (*rules, error) {
 		out.owners = append(out.owners, owners[k])
 		out.names = append(out.names, slices.Contains(nameWords, k))
 	}
-	out.trie = ahocorasick.NewTrieBuilder().AddStrings(out.keywords).Build()
-	return out, nil
+	out.trie = sync.OnceValue(func() *ahocorasick.Trie { return ahocorasick.NewTrieBuilder().AddStrings(out.keywords).Build() })
+	return out
+}
+
+// few is how many bytes are searched for each keyword by itself: to build what finds all of
+// them in one pass takes longer than that.
+const few = 16 << 10
+
+// walk calls f for each keyword in a text, in the order of their ends, the longer of two
+// first.
+func (r *rules) walk(lower string, f func(start, end, keyword int)) {
+	if r.searched.Add(int64(len(lower))) > few {
+		r.trie().Walk([]byte(lower), func(last, n, keyword int64) bool {
+			f(int(last-n)+1, int(last)+1, int(keyword))
+			return true
+		})
+		return
+	}
+	for _, p := range r.each(lower) {
+		f(p.start, p.end, p.keyword)
+	}
+}
+
+// A match is where a keyword stands.
+type match struct{ start, end, keyword int }
+
+// each searches a text for each keyword by itself.
+func (r *rules) each(lower string) (found []match) {
+	for i, k := range r.keywords {
+		for at := 0; ; at++ {
+			n := strings.Index(lower[at:], k)
+			if n < 0 {
+				break
+			}
+			at += n
+			found = append(found, match{at, at + len(k), i})
+		}
+	}
+	slices.SortFunc(found, func(a, b match) int { return cmp.Or(cmp.Compare(a.end, b.end), cmp.Compare(a.start, b.start)) })
+	return found
 }
 
 // A hit is a place at which a rule is to be asked.
@@ -68,24 +105,27 @@ const named = -1
 func (r *rules) hits(text, lower string, raw bool) []hit {
 	var out []hit
 	found := runsOf(lower)
-	r.trie.Walk([]byte(lower), func(last, n, keyword int64) bool {
-		start, end := int(last-n)+1, int(last)+1
+	r.walk(lower, func(start, end, keyword int) {
 		if r.names[keyword] && (!raw || mayAssign(text, lower, start)) {
 			out = append(out, hit{named, start})
 		}
 		for _, i := range r.owners[keyword] {
 			one := &r.rules[i]
 			switch {
-			case one.named && !separated(lower, end, raw):
 			case one.near != nil && !one.near(lower, end):
-			case one.run >= shortRun && !found.near(start-one.before, end+one.reach(), one.run):
+			case one.look().far(found, lower, start, end, raw):
 			default:
 				out = append(out, hit{i, start})
 			}
 		}
-		return true
 	})
 	return out
+}
+
+// far reports that the keyword from start to end begins no match: what every match has is
+// not near it.
+func (f *pattern) far(found textRuns, lower string, start, end int, raw bool) bool {
+	return f.named && !separated(lower, end, raw) || f.run >= shortRun && !found.near(start-f.before, end+f.reach(), f.run)
 }
 
 // separated reports whether behind the name of a value, which ends at end, there may be
@@ -179,11 +219,11 @@ func lowered(text string) string {
 }
 
 // reach is how far from its keyword a rule looks, at first.
-func (r *rule) reach() int {
-	if r.open {
-		return r.length + openReach
+func (f *pattern) reach() int {
+	if f.open {
+		return f.length + openReach
 	}
-	return r.length
+	return f.length
 }
 
 // find returns the secrets in a text, in order and apart from each other.
@@ -311,7 +351,7 @@ func (s *search) ask(hits []hit) error {
 		return s.assignments(hits)
 	}
 	r := &s.rules.rules[hits[0].rule]
-	if r.named {
+	if r.look().named {
 		for i, h := range hits {
 			if i%64 == 0 && s.ctx.Err() != nil {
 				return s.ctx.Err()
@@ -321,15 +361,15 @@ func (s *search) ask(hits []hit) error {
 		return nil
 	}
 	const slack = 8 // what stands beside a match tells whether a word ends there
-	reach := r.reach() + slack
+	reach := r.look().reach() + slack
 	for len(hits) > 0 {
 		if s.ctx.Err() != nil {
 			return s.ctx.Err()
 		}
-		start := max(0, hits[0].start-r.before-slack)
+		start := max(0, hits[0].start-r.look().before-slack)
 		end := hits[0].start + reach
 		n := 1
-		for n < len(hits) && hits[n].start-r.before-slack <= end && end-start < maxWindow {
+		for n < len(hits) && hits[n].start-r.look().before-slack <= end && end-start < maxWindow {
 			end = hits[n].start + reach
 			n++
 		}
@@ -352,8 +392,8 @@ const (
 func (s *search) askWithin(r *rule, start, end int) int {
 	for {
 		part := s.text[start:end]
-		all := r.regex().FindAllStringSubmatchIndex(part, -1)
-		if n := len(all); r.open && n > 0 && all[n-1][1] == len(part) && end < len(s.text) {
+		all := r.look().regex.FindAllStringSubmatchIndex(part, -1)
+		if n := len(all); r.look().open && n > 0 && all[n-1][1] == len(part) && end < len(s.text) {
 			end = min(len(s.text), end+max(end-start, openReach))
 			continue
 		}
@@ -371,7 +411,7 @@ func (s *search) askWithin(r *rule, start, end int) int {
 
 // askAt asks a rule for a value by its name, where the name begins with a keyword.
 func (s *search) askAt(r *rule, start int) {
-	m := r.regex().FindStringSubmatchIndex(s.text[start:min(start+r.reach()+8, len(s.text))])
+	m := r.look().regex.FindStringSubmatchIndex(s.text[start:min(start+r.look().reach()+8, len(s.text))])
 	if m == nil {
 		return
 	}

@@ -1,9 +1,6 @@
 package secrets
 
 import (
-	_ "embed"
-	"encoding/json"
-	"fmt"
 	"math"
 	"regexp"
 	"regexp/syntax"
@@ -13,13 +10,10 @@ import (
 	ahocorasick "github.com/BobuSumisu/aho-corasick"
 )
 
-// gitleaks.json holds the rules of gitleaks (https://github.com/gitleaks/gitleaks, MIT)
-// as its own configuration states them. A test writes it from the module of gitleaks,
-// and holds what is found here against gitleaks itself.
-//
-//go:embed gitleaks.json
-var gitleaksRules []byte
-
+// A ruleFile is the rules of gitleaks (https://github.com/gitleaks/gitleaks, MIT), as its
+// own configuration states them, in gitleaks_rules.go. A test writes that file from the
+// module of gitleaks, and holds what is found here against gitleaks itself. It is Go, so
+// that nothing is read when a program starts: a hook runs at each call of a tool.
 type ruleFile struct {
 	Allow []allowText
 	Rules []ruleText
@@ -27,36 +21,40 @@ type ruleFile struct {
 
 type ruleText struct {
 	ID, Regex string
-	Entropy   float64     `json:",omitempty"`
-	Group     int         `json:",omitempty"`
-	Keywords  []string    `json:",omitempty"`
-	Allow     []allowText `json:",omitempty"`
+	Entropy   float64
+	Group     int
+	Keywords  []string
+	Allow     []allowText
 }
 
 // An allowText says what is no secret though a rule finds it.
 type allowText struct {
-	Target    string   `json:",omitempty"` // what Regexes look at: match, line; else the secret
-	And       bool     `json:",omitempty"` // both must hold
-	Regexes   []string `json:",omitempty"`
-	StopWords []string `json:",omitempty"`
+	Target    string // what Regexes look at: match, line; else the secret
+	And       bool   // both must hold
+	Regexes   []string
+	StopWords []string
 }
 
-// A rule finds one kind of secret. Its expression is compiled where it is first
-// needed: most never are.
+// A rule finds one kind of secret.
 type rule struct {
 	id       string
 	entropy  float64
 	group    int
 	keywords []string
-	named    bool // its expression begins with the name of the value, which is a keyword
-	run      int  // every match has so many word characters in a row
-	before   int  // bytes of a match before the keyword, at most
-	length   int  // bytes of a match, at most, unless it is open
-	open     bool
-	regex    func() *regexp.Regexp
+	look     func() *pattern // of its expression, read where it is first needed: most never are
 	allow    []allowance
 	near     func(lower string, end int) bool // of rules of ours: what must stand near a keyword that ends at end
 	accept   func(secret string) bool         // of rules of ours
+}
+
+// A pattern is what is known of an expression.
+type pattern struct {
+	named  bool // it begins with the name of the value, which is a keyword
+	run    int  // every match has so many word characters in a row
+	before int  // bytes of a match before the keyword, at most
+	length int  // bytes of a match, at most, unless it is open
+	open   bool
+	regex  *regexp.Regexp
 }
 
 type allowance struct {
@@ -73,38 +71,34 @@ const generic = "generic-api-key"
 // whatever stands in one word with it.
 const anyName = `[\w.-]{0,50}?`
 
-func readRules() ([]rule, error) {
-	var file ruleFile
-	if err := json.Unmarshal(gitleaksRules, &file); err != nil {
-		return nil, err
-	}
-	general := allowances(file.Allow)
-	rules := make([]rule, 0, len(file.Rules)+len(ourRules))
-	for _, text := range file.Rules {
-		r, err := newRule(text)
-		if err != nil {
-			return nil, err
-		}
+func allRules() []rule {
+	general := allowances(gitleaksRules.Allow)
+	rules := make([]rule, 0, len(gitleaksRules.Rules)+len(ourRules))
+	for _, text := range gitleaksRules.Rules {
+		r := newRule(text)
 		r.allow = append(allowances(text.Allow), general...)
 		rules = append(rules, r)
 	}
 	for _, o := range ourRules {
-		r, err := newRule(ruleText{ID: o.id, Regex: o.regex, Keywords: o.keywords})
-		if err != nil {
-			return nil, err
-		}
+		r := newRule(ruleText{ID: o.id, Regex: o.regex, Keywords: o.keywords})
 		r.near, r.accept = o.near, o.accept
 		rules = append(rules, r)
 	}
-	return rules, nil
+	return rules
 }
 
-func newRule(text ruleText) (rule, error) {
-	r := rule{id: text.ID, entropy: text.Entropy, group: text.Group, keywords: text.Keywords}
-	expression := text.Regex
+func newRule(text ruleText) rule {
+	return rule{
+		id: text.ID, entropy: text.Entropy, group: text.Group, keywords: text.Keywords,
+		look: sync.OnceValue(func() *pattern { return patternOf(text.Regex, text.Keywords) }),
+	}
+}
+
+func patternOf(expression string, keywords []string) *pattern {
+	f := new(pattern)
 	for _, begin := range []string{anyName + "(?i:" + anyName, "(?i)" + anyName} {
-		if rest, ok := strings.CutPrefix(expression, begin); ok && beginsWith(rest, text.Keywords) {
-			r.named = true
+		if rest, ok := strings.CutPrefix(expression, begin); ok && beginsWith(rest, keywords) {
+			f.named = true
 			expression = "(?i)" + rest
 			if strings.Contains(begin, "(?i:") {
 				expression = "(?i:" + rest
@@ -113,15 +107,12 @@ func newRule(text ruleText) (rule, error) {
 			break
 		}
 	}
-	tree, err := syntax.Parse(expression, syntax.Perl)
-	if err != nil {
-		return r, fmt.Errorf("rule %s: %w", text.ID, err)
-	}
-	r.run = least(tree).inside
-	r.length, r.open = longest(tree)
-	r.before = r.length
-	r.regex = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
-	return r, nil
+	f.regex = regexp.MustCompile(expression)
+	tree, _ := syntax.Parse(expression, syntax.Perl) // as above
+	f.run = least(tree).inside
+	f.length, f.open = longest(tree)
+	f.before = f.length
+	return f
 }
 
 // beginsWith reports whether the names with which an expression begins are its keywords.
