@@ -49,6 +49,31 @@ func RecordFields() (Fields, error) {
 	return f, f.add("", "", m.Properties)
 }
 
+// RecordColumns returns what a record can be shown by: the fields that can be searched, and
+// those that are only kept.
+func RecordColumns() (Fields, error) {
+	text, err := schemas.Mapping(schemas.OpenSearch, "record")
+	if err != nil {
+		return nil, err
+	}
+	var m property
+	if err := json.Unmarshal(text, &m); err != nil {
+		return nil, fmt.Errorf("mapping of the records: %w", err)
+	}
+	f := make(Fields)
+	f.addAll("", m.Properties)
+	return f, nil
+}
+
+// addAll adds all fields, whatever their kind.
+func (f Fields) addAll(prefix string, properties map[string]property) {
+	for name, p := range properties {
+		name = prefix + name
+		f[name] = Field{Name: name, Kind: kinds[p.Type]}
+		f.addAll(name+".", p.Properties)
+	}
+}
+
 // A property is one entry of a mapping.
 type property struct {
 	Type       string              `json:"type"`

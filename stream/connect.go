@@ -124,7 +124,7 @@ func explain(err error) error {
 	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed):
 		do = "give the account of kafka.sasl.user the rights that docs/operations.md lists"
 	case errors.Is(err, syscall.ECONNREFUSED):
-		do = "nothing listens there; is the broker up, and is kafka.brokers right?"
+		do = "is the broker up, and is kafka.brokers right?"
 	default:
 		return fmt.Errorf("kafka: %w", err)
 	}

@@ -43,7 +43,7 @@ func TestBrokerBeyondThisMachine(t *testing.T) {
 		{"0.0.0.0:9092", one, cert, true, false},
 		{"9092", one, cert, false, true},
 	} {
-		s := Settings{config.Defaults()}
+		s := Settings{Config: config.Defaults()}
 		s.Local.Broker, s.Gateway.CertFile = c.address, c.cert
 		if c.cert != "" {
 			s.Gateway.KeyFile = key

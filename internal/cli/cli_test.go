@@ -67,7 +67,7 @@ func TestTheExampleConfigurationIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := Settings{c}
+	s := Settings{Config: c}
 	if err := s.Validate(); err != nil {
 		t.Fatal(err)
 	}

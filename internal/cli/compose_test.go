@@ -121,7 +121,7 @@ func checkService(t *testing.T, name string, service composeService, made volume
 	if err != nil {
 		t.Errorf("%s: %v", name, err)
 	}
-	s := Settings{c}
+	s := Settings{Config: c}
 	if name == "gateway" || name == "enricher" || name == "sink" {
 		if s.Gateway.Credentials == "" {
 			s.Gateway.Credentials = made.target // nobody sends to it

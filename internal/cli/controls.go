@@ -22,6 +22,9 @@ func (a *app) controls() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if s.Enricher.Controls == "" {
+				_ = s.policyOfInstance(cmd) // without one the matrix is empty, which is said below
+			}
 			_, m, err := s.policyAndControls()
 			if err != nil {
 				return misuse{err}

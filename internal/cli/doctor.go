@@ -14,6 +14,7 @@ import (
 
 	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/internal/config"
+	"github.com/changetrail/changetrail/internal/mistake"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/sinks"
@@ -40,10 +41,10 @@ func (c *checkup) warn(check, do, format string, args ...any) {
 }
 
 func (c *checkup) fail(check, do string, err error) {
-	c.findings = append(c.findings, finding{check, "failed", err.Error(), do})
+	c.findings = append(c.findings, finding{check, "failed", mistake.Plain(err), do})
 }
 
-var errUnwell = errors.New("some checks failed; what to do stands beside each")
+var errUnwell = errors.New("some checks failed; the arrows say what to do")
 
 func (a *app) doctor() *cobra.Command {
 	var output string
@@ -60,21 +61,50 @@ func (a *app) doctor() *cobra.Command {
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
-			var c checkup
-			c.files(&s)
-			c.credentials(&s)
-			c.gateway(ctx, &s)
-			c.kafka(ctx, &s)
-			c.engine(ctx, &s)
+			c, err := checked(ctx, cmd, &s)
+			if err != nil {
+				return err
+			}
 			return c.report(cmd, output)
 		},
 	}
 	outputFlag(cmd, &output, "how it is written", "text", "json")
 	cmd.Flags().Var(spanOf(&timeout, 20*time.Second), "timeout", "how long to try")
+	a.flag(cmd.Flags(), "store", "store", "the folder of the embedded mode, opensearch or elasticsearch")
 	a.engineFlags(cmd.Flags())
 	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml: the services")
 	a.flag(cmd.Flags(), "controls", "enricher.controls", "controls.yaml: the control matrix")
 	return cmd
+}
+
+// checked checks an embedded instance where commands find one, else the services beside
+// Kafka and the search engine.
+func checked(ctx context.Context, cmd *cobra.Command, s *Settings) (*checkup, error) {
+	at, lost := s.look(ctx)
+	if wrong := (misuse{}); errors.As(lost, &wrong) {
+		return nil, lost
+	}
+	embedded := at.instance.Data != "" && !s.IsSet("kafka.brokers")
+	if embedded {
+		fmt.Fprintf(cmd.ErrOrStderr(), "reading %s\n", config.Shown(at.String()))
+		if s.Enricher.Policy == "" {
+			s.Enricher.Policy, s.Enricher.Controls = at.instance.Policy, at.instance.Controls
+		}
+	}
+	c := new(checkup)
+	c.files(s)
+	c.credentials(s)
+	c.gateway(ctx, s)
+	if embedded {
+		c.embedded(ctx, s, at)
+		return c, nil
+	}
+	if lost != nil {
+		c.warn("instance", "start changetrail demo or changetrail up, or name a data folder with --store; else this is about services", "no embedded instance was found")
+	}
+	c.kafka(ctx, s)
+	c.engine(ctx, s)
+	return c, nil
 }
 
 func (c *checkup) report(cmd *cobra.Command, output string) error {
@@ -209,23 +239,31 @@ func (c *checkup) kafka(ctx context.Context, s *Settings) {
 		{enricher.Group(s.topics()), "start changetrail enrich"},
 		{sinks.Group(s.topics(), s.Sink.Engine), "start changetrail sink --engine " + s.Sink.Engine},
 	} {
-		c.group(ctx, adm, group.name, group.start)
+		c.group(ctx, adm, "group "+group.name, group.name, group.start)
 	}
-	letters, err := adm.Size(ctx, s.topics().DLQ())
+	c.letters(ctx, s, adm, func(int64) string {
+		return fmt.Sprintf("changetrail letters lists them; in %s the header changetrail_reason says why, changetrail_detail what to do", s.topics().DLQ())
+	})
+}
+
+// letters says how many messages were refused.
+func (c *checkup) letters(ctx context.Context, s *Settings, adm *stream.Admin, do func(int64) string) {
+	n, err := adm.Size(ctx, s.topics().DLQ())
 	switch {
 	case err != nil:
 		c.fail("dead letters", "see that the topic can be read", err)
-	case letters > 0:
-		c.warn("dead letters", fmt.Sprintf("read %s: the header changetrail_reason says why, changetrail_detail what to do", s.topics().DLQ()), "%d messages were refused", letters)
+	case n > 0:
+		c.warn("dead letters", do(n), "%d messages were refused", n)
 	default:
 		c.ok("dead letters", "none")
 	}
 }
 
-func (c *checkup) group(ctx context.Context, adm *stream.Admin, group, start string) {
+// group says how far a group of readers is; name is how people know it.
+func (c *checkup) group(ctx context.Context, adm *stream.Admin, name, group, start string) {
 	lags, members, err := adm.Group(ctx, group)
 	if err != nil {
-		c.fail("group "+group, "see that the client may describe groups", err)
+		c.fail(name, "see that the client may describe groups", err)
 		return
 	}
 	var lag int64
@@ -234,11 +272,11 @@ func (c *checkup) group(ctx context.Context, adm *stream.Admin, group, start str
 	}
 	switch {
 	case members == 0:
-		c.warn("group "+group, start, "nobody reads; %d messages wait", lag)
+		c.warn(name, start, "nobody reads; %d messages wait", lag)
 	case lag > 10_000:
-		c.warn("group "+group, "if it grows, start another", "%d members are %d messages behind", members, lag)
+		c.warn(name, "if it grows, start another", "%d members are %d messages behind", members, lag)
 	default:
-		c.ok("group "+group, "%d members, %d messages behind", members, lag)
+		c.ok(name, "%d members, %d messages behind", members, lag)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -26,7 +25,6 @@ import (
 	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/replay"
-	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/sinks/bulk"
 	"github.com/changetrail/changetrail/sinks/local"
 	"github.com/changetrail/changetrail/web"
@@ -37,6 +35,7 @@ type store struct {
 	web.Index
 	files blobs.Getter // nil where none is configured
 	name  string
+	at    place
 	close func()
 }
 
@@ -46,48 +45,56 @@ func (a *app) storeFlags(cmd *cobra.Command) {
 	a.flag(cmd.Flags(), "blobs", "blobs", "where reports are kept: a folder, or a URL as s3://bucket")
 }
 
-// openStore opens what the setting store names; where nothing is named that is
-// the data folder, if there is one, else the search engine. A person who says which
-// search engine it is does not get records from a folder of the work tree in its place.
+// openStore opens the place where to look.
 func (s *Settings) openStore(ctx context.Context) (*store, error) {
-	where := s.Store
-	if where == "" {
-		where = s.Sink.Engine
-		said := !s.IsSet("local.data") && (s.IsSet("sink.addresses") || s.IsSet("sink.engine"))
-		if _, err := os.Stat(filepath.Join(s.Local.Data, local.FileName)); err == nil && !said {
-			where = s.Local.Data
-		}
+	at, err := s.look(ctx)
+	if err != nil {
+		return nil, err
 	}
 	files, err := s.blobStore(ctx)
 	if err != nil {
 		return nil, misuse{err}
 	}
-	if where == schemas.OpenSearch || where == schemas.Elasticsearch {
-		s.Sink.Engine = where
+	if at.engine != "" {
+		s.Sink.Engine = at.engine
 		engine, err := s.engine()
 		if err != nil {
 			return nil, misuse{err}
 		}
-		out := &store{Index: engine, name: where, close: func() {}}
+		out := &store{Index: engine, name: at.engine, at: at, close: func() {}}
 		if files != nil {
 			out.files, out.close = files, func() { _ = files.Close() }
 		}
 		return out, nil
 	}
-	x, err := local.Open(ctx, where, false)
+	folder := at.instance.Data
+	if err := inFolder(folder, local.FileName); err != nil {
+		return nil, err
+	}
+	x, err := local.Open(ctx, folder, false)
 	if err != nil {
 		return nil, err
 	}
 	if files == nil {
-		s.Blobs = standalone.BlobDir(where)
+		s.Blobs = standalone.BlobDir(folder)
 		if files, err = s.blobStore(ctx); err != nil {
 			return nil, errors.Join(err, x.Close())
 		}
 	}
-	return &store{Index: x, files: files, name: "embedded, " + where, close: func() {
+	return &store{Index: x, files: files, name: "embedded, " + at.short(), at: at, close: func() {
 		_ = files.Close()
 		_ = x.Close()
 	}}, nil
+}
+
+// openFor opens the store that a command reads, and says which one that is where nobody
+// named it.
+func (s *Settings) openFor(cmd *cobra.Command) (*store, error) {
+	x, err := s.openStore(cmd.Context())
+	if err == nil && !x.at.given {
+		fmt.Fprintf(cmd.ErrOrStderr(), "reading %s\n", config.Shown(x.at.String()))
+	}
+	return x, err
 }
 
 // restsThere asks the store whether a change rests on a file of which one may read; nil where no
@@ -118,7 +125,7 @@ func (a *app) changeIn(cmd *cobra.Command, name string) (record.ChangeID, *store
 	if err != nil {
 		return "", nil, err
 	}
-	x, err := s.openStore(cmd.Context())
+	x, err := s.openFor(cmd)
 	return id, x, err
 }
 
@@ -174,7 +181,7 @@ in with theirs. Without, nobody is asked, and it listens on this machine alone.`
 				if err != nil {
 					return misuse{err}
 				}
-				l, err := s.gatewayAt("web.listen", s.Web.Listen, known, protection).listen()
+				l, err := s.listen(ctx, s.gatewayAt("web.listen", s.Web.Listen, known, protection))
 				if err != nil {
 					return err
 				}
@@ -248,14 +255,17 @@ paste it, or Lucene's syntax as in Kibana (docs/query.md).`,
 				return w.Flush()
 			}
 			where, err := parseQuery(args[0], since, saved)
-			if err != nil {
+			if err := errors.Join(err, checkName(args[0], saved), checkColumns(chosen)); err != nil {
 				return misuse{err}
 			}
-			x, err := s.openStore(cmd.Context())
+			x, err := s.openFor(cmd)
 			if err != nil {
 				return err
 			}
 			defer x.close()
+			if err := x.checkFound(cmd.Context(), args[0], where, saved); err != nil {
+				return err
+			}
 			if len(chosen) == 0 {
 				chosen = tableColumns
 			}
@@ -414,6 +424,7 @@ reads all of it back; --check does that again for a folder, at any time and offl
 			}
 			return exactlyOne("CHANGE")(cmd, args)
 		},
+		ValidArgsFunction: a.completeChange,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if check != "" {
 				return checkSaved(cmd, check)

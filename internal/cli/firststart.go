@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/changetrail/changetrail/internal/config"
 	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/internal/mistake"
 )
@@ -80,7 +81,7 @@ func writeOnce(file string, text []byte) error {
 }
 
 // printIssued shows tokens that were just made, and what each may state.
-func printIssued(out io.Writer, dir string, fresh []issued) error {
+func printIssued(out io.Writer, dir, page string, fresh []issued) error {
 	if len(fresh) == 0 {
 		return nil
 	}
@@ -92,10 +93,14 @@ func printIssued(out io.Writer, dir string, fresh []issued) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(out, `
-Send one as "Authorization: Bearer TOKEN", or to changetrail publish and attach in
-CHANGETRAIL_PRODUCER_TOKEN, with CHANGETRAIL_PRODUCER_GATEWAY. What comes without
-a token, where it is taken, is a claim, and proves nothing (docs/trust.md).`)
+	_, err := fmt.Fprintf(out, `
+Send one as "Authorization: Bearer TOKEN"; or with changetrail, for example
+
+  export CHANGETRAIL_PRODUCER_GATEWAY=%s
+  CHANGETRAIL_PRODUCER_TOKEN=TOKEN %s publish FILE
+
+What comes without a token, where it is taken, is a claim, and proves nothing (docs/trust.md).
+`, strings.TrimSuffix(page, "/"), thisStart().command())
 	return err
 }
 
@@ -109,7 +114,7 @@ host, a CI system, an agent and a person, and ` + ownKey + `, with which gateway
 enrichers know each other. The tokens are shown this once and kept nowhere. Give the
 files to services as gateway.credentials and signing_key_file.`,
 		Example: "  changetrail gateway init /var/lib/changetrail",
-		Args:    cobra.ExactArgs(1),
+		Args:    exactlyOne("FOLDER"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := args[0]
 			if _, err := localKeys(dir); err != nil {
@@ -119,7 +124,7 @@ files to services as gateway.credentials and signing_key_file.`,
 			if err == nil && len(fresh) == 0 {
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is there; delete it for new tokens.\n", filepath.Join(dir, ownCredentials))
 			}
-			return errors.Join(err, printIssued(cmd.OutOrStdout(), dir, fresh))
+			return errors.Join(err, printIssued(cmd.OutOrStdout(), dir, "http://"+config.Defaults().Gateway.Listen, fresh))
 		},
 	}
 }

@@ -31,7 +31,7 @@ func TestAFolderGetsItsTokensOnce(t *testing.T) {
 		t.Fatalf("at the next start there are %d new tokens: %v", len(again), err)
 	}
 	var printed bytes.Buffer
-	if err := printIssued(&printed, dir, fresh); err != nil {
+	if err := printIssued(&printed, dir, "http://127.0.0.1:8080/", fresh); err != nil {
 		t.Fatal(err)
 	}
 	var kinds []string
@@ -60,7 +60,7 @@ func TestAFolderGetsItsTokensOnce(t *testing.T) {
 		t.Errorf("a file that is wrong: %v", err)
 	}
 	printed.Reset()
-	if err := printIssued(&printed, dir, nil); err != nil || printed.Len() > 0 {
+	if err := printIssued(&printed, dir, "http://127.0.0.1:8080/", nil); err != nil || printed.Len() > 0 {
 		t.Errorf("%q: %v", printed.String(), err)
 	}
 }

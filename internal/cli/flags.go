@@ -86,7 +86,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		if missing.GetSpecifiedShortnames() != "" {
 			given = "-" + missing.GetSpecifiedName()
 		}
-		return misuse{fmt.Errorf("%s has no flag %s%s; %s --help lists them", cmd.CommandPath(), given, nearest.Hint(given, known), cmd.CommandPath())}
+		return misuse{fmt.Errorf("%s has no flag %s%s", cmd.CommandPath(), given, orList(nearest.Hint(given, known), cmd))}
 	case errors.As(err, &value):
 		f := value.GetFlag()
 		what := fmt.Sprintf("%q is not %s", value.GetValue(), kindOfFlag(f))
@@ -99,6 +99,14 @@ func flagError(cmd *cobra.Command, err error) error {
 		return misuse{fmt.Errorf("--%s needs a value; %s --help says which", none.GetFlag().Name, cmd.CommandPath())}
 	}
 	return misuse{err}
+}
+
+// orList is a hint at a name, or where all names are listed.
+func orList(hint string, cmd *cobra.Command) string {
+	if hint != "" {
+		return hint
+	}
+	return "; " + cmd.CommandPath() + " --help lists them"
 }
 
 // kindOfFlag is what the value of a flag must be.
@@ -138,5 +146,5 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 	if hint == "" && len(everywhere) > 0 {
 		hint = "; did you mean " + nearest.List(everywhere) + "?"
 	}
-	return misuse{fmt.Errorf("there is no command %s %s%s; %s --help lists them", cmd.CommandPath(), args[0], hint, cmd.CommandPath())}
+	return misuse{fmt.Errorf("there is no command %s %s%s", cmd.CommandPath(), args[0], orList(hint, cmd))}
 }

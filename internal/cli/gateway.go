@@ -109,7 +109,7 @@ func (s *Settings) runGateway(cmd *cobra.Command) error {
 		if err != nil {
 			return err
 		}
-		l, err := at.listen()
+		l, err := s.listen(ctx, at)
 		if err != nil {
 			return err
 		}

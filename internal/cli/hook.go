@@ -80,7 +80,7 @@ func (a *app) agentHook(kind, name string) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.settings(cmd)
 			if err != nil {
-				s = Settings{config.Defaults()}
+				s = Settings{Config: config.Defaults()}
 			}
 			log, nowhere := s.hookLog()
 			if nowhere != nil {

@@ -29,15 +29,18 @@ again is a dead letter again; the former ones stay until the topic deletes them.
 			if err != nil {
 				return err
 			}
-			if l.kafka, err = s.kafka(); err != nil {
-				return misuse{err}
+			var end func()
+			if l.kafka, end, err = s.kafkaOrFolder(cmd); err != nil {
+				return err
 			}
+			defer end()
 			l.topics, l.out = s.topics(), cmd.OutOrStdout()
 			return l.run(cmd.Context())
 		},
 	}
 	cmd.Flags().StringVar(&l.reason, "reason", "", "those with this reason alone")
 	cmd.Flags().Var(spanOf(&l.since, 0), "since", "those that are younger than this; all where 0")
+	a.flag(cmd.Flags(), "data", "local.data", "folder of the embedded mode")
 	cmd.Flags().BoolVar(&l.replay, "replay", false, "have them read once more")
 	return cmd
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -73,9 +74,12 @@ func or(setting, does string) string {
 
 // onThisMachine reports whether an address can be reached from this machine alone.
 func onThisMachine(address string) (bool, error) {
-	host, _, err := net.SplitHostPort(address)
+	host, port, err := net.SplitHostPort(address)
+	if n, bad := strconv.Atoi(port); err == nil && (bad != nil || n < 0 || n > 65535) {
+		return false, fmt.Errorf("%q is not an address: the port is a number from 0 to 65535", address)
+	}
 	if err != nil {
-		return false, fmt.Errorf("the address %q: %w", address, err)
+		return false, fmt.Errorf("%q is not an address; give host:port, as 127.0.0.1:8090", address)
 	}
 	ip, err := netip.ParseAddr(host)
 	return strings.EqualFold(host, "localhost") || err == nil && ip.Unmap().IsLoopback(), nil
@@ -102,13 +106,13 @@ func (s *Settings) metricsAt() error {
 }
 
 // listen listens where the settings say, if that is safe.
-func (l exposed) listen() (net.Listener, error) {
+func (s *Settings) listen(ctx context.Context, l exposed) (net.Listener, error) {
 	if err := l.may(); err != nil {
 		return nil, err
 	}
 	opened, err := net.Listen("tcp", l.address)
 	if err != nil {
-		return nil, fmt.Errorf("%s cannot be served: %w; choose another address with --listen, as 127.0.0.1:8090", l.key, err)
+		return nil, s.taken(ctx, wanted{l.key, "--listen", l.address}, err)
 	}
 	return opened, nil
 }

@@ -18,9 +18,9 @@ import (
 	"time"
 
 	"github.com/changetrail/changetrail/internal/config"
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/record"
-	"github.com/changetrail/changetrail/internal/digests"
 )
 
 // TestWhereTheBinaryListens: beyond this machine nothing is served without credentials and
@@ -60,7 +60,7 @@ func TestWhereTheBinaryListens(t *testing.T) {
 		{"127.0.0.1.nip.example:8080", "", false, false, false, false},
 		{"8080", one, true, true, true, false},
 	} {
-		s := Settings{config.Defaults()}
+		s := Settings{Config: config.Defaults()}
 		s.Gateway.Credentials, s.Gateway.Open, s.Gateway.Plaintext = c.credentials, c.open, c.plain
 		if c.tls {
 			s.Gateway.CertFile, s.Gateway.KeyFile = cert, key
@@ -80,7 +80,7 @@ func TestWhereTheBinaryListens(t *testing.T) {
 		}
 	}
 	for address, open := range map[string]bool{"127.0.0.1:9464": true, ":9464": false, "0.0.0.0:9464": false} {
-		s := Settings{config.Defaults()}
+		s := Settings{Config: config.Defaults()}
 		s.Telemetry.Listen = address
 		if err := s.metricsAt(); (err == nil) != open {
 			t.Errorf("metrics at %s: %v", address, err)

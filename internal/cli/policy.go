@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
+	"github.com/changetrail/changetrail/internal/config"
 	"github.com/changetrail/changetrail/internal/mistake"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/query"
@@ -32,7 +33,9 @@ func (a *app) readPolicy(cmd *cobra.Command) (*policy.Policy, error) {
 		return nil, err
 	}
 	if s.Enricher.Policy == "" {
-		return nil, misuse{errors.New("no policy is given: set --policy, or enricher.policy in the configuration")}
+		if err := s.policyOfInstance(cmd); err != nil {
+			return nil, err
+		}
 	}
 	p, _, err := s.policyAndControls()
 	if err != nil {
@@ -42,6 +45,17 @@ func (a *app) readPolicy(cmd *cobra.Command) (*policy.Policy, error) {
 		fmt.Fprintln(cmd.ErrOrStderr(), w)
 	}
 	return p, nil
+}
+
+// policyOfInstance takes the policy and the matrix of the instance that commands find.
+func (s *Settings) policyOfInstance(cmd *cobra.Command) error {
+	at, err := s.look(cmd.Context())
+	if err == nil && at.instance.Policy != "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "policy %s, of %s\n", config.Shown(at.instance.Policy), config.Shown(at.String()))
+		s.Enricher.Policy, s.Enricher.Controls = at.instance.Policy, at.instance.Controls
+		return nil
+	}
+	return misuse{errors.New("no policy is given: name one with --policy, as --policy policy.yaml, or set enricher.policy in the configuration")}
 }
 
 func (a *app) policyTest() *cobra.Command {
@@ -290,7 +304,7 @@ func (a *app) recordsOfStore(cmd *cobra.Command, since time.Duration, each func(
 	if err != nil {
 		return misuse{err}
 	}
-	x, err := s.openStore(cmd.Context())
+	x, err := s.openFor(cmd)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ import (
 // dataWith makes a data folder with a file, and an event that holds text.
 func dataWith(t *testing.T, text string) string {
 	t.Helper()
-	dir, s := filepath.Join(t.TempDir(), "data"), Settings{config.Defaults()}
+	dir, s := filepath.Join(t.TempDir(), "data"), Settings{Config: config.Defaults()}
 	keys, err := localKeys(dir)
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/changetrail/changetrail/internal/config"
+	"github.com/changetrail/changetrail/internal/instances"
 	"github.com/changetrail/changetrail/internal/mistake"
 	terminal "github.com/changetrail/changetrail/internal/printable"
 	"github.com/changetrail/changetrail/internal/telemetry"
@@ -78,6 +79,16 @@ type app struct {
 	file    string
 }
 
+// getenv is [os.Getenv] for the environment of the command.
+func (a *app) getenv(name string) (value string) {
+	for _, e := range a.environ {
+		if v, ok := strings.CutPrefix(e, name+"="); ok {
+			value = v
+		}
+	}
+	return value
+}
+
 // settingKey is the annotation of a flag that names its key of the settings.
 const settingKey = "key"
 
@@ -131,7 +142,7 @@ func (a *app) engineFlags(set *pflag.FlagSet) {
 // settings returns the settings in force for a command.
 func (a *app) settings(cmd *cobra.Command) (Settings, error) {
 	c, err := config.Source{File: a.file, Environ: a.environ, Folder: "."}.Load()
-	s := Settings{c}
+	s := Settings{Config: c, state: instances.Folder(a.getenv)}
 	if file := s.File(); file != "" && sideOf(cmd) == operators {
 		fmt.Fprintf(cmd.ErrOrStderr(), "configuration: %s\n", config.Shown(file))
 	}

@@ -22,7 +22,11 @@ import (
 )
 
 // Settings are those of a command, with what it builds from them.
-type Settings struct{ config.Config }
+type Settings struct {
+	config.Config
+
+	state string // where the person's instances are written down; "" where nowhere
+}
 
 // kafka is how to reach Kafka.
 func (s *Settings) kafka() (stream.Config, error) {

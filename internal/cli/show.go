@@ -27,7 +27,8 @@ func (a *app) show() *cobra.Command {
 		Short: "Show the record of a change",
 		Example: `  changetrail show acme/payments#4829
   changetrail show https://github.com/acme/payments/pull/4829 -o json`,
-		Args: exactlyOne("CHANGE"),
+		Args:              exactlyOne("CHANGE"),
+		ValidArgsFunction: a.completeChange,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, x, err := a.changeIn(cmd, args[0])
 			if err != nil {
@@ -60,6 +61,9 @@ func (a *app) show() *cobra.Command {
 // find returns the newest revision of a record, by any name of its repository.
 func (x *store) find(ctx context.Context, id record.ChangeID) (jsontext.Value, error) {
 	doc, _, err := replay.Find(ctx, x, id)
+	if errors.Is(err, replay.ErrNoRecord) {
+		err = x.noRecord(ctx, id)
+	}
 	return doc, err
 }
 

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -23,6 +22,7 @@ import (
 	"github.com/changetrail/changetrail/internal/access"
 	"github.com/changetrail/changetrail/internal/demo"
 	"github.com/changetrail/changetrail/internal/files"
+	"github.com/changetrail/changetrail/internal/instances"
 	"github.com/changetrail/changetrail/internal/masking"
 	"github.com/changetrail/changetrail/internal/serving"
 	"github.com/changetrail/changetrail/internal/standalone"
@@ -67,7 +67,7 @@ listens with --credentials, --cert and --key alone.
 			}
 			return s.runStandalone(cmd, p, m, func(_ context.Context, out io.Writer, i *standalone.Instance, page string, fresh []issued) error {
 				fmt.Fprintf(out, "\n  page    %s\n  events  %sv1/events (CloudEvents over HTTP)\n  Kafka   %s (topic %s)\n  data    %s\n\n%s\nCtrl-C stops it.\n", page, page, i.Broker(), s.topics().Events(), s.Local.Data, embeddedFor)
-				return printIssued(out, s.Local.Data, fresh)
+				return printIssued(out, s.Local.Data, page, fresh)
 			})
 		},
 	}
@@ -107,7 +107,7 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 		if err := masking.Settle(s.Local.Data); err != nil {
 			return err
 		}
-		listener, err := s.gatewayAt("web.listen", s.Web.Listen, known, encrypts).listen()
+		listener, err := s.listen(ctx, s.gatewayAt("web.listen", s.Web.Listen, known, encrypts))
 		if err != nil {
 			return err
 		}
@@ -129,7 +129,11 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 			Policy: p, Controls: m, Keys: conf.Keys, Trust: s.Trust.Unsigned, Memory: int64(max(s.Enricher.MaxMemory, s.Gateway.MaxMemory)), Log: log, Meter: t.Meter, Tracer: t.Tracer,
 		})
 		if err != nil {
-			return err
+			return s.notStarted(ctx, err)
+		}
+		page := schemeOf(encrypts) + "://" + listener.Addr().String() + "/"
+		if err := s.writeDown(cmd, page, i.Broker()); err != nil {
+			log.Warn("other commands do not find this instance by themselves; they need --store", "err", err)
 		}
 		var fresh []issued
 		if s.Gateway.Credentials == "" {
@@ -151,7 +155,7 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 		failed := make(chan error, 2)
 		go func() { failed <- serve(ctx, listener, door.Guard(handler), encrypts, log) }()
 		go func() {
-			failed <- started(ctx, cmd.OutOrStdout(), i, schemeOf(encrypts)+"://"+listener.Addr().String()+"/", fresh)
+			failed <- started(ctx, cmd.OutOrStdout(), i, page, fresh)
 		}()
 		done := make(chan error, 1)
 		go func() { done <- i.Wait() }()
@@ -171,6 +175,24 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 			}
 		}
 	})
+}
+
+// writeDown notes that this instance runs, so that commands find it.
+func (s *Settings) writeDown(cmd *cobra.Command, page, broker string) error {
+	names := []string{s.Local.Data, s.Enricher.Policy, s.Enricher.Controls}
+	for i, name := range names {
+		full, err := filepath.Abs(name)
+		if err != nil {
+			return err
+		}
+		if name != "" {
+			names[i] = full
+		}
+	}
+	return instances.Instance{
+		Data: names[0], Command: cmd.Name(), Process: os.Getpid(), Started: time.Now().UTC().Truncate(time.Second),
+		Page: page, Broker: broker, Policy: names[1], Controls: names[2],
+	}.Write(s.state)
 }
 
 // withGateway puts a gateway to the embedded broker beside the pages.
@@ -269,7 +291,7 @@ company is not. Delete the folder to begin again.`,
 			if changes < 1 {
 				return misuse{fmt.Errorf("--changes %d is below 1", changes)}
 			}
-			s.Local.Data = dir
+			s.Local.Data, s.Enricher.Policy, s.Enricher.Controls = dir, filepath.Join(dir, "policy.yaml"), filepath.Join(dir, "controls.yaml")
 			if quieter(cmd, s.Log.Level) != s.Log.Level {
 				s.Log.Level = "error" // some of the company's events are refused, as they ought to be
 			}
@@ -277,11 +299,10 @@ company is not. Delete the folder to begin again.`,
 			if err != nil {
 				return err
 			}
-			p, err := policy.Parse(demo.Policy(state.End))
-			if err != nil {
+			if err := errors.Join(os.WriteFile(s.Enricher.Policy, demo.Policy(state.End), files.PrivateFile), os.WriteFile(s.Enricher.Controls, demo.Controls(), files.PrivateFile)); err != nil {
 				return err
 			}
-			m, err := controls.Parse(demo.Controls())
+			p, m, err := s.policyAndControls()
 			if err != nil {
 				return err
 			}
@@ -293,13 +314,13 @@ company is not. Delete the folder to begin again.`,
 				if err := tryNext(ctx, out, dir, i, page); err != nil {
 					return err
 				}
-				return printIssued(out, dir, fresh)
+				return printIssued(out, dir, page, fresh)
 			})
 		},
 	}
 	cmd.Flags().Uint64Var(&seed, "seed", 4829, "of the company; another seed is another company")
 	cmd.Flags().IntVar(&changes, "changes", demo.Changes, "of the company in ninety days; fewer than 2,000 have fewer of each gap")
-	cmd.Flags().StringVar(&dir, "data", "changetrail-demo", "folder of the demo's data")
+	cmd.Flags().StringVar(&dir, "data", demoData, "folder of the demo's data")
 	a.localFlags(cmd)
 	return cmd
 }
@@ -337,11 +358,6 @@ func writeDemo(dir string, s demoState) error {
 func fill(ctx context.Context, progress io.Writer, s *Settings, dir string, state demoState, i *standalone.Instance) error {
 	if state.Complete {
 		return nil
-	}
-	for name, content := range map[string][]byte{"policy.yaml": demo.Policy(state.End), "controls.yaml": demo.Controls()} {
-		if err := os.WriteFile(filepath.Join(dir, name), content, files.PrivateFile); err != nil {
-			return err
-		}
 	}
 	p, err := producer.New(producer.Kafka(producer.KafkaConfig{Brokers: i.Kafka.Brokers, Dial: i.Kafka.Dial, Topic: s.topics().Events()}), producer.Options{SendTimeout: time.Minute})
 	if err != nil {
@@ -426,27 +442,25 @@ func tryNext(ctx context.Context, out io.Writer, dir string, i *standalone.Insta
 	if err != nil {
 		return err
 	}
-	self := os.Args[0]
-	if strings.Contains(self, "go-build") {
-		self = "go run ./cmd/changetrail"
-	}
+	self := thisStart().command()
+	store := " --store " + quoted(dir)
 	fmt.Fprintf(out, `
 Open %s
 
-and in another terminal try
+and in another terminal, in this folder, try
 
   # all agent changes in the scope of PCI DSS Requirement 6.3.2
-  %[2]s query pci-6.3.2-agents --store %[3]s
+  %[2]s query pci-6.3.2-agents%[3]s
   # one of them: saw, decided, did, validated, approved, merged, deployed
-  %[2]s replay %[4]s --store %[3]s
+  %[2]s replay %[4]s%[3]s
   # its evidence as files, with their digests, checked
-  %[2]s replay %[4]s --store %[3]s --save evidence
+  %[2]s replay %[4]s%[3]s --save evidence
   # what no person reviewed, as CSV
-  %[2]s query not-reviewed --store %[3]s -o csv
+  %[2]s query not-reviewed%[3]s -o csv
   # any question, in Lucene's syntax
-  %[2]s query 'changetrail.gaps:*-contradicted AND changetrail.service.classification:critical' --store %[3]s --since 30d
+  %[2]s query 'changetrail.gaps:*-contradicted AND changetrail.service.classification:critical'%[3]s --since 30d
 
-%[5]sCtrl-C stops it; the data stays in %[3]s.
-`, page, self, dir, example, embeddedFor)
+%[5]sCtrl-C stops it; the data stay in %[6]s.
+`, page, self, store, quoted(example), embeddedFor, dir)
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/internal/archive"
+	"github.com/changetrail/changetrail/internal/config"
 	"github.com/changetrail/changetrail/internal/embedded"
 	"github.com/changetrail/changetrail/internal/standalone"
 	"github.com/changetrail/changetrail/stream"
@@ -62,24 +63,46 @@ func (a *app) export() *cobra.Command {
 	return cmd
 }
 
-// kafkaOrFolder returns where the topics are: in Kafka, or in the folder that --data
-// names, with its blobs, until end is called.
+// kafkaOrFolder returns where the topics are, until end is called: in the folder that --data
+// names, in the Kafka that the settings name, else in the instance that commands find, else
+// in the Kafka of this machine. It says which, where nobody named it.
 func (s *Settings) kafkaOrFolder(cmd *cobra.Command) (kafka stream.Config, end func(), err error) {
 	if kafka, err = s.kafka(); err != nil {
 		return stream.Config{}, nil, misuse{err}
 	}
-	if !cmd.Flags().Changed("data") {
+	if cmd.Flags().Changed("data") {
+		return s.brokerOf(s.Local.Data)
+	}
+	if s.IsSet("kafka.brokers") {
 		return kafka, func() {}, nil
 	}
-	s.Blobs = standalone.BlobDir(s.Local.Data)
-	broker, err := embedded.Start(filepath.Join(s.Local.Data, "broker"), nil)
+	at, err := s.look(cmd.Context())
+	if wrong := (misuse{}); errors.As(err, &wrong) {
+		return stream.Config{}, nil, err
+	}
+	if at.instance.Data == "" { // the search engine says nothing of Kafka, nor does that there is none
+		return kafka, func() {}, nil
+	}
+	if !at.given {
+		fmt.Fprintf(cmd.ErrOrStderr(), "reading %s\n", config.Shown(at.String()))
+	}
+	return s.brokerOf(at.instance.Data)
+}
+
+// brokerOf returns how to reach the topics of a data folder, running or not.
+func (s *Settings) brokerOf(folder string) (kafka stream.Config, end func(), err error) {
+	if err := inFolder(folder, "broker"); err != nil {
+		return stream.Config{}, nil, err
+	}
+	s.Blobs = standalone.BlobDir(folder)
+	broker, err := embedded.Start(filepath.Join(folder, "broker"), nil)
 	if errors.Is(err, embedded.ErrInUse) { // it is running, and answers
-		return standalone.Broker(s.Local.Data), func() {}, nil
+		return standalone.Broker(folder), func() {}, nil
 	}
 	if err != nil {
 		return stream.Config{}, nil, err
 	}
-	return standalone.Broker(s.Local.Data), broker.Close, nil
+	return standalone.Broker(folder), broker.Close, nil
 }
 
 // ends returns how many partitions the events have, and the blob store, nil

@@ -27,7 +27,7 @@ var layers = []layer{
 	}},
 	{"Doors, pages and indexes", []string{
 		"agents/hook", "gateway", "producer/kafkago", "sinks/bulk", "sinks/local", "sinks/sinktest", "web", "internal/demo",
-		"internal/workload", "gate", "siem",
+		"internal/instances", "internal/workload", "gate", "siem",
 	}},
 	{"What combines them", []string{
 		"gateway/mcp", "sinks/elasticsearch", "sinks/opensearch", "internal/archive", "internal/config", "internal/standalone",

@@ -31,6 +31,7 @@ import (
 	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/internal/embedded"
 	"github.com/changetrail/changetrail/internal/files"
+	"github.com/changetrail/changetrail/internal/instances"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/sinks"
@@ -82,7 +83,7 @@ var parts = []string{"broker", "state", "blobs"}
 // What changetrail keeps there is kept from others in any case.
 func private(dir string, log *slog.Logger) error {
 	others, err := files.PrivateIfOurs(dir, func(name string) bool {
-		return slices.Contains(parts, name) || strings.HasPrefix(name, local.FileName) || slices.Contains([]string{"gateway.key", "credentials.yaml", "demo.json", "policy.yaml", "controls.yaml", "masked", "masking.lock"}, name)
+		return slices.Contains(parts, name) || strings.HasPrefix(name, local.FileName) || slices.Contains([]string{"gateway.key", "credentials.yaml", instances.FileName, "demo.json", "policy.yaml", "controls.yaml", "masked", "masking.lock"}, name)
 	})
 	if err != nil {
 		return err

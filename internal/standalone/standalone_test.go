@@ -206,7 +206,7 @@ func TestABadRequestIsAnsweredWithWhatIsWrong(t *testing.T) {
 		"/changes/github.com/acme/none/pull/1":        {404, "no record of"},
 		"/changes/what":                               {400, "what"},
 		"/evidence/sha256:00":                         {404, "sha256:00"},
-		"/v1/changes?q=tagz:a":                        {400, `"detail":"search: at character 1: there is no field tagz`},
+		"/v1/changes?q=tagz:a":                        {400, `"detail":"character 1: there is no field tagz; did you mean tags?`},
 		"/v1/changes?size=100000":                     {400, "size"},
 		"/v1/changes/github.com/acme/none/pull/1":     {404, "no record of"},
 		"/v1/blobs/sha256:" + strings.Repeat("0", 64): {404, "cannot be shown"},

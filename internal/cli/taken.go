@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/changetrail/changetrail/internal/embedded"
+	"github.com/changetrail/changetrail/internal/instances"
+)
+
+// A wanted address is one at which something is to listen.
+type wanted struct{ key, flag, address string }
+
+// taken says why nothing can listen at an address: who holds it, and what changes it.
+func (s *Settings) taken(ctx context.Context, w wanted, err error) error {
+	change := fmt.Sprintf("choose another address with %s, as %s, or in %s", w.flag, example(w.address), w.key)
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%s: %w; %s", w.key, err, change)
+	}
+	return fmt.Errorf("%s: %s is in use%s; stop that, or %s", w.key, w.address, s.holder(ctx, w.address), change)
+}
+
+// holder says who listens at an address, as far as it can be known.
+func (s *Settings) holder(ctx context.Context, address string) string {
+	for _, i := range instances.Known(s.state) {
+		if i.Holds(address) && i.Running(ctx) {
+			return " by " + i.String()
+		}
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return ""
+	}
+	if who := listenerAt(port); who != "" {
+		return " by " + who
+	}
+	return ""
+}
+
+// example is an address beside one that is in use.
+func example(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return "127.0.0.1:8090"
+	}
+	if strings.HasSuffix(port, "92") {
+		return net.JoinHostPort(host, "19092")
+	}
+	return net.JoinHostPort(host, "8090")
+}
+
+// notStarted says why an embedded instance did not start.
+func (s *Settings) notStarted(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, embedded.ErrInUse):
+		return fmt.Errorf("%s is in use by %s; stop that one, or choose another folder with --data", s.Local.Data, instances.In(s.Local.Data))
+	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EACCES) && strings.Contains(err.Error(), "listen"):
+		return s.taken(ctx, wanted{"local.broker", "--broker", s.Local.Broker}, err)
+	}
+	return err
+}
