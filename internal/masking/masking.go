@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/changetrail/changetrail/blobs"
@@ -234,18 +235,36 @@ func (m *Masker) attributes(ctx context.Context, env *schemas.Envelope, r *strea
 		}
 		*a.value, rules = out, append(rules, found...)
 	}
-	known := make(map[string]bool)
-	for name := range env.Attributes {
-		known[name] = true
-	}
-	for _, h := range r.Headers { // those that nobody reads are left out of the copy
-		if name, is := strings.CutPrefix(h.Key, "ce_"); is && !known[h.Key] {
-			_, found, err := m.Rules.Attribute(ctx, name, string(h.Value))
-			if err != nil {
-				return nil, err
-			}
-			rules = append(rules, found...)
+	for name, value := range others(env, r) {
+		_, found, err := m.Rules.Attribute(ctx, name, value)
+		if err != nil {
+			return nil, err
 		}
+		rules = append(rules, found...)
 	}
 	return rules, nil
+}
+
+// others are the attributes that nobody reads, which are left out of copies.
+func others(env *schemas.Envelope, r *stream.Record) map[string]string {
+	known := map[string]bool{"data": true, "data_base64": true, "specversion": true, "datacontenttype": true}
+	for name := range env.Attributes {
+		known[strings.TrimPrefix(name, "ce_")] = true
+	}
+	out := make(map[string]string)
+	for _, h := range r.Headers {
+		if name, is := strings.CutPrefix(h.Key, "ce_"); is && !known[name] {
+			out[name] = string(h.Value)
+		}
+	}
+	var members map[string]jsontext.Value
+	if stream.Header(r, "ce_id") != nil || json.Unmarshal(r.Value, &members, jsontext.AllowInvalidUTF8(true)) != nil {
+		return out
+	}
+	for name, v := range members {
+		if !known[name] {
+			out[name] = string(v)
+		}
+	}
+	return out
 }

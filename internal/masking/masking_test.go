@@ -154,11 +154,12 @@ func TestWhereASecretMayBe(t *testing.T) {
 	stray := signed(t, schemas.Envelope{ID: "1", Type: record.TypeDecisionRecorded, Subject: "acme/payments#1", Data: []byte(clean)})
 	stream.AddHeader(stray, "ce_note", []byte(spilled))
 	for name, r := range map[string]*stream.Record{
-		"data":           signed(t, schemas.Envelope{ID: "1", Type: record.TypeDecisionRecorded, Subject: "acme/payments#1", Data: fmt.Appendf(nil, decided, digests.Of(nil), spilled)}),
-		"id":             signed(t, schemas.Envelope{ID: "1-" + spilled, Type: record.TypeDecisionRecorded, Subject: "acme/payments#1", Data: []byte(clean)}),
-		"a report":       signed(t, schemas.Envelope{ID: "1", Type: record.TypeScanCompleted, Subject: "acme/payments#1", Data: fmt.Appendf(nil, scan, report.Encoding, report.Content)}),
-		"no event":       broken,
-		"what is unread": stray,
+		"data":                                 signed(t, schemas.Envelope{ID: "1", Type: record.TypeDecisionRecorded, Subject: "acme/payments#1", Data: fmt.Appendf(nil, decided, digests.Of(nil), spilled)}),
+		"id":                                   signed(t, schemas.Envelope{ID: "1-" + spilled, Type: record.TypeDecisionRecorded, Subject: "acme/payments#1", Data: []byte(clean)}),
+		"a report":                             signed(t, schemas.Envelope{ID: "1", Type: record.TypeScanCompleted, Subject: "acme/payments#1", Data: fmt.Appendf(nil, scan, report.Encoding, report.Content)}),
+		"no event":                             broken,
+		"what is unread":                       stray,
+		"what is unread of a structured event": {Value: []byte(`{"specversion":"1.0","id":"1","source":"/x","type":"` + record.TypeDecisionRecorded + `","subject":"acme/payments#1","note":{"a":"` + spilled + `"},"data":` + clean + `}`)},
 	} {
 		m, found := masker(nil)
 		copied, err := m.Event(t.Context(), r)
