@@ -9,7 +9,7 @@ func (j *judge) authorized() (answer, reason string) {
 	answer, reason = j.allowed()
 	if answer == Contradicted && j.record.Judged.AgentClaimed {
 		j.gaps = j.gaps[:before]
-		return j.say(Unproven, GapUnverifiedSource, "That an agent made the change is only claimed. If one did: %s", reason)
+		return j.say(Unproven, GapUnverifiedSource, "It is only claimed that an agent made the change. If one did: %s", reason)
 	}
 	return answer, reason
 }
@@ -33,9 +33,9 @@ func (j *judge) allowed() (answer, reason string) {
 		return j.say(Unproven, GapAgentUnknown, "Which agent made the change is not known.")
 	case a.Unknown != "" && a.NotOfTheTime && !j.open():
 		j.gap(a.Unknown)
-		return j.say(Unproven, GapPolicyNotOfTheTime, "The policy in force at the merge is not held, and by the first one that is, it cannot be told: %s.", a.Reason)
+		return j.say(Unproven, GapPolicyNotOfTheTime, "The policy in force at the merge was never received. By the first one that was, it cannot be decided: %s.", a.Reason)
 	case a.Unknown != "":
-		return j.say(Unproven, a.Unknown, "It cannot be told: %s.", a.Reason)
+		return j.say(Unproven, a.Unknown, "It cannot be decided: %s.", a.Reason)
 	case a.Verdict == Forbidden:
 		return j.forbidden()
 	}
@@ -55,15 +55,15 @@ func (j *judge) forbidden() (answer, reason string) {
 	}
 	switch {
 	case a.NotOfTheTime:
-		return j.say(Unproven, GapPolicyNotOfTheTime, "The first policy that is held forbids it (%s); the one in force at the merge is not held.", a.Rule)
+		return j.say(Unproven, GapPolicyNotOfTheTime, "The first policy that was received forbids it (%s); the one in force at the merge was never received.", a.Rule)
 	case a.Least == Forbidden || a.Least == "":
-		return j.say(Contradicted, gap, "The policy forbids it (%s): %s.", a.Rule, a.Reason)
+		return j.say(Contradicted, gap, "The policy forbids this change (%s): %s.", a.Rule, a.Reason)
 	case j.open():
 		return j.pending("Not all of the change is known, and the policy may forbid it (%s): %s.", a.Rule, a.Reason)
 	}
 	if missing := j.surelyMissing(); missing != nil {
 		j.gap(missing...)
-		return j.say(Contradicted, "", "Whatever is not known of the change, the policy asks for more than was there at the merge, or forbids it (%s).", a.Rule)
+		return j.say(Contradicted, "", "Whatever the unknown parts of the change are, the policy forbids it or requires more than there was at the merge (%s).", a.Rule)
 	}
 	return j.say(Unproven, GapEvidenceIncomplete, "Not all of the change is known, and the policy may forbid it (%s): %s.", a.Rule, a.Reason)
 }
@@ -80,13 +80,13 @@ func (j *judge) met(fact *AuthorizationFact) (answer, reason string) {
 		j.gap(GapEvidenceIncomplete)
 		fallthrough
 	case a.NotOfTheTime:
-		return j.say(Partial, GapPolicyNotOfTheTime, "The first policy that is held %s (%s), and that is there; the one in force at the merge is not held.", asked, a.Rule)
+		return j.say(Partial, GapPolicyNotOfTheTime, "The first policy that was received %s (%s), and that was given; the one in force at the merge was never received.", asked, a.Rule)
 	case cut:
-		return j.say(Partial, GapEvidenceIncomplete, "The policy %s (%s), and that is there; not all commits and files of the change are known.", asked, a.Rule)
+		return j.say(Partial, GapEvidenceIncomplete, "The policy %s (%s), and that was given; but not all commits and files of the change are known.", asked, a.Rule)
 	case a.Verdict == Autonomous:
 		return j.say(Proven, "", "The policy %s (%s).", asked, a.Rule)
 	}
-	return j.say(Proven, "", "The policy %s (%s), and that was there.", asked, a.Rule)
+	return j.say(Proven, "", "The policy %s (%s), and that was given.", asked, a.Rule)
 }
 
 // authorUnknown is the answer where all is there that the policy asks for, and it is not known
@@ -95,13 +95,13 @@ func (j *judge) authorUnknown(asked string) (answer, reason string) {
 	a := j.authority
 	switch {
 	case a.Least == Autonomous && j.open():
-		return j.pending("The policy may ask for more than is there (%s): not all of the change is known so far.", a.Rule)
+		return j.pending("The policy may require more than there is (%s): not all of the change is known yet.", a.Rule)
 	case a.Least == Autonomous && !a.NotOfTheTime:
-		return j.say(Unproven, GapEvidenceIncomplete, "The policy may ask for more than was there (%s): not all of the change is known.", a.Rule)
+		return j.say(Unproven, GapEvidenceIncomplete, "The policy may require more than there was (%s): not all of the change is known.", a.Rule)
 	case a.NotOfTheTime && !j.open():
-		return j.say(Unproven, GapPolicyNotOfTheTime, "The first policy that is held %s (%s); the one in force at the merge is not held, nor is who wrote all of the change.", asked, a.Rule)
+		return j.say(Unproven, GapPolicyNotOfTheTime, "The first policy that was received %s (%s). The one in force at the merge was never received, and it is not known who wrote all of the change.", asked, a.Rule)
 	}
-	return j.say(Unproven, GapAuthorUnknown, "The policy %s (%s); who wrote all of the change is not known, and so not whether that was independent.", asked, a.Rule)
+	return j.say(Unproven, GapAuthorUnknown, "The policy %s (%s). It is not known who wrote all of the change, so nobody can say whether the reviewer is independent.", asked, a.Rule)
 }
 
 // unmet is the answer where something is missing. It is a contradiction only where nothing
@@ -109,7 +109,7 @@ func (j *judge) authorUnknown(asked string) (answer, reason string) {
 func (j *judge) unmet(surely, maybe []string) (answer, reason string) {
 	a, asked := j.authority, j.asked()
 	if j.open() {
-		return j.pending("The policy %s (%s), which is not there yet.", asked, a.Rule)
+		return j.pending("The policy %s (%s), which has not been given yet.", asked, a.Rule)
 	}
 	uncertain := !j.certain() || j.record.Judged.FilesIncomplete && surely != nil // leave may cover what is not known
 	if uncertain {
@@ -117,16 +117,16 @@ func (j *judge) unmet(surely, maybe []string) (answer, reason string) {
 	}
 	switch {
 	case a.NotOfTheTime:
-		return j.say(Unproven, GapPolicyNotOfTheTime, "The first policy that is held %s (%s), which was not there; the one in force at the merge is not held.", asked, a.Rule)
+		return j.say(Unproven, GapPolicyNotOfTheTime, "The first policy that was received %s (%s), which was not given; the one in force at the merge was never received.", asked, a.Rule)
 	case surely != nil:
 		j.gap(surely...)
-		return j.say(Contradicted, "", "The policy %s (%s), which was not there at the merge.", asked, a.Rule)
+		return j.say(Contradicted, "", "The policy %s (%s), which was missing at the merge.", asked, a.Rule)
 	case uncertain:
-		return j.say(Unproven, GapEvidenceIncomplete, "The policy may ask for more than was there (%s): not all of the change is known.", a.Rule)
+		return j.say(Unproven, GapEvidenceIncomplete, "The policy may require more than there was (%s): not all of the change is known.", a.Rule)
 	case maybe[0] == GapUnverifiedSource:
-		return j.say(Unproven, GapUnverifiedSource, "The policy %s (%s); that depends on who asked for the work, and that is only claimed.", asked, a.Rule)
+		return j.say(Unproven, GapUnverifiedSource, "The policy %s (%s). Whether that was given depends on who asked for the work, and that is only claimed.", asked, a.Rule)
 	}
-	return j.say(Unproven, GapApprovedUnknownHead, "The policy %s (%s); whether that was there is not known.", asked, a.Rule)
+	return j.say(Unproven, GapApprovedUnknownHead, "The policy %s (%s). It is not known whether that was given for the merged commit.", asked, a.Rule)
 }
 
 // surelyMissing returns the gaps of the services of which no way to decide is met, whatever
@@ -156,9 +156,9 @@ func (j *judge) noneMet(ways []Way) (gaps []string) {
 func (j *judge) asked() string {
 	switch j.authority.Verdict {
 	case ReviewRequired:
-		return "asks for a review"
+		return "requires a review"
 	case ApprovalRequired:
-		return "asks for the leave of a person, given before"
+		return "requires the approval of a person, given beforehand"
 	}
 	return "lets the agent do it alone"
 }

@@ -26,9 +26,9 @@ func (j *judge) reviewed() (answer, reason string) {
 	if i := slices.IndexFunc(rv.standing, func(s verdict) bool { return s.Verdict == "changes-requested" }); i >= 0 {
 		rv.refused = true
 		if j.open() {
-			return j.pending("%s asked for changes, and that stands so far.", rv.standing[i].Reviewer)
+			return j.pending("%s asked for changes and has not withdrawn that yet.", rv.standing[i].Reviewer)
 		}
-		return j.say(Contradicted, GapChangesRequested, "%s asked for changes, and that stood at the merge.", rv.standing[i].Reviewer)
+		return j.say(Contradicted, GapChangesRequested, "%s asked for changes and had not withdrawn that at the merge.", rv.standing[i].Reviewer)
 	}
 	if len(rv.good) > 0 {
 		return j.approved(rv.good[0])
@@ -37,11 +37,11 @@ func (j *judge) reviewed() (answer, reason string) {
 	case j.mayActAlone():
 		return j.say(NotRequired, "", "The policy lets the agent do this alone (%s).", j.authority.Rule)
 	case j.open():
-		return j.pending("Nobody who is independent approved the head so far.")
+		return j.pending("Nobody independent has approved the newest commit yet.")
 	case len(rv.unknown) > 0:
-		return j.say(Partial, GapApprovedUnknownHead, "%s approved; which commit is not known.", rv.unknown[0].Reviewer)
+		return j.say(Partial, GapApprovedUnknownHead, "%s approved; it is not known which commit.", rv.unknown[0].Reviewer)
 	case len(rv.doubtful) > 0:
-		return j.say(Partial, GapUnverifiedSource, "%s approved; somebody claims that %[1]s took part in the change, or asked for it.", rv.doubtful[0].Reviewer)
+		return j.say(Partial, GapUnverifiedSource, "%s approved; somebody claims that %[1]s took part in the change or asked for it.", rv.doubtful[0].Reviewer)
 	case len(rv.stale) > 0:
 		return j.say(Partial, GapStaleApproval, "%s approved another commit than the one that was merged.", rv.stale[0].Reviewer)
 	}
@@ -55,17 +55,17 @@ func (j *judge) approved(s verdict) (answer, reason string) {
 		case d.Verdict != ReviewRequired || j.authority.Least == Forbidden || j.reviewMet(d):
 			continue
 		case j.open():
-			return j.pending("%s approved; %s asks for a review by %s.", s.Reviewer, d.Rule, orString(d.Group, "somebody else"))
+			return j.pending("%s approved; rule %s requires a review by %s.", s.Reviewer, d.Rule, orString(d.Group, "somebody else"))
 		case !j.certain() && j.surelyMissing() == nil: // whether it is asked for is not known
 			continue
 		}
-		return j.say(Partial, GapOutsideGroup, "%s approved; %s asks for a review by %s.", s.Reviewer, d.Rule, orString(d.Group, "somebody else"))
+		return j.say(Partial, GapOutsideGroup, "%s approved; rule %s requires a review by %s.", s.Reviewer, d.Rule, orString(d.Group, "somebody else"))
 	}
 	doubt := ""
 	var gaps []string
 	if !j.authorKnown() {
 		gaps = append(gaps, GapAuthorUnknown)
-		doubt = " who wrote all of the change is not known"
+		doubt = " it is not known who wrote all of the change"
 	}
 	if j.record.Judged.AuthorsCut || !j.certain() {
 		gaps = append(gaps, GapEvidenceIncomplete)
@@ -100,9 +100,9 @@ func (j *judge) authorKnown() bool {
 func (j *judge) nobody(why map[string]string) (answer, reason string) {
 	reason = "Nobody approved before the merge."
 	for _, c := range []struct{ gap, words string }{
-		{GapUnverifiedSource, "That %s approved is only claimed."},
-		{GapApprovedByBot, "Only %s approved, which is no person."},
-		{GapToldAfterMerge, "That %s approved was told after the merge."},
+		{GapUnverifiedSource, "It is only claimed that %s approved."},
+		{GapApprovedByBot, "Only %s approved, which is not a person."},
+		{GapToldAfterMerge, "The approval by %s was received after the merge."},
 		{GapApprovalAfterMerge, "%s approved after the merge; nobody did before."},
 		{GapSelfApproval, "Only %s approved, who made or asked for the change."},
 	} {

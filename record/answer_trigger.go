@@ -26,16 +26,16 @@ func (j *judge) trigger() (answer, reason string) {
 	t := j.record.Trail.Trigger
 	if t == nil || t.ID == "" && t.Digest == "" && t.Finding == "" && t.URL == "" {
 		if j.open() {
-			return j.pending("No decision names what made the agent start so far.")
+			return j.pending("No decision names what made the agent start yet.")
 		}
 		return j.say(Unproven, GapNoTrigger, "No decision names what made the agent start.")
 	}
 	whole := t.Held && j.signed() && (j.heldIndependently() || t.Matched && j.record.Judged.triggerOwn) // a claim accuses nobody
 	if whole && t.Finding != "" && !t.Found {
 		if j.record.Judged.reportPartial {
-			return j.say(Partial, GapEvidenceIncomplete, "%s does not stand in what was read of the report that the decision names (%s), which is not all of it.", t.Finding, t.Digest)
+			return j.say(Partial, GapEvidenceIncomplete, "The report that the decision names (%[2]s) could be read only in part, and %[1]s is not in that part.", t.Finding, t.Digest)
 		}
-		return j.say(Contradicted, GapFindingNotInReport, "The report that the decision names is held (%s), and %s does not stand in it.", t.Digest, t.Finding)
+		return j.say(Contradicted, GapFindingNotInReport, "The report that the decision names (%s) does not contain %s.", t.Digest, t.Finding)
 	}
 	if better := j.betterTrigger(t); better != nil {
 		if j.open() {
@@ -49,7 +49,7 @@ func (j *judge) trigger() (answer, reason string) {
 	if !t.Held {
 		return j.say(Proven, "", "The decision names the %s %s, which %s sent.", t.Request.Kind, t.name(), t.Request.Source)
 	}
-	return j.say(Proven, "", "%s stands in the report of %s that the decision names by digest (%s), sent by %s.", t.Finding, t.Scanner, t.Digest, t.Source)
+	return j.say(Proven, "", "%s is in the report of %s that the decision names by digest (%s), received from %s.", t.Finding, t.Scanner, t.Digest, t.Source)
 }
 
 // heldIndependently reports whether somebody who is no agent and can know it sent what the
@@ -59,10 +59,10 @@ func (j *judge) heldIndependently() bool { return canKnow(j.record.Judged.Trigge
 // betterTrigger is what a better witness could still prove.
 func (j *judge) betterTrigger(t *TriggerFacts) (l lacking) {
 	held := t.Held || t.Request != nil
-	l.add(!held, GapTriggerNotHeld, "The agent names %s; nothing holds it.", t.name())
-	l.add(held && j.record.Judged.TriggerAgent, GapTriggerFromAgent, "%s is held as the agent itself sent it.", t.name())
-	l.add(held && !j.record.Judged.TriggerAgent && !j.heldIndependently(), GapUnverifiedSource, "%s is held; nobody who can know it sent it.", t.name())
-	l.add(!j.signed(), GapUnverifiedSource, "That the agent started for %s is said without its credential.", t.name())
+	l.add(!held, GapTriggerNotHeld, "The agent names %s, which was never received.", t.name())
+	l.add(held && j.record.Judged.TriggerAgent, GapTriggerFromAgent, "%s was received only from the agent itself.", t.name())
+	l.add(held && !j.record.Judged.TriggerAgent && !j.heldIndependently(), GapUnverifiedSource, "%s was received, but not from anybody who can know it.", t.name())
+	l.add(!j.signed(), GapUnverifiedSource, "The decision that names %s came without the agent's credential.", t.name())
 	return l
 }
 
@@ -71,7 +71,7 @@ func (j *judge) unstated(t *TriggerFacts) (l lacking) {
 	if !t.Held && (t.Request != nil || t.Kind != "scan" && (&Trigger{Kind: t.Kind}).isRequest()) {
 		return nil
 	}
-	l.add(t.Finding == "", GapFindingNotStated, "Which finding in the report of %s made the agent start is not said.", orString(t.Scanner, "the scanner"))
+	l.add(t.Finding == "", GapFindingNotStated, "The decision does not say which finding in the report of %s made the agent start.", orString(t.Scanner, "the scanner"))
 	l.add(!j.record.Judged.digestStated, GapDigestNotStated, "The decision does not state the digest of the report that it names.")
 	return l
 }

@@ -169,5 +169,6 @@ var advice = map[string]string{
 	record.GapAuthorUnknown:        "Connect the code host's webhook, which states the authors of all commits.",
 	record.GapEventAltered:         "Ask the sender why the event changed. Compare both versions.",
 	record.GapSourceShared:         "Give each sender a source of its own (docs/gateway.md).",
+	record.GapEvidenceMasked:       "If the original is still at its source, compare it with the digest that the record names, or have the scanner or CI job send it again without the secret.",
 	record.GapChangeContradicted:   "Look at the change at the code host, and find out who sent the other version.",
 }
