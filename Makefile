@@ -25,7 +25,7 @@ servers:
 	go vet -tags clouds ./blobs/cloud ./cmd/changetrail
 	go test -race -tags clouds ./blobs/cloud
 	go test -race -tags servers -p 1 -timeout 30m -v ./blobs/s3 ./internal/ecosystem ./evidence ./ingest/platform ./enricher ./internal/differential
-	$(E2E) test -race -tags servers -p 1 -timeout 30m -v . ./embedded
+	$(E2E) test -race -tags servers -p 1 -timeout 30m -v . ./embedded ./redteam
 
 # Unused dependencies are an error, too: go mod tidy takes them out.
 lint:

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -28,13 +29,23 @@ func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 
 func unpack(ctx context.Context, raw io.Reader, encoding string, limit int64) ([]byte, error) {
 	share := shareOf(ctx)
-	in, err := unpacked(raw, encoding)
+	body, err := share.ReadAll(raw, limit)
+	if err != nil {
+		return nil, broken(err, "the body ends early")
+	}
+	if err := share.Beyond(largeRequest, func() error { return turnOf(ctx).take(ctx) }); err != nil {
+		return nil, err
+	}
+	in, err := unpacked(bytes.NewReader(body), encoding)
 	if err != nil {
 		return nil, err
 	}
-	body, err := share.ReadAll(in, limit)
-	if err != nil {
-		return nil, broken(err, "the body ends early")
+	if _, packed := in.(*bounded); packed {
+		arrived := int64(len(body))
+		if body, err = share.ReadAll(in, limit); err != nil {
+			return nil, broken(err, "the body ends early")
+		}
+		share.Shrink(arrived)
 	}
 	return body, share.Grow(budget.Weight(body))
 }
@@ -96,18 +107,29 @@ func broken(err error, what string) error {
 	return problem.New(http.StatusBadRequest, "%s: %v", what, err)
 }
 
-// inShare is under what the memory of a request is found in its context.
+// inShare is under what the memory and the turn of a request are found in its context.
 type inShare struct{}
+
+type held struct {
+	share *budget.Share
+	turn  *turn
+}
 
 // shareOf is the memory of a request; nil, which has no bound, outside of one.
 func shareOf(ctx context.Context) *budget.Share {
-	s, _ := ctx.Value(inShare{}).(*budget.Share)
-	return s
+	h, _ := ctx.Value(inShare{}).(held)
+	return h.share
 }
 
-// holding lets f work on a request with memory of b, and gives that back at the end.
-func holding(b *budget.Budget, r *http.Request, f func(*http.Request) error) error {
+func turnOf(ctx context.Context) *turn {
+	h, _ := ctx.Value(inShare{}).(held)
+	return h.turn
+}
+
+// holding lets f work on a request with memory of b and a turn, and gives them back at the end.
+func holding(b *budget.Budget, t *turn, r *http.Request, f func(*http.Request) error) error {
 	share := b.Share(r.Context())
 	defer share.Release()
-	return f(r.WithContext(context.WithValue(r.Context(), inShare{}, share)))
+	defer t.leave()
+	return f(r.WithContext(context.WithValue(r.Context(), inShare{}, held{share, t})))
 }

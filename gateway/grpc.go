@@ -62,7 +62,7 @@ func (g *Gateway) grpcHandler(server *grpc.Server) http.Handler {
 			return err
 		}
 		defer leave()
-		return holding(g.budgetOf(from), r, func(r *http.Request) error {
+		return holding(g.budgetOf(from), g.turnOf(from), r, func(r *http.Request) error {
 			if err := g.openFrame(w, r); err != nil {
 				return err
 			}

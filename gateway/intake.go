@@ -76,6 +76,7 @@ type Gateway struct {
 	small    *budget.Budget // of webhooks, and of those who show no credential though there are some
 	protocol *http.CrossOriginProtection
 	projects map[string][]record.Repository // of Jira
+	large    chan struct{}                  // turns of large webhooks
 	secrets  *secrets.Redactor              // hides them in what is shown, whatever Redactor keeps
 }
 
@@ -98,7 +99,7 @@ func New(c Config) (*Gateway, error) {
 		return nil, err
 	}
 	g := &Gateway{
-		Config: c, secrets: redactor, projects: projects, limiter: newLimiter(c.Limits, c.Now), recent: newRecent(recentDeliveries), metrics: m,
+		Config: c, secrets: redactor, projects: projects, large: newTurns(), limiter: newLimiter(c.Limits, c.Now), recent: newRecent(recentDeliveries), metrics: m,
 		slots: make(chan struct{}, c.Limits.Requests), protocol: http.NewCrossOriginProtection(),
 		memory: budget.New(c.Limits.Memory, c.Limits.Wait), small: budget.New(c.Limits.Strangers, c.Limits.Wait),
 	}
@@ -160,7 +161,11 @@ const timesHeld = 8
 // For lets handler answer, for senders that are known and within their limits.
 func (g *Gateway) For(handler func(Sender) http.Handler) http.Handler {
 	return g.authenticated(func(w http.ResponseWriter, r *http.Request, from Sender) error {
-		r.Body = &budget.Reader{In: r.Body, Share: shareOf(r.Context()), Times: timesHeld}
+		share, t := shareOf(r.Context()), turnOf(r.Context())
+		r.Body = &budget.Reader{In: r.Body, Share: share, Times: timesHeld}
+		if err := share.Beyond(timesHeld*largeRequest, func() error { return t.take(r.Context()) }); err != nil {
+			return err
+		}
 		handler(from).ServeHTTP(w, r)
 		return nil
 	})
@@ -244,7 +249,7 @@ func (g *Gateway) authenticated(f func(http.ResponseWriter, *http.Request, Sende
 			return err
 		}
 		defer leave()
-		return holding(g.budgetOf(from), r, func(r *http.Request) error { return f(w, r, from) })
+		return holding(g.budgetOf(from), g.turnOf(from), r, func(r *http.Request) error { return f(w, r, from) })
 	}, func(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
 		if p.Status == http.StatusUnauthorized {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="changetrail"`)
@@ -256,7 +261,7 @@ func (g *Gateway) authenticated(f func(http.ResponseWriter, *http.Request, Sende
 // little lets f answer with the memory of those who are not known yet.
 func (g *Gateway) little(f func(http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		return holding(g.small, r, func(r *http.Request) error { return f(w, r) })
+		return holding(g.small, &turn{turns: g.large, wait: g.Limits.Wait}, r, func(r *http.Request) error { return f(w, r) })
 	}
 }
 
@@ -266,6 +271,11 @@ func (g *Gateway) budgetOf(from Sender) *budget.Budget {
 		return g.small
 	}
 	return g.memory
+}
+
+// turnOf is the turn of a request among the large ones of its sender.
+func (g *Gateway) turnOf(from Sender) *turn {
+	return &turn{turns: g.limiter.turns(from.key), wait: g.Limits.Wait}
 }
 
 // enter tells who sent a request, and counts it among those of the credential until it
@@ -300,6 +310,7 @@ func (g *Gateway) Authenticate(r *http.Request) (identity.Principal, error) {
 
 // publish puts events on the stream, and tells whether some are on disk only.
 func (g *Gateway) publish(ctx context.Context, events []event.Event) (spooled int, err error) {
+	turnOf(ctx).leave() // what remains is to wait
 	ctx, cancel := context.WithTimeout(ctx, g.Limits.Timeout)
 	defer cancel()
 	for i := range events { // in JSON, as on a disk, space around data would be lost, and the signature is over it

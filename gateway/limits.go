@@ -80,6 +80,7 @@ type sender struct {
 	bucket *rate.Limiter
 	files  *rate.Limiter // bytes of them
 	atWork int
+	large  chan struct{} // turns of large requests
 }
 
 // A senderKey tells senders apart, with the rate that their credential states.
@@ -115,7 +116,7 @@ func (l *limiter) of(k senderKey) *sender {
 	}
 	s := &sender{
 		key: k.name, bucket: rate.NewLimiter(rate.Limit(k.rate), max(1, int(k.rate))),
-		files: rate.NewLimiter(rate.Limit(float64(l.limits.BlobRate)/60), int(l.limits.BlobRate)),
+		files: rate.NewLimiter(rate.Limit(float64(l.limits.BlobRate)/60), int(l.limits.BlobRate)), large: newTurns(),
 	}
 	l.senders[k.name] = l.order.PushFront(s)
 	for e := l.order.Back(); len(l.senders) > maxKnown && e != nil; e = e.Prev() {
@@ -142,6 +143,13 @@ func (l *limiter) enter(k senderKey) (leave func(), err error) {
 		defer l.mu.Unlock()
 		s.atWork--
 	}, nil
+}
+
+// turns are those of the large requests of a sender.
+func (l *limiter) turns(k senderKey) chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.of(k).large
 }
 
 // burst is how many events a sender may send at once.

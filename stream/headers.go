@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -32,6 +34,18 @@ const (
 	HeaderPartition = "changetrail_partition"
 	HeaderOffset    = "changetrail_offset"
 	HeaderAt        = "changetrail_at" // RFC 3339
+	// HeaderCut says of a message that was too large for the dead letters how large it was, and
+	// its digest: what lies there is its beginning. The message itself is where the other
+	// headers say.
+	HeaderCut = "changetrail_cut"
+)
+
+// Of a message that is too large for the dead letters so much is kept.
+const (
+	keptValue  = 64 << 10
+	keptKey    = 1 << 10
+	keptHeader = 1 << 10
+	keptAll    = 64 << 10 // headers together
 )
 
 // HeaderRerouted marks an event that came in under another key and was sent
@@ -71,10 +85,16 @@ type Refusal struct {
 }
 
 // DeadLetter returns the dead letter of r: its key, value and headers as they
-// came, and why it was refused. It lies in the partition of r, or in
-// the one given where r was not read from a topic of ours.
+// came (or their beginnings, where they are too large), and why it was refused. It lies in
+// the partition of r, or in the one given where r was not read from a topic of ours.
 func DeadLetter(dlq string, r *Record, why Refusal) *Record {
-	headers := slices.Clone(r.Headers)
+	key, value := r.Key, r.Value
+	headers := slices.DeleteFunc(slices.Clone(r.Headers), func(h kgo.RecordHeader) bool { return h.Key == HeaderCut })
+	if n := size(r); n > maxLetter {
+		headers = beginning(headers)
+		headers = append(headers, kgo.RecordHeader{Key: HeaderCut, Value: fmt.Appendf(nil, "of %d bytes, %d of the value, whose digest is sha256:%x", n, len(value), sha256.Sum256(value))})
+		key, value = key[:min(len(key), keptKey)], value[:min(len(value), keptValue)]
+	}
 	for _, h := range [][2]string{
 		{HeaderReason, string(why.Reason)},
 		{HeaderDetail, cut(why.Detail, maxReason)},
@@ -86,7 +106,23 @@ func DeadLetter(dlq string, r *Record, why Refusal) *Record {
 	} {
 		headers = append(headers, kgo.RecordHeader{Key: h[0], Value: []byte(h[1])})
 	}
-	return &Record{Topic: dlq, Partition: r.Partition, Key: r.Key, Value: r.Value, Headers: headers}
+	return &Record{Topic: dlq, Partition: r.Partition, Key: key, Value: value, Headers: headers}
+}
+
+// maxLetter bounds a message that is kept whole in the dead letters, beside what is said of it.
+const maxLetter = maxBatchBytes - 2*maxReason
+
+// beginning is headers as far as they are small.
+func beginning(headers []kgo.RecordHeader) []kgo.RecordHeader {
+	left := keptAll
+	return slices.DeleteFunc(headers, func(h kgo.RecordHeader) bool {
+		n := len(h.Key) + len(h.Value)
+		if n > keptHeader || n > left {
+			return true
+		}
+		left -= n
+		return false
+	})
 }
 
 // Message returns the parts of r that schemas reads.

@@ -18,6 +18,10 @@ func Undo(t Topics, letter *Record) (*Record, error) {
 	if !slices.Contains([]string{t.Events(), t.Enriched(), t.Records()}, topic) {
 		return nil, fmt.Errorf("it came from the topic %q, which is none of %s, %s and %s", topic, t.Events(), t.Enriched(), t.Records())
 	}
+	if cut := LastHeader(letter, HeaderCut); cut != nil {
+		return nil, fmt.Errorf("it was too large for the dead letters, which have its beginning alone (%s); the message itself lies in %s, partition %s, offset %s, as long as that is kept",
+			cut, topic, LastHeader(letter, HeaderPartition), LastHeader(letter, HeaderOffset))
+	}
 	partition, err := strconv.ParseInt(string(LastHeader(letter, HeaderPartition)), 10, 32)
 	if err != nil || partition < 0 {
 		return nil, fmt.Errorf("its header %s names no partition", HeaderPartition)

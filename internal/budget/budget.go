@@ -56,8 +56,10 @@ type Share struct {
 	ctx context.Context
 	b   *Budget
 
-	mu   sync.Mutex
-	held int64
+	mu     sync.Mutex
+	held   int64
+	at     int64
+	beyond func() error // is called once more than at is held; nil: nothing is
 }
 
 // Grow takes n more bytes, once they are free. What needs more than the whole budget
@@ -67,6 +69,13 @@ func (s *Share) Grow(n int64) error {
 	if s == nil || n <= 0 {
 		return nil
 	}
+	if err := s.take(n); err != nil {
+		return err
+	}
+	return s.passed()
+}
+
+func (s *Share) take(n int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if n > alone*s.b.size {
@@ -84,6 +93,35 @@ func (s *Share) Grow(n int64) error {
 	}
 	s.held += n
 	return nil
+}
+
+// Beyond has f called once more than n bytes are held, before they are used; at once where
+// they are held already. Its error is that of what wants to hold them.
+func (s *Share) Beyond(n int64, f func() error) error {
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	s.at, s.beyond = n, f
+	s.mu.Unlock()
+	return s.passed()
+}
+
+// passed calls what is to be called where more is held, once.
+func (s *Share) passed() error {
+	s.mu.Lock()
+	f := s.beyond
+	if s.held <= s.at {
+		f = nil
+	}
+	if f != nil {
+		s.beyond = nil
+	}
+	s.mu.Unlock()
+	if f == nil {
+		return nil
+	}
+	return f()
 }
 
 // alone is how many times the budget one request may need. Large reports are legitimate,

@@ -95,3 +95,30 @@ func TestWhoHasAllWaitsForNobody(t *testing.T) {
 		t.Errorf("who waited gets nothing: %v", err)
 	}
 }
+
+// TestBeyondIsCalledOnce, as soon as more than that is held, and its error is that of who
+// wants it.
+func TestBeyondIsCalledOnce(t *testing.T) {
+	calls := 0
+	full := errors.New("not now")
+	call := func() error { calls++; return full }
+	share := New(1000, time.Second).Share(t.Context())
+	if err := share.Beyond(100, call); err != nil || calls != 0 {
+		t.Errorf("%v, %d calls", err, calls)
+	}
+	for i, step := range []struct {
+		n     int64
+		want  error
+		calls int
+	}{{50, nil, 0}, {50, nil, 0}, {1, full, 1}, {100, nil, 1}} {
+		if err := share.Grow(step.n); !errors.Is(err, step.want) || calls != step.calls {
+			t.Errorf("step %d: %v, %d calls", i, err, calls)
+		}
+	}
+	if err := share.Beyond(100, call); !errors.Is(err, full) || calls != 2 {
+		t.Errorf("held already: %v, %d calls", err, calls)
+	}
+	if err := (*Share)(nil).Beyond(0, call); err != nil || calls != 2 {
+		t.Errorf("of no budget: %v, %d calls", err, calls)
+	}
+}

@@ -13,6 +13,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/changetrail/changetrail/internal/budget"
 )
 
 // A Port is what others may use of a broker: it takes messages for one topic, and
@@ -29,11 +31,14 @@ type Port struct {
 
 // Bounds of the port.
 const (
-	maxFrame    = 32 << 20 // bytes of a request
-	maxClients  = 512      // connections at a time
-	firstChunk  = 64 << 10 // memory given to a request before more of it arrived
+	maxFrame    = 32 << 20  // bytes of a request
+	maxClients  = 512       // connections at a time
+	maxMemory   = 128 << 20 // bytes that all requests hold at a time
+	freeTimeout = 5 * time.Second
 	idleTimeout = 15 * time.Minute
+	readTimeout = 30 * time.Second // of a request that has begun
 	sendTimeout = time.Minute
+	askPause    = 10 * time.Millisecond // before what writes nothing is answered: a client asks seldom
 	newestNamed = 12 // the newest version of Produce that names topics; later ones number them
 	maxPassword = 4 << 10
 )
@@ -45,6 +50,7 @@ type openPort struct {
 	upstream string // the socket of the broker
 	versions []kmsg.ApiVersionsResponseApiKey
 	places   chan struct{}
+	memory   *budget.Budget
 	stop     context.CancelFunc
 	wait     sync.WaitGroup
 }
@@ -60,7 +66,7 @@ func (p Port) listen() (net.Listener, error) {
 // open takes clients from a listener, and passes what they may send to the broker
 // behind a socket.
 func (p Port) open(l net.Listener, upstream string) (*openPort, error) {
-	o := &openPort{Port: p, listener: l, upstream: upstream, places: make(chan struct{}, maxClients)}
+	o := &openPort{Port: p, listener: l, upstream: upstream, places: make(chan struct{}, maxClients), memory: budget.New(maxMemory, freeTimeout)}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -126,31 +132,46 @@ func (o *openPort) serve(ctx context.Context, conn net.Conn) error {
 	defer context.AfterFunc(ctx, func() { _, _ = conn.Close(), up.Close() })()
 	c := &client{openPort: o, ctx: ctx, conn: conn, up: up, known: o.Login == nil}
 	for {
-		_ = conn.SetReadDeadline(time.Now().Add(idleTimeout))
-		frame, err := readFrame(conn)
-		if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
+		if err := c.one(); errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
 			return nil
-		}
-		if err != nil {
-			return err
-		}
-		answer, err := c.answer(frame)
-		if err != nil {
-			return err
-		}
-		_ = conn.SetWriteDeadline(time.Now().Add(sendTimeout))
-		if _, err := conn.Write(answer); err != nil {
+		} else if err != nil {
 			return err
 		}
 	}
 }
 
+// one reads a request and answers it. What it holds meanwhile it shares with all clients.
+func (c *client) one() error {
+	_ = c.conn.SetReadDeadline(time.Now().Add(idleTimeout))
+	n, err := readLength(c.conn)
+	if err != nil {
+		return err
+	}
+	share := c.memory.Share(c.ctx)
+	defer share.Release()
+	_ = c.conn.SetReadDeadline(time.Now().Add(readTimeout))
+	frame, err := readFrame(c.conn, n, share)
+	if err != nil {
+		return err
+	}
+	answer, err := c.answer(frame, share)
+	if err != nil {
+		return err
+	}
+	_ = c.conn.SetWriteDeadline(time.Now().Add(sendTimeout))
+	_, err = c.conn.Write(answer)
+	return err
+}
+
 // answer returns the answer to one request with its length before it; nothing where the
 // client waits for none. An error ends the connection.
-func (c *client) answer(frame []byte) ([]byte, error) {
+func (c *client) answer(frame []byte, share *budget.Share) ([]byte, error) {
 	r, err := parse(frame)
 	if err != nil {
 		return nil, err
+	}
+	if _, writes := r.body.(*kmsg.ProduceRequest); !writes {
+		c.pause()
 	}
 	switch req := r.body.(type) {
 	case *kmsg.ApiVersionsRequest:
@@ -177,11 +198,19 @@ func (c *client) answer(frame []byte) ([]byte, error) {
 		return r.encode(noCoordinator(req)), nil
 	case *kmsg.ProduceRequest:
 		if other := c.otherTopic(req); other != "" {
+			c.pause()
 			c.Log.Warn("broker: refused messages for a topic that is not for clients", "client", c.conn.RemoteAddr(), "topic", other)
 			if req.Acks == 0 {
 				return nil, fmt.Errorf("it wrote to %s", other)
 			}
-			return r.encode(refused(req)), nil
+			return r.encode(refused(req, kerr.TopicAuthorizationFailed)), nil
+		}
+		changed, err := unpack(req, share)
+		if err != nil {
+			return c.unreadable(r, req, err)
+		}
+		if changed {
+			frame = req.AppendTo(r.head)
 		}
 		if req.Acks == 0 {
 			return nil, c.forward(frame)
@@ -192,8 +221,29 @@ func (c *client) answer(frame []byte) ([]byte, error) {
 	if err := c.forward(frame); err != nil {
 		return nil, err
 	}
-	resp, err := readFrame(c.up)
+	resp, err := readAnswer(c.up)
 	return withLength(resp), err
+}
+
+// pause keeps a client that asks without end from taking the CPU of all others.
+func (c *client) pause() {
+	select {
+	case <-c.ctx.Done():
+	case <-time.After(askPause):
+	}
+}
+
+// unreadable answers a request whose packed messages are too large, or cannot be read.
+func (c *client) unreadable(r request, req *kmsg.ProduceRequest, err error) ([]byte, error) {
+	if errors.Is(err, budget.ErrFull) || req.Acks == 0 {
+		return nil, err
+	}
+	c.pause()
+	c.Log.Warn("broker: refused packed messages", "client", c.conn.RemoteAddr(), "err", err)
+	if isTooLarge(err) {
+		return r.encode(refused(req, kerr.MessageTooLarge)), nil
+	}
+	return r.encode(refused(req, kerr.CorruptMessage)), nil
 }
 
 func (c *client) forward(frame []byte) error {
@@ -214,15 +264,15 @@ func (c *client) otherTopic(req *kmsg.ProduceRequest) string {
 	return ""
 }
 
-// refused says of each partition of a request that nobody may write to it.
-func refused(req *kmsg.ProduceRequest) kmsg.Response {
+// refused says of each partition of a request why nothing was written to it.
+func refused(req *kmsg.ProduceRequest, why *kerr.Error) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.ProduceResponse)
 	for _, t := range req.Topics {
 		rt := kmsg.NewProduceResponseTopic()
 		rt.Topic = t.Topic
 		for _, p := range t.Partitions {
 			rp := kmsg.NewProduceResponseTopicPartition()
-			rp.Partition, rp.ErrorCode = p.Partition, kerr.TopicAuthorizationFailed.Code
+			rp.Partition, rp.ErrorCode = p.Partition, why.Code
 			rt.Partitions = append(rt.Partitions, rp)
 		}
 		resp.Topics = append(resp.Topics, rt)

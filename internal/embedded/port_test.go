@@ -194,3 +194,40 @@ func TestPromises(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestPackedMessagesAreKeptUnpacked: a client may pack its messages, and what they take is
+// their size; gigabytes of zeros are refused.
+func TestPackedMessagesAreKeptUnpacked(t *testing.T) {
+	b, inside := start(t, embedded.Port{})
+	for name, codec := range map[string]kgo.CompressionCodec{"gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression()} {
+		before := has(t, inside, events)
+		small := outside(t, b, kgo.ProducerBatchCompression(codec), kgo.ProducerLinger(100*time.Millisecond))
+		var all []*kgo.Record
+		for range 500 {
+			all = append(all, &kgo.Record{Topic: events, Value: []byte(strings.Repeat(name+" ", 20))})
+		}
+		if err := small.ProduceSync(t.Context(), all...).FirstErr(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		large := outside(t, b, kgo.ProducerBatchCompression(codec), kgo.ProducerBatchMaxBytes(90<<20), kgo.MaxBufferedBytes(1<<30))
+		for _, n := range []int{2 << 20, 80 << 20} {
+			if err := large.ProduceSync(t.Context(), &kgo.Record{Topic: events, Value: []byte(strings.Repeat("0", n))}).FirstErr(); !errors.Is(err, kerr.MessageTooLarge) {
+				t.Errorf("%d bytes, packed with %s: %v", n, name, err)
+			}
+		}
+		if n := has(t, inside, events) - before; n != 500 {
+			t.Errorf("%s: %d messages, want 500", name, n)
+		}
+	}
+	for read := 0; read < 2000; {
+		fetches := inside.PollFetches(t.Context())
+		fetches.EachRecord(func(r *kgo.Record) {
+			if read++; r.Attrs.CompressionType() != 0 || !strings.Contains("gzip snappy lz4 zstd", strings.Fields(string(r.Value))[0]) {
+				t.Errorf("codec %d, value %.20s", r.Attrs.CompressionType(), r.Value)
+			}
+		})
+		if err := fetches.Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -12,25 +12,44 @@ import (
 	"github.com/twmb/franz-go/pkg/kbin"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/changetrail/changetrail/internal/budget"
 )
 
-// readFrame reads one request or answer of the Kafka protocol: its length in four bytes,
-// then itself. Memory grows with what arrives, not with what the length promises.
-func readFrame(from io.Reader) ([]byte, error) {
+// readLength reads how long a request or an answer of the Kafka protocol is, which comes
+// before it.
+func readLength(from io.Reader) (int64, error) {
 	var length [4]byte
 	if _, err := io.ReadFull(from, length[:]); err != nil {
-		return nil, err
+		return 0, err
 	}
 	n := int64(int32(binary.BigEndian.Uint32(length[:])))
 	if n < 0 || n > maxFrame {
-		return nil, fmt.Errorf("a request of %d bytes; at most %d are taken", n, maxFrame)
+		return 0, fmt.Errorf("a request of %d bytes; at most %d are taken", n, maxFrame)
 	}
-	var b bytes.Buffer
-	b.Grow(int(min(n, firstChunk)))
-	if _, err := io.CopyN(&b, from, n); err != nil {
-		return nil, fmt.Errorf("a request ended in the middle: %w", errors.Join(err, io.ErrUnexpectedEOF))
+	return n, nil
+}
+
+// readFrame reads a request of n bytes. Memory grows with what arrives, not with what the
+// length promises.
+func readFrame(from io.Reader, n int64, share *budget.Share) ([]byte, error) {
+	frame, err := share.ReadAll(io.LimitReader(from, n), n)
+	if err == nil && int64(len(frame)) < n {
+		err = io.ErrUnexpectedEOF
 	}
-	return b.Bytes(), nil
+	if err != nil {
+		return nil, fmt.Errorf("a request ended in the middle: %w", err)
+	}
+	return frame, nil
+}
+
+// readAnswer reads an answer of the broker.
+func readAnswer(from io.Reader) ([]byte, error) {
+	n, err := readLength(from)
+	if err != nil {
+		return nil, err
+	}
+	return readFrame(from, n, nil)
 }
 
 func withLength(frame []byte) []byte {
@@ -42,6 +61,7 @@ func withLength(frame []byte) []byte {
 
 // A request is one that was read (https://kafka.apache.org/protocol, Requests).
 type request struct {
+	head        []byte // what comes before its body
 	correlation int32
 	body        kmsg.Request
 }
@@ -67,6 +87,7 @@ func parse(frame []byte) (request, error) {
 	if !b.Ok() {
 		return r, errors.New("a request with a broken header")
 	}
+	r.head = frame[: len(frame)-len(b.Src) : len(frame)-len(b.Src)]
 	if err := r.body.ReadFrom(b.Src); err != nil {
 		return r, fmt.Errorf("%s that cannot be read: %w", kmsg.NameForKey(key), err)
 	}
@@ -107,7 +128,7 @@ func (o *openPort) offered() ([]kmsg.ApiVersionsResponseApiKey, error) {
 	if _, err := up.Write(withLength(ask.AppendTo(head))); err != nil {
 		return nil, err
 	}
-	frame, err := readFrame(up)
+	frame, err := readAnswer(up)
 	if err != nil {
 		return nil, err
 	}

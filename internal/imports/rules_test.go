@@ -36,7 +36,7 @@ var layers = []layer{
 	{"What puts copies in place of what is stored", []string{"internal/masking"}},
 	{"The commands", []string{"internal/cli"}},
 	{"The binary, and tests of the whole pipeline", []string{
-		"cmd/changetrail", "internal/differential", "internal/e2e", "internal/e2e/bench", "internal/e2e/embedded", "internal/e2e/gitleaks", "internal/imports", "internal/oracle", "internal/sbom",
+		"cmd/changetrail", "internal/differential", "internal/e2e", "internal/e2e/bench", "internal/e2e/embedded", "internal/e2e/gitleaks", "internal/e2e/redteam", "internal/imports", "internal/oracle", "internal/sbom",
 	}},
 }
 

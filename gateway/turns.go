@@ -1,0 +1,48 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/changetrail/changetrail/internal/problem"
+)
+
+// largeRequest is the memory from which on a request is large: reading it takes so long that
+// many of them would leave no CPU to others.
+const largeRequest = 1 << 20
+
+// newTurns are the turns that large requests of one sender take: half of the CPUs work for it.
+func newTurns() chan struct{} { return make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)) }
+
+// A turn is that of one request among the large ones of its sender. It is taken once the body
+// has arrived, so that a slow one keeps nobody waiting, and left before the broker is waited
+// for.
+type turn struct {
+	turns chan struct{}
+	wait  time.Duration
+	taken bool
+}
+
+func (t *turn) take(ctx context.Context) error {
+	if t == nil || t.taken {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, t.wait)
+	defer cancel()
+	select {
+	case t.turns <- struct{}{}:
+		t.taken = true
+		return nil
+	case <-ctx.Done():
+		return problem.New(http.StatusTooManyRequests, "large requests of this sender are at work; send them one after the other").Later(time.Second)
+	}
+}
+
+func (t *turn) leave() {
+	if t != nil && t.taken {
+		<-t.turns
+		t.taken = false
+	}
+}
