@@ -285,7 +285,7 @@ func TestWhateverTheAdversaryDoes(t *testing.T) {
 	w := newWatch(t, c)
 	digest := digests.Of(c.secret)
 	w.reads = []string{
-		"/", "/?since=&q=kestrel", "/v1/changes?since=&size=1000", "/v1/changes?since=&q=NOT+changetrail.change.repository:x", "/changes.csv?since=", "/queries", "/audit",
+		"/", "/changes", "/changes?q=kestrel", "/changes?q=changetrail.change.repository:%2Apayments%2A", "/v1/changes?since=&size=1000", "/v1/changes?since=&q=NOT+changetrail.change.repository:x", "/changes.csv?since=", "/queries",
 		"/v1/complete?text=changetrail.change.title:", "/v1/complete?text=changetrail.change.id:", "/changes/" + payments + "/pull/1", "/v1/changes/" + payments + "/pull/1",
 		"/v1/changes/" + payments + "/pull/1/replay", "/v1/changes/" + payments + "/pull/1/events", "/v1/changes/" + payments + "/pull/2", "/evidence/" + digest, "/v1/blobs/" + digest,
 	}

@@ -127,7 +127,7 @@ func byBrowser() []move {
 			a.is(a.says(record.TypeDecisionRecorded, web+"/pull/4", `{"agent":{"id":"mallory","name":"`+markup+`","logs_url":"javascript:alert(1)"},"rationale":"`+markup+`","options":[{"id":"a","title":"`+markup+`","outcome":"chosen","reason":"`+markup+`"}],"trigger":{"kind":"other","url":"data:text/html,<script>alert(1)</script>","summary":"`+markup+`"}}`), 204)
 			a.is(a.says(record.TypeChangeOpened, web+"/pull/40", `{"title":"`+markup+`","author":"`+markup+`","url":"javascript:alert(1)"}`), 204)
 			a.settle(a.t)
-			a.looks("/changes/"+web+"/pull/4", "/changes/"+web+"/pull/40", "/?since=&q="+url.QueryEscape(`"`+web+`"`), "/queries")
+			a.looks("/changes/"+web+"/pull/4", "/changes/"+web+"/pull/40", "/changes?q="+url.QueryEscape(`"`+web+`"`), "/queries")
 		}},
 		{"titles are formulas", func(a *adversary) {
 			for i, title := range []string{"=cmd|' /C calc'!A0", "+1+1", "-2", "@SUM(1)", "\\t=1", " =1", "\\uFF1D1", "a\\n=1", "a;=1"} {
