@@ -201,7 +201,8 @@ func generate(seed uint64) *history {
 		again.Arrived = again.Arrived.Add(time.Hour)
 		h.Events = append(h.Events, again)
 	}
-	h.World.Versions = newWorld(g).Versions
+	made := newWorld(g)
+	h.World.Versions, h.World.parsed = made.Versions, made.parsed
 	g.Shuffle(len(h.Events), func(i, k int) { h.Events[i], h.Events[k] = h.Events[k], h.Events[i] })
 	return h
 }

@@ -288,7 +288,7 @@ func TestLess(t *testing.T) {
 			later := tr.rules
 			later.Since = tr.mergedAt.Add(time.Hour)
 			g := *h
-			g.World.Versions = []rules{later}
+			g.World = world{Versions: []rules{later}, Limit: h.World.Limit}
 			if less := read(t, &g); less.answers[2] == record.Proven {
 				return "authorized is proven by a policy of later"
 			}

@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/changetrail/changetrail/enricher"
-	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -34,16 +33,12 @@ func histories(t *testing.T) int {
 // product is what changetrail says of a history: nil where it has no record. It finds
 // the policy of the time by itself.
 func product(h *history, events []record.Event) (*record.Record, error) {
-	var held enricher.Rules
-	for _, v := range h.World.Versions {
-		p, err := v.parse()
-		if err != nil {
-			return nil, err
-		}
-		held.Policies, _ = held.Policies.Add(policy.Version[*policy.Policy]{Digest: p.Digest(), Arrived: v.Since, Content: p}, v.Since)
+	held, err := h.World.parse()
+	if err != nil {
+		return nil, err
 	}
 	limit := cmp.Or(h.World.Limit, record.MaxFacts)
-	return enricher.FoldFacts(h.ID, record.GatherWithin(h.ID, events, limit), held), nil
+	return enricher.FoldFacts(h.ID, record.GatherWithin(h.ID, events, limit), *held), nil
 }
 
 // compared are the gaps that docs/trust.md decides.

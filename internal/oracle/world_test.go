@@ -7,6 +7,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/record"
 )
@@ -14,7 +15,8 @@ import (
 // A world is what was in force when: versions of the policy, the oldest first.
 type world struct {
 	Versions []rules
-	Limit    int // of facts of one kind and sender; 0: that of the product
+	Limit    int             // of facts of one kind and sender; 0: that of the product
+	parsed   *enricher.Rules // as the product reads the versions: empty until it has
 }
 
 // rules are one version of a policy, in a form that can be tried by hand.
@@ -87,7 +89,7 @@ func inForce(e record.Event) time.Time {
 }
 
 func newWorld(g *teller) world {
-	w := world{Versions: []rules{newRules(g)}}
+	w := world{Versions: []rules{newRules(g)}, parsed: new(enricher.Rules)}
 	if g.chance(30) { // it changes, at the time of any event, or a second before or after it
 		around := g.h.Events
 		if i := slices.IndexFunc(around, is[*record.Merged]); i >= 0 && g.chance(50) {
@@ -246,6 +248,24 @@ func codeowners(sections []section) string {
 		}
 	}
 	return b.String()
+}
+
+// parse reads the versions as the product does, once.
+func (w world) parse() (*enricher.Rules, error) {
+	held := w.parsed
+	if held == nil {
+		held = new(enricher.Rules)
+	} else if len(held.Policies.Versions()) > 0 {
+		return held, nil
+	}
+	for _, v := range w.Versions {
+		p, err := v.parse()
+		if err != nil {
+			return nil, err
+		}
+		held.Policies, _ = held.Policies.Add(policy.Version[*policy.Policy]{Digest: p.Digest(), Arrived: v.Since, Content: p}, v.Since)
+	}
+	return held, nil
 }
 
 // parse reads p as the product does.
