@@ -222,18 +222,22 @@ func TestWhatARecordSaysOfAControl(t *testing.T) {
 	}
 }
 
-// TestClaimsShowNothing: what only the agent says of others is no evidence of a control.
+// TestClaimsShowNothing: what only the agent says of others is no evidence of a control, beside
+// what was seen of another kind either: a deployment that failed, an approval that was refused.
 func TestClaimsShowNothing(t *testing.T) {
 	r := &record.Record{}
-	r.Trail.Change = record.Change{SBOMDigest: "sha256:1", DeployedAt: time.Now(), Claimed: []string{"dependencies"}}
-	r.Trail.Tier = &record.Tiers{Deployment: record.Claimed}
-	r.Trail.Deployments = []record.DeploymentFact{{Deployer: "argo", Outcome: "success"}}
-	r.Trail.Approvals = []record.ApprovalFact{{Approver: "mira", Tier: record.Claimed}}
-	names := []string{"sbom-delta", "deployment", "deployer-not-author", "approval"}
+	r.Trail.Change = record.Change{HeadSHA: "1", SBOMDigest: "sha256:1", DeployedAt: time.Now(), Claimed: []string{"dependencies"}}
+	r.Trail.Tier = &record.Tiers{Deployment: record.Observed, Decision: record.Claimed}
+	r.Trail.Decision = &record.DecisionFacts{DelegatedBy: "mira"}
+	r.Trail.Deployments = []record.DeploymentFact{{Deployer: "argo", Outcome: "success", Tier: record.Claimed}, {Deployer: "argo", Outcome: "failure", Tier: record.Observed}}
+	r.Trail.Approvals = []record.ApprovalFact{{Approver: "mira", Tier: record.Claimed}, {Approver: "mira", Tier: record.Human, Verdict: "refused"}}
+	r.Trail.Scans = []record.ScanFact{{CommitSHA: "1", Scanned: true, Tier: record.Claimed}}
+	names := []string{"sbom-delta", "deployment", "deployer-not-author", "approval", "scan-at-head", "delegator"}
 	if diff := cmp.Diff(names, missing(r, names)); diff != "" {
 		t.Error(diff)
 	}
-	r.Trail.Change.Claimed, r.Trail.Approvals[0].Tier, r.Trail.Tier.Deployment = nil, record.Human, record.Observed
+	r.Trail.Change.Claimed, r.Trail.Approvals[0].Tier, r.Trail.Tier.Decision = nil, record.Human, record.Signed
+	r.Trail.Deployments[0].Tier, r.Trail.Scans[0].Tier = record.Observed, record.Observed
 	if got := missing(r, names); got != nil {
 		t.Errorf("missing is %v", got)
 	}

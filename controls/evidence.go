@@ -3,6 +3,7 @@ package controls
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/changetrail/changetrail/record"
 )
@@ -27,7 +28,7 @@ var shows = map[string]kind{
 	"trigger":       {true, func(r *record.Record) bool { return r.Trail.Answers.Trigger == record.Proven }},
 	"decision":      {true, func(r *record.Record) bool { return r.Trail.Answers.Alternatives == record.Proven }},
 	"authorization": {true, func(r *record.Record) bool { return r.Trail.Answers.Authorized == record.Proven }},
-	"delegator":     {true, func(r *record.Record) bool { return r.Trail.Decision != nil && r.Trail.Decision.DelegatedBy != "" }},
+	"delegator":     {true, delegated},
 	"review": {false, func(r *record.Record) bool {
 		return r.Trail.Answers != nil && r.Trail.Answers.Reviewed == record.Proven
 	}},
@@ -53,22 +54,33 @@ func validated(r *record.Record) bool {
 func scannedAtHead(r *record.Record) bool {
 	c := r.Trail.Change
 	return slices.ContainsFunc(r.Trail.Scans, func(s record.ScanFact) bool {
-		return s.Scanned && s.CommitSHA != "" && (s.CommitSHA == c.HeadSHA || s.CommitSHA == c.MergeSHA)
+		return s.Tier != record.Claimed && s.Scanned && s.CommitSHA != "" && (s.CommitSHA == c.HeadSHA || s.CommitSHA == c.MergeSHA)
 	})
 }
 
 func approved(r *record.Record) bool {
-	return slices.ContainsFunc(r.Trail.Approvals, func(a record.ApprovalFact) bool { return a.Tier != record.Claimed })
+	return slices.ContainsFunc(r.Trail.Approvals, func(a record.ApprovalFact) bool { return a.Tier != record.Claimed && a.Verdict != "refused" })
 }
 
 func deployedByAnother(r *record.Record) bool {
-	return deployed(r) && slices.ContainsFunc(r.Trail.Deployments, func(d record.DeploymentFact) bool {
-		return d.Deployer != "" && d.Deployer != r.Trail.Change.Author
-	})
+	return deployedWhere(r, func(d record.DeploymentFact) bool {
+		return d.Deployer != "" && !strings.EqualFold(d.Deployer, r.Trail.Change.Author)
+	}) && !claimed(r, "author")
 }
 
 func deployed(r *record.Record) bool {
-	return !r.Trail.Change.DeployedAt.IsZero() && (r.Trail.Tier == nil || r.Trail.Tier.Deployment != record.Claimed)
+	return deployedWhere(r, func(record.DeploymentFact) bool { return true })
+}
+
+// deployedWhere reports whether somebody saw a deployment that succeeded and for which is holds.
+func deployedWhere(r *record.Record, is func(record.DeploymentFact) bool) bool {
+	return slices.ContainsFunc(r.Trail.Deployments, func(d record.DeploymentFact) bool {
+		return d.Tier != record.Claimed && d.Outcome == "success" && is(d)
+	})
+}
+
+func delegated(r *record.Record) bool {
+	return r.Trail.Decision != nil && r.Trail.Decision.DelegatedBy != "" && (r.Trail.Tier == nil || r.Trail.Tier.Decision != record.Claimed)
 }
 
 // claimed reports whether nobody states one of these attributes of the change who sees it.

@@ -440,6 +440,7 @@ type ScanFact struct {
 	Findings  int64     `json:"findings" index:"long"`
 	Highest   string    `json:"highest,omitempty" index:"keyword"`
 	Scanned   bool      `json:"scanned" index:"boolean" doc:"the report shows that something was scanned; without it no findings is no news"`
+	Tier      string    `json:"tier,omitempty" index:"keyword" doc:"who says so"`
 }
 
 // GateFact is an answer of the gate.

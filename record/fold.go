@@ -109,6 +109,26 @@ func distinctEvents(own, evidence []Event) int64 {
 // shown is the newest part of a list in the order of time, as a document has it.
 func shown[T any](all []T) []T { return all[max(0, len(all)-maxListed):] }
 
+// shownSeen is shown where claims give way to what was seen.
+func shownSeen[T any](all []T, seen func(T) bool) []T {
+	claims := 0
+	for i := range all {
+		if !seen(all[i]) {
+			claims++
+		}
+	}
+	drop := min(claims, len(all)-maxListed)
+	kept := all[:0]
+	for _, one := range all {
+		if drop > 0 && !seen(one) {
+			drop--
+			continue
+		}
+		kept = append(kept, one)
+	}
+	return shown(kept)
+}
+
 func set(dst *string, v string) {
 	if v != "" {
 		*dst = v

@@ -40,7 +40,7 @@ func foldDeployments(r *Record, f Facts, all []*Event) {
 		environments, first = claimed, firstClaimed
 	}
 	r.Trail.Change.DeployedAt = first
-	r.Trail.Deployments = shown(r.Trail.Deployments)
+	r.Trail.Deployments = shownSeen(r.Trail.Deployments, func(d DeploymentFact) bool { return d.Tier == Observed })
 	r.Trail.Environment = smallestStrings(nil, environments, maxListed)
 	slices.Sort(r.Judged.Environments)
 	r.Judged.Environments = slices.Compact(r.Judged.Environments)
@@ -152,8 +152,8 @@ func foldScans(r *Record, all []*Event) {
 		seen[identityOf(e)] = true
 		r.Trail.Scans = append(r.Trail.Scans, ScanFact{
 			Scanner: f.Tool.Name, Format: f.Report.Format, Digest: f.Report.Digest, CommitSHA: strings.ToLower(f.CommitSHA),
-			At: e.Time, Findings: int64(f.Summary.Findings), Highest: f.Summary.Highest, Scanned: f.Summary.Scanned,
+			At: e.Time, Findings: int64(f.Summary.Findings), Highest: f.Summary.Highest, Scanned: f.Summary.Scanned, Tier: e.witness(),
 		})
 	}
-	r.Trail.Scans = shown(r.Trail.Scans)
+	r.Trail.Scans = shownSeen(r.Trail.Scans, func(s ScanFact) bool { return s.Tier == Observed })
 }
