@@ -30,7 +30,12 @@ import (
 //	X                       the offset of the last event that was read (with Config.Resend)
 //
 // owner, fact, ref, change and trace are the first 16 bytes of the SHA-256 of their names,
-// action the first 8. In the local store the partition stands before each key, in 4 bytes.
+// action the first 8. In the local store the partition is before each key, in 4 bytes, and
+// two entries of each partition are in no changelog (store.go):
+//
+//	@                       the position in the changelog up to which the store has it
+//	#                       the incarnation of the topic of the changelog
+//
 // Small letters are the kinds of a former version (former.go).
 const (
 	kindFact     = 'F'

@@ -260,13 +260,7 @@ func describe(d *EventDocument, e *record.Event) {
 	case *record.Decision:
 		agent(f.Agent)
 		user(f.Agent.DelegatedBy)
-		d.Message = f.Agent.ID + " decided"
-		if t := f.Trigger; t != nil && t.Finding != "" {
-			d.Message += " on " + t.Finding
-		}
-		if f.Chosen != "" {
-			d.Message += ": " + f.Chosen
-		}
+		d.Message = decided(f)
 	case *record.Action:
 		agent(f.Agent)
 		kind("process", "change")
@@ -333,6 +327,18 @@ func describe(d *EventDocument, e *record.Event) {
 		kind("iam", map[bool]string{true: "allowed", false: "denied"}[f.Allowed])
 		d.Message = "gate: " + f.Verdict
 	}
+}
+
+// decided says in a line what an agent decided.
+func decided(f *record.Decision) string {
+	text := f.Agent.ID + " decided"
+	if t := f.Trigger; t != nil && t.Finding != "" {
+		text += " on " + t.Finding
+	}
+	if f.Chosen != "" {
+		text += ": " + f.Chosen
+	}
+	return text
 }
 
 // outcome maps a conclusion to the three values of ECS event.outcome.

@@ -147,7 +147,8 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 		if err != nil {
 			return errors.Join(err, i.Close())
 		}
-		handler, gateway, err := s.withGateway(pages, door, i, p, conf, log, t)
+		conf.Log, conf.Meter, conf.Tracer = log, t.Meter, t.Tracer
+		handler, gateway, err := s.withGateway(site{pages, door, p}, i, conf)
 		if err != nil {
 			return errors.Join(err, i.Close())
 		}
@@ -157,23 +158,7 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 		go func() {
 			failed <- started(ctx, cmd.OutOrStdout(), i, page, fresh)
 		}()
-		done := make(chan error, 1)
-		go func() { done <- i.Wait() }()
-		for {
-			select {
-			case err := <-failed:
-				if err != nil {
-					cancel()
-					stopped := <-done
-					if errors.Is(err, context.Canceled) {
-						return stopped
-					}
-					return errors.Join(err, stopped)
-				}
-			case err := <-done:
-				return err
-			}
-		}
+		return untilStopped(i, failed, cancel)
 	})
 }
 
@@ -195,14 +180,44 @@ func (s *Settings) writeDown(cmd *cobra.Command, page, broker string) error {
 	}.Write(s.state)
 }
 
+// untilStopped waits until the embedded mode has stopped. An error of what runs beside it
+// stops it.
+func untilStopped(i *standalone.Instance, failed <-chan error, stop func()) error {
+	done := make(chan error, 1)
+	go func() { done <- i.Wait() }()
+	for {
+		select {
+		case err := <-failed:
+			if err == nil {
+				continue
+			}
+			stop()
+			stopped := <-done
+			if errors.Is(err, context.Canceled) {
+				return stopped
+			}
+			return errors.Join(err, stopped)
+		case err := <-done:
+			return err
+		}
+	}
+}
+
+// A site is what people and agents ask: pages, for those whom the door lets in, and a policy.
+type site struct {
+	pages  http.Handler
+	door   *access.Door
+	policy *policy.Policy
+}
+
 // withGateway puts a gateway to the embedded broker beside the pages.
-func (s *Settings) withGateway(pages http.Handler, door *access.Door, i *standalone.Instance, asked *policy.Policy, conf gateway.Config, log *slog.Logger, t *telemetry.Providers) (http.Handler, *producer.Producer, error) {
+func (s *Settings) withGateway(at site, i *standalone.Instance, conf gateway.Config) (http.Handler, *producer.Producer, error) {
 	kafka := producer.Kafka(producer.KafkaConfig{Brokers: i.Kafka.Brokers, Dial: i.Kafka.Dial, Topic: s.topics().Events()})
-	p, err := producer.New(kafka, producer.Options{Checked: true, Blobs: i.Blobs, Log: log})
+	p, err := producer.New(kafka, producer.Options{Checked: true, Blobs: i.Blobs, Log: conf.Log})
 	if err != nil {
 		return nil, nil, err
 	}
-	conf.Publisher, conf.Blobs, conf.Log, conf.Meter, conf.Tracer = p, i.Blobs, log, t.Meter, t.Tracer
+	conf.Publisher, conf.Blobs = p, i.Blobs
 	g, err := gateway.New(conf)
 	if err != nil {
 		return nil, nil, err
@@ -211,15 +226,15 @@ func (s *Settings) withGateway(pages http.Handler, door *access.Door, i *standal
 	if err != nil {
 		return nil, nil, err
 	}
-	known.Policy = asked
-	tools, err := toolsFor(g, known, door)
+	known.Policy = at.policy
+	tools, err := toolsFor(g, known, at.door)
 	if err != nil {
 		return nil, nil, err
 	}
 	mux := http.NewServeMux()
 	g.Register(mux)
 	mux.Handle("/mcp", tools)
-	mux.Handle("/", pages)
+	mux.Handle("/", at.pages)
 	return mux, p, nil
 }
 
