@@ -122,10 +122,10 @@ func (e *Enricher) takeLocated(ctx context.Context, d *decodedEvent) (out []*str
 
 // homeOf is the partition in which an event is joined.
 func (e *Enricher) homeOf(d *decodedEvent) int32 {
-	home := e.partitions.Of(string(d.event.Repository))
-	if d.route.as == routeAt {
-		return home
+	if at := d.way(); at != "" {
+		return e.partitions.Of(at)
 	}
+	home := e.partitions.Of(string(d.event.Repository))
 	if home != d.record.Partition && stream.Header(d.record, stream.HeaderRerouted) != nil {
 		return d.record.Partition
 	}

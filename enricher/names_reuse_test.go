@@ -263,3 +263,28 @@ func TestARebuildKeepsNames(t *testing.T) {
 		}
 	}
 }
+
+// TestAnArchiveKeepsNames reads the events of one installation in another one, as an archive brings
+// them: without routes, and where they lie by their keys.
+func TestAnArchiveKeepsNames(t *testing.T) {
+	from, to := openTestStore(t), openTestStore(t)
+	for seed := range uint64(30) {
+		r := newRenaming(t, from, seed, false)
+		oneRenaming(r, r.rnd)
+		r.arrive(seed%2 == 0)
+		other := newRenaming(t, to, seed, false)
+		for p := range r.log {
+			for _, m := range r.log[p] {
+				if string(stream.Header(m, "ce_type")) == record.TypeRepositoryNamed {
+					continue
+				}
+				sent := *m
+				sent.Headers = slices.DeleteFunc(slices.Clone(m.Headers), func(h kgo.RecordHeader) bool { return h.Key == stream.HeaderRoute })
+				sent.Partition = other.e.partitions.Of(string(m.Key))
+				other.push(&sent)
+			}
+		}
+		other.mill.run()
+		other.holds(t, fmt.Sprintf("seed %d", seed), r.whole(other.key(payID), anyEvent))
+	}
+}

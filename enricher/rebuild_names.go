@@ -26,7 +26,7 @@ func (b *rebuild) readHere(p int32, state *projection, d *decodedEvent) (bool, e
 	switch {
 	case d.route.as == routeAt:
 		return home == p, nil
-	case d.route.as == routeAsk:
+	case d.route.as == routeAsk && b.partitioner.Of(d.way()) == p:
 		if _, err := state.keyOfIdentity(d); err != nil {
 			return false, err
 		}

@@ -50,10 +50,27 @@ func (d *decodedEvent) readRoute(keys signing.Keys) {
 	if !ok {
 		return // written by somebody else: it is what it is without
 	}
+	if as != routeAt && d.event.RepositoryID == "" {
+		return
+	}
 	d.route = route{as, to}
 	if as == routeAt {
 		d.event = d.event.In(record.Repository(to))
 	}
+}
+
+// way is what an event on its way is to be read by next: it may come out of an archive, where it
+// lies under its name. Empty where it has no way behind it.
+func (d *decodedEvent) way() string {
+	switch d.route.as {
+	case routeAt:
+		return string(d.event.Repository)
+	case routeFormer:
+		return d.route.to
+	case routeAsk:
+		return identityHome(d.event.RepositoryID)
+	}
+	return ""
 }
 
 // direct returns what is to be sent of an event that goes on, and whether it does.

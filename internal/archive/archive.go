@@ -6,7 +6,7 @@
 // was cut off or changed is known. Events are the truth, records are made from
 // them again where they arrive.
 //
-// It imports blobs, schemas and stream.
+// It imports blobs, record, schemas and stream.
 package archive
 
 import (
@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -26,6 +27,7 @@ import (
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/signing"
+	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
 )
@@ -161,8 +163,9 @@ type Target struct {
 	Keys signing.Keys
 }
 
-// Import publishes what an archive holds. Done again it changes nothing: events
-// are known by sender, source and id. An archive must be checked before, with [Check].
+// Import publishes what an archive holds, except what enrichers told each other of the names of
+// repositories: which name was seen first is another thing there. Done again it changes nothing:
+// events are known by sender, source and id. An archive must be checked before, with [Check].
 func Import(ctx context.Context, in io.Reader, to Target, progress func(Counts)) (n Counts, err error) {
 	c, topic, partitions, store := to.Kafka, to.Topic, to.Partitions, to.Blobs
 	w, err := stream.NewWriter(c)
@@ -198,7 +201,12 @@ func Import(ctx context.Context, in io.Reader, to Target, progress func(Counts))
 				r.Partition = place.Of(string(l.Key))
 			}
 			for _, h := range l.Headers {
-				stream.AddHeader(r, h.Key, h.Value)
+				if h.Key != stream.HeaderRoute { // names are found anew
+					stream.AddHeader(r, h.Key, h.Value)
+				}
+			}
+			if ofNames(l) {
+				return nil
 			}
 			to.carry(r, l.At)
 			recs = append(recs, r)
@@ -214,6 +222,24 @@ func Import(ctx context.Context, in io.Reader, to Target, progress func(Counts))
 		err = flush()
 	}
 	return n, err
+}
+
+// ofNames reports whether a message is what enrichers made of the names of repositories: word of
+// them, and what they sent from the room of a run to a key. The event that waits there is another
+// message.
+func ofNames(l line) bool {
+	values := make(map[string]string)
+	for _, h := range l.Headers {
+		values[h.Key] = string(h.Value)
+	}
+	switch values["ce_type"] {
+	case record.TypeRepositoryNamed:
+		return true
+	case record.TypeActionPerformed:
+		route := values[stream.HeaderRoute]
+		return route != "" && strings.HasSuffix(route, " "+values["ce_partitionkey"])
+	}
+	return false
 }
 
 // carry notes on an event when it arrived where it comes from: at, or before that where it

@@ -15,6 +15,7 @@ import (
 	"github.com/changetrail/changetrail/internal/archive"
 	"github.com/changetrail/changetrail/internal/embedded"
 	"github.com/changetrail/changetrail/internal/signing"
+	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
 )
@@ -63,6 +64,57 @@ func messages(t *testing.T, c stream.Config, partitions int32) map[string][]stri
 		}
 	}
 	return out
+}
+
+// TestNamesOfRepositoriesAreFoundAnew exports what enrichers made of them: which name of a repository
+// was seen first is another thing where it is imported.
+func TestNamesOfRepositoriesAreFoundAnew(t *testing.T) {
+	from, _ := pipeline(t, 1)
+	to, _ := pipeline(t, 1)
+	w, err := stream.NewWriter(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	for id, headers := range map[string][]string{
+		"word":   {"ce_type", record.TypeRepositoryNamed},
+		"routed": {"ce_type", "com.github.push", "ce_partitionkey", "host/a/new", stream.HeaderRoute, "at x host/a/old"},
+		"room":   {"ce_type", record.TypeActionPerformed, "ce_partitionkey", "host/a/old~7", stream.HeaderRoute, "at x host/a/old~7"},
+		"action": {"ce_type", record.TypeActionPerformed, "ce_partitionkey", "host/a/new", stream.HeaderRoute, "at x host/a/old"},
+		"plain":  {"ce_type", record.TypeActionPerformed, "ce_partitionkey", "host/a/new"},
+	} {
+		r := &stream.Record{Topic: topics.Events(), Key: []byte("host/a/new"), Value: []byte("{}")}
+		for i, h := range append([]string{"ce_id", id}, headers...) {
+			if i%2 == 1 {
+				stream.AddHeader(r, append([]string{"ce_id", id}, headers...)[i-1], []byte(h))
+			}
+		}
+		if err := w.Append(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var file bytes.Buffer
+	if _, err := archive.Export(t.Context(), &file, archive.Source{Kafka: from, Topic: topics.Events(), Partitions: 1}, quiet); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := archive.Import(t.Context(), &file, archive.Target{Kafka: to, Topic: topics.Events(), Partitions: 1}, quiet); err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	if _, err := to.Partition(topics.Events(), 0).Scan(t.Context(), -1, func(recs []*stream.Record) error {
+		for _, r := range recs {
+			ids = append(ids, string(stream.Header(r, "ce_id")))
+			if stream.Header(r, stream.HeaderRoute) != nil {
+				t.Errorf("%s has a route", ids)
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if slices.Sort(ids); !slices.Equal(ids, []string{"action", "plain", "routed"}) {
+		t.Errorf("there are %v", ids)
+	}
 }
 
 func TestWhatIsExportedIsImported(t *testing.T) {

@@ -267,3 +267,19 @@ func TestAFindingIsFoundByEachOfItsNames(t *testing.T) {
 		}
 	}
 }
+
+func TestRecordsAreFoundByTheOtherNamesOfTheirRepository(t *testing.T) {
+	x := open(t, t.TempDir())
+	var docs []sinks.Document
+	for id, others := range map[string]string{"a": `"github.com/acme/payments/pull/7"`, "b": `"github.com/acme/payments/pull/7","github.com/acme/x/pull/7"`, "c": `"github.com/acme/payments/pull/70"`} {
+		docs = append(docs, doc(id, 1, `{"@timestamp":"2026-11-12T03:47:03Z","message":"`+id+`","changetrail":{"change":{"id":"`+id+`","other_ids":[`+others+`]}}}`))
+	}
+	if _, err := x.Put(t.Context(), docs); err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[record.ChangeID]int{"github.com/acme/payments/pull/7": 2, "github.com/acme/x/pull/7": 1, "github.com/acme/pay/pull/7": 0, `a" OR "b`: 0} {
+		if docs, err := x.Named(t.Context(), id); err != nil || len(docs) != want {
+			t.Errorf("%s: %d records, want %d: %v", id, len(docs), want, err)
+		}
+	}
+}
