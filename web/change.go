@@ -44,6 +44,7 @@ var functions = template.FuncMap{
 	"saved":  searchPath,
 	"symbol": symbol,
 	"gap":    func(name string) say.Gap { return say.GapOf(nil, name) },
+	"needed": say.Evidence,
 	"means":  say.Means,
 	"option": say.Title,
 	"count": func(n any, noun string) string { // templates have numbers of both types

@@ -2,9 +2,11 @@ package web
 
 import (
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/internal/say"
 	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/record"
 )
@@ -44,6 +46,14 @@ func TestFacetsAreOfWords(t *testing.T) {
 	for _, f := range facets {
 		if k, ok := fields[f.Field]; !ok || k.Kind != query.Keyword {
 			t.Errorf("%s is no field of words", f.Field)
+		}
+	}
+}
+
+func TestEachKindOfEvidenceHasWords(t *testing.T) {
+	for _, name := range controls.EvidenceNames() {
+		if words := say.Evidence(name); !strings.Contains(words, " ") || words == strings.ReplaceAll(name, "-", " ") {
+			t.Errorf("%s is shown as %q", name, words)
 		}
 	}
 }

@@ -84,7 +84,7 @@ func (s speaker) authorized() string {
 	case record.Pending:
 		return sentences(asked, "It is not there yet.")
 	}
-	return sentences(reason, s.because(a))
+	return sentences(reason, s.because(a, reason))
 }
 
 // policy says what the policy asks for, and by which rule.
@@ -97,7 +97,7 @@ func (s speaker) policy(a *record.AuthorizationFact) string {
 	if a.Rule != "" {
 		rule = " (rule " + quoted(a.Rule) + ")"
 	}
-	because := s.because(a)
+	because := s.because(a, "")
 	switch a.Verdict {
 	case record.Autonomous:
 		return sentences("The policy lets "+s.agent()+" change "+services+" without asking anybody"+rule+".", because)
@@ -109,11 +109,11 @@ func (s speaker) policy(a *record.AuthorizationFact) string {
 	return sentences("The policy forbids this change of "+services+rule+".", because)
 }
 
-// because is why the policy decided so, where it says why.
-func (s speaker) because(a *record.AuthorizationFact) string {
+// because is why the policy decided so, where it says why and said does not have it.
+func (s speaker) because(a *record.AuthorizationFact, said string) string {
 	var out []string
 	for _, r := range a.Reasons {
-		if r = strings.TrimSuffix(strings.TrimSpace(r), "."); r != "" && r != "no rule holds" {
+		if r = strings.TrimSuffix(strings.TrimSpace(r), "."); r != "" && r != "no rule holds" && !strings.Contains(said, r) {
 			out = append(out, r)
 		}
 	}

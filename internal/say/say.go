@@ -9,6 +9,7 @@
 package say
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/changetrail/changetrail/record"
@@ -60,7 +61,7 @@ func Answers(r *record.Record) []Answer {
 			continue
 		}
 		a.Means = Means(a.Answer.Answer)
-		a.Sentence = a.sentence()
+		a.Sentence = shortened(a.sentence())
 		if a.AtMerge == a.Answer.Answer {
 			a.AtMerge = "" // the same is not said twice
 		}
@@ -122,6 +123,33 @@ func some(names []string, most int) string {
 }
 
 func quoted(s string) string { return "“" + s + "”" }
+
+var long = regexp.MustCompile(`\bsha256:[0-9a-f]{64}\b|\b[0-9a-f]{40}\b`)
+
+// shortened cuts commits and digests in a text to what people compare.
+func shortened(text string) string {
+	return long.ReplaceAllStringFunc(text, func(name string) string {
+		if strings.HasPrefix(name, "sha256:") {
+			return name[:19] + "…"
+		}
+		return Short(name)
+	})
+}
+
+// evidence is what people call the kinds of evidence that a control may ask for.
+var evidence = map[string]string{
+	"trigger": "what made the agent start", "decision": "the agent's decision", "authorization": "what the policy requires", "delegator": "who asked for the work",
+	"review": "an independent review", "approval": "an approval", "validation": "passing tests", "scan-at-head": "a scan of the merged commit", "sbom-delta": "a bill of materials of the change",
+	"deployment": "a deployment", "deployer-not-author": "a deployer other than the author", "stream": "a record of its events",
+}
+
+// Evidence says in words a kind of evidence that a control asks for.
+func Evidence(kind string) string {
+	if words := evidence[kind]; words != "" {
+		return words
+	}
+	return strings.ReplaceAll(kind, "-", " ")
+}
 
 // Short is a commit as people name it.
 func Short(commit string) string {

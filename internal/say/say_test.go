@@ -192,6 +192,25 @@ func TestEveryGapIsSaid(t *testing.T) {
 	}
 }
 
+func TestLongNamesAreShortened(t *testing.T) {
+	r := of(func(_ *record.Trail, a *record.Answers, why *record.Reasons) {
+		a.Trigger, why.Trigger = record.Unproven, "It names sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 and "+head+"."
+	})
+	if got := Answers(r)[0].Sentence; got != "It names sha256:9f86d081884c… and a6ac32a." {
+		t.Error(got)
+	}
+}
+
+func TestAReasonIsGivenOnce(t *testing.T) {
+	r := of(func(trail *record.Trail, a *record.Answers, why *record.Reasons) {
+		a.Authorized, why.Authorized = record.Unproven, "It cannot be decided: agent x is not in the policy."
+		trail.Authorization = &record.AuthorizationFact{Verdict: record.ReviewRequired, Reasons: []string{"agent x is not in the policy"}}
+	})
+	if got := Answers(r)[0].Sentence; got != "It cannot be decided: agent x is not in the policy." {
+		t.Error(got)
+	}
+}
+
 func TestSpan(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "0 seconds", time.Second: "1 second", -time.Minute: "60 seconds", 41 * time.Minute: "41 minutes", 2 * time.Hour: "2 hours", 47 * time.Hour: "47 hours", 96 * time.Hour: "4 days",
