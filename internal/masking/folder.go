@@ -246,11 +246,12 @@ func removeMade(dir string) error {
 
 // copyFolder copies regular files, which sockets and the like are not.
 func copyFolder(from, to string) error {
-	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rest, err := filepath.Rel(from, path)
+	root, err := os.OpenRoot(from)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }() // it was only read
+	return fs.WalkDir(root.FS(), ".", func(rest string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -260,7 +261,7 @@ func copyFolder(from, to string) error {
 		case !d.Type().IsRegular() || rest == "lock":
 			return nil
 		}
-		in, err := os.Open(path)
+		in, err := root.Open(rest)
 		if err != nil {
 			return err
 		}
