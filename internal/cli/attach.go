@@ -31,9 +31,9 @@ type about struct {
 func (a *app) attach() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "attach",
-		Short: "Hand in a report from a CI job",
-		Long: `Hands in the report of a scanner or of a test run as evidence about a change or
-a commit. The format is told by the content. The file is checked first: a report
+		Short: "Send a report, a bill of materials or a request as evidence",
+		Long: `Sends the report of a scanner or of a test run as evidence about a change or
+a commit. The format is recognized by the content. The file is checked first: a report
 that is broken, empty or of an unknown format is an error here, in the CI job,
 and not later in the pipeline.
 
@@ -73,7 +73,7 @@ func (a *app) attachScan() *cobra.Command {
 	var f about
 	cmd := &cobra.Command{
 		Use:     "scan FILE…",
-		Short:   "Hand in a scanner's report (SARIF, Trivy, Grype, osv-scanner and more)",
+		Short:   "Send a scanner's report (SARIF, Trivy, Grype, osv-scanner and more)",
 		Example: `  osv-scanner scan --format json . > osv.json || true` + "\n" + `  changetrail attach scan --change acme/payments#4829 --commit "$SHA" osv.json`,
 		Args:    atLeastOne("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -104,7 +104,7 @@ func (a *app) attachTests() *cobra.Command {
 	var f about
 	cmd := &cobra.Command{
 		Use:     "tests FILE…",
-		Short:   "Hand in the results of a test run (JUnit, TRX, NUnit, xUnit.net, TAP, go test -json and more)",
+		Short:   "Send the results of a test run (JUnit, TRX, NUnit, xUnit.net, TAP, go test -json and more)",
 		Example: `  go test -json ./... > tests.json` + "\n" + `  changetrail attach tests --change acme/payments#4829 --commit "$SHA" --name unit tests.json`,
 		Args:    atLeastOne("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -198,7 +198,7 @@ func (a *app) attachSBOM() *cobra.Command {
 	var before string
 	cmd := &cobra.Command{
 		Use:   "sbom --change CHANGE --before OLD NEW",
-		Short: "Hand in what changed between two bills of materials (CycloneDX, SPDX)",
+		Short: "Send what changed between two bills of materials (CycloneDX, SPDX)",
 		Example: `  git worktree add base origin/main && (cd base && npm sbom --sbom-format=cyclonedx) > old.json
   npm sbom --sbom-format=cyclonedx > new.json
   changetrail attach sbom --change acme/payments#4829 --before old.json new.json`,

@@ -15,8 +15,8 @@ func (a *app) attachRequest() *cobra.Command {
 	var asked record.Request
 	cmd := &cobra.Command{
 		Use:   "request FILE…",
-		Short: "Hand in what an agent was asked: a ticket, an issue, a prompt, an alert, an incident",
-		Long: `Hands in that something asked for work, where no webhook tells of it: an export of a
+		Short: "Send what an agent was asked: a ticket, an issue, a prompt, an alert, an incident",
+		Long: `Sends a request for work, where no webhook reports it: an export of a
 ticket, the text of a prompt. A decision names it as its trigger by the digest of the
 file, by --url or by --id. It proves the trigger where it comes with the credential of
 a platform, or with that of the person who asked: with an agent's own it is that

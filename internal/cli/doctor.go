@@ -162,7 +162,7 @@ func (c *checkup) credentials(s *Settings) {
 	conf, err := s.gatewayConfig(signing.Keys{})
 	switch {
 	case err != nil:
-		c.fail("gateway", "correct the file; docs/gateway.md says what stands in it, and deploy/example/credentials.yaml is one that works", err)
+		c.fail("gateway", "correct the file; docs/gateway.md describes it, and deploy/example/credentials.yaml is one that works", err)
 	case conf.Credentials != nil && !conf.Credentials.Any():
 		c.warn("gateway", "list who may send and read; changetrail gateway token makes a token", "%s lists nobody, so that everybody is refused", s.Gateway.Credentials)
 	case conf.Credentials == nil:

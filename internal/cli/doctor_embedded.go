@@ -22,7 +22,7 @@ import (
 // beside it.
 func (c *checkup) embedded(ctx context.Context, s *Settings, at place) {
 	folder := at.instance.Data
-	if err := inFolder(folder, local.FileName); err != nil {
+	if err := inFolder(at.short(), local.FileName); err != nil {
 		c.fail("data folder", "name the folder of an instance with --store", err)
 		return
 	}

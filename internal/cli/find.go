@@ -68,7 +68,7 @@ func (s *Settings) openStore(ctx context.Context) (*store, error) {
 		return out, nil
 	}
 	folder := at.instance.Data
-	if err := inFolder(folder, local.FileName); err != nil {
+	if err := inFolder(at.short(), local.FileName); err != nil {
 		return nil, err
 	}
 	x, err := local.Open(ctx, folder, false)
@@ -216,7 +216,7 @@ func (a *app) query() *cobra.Command {
 	var limit int
 	cmd := &cobra.Command{
 		Use:   "query [NAME|QUERY]",
-		Short: "Ask a saved query by its name, or one in Lucene's syntax",
+		Short: "Run a saved query by name, or a query in Lucene's syntax",
 		Long: `Finds change records, the newest first. Without a query it lists the saved ones.
 A query is the name of a saved one, a change, address, commit, digest or CVE as you
 paste it, or Lucene's syntax as in Kibana (docs/query.md).`,
@@ -279,7 +279,7 @@ paste it, or Lucene's syntax as in Kibana (docs/query.md).`,
 		},
 	}
 	outputFlag(cmd, &output, "how it is written; json is one record a line", "table", "json", "csv")
-	cmd.Flags().StringVar(&since, "since", "", "only changes with an event in this span, as 90d or 24h")
+	cmd.Flags().StringVar(&since, "since", "", "only changes with an event in this time span, as 90d or 24h")
 	cmd.Flags().StringSliceVar(&chosen, "columns", nil, "fields to show, with commas")
 	cmd.Flags().IntVar(&limit, "limit", 0, "records at most, 0 is all; a table shows 50 where nothing is said")
 	a.storeFlags(cmd)
@@ -411,9 +411,9 @@ func (a *app) replay() *cobra.Command {
 	var dir, check string
 	cmd := &cobra.Command{
 		Use:   "replay CHANGE",
-		Short: "Tell what happened: saw, decided, did, validated, approved, merged, deployed",
-		Long: `Tells the story of a change with its evidence. --save writes record, events and
-every report and log that is held to a folder, with a manifest of digests, and
+		Short: "Show the story of a change: saw, decided, did, validated, approved, merged, deployed",
+		Long: `Shows the story of a change with its evidence. --save writes record, events and
+every report and log that is kept to a folder, with a manifest of digests, and
 reads all of it back; --check does that again for a folder, at any time and offline.`,
 		Example: `  changetrail replay acme/payments#4829
   changetrail replay acme/payments#4829 --save evidence/pr-4829

@@ -35,7 +35,7 @@ func (a *app) gateway() *cobra.Command {
 		Long: `Takes events from agents, code hosts and CI systems and puts them on the stream,
 answering once the broker has them on all in-sync replicas.
 
-Who may send, and as whom, stands in credentials.yaml (docs/gateway.md): bearer
+credentials.yaml says who may send, and as whom (docs/gateway.md): bearer
 tokens, client certificates, OIDC tokens of CI systems. Without it the gateway
 takes events from anybody who can connect, and listens on this machine alone; a file
 that lists nobody lets nobody in. Beyond this machine it also needs --cert and --key.`,
@@ -259,7 +259,7 @@ func newKey() *cobra.Command {
 		Use:   "key",
 		Short: "Make a key for signing_key or record_key",
 		Long: `Prints a secret that those who sign and those who verify share, or with --pair the
-two halves of a pair, of which the second verifies and cannot sign.
+two halves of a pair; the second one verifies and cannot sign.
 docs/operations.md says how one key takes the place of another.`,
 		Example: `  changetrail gateway key
   changetrail gateway key --pair`,

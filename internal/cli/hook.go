@@ -32,7 +32,7 @@ func (a *app) hook() *cobra.Command {
 		Short: "Hooks for Claude Code, Codex and git",
 		Long: `What a coding agent does on a developer's machine, from its own hooks. They note
 what happens in a file and say nothing; when the agent stops, it is sent. What goes
-wrong stands in errors.log beside that file, since what a hook prints steers the
+wrong is written to errors.log beside that file, since what a hook prints steers the
 agent. Hooks of git write into a commit of an agent which run made it, and what was
 seen, done and validated.
 

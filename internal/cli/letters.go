@@ -17,7 +17,7 @@ func (a *app) letters() *cobra.Command {
 	l := letters{}
 	cmd := &cobra.Command{
 		Use:   "letters",
-		Short: "List the dead letters, or have them read once more",
+		Short: "List what was refused and why, or have it read once more",
 		Long: `Lists what was refused, with the reason. With --replay each is written to the topic
 from which it came, as it was, so that the enricher or the sink reads it once more: once
 the cause is removed. What was stored meanwhile is not stored twice. What is refused

@@ -33,7 +33,7 @@ func (a *app) mcp() *cobra.Command {
 	var address, agent string
 	cmd := &cobra.Command{
 		Use:   "mcp",
-		Short: "Serve agents tools to ask and tell with, over the Model Context Protocol",
+		Short: "Give agents tools to ask for permission and to record decisions (MCP)",
 		Long: `An MCP server with four tools: check_authorization (may I change these paths without
 a person?), record_decision (which says what an auditor will miss, and returns the
 trailers for the commit), attach_evidence and explain_change; and a prompt that
@@ -41,7 +41,7 @@ teaches an agent to use them.
 
 It speaks on standard input and output, beside the agent that starts it, or with
 --listen over streamable HTTP on this machine. A gateway and changetrail up serve the
-same at /mcp, by the credential of the agent. What is told goes to the gateway
+same at /mcp, by the credential of the agent. What they record goes to the gateway
 (producer.gateway) or to Kafka.`,
 		Example: `  claude mcp add changetrail -- changetrail mcp --gateway https://changetrail.acme.example --policy policy.yaml
   changetrail mcp --listen 127.0.0.1:8081`,

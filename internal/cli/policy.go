@@ -23,7 +23,7 @@ import (
 
 // policy groups the commands that try a policy.
 func (a *app) policy() *cobra.Command {
-	cmd := &cobra.Command{Use: "policy", Short: "Try the policy on changes"}
+	cmd := &cobra.Command{Use: "policy", Short: "Test, explain and compare policies"}
 	return group(cmd, a.policyTest(), a.policyExplain(), a.policyDiff(), a.policyHistory())
 }
 
@@ -61,7 +61,7 @@ func (s *Settings) policyOfInstance(cmd *cobra.Command) error {
 func (a *app) policyTest() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "test CASES",
-		Short:   "Hold the policy against a table of cases that ships beside it",
+		Short:   "Test the policy against a table of cases",
 		Example: "  changetrail policy test --policy policy.yaml policy_cases.yaml",
 		Args:    exactlyOne("CASES"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -108,7 +108,7 @@ func (a *app) policyExplain() *cobra.Command {
 	var updates []string
 	cmd := &cobra.Command{
 		Use:   "explain --change CHANGE | --repository REPOSITORY PATH…",
-		Short: "Show which rules are tried on a recorded change, or on a list of paths, and what decides",
+		Short: "Show which rules apply to a recorded change, or to a list of paths, and which decides",
 		Example: `  changetrail policy explain --policy policy.yaml --change acme/payments#4829
   changetrail policy explain --policy policy.yaml --agent agent-bot-3000 --repository github.com/acme/payments src/auth/session.js
   git diff --name-only main | xargs changetrail policy explain --agent agent-bot-3000 --repository github.com/acme/payments`,
@@ -321,7 +321,7 @@ func (a *app) recordsOfStore(cmd *cobra.Command, since time.Duration, each func(
 
 // needs says what a demand asks for.
 func needs(d policy.Demand) string {
-	what := map[string]string{record.ReviewRequired: "a review", record.ApprovalRequired: "the leave"}[d.Verdict]
+	what := map[string]string{record.ReviewRequired: "a review", record.ApprovalRequired: "an approval"}[d.Verdict]
 	who := "a person who neither made nor asked for it"
 	switch {
 	case d.Nobody:

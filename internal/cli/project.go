@@ -11,7 +11,7 @@ import (
 	"github.com/changetrail/changetrail/internal/files"
 )
 
-// A project is the folder of which an agent may hand in files: the work tree in which it
+// A project is the folder whose files an agent may attach: the work tree in which it
 // works, or the working folder where that is none.
 type project struct{ root *os.Root }
 

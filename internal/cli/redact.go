@@ -72,7 +72,7 @@ any more (docs/redaction.md#what-was-stored-before).`,
 	cmd.Flags().BoolVar(&r.apply, "apply", false, "put masked copies in place of what is in --data")
 	cmd.Flags().StringVar(&r.copyTo, "copy", "", "archive to write, of masked copies")
 	cmd.Flags().StringVar(&r.by, "by", "", "who does it, as it is to stand in records; the account and the host where left out")
-	cmd.Flags().StringVarP(&r.form, "output", "o", "text", "text or json")
+	outputFlag(cmd, &r.form, "how it is written", "text", "json")
 	a.flag(cmd.Flags(), "data", "local.data", "folder of the embedded mode, in place of Kafka")
 	a.flag(cmd.Flags(), "blobs", "blobs", "where files are kept: a folder, or a URL as s3://bucket")
 	a.flag(cmd.Flags(), "store", "store", "index to look in beside Kafka: opensearch or elasticsearch")

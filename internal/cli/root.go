@@ -96,7 +96,7 @@ func newRoot(environ []string) *cobra.Command {
 	a := &app{environ: environ}
 	root := &cobra.Command{
 		Use:   "changetrail",
-		Short: "Record why code was changed, and by whose leave",
+		Short: "Record why code was changed, and who approved it",
 		Long: `changetrail joins what AI agents, scanners, CI systems and people say about a
 change into one record, and forwards it to a SIEM (OpenSearch or Elasticsearch).
 
@@ -105,14 +105,12 @@ this order. The file is the one that --config or CHANGETRAIL_CONFIG names; else
 changetrail/changetrail.yaml in the person's own folder of configuration
 (~/.config). A changetrail.yaml of the folder in which a command is started is not
 read, unless it is named: somebody else may have written it. Relative paths in a
-file begin in its folder. Exit codes: 0 done, 1 failed, 2 wrong usage or
-configuration.`,
-		Example: `  changetrail setup                         # topics, index templates, lifecycle
-  changetrail enrich &                      # events → records
-  changetrail sink &                        # records → search engine
-  changetrail publish decision.json
+file begin in its folder.`,
+		Example: `  changetrail demo                          # ninety days of a made-up company
+  changetrail up                            # the same for your own events
   changetrail attach scan --change acme/payments#4829 osv.json
-  changetrail show acme/payments#4829`,
+  changetrail show acme/payments#4829
+  changetrail query not-reviewed --since 90d`,
 		Version:       thisBuild().version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -124,6 +122,8 @@ configuration.`,
 	a.flag(root.PersistentFlags(), "log-level", "log.level", "debug, info, warn or error")
 	root.SetFlagErrorFunc(flagError)
 	group(root, a.up(), a.demo(), a.web(), a.query(), a.replay(), a.export(), a.importing(), a.redact(), a.setup(), a.publish(), a.attach(), a.gateway(), a.hook(), a.mcp(), a.enrich(), a.sink(), a.letters(), a.show(), a.doctor(), a.policy(), a.controls(), a.config(), a.version())
+	arrange(root)
+	completeFlags(root)
 	return root
 }
 

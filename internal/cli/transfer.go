@@ -126,7 +126,7 @@ its files into the blob store. The enricher there makes the records. Done twice 
 changes nothing: an event is known by its sender, source and id.
 
 With the signing_key of the enrichers it carries over when each event arrived;
-without, all of it arrives now, and what was told before a merge counts as told
+without, all of it arrives now, and what was reported before a merge counts as reported
 after it. What gateways signed counts where enrichers know their key.`,
 		Example: "  changetrail setup && changetrail import --brokers kafka:9092 --blobs s3://evidence trail.gz",
 		Args:    exactlyOne("FILE"),
