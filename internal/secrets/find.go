@@ -296,7 +296,7 @@ func markersIn(text string) (out []run) {
 	if !strings.Contains(text, "redacted") {
 		return nil
 	}
-	for _, m := range marker.FindAllStringIndex(text, -1) {
+	for _, m := range marker().FindAllStringIndex(text, -1) {
 		out = append(out, run{m[0], m[1]})
 	}
 	return out
@@ -448,7 +448,7 @@ func (s *search) take(r *rule, m []int, begin int) {
 	if secret == "" || r.entropy > 0 && entropyOf(secret) <= r.entropy || r.accept != nil && !r.accept(secret) {
 		return
 	}
-	if r.id == generic && identity.MatchString(secret) && s.nameKind(begin) < tokenKind {
+	if r.id == generic && identity().MatchString(secret) && s.nameKind(begin) < tokenKind {
 		return // Idempotency-Key, cache-key
 	}
 	if len(r.allow) > 0 && r.allowed(secret, strings.Trim(s.text[begin:m[1]], "\n"), s.lines(m[0], m[1])) {

@@ -132,7 +132,7 @@ func allowances(texts []allowText) (out []allowance) {
 			a.words = sync.OnceValue(func() *ahocorasick.Trie { return ahocorasick.NewTrieBuilder().AddStrings(t.StopWords).Build() })
 		}
 		if len(t.Regexes) > 0 {
-			a.regex = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("(?:" + strings.Join(t.Regexes, "|") + ")") })
+			a.regex = lazy("(?:" + strings.Join(t.Regexes, "|") + ")")
 		}
 		out = append(out, a)
 	}

@@ -261,18 +261,18 @@ func (w *work) member(p place, text string) (string, error) {
 }
 
 func (w *work) memberOnce(p place, text string) (string, error) {
-	if text == "" || marker.FindString(text) == text {
+	if text == "" || marker().FindString(text) == text {
 		return text, nil
 	}
 	kind := kindOf(p.member)
-	if len(text) <= longestIdentity && identity.MatchString(text) && (kind < tokenKind || strings.Contains(text, ":")) {
+	if len(text) <= longestIdentity && identity().MatchString(text) && (kind < tokenKind || strings.Contains(text, ":")) {
 		return text, nil // a digest that says so is one, under whatever name
 	}
 	if kind == noSecret {
 		kind = p.within
 	}
 	out, err := w.text(text)
-	if err != nil || marker.FindString(out) == out {
+	if err != nil || marker().FindString(out) == out {
 		return out, err
 	}
 	if kind >= tokenKind && out != text || kind != noSecret && secretMember(text, kind) {
@@ -289,7 +289,7 @@ const longestIdentity = 128
 // secretMember reports whether the text of a member is secret, of which the name says
 // so.
 func secretMember(text string, kind nameKind) bool {
-	if len(text) < 3 || placeholder.MatchString(text) || nothing[strings.ToLower(text)] || path.MatchString(text) {
+	if len(text) < 3 || placeholder().MatchString(text) || nothing[strings.ToLower(text)] || path().MatchString(text) {
 		return false
 	}
 	if kind == tokenKind && len(text) >= 3 && letters(text) {

@@ -1,7 +1,6 @@
 package secrets
 
 import (
-	"regexp"
 	"strings"
 )
 
@@ -191,13 +190,13 @@ func (s *search) spoken(from, to, at int, kind nameKind) bool {
 	v.by = "word"
 	s.read(at, &v)
 	text := s.text[v.start:v.end]
-	return len(text) >= 6 && !v.quoted && machine.MatchString(text) && hasDigit(text) && strings.ContainsFunc(text, func(c rune) bool { return c >= 'A' && c <= 'z' }) && !algorithm.MatchString(text)
+	return len(text) >= 6 && !v.quoted && machine().MatchString(text) && hasDigit(text) && strings.ContainsFunc(text, func(c rune) bool { return c >= 'A' && c <= 'z' }) && !algorithm().MatchString(text)
 }
 
 // Values that stand behind a name and a space.
 var (
-	machine   = regexp.MustCompile(`^[A-Za-z0-9+/=!@#$%^&*._~-]+$`)
-	algorithm = regexp.MustCompile(`(?i)^(?:sha|md|utf|aes|base|rfc|v|ipv|x|http|oauth|pbkdf|argon|bcrypt|int|u?int|char|varchar|p|t|\d).{0,3}\d`)
+	machine   = lazy(`^[A-Za-z0-9+/=!@#$%^&*._~-]+$`)
+	algorithm = lazy(`(?i)^(?:sha|md|utf|aes|base|rfc|v|ipv|x|http|oauth|pbkdf|argon|bcrypt|int|u?int|char|varchar|p|t|\d).{0,3}\d`)
 )
 
 // over passes over characters, at most n of them.
@@ -268,13 +267,13 @@ func (s *search) pairFollows(i int) bool {
 
 var (
 	// placeholder is what stands for a value that is elsewhere.
-	placeholder = regexp.MustCompile(`^(?:\$\{?[A-Za-z_][\w.:?-]*\}?|\$\{\{.*|\$\(.*|\$\d|%[A-Za-z_]\w*%|%[sdqvT]|<[^>]*>?|\{\{.*|\{[\w.]*\}?|\[redacted.*|\(hidden\)|(?i:\[?redacted\]?)|[*xX.•…-]+|@[A-Z_]+@|(?:process\.env|os\.environ|os\.getenv|ENV|System\.getenv|secrets|vars|env|var|local|data|module)[.\[(].*|!(?:Ref|GetAtt|Sub|vault|secret)\b.*|arn:.*)$`)
+	placeholder = lazy(`^(?:\$\{?[A-Za-z_][\w.:?-]*\}?|\$\{\{.*|\$\(.*|\$\d|%[A-Za-z_]\w*%|%[sdqvT]|<[^>]*>?|\{\{.*|\{[\w.]*\}?|\[redacted.*|\(hidden\)|(?i:\[?redacted\]?)|[*xX.•…-]+|@[A-Z_]+@|(?:process\.env|os\.environ|os\.getenv|ENV|System\.getenv|secrets|vars|env|var|local|data|module)[.\[(].*|!(?:Ref|GetAtt|Sub|vault|secret)\b.*|arn:.*)$`)
 	// nothing is a value that says that there is none, or what kind there is.
 	nothing = set(`null none nil true false undefined yes no on off string str bool int number object array bytes text char varchar required optional empty unset missing invalid wrong incorrect expired not is are was must should may can will the a an and or of for in to with from by as it this that if when then be been has have needed unknown n/a todo tbd default any str, error failed failure ok changed reset expected unexpected type password? hidden input interface{} []byte *string`)
-	code    = regexp.MustCompile(`^[A-Za-z_&*!][\w]*(?:(?:\.|::|->)[A-Za-z_]\w*)*(?:[(\[{].*)?$`)
-	path    = regexp.MustCompile(`^(?:~|\.{1,2})?(?:/[\w.@-]{1,40}){2,}/?$|^(?:\.{1,2}|~)/[\w./@-]+$|^[A-Za-z]:\\[\w.\\ -]+$|^[\w./-]+\.(?:go|py|js|ts|json|ya?ml|txt|pem|key|crt|md|java|rb|sh|toml|env)$`)
-	number  = regexp.MustCompile(`^[-+]?[0-9.,]+[a-zA-Z%]?$`)
-	spoken  = regexp.MustCompile(`^[A-Za-z',.:;!?() -]+$`)
+	code    = lazy(`^[A-Za-z_&*!][\w]*(?:(?:\.|::|->)[A-Za-z_]\w*)*(?:[(\[{].*)?$`)
+	path    = lazy(`^(?:~|\.{1,2})?(?:/[\w.@-]{1,40}){2,}/?$|^(?:\.{1,2}|~)/[\w./@-]+$|^[A-Za-z]:\\[\w.\\ -]+$|^[\w./-]+\.(?:go|py|js|ts|json|ya?ml|txt|pem|key|crt|md|java|rb|sh|toml|env)$`)
+	number  = lazy(`^[-+]?[0-9.,]+[a-zA-Z%]?$`)
+	spoken  = lazy(`^[A-Za-z',.:;!?() -]+$`)
 )
 
 // secretValue reports whether a value is the secret that its name, from from to to,
@@ -282,14 +281,14 @@ var (
 func (s *search) secretValue(v value, from, to int, kind nameKind) bool {
 	text := s.text[v.start:v.end]
 	lower := s.lower[v.start:v.end]
-	if len(text) < 3 || placeholder.MatchString(text) || nothing[strings.TrimRight(lower, ",;.")] || path.MatchString(text) {
+	if len(text) < 3 || placeholder().MatchString(text) || nothing[strings.TrimRight(lower, ",;.")] || path().MatchString(text) {
 		return false
 	}
 	if v.by == "(" && !v.quoted && !v.spaced || v.compared && !v.quoted {
 		return false
 	}
 	name := s.text[from:to]
-	if kind == passKind && strings.EqualFold(name, "pass") && (v.by == ":" && !v.quoted || number.MatchString(text)) {
+	if kind == passKind && strings.EqualFold(name, "pass") && (v.by == ":" && !v.quoted || number().MatchString(text)) {
 		return false // PASS: TestX, pass=12
 	}
 	if v.by == "word" || v.by == ">" && kind >= tokenKind {
@@ -320,18 +319,18 @@ func secretText(text string, kind nameKind, shown bool) bool {
 		return basic(text) || random(text)
 	case kind == keyKind:
 		return words == 1 && random(text)
-	case kind == tokenKind && (words > 1 || number.MatchString(text)):
-		return words > 1 && words < 4 && !spoken.MatchString(text)
-	case kind == tokenKind && shown && spoken.MatchString(text) && len(text) < 16:
+	case kind == tokenKind && (words > 1 || number().MatchString(text)):
+		return words > 1 && words < 4 && !spoken().MatchString(text)
+	case kind == tokenKind && shown && spoken().MatchString(text) && len(text) < 16:
 		return false
 	}
-	return words <= 2 || !spoken.MatchString(text)
+	return words <= 2 || !spoken().MatchString(text)
 }
 
 // bareValue reports whether a value without quotes is a secret; ini: it is a line of
 // its own.
 func bareValue(text string, kind nameKind, v value, ini bool) bool {
-	codeLike := code.MatchString(text)
+	codeLike := code().MatchString(text)
 	switch {
 	case strings.HasSuffix(text, "(") || codeLike && (strings.ContainsAny(text, "([{") || kindOf(text) != noSecret), strings.HasPrefix(text, "http://"), strings.HasPrefix(text, "https://"):
 		return false
@@ -347,7 +346,7 @@ func bareValue(text string, kind nameKind, v value, ini bool) bool {
 		return ini || strings.ContainsAny(text, "0123456789") && !strings.ContainsAny(text, "._")
 	case kind == passKind:
 		return !codeLike || !strings.ContainsAny(text, ".") || v.by != ":"
-	case number.MatchString(text):
+	case number().MatchString(text):
 		return false
 	case letters(text):
 		return len(text) >= 20 || v.by == "=" && !v.spaced && kindOf(text) == noSecret && len(text) >= 6 || v.by == "flag" && kindOf(text) == noSecret
@@ -356,7 +355,7 @@ func bareValue(text string, kind nameKind, v value, ini bool) bool {
 	case v.spaced && codeLike && len(text) < 16 && !strings.ContainsAny(text, "0123456789"):
 		return false
 	}
-	return !spoken.MatchString(text) || len(text) >= 8 && !v.spaced
+	return !spoken().MatchString(text) || len(text) >= 8 && !v.spaced
 }
 
 // iniLine reports whether a name and its value are a line of their own.
@@ -375,7 +374,7 @@ func letters(text string) bool {
 
 // random reports whether a value looks as if a machine had made it.
 func random(text string) bool {
-	if len(text) < 16 || identity.MatchString(text) || strings.ContainsAny(text, " \t\n/") {
+	if len(text) < 16 || identity().MatchString(text) || strings.ContainsAny(text, " \t\n/") {
 		return false
 	}
 	digits := strings.ContainsAny(text, "0123456789")

@@ -2,7 +2,6 @@ package secrets
 
 import (
 	"encoding/base64"
-	"regexp"
 	"strings"
 )
 
@@ -169,10 +168,10 @@ func discordForm(lower string, end int) bool {
 }
 
 // password reports whether a value is there, and not a name for one.
-func password(text string) bool { return text != "" && !placeholder.MatchString(text) }
+func password(text string) bool { return text != "" && !placeholder().MatchString(text) }
 
 func commandPassword(text string) bool {
-	return password(text) && !path.MatchString(text) && !number.MatchString(text) && !strings.Contains(text, ":")
+	return password(text) && !path().MatchString(text) && !number().MatchString(text) && !strings.Contains(text, ":")
 }
 
 // credential reports whether what follows Authorization: is one.
@@ -217,4 +216,4 @@ func printable(text []byte) bool {
 
 // identity is what is joined by and no secret, though it looks random: commits,
 // digests, UUIDs.
-var identity = regexp.MustCompile(`^([a-z0-9]+:)?([0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})$|^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+var identity = lazy(`^([a-z0-9]+:)?([0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})$|^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)

@@ -19,15 +19,15 @@ const scannerReport = "scanner-report"
 // and in text that is JSON.
 type form struct {
 	signs   []string
-	members *regexp.Regexp
+	members func() *regexp.Regexp
 }
 
-func members(names string) *regexp.Regexp {
-	return regexp.MustCompile(`(\\?"|&#34;|&quot;)(?:` + names + `)(?:\\?"|&#34;|&quot;)\s*:\s*(?:\\?"|&#34;|&quot;)`)
+func members(names string) func() *regexp.Regexp {
+	return lazy(`(\\?"|&#34;|&quot;)(?:` + names + `)(?:\\?"|&#34;|&quot;)\s*:\s*(?:\\?"|&#34;|&quot;)`)
 }
 
 var (
-	snippets = regexp.MustCompile(`(")snippet"\s*:\s*\{\s*"text"\s*:\s*"`)
+	snippets = lazy(`(")snippet"\s*:\s*\{\s*"text"\s*:\s*"`)
 	forms    = []form{
 		{[]string{"RuleID", "Secret"}, members("Secret|Match|Line")},                   // gitleaks
 		{[]string{`"Secrets"`, `"Match"`}, members("Match|Content|Highlighted")},       // trivy
@@ -92,7 +92,7 @@ func inReport(file []byte, hide func(secret []byte) []byte) []byte {
 		if slices.ContainsFunc(f.signs, func(s string) bool { return !bytes.Contains(file, []byte(s)) }) {
 			continue
 		}
-		if done := inMembers(file, f.members, hide); done != nil {
+		if done := inMembers(file, f.members(), hide); done != nil {
 			file, out = done, done
 		}
 	}
@@ -125,7 +125,7 @@ func inMembers(file []byte, members *regexp.Regexp, hide func(secret []byte) []b
 
 // hiddenAlready reports whether a scanner wrote something in place of a secret.
 func hiddenAlready(text []byte) bool {
-	return len(text) < 3 || len(bytes.Trim(text, "*xX")) == 0 || bytes.Contains(text, []byte("REDACTED")) || marker.Match(text)
+	return len(text) < 3 || len(bytes.Trim(text, "*xX")) == 0 || bytes.Contains(text, []byte("REDACTED")) || marker().Match(text)
 }
 
 // inTable replaces the columns of a report of gitleaks that is CSV.

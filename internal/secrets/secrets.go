@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // A Mode is how much of the content of prompts and tools is kept.
@@ -76,7 +77,7 @@ func (r *Redactor) Attribute(ctx context.Context, name, value string) (string, [
 	w := work{Redactor: r, ctx: ctx, left: maxFindings}
 	out, err := w.member(place{member: name}, value)
 	if len(w.names) > 0 {
-		out = marker.ReplaceAllStringFunc(out, func(m string) string {
+		out = marker().ReplaceAllStringFunc(out, func(m string) string {
 			return strings.ReplaceAll(strings.Trim(m, "[]"), ":", ".")
 		})
 	}
@@ -138,7 +139,7 @@ func (w *work) replace(text string, found []span) string {
 
 // hide returns what stands for a secret, and counts it. What was replaced before stays.
 func (w *work) hide(secret, rule string) string {
-	if secret == "" || marker.FindString(secret) == secret {
+	if secret == "" || marker().FindString(secret) == secret {
 		return secret
 	}
 	w.left--
@@ -153,4 +154,10 @@ func (r *Redactor) mark(rule, secret string) string {
 }
 
 // marker is what stands for a secret, in a text or in an attribute.
-var marker = regexp.MustCompile(`\[redacted:([a-z0-9-]{1,60}):([0-9a-f]{16})\]|redacted\.[a-z0-9-]{1,60}\.[0-9a-f]{16}`)
+var marker = lazy(`\[redacted:([a-z0-9-]{1,60}):([0-9a-f]{16})\]|redacted\.[a-z0-9-]{1,60}\.[0-9a-f]{16}`)
+
+// lazy compiles an expression where it is first needed: a hook is started for each call of
+// a tool.
+func lazy(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
+}
