@@ -39,7 +39,7 @@ const (
 	readTimeout = 30 * time.Second // of a request that has begun
 	sendTimeout = time.Minute
 	askPause    = 10 * time.Millisecond // before what writes nothing is answered: a client asks seldom
-	newestNamed = 12 // the newest version of Produce that names topics; later ones number them
+	newestNamed = 12                    // the newest version of Produce that names topics; later ones number them
 	maxPassword = 4 << 10
 )
 

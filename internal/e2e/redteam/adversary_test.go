@@ -27,7 +27,6 @@ type adversary struct {
 	*town
 	t       *testing.T // of the move
 	client  *http.Client
-	moves   int
 	sent    int
 	decided map[string]bool // changes of its own of which it decided anew
 	claimed map[string]bool // changes of which it wrote a decision without a credential
