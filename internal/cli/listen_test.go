@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -384,5 +386,29 @@ func signedIn(t *testing.T, c *http.Client, page, token string) {
 	}
 	if status, _, h := ask(t, c, "POST", page+"/sign-in", form(url.Values{"token": {"ct_guess"}}), "Content-Type", "application/x-www-form-urlencoded"); status != 401 || h.Get("Set-Cookie") != "" {
 		t.Errorf("a wrong token: %d %v", status, h)
+	}
+}
+
+// TestALargeHeaderIsNotReadToItsEnd: one of a megabyte costs no more than its first part.
+func TestALargeHeaderIsNotReadToItsEnd(t *testing.T) {
+	page, _ := startUp(t)
+	for size, want := range map[int]int{10 << 10: 200, 200 << 10: 431, 900 << 10: 431} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(page, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = fmt.Fprintf(conn, "GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: %s", strings.Repeat("x", size)) // it does not end
+		if want == 200 {
+			_, _ = fmt.Fprint(conn, "\r\n\r\n")
+		}
+		_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil || res.StatusCode != want {
+			t.Errorf("%d bytes: %+v, %v", size, res, err)
+		}
+		if err == nil {
+			_ = res.Body.Close()
+		}
+		_ = conn.Close()
 	}
 }

@@ -250,7 +250,7 @@ func quieter(cmd *cobra.Command, level string) string {
 // serve answers requests until ctx is done, and those that are at work then;
 // encrypted where protection says how.
 func serve(ctx context.Context, l net.Listener, handler http.Handler, protection *tls.Config, log *slog.Logger) error {
-	server := &http.Server{Handler: serving.Paced(handler), TLSConfig: protection, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
+	server := &http.Server{Handler: serving.Paced(handler), TLSConfig: protection, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), MaxHeaderBytes: serving.Header, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
 	server.Protocols = new(http.Protocols)
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetHTTP2(true)

@@ -13,6 +13,10 @@ import (
 // another leaves; those that say nothing are cut off by the server's own time limits.
 const Connections = 4096
 
+// Header is how many bytes of a header are read. The gateway refuses some of less, and says
+// why; larger ones are not read to their end.
+const Header = 128 << 10
+
 // Chunk bytes of a response must be read in Patience. A client that is slower is cut off;
 // one that keeps this pace gets responses of any size.
 const (
