@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/changetrail/changetrail/record"
@@ -261,14 +259,6 @@ func (s *Story) decided() {
 	}
 }
 
-// with is s behind a prefix, where there is one.
-func with(prefix, s string) string {
-	if s == "" {
-		return ""
-	}
-	return prefix + s
-}
-
 // did tells the actions from their events, which say more than the record.
 func (s *Story) did() {
 	for _, e := range s.actions {
@@ -321,11 +311,6 @@ func (s *Story) did() {
 		step.Facts = append(step.Facts, Fact{"trailer", t.Key + ": " + t.Value})
 	}
 	s.add(step)
-}
-
-// claimed names the attributes of a change that nobody states who sees them.
-func claimed(c record.Change) string {
-	return strings.ReplaceAll(strings.Join(c.Claimed, ", "), "_", " ")
 }
 
 // tierOf is the witness of an attribute of the change.
@@ -404,13 +389,6 @@ func (s *Story) late(of func(*record.Answers) string) bool {
 	return a == nil || of(a) != record.NotRequired && of(a) != record.Pending
 }
 
-func stale(v record.ReviewVerdict, c record.Change) string {
-	if v.Verdict == "approved" && v.CommitSHA != "" && c.HeadSHA != "" && v.CommitSHA != c.HeadSHA {
-		return "this is not the commit that was merged"
-	}
-	return ""
-}
-
 func (s *Story) merged() {
 	c := s.Record.Trail.Change
 	switch {
@@ -430,91 +408,4 @@ func (s *Story) deployed() {
 	if len(s.Record.Trail.Deployments) == 0 {
 		s.add(Step{Stage: Deployed, Title: "no deployment is known"})
 	}
-}
-
-// other returns s unless it says what was said already.
-func other(s, said string) string {
-	if s == said {
-		return ""
-	}
-	return s
-}
-
-func failed(conclusion string) bool {
-	return slices.Contains([]string{"failure", "error", "timed-out"}, conclusion)
-}
-
-// tests counts them; nothing where the CI system gave no counts.
-func tests(v *record.ValidationFacts) string {
-	if v.Passed+v.Failed+v.Skipped == 0 {
-		return "without counts of tests"
-	}
-	return fmt.Sprintf("%d passed, %d failed, %d skipped", v.Passed, v.Failed, v.Skipped)
-}
-
-func plural(n int64, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-func tier(r *record.Record, of func(*record.Tiers) string) string {
-	if r.Trail.Tier == nil {
-		return ""
-	}
-	return of(r.Trail.Tier)
-}
-
-func dependency(d record.DependencyUpdate) string {
-	return join(" ", d.Name, join(" → ", orNone(d.From), orNone(d.To)), d.Ecosystem)
-}
-
-// free returns JSON of a tool for people: a text as it is, an object of plain values with one a
-// line, all else as JSON.
-func free(f record.Free) string {
-	var text string
-	if json.Unmarshal(f, &text) == nil {
-		return text
-	}
-	var object map[string]any
-	if json.Unmarshal(f, &object) != nil || len(object) == 0 {
-		return string(f)
-	}
-	var lines []string
-	for _, name := range slices.Sorted(maps.Keys(object)) {
-		switch v := object[name].(type) {
-		case string, float64, bool:
-			lines = append(lines, fmt.Sprintf("%s: %v", name, v))
-		default:
-			return string(f)
-		}
-	}
-	return strings.Join(lines, "\n")
-}
-
-func join(separator string, parts ...string) string {
-	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), separator)
-}
-
-func orNone(s string) string {
-	if s == "" {
-		return "none"
-	}
-	return s
-}
-
-func date(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format("2006-01-02 15:04:05Z")
-}
-
-// link returns s where it is an address that a browser may open.
-func link(s string) string {
-	if strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://") {
-		return s
-	}
-	return ""
 }
