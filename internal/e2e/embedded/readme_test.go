@@ -13,16 +13,16 @@ import (
 	"time"
 )
 
-// TestTheFirstTryOfTheReadmeProvesWhatItSays types what README.md says to type, with the
+// TestTheFirstTryOfTheReadmeProvesWhatItSays types what docs/first-change.md says to type, with the
 // tokens that changetrail up prints, and holds the answers against those that stand there.
 func TestTheFirstTryOfTheReadmeProvesWhatItSays(t *testing.T) {
 	root, err := filepath.Abs("../../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	typed, shown := firstTry(t, filepath.Join(root, "README.md"))
+	typed, shown := firstTry(t, filepath.Join(root, "docs", "first-change.md"))
 	if len(typed) < 10 || len(shown) < 5 {
-		t.Fatalf("README.md has the commands %q and the answers %q", typed, shown)
+		t.Fatalf("docs/first-change.md has the commands %q and the answers %q", typed, shown)
 	}
 	deploy := filepath.Join(folder, "deploy")
 	if err := os.Symlink(filepath.Join(root, "deploy"), deploy); err != nil {
@@ -35,7 +35,7 @@ func TestTheFirstTryOfTheReadmeProvesWhatItSays(t *testing.T) {
 		for part := range strings.SplitSeq(line, "…") { // what is left out
 			_, after, found := strings.Cut(rest, part)
 			if !found {
-				t.Fatalf("README.md shows %q of the line %q, the command does not:\n%s", part, line, out)
+				t.Fatalf("docs/first-change.md shows %q of the line %q, the command does not:\n%s", part, line, out)
 			}
 			rest = after
 		}
@@ -100,7 +100,7 @@ func (p *process) token(t *testing.T, name string) string {
 	return m[1]
 }
 
-// firstTry returns the commands of a section of README.md and the answers that it shows.
+// firstTry returns the commands of a section of docs/first-change.md and the answers that it shows.
 func firstTry(t *testing.T, path string) (typed, shown []string) {
 	t.Helper()
 	text, err := os.ReadFile(path)
