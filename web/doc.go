@@ -1,10 +1,11 @@
-// Package web serves the pages that people read, and the same as JSON: search,
-// the story of a change, and the evidence itself.
+// Package web serves the pages that people read, and the same as JSON: an overview, search, the
+// story of a change, and the evidence itself. Its sentences are those of package say; plots and
+// time lines are drawn here, as SVG.
 //
 // Pages are made on the server, need no script to be read, load nothing from
 // elsewhere and run under a content security policy that allows neither inline
 // scripts nor inline styles. They are the same over the embedded index,
 // OpenSearch and Elasticsearch.
 //
-// It imports access, evidence, query, record, replay and schemas.
+// It imports access, controls, evidence, nearest, query, record, replay, say, schemas and secrets.
 package web

@@ -19,11 +19,13 @@ const maxFixes = 500
 // fixed finds the merged changes that a finding in a report made an agent start.
 const fixed = "changetrail.change.state:merged AND changetrail.change.initiated_by:agent AND changetrail.trigger.found:true"
 
-// fixSteps are the ends of the bars of the time that fixes take.
-var fixSteps = []struct {
+// A fixStep is the end of a bar of the time that fixes take.
+type fixStep struct {
 	most  time.Duration
 	label string
-}{
+}
+
+var fixSteps = []fixStep{
 	{time.Hour, "1 h"}, {4 * time.Hour, "4 h"}, {12 * time.Hour, "12 h"}, {day, "1 day"}, {3 * day, "3 days"}, {7 * day, "7 days"}, {28 * day, "28 days"}, {1 << 62, "more"},
 }
 
@@ -87,8 +89,7 @@ func fixTime(r *record.Record) (took time.Duration, ok bool) {
 
 // Sizes of the plot of fixes.
 const (
-	fixStep   = 110
-	fixWidth  = 880
+	fixPitch  = 110 // from one bar to the next
 	fixTop    = 20
 	fixBottom = 120
 )
@@ -100,18 +101,13 @@ func fixBars(all []time.Duration) []fixBar {
 	out := make([]fixBar, len(fixSteps))
 	most := 0
 	for _, took := range all {
-		i := slices.IndexFunc(fixSteps, func(s struct {
-			most  time.Duration
-			label string
-		}) bool {
-			return took <= s.most
-		})
+		i := slices.IndexFunc(fixSteps, func(s fixStep) bool { return took <= s.most })
 		out[i].N++
 		most = max(most, out[i].N)
 	}
 	for i := range out {
 		b := &out[i]
-		b.Label, b.X, b.W = fixSteps[i].label, i*fixStep, fixStep-8
+		b.Label, b.X, b.W = fixSteps[i].label, i*fixPitch, fixPitch-8
 		b.H = b.N * (fixBottom - fixTop) / most
 		b.Y = fixBottom - b.H
 	}
