@@ -80,7 +80,7 @@ func tryFirst(t *testing.T, typed []string, tokens bool) string {
 		script = append(script, command)
 	}
 	cmd := exec.CommandContext(t.Context(), "sh", "-e", "-c", strings.Join(script, "\n"))
-	cmd.Dir, cmd.Env = folder, append(os.Environ(), "PATH="+folder+string(os.PathListSeparator)+os.Getenv("PATH"))
+	cmd.Dir, cmd.Env = folder, append(os.Environ(), "PATH="+folder+string(os.PathListSeparator)+os.Getenv("PATH"), "CHANGETRAIL_STORE=changetrail-data") // the demo of other tests runs here, too
 	var other strings.Builder
 	cmd.Stderr = &other
 	out, err := cmd.Output()
