@@ -7,8 +7,9 @@ source=${1:-$(git -C "$(dirname "$0")" rev-parse --show-toplevel)}
 dir=$(mktemp -d)
 demo=
 end() {
-  [ -z "$demo" ] || kill -TERM -- "-$demo" 2>/dev/null || true
-  [ -z "$demo" ] || wait "$demo" 2>/dev/null || true
+  if [ -n "$demo" ] && kill -TERM -- "-$demo" 2>/dev/null; then
+    while kill -0 -- "-$demo" 2>/dev/null; do sleep 0.1; done # go run ends before what it runs
+  fi
   chmod -R u+w "$dir"
   rm -rf "$dir"
 }
