@@ -64,6 +64,6 @@ func (h *history) holds(t *trial) set {
 		"a refused identity": refused, "an account under two names": slices.Contains(slices.Collect(maps.Values(names)), 2), "numbers in the policy": strings.Contains(p.yaml(), `"id:`),
 		"two senders of one source and id": slices.ContainsFunc(slices.Collect(maps.Values(t.shared)), func(n int) bool { return n >= 200 }),
 		"several services":                 len(several) > 1, "several services with owners": len(owners) > 1, "an approval that expired": expired, "an approval taken back": taken,
-		"history that is brought in": imported, "an event at the time of the merge": level, "another policy before or after": len(h.World.Versions) > 1, "no policy of the time": !t.ofTime, "an adversary": h.Adversary,
+		"a repository that was renamed": h.Renamed != "" && slices.ContainsFunc(t.events, func(e record.Event) bool { return e.Named == h.Renamed }), "history that is brought in": imported, "an event at the time of the merge": level, "another policy before or after": len(h.World.Versions) > 1, "no policy of the time": !t.ofTime, "an adversary": h.Adversary,
 	}
 }

@@ -21,7 +21,8 @@ type history struct {
 	World     world
 	Events    []record.Event
 	Adversary bool
-	Attack    map[string]bool // keys of the events that the adversary sent
+	Attack    map[string]bool   // keys of the events that the adversary sent
+	Renamed   record.Repository // the name that the repository has at last, where the code host tells of another one
 }
 
 // Who sends, as their credentials say.
@@ -201,10 +202,29 @@ func generate(seed uint64) *history {
 		again.Arrived = again.Arrived.Add(time.Hour)
 		h.Events = append(h.Events, again)
 	}
+	g.rename()
 	made := newWorld(g)
 	h.World.Versions, h.World.parsed = made.Versions, made.parsed
 	g.Shuffle(len(h.Events), func(i, k int) { h.Events[i], h.Events[k] = h.Events[k], h.Events[i] })
 	return h
+}
+
+// rename gives the repository another name, or another owner, at some time: the code host says in each
+// of its events how it calls the repository, and which number that has.
+func (g *teller) rename() {
+	if !g.chance(12) {
+		return
+	}
+	name, at := pick[record.Repository](g, "github.com/acme/payments", "github.com/other/pay"), start.Add(time.Duration(g.IntN(60))*time.Minute)
+	for i := range g.h.Events {
+		e := &g.h.Events[i]
+		if e.Sender != codeHost {
+			continue
+		}
+		if e.RepositoryID, e.Named = "github.com#4711", repository; !e.Time.Before(at) {
+			e.Named, g.h.Renamed = name, name
+		}
+	}
 }
 
 // scans are the reports that an agent may have been started by.

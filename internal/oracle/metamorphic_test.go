@@ -299,7 +299,7 @@ func TestLess(t *testing.T) {
 
 // supports reports whether an event can only speak for a change.
 func supports(e record.Event, head string) bool {
-	if !counts(e) {
+	if !counts(e) || e.Named != "" && e.Named != repository { // it may be the only one that says how a policy calls the repository
 		return false
 	}
 	switch f := e.Fact.(type) {

@@ -22,7 +22,8 @@ type world struct {
 // rules are one version of a policy, in a form that can be tried by hand.
 type rules struct {
 	Since      time.Time
-	Everything bool // mode gate-everything
+	Everything bool     // mode gate-everything
+	Names      []string // of the repository that it names
 	Services   []service
 	Agents     []agent
 	People     []person
@@ -123,6 +124,9 @@ func newRules(g *teller) rules {
 	}
 	if g.chance(20) { // known by numbers that stay when accounts are renamed
 		p.People[1].Accounts[0], p.Agents[0].Account = "id:4", pick(g, "patch-pilot[bot]", "id:1")
+	}
+	if p.Names = []string{string(repository)}; g.h.Renamed != "" { // by whatever name, it is the same
+		p.Names = pick(g, p.Names, []string{string(g.h.Renamed)}, []string{string(repository), string(g.h.Renamed)})
 	}
 	p.serve(g)
 	if g.chance(35) {
@@ -312,6 +316,10 @@ func (p rules) yaml() string {
 		}
 		return "[" + strings.Join(quoted, ", ") + "]"
 	}
+	names := p.Names
+	if names == nil {
+		names = []string{string(repository)}
+	}
 	line("recognize: own")
 	if p.Everything {
 		line("mode: gate-everything")
@@ -320,7 +328,7 @@ func (p rules) yaml() string {
 		line("since: %s", p.Since.Format(time.RFC3339))
 	}
 	if len(p.Owners) > 0 {
-		line("codeowners: {github.com/acme/pay: CODEOWNERS}")
+		line("codeowners: {%s: CODEOWNERS}", strings.Join(names, ": CODEOWNERS, "))
 	}
 	line("services:")
 	for _, s := range p.Services {
@@ -334,7 +342,7 @@ func (p rules) yaml() string {
 		if s.Site != "" {
 			more += fmt.Sprintf(", environments: [%q]", s.Site)
 		}
-		line("- {name: %s, repositories: [%q], classification: %s%s}", s.Name, "github.com/acme/*", s.Class, more)
+		line("- {name: %s, repositories: %s, classification: %s%s}", s.Name, list(names), s.Class, more)
 	}
 	line("agents:")
 	for _, a := range p.Agents {
