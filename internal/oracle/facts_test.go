@@ -32,11 +32,14 @@ type trial struct {
 	chain   []*record.Pushed  // the pushes that lead to the head, the newest first
 	cut     bool              // one of them is
 	numbers map[string]string // account → stable number
+
+	agreed map[string][]set // what approvals lack, by the group that is asked for
+	left   map[string]view  // what leave lacks, by what is asked for
 }
 
 // newTrial reads what docs/trust.md calls the attributes of a change.
 func newTrial(events []record.Event, id record.ChangeID, w world) *trial {
-	t := &trial{held: hold(events, id, w.Limit), shared: make(map[string]int), numbers: make(map[string]string)}
+	t := &trial{held: hold(events, id, w.Limit), shared: make(map[string]int), numbers: make(map[string]string), agreed: make(map[string][]set), left: make(map[string]view)}
 	t.admit()
 	if last := t.last(is[*record.Merged]); last.Fact != nil {
 		t.merged, t.mergedAt = true, stated(last)

@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -68,6 +69,9 @@ func (t *trial) flaws(e record.Event, account, by string) (surely, maybe set) {
 
 // approvals returns what the standing approvals of independent people lack, for a group.
 func (t *trial) approvals(by string) (out []set) {
+	if all, done := t.agreed[by]; done {
+		return all
+	}
 	for _, e := range t.people("approved") {
 		r := e.Fact.(*record.Review)
 		lacks, maybe := t.flaws(e, r.Reviewer, by)
@@ -83,6 +87,7 @@ func (t *trial) approvals(by string) (out []set) {
 		maps.Copy(lacks, maybe)
 		out = append(out, lacks)
 	}
+	t.agreed[by] = out
 	return out
 }
 
@@ -102,6 +107,10 @@ func (t *trial) approvedHead(by string) (met int) {
 // leave says whether somebody independent of a group gave leave for a service, and
 // which gaps it is otherwise: why those that were given do not count, if any was.
 func (t *trial) leave(by string, s service) (met int, gaps, may []string) {
+	asked := fmt.Sprint(by, s.Name, t.unknown)
+	if l, done := t.left[asked]; done {
+		return l.met, l.lacks, l.may
+	}
 	given := t.rules.nobody(by)
 	for e, a := range facts[*record.Approval](t.own) {
 		if a.Verdict == "refused" || t.bot(a.Approver) {
@@ -124,7 +133,8 @@ func (t *trial) leave(by string, s service) (met int, gaps, may []string) {
 			gaps = append(gaps, lacks...)
 		}
 	}
-	return met, append(gaps, those(set{record.GapApprovalMissing: !given})...), append(may, record.GapApprovalMissing)
+	t.left[asked] = view{met: met, lacks: append(gaps, those(set{record.GapApprovalMissing: !given})...), may: append(may, record.GapApprovalMissing)}
+	return t.leave(by, s)
 }
 
 // covers says whether a scope names a service, or each path.
