@@ -38,10 +38,11 @@ func (j *judge) reviewed() (answer, reason string) {
 		return j.say(NotRequired, "", "The policy lets the agent do this alone (%s).", j.authority.Rule)
 	case j.open():
 		return j.pending("Nobody independent has approved the newest commit yet.")
+	case len(rv.doubtful) > 0:
+		j.authorDoubt()
+		return j.say(Partial, GapUnverifiedSource, "%s approved; somebody claims that %[1]s took part in the change or asked for it.", rv.doubtful[0].Reviewer)
 	case len(rv.unknown) > 0:
 		return j.say(Partial, GapApprovedUnknownHead, "%s approved; it is not known which commit.", rv.unknown[0].Reviewer)
-	case len(rv.doubtful) > 0:
-		return j.say(Partial, GapUnverifiedSource, "%s approved; somebody claims that %[1]s took part in the change or asked for it.", rv.doubtful[0].Reviewer)
 	case len(rv.stale) > 0:
 		return j.say(Partial, GapStaleApproval, "%s approved another commit than the one that was merged.", rv.stale[0].Reviewer)
 	}
@@ -93,6 +94,13 @@ func (j *judge) mayActAlone() bool {
 func (j *judge) authorKnown() bool {
 	r := j.record
 	return r.Trail.Change.Author != "" && r.Judged.stated.known(attrAuthor) && !r.Judged.AuthorMissing
+}
+
+// authorDoubt notes that it is not known who made the change: a claim takes that away from no answer.
+func (j *judge) authorDoubt() {
+	if !j.authorKnown() {
+		j.gap(GapAuthorUnknown)
+	}
 }
 
 // nobody is the answer where nobody independent approved in time; why names those who did
