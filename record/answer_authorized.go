@@ -124,7 +124,7 @@ func (j *judge) unmet(surely, maybe []string) (answer, reason string) {
 	case uncertain:
 		return j.say(Unproven, GapEvidenceIncomplete, "The policy may require more than there was (%s): not all of the change is known.", a.Rule)
 	case maybe[0] == GapUnverifiedSource:
-		j.authorDoubt()
+		j.otherDoubts()
 		return j.say(Unproven, GapUnverifiedSource, "The policy %s (%s). Whether that was given depends on who asked for the work, and that is only claimed.", asked, a.Rule)
 	}
 	return j.say(Unproven, GapApprovedUnknownHead, "The policy %s (%s). It is not known whether that was given for the merged commit.", asked, a.Rule)

@@ -39,7 +39,7 @@ func (j *judge) reviewed() (answer, reason string) {
 	case j.open():
 		return j.pending("Nobody independent has approved the newest commit yet.")
 	case len(rv.doubtful) > 0:
-		j.authorDoubt()
+		j.otherDoubts()
 		return j.say(Partial, GapUnverifiedSource, "%s approved; somebody claims that %[1]s took part in the change or asked for it.", rv.doubtful[0].Reviewer)
 	case len(rv.unknown) > 0:
 		return j.say(Partial, GapApprovedUnknownHead, "%s approved; it is not known which commit.", rv.unknown[0].Reviewer)
@@ -96,10 +96,13 @@ func (j *judge) authorKnown() bool {
 	return r.Trail.Change.Author != "" && r.Judged.stated.known(attrAuthor) && !r.Judged.AuthorMissing
 }
 
-// authorDoubt notes that it is not known who made the change: a claim takes that away from no answer.
-func (j *judge) authorDoubt() {
+// otherDoubts notes what else is not known, besides what is only claimed: a claim hides none of it.
+func (j *judge) otherDoubts() {
 	if !j.authorKnown() {
 		j.gap(GapAuthorUnknown)
+	}
+	if j.record.Judged.AuthorsCut || !j.certain() {
+		j.gap(GapEvidenceIncomplete)
 	}
 }
 

@@ -35,7 +35,7 @@ func standingResults(results []*Event) []*Event {
 	for i, e := range results {
 		sorted[i] = result{checkOf(e), e}
 	}
-	slices.SortStableFunc(sorted, func(a, b result) int { return a.check.compare(b.check) })
+	slices.SortStableFunc(sorted, func(a, b result) int { return a.compare(b.check) })
 	out := make([]*Event, len(sorted))
 	for i, r := range sorted {
 		out[i] = r.Event

@@ -17,6 +17,15 @@ func (s set) add(names ...string) {
 	}
 }
 
+// claim adds names of which it is only claimed that they are true.
+func (s set) claim(names ...string) {
+	for _, n := range names {
+		if !s[n] {
+			s[n] = false
+		}
+	}
+}
+
 // those returns the names that are true.
 func those(names set) []string {
 	maps.DeleteFunc(names, func(_ string, is bool) bool { return !is })

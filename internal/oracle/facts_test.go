@@ -332,11 +332,9 @@ func (t *trial) committers() (out []string) {
 func (t *trial) involved() map[string]bool {
 	accounts, out := t.askers(), make(map[string]bool)
 	for _, d := range facts[*record.Decision](t.own) {
-		accounts[d.Agent.ID] = accounts[d.Agent.ID]
+		accounts.claim(d.Agent.ID)
 	}
-	for _, claimed := range append(t.claimedMarks(), t.claimedAuthor()) {
-		accounts[claimed] = accounts[claimed]
-	}
+	accounts.claim(append(t.claimedMarks(), t.claimedAuthor())...)
 	accounts.add(append(t.committers(), t.author)...)
 	for _, p := range t.chain {
 		accounts.add(p.Pusher)
