@@ -18,6 +18,7 @@ import (
 
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/internal/identity"
+	"github.com/changetrail/changetrail/internal/kafkatest"
 	"github.com/changetrail/changetrail/internal/secrets"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/producer"
@@ -41,11 +42,7 @@ type site struct {
 // newSite starts a gateway; change bends its configuration.
 func newSite(t testing.TB, change func(*Config, *producer.Options)) *site {
 	t.Helper()
-	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, producer.DefaultTopic))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(broker.Close)
+	broker := kafkatest.Cluster(t, 1, producer.DefaultTopic)
 	store, err := blobs.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

@@ -17,9 +17,9 @@ import (
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/changetrail/changetrail/internal/kafkatest"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 )
@@ -292,11 +292,7 @@ func TestTheSpoolOutlivesACrash(t *testing.T) {
 }
 
 func TestKafkaInBothModes(t *testing.T) {
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, DefaultTopic))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cluster.Close()
+	cluster := kafkatest.Cluster(t, 3, DefaultTopic)
 	for _, mode := range []Mode{Binary, Structured} {
 		p := open(t, Kafka(KafkaConfig{Brokers: cluster.ListenAddrs(), Mode: mode}), Options{})
 		if err := p.Publish(t.Context(), decision(fmt.Sprint("m", mode))); err != nil {

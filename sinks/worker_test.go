@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/changetrail/changetrail/internal/kafkatest"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/stream"
 )
@@ -96,17 +96,7 @@ func (m *memory) Put(_ context.Context, docs []Document) ([]Outcome, error) {
 func TestNothingIsLostWhateverTheEngineDoes(t *testing.T) {
 	const n = 3000
 	topics := stream.Topics{Prefix: "t"}
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, topics.Enriched(), topics.Records(), topics.DLQ()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cluster.Close()
-	conf := stream.Config{Brokers: cluster.ListenAddrs()}
-	w, err := stream.NewWriter(conf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
+	conf, w := kafkatest.Pipeline(t, 3, topics)
 	var recs []*stream.Record
 	add := func(topic, id, body string, version int) {
 		r := &stream.Record{Topic: topic, Partition: int32(len(recs) % 3), Value: []byte(body), Headers: []kgo.RecordHeader{
@@ -325,17 +315,7 @@ func TestWhatKeepsAnIndexFromAllDocumentsBuriesNone(t *testing.T) {
 	for _, kind := range []Kind{Unclear, Blocked, Retry} {
 		t.Run(kind.String(), func(t *testing.T) {
 			topics := stream.Topics{Prefix: "t"}
-			cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topics.Enriched(), topics.Records(), topics.DLQ()))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer cluster.Close()
-			conf := stream.Config{Brokers: cluster.ListenAddrs()}
-			w, err := stream.NewWriter(conf)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer w.Close()
+			conf, w := kafkatest.Pipeline(t, 1, topics)
 			var recs []*stream.Record
 			for i := range 20 {
 				index := "shut"

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/changetrail/changetrail/internal/kafkatest"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
 )
@@ -17,24 +17,14 @@ import (
 // from, as it was.
 func TestDeadLettersAreReadOnceMore(t *testing.T) {
 	topics := stream.Topics{Prefix: "t"}
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, topics.All()...), kfake.SeedTopics(1, topics.Policies()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cluster.Close()
-	conf := stream.Config{Brokers: cluster.ListenAddrs()}
-	w, err := stream.NewWriter(conf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
+	conf, w := kafkatest.Pipeline(t, 2, topics)
 	letter := func(topic string, partition int32, value string, reason schemas.Reason) *stream.Record {
 		was := &stream.Record{Topic: topic, Partition: partition, Key: []byte("k"), Value: []byte(value), Headers: []kgo.RecordHeader{
 			{Key: stream.HeaderID, Value: []byte("1")}, {Key: stream.HeaderReason, Value: []byte("forged")},
 		}}
 		return stream.DeadLetter(topics.DLQ(), was, stream.Refusal{Stage: "sink", Reason: reason, Detail: "because", At: time.Now()})
 	}
-	err = w.Append(t.Context(), letter(topics.Records(), 1, "a", schemas.Rejected), letter(topics.Events(), 0, "b", schemas.NotJSON), letter("elsewhere", 0, "c", schemas.Rejected))
+	err := w.Append(t.Context(), letter(topics.Records(), 1, "a", schemas.Rejected), letter(topics.Events(), 0, "b", schemas.NotJSON), letter("elsewhere", 0, "c", schemas.Rejected))
 	if err != nil {
 		t.Fatal(err)
 	}

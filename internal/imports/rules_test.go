@@ -23,7 +23,7 @@ var layers = []layer{
 		"blobs/cloud", "ingest", "ingest/otlp", "query", "replay", "stream", "internal/corpus", "internal/servers", "internal/telemetry",
 	}},
 	{"The services, and what agents import", []string{
-		"enricher", "producer", "sinks", "sinks/setup", "internal/access", "internal/embedded",
+		"enricher", "producer", "sinks", "sinks/setup", "internal/access", "internal/embedded", "internal/kafkatest",
 	}},
 	{"Doors, pages and indexes", []string{
 		"agents/hook", "gateway", "producer/kafkago", "sinks/bulk", "sinks/local", "sinks/sinktest", "web", "internal/demo",
@@ -55,7 +55,7 @@ var owners = map[string][]string{
 	"github.com/twmb/franz-go/pkg/kgo":       {"stream", "producer", "enricher", "internal/servers"},
 	"github.com/cloudevents/sdk-go":          {"producer", "producer/kafkago", "gateway", "agents/hook", "gateway/mcp", "internal/demo", "internal/workload", "internal/cli"},
 	"github.com/spf13/cobra":                 {"internal/cli"},
-	"github.com/twmb/franz-go/pkg/kfake":     {"internal/embedded"},
+	"github.com/twmb/franz-go/pkg/kfake":     {"internal/embedded", "internal/kafkatest"},
 	"modernc.org/sqlite":                     {"sinks/local"},
 	"github.com/RoaringBitmap/roaring":       {"sinks/local"},
 	"gocloud.dev":                            {"blobs/cloud"},
