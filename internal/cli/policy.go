@@ -16,6 +16,7 @@ import (
 
 	"github.com/changetrail/changetrail/internal/config"
 	"github.com/changetrail/changetrail/internal/mistake"
+	"github.com/changetrail/changetrail/internal/nearest"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/record"
@@ -149,7 +150,7 @@ func (a *app) policyExplain() *cobra.Command {
 			if err := w.Flush(); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s, by %s: %s\n", v.Verdict, v.Rule, v.Reason)
+			fmt.Fprintf(cmd.OutOrStdout(), "%s, by %s: %s%s\n", v.Verdict, v.Rule, v.Reason, agentMeant(p, v, r.Agent))
 			if v.Least != v.Verdict {
 				fmt.Fprintf(cmd.OutOrStdout(), "Not all of the change is known: the verdict may be as mild as %s.\n", v.Least)
 			}
@@ -170,6 +171,19 @@ func (a *app) policyExplain() *cobra.Command {
 	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml")
 	a.storeFlags(cmd)
 	return cmd
+}
+
+// agentMeant is a hint at the agent of the policy that was meant, where it knows none of the
+// name.
+func agentMeant(p *policy.Policy, v policy.Verdict, name string) string {
+	if v.Rule != policy.RuleUnknownAgent {
+		return ""
+	}
+	var known []string
+	for _, a := range p.Agents {
+		known = append(append(known, a.ID), a.Accounts...)
+	}
+	return nearest.Hint(name, known)
 }
 
 // recordedRequest returns what the policy is asked about a change that the

@@ -15,7 +15,7 @@ type Mistake struct {
 	What         string // what is wrong, and what to do
 }
 
-// Error is the mistake with its place, as editors read it: policy.yaml:3:7: …
+// Error is the mistake with its place, as editors read it: policy.yaml:3:7 and what is wrong.
 func (m *Mistake) Error() string {
 	switch {
 	case m.File != "" && m.Line > 0:
@@ -50,7 +50,7 @@ func Each(err error, f func(*Mistake), other ...func(error) error) error {
 	if err == nil {
 		return nil
 	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // it is the list that is asked for
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var out []error
 		for _, one := range joined.Unwrap() {
 			out = append(out, Each(one, f, other...))

@@ -93,10 +93,10 @@ func inWords(err error) (string, bool) {
 	case *fs.PathError:
 		return path(e)
 	}
-	switch {
-	case err == gzip.ErrHeader, err == gzip.ErrChecksum: //nolint:errorlint // Plain goes through what err wraps
+	switch err { //nolint:errorlint // Plain goes through what err wraps
+	case gzip.ErrHeader, gzip.ErrChecksum:
 		return "this is not gzip, or it is damaged", true
-	case err == io.ErrUnexpectedEOF: //nolint:errorlint // as above
+	case io.ErrUnexpectedEOF:
 		return "it ends in the middle", true
 	}
 	return "", false

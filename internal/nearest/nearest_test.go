@@ -11,13 +11,26 @@ func TestTheNameThatWasMeant(t *testing.T) {
 		known []string
 		want  string
 	}{
-		{"querry", commands, "query"}, {"qurey", commands, "query"}, {"pubish", commands, "publish"}, {"Show", commands, "show"},
-		{"not-revewed", queries, "not-reviewed"}, {"not_reviewed", queries, "not-reviewed"}, {"notreviewed", queries, "not-reviewed"},
-		{"service.nam", fields, "service.name"}, {"services.name", fields, "service.name"}, {"tag", fields, "tags"},
-		{"gap", fields, "changetrail.gaps"}, {"agent", fields, "gen_ai.agent.id"},
-		{"skan", []string{"scan", "alert"}, "scan"}, {"yml", []string{"yaml", "json"}, "yaml"},
-		{"brokr", []string{"broker", "brokers"}, "broker"}, {"größe", []string{"grösse", "x"}, "grösse"},
-		{"", commands, ""}, {"x", commands, ""}, {"entirely-else", queries, ""}, {"no", []string{"on"}, "on"},
+		{"querry", commands, "query"},
+		{"qurey", commands, "query"},
+		{"pubish", commands, "publish"},
+		{"Show", commands, "show"},
+		{"not-revewed", queries, "not-reviewed"},
+		{"not_reviewed", queries, "not-reviewed"},
+		{"notreviewed", queries, "not-reviewed"},
+		{"service.nam", fields, "service.name"},
+		{"services.name", fields, "service.name"},
+		{"tag", fields, "tags"},
+		{"gap", fields, "changetrail.gaps"},
+		{"agent", fields, "gen_ai.agent.id"},
+		{"skan", []string{"scan", "alert"}, "scan"},
+		{"yml", []string{"yaml", "json"}, "yaml"},
+		{"brokr", []string{"broker", "brokers"}, "broker"},
+		{"größe", []string{"grösse", "x"}, "grösse"},
+		{"", commands, ""},
+		{"x", commands, ""},
+		{"entirely-else", queries, ""},
+		{"no", []string{"on"}, "on"},
 		{"query", []string{"query"}, ""},
 	} {
 		if got := Name(c.given, c.known); got != c.want {

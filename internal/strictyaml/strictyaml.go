@@ -85,6 +85,9 @@ func explain(err error, text []byte, v any) error {
 	}
 	m := atLine.FindStringSubmatch(err.Error())
 	line, _ := strconv.Atoi(m[1])
+	if line > 0 && strings.HasPrefix(m[2], "did not find expected") { // the reader counts these from 0
+		line = min(line+1, 1+bytes.Count(bytes.TrimRight(text, "\n"), []byte("\n")))
+	}
 	return &mistake.Mistake{Line: max(line, 1), What: syntax(m[2])}
 }
 
