@@ -22,7 +22,7 @@ import (
 func (c *Config) fromFile(text []byte) error {
 	var root yaml.Node
 	if err := yaml.Unmarshal(text, &root); err != nil {
-		return strictyaml.Plain(err)
+		return strictyaml.Decode(text, c) // which says what is wrong, and where
 	}
 	renamed := c.rename(&root, "")
 	if renamed {
