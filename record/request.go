@@ -173,9 +173,13 @@ func (t *Trigger) named(e *Event) *Request {
 	return f
 }
 
-// weightOf orders requests by their witness, and what was asked before a comment on it.
+// weightOf orders requests by their witness, of those that are claimed what an agent says of
+// itself last, and what was asked before a comment on it.
 func weightOf(e *Event) int {
-	n := 2 * worth(e.witness())
+	n := 4 * worth(e.witness())
+	if !strings.HasPrefix(e.Sender, SenderAgent) {
+		n += 2
+	}
 	if f, ok := e.Fact.(*Request); !ok || f.Kind != "request" {
 		n++
 	}

@@ -166,7 +166,7 @@ func (t *trial) whyNobody(j *judgement) {
 // say why.
 func (t *trial) worst(j *judgement, agents []string, known bool) string {
 	order := []string{record.Contradicted, record.Unproven, record.Pending, record.Partial, record.Proven}
-	worst, all := judgement{Answers: record.Answers{Authorized: record.Proven}}, make(set)
+	worst, all, vague := judgement{Answers: record.Answers{Authorized: record.Proven}}, make(set), false
 	for _, id := range agents {
 		one := judgement{Gaps: make(set), May: j.May}
 		if one.Authorized = t.authorized(&one, id); !known && one.Authorized == record.Contradicted { // a claim accuses nobody
@@ -179,9 +179,12 @@ func (t *trial) worst(j *judgement, agents []string, known bool) string {
 			maps.DeleteFunc(worst.Gaps, func(gap string, _ bool) bool { return !one.Gaps[gap] })
 			maps.Copy(all, one.Gaps)
 		}
+		vague = vague || len(one.Gaps) == 0 && one.Authorized == record.Contradicted
 	}
 	maps.Copy(j.Gaps, worst.Gaps)
-	j.why(those(all)...)
+	if j.May.add(those(all)...); !vague { // of one of them it is open which gap it is
+		j.why(those(all)...)
+	}
 	return worst.Authorized
 }
 
