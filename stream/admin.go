@@ -42,8 +42,8 @@ func (a *Admin) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Partitions returns how many partitions the topic of events has, once it is
-// sure that the topics joined with it have as many.
+// Partitions returns the number of partitions of the events topic. It is an error if a topic that
+// is joined with it has another number.
 func Partitions(ctx context.Context, c Config, t Topics) (int32, error) {
 	a, err := NewAdmin(c)
 	if err != nil {
@@ -63,7 +63,7 @@ func Partitions(ctx context.Context, c Config, t Topics) (int32, error) {
 		case counts[topic] == 0:
 			return 0, fmt.Errorf("kafka: topic %s does not exist; run changetrail setup", topic)
 		case counts[topic] != n:
-			return 0, fmt.Errorf("kafka: topic %s has %d partitions and %s has %d; they must have as many: what is joined lies in one partition of each", topic, counts[topic], t.Events(), n)
+			return 0, fmt.Errorf("kafka: topic %s has %d partitions and %s has %d; they must have the same number, because messages about one repository are joined by partition", topic, counts[topic], t.Events(), n)
 		}
 	}
 	return n, nil
@@ -89,12 +89,12 @@ func (a *Admin) Counts(ctx context.Context, t Topics) (map[string]int32, error) 
 // A Step is one thing that setup found or did.
 type Step struct {
 	What   string
-	Change string // what was or would be done; empty where all is as it should be
+	Change string // what was or would be done; empty if nothing has to change
 }
 
-// Ensure makes the topics as specified, or with dryRun says what it would do.
-// It never removes a topic and never changes a number of partitions, since
-// that would part what is joined.
+// Ensure creates the topics as specified; with dryRun it only reports what it would do. It never
+// removes a topic and never changes the number of partitions, since that would separate messages
+// that are joined.
 func (a *Admin) Ensure(ctx context.Context, specs []TopicSpec, replication int16, dryRun bool) ([]Step, error) {
 	var names []string
 	for _, s := range specs {
@@ -132,7 +132,7 @@ func (a *Admin) Ensure(ctx context.Context, specs []TopicSpec, replication int16
 func (a *Admin) adjust(ctx context.Context, s TopicSpec, partitions int32, dryRun bool) (Step, error) {
 	step := Step{What: fmt.Sprintf("topic %s (%d partitions)", s.Name, partitions)}
 	if partitions != s.Partitions {
-		step.What += fmt.Sprintf("; %d are configured, left as it is: changing it would part what is joined", s.Partitions)
+		step.What += fmt.Sprintf("; %d are configured, but the number stays as it is: a change would separate messages that are joined", s.Partitions)
 	}
 	configs, err := a.adm.DescribeTopicConfigs(ctx, s.Name)
 	if err != nil {
@@ -187,8 +187,8 @@ func pointers(m map[string]string) map[string]*string {
 	return out
 }
 
-// Group returns how many messages of its topics a group has still to read, by
-// topic, and how many members it has. A group that does not exist has none.
+// Group returns, for each topic, how many messages a group still has to read, and how many members
+// the group has. A group that does not exist has none.
 func (a *Admin) Group(ctx context.Context, group string) (lag map[string]int64, members int, err error) {
 	lags, err := a.adm.Lag(ctx, group)
 	if err != nil {
@@ -206,7 +206,7 @@ func (a *Admin) Group(ctx context.Context, group string) (lag map[string]int64, 
 	return lag, members, nil
 }
 
-// Clear deletes topics with all that they hold, and all groups with where they were.
+// Clear deletes topics with all their messages, and all consumer groups with their offsets.
 func (a *Admin) Clear(ctx context.Context, topics ...string) error {
 	deleted, err := a.adm.DeleteTopics(ctx, topics...)
 	if err == nil {
@@ -221,7 +221,7 @@ func (a *Admin) Clear(ctx context.Context, topics ...string) error {
 		_, err = a.adm.DeleteGroups(ctx, groups.Groups()...)
 	}
 	if err != nil {
-		return fmt.Errorf("kafka: delete what is kept: %w", err)
+		return fmt.Errorf("kafka: delete topics and groups: %w", err)
 	}
 	return nil
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// A BadRecord is the error of a batch that holds a record which can never be
-// processed, however often it is read. The batch is read again in smaller parts
-// until that record stands alone, which is then refused.
+// A BadRecord is the error of a batch that contains a record which can never be processed. The
+// batch is read again in smaller parts until that record is alone in its batch, and is then
+// refused.
 type BadRecord struct {
 	Reason string // what happened, and what to do
 	Stack  []byte // where it happened, after a panic
@@ -19,11 +19,11 @@ type BadRecord struct {
 
 func (b *BadRecord) Error() string { return b.Reason }
 
-// ErrTooMuch is the error of a batch that takes more memory than there is. It is read again in
-// smaller parts. One record alone is never too much.
-var ErrTooMuch = errors.New("the batch takes more memory than there is")
+// ErrTooMuch is the error of a batch that needs more memory than there is. The batch is read again
+// in smaller parts. A single record never needs too much.
+var ErrTooMuch = errors.New("the batch needs more memory than there is")
 
-// attrs tells of b in the log.
+// attrs returns the log attributes of b.
 func (b *BadRecord) attrs() []any {
 	attrs := []any{"reason", b.Reason}
 	if len(b.Stack) > 0 {
@@ -32,16 +32,15 @@ func (b *BadRecord) attrs() []any {
 	return attrs
 }
 
-// Panicked returns the BadRecord of a panic, from what recover returned.
+// Panicked makes a BadRecord of the value that recover returned.
 func Panicked(value any) *BadRecord {
 	return &BadRecord{fmt.Sprintf("panic: %v; this is a bug in changetrail, please report it", value), debug.Stack()}
 }
 
-// neverTaken lists the answers that a broker gives to the same message always.
+// neverTaken lists the errors with which a broker refuses a message every time.
 var neverTaken = []error{kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord}
 
-// writeError is the error of writing r, which is a BadRecord where the broker
-// never takes it.
+// writeError is the error of writing r. It is a BadRecord if the broker will never accept r.
 func writeError(r *Record, err error) error {
 	err = fmt.Errorf("kafka: write to %s/%d: %w", r.Topic, r.Partition, err)
 	for _, never := range neverTaken {
@@ -52,18 +51,17 @@ func writeError(r *Record, err error) error {
 	return err
 }
 
-// checkSizes finds a message that no broker is asked to take, before any of them
-// is written.
+// checkSizes finds a message that is too large for any broker, before any of them is written.
 func checkSizes(out []*Record) error {
 	for _, r := range out {
 		if n := size(r); n > maxBatchBytes {
-			return &BadRecord{Reason: fmt.Sprintf("the message for %s that follows from it has %d bytes, at most %d are written", r.Topic, n, maxBatchBytes)}
+			return &BadRecord{Reason: fmt.Sprintf("the message for %s that it leads to has %d bytes; at most %d can be written", r.Topic, n, maxBatchBytes)}
 		}
 	}
 	return nil
 }
 
-// size is what a message takes at least, without what frames it.
+// size is the least size of a message: its content without the framing.
 func size(r *Record) int {
 	n := len(r.Key) + len(r.Value)
 	for _, h := range r.Headers {
@@ -78,7 +76,7 @@ func asBad(err error) *BadRecord {
 	return bad
 }
 
-// cut shortens a text to at most n bytes and says so.
+// cut shortens a text to at most n bytes and marks it as cut.
 func cut(s string, n int) string {
 	const mark = " … (cut)"
 	if len(s) <= n {

@@ -23,32 +23,32 @@ type Config struct {
 	Brokers []string
 	TLS     TLS
 	SASL    SASL
-	// Dial connects to a broker where that is not by TCP or TLS: to an embedded one.
+	// Dial connects to a broker that is not reached by TCP or TLS: an embedded one.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Hooks are given to every client, for metrics and tracing.
+	// Hooks are added to every client, for metrics and tracing.
 	Hooks []kgo.Hook
 }
 
 // TLS is how to encrypt. The zero value is plain text.
 type TLS struct {
 	Enabled  bool
-	CAFile   string // PEM; the system's roots where empty
+	CAFile   string // PEM; the system's roots if empty
 	CertFile string // client certificate, PEM
 	KeyFile  string
 }
 
-// SASL is how to log in. The zero value is not at all.
+// SASL is how to log in. The zero value means no login.
 type SASL struct {
 	Mechanism string // PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512
 	User      string
 	Password  string
 }
 
-// options returns the client options for c, or every mistake in it.
+// options returns the client options for c, or all mistakes in it.
 func (c Config) options() ([]kgo.Opt, error) {
 	var errs []error
 	if len(c.Brokers) == 0 {
-		errs = append(errs, errors.New("kafka: no brokers are given; set kafka.brokers, as localhost:9092"))
+		errs = append(errs, errors.New("kafka: no brokers are given; set kafka.brokers, for example localhost:9092"))
 	}
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(c.Brokers...),
@@ -75,12 +75,12 @@ func (c Config) options() ([]kgo.Opt, error) {
 	case "SCRAM-SHA-512":
 		opts = append(opts, kgo.SASL(auth.AsSha512Mechanism()))
 	default:
-		errs = append(errs, fmt.Errorf("kafka: SASL mechanism %q is none of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512", c.SASL.Mechanism))
+		errs = append(errs, fmt.Errorf("kafka: unknown SASL mechanism %q; use one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512", c.SASL.Mechanism))
 	}
 	return opts, errors.Join(errs...)
 }
 
-// Config returns t for a connection.
+// Config returns the TLS configuration of a connection.
 func (t TLS) Config() (*tls.Config, error) {
 	conf := &tls.Config{MinVersion: tls.VersionTLS12}
 	if t.CAFile != "" {
@@ -90,7 +90,7 @@ func (t TLS) Config() (*tls.Config, error) {
 		}
 		conf.RootCAs = x509.NewCertPool()
 		if !conf.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("tls: CA file %s holds no PEM certificate", t.CAFile)
+			return nil, fmt.Errorf("tls: CA file %s contains no PEM certificate", t.CAFile)
 		}
 	}
 	if t.CertFile != "" || t.KeyFile != "" {
@@ -103,7 +103,7 @@ func (t TLS) Config() (*tls.Config, error) {
 	return conf, nil
 }
 
-// explain adds to an error of reaching the brokers what to do about it.
+// explain adds advice to an error of connecting to the brokers.
 func explain(err error) error {
 	if err == nil {
 		return nil
@@ -114,9 +114,9 @@ func explain(err error) error {
 	do := ""
 	switch {
 	case errors.As(err, &authority):
-		do = "nobody that is trusted here signed the broker's certificate; set kafka.tls.ca_file to the PEM file of the authority that did"
+		do = "the broker's certificate is not signed by a trusted authority; set kafka.tls.ca_file to the PEM file of the authority that signed it"
 	case errors.As(err, &host):
-		do = "the certificate is for another name than the one in kafka.brokers, or than the broker advertises"
+		do = "the certificate is for a name other than the one in kafka.brokers or the one that the broker advertises"
 	case errors.As(err, &record):
 		do = "the listener does not speak TLS; unset kafka.tls.enabled, or name another port in kafka.brokers"
 	case errors.Is(err, kerr.SaslAuthenticationFailed):

@@ -1,9 +1,8 @@
-// Package stream is the edge to Kafka. It knows the topics of the contract,
-// how to connect, and two ways of reading: [Transform], which consumes,
-// keeps state and produces exactly once, and [Reader], which consumes at least
-// once for those who can repeat without harm. A message that a Transform can
-// never process is searched for, refused, and stops no other.
+// Package stream connects to Kafka. It knows the topics of the contract and offers two ways of
+// reading them: [Transform] consumes, keeps state and produces exactly once; [Reader] consumes at
+// least once, for callers that can repeat work without harm. A Transform searches for a message
+// that it can never process, refuses it, and goes on with the others.
 //
-// Of the pipeline's packages it alone imports franz-go (package producer,
-// which other programs import, does so for itself).
+// Of the packages of the pipeline only this one imports franz-go. Package producer, which other
+// programs import, imports it separately.
 package stream

@@ -18,7 +18,7 @@ import (
 
 const (
 	testIn, testOut, testState, testDLQ = "in", "out", "state", "dlq"
-	testLimit                           = 4000 // bytes that the broker takes for a message of testOut
+	testLimit                           = 4000 // bytes that the broker accepts for a message of testOut
 )
 
 // What a test message asks of the fake processor.
@@ -32,8 +32,8 @@ const (
 
 var poisons = []string{tooLarge, wayTooLarge, panics, bad}
 
-// A fake is a Processor whose state is the ids of what it applied. It does what
-// each message asks for.
+// A fake is a Processor whose state is the ids of the messages that it applied. It does what each
+// message asks for.
 type fake struct {
 	t         *testing.T
 	mu        sync.Mutex
@@ -41,7 +41,7 @@ type fake struct {
 	positions map[int32]int64
 	pending   []string
 	commits   []commit
-	most      int    // records that it has memory for; any number where 0
+	most      int    // records that it has memory for; no limit if 0
 	idle      func() // before Apply of an empty batch
 	apply     func() // before Apply of another
 	refuse    func() // before Refuse
@@ -139,7 +139,7 @@ func noise(n int) []byte {
 	return out
 }
 
-// A world is a broker with the topics of the tests, and what runs on it.
+// A world is a broker with the topics of the tests, and the transforms that run on it.
 type world struct {
 	t          *testing.T
 	cluster    *kfake.Cluster
@@ -218,7 +218,7 @@ func (w *world) start(f *fake, change func(*Transform)) (stop func()) {
 	return stop
 }
 
-// wait waits until all that was sent is behind the group.
+// wait waits until the group has read all messages that were sent.
 func (w *world) wait() {
 	w.t.Helper()
 	a, err := NewAdmin(w.conf)
@@ -254,8 +254,8 @@ func (w *world) read(topic string, p int32) (out []*Record) {
 	return out
 }
 
-// check compares the topics with what was sent: each good message is processed
-// once and in order, and each poison is a dead letter, once.
+// check compares the topics with the messages that were sent: each good message is processed once
+// and in order, and each poison becomes one dead letter.
 func (w *world) check() {
 	w.t.Helper()
 	for p := range w.partitions {
@@ -288,7 +288,7 @@ func (w *world) checkLetter(l *Record) {
 	}
 }
 
-// checkPositions compares what f was told after each commit with the changelog.
+// checkPositions compares the positions that f received after each commit with the changelog.
 func (w *world) checkPositions(f *fake) {
 	w.t.Helper()
 	f.mu.Lock()
@@ -307,7 +307,7 @@ func (w *world) checkPositions(f *fake) {
 			want[p] = max(want[p], offsets[id]+1)
 		}
 		if len(want)+len(c.next) > 0 && fmt.Sprint(want) != fmt.Sprint(c.next) {
-			w.t.Errorf("after %v: told the positions %v, the changelog says %v", c.ids, c.next, want)
+			w.t.Errorf("after %v: got the positions %v, the changelog says %v", c.ids, c.next, want)
 		}
 	}
 }

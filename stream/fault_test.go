@@ -12,7 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// A fault is what becomes of a request.
+// A fault is what happens to a request.
 type fault int
 
 const (
@@ -31,7 +31,7 @@ func (f fault) String() string {
 type cutter struct {
 	mu   sync.Mutex
 	plan []fault // for the next ends of transactions
-	deny func()  // has the broker answer the next one with an error
+	deny func()  // makes the broker answer the next one with an error
 }
 
 func (c *cutter) next() fault {
@@ -72,9 +72,9 @@ func (l *cutListener) Accept() (net.Conn, error) {
 type cutConn struct {
 	net.Conn
 	cut   *cutter
-	frame []byte // read, and not yet handed on
+	frame []byte // read, and not yet forwarded
 	mu    sync.Mutex
-	mute  map[uint32]fault // requests whose answer is not sent as it is
+	mute  map[uint32]fault // requests whose answer is changed or dropped
 }
 
 var errCut = errors.New("cut")

@@ -8,7 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Follow hands on what is committed to a partition from an offset on, in order, until ctx
+// Follow calls f with each committed record of a partition from an offset on, in order, until ctx
 // is done or f fails.
 func (p Partition) Follow(ctx context.Context, from int64, f func(*Record) error) error {
 	opts, err := p.Kafka.options()

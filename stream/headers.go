@@ -12,20 +12,21 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// Headers of the messages in enriched and records. They say all that a sink
-// has to know, so that it passes the value through and parses nothing.
+// Headers of the messages in the topics enriched and records. They say all that a sink has to know,
+// so that it passes the value on without parsing it.
 const (
 	HeaderIndex   = "changetrail_index"   // index or data stream
 	HeaderID      = "changetrail_id"      // document id
 	HeaderVersion = "changetrail_version" // revision of a record; absent: create once
-	HeaderTime    = "changetrail_time"    // time of the newest event within, Unix nanoseconds
+	HeaderTime    = "changetrail_time"    // time of its newest event, Unix nanoseconds
 	HeaderFinding = "changetrail_finding" // on a record, repeated: document id, newline, document
 	HeaderTrace   = "traceparent"         // W3C trace context
-	// HeaderSignature is an enricher's signature over all else of the message (see [SignDocument]).
+	// HeaderSignature is the enricher's signature over the rest of the message (see
+	// [SignDocument]).
 	HeaderSignature = "changetrail_signature"
 )
 
-// Headers of a dead letter, beside those that the message had.
+// Headers of a dead letter, in addition to those of the message.
 const (
 	HeaderReason    = "changetrail_reason"
 	HeaderDetail    = "changetrail_detail"
@@ -34,13 +35,13 @@ const (
 	HeaderPartition = "changetrail_partition"
 	HeaderOffset    = "changetrail_offset"
 	HeaderAt        = "changetrail_at" // RFC 3339
-	// HeaderCut says of a message that was too large for the dead letters how large it was, and
-	// its digest: what lies there is its beginning. The message itself is where the other
-	// headers say.
+	// HeaderCut marks a message that was too large for the dead letters: it states the full size
+	// and the digest. The dead letter contains only the beginning of the message; the other headers
+	// say where the message itself is.
 	HeaderCut = "changetrail_cut"
 )
 
-// Of a message that is too large for the dead letters so much is kept.
+// How much is kept of a message that is too large for the dead letters.
 const (
 	keptValue  = 64 << 10
 	keptKey    = 1 << 10
@@ -48,17 +49,17 @@ const (
 	keptAll    = 64 << 10 // headers together
 )
 
-// HeaderRerouted marks an event that came in under another key and was sent
-// again to the partition of its repository: "topic/partition/offset" of the
-// one that came.
+// HeaderRerouted marks an event that arrived under the wrong key and was sent again to the
+// partition of its repository. Its value is the "topic/partition/offset" at which the event
+// arrived.
 const HeaderRerouted = "changetrail_rerouted"
 
-// HeaderArrived says when an event arrived that was sent on, or comes from an archive
-// (see schemas.Arrival).
+// HeaderArrived says when an event arrived that was sent again or comes from an archive (see
+// schemas.Arrival).
 const HeaderArrived = "changetrail_arrived"
 
-// HeaderRoute says on the way of an event between names of a repository how far it is: see
-// package enricher.
+// HeaderRoute says how far an event has come on its way between names of a repository: see package
+// enricher.
 const HeaderRoute = "changetrail_route"
 
 // AddHeader adds a header to r.
@@ -84,9 +85,9 @@ type Refusal struct {
 	At     time.Time
 }
 
-// DeadLetter returns the dead letter of r: its key, value and headers as they
-// came (or their beginnings, where they are too large), and why it was refused. It lies in
-// the partition of r, or in the one given where r was not read from a topic of ours.
+// DeadLetter returns the dead letter of r: its key, value and headers unchanged (or their
+// beginnings, if they are too large), and why r was refused. It is written to the partition of r,
+// or to why.Partition if r was not read from one of our topics.
 func DeadLetter(dlq string, r *Record, why Refusal) *Record {
 	key, value := r.Key, r.Value
 	headers := slices.DeleteFunc(slices.Clone(r.Headers), func(h kgo.RecordHeader) bool { return h.Key == HeaderCut })
@@ -109,10 +110,11 @@ func DeadLetter(dlq string, r *Record, why Refusal) *Record {
 	return &Record{Topic: dlq, Partition: r.Partition, Key: key, Value: value, Headers: headers}
 }
 
-// maxLetter bounds a message that is kept whole in the dead letters, beside what is said of it.
+// maxLetter bounds a message that is kept whole in the dead letters; it leaves space for the
+// reason.
 const maxLetter = maxBatchBytes - 2*maxReason
 
-// beginning is headers as far as they are small.
+// beginning returns the small headers, up to a total size of keptAll.
 func beginning(headers []kgo.RecordHeader) []kgo.RecordHeader {
 	left := keptAll
 	return slices.DeleteFunc(headers, func(h kgo.RecordHeader) bool {
@@ -128,10 +130,10 @@ func beginning(headers []kgo.RecordHeader) []kgo.RecordHeader {
 // Message returns the parts of r that schemas reads.
 func Message(r *Record) schemas.Message { return MessageIn(nil, r) }
 
-// MessageIn is [Message] with its headers in room, as far as that has some.
-func MessageIn(room []schemas.Header, r *Record) schemas.Message {
+// MessageIn is [Message], but appends the headers to buffer, which saves an allocation.
+func MessageIn(buffer []schemas.Header, r *Record) schemas.Message {
 	for i := range r.Headers {
-		room = append(room, schemas.Header{Key: r.Headers[i].Key, Value: r.Headers[i].Value})
+		buffer = append(buffer, schemas.Header{Key: r.Headers[i].Key, Value: r.Headers[i].Value})
 	}
-	return schemas.Message{Key: r.Key, Value: r.Value, Headers: room, Time: r.Timestamp}
+	return schemas.Message{Key: r.Key, Value: r.Value, Headers: buffer, Time: r.Timestamp}
 }

@@ -8,18 +8,18 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// letterHeaders are those that [DeadLetter] adds.
+// letterHeaders are the headers that [DeadLetter] adds.
 var letterHeaders = []string{HeaderReason, HeaderDetail, HeaderStage, HeaderTopic, HeaderPartition, HeaderOffset, HeaderAt}
 
-// Undo returns the message that a dead letter was, for the topic and the partition from
-// which it came, so that it is read once more. Only topics of t are written to.
+// Undo turns a dead letter back into the message that it was, addressed to the topic and partition
+// that it came from, so that it is read again. It writes only to topics of t.
 func Undo(t Topics, letter *Record) (*Record, error) {
 	topic := string(LastHeader(letter, HeaderTopic))
 	if !slices.Contains([]string{t.Events(), t.Enriched(), t.Records()}, topic) {
-		return nil, fmt.Errorf("it came from the topic %q, which is none of %s, %s and %s", topic, t.Events(), t.Enriched(), t.Records())
+		return nil, fmt.Errorf("it came from the topic %q; only letters from %s, %s and %s can be sent again", topic, t.Events(), t.Enriched(), t.Records())
 	}
 	if cut := LastHeader(letter, HeaderCut); cut != nil {
-		return nil, fmt.Errorf("it was too large for the dead letters, which have its beginning alone (%s); the message itself lies in %s, partition %s, offset %s, as long as that is kept",
+		return nil, fmt.Errorf("it was too large for the dead letters, which contain only its beginning (%s); the message itself is in %s, partition %s, offset %s, as long as that topic keeps it",
 			cut, topic, LastHeader(letter, HeaderPartition), LastHeader(letter, HeaderOffset))
 	}
 	partition, err := strconv.ParseInt(string(LastHeader(letter, HeaderPartition)), 10, 32)
@@ -30,8 +30,8 @@ func Undo(t Topics, letter *Record) (*Record, error) {
 	return &Record{Topic: topic, Partition: int32(partition), Key: letter.Key, Value: letter.Value, Headers: headers}, nil
 }
 
-// LastHeader is the value of the last header of a name: what a sender wrote under it stands
-// before what was added.
+// LastHeader is the value of the last header with a name: a header that the sender wrote comes
+// before the ones that were added.
 func LastHeader(r *Record, key string) []byte {
 	for _, h := range slices.Backward(r.Headers) {
 		if h.Key == key {

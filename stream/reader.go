@@ -10,19 +10,19 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// A Reader reads topics as a member of a group, committed messages only. What
-// it read is committed when the caller says that it is done with, so that
-// after a crash each message is seen at least once.
+// A Reader reads the committed messages of topics as a member of a consumer group. Offsets are
+// committed only when the caller is done with the messages, so that each message is seen at least
+// once even after a crash.
 type Reader struct{ cl *kgo.Client }
 
 // A ReaderConfig is how to read.
 type ReaderConfig struct {
 	Config   Config
 	Group    string
-	Instance string // stable name of the member; where empty it has none
+	Instance string // stable name of the member; may be empty
 	Topics   []string
-	// Drain is called before partitions are given up: it returns once nothing
-	// of them is in hand any more. It may call Commit.
+	// Drain is called before partitions are given up. It returns once no message of them is being
+	// processed. It may call Commit.
 	Drain func(ctx context.Context)
 }
 
@@ -91,7 +91,7 @@ func (r *Reader) Poll(ctx context.Context, limit int) (Batch, error) {
 	return b, failed
 }
 
-// Gather is Poll, and then for a while what else comes, up to limit.
+// Gather is Poll, and then waits for more records, for at most linger and up to limit.
 func (r *Reader) Gather(ctx context.Context, limit int, linger time.Duration) (Batch, error) {
 	b, err := r.Poll(ctx, limit)
 	if err != nil || len(b.Records) == 0 || linger <= 0 {
@@ -115,13 +115,13 @@ func (r *Reader) Gather(ctx context.Context, limit int, linger time.Duration) (B
 	return b, nil
 }
 
-// IsMarker reports whether r is no message but the end of a transaction.
+// IsMarker reports whether r is not a message but the end of a transaction.
 func IsMarker(r *Record) bool { return r.Attrs.IsControl() }
 
 // AllowRebalance lets partitions move; the caller calls it after each poll.
 func (r *Reader) AllowRebalance() { r.cl.AllowRebalance() }
 
-// Commit commits that all records before the given ones' successors are done.
+// Commit commits the offset after each given record.
 func (r *Reader) Commit(ctx context.Context, last []*Record) error {
 	if len(last) == 0 {
 		return nil
@@ -159,5 +159,5 @@ func (w *Writer) Append(ctx context.Context, recs ...*Record) error {
 	return nil
 }
 
-// Close waits for what is unsent.
+// Close sends what is still buffered, then disconnects.
 func (w *Writer) Close() { w.cl.Close() }

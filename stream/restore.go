@@ -10,21 +10,21 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// restoreStall is how long restoring may wait without coming further. The
-// broker ends any open transaction before.
+// restoreStall is how long a restore may wait without progress. The broker ends any open
+// transaction sooner.
 const restoreStall = 2 * txnTimeout
 
-// restoreAll brings the local store of each gained partition up to the end of
-// its changelog before any event of it is read. Without that a member that
-// takes over would begin again at revision 1 of a change, every index would
-// rightly ignore it, and the update would be lost without an error anywhere.
+// restoreAll brings the local store of each gained partition up to the end of its changelog before
+// any event of the partition is read. Otherwise a member that takes over would start at revision 1
+// of a change again. Every index would then rightly ignore the revision as older, and the update
+// would be lost without an error anywhere.
 func (t *Transform) restoreAll(ctx context.Context, cl *kgo.Client, partitions []int32) error {
 	if len(partitions) == 0 {
 		return nil
 	}
-	// Take the transactional id now: this ends a transaction that a former self
-	// left open, and would otherwise have to be waited for below. A coordinator
-	// that does not answer is left for a new session to find again.
+	// Take over the transactional id now. This ends a transaction that a former process left open;
+	// otherwise restore would have to wait for it. If the coordinator does not answer, a new
+	// session looks for it again.
 	bounded, cancel := context.WithTimeout(ctx, restoreStall)
 	defer cancel()
 	if _, _, err := cl.ProducerID(bounded); err != nil {
@@ -53,9 +53,9 @@ func (t *Transform) restoreAll(ctx context.Context, cl *kgo.Client, partitions [
 	return nil
 }
 
-// restore replays the changelog of partition p from where the local store
-// stands to its end as of now. It reads to the high watermark and not to the
-// last stable offset: a predecessor's transaction may be about to commit.
+// restore replays the changelog of partition p from the position of the local store to the current
+// end. It reads to the high watermark, not to the last stable offset: a predecessor's transaction
+// may be about to commit.
 func (t *Transform) restore(ctx context.Context, adm *kadm.Client, p int32, id string) (int, error) {
 	t.mu.Lock()
 	t.release()
@@ -69,7 +69,7 @@ func (t *Transform) restore(ctx context.Context, adm *kadm.Client, p int32, id s
 		return 0, err
 	}
 	if from > end {
-		return 0, &fatalError{fmt.Errorf("the local store is at changelog offset %d, but %s/%d ends at %d: the topic was cut; delete the state folder to restore from what is there", from, t.State, p, end)}
+		return 0, &fatalError{fmt.Errorf("the local store is at changelog offset %d, but %s/%d ends at %d: the topic was truncated; delete the state folder to restore from what is left", from, t.State, p, end)}
 	}
 	from = max(from, start)
 	if from >= end {
@@ -109,7 +109,7 @@ func bounds(ctx context.Context, adm *kadm.Client, topic string, p int32) (start
 	s, okS := starts.Lookup(topic, p)
 	e, okE := ends.Lookup(topic, p)
 	if !okS || !okE {
-		return 0, 0, &fatalError{fmt.Errorf("topic %s has no partition %d; it must have as many as the events: run changetrail setup", topic, p)}
+		return 0, 0, &fatalError{fmt.Errorf("topic %s has no partition %d; it must have as many partitions as the events topic: run changetrail setup", topic, p)}
 	}
 	if s.Err != nil {
 		return 0, 0, s.Err

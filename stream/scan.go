@@ -12,26 +12,26 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// A Partition of a topic, and the cluster that has it.
+// A Partition is a partition of a topic in a cluster.
 type Partition struct {
 	Kafka  Config
 	Topic  string
 	Number int32
 }
 
-// Partition is one of the partitions of a topic.
+// Partition returns one partition of a topic.
 func (c Config) Partition(topic string, number int32) Partition {
 	return Partition{c, topic, number}
 }
 
-// Scan reads a partition once, from its first message to below until, and hands
-// on what was committed, in order and in batches. until below 0 is the end as
-// of now. It returns the offset of the first message that is still there.
+// Scan reads a partition once, from its first message up to the offset until, and passes the
+// committed messages to f, in order and in batches. A negative until means the current end. It
+// returns the offset of the first message that still exists.
 func (p Partition) Scan(ctx context.Context, until int64, f func([]*Record) error) (start int64, err error) {
 	return p.ScanFrom(ctx, 0, until, f)
 }
 
-// ScanFrom is Scan from an offset on.
+// ScanFrom is Scan, but starts at an offset.
 func (p Partition) ScanFrom(ctx context.Context, from, until int64, f func([]*Record) error) (start int64, err error) {
 	opts, err := p.Kafka.options()
 	if err != nil {
@@ -60,7 +60,7 @@ func (p Partition) ScanFrom(ctx context.Context, from, until int64, f func([]*Re
 	}, func(int64) error { return nil }))
 }
 
-// A span is a piece of a partition: the offsets from from to below end.
+// A span is a part of a partition: the offsets from from up to end.
 type span struct {
 	Partition
 	from, end int64
@@ -68,14 +68,14 @@ type span struct {
 
 const (
 	scanPoll = 2 * time.Second
-	// quiet is how many polls must come back empty before the end of a span is
-	// believed to hold nothing more: one alone may be a broker that is slow.
+	// quiet is how many empty polls show that the rest of a span is empty: after only one, the
+	// broker may just be slow.
 	quiet = 2
 )
 
-// read hands what was committed in the span to f, in order, each batch with the
-// offset behind it; the last batch may reach over the end. While a transaction is open
-// in it, read waits and calls waiting with the offset where that began.
+// read passes the committed messages of the span to f, in order, each batch with the offset behind
+// it; the last batch may go beyond the end. While a transaction is open in the span, read waits and
+// calls waiting with the offset where the transaction began.
 func (s span) read(ctx context.Context, adm *kadm.Client, f func(recs []*Record, next int64) error, waiting func(stable int64) error) error {
 	if s.from >= s.end {
 		return nil
@@ -121,8 +121,8 @@ func (s span) read(ctx context.Context, adm *kadm.Client, f func(recs []*Record,
 			}
 			continue
 		}
-		// What is aborted or compacted at the end never comes: when nothing is
-		// pending before the end, it is reached.
+		// Aborted or compacted messages at the end never arrive. The end is reached when no open
+		// transaction begins before it.
 		stable, err := stableEnd(ctx, adm, s.Topic, s.Number)
 		if err != nil {
 			return err
@@ -144,11 +144,12 @@ func (s span) read(ctx context.Context, adm *kadm.Client, f func(recs []*Record,
 // A TransactionWriter appends messages to topics, in transactions.
 type TransactionWriter struct{ cl *kgo.Client }
 
-// ErrTakenOver is wrapped by the error of a writer whose id another one has taken.
+// ErrTakenOver is wrapped by the error of a writer whose transactional id another writer has taken
+// over.
 var ErrTakenOver = errors.New("another writer has taken over")
 
-// NewTransactionWriter returns one under a transactional id, which it takes from any other
-// writer: what that left open is ended, and what it would write later fails.
+// NewTransactionWriter returns a writer with a transactional id, which it takes over from any other
+// writer: an open transaction of that writer is ended, and its later writes fail.
 func NewTransactionWriter(ctx context.Context, c Config, id string) (*TransactionWriter, error) {
 	opts, err := c.options()
 	if err != nil {
@@ -177,7 +178,7 @@ func (w *TransactionWriter) Append(ctx context.Context, recs []*Record) error {
 	if end := w.cl.EndTransaction(ctx, kgo.TransactionEndTry(err == nil)); err == nil {
 		err = end
 	}
-	if errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) || errors.Is(err, kerr.InvalidTxnState) { // who takes an id ends its transaction
+	if errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) || errors.Is(err, kerr.InvalidTxnState) { // whoever takes over an id ends its transaction
 		return fmt.Errorf("kafka: transaction: %w: %w", ErrTakenOver, err)
 	}
 	if err != nil {

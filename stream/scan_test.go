@@ -8,8 +8,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// TestOneEmptyPollIsNotTheEnd: a broker that has nothing to say for longer than
-// one poll, and then does, is read to the end.
+// TestOneEmptyPollIsNotTheEnd: a broker that sends nothing for longer than one poll, and then sends
+// records, is read to the end.
 func TestOneEmptyPollIsNotTheEnd(t *testing.T) {
 	const silence = scanPoll + scanPoll/2
 	for name, quietly := range map[string]func(*world, *atomic.Bool){

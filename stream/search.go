@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// A search finds the records that can never be processed, and remembers them
-// until they are refused.
+// A search finds the records that can never be processed, and remembers them until they are
+// refused.
 //
-// When a batch fails, its partitions become suspects: they are read one after the
-// other, so that the same records come again, in batches of half the size. Each
-// failure halves the size, each success doubles it. A record that fails alone is
-// condemned. No suspect is left once all that was in the batch is committed.
+// When a batch fails, its partitions become suspects. They are read one at a time, so that the same
+// records come again, in batches of half the size. Each failure halves the size, each success
+// doubles it. A record that fails alone is condemned. A partition is no longer a suspect once all
+// its records of the failed batch are committed.
 //
-// A partition has one condemned record at most: it is the first one not
-// committed, so it is the next to be read, and refused.
+// A partition has at most one condemned record: the first one that is not committed. It is
+// therefore the next to be read, and is then refused.
 type search struct {
 	max, limit int               // records a batch may have: ever, and now
 	suspects   map[int32]int64   // partitions, and the offset behind the batch that failed

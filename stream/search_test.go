@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// with returns n good messages, but for those at the given places.
+// with returns n good messages, with other kinds at the given places.
 func with(n int, places map[int]string) []string {
 	out := slices.Repeat([]string{fine}, n)
 	for i, kind := range places {
@@ -124,8 +124,8 @@ func TestIdleCallThatFails(t *testing.T) {
 	}
 }
 
-// TestPoisonBesideFaults has the broker fail at the end of each of the first
-// transactions, once so that it did not happen and once so that it did.
+// TestPoisonBesideFaults makes the broker fail at the end of each of the first transactions, once
+// so that the transaction did not happen and once so that it did.
 func TestPoisonBesideFaults(t *testing.T) {
 	for at := range 6 {
 		for _, kind := range []fault{lost, done, denied, unsure} {
@@ -146,8 +146,8 @@ func TestPoisonBesideFaults(t *testing.T) {
 	}
 }
 
-// TestRestartBetweenFindingAndRefusing freezes a transform at the moment where it
-// refuses, and lets another one take its place.
+// TestRestartBetweenFindingAndRefusing freezes a transform at the moment when it refuses, and lets
+// another one take its place.
 func TestRestartBetweenFindingAndRefusing(t *testing.T) {
 	w := newWorld(t, 2)
 	w.send(0, with(20, map[int]string{7: panics})...)
@@ -172,8 +172,8 @@ func TestRestartBetweenFindingAndRefusing(t *testing.T) {
 	w.check()
 }
 
-// TestPartitionsMoveDuringTransaction has a second member join while the first one
-// is in a transaction, which then has to end.
+// TestPartitionsMoveDuringTransaction lets a second member join while the first one is in a
+// transaction, which must then end.
 func TestPartitionsMoveDuringTransaction(t *testing.T) {
 	w := newWorld(t, 2)
 	w.send(0, with(20, nil)...)
@@ -206,8 +206,8 @@ func TestPartitionsMoveDuringTransaction(t *testing.T) {
 	w.check()
 }
 
-// TestPartitionsMoveBetweenTransactions has a second member join while nothing
-// comes. That ends no session.
+// TestPartitionsMoveBetweenTransactions lets a second member join while no messages arrive. This
+// ends no session.
 func TestPartitionsMoveBetweenTransactions(t *testing.T) {
 	w := newWorld(t, 2)
 	stopFirst := w.start(newFake(t), nil)
@@ -237,8 +237,8 @@ func (t *Transform) owns() []int32 {
 	return slices.Clone(t.owned)
 }
 
-// TestDeadLetterThatDoesNotFit has a topic of dead letters that is not as setup
-// makes it. The partition waits, loudly, until it is.
+// TestDeadLetterThatDoesNotFit uses a topic of dead letters with a limit that is too low. The
+// partition waits, with errors in the log, until the limit is raised.
 func TestDeadLetterThatDoesNotFit(t *testing.T) {
 	w := newWorld(t, 1)
 	a, err := NewAdmin(w.conf)
@@ -258,7 +258,7 @@ func TestDeadLetterThatDoesNotFit(t *testing.T) {
 	stop := w.start(f, nil)
 	for began := time.Now(); !strings.Contains(w.log.String(), "dead letter cannot be written"); time.Sleep(10 * time.Millisecond) {
 		if time.Since(began) > time.Minute {
-			t.Fatalf("nobody says that the dead letter is not taken:\n%s", w.log)
+			t.Fatalf("the log does not say that the dead letter is refused:\n%s", w.log)
 		}
 	}
 	limit("100000")
@@ -267,8 +267,8 @@ func TestDeadLetterThatDoesNotFit(t *testing.T) {
 	w.check()
 }
 
-// TestABatchThatTakesTooMuchMemory is read in parts that do not, and nothing is refused for
-// that, also beside what can never be processed.
+// TestABatchThatTakesTooMuchMemory: the batch is read again in smaller parts, and nothing is
+// refused for its size, even next to a message that can never be processed.
 func TestABatchThatTakesTooMuchMemory(t *testing.T) {
 	w := newWorld(t, 2)
 	w.send(0, with(60, map[int]string{17: panics})...)
@@ -279,8 +279,8 @@ func TestABatchThatTakesTooMuchMemory(t *testing.T) {
 	w.wait()
 	stop()
 	w.check()
-	if !strings.Contains(w.log.String(), "more memory than it may") {
-		t.Errorf("nobody says so:\n%s", w.log)
+	if !strings.Contains(w.log.String(), "exceeded its limit of time or memory") {
+		t.Errorf("the log does not say so:\n%s", w.log)
 	}
 }
 
@@ -294,9 +294,8 @@ func TestErrorOfApplyThatIsNoRecordsFault(t *testing.T) {
 	}
 }
 
-// TestPoisonAnywhere: whatever is poison, wherever it lies, and whatever the
-// broker does: all that is good is processed, once and in order, and each poison
-// is a dead letter, once.
+// TestPoisonAnywhere: whatever the poison is, wherever it is, and whatever the broker does: every
+// good message is processed once and in order, and each poison becomes one dead letter.
 func TestPoisonAnywhere(t *testing.T) {
 	for seed := range uint64(10) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

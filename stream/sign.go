@@ -5,8 +5,8 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// SignDocument adds an enricher's signature to a message for sinks: over its key, its
-// value, and the headers that it has by then. Without a key that signs it adds nothing.
+// SignDocument adds the enricher's signature to a message for sinks. It covers the key, the value
+// and the headers that the message already has. Without a signing key it does nothing.
 func SignDocument(keys signing.Keys, r *Record) {
 	if !keys.CanSign() {
 		return
@@ -14,8 +14,8 @@ func SignDocument(keys signing.Keys, r *Record) {
 	AddHeader(r, HeaderSignature, []byte(schemas.SignDocument(keys, r.Key, r.Value, headersOf(r)...)))
 }
 
-// Signed reports whether an enricher with one of these keys wrote a message. Where there
-// are no keys that cannot be told, and each counts as written by one.
+// Signed reports whether an enricher with one of these keys wrote a message. Without keys nobody
+// can know, and it returns true.
 func Signed(keys signing.Keys, r *Record) bool {
 	if !keys.Any() {
 		return true
@@ -23,7 +23,7 @@ func Signed(keys signing.Keys, r *Record) bool {
 	return schemas.VerifyDocument(keys, string(Header(r, HeaderSignature)), r.Key, r.Value, headersOf(r)...)
 }
 
-// headersOf are names and values of the headers in turn, without the signature.
+// headersOf returns the names and values of the headers in turn, without the signature.
 func headersOf(r *Record) []string {
 	out := make([]string, 0, 2*len(r.Headers))
 	for _, h := range r.Headers {

@@ -12,19 +12,19 @@ import (
 )
 
 const (
-	// suspectWait is how long a suspect may have nothing to read before the others
-	// are read again.
+	// suspectWait is how long a suspect may have nothing to read before the other partitions are
+	// read again.
 	suspectWait = 5 * time.Second
-	// maxReason bounds the text that a dead letter has for its reason.
+	// maxReason bounds the reason in a dead letter.
 	maxReason = 4 << 10
 )
 
-// poll gathers a batch: what is there, and what comes while it lingers. seen: there
-// was something, be it only the end of a transaction.
+// poll collects a batch: the records that are there, and those that arrive while it lingers. seen
+// reports whether anything was read, even if only the end of a transaction.
 func (t *Transform) poll(ctx context.Context, s *kgo.GroupTransactSession) (batch []*Record, seen bool, lag map[int32]int64, err error) {
 	suspect, searching, limit := t.focus(s.Client())
 	lag = make(map[int32]int64)
-	take := func(f kgo.Fetches) error {
+	add := func(f kgo.Fetches) error {
 		f.EachPartition(func(p kgo.FetchTopicPartition) {
 			for _, r := range p.Records {
 				seen = true
@@ -49,7 +49,7 @@ func (t *Transform) poll(ctx context.Context, s *kgo.GroupTransactSession) (batc
 	case t.Idle > 0:
 		first, done = context.WithTimeout(ctx, t.Idle)
 	}
-	err = take(s.PollRecords(first, limit))
+	err = add(s.PollRecords(first, limit))
 	done()
 	if searching && !seen {
 		t.giveUp(suspect)
@@ -60,15 +60,15 @@ func (t *Transform) poll(ctx context.Context, s *kgo.GroupTransactSession) (batc
 	wait, cancel := context.WithTimeout(ctx, t.Linger)
 	defer cancel()
 	for len(batch) < limit && wait.Err() == nil {
-		if err := take(s.PollRecords(wait, limit-len(batch))); err != nil {
+		if err := add(s.PollRecords(wait, limit-len(batch))); err != nil {
 			return batch, seen, lag, err
 		}
 	}
 	return batch, seen, lag, nil
 }
 
-// focus has the client read the suspect alone, or all partitions where there is
-// none, and returns it and how many records to read.
+// focus makes the client read only the suspect, or all partitions if there is none. It returns the
+// suspect and how many records to read.
 func (t *Transform) focus(cl *kgo.Client) (suspect int32, searching bool, limit int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -93,8 +93,8 @@ func (t *Transform) giveUp(suspect int32) {
 	t.search.giveUp(suspect)
 }
 
-// step is one transaction. Once begun it is ended, even when ctx is done: left
-// open it would hide what follows from all readers until it times out.
+// step runs one transaction. Once begun, the transaction is ended even when ctx is done: an open
+// one would hide later messages from all readers until it times out.
 func (t *Transform) step(ctx context.Context, s *kgo.GroupTransactSession, batch []*Record, idle bool, lag map[int32]int64) error {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), txnTimeout)
@@ -127,7 +127,7 @@ func (t *Transform) step(ctx context.Context, s *kgo.GroupTransactSession, batch
 	t.Processor.Aborted()
 	if late, heavy := ctx.Err() != nil && bad == nil, errors.Is(applyErr, ErrTooMuch); (late || heavy) && len(batch) > 0 {
 		t.search.slow(len(batch))
-		t.Log.Warn("transaction took longer or more memory than it may and was aborted; its batch is read again in smaller parts", "records", len(batch), "took", time.Since(began).Round(time.Millisecond), "reason", applyErr)
+		t.Log.Warn("transaction exceeded its limit of time or memory and was aborted; its batch is read again in smaller parts", "records", len(batch), "took", time.Since(began).Round(time.Millisecond), "reason", applyErr)
 		applyErr = nil
 	}
 	if applyErr != nil && bad == nil {
@@ -150,11 +150,11 @@ func (t *Transform) step(ctx context.Context, s *kgo.GroupTransactSession, batch
 	return nil
 }
 
-// errUnsure is for a transaction that a broker's answer leaves open. The session
-// takes it for aborted; only a new one learns whether it is.
+// errUnsure reports a transaction of which the broker does not say whether it is committed. The
+// session treats it as aborted; only a new session learns the truth.
 var errUnsure = errors.New("the broker does not say whether it is committed; a new session asks")
 
-// end ends the transaction, and says whether it is committed.
+// end ends the transaction and reports whether it is committed.
 func (t *Transform) end(ctx context.Context, s *kgo.GroupTransactSession, commit bool) (bool, error) {
 	committed, err := s.End(ctx, kgo.TransactionEndTry(commit))
 	t.lostMu.Lock()
@@ -166,7 +166,7 @@ func (t *Transform) end(ctx context.Context, s *kgo.GroupTransactSession, commit
 	return committed && err == nil, err
 }
 
-// process returns what follows from a batch: what the processor makes of the good
+// process returns the messages that follow from a batch: the output of the processor for the good
 // records, and the dead letters of the refused ones.
 func (t *Transform) process(ctx context.Context, good, refused []*Record, idle bool) (out []*Record, err error) {
 	defer func() {
@@ -190,8 +190,8 @@ func (t *Transform) process(ctx context.Context, good, refused []*Record, idle b
 	return out, checkSizes(out)
 }
 
-// produce writes out and returns the changelog positions after it. Of several
-// errors it returns one that tells of a bad record, if there is one.
+// produce writes out and returns the changelog positions after it. If there are several errors, it
+// prefers one that names a bad record.
 func (t *Transform) produce(ctx context.Context, s *kgo.GroupTransactSession, out []*Record) (map[int32]int64, error) {
 	next := make(map[int32]int64)
 	var mu sync.Mutex
@@ -217,14 +217,14 @@ func (t *Transform) produce(ctx context.Context, s *kgo.GroupTransactSession, ou
 	return next, failed
 }
 
-// committed tells the processor, and goes on.
+// committed informs the processor of the commit and continues the search.
 func (t *Transform) committed(batch, refused, out []*Record, next map[int32]int64) error {
 	t.search.passed(batch)
 	if len(batch) == 0 {
 		t.idleRest = rest{}
 	}
 	for _, r := range refused {
-		t.Log.Info("the message that cannot be processed lies in the dead letters", place(r)...)
+		t.Log.Info("the message that cannot be processed is in the dead letters", place(r)...)
 	}
 	if len(batch)+len(out) == 0 {
 		return nil
@@ -235,22 +235,22 @@ func (t *Transform) committed(batch, refused, out []*Record, next map[int32]int6
 	return nil
 }
 
-// failed decides what is read next after a batch that always fails. It returns
-// an error where nothing is left to try.
+// failed decides what is read next after a batch that always fails. It returns an error if nothing
+// is left to try.
 func (t *Transform) failed(batch, refused []*Record, bad *BadRecord) error {
 	switch {
 	case len(batch) == 0:
-		t.Log.Error("what time had come for failed; it is tried again", append(bad.attrs(), "pause", t.idleRest.begin())...)
+		t.Log.Error("the processor's scheduled work failed; it is tried again", append(bad.attrs(), "pause", t.idleRest.begin())...)
 	case len(batch) > 1:
 		t.search.failed(batch)
 		t.Log.Warn("transaction aborted; its batch is read again in smaller parts, to find the message that cannot be processed", append(bad.attrs(), "records", len(batch))...)
 	case len(refused) == 1:
-		t.Log.Error("a dead letter cannot be written, and its partition waits; is it too large for the topic of dead letters? changetrail setup sets its limit", append(bad.attrs(), place(batch[0])...)...)
+		t.Log.Error("a dead letter cannot be written, and its partition waits; if it is too large for the topic of dead letters, run changetrail setup, which sets the limit", append(bad.attrs(), place(batch[0])...)...)
 		return fmt.Errorf("dead letter: %w", bad)
 	default:
 		t.search.failed(batch)
 		t.search.condemn(batch[0], cut(bad.Reason, maxReason))
-		t.Log.Error("a message cannot be processed; it goes to the dead letters, and all else goes on", append(bad.attrs(), place(batch[0])...)...)
+		t.Log.Error("a message cannot be processed; it goes to the dead letters, and all others are processed", append(bad.attrs(), place(batch[0])...)...)
 	}
 	return nil
 }

@@ -10,57 +10,54 @@ import (
 // A Record is a Kafka record.
 type Record = kgo.Record
 
-// Topics names the topics under one prefix. Events, enriched, records and
-// state have the same number of partitions, and what belongs to a repository
-// lies in the same partition of each: whoever owns a partition of one may read
-// and write that partition of the others.
+// Topics names the topics under one prefix. Events, enriched, records and state have the same
+// number of partitions, and the messages of a repository are in the same partition of each: the
+// owner of a partition of one topic may read and write that partition of the others.
 //
-// Events of every kind share one topic. With a topic for each kind a rebalance
-// could give the halves of a change to two enrichers.
+// Events of every kind share one topic. With a topic for each kind, a rebalance could give the
+// halves of a change to two enrichers.
 type Topics struct{ Prefix string }
 
-// Events is what came in, untouched.
+// Events is the topic of the events as they arrived, unchanged.
 func (t Topics) Events() string { return t.Prefix + ".events" }
 
-// Enriched is each event with what is known of its change.
+// Enriched is the topic of the events, each with what is known about its change.
 func (t Topics) Enriched() string { return t.Prefix + ".enriched" }
 
-// Records is the newest revision of each change record.
+// Records is the topic of the newest revision of each change record.
 func (t Topics) Records() string { return t.Prefix + ".records" }
 
-// State is the enricher's changelog.
+// State is the topic of the enricher's changelog.
 func (t Topics) State() string { return t.Prefix + ".state" }
 
-// DLQ is what was refused, byte for byte.
+// DLQ is the topic of the refused messages, byte for byte.
 func (t Topics) DLQ() string { return t.Prefix + ".dlq" }
 
-// Policies is every version of the policies and control matrices, for ever. It has one
-// partition, and is joined with no other topic.
+// Policies is the topic of all versions of the policies and control matrices, kept for ever. It has
+// one partition and is joined with no other topic.
 func (t Topics) Policies() string { return t.Prefix + ".policies" }
 
-// All returns every topic in which what belongs to a repository lies in one partition.
+// All returns the topics that keep the messages of a repository in one partition.
 func (t Topics) All() []string {
 	return []string{t.Events(), t.Enriched(), t.Records(), t.State(), t.DLQ()}
 }
 
-// A TopicSpec is how a topic is to be.
+// A TopicSpec describes a topic that setup creates.
 type TopicSpec struct {
 	Name       string
 	Partitions int32
 	Config     map[string]string
 }
 
-// maxOutput bounds a message of the topics that the enricher writes. Events
-// themselves stay below Kafka's default of 1 MiB.
+// maxOutput bounds a message of the topics that the enricher writes. Events are smaller than
+// Kafka's default limit of 1 MiB.
 const maxOutput = 4 << 20
 
-// maxBatchBytes bounds what a client writes at once, so that it fits with what
-// frames it.
+// maxBatchBytes bounds what a client writes at once, with space for the framing.
 const maxBatchBytes = maxOutput - 1024
 
-// Specs returns how the topics are to be. Timestamps of events are the
-// broker's, because they tell when something arrived and which month a record
-// belongs to.
+// Specs describes the topics that setup creates. Timestamps of events are set by the broker,
+// because they say when an event arrived and which month a record belongs to.
 func (t Topics) Specs(partitions int32, retention time.Duration) []TopicSpec {
 	kept := map[string]string{"cleanup.policy": "delete", "retention.ms": strconv.FormatInt(retention.Milliseconds(), 10)}
 	with := func(base map[string]string, pairs ...string) map[string]string {
@@ -85,15 +82,15 @@ func (t Topics) Specs(partitions int32, retention time.Duration) []TopicSpec {
 	}
 }
 
-// A Partitioner chooses partitions as Kafka's own clients do: murmur2 over the
-// key. It is for one goroutine.
+// A Partitioner chooses partitions as Kafka's own clients do: murmur2 over the key. It must not be
+// used by several goroutines at once.
 type Partitioner struct {
 	p          kgo.TopicPartitioner
 	partitions int
-	message    kgo.Record // used again
+	message    kgo.Record // reused
 }
 
-// NewPartitioner returns a Partitioner for topics of so many partitions.
+// NewPartitioner returns a Partitioner for topics with this number of partitions.
 func NewPartitioner(partitions int32) *Partitioner {
 	return &Partitioner{p: kgo.StickyKeyPartitioner(nil).ForTopic(""), partitions: int(partitions)}
 }

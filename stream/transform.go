@@ -15,93 +15,91 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// txnTimeout bounds how long the death of a member can hold back the readers
-// of what it wrote: until then its open transaction hides all that follows.
+// txnTimeout bounds how long a member that dies can delay the readers of its output: until then its
+// open transaction hides all later messages.
 const txnTimeout = 15 * time.Second
 
-// A Processor turns batches of events into messages, with state that a
-// changelog topic keeps. Transform makes no two calls at the same time.
+// A Processor turns batches of events into messages, and keeps state in a changelog topic.
+// Transform never makes two calls at the same time.
 type Processor interface {
-	// Position returns the changelog offset up to which the local store of a
-	// partition is complete; 0 where it is empty. id names the changelog
-	// topic's incarnation: a store of another one must be emptied first.
+	// Position returns the changelog offset up to which the local store of a partition is complete;
+	// 0 if the store is empty. id identifies the changelog topic: the store of a topic with another
+	// id must be emptied first.
 	Position(partition int32, id string) (int64, error)
 	// Restore applies changelog records. next is the position after them.
 	Restore(partition int32, recs []*Record, next int64) error
-	// Apply returns the messages that follow from batch, state changes among
-	// them, all with their partition set. The batch may be read again, perhaps
-	// cut in other places: applying an event twice must be as applying it once.
-	// A panic, and an error that wraps a [BadRecord], are the fault of a record
-	// of the batch; any other error ends the Transform.
+	// Apply returns the messages that follow from batch, including state changes, all with their
+	// partition set. The batch may be read again, perhaps divided differently: applying an event
+	// twice must have the same result as applying it once. A panic, or an error that wraps a
+	// [BadRecord], is the fault of a record of the batch; any other error ends the Transform.
 	Apply(ctx context.Context, batch []*Record) ([]*Record, error)
-	// Refuse returns the dead letter of a record that Apply can never take, and
-	// why. It changes no state. A transaction calls it for each such record,
-	// after Apply, or alone where the batch holds nothing else.
+	// Refuse returns the dead letter of a record that Apply can never process, with the reason. It
+	// changes no state. A transaction calls it for each such record, after Apply, or alone if the
+	// batch contains nothing else.
 	Refuse(ctx context.Context, r *Record, reason string) ([]*Record, error)
-	// Committed tells that what Apply and Refuse returned last is now committed,
-	// with the changelog positions after it. Only now the local store may change.
+	// Committed reports that the last results of Apply and Refuse are now committed, with the
+	// changelog positions after them. Only now may the local store change.
 	Committed(next map[int32]int64) error
-	// Release tells that partitions are no longer this member's.
+	// Release reports that this member no longer owns the partitions.
 	Release(partitions []int32)
-	// Aborted tells that what Apply and Refuse returned last never was. It comes
-	// after a panic of theirs too.
+	// Aborted reports that the last results of Apply and Refuse were discarded. It is also called
+	// after a panic in them.
 	Aborted()
 }
 
-// A Transform reads the topic In, hands batches to its processor, and writes
-// what comes back. The messages, the state changes and the offsets of the
-// batch are committed in one transaction: a crash at any point leaves all of
-// them or none.
+// A Transform reads the topic In, passes batches to its processor, and writes what the processor
+// returns. The messages, the state changes and the offsets of the batch are committed in one
+// transaction: after a crash at any point all of them exist or none.
 //
-// A record that can never be processed stops nothing: it is found, refused, and
-// all else goes on. See [BadRecord].
+// A record that can never be processed does not block others: it is found and refused, and the
+// others are processed. See [BadRecord].
 type Transform struct {
 	Config   Config
 	Group    string
 	Instance string // stable and unique among the members of Group; names the transactions
 	In       string
-	State    string // changelog topic; it has the partitions of In
+	State    string // changelog topic; it has as many partitions as In
 
-	// Idle is how often the processor is called with an empty batch, so that it may do what
-	// time has come for, be there something to read or not; never where 0.
+	// Idle is how often the processor is called with an empty batch, so that it can do scheduled
+	// work even while events arrive; 0 means never.
 	Idle time.Duration
 
 	Processor   Processor
-	MaxBatch    int           // records a transaction, 4000 where 0
+	MaxBatch    int           // records per transaction, 4000 if 0
 	Linger      time.Duration // how long a batch may wait to fill
-	Compression string        // of what is written: lz4 (where empty), zstd, snappy, gzip, none
+	Compression string        // of the output: lz4 (the default), zstd, snappy, gzip, none
 	Log         *slog.Logger
 
-	// Observe, if set, is told of each transaction, for metrics.
+	// Observe, if set, is called after each transaction, for metrics.
 	Observe func(Transaction)
 
 	mu       sync.Mutex // held during calls of Processor
 	owned    []int32
-	paused   []int32 // of owned, while one of the others is searched
+	paused   []int32 // those of owned that are paused while another one is searched
 	search   search
 	idleRest rest
-	lastIdle time.Time // of an empty batch while there was something to read
+	lastIdle time.Time // when an empty batch was last processed while there were records to read
 
 	lostMu sync.Mutex
-	lost   []int32 // partitions that the processor is still to be told of
+	lost   []int32 // partitions that the processor has not released yet
 	moved  bool    // partitions were lost since the last transaction
 }
 
-// A Transaction is what happened in one turn of a Transform.
+// A Transaction describes one turn of a Transform.
 type Transaction struct {
 	Records   int
 	Produced  int
-	Refused   int // of Records, handed to Refuse
+	Refused   int // how many of Records went to Refuse
 	Committed bool
-	Failed    bool          // aborted for a reason that the same records always meet
+	Failed    bool          // aborted for a reason that recurs with the same records
 	Apply     time.Duration // within the processor
 	Took      time.Duration
-	Lag       map[int32]int64 // records of each partition still to be read
+	Lag       map[int32]int64 // unread records of each partition
 }
 
-// Run transforms until ctx is done, which is no error. A transaction that
-// fails is tried again, for ever and with growing pauses; what cannot get
-// better, as a wrong configuration, is returned.
+// Run transforms until ctx is done, which is not an error. A transaction that fails is tried again,
+// for ever and with growing pauses. An error that cannot go away by itself, such as a wrong
+// configuration, is returned.
 func (t *Transform) Run(ctx context.Context) error {
 	if _, err := t.options(); err != nil {
 		return err
@@ -131,7 +129,7 @@ func (t *Transform) Run(ctx context.Context) error {
 	}
 }
 
-// A fatalError ends Run: to begin again would not help.
+// A fatalError ends Run: trying again would not help.
 type fatalError struct{ err error }
 
 func (e *fatalError) Error() string { return e.err.Error() }
@@ -178,7 +176,7 @@ func compression(name string) ([]kgo.CompressionCodec, error) {
 	case "none":
 		return []kgo.CompressionCodec{kgo.NoCompression()}, nil
 	}
-	return nil, fmt.Errorf("kafka: compression %q is none of lz4, zstd, snappy, gzip, none", name)
+	return nil, fmt.Errorf("kafka: unknown compression %q; use one of lz4, zstd, snappy, gzip, none", name)
 }
 
 // session runs one transactional client until it fails or ctx is done.
@@ -216,12 +214,12 @@ func (t *Transform) session(ctx context.Context) error {
 		}
 		if err := t.step(ctx, s, batch, !seen, lag); err != nil {
 			var fatal *fatalError
-			if errors.As(err, &fatal) { // no session follows that would go on with the partitions
+			if errors.As(err, &fatal) { // no later session will use the partitions
 				t.leave(s.Client())
 			}
 			return err
 		}
-		if seen && t.due() { // what time has come for is in a transaction of its own
+		if seen && t.due() { // scheduled work gets its own transaction
 			if err := t.step(ctx, s, nil, true, lag); err != nil {
 				return err
 			}
@@ -229,8 +227,8 @@ func (t *Transform) session(ctx context.Context) error {
 	}
 }
 
-// due reports whether the processor is to be called with an empty batch although there
-// is something to read.
+// due reports whether the processor must be called with an empty batch although there are records
+// to read.
 func (t *Transform) due() bool {
 	_, searching := t.search.suspect()
 	if t.Idle == 0 || searching || t.idleRest.on() || time.Since(t.lastIdle) < t.Idle {
@@ -240,7 +238,7 @@ func (t *Transform) due() bool {
 	return true
 }
 
-// begin forgets what the client of a former session read.
+// begin clears what the client of a former session read.
 func (t *Transform) begin() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -254,9 +252,8 @@ func (t *Transform) gained(partitions []int32) {
 	t.owned = append(t.owned, partitions...)
 }
 
-// released takes note of partitions that were lost. It does not wait for the
-// transaction at hand, which may be about to end: the session calls it under the
-// lock that the end of a transaction needs.
+// released notes that partitions were lost. It does not wait for the current transaction, which may
+// be about to end: the session calls it under the lock that the end of a transaction needs.
 func (t *Transform) released(_ context.Context, _ *kgo.Client, lost map[string][]int32) {
 	t.lostMu.Lock()
 	defer t.lostMu.Unlock()
@@ -264,7 +261,7 @@ func (t *Transform) released(_ context.Context, _ *kgo.Client, lost map[string][
 	t.moved = true
 }
 
-// release tells the processor of lost partitions. The caller holds mu.
+// release informs the processor of lost partitions. The caller holds mu.
 func (t *Transform) release() {
 	t.lostMu.Lock()
 	lost := t.lost
@@ -279,9 +276,8 @@ func (t *Transform) release() {
 	t.Processor.Release(lost)
 }
 
-// leave gives the partitions up at once. A member with a name of its own keeps
-// them until its session times out, which is what a restart wants and a
-// planned stop does not.
+// leave gives the partitions up at once. Otherwise a member with a stable name keeps them until its
+// session times out, which a restart wants and a planned stop does not.
 func (t *Transform) leave(cl *kgo.Client) {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
