@@ -17,14 +17,14 @@ import (
 // MaxSize is the largest blob that is read, in bytes.
 const MaxSize = 64 << 20
 
-// Errors that a caller tells apart. Any other error is one of reaching the
-// store, and may pass.
+// Errors that callers distinguish. Any other error comes from reaching the store and may be
+// temporary.
 var (
-	// ErrNotFound reports a digest under which nothing is kept.
+	// ErrNotFound reports a digest that has no blob.
 	ErrNotFound = errors.New("no such blob")
-	// ErrCorrupt reports content that is not what its digest says.
+	// ErrCorrupt reports content that does not match its digest.
 	ErrCorrupt = errors.New("blob does not match its digest")
-	// ErrDigest reports a name that is no digest.
+	// ErrDigest reports a name that is not a digest.
 	ErrDigest = errors.New("not a digest of the form sha256:hex")
 )
 
@@ -32,12 +32,13 @@ var (
 type Bucket interface {
 	// Has reports whether there is a file.
 	Has(ctx context.Context, key string) (bool, error)
-	// Write keeps a file of size bytes, whole or not at all. The content can be sought where
-	// the bucket wants to read it twice.
+	// Write keeps a file of size bytes, whole or not at all. The content can seek, so that a bucket
+	// may read it twice.
 	Write(ctx context.Context, key string, content io.ReadSeeker, size int64) error
-	// Open reads a file. The error is [fs.ErrNotExist] where the bucket is sure that it has none.
+	// Open reads a file. The error is [fs.ErrNotExist] only if the bucket is sure that there is no
+	// such file.
 	Open(ctx context.Context, key string) (io.ReadCloser, error)
-	// Each hands every name that begins with prefix to f, until f fails.
+	// Each calls f with every name that begins with prefix, until f fails.
 	Each(ctx context.Context, prefix string, f func(key string) error) error
 	Close() error
 }
@@ -46,13 +47,13 @@ type Bucket interface {
 type Store struct {
 	bucket Bucket
 	where  string
-	folder *folder // the bucket, where it is one
+	folder *folder // the bucket, if it is a folder
 }
 
-// New returns the store in a bucket, that is called where in messages.
+// New returns the store in a bucket. Messages call it where.
 func New(bucket Bucket, where string) *Store { return &Store{bucket: bucket, where: where} }
 
-// Scheme is that of a URL; it is empty for a folder.
+// Scheme returns the scheme of a URL; it is empty for a folder.
 func Scheme(where string) string {
 	u, err := url.Parse(where)
 	if err != nil || len(u.Scheme) < 2 || u.Scheme == "file" { // one letter is a drive
@@ -61,11 +62,10 @@ func Scheme(where string) string {
 	return u.Scheme
 }
 
-// Open opens the store in a folder, or at a file URL. The folder is made where it is not
-// there.
+// Open opens the store in a folder or at a file URL. It creates a missing folder.
 func Open(where string) (*Store, error) {
 	if s := Scheme(where); s != "" {
-		return nil, fmt.Errorf("blobs: %s:// is not known; give a folder or a URL, as s3://bucket", s)
+		return nil, fmt.Errorf("blobs: unknown scheme %s://; give a folder or a URL, for example s3://bucket", s)
 	}
 	return openFolder(where)
 }
@@ -76,8 +76,8 @@ func (s *Store) Close() error { return s.bucket.Close() }
 // String is the URL of the store.
 func (s *Store) String() string { return s.where }
 
-// Put keeps content and returns its digest, sha256:hex. Content that is kept
-// already is not written again.
+// Put keeps content and returns its digest, sha256:hex. It does not write content that is already
+// kept.
 func (s *Store) Put(ctx context.Context, content []byte) (string, error) {
 	digest := digests.Of(content)
 	key, err := keyOf(digest)
@@ -93,7 +93,7 @@ func (s *Store) Put(ctx context.Context, content []byte) (string, error) {
 	return digest, nil
 }
 
-// Get returns what is kept under a digest.
+// Get returns the content with a digest.
 func (s *Store) Get(ctx context.Context, digest string) ([]byte, error) {
 	key, err := keyOf(digest)
 	if err != nil {
@@ -117,7 +117,7 @@ func (s *Store) Get(ctx context.Context, digest string) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Each hands the digest of every blob to f.
+// Each calls f with the digest of every blob.
 func (s *Store) Each(ctx context.Context, f func(digest string) error) error {
 	var stop error
 	err := s.bucket.Each(ctx, "sha256/", func(key string) error {

@@ -29,8 +29,8 @@ func TestFolder(t *testing.T) {
 	blobtest.Run(t, s)
 }
 
-// TestFolderOfOthers: a folder may hold files of others, a write that was cut off, and no
-// right to write.
+// TestFolderOfOthers: a folder may contain foreign files, an interrupted write, and no write
+// permission.
 func TestFolderOfOthers(t *testing.T) {
 	s, dir := open(t)
 	digest, err := s.Put(t.Context(), []byte("ours"))

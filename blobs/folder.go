@@ -17,17 +17,17 @@ import (
 // A folder is a [Bucket] in a file system.
 type folder struct{ root string }
 
-// openFolder opens a path or a file URL. The folder is made where it is not there.
+// openFolder opens a path or a file URL. It creates a missing folder.
 func openFolder(where string) (*Store, error) {
 	path := where
 	if u, err := url.Parse(where); err == nil && u.Scheme == "file" {
 		if u.RawQuery != "" || u.Host != "" && u.Host != "localhost" {
-			return nil, fmt.Errorf("blobs: %s: a file URL has a path alone, as file:///var/lib/changetrail/blobs", where)
+			return nil, fmt.Errorf("blobs: %s: a file URL has only a path, for example file:///var/lib/changetrail/blobs", where)
 		}
 		path = filepath.FromSlash(u.Path)
 	}
 	if path == "" {
-		return nil, errors.New("blobs: where to keep them is empty; give a folder or a URL, as s3://bucket")
+		return nil, errors.New("blobs: no place to keep them is given; give a folder or a URL, for example s3://bucket")
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -68,7 +68,7 @@ func (f *folder) Write(_ context.Context, key string, content io.ReadSeeker, _ i
 	return f.move(file, key)
 }
 
-// incoming is the folder of files that are being received, within a store that is a folder.
+// incoming is the subfolder for files that are being received.
 const incoming = ".incoming"
 
 // newFile makes a file for content that is being received.
@@ -80,13 +80,13 @@ func (f *folder) newFile() (*os.File, error) {
 	return os.CreateTemp(dir, "*")
 }
 
-// discard removes a received file, where it has no other name by now.
+// discard removes a received file unless it was moved to another name.
 func discard(file *os.File) {
-	_ = file.Close() // it is closed where that matters
+	_ = file.Close() // an error matters only before a move, which closes it itself
 	_ = os.Remove(file.Name())
 }
 
-// move gives a received file its name, once it is on the disk. Who may read the store may
+// move gives a received file its name once it is synced to disk. Whoever may read the store may
 // read the file: several services may share a folder.
 func (f *folder) move(file *os.File, key string) error {
 	rights := files.PrivateFolder
@@ -108,7 +108,7 @@ func (f *folder) move(file *os.File, key string) error {
 	return dir.Close()
 }
 
-// abandoned is how old a file is there whose writer died.
+// abandoned is the age at which the writer of an incoming file must have died.
 const abandoned = 24 * time.Hour
 
 // sweep removes received files whose writers died.
@@ -116,7 +116,7 @@ func (f *folder) sweep(now time.Time) {
 	dir := filepath.Join(f.root, incoming)
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return // there is no such folder yet
+		return // the folder does not exist yet
 	}
 	for _, e := range entries {
 		if info, err := e.Info(); err == nil && now.Sub(info.ModTime()) > abandoned {

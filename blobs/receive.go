@@ -12,12 +12,11 @@ import (
 )
 
 // ErrTooLarge reports content of more than [MaxSize] bytes.
-var ErrTooLarge = errors.New("the file is larger than blobs may be")
+var ErrTooLarge = errors.New("the file is larger than a blob may be")
 
-// PutFrom keeps what in holds, to its end, and returns its digest and size. It takes no
-// memory for it: content gathers in a file, in a folder beside the others, which has its
-// name once it is complete and on the disk. Where in fails nothing is kept, and the error
-// is that of in.
+// PutFrom keeps the whole content of in, and returns its digest and size. It does not hold the
+// content in memory: it collects it in a file in a separate folder, which gets its name once it is
+// complete and on disk. If in fails, nothing is kept, and the error is that of in.
 func (s *Store) PutFrom(ctx context.Context, in io.Reader) (digest string, size int64, err error) {
 	f, err := s.newFile()
 	if err != nil {
@@ -45,8 +44,8 @@ func (s *Store) PutFrom(ctx context.Context, in io.Reader) (digest string, size 
 	return digest, size, nil
 }
 
-// newFile makes a file for content that is being received: in the store where that is a
-// folder, so that it can be moved.
+// newFile creates a file for content that is being received. If the store is a folder, it is inside
+// the store, so that it can be moved.
 func (s *Store) newFile() (*os.File, error) {
 	if s.folder != nil {
 		return s.folder.newFile()

@@ -23,7 +23,7 @@ import (
 	"github.com/changetrail/changetrail/internal/digests"
 )
 
-// incoming is where files are that are being received.
+// incoming is the folder of files that are being received.
 const incoming = ".incoming"
 
 // A memory is a bucket.
@@ -85,7 +85,7 @@ func TestWhatIsReceivedIsKept(t *testing.T) {
 	bucket := blobs.New(&memory{files: make(map[string][]byte)}, "memory")
 	for _, s := range []*blobs.Store{folder, bucket} {
 		for _, content := range [][]byte{[]byte("a"), bytes.Repeat([]byte("0123456789"), 300_000)} {
-			for range 2 { // the second time it is there
+			for range 2 { // the second time it exists
 				digest, size, err := s.PutFrom(t.Context(), iotest.HalfReader(bytes.NewReader(content)))
 				if err != nil || digest != digests.Of(content) || size != int64(len(content)) {
 					t.Fatalf("%s: %s %d %v", s, digest, size, err)
@@ -99,7 +99,7 @@ func TestWhatIsReceivedIsKept(t *testing.T) {
 	empty(t, dir)
 }
 
-// empty holds that nothing half received lies in a store.
+// empty checks that a store contains no half-received file.
 func empty(t *testing.T, dir string) {
 	t.Helper()
 	if left, _ := os.ReadDir(filepath.Join(dir, incoming)); len(left) > 0 {
@@ -111,8 +111,8 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// TestWhatIsCutOffIsNotKept: a sender that hangs up, one that never ends, a disk that is
-// full. What failed can be sent again.
+// TestWhatIsCutOffIsNotKept: a sender that hangs up, one that never ends, a disk that is full. A
+// failed upload can be sent again.
 func TestWhatIsCutOffIsNotKept(t *testing.T) {
 	s, dir := open(t)
 	cut := errors.New("the sender hung up")
@@ -144,7 +144,8 @@ func TestWhatIsCutOffIsNotKept(t *testing.T) {
 	}
 }
 
-// TestWhatTheDeadLeftBehind is removed once nobody can still be writing it, and is no blob.
+// TestWhatTheDeadLeftBehind: a file of a dead writer is not a blob, and is removed once nobody can
+// still be writing it.
 func TestWhatTheDeadLeftBehind(t *testing.T) {
 	s, dir := open(t)
 	if _, _, err := s.PutFrom(t.Context(), bytes.NewReader([]byte("x"))); err != nil {
@@ -174,7 +175,7 @@ func TestWhatTheDeadLeftBehind(t *testing.T) {
 	}
 }
 
-// TestReceivingTakesNoMemory for what is received.
+// TestReceivingTakesNoMemory: the content is not held in memory.
 func TestReceivingTakesNoMemory(t *testing.T) {
 	s, _ := open(t)
 	var before, after runtime.MemStats

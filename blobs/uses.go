@@ -5,10 +5,11 @@ import (
 	"io"
 )
 
-// What others need of a store, each by its use. A [Store] is all of them.
+// The parts of a store that callers use, one interface for each use. A [Store] implements all of
+// them.
 
-// A Getter returns the file that has a digest. The error wraps [ErrNotFound] or
-// [ErrCorrupt] where trying again is of no use.
+// A Getter returns the file with a digest. The error wraps [ErrNotFound] or [ErrCorrupt] if trying
+// again is useless.
 type Getter interface {
 	Get(ctx context.Context, digest string) ([]byte, error)
 }
@@ -18,7 +19,7 @@ type Putter interface {
 	Put(ctx context.Context, content []byte) (digest string, err error)
 }
 
-// A Receiver keeps content as it comes, and returns its digest and size.
+// A Receiver keeps content that it reads from a stream, and returns its digest and size.
 type Receiver interface {
 	PutFrom(ctx context.Context, content io.Reader) (digest string, size int64, err error)
 }

@@ -45,7 +45,7 @@ func TestLargeDataTravelsAsItsDigest(t *testing.T) {
 		t.Error("small data travels by reference")
 	}
 
-	// An event that someone else has put away is passed on, if it says what it is about.
+	// An event whose data someone else has stored is passed on, if it says what it is about.
 	sent.SetID("again")
 	sent.SetExtension("partitionkey", nil)
 	if err := p.Publish(t.Context(), sent); err != nil {

@@ -1,5 +1,4 @@
-// Package producer is what an agent framework imports to say what its agents
-// decide and do.
+// Package producer lets an agent framework publish what its agents decide and do.
 //
 //	p, err := producer.New(producer.Kafka(producer.KafkaConfig{Brokers: []string{"localhost:9092"}}),
 //		producer.Options{Source: "/agents/agent-bot-3000", Spool: "/var/lib/agent/spool"})
@@ -10,12 +9,11 @@
 //		Rejected("override", "pin the transitive version", "leaves the old copy in place").
 //		Event())
 //
-// Publish returns once the broker has the event on all in-sync replicas, or,
-// with a spool folder, once the event is safe on disk; it never takes longer
-// than its context allows. What it accepted is not lost: events in the spool
-// outlive a crash of the program and are sent later, in order. An event that is
-// sent twice, because an answer was lost, is one event for the pipeline, which
-// knows it by source and id.
+// Publish returns once the broker has the event on all in-sync replicas, or, with a spool folder,
+// once the event is safe on disk. It never takes longer than its context allows. Accepted events
+// are not lost: events in the spool survive a crash of the program and are sent later, in order. An
+// event that is sent twice because an answer was lost is one event for the pipeline, which
+// recognizes it by source and id.
 //
 // Events travel as CloudEvents over Kafka (franz-go), over a kafka-go writer
 // that a program already has (package producer/kafkago), or over HTTP.

@@ -8,17 +8,15 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// Event returns the event that states fact about a change, in any form that
-// [record.ParseChange] reads. The type of the event is that of the fact: a
-// [record.Decision], [record.Action], [record.Scan], [record.Validation],
-// [record.Review], [record.Approval], [record.Opened], [record.Updated],
-// [record.Merged], [record.Closed], [record.Deployment] or
-// [record.GateDecision]. A scan, validation or deployment that knows a commit
-// and no change may leave change empty; then its Repository must be set.
+// Event returns the event that states fact about a change, in any form that [record.ParseChange]
+// reads. The type of the event follows from the fact: a [record.Decision], [record.Action],
+// [record.Scan], [record.Validation], [record.Review], [record.Approval], [record.Opened],
+// [record.Updated], [record.Merged], [record.Closed], [record.Deployment] or [record.GateDecision].
+// For a scan, validation or deployment of a commit whose change is unknown, change may be empty;
+// then the Repository must be set.
 //
-// It has an id of its own; set another with SetID where the fact has a name
-// that makes saying it twice harmless. A mistake in the event is reported by
-// [Producer.Publish].
+// The event gets a new id; set another one with SetID if the fact has a name of its own, so that
+// publishing it twice is harmless. [Producer.Publish] reports mistakes in the event.
 func Event(change string, fact record.Fact) event.Event {
 	e := event.New()
 	e.SetID(uuid.Must(uuid.NewV7()).String())
@@ -40,20 +38,19 @@ func Event(change string, fact record.Fact) event.Event {
 	return e
 }
 
-// A DecisionBuilder gathers a decision log in the words of the person who will
-// read it.
+// A DecisionBuilder builds a decision log in terms that its readers use.
 type DecisionBuilder struct {
 	change string
 	d      record.Decision
 }
 
-// Decide begins the decision log of an agent about a change.
+// Decide begins an agent's decision log about a change.
 func Decide(change string, agent record.Agent) *DecisionBuilder {
 	return &DecisionBuilder{change, record.Decision{Agent: agent}}
 }
 
-// OnScan says that a finding in a scanner's report triggered the agent. The
-// digest is that of the report, sha256:<hex>; see [schemas.Digest].
+// OnScan says that a finding in a scan report triggered the agent. The digest is that of the
+// report, sha256:<hex>; see [schemas.Digest].
 func (b *DecisionBuilder) OnScan(digest, finding string) *DecisionBuilder {
 	return b.On(record.Trigger{Kind: "scan", Digest: digest, Finding: finding})
 }
@@ -64,13 +61,13 @@ func (b *DecisionBuilder) On(t record.Trigger) *DecisionBuilder {
 	return b
 }
 
-// Chose says which option was taken, and why.
+// Chose says which option the agent chose, and why.
 func (b *DecisionBuilder) Chose(id, title, reason string) *DecisionBuilder {
 	b.d.Chosen = id
 	return b.option(record.Option{ID: id, Title: title, Outcome: "chosen", Reason: reason})
 }
 
-// Rejected says which option was turned down, and why.
+// Rejected says which option the agent rejected, and why.
 func (b *DecisionBuilder) Rejected(id, title, reason string) *DecisionBuilder {
 	return b.option(record.Option{ID: id, Title: title, Outcome: "rejected", Reason: reason})
 }

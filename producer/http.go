@@ -19,10 +19,10 @@ import (
 
 // An HTTPConfig is how to reach a gateway.
 type HTTPConfig struct {
-	URL    string       // of the gateway, as http://127.0.0.1:8080; events go to /v1/events below it
-	Token  string       // bearer token; none where empty
-	Client *http.Client // http.DefaultClient where nil
-	Mode   Mode         // Binary: one request an event; Structured: one request a batch
+	URL    string       // of the gateway, for example http://127.0.0.1:8080; events go to /v1/events below it
+	Token  string       // bearer token; may be empty
+	Client *http.Client // http.DefaultClient if nil
+	Mode   Mode         // Binary: one request per event; Structured: one request per batch
 }
 
 type httpTransport struct{ HTTPConfig }
@@ -50,7 +50,7 @@ func (t *httpTransport) Send(ctx context.Context, events []event.Event) []error 
 	if err == nil {
 		err = t.post(ctx, schemas.ContentTypeBatch, nil, body)
 	}
-	if errors.Is(err, ErrPermanent) || errors.Is(err, ErrRefused) { // one of them: find out which
+	if errors.Is(err, ErrPermanent) || errors.Is(err, ErrRefused) { // the fault of one event: find out which
 		for i, e := range events {
 			errs[i] = t.one(ctx, e)
 		}
@@ -97,7 +97,7 @@ func (t *httpTransport) post(ctx context.Context, contentType string, headers []
 	}
 	defer res.Body.Close()
 	answer, _ := io.ReadAll(io.LimitReader(res.Body, 64<<10))
-	named := bytes.Contains(answer, []byte(`"errors":`)) // the events, by a gateway
+	named := bytes.Contains(answer, []byte(`"errors":`)) // a gateway names the events at fault
 	if !strings.HasPrefix(res.Header.Get("Content-Type"), "application/problem+json") {
 		named = false
 	}
@@ -109,16 +109,16 @@ func (t *httpTransport) post(ctx context.Context, contentType string, headers []
 		return fmt.Errorf("http: %w: HTTP %d: %s", ErrPermanent, s, said)
 	case s == http.StatusForbidden && named:
 		return fmt.Errorf("http: %w: HTTP %d: %s", ErrRefused, s, said)
-	default: // the gateway is away, busy, or does not know us: not the event's fault
+	default: // the gateway is unreachable or busy, or does not know us: not the event's fault
 		return fmt.Errorf("http: HTTP %d: %s", s, said)
 	}
 }
 
-// maxSaid bounds what is repeated of an answer, in bytes.
+// maxSaid bounds how much of an answer is quoted, in bytes.
 const maxSaid = 2 << 10
 
-// inWords is what an answer says to a person: of a gateway, which answers with a problem
-// (RFC 9457), what is wrong with each event.
+// inWords returns the message of an answer. A gateway answers with a problem (RFC 9457) that says
+// what is wrong with each event.
 func inWords(header http.Header, answer []byte) string {
 	said := strings.TrimSpace(string(answer))
 	var problem struct {
@@ -165,7 +165,7 @@ func (t *httpTransport) Close() error {
 // A Files is the blob store of a gateway.
 type Files struct{ config HTTPConfig }
 
-// HTTPBlobs returns the blob store of a gateway, as [Options.Blobs] takes it.
+// HTTPBlobs returns the blob store of a gateway, for [Options.Blobs].
 func HTTPBlobs(c HTTPConfig) *Files {
 	if c.Client == nil {
 		c.Client = http.DefaultClient
@@ -180,7 +180,7 @@ func (f *Files) Put(ctx context.Context, content []byte) (string, error) {
 	return digest, err
 }
 
-// PutFrom keeps what content holds, to its end, which is sent as it is read.
+// PutFrom keeps the whole content, which is sent as it is read.
 func (f *Files) PutFrom(ctx context.Context, content io.Reader) (digest string, size int64, err error) {
 	return f.put(ctx, content, -1)
 }
@@ -210,7 +210,7 @@ func (f *Files) put(ctx context.Context, content io.Reader, length int64) (diges
 		Size   int64  `json:"size"`
 	}
 	if sent := digests.Sum(sum); json.Unmarshal(answer, &kept) != nil || kept.Digest != sent {
-		return "", 0, fmt.Errorf("http: PUT %s: the gateway kept %q, sent was %s", f.config.URL, kept.Digest, sent)
+		return "", 0, fmt.Errorf("http: PUT %s: the gateway kept %q, but %s was sent", f.config.URL, kept.Digest, sent)
 	}
 	return kept.Digest, kept.Size, nil
 }

@@ -21,11 +21,11 @@ const DefaultTopic = "changetrail.events"
 // A KafkaConfig is how to reach Kafka.
 type KafkaConfig struct {
 	Brokers []string
-	Topic   string         // DefaultTopic where empty
+	Topic   string         // DefaultTopic if empty
 	Mode    Mode           // Binary or Structured
-	TLS     *tls.Config    // plain text where nil
-	SASL    sasl.Mechanism // none where nil; see franz-go's packages sasl/plain and sasl/scram
-	// Dial connects to a broker where that is not by TCP or TLS.
+	TLS     *tls.Config    // plain text if nil
+	SASL    sasl.Mechanism // none if nil; see franz-go's packages sasl/plain and sasl/scram
+	// Dial connects to a broker that is not reached by TCP or TLS.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
@@ -36,8 +36,8 @@ type kafka struct {
 	err    error // of the configuration
 }
 
-// Kafka returns a Transport to Kafka. It connects when the first event is
-// sent; a mistake in the configuration is the error of every Send.
+// Kafka returns a Transport to Kafka. It connects when the first event is sent. Every Send returns
+// an error if the configuration has a mistake.
 func Kafka(c KafkaConfig) Transport {
 	if c.Topic == "" {
 		c.Topic = DefaultTopic
@@ -47,7 +47,7 @@ func Kafka(c KafkaConfig) Transport {
 		kgo.ClientID("changetrail-producer"),
 		kgo.DefaultProduceTopic(c.Topic),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
-		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), // murmur2, as Kafka's own clients
+		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), // murmur2, like Kafka's own clients
 		kgo.RecordDeliveryTimeout(60 * time.Second),
 		kgo.ProducerLinger(0),
 	}
@@ -61,7 +61,7 @@ func Kafka(c KafkaConfig) Transport {
 		opts = append(opts, kgo.SASL(c.SASL))
 	}
 	if len(c.Brokers) == 0 {
-		return &kafka{err: fmt.Errorf("producer: no brokers are given, as localhost:9092")}
+		return &kafka{err: fmt.Errorf("producer: no brokers are given, for example localhost:9092")}
 	}
 	cl, err := kgo.NewClient(opts...)
 	if err != nil {
@@ -79,7 +79,7 @@ func (k *kafka) Send(ctx context.Context, events []event.Event) []error {
 		}
 		return errs
 	}
-	var mu sync.Mutex // until the return: a promise may come after it
+	var mu sync.Mutex // until Send returns: a callback may come later
 	returned := false
 	var wg sync.WaitGroup
 	for i, e := range events {
@@ -96,7 +96,7 @@ func (k *kafka) Send(ctx context.Context, events []event.Event) []error {
 		errs[i] = errUnanswered
 		mu.Unlock()
 		wg.Add(1)
-		// TryProduce: a full buffer is an error at once, and no waiting.
+		// TryProduce: a full buffer is an error at once, without waiting.
 		k.client.TryProduce(ctx, r, func(_ *kgo.Record, err error) {
 			mu.Lock()
 			if !returned {

@@ -13,13 +13,13 @@ import (
 	"github.com/cloudevents/sdk-go/v2/types"
 )
 
-// A Mode is how a CloudEvent travels.
+// A Mode is how a CloudEvent is encoded.
 type Mode int
 
 // Modes of the CloudEvents protocol bindings.
 const (
-	Binary     Mode = iota // attributes as headers, data as it is
-	Structured             // all of it as one JSON document
+	Binary     Mode = iota // attributes as headers, data unchanged
+	Structured             // one JSON document
 )
 
 // A Header is a header of a Kafka message.
@@ -35,9 +35,9 @@ type Message struct {
 	Headers []Header
 }
 
-// Encode returns e as a Kafka message (CloudEvents Kafka protocol binding
-// 1.0.2). Its key is the extension partitionkey. The trace context also stands
-// in the headers where Kafka instrumentation looks for it.
+// Encode returns e as a Kafka message (CloudEvents Kafka protocol binding 1.0.2). Its key is the
+// extension partitionkey. The trace context is also put into the headers where Kafka
+// instrumentation looks for it.
 func Encode(ctx context.Context, e event.Event, mode Mode) (Message, error) {
 	w := &writer{data: e.Data()}
 	w.m.Headers = make([]Header, 0, 16)
@@ -62,7 +62,7 @@ func Encode(ctx context.Context, e event.Event, mode Mode) (Message, error) {
 // writer receives a CloudEvent from the SDK's binding.
 type writer struct {
 	m    Message
-	data []byte // of the event, which need not be copied
+	data []byte // of the event; not copied
 }
 
 func (w *writer) add(key, value string) {

@@ -23,86 +23,82 @@ import (
 
 // A Transport sends events.
 type Transport interface {
-	// Send returns one error for each event, in order: nil once the event is
-	// safe with the receiver. It returns when ctx is done; an event whose
-	// error is that of ctx may still arrive. An error that the same event would
-	// always meet wraps [ErrPermanent], one that it meets until somebody lets its sender send
-	// it [ErrRefused].
+	// Send returns one error for each event, in order: nil once the event is safe with the
+	// receiver. It returns when ctx is done; an event whose error is that of ctx may still arrive.
+	// An error that the same event would always cause wraps [ErrPermanent]. An error that lasts
+	// until somebody allows the sender to send the event wraps [ErrRefused].
 	Send(ctx context.Context, events []event.Event) []error
-	// Close lets go of connections.
+	// Close closes connections.
 	Close() error
 }
 
-// ErrPermanent is wrapped by errors that trying again does not mend: the event
+// ErrPermanent is wrapped by errors that do not go away when the event is sent again: the event
 // breaks its schema, or is too large.
 var ErrPermanent = errors.New("the event cannot be sent")
 
-// ErrRefused is wrapped by errors of an event that the receiver does not take from this
-// sender. It stays so until somebody changes what the sender may say, and says nothing of
-// other events.
-var ErrRefused = errors.New("the event is not taken from this sender")
+// ErrRefused is wrapped by errors of an event that the receiver does not accept from this sender.
+// It lasts until somebody changes the sender's permissions, and says nothing about other events.
+var ErrRefused = errors.New("the event is not accepted from this sender")
 
 // Options of a Producer.
 type Options struct {
-	// Source is the CloudEvents source of events that have none: a URI
-	// reference that names the sender, as /agents/agent-bot-3000.
+	// Source is the CloudEvents source of events that have none: a URI reference that names the
+	// sender, for example /agents/agent-bot-3000.
 	Source string
-	// Spool is a folder for events that cannot be sent now. Several processes
-	// may share one. Where empty, Publish fails instead.
+	// Spool is a folder for events that cannot be sent now. Several processes may share one. If it
+	// is empty, Publish fails instead.
 	Spool string
-	// MaxSpool bounds the spool, in bytes; 1 GiB where 0.
+	// MaxSpool bounds the spool, in bytes; 1 GiB if 0.
 	MaxSpool int64
 	// SpoolFirst accepts events into the spool and sends them in the
 	// background, so that Publish never waits for the network.
 	SpoolFirst bool
-	// SendTimeout bounds a try before the event goes to the spool; 2 s where 0.
+	// SendTimeout bounds a try before the event goes to the spool; 2 s if 0.
 	SendTimeout time.Duration
-	// Blobs takes data of more than 64 KiB, which then travels as its digest in
-	// dataref. Where nil, an event may have 1 MB and no more.
+	// Blobs keeps data of more than 64 KiB; the event then carries only its digest in dataref. If
+	// nil, an event may have at most 1 MB.
 	Blobs Blobs
-	// Redactor takes secrets out of events (package secrets).
-	// None where nil.
+	// Redactor removes secrets from events (package secrets). May be nil.
 	Redactor Redactor
-	// Checked says that whoever calls Publish has made the events whole and held
-	// them against their schemas, so that it is not done again, and gives them up.
+	// Checked says that the caller of Publish has completed the events and checked them against
+	// their schemas, so that Publish does neither, and that the caller does not use them any more.
 	Checked bool
-	// Log is told what happens in the background. None where nil.
+	// Log receives what happens in the background. May be nil.
 	Log *slog.Logger
-	// Tracer makes a span for each event. Where nil, the trace context of the
-	// caller is still passed on.
+	// Tracer makes a span for each event. If it is nil, the trace context of the caller is still
+	// passed on.
 	Tracer trace.TracerProvider
 }
 
-// Blobs keeps content under its digest, which it returns (package blobs).
+// Blobs keeps content under its digest, and returns the digest (package blobs).
 type Blobs interface {
 	Put(ctx context.Context, content []byte) (digest string, err error)
 }
 
 // A Redactor replaces secrets. It returns the names of the rules that found something.
 type Redactor interface {
-	// JSON replaces them in data; verbatim tells which values stay as they are, by the
-	// names of the members that lead there.
+	// JSON replaces them in data. verbatim reports which values stay unchanged, by the names of the
+	// members that lead there.
 	JSON(ctx context.Context, data []byte, verbatim func(path []string) bool) (redacted []byte, rules []string, err error)
 	Text(ctx context.Context, text string) (redacted string, rules []string, err error)
-	// Attribute replaces them in the value of an attribute, with characters that a URI
-	// may have.
+	// Attribute replaces them in the value of an attribute, using only characters that a URI may
+	// contain.
 	Attribute(ctx context.Context, name, value string) (redacted string, rules []string, err error)
-	String() string // how much it keeps: metadata-only, redacted or full
+	String() string // how much content it keeps: metadata-only, redacted or full
 }
 
 // A Producer publishes events. It is safe for concurrent use.
 type Producer struct {
 	transport Transport
 	options   Options
-	spool     *spool       // nil without one
-	tracer    trace.Tracer // nil where nothing is traced
+	spool     *spool       // nil if there is none
+	tracer    trace.Tracer // nil if there is no tracing
 
 	mu     sync.RWMutex
 	closed bool
 }
 
-// New returns a Producer over t. What a former process left in the spool is
-// sent from now on.
+// New returns a Producer over t. It also sends the events that a former process left in the spool.
 func New(t Transport, o Options) (*Producer, error) {
 	if o.SendTimeout == 0 {
 		o.SendTimeout = 2 * time.Second
@@ -126,29 +122,28 @@ func New(t Transport, o Options) (*Producer, error) {
 	return p, nil
 }
 
-// Publish accepts events, all or none of them checked against their schemas
-// first. It fills in the attributes that are missing: id, time, source,
-// partitionkey and traceparent. An error names each event that was not
-// accepted; publishing the same event again is harmless.
+// Publish checks all events against their schemas, and then accepts all of them or none. It fills
+// in missing attributes: id, time, source, partitionkey and traceparent. An error names each event
+// that was not accepted; publishing the same event again is harmless.
 func (p *Producer) Publish(ctx context.Context, events ...event.Event) error {
 	_, err := p.Deliver(ctx, events...)
 	return err
 }
 
-// Deliver is [Producer.Publish] that also says how many of the events lie in the
-// spool and are still to be sent.
+// Deliver is [Producer.Publish], and also returns how many of the events are in the spool and not
+// sent yet.
 func (p *Producer) Deliver(ctx context.Context, events ...event.Event) (spooled int, err error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	if p.closed {
-		return 0, errors.New("producer: it is closed")
+		return 0, errors.New("producer: the producer is closed")
 	}
 	events = append([]event.Event(nil), events...)
 	var spans []trace.Span
 	var errs []error
 	for i := range events {
 		e := events[i]
-		if !p.options.Checked { // else it is given up to Publish
+		if !p.options.Checked { // otherwise the caller does not use it any more
 			e = e.Clone()
 		}
 		p.complete(&e)
@@ -162,7 +157,7 @@ func (p *Producer) Deliver(ctx context.Context, events ...event.Event) (spooled 
 			))
 			spans = append(spans, span)
 		}
-		if _, signed := e.Extensions()["authmac"]; !signed { // whose trace is part of what is signed
+		if _, signed := e.Extensions()["authmac"]; !signed { // its signature covers the trace
 			Inject(spanCtx, &e)
 		}
 		if err := p.prepare(ctx, &e); err != nil {
@@ -192,7 +187,7 @@ func (p *Producer) prepare(ctx context.Context, e *event.Event) error {
 	if p.options.Redactor != nil {
 		err := Redact(ctx, e, p.options.Redactor)
 		if _, found := e.Extensions()[extensionRedacted]; found && err == nil {
-			err = check(e, p.limit()) // a marker may be longer than what it stands for
+			err = check(e, p.limit()) // a marker may be longer than the secret that it replaces
 		}
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrPermanent, err)
@@ -204,7 +199,7 @@ func (p *Producer) prepare(ctx context.Context, e *event.Event) error {
 	return claim(ctx, p.options.Blobs, e)
 }
 
-// complete fills in what is missing.
+// complete fills in missing attributes.
 func (p *Producer) complete(e *event.Event) {
 	if e.ID() == "" {
 		e.SetID(uuid.Must(uuid.NewV7()).String())
@@ -234,14 +229,14 @@ func Inject(ctx context.Context, e *event.Event) {
 	}
 }
 
-// Envelope returns the context of e and its data, as they are read in Kafka.
+// Envelope returns the attributes of e and its data, as they are read from Kafka.
 func Envelope(e *event.Event) schemas.Envelope {
 	extensions := e.Extensions() // a copy, each time
 	text := func(name string) string {
 		if s, ok := extensions[name].(string); ok {
 			return s
 		}
-		s, _ := types.Format(extensions[name]) // "" where there is none
+		s, _ := types.Format(extensions[name]) // "" if there is none
 		return s
 	}
 	return schemas.Envelope{
@@ -251,27 +246,26 @@ func Envelope(e *event.Event) schemas.Envelope {
 	}
 }
 
-// check holds an event of changetrail's own against its schema, and gives
-// every event its partition key. It refuses nothing that package ingest, which
-// reads events in full, takes.
+// check checks an event of one of changetrail's types against its schema, and gives every event its
+// partition key. It refuses nothing that package ingest, which reads events in full, accepts.
 func check(e *event.Event, limit int) error {
 	if err := e.Validate(); err != nil {
 		return err
 	}
 	if n := len(e.Data()); n > limit {
-		return fmt.Errorf("%d bytes of data, at most %d are accepted; with a blob store (Options.Blobs) %d are", n, limit, schemas.MaxDataSize)
+		return fmt.Errorf("%d bytes of data; at most %d are accepted, or %d with a blob store (Options.Blobs)", n, limit, schemas.MaxDataSize)
 	}
 	env := Envelope(e)
 	if err := env.Check(); err != nil {
 		return err
 	}
 	if env.DataRef != "" && len(env.Data) == 0 {
-		return checkReference(e) // what it names is read where it is used
+		return checkReference(e) // the file that it names is read where it is used
 	}
 	now := time.Now()
 	decoded, err := schemas.Decode(env, nil, now)
 	if refusal := schemas.AsRefusal(err); refusal != nil && refusal.Reason == schemas.UnknownType && env.PartitionKey != "" {
-		return nil // another's event, which changetrail may learn to read
+		return nil // a foreign type, which changetrail may learn to read
 	}
 	if err != nil {
 		return err
@@ -285,7 +279,7 @@ func check(e *event.Event, limit int) error {
 	return nil
 }
 
-// checkReference gives an event without data of its own its partition key.
+// checkReference gives an event whose data is in a blob its partition key.
 func checkReference(e *event.Event) error {
 	if key, _ := e.Extensions()["partitionkey"].(string); key != "" {
 		return nil
@@ -298,8 +292,8 @@ func checkReference(e *event.Event) error {
 	return nil
 }
 
-// Check reports what Publish would refuse in e, sending nothing. Attributes
-// that Publish fills in may be missing.
+// Check reports what Publish would refuse in e, without sending anything. Attributes that Publish
+// fills in may be missing.
 func Check(e event.Event) error {
 	e = e.Clone()
 	p := Producer{options: Options{Source: "/"}}
@@ -314,8 +308,8 @@ func (p *Producer) limit() int {
 	return schemas.MaxEventSize
 }
 
-// claim puts large data into the store, and its digest into dataref (CloudEvents,
-// extension dataref: the claim check).
+// claim puts large data into the store, and its digest into dataref (the claim check of the
+// CloudEvents extension dataref).
 func claim(ctx context.Context, store Blobs, e *event.Event) error {
 	if len(e.Data()) <= schemas.ClaimCheckSize {
 		return nil
@@ -329,7 +323,7 @@ func claim(ctx context.Context, store Blobs, e *event.Event) error {
 	return nil
 }
 
-// accept sends events, or spools them; it returns how many it spooled.
+// accept sends events or spools them. It returns how many it spooled.
 func (p *Producer) accept(ctx context.Context, events []event.Event) (int, error) {
 	if p.spool == nil {
 		return 0, joined(events, p.transport.Send(ctx, events))
@@ -375,8 +369,8 @@ func (p *Producer) Spooled() int {
 	return p.spool.count()
 }
 
-// Close sends what waits in the spool for as long as ctx allows. What then
-// still waits stays there for the next process, and Close says how much.
+// Close sends the events in the spool for as long as ctx allows. The rest stays there for the next
+// process, and the error says how many.
 func (p *Producer) Close(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -37,14 +37,14 @@ func decision(id string) event.Event {
 	return e
 }
 
-// A pretend transport, because a broker cannot be made to fail this exactly:
-// it fails as told, once with and once without having taken the event.
+// A pretend transport, because a broker cannot be made to fail in this exact way: it fails on
+// request, once after accepting the event and once without.
 type pretend struct {
 	mu     sync.Mutex
 	down   bool
-	lie    bool // takes the event and says that it did not
+	lie    bool // accepts the event and says that it did not
 	refuse string
-	other  string // an event that is not its sender's
+	other  string // an event that belongs to another sender
 	got    []string
 	events []event.Event
 }
@@ -177,7 +177,7 @@ func TestAnEventThatCanNeverBeSentDoesNotBlockTheOthers(t *testing.T) {
 	}
 }
 
-// What is not its sender's stays until somebody acts, and nothing waits for it.
+// An event of another sender stays until somebody acts, and nothing waits for it.
 func TestAnEventThatIsNotTakenFromThisSenderDoesNotBlockTheOthers(t *testing.T) {
 	tr := &pretend{down: true}
 	dir := t.TempDir()

@@ -15,13 +15,12 @@ import (
 
 // Extensions that say what was done to the content of an event.
 const (
-	extensionContent  = "contentmode" // how much of it is kept
-	extensionRedacted = "redacted"    // the rules that found secrets, with commas
+	extensionContent  = "contentmode" // how much content is kept
+	extensionRedacted = "redacted"    // the rules that found secrets, separated by commas
 )
 
-// Redact takes secrets out of an event: its data and its attributes. It notes on it how
-// much of its content is kept, and what was found. Data that are no text stay as they
-// are.
+// Redact removes secrets from an event: from its data and its attributes. It records in the event
+// how much of the content is kept, and what was found. Data that is not text stays unchanged.
 func Redact(ctx context.Context, e *event.Event, r Redactor) error {
 	rules, err := redactData(ctx, e, r)
 	if err != nil {
@@ -60,12 +59,12 @@ func redactData(ctx context.Context, e *event.Event, r Redactor) ([]string, erro
 	return rules, nil
 }
 
-// form are the extensions whose form holds nothing else than a digest, a time, a trace
-// or a word of ours, and what the gateway itself says.
+// form lists the extensions whose form allows only a digest, a time, a trace or a fixed word, and
+// those that the gateway sets.
 var form = []string{"dataref", "arrivedat", "imported", "authtype", "authid", "authmac", "maskedafter", extensionContent, extensionRedacted}
 
-// redactAttributes replaces secrets in what names an event, its source and what it is
-// about.
+// redactAttributes replaces secrets in the id, the source and the subject of an event, and in its
+// other attributes.
 func redactAttributes(ctx context.Context, e *event.Event, r Redactor) (rules []string, err error) {
 	redact := func(name, value string, set func(string)) {
 		if err != nil || value == "" {

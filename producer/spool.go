@@ -21,11 +21,10 @@ import (
 	"github.com/changetrail/changetrail/internal/files"
 )
 
-// A spool keeps events on disk until they are sent. Each is a file with the
-// CloudEvent in structured mode, and the order of the names is the order in
-// which they were accepted. A file appears under its name complete or not at
-// all, so there is nothing to repair after a crash. Several processes may add;
-// one at a time, which holds the lock, sends.
+// A spool keeps events on disk until they are sent. Each event is a file with the CloudEvent in
+// structured mode; the order of the file names is the order in which the events were accepted. A
+// file appears under its name complete or not at all, so there is nothing to repair after a crash.
+// Several processes may add events; only the one that holds the lock sends.
 type spool struct {
 	dir       string
 	max       int64
@@ -35,8 +34,8 @@ type spool struct {
 
 	mu      sync.Mutex // orders the names that this process gives
 	last    int64
-	refused map[string]time.Time // events that are not taken from this sender, and when they are tried again
-	size    atomic.Int64         // bytes, as far as this process knows
+	refused map[string]time.Time // events that are not accepted from this sender, and when to try them again
+	size    atomic.Int64         // bytes that this process knows of
 	wake    chan struct{}
 	stop    context.CancelFunc
 	done    chan struct{}
@@ -46,8 +45,8 @@ const (
 	suffix   = ".json"
 	rejected = "rejected" // folder of events that can never be sent
 	perSend  = 200
-	// refusedPause is how long an event waits that is not taken from this sender: until
-	// somebody acts.
+	// refusedPause is how long to wait before sending a refused event again: somebody has to act
+	// first.
 	refusedPause = 5 * time.Minute
 )
 
@@ -64,8 +63,8 @@ func openSpool(dir string, limit int64, t Transport, log *slog.Logger) (*spool, 
 	if err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
-	if others { // the events themselves nobody else can read
-		log.Warn("others on this machine can see what is in the folder of the spool; it holds more than that, so it is left as it is", "dir", dir)
+	if others { // nobody else can read the events themselves
+		log.Warn("other users of this machine can list the folder of the spool; it also contains other files, so its permissions are not changed", "dir", dir)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s := &spool{
@@ -107,7 +106,7 @@ func (s *spool) count() int {
 	return len(names)
 }
 
-// next returns the events that are to be sent now, in order.
+// next returns the events to send now, in order.
 func (s *spool) next() ([]string, error) {
 	names, err := s.list()
 	s.mu.Lock()
@@ -116,8 +115,8 @@ func (s *spool) next() ([]string, error) {
 	return slices.DeleteFunc(names, func(n string) bool { return now.Before(s.refused[n]) }), err
 }
 
-// empty reports whether nothing waits to be sent now. While something does, what comes
-// later must wait behind it.
+// empty reports whether no event waits to be sent now. While one does, later events must wait
+// behind it.
 func (s *spool) empty() bool {
 	names, _ := s.next()
 	return len(names) == 0
@@ -147,7 +146,7 @@ func (s *spool) addOne(e event.Event) error {
 	}
 	if s.size.Add(int64(len(text))) > s.max {
 		s.size.Add(-int64(len(text)))
-		return fmt.Errorf("it is full: %d bytes wait in %s; see why they cannot be sent, or raise its limit", s.max, s.dir)
+		return fmt.Errorf("the spool is full: %d bytes wait in %s; find out why they cannot be sent, or raise its limit", s.max, s.dir)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -173,7 +172,7 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// run sends what waits, whenever something is added and now and then.
+// run sends waiting events whenever one is added, and at intervals.
 func (s *spool) run(ctx context.Context) {
 	defer close(s.done)
 	pause := 200 * time.Millisecond
@@ -193,7 +192,7 @@ func (s *spool) run(ctx context.Context) {
 			return
 		case <-time.After(wait):
 		case <-s.wake:
-			if left { // the receiver is away: do not hammer it
+			if left { // the receiver is unreachable: do not hammer it
 				select {
 				case <-ctx.Done():
 					return
@@ -204,15 +203,15 @@ func (s *spool) run(ctx context.Context) {
 	}
 }
 
-// drain sends what is to be sent now, in order, until nothing is left or it cannot be
-// sent. It reports whether something is left.
+// drain sends the waiting events in order until none is left or one cannot be sent. It reports
+// whether some are left.
 func (s *spool) drain(ctx context.Context) (left bool, err error) {
 	names, err := s.next()
 	if err != nil || len(names) == 0 {
 		return false, err
 	}
 	if ok, err := s.lock.TryLock(); !ok || err != nil {
-		return true, err // another process sends
+		return true, err // another process is sending
 	}
 	defer func() { err = errors.Join(err, s.lock.Unlock()) }()
 	for {
@@ -280,24 +279,24 @@ func (s *spool) remove(name string) error {
 	return os.Remove(path)
 }
 
-// reject puts an event aside that would block the others for ever.
+// reject sets aside an event that would block the others for ever.
 func (s *spool) reject(name string, cause error) error {
-	s.log.Error("a spooled event can never be sent; it is put aside", "file", filepath.Join(s.dir, rejected, name), "err", cause)
+	s.log.Error("a spooled event can never be sent; it is set aside", "file", filepath.Join(s.dir, rejected, name), "err", cause)
 	return os.Rename(filepath.Join(s.dir, name), filepath.Join(s.dir, rejected, name))
 }
 
-// refuse lets an event wait that would hold others up until somebody acts.
+// refuse lets an event wait that would otherwise block others until somebody acts.
 func (s *spool) refuse(name string, cause error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, said := s.refused[name]; !said {
-		s.log.Error("a spooled event is not taken from this sender; it is kept, and others go before it", "file", filepath.Join(s.dir, name), "tried again in", refusedPause, "err", cause)
+		s.log.Error("a spooled event is not accepted from this sender; it is kept, and others are sent first", "file", filepath.Join(s.dir, name), "tried again in", refusedPause, "err", cause)
 	}
 	s.refused[name] = time.Now().Add(refusedPause)
 	return nil
 }
 
-// close stops the background and sends what waits while ctx allows.
+// close stops the background work and sends waiting events while ctx allows.
 func (s *spool) close(ctx context.Context) error {
 	s.stop()
 	<-s.done

@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// A fault is what keeps documents out of an index until somebody acts.
+// A fault is a reason that keeps documents out of an index until somebody acts.
 type fault struct{ cause, index string }
 
-// waits are the documents that wait for somebody to act. Each fault is said once, when it
-// begins and when it is over: a document is put again every 30 seconds, for days maybe.
+// waits tracks the documents that wait for somebody to act. Each fault is logged once when it
+// begins and once when it ends: a document may be put again every 30 seconds for days.
 type waits struct {
 	mu      sync.Mutex
 	waiting map[fault]map[*batch]int       // documents of each batch
-	taken   map[string]time.Time           // when an index took a document last
-	began   func(f fault, reason string)   // said once
+	taken   map[string]time.Time           // when an index last accepted a document
+	began   func(f fault, reason string)   // logged once
 	over    func(f fault, d time.Duration) // likewise
 	since   map[fault]time.Time
 }
@@ -24,15 +24,15 @@ func newWaits(log *slog.Logger, engine string) *waits {
 	return &waits{
 		waiting: make(map[fault]map[*batch]int), taken: make(map[string]time.Time), since: make(map[fault]time.Time),
 		began: func(f fault, reason string) {
-			log.Error("the engine does not take documents and names nothing that is wrong with them; they wait and are put again", "engine", engine, "index", f.index, "cause", f.cause, "reason", reason)
+			log.Error("the engine does not accept documents and does not say what is wrong with them; they wait and are put again", "engine", engine, "index", f.index, "cause", f.cause, "reason", reason)
 		},
 		over: func(f fault, d time.Duration) {
-			log.Info("the engine takes documents again", "engine", engine, "index", f.index, "cause", f.cause, "waited", d)
+			log.Info("the engine accepts documents again", "engine", engine, "index", f.index, "cause", f.cause, "waited", d)
 		},
 	}
 }
 
-// note notes which items of a batch wait for somebody to act.
+// note records which items of a batch wait for somebody to act.
 func (w *waits) note(b *batch, items []item, now time.Time) {
 	counts, reasons := make(map[fault]int), make(map[fault]string)
 	for _, it := range items {
@@ -44,7 +44,7 @@ func (w *waits) note(b *batch, items []item, now time.Time) {
 	w.set(b, counts, reasons, now)
 }
 
-// set notes which documents of a batch wait, and why.
+// set records which documents of a batch wait, and why.
 func (w *waits) set(b *batch, counts map[fault]int, reasons map[fault]string, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -81,14 +81,14 @@ func (w *waits) documents() map[string]int64 {
 	return out
 }
 
-// took notes that an index took a document at a time.
+// took records the time at which an index accepted a document.
 func (w *waits) took(index string, at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.taken[index] = at
 }
 
-// tookSince reports whether an index took a document at a time or later.
+// tookSince reports whether an index accepted a document at time t or later.
 func (w *waits) tookSince(index string, t time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

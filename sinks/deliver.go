@@ -18,24 +18,23 @@ const (
 )
 
 const (
-	// unclearTries is how often a document is put before the answers to others tell
+	// unclearTries is how often a document is put before the answers for other documents decide
 	// whether it is at fault.
 	unclearTries = 3
-	// loudTries is how often a document is put before somebody is called, though the engine
-	// may just be busy: after some three minutes.
+	// loudTries is how often a document is put before a warning is logged, even if the engine may
+	// just be busy: about three minutes.
 	loudTries = 12
 )
 
-// deliver returns once each item of a batch is stored or among the dead letters. It tries
-// for ever, and puts again only what is not stored yet. It fails only when ctx
-// is done.
+// deliver returns once each item of a batch is stored or in the dead letters. It tries for ever,
+// and puts again only items that are not stored yet. It fails only when ctx is done.
 func (w *worker) deliver(ctx context.Context, b *batch) error {
 	defer func() { w.waits.set(b, nil, nil, w.now()) }()
 	pending := make([]item, 0, len(b.items))
 	for _, it := range b.items {
 		if it.refuse == "" {
 			pending = append(pending, it)
-		} else if err := w.bury(ctx, it, it.refuse); err != nil {
+		} else if err := w.deadLetter(ctx, it, it.refuse); err != nil {
 			return err
 		}
 	}
@@ -63,8 +62,8 @@ func (w *worker) deliver(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// attempt puts items once, in requests of bounded size, and returns those that
-// are to be put again and why.
+// attempt puts items once, in requests of bounded size. It returns the items that must be put
+// again, and the reason.
 func (w *worker) attempt(ctx context.Context, items []item) ([]item, error) {
 	var left []item
 	var first error
@@ -80,7 +79,7 @@ func (w *worker) attempt(ctx context.Context, items []item) ([]item, error) {
 	return left, first
 }
 
-// prefix returns how many of items fit in a request; at least one.
+// prefix returns how many of items fit in one request; at least one.
 func (w *worker) prefix(items []item) int {
 	size := 0
 	for i, it := range items {
@@ -92,7 +91,7 @@ func (w *worker) prefix(items []item) int {
 	return len(items)
 }
 
-// put sends one request, or two halves of one that is too large.
+// put sends one request, or two halves if the request is too large.
 func (w *worker) put(ctx context.Context, items []item) ([]item, error) {
 	docs := make([]Document, len(items))
 	for i, it := range items {
@@ -109,7 +108,7 @@ func (w *worker) put(ctx context.Context, items []item) ([]item, error) {
 		right, err2 := w.put(ctx, items[len(items)/2:])
 		return append(left, right...), errors.Join(err1, err2)
 	case errors.Is(err, ErrTooLarge):
-		if err := w.bury(ctx, items[0], "the document alone is larger than the engine takes"); err != nil {
+		if err := w.deadLetter(ctx, items[0], "the document alone is larger than the engine accepts"); err != nil {
 			return items, err
 		}
 		return nil, nil
@@ -135,8 +134,8 @@ func failed(items []item, err error) []item {
 	return out
 }
 
-// wait notes that an item was put in vain, and why: somebody must act, or it may go
-// better by itself. What does not, for long, is also said.
+// wait records that a try failed, and why: act says that somebody must act; otherwise the problem
+// may go away, and is reported only after loudTries.
 func (it *item) wait(f fault, reason string, act bool) {
 	if it.tries++; !act && it.tries < loudTries {
 		f, reason = fault{}, ""
@@ -144,7 +143,7 @@ func (it *item) wait(f fault, reason string, act bool) {
 	it.fault, it.reason = f, reason
 }
 
-// settle acts on the outcome of each item of a request that was sent at a time.
+// settle acts on the outcome of each item of a request that was sent at the given time.
 func (w *worker) settle(ctx context.Context, items []item, outcomes []Outcome, sent time.Time) ([]item, error) {
 	var left []item
 	var first error
@@ -160,7 +159,7 @@ func (w *worker) settle(ctx context.Context, items []item, outcomes []Outcome, s
 		switch {
 		case o.Kind == Done, o.Kind == Stale:
 		case o.Kind == Refused, o.Kind == Unclear && w.isAtFault(&it, sent):
-			if err := w.bury(ctx, it, o.Reason); err != nil {
+			if err := w.deadLetter(ctx, it, o.Reason); err != nil {
 				left, first = append(left, it), err
 			}
 		default:
@@ -177,10 +176,10 @@ func (w *worker) settle(ctx context.Context, items []item, outcomes []Outcome, s
 	return left, first
 }
 
-// isAtFault reports whether a document that was not taken, for a reason which does not
-// tell, is itself at fault: its index took others since it was first put, and it was put
-// again some times. Where the index takes nothing, the index is at fault: buried documents
-// would be many, and all of them good.
+// isAtFault reports whether a document that was not accepted, for an unclear reason, is itself at
+// fault: it was tried several times, and its index has accepted other documents since its first
+// try. If the index accepts nothing, the index is at fault; otherwise many good documents would
+// become dead letters.
 func (w *worker) isAtFault(it *item, sent time.Time) bool {
 	if it.doubted.IsZero() {
 		it.doubted = sent
@@ -189,14 +188,14 @@ func (w *worker) isAtFault(it *item, sent time.Time) bool {
 	return it.doubts >= unclearTries && w.waits.tookSince(it.doc.Index, it.doubted)
 }
 
-// bury sends what the engine will never take to the dead letters.
-func (w *worker) bury(ctx context.Context, it item, reason string) error {
+// deadLetter sends a document that the engine will never accept to the dead letters.
+func (w *worker) deadLetter(ctx context.Context, it item, reason string) error {
 	w.Log.Warn("document refused", "engine", w.Engine.Name(), "index", it.doc.Index, "id", it.doc.ID, "reason", reason,
 		"topic", it.record.Topic, "partition", it.record.Partition, "offset", it.record.Offset)
 	letter := stream.DeadLetter(w.Topics.DLQ(), it.record, stream.Refusal{Stage: w.Engine.Name(), Reason: schemas.Rejected, Detail: reason, At: w.now()})
 	if err := w.letters.Append(ctx, letter); err != nil {
 		return err
 	}
-	w.metrics.buried()
+	w.metrics.deadLettered()
 	return nil
 }

@@ -1,9 +1,9 @@
-// Package sinks copies what the enricher wrote into search indexes. A message
-// of the topics enriched and records is a finished document; its headers say
-// where it belongs. A sink passes the bytes through.
+// Package sinks copies the output of the enricher into search indexes. A message of the topics
+// enriched and records is a finished document; its headers say which index it belongs to. A sink
+// passes the bytes through unchanged.
 //
-// Nothing is lost and nothing stands twice: offsets are committed only once an
-// [Engine] has acknowledged every document before them, a repeat finds its own
-// id, and an older revision finds a newer one. What an engine will never take
-// goes to the dead letters with its reason, and the rest goes on.
+// Nothing is lost and nothing is stored twice. Offsets are committed only once an [Engine] has
+// acknowledged every document before them. A repeated event has the same id as before, and an older
+// revision does not replace a newer one. A document that an engine will never accept goes to the
+// dead letters with its reason, and the others are stored.
 package sinks

@@ -9,15 +9,15 @@ import (
 type Document struct {
 	Index   string
 	ID      string
-	Version int64 // revision of a record; 0: an event, which is created once
+	Version int64 // revision of a record; 0 for an event, which is only created
 	Body    []byte
 }
 
-// An Outcome is what became of one document.
+// An Outcome is the result of putting one document.
 type Outcome struct {
 	Kind   Kind
-	Cause  string // type of the error, where there is one: few different ones
-	Reason string // of what is not Done, in the engine's words
+	Cause  string // type of the error, if any; one of a small set
+	Reason string // in the engine's words, unless Done
 }
 
 // A Kind of outcome. The set is closed.
@@ -26,10 +26,10 @@ type Kind int
 // Outcomes of a document.
 const (
 	Done    Kind = iota // stored
-	Stale               // the same event, or this or a newer revision, is stored already
+	Stale               // the same event, or this or a newer revision, is already stored
 	Retry               // not now: the engine is busy; put it again later
 	Refused             // never: the engine says what is wrong with this document
-	Blocked             // not before somebody acts: the index or its rights are at fault, and no document
+	Blocked             // not before somebody acts: the index or its permissions are at fault, not the document
 	Unclear             // the engine does not say whether the document or the index is at fault
 )
 
@@ -37,33 +37,31 @@ func (k Kind) String() string {
 	return [...]string{"stored", "stale", "retry", "refused", "blocked", "unclear"}[k]
 }
 
-// ErrTooLarge reports a request that is larger than the engine takes. Nothing
-// of it was stored.
+// ErrTooLarge reports a request that is larger than the engine accepts. Nothing of it was stored.
 var ErrTooLarge = errors.New("request is too large for the engine")
 
-// ErrWhole reports a request that was refused as a whole for one of its documents. Nothing
+// ErrWhole reports a request that was refused as a whole because of one of its documents. Nothing
 // of it was stored.
 var ErrWhole = errors.New("request is refused as a whole")
 
-// A BlockedError reports that the engine takes no request until somebody acts, as where a
-// password is wrong.
+// A BlockedError reports that the engine accepts no request until somebody acts, for example
+// because a password is wrong.
 type BlockedError struct{ Cause, Reason string }
 
 func (b *BlockedError) Error() string { return b.Cause + ": " + b.Reason }
 
 // An Engine stores documents in search indexes.
 //
-// Implementations are held to this by package sinktest.
+// Package sinktest tests that an implementation keeps this contract.
 type Engine interface {
 	// Name is the engine's name in metrics, dead letters and the consumer group.
 	Name() string
-	// Put stores docs and returns one outcome for each, in order. A document
-	// that is Done is acknowledged: it survives a crash of the engine. Putting
-	// a document again is harmless. An error means that the request as a whole
-	// failed and that each document may or may not be stored: the caller puts
-	// all of them again, later, or in smaller parts where it is [ErrTooLarge] or
-	// [ErrWhole].
+	// Put stores docs and returns one outcome for each, in order. A document that is Done is
+	// acknowledged: it survives a crash of the engine. Putting a document again is harmless. An
+	// error means that the request as a whole failed, and each document may or may not be stored.
+	// The caller then puts all of them again later, in smaller parts if the error is [ErrTooLarge]
+	// or [ErrWhole].
 	Put(ctx context.Context, docs []Document) ([]Outcome, error)
-	// Ready reports whether the indexes for namespace were set up.
+	// Ready reports an error if the indexes for namespace are not set up.
 	Ready(ctx context.Context, namespace string) error
 }

@@ -48,7 +48,7 @@ func newMetrics(p metric.MeterProvider, engine string, waiting *waits) (*metrics
 	m.letters, errs[2] = meter.Int64Counter("changetrail.dead_letters", metric.WithDescription("Messages sent to the dead letters, by stage and reason."))
 	m.duration, errs[3] = meter.Float64Histogram("changetrail.sink.request.duration", metric.WithUnit("s"), metric.WithDescription("Time of a bulk request."))
 	m.latency, errs[4] = meter.Float64Histogram("changetrail.latency", metric.WithUnit("s"),
-		metric.WithDescription("From the time inside an event to its acknowledgement by the engine."),
+		metric.WithDescription("From the time that an event states to its acknowledgement by the engine."),
 		metric.WithExplicitBucketBoundaries(.01, .025, .05, .1, .25, .5, 1, 2, 5, 10, 30, 60, 300, 3600))
 	_, errs[5] = meter.Int64ObservableGauge("changetrail.lag", metric.WithDescription("Messages of a partition still to be read, by stage."),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
@@ -59,7 +59,7 @@ func newMetrics(p metric.MeterProvider, engine string, waiting *waits) (*metrics
 			}
 			return nil
 		}))
-	_, errs[6] = meter.Int64ObservableGauge("changetrail.sink.blocked", metric.WithDescription("Documents that the engine does not take until somebody acts, by cause."),
+	_, errs[6] = meter.Int64ObservableGauge("changetrail.sink.blocked", metric.WithDescription("Documents that the engine does not accept until somebody acts, by cause."),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
 			for cause, n := range waiting.documents() {
 				o.Observe(n, metric.WithAttributes(m.stage, attribute.String("cause", cause)))
@@ -96,7 +96,7 @@ func (m *metrics) retry(what string, n int) {
 	m.retries.Add(context.Background(), int64(n), metric.WithAttributes(m.stage, attribute.String("failed", what)))
 }
 
-func (m *metrics) buried() {
+func (m *metrics) deadLettered() {
 	m.letters.Add(context.Background(), 1, metric.WithAttributes(m.stage, attribute.String("reason", string(schemas.Rejected))))
 }
 
@@ -111,7 +111,7 @@ func (m *metrics) stored(it item, k Kind, now time.Time) {
 	}
 }
 
-// A tracer makes a span for each document whose sender is traced.
+// A tracer makes a span for each document that has a trace context.
 type tracer struct {
 	tracer trace.Tracer
 	engine string

@@ -21,17 +21,17 @@ type Config struct {
 	Kafka     stream.Config
 	Topics    stream.Topics
 	Namespace string
-	Instance  string // stable name among the workers; none where empty
+	Instance  string // stable name among the workers; may be empty
 	Engine    Engine
-	// Keys are those of the enrichers. Where there are some, a message that none of them
-	// signed is refused: somebody else wrote it.
+	// Keys are the enrichers' keys. If there are any, a message that none of them signed is
+	// refused: somebody else wrote it.
 	Keys signing.Keys
 
-	MaxDocs  int // documents a request; 1000 where 0
-	MaxBytes int // bytes a request; 5 MiB where 0
-	InFlight int // requests at a time; 2 where 0
-	// Linger is how long a request may wait to fill: a request costs the engine
-	// a sync of its log, however small it is.
+	MaxDocs  int // documents per request; 1000 if 0
+	MaxBytes int // bytes per request; 5 MiB if 0
+	InFlight int // requests at a time; 2 if 0
+	// Linger is how long a request may wait to fill up: each request costs the engine a sync of its
+	// log, however small the request is.
 	Linger time.Duration
 
 	Log    *slog.Logger
@@ -39,8 +39,7 @@ type Config struct {
 	Tracer trace.TracerProvider
 }
 
-// Group returns the consumer group of the workers that copy some topics into an
-// engine.
+// Group returns the consumer group of the workers that copy topics into an engine.
 func Group(t stream.Topics, engine string) string { return t.Prefix + "-sink-" + engine }
 
 func (c Config) withDefaults() Config {
@@ -55,8 +54,8 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// A worker moves batches from a reader to an engine. Several are under way at
-// a time; they are committed in the order in which they were read.
+// A worker moves batches from a reader to an engine. Several batches are delivered at a time; they
+// are committed in the order in which they were read.
 type worker struct {
 	Config
 	reader  *stream.Reader
@@ -67,11 +66,11 @@ type worker struct {
 	now     func() time.Time
 
 	queue    chan *batch    // in reading order, to the committer
-	slots    chan struct{}  // one for each request that may be under way
+	slots    chan struct{}  // one for each request that may run at a time
 	underway sync.WaitGroup // batches read and not yet committed or given up
 }
 
-// A batch is what one poll returned.
+// A batch is the result of one poll.
 type batch struct {
 	items []item
 	last  []*stream.Record // the last record of each partition
@@ -82,19 +81,19 @@ type batch struct {
 type item struct {
 	doc    Document
 	record *stream.Record
-	refuse string // why it cannot even be put, or empty
+	refuse string // why it cannot even be put; empty if it can
 
-	fault   fault  // for which it waits; zero where it waits for none
-	reason  string // the engine's words for that
-	tries   int    // in vain
-	doubts  int    // tries whose answer was [Unclear]
+	fault   fault  // that it waits for; zero if none
+	reason  string // the engine's reason
+	tries   int    // that failed
+	doubts  int    // tries with the outcome [Unclear]
 	doubted time.Time
 }
 
-// grace is how long a stopping worker waits for requests that are under way.
+// grace is how long a stopping worker waits for running requests.
 const grace = 20 * time.Second
 
-// Run copies until ctx is done.
+// Run copies documents until ctx is done.
 func Run(ctx context.Context, c Config) error {
 	c = c.withDefaults()
 	if err := c.Engine.Ready(ctx, c.Namespace); err != nil {
@@ -125,7 +124,7 @@ func Run(ctx context.Context, c Config) error {
 	return w.run(ctx)
 }
 
-// run reads until ctx is done, then lets what is under way finish.
+// run reads until ctx is done, then lets running requests finish.
 func (w *worker) run(ctx context.Context) error {
 	deliver, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -176,7 +175,7 @@ func (w *worker) readLoop(ctx, deliver context.Context) error {
 	return nil
 }
 
-// commitLoop commits each batch once it and all before it are delivered.
+// commitLoop commits each batch once it and all batches before it are delivered.
 func (w *worker) commitLoop(ctx context.Context) {
 	failed := false
 	for b := range w.queue {
@@ -186,14 +185,14 @@ func (w *worker) commitLoop(ctx context.Context) {
 		}
 		if !failed {
 			if err := w.reader.Commit(ctx, b.last); err != nil && ctx.Err() == nil {
-				w.Log.Warn("offsets are not committed; if they stay so, documents are put again, which is harmless", "err", err)
+				w.Log.Warn("offsets could not be committed; if this lasts, documents are put again, which is harmless", "err", err)
 			}
 		}
 		w.underway.Done()
 	}
 }
 
-// drain waits until nothing is under way, before partitions are given up.
+// drain waits until no batch is being delivered, before partitions are given up.
 func (w *worker) drain(ctx context.Context) {
 	done := make(chan struct{})
 	go func() {
@@ -208,8 +207,8 @@ func (w *worker) drain(ctx context.Context) {
 	}
 }
 
-// newBatch makes documents of records. Of several revisions of one record only
-// the newest is kept; one that is refused displaces none.
+// newBatch makes documents of records. Of several revisions of one record it keeps only the newest;
+// a refused revision does not displace another.
 func newBatch(records []*stream.Record, findings string, keys signing.Keys) *batch {
 	b := &batch{done: make(chan error, 1), items: make([]item, 0, len(records))}
 	type place struct {
@@ -243,12 +242,12 @@ func newBatch(records []*stream.Record, findings string, keys signing.Keys) *bat
 	return b
 }
 
-// newItems makes the document of a message, and those of the findings that a
-// record has beside it.
+// newItems makes the document of a message, and the documents of the findings in the headers of a
+// record.
 func newItems(r *stream.Record, findings string, keys signing.Keys) []item {
 	first := newItem(r)
 	if !stream.Signed(keys, r) {
-		first.refuse = "no enricher signed it: somebody else wrote to this topic, or record_key is not that of the enrichers"
+		first.refuse = "no enricher signed it: somebody else wrote to this topic, or record_key differs from the enrichers' key"
 		return []item{first}
 	}
 	out := []item{first}
@@ -259,7 +258,7 @@ func newItems(r *stream.Record, findings string, keys signing.Keys) []item {
 		id, body, ok := bytes.Cut(h.Value, []byte("\n"))
 		it := item{record: r, doc: Document{Index: findings, ID: string(id), Version: first.doc.Version, Body: body}}
 		if !ok || len(id) == 0 {
-			it.refuse = fmt.Sprintf("header %s is no document id, newline, document", stream.HeaderFinding)
+			it.refuse = fmt.Sprintf("header %s is not a document id, a newline and a document", stream.HeaderFinding)
 		}
 		out = append(out, it)
 	}
@@ -276,7 +275,7 @@ func newItem(r *stream.Record) item {
 			it.doc.ID = string(h.Value)
 		case stream.HeaderVersion:
 			if _, err := fmt.Sscan(string(h.Value), &it.doc.Version); err != nil || it.doc.Version < 1 {
-				it.refuse = fmt.Sprintf("header %s is %q, no revision", stream.HeaderVersion, h.Value)
+				it.refuse = fmt.Sprintf("header %s is %q, which is not a revision", stream.HeaderVersion, h.Value)
 			}
 		}
 	}

@@ -29,7 +29,7 @@ type memory struct {
 	bodies map[string]string
 	vers   map[string]int64
 	puts   int
-	max    int // documents a request may have
+	max    int // documents that a request may have
 }
 
 func (*memory) Name() string                        { return "memory" }
@@ -219,9 +219,8 @@ func TestOfSeveralRevisionsTheNewestIsPut(t *testing.T) {
 	}
 }
 
-// TestWhatNoEnricherSigned: with a key, a sink takes what an enricher signed, as it was
-// signed. What somebody else wrote is refused, and displaces nothing, however high its
-// revision.
+// TestWhatNoEnricherSigned: with a key, a sink accepts only messages that an enricher signed and
+// nobody changed. Any other message is refused, and displaces nothing, however high its revision.
 func TestWhatNoEnricherSigned(t *testing.T) {
 	keys, others := signing.Of([]byte("the key of the enrichers")), signing.Of([]byte("the key of somebody else"))
 	message := func(offset int64, version string, by signing.Keys, change func(*stream.Record)) *stream.Record {
@@ -279,7 +278,7 @@ func TestWhatNoEnricherSigned(t *testing.T) {
 	}
 }
 
-// A closed engine takes nothing, for a reason that does not tell, until it is opened.
+// A closed engine accepts nothing, for an unclear reason, until it is opened.
 type closedEngine struct {
 	mu     sync.Mutex
 	kind   Kind
@@ -308,9 +307,9 @@ func (c *closedEngine) Put(_ context.Context, docs []Document) ([]Outcome, error
 	return out, nil
 }
 
-// TestWhatKeepsAnIndexFromAllDocumentsBuriesNone: nobody can know all reasons. One for
-// which an index takes none of several documents, while another index does, is that
-// index's; and it is said once.
+// TestWhatKeepsAnIndexFromAllDocumentsBuriesNone: nobody can know all error reasons. If an index
+// accepts none of several documents, while another index does, the index is at fault; and this is
+// logged once.
 func TestWhatKeepsAnIndexFromAllDocumentsBuriesNone(t *testing.T) {
 	for _, kind := range []Kind{Unclear, Blocked, Retry} {
 		t.Run(kind.String(), func(t *testing.T) {
@@ -346,7 +345,7 @@ func TestWhatKeepsAnIndexFromAllDocumentsBuriesNone(t *testing.T) {
 				t.Error(err)
 			}
 			size, err := conf.Partition(topics.DLQ(), 0).Scan(t.Context(), -1, func(r []*stream.Record) error {
-				t.Errorf("%d documents were buried", len(r))
+				t.Errorf("%d dead letters", len(r))
 				return nil
 			})
 			if err != nil {
@@ -357,7 +356,7 @@ func TestWhatKeepsAnIndexFromAllDocumentsBuriesNone(t *testing.T) {
 				want = 0
 			}
 			if n := said.n.Load(); n != want {
-				t.Errorf("it was said %d times, want %d", n, want)
+				t.Errorf("it was logged %d times, want %d", n, want)
 			}
 		})
 	}
@@ -380,7 +379,7 @@ func (e *errorCount) WithAttrs([]slog.Attr) slog.Handler         { return e }
 func (e *errorCount) WithGroup(string) slog.Handler              { return e }
 func (e *errorCount) Handle(context.Context, slog.Record) error  { e.n.Add(1); return nil }
 
-// What the engine is too busy for is said in the end, too: by then it is not busy.
+// An engine that stays busy for too long is reported, too: it is more than busy then.
 func TestABusyEngineIsSaidAfterAWhile(t *testing.T) {
 	it := item{}
 	for range loudTries - 1 {
@@ -390,7 +389,7 @@ func TestABusyEngineIsSaidAfterAWhile(t *testing.T) {
 		t.Errorf("after %d tries: %v", it.tries, it.fault)
 	}
 	if it.wait(fault{"circuit_breaking_exception", "i"}, "too large", false); it.fault.cause == "" {
-		t.Error("it is never said")
+		t.Error("it is never logged")
 	}
 }
 

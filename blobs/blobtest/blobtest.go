@@ -1,4 +1,4 @@
-// Package blobtest is what every store of blobs must do, as a test.
+// Package blobtest is a test that every store of blobs must pass.
 package blobtest
 
 import (
@@ -54,7 +54,7 @@ func put(t *testing.T, s *blobs.Store, content []byte) string {
 	return digest
 }
 
-// many lets writers of one blob and of others get in each other's way.
+// many lets several goroutines write the same blob and different ones at a time.
 func many(t *testing.T, s *blobs.Store) string {
 	t.Helper()
 	content := bytes.Repeat([]byte("x"), 1<<20)

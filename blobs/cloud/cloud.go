@@ -1,8 +1,8 @@
 // Package cloud opens stores of blobs wherever they are: in a folder, in a bucket of
 // S3 (s3://), of Google Cloud Storage (gs://) or of Azure (azblob://).
 //
-// The libraries of Google and Azure weigh more than all the rest together, so that
-// they are part of a build with -tags clouds alone.
+// The libraries of Google and Azure are larger than everything else together, so that only a build
+// with -tags clouds contains them.
 package cloud
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/changetrail/changetrail/blobs/s3"
 )
 
-// Open opens the store at a URL, or in a folder, which is made where it is not there.
+// Open opens the store at a URL or in a folder. It creates a missing folder.
 func Open(ctx context.Context, where string) (*blobs.Store, error) {
 	switch blobs.Scheme(where) {
 	case "s3":

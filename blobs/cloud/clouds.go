@@ -18,7 +18,7 @@ import (
 	"github.com/changetrail/changetrail/blobs"
 )
 
-// other opens a bucket of Google or Azure; credentials are those of each cloud's own
+// other opens a bucket of Google or Azure. The credentials are those of each cloud's own
 // environment.
 func other(ctx context.Context, where, cloud string) (*blobs.Store, error) {
 	b, err := blob.OpenBucket(ctx, where)
@@ -39,8 +39,8 @@ func (b *bucket) Write(ctx context.Context, key string, content io.ReadSeeker, _
 	return b.Upload(ctx, key, content, &blob.WriterOptions{ContentType: "application/octet-stream", Metadata: map[string]string{"sha256": path.Base(key)}})
 }
 
-// Open implements [blobs.Bucket]. The libraries say the same of a file and of a bucket
-// that is not there, so that the bucket is asked for.
+// Open implements [blobs.Bucket]. The libraries return the same error for a missing file and a
+// missing bucket, so that Open checks the bucket.
 func (b *bucket) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	r, err := b.NewReader(ctx, key, nil)
 	if err == nil {
@@ -54,7 +54,7 @@ func (b *bucket) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 		return nil, errors.Join(err, ask)
 	}
 	if !there {
-		return nil, fmt.Errorf("%w; the bucket is not there", err)
+		return nil, fmt.Errorf("%w; the bucket does not exist", err)
 	}
 	return nil, fs.ErrNotExist
 }

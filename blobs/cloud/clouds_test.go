@@ -16,7 +16,7 @@ func TestBucket(t *testing.T) {
 	blobtest.Run(t, blobs.New(&bucket{memblob.OpenBucket(nil)}, "mem://"))
 }
 
-// TestABucketThatIsNotReached is not one without files.
+// TestABucketThatIsNotReached: an unreachable bucket is not an empty one.
 func TestABucketThatIsNotReached(t *testing.T) {
 	b := memblob.OpenBucket(nil)
 	if err := b.Close(); err != nil {

@@ -1,5 +1,5 @@
-// Package s3 keeps blobs in a bucket of Amazon S3, or of what speaks its
-// protocol: MinIO, Ceph, Cloudflare R2, Google Cloud Storage with HMAC keys.
+// Package s3 keeps blobs in a bucket of Amazon S3, or of a server that speaks its protocol: MinIO,
+// Ceph, Cloudflare R2, Google Cloud Storage with HMAC keys.
 package s3
 
 import (
@@ -24,7 +24,7 @@ import (
 	"github.com/changetrail/changetrail/blobs"
 )
 
-// amazon is where buckets are that name no endpoint.
+// amazon is the endpoint of buckets that name none.
 const amazon = "https://s3.amazonaws.com"
 
 type bucket struct {
@@ -33,17 +33,17 @@ type bucket struct {
 	prefix string
 }
 
-// Open opens s3://bucket?region=…&endpoint=…&prefix=…&profile=…&use_path_style=true.
-// What the URL does not say, the environment does (AWS_REGION, AWS_ENDPOINT_URL_S3,
-// AWS_ENDPOINT_URL, AWS_PROFILE). Credentials are those of the environment, of the
-// profile in ~/.aws, or of the role of the container, the pod or the machine.
+// Open opens s3://bucket?region=…&endpoint=…&prefix=…&profile=…&use_path_style=true. Parameters
+// that are missing are taken from the environment (AWS_REGION, AWS_ENDPOINT_URL_S3,
+// AWS_ENDPOINT_URL, AWS_PROFILE). Credentials are those of the environment, of the profile in
+// ~/.aws, or of the role of the container, the pod or the machine.
 func Open(where string) (*blobs.Store, error) {
 	u, err := url.Parse(where)
 	if err != nil {
 		return nil, fmt.Errorf("blobs: %w", err)
 	}
 	if u.Scheme != "s3" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.User != nil {
-		return nil, fmt.Errorf("blobs: %s://%s%s: a bucket is given as s3://bucket?region=eu-central-1; a folder in it as &prefix=folder/", u.Scheme, u.Host, u.Path)
+		return nil, fmt.Errorf("blobs: %s://%s%s: a bucket has the form s3://bucket?region=eu-central-1; add &prefix=folder/ for a folder in it", u.Scheme, u.Host, u.Path)
 	}
 	b, err := open(u.Host, u.Query())
 	if err != nil {
@@ -60,7 +60,7 @@ func open(name string, q url.Values) (*bucket, error) {
 	at := cmp.Or(q.Get("endpoint"), os.Getenv("AWS_ENDPOINT_URL_S3"), os.Getenv("AWS_ENDPOINT_URL"), amazon)
 	endpoint, err := url.Parse(at)
 	if err != nil || endpoint.Host == "" || endpoint.Scheme != "https" && endpoint.Scheme != "http" || strings.Trim(endpoint.Path, "/") != "" {
-		return nil, fmt.Errorf("endpoint %q is no URL of a server, as https://minio.example:9000", at)
+		return nil, fmt.Errorf("endpoint %q is not the URL of a server, for example https://minio.example:9000", at)
 	}
 	options := &minio.Options{
 		Creds: credentials.NewChainCredentials([]credentials.Provider{
@@ -79,18 +79,17 @@ func open(name string, q url.Values) (*bucket, error) {
 	return &bucket{core: minio.Core{Client: client}, name: name, prefix: q.Get("prefix")}, nil
 }
 
-// parameters refuses those that are not known; a misspelt region would be asked for in
-// vain.
+// parameters refuses unknown parameters: a misspelt region would otherwise be ignored silently.
 func parameters(q url.Values) (pathStyle bool, err error) {
 	known := []string{"endpoint", "prefix", "profile", "region", "use_path_style"}
 	for _, k := range slices.Sorted(maps.Keys(q)) {
 		if !slices.Contains(known, k) {
-			return false, fmt.Errorf("parameter %q is not known; there are %s", k, strings.Join(known, ", "))
+			return false, fmt.Errorf("unknown parameter %q; use one of %s", k, strings.Join(known, ", "))
 		}
 	}
 	if v := q.Get("use_path_style"); v != "" {
 		if pathStyle, err = strconv.ParseBool(v); err != nil {
-			return false, fmt.Errorf("use_path_style is %q; it is true or false", v)
+			return false, fmt.Errorf("use_path_style is %q; it must be true or false", v)
 		}
 	}
 	return pathStyle, nil
@@ -113,8 +112,8 @@ func (b *bucket) Write(ctx context.Context, key string, content io.ReadSeeker, s
 	return explain(err)
 }
 
-// Open implements [blobs.Bucket]. The library takes any 404 for a file that is not there,
-// as one of a proxy, so that the bucket must answer that it is there.
+// Open implements [blobs.Bucket]. The library treats any 404 as a missing file, even that of a
+// proxy, so that Open also asks whether the bucket exists.
 func (b *bucket) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	r, _, _, err := b.core.GetObject(ctx, b.name, b.prefix+key, minio.GetObjectOptions{})
 	if err == nil {
@@ -128,7 +127,7 @@ func (b *bucket) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 		return nil, errors.Join(err, explain(ask))
 	}
 	if !there {
-		return nil, fmt.Errorf("%w; but there is no such bucket either: see what the endpoint is", err)
+		return nil, fmt.Errorf("%w; but there is no such bucket either: check the endpoint", err)
 	}
 	return nil, fs.ErrNotExist
 }
@@ -145,7 +144,7 @@ func (b *bucket) Each(ctx context.Context, prefix string, f func(key string) err
 			return err
 		}
 	}
-	return ctx.Err() // a list that was cut is no whole one
+	return ctx.Err() // a list that was cut is not complete
 }
 
 // Close implements [blobs.Bucket].
@@ -153,16 +152,16 @@ func (b *bucket) Close() error { return nil }
 
 func status(err error) int { return minio.ToErrorResponse(err).StatusCode }
 
-// explain says what to do about what S3 refuses.
+// explain adds advice to an error of S3.
 func explain(err error) error {
 	r := minio.ToErrorResponse(err)
 	switch {
 	case err == nil:
 		return nil
 	case r.Code == minio.NoSuchBucket:
-		return fmt.Errorf("%w; make the bucket, or name its region and endpoint", err)
+		return fmt.Errorf("%w; create the bucket, or name its region and endpoint", err)
 	case r.StatusCode == http.StatusForbidden || r.StatusCode == http.StatusUnauthorized:
-		return fmt.Errorf("%w (%s); see that AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the profile or the role may get, put and list there", err, cmp.Or(r.Code, strconv.Itoa(r.StatusCode)))
+		return fmt.Errorf("%w (%s); check that AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the profile or the role may get, put and list in the bucket", err, cmp.Or(r.Code, strconv.Itoa(r.StatusCode)))
 	case errors.Is(err, context.Canceled):
 		return err
 	case r.Code != "":

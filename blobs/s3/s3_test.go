@@ -15,7 +15,7 @@ import (
 	"github.com/changetrail/changetrail/internal/digests"
 )
 
-// at returns a store in a server that answers as f does.
+// at returns a store on a server that answers as f does.
 func at(t *testing.T, f http.HandlerFunc) *blobs.Store {
 	t.Helper()
 	server := httptest.NewServer(f)
@@ -27,7 +27,7 @@ func at(t *testing.T, f http.HandlerFunc) *blobs.Store {
 	return s
 }
 
-// own gives the test credentials and an environment of its own.
+// own gives the test its own credentials and environment.
 func own(t *testing.T) {
 	t.Helper()
 	for name, value := range map[string]string{
@@ -45,8 +45,8 @@ func refused(w http.ResponseWriter, code int, name string) {
 	fmt.Fprintf(w, `<Error><Code>%s</Code><Message>refused</Message></Error>`, name)
 }
 
-// TestOnlyAFileThatIsNotThereIsMissing: an event whose file is missing goes to the dead
-// letters, so that an answer that says anything else must not be taken for that.
+// TestOnlyAFileThatIsNotThereIsMissing: an event whose file is missing goes to the dead letters, so
+// that no other answer may be mistaken for that.
 func TestOnlyAFileThatIsNotThereIsMissing(t *testing.T) {
 	own(t)
 	file := []byte("12 findings")
@@ -61,7 +61,7 @@ func TestOnlyAFileThatIsNotThereIsMissing(t *testing.T) {
 				refused(w, 404, "NoSuchKey")
 			}
 		}, missing: true},
-		"no such bucket": {answer: func(w http.ResponseWriter, _ *http.Request) { refused(w, 404, "NoSuchBucket") }, want: "make the bucket"},
+		"no such bucket": {answer: func(w http.ResponseWriter, _ *http.Request) { refused(w, 404, "NoSuchBucket") }, want: "create the bucket"},
 		"a page of a proxy": {answer: func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, "<html>not found</html>", 404)
 		}, want: "no such bucket either"},
@@ -109,7 +109,7 @@ func TestAnErrorPasses(t *testing.T) {
 	}
 }
 
-// TestAListThatIsCutIsNoList: what fails on the second page is an error.
+// TestAListThatIsCutIsNoList: a failure on the second page is an error.
 func TestAListThatIsCutIsNoList(t *testing.T) {
 	own(t)
 	s := at(t, func(w http.ResponseWriter, r *http.Request) {
@@ -136,14 +136,14 @@ func TestURLs(t *testing.T) {
 		"s3://":                                  "s3://bucket?region",
 		"s3://evidence/folder":                   "prefix",
 		"s3://user:hidden@evidence":              "s3://bucket?region",
-		"s3://evidence?regoin=x":                 `"regoin" is not known`,
-		"s3://evidence?endpoint=minio:9000":      "is no URL of a server",
-		"s3://evidence?endpoint=https://h/path":  "is no URL of a server",
+		"s3://evidence?regoin=x":                 `unknown parameter "regoin"`,
+		"s3://evidence?endpoint=minio:9000":      "is not the URL of a server",
+		"s3://evidence?endpoint=https://h/path":  "is not the URL of a server",
 		"s3://evidence?use_path_style=perhaps":   "true or false",
 		"s3://evidence?endpoint=https://a%20b:1": "",
 	} {
 		_, err := Open(where)
-		if strings.Contains(where, "%20") { // whatever it says, it is no store
+		if strings.Contains(where, "%20") { // any error will do
 			want = "s3://evidence"
 		}
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hidden")) {

@@ -30,7 +30,7 @@ func TestServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Put(t.Context(), []byte("a")); err == nil || !strings.Contains(err.Error(), "make the bucket") {
+	if _, err := s.Put(t.Context(), []byte("a")); err == nil || !strings.Contains(err.Error(), "create the bucket") {
 		t.Errorf("a bucket that is not there: %v", err)
 	}
 	b, err := open("evidence", url.Values{"region": {"us-east-1"}, "endpoint": {"http://" + address}})

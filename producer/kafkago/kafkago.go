@@ -1,5 +1,5 @@
-// Package kafkago sends changetrail's events over a kafka-go writer that a
-// program already has. It alone imports kafka-go.
+// Package kafkago sends changetrail's events over a kafka-go writer that a program already has.
+// Only this package imports kafka-go.
 package kafkago
 
 import (
@@ -18,16 +18,15 @@ type transport struct {
 	mode   producer.Mode
 }
 
-// Transport returns a transport over w, which stays the caller's: closing the
-// producer does not close it. The writer must wait for all in-sync replicas
-// (RequiredAcks: kafka.RequireAll) and must not be asynchronous, else an event
-// could be lost after Publish has accepted it; both are checked.
+// Transport returns a transport over w, which still belongs to the caller: closing the producer
+// does not close it. The writer must wait for all in-sync replicas (RequiredAcks: kafka.RequireAll)
+// and must not be asynchronous; otherwise an event could be lost after Publish has accepted it.
+// Transport checks both.
 //
-// Give the writer kafka.Murmur2Balancer{Consistent: true}: then events of one
-// repository lie in the partition where Kafka's own clients would put them.
-// With another balancer the enricher sends each event on to that partition,
-// which costs a second write. kafka-go has no idempotent producer: an event may
-// stand twice in the topic, and is one event by its source and id.
+// Give the writer kafka.Murmur2Balancer{Consistent: true}: it puts the events of one repository
+// into the partition that Kafka's own clients would choose. With another balancer the enricher
+// sends each event on to that partition, which costs a second write. kafka-go has no idempotent
+// producer: an event may be twice in the topic, but counts once because of its source and id.
 func Transport(w *kafka.Writer, mode producer.Mode) (producer.Transport, error) {
 	var errs []error
 	if w.RequiredAcks != kafka.RequireAll {

@@ -1,6 +1,5 @@
-// Package bulk speaks the _bulk API that Elasticsearch and OpenSearch share:
-// it writes the request, and reads from the answer what became of each
-// document.
+// Package bulk speaks the _bulk API that Elasticsearch and OpenSearch share: it writes the request,
+// and reads the outcome of each document from the answer.
 package bulk
 
 import (
@@ -31,8 +30,8 @@ type Indexer struct {
 	bodies sync.Pool // of *bytes.Buffer
 }
 
-// path asks for no more of the answer than is read. An error that another one caused is
-// asked for as a whole, since causes have causes.
+// path limits the answer to the fields that are read. caused_by is included as a whole, since
+// causes have causes of their own.
 const path = "/_bulk?filter_path=errors,items.*.status,items.*.failure_store,items.*.error.type,items.*.error.reason,items.*.error.caused_by," +
 	"error.type,error.reason,error.caused_by,status"
 
@@ -118,7 +117,7 @@ func appendDocument(b *bytes.Buffer, d sinks.Document) {
 	b.WriteByte('\n')
 }
 
-// send posts body and returns the answer of a request that was taken.
+// send posts body and returns the answer of a successful request.
 func (x *Indexer) send(ctx context.Context, body *bytes.Buffer) ([]byte, error) {
 	reader := io.Reader(bytes.NewReader(body.Bytes()))
 	if x.Gzip > 0 {
@@ -163,8 +162,8 @@ func (x *Indexer) send(ctx context.Context, body *bytes.Buffer) ([]byte, error) 
 	return answer, nil
 }
 
-// A refusedRequest is one that was answered with 400 as a whole: something is wrong with
-// one of its documents, and nothing of it was stored.
+// A refusedRequest is a request that was answered with 400 as a whole: something is wrong with one
+// of its documents, and nothing was stored.
 type refusedRequest struct{ answer []byte }
 
 func (r *refusedRequest) Error() string { return "bulk: HTTP 400: " + clip(r.answer, 300) }
@@ -179,8 +178,8 @@ func clip(b []byte, n int) string {
 	return string(b)
 }
 
-// parse returns what became of n documents; nil where all of them are stored,
-// which the answer says in its first bytes, unless some went to a failure store.
+// parse returns the outcomes of n documents; nil if all are stored. The first bytes of the answer
+// say so, unless documents went to a failure store.
 func parse(answer []byte, n int) ([]sinks.Outcome, error) {
 	redirected := bytes.Contains(answer, []byte(`"failure_store"`))
 	if !redirected && (bytes.HasPrefix(answer, []byte(`{"errors":false`)) || bytes.HasPrefix(answer, []byte(`{"took":`)) && bytes.Contains(answer[:min(len(answer), 64)], []byte(`"errors":false`))) {
@@ -200,7 +199,7 @@ func parse(answer []byte, n int) ([]sinks.Outcome, error) {
 		return nil, nil
 	}
 	if len(r.Items) != n {
-		return nil, fmt.Errorf("bulk: %d documents were sent, the answer speaks of %d", n, len(r.Items))
+		return nil, fmt.Errorf("bulk: %d documents were sent, but the answer lists %d", n, len(r.Items))
 	}
 	out := make([]sinks.Outcome, n)
 	for i, actions := range r.Items {

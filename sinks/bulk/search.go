@@ -17,14 +17,13 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// order is newest first, and among records of one time by their id.
+// order is newest first; records with the same time are sorted by id.
 var order = []any{map[string]any{"@timestamp": "desc"}, map[string]any{"changetrail.change.id": "asc"}}
 
-// deepest is index.max_result_window: how far into a result from and size may
-// reach.
+// deepest is index.max_result_window: the largest sum of from and size.
 const deepest = 10_000
 
-// An answer is what _search returns, as far as it is read.
+// An answer is the part of the answer of _search that is read.
 type answer struct {
 	Hits struct {
 		Total struct {
@@ -44,7 +43,7 @@ type answer struct {
 	} `json:"aggregations"`
 }
 
-// records is what is searched for records.
+// records returns the index or pattern of the records.
 func (s *Server) records() string { return cmp.Or(s.RecordIndex, schemas.RecordsAlias) }
 
 func (s *Server) search(ctx context.Context, index string, body map[string]any) (*answer, error) {
@@ -57,7 +56,7 @@ func (s *Server) search(ctx context.Context, index string, body map[string]any) 
 	case err != nil:
 		return nil, err
 	case status == http.StatusNotFound:
-		return nil, fmt.Errorf("%s has no index %s yet; run changetrail setup, and see that a sink runs", s.Engine, index)
+		return nil, fmt.Errorf("%s has no index %s yet; run changetrail setup, and check that a sink runs", s.Engine, index)
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		return nil, fmt.Errorf("%s: HTTP %d: the credentials may not search %s; set sink.username and sink.password, or sink.api_key", s.Engine, status, index)
 	case status != http.StatusOK:
@@ -70,10 +69,10 @@ func (s *Server) search(ctx context.Context, index string, body map[string]any) 
 	return &a, nil
 }
 
-// Search answers a request over the records.
+// Search answers a query over the records.
 func (s *Server) Search(ctx context.Context, q query.Request) (*query.Result, error) {
 	if q.Skip+q.Size > deepest {
-		return nil, fmt.Errorf("%s shows the first %d of what was found; narrow the search, or the time", s.Engine, deepest)
+		return nil, fmt.Errorf("%s shows only the first %d results; narrow the search or the time range", s.Engine, deepest)
 	}
 	aggs := make(map[string]any)
 	for _, f := range q.Facets {
@@ -121,7 +120,7 @@ func (s *Server) Search(ctx context.Context, q query.Request) (*query.Result, er
 	return res, nil
 }
 
-// sortedBy is the order that a search asks for.
+// sortedBy returns the order of a search.
 func sortedBy(s query.Sort) []any {
 	if s.Field.Name == "" {
 		return order
@@ -133,7 +132,7 @@ func sortedBy(s query.Sort) []any {
 	return []any{map[string]any{s.Field.Name: map[string]any{"order": direction, "missing": "_last"}}, order[1]}
 }
 
-// All hands every record that matches to f, newest first.
+// All calls f with every matching record, newest first.
 func (s *Server) All(ctx context.Context, where query.Node, f func(query.Hit) error) error {
 	var after jsontext.Value
 	for {
@@ -157,7 +156,7 @@ func (s *Server) All(ctx context.Context, where query.Node, f func(query.Hit) er
 	}
 }
 
-// Record returns the newest revision of a record; nil where there is none.
+// Record returns the newest revision of a record; nil if there is none.
 func (s *Server) Record(ctx context.Context, id string) (jsontext.Value, error) {
 	a, err := s.search(ctx, s.records(), map[string]any{
 		"query": map[string]any{"ids": map[string]any{"values": []string{id}}},
@@ -169,10 +168,10 @@ func (s *Server) Record(ctx context.Context, id string) (jsontext.Value, error) 
 	return a.Hits.Hits[0].Source, nil
 }
 
-// named is how many records are returned that have another name.
+// named is the maximum number of records that Named returns.
 const named = 10
 
-// Named returns the newest revisions of records of changes that have id under another name of
+// Named returns the newest revisions of the records of changes that have id under another name of
 // their repository.
 func (s *Server) Named(ctx context.Context, id record.ChangeID) ([]jsontext.Value, error) {
 	a, err := s.search(ctx, s.records(), map[string]any{
@@ -189,7 +188,7 @@ func (s *Server) Named(ctx context.Context, id record.ChangeID) ([]jsontext.Valu
 	return out, nil
 }
 
-// inTime is the order of events: by the time that they state, then by their identity.
+// inTime is the order of events: by their stated time, then by their identity.
 var inTime = []any{
 	map[string]any{"@timestamp": "asc"},
 	map[string]any{"event.id": "asc"},
@@ -198,12 +197,12 @@ var inTime = []any{
 	map[string]any{"changetrail.event.sender": map[string]any{"order": "asc", "unmapped_type": "keyword", "missing": "_first"}},
 }
 
-// perRequest is how many events one request asks for.
+// perRequest is how many events one request returns.
 const perRequest = 1000
 
-// Events hands each event that q asks for to f, with the id of its document, in the order of
-// the times that they state. An event that lies in the indexes of several namespaces is handed
-// over once: its documents are neighbours.
+// Events calls f with each event that matches q and the id of its document, in the order of their
+// stated times. An event that is in the indexes of several namespaces is passed once: its documents
+// are next to each other.
 func (s *Server) Events(ctx context.Context, q schemas.EventQuery, f func(id string, doc jsontext.Value) error) error {
 	var after jsontext.Value
 	last := ""
@@ -235,7 +234,7 @@ func (s *Server) Events(ctx context.Context, q schemas.EventQuery, f func(id str
 // maxTerms is how many values one condition of the engines may have.
 const maxTerms = 60_000
 
-// eventsOf is what finds the events that q asks for.
+// eventsOf returns the query that finds the events of q.
 func eventsOf(q schemas.EventQuery) map[string]any {
 	var shoulds []any
 	if q.Change != "" {
@@ -244,7 +243,7 @@ func eventsOf(q schemas.EventQuery) map[string]any {
 	for refs := range slices.Chunk(q.Refs, maxTerms) {
 		shoulds = append(shoulds, ofRepository(q.Repository, map[string]any{"terms": map[string]any{"changetrail.refs": refs}}))
 	}
-	var runs []string // documents of former versions have the names of their run alone
+	var runs []string // documents of former versions have only the names of their run
 	for _, r := range q.Refs {
 		if run := r.Run(); run != "" {
 			runs = append(runs, run)
@@ -262,8 +261,7 @@ func ofRepository(repo record.Repository, where map[string]any) map[string]any {
 	return map[string]any{"bool": map[string]any{"filter": []any{where, map[string]any{"term": map[string]any{"changetrail.repository": repo}}}}}
 }
 
-// Values returns values of a keyword field that begin with a prefix, for
-// completion.
+// Values returns values of a keyword field that begin with a prefix, for completion.
 func (s *Server) Values(ctx context.Context, field, prefix string, limit int) ([]string, error) {
 	if strings.ContainsRune(prefix, 0) {
 		return nil, nil
@@ -286,7 +284,7 @@ func (s *Server) Values(ctx context.Context, field, prefix string, limit int) ([
 	return out, nil
 }
 
-// literally escapes what has a meaning in Lucene's regular expressions.
+// literally escapes the characters that are special in Lucene's regular expressions.
 func literally(s string) string {
 	var b strings.Builder
 	for _, r := range s {

@@ -15,19 +15,19 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// A Server is what both engines have in common beside _bulk.
+// A Server is the part other than _bulk that both engines have in common.
 type Server struct {
 	Indexer
 	Engine      string // schemas.Elasticsearch or schemas.OpenSearch
-	RecordIndex string // index or pattern that records are searched in; the alias of all where empty
-	EventIndex  string // the same for events; those of all namespaces where empty
+	RecordIndex string // index or pattern for searching records; the alias of all records if empty
+	EventIndex  string // the same for events; all namespaces if empty
 }
 
 // Name implements [sinks.Engine].
 func (s *Server) Name() string { return s.Engine }
 
-// Request sends a request and returns the status and the body of the answer.
-// Only a request that got no answer is an error.
+// Request sends a request and returns the status and the body of the answer. It returns an error
+// only if there is no answer.
 func (s *Server) Request(ctx context.Context, method, path string, body []byte) (int, jsontext.Value, error) {
 	var reader io.Reader
 	if body != nil {
@@ -55,8 +55,8 @@ func (s *Server) Request(ctx context.Context, method, path string, body []byte) 
 	return res.StatusCode, answer, nil
 }
 
-// Version returns the version that the server tells, once it is sure of the
-// product. A server that has no GET / tells no version.
+// Version returns the version that the server states, after a check that it is the right product.
+// It is empty if the server does not offer GET /.
 func (s *Server) Version(ctx context.Context) (version string, err error) {
 	status, body, err := s.Request(ctx, http.MethodGet, "/", nil)
 	if err != nil {
@@ -67,8 +67,8 @@ func (s *Server) Version(ctx context.Context) (version string, err error) {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return "", fmt.Errorf("%s: HTTP %d: the credentials are missing or wrong; set sink.username and sink.password, or sink.api_key", s.Engine, status)
 	default:
-		// A stripped server has no handler there. Its health still answers, and
-		// lets the client look at which product it is.
+		// A stripped-down server does not offer GET /. The cluster health still answers, and lets
+		// the client check the product.
 		if status, _, err = s.Request(ctx, http.MethodGet, "/_cluster/health", nil); err != nil || status != http.StatusOK {
 			return "", fmt.Errorf("%s: GET / and /_cluster/health do not answer (HTTP %d): %w", s.Engine, status, err)
 		}
@@ -85,8 +85,8 @@ func (s *Server) Version(ctx context.Context) (version string, err error) {
 	return info.Version.Number, nil
 }
 
-// Ready implements [sinks.Engine]: documents must find the index templates,
-// else the engine would make indexes of its own invention for them.
+// Ready implements [sinks.Engine]: it checks that the index templates exist. Without them the
+// engine would guess the mappings of the indexes.
 func (s *Server) Ready(ctx context.Context, namespace string) error {
 	if _, err := s.Version(ctx); err != nil {
 		return err
@@ -97,9 +97,9 @@ func (s *Server) Ready(ctx context.Context, namespace string) error {
 		case err != nil:
 			return err
 		case status == http.StatusNotFound:
-			return fmt.Errorf("%s: index template %s is not there; run changetrail setup", s.Engine, name)
+			return fmt.Errorf("%s: index template %s does not exist; run changetrail setup", s.Engine, name)
 		case status == http.StatusForbidden:
-			return nil // no right to look: then somebody else takes care of it
+			return nil // no right to look: then somebody else manages the templates
 		case status != http.StatusOK:
 			return fmt.Errorf("%s: GET /_index_template/%s: HTTP %d: %s", s.Engine, name, status, clip(body, 200))
 		}
@@ -121,6 +121,6 @@ type Connection struct {
 	Addresses          []string
 	Username, Password string
 	APIKey             string // Elasticsearch, base64 of id:key
-	CAFile             string // PEM; the system's roots where empty
+	CAFile             string // PEM; the system's roots if empty
 	Gzip               int    // level of request compression, 0 is none
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/changetrail/changetrail/sinks"
 )
 
-// An itemError is what an engine says of a document that it did not store.
+// An itemError is an engine's description of why it did not store a document.
 type itemError struct {
 	Type     string     `json:"type"`
 	Reason   string     `json:"reason"`
@@ -24,17 +24,17 @@ type item struct {
 	FailureStore string    `json:"failure_store"` // of Elasticsearch, see [failureStoreUsed]
 }
 
-// failureStoreUsed says that a document went to the failure store of its data stream and
-// not to the stream (Elasticsearch 8.19 and newer). The status is that of a success.
+// failureStoreUsed says that a document went to the failure store of its data stream instead of the
+// stream (Elasticsearch 8.19 and newer). The status is that of a success.
 const failureStoreUsed = "used"
 
-// classify tells a repeat from a loss, and the fault of a document from the fault of the
-// engine's configuration.
+// classify tells a repeat from a loss, and a fault of the document from a fault of the engine's
+// configuration.
 //
-// A document is refused only where the answer says what is wrong with it. What says that
-// the index, its settings or its rights are at fault is waited for, whatever the status:
-// engines answer 400 for a closed index and for a limit of shards. Another 4xx may be
-// either: the worker finds out, see [sinks.Unclear].
+// A document is refused only if the answer says what is wrong with it. If the answer blames the
+// index, its settings or its permissions, the document waits, whatever the status: engines answer
+// 400 for a closed index and for a limit of shards. Another 4xx may mean either; the worker finds
+// out, see [sinks.Unclear].
 func classify(it item) sinks.Outcome {
 	out := sinks.Outcome{Cause: it.Error.Type, Reason: it.Error.text()}
 	switch s := it.Status; {
@@ -59,19 +59,19 @@ func classify(it item) sinks.Outcome {
 	return out
 }
 
-// An errorKind is how errors are recognized: by their type, and by how their reason begins.
-// Only the beginning counts: what follows may quote the document, and an agent that writes
-// "index closed" into its document must not stop an index.
+// An errorKind recognizes errors by their type and by the beginning of their reason. Only the
+// beginning is checked: the rest may quote the document, and an agent that writes "index closed"
+// into its document must not block an index.
 type errorKind struct {
 	types   []string
 	reasons *regexp.Regexp // nil: none
 }
 
-// blocks stay until somebody acts, although some engines answer 429 for them.
+// blocks are errors that persist until somebody acts, although some engines answer 429 for them.
 var blocks = errorKind{types: []string{"cluster_block_exception"}}
 
-// ofTheIndex are errors that would come for any document: of how the index is, of how it
-// is set, and of what the cluster lets it do.
+// ofTheIndex are errors that any document would cause: they come from the state of the index, its
+// settings, or the limits of the cluster.
 var ofTheIndex = errorKind{
 	[]string{
 		"cluster_block_exception", "index_closed_exception", "index_not_found_exception", "index_template_missing_exception",
@@ -91,7 +91,7 @@ var ofTheIndex = errorKind{
 	}, "|") + `)`),
 }
 
-// ofTheDocument are errors that tell what is wrong with one document.
+// ofTheDocument are errors that say what is wrong with one document.
 var ofTheDocument = errorKind{
 	[]string{
 		"mapper_parsing_exception", "document_parsing_exception", "strict_dynamic_mapping_exception", "mapper_exception", "parsing_exception",
@@ -101,7 +101,7 @@ var ofTheDocument = errorKind{
 	regexp.MustCompile(`(?i)^(document contains at least one immense term|validation failed: 1: id \[?.* is too long|data stream timestamp field|documents must contain a single-valued timestamp field)`),
 }
 
-// is reports whether e, or what caused it, is of a kind.
+// is reports whether e, or one of its causes, is of a kind.
 func (e *itemError) is(kind errorKind) bool {
 	for ; e != nil; e = e.CausedBy {
 		if slices.Contains(kind.types, e.Type) || kind.reasons != nil && kind.reasons.MatchString(e.Reason) {
@@ -111,7 +111,7 @@ func (e *itemError) is(kind errorKind) bool {
 	return false
 }
 
-// text is what e says, with its causes.
+// text is the type and reason of e, with its causes.
 func (e *itemError) text() string {
 	out := e.Type + ": " + e.Reason
 	for c := e.CausedBy; c != nil; c = c.CausedBy {
@@ -122,8 +122,8 @@ func (e *itemError) text() string {
 	return out
 }
 
-// whole is what became of the only document of a request that was answered with a status
-// of its own, as where its id is too long.
+// whole returns the outcome of the only document of a request that was answered as a whole, for
+// example because its id is too long.
 func whole(status int, answer []byte) sinks.Outcome {
 	var said struct {
 		Error itemError `json:"error"`

@@ -18,7 +18,7 @@ import (
 	"github.com/changetrail/changetrail/sinks"
 )
 
-// The answers are in the words of OpenSearch 2.19 and Elasticsearch 8.19.
+// The answers are those of OpenSearch 2.19 and Elasticsearch 8.19.
 func TestWhoIsAtFault(t *testing.T) {
 	for _, c := range []struct {
 		answer string // of one document, after its status
@@ -58,7 +58,7 @@ func TestWhoIsAtFault(t *testing.T) {
 		{`"error":{"type":"status_exception","reason":"of a release to come"}`, 400, sinks.Unclear},
 		{`"error":{"type":"status_exception","reason":"of a release to come"}`, 418, sinks.Unclear},
 
-		// What a document says cannot speak for the index.
+		// The content of a document must not look like an error of the index.
 		{`"error":{"type":"mapper_parsing_exception","reason":"failed to parse field [@timestamp] of type [date] in document with id 'pipeline with id [p] does not exist'. Preview of field's value: 'index_closed_exception: maximum normal shards open'","caused_by":{"type":"illegal_argument_exception","reason":"failed to parse date field [Limit of total fields [1] has been exceeded] with format [x]"}}`, 400, sinks.Refused},
 	} {
 		out, err := parse(fmt.Appendf(nil, `{"errors":true,"items":[{"index":{"status":%d,%s}}]}`, c.status, c.answer), 1)
@@ -107,8 +107,8 @@ func engineOf(t *testing.T, f http.HandlerFunc) *Indexer {
 	}}
 }
 
-// A request is refused as a whole for one document, as for an id of over 512 bytes. The
-// caller is told to part it; alone, the document is refused for what is wrong with it.
+// A request is refused as a whole for one document, for example for an id of over 512 bytes. The
+// caller divides it; alone, the document is refused for what is wrong with it.
 func TestARequestRefusedAsAWholeIsParted(t *testing.T) {
 	x := engineOf(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -128,7 +128,7 @@ func TestARequestRefusedAsAWholeIsParted(t *testing.T) {
 	}
 }
 
-// A status that says that nobody is let in is no fault of a document.
+// A status that says that access is denied is not the fault of a document.
 func TestWhoIsNotLetInWaits(t *testing.T) {
 	for _, status := range []int{401, 403, 404, 405} {
 		x := engineOf(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
@@ -146,8 +146,8 @@ func TestWhoIsNotLetInWaits(t *testing.T) {
 	}
 }
 
-// A cut answer, and an answer about other documents, say nothing of any document: what was
-// done and what was not is put again, and what was done is then stale.
+// A cut answer, and an answer about other documents, say nothing about any document: all are put
+// again, and those that were stored are then stale.
 func TestFailedAndDone(t *testing.T) {
 	for _, cut := range []string{"", `{"errors":tr`, `{"errors":true,"items":[]}`, `<html>`} {
 		var mu sync.Mutex

@@ -1,9 +1,8 @@
 // Package elasticsearch stores documents in Elasticsearch 8 and 9.
 //
-// It uses the official client's API package over the official transport. The
-// client's root package would bring along the typed API, 860 packages that
-// nothing here calls; what it does beside that, it does here: it refuses
-// every other product.
+// It uses the official client's API package over the official transport. The client's root package
+// would add the typed API: 860 packages that nothing here calls. The one other thing that the root
+// package does is done here: refusing every other product.
 package elasticsearch
 
 import (
@@ -25,8 +24,8 @@ import (
 	"github.com/changetrail/changetrail/sinks/bulk"
 )
 
-// New returns a connection to Elasticsearch. The transport's own retries are off:
-// what is tried again, and when, is decided in one place, the sink's worker.
+// New returns a connection to Elasticsearch. The transport's own retries are off: only the sink's
+// worker decides what is tried again, and when.
 func New(c bulk.Connection) (*bulk.Server, error) {
 	client, err := newClient(c)
 	if err != nil {
@@ -35,7 +34,7 @@ func New(c bulk.Connection) (*bulk.Server, error) {
 	return &bulk.Server{Engine: schemas.Elasticsearch, Indexer: bulk.Indexer{Do: client.Perform, Gzip: c.Gzip}}, nil
 }
 
-// A client sends requests to one cluster, once it is sure that it is Elasticsearch.
+// A client sends requests to one cluster, after a check that it is Elasticsearch.
 type client struct {
 	transport esapi.Transport
 	genuine   atomic.Bool
@@ -61,8 +60,8 @@ func newClient(c bulk.Connection) (*client, error) {
 	return &client{transport: t}, nil
 }
 
-// addresses says where the cluster is and who asks. Credentials in the first URL
-// are for all of them.
+// addresses returns the options for the cluster's addresses and the credentials. Credentials in the
+// first URL are used for all URLs.
 func addresses(c bulk.Connection) ([]elastictransport.Option, error) {
 	if len(c.Addresses) == 0 {
 		return nil, errors.New("no address; set sink.addresses to the cluster's URLs")
@@ -90,7 +89,7 @@ func addresses(c bulk.Connection) ([]elastictransport.Option, error) {
 	return options, nil
 }
 
-// trusting returns a configuration that trusts the authorities in a file alone.
+// trusting returns a configuration that trusts only the authorities in a file.
 func trusting(file string) (*tls.Config, error) {
 	pem, err := os.ReadFile(file)
 	if err != nil {
@@ -103,8 +102,8 @@ func trusting(file string) (*tls.Config, error) {
 	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, nil
 }
 
-// Perform implements [esapi.Transport]. The first answer that is a success must
-// come from Elasticsearch, as the official client demands; else none is returned.
+// Perform implements [esapi.Transport]. The first successful answer must come from Elasticsearch,
+// as the official client demands; otherwise it is an error.
 func (c *client) Perform(req *http.Request) (*http.Response, error) {
 	res, err := c.transport.Perform(req)
 	if err != nil || c.genuine.Load() || res.StatusCode < 200 || res.StatusCode > 299 {

@@ -15,8 +15,8 @@ import (
 	"github.com/changetrail/changetrail/sinks/bulk"
 )
 
-// TestOnlyElasticsearchIsSpokenTo: the first success decides; an error of a proxy
-// in front of the cluster decides nothing.
+// TestOnlyElasticsearchIsSpokenTo: the first success decides; an error of a proxy in front of the
+// cluster decides nothing.
 func TestOnlyElasticsearchIsSpokenTo(t *testing.T) {
 	for name, c := range map[string]struct {
 		answers []int // status codes; negative ones come with the product's header

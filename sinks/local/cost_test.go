@@ -46,7 +46,7 @@ func filled(t testing.TB, n int) *local.Index {
 	return x
 }
 
-// phrases is a search for n phrases, of which different ones are not the same.
+// phrases returns a search for n phrases, with a number of different ones.
 func phrases(n, different int) string {
 	list := strings.Fields(words)
 	var parts []string
@@ -57,7 +57,7 @@ func phrases(n, different int) string {
 	return "changetrail.change.title:(" + strings.Join(parts, " OR ") + ")"
 }
 
-// Phrases are found where they stand: as an index that tries each document says.
+// Phrases are found exactly where a search that tries each document finds them.
 func TestPhrasesAreFoundWhereTheyStand(t *testing.T) {
 	docs := titled(200, words)
 	x := filled(t, len(docs))
@@ -110,8 +110,8 @@ func TestASearchHasACost(t *testing.T) {
 	}
 }
 
-// A search that takes its time holds up neither a writer nor another search, and sees what
-// there was when it began.
+// A slow search delays neither a writer nor another search, and sees the records of the moment when
+// it began.
 func TestASlowSearchHoldsNobodyUp(t *testing.T) {
 	x := filled(t, 400)
 	n, err := query.Parse(phrases(700, 300), x.Fields(), time.Now())
@@ -168,7 +168,8 @@ func TestASearchThatTakesTooLongIsGivenUp(t *testing.T) {
 	}
 }
 
-// BenchmarkPhrases is a search for a thousand phrases, or for 300 that differ, over 800 records.
+// BenchmarkPhrases searches for a thousand equal phrases, or for 300 different ones, over 800
+// records.
 func BenchmarkPhrases(b *testing.B) {
 	x := filled(b, 800)
 	for name, text := range map[string]string{"one": `changetrail.change.title:(` + strings.Repeat(`"update to" OR `, 999) + `"update to")`, "different": phrases(700, 300)} {

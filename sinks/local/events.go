@@ -15,9 +15,9 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// refKey is under what the events of a repository are found that have a ref: a number, since
-// a report has thousands of refs. It is cut from a digest that nobody can steer, so that no
-// event gets under the ref of another.
+// refKey is the key under which the events of a repository that have a ref are found. It is a
+// number, since a report has thousands of refs. It is part of a digest that nobody can steer, so
+// that no event can be made to appear under the ref of another.
 func refKey(repo record.Repository, ref record.Ref) int64 {
 	sum := sha256.Sum256([]byte(string(repo) + "\n" + string(ref)))
 	return int64(binary.BigEndian.Uint64(sum[:8]))
@@ -28,8 +28,8 @@ func addRef(ctx context.Context, tx *sql.Tx, repo record.Repository, ref record.
 	return err
 }
 
-// Events hands each event that q asks for to f, with the id of its document, in the order of
-// the times that they state.
+// Events calls f with each event that matches q and the id of its document, in the order of their
+// stated times.
 func (x *Index) Events(ctx context.Context, q schemas.EventQuery, f func(id string, doc jsontext.Value) error) error {
 	keys := make([]int64, len(q.Refs))
 	for i, ref := range q.Refs {
@@ -39,7 +39,7 @@ func (x *Index) Events(ctx context.Context, q schemas.EventQuery, f func(id stri
 	if err != nil {
 		return err
 	}
-	var numbers []int64 // the documents are read one by one: all of them may be large
+	var numbers []int64 // read the documents one at a time: together they may be large
 	err = x.each(ctx, func(rows *sql.Rows) error {
 		var n int64
 		err := rows.Scan(&n)
@@ -64,14 +64,14 @@ func (x *Index) Events(ctx context.Context, q schemas.EventQuery, f func(id stri
 	return nil
 }
 
-// upgrade brings the tables of layout 1 or 2 up to date: documents get numbers that stay, and
-// events that name a run and no change are found under its ref.
+// upgrade brings the tables of layout 1 or 2 up to date: documents get permanent numbers, and
+// events that name a run but no change are found under the run's ref.
 func (x *Index) upgrade(ctx context.Context, version int) error {
 	tx, err := x.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback() }() // nothing, once it is committed
+	defer func() { _ = tx.Rollback() }() // does nothing after a commit
 	if _, err := tx.ExecContext(ctx, `ALTER TABLE documents RENAME TO former; DROP INDEX documents_of_change;`+tableOfDocuments+tableOfRefs+
 		`INSERT INTO documents (name, id, version, change, at, doc) SELECT name, id, version, change, at, doc FROM former; DROP TABLE former;`); err != nil {
 		return err
@@ -87,13 +87,13 @@ func (x *Index) upgrade(ctx context.Context, version int) error {
 	return tx.Commit()
 }
 
-// refsOfRuns makes refs of the table of runs, whose keys were a repository and a run.
+// refsOfRuns fills the refs from the former table of runs, whose keys were a repository and a run.
 func refsOfRuns(ctx context.Context, tx *sql.Tx) error {
 	rows, err := tx.QueryContext(ctx, "SELECT r.run, d.d FROM runs r JOIN documents d ON d.name = r.name AND d.id = r.id")
 	if err != nil {
 		return err
 	}
-	defer func() { _ = rows.Close() }() // what went wrong is told by Err
+	defer func() { _ = rows.Close() }() // Err reports what went wrong
 	type found struct {
 		key      string
 		document int64

@@ -140,7 +140,7 @@ func TestAnIndexOfAFormerVersionIsBroughtUpToDate(t *testing.T) {
 	}
 }
 
-// former makes a file as layout 2 had it: documents without numbers, and a table of runs.
+// former makes a file with layout 2: documents without numbers, and a table of runs.
 func former(t *testing.T, file string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", file)
@@ -181,7 +181,7 @@ func TestTheSameRevisionWithOtherContentReplaces(t *testing.T) {
 	}
 }
 
-// TestEveryGapIsFoundByASavedQuery: whoever goes through the saved queries misses none.
+// TestEveryGapIsFoundByASavedQuery: whoever runs all saved queries misses no gap.
 func TestEveryGapIsFoundByASavedQuery(t *testing.T) {
 	x := open(t, t.TempDir())
 	var docs []sinks.Document
@@ -229,7 +229,7 @@ func TestWhatIsFoundIsSortedByADateOrANumber(t *testing.T) {
 	}{
 		{"", false, 0, 9, "abc"},
 		{"@timestamp", true, 0, 9, "cba"},
-		{"changetrail.change.merged_at", false, 0, 9, "acb"}, // what has no value comes last
+		{"changetrail.change.merged_at", false, 0, 9, "acb"}, // records without a value come last
 		{"changetrail.change.merged_at", true, 0, 9, "cab"},
 		{"changetrail.revision", false, 0, 9, "bca"},
 		{"changetrail.revision", false, 1, 1, "c"},

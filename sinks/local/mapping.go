@@ -15,8 +15,8 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// A mapping says what may stand in a document, and how it is searched. It is
-// that of the search engines.
+// A mapping says what a document may contain and how it is searched. It is the mapping of the
+// search engines.
 type mapping struct {
 	Type       string              `json:"type"`
 	Enabled    *bool               `json:"enabled"`
@@ -33,11 +33,11 @@ func newMapping(name string) (*mapping, error) {
 	return m, json.Unmarshal(text, m)
 }
 
-// ignoreAbove is how many characters of a keyword the engines index; a longer
-// one is kept and not found.
+// ignoreAbove is how many characters of a keyword the engines index; a longer keyword is kept but
+// not found.
 const ignoreAbove = 8191
 
-// A value of a field, as it is indexed.
+// A value is an indexed value of a field.
 type value struct {
 	field  string
 	term   string
@@ -45,7 +45,7 @@ type value struct {
 	isTerm bool
 }
 
-// read checks doc and hands each value that is indexed to add.
+// read checks doc and calls add with each value that is indexed.
 func (m *mapping) read(doc []byte, add func(value)) error {
 	var v any
 	if err := json.Unmarshal(doc, &v, jsontext.AllowInvalidUTF8(true)); err != nil {
@@ -53,7 +53,7 @@ func (m *mapping) read(doc []byte, add func(value)) error {
 	}
 	object, ok := v.(map[string]any)
 	if !ok {
-		return fmt.Errorf("the document is no JSON object")
+		return fmt.Errorf("the document is not a JSON object")
 	}
 	return m.object("", object, add)
 }
@@ -62,7 +62,7 @@ func (m *mapping) object(path string, o map[string]any, add func(value)) error {
 	for name, v := range o {
 		p, ok := m.Properties[name]
 		if !ok {
-			return fmt.Errorf("field [%s] is not in the mapping, which takes no others", path+name)
+			return fmt.Errorf("field [%s] is not in the mapping, which allows no other fields", path+name)
 		}
 		if err := p.value(path+name, v, add); err != nil {
 			return err

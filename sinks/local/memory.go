@@ -11,26 +11,26 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// memory is the index over the records of the file, up to write n. Each
-// revision of a record has a slot of its own; live holds the newest ones.
+// memory is the index over the records of the file, up to write n. Each revision of a record has
+// its own slot; live contains the newest ones.
 //
-// What is known of a slot never changes, and slots are added at the end. So a search
-// takes a [snapshot] and needs the lock for single steps alone: nobody who writes waits
-// for a search, and no search for another.
+// The contents of a slot never change, and slots are only added at the end. So a search works on a
+// [snapshot] and needs the lock only for short steps: no writer waits for a search, and no search
+// waits for another.
 type memory struct {
 	sync.RWMutex
 	n       int64
 	slots   []slot
 	of      map[int64]uint32 // slot of the newest revision, by r
 	live    *roaring.Bitmap
-	terms   []posting         // by id of the term
+	terms   []posting         // by term id
 	numbers map[int64]*column // by field
 
 	dictionary sync.Mutex
-	values     map[int64]dictionary // of fields that were counted
+	values     map[int64]dictionary // of the fields that were counted so far
 }
 
-// A dictionary is the values of the terms of a field, as of write upTo.
+// A dictionary maps the term ids of a field to values, as of write upTo.
 type dictionary struct {
 	upTo int64
 	byID map[int64]string
@@ -43,10 +43,9 @@ type slot struct {
 	id string
 }
 
-// A posting is the slots that a term stands in. Most terms, as digests, stand in
-// one.
+// A posting is the set of slots that have a term. Most terms, such as digests, are in only one.
 type posting struct {
-	first uint32 // slot+1; 0: in none
+	first uint32 // slot+1; 0 if there is none
 	all   *roaring.Bitmap
 }
 
@@ -61,7 +60,7 @@ func (p *posting) add(s uint32) {
 	}
 }
 
-// count returns in how many of the slots of b the term stands.
+// count returns how many of the slots in b have the term.
 func (p posting) count(b *roaring.Bitmap) int {
 	switch {
 	case p.all != nil:
@@ -78,11 +77,10 @@ type column struct {
 	values []float64
 }
 
-// spare is how many slots of old revisions are borne before the index is built
-// anew without them.
+// spare is how many slots of old revisions are allowed before the index is rebuilt without them.
 const spare = 100_000
 
-// A snapshot is the records as one search sees them, whatever is written meanwhile.
+// A snapshot is the records as one search sees them, whatever is written in the meantime.
 type snapshot struct {
 	*memory
 	live  *roaring.Bitmap
@@ -95,14 +93,14 @@ func (m *memory) snapshot() snapshot {
 	return snapshot{m, m.live.Clone(), m.slots[:len(m.slots):len(m.slots)]}
 }
 
-// upTo is the newest write that m knows.
+// upTo is the number of the newest write that m contains.
 func (m *memory) upTo() int64 {
 	m.RLock()
 	defer m.RUnlock()
 	return m.n
 }
 
-// unite adds to out the slots that a term stands in.
+// unite adds to out the slots that have a term.
 func (m *memory) unite(out *roaring.Bitmap, id int64) {
 	m.RLock()
 	defer m.RUnlock()
@@ -116,7 +114,7 @@ func (m *memory) unite(out *roaring.Bitmap, id int64) {
 	}
 }
 
-// countIn returns in how many of the slots of found a term stands.
+// countIn returns how many of the slots in found have a term.
 func (m *memory) countIn(found *roaring.Bitmap, id int64) int {
 	m.RLock()
 	defer m.RUnlock()
@@ -136,8 +134,7 @@ func (m *memory) column(field int64) column {
 	return column{}
 }
 
-// catchUp takes over what was written to the file since the last time, and returns what
-// is to be seen now.
+// catchUp reads what was written to the file since the last call, and returns the current snapshot.
 func (x *Index) catchUp(ctx context.Context) (snapshot, error) {
 	var newest int64
 	if err := x.db.QueryRowContext(ctx, "SELECT coalesce(max(n), 0) FROM records").Scan(&newest); err != nil {
@@ -150,7 +147,7 @@ func (x *Index) catchUp(ctx context.Context) (snapshot, error) {
 	defer x.catching.Unlock()
 	m := x.current.Load()
 	if m == nil || m.stale() {
-		m = newMemory() // those who search the former one go on
+		m = newMemory() // running searches continue with the former one
 	}
 	err := x.each(ctx, func(rows *sql.Rows) error {
 		var s slot
@@ -159,7 +156,7 @@ func (x *Index) catchUp(ctx context.Context) (snapshot, error) {
 		if err := rows.Scan(&s.r, &n, &s.id, &s.at, &terms, &numbers); err != nil {
 			return fmt.Errorf("index: %w", err)
 		}
-		if err := m.take(s, n, terms, numbers); err != nil {
+		if err := m.addSlot(s, n, terms, numbers); err != nil {
 			return fmt.Errorf("index %s: record %s: %w", x.file, s.id, err)
 		}
 		return nil
@@ -175,15 +172,15 @@ func newMemory() *memory {
 	return &memory{of: make(map[int64]uint32), live: roaring.New(), numbers: make(map[int64]*column), values: make(map[int64]dictionary)}
 }
 
-// stale reports whether too many slots are of old revisions.
+// stale reports whether too many slots belong to old revisions.
 func (m *memory) stale() bool {
 	m.RLock()
 	defer m.RUnlock()
 	return len(m.slots)-len(m.of) > len(m.of)+spare
 }
 
-// take gives a revision a slot.
-func (m *memory) take(s slot, n int64, terms, numbers []byte) error {
+// addSlot adds a slot for a revision.
+func (m *memory) addSlot(s slot, n int64, terms, numbers []byte) error {
 	m.Lock()
 	defer m.Unlock()
 	m.n = n

@@ -12,18 +12,18 @@ import (
 	"github.com/changetrail/changetrail/query"
 )
 
-// A phrase of a search, where its words are anywhere in the field, and where they stand
-// one after the other. The second is told by the documents alone.
+// A phrase is a phrase of a search. candidates are the slots whose field contains all its words;
+// found are those in which the words follow each other. Only the documents can tell the latter.
 type phrase struct {
 	query.Phrase
 	candidates, found *roaring.Bitmap
 }
 
-// keyOf tells phrases apart. A search may have one many times.
+// keyOf returns a key that identifies a phrase. A search may contain a phrase many times.
 func keyOf(p query.Phrase) string { return p.Field.Name + "\x00" + strings.Join(p.Words, "\x00") }
 
-// findPhrases finds all phrases of a search at once: each document is read once, however
-// many of them it may have.
+// findPhrases evaluates all phrases of a search at once: each document is read only once, however
+// many of the phrases it may contain.
 func (e *evaluation) findPhrases(where query.Node) error {
 	e.phrases = make(map[string]*phrase)
 	if err := e.addPhrases(where); err != nil || len(e.phrases) == 0 {
@@ -43,7 +43,7 @@ func (e *evaluation) findPhrases(where query.Node) error {
 	return nil
 }
 
-// addPhrases collects the phrases of a tree, with where they may be.
+// addPhrases collects the phrases of a tree, with their candidates.
 func (e *evaluation) addPhrases(n query.Node) error {
 	switch n := n.(type) {
 	case query.Bool:
@@ -99,13 +99,13 @@ func (e *evaluation) readPhrases(s uint32, byField map[string][]*phrase) error {
 	return nil
 }
 
-// places are the words of a text, with where each of them stands.
+// places maps the words of a text to their positions.
 type places struct {
 	words []string
 	of    map[string][]int
 }
 
-// textsAt adds to out the texts at a path.
+// textsAt appends the texts at a path to out.
 func textsAt(v any, path []string, out []places) []places {
 	switch v := v.(type) {
 	case []any:
@@ -126,7 +126,7 @@ func textsAt(v any, path []string, out []places) []places {
 	return out
 }
 
-// holds tells whether words stand one after the other.
+// holds reports whether words follow each other in the text.
 func (p places) holds(words []string) bool {
 	for _, i := range p.of[words[0]] {
 		if i+len(words) <= len(p.words) && slices.Equal(p.words[i:i+len(words)], words) {

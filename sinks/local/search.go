@@ -29,10 +29,10 @@ func (x *Index) Search(ctx context.Context, q query.Request) (*query.Result, err
 	return res, overdue(ctx, err)
 }
 
-// named is how many records are returned that have another name.
+// named is the maximum number of records that Named returns.
 const named = 10
 
-// Named returns the newest revisions of records of changes that have id under another name of
+// Named returns the newest revisions of the records of changes that have id under another name of
 // their repository.
 func (x *Index) Named(ctx context.Context, id record.ChangeID) ([]jsontext.Value, error) {
 	where := query.Term{Field: query.Field{Name: "changetrail.change.other_ids"}, Value: string(id)}
@@ -47,7 +47,7 @@ func (x *Index) Named(ctx context.Context, id record.ChangeID) ([]jsontext.Value
 	return out, nil
 }
 
-// overdue is err, and that the time of ctx is over where that is why.
+// overdue returns err, or an error that says that the search took too long if ctx has expired.
 func overdue(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); err != nil && errors.Is(cause, query.ErrSlow) {
 		return cause
@@ -100,8 +100,8 @@ func (x *Index) evaluate(ctx context.Context, where query.Node) (*evaluation, *r
 	return e, roaring.And(found, e.live), nil
 }
 
-// All hands every record that matches to f, newest first. The time that searches have is
-// for finding them alone.
+// All calls f with every matching record, newest first. The time limit of searches applies only to
+// finding them.
 func (x *Index) All(ctx context.Context, where query.Node, f func(query.Hit) error) error {
 	finding, cancel := context.WithTimeoutCause(ctx, searchTime, query.ErrSlow)
 	defer cancel()
@@ -133,7 +133,7 @@ func (x *Index) Values(ctx context.Context, field, prefix string, limit int) ([]
 	return out, err
 }
 
-// ordered returns the slots that a request asks for, in its order.
+// ordered returns the slots of one page, in the order of the request.
 func (e *evaluation) ordered(found *roaring.Bitmap, q query.Request) []uint32 {
 	if q.Sort.Field.Name == "" || q.Size <= 0 {
 		return e.newest(found, q.Skip, q.Size)
@@ -141,7 +141,7 @@ func (e *evaluation) ordered(found *roaring.Bitmap, q query.Request) []uint32 {
 	values := make(map[uint32]float64)
 	c := e.column(e.fieldID[q.Sort.Field.Name])
 	for i, s := range c.slots {
-		if v, ok := values[s]; !ok || (c.values[i] < v) == q.Sort.Ascending { // of several the one that comes first
+		if v, ok := values[s]; !ok || (c.values[i] < v) == q.Sort.Ascending { // if there are several, the one that comes first
 			values[s] = c.values[i]
 		}
 	}
@@ -161,7 +161,7 @@ func (e *evaluation) ordered(found *roaring.Bitmap, q query.Request) []uint32 {
 	return slots[:min(q.Size, len(slots))]
 }
 
-// newest returns the slots of found from skip on, newest first.
+// newest returns size slots of found after the first skip, newest first.
 func (m snapshot) newest(found *roaring.Bitmap, skip, size int) []uint32 {
 	if size <= 0 {
 		return nil
@@ -185,7 +185,7 @@ func (m snapshot) newest(found *roaring.Bitmap, skip, size int) []uint32 {
 	return h.slots[min(skip, len(h.slots)):]
 }
 
-// newer tells whether a comes before b among what was found.
+// newer reports whether a comes before b in the results.
 func (m snapshot) newer(a, b uint32) bool {
 	x, y := &m.slots[a], &m.slots[b]
 	if x.at != y.at {
@@ -194,7 +194,7 @@ func (m snapshot) newer(a, b uint32) bool {
 	return x.id < y.id
 }
 
-// oldestFirst is a heap whose first slot is the one to give up.
+// oldestFirst is a heap whose first slot is the next to drop.
 type oldestFirst struct {
 	m     snapshot
 	slots []uint32
@@ -242,8 +242,8 @@ func (e *evaluation) count(field string, found *roaring.Bitmap, limit int) ([]qu
 	return out[:min(len(out), limit)], nil
 }
 
-// valuesOf returns the terms of a field, by id. They are read again once something was
-// written; two who do so at the same time hold each other up no longer than that takes.
+// valuesOf returns the terms of a field, by id. They are read again after each write. Two searches
+// that read them at the same time do not wait for each other.
 func (x *Index) valuesOf(ctx context.Context, m *memory, field int64) (map[int64]string, error) {
 	upTo := m.upTo()
 	m.dictionary.Lock()
@@ -252,7 +252,7 @@ func (x *Index) valuesOf(ctx context.Context, m *memory, field int64) (map[int64
 	if ok && known.upTo >= upTo {
 		return known.byID, nil
 	}
-	fresh := dictionary{upTo: upTo, byID: make(map[int64]string, len(known.byID))} // readers may hold the one of before
+	fresh := dictionary{upTo: upTo, byID: make(map[int64]string, len(known.byID))} // others may still read the former map
 	if err := x.each(ctx, func(rows *sql.Rows) error {
 		var id int64
 		var v string
@@ -268,8 +268,8 @@ func (x *Index) valuesOf(ctx context.Context, m *memory, field int64) (map[int64
 	return fresh.byID, nil
 }
 
-// An evaluation turns a tree into the slots that it matches. Dead slots may be
-// among them.
+// An evaluation turns a tree into the slots that it matches. The result may contain slots of old
+// revisions.
 type evaluation struct {
 	*Index
 	snapshot
@@ -339,13 +339,12 @@ func (e *evaluation) all(n query.Bool) (*roaring.Bitmap, error) {
 	return out, nil
 }
 
-// terms returns the slots with any of the terms of a field that a condition on
-// the dictionary finds.
+// terms returns the slots that have any term of a field that a condition on the dictionary selects.
 func (e *evaluation) terms(condition string, f query.Field, args ...any) (*roaring.Bitmap, error) {
 	return e.unite("field = ? AND "+condition, append([]any{e.fieldID[f.Name]}, args...)...)
 }
 
-// unite returns the slots with any of the terms that a condition finds.
+// unite returns the slots that have any of the terms that a condition selects.
 func (e *evaluation) unite(condition string, args ...any) (*roaring.Bitmap, error) {
 	out := roaring.New()
 	err := e.each(e.ctx, func(rows *sql.Rows) error {

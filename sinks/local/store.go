@@ -50,7 +50,7 @@ CREATE TABLE documents (d INTEGER PRIMARY KEY, name TEXT NOT NULL, id TEXT NOT N
 CREATE INDEX documents_of_change ON documents (change, at);
 `
 
-// tableOfRefs tells which documents are found under a ref of a repository (see refKey).
+// tableOfRefs maps a ref of a repository (see refKey) to the documents that are found under it.
 const tableOfRefs = `
 CREATE TABLE refs (ref INTEGER NOT NULL, d INTEGER NOT NULL, PRIMARY KEY (ref, d)) WITHOUT ROWID;
 `
@@ -64,10 +64,10 @@ type Index struct {
 
 	write   sync.Mutex // held while writing
 	fieldID map[string]int64
-	termID  map[fieldTerm]int64 // of terms seen lately
+	termID  map[fieldTerm]int64 // of recently used terms
 	lastN   int64
 
-	catching sync.Mutex // held while what was written is taken over
+	catching sync.Mutex // held while new writes are read
 	current  atomic.Pointer[memory]
 }
 
@@ -76,18 +76,18 @@ type fieldTerm struct {
 	value string
 }
 
-// presence is the field whose terms are the names of the fields that a record
-// has terms of. It is no number that SQLite gives to a field.
+// presence is the field whose terms are the names of the fields that a record has terms for. SQLite
+// never gives this number to a field.
 const presence = 0
 
-// maxCached is how many ids of terms are held for writing.
+// maxCached is how many term ids are cached for writing.
 const maxCached = 200_000
 
-// Open opens the index in dir; it makes one where create is set and none is.
+// Open opens the index in dir. If create is set, it creates a missing index.
 func Open(ctx context.Context, dir string, create bool) (*Index, error) {
 	file := filepath.Join(dir, FileName)
 	if _, err := os.Stat(file); err != nil && !create {
-		return nil, fmt.Errorf("%s holds no index: %w; changetrail up --data %s makes one", dir, err, dir)
+		return nil, fmt.Errorf("%s contains no index: %w; changetrail up --data %s creates one", dir, err, dir)
 	}
 	if create {
 		if err := private(dir, file); err != nil {
@@ -106,8 +106,8 @@ func Open(ctx context.Context, dir string, create bool) (*Index, error) {
 	return x, nil
 }
 
-// private makes the file where there is none, and keeps it and those that SQLite puts
-// beside it from others. SQLite gives those the rights of the file.
+// private creates a missing file, and makes it and the files that SQLite puts next to it unreadable
+// for others. SQLite gives those the mode of the file.
 func private(dir, file string) error {
 	if err := os.MkdirAll(dir, files.PrivateFolder); err != nil {
 		return err
@@ -162,7 +162,7 @@ func (x *Index) open(ctx context.Context, create bool) (err error) {
 	return err
 }
 
-// knowFields learns the number that each field has in the file.
+// knowFields reads the number that each field has in the file.
 func (x *Index) knowFields(ctx context.Context, create bool) error {
 	if create {
 		for _, name := range x.fields.Names() {
@@ -180,13 +180,13 @@ func (x *Index) knowFields(ctx context.Context, create bool) error {
 	}, "SELECT id, name FROM fields")
 }
 
-// each hands every row of an answer to f.
+// each calls f with every row of an answer.
 func (x *Index) each(ctx context.Context, f func(*sql.Rows) error, statement string, args ...any) error {
 	rows, err := x.db.QueryContext(ctx, statement, args...)
 	if err != nil {
 		return fmt.Errorf("index: %w", err)
 	}
-	defer func() { _ = rows.Close() }() // what went wrong is told by Err
+	defer func() { _ = rows.Close() }() // Err reports what went wrong
 	for rows.Next() {
 		if err := f(rows); err != nil {
 			return err
@@ -210,7 +210,7 @@ func (x *Index) Ready(ctx context.Context, _ string) error { return x.db.PingCon
 // Fields returns the fields that can be searched.
 func (x *Index) Fields() query.Fields { return x.fields }
 
-// kindOf tells from the name of an index what it holds.
+// kindOf returns what an index contains, by its name.
 func kindOf(name string) string {
 	switch {
 	case strings.HasPrefix(name, "logs-"+schemas.EventDataset+"-"):
@@ -249,13 +249,13 @@ func (x *Index) Put(ctx context.Context, docs []sinks.Document) ([]sinks.Outcome
 	return out, nil
 }
 
-// A writer is one transaction.
+// A writer is one write transaction.
 type writer struct {
 	*Index
 	tx    *sql.Tx
 	ctx   context.Context
 	n     int64
-	fresh map[fieldTerm]int64 // ids given in this transaction
+	fresh map[fieldTerm]int64 // ids assigned in this transaction
 	done  bool
 }
 
@@ -265,7 +265,7 @@ func (w *writer) rollback() {
 	}
 }
 
-// committed keeps the ids that the transaction gave.
+// committed caches the ids that the transaction assigned.
 func (w *writer) committed() {
 	w.done, w.lastN = true, w.n
 	if len(w.termID) > maxCached {
@@ -276,7 +276,7 @@ func (w *writer) committed() {
 	}
 }
 
-// head is what a document is listed by.
+// head is the part of a document by which it is listed.
 type head struct {
 	Timestamp time.Time `json:"@timestamp"`
 	Trail     struct {
@@ -288,17 +288,16 @@ type head struct {
 	} `json:"changetrail"`
 }
 
-// newer tells when a document replaces the one that is there. One of the same
-// revision and other content does, too: the embedded broker may lose the state
-// of a transaction and keep its records, and the enricher then uses the number
-// once more.
+// newer is the condition under which a document replaces the stored one. One of the same revision
+// with different content also does: the embedded broker may lose the state of a transaction but
+// keep its records, and the enricher then uses the revision again.
 const newer = "excluded.version > version OR (excluded.version = version AND version > 0 AND excluded.doc <> doc)"
 
 func (w *writer) put(d sinks.Document) (sinks.Outcome, error) {
 	kind := kindOf(d.Index)
 	m, ok := w.mappings[kind]
 	if !ok {
-		return sinks.Outcome{Kind: sinks.Refused, Reason: fmt.Sprintf("%q is no index of events, records or findings", d.Index)}, nil
+		return sinks.Outcome{Kind: sinks.Refused, Reason: fmt.Sprintf("%q is not an index of events, records or findings", d.Index)}, nil
 	}
 	var values []value
 	if err := m.read(d.Body, func(v value) { values = append(values, v) }); err != nil {
@@ -337,7 +336,7 @@ func outcomeOf(res sql.Result) (sinks.Outcome, error) {
 	return sinks.Outcome{Kind: sinks.Done}, nil
 }
 
-// putDocument puts an event or a finding.
+// putDocument stores an event or a finding.
 func (w *writer) putDocument(d sinks.Document, h head, event bool) (sinks.Outcome, error) {
 	var number int64
 	err := w.tx.QueryRowContext(w.ctx, `INSERT INTO documents (name, id, version, change, at, doc) VALUES (?, ?, ?, ?, ?, ?)
@@ -360,8 +359,8 @@ func (w *writer) putDocument(d sinks.Document, h head, event bool) (sinks.Outcom
 	return sinks.Outcome{Kind: sinks.Done}, nil
 }
 
-// encode writes terms as ascending ids, each as the difference to the one
-// before, and numbers as pairs of field and value.
+// encode writes terms as ascending ids, each as the difference from the previous one, and numbers
+// as pairs of field and value.
 func (w *writer) encode(values []value) (terms, numbers []byte, err error) {
 	ids := make([]int64, 0, len(values))
 	for _, v := range values {
@@ -416,7 +415,7 @@ func (w *writer) term(t fieldTerm) (id int64, err error) {
 	return id, err
 }
 
-// Record returns the newest revision of a record; nil where there is none.
+// Record returns the newest revision of a record; nil if there is none.
 func (x *Index) Record(ctx context.Context, id string) (jsontext.Value, error) {
 	var doc []byte
 	err := x.db.QueryRowContext(ctx, "SELECT doc FROM records WHERE id = ?", id).Scan(&doc)
@@ -426,8 +425,7 @@ func (x *Index) Record(ctx context.Context, id string) (jsontext.Value, error) {
 	return doc, err
 }
 
-// Each hands every document of the index to f: with its index, its id and its
-// version, as Put takes them.
+// Each calls f with every document of the index: its index, id and version, as Put accepts them.
 func (x *Index) Each(ctx context.Context, f func(sinks.Document) error) error {
 	return x.each(ctx, func(rows *sql.Rows) error {
 		var d sinks.Document
@@ -438,7 +436,7 @@ func (x *Index) Each(ctx context.Context, f func(sinks.Document) error) error {
 	}, "SELECT name, id, version, doc FROM documents UNION ALL SELECT name, id, version, doc FROM records")
 }
 
-// Get returns one document and its version; nil where there is none.
+// Get returns one document and its version; nil if there is none.
 func (x *Index) Get(ctx context.Context, index, id string) (doc []byte, version int64, err error) {
 	table := "documents"
 	if kindOf(index) == "record" {

@@ -13,12 +13,11 @@ import (
 	"github.com/changetrail/changetrail/sinks/bulk"
 )
 
-// New returns a connection to OpenSearch. The client's own retries, probes and
-// discovery are off: what is tried again, and when, is decided in one place,
-// the sink's worker.
+// New returns a connection to OpenSearch. The client's own retries, probes and discovery are off:
+// only the sink's worker decides what is tried again, and when.
 func New(c bulk.Connection) (*bulk.Server, error) {
 	if c.APIKey != "" {
-		return nil, errors.New("opensearch: it has no API keys; set sink.username and sink.password")
+		return nil, errors.New("opensearch: OpenSearch has no API keys; set sink.username and sink.password")
 	}
 	var ca []byte
 	if c.CAFile != "" {

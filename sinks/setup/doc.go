@@ -1,5 +1,4 @@
-// Package setup makes what the pipeline needs of the servers around it: the
-// topics, and in the search engine the index templates, the data stream, the
-// indexes with their alias, and the lifecycle policies that delete what is
-// older than the retention. Run twice it changes nothing.
+// Package setup prepares the servers that the pipeline uses: the topics in Kafka, and in the search
+// engine the index templates, the data stream, the indexes with their alias, and the lifecycle
+// policies that delete documents older than the retention. Running it twice changes nothing.
 package setup

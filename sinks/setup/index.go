@@ -29,16 +29,16 @@ type Server interface {
 	Request(ctx context.Context, method, path string, body []byte) (status int, answer jsontext.Value, err error)
 }
 
-// Options are what people can choose.
+// Options are the settings that users can choose.
 type Options struct {
 	Namespace string
 	Retention time.Duration
-	Shards    int // of each index; 1 where 0
+	Shards    int // of each index; 1 if 0
 	DryRun    bool
 	Now       time.Time
 }
 
-// An indexer sets up one engine, and notes what it does.
+// An indexer sets up one engine, and records its steps.
 type indexer struct {
 	Server
 	Options
@@ -47,7 +47,7 @@ type indexer struct {
 	steps     []stream.Step
 }
 
-// Index sets up the engine and returns what was found and done.
+// Index sets up the engine and returns what it found and did.
 func Index(ctx context.Context, s Server, o Options) ([]stream.Step, error) {
 	x := &indexer{Server: s, Options: o}
 	for _, step := range []func(context.Context) error{x.policies, x.templates, x.dataStream, x.recordIndex, x.findingIndex, x.mappings} {
@@ -88,8 +88,7 @@ func clip(b []byte) string {
 	return string(b)
 }
 
-// put sends body to path where the engine does not have it yet. What it has is
-// told by a digest that is stored with it.
+// put sends body to path unless the engine already has it. A digest that is stored with it says so.
 func (x *indexer) put(ctx context.Context, what, path string, have jsontext.Value, body map[string]any) error {
 	text, err := json.Marshal(body, json.Deterministic(true))
 	if err != nil {
@@ -113,8 +112,8 @@ func (x *indexer) put(ctx context.Context, what, path string, have jsontext.Valu
 	return x.send(ctx, http.MethodPut, path, body)
 }
 
-// policies makes the lifecycle policies where the engine has them. One that
-// has none is used without, and that is said.
+// policies creates the lifecycle policies. An engine without lifecycle management is set up without
+// them, and a step says so.
 func (x *indexer) policies(ctx context.Context) error {
 	base, want := "/_ilm/policy/", ILM(x.Retention)
 	if x.Name() == schemas.OpenSearch {
@@ -142,8 +141,8 @@ func (x *indexer) policies(ctx context.Context) error {
 	return nil
 }
 
-// noHandler tells a path that the server does not know from a thing that is
-// not there.
+// noHandler reports whether the server does not know the path, in contrast to an object that does
+// not exist.
 func noHandler(answer []byte) bool { return strings.Contains(string(answer), "no handler found") }
 
 func (x *indexer) policy(ctx context.Context, what, path string, status int, have jsontext.Value, want any) error {
@@ -172,8 +171,7 @@ func (x *indexer) policy(ctx context.Context, what, path string, status int, hav
 	return x.send(ctx, http.MethodPut, path, want)
 }
 
-// policyOf finds the policy in the answer of either engine: under its name, or
-// at the top.
+// policyOf finds the policy in the answer of either engine: under its name, or at the top level.
 func policyOf(v map[string]any) map[string]any {
 	if p, ok := v["policy"].(map[string]any); ok {
 		return p
@@ -188,8 +186,7 @@ func policyOf(v map[string]any) map[string]any {
 	return nil
 }
 
-// covers reports whether all of want stands in have, which may hold more: the
-// engine adds defaults.
+// covers reports whether have contains all of want. It may contain more: the engine adds defaults.
 func covers(have jsontext.Value, want any, find func(map[string]any) map[string]any) bool {
 	var h, w map[string]any
 	text, err := json.Marshal(want)
@@ -227,7 +224,7 @@ func contains(have, want any) bool {
 	return have == want
 }
 
-// templates makes the index templates.
+// templates creates the index templates.
 func (x *indexer) templates(ctx context.Context) error {
 	for _, t := range []struct{ name, pattern, policy string }{
 		{"event", eventPattern, EventsPolicy},
@@ -274,7 +271,7 @@ func (x *indexer) templates(ctx context.Context) error {
 	return nil
 }
 
-// dataStream makes the data stream of the events.
+// dataStream creates the data stream of the events.
 func (x *indexer) dataStream(ctx context.Context) error {
 	name := schemas.EventIndex(x.Namespace)
 	status, answer, err := x.Request(ctx, http.MethodGet, "/_data_stream/"+name, nil)
@@ -291,19 +288,19 @@ func (x *indexer) dataStream(ctx context.Context) error {
 		}
 		return x.send(ctx, http.MethodPut, "/_data_stream/"+name, nil)
 	case status == http.StatusBadRequest || status == http.StatusMethodNotAllowed || noHandler(answer):
-		x.note("data stream "+name+": this server has no call to make one; it comes with the first event", "")
+		x.note("data stream "+name+": this server has no API to create one; the first event creates it", "")
 		return nil
 	}
 	return fmt.Errorf("%s: GET /_data_stream/%s: HTTP %d: %s", x.Name(), name, status, clip(answer))
 }
 
-// recordIndex makes this month's index of records, so that the alias exists
-// before the first record does.
+// recordIndex creates this month's index of records, so that the alias exists before the first
+// record.
 func (x *indexer) recordIndex(ctx context.Context) error {
 	return x.index(ctx, schemas.RecordIndex(x.Namespace, x.Now), schemas.RecordsAlias)
 }
 
-// findingIndex makes the index of the findings.
+// findingIndex creates the index of the findings.
 func (x *indexer) findingIndex(ctx context.Context) error {
 	return x.index(ctx, schemas.FindingIndex(x.Namespace), schemas.FindingsAlias)
 }
@@ -328,8 +325,8 @@ func (x *indexer) index(ctx context.Context, name, alias string) error {
 	return nil
 }
 
-// mappings brings the indexes that exist up to the templates. Fields are only
-// ever added, so this needs no reindexing.
+// mappings updates the existing indexes to the templates. Fields are only ever added, so that no
+// reindexing is needed.
 func (x *indexer) mappings(ctx context.Context) error {
 	if !x.changed || x.DryRun {
 		return nil
@@ -349,7 +346,7 @@ func (x *indexer) mappings(ctx context.Context) error {
 			return err
 		}
 		if status != http.StatusOK && status != http.StatusNotFound {
-			return fmt.Errorf("%s: an index that exists does not take the mapping of this version: PUT %s: HTTP %d: %s", x.Name(), path, status, clip(answer))
+			return fmt.Errorf("%s: an existing index does not accept the mapping of this version: PUT %s: HTTP %d: %s", x.Name(), path, status, clip(answer))
 		}
 	}
 	return nil

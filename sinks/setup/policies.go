@@ -17,10 +17,9 @@ const (
 	rolloverSize = "50gb"
 )
 
-// ages returns after how many days the backing indexes are deleted. The age
-// counts from the rollover (events) or from the creation of the index
-// (records), and an index holds a month: the last of its documents must still
-// live as long as the retention says.
+// ages returns the number of days after which the backing indexes are deleted. The age counts from
+// the rollover (events) or from the creation of the index (records). An index spans a month, and
+// its last document must still be kept for the whole retention.
 func ages(retention time.Duration) (events, records string) {
 	days := int(retention / (24 * time.Hour))
 	return fmt.Sprintf("%dd", days), fmt.Sprintf("%dd", days+31)
@@ -45,7 +44,7 @@ func ILM(retention time.Duration) map[string]any {
 // ISM returns the lifecycle policies for OpenSearch
 // (https://docs.opensearch.org/latest/im-plugin/ism/policies/).
 func ISM(retention time.Duration) map[string]any {
-	_, aged := ages(retention) // counts from the creation of an index, never from its rollover
+	_, aged := ages(retention) // age counts from the creation of an index, never from its rollover
 	policy := func(description string, actions []any, pattern string) any {
 		return map[string]any{"policy": map[string]any{
 			"description":   description,

@@ -8,8 +8,8 @@ import (
 
 const year = 400 * 24 * time.Hour
 
-// TestISMHasTheShapeThatOpenSearchDocuments holds the policies against the
-// documented structure, member by member.
+// TestISMHasTheShapeThatOpenSearchDocuments compares the policies with the documented structure,
+// member by member.
 func TestISMHasTheShapeThatOpenSearchDocuments(t *testing.T) {
 	for name, policy := range ISM(year) {
 		text, err := json.Marshal(policy)

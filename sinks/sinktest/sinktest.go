@@ -1,5 +1,4 @@
-// Package sinktest is the contract of [sinks.Engine] as a test. Every engine
-// hands itself to it.
+// Package sinktest is the contract of [sinks.Engine] as a test. Every engine runs it.
 package sinktest
 
 import (
@@ -22,9 +21,9 @@ type Subject struct {
 	Engine sinks.Engine
 	Events string // an index for events: create only
 	Record string // an index for records: versioned
-	// Get returns the document with id, and its version, or "" where none is.
+	// Get returns the document with id and its version, or "" if there is none.
 	Get func(t *testing.T, index, id string) (body string, version int64)
-	// EventsOf returns the events that q asks for, as soon as what was put can be found.
+	// EventsOf returns the events that match q, once the documents that were put can be found.
 	EventsOf func(t *testing.T, q schemas.EventQuery) []jsontext.Value
 }
 
@@ -122,7 +121,7 @@ func eventsAreFound(t *testing.T, s Subject, put func(*testing.T, ...sinks.Docum
 		of("3-of-another-run", "", string(repo), "run:2"), of("5-elsewhere", "", "github.com/acme/docs", "run:1", "commit:b"),
 		of("6-of-another-change", other, string(repo), "commit:b"))
 	var many []sinks.Document
-	for i := range 2500 { // more than one answer of an engine holds
+	for i := range 2500 { // more than fit in one answer of an engine
 		many = append(many, of(fmt.Sprintf("7-%04d", i), "", string(repo), "commit:many"))
 	}
 	put(t, many...)
