@@ -10,6 +10,7 @@ import (
 
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/blobs/blobtest"
+	"github.com/changetrail/changetrail/internal/digests"
 )
 
 func TestBucket(t *testing.T) {
