@@ -143,7 +143,7 @@ func TestACopyOfAnEventGoesNowhereElse(t *testing.T) {
 			genuine = m
 		}
 	}
-	r.mill.run()
+	r.run()
 	d, err := decode(t.Context(), genuine, r.e.conf.reader(), nil)
 	if err != nil || d.event.Witness != record.Observed {
 		t.Fatal(err, d.refusal)
@@ -158,7 +158,7 @@ func TestACopyOfAnEventGoesNowhereElse(t *testing.T) {
 		forged.Headers = append(slices.Clone(genuine.Headers), kgo.RecordHeader{Key: stream.HeaderRoute, Value: route})
 		forged.Partition = r.e.partitions.Of("github.com/acme/pay")
 		r.push(&forged)
-		r.mill.run()
+		r.run()
 	}
 	if got := Digest(r.record(payNames[0].Change("/pull/7"))); got != before {
 		t.Error("a copy of an event of another repository changed the record")
@@ -284,7 +284,7 @@ func TestAnArchiveKeepsNames(t *testing.T) {
 				other.push(&sent)
 			}
 		}
-		other.mill.run()
+		other.run()
 		other.holds(t, fmt.Sprintf("seed %d", seed), r.whole(other.key(payID), anyEvent))
 	}
 }

@@ -225,8 +225,11 @@ func (e *Enricher) takeWord(ctx context.Context, d *decodedEvent, f *record.Repo
 func (e *Enricher) called(d *decodedEvent) ([]*stream.Record, error) {
 	fresh, err := e.state.learnNames(d.record.Partition, d.event)
 	other := d.event.Named != "" && (d.event.Named != d.event.Repository.Name() || d.event.Former != "")
-	if err != nil || !fresh && !(other && d.reread) {
+	if err != nil {
 		return nil, err
+	}
+	if !fresh && (!other || !d.reread) {
+		return nil, nil
 	}
 	return e.renew(d, d.event.Repository, "")
 }

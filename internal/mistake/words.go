@@ -93,8 +93,8 @@ func inWords(err error) (string, bool) {
 	case *fs.PathError:
 		return path(e)
 	}
-	switch err { //nolint:errorlint // Plain goes through what err wraps
-	case gzip.ErrHeader, gzip.ErrChecksum:
+	switch err {
+	case gzip.ErrHeader, gzip.ErrChecksum: //nolint:errorlint // Plain goes through what err wraps
 		return "this is not gzip, or it is damaged", true
 	case io.ErrUnexpectedEOF:
 		return "it ends in the middle", true
