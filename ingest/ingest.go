@@ -159,7 +159,7 @@ func (e *Event) foreign(key []byte, arrived time.Time) (time.Time, error) {
 		return reading.Time, err
 	}
 	if e.Repository == "" {
-		return reading.Time, schemas.Refuse(schemas.NoRepository, "the event names no repository; set partitionkey to host/path, as github.com/acme/payments")
+		return reading.Time, schemas.Refuse(schemas.NoRepository, "the event names no repository; set partitionkey to host/path, for example github.com/acme/payments")
 	}
 	if reading.ID != "" {
 		e.RepositoryID, e.Event.Named, e.Former = reading.ID, reading.Repository, reading.Former

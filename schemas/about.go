@@ -8,16 +8,15 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// An event may name what it is about in several places: its subject names a
-// change, its partitionkey a repository, its data either. They must agree, since
-// whoever may speak of one of them may not speak of the other. The key of the
-// Kafka record says where the event lies, and is asked only where nothing else
-// names anything.
+// An event may name its change or repository in several places: its subject names a change, its
+// partitionkey a repository, its data either. They must agree, since a sender that may speak about
+// one may not speak about the other. The key of the Kafka record decides the partition of the
+// event, and counts only if nothing else names a repository.
 
-// A Conflict is the error for an event that names one change or repository in one
-// place and another in another. It wraps a [Refusal].
+// A Conflict is the error for an event that names different changes or repositories in different
+// places. It wraps a [Refusal].
 type Conflict struct {
-	Repositories []record.Repository // all that it names
+	Repositories []record.Repository // all repositories that it names
 	refusal      error
 }
 
@@ -26,20 +25,20 @@ func (c *Conflict) Error() string { return c.refusal.Error() }
 // Unwrap returns the refusal.
 func (c *Conflict) Unwrap() error { return c.refusal }
 
-// Conflicting returns the Conflict of an event that names two things.
+// Conflicting returns the Conflict of an event that names two different things.
 func Conflicting(first, second string, repositories ...record.Repository) error {
 	return &Conflict{
 		slices.DeleteFunc(repositories, func(r record.Repository) bool { return r == "" }),
-		Refuse(NamesConflict, "it names %s and %s; subject, partitionkey and data of one event are about one change of one repository: mend the one that is wrong, or send two events", first, second),
+		Refuse(NamesConflict, "it names %s and %s; subject, partitionkey and data of one event must name one change of one repository: correct the one that is wrong, or send two events", first, second),
 	}
 }
 
-// Place makes ev one about the change and the repository that the subject and the
-// partitionkey of its envelope name, or else the key of its Kafka record. What ev
-// is about before is what its data say.
+// Place sets the change and the repository of ev from the subject and the partitionkey of its
+// envelope, or from the key of its Kafka record if they name none. Before the call ev has the
+// change and repository that its data name.
 func Place(ev *record.Event, subject record.ChangeID, e *Envelope, key []byte) error {
 	partition := subject.Repository()
-	if e.PartitionKey != string(partition) { // as a rule it is
+	if e.PartitionKey != string(partition) { // usually they are equal
 		partition = repositoryIn(e.PartitionKey)
 	}
 	if subject != "" && ev.Change != "" && !strings.EqualFold(string(subject), string(ev.Change)) {
@@ -61,14 +60,14 @@ func Place(ev *record.Event, subject record.ChangeID, e *Envelope, key []byte) e
 	return nil
 }
 
-// Bounds of names, in bytes; facts that carry them have the same.
+// Bounds of names, in bytes; facts that contain such names have the same bounds.
 const (
 	maxRepository = 512
 	maxChange     = 1024
 )
 
-// Hint returns the repository that the envelope of an event names, or else the key
-// of its Kafka record, for data that may not name it.
+// Hint returns the repository that the envelope of an event or the key of its Kafka record names,
+// for data that may not name it.
 func Hint(subject record.ChangeID, e *Envelope, key []byte) record.Repository {
 	hint := cmp.Or(repositoryIn(e.PartitionKey), subject.Repository())
 	if hint == "" && record.RoomOf(e.PartitionKey) == "" {
@@ -77,8 +76,8 @@ func Hint(subject record.ChangeID, e *Envelope, key []byte) record.Repository {
 	return hint
 }
 
-// repositoryIn returns the repository that a key names, or that of the change that
-// it names; "" where it names none. The key of a run may hold an address, and is none.
+// repositoryIn returns the repository of a key that is a repository or a change; "" if it is
+// neither. The key of a run may contain a URL, and names no repository.
 func repositoryIn(key string) record.Repository {
 	if key == "" || record.RoomOf(key) != "" {
 		return ""
@@ -95,7 +94,7 @@ func repositoryIn(key string) record.Repository {
 	return repo
 }
 
-// locate finds out which change and repository an event is about, or which run.
+// locate determines which change and repository, or which run, an event is about.
 func locate(ev *record.Event, e Envelope, key []byte) error {
 	switch f := ev.Fact.(type) {
 	case *record.Spans:
@@ -124,9 +123,9 @@ func locate(ev *record.Event, e Envelope, key []byte) error {
 		if _, decision := ev.Fact.(*record.Decision); decision {
 			or = "; or its run (data.agent.run), which the commits name in a trailer Agent-Execution"
 		}
-		return Refuse(NotAChange, "an event of type %s needs its change as the subject, as github.com/acme/payments/pull/4829%s", ev.Type, or)
+		return Refuse(NotAChange, "an event of type %s needs its change as the subject, for example github.com/acme/payments/pull/4829%s", ev.Type, or)
 	case ev.Repository != "":
-		if p, ok := ev.Fact.(*record.Pushed); ok && p.Default { // a change of its own
+		if p, ok := ev.Fact.(*record.Pushed); ok && p.Default { // a direct push is a change of its own
 			ev.Change = record.ChangeID(string(ev.Repository) + "/commit/" + strings.ToLower(p.After))
 		}
 		return nil
@@ -134,7 +133,7 @@ func locate(ev *record.Event, e Envelope, key []byte) error {
 	return enterRoom(ev, e, key)
 }
 
-// ofItsCommit refuses a push that is said to be another commit than it tells of.
+// ofItsCommit refuses a push whose change names another commit than the push does.
 func ofItsCommit(ev *record.Event) error {
 	p, ok := ev.Fact.(*record.Pushed)
 	if !ok {
@@ -146,7 +145,8 @@ func ofItsCommit(ev *record.Event) error {
 	return nil
 }
 
-// enterRoom lets an action that names its run, and no repository, wait with that run.
+// enterRoom makes an action that names its run, but no repository, wait in the partition of that
+// run.
 func enterRoom(ev *record.Event, e Envelope, key []byte) error {
 	if _, action := ev.Fact.(*record.Action); action {
 		if runs := record.RunNames(*ev); len(runs) > 0 {
@@ -159,13 +159,13 @@ func enterRoom(ev *record.Event, e Envelope, key []byte) error {
 			return nil
 		}
 	}
-	return Refuse(NoRepository, "neither the subject nor partitionkey, data.repository or the Kafka key names a repository; set partitionkey to host/path, as github.com/acme/payments")
+	return Refuse(NoRepository, "neither the subject nor partitionkey, data.repository or the Kafka key names a repository; set partitionkey to host/path, for example github.com/acme/payments")
 }
 
-// placeSpans brings what spans name into the form of ids. Spans of one trace may be
-// about several repositories; where the envelope names one, they are about that.
+// placeSpans brings the names in spans into the form of ids. Spans of one trace may be about
+// several repositories; if the envelope names one, all are about that one.
 func placeSpans(f *record.Spans, e *Envelope) error {
-	subject, _ := record.ParseChange(e.Subject) // none is none
+	subject, _ := record.ParseChange(e.Subject) // a subject that is not a change is ignored
 	named := cmp.Or(subject.Repository(), repositoryIn(e.PartitionKey))
 	for i := range f.Spans {
 		s := &f.Spans[i]
@@ -195,8 +195,8 @@ func placeSpans(f *record.Spans, e *Envelope) error {
 	return nil
 }
 
-// needsChange tells whether a fact that names no change is about nothing. A decision
-// may name its run instead, an action that or its commit.
+// needsChange reports whether a fact is meaningless without a change. A decision may name its run
+// instead; an action, its run or its commit.
 func needsChange(f record.Fact, e Envelope) bool {
 	switch f := f.(type) {
 	case *record.Scan, *record.Validation, *record.Deployment, *record.Pushed, *record.Noted, *record.IdentityRefused, *record.Request, *record.RepositoryNamed:

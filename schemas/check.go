@@ -16,15 +16,15 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A rule is what the tags of one field demand. Package-wide, the tags are the
-// only place where a constraint is written down.
+// A rule is what the tags of one field require. In this package, constraints are written down only
+// in the tags.
 type rule struct {
 	name      string // JSON name
 	index     []int  // reflect path, through embedded structs
 	typ       reflect.Type
 	required  bool
 	omitempty bool
-	min, max  int64 // length of a string, value of a number; max < 0: none
+	min, max  int64 // length of a string, value of a number; max < 0: no limit
 	maxItems  int
 	enum      []string
 	format    string
@@ -82,12 +82,11 @@ func parseRule(f reflect.StructField, name, options string) rule {
 	return r
 }
 
-// Check reports every way in which fact breaks its schema, at most ten, each
-// with the path of the field.
+// Check reports at most ten ways in which fact breaks its schema, each with the path of the field.
 func Check(fact record.Fact) error { return CheckAs("data", fact) }
 
-// CheckAs is [Check] for any pointer to a struct that is tagged as facts are. name
-// begins each path.
+// CheckAs is [Check] for any pointer to a struct with the tags of facts. Each path begins with
+// name.
 func CheckAs(name string, v any) error {
 	var errs []error
 	checkStruct(reflect.ValueOf(v).Elem(), name, &errs)
@@ -131,7 +130,7 @@ func checkValue(v reflect.Value, r rule, path string, errs *[]error) {
 			return
 		}
 		if r.maxItems >= 0 && v.Len() > r.maxItems {
-			fail("%d items, at most %d are allowed", v.Len(), r.maxItems)
+			fail("%d items; at most %d are allowed", v.Len(), r.maxItems)
 			return
 		}
 		item := r
@@ -157,7 +156,7 @@ func checkValue(v reflect.Value, r rule, path string, errs *[]error) {
 	}
 }
 
-// allows tells whether s keeps r.
+// allows reports whether s satisfies the rule.
 func (r *rule) allows(s string) bool {
 	if s == "" {
 		return !r.required
@@ -192,7 +191,7 @@ func checkString(s string, r rule, fail func(string, ...any)) {
 		return
 	}
 	if r.tooLong(s) {
-		fail("%d characters, at most %d are allowed", utf8.RuneCountInString(s), r.max)
+		fail("%d characters; at most %d are allowed", utf8.RuneCountInString(s), r.max)
 	}
 	if r.enum != nil {
 		if !slices.Contains(r.enum, s) {

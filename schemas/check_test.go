@@ -65,8 +65,8 @@ var facts = map[string]string{
 	record.TypeIdentityRefused:     `{"agent":"a","credential":"c","bound_to":"b","event_type":"t","event_id":"i"}`,
 }
 
-// TestSchemasAndTypesAgree changes valid data at random and demands that the
-// JSON Schema and the code that runs judge it alike.
+// TestSchemasAndTypesAgree changes valid data at random, and checks that the JSON Schema and the
+// code that runs judge it alike.
 func TestSchemasAndTypesAgree(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for _, typ := range record.Types() {
@@ -193,7 +193,7 @@ func TestRefusalsSayWhatAndWhatToDo(t *testing.T) {
 	}
 }
 
-// TestTheSameSaidInOtherWordsHasOneDigest: clients write JSON in other ways.
+// TestTheSameSaidInOtherWordsHasOneDigest: clients format JSON differently.
 func TestTheSameSaidInOtherWordsHasOneDigest(t *testing.T) {
 	digest := func(typ, data string) string {
 		at := time.Date(2026, 11, 12, 3, 0, 0, 0, time.UTC)
@@ -224,7 +224,7 @@ func TestDocumentsKeepTheirSchemas(t *testing.T) {
 	r := record.Fold("github.com/acme/payments/pull/1", record.Facts{})
 	r.Timestamp = time.Now()
 	validate(t, "documents/record.json", schemas.Seal(nil, r, 1, ""))
-	fill(reflect.ValueOf(r).Elem()) // with everything there can be
+	fill(reflect.ValueOf(r).Elem()) // with every field set
 	r.Trail.Revision, r.Trail.EvidenceDigest = 0, ""
 	want, err := schemas.Encode(r)
 	if err != nil {
@@ -250,7 +250,7 @@ func TestDocumentsKeepTheirSchemas(t *testing.T) {
 			t.Fatal(err)
 		}
 		validate(t, "documents/event.json", doc)
-		for range 2 { // as it is, and with everything there can be
+		for range 2 { // as it is, and with every field set
 			want, err := schemas.Encode(full)
 			if err != nil {
 				t.Fatal(err)

@@ -14,37 +14,36 @@ import (
 	"github.com/changetrail/changetrail/internal/mistake"
 )
 
-// MaxEventSize is the largest event that is accepted, in bytes of its Kafka
-// value. It is below Kafka's default for a message, so that one refused here
-// with a reason is not refused there without one.
+// MaxEventSize is the largest event that is accepted, in bytes of its Kafka value. It is below
+// Kafka's default limit, so that a large event is refused here with a reason and not by Kafka
+// without one.
 const MaxEventSize = 1_000_000
 
-// ClaimCheckSize is the size of data, in bytes, above which it travels as a blob
-// that dataref names by its digest.
+// ClaimCheckSize is the size in bytes above which data is kept as a blob, and the event only
+// contains its digest in dataref.
 const ClaimCheckSize = 64 << 10
 
 // MaxDataSize is the largest data that is read from a blob, in bytes.
 const MaxDataSize = 48 << 20
 
-// Times outside these bounds come from a clock that is wrong.
+// Times outside these bounds come from a wrong clock.
 const (
 	maxAhead = 24 * time.Hour
 	maxAge   = 20 * 365 * 24 * time.Hour
 )
 
-// Decode reads the event in an opened envelope, up to and not including the
-// report that a scan or a validation carries: that is for package evidence.
-// arrived is the time of the Kafka record; key is its key. Its errors are
-// refusals.
+// Decode reads the event in an opened envelope, except for the report in a scan or a validation,
+// which package evidence reads. arrived is the time of the Kafka record; key is its key. Its errors
+// are refusals.
 func Decode(e Envelope, key []byte, arrived time.Time) (record.Event, error) {
 	fact := record.NewFact(e.Type)
 	if fact == nil {
-		return record.Event{}, Refuse(UnknownType, "type %q is not read here%s; docs/events.md lists the types, which begin with dev.changetrail.", e.Type, nearest.Hint(e.Type, record.Types()))
+		return record.Event{}, Refuse(UnknownType, "unknown event type %q%s; docs/events.md lists the types, which begin with dev.changetrail.", e.Type, nearest.Hint(e.Type, record.Types()))
 	}
 	if err := CheckMedia(e); err != nil {
 		return record.Event{}, err
 	}
-	e.Data = Whole(e.Data) // which may come from a blob
+	e.Data = Whole(e.Data) // the data may come from a blob
 	text, ok := readFact(e.Data, fact)
 	if !ok {
 		text = nil
@@ -69,7 +68,7 @@ func Decode(e Envelope, key []byte, arrived time.Time) (record.Event, error) {
 	return ev, nil
 }
 
-// CheckMedia refuses data of another media type than JSON.
+// CheckMedia refuses data with a media type other than JSON.
 func CheckMedia(e Envelope) error {
 	if !IsJSON(e.DataContentType) {
 		return Refuse(SchemaViolation, "data of type %s is %s; want %s", e.Type, e.DataContentType, ContentTypeJSON)
@@ -77,7 +76,7 @@ func CheckMedia(e Envelope) error {
 	return nil
 }
 
-// judgeFact reads the data of e into fact, and says what is wrong with it.
+// judgeFact reads the data of e into fact and explains what is wrong with it.
 func judgeFact(e Envelope, fact record.Fact) error {
 	if err := unmarshalData(e.Data, fact); err != nil {
 		return err
@@ -103,7 +102,7 @@ func unmarshalData(data jsontext.Value, fact record.Fact) error {
 	return Refuse(SchemaViolation, "%s", semanticError("data", err))
 }
 
-// CheckClock refuses a time that only a wrong clock can tell.
+// CheckClock refuses a time that only a wrong clock can state.
 func CheckClock(t, arrived time.Time) error {
 	switch {
 	case t.After(arrived.Add(maxAhead)):
@@ -114,20 +113,20 @@ func CheckClock(t, arrived time.Time) error {
 	return nil
 }
 
-// allowance is for clocks that differ, in what was there before a merge.
+// allowance tolerates clocks that differ, when it is decided what existed before a merge.
 const allowance = 2 * time.Minute
 
-// StatedArrival returns when an event arrived elsewhere, as it states in the attribute
-// arrivedat. It cannot have been later than now.
+// StatedArrival returns when an event arrived elsewhere, according to its attribute arrivedat. It
+// is never later than now.
 func StatedArrival(text string, now time.Time) (time.Time, error) {
 	at, err := time.Parse(time.RFC3339Nano, text)
 	switch {
 	case err != nil:
 		return at, Refuse(NotCloudEvent, "arrivedat %q is not an RFC 3339 time", text)
 	case at.After(now.Add(allowance)):
-		return at, Refuse(ClockSkew, "arrivedat is %s, which is still to come; state when the event arrived where it comes from", at.Format(time.RFC3339))
+		return at, Refuse(ClockSkew, "arrivedat is %s, which is in the future; state when the event arrived at its first system", at.Format(time.RFC3339))
 	case at.Unix() < 0:
-		return at, Refuse(ClockSkew, "arrivedat is %s, before 1970; state when the event arrived where it comes from", at.Format(time.RFC3339))
+		return at, Refuse(ClockSkew, "arrivedat is %s, before 1970; state when the event arrived at its first system", at.Format(time.RFC3339))
 	}
 	if at.After(now) {
 		at = now
@@ -135,13 +134,13 @@ func StatedArrival(text string, now time.Time) (time.Time, error) {
 	return at.UTC(), nil
 }
 
-// What is checked before it lies in Kafka arrives there between these.
+// Bounds for when an event that is checked now arrives in Kafka.
 const (
-	mayWait = 30 * 24 * time.Hour // on the disk of a sender
-	Behind  = time.Hour           // the clock of the broker may be
+	mayWait = 30 * 24 * time.Hour // how long an event may wait on a sender's disk
+	Behind  = time.Hour           // how far the broker's clock may be behind
 )
 
-// CheckClockAhead is CheckClock for an event that is still to arrive.
+// CheckClockAhead is CheckClock for an event that has not arrived in Kafka yet.
 func CheckClockAhead(t, now time.Time) error {
 	if err := CheckClock(t, now.Add(-Behind)); err != nil {
 		return err
@@ -149,8 +148,8 @@ func CheckClockAhead(t, now time.Time) error {
 	return CheckClock(t, now.Add(mayWait))
 }
 
-// traceOf returns the trace id of a decision or an action, by which the actions of
-// a run find what it decided; "" where there is none.
+// traceOf returns the trace id of a decision or an action, which connects the actions of a run with
+// its decision; "" if there is none.
 func traceOf(f record.Fact, e Envelope) string {
 	switch f.(type) {
 	case *record.Decision, *record.Action:

@@ -18,7 +18,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// An EventDocument is one enriched event as it stands in the search index.
+// An EventDocument is one enriched event as it is stored in the search index.
 type EventDocument struct {
 	Timestamp  time.Time       `json:"@timestamp" schema:"required" index:"date" doc:"when it happened, as the event says"`
 	Message    string          `json:"message,omitempty" index:"text"`
@@ -116,7 +116,7 @@ const (
 // EventIndex returns the data stream of the enriched events of a namespace.
 func EventIndex(namespace string) string { return "logs-" + EventDataset + "-" + namespace }
 
-// RecordIndexes returns the pattern of the indexes of all records of a namespace.
+// RecordIndexes returns the pattern of the indexes of all records in a namespace.
 func RecordIndexes(namespace string) string { return "changetrail-record-" + namespace + "-*" }
 
 // RecordIndex returns the index of the records of changes first seen at t.
@@ -124,16 +124,16 @@ func RecordIndex(namespace string, t time.Time) string {
 	return "changetrail-record-" + namespace + "-" + t.UTC().Format("2006.01")
 }
 
-// An EventQuery asks an index for the events that name a change, and for those of a repository
-// that are found under one of refs (see [record.Refs]).
+// An EventQuery asks an index for the events that name a change, and for those of a repository that
+// are found under one of refs (see [record.Refs]).
 type EventQuery struct {
-	Change     record.ChangeID // none where empty
+	Change     record.ChangeID // may be empty
 	Repository record.Repository
 	Refs       []record.Ref
 }
 
-// DocumentID returns the id of an event's document: the same for the same
-// source and id, and safe in a URL.
+// DocumentID returns the id of an event's document: the same for the same source and id, and safe
+// in a URL.
 func DocumentID(e record.Event) string { return string(AppendDocumentID(nil, &e)) }
 
 // AppendDocumentID appends the [DocumentID] of e to b.
@@ -147,15 +147,15 @@ func AppendDocumentID(b []byte, e *record.Event) []byte {
 	return hex.AppendEncode(b, h[:20])
 }
 
-// Beyond this depth data is kept as text: the engines refuse to parse a
-// document that is nested too deeply.
+// Data that is nested deeper than this is kept as text: the engines refuse to parse a document that
+// is nested too deeply.
 const maxDepth = 100
 
 // maxListed bounds the lists of an event's document.
 const maxListed = 50
 
-// Describe makes d the document of e without what its change adds. data is the event's
-// data as JSON text, without reports; arrived is when the broker took it, where e does not know.
+// Describe fills d from e, except for what its change adds. data is the event's data as JSON text,
+// without reports; arrived is when the broker accepted it, used if e has no arrival time.
 func (d *EventDocument) Describe(e *record.Event, env *Envelope, data jsontext.Value, arrived time.Time, namespace string) {
 	*d = EventDocument{
 		Timestamp:  e.Time,
@@ -195,7 +195,7 @@ func (d *EventDocument) Describe(e *record.Event, env *Envelope, data jsontext.V
 	}
 }
 
-// orTime returns t, or other where t is not known.
+// orTime returns t, or other if t is zero.
 func orTime(t, other time.Time) time.Time {
 	if t.IsZero() {
 		return other
@@ -203,14 +203,14 @@ func orTime(t, other time.Time) time.Time {
 	return t
 }
 
-// oneLine returns data without line breaks, which only white space can hold.
+// oneLine returns data without line breaks, which only occur in white space.
 func oneLine(data jsontext.Value) jsontext.Value {
 	if bytes.IndexByte(data, '\n') < 0 && bytes.IndexByte(data, '\r') < 0 {
 		return data
 	}
 	v := data.Clone()
 	if err := v.Compact(); err != nil {
-		return data // it was read before: cannot fail
+		return data // valid JSON: cannot fail
 	}
 	return v
 }
@@ -224,11 +224,11 @@ func action(eventType string) string {
 	return strings.ReplaceAll(s, ".", "-")
 }
 
-// depth returns how deep data is nested, or a higher number that is not too deep
-// either.
+// depth returns an upper bound for how deep data is nested: the exact depth, or a higher number
+// that is still allowed.
 func depth(data []byte) int {
 	if n := bytes.Count(data, []byte("{")) + bytes.Count(data, []byte("[")); n <= maxDepth {
-		return n // at most
+		return n // an upper bound
 	}
 	deepest, now, inString := 0, 0, false
 	for i := 0; i < len(data); i++ {
@@ -329,7 +329,7 @@ func describe(d *EventDocument, e *record.Event) {
 	}
 }
 
-// decided says in a line what an agent decided.
+// decided summarizes an agent's decision in one line.
 func decided(f *record.Decision) string {
 	text := f.Agent.ID + " decided"
 	if t := f.Trigger; t != nil && t.Finding != "" {
@@ -360,10 +360,9 @@ var encoding = json.JoinOptions(json.Deterministic(true), jsontext.AllowInvalidU
 // Encode returns a document on one line.
 func Encode(doc any) ([]byte, error) { return json.Marshal(doc, encoding) }
 
-// Seal sets revision and evidence digest of r and appends r to b in the
-// canonical form of RFC 8785. The digest is over that form with revision 0 and
-// no digest; last, the digest sent before, tells that nothing changed, and Seal
-// then appends nothing.
+// Seal sets the revision and the evidence digest of r and appends r to b in the canonical form of
+// RFC 8785. The digest is computed over that form with revision 0 and no digest. If it equals last,
+// the digest sent before, nothing has changed and Seal appends nothing.
 func Seal(b []byte, r *record.Record, revision int64, last string) []byte {
 	r.Trail.Revision, r.Trail.EvidenceDigest = 0, ""
 	start := len(b)
@@ -376,15 +375,14 @@ func Seal(b []byte, r *record.Record, revision int64, last string) []byte {
 	return stamp(b, start, revision, digest)
 }
 
-// The members that stamp fills in, as they stand in a record without them. No
-// other member has these names, and a quote within a string is escaped.
+// The members that stamp fills in, as they look in a record without them. No other member has these
+// names, and quotes within strings are escaped.
 var (
 	noRevision = []byte(`"revision":0`)
 	noDigest   = []byte(`"evidence_digest":""`)
 )
 
-// stamp sets revision and digest in the record without them that begins at
-// start of b.
+// stamp sets the revision and the digest in the record that begins at start of b and has neither.
 func stamp(b []byte, start int, revision int64, digest string) []byte {
 	at := start + bytes.Index(b[start:], noDigest) + len(noDigest) - 1
 	b = slices.Insert(b, at, []byte(digest)...)
@@ -392,11 +390,11 @@ func stamp(b []byte, start int, revision int64, digest string) []byte {
 	return slices.Replace(b, at, at+1, strconv.AppendInt(nil, revision, 10)...)
 }
 
-// maxID is the longest document id that the engines take, in bytes.
+// maxID is the longest document id that the engines accept, in bytes.
 const maxID = 512
 
-// RecordID returns the id of a change's document: the change's own id, or a
-// digest of one that is too long.
+// RecordID returns the id of a change's document: the change's own id, or a digest if that is too
+// long.
 func RecordID(id record.ChangeID) string {
 	if len(id) <= maxID {
 		return string(id)

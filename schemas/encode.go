@@ -16,11 +16,10 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// Documents are written for every event and every revision, facts for every
-// event, and there are digests over them. So they are written in their final
-// form at once, by encoders made once from the types: a quarter of the time of
-// encoding first and bringing into canonical form then. Tests hold them against
-// the general encoder.
+// Documents are written for every event and every revision, facts for every event, and digests are
+// computed over them. So encoders that are built once from the types write them directly in their
+// final form. This takes a quarter of the time of encoding first and canonicalizing afterwards.
+// Tests compare them with the general encoder.
 //
 // Documents are in canonical form (RFC 8785: members by name, shortest
 // escapes), facts in the order of their fields.
@@ -32,17 +31,17 @@ var (
 // Append appends d to b as JSON on one line.
 func (d *EventDocument) Append(b []byte) []byte { return eventEncoder.append(b, d) }
 
-// A writer holds what is written so far.
+// A writer holds the output so far.
 type writer struct {
 	b     []byte
 	doubt bool // something cannot be written, or only the general encoder knows how
 }
 
-// A writer that served one event serves another.
+// Writers are reused.
 var writers = sync.Pool{New: func() any { return new(writer) }}
 
 func (w *writer) free() {
-	if cap(w.b) <= ClaimCheckSize { // one large event must not hold its memory for ever
+	if cap(w.b) <= ClaimCheckSize { // a writer must not keep the memory of one large event for ever
 		*w = writer{b: w.b[:0]}
 		writers.Put(w)
 	}
@@ -51,7 +50,7 @@ func (w *writer) free() {
 // An encoder writes the value at a place as JSON.
 type encoder func(w *writer, at place)
 
-// append appends what pointer points to.
+// append appends the value that pointer points to.
 func (e encoder) append(b []byte, pointer any) []byte {
 	w := writers.Get().(*writer)
 	defer w.free()
@@ -62,24 +61,24 @@ func (e encoder) append(b []byte, pointer any) []byte {
 	return b
 }
 
-// An order sorts the members of a struct.
+// An order is the order of the members of a struct.
 type order func(a, b member) int
 
 func byName(a, b member) int  { return cmp.Compare(a.name, b.name) }
 func byField(a, b member) int { return cmp.Compare(a.offset, b.offset) }
 
-// A member is one field of a struct, as it is written.
+// A member is one field of a struct and how it is written.
 type member struct {
 	name   string // of the member
 	text   []byte // "name":
 	offset uintptr
-	absent func(at place) bool // left out there; nil: never
-	empty  bool                // omitempty: left out where its JSON is {}, too
+	absent func(at place) bool // reports whether it is left out; nil means never
+	empty  bool                // omitempty: also left out if its JSON is {}
 	value  encoder
 }
 
-// encoderOf returns the encoder of t. It panics on a type that no document
-// uses, which every use of the package then shows.
+// encoderOf returns the encoder of t. It panics on a type that no document uses; any use of the
+// package would show that.
 func encoderOf(t reflect.Type, o order) encoder {
 	switch t {
 	case timeType:
@@ -152,7 +151,7 @@ func structEncoder(t reflect.Type, o order) encoder {
 			w.b = append(w.b, m.text...)
 			value := len(w.b)
 			m.value(w, field)
-			if m.empty && len(w.b) == value+2 && w.b[value] == '{' { // a struct of which nothing is set
+			if m.empty && len(w.b) == value+2 && w.b[value] == '{' { // an empty struct
 				w.b = w.b[:start]
 			}
 		}
@@ -160,8 +159,7 @@ func structEncoder(t reflect.Type, o order) encoder {
 	}
 }
 
-// membersOf returns the members of struct type t, those of embedded structs
-// among them.
+// membersOf returns the members of struct type t, including those of embedded structs.
 func membersOf(t reflect.Type, o order) []member {
 	var members []member
 	for i := range t.NumField() {
@@ -185,8 +183,8 @@ func membersOf(t reflect.Type, o order) []member {
 	return members
 }
 
-// absence returns what tells that a field of type t is left out: one with
-// omitempty where its JSON is empty, one with omitzero where it is zero.
+// absence returns the function that reports whether a field of type t is left out: with omitempty
+// if its JSON is empty, with omitzero if it is zero.
 func absence(t reflect.Type, options string) func(at place) bool {
 	empty, zero := strings.Contains(options, "omitempty"), strings.Contains(options, "omitzero")
 	switch {
@@ -209,13 +207,12 @@ func writeTime(w *writer, at place) {
 	w.b = append(w.b, '"')
 	w.b = at.time().AppendFormat(w.b, time.RFC3339Nano)
 	if text := w.b[start:]; text[len("2006")] != '-' || !zoneFits(text) {
-		w.doubt = true // of years and zones RFC 3339 has fewer than Go
+		w.doubt = true // RFC 3339 has fewer years and zones than Go
 	}
 	w.b = append(w.b, '"')
 }
 
-// zoneFits tells whether the zone of a time that is written in the form of RFC
-// 3339 is one of RFC 3339.
+// zoneFits reports whether RFC 3339 allows the zone of a formatted time.
 func zoneFits(text []byte) bool {
 	n := len(text)
 	return text[n-1] == 'Z' || (text[n-6] == '+' || text[n-6] == '-') && string(text[n-5:n-3]) <= "23" && string(text[n-2:]) <= "59"
@@ -223,19 +220,19 @@ func zoneFits(text []byte) bool {
 
 func writeFloat(w *writer, at place) {
 	f := *at.float()
-	if f >= 1e-6 && f < 1e21 { // as ECMAScript, for which RFC 8785 asks
+	if f >= 1e-6 && f < 1e21 { // the format of ECMAScript, as RFC 8785 requires
 		w.b = strconv.AppendFloat(w.b, f, 'f', -1, 64)
 		return
 	}
 	text, err := json.Marshal(f)
 	if err != nil {
-		text = []byte("0") // not a number: no JSON has it
+		text = []byte("0") // NaN and infinity do not exist in JSON
 	}
 	w.b = append(w.b, text...)
 }
 
-// writeFree writes JSON that nobody reads here without white space and needless
-// escapes. Most of it has none.
+// writeFree writes JSON that this package does not interpret, without white space and needless
+// escapes. Most of it has neither.
 func writeFree(w *writer, at place) {
 	text := *at.bytes()
 	s := scanner{text: text}
@@ -250,7 +247,7 @@ func writeFree(w *writer, at place) {
 // appendString appends s quoted. Nearly all strings are plain.
 func appendString(b []byte, s string) []byte {
 	if ordinary(bytesOf(s)) < len(s) {
-		b, _ = jsontext.AppendQuote(b, s) // what is no UTF-8 becomes U+FFFD
+		b, _ = jsontext.AppendQuote(b, s) // invalid UTF-8 becomes U+FFFD
 		return b
 	}
 	b = append(b, '"')

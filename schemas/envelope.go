@@ -32,15 +32,15 @@ type Header struct {
 	Value []byte
 }
 
-// A Message is a Kafka record as it came, without its place in the topic.
+// A Message is a Kafka record as it arrived, without its position in the topic.
 type Message struct {
 	Key     []byte
 	Value   []byte
 	Headers []Header
-	Time    time.Time // the record's timestamp: when the broker took it
+	Time    time.Time // the record's timestamp: when the broker accepted it
 }
 
-// An Envelope is the context of a CloudEvent, and its data as JSON text.
+// An Envelope is the attributes of a CloudEvent, and its data as JSON text.
 type Envelope struct {
 	SpecVersion     string    `json:"specversion"`
 	ID              string    `json:"id"`
@@ -56,20 +56,19 @@ type Envelope struct {
 	Sequence        string    `json:"sequence"`
 	AuthType        string    `json:"authtype"`
 	AuthID          string    `json:"authid"`
-	AuthMAC         string    `json:"authmac"`     // of a gateway; see Stamp
+	AuthMAC         string    `json:"authmac"`     // set by a gateway; see Sign
 	ArrivedAt       string    `json:"arrivedat"`   // when it arrived at a gateway, or elsewhere, RFC 3339
-	Imported        string    `json:"imported"`    // of a gateway: its sender states arrivedat
-	ContentMode     string    `json:"contentmode"` // how much of the content of prompts and tools is kept
-	Redacted        string    `json:"redacted"`    // rules that found secrets, with commas
-	MaskedAfter     string    `json:"maskedafter"` // that it was changed after it was kept (record.Masking)
+	Imported        string    `json:"imported"`    // set by a gateway: the sender states arrivedat
+	ContentMode     string    `json:"contentmode"` // how much content of prompts and tools is kept
+	Redacted        string    `json:"redacted"`    // rules that found secrets, separated by commas
+	MaskedAfter     string    `json:"maskedafter"` // how it was masked after it was stored (record.Masking)
 
 	Data       jsontext.Value `json:"data"`
 	DataBase64 string         `json:"data_base64"`
 }
 
-// Open reads the CloudEvent in m, in the binary or the structured mode of the
-// Kafka protocol binding. Data that is not read by changetrail stays as it is.
-// Its errors are refusals.
+// Open reads the CloudEvent in m, in the binary or the structured mode of the Kafka protocol
+// binding. Data that changetrail does not interpret stays unchanged. Its errors are refusals.
 func Open(m Message) (Envelope, error) {
 	contentType := ""
 	binary := false
@@ -83,7 +82,7 @@ func Open(m Message) (Envelope, error) {
 	}
 	switch media := Media(contentType); {
 	case media == ContentTypeBatch:
-		return Envelope{}, Refuse(NotCloudEvent, "a batch in one Kafka record; the Kafka binding has no batch mode: send each event as a record of its own")
+		return Envelope{}, Refuse(NotCloudEvent, "a batch in one Kafka record; the Kafka binding has no batch mode: send each event in its own record")
 	case media == ContentTypeEvent:
 		return openStructured(m.Value)
 	case strings.HasPrefix(media, "application/cloudevents"):
@@ -96,7 +95,7 @@ func Open(m Message) (Envelope, error) {
 
 func openStructured(value []byte) (Envelope, error) {
 	if len(bytes.TrimSpace(value)) == 0 {
-		return Envelope{}, Refuse(NotJSON, "there is nothing in it")
+		return Envelope{}, Refuse(NotJSON, "the message is empty")
 	}
 	var e Envelope
 	value = Whole(value)
@@ -111,7 +110,7 @@ func openStructured(value []byte) (Envelope, error) {
 	}
 	if e.DataBase64 != "" {
 		if len(e.Data) > 0 {
-			return Envelope{}, Refuse(NotCloudEvent, "it has data and data_base64; send one of them")
+			return Envelope{}, Refuse(NotCloudEvent, "it has both data and data_base64; send one of them")
 		}
 		data, err := base64.StdEncoding.DecodeString(e.DataBase64)
 		if err != nil {
@@ -122,8 +121,8 @@ func openStructured(value []byte) (Envelope, error) {
 	return e, e.Check()
 }
 
-// readEnvelope reads value into e, whose data is then a part of value. It
-// reports whether that is done; if not, the general decoder must judge.
+// readEnvelope reads value into e, whose data is then a part of value. It reports whether it
+// succeeded; if not, the general decoder must judge.
 func readEnvelope(value []byte, e *Envelope) bool {
 	s := scanner{text: value}
 	return envelopeReader()(&s, placeOf(reflect.ValueOf(e))) && s.end()
@@ -131,7 +130,7 @@ func readEnvelope(value []byte, e *Envelope) bool {
 
 var envelopeReader = sync.OnceValue(func() reader { return structReader(reflect.TypeFor[Envelope]()) })
 
-// judgeEnvelope reads value into e, and says what is wrong with it.
+// judgeEnvelope reads value into e and explains what is wrong with it.
 func judgeEnvelope(value []byte, e *Envelope) error {
 	err := json.Unmarshal(value, e)
 	if err == nil {
@@ -167,8 +166,7 @@ func openBinary(m Message, contentType string) (Envelope, error) {
 	return e, e.Check()
 }
 
-// texts yields the values of headers as strings. If they are not large, all are
-// parts of one.
+// texts yields the values of headers as strings. If they are small, all of them share one string.
 func texts(headers []Header) iter.Seq2[int, string] {
 	return func(yield func(int, string) bool) {
 		shared := sharedText(headers)
@@ -186,7 +184,7 @@ func texts(headers []Header) iter.Seq2[int, string] {
 	}
 }
 
-// sharedText returns the values of headers one after the other, "" if they are large.
+// sharedText returns the concatenated values of headers, "" if they are large.
 func sharedText(headers []Header) string {
 	size := 0
 	for _, h := range headers {
@@ -203,8 +201,7 @@ func sharedText(headers []Header) string {
 	return all.String()
 }
 
-// attribute returns where e holds the attribute name, if that is a string that
-// is read here.
+// attribute returns the field of e for an attribute, if that is a string that this package reads.
 func (e *Envelope) attribute(name string) *string {
 	switch name {
 	case "specversion":
@@ -247,8 +244,7 @@ func (e *Envelope) attribute(name string) *string {
 	return nil
 }
 
-// Attributes yields the headers of e in the binary mode of the Kafka protocol
-// binding.
+// Attributes yields the headers of e in the binary mode of the Kafka protocol binding.
 func (e *Envelope) Attributes(yield func(name, value string) bool) {
 	at := ""
 	if !e.Time.IsZero() {
@@ -282,16 +278,15 @@ func (e *Envelope) Attributes(yield func(name, value string) bool) {
 	}
 }
 
-// Bounds of attributes, in bytes: of those that make up an identity, and of others.
+// Bounds of attributes, in bytes: of those that are part of the identity, and of others.
 const (
 	maxIdentity  = 1024
 	maxAttribute = 4096
 )
 
-// Check refuses an envelope that is no CloudEvent 1.0.2, and attributes that two
-// readers could take for different ones: a NUL would make two identities look like
-// one, and so would what is no UTF-8. It brings the source into its usual form.
-// Open has checked what it returns.
+// Check refuses an envelope that is not a CloudEvent 1.0.2, and attributes that two readers could
+// interpret differently: a NUL or invalid UTF-8 would make two identities look like one. It
+// normalizes the source. Open calls it.
 func (e *Envelope) Check() error {
 	if strings.TrimSpace(e.Subject) == "" {
 		e.Subject = ""
@@ -303,10 +298,10 @@ func (e *Envelope) Check() error {
 		}
 	}
 	if missing != nil {
-		return Refuse(NotCloudEvent, "no attribute %s; a CloudEvent needs specversion, id, source and type", strings.Join(missing, ", "))
+		return Refuse(NotCloudEvent, "attribute %s is missing; a CloudEvent needs specversion, id, source and type", strings.Join(missing, ", "))
 	}
 	if e.SpecVersion != "1.0" {
-		return Refuse(NotCloudEvent, "specversion %q; only 1.0 is read", e.SpecVersion)
+		return Refuse(NotCloudEvent, "specversion %q is not supported; send 1.0", e.SpecVersion)
 	}
 	for _, a := range [...]struct {
 		name, value string
@@ -332,32 +327,33 @@ func (e *Envelope) Check() error {
 		{"maskedafter", e.MaskedAfter, maxAttribute},
 	} {
 		if len(a.value) > a.limit || strings.IndexByte(a.value, 0) >= 0 || !utf8.ValidString(a.value) {
-			return Refuse(NotCloudEvent, "attribute %s is longer than %d bytes, or holds a NUL or bytes that are not UTF-8", a.name, a.limit)
+			return Refuse(NotCloudEvent, "attribute %s is longer than %d bytes, or contains a NUL or bytes that are not UTF-8", a.name, a.limit)
 		}
 	}
 	if year := e.Time.UTC().Year(); year < 1 || year > 9999 {
-		return Refuse(NotCloudEvent, "attribute time is in the year %d, which RFC 3339 cannot tell", year)
+		return Refuse(NotCloudEvent, "attribute time is in the year %d, which RFC 3339 cannot express", year)
 	}
 	return e.cleanSource()
 }
 
-// cleanSource brings the source into the form that every sender and every library
-// writes: a URI reference, which has no spaces.
+// cleanSource brings the source into the form that every sender and library writes: a URI
+// reference, which has no spaces.
 func (e *Envelope) cleanSource() error {
 	if plain(e.Source) {
 		return nil
 	}
 	u, err := url.Parse(e.Source)
 	if err != nil {
-		return Refuse(NotCloudEvent, "source %q is not a URI reference, as /agents/agent-bot-3000", e.Source)
+		return Refuse(NotCloudEvent, "source %q is not a URI reference, for example /agents/agent-bot-3000", e.Source)
 	}
 	if e.Source = u.String(); strings.TrimSpace(e.Source) == "" || len(e.Source) > maxIdentity {
-		return Refuse(NotCloudEvent, "source %q is not a URI reference of up to %d bytes, as /agents/agent-bot-3000", e.Source, maxIdentity)
+		return Refuse(NotCloudEvent, "source %q is not a URI reference of up to %d bytes, for example /agents/agent-bot-3000", e.Source, maxIdentity)
 	}
 	return nil
 }
 
-// plain reports whether a URI reference is in its usual form at first sight.
+// plain reports quickly whether a URI reference is in its normal form; false means that it may not
+// be.
 func plain(source string) bool {
 	source = strings.TrimPrefix(source, "https://")
 	for i := range len(source) {
@@ -369,7 +365,7 @@ func plain(source string) bool {
 	return true
 }
 
-// semanticError says in the words of JSON what does not fit.
+// semanticError explains in JSON terms what does not fit.
 func semanticError(prefix string, err error) string {
 	var s *json.SemanticError
 	if !errors.As(err, &s) {

@@ -1,6 +1,6 @@
 package schemas
 
-// For tests that hold the quick ways against the general ones.
+// For tests that compare the fast ways with the general ones.
 var (
 	ReadFact      = readFact
 	JudgeFact     = judgeFact

@@ -9,9 +9,9 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A Finding is one gap or contradiction of one change, as it stands in the
-// search index: so that detections can fire on it, and analysts list it. One
-// that was closed by later evidence stays, and says so.
+// A Finding is one gap or contradiction of one change, as it is stored in the search index, so that
+// detections can fire on it and analysts can list it. If later evidence closes it, it stays, with
+// the status closed.
 type Finding struct {
 	Timestamp time.Time       `json:"@timestamp" schema:"required" index:"date" doc:"time of the newest event of the change"`
 	Message   string          `json:"message,omitempty" index:"text" doc:"the finding in words"`
@@ -38,7 +38,7 @@ type FindingTrail struct {
 	Finding FindingFacts         `json:"finding"`
 }
 
-// FindingChange is what a finding says of its change.
+// FindingChange describes the change of a finding.
 type FindingChange struct {
 	ID          record.ChangeID   `json:"id" index:"keyword"`
 	Repository  record.Repository `json:"repository" index:"keyword"`
@@ -75,9 +75,9 @@ func FindingID(id record.ChangeID, kind string) string {
 	return RecordID(id + "#" + record.ChangeID(kind))
 }
 
-// Findings yields the findings of a sealed record, by kind: one for each of its gaps, and a
-// closed one for each of former, which is sorted, that is none any more. A finding holds until
-// the next.
+// Findings yields the findings of a sealed record, by kind: one for each of its gaps, and a closed
+// one for each kind in former (sorted) that is no longer a gap. A finding is valid only until the
+// next one.
 func Findings(r *record.Record, former []string) iter.Seq[*Finding] {
 	return func(yield func(*Finding) bool) {
 		kinds := slices.Concat(r.Trail.Gaps, former)
@@ -103,7 +103,7 @@ func Findings(r *record.Record, former []string) iter.Seq[*Finding] {
 	}
 }
 
-// of makes f the finding of a kind.
+// of sets f to the finding of a kind.
 func (f *Finding) of(r *record.Record, kind string) {
 	words := record.WordsOf(kind)
 	f.Rule = FindingRule{kind, words.Means}

@@ -11,9 +11,9 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// Fingerprint writes the fact of e into e.Stored and sets e.Digest from it.
-// The result is free of how the sender wrote the same thing: order of members,
-// white space, escapes. stated is the time that the event states, if it does.
+// Fingerprint writes the fact of e into e.Stored and sets e.Digest from it. The result does not
+// depend on how the sender wrote the fact: on the order of members, white space or escapes. stated
+// is the time that the event states, if it does.
 func Fingerprint(e *record.Event, stated time.Time) error {
 	w := writers.Get().(*writer)
 	defer w.free()
@@ -24,21 +24,21 @@ func Fingerprint(e *record.Event, stated time.Time) error {
 	}
 	sum := sha256.Sum256(w.b)
 	e.Digest = hexOf(sum[:16])
-	if !bytes.Equal(e.Stored, w.b[head:]) { // most senders write as we do: what Decode read is it already
+	if !bytes.Equal(e.Stored, w.b[head:]) { // most senders write as we do: then Stored is already right
 		e.Stored = bytes.Clone(w.b[head:])
 	}
 	return nil
 }
 
-// appendHead appends what the digest of an event is over beside its fact.
+// appendHead appends the input of an event's digest other than its fact.
 func appendHead(b []byte, e *record.Event, stated time.Time) []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(stated.UnixNano()))
 	b = append(append(b, e.Type...), 0)
 	b = append(append(b, e.Change...), 0)
-	if kind := CredentialOf(e.Sender); kind != "" { // the same words with another credential are another event
+	if kind := CredentialOf(e.Sender); kind != "" { // the same content with another credential is another event
 		b = append(append(b, kind...), 0)
 	}
-	if _, decision := e.Fact.(*record.Decision); decision && e.Trace != "" { // it names its run by it
+	if _, decision := e.Fact.(*record.Decision); decision && e.Trace != "" { // its trace names its run
 		b = append(append(b, e.Trace...), 0)
 	}
 	return b
@@ -49,7 +49,7 @@ func hexOf(sum []byte) string {
 	return string(digits[:hex.Encode(digits[:], sum)])
 }
 
-// fact writes fact as it is stored.
+// fact writes fact in its stored form.
 func (w *writer) fact(fact record.Fact) error {
 	start := len(w.b)
 	codecOf(fact).write(w, placeOf(reflect.ValueOf(fact)))

@@ -15,8 +15,8 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// fingerprint is what Fingerprint must do, by the general encoder: digests are
-// stored, and compared with those that other versions made.
+// fingerprint is what Fingerprint must compute, using the general encoder: digests are stored, and
+// compared with those of other versions.
 func fingerprint(e *record.Event, stated time.Time) error {
 	data, err := schemas.Encode(e.Fact)
 	if err != nil {

@@ -8,11 +8,10 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// Fit cuts the texts of a fact that are longer than its schema allows, for facts of
-// platforms, which know no such bounds and are not refused for them. What was cut ends
-// with an ellipsis and the beginning of the digest of the whole, so that two names which
-// begin in the same way stay two. An address that was cut would lead elsewhere, and is
-// left out.
+// Fit cuts the texts of a fact that are longer than its schema allows. It is for facts of
+// platforms, which do not know these limits and are not refused for them. A cut text ends with an
+// ellipsis and the beginning of the digest of the whole, so that two names with the same beginning
+// remain different. A URL is removed instead, since a cut one would lead elsewhere.
 func Fit(fact record.Fact) { fitStruct(reflect.ValueOf(fact).Elem()) }
 
 func fitStruct(v reflect.Value) {
@@ -45,7 +44,7 @@ func fitValue(v reflect.Value, r rule) {
 	}
 }
 
-// fit is s, which is too long, as r allows it.
+// fit returns s, which is too long, in the form that r allows.
 func (r *rule) fit(s string) string {
 	if !r.required && (r.name == "url" || strings.HasSuffix(r.name, "_url")) {
 		return ""

@@ -9,7 +9,8 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// TestFit: what is too long for its schema fits it, and no two names become one.
+// TestFit: a text that is too long is cut to fit its schema, and two different names stay
+// different.
 func TestFit(t *testing.T) {
 	long := strings.Repeat("é", 5000)
 	deployment := &record.Deployment{Environment: long + "1", Outcome: "success", URL: "https://ci/" + long}

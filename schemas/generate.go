@@ -36,7 +36,7 @@ var documents = map[string]reflect.Type{
 	"finding": reflect.TypeFor[Finding](),
 }
 
-// Generate makes every file of this package from the types: path → content.
+// Generate makes every generated file of this package from the types: path → content.
 func Generate() (map[string][]byte, error) {
 	out := make(map[string]any)
 	for _, typ := range record.Types() {
@@ -72,11 +72,11 @@ func Generate() (map[string][]byte, error) {
 	return text, nil
 }
 
-// Schema returns the JSON Schema (2020-12) of a struct that is tagged as facts are.
+// Schema returns the JSON Schema (2020-12) of a struct with the tags of facts.
 func Schema(t reflect.Type) map[string]any { return object(t, true) }
 
-// object returns the JSON Schema of struct t. A closed one allows no member
-// that it does not name: documents are ours, events may grow.
+// object returns the JSON Schema of struct t. A closed one allows only the members that it names:
+// documents are ours, but events may grow.
 func object(t reflect.Type, closed bool) map[string]any {
 	members := make(map[string]any)
 	var required []string
@@ -124,8 +124,8 @@ func schemaOf(t reflect.Type, r rule, closed bool) map[string]any {
 	return s
 }
 
-// scalar returns the schema of a string, number or boolean. An empty string
-// stands for none, so it is allowed wherever none is.
+// scalar returns the schema of a string, number or boolean. An empty string means no value, so it
+// is allowed in optional fields.
 func scalar(t reflect.Type, r rule) map[string]any {
 	switch t.Kind() {
 	case reflect.Bool:
@@ -208,11 +208,11 @@ func fieldMapping(t reflect.Type, r rule) (map[string]any, error) {
 	case "none":
 		return map[string]any{"type": "keyword", "index": false, "doc_values": false}, nil
 	case "kept":
-		// Free-form data is not indexed: flattened, its long values doubled the
-		// cost of a document in the engine, and analysts search the named fields.
+		// Free-form data is not indexed: as flattened fields, its long values doubled the cost of a
+		// document in the engine, and analysts search the named fields.
 		return map[string]any{"type": "object", "enabled": false}, nil
 	case "text", "date", "long", "float", "boolean":
 		return map[string]any{"type": kind}, nil
 	}
-	return nil, fmt.Errorf("index kind %q is unknown", kind)
+	return nil, fmt.Errorf("unknown index kind %q", kind)
 }

@@ -15,9 +15,8 @@ import (
 
 var update = flag.Bool("update", false, "write the generated files")
 
-// TestGenerated holds the Go types, the JSON Schemas and the index mappings
-// together: each file must be what the types make of it, and no file may stand
-// there that they do not make.
+// TestGenerated keeps the Go types, the JSON Schemas and the index mappings in agreement: each file
+// must be what the types generate, and there must be no other file.
 func TestGenerated(t *testing.T) {
 	want, err := schemas.Generate()
 	if err != nil {

@@ -5,12 +5,12 @@ import (
 	"slices"
 )
 
-// replacement is the character that stands for what is none, as it is escaped in JSON.
+// replacement is the replacement character U+FFFD, escaped for JSON.
 var replacement = []byte(`\ufffd`)
 
-// Whole returns JSON in which each escape of half a character is replaced: JavaScript
-// cuts texts between the halves of an emoji and escapes what is left (\ud83d). The text is
-// as long as before; it is text itself where there is no such escape.
+// Whole replaces each escape of half a character in JSON: JavaScript cuts texts between the two
+// halves of an emoji and escapes the rest (\ud83d). The result is as long as text; it is text
+// itself if there is no such escape.
 func Whole(text []byte) []byte {
 	if !bytes.Contains(text, []byte(`\ud`)) && !bytes.Contains(text, []byte(`\uD`)) {
 		return text
@@ -37,13 +37,13 @@ func Whole(text []byte) []byte {
 	return out
 }
 
-// Halves of a character.
+// Halves of a character (surrogates).
 const (
 	leading  = 1
 	trailing = 2
 )
 
-// half says which half of a character is escaped at i, 0 where none is.
+// half returns which half of a character is escaped at i, 0 if neither.
 func half(text []byte, i int) int {
 	if i+len(replacement) > len(text) || text[i] != '\\' || text[i+1] != 'u' || text[i+2]|0x20 != 'd' {
 		return 0

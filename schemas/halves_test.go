@@ -9,8 +9,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// The library of Go that takes such JSON, and puts the same character in its place, is the
-// oracle.
+// Go's JSON library accepts such JSON and puts the same character in its place: it is the oracle.
 func FuzzWhole(f *testing.F) {
 	for _, text := range []string{
 		`"\ud83d"`, `"\uD83D\uDE00"`, `"\ude00"`, `"\ud83d\ud83d\ude00"`, `"\\ud83d"`, `"\\\ud83d"`, `"\ud83dx\ude00"`, `"\ud83d\n\ude00"`, `{"\udc00":["\udBfF","a\ud800"]}`,
@@ -36,8 +35,7 @@ func FuzzWhole(f *testing.F) {
 	})
 }
 
-// Half a character and an attribute that is null are in events as clients write them,
-// wherever in the event they stand.
+// Events as clients write them contain half a character or a null attribute, anywhere in the event.
 func TestEventsOfJavaScript(t *testing.T) {
 	at := time.Date(2026, 11, 12, 3, 47, 3, 0, time.UTC)
 	data := `{"name":"cut \ud83d","provider":"x","conclusion":"success","commit_sha":"8c1f0f5ad3e64b8fbf2ab9a3d1c5ee6a4c0f7d21"}`

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// Media returns the media type in a content type: in lower case, without its
-// parameters; "" where there is none. It is the one reader of content types.
+// Media returns the media type of a content type: in lower case, without parameters; "" if there is
+// none. All content types are read with it.
 func Media(contentType string) string {
-	if contentType == ContentTypeJSON || contentType == ContentTypeEvent { // as a rule
+	if contentType == ContentTypeJSON || contentType == ContentTypeEvent { // usually
 		return contentType
 	}
 	media, _, err := mime.ParseMediaType(contentType)
 	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
-		media, _, _ = strings.Cut(contentType, ";") // parameters that cannot be read say nothing of the type
+		media, _, _ = strings.Cut(contentType, ";") // unreadable parameters do not affect the type
 		if media, _, err = mime.ParseMediaType(media); err != nil {
 			return ""
 		}
@@ -25,8 +25,7 @@ func Media(contentType string) string {
 	return media
 }
 
-// IsJSON reports whether a content type is one of JSON. An event that names none
-// has data in JSON.
+// IsJSON reports whether a content type is JSON. An event without one has JSON data.
 func IsJSON(contentType string) bool {
 	media := Media(contentType)
 	return media == ContentTypeJSON || strings.HasSuffix(media, "+json") || contentType == ""

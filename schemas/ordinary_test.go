@@ -15,7 +15,7 @@ func TestOrdinaryStopsAtTheFirstOddByte(t *testing.T) {
 				b := bytes.Repeat([]byte("x"), size)
 				b[at] = byte(c)
 				for i := at + 1; i < size; i++ {
-					b[i] = byte(rand.Uint32()) // what stands behind it does not count
+					b[i] = byte(rand.Uint32()) // the bytes behind it do not matter
 				}
 				odd := c < ' ' || c == '"' || c == '\\' || c >= 0x80
 				if n := ordinary(b); odd && n != at || !odd && n <= at {

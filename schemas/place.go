@@ -6,19 +6,18 @@ import (
 	"unsafe"
 )
 
-// A place is the address of a value whose type is known to who holds it: the
-// encoders and readers, which are made from the types. Reflection would find
-// out the same again for each field of each event. This is the only file that
-// goes around the type system.
+// A place is the address of a value whose type the holder knows: the encoders and readers, which
+// are built from the types. Reflection would look up the same types again for each field of each
+// event. This is the only file that bypasses the type system.
 type place struct{ p unsafe.Pointer }
 
-// placeOf returns the place of what pointer, a pointer in an interface, points to.
+// placeOf returns the place of the value that pointer points to.
 func placeOf(pointer reflect.Value) place { return place{pointer.UnsafePointer()} }
 
-// field returns the place of the field that lies offset bytes into a struct.
+// field returns the place of the field at offset bytes in a struct.
 func (a place) field(offset uintptr) place { return place{unsafe.Add(a.p, offset)} }
 
-// value returns the value, of type t, for reflection.
+// value returns the value as a reflect.Value of type t.
 func (a place) value(t reflect.Type) reflect.Value { return reflect.NewAt(t, a.p).Elem() }
 
 func (a place) string() *string  { return (*string)(a.p) }
@@ -29,7 +28,7 @@ func (a place) float() *float64  { return (*float64)(a.p) }
 func (a place) time() *time.Time { return (*time.Time)(a.p) }
 func (a place) bytes() *[]byte   { return (*[]byte)(a.p) }
 
-// pointer returns the place that a pointer points to, and whether it does.
+// pointer returns the place that a pointer points to; false if it is nil.
 func (a place) pointer() (place, bool) {
 	to := *(*unsafe.Pointer)(a.p)
 	return place{to}, to != nil
@@ -37,7 +36,7 @@ func (a place) pointer() (place, bool) {
 
 // elements returns the place of the first element of a slice, and their number.
 func (a place) elements() (first place, n int) {
-	s := *(*[]struct{})(a.p) // the head of a slice is the same whatever it holds
+	s := *(*[]struct{})(a.p) // the slice header does not depend on the element type
 	return place{unsafe.Pointer(unsafe.SliceData(s))}, len(s)
 }
 

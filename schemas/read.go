@@ -14,20 +14,18 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// Facts are read for every event. So they are read by readers made once from
-// the types and their tags, which read and check in one pass, in a quarter to a
-// half of the time of the general decoder and [Check]. A reader takes only what is valid
-// beyond doubt. Of the rest the general decoder says what is wrong, or that
-// nothing is; tests hold the two against each other.
+// Facts are read for every event. So readers that are built once from the types and their tags read
+// and check in one pass, in a quarter to a half of the time of the general decoder and [Check]. A
+// reader accepts only input that is valid beyond doubt. The general decoder judges the rest; tests
+// compare the two.
 
-// A reader reads one value into a place, which is zero. It says whether the
-// value is valid beyond doubt; where it is not, the place is of no use.
+// A reader reads one value into a place, which must be zero. It reports whether the value is valid
+// beyond doubt; if not, the place must not be used.
 type reader func(s *scanner, to place) bool
 
-// readFact reads data into fact, an empty one, and checks it. It reports
-// whether that is done; if not, the general decoder must judge. What fact holds
-// are then parts of text, a copy of data, which nobody may change; text is nil
-// where each part is a copy of its own.
+// readFact reads data into fact, which is empty, and checks it. It reports whether it succeeded; if
+// not, the general decoder must judge. The strings of fact are then parts of text, a copy of data
+// that nobody may change; text is nil if each string was copied separately.
 func readFact(data []byte, fact record.Fact) (text []byte, ok bool) {
 	c := codecOf(fact)
 	s := scanner{text: data}
@@ -39,8 +37,8 @@ func readFact(data []byte, fact record.Fact) (text []byte, ok bool) {
 	return text, ok
 }
 
-// ReadStored reads text that [Fingerprint] has stored into fact, an empty one. Its error is
-// that of the general decoder.
+// ReadStored reads text that [Fingerprint] has stored into fact, which is empty. Its error is that
+// of the general decoder.
 func ReadStored(text []byte, fact record.Fact) error {
 	if _, ok := readFact(text, fact); ok {
 		return nil
@@ -49,18 +47,18 @@ func ReadStored(text []byte, fact record.Fact) error {
 	return json.Unmarshal(text, fact)
 }
 
-// maxKept is the largest text that is copied as a whole: the smallest of its
-// strings keeps it in memory.
+// maxKept is the largest text that is copied as a whole: each of its strings keeps all of it in
+// memory.
 const maxKept = 4 << 10
 
 // A codec reads and writes the facts of one type.
 type codec struct {
 	read  reader
 	write encoder
-	keeps bool // nearly all that is read stays in the fact: no report, which is taken out
+	keeps bool // nearly all of the text stays in the fact: it has no report, which is removed
 }
 
-var codecs sync.Map // reflect.Type of a fact → *codec, made when first asked for
+var codecs sync.Map // reflect.Type of a fact → *codec, built on first use
 
 func codecOf(fact record.Fact) *codec {
 	t := reflect.TypeOf(fact).Elem()
@@ -73,8 +71,8 @@ func codecOf(fact record.Fact) *codec {
 	return c
 }
 
-// readerOf returns the reader of values of type t that keep r. It panics on a
-// type that no fact uses, which every use of the package then shows.
+// readerOf returns the reader of values of type t that satisfy r. It panics on a type that no fact
+// uses; any use of the package would show that.
 func readerOf(t reflect.Type, r rule) reader {
 	switch t {
 	case timeType:
@@ -139,7 +137,7 @@ func timeReader(r rule) reader {
 	}
 }
 
-// readTime reads an RFC 3339 time. The package time is laxer than that.
+// readTime reads an RFC 3339 time. Package time accepts more than that.
 func readTime(text []byte, t *time.Time) bool {
 	n := len(text)
 	if n < len("2006-01-02T15:04:05Z") || text[12] == ':' || text[19] == ',' || t.UnmarshalText(text) != nil {
@@ -196,7 +194,7 @@ func sliceReader(t reflect.Type, r rule) reader {
 	}
 }
 
-// A readMember is one field of a struct, as it is read.
+// A readMember is one field of a struct and how it is read.
 type readMember struct {
 	name   string
 	offset uintptr
@@ -218,7 +216,7 @@ func structReader(t reflect.Type) reader {
 	return func(s *scanner, to place) bool {
 		var seen uint64
 		var unknown names
-		next := 0 // clients write members in order as a rule
+		next := 0 // clients usually write members in order
 		return s.object(func(name []byte) bool {
 			i := find(members, name, next)
 			if i < 0 {
@@ -232,8 +230,7 @@ func structReader(t reflect.Type) reader {
 	}
 }
 
-// offsetOf returns where the field at index lies in struct type t, through
-// embedded structs.
+// offsetOf returns the offset of the field at index in struct type t, through embedded structs.
 func offsetOf(t reflect.Type, index []int) (offset uintptr) {
 	for _, i := range index {
 		f := t.Field(i)
@@ -242,8 +239,7 @@ func offsetOf(t reflect.Type, index []int) (offset uintptr) {
 	return offset
 }
 
-// find returns the number of the member that has name, -1 if there is none. It
-// looks at next first.
+// find returns the number of the member with a name, -1 if there is none. It tries next first.
 func find(members []readMember, name []byte, next int) int {
 	for i := range members {
 		at := (next + i) % len(members)
@@ -254,7 +250,7 @@ func find(members []readMember, name []byte, next int) int {
 	return -1
 }
 
-// mustBeThere tells whether a struct without the member breaks the schema.
+// mustBeThere reports whether a struct without the member breaks the schema.
 func mustBeThere(r rule) bool {
 	switch r.typ {
 	case timeType:

@@ -15,8 +15,8 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// readBothWays reads data by the reader made for typ, and demands of what it
-// takes that the general decoder takes it, too, and as the same fact.
+// readBothWays reads data with the reader built for typ, and checks that the general decoder
+// accepts whatever the reader accepts, as the same fact.
 func readBothWays(t *testing.T, typ string, data []byte) (taken, valid bool) {
 	t.Helper()
 	quick, general := record.NewFact(typ), record.NewFact(typ)
@@ -33,8 +33,7 @@ func readBothWays(t *testing.T, typ string, data []byte) (taken, valid bool) {
 	return true, true
 }
 
-// TestReadersTakeNothingElse changes valid data at random, in structure and
-// byte by byte.
+// TestReadersTakeNothingElse changes valid data at random, in structure and byte by byte.
 func TestReadersTakeNothingElse(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 4))
 	for _, typ := range record.Types() {
@@ -75,7 +74,7 @@ func mutant(t *testing.T, rnd *rand.Rand, text string) []byte {
 	return b
 }
 
-// oddities are texts that make JSON other JSON, or none.
+// oddities are texts that turn JSON into different or invalid JSON.
 var oddities = func() (all [][]byte) {
 	for _, s := range strings.Split(`"|\|\"|\n|\u00fc|\ud83d|\udE00|\uD83D\uDE00|\u12|\x|{|}|[|]|,|:|,,|null|true|0|00|-1|-|1.5|1e3|.|9999999999999999999|"a":1,|"a":null,| |é|`, "|") {
 		all = append(all, []byte(s))
@@ -127,8 +126,7 @@ func TestEnvelopesAreReadAlike(t *testing.T) {
 	}
 }
 
-// TestFactsOutliveTheirText: a fact outlives the text it was read
-// from.
+// TestFactsOutliveTheirText: a fact does not depend on the text that it was read from.
 func TestFactsOutliveTheirText(t *testing.T) {
 	text := []byte(`{"summary":"s","commit_sha":"abcdef0"}`)
 	e, err := schemas.Decode(schemas.Envelope{ID: "1", Source: "/s", Type: record.TypeEventNoted, Subject: "a/b#1", Data: text}, nil, time.Now())

@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// A Reason is why an event was refused. The set is closed: it labels a metric
-// and stands in the header of each dead letter.
+// A Reason is why an event was refused. The set is closed: it labels a metric and is in the header
+// of each dead letter.
 type Reason string
 
-// The reasons for which an event goes to the dead letters.
+// The reasons for which an event becomes a dead letter.
 const (
 	NotJSON         Reason = "not-json"
 	NotCloudEvent   Reason = "not-a-cloudevent"
@@ -25,8 +25,8 @@ const (
 	BlobMissing     Reason = "blob-missing"
 	RunUnknown      Reason = "run-unknown"
 	NamesConflict   Reason = "names-conflict"         // the subject names one change or repository, and the data another
-	NotTheSenders   Reason = "not-the-senders"        // it speaks in the name of another than who sent it
-	NotAllowed      Reason = "repository-not-allowed" // its sender may not speak of this repository
+	NotTheSenders   Reason = "not-the-senders"        // it speaks in the name of somebody other than its sender
+	NotAllowed      Reason = "repository-not-allowed" // its sender may not send events about this repository
 	Internal        Reason = "internal-error"
 	Unprocessable   Reason = "cannot-be-processed"
 	Rejected        Reason = "rejected-by-index"

@@ -6,24 +6,24 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A scanner reads JSON text from left to right. It reads what clients write
-// as a rule, and gives up at the rest: names with escapes, surrogates, objects
-// of very many members. Giving up says nothing about the text; the general
-// decoder judges it then. What the scanner takes, the general decoder takes.
+// A scanner reads JSON text from left to right. It reads what clients usually write, and gives up
+// on the rest: names with escapes, surrogates, objects with very many members. Giving up says
+// nothing about the text: the general decoder then judges it. The general decoder accepts all text
+// that the scanner accepts.
 //
-// Each method skips white space, reads one thing, and says whether it could.
+// Each method skips white space, reads one thing, and reports whether it could.
 type scanner struct {
 	text  []byte
 	at    int
-	keeps bool // what is read may be parts of text; otherwise it is copied
+	keeps bool // strings may be parts of text; otherwise they are copied
 
-	loose bool // the same could be said in a shorter text: without white space, with other escapes
+	loose bool // the text is not minimal: it has white space or other escapes
 }
 
 // Limits of what the scanner reads.
 const (
 	maxScanDepth = 50
-	maxScanNames = 24 // whose uniqueness is checked one by one
+	maxScanNames = 24 // each new name is compared with all others
 )
 
 func (s *scanner) space() {
@@ -43,13 +43,13 @@ func (s *scanner) next(c byte) bool {
 	return true
 }
 
-// end tells whether nothing but white space follows.
+// end reports whether only white space follows.
 func (s *scanner) end() bool {
 	s.space()
 	return s.at == len(s.text)
 }
 
-// literal reads word, as true.
+// literal reads word, for example true.
 func (s *scanner) literal(word string) bool {
 	s.space()
 	end := s.at + len(word)
@@ -90,8 +90,8 @@ func (s *scanner) array(element func() bool) bool {
 	return true
 }
 
-// quoted reads a string and returns what stands between its quotes; plain says
-// that no escapes stand there.
+// quoted reads a string and returns the text between its quotes; plain reports that it has no
+// escapes.
 func (s *scanner) quoted() (content []byte, plain, ok bool) {
 	if !s.next('"') {
 		return nil, false, false
@@ -122,8 +122,8 @@ func (s *scanner) quoted() (content []byte, plain, ok bool) {
 	return nil, false, false
 }
 
-// escape returns the length of the escape that b begins with; 0 where there is
-// none, and for surrogates, which are right only in pairs.
+// escape returns the length of the escape at the start of b; 0 if there is none, and for
+// surrogates, which are only valid in pairs.
 func escape(b []byte) int {
 	if len(b) < 2 {
 		return 0
@@ -164,7 +164,7 @@ func (s *scanner) string() (string, bool) {
 	return string(content), true
 }
 
-// digits reads one digit or more.
+// digits reads one or more digits.
 func (s *scanner) digits() bool {
 	from := s.at
 	for s.at < len(s.text) && s.text[s.at] >= '0' && s.text[s.at] <= '9' {
@@ -173,7 +173,7 @@ func (s *scanner) digits() bool {
 	return s.at > from
 }
 
-// one reads any one of the characters of set, without white space before.
+// one reads one of the characters of set, without white space before it.
 func (s *scanner) one(set string) bool {
 	for i := range len(set) {
 		if s.at < len(s.text) && s.text[s.at] == set[i] {
@@ -208,7 +208,7 @@ func (s *scanner) number() bool {
 	return true
 }
 
-// value reads any value, depth levels deep in others.
+// value reads any value at nesting level depth.
 func (s *scanner) value(depth int) bool {
 	s.space()
 	if s.at == len(s.text) || depth > maxScanDepth {
@@ -247,13 +247,13 @@ func (s *scanner) raw() ([]byte, bool) {
 	return s.text[from:s.at:s.at], ok
 }
 
-// names are the names of the members of an object so far.
+// names are the names of an object's members so far.
 type names struct {
 	n    int
 	list [maxScanNames][]byte
 }
 
-// add adds name, which must be new.
+// add adds name, and reports whether it is new.
 func (s *names) add(name []byte) bool {
 	for _, n := range s.list[:s.n] {
 		if string(n) == string(name) {

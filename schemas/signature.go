@@ -21,7 +21,7 @@ const (
 	AuthAnonymous = "unauthenticated"
 )
 
-// Uses of signatures, each with a form of its own.
+// Uses of signatures. Each has its own format.
 const (
 	useSender   = "sender"
 	useArrival  = "arrival"
@@ -29,13 +29,13 @@ const (
 	useRoute    = "route"
 )
 
-// Sign returns what a gateway puts into the extension authmac of an event whose credential
-// it looked at: a signature over all that is believed of it, which is what the event is,
-// who sent it, its data, and when it arrived. Others can write to Kafka, too, and set
-// authtype as they like.
+// Sign returns the value that a gateway puts into the extension authmac of an event after it has
+// checked the credential: a signature over all parts of the event that are trusted: its identity,
+// its sender, its data, and when it arrived. It is needed because others can also write to Kafka
+// and set authtype as they like.
 func Sign(keys signing.Keys, e Envelope) string { return keys.Sign(useSender, signed(e)...) }
 
-// signed is all of an event that is believed.
+// signed returns the parts of an event that a signature covers.
 func signed(e Envelope) []string {
 	parts := []string{
 		e.Source, e.ID, e.Type, e.Subject, e.PartitionKey, strconv.FormatInt(e.Time.UnixNano(), 10), e.AuthType, e.AuthID, sumOfData(e),
@@ -47,7 +47,7 @@ func signed(e Envelope) []string {
 	return parts
 }
 
-// signedFormerly is what versions covered whose keys had no ids.
+// signedFormerly returns the parts that signatures of keys without ids cover.
 func signedFormerly(e Envelope) []string {
 	parts := []string{e.Source, e.ID, e.Type, e.Subject, e.PartitionKey, strconv.FormatInt(e.Time.UnixNano(), 10), e.AuthType, e.AuthID, sumOfData(e)}
 	if e.ArrivedAt != "" {
@@ -56,8 +56,8 @@ func signedFormerly(e Envelope) []string {
 	return parts
 }
 
-// sumOfData is the SHA-256 of the data of an event, wherever they lie: of those in the blob
-// store that of the file, of those in the event as they are read.
+// sumOfData is the SHA-256 of the data of an event: of the file if the data is in the blob store,
+// otherwise of the data as it is read.
 func sumOfData(e Envelope) string {
 	var sum [sha256.Size]byte
 	if digests.Is(e.DataRef) {
@@ -68,9 +68,8 @@ func sumOfData(e Envelope) string {
 	return string(sum[:])
 }
 
-// SenderOf returns who sent an event, as a gateway that holds a key found out by its
-// credential: a name behind one of the kinds of senders, or "" where no such gateway
-// looked at a credential.
+// SenderOf returns the sender of an event, as a gateway with a key has verified it: the kind of
+// sender followed by the name, or "" if no such gateway verified a credential.
 func SenderOf(keys signing.Keys, e Envelope) string {
 	if !keys.Any() || e.AuthMAC == "" || e.AuthID == "" || !vouched(keys, e) {
 		return ""
@@ -86,7 +85,7 @@ func SenderOf(keys signing.Keys, e Envelope) string {
 	return ""
 }
 
-// vouched reports whether a gateway signed an event. The data is digested once.
+// vouched reports whether a gateway signed an event. It digests the data only once.
 func vouched(keys signing.Keys, e Envelope) bool {
 	if signing.IsFormer(e.AuthMAC) {
 		return keys.VerifyFormer(e.AuthMAC, signedFormerly(e)...)
@@ -94,9 +93,9 @@ func vouched(keys signing.Keys, e Envelope) bool {
 	return keys.Verify(e.AuthMAC, useSender, signed(e)...)
 }
 
-// Arrival returns the header that carries the arrival of an event from one message to
-// the next one: where it is sent on to another partition, or out of an archive. It is
-// signed where a key signs.
+// Arrival returns the header that carries the arrival time of an event over to the next message:
+// when it is sent on to another partition, or imported from an archive. It is signed if keys can
+// sign.
 func Arrival(keys signing.Keys, e Envelope, at time.Time) []byte {
 	text := at.UTC().Format(time.RFC3339Nano)
 	if !keys.CanSign() {
@@ -105,8 +104,8 @@ func Arrival(keys signing.Keys, e Envelope, at time.Time) []byte {
 	return []byte(text + " " + keys.Sign(useArrival, arrivalOf(e, text)...))
 }
 
-// ReadArrival reads the header that [Arrival] wrote. Where there are keys one of them must
-// have signed it, and where there is none nobody is believed, and anything may be said.
+// ReadArrival reads the header that [Arrival] wrote. If there are keys, one of them must have
+// signed it; without keys nothing can be verified, and every header is accepted.
 func ReadArrival(keys signing.Keys, e Envelope, header []byte) (at time.Time, ok bool) {
 	text, signature, _ := strings.Cut(string(header), " ")
 	if keys.Any() {
@@ -123,13 +122,13 @@ func arrivalOf(e Envelope, at string) []string {
 	return []string{at, e.Source, e.ID, e.Type, e.AuthMAC, sumOfData(e)}
 }
 
-// Route returns the header that says where an enricher sent an event on to, and as what: it is
-// believed where it is signed.
+// Route returns the header that says to which key an enricher sent an event on, and as what. It is
+// trusted only if it is signed.
 func Route(keys signing.Keys, e Envelope, as, to string) []byte {
 	return []byte(as + " " + keys.Sign(useRoute, routeOf(e, as, to)...) + " " + to)
 }
 
-// ReadRoute reads the header that [Route] wrote. ok is false where none of keys has signed it.
+// ReadRoute reads the header that [Route] wrote. ok is false if none of keys has signed it.
 func ReadRoute(keys signing.Keys, e Envelope, header []byte) (as, to string, ok bool) {
 	as, rest, _ := strings.Cut(string(header), " ")
 	signature, to, _ := strings.Cut(rest, " ")
@@ -140,8 +139,8 @@ func routeOf(e Envelope, as, to string) []string {
 	return []string{as, to, e.Source, e.ID, e.Type, e.AuthMAC, sumOfData(e)}
 }
 
-// SignDocument returns the signature of an enricher over a message for sinks: its key,
-// its headers in their order, and the document. headers are names and values in turn.
+// SignDocument returns the enricher's signature over a message for sinks: its key, its headers in
+// their order, and the document. headers are names and values in turn.
 func SignDocument(keys signing.Keys, key, value []byte, headers ...string) string {
 	return keys.Sign(useDocument, documentParts(key, value, headers)...)
 }
@@ -156,9 +155,9 @@ func documentParts(key, value []byte, headers []string) []string {
 	return append([]string{string(key), string(sum[:])}, headers...)
 }
 
-// CredentialOf returns what a sender is, in the words for witnesses: [record.Signed]
-// for an agent, [record.Observed] for a platform, [record.Human] for a person, "" for
-// nobody. What it states of a fact may be worth less.
+// CredentialOf returns what kind of credential a sender has, in the terms for witnesses:
+// [record.Signed] for an agent, [record.Observed] for a platform, [record.Human] for a person, ""
+// for nobody. The witness of a fact that it states may be weaker.
 func CredentialOf(sender string) string {
 	switch kind, _, _ := strings.Cut(sender, ":"); kind + ":" {
 	case record.SenderAgent:

@@ -22,7 +22,7 @@ func aSigned(keys signing.Keys) Envelope {
 	return e
 }
 
-// TestAllThatIsBelievedIsSigned: whoever changes anything of it is nobody.
+// TestAllThatIsBelievedIsSigned: after any change to a signed part the sender is unknown.
 func TestAllThatIsBelievedIsSigned(t *testing.T) {
 	keys := signing.Of([]byte("a key of the tests"))
 	e := aSigned(keys)
@@ -53,7 +53,7 @@ func TestAllThatIsBelievedIsSigned(t *testing.T) {
 	}
 }
 
-// TestSignedFormerly: what was signed before keys had ids is believed under the same secret.
+// TestSignedFormerly: signatures from before keys had ids are still accepted with the same secret.
 func TestSignedFormerly(t *testing.T) {
 	secret := []byte("a key of the tests")
 	e := aSigned(signing.Keys{})

@@ -5,16 +5,16 @@ import (
 	"strconv"
 )
 
-// Bounds of JSON that every index takes, whatever its members are called.
+// Bounds of JSON that every index accepts, whatever the names of its members.
 const (
 	maxNesting = 1000
 	maxNumber  = 300    // characters of a number
 	maxName    = 10_000 // bytes of the name of a member
 )
 
-// Sound refuses data that is JSON and that no index would take: a number beyond
-// a double, as 1e999, a name of a member without end, nesting without end.
-// Nobody may read these members; they are kept with the event all the same.
+// Sound refuses data that is valid JSON but that no index accepts: a number outside the range of a
+// double, such as 1e999, a very long member name, or very deep nesting. Such members are kept with
+// the event even if no code reads them, so all must fit.
 func Sound(data []byte) error {
 	depth := 0
 	for i := 0; i < len(data); i++ {
@@ -22,12 +22,12 @@ func Sound(data []byte) error {
 		case '"':
 			end := stringEnd(data, i)
 			if end-i > maxName && isName(data[end:]) {
-				return Refuse(SchemaViolation, "data: the name of a member has %d bytes, at most %d are kept", end-i-2, maxName)
+				return Refuse(SchemaViolation, "data: the name of a member has %d bytes; at most %d are allowed", end-i-2, maxName)
 			}
 			i = end - 1
 		case '{', '[':
 			if depth++; depth > maxNesting {
-				return Refuse(SchemaViolation, "data: it is nested more than %d deep", maxNesting)
+				return Refuse(SchemaViolation, "data: it is nested more than %d levels deep", maxNesting)
 			}
 		case '}', ']':
 			depth--
@@ -45,7 +45,7 @@ func Sound(data []byte) error {
 	return nil
 }
 
-// stringEnd returns where the string ends that begins at data[start].
+// stringEnd returns the end of the string that begins at data[start].
 func stringEnd(data []byte, start int) int {
 	for i := start + 1; i < len(data); i++ {
 		n := bytes.IndexByte(data[i:], '"')
@@ -63,7 +63,7 @@ func stringEnd(data []byte, start int) int {
 	return len(data)
 }
 
-// isName reports whether what follows a string makes it the name of a member.
+// isName reports whether the text after a string makes the string the name of a member.
 func isName(rest []byte) bool {
 	rest = bytes.TrimLeft(rest, " \t\r\n")
 	return len(rest) > 0 && rest[0] == ':'
@@ -75,9 +75,9 @@ func inNumber(c byte) bool {
 
 func soundNumber(text []byte) error {
 	if len(text) > maxNumber {
-		return Refuse(SchemaViolation, "data: a number has %d characters, at most %d are kept; send it as a string", len(text), maxNumber)
+		return Refuse(SchemaViolation, "data: a number has %d characters; at most %d are allowed; send it as a string", len(text), maxNumber)
 	}
-	if at := bytes.IndexAny(text, "eE"); at < 0 || len(text)-at <= 3 { // of two digits at most
+	if at := bytes.IndexAny(text, "eE"); at < 0 || len(text)-at <= 3 { // the exponent has at most two digits
 		return nil
 	}
 	if f, err := strconv.ParseFloat(string(text), 64); err != nil || f == 0 {

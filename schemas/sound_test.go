@@ -39,7 +39,7 @@ func TestSound(t *testing.T) {
 	}
 }
 
-// FuzzSound holds the scanner against one that reads tokens.
+// FuzzSound compares the scanner with one that reads tokens.
 func FuzzSound(f *testing.F) {
 	for _, s := range []string{`{"a":1e999}`, `["\\",1e999]`, `"\"1e9"`, `{"x\\":[1e-400,"]"]}`, `[0e999]`} {
 		f.Add([]byte(s))

@@ -8,9 +8,9 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// TestWhatIsStoredOfAFactStays: the digest of an event is over what is stored of its fact. A
-// new field that an event does not have must not change it (omitzero), or an event that
-// is sent again after an upgrade would be another one.
+// TestWhatIsStoredOfAFactStays: the digest of an event covers the stored form of its fact. A new
+// field that an event does not have must not change it (omitzero); otherwise an event that is sent
+// again after an upgrade would be a different one.
 func TestWhatIsStoredOfAFactStays(t *testing.T) {
 	revision := `{"additions":0,"deletions":0}`
 	stored := map[string]string{
