@@ -155,11 +155,11 @@ func (r *renaming) arrive(shuffled bool) {
 			put()
 		}
 		if !shuffled || r.rnd.IntN(2) == 0 {
-			r.mill.run()
+			r.run()
 		}
 	}
 	r.queued = nil
-	r.mill.run()
+	r.run()
 	for _, l := range r.letters {
 		r.t.Errorf("dead letter: %s", stream.Header(l, stream.HeaderDetail))
 	}

@@ -50,7 +50,7 @@ func TestMessagesAreSentences(t *testing.T) {
 		"config, a number":         {config, "kafka: {partitions: many}", `:1:21: expected a whole number, found "many"`},
 		"config, a list":           {config, "- a", ":1:1: expected a group of keys, found a list"},
 		"policy, a key":            {policy, "servces: []", ":1:1: there is no key servces; did you mean services?"},
-		"policy, a verdict":        {policy, service + "rules: [{name: r, when: 'true', verdict: forbiden, reason: x}]", `:2:42: rules[0] (r): verdict "forbiden" is not one of autonomous, review-required, approval-required, forbidden; did you mean forbidden?`},
+		"policy, a verdict":        {policy, service + "rules: [{name: r, when: 'true', verdict: forbidde, reason: x}]", `:2:42: rules[0] (r): verdict "forbidde" is not one of autonomous, review-required, approval-required, forbidden; did you mean forbidden?`},
 		"policy, a field":          {policy, service + "rules: [{name: r, when: 'service.nme == \"a\"', verdict: forbidden, reason: x}]", "service has no nme, only name, classification, data_classes, environments, owner; did you mean name?"},
 		"policy, an object":        {policy, service + "rules: [{name: r, when: 'servce.name == \"a\"', verdict: forbidden, reason: x}]", "there is no servce; a condition speaks of agent, service and change; did you mean service?"},
 		"policy, a comparison":     {policy, service + "rules: [{name: r, when: 'service.name = \"a\"', verdict: forbidden, reason: x}]", "= compares nothing; write =="},
