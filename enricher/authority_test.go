@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/changetrail/changetrail/ingest"
+	"github.com/changetrail/changetrail/internal/settings"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
@@ -161,7 +162,7 @@ func (b *bench) holdsDirect(t *testing.T, typ, body string) {
 	for as, want := range map[string]string{"": "claimed", record.Signed: row.agent, record.Observed: row.platform, record.Human: row.person} {
 		reader := ingest.Reader{Keys: signingKeys}
 		if as != "" {
-			reader.Trust = []ingest.Trust{{Source: "/y", As: record.Observed}, {Source: "/*", As: as}}
+			reader.Trust = []settings.Trust{{Source: "/y", As: record.Observed}, {Source: "/*", As: as}}
 		}
 		d, err := decode(t.Context(), &stream.Record{Value: []byte(body), Timestamp: b.kept.at}, reader, b.store)
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/ingest"
+	"github.com/changetrail/changetrail/internal/settings"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/schemas"
@@ -42,7 +43,7 @@ type Config struct {
 	// DocumentKeys sign what sinks are to index; it has no signature where there are none.
 	DocumentKeys signing.Keys
 	// Trust says which events without a signature are believed all the same.
-	Trust []ingest.Trust
+	Trust []settings.Trust
 
 	EvidenceAge time.Duration // how long evidence waits for its change; for ever where 0
 	TraceHold   time.Duration // how long a trace that gets no more spans waits for its agent; 10 min where 0

@@ -9,6 +9,7 @@ import (
 	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/internal/problem"
+	"github.com/changetrail/changetrail/internal/settings"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -17,14 +18,7 @@ type Jira struct {
 	// Secrets with which it signs; several while one takes the place of another.
 	Secrets []string
 	// Projects say where work on issues is done. Of others nothing is kept.
-	Projects []JiraProject
-}
-
-// A JiraProject is a project of Jira, and the repositories in which work on its issues is
-// done. Jira knows none, and signs no address that could name them.
-type JiraProject struct {
-	Project      string   `yaml:"project"` // key, as PAY of PAY-12
-	Repositories []string `yaml:"repositories"`
+	Projects []settings.JiraProject
 }
 
 // maxRepositories is how many repositories one webhook of Jira may be about.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/changetrail/changetrail/internal/digests"
+	"github.com/changetrail/changetrail/internal/settings"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/schemas"
 )
@@ -23,7 +24,9 @@ func jiraHeader(secret, delivery, body string) map[string]string {
 func jiraAt(t *testing.T) *site {
 	return newSite(t, func(c *Config, _ *producer.Options) {
 		c.Jira.Secrets = []string{"old", "new"}
-		c.Jira.Projects = []JiraProject{{"PAY", []string{"github.com/acme/payments", "https://github.com/acme/docs.git"}}, {"DOC", []string{"github.com/acme/docs"}}}
+		c.Jira.Projects = []settings.JiraProject{
+			{Project: "PAY", Repositories: []string{"github.com/acme/payments", "https://github.com/acme/docs.git"}}, {Project: "DOC", Repositories: []string{"github.com/acme/docs"}},
+		}
 	})
 }
 
@@ -109,8 +112,9 @@ func TestProjectsOfJiraThatAreRefused(t *testing.T) {
 		many[i] = fmt.Sprintf("github.com/acme/r%d", i)
 	}
 	one := []string{"github.com/acme/payments"}
-	for want, projects := range map[string][]JiraProject{
-		"has no key": {{"", one}}, "twice": {{"PAY", one}, {"PAY", one}}, "has 0 repositories": {{"PAY", nil}}, "has 51 repositories": {{"PAY", many}}, "is not a repository": {{"PAY", []string{"PAY"}}},
+	for want, projects := range map[string][]settings.JiraProject{
+		"has no key": {{Repositories: one}}, "twice": {{Project: "PAY", Repositories: one}, {Project: "PAY", Repositories: one}}, "has 0 repositories": {{Project: "PAY"}},
+		"has 51 repositories": {{Project: "PAY", Repositories: many}}, "is not a repository": {{Project: "PAY", Repositories: []string{"PAY"}}},
 	} {
 		if _, err := New(Config{Jira: Jira{Projects: projects}}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)

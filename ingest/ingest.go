@@ -11,6 +11,7 @@ import (
 	"github.com/changetrail/changetrail/ingest/platform"
 	"github.com/changetrail/changetrail/internal/budget"
 	"github.com/changetrail/changetrail/internal/digests"
+	"github.com/changetrail/changetrail/internal/settings"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
@@ -23,7 +24,7 @@ type Reader struct {
 	// where there are none.
 	Keys signing.Keys
 	// Trust says which events without a signature are believed; none where it is empty.
-	Trust []Trust
+	Trust []settings.Trust
 	// Early says that the event is read before it lies in Kafka, by a gateway or a
 	// sender: it may wait on a disk, and data too large for Kafka become a blob on the
 	// way.

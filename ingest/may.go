@@ -6,6 +6,7 @@ import (
 
 	"github.com/changetrail/changetrail/ingest/platform"
 	"github.com/changetrail/changetrail/internal/identity"
+	"github.com/changetrail/changetrail/internal/settings"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 )
@@ -15,23 +16,23 @@ import (
 func kindOf(f record.Fact) string {
 	switch f.(type) {
 	case *record.Opened, *record.Updated, *record.Merged, *record.Closed:
-		return identity.Changes
+		return settings.Changes
 	case *record.Pushed:
-		return identity.Pushes
+		return settings.Pushes
 	case *record.Review:
-		return identity.Reviews
+		return settings.Reviews
 	case *record.Approval:
-		return identity.Approvals
+		return settings.Approvals
 	case *record.Validation:
-		return identity.Tests
+		return settings.Tests
 	case *record.Scan:
-		return identity.Scans
+		return settings.Scans
 	case *record.Deployment:
-		return identity.Deployments
+		return settings.Deployments
 	case *record.GateDecision:
-		return identity.Gates
+		return settings.Gates
 	case *record.Request:
-		return identity.Requests
+		return settings.Requests
 	}
 	return ""
 }

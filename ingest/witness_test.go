@@ -7,13 +7,14 @@ import (
 	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/internal/corpus"
 	"github.com/changetrail/changetrail/internal/identity"
+	"github.com/changetrail/changetrail/internal/settings"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 )
 
 func TestWhatAPlatformMayState(t *testing.T) {
-	ci := identity.Principal{Name: "ci", Platform: "ci", May: []string{identity.Tests, identity.Scans}}
+	ci := identity.Principal{Name: "ci", Platform: "ci", May: []string{settings.Tests, settings.Scans}}
 	of := func(typ string, f record.Fact) ingest.Event {
 		return ingest.Event{Envelope: schemas.Envelope{Type: typ}, Event: record.Event{Repository: corpus.Docs, Fact: f}}
 	}
@@ -43,8 +44,8 @@ func TestTrust(t *testing.T) {
 	review := func(source string) schemas.Envelope {
 		return schemas.Envelope{SpecVersion: "1.0", ID: "1", Source: source, Type: record.TypeReviewSubmitted, Subject: "acme/docs#1", Data: []byte(`{"reviewer":"ana","verdict":"approved"}`)}
 	}
-	r := ingest.Reader{Trust: []ingest.Trust{
-		{Source: "/ci/*", As: record.Observed, May: []string{identity.Tests}},
+	r := ingest.Reader{Trust: []settings.Trust{
+		{Source: "/ci/*", As: record.Observed, May: []string{settings.Tests}},
 		{Source: "https://github.com/**", As: record.Observed},
 		{Source: "/desk", As: record.Human},
 	}}
@@ -57,13 +58,13 @@ func TestTrust(t *testing.T) {
 			t.Errorf("%s: %s, want %s: %v", source, e.Witness, want, err)
 		}
 	}
-	for name, wrong := range map[string]ingest.Trust{
+	for name, wrong := range map[string]settings.Trust{
 		"no source":              {As: record.Observed},
 		"no pattern":             {Source: "[", As: record.Observed},
 		"no witness":             {Source: "/x", As: "true"},
 		"a claim":                {Source: "/x", As: record.Claimed},
 		"an unknown kind":        {Source: "/x", As: record.Observed, May: []string{"merges"}},
-		"kinds that are nothing": {Source: "/x", As: record.Human, May: []string{identity.Reviews}},
+		"kinds that are nothing": {Source: "/x", As: record.Human, May: []string{settings.Reviews}},
 	} {
 		if wrong.Check() == nil {
 			t.Errorf("%s is taken", name)
@@ -87,10 +88,10 @@ func TestStatedArrival(t *testing.T) {
 	}
 	moved := stamped("2026-03-01T03:47:00Z")
 	moved.ArrivedAt = "2026-01-01T03:47:00Z"
-	trusted := []ingest.Trust{{Source: "/x", As: record.Observed, History: true}}
+	trusted := []settings.Trust{{Source: "/x", As: record.Observed, History: true}}
 	for name, c := range map[string]struct {
 		env   schemas.Envelope
-		trust []ingest.Trust
+		trust []settings.Trust
 		want  string // the arrival; empty: refused
 	}{
 		"it is stamped":             {stamped("2026-03-01T03:47:00Z"), nil, "2026-03-01T03:47:00Z"},
@@ -99,7 +100,7 @@ func TestStatedArrival(t *testing.T) {
 		"not stamped":               {at("2026-03-01T03:47:00Z"), nil, "2026-11-29T03:47:00Z"},
 		"not stamped, nor readable": {at("yesterday"), nil, "2026-11-29T03:47:00Z"},
 		"trusted":                   {at("2026-03-01T03:47:00Z"), trusted, "2026-03-01T03:47:00Z"},
-		"trusted for no history":    {at("2026-03-01T03:47:00Z"), []ingest.Trust{{Source: "/x", As: record.Observed}}, "2026-11-29T03:47:00Z"},
+		"trusted for no history":    {at("2026-03-01T03:47:00Z"), []settings.Trust{{Source: "/x", As: record.Observed}}, "2026-11-29T03:47:00Z"},
 		"still to come":             {stamped("2027-03-01T03:47:00Z"), nil, ""},
 		"before 1970":               {stamped("1969-03-01T03:47:00Z"), nil, ""},
 		"no time":                   {stamped("yesterday"), nil, ""},

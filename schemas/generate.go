@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/changetrail/changetrail/internal/settings"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -20,8 +21,8 @@ func File(name string) ([]byte, error) { return files.ReadFile(name) }
 
 // Engines for which mappings are made.
 const (
-	Elasticsearch = "elasticsearch"
-	OpenSearch    = "opensearch"
+	Elasticsearch = settings.Elasticsearch
+	OpenSearch    = settings.OpenSearch
 )
 
 // Mapping returns the embedded mapping of "event", "record" or "finding" for an engine.

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/changetrail/changetrail/agents/notes"
 	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/record"
 )
@@ -53,7 +54,7 @@ func TestAMessageNeverSaysACommandLine(t *testing.T) {
 
 // TestALogIsWrittenWithoutSecrets and still names a prompt by what the person wrote.
 func TestALogIsWrittenWithoutSecrets(t *testing.T) {
-	l := Log{Dir: t.TempDir(), Redact: func(_ context.Context, hook []byte) ([]byte, error) {
+	l := notes.Log{Dir: t.TempDir(), Redact: func(_ context.Context, hook []byte) ([]byte, error) {
 		return bytes.ReplaceAll(hook, []byte("hunter2xyz"), []byte("[redacted]")), nil
 	}}
 	in, err := l.Append(t.Context(), ClaudeCode, []byte(`{"session_id":"s","hook_event_name":"UserPromptSubmit","prompt_id":"p","prompt":"use hunter2xyz"}`), night)

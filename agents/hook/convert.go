@@ -16,6 +16,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/changetrail/changetrail/agents"
+	"github.com/changetrail/changetrail/agents/notes"
 	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/files"
 	"github.com/changetrail/changetrail/producer"
@@ -27,45 +28,6 @@ const (
 	ClaudeCode = agents.ClaudeCode
 	Codex      = agents.Codex
 )
-
-// An Input is what is read of a hook
-// (https://docs.claude.com/en/docs/claude-code/hooks; Codex has the same members).
-type Input struct {
-	Session    string `json:"session_id"`
-	Event      string `json:"hook_event_name"`
-	Cwd        string `json:"cwd"`
-	Transcript string `json:"transcript_path"`
-	PromptID   string `json:"prompt_id"`
-	TurnID     string `json:"turn_id"` // Codex
-	Prompt     string `json:"prompt"`
-	Model      string `json:"model"` // Codex
-	AgentID    string `json:"agent_id"`
-	AgentType  string `json:"agent_type"` // within a sub-agent
-	ToolCall
-	Error      string     `json:"error"`
-	DurationMS int64      `json:"duration_ms"`
-	Answer     string     `json:"last_assistant_message"`
-	Calls      []ToolCall `json:"tool_calls"`
-}
-
-// A ToolCall is what a hook says of a call of a tool.
-type ToolCall struct {
-	Tool     string         `json:"tool_name"`
-	CallID   string         `json:"tool_use_id"`
-	Input    jsontext.Value `json:"tool_input"`
-	Response jsontext.Value `json:"tool_response"`
-}
-
-func readInput(text []byte) (*Input, error) {
-	in := new(Input)
-	if err := json.Unmarshal(text, in, jsontext.AllowInvalidUTF8(true)); err != nil {
-		return nil, fmt.Errorf("what the agent hands over on standard input is no hook in JSON: %w", err)
-	}
-	if in.Session == "" || in.Event == "" {
-		return nil, fmt.Errorf("the hook has no session_id or no hook_event_name; is this command set as a hook of %s?", ClaudeCode)
-	}
-	return in, nil
-}
 
 // Options say what the hooks themselves do not.
 type Options struct {
@@ -85,14 +47,14 @@ type Call struct {
 
 // Convert returns what an agent did in a session. The same lines always give the
 // same events, and more lines give more of them. Lines that cannot be read are left
-// out, see [Session.Broken].
-func Convert(s *Session, o Options) []Call {
+// out, see [notes.Session.Broken].
+func Convert(s *notes.Session, o Options) []Call {
 	c := converter{session: s, options: o, open: make(map[string]*opened)}
 	for i, line := range s.Lines {
 		if c.fallback == "" {
 			c.fallback = line.Git.Repository
 		}
-		if in, err := readInput(line.Hook); err == nil {
+		if in, err := notes.ReadInput(line.Hook); err == nil {
 			c.take(place{line, i, in})
 		}
 	}
@@ -106,7 +68,7 @@ func Convert(s *Session, o Options) []Call {
 }
 
 type converter struct {
-	session  *Session
+	session  *notes.Session
 	options  Options
 	open     map[string]*opened
 	order    []string // of calls that are open
@@ -118,20 +80,20 @@ type converter struct {
 // An opened call has begun and not ended.
 type opened struct {
 	line int
-	in   *Input
+	in   *notes.Input
 }
 
 // A place is a line of a session, and the hook that was read from it.
 type place struct {
-	Line
+	notes.Line
 	i  int // index of the line
-	in *Input
+	in *notes.Input
 }
 
 // key is the name of a call among those that are open: its id, or else one that is made
 // of the line where it begins. Claude Code of some versions sends no ids; there a call is
 // found again by its tool and its input, the first that has them.
-func (c *converter) key(at place, call ToolCall) string {
+func (c *converter) key(at place, call notes.ToolCall) string {
 	if call.CallID != "" {
 		return call.CallID
 	}
@@ -235,13 +197,13 @@ func (c *converter) end(at place, id, outcome string, result jsontext.Value) {
 	if before := c.session.Lines[begun.line]; begun.line != at.i && made(before, at.Line) {
 		a.CommitSHA = at.Git.Head
 	}
-	at.in = &Input{Session: in.Session, AgentType: begun.in.AgentType, Transcript: in.Transcript}
+	at.in = &notes.Input{Session: in.Session, AgentType: begun.in.AgentType, Transcript: in.Transcript}
 	c.add(at, a)
 }
 
 // made reports whether HEAD stands after a call on a commit that was made during it,
 // and on another one before. Pulling or checking out moves HEAD, too.
-func made(before, after Line) bool {
+func made(before, after notes.Line) bool {
 	const slack = 2 * time.Second // commits have whole seconds
 	return before.Git.Root == after.Git.Root && before.Git.Head != after.Git.Head && record.IsCommit(after.Git.Head) &&
 		!after.Git.HeadAt.Before(before.At.Add(-slack)) && !after.Git.HeadAt.After(after.At.Add(slack))

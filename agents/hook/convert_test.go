@@ -14,7 +14,9 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/changetrail/changetrail/agents/notes"
 	"github.com/changetrail/changetrail/internal/digests"
+	"github.com/changetrail/changetrail/internal/settings"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
@@ -23,15 +25,15 @@ import (
 var night = time.Date(2026, 3, 1, 3, 47, 0, 0, time.UTC)
 
 // session plays hooks into a log, a second each, with where git stood.
-func session(t *testing.T, file string, git func(line int) Git) *Session {
+func session(t *testing.T, file string, git func(line int) notes.Git) *notes.Session {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", file))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Session{ID: "s"}
+	s := &notes.Session{ID: "s"}
 	for i, line := range bytes.Split(bytes.TrimSpace(text), []byte("\n")) {
-		s.Lines = append(s.Lines, Line{At: night.Add(time.Duration(i) * time.Second), Kind: ClaudeCode, Git: git(i), Hook: line})
+		s.Lines = append(s.Lines, notes.Line{At: night.Add(time.Duration(i) * time.Second), Kind: ClaudeCode, Git: git(i), Hook: line})
 	}
 	return s
 }
@@ -41,8 +43,8 @@ const (
 	after  = "2222222222222222222222222222222222222222"
 )
 
-func at(head string, when time.Time) Git {
-	return Git{Root: "/build/acme/.work/ws", Repository: "github.com/acme/shop", Branch: "fix", Head: head, HeadAt: when}
+func at(head string, when time.Time) notes.Git {
+	return notes.Git{Root: "/build/acme/.work/ws", Repository: "github.com/acme/shop", Branch: "fix", Head: head, HeadAt: when}
 }
 
 // told is what events say, a line each.
@@ -82,7 +84,7 @@ func prompted(t *testing.T, c Call) (r record.Request, ok bool) {
 // TestASessionThatWasAllowed reads what Claude Code handed over: a failing test, a
 // mend, a command that a rule denies, a sub-agent, a commit.
 func TestASessionThatWasAllowed(t *testing.T) {
-	s := session(t, "run-allowed.jsonl", func(line int) Git {
+	s := session(t, "run-allowed.jsonl", func(line int) notes.Git {
 		if line >= 29 { // the call that commits
 			return at(after, night.Add(29*time.Second))
 		}
@@ -127,7 +129,7 @@ func TestASessionThatWasAllowed(t *testing.T) {
 
 // TestACallThatWasRefusedIsClosedByItsBatch: there is no hook of its own for it.
 func TestACallThatWasRefusedIsClosedByItsBatch(t *testing.T) {
-	calls := Convert(session(t, "run-denied.jsonl", func(int) Git { return at(before, night) }), Options{})
+	calls := Convert(session(t, "run-denied.jsonl", func(int) notes.Git { return at(before, night) }), Options{})
 	outcomes := make(map[string]int)
 	for _, c := range calls {
 		outcomes[c.fact.Outcome]++
@@ -142,10 +144,10 @@ func TestACallThatWasRefusedIsClosedByItsBatch(t *testing.T) {
 
 // TestMoreOfASessionIsMoreEvents: it is sent while it goes on.
 func TestMoreOfASessionIsMoreEvents(t *testing.T) {
-	whole := session(t, "run-allowed.jsonl", func(int) Git { return at(before, night) })
+	whole := session(t, "run-allowed.jsonl", func(int) notes.Git { return at(before, night) })
 	all := Convert(whole, Options{})
 	for n := range whole.Lines {
-		part := Convert(&Session{ID: "s", Lines: whole.Lines[:n]}, Options{})
+		part := Convert(&notes.Session{ID: "s", Lines: whole.Lines[:n]}, Options{})
 		for i, c := range part {
 			if c.Event.ID() != all[i].Event.ID() || !bytes.Equal(c.Event.Data(), all[i].Event.Data()) || c.Line >= n {
 				t.Fatalf("after %d lines event %d is %v", n, i, c.Event)
@@ -155,25 +157,25 @@ func TestMoreOfASessionIsMoreEvents(t *testing.T) {
 }
 
 func TestOnlyACommitThatACallMadeIsItsOwn(t *testing.T) {
-	hooks := func(tool string) *Session {
+	hooks := func(tool string) *notes.Session {
 		line := func(event string) []byte {
 			return []byte(`{"session_id":"s","hook_event_name":"` + event + `","tool_name":"Bash","tool_use_id":"` + tool + `","tool_input":{"command":"git x"}}`)
 		}
-		return &Session{ID: "s", Lines: []Line{
+		return &notes.Session{ID: "s", Lines: []notes.Line{
 			{At: night, Kind: ClaudeCode, Git: at(before, night.Add(-time.Hour)), Hook: line("PreToolUse")},
 			{At: night.Add(3 * time.Second), Kind: ClaudeCode, Hook: line("PostToolUse")},
 		}}
 	}
 	for _, c := range []struct {
 		name string
-		git  Git
+		git  notes.Git
 		want string
 	}{
 		{"a commit of now", at(after, night.Add(2*time.Second)), after},
 		{"HEAD where it was", at(before, night.Add(-time.Hour)), ""},
 		{"a commit of others that was pulled", at(after, night.Add(-time.Minute)), ""},
 		{"one that is packed away", at(after, time.Time{}), ""},
-		{"one of another work tree", Git{Root: "/elsewhere", Repository: "github.com/acme/shop", Head: after, HeadAt: night.Add(time.Second)}, ""},
+		{"one of another work tree", notes.Git{Root: "/elsewhere", Repository: "github.com/acme/shop", Head: after, HeadAt: night.Add(time.Second)}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := hooks("1")
@@ -187,11 +189,11 @@ func TestOnlyACommitThatACallMadeIsItsOwn(t *testing.T) {
 }
 
 func TestCodex(t *testing.T) {
-	line := func(event, more string) Line {
-		return Line{At: night, Kind: Codex, Git: at(before, night), Hook: []byte(`{"session_id":"c1","turn_id":"t1","model":"gpt-5","cwd":"/","hook_event_name":"` + event + `"` + more + `}`)}
+	line := func(event, more string) notes.Line {
+		return notes.Line{At: night, Kind: Codex, Git: at(before, night), Hook: []byte(`{"session_id":"c1","turn_id":"t1","model":"gpt-5","cwd":"/","hook_event_name":"` + event + `"` + more + `}`)}
 	}
 	patch := `,"tool_name":"apply_patch","tool_use_id":"call_1","tool_input":{"input":"*** Begin Patch\n*** Update File: shop.py\n@@\n*** Add File: NOTES.md\n*** End Patch"}`
-	calls := Convert(&Session{ID: "c1", Lines: []Line{
+	calls := Convert(&notes.Session{ID: "c1", Lines: []notes.Line{
 		line("UserPromptSubmit", `,"prompt":"fix it"`), line("PreToolUse", patch), line("PostToolUse", patch+`,"tool_response":"Done"`), line("Stop", `,"last_assistant_message":"fixed"`),
 	}}, Options{})
 	want := []string{"prompt prompt-t1 success", "prompt asked-prompt-t1 t1", "apply_patch call_1 unknown shop.py,NOTES.md", "answer answer-t1 success"}
@@ -206,7 +208,7 @@ func TestCodex(t *testing.T) {
 // TestAPromptIsWhatThePersonAsked: a decision names it by the digest of its text, which
 // stands nowhere else in that event.
 func TestAPromptIsWhatThePersonAsked(t *testing.T) {
-	calls := Convert(session(t, "run-allowed.jsonl", func(int) Git { return at(before, night) }), Options{DelegatedBy: "mira.s"})
+	calls := Convert(session(t, "run-allowed.jsonl", func(int) notes.Git { return at(before, night) }), Options{DelegatedBy: "mira.s"})
 	r, ok := prompted(t, calls[1])
 	want := record.Request{Kind: "prompt", ID: "93a13e29-58f8-4d8b-b99a-6dc5716890aa", Author: "mira.s", Digest: digests.Of([]byte("Fix the discount bug in shop.py")), Repository: "github.com/acme/shop"}
 	if diff := cmp.Diff(want, r); !ok || diff != "" {
@@ -230,45 +232,6 @@ func git(t *testing.T, dir string, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// TestLookReadsWhatGitSays holds what is read of git's files against git.
-func TestLookReadsWhatGitSays(t *testing.T) {
-	dir := t.TempDir()
-	git(t, dir, "init", "-q", "-b", "main")
-	if g := Look(dir); g.Root != dir || g.Branch != "main" || g.Head != "" || g.Repository != "" {
-		t.Errorf("a new one: %+v", g)
-	}
-	git(t, dir, "remote", "add", "fork", "https://github.com/bo/shop.git")
-	git(t, dir, "commit", "-q", "--allow-empty", "-m", "one")
-	sub := filepath.Join(dir, "a", "b")
-	if err := os.MkdirAll(sub, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	g := Look(sub)
-	if g.Root != dir || g.Head != git(t, dir, "rev-parse", "HEAD") || g.Repository != "github.com/bo/shop" || time.Since(g.HeadAt) > time.Minute {
-		t.Errorf("with a commit: %+v", g)
-	}
-	git(t, dir, "remote", "add", "origin", "git@github.com:acme/shop.git")
-	git(t, dir, "checkout", "-q", "-b", "fix/the-date")
-	git(t, dir, "pack-refs", "--all")
-	git(t, dir, "gc", "-q")
-	if g = Look(dir); g.Repository != "github.com/acme/shop" || g.Branch != "fix/the-date" || g.Head != git(t, dir, "rev-parse", "HEAD") || !g.HeadAt.IsZero() {
-		t.Errorf("packed away: %+v", g)
-	}
-	tree := filepath.Join(t.TempDir(), "tree")
-	git(t, dir, "worktree", "add", "-q", "-b", "other", tree)
-	git(t, tree, "commit", "-q", "--allow-empty", "-m", "two")
-	if g = Look(tree); g.Root != tree || g.Branch != "other" || g.Head != git(t, tree, "rev-parse", "HEAD") || g.Repository != "github.com/acme/shop" {
-		t.Errorf("a work tree: %+v", g)
-	}
-	git(t, dir, "checkout", "-q", "--detach")
-	if g = Look(dir); g.Branch != "" || g.Head != git(t, dir, "rev-parse", "HEAD") {
-		t.Errorf("without a branch: %+v", g)
-	}
-	if g = Look(os.TempDir()); g != (Git{}) {
-		t.Errorf("outside: %+v", g)
-	}
-}
-
 func TestSteering(t *testing.T) {
 	p, err := policy.Parse([]byte(`
 services: [{name: shop, repositories: [github.com/acme/shop], classification: high}]
@@ -281,22 +244,22 @@ default: autonomous
 	if err != nil {
 		t.Fatal(err)
 	}
-	call := func(tool, file string) *Input {
-		return &Input{Event: "PreToolUse", ToolCall: ToolCall{Tool: tool, Input: []byte(`{"file_path":"/w/` + file + `"}`)}}
+	call := func(tool, file string) *notes.Input {
+		return &notes.Input{Event: "PreToolUse", ToolCall: notes.ToolCall{Tool: tool, Input: []byte(`{"file_path":"/w/` + file + `"}`)}}
 	}
-	where := Git{Root: "/w", Repository: "github.com/acme/shop"}
-	deny := Steering{Policy: p, Forbidden: Deny, Approval: Ask}
+	where := notes.Git{Root: "/w", Repository: "github.com/acme/shop"}
+	deny := Steering{Policy: p, Forbidden: settings.Deny, Approval: settings.Ask}
 	for _, c := range []struct {
 		name  string
 		steer Steering
-		in    *Input
+		in    *notes.Input
 		want  string
 	}{
 		{"what is forbidden is denied", deny, call("Write", "iam/roles.tf"), `"permissionDecision":"deny"`},
 		{"the person is asked for leave", deny, call("Edit", "auth/login.go"), `"permissionDecision":"ask"`},
 		{"the rest goes ahead", deny, call("Edit", "shop.go"), ""},
 		{"so does reading", deny, call("Read", "iam/roles.tf"), ""},
-		{"nothing is said where nothing is asked", Steering{Policy: p, Forbidden: Off, Approval: Off}, call("Write", "iam/roles.tf"), ""},
+		{"nothing is said where nothing is asked", Steering{Policy: p, Forbidden: settings.Off, Approval: settings.Off}, call("Write", "iam/roles.tf"), ""},
 	} {
 		out := string(c.steer.Steer(ClaudeCode, c.in, where, ClaudeCode))
 		if c.want == "" && out != "" || !strings.Contains(out, c.want) {
@@ -321,7 +284,7 @@ func TestHooksAreSetBesideOthersAndTakenOutAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	install := func(remove bool) (string, bool) {
-		changed, err := InstallAgent(ClaudeCode, root(t, filepath.Dir(filepath.Dir(file))), filepath.Join(".claude", "settings.json"), 0o644, remove)
+		changed, err := (Hooks{Kind: ClaudeCode}).Install(root(t, filepath.Dir(filepath.Dir(file))), filepath.Join(".claude", "settings.json"), 0o644, remove)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -344,7 +307,7 @@ func TestHooksAreSetBesideOthersAndTakenOutAgain(t *testing.T) {
 	if err := os.WriteFile(file, []byte("{ // mine\n}"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := InstallAgent(ClaudeCode, root(t, filepath.Dir(file)), "settings.json", 0o644, false); err == nil {
+	if _, err := (Hooks{Kind: ClaudeCode}).Install(root(t, filepath.Dir(file)), "settings.json", 0o644, false); err == nil {
 		t.Error("a file that cannot be read was written over")
 	}
 }
@@ -360,7 +323,7 @@ func FuzzConvert(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, one, two string) {
-		l := Log{Dir: t.TempDir()}
+		l := notes.Log{Dir: t.TempDir()}
 		for _, text := range []string{one, two} {
 			if _, err := l.Append(t.Context(), ClaudeCode, []byte(text), night); err != nil {
 				return
@@ -383,39 +346,39 @@ func FuzzConvert(f *testing.F) {
 	})
 }
 
-func line(text string, git Git) Line {
-	return Line{At: night, Kind: ClaudeCode, Git: git, Hook: []byte(text)}
+func line(text string, git notes.Git) notes.Line {
+	return notes.Line{At: night, Kind: ClaudeCode, Git: git, Hook: []byte(text)}
 }
 
 // Claude Code of some versions tells no tool_use_id. Its calls are actions all the same,
 // each known by the line where it begins.
 func TestCallsWithoutAnID(t *testing.T) {
 	git := at(before, night)
-	hook := func(event, tool, input, more string) Line {
+	hook := func(event, tool, input, more string) notes.Line {
 		return line(fmt.Sprintf(`{"session_id":"s","hook_event_name":%q,"cwd":"/build/acme/.work/ws","tool_name":%q,"tool_input":%s%s}`, event, tool, input, more), git)
 	}
 	const file = `{"file_path":"/build/acme/.work/ws/a.go"}`
 	for name, c := range map[string]struct {
-		lines []Line
+		lines []notes.Line
 		want  []string
 	}{
-		"one": {[]Line{hook("PreToolUse", "Edit", file, ""), hook("PostToolUse", "Edit", file, `,"tool_response":{"ok":true}`)}, []string{"Edit line-1 success a.go"}},
+		"one": {[]notes.Line{hook("PreToolUse", "Edit", file, ""), hook("PostToolUse", "Edit", file, `,"tool_response":{"ok":true}`)}, []string{"Edit line-1 success a.go"}},
 		"two of one kind side by side": {
-			[]Line{hook("PreToolUse", "Bash", `{"command":"a"}`, ""), hook("PreToolUse", "Bash", `{"command":"b"}`, ""), hook("PostToolUseFailure", "Bash", `{"command":"b"}`, `,"error":"no"`), hook("PostToolUse", "Bash", `{"command":"a"}`, "")},
+			[]notes.Line{hook("PreToolUse", "Bash", `{"command":"a"}`, ""), hook("PreToolUse", "Bash", `{"command":"b"}`, ""), hook("PostToolUseFailure", "Bash", `{"command":"b"}`, `,"error":"no"`), hook("PostToolUse", "Bash", `{"command":"a"}`, "")},
 			[]string{"Bash line-2 failure", "Bash line-1 success"},
 		},
 		"the same twice": {
-			[]Line{hook("PreToolUse", "Bash", `{}`, ""), hook("PreToolUse", "Bash", `{}`, ""), hook("PostToolUse", "Bash", `{}`, ""), hook("PermissionDenied", "Bash", `{}`, "")},
+			[]notes.Line{hook("PreToolUse", "Bash", `{}`, ""), hook("PreToolUse", "Bash", `{}`, ""), hook("PostToolUse", "Bash", `{}`, ""), hook("PermissionDenied", "Bash", `{}`, "")},
 			[]string{"Bash line-1 success", "Bash line-2 refused"},
 		},
-		"its beginning is not told":  {[]Line{hook("PostToolUse", "Edit", file, "")}, []string{"Edit line-1 success a.go"}},
-		"it never ends":              {[]Line{hook("PreToolUse", "Edit", file, ""), line(`{"session_id":"s","hook_event_name":"Stop"}`, git)}, []string{"Edit line-1 unknown a.go"}},
-		"the batch says it was not":  {[]Line{hook("PreToolUse", "Edit", file, ""), line(`{"session_id":"s","hook_event_name":"PostToolBatch","tool_calls":[{"tool_name":"Edit","tool_input":`+file+`}]}`, git)}, []string{"Edit line-1 refused"}},
-		"beside one that has an id":  {[]Line{hook("PreToolUse", "Edit", file, `,"tool_use_id":"x"`), hook("PostToolUse", "Edit", file, ""), hook("PostToolUse", "Edit", file, `,"tool_use_id":"x"`)}, []string{"Edit line-2 success a.go", "Edit x success a.go"}},
-		"nothing says which tool":    {[]Line{line(`{"session_id":"s","hook_event_name":"PostToolUse"}`, git)}, []string{"unknown line-1 success"}},
-		"its id tells that it ended": {[]Line{line(`{"session_id":"s","hook_event_name":"PostToolUse","tool_use_id":"y"}`, git)}, []string{"unknown y success"}},
+		"its beginning is not told":  {[]notes.Line{hook("PostToolUse", "Edit", file, "")}, []string{"Edit line-1 success a.go"}},
+		"it never ends":              {[]notes.Line{hook("PreToolUse", "Edit", file, ""), line(`{"session_id":"s","hook_event_name":"Stop"}`, git)}, []string{"Edit line-1 unknown a.go"}},
+		"the batch says it was not":  {[]notes.Line{hook("PreToolUse", "Edit", file, ""), line(`{"session_id":"s","hook_event_name":"PostToolBatch","tool_calls":[{"tool_name":"Edit","tool_input":`+file+`}]}`, git)}, []string{"Edit line-1 refused"}},
+		"beside one that has an id":  {[]notes.Line{hook("PreToolUse", "Edit", file, `,"tool_use_id":"x"`), hook("PostToolUse", "Edit", file, ""), hook("PostToolUse", "Edit", file, `,"tool_use_id":"x"`)}, []string{"Edit line-2 success a.go", "Edit x success a.go"}},
+		"nothing says which tool":    {[]notes.Line{line(`{"session_id":"s","hook_event_name":"PostToolUse"}`, git)}, []string{"unknown line-1 success"}},
+		"its id tells that it ended": {[]notes.Line{line(`{"session_id":"s","hook_event_name":"PostToolUse","tool_use_id":"y"}`, git)}, []string{"unknown y success"}},
 	} {
-		if diff := cmp.Diff(c.want, told(t, Convert(&Session{ID: "s", Lines: c.lines}, Options{}))); diff != "" {
+		if diff := cmp.Diff(c.want, told(t, Convert(&notes.Session{ID: "s", Lines: c.lines}, Options{}))); diff != "" {
 			t.Errorf("%s:\n%s", name, diff)
 		}
 	}
@@ -424,13 +387,13 @@ func TestCallsWithoutAnID(t *testing.T) {
 // However long what is said or given back is, each event can be sent.
 func TestLongContentIsToldByItsDigest(t *testing.T) {
 	long, git := strings.Repeat("x", 1_200_000), at(before, night)
-	l := []Line{
+	l := []notes.Line{
 		line(`{"session_id":"s","hook_event_name":"UserPromptSubmit","prompt_id":"p","prompt":"`+long+`"}`, git),
 		line(`{"session_id":"s","hook_event_name":"PostToolUse","tool_name":"Bash","tool_use_id":"c","tool_input":{"command":"`+long+`"},"tool_response":"`+long+`"}`, git),
 		line(`{"session_id":"s","hook_event_name":"PostToolUseFailure","tool_name":"Bash","tool_use_id":"d","tool_input":{},"error":"`+long+`"}`, git),
 		line(`{"session_id":"s","hook_event_name":"Stop","last_assistant_message":"`+long+`"}`, git),
 	}
-	calls := Convert(&Session{ID: "s", Lines: l}, Options{})
+	calls := Convert(&notes.Session{ID: "s", Lines: l}, Options{})
 	if len(calls) != 5 {
 		t.Fatalf("%d events", len(calls))
 	}
@@ -449,7 +412,7 @@ func TestATurnedDownResultIsAFailure(t *testing.T) {
 	for _, kind := range []string{ClaudeCode, Codex} {
 		l := line(`{"session_id":"s","hook_event_name":"PostToolUse","tool_name":"Write","tool_use_id":"c","tool_input":{"file_path":"a.go"},"tool_response":{"isError":true,"content":[]}}`, at(before, night))
 		l.Kind = kind
-		if diff := cmp.Diff([]string{"Write c failure"}, told(t, Convert(&Session{ID: "s", Lines: []Line{l}}, Options{}))); diff != "" {
+		if diff := cmp.Diff([]string{"Write c failure"}, told(t, Convert(&notes.Session{ID: "s", Lines: []notes.Line{l}}, Options{}))); diff != "" {
 			t.Error(diff)
 		}
 	}

@@ -1,11 +1,9 @@
-// Package hook is what coding agents and git call on a developer's machine.
+// Package hook is what is made of the calls of coding agents and git on a developer's
+// machine.
 //
-// A hook of an agent (Claude Code, Codex) must not slow it down, and what it prints
-// steers the agent. So [Log.Append] writes what the agent hands over to a file of
-// the session, with where in git the work stood, and nothing else happens. Later,
-// when the agent stops, [Convert] turns the session into events, and they are sent.
-// An event is known by session and tool call, so that sending a session twice
-// changes nothing.
+// What hooks of an agent note lies in the Log of agents/notes. When the agent
+// stops, [Convert] turns a session into events, and they are sent. An event is known by
+// session and tool call, so that sending a session twice changes nothing.
 //
 // A hook of git ([Message]) writes into the message of a commit what was seen, done
 // and validated, and trailers that lead to the session. They are a claim, until the

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/changetrail/changetrail/internal/files"
 )
@@ -29,14 +30,19 @@ var matched = []string{"PreToolUse", "PostToolUse", "PostToolUseFailure"}
 // maxSettings bounds a settings file and a hook of git, in bytes.
 const maxSettings = 4 << 20
 
-// InstallAgent sets the hooks of an agent in its settings file, name below base, and
+// Hooks are those of an agent.
+type Hooks struct {
+	Kind  string
+	Small bool // the agent calls changetrail-hook, which starts in less time than changetrail
+}
+
+// Install sets the hooks in the settings file of the agent, name below base, and
 // reports whether that changed anything. With remove it takes them out again. All that
 // others have written stays as it is, byte for byte, and so does the mode of the file; a
 // new one gets mode.
-func InstallAgent(kind string, base *os.Root, name string, mode fs.FileMode, remove bool) (changed bool, err error) {
-	names, ok := events[kind]
-	if !ok {
-		return false, fmt.Errorf("%q is none of %s, %s", kind, ClaudeCode, Codex)
+func (h Hooks) Install(base *os.Root, name string, mode fs.FileMode, remove bool) (changed bool, err error) {
+	if _, ok := events[h.Kind]; !ok {
+		return false, fmt.Errorf("%q is none of %s, %s", h.Kind, ClaudeCode, Codex)
 	}
 	folder, err := files.Below(base, filepath.Dir(name), !remove)
 	if remove && errors.Is(err, fs.ErrNotExist) {
@@ -53,7 +59,7 @@ func InstallAgent(kind string, base *os.Root, name string, mode fs.FileMode, rem
 	if text != nil {
 		mode = is
 	}
-	out, err := setHooks(text, kind, names, remove)
+	out, err := h.set(text, remove)
 	if err != nil {
 		return false, fmt.Errorf("%s: %w; mend it first", filepath.Join(base.Name(), name), err)
 	}
@@ -63,17 +69,17 @@ func InstallAgent(kind string, base *os.Root, name string, mode fs.FileMode, rem
 	return true, files.Replace(folder, filepath.Base(name), out, mode)
 }
 
-// setHooks returns a settings file with the hooks of an agent, or without them.
-func setHooks(text []byte, kind string, names []string, remove bool) ([]byte, error) {
+// set returns a settings file with the hooks, or without them.
+func (h Hooks) set(text []byte, remove bool) ([]byte, error) {
 	if len(bytes.TrimSpace(text)) == 0 {
 		text = []byte("{}\n")
 	}
-	for _, name := range names {
+	for _, name := range events[h.Kind] {
 		var err error
 		if remove {
-			text, err = takeOut(text, kind, name)
+			text, err = h.takeOut(text, name)
 		} else {
-			text, err = putIn(text, kind, name)
+			text, err = h.putIn(text, name)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("hooks.%s: %w", name, err)
@@ -83,12 +89,12 @@ func setHooks(text []byte, kind string, names []string, remove bool) ([]byte, er
 }
 
 // putIn adds a hook of ours behind those of others, unless one is there.
-func putIn(text []byte, kind, name string) ([]byte, error) {
+func (h Hooks) putIn(text []byte, name string) ([]byte, error) {
 	root, err := document(text)
 	if err != nil {
 		return nil, err
 	}
-	m := map[string]any{"hooks": []any{map[string]any{"type": "command", "command": hookCommand(kind), "timeout": 10}}}
+	m := map[string]any{"hooks": []any{map[string]any{"type": "command", "command": h.command(), "timeout": 10}}}
 	if slices.Contains(matched, name) {
 		m["matcher"] = "*"
 	}
@@ -100,8 +106,8 @@ func putIn(text []byte, kind, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if there, err := theirs(text, list, kind); err != nil || there {
-		return text, err
+	if out, err := h.present(text, list); err != nil || out != nil {
+		return out, err
 	}
 	where, member, v := list, "", any(m)
 	if !these {
@@ -117,26 +123,45 @@ func putIn(text []byte, kind, name string) ([]byte, error) {
 	return where.with(text, member, value)
 }
 
-// theirs reports whether a list of matchers has a command that begins as ours does.
-func theirs(text []byte, list container, kind string) (bool, error) {
+// present returns the text where a list of matchers has a command that begins as one of
+// ours does, and nil where it has none. A command that calls the other program calls the
+// right one there; one with flags stays as somebody wrote it.
+func (h Hooks) present(text []byte, list container) ([]byte, error) {
 	for _, m := range list.items {
 		entries, err := commandsOf(text, m)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
 		for _, e := range entries.items {
-			if said := commandOf(text, e); said == hookCommand(kind) || strings.HasPrefix(said, hookCommand(kind)+" ") {
-				return true, nil
+			said := commandOf(text, e)
+			for _, ours := range h.commands() {
+				if said == ours {
+					return renamed(text, e, h.command())
+				}
+				if strings.HasPrefix(said, ours+" ") {
+					return text, nil
+				}
 			}
 		}
 	}
-	return false, nil
+	return nil, nil
+}
+
+// renamed returns the text with another command in an entry.
+func renamed(text []byte, entry item, command string) ([]byte, error) {
+	object, err := containerAt(text, entry.value, entry.end, '{')
+	if err != nil {
+		return nil, err
+	}
+	at := object.items[object.index("command")]
+	quoted, err := jsontext.AppendQuote(nil, command)
+	return slices.Concat(text[:at.value], quoted, text[at.end:]), err
 }
 
 // takeOut takes the hooks of ours out, and what is empty without them.
-func takeOut(text []byte, kind, name string) ([]byte, error) {
+func (h Hooks) takeOut(text []byte, name string) ([]byte, error) {
 	for {
-		out, err := takeOneOut(text, kind, name)
+		out, err := h.takeOneOut(text, name)
 		if err != nil || out == nil {
 			return text, err
 		}
@@ -145,7 +170,7 @@ func takeOut(text []byte, kind, name string) ([]byte, error) {
 }
 
 // takeOneOut takes one hook of ours out; nil where there is none.
-func takeOneOut(text []byte, kind, name string) ([]byte, error) {
+func (h Hooks) takeOneOut(text []byte, name string) ([]byte, error) {
 	root, err := document(text)
 	if err != nil {
 		return nil, err
@@ -163,7 +188,7 @@ func takeOneOut(text []byte, kind, name string) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		at := slices.IndexFunc(entries.items, func(e item) bool { return commandOf(text, e) == hookCommand(kind) })
+		at := slices.IndexFunc(entries.items, func(e item) bool { return slices.Contains(h.commands(), commandOf(text, e)) })
 		switch {
 		case at < 0:
 			continue
@@ -189,8 +214,19 @@ func commandsOf(text []byte, m item) (container, error) {
 	return list, err
 }
 
-// hookCommand is how an agent calls this program.
-func hookCommand(kind string) string { return "changetrail hook " + kind }
+// command is how the agent calls changetrail: by name, since the settings of a project are
+// those of everybody who works on it.
+func (h Hooks) command() string {
+	if h.Small {
+		return "changetrail-hook " + h.Kind
+	}
+	return "changetrail hook " + h.Kind
+}
+
+// commands are the ways in which an agent may call changetrail.
+func (h Hooks) commands() []string {
+	return []string{Hooks{Kind: h.Kind}.command(), Hooks{Kind: h.Kind, Small: true}.command()}
+}
 
 func commandOf(text []byte, entry item) string {
 	var h struct {

@@ -83,7 +83,7 @@ func TestInstallingGoesThroughNoLink(t *testing.T) {
 			}
 			var refused error
 			for _, remove := range []bool{false, true} {
-				_, err1 := InstallAgent(ClaudeCode, root(t, dir), filepath.Join(".claude", "settings.json"), 0o644, remove)
+				_, err1 := Hooks{Kind: ClaudeCode}.Install(root(t, dir), filepath.Join(".claude", "settings.json"), 0o644, remove)
 				_, err2 := InstallGit(root(t, dir), filepath.Join(".git", "hooks"), "/bin/true", remove)
 				refused = errors.Join(refused, err1, err2)
 			}
@@ -113,7 +113,7 @@ func TestWhatIsInstalledKeepsItsModeAndLeavesNothingElse(t *testing.T) {
 		file := filepath.Join(dir, ".codex", "hooks.json")
 		write(t, file, "{}", mode)
 		for _, remove := range []bool{false, true} {
-			if changed, err := InstallAgent(Codex, root(t, dir), filepath.Join(".codex", "hooks.json"), 0o644, remove); err != nil || !changed {
+			if changed, err := (Hooks{Kind: Codex}).Install(root(t, dir), filepath.Join(".codex", "hooks.json"), 0o644, remove); err != nil || !changed {
 				t.Fatal(changed, err)
 			}
 			if info, err := os.Stat(file); err != nil || info.Mode().Perm() != mode {
@@ -125,7 +125,7 @@ func TestWhatIsInstalledKeepsItsModeAndLeavesNothingElse(t *testing.T) {
 		}
 	}
 	dir := t.TempDir() // a new one
-	if _, err := InstallAgent(Codex, root(t, dir), "hooks.json", 0o600, false); err != nil {
+	if _, err := (Hooks{Kind: Codex}).Install(root(t, dir), "hooks.json", 0o600, false); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(filepath.Join(dir, "hooks.json")); err != nil || info.Mode().Perm() != 0o600 {
@@ -134,7 +134,7 @@ func TestWhatIsInstalledKeepsItsModeAndLeavesNothingElse(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "settings.json"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := InstallAgent(Codex, root(t, dir), "settings.json", 0o600, false); err == nil {
+	if _, err := (Hooks{Kind: Codex}).Install(root(t, dir), "settings.json", 0o600, false); err == nil {
 		t.Error("a folder is taken for settings")
 	}
 }
@@ -154,7 +154,7 @@ func TestWhatOthersWroteStays(t *testing.T) {
 		write(t, file, text, 0o600)
 		install := func(remove bool) bool {
 			t.Helper()
-			changed, err := InstallAgent(ClaudeCode, root(t, dir), "settings.json", 0o644, remove)
+			changed, err := Hooks{Kind: ClaudeCode}.Install(root(t, dir), "settings.json", 0o644, remove)
 			if err != nil {
 				t.Fatal(err, text)
 			}
@@ -195,14 +195,19 @@ func keeps(text, in string) bool {
 // out gives what there was.
 func TestSettingHooksChangesNothingElse(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
-	for range 300 {
+	for i := range 300 {
 		text := randomSettings(rnd)
 		before := parsed(t, text)
-		set, err := setHooks(text, ClaudeCode, events[ClaudeCode], false)
+		hooks, other := Hooks{Kind: ClaudeCode, Small: i%2 == 0}, Hooks{Kind: ClaudeCode, Small: i%2 == 1}
+		set, err := hooks.set(text, false)
 		if err != nil {
 			t.Fatalf("%v: %s", err, text)
 		}
-		if again, err := setHooks(set, ClaudeCode, events[ClaudeCode], false); err != nil || !bytes.Equal(again, set) {
+		moved, err := other.set(set, false)
+		if want := strings.ReplaceAll(string(set), hooks.command(), other.command()); err != nil || string(moved) != want {
+			t.Fatalf("set with the other program: %v\n%s\n%s", err, set, moved)
+		}
+		if again, err := hooks.set(set, false); err != nil || !bytes.Equal(again, set) {
 			t.Fatalf("set again: %v\n%s\n%s", err, set, again)
 		}
 		after := parsed(t, set)
@@ -217,7 +222,7 @@ func TestSettingHooksChangesNothingElse(t *testing.T) {
 				t.Fatal(diff)
 			}
 		}
-		out, err := setHooks(set, ClaudeCode, events[ClaudeCode], true)
+		out, err := other.set(set, true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -314,7 +319,7 @@ func FuzzSetHooks(f *testing.F) {
 	f.Add([]byte("{ }"))
 	f.Add([]byte(`{"hooks": {}, "hooks": 1}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		set, err := setHooks(text, ClaudeCode, events[ClaudeCode], false)
+		set, err := Hooks{Kind: ClaudeCode}.set(text, false)
 		if err != nil {
 			return
 		}
@@ -322,10 +327,10 @@ func FuzzSetHooks(f *testing.F) {
 		if err := json.Unmarshal(set, &v); err != nil {
 			t.Fatalf("%v: %q", err, set)
 		}
-		if again, err := setHooks(set, ClaudeCode, events[ClaudeCode], false); err != nil || !bytes.Equal(again, set) {
+		if again, err := (Hooks{Kind: ClaudeCode}).set(set, false); err != nil || !bytes.Equal(again, set) {
 			t.Fatalf("set again: %v: %q", err, again)
 		}
-		out, err := setHooks(set, ClaudeCode, events[ClaudeCode], true)
+		out, err := Hooks{Kind: ClaudeCode}.set(set, true)
 		if err != nil || bytes.Contains(out, []byte(`"changetrail hook claude-code"`)) && !bytes.Contains(text, []byte("changetrail hook claude-code")) {
 			t.Fatalf("%v: %q", err, out)
 		}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -196,5 +197,31 @@ func TestGitKeepsTheSubject(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestOneVariableIsOneTrailer: whatever is in the environment of an agent or its settings.
+func TestOneVariableIsOneTrailer(t *testing.T) {
+	environ := map[string]string{
+		"AGENT_EXECUTION": "run-1\nReviewed-by: mona", "AGENT_ID": "bot\r\n\r\nSigned-off-by: mona", "AGENT_MODEL": "m\u2028Acked-by: mona\x1b[2J", "AGENT_LOGS_URL": "https://x\vTested-by: mona",
+	}
+	c, ok := RunIn(func(name string) string { return environ[name] })
+	if !ok {
+		t.Fatal("no agent")
+	}
+	c.Seen, c.LogDigest = add(nil, "a\x1b]52;c;x\a\nReviewed-by: mona"), "sha256:0\nReviewed-by: mona"
+	file := filepath.Join(t.TempDir(), "message")
+	write(t, file, "Update\n", 0o600)
+	if err := c.Write(file, false); err != nil {
+		t.Fatal(err)
+	}
+	text := read(t, file)
+	for line := range strings.Lines(text) {
+		if key, _, _ := strings.Cut(line, ":"); slices.Contains([]string{"Reviewed-by", "Signed-off-by", "Acked-by", "Tested-by"}, key) {
+			t.Errorf("a trailer is put in: %q", line)
+		}
+	}
+	if strings.ContainsAny(text, "\x1b\a\r\v\u2028") || !strings.Contains(text, "\nAgent-Execution: run-1 Reviewed-by: mona\n") || !c.Names(text) {
+		t.Errorf("%q", text)
 	}
 }

@@ -6,15 +6,10 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/changetrail/changetrail/agents"
+	"github.com/changetrail/changetrail/agents/notes"
+	"github.com/changetrail/changetrail/internal/settings"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/record"
-)
-
-// Steps that a hook may take where the policy does not let the agent act alone.
-const (
-	Off  = "off"
-	Ask  = "ask"  // the person at the keyboard
-	Deny = "deny" // the call is refused
 )
 
 // Steering is what a hook does about verdicts. The zero value does nothing: what the
@@ -28,7 +23,7 @@ type Steering struct {
 // Steer returns what the agent is to be told about a call before it is made, in the
 // form that Claude Code and Codex read on standard output; nothing where it may go
 // ahead as it is. kind is which of the two it is.
-func (s Steering) Steer(kind string, in *Input, git Git, agent string) []byte {
+func (s Steering) Steer(kind string, in *notes.Input, git notes.Git, agent string) []byte {
 	if s.Policy == nil || in.Event != "PreToolUse" {
 		return nil
 	}
@@ -40,10 +35,10 @@ func (s Steering) Steer(kind string, in *Input, git Git, agent string) []byte {
 	step := map[string]string{record.Forbidden: s.Forbidden, record.ApprovalRequired: s.Approval}[v.Verdict]
 	reason := v.Reason
 	switch {
-	case step != Ask && step != Deny:
+	case step != settings.Ask && step != settings.Deny:
 		return nil
-	case step == Ask && kind == Codex: // its hooks cannot ask (0.169)
-		step, reason = Deny, reason+"; ask the person for whom you work"
+	case step == settings.Ask && kind == Codex: // its hooks cannot ask (0.169)
+		step, reason = settings.Deny, reason+"; ask the person for whom you work"
 	}
 	out, err := json.Marshal(map[string]any{"hookSpecificOutput": map[string]string{
 		"hookEventName": in.Event, "permissionDecision": step,

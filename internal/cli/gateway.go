@@ -21,6 +21,7 @@ import (
 	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/internal/problem"
 	"github.com/changetrail/changetrail/internal/secrets"
+	"github.com/changetrail/changetrail/internal/settings"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/internal/telemetry"
 	"github.com/changetrail/changetrail/producer"
@@ -290,7 +291,7 @@ func (a *app) token() *cobra.Command {
 		Short: "Make a bearer token, and the lines of credentials.yaml for it",
 		Long: `Makes a token and prints it with its line for credentials.yaml. An agent states its
 own decisions and actions, a person their own reviews and approvals, a platform
-what --may lists: ` + strings.Join(identity.Kinds(), ", ") + `;
+what --may lists: ` + strings.Join(settings.Kinds(), ", ") + `;
 all of it where that is left out.
 
 With --history its events may state when they arrived elsewhere (the attribute

@@ -14,6 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/changetrail/changetrail/agents/hook"
+	"github.com/changetrail/changetrail/agents/notes"
+	"github.com/changetrail/changetrail/internal/noting"
 	"github.com/changetrail/changetrail/producer"
 )
 
@@ -42,7 +44,7 @@ named here and in errors.log.`,
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
-			log, err := s.hookLog()
+			log, err := noting.Log(&s.Config)
 			if err != nil {
 				return err
 			}
@@ -63,7 +65,7 @@ named here and in errors.log.`,
 // A flushing sends what is noted of all sessions, and remembers what became of it.
 type flushing struct {
 	settings *Settings
-	log      hook.Log
+	log      notes.Log
 	ways     map[string]*way
 
 	busy  bool    // another process sends
@@ -193,7 +195,7 @@ func (f *flushing) send(ctx context.Context, p *producer.Producer, name string, 
 }
 
 // broken puts new lines aside that cannot be read.
-func (f *flushing) broken(session *hook.Session) error {
+func (f *flushing) broken(session *notes.Session) error {
 	for _, i := range slices.Sorted(maps.Keys(session.Broken)) {
 		if i < session.Sent {
 			continue
@@ -212,7 +214,7 @@ func (f *flushing) broken(session *hook.Session) error {
 
 // seals puts what commits state the digest of where it is found by that.
 func (f *flushing) seals(ctx context.Context) error {
-	return f.log.Sealed(func(content io.Reader, to hook.Begun) (taken bool, err error) {
+	return f.log.Sealed(func(content io.Reader, to notes.Begun) (taken bool, err error) {
 		w, err := f.way(ctx, to)
 		if err != nil || w.files == nil {
 			return false, err

@@ -15,6 +15,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/changetrail/changetrail/agents/hook"
+	"github.com/changetrail/changetrail/agents/notes"
 	"github.com/changetrail/changetrail/internal/problem"
 )
 
@@ -70,7 +71,7 @@ func (g *moodyGateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // note writes hooks of a session of n calls.
-func note(t *testing.T, log hook.Log, session string, n int) {
+func note(t *testing.T, log notes.Log, session string, n int) {
 	t.Helper()
 	work := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(work, ".git"), 0o700); err != nil {
@@ -108,7 +109,7 @@ func TestOneEventThatIsNotTakenHoldsNoOtherUp(t *testing.T) {
 			g := &moodyGateway{bad: "one-3", foreign: "one-60", fails: fails, taken: map[string]int{}}
 			server := httptest.NewServer(g)
 			defer server.Close()
-			log := hook.Log{Dir: t.TempDir()}
+			log := notes.Log{Dir: t.TempDir()}
 			note(t, log, "one", 120)
 			note(t, log, "two", 5)
 			if fails != "" {
@@ -155,7 +156,7 @@ func TestALineThatCannotBeReadIsPutAside(t *testing.T) {
 	g := &moodyGateway{taken: map[string]int{}}
 	server := httptest.NewServer(g)
 	defer server.Close()
-	log := hook.Log{Dir: t.TempDir()}
+	log := notes.Log{Dir: t.TempDir()}
 	note(t, log, "s", 2)
 	f, err := os.OpenFile(filepath.Join(log.Dir, "s.jsonl"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {

@@ -8,8 +8,9 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"github.com/changetrail/changetrail/agents/hook"
+	"github.com/changetrail/changetrail/agents/notes"
 	"github.com/changetrail/changetrail/blobs"
+	"github.com/changetrail/changetrail/internal/noting"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/producer"
 )
@@ -23,7 +24,7 @@ type way struct {
 }
 
 // way returns the way of a session, by what the settings said when it began.
-func (f *flushing) way(ctx context.Context, to hook.Begun) (*way, error) {
+func (f *flushing) way(ctx context.Context, to notes.Begun) (*way, error) {
 	there, former := f.settings.toward(to)
 	key, err := json.Marshal([]any{there.Producer.Gateway, there.Kafka.Brokers, there.Kafka.Prefix, there.Blobs})
 	if err != nil {
@@ -68,8 +69,8 @@ func (s *Settings) files(ctx context.Context, w *way) (blobs.Receiver, error) {
 
 // toward returns the settings of a session. Where they lead elsewhere than today's, no
 // secret of today's goes there, and former says where that is.
-func (s *Settings) toward(to hook.Begun) (there *Settings, former string) {
-	now := s.begun()
+func (s *Settings) toward(to notes.Begun) (there *Settings, former string) {
+	now := noting.Begun(&s.Config)
 	if !to.Somewhere() || sameGateway(to.Gateway, now.Gateway) && (to.Gateway != "" || slices.Equal(to.Brokers, now.Brokers) && to.Prefix == now.Prefix && to.Blobs == now.Blobs) {
 		return s, ""
 	}

@@ -20,9 +20,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/changetrail/changetrail/agents/hook"
+	"github.com/changetrail/changetrail/agents/notes"
 	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/gateway/mcp"
 	"github.com/changetrail/changetrail/internal/access"
+	"github.com/changetrail/changetrail/internal/noting"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/replay"
@@ -51,7 +53,7 @@ same at /mcp, by the credential of the agent. What they record goes to the gatew
 			if err != nil {
 				return err
 			}
-			return s.runMCP(cmd, address, cmp.Or(agent, s.begun().Agent))
+			return s.runMCP(cmd, address, cmp.Or(agent, noting.Begun(&s.Config).Agent))
 		},
 	}
 	cmd.Flags().StringVar(&address, "listen", "", "address for streamable HTTP (path /mcp), in place of standard input and output")
@@ -115,13 +117,13 @@ func (s *Settings) caller(ctx context.Context, agent string, log *slog.Logger) (
 	if err != nil {
 		return mcp.Caller{}, nil, err
 	}
-	who := mcp.Caller{Agent: agent, LogsURL: s.begun().LogsURL, DelegatedBy: s.Hook.DelegatedBy, Take: func(ctx context.Context, e event.Event) error {
+	who := mcp.Caller{Agent: agent, LogsURL: noting.Begun(&s.Config).LogsURL, DelegatedBy: s.Hook.DelegatedBy, Take: func(ctx context.Context, e event.Event) error {
 		ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 		defer cancel()
 		return p.Publish(ctx, e)
 	}}
 	if dir, err := os.Getwd(); err == nil { // else the agent says where it works
-		who.Repository = hook.Look(dir).Repository
+		who.Repository = notes.Look(dir).Repository
 	}
 	if run, ok := hook.RunIn(os.Getenv); ok {
 		who.Run, who.Model, who.LogsURL = run.Run, run.Model, cmp.Or(run.LogsURL, who.LogsURL)

@@ -6,7 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/changetrail/changetrail/agents/hook"
+	"github.com/changetrail/changetrail/agents/notes"
 	"github.com/changetrail/changetrail/evidence"
 	"github.com/changetrail/changetrail/internal/files"
 )
@@ -21,7 +21,7 @@ func openProject() (project, error) {
 		return project{}, err
 	}
 	home, _ := os.UserHomeDir() // without one there is none to keep
-	for _, one := range []string{hook.Look(dir).Root, dir} {
+	for _, one := range []string{notes.Look(dir).Root, dir} {
 		if one == "" || one == filepath.Dir(one) || one == filepath.Clean(home) {
 			continue // all that a person has is no project
 		}

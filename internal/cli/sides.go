@@ -27,7 +27,7 @@ var sides = map[string]side{
 	"setup": operators, "letters": operators, "export": operators, "import": operators, "config": operators, "redact again": operators,
 
 	"publish": persons, "attach scan": persons, "attach tests": persons, "attach sbom": persons, "attach request": persons,
-	"hook claude-code": persons, "hook codex": persons, "hook flush": persons, "hook prepare-commit-msg": persons, "hook commit-msg": persons,
+	"hook claude-code": persons, "hook codex": persons, "hook flush": persons, "hook steer": persons, "hook prepare-commit-msg": persons, "hook commit-msg": persons,
 	"mcp": persons, "show": persons, "query": persons, "replay": persons, "doctor": persons, "controls": persons,
 	"policy test": persons, "policy explain": persons, "policy diff": persons, "policy history": persons,
 

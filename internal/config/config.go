@@ -3,11 +3,8 @@ package config
 import (
 	"time"
 
-	"github.com/changetrail/changetrail/agents/hook"
-	"github.com/changetrail/changetrail/gateway"
-	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/internal/secrets"
-	"github.com/changetrail/changetrail/schemas"
+	"github.com/changetrail/changetrail/internal/settings"
 )
 
 // A Config is changetrail.yaml. Each key is also an environment variable, its
@@ -29,7 +26,7 @@ type Config struct {
 	RedactionKeyFile string `yaml:"redaction_key_file" path:"true"`
 	Blobs            string `yaml:"blobs" path:"true" doc:"where reports and large data are kept: a folder, or a URL as s3://bucket (with -tags clouds also gs://bucket, azblob://container)"`
 	Trust            struct {
-		Unsigned []ingest.Trust `yaml:"unsigned" doc:"for a Kafka to which nobody else can write: sources whose events count without a signature, each {source: pattern, as: observed, human or signed, may: [kinds], history: true}; docs/operations.md"`
+		Unsigned []settings.Trust `yaml:"unsigned" doc:"for a Kafka to which nobody else can write: sources whose events count without a signature, each {source: pattern, as: observed, human or signed, may: [kinds], history: true}; docs/operations.md"`
 	} `yaml:"trust"`
 	Kafka struct {
 		Brokers     []string `yaml:"brokers" doc:"host:port of some brokers"`
@@ -86,29 +83,29 @@ type Config struct {
 		TokenFile string `yaml:"token_file" path:"true"`
 	} `yaml:"producer"`
 	Gateway struct {
-		Listen               string                `yaml:"listen" doc:"address of the gateway"`
-		Credentials          string                `yaml:"credentials" path:"true" doc:"credentials.yaml: who may send and read, and as whom; where empty anybody who can connect may, where it lists nobody nobody may"`
-		Open                 bool                  `yaml:"open" doc:"listen beyond this machine though there are no credentials: something before it asks who they are"`
-		Plaintext            bool                  `yaml:"plaintext" doc:"listen beyond this machine though there is no certificate: something before it encrypts"`
-		CertFile             string                `yaml:"cert_file" path:"true" doc:"certificate (PEM); plain HTTP where empty"`
-		KeyFile              string                `yaml:"key_file" path:"true"`
-		ClientCAFile         string                `yaml:"client_ca_file" path:"true" doc:"who signs the certificates of clients (mTLS)"`
-		GitHubSecret         string                `yaml:"github_secret" secret:"true" doc:"of the webhooks of GitHub; several, one a line, while one takes the place of another"`
-		GitHubSecretFile     string                `yaml:"github_secret_file" path:"true"`
-		GitLabToken          string                `yaml:"gitlab_token" secret:"true" doc:"of the webhooks of GitLab"`
-		GitLabTokenFile      string                `yaml:"gitlab_token_file" path:"true"`
-		GitLabSigningKey     string                `yaml:"gitlab_signing_key" secret:"true" doc:"whsec_…, of signed webhooks of GitLab"`
-		GitLabSigningKeyFile string                `yaml:"gitlab_signing_key_file" path:"true"`
-		JiraSecret           string                `yaml:"jira_secret" secret:"true" doc:"of the webhooks of Jira; several, one a line, while one takes the place of another"`
-		JiraSecretFile       string                `yaml:"jira_secret_file" path:"true"`
-		JiraProjects         []gateway.JiraProject `yaml:"jira_projects" doc:"in which repositories work on the issues of Jira's projects is done, each {project: PAY, repositories: [github.com/acme/payments]}"`
-		Spool                string                `yaml:"spool" path:"true" doc:"folder for events while the broker is away; without one they are refused then"`
-		Rate                 int                   `yaml:"rate" doc:"events a second of one credential, unless it has a rate of its own"`
-		Concurrency          int                   `yaml:"concurrency" doc:"requests of one credential at a time"`
-		MaxBody              int                   `yaml:"max_body" doc:"bytes of a request, unpacked"`
-		MaxMemory            int                   `yaml:"max_memory" doc:"bytes that all requests at work hold at a time; three eighths of it are for webhooks and those without a credential"`
-		BlobRate             int                   `yaml:"blob_rate" doc:"bytes of files a minute of one credential"`
-		Timeout              Duration              `yaml:"timeout" doc:"how long the broker may take"`
+		Listen               string                 `yaml:"listen" doc:"address of the gateway"`
+		Credentials          string                 `yaml:"credentials" path:"true" doc:"credentials.yaml: who may send and read, and as whom; where empty anybody who can connect may, where it lists nobody nobody may"`
+		Open                 bool                   `yaml:"open" doc:"listen beyond this machine though there are no credentials: something before it asks who they are"`
+		Plaintext            bool                   `yaml:"plaintext" doc:"listen beyond this machine though there is no certificate: something before it encrypts"`
+		CertFile             string                 `yaml:"cert_file" path:"true" doc:"certificate (PEM); plain HTTP where empty"`
+		KeyFile              string                 `yaml:"key_file" path:"true"`
+		ClientCAFile         string                 `yaml:"client_ca_file" path:"true" doc:"who signs the certificates of clients (mTLS)"`
+		GitHubSecret         string                 `yaml:"github_secret" secret:"true" doc:"of the webhooks of GitHub; several, one a line, while one takes the place of another"`
+		GitHubSecretFile     string                 `yaml:"github_secret_file" path:"true"`
+		GitLabToken          string                 `yaml:"gitlab_token" secret:"true" doc:"of the webhooks of GitLab"`
+		GitLabTokenFile      string                 `yaml:"gitlab_token_file" path:"true"`
+		GitLabSigningKey     string                 `yaml:"gitlab_signing_key" secret:"true" doc:"whsec_…, of signed webhooks of GitLab"`
+		GitLabSigningKeyFile string                 `yaml:"gitlab_signing_key_file" path:"true"`
+		JiraSecret           string                 `yaml:"jira_secret" secret:"true" doc:"of the webhooks of Jira; several, one a line, while one takes the place of another"`
+		JiraSecretFile       string                 `yaml:"jira_secret_file" path:"true"`
+		JiraProjects         []settings.JiraProject `yaml:"jira_projects" doc:"in which repositories work on the issues of Jira's projects is done, each {project: PAY, repositories: [github.com/acme/payments]}"`
+		Spool                string                 `yaml:"spool" path:"true" doc:"folder for events while the broker is away; without one they are refused then"`
+		Rate                 int                    `yaml:"rate" doc:"events a second of one credential, unless it has a rate of its own"`
+		Concurrency          int                    `yaml:"concurrency" doc:"requests of one credential at a time"`
+		MaxBody              int                    `yaml:"max_body" doc:"bytes of a request, unpacked"`
+		MaxMemory            int                    `yaml:"max_memory" doc:"bytes that all requests at work hold at a time; three eighths of it are for webhooks and those without a credential"`
+		BlobRate             int                    `yaml:"blob_rate" doc:"bytes of files a minute of one credential"`
+		Timeout              Duration               `yaml:"timeout" doc:"how long the broker may take"`
 	} `yaml:"gateway"`
 	Hook struct {
 		Dir         string   `yaml:"dir" path:"true" doc:"folder in which hooks note what happens, an absolute path; the person's state folder where empty"`
@@ -156,7 +153,7 @@ func Defaults() Config {
 	c.Enricher.MaxMemory = 256 << 20
 	c.Enricher.EvidenceAge = Duration(180 * 24 * time.Hour)
 	c.Enricher.Linger = Duration(50 * time.Millisecond)
-	c.Sink.Engine = schemas.OpenSearch
+	c.Sink.Engine = settings.OpenSearch
 	c.Sink.Addresses = []string{"http://localhost:9200"}
 	c.Sink.MaxDocs = 1000
 	c.Sink.MaxBytes = 5 << 20
@@ -172,7 +169,7 @@ func Defaults() Config {
 	c.Gateway.MaxMemory = 256 << 20
 	c.Gateway.BlobRate = 1 << 30
 	c.Gateway.Timeout = Duration(10 * time.Second)
-	c.Hook.Forbidden, c.Hook.Approval = hook.Off, hook.Off
+	c.Hook.Forbidden, c.Hook.Approval = settings.Off, settings.Off
 	c.Hook.Keep = Duration(30 * 24 * time.Hour)
 	c.Local.Data = "changetrail-data"
 	c.Local.Broker = "127.0.0.1:9092"

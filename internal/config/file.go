@@ -14,8 +14,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/changetrail/changetrail/internal/mistake"
+	"github.com/changetrail/changetrail/internal/settings"
 	"github.com/changetrail/changetrail/internal/strictyaml"
-	"github.com/changetrail/changetrail/schemas"
 )
 
 // fromFile sets what a file says. Keys by their former names are read, too.
@@ -143,7 +143,7 @@ func (c *Config) settle(file string) error {
 			return
 		}
 		name := v.String()
-		if name == "" || filepath.IsAbs(name) || strings.Contains(name, "://") || path == "store" && (name == schemas.OpenSearch || name == schemas.Elasticsearch) {
+		if name == "" || filepath.IsAbs(name) || strings.Contains(name, "://") || path == "store" && (name == settings.OpenSearch || name == settings.Elasticsearch) {
 			return
 		}
 		v.SetString(filepath.Join(dir, name))

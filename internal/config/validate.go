@@ -9,10 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/changetrail/changetrail/agents/hook"
 	"github.com/changetrail/changetrail/internal/nearest"
 	"github.com/changetrail/changetrail/internal/secrets"
-	"github.com/changetrail/changetrail/schemas"
+	"github.com/changetrail/changetrail/internal/settings"
 )
 
 // maxPartitions is more than any cluster has of one topic.
@@ -26,7 +25,7 @@ func Choices(key string) []string {
 	case "enricher.compression":
 		return []string{"lz4", "zstd", "snappy", "gzip", "none", ""}
 	case "hook.forbidden", "hook.approval":
-		return []string{hook.Off, hook.Ask, hook.Deny}
+		return []string{settings.Off, settings.Ask, settings.Deny}
 	case "kafka.sasl.mechanism":
 		return []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", ""}
 	case "log.format":
@@ -34,7 +33,7 @@ func Choices(key string) []string {
 	case "log.level":
 		return []string{"debug", "info", "warn", "error"}
 	case "sink.engine":
-		return []string{schemas.OpenSearch, schemas.Elasticsearch}
+		return []string{settings.OpenSearch, settings.Elasticsearch}
 	}
 	return nil
 }

@@ -26,8 +26,8 @@ import (
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/evidence"
-	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/internal/servers"
+	"github.com/changetrail/changetrail/internal/settings"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/producer"
@@ -197,7 +197,7 @@ func (p *pipeline) enricherConfig(t *testing.T, dir string, log *slog.Logger) en
 
 // trusted is what the operator of a Kafka cluster says to which nobody else can write:
 // agents speak for themselves, and all other sources are platforms.
-var trusted = []ingest.Trust{{Source: "/agents/**", As: record.Signed, History: true}, {Source: "**", As: record.Observed, History: true}}
+var trusted = []settings.Trust{{Source: "/agents/**", As: record.Signed, History: true}, {Source: "**", As: record.Observed, History: true}}
 
 // trustedSetting is trusted for a program, in its environment.
 const trustedSetting = `CHANGETRAIL_TRUST_UNSIGNED=[{source: /agents/**, as: signed, history: true}, {source: "**", as: observed, history: true}]`

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/changetrail/changetrail/internal/mistake"
+	"github.com/changetrail/changetrail/internal/settings"
 	"github.com/changetrail/changetrail/internal/strictyaml"
 )
 
@@ -107,7 +108,7 @@ func (w who) check() error {
 	case len(w.May) > 0 && w.Platform == "":
 		return errors.New("may is for platforms: an agent states its own decisions and actions, a person their own reviews and approvals")
 	}
-	if err := CheckKinds(w.May); err != nil {
+	if err := settings.CheckKinds(w.May); err != nil {
 		return err
 	}
 	for _, p := range w.Repositories {

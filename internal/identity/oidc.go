@@ -10,6 +10,8 @@ import (
 	"unicode"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/changetrail/changetrail/internal/settings"
 )
 
 // An issuer is one line of credentials.yaml under oidc: a CI system whose jobs
@@ -51,7 +53,7 @@ func (i *issuer) prepare() error {
 		i.Platform = i.Name
 	}
 	if i.Platform != "" && len(i.May) == 0 { // a job runs what is under review, so it could state all
-		i.May = []string{Tests, Scans}
+		i.May = []string{settings.Tests, settings.Scans}
 	}
 	if k, ok := known[i.Issuer]; ok && i.RepositoryClaim == "" {
 		i.RepositoryClaim, i.RepositoryHost = k.claim, k.host

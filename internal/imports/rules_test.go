@@ -16,11 +16,12 @@ var layers = []layer{
 		"internal/serving", "internal/signing", "internal/strictyaml",
 	}},
 	{"The words, and the store of files", []string{"record", "blobs"}},
+	{"Settings that several share", []string{"internal/settings"}},
 	{"What reads and judges", []string{
 		"agents", "blobs/blobtest", "blobs/s3", "controls", "evidence", "ingest/platform", "internal/identity", "internal/say", "internal/secrets", "policy", "schemas",
 	}},
 	{"The reader of events, and the edges", []string{
-		"blobs/cloud", "ingest", "ingest/otlp", "query", "replay", "stream", "internal/corpus", "internal/servers", "internal/telemetry",
+		"agents/notes", "blobs/cloud", "ingest", "ingest/otlp", "query", "replay", "stream", "internal/config", "internal/corpus", "internal/servers", "internal/telemetry",
 	}},
 	{"The services, and what agents import", []string{
 		"enricher", "producer", "sinks", "sinks/setup", "internal/access", "internal/embedded", "internal/kafkatest",
@@ -30,13 +31,13 @@ var layers = []layer{
 		"internal/instances", "internal/workload", "gate", "siem",
 	}},
 	{"What combines them", []string{
-		"gateway/mcp", "sinks/elasticsearch", "sinks/opensearch", "internal/archive", "internal/config", "internal/standalone",
+		"gateway/mcp", "sinks/elasticsearch", "sinks/opensearch", "internal/archive", "internal/noting", "internal/standalone",
 		"audit",
 	}},
 	{"What puts copies in place of what is stored", []string{"internal/masking"}},
 	{"The commands", []string{"internal/cli"}},
 	{"The binary, and tests of the whole pipeline", []string{
-		"cmd/changetrail", "internal/differential", "internal/e2e", "internal/e2e/bench", "internal/e2e/embedded", "internal/e2e/gitleaks", "internal/e2e/redteam", "internal/imports", "internal/oracle", "internal/sbom",
+		"cmd/changetrail", "cmd/changetrail-hook", "internal/differential", "internal/e2e", "internal/e2e/bench", "internal/e2e/embedded", "internal/e2e/gitleaks", "internal/e2e/redteam", "internal/imports", "internal/oracle", "internal/sbom",
 	}},
 }
 

@@ -12,6 +12,7 @@ import (
 const (
 	maxFile     = 1 << 20 // bytes of a file in the repository
 	maxPackages = 900     // of the binary, with those of the standard library
+	maxOfHook   = 170     // of changetrail-hook, which an agent waits for at each call of a tool
 )
 
 // TestNoLargeFileIsTracked: a clone has source, and neither built files nor dumps.
@@ -39,20 +40,43 @@ func TestNoLargeFileIsTracked(t *testing.T) {
 	}
 }
 
-// TestTheBinaryStaysLight: a library that brings along a tree of packages is seen here.
-func TestTheBinaryStaysLight(t *testing.T) {
-	out, err := exec.Command("go", "list", "-C", filepath.Join("..", ".."), "-deps", "./cmd/changetrail").Output()
+// packagesOf lists what a command is linked from.
+func packagesOf(t *testing.T, command string) []string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-C", filepath.Join("..", ".."), "-deps", command).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	packages := strings.Fields(string(out))
-	t.Logf("%d packages", len(packages))
+	t.Logf("%s: %d packages", command, len(packages))
+	return packages
+}
+
+// TestTheBinaryStaysLight: a library that brings along a tree of packages is seen here.
+func TestTheBinaryStaysLight(t *testing.T) {
+	packages := packagesOf(t, "./cmd/changetrail")
 	if len(packages) > maxPackages {
 		t.Errorf("%d packages are linked, of at most %d: see docs/dependencies.md for what was left out, and why", len(packages), maxPackages)
 	}
 	for _, p := range packages {
 		for _, not := range []string{"github.com/elastic/go-elasticsearch/v8/typedapi", "gocloud.dev", "github.com/aws/", "cloud.google.com", "github.com/Azure/"} {
 			if strings.HasPrefix(p, not) {
+				t.Errorf("%s is linked", p)
+			}
+		}
+	}
+}
+
+// TestTheHookStaysLight: each package of changetrail-hook is loaded and initialised at each
+// call of a tool.
+func TestTheHookStaysLight(t *testing.T) {
+	packages := packagesOf(t, "./cmd/changetrail-hook")
+	if len(packages) > maxOfHook {
+		t.Errorf("%d packages are linked, of at most %d", len(packages), maxOfHook)
+	}
+	for _, p := range packages {
+		for _, not := range []string{"crypto/tls", "net/http", "html/template", "github.com/spf13/cobra", "github.com/cloudevents/", "cel.dev/", "github.com/changetrail/changetrail/gateway", "github.com/changetrail/changetrail/policy", "github.com/changetrail/changetrail/producer"} {
+			if p == not || strings.HasPrefix(p, not) {
 				t.Errorf("%s is linked", p)
 			}
 		}

@@ -28,10 +28,10 @@ import (
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/enricher"
-	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/internal/embedded"
 	"github.com/changetrail/changetrail/internal/files"
 	"github.com/changetrail/changetrail/internal/instances"
+	"github.com/changetrail/changetrail/internal/settings"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/sinks"
@@ -50,9 +50,9 @@ type Config struct {
 	Retention time.Duration
 	Policy    *policy.Policy
 	Controls  *controls.Matrix
-	Keys      signing.Keys   // of the gateway beside it
-	Trust     []ingest.Trust // which events without a signature are believed
-	Memory    int64          // bytes that the events at work in the enricher may take
+	Keys      signing.Keys     // of the gateway beside it
+	Trust     []settings.Trust // which events without a signature are believed
+	Memory    int64            // bytes that the events at work in the enricher may take
 
 	Log    *slog.Logger
 	Meter  metric.MeterProvider

@@ -1,4 +1,4 @@
-package hook
+package notes
 
 import (
 	"errors"
@@ -9,13 +9,18 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/changetrail/changetrail/agents"
 )
+
+var night = time.Date(2026, 3, 1, 3, 47, 0, 0, time.UTC)
 
 func noted(t *testing.T, l Log, session, event string) {
 	t.Helper()
-	if _, err := l.Append(t.Context(), ClaudeCode, []byte(`{"session_id":"`+session+`","hook_event_name":"`+event+`"}`), night); err != nil {
+	if _, err := l.Append(t.Context(), agents.ClaudeCode, []byte(`{"session_id":"`+session+`","hook_event_name":"`+event+`"}`), night); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -103,31 +108,5 @@ func TestSessionsHaveFilesOfTheirOwn(t *testing.T) {
 		if s, err := l.Read(name); err != nil || len(s.Lines) != 1 || !slices.Contains([]string{Name("a/b"), "a_b"}, name) {
 			t.Errorf("%s: %+v, %v", name, s, err)
 		}
-	}
-}
-
-// TestOneVariableIsOneTrailer: whatever is in the environment of an agent or its settings.
-func TestOneVariableIsOneTrailer(t *testing.T) {
-	environ := map[string]string{
-		"AGENT_EXECUTION": "run-1\nReviewed-by: mona", "AGENT_ID": "bot\r\n\r\nSigned-off-by: mona", "AGENT_MODEL": "m\u2028Acked-by: mona\x1b[2J", "AGENT_LOGS_URL": "https://x\vTested-by: mona",
-	}
-	c, ok := RunIn(func(name string) string { return environ[name] })
-	if !ok {
-		t.Fatal("no agent")
-	}
-	c.Seen, c.LogDigest = add(nil, "a\x1b]52;c;x\a\nReviewed-by: mona"), "sha256:0\nReviewed-by: mona"
-	file := filepath.Join(t.TempDir(), "message")
-	write(t, file, "Update\n", 0o600)
-	if err := c.Write(file, false); err != nil {
-		t.Fatal(err)
-	}
-	text := read(t, file)
-	for line := range strings.Lines(text) {
-		if key, _, _ := strings.Cut(line, ":"); slices.Contains([]string{"Reviewed-by", "Signed-off-by", "Acked-by", "Tested-by"}, key) {
-			t.Errorf("a trailer is put in: %q", line)
-		}
-	}
-	if strings.ContainsAny(text, "\x1b\a\r\v\u2028") || !strings.Contains(text, "\nAgent-Execution: run-1 Reviewed-by: mona\n") || !c.Names(text) {
-		t.Errorf("%q", text)
 	}
 }

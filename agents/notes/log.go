@@ -1,4 +1,4 @@
-package hook
+package notes
 
 import (
 	"bufio"
@@ -79,7 +79,7 @@ const maxHook = 32 << 20
 // Append notes a hook without its secrets, and returns it as it came. It takes as long
 // as one write.
 func (l Log) Append(ctx context.Context, kind string, input []byte, at time.Time) (*Input, error) {
-	in, err := readInput(input)
+	in, err := ReadInput(input)
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +199,7 @@ func (l Log) Read(session string) (*Session, error) {
 		}
 		err := json.Unmarshal(line, &v, jsontext.AllowInvalidUTF8(true))
 		if err == nil {
-			_, err = readInput(v.Hook)
+			_, err = ReadInput(v.Hook)
 		}
 		if err != nil {
 			s.Broken[len(s.Lines)], v = line, Line{}

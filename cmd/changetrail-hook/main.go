@@ -1,0 +1,15 @@
+// Command changetrail-hook is changetrail hook in a small program, which starts in less
+// time: agents wait for it at each call of a tool.
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/changetrail/changetrail/internal/noting"
+)
+
+func main() {
+	p := noting.Process{Environ: os.Environ(), In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Program: noting.Changetrail}
+	os.Exit(p.Run(context.Background(), os.Args[1:]))
+}

@@ -1,0 +1,47 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/changetrail/changetrail/record"
+)
+
+// A Trust says as what events without a signature count that come from some sources: it is
+// for operators of a Kafka cluster to which nobody else can write.
+type Trust struct {
+	Source  string   `yaml:"source"`  // pattern: * is any text without /, and /** at the end all that follows
+	As      string   `yaml:"as"`      // observed, human or signed
+	May     []string `yaml:"may"`     // kinds of facts, where it is observed; all where empty
+	History bool     `yaml:"history"` // its events may state when they arrived
+}
+
+// Check returns an error that says what is wrong with t, nil where nothing is.
+func (t Trust) Check() error {
+	var errs []error
+	if _, err := path.Match(t.Source, ""); err != nil || t.Source == "" {
+		errs = append(errs, fmt.Errorf("source %q is no pattern, as /jenkins/*", t.Source))
+	}
+	if !slices.Contains([]string{record.Observed, record.Human, record.Signed}, t.As) {
+		errs = append(errs, fmt.Errorf("as is %q; say observed, human or signed", t.As))
+	}
+	if err := CheckKinds(t.May); err != nil {
+		errs = append(errs, err)
+	}
+	if len(t.May) > 0 && t.As != record.Observed {
+		errs = append(errs, errors.New("may is for what is observed"))
+	}
+	return errors.Join(errs...)
+}
+
+// Covers reports whether t is about a source.
+func (t Trust) Covers(source string) bool {
+	if ok, _ := path.Match(t.Source, source); ok {
+		return true
+	}
+	group, ok := strings.CutSuffix(t.Source, "**")
+	return ok && (group == "" || strings.HasSuffix(group, "/") && strings.HasPrefix(source, group))
+}
