@@ -9,9 +9,9 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// admitAction counts an action in. One that names a change is that change's, and is not
-// kept; one that names none is kept and posted under its refs, for the changes that look
-// there now and later.
+// admitAction counts an action. An action that names a change belongs to that change and is not
+// kept. One that names none is kept and posted under its refs, for the changes that look there
+// now and later.
 func (p *projection) admitAction(from arrival, e record.Event) (admission, error) {
 	admit := p.admitOwnAction
 	if e.Change == "" {
@@ -38,13 +38,13 @@ func (p *projection) admitOwnAction(from arrival, e record.Event) (admission, er
 		return fresh, err
 	}
 	if a := compared(known, e); a != fresh {
-		return a, p.settleIdentity(from, k, known, a, e) // a fact that is no action has its identity
+		return a, p.settleIdentity(from, k, known, a, e) // a fact of another type has the same identity
 	}
 	return p.count(from, c, e)
 }
 
-// countedAs returns the arrival of an action of the change that has the identity of a fact
-// that is none; nil where there is none.
+// countedAs returns when an action of the change arrived that has the identity of e, which is not
+// an action; nil if there is none.
 func (p *projection) countedAs(c *changeState, e record.Event) ([]byte, error) {
 	known, err := p.counted(c, keyOf(c.partition, kindCounted, c.name, actionName(e)))
 	if len(known) < countedHead || known[countedOwn] == 0 {
@@ -87,8 +87,9 @@ func (p *projection) addRunAction(from arrival, k key, e record.Event) error {
 	return nil
 }
 
-// The value of a counted action: what its accounts report, when the last of them came, how
-// many of them name the change, and the beginnings of the digests of all, those first.
+// The value of a counted action: what its reports state, when the last of them came, how
+// many of them name the change, and the first bytes of the digests of all reports. The digests of
+// reports that name the change come first.
 const (
 	countedOwn  = 1 + 4
 	countedHead = countedOwn + 1
@@ -97,8 +98,8 @@ const (
 
 func newCounted(arrived time.Time) []byte { return append(append([]byte{0}, seconds(arrived)...), 0) }
 
-// marks are the beginnings of the digests of a counted action; own: of the accounts that
-// name the change.
+// marks returns the first bytes of the digests of a counted action: own are those of the reports
+// that name the change.
 func marks(counted []byte) (own, all []byte) {
 	all = counted[countedHead:]
 	return all[:min(markSize*int(counted[countedOwn]), len(all))], all
@@ -113,7 +114,7 @@ func hasMark(marks, mark []byte) bool {
 	return false
 }
 
-// count counts an account of an action in for a change, unless it was counted before.
+// count counts a report of an action for a change, unless it was counted before.
 func (p *projection) count(from arrival, c *changeState, e record.Event) (admission, error) {
 	k := keyOf(c.partition, kindCounted, c.name, actionName(e))
 	known, err := p.counted(c, k)
@@ -124,7 +125,7 @@ func (p *projection) count(from arrival, c *changeState, e record.Event) (admiss
 	if err != nil {
 		return fresh, err
 	}
-	if known == nil && e.Sender != "" { // a former version did not tell senders apart
+	if known == nil && e.Sender != "" { // a former version did not distinguish senders
 		plain := e
 		plain.Sender = ""
 		at := keyOf(c.partition, kindCounted, c.name, actionName(plain))
@@ -155,7 +156,7 @@ func (p *projection) count(from arrival, c *changeState, e record.Event) (admiss
 	c.sumsChanged = true
 	value := newCounted(e.Arrived)
 	if former != nil {
-		copy(value[1:countedOwn], known[1:countedOwn]) // else it would be none of a former version
+		copy(value[1:countedOwn], known[1:countedOwn]) // keep the arrival: it shows that a former version counted it
 	}
 	value[0], value[countedOwn] = byte(told), known[countedOwn]
 	if e.Change != "" && value[countedOwn] < 255 {
@@ -170,11 +171,11 @@ func (p *projection) count(from arrival, c *changeState, e record.Event) (admiss
 	return fresh, nil
 }
 
-// maxNoted is how many counted actions of a change are held in memory.
+// maxNoted is how many counted actions of a change are kept in memory.
 const maxNoted = 1_000
 
-// counted returns the value of a counted action, nil where it is not counted. Of a change
-// that began in this process, and is not large, all are held in memory.
+// counted returns the value of a counted action, or nil if it was not counted. If a change began
+// in this process and is not large, all its counted actions are in memory.
 func (p *projection) counted(c *changeState, k key) ([]byte, error) {
 	if c.noted != nil {
 		return c.noted[k], nil
@@ -191,7 +192,7 @@ func (c *changeState) noteCounted(k key, value []byte) {
 	}
 }
 
-// countPosted counts in the actions that are posted under a ref.
+// countPosted counts the actions that are posted under a ref.
 func (p *projection) countPosted(c *changeState, ref record.Ref) error {
 	repo := c.id.Repository()
 	entries, err := p.actionsUnder(c.partition, repo, ref)

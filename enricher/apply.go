@@ -13,9 +13,9 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// Apply implements [stream.Processor]. It reads the batch, adds each event to the state,
-// folds the changes that they touch, and returns each event enriched, the newest revision
-// of each record, the state that changed, and what was refused.
+// Apply implements [stream.Processor]. It reads the batch, adds each event to the state, and
+// folds the changes that the events touch. It returns each event enriched, the newest revision of
+// each record, the entries of the state that changed, and the dead letters.
 func (e *Enricher) Apply(ctx context.Context, batch []*stream.Record) ([]*stream.Record, error) {
 	e.room.reset()
 	e.messages.reset()
@@ -52,9 +52,9 @@ func (e *Enricher) Apply(ctx context.Context, batch []*stream.Record) ([]*stream
 	return slices.Concat(sent, runs, late, documents, records, state), nil
 }
 
-// admit reads the events of a batch and adds them to the state. It returns those that are to
-// be enriched, and what else is sent: events that belong to another partition, and dead
-// letters. Reading needs no order, so other cores do it while this one adds.
+// admit reads the events of a batch and adds them to the state. It returns the events to enrich,
+// and the messages to send: events that belong to another partition, and dead letters. Reading
+// needs no order, so other cores read while this one adds.
 func (e *Enricher) admit(ctx context.Context, batch []*stream.Record) (admitted []*decodedEvent, sent []*stream.Record, err error) {
 	e.decoded = roomFor(batch, e.decoded)
 	admitted = make([]*decodedEvent, 0, len(batch))
@@ -79,7 +79,7 @@ func (e *Enricher) admit(ctx context.Context, batch []*stream.Record) (admitted 
 	return admitted, sent, err
 }
 
-// take takes an event in. It returns what is sent at once, and whether the event is to be
+// take accepts an event. It returns the messages to send at once, and whether the event is to be
 // enriched.
 func (e *Enricher) take(ctx context.Context, d *decodedEvent) (out []*stream.Record, enrich bool, err error) {
 	switch {
@@ -102,8 +102,8 @@ func (e *Enricher) take(ctx context.Context, d *decodedEvent) (out []*stream.Rec
 	return out, enrich, nil
 }
 
-// takeLocated takes in an event that lies where its repository is at home, by the name that it
-// states or by its key; or one that is on its way from one to the other.
+// takeLocated accepts an event that lies in the home partition of its repository, by the name
+// that it states or by its key, or that is on its way from one to the other.
 func (e *Enricher) takeLocated(ctx context.Context, d *decodedEvent) (out []*stream.Record, enrich bool, err error) {
 	if f, word := d.event.Fact.(*record.RepositoryNamed); word {
 		out, err = e.takeWord(ctx, d, f)
@@ -120,7 +120,7 @@ func (e *Enricher) takeLocated(ctx context.Context, d *decodedEvent) (out []*str
 	return append(out, words...), enrich, err
 }
 
-// homeOf is the partition in which an event is joined.
+// homeOf returns the partition in which an event is joined.
 func (e *Enricher) homeOf(d *decodedEvent) int32 {
 	if at := d.way(); at != "" {
 		return e.partitions.Of(at)
@@ -132,7 +132,7 @@ func (e *Enricher) homeOf(d *decodedEvent) int32 {
 	return home
 }
 
-// admitOne adds an event to the state, and tells whether it is to be enriched.
+// admitOne adds an event to the state, and reports whether it is to be enriched.
 func (e *Enricher) admitOne(d *decodedEvent) (enrich bool, err error) {
 	from := arrival{d.record.Partition, d.record.Timestamp, d.trace()}
 	a, err := e.state.admit(from, d.event)
@@ -147,15 +147,15 @@ func (e *Enricher) admitOne(d *decodedEvent) (enrich bool, err error) {
 		}
 		return true, e.state.again(from, d.event)
 	case conflict:
-		d.refusal = &schemas.Refusal{Reason: schemas.DuplicateID, Detail: "source and id are those of another event with other content, which came first and stands. Give each event an id of its own"}
+		d.refusal = &schemas.Refusal{Reason: schemas.DuplicateID, Detail: "another event with the same source and id came first and has other content; that one is kept. Give each event an id of its own"}
 		return false, nil
 	}
 	d.span = e.tracer.start(d)
 	return true, nil
 }
 
-// blamed returns err as one of the event where it cannot be stored, so that it alone is
-// refused. What is wrong with the store is no event's fault.
+// blamed returns err as an error of the event if the event cannot be stored, so that only this
+// event is refused. An error of the store is never blamed on an event.
 func blamed(err error) error {
 	var unfit *unfitError
 	if errors.As(err, &unfit) {
@@ -164,7 +164,8 @@ func blamed(err error) error {
 	return err
 }
 
-// save returns what the transaction changed of the state, as the changelog has it.
+// save returns the entries of the state that the transaction changed, as messages of the
+// changelog.
 func (e *Enricher) save() ([]*stream.Record, error) {
 	var err error
 	if e.pending, err = e.state.entries(); err != nil {
@@ -173,9 +174,8 @@ func (e *Enricher) save() ([]*stream.Record, error) {
 	return messages(e.conf.Topics.State(), e.pending, e.messages.take(len(e.pending)), e.room), nil
 }
 
-// reroute sends an event that came in under a foreign key to the partition of
-// its repository: other clients choose partitions in other ways, and what is
-// joined must lie in one.
+// reroute sends an event that came under another key to the partition of its repository. Other
+// clients choose partitions in other ways, and events that are joined must lie in one partition.
 func (e *Enricher) reroute(d *decodedEvent, home int32) *stream.Record {
 	e.metrics.count(rerouted, d.event.Type)
 	from := fmt.Sprintf("%s/%d/%d", d.record.Topic, d.record.Partition, d.record.Offset)
@@ -188,7 +188,7 @@ func (e *Enricher) reroute(d *decodedEvent, home int32) *stream.Record {
 	return out
 }
 
-// refuse sends what cannot be taken in to the dead letters.
+// refuse sends an event that cannot be accepted to the dead letters.
 func (e *Enricher) refuse(d *decodedEvent) *stream.Record {
 	e.metrics.refuse(d.refusal.Reason)
 	e.conf.Log.Warn("event refused", "reason", string(d.refusal.Reason), "detail", d.refusal.Detail,

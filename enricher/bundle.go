@@ -15,38 +15,38 @@ import (
 //	members   each: its kind under the ref (1 byte; with cutMark if the mark of the owner is
 //	          cut off its value), the name of the ref (16 bytes), the rest of its key, its value
 //
-// Strings stand behind their length. A bundle is one of
+// Each string follows its length. A bundle is one of
 //
 //	a fact, and the refs under which it is posted
 //	refs under which one fact is posted
 //	refs to which one change subscribes
 //
-// Kafka keeps the last message of each key, and forgets deletions after a while. So
-// whoever deletes the first entry of a bundle deletes all of it, the first one first, and
-// whoever writes one entry of a bundle again writes all of it. That is simple for these
-// entries: a fact is written once and goes with its postings, and a subscription stays. What
-// is written again or deleted alone, as heads, sums and counted actions, has a message of
-// its own. The local store knows nothing of bundles.
+// Kafka keeps the last message of each key, and forgets deletions after a while. So code that
+// deletes the first entry of a bundle must delete all its entries, the first one first; and code
+// that writes one entry of a bundle again must write all of them. That is simple for these
+// entries: a fact is written once and is deleted with its postings, and a subscription is never
+// deleted. Entries that are written again or deleted alone, such as heads, sums and counted
+// actions, have a message of their own. The local store knows nothing of bundles.
 const (
-	bundled = 0xff // begins no other value of a fact or under a ref
+	bundled = 0xff // no other value of a fact or under a ref begins with it
 	cutMark = 0x80
 )
 
-// maxBundled is how many bytes the members of a bundle may take, so that no message is
-// much larger than the event that it follows from.
+// maxBundled limits the bytes of the members of a bundle, so that no message is much larger than
+// the event that caused it.
 const maxBundled = 512
 
-// A bundle is one that gathers members.
+// A bundle collects members.
 type bundle struct {
 	at      int    // of the message
-	first   entry  // nil value: none is open
-	shared  string // what the keys of its members share behind their refs
+	first   entry  // nil value: no bundle is open
+	shared  string // what the keys of its members share after their refs
 	mark    []byte // of the owner of the fact
 	members []byte
 }
 
-// messages returns entries as messages of a topic. They lie in empty, which has room for one
-// message for each entry, and their bytes in room.
+// messages returns entries as messages of a topic. It writes them into empty, which has space for
+// one message per entry, and their bytes into room.
 func messages(topic string, entries []entry, empty []stream.Record, room *slab) []*stream.Record {
 	records := empty[:0]
 	size := 0
@@ -76,14 +76,14 @@ func messages(topic string, entries []entry, empty []stream.Record, room *slab) 
 	return out
 }
 
-// Where the parts of a key under a ref lie.
+// Offsets of the parts of a key under a ref.
 const (
 	refKindAt = prefixSize
 	refRestAt = refKindAt + 1
 )
 
-// sharedOf returns what the keys of a bundle that begins with x share behind their refs: the
-// name of a fact, or of a subscriber; "" where x begins none.
+// sharedOf returns what the keys of a bundle that begins with x share after their refs: the name
+// of a fact or of a subscriber. It is empty if no bundle begins with x.
 func sharedOf(x entry) string {
 	size := len(name{})
 	switch kind := x.key[4]; {
@@ -103,8 +103,8 @@ func isPosting(x entry) bool {
 	return kind == refPosting || kind == refAction
 }
 
-// isSubscription reports whether an entry under a ref is that of a change: those of
-// repositories that name a run have a value, and end.
+// isSubscription reports whether an entry under a ref is the subscription of a change. Entries of
+// repositories that name a run have a value, and they expire.
 func isSubscription(x entry) bool {
 	return x.key[refKindAt:refRestAt] == refSubscriber && len(x.value) == 0
 }
@@ -113,8 +113,8 @@ func (b *bundle) open(at int, first entry, shared string) {
 	*b = bundle{at: at, first: first, shared: shared, mark: appendMark(b.mark[:0], first), members: b.members[:0]}
 }
 
-// appendMark appends the mark of the owner that the postings of a fact have, as far as the
-// first entry of a bundle tells it.
+// appendMark appends the mark of the owner that the postings of a fact have, if the first entry
+// of the bundle shows it.
 func appendMark(b []byte, first entry) []byte {
 	switch v := first.value; {
 	case len(v) == 0:
@@ -127,7 +127,7 @@ func appendMark(b []byte, first entry) []byte {
 	return append(b, 0)
 }
 
-// add adds x to a bundle that is open, if it is one of its members and finds room.
+// add adds x to the open bundle if x is one of its members and there is space for it.
 func (b *bundle) add(x entry) bool {
 	if b.first.value == nil || x.value == nil || x.key[4] != kindRef || x.key[:4] != b.first.key[:4] || !b.fits(x) {
 		return false
@@ -144,8 +144,8 @@ func (b *bundle) add(x entry) bool {
 	return true
 }
 
-// fits reports whether x, which lies under a ref, is of the kind of the members and has
-// what their keys share.
+// fits reports whether x, an entry under a ref, has the kind of the members and the part of the
+// key that they share.
 func (b *bundle) fits(x entry) bool {
 	if b.first.key[4] == kindRef && isSubscription(b.first) {
 		return isSubscription(x) && x.key[refRestAt:] == b.shared

@@ -1,8 +1,8 @@
 package enricher
 
-// A cache holds the values used last, in two generations: when the young one is full
-// it becomes the old one, and what was old and not used since is forgotten. It holds
-// values of a weight of at least limit and at most twice that.
+// A cache holds the values used last, in two generations. When the young generation is full it
+// becomes the old one, and values of the old one that were not used since are dropped. The values
+// that it holds weigh at least limit and at most twice that.
 type cache[V any] struct {
 	limit      int
 	weight     int // of the young
@@ -13,7 +13,7 @@ func newCache[V any](limit int) *cache[V] {
 	return &cache[V]{limit: limit, young: make(map[key]V), old: make(map[key]V)}
 }
 
-// get returns a value; weight is what it weighs now.
+// get returns a value. weight returns what a value weighs now.
 func (c *cache[V]) get(k key, weight func(V) int) (V, bool) {
 	if v, ok := c.young[k]; ok {
 		return v, true
@@ -33,7 +33,7 @@ func (c *cache[V]) put(k key, v V, weight int) {
 	c.weight += weight
 }
 
-// grow tells that a value of the cache has become heavier.
+// grow records that a value of the cache has become heavier.
 func (c *cache[V]) grow(weight int) { c.weight += weight }
 
 func (c *cache[V]) drop(k key) {

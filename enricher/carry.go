@@ -4,14 +4,14 @@ import (
 	"slices"
 )
 
-// carryOver takes over from the former state what no event says any more.
+// carryOver copies from the former state what no remaining event states.
 func carryOver(p int32, former *store, state *projection) error {
 	for x, err := range former.each(prefixOf(p, kindFact), prefixOf(p, kindFact+1)) {
 		if err != nil {
 			return err
 		}
 		if c := x.value[0]; c == classWaiting || c == classSpan {
-			continue // rooms stay as they are
+			continue // pending events and spans stay as they are
 		}
 		e, err := state.decodeFact(slices.Clone(x.value))
 		if err != nil {
@@ -20,7 +20,7 @@ func carryOver(p int32, former *store, state *projection) error {
 		if n, err := state.name(nameAt{p, string(e.Repository)}); err != nil {
 			return err
 		} else if n.Moved != "" {
-			continue // it was sent on
+			continue // it was moved to another repository
 		}
 		if _, err := state.admit(arrival{partition: p, at: e.Arrived}, e); err != nil {
 			return err
@@ -50,8 +50,8 @@ func carryOver(p int32, former *store, state *projection) error {
 	return carrySums(p, former, state)
 }
 
-// carrySums takes over what the actions of changes sum up to, where more were counted
-// before: those that name their change are not kept.
+// carrySums copies the sums of the actions of changes if more actions were counted before:
+// actions that name their change are not kept.
 func carrySums(p int32, former *store, state *projection) error {
 	before, err := newProjection(former)
 	if err != nil {
@@ -69,7 +69,7 @@ func carrySums(p int32, former *store, state *projection) error {
 		if err != nil {
 			return err
 		}
-		c.noted = nil // others were counted, too
+		c.noted = nil // other actions were counted too
 		if c.firstSeen.IsZero() {
 			c.firstSeen = old.firstSeen
 		}

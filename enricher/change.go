@@ -13,8 +13,8 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A changeState is what is kept of one change beside its facts: what was sent last,
-// and what its actions sum up to.
+// A changeState is what is kept of one change besides its facts: what was sent last, and the sums
+// of its actions.
 type changeState struct {
 	id        record.ChangeID
 	partition int32
@@ -28,10 +28,10 @@ type changeState struct {
 	gaps      []string // every gap that a revision had, sorted
 	sums      sums
 	actions   record.Actions
-	refs      []record.Ref // under which it looks, as far as it was settled since it was read
+	refs      []record.Ref // the refs under which it looks, if it was settled since it was read
 
-	noted       map[key][]byte // the actions counted; nil: only the state knows them
-	began       bool           // nothing of it was stored when it was read
+	noted       map[key][]byte // the actions counted; nil: they are only in the state
+	began       bool           // nothing of it was in the store when it was read
 	sumsChanged bool
 	stored      struct { // as the store has it
 		head    []byte
@@ -40,7 +40,7 @@ type changeState struct {
 	}
 }
 
-// sums is what is counted of a change and is no member of a set.
+// sums holds what is counted for a change and is not a member of a set.
 type sums struct {
 	Superseded int64  `json:"s,omitempty"`
 	Count      int64  `json:"n,omitempty"`
@@ -50,17 +50,17 @@ type sums struct {
 	First      int64  `json:"a,omitempty"` // Unix nanoseconds
 	Last       int64  `json:"z,omitempty"`
 	Digest     string `json:"d,omitempty"`
-	// Members are those of the sets, as long as they are few; then each has an entry.
+	// Members are the members of the sets if they are few. Otherwise each has an entry.
 	Members []string `json:"m,omitempty"`
 	Spread  bool     `json:"e,omitempty"`
 }
 
-// weight estimates what a change takes in memory.
+// weight estimates the memory that a change uses.
 func (c *changeState) weight() int {
 	return 1<<10 + 32*len(c.refs) + 128*len(c.noted) + 64*(len(c.actions.Files)+len(c.actions.Dependencies)+len(c.actions.Made))
 }
 
-// change returns a change, to be changed within the transaction.
+// change returns a change that the transaction may modify.
 func (p *projection) change(partition int32, id record.ChangeID) (*changeState, error) {
 	if c, ok := p.open[id]; ok {
 		return c, nil
@@ -79,7 +79,7 @@ func (p *projection) change(partition int32, id record.ChangeID) (*changeState, 
 	return c, nil
 }
 
-// read reads what the state has of a change.
+// read reads a change from the state.
 func (p *projection) read(c *changeState) error {
 	head, err := p.tx.get(c.key)
 	if err != nil || head == nil {
@@ -123,13 +123,13 @@ func (p *projection) read(c *changeState) error {
 	return nil
 }
 
-// The head of a change is its id behind its length, the arrival of its first event, in
-// Unix nanoseconds, the revision, and the digest of that.
+// The head of a change is the length of its id, its id, the arrival of its first event in Unix
+// nanoseconds, the revision, and the digest of that revision.
 func (c *changeState) encodeHead() []byte {
 	b := appendString(nil, c.id)
 	b = binary.AppendVarint(b, c.firstSeen.UnixNano())
 	b = binary.AppendVarint(b, c.revision)
-	sum, _ := hex.DecodeString(strings.TrimPrefix(c.digest, "sha256:")) // our own
+	sum, _ := hex.DecodeString(strings.TrimPrefix(c.digest, "sha256:")) // we wrote it
 	return append(b, sum...)
 }
 
@@ -149,7 +149,7 @@ func (c *changeState) decodeHead(b []byte) error {
 	return nil
 }
 
-// Members of the sets that sum up actions, by the letter before them in the key.
+// The kinds of members of the sets that sum up actions: the letter before the member in its key.
 const (
 	memberTool       = 't'
 	memberAgent      = 'a'
@@ -158,10 +158,10 @@ const (
 	memberMade       = 'm'
 )
 
-// maxInline is how many bytes the members may take together that lie with the sums.
+// maxInline is the greatest total size in bytes of members that are stored with the sums.
 const maxInline = 400
 
-// members are the sets of actions, as they stand in keys, sorted; and their size.
+// members returns the sorted members of the sets of actions as they are in keys, and their size.
 func members(a record.Actions) (out []string, size int) {
 	out = make([]string, 0, len(a.Tools)+len(a.Agents)+len(a.Files)+len(a.Dependencies)+len(a.Made))
 	add := func(letter byte, text string) {
@@ -178,7 +178,7 @@ func members(a record.Actions) (out []string, size int) {
 		add(memberFile, s)
 	}
 	for _, d := range a.Dependencies {
-		text, _ := json.Marshal(d) // strings
+		text, _ := json.Marshal(d) // strings cannot fail
 		add(memberDependency, string(text))
 	}
 	for _, m := range a.Made {
@@ -218,8 +218,8 @@ func (c *changeState) decodeActions(members []string) error {
 	return nil
 }
 
-// sentSince returns the entries of what was sent last, as far as they differ from what is
-// stored of the change in was.
+// sentSince returns the entries of what was sent last that differ from what is stored for the
+// change in was.
 func (c *changeState) sentSince(was *changeState) (out []entry) {
 	if head := c.encodeHead(); string(head) != string(was.stored.head) {
 		out = append(out, entry{c.key, head})
@@ -230,10 +230,10 @@ func (c *changeState) sentSince(was *changeState) (out []entry) {
 	return out
 }
 
-// save writes what the transaction changed of a change.
+// save writes what the transaction changed in a change.
 func (p *projection) save(c *changeState) error {
 	if c.firstSeen.IsZero() {
-		return nil // nothing was said about it itself
+		return nil // no event was about the change itself
 	}
 	for _, x := range c.sentSince(c) {
 		p.tx.put(x.key, x.value)

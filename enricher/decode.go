@@ -20,21 +20,22 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// A decodedEvent is one Kafka record read, or the reason why it cannot be.
+// A decodedEvent is the event of one Kafka record, or the reason why it cannot be read.
 type decodedEvent struct {
 	record  *stream.Record
 	headers []schemas.Header // of the record
 	env     schemas.Envelope
 	event   record.Event
-	arrived time.Time // the event at the broker, also where it was sent on since
+	arrived time.Time // when the event arrived at the broker first, even if it was rerouted since
 	refusal *schemas.Refusal
 	route   route
 	reread  bool       // see Config.Resend
-	traced  []byte     // the trace context that came
-	span    trace.Span // nil where nothing is traced
+	traced  []byte     // the trace context of the message
+	span    trace.Span // nil if it is not traced
 }
 
-// roomFor returns room for what a batch is decoded into, that of the last one.
+// roomFor returns the decoded events of a batch, not yet read. It uses the memory of the last
+// batch again.
 func roomFor(batch []*stream.Record, last []decodedEvent) []decodedEvent {
 	clear(last[min(len(batch), len(last)):])
 	out := slices.Grow(last[:0], len(batch))[:len(batch)]
@@ -50,10 +51,10 @@ func decode(ctx context.Context, r *stream.Record, reader ingest.Reader, store B
 	return d, err
 }
 
-// decode reads the event. An error is one of the blob store, or that there is no memory for it
-// now: what is wrong with the event is its refusal.
+// decode reads the event. Its error is one of the blob store, or says that there is no memory
+// now. An error of the event itself becomes its refusal.
 func (d *decodedEvent) decode(ctx context.Context, reader ingest.Reader, store Blobs) (err error) {
-	defer func() { // a bug met on one event must not stop the partition
+	defer func() { // a bug that one event triggers must not stop the partition
 		if p := recover(); p != nil {
 			err = nil
 			d.refusal = &schemas.Refusal{Reason: schemas.Internal, Detail: fmt.Sprintf("reading it failed: %v; this is a bug in changetrail, please report it", p)}
@@ -108,8 +109,8 @@ func (d *decodedEvent) read(ctx context.Context, r ingest.Reader, store Blobs) e
 	return nil
 }
 
-// data is the event's data for its document: as it came, but for reports,
-// which are too large for an index.
+// data returns the event's data for its document as they came, except for reports, which are too
+// large for an index.
 func (d *decodedEvent) data() jsontext.Value {
 	if !platform.Reads(d.env.Type) {
 		switch d.event.Fact.(type) {
@@ -123,21 +124,21 @@ func (d *decodedEvent) data() jsontext.Value {
 	return wellFormed(d.env.Data)
 }
 
-// wellFormed is data without broken characters, which no index takes: code hosts cut
-// texts in the middle of one.
+// wellFormed returns data without broken characters, which no index accepts: code hosts cut texts
+// in the middle of a character.
 func wellFormed(data jsontext.Value) jsontext.Value {
 	if utf8.Valid(data) && !bytes.Contains(data, []byte(`\u`)) || data.IsValid() {
 		return data
 	}
 	var b bytes.Buffer
 	if err := jsontext.NewEncoder(&b, jsontext.AllowInvalidUTF8(true)).WriteValue(data); err != nil {
-		return data // it was read before: cannot fail
+		return data // data was parsed before, so this cannot fail
 	}
 	return bytes.TrimRight(b.Bytes(), "\n")
 }
 
-// trace is the trace context to pass on: that of this step's span where there
-// is one, else the one that came.
+// trace returns the trace context to pass on: that of the span of this step, or else the one that
+// came.
 func (d *decodedEvent) trace() []byte {
 	if d.span != nil {
 		return traceparent(d.span.SpanContext())

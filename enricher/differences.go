@@ -7,10 +7,10 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// differences says in words what an auditor would ask about first.
+// differences describes what an auditor would ask about first.
 func differences(was, is *record.Record) []string {
 	if was == nil {
-		return []string{"it was not there"}
+		return []string{"the record is new"}
 	}
 	var out []string
 	say := func(what, a, b string) {

@@ -6,7 +6,7 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// documents returns each event with what is known of its change.
+// documents returns the document of each event, with what is known of its change.
 func (e *Enricher) documents(admitted []*decodedEvent, folded map[record.ChangeID]*record.Record) ([]*stream.Record, error) {
 	out := make([]*stream.Record, len(admitted))
 	repositories, err := e.repositories(admitted, folded)
@@ -35,8 +35,8 @@ func (e *Enricher) documents(admitted []*decodedEvent, folded map[record.ChangeI
 	return out, err
 }
 
-// document returns the document of an event with what its change tells, or else, for
-// evidence that names no change, its repository; and the id of the document.
+// document returns the document of an event and its id. The document shows the facts of the
+// change, or those of the repository for evidence that names no change.
 func (e *Enricher) document(d *decodedEvent, r *record.Record, repositories map[record.Repository]*record.Record) (value, id []byte) {
 	doc := e.docs.Get().(*schemas.EventDocument)
 	defer e.docs.Put(doc)
@@ -49,7 +49,7 @@ func (e *Enricher) document(d *decodedEvent, r *record.Record, repositories map[
 	}
 	doc.Tags, doc.Service = r.Tags, r.Service
 	doc.Trail.Service, doc.Trail.Environment = r.Trail.Service, r.Trail.Environment
-	if c := r.Trail.Control; c != nil { // what is missing is said of the change, once
+	if c := r.Trail.Control; c != nil { // only the record shows what is missing, once
 		doc.Trail.Control = &record.ControlFacts{Tags: c.Tags, MatrixDigest: c.MatrixDigest}
 	}
 	size := 0
@@ -62,8 +62,7 @@ func (e *Enricher) document(d *decodedEvent, r *record.Record, repositories map[
 	return both[:size:size], both[size:]
 }
 
-// repositories returns what is known of the repositories of events that are about no change
-// of folded.
+// repositories returns what is known of the repositories of events whose change is not in folded.
 func (e *Enricher) repositories(admitted []*decodedEvent, folded map[record.ChangeID]*record.Record) (map[record.Repository]*record.Record, error) {
 	out := make(map[record.Repository]*record.Record)
 	var list []*record.Record

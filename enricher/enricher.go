@@ -22,8 +22,8 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// Group returns the consumer group of the enrichers of some topics: pipelines
-// that share a Kafka do not share members.
+// Group returns the consumer group of the enrichers of these topics. Pipelines that share a Kafka
+// do not share members.
 func Group(t stream.Topics) string { return t.Prefix + "-enricher" }
 
 // A Config is what an enricher needs.
@@ -32,29 +32,29 @@ type Config struct {
 	Topics    stream.Topics
 	Namespace string           // of the indexes
 	StateDir  string           // local store; one for each enricher
-	Instance  string           // stable and unique; kept in StateDir where empty
-	Policy    *policy.Policy   // recorded as the newest one where it is another; may be empty, not nil
-	Controls  *controls.Matrix // as Policy
+	Instance  string           // stable and unique; read from StateDir if empty
+	Policy    *policy.Policy   // recorded if it is not the newest one; may be empty, not nil
+	Controls  *controls.Matrix // like Policy
 	Blobs     Blobs            // where reports and large data are kept; nil: nowhere
 
-	// Keys are those of the gateways: what they say of the sender of an event is believed
-	// where it is signed with one of them. Nothing is where there are none.
+	// Keys are the keys of the gateways. What a gateway states about the sender of an event is
+	// believed only if it is signed with one of them. Without keys nothing is believed.
 	Keys signing.Keys
-	// DocumentKeys sign what sinks are to index; it has no signature where there are none.
+	// DocumentKeys sign the documents for sinks. Without keys documents are not signed.
 	DocumentKeys signing.Keys
-	// Trust says which events without a signature are believed all the same.
+	// Trust lists which events without a signature are believed nevertheless.
 	Trust []settings.Trust
 
-	EvidenceAge time.Duration // how long evidence waits for its change; for ever where 0
-	TraceHold   time.Duration // how long a trace that gets no more spans waits for its agent; 10 min where 0
-	MaxBatch    int           // events a transaction; 4000 where 0
-	Memory      int64         // bytes that the events at work may take, unpacked; 256 MiB where 0
+	EvidenceAge time.Duration // how long evidence waits for its change; for ever if 0
+	TraceHold   time.Duration // how long a trace without new spans waits for its agent; 10 min if 0
+	MaxBatch    int           // events of a transaction; 4000 if 0
+	Memory      int64         // bytes that the events being processed may use, unpacked; 256 MiB if 0
 	Linger      time.Duration // how long a batch may wait to fill
-	Compression string        // of what is written; lz4 where empty
+	Compression string        // of what is written; lz4 if empty
 
-	// Resend sends for an event that is read again what was sent when it was read
-	// first. It is for a broker whose transactions are not atomic when it is killed:
-	// the state that knows the event may be there while the rest is lost.
+	// Resend sends the results of an event again if the event is read again. It is for a broker
+	// whose transactions are not atomic when it is killed: the state that contains the event may
+	// survive while the other messages are lost.
 	Resend bool
 
 	Log    *slog.Logger
@@ -62,7 +62,7 @@ type Config struct {
 	Tracer trace.TracerProvider
 }
 
-// Blobs is a place for files.
+// Blobs stores files.
 type Blobs interface {
 	blobs.Getter
 	blobs.Putter
@@ -78,22 +78,22 @@ type Enricher struct {
 	state      *projection
 	rooms      *rooms
 	owned      map[int32]bool // partitions
-	checked    map[int32]bool // partitions whose state is of this version
-	decoded    []decodedEvent // of the batch at hand
-	memory     *memory        // which they take
-	pending    []entry        // what the transaction at hand writes to the state
-	room       *slab          // of what it writes
+	checked    map[int32]bool // partitions whose state was written by this version
+	decoded    []decodedEvent // of the current batch
+	memory     *memory        // that the decoded events use
+	pending    []entry        // what the current transaction writes to the state
+	room       *slab          // the bytes of the current transaction
 	messages   shelf[stream.Record]
 	headers    shelf[kgo.RecordHeader]
-	docs       sync.Pool // of documents of events, as they are written
+	docs       sync.Pool // of [schemas.EventDocument], while they are written
 	swept      map[int32]sweepState
 	metrics    *metrics
 	tracer     *tracer
 	now        func() time.Time
-	rules      atomic.Pointer[Rules] // what is held, replaced as a whole
+	rules      atomic.Pointer[Rules] // all recorded rules, replaced as a whole
 }
 
-// reader reads events as c says who is believed.
+// reader returns a reader of events that believes what c configures.
 func (c *Config) reader() ingest.Reader { return ingest.Reader{Keys: c.Keys, Trust: c.Trust} }
 
 // Run enriches until ctx is done.
@@ -108,7 +108,7 @@ func Run(ctx context.Context, c Config) error {
 	}
 	defer func() {
 		if err := s.close(); err != nil {
-			c.Log.Warn("closing the state folder failed; what is missing there is restored from the changelog", "err", err)
+			c.Log.Warn("closing the state folder failed; what is missing in it is restored from the changelog", "err", err)
 		}
 	}()
 	if c.Instance == "" {
@@ -126,7 +126,7 @@ func Run(ctx context.Context, c Config) error {
 	}
 	e.rules.Store(&rules)
 	if err := errors.Join(append(rules.Unreadable, rules.unread())...); err != nil {
-		c.Log.Error("policies or control matrices that are recorded cannot be read; what was in force before them stays so", "err", err)
+		c.Log.Error("recorded policies or control matrices cannot be read; those before them stay in force", "err", err)
 	}
 	following, stop := context.WithCancel(ctx)
 	var wait sync.WaitGroup
@@ -160,12 +160,12 @@ func newEnricher(c Config, s *store, partitions int32) (*Enricher, error) {
 		conf: c, partitions: stream.NewPartitioner(partitions), count: partitions, store: s, memory: newMemory(c.Memory), room: new(slab), swept: make(map[int32]sweepState), owned: make(map[int32]bool), checked: make(map[int32]bool),
 		metrics: m, tracer: newTracer(c.Tracer), now: time.Now, docs: sync.Pool{New: func() any { return new(schemas.EventDocument) }},
 	}
-	rules := Always(c.Policy, c.Controls) // until Run knows what is held
+	rules := Always(c.Policy, c.Controls) // until Run reads the recorded rules
 	e.rules.Store(&rules)
 	return e, e.begin()
 }
 
-// begin forgets what is cached of the store.
+// begin drops what is cached of the store.
 func (e *Enricher) begin() (err error) {
 	if e.state, err = newProjection(e.store); err != nil {
 		return err

@@ -18,25 +18,26 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// A fact in the state is its head, of one form for all, and what follows from its class:
+// A fact in the state is its head, which has one form for all classes, and a part that depends on
+// its class:
 //
 //	class      1 byte
 //	arrival    4 bytes, Unix seconds
 //	digest     16 bytes
-//	about      the change or the repository
+//	about      the change or the repository of the fact
 //	source, id, type, tier, trace
 //	time       8 bytes, Unix nanoseconds
 //	fact       JSON
 //	reading    what was read from a report: JSON, compressed with zstd; empty where there is none
-//	sender     and what is noted of the event, 1 byte; none of both in what a former version wrote
-//	named      as the code host called the repository, if that is noted
+//	sender     and the flags of the event, 1 byte; a former version wrote neither
+//	named      what the code host called the repository, if a flag says so
 //
-// Strings and byte strings stand behind their length. Parts may be added at the end and
-// none may change its meaning: what a former version wrote is read again.
+// Each string and byte string follows its length. A later version may add parts at the end, and
+// must not change the meaning of a part: facts of former versions are still read.
 const (
 	classOwn      = 'o' // a fact about a change
 	classEvidence = 'e' // a fact that names a commit, a report or a run, and no change
-	classAction   = 'a' // an action that names no change, without what a record never shows
+	classAction   = 'a' // an action that names no change, without the parts that a record never shows
 	classWaiting  = 'w' // an event that names only its run, as an envelope
 	classSpan     = 't' // a span of a trace
 )
@@ -53,7 +54,7 @@ func appendHead(b []byte, class byte, arrived time.Time, digest string) []byte {
 	return appendIdentity(b, arrived, digest)
 }
 
-// appendIdentity writes when something came and the digest of its content.
+// appendIdentity appends the arrival of an event and the digest of its content.
 func appendIdentity(b []byte, arrived time.Time, digest string) []byte {
 	b = appendSeconds(b, arrived)
 	sum := sumOf(digest)
@@ -61,32 +62,31 @@ func appendIdentity(b []byte, arrived time.Time, digest string) []byte {
 }
 
 func sumOf(digest string) (sum [16]byte) {
-	_, _ = hex.Decode(sum[:], []byte(digest[:min(len(digest), 32)])) // 32 digits, or none
+	_, _ = hex.Decode(sum[:], []byte(digest[:min(len(digest), 32)])) // 32 digits, or an empty digest
 	return sum
 }
 
-// appendSeconds writes when something came, in 4 bytes.
+// appendSeconds appends an arrival in 4 bytes.
 func appendSeconds(b []byte, arrived time.Time) []byte {
 	return binary.BigEndian.AppendUint32(b, uint32(max(arrived.Unix(), 0)))
 }
 
 func arrivalOf(b []byte) time.Time { return time.Unix(int64(binary.BigEndian.Uint32(b)), 0).UTC() }
 
-// sameDigest reports whether the identity in b is that of content with a digest.
+// sameDigest reports whether b is the identity of content with this digest.
 func sameDigest(b []byte, digest string) bool {
 	sum := sumOf(digest)
 	return bytes.Equal(b[4:identitySize], sum[:])
 }
 
-// A reading is what was read from the report of a fact, which the fact itself does
-// not carry.
+// A reading is what was read from the report of a fact and is not part of the fact itself.
 type reading struct {
 	Summary  *record.ScanSummary `json:"m,omitempty"`
 	Findings []record.Finding    `json:"n,omitempty"`
 	Failing  []string            `json:"l,omitempty"`
 }
 
-// A codec writes and reads facts. It may be used by several goroutines.
+// A codec encodes and decodes facts. Several goroutines may use it.
 type codec struct {
 	compress   *zstd.Encoder
 	decompress *zstd.Decoder
@@ -104,7 +104,7 @@ func newCodec() (*codec, error) {
 	return &codec{out, in}, nil
 }
 
-// appendFact writes e as a fact of a class.
+// appendFact appends e as a fact of a class.
 func (c *codec) appendFact(b []byte, class byte, e record.Event) ([]byte, error) {
 	b = appendHead(b, class, e.Arrived, e.Digest)
 	about := string(e.Change)
@@ -124,19 +124,19 @@ func (c *codec) appendFact(b []byte, class byte, e record.Event) ([]byte, error)
 	if e.Named != "" {
 		named := e.Named
 		if named == e.Repository.Name() {
-			named = "" // as it nearly always is
+			named = "" // the usual case
 		}
 		b = appendString(b, named)
 	}
 	return b, err
 }
 
-// What is noted of an event.
+// Flags of an event.
 const (
 	noteImported = 1 << iota
 	noteAltered
-	noteMasked // how stands behind the notes
-	noteNamed  // as what, behind that
+	noteMasked // the masking follows the flags
+	noteNamed  // the name follows the masking
 )
 
 func notesOf(e record.Event) (notes byte) {
@@ -177,7 +177,7 @@ func (c *codec) readingOf(f record.Fact) ([]byte, error) {
 	return c.compress.EncodeAll(text, nil), nil
 }
 
-// An unfitError is that of an event which no form of the state holds.
+// An unfitError reports an event that the state cannot represent.
 type unfitError struct{ err error }
 
 func (u *unfitError) Error() string { return "state: " + u.err.Error() }
@@ -185,10 +185,10 @@ func (u *unfitError) Error() string { return "state: " + u.err.Error() }
 // Unwrap returns what the encoder said.
 func (u *unfitError) Unwrap() error { return u.err }
 
-// errFact reports a fact that is cut or was written by a newer version.
+// errFact reports a fact that is cut off or was written by a newer version.
 var errFact = errors.New("state: a fact cannot be read; delete the state folder to restore it, or run the version that wrote it")
 
-// A factReader takes the parts of a fact one after another.
+// A factReader reads the parts of a fact one after another.
 type factReader struct {
 	rest []byte
 	err  error
@@ -217,7 +217,7 @@ func (r *factReader) time() time.Time {
 	return t
 }
 
-// decodeFact reads a fact. The value must not change afterwards.
+// decodeFact reads a fact. The caller must not modify v afterwards.
 func (c *codec) decodeFact(v []byte) (record.Event, error) {
 	if len(v) < factHead {
 		return record.Event{}, errFact
@@ -229,7 +229,7 @@ func (c *codec) decodeFact(v []byte) (record.Event, error) {
 		Arrived: arrivalOf(v[arrivalAt:]), Digest: hex.EncodeToString(v[digestAt:factHead]),
 	}
 	read := r.bytes()
-	known := len(r.rest) > 0 // the sender, and what is noted
+	known := len(r.rest) > 0 // whether sender and flags are there
 	if known {
 		e.Sender = r.string()
 	}
@@ -263,7 +263,7 @@ func (c *codec) decodeFact(v []byte) (record.Event, error) {
 	if err := schemas.ReadStored(e.Stored, e.Fact); err != nil {
 		return e, fmt.Errorf("state: %s: %w", e.Type, err)
 	}
-	if !known { // all that came with one credential had one witness
+	if !known { // that version stored one witness for everything that came with a credential
 		e.Witness = ingest.Worth(e.Witness, e.Fact)
 	}
 	return e, c.addReading(e.Fact, read)
@@ -294,7 +294,7 @@ func (c *codec) addReading(f record.Fact, compressed []byte) error {
 	return nil
 }
 
-// brief returns an action without what a record never shows of it.
+// brief returns an action without the parts that a record never shows.
 func brief(e record.Event) (record.Event, error) {
 	a := *e.Fact.(*record.Action)
 	a.Arguments, a.Result = nil, nil
@@ -306,8 +306,8 @@ func brief(e record.Event) (record.Event, error) {
 	return e, nil
 }
 
-// namesOf are the names of all findings of a scan as a short list, by which the reports
-// are told that may have a finding: 4 bytes each, sorted.
+// namesOf returns the names of all findings of a scan as a sorted list of 4 bytes each. It shows
+// which reports may contain a finding.
 func namesOf(f *record.Scan) []byte {
 	var marks []uint32
 	for _, finding := range f.Findings {
@@ -328,7 +328,7 @@ func markOf(finding string) uint32 {
 	return binary.BigEndian.Uint32(n[:])
 }
 
-// mayName reports whether a list of [namesOf] has a finding.
+// mayName reports whether a list of [namesOf] may contain a finding.
 func mayName(list []byte, finding string) bool {
 	mark := markOf(finding)
 	for i := 0; i+4 <= len(list); i += 4 {

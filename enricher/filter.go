@@ -5,26 +5,26 @@ import (
 	"encoding/binary"
 )
 
-// A filter tells of most of what does not lie in a store that it does not: a Bloom filter of
-// the prefixes of keys, and of whole keys where many have one prefix and each is asked for. It
-// grows by parts, each four times as large as the one before, and forgets nothing. It is for
-// one goroutine.
+// A filter answers most look-ups for what is not in a store: it is a Bloom filter of the prefixes
+// of keys, and of whole keys for kinds that are looked up one by one. It grows by parts, each
+// four times as large as the one before, and never forgets a key. One goroutine at a time may use
+// it.
 type filter struct {
 	parts []filterPart
-	room  int // what the last part is still for
-	first int // what the first part is for; firstPart where 0
+	room  int // how many more hashes the last part is for
+	first int // how many hashes the first part is for; firstPart if 0
 }
 
-// A filterPart holds blocks of 64 bytes, so that a look touches one line of a cache.
+// A filterPart consists of blocks of 64 bytes, so that a look-up touches one cache line.
 type filterPart [][8]uint64
 
 const (
 	firstPart = 1 << 18
-	perBlock  = 40 // 12.8 bits for each
+	perBlock  = 40 // 12.8 bits for each hash
 	probes    = 6
 )
 
-// add adds a key. Those that are shorter than a prefix are of the store itself.
+// add adds a key. Keys that are shorter than a prefix belong to the store itself.
 func (f *filter) add(k key) {
 	if len(k) < prefixSize {
 		return
@@ -38,7 +38,7 @@ func (f *filter) add(k key) {
 	}
 }
 
-// lookedUp tells how keys of a kind are looked up: whole, and by their prefix.
+// lookedUp reports how keys of a kind are looked up: whole, by their prefix, or both.
 func lookedUp(kind byte) (whole, prefix bool) {
 	switch kind {
 	case kindFact:
@@ -49,7 +49,7 @@ func lookedUp(kind byte) (whole, prefix bool) {
 	return false, true
 }
 
-// may reports whether a key may be there.
+// may reports whether a key may be in the store.
 func (f *filter) may(k key) bool {
 	if len(k) < prefixSize {
 		return true
@@ -60,8 +60,8 @@ func (f *filter) may(k key) bool {
 	return f.mayUnder(k[:prefixSize])
 }
 
-// mayUnder reports whether anything may be there whose key goes on with a prefix, of a kind
-// that is looked up by it.
+// mayUnder reports whether a key with this prefix may be in the store. Its kind must be one that
+// is looked up by prefix.
 func (f *filter) mayUnder(prefix key) bool { return f.hasHash(hashOf(prefix)) }
 
 func (f *filter) addHash(h uint64) {
@@ -101,15 +101,14 @@ func (p filterPart) has(h uint64) bool {
 	return true
 }
 
-// place returns the block of a hash, and the bits that choose places in it.
+// place returns the block of a hash, and the bits that select positions in it.
 func (p filterPart) place(h uint64) (block *[8]uint64, bits uint64) {
-	return &p[h%uint64(len(p))], h * mix // the hash chose the block already
+	return &p[h%uint64(len(p))], h * mix // mixed, since the hash already selected the block
 }
 
 const mix = 0x9e3779b97f4a7c15
 
-// hashOf returns a hash of a key or of its prefix. Most of what names things in keys are hashes
-// themselves.
+// hashOf returns a hash of a key or of its prefix. Most names in keys are hashes themselves.
 func hashOf(k key) uint64 {
 	h := binary.BigEndian.Uint64([]byte(k[:8]))<<24 ^ binary.BigEndian.Uint64([]byte(k[prefixSize-8:prefixSize]))
 	for rest := k[prefixSize:]; rest != ""; rest = rest[min(8, len(rest)):] {

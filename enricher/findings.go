@@ -6,16 +6,16 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// scansRef is where the long reports of a repository are posted, with the names of their
-// findings. It is no ref that a change looks under.
+// scansRef is the ref under which the long reports of a repository are posted, with the names of
+// their findings. No change looks under it.
 const scansRef record.Ref = "scans"
 
-// maxNames is how many names the findings of a report may have that is posted under each of
-// them. One with more is posted under those alone that a change asks for.
+// maxNames is the greatest number of names of findings with which a report is posted under each
+// of them. A report with more is posted only under those that a change asks for.
 const maxNames = 64
 
-// postFindings posts a report under its findings. A long one is posted under those that a
-// change asks for, and with all their names where they are looked up that are asked for
+// postFindings posts a report under its findings. A long report is posted under the findings that
+// a change asks for, and once under scansRef with all names, for findings that a change asks for
 // later.
 func (p *projection) postFindings(from arrival, e record.Event, f *record.Scan) error {
 	if len(f.Findings) == 0 {
@@ -55,7 +55,8 @@ func (p *projection) postFinding(from arrival, posting record.Posting) error {
 	return p.post(from, posting, string(n[:4]), text)
 }
 
-// postEach posts a report under each of its findings, which are found in the fact.
+// postEach posts a report under each of its findings. The posting has no payload: the finding is
+// read from the fact.
 func (p *projection) postEach(from arrival, postings []record.Posting) error {
 	for _, posting := range postings {
 		n := nameOf(posting.Event.Fact.(*record.Scan).Findings[0].Fingerprint)
@@ -66,8 +67,8 @@ func (p *projection) postEach(from arrival, postings []record.Posting) error {
 	return nil
 }
 
-// lookUpFinding posts the long reports under a finding that were there before a change asked
-// for it.
+// lookUpFinding posts those long reports under a finding that arrived before a change asked for
+// it.
 func (p *projection) lookUpFinding(partition int32, repo record.Repository, ref record.Ref) error {
 	reports, err := p.tx.list(keyOf(partition, kindRef, refName(repo, scansRef)), "")
 	if err != nil {

@@ -18,13 +18,12 @@ import (
 // Its errors are refusals (package schemas).
 func Decode(r *stream.Record) (record.Event, error) { return DecodeSigned(r, signing.Keys{}) }
 
-// DecodeSigned is Decode for a record of which gateways with one of these keys have signed
-// who sent it.
+// DecodeSigned is Decode for a record whose sender a gateway signed with one of these keys.
 func DecodeSigned(r *stream.Record, keys signing.Keys) (record.Event, error) {
 	return DecodeBy(r, ingest.Reader{Keys: keys})
 }
 
-// DecodeBy is Decode by a reader, which says who is believed.
+// DecodeBy is Decode with a reader, which decides what is believed.
 func DecodeBy(r *stream.Record, reader ingest.Reader) (record.Event, error) {
 	d, err := decode(context.Background(), r, reader, nil)
 	if err != nil {
@@ -36,14 +35,14 @@ func DecodeBy(r *stream.Record, reader ingest.Reader) (record.Event, error) {
 	return d.event, nil
 }
 
-// Fold makes the record of a change from all events of its repository, in
-// whatever order, by one policy and one matrix. It is what an enricher arrives at step by
-// step, said in one line; tests and rebuilds hold the steps against it.
+// Fold makes the record of a change from all events of its repository, in any order, by one
+// policy and one matrix. It states in one line what an enricher computes step by step; tests and
+// rebuilds compare the steps with it.
 func Fold(id record.ChangeID, events []record.Event, p *policy.Policy, m *controls.Matrix) *record.Record {
 	return FoldBy(id, events, Always(p, m))
 }
 
-// FoldBy is Fold by policies and matrices that were in force at different times.
+// FoldBy is Fold with policies and matrices that were in force at different times.
 func FoldBy(id record.ChangeID, events []record.Event, rules Rules) *record.Record {
 	return FoldFacts(id, record.Gather(id, events), rules)
 }
@@ -53,11 +52,11 @@ func FoldFacts(id record.ChangeID, f record.Facts, rules Rules) *record.Record {
 	return fold(id, f, rules, time.Now())
 }
 
-// fold makes the record of a change from its facts, judged by the policy and the matrix
-// that decide about it, with what was known at the merge beside it.
+// fold makes the record of a change from its facts, judged by the policy and the matrix that
+// apply to it. The record also shows what was known at the merge.
 func fold(id record.ChangeID, f record.Facts, rules Rules, now time.Time) *record.Record {
 	r := record.Fold(id, f)
-	if r.Trail.Change.PartOf != "" { // no change of its own: nothing is asked of it
+	if r.Trail.Change.PartOf != "" { // not a change of its own: nothing is required of it
 		r.Trail.Change.InitiatedBy = ""
 		return r
 	}
@@ -83,13 +82,13 @@ func Digest(r *record.Record) string {
 	return r.Trail.EvidenceDigest
 }
 
-// recognize notes the agent that the marks of r show.
+// recognize sets the agent that the marks of r identify.
 func (by rule) recognize(r *record.Record) {
 	agent, marks := by.policy.Recognize(r.Marks)
 	r.Recognize(agent, marks, by.policy.Person)
 }
 
-// place sets the service and the controls of r, and judges it.
+// place sets the service and the controls of r, and judges r.
 func (by rule) place(r *record.Record) {
 	p, q := by.policy, policy.RequestOf(r)
 	if facts := p.Describe(p.Match(q)); facts != nil {
@@ -106,8 +105,8 @@ func (by rule) place(r *record.Record) {
 	}
 }
 
-// authority asks the policy about a change of an agent. Where the code host saw no agent,
-// and several signed a decision, each of them must be allowed.
+// authority asks the policy about a change of an agent. If the code host did not identify an
+// agent and several agents signed a decision, each of them must be allowed.
 func (by rule) authority(r *record.Record, q policy.Request) record.Authority {
 	p := by.policy
 	out := record.Authority{Person: p.Listed, IsPerson: p.IsPerson}
@@ -157,12 +156,12 @@ func waysOf(of []policy.Way, q policy.Request, p *policy.Policy) []record.Way {
 	return out
 }
 
-// mayDemand returns demands that a leave meets where it may cover what is not known.
+// mayDemand returns demands that an approval meets if it may cover what is unknown.
 func mayDemand(of []policy.Demand, q policy.Request, p *policy.Policy) []record.Demand {
 	return demands(of, p, func(service string, scope []string) bool { _, may := p.Covers(scope, service, q); return may })
 }
 
-// demands returns what a policy asks for in the form in which a record is judged by it.
+// demands converts the demands of a policy into the form by which a record is judged.
 func demands(of []policy.Demand, p *policy.Policy, covers func(service string, scope []string) bool) []record.Demand {
 	var out []record.Demand
 	for _, d := range of {

@@ -18,30 +18,30 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// The former version, up to commit 88b2dc0, kept other entries, told apart by a small letter and a slash:
+// The former version, up to commit 88b2dc0, kept other entries, which begin with a small letter and a slash:
 //
 //	c/ change                a change with all its facts
-//	b/ repository 0 ref      a board: evidence that waits under a ref, and the changes that look there
-//	a/ repository 0 ref 0 …  an action that waits under a ref
+//	b/ repository 0 ref      a board: evidence posted under a ref, and the changes that look there
+//	a/ repository 0 ref 0 …  an action posted under a ref
 //	s/ repository 0 …        the identity of an event
 //	t/ trace 0 span          a span
 //	o/ trace                 a trace with calls that are not settled
 //	r/ run                   the repositories that name a run
-//	w/ run 0 …               an event that waits for a repository
+//	w/ run 0 …               a pending event: one that names no repository
 //	p/                       the offset of the last event that was read
 //
-// A formerState reads them into a projection. What it makes of them are ordinary entries,
-// which replace them.
+// A formerState reads them into a projection, as ordinary entries that replace them.
 type formerState struct {
 	*projection
 	partition int32
 	scans     map[string]record.Event // by identity: postings hold one finding each
 }
 
-// ofFormer reports whether a key is one of a former version.
+// ofFormer reports whether a key was written by a former version.
 func ofFormer(k key) bool { return len(k) >= 6 && k[4] >= 'a' && k[4] <= 'z' && k[5] == '/' }
 
-// ofThisVersion reports whether a key is one of this version, and none of the store itself.
+// ofThisVersion reports whether a key was written by this version and is not one of the store
+// itself.
 func ofThisVersion(k key) bool { return len(k) >= prefixSize && !ofFormer(k) }
 
 // hasFormer reports whether a partition holds entries of a former version.
@@ -54,9 +54,9 @@ func (s *store) hasFormer(partition int32) (bool, error) {
 	return false, nil
 }
 
-// upgrade reads the entries of a former version in a partition of former, and keeps
-// what they say in p. What cannot be read is told to skipped, and left out: nothing would
-// ever read it.
+// upgrade reads the entries of a former version in a partition of former, and writes what they
+// say into p. Entries that cannot be read are reported to skipped and left out, since no version
+// can read them any more.
 func (p *projection) upgrade(partition int32, former *store, skipped func(entry string, err error)) error {
 	f := &formerState{projection: p, partition: partition, scans: make(map[string]record.Event)}
 	if err := f.gatherScans(former, skipped); err != nil {
@@ -124,7 +124,7 @@ func (f *formerState) read(kind byte, rest string, value []byte) error {
 	return nil
 }
 
-// unreadable is the error of an entry that no version can read any more.
+// An unreadable is the error of an entry that no version can read any more.
 type unreadable struct{ error }
 
 func (u *unreadable) Unwrap() error { return u.error }
@@ -136,7 +136,7 @@ func unmarshalFormer(text []byte, v any) error {
 	return nil
 }
 
-// cutArrival takes the time off the end of a value: 8 bytes, Unix seconds.
+// cutArrival cuts the time off the end of a value: 8 bytes, Unix seconds.
 func cutArrival(v []byte) (content []byte, arrived time.Time) {
 	if len(v) < 8 {
 		return v, time.Time{}
@@ -177,8 +177,8 @@ type formerBoard struct {
 	Postings []formerEvent `json:"postings"`
 }
 
-// event reads an event. The former version did not hold when it arrived: it counts as told at
-// the time that it states, as that version took it. A rebuild knows better.
+// event reads an event. The former version did not store when an event arrived. It treated the
+// stated time as the arrival, and so does this. A rebuild corrects it.
 func (s formerEvent) event(repo record.Repository) (record.Event, error) {
 	at := time.Unix(0, s.Time).UTC()
 	e := record.Event{
@@ -191,7 +191,7 @@ func (s formerEvent) event(repo record.Repository) (record.Event, error) {
 	if err := json.Unmarshal(s.Fact, e.Fact); err != nil {
 		return e, &unreadable{err}
 	}
-	e.Witness = ingest.Worth(s.Tier, e.Fact) // all that came with one credential had one
+	e.Witness = ingest.Worth(s.Tier, e.Fact) // that version stored one witness for everything that came with a credential
 	switch f := e.Fact.(type) {
 	case *record.Scan:
 		f.Findings = s.Findings
@@ -204,7 +204,7 @@ func (s formerEvent) event(repo record.Repository) (record.Event, error) {
 	return e, nil
 }
 
-// gatherScans puts the reports together whose findings lie apart.
+// gatherScans joins the findings of each report, which the former version stored apart.
 func (f *formerState) gatherScans(former *store, skipped func(entry string, err error)) error {
 	for _, kind := range []byte{'b', 'c'} {
 		for x, err := range former.each(prefixOf(f.partition, kind), prefixOf(f.partition, kind+1)) {
@@ -220,7 +220,7 @@ func (f *formerState) gatherScans(former *store, skipped func(entry string, err 
 				Postings []formerEvent `json:"postings"`
 			}
 			if err := json.Unmarshal(x.value, &events); err != nil {
-				continue // told when it is read itself
+				continue // read reports it
 			}
 			repo, _, _ := strings.Cut(x.key[6:], "\x00")
 			if kind == 'c' {
@@ -284,7 +284,7 @@ func (f *formerState) events(in []formerEvent, repo record.Repository) error {
 		}
 		e, err := s.event(repo)
 		if err != nil {
-			bad = err // the others are read all the same
+			bad = err // the others are still read
 			continue
 		}
 		if err := f.addOnce(e); err != nil {
@@ -294,7 +294,8 @@ func (f *formerState) events(in []formerEvent, repo record.Repository) error {
 	return bad
 }
 
-// addOnce adds an event, whatever its identity: that is known of nearly all.
+// addOnce adds an event unless a fact with its key exists. It does not check the identity: that
+// is known for nearly all former events.
 func (f *formerState) addOnce(e record.Event) error {
 	k := keyOf(f.partition, kindFact, ownerOf(e), suffix(e))
 	known, err := f.tx.get(k)
@@ -311,8 +312,8 @@ func (f *formerState) addOnce(e record.Event) error {
 	return f.add(from, k, e)
 }
 
-// change reads a change. Decisions of its run lie among its own facts, and are facts of
-// the repository.
+// change reads a change. Decisions of its run are among its own facts, but are facts of the
+// repository.
 func (f *formerState) change(id record.ChangeID, value []byte) error {
 	var s formerChange
 	if err := unmarshalFormer(value, &s); err != nil {
@@ -343,7 +344,7 @@ func (f *formerState) change(id record.ChangeID, value []byte) error {
 	return bad
 }
 
-// counted notes an action as counted.
+// counted marks an action as counted.
 func (f *formerState) counted(change name, action string, told byte, arrived time.Time, content []byte) error {
 	k := keyOf(f.partition, kindCounted, change, action)
 	known, err := f.tx.get(k)
@@ -361,7 +362,8 @@ func (f *formerState) counted(change name, action string, told byte, arrived tim
 	return nil
 }
 
-// formerActions is how many identities of actions lay with their change.
+// formerActions is the number of identities of actions that a former version stored with their
+// change. It stored further ones with the repository.
 const formerActions = 256
 
 func (f *formerState) board(repo record.Repository, value []byte) error {
@@ -381,9 +383,9 @@ func (f *formerState) action(repo record.Repository, value []byte) error {
 	return f.events([]formerEvent{s}, repo)
 }
 
-// identity keeps the identity of an event: repository 0 source 0 id, of an account with
-// the digest behind it, and of an action that was counted with the change behind that; or
-// what the accounts of an action report.
+// identity reads the identity of an event. Its key is repository 0 source 0 id, followed by the
+// digest if several sources may report the event, and by the change if the event is an action
+// that was counted. Or it reads what the reports of an action state.
 func (f *formerState) identity(rest string, value []byte) error {
 	content, arrived := cutArrival(value)
 	repo, account, _ := strings.Cut(rest, "\x00")
@@ -397,7 +399,7 @@ func (f *formerState) identity(rest string, value []byte) error {
 	return nil
 }
 
-// formerKey is where an identity lies, which is that of a fact without its change too.
+// formerKey is the key of the identity of a fact that names no change.
 func formerKey(partition int32, repo record.Repository, account string) key {
 	n := nameOf(account)
 	return keyOf(partition, kindIdentity, nameOf(string(repo)), string(n[:]))
@@ -436,7 +438,7 @@ func (f *formerState) waiting(run, rest string, value []byte) error {
 	if err := unmarshalFormer(content, &env); err != nil {
 		return err
 	}
-	at := rest // known by its former name where it cannot be read here, as where its data are elsewhere
+	at := rest // keeps its former name if it cannot be read here, for example because its data are elsewhere
 	if e, err := schemas.Decode(env, nil, arrived); err == nil && schemas.Fingerprint(&e, env.Time) == nil {
 		at = suffix(e)
 	}

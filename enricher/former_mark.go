@@ -6,8 +6,8 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A formerMark says of a partition whether it was upgraded, and when the last event had
-// arrived that a former version knew.
+// A formerMark states whether a partition was upgraded, and the latest arrival of the events that
+// the former version had read.
 type formerMark struct {
 	held bool
 	last time.Time
@@ -29,7 +29,7 @@ func (p *projection) holdsFormer(partition int32) (formerMark, error) {
 	return m, err
 }
 
-// markUpgraded notes that a partition was upgraded.
+// markUpgraded records that a partition was upgraded.
 func (p *projection) markUpgraded(partition int32) error {
 	var last time.Time
 	for _, at := range []struct {
@@ -53,8 +53,8 @@ func (p *projection) markUpgraded(partition int32) error {
 	return p.keep()
 }
 
-// formerIdentity returns the identity of a fact that a former version knew; e is the
-// fact without its sender. Nil where there is none.
+// formerIdentity returns the identity of a fact that a former version knew, or nil. e is the fact
+// without its sender.
 func (p *projection) formerIdentity(partition int32, fact key, e record.Event) ([]byte, error) {
 	mark, err := p.holdsFormer(partition)
 	if err != nil || !mark.held {
@@ -67,8 +67,7 @@ func (p *projection) formerIdentity(partition int32, fact key, e record.Event) (
 	return known, err
 }
 
-// formerlyNoted returns the value of a counted action that a former version knew, nil
-// where there is none.
+// formerlyNoted returns the value of an action that a former version counted, or nil.
 func (p *projection) formerlyNoted(c *changeState, k key) ([]byte, error) {
 	mark, err := p.holdsFormer(c.partition)
 	if err != nil || !mark.held {
@@ -81,8 +80,8 @@ func (p *projection) formerlyNoted(c *changeState, k key) ([]byte, error) {
 	return known, err
 }
 
-// formerlyCounted reports whether a former version counted an action in for a change with
-// so many that their identities lie with the repository.
+// formerlyCounted reports whether a former version counted an action for a change that has so
+// many actions that their identities are stored with the repository.
 func (p *projection) formerlyCounted(c *changeState, e record.Event) (bool, error) {
 	if mark, err := p.holdsFormer(c.partition); err != nil || !mark.held {
 		return false, err

@@ -7,33 +7,33 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// The state is many small entries, each written once or nearly so: what an event
-// writes does not grow with what its change holds already. Key and value of an
-// entry are those of a message of the changelog, or it lies in one with others (bundle.go):
+// The state consists of many small entries, each written once or a few times: what an event
+// writes does not grow with the number of facts of its change. An entry is a message of the
+// changelog with the same key and value, or it shares a message with others (bundle.go):
 //
 //	F owner fact            a fact: an event of a change, of a repository, or of a run (facts.go)
 //	I owner fact            the identity of a fact that is not kept: digest, arrival
 //	R ref l run             the run is linked to a commit: one of its actions names it (refs.go)
-//	R ref p fact [n]        the fact is posted under a ref; its owner; the finding, or the names of findings
-//	R ref s subscriber      the change looks under the ref; of a run: the repository that names it
+//	R ref p fact [n]        the fact is posted under a ref; value: its owner; the finding, or the names of findings
+//	R ref s subscriber      the change looks under the ref; if the ref is a run: the repository that names it
 //	R ref x fact            the action is posted under a ref
 //	H change                the head of a change: what was sent last (change.go)
-//	G change                every gap that it ever had
+//	G change                every gap that the change ever had
 //	N change                what its actions sum up to
 //	M change kind member    a member of the sets that sum up its actions
-//	C change action         the action is counted, and what its accounts report
-//	B name                  who bears a name of repositories, or how the repository of a key is named too (names.go)
+//	C change action         the action is counted, and what its reports state
+//	B name                  the repositories that have a name, or the other names of the repository with a key (names.go)
 //	O trace                 the trace has calls that are not settled (runs.go); arrival of the newest span
 //	Z trace span            the action of the span was sent; arrival of the span
-//	U                       the partition holds identities of a former version (former.go); when the last of them arrived
-//	U converted             of an upgrade that is under way: only former entries are to be deleted (upgrade.go)
+//	U                       the partition holds identities of a former version (former.go); value: when the last of them arrived
+//	U converted             an upgrade is under way, and only has to delete the former entries (upgrade.go)
 //	X                       the offset of the last event that was read (with Config.Resend)
 //
 // owner, fact, ref, change and trace are the first 16 bytes of the SHA-256 of their names,
-// action the first 8. In the local store the partition is before each key, in 4 bytes, and
-// two entries of each partition are in no changelog (store.go):
+// action the first 8. In the local store 4 bytes with the partition precede each key, and
+// two entries of each partition are not in the changelog (store.go):
 //
-//	@                       the position in the changelog up to which the store has it
+//	@                       the position up to which the store has applied the changelog
 //	#                       the incarnation of the topic of the changelog
 //
 // Small letters are the kinds of a former version (former.go).
@@ -53,7 +53,7 @@ const (
 	kindRead     = 'X'
 )
 
-// What lies under a ref, in the order of its keys.
+// The kinds of entries under a ref, in the order of their keys.
 const (
 	refLink       = "l"
 	refPosting    = "p"
@@ -61,11 +61,11 @@ const (
 	refAction     = "x" // last: there may be many
 )
 
-// A name is the place of something in keys.
+// A name identifies something in keys.
 type name [16]byte
 
-// prefixSize is the length of what keys of one kind and name share, in the local
-// store: partition, kind, name.
+// prefixSize is the length of the common prefix of keys of one kind and name in the local store:
+// partition, kind, name.
 const prefixSize = 4 + 1 + len(name{})
 
 func nameOf(parts ...string) name {
@@ -78,7 +78,7 @@ func nameOf(parts ...string) name {
 	return name(sum[:16])
 }
 
-// ownerOf names whose fact e is: its change's, or its repository's.
+// ownerOf names the owner of e: its change, or else its repository.
 func ownerOf(e record.Event) name {
 	if e.Change != "" {
 		return nameOf(string(e.Change))
@@ -86,7 +86,7 @@ func ownerOf(e record.Event) name {
 	return nameOf(string(e.Repository))
 }
 
-// actionName names an action, whoever reports it.
+// actionName names an action. All reports of one action have the same name.
 func actionName(e record.Event) string {
 	sum := sha256.Sum256([]byte(e.Key()))
 	return string(sum[:8])
@@ -94,7 +94,7 @@ func actionName(e record.Event) string {
 
 func refName(repo record.Repository, ref record.Ref) name { return nameOf(string(repo), string(ref)) }
 
-// A key is one of the local store: partition, kind, name and the rest.
+// A key is a key of the local store: partition, kind, name and the rest.
 type key = string
 
 func keyOf(partition int32, kind byte, of name, rest ...string) key {
@@ -107,7 +107,7 @@ func keyOf(partition int32, kind byte, of name, rest ...string) key {
 	return string(b)
 }
 
-// prefixOf is what keys of a kind have in common in a partition.
+// prefixOf returns the common prefix of the keys of a kind in a partition.
 func prefixOf(partition int32, kind byte) key {
 	return string(append(binary.BigEndian.AppendUint32(nil, uint32(partition)), kind))
 }

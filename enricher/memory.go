@@ -13,31 +13,31 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// A memory bounds what events take: while they are read, and once a batch of them is
-// read. Reports and data come packed, or under a digest, so that a message does not tell how
-// much that is.
+// A memory bounds the memory that events use, both while they are read and once a batch is read.
+// Reports and data are packed, or named by a digest, so the size of a message does not show how
+// much they need.
 type memory struct {
-	work *budget.Budget // of all that are read at a time
+	work *budget.Budget // of all events that are being read
 	size int64
-	held atomic.Int64 // by what was read of the batch at hand
+	held atomic.Int64 // bytes that the events of the current batch use
 }
 
-// patience is how long an event that is half read waits for more memory, before it gives back
-// what it has and is read alone.
+// patience is how long a partly read event waits for more memory. After that it returns the
+// memory that it has, and is read alone.
 const patience = 100 * time.Millisecond
 
-// newMemory returns a memory of size bytes; 256 MiB where 0.
+// newMemory returns a memory of size bytes; 256 MiB if size is 0.
 func newMemory(size int64) *memory {
 	size = cmp.Or(size, 256<<20)
 	return &memory{work: budget.New(size, patience), size: size}
 }
 
-// begin forgets the former batch.
+// begin starts a batch with nothing in use.
 func (m *memory) begin() { m.held.Store(0) }
 
-// decode reads an event of a batch of n. One for which no memory becomes free, since others
-// that are half read wait for it too, is read alone. Its error is [stream.ErrTooMuch] where
-// what is read of the batch takes too much.
+// decode reads an event of a batch of n. If no memory becomes free, because other partly read
+// events wait for it too, the event is read alone. The error is [stream.ErrTooMuch] if the events
+// of the batch use too much.
 func (m *memory) decode(ctx context.Context, d *decodedEvent, r ingest.Reader, store Blobs, n int) error {
 	first := budget.Weight(d.record.Value)
 	for {
@@ -53,7 +53,7 @@ func (m *memory) decode(ctx context.Context, d *decodedEvent, r ingest.Reader, s
 	}
 }
 
-// try reads an event with memory of its own, of which it takes the first bytes at once.
+// try reads an event with a share of the memory. It reserves the first bytes at once.
 func (m *memory) try(ctx context.Context, d *decodedEvent, r ingest.Reader, store Blobs, first int64) error {
 	share := m.work.Share(ctx)
 	defer share.Release()
@@ -66,12 +66,12 @@ func (m *memory) try(ctx context.Context, d *decodedEvent, r ingest.Reader, stor
 	}
 	err := d.decode(ctx, r, store)
 	if d.env.DataRef != "" && len(d.env.Data) > schemas.ClaimCheckSize {
-		d.env.Data = nil // it is read, and no document has it
+		d.env.Data = nil // it has been read, and no document contains it
 	}
 	return err
 }
 
-// counted is a store whose files take memory while they are read.
+// A counted store counts the memory of files while they are read.
 type counted struct {
 	ingest.Counted
 	kept Blobs

@@ -15,23 +15,24 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// What was told of a repository by its new name alone, before its code host said that it is the
-// new name of one that is known, is sent on to the key of that as the state holds it: the events
-// themselves may not be there any more. It stays where it is, too, in changes that say of which
-// one they are part.
+// Before a code host states that a name is the new name of a known repository, events may arrive
+// under the new name alone. When it does, the enricher sends the facts of those events on to the
+// key of that repository. It sends them as the state holds them, since the events may have been
+// deleted. The facts also stay under the new name, in changes that state which change they are
+// part of.
 
-// A movedPart is one part of it.
+// A movedPart is one part of what is moved.
 type movedPart struct {
-	Change  string          `json:"c,omitzero"` // as it goes on behind the name; none of a fact of the repository
+	Change  string          `json:"c,omitzero"` // its id without the name of the repository; empty for a fact of the repository
 	Fact    []byte          `json:"f,omitzero"`
-	Actions *record.Actions `json:"a,omitzero"` // what the actions of the change sum up to
-	Counted [][]byte        `json:"n,omitzero"` // the names and values of those that are counted in there
+	Actions *record.Actions `json:"a,omitzero"` // the sums of the actions of the change
+	Counted [][]byte        `json:"n,omitzero"` // the names and values of the actions counted in them
 }
 
-// maxCountedMoved is how many counted actions are sent in one message.
+// maxCountedMoved is the greatest number of counted actions in one message.
 const maxCountedMoved = 2_000
 
-// move sends all that was told under a name to the repository whose name it is.
+// move sends everything that was reported under a name to the repository that has the name.
 func (e *Enricher) move(ctx context.Context, d *decodedEvent, from, key record.Repository) (out []*stream.Record, err error) {
 	partition := d.record.Partition
 	send := func(part movedPart) error {
@@ -71,7 +72,7 @@ func (e *Enricher) move(ctx context.Context, d *decodedEvent, from, key record.R
 	return out, err
 }
 
-// moved is the message with one part of what is moved.
+// moved returns the message with one part of what is moved.
 func (e *Enricher) moved(ctx context.Context, d *decodedEvent, from, key record.Repository, part movedPart) (*stream.Record, error) {
 	text, err := json.Marshal(part)
 	if err != nil {
@@ -86,17 +87,17 @@ func (e *Enricher) moved(ctx context.Context, d *decodedEvent, from, key record.
 	if len(data) > schemas.MaxEventSize {
 		if e.conf.Blobs == nil {
 			return stream.DeadLetter(e.conf.Topics.DLQ(), d.record, stream.Refusal{Stage: "enricher", Reason: schemas.TooLarge, At: e.now(), Detail: fmt.Sprintf(
-				"a fact that was told of %s is too large to be sent on to %s, which is the same repository, without a blob store; set blobs in the configuration and send its event again", from, key)}), nil
+				"a fact about %s is too large to be sent on to %s, which is the same repository, without a blob store; set blobs in the configuration and send its event again", from, key)}), nil
 		}
 		if ref, err = e.conf.Blobs.Put(ctx, data); err != nil {
-			return nil, fmt.Errorf("what was told of %s: %w", from, err)
+			return nil, fmt.Errorf("facts about %s: %w", from, err)
 		}
 	}
 	return e.sayNames(data, ref, string(key)), nil
 }
 
-// movedActions sends what the actions of a change sum up to, before its facts: what is counted is
-// not counted again then.
+// movedActions sends the sums of the actions of a change. It does so before the facts are sent,
+// so that no action is counted twice.
 func (p *projection) movedActions(c *changeState, rest string, send func(movedPart) error) error {
 	if c.actions.Count == 0 {
 		return nil
@@ -144,8 +145,8 @@ func (p *projection) allCounted(c *changeState) ([][]byte, error) {
 // actionNameSize is the length of what [actionName] returns.
 const actionNameSize = 8
 
-// takeMoved takes in a part of what was told of a repository under another name; reread: see
-// [Config.Resend].
+// takeMoved accepts a part of what was reported of a repository under another name. For reread
+// see [Config.Resend].
 func (p *projection) takeMoved(from arrival, f *record.RepositoryNamed, reread bool) error {
 	var part movedPart
 	packed, err := base64.StdEncoding.DecodeString(f.Moved)
@@ -156,7 +157,7 @@ func (p *projection) takeMoved(from arrival, f *record.RepositoryNamed, reread b
 		err = json.Unmarshal(packed, &part)
 	}
 	if err != nil {
-		return &stream.BadRecord{Reason: fmt.Sprintf("what was told of %s cannot be read: %v", f.Name, err)}
+		return &stream.BadRecord{Reason: fmt.Sprintf("a fact about %s cannot be read: %v", f.Name, err)}
 	}
 	key := record.Repository(f.Key)
 	if part.Fact == nil {
@@ -164,7 +165,7 @@ func (p *projection) takeMoved(from arrival, f *record.RepositoryNamed, reread b
 	}
 	e, err := p.decodeFact(part.Fact)
 	if err != nil {
-		return &stream.BadRecord{Reason: fmt.Sprintf("what was told of %s cannot be read: %v", f.Name, err)}
+		return &stream.BadRecord{Reason: fmt.Sprintf("a fact about %s cannot be read: %v", f.Name, err)}
 	}
 	e, from.at = e.In(key), e.Arrived
 	a, err := p.admit(from, e)
@@ -174,7 +175,7 @@ func (p *projection) takeMoved(from arrival, f *record.RepositoryNamed, reread b
 	return blamed(err)
 }
 
-// takeActions counts in the actions that were told of a change under another name.
+// takeActions counts the actions that were reported of a change under another name.
 func (p *projection) takeActions(from arrival, key record.Repository, part movedPart, reread bool) error {
 	c, err := p.change(from.partition, key.Change(part.Change))
 	if err != nil {
@@ -183,7 +184,7 @@ func (p *projection) takeActions(from arrival, key record.Repository, part moved
 	fresh := false
 	for _, x := range part.Counted {
 		if len(x) < actionNameSize+countedHead {
-			return &stream.BadRecord{Reason: "an action that was counted under another name of its repository is cut"}
+			return &stream.BadRecord{Reason: "an action that was counted under another name of its repository is cut off"}
 		}
 		k, value := keyOf(c.partition, kindCounted, c.name, string(x[:actionNameSize])), x[actionNameSize:]
 		known, err := p.counted(c, k)
@@ -215,13 +216,15 @@ func (p *projection) takeActions(from arrival, key record.Repository, part moved
 	return nil
 }
 
-// A step of renewing looks at so many changes, and makes the records of so many again.
+// One step of renew looks at renewLooks changes at most, and makes renewRecords records again at
+// most.
 const (
 	renewLooks   = 20_000
 	renewRecords = 200
 )
 
-// renew has the records of a repository made again, some at a time, since it has another name.
+// renew makes the records of a repository again, some at a time, because the repository has
+// another name.
 func (e *Enricher) renew(d *decodedEvent, key record.Repository, after string) ([]*stream.Record, error) {
 	partition := d.record.Partition
 	ids, next, err := e.state.changesOf(partition, key, after, renewRecords)
@@ -239,13 +242,13 @@ func (e *Enricher) renew(d *decodedEvent, key record.Repository, after string) (
 	return []*stream.Record{m}, err
 }
 
-// changesOf returns changes of a repository, at most limit of those that the store holds behind
-// after, and where to go on; "" where that were all.
+// changesOf returns changes of a repository, at most limit of those in the store from after on,
+// and the position to continue from; "" if there are no more.
 func (p *projection) changesOf(partition int32, repo record.Repository, after string, limit int) (ids []record.ChangeID, next string, err error) {
 	found := make(map[record.ChangeID]bool)
 	first, err := hex.DecodeString(after)
 	if err != nil {
-		return nil, "", &stream.BadRecord{Reason: fmt.Sprintf("%q is no place among changes", after)}
+		return nil, "", &stream.BadRecord{Reason: fmt.Sprintf("%q is not a position among changes", after)}
 	}
 	looked := 0
 	for x, err := range p.store.each(prefixOf(partition, kindHead)+string(first), prefixOf(partition, kindHead+1)) {
@@ -264,7 +267,7 @@ func (p *projection) changesOf(partition int32, repo record.Repository, after st
 	if after == "" {
 		for id, c := range p.open {
 			if len(c.stored.head) == 0 && !c.firstSeen.IsZero() && id.Repository() == repo {
-				found[id] = true // the transaction at hand began it
+				found[id] = true // the current transaction began it
 			}
 		}
 	}

@@ -10,57 +10,58 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A repository keeps its key, the name under which it was known first, whatever its code host
-// calls it later (ADR 10). Each part of what that needs lies in one partition, and none of it
-// grows with the events:
+// A repository keeps its key, the name under which it was first known, whatever its code host
+// calls it later (ADR 10). Each part of the state for this lies in one partition, and none grows
+// with the number of events:
 //
-//   - where a name is at home, who bears it and bore it, and the keys of those. What has no
-//     identity of a code host goes by this;
-//   - where an identity is at home, its key;
-//   - where a key is at home, the other names of its repository.
+//   - in the home partition of a name: the repositories that have or had it, and their keys.
+//     Events without an identity of a code host are joined by this;
+//   - in the home partition of an identity: its key;
+//   - in the home partition of a key: the other names of its repository.
 //
-// Of an identity that was not seen under a name before, the event itself goes the way from the
-// name, by the identity, to the key (route.go), and word of the key comes back to the name.
+// If an identity was not seen under a name before, the event itself travels from the name,
+// through the identity, to the key (route.go), and an announcement of the key is sent back to the
+// name.
 
-// A nameState is what is known of one name, or of one key.
+// A nameState is what is known of one name, one key or one identity.
 type nameState struct {
-	// Bearers are the repositories that bear the name or bore it.
+	// Bearers are the repositories that have or had the name.
 	Bearers []bearer `json:"b,omitempty"`
-	// Times say whose the name was, by the place of an event in its partition: the last one
-	// that begins before it.
+	// Times say which repository had the name at which offset of its partition: the last entry
+	// that begins at or before the offset of an event applies to it.
 	Times []nameTime `json:"t,omitempty"`
-	// Moved is the key of the repository to which all went that was told under the name alone
-	// before anybody bore it.
+	// Moved is the key of the repository to which everything was sent that had been reported
+	// under the name before any repository was known to have it.
 	Moved record.Repository `json:"m,omitempty"`
-	// Key is that of an identity.
+	// Key is the key of an identity.
 	Key record.Repository `json:"k,omitempty"`
-	// Names are those of the repository of this key, where it has several.
+	// Names are the names of the repository with this key, if it has several.
 	Names []record.Repository `json:"n,omitempty"`
 }
 
-// A bearer is a repository that bears a name or bore it.
+// A bearer is a repository that has or had a name.
 type bearer struct {
 	ID    string            `json:"i"`
-	Key   record.Repository `json:"k"`           // or the one that is proposed for it
-	Known bool              `json:"c,omitempty"` // that Key is its key
-	Seen  int64             `json:"s,omitempty"` // when its code host said so last, as far as that decides; Unix nanoseconds
+	Key   record.Repository `json:"k"`           // or the key that is proposed for it
+	Known bool              `json:"c,omitempty"` // whether Key is confirmed
+	Seen  int64             `json:"s,omitempty"` // when its code host stated this last, if that decides anything; Unix nanoseconds
 }
 
-// A nameTime is when a repository took a name.
+// A nameTime is the time from which on a repository has a name.
 type nameTime struct {
-	From int64  `json:"f"` // the offset from which on
+	From int64  `json:"f"` // the first offset
 	ID   string `json:"i"`
 }
 
-// maxTimes is how many times are kept in which a name belonged to one and then to another.
+// maxTimes is how many changes of ownership of one name are kept.
 const maxTimes = 64
 
-// maxBearers is how many repositories are held that bore one name, one after the other. An earlier
-// one is found again by its identity.
+// maxBearers is how many repositories that had one name are kept. Earlier ones are found again by
+// their identity.
 const maxBearers = 64
 
-// add adds a repository to those that bear the name, in place of the one that was last called so
-// the longest time ago where there are many.
+// add adds a repository to the bearers of the name. If there are too many, it replaces the one
+// whose code host used the name for it the longest time ago.
 func (n *nameState) add(b bearer) *bearer {
 	if len(n.Bearers) >= maxBearers {
 		oldest := 0
@@ -77,7 +78,7 @@ func (n *nameState) add(b bearer) *bearer {
 	return &n.Bearers[len(n.Bearers)-1]
 }
 
-// of returns a repository among the bearers of a name, nil where it is none.
+// of returns a repository among the bearers of a name, or nil.
 func (n *nameState) of(id string) *bearer {
 	for i := range n.Bearers {
 		if n.Bearers[i].ID == id {
@@ -87,8 +88,9 @@ func (n *nameState) of(id string) *bearer {
 	return nil
 }
 
-// at returns the key of the repository that a name means, in an event at an offset that has no
-// identity of a code host: that of the repository that bears the name then. Empty where nobody does.
+// at returns the key of the repository that a name means in an event without an identity of a
+// code host: the repository that had the name at this offset. It is empty if no repository had
+// it.
 func (n *nameState) at(offset int64) record.Repository {
 	for _, t := range slices.Backward(n.Times) {
 		if b := n.of(t.ID); t.From <= offset && b != nil {
@@ -98,8 +100,8 @@ func (n *nameState) at(offset int64) record.Repository {
 	return n.Moved
 }
 
-// settle notes from an offset on whose the name is: of those that bore it, the one of which its
-// code host said so last.
+// settle records who has the name from an offset on: among its bearers, the one whose code host
+// stated so last.
 func (n *nameState) settle(offset int64) {
 	var now *bearer
 	for i := range n.Bearers {
@@ -114,13 +116,13 @@ func (n *nameState) settle(offset int64) {
 	n.Times = n.Times[max(0, len(n.Times)-maxTimes):]
 }
 
-// alone reports whether nobody but a repository bears the name, or is about to.
+// alone reports whether no other repository has the name or is about to get it.
 func (n *nameState) alone(id string) bool {
 	return !slices.ContainsFunc(n.Bearers, func(b bearer) bool { return b.ID != id })
 }
 
-// propose returns the key that a repository gets which is seen under a name and has none yet:
-// the name, unless another one may have it.
+// propose returns the key for a repository that is seen under a name and has no key yet: the name
+// itself, unless another repository may have it.
 func (n *nameState) propose(name record.Repository, id string) record.Repository {
 	if len(n.Bearers) == 0 && n.Moved == "" {
 		return name
@@ -128,7 +130,7 @@ func (n *nameState) propose(name record.Repository, id string) record.Repository
 	return name.WithID(id)
 }
 
-// A nameAt is the place of a name: its partition, and itself.
+// A nameAt is a name in its partition.
 type nameAt struct {
 	partition int32
 	of        string
@@ -136,10 +138,10 @@ type nameAt struct {
 
 func (at nameAt) key() key { return keyOf(at.partition, kindName, nameOf("name", at.of)) }
 
-// maxCachedNames is how many names are held in memory.
+// maxCachedNames is how many names are kept in memory.
 const maxCachedNames = 50_000
 
-// name returns what is known of a name, a key or an identity. It is changed by putName alone.
+// name returns what is known of a name, a key or an identity. Only putName changes it.
 func (p *projection) name(at nameAt) (*nameState, error) {
 	if n, ok := p.names[at]; ok {
 		return n, nil
@@ -172,8 +174,8 @@ func (p *projection) putName(at nameAt, n *nameState) error {
 	return nil
 }
 
-// bears notes that a code host says of a repository that it has a name. Where one repository alone
-// ever had it, when it said so decides nothing.
+// bears records that a code host states that a repository has a name. If only one repository ever
+// had it, the time of the statement decides nothing and is not stored.
 func (p *projection) bears(at nameAt, n *nameState, b *bearer, said time.Time, offset int64) error {
 	if len(n.Bearers) < 2 || said.UnixNano() <= b.Seen {
 		return nil
@@ -183,8 +185,9 @@ func (p *projection) bears(at nameAt, n *nameState, b *bearer, said time.Time, o
 	return p.putName(at, n)
 }
 
-// keyUnder returns the key of the repository of an event that names it, and whether it is known:
-// what has an identity of a code host that was not seen under the name has yet to find it.
+// keyUnder returns the key of the repository of an event under the name that it states, and
+// whether that key is known. It is unknown if the event has an identity of a code host that was
+// not seen under the name: then the identity must be asked.
 func (p *projection) keyUnder(d *decodedEvent) (record.Repository, bool, error) {
 	n, err := p.name(nameAt{d.record.Partition, string(d.event.Repository)})
 	if err != nil {
@@ -203,8 +206,8 @@ func (p *projection) keyUnder(d *decodedEvent) (record.Repository, bool, error) 
 	return d.event.Repository, true, nil
 }
 
-// learnBearer notes word of the key of a repository that bears a name. moves says that what was told
-// by the name alone goes to that key.
+// learnBearer records an announcement of the key of a repository that has a name. moves reports
+// whether what was reported under the name alone must go to that key.
 func (p *projection) learnBearer(partition int32, f *record.RepositoryNamed, offset int64) (n *nameState, moves bool, err error) {
 	at := nameAt{partition, f.Name}
 	if n, err = p.name(at); err != nil {
@@ -223,8 +226,8 @@ func (p *projection) learnBearer(partition int32, f *record.RepositoryNamed, off
 	return n, moves, p.putName(at, n)
 }
 
-// keyOfIdentity returns the key of the repository of an event, where its identity is at home: the
-// one that is proposed where it has none.
+// keyOfIdentity returns the key of the repository of an event, in the home partition of its
+// identity. If it has none, the proposed key becomes its key.
 func (p *projection) keyOfIdentity(d *decodedEvent) (record.Repository, error) {
 	at := nameAt{d.record.Partition, identityHome(d.event.RepositoryID)}
 	n, err := p.name(at)
@@ -238,7 +241,7 @@ func (p *projection) keyOfIdentity(d *decodedEvent) (record.Repository, error) {
 	return n.Key, p.putName(at, n)
 }
 
-// namesOf returns the names of the repository of a key, where it has several.
+// namesOf returns the names of the repository with a key, if it has several.
 func (p *projection) namesOf(partition int32, key record.Repository) ([]record.Repository, error) {
 	n, err := p.name(nameAt{partition, string(key)})
 	if err != nil {
@@ -247,8 +250,8 @@ func (p *projection) namesOf(partition int32, key record.Repository) ([]record.R
 	return n.Names, nil
 }
 
-// partOf returns the change that one is under another name of its repository; empty where there is
-// none.
+// partOf returns the id of the same change under the key of its repository, or "" if the change
+// has that id already.
 func (p *projection) partOf(partition int32, id record.ChangeID) (record.ChangeID, error) {
 	repo := id.Repository()
 	n, err := p.name(nameAt{partition, string(repo)})
@@ -258,7 +261,7 @@ func (p *projection) partOf(partition int32, id record.ChangeID) (record.ChangeI
 	return n.Moved.Change(string(id[len(repo):])), nil
 }
 
-// learnNames notes the names that the code host gives the repository of an event. It tells
+// learnNames records the names that the code host gives the repository of an event. It reports
 // whether one of them is new.
 func (p *projection) learnNames(partition int32, e record.Event) (fresh bool, err error) {
 	if e.Named == "" || e.Named == e.Repository.Name() && e.Former == "" {

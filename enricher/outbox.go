@@ -2,7 +2,7 @@ package enricher
 
 import "github.com/changetrail/changetrail/stream"
 
-// An outbox writes messages, some hundred in a transaction.
+// An outbox writes messages, some hundreds per transaction.
 type outbox struct {
 	write func([]*stream.Record) error
 	out   []*stream.Record

@@ -8,11 +8,11 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// chunk is how many calls a core takes at once.
+// chunk is the number of calls that a core does at a time.
 const chunk = 32
 
-// parallel calls f for 0 to n-1 on all cores, in chunks, and returns the first
-// error. A panic of f is one: on a goroutine of its own nobody could recover it.
+// parallel calls f for 0 to n-1 on all cores, in chunks, and returns the first error. A panic of
+// f becomes an error: nobody could recover it on its goroutine.
 func parallel(n int, f func(int) error) error {
 	workers := min(runtime.GOMAXPROCS(0), (n+chunk-1)/chunk)
 	if workers <= 1 {
@@ -61,7 +61,7 @@ func guarded(f func(int) error, i int) (err error) {
 	return f(i)
 }
 
-// ahead calls f for 0 to n-1 on all cores, and then for each of them, in order and on this
+// ahead calls f for 0 to n-1 on all cores. It calls then for each of them, in order and on this
 // goroutine, as soon as f has returned. It returns the first error.
 func ahead(n int, f, then func(int) error) error {
 	w := &work{n: n, f: f, done: make([]bool, (n+chunk-1)/chunk)}
@@ -88,8 +88,8 @@ func ahead(n int, f, then func(int) error) error {
 	return nil
 }
 
-// behind calls first for 0 to n-1 in order and on this goroutine, and f for each of them on
-// any core once first has returned. It returns the first error.
+// behind calls first for 0 to n-1, in order and on this goroutine. It calls f for each of them on
+// any core as soon as first has returned. It returns the first error.
 func behind(n int, first, f func(int) error) error {
 	const few = 8
 	ready := make(chan [2]int, n/few+1) // from, to
@@ -137,19 +137,19 @@ func inOrder(from, to int, f func(int) error) error {
 	return nil
 }
 
-// A work is n calls of f, in chunks.
+// A work is a number of calls of f, in chunks.
 type work struct {
 	n int
 	f func(int) error
 
 	mu      sync.Mutex
 	changed sync.Cond // of done and failed
-	next    int       // chunk to be taken
+	next    int       // the next chunk
 	done    []bool    // by chunk
 	failed  error
 }
 
-// some does a chunk that nobody has taken yet. It reports whether there was one.
+// some does the next chunk. It reports whether there was one.
 func (w *work) some() bool {
 	w.mu.Lock()
 	c := w.next
@@ -172,7 +172,7 @@ func (w *work) some() bool {
 	return true
 }
 
-// stop lets no chunk be taken any more.
+// stop ends the work: no further chunk begins.
 func (w *work) stop(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -181,7 +181,7 @@ func (w *work) stop(err error) {
 	w.changed.Broadcast()
 }
 
-// wait returns when a chunk is done, and helps until then.
+// wait waits until a chunk is done, and does other chunks meanwhile.
 func (w *work) wait(c int) error {
 	for {
 		w.mu.Lock()

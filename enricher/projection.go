@@ -8,66 +8,66 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A projection keeps the facts of a partition's repositories where they are found again:
-// each under its change or its repository, and by reference under what it names. The
-// facts of a change are what [record.Find] finds there, which is what [record.Gather]
-// would find among all events so far.
+// A projection stores the facts of a partition's repositories so that they are found again: each
+// under its change or its repository, and by reference under what it names. The facts of a change
+// are what [record.Find] finds there. [record.Gather] would find the same among all events so
+// far.
 type projection struct {
 	*codec
 	store *store
-	limit int // of the facts of one kind in a list
+	limit int // the greatest number of facts of one kind in a list
 
-	upgraded map[int32]formerMark  // of partitions, as far as asked
-	names    map[nameAt]*nameState // with what the transaction changes of them
+	upgraded map[int32]formerMark  // by partition, once it was asked for
+	names    map[nameAt]*nameState // with the changes of the transaction
 
-	// What was read of the store, with what the transaction changes of it.
+	// What was read from the store, with the changes of the transaction.
 	lists   *cache[*factList]    // facts of changes, by prefix
 	refs    *cache[*refState]    // by prefix
 	changes *cache[*changeState] // by the key of the head
 
 	tx               *transaction
-	dirty, dirtyRefs []key                            // of lists and refs that the transaction changed
-	dirtyNames       []nameAt                         // that it changed
-	open             map[record.ChangeID]*changeState // changes that it read
+	dirty, dirtyRefs []key                            // lists and refs that the transaction changed
+	dirtyNames       []nameAt                         // names that the transaction changed
+	open             map[record.ChangeID]*changeState // changes that the transaction read
 	touched          map[record.ChangeID]*touch       // changes whose record may differ
-	named            map[record.RunNamed]bool         // runs that a repository names, as far as known for the first time
+	named            map[record.RunNamed]bool         // runs that a repository names for the first time
 }
 
-// A factList is a list of facts without their stored forms, and what it takes in memory.
+// A factList is a list of facts without their stored forms, and the memory that it uses.
 type factList struct {
 	record.List
-	known map[string][]byte // the identities of the facts of a change, by what names them
+	known map[string][]byte // the identities of the facts of a change, by their suffix in keys
 	bytes int
 }
 
 func (l *factList) weight() int { return l.bytes }
 
-// An arrival is where and when an event came, and in which trace.
+// An arrival is where and when an event arrived, and its trace context.
 type arrival struct {
 	partition int32
 	at        time.Time
 	trace     []byte
 }
 
-// A touch is why a record is folded again.
+// A touch says why a record is folded again.
 type touch struct {
 	partition int32
 	newest    time.Time // of the events that touched it
 	trace     []byte    // trace context of the last of them
-	again     bool      // the record is sent even if nothing in it changed
+	again     bool      // send the record even if nothing in it changed
 }
 
-// An admission is what became of an event.
+// An admission says what happened to an event.
 type admission int
 
 const (
 	fresh    admission = iota // never seen before
 	repeat                    // seen before, the same
-	conflict                  // its identity was seen before with other content
+	conflict                  // its identity was seen before, with other content
 )
 
-// What a generation of the caches holds, by an estimate of its bytes; in memory it takes
-// several times that.
+// How much a generation of the caches holds, in estimated bytes. The actual memory is several
+// times as large.
 const (
 	listBytes   = 6 << 20
 	refBytes    = 6 << 20
@@ -87,7 +87,7 @@ func newProjection(s *store) (*projection, error) {
 	return p, nil
 }
 
-// begin begins a transaction, whose values lie in room.
+// begin begins a transaction. Its values are written into room.
 func (p *projection) begin(room *slab) {
 	p.tx.reset(room)
 	p.dirty, p.dirtyRefs, p.dirtyNames = p.dirty[:0], p.dirtyRefs[:0], p.dirtyNames[:0]
@@ -96,7 +96,7 @@ func (p *projection) begin(room *slab) {
 	p.named = make(map[record.RunNamed]bool)
 }
 
-// rollback forgets what the transaction changed.
+// rollback drops what the transaction changed.
 func (p *projection) rollback() {
 	for _, k := range p.dirty {
 		p.lists.drop(k)
@@ -154,7 +154,8 @@ func (p *projection) add(from arrival, k key, e record.Event) error {
 	return nil
 }
 
-// suffix is what names a fact in keys. Facts of two changes may be posted under one ref.
+// suffix returns the name of a fact in keys. It contains the change, since facts of two changes
+// may be posted under one ref.
 func suffix(e record.Event) string {
 	n := nameOf(e.Account())
 	if e.Change != "" {
@@ -163,7 +164,7 @@ func suffix(e record.Event) string {
 	return string(n[:])
 }
 
-// identityKey is where the identity of a fact lies that is not kept.
+// identityKey returns the key of the identity of a fact that is not kept.
 func identityKey(fact key) key { return fact[:4] + string(rune(kindIdentity)) + fact[5:] }
 
 // identityOf returns the identity of a fact that was added before, or nil.
@@ -178,7 +179,7 @@ func (p *projection) identityOf(partition int32, fact key, e record.Event) ([]by
 			return nil, err
 		}
 		if counted != nil {
-			return append(counted, make([]byte, identitySize-len(counted))...), nil // no digest is this one
+			return append(counted, make([]byte, identitySize-len(counted))...), nil // no digest equals it
 		}
 		return p.ownIdentity(c, fact)
 	}
@@ -189,7 +190,7 @@ func (p *projection) identityOf(partition int32, fact key, e record.Event) ([]by
 	return p.tx.get(identityKey(fact))
 }
 
-// ownIdentity returns the identity of a fact about a change, actions aside, or nil.
+// ownIdentity returns the identity of a fact about a change, except actions, or nil.
 func (p *projection) ownIdentity(c *changeState, fact key) ([]byte, error) {
 	own, err := p.own(c)
 	if err != nil {
@@ -201,13 +202,13 @@ func (p *projection) ownIdentity(c *changeState, fact key) ([]byte, error) {
 	return p.tx.get(identityKey(fact))
 }
 
-// identify tells whether the fact that lies under a key was added before.
+// identify reports whether the fact with a key was added before, and with which content.
 func (p *projection) identify(from arrival, fact key, e record.Event) (admission, error) {
 	known, err := p.identityOf(from.partition, fact, e)
 	if err != nil {
 		return fresh, err
 	}
-	if known == nil && e.Sender != "" { // a former version did not tell senders apart
+	if known == nil && e.Sender != "" { // a former version did not distinguish senders
 		e.Sender = ""
 		fact = keyOf(from.partition, kindFact, ownerOf(e), suffix(e))
 		if known, err = p.formerIdentity(from.partition, fact, e); err != nil {
@@ -218,7 +219,8 @@ func (p *projection) identify(from arrival, fact key, e record.Event) (admission
 	return a, p.settleIdentity(from, fact, known, a, e)
 }
 
-// compared tells what an event is beside an identity, nil where there is none.
+// compared compares an event with the identity that was stored for it; known is nil if there is
+// none.
 func compared(known []byte, e record.Event) admission {
 	switch {
 	case known == nil:
@@ -239,8 +241,8 @@ func (p *projection) putFact(k key, class byte, e record.Event) error {
 	return err
 }
 
-// addOwn adds a fact about a change. Where a newer one stands for an older one, of that
-// only the identity is kept.
+// addOwn adds a fact about a change. If a newer fact replaces an older one, only the identity of
+// the older one is kept.
 func (p *projection) addOwn(from arrival, k key, e record.Event) error {
 	c, err := p.change(from.partition, e.Change)
 	if err != nil {
@@ -269,7 +271,7 @@ func (p *projection) addOwn(from arrival, k key, e record.Event) error {
 	return nil
 }
 
-// addTo adds a fact to a list that lies in the cache.
+// addTo adds a fact to a list in the cache.
 func (p *projection) addTo(l *factList, prefix key, e record.Event) (superseded record.Event, ok bool) {
 	p.dirty = append(p.dirty, prefix)
 	p.lists.grow(weightOf(e))
@@ -278,11 +280,11 @@ func (p *projection) addTo(l *factList, prefix key, e record.Event) (superseded 
 
 func (p *projection) insert(l *factList, e record.Event) (superseded record.Event, ok bool) {
 	l.bytes += weightOf(e)
-	e.Stored = nil // written once
+	e.Stored = nil // the stored form is not needed in memory
 	return l.Add(e, p.limit)
 }
 
-// weightOf estimates what an event takes in memory.
+// weightOf estimates the memory that an event uses.
 func weightOf(e record.Event) int { return 512 + 2*len(e.Stored) }
 
 func (p *projection) touch(from arrival, id record.ChangeID, at time.Time) {
@@ -299,13 +301,13 @@ func (p *projection) touch(from arrival, id record.ChangeID, at time.Time) {
 	}
 }
 
-// own returns the facts about a change, actions aside.
+// own returns the facts about a change, except actions.
 func (p *projection) own(c *changeState) (*factList, error) {
 	if l, ok := p.lists.get(c.ownPrefix, (*factList).weight); ok {
 		return l, nil
 	}
 	var entries []entry
-	if !c.began { // else there is none
+	if !c.began { // otherwise there are no entries
 		var err error
 		if entries, err = p.tx.list(c.ownPrefix, ""); err != nil {
 			return nil, err
@@ -321,16 +323,16 @@ func (p *projection) own(c *changeState) (*factList, error) {
 		}
 		l.known[x.key[prefixSize:]] = slices.Clone(x.value[arrivalAt:factHead])
 	}
-	slices.SortFunc(events, record.Event.Compare) // each is added at the end then
+	slices.SortFunc(events, record.Event.Compare) // so that each is added at the end
 	for _, e := range events {
 		p.insert(l, e.AsOwn())
 	}
 	p.lists.put(c.ownPrefix, l, l.bytes)
-	p.dirty = append(p.dirty, c.ownPrefix) // it may hold what the transaction writes
+	p.dirty = append(p.dirty, c.ownPrefix) // it may contain what the transaction writes
 	return l, nil
 }
 
-// entries returns what the transaction at hand changes, as the changelog has it.
+// entries returns the changes of the current transaction as entries of the changelog.
 func (p *projection) entries() ([]entry, error) {
 	for _, id := range slices.Sorted(maps.Keys(p.open)) {
 		if err := p.save(p.open[id]); err != nil {
@@ -340,7 +342,7 @@ func (p *projection) entries() ([]entry, error) {
 	return p.tx.entries, nil
 }
 
-// commit makes what the transaction changed the content of the store.
+// commit writes the changes of the transaction to the store.
 func (p *projection) commit(entries []entry, next map[int32]int64) error {
 	if err := p.store.write(entries, next); err != nil {
 		return err
@@ -349,7 +351,8 @@ func (p *projection) commit(entries []entry, next map[int32]int64) error {
 	return nil
 }
 
-// restore applies entries that another wrote. What was cached may be old.
+// restore applies entries that another enricher wrote. It drops the caches, which may be out of
+// date.
 func (p *projection) restore(entries []entry, partition int32, next int64) error {
 	p.lists.clear()
 	p.refs.clear()

@@ -15,28 +15,27 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// A Rebuilt is what rebuilding found and did.
+// A Rebuilt is the result of a rebuild.
 type Rebuilt struct {
 	Events  int64        `json:"events"`  // read again
-	Refused int64        `json:"refused"` // that cannot be read, as dead letters tell
+	Refused int64        `json:"refused"` // events that cannot be read; each has a dead letter
 	Records int64        `json:"records"` // made again
-	Changed []Difference `json:"changed"` // that came out otherwise
+	Changed []Difference `json:"changed"` // records with another content
 }
 
-// A Difference is one record that came out otherwise, and in what.
+// A Difference is one record with another content, and what differs in it.
 type Difference struct {
 	Change record.ChangeID `json:"change"`
 	What   []string        `json:"what"`
 }
 
-// Rebuild makes all records again from the events that Kafka still has, by the
-// readers of now and the policies and matrices that are held, and sends a new revision of
-// each that comes out otherwise. The indexes are the same and can be searched all
-// the time. No enricher may run meanwhile: what they would read waits.
+// Rebuild makes all records again from the events that Kafka still has, with the readers of this
+// release and the recorded policies and matrices. It sends a new revision of each record whose
+// content differs. The indexes stay the same and can be searched all the time. No enricher may
+// run meanwhile: the events that they would read wait.
 //
-// What events that are no longer kept have left behind in the state stays.
-// With dryRun nothing is written. Being stopped halfway does no harm: begin
-// again.
+// Facts in the state whose events are no longer kept stay in the state. With dryRun nothing is
+// written. A rebuild that was stopped halfway does no harm: begin again.
 func Rebuild(ctx context.Context, c Config, dryRun bool, progress func(done, partitions int32)) (Rebuilt, error) {
 	b, end, err := newRebuild(ctx, c, dryRun)
 	if err != nil {
@@ -60,8 +59,8 @@ func Rebuild(ctx context.Context, c Config, dryRun bool, progress func(done, par
 	return b.Rebuilt, nil
 }
 
-// newRebuild returns a rebuild of topics at which no enricher is at work, and what ends
-// it.
+// newRebuild returns a rebuild of topics for which no enricher is running, and a function that
+// ends it.
 func newRebuild(ctx context.Context, c Config, dryRun bool) (b *rebuild, end func(), err error) {
 	b = &rebuild{Config: c, memory: newMemory(c.Memory), sealer: &Enricher{conf: c, room: new(slab)}}
 	if b.partitions, err = stream.Partitions(ctx, c.Kafka, c.Topics); err != nil {
@@ -97,8 +96,8 @@ func newRebuild(ctx context.Context, c Config, dryRun bool) (b *rebuild, end fun
 	return b, func() { w.Close(); b.admin.Close() }, nil
 }
 
-// readRules reads the policies and matrices that are held, and records those of now where
-// they are others.
+// readRules reads the recorded policies and matrices, and records the current ones if they
+// differ.
 func (b *rebuild) readRules(ctx context.Context, dryRun bool) (err error) {
 	b.now = time.Now()
 	if dryRun {
@@ -111,11 +110,11 @@ func (b *rebuild) readRules(ctx context.Context, dryRun bool) (err error) {
 	return err
 }
 
-// alone reports enrichers that run.
+// alone returns an error if enrichers are running.
 func (b *rebuild) alone(ctx context.Context) error {
 	_, members, err := b.admin.Group(ctx, Group(b.Topics))
 	if err == nil && members > 0 {
-		err = fmt.Errorf("%d %w; stop them first (one that died leaves after 30 s). Searching goes on meanwhile, and events wait", members, errBusy)
+		err = fmt.Errorf("%d %w; stop them first (one that died is removed after 30 s). Searching still works meanwhile, and events wait", members, errBusy)
 	}
 	return err
 }
@@ -130,7 +129,7 @@ type rebuild struct {
 	now         time.Time
 	partitions  int32
 	partitioner *stream.Partitioner
-	sealer      *Enricher // its room holds the revisions of one transaction
+	sealer      *Enricher // its arena holds the revisions of one transaction
 	memory      *memory
 	write       func([]*stream.Record) error
 }
@@ -141,7 +140,7 @@ func (b *rebuild) partition(ctx context.Context, p int32, until int64) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("state folder: %w", err)
 	}
-	defer func() { _ = os.RemoveAll(dir) }() // what is left is removed by the next
+	defer func() { _ = os.RemoveAll(dir) }() // the next rebuild removes what is left
 	former, err := openStore(filepath.Join(dir, "former"))
 	if err != nil {
 		return err
@@ -170,7 +169,7 @@ func (b *rebuild) partition(ctx context.Context, p int32, until int64) error {
 	if err != nil {
 		return err
 	}
-	if start > 0 { // events were deleted since: what they said is in the state alone
+	if start > 0 { // events were deleted: only the state contains what they said
 		if err := carryOver(p, former, state); err != nil {
 			return err
 		}
@@ -178,7 +177,7 @@ func (b *rebuild) partition(ctx context.Context, p int32, until int64) error {
 	return b.send(ctx, p, former, state, start == 0)
 }
 
-// readFormer reads the state as it is.
+// readFormer reads the current state from the changelog.
 func (b *rebuild) readFormer(ctx context.Context, p int32, former *store) error {
 	_, err := b.Kafka.Partition(b.Topics.State(), p).Scan(ctx, -1, func(recs []*stream.Record) error {
 		entries, err := unbundle(p, recs)
@@ -215,14 +214,14 @@ func (b *rebuild) admit(ctx context.Context, p int32, state *projection, recs []
 			continue
 		}
 		if d.event.Repository == "" {
-			continue // it waited in the room of its run, which stays as it is
+			continue // a pending event: these stay as they are
 		}
 		here, err := b.readHere(p, state, d)
 		if err != nil {
 			return err
 		}
 		if !here {
-			continue // it was sent on, and is read where it went
+			continue // it was sent on, and is read where it arrived
 		}
 		b.Events++
 		events = append(events, d)
@@ -230,7 +229,7 @@ func (b *rebuild) admit(ctx context.Context, p int32, state *projection, recs []
 	return b.admitAll(p, state, events)
 }
 
-// admitAll adds events. One that cannot be processed, as its dead letter tells, is left out.
+// admitAll adds events. An event that cannot be processed has a dead letter, and is left out.
 func (b *rebuild) admitAll(p int32, state *projection, events []*decodedEvent) error {
 	for i, d := range events {
 		err := guarded(func(int) error {
@@ -247,7 +246,7 @@ func (b *rebuild) admitAll(p int32, state *projection, events []*decodedEvent) e
 		if errors.As(err, &bad) {
 			b.Refused++
 			b.Log.Error("an event cannot be processed and is left out", "partition", p, "offset", d.record.Offset, "reason", bad.Reason)
-			state.rollback() // it may have left half of what it says
+			state.rollback() // it may have added a part of the event
 			return b.admitAll(p, state, slices.Delete(events, i, i+1))
 		}
 		if err != nil {
@@ -257,7 +256,7 @@ func (b *rebuild) admitAll(p int32, state *projection, events []*decodedEvent) e
 	return state.keep()
 }
 
-// keep settles the transaction and makes it the content of the store.
+// keep settles the transaction and writes it to the store.
 func (p *projection) keep() error {
 	if err := p.settle(); err != nil {
 		return err
@@ -273,7 +272,7 @@ func (p *projection) keep() error {
 	return nil
 }
 
-// flush keeps what has gathered, before it is much.
+// flush keeps the transaction once it is large.
 func (p *projection) flush() error {
 	if len(p.tx.entries) < 4000 && p.tx.bytes < 16<<20 {
 		return nil
@@ -281,7 +280,7 @@ func (p *projection) flush() error {
 	return p.keep()
 }
 
-// ofHead returns the change whose head x is.
+// ofHead returns the change with the head x.
 func (p *projection) ofHead(partition int32, x entry) (*changeState, error) {
 	head := new(changeState)
 	if err := head.decodeHead(x.value); err != nil {
@@ -290,9 +289,8 @@ func (p *projection) ofHead(partition int32, x entry) (*changeState, error) {
 	return p.change(partition, head.id)
 }
 
-// send writes the fresh state over the former one, and the records that come
-// out otherwise. What only the former state holds is deleted where whole says
-// that all events were read.
+// send writes the fresh state over the former one, and the records whose content differs. If
+// whole, which says that all events were read, it deletes what is only in the former state.
 func (b *rebuild) send(ctx context.Context, p int32, former *store, state *projection, whole bool) error {
 	sent, err := b.lastSent(ctx, p)
 	if err != nil {
@@ -326,9 +324,9 @@ func (b *rebuild) send(ctx context.Context, p int32, former *store, state *proje
 	return o.flush()
 }
 
-// sendState writes the entries that came out otherwise, and deletes those that no event
-// says where whole says that all events were read. A message of the changelog may hold several
-// facts and refs: where one of them differs, all are written, each as a message of its own.
+// sendState writes the entries that differ. If whole, which says that all events were read, it
+// deletes those that no event supports. A message of the changelog may contain several facts and
+// refs: if one of them differs, all are written, each as a message of its own.
 func (b *rebuild) sendState(p int32, former, fresh *store, whole bool, o *outbox) error {
 	all, err := bundlesDiffer(p, former, fresh, whole)
 	if err != nil {
@@ -357,7 +355,7 @@ func (b *rebuild) sendState(p int32, former, fresh *store, whole bool, o *outbox
 	return b.deleteRest(p, former, fresh, o)
 }
 
-// bundlesDiffer reports whether entries that may lie in bundles are to be written or deleted.
+// bundlesDiffer reports whether entries that may be in bundles must be written or deleted.
 func bundlesDiffer(p int32, former, fresh *store, whole bool) (bool, error) {
 	for _, kind := range []byte{kindFact, kindRef} {
 		differ, err := fresh.beyond(former, p, kind)
@@ -371,7 +369,7 @@ func bundlesDiffer(p int32, former, fresh *store, whole bool) (bool, error) {
 	return false, nil
 }
 
-// beyond reports whether s has entries of a kind, made of events, that other does not hold.
+// beyond reports whether s has entries of a kind, made from events, that other lacks.
 func (s *store) beyond(other *store, p int32, kind byte) (bool, error) {
 	for x, err := range s.each(prefixOf(p, kind), prefixOf(p, kind+1)) {
 		if err != nil {
@@ -387,7 +385,7 @@ func (s *store) beyond(other *store, p int32, kind byte) (bool, error) {
 	return false, nil
 }
 
-// deleteRest deletes what no event says.
+// deleteRest deletes the entries that no event supports.
 func (b *rebuild) deleteRest(p int32, former, fresh *store, o *outbox) error {
 	for x, err := range former.each(ownKey(p, ""), ownKey(p+1, "")) {
 		if err != nil {
@@ -409,19 +407,19 @@ func (b *rebuild) deleteRest(p int32, former, fresh *store, o *outbox) error {
 	return nil
 }
 
-// rebuilt reports whether an entry is made of the events of repositories. Rooms, and what
-// names none of the changes, stay as they are.
+// rebuilt reports whether an entry is made from the events of repositories. Pending events, and
+// entries that do not belong to a change or repository, stay as they are.
 func rebuilt(x entry) bool {
 	if len(x.key) < prefixSize {
 		return false
 	}
 	switch x.key[4] {
 	case kindHead, kindGaps:
-		return false // a change without its revision would begin again at the first one
+		return false // without its revision a change would begin again at the first one
 	case kindFact:
 		return len(x.value) > 0 && x.value[0] != classWaiting && x.value[0] != classSpan
 	case kindRef:
-		return x.key[prefixSize:prefixSize+1] != refSubscriber || len(x.value) == 0 // of a run there is when it was named
+		return x.key[prefixSize:prefixSize+1] != refSubscriber || len(x.value) == 0 // the entry of a run has the time at which it was named
 	case kindOpen, kindSettled, kindRead:
 		return false
 	}
@@ -433,7 +431,7 @@ func (b *rebuild) entry(k key, value []byte) *stream.Record {
 	return &stream.Record{Topic: b.Topics.State(), Partition: p, Key: []byte(own), Value: value}
 }
 
-// change folds one change again and sends it where it differs, with its head.
+// change folds one change again, and sends the record and its head if they differ.
 func (b *rebuild) change(p int32, x entry, before, state *projection, sent map[record.ChangeID]*record.Record, o *outbox) error {
 	c, err := state.ofHead(p, x)
 	if err != nil {
@@ -465,8 +463,8 @@ func (b *rebuild) change(p int32, x entry, before, state *projection, sent map[r
 	return o.put(out...)
 }
 
-// lastSent returns the newest revision of each record of a partition, as far
-// as differences are told by it.
+// lastSent returns the newest revision of each record of a partition, reduced to what
+// [differences] compares.
 func (b *rebuild) lastSent(ctx context.Context, p int32) (map[record.ChangeID]*record.Record, error) {
 	out := make(map[record.ChangeID]*record.Record)
 	_, err := b.Kafka.Partition(b.Topics.Records(), p).Scan(ctx, -1, func(recs []*stream.Record) error {

@@ -7,7 +7,8 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// takeNames takes the names of repositories over, which the events that are read again are found by.
+// takeNames copies the names of repositories from the former state. Events that are read again
+// are found by them.
 func (p *projection) takeNames(partition int32, former *store) error {
 	for x, err := range former.each(prefixOf(partition, kindName), prefixOf(partition, kindName+1)) {
 		if err != nil {
@@ -18,9 +19,9 @@ func (p *projection) takeNames(partition int32, former *store) error {
 	return p.keep()
 }
 
-// readHere reports whether an event was added in the partition in which it lies, and not sent on.
-// Names are those that the state holds, with the offsets from which on they counted; and those of
-// which word is read again, where the state was lost.
+// readHere reports whether an event was added in this partition and not sent on. It uses the
+// names in the state, with the offsets from which on they applied. If the state was lost, it uses
+// the announcements of names that are read again.
 func (b *rebuild) readHere(p int32, state *projection, d *decodedEvent) (bool, error) {
 	home := b.partitioner.Of(string(d.event.Repository))
 	switch {
@@ -44,7 +45,7 @@ func (b *rebuild) readHere(p int32, state *projection, d *decodedEvent) (bool, e
 	return !known || key == d.event.Repository, err
 }
 
-// readWord is readHere for what an enricher says of names.
+// readWord is readHere for announcements of names by an enricher.
 func (b *rebuild) readWord(p int32, state *projection, d *decodedEvent, f *record.RepositoryNamed) (bool, error) {
 	switch {
 	case f.Moved != "":

@@ -12,9 +12,8 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// fold makes the record of each change that was touched. It returns the
-// revisions to be sent and every record folded. Facts are found one change after the other,
-// and other cores fold meanwhile.
+// fold makes the record of each touched change. It returns the revisions to send and all folded
+// records. It finds the facts of one change after another, while other cores fold.
 func (e *Enricher) fold() ([]*stream.Record, map[record.ChangeID]*record.Record, error) {
 	ids := e.state.toSettle()
 	changes, facts := make([]*changeState, len(ids)), make([]record.Facts, len(ids))
@@ -35,12 +34,12 @@ func (e *Enricher) fold() ([]*stream.Record, map[record.ChangeID]*record.Record,
 	return slices.DeleteFunc(out, func(r *stream.Record) bool { return r == nil }), folded, err
 }
 
-// revision seals r as the next revision of a change and returns its message, or
-// nil where nothing changed.
+// revision seals r as the next revision of a change and returns its message, or nil if nothing
+// changed.
 func (e *Enricher) revision(c *changeState, r *record.Record, t *touch) *stream.Record {
 	id := r.Trail.Change.ID
 	if r.Trail.Change.PartOf != "" && c.revision == 0 {
-		return nil // a commit that a merge made, and that nobody has seen as a change
+		return nil // a commit that a merge made and that was never reported as a change
 	}
 	value := e.room.append(16<<10, func(b []byte) []byte { return schemas.Seal(b, r, c.revision+1, c.digest) })
 	if len(value) == 0 && t.again {
@@ -68,9 +67,9 @@ func (e *Enricher) revision(c *changeState, r *record.Record, t *touch) *stream.
 	return out
 }
 
-// finding is the header that carries a finding beside its record. They travel
-// together, so that compaction of the topic never keeps one without the other,
-// and a sink that reads the newest revision alone has all of them.
+// finding returns the header that carries a finding next to its record. They travel together, so
+// that compaction of the topic never keeps one without the other, and a sink that reads only the
+// newest revision has all findings.
 func (e *Enricher) finding(f *schemas.Finding) kgo.RecordHeader {
 	value := e.room.append(2<<10, func(b []byte) []byte {
 		b = append(b, schemas.FindingID(f.Trail.Change.ID, f.Trail.Finding.Kind)...)
@@ -79,7 +78,7 @@ func (e *Enricher) finding(f *schemas.Finding) kgo.RecordHeader {
 	return kgo.RecordHeader{Key: stream.HeaderFinding, Value: value}
 }
 
-// documentHeaders is how many headers the message of an event has at most.
+// documentHeaders is the greatest number of headers of the message of an event.
 const documentHeaders = 5
 
 // appendHeaders appends the headers that every document has.

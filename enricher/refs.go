@@ -10,18 +10,18 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A fact is posted under the refs that it names. A change looks under the refs that its
-// own facts name, and is noted there, so that what is posted later finds it. Which of
-// the two comes first does not matter.
+// A fact is posted under the refs that it names. A change looks under the refs that its own facts
+// name, and subscribes to them, so that it learns of facts that are posted later. The order does
+// not matter.
 
-// A refState is what lies under a ref, actions aside.
+// A refState is what lies under a ref, except actions.
 type refState struct {
 	prefix      key
-	links       []record.Ref    // sorted; what is linked to a commit
-	postings    []entry         // until they are read into facts
-	facts       *factList       // nil until they are asked for
-	subscribers map[string]bool // what follows the repository in the ids of changes
-	used        bool            // something lies here
+	links       []record.Ref    // sorted; the runs that are linked to a commit
+	postings    []entry         // not yet read into facts
+	facts       *factList       // nil until asked for
+	subscribers map[string]bool // the ids of changes without their repository
+	used        bool            // something lies under the ref
 	bytes       int
 }
 
@@ -57,7 +57,7 @@ func (p *projection) ref(partition int32, repo record.Repository, ref record.Ref
 		}
 	}
 	p.refs.put(prefix, r, r.bytes)
-	p.dirtyRefs = append(p.dirtyRefs, prefix) // it may hold what the transaction writes
+	p.dirtyRefs = append(p.dirtyRefs, prefix) // it may contain what the transaction writes
 	return r, nil
 }
 
@@ -69,7 +69,7 @@ func (r *refState) subscribe(who string) {
 	r.used = true
 }
 
-// changed notes that the transaction changes what lies under a ref.
+// changed records that the transaction changes what lies under a ref.
 func (p *projection) changed(r *refState, bytes int) {
 	r.used = true
 	r.bytes += bytes
@@ -77,8 +77,8 @@ func (p *projection) changed(r *refState, bytes int) {
 	p.dirtyRefs = append(p.dirtyRefs, r.prefix)
 }
 
-// post posts a fact under a ref and touches the changes that look there. A payload is
-// what the ref needs of the fact.
+// post posts a fact under a ref and touches the changes that look there. The payload is the part
+// of the fact that the ref needs.
 func (p *projection) post(from arrival, posting record.Posting, rest string, payload []byte) error {
 	e := posting.Event
 	r, err := p.ref(from.partition, e.Repository, posting.Ref)
@@ -90,7 +90,7 @@ func (p *projection) post(from arrival, posting record.Posting, rest string, pay
 	p.tx.put(x.key, x.value)
 	p.changed(r, 64+len(x.key)+len(x.value))
 	if r.facts == nil && len(r.postings) == 0 && (posting.Ref.Finding() == "" || len(r.subscribers) > 0) {
-		r.facts = new(factList) // of a finding that no change asks for long reports are not looked up yet
+		r.facts = new(factList) // for a finding that no change asks for, long reports were not looked up yet
 	}
 	if r.facts != nil {
 		p.insert(r.facts, e)
@@ -108,7 +108,8 @@ func (p *projection) touchLooking(from arrival, e record.Event, r *refState) {
 	}
 }
 
-// ownerMark says whose fact is posted: nothing where it is the repository's.
+// ownerMark returns the mark of the owner of a posted fact: its change, or nothing if the
+// repository owns it.
 func ownerMark(e record.Event) []byte {
 	if e.Change == "" {
 		return []byte{0}
@@ -117,7 +118,7 @@ func ownerMark(e record.Event) []byte {
 	return append([]byte{byte(len(n))}, n[:]...)
 }
 
-// cutOwner takes the mark of the owner off the value of a posting.
+// cutOwner cuts the mark of the owner off the value of a posting.
 func cutOwner(value []byte) (owner, payload []byte, err error) {
 	if len(value) == 0 || len(value) < 1+int(value[0]) {
 		return nil, nil, errFact
@@ -125,7 +126,7 @@ func cutOwner(value []byte) (owner, payload []byte, err error) {
 	return value[1 : 1+value[0]], value[1+value[0]:], nil
 }
 
-// factOf returns the fact that lies under a key of a ref; one without a fact where that has
+// factOf returns the event whose fact a key under a ref names. Its Fact is nil if the fact has
 // expired.
 func (p *projection) factOf(partition int32, repo record.Repository, owner []byte, posted key) (record.Event, error) {
 	of := nameOf(string(repo))
@@ -143,7 +144,7 @@ func (p *projection) factOf(partition int32, repo record.Repository, owner []byt
 	return p.decodeFact(v)
 }
 
-// under returns what is posted under a ref, actions aside.
+// under returns the facts that are posted under a ref, except actions.
 func (p *projection) under(partition int32, repo record.Repository, ref record.Ref) (*factList, error) {
 	r, err := p.ref(partition, repo, ref)
 	if err != nil || r.facts != nil {
@@ -169,7 +170,7 @@ func (p *projection) under(partition int32, repo record.Repository, ref record.R
 	return l, nil
 }
 
-// posted returns the fact of a posting, as the ref shows it.
+// posted returns the fact of a posting, reduced to what the ref shows.
 func (p *projection) posted(partition int32, repo record.Repository, ref record.Ref, x entry) (record.Event, error) {
 	owner, payload, err := cutOwner(x.value)
 	if err != nil {
@@ -192,7 +193,7 @@ func (p *projection) posted(partition int32, repo record.Repository, ref record.
 	return e.WithFinding(f), nil
 }
 
-// subscribe notes a change where it looks. fresh: it was not noted there before.
+// subscribe subscribes a change to a ref. fresh reports whether it was not subscribed before.
 func (p *projection) subscribe(c *changeState, ref record.Ref) (fresh bool, err error) {
 	repo := c.id.Repository()
 	r, err := p.ref(c.partition, repo, ref)
@@ -216,7 +217,7 @@ func (p *projection) subscribed(partition int32, repo record.Repository, ref rec
 	return err == nil && len(r.subscribers) > 0, err
 }
 
-// nameRun notes that a repository names a run, when it does so for the first time.
+// nameRun records that a repository names a run, if it does so for the first time.
 func (p *projection) nameRun(r *refState, repo record.Repository, ref record.Ref) {
 	if run := ref.Run(); run != "" && !r.used {
 		p.named[record.RunNamed{Run: run, Repository: string(repo)}] = true
@@ -233,7 +234,7 @@ func (p *projection) link(from arrival, e record.Event) error {
 	return p.linkTo(from, commit, runs, e)
 }
 
-// linkTo links runs to a commit, as an action says.
+// linkTo links runs to a commit, as an action states.
 func (p *projection) linkTo(from arrival, commit record.Ref, runs []record.Ref, e record.Event) error {
 	r, err := p.ref(from.partition, e.Repository, commit)
 	if err != nil {

@@ -6,13 +6,13 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A broker whose transactions are not atomic when it is killed may have kept the state of
-// a transaction and lost the rest (see Config.Resend). Then a batch is read again whose
-// events are known, and what follows from them is sent again.
+// A broker whose transactions are not atomic when it is killed may have kept the state of a
+// transaction and lost the other messages (see Config.Resend). Then the batch is read again
+// although the state contains its events, and the messages are sent again.
 
-// markReread tells whether an event was read before, by the offset up to which the state
-// has taken in its partition, and moves that on. One that is known and was not read before is
-// a repeat of its sender's.
+// markReread sets whether the state contains an event of this offset already, and moves the
+// stored offset of the partition forward. If the state contains the same event but not the
+// offset, its sender repeated it.
 func (p *projection) markReread(d *decodedEvent) error {
 	k := keyOf(d.record.Partition, kindRead, name{})
 	before, err := p.tx.get(k)
@@ -29,7 +29,7 @@ func (p *projection) markReread(d *decodedEvent) error {
 	return nil
 }
 
-// again touches what e touched when it was new.
+// again touches everything that e touched when it was new.
 func (p *projection) again(from arrival, e record.Event) error {
 	refs := record.ActionRefs(e)
 	for _, posting := range record.Postings(e) {

@@ -7,9 +7,10 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// settleIdentity notes what an event that was added before says of the one that stands:
-// that it came earlier, where this one did; that its sender says something else under
-// its identity, where this one does. What a change sums up of its actions keeps neither.
+// settleIdentity updates the fact that was added before when another event has its identity. If
+// the new event is the same and arrived earlier, the fact gets the earlier arrival. If it has
+// other content, the fact is marked as altered: its sender says two things under one identity.
+// The sums of the actions of a change keep neither.
 func (p *projection) settleIdentity(from arrival, fact key, known []byte, a admission, e record.Event) error {
 	earlier := a == repeat && e.Arrived.Unix() < arrivalOf(known).Unix()
 	if a == fresh || a == repeat && !earlier {
@@ -19,7 +20,7 @@ func (p *projection) settleIdentity(from arrival, fact key, known []byte, a admi
 	if err != nil {
 		return err
 	}
-	if value == nil { // only its identity is kept
+	if value == nil { // the state keeps only its identity
 		if k := identityKey(fact); earlier {
 			p.tx.put(k, appendIdentity(nil, e.Arrived, e.Digest))
 		}
@@ -40,9 +41,9 @@ func (p *projection) settleIdentity(from arrival, fact key, known []byte, a admi
 	return p.restate(from, fact, value[0], stands)
 }
 
-// restate writes a fact that was added before again, and all that lies in its bundle of the
-// changelog with it: its postings. What was read of it before is forgotten, and the changes
-// that it is about are touched.
+// restate writes a fact that was added before again, and its postings, since they are in its
+// bundle of the changelog. It drops what was cached of the fact, and touches the changes that the
+// fact is about.
 func (p *projection) restate(from arrival, fact key, class byte, e record.Event) error {
 	if err := p.putFact(fact, class, e); err != nil {
 		return err
@@ -77,7 +78,7 @@ func (p *projection) restate(from arrival, fact key, class byte, e record.Event)
 	return nil
 }
 
-// repost writes the postings of a fact under a ref again, as they are.
+// repost writes the postings of a fact under a ref again, unchanged.
 func (p *projection) repost(under key, e record.Event) error {
 	entries, err := p.tx.list(under, "")
 	if err != nil {
@@ -92,7 +93,7 @@ func (p *projection) repost(under key, e record.Event) error {
 	return nil
 }
 
-// forgetList makes a list be read again.
+// forgetList drops a list from the cache, so that it is read again.
 func (p *projection) forgetList(prefix key) {
 	p.lists.drop(prefix)
 	p.dirty = append(p.dirty, prefix)

@@ -17,17 +17,18 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// A route says how far an event is on its way from a name of its repository to the key of that,
-// in the header [stream.HeaderRoute]. Each step is one message, within the transaction of the
-// one before:
+// A route says how far an event has travelled from a name of its repository to the key of the
+// repository, in the header [stream.HeaderRoute]. Each step sends one message, within the
+// transaction that reads the message of the step before:
 //
-//	the event comes in where its name is at home
-//	former NAME    at the former name, where the event says that the repository was renamed
-//	ask KEY        at the identity of the repository; KEY is proposed where it has none yet
-//	at KEY         where the key is at home: it is about the repository of that key
+//	(no route)     at the name: the event is in the home partition of the name that it states
+//	former NAME    at the former name: the event says that the repository was renamed
+//	ask KEY        at the identity of the repository; KEY is proposed if it has none yet
+//	at KEY         at the key: the event is about the repository with that key
 //
-// No step leads back, so the way ends, whoever was renamed to what. The header is signed: else a
-// copy of an event could be sent to the records of another repository.
+// No step leads back, so every route ends, in whatever order repositories were renamed. The
+// header is signed. Otherwise someone could send a copy of an event into the records of another
+// repository.
 type route struct{ as, to string }
 
 const (
@@ -36,11 +37,12 @@ const (
 	routeAt     = "at"
 )
 
-// identityHome is where an identity of a code host is at home.
+// identityHome returns the key by which the home partition of an identity of a code host is
+// chosen.
 func identityHome(id string) string { return "repository:" + id }
 
-// readRoute reads the route of an event, and makes one that has arrived an event about the
-// repository of its key.
+// readRoute reads the route of an event. If the event has arrived at the key, it becomes an event
+// about the repository with that key.
 func (d *decodedEvent) readRoute(keys signing.Keys) {
 	h := stream.Header(d.record, stream.HeaderRoute)
 	if h == nil {
@@ -48,7 +50,7 @@ func (d *decodedEvent) readRoute(keys signing.Keys) {
 	}
 	as, to, ok := schemas.ReadRoute(keys, d.env, h)
 	if !ok {
-		return // written by somebody else: it is what it is without
+		return // not signed by us: the event is read as if it had no route
 	}
 	if as != routeAt && d.event.RepositoryID == "" {
 		return
@@ -59,8 +61,8 @@ func (d *decodedEvent) readRoute(keys signing.Keys) {
 	}
 }
 
-// way is what an event on its way is to be read by next: it may come out of an archive, where it
-// lies under its name. Empty where it has no way behind it.
+// way returns the key by which an event with a route must be read next, since the event may come
+// out of an archive, where it is stored under its name. It is empty if the event has no route.
 func (d *decodedEvent) way() string {
 	switch d.route.as {
 	case routeAt:
@@ -73,9 +75,9 @@ func (d *decodedEvent) way() string {
 	return ""
 }
 
-// direct returns what is to be sent of an event that goes on, and whether it does.
+// direct returns the messages of an event that must travel on, and whether it must.
 func (e *Enricher) direct(d *decodedEvent) (out []*stream.Record, goes bool, err error) {
-	if !e.conf.Keys.CanSign() { // nobody would believe it
+	if !e.conf.Keys.CanSign() { // an unsigned route would not be believed
 		return nil, false, nil
 	}
 	switch d.route.as {
@@ -91,7 +93,7 @@ func (e *Enricher) direct(d *decodedEvent) (out []*stream.Record, goes bool, err
 	return out, true, err
 }
 
-// atName is where an event comes in under a name.
+// atName handles an event in the home partition of the name that it states.
 func (e *Enricher) atName(d *decodedEvent) (out []*stream.Record, goes bool, err error) {
 	at := nameAt{d.record.Partition, string(d.event.Repository)}
 	n, err := e.state.name(at)
@@ -124,7 +126,7 @@ func (e *Enricher) atName(d *decodedEvent) (out []*stream.Record, goes bool, err
 	return append(out, e.pass(d, routeAt, key, string(key))...), true, nil
 }
 
-// atFormer is where an event that tells of a new name comes by the former one.
+// atFormer handles an event that reports a rename in the home partition of the former name.
 func (e *Enricher) atFormer(d *decodedEvent) ([]*stream.Record, error) {
 	at := nameAt{d.record.Partition, d.route.to}
 	n, err := e.state.name(at)
@@ -134,8 +136,8 @@ func (e *Enricher) atFormer(d *decodedEvent) ([]*stream.Record, error) {
 	return e.ask(d, at, n)
 }
 
-// ask sends an event to the identity of its repository, with the key that it gets if it has none:
-// by the name at hand, where the key is kept free for it.
+// ask sends an event to the identity of its repository, with the key that the repository gets if
+// it has none. The current name reserves that key for it.
 func (e *Enricher) ask(d *decodedEvent, at nameAt, n *nameState) ([]*stream.Record, error) {
 	id := d.event.RepositoryID
 	b := n.of(id)
@@ -148,8 +150,8 @@ func (e *Enricher) ask(d *decodedEvent, at nameAt, n *nameState) ([]*stream.Reco
 	return e.pass(d, routeAsk, b.Key, identityHome(id)), nil
 }
 
-// atIdentity is where the key of a repository is found, or the one that is proposed becomes it.
-// The names get word of it.
+// atIdentity handles an event in the home partition of the identity of its repository. It finds
+// the key, or makes the proposed one the key, and announces it to the names.
 func (e *Enricher) atIdentity(d *decodedEvent) ([]*stream.Record, error) {
 	key, err := e.state.keyOfIdentity(d)
 	if err != nil {
@@ -166,7 +168,8 @@ func (e *Enricher) atIdentity(d *decodedEvent) ([]*stream.Record, error) {
 	return append(out, e.pass(d, routeAt, key, string(key))...), nil
 }
 
-// sayName sends word to where a name is at home that a repository bears it, or bore it until now.
+// sayName announces to the home partition of a name that a repository has it, or had it until
+// now.
 func (e *Enricher) sayName(d *decodedEvent, name, key record.Repository) ([]*stream.Record, error) {
 	said := d.event.Time
 	switch name {
@@ -179,7 +182,7 @@ func (e *Enricher) sayName(d *decodedEvent, name, key record.Repository) ([]*str
 	return []*stream.Record{m}, err
 }
 
-// pass sends an event on its way, to where home is at home.
+// pass sends an event on, to the home partition of home.
 func (e *Enricher) pass(d *decodedEvent, as string, to record.Repository, home string) []*stream.Record {
 	m := e.reroute(d, e.partitions.Of(home))
 	m.Headers = slices.DeleteFunc(m.Headers, func(h kgo.RecordHeader) bool { return h.Key == stream.HeaderRoute })
@@ -187,7 +190,7 @@ func (e *Enricher) pass(d *decodedEvent, as string, to record.Repository, home s
 	return []*stream.Record{m}
 }
 
-// word is a message of one enricher to another about the names of a repository.
+// word returns a message to another enricher about the names of a repository.
 func (e *Enricher) word(f *record.RepositoryNamed, home string) (*stream.Record, error) {
 	data, err := json.Marshal(f)
 	if err != nil {
@@ -196,7 +199,8 @@ func (e *Enricher) word(f *record.RepositoryNamed, home string) (*stream.Record,
 	return e.sayNames(data, "", home), nil
 }
 
-// sayNames is the message with a [record.RepositoryNamed], in it or by its digest.
+// sayNames returns the message with a [record.RepositoryNamed], which is in the message or in a
+// blob with the digest ref.
 func (e *Enricher) sayNames(data []byte, ref, home string) *stream.Record {
 	return e.rooms.send(schemas.Envelope{
 		SpecVersion: "1.0", ID: digests.Of(data), Source: "/changetrail/enricher", Type: record.TypeRepositoryNamed, Time: e.now().UTC(),
@@ -204,8 +208,8 @@ func (e *Enricher) sayNames(data []byte, ref, home string) *stream.Record {
 	}, true, home, "enricher")
 }
 
-// takeWord takes in what another enricher says of the names of a repository. It returns what
-// follows from it.
+// takeWord handles a message of another enricher about the names of a repository. It returns the
+// messages to send.
 func (e *Enricher) takeWord(ctx context.Context, d *decodedEvent, f *record.RepositoryNamed) ([]*stream.Record, error) {
 	switch {
 	case f.Moved != "":
@@ -220,8 +224,8 @@ func (e *Enricher) takeWord(ctx context.Context, d *decodedEvent, f *record.Repo
 	return e.move(ctx, d, record.Repository(f.Name), n.Moved)
 }
 
-// called notes how the code host calls the repository of an event, and has its records made again
-// where that is new.
+// called records what the code host calls the repository of an event. If the name is new, it
+// makes the records of the repository again.
 func (e *Enricher) called(d *decodedEvent) ([]*stream.Record, error) {
 	fresh, err := e.state.learnNames(d.record.Partition, d.event)
 	other := d.event.Named != "" && (d.event.Named != d.event.Repository.Name() || d.event.Former != "")

@@ -18,25 +18,25 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// Rooms are for what names the run of an agent and no repository, as telemetry does.
-// Each name of a run (its id, its trace, the address of its log) has a
-// room, in the partition of that name. There
+// Rooms handle pending events: those that name the run of an agent and no repository, such as
+// telemetry. A run has several names: its id, its trace, the address of its log. Each name has a
+// room, in the home partition of that name. There
 //
-//   - the spans of a trace wait for the agent that they belong to, whose span ends,
-//     and so comes, last; they become actions;
+//   - the spans of a trace wait for the span of their agent, which ends last and so arrives
+//     last; then they become actions;
 //   - actions wait for a repository in which something names the run: a decision, a
-//     trailer, an action that knows its repository. The enricher that sees it there
-//     sends word to the room, and the room sends on what waits and what comes later.
+//     trailer, an action that states its repository. The enricher that reads it
+//     announces the repository to the room, and the room sends on the actions that wait
+//     and those that arrive later.
 //
-// What is sent on is an event like any other, under the identity that it had.
+// Each is sent on as an event like any other, with the identity that it had.
 type rooms struct {
 	*projection
 	keys       signing.Keys
 	topics     stream.Topics
 	partitions *stream.Partitioner
 
-	// Of the transaction at hand: traces that have got spans; true: what they report is sent
-	// again.
+	// The traces that got spans in the current transaction; true: send what they report again.
 	traces map[traceAt]bool
 }
 
@@ -45,8 +45,8 @@ type traceAt struct {
 	trace     string
 }
 
-// Spans are facts of their trace; what is pending is a fact of its run, at which the
-// repositories are noted that name it.
+// Spans are stored as facts of their trace, and pending events as facts of their run. The
+// repositories that name a run are stored under it.
 func traceName(trace string) name { return nameOf("trace", trace) }
 func roomName(run string) name    { return nameOf("", record.RoomKey(run)) }
 
@@ -54,13 +54,13 @@ func openKey(partition int32, trace string) key {
 	return keyOf(partition, kindOpen, traceName(trace), trace)
 }
 
-// A storedSpan is a span, and who brought it.
+// A storedSpan is a span and who sent it.
 type storedSpan struct {
 	record.Span
 	Arrived     time.Time `json:"-"`
 	AuthType    string    `json:"authtype,omitempty"`
 	AuthID      string    `json:"authid,omitempty"`
-	Trusted     bool      `json:"trusted,omitempty"` // a gateway looked at the credential
+	Trusted     bool      `json:"trusted,omitempty"` // a gateway checked the credential
 	ContentMode string    `json:"contentmode,omitempty"`
 	Redacted    string    `json:"redacted,omitempty"`
 	MaskedAfter string    `json:"maskedafter,omitempty"`
@@ -68,7 +68,7 @@ type storedSpan struct {
 
 func (r *rooms) reset() { r.traces = make(map[traceAt]bool) }
 
-// putJSON writes a fact that is no event of a repository.
+// putJSON writes a fact that is not an event of a repository.
 func (p *projection) putJSON(k key, class byte, arrived time.Time, v any) error {
 	text, err := json.Marshal(v, json.OmitZeroStructFields(true))
 	if err != nil {
@@ -78,7 +78,7 @@ func (p *projection) putJSON(k key, class byte, arrived time.Time, v any) error 
 	return nil
 }
 
-// readJSON reads what putJSON has written.
+// readJSON reads a fact that putJSON wrote.
 func (p *projection) readJSON(fact []byte, v any) error {
 	text, err := p.decompress.DecodeAll(fact[min(factHead, len(fact)):], nil)
 	if err == nil {
@@ -90,13 +90,13 @@ func (p *projection) readJSON(fact []byte, v any) error {
 	return nil
 }
 
-// seconds is an arrival as the value of an entry.
+// seconds returns an arrival as the value of an entry.
 func seconds(arrived time.Time) []byte {
 	return appendSeconds(nil, arrived)
 }
 
-// settle returns what follows from the transaction: actions of the spans that came, and
-// word of the runs that a repository names.
+// settle returns the messages that follow from the transaction: actions made of the spans that
+// arrived, and announcements of the runs that a repository names.
 func (r *rooms) settle() ([]*stream.Record, error) {
 	actions, err := r.perform()
 	if err != nil {
@@ -106,8 +106,8 @@ func (r *rooms) settle() ([]*stream.Record, error) {
 	return append(actions, words...), err
 }
 
-// take takes in an event of a room, and returns what follows from it; known: that it
-// says nothing new.
+// take accepts an event that names no repository, and returns the messages to send. known reports
+// whether the event says nothing new.
 func (r *rooms) take(d *decodedEvent) (out []*stream.Record, known bool, err error) {
 	switch f := d.event.Fact.(type) {
 	case *record.Action:
@@ -153,8 +153,7 @@ func (r *rooms) takeSpans(d *decodedEvent, f *record.Spans) (known bool, err err
 	return known, nil
 }
 
-// perform makes actions of the spans that came in this transaction, as far as they
-// are settled.
+// perform makes actions of the settled spans among those that arrived in this transaction.
 func (r *rooms) perform() (out []*stream.Record, err error) {
 	touched := slices.SortedFunc(maps.Keys(r.traces), func(a, b traceAt) int {
 		return cmp.Or(cmp.Compare(a.partition, b.partition), strings.Compare(a.trace, b.trace))
@@ -169,8 +168,8 @@ func (r *rooms) perform() (out []*stream.Record, err error) {
 	return out, nil
 }
 
-// performTrace makes actions of the calls of a trace that are settled now; with again
-// of those settled before, too.
+// performTrace makes actions of the calls of a trace that are settled now; if again, also of
+// those settled before. If over, no more spans are expected.
 func (r *rooms) performTrace(t traceAt, over, again bool) (out []*stream.Record, err error) {
 	entries, err := r.tx.list(keyOf(t.partition, kindFact, traceName(t.trace)), "")
 	if err != nil {
@@ -225,8 +224,8 @@ func (r *rooms) settledSpans(t traceAt) (map[string]bool, error) {
 	return done, err
 }
 
-// tell returns an action as an event, where its repository is, or in the rooms of its
-// run.
+// tell returns an action as an event, sent to its repository if that is known, or else to the
+// room of its run.
 func (r *rooms) tell(t traceAt, p record.Performance, s storedSpan) (out []*stream.Record, err error) {
 	data, err := json.Marshal(&p.Action, json.Deterministic(true))
 	if err != nil {
@@ -243,19 +242,19 @@ func (r *rooms) tell(t traceAt, p record.Performance, s storedSpan) (out []*stre
 	if p.Repository != "" {
 		return []*stream.Record{r.send(env, s.Trusted, string(p.Repository), from)}, nil
 	}
-	run := record.RunNames(record.Event{Fact: &p.Action, Trace: t.trace})[0] // there is the trace
+	run := record.RunNames(record.Event{Fact: &p.Action, Trace: t.trace})[0] // never empty: the trace is one
 	return []*stream.Record{r.send(env, s.Trusted, record.RoomKey(run), from)}, nil
 }
 
-// send returns env as a message to where key is at home.
+// send returns env as a message to the home partition of key.
 func (r *rooms) send(env schemas.Envelope, trusted bool, key, from string) *stream.Record {
 	return r.sendAs(env, trusted, key, from, "")
 }
 
-// sendAs is send with the route that the event has behind it; "": none.
+// sendAs is send with a route; "" means none.
 func (r *rooms) sendAs(env schemas.Envelope, trusted bool, key, from, as string) *stream.Record {
 	env.PartitionKey, env.AuthMAC = key, ""
-	if env.DataRef != "" { // it is fetched from there again
+	if env.DataRef != "" { // the data are fetched again
 		env.Data = nil
 	}
 	if trusted {
@@ -272,19 +271,19 @@ func (r *rooms) sendAs(env schemas.Envelope, trusted bool, key, from, as string)
 	return out
 }
 
-// sendTo is send to the repository of a key, which names a run.
+// sendTo is send for the key of a repository that names the run.
 func (r *rooms) sendTo(env schemas.Envelope, key, from string) *stream.Record {
 	return r.sendAs(env, schemas.SenderOf(r.keys, env) != "", key, from, routeAt)
 }
 
-// takeAction lets an action wait for a repository, and sends it to those that are
-// known.
+// takeAction stores an action until a repository names its run, and sends it to the repositories
+// that do so already.
 func (r *rooms) takeAction(d *decodedEvent) (out []*stream.Record, known bool, err error) {
 	p, run, names := d.record.Partition, d.event.Room, record.RunNames(d.event)
 	from := fmt.Sprintf("%s/%d/%d", d.record.Topic, p, d.record.Offset)
 	trusted := d.event.Sender != ""
 	if stream.Header(d.record, stream.HeaderRerouted) == nil && (run != names[0] || r.partitions.Of(record.RoomKey(run)) != p) {
-		return []*stream.Record{r.send(d.env, trusted, record.RoomKey(names[0]), from)}, false, nil // as a client sent it
+		return []*stream.Record{r.send(d.env, trusted, record.RoomKey(names[0]), from)}, false, nil // a client sent it under another key
 	}
 	k := keyOf(p, kindFact, roomName(run), suffix(d.event))
 	old, err := r.tx.get(k)
@@ -311,7 +310,8 @@ func (r *rooms) takeAction(d *decodedEvent) (out []*stream.Record, known bool, e
 	return out, old != nil, r.alias(d, names)
 }
 
-// keepBound notes that a run is still in use: the repository would not name it again.
+// keepBound records that a run is still in use, so that its entry does not expire: the repository
+// would not name the run again.
 func (r *rooms) keepBound(d *decodedEvent, run, repo string) error {
 	k := keyOf(d.record.Partition, kindRef, roomName(run), refSubscriber, repo)
 	v, err := r.tx.get(k)
@@ -321,7 +321,8 @@ func (r *rooms) keepBound(d *decodedEvent, run, repo string) error {
 	return err
 }
 
-// alias tells the rooms of the other names of a run where its actions are pending.
+// alias announces to the rooms of the other names of a run under which name its actions are
+// pending.
 func (r *rooms) alias(d *decodedEvent, names []string) error {
 	p, run := d.record.Partition, d.event.Room
 	for _, other := range names {
@@ -351,7 +352,7 @@ func (r *rooms) bound(partition int32, run string) (repos []string, err error) {
 	return repos, err
 }
 
-// looking returns the repositories that name a run, and the other names of it under which
+// looking returns the repositories that name a run, and the other names of the run under which
 // its actions are pending.
 func (r *rooms) looking(partition int32, run string) (repos, runs []string, err error) {
 	entries, err := r.tx.list(keyOf(partition, kindRef, roomName(run)), "")
@@ -369,7 +370,7 @@ func (r *rooms) looking(partition int32, run string) (repos, runs []string, err 
 	return repos, runs, err
 }
 
-// relay tells the other names of a run of the repositories that name it.
+// relay announces the repositories that name a run to the other names of the run.
 func (r *rooms) relay(repos, runs []string) {
 	for _, run := range runs {
 		for _, repo := range repos {
@@ -378,8 +379,8 @@ func (r *rooms) relay(repos, runs []string) {
 	}
 }
 
-// takeNamed notes a repository that names a run, and sends it what waits; or another name
-// of the run, to which it relays the repositories.
+// takeNamed records a repository that names a run, and sends it the events that wait. Or it
+// records another name of the run, and relays the repositories to it.
 func (r *rooms) takeNamed(d *decodedEvent, f *record.RunNamed) (out []*stream.Record, known bool, err error) {
 	p := d.record.Partition
 	k := keyOf(p, kindRef, roomName(f.Run), refSubscriber, f.Repository)
@@ -412,7 +413,8 @@ func (r *rooms) takeNamed(d *decodedEvent, f *record.RunNamed) (out []*stream.Re
 	return out, known, nil
 }
 
-// word returns the messages that tell rooms in which repository their runs are named.
+// word returns the announcements of the repositories that name runs. They go to the partitions of
+// the runs.
 func (r *rooms) word() (out []*stream.Record, err error) {
 	for _, n := range slices.SortedFunc(maps.Keys(r.named), func(a, b record.RunNamed) int {
 		return cmp.Or(strings.Compare(a.Run, b.Run), strings.Compare(a.Repository, b.Repository))
@@ -429,8 +431,8 @@ func (r *rooms) word() (out []*stream.Record, err error) {
 	return out, nil
 }
 
-// overdue makes actions of traces that have got no span since limit: their agents
-// have died, perhaps.
+// overdue makes actions of the traces that have got no span since limit: their agents may have
+// died.
 func (r *rooms) overdue(partition int32, limit time.Time) (out []*stream.Record, err error) {
 	var late []traceAt
 	for x, err := range r.store.each(prefixOf(partition, kindOpen), prefixOf(partition, kindOpen+1)) {
@@ -454,8 +456,8 @@ func (r *rooms) overdue(partition int32, limit time.Time) (out []*stream.Record,
 	return out, nil
 }
 
-// lost returns the dead letter of what waited for a repository until now, or nil
-// where it was sent to one.
+// lost returns the dead letter of an event that waited for a repository until now, or nil if the
+// event was sent to one.
 func (r *rooms) lost(partition int32, fact []byte, at time.Time) (*stream.Record, error) {
 	var w pending
 	if err := r.readJSON(fact, &w); err != nil {
@@ -467,6 +469,6 @@ func (r *rooms) lost(partition int32, fact []byte, at time.Time) (*stream.Record
 	m := r.send(w.Event, schemas.SenderOf(r.keys, w.Event) != "", record.RoomKey(w.Run), "room")
 	return stream.DeadLetter(r.topics.DLQ(), m, stream.Refusal{
 		Stage: "enricher", Reason: schemas.RunUnknown, At: at,
-		Detail: fmt.Sprintf("nothing named its run %s in any repository since it came; state vcs.repository.url.full or partitionkey where it is sent, or name the run in a decision or a commit's trailer", w.Run),
+		Detail: fmt.Sprintf("nothing named its run %s in any repository since it arrived; let the sender state vcs.repository.url.full or partitionkey, or name the run in a decision or a commit's trailer", w.Run),
 	}), nil
 }

@@ -34,7 +34,7 @@ func (i index) Linked(r record.Ref) ([]record.Ref, error) {
 	return i.p.linked(i.c.partition, i.c.id.Repository(), r)
 }
 
-// settle finds the facts of all changes that the transaction has touched.
+// settle finds the facts of all changes that the transaction touched.
 func (p *projection) settle() error {
 	for _, id := range p.toSettle() {
 		if _, _, err := p.settleOne(id); err != nil {
@@ -44,11 +44,11 @@ func (p *projection) settle() error {
 	return nil
 }
 
-// toSettle returns the changes that the transaction has touched, in order.
+// toSettle returns the changes that the transaction touched, in order.
 func (p *projection) toSettle() []record.ChangeID { return slices.Sorted(maps.Keys(p.touched)) }
 
-// settleOne finds the facts of a change that the transaction has touched, and notes it under
-// the refs where it looks. What it returns of one change the settling of others leaves alone.
+// settleOne finds the facts of a touched change, and subscribes the change to the refs under
+// which it looks. Settling other changes does not modify what it returned.
 func (p *projection) settleOne(id record.ChangeID) (*changeState, record.Facts, error) {
 	touch := p.touched[id]
 	c, err := p.change(touch.partition, id)
@@ -67,8 +67,8 @@ func (p *projection) settleOne(id record.ChangeID) (*changeState, record.Facts, 
 	return c, f, nil
 }
 
-// find returns the facts of a change. It counts in the actions that are posted where the
-// change looks for the first time.
+// find returns the facts of a change. It counts the actions that are posted under refs to which
+// the change subscribes for the first time.
 func (p *projection) find(c *changeState) (record.Facts, error) {
 	f, refs, err := record.Find(c.id, index{p, c})
 	if err != nil {

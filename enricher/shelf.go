@@ -1,6 +1,6 @@
 package enricher
 
-// A shelf holds values that one transaction uses, and the next one again.
+// A shelf holds values that one transaction uses and the next one uses again.
 type shelf[T any] struct {
 	all  []T
 	used int
@@ -9,14 +9,14 @@ type shelf[T any] struct {
 // take returns n zero values.
 func (s *shelf[T]) take(n int) []T {
 	if len(s.all)-s.used < n {
-		s.all, s.used = make([]T, max(n, 2*len(s.all))), 0 // what was taken stays where it is
+		s.all, s.used = make([]T, max(n, 2*len(s.all))), 0 // slices returned earlier stay valid
 	}
 	out := s.all[s.used : s.used+n : s.used+n]
 	s.used += n
 	return out
 }
 
-// reset takes all values back. One large transaction must not hold its memory for ever.
+// reset makes all values free again. It drops the memory of a very large transaction.
 func (s *shelf[T]) reset() {
 	clear(s.all[:s.used])
 	if s.used = 0; len(s.all) > 1<<16 {

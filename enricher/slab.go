@@ -2,20 +2,19 @@ package enricher
 
 import "sync"
 
-// chunkSize is the room that a slab takes at once.
+// chunkSize is how much memory a slab allocates at a time.
 const chunkSize = 1 << 20
 
-// A slab is the room for what one transaction writes. It is used again for the
-// next one: memory that is touched for the first time costs more than what is
-// written into it.
+// A slab is an arena: memory that one transaction writes into and the next one uses again. Memory
+// that is touched for the first time costs more than what is written into it.
 type slab struct {
 	mu   sync.Mutex
-	free [][]byte // with room left
+	free [][]byte // with space left
 	full [][]byte
 }
 
-// append returns what f appends, in room of about size bytes. It may be called
-// from several goroutines.
+// append returns what f appends. The arena reserves about size bytes for it. Several goroutines
+// may call append.
 func (s *slab) append(size int, f func(b []byte) []byte) []byte {
 	b := s.take(size)
 	start := len(b)
@@ -40,7 +39,7 @@ func (s *slab) take(size int) []byte {
 	return make([]byte, 0, max(size, chunkSize))
 }
 
-// reset takes all room back: what append returned is no longer valid.
+// reset makes all memory free again. What append returned is no longer valid.
 func (s *slab) reset() {
 	for _, b := range s.full {
 		s.free = append(s.free, b[:0])

@@ -19,24 +19,23 @@ import (
 	"github.com/changetrail/changetrail/internal/files"
 )
 
-// A store is the local copy of the changelog. The changelog is the truth, so
-// nothing here is synced: after a crash the store holds a prefix of what was
-// written, position included, and the rest is read again.
+// A store is the local copy of the changelog. The changelog is authoritative, so nothing here is
+// synced: after a crash the store contains a prefix of what was written, including the position,
+// and the rest is read again.
 //
-// The position of a partition lies under its number and "@", the incarnation of its
-// topic under "#".
+// The position of a partition is under its number and "@", the incarnation of its topic under
+// "#".
 type store struct {
 	db  *pebble.DB
 	dir string
-	// reader sees what was written so far; nil after a write. A transaction reads
-	// before it writes, so that one serves for all of its look-ups. Unlike
-	// DB.Get it asks the filters of the last level too: most look-ups are for what
-	// is not there, and each would read a block of it.
+	// reader sees what was written so far; it is nil after a write. A transaction reads before it
+	// writes, so one reader serves all its look-ups. Unlike DB.Get it also uses the filters of
+	// the last level: most look-ups find nothing, and each would read a block of that level.
 	reader *pebble.Iterator
 
-	// Most look-ups are for what is not there, and a look into memory tells so: the
-	// filters of what lay there when the store was opened, nil until it is complete, and of
-	// what was written since.
+	// Most look-ups find nothing, and these filters in memory show it. before covers what was in
+	// the store when it was opened, and is nil until it is complete. since covers what was
+	// written afterwards.
 	before   atomic.Pointer[filter]
 	since    filter
 	scanning sync.WaitGroup
@@ -48,22 +47,22 @@ const (
 	topicKey    = "#"
 )
 
-// storeName is the folder of the store, by the form of its keys. What lies in another
-// one was written by another version, and is restored from the changelog.
+// storeName is the folder of the store, named after the form of its keys. A store in another
+// folder was written by another version, and is restored from the changelog.
 const storeName = "facts"
 
 func openStore(dir string) (*store, error) {
 	if err := os.MkdirAll(dir, files.PrivateFolder); err != nil {
 		return nil, fmt.Errorf("state folder: %w", err)
 	}
-	if err := files.Private(filepath.Join(dir, storeName)); err != nil { // the folder around it may be somebody's choice
+	if err := files.Private(filepath.Join(dir, storeName)); err != nil { // the folder around it may be the user's choice
 		return nil, fmt.Errorf("state folder: %w", err)
 	}
 	if err := os.RemoveAll(filepath.Join(dir, "pebble")); err != nil { // of the former version
 		return nil, fmt.Errorf("state folder: %w", err)
 	}
-	// Memtables are counted against the cache: with less than this nothing would be
-	// left for filters and indexes, and each look-up would read them anew.
+	// Memtables count against the cache: with a smaller cache no space would remain for filters
+	// and indexes, and each look-up would read them again.
 	const memtable, memtables, blocks = 48 << 20, 3, 64 << 20
 	cache := pebble.NewCache(memtables*memtable + blocks)
 	defer cache.Unref()
@@ -71,23 +70,23 @@ func openStore(dir string) (*store, error) {
 		Cache: cache, DisableWAL: true, Logger: quiet{}, FormatMajorVersion: pebble.FormatNewest, Comparer: byPrefix(),
 		MemTableSize: memtable, MemTableStopWritesThreshold: memtables, L0CompactionThreshold: 4,
 	}
-	for i := range options.Levels { // most look-ups are for what is not there
+	for i := range options.Levels { // most look-ups find nothing
 		options.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
 	db, err := pebble.Open(filepath.Join(dir, storeName), options)
 	if err != nil {
 		if strings.Contains(err.Error(), "lock") || errors.Is(err, os.ErrPermission) {
-			return nil, fmt.Errorf("state folder %s: %w; another enricher uses it, or it is not yours: give each enricher a folder of its own", dir, err)
+			return nil, fmt.Errorf("state folder %s: %w; another enricher uses it, or you may not write to it: give each enricher a folder of its own", dir, err)
 		}
-		return nil, fmt.Errorf("state folder %s: %w; if it is damaged delete it, and it is restored from the changelog", dir, err)
+		return nil, fmt.Errorf("state folder %s: %w; if it is damaged, delete it: it is restored from the changelog", dir, err)
 	}
 	s := &store{db: db, dir: dir}
 	s.scanning.Go(s.scan)
 	return s, nil
 }
 
-// scan makes the filter of what lies in the store as it is opened. What fails leaves the
-// store without it.
+// scan builds the filter of what was in the store when it was opened. If that fails the store
+// works without it.
 func (s *store) scan() {
 	it, err := s.db.NewIter(nil)
 	if err != nil {
@@ -105,7 +104,7 @@ func (s *store) scan() {
 	}
 }
 
-// may reports whether a key may be there.
+// may reports whether a key may be in the store.
 func (s *store) may(k key) bool {
 	before := s.before.Load()
 	return before == nil || before.may(k) || s.since.may(k)
@@ -117,8 +116,8 @@ func (s *store) mayUnder(prefix key) bool {
 	return before == nil || before.mayUnder(prefix) || s.since.mayUnder(prefix)
 }
 
-// byPrefix orders keys by their bytes. Filters are made of their prefixes, so that
-// one look tells whether anything lies under a name.
+// byPrefix orders keys by their bytes. Filters are built from prefixes, so that one look-up shows
+// whether there is any entry with a prefix.
 func byPrefix() *pebble.Comparer {
 	c := *pebble.DefaultComparer
 	c.Name = "changetrail.prefix"
@@ -126,16 +125,15 @@ func byPrefix() *pebble.Comparer {
 	return &c
 }
 
-// quiet drops what Pebble says of its own work.
+// quiet drops what Pebble logs.
 type quiet struct{}
 
 func (quiet) Infof(string, ...any)           {}
 func (quiet) Errorf(string, ...any)          {}
 func (quiet) Fatalf(format string, a ...any) { panic(fmt.Sprintf(format, a...)) } //nolint:forbidigo // Pebble calls it where the files below it cannot be trusted any more
 
-// instance returns the stable name of the enricher that owns the folder. It
-// names its transactions, so that a restart ends what its former self left
-// open.
+// instance returns the stable name of the enricher that owns the folder. Its transactions have
+// that name, so that after a restart the enricher ends those that it left open.
 func (s *store) instance() (string, error) {
 	path := filepath.Join(s.dir, "instance")
 	if b, err := os.ReadFile(path); err == nil && len(b) > 0 {
@@ -149,7 +147,7 @@ func (s *store) instance() (string, error) {
 	return name, nil
 }
 
-// get returns the value of a key, or nil. The value is the caller's.
+// get returns the value of a key, or nil. The caller owns the value.
 func (s *store) get(k key) ([]byte, error) {
 	if !s.may(k) {
 		return nil, nil
@@ -167,17 +165,17 @@ func (s *store) get(k key) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state: %w", err)
 	}
-	return append(make([]byte, 0, len(v)), v...), nil // never nil: an empty value is one
+	return append(make([]byte, 0, len(v)), v...), nil // never nil: an empty value is a value
 }
 
-// holds reports whether an entry lies in the store as it is.
+// holds reports whether an entry is in the store with the same value.
 func (s *store) holds(x entry) (bool, error) {
 	v, err := s.get(x.key)
 	return v != nil && bytes.Equal(v, x.value), err
 }
 
-// list returns the entries with a prefix of prefixSize bytes, of a kind that is listed, in
-// order; where until is given, up to those that go on with it.
+// list returns the entries with a prefix of prefixSize bytes in order, for kinds that are listed.
+// If until is given, it stops at the first key whose rest is not below until.
 func (s *store) list(prefix key, until string) ([]entry, error) {
 	if !s.mayUnder(prefix) {
 		return nil, nil
@@ -213,7 +211,7 @@ func (s *store) open() error {
 	return nil
 }
 
-// written ends the reader, which does not see what came after it.
+// written closes the reader, which does not see later writes.
 func (s *store) written() error {
 	if s.reader == nil {
 		return nil
@@ -226,8 +224,8 @@ func (s *store) written() error {
 	return nil
 }
 
-// each yields the entries from a first key to below a last one, in order. Key and value
-// hold until the next. What fails is yielded last.
+// each yields the entries from first to below last, in order. Key and value are valid until the
+// next entry. An error is yielded last.
 func (s *store) each(first, last key) iter.Seq2[entry, error] {
 	return func(yield func(entry, error) bool) {
 		it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte(first), UpperBound: []byte(last)})
@@ -245,8 +243,7 @@ func (s *store) each(first, last key) iter.Seq2[entry, error] {
 	}
 }
 
-// An entry is one of the changelog, with its partition before the key. No value
-// deletes.
+// An entry is an entry of the changelog, with its partition before the key. A nil value deletes.
 type entry struct {
 	key   key
 	value []byte
@@ -259,7 +256,7 @@ func (s *store) write(entries []entry, next map[int32]int64) error {
 		size += len(e.key) + len(e.value) + 16
 	}
 	b := s.db.NewBatchWithSize(size, pebble.WithMaxRetainedSizeBytes(32<<20))
-	defer func() { _ = b.Close() }() // only gives memory back
+	defer func() { _ = b.Close() }() // it only frees memory
 	for _, e := range entries {
 		var err error
 		if e.value == nil {
@@ -283,13 +280,13 @@ func (s *store) write(entries []entry, next map[int32]int64) error {
 	return s.written()
 }
 
-// ownKey is a key of the store itself, which no changelog has.
+// ownKey returns a key of the store itself, which is not in the changelog.
 func ownKey(partition int32, mark string) key {
 	return string(binary.BigEndian.AppendUint32(nil, uint32(partition))) + mark
 }
 
-// position returns the changelog offset up to which a partition is complete.
-// A partition of another incarnation of the topic is emptied first.
+// position returns the changelog offset up to which a partition is complete. It empties a
+// partition of another incarnation of the topic first.
 func (s *store) position(partition int32, topic string) (int64, error) {
 	have, err := s.get(ownKey(partition, topicKey))
 	if err != nil {
@@ -304,7 +301,7 @@ func (s *store) position(partition int32, topic string) (int64, error) {
 	return s.stands(partition)
 }
 
-// stands is position without regard to the topic.
+// stands is position without the check of the topic.
 func (s *store) stands(partition int32) (int64, error) {
 	v, err := s.get(ownKey(partition, positionKey))
 	if err != nil || len(v) != 8 {

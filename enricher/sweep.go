@@ -12,27 +12,26 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// A sweep looks at so many entries of a partition, and not more often.
+// A sweep looks at sweepEntries entries of a partition at most, once per sweepPause at most.
 const (
 	sweepEntries = 2_000
 	sweepPause   = 10 * time.Second
 )
 
-// A sweepState is how far a partition has been looked through for what has waited
-// too long.
+// A sweepState is how far a partition was searched for entries that have waited too long.
 type sweepState struct {
-	next key // to go on from
+	next key // where the next sweep begins
 	at   time.Time
 
 	newest time.Time // of the events read
 	busy   time.Time // when the last of them was read
 }
 
-// traceAge is how long the spans of a trace are kept for others that come late.
+// traceAge is how long the spans of a trace are kept for spans that arrive late.
 const traceAge = 24 * time.Hour
 
-// sweepWhenDue sweeps with an empty batch alone: what fails then is no fault of an event.
-// Of others it notes the time.
+// sweepWhenDue sweeps only with an empty batch, so that a failure is not blamed on an event. For
+// other batches it only records the time.
 func (e *Enricher) sweepWhenDue(batch []*stream.Record) ([]*stream.Record, error) {
 	now := e.now()
 	for _, r := range batch {
@@ -46,10 +45,10 @@ func (e *Enricher) sweepWhenDue(batch []*stream.Record) ([]*stream.Record, error
 	return e.sweep(now)
 }
 
-// sweep looks at a few entries of each partition, so that no transaction is late. It deletes
-// what is older than EvidenceAge and found by no change. It returns the actions of traces
-// that have been pending too long, and dead letters of what waited for a repository in vain.
-// Changes themselves stay: without its revision a change would begin again at the first one,
+// sweep looks at a few entries of each partition, so that no transaction is delayed. It deletes
+// entries that are older than EvidenceAge and that no change found. It returns the actions of
+// traces that were pending too long, and dead letters of events for which no repository named the
+// run. Changes themselves stay: without its revision a change would begin again at the first one,
 // which every index rightly ignores.
 func (e *Enricher) sweep(now time.Time) (out []*stream.Record, err error) {
 	for _, p := range slices.Sorted(maps.Keys(e.owned)) {
@@ -61,7 +60,7 @@ func (e *Enricher) sweep(now time.Time) (out []*stream.Record, err error) {
 		if former, err := e.store.hasFormer(p); err != nil {
 			return nil, err
 		} else if former {
-			continue // an upgrade that was stopped halfway left both forms there
+			continue // an upgrade that was stopped halfway left both forms
 		}
 		late, err := e.rooms.overdue(p, s.today(now).Add(-cmp.Or(e.conf.TraceHold, 10*time.Minute)))
 		if err != nil {
@@ -80,8 +79,8 @@ func (e *Enricher) sweep(now time.Time) (out []*stream.Record, err error) {
 	return out, nil
 }
 
-// today is what time it is in a partition: while events of a year ago are read again, it is a
-// year ago.
+// today returns the current time in a partition: while events of a year ago are read again, it is
+// a year ago.
 func (s sweepState) today(now time.Time) time.Time {
 	if now.Sub(s.busy) < 2*sweepPause && s.newest.Before(now) {
 		return s.newest
@@ -89,8 +88,8 @@ func (s sweepState) today(now time.Time) time.Time {
 	return now
 }
 
-// expire deletes what is too old among some entries of a partition. It returns dead
-// letters, and the key to go on from.
+// expire deletes the expired ones among some entries of a partition. It returns dead letters, and
+// the key at which the next sweep begins.
 func (e *Enricher) expire(partition int32, from key, today time.Time) (out []*stream.Record, next key, err error) {
 	old, next, err := e.state.expired(partition, from, today, e.conf.EvidenceAge)
 	for _, x := range old {
@@ -106,8 +105,8 @@ func (e *Enricher) expire(partition int32, from key, today time.Time) (out []*st
 	return out, next, err
 }
 
-// expired returns entries of a partition that came longer than age before today and are
-// of no more use, and the key to go on from.
+// expired returns entries of a partition that arrived longer than age before today and have no
+// further use, and the key at which the next sweep begins.
 func (p *projection) expired(partition int32, from key, today time.Time, age time.Duration) (out []entry, next key, err error) {
 	looked := 0
 	for _, kind := range []byte{kindCounted, kindFact, kindIdentity, kindRef, kindSettled} { // in the order of keys
@@ -136,7 +135,7 @@ func (p *projection) expired(partition int32, from key, today time.Time, age tim
 	return out, "", nil
 }
 
-// agedOut reports whether an entry is one that ages, and older than age.
+// agedOut reports whether an entry is of a kind that expires, and older than age.
 func agedOut(x entry, today time.Time, age time.Duration) bool {
 	at := 0
 	switch kind := x.key[4]; kind {
@@ -144,7 +143,7 @@ func agedOut(x entry, today time.Time, age time.Duration) bool {
 		at, age = 1, age+7*24*time.Hour // it outlives the action itself
 	case kindRef:
 		if s := x.key[prefixSize : prefixSize+1]; s != refLink && s != refSubscriber || len(x.value) != 4 {
-			return false // it goes with its fact
+			return false // it is deleted with its fact
 		}
 	case kindSettled:
 		age = min(age, traceAge)
@@ -160,8 +159,8 @@ func agedOut(x entry, today time.Time, age time.Duration) bool {
 	return len(x.value) >= at+4 && arrivalOf(x.value[at:]).Before(today.Add(-age))
 }
 
-// unused returns an aged entry, with its postings where it is a fact, or nothing where a
-// change has found it.
+// unused returns an expired entry, with its postings if it is a fact, or nothing if a change has
+// found it.
 func (p *projection) unused(partition int32, x entry) ([]entry, error) {
 	out := []entry{x}
 	if x.key[4] == kindRef && x.key[prefixSize:prefixSize+1] == refLink {
@@ -179,7 +178,7 @@ func (p *projection) unused(partition int32, x entry) ([]entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	if x.value[0] == classAction { // it was counted by those who found it
+	if x.value[0] == classAction { // the changes that found it have counted it
 		for _, ref := range record.ActionRefs(e) {
 			out = append(out, entry{key: keyOf(partition, kindRef, refName(e.Repository, ref), refAction, suffix(e))})
 		}

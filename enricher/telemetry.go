@@ -19,16 +19,16 @@ import (
 
 const scope = "github.com/changetrail/changetrail/enricher"
 
-// What becomes of an event, as the metric counts it.
+// The outcomes of events in the metric.
 const (
 	enriched = "enriched"
 	repeated = "repeated"
 	rerouted = "rerouted"
-	waiting  = "waiting" // in the room of its run
+	waiting  = "waiting" // for a repository that names its run
 )
 
-// metrics counts what a transaction did once it is committed, so that what is
-// done again after an abort is counted once.
+// metrics counts what a transaction did when it is committed, so that work that is repeated after
+// an abort is counted once.
 type metrics struct {
 	events, refused, transactions metric.Int64Counter
 	duration                      metric.Float64Histogram
@@ -105,8 +105,8 @@ func (m *metrics) transaction(t stream.Transaction) {
 	}
 }
 
-// A tracer makes a span for each event whose sender is traced. The others cost
-// nothing, and what trace context they carry is passed on.
+// A tracer makes a span for each event whose sender is traced. Other events cost nothing, and
+// their trace context is passed on.
 type tracer struct {
 	tracer trace.Tracer
 	on     bool
@@ -154,7 +154,7 @@ func (t *tracer) end(committed bool) {
 	t.open = t.open[:0]
 }
 
-// remoteParent reads a W3C traceparent. An invalid one is no parent.
+// remoteParent reads a W3C traceparent. An invalid one gives no parent.
 func remoteParent(traceparent []byte, tracestate string) trace.SpanContext {
 	if len(traceparent) != 55 {
 		return trace.SpanContext{}

@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// A transaction is what a batch changes of the state, over the store. It becomes the
-// store's content when the batch is committed.
+// A transaction is the changes of a batch to the state, on top of the store. They are written to
+// the store when the batch is committed.
 type transaction struct {
 	store   *store
-	entries []entry     // in the order in which they were first written; no value: deleted
-	at      map[key]int // their places
-	under   map[key]int // the place of the last entry with a prefix, of kinds that are listed
-	before  []int       // of each entry, the place of the one before with its prefix; -1: none
-	bytes   int         // of the values, those written over among them
+	entries []entry     // in the order in which they were first written; nil value: deleted
+	at      map[key]int // the indexes of the entries
+	under   map[key]int // the index of the last entry with a prefix, for kinds that are listed
+	before  []int       // for each entry the index of the previous entry with its prefix; -1: none
+	bytes   int         // of the values, including overwritten ones
 	room    *slab       // of the values
 }
 
@@ -23,8 +23,8 @@ func (t *transaction) reset(room *slab) {
 	t.entries, t.before, t.bytes, t.room = t.entries[:0], t.before[:0], 0, room
 }
 
-// emptied returns an empty map: m again unless it is large, since emptying it takes time that
-// grows with the room that it has.
+// emptied returns an empty map. It uses m again unless m is large, since clearing a map takes
+// time that grows with its capacity.
 func emptied(m map[key]int) map[key]int {
 	if m == nil || len(m) > 1<<16 {
 		return make(map[key]int)
@@ -47,7 +47,7 @@ func (t *transaction) has(k key) bool {
 	return ok
 }
 
-// put writes an entry; nil deletes it.
+// put writes an entry; a nil value deletes it.
 func (t *transaction) put(k key, value []byte) {
 	t.bytes += len(value)
 	if i, ok := t.at[k]; ok {
@@ -66,16 +66,16 @@ func (t *transaction) put(k key, value []byte) {
 	t.entries, t.before = append(t.entries, entry{k, value}), append(t.before, before)
 }
 
-// listed reports whether entries of a kind are ever listed by their prefix.
+// listed reports whether entries of a kind are listed by their prefix.
 func listed(kind byte) bool {
 	return kind == kindFact || kind == kindRef || kind == kindMember || kind == kindSettled
 }
 
-// set writes an entry that has no value.
+// set writes an entry with an empty value.
 func (t *transaction) set(k key) { t.put(k, []byte{}) }
 
-// list returns the entries with a prefix of prefixSize bytes, of a kind that is listed, in
-// order; where until is given, up to those that go on with it.
+// list returns the entries with a prefix of prefixSize bytes in order, for kinds that are listed.
+// If until is given, it stops at the first key whose rest is not below until.
 func (t *transaction) list(prefix key, until string) ([]entry, error) {
 	out, err := t.store.list(prefix, until)
 	last, ok := t.under[prefix]

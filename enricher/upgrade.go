@@ -13,13 +13,13 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// errFormer reports that a partition holds the state of a former version.
+// errFormer reports that a partition contains the state of a former version.
 var errFormer = errors.New("the state was written by a former version")
 
-// Upgrade brings the state of a former version into the form of this one: the entries of
-// the changelog are written anew, and the former ones deleted. Events are not read again,
-// and records stay as they are. No enricher may run meanwhile; events that come wait.
-// Being stopped halfway does no harm: begin again.
+// Upgrade converts the state of a former version into the form of this one: it writes the entries
+// of the changelog again, and deletes the former ones. Events are not read again, and records
+// stay as they are. No enricher may run meanwhile; new events wait. An upgrade that was stopped
+// halfway does no harm: begin again.
 func Upgrade(ctx context.Context, c Config) error {
 	b, end, err := newRebuild(ctx, c, false)
 	if err != nil {
@@ -34,9 +34,8 @@ func Upgrade(ctx context.Context, c Config) error {
 	return nil
 }
 
-// upgradeWhenAlone upgrades the state as soon as no enricher is at work, this one and those
-// of the former version among them. Where another one upgrades it first, that is all that
-// was needed.
+// upgradeWhenAlone upgrades the state as soon as no enricher is running, including this one and
+// those of the former version. If another enricher upgrades it first, nothing is left to do.
 func (e *Enricher) upgradeWhenAlone(ctx context.Context) error {
 	pause := 5 * time.Second
 	for {
@@ -44,7 +43,7 @@ func (e *Enricher) upgradeWhenAlone(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, stream.ErrTakenOver): // by one that began later, which needs its time
+		case errors.Is(err, stream.ErrTakenOver): // another upgrade began later and needs time
 			pause *= 2
 		case !errors.Is(err, errBusy):
 			return err
@@ -57,7 +56,7 @@ func (e *Enricher) upgradeWhenAlone(ctx context.Context) error {
 	}
 }
 
-// upgrade upgrades the state, unless another one has done so or is at it.
+// upgrade upgrades the state, unless another enricher has done so or is doing so.
 func (e *Enricher) upgrade(ctx context.Context) error {
 	former, moves, err := e.catchUp(ctx)
 	switch {
@@ -69,8 +68,8 @@ func (e *Enricher) upgrade(ctx context.Context) error {
 	return Upgrade(ctx, e.conf)
 }
 
-// catchUp reads what others have written to the changelog of partitions with the state of
-// a former version. It tells whether they still hold some, and whether anything was written.
+// catchUp reads what others wrote to the changelog of partitions with the state of a former
+// version. former reports whether there is still such state, moves whether anything was written.
 func (e *Enricher) catchUp(ctx context.Context) (former, moves bool, err error) {
 	for p := range e.count {
 		has, err := e.store.hasFormer(p)
@@ -103,7 +102,7 @@ func (b *rebuild) upgradePartition(ctx context.Context, p int32) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("state folder: %w", err)
 	}
-	defer func() { _ = os.RemoveAll(dir) }() // what is left is removed by the next
+	defer func() { _ = os.RemoveAll(dir) }() // the next upgrade removes what is left
 	former, err := openStore(dir)
 	if err != nil {
 		return err
@@ -115,10 +114,11 @@ func (b *rebuild) upgradePartition(ctx context.Context, p int32) error {
 	return b.upgrade(p, former)
 }
 
-// upgrade brings what former holds of a partition into the form of this version, there and
-// in the changelog: first all that is new, last of it a mark, and then former entries are
-// deleted, with the last of them the mark. Without the mark all former entries are still
-// there, and what is new may be a part; with it what is new is complete.
+// upgrade converts the entries of a partition in former into the form of this version, both there
+// and in the changelog. First it writes all new entries and a mark as the last one. Then it
+// deletes the former entries, and the mark with the last of them. Without the mark all former
+// entries still exist, and the new ones may be incomplete; with the mark the new ones are
+// complete.
 func (b *rebuild) upgrade(p int32, former *store) error {
 	if has, err := former.hasFormer(p); err != nil || !has {
 		return err
@@ -133,10 +133,11 @@ func (b *rebuild) upgrade(p int32, former *store) error {
 	return b.deleteFormer(p, former)
 }
 
-// convertedKey marks a partition that is upgraded except that former entries are still to be deleted.
+// convertedKey returns the mark of a partition whose upgrade only has to delete the former
+// entries.
 func convertedKey(p int32) key { return keyOf(p, kindUpgraded, name{}, "converted") }
 
-// convert adds to former entries what they are in the form of this version.
+// convert adds to the former entries the same entries in the form of this version.
 func (b *rebuild) convert(p int32, former *store) error {
 	if err := former.deleteNew(p); err != nil {
 		return err
@@ -169,7 +170,7 @@ func (b *rebuild) convert(p int32, former *store) error {
 	return o.flush()
 }
 
-// deleteNew deletes what an upgrade that was stopped halfway has added.
+// deleteNew deletes what an upgrade that was stopped halfway had added.
 func (s *store) deleteNew(p int32) error {
 	var gone []entry
 	for x, err := range s.each(ownKey(p, ""), ownKey(p+1, "")) {
@@ -210,7 +211,7 @@ func (b *rebuild) deleteFormer(p int32, former *store) error {
 	return former.write(append(gone, entry{key: convertedKey(p)}), nil)
 }
 
-// checkForm reports a partition that holds the state of a former version.
+// checkForm returns an error if a partition of the batch contains the state of a former version.
 func (e *Enricher) checkForm(batch []*stream.Record) error {
 	for _, r := range batch {
 		if e.checked[r.Partition] {

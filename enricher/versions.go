@@ -21,18 +21,18 @@ const (
 	kindMatrix = "matrix"
 )
 
-// A version is a message of the topic of policies: a policy or a matrix that an enricher
-// started with, and that was not the newest one. It is in force from when the broker took
-// it, or as [policy.History] says.
+// A version is a message of the topic of policies: a policy or a matrix with which an enricher
+// started, and which was not the newest one. It is in force from its arrival at the broker, or as
+// [policy.History] says.
 type version struct {
 	Kind   string          `json:"kind"`
 	Digest string          `json:"digest"`
-	Since  time.Time       `json:"since,omitzero"` // as the policy states
-	Files  []policy.Source `json:"files"`          // that it is made of; its own first
+	Since  time.Time       `json:"since,omitzero"` // the time that the policy states
+	Files  []policy.Source `json:"files"`          // its files, the main one first
 }
 
-// ReadRules returns the policies and matrices that the topic of policies holds, and the
-// offset behind them.
+// ReadRules returns the policies and matrices in the topic of policies, and the offset after
+// them.
 func ReadRules(ctx context.Context, c stream.Config, t stream.Topics) (rules Rules, next int64, err error) {
 	_, err = c.Partition(t.Policies(), 0).Scan(ctx, -1, func(recs []*stream.Record) error {
 		for _, r := range recs {
@@ -44,7 +44,7 @@ func ReadRules(ctx context.Context, c stream.Config, t stream.Topics) (rules Rul
 	return rules, next, err
 }
 
-// add returns rules with the version of a message.
+// add returns rules with the version in a message.
 func (rules Rules) add(r *stream.Record) Rules {
 	var v version
 	if err := json.Unmarshal(r.Value, &v); err != nil {
@@ -57,7 +57,7 @@ func (rules Rules) add(r *stream.Record) Rules {
 		rules.Policies, _ = rules.Policies.Add(policy.Version[*policy.Policy]{Digest: v.Digest, Arrived: r.Timestamp, Content: p, Err: err}, v.Since)
 	case kindMatrix:
 		var m *controls.Matrix
-		err := errors.New("its file is not held")
+		err := errors.New("its message has no file")
 		if len(v.Files) > 0 {
 			m, err = controls.Parse(v.Files[0].Content)
 		}
@@ -68,8 +68,8 @@ func (rules Rules) add(r *stream.Record) Rules {
 	return rules
 }
 
-// missing returns messages of the policy and the matrix of c, where they are not the
-// newest of rules. One that is empty is none: it takes nothing out of force.
+// missing returns messages with the policy and the matrix of c if they are not the newest of
+// rules. An empty one gives no message: it does not end the one in force.
 func (c Config) missing(rules Rules, now time.Time) ([]*stream.Record, error) {
 	var out []*stream.Record
 	for _, v := range []struct {
@@ -87,15 +87,15 @@ func (c Config) missing(rules Rules, now time.Time) ([]*stream.Record, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", v.Kind, err)
 		}
-		// Each version has a key of its own, so that compaction leaves it: one that comes
-		// into force again is another version.
+		// Each version has a key of its own, so that compaction keeps it: one that comes into
+		// force again is another version.
 		key := v.Kind + " " + now.UTC().Format(time.RFC3339Nano) + " " + v.Digest
 		out = append(out, &stream.Record{Topic: c.Topics.Policies(), Key: []byte(key), Value: value, Timestamp: now})
 	}
 	return out, nil
 }
 
-// with returns rules as they will be once c has started, without writing anything.
+// with returns the rules as they will be after c has started, without writing anything.
 func (rules Rules) with(c Config, now time.Time) (Rules, error) {
 	recs, err := c.missing(rules, now)
 	for _, r := range recs {
@@ -106,20 +106,20 @@ func (rules Rules) with(c Config, now time.Time) (Rules, error) {
 	return rules, err
 }
 
-// recordRules records the policy and the matrix of c, where they are not the newest ones,
-// and returns all that are held, with the offset behind them.
+// recordRules records the policy and the matrix of c if they are not the newest ones. It returns
+// all recorded rules and the offset after them.
 func (c Config) recordRules(ctx context.Context, now func() time.Time) (Rules, int64, error) {
 	for written := false; ; {
 		rules, next, err := ReadRules(ctx, c.Kafka, c.Topics)
-		if err != nil || written { // of two with different policies, the later one stands
+		if err != nil || written { // of two writers with different policies, the later one wins
 			return rules, next, err
 		}
 		recs, err := c.missing(rules, now())
 		if err != nil || len(recs) == 0 {
 			return rules, next, err
 		}
-		// Writers take the id from each other, so that of two who start at once one writes
-		// first, and the other reads that.
+		// Writers take over the id from each other: if two start at once, one writes first and
+		// the other reads what it wrote.
 		w, err := stream.NewTransactionWriter(ctx, c.Kafka, Group(c.Topics)+"-policies")
 		if err != nil {
 			return Rules{}, 0, err
@@ -133,8 +133,8 @@ func (c Config) recordRules(ctx context.Context, now func() time.Time) (Rules, i
 	}
 }
 
-// followRules takes over what other enricher records, until ctx is done. A change that
-// is open is judged by a new version at its next event.
+// followRules reads what other enrichers record, until ctx is done. An open change is judged by a
+// new version at its next event.
 func (e *Enricher) followRules(ctx context.Context, next int64) {
 	const pause = 5 * time.Second
 	for ctx.Err() == nil {
@@ -148,7 +148,7 @@ func (e *Enricher) followRules(ctx context.Context, next int64) {
 				return nil
 			}
 			if err := rules.unread(); err != nil {
-				e.conf.Log.Error("what was recorded cannot be read by this release; what was in force before stays so", "err", err)
+				e.conf.Log.Error("this release cannot read a recorded policy or control matrix; the one before it stays in force", "err", err)
 				return nil
 			}
 			e.conf.Log.Info("another policy or control matrix is recorded", "policy", rules.Policies.Newest(), "controls", rules.Controls.Newest())
