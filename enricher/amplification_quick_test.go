@@ -2,5 +2,5 @@
 
 package enricher
 
-// wholeShapes tells that each shape of load has its whole size.
+// wholeShapes says whether each shape of load has its full size.
 const wholeShapes = false

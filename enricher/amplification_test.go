@@ -16,15 +16,15 @@ import (
 )
 
 const (
-	// maxAmplification is how many bytes of state an event may write for each byte
-	// that it has in Kafka.
+	// maxAmplification is how many bytes of state an event may write per byte that it has in
+	// Kafka.
 	maxAmplification = 3.0
-	// maxBeside is how many bytes an entry may have beside those of an event.
+	// maxBeside is how many bytes an entry may have in addition to those of an event.
 	maxBeside = 1 << 10
 )
 
-// TestWriteAmplification measures how much state the shapes of load write, one event a
-// transaction and 500. With the build tag bench each shape has its whole size.
+// TestWriteAmplification measures how much state the shapes of load write, with one event and
+// with 500 events per transaction. With the build tag bench each shape has its full size.
 func TestWriteAmplification(t *testing.T) {
 	var table strings.Builder
 	fmt.Fprintf(&table, "| %-52s | %6s | %6s | %6s | %6s | %7s | %7s | %7s | %7s |\n|---|---|---|---|---|---|---|---|---|\n", "shape of load", "events", "KB", "one", "500", "fact: 1", "500", "entries", "largest")
@@ -38,27 +38,27 @@ func TestWriteAmplification(t *testing.T) {
 		fmt.Fprintf(&table, "| %-52s | %6d | %6d | %6.2f | %6.2f | %7.2f | %7.2f | %7.2f | %7d |\n", fmt.Sprintf(s.name, n), one.events, one.in>>10,
 			one.perByte(), many.perByte(), one.perFact(), many.perFact(), float64(one.entries)/float64(one.events), max(one.largest, many.largest))
 		if worst := max(one.perByte(), many.perByte()); worst > maxAmplification {
-			t.Errorf(s.name+": %.2f bytes of state for a byte of event, at most %.1f are allowed", n, worst, maxAmplification)
+			t.Errorf(s.name+": %.2f bytes of state per byte of event, want at most %.1f", n, worst, maxAmplification)
 		}
 		if largest := max(one.largest, many.largest); largest > one.biggest+maxBeside {
-			t.Errorf(s.name+": an entry of %d bytes, the largest event has %d", n, largest, one.biggest)
+			t.Errorf(s.name+": an entry has %d bytes, the largest event %d", n, largest, one.biggest)
 		}
 	}
 	t.Logf("bytes of state for a byte of event (key, value and headers), with one event and 500 in a transaction; the same for a byte of its fact, with what was read of its report; entries for an event, where each has a transaction; the largest entry in bytes\n\n%s", &table)
 }
 
-// An amplification is what events wrote.
+// An amplification measures what events wrote.
 type amplification struct {
 	events, in, facts       int // as clients sent them
-	biggest                 int // of them
+	biggest                 int // of the events
 	entries, state, largest int
 }
 
 func (a amplification) perByte() float64 { return float64(a.state) / float64(a.in) }
 func (a amplification) perFact() float64 { return float64(a.state) / float64(a.facts) }
 
-// amplify runs an enricher over events, batch of them in a transaction, and over what
-// it sends to itself.
+// amplify runs an enricher over events, batch of them per transaction, and over what it sends to
+// itself.
 func amplify(t *testing.T, events []*stream.Record, batch int) (a amplification) {
 	t.Helper()
 	last := events[len(events)-1].Timestamp
@@ -97,7 +97,7 @@ func amplify(t *testing.T, events []*stream.Record, batch int) (a amplification)
 	return a
 }
 
-// factSize is the bytes of a fact with what was read from its report.
+// factSize returns the size of a fact with what was read from its report.
 func factSize(t *testing.T, e record.Event) int {
 	t.Helper()
 	var read any
@@ -114,7 +114,7 @@ func factSize(t *testing.T, e record.Event) int {
 	return len(e.Stored) + len(text)
 }
 
-// sizeOf is the bytes of a message in Kafka, without what Kafka adds.
+// sizeOf returns the size of a message in Kafka, without what Kafka adds.
 func sizeOf(r *stream.Record) int {
 	n := len(r.Key) + len(r.Value)
 	for _, h := range r.Headers {
@@ -137,12 +137,12 @@ func loadedEnricher(t *testing.T, now time.Time) *Enricher {
 
 // A shape is a kind of load.
 type shape struct {
-	name         string // with the number of what it has most of
+	name         string // with the number of its main part
 	quick, whole int
 	fill         func(l *load, n int)
 }
 
-// Every shape is about one repository, unless it says otherwise.
+// Every shape is about one repository, unless its name says otherwise.
 const (
 	loadPartitions = 4
 	loadRepo       = "github.com/acme/payments"

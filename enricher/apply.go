@@ -105,7 +105,7 @@ func (e *Enricher) take(ctx context.Context, d *decodedEvent) (out []*stream.Rec
 // takeLocated accepts an event that lies in the home partition of its repository, by the name
 // that it states or by its key, or that is on its way from one to the other.
 func (e *Enricher) takeLocated(ctx context.Context, d *decodedEvent) (out []*stream.Record, enrich bool, err error) {
-	if f, word := d.event.Fact.(*record.RepositoryNamed); word {
+	if f, ok := d.event.Fact.(*record.RepositoryNamed); ok {
 		out, err = e.takeWord(ctx, d, f)
 		return out, false, err
 	}
@@ -116,8 +116,8 @@ func (e *Enricher) takeLocated(ctx context.Context, d *decodedEvent) (out []*str
 	if enrich, err = e.admitOne(d); err != nil || d.refusal != nil {
 		return out, enrich, err
 	}
-	words, err := e.called(d)
-	return append(out, words...), enrich, err
+	renewals, err := e.recordNames(d)
+	return append(out, renewals...), enrich, err
 }
 
 // homeOf returns the partition in which an event is joined.
@@ -145,7 +145,7 @@ func (e *Enricher) admitOne(d *decodedEvent) (enrich bool, err error) {
 		if !d.reread {
 			return false, nil
 		}
-		return true, e.state.again(from, d.event)
+		return true, e.state.touchAll(from, d.event)
 	case conflict:
 		d.refusal = &schemas.Refusal{Reason: schemas.DuplicateID, Detail: "another event with the same source and id came first and has other content; that one is kept. Give each event an id of its own"}
 		return false, nil

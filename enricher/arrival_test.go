@@ -11,8 +11,9 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// TestWhatIsSentOnArrivedWhenItCame: whoever writes to Kafka cannot say so in its place.
-func TestWhatIsSentOnArrivedWhenItCame(t *testing.T) {
+// TestWhatIsSentOnKeepsItsArrival checks that an event that is sent on keeps its arrival, and
+// that others who write to Kafka cannot set one.
+func TestWhatIsSentOnKeepsItsArrival(t *testing.T) {
 	e := new(Enricher)
 	e.conf.Topics = stream.Topics{Prefix: "b"}
 	e.conf.Keys = signingKeys

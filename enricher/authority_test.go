@@ -18,9 +18,9 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// authorities is the table of docs/trust.md for each type of events: what it is of the kind
-// of a platform, and its witness when it comes with the credential of an agent, a platform
-// or a person.
+// authorities is the table of docs/trust.md for each type of events: the kind that the credential
+// of a platform must allow, and the witness when the event comes with the credential of an agent,
+// a platform or a person.
 var authorities = map[string]struct{ kind, agent, platform, person, data string }{
 	record.TypeDecisionRecorded:    {"", "signed", "claimed", "claimed", `{"agent":{"id":"a"}}`},
 	record.TypeActionPerformed:     {"", "signed", "claimed", "claimed", `{"agent":{"id":"a"},"tool":"x"}`},
@@ -38,11 +38,11 @@ var authorities = map[string]struct{ kind, agent, platform, person, data string 
 	record.TypeCommitsPushed:       {"pushes", "claimed", "observed", "claimed", `{"branch":"b","after":"1111111"}`},
 	record.TypeEventNoted:          {"", "claimed", "observed", "claimed", `{}`},
 	record.TypeRequestReceived:     {"requests", "claimed", "observed", "human", `{"kind":"ticket","id":"PAY-12","author":"mira"}`},
-	// Changetrail alone says these.
+	// Only changetrail sends these.
 	record.TypeIdentityRefused: {"", "", "", "", `{"agent":"a","credential":"c"}`},
 	record.TypeRunNamed:        {"", "", "", "", `{"run":"r","repository":"github.com/acme/docs"}`},
 	record.TypeRepositoryNamed: {"", "", "", "", `{"id":"github.com#7","name":"github.com/acme/docs","key":"github.com/acme/pay"}`},
-	// Events of others count by what they become.
+	// Events of other systems count as what they become.
 	"dev.cdevents.change.reviewed.0.2.0":       {"reviews", "claimed", "observed", "human", `{"context":{"type":"dev.cdevents.change.reviewed.0.2.0"},"subject":{"id":"acme/docs#1"},"customData":{"reviewer":"mira","verdict":"approved"}}`},
 	"dev.cdevents.change.merged.0.2.0":         {"changes", "claimed", "observed", "claimed", `{"context":{"type":"dev.cdevents.change.merged.0.2.0"},"subject":{"id":"acme/docs#1"}}`},
 	"dev.cdevents.pipelinerun.finished.0.2.0":  {"tests", "claimed", "observed", "claimed", `{"context":{"type":"dev.cdevents.pipelinerun.finished.0.2.0"},"subject":{"id":"p","content":{"outcome":"success"}},"customData":{"repository":"github.com/acme/docs"}}`},
@@ -51,8 +51,8 @@ var authorities = map[string]struct{ kind, agent, platform, person, data string 
 	"com.gitlab.merge_request.approved":        {"", "", "", "", `{"object_kind":"merge_request","user":{"username":"mira"},"project":{"web_url":"https://gitlab.com/acme/docs","path_with_namespace":"acme/docs"},"object_attributes":{"iid":1,"action":"approved","state":"opened","updated_at":"2026-11-01 03:47:00 UTC"}}`},
 }
 
-// TestAuthority sends each type of events with each kind of credential, over HTTP and
-// Kafka, with its data in it and by reference.
+// TestAuthority sends each type of events with each kind of credential, over HTTP and Kafka, with
+// its data inline and by reference.
 func TestAuthority(t *testing.T) {
 	now := time.Now().UTC()
 	b := newBench(t, now)
@@ -92,7 +92,7 @@ func TestAuthority(t *testing.T) {
 	}
 }
 
-// body is an event of a type in JSON.
+// body returns an event of a type in JSON.
 func (b *bench) body(typ, way, data string) string {
 	b.Helper()
 	if way == "by dataref" {
@@ -114,7 +114,7 @@ func (b *bench) body(typ, way, data string) string {
 	return fmt.Sprintf(`{"specversion":"1.0","id":"1","source":"/x","type":%q,%s%s}`, typ, about, data)
 }
 
-// holds sends an event as one of the principals. want is its witness, "" where it is to be
+// holds sends an event as one of the principals. want is its witness, or "" if it must be
 // refused.
 func (b *bench) holds(t *testing.T, as int, body, want string) {
 	t.Helper()
@@ -153,8 +153,7 @@ func (b *bench) holds(t *testing.T, as int, body, want string) {
 	}
 }
 
-// holdsDirect writes an event past the gateway: nobody believes it, unless its source is
-// trusted.
+// holdsDirect writes an event past the gateway: it is believed only if its source is trusted.
 func (b *bench) holdsDirect(t *testing.T, typ, body string) {
 	t.Helper()
 	row := authorities[typ]
@@ -174,7 +173,7 @@ func (b *bench) holdsDirect(t *testing.T, typ, body string) {
 				t.Errorf("trusted as %q: %v", as, d.refusal)
 			}
 			continue
-		case webhook, typ == record.TypeRunNamed && as != record.Observed: // webhooks are verified by gateways alone
+		case webhook, typ == record.TypeRunNamed && as != record.Observed: // only gateways verify webhooks
 			want = "claimed"
 		case typ == record.TypeRunNamed:
 			continue

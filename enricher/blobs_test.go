@@ -72,11 +72,11 @@ func TestReportsAndLargeDataLieInTheBlobStore(t *testing.T) {
 		store Blobs
 		want  schemas.Reason
 	}{
-		"nothing is there":    {digests.Of([]byte("none")), store, schemas.BlobMissing},
-		"it is a URL":         {"https://example.org/x", store, schemas.BlobMissing},
-		"there is no store":   {ref, nil, schemas.BlobMissing},
-		"it was changed":      {damaged, store, schemas.DigestMismatch},
-		"what is there is no": {must(store.Put(t.Context(), []byte("prose"))), store, schemas.NotJSON},
+		"missing":        {digests.Of([]byte("none")), store, schemas.BlobMissing},
+		"it is a URL":    {"https://example.org/x", store, schemas.BlobMissing},
+		"no store":       {ref, nil, schemas.BlobMissing},
+		"it was changed": {damaged, store, schemas.DigestMismatch},
+		"not JSON":       {must(store.Put(t.Context(), []byte("prose"))), store, schemas.NotJSON},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, err := decode(t.Context(), event(c.ref), ingest.Reader{}, c.store)
@@ -85,7 +85,7 @@ func TestReportsAndLargeDataLieInTheBlobStore(t *testing.T) {
 			}
 		})
 	}
-	// A store that cannot be reached is no fault of the event.
+	// An unreachable store is not blamed on an event.
 	if d, err := decode(t.Context(), event(ref), ingest.Reader{}, away{}); err == nil || d.refusal != nil {
 		t.Errorf("%v, %v", err, d.refusal)
 	}

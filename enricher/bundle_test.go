@@ -25,8 +25,8 @@ func changelog(t *testing.T, out []*stream.Record) (state []*stream.Record) {
 	return state
 }
 
-// TestABundleHoldsItsEntries reads the messages of a load back as the entries that they are
-// made of.
+// TestABundleHoldsItsEntries reads the messages of a load back into the entries from which they
+// were made.
 func TestABundleHoldsItsEntries(t *testing.T) {
 	var entries, written int
 	for _, s := range shapes {
@@ -64,7 +64,8 @@ func TestABundleHoldsItsEntries(t *testing.T) {
 	}
 }
 
-// TestAMessageWithOneEntryIsReadAsItIs is for the changelogs of before.
+// TestAMessageWithOneEntryIsReadAsItIs covers changelogs that were written before there were
+// bundles.
 func TestAMessageWithOneEntryIsReadAsItIs(t *testing.T) {
 	n := nameOf("a")
 	for _, x := range []entry{
@@ -97,8 +98,8 @@ func TestABundleThatIsCutIsAnError(t *testing.T) {
 	}
 }
 
-// mixed feeds a mill everything that is posted, counted, superseded and left over, in an
-// order that chance gives, with half a year between.
+// mixed sends a mill everything that is posted, counted, superseded and expired, in a random
+// order, with half a year between.
 func (m *mill) mixed() {
 	m.t.Helper()
 	sha := func() string { return fmt.Sprintf("%07x", 0xabcdef0+m.rnd.IntN(5)) }
@@ -139,8 +140,8 @@ func (m *mill) mixed() {
 	m.run()
 }
 
-// compacted returns a changelog as Kafka may have it after a while: of each key the last
-// message, and no deletions.
+// compacted returns a changelog as Kafka may have it after a while: the last message of each key,
+// and no deletions.
 func compacted(log []*stream.Record) (out []*stream.Record) {
 	last := make(map[string]int)
 	key := func(r *stream.Record) string { return ownKey(r.Partition, string(r.Key)) }
@@ -155,7 +156,7 @@ func compacted(log []*stream.Record) (out []*stream.Record) {
 	return out
 }
 
-// restored returns a store that an enricher has restored.
+// restored returns a store that an enricher has restored from messages.
 func restored(t *testing.T, log []*stream.Record) *store {
 	t.Helper()
 	s := openTestStore(t)
@@ -185,7 +186,7 @@ func contentOf(t *testing.T, s *store) map[string]string {
 	return out
 }
 
-// TestACompactedChangelogRestoresTheState compacts a changelog up to any place.
+// TestACompactedChangelogRestoresTheState compacts a changelog up to each position.
 func TestACompactedChangelogRestoresTheState(t *testing.T) {
 	for seed := range uint64(6) {
 		m := newMill(t, openTestStore(t), seed, false)
@@ -201,8 +202,8 @@ func TestACompactedChangelogRestoresTheState(t *testing.T) {
 	}
 }
 
-// TestARebuiltStateRestores writes a state that was rebuilt of other events over one that
-// lies in bundles.
+// TestARebuiltStateRestores writes a state that was rebuilt from other events over one that lies
+// in bundles.
 func TestARebuiltStateRestores(t *testing.T) {
 	for seed := range uint64(6) {
 		former, fresh := newMill(t, openTestStore(t), seed, false), newMill(t, openTestStore(t), seed+100, false)

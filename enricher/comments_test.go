@@ -8,9 +8,9 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// TestWhatAChangeRestsOnDoesNotGrowWithComments holds the state of a change with 5,000
-// comments against that of one with 50: what is read to judge it is as large. Each comment
-// leaves its identity, of some bytes that are read by key alone, until evidence expires.
+// TestWhatAChangeRestsOnDoesNotGrowWithComments compares the state of a change with 5,000
+// comments with that of a change with 50: judging both reads the same amount. Each comment leaves
+// its identity, a few bytes that are only read by key, until evidence expires.
 func TestWhatAChangeRestsOnDoesNotGrowWithComments(t *testing.T) {
 	const maxIdentity = 80 // key and value
 	read := make(map[int]int)

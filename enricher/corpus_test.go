@@ -31,15 +31,15 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// stampKey is that of gateway and enricher.
+// stampKey is the key of gateway and enricher.
 const stampKey = "a key of the tests, long enough"
 
 var signingKeys = signing.Of([]byte(stampKey))
 
-// spilled is the beginning of a secret that cases spill.
+// spilled is the beginning of a secret that some cases contain.
 const spilled = "ghp" + "_x7Kq2mVbT9sLw4"
 
-// principals are who sends the corpus, the last aside; "" is whoever could connect.
+// principals are the senders of the corpus, except the last; "" is anyone who can connect.
 var principals = []struct{ line, sender string }{
 	{"", ""},
 	{"name: a-prod, agent: a", "agent:a"},
@@ -51,8 +51,8 @@ var principals = []struct{ line, sender string }{
 	{"name: lists, platform: lists, may: [changes, scans, tests]", "platform:lists"},
 }
 
-// A kept is a transport that keeps what it is given as Kafka would, once as it came and
-// once as a spool brings it.
+// A kept is a transport that keeps messages as Kafka would, once as they came and once as a spool
+// delivers them.
 type kept struct {
 	at            time.Time
 	sent, spooled []*stream.Record
@@ -91,7 +91,7 @@ func (k *kept) add(ctx context.Context, to []*stream.Record, e event.Event) ([]*
 	return append(to, r), nil
 }
 
-// A bench is a gateway, and what lies behind it.
+// A bench is a gateway and what lies behind it.
 type bench struct {
 	*testing.T
 	handler http.Handler
@@ -149,8 +149,8 @@ func newBench(t *testing.T, now time.Time) *bench {
 	return b
 }
 
-// send hands a case to the gateway. It returns the status, the reason where one is
-// given, and what came to Kafka.
+// send sends a case to the gateway. It returns the status, the reason if there is one, and the
+// messages that reached Kafka.
 func (b *bench) send(c *corpus.Case, good []byte) (status int, reason schemas.Reason, sent, spooled []*stream.Record) {
 	header, body := c.HTTP(good)
 	r := httptest.NewRequest(http.MethodPost, "/v1/events", bytes.NewReader(body))
@@ -171,7 +171,7 @@ func (b *bench) send(c *corpus.Case, good []byte) (status int, reason schemas.Re
 	return w.Code, reason, b.kept.sent, b.kept.spooled
 }
 
-// decode reads a record as an enricher does that got it so much later.
+// decode reads a record as an enricher does that gets it that much later.
 func (b *bench) decode(r *stream.Record, later time.Duration) decodedEvent {
 	b.Helper()
 	at := *r
@@ -193,9 +193,9 @@ func (b *bench) direct(c *corpus.Case, key string) decodedEvent {
 	return b.decode(r, 0)
 }
 
-// TestGatewayAndEnricherReadTheSame sends 5,000 envelopes, of every type and with every
-// mistake, through a gateway, and what it took to an enricher; and the same envelopes
-// past the gateway.
+// TestGatewayAndEnricherReadTheSame sends 5,000 envelopes, of every type and with every mistake,
+// through a gateway, and what it accepted to an enricher. It also sends the same envelopes past
+// the gateway.
 func TestGatewayAndEnricherReadTheSame(t *testing.T) {
 	now := time.Now().UTC()
 	b := newBench(t, now)
@@ -249,7 +249,7 @@ func TestGatewayAndEnricherReadTheSame(t *testing.T) {
 	}
 	t.Logf("%d were taken; of the others %v", taken, reasons)
 	if taken < 1000 {
-		t.Errorf("only %d of 5000 were taken: the corpus shows little", taken)
+		t.Errorf("only %d of 5000 were accepted: the corpus shows little", taken)
 	}
 	for _, want := range []schemas.Reason{
 		schemas.NotCloudEvent, schemas.UnknownType, schemas.SchemaViolation, schemas.NoRepository, schemas.NotAChange, schemas.ClockSkew, schemas.TooLarge,
@@ -261,29 +261,29 @@ func TestGatewayAndEnricherReadTheSame(t *testing.T) {
 	}
 }
 
-// directAlone reports what is refused in Kafka alone: what is too large for it, and
+// directAlone reports whether an event is refused only in Kafka: it is too large for Kafka, and
 // travels over HTTP as a file.
 func directAlone(c *corpus.Case, r *schemas.Refusal) bool {
 	return r.Reason == schemas.TooLarge && len(c.Data) > schemas.MaxEventSize-2000
 }
 
-// mayGuess reports that an event of CDEvents may state no repository, so that the Kafka
-// key goes before where its subject comes from.
+// mayGuess reports whether an event of CDEvents may state no repository, so that the Kafka key
+// takes precedence over the source of its subject.
 func mayGuess(c *corpus.Case) bool {
 	return strings.HasPrefix(c.Attributes["type"], "dev.cdevents.") && c.Attributes["partitionkey"] == ""
 }
 
-// sameReason holds the reason of a gateway against that of an enricher.
+// sameReason compares the reason of a gateway with that of an enricher.
 func (b *bench) sameReason(status int, reason schemas.Reason, direct *decodedEvent, fail func(string, ...any)) {
 	b.Helper()
 	switch {
-	case reason == schemas.NotTheSenders || reason == schemas.NotAllowed: // of who sends it Kafka knows nothing
+	case reason == schemas.NotTheSenders || reason == schemas.NotAllowed: // Kafka does not know who sends it
 		return
-	case reason == schemas.ClockSkew && direct.refusal == nil: // it leaves a margin
+	case reason == schemas.ClockSkew && direct.refusal == nil: // the enricher leaves a margin
 		return
 	case direct.refusal == nil:
 		fail("the gateway says %d %s, the enricher takes it", status, reason)
-	case reason == "" && (status == http.StatusBadRequest || status == http.StatusUnsupportedMediaType): // no JSON, no batch, no event
+	case reason == "" && (status == http.StatusBadRequest || status == http.StatusUnsupportedMediaType): // neither JSON nor a batch nor an event
 		return
 	case direct.refusal.Reason == schemas.TooLarge || direct.refusal.Reason == schemas.NotTheSenders: // the size of a record; who sends it
 		return
@@ -292,12 +292,12 @@ func (b *bench) sameReason(status int, reason schemas.Reason, direct *decodedEve
 	}
 }
 
-// sameEvent holds what a gateway put into Kafka against what its sender would have.
+// sameEvent compares what a gateway wrote to Kafka with what its sender would have written.
 func (b *bench) sameEvent(c *corpus.Case, sent, spooled *stream.Record, direct *decodedEvent, fail func(string, ...any)) {
 	b.Helper()
 	got, again := b.decode(sent, 0), b.decode(spooled, 0)
 	if got.refusal != nil || again.refusal != nil {
-		return // it was said already
+		return // already reported
 	}
 	if diff := cmp.Diff(got.event, again.event); diff != "" {
 		fail("from the spool it is another (-sent +spooled):\n%s", diff)
@@ -308,12 +308,12 @@ func (b *bench) sameEvent(c *corpus.Case, sent, spooled *stream.Record, direct *
 	want := direct.event
 	want.Sender, want.Witness = principals[c.As].sender, got.event.Witness // see package ingest
 	stated := direct.env.Time
-	if stated.IsZero() { // the gateway says when
+	if stated.IsZero() { // the gateway sets the time
 		stated = got.env.Time
 	}
 	if platform.Reads(direct.env.Type) {
 		stated = want.Time
-		if want.Time.Equal(b.kept.at) { // it states none
+		if want.Time.Equal(b.kept.at) { // the event states none
 			stated = time.Time{}
 		}
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// BenchmarkApply measures the enricher without Kafka: one operation is one
-// event, in batches of 4000 in which 500 changes are under way.
+// BenchmarkApply measures the enricher without Kafka: one operation is one event, in batches of
+// 4000 that are about 500 open changes.
 func BenchmarkApply(b *testing.B) {
 	read := func(name string) []byte {
 		text, err := os.ReadFile("../deploy/example/" + name)
@@ -65,8 +65,8 @@ func BenchmarkApply(b *testing.B) {
 	b.ReportMetric(float64(bytes)/float64(b.N), "bytes/op")
 }
 
-// cpuTime is the CPU time of the process so far: on a machine with other load it says
-// more than the time that passes.
+// cpuTime returns the CPU time of the process so far: on a machine with other load it says more
+// than elapsed time.
 func cpuTime(b *testing.B) time.Duration {
 	b.Helper()
 	var u syscall.Rusage

@@ -35,12 +35,12 @@ func TestAFilterForgetsNothing(t *testing.T) {
 		}
 	}
 	if wrong > n/50 {
-		t.Errorf("of %d prefixes that were never added, %d are taken for added", n, wrong)
+		t.Errorf("of %d prefixes that were never added, the filter reports %d as added", n, wrong)
 	}
 }
 
-// TestAStoreThatIsOpenedAgainFindsWhatItHolds looks before and after the filter of what was
-// there is complete.
+// TestAStoreThatIsOpenedAgainFindsWhatItHolds looks up keys before and after the filter of the
+// old content is complete.
 func TestAStoreThatIsOpenedAgainFindsWhatItHolds(t *testing.T) {
 	dir := t.TempDir()
 	s, err := openStore(dir)

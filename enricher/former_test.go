@@ -25,10 +25,10 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// TestUpgradeInPlace starts from the state that a former enricher left
-// (testdata/former), reads what that had not read yet, and then all that it had read,
-// once more. Each record must be the fold of all events, as the next revision in the
-// same index, and nothing may be sent for an event that was read before.
+// TestUpgradeInPlace starts from the state that a former enricher left (testdata/former). It
+// reads what that enricher had not read yet, and then once more everything that it had read. Each
+// record must be the fold of all events, as the next revision in the same index, and nothing may
+// be sent for an event that was read before.
 func TestUpgradeInPlace(t *testing.T) {
 	f := readFormer(t)
 	u := &upgrade{t: t, e: f.enricher(t), sent: f.records, next: f.unread, enriched: make(map[string]bool)}
@@ -43,7 +43,7 @@ func TestUpgradeInPlace(t *testing.T) {
 	u.sent, u.next = make(map[record.ChangeID]formerRecord), f.read
 	clear(u.enriched)
 	u.run()
-	for id := range u.sent { // that two events of one identity differ it notes from now on
+	for id := range u.sent { // from now on records show that two events have one identity
 		if facts := factsOf(t, u.e.state, u.e.partitions.Of(string(id.Repository())), id); len(facts.Altered()) == 0 {
 			t.Errorf("%s: a record is sent for events that were read before", id)
 		}
@@ -53,8 +53,8 @@ func TestUpgradeInPlace(t *testing.T) {
 	}
 }
 
-// TestUpgradeIsStoppedAnywhere stops an upgrade before each of its transactions and begins
-// again from the changelog, which must hold the same at the end.
+// TestUpgradeIsStoppedAnywhere stops an upgrade before each of its transactions and begins again
+// from the changelog, which must have the same content at the end.
 func TestUpgradeIsStoppedAnywhere(t *testing.T) {
 	f := readFormer(t)
 	want := make(map[string]string)
@@ -79,8 +79,8 @@ func TestUpgradeIsStoppedAnywhere(t *testing.T) {
 	}
 }
 
-// upgrade upgrades a partition from a changelog, and writes to it until it is stopped. It
-// returns how many transactions it wrote.
+// upgrade upgrades a partition from a changelog, and writes to it until it is stopped. It returns
+// how many transactions it wrote.
 func (f *former) upgrade(t *testing.T, p int32, changelog map[string]string, stopped error, at int) (transactions int) {
 	t.Helper()
 	s := openTestStore(t)
@@ -109,17 +109,17 @@ func (f *former) upgrade(t *testing.T, p int32, changelog map[string]string, sto
 	return transactions
 }
 
-// An upgrade is an enricher at work on what a former one left.
+// An upgrade is an enricher that works on what a former one left.
 type upgrade struct {
 	t        *testing.T
 	e        *Enricher
 	next     []*stream.Record
 	read     []*stream.Record
-	sent     map[record.ChangeID]formerRecord // last, of each change
-	enriched map[string]bool                  // as documentsOf
+	sent     map[record.ChangeID]formerRecord // the last record of each change
+	enriched map[string]bool                  // with the keys of documentsOf
 }
 
-// run reads what is there, and what the enricher itself adds to it.
+// run reads the messages that exist, and those that the enricher itself adds.
 func (u *upgrade) run() {
 	u.t.Helper()
 	for len(u.next) > 0 {
@@ -164,7 +164,7 @@ func (u *upgrade) take(r *stream.Record, at time.Time) {
 	}
 }
 
-// compare holds the state of each change against the fold of events.
+// compare compares the state of each change with the fold of events.
 func (u *upgrade) compare(events []record.Event) {
 	u.t.Helper()
 	byRepo := make(map[record.Repository][]record.Event)
@@ -189,9 +189,9 @@ func (u *upgrade) compare(events []record.Event) {
 	u.t.Logf("%d events, %d records", len(events), len(u.sent))
 }
 
-// documentsOf returns the documents that events become, each by its id and the digest
-// of its event: several accounts of one call share an id. Of two events of one identity
-// only the first becomes one.
+// documentsOf returns the documents of events, each by its id and the digest of its event:
+// several reports of one call share an id. Of two events with one identity only the first has a
+// document.
 func documentsOf(t *testing.T, former, now []*stream.Record) map[string]bool {
 	t.Helper()
 	accounts, documents := make(map[string]bool), make(map[string]bool)
@@ -206,8 +206,8 @@ func documentsOf(t *testing.T, former, now []*stream.Record) map[string]bool {
 	return documents
 }
 
-// known returns the events of a former version, and those that came later. What that
-// version knew it knows by source and id, whoever sends it.
+// known returns the events of a former version and those that came later. The former version
+// identified events by source and id, whoever sent them.
 func known(former, later []record.Event) []record.Event {
 	before := make(map[[3]string]bool)
 	for _, e := range former {
@@ -236,7 +236,7 @@ func asNow(t *testing.T, events []*stream.Record) (out []record.Event) {
 	return out
 }
 
-// asFormer reads events as the former version did, which did not ask who may say them.
+// asFormer reads events as the former version did, which did not check who may send them.
 func asFormer(t *testing.T, events []*stream.Record) (out []record.Event) {
 	t.Helper()
 	for _, r := range events {
@@ -245,14 +245,14 @@ func asFormer(t *testing.T, events []*stream.Record) (out []record.Event) {
 			continue
 		}
 		if e, err := (ingest.Reader{Keys: millKey}).Read(t.Context(), env, r.Key, r.Timestamp); err == nil {
-			e.Sender, e.Arrived = "", time.Time{} // it kept no sender, and of one identity what was said earliest
+			e.Sender, e.Arrived = "", time.Time{} // it kept no sender, and of one identity the earliest statement
 			out = append(out, e.Event)
 		}
 	}
 	return out
 }
 
-// A former is what a former enricher left.
+// A former is the data that a former enricher left.
 type former struct {
 	read, unread []*stream.Record
 	state        []*stream.Record
@@ -261,7 +261,7 @@ type former struct {
 	controls     *controls.Matrix
 }
 
-// A formerRecord is what was sent of a change.
+// A formerRecord is the record that was sent for a change.
 type formerRecord struct {
 	FirstSeen time.Time `json:"first_seen"`
 	Revision  int64     `json:"revision"`
@@ -275,7 +275,7 @@ func newFormerRecord(t *testing.T, r *stream.Record) formerRecord {
 	return formerRecord{Revision: sent.Revision, Digest: sent.Digest, index: string(stream.Header(r, stream.HeaderIndex))}
 }
 
-// A sentDocument is what a test reads of a document, changetrail.* in it.
+// A sentDocument is the part of a document that a test reads, including changetrail.*.
 type sentDocument struct {
 	Revision int64  `json:"revision"`
 	Digest   string `json:"evidence_digest"`
@@ -295,7 +295,7 @@ func readSent(t *testing.T, r *stream.Record) sentDocument {
 	return doc.Trail
 }
 
-// enricher is one that has restored the state.
+// enricher returns an enricher that has restored the state.
 func (f *former) enricher(t *testing.T) *Enricher {
 	t.Helper()
 	e, err := newEnricher(Config{

@@ -2,7 +2,7 @@
 
 package enricher
 
-// histories is how many the property test makes up in a whole run.
+// histories is how many histories the property test generates in a full run.
 const histories = 10_000
 
 // manyHistories is the same for histories with hundreds of facts of a kind.

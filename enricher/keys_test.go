@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestEachKindOfKeyIsDescribed: the comment in keys.go says what each entry of the state is.
+// TestEachKindOfKeyIsDescribed checks that the comment in keys.go describes each kind of entry.
 func TestEachKindOfKeyIsDescribed(t *testing.T) {
 	f, err := parser.ParseFile(token.NewFileSet(), "keys.go", nil, parser.ParseComments)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// TestLeadsFindWhatARecordIsMadeFrom holds what an index of documents finds by refs and
-// leads against the events that the record counts.
+// TestLeadsFindWhatARecordIsMadeFrom compares what an index of documents finds by refs and leads
+// with the events that the record counts.
 func TestLeadsFindWhatARecordIsMadeFrom(t *testing.T) {
 	compared, evidence := 0, 0
 	for seed := range uint64(histories) {
@@ -22,16 +22,16 @@ func TestLeadsFindWhatARecordIsMadeFrom(t *testing.T) {
 			compared++
 			evidence += foreign
 			if got != want {
-				t.Errorf("seed %d: %s: %d events are found, the record is made from %d", seed, id, got, want)
+				t.Errorf("seed %d: %s: found %d events, the record is made from %d", seed, id, got, want)
 			}
 		}
 	}
 	if evidence < compared {
-		t.Errorf("%d changes had %d events that name them not: too few to tell", compared, evidence)
+		t.Errorf("%d changes had %d events that do not name them: too few to be a test", compared, evidence)
 	}
 }
 
-// followed counts the events of a change as documents show them, and those among them that do
+// followed counts the events of a change that the documents lead to, and those of them that do
 // not name it.
 func followed(t *testing.T, id record.ChangeID, events []record.Event) (n int64, foreign int) {
 	t.Helper()

@@ -18,7 +18,7 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// scanOf is an event with a report that is much larger unpacked.
+// scanOf returns an event with a report that is much larger once unpacked.
 func scanOf(t *testing.T, i, size int) *stream.Record {
 	t.Helper()
 	file := append([]byte(`{"results":[],"errors":[],"paths":{"scanned":["a.py"]},"version":"1.0"`), bytes.Repeat([]byte(" "), size)...)
@@ -29,7 +29,7 @@ func scanOf(t *testing.T, i, size int) *stream.Record {
 	return &stream.Record{Timestamp: time.Now(), Value: fmt.Appendf(nil, `{"specversion":"1.0","id":"%d","source":"/ci","type":"`+record.TypeScanCompleted+`","subject":"acme/payments#1","data":{"tool":{"name":"semgrep"},"report":{"encoding":%q,"content":%s}}}`, i, report.Encoding, report.Content)}
 }
 
-// busy is a store that knows how many bytes are being put at a time.
+// A busy store measures how many bytes are being put at a time.
 type busy struct {
 	*blobs.Store
 	now, most atomic.Int64
@@ -40,13 +40,13 @@ func (b *busy) Put(ctx context.Context, content []byte) (string, error) {
 	defer b.now.Add(-int64(len(content)))
 	for m := b.most.Load(); n > m && !b.most.CompareAndSwap(m, n); m = b.most.Load() {
 	}
-	time.Sleep(5 * time.Millisecond) // so that those that may be there at a time meet
+	time.Sleep(5 * time.Millisecond) // so that concurrent calls overlap
 	return b.Store.Put(ctx, content)
 }
 
-// TestWhatIsUnpackedAtATimeIsBounded: however many cores read reports, they hold what there
-// is memory for, none is refused for that, and none waits for ever for the rest of what it
-// needs.
+// TestWhatIsUnpackedAtATimeIsBounded checks that, however many cores read reports, they use no
+// more memory than allowed, no report is refused for lack of memory, and none waits for ever for
+// the rest of what it needs.
 func TestWhatIsUnpackedAtATimeIsBounded(t *testing.T) {
 	store, err := blobs.Open(t.TempDir())
 	if err != nil {
@@ -78,7 +78,8 @@ func TestWhatIsUnpackedAtATimeIsBounded(t *testing.T) {
 	}
 }
 
-// TestABatchIsNoMoreThanThereIsMemoryFor once it is read; one event alone always is.
+// TestABatchIsNoMoreThanThereIsMemoryFor bounds a batch once it is read. One event alone is
+// always accepted.
 func TestABatchIsNoMoreThanThereIsMemoryFor(t *testing.T) {
 	store, err := blobs.Open(t.TempDir())
 	if err != nil {
@@ -108,7 +109,7 @@ func TestABatchIsNoMoreThanThereIsMemoryFor(t *testing.T) {
 	}
 }
 
-// TestDataThatWereFetchedAreLetGo once they are read.
+// TestDataThatWereFetchedAreLetGo checks that fetched data are dropped once they are read.
 func TestDataThatWereFetchedAreLetGo(t *testing.T) {
 	store, err := blobs.Open(t.TempDir())
 	if err != nil {

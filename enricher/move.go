@@ -93,7 +93,7 @@ func (e *Enricher) moved(ctx context.Context, d *decodedEvent, from, key record.
 			return nil, fmt.Errorf("facts about %s: %w", from, err)
 		}
 	}
-	return e.sayNames(data, ref, string(key)), nil
+	return e.namesEvent(data, ref, string(key)), nil
 }
 
 // movedActions sends the sums of the actions of a change. It does so before the facts are sent,
@@ -170,7 +170,7 @@ func (p *projection) takeMoved(from arrival, f *record.RepositoryNamed, reread b
 	e, from.at = e.In(key), e.Arrived
 	a, err := p.admit(from, e)
 	if err == nil && a == repeat && reread {
-		return p.again(from, e)
+		return p.touchAll(from, e)
 	}
 	return blamed(err)
 }
@@ -238,7 +238,7 @@ func (e *Enricher) renew(d *decodedEvent, key record.Repository, after string) (
 	if next == "" {
 		return nil, nil
 	}
-	m, err := e.word(&record.RepositoryNamed{Name: string(key), Key: string(key), After: next}, string(key))
+	m, err := e.namesMessage(&record.RepositoryNamed{Name: string(key), Key: string(key), After: next}, string(key))
 	return []*stream.Record{m}, err
 }
 

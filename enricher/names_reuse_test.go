@@ -16,12 +16,12 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// about returns whether an event is of the repository of an identity.
+// about reports whether an event is about the repository with an identity.
 func about(id string) func(record.Event) bool {
 	return func(e record.Event) bool { return e.RepositoryID == id }
 }
 
-// TestRepositoriesThatTakeEachOthersNamesStayApart lets two repositories bear the same names, one
+// TestRepositoriesThatTakeEachOthersNamesStayApart lets two repositories have the same names, one
 // after the other, in events that come in any order.
 func TestRepositoriesThatTakeEachOthersNamesStayApart(t *testing.T) {
 	s := openTestStore(t)
@@ -51,8 +51,8 @@ func TestRepositoriesThatTakeEachOthersNamesStayApart(t *testing.T) {
 	}
 }
 
-// TestTheOldNameMeansTheRenamedRepositoryUntilAnotherTakesIt has what names no identity go by the
-// name, as the code host's own redirect does.
+// TestTheOldNameMeansTheRenamedRepositoryUntilAnotherTakesIt checks that events without an
+// identity follow the name, as the redirect of the code host does.
 func TestTheOldNameMeansTheRenamedRepositoryUntilAnotherTakesIt(t *testing.T) {
 	s := openTestStore(t)
 	for seed := range uint64(20) {
@@ -85,7 +85,7 @@ func TestTheOldNameMeansTheRenamedRepositoryUntilAnotherTakesIt(t *testing.T) {
 	}
 }
 
-// TestNobodyButTheCodeHostRenames lets an agent and others say that a repository was renamed.
+// TestNobodyButTheCodeHostRenames lets an agent and others state that a repository was renamed.
 func TestNobodyButTheCodeHostRenames(t *testing.T) {
 	const evil = record.Repository("github.com/acme/evil")
 	text := fmt.Sprintf(`{"action":"renamed","changes":{"repository":{"name":{"from":"pay"}}},"repository":{"id":%d,"full_name":"acme/evil","html_url":"https://github.com/acme/evil"}}`, payNumber)
@@ -105,14 +105,14 @@ func TestNobodyButTheCodeHostRenames(t *testing.T) {
 			for i, body := range []struct{ typ, text string }{{"com.github.repository.renamed", text}, {"com.github.pull_request_review.submitted", review}} {
 				env := schemas.Envelope{Type: body.typ, Data: []byte(body.text), DataContentType: schemas.ContentTypeJSON}
 				as(&env)
-				if env.AuthType == "" || env.AuthType == schemas.AuthSystem { // of others it is refused
+				if env.AuthType == "" || env.AuthType == schemas.AuthSystem { // from others it is refused
 					r.later("/x", fmt.Sprint(i), string(evil), env)
 				}
 			}
 			r.agent("decision", evil, decision("session-1"))
 			r.arrive(false)
 			if got := Digest(r.record(payNames[0].Change("/pull/7"))); got != before {
-				t.Error("what was said of acme/evil changed the record of acme/pay")
+				t.Error("an event about acme/evil changed the record of acme/pay")
 			}
 			env := schemas.Envelope{SpecVersion: "1.0", ID: "w", Source: "/changetrail/enricher", Type: record.TypeRepositoryNamed, Data: []byte(word), DataContentType: schemas.ContentTypeJSON, Time: r.at}
 			as(&env)
@@ -122,14 +122,14 @@ func TestNobodyButTheCodeHostRenames(t *testing.T) {
 			if err != nil || !slices.ContainsFunc(out, func(r *stream.Record) bool {
 				return r.Topic == "b.dlq" && string(stream.Header(r, stream.HeaderReason)) == string(schemas.NotTheSenders)
 			}) {
-				t.Errorf("an enricher's own word was taken: %v", err)
+				t.Errorf("a message about names that the enricher did not send was accepted: %v", err)
 			}
 		})
 	}
 }
 
-// TestACopyOfAnEventGoesNowhereElse copies a webhook of one repository with a route to another:
-// the route is signed.
+// TestACopyOfAnEventGoesNowhereElse copies a webhook of one repository and gives it a route to
+// another: the route must be signed.
 func TestACopyOfAnEventGoesNowhereElse(t *testing.T) {
 	r := newRenaming(t, openTestStore(t), 1, false)
 	r.opened(payNumber, payNames[0], 0)
@@ -165,7 +165,8 @@ func TestACopyOfAnEventGoesNowhereElse(t *testing.T) {
 	}
 }
 
-// TestAProjectOfGitLabIsRenamed has no event that tells of it: the number of the project does.
+// TestAProjectOfGitLabIsRenamed has no event that reports the renaming: the number of the project
+// shows it.
 func TestAProjectOfGitLabIsRenamed(t *testing.T) {
 	r := newRenaming(t, openTestStore(t), 1, true)
 	merge := func(name record.Repository, action, state string, minute int) {
@@ -188,8 +189,8 @@ func TestAProjectOfGitLabIsRenamed(t *testing.T) {
 	}
 }
 
-// TestRecordsOfARenamedRepositoryAreFoundByItsNewName has records made again of which nothing more
-// is told.
+// TestRecordsOfARenamedRepositoryAreFoundByItsNewName checks that records without further events
+// are made again too.
 func TestRecordsOfARenamedRepositoryAreFoundByItsNewName(t *testing.T) {
 	for name, lossy := range map[string]bool{"": false, "over a broker that loses what was not synced": true} {
 		t.Run(name, func(t *testing.T) {
@@ -212,8 +213,8 @@ func TestRecordsOfARenamedRepositoryAreFoundByItsNewName(t *testing.T) {
 	}
 }
 
-// TestARebuildKeepsNames reads all again that a renaming told, with the names that the state holds
-// and without, as where the state was lost.
+// TestARebuildKeepsNames reads all events of a renaming again, once with the names in the state
+// and once without, as if the state was lost.
 func TestARebuildKeepsNames(t *testing.T) {
 	s := openTestStore(t)
 	for seed := range uint64(8) {
@@ -264,8 +265,8 @@ func TestARebuildKeepsNames(t *testing.T) {
 	}
 }
 
-// TestAnArchiveKeepsNames reads the events of one installation in another one, as an archive brings
-// them: without routes, and where they lie by their keys.
+// TestAnArchiveKeepsNames reads the events of one installation in another one, as an archive
+// delivers them: without routes, and once in the partitions of their keys.
 func TestAnArchiveKeepsNames(t *testing.T) {
 	from, to := openTestStore(t), openTestStore(t)
 	for seed := range uint64(30) {

@@ -19,12 +19,12 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// A renaming is one repository of a code host with its names, as a mill is told of it.
+// A renaming is one repository of a code host with its names, and the events about it in a mill.
 type renaming struct {
 	*mill
-	events []record.Event // all that was told of it, as it came
+	events []record.Event // all events about it, in the order in which they came
 	queued []func()
-	seen   map[record.Repository]bool // names under which the code host speaks of it
+	seen   map[record.Repository]bool // names that the code host uses for it
 }
 
 func newRenaming(t *testing.T, s *store, seed uint64, lossy bool) *renaming {
@@ -38,8 +38,8 @@ func newRenaming(t *testing.T, s *store, seed uint64, lossy bool) *renaming {
 	return &renaming{mill: newMill(t, s, seed, lossy), seen: make(map[record.Repository]bool)}
 }
 
-// later puts an event into the queue, as it is to come. What names no repository is of none of
-// those that are looked at.
+// later queues an event. An event that names no repository belongs to none of those that are
+// checked.
 func (r *renaming) later(source, id, key string, env schemas.Envelope) {
 	env.SpecVersion, env.ID, env.Source = "1.0", id, source
 	r.queued = append(r.queued, func() {
@@ -56,7 +56,7 @@ func (r *renaming) later(source, id, key string, env schemas.Envelope) {
 	})
 }
 
-// webhook is one that a code host sends; body goes on behind the repository.
+// webhook returns a webhook of the code host; body follows the repository.
 func (r *renaming) webhook(kind string, number int, name record.Repository, body string) {
 	r.webhookAt(kind, number, name, 0, body)
 }
@@ -100,7 +100,7 @@ func (r *renaming) when(minute int) string {
 	return r.at.Add(-4 * time.Hour).Add(time.Duration(minute) * time.Minute).Format(time.RFC3339)
 }
 
-// pull is the pull request 7 as a webhook shows it.
+// pull returns pull request 7 as a webhook shows it.
 func (r *renaming) pull(minute int, merged bool) string {
 	more := `"state":"open","merged":false`
 	if merged {
@@ -124,7 +124,7 @@ func (r *renaming) approved(number int, name record.Repository, minute int) {
 		100+minute, headSHA, r.when(minute), r.pull(minute, false)))
 }
 
-// agent is what an agent tells of the change by a name.
+// agent returns what an agent reports of the change under a name.
 func (r *renaming) agent(id string, name record.Repository, fact record.Fact) {
 	data, err := schemas.Encode(fact)
 	if err != nil {
@@ -135,7 +135,7 @@ func (r *renaming) agent(id string, name record.Repository, fact record.Fact) {
 	})
 }
 
-// ci is a result that names a commit.
+// ci returns a result that names a commit.
 func (r *renaming) ci(id string, name record.Repository) {
 	data, err := schemas.Encode(&record.Validation{Name: "unit " + id, CommitSHA: headSHA, Conclusion: "success", RunID: id})
 	if err != nil {
@@ -144,7 +144,7 @@ func (r *renaming) ci(id string, name record.Repository) {
 	r.later("/ci", id, string(name), schemas.Envelope{Type: record.TypeValidationCompleted, Time: r.at.Add(-3 * time.Hour), Data: data, AuthType: schemas.AuthSystem, AuthID: "jenkins"})
 }
 
-// arrive lets all that is queued come, in any order and some of it twice.
+// arrive delivers all queued events, in any order and some of them twice.
 func (r *renaming) arrive(shuffled bool) {
 	if shuffled {
 		r.rnd.Shuffle(len(r.queued), func(i, j int) { r.queued[i], r.queued[j] = r.queued[j], r.queued[i] })
@@ -165,7 +165,7 @@ func (r *renaming) arrive(shuffled bool) {
 	}
 }
 
-// key returns the key of the repository of an identity.
+// key returns the key of the repository with an identity.
 func (r *renaming) key(id string) record.Repository {
 	r.t.Helper()
 	n, err := r.e.state.name(nameAt{r.e.partitions.Of(identityHome(id)), identityHome(id)})
@@ -175,8 +175,8 @@ func (r *renaming) key(id string) record.Repository {
 	return n.Key
 }
 
-// whole is the record that all events make together which are about a key, with what
-// was told under the names.
+// whole returns the record that all events about a key make together, including those that were
+// reported under other names.
 func (r *renaming) whole(key record.Repository, of func(record.Event) bool) *record.Record {
 	var events []record.Event
 	for _, e := range r.events {
@@ -187,8 +187,7 @@ func (r *renaming) whole(key record.Repository, of func(record.Event) bool) *rec
 	return Fold(key.Change("/pull/7"), events, r.e.conf.Policy, r.e.conf.Controls)
 }
 
-// holds compares the record of a key with the one that is wanted, as it is in the state and as it
-// was sent.
+// holds compares the record of a key with the expected one, both in the state and as it was sent.
 func (r *renaming) holds(t *testing.T, what string, want *record.Record) {
 	t.Helper()
 	id := want.Trail.Change.ID
@@ -215,9 +214,9 @@ var (
 	payNumber = 4711
 )
 
-// TestARenamedRepositoryHasOneRecord tells of one pull request while its repository is renamed,
-// transferred and renamed again, in any order, with repeats, aborts and restarts, and with some of
-// the events missing that tell of the renaming.
+// TestARenamedRepositoryHasOneRecord reports one pull request while its repository is renamed,
+// transferred and renamed again: in any order, with repeats, aborts and restarts, and with some
+// of the events missing that report the renaming.
 func TestARenamedRepositoryHasOneRecord(t *testing.T) {
 	for name, lossy := range map[string]bool{"": false, "over a broker that loses what was not synced": true} {
 		t.Run(name, func(t *testing.T) {
@@ -256,7 +255,7 @@ func oneRenaming(r *renaming, rnd *rand.Rand) {
 			r.renamed(payNumber, names[i], names[i+1], 100*(i+1)/len(names))
 		}
 	}
-	var known []record.Repository // the code host speaks of it by these
+	var known []record.Repository // the code host uses these names
 	for _, n := range names {
 		if r.seen[n] {
 			known = append(known, n)

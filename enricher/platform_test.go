@@ -15,7 +15,7 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// TestAChangeToldInCDEvents folds what the SDK of CDEvents wrote.
+// TestAChangeToldInCDEvents folds events that the SDK of CDEvents wrote.
 func TestAChangeToldInCDEvents(t *testing.T) {
 	f, err := os.Open(filepath.Join("..", "ingest", "platform", "testdata", "cdevents.jsonl"))
 	if err != nil {
@@ -32,7 +32,7 @@ func TestAChangeToldInCDEvents(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v: %s", err, lines.Text())
 		}
-		e.Witness = record.Observed // as with the credential of a platform
+		e.Witness = record.Observed // as if it came with the credential
 		events = append(events, e)
 	}
 	p, err := policy.Parse(nil)

@@ -20,10 +20,9 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// TestAnyOrderGivesTheSameRecord is the property that all else rests on: the
-// same set of events, in any order, with any repeats, split by commits, aborts
-// and restarts in any place, gives the record that [Fold] gives for the set,
-// with the same answers, gaps and digest.
+// TestAnyOrderGivesTheSameRecord is the property on which everything else depends: the same set
+// of events, in any order, with any repeats, split by commits, aborts and restarts anywhere,
+// gives the record that [Fold] gives for the set, with the same answers, gaps and digest.
 func TestAnyOrderGivesTheSameRecord(t *testing.T) {
 	n := histories
 	if testing.Short() {
@@ -54,7 +53,7 @@ func oneHistory(t *testing.T, s *store, seed uint64, pol *policy.Policy, matrix 
 	t.Helper()
 	rnd := rand.New(rand.NewPCG(seed, 7))
 	events := history(t, rnd, record.Repository(fmt.Sprintf("github.com/acme/payments-%d", seed)))
-	for i := range events { // some come late
+	for i := range events { // some arrive late
 		events[i].Arrived = events[i].Time.Truncate(time.Second).Add(time.Duration(rnd.IntN(4)*rnd.IntN(60)) * time.Minute)
 	}
 	in := append([]record.Event{}, events...)
@@ -73,7 +72,7 @@ func oneHistory(t *testing.T, s *store, seed uint64, pol *policy.Policy, matrix 
 	return int64(len(ids))
 }
 
-// rules is a policy and a matrix under which much depends on the events.
+// rules returns a policy and a matrix under which much depends on the events.
 func rules(t *testing.T) (*policy.Policy, *controls.Matrix) {
 	t.Helper()
 	pol, err := policy.Parse([]byte(`
@@ -94,8 +93,8 @@ rules:
 	return pol, matrix
 }
 
-// replay runs in through a projection as an enricher would, in transactions of
-// random size, some of which abort, with a new process now and then.
+// replay runs in through a projection as an enricher would: in transactions of random size, some
+// of which abort, with a new process now and then.
 func replay(t *testing.T, s *store, rnd *rand.Rand, in []record.Event) *projection {
 	t.Helper()
 	return replayWith(t, testProjection(t, s), rnd, in, 8)
@@ -125,7 +124,7 @@ func replayWith(t *testing.T, p *projection, rnd *rand.Rand, in []record.Event, 
 		in = in[n:]
 		if rnd.IntN(5) == 0 {
 			limit := p.limit
-			p = testProjection(t, p.store) // as after a restart: nothing is cached
+			p = testProjection(t, p.store) // like a restart: nothing is cached
 			p.limit = limit
 		}
 	}
@@ -167,8 +166,8 @@ func changesOf(events []record.Event) []record.ChangeID {
 	return ids
 }
 
-// history is a random set of events about a few changes of one repository,
-// which share commits, reports and findings now and then.
+// A history is a random set of events about a few changes of one repository, which sometimes
+// share commits, reports and findings.
 func history(t *testing.T, rnd *rand.Rand, repo record.Repository) []record.Event {
 	t.Helper()
 	var out []record.Event
@@ -182,7 +181,7 @@ func history(t *testing.T, rnd *rand.Rand, repo record.Repository) []record.Even
 	return out
 }
 
-// otherAccount is another account of the same action.
+// otherAccount returns another report of the same action.
 func otherAccount(t *testing.T, rnd *rand.Rand, e record.Event, a *record.Action) record.Event {
 	t.Helper()
 	other := *a
@@ -194,7 +193,7 @@ func otherAccount(t *testing.T, rnd *rand.Rand, e record.Event, a *record.Action
 	return e
 }
 
-// historyOf is one of them, of a kind.
+// historyOf returns a history of a kind.
 func historyOf(t *testing.T, rnd *rand.Rand, repo record.Repository, i, kind int) record.Event {
 	t.Helper()
 	base := time.Date(2026, 3, 1, 3, 47, 0, 0, time.UTC)
@@ -300,8 +299,8 @@ func historyOf(t *testing.T, rnd *rand.Rand, repo record.Repository, i, kind int
 	return e
 }
 
-// TestHundredsOfFactsOfAKind is the same property for changes that hold hundreds of facts of
-// one kind, beyond any limit of a list too.
+// TestHundredsOfFactsOfAKind is the same property for changes with hundreds of facts of one kind,
+// including more than a list may have.
 func TestHundredsOfFactsOfAKind(t *testing.T) {
 	n := manyHistories
 	if text := os.Getenv("CHANGETRAIL_HISTORIES"); text != "" { // docs/performance.md
@@ -368,8 +367,8 @@ func namesOfAll(events []record.Event) (out []string) {
 	return out
 }
 
-// arrive gives events the times at which they come, and some the identity of another: of
-// two with other content the one that comes first stands.
+// arrive sets the arrival of events, and gives some of them the identity of another. Of two
+// events with one identity and other content, the first to arrive is kept.
 func arrive(in, events []record.Event) {
 	at := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
 	for i := range in {

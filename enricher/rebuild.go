@@ -233,7 +233,7 @@ func (b *rebuild) admit(ctx context.Context, p int32, state *projection, recs []
 func (b *rebuild) admitAll(p int32, state *projection, events []*decodedEvent) error {
 	for i, d := range events {
 		err := guarded(func(int) error {
-			if f, word := d.event.Fact.(*record.RepositoryNamed); word {
+			if f, ok := d.event.Fact.(*record.RepositoryNamed); ok {
 				return state.takeMoved(arrival{partition: p, at: d.arrived}, f, false)
 			}
 			if _, err := state.admit(arrival{partition: p, at: d.record.Timestamp}, d.event); err != nil {

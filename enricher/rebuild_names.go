@@ -35,7 +35,7 @@ func (b *rebuild) readHere(p int32, state *projection, d *decodedEvent) (bool, e
 	case d.route.as != "" || home != p && stream.Header(d.record, stream.HeaderRerouted) == nil:
 		return false, nil
 	}
-	if f, word := d.event.Fact.(*record.RepositoryNamed); word {
+	if f, ok := d.event.Fact.(*record.RepositoryNamed); ok {
 		return b.readWord(p, state, d, f)
 	}
 	if !b.Keys.CanSign() {

@@ -51,7 +51,7 @@ func TestRefuse(t *testing.T) {
 	}
 }
 
-// TestParallelPanic: a panic on a goroutine ends in an error that names the place.
+// TestParallelPanic checks that a panic on a goroutine becomes an error that names the place.
 func TestParallelPanic(t *testing.T) {
 	for _, n := range []int{40, 1000} {
 		err := parallel(n, func(i int) error {

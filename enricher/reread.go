@@ -29,8 +29,8 @@ func (p *projection) markReread(d *decodedEvent) error {
 	return nil
 }
 
-// again touches everything that e touched when it was new.
-func (p *projection) again(from arrival, e record.Event) error {
+// touchAll touches everything that e touched when it was new.
+func (p *projection) touchAll(from arrival, e record.Event) error {
 	refs := record.ActionRefs(e)
 	for _, posting := range record.Postings(e) {
 		refs = append(refs, posting.Ref)

@@ -11,9 +11,9 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// TestWithResendAKnownEventIsSentAgain applies a batch whose state is kept and
-// whose output is lost, and then the batch again: as an enricher does that comes
-// back to a broker which was killed in the middle of a commit.
+// TestWithResendAKnownEventIsSentAgain applies a batch whose state is kept and whose output is
+// lost, and then the batch again. That happens to an enricher that reconnects to a broker which
+// was killed in the middle of a commit.
 func TestWithResendAKnownEventIsSentAgain(t *testing.T) {
 	s, err := openStore(t.TempDir())
 	if err != nil {
@@ -50,7 +50,7 @@ func TestWithResendAKnownEventIsSentAgain(t *testing.T) {
 		t.Fatalf("%d messages for %d events", len(first), len(events))
 	}
 	if diff := cmp.Diff(first, apply(true)); diff != "" {
-		t.Errorf("the second time is unlike the first (-first +second):\n%.2000s", diff)
+		t.Errorf("the second time differs from the first (-first +second):\n%.2000s", diff)
 	}
 	if n := len(apply(false)); n != 0 {
 		t.Errorf("without Resend, %d messages are sent for events that are known", n)

@@ -26,19 +26,19 @@ func (p *projection) settleIdentity(from arrival, fact key, known []byte, a admi
 		}
 		return nil
 	}
-	stands, err := p.decodeFact(value)
+	prior, err := p.decodeFact(value)
 	if err != nil {
 		return err
 	}
 	switch {
 	case earlier:
-		stands.Arrived, stands.Imported = e.Arrived, e.Imported
-	case stands.Altered:
+		prior.Arrived, prior.Imported = e.Arrived, e.Imported
+	case prior.Altered:
 		return nil
 	default:
-		stands.Altered = true
+		prior.Altered = true
 	}
-	return p.restate(from, fact, value[0], stands)
+	return p.restate(from, fact, value[0], prior)
 }
 
 // restate writes a fact that was added before again, and its postings, since they are in its

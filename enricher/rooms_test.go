@@ -22,8 +22,8 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// A mill runs an enricher over the partitions of a topic of events, to which the
-// enricher itself writes, until nothing is left.
+// A mill runs an enricher over the partitions of a topic of events until nothing is left. The
+// enricher itself writes to that topic too.
 type mill struct {
 	t       *testing.T
 	rnd     *rand.Rand
@@ -31,13 +31,13 @@ type mill struct {
 	e       *Enricher
 	queue   [millPartitions][]*stream.Record
 	offset  int64
-	events  []record.Event // all that was located, as the enricher read it
+	events  []record.Event // all events with a repository, as the enricher read them
 	letters []*stream.Record
-	log     [millPartitions][]*stream.Record   // all that was read
+	log     [millPartitions][]*stream.Record   // all messages that were read
 	records map[record.ChangeID]*record.Record // the newest revisions
 	state   []*stream.Record                   // the changelog
 	at      time.Time
-	lossy   bool // the state of a transaction may be kept and the rest lost, as with the embedded broker
+	lossy   bool // the state of a transaction may be kept and its output lost, as with the embedded broker
 }
 
 const millPartitions = 3
@@ -87,8 +87,8 @@ func (m *mill) push(r *stream.Record) {
 	m.queue[r.Partition] = append(m.queue[r.Partition], r)
 }
 
-// run works off what is there, in transactions of random size, some of which abort,
-// with a new process now and then.
+// run processes all messages, in transactions of random size, some of which abort, with a new
+// process now and then.
 func (m *mill) run() {
 	m.t.Helper()
 	for {
@@ -168,7 +168,7 @@ func (m *mill) keepRecord(r *stream.Record) {
 	}
 }
 
-// idle is what happens when nothing has come for a while.
+// idle does what an enricher does when no event has come for a while.
 func (m *mill) idle(after time.Duration) {
 	m.t.Helper()
 	m.at = m.at.Add(after)
@@ -201,8 +201,8 @@ const (
 
 func spanID(n int) string { return fmt.Sprintf("%016x", n+1) }
 
-// someTrace is a run of an agent that calls tools n times, in parts as an exporter
-// sends them: what ends first comes first.
+// someTrace returns a run of an agent that calls tools n times, in parts as an exporter sends
+// them: a span that ends first comes first.
 func (m *mill) someTrace(n int, change func(*record.Span)) [][]record.Span {
 	var all []record.Span
 	for i := range n {
@@ -231,9 +231,8 @@ func subject(id record.ChangeID) func(*schemas.Envelope) {
 	return func(e *schemas.Envelope) { e.Subject = string(id) }
 }
 
-// TestWhatIsToldOfARunFindsItsChange sends the parts of a trace, an action and a
-// decision in every order that chance gives, where nothing but the name of the run
-// leads from one to the other.
+// TestWhatIsToldOfARunFindsItsChange sends the parts of a trace, an action and a decision in
+// random orders. Only the name of the run connects them.
 func TestWhatIsToldOfARunFindsItsChange(t *testing.T) {
 	for name, c := range map[string]struct {
 		run   string
@@ -261,7 +260,7 @@ func TestWhatIsToldOfARunFindsItsChange(t *testing.T) {
 					}
 					puts = append(puts, put)
 					if m.rnd.IntN(3) == 0 {
-						puts = append(puts, put) // an exporter that had no answer sends again
+						puts = append(puts, put) // an exporter that got no answer sends again
 					}
 				}
 				puts = append(puts,

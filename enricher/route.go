@@ -116,7 +116,7 @@ func (e *Enricher) atName(d *decodedEvent) (out []*stream.Record, goes bool, err
 		out, err = e.ask(d, at, n)
 		return out, true, err
 	case d.event.Former != "":
-		if out, err = e.sayName(d, d.event.Former, key); err != nil {
+		if out, err = e.announceName(d, d.event.Former, key); err != nil {
 			return nil, false, err
 		}
 	}
@@ -159,18 +159,18 @@ func (e *Enricher) atIdentity(d *decodedEvent) ([]*stream.Record, error) {
 	}
 	var out []*stream.Record
 	for _, name := range []record.Repository{d.event.Former, d.event.Repository} {
-		word, err := e.sayName(d, name, key)
+		announced, err := e.announceName(d, name, key)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, word...)
+		out = append(out, announced...)
 	}
 	return append(out, e.pass(d, routeAt, key, string(key))...), nil
 }
 
-// sayName announces to the home partition of a name that a repository has it, or had it until
+// announceName announces to the home partition of a name that a repository has it, or had it until
 // now.
-func (e *Enricher) sayName(d *decodedEvent, name, key record.Repository) ([]*stream.Record, error) {
+func (e *Enricher) announceName(d *decodedEvent, name, key record.Repository) ([]*stream.Record, error) {
 	said := d.event.Time
 	switch name {
 	case "":
@@ -178,7 +178,7 @@ func (e *Enricher) sayName(d *decodedEvent, name, key record.Repository) ([]*str
 	case d.event.Former:
 		said = said.Add(-time.Nanosecond)
 	}
-	m, err := e.word(&record.RepositoryNamed{Name: string(name), Key: string(key), ID: d.event.RepositoryID, At: said}, string(name))
+	m, err := e.namesMessage(&record.RepositoryNamed{Name: string(name), Key: string(key), ID: d.event.RepositoryID, At: said}, string(name))
 	return []*stream.Record{m}, err
 }
 
@@ -190,18 +190,18 @@ func (e *Enricher) pass(d *decodedEvent, as string, to record.Repository, home s
 	return []*stream.Record{m}
 }
 
-// word returns a message to another enricher about the names of a repository.
-func (e *Enricher) word(f *record.RepositoryNamed, home string) (*stream.Record, error) {
+// namesMessage returns a message to another enricher about the names of a repository.
+func (e *Enricher) namesMessage(f *record.RepositoryNamed, home string) (*stream.Record, error) {
 	data, err := json.Marshal(f)
 	if err != nil {
 		return nil, fmt.Errorf("names of %s: %w", f.Key, err)
 	}
-	return e.sayNames(data, "", home), nil
+	return e.namesEvent(data, "", home), nil
 }
 
-// sayNames returns the message with a [record.RepositoryNamed], which is in the message or in a
+// namesEvent returns the message with a [record.RepositoryNamed], which is in the message or in a
 // blob with the digest ref.
-func (e *Enricher) sayNames(data []byte, ref, home string) *stream.Record {
+func (e *Enricher) namesEvent(data []byte, ref, home string) *stream.Record {
 	return e.rooms.send(schemas.Envelope{
 		SpecVersion: "1.0", ID: digests.Of(data), Source: "/changetrail/enricher", Type: record.TypeRepositoryNamed, Time: e.now().UTC(),
 		DataContentType: schemas.ContentTypeJSON, Data: data, DataRef: ref, AuthType: schemas.AuthSystem, AuthID: identity.Own,
@@ -224,9 +224,9 @@ func (e *Enricher) takeWord(ctx context.Context, d *decodedEvent, f *record.Repo
 	return e.move(ctx, d, record.Repository(f.Name), n.Moved)
 }
 
-// called records what the code host calls the repository of an event. If the name is new, it
+// recordNames records what the code host calls the repository of an event. If the name is new, it
 // makes the records of the repository again.
-func (e *Enricher) called(d *decodedEvent) ([]*stream.Record, error) {
+func (e *Enricher) recordNames(d *decodedEvent) ([]*stream.Record, error) {
 	fresh, err := e.state.learnNames(d.record.Partition, d.event)
 	other := d.event.Named != "" && (d.event.Named != d.event.Repository.Name() || d.event.Former != "")
 	if err != nil {

@@ -98,12 +98,12 @@ func seconds(arrived time.Time) []byte {
 // settle returns the messages that follow from the transaction: actions made of the spans that
 // arrived, and announcements of the runs that a repository names.
 func (r *rooms) settle() ([]*stream.Record, error) {
-	actions, err := r.perform()
+	actions, err := r.settleTraces()
 	if err != nil {
 		return nil, err
 	}
-	words, err := r.word()
-	return append(actions, words...), err
+	announced, err := r.announcements()
+	return append(actions, announced...), err
 }
 
 // take accepts an event that names no repository, and returns the messages to send. known reports
@@ -153,13 +153,13 @@ func (r *rooms) takeSpans(d *decodedEvent, f *record.Spans) (known bool, err err
 	return known, nil
 }
 
-// perform makes actions of the settled spans among those that arrived in this transaction.
-func (r *rooms) perform() (out []*stream.Record, err error) {
+// settleTraces makes actions of the settled spans among those that arrived in this transaction.
+func (r *rooms) settleTraces() (out []*stream.Record, err error) {
 	touched := slices.SortedFunc(maps.Keys(r.traces), func(a, b traceAt) int {
 		return cmp.Or(cmp.Compare(a.partition, b.partition), strings.Compare(a.trace, b.trace))
 	})
 	for _, t := range touched {
-		actions, err := r.performTrace(t, false, r.traces[t])
+		actions, err := r.settleTrace(t, false, r.traces[t])
 		if err != nil {
 			return nil, err
 		}
@@ -168,9 +168,9 @@ func (r *rooms) perform() (out []*stream.Record, err error) {
 	return out, nil
 }
 
-// performTrace makes actions of the calls of a trace that are settled now; if again, also of
+// settleTrace makes actions of the calls of a trace that are settled now; if again, also of
 // those settled before. If over, no more spans are expected.
-func (r *rooms) performTrace(t traceAt, over, again bool) (out []*stream.Record, err error) {
+func (r *rooms) settleTrace(t traceAt, over, again bool) (out []*stream.Record, err error) {
 	entries, err := r.tx.list(keyOf(t.partition, kindFact, traceName(t.trace)), "")
 	if err != nil {
 		return nil, err
@@ -197,11 +197,11 @@ func (r *rooms) performTrace(t traceAt, over, again bool) (out []*stream.Record,
 	}
 	performed, settled := record.Performed(t.trace, spans, calls, over)
 	for _, p := range performed {
-		told, err := r.tell(t, p, stored[p.Span])
+		sent, err := r.actionMessages(t, p, stored[p.Span])
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, told...)
+		out = append(out, sent...)
 	}
 	for _, id := range settled {
 		if !done[id] {
@@ -224,9 +224,9 @@ func (r *rooms) settledSpans(t traceAt) (map[string]bool, error) {
 	return done, err
 }
 
-// tell returns an action as an event, sent to its repository if that is known, or else to the
+// actionMessages returns an action as an event, sent to its repository if that is known, or else to the
 // room of its run.
-func (r *rooms) tell(t traceAt, p record.Performance, s storedSpan) (out []*stream.Record, err error) {
+func (r *rooms) actionMessages(t traceAt, p record.Performance, s storedSpan) (out []*stream.Record, err error) {
 	data, err := json.Marshal(&p.Action, json.Deterministic(true))
 	if err != nil {
 		return nil, fmt.Errorf("trace %s: span %s: %w", t.trace, p.Span, err)
@@ -307,7 +307,7 @@ func (r *rooms) takeAction(d *decodedEvent) (out []*stream.Record, known bool, e
 			return nil, false, err
 		}
 	}
-	return out, old != nil, r.alias(d, names)
+	return out, old != nil, r.announceAliases(d, names)
 }
 
 // keepBound records that a run is still in use, so that its entry does not expire: the repository
@@ -321,9 +321,9 @@ func (r *rooms) keepBound(d *decodedEvent, run, repo string) error {
 	return err
 }
 
-// alias announces to the rooms of the other names of a run under which name its actions are
+// announceAliases announces to the rooms of the other names of a run under which name its actions are
 // pending.
-func (r *rooms) alias(d *decodedEvent, names []string) error {
+func (r *rooms) announceAliases(d *decodedEvent, names []string) error {
 	p, run := d.record.Partition, d.event.Room
 	for _, other := range names {
 		k := keyOf(p, kindRef, roomName(run), refLink, other)
@@ -348,13 +348,13 @@ type pending struct {
 
 // bound returns the repositories that name a run.
 func (r *rooms) bound(partition int32, run string) (repos []string, err error) {
-	repos, _, err = r.looking(partition, run)
+	repos, _, err = r.subscribers(partition, run)
 	return repos, err
 }
 
-// looking returns the repositories that name a run, and the other names of the run under which
+// subscribers returns the repositories that name a run, and the other names of the run under which
 // its actions are pending.
-func (r *rooms) looking(partition int32, run string) (repos, runs []string, err error) {
+func (r *rooms) subscribers(partition int32, run string) (repos, runs []string, err error) {
 	entries, err := r.tx.list(keyOf(partition, kindRef, roomName(run)), "")
 	for _, x := range entries {
 		who, ok := strings.CutPrefix(x.key[prefixSize:], refSubscriber)
@@ -389,7 +389,7 @@ func (r *rooms) takeNamed(d *decodedEvent, f *record.RunNamed) (out []*stream.Re
 		return nil, known, err
 	}
 	r.tx.put(k, seconds(d.record.Timestamp))
-	repos, runs, err := r.looking(p, f.Run)
+	repos, runs, err := r.subscribers(p, f.Run)
 	if err != nil {
 		return nil, known, err
 	}
@@ -413,9 +413,9 @@ func (r *rooms) takeNamed(d *decodedEvent, f *record.RunNamed) (out []*stream.Re
 	return out, known, nil
 }
 
-// word returns the announcements of the repositories that name runs. They go to the partitions of
+// announcements returns the announcements of the repositories that name runs. They go to the partitions of
 // the runs.
-func (r *rooms) word() (out []*stream.Record, err error) {
+func (r *rooms) announcements() (out []*stream.Record, err error) {
 	for _, n := range slices.SortedFunc(maps.Keys(r.named), func(a, b record.RunNamed) int {
 		return cmp.Or(strings.Compare(a.Run, b.Run), strings.Compare(a.Repository, b.Repository))
 	}) {
@@ -431,9 +431,9 @@ func (r *rooms) word() (out []*stream.Record, err error) {
 	return out, nil
 }
 
-// overdue makes actions of the traces that have got no span since limit: their agents may have
+// stalledTraces makes actions of the traces that have got no span since limit: their agents may have
 // died.
-func (r *rooms) overdue(partition int32, limit time.Time) (out []*stream.Record, err error) {
+func (r *rooms) stalledTraces(partition int32, limit time.Time) (out []*stream.Record, err error) {
 	var late []traceAt
 	for x, err := range r.store.each(prefixOf(partition, kindOpen), prefixOf(partition, kindOpen+1)) {
 		if err != nil {
@@ -447,7 +447,7 @@ func (r *rooms) overdue(partition int32, limit time.Time) (out []*stream.Record,
 		}
 	}
 	for _, t := range late {
-		actions, err := r.performTrace(t, true, false)
+		actions, err := r.settleTrace(t, true, false)
 		if err != nil {
 			return nil, err
 		}
@@ -456,9 +456,9 @@ func (r *rooms) overdue(partition int32, limit time.Time) (out []*stream.Record,
 	return out, nil
 }
 
-// lost returns the dead letter of an event that waited for a repository until now, or nil if the
+// expiredLetter returns the dead letter of an event that waited for a repository until now, or nil if the
 // event was sent to one.
-func (r *rooms) lost(partition int32, fact []byte, at time.Time) (*stream.Record, error) {
+func (r *rooms) expiredLetter(partition int32, fact []byte, at time.Time) (*stream.Record, error) {
 	var w pending
 	if err := r.readJSON(fact, &w); err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ import (
 
 const senderRepo, senderChange = record.Repository("github.com/acme/payments"), record.ChangeID("github.com/acme/payments/pull/1")
 
-// stated is a fact as one sender states it, about a change or, where it names none, a commit.
+// stated returns a fact as one sender states it, about a change or, if it names none, a commit.
 func stated(t *testing.T, sender, id string, change record.ChangeID, arrived int, f record.Fact) record.Event {
 	t.Helper()
 	at := time.Date(2026, 3, 1, 3, 47, 0, 0, time.UTC)
@@ -29,8 +29,8 @@ func stated(t *testing.T, sender, id string, change record.ChangeID, arrived int
 	return e
 }
 
-// TestSendersOfOneIdentity: two senders of one source and id are two events; of one sender
-// that says something else the first stands, and is marked.
+// TestSendersOfOneIdentity checks that the same source and id from two senders are two events. If
+// one sender states something else under them, the first event is kept, and marked.
 func TestSendersOfOneIdentity(t *testing.T) {
 	head := fmt.Sprintf("%040x", 1)
 	opened := stated(t, "platform:github", "0", senderChange, 0, &record.Opened{Revision: record.Revision{HeadSHA: head}})
@@ -62,7 +62,7 @@ func TestSendersOfOneIdentity(t *testing.T) {
 						}
 						slices.Sort(stand)
 						if diff := cmp.Diff(c.stand, stand); diff != "" || len(f.Altered()) != c.altered || len(f.SharedSource()) != c.shared {
-							t.Errorf("altered %d, shared %d, want %d, %d; they stand (-want +got):\n%s", len(f.Altered()), len(f.SharedSource()), c.altered, c.shared, diff)
+							t.Errorf("altered %d, shared %d, want %d, %d; kept (-want +got):\n%s", len(f.Altered()), len(f.SharedSource()), c.altered, c.shared, diff)
 						}
 					}
 				}
@@ -71,8 +71,8 @@ func TestSendersOfOneIdentity(t *testing.T) {
 	}
 }
 
-// TestTheEarlierArrivalStands: whatever comes first, as when one was sent on to another
-// partition.
+// TestTheEarlierArrivalStands checks that the earlier arrival is kept, whichever event comes
+// first, for example if one was sent on to another partition.
 func TestTheEarlierArrivalStands(t *testing.T) {
 	head := fmt.Sprintf("%040x", 1)
 	opened := stated(t, "platform:github", "0", senderChange, 0, &record.Opened{Revision: record.Revision{HeadSHA: head}})

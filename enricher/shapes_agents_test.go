@@ -11,12 +11,12 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// Shapes of what comes from scanners and agents.
+// Shapes of events of scanners and agents.
 
 const namedCVE = "CVE-2021-23337"
 
-// scan is a report of osv-scanner, the night-th: some findings of the night before are
-// mended, and as many are new. Packed it is compressed, else it is inline JSON.
+// scan returns the report of osv-scanner of the night-th night: some findings of the night before
+// are fixed, and as many are new. Packed it is compressed, otherwise it is inline JSON.
 func (l *load) scan(night, findings int, packed bool, details int) {
 	type object = map[string]any
 	var packages []object
@@ -95,8 +95,8 @@ func (l *load) actionsOfAChange(n int) {
 	}
 }
 
-// actionsOfARun are told of the run alone; a decision that comes in their midst tells
-// its repository.
+// actionsOfARun returns actions that name only the run; a decision between them names the
+// repository.
 func (l *load) actionsOfARun(n int) {
 	l.open(loadChange, 0)
 	for i := range n {
@@ -107,8 +107,8 @@ func (l *load) actionsOfARun(n int) {
 	}
 }
 
-// spans are those of a trace as an exporter sends them, 50 at a time; the agent that
-// they belong to comes last.
+// spans returns the spans of a trace as an exporter sends them, 50 at a time. The span of their
+// agent comes last.
 func (l *load) spans(n int) {
 	const trace = "4bf92f3577b34da6a3ce929d0e0e4736"
 	l.open(loadChange, 0)

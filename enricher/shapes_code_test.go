@@ -8,9 +8,9 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// Shapes of what comes from code hosts.
+// Shapes of events of code hosts.
 
-// push is the n-th of some pushes, with new commits and 3,000 files where they are many.
+// push returns the n-th of some pushes, with new commits, and 3,000 files if many.
 func (l *load) push(nth, commits int, main bool) {
 	f := &record.Pushed{Branch: "agent/lodash", Default: main, Pusher: "agent-bot-3000[bot]", PusherType: "bot", Repository: loadRepo, URL: "https://" + loadRepo + "/compare/a...b"}
 	if nth > 0 {

@@ -16,7 +16,7 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// shapes are those under which state has grown out of proportion, or might.
+// shapes are loads under which the state has grown out of proportion, or might.
 var shapes = []shape{
 	{name: "lives of %d changes of 20 events", quick: 20, whole: 1_000, fill: (*load).lives},
 	{name: "opened, reviewed and gated, %d changes", quick: 100, whole: 1_000, fill: (*load).smallEvents},
@@ -41,7 +41,7 @@ var shapes = []shape{
 	{name: "%d deployments of one commit", quick: 200, whole: 500, fill: (*load).deployments},
 }
 
-// A load is events as they are sent, in the order of time.
+// A load is a list of events as they are sent, in the order of time.
 type load struct {
 	t      *testing.T
 	rnd    *rand.Rand
@@ -58,7 +58,7 @@ func (l *load) make(s shape, n int) []*stream.Record {
 	return l.events
 }
 
-// add sends a fact a minute after the one before.
+// add adds a fact one minute after the one before.
 func (l *load) add(change record.ChangeID, f record.Fact) { l.addTo(loadRepo, change, f) }
 
 func (l *load) addTo(key string, change record.ChangeID, f record.Fact) {
@@ -91,13 +91,13 @@ func (l *load) send(e event.Event) {
 	l.events = append(l.events, r)
 }
 
-// sha is a commit, the same for the same n.
+// sha returns a commit, the same for the same n.
 func (l *load) sha(n int) string {
 	r := rand.New(rand.NewPCG(uint64(n), 40))
 	return fmt.Sprintf("%016x%016x%08x", r.Uint64(), r.Uint64(), r.Uint32())
 }
 
-// prose is about n words, as descriptions of weaknesses have them.
+// prose returns about n words, as in descriptions of weaknesses.
 func (l *load) prose(n int) string {
 	const words = "a the of to in an is that this may allow can attacker remote user input crafted request handler parser buffer memory header token session cookie cache before version affected package module function validates validation missing improper neutralization injection traversal overflow denial service arbitrary code execution file path symlink archive decompression regular expression backtracking prototype pollution deserialization certificate signature verification bypass privilege escalation race condition upgrade patched release workaround disclosure sensitive information"
 	list := strings.Fields(words)

@@ -298,11 +298,11 @@ func (s *store) position(partition int32, topic string) (int64, error) {
 		}
 		return 0, s.write([]entry{{ownKey(partition, topicKey), []byte(topic)}}, nil)
 	}
-	return s.stands(partition)
+	return s.storedPosition(partition)
 }
 
-// stands is position without the check of the topic.
-func (s *store) stands(partition int32) (int64, error) {
+// storedPosition is position without the check of the topic.
+func (s *store) storedPosition(partition int32) (int64, error) {
 	v, err := s.get(ownKey(partition, positionKey))
 	if err != nil || len(v) != 8 {
 		return 0, err

@@ -23,30 +23,30 @@ const (
 	earlier = "1111111111111111111111111111111111111111"
 )
 
-// A story is the life of PR 4829 of acme/payments: agent-bot-3000 reads a scan,
-// takes lodash to 4.17.21 in a service that handles cardholder data, a person
-// reviews, and it is merged at 03:47.
+// A story is the life of PR 4829 of acme/payments: agent-bot-3000 reads a scan and updates lodash
+// to 4.17.21 in a service that handles cardholder data; a person reviews the change, and it is
+// merged at 03:47.
 type story struct {
 	policy    string
 	scan      *record.Scan
 	decision  *record.Decision
 	decidedAt time.Time
 	opened    *record.Opened
-	reviews   []*record.Review // submitted before the merge unless they say when
+	reviews   []*record.Review // submitted before the merge unless they state a time
 	approvals []told
 	merged    *record.Merged
 
-	reviewsFrom string // source of the reviews; the code host where empty
+	reviewsFrom string // source of the reviews; the code host if empty
 	tests       []heard
 }
 
-// A heard fact is one with who said it.
+// A heard fact is a fact and who sent it.
 type heard struct {
 	source string
 	fact   *record.Validation
 }
 
-// A told fact is one with the time at which it was said.
+// A told fact is a fact and the time at which it was reported.
 type told struct {
 	at   time.Time
 	fact record.Fact
@@ -141,13 +141,12 @@ func (s *story) record(t *testing.T) *record.Record {
 	r := Fold(id, events, pol, new(controls.Matrix))
 	slices.Reverse(events)
 	if a, b := Digest(r), Digest(Fold(id, events, pol, new(controls.Matrix))); a != b {
-		t.Errorf("told backwards the record differs: %s, %s", a, b)
+		t.Errorf("with the events in reverse order the record differs: %s, %s", a, b)
 	}
 	return r
 }
 
-// TestTheFourAnswersOfPR4829 tells the story as it was, and then with one thing
-// otherwise each time.
+// TestTheFourAnswersOfPR4829 folds the story as it was, and then with one difference at a time.
 func TestTheFourAnswersOfPR4829(t *testing.T) {
 	proven := record.Answers{Trigger: record.Proven, Alternatives: record.Proven, Authorized: record.Proven, Reviewed: record.Proven}
 	with := func(change func(*record.Answers)) record.Answers {
@@ -269,14 +268,14 @@ func edit(t *testing.T, text, old, new string) string {
 	return out
 }
 
-// TestWhatWasKnownAtTheMerge: an approval that came an hour later is evidence,
-// and was no approval then.
+// TestWhatWasKnownAtTheMerge checks that an approval that came an hour after the merge is
+// evidence, but was not an approval at the merge.
 func TestWhatWasKnownAtTheMerge(t *testing.T) {
 	s := pr4829(t)
 	s.tests = []heard{{"/ci", &record.Validation{Name: "unit", CommitSHA: head, Conclusion: "success", Passed: 43}}}
 	r := s.record(t)
 	if diff := gocmp.Diff(r.Known(), r.Trail.AtMerge); diff != "" {
-		t.Errorf("all was known at the merge, and yet (-now +then):\n%s", diff)
+		t.Errorf("everything was known at the merge, but the records differ (-now +then):\n%s", diff)
 	}
 	s = pr4829(t)
 	s.reviews[0].SubmittedAt = clock(4, 47)

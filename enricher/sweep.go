@@ -62,17 +62,17 @@ func (e *Enricher) sweep(now time.Time) (out []*stream.Record, err error) {
 		} else if former {
 			continue // an upgrade that was stopped halfway left both forms
 		}
-		late, err := e.rooms.overdue(p, s.today(now).Add(-cmp.Or(e.conf.TraceHold, 10*time.Minute)))
+		actions, err := e.rooms.stalledTraces(p, s.today(now).Add(-cmp.Or(e.conf.TraceHold, 10*time.Minute)))
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, late...)
+		out = append(out, actions...)
 		if e.conf.EvidenceAge > 0 {
-			lost, next, err := e.expire(p, s.next, s.today(now))
+			letters, next, err := e.expire(p, s.next, s.today(now))
 			if err != nil {
 				return nil, err
 			}
-			out, s.next = append(out, lost...), next
+			out, s.next = append(out, letters...), next
 		}
 		e.swept[p] = s
 	}
@@ -94,10 +94,10 @@ func (e *Enricher) expire(partition int32, from key, today time.Time) (out []*st
 	old, next, err := e.state.expired(partition, from, today, e.conf.EvidenceAge)
 	for _, x := range old {
 		if err == nil && x.key[4] == kindFact && x.value[0] == classWaiting {
-			var lost *stream.Record
-			if lost, err = e.rooms.lost(partition, x.value, e.now()); lost != nil {
+			var letter *stream.Record
+			if letter, err = e.rooms.expiredLetter(partition, x.value, e.now()); letter != nil {
 				e.metrics.refuse(schemas.RunUnknown)
-				out = append(out, lost)
+				out = append(out, letter)
 			}
 		}
 		e.state.tx.put(x.key, nil)

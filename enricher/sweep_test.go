@@ -16,8 +16,8 @@ import (
 
 const testRepo = record.Repository("github.com/acme/payments")
 
-// TestEvidenceThatWaitedTooLongIsDeleted posts evidence for changes that never
-// come, and looks half a year later.
+// TestEvidenceThatWaitedTooLongIsDeleted posts evidence for changes that never arrive, and sweeps
+// half a year later.
 func TestEvidenceThatWaitedTooLongIsDeleted(t *testing.T) {
 	s, err := openStore(t.TempDir())
 	if err != nil {
@@ -70,7 +70,7 @@ func TestEvidenceThatWaitedTooLongIsDeleted(t *testing.T) {
 	post("2", "bbbbbbb", today.AddDate(0, 0, -1))
 	batch := []*stream.Record{{Partition: 0, Timestamp: begin.AddDate(0, 0, 10)}}
 	if gone := sweep(batch); len(gone) != 0 {
-		t.Errorf("events of ten days after are read again, and %d entries are gone", len(gone))
+		t.Errorf("events of ten days later are read again, and %d entries are deleted", len(gone))
 	}
 	e.swept[0] = sweepState{}
 	batch[0].Timestamp = today
@@ -91,7 +91,7 @@ func TestEvidenceThatWaitedTooLongIsDeleted(t *testing.T) {
 	}
 }
 
-// TestEvidenceOfAChangeStays looks at evidence that a change has found, half a year later.
+// TestEvidenceOfAChangeStays sweeps half a year after a change has found its evidence.
 func TestEvidenceOfAChangeStays(t *testing.T) {
 	begin := time.Date(2026, 1, 2, 3, 47, 0, 0, time.UTC)
 	today := begin.AddDate(0, 0, 200)

@@ -79,7 +79,7 @@ func (e *Enricher) catchUp(ctx context.Context) (former, moves bool, err error) 
 		if !has {
 			continue
 		}
-		from, err := e.store.stands(p)
+		from, err := e.store.storedPosition(p)
 		if err != nil {
 			return false, false, err
 		}

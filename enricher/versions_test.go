@@ -19,7 +19,7 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// policyOf returns a policy of one service, with a default verdict that tells it apart.
+// policyOf returns a policy of one service. Its default verdict distinguishes it.
 func policyOf(t *testing.T, verdict, since string) *policy.Policy {
 	t.Helper()
 	text := "services: [{name: pay, repositories: [github.com/acme/*], classification: low}]\nagents: [{id: bot, services: ['*']}]\ndefault: " + verdict + "\n"
@@ -42,7 +42,7 @@ func matrixOf(t *testing.T, tag string) *controls.Matrix {
 	return m
 }
 
-// onBroker returns a configuration for a broker of its own, with all topics.
+// onBroker returns a configuration for a new broker with all topics.
 func onBroker(t *testing.T) Config {
 	t.Helper()
 	dir := t.TempDir()
@@ -78,7 +78,7 @@ func (c Config) started(t *testing.T) Rules {
 func TestAnEnricherRecordsThePolicyThatItStartsWith(t *testing.T) {
 	c := onBroker(t)
 	if rules := c.started(t); len(rules.Policies.Versions())+len(rules.Controls.Versions()) != 0 {
-		t.Errorf("no policy is given, and one is recorded: %+v", rules)
+		t.Errorf("without a policy one is recorded: %+v", rules)
 	}
 	mild, strict := policyOf(t, "autonomous", ""), policyOf(t, "forbidden", "")
 	var digests []string
@@ -141,8 +141,8 @@ func TestAnEnricherFollowsThePoliciesOfOthers(t *testing.T) {
 	}
 }
 
-// A merged change stays with the policy of its merge, whatever comes later; an open one
-// is judged by the newest.
+// A merged change is judged by the policy at its merge, whatever is recorded later; an open one
+// by the newest.
 func TestThePolicyAtTheMergeDecides(t *testing.T) {
 	day := func(n int) time.Time { return time.Date(2026, 11, n, 12, 0, 0, 0, time.UTC) }
 	var rules Rules
@@ -197,8 +197,8 @@ func TestThePolicyAtTheMergeDecides(t *testing.T) {
 	}
 }
 
-// One message of the topic of policies that nobody can read, or that only a release to come
-// can, stops no enricher and changes nothing.
+// A message of the topic of policies that nobody can read, or that only a later release can read,
+// stops no enricher and changes nothing.
 func TestABadVersionChangesNothing(t *testing.T) {
 	c := onBroker(t)
 	good := policyOf(t, "forbidden", "")
@@ -229,6 +229,6 @@ func TestABadVersionChangesNothing(t *testing.T) {
 		t.Errorf("%d messages cannot be read, want 3; the next is %d: %v", len(rules.Unreadable), next, rules.Unreadable)
 	}
 	if err := rules.unread(); err == nil || !strings.Contains(err.Error(), "sha256:3") || !strings.Contains(err.Error(), "sha256:4") {
-		t.Errorf("nothing is said of versions that cannot be read: %v", err)
+		t.Errorf("versions that cannot be read are not reported: %v", err)
 	}
 }
