@@ -43,7 +43,6 @@ type indexer struct {
 	Server
 	Options
 	lifecycle bool
-	changed   bool // a template differs from what the engine has
 	steps     []stream.Step
 }
 
@@ -104,7 +103,6 @@ func (x *indexer) put(ctx context.Context, what, path string, have jsontext.Valu
 		change = "update"
 	}
 	x.note(what, change)
-	x.changed = true
 	if x.DryRun {
 		return nil
 	}
@@ -326,9 +324,10 @@ func (x *indexer) index(ctx context.Context, name, alias string) error {
 }
 
 // mappings updates the existing indexes to the templates. Fields are only ever added, so that no
-// reindexing is needed.
+// reindexing is needed. Each run does it, which changes nothing where the fields are there: an
+// interrupted run may have changed the templates alone.
 func (x *indexer) mappings(ctx context.Context) error {
-	if !x.changed || x.DryRun {
+	if x.DryRun {
 		return nil
 	}
 	for _, t := range []struct{ name, target string }{
