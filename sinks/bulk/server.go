@@ -69,8 +69,11 @@ func (s *Server) Version(ctx context.Context) (version string, err error) {
 	default:
 		// A stripped-down server does not offer GET /. The cluster health still answers, and lets
 		// the client check the product.
-		if status, _, err = s.Request(ctx, http.MethodGet, "/_cluster/health", nil); err != nil || status != http.StatusOK {
-			return "", fmt.Errorf("%s: GET / and /_cluster/health do not answer (HTTP %d): %w", s.Engine, status, err)
+		if status, _, err = s.Request(ctx, http.MethodGet, "/_cluster/health", nil); err != nil {
+			return "", err
+		}
+		if status != http.StatusOK {
+			return "", fmt.Errorf("%s: GET / and /_cluster/health do not answer (HTTP %d)", s.Engine, status)
 		}
 		return "unknown", nil
 	}

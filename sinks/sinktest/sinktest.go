@@ -134,6 +134,7 @@ func eventsAreFound(t *testing.T, s Subject, put func(*testing.T, ...sinks.Docum
 		{"and under refs, each once", schemas.EventQuery{Change: id, Repository: repo, Refs: []record.Ref{"run:1", "commit:a", "run:of none"}}, []string{"1-mine", "2-of-my-run", "4-mine-too"}},
 		{"under refs alone", schemas.EventQuery{Repository: repo, Refs: []record.Ref{"commit:b"}}, []string{"6-of-another-change"}},
 		{"nothing", schemas.EventQuery{Repository: repo, Refs: []record.Ref{"commit:c"}}, nil},
+		{"of nothing", schemas.EventQuery{Repository: repo}, nil},
 	} {
 		var got []string
 		for _, raw := range s.EventsOf(t, c.q) {
