@@ -1,10 +1,9 @@
-// Package archive moves events, and the files that they name, from one pipeline
-// to another: from the embedded mode to Kafka, or back.
+// Package archive moves events, and the files that they name, from one pipeline to another: from
+// the embedded mode to Kafka, or back.
 //
-// An archive is gzip of JSON lines: a head, one line for each blob and event, and
-// an end with their numbers and the digest of all before it, so that one that
-// was cut off or changed is known. Events are the truth, records are made from
-// them again where they arrive.
+// An archive is gzip of JSON lines: a head, one line for each blob and event, and an end that
+// states their numbers and the digest of everything before it, so that a cut or changed archive is
+// detected. Only events are moved: the records are made from them again at the destination.
 //
 // It imports blobs, record, schemas and stream.
 package archive
@@ -32,7 +31,7 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// A line of an archive; Kind says which members count.
+// A line of an archive. Kind says which members it uses.
 type line struct {
 	Kind string `json:"kind"` // head, blob, event or end
 
@@ -59,16 +58,16 @@ type header struct {
 
 const version = 1
 
-// Counts says what was moved.
+// Counts says how much was moved.
 type Counts struct{ Events, Blobs int }
 
-// A Source is what an archive is made of.
+// A Source is the input of an export.
 type Source struct {
 	Kafka      stream.Config
 	Topic      string
 	Partitions int32
 	Blobs      *blobs.Store // may be nil
-	// Copy makes what stands in the archive in place of files and events; nil: they do.
+	// Copy, if set, returns what the archive contains instead of a file or an event.
 	Copy interface {
 		File(ctx context.Context, digest string, file []byte) ([]byte, error)
 		Event(ctx context.Context, r *stream.Record) (*stream.Record, error)
@@ -90,8 +89,7 @@ func (s *Source) event(ctx context.Context, r *stream.Record) (*stream.Record, e
 	return s.Copy.Event(ctx, r)
 }
 
-// Export writes the events of a topic, and all blobs of a store. progress is called now
-// and then.
+// Export writes the events of a topic and all blobs of a store. It calls progress at intervals.
 func Export(ctx context.Context, out io.Writer, from Source, progress func(Counts)) (n Counts, err error) {
 	z := gzip.NewWriter(out)
 	sum := sha256.New()
@@ -152,20 +150,21 @@ func Export(ctx context.Context, out io.Writer, from Source, progress func(Count
 // ErrDamaged reports an archive that was cut off or changed.
 var ErrDamaged = errors.New("the archive is damaged")
 
-// A Target is where an archive is published.
+// A Target is where an archive is imported.
 type Target struct {
 	Kafka      stream.Config
 	Topic      string
 	Partitions int32
 	Blobs      *blobs.Store // may be nil
-	// Keys sign when events arrived where they come from. Enrichers that have keys believe
-	// that where one of theirs signed it.
+	// Keys sign when events arrived at their first pipeline. Enrichers with keys believe this only
+	// if one of their keys signed it.
 	Keys signing.Keys
 }
 
-// Import publishes what an archive holds, except what enrichers told each other of the names of
-// repositories: which name was seen first is another thing there. Done again it changes nothing:
-// events are known by sender, source and id. An archive must be checked before, with [Check].
+// Import publishes the events of an archive, except those that enrichers sent to each other about
+// names of repositories: another pipeline may see another name first. Importing twice changes
+// nothing: events are identified by sender, source and id. The archive must be checked before, with
+// [Check].
 func Import(ctx context.Context, in io.Reader, to Target, progress func(Counts)) (n Counts, err error) {
 	c, topic, partitions, store := to.Kafka, to.Topic, to.Partitions, to.Blobs
 	w, err := stream.NewWriter(c)
@@ -190,10 +189,10 @@ func Import(ctx context.Context, in io.Reader, to Target, progress func(Counts))
 		switch l.Kind {
 		case "blob":
 			if store == nil {
-				return errors.New("the archive holds files and no blob store is configured: set blobs, as --blobs DIR")
+				return errors.New("the archive contains files, but no blob store is configured: set blobs, for example with --blobs DIR")
 			}
 			n.Blobs++
-			_, _, err := store.PutFrom(ctx, bytes.NewReader(l.Content)) // it is on the disk once import says so
+			_, _, err := store.PutFrom(ctx, bytes.NewReader(l.Content)) // the file is on disk when PutFrom returns
 			return err
 		case "event":
 			r := &stream.Record{Topic: topic, Partition: l.Partition % partitions, Key: l.Key, Value: l.Value}
@@ -201,7 +200,7 @@ func Import(ctx context.Context, in io.Reader, to Target, progress func(Counts))
 				r.Partition = place.Of(string(l.Key))
 			}
 			for _, h := range l.Headers {
-				if h.Key != stream.HeaderRoute { // names are found anew
+				if h.Key != stream.HeaderRoute { // names are determined again
 					stream.AddHeader(r, h.Key, h.Value)
 				}
 			}
@@ -224,9 +223,9 @@ func Import(ctx context.Context, in io.Reader, to Target, progress func(Counts))
 	return n, err
 }
 
-// ofNames reports whether a message is what enrichers made of the names of repositories: word of
-// them, and what they sent from the room of a run to a key. The event that waits there is another
-// message.
+// ofNames reports whether enrichers made a message because of the names of repositories: an event
+// that announces a name, or a copy that was sent from the partition of a run to another key. The
+// original event, which waits there, is a separate message.
 func ofNames(l line) bool {
 	values := make(map[string]string)
 	for _, h := range l.Headers {
@@ -242,12 +241,12 @@ func ofNames(l line) bool {
 	return false
 }
 
-// carry notes on an event when it arrived where it comes from: at, or before that where it
-// says so itself and can prove it.
+// carry adds to an event the time at which it arrived at its first pipeline: at, or an earlier time
+// that the event states and a signature proves.
 func (t *Target) carry(r *stream.Record, at time.Time) {
 	env, err := schemas.Open(stream.Message(r))
 	if err != nil || at.IsZero() {
-		return // it will be refused, whenever it came
+		return // it will be refused, whenever it arrived
 	}
 	for i, h := range r.Headers {
 		if h.Key != stream.HeaderArrived {
@@ -262,7 +261,7 @@ func (t *Target) carry(r *stream.Record, at time.Time) {
 	stream.AddHeader(r, stream.HeaderArrived, schemas.Arrival(t.Keys, env, at))
 }
 
-// Check reads an archive to its end and says what it holds.
+// Check reads an archive to its end and returns what it contains.
 func Check(in io.Reader) (n Counts, err error) {
 	err = read(in, func(l line) error {
 		switch l.Kind {
@@ -276,11 +275,11 @@ func Check(in io.Reader) (n Counts, err error) {
 	return n, err
 }
 
-// read hands each line to f, and holds the end against what came before.
+// read passes each line to f, and compares the end with the lines before it.
 func read(in io.Reader, f func(line) error) error {
 	z, err := gzip.NewReader(in)
 	if err != nil {
-		return fmt.Errorf("%w: it is no gzip file: %w", ErrDamaged, err)
+		return fmt.Errorf("%w: it is not a gzip file: %w", ErrDamaged, err)
 	}
 	b := bufio.NewReaderSize(z, 1<<20)
 	sum := sha256.New()
@@ -296,7 +295,7 @@ func read(in io.Reader, f func(line) error) error {
 		}
 		switch {
 		case number == 1 && (l.Kind != "head" || l.Version != version):
-			return fmt.Errorf("%w: line 1 is no head of version %d", ErrDamaged, version)
+			return fmt.Errorf("%w: line 1 is not a head of version %d", ErrDamaged, version)
 		case l.Kind == "event":
 			n.Events++
 		case l.Kind == "blob":
@@ -311,14 +310,14 @@ func read(in io.Reader, f func(line) error) error {
 	}
 }
 
-// Bounds of a line. Nobody writes larger ones; a packed archive may be small and its lines
-// large.
+// Bounds of a line. No export writes larger lines, but a small archive may decompress to large
+// ones.
 const (
 	maxLine   = blobs.MaxSize/3*4 + 1<<20 // a file in base64
 	maxValues = 10_000                    // headers, and what else has members
 )
 
-// readLine reads a line, whose memory grows with what arrives.
+// readLine reads a line. It allocates memory as bytes arrive.
 func readLine(in *bufio.Reader) (text []byte, err error) {
 	for {
 		part, err := in.ReadSlice('\n')
@@ -337,7 +336,7 @@ func readLine(in *bufio.Reader) (text []byte, err error) {
 
 func ends(l line, n Counts, sum hash.Hash) error {
 	if digest := digests.Sum(sum); l.Digest != digest || l.Events != n.Events || l.Blobs != n.Blobs {
-		return fmt.Errorf("%w: it holds %d events and %d blobs with digest %s, and says %d, %d and %s", ErrDamaged, n.Events, n.Blobs, digest, l.Events, l.Blobs, l.Digest)
+		return fmt.Errorf("%w: it contains %d events and %d blobs with digest %s, but states %d, %d and %s", ErrDamaged, n.Events, n.Blobs, digest, l.Events, l.Blobs, l.Digest)
 	}
 	return nil
 }

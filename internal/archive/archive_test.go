@@ -49,7 +49,7 @@ func pipeline(t *testing.T, partitions int32) (stream.Config, *blobs.Store) {
 
 func quiet(archive.Counts) {}
 
-// messages returns what stands in the events, each as text, by key in order.
+// messages returns the content of the events, each as text, sorted by key.
 func messages(t *testing.T, c stream.Config, partitions int32) map[string][]string {
 	t.Helper()
 	out := make(map[string][]string)
@@ -66,8 +66,8 @@ func messages(t *testing.T, c stream.Config, partitions int32) map[string][]stri
 	return out
 }
 
-// TestNamesOfRepositoriesAreFoundAnew exports what enrichers made of them: which name of a repository
-// was seen first is another thing where it is imported.
+// TestNamesOfRepositoriesAreFoundAnew exports what enrichers derived from the names of
+// repositories: another pipeline may see another name first.
 func TestNamesOfRepositoriesAreFoundAnew(t *testing.T) {
 	from, _ := pipeline(t, 1)
 	to, _ := pipeline(t, 1)
@@ -173,8 +173,8 @@ func flip(b []byte) []byte {
 	return b
 }
 
-// TestArrivalsAreCarriedOver: an event arrives when it arrived where it comes from, or
-// before that where it proves so, and nobody can say so without the key.
+// TestArrivalsAreCarriedOver: an imported event keeps the time at which it arrived at its first
+// pipeline, or an earlier time that it proves, and nobody can forge one without the key.
 func TestArrivalsAreCarriedOver(t *testing.T) {
 	from, fromBlobs := pipeline(t, 1)
 	w, err := stream.NewWriter(from)
@@ -208,7 +208,7 @@ func TestArrivalsAreCarriedOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	to, toBlobs := pipeline(t, 1)
-	for range 2 { // what was carried over is carried over again
+	for range 2 { // a time that was carried over once is carried over again
 		if _, err := archive.Import(t.Context(), bytes.NewReader(file.Bytes()), archive.Target{Kafka: to, Topic: topics.Events(), Partitions: 1, Blobs: toBlobs, Keys: key}, quiet); err != nil {
 			t.Fatal(err)
 		}
@@ -236,7 +236,7 @@ func TestArrivalsAreCarriedOver(t *testing.T) {
 	}
 }
 
-// An archive is small and what it unpacks to is not: it is refused without being held.
+// An archive may be small and decompress to a lot: it is refused without holding it in memory.
 func TestAnArchiveThatUnpacksToTheMemoryIsRefused(t *testing.T) {
 	for name, line := range map[string]struct {
 		begin, each, end string

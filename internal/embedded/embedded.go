@@ -1,18 +1,18 @@
-// Package embedded is the broker of the embedded mode: one that speaks the Kafka
-// protocol and keeps its topics in a folder.
+// Package embedded is the broker of the embedded mode: it speaks the Kafka protocol and keeps its
+// topics in a folder.
 //
-// The broker itself listens on a socket in that folder, which belongs to the person
-// who runs it: the pipeline's own parts go there. Others get a [Port], which takes
-// messages for one topic and nothing else: who can reach it can neither read what is
-// there nor write what an enricher writes.
+// The broker itself listens on a socket in that folder, which belongs to the user who runs it; the
+// pipeline's own parts connect there. Everybody else uses a [Port], which accepts messages for one
+// topic and nothing else: whoever can reach it can neither read messages nor write what an enricher
+// writes.
 //
-// It is franz-go's kfake, made for tests. What it writes survives a kill -9, and
-// with each batch synced a loss of power. Killed, it forgets what producers had
-// numbered, so that a batch that is sent again after a restart may stand twice.
-// Nothing downstream relies on that: events are known by source and id, and
-// records by their revision (docs/embedded.md, with its limits).
+// It is franz-go's kfake, which was made for tests. What it writes survives a kill -9, and, since
+// each batch is synced, a loss of power. After a kill it has forgotten the sequence numbers of
+// producers, so that a batch that is sent again after a restart may be stored twice. Nothing
+// downstream relies on that: events are identified by source and id, and records by their revision
+// (docs/embedded.md, with its limits).
 //
-// It imports nothing of ours and alone imports kfake outside of tests.
+// It imports no other package of changetrail. Outside of tests only this package imports kfake.
 package embedded
 
 import (
@@ -29,7 +29,7 @@ import (
 	"github.com/changetrail/changetrail/internal/files"
 )
 
-// A Broker is running.
+// A Broker is a running broker.
 type Broker struct {
 	cluster *kfake.Cluster
 	lock    *flock.Flock
@@ -37,23 +37,23 @@ type Broker struct {
 	socket  string
 }
 
-// ErrInUse reports a folder that another process works in.
+// ErrInUse reports a folder that another process uses.
 var ErrInUse = errors.New("another changetrail works in this folder")
 
-// Start starts a broker with its data in dir, which no other process may use, and opens
-// a port of it for others; none where it is nil.
+// Start starts a broker with its data in dir, which no other process may use, and opens a port of
+// it for others, unless port is nil.
 func Start(dir string, others *Port) (_ *Broker, err error) {
 	if err := files.Private(dir); err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
-	// kfake takes no lock of its own: two processes would write one log.
+	// kfake takes no lock of its own: two processes would write to one log.
 	lock := flock.New(filepath.Join(dir, "lock"))
 	ok, err := lock.TryLock()
 	if err != nil {
 		return nil, fmt.Errorf("broker: %s: %w", dir, err)
 	}
 	if !ok {
-		return nil, fmt.Errorf("broker: %s: %w; stop that one, or take another folder", dir, ErrInUse)
+		return nil, fmt.Errorf("broker: %s: %w; stop that process, or use another folder", dir, ErrInUse)
 	}
 	b := &Broker{lock: lock}
 	defer func() {
@@ -88,7 +88,7 @@ func (b *Broker) runWith(dir string, others *Port) error {
 	return nil
 }
 
-// run starts the broker itself. It tells clients that it is to be found at address.
+// run starts the broker itself. It tells clients to connect to address.
 func (b *Broker) run(dir string, address net.Addr) (err error) {
 	if b.socket, err = freshSocket(dir); err != nil {
 		return err
@@ -102,13 +102,13 @@ func (b *Broker) run(dir string, address net.Addr) (err error) {
 			}
 			return named{inside, address}, os.Chmod(b.socket, 0o600)
 		}),
-		// Opening after a crash reads the open segment of every partition.
+		// Opening after a crash reads the last segment of every partition.
 		kfake.BrokerConfigs(map[string]string{"log.segment.bytes": strconv.Itoa(16 << 20)}),
 	)
 	return err
 }
 
-// named is a listener that goes by the address of another one.
+// named is a listener that reports the address of another one.
 type named struct {
 	net.Listener
 	address net.Addr
@@ -116,7 +116,7 @@ type named struct {
 
 func (n named) Addr() net.Addr { return n.address }
 
-// Address is where others send messages to; empty without a port.
+// Address is the address to which others send messages; empty without a port.
 func (b *Broker) Address() string {
 	if b.port == nil {
 		return ""

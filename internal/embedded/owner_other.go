@@ -4,5 +4,6 @@ package embedded
 
 import "io/fs"
 
-// ownedByUs cannot be told here: folders of a person are closed to others by default.
+// ownedByUs cannot check the owner on this system; folders of a user are closed to others by
+// default.
 func ownedByUs(fs.FileInfo) bool { return true }

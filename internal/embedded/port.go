@@ -17,28 +17,28 @@ import (
 	"github.com/changetrail/changetrail/internal/budget"
 )
 
-// A Port is what others may use of a broker: it takes messages for one topic, and
-// nothing else. Whoever reaches it cannot read, delete, or write what the pipeline made.
+// A Port is the access of others to a broker: it accepts messages for one topic, and nothing else.
+// Whoever reaches it cannot read, delete, or write the output of the pipeline.
 type Port struct {
-	Address string      // as 127.0.0.1:9092; port 0 is any that is free
+	Address string      // for example 127.0.0.1:9092; port 0 means any free port
 	Topic   string      // the topic that takes messages
 	TLS     *tls.Config // nil: plain text
-	// Login checks the user and the password of a client (SASL, mechanism PLAIN). Where
-	// it is nil nobody is asked.
+	// Login checks the user and the password of a client (SASL, mechanism PLAIN). If it is nil,
+	// clients need no login.
 	Login func(ctx context.Context, user, password string) error
 	Log   *slog.Logger
 }
 
-// Bounds of the port.
+// Limits of the port.
 const (
 	maxFrame    = 32 << 20  // bytes of a request
 	maxClients  = 512       // connections at a time
 	maxMemory   = 128 << 20 // bytes that all requests hold at a time
 	freeTimeout = 5 * time.Second
 	idleTimeout = 15 * time.Minute
-	readTimeout = 30 * time.Second // of a request that has begun
+	readTimeout = 30 * time.Second // for the rest of a request that has begun
 	sendTimeout = time.Minute
-	askPause    = 10 * time.Millisecond // before what writes nothing is answered: a client asks seldom
+	askPause    = 10 * time.Millisecond // before the answer to a request that writes nothing: honest clients send few of them
 	newestNamed = 12                    // the newest version of Produce that names topics; later ones number them
 	maxPassword = 4 << 10
 )
@@ -63,8 +63,8 @@ func (p Port) listen() (net.Listener, error) {
 	return l, err
 }
 
-// open takes clients from a listener, and passes what they may send to the broker
-// behind a socket.
+// open accepts clients from a listener, and passes permitted requests to the broker behind a
+// socket.
 func (p Port) open(l net.Listener, upstream string) (*openPort, error) {
 	o := &openPort{Port: p, listener: l, upstream: upstream, places: make(chan struct{}, maxClients), memory: budget.New(maxMemory, freeTimeout)}
 	if o.Log == nil {
@@ -94,7 +94,7 @@ func (o *openPort) accept(ctx context.Context) {
 				return
 			}
 			o.Log.Warn("broker: a client could not connect", "err", err)
-			time.Sleep(50 * time.Millisecond) // out of file descriptors, as a rule
+			time.Sleep(50 * time.Millisecond) // usually out of file descriptors
 			continue
 		}
 		select {
@@ -119,7 +119,7 @@ type client struct {
 	ctx   context.Context
 	conn  net.Conn
 	up    net.Conn
-	known bool // it has logged in, or nobody has to
+	known bool // it has logged in, or no login is needed
 }
 
 func (o *openPort) serve(ctx context.Context, conn net.Conn) error {
@@ -140,7 +140,7 @@ func (o *openPort) serve(ctx context.Context, conn net.Conn) error {
 	}
 }
 
-// one reads a request and answers it. What it holds meanwhile it shares with all clients.
+// one reads a request and answers it. The memory for it is shared by all clients.
 func (c *client) one() error {
 	_ = c.conn.SetReadDeadline(time.Now().Add(idleTimeout))
 	n, err := readLength(c.conn)
@@ -163,8 +163,8 @@ func (c *client) one() error {
 	return err
 }
 
-// answer returns the answer to one request with its length before it; nothing where the
-// client waits for none. An error ends the connection.
+// answer returns the answer to one request with its length in front; nothing if the client expects
+// no answer. An error ends the connection.
 func (c *client) answer(frame []byte, share *budget.Share) ([]byte, error) {
 	r, err := parse(frame)
 	if err != nil {
@@ -182,7 +182,7 @@ func (c *client) answer(frame []byte, share *budget.Share) ([]byte, error) {
 		return r.encode(c.authenticate(req)), nil
 	}
 	if !c.known {
-		return nil, errors.New("it did not log in")
+		return nil, errors.New("the client did not log in")
 	}
 	switch req := r.body.(type) {
 	case *kmsg.MetadataRequest:
@@ -201,7 +201,7 @@ func (c *client) answer(frame []byte, share *budget.Share) ([]byte, error) {
 			c.pause()
 			c.Log.Warn("broker: refused messages for a topic that is not for clients", "client", c.conn.RemoteAddr(), "topic", other)
 			if req.Acks == 0 {
-				return nil, fmt.Errorf("it wrote to %s", other)
+				return nil, fmt.Errorf("the client wrote to %s", other)
 			}
 			return r.encode(refused(req, kerr.TopicAuthorizationFailed)), nil
 		}
@@ -216,7 +216,7 @@ func (c *client) answer(frame []byte, share *budget.Share) ([]byte, error) {
 			return nil, c.forward(frame)
 		}
 	default:
-		return nil, fmt.Errorf("it asked for %s; this port takes messages for %s alone", kmsg.NameForKey(r.body.Key()), c.Topic)
+		return nil, fmt.Errorf("the client sent %s; this port only accepts messages for %s", kmsg.NameForKey(r.body.Key()), c.Topic)
 	}
 	if err := c.forward(frame); err != nil {
 		return nil, err
@@ -225,7 +225,7 @@ func (c *client) answer(frame []byte, share *budget.Share) ([]byte, error) {
 	return withLength(resp), err
 }
 
-// pause keeps a client that asks without end from taking the CPU of all others.
+// pause prevents a client that sends requests without end from taking the CPU of all others.
 func (c *client) pause() {
 	select {
 	case <-c.ctx.Done():
@@ -233,7 +233,7 @@ func (c *client) pause() {
 	}
 }
 
-// unreadable answers a request whose packed messages are too large, or cannot be read.
+// unreadable answers a request whose compressed messages are too large or cannot be read.
 func (c *client) unreadable(r request, req *kmsg.ProduceRequest, err error) ([]byte, error) {
 	if errors.Is(err, budget.ErrFull) || req.Acks == 0 {
 		return nil, err
@@ -251,7 +251,7 @@ func (c *client) forward(frame []byte) error {
 	return err
 }
 
-// otherTopic returns a topic of a request that clients may not write to.
+// otherTopic returns a topic in a request that clients may not write to.
 func (c *client) otherTopic(req *kmsg.ProduceRequest) string {
 	if req.TransactionID != nil {
 		return "a transaction"
@@ -264,7 +264,7 @@ func (c *client) otherTopic(req *kmsg.ProduceRequest) string {
 	return ""
 }
 
-// refused says of each partition of a request why nothing was written to it.
+// refused returns, for each partition of a request, why nothing was written to it.
 func refused(req *kmsg.ProduceRequest, why *kerr.Error) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.ProduceResponse)
 	for _, t := range req.Topics {
@@ -280,7 +280,7 @@ func refused(req *kmsg.ProduceRequest, why *kerr.Error) kmsg.Response {
 	return resp
 }
 
-// unread says of each partition of a request that nobody may read it.
+// unread answers, for each partition of a request, that nobody may read it.
 func unread(req *kmsg.FetchRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.FetchResponse)
 	for _, t := range req.Topics {
@@ -296,7 +296,7 @@ func unread(req *kmsg.FetchRequest) kmsg.Response {
 	return resp
 }
 
-// noCoordinator says that there are no groups and no transactions for clients.
+// noCoordinator answers that there are no groups and no transactions for clients.
 func noCoordinator(req *kmsg.FindCoordinatorRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.FindCoordinatorResponse)
 	resp.ErrorCode = kerr.GroupAuthorizationFailed.Code
@@ -308,7 +308,7 @@ func noCoordinator(req *kmsg.FindCoordinatorRequest) kmsg.Response {
 	return resp
 }
 
-// handshake agrees on the one way to log in (KIP-43).
+// handshake agrees on the only way to log in (KIP-43).
 func (c *client) handshake(req *kmsg.SASLHandshakeRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.SASLHandshakeResponse)
 	resp.SupportedMechanisms = []string{"PLAIN"}
@@ -318,11 +318,11 @@ func (c *client) handshake(req *kmsg.SASLHandshakeRequest) kmsg.Response {
 	return resp
 }
 
-// authenticate logs a client in: RFC 4616 separates identity, user and password by NUL.
+// authenticate logs a client in. RFC 4616 separates identity, user and password by NUL.
 func (c *client) authenticate(req *kmsg.SASLAuthenticateRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.SASLAuthenticateResponse)
 	user, password, ok := plain(req.SASLAuthBytes)
-	err := errors.New("nobody logs in here")
+	err := errors.New("this port has no login")
 	if c.Login != nil && ok {
 		err = c.Login(c.ctx, user, password)
 	}

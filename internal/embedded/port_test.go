@@ -21,7 +21,7 @@ import (
 
 const events, records = "ct.events", "ct.records"
 
-// start returns a broker with two topics, of which clients may write to events, and a
+// start returns a broker with two topics, with events as the topic that clients may write to, and a
 // client of the pipeline itself.
 func start(t *testing.T, port embedded.Port) (*embedded.Broker, *kgo.Client) {
 	t.Helper()
@@ -53,7 +53,7 @@ func outside(t *testing.T, b *embedded.Broker, opts ...kgo.Opt) *kgo.Client {
 	return cl
 }
 
-// has reports what a topic holds, read from inside.
+// has returns the content of a topic, read from inside.
 func has(t *testing.T, inside *kgo.Client, topic string) (n int64) {
 	t.Helper()
 	ends, err := kadm.NewClient(inside).ListEndOffsets(t.Context(), topic)
@@ -141,7 +141,7 @@ func TestClientsDoNoMore(t *testing.T) {
 	}
 }
 
-// TestLogin: with a login, who has none publishes nothing.
+// TestLogin: with a login, a client without credentials publishes nothing.
 func TestLogin(t *testing.T) {
 	login := func(_ context.Context, user, password string) error {
 		if user != "ci" || password != "right" {
@@ -165,8 +165,8 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-// TestPromises: a client that promises 2 GiB and sends nothing, or sends what is no
-// request, is cut off or left alone, and hinders nobody.
+// TestPromises: a client that announces 2 GiB and sends nothing, or sends something other than a
+// request, is cut off or ignored, and blocks nobody.
 func TestPromises(t *testing.T) {
 	b, _ := start(t, embedded.Port{})
 	for _, frame := range [][]byte{
@@ -195,8 +195,8 @@ func TestPromises(t *testing.T) {
 	}
 }
 
-// TestPackedMessagesAreKeptUnpacked: a client may pack its messages, and what they take is
-// their size; gigabytes of zeros are refused.
+// TestPackedMessagesAreKeptUnpacked: a client may compress its messages, but their uncompressed
+// size counts; gigabytes of zeros are refused.
 func TestPackedMessagesAreKeptUnpacked(t *testing.T) {
 	b, inside := start(t, embedded.Port{})
 	for name, codec := range map[string]kgo.CompressionCodec{"gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression()} {

@@ -13,12 +13,12 @@ import (
 	"strconv"
 )
 
-// maxSocketPath is the longest name of a socket that all systems take (sun_path has 104
-// bytes on macOS and 108 on Linux).
+// maxSocketPath is the longest path of a socket that all systems accept (sun_path has 104 bytes on
+// macOS and 108 on Linux).
 const maxSocketPath = 100
 
-// Dial returns how to connect to the broker whose data are in dir, as the person who runs
-// it. The address that is asked for does not matter.
+// Dial returns a function that connects to the broker with its data in dir, for the user who runs
+// it. It ignores the requested address.
 func Dial(dir string) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, _, _ string) (net.Conn, error) {
 		path, err := socketOf(dir)
@@ -29,10 +29,10 @@ func Dial(dir string) func(ctx context.Context, network, address string) (net.Co
 	}
 }
 
-// Seed stands for the address of a broker that [Dial] connects to.
+// Seed is a placeholder for the address of a broker that [Dial] connects to.
 const Seed = "embedded:9092"
 
-// socketOf is the socket of the broker whose data are in dir, running or not.
+// socketOf is the socket of the broker with its data in dir, running or not.
 func socketOf(dir string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -45,8 +45,8 @@ func socketOf(dir string) (string, error) {
 	return filepath.Join(os.TempDir(), "changetrail-"+strconv.Itoa(os.Getuid()), hex.EncodeToString(sum[:8])), nil
 }
 
-// freshSocket is the socket of dir in a folder that nobody else can write to, without what
-// a process that was killed left there. The caller holds the lock of dir.
+// freshSocket returns the socket of dir in a folder that nobody else can write to, and removes a
+// socket that a killed process left there. The caller holds the lock of dir.
 func freshSocket(dir string) (string, error) {
 	path, err := socketOf(dir)
 	if err != nil {

@@ -17,11 +17,11 @@ import (
 	"github.com/changetrail/changetrail/internal/budget"
 )
 
-// Messages are kept unpacked: a client could pack gigabytes of zeros into what a topic takes,
-// and whoever reads the topic would have to unpack them. So what a message takes is its size,
-// for the limits of the topic as for readers.
+// Messages are stored uncompressed: a client could pack gigabytes of zeros into a message that fits
+// the topic, and every reader of the topic would have to unpack them. So the uncompressed size
+// counts, for the limits of the topic as for readers.
 
-// unpack unpacks the messages of a request, and reports whether any were packed.
+// unpack decompresses the messages of a request, and reports whether any were compressed.
 func unpack(req *kmsg.ProduceRequest, share *budget.Share) (changed bool, err error) {
 	left := int64(maxFrame)
 	for i := range req.Topics {
@@ -42,15 +42,15 @@ func unpack(req *kmsg.ProduceRequest, share *budget.Share) (changed bool, err er
 
 // Parts of a batch of messages (https://kafka.apache.org/documentation/#recordbatch).
 const (
-	batchHead  = 12 // before what its length counts
+	batchHead  = 12 // before the bytes that its length counts
 	crcAt      = 17
 	crcFrom    = 21
 	codecBits  = 7
 	batchMagic = 2
 )
 
-// unpackBatches unpacks batches, which lie one after the other. What is none is left to the
-// broker to refuse.
+// unpackBatches decompresses batches, which follow each other. Bytes that are not a batch are left
+// for the broker to refuse.
 func unpackBatches(text []byte, limit int64, share *budget.Share) (out []byte, packed bool, err error) {
 	for rest := text; len(rest) > 0; {
 		var b kmsg.RecordBatch
@@ -75,7 +75,7 @@ func unpackBatches(text []byte, limit int64, share *budget.Share) (out []byte, p
 	return out, packed, nil
 }
 
-// sealed is a batch with its length and its checksum.
+// sealed returns a batch with its length and its checksum.
 func sealed(b kmsg.RecordBatch) []byte {
 	text := b.AppendTo(nil)
 	binary.BigEndian.PutUint32(text[8:], uint32(len(text)-batchHead))
@@ -83,14 +83,14 @@ func sealed(b kmsg.RecordBatch) []byte {
 	return text
 }
 
-// decompress unpacks at most limit bytes, by the number that Kafka gives to a codec.
+// decompress decompresses at most limit bytes. Kafka identifies the codec by a number.
 func decompress(codec int16, packed []byte, limit int64, share *budget.Share) ([]byte, error) {
 	var in io.Reader
 	switch codec {
 	case 1:
 		r, err := gzip.NewReader(bytes.NewReader(packed))
 		if err != nil {
-			return nil, fmt.Errorf("messages packed with gzip: %w", err)
+			return nil, fmt.Errorf("messages compressed with gzip: %w", err)
 		}
 		in = r
 	case 2:
@@ -100,29 +100,30 @@ func decompress(codec int16, packed []byte, limit int64, share *budget.Share) ([
 	case 4:
 		r, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(8<<20))
 		if err != nil {
-			return nil, fmt.Errorf("messages packed with zstd: %w", err)
+			return nil, fmt.Errorf("messages compressed with zstd: %w", err)
 		}
 		defer r.Close()
 		in = r
 	default:
-		return nil, fmt.Errorf("messages packed in a way that has the number %d", codec)
+		return nil, fmt.Errorf("messages compressed with the unknown codec number %d", codec)
 	}
 	out, err := budget.ReadAll(in, max(0, limit), share.Grow)
 	if err != nil {
-		return nil, fmt.Errorf("packed messages: %w", err)
+		return nil, fmt.Errorf("compressed messages: %w", err)
 	}
 	return out, nil
 }
 
-// xerial is how the framing of Java's snappy begins: its name, version and compatible version.
+// xerial is the beginning of the framing of Java's snappy: its name, version and compatible
+// version.
 var xerial = []byte("\x82SNAPPY\x00\x00\x00\x00\x01\x00\x00\x00\x01")
 
-// A snappyReader reads blocks of snappy: one, or as many as are framed by their lengths.
+// A snappyReader reads blocks of snappy: one block, or several that are framed by their lengths.
 type snappyReader struct {
 	rest   []byte
 	framed bool
 	limit  int64
-	block  []byte // what of the current one was not read
+	block  []byte // unread rest of the current block
 }
 
 func (s *snappyReader) Read(b []byte) (int, error) {
@@ -157,14 +158,14 @@ func (s *snappyReader) next() error {
 	if err != nil {
 		return err
 	}
-	if int64(size) > s.limit || size > 64*len(block)+64 { // a block holds at most 64 bytes for each 3 of it
+	if int64(size) > s.limit || size > 64*len(block)+64 { // every 3 bytes of a block expand to at most 64
 		return &budget.TooLargeError{Limit: s.limit}
 	}
 	s.block, err = snappy.Decode(nil, block)
 	return err
 }
 
-// isTooLarge tells messages that are too large from those that cannot be read.
+// isTooLarge distinguishes messages that are too large from those that cannot be read.
 func isTooLarge(err error) bool {
 	var tooLarge *budget.TooLargeError
 	return errors.As(err, &tooLarge)

@@ -16,7 +16,7 @@ import (
 	"github.com/changetrail/changetrail/internal/budget"
 )
 
-// packings pack a text by the number that Kafka gives to them; the last is that of Java.
+// packings compress a text with each codec, by its number in Kafka; one is that of Java.
 func packings(t *testing.T, text []byte) map[string]struct {
 	codec  int16
 	packed []byte
@@ -78,7 +78,8 @@ func TestWhatIsPackedIsUnpackedWithinALimit(t *testing.T) {
 	}
 }
 
-// FuzzUnpackBatches: whatever stands in a request, it is no panic, and no more than the limit.
+// FuzzUnpackBatches: whatever a request contains, there is no panic, and never more output than the
+// limit.
 func FuzzUnpackBatches(f *testing.F) {
 	f.Add([]byte("nonsense"))
 	f.Add(make([]byte, 100))

@@ -16,8 +16,7 @@ import (
 	"github.com/changetrail/changetrail/internal/budget"
 )
 
-// readLength reads how long a request or an answer of the Kafka protocol is, which comes
-// before it.
+// readLength reads the length in front of a request or an answer of the Kafka protocol.
 func readLength(from io.Reader) (int64, error) {
 	var length [4]byte
 	if _, err := io.ReadFull(from, length[:]); err != nil {
@@ -25,13 +24,13 @@ func readLength(from io.Reader) (int64, error) {
 	}
 	n := int64(int32(binary.BigEndian.Uint32(length[:])))
 	if n < 0 || n > maxFrame {
-		return 0, fmt.Errorf("a request of %d bytes; at most %d are taken", n, maxFrame)
+		return 0, fmt.Errorf("a request of %d bytes; at most %d are accepted", n, maxFrame)
 	}
 	return n, nil
 }
 
-// readFrame reads a request of n bytes. Memory grows with what arrives, not with what the
-// length promises.
+// readFrame reads a request of n bytes. It allocates memory as bytes arrive, not by the announced
+// length.
 func readFrame(from io.Reader, n int64, share *budget.Share) ([]byte, error) {
 	frame, err := share.ReadAll(io.LimitReader(from, n), n)
 	if err == nil && int64(len(frame)) < n {
@@ -59,9 +58,9 @@ func withLength(frame []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(frame)), uint32(len(frame))), frame...)
 }
 
-// A request is one that was read (https://kafka.apache.org/protocol, Requests).
+// A request is a parsed request (https://kafka.apache.org/protocol, Requests).
 type request struct {
-	head        []byte // what comes before its body
+	head        []byte // everything before its body
 	correlation int32
 	body        kmsg.Request
 }
@@ -72,14 +71,14 @@ func parse(frame []byte) (request, error) {
 	r := request{correlation: b.Int32(), body: kmsg.RequestForKey(key)}
 	b.NullableString() // the client's name
 	if r.body == nil || !b.Ok() {
-		return r, fmt.Errorf("no request of Kafka (key %d)", key)
+		return r, fmt.Errorf("not a Kafka request (key %d)", key)
 	}
 	r.body.SetVersion(version)
 	if _, asked := r.body.(*kmsg.ApiVersionsRequest); asked {
-		return r, nil // its versions may be newer than ours; nothing in it matters
+		return r, nil // its version may be newer than ours; its content does not matter
 	}
 	if version < 0 || version > r.body.MaxVersion() || key == int16(kmsg.Produce) && version > newestNamed {
-		return r, fmt.Errorf("%s of version %d, which is not offered", kmsg.NameForKey(key), version)
+		return r, fmt.Errorf("%s of version %d, which this port does not offer", kmsg.NameForKey(key), version)
 	}
 	if r.body.IsFlexible() {
 		kmsg.SkipTags(&b)
@@ -94,20 +93,20 @@ func parse(frame []byte) (request, error) {
 	return r, nil
 }
 
-// encode is the answer to r with its length before it.
+// encode returns the answer to r with its length in front.
 func (r request) encode(resp kmsg.Response) []byte {
 	out := binary.BigEndian.AppendUint32(nil, uint32(r.correlation))
-	if _, asked := resp.(*kmsg.ApiVersionsResponse); resp.IsFlexible() && !asked { // KIP-511: its header is always the first one
+	if _, asked := resp.(*kmsg.ApiVersionsResponse); resp.IsFlexible() && !asked { // KIP-511: its header always has version 0
 		out = append(out, 0)
 	}
 	return withLength(resp.AppendTo(out))
 }
 
-// offer says which requests the port answers, so that a client that wants more says so
-// by itself.
+// offer lists the requests that the port answers, so that a client that needs more reports it by
+// itself.
 func (o *openPort) offer(req *kmsg.ApiVersionsRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.ApiVersionsResponse)
-	if req.GetVersion() > 3 { // KIP-511: an answer of version 0, from which the client goes on
+	if req.GetVersion() > 3 { // KIP-511: an answer of version 0, from which the client continues
 		resp.SetVersion(0)
 		resp.ErrorCode = kerr.UnsupportedVersion.Code
 	}
@@ -115,7 +114,7 @@ func (o *openPort) offer(req *kmsg.ApiVersionsRequest) kmsg.Response {
 	return resp
 }
 
-// offered asks the broker which versions it knows of the requests that the port takes.
+// offered asks the broker which versions it supports of the requests that the port accepts.
 func (o *openPort) offered() ([]kmsg.ApiVersionsResponseApiKey, error) {
 	up, err := net.Dial("unix", o.upstream)
 	if err != nil {
@@ -136,8 +135,8 @@ func (o *openPort) offered() ([]kmsg.ApiVersionsResponseApiKey, error) {
 	if err := resp.ReadFrom(frame[min(4, len(frame)):]); err != nil {
 		return nil, err
 	}
-	// librdkafka takes a broker without Fetch and FindCoordinator for one of before messages
-	// had headers, and LZ4 (rdkafka_feature.c); they are refused where they are asked.
+	// librdkafka assumes that a broker without Fetch and FindCoordinator is too old for message
+	// headers and LZ4 (rdkafka_feature.c). So they are offered, and refused when they are called.
 	keys := []kmsg.Key{kmsg.Produce, kmsg.Metadata, kmsg.ApiVersions, kmsg.InitProducerID, kmsg.Fetch, kmsg.FindCoordinator}
 	if o.Login != nil {
 		keys = append(keys, kmsg.SASLHandshake, kmsg.SASLAuthenticate)
@@ -149,7 +148,7 @@ func (o *openPort) offered() ([]kmsg.ApiVersionsResponseApiKey, error) {
 	return out, nil
 }
 
-// newest is the newest version of a request that the port reads.
+// newest is the newest version of a request that the port can read.
 func newest(key kmsg.Key) int16 {
 	switch key {
 	case kmsg.Produce:
@@ -157,12 +156,12 @@ func newest(key kmsg.Key) int16 {
 	case kmsg.ApiVersions:
 		return 3
 	case kmsg.Fetch:
-		return 12 // the newest that names topics
+		return 12 // the newest version with topic names
 	}
 	return kmsg.RequestForKey(int16(key)).MaxVersion()
 }
 
-// plain reads the words of SASL PLAIN (RFC 4616).
+// plain splits a SASL PLAIN message (RFC 4616).
 func plain(b []byte) (user, password string, ok bool) {
 	parts := bytes.Split(b, []byte{0})
 	if len(b) > maxPassword || len(parts) != 3 {

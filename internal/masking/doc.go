@@ -1,12 +1,11 @@
-// Package masking looks in what is stored for secrets that the rules of today find, and makes
-// copies without them.
+// Package masking searches stored data for secrets that today's rules find, and makes copies
+// without them.
 //
-// Nothing is changed in place: a topic cannot be rewritten, and a file is kept under the
-// digest of its bytes. A [Masker] makes a copy of each event and each file, which then take
-// the place of what was there (package archive copies them, package standalone puts them into
-// place). A copy says of itself that it is one: an event by its attribute maskedafter
-// ([record.Masking]), which its signature covers, a file by another digest, which all that
-// named the former one names now.
+// Nothing is changed in place: a topic cannot be rewritten, and a file is kept under the digest of
+// its bytes. A [Masker] makes a copy of each event and each file; the copies then replace the
+// originals (package archive copies them, package standalone swaps them). A copy says that it is
+// one: an event by its attribute maskedafter ([record.Masking]), which its signature covers; a file
+// by its new digest, which replaces the former one in all events that named it.
 //
-// What the rules find is never in a report, nor in an error.
+// The secrets themselves are never in a report, nor in an error.
 package masking

@@ -23,14 +23,14 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// What lies in a data folder while secrets in it are masked.
+// Names in a data folder while secrets in it are being masked.
 const (
-	next     = "masked"       // what takes the place of what is there
+	next     = "masked"       // the copies that replace the data
 	complete = "complete"     // in next, once it holds all
 	lockFile = "masking.lock" // of whoever makes it, or puts it into place
 )
 
-// ErrAtWork reports a folder in which another process masks secrets.
+// ErrAtWork reports a folder in which another process is masking secrets.
 var ErrAtWork = errors.New("another changetrail masks secrets in this folder")
 
 // A Folder is a data folder of the embedded mode, whose events and files are masked.
@@ -42,10 +42,10 @@ type Folder struct {
 	lock   *flock.Flock
 	broker *embedded.Broker
 	blobs  *blobs.Store
-	crash  func(step string) error // of tests
+	crash  func(step string) error // for tests
 }
 
-// Open keeps others out of the folder until Close.
+// Open locks the folder until Close.
 func (f *Folder) Open(ctx context.Context) (from archive.Source, err error) {
 	if f.lock, err = locked(f.Dir); err != nil {
 		return from, err
@@ -67,7 +67,7 @@ func (f *Folder) Open(ctx context.Context) (from archive.Source, err error) {
 	return archive.Source{Kafka: standalone.Broker(f.Dir), Topic: f.Topics.Events(), Partitions: standalone.Partitions, Blobs: f.blobs}, nil
 }
 
-// Close lets others in again.
+// Close unlocks the folder.
 func (f *Folder) Close() error {
 	var err error
 	if f.blobs != nil {
@@ -80,9 +80,9 @@ func (f *Folder) Close() error {
 	return errors.Join(err, f.lock.Unlock())
 }
 
-// Replace puts copies in place of all events and files. Records, the search index and dead
-// letters are made again from them at the next start. Until the copies are complete nothing of
-// what is there is touched; from then on the next start finishes what was stopped.
+// Replace replaces all events and files with their copies. Records, the search index and dead
+// letters are made from them again at the next start. Until the copies are complete, the data is
+// not touched; after that, the next start finishes an interrupted replacement.
 func (f *Folder) Replace(ctx context.Context, to archive.Target, from archive.Source) error {
 	if err := f.copies(ctx, to, from); err != nil {
 		return errors.Join(err, os.RemoveAll(filepath.Join(f.Dir, next)))
@@ -93,14 +93,14 @@ func (f *Folder) Replace(ctx context.Context, to archive.Target, from archive.So
 	return errors.Join(err, settle(f.Dir, f.crash))
 }
 
-// copies makes what is in next, and says that it is complete.
+// copies writes the copies into next, and marks them as complete.
 func (f *Folder) copies(ctx context.Context, to archive.Target, from archive.Source) error {
 	dir := filepath.Join(f.Dir, next)
 	if err := errors.Join(os.RemoveAll(dir), files.Private(dir)); err != nil {
 		return err
 	}
-	// The topic of policies is copied as it is: the broker's time of each says since when it
-	// is in force.
+	// The topic of policies is copied unchanged: the broker's time of each policy says since when
+	// it is in force.
 	broker := filepath.Join(dir, "broker")
 	if err := copyFolder(filepath.Join(f.Dir, "broker"), broker); err != nil {
 		return err
@@ -147,7 +147,7 @@ func (f *Folder) fresh(ctx context.Context, kafka stream.Config) error {
 	return err
 }
 
-// pass brings copies from one place to the other.
+// pass copies events and files from one place to the other.
 func pass(ctx context.Context, to archive.Target, from archive.Source) error {
 	r, w := io.Pipe()
 	exported := make(chan error, 1)
@@ -166,11 +166,11 @@ func (f *Folder) step(name string) error {
 	return f.crash(name)
 }
 
-// Settle finishes what masking left in a data folder: copies that are complete take their
-// place, others are removed. It is called before anything else is opened there.
+// Settle finishes an interrupted masking of a data folder: complete copies replace the data, others
+// are removed. It must be called before anything else is opened there.
 func Settle(dir string) error {
 	if _, err := os.Stat(filepath.Join(dir, lockFile)); errors.Is(err, fs.ErrNotExist) {
-		return nil // nothing was ever masked here
+		return nil // no masking was ever started here
 	}
 	lock, err := locked(dir)
 	if err != nil {
@@ -188,7 +188,7 @@ func locked(dir string) (*flock.Flock, error) {
 	return lock, err
 }
 
-// settle does the work of Settle. Each step may be done again.
+// settle does the work of Settle. Each step can be repeated.
 func settle(dir string, crash func(step string) error) error {
 	from := filepath.Join(dir, next)
 	if _, err := os.Stat(filepath.Join(from, complete)); errors.Is(err, fs.ErrNotExist) {
@@ -210,7 +210,7 @@ func settle(dir string, crash func(step string) error) error {
 			return err
 		}
 		if _, err := os.Stat(filepath.Join(from, part)); errors.Is(err, fs.ErrNotExist) {
-			continue // it is in its place
+			continue // already moved
 		}
 		if err := os.RemoveAll(filepath.Join(dir, part)); err != nil {
 			return err
@@ -228,7 +228,7 @@ func settle(dir string, crash func(step string) error) error {
 	return os.RemoveAll(from)
 }
 
-// removeMade removes what is made again from events.
+// removeMade removes everything that is made again from events.
 func removeMade(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -244,7 +244,7 @@ func removeMade(dir string) error {
 	return nil
 }
 
-// copyFolder copies regular files, which sockets and the like are not.
+// copyFolder copies the regular files of a folder, not sockets and the like.
 func copyFolder(from, to string) error {
 	root, err := os.OpenRoot(from)
 	if err != nil {
@@ -275,7 +275,7 @@ func copyFolder(from, to string) error {
 	})
 }
 
-// written makes a file that is there after a loss of power, too.
+// written syncs a file to disk, so that it survives a loss of power.
 func written(name string) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, files.PrivateFile)
 	if err != nil {

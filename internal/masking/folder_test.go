@@ -28,7 +28,7 @@ import (
 
 var topics = stream.Topics{Prefix: "changetrail"}
 
-// start runs the embedded mode in a folder, as up does, until it has indexed all there is.
+// start runs the embedded mode in a folder, as up does, until everything is indexed.
 func start(t *testing.T, dir string) *standalone.Instance {
 	t.Helper()
 	if err := Settle(dir); err != nil {
@@ -70,9 +70,9 @@ func settled(t *testing.T, i *standalone.Instance, want int) {
 	}
 }
 
-const kept = 6 // changes in the folder, of which two hold a secret
+const kept = 6 // changes in the folder; two of them contain a secret
 
-// spill fills a folder: secrets lie in an event, in a file, and in records.
+// spill fills a folder: there are secrets in an event, in a file, and in records.
 func spill(t *testing.T, dir string) {
 	t.Helper()
 	i := start(t, dir)
@@ -106,7 +106,7 @@ func spill(t *testing.T, dir string) {
 	}
 }
 
-// holds reports whether the secret is in a file of the folder as it stands.
+// holds reports whether a file of the folder contains the secret.
 func holds(t *testing.T, dir string) (where []string) {
 	t.Helper()
 	if err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -159,8 +159,8 @@ func mask(t *testing.T, dir, step string) (found []Finding) {
 	return found
 }
 
-// TestAMaskedFolderHoldsNoSecret in any of its files; its records are those of before, and say
-// which evidence was masked.
+// TestAMaskedFolderHoldsNoSecret: no file contains the secret; the records are the same as before,
+// and say which evidence was masked.
 func TestAMaskedFolderHoldsNoSecret(t *testing.T) {
 	dir := t.TempDir()
 	spill(t, dir)
@@ -201,8 +201,8 @@ func TestAMaskedFolderHoldsNoSecret(t *testing.T) {
 	}
 }
 
-// TestMaskingThatDies leaves all as it was, or all masked, wherever it dies; and nobody opens
-// the folder in between.
+// TestMaskingThatDies: wherever masking dies, all data is unmasked or all is masked, and nobody can
+// open the folder in between.
 func TestMaskingThatDies(t *testing.T) {
 	spilt := t.TempDir()
 	spill(t, spilt)
@@ -213,7 +213,7 @@ func TestMaskingThatDies(t *testing.T) {
 				t.Fatal(err)
 			}
 			mask(t, dir, step)
-			for range 2 { // to settle again changes nothing
+			for range 2 { // settling twice changes nothing
 				if err := Settle(dir); err != nil {
 					t.Fatal(err)
 				}

@@ -9,8 +9,8 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// Look goes over all events and files, and tells Found of each that holds a secret. It must
-// come before copies are made.
+// Look reads all events and files, and reports each that contains a secret to Found. It must be
+// called before copies are made.
 func (m *Masker) Look(ctx context.Context, from archive.Source) error {
 	for p := range from.Partitions {
 		if _, err := from.Kafka.Partition(from.Topic, p).Scan(ctx, -1, func(recs []*stream.Record) error {
@@ -37,13 +37,13 @@ func (m *Masker) Look(ctx context.Context, from archive.Source) error {
 	})
 }
 
-// An Index is where records are searched for.
+// An Index is an index of records.
 type Index interface {
 	All(ctx context.Context, where query.Node, f func(query.Hit) error) error
 }
 
-// LookIn goes over all records of an index. They are made from events, and made again
-// without secrets from those that have none.
+// LookIn searches all records of an index. They are made from events, so those with secrets are
+// made again from the masked events.
 func (m *Masker) LookIn(ctx context.Context, x Index, name string) error {
 	return x.All(ctx, query.All{}, func(h query.Hit) error {
 		_, rules, err := m.Rules.JSON(ctx, h.Doc, nil)

@@ -31,7 +31,7 @@ type Rules interface {
 	File(ctx context.Context, file []byte) ([]byte, []string, error)
 }
 
-// A Finding says where a secret is, and never which.
+// A Finding says where a secret is, but not what it is.
 type Finding struct {
 	Kind   string   `json:"kind"`             // event, file or document
 	Where  string   `json:"where"`            // topic/partition/offset, the store of files, or the index
@@ -40,28 +40,28 @@ type Finding struct {
 	Rules  []string `json:"rules"`
 }
 
-// A Masker makes copies without secrets. It is for one goroutine. All events are to be seen
-// once before any copy is used: which files are data of events, events tell.
+// A Masker makes copies without secrets. It must not be used by several goroutines at once. It must
+// see all events once before any copy is used: only events tell which files are their data.
 type Masker struct {
 	Rules Rules
-	Blobs blobs.Getter // nil: there is none
-	Keys  signing.Keys // with which events are signed
-	By    string       // who does it
+	Blobs blobs.Getter // may be nil
+	Keys  signing.Keys // to sign events with
+	By    string       // who masks
 	At    time.Time
-	Found func(Finding) // told of each secret; nil: nobody
+	Found func(Finding) // called with each secret; may be nil
 
 	data  map[string]string // files that are data of events, and their types
 	after map[string]string // digests of files, and those of their copies
 }
 
 // ErrNoKey reports a signed event that cannot be signed again.
-var ErrNoKey = errors.New("a signed event is to be changed, and there is no key that signs: set signing_key, or its copy would prove nothing")
+var ErrNoKey = errors.New("a signed event has to be changed, but no key can sign its copy: set signing_key, otherwise the copy would prove nothing")
 
-// File returns a file without secrets: itself where it has none.
+// File returns a file without secrets: the file itself if it contains none.
 func (m *Masker) File(ctx context.Context, digest string, file []byte) ([]byte, error) {
 	if kind, is := m.data[digest]; is {
 		out, _, err := m.content(ctx, kind, schemas.ContentTypeJSON, file)
-		return out, err // it was told of with its event
+		return out, err // it is reported with its event
 	}
 	out, rules, err := m.Rules.File(ctx, file)
 	if err == nil && len(rules) > 0 {
@@ -77,7 +77,7 @@ func (m *Masker) tell(f Finding) {
 	}
 }
 
-// Event returns an event without secrets: r itself where it has none.
+// Event returns an event without secrets: r itself if it contains none.
 func (m *Masker) Event(ctx context.Context, r *stream.Record) (*stream.Record, error) {
 	env, err := schemas.Open(stream.Message(r))
 	if err != nil {
@@ -117,14 +117,15 @@ func place(r *stream.Record) string {
 	return fmt.Sprintf("%s/%d/%d", r.Topic, r.Partition, r.Offset)
 }
 
-// fetch returns the data of an event, wherever they lie, and notes which file that is.
+// fetch returns the data of an event, from the event or from a file, and remembers which file that
+// is.
 func (m *Masker) fetch(ctx context.Context, env *schemas.Envelope) ([]byte, error) {
 	if len(env.Data) > 0 || m.Blobs == nil || !digests.Is(env.DataRef) {
 		return env.Data, nil
 	}
 	data, err := m.Blobs.Get(ctx, env.DataRef)
 	if errors.Is(err, blobs.ErrNotFound) || errors.Is(err, blobs.ErrCorrupt) {
-		return nil, nil // it is a dead letter, now and after
+		return nil, nil // it is a dead letter, before and after
 	}
 	if err != nil {
 		return nil, err
@@ -136,8 +137,7 @@ func (m *Masker) fetch(ctx context.Context, env *schemas.Envelope) ([]byte, erro
 	return data, nil
 }
 
-// content returns the data of an event of a type without secrets, with the digests of files as
-// those are called now.
+// content returns the data of an event of a type without secrets, with the new digests of files.
 func (m *Masker) content(ctx context.Context, kind, media string, data []byte) (out []byte, rules []string, err error) {
 	if len(data) == 0 {
 		return data, nil, nil
@@ -164,7 +164,7 @@ func (m *Masker) content(ctx context.Context, kind, media string, data []byte) (
 
 var digest = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
 
-// renamed returns data in which files are called by the digests of their copies.
+// renamed returns data in which files have the digests of their copies.
 func (m *Masker) renamed(ctx context.Context, data []byte) (out []byte, err error) {
 	if m.Blobs == nil && len(m.after) == 0 || !digest.Match(data) {
 		return data, nil
@@ -177,7 +177,7 @@ func (m *Masker) renamed(ctx context.Context, data []byte) (out []byte, err erro
 	return out, err
 }
 
-// called returns what a file is called now.
+// called returns the current digest of a file.
 func (m *Masker) called(ctx context.Context, digest string) (string, error) {
 	if now, known := m.after[digest]; known {
 		return now, nil
@@ -208,7 +208,7 @@ func (m *Masker) note(digest, now string) {
 	m.after[digest] = now
 }
 
-// unread masks what is no event, and a dead letter now and after.
+// unread masks a message that is not an event; it is a dead letter before and after.
 func (m *Masker) unread(ctx context.Context, r *stream.Record) (*stream.Record, error) {
 	value, rules, err := m.Rules.File(ctx, r.Value)
 	if err != nil || len(rules) == 0 {
@@ -220,7 +220,7 @@ func (m *Masker) unread(ctx context.Context, r *stream.Record) (*stream.Record, 
 	return &out, nil
 }
 
-// attributes masks what names an event, its source and what it is about.
+// attributes masks the id, the source and the subject of an event, and its other attributes.
 func (m *Masker) attributes(ctx context.Context, env *schemas.Envelope, r *stream.Record) (rules []string, err error) {
 	for _, a := range []struct {
 		name  string
@@ -245,7 +245,7 @@ func (m *Masker) attributes(ctx context.Context, env *schemas.Envelope, r *strea
 	return rules, nil
 }
 
-// others are the attributes that nobody reads, which are left out of copies.
+// others returns the attributes that nobody reads; copies do not have them.
 func others(env *schemas.Envelope, r *stream.Record) map[string]string {
 	known := map[string]bool{"data": true, "data_base64": true, "specversion": true, "datacontenttype": true}
 	for name := range env.Attributes {

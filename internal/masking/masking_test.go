@@ -23,7 +23,7 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// spilled is a secret of a kind that no rule knew when it was kept: lately is the rule.
+// spilled is a secret of a kind that no rule recognized when it was stored; lately is the new rule.
 const spilled = "zebra-4829-striped"
 
 type lately struct{}
@@ -66,7 +66,7 @@ var (
 	now = time.Date(2026, 11, 30, 11, 0, 0, 0, time.UTC)
 )
 
-// signed is an event as a gateway took it from an agent.
+// signed is an event as a gateway accepted it from an agent.
 func signed(t *testing.T, env schemas.Envelope) *stream.Record {
 	t.Helper()
 	env.SpecVersion, env.Source, env.Time, env.ArrivedAt = "1.0", "/agents/bot", at, at.Format(time.RFC3339)
@@ -101,7 +101,7 @@ func read(t *testing.T, r *stream.Record, store blobs.Getter) ingest.Event {
 	return e
 }
 
-// TestAMaskedEventIsTheSameEvent of the same sender, at the same time, and says what was done.
+// TestAMaskedEventIsTheSameEvent: same sender, same time, and it says what was done.
 func TestAMaskedEventIsTheSameEvent(t *testing.T) {
 	digest := digests.Of([]byte("x"))
 	r := signed(t, schemas.Envelope{ID: "1", Type: record.TypeDecisionRecorded, Subject: "acme/payments#1", Data: fmt.Appendf(nil, decided, digest, "with "+spilled)})
@@ -128,7 +128,7 @@ func TestAMaskedEventIsTheSameEvent(t *testing.T) {
 		t.Errorf("a copy is copied: %v %v", *found, err)
 	}
 
-	// Whoever takes the note away, or puts one there, is not believed.
+	// An event whose note was removed or forged is not believed.
 	for i, h := range copied.Headers {
 		if h.Key == "ce_maskedafter" {
 			copied.Headers = slices.Delete(copied.Headers, i, i+1)
@@ -188,7 +188,7 @@ func TestWhereASecretMayBe(t *testing.T) {
 	}
 }
 
-// TestFilesAreCalledByTheirCopies: what named a file by its digest names its copy.
+// TestFilesAreCalledByTheirCopies: an event that named a file by its digest names its copy.
 func TestFilesAreCalledByTheirCopies(t *testing.T) {
 	store, err := blobs.Open(t.TempDir())
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// written returns env as a message in place of r, which was before. What was signed is signed
-// again: whoever holds the key says that it is the same event, masked.
+// written returns env as a message that replaces r. A signed event is signed again: the key's owner
+// vouches that it is the same event, masked.
 func (m *Masker) written(r *stream.Record, before, env schemas.Envelope) (*stream.Record, error) {
 	env.AuthMAC = ""
 	if before.AuthMAC != "" && !m.Keys.CanSign() {
@@ -43,7 +43,7 @@ func (m *Masker) written(r *stream.Record, before, env schemas.Envelope) (*strea
 	return out, nil
 }
 
-// report masks the file that an event carries, whose digest is then another.
+// report masks the file that an event carries, and updates its digest.
 func (m *Masker) report(ctx context.Context, kind string, data []byte) (out []byte, rules []string, err error) {
 	if kind != record.TypeScanCompleted && kind != record.TypeValidationCompleted {
 		return data, nil, nil
@@ -59,7 +59,7 @@ func (m *Masker) report(ctx context.Context, kind string, data []byte) (out []by
 	former := carried.Report
 	file, err := evidence.Unpack(&former)
 	if err != nil || file == nil {
-		return data, nil, nil // it is refused, now and after
+		return data, nil, nil // it is refused, before and after
 	}
 	masked, rules, err := m.Rules.File(ctx, file)
 	if err != nil || len(rules) == 0 {
