@@ -201,7 +201,7 @@ func (g *Gateway) admitRequest(r *http.Request) error {
 		return problem.New(http.StatusRequestHeaderFieldsTooLarge, "the header has %d bytes, at most %d are read; put data into the body", n, maxHeader)
 	}
 	if err := g.protocol.Check(r); err != nil {
-		return problem.New(http.StatusForbidden, "a browser was sent here by another site: %v", err)
+		return problem.New(http.StatusForbidden, "another site made the browser send this request: %v", err)
 	}
 	select {
 	case g.slots <- struct{}{}:

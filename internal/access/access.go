@@ -12,15 +12,15 @@ import (
 
 // A Config says who may read.
 type Config struct {
-	// Credentials are those of whom may read; nil where nobody is asked who they are. Where
-	// they list none, nobody may.
+	// Credentials are those of the readers. If nil, readers need no credential; if it lists none,
+	// nobody may read.
 	Credentials *identity.Credentials
-	Hosts       []string // by which names it may be asked where nobody is asked who they are, beside those of this machine
+	Hosts       []string // other host names than this machine's that requests may use if readers need no credential
 	Secure      bool     // browsers reach it over TLS
 	Log         *slog.Logger
 }
 
-// A Door is what requests pass before they are answered.
+// A Door checks requests before they are answered.
 type Door struct {
 	Config
 	sessions *identity.Sessions
@@ -35,25 +35,24 @@ func New(c Config) *Door {
 	return d
 }
 
-// Asks reports whether readers must say who they are.
+// Asks reports whether readers need a credential.
 func (d *Door) Asks() bool { return d.Credentials != nil }
 
-// A Reader is who reads. The zero Reader reads nothing.
+// A Reader is a person or program that reads. The zero Reader may read nothing.
 type Reader struct {
 	identity.Principal
-	anybody bool // nobody is asked
+	anybody bool // readers need no credential
 }
 
-// ReadsAll reports whether r may read what is recorded of every repository.
+// ReadsAll reports whether r may read the records of every repository.
 func (r Reader) ReadsAll() bool { return r.anybody || r.Principal.ReadsAll() }
 
-// MayRead reports whether r may read what is recorded of a repository.
+// MayRead reports whether r may read the records of a repository.
 func (r Reader) MayRead(repository string) bool {
 	return r.anybody || r.Principal.MayRead(repository)
 }
 
-// Only are the patterns of the repositories of which alone r may read; none where it may read
-// of all.
+// Only returns the patterns of the repositories that r may read; none if it may read all.
 func (r Reader) Only() []string {
 	if r.ReadsAll() {
 		return nil
@@ -61,10 +60,10 @@ func (r Reader) Only() []string {
 	return r.Repositories
 }
 
-// ReaderOf is the reader that a principal is, who was asked already.
+// ReaderOf returns the reader for a principal that was already identified.
 func (d *Door) ReaderOf(who identity.Principal) Reader { return Reader{who, !d.Asks()} }
 
-// Identify tells who reads: by token, client certificate or session.
+// Identify returns who sent a request: by token, client certificate or session.
 func (d *Door) Identify(r *http.Request) (Reader, error) {
 	if !d.Asks() {
 		return Reader{anybody: true}, nil
@@ -83,23 +82,23 @@ func (d *Door) Identify(r *http.Request) (Reader, error) {
 
 type readerKey struct{}
 
-// With returns a request with who reads.
+// With returns a request whose context contains the reader.
 func (r Reader) With(req *http.Request) *http.Request {
 	return req.WithContext(context.WithValue(req.Context(), readerKey{}, r))
 }
 
-// Of is who reads; nobody, where that was not found out.
+// Of returns the reader in a context; the zero Reader if there is none.
 func Of(ctx context.Context) Reader {
 	reader, _ := ctx.Value(readerKey{}).(Reader)
 	return reader
 }
 
-// Note writes down who read what: a record, a file, a list.
+// Note logs who read what: a record, a file, a list.
 func (d *Door) Note(r *http.Request, kind, id string) {
 	d.NoteOf(r.Context(), Of(r.Context()), kind, id)
 }
 
-// NoteOf is Note for a reader who was asked already.
+// NoteOf is Note for a reader that was already identified.
 func (d *Door) NoteOf(ctx context.Context, reader Reader, kind, id string) {
 	d.Log.InfoContext(ctx, "read", "part", "access", "kind", kind, "id", id, "credential", reader.Name, "agent", reader.Agent, "person", reader.Person, "platform", reader.Platform)
 }

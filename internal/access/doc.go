@@ -1,6 +1,6 @@
-// Package access decides which requests are answered, and who reads: by which host one
-// may ask, whom another site sends, whose token or session it is, and of which
-// repositories that one may read. Searches are narrowed to them.
+// Package access decides which requests are answered, and identifies readers: it checks the host of
+// a request, whether another site caused it, its token or session, and which repositories the
+// reader may read. It narrows searches to those.
 //
 // It imports identity, problem and query.
 package access

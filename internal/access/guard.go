@@ -10,10 +10,9 @@ import (
 	"github.com/changetrail/changetrail/internal/problem"
 )
 
-// Guard lets pass what may be answered: where nobody is asked who they are, what names this
-// machine as its host, so that no page of another site gets here under a name of its own
-// that was pointed at this machine (DNS rebinding); and what no other site makes a browser
-// ask.
+// Guard answers only permitted requests. If readers need no credential, the host of a request must
+// be this machine, so that no page of another site can get in by a host name of its own that points
+// to this machine (DNS rebinding). Requests that another site makes a browser send are refused.
 func (d *Door) Guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -22,21 +21,21 @@ func (d *Door) Guard(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		switch {
 		case !d.Asks() && !signed(r) && !d.knows(r):
-			problem.Write(w, r, problem.New(http.StatusMisdirectedRequest, "the host %q is none of those by which this is asked for; list it in web.hosts if it is", r.Host))
+			problem.Write(w, r, problem.New(http.StatusMisdirectedRequest, "the host %q is not one of the permitted hosts; if it is correct, add it to web.hosts", r.Host))
 		case fromElsewhere(r):
-			problem.Write(w, r, problem.New(http.StatusForbidden, "a browser was sent here by another site"))
+			problem.Write(w, r, problem.New(http.StatusForbidden, "another site made the browser send this request"))
 		default:
 			next.ServeHTTP(w, r)
 		}
 	})
 }
 
-// signed reports whether a request is one of a platform, whose signature tells who it is.
+// signed reports whether a request is a platform's webhook, whose signature identifies the sender.
 func signed(r *http.Request) bool {
 	return r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/v1/webhooks/")
 }
 
-// knows reports whether a request names this machine, or a host of the settings.
+// knows reports whether a request names this machine or a configured host.
 func (d *Door) knows(r *http.Request) bool {
 	host := hostOf(r.Host)
 	if host == "localhost" || slices.ContainsFunc(d.Hosts, func(known string) bool { return host != "" && host == hostOf(known) }) {
@@ -49,7 +48,7 @@ func (d *Door) knows(r *http.Request) bool {
 	return ip.Unmap().IsLoopback() || ip.Unmap() == localAddress(r)
 }
 
-// localAddress is the address of this machine at which a request came in.
+// localAddress is the local address at which a request arrived.
 func localAddress(r *http.Request) netip.Addr {
 	local, is := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
 	if !is {
@@ -58,7 +57,7 @@ func localAddress(r *http.Request) netip.Addr {
 	return local.AddrPort().Addr().Unmap().WithZone("")
 }
 
-// hostOf is a host without its port, as it is compared.
+// hostOf returns a host without its port, in the form in which it is compared.
 func hostOf(host string) string {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
@@ -67,8 +66,8 @@ func hostOf(host string) string {
 	return strings.TrimSuffix(strings.ToLower(host), ".")
 }
 
-// fromElsewhere reports whether another site makes a browser read, other than by a link to
-// a page. What changes something is asked by others (http.CrossOriginProtection).
+// fromElsewhere reports whether another site makes a browser read, other than by a link to a page.
+// Requests that change something are checked separately (http.CrossOriginProtection).
 func fromElsewhere(r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false

@@ -18,8 +18,8 @@ type Finder interface {
 	Values(ctx context.Context, field, prefix string, limit int) ([]string, error)
 }
 
-// Narrow returns a Finder in which each reader (see [Reader.With]) finds, counts and
-// completes what is recorded of the repositories that it may read, and nothing else.
+// Narrow returns a Finder in which each reader (see [Reader.With]) finds, counts and completes only
+// the records of the repositories that it may read.
 func Narrow(all Finder, fields query.Fields) Finder {
 	return narrowed{all, fields, fields["changetrail.change.repository"]}
 }
@@ -47,11 +47,11 @@ func (n narrowed) All(ctx context.Context, where query.Node, f func(query.Hit) e
 	return n.all.All(ctx, where, f)
 }
 
-// countedValues bounds the values of which those are chosen that complete a word.
+// countedValues bounds how many values are counted to complete a word.
 const countedValues = 1000
 
-// Values counts, for whom may not read all, the values of the records that it may read: the
-// list of all values says nothing of where they stand.
+// Values counts the values in the records that a reader may read, unless it may read all: the list
+// of all values does not say which records they are in.
 func (n narrowed) Values(ctx context.Context, field, prefix string, limit int) ([]string, error) {
 	if Of(ctx).ReadsAll() {
 		return n.all.Values(ctx, field, prefix, limit)
@@ -71,28 +71,28 @@ func (n narrowed) Values(ctx context.Context, field, prefix string, limit int) (
 	return out[:min(limit, len(out))], nil
 }
 
-// where bounds a search to what the reader of ctx may read.
+// where narrows a search to the records that the reader in ctx may read.
 func (n narrowed) where(ctx context.Context, where query.Node) (query.Node, error) {
 	reader := Of(ctx)
 	if reader.ReadsAll() {
 		return where, nil
 	}
 	if len(reader.Repositories) == 0 {
-		return nil, problem.New(http.StatusForbidden, "The credential %s lists no repositories, so it reads no change.", reader.Name)
+		return nil, problem.New(http.StatusForbidden, "The credential %s lists no repositories, so it cannot read any change.", reader.Name)
 	}
 	var may query.Bool
 	for _, pattern := range reader.Repositories {
 		node, ok := n.like(strings.ToLower(pattern))
 		if !ok {
-			return nil, problem.New(http.StatusForbidden, "The credential %s cannot search: its pattern %q of repositories has a character that no search knows. It may open single changes: /changes/REPOSITORY/pull/NUMBER.", reader.Name, pattern)
+			return nil, problem.New(http.StatusForbidden, "The credential %s cannot search: its repository pattern %q contains a character that searches do not support. It can open single changes: /changes/REPOSITORY/pull/NUMBER.", reader.Name, pattern)
 		}
 		may.Should = append(may.Should, node)
 	}
 	return query.Bool{Must: []query.Node{may, where}}, nil
 }
 
-// like matches the repositories that [identity.Principal.MaySpeakOf] allows by a pattern. ok
-// is false where a search cannot tell them.
+// like matches the repositories that [identity.Principal.MaySpeakOf] allows by a pattern. ok is
+// false if a search cannot express the pattern.
 func (n narrowed) like(pattern string) (node query.Node, ok bool) {
 	glob, ok := n.glob(pattern)
 	if group, below := strings.CutSuffix(pattern, "/**"); below && ok {
@@ -101,11 +101,11 @@ func (n narrowed) like(pattern string) (node query.Node, ok bool) {
 	return glob, ok
 }
 
-// glob is a pattern of [path.Match]: a star goes over no slash. So what fits has as many
-// slashes as the pattern.
+// glob translates a pattern of [path.Match], in which a star does not match a slash: a match has as
+// many slashes as the pattern.
 func (n narrowed) glob(pattern string) (node query.Node, ok bool) {
 	var p query.Pattern
-	more := query.Pattern{query.AnyMany, '/', query.AnyMany} // one slash more than the pattern has
+	more := query.Pattern{query.AnyMany, '/', query.AnyMany} // at least one slash more than the pattern has
 	escaped := false
 	for _, r := range pattern {
 		switch {

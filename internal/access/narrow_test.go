@@ -14,10 +14,10 @@ import (
 	"github.com/changetrail/changetrail/query"
 )
 
-// repositories is an index of one record of each.
+// repositories is an index with one record of each repository.
 type repositories []string
 
-// holds tells whether a tree matches the record of a repository.
+// holds reports whether a tree matches the record of a repository.
 func holds(n query.Node, repository string) bool {
 	is := func(n query.Node) bool { return holds(n, repository) }
 	switch n := n.(type) {
@@ -86,8 +86,8 @@ func (r Reader) in(ctx context.Context) context.Context {
 	return r.With(req).Context()
 }
 
-// TestReadersFindWhatTheyMayRead holds each search against the right to read single changes,
-// for patterns of every form.
+// TestReadersFindWhatTheyMayRead compares each search with the right to read single changes, for
+// patterns of every form.
 func TestReadersFindWhatTheyMayRead(t *testing.T) {
 	finder, rng, found := narrow(t), rand.New(rand.NewPCG(1, 2)), 0
 	parts := []string{"github.com", "gitlab.com", "acme", "ACME", "*", "**", "?", "a*", "*y", "pay", "Payments", "team", `pay\*`, "p?y", "", "acme-two"}
@@ -131,7 +131,7 @@ func TestReadersFindWhatTheyMayRead(t *testing.T) {
 	}
 }
 
-// TestWhoMayReadNothingFindsNothing, and neither does whom no search can be bounded to.
+// TestWhoMayReadNothingFindsNothing: neither does a reader whose patterns a search cannot express.
 func TestWhoMayReadNothingFindsNothing(t *testing.T) {
 	finder := narrow(t)
 	for name, r := range map[string]Reader{

@@ -8,7 +8,7 @@ import (
 	"github.com/changetrail/changetrail/internal/problem"
 )
 
-// cookie is the name of the cookie of a session. Over TLS no other host can set it.
+// cookie is the name of the session cookie. Over TLS no other host can set it.
 func (d *Door) cookie() string {
 	if d.Secure {
 		return "__Host-changetrail-session"
@@ -25,20 +25,19 @@ func (d *Door) session(r *http.Request) string {
 }
 
 func (d *Door) setCookie(w http.ResponseWriter, value string, age int) {
-	http.SetCookie(w, &http.Cookie{ // #nosec G124 -- Secure wherever there is TLS; a browser keeps no such cookie of plain HTTP
+	http.SetCookie(w, &http.Cookie{ // #nosec G124 -- Secure whenever there is TLS; a browser does not keep such a cookie over plain HTTP
 		Name: d.cookie(), Value: value, Path: "/", MaxAge: age,
 		HttpOnly: true, Secure: d.Secure, SameSite: http.SameSiteStrictMode,
 	})
 }
 
-// SignIn begins a session with the token of a form, and goes on to the page that was asked
-// for.
+// SignIn begins a session with the token from a form, and redirects to the requested page.
 func (d *Door) SignIn(w http.ResponseWriter, r *http.Request) error {
 	if err := d.fromHere(w, r); err != nil {
 		return err
 	}
 	if !d.Asks() {
-		return problem.New(http.StatusNotFound, "Nobody is asked who they are here.")
+		return problem.New(http.StatusNotFound, "Signing in is not needed here.")
 	}
 	session, who, err := d.sessions.Begin(strings.TrimSpace(r.PostFormValue("token")))
 	if err != nil {
@@ -47,7 +46,7 @@ func (d *Door) SignIn(w http.ResponseWriter, r *http.Request) error {
 	}
 	d.setCookie(w, session, int(identity.SessionLength.Seconds()))
 	d.Log.InfoContext(r.Context(), "signed in", "part", "access", "credential", who.Name, "from", r.RemoteAddr)
-	http.Redirect(w, r, Here(r.PostFormValue("to")), http.StatusSeeOther) // #nosec G710 -- Here is a page of this site, whatever was asked for
+	http.Redirect(w, r, Here(r.PostFormValue("to")), http.StatusSeeOther) // #nosec G710 -- Here returns a page of this site, whatever was requested
 	return nil
 }
 
@@ -68,12 +67,12 @@ func (d *Door) SignOut(w http.ResponseWriter, r *http.Request) error {
 func (d *Door) fromHere(w http.ResponseWriter, r *http.Request) error {
 	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
 	if err := http.NewCrossOriginProtection().Check(r); err != nil {
-		return problem.New(http.StatusForbidden, "a browser was sent here by another site: %v", err)
+		return problem.New(http.StatusForbidden, "another site made the browser send this request: %v", err)
 	}
 	return nil
 }
 
-// Here is the page that follows a sign-in: one of this site, whatever was asked for.
+// Here returns the page after a sign-in: always one of this site.
 func Here(to string) string {
 	if !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.ContainsAny(to, "\\\r\n\t") || strings.HasPrefix(to, "/sign-") {
 		return "/"

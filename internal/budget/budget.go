@@ -1,8 +1,8 @@
-// Package budget bounds the memory that is held for what comes from outside.
+// Package budget bounds the memory that untrusted input occupies.
 //
-// A sender chooses what a length, a size and a packed body say. So nothing is
-// allocated by them: what is read grows with what arrives, and all that is held at a
-// time is counted, after unpacking, by one semaphore.
+// A sender chooses the lengths, sizes and compressed bodies that it sends. So nothing is allocated
+// by them: memory grows as input arrives, and all memory in use is counted, after decompression, by
+// one semaphore.
 package budget
 
 import (
@@ -17,21 +17,21 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// first is how many bytes are allocated before any have arrived. Most bodies are smaller.
+// first is how many bytes are allocated before any arrive. Most bodies are smaller.
 const first = 4 << 10
 
 // ErrFull reports that no memory became free in time. The request may be sent again.
 var ErrFull = errors.New("no memory is free for it now")
 
-// A TooLargeError reports more bytes than are read, or held for what is read.
+// A TooLargeError reports input that is larger than the limit, or that needs too much memory.
 type TooLargeError struct {
 	Limit  int64
-	Memory bool // it is the memory that is too large
+	Memory bool // the memory is too large, not the input
 }
 
 func (e *TooLargeError) Error() string {
 	if e.Memory {
-		return fmt.Sprintf("it holds too many values: reading them takes more than %d MiB; send it in parts", e.Limit>>20)
+		return fmt.Sprintf("it contains too many values: reading them takes more than %d MiB; send it in parts", e.Limit>>20)
 	}
 	return fmt.Sprintf("it is larger than %d bytes", e.Limit)
 }
@@ -43,15 +43,15 @@ type Budget struct {
 	free *semaphore.Weighted
 }
 
-// New returns a Budget of size bytes. Who finds it used up waits for at most wait.
+// New returns a Budget of size bytes. A request that finds it used up waits for at most wait.
 func New(size int64, wait time.Duration) *Budget {
 	return &Budget{size: size, wait: wait, free: semaphore.NewWeighted(size)}
 }
 
-// Share returns what one request holds of b, which is nothing yet. The caller releases it.
+// Share returns an empty share of b for one request. The caller must release it.
 func (b *Budget) Share(ctx context.Context) *Share { return &Share{ctx: ctx, b: b} }
 
-// A Share is what one request holds of a budget. A nil Share is not bounded.
+// A Share is the memory that one request occupies of a budget. A nil Share is unlimited.
 type Share struct {
 	ctx context.Context
 	b   *Budget
@@ -59,12 +59,12 @@ type Share struct {
 	mu     sync.Mutex
 	held   int64
 	at     int64
-	beyond func() error // is called once more than at is held; nil: nothing is
+	beyond func() error // called when more than at is in use; may be nil
 }
 
-// Grow takes n more bytes, once they are free. What needs more than the whole budget
-// takes the whole: it is worked on alone. What needs several times that is refused, by a
-// [TooLargeError].
+// Grow reserves n more bytes, once they are free. A request that needs more than the whole budget
+// gets the whole budget, and is processed alone. A request that needs several times the budget is
+// refused with a [TooLargeError].
 func (s *Share) Grow(n int64) error {
 	if s == nil || n <= 0 {
 		return nil
@@ -81,7 +81,7 @@ func (s *Share) take(n int64) error {
 	if n > alone*s.b.size {
 		return &TooLargeError{Limit: alone * s.b.size, Memory: true}
 	}
-	if n = min(n, s.b.size-s.held); n == 0 { // it has all: whoever waits gets nothing before it ends
+	if n = min(n, s.b.size-s.held); n == 0 { // it has everything: all others wait until it ends
 		return nil
 	}
 	if !s.b.free.TryAcquire(n) {
@@ -95,8 +95,8 @@ func (s *Share) take(n int64) error {
 	return nil
 }
 
-// Beyond has f called once more than n bytes are held, before they are used; at once where
-// they are held already. Its error is that of what wants to hold them.
+// Beyond registers f, which is called once when more than n bytes are reserved, before they are
+// used; at once if they already are. An error of f is returned to the caller that reserves them.
 func (s *Share) Beyond(n int64, f func() error) error {
 	if s == nil {
 		return nil
@@ -107,7 +107,7 @@ func (s *Share) Beyond(n int64, f func() error) error {
 	return s.passed()
 }
 
-// passed calls what is to be called where more is held, once.
+// passed calls the registered function, once, if more than its limit is reserved.
 func (s *Share) passed() error {
 	s.mu.Lock()
 	f := s.beyond
@@ -124,11 +124,11 @@ func (s *Share) passed() error {
 	return f()
 }
 
-// alone is how many times the budget one request may need. Large reports are legitimate,
-// and what they need is known to within a factor only.
+// alone is how many times the budget one request may need. Large reports are legitimate, and the
+// memory that they need is only known to within a factor.
 const alone = 4
 
-// Shrink gives n bytes back.
+// Shrink returns n bytes to the budget.
 func (s *Share) Shrink(n int64) {
 	if s == nil || n <= 0 {
 		return
@@ -140,7 +140,7 @@ func (s *Share) Shrink(n int64) {
 	s.b.free.Release(n)
 }
 
-// Held is how many bytes are held.
+// Held is how many bytes are reserved.
 func (s *Share) Held() int64 {
 	if s == nil {
 		return 0
@@ -150,18 +150,18 @@ func (s *Share) Held() int64 {
 	return s.held
 }
 
-// Release gives all back.
+// Release returns all bytes to the budget.
 func (s *Share) Release() { s.Shrink(s.Held()) }
 
-// ReadAll reads in to its end. More than limit bytes are an [TooLargeError].
+// ReadAll reads in to its end. More than limit bytes are a [TooLargeError].
 func (s *Share) ReadAll(in io.Reader, limit int64) ([]byte, error) {
 	return ReadAll(in, limit, s.Grow)
 }
 
-// ReadAll reads in to its end, and calls grow before it allocates more. More than limit
-// bytes are an [TooLargeError].
+// ReadAll reads in to its end, and calls grow before it allocates more. More than limit bytes are a
+// [TooLargeError].
 func ReadAll(in io.Reader, limit int64, grow func(int64) error) ([]byte, error) {
-	size := min(first, limit+1) // one more, to meet the end
+	size := min(first, limit+1) // one more, to reach the end
 	if err := grow(size); err != nil {
 		return nil, err
 	}
@@ -188,25 +188,25 @@ func ReadAll(in io.Reader, limit int64, grow func(int64) error) ([]byte, error) 
 	}
 }
 
-// Weight is how much memory a text takes that is read as JSON or XML, beside itself: what
-// the values are read into, which an empty one takes too, and a copy of the strings.
+// Weight is how much memory a text needs when it is read as JSON or XML, in addition to itself: the
+// Go values, which even an empty value needs, and a copy of the strings.
 func Weight(text []byte) int64 {
 	objects := bytes.Count(text, []byte("{")) + bytes.Count(text, []byte("<"))
 	others := bytes.Count(text, []byte("[")) + bytes.Count(text, []byte(","))
 	return int64(len(text)) + int64(objects)*perObject + int64(others)*perValue
 }
 
-// Both were measured, as the largest of our own readers (docs/performance.md).
+// Both were measured with the largest of our own readers (docs/performance.md).
 const (
 	perObject = 512
 	perValue  = 48
 )
 
-// A Reader counts what is read from In, and returns [ErrFull] where there is no room.
+// A Reader counts the bytes that are read from In, and returns [ErrFull] if the budget is used up.
 type Reader struct {
 	In    io.ReadCloser
 	Share *Share
-	Times int64 // how often each byte is held
+	Times int64 // how many copies of each byte are kept
 }
 
 func (r *Reader) Read(p []byte) (int, error) {

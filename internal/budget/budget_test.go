@@ -71,7 +71,8 @@ func TestSharesNeverHoldMoreThanTheBudget(t *testing.T) {
 	}
 }
 
-// TestWhoHasAllWaitsForNobody: neither for those that wait for its own end.
+// TestWhoHasAllWaitsForNobody: a request that has the whole budget does not wait for those that
+// wait for its end.
 func TestWhoHasAllWaitsForNobody(t *testing.T) {
 	b := New(100, 20*time.Millisecond)
 	all := b.Share(t.Context())
@@ -96,8 +97,8 @@ func TestWhoHasAllWaitsForNobody(t *testing.T) {
 	}
 }
 
-// TestBeyondIsCalledOnce, as soon as more than that is held, and its error is that of who
-// wants it.
+// TestBeyondIsCalledOnce: as soon as more than the limit is reserved; the caller that reserves it
+// gets the error.
 func TestBeyondIsCalledOnce(t *testing.T) {
 	calls := 0
 	full := errors.New("not now")

@@ -34,7 +34,7 @@ func TestOnlyRegularFilesOfABoundedSizeAreRead(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		limit    int64
-		in, free error // of ReadIn and Read; nil: it is read
+		in, free error // of ReadIn and Read; nil if the file is read
 	}{
 		{"plain", 5, nil, nil},
 		{"plain", 4, ErrTooLarge, ErrTooLarge},

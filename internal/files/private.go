@@ -7,14 +7,13 @@ import (
 	"os"
 )
 
-// Rights of what nobody but its owner is to read.
+// Permissions of files and folders that only their owner may read.
 const (
 	PrivateFolder fs.FileMode = 0o700
 	PrivateFile   fs.FileMode = 0o600
 )
 
-// Private makes a folder that its owner alone can read, or takes from others the right to
-// read one that is there.
+// Private creates a folder that only its owner can read, or makes an existing one private.
 func Private(dir string) error {
 	if err := os.MkdirAll(dir, PrivateFolder); err != nil {
 		return err
@@ -22,7 +21,7 @@ func Private(dir string) error {
 	return Narrow(dir, 0o077)
 }
 
-// Narrow takes rights from a file or folder. What is not there needs none taken.
+// Narrow removes permissions from a file or folder. It ignores a missing one.
 func Narrow(name string, rights fs.FileMode) error {
 	info, err := os.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -32,13 +31,14 @@ func Narrow(name string, rights fs.FileMode) error {
 		return err
 	}
 	if err := os.Chmod(name, info.Mode().Perm()&^rights); err != nil {
-		return fmt.Errorf("others can read %s, and that cannot be changed: %w", name, err)
+		return fmt.Errorf("other users can read %s, and its permissions cannot be changed: %w", name, err)
 	}
 	return nil
 }
 
-// PrivateIfOurs makes a folder private that is new, empty, or holds nothing but what ours
-// knows; others reports one that others can read and that is left so, since it holds more.
+// PrivateIfOurs makes a folder private if it is new, empty, or contains only files that ours
+// accepts. others reports that other users can read the folder, and that it was not changed because
+// it contains more.
 func PrivateIfOurs(dir string, ours func(name string) bool) (others bool, err error) {
 	if err := os.MkdirAll(dir, PrivateFolder); err != nil {
 		return false, err

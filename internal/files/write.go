@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// Below opens the folder of a name below a folder, which it makes where it is not there
-// and create is set. No part of the name may be a link: whoever made the link would say
-// where is written. The folder that is returned is closed by the caller.
+// Below opens the folder of a name below a folder. If create is set, it creates a missing one. No
+// part of the name may be a link, because the link's owner would decide where is written. The
+// caller closes the returned folder.
 func Below(base *os.Root, name string, create bool) (*os.Root, error) {
 	folder, err := base.OpenRoot(".")
 	if err != nil || filepath.Clean(name) == "." {
@@ -43,17 +43,17 @@ func step(folder *os.Root, part string, create bool) (*os.Root, error) {
 	case info.Mode()&fs.ModeSymlink != 0:
 		return nil, linked(full)
 	case !info.IsDir():
-		return nil, fmt.Errorf("%s is no folder", full)
+		return nil, fmt.Errorf("%s is not a folder", full)
 	}
 	return folder.OpenRoot(part)
 }
 
 func linked(name string) error {
-	return fmt.Errorf("%s: %w, and nothing is written through one: put a file or a folder in its place, or change by hand what it leads to", name, ErrLink)
+	return fmt.Errorf("%s: %w, and changetrail does not write through links: replace it with a file or a folder, or edit its target by hand", name, ErrLink)
 }
 
-// Current returns a regular file of at most limit bytes that is to be replaced, and its
-// mode; nil where there is none. It may not be a link.
+// Current returns a regular file of at most limit bytes that is to be replaced, and its mode; nil
+// if there is none. It must not be a link.
 func Current(folder *os.Root, name string, limit int64) ([]byte, fs.FileMode, error) {
 	info, err := folder.Lstat(name)
 	switch {
@@ -66,13 +66,13 @@ func Current(folder *os.Root, name string, limit int64) ([]byte, fs.FileMode, er
 	}
 	text, err := ReadIn(folder, name, limit)
 	if text == nil && err == nil {
-		text = []byte{} // it is there
+		text = []byte{} // an empty file is not nil
 	}
 	return text, info.Mode().Perm(), err
 }
 
-// Replace writes a file, all of it or nothing: a new one with a random name takes the
-// place of what is there, a link itself and not what it leads to.
+// Replace writes a file, whole or not at all: a new file with a random name replaces the old one. A
+// link itself is replaced, not its target.
 func Replace(folder *os.Root, name string, text []byte, mode fs.FileMode) error {
 	part := "." + name + "." + rand.Text()
 	f, err := folder.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode.Perm())

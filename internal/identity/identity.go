@@ -20,27 +20,27 @@ import (
 	"github.com/changetrail/changetrail/internal/strictyaml"
 )
 
-// A Principal is who sent a request. At most one of Agent, Platform and Person
-// is set; none of them is whoever could connect.
+// A Principal is who sent a request. At most one of Agent, Platform and Person is set; if none is,
+// it is an anonymous client.
 type Principal struct {
 	Name     string // of the credential
 	Agent    string // the agent that it is bound to
 	Platform string // code host, CI system, scanner
 	Person   string // account
 
-	Repositories []string // patterns of those it may speak of, as github.com/acme/*; all where empty
+	Repositories []string // patterns of those it may send events about, such as github.com/acme/*; empty means all
 	Rate         float64  // events a second; the gateway's default where 0
 	May          []string // of a platform: the kinds of facts that it may state; all where empty
 	History      bool     // its events may state when they arrived
 	Webhook      bool     // it is the webhook of Platform, whose signature was verified
 }
 
-// Own is the name under which gateways speak for themselves. No credential has it.
+// Own is the name under which gateways send their own events. No credential has it.
 const Own = "gateway"
 
 // MaySpeakOf reports whether p's events may be about a repository.
 func (p Principal) MaySpeakOf(repository string) bool {
-	repository = strings.ToLower(repository) // code hosts take both
+	repository = strings.ToLower(repository) // code hosts ignore case
 	for _, pattern := range p.Repositories {
 		pattern = strings.ToLower(pattern)
 		if ok, _ := path.Match(pattern, repository); ok {
@@ -53,19 +53,19 @@ func (p Principal) MaySpeakOf(repository string) bool {
 	return len(p.Repositories) == 0
 }
 
-// ReadsAll reports whether p may read what is recorded of every repository: a platform or
-// a person may whose credential lists none. An agent reads what its credential lists.
+// ReadsAll reports whether p may read the records of every repository: a platform or a person may
+// if its credential lists none. An agent may only read those that its credential lists.
 func (p Principal) ReadsAll() bool {
 	return (p.Platform != "" || p.Person != "") && len(p.Repositories) == 0
 }
 
-// MayRead reports whether p may read what is recorded of a repository.
+// MayRead reports whether p may read the records of a repository.
 func (p Principal) MayRead(repository string) bool {
 	return p.ReadsAll() || len(p.Repositories) > 0 && repository != "" && p.MaySpeakOf(repository)
 }
 
-// OnlyRepository is the one repository that p may speak of, in lower case; "" where there
-// are others.
+// OnlyRepository is the one repository that p may send events about, in lower case; "" if there are
+// several.
 func (p Principal) OnlyRepository() string {
 	if len(p.Repositories) != 1 || strings.ContainsAny(p.Repositories[0], "*?[") {
 		return ""
@@ -73,7 +73,7 @@ func (p Principal) OnlyRepository() string {
 	return strings.ToLower(p.Repositories[0])
 }
 
-// who is what each kind of credential says of its owner.
+// who is the part of each kind of credential that describes its owner.
 type who struct {
 	Name         string   `yaml:"name"`
 	Agent        string   `yaml:"agent"`
@@ -100,7 +100,7 @@ func (w who) check() error {
 	case w.Name == "":
 		return errors.New("it has no name")
 	case n != 1:
-		return errors.New("say who it is: one of agent, platform, person")
+		return errors.New("set who it is: one of agent, platform, person")
 	case w.Rate < 0:
 		return errors.New("rate is below 0")
 	case w.Platform == Own:
@@ -113,21 +113,21 @@ func (w who) check() error {
 	}
 	for _, p := range w.Repositories {
 		if _, err := path.Match(p, ""); err != nil {
-			return fmt.Errorf("repositories: %q is not a pattern, as github.com/acme/*", p)
+			return fmt.Errorf("repositories: %q is not a pattern, for example github.com/acme/*", p)
 		}
 	}
 	return nil
 }
 
-// A token is one line of credentials.yaml under tokens.
+// A token is an entry under tokens in credentials.yaml.
 type token struct {
 	who     `yaml:",inline"`
 	SHA256  string    `yaml:"sha256"`
 	Expires time.Time `yaml:"expires"`
 }
 
-// A certificate is known by the subject or by one of the alternative names that
-// its issuer confirmed.
+// A certificate is identified by its subject or by one of its alternative names, which its issuer
+// verified.
 type certificate struct {
 	who     `yaml:",inline"`
 	Subject string `yaml:"subject"` // common name
@@ -140,7 +140,7 @@ type file struct {
 	OIDC         []issuer      `yaml:"oidc"`
 }
 
-// Credentials are those that a gateway knows.
+// Credentials are the credentials that a gateway accepts.
 type Credentials struct {
 	tokens       map[[sha256.Size]byte]token
 	certificates []certificate
@@ -148,8 +148,7 @@ type Credentials struct {
 	now          func() time.Time
 }
 
-// Parse reads credentials.yaml; nothing is no credentials. Errors name each
-// mistake.
+// Parse reads credentials.yaml; an empty text means no credentials. Its error lists every mistake.
 func Parse(text []byte) (*Credentials, error) {
 	var f file
 	if err := strictyaml.Decode(text, &f); err != nil {
@@ -180,11 +179,11 @@ func Parse(text []byte) (*Credentials, error) {
 	for i, t := range f.Certificates {
 		var err error
 		if (t.Subject == "") == (t.SAN == "") {
-			err = errors.New("say by what it is known: subject or san")
+			err = errors.New("set what identifies it: subject or san")
 		}
 		check("certificates", i, t.who, err)
 	}
-	keys := make(map[[2]string]*keySet) // several lines may trust one issuer
+	keys := make(map[[2]string]*keySet) // several entries may trust one issuer
 	for i := range f.OIDC {
 		o := &f.OIDC[i]
 		place := [2]string{o.Issuer, o.JWKS}
@@ -198,7 +197,7 @@ func Parse(text []byte) (*Credentials, error) {
 	return c, strictyaml.Locate(text, errors.Join(errs...))
 }
 
-// Any reports whether there are any; a file that lists none has none, and nobody gets in.
+// Any reports whether there are credentials. With a file that lists none, nobody gets in.
 func (c *Credentials) Any() bool {
 	return c != nil && len(c.tokens)+len(c.certificates)+len(c.issuers) > 0
 }
@@ -206,8 +205,8 @@ func (c *Credentials) Any() bool {
 // ErrNone reports a request without a credential.
 var ErrNone = errors.New("no credential: send Authorization: Bearer with a token, or a client certificate")
 
-// Authenticate tells who sent r. Its errors say what is wrong with the
-// credential, and nothing that helps to guess one.
+// Authenticate returns who sent r. Its errors say what is wrong with the credential, and nothing
+// that helps to guess one.
 func (c *Credentials) Authenticate(r *http.Request) (Principal, error) {
 	if h := r.Header.Get("Authorization"); h != "" {
 		scheme, value, _ := strings.Cut(h, " ")
@@ -223,7 +222,7 @@ func (c *Credentials) Authenticate(r *http.Request) (Principal, error) {
 	return Principal{}, ErrNone
 }
 
-// ByToken tells whose a token is: one of those listed, or one of an OIDC issuer.
+// ByToken returns the owner of a token: a listed one, or one of an OIDC issuer.
 func (c *Credentials) ByToken(ctx context.Context, value string) (Principal, error) {
 	if strings.Count(value, ".") == 2 && strings.HasPrefix(value, "eyJ") {
 		return c.byIssuer(ctx, value)
@@ -232,7 +231,7 @@ func (c *Credentials) ByToken(ctx context.Context, value string) (Principal, err
 }
 
 func (c *Credentials) byToken(value string) (Principal, error) {
-	t, ok := c.tokens[sha256.Sum256([]byte(value))] // found by digest: how long it takes says nothing of the token
+	t, ok := c.tokens[sha256.Sum256([]byte(value))] // found by digest: the time that it takes reveals nothing about the token
 	switch {
 	case !ok:
 		return Principal{}, errors.New("the token is unknown")
@@ -248,11 +247,11 @@ func (c *Credentials) byCertificate(cert *x509.Certificate) (Principal, error) {
 			return k.principal(), nil
 		}
 	}
-	return Principal{}, fmt.Errorf("the certificate of %s is valid, and none of the credentials names it", cert.Subject)
+	return Principal{}, fmt.Errorf("the certificate of %s is valid, but no credential names it", cert.Subject)
 }
 
-// namesLike returns the alternative names of a certificate that are of the kind of san. An
-// issuer checks each kind in another way: a DNS name that reads as a URI is no URI.
+// namesLike returns the alternative names of a certificate that have the same kind as san. An
+// issuer verifies each kind differently: a DNS name that looks like a URI is not a URI.
 func namesLike(san string, cert *x509.Certificate) []string {
 	switch {
 	case strings.Contains(san, ":"):
@@ -284,13 +283,12 @@ func (c *Credentials) byIssuer(ctx context.Context, raw string) (Principal, erro
 		errs = append(errs, err)
 	}
 	if errs == nil {
-		return Principal{}, errors.New("the issuer of the OIDC token is none that is trusted here")
+		return Principal{}, errors.New("the issuer of the OIDC token is not trusted here")
 	}
 	return Principal{}, errors.Join(errs...)
 }
 
-// NewToken returns a new token and the digest that stands for it in
-// credentials.yaml.
+// NewToken returns a new token and the digest that represents it in credentials.yaml.
 func NewToken() (value, digest string) {
 	b := make([]byte, 32)
 	_, _ = rand.Read(b) // never fails

@@ -38,7 +38,7 @@ func with(authorization string) *http.Request {
 	return r
 }
 
-// outcome is what came of a request: who it is, or why not.
+// outcome is the result of a request: who sent it, or why it was refused.
 func outcome(p Principal, err error) string {
 	if err != nil {
 		return err.Error()
@@ -61,7 +61,7 @@ tokens:
 		"one that expired":      {"Bearer " + old, "the token last-year expired on 2025-12-31"},
 		"another scheme":        {"Basic " + agent, "the header Authorization is not of the form Bearer TOKEN"},
 		"nothing":               {"", ErrNone.Error()},
-		"what looks like a JWT": {"Bearer eyJx.y.z", "the token looks like an OIDC token and cannot be read"},
+		"what looks like a JWT": {"Bearer eyJx.y.z", "the token looks like an OIDC token but cannot be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(k.want, outcome(c.Authenticate(with(k.header)))); diff != "" {
@@ -84,7 +84,7 @@ certificates:
 	}{
 		"by its common name":      {&x509.Certificate{Subject: pkix.Name{CommonName: "scanner.acme.example"}}, "by-subject||scanners|"},
 		"by a URI":                {&x509.Certificate{URIs: []*url.URL{uri}}, "by-uri|patch-pilot||"},
-		"one that nobody entered": {&x509.Certificate{Subject: pkix.Name{CommonName: "x"}}, "the certificate of CN=x is valid, and none of the credentials names it"},
+		"one that nobody entered": {&x509.Certificate{Subject: pkix.Name{CommonName: "x"}}, "the certificate of CN=x is valid, but no credential names it"},
 	} {
 		r := with("")
 		r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{k.cert}, VerifiedChains: [][]*x509.Certificate{{k.cert}}}
@@ -98,7 +98,7 @@ certificates:
 	}
 }
 
-// newIssuer is an issuer of OIDC tokens with discovery and keys, as GitHub's.
+// newIssuer is an issuer of OIDC tokens with discovery and keys, like GitHub's.
 func newIssuer(t *testing.T) (address string, sign func(claims map[string]any) string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -161,7 +161,7 @@ oidc:
 		"of a whole group":                  {sign(claims(map[string]any{"repository": "acme/**"})), "names no repository"},
 		"of a class":                        {sign(claims(map[string]any{"repository": "acme/[a-z]ayments"})), "names no repository"},
 		"of another one by a way":           {sign(claims(map[string]any{"repository": "acme/x/../payments"})), "names no repository"},
-		"of an issuer that nobody trusts":   {sign(claims(map[string]any{"iss": "https://evil.example"})), "none that is trusted"},
+		"of an issuer that nobody trusts":   {sign(claims(map[string]any{"iss": "https://evil.example"})), "is not trusted here"},
 		"signed with the key of a stranger": {foreign(claims(nil)), "failed to verify signature"},
 	} {
 		t.Run(name, func(t *testing.T) {

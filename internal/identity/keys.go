@@ -18,8 +18,8 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// An AwayError says that an issuer could not be asked for its keys: no fault of the token,
-// which may be sent again.
+// An AwayError says that an issuer could not be asked for its keys. It is not the fault of the
+// token, which may be sent again.
 type AwayError struct {
 	Issuer string
 	Retry  time.Duration
@@ -30,23 +30,23 @@ func (e *AwayError) Error() string {
 	return fmt.Sprintf("the issuer %s cannot be asked for its keys: %v", e.Issuer, e.Err)
 }
 
-// Unwrap returns why.
+// Unwrap returns the cause.
 func (e *AwayError) Unwrap() error { return e.Err }
 
 const (
-	askTime    = 5 * time.Second  // an issuer has, for all that is asked of it at once
+	askTime    = 5 * time.Second  // for all requests to an issuer together
 	askAgain   = time.Minute      // after it answered, or while keys of it are known
 	askSooner  = 10 * time.Second // while no keys of it are known
 	maxAnswer  = 1 << 20          // bytes of an answer
 	maxWaiting = 64               // requests that wait for an answer; the others are told at once
 )
 
-// keySet is the keys of one issuer, which are learned when they are first needed: a
-// gateway starts without its issuers. One request asks at a time, whoever waits for the
-// answer, and nobody holds a lock meanwhile. A token may name any key: for one that is not
-// known the issuer is asked once in a while, however many such tokens come.
+// keySet is the keys of one issuer, which are fetched when they are first needed: a gateway starts
+// without its issuers. One request at a time asks the issuer, others wait for its answer, and
+// nobody holds a lock meanwhile. A token may name any key: for an unknown one the issuer is asked
+// only at intervals, however many such tokens arrive.
 type keySet struct {
-	issuer, where string // where: a URL, a file, or "": the issuer says it
+	issuer, where string // where: a URL, a file, or "" if the issuer says it
 	client        *http.Client
 	now           func() time.Time
 	flight        singleflight.Group
@@ -54,7 +54,7 @@ type keySet struct {
 
 	mu   sync.Mutex
 	keys []jose.JSONWebKey
-	algs []string  // of signatures; those of the library where empty
+	algs []string  // of signatures; those of the library if empty
 	next time.Time // before then nobody is asked
 	err  error     // of the last time
 }
@@ -63,7 +63,7 @@ func newKeySet(issuer, where string) *keySet {
 	return &keySet{issuer: issuer, where: where, now: time.Now, waiting: make(chan struct{}, maxWaiting), client: &http.Client{Transport: limited{http.DefaultTransport}}}
 }
 
-// limited cuts answers off that are larger than keys are.
+// limited cuts off answers that are too large to be keys.
 type limited struct{ http.RoundTripper }
 
 func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -77,11 +77,11 @@ func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, err
 }
 
-// signed returns what a token holds that one of the keys signed.
+// signed returns the content of a token if one of the keys signed it.
 func (k *keySet) signed(ctx context.Context, text string) ([]byte, error) {
 	token, err := jose.ParseSigned(text, k.algorithms())
 	if err != nil {
-		return nil, fmt.Errorf("it is not signed as the issuer signs: %w", err)
+		return nil, fmt.Errorf("it is not signed with an algorithm of the issuer: %w", err)
 	}
 	id := ""
 	for _, s := range token.Signatures { // a compact token has one
@@ -99,7 +99,7 @@ func (k *keySet) signed(ctx context.Context, text string) ([]byte, error) {
 	if err := k.away(); err != nil {
 		return nil, err // the key may be a new one
 	}
-	return nil, fmt.Errorf("it is signed by none of the issuer's keys, which are asked for once in %s", askAgain)
+	return nil, fmt.Errorf("none of the issuer's keys signed it; they are fetched at most once in %s", askAgain)
 }
 
 func verifyWith(token *jose.JSONWebSignature, keys []jose.JSONWebKey) ([]byte, bool) {
@@ -111,7 +111,7 @@ func verifyWith(token *jose.JSONWebSignature, keys []jose.JSONWebKey) ([]byte, b
 	return nil, false
 }
 
-// known are the keys with an id; all where a token names none, and of a file.
+// known returns the keys with an id; all keys if the token names none, or if they come from a file.
 func (k *keySet) known(id string) (out []jose.JSONWebKey) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -123,7 +123,7 @@ func (k *keySet) known(id string) (out []jose.JSONWebKey) {
 	return out
 }
 
-// algorithms are those by which the issuer signs, as far as it was asked.
+// algorithms returns the signature algorithms of the issuer, if they are known.
 func (k *keySet) algorithms() []jose.SignatureAlgorithm {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -137,7 +137,7 @@ func (k *keySet) algorithms() []jose.SignatureAlgorithm {
 	return out
 }
 
-// verify checks a token for an audience. It asks the issuer where its keys are not known.
+// verify checks a token for an audience. It asks the issuer for unknown keys.
 func (k *keySet) verify(ctx context.Context, raw, audience string) (*oidc.IDToken, error) {
 	k.mu.Lock()
 	fresh := len(k.keys) == 0
@@ -162,8 +162,7 @@ func (k *keySet) verify(ctx context.Context, raw, audience string) (*oidc.IDToke
 	return t, nil
 }
 
-// asked is a keySet for one token. It keeps that the issuer is away, which the library
-// tells as text alone.
+// asked is a keySet for one token. It keeps an AwayError, which the library only passes on as text.
 type asked struct {
 	*keySet
 	away *AwayError
@@ -176,8 +175,8 @@ func (a *asked) VerifySignature(ctx context.Context, token string) ([]byte, erro
 	return payload, err
 }
 
-// ask asks the issuer for its keys, if it is time to, and waits for the answer as long as
-// the request does. An error is that no keys are known.
+// ask asks the issuer for its keys if enough time has passed, and waits for the answer as long as
+// the request lasts. It returns an error if no keys are known.
 func (k *keySet) ask(ctx context.Context) error {
 	if wait, err := k.mayAsk(); !wait {
 		return err
@@ -189,10 +188,10 @@ func (k *keySet) ask(ctx context.Context) error {
 		return &AwayError{k.issuer, askSooner, errors.New("it has not answered yet")}
 	}
 	answer := k.flight.DoChan("", func() (any, error) {
-		if ask, err := k.mayAsk(); !ask { // another asked just now
+		if ask, err := k.mayAsk(); !ask { // another request asked just now
 			return nil, err
 		}
-		// Others wait for the answer, too: it is not of this request alone.
+		// Others wait for the answer, too: it does not belong to this request alone.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
 		defer cancel()
 		keys, algs, err := k.fetch(ctx)
@@ -206,7 +205,8 @@ func (k *keySet) ask(ctx context.Context) error {
 	}
 }
 
-// mayAsk reports whether the issuer may be asked now; if not, what the last time came to.
+// mayAsk reports whether the issuer may be asked now; if not, it returns the result of the last
+// time.
 func (k *keySet) mayAsk() (bool, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -234,7 +234,7 @@ func (k *keySet) learn(keys []jose.JSONWebKey, algs []string, err error) error {
 	return &AwayError{k.issuer, askSooner, err}
 }
 
-// away is an error where the issuer did not answer the last time.
+// away returns an error if the issuer did not answer the last time.
 func (k *keySet) away() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -244,7 +244,7 @@ func (k *keySet) away() error {
 	return &AwayError{k.issuer, max(time.Second, k.next.Sub(k.now())), k.err}
 }
 
-// fetch asks for the keys, wherever they are.
+// fetch fetches the keys from wherever they are.
 func (k *keySet) fetch(ctx context.Context) (keys []jose.JSONWebKey, algs []string, err error) {
 	where := k.where
 	if where == "" {
@@ -268,19 +268,20 @@ func (k *keySet) fetch(ctx context.Context) (keys []jose.JSONWebKey, algs []stri
 	}
 	for _, v := range set.Keys {
 		var key jose.JSONWebKey
-		if json.Unmarshal(v, &key) == nil && key.Valid() { // others are of kinds that are not known yet
+		if json.Unmarshal(v, &key) == nil && key.Valid() { // skip unknown kinds of keys
 			keys = append(keys, key.Public())
 		}
 	}
 	if len(keys) == 0 {
-		return nil, nil, fmt.Errorf("%s holds no keys", where)
+		return nil, nil, fmt.Errorf("%s contains no keys", where)
 	}
 	return keys, algs, nil
 }
 
 func isURL(s string) bool { return strings.HasPrefix(s, "http://") || strings.HasPrefix(s, "https://") }
 
-// discover asks the issuer where its keys are and how it signs (OpenID Connect Discovery 1.0).
+// discover asks the issuer where its keys are and which algorithms it uses (OpenID Connect
+// Discovery 1.0).
 func (k *keySet) discover(ctx context.Context) (where string, algs []string, err error) {
 	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, k.client), k.issuer)
 	if err != nil {
@@ -294,7 +295,7 @@ func (k *keySet) discover(ctx context.Context) (where string, algs []string, err
 		return "", nil, err
 	}
 	if !isURL(said.JWKS) {
-		return "", nil, errors.New("it says no URL of its keys (jwks_uri)")
+		return "", nil, errors.New("it states no URL of its keys (jwks_uri)")
 	}
 	for _, a := range said.Algs {
 		if asymmetric[a] {
@@ -304,7 +305,7 @@ func (k *keySet) discover(ctx context.Context) (where string, algs []string, err
 	return said.JWKS, algs, nil
 }
 
-// asymmetric are the algorithms of which the issuer alone has the key.
+// asymmetric are the algorithms for which only the issuer has the signing key.
 var asymmetric = map[string]bool{
 	oidc.RS256: true, oidc.RS384: true, oidc.RS512: true, oidc.ES256: true, oidc.ES384: true, oidc.ES512: true,
 	oidc.PS256: true, oidc.PS384: true, oidc.PS512: true, oidc.EdDSA: true,

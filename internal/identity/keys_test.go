@@ -20,14 +20,14 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// A ci is an issuer whose keys change, and which may be away.
+// A ci is an issuer whose keys change, and which may be unreachable.
 type ci struct {
 	*httptest.Server
 	discovered, fetched atomic.Int32
 
 	mu     sync.Mutex
 	keys   []jose.JSONWebKey
-	answer func(http.ResponseWriter) bool // instead of what is right
+	answer func(http.ResponseWriter) bool // instead of the right answer
 }
 
 func newCI(t *testing.T) *ci {
@@ -59,7 +59,7 @@ func (c *ci) set(f func()) {
 	f()
 }
 
-// key makes a key, publishes it if it is the issuer's own, and returns what signs with it.
+// key creates a key, publishes it if it is the issuer's own, and returns its signer.
 func (c *ci) key(t *testing.T, id string, own bool) (token string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -82,7 +82,7 @@ func (c *ci) key(t *testing.T, id string, own bool) (token string) {
 	return raw
 }
 
-// trusting are credentials that trust an issuer twice, and a token; the clock is theirs.
+// trusting returns credentials that trust an issuer twice, and a token; it sets their clock.
 func trusting(t *testing.T, c *ci) (credentials *Credentials, token string, clock *atomic.Int64) {
 	t.Helper()
 	token, digest := NewToken()

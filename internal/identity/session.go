@@ -16,49 +16,49 @@ import (
 // SessionLength is how long a session lasts.
 const SessionLength = 12 * time.Hour
 
-// ErrSession reports a session that has ended, or never was.
+// ErrSession reports a session that has ended, or never existed.
 var ErrSession = errors.New("the session has ended; sign in again")
 
-// Sessions let a browser show who reads without the token: what it keeps is signed with
-// a key that lives as long as the process. A session ends with its token: when that is
-// removed, replaced or expires.
+// Sessions let a browser prove who reads without keeping the token: the cookie is signed with a key
+// that exists only as long as the process. A session ends with its token: when that is removed,
+// replaced or expires.
 type Sessions struct {
 	credentials *Credentials
 	key         [32]byte
 
 	mu    sync.Mutex
-	ended map[string]time.Time // those that were ended early, until when they would have lasted
+	ended map[string]time.Time // sessions that ended early, with their original end
 }
 
-// NewSessions returns sessions of those that c knows.
+// NewSessions returns sessions for the owners of the tokens in c.
 func NewSessions(c *Credentials) *Sessions {
 	s := &Sessions{credentials: c, ended: make(map[string]time.Time)}
 	_, _ = rand.Read(s.key[:]) // never fails
 	return s
 }
 
-// Begin returns a new session for the owner of a token, who is a person or a platform.
-// Tokens of OIDC issuers are those of jobs, which need none.
+// Begin returns a new session for the owner of a token, a person or a platform. Tokens of OIDC
+// issuers belong to jobs, which need no session.
 func (s *Sessions) Begin(value string) (session string, who Principal, err error) {
 	who, err = s.credentials.byToken(value)
 	if err != nil {
 		return "", who, err
 	}
 	if who.Agent != "" {
-		return "", Principal{}, fmt.Errorf("the token %s is that of an agent: agents send it with each request; sign in with the token of a person or a platform", who.Name)
+		return "", Principal{}, fmt.Errorf("the token %s belongs to an agent: agents send it with each request; sign in with the token of a person or a platform", who.Name)
 	}
 	until := s.credentials.now().Add(SessionLength).Unix()
 	body := base64.RawURLEncoding.EncodeToString([]byte(who.Name)) + "." + strconv.FormatInt(until, 10) + "." + rand.Text()
 	return body + "." + s.sign(body, sha256.Sum256([]byte(value))), who, nil
 }
 
-// Of tells whose a session is.
+// Of returns the owner of a session.
 func (s *Sessions) Of(session string) (Principal, error) {
 	t, _, err := s.verify(session)
 	return t.principal(), err
 }
 
-// End ends a session before its time.
+// End ends a session early.
 func (s *Sessions) End(session string) {
 	_, until, err := s.verify(session)
 	if err != nil {
@@ -74,7 +74,7 @@ func (s *Sessions) End(session string) {
 	s.ended[session] = until
 }
 
-// verify returns the token that a session was begun with, as it is listed today.
+// verify returns the listed token with which a session was begun.
 func (s *Sessions) verify(session string) (t token, until time.Time, err error) {
 	parts := strings.Split(session, ".")
 	if len(parts) != 4 {
@@ -98,7 +98,7 @@ func (s *Sessions) verify(session string) (t token, until time.Time, err error) 
 	return t, until, nil
 }
 
-// named returns the token of a name, and its digest.
+// named returns the token with a name, and its digest.
 func (c *Credentials) named(name string) (t token, digest [sha256.Size]byte, ok bool) {
 	for digest, t := range c.tokens {
 		if t.Name == name {
@@ -108,7 +108,7 @@ func (c *Credentials) named(name string) (t token, digest [sha256.Size]byte, ok 
 	return t, digest, false
 }
 
-// sign binds a session to the token that it was begun with.
+// sign binds a session to the token with which it was begun.
 func (s *Sessions) sign(body string, digest [sha256.Size]byte) string {
 	mac := hmac.New(sha256.New, s.key[:])
 	mac.Write(digest[:])

@@ -1,5 +1,5 @@
-// Package serving bounds what a client may hold by connecting: connections, and responses
-// that it does not read.
+// Package serving bounds what a client can occupy by connecting: connections, and responses that it
+// does not read.
 package serving
 
 import (
@@ -9,22 +9,22 @@ import (
 	"time"
 )
 
-// Connections is how many clients may be connected at a time. The next one waits until
-// another leaves; those that say nothing are cut off by the server's own time limits.
+// Connections is how many clients may be connected at a time. The next one waits until another
+// leaves; the server's own time limits cut off silent ones.
 const Connections = 4096
 
-// Header is how many bytes of a header are read. The gateway refuses some of less, and says
-// why; larger ones are not read to their end.
+// Header is how many bytes of a header are read. The gateway refuses some smaller headers with a
+// reason; larger ones are not read to their end.
 const Header = 128 << 10
 
-// Chunk bytes of a response must be read in Patience. A client that is slower is cut off;
-// one that keeps this pace gets responses of any size.
+// A client must read Chunk bytes of a response within Patience. A slower client is cut off; one
+// that keeps this pace gets responses of any size.
 const (
 	Chunk    = 256 << 10
 	Patience = 30 * time.Second
 )
 
-// Limit lets at most n connections of l be open at a time.
+// Limit allows at most n open connections of l at a time.
 func Limit(l net.Listener, n int) net.Listener {
 	return &limited{Listener: l, free: make(chan struct{}, n), done: make(chan struct{})}
 }
@@ -65,29 +65,29 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// Paced lets next answer, and cuts off a client that does not read its answer.
+// Paced wraps next, and cuts off a client that does not read its answer.
 func Paced(next http.Handler) http.Handler { return pacedBy(next, Chunk, Patience) }
 
 func pacedBy(next http.Handler, chunk int, patience time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p := &paced{ResponseWriter: w, control: http.NewResponseController(w), chunk: chunk, patience: patience}
-		p.renew()       // also for a 100 Continue, on a connection that had a former request
+		p.renew()       // also for a 100 Continue on a reused connection
 		defer p.renew() // for what is left in a buffer
 		next.ServeHTTP(p, r)
 	})
 }
 
-// A paced response gives its client time for each chunk.
+// A paced response gives its client a deadline for each chunk.
 type paced struct {
 	http.ResponseWriter
 	control  *http.ResponseController
 	chunk    int
 	patience time.Duration
-	left     int // of the chunk that has a deadline already
+	left     int // of the chunk that already has a deadline
 }
 
 func (p *paced) renew() {
-	_ = p.control.SetWriteDeadline(time.Now().Add(p.patience)) // one that has no deadlines is of a test
+	_ = p.control.SetWriteDeadline(time.Now().Add(p.patience)) // only a test's connection has no deadlines
 	p.left = p.chunk
 }
 
@@ -106,11 +106,11 @@ func (p *paced) Write(b []byte) (n int, err error) {
 	}
 }
 
-// Flush implements [http.Flusher], which gRPC asks for.
+// Flush implements [http.Flusher], which gRPC needs.
 func (p *paced) Flush() {
 	p.renew()
-	_ = p.control.Flush() // the next write tells
+	_ = p.control.Flush() // the next write returns the error
 }
 
-// Unwrap lets [http.ResponseController] reach the rest.
+// Unwrap gives [http.ResponseController] access to the wrapped writer.
 func (p *paced) Unwrap() http.ResponseWriter { return p.ResponseWriter }

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// server answers with size bytes, in writes of step, and tells how each answer ended.
+// server answers with size bytes, in writes of step, and reports how each answer ended.
 func server(t *testing.T, size, step int, patience time.Duration) (s *httptest.Server, ended chan error) {
 	ended = make(chan error, 100)
 	s = httptest.NewServer(pacedBy(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

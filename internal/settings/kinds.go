@@ -7,7 +7,7 @@ import (
 	"github.com/changetrail/changetrail/internal/nearest"
 )
 
-// Kinds of facts that the credential of a platform may state.
+// Kinds of facts that a platform's credential may state.
 const (
 	Changes     = "changes"     // a change was opened, updated, merged, closed
 	Pushes      = "pushes"      // commits reached a branch
@@ -20,13 +20,12 @@ const (
 	Gates       = "gates"       // what a gate answered
 )
 
-// Kinds returns all of them.
+// Kinds returns all kinds.
 func Kinds() []string {
 	return []string{Changes, Pushes, Reviews, Approvals, Tests, Scans, Deployments, Requests, Gates}
 }
 
-// CheckKinds returns an error that names the first of may that is no kind, nil where all
-// are.
+// CheckKinds returns an error that names the first entry of may that is not a kind, or nil.
 func CheckKinds(may []string) error {
 	for _, k := range may {
 		if !slices.Contains(Kinds(), k) {

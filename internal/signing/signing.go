@@ -1,12 +1,12 @@
-// Package signing signs what one part of the pipeline says to another over a topic that
-// others may write to: a gateway who sent an event, an enricher what sinks are to index.
+// Package signing signs what one part of the pipeline tells another over a topic that others may
+// write to: a gateway signs who sent an event, an enricher signs what sinks must index.
 //
-// Keys have ids, which follow from the keys themselves, so that several can be known at
-// once: the first one signs, all of them verify, and one can take the place of another
-// without a stop. A key is a secret that both sides share (HMAC-SHA256), or one half of a
-// pair (Ed25519), where who verifies cannot forge.
+// Keys have ids that are derived from the keys themselves, so that several keys can be in use at
+// once: the first one signs, all of them verify, and one can replace another without downtime. A
+// key is either a secret that both sides share (HMAC-SHA256) or one half of a key pair (Ed25519),
+// with which the verifying side cannot forge signatures.
 //
-// It imports nothing of ours.
+// It imports no other package of changetrail.
 package signing
 
 import (
@@ -25,30 +25,29 @@ import (
 
 // Forms of a key in a configuration. Anything else is a shared secret.
 const (
-	privateForm = "ed25519:"        // then the seed, 32 bytes in base64: signs and verifies
+	privateForm = "ed25519:"        // followed by the seed, 32 bytes in base64: signs and verifies
 	publicForm  = "ed25519-public:" // then the public key, 32 bytes in base64: verifies
 )
 
-// minSecret is the shortest secret that is taken, in characters.
+// minSecret is the length of the shortest secret that is accepted, in characters.
 const minSecret = 16
 
-// ErrShort reports a secret that can be guessed.
+// ErrShort reports a secret that is too easy to guess.
 var ErrShort = errors.New("a key has under 16 characters: whoever guesses it is believed; openssl rand -hex 32 makes one")
 
-// Keys are those of one purpose. None is the zero value: it signs nothing and believes
-// nobody.
+// Keys are the keys for one purpose. The zero value has none: it signs nothing and believes nobody.
 type Keys struct{ list []*key }
 
-// A key is one of them.
+// A key is one of the keys.
 type key struct {
 	id      string
-	shared  []byte             // of HMAC, else nil
+	shared  []byte             // for HMAC, otherwise nil
 	macs    sync.Pool          // of *mac
 	private ed25519.PrivateKey // nil where it only verifies
 	public  ed25519.PublicKey
 }
 
-// Parse reads keys, one a line; the first that can sign does.
+// Parse reads keys, one per line; the first one that can sign is used for signing.
 func Parse(text string) (Keys, error) {
 	var k Keys
 	for line := range strings.Lines(text) {
@@ -64,7 +63,7 @@ func Parse(text string) (Keys, error) {
 	return k, nil
 }
 
-// Of returns keys of one shared secret; none where it is empty.
+// Of returns keys with one shared secret; no keys if it is empty.
 func Of(secret []byte) Keys {
 	if len(secret) == 0 {
 		return Keys{}
@@ -76,7 +75,7 @@ func parse(line string) (*key, error) {
 	if text, ok := strings.CutPrefix(line, privateForm); ok {
 		seed, err := base64.StdEncoding.DecodeString(text)
 		if err != nil || len(seed) != ed25519.SeedSize {
-			return nil, errors.New("a key behind ed25519: is not 32 bytes in base64")
+			return nil, errors.New("the text after ed25519: is not a key of 32 bytes in base64")
 		}
 		private := ed25519.NewKeyFromSeed(seed)
 		return pair(private, private.Public().(ed25519.PublicKey)), nil
@@ -84,7 +83,7 @@ func parse(line string) (*key, error) {
 	if text, ok := strings.CutPrefix(line, publicForm); ok {
 		public, err := base64.StdEncoding.DecodeString(text)
 		if err != nil || len(public) != ed25519.PublicKeySize {
-			return nil, errors.New("a key behind ed25519-public: is not 32 bytes in base64")
+			return nil, errors.New("the text after ed25519-public: is not a key of 32 bytes in base64")
 		}
 		return pair(nil, public), nil
 	}
@@ -106,10 +105,10 @@ func pair(private ed25519.PrivateKey, public ed25519.PublicKey) *key {
 	return &key{id: idOf(sum[:]), private: private, public: public}
 }
 
-// idOf is the name of a key: it says nothing of a secret.
+// idOf returns the id of a key, which reveals nothing about a secret.
 func idOf(sum []byte) string { return hex.EncodeToString(sum[:4]) }
 
-// Pair makes a pair of keys, in the forms of a configuration.
+// Pair creates a key pair, in the forms of a configuration.
 func Pair() (private, public string, err error) {
 	pub, priv, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -118,10 +117,10 @@ func Pair() (private, public string, err error) {
 	return privateForm + base64.StdEncoding.EncodeToString(priv.Seed()), publicForm + base64.StdEncoding.EncodeToString(pub), nil
 }
 
-// Any reports whether there are keys, so that what has no signature is not believed.
+// Any reports whether there are keys; if so, anything without a signature is not believed.
 func (k Keys) Any() bool { return len(k.list) > 0 }
 
-// IDs are the names of the keys; the one that signs has a star behind it.
+// IDs returns the ids of the keys; a star follows the one that signs.
 func (k Keys) IDs() (out []string) {
 	signs := k.signer()
 	for _, one := range k.list {
@@ -134,7 +133,7 @@ func (k Keys) IDs() (out []string) {
 	return out
 }
 
-// CanSign reports whether one of them signs.
+// CanSign reports whether one of the keys can sign.
 func (k Keys) CanSign() bool { return k.signer() != nil }
 
 func (k Keys) signer() *key {
@@ -146,9 +145,9 @@ func (k Keys) signer() *key {
 	return nil
 }
 
-// Sign returns a signature over parts, in their order, for one use: "ID:BASE64URL". It is
-// empty where no key signs. What is signed for one use counts for no other. Large parts
-// are better signed by their digest.
+// Sign returns a signature over parts, in their order, for one use: "ID:BASE64URL". It is empty if
+// no key can sign. A signature for one use is not valid for another. Large parts should be signed
+// by their digest.
 func (k Keys) Sign(use string, parts ...string) string {
 	one := k.signer()
 	if one == nil {
@@ -164,7 +163,7 @@ func (k Keys) Sign(use string, parts ...string) string {
 	return one.id + ":" + base64.RawURLEncoding.EncodeToString(sum)
 }
 
-// Verify reports whether one of the keys made a signature for that use, over these parts.
+// Verify reports whether one of the keys made a signature for use over these parts.
 func (k Keys) Verify(signature, use string, parts ...string) bool {
 	id, text, ok := strings.Cut(signature, ":")
 	if !ok {
@@ -190,12 +189,12 @@ func (k *key) verify(sum []byte, parts []string) bool {
 	return ed25519.Verify(k.public, digest(parts), sum)
 }
 
-// IsFormer reports whether a signature has the form of the versions before keys had ids,
-// which [Keys.VerifyFormer] reads.
+// IsFormer reports whether a signature has the form of versions whose keys had no ids.
+// [Keys.VerifyFormer] reads it.
 func IsFormer(signature string) bool { return !strings.Contains(signature, ":") }
 
-// VerifyFormer reports whether one of the shared secrets made a signature of the versions
-// before keys had ids: a keyed digest in hex.
+// VerifyFormer reports whether one of the shared secrets made a signature in the form of versions
+// whose keys had no ids: a keyed digest in hex.
 func (k Keys) VerifyFormer(signature string, parts ...string) bool {
 	sum, err := hex.DecodeString(signature)
 	if err != nil {
@@ -209,8 +208,8 @@ func (k Keys) VerifyFormer(signature string, parts ...string) bool {
 	return false
 }
 
-// Derive returns a secret for another purpose that follows from the first key which signs;
-// nil where none does.
+// Derive returns a secret for another purpose, derived from the first key that can sign; nil if
+// there is none.
 func (k Keys) Derive(purpose string) []byte {
 	one := k.signer()
 	if one == nil {
@@ -225,7 +224,7 @@ func (k Keys) Derive(purpose string) []byte {
 	return m.Sum(nil)
 }
 
-// A mac makes one keyed digest at a time.
+// A mac computes keyed digests, one at a time.
 type mac struct {
 	hash.Hash
 	room []byte
@@ -236,17 +235,18 @@ func (k *key) hmac(parts []string) []byte {
 	defer k.macs.Put(m)
 	m.room = encode(m.room[:0], parts)
 	m.Reset()
-	_, _ = m.Write(m.room) // a hash takes all
+	_, _ = m.Write(m.room) // a hash never fails
 	return m.Sum(nil)
 }
 
-// digest is what a pair signs, in place of the parts themselves.
+// digest returns what a key pair signs instead of the parts themselves.
 func digest(parts []string) []byte {
 	sum := sha256.Sum256(encode(nil, parts))
 	return sum[:]
 }
 
-// encode appends parts, each behind its length, so that no two lists are written alike.
+// encode appends parts, each preceded by its length, so that different lists have different
+// encodings.
 func encode(b []byte, parts []string) []byte {
 	for _, s := range parts {
 		b = append(strconv.AppendInt(b, int64(len(s)), 10), 0)
@@ -255,5 +255,5 @@ func encode(b []byte, parts []string) []byte {
 	return b
 }
 
-// String hides the keys from whatever prints a configuration.
+// String hides the keys when a configuration is printed.
 func (k Keys) String() string { return fmt.Sprintf("%d keys %v", len(k.list), k.IDs()) }

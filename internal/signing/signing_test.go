@@ -17,8 +17,8 @@ func keys(t *testing.T, lines ...string) Keys {
 	return k
 }
 
-// TestRotation: while one key takes the place of another nothing that was signed is refused,
-// whatever the order in which processes learn of it.
+// TestRotation: while one key replaces another, no signature is refused, whatever the order in
+// which processes learn about it.
 func TestRotation(t *testing.T) {
 	private, public, err := Pair()
 	if err != nil {
@@ -30,7 +30,7 @@ func TestRotation(t *testing.T) {
 			if !from.CanSign() {
 				continue
 			}
-			knows := i != 2 || j != 0 // who knows the old key alone is told before the new one signs
+			knows := i != 2 || j != 0 // a process with only the old key learns the new one before it signs
 			if got := to.Verify(from.Sign("use", "x"), "use", "x"); got != knows {
 				t.Errorf("signed at step %d, verified at step %d: %t", i, j, got)
 			}
@@ -38,7 +38,7 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// TestForgery: nothing but the same parts under the same use and key verifies.
+// TestForgery: only the same parts for the same use and key verify.
 func TestForgery(t *testing.T) {
 	private, public, err := Pair()
 	if err != nil {

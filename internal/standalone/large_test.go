@@ -17,8 +17,8 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// TestLargeUpdatesStopNobody sends updates of 317 KB each, which together are more than a
-// message may hold, and then opens another pull request of the same repository.
+// TestLargeUpdatesStopNobody sends updates of 317 KB each, which together exceed the size of a
+// message, and then opens another pull request of the same repository.
 func TestLargeUpdatesStopNobody(t *testing.T) {
 	p, err := policy.Parse(nil)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/changetrail/changetrail/policy"
 )
 
-// TestAFolderThatOthersCanReadIsKeptFromThem: one that a former version made, or a person.
+// TestAFolderThatOthersCanReadIsKeptFromThem: a folder that a former version or a person created.
 func TestAFolderThatOthersCanReadIsKeptFromThem(t *testing.T) {
 	for _, more := range []bool{false, true} {
 		dir := filepath.Join(t.TempDir(), "data")
@@ -52,7 +52,7 @@ func TestAFolderThatOthersCanReadIsKeptFromThem(t *testing.T) {
 			t.Fatal(err)
 		}
 		entries, err := os.ReadDir(dir)
-		if err != nil || len(entries) < 7 { // with what SQLite puts beside its file
+		if err != nil || len(entries) < 7 { // with the files that SQLite puts next to its own
 			t.Errorf("%v, %v", entries, err)
 		}
 		for _, e := range entries {
@@ -67,7 +67,7 @@ func TestAFolderThatOthersCanReadIsKeptFromThem(t *testing.T) {
 		if err := i.Close(); err != nil {
 			t.Error(err)
 		}
-		if said := strings.Contains(log.String(), "chmod 700 it"); said != more {
+		if said := strings.Contains(log.String(), "run chmod 700 on it"); said != more {
 			t.Errorf("it says %s", log.String())
 		}
 	}

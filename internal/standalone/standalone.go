@@ -6,8 +6,8 @@
 //	index.sqlite   records, events and findings (sinks/local)
 //	blobs/         reports and large data
 //
-// The enricher and the sink are those of the services, and speak to the broker
-// over the Kafka protocol.
+// The enricher and the sink are the same as in the services, and speak to the broker over the Kafka
+// protocol.
 package standalone
 
 import (
@@ -39,30 +39,30 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// A Config is what the embedded mode needs.
+// A Config is the configuration of the embedded mode.
 type Config struct {
 	Dir       string
-	Listen    string // address at which the broker takes events, as 127.0.0.1:9092
+	Listen    string // address at which the broker accepts events, for example 127.0.0.1:9092
 	TLS       *tls.Config
-	Login     func(ctx context.Context, user, password string) error // of Kafka clients; nil: nobody is asked
+	Login     func(ctx context.Context, user, password string) error // of Kafka clients; nil means no login
 	Topics    stream.Topics
 	Namespace string
 	Retention time.Duration
 	Policy    *policy.Policy
 	Controls  *controls.Matrix
-	Keys      signing.Keys     // of the gateway beside it
-	Trust     []settings.Trust // which events without a signature are believed
-	Memory    int64            // bytes that the events at work in the enricher may take
+	Keys      signing.Keys     // of the gateway next to it
+	Trust     []settings.Trust // which unsigned events are believed
+	Memory    int64            // limit of the memory for events in the enricher, in bytes
 
 	Log    *slog.Logger
 	Meter  metric.MeterProvider
 	Tracer trace.TracerProvider
 }
 
-// Partitions of each topic: what one process can make use of.
+// Partitions of each topic: as many as one process can use.
 const Partitions = 4
 
-// An Instance is a running one.
+// An Instance is a running embedded mode.
 type Instance struct {
 	Kafka stream.Config
 	Index *local.Index
@@ -76,11 +76,11 @@ type Instance struct {
 // BlobDir is the folder of the blob store in a data folder.
 func BlobDir(dir string) string { return filepath.Join(dir, "blobs") }
 
-// parts are the folders in a data folder.
+// parts are the subfolders of a data folder.
 var parts = []string{"broker", "state", "blobs"}
 
-// private keeps a data folder from others, or says that it holds more than changetrail's.
-// What changetrail keeps there is kept from others in any case.
+// private makes a data folder private, or logs that it contains other files, too. The files of
+// changetrail in it are private in any case.
 func private(dir string, log *slog.Logger) error {
 	others, err := files.PrivateIfOurs(dir, func(name string) bool {
 		return slices.Contains(parts, name) || strings.HasPrefix(name, local.FileName) || slices.Contains([]string{"gateway.key", "credentials.yaml", instances.FileName, "demo.json", "policy.yaml", "controls.yaml", "masked", "masking.lock"}, name)
@@ -89,7 +89,7 @@ func private(dir string, log *slog.Logger) error {
 		return err
 	}
 	if others {
-		log.Warn("others on this machine can see what is in the data folder; it holds more than changetrail's, so it is left as it is: chmod 700 it, or give changetrail a folder of its own", "dir", dir)
+		log.Warn("other users of this machine can list the data folder; it also contains other files, so its permissions are not changed: run chmod 700 on it, or give changetrail its own folder", "dir", dir)
 	}
 	for _, part := range parts {
 		if err := files.Private(filepath.Join(dir, part)); err != nil {
@@ -99,8 +99,8 @@ func private(dir string, log *slog.Logger) error {
 	return files.Narrow(filepath.Join(dir, "gateway.key"), 0o077)
 }
 
-// Start starts all parts. When it returns the broker takes events and the index
-// answers; Wait tells what ends it.
+// Start starts all parts. When it returns, the broker accepts events and the index answers. Wait
+// returns the error that ends it.
 func Start(ctx context.Context, c Config) (_ *Instance, err error) {
 	i := new(Instance)
 	defer func() {
@@ -130,7 +130,7 @@ func Start(ctx context.Context, c Config) (_ *Instance, err error) {
 	if _, err := admin.Ensure(ctx, c.Topics.Specs(Partitions, c.Retention), 1, false); err != nil {
 		return nil, err
 	}
-	for _, content := range [][]byte{c.Policy.Content(), c.Controls.Content()} { // so that each digest in a record leads to the words
+	for _, content := range [][]byte{c.Policy.Content(), c.Controls.Content()} { // so that each digest in a record leads to the text
 		if len(content) > 0 {
 			if _, err := i.Blobs.Put(ctx, content); err != nil {
 				return nil, err
@@ -162,16 +162,16 @@ func part(name string, err error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
-// Broker is how to reach the broker of a data folder that an instance runs in, as the
-// person who runs it: all topics, to read and to write.
+// Broker returns how the user who runs an instance in a data folder reaches its broker: with read
+// and write access to all topics.
 func Broker(dir string) stream.Config {
 	return stream.Config{Brokers: []string{embedded.Seed}, Dial: embedded.Dial(filepath.Join(dir, "broker"))}
 }
 
-// Broker is the address at which Kafka clients publish.
+// Broker is the address to which Kafka clients publish.
 func (i *Instance) Broker() string { return i.broker.Address() }
 
-// Behind is how many messages are still on their way to the index.
+// Behind is how many messages have not reached the index yet.
 func (i *Instance) Behind(ctx context.Context, t stream.Topics) (int64, error) {
 	admin, err := stream.NewAdmin(i.Kafka)
 	if err != nil {
@@ -185,7 +185,7 @@ func (i *Instance) Behind(ctx context.Context, t stream.Topics) (int64, error) {
 			return 0, err
 		}
 		if members == 0 {
-			sum++ // it has not begun
+			sum++ // the sink has not started
 		}
 		for _, n := range lag {
 			sum += n
@@ -194,8 +194,7 @@ func (i *Instance) Behind(ctx context.Context, t stream.Topics) (int64, error) {
 	return sum, nil
 }
 
-// Wait waits until the context of Start is done, or a part fails, and closes
-// everything.
+// Wait waits until the context of Start is done or a part fails, and then closes everything.
 func (i *Instance) Wait() error {
 	err := i.group.Wait()
 	i.close()

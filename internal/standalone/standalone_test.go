@@ -144,8 +144,7 @@ func get(t *testing.T, s *httptest.Server, path string) (status int, header http
 
 var hrefs = regexp.MustCompile(`(?:href|src)="([^"]*)"`)
 
-// TestEveryLinkLeadsSomewhere follows the links of the pages, as far as some
-// hundred of them.
+// TestEveryLinkLeadsSomewhere follows up to several hundred links of the pages.
 func TestEveryLinkLeadsSomewhere(t *testing.T) {
 	s := pages(t)
 	seen := map[string]bool{"/": true}
@@ -316,8 +315,8 @@ func TestAStoryIsSavedAndChecked(t *testing.T) {
 	}
 }
 
-// TestEveryEventOfAChangeIsListed holds the events that are found of each change against
-// what its record is made from.
+// TestEveryEventOfAChangeIsListed compares the events that are found for each change with those
+// that its record is made from.
 func TestEveryEventOfAChangeIsListed(t *testing.T) {
 	compared, tied := 0, 0
 	err := instance.Index.All(t.Context(), query.All{}, func(h query.Hit) error {

@@ -25,9 +25,9 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// TestWhatTheGatewayTakesIsIndexed sends events with every mistake, and odd values where any
-// may stand, through the gateway. None that it takes becomes a dead letter: not of the
-// enricher, not of the index. That another event has its source and id, no gateway knows.
+// TestWhatTheGatewayTakesIsIndexed sends events with every mistake, and odd values wherever they
+// are allowed, through the gateway. No accepted event may become a dead letter of the enricher or
+// of the index. The gateway cannot know that another event has the same source and id.
 func TestWhatTheGatewayTakesIsIndexed(t *testing.T) {
 	asked, err := policy.Parse(demo.Policy(time.Now()))
 	if err != nil {
@@ -44,7 +44,7 @@ func TestWhatTheGatewayTakesIsIndexed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = i.Close() }() // what matters was read
+	defer func() { _ = i.Close() }() // everything was read
 	p, err := producer.New(producer.Kafka(producer.KafkaConfig{Brokers: []string{i.Broker()}}), producer.Options{Checked: true, Blobs: i.Blobs})
 	if err != nil {
 		t.Fatal(err)

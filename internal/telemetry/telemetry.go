@@ -1,7 +1,6 @@
-// Package telemetry makes the OpenTelemetry providers of a service: metrics
-// for Prometheus, and metrics and traces over OTLP where the standard
-// environment (OTEL_EXPORTER_OTLP_ENDPOINT and its kin) asks for them. It also
-// serves /metrics, /healthz and /readyz.
+// Package telemetry creates the OpenTelemetry providers of a service: metrics for Prometheus, and
+// metrics and traces over OTLP if the standard environment variables (OTEL_EXPORTER_OTLP_ENDPOINT
+// and similar) ask for them. It also serves /metrics, /healthz and /readyz.
 package telemetry
 
 import (
@@ -32,7 +31,7 @@ import (
 	"github.com/changetrail/changetrail/internal/serving"
 )
 
-// Providers are what a service is given.
+// Providers are the metrics and traces of a service.
 type Providers struct {
 	Meter  metric.MeterProvider
 	Tracer trace.TracerProvider
@@ -41,7 +40,7 @@ type Providers struct {
 	closers  []func(context.Context) error
 }
 
-// Start makes the providers of a service.
+// Start creates the providers of a service.
 func Start(ctx context.Context, service, version string) (*Providers, error) {
 	res, err := resource.New(ctx, resource.WithAttributes(
 		attribute.String("service.name", service), attribute.String("service.version", version),
@@ -80,15 +79,15 @@ func Start(ctx context.Context, service, version string) (*Providers, error) {
 	return p, nil
 }
 
-// asked reports whether the environment asks for a signal to be exported.
-// Without this the exporters would try localhost.
+// asked reports whether the environment asks for a signal to be exported. Without this check the
+// exporters would try localhost.
 func asked(signal string) (bool, error) {
 	exporter := "OTEL_" + signal + "_EXPORTER"
 	if strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") || os.Getenv(exporter) == "none" {
 		return false, nil
 	}
 	if v := os.Getenv(exporter); v != "" && v != "otlp" {
-		return false, fmt.Errorf("telemetry: %s is %q; there are otlp and none (Prometheus reads telemetry.listen)", exporter, v)
+		return false, fmt.Errorf("telemetry: %s is %q; set otlp or none (Prometheus reads telemetry.listen)", exporter, v)
 	}
 	own := "OTEL_EXPORTER_OTLP_" + signal
 	if os.Getenv(exporter) == "" && os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") == "" && os.Getenv(own+"_ENDPOINT") == "" {
@@ -101,13 +100,13 @@ func asked(signal string) (bool, error) {
 		case "http/protobuf":
 			return true, nil
 		default:
-			return false, fmt.Errorf("telemetry: %s is %q; changetrail exports as http/protobuf alone, which collectors take at port 4318", name, v)
+			return false, fmt.Errorf("telemetry: %s is %q; changetrail only exports http/protobuf, which collectors accept at port 4318", name, v)
 		}
 	}
 	return true, nil
 }
 
-// Close sends what is unsent.
+// Close sends what is still buffered.
 func (p *Providers) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
@@ -118,11 +117,11 @@ func (p *Providers) Close() error {
 	return errors.Join(errs...)
 }
 
-// maxScrapers is how many connections there may be to /metrics.
+// maxScrapers is how many connections to /metrics there may be.
 const maxScrapers = 64
 
-// Serve answers /metrics, /healthz and /readyz on address until ctx is done.
-// ready says what is not ready yet, or nil; guard decides which requests are answered.
+// Serve answers /metrics, /healthz and /readyz on address until ctx is done. ready returns an error
+// while something is not ready; guard decides which requests are answered.
 func (p *Providers) Serve(ctx context.Context, address string, ready func(context.Context) error, guard func(http.Handler) http.Handler, log *slog.Logger) error {
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{}))

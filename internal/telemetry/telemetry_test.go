@@ -13,7 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// plain is an environment that asks for nothing.
+// plain is an environment without OTLP variables.
 func plain(t *testing.T) {
 	t.Helper()
 	for _, name := range []string{
