@@ -65,7 +65,7 @@ func TestMessagesAreSentences(t *testing.T) {
 		"events, no event":         {publish, "[1]", ":1:2: event 1: expected an object, found a number"},
 		"events, nothing":          {publish, "", ": it holds no event"},
 		"events, no type":          {publish, "{}", "specversion or type is missing"},
-		"events, a time":           {publish, `{"specversion":"1.0","type":"a.b","time":"yesterday"}`, `time: "yesterday" is not a time, as 2026-11-12T03:47:00Z`},
+		"events, a time":           {publish, `{"specversion":"1.0","type":"a.b","time":"yesterday"}`, `time: "yesterday" is not a time, for example 2026-11-12T03:47:00Z`},
 		"events, an id":            {publish, `{"specversion":"1.0","type":"a.b","id":7}`, "id: expected a text, found a number"},
 		"events, a source":         {publish, `{"specversion":"1.0","type":"a.b","source":""}`, "source is empty"},
 		"events, a type":           {publish, `{"specversion":"1.0","id":"1","source":"/a","type":"dev.changetrail.decison.recorded.v1","subject":"acme/payments#1","data":{}}`, "did you mean dev.changetrail.decision.recorded.v1?"},

@@ -10,13 +10,13 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A change is one thing that is done to a case.
+// A change is one modification of a case.
 type change struct {
 	name string
 	do   func(*maker, *Case)
 }
 
-// set returns a change of an attribute to one of values.
+// set returns a change that sets an attribute to one of values.
 func set(name string, values ...string) change {
 	return change{name, func(m *maker, c *Case) { c.Attributes[name] = m.pick(values...) }}
 }
@@ -30,7 +30,7 @@ func data(name string, do func(m *maker, data string) string) change {
 	return change{name, func(m *maker, c *Case) { c.Data = []byte(do(m, string(c.Data))) }}
 }
 
-// member adds a member to data that are an object.
+// member adds a member to data that is an object.
 func member(name string, members ...string) change {
 	return data(name, func(m *maker, data string) string {
 		if !strings.HasPrefix(data, "{") || len(data) < 3 {

@@ -16,7 +16,7 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// Modes in which an envelope travels.
+// Modes in which an envelope is sent.
 const (
 	Structured = iota
 	Binary
@@ -24,19 +24,19 @@ const (
 	modes
 )
 
-// A Case is one envelope, and how it is sent.
+// A Case is one envelope and how it is sent.
 type Case struct {
-	Name       string // what is done to it
+	Name       string // what was changed in it
 	Mode       int
-	As         int               // whose credential: a number below the one that New was given
+	As         int               // which credential: a number below the argument of New
 	Attributes map[string]string // all but data
 	Data       []byte
-	Blob       []byte // what lies in the blob store, for dataref; nil: nothing
+	Blob       []byte // file in the blob store, for dataref; may be nil
 	Key        string // of the Kafka record
 }
 
-// New returns n cases, which are to be sent with so many different credentials. now is
-// about when they are sent.
+// New returns n cases, which are to be sent with the given number of different credentials, at
+// about now.
 func New(seed uint64, n, credentials int, now time.Time) []Case {
 	r := rand.New(rand.NewPCG(seed, 4829))
 	out := make([]Case, n)
@@ -57,7 +57,7 @@ func New(seed uint64, n, credentials int, now time.Time) []Case {
 	return out
 }
 
-// byReference puts the data elsewhere.
+// byReference moves the data into the blob store.
 func (c *Case) byReference() {
 	if len(c.Data) == 0 {
 		return
@@ -67,10 +67,10 @@ func (c *Case) byReference() {
 	c.Attributes["dataref"] = digests.Of(c.Blob)
 }
 
-// names are the attributes in one order.
+// names returns the names of the attributes in sorted order.
 func (c *Case) names() []string { return slices.Sorted(maps.Keys(c.Attributes)) }
 
-// structured is c as JSON. Data that are no JSON make it none.
+// structured returns c as JSON. If the data is not JSON, neither is the result.
 func (c *Case) structured() []byte {
 	b := []byte("{")
 	for _, name := range c.names() {
@@ -84,7 +84,7 @@ func (c *Case) structured() []byte {
 	return append(b, '}')
 }
 
-// quote is s as a string of JSON, with what is no UTF-8 as it is.
+// quote returns s as a JSON string, with invalid UTF-8 unchanged.
 func quote(s string) string {
 	if strings.ToValidUTF8(s, "") != s {
 		return `"` + s + `"`
@@ -93,7 +93,7 @@ func quote(s string) string {
 	return string(b)
 }
 
-// HTTP is c as a request; good is another event, to make a batch with.
+// HTTP returns c as a request; good is another event for a batch.
 func (c *Case) HTTP(good []byte) (http.Header, []byte) {
 	h := make(http.Header)
 	switch c.Mode {
@@ -114,7 +114,7 @@ func (c *Case) HTTP(good []byte) (http.Header, []byte) {
 	return h, c.Data
 }
 
-// Kafka is c as its sender would write it to Kafka.
+// Kafka returns c as its sender would write it to Kafka.
 func (c *Case) Kafka(at time.Time) schemas.Message {
 	m := schemas.Message{Key: []byte(c.Key), Time: at, Value: c.Data}
 	if c.Mode != Binary {

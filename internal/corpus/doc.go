@@ -1,3 +1,3 @@
-// Package corpus makes envelopes for tests: of every type and mode, and with every
-// mistake that senders make, or make on purpose. The same seed makes the same ones.
+// Package corpus generates envelopes for tests: of every type and mode, and with every mistake that
+// senders make, by accident or on purpose. The same seed generates the same ones.
 package corpus

@@ -9,7 +9,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// maker makes one case.
+// maker generates one case.
 type maker struct {
 	*rand.Rand
 	now time.Time
@@ -17,13 +17,13 @@ type maker struct {
 
 func (m *maker) pick(of ...string) string { return of[m.IntN(len(of))] }
 
-// Repositories, agents and people that cases speak of and for.
+// Repositories, agents and people in the cases.
 const (
 	Payments = "github.com/acme/payments"
 	Docs     = "github.com/acme/docs"
 )
 
-// base returns a case with which nothing is wrong, but perhaps who sends it.
+// base returns a case without mistakes, except perhaps its sender.
 func (m *maker) base(i int) Case {
 	repo := m.pick(Payments, Docs)
 	c := Case{
@@ -42,7 +42,7 @@ func (m *maker) base(i int) Case {
 	return c
 }
 
-// own is an event of changetrail's own.
+// own generates an event of a changetrail type.
 func (m *maker) own(c *Case, repo string) {
 	types := record.Types()
 	t := types[m.IntN(len(types))]
@@ -88,7 +88,7 @@ const (
 	junit = `"<testsuite name=\"s\" tests=\"1\"><testcase classname=\"c\" name=\"t\"/></testsuite>"`
 )
 
-// cdevent is one of CDEvents, which names what it is about here or there.
+// cdevent generates an event of CDEvents, which names its subject in various places.
 func (m *maker) cdevent(c *Case, repo string) {
 	t := "dev.cdevents." + m.pick("change.created", "change.merged", "change.reviewed", "pipelinerun.finished", "testcaserun.finished", "service.deployed", "artifact.packaged", "incident.detected", "approval.closed") + ".0.2.0"
 	c.Attributes["type"] = t
@@ -102,7 +102,7 @@ func (m *maker) cdevent(c *Case, repo string) {
 	}
 }
 
-// github is a webhook of GitHub, sent as an event.
+// github generates a webhook of GitHub, sent as an event.
 func (m *maker) github(c *Case, repo string) {
 	at := `"repository":{"full_name":"` + strings.TrimPrefix(repo, "github.com/") + `","html_url":"https://` + repo + `","default_branch":"main"}`
 	sha := strings.Repeat("1", 40)
@@ -123,7 +123,7 @@ func (m *maker) github(c *Case, repo string) {
 	}
 }
 
-// gitlab is a webhook of GitLab, sent as an event.
+// gitlab generates a webhook of GitLab, sent as an event.
 func (m *maker) gitlab(c *Case, _ string) {
 	project := m.pick("gitlab.com/g/p", "gitlab.com/g/sub/q")
 	at := `"project":{"web_url":"https://` + project + `","default_branch":"main"}`

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Oddities are values of JSON, and what stands in them, that some reader on the way to the
-// index might not take.
+// Oddities are JSON values, and contents of them, that some reader on the way to the index might
+// reject.
 func Oddities() []string {
 	many := make([]string, 3000)
 	for i := range many {

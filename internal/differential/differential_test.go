@@ -21,29 +21,28 @@ import (
 	"github.com/changetrail/changetrail/evidence"
 )
 
-// A subject is a tool, small projects that it runs over, and the modes in which
-// it is run.
+// A subject is a tool, small projects to run it on, and the modes in which it is run.
 type subject struct {
 	tool    string // with its version, for the table
 	files   string // testdata/NAME.txtar: what each mode starts with
 	install func(*testing.T) tools
-	said    func(*testing.T, output) counts // what the tool says of a run in its own words
+	said    func(*testing.T, output) counts // the tool's own summary of a run
 	modes   []mode
 }
 
-// tools is where programs were installed.
+// tools says where programs were installed.
 type tools struct {
 	bin     []string // folders for PATH
 	modules string   // node_modules, for what is written in JavaScript
 	env     []string
 }
 
-// A mode is one run. The command is a line for sh, in a folder of its own; what
-// it writes to report.xml and the like, or into the folder reports, is read.
+// A mode is one run. The command is a line for sh, in a folder of its own; the test reads what it
+// writes to report.xml and similar files, or into the folder reports.
 type mode struct {
 	name, command string
 	exit          int
-	// Not every run can be told by its report alone. Each exception has its reason.
+	// The report alone does not show the result of every run. Each exception has its reason.
 	noReport   string // why the tool writes no report, so that there is nothing to read
 	unproven   string // why the tool ends with 0 and we do not call that a success
 	invisible  string // why the tool fails and its report does not show it: only who knows the exit status knows
@@ -74,7 +73,7 @@ func (c counts) add(ended map[string]string) counts {
 	return c
 }
 
-// number is the last one that the tool prints so.
+// number is the last number that the tool prints in this form.
 func number(t *testing.T, out output, pattern string) int64 {
 	t.Helper()
 	all := regexp.MustCompile(pattern).FindAllStringSubmatch(out.text, -1)
@@ -122,9 +121,8 @@ func (tab *table) String() string {
 	return b.String()
 }
 
-// TestRunners runs each test runner in each of its modes: what is read of the
-// report says success exactly where the tool ended with 0, and counts as the
-// tool counts.
+// TestRunners runs each test runner in each of its modes: the report must be read as success
+// exactly if the tool ended with 0, with the same counts as those of the tool.
 func TestRunners(t *testing.T) {
 	var tab table
 	t.Run("of", func(t *testing.T) { // ends when all of its parallel tests have
@@ -179,7 +177,7 @@ func compare(t *testing.T, s subject, m mode, where tools) row {
 	return r
 }
 
-// judge holds the conclusion that we read against how the tool ended.
+// judge compares the conclusion that we read with how the tool ended.
 func (m mode) judge(t *testing.T, out output, ours, reports string) {
 	t.Helper()
 	want := out.exit == 0
@@ -195,7 +193,7 @@ func (m mode) judge(t *testing.T, out output, ours, reports string) {
 func execute(t *testing.T, s subject, m mode, where tools) output {
 	t.Helper()
 	dir := t.TempDir()
-	if where.modules != "" { // some look for their packages beside themselves, some above the project
+	if where.modules != "" { // some look for their packages next to themselves, some above the project
 		dir = beside(t, where.modules)
 	}
 	unpack(t, filepath.Join("testdata", s.files), dir)
@@ -214,7 +212,7 @@ func execute(t *testing.T, s subject, m mode, where tools) output {
 
 func beside(t *testing.T, path string) string {
 	t.Helper()
-	dir, err := os.MkdirTemp(filepath.Dir(path), "run-") //nolint:usetesting // beside the tools that it uses
+	dir, err := os.MkdirTemp(filepath.Dir(path), "run-") //nolint:usetesting // next to the tools that it uses
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,8 +248,8 @@ func reportsIn(t *testing.T, dir string) []string {
 	return append(files, more...)
 }
 
-// read is what the reports of one run say together: it succeeded where one of
-// them shows that tests passed and none shows that anything failed.
+// read combines the reports of one run: it succeeded if one of them shows that tests passed and
+// none shows a failure.
 func read(reports []string) (string, counts, error) {
 	var sum counts
 	said := make(map[string]bool)

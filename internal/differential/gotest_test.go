@@ -14,7 +14,7 @@ import (
 	"github.com/changetrail/changetrail/internal/foreign"
 )
 
-// goModes are runs of go test that the runners around it know, too.
+// goModes are runs of go test; the runners that wrap it use them, too.
 func goModes() []mode {
 	return []mode{
 		{name: "all pass", command: "./pass"},
@@ -56,8 +56,8 @@ func goModes() []mode {
 	}
 }
 
-// goTest is go test -json, which says nothing but its report: what it says is
-// taken from the text that the tests wrote, which stands in it.
+// goTest is go test -json, which prints only its report: its summary is taken from the output of
+// the tests, which the report contains.
 func goTest() subject {
 	modes := goModes()
 	for i, m := range modes {
@@ -69,7 +69,7 @@ func goTest() subject {
 	return subject{tool: "go test -json", files: "go.txtar", install: func(*testing.T) tools { return tools{} }, said: goJSONSaid, modes: modes}
 }
 
-// goJSONSaid reads the text alone, from which go test makes all else.
+// goJSONSaid only reads the output text, from which go test derives everything else.
 func goJSONSaid(t *testing.T, out output) counts {
 	file, err := os.Open(filepath.Join(out.dir, "report.json"))
 	if err != nil {
@@ -95,16 +95,16 @@ var (
 	again     = regexp.MustCompile(`(?m)^=== (Failed|Skipped|Errors)\n(?s:.*?)^DONE`)
 )
 
-// goSaid counts the lines of go test -v, package by package; when a package is
-// run again, what that says of a test replaces what was said before. A package
-// that fails although no test of it did counts as one that failed.
+// goSaid counts the lines of go test -v, package by package; if a package is run again, the new
+// result of a test replaces the old one. A package that fails without a failed test counts as one
+// failure.
 func goSaid(_ *testing.T, out output) counts {
 	var c counts
 	packages, ended := make(map[string]map[string]string), make(map[string]string)
 	for line := range strings.Lines(again.ReplaceAllString(out.text, "")) {
 		if m := goEnded.FindStringSubmatch(line); m != nil {
 			how := map[string]string{"PASS": "passed", "SKIP": "skipped", "FAIL": "failed"}[m[1]]
-			if ended[m[2]] != "failed" { // -count=2: failed once is failed
+			if ended[m[2]] != "failed" { // with -count=2, a test that failed once has failed
 				ended[m[2]] = how
 			}
 		}

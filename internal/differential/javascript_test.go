@@ -20,7 +20,7 @@ func nodeTools(t *testing.T) tools {
 	return tools{bin: []string{filepath.Join(modules, ".bin")}, modules: modules}
 }
 
-// said reads the tool's summary in JSON, which it writes beside its report.
+// said reads the tool's summary in JSON, which it writes next to its report.
 func said[T any](t *testing.T, out output) T {
 	t.Helper()
 	var v T
@@ -141,15 +141,15 @@ func nodeTest() subject {
 	}}
 }
 
-// nodeSaid reads the spec reporter's last lines. What a test cancelled did not
-// pass; a todo counts for nothing, passed or failed.
+// nodeSaid reads the spec reporter's last lines. A cancelled test did not pass; a todo does not
+// count, whether it passed or failed.
 func nodeSaid(t *testing.T, out output) counts {
 	n := func(what string) int64 { return number(t, out, `ℹ `+what+` (\d+)`) }
 	return counts{Passed: n("pass"), Failed: n("fail") + n("cancelled"), Skipped: n("skipped") + n("todo")}
 }
 
-// mochaModes are run with each of Mocha's reporters. Mocha has one reporter at a
-// time: what it says is told by a second run with the one called json.
+// mochaModes are run with each of Mocha's reporters. Mocha uses only one reporter at a time, so a
+// second run with the reporter json gives the summary.
 func mochaModes(reporter string) []mode {
 	run := func(args string) string {
 		return "mocha " + reporter + " " + args + "; exit=$?; rm -f seen; mocha --reporter json --reporter-options output=said.json " + args + " >/dev/null 2>&1; exit $exit"

@@ -82,8 +82,8 @@ func batsExceptions() []mode {
 
 var batsLine = regexp.MustCompile(`(?m)^(ok|not ok) \d+ (.*)$`)
 
-// batsSaid reads what bats prints to a terminal that is none. A skip stands at
-// the end of a line, and only after "ok".
+// batsSaid reads what bats prints when its output is not a terminal. A skip is marked at the end of
+// a line, and only after "ok".
 func batsSaid(_ *testing.T, out output) counts {
 	var c counts
 	for _, m := range batsLine.FindAllStringSubmatch(out.text, -1) {
@@ -125,8 +125,8 @@ func ctest() subject {
 
 var ctestLine = regexp.MustCompile(`(?m)^ *(?:\d+/\d+ )? *Test +#\d+: (\S+) \.+ *(.*?)  `)
 
-// ctestSaid reads "1/4 Test #1: good ..... Passed 0.00 sec"; a test that is run
-// again has a line for each time.
+// ctestSaid reads "1/4 Test #1: good ..... Passed 0.00 sec"; a test that is run again has a line
+// for each run.
 func ctestSaid(_ *testing.T, out output) counts {
 	ended := make(map[string]string)
 	for _, m := range ctestLine.FindAllStringSubmatch(out.text, -1) {
@@ -217,9 +217,8 @@ func nextest() subject {
 	}}
 }
 
-// nextestSaid reads "Summary [0.1s] 3 tests run: 2 passed (1 flaky), 1 failed, 4
-// skipped". What it skips is what a filter left out, which the report does not
-// have.
+// nextestSaid reads "Summary [0.1s] 3 tests run: 2 passed (1 flaky), 1 failed, 4 skipped". Skipped
+// tests are those that a filter excluded; the report does not contain them.
 func nextestSaid(t *testing.T, out output) counts {
 	line := regexp.MustCompile(`(?m)^ *Summary .*$`).FindString(out.text)
 	var c counts
@@ -237,8 +236,7 @@ func nextestSaid(t *testing.T, out output) counts {
 	return c
 }
 
-// surefire runs the Maven that is here. What it needs stays in Maven's own
-// repository.
+// surefire runs the installed Maven. Its dependencies stay in Maven's own repository.
 func surefire() subject {
 	const run = "mvn -B -ntp -Dstyle.color=never "
 	sh := func(args string) string {

@@ -91,9 +91,9 @@ func pytest() subject {
 
 var pytestLine = regexp.MustCompile(`^(PASSED|FAILED|ERROR|XPASS|XFAIL|SKIPPED|SUBFAILED\S*) (?:\[(\d+)\] )?(.*?)(?: - .*)?$`)
 
-// pytestSaid reads the lines of -rA, one for each phase of a test that ended.
-// A test whose teardown fails has two: it did not pass. One that is expected to
-// fail is skipped to JUnit, and one that passes all the same has passed.
+// pytestSaid reads the lines of -rA, one for each phase of a test that ended. A test whose teardown
+// fails has two: it did not pass. An expected failure counts as skipped, as in JUnit; one that
+// passes unexpectedly has passed.
 func pytestSaid(_ *testing.T, out output) counts {
 	ended := make(map[string]string)
 	var c counts
@@ -101,7 +101,7 @@ func pytestSaid(_ *testing.T, out output) counts {
 		m := pytestLine.FindStringSubmatch(strings.TrimSpace(line))
 		switch {
 		case m == nil:
-		case m[1] == "SKIPPED": // names a place in place of a test
+		case m[1] == "SKIPPED": // names a location instead of a test
 			n, _ := strconv.ParseInt(m[2], 10, 64)
 			c.Skipped += n
 		case m[1] == "PASSED" || m[1] == "XPASS":
@@ -141,7 +141,7 @@ func xmlrunner() subject {
 
 var unittestCount = regexp.MustCompile(`(failures|errors|skipped|expected failures|unexpected successes)=(\d+)`)
 
-// unittestOutside is what fails outside of the tests, which "Ran" does not count.
+// unittestOutside is a failure outside of the tests, which "Ran" does not count.
 var unittestOutside = regexp.MustCompile(`ERROR \[.*?\]: (setUp|tearDown)(Class|Module) `)
 
 // unittestSaid reads "Ran 4 tests in 0.1s" and "FAILED (failures=1, errors=1)".

@@ -16,10 +16,10 @@ import (
 	"github.com/changetrail/changetrail/internal/foreign"
 )
 
-// A scan is one run of a scanner in one format. It runs a second time as people
-// run it, and what it prints then is what it says.
+// A scan is one run of a scanner in one format. The scanner runs a second time with its output for
+// people, which is compared with the report.
 type scan struct {
-	format   string // what evidence calls it
+	format   string // the name of the format in package evidence
 	command  string // writes the file report
 	says     string // prints for people
 	exit     int
@@ -28,7 +28,7 @@ type scan struct {
 	rated    bool   // the severities are compared, and not their number alone
 }
 
-// A scanner reads what it says for people into severities as we call them.
+// A scanner translates its output for people into our severities.
 type scanner struct {
 	tool    string
 	install func(*testing.T) tools
@@ -110,7 +110,7 @@ func total(counts map[string]int) map[string]int {
 	return map[string]int{"findings": n}
 }
 
-// tally sums up what a tool prints of each finding, or of each severity.
+// tally counts the severities that a tool prints for its findings.
 func tally(text, pattern string, names map[string]string) map[string]int {
 	counts := make(map[string]int)
 	for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
@@ -234,8 +234,8 @@ func semgrep() scanner {
 	}}
 }
 
-// gitleaks finds secrets that stand nowhere else in these tests: the file has
-// them in two, so that no scanner finds them there.
+// gitleaks finds secrets that appear nowhere else in these tests: the file contains them in two
+// parts, so that no scanner finds them there.
 func gitleaks() scanner {
 	const whole = "sed -i s/@// secret/deploy.env; "
 	const run = "gitleaks dir --no-banner --no-color "
@@ -252,9 +252,9 @@ func gitleaks() scanner {
 	}}
 }
 
-// TestGovulncheckGolden reads each JSON that stands in govulncheck's own tests:
-// what the text of the same run lists is found. Without -show verbose the text
-// leaves out what is not called.
+// TestGovulncheckGolden reads each JSON file in govulncheck's own tests: it must find what the text
+// output of the same run lists. Without -show verbose the text omits vulnerabilities that are not
+// called.
 func TestGovulncheckGolden(t *testing.T) {
 	dir := filepath.Join(foreign.Module(t, "golang.org/x/vuln", "v1.9.0"), "cmd", "govulncheck", "testdata")
 	listed := regexp.MustCompile(`(?m)^Vulnerability #\d+: (GO-\d+-\d+)`)
@@ -300,7 +300,7 @@ func TestGovulncheckGolden(t *testing.T) {
 	t.Logf("%d reports compared", compared)
 }
 
-// golden returns what each command of a file of golang.org/x/vuln's tests prints.
+// golden returns the output of each command in a file of golang.org/x/vuln's tests.
 func golden(t *testing.T, path string) map[string]string {
 	t.Helper()
 	file, err := os.ReadFile(path)

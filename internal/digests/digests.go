@@ -1,5 +1,5 @@
-// Package digests names content by its SHA-256, in the one form that a digest has here:
-// sha256: and 64 hex digits in lower case.
+// Package digests names content by its SHA-256, in the only form that digests have here: sha256:
+// and 64 hex digits in lower case.
 package digests
 
 import (
@@ -17,7 +17,7 @@ func Of(content []byte) string {
 	return prefix + hex.EncodeToString(sum[:])
 }
 
-// Sum returns the digest of what was written to a SHA-256.
+// Sum returns the digest of the bytes that were written to a SHA-256.
 func Sum(h hash.Hash) string { return prefix + hex.EncodeToString(h.Sum(nil)) }
 
 // Is reports whether s has the form of a digest.

@@ -1,8 +1,8 @@
-// Package foreign fetches what tests need of others, through the ordinary clients
-// of the package registries: Go modules, npm packages, Python programs, artifacts of
-// Maven, and packages of Debian.
+// Package foreign fetches third-party code and data that tests need, with the ordinary clients of
+// the package registries: Go modules, npm packages, Python programs, Maven artifacts and Debian
+// packages.
 //
-// It is for tests alone and imports nothing of ours.
+// It is only for tests and imports no other package of changetrail.
 package foreign
 
 import (
@@ -21,7 +21,7 @@ import (
 func Module(t *testing.T, path, version string) string {
 	t.Helper()
 	cmd := exec.Command("go", "mod", "download", "-json", path+"@"+version)
-	cmd.Dir = t.TempDir() // outside this module: nothing of it is needed to build
+	cmd.Dir = t.TempDir() // outside this module: the fetched one must not become its dependency
 	out, err := cmd.Output()
 	var m struct{ Dir, Error string }
 	if jsonErr := json.Unmarshal(out, &m); err != nil || jsonErr != nil || m.Error != "" {
@@ -30,8 +30,8 @@ func Module(t *testing.T, path, version string) string {
 	return m.Dir
 }
 
-// Program returns the folder of a Go module's program, which is built here. It is
-// kept between runs.
+// Program returns the folder of a program from a Go module, which is built here. It is kept between
+// runs.
 func Program(t *testing.T, path, version string) string {
 	t.Helper()
 	dir := kept(t, "go", path, version)
@@ -64,7 +64,7 @@ func NPM(t *testing.T, spec string) string {
 	return filepath.Join(dir, "package")
 }
 
-// kept is a folder for something of one kind that stays between runs.
+// kept returns a folder for things of one kind that are kept between runs.
 func kept(t *testing.T, kind string, what ...string) string {
 	t.Helper()
 	cache, err := os.UserCacheDir()
@@ -76,7 +76,7 @@ func kept(t *testing.T, kind string, what ...string) string {
 	return filepath.Join(cache, "changetrail-servers", fmt.Sprintf("%s-%016x", kind, h.Sum64()))
 }
 
-// complete reports whether what is kept in dir was installed to the end.
+// complete reports whether the installation in dir was finished.
 func complete(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, "complete"))
 	return err == nil
@@ -89,8 +89,8 @@ func finish(t *testing.T, dir string) {
 	}
 }
 
-// Python returns the folder of the programs of a virtual environment with
-// packages. It is kept between runs.
+// Python returns the folder of the programs of a virtual environment with the given packages. It is
+// kept between runs.
 func Python(t *testing.T, packages ...string) string {
 	t.Helper()
 	dir := kept(t, "python", packages...)
@@ -123,7 +123,7 @@ func Maven(t *testing.T, artifact string) string {
 	return jars[0]
 }
 
-// Debian installs packages, as whoever may.
+// Debian installs packages, as root or with sudo.
 func Debian(t *testing.T, packages ...string) {
 	t.Helper()
 	for _, args := range [][]string{{"update", "-qq"}, append([]string{"install", "-y", "-qq", "--no-install-recommends"}, packages...)} {
@@ -146,8 +146,8 @@ func run(t *testing.T, dir, name string, args ...string) {
 	}
 }
 
-// Node returns the folder node_modules with npm packages, installed with what they
-// need and without running their scripts. It is kept between runs.
+// Node returns the folder node_modules with npm packages and their dependencies, installed without
+// running their scripts. It is kept between runs.
 func Node(t *testing.T, packages ...string) string {
 	t.Helper()
 	dir := kept(t, "node", packages...)
@@ -162,14 +162,14 @@ func Node(t *testing.T, packages ...string) string {
 	return filepath.Join(dir, "node_modules")
 }
 
-// A GitHubEvent is a kind of event of GitHub's webhooks, with the bodies that GitHub
-// publishes as examples.
+// A GitHubEvent is a kind of event of GitHub's webhooks, with the example bodies that GitHub
+// publishes.
 type GitHubEvent struct {
 	Name     string            `json:"name"`
 	Examples []json.RawMessage `json:"examples"`
 }
 
-// GitHubExamples returns the examples that GitHub publishes of its webhooks.
+// GitHubExamples returns the examples of its webhooks that GitHub publishes.
 func GitHubExamples(t *testing.T) (kinds []GitHubEvent) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(NPM(t, "@octokit/webhooks-examples@7.6.1"), "api.github.com", "index.json"))

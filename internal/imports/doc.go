@@ -1,3 +1,3 @@
-// Package imports holds no code: its test keeps the rules by which packages may
-// import each other.
+// Package imports contains no code: its tests check the rules about which packages may import each
+// other.
 package imports

@@ -1,49 +1,49 @@
 package imports
 
-// A layer is a set of packages side by side. A package may import those of the
-// layers below its own, and none of its own layer or above.
+// A layer is a set of packages. A package may import packages of the layers below its own, but none
+// of its own layer or above.
 type layer struct {
 	name     string
 	packages []string
 }
 
-// layers has every package, from the bottom up. A new package fails the test until
-// somebody writes down where it belongs.
+// layers lists every package, from the bottom up. The test fails for a new package until it is
+// added to a layer.
 var layers = []layer{
-	{"Words for what people get wrong", []string{"internal/mistake", "internal/nearest"}},
-	{"Tools that know nothing of changes", []string{
+	{"Messages about mistakes", []string{"internal/mistake", "internal/nearest"}},
+	{"Tools without knowledge of changes", []string{
 		"internal/budget", "internal/digests", "internal/ecosystem", "internal/files", "internal/foreign", "internal/printable", "internal/problem",
 		"internal/serving", "internal/signing", "internal/strictyaml",
 	}},
-	{"The words, and the store of files", []string{"record", "blobs"}},
-	{"Settings that several share", []string{"internal/settings"}},
-	{"What reads and judges", []string{
+	{"The data model, and the store of files", []string{"record", "blobs"}},
+	{"Shared settings", []string{"internal/settings"}},
+	{"Readers and judges", []string{
 		"agents", "blobs/blobtest", "blobs/s3", "controls", "evidence", "ingest/platform", "internal/identity", "internal/say", "internal/secrets", "policy", "schemas",
 	}},
-	{"The reader of events, and the edges", []string{
+	{"Readers of events, and connections to other systems", []string{
 		"agents/notes", "blobs/cloud", "ingest", "ingest/otlp", "query", "replay", "stream", "internal/config", "internal/corpus", "internal/servers", "internal/telemetry",
 	}},
-	{"The services, and what agents import", []string{
+	{"Services, and the library for agents", []string{
 		"enricher", "producer", "sinks", "sinks/setup", "internal/access", "internal/embedded", "internal/kafkatest",
 	}},
-	{"Doors, pages and indexes", []string{
+	{"Gateway, pages and indexes", []string{
 		"agents/hook", "gateway", "producer/kafkago", "sinks/bulk", "sinks/local", "sinks/sinktest", "web", "internal/demo",
 		"internal/instances", "internal/workload", "gate", "siem",
 	}},
-	{"What combines them", []string{
+	{"Combinations of these", []string{
 		"gateway/mcp", "sinks/elasticsearch", "sinks/opensearch", "internal/archive", "internal/noting", "internal/standalone",
 		"audit",
 	}},
-	{"What puts copies in place of what is stored", []string{"internal/masking"}},
+	{"Masking of stored data", []string{"internal/masking"}},
 	{"The commands", []string{"internal/cli"}},
 	{"The binary, and tests of the whole pipeline", []string{
 		"cmd/changetrail", "cmd/changetrail-hook", "internal/differential", "internal/e2e", "internal/e2e/bench", "internal/e2e/embedded", "internal/e2e/gitleaks", "internal/e2e/redteam", "internal/imports", "internal/oracle", "internal/sbom",
 	}},
 }
 
-// planned are packages that have a place and are not written yet: gate, which decides
-// whether a change may go ahead; siem, which forwards records to products beside the
-// search engines; audit, which draws samples and answers for each.
+// planned are packages that have a layer but are not written yet: gate, which decides whether a
+// change may go ahead; siem, which forwards records to products other than the search engines;
+// audit, which draws samples and the answers for each.
 var planned = []string{"gate", "siem", "audit"}
 
 // owners lists the packages that may import each client library.
@@ -66,7 +66,7 @@ var owners = map[string][]string{
 	"github.com/prometheus":                  {"internal/telemetry"},
 	"go.yaml.in/yaml":                        {"internal/strictyaml", "policy", "controls", "internal/config"},
 	"github.com/coreos/go-oidc":              {"internal/identity"},
-	"github.com/zricethezav/gitleaks":        nil, // tests of internal/e2e judge by it
+	"github.com/zricethezav/gitleaks":        nil, // tests of internal/e2e compare with it
 	"github.com/modelcontextprotocol/go-sdk": {"gateway/mcp", "internal/cli"},
 	"go.opentelemetry.io/collector":          {"gateway", "ingest/otlp"},
 	"deps.dev/util/semver":                   {"internal/ecosystem"},

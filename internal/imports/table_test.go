@@ -16,8 +16,8 @@ import (
 
 var update = flag.Bool("update", false, "write the table of packages")
 
-// TestThePackagesOfContributing holds the table in CONTRIBUTING.md against the layers and
-// the comments of the packages.
+// TestThePackagesOfContributing compares the table in CONTRIBUTING.md with the layers and the
+// comments of the packages.
 func TestThePackagesOfContributing(t *testing.T) {
 	const begin, end = "<!-- packages: written by go test ./internal/imports -update -->\n", "<!-- end of packages -->\n"
 	file := filepath.Join("..", "..", "CONTRIBUTING.md")
@@ -35,14 +35,14 @@ func TestThePackagesOfContributing(t *testing.T) {
 		return
 	}
 	if !*update {
-		t.Fatalf("the table of packages is not what the packages say; go test ./internal/imports -update writes it")
+		t.Fatalf("the table of packages does not match the package comments; go test ./internal/imports -update writes it")
 	}
 	if err := os.WriteFile(file, []byte(want), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// table is the layers from the bottom up, each package with the first sentence of its comment.
+// table returns the layers from the bottom up, each package with the first sentence of its comment.
 func table(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
@@ -58,8 +58,8 @@ func table(t *testing.T) string {
 	return b.String()
 }
 
-// synopsis is the first sentence of the comment of a package, without its name and without
-// what follows a colon.
+// synopsis returns the first sentence of a package comment, without the package's name and without
+// the part after a colon.
 func synopsis(t *testing.T, pkg string) string {
 	t.Helper()
 	folder := filepath.Join("..", "..", filepath.FromSlash(pkg))

@@ -14,7 +14,7 @@ var (
 	testFunc = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)[A-Za-z0-9_]+)\(`)
 )
 
-// TestEachThreatNamesATest: each row of docs/security.md names a test that is there.
+// TestEachThreatNamesATest: each row of docs/security.md names an existing test.
 func TestEachThreatNamesATest(t *testing.T) {
 	there := make(map[string]bool)
 	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {

@@ -8,14 +8,14 @@ import (
 	"testing"
 )
 
-// Bounds of what whoever clones and builds has to carry.
+// Bounds of what everybody who clones and builds has to download.
 const (
 	maxFile     = 1 << 20 // bytes of a file in the repository
 	maxPackages = 900     // of the binary, with those of the standard library
-	maxOfHook   = 170     // of changetrail-hook, which an agent waits for at each call of a tool
+	maxOfHook   = 170     // of changetrail-hook, which an agent waits for at each tool call
 )
 
-// TestNoLargeFileIsTracked: a clone has source, and neither built files nor dumps.
+// TestNoLargeFileIsTracked: a clone contains source code, neither built files nor dumps.
 func TestNoLargeFileIsTracked(t *testing.T) {
 	root := filepath.Join("..", "..")
 	if _, err := os.Stat(filepath.Join(root, ".git")); err != nil {
@@ -32,7 +32,7 @@ func TestNoLargeFileIsTracked(t *testing.T) {
 	for _, name := range names {
 		info, err := os.Lstat(filepath.Join(root, name))
 		if err != nil {
-			continue // it was removed and that is not committed
+			continue // its removal is not committed yet
 		}
 		if info.Size() > maxFile {
 			t.Errorf("%s has %d bytes; leave it out, make it smaller, or let the test fetch it", name, info.Size())
@@ -40,7 +40,7 @@ func TestNoLargeFileIsTracked(t *testing.T) {
 	}
 }
 
-// packagesOf lists what a command is linked from.
+// packagesOf lists the packages that a command is linked from.
 func packagesOf(t *testing.T, command string) []string {
 	t.Helper()
 	out, err := exec.Command("go", "list", "-C", filepath.Join("..", ".."), "-deps", command).Output()
@@ -52,7 +52,7 @@ func packagesOf(t *testing.T, command string) []string {
 	return packages
 }
 
-// TestTheBinaryStaysLight: a library that brings along a tree of packages is seen here.
+// TestTheBinaryStaysLight: a library that brings along many packages fails this test.
 func TestTheBinaryStaysLight(t *testing.T) {
 	packages := packagesOf(t, "./cmd/changetrail")
 	if len(packages) > maxPackages {

@@ -1,8 +1,8 @@
-// Package instances knows which embedded instances of changetrail a person runs, or ran:
-// where their data are, and at which addresses they answer.
+// Package instances finds the embedded instances of changetrail that a user runs or ran: where
+// their data is, and at which addresses they answer.
 //
-// An instance writes down what it is in its data folder, and once more in the person's
-// state folder, so that commands find it from wherever they are typed.
+// An instance describes itself in a file in its data folder, and in a copy in the user's state
+// folder, so that commands find it from any working directory.
 package instances
 
 import (
@@ -26,10 +26,10 @@ import (
 	"github.com/changetrail/changetrail/internal/files"
 )
 
-// FileName is the file in a data folder.
+// FileName is the name of the file in a data folder.
 const FileName = "instance.json"
 
-// An Instance is one that runs, or that ran.
+// An Instance describes an instance that runs or ran.
 type Instance struct {
 	Data     string    `json:"data"` // the folder, an absolute path
 	Command  string    `json:"command"`
@@ -41,7 +41,7 @@ type Instance struct {
 	Controls string    `json:"controls,omitempty"`
 }
 
-// Folder is where a person's instances are written down; "" where they have no state folder.
+// Folder is the folder of a user's instances; "" if there is no state folder.
 func Folder(getenv func(string) string) string {
 	state := getenv("XDG_STATE_HOME")
 	if home := getenv("HOME"); !filepath.IsAbs(state) && filepath.IsAbs(home) {
@@ -53,7 +53,7 @@ func Folder(getenv func(string) string) string {
 	return filepath.Join(state, "changetrail", "instances")
 }
 
-// Write writes an instance down, in its data folder and in that of the person.
+// Write writes the description of an instance into its data folder and into the user's folder.
 func (i Instance) Write(folder string) error {
 	text, err := json.Marshal(i)
 	if err != nil {
@@ -70,7 +70,7 @@ func (i Instance) Write(folder string) error {
 	return errors.Join(err, os.WriteFile(filepath.Join(folder, hex.EncodeToString(name[:8])+".json"), text, files.PrivateFile))
 }
 
-// In is the instance whose data are in a folder, as far as it wrote down what it is.
+// In returns the instance with its data in a folder, with what it wrote about itself.
 func In(data string) Instance {
 	full, err := filepath.Abs(data)
 	if err != nil {
@@ -81,8 +81,7 @@ func In(data string) Instance {
 	return i
 }
 
-// Known are the instances of a person whose data are still there, those that started last
-// first.
+// Known returns the instances of a user whose data still exists, the latest start first.
 func Known(folder string) []Instance {
 	entries, err := os.ReadDir(folder)
 	if folder == "" || err != nil {
@@ -129,7 +128,7 @@ func (i Instance) Holds(address string) bool {
 	return err == nil && (strings.HasSuffix(strings.TrimSuffix(i.Page, "/"), ":"+port) || strings.HasSuffix(i.Broker, ":"+port))
 }
 
-// String says which one it is.
+// String describes the instance for messages.
 func (i Instance) String() string {
 	if i.Process == 0 {
 		return "changetrail in " + i.Data
@@ -137,7 +136,7 @@ func (i Instance) String() string {
 	return fmt.Sprintf("changetrail %s (process %d, data in %s, started %s)", i.Command, i.Process, i.Data, i.Started.UTC().Format("2006-01-02 15:04Z"))
 }
 
-// Short is the data folder as somebody in a folder names it.
+// Short is the path of the data folder relative to the working directory.
 func (i Instance) Short(from string) string {
 	if rel, err := filepath.Rel(from, i.Data); err == nil && !strings.HasPrefix(rel, "..") {
 		return rel
@@ -145,7 +144,7 @@ func (i Instance) Short(from string) string {
 	return i.Data
 }
 
-// Exists reports whether a data folder holds an index.
+// Exists reports whether a data folder contains an index.
 func Exists(data, index string) bool {
 	info, err := os.Stat(filepath.Join(data, index))
 	return err == nil && info.Mode().IsRegular() || errors.Is(err, fs.ErrPermission)

@@ -43,7 +43,7 @@ func TestInstancesAreFoundAgain(t *testing.T) {
 	}
 }
 
-// An instance runs as long as its broker answers, whatever it wrote down.
+// An instance counts as running if its broker answers, whatever it wrote.
 func TestAnInstanceRunsWhileItsBrokerAnswers(t *testing.T) {
 	i := Instance{Data: t.TempDir(), Process: os.Getpid()}
 	if i.Running(t.Context()) {

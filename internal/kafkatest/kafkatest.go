@@ -1,4 +1,4 @@
-// Package kafkatest starts a Kafka for tests, in their own process.
+// Package kafkatest starts a Kafka broker for tests, in their own process.
 package kafkatest
 
 import (
@@ -9,7 +9,8 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// Cluster starts a broker with topics of as many partitions. It ends with the test.
+// Cluster starts a broker whose topics all have the same number of partitions. It ends with the
+// test.
 func Cluster(t testing.TB, partitions int32, topics ...string) *kfake.Cluster {
 	t.Helper()
 	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, topics...))
@@ -20,8 +21,8 @@ func Cluster(t testing.TB, partitions int32, topics ...string) *kfake.Cluster {
 	return c
 }
 
-// Pipeline starts a broker with the topics of a pipeline, and returns how to reach it and
-// a writer to it.
+// Pipeline starts a broker with the topics of a pipeline, and returns its configuration and a
+// writer.
 func Pipeline(t testing.TB, partitions int32, topics stream.Topics) (stream.Config, *stream.Writer) {
 	t.Helper()
 	conf := stream.Config{Brokers: Cluster(t, partitions, append(topics.All(), topics.Policies())...).ListenAddrs()}

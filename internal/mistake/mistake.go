@@ -1,5 +1,5 @@
-// Package mistake says what is wrong in a file or a request that somebody made, and where:
-// in sentences, without the words of the libraries that read it.
+// Package mistake says what is wrong in a file or a request that somebody wrote, and where: in
+// plain sentences, without the jargon of the libraries that read it.
 package mistake
 
 import (
@@ -7,15 +7,16 @@ import (
 	"fmt"
 )
 
-// A Mistake is one that somebody made in a file.
+// A Mistake is a mistake that somebody made in a file.
 type Mistake struct {
-	File         string // empty where the text is of no file
+	File         string // empty if the text is not from a file
 	Line, Column int    // from 1 on; 0 where it is not known
 	Path         string // as rules[0].verdict; empty where it is of no use
 	What         string // what is wrong, and what to do
 }
 
-// Error is the mistake with its place, as editors read it: policy.yaml:3:7 and what is wrong.
+// Error returns the mistake with its position in the form that editors read: policy.yaml:3:7 and
+// what is wrong.
 func (m *Mistake) Error() string {
 	switch {
 	case m.File != "" && m.Line > 0:
@@ -30,12 +31,12 @@ func (m *Mistake) Error() string {
 	return m.What
 }
 
-// At is a mistake at a path of a document, as rules[0].verdict.
+// At returns a mistake at a path of a document, for example rules[0].verdict.
 func At(path, format string, args ...any) error {
 	return &Mistake{Path: path, What: fmt.Sprintf(format, args...)}
 }
 
-// In says of which file mistakes are; an error of another kind gets the name before it.
+// In sets the file of mistakes; other errors are wrapped with its name.
 func In(file string, err error) error {
 	return Each(err, func(m *Mistake) {
 		if m.File == "" {
@@ -44,8 +45,8 @@ func In(file string, err error) error {
 	}, func(other error) error { return fmt.Errorf("%s: %w", file, other) })
 }
 
-// Each returns err with f done to copies of all mistakes that are joined in it, and other to
-// what is no mistake.
+// Each returns err with f applied to copies of all mistakes that are joined in it, and other to all
+// other errors.
 func Each(err error, f func(*Mistake), other ...func(error) error) error {
 	if err == nil {
 		return nil

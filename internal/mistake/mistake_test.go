@@ -24,7 +24,7 @@ type form struct {
 	List []form    `json:"list"`
 }
 
-// leaks are words of libraries and of Go that no message may hold.
+// leaks are words of libraries and of Go that no message may contain.
 var leaks = []string{"jsontext", "json:", "unmarshal", "strconv", "parsing", "time.Time", "mistake.", "form", "Go ", "offset", "syntax error", "openat", "EOF"}
 
 func TestJSONInWords(t *testing.T) {
@@ -34,7 +34,7 @@ func TestJSONInWords(t *testing.T) {
 		"{\n \"text\": 3}":       "line 2, column 10: text: expected a text, found a number",
 		`{"n":"x"}`:              "n: expected a whole number, found a text",
 		`{"n":1,"n":2}`:          `the name "n" is given twice in one object`,
-		`{"at":"yesterday"}`:     `at: "yesterday" is not a time, as 2026-11-12T03:47:00Z`,
+		`{"at":"yesterday"}`:     `at: "yesterday" is not a time, for example 2026-11-12T03:47:00Z`,
 		`{"list":[{"text":[]}]}`: "list.0.text: expected a text, found a list",
 		`[]`:                     "expected an object, found a list",
 		"{\"text\":\"\xff\"}":    "it is not text in UTF-8",

@@ -21,7 +21,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Plain is the message of an error in which what libraries say is said in words.
+// Plain returns the message of an error, with the messages of libraries in plain words.
 func Plain(err error) string {
 	if err == nil {
 		return ""
@@ -35,7 +35,7 @@ func Plain(err error) string {
 	return text
 }
 
-// chain is an error with all that it wraps, the outer ones first.
+// chain returns an error with all errors that it wraps, the outer ones first.
 func chain(err error) []error {
 	out := []error{err}
 	switch w := err.(type) { //nolint:errorlint // it is the wrapping that is asked for
@@ -51,7 +51,7 @@ func chain(err error) []error {
 	return out
 }
 
-// JSON is what a reader of JSON says of text, with the line and the column.
+// JSON returns a JSON reader's error about text, with the line and the column.
 func JSON(text []byte, err error) error {
 	var syntax *jsontext.SyntacticError
 	var kind *json.SemanticError
@@ -70,8 +70,7 @@ func JSON(text []byte, err error) error {
 	return m
 }
 
-// inWords says in words what an error of a library says; false where it is none that is
-// known.
+// inWords translates an error of a library into plain words; false if it does not know the error.
 func inWords(err error) (string, bool) {
 	switch e := err.(type) { //nolint:errorlint // Plain goes through what err wraps
 	case *jsontext.SyntacticError:
@@ -85,7 +84,7 @@ func inWords(err error) (string, bool) {
 	case base64.CorruptInputError:
 		return fmt.Sprintf("character %d is not base64", int64(e)+1), true
 	case *time.ParseError:
-		return fmt.Sprintf("%q is not a time, as 2026-11-12T03:47:00Z", e.Value), true
+		return fmt.Sprintf("%q is not a time, for example 2026-11-12T03:47:00Z", e.Value), true
 	case *strconv.NumError:
 		return fmt.Sprintf("%q is not a number that fits", e.Num), true
 	case *net.OpError:
@@ -155,7 +154,7 @@ func found(k jsontext.Kind) string {
 
 func wanted(t reflect.Type) string {
 	if t == reflect.TypeFor[time.Time]() {
-		return "a time, as 2026-11-12T03:47:00Z"
+		return "a time, for example 2026-11-12T03:47:00Z"
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -183,7 +182,7 @@ func xmlWords(message string) string {
 	case strings.Contains(message, "UTF-8"):
 		return "it is not text in UTF-8"
 	}
-	return "a sign is not expected here"
+	return "a character is not expected here"
 }
 
 func csvWords(err error) string {
@@ -191,12 +190,12 @@ func csvWords(err error) string {
 	case errors.Is(err, csv.ErrFieldCount):
 		return "this row has another number of values than the header"
 	case errors.Is(err, csv.ErrQuote), errors.Is(err, csv.ErrBareQuote):
-		return "a quotation mark is not closed, or stands within a value; double it"
+		return "a quotation mark is not closed, or is inside a value; double it"
 	}
 	return "this row cannot be read"
 }
 
-// connection says why there is no connection.
+// connection explains why there is no connection.
 func connection(e *net.OpError) (string, bool) {
 	at := ""
 	if e.Addr != nil {
@@ -210,22 +209,22 @@ func connection(e *net.OpError) (string, bool) {
 	case errors.Is(e, syscall.EADDRNOTAVAIL):
 		return at + " is not an address of this machine", true
 	case errors.Is(e, syscall.EACCES):
-		return at + " may not be listened at by this user; choose a port above 1023", true
+		return at + " cannot be used by this user; choose a port above 1023", true
 	}
 	return "", false
 }
 
-// path says why a file cannot be used.
+// path explains why a file cannot be used.
 func path(e *fs.PathError) (string, bool) {
 	switch {
 	case errors.Is(e, fs.ErrNotExist):
 		return "there is no file " + e.Path, true
 	case errors.Is(e, fs.ErrPermission):
-		return e.Path + " may not be read or written by this user", true
+		return e.Path + " cannot be read or written by this user", true
 	case errors.Is(e, syscall.EISDIR):
 		return e.Path + " is a folder", true
 	case errors.Is(e, syscall.ENOTDIR):
-		return e.Path + " lies in what is not a folder", true
+		return e.Path + " is inside something that is not a folder", true
 	}
 	return "", false
 }

@@ -1,6 +1,6 @@
-// Package nearest finds the name that somebody most likely meant by one that nobody
-// knows. Whatever refuses a name asks it: commands, flags, keys of files, fields, saved
-// queries, changes and agents.
+// Package nearest finds the name that somebody most likely meant by an unknown one. Everything that
+// refuses unknown names uses it: commands, flags, keys of files, fields, saved queries, changes and
+// agents.
 package nearest
 
 import (
@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Name returns the known name that is nearest to one that is not known; "" where none is
-// near. A part between dots may be given in place of the whole: gaps is changetrail.gaps.
+// Name returns the known name that is nearest to an unknown one; "" if none is near. The part
+// behind a dot may be given instead of the whole name: gaps means changetrail.gaps.
 func Name(given string, known []string) string {
 	if given == "" {
 		return ""
@@ -33,7 +33,8 @@ func Name(given string, known []string) string {
 	}).name
 }
 
-// Hint is the end of a sentence about an unknown name: which one was meant, or nothing.
+// Hint returns the end of a sentence about an unknown name: the name that was probably meant, or
+// nothing.
 func Hint(given string, known []string) string {
 	if name := Name(given, known); name != "" {
 		return "; did you mean " + name + "?"
@@ -41,7 +42,7 @@ func Hint(given string, known []string) string {
 	return ""
 }
 
-// List returns names as a sentence has them: a, b or c.
+// List returns names as an enumeration in a sentence: a, b or c.
 func List(names []string) string {
 	if len(names) < 2 {
 		return strings.Join(names, "")
@@ -50,19 +51,18 @@ func List(names []string) string {
 	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
-// NotOne says of a value that it is not one of those that are possible.
+// NotOne says that a value is not one of the possible ones.
 func NotOne(given string, known []string) string {
 	named := slices.DeleteFunc(slices.Clone(known), func(name string) bool { return name == "" })
 	return "\"" + given + "\" is not one of " + strings.Join(named, ", ") + Hint(given, named)
 }
 
-// cost is how far a name is from another one, in half mistakes; false where it is too far
-// to be meant.
+// cost is the distance between two names, in half mistakes; false if it is too large.
 func cost(given, name string) (int, bool) {
 	best, ok := mistakes(given, name)
 	best *= 2
 	if whole, _ := mistakes(normal(given), normal(name)); ok && whole == 0 {
-		return 1, true // the same words with other separators
+		return 1, true // only the separators differ
 	}
 	if i := strings.LastIndexByte(name, '.'); i >= 0 && !strings.Contains(given, ".") {
 		for _, part := range strings.Split(name, ".") {
@@ -76,8 +76,8 @@ func cost(given, name string) (int, bool) {
 
 func normal(name string) string { return strings.NewReplacer("_", "", "-", "", " ", "").Replace(name) }
 
-// mistakes counts how many letters must be put in, taken out, replaced or exchanged with
-// the next one; false where that is more than a third of the word.
+// mistakes counts how many letters must be inserted, removed, replaced or swapped with the next
+// one; false if it is more than a third of the word.
 func mistakes(a, b string) (int, bool) {
 	x, y := []rune(a), []rune(b)
 	most := max(1, max(len(x), len(y))/3)

@@ -1,9 +1,9 @@
-// Package printable shows what would steer a terminal, or hide, in text that others wrote.
+// Package printable makes visible the characters in foreign text that would control a terminal or
+// hide text.
 //
-// A title may hold escape sequences, which a terminal obeys, and characters that turn the
-// direction of writing around or have no width, so that a reader sees another text than
-// there is. They are shown as JSON writes them, as in \u001b: JSON that is printed
-// means the same as before.
+// A title may contain escape sequences, which a terminal obeys, and characters that change the
+// direction of writing or have no width, so that a reader sees a different text. They are shown in
+// JSON's notation, for example \u001b, so that JSON that is printed keeps its meaning.
 package printable
 
 import (
@@ -17,18 +17,18 @@ import (
 	"unicode/utf8"
 )
 
-// A Writer writes to another, with what is not printable shown. Lines, tabs and the end
-// of a line in Windows stay. It may be used by several at a time.
+// A Writer writes to another writer and makes unprintable characters visible. Line feeds, tabs and
+// the line ends of Windows are kept. Several goroutines may use it.
 type Writer struct {
 	mu   sync.Mutex
 	to   io.Writer
-	rest []byte // the beginning of a character whose end was not written yet
+	rest []byte // the beginning of an incomplete character
 }
 
 // NewWriter returns a Writer to out.
 func NewWriter(out io.Writer) *Writer { return &Writer{to: out} }
 
-// Raw is where w writes to, for what is our own alone, as a line that is written over.
+// Raw is the underlying writer, only for our own output, such as a line that is overwritten.
 func (w *Writer) Raw() io.Writer { return w.to }
 
 // Write implements [io.Writer].
@@ -45,7 +45,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return len(p), err
 }
 
-// Flush writes what of a character was written.
+// Flush writes the rest of an incomplete character.
 func (w *Writer) Flush() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -57,7 +57,7 @@ func (w *Writer) Flush() error {
 	return err
 }
 
-// complete is how many bytes of text are whole characters.
+// complete returns how many bytes of text are whole characters.
 func complete(text []byte) int {
 	n := len(text)
 	if n > 0 && text[n-1] == '\r' { // a \n may follow
@@ -74,8 +74,8 @@ func complete(text []byte) int {
 	return n
 }
 
-// Show returns text with what is not printable shown. Bytes that are no UTF-8, which some
-// terminals take for commands of one byte, are shown, too.
+// Show returns text with unprintable characters made visible, and also invalid UTF-8, which some
+// terminals interpret as commands of one byte.
 func Show(text []byte) []byte {
 	if !bytes.ContainsFunc(text, func(r rune) bool { return hidden(r) || r == utf8.RuneError }) {
 		return text
@@ -100,17 +100,17 @@ func Show(text []byte) []byte {
 	return out.Bytes()
 }
 
-// hidden reports whether a character is not to reach a terminal: controls, what formats
-// (the directions of writing, characters without width, tags) and the separators of lines
-// that are no \n.
+// hidden reports whether a character must not reach a terminal: control characters, format
+// characters (directions of writing, characters without width, tags) and line separators other than
+// \n.
 func hidden(r rune) bool {
 	return r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp))
 }
 
-// maxLine bounds what is shown of a line, in bytes.
+// maxLine bounds how much of a line is shown, in bytes.
 const maxLine = 300
 
-// Line is a text of somebody else's as it may be shown in one line of a terminal.
+// Line makes a foreign text safe to show in one line of a terminal.
 func Line(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

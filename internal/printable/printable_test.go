@@ -28,7 +28,7 @@ func TestWhatSteersATerminalIsShown(t *testing.T) {
 	}
 }
 
-// However a text is cut, the same is shown; and nothing that steers.
+// However a text is split into writes, the output is the same, and contains no control characters.
 func FuzzWriter(f *testing.F) {
 	for _, s := range []string{"a\r\nb\r", "\xe2\x80\xae\x9b\xf0\x9f\x99\x82\xf0\x9f", "\x1b[2J\u202e\u2066", "\xff\xfe\x00"} {
 		f.Add([]byte(s), uint8(1))
@@ -56,7 +56,7 @@ func FuzzWriter(f *testing.F) {
 				t.Errorf("%q holds %U", got, r)
 			}
 		}
-		if utf8.Valid(text) { // JSON means the same
+		if utf8.Valid(text) { // JSON keeps its meaning
 			in, err := json.Marshal(string(text))
 			var back string
 			if err != nil || json.Unmarshal(Show(in), &back) != nil || back != string(text) {

@@ -1,6 +1,6 @@
-// Package problem answers HTTP requests that fail (RFC 9457).
+// Package problem answers failed HTTP requests (RFC 9457).
 //
-// It imports nothing of ours.
+// It imports only package mistake.
 package problem
 
 import (
@@ -16,16 +16,16 @@ import (
 	"github.com/changetrail/changetrail/internal/mistake"
 )
 
-// A Problem is an error with the status that it is answered with.
+// A Problem is an error with the HTTP status of its answer.
 type Problem struct {
 	Status int
 	Detail string        // what happened, to what, and what to do
 	Retry  time.Duration // when to try again; not said where 0
-	// Errors name what is wrong with parts of a request, as the events of a batch.
+	// Errors name what is wrong with parts of a request, such as the events of a batch.
 	Errors []Part
 }
 
-// A Part is what is wrong with one part of a request.
+// A Part is the error of one part of a request.
 type Part struct {
 	Index  int    `json:"index"` // from 0
 	ID     string `json:"id,omitempty"`
@@ -35,7 +35,7 @@ type Part struct {
 
 func (p *Problem) Error() string { return p.Detail }
 
-// New returns a Problem. Errors in it are said in words.
+// New returns a Problem. Errors among the arguments are translated into plain words.
 func New(status int, format string, args ...any) *Problem {
 	for i, arg := range args {
 		if err, is := arg.(error); is {
@@ -45,15 +45,14 @@ func New(status int, format string, args ...any) *Problem {
 	return &Problem{Status: status, Detail: fmt.Sprintf(format, args...)}
 }
 
-// Later is p with when to try again.
+// Later returns p with the time after which to try again.
 func (p *Problem) Later(after time.Duration) *Problem {
 	q := *p
 	q.Retry = max(after, time.Second)
 	return &q
 }
 
-// Of returns the Problem in an error's chain; other errors are problems with
-// status.
+// Of returns the Problem in an error's chain; any other error becomes a Problem with status.
 func Of(err error, status int) *Problem {
 	var p *Problem
 	if errors.As(err, &p) {
@@ -73,5 +72,5 @@ func Write(w http.ResponseWriter, r *http.Request, p *Problem) {
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
-	_ = json.MarshalWrite(w, body, json.Deterministic(true), jsontext.AllowInvalidUTF8(true)) // a client that left; what it sent may be quoted
+	_ = json.MarshalWrite(w, body, json.Deterministic(true), jsontext.AllowInvalidUTF8(true)) // errors only if the client left; invalid UTF-8 may be quoted from its request
 }

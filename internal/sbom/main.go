@@ -1,5 +1,5 @@
-// Command sbom prints what a Go binary is made of, as CycloneDX 1.6: the modules that the
-// Go tool wrote into it. The same binary has the same list.
+// Command sbom prints the components of a Go binary as CycloneDX 1.6: the modules that the Go tool
+// recorded in it. The same binary always gives the same list.
 package main
 
 import (

@@ -16,8 +16,8 @@ import (
 
 const keyFile = "key.pem" // of a server: its key and its certificate
 
-// certificate writes a key and a certificate for 127.0.0.1 into dir, and the
-// certificate alone into the file that it returns, for those who are to trust it.
+// certificate writes a key and a certificate for 127.0.0.1 into dir, and the certificate alone into
+// the file whose path it returns, for clients that must trust it.
 func certificate(dir string) (caFile string, err error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

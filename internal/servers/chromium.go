@@ -5,8 +5,8 @@ import (
 	"os/exec"
 )
 
-// Chromium returns the path of a real browser, installed with Debian's package
-// where it is not there and that can be done.
+// Chromium returns the path of a real browser. If there is none, it tries to install Debian's
+// package.
 func Chromium() (string, error) {
 	for range 2 {
 		for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {

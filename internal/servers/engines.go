@@ -11,16 +11,15 @@ import (
 	"time"
 )
 
-// Versions of the engines. The "integ-test" distributions are the servers
-// without plug-ins: neither ILM nor ISM is in them.
+// Versions of the engines. The "integ-test" distributions are servers without plug-ins: they have
+// neither ILM nor ISM.
 const (
 	openSearchVersion    = "2.19.4"
 	elasticsearchVersion = "8.19.21"
 )
 
-// asRoot lets an engine start where the tests run as root, which both refuse:
-// they learn of it through JNA, and when JNA cannot find its library they
-// cannot tell, warn and start.
+// asRoot lets an engine start when the tests run as root, which both engines refuse. They detect
+// root through JNA; if JNA cannot find its library, they only warn and start.
 func asRoot() []string {
 	if os.Getuid() != 0 {
 		return nil
@@ -28,8 +27,8 @@ func asRoot() []string {
 	return []string{"-Djna.boot.library.path=/nonexistent", "-Djna.noclasspath=true"}
 }
 
-// OpenSearch returns a single node, not yet started, with its data in dir and
-// further settings, as "thread_pool.write.queue_size: 1".
+// OpenSearch returns a single node that is not started yet, with its data in dir and further
+// settings, such as "thread_pool.write.queue_size: 1".
 func OpenSearch(dir string, settings ...string) (*Server, error) {
 	program, err := java()
 	if err != nil {
@@ -62,9 +61,8 @@ func OpenSearch(dir string, settings ...string) (*Server, error) {
 	}), nil
 }
 
-// Elasticsearch returns a single node, not yet started, with its data in dir.
-// The distribution has no GET / and no calls for data streams; the data
-// streams themselves it has.
+// Elasticsearch returns a single node that is not started yet, with its data in dir. The
+// distribution has no GET / and no API for data streams, but supports the data streams themselves.
 func Elasticsearch(dir string, settings ...string) (*Server, error) {
 	program, err := java()
 	if err != nil {

@@ -4,8 +4,7 @@ import "path/filepath"
 
 const groovyVersion = "4.0.22"
 
-// Groovy returns the program of Groovy, in which steps of Jenkins are written, as a
-// file to run with Java.
+// Groovy returns the path of the Groovy program, the language of Jenkins steps; it runs with Java.
 func Groovy() (jar string, err error) {
 	dir, err := cached("groovy-"+groovyVersion, func(work string) error {
 		return maven(emptyPOM, "copy", "-Dartifact=org.apache.groovy:groovy:"+groovyVersion, "-DoutputDirectory="+work)

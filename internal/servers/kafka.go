@@ -26,7 +26,7 @@ const (
 	Password = "p4ss word, with =commas;"
 )
 
-// kafkaPOM names the broker, and the binding without which it logs nothing.
+// kafkaPOM names the broker, and the binding that it needs for logging.
 const kafkaPOM = `<project>
   <modelVersion>4.0.0</modelVersion>
   <groupId>dev.changetrail</groupId><artifactId>fetch</artifactId><version>1</version><packaging>pom</packaging>
@@ -37,9 +37,9 @@ const kafkaPOM = `<project>
   </dependencies>
 </project>`
 
-// Kafka returns a single broker, not yet started, with its data in dir. Its
-// Secure address asks for TLS and SASL: PLAIN with [User] and [Password], or
-// SCRAM with users that a client makes over Address.
+// Kafka returns a single broker that is not started yet, with its data in dir. Its Secure address
+// requires TLS and SASL: PLAIN with [User] and [Password], or SCRAM with users that a client
+// creates over Address.
 func Kafka(dir string) (*Server, error) {
 	program, err := java()
 	if err != nil {
@@ -132,7 +132,7 @@ rootLogger.level = info
 rootLogger.appenderRef.out.ref = OUT
 `
 
-// kafkaReady reports whether the broker answers and knows itself.
+// kafkaReady reports whether the broker answers and is in its own metadata.
 func kafkaReady(ctx context.Context, address string) error {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(address))
 	if err != nil {

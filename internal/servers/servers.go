@@ -1,9 +1,8 @@
-// Package servers starts a real Kafka, OpenSearch and Elasticsearch for tests,
-// from the artefacts that their makers publish on Maven Central. It needs Java
-// 17 and Maven, and neither Docker nor root. What it fetches is kept in the
-// user's cache folder and shared by later runs.
+// Package servers starts a real Kafka, OpenSearch and Elasticsearch for tests, from the artefacts
+// that their makers publish on Maven Central. It needs Java 17 and Maven, but neither Docker nor
+// root. It keeps its downloads in the user's cache folder for later runs.
 //
-// It imports nothing of changetrail.
+// It imports no other package of changetrail.
 package servers
 
 import (
@@ -83,7 +82,7 @@ func (s *Server) tail() string {
 	return strings.Join(lines[max(0, len(lines)-25):], "\n")
 }
 
-// Stop asks the process to end, and kills it where it does not.
+// Stop asks the process to end, and kills it if it does not.
 func (s *Server) Stop() { s.end(syscall.SIGTERM) }
 
 // Kill ends the process as a crash would.
@@ -102,7 +101,7 @@ func (s *Server) end(sig syscall.Signal) {
 	}
 }
 
-// freePort returns a port of the loopback interface that nobody uses.
+// freePort returns an unused port of the loopback interface.
 func freePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -130,9 +129,8 @@ func fileExists(path string) bool {
 	return err == nil
 }
 
-// cached returns a folder of the cache, which fill makes the first time. A
-// folder appears complete or not at all; processes that need the same one wait
-// for each other.
+// cached returns a folder of the cache, which fill creates the first time. A folder appears
+// complete or not at all; processes that need the same one wait for each other.
 func cached(name string, fill func(dir string) error) (string, error) {
 	base, err := os.UserCacheDir()
 	if err != nil {
@@ -167,8 +165,8 @@ func cached(name string, fill func(dir string) error) (string, error) {
 
 const pluginVersion = "3.8.1"
 
-// maven runs a goal of the dependency plugin over a pom, a few times: a
-// registry may be slow.
+// maven runs a goal of the dependency plugin for a pom, several times if necessary: a registry may
+// be slow.
 func maven(pom, goal string, args ...string) error {
 	if _, err := exec.LookPath("mvn"); err != nil {
 		return fmt.Errorf("mvn: %w: install Maven, as Debian's maven", ErrMissing)

@@ -9,7 +9,7 @@ import (
 	"github.com/changetrail/changetrail/internal/mistake"
 )
 
-// Locate gives mistakes that have a path the line and the column in text.
+// Locate adds the line and the column in text to mistakes that have a path.
 func Locate(text []byte, err error) error {
 	var root yaml.Node
 	if err == nil || yaml.Unmarshal(text, &root) != nil || len(root.Content) == 0 {
@@ -23,7 +23,7 @@ func Locate(text []byte, err error) error {
 	})
 }
 
-// find returns the node at a path, or the last one on the way to it that is there.
+// find returns the node at a path, or the last existing one on the way to it.
 func find(n *yaml.Node, path string) *yaml.Node {
 	for path != "" {
 		var next *yaml.Node

@@ -1,5 +1,5 @@
-// Package strictyaml reads the files that people write: a key that nobody knows is an
-// error, and errors are in words, with the line and the column, and with no types of Go.
+// Package strictyaml reads the files that people write: an unknown key is an error, and errors are
+// in plain words, with the line and the column, and without Go types.
 package strictyaml
 
 import (
@@ -20,8 +20,8 @@ import (
 	"github.com/changetrail/changetrail/internal/nearest"
 )
 
-// Decode reads the one document of text into v. Nothing leaves v as it is. Its errors are
-// of type [*mistake.Mistake], all of them at once.
+// Decode reads the only document of text into v. An empty text does not change v. All errors are of
+// type [*mistake.Mistake], and returned together.
 func Decode(text []byte, v any) error {
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
@@ -47,7 +47,7 @@ func isEmpty(n *yaml.Node) bool {
 	return len(n.Content) == 0 || n.Content[0].Tag == "!!null"
 }
 
-// Plain is an error of a YAML reader in words.
+// Plain translates an error of a YAML reader into plain words.
 func Plain(err error) error { return explain(err, nil, nil) }
 
 var (
@@ -57,7 +57,7 @@ var (
 	atLine     = regexp.MustCompile(`(?s)^(?:yaml: )?(?:line (\d+): )?(.*)$`)
 )
 
-// explain says in words what a YAML reader says of text, which it read into v.
+// explain translates a YAML reader's error about text, which was read into v.
 func explain(err error, text []byte, v any) error {
 	e := explainer{keys: make(map[string][]string)}
 	if yaml.Unmarshal(text, &e.root) != nil {
@@ -76,9 +76,9 @@ func explain(err error, text []byte, v any) error {
 	}
 	var instant *time.ParseError
 	if errors.As(err, &instant) {
-		return e.value(instant.Value, fmt.Sprintf("%q is not a time, as 2027-01-31", instant.Value))
+		return e.value(instant.Value, fmt.Sprintf("%q is not a time, for example 2027-01-31", instant.Value))
 	}
-	if what := err.Error(); !strings.HasPrefix(what, "yaml: ") { // of a type that reads itself
+	if what := err.Error(); !strings.HasPrefix(what, "yaml: ") { // of a type with its own unmarshaler
 		quoted, _ := strconv.QuotedPrefix(what)
 		given, _ := strconv.Unquote(quoted)
 		return e.value(given, what)
@@ -91,13 +91,13 @@ func explain(err error, text []byte, v any) error {
 	return &mistake.Mistake{Line: max(line, 1), What: syntax(m[2])}
 }
 
-// An explainer knows the document, and the keys that each type of Go takes.
+// An explainer has the document, and the keys of each Go type.
 type explainer struct {
 	root yaml.Node
 	keys map[string][]string
 }
 
-// learn notes which keys the types take that v is made of.
+// learn records the keys of all types that t consists of.
 func (e *explainer) learn(t reflect.Type) {
 	switch t.Kind() {
 	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
@@ -128,7 +128,7 @@ func (e *explainer) keysOf(t reflect.Type) (keys []string) {
 	return keys
 }
 
-// typed says in words that a key or a value does not fit.
+// typed explains that a key or a value does not fit.
 func (e *explainer) typed(text string) error {
 	at := atLine.FindStringSubmatch(text)
 	line, _ := strconv.Atoi(at[1])
@@ -154,7 +154,7 @@ func (e *explainer) typed(text string) error {
 	return out
 }
 
-// column finds a key in a line, or a value that is a text; 0 where it is not there.
+// column finds a key or a text value in a line; 0 if it is not there.
 func (e *explainer) column(line int, text string, key bool) (column int) {
 	text, cut := strings.CutSuffix(text, "...")
 	visit(&e.root, func(n *yaml.Node, isKey bool) bool {
@@ -177,7 +177,7 @@ func (e *explainer) list(line int, tag string) (column int) {
 	return column
 }
 
-// value is a mistake at the place of a value.
+// value returns a mistake at the position of a value.
 func (e *explainer) value(given, what string) error {
 	out := &mistake.Mistake{What: what}
 	visit(&e.root, func(n *yaml.Node, isKey bool) bool {
@@ -189,7 +189,7 @@ func (e *explainer) value(given, what string) error {
 	return out
 }
 
-// visit goes through a document as long as f wants more.
+// visit walks through a document until f returns false.
 func visit(n *yaml.Node, f func(n *yaml.Node, isKey bool) bool) bool {
 	for i, c := range n.Content {
 		if !f(c, n.Kind == yaml.MappingNode && i%2 == 0) || !visit(c, f) {
@@ -199,7 +199,7 @@ func visit(n *yaml.Node, f func(n *yaml.Node, isKey bool) bool) bool {
 	return true
 }
 
-// mismatch says in words that a value is not of the kind that is wanted.
+// mismatch explains that a value has the wrong kind.
 func mismatch(m []string) string {
 	given := map[string]string{"seq": "a list", "map": "a group of keys", "str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false", "null": "nothing", "timestamp": "a time"}[m[1]]
 	if given == "" {
@@ -211,7 +211,7 @@ func mismatch(m []string) string {
 	return "expected " + wanted(m[3]) + ", found " + given
 }
 
-// wanted is a type of Go in words.
+// wanted describes a Go type in plain words.
 func wanted(of string) string {
 	of = strings.TrimPrefix(of, "*")
 	switch {
@@ -224,35 +224,35 @@ func wanted(of string) string {
 	case strings.HasPrefix(of, "float"):
 		return "a number"
 	case of == "time.Time":
-		return "a time, as 2027-01-31"
+		return "a time, for example 2027-01-31"
 	case strings.HasPrefix(of, "["):
 		return "a list"
 	}
 	return "a group of keys"
 }
 
-// inWords are the messages of the YAML reader, and what they mean to who wrote the file.
+// inWords are the messages of the YAML reader, and what they mean to the author of the file.
 var inWords = []struct{ message, words string }{
 	{"did not find expected ',' or ']'", "a list that begins with [ does not end with ]"},
 	{"did not find expected ',' or '}'", "a group that begins with { does not end with }"},
-	{"did not find expected key", "this line is not indented as the lines before it"},
-	{"did not find expected '-' indicator", "this line is not indented as the lines before it, or the - of a list entry is missing"},
+	{"did not find expected key", "this line is not indented like the lines before it"},
+	{"did not find expected '-' indicator", "this line is not indented like the lines before it, or the - of a list entry is missing"},
 	{"did not find expected node content", "a value is missing, or a bracket or a quotation mark is not closed"},
-	{"mapping values are not allowed", "there is a second colon in a value; put a text that holds a colon in quotes"},
-	{"cannot start any token", "a value begins with a character that needs quotes, or the line is indented with a tab; indent with blanks"},
-	{"tab character", "the line is indented with a tab; indent with blanks"},
+	{"mapping values are not allowed", "there is a second colon in a value; put a text that contains a colon in quotes"},
+	{"cannot start any token", "a value begins with a character that needs quotes, or the line is indented with a tab; indent with spaces"},
+	{"tab character", "the line is indented with a tab; indent with spaces"},
 	{"could not find expected ':'", "a key without a colon"},
 	{"unexpected end of stream", "a text in quotes is not closed"},
-	{"unknown escape character", `a text in double quotes holds a \ that means nothing; use single quotes`},
+	{"unknown escape character", `a text in double quotes contains an unknown escape with \; use single quotes`},
 	{"block sequence entries are not allowed", "a list begins in the line of its key; begin it in the next line"},
 	{"unknown anchor", "a value begins with * and refers to nothing; put the text in quotes"},
 	{"excessive aliasing", "the file repeats itself by too many references (*)"},
 	{"UTF-8", "the file is not text in UTF-8"},
 	{"UTF-16", "the file is not text in UTF-8"},
-	{"control characters are not allowed", "the file holds control characters; it is not a text"},
+	{"control characters are not allowed", "the file contains control characters; it is not a text"},
 }
 
-// syntax is a message of the YAML reader in words.
+// syntax translates a message of the YAML reader.
 func syntax(message string) string {
 	i := slices.IndexFunc(inWords, func(w struct{ message, words string }) bool { return strings.Contains(message, w.message) })
 	if i < 0 {

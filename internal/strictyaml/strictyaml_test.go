@@ -49,8 +49,8 @@ func TestErrorsAreInWords(t *testing.T) {
 		"n: []":                  "line 1, column 4: expected a whole number, found a list",
 		"f: x":                   `line 1, column 4: expected a number, found "x"`,
 		"b: maybe":               `line 1, column 4: expected true or false, found "maybe"`,
-		"n: 1\nat: soon":         `line 2, column 5: "soon" is not a time, as 2027-01-31`,
-		"at: [1]":                "line 1, column 5: expected a time, as 2027-01-31, found a list",
+		"n: 1\nat: soon":         `line 2, column 5: "soon" is not a time, for example 2027-01-31`,
+		"at: [1]":                "line 1, column 5: expected a time, for example 2027-01-31, found a list",
 		"span: [ever]":           `line 1, column 8: "ever" is not a span`,
 		"list: {text: a}":        "line 1, column 7: expected a list, found a group of keys",
 		"names: a":               `line 1, column 8: expected a list, found "a"`,
@@ -71,9 +71,9 @@ func TestErrorsAreInWords(t *testing.T) {
 		"\tn: 1":                 "line 1: a value begins with a character that needs quotes, or the line is indented with a tab",
 		"n: *x":                  "line 1: a value begins with * and refers to nothing",
 		"n: \xff\xfe":            "line 1: the file is not text in UTF-8",
-		"n: \x01":                "line 1: the file holds control characters",
+		"n: \x01":                "line 1: the file contains control characters",
 		"a: 'x":                  "a text in quotes is not closed",
-		`a: "\q"`:                `a text in double quotes holds a \`,
+		`a: "\q"`:                `a text in double quotes contains an unknown escape`,
 	} {
 		err := Decode([]byte(text), new(outer))
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
@@ -85,7 +85,7 @@ func TestErrorsAreInWords(t *testing.T) {
 	}
 }
 
-// Mistakes that a reader finds later have the place of what they are about.
+// Mistakes that are found after reading have the position of their value.
 func TestMistakesHaveTheirPlace(t *testing.T) {
 	text := []byte("list:\n  - text: a\n  - text: b\n    kind: c\nn: 1\n")
 	err := errors.Join(mistake.At("list[1].kind", "c is wrong"), mistake.At("list[1].map", "map is missing"), mistake.At("list[7]", "it is missing"), mistake.At("n", "n is 1"), errors.Join(mistake.At("", "all of it is wrong")), errors.New("other"))

@@ -1,5 +1,5 @@
-// Package workload makes up the life of many changes, from a seed, for tests
-// and benchmarks that need more events than a story has.
+// Package workload generates events of many changes from a seed, for tests and benchmarks that need
+// more events than a story has.
 package workload
 
 import (
@@ -14,10 +14,10 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A Generator makes changes one after another.
+// A Generator generates changes one after another.
 type Generator struct {
-	// Busy is the share of the changes that are of one repository,
-	// github.com/acme/payments. Where 0, all repositories have as many.
+	// Busy is the share of the changes in one repository, github.com/acme/payments. If it is 0, all
+	// repositories have the same share.
 	Busy float64
 
 	rnd          *rand.Rand
@@ -26,7 +26,7 @@ type Generator struct {
 	n            int
 }
 
-// New returns a Generator. base is when the first change is opened.
+// New returns a Generator. The first change is opened at base.
 func New(seed uint64, repositories int, base time.Time) *Generator {
 	return &Generator{rnd: rand.New(rand.NewPCG(seed, 4829)), base: base, repositories: repositories}
 }
@@ -34,7 +34,7 @@ func New(seed uint64, repositories int, base time.Time) *Generator {
 // PerChange is the number of events in the life of one change.
 const PerChange = 20
 
-// sarif is a small report in which each change finds its trigger.
+// sarif is a small report with the trigger of each change.
 const sarif = `{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"semgrep","version":"1.182.0","rules":[{"id":"%s","defaultConfiguration":{"level":"error"},"shortDescription":{"text":"Weakness number %d"}}]}},"results":[{"ruleId":"%s","message":{"text":"found in handler"},"locations":[{"physicalLocation":{"artifactLocation":{"uri":"internal/handler.go"},"region":{"startLine":%d}}}]}]}]}`
 
 const junit = `<testsuites><testsuite name="unit" tests="3"><testcase classname="pkg" name="TestA"/><testcase classname="pkg" name="TestB"/><testcase classname="pkg" name="TestC">%s</testcase></testsuite></testsuites>`
@@ -53,8 +53,8 @@ func (g *Generator) place(n int) (repo string, number int) {
 	return repo, number
 }
 
-// Change returns the events of the next change, in the order in which they
-// happen. About one change in three is merged without a review.
+// Change returns the events of the next change, in the order in which they happen. About one change
+// in three is merged without a review.
 func (g *Generator) Change() []event.Event {
 	n := g.n
 	g.n++
