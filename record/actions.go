@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Limits of what a record keeps of the actions of an agent. The actions
-// themselves are in the event stream.
+// Limits of what a record keeps of the actions of an agent. The actions themselves are in the
+// event stream.
 const (
 	MaxTools        = 64
 	MaxAgents       = 16
@@ -27,7 +27,7 @@ type Actions struct {
 	Count        int64              `json:"count" index:"long" doc:"actions seen"`
 	Failed       int64              `json:"failed,omitempty" index:"long"`
 	Refused      int64              `json:"refused,omitempty" index:"long"`
-	Signed       int64              `json:"signed,omitempty" index:"long" doc:"told with a credential that is bound to the agent"`
+	Signed       int64              `json:"signed,omitempty" index:"long" doc:"reported with a credential that is bound to the agent"`
 	FirstAt      time.Time          `json:"first_at,omitzero" index:"date"`
 	LastAt       time.Time          `json:"last_at,omitzero" index:"date"`
 	Tools        []string           `json:"tools,omitempty" index:"keyword"`
@@ -40,7 +40,7 @@ type Actions struct {
 	Digest string `json:"digest,omitempty" index:"keyword" doc:"order-free digest over the actions"`
 }
 
-// signers are the agents that surely told of what they did themselves.
+// signers returns the agents that certainly reported their own actions.
 func (a *Actions) signers() []string {
 	if a == nil || a.Signed == 0 || a.Signed < a.Count && len(a.Agents) > 1 {
 		return nil
@@ -56,7 +56,7 @@ type Made struct {
 
 func (m Made) compare(o Made) int { return cmpStrings(m.CommitSHA, o.CommitSHA, m.Run, o.Run) }
 
-// Told is what the accounts of one action have said of it so far.
+// Told is what the reports of one action have stated so far.
 type Told uint8
 
 const (
@@ -66,8 +66,8 @@ const (
 	toldSigned
 )
 
-// tells is what one account says.
-func tells(e Event, f *Action) Told {
+// outcomeOf returns what one report states.
+func outcomeOf(e Event, f *Action) Told {
 	t := toldDone
 	if e.Witness == Signed {
 		t |= toldSigned
@@ -89,8 +89,8 @@ func SeveralAccounts(e Event) bool {
 	return ok && a.CallID != "" && a.CallID == e.ID
 }
 
-// Account returns the identity of e, and of one account of several that of the
-// account.
+// Account returns the identity of e. If several sources may report e, it is the identity of this
+// report.
 func (e Event) Account() string {
 	if SeveralAccounts(e) {
 		return e.Key() + "\x00" + e.Digest
@@ -98,10 +98,10 @@ func (e Event) Account() string {
 	return e.Key()
 }
 
-// Add counts an account of an action in, of which other accounts have told before
-// already; it returns what all of them tell.
+// Add counts one report of an action. before is what earlier reports of the same action stated;
+// Add returns what all of them state.
 func (a *Actions) Add(e Event, f *Action, before Told) Told {
-	said := tells(e, f)
+	said := outcomeOf(e, f)
 	count := func(n *int64, what Told) {
 		if said&^before&what != 0 {
 			*n++
@@ -130,7 +130,7 @@ func (a *Actions) Add(e Event, f *Action, before Told) Told {
 	return before | said
 }
 
-// Merge adds what other actions sum up to.
+// Merge adds the sums of other actions.
 func (a *Actions) Merge(o Actions) {
 	a.Count, a.Failed, a.Refused, a.Signed = a.Count+o.Count, a.Failed+o.Failed, a.Refused+o.Refused, a.Signed+o.Signed
 	if a.FirstAt.IsZero() || !o.FirstAt.IsZero() && o.FirstAt.Before(a.FirstAt) {
@@ -148,17 +148,17 @@ func (a *Actions) Merge(o Actions) {
 }
 
 func (a *Actions) made(m Made) {
-	if !slices.Contains(a.Made, m) { // most name what another has named
+	if !slices.Contains(a.Made, m) { // most commits were named by another action
 		a.Made = smallest(a.Made, []Made{m}, MaxMade, Made.compare)
 	}
 }
 
-// inTree takes the root of the work tree off files that are told with it, as telemetry
-// does: it is what stands before paths that are known without it, those of the change
-// and those that others tell. The result is sorted, without repeats.
+// inTree removes the root of the work tree from absolute paths, which telemetry reports. The root
+// is the part before a path that is known in relative form, from the change or from other
+// reports. The result is sorted, without repeats.
 func inTree(files, ofChange []string) []string {
 	if !slices.ContainsFunc(files, func(f string) bool { return strings.HasPrefix(f, "/") }) {
-		return files // nearly always
+		return files // the usual case
 	}
 	known := make(map[string]bool)
 	for _, f := range slices.Concat(files, ofChange) {
@@ -170,7 +170,7 @@ func inTree(files, ofChange []string) []string {
 			roots = append(roots, root)
 		}
 	}
-	slices.Sort(roots) // one that holds another comes first
+	slices.Sort(roots) // a root that contains another comes first
 	out := make([]string, len(files))
 	for i, f := range files {
 		out[i] = f
@@ -185,7 +185,7 @@ func inTree(files, ofChange []string) []string {
 	return slices.Compact(out)
 }
 
-// rootOf returns what stands in an absolute path before the longest path that is known.
+// rootOf returns the part of an absolute path before the longest relative path that is known.
 func rootOf(path string, known map[string]bool) (root string, ok bool) {
 	if !strings.HasPrefix(path, "/") {
 		return "", false
@@ -213,7 +213,7 @@ func addDigest(sum string, e Event) string {
 
 const digestSum = "sum256:"
 
-// sumDigests adds two sums; "" is none.
+// sumDigests adds two sums; "" means none.
 func sumDigests(a, b string) string {
 	x, _ := hex.DecodeString(strings.TrimPrefix(a, digestSum))
 	y, _ := hex.DecodeString(strings.TrimPrefix(b, digestSum))
@@ -232,7 +232,7 @@ func sumDigests(a, b string) string {
 	return digestSum + hex.EncodeToString(x)
 }
 
-// Sort brings the sets in order, each member once.
+// Sort sorts the sets and removes repeats.
 func (a *Actions) Sort() {
 	a.Tools = smallestStrings(a.Tools, nil, MaxTools)
 	a.Agents = smallestStrings(a.Agents, nil, MaxAgents)

@@ -7,21 +7,21 @@ import (
 	"strings"
 )
 
-// An address is where a repository or a page of it lies, in lower case.
+// An address is the location of a repository or of one of its pages, in lower case.
 type address struct {
-	scheme     string // http, https, ssh, git; "" where it is host/path
-	host, port string // the port only where it is none of HTTP; SSH has one of its own
+	scheme     string // http, https, ssh, git; "" for host/path
+	host, port string // the port only if it is not a usual port of HTTP; SSH has its own field
 	sshPort    string
-	path       []string // decoded; what a URL must escape is escaped
+	path       []string // decoded, except for characters that a URL must escape
 }
 
 func (a address) ssh() bool { return a.scheme == "ssh" || a.scheme == "git" }
 
-// hostName is a name, in any script, or an IPv6 address in brackets.
+// hostName matches a name in any script, or an IPv6 address in brackets.
 var hostName = regexp.MustCompile(`^([\pL\pN_][\pL\pN\pM._-]*|\[[0-9a-f:.]+\])$`)
 
-// parseAddress reads a URL, user@host:path as scp writes it, or host/path. Who logs in, be it
-// with a token, is left out, and so are query and fragment. ok is false where it is none of them.
+// parseAddress reads a URL, user@host:path as scp writes it, or host/path. User, password, token,
+// query and fragment are left out. ok is false for any other text.
 func parseAddress(s string) (a address, ok bool) {
 	text := strings.TrimSpace(s)
 	for _, prefix := range []string{"url:", "scm:git:", "git::"} { // of Backstage, Maven, Terraform
@@ -65,7 +65,7 @@ func urlAddress(scheme, rest string) (a address, path string, ok bool) {
 	default:
 		a.port = unusual(port)
 	}
-	if pip { // @ and a branch or tag follow the repository
+	if pip { // @ and a branch or tag may follow the repository
 		if i := strings.LastIndexByte(path, '@'); i > strings.LastIndexByte(path, '/') {
 			path = path[:i]
 		}
@@ -73,9 +73,9 @@ func urlAddress(scheme, rest string) (a address, path string, ok bool) {
 	return a, path, true
 }
 
-// scpAddress reads user@host:path. Without a user, a number before the first slash is a port,
-// as in the name of a repository, and a host without a dot is none, but for those that package
-// managers know: session:a/b is no repository.
+// scpAddress reads user@host:path. Without a user, a number before the first slash is a port, as
+// in the name of a repository, and a host without a dot is not accepted, except for those that
+// package managers know: session:a/b is not a repository.
 func scpAddress(text string) (a address, path string, ok bool) {
 	host, path := splitPort(text)
 	if inner, rest, bracketed := strings.Cut(text, "]:"); bracketed && strings.HasPrefix(text, "[") && strings.Contains(inner, "@") { // [git@host:22]:path
@@ -113,7 +113,7 @@ func splitPort(authority string) (host, port string) {
 	return authority[:from+i], authority[from+i+1:]
 }
 
-// unusual returns a port, and "" where it is one of HTTP.
+// unusual returns a port, or "" for a usual port of HTTP.
 func unusual(port string) string {
 	if port == "80" || port == "443" {
 		return ""
@@ -125,7 +125,7 @@ func isDecimal(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
-// pathParts returns the parts of a path, without the slashes around it.
+// pathParts returns the parts of a path without leading and trailing slashes.
 func pathParts(path string) ([]string, bool) {
 	path, err := url.PathUnescape(strings.Trim(path, "/"))
 	if err != nil {
@@ -138,5 +138,5 @@ func pathParts(path string) ([]string, bool) {
 	return parts, true
 }
 
-// escaped are the characters that a name may have and that would end or change it.
+// escaped replaces the characters that a name may have and that would end or change it.
 var escaped = strings.NewReplacer("%", "%25", " ", "%20", "?", "%3f", "#", "%23", `\`, "%5c", ":", "%3a", "@", "%40")

@@ -2,7 +2,7 @@ package record
 
 import "slices"
 
-// Altered returns the facts under whose identity their sender said something else later.
+// Altered returns the facts whose sender later sent other content under the same identity.
 func (f Facts) Altered() (out []Event) {
 	for _, e := range f.facts() {
 		if e.Altered {
@@ -12,8 +12,8 @@ func (f Facts) Altered() (out []Event) {
 	return out
 }
 
-// SharedSource returns the facts whose source and id another sender used, too. Those that
-// decide nothing, as comments, are not compared: a newer one may stand for them.
+// SharedSource returns the facts whose source and id another sender used too. Facts that decide
+// nothing, such as comments, are not compared, since a newer one may have replaced them.
 func (f Facts) SharedSource() (out []Event) {
 	all := slices.DeleteFunc(f.facts(), func(e *Event) bool { return decidesNothing(*e) })
 	type name struct{ source, id string }
@@ -39,5 +39,5 @@ func (f Facts) SharedSource() (out []Event) {
 	return out
 }
 
-// facts are the own facts and the evidence, in order, each once.
+// facts returns the own facts and the evidence, in order, each once.
 func (f Facts) facts() []*Event { return union(f.Own, f.Evidence) }

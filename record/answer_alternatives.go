@@ -8,7 +8,7 @@ func (j *judge) alternatives() (answer, reason string) {
 		}
 		return j.say(Unproven, GapNoDecision, "No decision was recorded.")
 	}
-	chosen, others, bare := d.taken()
+	chosen, others, bare := d.split()
 	if chosen != nil {
 		if answer, reason, done := j.done(chosen); done {
 			return answer, reason
@@ -20,7 +20,7 @@ func (j *judge) alternatives() (answer, reason string) {
 	return j.say(Proven, "", "%s was chosen; each of the other options (%d) has a reason why it was not.", chosen.ID, others)
 }
 
-// undecided is what a decision lacks.
+// undecided returns what a decision lacks.
 func (j *judge) undecided(d *DecisionFacts, chosen *Option, others int, bare string) (l lacking) {
 	told := j.record.Judged.DecisionTold
 	late := after(told, j.merged, j.record.Judged.decisionArrived)
@@ -35,9 +35,9 @@ func (j *judge) undecided(d *DecisionFacts, chosen *Option, others int, bare str
 	return l
 }
 
-// taken returns the option that was chosen, how many others there are, and one of them that
-// has no reason.
-func (d *DecisionFacts) taken() (chosen *Option, others int, bare string) {
+// split returns the option that was chosen, how many others there are, and the id of one of them
+// that has no reason.
+func (d *DecisionFacts) split() (chosen *Option, others int, bare string) {
 	for i, o := range d.Options {
 		if o.ID == d.Chosen {
 			chosen = &d.Options[i]
@@ -51,8 +51,8 @@ func (d *DecisionFacts) taken() (chosen *Option, others int, bare string) {
 	return chosen, others, bare
 }
 
-// done holds the option that was chosen against what was done. Where it has neither a package
-// nor a version, a title that is nothing but these says them; words are not read.
+// done compares the chosen option with what was done. If the option has neither a package nor a
+// version, they are read from a title that consists of nothing else; prose is not read.
 func (j *judge) done(chosen *Option) (answer, reason string, done bool) {
 	o, pinned := *chosen, false
 	if o.Package == "" && o.To == "" {

@@ -2,8 +2,8 @@ package record
 
 import "time"
 
-// authorized answers whether the agent was allowed to make the change. Where that an agent
-// made it is only claimed, nobody is accused.
+// authorized answers whether the agent was allowed to make the change. If it is only claimed that
+// an agent made it, nobody is accused.
 func (j *judge) authorized() (answer, reason string) {
 	before := len(j.gaps)
 	answer, reason = j.allowed()
@@ -46,7 +46,7 @@ func (j *judge) allowed() (answer, reason string) {
 	return j.unmet(surely, maybe)
 }
 
-// forbidden is the answer where the policy forbids the change.
+// forbidden returns the answer if the policy forbids the change.
 func (j *judge) forbidden() (answer, reason string) {
 	a := j.authority
 	gap := GapForbidden
@@ -68,7 +68,7 @@ func (j *judge) forbidden() (answer, reason string) {
 	return j.say(Unproven, GapEvidenceIncomplete, "Not all of the change is known, and the policy may forbid it (%s): %s.", a.Rule, a.Reason)
 }
 
-// met is the answer where all is there that the policy asks for.
+// met returns the answer if everything that the policy asks for was given.
 func (j *judge) met(fact *AuthorizationFact) (answer, reason string) {
 	a, asked := j.authority, j.asked()
 	fact.Satisfied = true
@@ -89,8 +89,8 @@ func (j *judge) met(fact *AuthorizationFact) (answer, reason string) {
 	return j.say(Proven, "", "The policy %s (%s), and that was given.", asked, a.Rule)
 }
 
-// authorUnknown is the answer where all is there that the policy asks for, and it is not known
-// whether whoever gave it is independent.
+// authorUnknown returns the answer if everything that the policy asks for was given, but it is
+// unknown whether those who gave it are independent.
 func (j *judge) authorUnknown(asked string) (answer, reason string) {
 	a := j.authority
 	switch {
@@ -104,14 +104,14 @@ func (j *judge) authorUnknown(asked string) (answer, reason string) {
 	return j.say(Unproven, GapAuthorUnknown, "The policy %s (%s). It is not known who wrote all of the change, so nobody can say whether the reviewer is independent.", asked, a.Rule)
 }
 
-// unmet is the answer where something is missing. It is a contradiction only where nothing
-// that is not known could change it.
+// unmet returns the answer if something is missing. It is a contradiction only if no unknown part
+// of the change could alter the answer.
 func (j *judge) unmet(surely, maybe []string) (answer, reason string) {
 	a, asked := j.authority, j.asked()
 	if j.open() {
 		return j.pending("The policy %s (%s), which has not been given yet.", asked, a.Rule)
 	}
-	uncertain := !j.certain() || j.record.Judged.FilesIncomplete && surely != nil // leave may cover what is not known
+	uncertain := !j.certain() || j.record.Judged.FilesIncomplete && surely != nil // an approval may cover unknown files
 	if uncertain {
 		surely = j.surelyMissing()
 	}
@@ -130,8 +130,9 @@ func (j *judge) unmet(surely, maybe []string) (answer, reason string) {
 	return j.say(Unproven, GapApprovedUnknownHead, "The policy %s (%s). It is not known whether that was given for the merged commit.", asked, a.Rule)
 }
 
-// surelyMissing returns the gaps of the services of which no way to decide is met, whatever
-// is not known of the change; nil where there is none. What may be met counts as met.
+// surelyMissing returns the gaps of the services for which no possible decision of the policy is
+// met, whatever the unknown parts of the change are. It returns nil if there is no such service.
+// A demand that may be met counts as met.
 func (j *judge) surelyMissing() (gaps []string) {
 	for _, ways := range j.authority.Ways {
 		gaps = append(gaps, j.noneMet(ways)...)
@@ -139,7 +140,7 @@ func (j *judge) surelyMissing() (gaps []string) {
 	return gaps
 }
 
-// noneMet returns the gaps of all ways, nil where one of them may be met.
+// noneMet returns the gaps of all ways, or nil if one of them may be met.
 func (j *judge) noneMet(ways []Way) (gaps []string) {
 	for _, w := range ways {
 		missing, _ := j.missing(w.Demands)
@@ -164,8 +165,8 @@ func (j *judge) asked() string {
 	return "lets the agent do it alone"
 }
 
-// missing returns the gaps of demands that are not met, and apart from them those of demands
-// of which it is not known whether they are.
+// missing returns the gaps of demands that are not met and, separately, those of demands for
+// which this is unknown.
 func (j *judge) missing(demands []Demand) (surely, maybe []string) {
 	for _, d := range demands {
 		switch d.Verdict {
@@ -190,9 +191,9 @@ func (j *judge) missing(demands []Demand) (surely, maybe []string) {
 	return surely, maybe
 }
 
-// leaveMissing returns the gaps of a demand for the leave of a person: why each that was given does
-// not count, or that there is none; nil where it was given. doubt says that it was, by somebody
-// who is claimed to be not independent.
+// leaveMissing returns the gaps of a demand for the approval of a person: why each approval does
+// not count, or that there is none. It returns nil if the demand is met. doubt reports whether an
+// approval was given by somebody who, as is only claimed, is not independent.
 func (j *judge) leaveMissing(d Demand) (gaps []string, doubt bool) {
 	if d.Nobody {
 		return []string{GapApprovalMissing}, false
@@ -219,9 +220,9 @@ func (j *judge) leaveMissing(d Demand) (gaps []string, doubt bool) {
 	return gaps, doubt
 }
 
-// flaws are all reasons for which leave that a person gave does not meet a demand; nil where
-// it does. refused is when that person last refused it. Of leave that is only claimed nothing
-// else is said: a claim accuses nobody.
+// flaws returns all reasons why an approval by a person does not meet a demand, or nil if it
+// does. refused is when that person last refused approval. For an approval that is only claimed
+// there is no other reason: a claim accuses nobody.
 func (j *judge) flaws(p leave, d Demand, refused time.Time) (gaps []string) {
 	if !canKnow(p.Tier) {
 		return []string{GapUnverifiedSource}
@@ -232,7 +233,7 @@ func (j *judge) flaws(p leave, d Demand, refused time.Time) (gaps []string) {
 		gap string
 	}{
 		{!j.people.in(d, p.Approver), GapOutsideGroup},
-		{j.people.took(p.Approver), GapSelfApproval},
+		{j.people.tookPart(p.Approver), GapSelfApproval},
 		{d.Covers != nil && !d.Covers(p.Scope), GapApprovalOutOfScope},
 		{late && p.GrantedAt.After(j.merged), GapApprovalAfterMerge},
 		{late && !p.GrantedAt.After(j.merged), GapToldAfterMerge},
@@ -246,7 +247,7 @@ func (j *judge) flaws(p leave, d Demand, refused time.Time) (gaps []string) {
 	return gaps
 }
 
-// refusals returns when each person last refused leave, before the merge.
+// refusals returns when each person last refused approval before the merge.
 func (j *judge) refusals() map[string]time.Time {
 	out := make(map[string]time.Time)
 	for _, p := range j.record.Judged.approvals {

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// reviews is what the reviews of a change come to.
+// reviews sorts the reviews of a change.
 type reviews struct {
-	standing []verdict // of each person, as it stood at the merge, or stands now
+	standing []verdict // the newest one of each person, at the merge or now
 	good     []verdict // approvals of the commit that counts by independent people
-	stale    []verdict // of another commit
-	unknown  []verdict // of a commit that is not known
-	doubtful []verdict // of the commit that counts by people who are claimed to be not independent
-	refused  bool      // a standing verdict asks for changes
+	stale    []verdict // approvals of another commit
+	unknown  []verdict // approvals of an unknown commit
+	doubtful []verdict // approvals of the commit that counts by people who are claimed to be not independent
+	refused  bool      // a standing verdict requests changes
 }
 
 func (j *judge) reviewed() (answer, reason string) {
@@ -49,7 +49,7 @@ func (j *judge) reviewed() (answer, reason string) {
 	return j.nobody(why)
 }
 
-// approved is the answer where an independent person approved the commit that counts.
+// approved returns the answer if an independent person approved the commit that counts.
 func (j *judge) approved(s verdict) (answer, reason string) {
 	for _, d := range j.authority.Demands {
 		switch {
@@ -57,7 +57,7 @@ func (j *judge) approved(s verdict) (answer, reason string) {
 			continue
 		case j.open():
 			return j.pending("%s approved; rule %s requires a review by %s.", s.Reviewer, d.Rule, orString(d.Group, "somebody else"))
-		case !j.certain() && j.surelyMissing() == nil: // whether it is asked for is not known
+		case !j.certain() && j.surelyMissing() == nil: // it is unknown whether the review is required
 			continue
 		}
 		return j.say(Partial, GapOutsideGroup, "%s approved; rule %s requires a review by %s.", s.Reviewer, d.Rule, orString(d.Group, "somebody else"))
@@ -82,21 +82,22 @@ func (j *judge) approved(s verdict) (answer, reason string) {
 	return j.say(Proven, "", "%s approved %s on %s%s.", s.Reviewer, s.CommitSHA, s.SubmittedAt.UTC().Format(time.RFC3339), j.before())
 }
 
-// mayActAlone reports whether the policy surely asks for nobody, and the code host saw that
-// an agent made the change: its own word for that would take a question away.
+// mayActAlone reports whether the policy certainly requires nobody, and the code host saw that an
+// agent made the change. The agent's own statement is not enough, since it would remove a
+// question.
 func (j *judge) mayActAlone() bool {
 	a := j.authority
 	return a.Verdict == Autonomous && !a.NotOfTheTime && a.Unknown == "" && j.record.Judged.AgentSeen
 }
 
-// authorKnown reports whether it is known who made the change: somebody must be able to
-// say that it was not the reviewer.
+// authorKnown reports whether it is known who made the change: otherwise nobody can say that it
+// was not the reviewer.
 func (j *judge) authorKnown() bool {
 	r := j.record
 	return r.Trail.Change.Author != "" && r.Judged.stated.known(attrAuthor) && !r.Judged.AuthorMissing
 }
 
-// otherDoubts notes what else is not known, besides what is only claimed: a claim hides none of it.
+// otherDoubts adds the gaps for everything else that is unknown: a claim does not hide them.
 func (j *judge) otherDoubts() {
 	if !j.authorKnown() {
 		j.gap(GapAuthorUnknown)
@@ -106,8 +107,8 @@ func (j *judge) otherDoubts() {
 	}
 }
 
-// nobody is the answer where nobody independent approved in time; why names those who did
-// otherwise, by the gap.
+// nobody returns the answer if nobody independent approved in time. why names, by gap, those
+// whose approval does not count.
 func (j *judge) nobody(why map[string]string) (answer, reason string) {
 	reason = "Nobody approved before the merge."
 	for _, c := range []struct{ gap, words string }{
@@ -125,8 +126,8 @@ func (j *judge) nobody(why map[string]string) (answer, reason string) {
 	return Unproven, reason
 }
 
-// standing returns the verdicts that stand of those given before the merge by people, seen
-// by one who can know it.
+// standing returns the newest verdict of each person before the merge, as seen by a witness who
+// can know it.
 func (j *judge) standing() []verdict {
 	var counted []verdict
 	for _, s := range j.record.Judged.verdicts {
@@ -142,8 +143,8 @@ func (j *judge) late(s verdict) bool {
 	return !s.open && (s.merged && !j.open() || after(s.told, j.merged, s.arrived))
 }
 
-// sort tells approvals that count from others. It returns who approved in a way that does
-// not count, by the gap that says so.
+// sort separates approvals that count from others. It returns, by gap, who approved in a way that
+// does not count.
 func (j *judge) sort() map[string]string {
 	rv := &j.reviews
 	why := make(map[string]string)
@@ -153,7 +154,7 @@ func (j *judge) sort() map[string]string {
 			continue
 		}
 		switch {
-		case j.people.took(s.Reviewer):
+		case j.people.tookPart(s.Reviewer):
 			why[GapSelfApproval] = s.Reviewer
 		case s.CommitSHA == "" || head == "" && merge == "":
 			rv.unknown = append(rv.unknown, s)
@@ -188,8 +189,8 @@ func (j *judge) reviewMet(d Demand) bool {
 	return !d.Nobody && !j.reviews.refused && j.anyOf(j.reviews.good, d)
 }
 
-// mayMeet returns the gap for which it is not known whether a demand for a review is met:
-// whether an approval is one of the commit that counts, or of somebody independent. "" where
+// mayMeet returns the gap because of which it is unknown whether a demand for a review is met: it
+// is unknown which commit was approved, or whether the reviewer is independent. It returns "" if
 // there is none.
 func (j *judge) mayMeet(d Demand) (gap string) {
 	switch {

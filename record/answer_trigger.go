@@ -2,7 +2,7 @@ package record
 
 import "fmt"
 
-// A lack is a gap, with what it says in words.
+// A lack is a gap and its explanation.
 type lack struct{ gap, reason string }
 
 // lacking collects lacks.
@@ -14,7 +14,8 @@ func (l *lacking) add(is bool, gap, format string, args ...any) {
 	}
 }
 
-// partial is the answer where something is lacking: every gap, and the first one in words.
+// partial returns the answer if something is lacking: it records every gap and explains the first
+// one.
 func (j *judge) partial(l lacking) (answer, reason string) {
 	for _, lack := range l {
 		j.gap(lack.gap)
@@ -52,11 +53,11 @@ func (j *judge) trigger() (answer, reason string) {
 	return j.say(Proven, "", "%s is in the report of %s that the decision names by digest (%s), received from %s.", t.Finding, t.Scanner, t.Digest, t.Source)
 }
 
-// heldIndependently reports whether somebody who is no agent and can know it sent what the
+// heldIndependently reports whether a witness who can know it, and is not an agent, sent what the
 // decision names.
 func (j *judge) heldIndependently() bool { return canKnow(j.record.Judged.Trigger) }
 
-// betterTrigger is what a better witness could still prove.
+// betterTrigger returns what a better witness could still prove.
 func (j *judge) betterTrigger(t *TriggerFacts) (l lacking) {
 	held := t.Held || t.Request != nil
 	l.add(!held, GapTriggerNotHeld, "The agent names %s, which was never received.", t.name())
@@ -66,7 +67,7 @@ func (j *judge) betterTrigger(t *TriggerFacts) (l lacking) {
 	return l
 }
 
-// unstated is what the decision does not say of a report.
+// unstated returns what the decision does not say about a report.
 func (j *judge) unstated(t *TriggerFacts) (l lacking) {
 	if !t.Held && (t.Request != nil || t.Kind != "scan" && (&Trigger{Kind: t.Kind}).isRequest()) {
 		return nil

@@ -2,7 +2,7 @@ package record
 
 import "slices"
 
-// What a policy says of a change, from the mildest to the gravest.
+// The verdicts of a policy on a change, from the mildest to the strictest.
 const (
 	Autonomous       = "autonomous"
 	ReviewRequired   = "review-required"
@@ -16,12 +16,12 @@ const (
 	Partial      = "partial"
 	Unproven     = "unproven"
 	Contradicted = "contradicted"
-	NotRequired  = "not-required" // of the review only
-	Pending      = "pending"      // of an open change, which may still get what is asked for
+	NotRequired  = "not-required" // for the review only
+	Pending      = "pending"      // for an open change, which may still get what is required
 )
 
-// Answers to the four questions. The first three are about agents, and are
-// not asked of a change that no agent made.
+// Answers are the answers to the four questions. The first three are about agents, and are empty
+// for a change that no agent made.
 type Answers struct {
 	Trigger      string `json:"trigger,omitempty" schema:"enum=proven|partial|unproven|contradicted|pending" index:"keyword" doc:"which scan output triggered the agent"`
 	Alternatives string `json:"alternatives,omitempty" schema:"enum=proven|partial|unproven|contradicted|pending" index:"keyword" doc:"what was considered and rejected"`
@@ -29,7 +29,7 @@ type Answers struct {
 	Reviewed     string `json:"reviewed,omitempty" schema:"enum=proven|partial|unproven|contradicted|not-required|pending" index:"keyword" doc:"who reviewed before merge"`
 }
 
-// Reasons are the answers in words.
+// Reasons explain the answers.
 type Reasons struct {
 	Trigger      string `json:"trigger,omitempty" index:"none"`
 	Alternatives string `json:"alternatives,omitempty" index:"none"`
@@ -37,7 +37,7 @@ type Reasons struct {
 	Reviewed     string `json:"reviewed,omitempty" index:"none"`
 }
 
-// Gaps: what an answer lacks, or what speaks against it.
+// Gaps: what an answer lacks, or what contradicts it.
 const (
 	GapNoTrigger           = "no-trigger"
 	GapTriggerNotHeld      = "trigger-not-held"
@@ -99,37 +99,36 @@ func Gaps() []string {
 	}
 }
 
-// An Authority is what whoever knows the policy says of a change. The zero
-// value says nothing.
+// An Authority is what a policy says about a change. The zero value says nothing.
 type Authority struct {
 	Verdict      string
 	Rule         string
 	Reason       string
 	PolicyDigest string
-	Unknown      string // the gap, where service or agent is unknown to it
-	OutOfScope   bool   // forbidden, since the service is none of the agent's
-	// Person returns who is behind an account and whether the policy lists it, IsPerson
-	// whether it is a human.
+	Unknown      string // the gap, if the policy does not know the service or the agent
+	OutOfScope   bool   // forbidden because the service is outside the agent's scope
+	// Person returns who is behind an account and whether the policy lists it. IsPerson reports
+	// whether an account belongs to a human.
 	Person   func(account string) (who string, listed bool)
 	IsPerson func(account string) bool
-	// Demands are what the services that the change touches ask for. All must be met.
+	// Demands are what the services that the change touches require. All must be met.
 	Demands []Demand
-	// Least is the mildest verdict that can hold whatever is not known of the change,
-	// with its demands: the same as Verdict and Demands where all is known.
+	// Least is the mildest verdict that is possible whatever the unknown parts of the change are,
+	// with its demands. It equals Verdict and Demands if everything is known.
 	Least        string
 	LeastDemands []Demand
-	// Ways are those in which the policy may decide about each service that is surely
-	// touched: one of each where all that it asks about is known. Where no way of one of
-	// them is met, the change is unauthorized whatever is not known of it. Without any it
-	// cannot be told.
+	// Ways are the possible decisions of the policy about each service that is certainly touched:
+	// one for each service if everything that the policy asks about is known. If no way of one
+	// service is met, the change is unauthorized, whatever its unknown parts are. Without any way
+	// this cannot be decided.
 	Ways [][]Way
-	// NotOfTheTime says that the policy in force at the merge is not held; this is the
-	// first one that is.
+	// NotOfTheTime says that the policy in force at the merge was never recorded; this is the
+	// first one that was.
 	NotOfTheTime bool
 }
 
-// And returns what holds where a and o must both hold: the graver verdict, with the demands
-// of both.
+// And returns the authority that requires both a and o: the stricter verdict, with the demands of
+// both.
 func (a Authority) And(o Authority) Authority {
 	if o.worse(a) {
 		a, o = o, a
@@ -143,8 +142,8 @@ func (a Authority) And(o Authority) Authority {
 	return a
 }
 
-// worse reports whether a speaks more against a change than o does. What is surely forbidden
-// is worse than what cannot be told.
+// worse reports whether a is stricter on a change than o. A certain prohibition is stricter than
+// an undecidable case.
 func (a Authority) worse(o Authority) bool {
 	if a.Verdict != o.Verdict {
 		return slices.Index(verdicts, a.Verdict) > slices.Index(verdicts, o.Verdict)
@@ -162,26 +161,26 @@ func bothOf(a, b []Demand) []Demand {
 	return out
 }
 
-// verdicts from the mildest to the gravest.
+// verdicts, from the mildest to the strictest.
 var verdicts = []string{Autonomous, ReviewRequired, ApprovalRequired, Forbidden}
 
-// A Way is one in which a policy may decide about a service: all its demands must be met.
+// A Way is one possible decision of a policy about a service: all its demands must be met.
 type Way struct {
 	Verdict string
 	Demands []Demand
 }
 
-// A Demand is what one rule asks for one service: the review or the leave of a person.
+// A Demand is what one rule requires for one service: the review or the approval of a person.
 type Demand struct {
 	Verdict string // ReviewRequired or ApprovalRequired
 	Rule    string
 	Service string
-	Group   string                    // names of those who may meet it; empty: anybody who is independent
+	Group   string                    // names of those who may meet it; empty: anybody independent
 	InGroup func(account string) bool // nil: anybody
 	Nobody  bool                      // the group has no member, so that nobody can meet it
-	Claimed bool                      // it is asked for only if a claim is true
-	// Covers reports whether a leave of some scope covers what the change does to the
-	// service: surely, among the Demands of an authority; maybe, among its LeastDemands.
-	// nil: all do.
+	Claimed bool                      // it is required only if a claim is true
+	// Covers reports whether an approval with this scope covers what the change does to the
+	// service: certainly, for the Demands of an authority; possibly, for its LeastDemands. nil
+	// means that every approval does.
 	Covers func(scope []string) bool
 }

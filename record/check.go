@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// A check is what a CI system decides about one commit: the identity of a result. Its
-// sender and provider are the application, run is the suite, pipeline or run of a
-// workflow that it is part of. Two results of one check are two attempts at it, or two
-// jobs of one name; results of two checks never replace each other.
+// A check is what a CI system decides about one commit. It identifies a result. by and provider
+// are the application; run is the suite, pipeline or workflow run of which it is part. Two
+// results of one check are two attempts at it, or two jobs with one name. Results of different
+// checks never replace each other.
 type check struct {
 	by                                    speaker
 	provider, workflow, run, name, commit string
@@ -24,8 +24,8 @@ func (c check) compare(o check) int {
 	return cmpStrings(c.name, o.name, c.provider, o.provider, c.workflow, o.workflow, c.run, o.run, c.commit, o.commit, c.by.sender, o.by.sender, c.by.source, o.by.source)
 }
 
-// standingResults returns the results that count: of each check those of its newest
-// attempt, in the order of the checks. results are in the order of time.
+// standingResults returns the results that count: for each check those of its newest attempt, in
+// the order of the checks. results are in the order of time.
 func standingResults(results []*Event) []*Event {
 	type result struct {
 		check
@@ -50,9 +50,9 @@ func standingResults(results []*Event) []*Event {
 	return stand
 }
 
-// newestAttempt returns the results of one check that no later attempt replaces. A
-// result replaces one earlier result: where several jobs of a check have one name, it is
-// not known which of them ran again, and those that passed are replaced first.
+// newestAttempt returns the results of one check that no later attempt replaces. A result
+// replaces one earlier result. If several jobs of a check have one name, it is unknown which of
+// them ran again, so passed results are replaced first.
 func newestAttempt(results []*Event) (stand []*Event) {
 	slices.SortStableFunc(results, func(a, b *Event) int { return cmp.Compare(attempt(a), attempt(b)) })
 	stand = results[:0]
@@ -67,10 +67,10 @@ func newestAttempt(results []*Event) (stand []*Event) {
 
 func attempt(e *Event) int64 { return e.Fact.(*Validation).Attempt }
 
-// replacedBy returns which of the results that stand e replaces, -1 where none.
+// replacedBy returns the index of the result that e replaces, or -1.
 func replacedBy(e *Event, stand []*Event) int {
 	at := slices.IndexFunc(stand, func(o *Event) bool { return sameJob(e, o) })
-	if at >= 0 || e.Fact.(*Validation).Conclusion == "skipped" { // what was skipped did not run again
+	if at >= 0 || e.Fact.(*Validation).Conclusion == "skipped" { // a skipped job did not run again
 		return at
 	}
 	for i, o := range stand {
@@ -81,22 +81,22 @@ func replacedBy(e *Event, stand []*Event) int {
 	return at
 }
 
-// sameJob reports whether two results are told of one job, by its id or by the report
-// that it wrote.
+// sameJob reports whether two results are about one job, by its id or by the report that it
+// wrote.
 func sameJob(a, b *Event) bool {
 	f, o := a.Fact.(*Validation), b.Fact.(*Validation)
 	one := f.JobID != "" && f.JobID == o.JobID || f.Report.Digest != "" && f.Report.Digest == o.Report.Digest
 	return one && f.Attempt == o.Attempt
 }
 
-// replaces reports whether e is of a later attempt than o. Jobs of one attempt that have
-// one name are several, and so are those that ran at the same time.
+// replaces reports whether e is of a later attempt than o. Jobs of one attempt with one name are
+// different jobs, and so are those that ran at the same time.
 func replaces(e, o *Event) bool {
 	f, before := e.Fact.(*Validation), o.Fact.(*Validation)
 	switch {
 	case f.Attempt > 0 && before.Attempt > 0:
 		return f.Attempt > before.Attempt
-	case f.Attempt != before.Attempt: // the one that counts no attempts may be the later one
+	case f.Attempt != before.Attempt: // the result without an attempt number may be the later one
 		return e.Time.After(o.Time)
 	case f.JobID != "" && before.JobID != "" && !f.StartedAt.IsZero():
 		return !f.StartedAt.Before(o.Time)

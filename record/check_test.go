@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestNoResultIsHidden: the result of one check never replaces that of another one, and
-// of each check at least one result counts, whatever the order of arrival.
+// TestNoResultIsHidden checks that the result of one check never replaces that of another, and
+// that at least one result of each check counts, in any order of arrival.
 func TestNoResultIsHidden(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for range 2000 {
@@ -48,7 +48,8 @@ func TestNoResultIsHidden(t *testing.T) {
 	}
 }
 
-// TestResultsOfOneAttempt: several files of one job count, and one that is sent again once.
+// TestResultsOfOneAttempt checks that several files of one job all count, and that a file that is
+// sent again counts once.
 func TestResultsOfOneAttempt(t *testing.T) {
 	file := func(minute int, digest string, attempt, failed int64) Event {
 		v := &Validation{Name: "unit", RunID: "7", Attempt: attempt, CommitSHA: sha(1), Conclusion: "success", Passed: 3, Failed: failed, Report: Report{Digest: digest}}

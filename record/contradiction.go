@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// A Contradiction is a claim of the agent and what was observed instead. What
-// was observed stands.
+// A Contradiction is a claim of the agent and what was observed instead. The observation counts.
 type Contradiction struct {
 	Kind     string `json:"kind" index:"keyword"`
 	Claimed  string `json:"claimed" index:"none"`
@@ -23,14 +22,14 @@ const (
 	GapIdentityContradicted = "identity-contradicted"
 )
 
-// differ notes a contradiction.
+// differ records a contradiction.
 func (j *judge) differ(kind, claimed, observed string, args ...any) {
 	j.gap(kind)
 	t := &j.record.Trail
 	t.Contradictions = append(t.Contradictions, Contradiction{Kind: kind, Claimed: claimed, Observed: fmt.Sprintf(observed, args...)})
 }
 
-// contradict holds what the agent says against what was observed.
+// contradict compares what the agent says with what was observed.
 func (j *judge) contradict() {
 	t, judged := &j.record.Trail, &j.record.Judged
 	for _, other := range judged.deciders {
@@ -63,8 +62,8 @@ func (j *judge) contradict() {
 	}
 }
 
-// contradictTests holds what the agent says of its tests against those of the commit that
-// counts, as a CI system saw them.
+// contradictTests compares what the agent says about its tests with the results for the commit
+// that counts, as a CI system saw them.
 func (j *judge) contradictTests(claims *Claims) {
 	t := &j.record.Trail
 	v := t.Validation

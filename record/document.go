@@ -5,15 +5,14 @@ import (
 	"time"
 )
 
-// A Record is everything known about one change. It is also the document that
-// stands in the search index: fields of the Elastic Common Schema 9 where it
-// has one, all else under "changetrail".
+// A Record is everything known about one change. It is also the document in the search index:
+// fields of the Elastic Common Schema 9 where that has one, everything else under "changetrail".
 type Record struct {
 	Timestamp     time.Time      `json:"@timestamp" schema:"required" index:"date" doc:"time of the newest fact"`
 	Message       string         `json:"message,omitempty" index:"text" doc:"the change in one line"`
 	ECS           Version        `json:"ecs"`
 	Event         ECSEvent       `json:"event"`
-	Tags          []string       `json:"tags,omitempty" index:"keyword" doc:"the control tags, to the letter"`
+	Tags          []string       `json:"tags,omitempty" index:"keyword" doc:"the control tags, exactly as the matrix has them"`
 	Service       *Service       `json:"service,omitempty"`
 	User          *User          `json:"user,omitempty" doc:"author of the change"`
 	Related       *Related       `json:"related,omitempty"`
@@ -22,70 +21,71 @@ type Record struct {
 	GenAI         *GenAI         `json:"gen_ai,omitempty" doc:"the agent (ECS agent.* is the log shipper)"`
 	Trail         Trail          `json:"changetrail"`
 
-	// Marks are what an agent may be recognized by. No document has them.
+	// Marks are what may identify an agent. They are in no document.
 	Marks Marks `json:"-"`
 
-	// Judged is what the answers rest on. No document has it.
+	// Judged is what the answers are based on. It is in no document.
 	Judged Judged `json:"-"`
 }
 
-// Judged holds all of what a document shows the newest of.
+// Judged contains complete lists of which a document shows only the newest part, and other facts
+// for the answers.
 type Judged struct {
 	Refused []RefusedIdentity
 
-	MergedAt time.Time // by a platform; zero where none saw a merge
+	MergedAt time.Time // as a platform saw it; zero if none saw a merge
 
-	Files             []string // of the head that counts, as they were observed
-	FilesIncomplete   bool     // there may be others
+	Files             []string // observed files of the head that counts
+	FilesIncomplete   bool     // there may be more
 	Dependencies      []DependencyUpdate
 	DependenciesKnown bool
 	Kind              string
 	KindKnown         bool
-	Environments      []string // that observed deployments reached
+	Environments      []string // reached by observed deployments
 
 	Authors       []string // accounts and addresses that have commits in the head
-	AuthorsCut    bool     // there may be others
-	AuthorMissing bool     // of one commit nobody says who wrote it
-	Askers        []string // who asked for the work, in any signed decision or a request that it names
-	ClaimedAskers []string // who is only claimed to have asked
+	AuthorsCut    bool     // there may be more
+	AuthorMissing bool     // nobody says who wrote one of the commits
+	Askers        []string // who asked for the work, by a signed decision or a request that it names
+	ClaimedAskers []string // who asked for the work, as is only claimed
 
 	Agents        []string // that must be allowed to make the change; see [Record.Recognize]
 	AgentSeen     bool     // the code host saw the account of an agent make the change
-	AgentClaimed  bool     // that an agent made it is only claimed
+	AgentClaimed  bool     // it is only claimed that an agent made it
 	Trigger       string   // witness of the report or request that the decision names
 	TriggerAgent  bool     // an agent sent it
 	Decision      string   // witness of the decision that counts
 	DecisionTold  time.Time
-	DecisionAgent string // that it names, where the code host saw another one's account
+	DecisionAgent string // agent that the decision names, if the code host saw the account of another
 	Shared        bool   // two senders use one source and id
-	Altered       bool   // the sender of an event said something else under its identity later
-	AlteredLog    bool   // and that is the decision that counts
+	Altered       bool   // the sender of an event later sent other content under its identity
+	AlteredLog    bool   // and that event is the decision that counts
 
-	decisionArrived bool // DecisionTold is when it arrived
-	mergeClaimed    bool // somebody says that it was merged, and no platform does
-	digestStated    bool // the decision states the digest of what it names
-	triggerOwn      bool // who sent the decision sent the report, too
-	reportPartial   bool // there may be findings in the report beside those that are kept
+	decisionArrived bool // DecisionTold is the arrival of the decision
+	mergeClaimed    bool // somebody claims that it was merged, and no platform says so
+	digestStated    bool // the decision states the digest of the report that it names
+	triggerOwn      bool // the sender of the decision also sent the report
+	reportPartial   bool // the report may contain findings that were not kept
 
-	verdicts  []verdict // in the order of time
+	verdicts  []verdict // in time order
 	approvals []leave
 	facts     folded
 	stated    *statement
 	branch    *branch
-	hostAgent string            // that the code host names
-	deciders  []string          // agents that any decision names
-	signers   []string          // those among them that signed it
+	hostAgent string            // the agent that the code host names
+	deciders  []string          // agents that decisions name
+	signers   []string          // those of them that signed their decision
 	numbers   map[string]string // the code host's number of an account, by its lower case name
 }
 
-// Marks are what of a change may show that an agent made it.
+// Marks are the properties of a change that may show that an agent made it.
 type Marks struct {
-	Accounts []string // author of the change, then those of its commits, by all of their names
-	Bot      bool     // the code host says that the author is no human
-	Mails    []string // of the commits' authors
+	Accounts []string // author of the change, then authors of its commits, by all their names
+	Bot      bool     // the code host says that the author is not human
+	Mails    []string // of the authors of commits
 	Trailers []Trailer
 	Branch   string
-	Claimed  bool // nobody saw them
+	Claimed  bool // nobody observed them
 }
 
 // Version is the version of the common schema.
@@ -134,10 +134,10 @@ type Vulnerability struct {
 	Scanner     *VulnerabilityScanner `json:"scanner,omitempty"`
 }
 
-// Names are those of one thing.
+// Names are the names of one thing.
 type Names []string
 
-// UnmarshalJSON reads a list, or the one name that documents of version 0.1 have.
+// UnmarshalJSON reads a list, or the single name in documents of version 0.1.
 func (n *Names) UnmarshalJSON(text []byte) error {
 	if len(text) > 0 && text[0] == '"' {
 		*n = make(Names, 1)
@@ -166,7 +166,7 @@ type Package struct {
 	Reference    string `json:"reference,omitempty" index:"keyword" doc:"package URL"`
 }
 
-// GenAI is gen_ai.*, as ECS and OpenTelemetry name the parts of an AI agent.
+// GenAI is gen_ai.*, which ECS and OpenTelemetry define for AI agents.
 type GenAI struct {
 	Agent    GenAIAgent     `json:"agent"`
 	Provider *GenAIProvider `json:"provider,omitempty"`
@@ -203,40 +203,40 @@ type Trail struct {
 	Approvals      []ApprovalFact     `json:"approvals,omitempty" doc:"the newest, at most 50"`
 	Actions        *Actions           `json:"actions,omitempty"`
 	Runs           []RunFact          `json:"runs,omitempty" doc:"runs of agents that are said to have made the change"`
-	Trailers       []TrailerFact      `json:"trailers,omitempty" index:"nested" doc:"what its commits say of agents, at most 50"`
+	Trailers       []TrailerFact      `json:"trailers,omitempty" index:"nested" doc:"what its commits say about agents, at most 50"`
 	Review         *ReviewFacts       `json:"review,omitempty"`
 	Validation     *ValidationFacts   `json:"validation,omitempty"`
 	Deployments    []DeploymentFact   `json:"deployments,omitempty" doc:"the newest, at most 50"`
-	Scans          []ScanFact         `json:"scans,omitempty" doc:"reports about a commit of the change, or handed in for it"`
-	Gate           *GateFact          `json:"gate,omitempty" doc:"the newest answer of the gate"`
+	Scans          []ScanFact         `json:"scans,omitempty" doc:"reports about a commit of the change, or attached to it"`
+	Gate           *GateFact          `json:"gate,omitempty" doc:"the newest decision of the gate"`
 	Answers        *Answers           `json:"answers,omitempty" doc:"what an auditor will ask"`
 	Reasons        *Reasons           `json:"reasons,omitempty" doc:"why each answer is what it is"`
-	Gaps           []string           `json:"gaps,omitempty" index:"keyword" doc:"machine names of what is missing or contradicts"`
-	Contradictions []Contradiction    `json:"contradictions,omitempty" doc:"where what the agent says and what was observed differ"`
-	Refused        []RefusedIdentity  `json:"refused,omitempty" doc:"events that were refused, since their sender is not the agent that they name"`
+	Gaps           []string           `json:"gaps,omitempty" index:"keyword" doc:"names of what is missing or contradictory"`
+	Contradictions []Contradiction    `json:"contradictions,omitempty" doc:"differences between what the agent says and what was observed"`
+	Refused        []RefusedIdentity  `json:"refused,omitempty" doc:"events that were refused because their sender is not the agent that they name"`
 	Tier           *Tiers             `json:"tier,omitempty" doc:"who said each part: the agent, or a platform"`
 	AtMerge        *Known             `json:"at_merge,omitempty" doc:"what was known when it was merged"`
 	Control        *ControlFacts      `json:"control,omitempty"`
 	Events         int64              `json:"events" index:"long" doc:"events that the record is made from"`
-	Imported       bool               `json:"imported,omitempty" index:"boolean" doc:"events came with a credential that may state when they arrived, as history that was brought in"`
-	Masked         []Masking          `json:"masked,omitempty" index:"nested" doc:"evidence that was changed after it was kept, since a secret was found in it (changetrail redact again), at most 50"`
-	LeftOut        int64              `json:"left_out,omitempty" index:"long" doc:"facts beyond what a record is made from, as where a sender floods: the record is incomplete"`
+	Imported       bool               `json:"imported,omitempty" index:"boolean" doc:"events came with a credential that may state when they arrived, such as imported history"`
+	Masked         []Masking          `json:"masked,omitempty" index:"nested" doc:"evidence that was changed after it was stored because it contained a secret (changetrail redact again), at most 50"`
+	LeftOut        int64              `json:"left_out,omitempty" index:"long" doc:"facts beyond the limit of a record, for example because a sender floods: the record is incomplete"`
 }
 
 // Change is what is known of the change itself.
 type Change struct {
 	ID           ChangeID           `json:"id" schema:"required" index:"keyword"`
-	Repository   Repository         `json:"repository" schema:"required" index:"keyword" doc:"as its code host called it last in an event of the change"`
+	Repository   Repository         `json:"repository" schema:"required" index:"keyword" doc:"the name that its code host used last in an event of the change"`
 	OtherNames   []Repository       `json:"other_names,omitempty" index:"keyword" doc:"other names that the repository has or had at its code host"`
-	OtherIDs     []ChangeID         `json:"other_ids,omitempty" index:"keyword" doc:"the change by the other names of its repository"`
+	OtherIDs     []ChangeID         `json:"other_ids,omitempty" index:"keyword" doc:"ids of the change with the other names of its repository"`
 	Number       string             `json:"number,omitempty" index:"keyword"`
 	Title        string             `json:"title,omitempty" index:"text"`
 	URL          string             `json:"url,omitempty" index:"keyword"`
 	State        string             `json:"state,omitempty" schema:"enum=open|merged|closed" index:"keyword"`
 	Kind         string             `json:"kind,omitempty" schema:"enum=dependency-update|vulnerability-fix|code|configuration|test|documentation" index:"keyword"`
 	InitiatedBy  string             `json:"initiated_by,omitempty" schema:"enum=agent|human" index:"keyword"`
-	RecognizedBy []string           `json:"recognized_by,omitempty" index:"keyword" doc:"by what it is known that an agent made it: decision, actions, stated, account …, trailer …, branch …"`
-	PartOf       ChangeID           `json:"part_of,omitempty" index:"keyword" doc:"the change whose merge made this commit, or that this one is under another name of its repository: no change of its own"`
+	RecognizedBy []string           `json:"recognized_by,omitempty" index:"keyword" doc:"what shows that an agent made it: decision, actions, stated, account …, trailer …, branch …"`
+	PartOf       ChangeID           `json:"part_of,omitempty" index:"keyword" doc:"this is not a change of its own: the change whose merge made this commit, or the same change under another name of its repository"`
 	Author       string             `json:"author,omitempty" index:"keyword"`
 	HeadSHA      string             `json:"head_sha,omitempty" index:"keyword"`
 	MergeSHA     string             `json:"merge_sha,omitempty" index:"keyword"`
@@ -254,32 +254,32 @@ type Change struct {
 	Deletions    int64              `json:"deletions,omitempty" index:"long"`
 	Dependencies []DependencyUpdate `json:"dependencies,omitempty"`
 	SBOMDigest   string             `json:"sbom_digest,omitempty" index:"keyword" doc:"the bill of materials that dependencies were read from"`
-	Claimed      []string           `json:"claimed,omitempty" index:"keyword" doc:"fields of the change that only a claim states, by their name here"`
+	Claimed      []string           `json:"claimed,omitempty" index:"keyword" doc:"names of the fields of the change that only a claim states"`
 }
 
-// ServiceFacts is what the policy says of the services that the change touches.
+// ServiceFacts is what the policy says about the services that the change touches.
 type ServiceFacts struct {
 	Names          []string `json:"names,omitempty" index:"keyword"`
 	Classification string   `json:"classification,omitempty" schema:"enum=critical|high|medium|low" index:"keyword" doc:"the highest among the services"`
 	DataClasses    []string `json:"data_classes,omitempty" index:"keyword"`
 	Owners         []string `json:"owners,omitempty" index:"keyword"`
-	PolicyDigest   string   `json:"policy_digest,omitempty" index:"keyword" doc:"digest of the policy that said so"`
+	PolicyDigest   string   `json:"policy_digest,omitempty" index:"keyword" doc:"digest of the policy"`
 }
 
-// TriggerFacts is what made the agent start, and the evidence that holds it.
+// TriggerFacts is what made the agent start, and the evidence for it.
 type TriggerFacts struct {
 	Kind      string        `json:"kind,omitempty" index:"keyword"`
 	ID        string        `json:"id,omitempty" index:"keyword"`
 	Finding   string        `json:"finding,omitempty" index:"keyword" doc:"as the decision names it"`
 	Aliases   []string      `json:"aliases,omitempty" index:"keyword" doc:"every name of the finding"`
-	Severity  string        `json:"severity,omitempty" index:"keyword" doc:"as the report rates it; as the agent claims where no report is held"`
+	Severity  string        `json:"severity,omitempty" index:"keyword" doc:"as the report rates it; as the agent claims if no report was received"`
 	Digest    string        `json:"digest,omitempty" index:"keyword" doc:"digest of the report"`
 	URL       string        `json:"url,omitempty" index:"keyword"`
 	Summary   string        `json:"summary,omitempty" index:"text"`
-	Source    string        `json:"source,omitempty" index:"keyword" doc:"who handed in the report; empty where none is held"`
-	Matched   bool          `json:"matched" index:"boolean" doc:"the decision states the digest of the held report"`
-	Held      bool          `json:"held" index:"boolean" doc:"a report that the decision names is held"`
-	Found     bool          `json:"found" index:"boolean" doc:"the finding stands in the held report"`
+	Source    string        `json:"source,omitempty" index:"keyword" doc:"who sent the report; empty if none was received"`
+	Matched   bool          `json:"matched" index:"boolean" doc:"the decision states the digest of the received report"`
+	Held      bool          `json:"held" index:"boolean" doc:"a report that the decision names was received"`
+	Found     bool          `json:"found" index:"boolean" doc:"the received report contains the finding"`
 	Scanner   string        `json:"scanner,omitempty" index:"keyword"`
 	Format    string        `json:"format,omitempty" index:"keyword"`
 	Package   string        `json:"package,omitempty" index:"keyword"`
@@ -287,34 +287,34 @@ type TriggerFacts struct {
 	Fixed     string        `json:"fixed,omitempty" index:"keyword"`
 	Path      string        `json:"path,omitempty" index:"keyword"`
 	Claimed   string        `json:"claimed_severity,omitempty" index:"keyword" doc:"what the agent said the severity was"`
-	Request   *RequestFacts `json:"request,omitempty" doc:"the ticket, issue, prompt, alert or incident that the decision names, where it is held"`
+	Request   *RequestFacts `json:"request,omitempty" doc:"the ticket, issue, prompt, alert or incident that the decision names, if it was received"`
 }
 
-// RequestFacts is what is held of what an agent was asked: on the word of the best
-// witness, and of that the newest.
+// RequestFacts is the request that the agent was given: as the best witness reports it, and the
+// newest report of that witness.
 type RequestFacts struct {
 	Kind       string    `json:"kind" index:"keyword"`
 	ID         string    `json:"id,omitempty" index:"keyword"`
 	URL        string    `json:"url,omitempty" index:"keyword"`
 	Title      string    `json:"title,omitempty" index:"text"`
-	Source     string    `json:"source" index:"keyword" doc:"source of the event that holds it"`
-	Sender     string    `json:"sender,omitempty" index:"keyword" doc:"who sent that event, as its credential says"`
-	Witness    string    `json:"witness" schema:"enum=claimed|signed|observed|human" index:"keyword" doc:"what the word of that sender is worth"`
-	OpenedAt   time.Time `json:"opened_at" index:"date" doc:"when it was written, as far as that is known; else when it was told"`
-	Told       time.Time `json:"told" index:"date" doc:"when it counts as told first on that word"`
+	Source     string    `json:"source" index:"keyword" doc:"source of the event that reported it"`
+	Sender     string    `json:"sender,omitempty" index:"keyword" doc:"who sent that event, by its credential"`
+	Witness    string    `json:"witness" schema:"enum=claimed|signed|observed|human" index:"keyword" doc:"how far that sender can be believed"`
+	OpenedAt   time.Time `json:"opened_at" index:"date" doc:"when it was written, if that is known; otherwise when it was reported"`
+	Told       time.Time `json:"told" index:"date" doc:"when it counts as first reported by that witness"`
 	Author     string    `json:"author,omitempty" index:"keyword" doc:"account of the person who asked"`
 	AuthorID   string    `json:"author_id,omitempty" index:"keyword" doc:"stable number of that account"`
 	AuthorType string    `json:"author_type,omitempty" index:"keyword"`
-	AskedBy    []string  `json:"asked_by,omitempty" index:"keyword" doc:"accounts of all who asked for it, on whatever word: who wrote it, who assigned it, who asked in a comment on it; at most 50"`
+	AskedBy    []string  `json:"asked_by,omitempty" index:"keyword" doc:"accounts of all who asked for it, known or claimed: who wrote it, who assigned it, who asked in a comment on it; at most 50"`
 }
 
-// DecisionFacts is the decision that the change rests on: the newest one
-// recorded before the merge, or the first one after it where there is none.
+// DecisionFacts is the decision on which the change is based: the newest one recorded before the
+// merge, or else the first one after it.
 type DecisionFacts struct {
 	EventID     string    `json:"event_id" index:"keyword"`
 	Source      string    `json:"source" index:"keyword"`
 	RecordedAt  time.Time `json:"recorded_at" index:"date"`
-	ToldAt      time.Time `json:"told_at,omitzero" index:"date" doc:"when it arrived, where that is not when it says it was recorded"`
+	ToldAt      time.Time `json:"told_at,omitzero" index:"date" doc:"when it arrived, if that is not when it says that it was recorded"`
 	Agent       string    `json:"agent,omitempty" index:"keyword"`
 	Run         string    `json:"run,omitempty" index:"keyword"`
 	LogsURL     string    `json:"logs_url,omitempty" index:"keyword"`
@@ -322,23 +322,22 @@ type DecisionFacts struct {
 	Chosen      string    `json:"chosen,omitempty" index:"keyword"`
 	Rationale   string    `json:"rationale,omitempty" index:"text"`
 	Options     []Option  `json:"options,omitempty" index:"nested"`
-	Claims      *Claims   `json:"claims,omitempty" doc:"what the agent says came of it"`
+	Claims      *Claims   `json:"claims,omitempty" doc:"what the agent says about the result"`
 	Total       int64     `json:"total,omitempty" index:"long" doc:"decisions recorded for the change"`
 }
 
-// AuthorizationFact is what the policy says of the change, and what the agent
-// claims.
+// AuthorizationFact is what the policy says about the change, and what the agent claims.
 type AuthorizationFact struct {
 	Verdict      string   `json:"verdict,omitempty" schema:"enum=autonomous|review-required|approval-required|forbidden" index:"keyword"`
-	Satisfied    bool     `json:"satisfied" index:"boolean" doc:"what the verdict asks for was there at merge, or is there now where the change is not merged"`
+	Satisfied    bool     `json:"satisfied" index:"boolean" doc:"what the verdict requires was given at the merge, or now if the change is not merged"`
 	Rule         string   `json:"rule,omitempty" index:"keyword" doc:"rule of the policy that decided"`
 	Reasons      []string `json:"reasons,omitempty" index:"keyword"`
 	PolicyDigest string   `json:"policy_digest,omitempty" index:"keyword"`
 	Claimed      *Claim   `json:"claimed,omitempty"`
 }
 
-// A RefusedIdentity is an event that spoke in the name of an agent and came with
-// the credential of another.
+// A RefusedIdentity is an event in the name of one agent that came with the credential of
+// another.
 type RefusedIdentity struct {
 	Agent      string    `json:"agent" index:"keyword"`
 	Credential string    `json:"credential" index:"keyword"`
@@ -347,10 +346,10 @@ type RefusedIdentity struct {
 	At         time.Time `json:"at" index:"date"`
 }
 
-// ApprovalFact is one human's leave.
+// ApprovalFact is the approval of one person.
 type ApprovalFact struct {
 	Approver  string    `json:"approver" index:"keyword"`
-	Verdict   string    `json:"verdict,omitempty" index:"keyword" doc:"refused where leave was refused or taken back"`
+	Verdict   string    `json:"verdict,omitempty" index:"keyword" doc:"refused if the approval was refused or withdrawn"`
 	GrantedAt time.Time `json:"granted_at" index:"date"`
 	ExpiresAt time.Time `json:"expires_at,omitzero" index:"date"`
 	Scope     []string  `json:"scope,omitempty" index:"keyword"`
@@ -366,14 +365,14 @@ type RunFact struct {
 	Confirmed bool     `json:"confirmed" index:"boolean" doc:"the run's own log names a commit of the change; a trailer alone is a claim"`
 }
 
-// A TrailerFact is a trailer and the commit that it stands in.
+// A TrailerFact is a trailer and the commit that contains it.
 type TrailerFact struct {
 	CommitSHA string `json:"commit_sha" index:"keyword"`
 	Key       string `json:"key" index:"keyword"`
 	Value     string `json:"value" index:"keyword"`
 }
 
-// ReviewFacts is who reviewed, and what stands.
+// ReviewFacts is who reviewed, and the newest verdicts.
 type ReviewFacts struct {
 	Reviewers        []string        `json:"reviewers,omitempty" index:"keyword" doc:"everyone who reviewed"`
 	Approvers        []string        `json:"approvers,omitempty" index:"keyword" doc:"whose newest verdict is an approval"`
@@ -394,13 +393,13 @@ type ReviewVerdict struct {
 	Tier         string    `json:"tier,omitempty" index:"keyword" doc:"who says so"`
 }
 
-// ValidationFacts sums the newest run of each CI job on the commit that counts:
-// the merge commit or the head; where neither was tested, the newest tested one.
+// ValidationFacts sums up the newest run of each CI job on the commit that counts: the merge
+// commit or the head, or else the newest tested commit.
 type ValidationFacts struct {
 	Conclusion string    `json:"conclusion" index:"keyword" doc:"the worst among the jobs"`
 	CommitSHA  string    `json:"commit_sha,omitempty" index:"keyword"`
 	Current    bool      `json:"current" index:"boolean" doc:"the tested commit is the head or the merge commit"`
-	Claimed    string    `json:"claimed,omitempty" index:"keyword" doc:"conclusion that the agent itself handed in, where another stands"`
+	Claimed    string    `json:"claimed,omitempty" index:"keyword" doc:"conclusion that the agent itself reported, if a CI system reported another"`
 	Passed     int64     `json:"passed" index:"long"`
 	Failed     int64     `json:"failed" index:"long"`
 	Skipped    int64     `json:"skipped" index:"long"`
@@ -412,7 +411,7 @@ type ValidationFacts struct {
 type JobFact struct {
 	Name       string    `json:"name" index:"keyword"`
 	Provider   string    `json:"provider,omitempty" index:"keyword"`
-	Workflow   string    `json:"workflow,omitempty" index:"keyword" doc:"what the job is part of: jobs of one name in two of them are two"`
+	Workflow   string    `json:"workflow,omitempty" index:"keyword" doc:"the workflow of the job: jobs with one name in two workflows are two jobs"`
 	Conclusion string    `json:"conclusion" index:"keyword"`
 	At         time.Time `json:"at" index:"date"`
 	URL        string    `json:"url,omitempty" index:"keyword"`
@@ -439,11 +438,11 @@ type ScanFact struct {
 	At        time.Time `json:"at" index:"date"`
 	Findings  int64     `json:"findings" index:"long"`
 	Highest   string    `json:"highest,omitempty" index:"keyword"`
-	Scanned   bool      `json:"scanned" index:"boolean" doc:"the report shows that something was scanned; without it no findings is no news"`
+	Scanned   bool      `json:"scanned" index:"boolean" doc:"the report shows that something was scanned; otherwise a report without findings proves nothing"`
 	Tier      string    `json:"tier,omitempty" index:"keyword" doc:"who says so"`
 }
 
-// GateFact is an answer of the gate.
+// GateFact is a decision of the gate.
 type GateFact struct {
 	Verdict      string    `json:"verdict" index:"keyword"`
 	Allowed      bool      `json:"allowed" index:"boolean"`
@@ -451,27 +450,27 @@ type GateFact struct {
 	PolicyDigest string    `json:"policy_digest,omitempty" index:"keyword"`
 }
 
-// ControlFacts is which controls the change is in the scope of.
+// ControlFacts is the controls that apply to the change.
 type ControlFacts struct {
-	Tags []string `json:"tags,omitempty" index:"keyword" doc:"as the compliance team wrote them, to the letter"`
+	Tags []string `json:"tags,omitempty" index:"keyword" doc:"exactly as the compliance team wrote them"`
 	// Resolved is what each tag means.
 	Resolved     []ResolvedControl `json:"resolved,omitempty" doc:"what each tag means, and what is missing for it"`
-	MatrixDigest string            `json:"matrix_digest,omitempty" index:"keyword" doc:"digest of the control matrix that said so"`
+	MatrixDigest string            `json:"matrix_digest,omitempty" index:"keyword" doc:"digest of the control matrix"`
 }
 
-// A ResolvedControl is what a tag means by the catalogue, and what the record
-// lacks to show that the control was met. The tag itself is never rewritten.
+// A ResolvedControl is what a tag means in the catalogue, and what the record lacks to show that
+// the control was met. The tag itself is never rewritten.
 type ResolvedControl struct {
 	Tag       string   `json:"tag" index:"keyword"`
 	Match     string   `json:"match" schema:"enum=exact|renumbered|related|custom|unknown" index:"keyword"`
 	Framework string   `json:"framework,omitempty" index:"keyword"`
-	Version   string   `json:"version,omitempty" index:"keyword" doc:"of the framework in which the number is read"`
+	Version   string   `json:"version,omitempty" index:"keyword" doc:"version of the framework to which the number belongs"`
 	ID        string   `json:"id,omitempty" index:"keyword"`
-	Title     string   `json:"title,omitempty" index:"none" doc:"in the words of the matrix; in our own where it has none"`
-	Related   []string `json:"related,omitempty" index:"keyword" doc:"the numbers of today, or those that it is a part of"`
+	Title     string   `json:"title,omitempty" index:"none" doc:"in the wording of the matrix, or in our own if it has none"`
+	Related   []string `json:"related,omitempty" index:"keyword" doc:"the current numbers, or those of which it is a part"`
 	Note      string   `json:"note,omitempty" index:"none"`
-	Verified  bool     `json:"verified" index:"boolean" doc:"what the catalogue says was held against a source"`
-	Status    string   `json:"status,omitempty" schema:"enum=shown|missing|pending|not-evaluated|not-asked" index:"keyword" doc:"whether the record shows it; not-evaluated: nothing says what evidence to ask for; not-asked: all of it is asked of agents, and a person made the change"`
-	Evidence  []string `json:"evidence,omitempty" index:"keyword" doc:"what of a record shows it, as far as that is asked of the change"`
-	Missing   []string `json:"missing,omitempty" index:"keyword" doc:"what of that this record lacks"`
+	Verified  bool     `json:"verified" index:"boolean" doc:"what the catalogue says was checked against a source"`
+	Status    string   `json:"status,omitempty" schema:"enum=shown|missing|pending|not-evaluated|not-asked" index:"keyword" doc:"whether the record shows it; not-evaluated: nothing says what evidence is required; not-asked: all evidence is required of agents only, and a person made the change"`
+	Evidence  []string `json:"evidence,omitempty" index:"keyword" doc:"parts of a record that show it, if they are required of the change"`
+	Missing   []string `json:"missing,omitempty" index:"keyword" doc:"which of these parts this record lacks"`
 }

@@ -27,51 +27,51 @@ const (
 	TypeRunNamed            = "dev.changetrail.run.named.v1"
 )
 
-// An Event is one fact, said by one source, about one repository. Sender, Source and
-// ID together are its identity: two events with the same three are one event.
+// An Event is one fact about one repository, from one source. Sender, Source and ID together are
+// its identity: two events with the same three are one event.
 type Event struct {
-	// Sender is who sent it, as its credential says: [SenderAgent] and the agent's id,
-	// [SenderPlatform] and the credential's name, or [SenderPerson] and the account. Empty
-	// where no gateway looked at a credential.
+	// Sender is who sent it, by its credential: [SenderAgent] and the agent's id,
+	// [SenderPlatform] and the credential's name, or [SenderPerson] and the account. It is empty
+	// if no gateway checked a credential.
 	Sender     string
 	Source     string
 	ID         string
 	Type       string
 	Repository Repository
-	Change     ChangeID // empty where the fact names a commit or a report, and no change
-	// RepositoryID is the identity of the repository at its code host ([RepositoryID]), Named
-	// its name there, and Former the one that it had until now, where the event says that it
-	// was renamed. All are empty where no code host says so.
+	Change     ChangeID // empty if the fact names a commit or a report but no change
+	// RepositoryID is the identity of the repository at its code host ([RepositoryID]), Named its
+	// name there, and Former its name until now if the event reports a renaming. All are empty if
+	// the event is not from a code host.
 	RepositoryID  string
 	Named, Former Repository
 	Time          time.Time
-	Arrived       time.Time // when the broker took it; zero where nobody says
-	Imported      bool      // Arrived is what a credential stated that may bring in history
+	Arrived       time.Time // when it arrived at the broker; zero if unknown
+	Imported      bool      // Arrived was stated with a credential that may import history
 	Fact          Fact
-	// Room is the name of the run of an event that says nothing of its repository: it
-	// waits with that run until something in a repository names it.
+	// Room is the name of the run of an event that does not name its repository: it is pending
+	// until something in a repository names that run.
 	Room string
-	// Witness is what the word of the sender is worth about this fact: Observed, Human,
-	// Signed or Claimed. Empty is Claimed. It is decided where the event is read, by the
-	// credential that it came with, and never by what it says of itself.
+	// Witness says how far the sender can be believed about this fact: Observed, Human, Signed or
+	// Claimed; empty means Claimed. It is determined by the credential with which the event came,
+	// never by the event's own content.
 	Witness string
-	// Altered says that its sender said something else under the same identity later. The
-	// first stands.
+	// Altered says that its sender later sent other content under the same identity. The first
+	// content counts.
 	Altered bool
-	// Masked says that it was changed after it was kept, as [Masking] writes it; empty where
-	// it was not.
+	// Masked says that the event was changed after it was stored, in the form of [Masking]; empty
+	// if it was not.
 	Masked string
-	// Trace is the trace that the event was sent in (W3C trace context), where that
-	// tells what it belongs to.
+	// Trace is the trace in which the event was sent (W3C trace context), if that shows to which
+	// run it belongs.
 	Trace string
-	// Digest tells apart two events of one identity and different content.
+	// Digest distinguishes events with one identity and different content.
 	Digest string
-	// Stored is Fact as whoever keeps events writes it. It is carried along and
-	// never read here, so that what was written once need not be written again.
+	// Stored is Fact in the form in which the enricher stores events. It is never read here; it
+	// saves encoding the fact twice.
 	Stored []byte
 }
 
-// Home is the key under which e is joined: its repository, or its run.
+// Home returns the key under which e is joined: its repository, or its run.
 func (e Event) Home() string {
 	if e.Repository == "" {
 		return RoomKey(e.Room)
@@ -79,13 +79,13 @@ func (e Event) Home() string {
 	return string(e.Repository)
 }
 
-// roomPrefix tells the key of a run from a repository.
+// roomPrefix distinguishes the key of a run from a repository.
 const roomPrefix = "run:"
 
-// RoomKey is the key of the events of a run of which no repository is known.
+// RoomKey returns the key of the events of a run whose repository is unknown.
 func RoomKey(run string) string { return roomPrefix + run }
 
-// RoomOf returns the run of a room's key, "" where it is none.
+// RoomOf returns the run of such a key, or "" for any other key.
 func RoomOf(key string) string {
 	run, ok := strings.CutPrefix(key, roomPrefix)
 	if !ok {
@@ -94,7 +94,7 @@ func RoomOf(key string) string {
 	return run
 }
 
-// What a sender begins with, by what its credential is bound to.
+// The prefixes of senders, by what their credential is bound to.
 const (
 	SenderAgent    = "agent:"
 	SenderPlatform = "platform:"
@@ -109,9 +109,9 @@ func (e Event) Key() string {
 	return e.Sender + "\x00" + e.Source + "\x00" + e.ID
 }
 
-// Told returns when e counts as told, for the question what was there before a merge:
-// of a platform's own word, the time inside it; of all else, its arrival, however it
-// is dated.
+// Told returns when e counts as reported, to decide what was there before a merge: for what a
+// platform observed, the time inside the event; for everything else its arrival, whatever date it
+// states.
 func (e Event) Told() time.Time {
 	if e.byArrival() {
 		return e.Arrived
@@ -119,7 +119,7 @@ func (e Event) Told() time.Time {
 	return e.Time
 }
 
-// byArrival reports whether e counts as told when it arrived.
+// byArrival reports whether e counts as reported when it arrived.
 func (e Event) byArrival() bool { return e.Witness != Observed && !e.Arrived.IsZero() }
 
 // Compare orders events by the time inside them, then by identity and content.

@@ -21,8 +21,8 @@ func (*Closed) isFact()          {}
 func (*Deployment) isFact()      {}
 func (*GateDecision) isFact()    {}
 
-// NewFact returns an empty fact of an event type, or nil for a type that is
-// none of changetrail's.
+// NewFact returns an empty fact of an event type, or nil for a type that is not one of
+// changetrail's.
 func NewFact(eventType string) Fact {
 	switch eventType {
 	case TypeDecisionRecorded:
@@ -77,7 +77,7 @@ func Types() []string {
 	}
 }
 
-// TypeOf returns the event type whose data f is.
+// TypeOf returns the event type with data of f's type.
 func TypeOf(f Fact) string {
 	switch f.(type) {
 	case *Decision:

@@ -10,30 +10,30 @@ type Review struct {
 	ReviewerType string    `json:"reviewer_type,omitempty" schema:"enum=human|bot|agent"`
 	Verdict      string    `json:"verdict" schema:"required,enum=approved|changes-requested|commented|dismissed"`
 	CommitSHA    string    `json:"commit_sha,omitempty" schema:"format=commit" doc:"the commit that was reviewed"`
-	SubmittedAt  time.Time `json:"submitted_at,omitzero" doc:"when; the time of the event where left out"`
+	SubmittedAt  time.Time `json:"submitted_at,omitzero" doc:"when; the time of the event if omitted"`
 	URL          string    `json:"url,omitempty" schema:"max=2048"`
-	ReviewID     string    `json:"review_id,omitempty" schema:"max=256" doc:"the review's id at the code host; a dismissal names the review that it takes back"`
-	ChangeState  string    `json:"change_state,omitempty" schema:"enum=open|merged|closed" doc:"state of the change when the review was given, where the code host states that and no time"`
+	ReviewID     string    `json:"review_id,omitempty" schema:"max=256" doc:"the review's id at the code host; a dismissal names the review that it withdraws"`
+	ChangeState  string    `json:"change_state,omitempty" schema:"enum=open|merged|closed" doc:"state of the change when the review was given, if the code host states that and no time"`
 	ReviewerID   string    `json:"reviewer_id,omitempty" schema:"max=128" doc:"stable number of the account at the code host"`
 }
 
-// An Approval is a human's leave, given before the work, or the refusal of it.
+// An Approval is a person's permission, given before the work, or the refusal of it.
 type Approval struct {
 	Approver  string    `json:"approver" schema:"required,min=1,max=256"`
-	Verdict   string    `json:"verdict,omitempty" schema:"enum=granted|refused" doc:"granted where left out; refused takes back what this person granted before"`
+	Verdict   string    `json:"verdict,omitempty" schema:"enum=granted|refused" doc:"granted if omitted; refused withdraws what this person granted before"`
 	Scope     []string  `json:"scope,omitempty" schema:"maxitems=100,max=512" doc:"what it covers: services, paths"`
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 	Reference string    `json:"reference,omitempty" schema:"max=2048" doc:"ticket or URL where it was given"`
 	Reason    string    `json:"reason,omitempty" schema:"max=2048"`
 }
 
-// A Revision is what opens, updates, merges or closes a change say of it.
+// A Revision is what events that open, update, merge or close a change say about it.
 type Revision struct {
 	Title        string             `json:"title,omitempty" schema:"max=512"`
 	URL          string             `json:"url,omitempty" schema:"max=2048"`
 	Author       string             `json:"author,omitempty" schema:"max=256" doc:"account that opened the change"`
 	AuthorType   string             `json:"author_type,omitempty" schema:"enum=human|bot|agent"`
-	Agent        string             `json:"agent,omitempty" schema:"max=256" doc:"agent id, where an agent made the change"`
+	Agent        string             `json:"agent,omitempty" schema:"max=256" doc:"agent id, if an agent made the change"`
 	HeadSHA      string             `json:"head_sha,omitempty" schema:"format=commit"`
 	BaseRef      string             `json:"base_ref,omitempty" schema:"max=256"`
 	Branch       string             `json:"branch,omitempty" schema:"max=256"`
@@ -43,9 +43,9 @@ type Revision struct {
 	Deletions    int64              `json:"deletions,omitempty" schema:"min=0"`
 	Dependencies []DependencyUpdate `json:"dependencies,omitempty" schema:"maxitems=500"`
 	SBOMDigest   string             `json:"sbom_digest,omitempty" schema:"format=digest" doc:"the bill of materials that dependencies were read from"`
-	FilesTotal   int64              `json:"files_total,omitzero" schema:"min=0" doc:"how many paths changed, where that is known and files has fewer"`
+	FilesTotal   int64              `json:"files_total,omitzero" schema:"min=0" doc:"how many paths changed, if that is known and files has fewer"`
 	AuthorID     string             `json:"author_id,omitempty" schema:"max=128" doc:"stable number of the account at the code host"`
-	State        string             `json:"state,omitzero" schema:"enum=open" doc:"open: the code host says that the change was open then, as after it was reopened"`
+	State        string             `json:"state,omitzero" schema:"enum=open" doc:"open: the code host says that the change was open then, for example because it was reopened"`
 }
 
 // An Opened says that a change was opened, or opened again.
@@ -63,7 +63,7 @@ type Merged struct {
 	Revision
 	MergeSHA string    `json:"merge_sha,omitempty" schema:"format=commit"`
 	MergedBy string    `json:"merged_by,omitempty" schema:"max=256"`
-	MergedAt time.Time `json:"merged_at,omitzero" doc:"when; the time of the event where left out"`
+	MergedAt time.Time `json:"merged_at,omitzero" doc:"when; the time of the event if omitted"`
 	Earlier  bool      `json:"earlier,omitzero" doc:"it was merged some time before the event, which does not say when"`
 }
 
@@ -71,7 +71,7 @@ type Merged struct {
 type Closed struct {
 	Revision
 	ClosedBy string    `json:"closed_by,omitempty" schema:"max=256"`
-	ClosedAt time.Time `json:"closed_at,omitzero" doc:"when; the time of the event where left out"`
+	ClosedAt time.Time `json:"closed_at,omitzero" doc:"when; the time of the event if omitted"`
 }
 
 // A Deployment says that a commit reached an environment.
@@ -79,13 +79,13 @@ type Deployment struct {
 	Environment string `json:"environment" schema:"required,min=1,max=256"`
 	CommitSHA   string `json:"commit_sha,omitempty" schema:"format=commit"`
 	Outcome     string `json:"outcome" schema:"required,enum=success|failure|rolled-back|cancelled"`
-	Artifact    string `json:"artifact,omitempty" schema:"max=1024" doc:"what was deployed (package URL), where the commit is not known"`
+	Artifact    string `json:"artifact,omitempty" schema:"max=1024" doc:"what was deployed (package URL), if the commit is unknown"`
 	Deployer    string `json:"deployer,omitempty" schema:"max=256"`
 	URL         string `json:"url,omitempty" schema:"max=2048"`
 	Repository  string `json:"repository,omitempty" schema:"max=512"`
 }
 
-// A GateDecision is what the gate answered when it was asked.
+// A GateDecision is what the gate answered to a request.
 type GateDecision struct {
 	Verdict      string   `json:"verdict" schema:"required,enum=autonomous|review-required|approval-required|forbidden"`
 	Allowed      bool     `json:"allowed"`
@@ -94,11 +94,11 @@ type GateDecision struct {
 	CommitSHA    string   `json:"commit_sha,omitempty" schema:"format=commit"`
 }
 
-// An IdentityRefused says that a gateway refused an event, since the credential
-// it came with is not that of the agent in whose name it speaks.
+// An IdentityRefused says that a gateway refused an event because its credential is not that of
+// the agent in whose name it speaks.
 type IdentityRefused struct {
 	Agent      string `json:"agent" schema:"required,min=1,max=256" doc:"the agent that the event claimed to come from"`
-	Credential string `json:"credential" schema:"required,min=1,max=256" doc:"name of the credential it came with"`
+	Credential string `json:"credential" schema:"required,min=1,max=256" doc:"name of the credential of the event"`
 	BoundTo    string `json:"bound_to,omitempty" schema:"max=256" doc:"the agent that the credential is bound to"`
 	EventType  string `json:"event_type,omitempty" schema:"max=256"`
 	EventID    string `json:"event_id,omitempty" schema:"max=1024"`
@@ -107,16 +107,16 @@ type IdentityRefused struct {
 // A Pushed says that commits reached a branch.
 type Pushed struct {
 	Branch     string   `json:"branch" schema:"required,min=1,max=512"`
-	Default    bool     `json:"default,omitempty" doc:"the branch is the one into which changes are merged: what is pushed there is a change of its own, unless a merge made it"`
+	Default    bool     `json:"default,omitempty" doc:"changes are merged into this branch: a push to it is a change of its own, unless a merge made it"`
 	Before     string   `json:"before,omitempty" schema:"format=commit"`
 	After      string   `json:"after" schema:"required,format=commit" doc:"the newest commit"`
 	Forced     bool     `json:"forced,omitempty"`
 	Pusher     string   `json:"pusher,omitempty" schema:"max=256" doc:"account"`
 	PusherType string   `json:"pusher_type,omitempty" schema:"enum=human|bot|agent"`
-	Commits    []Commit `json:"commits,omitempty" schema:"maxitems=250" doc:"the oldest first; of more, the newest"`
+	Commits    []Commit `json:"commits,omitempty" schema:"maxitems=250" doc:"oldest first; if there are more, the newest ones"`
 	Files      []string `json:"files,omitempty" schema:"maxitems=3000,max=1024" doc:"paths changed by the commits"`
 	NoFiles    bool     `json:"no_files,omitzero" doc:"the code host lists the paths of each commit, and there are none"`
-	Partial    bool     `json:"partial,omitzero" doc:"commits or files are not all of the push, as at a limit of the code host"`
+	Partial    bool     `json:"partial,omitzero" doc:"not all commits or files of the push are listed, for example because of a limit of the code host"`
 	URL        string   `json:"url,omitempty" schema:"max=2048" doc:"where the difference can be read"`
 	Repository string   `json:"repository,omitempty" schema:"max=512"`
 }
@@ -124,18 +124,18 @@ type Pushed struct {
 // A Commit is one commit of a push.
 type Commit struct {
 	SHA      string    `json:"sha" schema:"required,format=commit"`
-	Author   string    `json:"author,omitempty" schema:"max=256" doc:"account; the name where none is known"`
+	Author   string    `json:"author,omitempty" schema:"max=256" doc:"account; the name if no account is known"`
 	Email    string    `json:"email,omitempty" schema:"max=256"`
 	Subject  string    `json:"subject,omitempty" schema:"max=512" doc:"first line of the message"`
-	Trailers []Trailer `json:"trailers,omitempty" schema:"maxitems=50" doc:"those that tell of agents, from the whole message"`
-	Merge    bool      `json:"merge,omitzero" doc:"it brings commits of the base branch into the change and has nothing of its own"`
+	Trailers []Trailer `json:"trailers,omitempty" schema:"maxitems=50" doc:"those that name agents, from the whole message"`
+	Merge    bool      `json:"merge,omitzero" doc:"it merges commits of the base branch into the change and has no content of its own"`
 }
 
-// A Noted is an event of another system that is kept and says nothing that a
-// record tells, as a check that was only asked for.
+// A Noted is an event of another system that is stored and adds nothing to a record, such as a
+// check that was only requested.
 type Noted struct {
 	Summary    string `json:"summary,omitempty" schema:"max=1024"`
-	CommitSHA  string `json:"commit_sha,omitempty" schema:"format=commit" doc:"a commit that stands for the change, as that of a merge queue"`
+	CommitSHA  string `json:"commit_sha,omitempty" schema:"format=commit" doc:"a commit that represents the change, such as one of a merge queue"`
 	Artifact   string `json:"artifact,omitempty" schema:"max=1024" doc:"what was built from the change (package URL)"`
 	Repository string `json:"repository,omitempty" schema:"max=512"`
 }

@@ -8,10 +8,9 @@ const (
 	maxListed  = 50
 )
 
-// Fold makes the record of change id from its facts. It is a function of the
-// set of facts alone; f must have come from [Gather], or from steps that keep
-// what Gather keeps. Revision, digest, service and controls are left for the
-// caller, who knows what was sent before and which policy is in force.
+// Fold makes the record of change id from its facts. It depends only on the set of facts; f must
+// come from [Gather], or from steps that keep what Gather keeps. The caller sets revision,
+// digest, service and controls: it knows what was sent before and which policy is in force.
 func Fold(id ChangeID, f Facts) *Record {
 	repo, kind, number := id.Split()
 	r := &Record{
@@ -68,7 +67,7 @@ func newest(f Facts) time.Time {
 	return t
 }
 
-// union is own and evidence, both in order, as one sequence, each fact once.
+// union merges own and evidence, both in order, into one sequence with each fact once.
 func union(own, evidence []Event) []*Event {
 	out := make([]*Event, 0, len(own)+len(evidence))
 	for len(own) > 0 || len(evidence) > 0 {
@@ -85,12 +84,12 @@ func union(own, evidence []Event) []*Event {
 	return out
 }
 
-// An identity is that of an event: what [Event.Key] says in one string.
+// An identity is the identity of an event: the parts of [Event.Key].
 type identity struct{ sender, source, id string }
 
 func identityOf(e *Event) identity { return identity{e.Sender, e.Source, e.ID} }
 
-// distinctEvents counts the events of evidence that are not own.
+// distinctEvents counts the events of evidence that are not in own.
 func distinctEvents(own, evidence []Event) int64 {
 	if len(evidence) == 0 {
 		return 0
@@ -106,10 +105,10 @@ func distinctEvents(own, evidence []Event) int64 {
 	return int64(len(seen) - before)
 }
 
-// shown is the newest part of a list in the order of time, as a document has it.
+// shown returns the newest part of a list in time order, as a document has it.
 func shown[T any](all []T) []T { return all[max(0, len(all)-maxListed):] }
 
-// shownSeen is shown where claims give way to what was seen.
+// shownSeen is shown, but drops claims before observations.
 func shownSeen[T any](all []T, seen func(T) bool) []T {
 	claims := 0
 	for i := range all {
@@ -161,7 +160,7 @@ func summary(r *Record) string {
 	return text
 }
 
-// foldIdentities says whether the identities of events can be relied on.
+// foldIdentities sets whether the identities of events can be relied on.
 func foldIdentities(r *Record, f Facts, all []*Event) {
 	r.Judged.Shared = len(f.SharedSource()) > 0
 	for _, e := range all {

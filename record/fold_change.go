@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// foldRevisions takes each attribute of the change from the best witness who states it.
+// foldRevisions sets each attribute of the change from the best witness who states it.
 func foldRevisions(r *Record, own []Event) {
 	c := &r.Trail.Change
 	s := newStatement(c.ID, own)
@@ -48,26 +48,26 @@ func foldRevision(c *Change, s *statement, f *Revision, rank int) {
 	s.text(&c.Branch, attrBranch, f.Branch, rank)
 	s.text(&c.Kind, attrKind, f.Kind, rank)
 	s.text(&c.SBOMDigest, attrSBOM, f.SBOMDigest, rank)
-	if (f.Additions != 0 || f.Deletions != 0) && s.stands(attrSize, "", rank) {
+	if (f.Additions != 0 || f.Deletions != 0) && s.accept(attrSize, "", rank) {
 		c.Additions, c.Deletions = f.Additions, f.Deletions
 	}
-	if len(f.Dependencies) > 0 && s.stands(attrDependencies, "", rank) {
+	if len(f.Dependencies) > 0 && s.accept(attrDependencies, "", rank) {
 		c.Dependencies = smallest(nil, f.Dependencies, MaxDependencies, DependencyUpdate.compare)
 	}
 }
 
-// A life is what is said of the state of a change by witnesses of one kind.
+// A life is what witnesses of one kind say about the state of a change.
 type life struct {
 	state    string
 	opened   time.Time
 	closed   time.Time
 	merge    *Event
-	rank     int // of who states the merge
+	rank     int // of the witness of the merge
 	mergedAt time.Time
 }
 
-// foldLife says when the change was opened, merged and closed. Where a platform tells of
-// that, what others claim of it counts for nothing.
+// foldLife sets when the change was opened, merged and closed. If a platform reports that, claims
+// of others do not count.
 func foldLife(r *Record, own []Event) {
 	c, s := &r.Trail.Change, r.Judged.stated
 	l, claimed := lifeOf(own, s, rankObserved), lifeOf(own, s, rankClaim)
@@ -76,12 +76,12 @@ func foldLife(r *Record, own []Event) {
 	if l.state == "" {
 		l, rank = claimed, rankClaim
 	} else if r.Judged.mergeClaimed {
-		s.stands(attrMerge, "merged", rankClaim) // and a platform says that it is not
+		s.accept(attrMerge, "merged", rankClaim) // a platform says that it is not merged
 	}
 	if l.state == "" {
 		return
 	}
-	s.stands(attrState, "", rank)
+	s.accept(attrState, "", rank)
 	c.State, c.OpenedAt = l.state, l.opened
 	if l.state == "closed" {
 		c.ClosedAt = l.closed
@@ -91,17 +91,17 @@ func foldLife(r *Record, own []Event) {
 	if l.merge == nil {
 		return
 	}
-	s.stands(attrMerge, "merged", rank)
+	s.accept(attrMerge, "merged", rank)
 	c.MergedAt = l.mergedAt
 	if rank > rankClaim {
 		r.Judged.MergedAt = l.mergedAt
 		if f, ok := l.merge.Fact.(*Merged); ok && f.HeadSHA != "" {
-			c.HeadSHA = strings.ToLower(f.HeadSHA) // a later push to the branch is none of it
+			c.HeadSHA = strings.ToLower(f.HeadSHA) // a later push to the branch is not part of it
 		}
 	}
 }
 
-// lifeOf follows the facts whose witness has at least a rank; of claims, all.
+// lifeOf reads the facts whose witness has at least a rank; for rankClaim, all facts.
 func lifeOf(own []Event, s *statement, least int) (l life) {
 	for i := range own {
 		e := &own[i]
@@ -134,7 +134,7 @@ func lifeOf(own []Event, s *statement, least int) (l life) {
 				l.merged(e, rank, e.Time)
 			}
 		case *Review:
-			if f.ChangeState == "merged" && l.merge == nil && rank == rankHost && !decidesNothing(*e) { // nobody told of the merge itself
+			if f.ChangeState == "merged" && l.merge == nil && rank == rankHost && !decidesNothing(*e) { // nobody reported the merge itself
 				l.merged(e, rank, e.Time)
 			}
 		}
@@ -142,15 +142,15 @@ func lifeOf(own []Event, s *statement, least int) (l life) {
 	return l
 }
 
-// merged takes a merge, where nobody better told of one.
+// merged records a merge, unless a better witness reported one.
 func (l *life) merged(e *Event, rank int, at time.Time) {
 	if l.merge == nil || rank >= l.rank {
 		l.state, l.merge, l.rank, l.mergedAt = "merged", e, rank, at
 	}
 }
 
-// foldInitiator says who made the change, as far as the facts state it. By what
-// else an agent may be known is for the policy to say: see [Record.Recognize].
+// foldInitiator sets who made the change, if the facts state it. The policy decides by which
+// other marks an agent is recognized: see [Record.Recognize].
 func foldInitiator(r *Record, f Facts) {
 	c := &r.Trail.Change
 	var by []string
@@ -201,10 +201,10 @@ func foldInitiator(r *Record, f Facts) {
 	}
 }
 
-// Recognize notes the agent that the marks of a change show, and by which of them; agent is
-// empty where they show none. person returns who is behind an account. The account that the
-// code host saw outranks what a decision says of its agent: a decision of another agent is
-// a claim about this one.
+// Recognize sets the agent that the marks of a change identify, and by which of them; agent is
+// empty if they identify none. person returns who is behind an account. The account that the code
+// host saw outranks what a decision says about its agent: a decision of another agent is a claim
+// about this one.
 func (r *Record) Recognize(agent string, by []string, person func(account string) string) {
 	seen := r.Judged.hostAgent
 	if author := r.Trail.Change.Author; r.Judged.stated.known(attrAuthor) && agent != "" && slices.ContainsFunc(r.Judged.Names(author), func(name string) bool { return slices.Contains(by, "account "+name) }) {
@@ -228,8 +228,8 @@ func (r *Record) Recognize(agent string, by []string, person func(account string
 	}
 }
 
-// decidedBy lets the record rest on a decision of one of the agents that are known to have made
-// the change, where there is one.
+// decidedBy bases the record on a decision of one of the agents that are known to have made the
+// change, if there is one.
 func (r *Record) decidedBy(known []string, person func(account string) string) {
 	mine := func(id string) bool {
 		return slices.ContainsFunc(known, func(agent string) bool { return person(id) == person(agent) })
@@ -247,7 +247,7 @@ func (r *Record) decidedBy(known []string, person func(account string) string) {
 	}
 }
 
-// madeBy notes that an agent made the change, and by what that is known.
+// madeBy records that an agent made the change, and by what that is known.
 func (r *Record) madeBy(agent string, by []string) {
 	if len(by) == 0 {
 		return
@@ -283,7 +283,7 @@ func revisionOf(f Fact) *Revision {
 	return nil
 }
 
-// foldKind says what kind of change it is where nobody stated it.
+// foldKind sets the kind of the change if nobody stated it.
 func foldKind(r *Record) {
 	c := &r.Trail.Change
 	if c.Kind != "" {
@@ -299,7 +299,7 @@ func foldKind(r *Record) {
 	}
 }
 
-// kindOfFiles names the one kind that all paths are of; code where they mix.
+// kindOfFiles returns the kind that all paths have in common; code if they differ.
 func kindOfFiles(files []string) string {
 	kind := ""
 	for _, f := range files {

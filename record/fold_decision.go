@@ -8,13 +8,13 @@ import (
 	"github.com/changetrail/changetrail/internal/ecosystem"
 )
 
-// ClockSkew is how much the clocks of senders may differ: what arrives that much later than
-// a merge still counts as told before it.
+// ClockSkew is how much the clocks of senders may differ: events that arrive that much later than
+// a merge still count as reported before it.
 const ClockSkew = 2 * time.Minute
 
-// foldDecision takes the decision that the change rests on: a signed one before a claimed
-// one, the newest that was told before the merge, else the first one after it; of those
-// signed, one of an agent for which mine is true before others.
+// foldDecision selects the decision on which the change is based: a signed one before a claimed
+// one; then the newest that was reported before the merge, or else the first one after it. Among
+// signed decisions, one of an agent for which mine is true comes first.
 func foldDecision(r *Record, f folded, mine func(agent string) bool) {
 	var chosen *Event
 	for i := range f.own {
@@ -58,8 +58,8 @@ func foldDecision(r *Record, f folded, mine func(agent string) bool) {
 	}
 }
 
-// asked notes which agents decided about a change and who asked them to. Who is only claimed
-// to have asked may have: that is held apart.
+// asked records which agents decided about a change and who asked them to. People who asked only
+// by a claim are recorded separately.
 func (j *Judged) asked(f folded) {
 	j.Askers, j.ClaimedAskers, j.deciders, j.signers = nil, nil, nil, nil
 	for _, e := range f.own {
@@ -76,13 +76,14 @@ func (j *Judged) asked(f folded) {
 	}
 }
 
-// folded is what a decision is read from: the decisions about a change, and all of its facts.
+// folded is what a decision is read from: the decisions about a change, and all facts of the
+// change.
 type folded struct {
 	own []Event
 	all []*Event
 }
 
-// decisions returns those among the facts about a change.
+// decisions returns the decisions among the facts about a change.
 func decisions(own []Event) (out []Event) {
 	for _, e := range own {
 		if _, ok := e.Fact.(*Decision); ok {
@@ -92,7 +93,7 @@ func decisions(own []Event) (out []Event) {
 	return out
 }
 
-// restsOn reports whether a change rests on decision b rather than on a.
+// restsOn reports whether a change is based on decision b rather than on a.
 func restsOn(a, b *Event, merged time.Time, mine func(agent string) bool) bool {
 	proves := func(e *Event) bool { return e.Witness == Signed && (mine == nil || mine(e.Fact.(*Decision).Agent.ID)) }
 	if p := proves(b); p != proves(a) {
@@ -109,8 +110,8 @@ func restsOn(a, b *Event, merged time.Time, mine func(agent string) bool) bool {
 	return newer != late(a)
 }
 
-// after reports whether something came after a merge; never where there was none. What
-// counts by its arrival is allowed for clocks that differ.
+// after reports whether something came after a merge; never if there was none. If it counts by
+// its arrival, clocks may differ by ClockSkew.
 func after(at, merged time.Time, arrived bool) bool {
 	if merged.IsZero() {
 		return false
@@ -121,7 +122,7 @@ func after(at, merged time.Time, arrived bool) bool {
 	return at.After(merged)
 }
 
-// NewGenAI returns what gen_ai.* says of an agent.
+// NewGenAI returns gen_ai.* of an agent.
 func NewGenAI(a Agent) *GenAI {
 	g := &GenAI{Agent: GenAIAgent{ID: a.ID, Name: a.Name, Version: a.Version}}
 	if a.Provider != "" {
@@ -158,13 +159,13 @@ func foldTrigger(r *Record, decision *Event, t *Trigger, all []*Event) {
 		}
 	}
 	if report != nil && report.Witness == Observed && finding != nil && finding.Witness != Observed {
-		finding = nil // the report itself tells
+		finding = nil // the report itself decides
 	}
 	switch {
 	case finding != nil:
 		report = finding
 	case own != nil && !canKnow(report.Witness):
-		report, r.Judged.triggerOwn = own, true // what its own agent sent speaks against it, what others claim does not
+		report, r.Judged.triggerOwn = own, true // a report of the agent itself can contradict it, claims of others cannot
 	}
 	if report == nil {
 		r.holdRequest(decision, out.Request)
@@ -172,7 +173,7 @@ func foldTrigger(r *Record, decision *Event, t *Trigger, all []*Event) {
 	}
 	s := report.Fact.(*Scan)
 	out.Held = true
-	out.Matched = t.Digest != "" // names looked no further than at the report with that digest
+	out.Matched = t.Digest != "" // names accepts only the report with that digest
 	out.Source = report.Source
 	r.Judged.reportPartial = s.Summary.Partial
 	r.Judged.Trigger = report.witness()
@@ -191,8 +192,8 @@ func foldTrigger(r *Record, decision *Event, t *Trigger, all []*Event) {
 	foldVulnerability(r, f)
 }
 
-// names reports whether t can mean the report s: by digest, by the scan's id,
-// or by the finding alone.
+// names reports whether t can mean the report s: by digest, by the scan's id, or by the finding
+// alone.
 func names(t *Trigger, s *Scan) bool {
 	if t.Digest != "" {
 		return t.Digest == s.Report.Digest
@@ -203,7 +204,7 @@ func names(t *Trigger, s *Scan) bool {
 	return len(s.Findings) > 0 && (t.Kind != "scan" || t.ID == "")
 }
 
-// holdRequest notes on whose word the request is held that a decision names.
+// holdRequest records who sent the request that a decision names, and that witness.
 func (r *Record) holdRequest(decision *Event, q *RequestFacts) {
 	if q == nil {
 		return
@@ -215,8 +216,8 @@ func (r *Record) holdRequest(decision *Event, q *RequestFacts) {
 // held reports whether the report itself was read.
 func (f *Scan) held() bool { return f.Summary.Scanned || f.Summary.Findings > 0 || len(f.Findings) > 0 }
 
-// fromAgent reports whether what holds a trigger was sent by an agent: with an agent's
-// credential, or from where the decision itself came.
+// fromAgent reports whether an agent sent the evidence for a trigger: with an agent's credential,
+// or from the source of the decision itself.
 func fromAgent(decision, held *Event) bool {
 	if canKnow(held.Witness) {
 		return false
@@ -224,9 +225,8 @@ func fromAgent(decision, held *Event) bool {
 	return strings.HasPrefix(held.Sender, SenderAgent) || held.Source == decision.Source
 }
 
-// nearer returns which of two scans a decision was more likely based on: one that a
-// platform sent before others; the newest one before the decision, else the first one
-// after it.
+// nearer returns which of two scans was more likely the basis of a decision: one that a platform
+// sent before others; then the newest one before the decision, or else the first one after it.
 func nearer(decision, a, b *Event) *Event {
 	if a == nil {
 		return b
@@ -250,7 +250,7 @@ func nearer(decision, a, b *Event) *Event {
 	return a
 }
 
-// Is reports whether name is one of the names of f. Case does not count.
+// Is reports whether name is one of the names of f, ignoring case.
 func (f Finding) Is(name string) bool {
 	return slices.ContainsFunc(f.Names(), func(n string) bool { return strings.EqualFold(n, name) })
 }
@@ -288,6 +288,6 @@ func foldActions(r *Record, a Actions) {
 	r.Trail.Actions = &a
 	if c := &r.Trail.Change; len(c.Dependencies) == 0 && len(a.Dependencies) > 0 {
 		c.Dependencies = a.Dependencies
-		r.Judged.stated.stands(attrDependencies, "", rankClaim)
+		r.Judged.stated.accept(attrDependencies, "", rankClaim)
 	}
 }

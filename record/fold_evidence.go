@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// foldDeployments lists where the change went. Claims of that are shown, where nobody saw
-// one, and never judged; nor is what was seen of a commit that is only claimed to be the
-// change's.
+// foldDeployments lists where the change was deployed. Claims are shown if there is no
+// observation, and are never used for answers. The same holds for deployments of a commit that is
+// only claimed to be the change's.
 func foldDeployments(r *Record, f Facts, all []*Event) {
 	commits, artifacts := observedNames(r, f.Own)
 	var environments, claimed []string
@@ -36,7 +36,7 @@ func foldDeployments(r *Record, f Facts, all []*Event) {
 			}
 		}
 	}
-	if environments == nil { // nobody saw one; what is claimed is shown
+	if environments == nil { // no observation: show the claims
 		environments, first = claimed, firstClaimed
 	}
 	r.Trail.Change.DeployedAt = first
@@ -46,8 +46,8 @@ func foldDeployments(r *Record, f Facts, all []*Event) {
 	r.Judged.Environments = slices.Compact(r.Judged.Environments)
 }
 
-// observedNames are the commits and artifacts of the change as somebody saw who can know
-// them.
+// observedNames returns the commits and artifacts of the change, as witnesses saw them who can
+// know them.
 func observedNames(r *Record, own []Event) (commits, artifacts []string) {
 	head, merge := r.commits()
 	commits = append(observedHeads(own), compactStrings(append([]string{head, merge}, r.Judged.branch.heads...))...)
@@ -60,7 +60,7 @@ func observedNames(r *Record, own []Event) (commits, artifacts []string) {
 	return slices.DeleteFunc(commits, none), slices.DeleteFunc(artifacts, none)
 }
 
-// foldValidations lets what was observed stand before what is claimed of tests.
+// foldValidations prefers observed test results to claimed ones.
 func foldValidations(r *Record, all []*Event) {
 	var observed, claimed []*Event
 	for _, e := range all {
@@ -121,7 +121,7 @@ func validations(r *Record, all []*Event) *ValidationFacts {
 	return out
 }
 
-// gravest keeps as many jobs as a document has, those that failed before others.
+// gravest keeps as many jobs as a document has, failed ones first.
 func gravest(jobs []JobFact) []JobFact {
 	if len(jobs) <= maxListed {
 		return jobs
@@ -132,7 +132,7 @@ func gravest(jobs []JobFact) []JobFact {
 	return jobs[:maxListed]
 }
 
-// conclusions in rising order of how much they tell against a change.
+// conclusions, from the best to the worst for a change.
 var conclusions = []string{"", "skipped", "neutral", "success", "waiting", "cancelled", "timed-out", "error", "failure"}
 
 func worse(a, b string) string {

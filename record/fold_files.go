@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// A listing is the files, and the dependencies, that observed revisions state of each head.
+// A listing is the files and the dependencies that observed revisions state for each head.
 type listing struct {
-	files        map[string]*Revision // by the head; "" where none is stated
+	files        map[string]*Revision // by head; "" if none is stated
 	dependencies map[string]*Revision
-	total        map[string]int64 // files of a head, as the code host counts them
+	total        map[string]int64 // number of files of a head, as the code host counts them
 	headless     bool             // no observed revision states a head
 }
 
-// listingOf reads what observed revisions state, the better witness of one head and the
-// newer statement before others. A revision that states no head is about the one before.
+// listingOf reads what observed revisions state. For one head a better witness and a newer
+// statement come first. A revision that states no head is about the previous head.
 func listingOf(own []Event, s *statement) listing {
 	l := listing{files: make(map[string]*Revision), dependencies: make(map[string]*Revision), total: make(map[string]int64), headless: true}
 	ranks := make(map[attribute]int)
@@ -48,8 +48,8 @@ func listingOf(own []Event, s *statement) listing {
 	return l
 }
 
-// foldFiles gathers the files of the head that counts, by observed statements, and whether
-// they are all. See docs/trust.md.
+// foldFiles collects the observed files of the head that counts, and whether the list is
+// complete. See docs/trust.md.
 func foldFiles(r *Record, f Facts) {
 	c, j := &r.Trail.Change, &r.Judged
 	l := listingOf(f.Own, j.stated)
@@ -62,7 +62,7 @@ func foldFiles(r *Record, f Facts) {
 	j.Files = slices.Compact(files)
 	j.FilesIncomplete = !complete || l.total[head] > int64(len(j.Files)) || f.Lost > 0
 	if len(j.Files) > 0 {
-		j.stated.stands(attrFiles, "", rankObserved)
+		j.stated.accept(attrFiles, "", rankObserved)
 		c.Files, c.FilesTotal = j.Files[:min(len(j.Files), MaxFiles)], max(int64(len(j.Files)), l.total[head])
 	} else {
 		foldShownFiles(r, f)
@@ -71,9 +71,9 @@ func foldFiles(r *Record, f Facts) {
 	foldDependencies(r, l, head)
 }
 
-// filesOf returns the files of a head, and whether they are all: what a revision states of
-// it; else what one states of an earlier head, and the pushes since; else what all pushes
-// brought since the branch was created.
+// filesOf returns the files of a head, and whether the list is complete: what a revision states
+// for it; or else what a revision states for an earlier head, plus the pushes since; or else what
+// all pushes brought since the branch was created.
 func (l listing) filesOf(head string, b *branch) (files []string, complete bool) {
 	if f := l.files[head]; f != nil {
 		return slices.Clone(f.Files), true
@@ -87,7 +87,7 @@ func (l listing) filesOf(head string, b *branch) (files []string, complete bool)
 			return append(files, f.Files...), complete && l.total[at] <= int64(len(f.Files))
 		}
 		if i == len(b.pushes) {
-			break // nothing is known of how the branch came there
+			break // unknown how the branch got there
 		}
 		p := b.pushes[i]
 		files = append(files, p.Files...)
@@ -96,7 +96,7 @@ func (l listing) filesOf(head string, b *branch) (files []string, complete bool)
 	return files, complete && b.created
 }
 
-// listed reports whether a push says which files it brings. One without commits of its own
+// listed reports whether a push says which files it brings. A push without commits of its own
 // brings none.
 func (p *Pushed) listed() bool {
 	return len(p.Files) > 0 || p.NoFiles || !slices.ContainsFunc(p.Commits, func(c Commit) bool { return !c.Merge })
@@ -109,13 +109,13 @@ func filesOfPushes(pushes []*Pushed) (files []string) {
 	return files
 }
 
-// foldShownFiles shows files that are not judged: what the best witness states of another
-// head, or only claims.
+// foldShownFiles shows files that are not used for answers: what the best witness states for
+// another head, or what is only claimed.
 func foldShownFiles(r *Record, f Facts) {
 	c, s := &r.Trail.Change, r.Judged.stated
 	var files []string
 	for _, e := range f.Own {
-		if rev := revisionOf(e.Fact); rev != nil && len(rev.Files) > 0 && s.stands(attrFiles, "", s.rank(e)) {
+		if rev := revisionOf(e.Fact); rev != nil && len(rev.Files) > 0 && s.accept(attrFiles, "", s.rank(e)) {
 			files = slices.Clone(rev.Files)
 		}
 	}
@@ -126,7 +126,7 @@ func foldShownFiles(r *Record, f Facts) {
 			}
 		}
 		if len(files) > 0 {
-			s.stands(attrFiles, "", rankClaim)
+			s.accept(attrFiles, "", rankClaim)
 		}
 	}
 	slices.Sort(files)
@@ -134,8 +134,8 @@ func foldShownFiles(r *Record, f Facts) {
 	c.Files, c.FilesTotal = smallestStrings(nil, files, MaxFiles), int64(len(files))
 }
 
-// foldDependencies says which dependencies of the head are known, and the kind of the
-// change as far as that is.
+// foldDependencies sets the known dependencies of the head, and the kind of the change if that is
+// known.
 func foldDependencies(r *Record, l listing, head string) {
 	c, j := &r.Trail.Change, &r.Judged
 	f := l.dependencies[head]

@@ -5,20 +5,20 @@ import (
 	"strings"
 )
 
-// A branch is the way that pushes lead to the head of a change, the newest first.
+// A branch is the chain of pushes that leads to the head of a change, newest first.
 type branch struct {
 	pushes  []*Pushed
-	heads   []string // the commits along the way, from the head on
-	created bool     // the way begins where the branch was created
-	cut     bool     // a push of it does not say all that it brought
+	heads   []string // the commits along the chain, from the head back
+	created bool     // the chain begins where the branch was created
+	cut     bool     // a push of the chain does not list everything that it brought
 }
 
-// branchOf follows observed pushes back from a commit. A forced push ends the way: what it
-// threw away does not count, and what it kept is not known.
+// branchOf follows observed pushes back from a commit. A forced push ends the chain: what it
+// discarded does not count, and what it kept is unknown.
 func branchOf(all []Event, head string) *branch {
 	b := &branch{heads: []string{head}}
 	after := make(map[string]*Pushed)
-	for _, e := range all { // in the order of time, so that the newest stands
+	for _, e := range all { // in time order, so that the newest one remains
 		if p := e.Fact.(*Pushed); e.Witness == Observed && !p.Default {
 			after[strings.ToLower(p.After)] = p
 		}
@@ -28,7 +28,7 @@ func branchOf(all []Event, head string) *branch {
 		if p == nil {
 			return b
 		}
-		delete(after, at) // a branch may be pushed back to where it was
+		delete(after, at) // a branch may be reset to an earlier commit
 		b.pushes = append(b.pushes, p)
 		b.cut = b.cut || p.Partial
 		if p.Forced {
@@ -43,8 +43,8 @@ func branchOf(all []Event, head string) *branch {
 	}
 }
 
-// befores returns the commits from which observed pushes lead to those of a change: an
-// earlier push of a branch is a part of the change, though nothing else names its commit.
+// befores returns the commits from which observed pushes lead to those of a change: an earlier
+// push to a branch is part of the change, even if nothing else names its commit.
 func befores(f Facts) []Ref {
 	all := pushes(f)
 	if len(all) == 0 {
@@ -59,8 +59,8 @@ func befores(f Facts) []Ref {
 	return refs
 }
 
-// foldPushes takes from the pushes who wrote the commits of the head, and what their
-// trailers claim.
+// foldPushes reads from the pushes who wrote the commits of the head, and what their trailers
+// claim.
 func foldPushes(r *Record, f Facts) {
 	c := &r.Trail.Change
 	_, kind, number := c.ID.Split()
@@ -84,7 +84,7 @@ func foldPushes(r *Record, f Facts) {
 	foldMarks(r, authors, all)
 }
 
-// observedHeads are the commits that a platform saw as heads of the change.
+// observedHeads returns the commits that a platform saw as heads of the change.
 func observedHeads(own []Event) (heads []string) {
 	for _, e := range own {
 		if f := revisionOf(e.Fact); f != nil && f.HeadSHA != "" && e.Witness == Observed {
@@ -94,7 +94,7 @@ func observedHeads(own []Event) (heads []string) {
 	return heads
 }
 
-// foldPartOf finds the change whose merge made a commit. Only its code host can tell.
+// foldPartOf finds the change whose merge made a commit. Only the code host can know it.
 func foldPartOf(c *Change, f Facts, sha string) {
 	for _, e := range f.Evidence {
 		if m, ok := e.Fact.(*Merged); ok && e.Witness == Observed && strings.EqualFold(m.MergeSHA, sha) && e.Change != c.ID {
@@ -103,7 +103,7 @@ func foldPartOf(c *Change, f Facts, sha string) {
 	}
 }
 
-// directPushes are the pushes that are a change of their own; observed ones where there are.
+// directPushes returns the pushes that are a change of their own: observed ones if there are any.
 func directPushes(own []Event) []*Pushed {
 	var observed, claimed []*Pushed
 	for _, e := range own {
@@ -119,14 +119,14 @@ func directPushes(own []Event) []*Pushed {
 	return claimed
 }
 
-// An authorship is who has commits in the head of a change.
+// An authorship is the authors of the commits in the head of a change.
 type authorship struct {
-	heads    []string // of the change, as they were observed
+	heads    []string // observed heads of the change
 	accounts []string
 	mails    []string
 	commits  []Commit
 	cut      bool // not all commits are known
-	missing  bool // of one nobody says who wrote it
+	missing  bool // nobody says who wrote one of them
 }
 
 func (a *authorship) pushed(p *Pushed) {
@@ -147,9 +147,9 @@ func (a *authorship) wrote(c Commit) {
 	a.missing = a.missing || c.Author == "" && c.Email == ""
 }
 
-// others adds the observed pushes that hold a head of the change and lie on no known way to
-// the one that counts, but for those that a forced push threw away; and of pushes to where
-// changes are merged, the commits that are heads of the change.
+// others adds observed pushes that contain a head of the change and are in no known chain to the
+// head that counts, except those that a forced push discarded. Of pushes to branches into which
+// changes are merged, it adds the commits that are heads of the change.
 func (a *authorship) others(r *Record, all []Event) {
 	b := r.Judged.branch
 	_, merge := r.commits()
@@ -165,7 +165,7 @@ func (a *authorship) others(r *Record, all []Event) {
 				switch sha := strings.ToLower(c.SHA); {
 				case slices.Contains(a.heads, sha):
 					a.wrote(c)
-				case merge != "" && sha == merge: // who merges wrote nothing of the change; a squash keeps what its commits said
+				case merge != "" && sha == merge: // whoever merges wrote nothing of the change; a squash keeps the trailers of its commits
 					a.commits = append(a.commits, Commit{SHA: c.SHA, Trailers: c.Trailers})
 				}
 			}
@@ -173,8 +173,8 @@ func (a *authorship) others(r *Record, all []Event) {
 	}
 }
 
-// foldMarks notes what an agent may be recognized by. What nobody observed shows it only
-// where nobody saw who wrote anything of the change.
+// foldMarks sets the marks by which an agent may be recognized. Claims count only if nobody
+// observed who wrote anything of the change.
 func foldMarks(r *Record, a *authorship, all []Event) {
 	c, s, commits := r.Trail.Change, r.Judged.stated, a.commits
 	r.Marks.Claimed = !s.known(attrAuthor) && !slices.ContainsFunc(commits, func(c Commit) bool { return !c.Merge && c.Author != "" })
@@ -221,7 +221,7 @@ func (t TrailerFact) compare(o TrailerFact) int {
 	return cmpStrings(t.CommitSHA, o.CommitSHA, t.Key, o.Key, t.Value, o.Value)
 }
 
-// foldDirectPush tells of a push what a merge tells of a change.
+// foldDirectPush reads from a direct push what a merge states about a change.
 func foldDirectPush(c *Change, s *statement, p *Pushed, rank int) {
 	s.text(&c.MergedBy, attrMergedBy, p.Pusher, rank)
 	s.text(&c.BaseRef, attrBase, p.Branch, rank)
@@ -234,8 +234,8 @@ func foldDirectPush(c *Change, s *statement, p *Pushed, rank int) {
 	s.text(&c.Author, attrAuthor, author, rank)
 }
 
-// foldRuns lists the runs that are said to have made the change, and whether what
-// they log names it back.
+// foldRuns lists the runs that are said to have made the change, and whether their own logs name
+// it.
 func foldRuns(r *Record, f Facts) {
 	named := make(map[string][]string)
 	name := func(run, by string) {

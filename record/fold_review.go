@@ -57,9 +57,9 @@ func foldReviews(r *Record, own []Event) {
 	r.Trail.Review = out
 }
 
-// standingVerdicts returns the verdict of each person that stands among verdicts, which are
-// in the order of time: the newest, comments aside. A dismissal that names a review takes back
-// that review alone. who names the person behind an account.
+// standingVerdicts returns the verdict of each person that counts: the newest one that is not a
+// comment. verdicts are in time order. A dismissal that names a review withdraws only that
+// review. who returns the person behind an account.
 func standingVerdicts(verdicts []verdict, who func(account string) string) []verdict {
 	type review struct{ person, id string }
 	dismissed := make(map[review]bool)
@@ -87,13 +87,13 @@ func standingVerdicts(verdicts []verdict, who func(account string) string) []ver
 	return out
 }
 
-// A verdict is a review with what tells whether it counts.
+// A verdict is a review and what decides whether it counts.
 type verdict struct {
 	ReviewVerdict
-	told     time.Time // when it counts as told; see [Event.Told]
-	arrived  bool      // told is when it arrived
+	told     time.Time // when it counts as reported; see [Event.Told]
+	arrived  bool      // told is the arrival
 	open     bool      // the code host says that the change was open then
-	merged   bool      // the code host says that it was merged already
+	merged   bool      // the code host says that the change was merged already
 	reviewID string
 }
 
@@ -111,12 +111,12 @@ func verdictOf(e *Event, f *Review) verdict {
 	return v
 }
 
-// gravity orders verdicts of one time by what they say against a change.
+// gravity orders verdicts of the same time by severity for a change.
 func (v verdict) gravity() int {
 	return slices.Index([]string{"commented", "approved", "dismissed", "changes-requested"}, v.Verdict)
 }
 
-// compare orders verdicts by their time; of one time the gravest comes last and stands.
+// compare orders verdicts by time; at the same time the most severe comes last and counts.
 func (v verdict) compare(o verdict) int {
 	if c := v.told.Compare(o.told); c != 0 {
 		return c
@@ -124,11 +124,11 @@ func (v verdict) compare(o verdict) int {
 	return v.gravity() - o.gravity()
 }
 
-// A leave is an approval with what tells whether it counts.
+// A leave is an approval and what decides whether it counts.
 type leave struct {
 	ApprovalFact
-	told    time.Time // when it counts as told; see [Event.Told]
-	arrived bool      // that is when it arrived
+	told    time.Time // when it counts as reported; see [Event.Told]
+	arrived bool      // told is the arrival
 }
 
 func foldApprovals(r *Record, own []Event) {
@@ -147,8 +147,8 @@ func foldApprovals(r *Record, own []Event) {
 	}
 }
 
-// foldRefused lists those who spoke in the name of an agent that they are not, as a gateway
-// saw: who claims that accuses nobody.
+// foldRefused lists senders that used the name of an agent that they are not, as a gateway
+// observed it: a claim of this accuses nobody.
 func foldRefused(r *Record, own []Event) {
 	for _, e := range own {
 		if f, ok := e.Fact.(*IdentityRefused); ok && e.Witness == Observed {
@@ -158,7 +158,7 @@ func foldRefused(r *Record, own []Event) {
 	r.Trail.Refused = shown(r.Judged.Refused)
 }
 
-// foldGate takes the newest answer of the gate; what is claimed of one where none was seen.
+// foldGate sets the newest decision of the gate: a claimed one only if none was observed.
 func foldGate(r *Record, own []Event) {
 	seen := false
 	for _, e := range own {

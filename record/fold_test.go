@@ -14,7 +14,7 @@ const change = ChangeID("github.com/acme/payments/pull/4829")
 
 var night = time.Date(2026, 11, 12, 3, 0, 0, 0, time.UTC)
 
-// said makes an event of a fact, minutes after three at night.
+// said makes an event of a fact, some minutes after three at night.
 func said(minute int, f Fact) Event {
 	e := Event{Source: "/t", ID: fmt.Sprint(minute, TypeOf(f)), Type: TypeOf(f), Repository: change.Repository(), Change: change, Time: night.Add(time.Duration(minute) * time.Minute), Fact: f}
 	e.Digest = e.ID
@@ -175,7 +175,7 @@ func TestARecordStaysBounded(t *testing.T) {
 		t.Errorf("shown: %d files, %d tools, %d verdicts", len(r.Trail.Actions.Files), len(r.Trail.Actions.Tools), len(r.Trail.Review.Verdicts))
 	}
 	if len(r.Judged.verdicts) != 2000 || r.Trail.LeftOut != 0 {
-		t.Errorf("judged: %d verdicts of 2000, %d facts are left out", len(r.Judged.verdicts), r.Trail.LeftOut)
+		t.Errorf("%d verdicts of 2000 are judged, %d facts are left out", len(r.Judged.verdicts), r.Trail.LeftOut)
 	}
 	f = GatherWithin(change, events, 100)
 	if r = Fold(change, f); len(f.Own) > 400 || len(f.Evidence) > 200 || r.Trail.LeftOut == 0 {

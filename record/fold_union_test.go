@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestUnionIsThatOfSets compares with sorting all, for facts of which many stand
+// TestUnionIsThatOfSets compares the union with sorting everything, for facts of which many are
 // in both parts.
 func TestUnionIsThatOfSets(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))

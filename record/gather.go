@@ -2,40 +2,39 @@ package record
 
 import "slices"
 
-// Facts is all that the record of one change is made from.
+// Facts is everything from which the record of one change is made.
 type Facts struct {
-	Own      []Event // facts about the change, actions aside
+	Own      []Event // facts about the change, except actions
 	Actions  Actions
 	Evidence []Event // facts that name one of its commits, reports or findings
 
-	Superseded int64 // own facts for which a newer one stands: see [List]
+	Superseded int64 // own facts that a newer one replaced: see [List]
 	LeftOut    int64 // facts beyond the limit of a list
-	Lost       int64 // those left out that somebody saw who can know it
+	Lost       int64 // those of them from a witness who can know it
 
-	Names  []Repository // of the repository, where it has several: see [NamesOf]
-	PartOf ChangeID     // the change that this one is, whose repository is known under another name
+	Names  []Repository // the names of the repository if it has several: see [NamesOf]
+	PartOf ChangeID     // the same change under the other name of its repository
 }
 
-// An Index finds the facts of one repository by what they name. A list that it
-// returns is read and never changed.
+// An Index finds the facts of one repository by what they name. Callers must not change a list
+// that it returns.
 type Index interface {
-	// Own returns the facts about a change, actions aside.
+	// Own returns the facts about a change, except actions.
 	Own(ChangeID) (*List, error)
-	// Under returns the facts that are posted under a ref, actions aside.
+	// Under returns the facts that are posted under a ref, except actions.
 	Under(Ref) (*List, error)
 	// Linked returns the runs that are linked to a commit (see [Links]), sorted.
 	Linked(Ref) ([]Ref, error)
 }
 
-// Gather finds the facts of change id among the events of its repository, in
-// whatever order and however often they stand there. It is the definition of
-// what the enricher keeps up to date event by event.
+// Gather finds the facts of change id among the events of its repository, in any order and with
+// any repeats. It defines what the enricher keeps up to date event by event.
 func Gather(id ChangeID, events []Event) Facts { return GatherWithin(id, events, MaxFacts) }
 
-// GatherWithin is [Gather] with another limit of the facts of one kind.
+// GatherWithin is [Gather] with another limit for the facts of one kind.
 func GatherWithin(id ChangeID, events []Event, limit int) Facts {
 	s := newMemory(events, limit)
-	f, refs, _ := Find(id, s) // a set in memory does not fail
+	f, refs, _ := Find(id, s) // an index in memory does not fail
 	f.Names = NamesOf(id.Repository(), events)
 	told := make(map[string]Told)
 	for _, e := range s.actions {
@@ -46,10 +45,9 @@ func GatherWithin(id ChangeID, events []Event, limit int) Facts {
 	return f
 }
 
-// Find returns the facts of a change, actions aside, and the refs under which it
-// looked for them, sorted. A fact that is posted under none of these changes
-// nothing. The actions of the change are those that name it, and those that name
-// no change and are found under one of refs.
+// Find returns the facts of a change, except actions, and the sorted refs under which it looked
+// for them. A fact that is posted under none of these refs changes nothing. The actions of the
+// change are those that name it, and those that name no change and are found under one of refs.
 func Find(id ChangeID, ix Index) (f Facts, refs []Ref, err error) {
 	own, err := ix.Own(id)
 	if err != nil {
@@ -58,7 +56,7 @@ func Find(id ChangeID, ix Index) (f Facts, refs []Ref, err error) {
 	f = Facts{Own: own.Events, Superseded: own.Superseded, LeftOut: own.LeftOut, Lost: own.Lost}
 	for {
 		fresh := missing(slices.Concat(looks(f.Own), runs(f), befores(f)), refs, nil)
-		for i := 0; i < len(fresh); i++ { // it grows by the runs that are linked
+		for i := 0; i < len(fresh); i++ { // linked runs are appended
 			if fresh[i].IsCommit() {
 				linked, err := ix.Linked(fresh[i])
 				if err != nil {
@@ -80,8 +78,8 @@ func Find(id ChangeID, ix Index) (f Facts, refs []Ref, err error) {
 	}
 }
 
-// missing returns the members of refs, each once, that are neither in known, which is sorted,
-// nor in fresh, which is short.
+// missing returns the members of refs, each once, that are neither in known, which is sorted, nor
+// in fresh, which is short.
 func missing(refs, known, fresh []Ref) []Ref {
 	slices.Sort(refs)
 	refs = slices.Compact(refs)
@@ -91,8 +89,8 @@ func missing(refs, known, fresh []Ref) []Ref {
 	})
 }
 
-// take adds what is posted under a ref: the decisions of a run are the change's own,
-// all else is evidence.
+// take adds what is posted under a ref: decisions of a run are facts about the change, everything
+// else is evidence.
 func (f *Facts) take(id ChangeID, ref Ref, under *List) {
 	f.LeftOut, f.Lost = f.LeftOut+under.LeftOut, f.Lost+under.Lost
 	if ref.Run() == "" {
@@ -100,14 +98,14 @@ func (f *Facts) take(id ChangeID, ref Ref, under *List) {
 		return
 	}
 	if len(under.Events) > 0 {
-		f.Own = slices.Clip(f.Own) // it is the index's
+		f.Own = slices.Clip(f.Own) // the index owns the array
 	}
 	for _, e := range under.Events {
 		f.Own = append(f.Own, e.About(id))
 	}
 }
 
-// sorted brings f in order and takes out what was found by several refs.
+// sorted sorts f and removes facts that were found by several refs.
 func (f Facts) sorted(own *List) Facts {
 	if len(f.Own) > len(own.Events) {
 		slices.SortFunc(f.Own, compareFull)
@@ -135,8 +133,8 @@ func newMemory(events []Event, limit int) *memory {
 	return s
 }
 
-// standing returns the first event of each identity, in the order of arrival. One whose
-// sender said something else later under its identity is altered.
+// standing returns the first event of each identity, in the order of arrival. An event is marked
+// as altered if its sender later sent other content under its identity.
 func standing(events []Event) []Event {
 	sorted := slices.Clone(events)
 	slices.SortFunc(sorted, Event.CompareArrival)
@@ -202,7 +200,7 @@ func orNone(l *List) *List {
 	return l
 }
 
-// holds reports whether sorted refs hold any of others.
+// holds reports whether the sorted refs contain any of others.
 func holds(sorted []Ref, others ...Ref) bool {
 	return slices.ContainsFunc(others, func(r Ref) bool {
 		_, ok := slices.BinarySearch(sorted, r)

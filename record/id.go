@@ -14,15 +14,15 @@ import (
 // "github.com/acme/payments/commit/3f786850e387550fdab836ed7e6dc881de23001b".
 type ChangeID string
 
-// ErrNotAChange reports a text that names no change.
+// ErrNotAChange reports a text that does not name a change.
 var ErrNotAChange = errors.New("not a change")
 
-// changeForms is what an error tells the person who typed something else.
+// changeForms tells the person who typed something else what to write.
 const changeForms = "acme/payments#4829, group/project!12, its URL, or its id, as github.com/acme/payments/pull/4829 or github.com/acme/payments/commit/SHA"
 
-// ParseChange reads a change in any form that people and systems write: the
-// id itself, its full URL, and the short forms acme/payments#4829 (GitHub) and
-// group/proj!12 (GitLab). Its errors wrap [ErrNotAChange].
+// ParseChange reads a change in any form that people and systems write: the id itself, its full
+// URL, and the short forms acme/payments#4829 (GitHub) and group/proj!12 (GitLab). Its errors
+// wrap [ErrNotAChange].
 func ParseChange(s string) (ChangeID, error) {
 	text := strings.TrimSpace(s)
 	if id, ok := shortChange(text, "#", "github.com/", "/pull/"); ok {
@@ -55,7 +55,7 @@ func shortChange(s, mark, host, kind string) (ChangeID, bool) {
 		return "", false
 	}
 	repo, err := ParseRepository(host + path)
-	if err != nil || string(repo) != host+strings.ToLower(path) { // a page of one, for instance
+	if err != nil || string(repo) != host+strings.ToLower(path) { // for instance a page of a repository
 		return "", false
 	}
 	return repo.Change(kind + number), true
@@ -81,7 +81,7 @@ func changePath(parts []string) bool {
 	return len(parts) >= 2
 }
 
-// Split returns the parts of id, which must have come from [ParseChange].
+// Split returns the parts of id, which must come from [ParseChange].
 func (id ChangeID) Split() (repo Repository, kind, number string) {
 	s := string(id)
 	i := strings.LastIndexByte(s, '/')
@@ -95,7 +95,7 @@ func (id ChangeID) Split() (repo Repository, kind, number string) {
 	return Repository(s[:j]), s[j+1 : i], s[i+1:]
 }
 
-// Repository returns the repository that id lies in.
+// Repository returns the repository of id.
 func (id ChangeID) Repository() Repository {
 	repo, _, _ := id.Split()
 	return repo

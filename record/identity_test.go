@@ -2,8 +2,8 @@ package record
 
 import "testing"
 
-// TestTwoSendersOfOneName: two senders that use one source and id say two things, and both
-// count: as events, as scans, and as a source that is shared.
+// TestTwoSendersOfOneName checks that the events of two senders with one source and id both
+// count: as events, as scans, and as a shared source.
 func TestTwoSendersOfOneName(t *testing.T) {
 	scan := func(sender, digest string) Event {
 		return Event{Sender: sender, Source: "/ci", ID: "1", Type: TypeScanCompleted, Fact: &Scan{Report: Report{Digest: digest}}}

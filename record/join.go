@@ -5,12 +5,11 @@ import (
 	"strings"
 )
 
-// A Ref is a name under which evidence can be found within one repository:
-// "commit:<sha>", "scan:<digest or id>", "finding:<NAME>", "merge:<sha>",
-// "run:<id, trace or address of its log>", "artifact:<package URL>", "request:<id, address or
-// digest>". Evidence that names no change is posted
-// under its refs; a change looks under the refs that its own facts name. Which of
-// the two comes first does not matter.
+// A Ref is a name under which evidence can be found within one repository: "commit:<sha>",
+// "scan:<digest or id>", "finding:<NAME>", "merge:<sha>", "run:<id, trace or address of its
+// log>", "artifact:<package URL>", "request:<id, address or digest>". Evidence that names no
+// change is posted under its refs; a change looks under the refs that its own facts name. The
+// order does not matter.
 type Ref string
 
 func commitRef(sha string) Ref   { return Ref("commit:" + strings.ToLower(sha)) }
@@ -26,7 +25,7 @@ func CommitRef(sha string) Ref { return commitRef(sha) }
 // IsCommit reports whether r names a commit.
 func (r Ref) IsCommit() bool { return strings.HasPrefix(string(r), "commit:") }
 
-// Finding returns the finding that r names, "" where it names none.
+// Finding returns the finding that r names, or "".
 func (r Ref) Finding() string {
 	name, ok := strings.CutPrefix(string(r), "finding:")
 	if !ok {
@@ -35,7 +34,7 @@ func (r Ref) Finding() string {
 	return name
 }
 
-// Run returns the run that r names, "" where it names none.
+// Run returns the run that r names, or "".
 func (r Ref) Run() string {
 	run, ok := strings.CutPrefix(string(r), "run:")
 	if !ok {
@@ -44,15 +43,15 @@ func (r Ref) Run() string {
 	return run
 }
 
-// A Posting is evidence under one ref. Its event holds what that ref needs:
-// under a finding, the scan with that one finding.
+// A Posting is evidence under one ref. Its event contains what that ref needs: under a finding,
+// the scan with only that finding.
 type Posting struct {
 	Ref   Ref
 	Event Event
 }
 
-// Postings returns the refs under which e is evidence, and as what; those of the
-// findings of a report aside (see [FindingPostings]).
+// Postings returns the refs under which e is evidence, with that evidence, except the findings of
+// a report (see [FindingPostings]).
 func Postings(e Event) []Posting {
 	switch f := e.Fact.(type) {
 	case *Validation:
@@ -77,8 +76,8 @@ func Postings(e Event) []Posting {
 	return nil
 }
 
-// decisionPostings puts a decision that names no change where each change is found
-// that its run makes.
+// decisionPostings posts a decision that names no change under its run, where each change of the
+// run finds it.
 func decisionPostings(e Event) (out []Posting) {
 	if e.Change != "" {
 		return nil
@@ -89,8 +88,8 @@ func decisionPostings(e Event) (out []Posting) {
 	return out
 }
 
-// About returns e as a fact about change id: a decision that names no change is one
-// about each change that its run makes.
+// About returns e as a fact about change id: a decision that names no change is about each change
+// that its run makes.
 func (e Event) About(id ChangeID) Event {
 	e.Change = id
 	return e
@@ -109,8 +108,8 @@ func deploymentPostings(e Event, f *Deployment) (out []Posting) {
 	return out
 }
 
-// pushPostings makes a push evidence for the changes of which it holds a commit:
-// what is said of an agent stands in the messages.
+// pushPostings makes a push evidence for each change with one of its commits: the messages of the
+// commits name agents.
 func pushPostings(e Event, f *Pushed) []Posting {
 	shas := []string{strings.ToLower(f.After)}
 	for _, c := range f.Commits {
@@ -124,8 +123,8 @@ func pushPostings(e Event, f *Pushed) []Posting {
 	return out
 }
 
-// Links returns the commit that an action names, and the runs that it belongs to:
-// whoever made one commit of a change made the change.
+// Links returns the commit that an action names, and the refs of its run: a run that made one
+// commit of a change made the change.
 func Links(e Event) (commit Ref, runs []Ref) {
 	f, ok := e.Fact.(*Action)
 	if !ok || f.CommitSHA == "" {
@@ -158,7 +157,7 @@ func RunRefs(e Event) []Ref {
 	return refs
 }
 
-// RunNames are the names of the run that an event tells of.
+// RunNames returns the names of the run of an event.
 func RunNames(e Event) []string {
 	switch f := e.Fact.(type) {
 	case *Decision:
@@ -169,14 +168,14 @@ func RunNames(e Event) []string {
 	return nil
 }
 
-// runNames are the names of a run of an agent.
+// runNames returns the names of a run of an agent.
 func runNames(a Agent, trace string) []string {
 	return compactStrings([]string{a.Run, a.LogsURL, trace})
 }
 
-// runs returns the refs of the runs that are said to have made a change, by its
-// decisions and by the trailers of its commits. Beside them stand the runs of
-// the actions that name one of its commits: see [Links].
+// runs returns the refs of the runs that are said to have made a change, by its decisions and by
+// the trailers of its commits. The runs of actions that name one of its commits are found by
+// [Links].
 func runs(f Facts) []Ref {
 	var refs []Ref
 	for _, e := range f.Own {
@@ -192,9 +191,9 @@ func runs(f Facts) []Ref {
 	return refs
 }
 
-// pushed returns the commits of a change: those of pushes to its branch; of pushes
-// to where changes are merged, which may bring those of others, too, the ones that
-// the change itself names.
+// pushed returns the commits of a change: those of pushes to its branch and, from pushes to
+// branches into which changes are merged, only the commits that the change itself names. The
+// other commits may belong to other changes.
 func pushed(f Facts) []Commit {
 	all := pushes(f)
 	if len(all) == 0 {
@@ -213,7 +212,7 @@ func pushed(f Facts) []Commit {
 	return out
 }
 
-// pushes returns the pushes among f, each once, in the order of time.
+// pushes returns the pushes among f, each once, in time order.
 func pushes(f Facts) []Event {
 	var out []Event
 	for _, e := range f.Own {
@@ -233,7 +232,7 @@ func pushes(f Facts) []Event {
 	return out
 }
 
-// commitsOf are the commits that facts of a change name as its own.
+// commitsOf returns the commits that facts of a change name as its own.
 func commitsOf(own []Event) []string {
 	var out []string
 	add := func(sha string) {
@@ -280,8 +279,8 @@ func scanPostings(e Event, f *Scan) []Posting {
 	return out
 }
 
-// FindingPostings returns the refs of the findings of a scan, and the scan with that
-// finding alone under each; of those names alone that wanted says yes to.
+// FindingPostings returns the refs of the findings of a scan, and under each the scan with only
+// that finding. It skips refs for which wanted is false.
 func FindingPostings(e Event, wanted func(Ref) bool) []Posting {
 	f, ok := e.Fact.(*Scan)
 	if !ok {
@@ -298,14 +297,14 @@ func FindingPostings(e Event, wanted func(Ref) bool) []Posting {
 	return out
 }
 
-// WithFinding returns a scan with one of its findings alone.
+// WithFinding returns a scan with only one of its findings.
 func (e Event) WithFinding(f Finding) Event {
 	e.Fact = e.Fact.(*Scan).only([]Finding{f})
 	return e
 }
 
-// AsOwn returns e as the change holds it that it is about: a report without its
-// findings, which are found by their names.
+// AsOwn returns e in the form in which its change stores it: a report without its findings, which
+// are found by their names.
 func (e Event) AsOwn() Event {
 	if f, ok := e.Fact.(*Scan); ok {
 		e.Fact = f.only(nil)
@@ -313,7 +312,7 @@ func (e Event) AsOwn() Event {
 	return e
 }
 
-// only returns f with findings in place of its own, and without the content.
+// only returns f with these findings instead of its own, and without the content.
 func (f *Scan) only(findings []Finding) *Scan {
 	g := *f
 	g.Report.Content = nil
@@ -321,8 +320,8 @@ func (f *Scan) only(findings []Finding) *Scan {
 	return &g
 }
 
-// looks returns the refs that the facts of a change name: its commits, and
-// the report, the finding and the request that its decisions name.
+// looks returns the refs that the facts of a change name: its commits, and the report, the
+// finding and the request that its decisions name.
 func looks(own []Event) []Ref {
 	var refs []Ref
 	for _, e := range own {

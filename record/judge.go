@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Judge answers the four questions from what r holds, as docs/trust.md says. Nothing is
-// made up from absence: what is not there is a gap, and has a name.
+// Judge answers the four questions from the facts in r, as docs/trust.md says. It concludes
+// nothing from absence: what is missing is a gap with a name.
 func (r *Record) Judge(a Authority) {
 	j := &judge{record: r, authority: a, merged: r.Judged.MergedAt}
 	j.people = newPeople(r, a)
@@ -23,7 +23,7 @@ func (r *Record) Judge(a Authority) {
 	}
 	j.doubts()
 	if r.Trail.LeftOut > 0 {
-		j.takeBack(answers, reasons, fmt.Sprintf(" %d facts beyond what a record holds were left out.", r.Trail.LeftOut))
+		j.weaken(answers, reasons, fmt.Sprintf(" %d facts beyond what a record holds were left out.", r.Trail.LeftOut))
 		j.gap(GapEvidenceIncomplete)
 	}
 	if len(r.Trail.Masked) > 0 {
@@ -37,7 +37,7 @@ type judge struct {
 	record    *Record
 	authority Authority
 	people    *people
-	merged    time.Time // by a platform; zero where the change is open
+	merged    time.Time // as a platform saw it; zero if the change is open
 	reviews   reviews
 	gaps      []string
 }
@@ -59,19 +59,18 @@ func (j *judge) say(answer, gap, format string, args ...any) (string, string) {
 	return answer, fmt.Sprintf(format, args...)
 }
 
-// pending is the answer of an open change about what it may still get.
+// pending returns the answer of an open change about what it may still get.
 func (j *judge) pending(format string, args ...any) (string, string) {
 	return Pending, fmt.Sprintf(format, args...)
 }
 
-// certain reports whether nothing that is not known of the change could change what the
-// policy asks for.
+// certain reports whether no unknown part of the change could alter what the policy requires.
 func (j *judge) certain() bool {
 	a := j.authority
 	return a.Least == "" || a.Least == a.Verdict && allOf(a.Demands, a.LeastDemands) && allOf(a.LeastDemands, a.Demands)
 }
 
-// allOf reports whether each of demands asks for the same as one of others.
+// allOf reports whether each of demands requires the same as one of others.
 func allOf(demands, others []Demand) bool {
 	for _, d := range demands {
 		if !slices.ContainsFunc(others, d.same) {
@@ -85,7 +84,7 @@ func (d Demand) same(o Demand) bool {
 	return d.Verdict == o.Verdict && d.Service == o.Service && d.Group == o.Group && d.Nobody == o.Nobody && d.Claimed == o.Claimed
 }
 
-// doubts names what speaks against the record as a whole.
+// doubts adds the gaps that concern the record as a whole.
 func (j *judge) doubts() {
 	r := j.record
 	if n := len(r.Judged.Refused); n > 0 { // whoever made the change
@@ -106,7 +105,7 @@ func (j *judge) doubts() {
 	}
 }
 
-// contested is the value of a contested attribute, as it is observed.
+// contested returns the observed value of a contested attribute.
 func (c *Change) contested(name string) string {
 	switch name {
 	case attrHead:
@@ -121,7 +120,7 @@ func (c *Change) contested(name string) string {
 	return c.State
 }
 
-// words says a contested attribute.
+// words describes a contested attribute.
 func (a attribute) words() string {
 	switch a.name {
 	case attrHead:
@@ -136,8 +135,9 @@ func (a attribute) words() string {
 	return "it is " + a.value
 }
 
-// takeBack makes partial what rests on all facts, where some are not there as they were.
-func (j *judge) takeBack(answers *Answers, reasons *Reasons, why string) {
+// weaken makes those answers partial that need all facts, because some facts are missing or were
+// changed.
+func (j *judge) weaken(answers *Answers, reasons *Reasons, why string) {
 	for answer, reason := range map[*string]*string{
 		&answers.Trigger: &reasons.Trigger, &answers.Alternatives: &reasons.Alternatives,
 		&answers.Authorized: &reasons.Authorized, &answers.Reviewed: &reasons.Reviewed,
@@ -156,7 +156,7 @@ func (j *judge) before() string {
 	return ", before the merge"
 }
 
-// sameCommit compares two commit ids, of which one may be shortened.
+// sameCommit compares two commit ids, one of which may be shortened.
 func sameCommit(a, b string) bool {
 	const shortest = 7
 	n := min(len(a), len(b))

@@ -2,20 +2,19 @@ package record
 
 import "time"
 
-// Known is what was known of a change at one moment: what an auditor calls
-// contemporaneous. An approval that came an hour after the merge is evidence,
-// and was no approval then.
+// Known is what was known of a change at one moment, which auditors call contemporaneous. An
+// approval that came an hour after the merge is evidence, but was not an approval at the merge.
 type Known struct {
 	Answers    *Answers `json:"answers,omitempty"`
 	Gaps       []string `json:"gaps,omitempty" index:"keyword"`
 	Verdict    string   `json:"verdict,omitempty" index:"keyword" doc:"of the policy that is in force now"`
-	Satisfied  bool     `json:"satisfied" index:"boolean" doc:"what the verdict asks for was there"`
+	Satisfied  bool     `json:"satisfied" index:"boolean" doc:"what the verdict requires was given"`
 	Approvers  []string `json:"approvers,omitempty" index:"keyword"`
 	Conclusion string   `json:"conclusion,omitempty" index:"keyword" doc:"of the tests"`
 	Events     int64    `json:"events" index:"long" doc:"events that had happened"`
 }
 
-// Known sums up what r holds, once it was judged.
+// Known sums up r, which must be judged.
 func (r *Record) Known() *Known {
 	k := &Known{Answers: r.Trail.Answers, Gaps: r.Trail.Gaps, Events: r.Trail.Events}
 	if a := r.Trail.Authorization; a != nil {
@@ -30,8 +29,8 @@ func (r *Record) Known() *Known {
 	return k
 }
 
-// Until returns the facts that had happened by t: those of platforms by the time inside
-// them, all others by their arrival. Actions are counted whole: they are kept as sums.
+// Until returns the facts that had occurred by t: those of platforms by the time inside them, all
+// others by their arrival. Actions are included completely, since only their sums are kept.
 func (f Facts) Until(t time.Time) Facts {
 	f.Own, f.Evidence = until(f.Own, t), until(f.Evidence, t)
 	return f
@@ -42,9 +41,8 @@ func (f Facts) Events() int64 {
 	return int64(len(f.Own)) + f.Superseded + f.Actions.Count + distinctEvents(f.Own, f.Evidence)
 }
 
-// OnlyDeployed reports whether f and the facts that had happened earlier differ
-// in deployments and answers of the gate alone, of which no answer and no gap
-// depends.
+// OnlyDeployed reports whether f differs from the facts of an earlier time only in deployments
+// and gate decisions, on which no answer and no gap depends.
 func (f Facts) OnlyDeployed(earlier Facts) bool {
 	return telling(f.Own) == telling(earlier.Own) && telling(f.Evidence) == telling(earlier.Evidence)
 }
@@ -79,8 +77,8 @@ func until(events []Event, t time.Time) []Event {
 	return out
 }
 
-// happened reports whether e had, by t, as the answers count it. A merge had, by the time
-// of the merge, whenever it was said.
+// happened reports whether e had occurred by t, as the answers count it. A merge counts as
+// occurred at the time of the merge, however late it was reported.
 func happened(e Event, t time.Time) bool {
 	if e.Witness != Observed {
 		return !after(e.Told(), t, e.byArrival())

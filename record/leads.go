@@ -6,33 +6,33 @@ import (
 	"strings"
 )
 
-// A Lead says that whoever finds an event looks under a ref, too: an index that keeps
-// documents and no facts follows leads where [Find] reads facts. Both find the same
-// events.
+// A Lead says that whoever finds an event also looks under a ref. An index that stores documents
+// instead of facts follows leads where [Find] reads facts. Both find the same events.
 type Lead struct {
-	// From says for whom: [FromOwn] for the change that the event is about, a ref for
-	// those who look under it, and empty for whoever finds the event.
+	// From says who follows the lead: [FromOwn] the change that the event is about, a ref those
+	// who look under it, and empty whoever finds the event.
 	From Ref `json:"from,omitempty" index:"none"`
 	To   Ref `json:"to" index:"none"`
 }
 
-// FromOwn is where the leads begin that only the change itself follows.
+// FromOwn marks leads that only the change itself follows.
 const FromOwn Ref = "change"
 
-// linkRef is where an action of one change is found whose commit is another's, too: that
-// leads the other change to the run, and makes the action no event of it.
+// linkRef returns the ref under which an action of one change is found if its commit is also a
+// commit of another. It leads the other change to the run, but does not make the action an event
+// of that change.
 func linkRef(commit Ref) Ref { return "link:" + commit }
 
 // RunRef returns the ref of a run, by one of its names.
 func RunRef(name string) Ref { return runRef(name) }
 
-// Refs returns the refs under which e is found by changes that it does not name, sorted.
+// Refs returns the sorted refs under which changes that e does not name find it.
 func Refs(e Event) []Ref {
 	var out []Ref
 	for _, p := range Postings(e) {
 		out = append(out, p.Ref)
 	}
-	if f, ok := e.Fact.(*Scan); ok { // as [FindingPostings], without the postings
+	if f, ok := e.Fact.(*Scan); ok { // like [FindingPostings], without the postings
 		for _, finding := range f.Findings {
 			for _, name := range finding.Names() {
 				out = append(out, findingRef(name))
@@ -47,7 +47,7 @@ func Refs(e Event) []Ref {
 	return slices.Compact(out)
 }
 
-// Leads returns where e leads, in order.
+// Leads returns the leads of e, in order.
 func Leads(e Event) []Lead {
 	var out []Lead
 	add := func(from Ref, to ...Ref) {
@@ -57,7 +57,7 @@ func Leads(e Event) []Lead {
 	}
 	from := FromOwn
 	if e.Change == "" {
-		from = "" // a decision that names no change is one of each change that finds it
+		from = "" // a decision that names no change belongs to each change that finds it
 	}
 	switch f := e.Fact.(type) {
 	case *Decision:
@@ -70,7 +70,7 @@ func Leads(e Event) []Lead {
 		for _, c := range f.Commits {
 			from := commitRef(c.SHA)
 			if !f.Default {
-				from = "" // the whole push is the change's
+				from = "" // the whole push belongs to the change
 			}
 			for _, run := range runsOf(c.Trailers) {
 				add(from, runRef(run))
@@ -97,16 +97,16 @@ func Leads(e Event) []Lead {
 	return slices.Compact(out)
 }
 
-// A Found is an event as an index of documents shows it: what it is called there, whether it
-// names the change, and its leads.
+// A Found is an event as an index of documents shows it: its id there, whether it names the
+// change, and its leads.
 type Found struct {
 	ID    string
 	Own   bool
 	Leads []Lead
 }
 
-// Follow returns the refs under which the events of a change are found, sorted. It begins
-// with the events that name the change; under returns what is found under refs.
+// Follow returns the sorted refs under which the events of a change are found. It begins with the
+// events that name the change; under returns the events under refs.
 func Follow(own []Found, under func([]Ref) ([]Found, error)) ([]Ref, error) {
 	looked, seen := make(map[Ref]bool), make(map[string]bool)
 	var known []Found
@@ -140,7 +140,8 @@ func Follow(own []Found, under func([]Ref) ([]Found, error)) ([]Ref, error) {
 	return slices.Sorted(maps.Keys(looked)), nil
 }
 
-// freshLeads returns the refs to which known events lead and under which nobody looked yet.
+// freshLeads returns the refs to which known events lead and under which nothing was looked up
+// yet.
 func freshLeads(known []Found, looked map[Ref]bool) (fresh []Ref) {
 	for _, f := range known {
 		for _, l := range f.Leads {

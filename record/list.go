@@ -5,34 +5,33 @@ import (
 	"strings"
 )
 
-// MaxFacts is how many facts of one kind a change, or one ref, holds of one sender. It is
-// for senders that flood; what is beyond it is counted. The actions of a run
-// stay counted where the fact that named the run is left out later.
+// MaxFacts is how many facts of one kind a change or a ref keeps from one sender. It protects
+// against senders that flood; facts beyond it are counted. The actions of a run stay counted even
+// if the fact that named the run is left out later.
 const MaxFacts = 10_000
 
 // maxLinks is how many runs may be linked to one commit.
 const maxLinks = 1_000
 
-// FirstLinks sorts runs, takes out repeats and keeps as many as are looked at.
+// FirstLinks sorts runs, removes repeats and returns as many as are used.
 func FirstLinks(runs []Ref) []Ref {
 	slices.Sort(runs)
 	runs = slices.Compact(runs)
 	return runs[:min(len(runs), maxLinks)]
 }
 
-// A List holds facts in order, each once. What it holds is a function of the set of
-// facts that were added, whatever their order. Of facts that decide nothing, as
-// comments, it keeps the newest of each person; of each kind and sender it keeps as many as
-// a limit allows.
+// A List contains facts in order, each once. Its content depends only on the set of facts that
+// were added, not on their order. Of facts that decide nothing, such as comments, it keeps the
+// newest of each person. For each kind and sender it keeps as many facts as a limit allows.
 type List struct {
 	Events     []Event
 	Superseded int64
 	LeftOut    int64
-	Lost       int64 // those left out that somebody saw who can know it
+	Lost       int64 // those of them from a witness who can know it
 }
 
-// Add adds e, a fact that was not added before. It returns the fact for which e stands
-// from now on, or e itself where a newer one stands for it, and whether there is one.
+// Add adds e, a fact that was not added before. It returns the fact that e replaces, or e itself
+// if a newer fact replaces it, and whether there is one.
 func (l *List) Add(e Event, limit int) (superseded Event, ok bool) {
 	at, _ := slices.BinarySearchFunc(l.Events, e, compareFull)
 	if old := l.standing(e); old >= 0 {
@@ -51,7 +50,7 @@ func (l *List) Add(e Event, limit int) (superseded Event, ok bool) {
 	return superseded, ok
 }
 
-// standing returns where the fact is that has the slot of e, -1 where there is none.
+// standing returns the index of the fact in the same slot as e, or -1.
 func (l *List) standing(e Event) int {
 	if !decidesNothing(e) {
 		return -1
@@ -59,10 +58,10 @@ func (l *List) standing(e Event) int {
 	return slices.IndexFunc(l.Events, func(o Event) bool { return sameSlot(e, o) })
 }
 
-// cut leaves out one fact of the kind and the sender of e, where that sender has more than
-// limit of that kind: what one sender tells takes no place from what another does. Of what
-// was observed the oldest goes. Of all else, which may be dated as its sender likes, the one
-// that arrived last goes: nobody takes back what they said by saying more.
+// cut leaves out one fact of the kind and the sender of e if that sender has more than limit of
+// that kind, so that one sender cannot displace the facts of another. Of observed facts it drops
+// the oldest. Of all others, whose dates their sender can choose, it drops the one that arrived
+// last: nobody can withdraw a statement by sending more.
 func (l *List) cut(e Event, limit int) {
 	n, out, decides := 0, -1, !decidesNothing(e)
 	for i, o := range l.Events {
@@ -88,7 +87,7 @@ func (l *List) cut(e Event, limit int) {
 	}
 }
 
-// decidesNothing reports whether no judgement depends on e where a newer fact says the same.
+// decidesNothing reports whether no answer depends on e once a newer fact says the same.
 func decidesNothing(e Event) bool {
 	switch f := e.Fact.(type) {
 	case *Review:
@@ -99,8 +98,8 @@ func decidesNothing(e Event) bool {
 	return false
 }
 
-// sameSlot reports whether the newer one of two facts that decide nothing stands for both:
-// comments of one person, notes about one commit or artifact, as one sender tells them.
+// sameSlot reports whether the newer one of two facts that decide nothing replaces the other:
+// comments of one person, or notes about one commit or artifact, from one sender.
 func sameSlot(a, b Event) bool {
 	if a.Sender != b.Sender || a.witness() != b.witness() {
 		return false

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// flood is n facts that an agent sends without seeing what it tells.
+// flood returns n facts that an agent sends without seeing what it reports.
 func flood(n int, f func(i int) Fact) (out []Event) {
 	for i := range n {
 		e := said(300+i, f(i))
@@ -22,7 +22,7 @@ func flood(n int, f func(i int) Fact) (out []Event) {
 	return out
 }
 
-// What an agent sends takes no place from what others tell, however much it is.
+// The facts of an agent do not displace those of others, however many there are.
 func TestAFloodHidesNothing(t *testing.T) {
 	revision := Revision{Author: "a[bot]", HeadSHA: sha(1), Files: []string{"x.go"}}
 	honest := []Event{
@@ -46,7 +46,7 @@ func TestAFloodHidesNothing(t *testing.T) {
 	}
 }
 
-// An agent that says more, whatever time it states, does not take back what it said.
+// An agent cannot withdraw a statement by sending more, whatever time it states.
 func TestAFloodTakesNothingBack(t *testing.T) {
 	first := said(1, &Decision{Agent: Agent{ID: "a", DelegatedBy: "ben"}})
 	first.Sender, first.Arrived = SenderAgent+"a", first.Time

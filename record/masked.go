@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A Masking says that an event, or a file that it names, was changed after it was kept: secrets
+// A Masking says that an event, or a file that it names, was changed after it was stored: secrets
 // in it were replaced.
 type Masking struct {
 	At     time.Time `json:"at" index:"date"`
@@ -21,30 +21,31 @@ type Masking struct {
 	ID     string    `json:"id,omitempty" index:"keyword" doc:"of the event"`
 }
 
-// String is m as the attribute maskedafter of its event has it, without the event's name.
+// String returns m in the form of the attribute maskedafter of its event, without source and id
+// of the event.
 func (m Masking) String() string {
 	return url.Values{
 		"at": {m.At.UTC().Format(time.RFC3339)}, "by": {m.By}, "rules": {strings.Join(m.Rules, ",")}, "was": {m.Was}, "is": {m.Is},
 	}.Encode()
 }
 
-// ParseMasking reads the attribute maskedafter. What cannot be read is a masking all the same,
-// of which nothing else is known.
+// ParseMasking reads the attribute maskedafter. If the text cannot be read, it is still a
+// masking, about which nothing else is known.
 func ParseMasking(text string) Masking {
-	v, _ := url.ParseQuery(text) // as far as it can be read
+	v, _ := url.ParseQuery(text) // use the readable part
 	m := Masking{By: v.Get("by"), Was: v.Get("was"), Is: v.Get("is")}
-	m.At, _ = time.Parse(time.RFC3339, v.Get("at")) // zero where nobody says
+	m.At, _ = time.Parse(time.RFC3339, v.Get("at")) // zero if not stated
 	if rules := v.Get("rules"); rules != "" {
 		m.Rules = strings.Split(rules, ",")
 	}
 	return m
 }
 
-// maxMaskings bounds those that a record names.
+// maxMaskings is how many maskings a record lists.
 const maxMaskings = 50
 
-// foldMaskings names the events that were masked after they were kept. Claims prove nothing,
-// whatever they said before.
+// foldMaskings lists the events that were masked after they were stored, except claims, which
+// prove nothing anyway.
 func foldMaskings(r *Record, all []*Event) {
 	for _, e := range all {
 		if e.Masked == "" || cmp.Or(e.Witness, Claimed) == Claimed {
@@ -60,9 +61,9 @@ func foldMaskings(r *Record, all []*Event) {
 	r.Trail.Masked = r.Trail.Masked[:min(len(r.Trail.Masked), maxMaskings)]
 }
 
-// masked takes back what rests on evidence whose bytes were changed after it was kept.
+// masked weakens the answers that need evidence whose bytes were changed after it was stored.
 func (j *judge) masked(answers *Answers, reasons *Reasons) {
 	last := j.record.Trail.Masked[len(j.record.Trail.Masked)-1]
-	j.takeBack(answers, reasons, fmt.Sprintf(" Secrets in its evidence were masked after it was kept, on %s by %s: the bytes of then cannot be shown.", last.At.UTC().Format(time.DateOnly), orString(last.By, "somebody")))
+	j.weaken(answers, reasons, fmt.Sprintf(" Secrets in its evidence were masked after it was kept, on %s by %s: the bytes of then cannot be shown.", last.At.UTC().Format(time.DateOnly), orString(last.By, "somebody")))
 	j.gap(GapEvidenceMasked)
 }

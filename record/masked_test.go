@@ -20,8 +20,8 @@ func TestAMaskingIsReadAsItWasWritten(t *testing.T) {
 	}
 }
 
-// TestWhatRestsOnMaskedEvidenceIsNotProven, and says why; what was a claim before proves as
-// little now, so that nobody takes another's proof away by it.
+// TestWhatRestsOnMaskedEvidenceIsNotProven checks that the reason says so too. A masked claim
+// proves as little as before, so that nobody can remove another's proof with it.
 func TestWhatRestsOnMaskedEvidenceIsNotProven(t *testing.T) {
 	for _, c := range []struct {
 		masked, witness string

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// A repository that is renamed, or transferred to another owner, stays one repository. Its key
-// is the name under which it was known first, and all of its changes have ids of that key, under
-// whatever name an event speaks of it. What identifies it is the number that its code host has
-// for it: a name may be taken by another repository later, whose key is then the name, a tilde
-// and its number, which no name has.
+// A repository that is renamed, or transferred to another owner, stays one repository. Its key is
+// the name under which it was first known, and all its changes have ids with that key, whatever
+// name an event uses for it. The number that its code host has for it identifies it: another
+// repository may get the name later, and then has as its key the name, a tilde and its own
+// number, which no name can be.
 
 // TypeRepositoryNamed is the type of [RepositoryNamed].
 const TypeRepositoryNamed = "dev.changetrail.repository.named.v1"
@@ -21,7 +21,7 @@ const MaxNames = 64
 const keyMark = "~"
 
 // RepositoryID returns the identity that a code host gives a repository: its host and its number
-// there, as github.com#4711. It is empty where one of them is not known.
+// there, such as github.com#4711. It is empty if one of them is unknown.
 func RepositoryID(at Repository, number string) string {
 	host, _, ok := strings.Cut(string(at), "/")
 	if !ok || number == "" {
@@ -30,8 +30,8 @@ func RepositoryID(at Repository, number string) string {
 	return host + "#" + number
 }
 
-// Name returns the name that the key of a repository is made of: r itself, except of a repository
-// whose name was another one's before.
+// Name returns the name in the key of a repository: r itself, except for a repository whose name
+// belonged to another one before.
 func (r Repository) Name() Repository {
 	if i := strings.LastIndex(string(r), keyMark); i > strings.LastIndexByte(string(r), '/')+1 && isDecimal(string(r[i+1:])) {
 		return r[:i]
@@ -45,7 +45,7 @@ func (r Repository) WithID(id string) Repository {
 	return r + keyMark + Repository(number)
 }
 
-// In returns e as an event about the repository of a key.
+// In returns e as an event about the repository with a key.
 func (e Event) In(key Repository) Event {
 	if e.Change != "" {
 		e.Change = key.Change(string(e.Change[len(e.Change.Repository()):]))
@@ -54,8 +54,8 @@ func (e Event) In(key Repository) Event {
 	return e
 }
 
-// NamesOf returns the names that code hosts gave the repository of a key in events about it,
-// sorted: none where it has but the one that its key is made of.
+// NamesOf returns the sorted names that code hosts gave the repository with a key in events about
+// it, or nil if there is only the one in its key.
 func NamesOf(key Repository, events []Event) []Repository {
 	names := []Repository{key.Name()}
 	for _, e := range events {
@@ -71,7 +71,7 @@ func NamesOf(key Repository, events []Event) []Repository {
 	return sortedNames(names)
 }
 
-// Naming says in words how the repository of a change is called, where it has several names.
+// Naming describes the names of the repository of a change, if it has several.
 func (c Change) Naming() string {
 	if len(c.OtherNames) == 0 {
 		return ""
@@ -95,8 +95,8 @@ func sortedNames(names []Repository) []Repository {
 	return names[:min(len(names), MaxNames)]
 }
 
-// foldNames says how the repository of a change is called: as its code host called it in the
-// newest event of the change; and how else.
+// foldNames sets the name of the repository of a change, which is the one that its code host used
+// in the newest event of the change, and its other names.
 func foldNames(r *Record, f Facts) {
 	c := &r.Trail.Change
 	key := c.ID.Repository()
@@ -121,7 +121,7 @@ func foldNames(r *Record, f Facts) {
 			c.OtherIDs = append(c.OtherIDs, id)
 		}
 	}
-	if c.Repository != key { // else it stands there already
+	if c.Repository != key { // otherwise the URL is set already
 		c.URL = c.Repository.Change(rest).URL()
 	}
 }
@@ -132,18 +132,18 @@ func distinct(names []Repository, more ...Repository) []Repository {
 	return slices.Compact(out)
 }
 
-// A RepositoryNamed is what enrichers tell each other of the names of repositories, and send from
-// the name of one to its key. Nobody else may say it.
+// A RepositoryNamed is a message between enrichers about the names of repositories, which they
+// also use to send facts from a name to the key. Nobody else may send it.
 type RepositoryNamed struct {
 	Name string `json:"name" schema:"required,min=1,max=512" doc:"a name of the repository"`
-	Key  string `json:"key" schema:"required,min=1,max=512" doc:"the name under which it was known first, by which its changes are named"`
-	// ID and At: the code host says that the repository has this name.
-	ID string    `json:"id,omitempty" schema:"max=512" doc:"host and number of the repository at its code host, as github.com#4711"`
-	At time.Time `json:"at,omitzero" doc:"when the code host said so"`
-	// After: the records of the repository are made again, since it has another name now.
-	After string `json:"after,omitempty" schema:"max=128" doc:"the records are made again that come after this one"`
-	// Moved: what was told under the name before it was known whose it is.
-	Moved string `json:"moved,omitempty" doc:"a part of what was told under the name, as the enricher holds it: base64"`
+	Key  string `json:"key" schema:"required,min=1,max=512" doc:"the name under which it was first known; the ids of its changes contain it"`
+	// ID and At: the code host states that the repository has this name.
+	ID string    `json:"id,omitempty" schema:"max=512" doc:"host and number of the repository at its code host, such as github.com#4711"`
+	At time.Time `json:"at,omitzero" doc:"when the code host stated it"`
+	// After: the records of the repository are made again because it has another name.
+	After string `json:"after,omitempty" schema:"max=128" doc:"the position after which records are made again"`
+	// Moved: what was reported under the name before its repository was known.
+	Moved string `json:"moved,omitempty" doc:"a part of what was reported under the name, in the form in which the enricher stores it: base64"`
 }
 
 func (*RepositoryNamed) isFact() {}

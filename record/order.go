@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// cmpStrings compares the strings pairwise, the first difference decides.
+// cmpStrings compares strings pairwise; the first difference decides.
 func cmpStrings(pairs ...string) int {
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if c := strings.Compare(pairs[i], pairs[i+1]); c != 0 {
@@ -28,9 +28,8 @@ func compactStrings(in []string) []string {
 	return out
 }
 
-// smallest returns the union of two sorted sets, cut to the n smallest
-// members. Cutting this way keeps a union independent of the order in which
-// its parts come.
+// smallest returns the union of two sorted sets, cut to the n smallest members. That makes a
+// union independent of the order of its parts.
 func smallest[T any](a, b []T, n int, compare func(T, T) int) []T {
 	if addsNothing(a, b, n, compare) {
 		return a
@@ -41,8 +40,8 @@ func smallest[T any](a, b []T, n int, compare func(T, T) int) []T {
 	return out[:min(n, len(out))]
 }
 
-// addsNothing reports whether each member of b stands in the sorted set a, or behind it
-// where it is full.
+// addsNothing reports whether each member of b is in the sorted set a, or sorts after it if a is
+// full.
 func addsNothing[T any](a, b []T, n int, compare func(T, T) int) bool {
 	if len(a) == 0 || len(a) > n {
 		return false
@@ -61,10 +60,10 @@ func smallestStrings(a, b []string, n int) []string {
 	return out[:min(n, len(out))]
 }
 
-// severities in rising order of gravity.
+// severities, from the least to the most serious.
 var severities = []string{"", "unknown", "none", "low", "medium", "high", "critical"}
 
-// GraverSeverity returns the graver of two severities.
+// GraverSeverity returns the more serious of two severities.
 func GraverSeverity(a, b string) string {
 	if slices.Index(severities, a) >= slices.Index(severities, b) {
 		return a

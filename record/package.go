@@ -7,9 +7,8 @@ import (
 	"github.com/changetrail/changetrail/internal/ecosystem"
 )
 
-// about reports whether the package that a decision names is the one that f is in.
-// A decision names it in its own spelling, mostly without its ecosystem, and a
-// decision that names none is about all.
+// about reports whether the package that a decision names is the package of f. A decision uses
+// its own spelling, mostly without the ecosystem; a decision that names none is about all.
 func (t *Trigger) about(f Finding) ecosystem.Match {
 	if t.Package == "" {
 		return ecosystem.Same
@@ -17,8 +16,8 @@ func (t *Trigger) about(f Finding) ecosystem.Match {
 	return ecosystem.SamePackage(ecosystem.Package{Name: t.Package}, ecosystem.Package{Ecosystem: f.Ecosystem, Name: f.Package, PURL: f.PURL})
 }
 
-// closer returns which of two scans of the finding that t names it more likely
-// means: the one whose package it surely names, else the [nearer] one.
+// closer returns which of two scans of the finding that t names is more likely meant: the one
+// whose package it certainly names, or else the [nearer] one.
 func (t *Trigger) closer(decision, a, b *Event) *Event {
 	if a == nil {
 		return b
@@ -35,14 +34,14 @@ func (t *Trigger) closer(decision, a, b *Event) *Event {
 	return nearer(decision, a, b)
 }
 
-// chosenElsewhere holds the version to which an option takes its package against
-// what was done. Where the package was taken to another version, want and got are
-// the two and name is the package; where a lock file holds the package more than
-// once, one place that has the version chosen is enough.
+// chosenElsewhere compares the version that an option names for its package with what was done.
+// If the package was updated to another version, want and got are the two versions and name is
+// the package. If a lock file has the package more than once, one entry with the chosen version
+// is enough.
 //
-// comparable is false where nothing was done that could be held against the
-// option: it names no package or no version, the package is not listed, or what
-// stands there is no version of the package's ecosystem, a range for one.
+// comparable is false if there is nothing to compare: the option names no package or no version,
+// the package is not listed, or its entry is not a version of its ecosystem but, for example, a
+// range.
 func chosenElsewhere(o Option, done []DependencyUpdate) (want, got, name string, comparable bool) {
 	if o.Package == "" || o.To == "" || len(done) == 0 {
 		return "", "", "", false
@@ -77,8 +76,8 @@ func chosenElsewhere(o Option, done []DependencyUpdate) (want, got, name string,
 	return want, got, name, true
 }
 
-// compareVersions compares as the ecosystem does. An agent may write what its
-// ecosystem does not: v1.0.200 of a crate, ==2.31.0 of a Python package.
+// compareVersions compares as the ecosystem does. It also accepts what agents write: v1.0.200 of
+// a crate, ==2.31.0 of a Python package.
 func compareVersions(eco, a, b string) (order int, ok bool) {
 	if order, ok := ecosystem.Compare(eco, a, b); ok {
 		return order, ok
@@ -90,8 +89,8 @@ func matchUpdate(o Option, d DependencyUpdate) ecosystem.Match {
 	return ecosystem.SamePackage(ecosystem.Package{Name: o.Package}, ecosystem.Package{Ecosystem: d.Ecosystem, Name: d.Name})
 }
 
-// ecosystemOf returns the ecosystem of a package as the option's package URL says
-// it, else as the update does.
+// ecosystemOf returns the ecosystem of a package from the option's package URL, or else from the
+// update.
 func ecosystemOf(o Option, d DependencyUpdate) string {
 	if eco, _, _, ok := ecosystem.SplitPURL(o.Package); ok {
 		return eco
@@ -99,15 +98,15 @@ func ecosystemOf(o Option, d DependencyUpdate) string {
 	return d.Ecosystem
 }
 
-// Pins of one package to one version, alone on a line: requests==2.31.0 (PEP 508),
-// lodash@4.17.21 and @types/node@20.1.0 (npm, and others who write so).
+// Pins of one package to one version, alone on a line: requests==2.31.0 (PEP 508), lodash@4.17.21
+// and @types/node@20.1.0 (npm and others).
 var (
 	pythonPin = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[A-Za-z0-9,._ -]*\])?\s*==\s*([0-9][A-Za-z0-9.!+_-]*)$`)
 	atPin     = regexp.MustCompile(`^(@?[A-Za-z0-9][A-Za-z0-9._/-]*)@(v?[0-9][A-Za-z0-9.+_-]*)$`)
 )
 
-// pin reads a text that is one of these, or a package URL with a version, as an option
-// that names both.
+// pin reads a text that is a pin, or a package URL with a version, as an option with both package
+// and version.
 func pin(text string) (o Option, ok bool) {
 	text = strings.TrimSpace(text)
 	if eco, name, version, ok := ecosystem.SplitPURL(text); ok && version != "" {

@@ -11,7 +11,7 @@ func TestTriggerFindsItsPackageInAnySpelling(t *testing.T) {
 		name, named string
 		in          []Finding
 		found       bool
-		pkg         string // the package of the finding that was taken
+		pkg         string // the package of the finding that was selected
 	}{
 		{"another case", "PyYAML", []Finding{{Package: "pyyaml", Ecosystem: "pip"}}, true, "pyyaml"},
 		{"a package URL", "pkg:npm/%40babel/core@7.1.0", []Finding{{Package: "@babel/core", Ecosystem: "npm"}}, true, "@babel/core"},
@@ -85,7 +85,8 @@ func TestChosenElsewhere(t *testing.T) {
 	}
 }
 
-// TestPins: a title that is nothing but a package and its version is read, words are not.
+// TestPins checks that a title that is nothing but a package and its version is read, and prose
+// is not.
 func TestPins(t *testing.T) {
 	for text, want := range map[string]Option{
 		"requests==2.31.0":              {Package: "requests", To: "2.31.0"},

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestFindingNotInAPartOfAReport: what does not stand in a part of a report may
-// stand in the rest.
+// TestFindingNotInAPartOfAReport checks that a finding that is not in one part of a report may be
+// in the rest.
 func TestFindingNotInAPartOfAReport(t *testing.T) {
 	digest := "sha256:" + strings.Repeat("a", 64)
 	for partial, want := range map[bool]string{false: Contradicted, true: Partial} {

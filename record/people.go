@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// people tells who is behind the accounts of a change, and who of them took part in it.
+// people knows who is behind the accounts of a change, and which of them took part in it.
 type people struct {
 	authority Authority
 	names     func(account string) []string
-	involved  map[string]bool // those who made the change or asked for it; false: as is only claimed
+	involved  map[string]bool // those who made the change or asked for it; false: only by a claim
 }
 
 func newPeople(r *Record, a Authority) *people {
@@ -38,8 +38,8 @@ func (p *people) involve(accounts []string, known bool) {
 	}
 }
 
-// who names the person behind an account: by the policy, else by the code host's number of
-// the account, else by its name, of which the case does not count.
+// who returns the person behind an account: by the policy, or else by the code host's number of
+// the account, or else by its name without regard to case.
 func (p *people) who(account string) string {
 	names := p.names(account)
 	for _, name := range names {
@@ -53,16 +53,16 @@ func (p *people) who(account string) string {
 	return strings.ToLower(names[min(1, len(names)-1)])
 }
 
-// took reports whether an account made the change or asked for it.
-func (p *people) took(account string) bool { return p.involved[p.who(account)] }
+// tookPart reports whether an account made the change or asked for it.
+func (p *people) tookPart(account string) bool { return p.involved[p.who(account)] }
 
-// mayHave reports whether it is only claimed that an account did.
+// mayHave reports whether it is only claimed that an account took part.
 func (p *people) mayHave(account string) bool {
 	known, is := p.involved[p.who(account)]
 	return is && !known
 }
 
-// isPerson reports whether an account is that of a human.
+// isPerson reports whether an account belongs to a human.
 func (p *people) isPerson(account, kind string) bool {
 	if kind == "bot" || kind == "agent" {
 		return false
@@ -77,7 +77,7 @@ func (p *people) in(d Demand, account string) bool {
 	return d.InGroup == nil || slices.ContainsFunc(p.names(account), d.InGroup)
 }
 
-// numbered notes the code host's number of an account.
+// numbered records the code host's number of an account.
 func (j *Judged) numbered(account, number string, e *Event) {
 	if account == "" || number == "" || e.Witness != Observed {
 		return
@@ -88,8 +88,8 @@ func (j *Judged) numbered(account, number string, e *Event) {
 	j.numbers[strings.ToLower(account)] = number
 }
 
-// Names returns all names of an account: itself, then its number at the code host, as
-// id:12345, and what else that has for it, as before it was renamed.
+// Names returns all names of an account: itself, then its number at the code host in the form
+// id:12345, and other names with that number, such as the one before it was renamed.
 func (j *Judged) Names(account string) []string {
 	names, name := []string{account}, strings.ToLower(account)
 	number := j.numbers[name]

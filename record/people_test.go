@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// An account that was renamed is the same one: for who made the change, who belongs to a
-// group and who is no person.
+// A renamed account stays the same account: for who made the change, who belongs to a group and
+// who is not a person.
 func TestARenamedAccountIsTheSame(t *testing.T) {
 	authority := Authority{
 		Verdict: ReviewRequired,
@@ -55,7 +55,8 @@ func TestMarksHaveAllNamesOfAnAccount(t *testing.T) {
 	}
 }
 
-// Where a change went is judged by what was seen of its commits, and by all of that.
+// The environments of a change are judged by observed deployments of its commits, and by all of
+// them.
 func TestEnvironmentsThatAreJudged(t *testing.T) {
 	deployed := func(minute int, environment, outcome, commit string) Event {
 		return about(minute, &Deployment{Environment: environment, Outcome: outcome, CommitSHA: commit})
@@ -69,7 +70,7 @@ func TestEnvironmentsThatAreJudged(t *testing.T) {
 		deployed(7, "of another commit", "success", sha(7)), said(8, &Merged{MergeSHA: sha(2)}),
 	}
 	if got := fold(events...).Judged.Environments; got != nil {
-		t.Errorf("nobody saw it anywhere, and it is judged as in %v", got)
+		t.Errorf("no deployment was observed, and it is judged as deployed to %v", got)
 	}
 	for i := range 80 {
 		events = append(events, deployed(10+i, "site-"+strings.Repeat("i", i), "success", sha(2)))
@@ -79,7 +80,7 @@ func TestEnvironmentsThatAreJudged(t *testing.T) {
 	}
 }
 
-// What a gateway refused is told of every change, also of one that a person made.
+// A refused identity is reported for every change, including one that a person made.
 func TestARefusedIdentityIsAGap(t *testing.T) {
 	r := fold(said(1, &Opened{Revision{Author: "ana", HeadSHA: sha(1)}}), said(2, &IdentityRefused{Agent: "a", Credential: "ci"}))
 	r.Judge(Authority{})
@@ -88,7 +89,7 @@ func TestARefusedIdentityIsAGap(t *testing.T) {
 	}
 }
 
-// That nobody needs to review rests on all facts, too.
+// The answer that no review is required needs all facts too.
 func TestNothingIsCertainOfWhatWasLeftOut(t *testing.T) {
 	r := fold(said(1, &Opened{Revision{Author: "a[bot]", Agent: "a", HeadSHA: sha(1), Files: []string{"x"}}}), said(2, &Merged{MergeSHA: sha(2)}))
 	for leftOut, want := range []string{NotRequired, Partial} {
@@ -100,7 +101,7 @@ func TestNothingIsCertainOfWhatWasLeftOut(t *testing.T) {
 	}
 }
 
-// Where not all files are known, it is not known either that leave does not cover them.
+// If not all files are known, it is also unknown whether an approval covers them.
 func TestLeaveMayCoverWhatIsNotKnown(t *testing.T) {
 	demand := func(covers bool) []Demand {
 		return []Demand{{Verdict: ApprovalRequired, Covers: func([]string) bool { return covers }}}

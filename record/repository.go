@@ -7,16 +7,16 @@ import (
 )
 
 // A Repository names a repository as host/path: "github.com/acme/payments",
-// "gitlab.com/group/sub/proj". It is lower case: hosts and code hosts take both, and one
-// repository has one name.
+// "gitlab.com/group/sub/proj". It is lower case, since code hosts ignore case and one repository
+// must have one name.
 type Repository string
 
-// Change returns the change of a repository whose id goes on as in "/pull/4829".
+// Change returns the change of a repository with the rest of its id, such as "/pull/4829".
 func (r Repository) Change(rest string) ChangeID { return ChangeID(string(r) + rest) }
 
-// ParseRepository reads a repository as people and programs write it: host/path, the URL
-// of its page or of one below it, or the address of a remote. All spellings of one
-// repository give one name.
+// ParseRepository reads a repository as people and programs write it: host/path, the URL of its
+// page or of a page below it, or the address of a remote. All spellings of one repository give
+// the same name.
 func ParseRepository(s string) (Repository, error) {
 	a, ok := parseAddress(s)
 	if ok {
@@ -27,8 +27,8 @@ func ParseRepository(s string) (Repository, error) {
 	return "", fmt.Errorf("%q is not a repository; want host/path, as github.com/acme/payments", s)
 }
 
-// RepositoryAt returns the repository at the address of a remote, and "" where that is a
-// folder: Git takes host/path for one.
+// RepositoryAt returns the repository at the address of a remote, or "" if the address is a
+// folder: Git reads host/path as a folder.
 func RepositoryAt(remote string) Repository {
 	a, ok := parseAddress(remote)
 	if !ok || a.scheme == "" {
@@ -37,7 +37,7 @@ func RepositoryAt(remote string) Repository {
 	return a.repository()
 }
 
-// repository returns the repository in which the address lies; "" where it lies in none.
+// repository returns the repository that contains the address, or "".
 func (a address) repository() Repository {
 	host, path := a.host, slices.DeleteFunc(slices.Clone(a.path), func(p string) bool { return p == "" })
 	if real, ok := hostAliases[host]; ok {
@@ -73,8 +73,8 @@ func (a address) repository() Repository {
 	return Repository(host + "/" + strings.Join(path, "/"))
 }
 
-// hostAliases are further names of code hosts: those of their sites, and those under which
-// they take SSH through port 443.
+// hostAliases are other names of code hosts: those of their sites, and those under which they
+// accept SSH on port 443.
 var hostAliases = map[string]string{
 	"www.github.com": "github.com", "ssh.github.com": "github.com",
 	"www.gitlab.com": "gitlab.com", "altssh.gitlab.com": "gitlab.com",
@@ -82,8 +82,8 @@ var hostAliases = map[string]string{
 	"ssh.dev.azure.com": "dev.azure.com",
 }
 
-// withoutAlias returns the host that an alias of SSH's configuration is named after, as
-// people name them who have two accounts: github.com-work. No top-level domain is so called.
+// withoutAlias returns the host after which an alias in an SSH configuration is named, such as
+// github.com-work of people with two accounts. No top-level domain looks like that.
 func withoutAlias(host string) string {
 	for _, known := range []string{"github.com", "gitlab.com", "bitbucket.org"} {
 		if rest, ok := strings.CutPrefix(host, known+"-"); ok && !strings.Contains(rest, ".") {
@@ -95,9 +95,9 @@ func withoutAlias(host string) string {
 
 func twoParts(path []string) []string { return path[:min(2, len(path))] }
 
-// azure reads the addresses of Azure DevOps: ORG/PROJECT/_git/REPO, or v3/ORG/PROJECT/REPO
-// by SSH, or at ORG.visualstudio.com. A repository that is called as its project may stand
-// without it.
+// azure reads the addresses of Azure DevOps: ORG/PROJECT/_git/REPO, or v3/ORG/PROJECT/REPO by
+// SSH, or at ORG.visualstudio.com. The project may be omitted if the repository has the same
+// name.
 func azure(host string, path []string) (string, []string) {
 	if org, ok := strings.CutSuffix(host, ".visualstudio.com"); ok && org != "vs-ssh" {
 		if len(path) > 0 && path[0] == "defaultcollection" {
@@ -119,9 +119,9 @@ func azure(host string, path []string) (string, []string) {
 	return host, nil
 }
 
-// beforePages cuts what leads to a page of a repository: /tree/main of GitHub Enterprise,
-// /-/blob/main/x of GitLab, which calls no project so, /src/branch/main of Gitea, /+/main of
-// Gerrit.
+// beforePages cuts the part that leads to a page of a repository: /tree/main of GitHub
+// Enterprise, /-/blob/main/x of GitLab, where no project may be called "-", /src/branch/main of
+// Gitea, /+/main of Gerrit.
 func beforePages(path []string) []string {
 	for i := 2; i < len(path); i++ {
 		switch path[i] {
@@ -139,8 +139,8 @@ func beforePages(path []string) []string {
 }
 
 // bitbucketServer gives the repositories of a Bitbucket Server the path under which they are
-// cloned by HTTP: scm/PROJECT/REPO. By SSH they have its port and no scm, on the pages projects
-// and users are named.
+// cloned by HTTP: scm/PROJECT/REPO. SSH addresses have the port of SSH instead of scm; addresses
+// of pages contain projects or users.
 func bitbucketServer(a address, path []string) []string {
 	switch {
 	case len(path) >= 4 && path[0] == "projects" && path[2] == "repos":

@@ -47,7 +47,7 @@ func TestParseRepository(t *testing.T) {
 	}
 }
 
-// TestRepositorySpellings holds that every spelling of one repository gives one name.
+// TestRepositorySpellings checks that every spelling of one repository gives the same name.
 func TestRepositorySpellings(t *testing.T) {
 	for want, spellings := range map[string][]string{
 		"github.com/acme/shop": {
@@ -93,7 +93,7 @@ func TestRepositorySpellings(t *testing.T) {
 	}
 }
 
-// TestRepositoryWrittenAnyhow makes spellings up: what people, Git and package managers put
+// TestRepositoryWrittenAnyhow generates spellings: what people, Git and package managers write
 // around a host, an owner and a name.
 func TestRepositoryWrittenAnyhow(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
@@ -137,7 +137,7 @@ func TestRepositoryAt(t *testing.T) {
 		"ssh://git@gitlab.acme.example:2222/g/sub/p":   "gitlab.acme.example/g/sub/p",
 		"https://gitlab.acme.example:8443/g/p.git":     "gitlab.acme.example:8443/g/p",
 		"git@gitserver:g/p":                            "gitserver/g/p",
-		"github.com/acme/shop":                         "", // Git takes it for a folder
+		"github.com/acme/shop":                         "", // Git reads it as a folder
 		"/srv/git/shop.git":                            "",
 		"../shop":                                      "",
 		"./a/b/c":                                      "",
@@ -151,7 +151,8 @@ func TestRepositoryAt(t *testing.T) {
 	}
 }
 
-// FuzzParseRepository holds that a name is read as itself, and that a change lies in it.
+// FuzzParseRepository checks that a name is read as itself, and that a change of it has it as its
+// repository.
 func FuzzParseRepository(f *testing.F) {
 	for _, s := range []string{
 		"https://u:p@github.com:443/a/b.git?x#y", "git@ssh.dev.azure.com:v3/a/b%20c/d", "ssh://git@h.example:7999/a/b", "[git@h.example:1]:a/b", "https://[::1]:8443/a/b", "h:80/a/b",

@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// TypeRequestReceived is the type of the events that hold what an agent was asked.
+// TypeRequestReceived is the type of events with the request that an agent was given.
 const TypeRequestReceived = "dev.changetrail.request.received.v1"
 
 // A Request is something that may make an agent start: a ticket, an issue, a person's
 // prompt, an alert, an incident. A decision names it as its trigger, by id, URL or digest.
 type Request struct {
-	Kind       string    `json:"kind" schema:"required,enum=ticket|issue|prompt|alert|incident|request|other" doc:"what it is; request is a comment that asks somebody to do something"`
-	ID         string    `json:"id,omitempty" schema:"max=512" doc:"its name where it lives, as PAY-12 or acme/payments#42"`
+	Kind       string    `json:"kind" schema:"required,enum=ticket|issue|prompt|alert|incident|request|other" doc:"what it is; a request is a comment that asks somebody to do something"`
+	ID         string    `json:"id,omitempty" schema:"max=512" doc:"its id in the system that it is from, such as PAY-12 or acme/payments#42"`
 	URL        string    `json:"url,omitempty" schema:"max=2048" doc:"its page"`
 	Title      string    `json:"title,omitempty" schema:"max=512"`
-	Author     string    `json:"author,omitempty" schema:"max=256" doc:"account of the person who asks: who wrote it, or who gave it to an agent"`
+	Author     string    `json:"author,omitempty" schema:"max=256" doc:"account of the person who asks: who wrote it, or who assigned it to an agent"`
 	AuthorID   string    `json:"author_id,omitempty" schema:"max=128" doc:"stable number of that account"`
 	AuthorType string    `json:"author_type,omitempty" schema:"enum=human|bot|agent"`
-	Digest     string    `json:"digest,omitempty" schema:"format=digest" doc:"sha256 of what was asked, byte for byte: of the text of a prompt, of a file"`
+	Digest     string    `json:"digest,omitempty" schema:"format=digest" doc:"sha256 of the exact bytes of what was asked: the text of a prompt, or a file"`
 	State      string    `json:"state,omitempty" schema:"enum=open|closed"`
-	OpenedAt   time.Time `json:"opened_at,omitzero" doc:"when it was written, where that is known and the event is a later one"`
+	OpenedAt   time.Time `json:"opened_at,omitzero" doc:"when it was written, if that is known and the event is a later one"`
 	Repository string    `json:"repository,omitempty" schema:"max=512"`
 }
 
@@ -29,8 +29,8 @@ func (*Request) isFact() {}
 
 func requestRef(name string) Ref { return Ref("request:" + name) }
 
-// requestName is the one spelling of a name of a request: of an address the host and the
-// path, without what points into the page; of a bare number that number with #.
+// requestName returns the canonical form of a name of a request: for an address its host and
+// path, without what points into the page; for a bare number the number with #.
 func requestName(s string) string {
 	s = strings.ToLower(strings.TrimSpace(s))
 	if _, rest, ok := strings.Cut(s, "://"); ok {
@@ -45,8 +45,8 @@ func requestName(s string) string {
 	return s
 }
 
-// requestIDs are the names of an id: an issue is known within its repository by its
-// number alone.
+// requestIDs returns the names for an id: within its repository an issue is known by its number
+// alone.
 func requestIDs(id string) []string {
 	name := requestName(id)
 	if i := strings.LastIndexByte(name, '#'); i > 0 {
@@ -63,7 +63,7 @@ func requestPostings(e Event, f *Request) (out []Posting) {
 	return out
 }
 
-// requestRefs are the refs under which the request lies that t names.
+// requestRefs returns the refs of the request that t names.
 func (t *Trigger) requestRefs() (out []Ref) {
 	if !t.isRequest() {
 		return nil
@@ -74,7 +74,7 @@ func (t *Trigger) requestRefs() (out []Ref) {
 	return out
 }
 
-// isRequest reports whether t may be something that a [Request] holds.
+// isRequest reports whether t may name a [Request].
 func (t *Trigger) isRequest() bool {
 	switch t.Kind {
 	case "scan", "test-failure", "schedule":
@@ -83,8 +83,8 @@ func (t *Trigger) isRequest() bool {
 	return true
 }
 
-// means reports whether t names the request: by the strongest name that both of them
-// state. A digest is stronger than an address, and that than an id.
+// means reports whether t names the request, by the strongest name that both of them state. A
+// digest is stronger than an address, and an address is stronger than an id.
 func (t *Trigger) means(f *Request) bool {
 	switch {
 	case t.Digest != "" && f.Digest != "":
@@ -95,8 +95,8 @@ func (t *Trigger) means(f *Request) bool {
 	return t.ID != "" && alike(t.Kind, f.Kind) && slices.Contains(requestIDs(f.ID), requestName(t.ID))
 }
 
-// alike reports whether two kinds may be of one thing: numbers of alerts and of issues
-// are counted apart, and people call an issue a ticket.
+// alike reports whether two kinds may be the same thing: alerts and issues have separate numbers,
+// and people call an issue a ticket.
 func alike(trigger, held string) bool {
 	switch {
 	case trigger == held, trigger == "other", held == "other":
@@ -107,8 +107,8 @@ func alike(trigger, held string) bool {
 	return true
 }
 
-// foldRequest tells of the request that a trigger names: who holds it, on whose word,
-// and who asked. all is in the order of time.
+// foldRequest sets the request that a trigger names: who sent it, its witness, and who asked. all
+// is in time order.
 func foldRequest(out *TriggerFacts, t *Trigger, all []*Event) {
 	if !t.isRequest() {
 		return
@@ -129,7 +129,7 @@ func foldRequest(out *TriggerFacts, t *Trigger, all []*Event) {
 		return
 	}
 	f, told := t.named(held), held.Told()
-	for _, e := range all { // the same word may have been given before
+	for _, e := range all { // the same witness may have reported it before
 		if t.named(e) != nil && e.witness() == held.witness() && e.Told().Before(told) {
 			told = e.Told()
 		}
@@ -142,8 +142,8 @@ func foldRequest(out *TriggerFacts, t *Trigger, all []*Event) {
 	}
 }
 
-// askers are the accounts of all who asked for what t names, as somebody says who can know
-// it, and as others claim.
+// askers returns the accounts of all who asked for what t names: known by a witness who can know
+// it, claimed by others.
 func (t *Trigger) askers(all []*Event) (known, claimed []string) {
 	if t == nil || !t.isRequest() {
 		return nil, nil
@@ -160,8 +160,7 @@ func (t *Trigger) askers(all []*Event) (known, claimed []string) {
 	return known, claimed
 }
 
-// named returns e as the request that t names, nil where it is none. An alert of a code
-// host is a report.
+// named returns e as the request that t names, or nil. An alert of a code host is a report.
 func (t *Trigger) named(e *Event) *Request {
 	f, _ := e.Fact.(*Request)
 	if s, ok := e.Fact.(*Scan); ok && s.Alert && len(s.Findings) == 0 {
@@ -173,8 +172,7 @@ func (t *Trigger) named(e *Event) *Request {
 	return f
 }
 
-// weightOf orders requests by their witness, of those that are claimed what an agent says of
-// itself last, and what was asked before a comment on it.
+// weightOf orders requests by their witness, and a request before a comment on it.
 func weightOf(e *Event) int {
 	n := 4 * worth(e.witness())
 	if !strings.HasPrefix(e.Sender, SenderAgent) {

@@ -13,7 +13,7 @@ import (
 
 const requestChange = ChangeID("github.com/acme/payments/pull/7")
 
-// triggerOf folds a decision with a trigger, and events beside it, in any order.
+// triggerOf folds a decision with a trigger, and other events, in any order.
 func triggerOf(t *testing.T, trigger Trigger, beside ...Event) *TriggerFacts {
 	t.Helper()
 	at := time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC)
@@ -39,7 +39,8 @@ func held(witness string, f *Request) Event {
 	return Event{Source: "https://host", Witness: witness, Sender: "platform:host", Fact: f}
 }
 
-// TestATriggerNamesARequest: by id, address or digest, the strongest that both state.
+// TestATriggerNamesARequest checks that a request is found by id, address or digest, the
+// strongest that both state.
 func TestATriggerNamesARequest(t *testing.T) {
 	digest, other := digests.Of([]byte("fix it")), digests.Of([]byte("break it"))
 	issue := &Request{Kind: "issue", ID: "acme/payments#42", URL: "https://github.com/acme/payments/issues/42"}
@@ -76,8 +77,8 @@ func TestATriggerNamesARequest(t *testing.T) {
 	}
 }
 
-// TestWhoAsked: the best witness stands whatever comes later, and everybody who asked
-// is known.
+// TestWhoAsked checks that the best witness wins whatever comes later, and that everybody who
+// asked is known.
 func TestWhoAsked(t *testing.T) {
 	opened := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
 	issue := func(who, kind string) *Request {
@@ -103,7 +104,8 @@ func TestWhoAsked(t *testing.T) {
 	}
 }
 
-// TestARequestCountsWhenItWasTold: what no platform saw is told when it arrives.
+// TestARequestCountsWhenItWasTold checks that a request that no platform observed counts from its
+// arrival.
 func TestARequestCountsWhenItWasTold(t *testing.T) {
 	late := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
 	e := held(Human, &Request{Kind: "ticket", ID: "PAY-12"})
@@ -117,7 +119,8 @@ func TestARequestCountsWhenItWasTold(t *testing.T) {
 	}
 }
 
-// TestAnAlertIsHeldAsAReport: of a code host by its page, or by its kind and number.
+// TestAnAlertIsHeldAsAReport finds the alert of a code host by its page, or by its kind and
+// number.
 func TestAnAlertIsHeldAsAReport(t *testing.T) {
 	alert := Event{Source: "https://github.com/acme/payments", Witness: Observed, Fact: &Scan{Tool: Tool{Name: "Dependabot"}, Alert: true, ScanID: "dependabot/7", URL: "https://github.com/acme/payments/security/dependabot/7", Report: Report{Digest: digests.Of([]byte("body"))}}}
 	for _, trigger := range []Trigger{{Kind: "alert", ID: "dependabot/7"}, {Kind: "alert", URL: "https://github.com/acme/payments/security/dependabot/7"}} {

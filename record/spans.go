@@ -7,9 +7,8 @@ import (
 	"time"
 )
 
-// A Spans is a part of a trace of an agent, as telemetry brings it: what is under
-// way at the end of a part, and the agent that it belongs to, stand in later ones.
-// [Performed] makes actions of it.
+// A Spans is a part of a trace of an agent, as telemetry sends it: spans that have not ended, and
+// the agent to which they belong, come in later parts. [Performed] makes actions of it.
 type Spans struct {
 	Trace string `json:"trace" schema:"required,min=1,max=64" doc:"trace id, in hexadecimal digits"`
 	Spans []Span `json:"spans" schema:"required,maxitems=5000"`
@@ -20,22 +19,22 @@ const (
 	SpanAgent = "agent" // an agent at work
 	SpanTool  = "tool"  // a call of a tool
 	SpanModel = "model" // a call of a model
-	SpanStep  = "step"  // anything else; outcome says how the call ended that it is a step of
+	SpanStep  = "step"  // anything else; its outcome is that of the call of which it is a step
 )
 
-// A Span is what is kept of a span: its place in the trace, and what it says of an
-// agent and of a call.
+// A Span is the part of a span that is kept: its place in the trace, and what it says about an
+// agent and about a call.
 type Span struct {
 	ID        string    `json:"id" schema:"required,min=1,max=32"`
-	Parent    string    `json:"parent,omitempty" schema:"max=32" doc:"left out of the first span of a trace"`
-	Remote    bool      `json:"remote,omitempty" doc:"the parent is of another process, which perhaps exports to elsewhere"`
+	Parent    string    `json:"parent,omitempty" schema:"max=32" doc:"omitted in the first span of a trace"`
+	Remote    bool      `json:"remote,omitempty" doc:"the parent is in another process, which may export to another place"`
 	Kind      string    `json:"kind" schema:"required,enum=agent|tool|model|step"`
 	StartedAt time.Time `json:"started_at,omitzero"`
 	EndedAt   time.Time `json:"ended_at" schema:"required"`
 
-	AgentID     string `json:"agent_id,omitempty" schema:"max=256" doc:"the agent that a credential or the operator says it is"`
-	AgentName   string `json:"agent_name,omitempty" schema:"max=256" doc:"of an agent span: the agent's; of others: what they say of it, which is not always true"`
-	Service     string `json:"service,omitempty" schema:"max=256" doc:"program that exported it, where nothing else names the agent"`
+	AgentID     string `json:"agent_id,omitempty" schema:"max=256" doc:"the agent, by a credential or by the operator's configuration"`
+	AgentName   string `json:"agent_name,omitempty" schema:"max=256" doc:"of an agent span: the name of the agent; of other spans: what they say about it, which is not always true"`
+	Service     string `json:"service,omitempty" schema:"max=256" doc:"program that exported it, if nothing else names the agent"`
 	Version     string `json:"version,omitempty" schema:"max=128"`
 	Provider    string `json:"provider,omitempty" schema:"max=128"`
 	Model       string `json:"model,omitempty" schema:"max=256"`
@@ -51,33 +50,33 @@ type Span struct {
 	Result    Free     `json:"result,omitzero"`
 	Files     []string `json:"files,omitempty" schema:"maxitems=3000,max=1024"`
 	Outcome   string   `json:"outcome,omitempty" schema:"enum=success|failure|refused|unknown"`
-	// Source is where the same call is told of by other means, as hooks: then its
-	// event has the id of the call.
+	// Source is the source of the same call when it is reported by other means, such as hooks.
+	// The event of the call then has the id of the call.
 	Source string `json:"source,omitempty" schema:"max=256"`
 }
 
-// A RunNamed says that something in a repository names a run of an agent: what else
-// is told of that run belongs there.
+// A RunNamed says that something in a repository names a run of an agent: other events of that
+// run belong there.
 type RunNamed struct {
 	Run        string `json:"run" schema:"required,min=1,max=2048" doc:"id, trace or address of the log of the run"`
 	Repository string `json:"repository" schema:"required,min=1,max=512"`
 }
 
-// A Performance is an action that spans tell of.
+// A Performance is an action that spans report.
 type Performance struct {
 	Span       string // id
 	Source, ID string // identity of the event
 	At         time.Time
-	Repository Repository // "" where none is known
+	Repository Repository // "" if unknown
 	Change     ChangeID
 	Action     Action
 }
 
-// Performed returns the actions that the spans of a trace tell of. A call belongs to
-// the nearest agent above it, which ends, and so is told of, after the call. One is
-// settled when all that it lies in is known, or when over says that no more comes.
-// calls are the spans that are asked about, in whatever order; of those that are
-// settled and not in out an outer one tells.
+// Performed returns the actions that the spans of a trace report. A call belongs to the nearest
+// agent above it, whose span ends, and so arrives, after the call. A call is settled when all
+// spans around it are known, or when over says that no more will come. calls are the spans in
+// question, in any order. A settled call without an action in out is reported by an enclosing
+// call.
 func Performed(trace string, spans map[string]Span, calls []string, over bool) (out []Performance, settled []string) {
 	t := newTree(trace, spans)
 	for _, id := range calls {
@@ -86,7 +85,7 @@ func Performed(trace string, spans map[string]Span, calls []string, over bool) (
 			continue
 		}
 		settled = append(settled, id)
-		if p, outer := t.perform(spans[id], above); outer {
+		if p, outer := t.action(spans[id], above); outer {
 			out = append(out, p)
 		}
 	}
@@ -94,12 +93,12 @@ func Performed(trace string, spans map[string]Span, calls []string, over bool) (
 	return out, settled
 }
 
-// A tree is a trace, as far as it is known.
+// A tree is the known part of a trace.
 type tree struct {
 	trace string
 	spans map[string]Span
-	steps map[string][]Span // of a call
-	asked map[string][]Span // calls of models, by agent, in the order of their ends
+	steps map[string][]Span // by call
+	asked map[string][]Span // calls of models, by agent, in the order in which they ended
 }
 
 func newTree(trace string, spans map[string]Span) tree {
@@ -122,9 +121,9 @@ func newTree(trace string, spans map[string]Span) tree {
 	return t
 }
 
-// perform returns the action that a call is; not outer: it is the inner account of one
-// that a span above tells of, as where an agent and its client of MCP both do.
-func (t tree) perform(call Span, above []Span) (p Performance, outer bool) {
+// action returns the action of a call. outer is false if a span above already reports the call,
+// for example if an agent and its MCP client both do.
+func (t tree) action(call Span, above []Span) (p Performance, outer bool) {
 	who := nearestAgent(above)
 	for _, s := range above {
 		if s.Kind == SpanTool && s.Tool == call.Tool {
@@ -142,7 +141,7 @@ func (t tree) perform(call Span, above []Span) (p Performance, outer bool) {
 	if call.Source != "" && call.CallID != "" {
 		p.Source, p.ID = call.Source, call.CallID
 	}
-	first := func(get func(Span) string) string { // of the call, or of what stands nearest above it
+	first := func(get func(Span) string) string { // of the call, or of the nearest span above it
 		if v := get(call); v != "" {
 			return v
 		}
@@ -177,16 +176,15 @@ func (t tree) perform(call Span, above []Span) (p Performance, outer bool) {
 	return p, true
 }
 
-// above returns the spans that call lies in, the nearest first, as far as they are
-// known; rooted: all of them are, or its agent is and what called the agent is another
-// process.
+// above returns the known spans that enclose a call, the nearest first. rooted reports whether
+// all are known, or the agent is known and was called by another process.
 func (t tree) above(call Span) (out []Span, rooted bool) {
 	for s := call; ; {
 		if s.Parent == "" {
 			return out, true
 		}
 		next, known := t.spans[s.Parent]
-		if !known || len(out) == len(t.spans) { // a circle ends
+		if !known || len(out) == len(t.spans) { // stop in a cycle
 			return out, !known && s.Remote && nearestAgent(out).ID != ""
 		}
 		out = append(out, next)
@@ -194,7 +192,7 @@ func (t tree) above(call Span) (out []Span, rooted bool) {
 	}
 }
 
-// nearestAgent returns the first agent that has a name, or a span without an id.
+// nearestAgent returns the first agent with a name, or a span without an id.
 func nearestAgent(above []Span) Span {
 	for _, s := range above {
 		if s.Kind == SpanAgent && s.AgentName != "" {
@@ -204,7 +202,7 @@ func nearestAgent(above []Span) Span {
 	return Span{}
 }
 
-// outcome is how a call ended: its steps know better than itself.
+// outcome returns how a call ended; its steps are more reliable than the call itself.
 func (t tree) outcome(call Span) string {
 	out := cmp.Or(call.Outcome, "unknown")
 	for _, s := range t.steps[call.ID] {
@@ -215,7 +213,7 @@ func (t tree) outcome(call Span) string {
 	return out
 }
 
-// model is the call of a model that an agent made last before a call.
+// model returns the last call of a model that an agent made before a call.
 func (t tree) model(call Span, agent string) Span {
 	asked := t.asked[agent]
 	n, _ := slices.BinarySearchFunc(asked, call.EndedAt, func(s Span, at time.Time) int {

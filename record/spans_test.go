@@ -97,8 +97,8 @@ func TestPerformed(t *testing.T) {
 	}
 }
 
-// TestSettledCallsStaySettled adds the spans of random traces one after the other:
-// what is said of a settled call is what is said in the end.
+// TestSettledCallsStaySettled adds the spans of random traces one after the other: the action of
+// a settled call never changes later.
 func TestSettledCallsStaySettled(t *testing.T) {
 	for seed := range uint64(500) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
@@ -123,7 +123,7 @@ func TestSettledCallsStaySettled(t *testing.T) {
 		}
 		whole, settled := Performed("7", all, calls, false)
 		if len(settled) != len(calls) {
-			t.Fatalf("seed %d: the trace is whole, and %d of %d calls are settled", seed, len(settled), len(calls))
+			t.Fatalf("seed %d: the trace is complete, and %d of %d calls are settled", seed, len(settled), len(calls))
 		}
 		rnd.Shuffle(len(spans), func(i, j int) { spans[i], spans[j] = spans[j], spans[i] })
 		known, open := make(map[string]Span), make(map[string]bool)

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Attributes of a change that several may state, by their names in its document.
+// Attributes of a change that several witnesses may state, by their names in its document.
 const (
 	attrTitle        = "title"
 	attrURL          = "url"
@@ -25,33 +25,33 @@ const (
 	attrState        = "state"
 )
 
-// Ranks of who states an attribute. The best one stands; among equals the newest.
+// Ranks of those who state an attribute. The best one wins; among equals the newest.
 const (
 	rankClaim    = 1 + iota
 	rankObserved // a platform
 	rankHost     // the code host of the change
 )
 
-// A statement says for each attribute of a change how good the witness is that stated it.
-// Facts are shown to it in the order of time.
+// A statement records for each attribute of a change how good the witness is that stated it.
+// Facts are added in time order.
 type statement struct {
 	host   speaker
 	ranks  map[string]int
-	claims []attribute        // what somebody claimed of what is contested
-	seen   map[attribute]bool // what was observed of it, at any time
+	claims []attribute        // claimed values of contested attributes
+	seen   map[attribute]bool // values of them that were observed at any time
 }
 
-// An attribute is one with a value.
+// An attribute is an attribute with a value.
 type attribute struct{ name, value string }
 
-// contested are the attributes of which a false claim is a gap.
+// contested are the attributes for which a false claim is a gap.
 var contested = []string{attrHead, attrMergeSHA, attrAuthor, attrMergedBy, attrMerge}
 
 func newStatement(id ChangeID, own []Event) *statement {
 	s := &statement{ranks: make(map[string]int), seen: make(map[attribute]bool)}
-	if _, kind, sha := id.Split(); kind == "commit" { // its name says which commit it is
-		s.stands(attrHead, sha, rankHost)
-		s.stands(attrMergeSHA, sha, rankHost)
+	if _, kind, sha := id.Split(); kind == "commit" { // its id contains the commit
+		s.accept(attrHead, sha, rankHost)
+		s.accept(attrMergeSHA, sha, rankHost)
 	}
 	for _, e := range own {
 		if _, ok := e.Fact.(*Opened); ok && e.Witness == Observed {
@@ -62,8 +62,7 @@ func newStatement(id ChangeID, own []Event) *statement {
 	return s
 }
 
-// A speaker is who tells of an event: the sender; the source where no gateway looked at a
-// credential.
+// A speaker is who sent an event: the sender, or the source if no gateway checked a credential.
 type speaker struct{ sender, source string }
 
 func speakerOf(e Event) speaker {
@@ -83,9 +82,9 @@ func (s *statement) rank(e Event) int {
 	return rankObserved
 }
 
-// stands reports whether what a witness of a rank says of an attribute stands against what
-// was said of it before, and notes that it does.
-func (s *statement) stands(name, value string, rank int) bool {
+// accept reports whether the statement of a witness of a rank replaces what was stated before
+// about an attribute. If so, it records the rank.
+func (s *statement) accept(name, value string, rank int) bool {
 	if slices.Contains(contested, name) {
 		a := attribute{name, value}
 		if rank == rankClaim {
@@ -101,14 +100,14 @@ func (s *statement) stands(name, value string, rank int) bool {
 	return true
 }
 
-// text takes the value of an attribute, where one is stated.
+// text sets the value of an attribute, if one is stated and accepted.
 func (s *statement) text(dst *string, name, value string, rank int) {
-	if value != "" && s.stands(name, value, rank) {
+	if value != "" && s.accept(name, value, rank) {
 		*dst = value
 	}
 }
 
-// claimed lists the attributes that nobody states who can know them.
+// claimed lists the attributes that no witness states who can know them.
 func (s *statement) claimed() []string {
 	var out []string
 	for name, rank := range s.ranks {
@@ -120,11 +119,11 @@ func (s *statement) claimed() []string {
 	return out
 }
 
-// known reports whether an attribute is stated by one who can know it.
+// known reports whether a witness who can know it states an attribute.
 func (s *statement) known(name string) bool { return s.ranks[name] > rankClaim }
 
-// commits returns the head that counts and the merge commit, as far as they are known; what
-// is only claimed is not.
+// commits returns the head that counts and the merge commit, or "" if one of them is unknown or
+// only claimed.
 func (r *Record) commits() (head, merge string) {
 	c, s := r.Trail.Change, r.Judged.stated
 	if s.known(attrHead) {
@@ -136,8 +135,8 @@ func (r *Record) commits() (head, merge string) {
 	return head, merge
 }
 
-// contradicted returns the first claim about an attribute that is known otherwise, and that
-// nobody who can know it ever made.
+// contradicted returns the first claim about an attribute that observations contradict and that
+// no witness who can know it ever made.
 func (s *statement) contradicted() (attribute, bool) {
 	for _, a := range s.claims {
 		known := s.known(a.name) || a.name == attrMerge && s.known(attrState)
@@ -148,8 +147,8 @@ func (s *statement) contradicted() (attribute, bool) {
 	return attribute{}, false
 }
 
-// sameAsSeen reports whether a is a shortened commit of one that was observed, or an
-// account in other letters.
+// sameAsSeen reports whether a is a shortened form of an observed commit, or an observed account
+// in another case.
 func (s *statement) sameAsSeen(a attribute) bool {
 	for o := range s.seen {
 		if o.name == a.name && (strings.EqualFold(o.value, a.value) || sameCommit(o.value, a.value)) {

@@ -2,14 +2,14 @@ package record
 
 import "strings"
 
-// A Trailer is a line "Key: value" in a commit message (git-interpret-trailers).
-// Whoever commits writes it: it is a claim.
+// A Trailer is a line "Key: value" in a commit message (git-interpret-trailers). The committer
+// writes it, so it is a claim.
 type Trailer struct {
 	Key   string `json:"key" schema:"required,min=1,max=64" index:"keyword"`
 	Value string `json:"value" schema:"required,min=1,max=1024" index:"keyword"`
 }
 
-// Keys of the trailers that tell of agents.
+// Keys of the trailers that name agents.
 const (
 	TrailerAssistedBy = "Assisted-by"       // AGENT:MODEL [TOOL…], as Linux asks for (Documentation/process/coding-assistants.rst)
 	TrailerCoauthor   = "Co-authored-by"    // NAME <MAIL>
@@ -25,12 +25,11 @@ var trailerKeys = []string{TrailerAssistedBy, TrailerCoauthor, TrailerExecution,
 // MaxTrailers is how many trailers of one message, or of one change, are kept.
 const MaxTrailers = 50
 
-// Trailers returns the trailers that tell of agents, wherever in a commit message
-// they stand: a squash merge moves them from the end into the body, where git
-// itself no longer takes them for trailers.
+// Trailers returns the trailers that name agents, anywhere in a commit message: a squash merge
+// moves them from the end into the body, where git itself no longer sees them as trailers.
 func Trailers(message string) []Trailer {
 	var out []Trailer
-	open := false // the line before may go on
+	open := false // the previous trailer may continue
 	for line := range strings.Lines(message) {
 		line = strings.TrimRight(line, "\r\n")
 		if open && (strings.HasPrefix(line, " ") || strings.HasPrefix(line, "\t")) && strings.TrimSpace(line) != "" {
@@ -66,7 +65,7 @@ func cut(s string, n int) string {
 	return s[:n]
 }
 
-// runsOf are the runs that trailers name.
+// runsOf returns the runs that trailers name.
 func runsOf(trailers []Trailer) []string {
 	var out []string
 	for _, t := range trailers {

@@ -1,17 +1,17 @@
 package record
 
-// Witnesses of a fact: what the word of its sender is worth about it.
+// The witnesses of a fact: how far its sender can be believed about it.
 const (
-	Claimed  = "claimed"  // nobody who can know it says so
-	Signed   = "signed"   // an agent, with a credential of its own, of its own work
-	Observed = "observed" // a platform of what it sees: code host, CI, scanner, deployer
-	Human    = "human"    // a person, with a credential of their own, of what they said
+	Claimed  = "claimed"  // the sender cannot vouch for it
+	Signed   = "signed"   // an agent about its own work, with its own credential
+	Observed = "observed" // a platform about what it sees: code host, CI, scanner, deployer
+	Human    = "human"    // a person about their own statement, with their own credential
 )
 
-// witness is that of e, by its name.
+// witness returns the witness of e by its name.
 func (e Event) witness() string { return orString(e.Witness, Claimed) }
 
-// Tiers is the witness of each part of a record, the best where several state it.
+// Tiers is the witness of each part of a record: the best one, if several state it.
 type Tiers struct {
 	Change     string `json:"change,omitempty" schema:"enum=claimed|signed|observed|human" index:"keyword"`
 	Trigger    string `json:"trigger,omitempty" schema:"enum=claimed|signed|observed|human" index:"keyword"`
@@ -23,10 +23,10 @@ type Tiers struct {
 	Deployment string `json:"deployment,omitempty" schema:"enum=claimed|signed|observed|human" index:"keyword"`
 }
 
-// canKnow reports whether a witness is one who can know what it says and is no agent.
+// canKnow reports whether a witness can know what it states and is not an agent.
 func canKnow(witness string) bool { return witness == Observed || witness == Human }
 
-// worth orders witnesses by what their word is worth about the facts that they may state.
+// worth orders witnesses by how far they can be believed about the facts that they may state.
 func worth(witness string) int {
 	switch witness {
 	case Claimed:

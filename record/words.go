@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// Severities of a gap: how much it weighs for whoever relies on the change.
+// Severities of a gap: how much it matters to those who rely on the change.
 const (
-	SeverityHigh   = "high"   // something speaks against the change, or a control was passed by
-	SeverityMedium = "medium" // something that an answer needs is not there
-	SeverityLow    = "low"    // something is told too loosely
+	SeverityHigh   = "high"   // something contradicts the change, or a control was bypassed
+	SeverityMedium = "medium" // something that an answer needs is missing
+	SeverityLow    = "low"    // something is stated too vaguely
 )
 
-// GapWords is what a gap means to people.
+// GapWords explains a gap to people.
 type GapWords struct {
 	Gap      string
 	Severity string
 	Means    string
 }
 
-// gapWords has every gap, in the order of [Gaps].
+// gapWords explains every gap, in the order of [Gaps].
 var gapWords = []GapWords{
 	{GapNoTrigger, SeverityMedium, "Nothing says what made the agent start."},
 	{GapTriggerNotHeld, SeverityMedium, "The agent names a report or a ticket that made it start, and changetrail never received it."},
@@ -67,7 +67,7 @@ var gapWords = []GapWords{
 	{GapChangeContradicted, SeverityHigh, "Somebody says something else about the change than the code host does."},
 }
 
-// WordsOf returns what a gap means; that nothing is known of one that is none.
+// WordsOf explains a gap. For an unknown gap it says that it is unknown.
 func WordsOf(gap string) GapWords {
 	for _, w := range gapWords {
 		if w.Gap == gap {
@@ -77,14 +77,14 @@ func WordsOf(gap string) GapWords {
 	return GapWords{gap, SeverityMedium, "This version of changetrail does not know this gap."}
 }
 
-// AnswerWords is what an answer means to people.
+// AnswerWords explains an answer to people.
 type AnswerWords struct {
 	Answer string
 	Symbol string // in a table
 	Means  string
 }
 
-// answers has every answer, from the best to the worst.
+// answers explains every answer, from the best to the worst.
 var answers = []AnswerWords{
 	{Proven, "✓", "the evidence shows it"},
 	{NotRequired, "–", "the policy does not require it"},
@@ -94,11 +94,11 @@ var answers = []AnswerWords{
 	{Contradicted, "!", "the evidence shows the opposite"},
 }
 
-// AllAnswers returns the answers that a question may have, with what they mean.
+// AllAnswers returns the possible answers to a question, with their explanations.
 func AllAnswers() []AnswerWords { return answers }
 
-// Elapsed is a span of time for people, in its largest unit of which there are at least two:
-// "90 s", "41 min", "30 h", "18 days".
+// Elapsed formats a duration for people, in the largest unit that gives at least two: "90 s", "41
+// min", "30 h", "18 days".
 func Elapsed(d time.Duration) string {
 	switch {
 	case d < 2*time.Minute:

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// TestEveryGapHasWords: each has a meaning and a severity, and stands in the documents.
+// TestEveryGapHasWords checks that each gap has a meaning and a severity, and is in the
+// documentation.
 func TestEveryGapHasWords(t *testing.T) {
 	var named []string
 	for _, w := range gapWords {
@@ -32,8 +33,8 @@ func TestEveryGapHasWords(t *testing.T) {
 	}
 }
 
-// TestEveryAnswerIsAllowed: the schema takes each answer, and no other; the documents say
-// what each means.
+// TestEveryAnswerIsAllowed checks that the schema allows each answer and no other, and that the
+// documentation explains each.
 func TestEveryAnswerIsAllowed(t *testing.T) {
 	text, err := os.ReadFile("../docs/policy.md")
 	if err != nil {
@@ -50,7 +51,7 @@ func TestEveryAnswerIsAllowed(t *testing.T) {
 	for f := range reflect.TypeFor[Answers]().Fields() {
 		tag := strings.TrimPrefix(f.Tag.Get("schema"), "enum=")
 		allowed := strings.Split(tag, "|")
-		if f.Name != "Reviewed" { // the others are asked of agents, and cannot be waived
+		if f.Name != "Reviewed" { // the other questions are about agents, and cannot be waived
 			allowed = append(allowed, NotRequired)
 		}
 		slices.Sort(allowed)
