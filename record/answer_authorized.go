@@ -122,6 +122,7 @@ func (j *judge) unmet(surely, maybe []string) (answer, reason string) {
 		j.gap(surely...)
 		return j.say(Contradicted, "", "The policy %s (%s), which was missing at the merge.", asked, a.Rule)
 	case uncertain:
+		j.gap(maybe...) // each doubt is named: one may matter where the others do not
 		return j.say(Unproven, GapEvidenceIncomplete, "The policy may require more than there was (%s): not all of the change is known.", a.Rule)
 	case maybe[0] == GapUnverifiedSource:
 		j.otherDoubts()
