@@ -72,7 +72,7 @@ func TestASinkBehindAnEngineThatTakesLittle(t *testing.T) {
 		t.Error(err)
 	}
 	letters := buried(t, conf, topics)
-	if len(letters) != 1 || string(stream.Header(letters[0], stream.HeaderID)) != strconv.Itoa(large) || !strings.Contains(string(stream.Header(letters[0], stream.HeaderDetail)), "larger than the engine takes") {
+	if len(letters) != 1 || string(stream.Header(letters[0], stream.HeaderID)) != strconv.Itoa(large) || !strings.Contains(string(stream.Header(letters[0], stream.HeaderDetail)), "larger than the engine") {
 		t.Errorf("dead letters: %v, want the document that is too large", letters)
 	}
 }
