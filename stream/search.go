@@ -32,7 +32,7 @@ func newSearch(most int) search {
 	return search{max: most, limit: most, suspects: make(map[int32]int64), condemned: make(map[int32]verdict)}
 }
 
-// suspect returns the partition that alone is to be read.
+// suspect returns the partition that must be read alone.
 func (s *search) suspect() (int32, bool) {
 	if len(s.suspects) == 0 {
 		return 0, false
@@ -46,8 +46,8 @@ func (s *search) reason(r *Record) (string, bool) {
 	return v.reason, ok && v.offset == r.Offset
 }
 
-// split parts a batch into what can be processed, as far as is known, and what
-// is refused.
+// split divides a batch into the records that can be processed, according to what is known so far,
+// and the refused ones.
 func (s *search) split(batch []*Record) (good, refused []*Record) {
 	if len(s.condemned) == 0 {
 		return batch, nil
@@ -62,7 +62,7 @@ func (s *search) split(batch []*Record) (good, refused []*Record) {
 	return good, refused
 }
 
-// failed takes note that batch failed.
+// failed records that batch failed.
 func (s *search) failed(batch []*Record) {
 	s.limit = max(1, len(batch)/2)
 	for _, r := range batch {
@@ -70,16 +70,16 @@ func (s *search) failed(batch []*Record) {
 	}
 }
 
-// slow takes note that a batch of n records took too long: fewer are read. No record is
-// blamed for that.
+// slow records that a batch of n records took too long, so that fewer are read at a time. No record
+// is blamed for that.
 func (s *search) slow(n int) { s.limit = max(1, n/2) }
 
-// condemn has r refused when it is read again.
+// condemn makes r be refused when it is read again.
 func (s *search) condemn(r *Record, reason string) {
 	s.condemned[r.Partition] = verdict{r.Offset, reason}
 }
 
-// passed takes note that batch is committed. An empty one says nothing of those that fail.
+// passed records that batch is committed. An empty batch says nothing about the suspects.
 func (s *search) passed(batch []*Record) {
 	if len(batch) == 0 {
 		return
@@ -98,8 +98,7 @@ func (s *search) passed(batch []*Record) {
 	}
 }
 
-// giveUp ends the search for the partition p: what failed there does not come
-// again.
+// giveUp ends the search in partition p: the records that failed there do not come again.
 func (s *search) giveUp(p int32) { delete(s.suspects, p) }
 
 // release forgets partitions that another member reads now.
@@ -108,7 +107,7 @@ func (s *search) release(gone func(int32) bool) {
 	maps.DeleteFunc(s.condemned, func(p int32, _ verdict) bool { return gone(p) })
 }
 
-// A rest is a pause after a failure; each is longer than the one before.
+// A rest is a pause after a failure; each one is longer than the one before.
 type rest struct {
 	pause time.Duration
 	until time.Time

@@ -23,20 +23,20 @@ import (
 type Call struct {
 	Kind     string // of the agent
 	Settings *config.Config
-	Wrong    error  // why Settings are defaults; nil where they are what they should be
+	Wrong    error  // why Settings are only the defaults; nil if they are not
 	File     string // the configuration file that was named
 
 	// Program returns the path of changetrail, which sends what was noted.
 	Program func() (string, error)
-	// Steer returns what the agent is told of a call before it is made.
+	// Steer returns what to tell the agent about a call before it is made.
 	Steer func(ctx context.Context, in *notes.Input, input []byte) ([]byte, error)
 
 	In       io.Reader
 	Out, Err io.Writer
 }
 
-// Take notes a call. What goes wrong is written to the errors.log of the folder, and to
-// nobody else: it is not the agent's fault.
+// Take notes a call. Errors go only to the errors.log of the folder: they are not the agent's
+// fault.
 func (c *Call) Take(ctx context.Context) {
 	log, nowhere := Log(c.Settings)
 	if nowhere != nil {
@@ -48,8 +48,8 @@ func (c *Call) Take(ctx context.Context) {
 	}
 }
 
-// maxInput bounds what an agent says of one call of a tool, in bytes. What is long in it
-// is noted by its digest.
+// maxInput bounds the input for one tool call, in bytes. Long values in it are noted by their
+// digest.
 const maxInput = 256 << 20
 
 func (c *Call) take(ctx context.Context, log notes.Log) error {
@@ -74,7 +74,7 @@ func (c *Call) take(ctx context.Context, log notes.Log) error {
 	return nil
 }
 
-// steer tells the agent what the policy says, where the settings ask for that.
+// steer tells the agent what the policy says, if the settings ask for that.
 func (c *Call) steer(ctx context.Context, in *notes.Input, input []byte) error {
 	if !steps(c.Settings.Hook.Forbidden) && !steps(c.Settings.Hook.Approval) {
 		return nil
@@ -88,7 +88,7 @@ func (c *Call) steer(ctx context.Context, in *notes.Input, input []byte) error {
 
 func steps(setting string) bool { return setting == settings.Ask || setting == settings.Deny }
 
-// Ask is Steer by another process, hook steer of changetrail.
+// Ask is Steer in another process, changetrail hook steer.
 func (c *Call) Ask(ctx context.Context, _ *notes.Input, input []byte) ([]byte, error) {
 	program, err := c.Program()
 	if err != nil {
@@ -104,7 +104,7 @@ func (c *Call) Ask(ctx context.Context, _ *notes.Input, input []byte) ([]byte, e
 	return bytes.TrimSpace(out), nil
 }
 
-// flush starts a process that sends what is noted, and does not wait for it.
+// flush starts a process that sends the notes, and does not wait for it.
 func (c *Call) flush() error {
 	program, err := c.Program()
 	if err != nil {
@@ -126,8 +126,8 @@ func (c *Call) arguments(command ...string) []string {
 	return args
 }
 
-// Log is the folder in which sessions are kept. A relative one would lie in whatever
-// work tree somebody works.
+// Log is the folder in which sessions are kept. A relative path would be inside the current work
+// tree.
 func Log(c *config.Config) (notes.Log, error) {
 	dir := c.Hook.Dir
 	if dir == "" {
@@ -143,8 +143,8 @@ func Log(c *config.Config) (notes.Log, error) {
 	return notes.Log{Dir: dir, Begun: Begun(c)}, nil
 }
 
-// Begun is where sessions go that begin now, and what the work tree says of its agent,
-// where the person says nothing.
+// Begun returns where new sessions are kept, and what the work tree says about its agent if the
+// user says nothing.
 func Begun(c *config.Config) notes.Begun {
 	b := notes.Begun{Agent: cmp.Or(c.Hook.Agent, c.Tree().Agent), LogsURL: cmp.Or(c.Hook.LogsURL, c.Tree().LogsURL)}
 	switch {
@@ -156,9 +156,9 @@ func Begun(c *config.Config) notes.Begun {
 	return b
 }
 
-// redaction takes secrets out of what hooks note; nil where everything is to be kept.
-// Files and commands are needed to tell what was done, so that they are noted in the
-// mode metadata-only, too, and left out when it is sent.
+// redaction returns what removes secrets from notes; nil if everything is kept. Files and commands
+// are needed to derive what was done, so they are noted in the mode metadata-only, too, and removed
+// before sending.
 func redaction(c *config.Config) (func(context.Context, []byte) ([]byte, error), error) {
 	if c.Content == string(secrets.Full) {
 		return nil, nil

@@ -22,7 +22,7 @@ const (
 	Small = "changetrail-hook"
 )
 
-// Beside returns the path of a program that lies beside the one that runs.
+// Beside returns the path of a program in the folder of the running one.
 func Beside(name string) (string, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -37,8 +37,8 @@ func Beside(name string) (string, error) {
 	return exec.LookPath(filepath.Join(filepath.Dir(self), name))
 }
 
-// SmallInPath reports whether changetrail-hook lies beside the program that runs, and is
-// found by its name, too.
+// SmallInPath reports whether changetrail-hook is in the folder of the running program, and is also
+// found in the PATH.
 func SmallInPath() bool {
 	beside, err1 := Beside(Small)
 	named, err2 := exec.LookPath(Small)
@@ -50,19 +50,19 @@ func SmallInPath() bool {
 	return errors.Join(err1, err2) == nil && os.SameFile(one, other)
 }
 
-// Changetrail returns the path of changetrail: beside this program, or in the PATH.
+// Changetrail returns the path of changetrail: next to this program, or in the PATH.
 func Changetrail() (string, error) {
 	if path, err := Beside(Large); err == nil {
 		return path, nil
 	}
 	path, err := exec.LookPath(Large)
 	if err != nil {
-		return "", errors.New("changetrail lies neither beside changetrail-hook nor in the PATH; put it there")
+		return "", errors.New("changetrail is neither next to changetrail-hook nor in the PATH; put it there")
 	}
 	return path, nil
 }
 
-// A Process is what changetrail-hook has of its own.
+// A Process is the environment of changetrail-hook.
 type Process struct {
 	Environ  []string
 	In       io.Reader
@@ -71,15 +71,15 @@ type Process struct {
 	Program func() (string, error)
 }
 
-// Run is changetrail-hook: it takes the hook of an agent itself, and leaves all other
-// commands and flags to changetrail hook. It returns an exit code.
+// Run is changetrail-hook: it handles an agent's hook itself, and passes all other commands and
+// flags to changetrail hook. It returns an exit code.
 func (p Process) Run(ctx context.Context, args []string) int {
 	kind, file, ok := parse(args)
 	if !ok {
 		return p.instead(ctx, args)
 	}
 	out, errOut := printable.NewWriter(p.Out), printable.NewWriter(p.Err)
-	defer func() { _ = errors.Join(out.Flush(), errOut.Flush()) }() // who could be told
+	defer func() { _ = errors.Join(out.Flush(), errOut.Flush()) }() // nobody could receive this error
 	c, err := config.Source{File: file, Environ: p.Environ, Folder: "."}.Load()
 	for _, warning := range c.Warnings() {
 		fmt.Fprintln(errOut, warning)
@@ -96,8 +96,7 @@ func (p Process) Run(ctx context.Context, args []string) int {
 	return 0
 }
 
-// parse reads KIND and --config FILE, in any order; ok is false where there is something
-// else.
+// parse reads KIND and --config FILE, in any order; ok is false if there is anything else.
 func parse(args []string) (kind, file string, ok bool) {
 	if i := slices.Index(args, "--config"); i >= 0 && i+1 < len(args) {
 		file = args[i+1]
@@ -109,7 +108,7 @@ func parse(args []string) (kind, file string, ok bool) {
 	return args[0], file, true
 }
 
-// instead lets changetrail hook do what this program does not.
+// instead runs changetrail hook for what this program does not do.
 func (p Process) instead(ctx context.Context, args []string) int {
 	program, err := p.Program()
 	if err == nil {

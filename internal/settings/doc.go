@@ -1,8 +1,7 @@
-// Package settings has the parts of the configuration that more than one package reads:
-// what operators say of sources and of projects, and the words that keys may have.
+// Package settings contains the parts of the configuration that more than one package reads: what
+// operators say about sources and projects, and the possible values of keys.
 //
-// A hook reads the whole configuration at each call of a tool, so nothing heavy is
-// imported here.
+// A hook reads the whole configuration at each tool call, so this package imports nothing heavy.
 package settings
 
 // Search engines, as sink.engine names them.
@@ -11,15 +10,15 @@ const (
 	OpenSearch    = "opensearch"
 )
 
-// Steps that a hook may take where the policy does not let the agent act alone.
+// Steps that a hook may take if the policy does not let the agent act alone.
 const (
 	Off  = "off"
 	Ask  = "ask"  // the person at the keyboard
 	Deny = "deny" // the call is refused
 )
 
-// A JiraProject is a project of Jira, and the repositories in which work on its issues is
-// done. Jira knows none, and signs no address that could name them.
+// A JiraProject is a project of Jira, with the repositories in which work on its issues is done.
+// Jira knows no repositories, and signs no URL that could name them.
 type JiraProject struct {
 	Project      string   `yaml:"project"` // key, as PAY of PAY-12
 	Repositories []string `yaml:"repositories"`

@@ -10,8 +10,8 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A Trust says as what events without a signature count that come from some sources: it is
-// for operators of a Kafka cluster to which nobody else can write.
+// A Trust says which witness unsigned events from some sources have. It is for operators of a Kafka
+// cluster to which nobody else can write.
 type Trust struct {
 	Source  string   `yaml:"source"`  // pattern: * is any text without /, and /** at the end all that follows
 	As      string   `yaml:"as"`      // observed, human or signed
@@ -19,25 +19,25 @@ type Trust struct {
 	History bool     `yaml:"history"` // its events may state when they arrived
 }
 
-// Check returns an error that says what is wrong with t, nil where nothing is.
+// Check returns an error that says what is wrong with t, or nil.
 func (t Trust) Check() error {
 	var errs []error
 	if _, err := path.Match(t.Source, ""); err != nil || t.Source == "" {
-		errs = append(errs, fmt.Errorf("source %q is no pattern, as /jenkins/*", t.Source))
+		errs = append(errs, fmt.Errorf("source %q is not a pattern, for example /jenkins/*", t.Source))
 	}
 	if !slices.Contains([]string{record.Observed, record.Human, record.Signed}, t.As) {
-		errs = append(errs, fmt.Errorf("as is %q; say observed, human or signed", t.As))
+		errs = append(errs, fmt.Errorf("as is %q; set observed, human or signed", t.As))
 	}
 	if err := CheckKinds(t.May); err != nil {
 		errs = append(errs, err)
 	}
 	if len(t.May) > 0 && t.As != record.Observed {
-		errs = append(errs, errors.New("may is for what is observed"))
+		errs = append(errs, errors.New("may is only allowed with as: observed"))
 	}
 	return errors.Join(errs...)
 }
 
-// Covers reports whether t is about a source.
+// Covers reports whether t applies to a source.
 func (t Trust) Covers(source string) bool {
 	if ok, _ := path.Match(t.Source, source); ok {
 		return true
