@@ -11,20 +11,20 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A tale is one history with known truth. Each answer names all that is right.
+// A tale is one history whose correct answers are known. Each answer lists all that are right.
 type tale struct {
 	name   string
-	id     record.ChangeID // pull request 7 where left out
+	id     record.ChangeID // pull request 7 if omitted
 	policy func(*rules)
 	tell   func(*scribbler)
 
-	trigger, alternatives, authorized, reviewed string // answers that are right, any where empty
-	gaps, not                                   string // gaps that must stand there, and that must not
+	trigger, alternatives, authorized, reviewed string // right answers; any if empty
+	gaps, not                                   string // gaps that must be there, and gaps that must not
 	also                                        func(*testing.T, *record.Record)
 }
 
-// A scribbler writes events of people and systems that bring in history: each
-// arrived when it happened.
+// A scribbler writes events of people and of systems that import history: each arrived when it
+// happened.
 type scribbler struct {
 	events []record.Event
 	id     record.ChangeID
@@ -49,7 +49,7 @@ var (
 	lodash      = []record.DependencyUpdate{{Name: "lodash", Ecosystem: "npm", From: "4.17.15", To: "4.17.21"}}
 )
 
-// decided is a whole decision of the agent, as someone asked for it.
+// decided is a complete decision of the agent, at the request of somebody.
 func decided(by string) *record.Decision {
 	return &record.Decision{
 		Agent: record.Agent{ID: "patch-pilot", DelegatedBy: by}, Chosen: "patch", Rationale: "smallest step",
@@ -86,7 +86,7 @@ func (s *scribbler) merged(head int) {
 	s.at(30, codeHost, &record.Merged{MergeSHA: commit(99), MergedBy: "jonas-k", Revision: record.Revision{HeadSHA: commit(head)}})
 }
 
-// usual is a change as most are: decided, opened with its files, reviewed, merged.
+// usual is a typical change: decided, opened with its files, reviewed, merged.
 func (s *scribbler) usual() {
 	s.decided()
 	s.opened(1, smallChange...)
@@ -107,14 +107,14 @@ func withRule(kind, arg, verdict string) func(*rules) {
 	return func(p *rules) { p.Rules = []rule{{Name: "rule", Kind: kind, Arg: arg, Verdict: verdict}} }
 }
 
-// shop is a repository of several services.
+// shop is a repository with several services.
 func shop(p *rules) {
 	p.Services = []service{{"docs", "docs/", "low", "", ""}, {"checkout", "services/checkout/", "critical", "team-payments", ""}, {"ledger", "services/ledger/", "critical", "team-ledger", ""}}
 	p.Teams = []person{{"team-payments", []string{"jonas-k"}}, {"team-ledger", []string{"lea-w"}}}
 	p.Rules = []rule{{Name: "docs alone", Kind: "all", Arg: "docs/", Verdict: "autonomous"}, {Name: "by owners", Kind: "class", Arg: "critical", Verdict: "review-required", By: []string{"owners"}}}
 }
 
-// chose is a decision for one option, with one other.
+// chose is a decision for one option against one other.
 func chose(o record.Option) *record.Decision {
 	o.ID, o.Outcome, o.Reason = "a", "chosen", "r"
 	return &record.Decision{Agent: record.Agent{ID: "patch-pilot", DelegatedBy: "mira.s"}, Options: []record.Option{o, {ID: "b", Title: "Other", Outcome: "rejected", Reason: "r"}}, Chosen: "a"}
@@ -151,7 +151,7 @@ func pushed(before, after int, who string, files ...string) *record.Pushed {
 	return p
 }
 
-// pushedNothing is a push of commits that change no file, as the code host lists.
+// pushedNothing is a push of commits that change no file, according to the code host.
 func pushedNothing(before, after int, who string) *record.Pushed {
 	p := pushed(before, after, who)
 	p.NoFiles = true
@@ -162,8 +162,8 @@ func tales() []tale {
 	return slices.Concat(talesOfAgents(), talesOfClaims(), talesOfReviews(), talesOfFiles(), talesOfDecisions(), talesOfPolicies())
 }
 
-// TestTales tells histories that a sceptical auditor found wrong, to the oracle and
-// to the product.
+// TestTales gives histories in which a sceptical auditor found mistakes to the oracle and to the
+// product.
 func TestTales(t *testing.T) {
 	for _, tale := range tales() {
 		t.Run(tale.name, func(t *testing.T) {
@@ -177,7 +177,7 @@ func TestTales(t *testing.T) {
 			}
 			s := &scribbler{id: h.ID}
 			tale.tell(s)
-			for i, e := range s.events { // what names no change names its repository
+			for i, e := range s.events { // an event that names no change names its repository
 				e.Repository = repository
 				s.events[i] = sealed(e)
 			}
@@ -207,7 +207,7 @@ func TestTales(t *testing.T) {
 	}
 }
 
-// wrong names what of answers and gaps is not right.
+// wrong lists what is not right in answers and gaps.
 func (s tale) wrong(said record.Answers, gaps []string) (out []string) {
 	for _, a := range [][3]string{{"trigger", said.Trigger, s.trigger}, {"alternatives", said.Alternatives, s.alternatives}, {"authorized", said.Authorized, s.authorized}, {"reviewed", said.Reviewed, s.reviewed}} {
 		if a[2] != "" && !slices.Contains(strings.Fields(a[2]), a[1]) {

@@ -9,7 +9,8 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// TestHistoriesHaveAll: what the laws are about stands in one of fifty histories at least.
+// TestHistoriesHaveAll checks that everything that the laws are about occurs in at least one of
+// fifty histories.
 func TestHistoriesHaveAll(t *testing.T) {
 	n, counts := min(histories(t), 1000), make(map[string]int)
 	for seed := range uint64(n) {
@@ -27,7 +28,7 @@ func TestHistoriesHaveAll(t *testing.T) {
 	}
 }
 
-// holds says what of interest a history has.
+// holds returns the notable features of a history.
 func (h *history) holds(t *trial) set {
 	p := t.rules
 	gitlab := slices.ContainsFunc(p.Owners, func(s section) bool { return s.Name != "" })

@@ -8,8 +8,8 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// decision returns the decision that counts. One of another agent than the one that
-// was seen counts as a claim.
+// decision returns the decision that counts. A decision of another agent than the one that was
+// seen counts as a claim.
 func (t *trial) decision(agents []string) (counting *record.Event) {
 	rank := func(e record.Event) int {
 		own := slices.ContainsFunc(agents, func(a string) bool { return t.agentOf(a) == t.agentOf(e.Fact.(*record.Decision).Agent.ID) })
@@ -28,7 +28,7 @@ func (t *trial) decision(agents []string) (counting *record.Event) {
 	return counting
 }
 
-// agentOf is the agent behind a name: X[bot] is X, be it known or not.
+// agentOf returns the agent behind a name: X[bot] is X, known or not.
 func (t *trial) agentOf(name string) string {
 	return strings.TrimSuffix(t.rules.person(name), "[bot]")
 }
@@ -57,9 +57,9 @@ func (t *trial) trigger(j *judgement, e *record.Event) string {
 	return unless(j, lacks)
 }
 
-// holds returns who holds what a trigger names, its request or its report: somebody who
-// observed it; of others one in whose report the finding stands, where there is one. Own says
-// that who sent the decision sent one, too.
+// holds returns the witness of what a trigger names, its request or its report: one who observed
+// it; among others one whose report contains the finding, if there is one. own says that the
+// sender of the decision sent one too.
 func (t *trial) holds(tr *record.Trigger, decider string) (holder string, found, own bool) {
 	most := -1
 	for _, e := range t.events {
@@ -82,7 +82,7 @@ func (t *trial) holds(tr *record.Trigger, decider string) (holder string, found,
 	return holder, found, own
 }
 
-// names reports whether a trigger names a fact, and its finding stands in it.
+// names reports whether a trigger names a fact, and the fact contains its finding.
 func names(tr *record.Trigger, f record.Fact) (named, finds bool) {
 	switch f := f.(type) {
 	case *record.Request:
@@ -99,7 +99,7 @@ func names(tr *record.Trigger, f record.Fact) (named, finds bool) {
 	return false, false
 }
 
-// holderOf is the witness of an event, or the agent.
+// holderOf returns the witness of an event, or the agent.
 func holderOf(e record.Event) string {
 	if strings.HasPrefix(e.Sender, "agent:") {
 		return "agent"
@@ -107,7 +107,7 @@ func holderOf(e record.Event) string {
 	return e.Witness
 }
 
-// orPending answers what time may still heal.
+// orPending answers pending for what time may still heal.
 func (t *trial) orPending(j *judgement, otherwise string, gaps ...string) string {
 	if !t.merged {
 		j.May.add(gaps...)
@@ -117,7 +117,7 @@ func (t *trial) orPending(j *judgement, otherwise string, gaps ...string) string
 	return otherwise
 }
 
-// unless is proven, but for gaps.
+// unless answers proven, unless there are gaps.
 func unless(j *judgement, gaps []string) string {
 	if j.Gaps.add(gaps...); len(gaps) > 0 {
 		return record.Partial
@@ -152,8 +152,8 @@ func (t *trial) alternatives(j *judgement, e *record.Event) string {
 	return unless(j, lacks)
 }
 
-// versions are those to which observed dependencies take a package. The histories
-// have packages in lower case and plain versions.
+// versions returns the versions to which observed dependencies update a package. In the histories
+// packages are in lower case and versions are plain.
 func (t *trial) versions(purl string) (out []string) {
 	for _, d := range t.dependencies() {
 		if "pkg:"+strings.ToLower(cmp.Or(d.Ecosystem, "npm"))+"/"+d.Name == purl {

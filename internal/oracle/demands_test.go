@@ -9,7 +9,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// Three values, and that nobody knows whom to ask.
+// Three values, and one for the case that nobody knows whom to ask.
 const (
 	no = iota
 	maybe
@@ -17,28 +17,27 @@ const (
 	nobody
 )
 
-// A view is what the policy says of one scene and one agent.
+// A view is what the policy says about one scene and one agent.
 type view struct {
 	met     int
 	demands []demand // of reviews
-	asks    string   // all that is demanded, in one text
+	asks    string   // all demands, in one text
 	lacks   []string // gaps
-	may     []string // gaps that may stand there
+	may     []string // gaps that may be there
 	alone   bool     // the agent may act alone
 }
 
-// A demand is what a policy asks of somebody of a group for a service.
+// A demand is what a policy requires of somebody in a group for a service.
 type demand struct {
 	verdict, by string
 	service     service
 }
 
-// A way is one possible outcome of the policy: what it demands for each service that is
-// touched.
+// A way is one possible outcome of the policy: what it demands for each service that is touched.
 type way map[service][]demand
 
-// ways returns all of them. Where something is not known, each rule may hold or not by
-// itself.
+// ways returns all of them. If something is unknown, each rule may or may not apply,
+// independently of the others.
 func (t *trial) ways() []way {
 	scenes, out := t.scenes(), []way{{}}
 	for _, svc := range t.rules.Services {
@@ -77,8 +76,8 @@ func (t *trial) ways() []way {
 	return out
 }
 
-// agreeing returns the groups of whom each must agree to a change by a rule: empty for anybody.
-// A file that is not known may belong to any owner, so that there are several lists of them.
+// agreeing returns the groups that must each agree to a change by a rule; empty for anybody. An
+// unknown file may belong to any owner, so there are several lists of groups.
 func (t *trial) agreeing(r rule, s service) (lists [][]string) {
 	if !slices.Contains(r.By, "owners") {
 		return [][]string{{strings.Join(r.By, " ")}}
@@ -97,7 +96,8 @@ func (t *trial) agreeing(r rule, s service) (lists [][]string) {
 	return lists
 }
 
-// demands are those of a rule, and of the mode in which whatever an agent does needs leave.
+// demands returns the demands of a rule, and of the mode in which everything that an agent does
+// needs approval.
 func (t *trial) demands(r rule, s service, groups []string) (out []demand) {
 	for _, group := range groups {
 		out = append(out, demand{r.Verdict, group, s})
@@ -108,7 +108,7 @@ func (t *trial) demands(r rule, s service, groups []string) (out []demand) {
 	return out
 }
 
-// views returns what the policy says of everything that the change may be.
+// views returns what the policy says about everything that the change may be.
 func (t *trial) views(agents []string) (out []view) {
 	ways := t.ways()
 	for _, id := range agents {
@@ -141,7 +141,7 @@ func (t *trial) view(id string, w way) view {
 		} else if known, claimed := t.askedByStranger(a); touched && (known || claimed) {
 			v.alone, v.asks = v.alone && !known, v.asks+"delegates;"
 			met, gaps, may := t.leave(strings.Join(a.Delegates, " "), svc)
-			if met == no && !known { // and not asked for, unless the claim is true
+			if met == no && !known { // not required, unless the claim is true
 				met, may = maybe, append(may, record.GapUnverifiedSource)
 			}
 			ask(met, gaps, may)
@@ -161,7 +161,7 @@ func (t *trial) view(id string, w way) view {
 			}
 		}
 	}
-	if v.never() { // whatever else is asked
+	if v.never() { // whatever else is required
 		v.asks, v.demands, v.may = record.Forbidden, nil, append(v.may, v.lacks...)
 		v.lacks = slices.DeleteFunc(v.lacks, func(gap string) bool { return gap != record.GapForbidden && gap != record.GapOutOfScope })
 		if len(v.lacks) > 1 {
@@ -171,14 +171,14 @@ func (t *trial) view(id string, w way) view {
 	return v
 }
 
-// never reports whether the policy says no, whoever agrees.
+// never reports whether the policy forbids the change, whoever agrees.
 func (v view) never() bool {
 	return v.asks == record.Forbidden || slices.Contains(v.lacks, record.GapForbidden) || slices.Contains(v.lacks, record.GapOutOfScope)
 }
 
-// unsure reports whether what is not known may matter: something unseen could change
-// what is demanded, or a push on the way to the head is cut, so that whose commits it
-// has is not known, and somebody's independence is asked.
+// unsure reports whether unknown parts may matter: something unseen could change the demands; or
+// a push on the way to the head is cut, so that the authors of its commits are unknown, and
+// somebody's independence is required.
 func (t *trial) unsure(views []view) bool {
 	asks := slices.ContainsFunc(views, func(v view) bool { return v.asks != "" })
 	return t.cut && (asks || len(t.approvals("")) > 0) ||

@@ -8,7 +8,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A set holds the names that are true.
+// A set is the names that are true.
 type set map[string]bool
 
 func (s set) add(names ...string) {
@@ -17,7 +17,7 @@ func (s set) add(names ...string) {
 	}
 }
 
-// claim adds names of which it is only claimed that they are true.
+// claim adds names that are only claimed to be true.
 func (s set) claim(names ...string) {
 	for _, n := range names {
 		if !s[n] {
@@ -49,7 +49,7 @@ func facts[F record.Fact](events []record.Event) iter.Seq2[record.Event, F] {
 	}
 }
 
-// revision returns what an event says of the change as a whole.
+// revision returns what an event says about the change as a whole.
 func revision(e record.Event) record.Revision {
 	switch f := e.Fact.(type) {
 	case *record.Opened:
@@ -64,7 +64,7 @@ func revision(e record.Event) record.Revision {
 	return record.Revision{}
 }
 
-// merge returns what an event says of the merge.
+// merge returns what an event says about the merge.
 func merge(e record.Event) record.Merged {
 	if m, ok := e.Fact.(*record.Merged); ok {
 		return *m

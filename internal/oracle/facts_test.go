@@ -10,31 +10,31 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// Skew is the allowance for clocks of docs/trust.md.
+// Skew is the allowance of docs/trust.md for clocks that differ.
 const skew = 2 * time.Minute
 
 // A trial is one change before the judge.
 type trial struct {
 	held
 	rules  rules            // in force at the merge
-	ofTime bool             // the policy of that time is held
+	ofTime bool             // the policy of that time was recorded
 	own    []record.Event   // about the change
 	pushes []*record.Pushed // observed, anywhere in the repository
-	shared map[string]int   // by source and id, how many senders there are; those about the change count 100, those about none 10
+	shared map[string]int   // number of senders by source and id; those about the change count 100, those about none 10
 
 	merged   bool
 	mergedAt time.Time
-	host     string // who saw the change opened first
-	unknown  bool   // who wrote the change is not known
+	host     string // who first saw the change opened
+	unknown  bool   // the author of the change is unknown
 
 	head, author string
 
-	chain   []*record.Pushed  // the pushes that lead to the head, the newest first
+	chain   []*record.Pushed  // the pushes that lead to the head, newest first
 	cut     bool              // one of them is
 	numbers map[string]string // account → stable number
 
-	agreed map[string][]set // what approvals lack, by the group that is asked for
-	left   map[string]view  // what leave lacks, by what is asked for
+	agreed map[string][]set // what approvals lack, by the required group
+	left   map[string]view  // what permissions lack, by what is required
 }
 
 // newTrial reads what docs/trust.md calls the attributes of a change.
@@ -53,12 +53,12 @@ func newTrial(events []record.Event, id record.ChangeID, w world) *trial {
 	return t
 }
 
-// admit takes what is held, and notes who used the source and id of another.
+// admit takes the events that are kept, and records who used the source and id of another.
 func (t *trial) admit() {
 	for _, e := range t.events {
 		if p, ok := e.Fact.(*record.Pushed); ok && e.Witness == record.Observed {
 			t.pushes = append(t.pushes, p)
-			if t.id == repository.Change("/commit/"+p.After) && p.Default { // it merged itself
+			if t.id == repository.Change("/commit/"+p.After) && p.Default { // the push is its own merge
 				r := record.Revision{Author: p.Pusher, HeadSHA: p.After, Files: p.Files}
 				e.Change, e.Fact = t.id, &record.Merged{Revision: r, MergeSHA: p.After, MergedBy: p.Pusher}
 			}
@@ -87,8 +87,8 @@ func (t *trial) admit() {
 	}
 }
 
-// ranked returns the observed statements about the change, the one that stands first
-// at the end: those of the code host go after those of other platforms.
+// ranked returns the observed statements about the change, the one that counts last: those of the
+// code host come after those of other platforms.
 func (t *trial) ranked(wanted func(record.Event) bool) (out []record.Event) {
 	for _, host := range []bool{false, true} {
 		for _, e := range t.own {
@@ -100,14 +100,13 @@ func (t *trial) ranked(wanted func(record.Event) bool) (out []record.Event) {
 	return out
 }
 
-// last returns the statement that stands, the zero event where there is none.
+// last returns the statement that counts, or the zero event.
 func (t *trial) last(wanted func(record.Event) bool) record.Event {
 	all := append([]record.Event{{}}, t.ranked(wanted)...)
 	return all[len(all)-1]
 }
 
-// best returns an attribute as its best witness states it, "" where nobody who
-// observed it does.
+// best returns an attribute as its best witness states it, or "" if no observer states it.
 func best(t *trial, attribute func(record.Revision) string) string {
 	return attribute(revision(t.last(func(e record.Event) bool { return attribute(revision(e)) != "" })))
 }
@@ -116,8 +115,8 @@ func (t *trial) dependencies() []record.DependencyUpdate {
 	return revision(t.last(func(e record.Event) bool { return len(revision(e).Dependencies) > 0 && revision(e).HeadSHA == t.head })).Dependencies
 }
 
-// told is when an event happened: for who observed, the time inside it, else its
-// arrival.
+// told returns when an event counts as reported: for an observer, the time inside it; otherwise
+// its arrival.
 func told(e record.Event) time.Time {
 	if e.Witness == record.Observed {
 		return stated(e)
@@ -125,7 +124,7 @@ func told(e record.Event) time.Time {
 	return e.Arrived
 }
 
-// stated is the time inside an event.
+// stated returns the time inside an event.
 func stated(e record.Event) time.Time {
 	at := merge(e).MergedAt
 	if r, ok := e.Fact.(*record.Review); ok {
@@ -151,7 +150,7 @@ func (t *trial) inTime(e record.Event) bool {
 	return !stated(e).After(t.mergedAt)
 }
 
-// late names the gap of what was not there before the merge.
+// late returns the gap of something that was not there before the merge.
 func (t *trial) late(e record.Event, after string) string {
 	if e.Witness != record.Observed && !stated(e).After(t.mergedAt) {
 		return record.GapToldAfterMerge
@@ -159,8 +158,8 @@ func (t *trial) late(e record.Event, after string) string {
 	return after
 }
 
-// leadingTo returns the pushes that lead to a commit, the newest first. A forced
-// push is the last.
+// leadingTo returns the pushes that lead to a commit, newest first. A forced push is the last
+// one.
 func (t *trial) leadingTo(commit string) (out []*record.Pushed) {
 	direct := t.id == repository.Change("/commit/"+commit)
 	for commit != "" && len(out) <= len(t.pushes) {
@@ -176,13 +175,14 @@ func (t *trial) leadingTo(commit string) (out []*record.Pushed) {
 	return out
 }
 
-// decidesNothing: a newer comment or note stands for those before, and none is compared.
+// decidesNothing reports whether e is a comment or a note: a newer one replaces those before, and
+// none is compared.
 func decidesNothing(e record.Event) bool {
 	r, review := e.Fact.(*record.Review)
 	return is[*record.Noted](e) || review && r.Verdict == "commented"
 }
 
-// files returns the files of the head, and whether they are all of them.
+// files returns the files of the head, and whether they are complete.
 func (t *trial) files() ([]string, bool) {
 	total := revision(t.last(func(e record.Event) bool { return revision(e).HeadSHA == t.head && revision(e).FilesTotal > 0 })).FilesTotal
 	files, known := t.filesByRevision()
@@ -190,8 +190,8 @@ func (t *trial) files() ([]string, bool) {
 	return files, known && total <= int64(len(files)) && !t.lost
 }
 
-// filesByRevision takes the ways to the files of the head in the order of
-// docs/trust.md. Where there is none, it returns those of the pushes.
+// filesByRevision tries the ways to the files of the head in the order of docs/trust.md. If there
+// is none, it returns the files of the pushes.
 func (t *trial) filesByRevision() (files []string, known bool) {
 	stating := t.ranked(func(e record.Event) bool { return len(revision(e).Files) > 0 && revision(e).HeadSHA != "" })
 	for _, e := range slices.Backward(stating) {
@@ -212,8 +212,8 @@ func (t *trial) filesByRevision() (files []string, known bool) {
 	return files, false
 }
 
-// scenes returns every change that this one may be: an unseen path may be any, and
-// so may a jump or a kind that nobody states and some rule asks for.
+// scenes returns every change that this one may be: an unseen path may be any, and so may a jump
+// or a kind that nobody states and that some rule tests.
 func (t *trial) scenes() (out []scene) {
 	asks := func(kind string) bool {
 		return slices.ContainsFunc(t.rules.Rules, func(r rule) bool { return r.Kind == kind })
@@ -249,7 +249,7 @@ func (t *trial) scenes() (out []scene) {
 	return slices.DeleteFunc(out, func(c scene) bool { return len(c.Paths) == 0 }) // it changes something
 }
 
-// environments are those that deployments of the change reached, as somebody observed.
+// environments returns the environments that observed deployments of the change reached.
 func (t *trial) environments() (out []string) {
 	commits := make(set)
 	for _, e := range t.ranked(func(record.Event) bool { return true }) {
@@ -267,7 +267,7 @@ func (t *trial) environments() (out []string) {
 	return out
 }
 
-// names returns all names of an account: its own, its number, others of that number.
+// names returns all names of an account: its own, its number, and others with that number.
 func (t *trial) names(account string) []string {
 	out := []string{account}
 	if number := t.numbers[strings.ToLower(account)]; number != "" {
@@ -282,7 +282,7 @@ func (t *trial) names(account string) []string {
 	return out
 }
 
-// who returns who is behind an account: one whom the policy lists, else the first name.
+// who returns who is behind an account: a person whom the policy lists, or else the first name.
 func (t *trial) who(account string) string {
 	var same []string
 	for _, name := range t.names(account) {
@@ -299,11 +299,11 @@ func (t *trial) in(who, group string) bool {
 	})
 }
 
-// bot reports whether an account is none of a human, under any of its names.
+// bot reports whether an account does not belong to a human, under any of its names.
 func (t *trial) bot(account string) bool { return slices.ContainsFunc(t.names(account), t.rules.bot) }
 
-// claimedMarks are the accounts by which an agent may be known where nobody saw who made the
-// change: the author, and the agent, as they are claimed.
+// claimedMarks returns the accounts by which an agent may be recognized if nobody saw who made
+// the change: the claimed author and the claimed agent.
 func (t *trial) claimedMarks() (out []string) {
 	if !slices.ContainsFunc(t.committers(), func(account string) bool { return account != "" }) {
 		out = append(out, t.claimedAuthor())
@@ -316,7 +316,7 @@ func (t *trial) claimedMarks() (out []string) {
 	return out
 }
 
-// committers are the authors of the commits in the head, those of merges of the base aside.
+// committers returns the authors of the commits in the head, except of merges of the base branch.
 func (t *trial) committers() (out []string) {
 	for _, p := range t.chain {
 		for _, c := range p.Commits {
@@ -328,7 +328,7 @@ func (t *trial) committers() (out []string) {
 	return out
 }
 
-// involved says of everyone who is not independent whether that is known, or only claimed.
+// involved returns, for everyone who is not independent, whether that is known or only claimed.
 func (t *trial) involved() map[string]bool {
 	accounts, out := t.askers(), make(map[string]bool)
 	for _, d := range facts[*record.Decision](t.own) {
@@ -346,7 +346,7 @@ func (t *trial) involved() map[string]bool {
 	return out
 }
 
-// claimedAuthor is the author as the newest claim has it, where nobody observed one.
+// claimedAuthor returns the author by the newest claim, if nobody observed one.
 func (t *trial) claimedAuthor() (author string) {
 	for _, e := range t.own {
 		author = cmp.Or(revision(e).Author, author)
@@ -354,8 +354,9 @@ func (t *trial) claimedAuthor() (author string) {
 	return map[bool]string{true: author}[t.author == ""]
 }
 
-// askers says of all who asked for the work whether that is known, by a signed decision or by a
-// request that one names and somebody holds who can know it; or only claimed.
+// askers returns, for all who asked for the work, whether that is known or only claimed. It is
+// known by a signed decision, or by a request that a decision names and that a witness reported
+// who can know it.
 func (t *trial) askers() set {
 	out := make(set)
 	for e, d := range facts[*record.Decision](t.own) {
@@ -370,14 +371,14 @@ func (t *trial) askers() set {
 	return out
 }
 
-// contradicted reports whether a claim states something else than all who observed it.
+// contradicted reports whether a claim states something else than all observers.
 func (t *trial) contradicted() bool {
 	attributes := []func(record.Event) string{
 		func(e record.Event) string { return revision(e).HeadSHA },
 		func(e record.Event) string { return t.who(revision(e).Author) },
 		func(e record.Event) string { return merge(e).MergeSHA },
 		func(e record.Event) string { return t.who(merge(e).MergedBy) },
-		func(e record.Event) string { // of its life: that it was merged, or is something else
+		func(e record.Event) string { // its state: merged, or something else
 			if t := record.TypeOf(e.Fact); t == record.TypeChangeMerged || e.Witness == record.Observed && strings.Contains(t, ".change.") {
 				return t
 			}

@@ -7,16 +7,15 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// refused is what a gateway tells of events in the name of another, or what somebody says
-// that it did.
+// refused is what a gateway reports of events in the name of another, or a claim of such a
+// report.
 func (g *teller) refused() {
 	if g.chance(5) {
 		g.tell(pick(g, gateway, gateway, anyone), &record.IdentityRefused{Agent: pick(g, "patch-pilot", "doc-scribe"), Credential: "ci-bot", BoundTo: pick(g, "", "doc-scribe")})
 	}
 }
 
-// mirrored has what a platform saw sent once more under its source and id, with another
-// credential.
+// mirrored sends what a platform saw once more under its source and id, with another credential.
 func (g *teller) mirrored() {
 	if again := pick(g, g.h.Events...); again.Witness == record.Observed && g.chance(7) {
 		again.Sender = mirror
@@ -25,8 +24,8 @@ func (g *teller) mirrored() {
 	}
 }
 
-// flood is more of one kind than is held. What agents and others claim, and what comes
-// without a credential, comes after what honest people tell.
+// flood sends more facts of one kind than are kept. Those of agents and other claims, and those
+// without a credential, come after those of honest people.
 func (g *teller) flood() {
 	if !g.chance(4) {
 		return
@@ -68,7 +67,7 @@ func (g *teller) flood() {
 	}
 }
 
-// noise is about other changes, other commits and other reports.
+// noise sends facts about other changes, other commits and other reports.
 func (g *teller) noise() {
 	other := repository.Change("/pull/8")
 	for g.chance(40) {
@@ -78,7 +77,7 @@ func (g *teller) noise() {
 			g.evidenceOf(codeHost, other, &record.Opened{Revision: record.Revision{Author: "tom-b", HeadSHA: g.sha(), Files: g.some()}})
 		case 1:
 			g.evidenceOf(codeHost, other, &record.Review{Reviewer: "jonas-k", Verdict: "changes-requested", CommitSHA: g.sha()})
-			g.evidenceOf(desk, other, &record.Approval{Approver: "jonas-k"}) // it is used up there
+			g.evidenceOf(desk, other, &record.Approval{Approver: "jonas-k"}) // it belongs to that change
 		case 2:
 			g.evidence(ci, &record.Validation{Name: "unit", Provider: "github-actions", CommitSHA: g.sha(), Conclusion: "failure", Failed: 3})
 		case 3:
@@ -91,8 +90,8 @@ func (g *teller) noise() {
 	}
 }
 
-// attack adds what an adversary sends who holds the agent's credential, and what
-// anyone can send without one.
+// attack adds what an adversary with the agent's credential sends, and what anyone can send
+// without one.
 func (g *teller) attack() {
 	for range 1 + g.IntN(4) {
 		g.now = start.Add(time.Duration(g.IntN(240)-60) * time.Minute)
@@ -102,7 +101,7 @@ func (g *teller) attack() {
 		case *record.Pushed, *record.Scan, *record.Request:
 			e.Change = ""
 		case *record.Decision:
-			if sender == anyone && g.chance(30) { // it names somebody else
+			if sender == anyone && g.chance(30) { // in the name of somebody else
 				f.Agent.ID = pick(g, "jonas-k", "doc-scribe", "ana.p")
 			}
 		}
@@ -110,11 +109,11 @@ func (g *teller) attack() {
 		if g.chance(5) {
 			e.Time = pick(g, start.AddDate(5, 0, 0), start.AddDate(-20, 0, 0))
 		}
-		if e.Change != "" && g.chance(20) { // under the identity that somebody else used
+		if e.Change != "" && g.chance(20) { // under the identity of an event of somebody else
 			if of := g.h.Events[g.IntN(len(g.h.Events))]; of.Change == g.h.ID {
 				e.Source, e.ID = of.Source, of.ID
 				if e.Sender == of.Sender && e.Arrived.Before(of.Arrived) {
-					e.Arrived = of.Arrived.Add(time.Minute) // what an agent says first is what it says
+					e.Arrived = of.Arrived.Add(time.Minute) // the first statement of an agent counts
 				}
 			}
 		}
@@ -124,7 +123,7 @@ func (g *teller) attack() {
 	}
 }
 
-// lie is a fact that would help the agent if it were believed.
+// lie returns a fact that would help the agent if it were believed.
 func (g *teller) lie() record.Fact {
 	head := pick(g, append(g.heads, append(g.others, g.head, g.sha())...)...)
 	lie := record.Revision{

@@ -12,7 +12,7 @@ import (
 // life is a pull request from its branch to its deployment.
 func (g *teller) life() {
 	g.pushes = g.chance(60)
-	statesFiles := pick(g, 0, 50, 100, 100) // percent of revisions that state them
+	statesFiles := pick(g, 0, 50, 100, 100) // percent of revisions that state files
 	g.push(false)
 	if g.pushes && g.chance(30) {
 		g.pass(3)
@@ -44,7 +44,7 @@ func (g *teller) life() {
 	}
 }
 
-// push moves the head, with a push event where the history has them.
+// push moves the head, with a push event if the history has them.
 func (g *teller) push(again bool) {
 	before := g.head
 	g.head = g.sha()
@@ -77,7 +77,7 @@ func (g *teller) push(again bool) {
 	}
 }
 
-// revision is the change as the code host sees it.
+// revision returns the change as the code host sees it.
 func (g *teller) revision(statesFiles int) record.Revision {
 	g.heads = append(g.heads, g.head)
 	r := record.Revision{
@@ -85,7 +85,7 @@ func (g *teller) revision(statesFiles int) record.Revision {
 	}
 	if g.chance(statesFiles) {
 		r.Files = slices.Clone(g.files)
-		if g.chance(5) { // cut at the limit of the list
+		if g.chance(5) { // cut off at the limit of the list
 			r.Files = r.Files[:(len(r.Files)+1)/2]
 			r.FilesTotal = int64(len(g.files))
 		}
@@ -96,7 +96,8 @@ func (g *teller) revision(statesFiles int) record.Revision {
 	return r
 }
 
-// reviews are of people, bots and the agent, by the code host or their own credential.
+// reviews adds reviews of people, bots and the agent, by the code host or by their own
+// credential.
 func (g *teller) reviews() {
 	id := ""
 	for g.chance(60) {
@@ -145,7 +146,7 @@ func (g *teller) reviews() {
 			r.SubmittedAt = e.Time
 			*e = sealed(*e)
 		}
-		if g.chance(5) { // two at one time
+		if g.chance(5) { // two at the same time
 			g.now = e.Time
 			second := &record.Review{Reviewer: r.Reviewer, ReviewerType: r.ReviewerType, ReviewerID: r.ReviewerID, Verdict: pick(g, "approved", "changes-requested"), CommitSHA: r.CommitSHA}
 			if g.chance(50) {
@@ -156,7 +157,7 @@ func (g *teller) reviews() {
 	}
 }
 
-// checks are the runs of CI.
+// checks adds the runs of CI.
 func (g *teller) checks() {
 	for g.chance(50) {
 		g.evidence(ci, &record.Validation{
@@ -166,7 +167,7 @@ func (g *teller) checks() {
 	}
 }
 
-// merge ends the life, and tells what comes after.
+// merge ends the life, and adds what comes after it.
 func (g *teller) merge(statesFiles int) {
 	if g.numbers != nil && g.chance(15) { // the account has another name by now
 		g.author = map[string]string{"tom-b": "tom-renamed", "patch-pilot[bot]": "autofix"}[g.author]
@@ -194,7 +195,7 @@ func (g *teller) merge(statesFiles int) {
 	}
 	g.leave(10)
 	g.decisions(10)
-	if g.chance(20) { // told after the merge, and dated before it
+	if g.chance(20) { // reported after the merge, and dated before it
 		who := pick(g, reviewers...)
 		var e *record.Event
 		switch g.IntN(3) {
@@ -212,7 +213,7 @@ func (g *teller) merge(statesFiles int) {
 	g.deployed(append(g.heads, m.MergeSHA, m.MergeSHA, m.MergeSHA, g.sha())...)
 }
 
-// deployed tells where commits went, as a deployer saw it or somebody says.
+// deployed adds where commits were deployed, as a deployer saw it or somebody claims.
 func (g *teller) deployed(commits ...string) {
 	for g.chance(40) {
 		d := &record.Deployment{Environment: pick(g, "production", "staging", "staging"), Outcome: pick(g, "success", "success", "success", "failure"), CommitSHA: pick(g, commits...)}

@@ -14,7 +14,7 @@ import (
 
 const repository record.Repository = "github.com/acme/pay"
 
-// A history is all that was told of one change and of what lies around it.
+// A history is all events about one change and about what surrounds it.
 type history struct {
 	Seed      uint64
 	ID        record.ChangeID
@@ -22,10 +22,10 @@ type history struct {
 	Events    []record.Event
 	Adversary bool
 	Attack    map[string]bool   // keys of the events that the adversary sent
-	Renamed   record.Repository // the name that the repository has at last, where the code host tells of another one
+	Renamed   record.Repository // the last name of the repository, if the code host uses another one
 }
 
-// Who sends, as their credentials say.
+// The senders, by their credentials.
 const (
 	codeHost = "platform:github"
 	ci       = "platform:actions"
@@ -33,7 +33,7 @@ const (
 	desk     = "platform:desk"
 	deployer = "platform:deployer"
 	mirror   = "platform:mirror"      // a second credential of the code host
-	gateway  = "platform:changetrail" // of changetrail itself
+	gateway  = "platform:changetrail" // changetrail itself
 	pilot    = "agent:patch-pilot"
 	scribe   = "agent:doc-scribe"
 	anyone   = "" // no credential
@@ -44,14 +44,14 @@ var sources = map[string]string{
 	pilot: "/agents/patch-pilot", scribe: "/agents/doc-scribe", anyone: "/somewhere",
 }
 
-// A teller makes up one history.
+// A teller generates one history.
 type teller struct {
 	*rand.Rand
 	h       *history
 	now     time.Time
 	n       int
 	head    string
-	heads   []string // that a revision of the code host stated
+	heads   []string // stated by a revision of the code host
 	commits int
 	author  string
 	files   []string
@@ -60,7 +60,7 @@ type teller struct {
 	digest  string
 	late    bool // some events arrive late
 	imports bool
-	numbers map[string]string // of accounts at the code host, where it states them
+	numbers map[string]string // numbers of accounts at the code host, if it states them
 	pushes  bool
 	others  []string // commits of other changes that were deployed
 	prefix  string
@@ -77,7 +77,7 @@ func (g *teller) sha() string {
 	return fmt.Sprintf("%040x", g.h.Seed<<16|uint64(g.commits))
 }
 
-// witness is what the word of a sender is worth, as docs/trust.md says.
+// witness returns how far a sender can be believed, by docs/trust.md.
 func witness(sender string, f record.Fact) string {
 	kind, name, _ := strings.Cut(sender, ":")
 	_, isDecision := f.(*record.Decision)
@@ -118,10 +118,10 @@ func (g *teller) event(sender string, about record.ChangeID, f record.Fact) reco
 	return sealed(e)
 }
 
-// sealed gives an event the witness and the digest that reading it would.
+// sealed gives an event the witness and the digest that it would get when it is read.
 func sealed(e record.Event) record.Event {
 	e.Witness = witness(e.Sender, e.Fact)
-	if p, ok := e.Fact.(*record.Pushed); ok && p.Default { // it is a change of its own
+	if p, ok := e.Fact.(*record.Pushed); ok && p.Default { // a change of its own
 		e.Change = repository.Change("/commit/" + p.After)
 	}
 	text, err := json.Marshal(e.Fact)
@@ -137,12 +137,12 @@ func (g *teller) tell(sender string, f record.Fact) *record.Event {
 	return &g.h.Events[len(g.h.Events)-1]
 }
 
-// evidence is told without naming the change.
+// evidence adds a fact that does not name the change.
 func (g *teller) evidence(sender string, f record.Fact) {
 	g.h.Events = append(g.h.Events, g.event(sender, "", f))
 }
 
-// pass lets some minutes go by, or none.
+// pass lets some minutes pass, or none.
 func (g *teller) pass(most int) {
 	if g.chance(8) {
 		return
@@ -153,7 +153,7 @@ func (g *teller) pass(most int) {
 	}
 }
 
-// cased returns an account as some system may spell it.
+// cased returns an account in the case in which some system may write it.
 func (g *teller) cased(account string) string {
 	if g.chance(10) {
 		return strings.ToUpper(account[:1]) + account[1:]
@@ -161,7 +161,7 @@ func (g *teller) cased(account string) string {
 	return account
 }
 
-// generate makes up the history of a seed: of three, one has an adversary in it.
+// generate generates the history of a seed: one of three has an adversary.
 func generate(seed uint64) *history {
 	h := &history{Seed: seed, ID: repository.Change("/pull/7"), Attack: make(map[string]bool)}
 	g := &teller{Rand: rand.New(rand.NewPCG(seed, 14)), h: h, now: start.Add(-time.Hour), prefix: "e"}
@@ -197,7 +197,7 @@ func generate(seed uint64) *history {
 	if h.Adversary {
 		g.attack()
 	}
-	if g.chance(30) { // what is delivered twice
+	if g.chance(30) { // some events are delivered twice
 		again := h.Events[g.IntN(len(h.Events))]
 		again.Arrived = again.Arrived.Add(time.Hour)
 		h.Events = append(h.Events, again)
@@ -209,8 +209,8 @@ func generate(seed uint64) *history {
 	return h
 }
 
-// rename gives the repository another name, or another owner, at some time: the code host says in each
-// of its events how it calls the repository, and which number that has.
+// rename gives the repository another name, or another owner, at some time: in each of its events
+// the code host states the name and the number of the repository.
 func (g *teller) rename() {
 	if !g.chance(12) {
 		return
@@ -227,7 +227,7 @@ func (g *teller) rename() {
 	}
 }
 
-// scans are the reports that an agent may have been started by.
+// scans adds the reports that may have started an agent.
 func (g *teller) scans() {
 	g.digest = digests.Of(fmt.Appendf(nil, "report %d", g.h.Seed))
 	scan := &record.Scan{
@@ -255,7 +255,7 @@ func (g *teller) scans() {
 	}
 }
 
-// request is what an agent may be asked.
+// request adds what an agent may be asked.
 func request(g *teller) *record.Request {
 	return pick(g, &record.Request{Kind: "ticket", ID: "PAY-12"}, &record.Request{Kind: "ticket", ID: "PAY-13"}, &record.Request{Kind: "incident", ID: "INC-1"})
 }
@@ -312,7 +312,7 @@ func (g *teller) decisions(percent int) {
 		g.tell(anyone, g.decision(agent))
 		g.pass(3)
 	}
-	if g.chance(6) && len(g.h.Events) > 0 { // said again, in other words, under the same identity
+	if g.chance(6) && len(g.h.Events) > 0 { // sent again, with other content, under the same identity
 		for _, e := range g.h.Events {
 			if _, ok := e.Fact.(*record.Decision); ok && e.Sender != "" {
 				changed := e
@@ -324,7 +324,7 @@ func (g *teller) decisions(percent int) {
 	}
 }
 
-// leave is given, refused, and told by a ticket system or by the person.
+// leave adds approvals: given, refused, and reported by a ticket system or by the person.
 func (g *teller) leave(percent int) {
 	for g.chance(percent) {
 		who := pick(g, reviewers...)
@@ -340,7 +340,7 @@ func (g *teller) leave(percent int) {
 		sender := pick(g, desk, desk, "person:"+who, "person:"+who, anyone, pilot)
 		g.tell(sender, a)
 		g.pass(3)
-		if g.chance(15) { // taken back, and perhaps given again
+		if g.chance(15) { // withdrawn, and perhaps given again
 			g.tell(sender, &record.Approval{Approver: g.cased(who), Verdict: "refused"})
 			g.pass(3)
 			if g.chance(30) {
@@ -350,7 +350,7 @@ func (g *teller) leave(percent int) {
 	}
 }
 
-// direct is a push to where changes are merged. It returns the commit.
+// direct adds a push to the branch into which changes are merged. It returns the commit.
 func (g *teller) direct() string {
 	sha := g.sha()
 	pusher := pick(g, "patch-pilot[bot]", "patch-pilot[bot]", "tom-b")

@@ -10,14 +10,14 @@ import (
 )
 
 // A held is what is kept of a history that may be a flood: the first event of each identity, and
-// as many of each kind as the limit allows. The reading itself has no bounds.
+// as many of each kind as the limit allows. The reading itself has no limits.
 type held struct {
 	id      record.ChangeID
 	limit   int
 	events  []record.Event
-	altered set  // identities under which their sender said something else later
-	leftOut bool // something about the change is beyond the limit
-	lost    bool // that somebody saw who can know it
+	altered set  // identities under which their sender sent other content later
+	leftOut bool // something about the change exceeds the limit
+	lost    bool // and a witness who can know it had seen it
 }
 
 func hold(events []record.Event, id record.ChangeID, limit int) held {
@@ -29,7 +29,7 @@ func hold(events []record.Event, id record.ChangeID, limit int) held {
 	return h
 }
 
-// first takes the first event of each identity, and notes who said something else later.
+// first returns the first event of each identity, and records who sent other content later.
 func (h *held) first(events []record.Event) (out []record.Event) {
 	first := make(map[string]record.Event)
 	for _, e := range slices.SortedFunc(slices.Values(events), record.Event.CompareArrival) {
@@ -44,8 +44,8 @@ func (h *held) first(events []record.Event) (out []record.Event) {
 	return out
 }
 
-// within leaves out what is beyond the limit of facts of one sender and kind that are found by
-// one name: the oldest of what was observed, of all else the last that arrived.
+// within leaves out what exceeds the limit of facts of one sender and kind that are found by one
+// name: of observed facts the oldest, of all others the last to arrive.
 func (h *held) within(events []record.Event, name string) (kept []record.Event) {
 	held := make(map[string]int)
 	slices.SortFunc(events, record.Event.CompareArrival)
@@ -72,8 +72,8 @@ func (h *held) within(events []record.Event, name string) (kept []record.Event) 
 	return kept
 }
 
-// gather returns what is found of the change: what is about it, the reports that its decisions
-// name, and all that is about no change. Of the latter the histories have no flood.
+// gather returns what is found for the change: facts about it, the reports that its decisions
+// name, and everything that is about no change. The histories have no flood of the latter.
 func (h *held) gather(events []record.Event) []record.Event {
 	kept := h.within(events, string(h.id))
 	looked := make(set)

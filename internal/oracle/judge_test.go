@@ -7,15 +7,15 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// judgement is what is right to say of a change.
+// judgement is what is right to say about a change.
 type judgement struct {
 	record.Answers
 	Gaps set
-	May  set        // gaps that may stand there: docs/trust.md leaves it open
-	Any  [][]string // gaps of which one at least must
+	May  set        // gaps that may be there: docs/trust.md leaves it open
+	Any  [][]string // at least one gap of each list must be there
 }
 
-// why notes the reasons of an answer: of several, one is enough.
+// why records the reasons of an answer: if there are several, one is enough.
 func (j *judgement) why(gaps ...string) {
 	if len(gaps) == 1 {
 		j.Gaps.add(gaps...)
@@ -25,14 +25,14 @@ func (j *judgement) why(gaps ...string) {
 	}
 }
 
-// judge says what is right of a change, from all events at once.
+// judge returns what is right about a change, from all events at once.
 func judge(events []record.Event, id record.ChangeID, w world) judgement {
 	t := newTrial(events, id, w)
 	j := judgement{Gaps: make(set), May: make(set)}
 	j.Gaps.add(those(set{
 		record.GapEventAltered: len(t.altered) > 0, record.GapChangeContradicted: t.contradicted(),
 		record.GapUnverifiedSource: !t.merged && slices.ContainsFunc(t.own, is[*record.Merged]), record.GapEvidenceIncomplete: t.leftOut,
-		record.GapIdentityContradicted: len(t.ranked(is[*record.IdentityRefused])) > 0, // who claims it accuses nobody
+		record.GapIdentityContradicted: len(t.ranked(is[*record.IdentityRefused])) > 0, // a claim of it accuses nobody
 	})...)
 	for _, n := range t.shared {
 		j.Gaps.add(those(set{record.GapSourceShared: n >= 200})...)
@@ -55,9 +55,8 @@ func judge(events []record.Event, id record.ChangeID, w world) judgement {
 	return j
 }
 
-// agents returns the agents that made the change, whether somebody who observed
-// it says so, and whether it is more than a claim. A bot that the policy does not know is an
-// agent that nobody knows.
+// agents returns the agents that made the change, whether an observer says so, and whether it is
+// more than a claim. A bot that the policy does not list is an unknown agent.
 func (t *trial) agents(j *judgement) (out []string, seen, known bool) {
 	seenAs := best(t, func(r record.Revision) string { return r.Agent })
 	if a, listed := t.rules.agent(t.who(t.author)); listed {
@@ -67,7 +66,7 @@ func (t *trial) agents(j *judgement) (out []string, seen, known bool) {
 	if i := slices.IndexFunc(names, t.rules.bot); i >= 0 && !stated {
 		seenAs = names[i]
 	}
-	said := make(map[bool][]string) // by whether it is signed
+	said := make(map[bool][]string) // by whether the decision is signed
 	for e, a := range facts[*record.Action](t.own) {
 		said[e.Witness == record.Signed] = append(said[e.Witness == record.Signed], a.Agent.ID)
 	}
@@ -124,7 +123,7 @@ func (t *trial) reviewed(j *judgement, views []view, seen bool) string {
 	return record.Unproven
 }
 
-// shortOf names what the approvals lack, for each group that anything may ask.
+// shortOf lists what the approvals lack, for each group that any rule may require.
 func (t *trial) shortOf(views []view) []string {
 	demands, why := []demand{{}}, make(set)
 	for _, v := range views {
@@ -143,8 +142,8 @@ func (t *trial) shortOf(views []view) []string {
 	return those(why)
 }
 
-// whyNobody names why those who approved do not count. Where there are two reasons,
-// either may be named.
+// whyNobody lists why those who approved do not count. If there are two reasons, either may be
+// named.
 func (t *trial) whyNobody(j *judgement) {
 	standing := t.standing()
 	for e, r := range facts[*record.Review](t.own) {
@@ -162,8 +161,8 @@ func (t *trial) whyNobody(j *judgement) {
 	}
 }
 
-// worst is the answer for whichever agent is least allowed. Of several, the gaps of each one
-// say why.
+// worst returns the answer for the agent with the least permission. If there are several, the
+// gaps of each one explain it.
 func (t *trial) worst(j *judgement, agents []string, known bool) string {
 	order := []string{record.Contradicted, record.Unproven, record.Pending, record.Partial, record.Proven}
 	worst, all, vague := judgement{Answers: record.Answers{Authorized: record.Proven}}, make(set), false
@@ -182,7 +181,7 @@ func (t *trial) worst(j *judgement, agents []string, known bool) string {
 		vague = vague || len(one.Gaps) == 0 && one.Authorized == record.Contradicted
 	}
 	maps.Copy(j.Gaps, worst.Gaps)
-	if j.May.add(those(all)...); !vague { // of one of them it is open which gap it is
+	if j.May.add(those(all)...); !vague { // for one of them it is open which gap it is
 		j.why(those(all)...)
 	}
 	return worst.Authorized
@@ -226,7 +225,7 @@ func (t *trial) authorized(j *judgement, id string) string {
 	case count[yes] == all:
 		return record.Proven
 	case count[no] == all:
-		for gap, n := range lacks { // what holds whatever the change is
+		for gap, n := range lacks { // gaps that hold whatever the change is
 			j.Gaps.add(those(set{gap: n == all})...)
 		}
 		return record.Contradicted

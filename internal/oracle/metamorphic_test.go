@@ -14,13 +14,13 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// An outcome is what a reader of a history says of its change.
+// An outcome is what a reader of a history says about its change.
 type outcome struct {
 	answers [4]string
 	gaps    []string
 	maybe   []string          // gaps that it may have
-	facts   map[string]string // of the change, as they stand there
-	whole   string            // all of it, in one text
+	facts   map[string]string // facts of the change, as the reader states them
+	whole   string            // everything, in one text
 }
 
 var questions = [4]string{"trigger", "alternatives", "authorized", "reviewed"}
@@ -29,7 +29,7 @@ func answersOf(a record.Answers) [4]string {
 	return [4]string{a.Trigger, a.Alternatives, a.Authorized, a.Reviewed}
 }
 
-// A reader makes an outcome of a history: the oracle and the product are two.
+// A reader makes an outcome of a history. There are two: the oracle and the product.
 type reader func(*testing.T, *history) outcome
 
 func readOracle(_ *testing.T, h *history) outcome {
@@ -67,7 +67,7 @@ func readProduct(t *testing.T, h *history) outcome {
 	return o
 }
 
-// proof is how near an answer is to proven. An answer to what is not asked is -1.
+// proof returns how near an answer is to proven; -1 if the question does not apply.
 func proof(answer string) int {
 	switch answer {
 	case "":
@@ -82,7 +82,7 @@ func proof(answer string) int {
 	return 3
 }
 
-// properties try each law over many histories, of the oracle and of the product.
+// properties checks each law on many histories, for the oracle and for the product.
 func properties(t *testing.T, law func(t *testing.T, h *history, read reader) string) {
 	for name, read := range map[string]reader{"oracle": readOracle, "product": readProduct} {
 		t.Run(name, func(t *testing.T) {
@@ -121,7 +121,7 @@ func (h *history) without(drop func(record.Event) bool) *history {
 	return h.with(slices.DeleteFunc(slices.Clone(h.Events), drop))
 }
 
-// TestOrderAndRepeats: the record is that of the set of events.
+// TestOrderAndRepeats checks that the record depends only on the set of events.
 func TestOrderAndRepeats(t *testing.T) {
 	properties(t, func(t *testing.T, h *history, read reader) string {
 		random := rand.New(rand.NewPCG(h.Seed, 1))
@@ -137,10 +137,10 @@ func TestOrderAndRepeats(t *testing.T) {
 	})
 }
 
-// TestAdversary: what comes with the agent's credential, and what comes without any,
-// moves no answer towards proven, takes no gap away, and changes no fact that was
-// observed. What a decision says of trigger and alternatives is aside: signed it is the
-// agent's own word, and claimed it makes them partial.
+// TestAdversary checks that what comes with the agent's credential, or without any, moves no
+// answer towards proven, removes no gap, and changes no observed fact. What a decision says about
+// trigger and alternatives is excepted: signed it is the agent's own statement, and claimed it
+// makes them partial.
 func TestAdversary(t *testing.T) {
 	properties(t, func(t *testing.T, h *history, read reader) string {
 		if !h.Adversary {
@@ -168,10 +168,10 @@ func TestAdversary(t *testing.T) {
 		}
 		for _, g := range honest.gaps {
 			if asks || attacked.answers[2] != honest.answers[2] || attacked.answers[3] != honest.answers[3] {
-				break // they are worse, or as bad for other reasons: who asked is no longer independent
+				break // they are worse, or as bad for other reasons: whoever asked is no longer independent
 			}
 			if g == record.GapTriggerNotHeld && slices.ContainsFunc([]string{record.GapTriggerFromAgent, record.GapUnverifiedSource, record.GapFindingNotInReport}, func(other string) bool { return slices.Contains(attacked.gaps, other) }) {
-				continue // what the agent or nobody sent is held, and proves as little
+				continue // evidence of the agent or of no sender is received, and proves as little
 			}
 			if !slices.Contains(attacked.gaps, g) && !slices.Contains(attacked.maybe, g) && (!own || !ofDecisions[g]) {
 				return "a gap is gone: " + g
@@ -191,18 +191,18 @@ func TestAdversary(t *testing.T) {
 	})
 }
 
-// accusing are the gaps that say of somebody what they did, or failed to do.
+// accusing are the gaps that say what somebody did or failed to do.
 var accusing = []string{
 	record.GapFindingNotInReport, record.GapChosenNotDone, record.GapOutOfScope, record.GapForbidden, record.GapReviewMissing, record.GapApprovalMissing, record.GapApprovalExpired,
 	record.GapSelfApproval, record.GapApprovedByBot, record.GapChangesRequested, record.GapOutsideGroup, record.GapApprovalOutOfScope, record.GapApprovalAfterMerge,
 }
 
-// TestClaims: what is only claimed accuses nobody. It makes no answer contradicted, and opens
-// none of the gaps that say what somebody did. (That a claim differs from what was observed is
-// a gap of that claim.)
+// TestClaims checks that claims accuse nobody: they make no answer contradicted, and open none of
+// the gaps that say what somebody did. (That a claim differs from an observation is a gap of that
+// claim.)
 func TestClaims(t *testing.T) {
 	properties(t, func(t *testing.T, h *history, read reader) string {
-		claim := func(e record.Event) bool { // an agent's own report may speak against what it says of it
+		claim := func(e record.Event) bool { // an agent's own report may contradict what the agent says about it
 			return h.Attack[e.Key()+e.Digest] && e.Witness == record.Claimed && (e.Sender == anyone || !is[*record.Scan](e))
 		}
 		if !slices.ContainsFunc(h.Events, claim) {
@@ -227,7 +227,7 @@ func TestClaims(t *testing.T) {
 	})
 }
 
-// ofDecisions are the gaps that a decision of the agent may rightly fill.
+// ofDecisions are the gaps that a decision of the agent may rightly close.
 var ofDecisions = map[string]bool{
 	record.GapNoTrigger: true, record.GapTriggerNotHeld: true, record.GapTriggerFromAgent: true, record.GapDigestNotStated: true, record.GapFindingNotStated: true,
 	record.GapFindingNotInReport: true, record.GapNoDecision: true, record.GapDecisionAfterMerge: true, record.GapNothingChosen: true, record.GapNoAlternatives: true,
@@ -235,8 +235,8 @@ var ofDecisions = map[string]bool{
 	record.GapVerdictContradicted: true, record.GapTestsContradicted: true, record.GapFilesContradicted: true,
 }
 
-// TestBesides: comments, checks of other commits and reports of other packages
-// change no answer and no gap, be they a few or hundreds.
+// TestBesides checks that comments, checks of other commits and reports of other packages change
+// no answer and no gap, whether there are a few or hundreds.
 func TestBesides(t *testing.T) {
 	properties(t, func(t *testing.T, h *history, read reader) string {
 		g := &teller{Rand: rand.New(rand.NewPCG(h.Seed, 2)), h: h.with(slices.Clone(h.Events)), now: start, prefix: "besides-"}
@@ -268,7 +268,7 @@ func TestBesides(t *testing.T) {
 
 func (h *history) head() string { return newTrial(h.Events, h.ID, h.World).head }
 
-// TestLess: an answer is no better without a piece of what supports it.
+// TestLess checks that an answer is never better without a piece of supporting evidence.
 func TestLess(t *testing.T) {
 	properties(t, func(t *testing.T, h *history, read reader) string {
 		whole, head := read(t, h), h.head()
@@ -297,14 +297,14 @@ func TestLess(t *testing.T) {
 	})
 }
 
-// supports reports whether an event can only speak for a change.
+// supports reports whether an event can only support a change.
 func supports(e record.Event, head string) bool {
-	if !counts(e) || e.Named != "" && e.Named != repository { // it may be the only one that says how a policy calls the repository
+	if !counts(e) || e.Named != "" && e.Named != repository { // it may be the only event with the name that a policy uses for the repository
 		return false
 	}
 	switch f := e.Fact.(type) {
 	case *record.Review:
-		return f.Verdict == "approved" && f.CommitSHA == head && f.ReviewerID == "" // a number says who is whom
+		return f.Verdict == "approved" && f.CommitSHA == head && f.ReviewerID == "" // a number identifies an account
 	case *record.Approval:
 		return f.Verdict != "refused"
 	case *record.Scan:

@@ -16,7 +16,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// histories is how many are made up: 2,000, or as many as CHANGETRAIL_ORACLE says.
+// histories is how many are generated: 2,000, or as many as CHANGETRAIL_ORACLE says.
 func histories(t *testing.T) int {
 	n := 2000
 	if s := os.Getenv("CHANGETRAIL_ORACLE"); s != "" {
@@ -31,7 +31,7 @@ func histories(t *testing.T) int {
 	return n
 }
 
-// seeds are those of the first n histories, and of all that ever showed a difference.
+// seeds yields the seeds of the first n histories, and of all that ever showed a difference.
 func seeds(n int) iter.Seq[uint64] {
 	return func(yield func(uint64) bool) {
 		for seed := range uint64(n) {
@@ -47,8 +47,8 @@ func seeds(n int) iter.Seq[uint64] {
 	}
 }
 
-// product is what changetrail says of a history: nil where it has no record. It finds
-// the policy of the time by itself.
+// product returns what changetrail says about a history, or nil if it has no record. It finds the
+// policy of the time by itself.
 func product(h *history, events []record.Event) (*record.Record, error) {
 	held, err := h.World.parse()
 	if err != nil {
@@ -69,7 +69,7 @@ var compared = map[string]bool{
 	record.GapApprovedUnknownHead: true, record.GapChangesRequested: true, record.GapOutsideGroup: true, record.GapApprovalOutOfScope: true, record.GapIdentityContradicted: true,
 }
 
-// differences names where the product says something else than what is right.
+// differences lists where the product differs from what is right.
 func differences(r *record.Record, j judgement) (out []string) {
 	if r == nil {
 		return []string{"no record"}
@@ -109,7 +109,7 @@ func differences(r *record.Record, j judgement) (out []string) {
 // A score counts answers and gaps over histories.
 type score struct {
 	answers, right       int
-	said, true_          map[string]int // of each answer: how often said, and rightly
+	said, true_          map[string]int // for each answer: how often given, and how often rightly
 	gaps, found, tooMany int
 	kinds                map[string]int
 	example              map[string]uint64
@@ -164,10 +164,10 @@ func (s *score) String() string {
 	return b.String()
 }
 
-// TestOracle holds the product against the oracle over many histories. With
-// CHANGETRAIL_ORACLE_SEED it tries one, and prints what is left of it once all
-// events without which it fails in the same way are taken out; of the differences
-// that CHANGETRAIL_ORACLE_DIFFERENCE is a part of.
+// TestOracle compares the product with the oracle over many histories. With
+// CHANGETRAIL_ORACLE_SEED it tries one history and, for the differences whose text contains
+// CHANGETRAIL_ORACLE_DIFFERENCE, prints the smallest set of its events that still fails in the
+// same way.
 func TestOracle(t *testing.T) {
 	if s := os.Getenv("CHANGETRAIL_ORACLE_SEED"); s != "" {
 		seed, err := strconv.ParseUint(s, 10, 64)
@@ -218,7 +218,7 @@ func explain(t *testing.T, seed uint64) {
 	}
 }
 
-// shrink takes events out as long as what is left still fails.
+// shrink removes events as long as the rest still fails.
 func shrink(events []record.Event, fails func([]record.Event) bool) []record.Event {
 	events = slices.Clone(events)
 	slices.SortStableFunc(events, record.Event.Compare)
@@ -233,7 +233,7 @@ func shrink(events []record.Event, fails func([]record.Event) bool) []record.Eve
 	return events
 }
 
-// lines writes events as JSON, one a line.
+// lines writes events as JSON, one per line.
 func lines(events []record.Event) string {
 	var b strings.Builder
 	for _, e := range events {

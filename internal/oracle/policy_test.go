@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// at returns the version in force at t, and whether one was held. The zero time is
-// now: the newest version.
+// at returns the version in force at t, and whether one was recorded. The zero time is now: the
+// newest version.
 func (w world) at(t time.Time) (rules, bool) {
 	for _, v := range slices.Backward(w.Versions) {
 		if t.IsZero() || !v.Since.After(t) {
@@ -18,7 +18,7 @@ func (w world) at(t time.Time) (rules, bool) {
 	return w.Versions[0], false
 }
 
-// A scene is a change as a rule sees it: all that may be unknown of it is decided.
+// A scene is a change as a rule sees it, with all unknown parts decided.
 type scene struct {
 	Paths, Environments []string
 	Jump, Kind          string
@@ -47,7 +47,7 @@ func (p rules) touched(paths []string) []service {
 	})
 }
 
-// filesOf returns the files of a service: those that lie in it, and in no other.
+// filesOf returns the files of a service: those in it and in no other.
 func (p rules) filesOf(s service, paths []string) (out []string) {
 	for _, f := range paths {
 		elsewhere := func(o service) bool { return o != s && strings.HasPrefix(f, o.Prefix) }
@@ -58,8 +58,8 @@ func (p rules) filesOf(s service, paths []string) (out []string) {
 	return out
 }
 
-// groups returns those of whom each must agree to a change of files by a rule that asks
-// for owners, as their names in one text, with "/" for nobody.
+// groups returns those who must each agree to a change of files by a rule that requires owners:
+// their names in one text, with "/" for nobody.
 func (p rules) groups(r rule, s service, files []string) (out []string) {
 	others := slices.DeleteFunc(slices.Clone(r.By), func(name string) bool { return name == "owners" })
 	for _, f := range files {
@@ -70,8 +70,8 @@ func (p rules) groups(r rule, s service, files []string) (out []string) {
 	return slices.Compact(slices.Sorted(slices.Values(out)))
 }
 
-// owners returns who must agree to a file: one of each section of CODEOWNERS that has
-// owners for it, else the owner of its service.
+// owners returns who must agree to a file: one from each section of CODEOWNERS that has owners
+// for it, or else the owner of its service.
 func (p rules) owners(path string, s service) (sets [][]string) {
 	for _, sec := range p.Owners {
 		var last []string
@@ -90,14 +90,14 @@ func (p rules) owners(path string, s service) (sets [][]string) {
 	return sets
 }
 
-// matches knows the patterns that histories have: all, a folder, an ending.
+// matches supports the patterns in the histories: all, a folder, an ending.
 func (l line) matches(path string) bool {
 	ending, star := strings.CutPrefix(l.Pattern, "*")
 	return star && strings.HasSuffix(path, ending) || strings.HasPrefix("/"+path, l.Pattern)
 }
 
-// person returns who is behind an account: a person's or an agent's id, else the
-// account in lower case.
+// person returns who is behind an account: the id of a person or an agent, or else the account in
+// lower case.
 func (p rules) person(account string) string {
 	for _, h := range p.People {
 		if strings.EqualFold(h.ID, account) || slices.ContainsFunc(h.Accounts, func(a string) bool { return strings.EqualFold(a, account) }) {
@@ -124,13 +124,13 @@ func (p rules) agent(account string) (agent, bool) {
 	return agent{}, false
 }
 
-// bot reports whether an account is none of a human.
+// bot reports whether an account does not belong to a human.
 func (p rules) bot(account string) bool {
 	_, known := p.agent(account)
 	return known || strings.HasSuffix(strings.ToLower(account), "[bot]")
 }
 
-// named returns the accounts that a name in a policy stands for: none where nobody has it.
+// named returns the accounts for which a name in a policy stands: none if nobody has it.
 func (p rules) named(name string) []string {
 	name = strings.TrimPrefix(name, "@")
 	for _, t := range p.Teams {

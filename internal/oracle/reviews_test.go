@@ -10,8 +10,8 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// standing returns the review that stands of each person: the newest, and of one time the one
-// that speaks most against the change.
+// standing returns the review of each person that counts: the newest, and at the same time the
+// one that is worst for the change.
 func (t *trial) standing() map[string]record.Event {
 	out := make(map[string]record.Event)
 	against := func(e record.Event) int {
@@ -28,10 +28,10 @@ func (t *trial) standing() map[string]record.Event {
 	return out
 }
 
-// counts reports whether an event is the word of somebody who saw it.
+// counts reports whether an event is from a witness who saw it.
 func counts(e record.Event) bool { return e.Witness == record.Observed || e.Witness == record.Human }
 
-// takenBack reports whether a dismissal names this very review.
+// takenBack reports whether a dismissal names this review.
 func (t *trial) takenBack(r *record.Review) bool {
 	return r.ReviewID != "" && slices.ContainsFunc(t.own, func(o record.Event) bool {
 		d, ok := o.Fact.(*record.Review)
@@ -43,7 +43,7 @@ func (t *trial) isPerson(r *record.Review) bool {
 	return !t.bot(r.Reviewer) && (r.ReviewerType == "" || r.ReviewerType == "human")
 }
 
-// people returns the standing reviews of people that have a verdict.
+// people returns the reviews of people with a verdict that count.
 func (t *trial) people(verdict string) (out []record.Event) {
 	for _, e := range t.standing() {
 		if r := e.Fact.(*record.Review); r.Verdict == verdict && t.isPerson(r) {
@@ -53,11 +53,11 @@ func (t *trial) people(verdict string) (out []record.Event) {
 	return out
 }
 
-// against reports whether a person's standing verdict asks for changes.
+// against reports whether the verdict of a person that counts requests changes.
 func (t *trial) against() bool { return len(t.people("changes-requested")) > 0 }
 
-// flaws are why what somebody of a group agreed to does not count: surely, and maybe. That it is
-// not known who wrote the change is none of them.
+// flaws returns why the agreement of somebody in a group does not count: certainly, and possibly.
+// That the author of the change is unknown is not one of them.
 func (t *trial) flaws(e record.Event, account, by string) (surely, maybe set) {
 	known, is := t.involved()[t.who(account)]
 	if !counts(e) { // a claim accuses nobody
@@ -67,7 +67,7 @@ func (t *trial) flaws(e record.Event, account, by string) (surely, maybe set) {
 	return surely, set{record.GapUnverifiedSource: is && !known}
 }
 
-// approvals returns what the standing approvals of independent people lack, for a group.
+// approvals returns what the approvals of independent people that count lack, for a group.
 func (t *trial) approvals(by string) (out []set) {
 	if all, done := t.agreed[by]; done {
 		return all
@@ -91,8 +91,8 @@ func (t *trial) approvals(by string) (out []set) {
 	return out
 }
 
-// approvedHead says whether somebody independent of a group approved the commit
-// that merged.
+// approvedHead returns whether somebody independent in a group approved the commit that was
+// merged.
 func (t *trial) approvedHead(by string) (met int) {
 	for _, lacks := range t.approvals(by) {
 		if len(those(lacks)) == 0 && !t.unknown {
@@ -104,8 +104,8 @@ func (t *trial) approvedHead(by string) (met int) {
 	return map[bool]int{false: met}[t.against()]
 }
 
-// leave says whether somebody independent of a group gave leave for a service, and
-// which gaps it is otherwise: why those that were given do not count, if any was.
+// leave returns whether somebody independent in a group gave permission for a service, and
+// otherwise the gaps: why those that were given do not count, if there were any.
 func (t *trial) leave(by string, s service) (met int, gaps, may []string) {
 	asked := fmt.Sprint(by, s.Name, t.unknown)
 	if l, done := t.left[asked]; done {
@@ -137,7 +137,7 @@ func (t *trial) leave(by string, s service) (met int, gaps, may []string) {
 	return t.leave(by, s)
 }
 
-// covers says whether a scope names a service, or each path.
+// covers returns whether a scope names a service, or each path.
 func (t *trial) covers(scope []string, s service) int {
 	outside := func(p string) bool {
 		return !slices.ContainsFunc(scope, func(g string) bool {
@@ -156,7 +156,7 @@ func (t *trial) covers(scope []string, s service) int {
 	return yes
 }
 
-// refused reports whether the same person took an approval back in time.
+// refused reports whether the same person withdrew an approval in time.
 func (t *trial) refused(e record.Event, a *record.Approval) bool {
 	return slices.ContainsFunc(t.own, func(o record.Event) bool {
 		r, ok := o.Fact.(*record.Approval)

@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// TestTheReadingIsShort: who doubts it can read it in an hour. How events are looked through, what
-// policies say (docs/policy.md) and what is kept of a flood are counted apart.
+// TestTheReadingIsShort checks that those who doubt the reading can read it in an hour. The code
+// that looks through events, what policies say (docs/policy.md) and what is kept of a flood are
+// counted separately.
 func TestTheReadingIsShort(t *testing.T) {
 	for _, part := range []struct {
 		files []string

@@ -12,18 +12,18 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A world is what was in force when: versions of the policy, the oldest first.
+// A world is what was in force at each time: versions of the policy, oldest first.
 type world struct {
 	Versions []rules
-	Limit    int             // of facts of one kind and sender; 0: that of the product
-	parsed   *enricher.Rules // as the product reads the versions: empty until it has
+	Limit    int             // for facts of one kind and sender; 0: that of the product
+	parsed   *enricher.Rules // the versions as the product reads them: empty until it has
 }
 
-// rules are one version of a policy, in a form that can be tried by hand.
+// rules are one version of a policy, in a form that is easy to evaluate by hand.
 type rules struct {
 	Since      time.Time
 	Everything bool     // mode gate-everything
-	Names      []string // of the repository that it names
+	Names      []string // names of the repository that the policy uses
 	Services   []service
 	Agents     []agent
 	People     []person
@@ -46,29 +46,29 @@ type person struct {
 	Accounts []string
 }
 
-// A rule holds by its Kind: "some" path lies under Arg, "all" paths do; the change was
+// A rule applies by its Kind: "some" path lies under Arg, or "all" paths do; the change was
 // "deployed" to Arg, or "only" there; the "jump", "kind", "class" or "site" is Arg; or "always".
 type rule struct {
 	Name, Kind, Arg, Verdict string
 	By                       []string
 }
 
-// A section is one of a CODEOWNERS file; without a name it is all of a file of GitHub.
+// A section is a section of a CODEOWNERS file; without a name it is the whole file of GitHub.
 type section struct {
 	Name     string
 	Optional bool
-	Default  string // owners of lines that have none
+	Default  string // owners of lines without any
 	Lines    []line
 }
 
-// A line has the owners that it comes to.
+// A line has the owners that apply to it.
 type line struct {
 	Pattern string
 	Owners  []string
 }
 
-// Universe holds a path for each thing that a rule, a service or a line of CODEOWNERS may
-// ask of paths.
+// Universe has a path for everything that a rule, a service or a line of CODEOWNERS may test
+// about paths.
 var universe = []string{
 	"docs/guide.md", "src/auth/login.go", "src/app.go", "package.json",
 	"pkg/testdata/a.json", "services/checkout/cart.go", "services/ledger/book.go", "README",
@@ -80,8 +80,8 @@ var (
 	reviewers = []string{"jonas-k", "ana-p", "lea-w", "mira-s", "tom-b"}
 )
 
-// inForce is the time that an event states, or that it arrived, where that is earlier: no
-// policy is in force from a time in the future on.
+// inForce returns the time that an event states, or its arrival if that is earlier: no policy
+// comes into force at a time in the future.
 func inForce(e record.Event) time.Time {
 	if at := stated(e); at.Before(e.Arrived) {
 		return at
@@ -91,7 +91,7 @@ func inForce(e record.Event) time.Time {
 
 func newWorld(g *teller) world {
 	w := world{Versions: []rules{newRules(g)}, parsed: new(enricher.Rules)}
-	if g.chance(30) { // it changes, at the time of any event, or a second before or after it
+	if g.chance(30) { // the policy changes at the time of any event, or a second before or after it
 		around := g.h.Events
 		if i := slices.IndexFunc(around, is[*record.Merged]); i >= 0 && g.chance(50) {
 			around = around[i : i+1]
@@ -103,7 +103,7 @@ func newWorld(g *teller) world {
 			w.Versions = append(w.Versions, next)
 		}
 		if g.chance(50) {
-			w.Versions = w.Versions[1:] // the first is not held
+			w.Versions = w.Versions[1:] // the first one was never recorded
 			for i := range w.Versions {
 				w.Versions[i].Since = w.Versions[i].Since.Add(time.Duration(len(around)%3) * 30 * time.Minute)
 			}
@@ -122,10 +122,10 @@ func newRules(g *teller) rules {
 		Default:    pick(g, "review-required", "review-required", "review-required", "review-required", "approval-required", "autonomous", "autonomous", "forbidden"),
 		Everything: g.chance(8),
 	}
-	if g.chance(20) { // known by numbers that stay when accounts are renamed
+	if g.chance(20) { // listed by numbers that stay when accounts are renamed
 		p.People[1].Accounts[0], p.Agents[0].Account = "id:4", pick(g, "patch-pilot[bot]", "id:1")
 	}
-	if p.Names = []string{string(repository)}; g.h.Renamed != "" { // by whatever name, it is the same
+	if p.Names = []string{string(repository)}; g.h.Renamed != "" { // by any name it is the same repository
 		p.Names = pick(g, p.Names, []string{string(g.h.Renamed)}, []string{string(repository), string(g.h.Renamed)})
 	}
 	p.serve(g)
@@ -142,7 +142,7 @@ func newRules(g *teller) rules {
 	return p
 }
 
-// serve says which services there are, and what agents may change.
+// serve sets the services, and what agents may change.
 func (p *rules) serve(g *teller) {
 	p.Services[0].Site = pick(g, "", "production")
 	if g.chance(35) {
@@ -199,7 +199,7 @@ func newRule(g *teller, owned bool) rule {
 	return r
 }
 
-// newOwners makes up a CODEOWNERS file, of GitHub or, with sections, of GitLab.
+// newOwners generates a CODEOWNERS file, of GitHub or, with sections, of GitLab.
 func newOwners(g *teller) (out []section) {
 	names := []string{""}
 	if g.chance(40) {
@@ -210,7 +210,7 @@ func newOwners(g *teller) (out []section) {
 		if name != "" && g.chance(50) {
 			s.Default = ownersOf(g)
 		}
-		for _, pattern := range []string{"*", "/docs/", "/src/", "/services/", "*.json"} { // the widest first: the last that matches counts
+		for _, pattern := range []string{"*", "/docs/", "/src/", "/services/", "*.json"} { // the widest first: the last match counts
 			if !g.chance(45) {
 				continue
 			}
@@ -220,7 +220,7 @@ func newOwners(g *teller) (out []section) {
 			}
 			s.Lines = append(s.Lines, line{pattern, strings.Fields(owners)})
 		}
-		if len(s.Lines) > 0 { // of whose files it is not known whose they are
+		if len(s.Lines) > 0 { // whose files have unknown owners
 			s.Lines = append(s.Lines, line{"/nobody-can-read-this/", []string{"without-an-at-sign"}})
 		}
 		out = append(out, s)
