@@ -16,22 +16,22 @@ import (
 //go:embed catalogue.yaml
 var catalogueYAML []byte
 
-// A Catalogue is what is known of frameworks: what a tag can mean.
+// A Catalogue is the knowledge about frameworks: what a tag can mean.
 type Catalogue struct {
 	Frameworks []Framework `yaml:"frameworks"`
 }
 
-// A Framework is one framework in the version that is current.
+// A Framework is one framework in its current version.
 type Framework struct {
-	ID       string    `yaml:"id"` // as tags begin: pci-dss
+	ID       string    `yaml:"id"` // the prefix of its tags, such as pci-dss
 	Name     string    `yaml:"name"`
 	Version  string    `yaml:"version"`
-	Own      bool      `yaml:"own"` // the organisation's own numbers
+	Own      bool      `yaml:"own"` // the organization's own numbers
 	Controls []Known   `yaml:"controls"`
 	Before   []Earlier `yaml:"before"`
 }
 
-// An Earlier is a version that was, with the numbers that have moved since.
+// An Earlier is an earlier version, with the numbers that have changed since.
 type Earlier struct {
 	Version  string  `yaml:"version"`
 	Controls []Known `yaml:"controls"`
@@ -43,7 +43,7 @@ type Known struct {
 	Title    string   `yaml:"title"`
 	Evidence []string `yaml:"evidence"`
 	Verified bool     `yaml:"verified"`
-	Now      []string `yaml:"now"` // of an earlier version: its numbers today
+	Now      []string `yaml:"now"` // for an earlier version: its numbers today
 }
 
 // DefaultCatalogue returns the catalogue that ships with changetrail.
@@ -57,17 +57,17 @@ func DefaultCatalogue() (*Catalogue, error) {
 	return c, nil
 }
 
-// How a tag was found in the catalogue.
+// How a tag matched the catalogue.
 const (
-	Exact      = "exact"      // the number stands in that version
-	Renumbered = "renumbered" // it stood in an earlier version, under another number now
-	Related    = "related"    // a part or the whole of it stands there
-	Custom     = "custom"     // the organisation's own
+	Exact      = "exact"      // the number exists in that version
+	Renumbered = "renumbered" // an earlier version has it, under a number that changed since
+	Related    = "related"    // a part of it, or what it is a part of, exists there
+	Custom     = "custom"     // the organization's own
 	Unknown    = "unknown"
 )
 
-// Resolve says what a tag means. The framework that the matrix states for it,
-// as "PCI DSS 3.2.1", tells the version; without one it is the current one.
+// Resolve returns what a tag means. The framework that the matrix states for it, such as "PCI DSS
+// 3.2.1", determines the version; without one it is the current version.
 func (c *Catalogue) Resolve(tag, stated string) record.ResolvedControl {
 	out := record.ResolvedControl{Tag: tag, Match: Unknown}
 	f, id := c.split(tag)
@@ -95,7 +95,7 @@ func (c *Catalogue) Resolve(tag, stated string) record.ResolvedControl {
 		out.Match, out.Title, out.Evidence, out.Verified = Exact, k.Title, k.Evidence, k.Verified
 		return out
 	}
-	if out.Note != "" { // a number of an earlier version only
+	if out.Note != "" { // the number exists in an earlier version only
 		for _, e := range f.Before {
 			if i := index(e.Controls, id); i >= 0 {
 				return f.renumbered(out, e, e.Controls[i])
@@ -131,7 +131,8 @@ func (f *Framework) renumbered(out record.ResolvedControl, e Earlier, was Known)
 	return out
 }
 
-// split tells the framework of a tag, the longest that fits.
+// split returns the framework with the longest prefix that matches the tag, and the rest of the
+// tag.
 func (c *Catalogue) split(tag string) (*Framework, string) {
 	tag = normal(tag)
 	var best *Framework
@@ -149,13 +150,13 @@ func (c *Catalogue) split(tag string) (*Framework, string) {
 
 var brackets = strings.NewReplacer("(", "", ")", "", " ", "", ".art.", ".art", "article", "art", "art.", "art")
 
-// normal writes a number as the catalogue does: 164.312(b) is 164.312b.
+// normal returns a number in the form of the catalogue: 164.312(b) becomes 164.312b.
 func normal(s string) string { return brackets.Replace(strings.ToLower(s)) }
 
 var versionLike = regexp.MustCompile(`(?:^|[ :-])[vr]?(\d+(?:\.\d+)*)$`)
 
-// versionIn finds the version that a tag (pci-dss-v3.2.1-6.3.2) or the matrix
-// states, and the number without it.
+// versionIn returns the version that a tag (pci-dss-v3.2.1-6.3.2) or the matrix states, and the
+// number without it.
 func versionIn(f *Framework, id, stated string) (version, number string) {
 	versions := []string{f.Version}
 	for _, e := range f.Before {
@@ -178,7 +179,7 @@ func index(list []Known, id string) int {
 	return slices.IndexFunc(list, func(k Known) bool { return normal(k.ID) == id })
 }
 
-// within reports whether number a is a part of b: 6.3.2 of 6.3.
+// within reports whether number a is a part of b, as 6.3.2 is of 6.3.
 func within(a, b string) bool {
 	a, b = normal(a), normal(b)
 	return len(a) > len(b) && strings.HasPrefix(a, b) && (a[len(b)] == '.' || a[len(b)] == '-' || b[len(b)-1] >= '0' && b[len(b)-1] <= '9' && a[len(b)] >= 'a')

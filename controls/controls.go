@@ -17,18 +17,17 @@ import (
 
 // A Control is one row of the matrix.
 type Control struct {
-	Tag       string  `yaml:"tag"`       // framework-id, as pci-dss-6.3.2
-	Framework string  `yaml:"framework"` // name and version, as PCI DSS 4.0.1
+	Tag       string  `yaml:"tag"`       // framework-id, such as pci-dss-6.3.2
+	Framework string  `yaml:"framework"` // name and version, such as PCI DSS 4.0.1
 	Title     string  `yaml:"title"`     // in the team's own words
 	Applies   Applies `yaml:"applies"`
-	// Evidence is what in a record shows that the control was met: that of the catalogue
-	// where it is left out.
+	// Evidence lists what in a record shows that the control was met. If it is empty, the evidence
+	// of the catalogue applies.
 	Evidence []string `yaml:"evidence"`
 }
 
-// Applies is the scope of a control: each condition that is given must hold,
-// and within a condition one value is enough. No condition at all is every
-// change.
+// Applies is the scope of a control. Every condition that is given must be met, and one of its
+// values is enough. No condition at all means every change.
 type Applies struct {
 	Services        []string `yaml:"services"` // globs over service names
 	Classifications []string `yaml:"classifications"`
@@ -38,7 +37,7 @@ type Applies struct {
 	InitiatedBy     []string `yaml:"initiated_by"` // agent, human
 }
 
-// A Matrix is what the control matrix says.
+// A Matrix is a parsed control matrix.
 type Matrix struct {
 	Controls []Control `yaml:"controls"`
 
@@ -47,9 +46,9 @@ type Matrix struct {
 	digest   string
 }
 
-// Parse reads the matrix as the compliance team keeps it, told by its content:
-// YAML, a table (CSV), or an OSCAL component definition (JSON or YAML). It
-// reports every mistake at once.
+// Parse reads the matrix that the compliance team keeps, in a format that it detects from the
+// content: YAML, a table (CSV), or an OSCAL component definition (JSON or YAML). It reports all
+// mistakes at once.
 func Parse(text []byte) (*Matrix, error) {
 	m, err := decode(text)
 	if err != nil {
@@ -63,7 +62,7 @@ func Parse(text []byte) (*Matrix, error) {
 	for i, c := range m.Controls {
 		at := fmt.Sprintf("controls[%d]", i)
 		if c.Tag == "" {
-			errs = append(errs, mistake.At(at, "%s: tag is missing, as pci-dss-6.3.2", at))
+			errs = append(errs, mistake.At(at, "%s: tag is missing; an example is pci-dss-6.3.2", at))
 		}
 		m.resolved = append(m.resolved, c.resolve(catalogue))
 		for _, name := range c.Evidence {
@@ -73,7 +72,7 @@ func Parse(text []byte) (*Matrix, error) {
 		}
 		for _, glob := range c.Applies.Services {
 			if !doublestar.ValidatePattern(glob) {
-				errs = append(errs, mistake.At(at+".applies.services", "%s: services: %q is not a pattern of names; a * or a bracket is wrong", c.Tag, glob))
+				errs = append(errs, mistake.At(at+".applies.services", "%s: services: %q is not a pattern of names; check the * and the brackets", c.Tag, glob))
 			}
 		}
 		for _, who := range c.Applies.InitiatedBy {
@@ -90,8 +89,8 @@ func Parse(text []byte) (*Matrix, error) {
 	return m, nil
 }
 
-// resolve says what the control means: by the catalogue, but in the words of the matrix where
-// that has any.
+// resolve returns what the control means, by the catalogue. Words of the matrix replace those of
+// the catalogue.
 func (c Control) resolve(catalogue *Catalogue) record.ResolvedControl {
 	out := catalogue.Resolve(c.Tag, c.Framework)
 	if out.Match == Unknown && (c.Title != "" || c.Evidence != nil) {
@@ -119,20 +118,20 @@ func decode(text []byte) (*Matrix, error) {
 		return nil, err
 	}
 	if len(m.Controls) == 0 && len(bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))) > 0 {
-		return nil, errors.New("the matrix has no control; list them under controls, each with its tag, or leave the file out")
+		return nil, errors.New("the matrix has no control; list them under controls, each with its tag, or omit the file")
 	}
 	return m, nil
 }
 
-// Content is what the digest is over.
+// Content returns the bytes that the digest covers.
 func (m *Matrix) Content() []byte { return m.content }
 
-// Resolved returns what each control of m means, in its order.
+// Resolved returns what each control of m means, in order.
 func (m *Matrix) Resolved() []record.ResolvedControl { return m.resolved }
 
-// Tag returns the controls that r is in the scope of, in the order of the
-// matrix, with what each means and what is missing for it, or nil. The service
-// and the answers of r must be set.
+// Tag returns the controls that apply to r, in the order of the matrix, with the meaning of each
+// and the evidence that is missing for it. It returns nil if none applies. The service and the
+// answers of r must be set.
 func (m *Matrix) Tag(r *record.Record) *record.ControlFacts {
 	var out *record.ControlFacts
 	for i, c := range m.Controls {
@@ -171,7 +170,7 @@ func (a Applies) to(r *record.Record) bool {
 
 func equal(want, have string) bool { return want == have }
 
-// holds reports whether one of have is wanted. Nothing wanted is no condition.
+// holds reports whether one of have is wanted. An empty want is no condition.
 func holds(want, have []string, match func(want, have string) bool) bool {
 	return len(want) == 0 || slices.ContainsFunc(want, func(w string) bool {
 		return slices.ContainsFunc(have, func(h string) bool { return match(w, h) })

@@ -255,7 +255,7 @@ func TestMatricesThatCannotBe(t *testing.T) {
 		"OSCAL that is empty":   {"component-definition:\n", "is empty"},
 		"broken JSON of OSCAL":  {`{"component-definition":{"components":[{"title":"pay"`, "ends in the middle of a value"},
 		"who else":              {"tag,initiated_by\na,robot\n", `"robot" is not one of agent, human`},
-		"OSCAL of no framework": {`{"component-definition": {"components": [{"title": "x", "control-implementations": [{"source": "#1", "implemented-requirements": [{"control-id": "a"}]}]}]}}`, "tells no framework"},
+		"OSCAL of no framework": {`{"component-definition": {"components": [{"title": "x", "control-implementations": [{"source": "#1", "implemented-requirements": [{"control-id": "a"}]}]}]}}`, "names no framework"},
 		"a glob":                {"controls: [{tag: a, applies: {services: ['[']}}]", "is not a pattern of names"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -8,22 +8,22 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// What a record says of a control.
+// The status of a control in a record.
 const (
-	Shown        = "shown"         // each piece of the evidence that is asked for is there
-	Missing      = "missing"       // one is not
-	Pending      = record.Pending  // one is not, and the change is open: it may still come
-	NotEvaluated = "not-evaluated" // nothing says what evidence to ask for
-	NotAsked     = "not-asked"     // all that it asks for is asked of agents, and a person made the change
+	Shown        = "shown"         // all required evidence is there
+	Missing      = "missing"       // some evidence is not
+	Pending      = record.Pending  // some evidence is not, but the change is open: it may still arrive
+	NotEvaluated = "not-evaluated" // no required evidence is defined
+	NotAsked     = "not-asked"     // all its evidence is required of agents only, and a person made the change
 )
 
-// A kind of evidence.
+// A kind is a kind of evidence.
 type kind struct {
-	ofAgents bool // it is not asked of changes by people
+	ofAgents bool // not required of changes by people
 	holds    func(*record.Record) bool
 }
 
-// shows says of each kind of evidence whether a record holds it.
+// shows reports for each kind of evidence whether a record contains it.
 var shows = map[string]kind{
 	"trigger":       {true, func(r *record.Record) bool { return r.Trail.Answers.Trigger == record.Proven }},
 	"decision":      {true, func(r *record.Record) bool { return r.Trail.Answers.Alternatives == record.Proven }},
@@ -40,10 +40,10 @@ var shows = map[string]kind{
 	"approval":            {false, approved},
 	"deployment":          {false, deployed},
 	"deployer-not-author": {false, deployedByAnother},
-	"stream":              {false, func(*record.Record) bool { return true }}, // that there is a record shows it
+	"stream":              {false, func(*record.Record) bool { return true }}, // the record itself shows it
 }
 
-// EvidenceNames returns the kinds of evidence that a control can ask for, sorted.
+// EvidenceNames returns the kinds of evidence that a control can require, sorted.
 func EvidenceNames() []string { return slices.Sorted(maps.Keys(shows)) }
 
 func validated(r *record.Record) bool {
@@ -72,7 +72,7 @@ func deployed(r *record.Record) bool {
 	return deployedWhere(r, func(record.DeploymentFact) bool { return true })
 }
 
-// deployedWhere reports whether somebody saw a deployment that succeeded and for which is holds.
+// deployedWhere reports whether a deployment that satisfies is was observed to succeed.
 func deployedWhere(r *record.Record, is func(record.DeploymentFact) bool) bool {
 	return slices.ContainsFunc(r.Trail.Deployments, func(d record.DeploymentFact) bool {
 		return d.Tier != record.Claimed && d.Outcome == "success" && is(d)
@@ -83,13 +83,14 @@ func delegated(r *record.Record) bool {
 	return r.Trail.Decision != nil && r.Trail.Decision.DelegatedBy != "" && (r.Trail.Tier == nil || r.Trail.Tier.Decision != record.Claimed)
 }
 
-// claimed reports whether nobody states one of these attributes of the change who sees it.
+// claimed reports whether one of these attributes of the change is only claimed: no source that
+// observes the change states it.
 func claimed(r *record.Record, attributes ...string) bool {
 	return slices.ContainsFunc(attributes, func(a string) bool { return slices.Contains(r.Trail.Change.Claimed, a) })
 }
 
-// asked returns which of the evidence is asked of the change: of one that no agent made, only
-// what is asked of people.
+// asked returns the evidence that is required of the change. A change that no agent made needs only
+// what is required of people.
 func asked(r *record.Record, evidence []string) (out []string) {
 	byAgent := r.Trail.Change.InitiatedBy == "agent" && r.Trail.Answers != nil
 	for _, name := range evidence {
@@ -100,7 +101,7 @@ func asked(r *record.Record, evidence []string) (out []string) {
 	return out
 }
 
-// missing returns which of the evidence r does not hold.
+// missing returns the evidence that r does not contain.
 func missing(r *record.Record, evidence []string) (out []string) {
 	for _, name := range evidence {
 		if !shows[name].holds(r) {
@@ -110,8 +111,8 @@ func missing(r *record.Record, evidence []string) (out []string) {
 	return out
 }
 
-// status returns what r says of a control that asks for evidence, of which c has what is asked
-// of the change.
+// status returns the status of a control that requires evidence; c has the part of it that is
+// required of the change.
 func status(r *record.Record, evidence []string, c record.ResolvedControl) string {
 	change := r.Trail.Change
 	switch {
@@ -127,17 +128,17 @@ func status(r *record.Record, evidence []string, c record.ResolvedControl) strin
 	return Missing
 }
 
-// Means says in words what a record says of a control.
+// Means describes the status of a control in words.
 func Means(status string) string {
 	switch status {
 	case Shown:
-		return "all that is asked for is there"
+		return "all required evidence is there"
 	case Missing:
-		return "what is named here is not there"
+		return "the evidence named here is missing"
 	case Pending:
-		return "what is named here is not there yet, and the change is open"
+		return "the evidence named here is not there yet, and the change is open"
 	case NotAsked:
-		return "what it asks for is asked of agents alone"
+		return "its evidence is required only of changes by agents"
 	}
-	return "neither matrix nor catalogue name evidence for it"
+	return "neither the matrix nor the catalogue names evidence for it"
 }

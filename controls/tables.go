@@ -19,7 +19,7 @@ import (
 	"github.com/changetrail/changetrail/internal/strictyaml"
 )
 
-// columns of a matrix kept as a table. Those with a nil field are for people.
+// columns are the columns of a matrix that is a table. Those with a nil field are for people.
 var columns = map[string]func(*Control) *[]string{
 	"services":        func(c *Control) *[]string { return &c.Applies.Services },
 	"classifications": func(c *Control) *[]string { return &c.Applies.Classifications },
@@ -31,14 +31,13 @@ var columns = map[string]func(*Control) *[]string{
 	"tag":             nil, "framework": nil, "title": nil, "owner": nil, "notes": nil, "note": nil, "comment": nil, "source": nil,
 }
 
-// readCSV reads a matrix from a table with a header: tag, framework, title, evidence, and
-// a column for each condition, values separated by semicolons. A column that
-// is none of these is an error, since a misspelt condition would put every
-// change in scope.
+// readCSV reads a matrix from a table with a header: tag, framework, title, evidence, and a column
+// for each condition, with values separated by semicolons. Any other column is an error, since a
+// misspelt condition would put every change in scope.
 func readCSV(text []byte) (*Matrix, error) {
 	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff"))))
 	if line, _, _ := bytes.Cut(text, []byte("\n")); bytes.Count(line, []byte(";")) > bytes.Count(line, []byte(",")) {
-		r.Comma = ';' // as spreadsheets write it where the comma is for decimals
+		r.Comma = ';' // spreadsheets write it if the comma is for decimals
 	}
 	header, err := r.Read()
 	if err != nil {
@@ -51,13 +50,13 @@ func readCSV(text []byte) (*Matrix, error) {
 		}
 	}
 	if !slices.Contains(header, "tag") {
-		return nil, &mistake.Mistake{Line: 1, What: "there is no column tag; it names the control, as pci-dss-6.3.2"}
+		return nil, &mistake.Mistake{Line: 1, What: "there is no column tag; it names the control, such as pci-dss-6.3.2"}
 	}
 	m := new(Matrix)
 	for {
 		row, err := r.Read()
 		if errors.Is(err, io.EOF) && len(m.Controls) == 0 {
-			return nil, &mistake.Mistake{Line: 1, What: "there is no row below the header, so that there is no control"}
+			return nil, &mistake.Mistake{Line: 1, What: "there is no row below the header, and so no control"}
 		}
 		if errors.Is(err, io.EOF) {
 			return m, nil
@@ -85,7 +84,7 @@ func readCSV(text []byte) (*Matrix, error) {
 	}
 }
 
-// firstColumn is where a value of the last row begins.
+// firstColumn returns the column of the text at which a value of the last row begins.
 func firstColumn(r *csv.Reader, i int) int {
 	_, column := r.FieldPos(i)
 	return column
@@ -110,7 +109,7 @@ type oscal struct {
 	} `yaml:"component-definition" json:"component-definition"`
 }
 
-// An oscalComponent is a component, or a capability: that has a name in place of a title.
+// An oscalComponent is a component, or a capability, which has a name instead of a title.
 type oscalComponent struct {
 	Type            string                `yaml:"type" json:"type"`
 	Title           string                `yaml:"title" json:"title"`
@@ -136,8 +135,8 @@ type oscalProp struct {
 	Value string `yaml:"value" json:"value"`
 }
 
-// readOSCAL reads an OSCAL component definition, and says whether text is one. One in JSON is
-// read as JSON: YAML has other escapes.
+// readOSCAL reads an OSCAL component definition, and reports whether text is one. A JSON text is
+// read as JSON, since YAML has other escapes.
 func readOSCAL(text []byte) (m *Matrix, is bool, err error) {
 	var o oscal
 	text = bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(text), []byte("\ufeff")))
@@ -147,7 +146,7 @@ func readOSCAL(text []byte) (m *Matrix, is bool, err error) {
 	if o.Definition == nil {
 		var top map[string]yaml.Node
 		if yaml.Unmarshal(text, &top) != nil {
-			return nil, false, nil // read as a matrix of our own, it says what is wrong
+			return nil, false, nil // the reader of our own format reports what is wrong
 		}
 		if _, is := top["component-definition"]; !is {
 			return nil, false, nil
@@ -163,7 +162,7 @@ func readOSCAL(text []byte) (m *Matrix, is bool, err error) {
 	return m, true, err
 }
 
-// inOSCAL says what is wrong in a component definition.
+// inOSCAL explains an error in a component definition.
 func inOSCAL(text []byte, err error) error {
 	if bytes.HasPrefix(text, []byte("{")) {
 		return mistake.JSON(text, err)
@@ -171,10 +170,11 @@ func inOSCAL(text []byte, err error) error {
 	return strictyaml.Plain(err)
 }
 
-// matrix takes each implemented requirement as a control of its component: the service of
-// that name, unless the component is a policy, a plan or a process, which are for all, or a
-// capability, which belongs to several. Properties named as the columns of a table say more;
-// the property "framework" says how tags begin where the source does not.
+// matrix returns each implemented requirement as a control of its component. It applies to the
+// service with the component's name. It applies to all services if the component is a policy, a
+// plan or a process, or if it belongs to a capability. Properties with the names of table columns
+// add conditions and texts; the property "framework" gives the prefix of tags if the source does
+// not.
 func (o oscal) matrix() (*Matrix, error) {
 	m := new(Matrix)
 	for _, component := range o.Definition.Components {
@@ -189,7 +189,7 @@ func (o oscal) matrix() (*Matrix, error) {
 		}
 	}
 	if len(m.Controls) == 0 {
-		return nil, errors.New("no component or capability has an implemented requirement, so that there is no control")
+		return nil, errors.New("no component or capability has an implemented requirement, and so there is no control")
 	}
 	return m, nil
 }
@@ -210,10 +210,10 @@ func (m *Matrix) implemented(component oscalComponent, title string, ofService b
 	return nil
 }
 
-// maxTitle is how long a description may be that is taken for the title of a control.
+// maxTitle is the longest description that may serve as the title of a control.
 const maxTitle = 200
 
-// control returns a requirement as a control, with the properties of all that it stands in.
+// control returns a requirement as a control, with the properties of everything that contains it.
 func (req oscalRequirement) control(impl oscalImplementation, props []oscalProp) (Control, error) {
 	c := Control{Title: strings.TrimSpace(req.Description)}
 	if len(c.Title) > maxTitle {
@@ -236,7 +236,7 @@ func (req oscalRequirement) control(impl oscalImplementation, props []oscalProp)
 	}
 	if c.Tag == "" {
 		if prefix == "" {
-			return c, fmt.Errorf("%s: the source %q tells no framework; set the property framework, as pci-dss", req.Control, impl.Source)
+			return c, fmt.Errorf("%s: the source %q names no framework; set the property framework, for example to pci-dss", req.Control, impl.Source)
 		}
 		c.Tag = prefix + "-" + strings.ToLower(req.Control)
 	}

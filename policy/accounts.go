@@ -6,20 +6,19 @@ import (
 	"sync"
 )
 
-// directory says who is behind an account. Its keys are without case, since code hosts
-// tell neither accounts nor teams nor mail addresses apart by it.
+// directory says who is behind an account. Its keys are in lower case, since code hosts ignore case
+// in accounts, teams and mail addresses.
 type directory struct {
 	people map[string]string   // account, or id: id of the person
 	agents map[string]*Agent   // account, or id
 	teams  map[string][]string // id: people, as person returns them
 }
 
-// fold is the form in which names of accounts, teams and repositories are compared. An
-// account may be written with the @ of code hosts.
+// fold returns the form in which names of accounts, teams and repositories are compared. It removes
+// case and the leading @ of code hosts.
 func fold(name string) string { return strings.ToLower(strings.TrimPrefix(name, "@")) }
 
-// index makes the directory. It must be called again where people, agents or teams
-// change.
+// index builds the directory. It must run again when people, agents or teams change.
 func (p *Policy) index() {
 	d := directory{make(map[string]string), make(map[string]*Agent), make(map[string][]string)}
 	for i := range p.Agents {
@@ -41,12 +40,12 @@ func (p *Policy) index() {
 	}
 }
 
-// knownAccounts are the accounts, without case, of agents that need not stand in a
-// policy.
+// knownAccounts are the lower-case accounts of agents that are recognized even if the policy does
+// not list them.
 var knownAccounts = sync.OnceValue(func() map[string]bool {
 	out := make(map[string]bool)
 	agents, err := known()
-	if err != nil { // a test reads it
+	if err != nil { // a test guards against this
 		return out
 	}
 	for _, a := range agents {
@@ -57,9 +56,9 @@ var knownAccounts = sync.OnceValue(func() map[string]bool {
 	return out
 })
 
-// Person returns who is behind an account: the id of a person or an agent of
-// the policy, else the account itself, without case. An account may also be given by
-// the number that the code host has for it, as id:12345.
+// Person returns who is behind an account: the id of a person or an agent of the policy, or else
+// the account itself in lower case. An account may also be given by the number that the code host
+// has for it, as id:12345.
 func (p *Policy) Person(account string) string {
 	account = fold(account)
 	if id, ok := p.directory.people[account]; ok {
@@ -71,14 +70,14 @@ func (p *Policy) Person(account string) string {
 	return account
 }
 
-// Listed is Person, and whether the policy lists the account.
+// Listed is like Person, and also reports whether the policy lists the account.
 func (p *Policy) Listed(account string) (who string, listed bool) {
 	_, person := p.directory.people[fold(account)]
 	return p.Person(account), person || p.agent(account) != nil
 }
 
-// IsPerson reports whether an account is that of a human: no agent of the policy, no
-// known agent and no bot.
+// IsPerson reports whether an account belongs to a human: to no agent of the policy, no known agent
+// and no bot.
 func (p *Policy) IsPerson(account string) bool {
 	name := fold(account)
 	if name == "" || p.agent(name) != nil || strings.HasSuffix(name, "[bot]") || p.isBot(name) {
@@ -88,8 +87,7 @@ func (p *Policy) IsPerson(account string) bool {
 	return listed || p.Recognition == recognizeOwn || !knownAccounts()[name]
 }
 
-// isBot reports whether p lists an account as one that is neither person nor
-// agent.
+// isBot reports whether p lists an account as neither a person nor an agent.
 func (p *Policy) isBot(account string) bool {
 	account = fold(account)
 	return slices.ContainsFunc(p.Bots, func(b string) bool { return fold(b) == account }) || matchNames(p.Bots, strings.TrimSuffix(account, "[bot]"))
@@ -98,9 +96,9 @@ func (p *Policy) isBot(account string) bool {
 // agent finds an agent by id or account.
 func (p *Policy) agent(name string) *Agent { return p.directory.agents[fold(name)] }
 
-// InGroup reports whether an account belongs to one of names: a person, a team,
-// or an account itself, with or without the @ of code hosts. A name with a slash, as
-// @acme/security, is a team; so is the name of a team of the policy.
+// InGroup reports whether an account belongs to one of names: a person, a team, or an account, with
+// or without the @ of code hosts. A name with a slash, such as @acme/security, is a team; so is the
+// name of a team of the policy.
 func (p *Policy) InGroup(account string, names []string) bool {
 	person := p.Person(account)
 	return person != "" && slices.ContainsFunc(names, func(name string) bool {
@@ -109,8 +107,8 @@ func (p *Policy) InGroup(account string, names []string) bool {
 	})
 }
 
-// resolve returns the members of a team, or who is behind an account; neither where a
-// name is that of a team or a role which the policy does not know.
+// resolve returns the members of a team, or the person behind an account. It returns neither for a
+// team or role that the policy does not know.
 func (p *Policy) resolve(name string) (team []string, person string) {
 	name = fold(name)
 	if members, ok := p.directory.teams[name[strings.LastIndexByte(name, '/')+1:]]; ok {
@@ -127,8 +125,8 @@ func isMail(name string) bool {
 	return ok && local != "" && host != "" && !strings.Contains(name, "/")
 }
 
-// nobody reports whether none of names is a person, an account that may be that of a
-// person, or a team with such a member: whatever they are asked for is met by nobody.
+// nobody reports whether names contains no person, no account that may belong to a person, and no
+// team with such a member. A demand on such names can never be met.
 func (p *Policy) nobody(names []string) bool {
 	return !slices.ContainsFunc(names, func(name string) bool {
 		team, person := p.resolve(name)

@@ -10,8 +10,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A Case is one line of a table that ships beside a policy: a change, and the
-// verdict that is wanted.
+// A Case is one row of a table that ships beside a policy: a change, and the expected verdict.
 type Case struct {
 	Name         string       `yaml:"name"`
 	Agent        string       `yaml:"agent"`
@@ -22,7 +21,7 @@ type Case struct {
 	Environments []string     `yaml:"environments"`
 	Dependencies []Dependency `yaml:"dependencies"`
 	Want         string       `yaml:"want"` // a verdict
-	Rule         string       `yaml:"rule"` // that decides; any where empty
+	Rule         string       `yaml:"rule"` // that decides; empty means any
 }
 
 // A Dependency is a dependency update of a case.
@@ -32,7 +31,7 @@ type Dependency struct {
 	To   string `yaml:"to"`
 }
 
-// ParseCases reads a table of cases. It reports every mistake at once.
+// ParseCases reads a table of cases. It reports all mistakes at once.
 func ParseCases(text []byte) ([]Case, error) {
 	var file struct {
 		Cases []Case `yaml:"cases"`
@@ -59,7 +58,7 @@ func ParseCases(text []byte) ([]Case, error) {
 	return file.Cases, strictyaml.Locate(text, errors.Join(errs...))
 }
 
-// Request returns what the case asks. c must come from [ParseCases].
+// Request returns the request that the case describes. c must come from [ParseCases].
 func (c Case) Request() Request {
 	repo, _ := record.ParseRepository(c.Repository)
 	r := Request{Agent: c.Agent, DelegatedBy: c.DelegatedBy, Repository: repo, Kind: c.Kind, Paths: c.Paths, Environments: c.Environments}

@@ -9,35 +9,34 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A codeOwners is a CODEOWNERS file: of GitHub, which has no sections, or of GitLab,
-// where each section has owners of its own for a file.
+// A codeOwners is a parsed CODEOWNERS file. A GitHub file has no sections; in a GitLab file each
+// section has its own owners for a file.
 type codeOwners []section
 
 // A section is a part of a CODEOWNERS file of GitLab
 // (https://docs.gitlab.com/user/project/codeowners/reference/).
 type section struct {
-	name     string // without case; empty before the first heading
-	optional bool   // its owners are asked for nothing
+	name     string // in lower case; empty before the first heading
+	optional bool   // its owners need not approve
 	rules    []ownerRule
 }
 
-// heading is the first line of a section: ^ where it is optional, its name, how many
-// must approve, and the owners of files that it gives to nobody else.
+// heading is the first line of a section: ^ if it is optional, its name, how many must approve, and
+// the owners of files for which a line names none.
 var heading = regexp.MustCompile(`^(\^)?\[([^\]]+)\](?:\[\d+\])?(?:\s+(.*))?$`)
 
 // An ownersReader reads a CODEOWNERS file.
 type ownersReader struct {
 	file     string // its name
-	gitlab   bool   // lines that exclude files are read
+	gitlab   bool   // read lines that exclude files
 	out      codeOwners
 	current  int    // section
-	fallback string // owners of its lines that have none
+	fallback string // owners for lines of the section that name none
 }
 
-// readCodeOwners reads the CODEOWNERS file of a repository. A line that cannot be read
-// stops nothing: code hosts leave it out, too. It stays in the file as one of which it is
-// not known whose the files are that it may be about. A file of several lines of which none
-// can be read is another file.
+// readCodeOwners reads the CODEOWNERS file of a repository. A line that cannot be read is no error:
+// code hosts skip it, too. It is kept as a line that makes the owners of the files it may match
+// unknown. A file of several lines, none of which can be read, is not a CODEOWNERS file.
 func readCodeOwners(file string, repo record.Repository, text []byte) (codeOwners, error) {
 	lines := slices.Collect(strings.Lines(strings.TrimPrefix(string(text), "\ufeff")))
 	host, _, _ := strings.Cut(string(repo), "/")
@@ -47,7 +46,7 @@ func readCodeOwners(file string, repo record.Repository, text []byte) (codeOwner
 		r.line(i+1, strings.TrimSpace(line))
 	}
 	if bad := r.out.bad(); len(bad) > 1 && len(r.out) == 1 && len(bad) == len(r.out[0].rules) {
-		return nil, fmt.Errorf("%s is no CODEOWNERS file: no line is one of it, as %s", file, bad[0])
+		return nil, fmt.Errorf("%s is not a CODEOWNERS file: no line can be read, for example %s", file, bad[0])
 	}
 	return r.out, nil
 }
@@ -76,8 +75,8 @@ func (r *ownersReader) heading(m []string) {
 	r.fallback, _, _ = strings.Cut(m[3], "#")
 }
 
-// of returns the owners of a file: one set for each section that asks for a review of it,
-// each sorted. unsure are the lines that may be about it and cannot be read.
+// of returns the owners of a file: one sorted set for each section that requires a review. unsure
+// are the unreadable lines that may match the file.
 func (c codeOwners) of(file string) (sets [][]string, unsure []string) {
 	for _, s := range c {
 		if s.optional {
@@ -92,12 +91,12 @@ func (c codeOwners) of(file string) (sets [][]string, unsure []string) {
 	return sets, unsure
 }
 
-// of returns the owners of a file in one section: those of the last line that matches.
-// The lines behind that which cannot be read may be about the file, too.
+// of returns the owners of a file in one section: those of the last line that matches. Later lines
+// that cannot be read may match the file, too.
 func (s section) of(file string) (owners, unsure []string) {
 	for _, r := range s.rules {
 		if r.excluded && r.matches(file) {
-			return nil, nil // for good, whatever comes later
+			return nil, nil // later lines cannot change that
 		}
 	}
 	for _, r := range slices.Backward(s.rules) {
@@ -112,7 +111,7 @@ func (s section) of(file string) (owners, unsure []string) {
 	return nil, unsure
 }
 
-// all returns all sets of owners that a file may have; fallback where it has none.
+// all returns all sets of owners that a file may have. fallback applies to a file without an owner.
 func (c codeOwners) all(fallback []string) (sets [][]string) {
 	owned := false // whether each file has an owner
 	for _, s := range c {

@@ -64,9 +64,9 @@ func TestABadLineOfCodeownersIsNotKnown(t *testing.T) {
 		beside []string // files that it cannot be about
 		says   string
 	}{
-		{"/src/ nobody", []string{"src/a"}, []string{"b"}, `"nobody" is neither`},
-		{"/src/ @a, @b", []string{"src/a"}, []string{"b"}, `"@a," is neither`},
-		{"/src/ @", []string{"src/a"}, []string{"b"}, `"@" is neither`},
+		{"/src/ nobody", []string{"src/a"}, []string{"b"}, `"nobody" is not an @account`},
+		{"/src/ @a, @b", []string{"src/a"}, []string{"b"}, `"@a," is not an @account`},
+		{"/src/ @", []string{"src/a"}, []string{"b"}, `"@" is not an @account`},
 		{"/src/ @a/", []string{}, []string{"b"}, ""},
 		{"/a/*** @x", []string{"a/b"}, nil, ""},
 		{"a/**b @x", nil, nil, ""},

@@ -1,8 +1,7 @@
-// Package policy knows who may change what: the services, which repositories
-// and paths they are made of, how critical they are and which classes of data
-// they handle; the agents and the services they may change; the people and
-// their accounts; and the rules, written in CEL, that say whether a change
-// needs a person. People write it down in policy.yaml.
+// Package policy knows who may change what: the services, with their repositories, paths,
+// criticality and classes of data; the agents and the services that they may change; the people and
+// their accounts; and the rules, written in CEL, that say whether a change needs a person. People
+// write it in policy.yaml.
 //
-// It reads files where it is handed a file system, and does no other I/O.
+// It reads files only from a file system that the caller passes, and does no other I/O.
 package policy

@@ -2,32 +2,31 @@ package policy
 
 import "time"
 
-// A Version is a policy, or a control matrix, and when it came into force.
+// A Version is a policy, or a control matrix, with the time when it came into force.
 type Version[T any] struct {
 	Digest  string    // over its content
 	Arrived time.Time // when it was recorded
-	Since   time.Time // in force from; zero: it always was
+	Since   time.Time // start of its force; zero means always
 	Content T
-	Err     error // why Content cannot be read by this release; nil where it can
+	Err     error // why this release cannot read Content; nil if it can
 }
 
-// A History is all versions of a policy, or of a matrix, that are held. The zero value
-// holds none.
-type History[T any] struct{ versions []Version[T] } // in the order of arrival
+// A History is all stored versions of a policy or of a matrix. The zero value is empty.
+type History[T any] struct{ versions []Version[T] } // in order of arrival
 
-// Always is the history of what was never other than it is now: since, where that is
-// not zero.
+// Always returns the history of content that never changed. It is in force from since, or always if
+// since is zero.
 func Always[T any](content T, since time.Time) History[T] {
 	return History[T]{[]Version[T]{{Since: since, Content: content}}}
 }
 
-// Add returns h with a version more, which arrived after all others, and whether that is
-// a new one. What has the digest of the newest is that one.
+// Add returns h with one more version, which arrived after all others, and reports whether it is
+// new. A version with the digest of the newest one is not new.
 //
-// A version is in force from its arrival on. One that states since when (stated) is so
-// from then on, where that is after the version before it came into force: nothing that
-// is recorded now can say what was in force before something that was recorded then. The
-// first one always was, where it states nothing.
+// A version is in force from its arrival. If it states a start (stated), it is in force from then,
+// but not before the start of the previous version: nothing that is recorded now can say what was
+// in force before something that was recorded earlier. The first version was always in force,
+// unless it states a start.
 func (h History[T]) Add(v Version[T], stated time.Time) (History[T], bool) {
 	n := len(h.versions)
 	if n > 0 && h.versions[n-1].Digest == v.Digest {
@@ -40,10 +39,9 @@ func (h History[T]) Add(v Version[T], stated time.Time) (History[T], bool) {
 	return History[T]{append(h.versions[:n:n], v)}, true
 }
 
-// At returns the version that was in force at a time, and whether it is held: of those
-// that were in force by then, the one that arrived last. Where that cannot be read, the one
-// before it stays in force and is not held. Where none was, it is the first that can be
-// read, and is not held.
+// At returns the version that was in force at a time, and whether it is certain: of the versions in
+// force by then, the one that arrived last. If that version cannot be read, At returns the one
+// before it and false. If no version was in force, At returns the first that can be read and false.
 func (h History[T]) At(t time.Time) (v Version[T], held bool) {
 	held = true
 	for i := len(h.versions) - 1; i >= 0; i-- {
@@ -62,7 +60,7 @@ func (h History[T]) At(t time.Time) (v Version[T], held bool) {
 	return v, false
 }
 
-// ByDigest returns the newest version of a digest, or of the beginning of one.
+// ByDigest returns the newest version with a digest, which may be abbreviated.
 func (h History[T]) ByDigest(prefix string) (v Version[T], ok bool) {
 	for i := len(h.versions) - 1; i >= 0; i-- {
 		if d := h.versions[i].Digest; len(prefix) >= shortDigest && len(d) >= len(prefix) && d[:len(prefix)] == prefix {
@@ -72,11 +70,11 @@ func (h History[T]) ByDigest(prefix string) (v Version[T], ok bool) {
 	return v, false
 }
 
-// shortDigest is the length of the shortest beginning of a digest that names it:
-// sha256: and eight digits.
+// shortDigest is the length of the shortest abbreviation of a digest that is accepted: sha256: and
+// eight digits.
 const shortDigest = len("sha256:") + 8
 
-// Newest is the digest of the version that arrived last; empty where there is none.
+// Newest returns the digest of the version that arrived last, or "" if there is none.
 func (h History[T]) Newest() string {
 	if len(h.versions) == 0 {
 		return ""
@@ -84,5 +82,5 @@ func (h History[T]) Newest() string {
 	return h.versions[len(h.versions)-1].Digest
 }
 
-// Versions returns all versions in the order of arrival. The caller must not change them.
+// Versions returns all versions in order of arrival. The caller must not change them.
 func (h History[T]) Versions() []Version[T] { return h.versions }

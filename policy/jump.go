@@ -8,12 +8,11 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// Jump names the largest step among dependency updates: major, minor, patch,
-// downgrade, or unknown where the order of the two versions cannot be told;
-// empty where there are none. Versions are ordered by the rules of the update's
-// ecosystem. Which number differs first names the step; below 1.0.0 a minor step
-// may break callers and counts as major (https://semver.org, 4), and so does
-// another epoch.
+// Jump returns the largest step among dependency updates: major, minor, patch, downgrade, or
+// unknown if two versions cannot be ordered; "" if there are no updates. Versions are ordered by
+// the rules of the update's ecosystem. The first number that differs determines the step. Below
+// 1.0.0 a minor step may break callers and counts as major (https://semver.org, 4); so does a
+// change of the epoch.
 func Jump(updates []record.DependencyUpdate) string {
 	largest := ""
 	for _, u := range updates {
@@ -60,12 +59,11 @@ func jump(u record.DependencyUpdate) string {
 	return "minor"
 }
 
-// numbered reads the epoch of a version, as PyPI and distributions write it, and
-// its numbers.
+// numbered matches the epoch of a version, as PyPI and distributions write it, and its numbers.
 var numbered = regexp.MustCompile(`^(?:v|go)?(?:(\d+)[:!])?(\d+(?:\.\d+)*)`)
 
-// number returns the number at i without zeros before it: empty for 0, and for
-// one that is left out.
+// number returns the number at i without leading zeros. It is empty for 0 and for a number that is
+// missing.
 func number(numbers []string, i int) string {
 	if i >= len(numbers) {
 		return ""

@@ -14,10 +14,10 @@ import (
 	"github.com/changetrail/changetrail/internal/nearest"
 )
 
-// A place is an entry of a file that mistakes are about, as rules[0], with its name.
+// A place is the entry of a file that a mistake is about, such as rules[0], with its name.
 type place struct{ path, name string }
 
-// wrong is a mistake at a key of the entry; of all of it where key is empty.
+// wrong returns a mistake at a key of the entry, or at the whole entry if key is empty.
 func (p place) wrong(key, format string, args ...any) error {
 	at, who := p.path, p.path
 	if key != "" {
@@ -29,8 +29,7 @@ func (p place) wrong(key, format string, args ...any) error {
 	return mistake.At(at, "%s: %s", who, fmt.Sprintf(format, args...))
 }
 
-// condition are the mistakes that the reader of conditions found, in its words and with the
-// column of the condition.
+// condition returns the mistakes that the CEL compiler found, with the column in the condition.
 func (p place) condition(issues *cel.Issues) error {
 	var errs []error
 	for _, e := range issues.Errors() {
@@ -40,11 +39,11 @@ func (p place) condition(issues *cel.Issues) error {
 	return errors.Join(errs...)
 }
 
-// inWords is a message of the reader of conditions as somebody reads it who knows no parser.
+// inWords rewrites a message of the CEL compiler for readers who know nothing about parsers.
 func inWords(message string) string {
 	if name, ok := strings.CutPrefix(message, "undeclared reference to '"); ok {
 		name, _, _ = strings.Cut(name, "'")
-		return fmt.Sprintf("there is no %s; a condition speaks of agent, service and change%s", name, nearest.Hint(name, []string{"agent", "service", "change", "glob"}))
+		return fmt.Sprintf("there is no %s; a condition can use agent, service and change%s", name, nearest.Hint(name, []string{"agent", "service", "change", "glob"}))
 	}
 	token := func() string {
 		_, after, _ := strings.Cut(message, "'")
@@ -57,17 +56,17 @@ func inWords(message string) string {
 	case strings.Contains(message, "token recognition error"):
 		return fmt.Sprintf("%q is not understood", token())
 	case strings.Contains(message, "<EOF>") && !strings.Contains(message, "extraneous"), strings.Contains(message, "no viable alternative"):
-		return "the condition is not complete; see https://cel.dev for how one is written"
+		return "the condition is not complete; see https://cel.dev for the syntax"
 	case strings.Contains(message, "extraneous input"), strings.Contains(message, "mismatched input"):
 		return fmt.Sprintf("%s is not expected here; join conditions with && or ||", token())
 	case strings.Contains(message, "no matching overload"):
-		return "the function or the comparison does not fit the values; a text is compared with a text, a list with in or exists"
+		return "the function or the comparison does not fit the values; compare text with text, and lists with in or exists"
 	}
 	return message
 }
 
-// misspelt reports the members of agent, service and change that conditions ask for and
-// that there are not: such a condition would never hold.
+// misspelt reports members of agent, service and change that conditions use and that do not exist.
+// Such a condition would never be true.
 func (p *Policy) misspelt() error {
 	var errs []error
 	for i, r := range p.Rules {
@@ -85,8 +84,8 @@ func (p *Policy) misspelt() error {
 	return errors.Join(errs...)
 }
 
-// askedFor returns what a part of a condition asks for: service and name of service.name
-// and of service["name"]; "" where it asks for nothing, or where a name is that of an entry
+// askedFor returns the object and member that a part of a condition uses: service and name for
+// service.name and service["name"]. Both are "" if it uses none, or if the name refers to an entry
 // of a list, as in paths.all(service, …).
 func askedFor(e ast.NavigableExpr) (object, member string) {
 	var of ast.Expr

@@ -12,12 +12,12 @@ import (
 // An ownerRule is one line of a CODEOWNERS file.
 type ownerRule struct {
 	pattern  string
-	owners   []string // sorted; nobody where empty
-	excluded bool     // the section asks for nothing for its files (GitLab)
-	// bad says why the line cannot be read: it may be about each file that the matcher
-	// takes, and nobody knows whose those are.
+	owners   []string // sorted; empty means nobody
+	excluded bool     // the section requires no approval for its files (GitLab)
+	// bad says why the line cannot be read. The owners of every file that match accepts are then
+	// unknown.
 	bad   string
-	match func(file string) bool // nil: each file
+	match func(file string) bool // nil means every file
 }
 
 func (r ownerRule) matches(file string) bool { return r.match == nil || r.match(file) }
@@ -39,7 +39,7 @@ func (r *ownersReader) rule(line string) ownerRule {
 	}
 	switch {
 	case out.bad == "" && strings.ContainsAny(pattern, "[]"):
-		out.bad = "nobody can tell what [ and ] mean at this code host"
+		out.bad = "the meaning of [ and ] at this code host is unknown"
 	case out.excluded && !r.gitlab:
 		out.excluded, out.bad = false, "only GitLab reads lines that begin with !"
 	case out.excluded:
@@ -48,8 +48,8 @@ func (r *ownersReader) rule(line string) ownerRule {
 	return out
 }
 
-// splitRule parts a line into its pattern, in which blanks and # may be escaped, and its
-// owners, without a comment.
+// splitRule splits a line into its pattern, in which blanks and # may be escaped, and its owners,
+// and drops a comment.
 func splitRule(line string) (pattern, owners string) {
 	end := len(line)
 	for i := 0; i < len(line); i++ {
@@ -68,27 +68,27 @@ func splitRule(line string) (pattern, owners string) {
 	return line[:end], strings.TrimSpace(owners)
 }
 
-// owner is what code hosts take for an owner: an account, a group, nested groups, a role
-// (@@maintainers), an address of mail.
+// owner matches what code hosts accept as an owner: an account, a group, nested groups, a role
+// (@@maintainers), a mail address.
 var owner = regexp.MustCompile(`^(@{1,2}[\pL\pN][\pL\pN._/-]*(\[bot\])?|[^\s@]+@[^\s@]+\.[^\s@]+)$`)
 
 func readOwners(text string) ([]string, error) {
 	owners := strings.Fields(text)
 	for _, o := range owners {
 		if !owner.MatchString(o) {
-			return nil, fmt.Errorf("%q is neither @account, @group/team nor an address", o)
+			return nil, fmt.Errorf("%q is not an @account, @group/team or mail address", o)
 		}
 	}
 	slices.Sort(owners)
 	return slices.Compact(owners), nil
 }
 
-// plain are the characters of patterns that the library of patterns reads.
+// plain are the characters that the pattern library reads.
 const plain = `*?./@_+-\()`
 
-// matcher returns what tells the files of a pattern. The library knows the rules, and few
-// characters: each other one is spelt in letters, in the pattern and in the file alike.
-// A part in brackets may be anything within one name.
+// matcher returns the function that matches the files of a pattern. The library knows the rules but
+// only few characters, so every other character is spelled in letters, in the pattern and in the
+// file. A part in brackets matches anything within one name.
 func matcher(pattern string) (func(string) bool, error) {
 	if pattern == "" {
 		return nil, fmt.Errorf("it names no files")
@@ -96,10 +96,10 @@ func matcher(pattern string) (func(string) bool, error) {
 	spelt := spell(brackets.ReplaceAllString(unescape(pattern), "*"))
 	rules, err := codeowners.ParseFile(strings.NewReader(spelt))
 	if err != nil || len(rules) != 1 {
-		return nil, fmt.Errorf("%q is no pattern of files", pattern)
+		return nil, fmt.Errorf("%q is not a valid file pattern", pattern)
 	}
 	if _, err := rules[0].Match("a"); err != nil {
-		return nil, fmt.Errorf("%q is no pattern of files: %w", pattern, err)
+		return nil, fmt.Errorf("%q is not a valid file pattern: %w", pattern, err)
 	}
 	foreign := spelt != pattern
 	return func(file string) bool {
@@ -113,13 +113,12 @@ func matcher(pattern string) (func(string) bool, error) {
 
 var brackets = regexp.MustCompile(`\[[^\]/]*\]?|\]`)
 
-// unescape returns a pattern without the escapes of what means nothing in it: of blanks
-// and of #.
+// unescape removes the escapes of characters that have no meaning in a pattern: blanks and #.
 func unescape(pattern string) string {
 	return strings.NewReplacer(`\ `, " ", `\#`, "#", "\\\t", "\t").Replace(pattern)
 }
 
-// spell writes each character that the library does not read in letters.
+// spell spells in letters each character that the library does not read.
 func spell(s string) string {
 	var b strings.Builder
 	for _, r := range s {

@@ -8,13 +8,13 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// Owners in a rule's by are, for each file, its owners by CODEOWNERS; the owner of the
-// service where it has none.
+// Owners in a rule's by means the owners of each file by CODEOWNERS, or the owner of the service
+// for a file without an owner.
 const Owners = "owners"
 
-// demands returns what a rule with a list of people asks for, and what of it is sure
-// where not all files are known: one demand for each set of people, who are those of the
-// list, and the owners of a file.
+// demands returns what a rule with a list of people requires: one demand for each set of people,
+// which are the people of the list and the owners of a file. least are the demands that are certain
+// even if not all files are known.
 func (q question) demands(o outcome, rule Rule, s Service, touched []Service) (demands, least []Demand) {
 	if !asks(rule.Verdict) {
 		return nil, nil
@@ -40,17 +40,17 @@ func (q question) demands(o outcome, rule Rule, s Service, touched []Service) (d
 	if len(q.Paths) > 0 {
 		demands = slices.Clone(least)
 	}
-	for _, line := range unsure { // whom a file may belong to, nobody knows
+	for _, line := range unsure { // the owner of a file may be unknown
 		demands = merge(demands, []Demand{demand(slices.Concat(others, []string{line}))})
 	}
 	var anyone []string
 	if unseen {
-		for _, set := range owners.all(s.owners()) { // whom a file that is not known may belong to
+		for _, set := range owners.all(s.owners()) { // the possible owners of files that are not known
 			demands = merge(demands, []Demand{demand(slices.Concat(others, set))})
 			anyone = append(anyone, set...)
 		}
 	}
-	switch { // what is sure: any of them may be asked alone
+	switch { // what is certain: any one of them may be asked alone
 	case len(unsure) > 0:
 		least = []Demand{{Service: s.Name, Rule: o.rule, Verdict: o.verdict, Reason: o.reason}}
 	case len(q.Paths) == 0:
@@ -68,9 +68,9 @@ func (s Service) owners() []string {
 	return []string{s.Owner}
 }
 
-// ownersOf returns the distinct sets of owners of the files of a service, in the order
-// of the files: the owner of the service alone, who may be none, where no file is known.
-// unsure are the lines of CODEOWNERS that may name others and cannot be read.
+// ownersOf returns the distinct sets of owners of the files of a service, in the order of the
+// files. If no file is known, it is the owner of the service alone, who may be nobody. unsure are
+// the unreadable lines of CODEOWNERS that may name other owners.
 func (q question) ownersOf(s Service, touched []Service) (sets [][]string, unsure []string) {
 	fallback := s.owners()
 	owners := q.owners[repositoryKey(q.Repository)]
@@ -96,8 +96,8 @@ func (q question) ownersOf(s Service, touched []Service) (sets [][]string, unsur
 	return sets, unsure
 }
 
-// filesOf returns the files of a change that are of a service: those in its paths, and
-// those in no other service that is touched.
+// filesOf returns the changed files that belong to a service: those in its paths, and those in no
+// other touched service.
 func filesOf(s Service, touched []Service, paths []string) []string {
 	if len(s.Paths) == 0 {
 		return paths
@@ -111,8 +111,8 @@ func filesOf(s Service, touched []Service, paths []string) []string {
 	return out
 }
 
-// OwnersOf returns who owns the files of a change by CODEOWNERS of its repository, as the
-// file names them: @person, @org/team, address.
+// OwnersOf returns the owners of the changed files by the repository's CODEOWNERS, as the file
+// names them: @person, @org/team, address.
 func (p *Policy) OwnersOf(r Request) []string {
 	var out []string
 	for _, repo := range r.repositories() {
@@ -125,17 +125,17 @@ func (p *Policy) OwnersOf(r Request) []string {
 	return slices.Compact(out)
 }
 
-// Warnings are what is wrong in the files of p and stops nothing: lines of CODEOWNERS that
-// cannot be read. What they may be about is never taken for owned or for approved.
+// Warnings returns problems in the files of p that are no errors: lines of CODEOWNERS that cannot
+// be read. A file that such a line may match never counts as owned or approved.
 func (p *Policy) Warnings() []string {
 	var out []string
 	for _, repo := range slices.Sorted(maps.Keys(p.owners)) {
 		for _, line := range p.owners[repo].bad() {
-			out = append(out, fmt.Sprintf("policy: codeowners of %s: %s is left out; nobody can approve what it may be about", repo, line))
+			out = append(out, fmt.Sprintf("policy: codeowners of %s: %s is ignored; nobody can approve the files that it may match", repo, line))
 		}
 	}
 	return out
 }
 
-// repositoryKey is the name of a repository as it is compared.
+// repositoryKey returns the form in which repository names are compared.
 func repositoryKey(r record.Repository) record.Repository { return record.Repository(fold(string(r))) }

@@ -20,7 +20,7 @@ import (
 type Service struct {
 	Name           string   `yaml:"name"`
 	Repositories   []string `yaml:"repositories"`   // globs: github.com/acme/payments, github.com/acme/*
-	Paths          []string `yaml:"paths"`          // globs within the repository; none means all of it
+	Paths          []string `yaml:"paths"`          // globs within the repository; empty means all of it
 	Classification string   `yaml:"classification"` // critical, high, medium or low
 	DataClasses    []string `yaml:"data_classes"`   // cardholder, phi, pii, financial, cui, …
 	Environments   []string `yaml:"environments"`
@@ -39,53 +39,53 @@ type Team struct {
 	Members []string `yaml:"members"` // ids of people, or accounts
 }
 
-// GateEverything is the mode in which every action of an agent needs the leave
-// of a person, given before.
+// GateEverything is the mode in which every action of an agent needs a person's approval in
+// advance.
 const GateEverything = "gate-everything"
 
-// A Policy is what policy.yaml says.
+// A Policy is the content of policy.yaml.
 type Policy struct {
 	Mode     string    `yaml:"mode"`  // empty, or gate-everything
-	Since    time.Time `yaml:"since"` // in force from; for ever where empty
+	Since    time.Time `yaml:"since"` // start of its force; empty means always
 	Services []Service `yaml:"services"`
 	Agents   []Agent   `yaml:"agents"`
 	People   []Person  `yaml:"people"`
-	Bots     []string  `yaml:"bots"` // globs of accounts that are no people; NAME[bot] always is one
+	Bots     []string  `yaml:"bots"` // globs of accounts that are not people; NAME[bot] never is
 	Teams    []Team    `yaml:"teams"`
 	Rules    []Rule    `yaml:"rules"`
-	Default  string    `yaml:"default"` // verdict where no rule holds; review-required where empty
-	// Threshold is the classification from which on a person must review where
-	// no rule holds; below it an agent may act alone. It stands in place of Default.
+	Default  string    `yaml:"default"` // verdict if no rule applies; empty means review-required
+	// Threshold is the lowest classification that requires a person's review if no rule applies;
+	// below it an agent may act alone. It replaces Default.
 	Threshold string `yaml:"threshold"`
 
-	// Recognition says which marks of agents count: those of known agents, too
-	// (known, also where empty), or those in this file alone (own).
+	// Recognition says which marks of agents count: also those of known agents (known, the
+	// default), or only those in this file (own).
 	Recognition string `yaml:"recognize"`
 
-	// Catalogs are catalog-info.yaml files of Backstage from which services are
-	// read, CodeOwners the CODEOWNERS file of each repository.
+	// Catalogs are Backstage catalog-info.yaml files from which services are read. CodeOwners is
+	// the CODEOWNERS file of each repository.
 	Catalogs   []string          `yaml:"catalogs"`
 	CodeOwners map[string]string `yaml:"codeowners"`
 
 	directory directory
-	owners    map[record.Repository]codeOwners // by repository, without case
+	owners    map[record.Repository]codeOwners // by repository, in lower case
 	sources   []Source
 	content   []byte
 	digest    string
 }
 
-// Classifications are those of a service, the gravest first.
+// Classifications are those of a service, the most critical first.
 var Classifications = []string{"critical", "high", "medium", "low"}
 
-// Parse reads a policy that stands in one file. It reports every mistake at
-// once; an unknown key is one.
+// Parse reads a policy that is in one file. It reports all mistakes at once; an unknown key is a
+// mistake.
 func Parse(text []byte) (*Policy, error) {
 	p, err := decode(text)
 	if err != nil {
 		return nil, mistake.In("policy", err)
 	}
 	if len(p.Catalogs)+len(p.CodeOwners) > 0 {
-		return nil, errors.New("catalogs and codeowners name other files, which are read from a folder only")
+		return nil, errors.New("catalogs and codeowners name other files; load the policy from a folder")
 	}
 	if err := errors.Join(p.validate(), p.misspelt()); err != nil {
 		return nil, mistake.In("policy", strictyaml.Locate(text, err))
@@ -95,7 +95,7 @@ func Parse(text []byte) (*Policy, error) {
 	return p, nil
 }
 
-// seal notes what p was read from.
+// seal records the content that p was read from.
 func (p *Policy) seal() {
 	for _, s := range p.sources {
 		p.content = append(p.content, s.Content...)
@@ -111,7 +111,7 @@ func decode(text []byte) (*Policy, error) {
 	return p, nil
 }
 
-// validate reports every mistake at once and makes the rules ready.
+// validate reports all mistakes at once and compiles the rules.
 func (p *Policy) validate() error {
 	var errs []error
 	seen := make(map[string]bool)
@@ -121,18 +121,18 @@ func (p *Policy) validate() error {
 		case s.Name == "":
 			errs = append(errs, at.wrong("", "name is missing"))
 		case seen[s.Name]:
-			errs = append(errs, at.wrong("name", "another one has the same name"))
+			errs = append(errs, at.wrong("name", "another entry has the same name"))
 		}
 		seen[s.Name] = true
 		if len(s.Repositories) == 0 {
-			errs = append(errs, at.wrong("", "repositories is missing; name at least one, as github.com/acme/payments"))
+			errs = append(errs, at.wrong("", "repositories is missing; name at least one, such as github.com/acme/payments"))
 		}
 		if !slices.Contains(Classifications, s.Classification) {
 			errs = append(errs, at.wrong("classification", "classification %s", nearest.NotOne(s.Classification, Classifications)))
 		}
 		for _, glob := range slices.Concat(s.Repositories, s.Paths) {
 			if !doublestar.ValidatePattern(glob) {
-				errs = append(errs, at.wrong("", "%q is not a pattern of names; a * or a bracket is wrong", glob))
+				errs = append(errs, at.wrong("", "%q is not a valid name pattern; check the * and the brackets", glob))
 			}
 		}
 	}
@@ -141,18 +141,18 @@ func (p *Policy) validate() error {
 	return errors.Join(errs...)
 }
 
-// check reports what is wrong outside services and rules.
+// check reports mistakes outside services and rules.
 func (p *Policy) check() error {
 	var errs []error
 	if p.Mode != "" && p.Mode != GateEverything {
-		errs = append(errs, mistake.At("mode", "mode %q is not %s; leave it out for the rules alone", p.Mode, GateEverything))
+		errs = append(errs, mistake.At("mode", "mode %q is not %s; omit it to use the rules alone", p.Mode, GateEverything))
 	}
 	if p.Default != "" && !slices.Contains(Verdicts, p.Default) {
 		errs = append(errs, mistake.At("default", "default %s", nearest.NotOne(p.Default, Verdicts)))
 	}
 	switch {
 	case p.Threshold != "" && p.Default != "":
-		errs = append(errs, mistake.At("threshold", "threshold and default both say what applies where no rule does; give one"))
+		errs = append(errs, mistake.At("threshold", "threshold and default both say what applies if no rule does; keep one of them"))
 	case p.Threshold != "" && !slices.Contains(Classifications, p.Threshold):
 		errs = append(errs, mistake.At("threshold", "threshold %s", nearest.NotOne(p.Threshold, Classifications)))
 	}
@@ -167,7 +167,7 @@ func (p *Policy) check() error {
 		}
 		for _, a := range append([]string{id}, accounts...) {
 			if other, taken := owner[fold(a)]; taken && other != id {
-				errs = append(errs, at.wrong("accounts", "account %q is also that of %s", a, other))
+				errs = append(errs, at.wrong("accounts", "account %q also belongs to %s", a, other))
 			}
 			owner[fold(a)] = id
 		}
@@ -190,7 +190,7 @@ func (p *Policy) check() error {
 		case t.ID == "":
 			errs = append(errs, at.wrong("", "id is missing"))
 		case seen[fold(t.ID)]:
-			errs = append(errs, at.wrong("id", "another one has the same id"))
+			errs = append(errs, at.wrong("id", "another entry has the same id"))
 		case len(t.Members) == 0:
 			errs = append(errs, at.wrong("", "members is missing; nobody could ever approve"))
 		}
@@ -199,10 +199,10 @@ func (p *Policy) check() error {
 	return errors.Join(errs...)
 }
 
-// Covers reports whether a leave of some scope covers what a change does to a service:
-// the service or the repository must stand in the scope, or each file of the change, by
-// name or by glob. No scope covers everything. Where not all files are known, those that
-// are may be covered, and no list of files surely covers them all.
+// Covers reports whether an approval with some scope covers what a change does to a service: the
+// scope must contain the service or the repository, or each file of the change, by name or by glob.
+// No scope covers everything. If not all files are known, a scope of files may cover the change,
+// but never surely.
 func (p *Policy) Covers(scope []string, service string, r Request) (surely, may bool) {
 	named := func(g string) bool { // the folder a/** is not the service a
 		return g == service || !strings.Contains(g, "/") && doublestar.MatchUnvalidated(g, service)
@@ -214,25 +214,24 @@ func (p *Policy) Covers(scope []string, service string, r Request) (surely, may 
 	return covered && len(r.Paths) > 0 && !r.Unseen.Paths, covered && (len(r.Paths) > 0 || r.Unseen.Paths)
 }
 
-// Digest is the digest of the file that p was read from.
+// Digest returns the digest of Content.
 func (p *Policy) Digest() string { return p.digest }
 
-// Content is what the digest is over: the file, and those that it names after
-// it.
+// Content returns the bytes that the digest covers: the file, followed by the files that it names.
 func (p *Policy) Content() []byte { return p.content }
 
-// Sources are the files that p was read from, itself first.
+// Sources returns the files that p was read from, the policy file first.
 func (p *Policy) Sources() []Source { return p.sources }
 
-// Match returns the services that a change touches, in the order of the policy. A service
-// with paths is touched only where one of the files is known to lie in them.
+// Match returns the services that a change touches, in the order of the policy. A service with
+// paths is touched only if one of the known files is in them.
 func (p *Policy) Match(r Request) []Service {
 	services, _ := p.touched(r)
 	return services
 }
 
-// touched returns the services that a change touches, and those that it may touch where
-// not all of its paths are known.
+// touched returns the services that a change touches, and those that it may touch because not all
+// of its paths are known.
 func (p *Policy) touched(r Request) (services, others []Service) {
 	for _, s := range p.Services {
 		switch {
@@ -246,22 +245,21 @@ func (p *Policy) touched(r Request) (services, others []Service) {
 	return services, others
 }
 
-// owns reports whether a file lies in the paths of s.
+// owns reports whether a file is in the paths of s.
 func (s Service) owns(file string) bool { return matchAny(s.Paths, file) }
 
 func matchAny(globs []string, name string) bool {
 	return slices.ContainsFunc(globs, func(g string) bool { return doublestar.MatchUnvalidated(g, name) })
 }
 
-// matchNames is matchAny for names that are compared without case: those of
-// repositories and accounts.
+// matchNames is matchAny for names that are compared without case: repositories and accounts.
 func matchNames(globs []string, name string) bool {
 	name = strings.ToLower(name)
 	return slices.ContainsFunc(globs, func(g string) bool { return doublestar.MatchUnvalidated(strings.ToLower(g), name) })
 }
 
-// Describe sums up services: the names, the highest classification, all data
-// classes and owners. It is nil where there are none.
+// Describe summarizes services: their names, the highest classification, all data classes and
+// owners. It is nil for no services.
 func (p *Policy) Describe(services []Service) *record.ServiceFacts {
 	if len(services) == 0 {
 		return nil

@@ -31,7 +31,7 @@ func TestDecide(t *testing.T) {
 		request       func(policy.Request) policy.Request
 		verdict, rule string
 	}{
-		{"code asks for a review where no rule holds", func(r policy.Request) policy.Request { return r }, record.ReviewRequired, policy.RuleDefault},
+		{"code asks for a review if no rule applies", func(r policy.Request) policy.Request { return r }, record.ReviewRequired, policy.RuleDefault},
 		{"authentication asks for leave", func(r policy.Request) policy.Request { r.Paths = []string{"a.js", "src/auth/session.js"}; return r }, record.ApprovalRequired, "authentication in payments"},
 		{"a fixture needs nobody", func(r policy.Request) policy.Request { r.Paths = []string{"test/fixtures/a.json"}; return r }, record.Autonomous, "test fixtures"},
 		{"a fixture beside code is code", func(r policy.Request) policy.Request {
@@ -102,7 +102,7 @@ func TestMistakesAreNamed(t *testing.T) {
 	service := "services: [{name: s, repositories: [a/b/c], classification: low}]\n"
 	for name, test := range map[string]struct{ text, want string }{
 		"a condition that is no CEL":             {service + "rules: [{name: r, when: 'change.', verdict: autonomous, reason: x}]", "rules[0] (r): when, character 8: the condition is not complete"},
-		"a condition about nothing known":        {service + "rules: [{name: r, when: 'chnage.kind == \"\"', verdict: autonomous, reason: x}]", "there is no chnage; a condition speaks of agent, service and change; did you mean change?"},
+		"a condition about nothing known":        {service + "rules: [{name: r, when: 'chnage.kind == \"\"', verdict: autonomous, reason: x}]", "there is no chnage; a condition can use agent, service and change; did you mean change?"},
 		"a field that there is not":              {service + "rules: [{name: r, when: 'service.nme == \"a\"', verdict: autonomous, reason: x}]", "policy:2:25: rules[0] (r): when: service has no nme, only name, classification, data_classes, environments, owner; did you mean name?"},
 		"a field that there is not, in brackets": {service + "rules: [{name: r, when: 'change[\"knd\"] == \"a\"', verdict: autonomous, reason: x}]", "did you mean kind?"},
 		"one = in place of two":                  {service + "rules: [{name: r, when: 'service.name = \"a\"', verdict: autonomous, reason: x}]", "write =="},
@@ -112,8 +112,8 @@ func TestMistakesAreNamed(t *testing.T) {
 		"a rule with the name of the default":    {service + "rules: [{name: default, when: 'true', verdict: autonomous, reason: x}]", "choose another"},
 		"a mode that does not exist":             {service + "mode: relaxed", `mode "relaxed"`},
 		"an agent without services":              {service + "agents: [{id: a}]", "services is missing"},
-		"one account of two people":              {service + "people: [{id: a, accounts: [x]}, {id: b, accounts: [x]}]", `account "x" is also that of a`},
-		"an account of an agent and of a human":  {service + "agents: [{id: a, services: ['*'], accounts: [x]}]\npeople: [{id: b, accounts: [x]}]", `account "x" is also that of a`},
+		"one account of two people":              {service + "people: [{id: a, accounts: [x]}, {id: b, accounts: [x]}]", `account "x" also belongs to a`},
+		"an account of an agent and of a human":  {service + "agents: [{id: a, services: ['*'], accounts: [x]}]\npeople: [{id: b, accounts: [x]}]", `account "x" also belongs to a`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := policy.Parse([]byte(test.text))

@@ -14,28 +14,27 @@ import (
 
 // Whose marks count.
 const (
-	recognizeKnown = "known" // those of the policy and of agents that are known anyway
+	recognizeKnown = "known" // those of the policy and of known agents
 	recognizeOwn   = "own"   // those of the policy
 )
 
 //go:embed agents.yaml
 var knownText []byte
 
-// known are the agents that need not stand in a policy to be recognized.
+// known are the agents that are recognized even if the policy does not list them.
 var known = sync.OnceValues(func() ([]Agent, error) {
 	var out []Agent
 	err := yaml.Unmarshal(knownText, &out)
 	return out, err
 })
 
-// Recognize tells which agent made a change, by the accounts, the branch and the
-// commits' trailers that are its marks, and which of them it has. Agents of the
-// policy come first, then known ones, then whatever account the code host calls a
-// bot and the policy does not.
+// Recognize returns the agent that made a change, and the marks by which it was recognized:
+// accounts, the branch and trailers of commits. Agents of the policy come first, then known agents,
+// then an account that the code host calls a bot and the policy does not list as one.
 func (p *Policy) Recognize(m record.Marks) (agent string, by []string) {
 	lists := [][]Agent{p.Agents}
 	if p.Recognition != recognizeOwn {
-		if more, err := known(); err == nil { // a test reads it
+		if more, err := known(); err == nil { // a test guards against this
 			lists = append(lists, more)
 		}
 	}
@@ -54,7 +53,7 @@ func (p *Policy) Recognize(m record.Marks) (agent string, by []string) {
 	return "", nil
 }
 
-// marksIn returns which of a's marks m has.
+// marksIn returns the marks of a that are in m.
 func (a Agent) marksIn(m record.Marks) (by []string) {
 	for _, account := range m.Accounts {
 		if a.is(account) {
@@ -78,12 +77,13 @@ func (a Agent) marksIn(m record.Marks) (by []string) {
 	return slices.Compact(by)
 }
 
-// is reports whether an account is the agent's.
+// is reports whether an account belongs to the agent.
 func (a Agent) is(account string) bool {
 	return strings.EqualFold(account, a.ID) || slices.ContainsFunc(a.Accounts, func(own string) bool { return fold(own) == fold(account) })
 }
 
-// cutBot returns an account without the mark by which code hosts tell bots.
+// cutBot returns an account without the suffix by which code hosts mark bots, and whether it had
+// one.
 func cutBot(account string) (name string, bot bool) {
 	const mark = "[bot]"
 	if n := len(account) - len(mark); n >= 0 && strings.EqualFold(account[n:], mark) {
@@ -97,13 +97,13 @@ func (a Agent) checkMarks(at place) error {
 	for _, list := range [][]string{a.Branches, a.Trailers, a.Mails} {
 		for _, pattern := range list {
 			if strings.Trim(pattern, "* ") == "" {
-				errs = append(errs, at.wrong("", "the pattern %q fits everything", pattern))
+				errs = append(errs, at.wrong("", "the pattern %q matches everything; make it narrower", pattern))
 			}
 		}
 	}
 	for _, t := range a.Trailers {
 		if key, value, ok := strings.Cut(t, ":"); !ok || strings.TrimSpace(key) == "" || strings.TrimSpace(value) == "" {
-			errs = append(errs, at.wrong("trailers", "trailer %q is not of the form KEY: VALUE, as \"Assisted-by: Claude*\"", t))
+			errs = append(errs, at.wrong("trailers", "trailer %q is not of the form KEY: VALUE, such as \"Assisted-by: Claude*\"", t))
 		}
 	}
 	return errors.Join(errs...)
@@ -113,7 +113,7 @@ func likeAny(patterns []string, s string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool { return like(strings.ToLower(p), strings.ToLower(s)) })
 }
 
-// like reports whether s is like a pattern in which * stands for anything.
+// like reports whether s matches a pattern in which * matches anything.
 func like(pattern, s string) bool {
 	parts := strings.Split(pattern, "*")
 	if len(parts) == 1 {

@@ -6,25 +6,25 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A Request is what a verdict is asked about.
+// A Request describes the change for which a verdict is wanted.
 type Request struct {
-	Agent        string // id, or account; empty where a person made the change
+	Agent        string // id, or account; empty if a person made the change
 	DelegatedBy  string
-	Askers       []string // all who asked for the work
-	Claimed      []string // who is only claimed to have asked for it
+	Askers       []string // everybody who asked for the work
+	Claimed      []string // those who only by a claim asked for it
 	Repository   record.Repository
-	OtherNames   []record.Repository // that the repository has or had: what the policy says of any of them counts
+	OtherNames   []record.Repository // of the repository, present or past: the policy applies under each of them
 	Kind         string              // of the change
 	Paths        []string
 	Environments []string
 	Dependencies []record.DependencyUpdate
 	Unseen       Unseen
-	// Names returns all names of an account, itself first: others that its code host has or
-	// had for it, and its number. nil: there are no others.
+	// Names returns all names of an account, itself first: others that its code host uses or used
+	// for it, and its number. nil means that there are no others.
 	Names func(account string) []string `json:"-"`
 }
 
-// repositories are the names of the repository, as it is called now first.
+// repositories returns the names of the repository, the current one first.
 func (r Request) repositories() []record.Repository {
 	return append([]record.Repository{r.Repository}, r.OtherNames...)
 }
@@ -35,11 +35,10 @@ func (r Request) named(patterns []string) bool {
 		slices.ContainsFunc(r.OtherNames, func(n record.Repository) bool { return matchNames(patterns, string(n)) })
 }
 
-// Unseen says of what there may be more than a request lists. Of Kind it says that it is
-// not known.
+// Unseen says which lists of a request may be incomplete. Kind means that the kind is unknown.
 type Unseen struct{ Paths, Dependencies, Kind, Environments bool }
 
-// RequestOf returns what is to be asked about a change that was folded from its events.
+// RequestOf returns the request for a change that was folded from its events.
 func RequestOf(r *record.Record) Request {
 	q := about(r)
 	j := &r.Judged
@@ -49,8 +48,8 @@ func RequestOf(r *record.Record) Request {
 	return q
 }
 
-// RequestOfDocument returns what can be asked about a record that was read from an index
-// or a file: it shows part of the paths of a large change.
+// RequestOfDocument returns the request for a record that was read from an index or a file, which
+// holds only some of the paths of a large change.
 func RequestOfDocument(r *record.Record) Request {
 	q := about(r)
 	c := r.Trail.Change
@@ -79,7 +78,7 @@ func RequestOfDocument(r *record.Record) Request {
 	return q
 }
 
-// about returns what a record and its document say alike.
+// about returns the part of a request that is the same for a record and its document.
 func about(r *record.Record) Request {
 	c := r.Trail.Change
 	q := Request{Repository: c.Repository, OtherNames: c.OtherNames}

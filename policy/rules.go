@@ -15,34 +15,33 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A Rule is one entry of rules: a condition in CEL (https://cel.dev) over
-// agent, service and change, and what follows where it holds. The first rule
-// that holds decides.
+// A Rule is one entry of rules: a condition in CEL (https://cel.dev) over agent, service and
+// change, and the verdict if it is true. The first rule that applies decides.
 type Rule struct {
 	Name    string `yaml:"name"`
 	When    string `yaml:"when"`
 	Verdict string `yaml:"verdict"`
 	Reason  string `yaml:"reason"`
-	// By names who must review or give leave: people, teams, or "owners" of the
-	// service. Anybody who is independent will do where it is empty.
+	// By names who must review or approve: people, teams, or "owners" of the service. Empty means
+	// any independent person.
 	By []string `yaml:"by"`
 
 	read    *cel.Ast    // the condition
-	seen    cel.Program // where all is known of a change
-	partial *partial    // where it is not
+	seen    cel.Program // for a change that is fully known
+	partial *partial    // for a change that is not fully known
 }
 
-// Verdicts are those of a rule, from the mildest to the gravest.
+// Verdicts are the verdicts of a rule, from the mildest to the strictest.
 var Verdicts = []string{record.Autonomous, record.ReviewRequired, record.ApprovalRequired, record.Forbidden}
 
-// An Agent is one entry of agents: who it is and which services it may change.
+// An Agent is one entry of agents: its identity and the services that it may change.
 type Agent struct {
 	ID        string   `yaml:"id"`
 	Accounts  []string `yaml:"accounts"`  // under which the code host knows it
-	Delegates []string `yaml:"delegates"` // people who may ask it to work; anyone where empty
-	Services  []string `yaml:"services"`  // globs of service names; none means none
+	Delegates []string `yaml:"delegates"` // people who may ask it to work; empty means anyone
+	Services  []string `yaml:"services"`  // globs of service names; empty means none
 
-	// What else it is known by. A * stands for anything.
+	// What else identifies it. A * matches anything.
 	Branches []string `yaml:"branches"` // of its changes, as claude/*
 	Trailers []string `yaml:"trailers"` // of its commits, as "Assisted-by: Claude*"
 	Mails    []string `yaml:"mails"`    // of the authors of its commits
@@ -51,7 +50,7 @@ type Agent struct {
 // reserved are the names of decisions that no rule of the file makes.
 var reserved = []string{RuleUnknownService, RuleUnknownAgent, RuleScope, RuleDelegate, RuleMode, RuleDefault, RuleThreshold}
 
-// HasRules reports whether p says anything about who may change what.
+// HasRules reports whether p restricts who may change what.
 func (p *Policy) HasRules() bool {
 	return len(p.Rules) > 0 || len(p.Agents) > 0 || p.Default != "" || p.Threshold != "" || p.Mode != ""
 }
@@ -62,8 +61,8 @@ func (p *Policy) AsksEnvironments() bool {
 	return slices.ContainsFunc(p.Rules, func(r Rule) bool { return r.partial != nil && r.partial.reads["environments"] })
 }
 
-// environment is what conditions are written in: the three objects, and
-// glob(path, pattern) with ** as in the rest of the policy.
+// environment is the CEL environment of conditions: the three objects, and glob(path, pattern), in
+// which ** means the same as in the rest of the policy.
 func environment() (*cel.Env, error) {
 	object := cel.MapType(cel.StringType, cel.DynType)
 	return cel.NewEnv(
@@ -80,11 +79,10 @@ func environment() (*cel.Env, error) {
 	)
 }
 
-// maxCost bounds the work of one condition: a policy must not stop the
-// pipeline.
+// maxCost bounds the work of one condition, so that a policy cannot stop the pipeline.
 const maxCost = 1_000_000
 
-// compile checks the rules and makes them ready.
+// compile checks the rules and compiles their conditions.
 func (p *Policy) compile() error {
 	env, err := environment()
 	if err != nil {
@@ -99,7 +97,7 @@ func (p *Policy) compile() error {
 		case r.Name == "":
 			errs = append(errs, at.wrong("", "name is missing"))
 		case seen[r.Name]:
-			errs = append(errs, at.wrong("name", "another one has the same name"))
+			errs = append(errs, at.wrong("name", "another rule has the same name"))
 		case slices.Contains(reserved, r.Name):
 			errs = append(errs, at.wrong("name", "changetrail uses this name for decisions that no rule makes; choose another"))
 		}
@@ -121,11 +119,11 @@ func (p *Policy) compile() error {
 		}
 		r.read = ast
 		if r.seen, err = env.Program(ast, cel.CostLimit(maxCost)); err != nil {
-			errs = append(errs, at.wrong("when", "when cannot be tried: %v", err))
+			errs = append(errs, at.wrong("when", "when cannot be evaluated: %v", err))
 			continue
 		}
 		if r.partial, err = newPartial(env, ast); err != nil {
-			errs = append(errs, at.wrong("when", "when cannot be tried: %v", err))
+			errs = append(errs, at.wrong("when", "when cannot be evaluated: %v", err))
 		}
 	}
 	return errors.Join(errs...)

@@ -20,14 +20,14 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A Source is a file that a policy is made of.
+// A Source is one of the files that a policy was read from.
 type Source struct {
 	Name    string `json:"name"`
 	Content []byte `json:"content"`
 }
 
-// Load reads the policy of a file and the files that it names: catalogs and
-// CODEOWNERS, relative to it. The digest is over all of them.
+// Load reads a policy file and the files that it names, relative to it: catalogs and CODEOWNERS.
+// The digest covers all of them.
 func Load(files fs.FS, name string) (*Policy, error) {
 	p, err := load(name, func(name string) ([]byte, error) { return fs.ReadFile(files, name) })
 	if err != nil {
@@ -39,8 +39,8 @@ func Load(files fs.FS, name string) (*Policy, error) {
 	return p, nil
 }
 
-// FromSources reads a policy from what [Policy.Sources] returned. What was in force stays
-// in force: a condition that asks for what there never was is no error here.
+// FromSources reads a policy from what [Policy.Sources] returned. A policy that was in force stays
+// in force, so a condition that uses a member that never existed is no error here.
 func FromSources(sources []Source) (*Policy, error) {
 	if len(sources) == 0 {
 		return Parse(nil)
@@ -55,7 +55,7 @@ func FromSources(sources []Source) (*Policy, error) {
 	})
 }
 
-// load reads a policy by whatever reads its files.
+// load reads a policy through read, which returns the content of a file.
 func load(name string, read func(string) ([]byte, error)) (*Policy, error) {
 	text, err := read(name)
 	if err != nil {
@@ -145,8 +145,8 @@ const (
 	annotationSource       = "backstage.io/source-location"
 )
 
-// readCatalog returns the components of a catalog-info.yaml that say where
-// they live and how critical they are. Other entities are none of ours.
+// readCatalog returns the components of a catalog-info.yaml that state their repository and
+// classification. It skips other entities.
 func readCatalog(text []byte) ([]Service, error) {
 	var out []Service
 	d := yaml.NewDecoder(bytes.NewReader(text))
@@ -166,7 +166,7 @@ func readCatalog(text []byte) ([]Service, error) {
 		repo, path := repositoryOf(a)
 		switch {
 		case repo == "":
-			return nil, fmt.Errorf("component %s: no annotation %s, %s or %s says in which repository it lives", e.Metadata.Name, annotationGitHub, annotationGitLab, annotationSource)
+			return nil, fmt.Errorf("component %s: its repository is unknown; add the annotation %s, %s or %s", e.Metadata.Name, annotationGitHub, annotationGitLab, annotationSource)
 		case a[annotationClass] == "":
 			return nil, fmt.Errorf("component %s: annotation %s is missing; it is %s", e.Metadata.Name, annotationClass, nearest.List(Classifications))
 		}
@@ -185,9 +185,9 @@ func readCatalog(text []byte) ([]Service, error) {
 	}
 }
 
-// repositoryOf returns the repository of a component, and the glob of its
-// folder where its source is one within the repository. A slug names no host: the source
-// does, where there is one.
+// repositoryOf returns the repository of a component, and the glob of its folder if its source is a
+// folder within the repository. A slug names no host, so the host comes from the source, if there
+// is one.
 func repositoryOf(a map[string]string) (repo, glob string) {
 	repo, glob = sourceOf(a[annotationSource])
 	for _, slug := range []struct{ name, host string }{{a[annotationGitHub], "github.com"}, {a[annotationGitLab], "gitlab.com"}} {
@@ -201,7 +201,7 @@ func repositoryOf(a map[string]string) (repo, glob string) {
 	return repo, glob
 }
 
-// sourceOf reads the address of a folder, or of a file of it, at a code host:
+// sourceOf parses the address of a folder, or of a file in it, at a code host:
 // url:https://HOST/PATH/tree/BRANCH/FOLDER/ of GitHub, with /-/ before tree of GitLab.
 func sourceOf(address string) (repo, glob string) {
 	_, rest, ok := strings.Cut(address, "://")

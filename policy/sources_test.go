@@ -77,7 +77,7 @@ rules:
 func TestSourcesThatCannotBeRead(t *testing.T) {
 	for name, c := range map[string]struct{ policy, catalog, want string }{
 		"no such file":         {"catalogs: [none.yaml]", "", "none.yaml"},
-		"no repository":        {"catalogs: [c.yaml]", "kind: Component\nmetadata: {name: x}", "component x: no annotation"},
+		"no repository":        {"catalogs: [c.yaml]", "kind: Component\nmetadata: {name: x}", "component x: its repository is unknown"},
 		"no class":             {"catalogs: [c.yaml]", "kind: Component\nmetadata: {name: x, annotations: {github.com/project-slug: a/b}}", "annotation changetrail.dev/classification is missing"},
 		"a class of their own": {"catalogs: [c.yaml]", "kind: Component\nmetadata: {name: x, annotations: {github.com/project-slug: a/b, changetrail.dev/classification: tier-1}}", `classification "tier-1" is not one of critical`},
 		"no YAML":              {"catalogs: [c.yaml]", "{", "c.yaml"},

@@ -12,42 +12,42 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 )
 
-// A chance says whether a rule holds.
+// A chance says whether a rule applies.
 type chance int
 
 const (
-	never  chance = iota // it surely does not hold
-	maybe                // it may hold: that depends on what is not known
-	always               // it surely holds
+	never  chance = iota // it surely does not apply
+	maybe                // it may apply: that depends on what is unknown
+	always               // it surely applies
 )
 
-// unseen is the variable of a rewritten condition that says of which lists there may be
-// more. No condition of a policy can name it.
+// unseen is the variable of a rewritten condition that says which lists may be incomplete. No
+// condition of a policy can name it.
 const unseen = "@unseen"
 
-// lists are the members of change that are lists, of which some may be unseen.
+// lists are the members of change that are lists and may be incomplete.
 var lists = []string{"paths", "dependencies", "environments"}
 
-// A partial is a condition made ready for changes of which not all is known. What a list
-// holds for certain must count: where src/auth/a.js is known to change, a rule about
-// auth holds, whatever else changes. So each use of a list that only more members can
-// turn is rewritten, in the three-valued logic of CEL:
+// A partial is a condition prepared for changes that are not fully known. The known members of a
+// list must count: if src/auth/a.js is known to change, a rule about auth applies, whatever else
+// changes. So each use of a list that only more members can change is rewritten, in the
+// three-valued logic of CEL:
 //
-//	list.exists(x, …)  list.exists(x, …) || unseen
-//	list.all(x, …)     list.all(x, …) && !unseen
-//	x in list          x in list || unseen
-//	list.size() > 3    list.size() > 3 || unseen
-//	list.size() < 3    list.size() < 3 && !unseen
+// list.exists(x, …)  list.exists(x, …) || unseen
+// list.all(x, …)     list.all(x, …) && !unseen
+// x in list          x in list || unseen
+// list.size() > 3    list.size() > 3 || unseen
+// list.size() < 3    list.size() < 3 && !unseen
 //
-// A list that is used in any other way is not known at all where some of it is not.
+// A list that is used in any other way is unknown as a whole if it is incomplete.
 type partial struct {
 	program cel.Program
 	reads   map[string]bool // lists that the condition reads
 	opaque  map[string]bool // lists that it uses in another way
-	fails   bool            // it may fail on what is not known
+	fails   bool            // it may fail on unknown members
 }
 
-// newPartial makes a checked condition ready.
+// newPartial prepares a checked condition.
 func newPartial(env *cel.Env, condition *cel.Ast) (*partial, error) {
 	p := &partial{reads: make(map[string]bool), opaque: make(map[string]bool)}
 	checked := condition.NativeRep()
@@ -72,8 +72,7 @@ func newPartial(env *cel.Env, condition *cel.Ast) (*partial, error) {
 	return p, err
 }
 
-// survey notes how one part of a condition uses the lists of a change, and whether it
-// may fail.
+// survey records how one part of a condition uses the lists of a change, and whether it may fail.
 func (p *partial) survey(a *ast.AST, e ast.NavigableExpr) {
 	parent, inner := e.Parent()
 	if list := listOf(e); list != "" {
@@ -90,7 +89,7 @@ func (p *partial) survey(a *ast.AST, e ast.NavigableExpr) {
 	p.fails = p.fails || mayFail(a, e)
 }
 
-// listOf returns which list of a change an expression is; empty where it is none.
+// listOf returns the list of a change that an expression is, or "".
 func listOf(e ast.Expr) string {
 	if e.Kind() != ast.SelectKind {
 		return ""
@@ -102,8 +101,8 @@ func listOf(e ast.Expr) string {
 	return s.FieldName()
 }
 
-// turned reports whether an expression uses a list in a way that is rewritten: in it, or
-// in what it is a part of.
+// turned reports whether an expression, or an expression that contains it, uses a list in a way
+// that is rewritten.
 func turned(e ast.NavigableExpr, list string) bool {
 	if l, _ := turn(e); l == list {
 		return true
@@ -116,8 +115,8 @@ func turned(e ast.NavigableExpr, list string) bool {
 	return l == list
 }
 
-// turn returns the list of which more members can turn an expression, and into what:
-// true, or else false. The list is empty where it is no such expression.
+// turn returns the list whose further members can change the value of an expression, and the value
+// that they change it to. The list is "" for any other expression.
 func turn(e ast.Expr) (list string, into bool) {
 	switch e.Kind() {
 	case ast.ComprehensionKind:
@@ -150,7 +149,7 @@ func turn(e ast.Expr) (list string, into bool) {
 		case operators.Less, operators.LessEquals:
 			return list, false
 		case operators.Equals, operators.NotEquals:
-			if zero { // more members than none are never none again
+			if zero { // a list that is not empty cannot become empty by more members
 				return list, c.FunctionName() == operators.NotEquals
 			}
 		}
@@ -172,7 +171,7 @@ func sizeOf(e ast.Expr) string {
 	return ""
 }
 
-// A rewriter writes conditions anew as [partial] says.
+// A rewriter rewrites conditions as [partial] describes.
 type rewriter struct{}
 
 // Optimize implements [cel.ASTOptimizer].
@@ -197,15 +196,15 @@ func (rewriter) Optimize(ctx *cel.OptimizerContext, a *ast.AST) *ast.AST {
 	return a
 }
 
-// members are what agent, service and change have.
+// members are the members of agent, service and change.
 var members = map[string][]string{
 	"agent":   {"id", "known", "delegated_by"},
 	"service": {"name", "classification", "data_classes", "environments", "owner"},
 	"change":  {"repository", "kind", "paths", "environments", "dependencies", "jump"},
 }
 
-// mayFail reports whether an expression may fail on members of a list that it was never
-// tried on. The members are strings. What is not known to be harmless may.
+// mayFail reports whether an expression may fail on members of a list on which it was never
+// evaluated. The members are strings. An expression that is not known to be safe may fail.
 func mayFail(a *ast.AST, e ast.Expr) bool {
 	switch e.Kind() {
 	case ast.IdentKind, ast.LiteralKind, ast.ComprehensionKind, ast.ListKind:
@@ -218,8 +217,7 @@ func mayFail(a *ast.AST, e ast.Expr) bool {
 	return true
 }
 
-// memberOf returns which member of agent, service or change an expression is; empty where
-// it is none.
+// memberOf returns the member of agent, service or change that an expression is, or "".
 func memberOf(e ast.Expr) string {
 	if e.Kind() != ast.SelectKind || e.AsSelect().Operand().Kind() != ast.IdentKind {
 		return ""
@@ -277,7 +275,7 @@ func constant(e ast.Expr) (string, bool) {
 type facts struct {
 	agent, change map[string]any
 	unseen        Unseen
-	jump          bool // whether the jump is not known
+	jump          bool // whether the jump is unknown
 }
 
 func factsOf(r Request, agent *Agent) facts {
@@ -289,10 +287,10 @@ func factsOf(r Request, agent *Agent) facts {
 	return facts{who, map[string]any{
 		"repository": string(r.Repository), "kind": r.Kind, "paths": orNone(r.Paths), "environments": orNone(r.Environments),
 		"dependencies": names(r.Dependencies), "jump": jump,
-	}, r.Unseen, r.Unseen.Dependencies && jump != "unknown"} // nothing is graver than unknown
+	}, r.Unseen, r.Unseen.Dependencies && jump != "unknown"} // nothing is stricter than unknown
 }
 
-// A tryable is what conditions are tried on: the facts, and one service.
+// A tryable is what conditions are evaluated on: the facts, and one service.
 type tryable struct {
 	facts
 	vars map[string]any
@@ -305,11 +303,11 @@ func (f facts) of(s Service) tryable {
 			"name": s.Name, "classification": s.Classification, "data_classes": orNone(s.DataClasses),
 			"environments": orNone(s.Environments), "owner": s.Owner,
 		},
-		unseen: map[string]bool{"paths": false, "dependencies": false, "environments": false}, // where no pattern says that it is not known
+		unseen: map[string]bool{"paths": false, "dependencies": false, "environments": false}, // unless a pattern says that it is unknown
 	}}
 }
 
-// holds tries the condition of a rule. fails says of one that may hold that it may fail
+// holds evaluates the condition of a rule. fails reports that a condition that may be true may fail
 // as well.
 func (r Rule) holds(t tryable) (held chance, fails bool, err error) {
 	program, vars := r.seen, any(t.vars)
@@ -335,7 +333,7 @@ func (r Rule) holds(t tryable) (held chance, fails bool, err error) {
 	return never, false, fmt.Errorf("it gives %v, not true or false", out.Type())
 }
 
-// patterns returns what of the variables is not known to the condition.
+// patterns returns the variables that are unknown to the condition.
 func (p *partial) patterns(f facts) (out []*cel.AttributePatternType) {
 	change := func(member string) { out = append(out, cel.AttributePattern("change").QualString(member)) }
 	for list, more := range map[string]bool{"paths": f.unseen.Paths, "dependencies": f.unseen.Dependencies, "environments": f.unseen.Environments} {

@@ -7,59 +7,59 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A Trial is one rule tried on one service.
+// A Trial is the evaluation of one rule for one service.
 type Trial struct {
 	Service string `json:"service"`
 	Rule    string `json:"rule"`
 	Held    bool   `json:"held"`
-	May     bool   `json:"may,omitempty"` // it may hold: not all that it asks about is known
+	May     bool   `json:"may,omitempty"` // the rule may apply: something that it asks about is unknown
 	Error   string `json:"error,omitempty"`
 }
 
-// A Demand is what a change in one service needs from a person.
+// A Demand is what a change in one service requires from a person.
 type Demand struct {
 	Service string   `json:"service,omitempty"`
 	Rule    string   `json:"rule"`
 	Verdict string   `json:"verdict"` // review-required or approval-required
 	Reason  string   `json:"reason"`
-	By      []string `json:"by,omitempty"`      // one of these; anybody who is independent where empty
-	Nobody  bool     `json:"nobody,omitempty"`  // who must meet it is nobody, so that it is never met
-	Claimed bool     `json:"claimed,omitempty"` // it is asked for only if a claim is true
+	By      []string `json:"by,omitempty"`      // one of these; empty means any independent person
+	Nobody  bool     `json:"nobody,omitempty"`  // nobody can meet it
+	Claimed bool     `json:"claimed,omitempty"` // it is required only if a claim is true
 }
 
-// same reports whether d and o ask for the same, by whatever rule.
+// same reports whether d and o require the same, by whatever rule.
 func (d Demand) same(o Demand) bool {
 	return d.Service == o.Service && d.Verdict == o.Verdict && d.Nobody == o.Nobody && d.Claimed == o.Claimed && slices.Equal(d.By, o.By)
 }
 
-// A Verdict is what the policy says of a change: the gravest of what may hold for the
+// A Verdict is what the policy requires of a change: the strictest of what may apply to the
 // services that it touches.
 type Verdict struct {
 	Verdict string `json:"verdict"`
 	Rule    string `json:"rule"` // that decided
 	Service string `json:"service,omitempty"`
 	Reason  string `json:"reason"`
-	// By is who must review or give leave, where one group is asked for all of it;
-	// Demands say it for each service.
+	// By is who must review or approve, if one group must do all of it. Demands say it for each
+	// service.
 	By     []string `json:"by,omitempty"`
-	Trials []Trial  `json:"trials,omitempty"` // in the order in which they were made
+	Trials []Trial  `json:"trials,omitempty"` // in the order of evaluation
 
-	// Demands are what each service asks for, of all rules that may decide: a change
-	// that meets them all is authorized, whatever is not known of it.
+	// Demands are those of each service, of all rules that may decide. A change that meets them all
+	// is authorized, whatever is unknown about it.
 	Demands []Demand `json:"demands,omitempty"`
-	// Least is the mildest verdict that may hold, with its demands: the same as Verdict
-	// where all is known of the change.
+	// Least is the mildest verdict that may apply, with its demands. It equals Verdict for a change
+	// that is fully known.
 	Least        string   `json:"least"`
 	LeastDemands []Demand `json:"least_demands,omitempty"`
-	// Ways are those in which each service that is surely touched may be decided: one of
-	// each where all is known. A change that meets no way of one of them is unauthorized,
-	// whatever is not known of it.
+	// Ways are the ways in which each surely touched service may be decided: one for each if the
+	// change is fully known. A change that meets none of the ways of a service is unauthorized,
+	// whatever is unknown about it.
 	Ways [][]Way `json:"-"`
-	// Unknown says that no service of the policy is or may be touched.
+	// Unknown says that the change touches no service of the policy, and can touch none.
 	Unknown bool `json:"-"`
 }
 
-// A Way is one in which a service may be decided.
+// A Way is one way in which a service may be decided.
 type Way struct {
 	Verdict string
 	Demands []Demand
@@ -80,15 +80,15 @@ const (
 type outcome struct {
 	service, verdict, rule, reason string
 	demands                        []Demand
-	least                          []Demand // that are surely asked for, where not all files are known
+	least                          []Demand // those that surely apply if not all files are known
 }
 
-// Decide tries the rules on each service that r touches; the gravest verdict
-// stands, and the demands of all services do. What is unknown is never taken for
-// allowed: a service that r may touch counts, and so does a rule that may hold.
+// Decide evaluates the rules for each service that r touches. The strictest verdict applies, and so
+// do the demands of all services. The unknown never counts as allowed: a service that r may touch
+// counts, and so does a rule that may apply.
 //
-// Of a repository that has or had other names, what the policy says of each counts: the rules of
-// all hold, and the gravest verdict stands.
+// For a repository that has or had other names, the rules for all its names apply, and the
+// strictest verdict is the result.
 func (p *Policy) Decide(r Request) Verdict {
 	if len(r.OtherNames) == 0 {
 		return p.decide(r)
@@ -106,7 +106,8 @@ func (p *Policy) Decide(r Request) Verdict {
 	return v
 }
 
-// named returns the names of a repository that the policy names; the first one where it names none.
+// named returns the names of the repository that the policy mentions, or the current one if it
+// mentions none.
 func (p *Policy) named(r Request) []record.Repository {
 	names := slices.DeleteFunc(r.repositories(), func(n record.Repository) bool {
 		return !slices.ContainsFunc(p.Services, func(s Service) bool { return matchNames(s.Repositories, string(n)) })
@@ -117,7 +118,7 @@ func (p *Policy) named(r Request) []record.Repository {
 	return names
 }
 
-// and returns what holds where two verdicts do.
+// and returns the verdict if both v and o apply.
 func (v Verdict) and(o Verdict) Verdict {
 	a := v
 	if rank(o.Verdict) > rank(v.Verdict) || rank(o.Verdict) == rank(v.Verdict) && o.Unknown {
@@ -138,18 +139,18 @@ func (v Verdict) and(o Verdict) Verdict {
 	return a
 }
 
-// decide is Decide for a repository of one name.
+// decide is Decide for a repository with one name.
 func (p *Policy) decide(r Request) Verdict {
 	q := p.ask(r)
 	if r.Agent != "" && q.agent == nil && len(p.Agents) > 0 {
 		return Verdict{Verdict: record.Forbidden, Rule: RuleUnknownAgent, Reason: fmt.Sprintf("agent %s is not in the policy", r.Agent), Least: record.Forbidden}
 	}
 	sure, others := p.touched(r)
-	var possible, mildest []outcome // all that may hold; the mildest of each service
+	var possible, mildest []outcome // all that may apply; the mildest of each service
 	var trials []Trial
 	var ways [][]Way
 	if len(sure) == 0 {
-		unknown := outcome{verdict: record.ApprovalRequired, rule: RuleUnknownService, reason: fmt.Sprintf("no service of the policy is made of %s and these paths", r.Repository)}
+		unknown := outcome{verdict: record.ApprovalRequired, rule: RuleUnknownService, reason: fmt.Sprintf("no service of the policy contains these paths of %s", r.Repository)}
 		unknown.demands = []Demand{{Rule: unknown.rule, Verdict: unknown.verdict, Reason: unknown.reason, Nobody: true}}
 		unknown.least = unknown.demands
 		possible, mildest = append(possible, unknown), append(mildest, unknown)
@@ -160,11 +161,11 @@ func (p *Policy) decide(r Request) Verdict {
 		switch {
 		case i < len(sure):
 			mildest, ways = append(mildest, mild(outcomes)), append(ways, waysOf(outcomes))
-		case len(sure) == 0: // it may be the only one
+		case len(sure) == 0: // it may be the only service
 			mildest = []outcome{milder(mildest[0], mild(outcomes))}
 		}
 	}
-	v := gravest(possible)
+	v := strictest(possible)
 	v.Trials, v.Ways, v.Unknown = trials, ways, len(sure)+len(others) == 0
 	v.Least = record.Autonomous
 	for _, o := range mildest {
@@ -173,7 +174,7 @@ func (p *Policy) decide(r Request) Verdict {
 		}
 		v.LeastDemands = merge(v.LeastDemands, o.least)
 	}
-	if v.Least == record.Forbidden { // whatever else there may be
+	if v.Least == record.Forbidden { // whatever else may apply
 		v.Demands = v.LeastDemands
 	}
 	return v
@@ -187,8 +188,8 @@ func waysOf(outcomes []outcome) []Way {
 	return out
 }
 
-// gravest sums up what may hold for the services of a change.
-func gravest(possible []outcome) Verdict {
+// strictest combines what may apply to the services of a change.
+func strictest(possible []outcome) Verdict {
 	var v Verdict
 	for i, o := range possible {
 		if i == 0 || rank(o.verdict) > rank(v.Verdict) {
@@ -206,8 +207,8 @@ func gravest(possible []outcome) Verdict {
 	return v
 }
 
-// mild returns the mildest of the outcomes of a service. Of two that are equally mild,
-// either may be the one: what both ask for is met by whoever meets one.
+// mild returns the mildest of the outcomes of a service. If two are equally mild, either may be the
+// one, so the demands of both become one that is met by meeting either.
 func mild(outcomes []outcome) outcome {
 	least := outcomes[0]
 	for _, o := range outcomes[1:] {
@@ -246,7 +247,7 @@ func milder(a, b outcome) outcome {
 	return either
 }
 
-// askAlike reports whether two lists of demands ask for the same.
+// askAlike reports whether two lists of demands require the same.
 func askAlike(a, b []Demand) bool {
 	all := func(of, among []Demand) bool {
 		return !slices.ContainsFunc(of, func(d Demand) bool { return !slices.ContainsFunc(among, d.same) })
@@ -265,7 +266,7 @@ func merge(demands, more []Demand) []Demand {
 
 func rank(verdict string) int { return slices.Index(Verdicts, verdict) }
 
-// A question is a request on its way through the services.
+// A question is a request with what its evaluation for each service needs.
 type question struct {
 	*Policy
 	Request
@@ -278,11 +279,11 @@ func (p *Policy) ask(r Request) question {
 	return question{p, r, agent, factsOf(r, agent)}
 }
 
-// service returns the ways in which one service may be decided: one where all is known.
-// touched are the services that the change surely touches.
+// service returns the ways in which one service may be decided: one if everything is known. touched
+// are the services that the change surely touches.
 func (q question) service(s Service, touched []Service) ([]outcome, []Trial) {
 	if q.agent != nil && !matchAny(q.agent.Services, s.Name) {
-		return []outcome{{service: s.Name, verdict: record.Forbidden, rule: RuleScope, reason: fmt.Sprintf("agent %s may change %v, and not %s", q.agent.ID, q.agent.Services, s.Name)}}, nil
+		return []outcome{{service: s.Name, verdict: record.Forbidden, rule: RuleScope, reason: fmt.Sprintf("agent %s may change only %v, not %s", q.agent.ID, q.agent.Services, s.Name)}}, nil
 	}
 	outcomes, trials := q.try(s, touched)
 	for i, o := range outcomes {
@@ -291,11 +292,11 @@ func (q question) service(s Service, touched []Service) ([]outcome, []Trial) {
 	return outcomes, trials
 }
 
-// try holds the rules against a service. The first that surely holds ends the list of
-// those that may decide.
+// try evaluates the rules for a service. The first that surely applies ends the list of those that
+// may decide.
 func (q question) try(s Service, touched []Service) (outcomes []outcome, trials []Trial) {
 	vars := q.facts.of(s)
-	var tried []string // conditions that may hold: where they come again, they do not
+	var tried []string // conditions that may be true; a later rule with the same one cannot decide
 	for _, rule := range q.Rules {
 		if slices.Contains(tried, rule.When) {
 			trials = append(trials, Trial{Service: s.Name, Rule: rule.Name})
@@ -305,10 +306,10 @@ func (q question) try(s Service, touched []Service) (outcomes []outcome, trials 
 		trials = append(trials, Trial{Service: s.Name, Rule: rule.Name, Held: held == always, May: held == maybe})
 		if err != nil {
 			trials[len(trials)-1].Error = err.Error()
-			return append(outcomes, q.outcome(s, rule.Name, record.ApprovalRequired, fmt.Sprintf("the rule cannot be tried (%v), so a person decides", err))), trials
+			return append(outcomes, q.outcome(s, rule.Name, record.ApprovalRequired, fmt.Sprintf("the rule cannot be evaluated (%v), so a person decides", err))), trials
 		}
 		if held == maybe && fails {
-			outcomes = append(outcomes, q.outcome(s, rule.Name, record.ApprovalRequired, "whether the rule can be tried is not known, so a person decides"))
+			outcomes = append(outcomes, q.outcome(s, rule.Name, record.ApprovalRequired, "it is unknown whether the rule can be evaluated, so a person decides"))
 		}
 		switch held {
 		case never:
@@ -328,7 +329,7 @@ func (q question) try(s Service, touched []Service) (outcomes []outcome, trials 
 	return append(outcomes, q.fallback(s)), trials
 }
 
-// outcome returns one that asks for anybody's review or leave, where it asks at all.
+// outcome returns an outcome. If the verdict requires a person, any independent one will do.
 func (q question) outcome(s Service, rule, verdict, reason string) outcome {
 	o := outcome{service: s.Name, verdict: verdict, rule: rule, reason: reason}
 	if asks(verdict) {
@@ -338,33 +339,33 @@ func (q question) outcome(s Service, rule, verdict, reason string) outcome {
 	return o
 }
 
-// asks reports whether a verdict leaves something to do for a person.
+// asks reports whether a verdict requires something of a person.
 func asks(verdict string) bool {
 	return verdict == record.ReviewRequired || verdict == record.ApprovalRequired
 }
 
-// fallback decides where no rule holds.
+// fallback decides if no rule applies.
 func (q question) fallback(s Service) outcome {
 	switch {
 	case q.Threshold != "" && slices.Index(Classifications, s.Classification) > slices.Index(Classifications, q.Threshold):
-		return q.outcome(s, RuleThreshold, record.Autonomous, fmt.Sprintf("no rule holds, and a person reviews from %s on; %s is %s", q.Threshold, s.Name, s.Classification))
+		return q.outcome(s, RuleThreshold, record.Autonomous, fmt.Sprintf("no rule applies; a person must review from classification %s up, and %s is %s", q.Threshold, s.Name, s.Classification))
 	case q.Threshold != "":
-		return q.outcome(s, RuleThreshold, record.ReviewRequired, fmt.Sprintf("no rule holds; %s is %s, and a person reviews from %s on", s.Name, s.Classification, q.Threshold))
+		return q.outcome(s, RuleThreshold, record.ReviewRequired, fmt.Sprintf("no rule applies; %s is %s, and a person must review from classification %s up", s.Name, s.Classification, q.Threshold))
 	case q.Default == "":
-		return q.outcome(s, RuleDefault, record.ReviewRequired, "no rule holds")
+		return q.outcome(s, RuleDefault, record.ReviewRequired, "no rule applies")
 	}
-	return q.outcome(s, RuleDefault, q.Default, "no rule holds")
+	return q.outcome(s, RuleDefault, q.Default, "no rule applies")
 }
 
-// leave adds what an agent needs the leave of a person for whatever the rules say: every
-// action, in the mode gate-everything; work for somebody who may not ask for it. What the
-// rules ask for is asked for besides.
+// leave adds the approvals that an agent needs whatever the rules say: for every action in the mode
+// gate-everything, and for work that was requested by somebody who may not request it. The demands
+// of the rules remain.
 func (q question) leave(o outcome) outcome {
 	if q.Agent == "" || rank(o.verdict) > rank(record.ApprovalRequired) {
 		return o
 	}
 	if q.Mode == GateEverything && o.verdict != record.ApprovalRequired {
-		o.verdict, o.rule, o.reason = record.ApprovalRequired, RuleMode, "every action of an agent needs the leave of a person, given before"
+		o.verdict, o.rule, o.reason = record.ApprovalRequired, RuleMode, "every action of an agent needs a person's approval in advance"
 		d := Demand{Service: o.service, Rule: o.rule, Verdict: o.verdict, Reason: o.reason}
 		o.demands, o.least = append([]Demand{d}, o.demands...), append([]Demand{d}, o.least...)
 	}
@@ -375,19 +376,19 @@ func (q question) leave(o outcome) outcome {
 	d := Demand{Service: o.service, Rule: RuleDelegate, Verdict: record.ApprovalRequired, By: a.Delegates, Nobody: q.nobody(a.Delegates)}
 	switch surely, maybe := q.strangers(); {
 	case surely != "":
-		d.Reason = fmt.Sprintf("agent %s works for %v, and %q asked", a.ID, a.Delegates, surely)
+		d.Reason = fmt.Sprintf("agent %s works only for %v, but %q asked", a.ID, a.Delegates, surely)
 		o.verdict, o.rule, o.reason = d.Verdict, d.Rule, d.Reason
 		o.demands, o.least = append([]Demand{d}, o.demands...), append([]Demand{d}, o.least...)
 	case maybe != "":
-		d.Reason, d.Claimed = fmt.Sprintf("agent %s works for %v, and somebody claims that %q asked", a.ID, a.Delegates, maybe), true
+		d.Reason, d.Claimed = fmt.Sprintf("agent %s works only for %v, but somebody claims that %q asked", a.ID, a.Delegates, maybe), true
 		o.demands, o.least = append(slices.Clip(o.demands), d), append(slices.Clip(o.least), d)
 	}
 	return o
 }
 
-// strangers returns one who asked the agent to work and may not, and one of whom that is only
-// claimed; "" where there is none. That nobody is named asks for nothing: the agent alone says
-// who asked, and would gain by it.
+// strangers returns somebody who asked the agent to work and may not, and somebody who only by a
+// claim did. Each is "" if there is none. If nobody is named, nothing is required: only the agent
+// says who asked, and it would gain by a lie.
 func (q question) strangers() (surely, maybe string) {
 	first := func(askers []string) string {
 		if i := slices.IndexFunc(askers, q.stranger); i >= 0 {

@@ -18,15 +18,15 @@ import (
 type Index interface {
 	// Record returns the newest revision of a record by its document id, or nil.
 	Record(ctx context.Context, id string) (jsontext.Value, error)
-	// Named returns the newest revisions of records of changes that have id under another name
-	// of their repository, some at most.
+	// Named returns the newest revisions of records of changes that have id under another name of
+	// their repository. It may return only some.
 	Named(ctx context.Context, id record.ChangeID) ([]jsontext.Value, error)
-	// Events hands each event that is asked for to f, with the id of its document, in
-	// the order of the times that they state.
+	// Events calls f with each event that matches the query and the id of its document, in the
+	// order of their stated times.
 	Events(ctx context.Context, q schemas.EventQuery, f func(id string, doc jsontext.Value) error) error
 }
 
-// A Stage is one part of a story. They are told in this order.
+// A Stage is one part of a story. Stages are in this order.
 type Stage string
 
 // The stages.
@@ -40,56 +40,56 @@ const (
 	Deployed  Stage = "deployed"
 )
 
-// Stages lists the stages in their order.
+// Stages lists the stages in order.
 var Stages = []Stage{Saw, Decided, Did, Validated, Approved, Merged, Deployed}
 
-// A Story is all that is known of one change.
+// A Story is everything that is known about one change.
 type Story struct {
 	Record  *record.Record
 	Raw     jsontext.Value // the record as it is indexed
-	Events  []Event        // in the order of the times that they state
+	Events  []Event        // in the order of their stated times
 	Actions int            // how many of them are actions
 	Steps   []Step
 
 	index   Index
-	parts   []record.ChangeID // itself, and what was told of it under other names of its repository
-	refs    []record.Ref      // under which its events are found
-	actions []found           // the first of them
+	parts   []record.ChangeID // its id, and its ids under other names of its repository
+	refs    []record.Ref      // the refs under which its events are found
+	actions []found           // the first of its actions
 }
 
-// ID returns the change that is told of.
+// ID returns the change that the story is about.
 func (s *Story) ID() record.ChangeID { return s.Record.Trail.Change.ID }
 
 // A Step is one thing that happened.
 type Step struct {
 	Stage   Stage
-	At      time.Time // as it is stated; zero where nothing tells when
-	Arrived time.Time // of the event that says so, where that is known
+	At      time.Time // the stated time; zero if unknown
+	Arrived time.Time // of its event, if known
 	Who     string
 	Title   string
 	Facts   []Fact
-	Diff    []DiffLine      // of an action that changed a file
-	Options []record.Option // of a decision
-	Digest  string          // of the file that proves it; empty where none is held
-	Finding string          // what is to be looked for in that file
+	Diff    []DiffLine      // for an action that changed a file
+	Options []record.Option // for a decision
+	Digest  string          // of the file that proves it; empty if there is none
+	Finding string          // what to look for in that file
 	URL     string          // where it can be read at its source
-	Tier    string          // what the word of whoever says so is worth: claimed, signed, observed, human
-	Missing bool            // the step says that something is not there
+	Tier    string          // witness of its event: claimed, signed, observed, human
+	Missing bool            // the step says that something is missing
 	Bad     bool            // it speaks against the change: a test failed, a reviewer asked for changes
 
-	Imported bool // its event was brought in as history
+	Imported bool // its event was imported as history
 }
 
-// Lag says how far apart the time of the step and the arrival of its event are: see [Lag].
+// Lag returns the difference between the time of the step and the arrival of its event: see [Lag].
 func (step Step) Lag() string { return Lag(step.At, step.Arrived) }
 
 // A Fact is one line of a step.
 type Fact struct{ Label, Text string }
 
-// ErrNoRecord reports a change that the index knows nothing of.
+// ErrNoRecord reports a change that is not in the index.
 var ErrNoRecord = errors.New("no record")
 
-// Tell reads the story of a change.
+// Tell loads the story of a change.
 func Tell(ctx context.Context, x Index, id record.ChangeID) (*Story, error) {
 	raw, r, err := Find(ctx, x, id)
 	if err != nil {
@@ -114,7 +114,7 @@ func (s *Story) Of(stage Stage) []Step {
 	return out
 }
 
-// Digests returns the digests of all files that the story names, once each.
+// Digests returns the digests of all files that the story names, without duplicates.
 func (s *Story) Digests() []string {
 	var out []string
 	for _, step := range s.Steps {
@@ -145,7 +145,7 @@ func (s *Story) tell() {
 	s.approved()
 	s.merged()
 	s.deployed()
-	// Within a stage by time; what has none sums up, and comes last.
+	// Within a stage by time. A step without a time is a summary, and comes last.
 	slices.SortStableFunc(s.Steps, func(a, b Step) int {
 		switch {
 		case a.Stage != b.Stage:
@@ -216,8 +216,8 @@ func requestFacts(r *record.RequestFacts) []Fact {
 	}
 }
 
-// scanOf returns the scan that a report came from. One report may have come from
-// several: it is the last before the decision, or else the first.
+// scanOf returns the scan that a report came from. If a report came from several, it is the last
+// before the decision, or else the first.
 func (s *Story) scanOf(digest string) (found *record.ScanFact) {
 	d := s.Record.Trail.Decision
 	for i, scan := range s.Record.Trail.Scans {
@@ -248,7 +248,7 @@ func (s *Story) decided() {
 	if a := s.Record.Trail.Authorization; a != nil {
 		step := Step{Stage: Decided, Title: "the policy says: " + strings.ReplaceAll(a.Verdict, "-", " "), Digest: a.PolicyDigest, Facts: []Fact{{"rule", a.Rule}}}
 		for _, r := range a.Reasons {
-			if r != "no rule holds" {
+			if r != "no rule applies" {
 				step.Facts = append(step.Facts, Fact{"because", r})
 			}
 		}
@@ -259,7 +259,7 @@ func (s *Story) decided() {
 	}
 }
 
-// did tells the actions from their events, which say more than the record.
+// did adds the actions as steps. Their events say more about them than the record.
 func (s *Story) did() {
 	for _, e := range s.actions {
 		a := e.action
@@ -313,7 +313,7 @@ func (s *Story) did() {
 	s.add(step)
 }
 
-// tierOf is the witness of an attribute of the change.
+// tierOf returns the witness of an attribute of the change.
 func (s *Story) tierOf(attribute string) string {
 	if slices.Contains(s.Record.Trail.Change.Claimed, attribute) {
 		return record.Claimed
@@ -321,8 +321,7 @@ func (s *Story) tierOf(attribute string) string {
 	return tier(s.Record, func(t *record.Tiers) string { return t.Change })
 }
 
-// logOf returns the digest of the log of a run, as the last commit states it that names
-// the run.
+// logOf returns the digest of the log of a run, as stated by the last commit that names the run.
 func (s *Story) logOf(run string) (digest string) {
 	trailers := s.Record.Trail.Trailers
 	for _, t := range trailers {
@@ -382,8 +381,8 @@ func (s *Story) approved() {
 	}
 }
 
-// late reports whether what an answer asks for is missing: it is not where nobody needs it, or
-// where it may still come.
+// late reports whether something that an answer needs is missing: it is not if the policy does not
+// ask for it, or if it may still arrive.
 func (s *Story) late(of func(*record.Answers) string) bool {
 	a := s.Record.Trail.Answers
 	return a == nil || of(a) != record.NotRequired && of(a) != record.Pending

@@ -86,7 +86,7 @@ func TestThePageTellsClaimsTimesAndWhatIsPending(t *testing.T) {
 	got := text(page)
 	for _, want := range []string{
 		"Only a claim states: head sha, merged by", "imported history", "made from 2 events, all here",
-		"own-1 ours not evaluated neither matrix nor catalogue name evidence for it", "own-2 theirs an independent review, passing tests missing an independent review",
+		"own-1 ours not evaluated neither the matrix nor the catalogue names evidence for it", "own-2 theirs an independent review, passing tests missing an independent review",
 		"2026-11-12 12:00:00Z 2026-11-12 16:00:00Z received 4 h later signed", "/agent agent:claude late",
 		"2026-11-12 12:00:00Z 2026-11-12 12:00:00Z imported claimed",
 	} {

@@ -50,7 +50,7 @@ func (s speaker) alternatives() string {
 	return sentences(what, s.but(reason))
 }
 
-// decider is who decided, as the decision says.
+// decider returns who made the decision, by its own statement.
 func (s speaker) decider(d *record.DecisionFacts) string {
 	if d.Agent != "" {
 		return d.Agent
@@ -58,7 +58,7 @@ func (s speaker) decider(d *record.DecisionFacts) string {
 	return s.agent()
 }
 
-// Title is what an option is called.
+// Title returns the title of an option.
 func Title(o record.Option) string {
 	if o.Title != "" {
 		return o.Title
@@ -66,7 +66,7 @@ func Title(o record.Option) string {
 	return o.ID
 }
 
-// authorized says what the policy asks for, and whether it was given.
+// authorized says what the policy requires, and whether that was given.
 func (s speaker) authorized() string {
 	a, reason := s.r.Trail.Authorization, s.why.Authorized
 	if a == nil || a.Verdict == "" {
@@ -87,7 +87,7 @@ func (s speaker) authorized() string {
 	return sentences(reason, s.because(a, reason))
 }
 
-// policy says what the policy asks for, and by which rule.
+// policy says what the policy requires, and by which rule.
 func (s speaker) policy(a *record.AuthorizationFact) string {
 	services := "this service"
 	if f := s.r.Trail.Service; f != nil && len(f.Names) > 0 {
@@ -109,11 +109,11 @@ func (s speaker) policy(a *record.AuthorizationFact) string {
 	return sentences("The policy forbids this change of "+services+rule+".", because)
 }
 
-// because is why the policy decided so, where it says why and said does not have it.
+// because returns the policy's reason, unless there is none or said contains it.
 func (s speaker) because(a *record.AuthorizationFact, said string) string {
 	var out []string
 	for _, r := range a.Reasons {
-		if r = strings.TrimSuffix(strings.TrimSpace(r), "."); r != "" && r != "no rule holds" && !strings.Contains(said, r) {
+		if r = strings.TrimSuffix(strings.TrimSpace(r), "."); r != "" && r != "no rule applies" && !strings.Contains(said, r) {
 			out = append(out, r)
 		}
 	}
@@ -123,7 +123,8 @@ func (s speaker) because(a *record.AuthorizationFact, said string) string {
 	return "Its reason: " + strings.Join(out, "; ") + "."
 }
 
-// given says who gave what the policy asks for; that it was given where that is not one person.
+// given says who gave the required approval or review, or only that it was given if that was not
+// one person.
 func (s speaker) given(a *record.AuthorizationFact) string {
 	merged := s.r.Trail.Change.MergedAt
 	switch a.Verdict {
@@ -142,7 +143,7 @@ func (s speaker) given(a *record.AuthorizationFact) string {
 		}
 	case record.ReviewRequired:
 		if v := s.r.Trail.Review; v != nil && len(v.Approvers) == 1 && s.r.Trail.Answers.Reviewed == record.Proven {
-			return s.reviewed() // where several approved, the record does not say who of them met the rule
+			return s.reviewed() // the record does not say which of several approvals met the rule
 		}
 	}
 	if merged.IsZero() {
@@ -151,7 +152,7 @@ func (s speaker) given(a *record.AuthorizationFact) string {
 	return "It was given before the merge."
 }
 
-// lateApproval names who approved once it was too late.
+// lateApproval names who approved too late.
 func (s speaker) lateApproval() string {
 	merged := s.r.Trail.Change.MergedAt
 	if merged.IsZero() {
