@@ -9,12 +9,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A bom is the part of a CycloneDX bill that is read, of versions 1.0 to 1.7 and
-// of the vulnerability extension of 1.1 to 1.3, in JSON and XML alike.
+// A bom is the part of a CycloneDX bill of materials that is read: versions 1.0 to 1.7 and the
+// vulnerability extension of 1.1 to 1.3, in JSON and in XML.
 type bom struct {
 	Metadata struct {
 		Tools     bomTools      `json:"tools" xml:"tools"`
-		Component *bomComponent `json:"component" xml:"component"` // what the bill is of
+		Component *bomComponent `json:"component" xml:"component"` // what the bill describes
 	} `json:"metadata" xml:"metadata"`
 	Components      []bomComponent      `json:"components" xml:"components>component"`
 	Services        []bomComponent      `json:"services" xml:"services>service"`
@@ -138,7 +138,7 @@ func decodeBOM(s *scan, file []byte) (*bom, error) {
 	return &b, err
 }
 
-// tool returns who made the bill.
+// tool returns the tool that made the bill.
 func (b *bom) tool() (name, version string) {
 	for _, list := range [][]bomComponent{b.Metadata.Tools.Components, b.Metadata.Tools.All} {
 		if len(list) > 0 {
@@ -148,8 +148,8 @@ func (b *bom) tool() (name, version string) {
 	return "", ""
 }
 
-// parts returns the component that the bill is of, its components and services,
-// and those within them.
+// parts returns the component that the bill describes, its components and services, and those
+// within them.
 func (b *bom) parts() []bomComponent {
 	var out []bomComponent
 	if b.Metadata.Component != nil {

@@ -31,12 +31,11 @@ type codeClimatePlace struct {
 	} `json:"positions"`
 }
 
-// Trivy's template for GitLab's code quality names all weaknesses by the kind of
-// scan, and says which it is in words: "CVE-2024-0001 - libfoo - 1.0 - title".
+// Trivy's template for GitLab's code quality gives all weaknesses the kind of scan as their name,
+// and identifies them in text: "CVE-2024-0001 - libfoo - 1.0 - title".
 var packageIssue = regexp.MustCompile(`^((?:CVE|GHSA|[A-Z]{2,6})-\S+) - (\S+) - (\S+)(?: - (.*))?$`)
 
-// readCodeClimate reads a stream of issues or a list. Few name the tool that
-// found them.
+// readCodeClimate reads a stream or a list of issues. Few of them name the tool that found them.
 func readCodeClimate(file []byte) (Result, error) {
 	var s scan
 	for i, err := range streamed[codeClimateIssue](&s, file) {

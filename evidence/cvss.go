@@ -9,8 +9,8 @@ import (
 	gocvss40 "github.com/pandatix/go-cvss/40"
 )
 
-// baseScore returns the base score of a CVSS vector and the version that it
-// states; zero and "" for what is no vector.
+// baseScore returns the base score of a CVSS vector and the version that it states. They are zero
+// and "" for anything else.
 func baseScore(vector string) (score float64, version string) {
 	switch {
 	case strings.HasPrefix(vector, "CVSS:3.1/"):

@@ -10,10 +10,9 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// readCycloneDX reads the vulnerabilities of a bill of materials, JSON or XML,
-// and what it says of their exploitability (VEX): one that is not affected,
-// resolved or a false positive is no finding. A bill without a list of
-// vulnerabilities shows that nobody looked for any.
+// readCycloneDX reads the vulnerabilities of a bill of materials, JSON or XML, and what it says of
+// their exploitability (VEX): a vulnerability that is not affected, resolved or a false positive is
+// no finding. A bill without a list of vulnerabilities shows that no scan looked for any.
 func readCycloneDX(file []byte) (Result, error) {
 	var s scan
 	bom, err := decodeBOM(&s, file)
@@ -45,8 +44,8 @@ func readCycloneDX(file []byte) (Result, error) {
 	return s.result()
 }
 
-// addVulnerability adds a vulnerability once for each component that it
-// affects; owner is the component that it stands in, if any.
+// addVulnerability adds a vulnerability once for each component that it affects. owner is the
+// component that contains the vulnerability, if any.
 func addVulnerability(s *scan, v bomVulnerability, byRef map[string]bomComponent, owner *bomComponent) {
 	switch v.Analysis.State {
 	case "not_affected", "false_positive", "resolved", "resolved_with_pedigree":
@@ -88,9 +87,8 @@ func addVulnerability(s *scan, v bomVulnerability, byRef map[string]bomComponent
 	}
 }
 
-// componentOf returns the component that a reference names: in this bill, by
-// its own address as a BOM-Link (urn:cdx:serial/version#ref), or by the package
-// URL that many references are.
+// componentOf returns the component that a reference names: in this bill, by its own address as a
+// BOM-Link (urn:cdx:serial/version#ref), or by package URL, as many references are one.
 func componentOf(ref string, byRef map[string]bomComponent, owner *bomComponent) bomComponent {
 	if c, ok := byRef[ref]; ok {
 		return c
@@ -113,7 +111,7 @@ func componentOf(ref string, byRef map[string]bomComponent, owner *bomComponent)
 	return bomComponent{Name: ref}
 }
 
-// name names the package of a finding as a component does.
+// name sets the package of a finding to the component.
 func (c *bomComponent) name(f *record.Finding) {
 	f.Package, f.Installed, f.PURL = c.Name, c.Version, c.PURL
 	if c.Group != "" {
@@ -124,9 +122,9 @@ func (c *bomComponent) name(f *record.Finding) {
 	}
 }
 
-// covers reports whether the installed version is affected. It is not where the
-// bill says so of that very version, alone or in a range, and nothing else; a
-// component that is named is affected otherwise.
+// covers reports whether the installed version is affected. A component that is named is affected
+// unless the bill says otherwise of that very version, alone or in a range, and says nothing else
+// of it.
 func (a *bomAffects) covers(eco string, installed *string) bool {
 	affected, unaffected := false, false
 	for _, v := range a.Versions {
@@ -152,9 +150,8 @@ func (v *bomVersion) holds(eco, installed string) bool {
 	return v.Version == installed || ok && order == 0
 }
 
-// inVers reports whether a version is in a range of the form
-// vers:npm/>=1.0|<2.0|3.0 (https://github.com/package-url/vers-spec), and false
-// where that cannot be told.
+// inVers reports whether a version is in a range of the form vers:npm/>=1.0|<2.0|3.0
+// (https://github.com/package-url/vers-spec). It returns false if that is unknown.
 func inVers(eco, text, version string) bool {
 	scheme, list, ok := strings.Cut(strings.TrimPrefix(text, "vers:"), "/")
 	if !ok || !strings.HasPrefix(text, "vers:") {
@@ -163,7 +160,7 @@ func inVers(eco, text, version string) bool {
 	if eco = orElse(eco, scheme); list == "*" {
 		return true
 	}
-	in, open, above := false, false, false // open: a lower bound stands before
+	in, open, above := false, false, false // open: a lower bound came before
 	for i, constraint := range strings.Split(list, "|") {
 		bound := strings.TrimLeft(constraint, "<>=!")
 		sign := constraint[:len(constraint)-len(bound)]
@@ -191,8 +188,8 @@ func inVers(eco, text, version string) bool {
 	return in || open && above
 }
 
-// unaffected returns what is stated not to be affected: the versions with the
-// fix, as Grype writes them.
+// unaffected returns the versions that are stated not to be affected, which are those with the fix
+// in Grype's output.
 func (a *bomAffects) unaffected() []string {
 	var out []string
 	for _, v := range a.Versions {
@@ -204,7 +201,7 @@ func (a *bomAffects) unaffected() []string {
 	return out
 }
 
-// recommended is how Trivy names the version with the fix.
+// recommended matches the text in which Trivy names the version with the fix.
 var recommended = regexp.MustCompile(`Upgrade (\S+) to version ([^;]+)`)
 
 func upgradesTo(recommendation, name string) []string {
@@ -217,8 +214,8 @@ func upgradesTo(recommendation, name string) []string {
 	return out
 }
 
-// rate takes the gravest of the ratings. Some tools give a vector and leave the
-// score to the reader. A score that is none of CVSS (EPSS, KEV) is no severity.
+// rate sets the severity to the highest rating. Some tools give a vector and no score. A score that
+// is not CVSS (EPSS, KEV) is no severity.
 func (r *bomRating) rate(f *record.Finding) {
 	score, version := baseScore(r.Vector)
 	if r.Score.value > 0 {

@@ -44,8 +44,8 @@ type dependencyWeakness struct {
 	} `json:"cvssv4"`
 }
 
-// readDependencyCheck reads a report. What is suppressed stands in a list of
-// its own, and is no finding.
+// readDependencyCheck reads a report. Suppressed vulnerabilities are in a list of their own, and
+// are no findings.
 func readDependencyCheck(file []byte) (Result, error) {
 	s := scan{tool: "dependency-check"}
 	r, err := parse[dependencyCheckReport](&s, file)
@@ -54,7 +54,7 @@ func readDependencyCheck(file []byte) (Result, error) {
 	}
 	s.version, s.looked = r.Scan.Version, len(r.Dependencies) > 0
 	if len(r.Scan.Exceptions) > 0 {
-		s.partial("the analysis notes exceptions")
+		s.partial("the analysis reports exceptions")
 	}
 	for _, d := range r.Dependencies {
 		at := record.Finding{Package: d.Name, Path: orElse(d.Path, d.Name)}

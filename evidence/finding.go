@@ -13,10 +13,9 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// Bounds of what is kept of a finding, in bytes. A decision can name a finding,
-// an alias and a package of these lengths (record.Trigger); what is longer is
-// known by its beginning. A longer address is left out: a part of one leads
-// nowhere.
+// Limits on the fields of a finding, in bytes. A decision can name a finding, an alias and a
+// package of these lengths (record.Trigger); longer values are truncated. A longer address is
+// dropped, since a part of an address is useless.
 const (
 	maxName     = 256
 	maxTitle    = 512
@@ -27,14 +26,13 @@ const (
 	maxAliases  = 64
 )
 
-// add adds a finding, unless it is there already. Two findings are one where
-// all is the same that the report says of them: what the fields of a finding
-// hold and, in details, what else sets one apart, as the column, the logical
-// place, the words of the tool. The tools' own fingerprints are a detail and no
-// more: some are constant, some name the commit, most are absent.
+// add adds a finding, unless it is there already. Two findings are one if the report says the same
+// of both: in the fields of the finding and in details, which hold what else distinguishes
+// findings, such as the column, the logical location or the tool's text. The tools' own
+// fingerprints are only a detail: some are constant, some contain the commit, most are absent.
 func (s *scan) add(f record.Finding, details ...string) {
 	if f.ID == "" && f.Title == "" && f.Package == "" {
-		s.partial("an entry has neither name, words nor package")
+		s.partial("an entry has no name, text or package")
 		return
 	}
 	f.Fingerprint = fingerprint(f, details)
@@ -65,7 +63,7 @@ func fingerprint(f record.Finding, details []string) string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-// limit brings a finding into the limits of a record.
+// limit truncates a finding to the limits of a record.
 func limit(f *record.Finding) {
 	f.ID = clip(orElse(f.ID, orElse(f.Title, "unnamed")), maxName)
 	aliases := f.Aliases[:0:0]
@@ -122,7 +120,7 @@ func distinct(in []string) []string {
 	return out
 }
 
-// bySeverity reads the words that tools use for a severity.
+// bySeverity maps the words that tools use for a severity.
 func bySeverity(word string) string {
 	switch strings.ToLower(word) {
 	case "critical", "blocker":
@@ -163,8 +161,7 @@ func weaknesses(texts ...string) []string {
 	return distinct(out)
 }
 
-// cweNames returns the names of classes of weaknesses that tools give as numbers
-// or as names.
+// cweNames returns the names of weakness classes that tools give as numbers or as names.
 func cweNames(ids ...string) []string {
 	var out []string
 	for _, id := range ids {
@@ -175,9 +172,8 @@ func cweNames(ids ...string) []string {
 	return out
 }
 
-// toldFix returns the version with the fix, which a tool names in words. One that
-// it names alone is taken at its word where nothing says by which ecosystem's
-// rules it could be checked.
+// toldFix returns the version with the fix that a tool names in its text. If the ecosystem is
+// unknown, so that versions cannot be compared, a single version is accepted unchecked.
 func toldFix(eco string, fixes []string, installed string) string {
 	if alone := strings.TrimSpace(fixes[0]); len(fixes) == 1 && !ecosystem.Known(eco) && !strings.ContainsAny(alone, "<>=~^! ") {
 		return alone

@@ -15,18 +15,17 @@ import (
 	"github.com/changetrail/changetrail/internal/mistake"
 )
 
-// A format is one kind of report: how it is known, and how it is read. A
-// reader meets only files that it has said yes to.
+// A format is one kind of report: how it is recognized, and how it is read. A reader sees only
+// files that its format recognized.
 type format struct {
 	name  string
-	tests bool // results of tests, else of a scan
+	tests bool // results of tests, otherwise of a scan
 	is    func(shape) bool
 	read  func(file []byte) (Result, error)
 }
 
-// formats are all kinds of reports. What a format is known by is what its tool
-// always writes and no other one does; a file that may be of two kinds is
-// refused.
+// formats are all kinds of reports. A format is recognized by what its tool always writes and no
+// other tool does. A file that matches two formats is refused.
 var formats = slices.Concat(scanFormats, testFormats)
 
 var testFormats = []format{
@@ -48,7 +47,7 @@ var testFormats = []format{
 	{name: "tap", tests: true, is: func(s shape) bool { return s.tap }, read: readTAP},
 }
 
-// formatOf tells the format of a file by its content.
+// formatOf detects the format of a file from its content.
 func formatOf(file []byte) (format, error) {
 	s, err := look(file)
 	if err != nil {
@@ -67,16 +66,16 @@ func formatOf(file []byte) (format, error) {
 	case len(names) == 1:
 		return fit[0], nil
 	case len(names) > 1:
-		return format{}, unreadable("it may be %s; that is not certain, so it is not read", strings.Join(names, " or "))
+		return format{}, unreadable("the format is ambiguous: it may be %s", strings.Join(names, " or "))
 	case s.root != "":
 		return format{}, unreadable("XML of <%s>; of XML, JUnit, TRX, NUnit, xUnit.net, Sonar's test executions, CycloneDX, Checkstyle, PMD and SpotBugs are read", s.root)
 	}
-	return format{}, unreadable("it is JSON of no format that is read; read are %s", strings.Join(known, ", "))
+	return format{}, unreadable("it is JSON of an unknown format; supported formats are %s", strings.Join(known, ", "))
 }
 
-// A shape is what can be seen of a file without reading it as any format: the
-// root element of XML, or the members of the first JSON object: the file
-// itself, the first of a stream, or the first element of an array.
+// A shape is what can be seen of a file before its format is known: the root element of XML, or the
+// members of the first JSON object, which is the file itself, the first of a stream, or the first
+// element of an array.
 type shape struct {
 	root    string // XML; its attributes are among the texts
 	space   string // its namespace
@@ -88,7 +87,7 @@ type shape struct {
 	values  map[string]jsontext.Value
 }
 
-// has reports whether there is a member of that kind; kind 0 is any.
+// has reports whether there is a member of that kind; kind 0 means any.
 func (s shape) has(name string, kind jsontext.Kind) bool {
 	k, ok := s.members[name]
 	return ok && (kind == 0 || k == kind)
@@ -96,14 +95,14 @@ func (s shape) has(name string, kind jsontext.Kind) bool {
 
 func (s shape) text(name string) string { return s.texts[name] }
 
-// in returns the shape of a member: of an object, or of the first element of an
-// array.
+// in returns the shape of a member, which is an object or an array, of which it describes the first
+// element.
 func (s shape) in(name string) shape {
 	inner, _ := look(s.values[name])
 	return inner
 }
 
-// only reports whether there are no members but these.
+// only reports whether there are no other members than these.
 func (s shape) only(names ...string) bool {
 	for name := range s.members {
 		if !slices.Contains(names, name) {
@@ -124,7 +123,7 @@ func look(file []byte) (shape, error) {
 		if isTAP(file) {
 			return shape{tap: true}, nil
 		}
-		return shape{}, unreadable("it is neither JSON nor XML; attach what the tool writes for programs and not for people (of plain text, TAP is read)")
+		return shape{}, unreadable("it is neither JSON nor XML; attach the tool's machine-readable output (the only plain text that is supported is TAP)")
 	}
 	s := shape{array: file[0] == '[', members: make(map[string]jsontext.Kind), texts: make(map[string]string), values: make(map[string]jsontext.Value)}
 	d := newDecoder(file)
@@ -181,14 +180,14 @@ func rootOf(file []byte) (shape, error) {
 	}
 }
 
-// lenient reads what tools write: some repeat members.
+// lenient accepts repeated members, which some tools write.
 var lenient = jsontext.AllowDuplicateNames(true)
 
 func newDecoder(file []byte) *jsontext.Decoder {
 	return jsontext.NewDecoder(bytes.NewReader(file), lenient)
 }
 
-// decodeJSON reads file as one T.
+// decodeJSON decodes file as one T.
 func decodeJSON[T any](file []byte) (T, error) {
 	var v T
 	if err := json.Unmarshal(file, &v, lenient); err != nil {
@@ -197,8 +196,7 @@ func decodeJSON[T any](file []byte) (T, error) {
 	return v, nil
 }
 
-// values yields the JSON values of a stream one by one, the elements of a
-// top-level array alike.
+// values yields the JSON values of a stream, or the elements of a top-level array, one by one.
 func values[T any](file []byte) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		d := newDecoder(file)

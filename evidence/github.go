@@ -72,8 +72,8 @@ func isGitHubAlert(s shape) bool {
 		s.has("html_url", '"') && (s.has("security_advisory", '{') || s.has("rule", '{') && s.has("most_recent_instance", '{') || s.has("secret_type", '"'))
 }
 
-// readGitHubAlerts reads a webhook, one alert, or a list of them. An alert that
-// was fixed or dismissed is no finding any more.
+// readGitHubAlerts reads a webhook, one alert, or a list of them. An alert that was fixed or
+// dismissed is no longer a finding.
 func readGitHubAlerts(file []byte) (Result, error) {
 	whole, err := decodeJSON[jsontext.Value](file)
 	if err != nil {
@@ -90,7 +90,7 @@ func readGitHubAlerts(file []byte) (Result, error) {
 		}
 		f := a.finding()
 		if f.ID == "" {
-			return Result{}, unreadable("the alert is none of Dependabot, code scanning or secret scanning")
+			return Result{}, unreadable("the alert is not from Dependabot, code scanning or secret scanning")
 		}
 		switch {
 		case a.Advisory != nil:
@@ -113,7 +113,7 @@ func readGitHubAlerts(file []byte) (Result, error) {
 	return s.result()
 }
 
-// decodeHook returns the alert in a webhook's payload; other files as they are.
+// decodeHook returns the alert in a webhook's payload, and other files unchanged.
 func decodeHook(whole jsontext.Value) (jsontext.Value, error) {
 	if whole.Kind() != '{' || !bytes.Contains(whole, []byte(`"alert"`)) {
 		return whole, nil
@@ -156,7 +156,7 @@ func (a githubAlert) finding() record.Finding {
 	return f
 }
 
-// githubEcosystem returns the OSV name of an ecosystem of GitHub's.
+// githubEcosystem returns the OSV name of a GitHub ecosystem.
 func githubEcosystem(name string) string {
 	if osv, ok := map[string]string{
 		"npm": "npm", "pip": "PyPI", "go": "Go", "maven": "Maven", "rust": "crates.io", "rubygems": "RubyGems", "nuget": "NuGet", "composer": "Packagist",

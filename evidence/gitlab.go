@@ -10,8 +10,8 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// gitlabReport is a security report as GitLab's own analysers and others write
-// it (security-report-schemas).
+// gitlabReport is a security report in the format of GitLab's own and other analyzers
+// (security-report-schemas).
 type gitlabReport struct {
 	Scan struct {
 		Status  string `json:"status"`
@@ -36,7 +36,7 @@ type gitlabEntry struct {
 	} `json:"identifiers"`
 	Scanner struct {
 		Name string `json:"name"`
-	} `json:"scanner"` // of each, up to schema 14
+	} `json:"scanner"` // of each vulnerability, up to schema 14
 	Location jsontext.Value `json:"location"`
 }
 
@@ -66,7 +66,7 @@ func readGitLabReport(file []byte) (Result, error) {
 	return addGitLab(&s, r.Vulnerabilities)
 }
 
-// readGitLabList reads reports of the time before schemas: the list alone.
+// readGitLabList reads reports older than the schemas, which are only the list.
 func readGitLabList(file []byte) (Result, error) {
 	var s scan
 	entries, err := parse[[]gitlabEntry](&s, file)
@@ -115,7 +115,7 @@ func (v *gitlabEntry) finding(at gitlabLocation) record.Finding {
 
 var gitlabUpgrade = regexp.MustCompile(`^Upgrade (?:(\S+) )?to (?:version )?v?(\d\S*?)\.?$`)
 
-// gitlabFix returns the version that a solution names, if it names one alone.
+// gitlabFix returns the version that a solution names, if it names only one.
 func gitlabFix(solution string, f record.Finding) string {
 	m := gitlabUpgrade.FindStringSubmatch(strings.TrimSpace(solution))
 	if m == nil || m[1] != "" && m[1] != f.Package {
@@ -151,8 +151,8 @@ type gitlabVulnerability struct {
 	} `json:"object_attributes"`
 }
 
-// readGitLabVulnerability reads one vulnerability. One that was resolved or
-// dismissed is no finding any more.
+// readGitLabVulnerability reads one vulnerability. One that was resolved or dismissed is no longer
+// a finding.
 func readGitLabVulnerability(file []byte) (Result, error) {
 	s := scan{tool: "GitLab", looked: true}
 	v, err := parse[gitlabVulnerability](&s, file)
@@ -166,7 +166,7 @@ func readGitLabVulnerability(file []byte) (Result, error) {
 	}
 	for _, id := range a.Identifiers {
 		name := strings.TrimSpace(id.ExternalID)
-		if !strings.Contains(name, "-") { // CWE 79 is told by its name only
+		if !strings.Contains(name, "-") { // only the name of CWE 79 identifies it
 			name = strings.TrimSpace(id.Name)
 		}
 		if f.ID == "" {

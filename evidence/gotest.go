@@ -11,12 +11,12 @@ type goEvent struct {
 	FailedBuild string
 }
 
-// goPackage is one package of the run. The verdict of go test is that of its
-// packages: one fails with all tests passed where TestMain ends badly, where
-// the race detector or a leak check speaks at exit, or where it does not build.
+// goPackage is one package of the run. The verdict of go test is the verdict of its packages: a
+// package fails although all its tests passed if TestMain fails, if the race detector or a leak
+// check reports at exit, or if it does not build.
 type goPackage struct {
 	scope  int
-	open   map[string]bool // tests that run
+	open   map[string]bool // tests that are running
 	begun  bool            // it has not ended
 	failed bool            // a test failed since it began
 }
@@ -26,7 +26,7 @@ type goTests struct {
 	packages map[string]*goPackage
 }
 
-// readGoTest reads go test -json, and what gotestsum --jsonfile keeps of it.
+// readGoTest reads the output of go test -json, and what gotestsum --jsonfile writes.
 func readGoTest(file []byte) (Result, error) {
 	g := goTests{run: newTestRun(), packages: make(map[string]*goPackage)}
 	for e, err := range values[goEvent](file) {
@@ -100,8 +100,8 @@ func (g *goTests) seeTest(p *goPackage, e goEvent) {
 	delete(p.open, e.Test)
 }
 
-// closeTests ends a package's tests: one that never ended did not pass. Of a
-// benchmark no event says that it ended, save where it failed or was skipped.
+// closeTests ends a package's tests. A test that never ended did not pass. No event says that a
+// benchmark ended, unless it failed or was skipped.
 func (g *goTests) closeTests(p *goPackage, name string, passes bool) {
 	some := p.failed
 	for test := range p.open {
@@ -118,7 +118,7 @@ func (g *goTests) closeTests(p *goPackage, name string, passes bool) {
 	clear(p.open)
 }
 
-// end closes what the stream leaves open: it was cut, or the run was.
+// end closes what is still open: the stream or the run was cut off.
 func (g *goTests) end() {
 	for name, p := range g.packages {
 		g.closeTests(p, name, false)

@@ -40,10 +40,9 @@ type vulnFrame struct {
 	} `json:"position"`
 }
 
-// readGovulncheck reads a stream. An "osv" object is a weakness of some module
-// and no finding; one weakness has up to three findings, of the module, the
-// package and the symbol, of which the last says most. A stream of a config
-// alone is a run that failed.
+// readGovulncheck reads a stream. An "osv" object describes a weakness of some module and is no
+// finding. One weakness has up to three findings: of the module, the package and the symbol, of
+// which the last is the most precise. A stream with only a config is a run that failed.
 func readGovulncheck(file []byte) (Result, error) {
 	s := scan{tool: "govulncheck"}
 	osv := make(map[string]*osvVulnerability)

@@ -53,9 +53,8 @@ type grypeVulnerability struct {
 	} `json:"advisories"`
 }
 
-// readGrype reads a report of Grype. It does not say how many packages were
-// looked at: an empty one is proof of a scan only where a distribution was
-// recognised or something was ignored on purpose.
+// readGrype reads a report of Grype. It does not say how many packages were scanned, so an empty
+// report proves a scan only if a distribution was recognized or something was ignored on purpose.
 func readGrype(file []byte) (Result, error) {
 	s := scan{tool: "Grype"}
 	r, err := parse[grypeReport](&s, file)

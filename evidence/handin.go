@@ -8,15 +8,14 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// ErrOtherKind reports a scanner's report in place of a test run's, or the other way
-// round.
+// ErrOtherKind reports a scanner's report in place of a test run's, or the reverse.
 var ErrOtherKind = errors.New("a report of another kind")
 
-// Scan reads the file that a scanner wrote, and returns the fact that hands it in.
+// Scan reads the report of a scanner, and returns the fact that carries it.
 func Scan(file []byte) (*record.Scan, Result, error) {
 	result, err := readFile(file)
 	if err == nil && !result.Scan {
-		err = fmt.Errorf("%w: this is one of tests (%s), and none of a scanner", ErrOtherKind, result.Format)
+		err = fmt.Errorf("%w: this is a test report (%s), not a scan report", ErrOtherKind, result.Format)
 	}
 	if err != nil {
 		return nil, result, err
@@ -26,8 +25,8 @@ func Scan(file []byte) (*record.Scan, Result, error) {
 	return s, result, err
 }
 
-// toolOf is the name of the tool that wrote a report: what the report says, or else its
-// format; none where the format says nothing of the tool either.
+// toolOf returns the name of the tool that wrote a report: the one that the report states, or else
+// its format. It is "" if the format does not identify the tool.
 func toolOf(r Result) string {
 	if r.Tool == "" && r.Format != emptyList {
 		return r.Format
@@ -35,12 +34,12 @@ func toolOf(r Result) string {
 	return r.Tool
 }
 
-// Validation reads the file that a test runner wrote, and returns the fact that hands
-// it in. Its name is left for the caller.
+// Validation reads the report of a test runner, and returns the fact that carries it. The caller
+// sets its name.
 func Validation(file []byte) (*record.Validation, Result, error) {
 	result, err := readFile(file)
 	if err == nil && result.Scan {
-		err = fmt.Errorf("%w: this is one of a scanner (%s), and none of tests", ErrOtherKind, result.Format)
+		err = fmt.Errorf("%w: this is a scan report (%s), not a test report", ErrOtherKind, result.Format)
 	}
 	if err != nil {
 		return nil, result, err
@@ -52,7 +51,7 @@ func Validation(file []byte) (*record.Validation, Result, error) {
 
 func readFile(file []byte) (Result, error) {
 	if len(bytes.TrimSpace(file)) == 0 {
-		return Result{}, unreadable("the file is empty; a tool that ran writes a report even when it finds nothing, so look at how it ended")
+		return Result{}, unreadable("the file is empty; a tool that ran writes a report even when it finds nothing, so check whether it failed")
 	}
 	return Read(file)
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// checkovReport is checkov -o json for one framework; for several it is a list
-// of them, and for none the counts alone.
+// checkovReport is the output of checkov -o json for one framework. For several it is a list of
+// them, and for none only the counts.
 type checkovReport struct {
 	Type    string `json:"check_type"`
 	Results struct {
@@ -78,7 +78,7 @@ type tfsecReport struct {
 	} `json:"results"`
 }
 
-// readTfsec reads a report. It does not name the files that were clean.
+// readTfsec reads a report, which does not name the files without findings.
 func readTfsec(file []byte) (Result, error) {
 	s := scan{tool: "tfsec"}
 	r, err := parse[tfsecReport](&s, file)

@@ -5,15 +5,13 @@ import (
 	"strings"
 )
 
-// junit is the JUnit XML that Surefire, pytest, jest, gotestsum, Playwright and
-// others write. There is no standard, and the counts in the attributes are
-// often too low (jest, pytest): the tests are counted, and a count of failures
-// that is higher than those listed is heeded. Counts of tests are not: Catch2
-// counts assertions there.
+// junit is the JUnit XML that Surefire, pytest, jest, gotestsum, Playwright and others write. There
+// is no standard, and the counts in the attributes are often too low (jest, pytest). So the tests
+// are counted, and a count of failures matters only if it is higher than the number listed. Counts
+// of tests do not matter: Catch2 counts assertions there.
 //
-// That a test was run again is plain where its attempts are elements within it
-// (Surefire, nextest and Playwright: flakyFailure, rerunFailure), and in a
-// package of Go.
+// A test certainly ran again if its attempts are elements within it (Surefire, nextest and
+// Playwright: flakyFailure, rerunFailure), and in a Go package.
 var junit = dialect{
 	tests:    []string{"testcase"},
 	scopes:   []string{"testsuite", "testsuites"},
@@ -24,18 +22,18 @@ var junit = dialect{
 	within:   true,
 	silence:  passed,
 	outside: []string{
-		"testsuites", "testsuite", "properties", "property", "system-out", "system-err", "skipped", // and what tools add:
+		"testsuites", "testsuite", "properties", "property", "system-out", "system-err", "skipped", // and additions of tools:
 		"stdout", "stderr", "stdio", "reporter-output", "attachments", "attachment", "metadata", "description", "link", "links", "script", "timestamp", "time",
 	},
 	refuse: refuseScanners,
 	meant:  meantByCTestOrNode,
-	speaks: func(t xml.StartElement) bool { return t.Name.Local == "testsuites" && attr(t, "name") == "AllTests" }, // GoogleTest, which lists tests without a run, too
+	speaks: func(t xml.StartElement) bool { return t.Name.Local == "testsuites" && attr(t, "name") == "AllTests" }, // GoogleTest also lists tests that did not run
 }
 
-// meantByCTestOrNode reads elements that do not mean what they are called. CTest
-// fails where a test could not run, for want of a program, a file or a fixture,
-// and writes it as skipped; a test that skipped itself has a message of its own.
-// Node writes how a test to do ended, which does not count.
+// meantByCTestOrNode reads elements that do not mean what their names say. CTest writes a test that
+// could not run, because a program, a file or a fixture is missing, as skipped, but counts it as
+// failed; a test that skipped itself has its own message. Node writes how a todo test ended, which
+// does not count.
 func meantByCTestOrNode(t, of xml.StartElement) (verdict, bool) {
 	message := attr(t, "message")
 	switch {
@@ -99,10 +97,10 @@ var sonarTests = dialect{
 	outside: []string{"testExecutions", "unitTest", "file"},
 }
 
-// refuseScanners refuses a report of findings that is written as tests.
+// refuseScanners refuses a report of findings in the form of tests.
 func refuseScanners(t xml.StartElement, of *xml.StartElement) error {
 	if scanner := scannerOf(t, of); scanner != "" {
-		return unreadable("it is JUnit XML that %s wrote: what fails in it are findings and not tests; hand in its JSON or SARIF as a scan", scanner)
+		return unreadable("it is JUnit XML from %s: its failures are findings, not tests; attach its JSON or SARIF output as a scan", scanner)
 	}
 	return nil
 }

@@ -6,14 +6,13 @@ import (
 	"strings"
 )
 
-// Scanners and linters write JUnit XML too, for CI systems that show nothing
-// else. Their failures are findings: read as tests, a clean build would seem
-// broken, and a clean scan a run of tests. They are known by the name that
-// they give the report, or by how they write a finding: a rule with its
-// severity, an advisory with its package.
+// Scanners and linters also write JUnit XML, for CI systems that show nothing else. Their failures
+// are findings: read as tests, a clean build would seem broken, and a clean scan would seem to be a
+// test run. They are recognized by the name that they give the report, or by how they write a
+// finding: a rule with its severity, an advisory with its package.
 
-// scannerOf returns which scanner wrote an element; "" for none. of is the test
-// that t is within, nil outside of tests.
+// scannerOf returns the scanner that wrote an element, or "" for none. of is the test that contains
+// t, or nil outside tests.
 func scannerOf(t xml.StartElement, of *xml.StartElement) string {
 	switch {
 	case strings.EqualFold(t.Name.Local, "testsuite"), strings.EqualFold(t.Name.Local, "testsuites"):
@@ -26,8 +25,8 @@ func scannerOf(t xml.StartElement, of *xml.StartElement) string {
 	return ""
 }
 
-// scannerNames are what tools call their reports. Names that a suite of tests
-// may well have ("safety", "polaris") are not among them.
+// scannerNames are the names that tools give their reports. Names that a test suite may well have
+// ("safety", "polaris") are not among them.
 const scannerNames = `gitleaks|trufflehog|detect-secrets|bandit|semgrep|opengrep|gosec|codeql|veracode|checkmarx|njsscan|mobsf(?:scan)?|horusec|brakeman|spotbugs|find-?sec-?bugs|` +
 	`trivy|grype|snyk(?: test)?|anchore|dockle|nuclei|owasp zap|(?:owasp )?dependency[ -]?check|osv-?scanner|govulncheck|retire(?:\.js)?|whitesource|black ?duck|nexus iq|` +
 	`(?:npm|yarn|pnpm|pip|cargo|bundler?|composer)[ -_]?audit|audit-ci|cargo[ -_]?deny|` +
@@ -35,9 +34,9 @@ const scannerNames = `gitleaks|trufflehog|detect-secrets|bandit|semgrep|opengrep
 	`sonar(?:qube|cloud|lint)|eslint|org\.eslint.*|tslint|stylelint(?:\.rules)?|org\.spectral.*|rubocop|pylint|flake8|ruff|mypy|ansible-lint|yamllint|markdownlint|hadolint|shellcheck|` +
 	`golangci-?lint|staticcheck|cppcheck(?: errors)?|clang-tidy|psalm|phpstan|PHP_CodeSniffer|PHP CS Fixer|phpmd|pmd|checkstyle|detekt|ktlint|swiftlint|sqlfluff`
 
-// scannerName matches the whole of a suite's name, perhaps with a version and
-// with words such as "results": a package of tests may have a scanner's name
-// within its path.
+// scannerName matches the whole name of a suite, perhaps with a version and with words such as
+// "results". It does not match within a name, since the path of a test package may contain a
+// scanner's name.
 var scannerName = regexp.MustCompile(`(?i)^(` + scannerNames + `)(?:[ -]?junit)?(?:[ :/@-]+v?\d[\w.+-]*)?` +
 	`(?:[ :_-]+(?:results?|reports?|scans?|audits?|findings?|issues?|analysis|security|vulnerabilit(?:y|ies)|lint|checks?))*$`)
 

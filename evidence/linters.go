@@ -45,8 +45,8 @@ type position struct {
 	Column int `json:"col"`
 }
 
-// readSemgrep reads a report. Older ones do not name the paths that were
-// scanned; one with errors did not look at all that it should have.
+// readSemgrep reads a report. Old ones do not name the scanned paths. A report with errors did not
+// scan everything.
 func readSemgrep(file []byte) (Result, error) {
 	s := scan{tool: "Semgrep OSS"}
 	r, err := parse[semgrepReport](&s, file)
@@ -55,10 +55,10 @@ func readSemgrep(file []byte) (Result, error) {
 	}
 	s.version, s.looked = r.Version, len(r.Paths.Scanned) > 0
 	for _, e := range r.Errors {
-		s.partial("semgrep notes an error: " + orElse(e.Message, string(e.Type)))
+		s.partial("semgrep reports an error: " + orElse(e.Message, string(e.Type)))
 	}
 	if len(r.SkippedRules) > 0 {
-		s.partial("semgrep left out " + strconv.Itoa(len(r.SkippedRules)) + " rules")
+		s.partial("semgrep skipped " + strconv.Itoa(len(r.SkippedRules)) + " rules")
 	}
 	for _, f := range r.Results {
 		if !f.Extra.Ignored {
@@ -85,8 +85,8 @@ type eslintFile struct {
 	} `json:"messages"`
 }
 
-// readESLint reads the formats json and json-with-metadata. Every file looked
-// at is listed, with messages or without.
+// readESLint reads the formats json and json-with-metadata. They list every checked file, with or
+// without messages.
 func readESLint(file []byte) (Result, error) {
 	s := scan{tool: "ESLint"}
 	files, err := listIn[eslintFile](&s, file, "results")
@@ -121,8 +121,8 @@ type staticcheckProblem struct {
 	} `json:"location"`
 }
 
-// readStaticcheck reads a stream. One without problems is an empty file, which
-// is refused: hand in its SARIF, which says that it ran.
+// readStaticcheck reads a stream. A stream without problems is an empty file, which is refused; its
+// SARIF output says that it ran.
 func readStaticcheck(file []byte) (Result, error) {
 	s := scan{tool: "Staticcheck", looked: true}
 	for p, err := range streamed[staticcheckProblem](&s, file) {
@@ -155,8 +155,8 @@ type lintComment struct {
 	Message string         `json:"message"`
 }
 
-// readShellCheck reads the list of -f json and the object of -f json1. Neither
-// names the files that were clean.
+// readShellCheck reads the list of -f json and the object of -f json1. Neither names the files
+// without findings.
 func readShellCheck(file []byte) (Result, error) { return readComments("ShellCheck", file) }
 
 func readHadolint(file []byte) (Result, error) { return readComments("hadolint", file) }

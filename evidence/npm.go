@@ -13,8 +13,8 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// npmReport is the output of npm audit --json: report version 2, and what version 1
-// and a run that failed have in its place.
+// npmReport is the output of npm audit --json: report version 2, version 1, or the report of a run
+// that failed.
 type npmReport struct {
 	Version         int                   `json:"auditReportVersion"`
 	Vulnerabilities map[string]npmPackage `json:"vulnerabilities"`
@@ -26,7 +26,7 @@ type npmReport struct {
 	Message string   `json:"message"`
 }
 
-// npmMetadata is what was looked at, and how much of each severity was found.
+// npmMetadata counts the dependencies that were checked, and the vulnerabilities of each severity.
 type npmMetadata struct {
 	Dependencies    npmCount       `json:"dependencies"`
 	Vulnerabilities map[string]int `json:"vulnerabilities"`
@@ -60,8 +60,8 @@ func (e *npmError) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return err
 }
 
-// npmCount is the number of dependencies looked at: an object with a total in
-// version 2, a number in version 1.
+// npmCount is the number of checked dependencies: an object with a total in version 2, a number in
+// version 1.
 type npmCount struct{ total int }
 
 // UnmarshalJSONFrom reads either form.
@@ -106,7 +106,7 @@ type npmPackage struct {
 }
 
 type npmAdvisory struct {
-	Source   string `json:"source"` // its number at the registry
+	Source   string `json:"source"` // its number in the registry
 	Name     string `json:"name"`
 	Title    string `json:"title"`
 	URL      string `json:"url"`
@@ -130,7 +130,7 @@ func readNPMAudit(file []byte) (Result, error) {
 		return Result{}, unreadable("npm audit report version %d; 1 and 2 are read", r.Version)
 	}
 	if r.Error.text != "" {
-		s.partial("npm audit notes an error: " + r.Error.text)
+		s.partial("npm audit reports an error: " + r.Error.text)
 	}
 	s.looked = r.Metadata.Dependencies.total > 0
 	s.claims(r.Metadata.found(), len(r.Vulnerabilities)+len(r.Advisories))
@@ -145,8 +145,8 @@ func readNPMAudit(file []byte) (Result, error) {
 	return s.result()
 }
 
-// addAdvisory1 adds an advisory of the report of npm 6, which pnpm and yarn
-// write to this day, once for each place where it was found.
+// addAdvisory1 adds an advisory in the format of npm 6, which pnpm and yarn still write, once for
+// each place where it was found.
 func addAdvisory1(s *scan, a npmAdvisory1) {
 	f := record.Finding{
 		ID: orElse(a.GHSA, a.URL[strings.LastIndexByte(a.URL, '/')+1:]), Aliases: slices.Clone(a.CVEs), Title: a.Title, URL: a.URL, Severity: bySeverity(a.Severity),
@@ -171,8 +171,8 @@ func addAdvisory1(s *scan, a npmAdvisory1) {
 	}
 }
 
-// addNPM adds the advisories of a package. An entry whose via is a name only
-// repeats what stands with the package of that name.
+// addNPM adds the advisories of a package. An entry whose via is only a name repeats the entry of
+// the package with that name.
 func addNPM(s *scan, name string, all map[string]npmPackage) error {
 	p := all[name]
 	if len(p.Via) == 0 {
@@ -203,9 +203,8 @@ func addNPM(s *scan, name string, all map[string]npmPackage) error {
 	return nil
 }
 
-// npmFixed returns the version that npm would install of the package itself,
-// or the end of the one range that has the weakness, "<4.17.21". A fix that is another
-// package's version is none of this one's.
+// npmFixed returns the version that npm would install of the package itself, or the end of the only
+// vulnerable range, as in "<4.17.21". A fix that updates another package is not a fix of this one.
 func npmFixed(p npmPackage, a npmAdvisory) string {
 	if end, ok := ecosystem.End(ecosystem.NPM, a.Range); ok {
 		return end

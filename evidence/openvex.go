@@ -7,8 +7,8 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// readOpenVEX reads what a document says is affected or still looked into.
-// What is not affected, or fixed, is no finding.
+// readOpenVEX reads the statements that something is affected or under investigation. What is not
+// affected, or fixed, is no finding.
 func readOpenVEX(file []byte) (Result, error) {
 	doc, err := vex.Parse(file)
 	if err != nil {
@@ -44,8 +44,8 @@ func readOpenVEX(file []byte) (Result, error) {
 	return s.result()
 }
 
-// vexComponents returns the parts of the products that a statement is about:
-// their subcomponents where it names any.
+// vexComponents returns the parts of the products that a statement is about: their subcomponents if
+// it names any, otherwise the products.
 func vexComponents(products []vex.Product) []string {
 	var out []string
 	for _, p := range products {

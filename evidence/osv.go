@@ -78,8 +78,8 @@ func readOSVScanner(file []byte) (Result, error) {
 	return s.result()
 }
 
-// addTo adds one finding for each group, which is one weakness under all its
-// names, and for each weakness that is in none.
+// addTo adds one finding for each group, which is one weakness under all its names, and for each
+// weakness that is in no group.
 func (p *osvPackage) addTo(s *scan, path string) {
 	byID := make(map[string]osvVulnerability, len(p.Vulnerabilities))
 	for _, v := range p.Vulnerabilities {
@@ -123,8 +123,8 @@ func (p *osvPackage) finding(v osvVulnerability, ids []string, path string) reco
 	}
 }
 
-// osvFixed returns the lowest fixed version above the installed one, of those in
-// the release of a distribution where the package is.
+// osvFixed returns the lowest fixed version above the installed one, considering only the release
+// of the distribution that the package is in.
 func osvFixed(v osvVulnerability, p osvPackage) string {
 	var fixed []string
 	for _, a := range v.Affected {
@@ -143,9 +143,8 @@ func osvFixed(v osvVulnerability, p osvPackage) string {
 	return ecosystem.LowestFix(p.Package.Ecosystem, fixed, p.Package.Version)
 }
 
-// sameRelease reports whether two of OSV's ecosystems can be one, of which either
-// may be left out: Debian:12 and Debian:13 are two releases, Rocky Linux:9 and Rocky
-// Linux:9.3 may be one.
+// sameRelease reports whether two of OSV's ecosystems may be the same, if either may be omitted:
+// Debian:12 and Debian:13 are two releases, Rocky Linux:9 and Rocky Linux:9.3 may be one.
 func sameRelease(a, b string) bool {
 	if a == "" || b == "" {
 		return true

@@ -63,9 +63,9 @@ type pipDependency struct {
 	} `json:"vulns"`
 }
 
-// readPipAudit reads the object of pip-audit 2 and the list of older ones.
-// pip-audit ends well, and says that it found nothing, where it could look at
-// none of the packages: only one that was not skipped proves a scan.
+// readPipAudit reads the object of pip-audit 2 and the list of older versions. pip-audit succeeds
+// and finds nothing even if it could check none of the packages, so only a package that was not
+// skipped proves a scan.
 func readPipAudit(file []byte) (Result, error) {
 	s := scan{tool: "pip-audit"}
 	dependencies, err := listIn[pipDependency](&s, file, "dependencies")

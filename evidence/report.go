@@ -16,26 +16,26 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// MaxReport is the largest report that is read, in bytes, unpacked.
+// MaxReport is the size of the largest report that is read, in bytes, unpacked.
 const MaxReport = 32 << 20
 
-// A report packs to a hundredth at best. What packs better, and is not small, is made
-// to fill the memory of who reads it.
+// A real report is compressed by a factor of a hundred at most. One with a higher ratio that is not
+// small was made to exhaust memory.
 const (
 	maxRatio    = 250
 	smallReport = 4 << 20
 )
 
-// MaxFindings is how many findings of one report are kept. The count of a
-// longer report is still its own.
+// MaxFindings is the number of findings of one report that are kept. The count of a longer report
+// stays complete.
 const MaxFindings = 5000
 
-// Errors that tell what kind of wrong a report is.
+// Errors that say what is wrong with a report.
 var (
 	// ErrUnreadable reports a report that is broken, empty, of an unknown
 	// format, or too large.
 	ErrUnreadable = errors.New("report cannot be read")
-	// ErrDigest reports content that is not what its digest says.
+	// ErrDigest reports content that does not match its digest.
 	ErrDigest = errors.New("report does not match its digest")
 )
 
@@ -48,18 +48,19 @@ func unreadable(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrUnreadable}, args...)...)
 }
 
-// A Reader reads the reports that facts carry. The zero Reader has all memory.
+// A Reader reads the reports that facts carry. The zero Reader has unlimited memory.
 type Reader struct {
-	// Room is asked before memory is taken for a report, in bytes; nil: there is enough.
+	// Room returns an error if there is not enough memory for a report of that many bytes. nil
+	// means that there always is.
 	Room func(bytes int64) error
 }
 
-// A RoomError says that Room had none. The report is read another time.
+// A RoomError wraps an error of Room. The report can be read later.
 type RoomError struct{ Err error }
 
 func (e *RoomError) Error() string { return e.Err.Error() }
 
-// Unwrap returns what Room said.
+// Unwrap returns the error of Room.
 func (e *RoomError) Unwrap() error { return e.Err }
 
 func (r Reader) room(bytes int64) error {
@@ -69,7 +70,7 @@ func (r Reader) room(bytes int64) error {
 	err := r.Room(bytes)
 	var tooLarge *budget.TooLargeError
 	switch {
-	case errors.As(err, &tooLarge): // at any time
+	case errors.As(err, &tooLarge): // it will never fit
 		return unreadable("%v", err)
 	case err != nil:
 		return &RoomError{err}
@@ -77,8 +78,8 @@ func (r Reader) room(bytes int64) error {
 	return nil
 }
 
-// Unpack returns the file that a report carries and sets its digest and size.
-// The content is dropped. A report without content is (nil, nil).
+// Unpack returns the file that a report carries, sets its digest and size, and drops the content.
+// For a report without content it returns nil.
 func Unpack(r *record.Report) ([]byte, error) { return Reader{}.unpack(r) }
 
 func (r Reader) unpack(report *record.Report) ([]byte, error) {
@@ -92,7 +93,7 @@ func (r Reader) unpack(report *record.Report) ([]byte, error) {
 	}
 	report.Content = nil
 	if len(bytes.TrimSpace(file)) == 0 {
-		return nil, unreadable("the file is empty; a tool that ran writes a report even when it finds nothing, so look at how it ended")
+		return nil, unreadable("the file is empty; a tool that ran writes a report even when it finds nothing, so check whether it failed")
 	}
 	digest := digests.Of(file)
 	if report.Digest != "" && report.Digest != digest {
@@ -111,7 +112,7 @@ func (r Reader) decode(report *record.Report) ([]byte, error) {
 	}
 	var text string
 	if err := json.Unmarshal(jsonText(report.Content), &text); err != nil {
-		return nil, unreadable("content is not a string; set encoding to json for a report that stands in the event as JSON")
+		return nil, unreadable("content is not a string; set encoding to json if the report is in the event as JSON")
 	}
 	switch report.Encoding {
 	case "", "text":
@@ -136,7 +137,7 @@ func (r Reader) decode(report *record.Report) ([]byte, error) {
 	case errors.As(err, &full):
 		return nil, err
 	case errors.As(err, &tooLarge) && limit < MaxReport:
-		return nil, unreadable("the file unpacks to more than %d times its size; send it as it is, under its digest in the blob store", maxRatio)
+		return nil, unreadable("the file unpacks to more than %d times its size; upload it uncompressed to the blob store and send its digest", maxRatio)
 	case errors.As(err, &tooLarge):
 		return nil, unreadable("the file unpacks to more than %d MiB", MaxReport>>20)
 	case err != nil:
@@ -145,13 +146,13 @@ func (r Reader) decode(report *record.Report) ([]byte, error) {
 	return file, nil
 }
 
-// decodeBase64 reads both alphabets of RFC 4648, with padding and without.
+// decodeBase64 decodes both alphabets of RFC 4648, with and without padding.
 func decodeBase64(text string) ([]byte, error) {
 	text = strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(strings.TrimSpace(text), "="))
 	return base64.RawStdEncoding.DecodeString(text)
 }
 
-// Pack returns a report that carries file, compressed where that pays.
+// Pack returns a report that carries file, compressed if that makes it smaller.
 func Pack(file []byte, format string) (record.Report, error) {
 	r := record.Report{Format: format, Digest: digests.Of(file), Size: int64(len(file))}
 	text := ""
@@ -171,23 +172,22 @@ func Pack(file []byte, format string) (record.Report, error) {
 	return r, err
 }
 
-// A Result is what a report holds.
+// A Result is the content of a report.
 type Result struct {
 	Format         string
-	Tool           string // as the report names it; empty where it does not
+	Tool           string // as the report states it, or ""
 	ToolVersion    string
-	Scan           bool // a scan's report, else a test run's
+	Scan           bool // of a scan, otherwise of a test run
 	Summary        record.ScanSummary
 	Findings       []record.Finding
 	Passed, Failed int64
 	Skipped        int64
 	Failing        []string // names, sorted
 	Conclusion     string   // of tests: success, failure or error
-	Partial        []string // what of the report was not understood
+	Partial        []string // what was not understood
 }
 
-// doubted takes back what is good news only where all of the report was
-// understood.
+// doubted replaces a successful conclusion if parts of the report were not understood.
 func doubted(res Result) Result {
 	if len(res.Partial) == 0 {
 		return res
@@ -199,8 +199,8 @@ func doubted(res Result) Result {
 	return res
 }
 
-// Read tells the format of a report by its content and reads it. Its errors
-// wrap [ErrUnreadable].
+// Read detects the format of a report from its content and reads it. Its errors wrap
+// [ErrUnreadable].
 func Read(file []byte) (res Result, err error) {
 	defer func() { // a reader's bug must not stop the stream
 		if p := recover(); p != nil {
@@ -208,7 +208,7 @@ func Read(file []byte) (res Result, err error) {
 		}
 	}()
 	if len(file) > MaxReport {
-		return Result{}, unreadable("the file has %d bytes, at most %d are read", len(file), MaxReport)
+		return Result{}, unreadable("the file has %d bytes; the limit is %d", len(file), MaxReport)
 	}
 	text := textOf(file)
 	f, err := formatOf(text)
@@ -222,7 +222,7 @@ func Read(file []byte) (res Result, err error) {
 	return doubted(res), nil
 }
 
-// read reads a file, once there is room for what it is read into.
+// read reads a file after it reserved memory for it.
 func (r Reader) read(file []byte) (Result, error) {
 	if err := r.room(budget.Weight(file)); err != nil {
 		return Result{}, err
@@ -230,11 +230,11 @@ func (r Reader) read(file []byte) (Result, error) {
 	return Read(file)
 }
 
-// ReadScan fills f from the report that it carries, and returns that file; nil
-// where it carries none.
+// ReadScan fills f from the report that it carries, and returns that file, or nil if f carries
+// none.
 func ReadScan(f *record.Scan) ([]byte, error) { return Reader{}.ReadScan(f) }
 
-// ReadScan is the function ReadScan, with the memory that r has.
+// ReadScan is like the function ReadScan, within the memory of r.
 func (r Reader) ReadScan(f *record.Scan) ([]byte, error) {
 	file, err := r.unpack(&f.Report)
 	if err != nil || file == nil {
@@ -249,20 +249,19 @@ func (r Reader) ReadScan(f *record.Scan) ([]byte, error) {
 	}
 	f.Report.Format, f.Summary, f.Findings = res.Format, res.Summary, res.Findings
 	for i := range f.Findings {
-		if g := &f.Findings[i]; g.Scanner == "" { // a file may hold the findings of several tools
+		if g := &f.Findings[i]; g.Scanner == "" { // a file may contain findings of several tools
 			g.Scanner, g.ScannerVersion = orElse(res.Tool, f.Tool.Name), res.ToolVersion
 		}
 	}
 	return file, nil
 }
 
-// ReadValidation fills f from the report that it carries. Counts in the report
-// replace those beside it. A conclusion that the CI system states stands, save a
-// success beside a report that has failures or was not understood. It returns
-// the file; nil where f carries none.
+// ReadValidation fills f from the report that it carries. Counts in the report replace those in the
+// event. The conclusion of the CI system is kept, except a success whose report has failures or was
+// not fully understood. It returns the file, or nil if f carries none.
 func ReadValidation(f *record.Validation) ([]byte, error) { return Reader{}.ReadValidation(f) }
 
-// ReadValidation is the function ReadValidation, with the memory that r has.
+// ReadValidation is like the function ReadValidation, within the memory of r.
 func (r Reader) ReadValidation(f *record.Validation) ([]byte, error) {
 	file, err := r.unpack(&f.Report)
 	if err != nil {

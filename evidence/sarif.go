@@ -9,11 +9,10 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// SARIF is read by OASIS "Static Analysis Results Interchange Format (SARIF)
-// Version 2.1.0"; numbers in comments are its sections. Here are the log, its
-// runs and what they say as a whole; sarif_rule.go finds the rule of a result,
-// sarif_place.go its place and words, sarif_package.go the package that some
-// tools name in words alone.
+// SARIF is read according to OASIS "Static Analysis Results Interchange Format (SARIF) Version
+// 2.1.0"; numbers in comments are its sections. This file has the log, its runs and their status;
+// sarif_rule.go finds the rule of a result, sarif_place.go its location and text, sarif_package.go
+// the package that some tools name only in text.
 
 type sarifLog struct { // 3.13
 	Version string          `json:"version"`
@@ -33,7 +32,7 @@ type sarifRun struct { // 3.14
 	BaseIDs     map[string]sarifArtifactPlace `json:"originalUriBaseIds"`
 	Artifacts   []sarifArtifact               `json:"artifacts"`
 	Logical     []sarifLogical                `json:"logicalLocations"`
-	Results     *[]sarifResult                `json:"results"` // 3.14.23: null where the analysis did not begin
+	Results     *[]sarifResult                `json:"results"` // 3.14.23: null if the analysis did not begin
 
 	rules, notes, taxa *lookup
 	levels             []map[*sarifRule]string // that each invocation sets
@@ -109,7 +108,7 @@ func readSARIF(file []byte) (Result, error) {
 	return s.result()
 }
 
-// read adds what a run found, and notes why it may not have found all.
+// read adds the findings of a run, and records why they may be incomplete.
 func (run *sarifRun) read(s *scan, tool, version string) {
 	if run.Results == nil {
 		s.partial("a run of " + orElse(tool, "a tool") + " has no list of results: it did not begin")
@@ -139,9 +138,9 @@ func (run *sarifRun) read(s *scan, tool, version string) {
 	}
 }
 
-// failed says why an invocation failed, if it did: it says so (3.20.14), it did
-// not start or was killed (3.20.11, 3.20.13), or it notes an error (3.20.21,
-// 3.20.22). The exit code decides where it does not say.
+// failed returns why an invocation failed, or "": it says so (3.20.14), it did not start or was
+// killed (3.20.11, 3.20.13), or it reports an error (3.20.21, 3.20.22). The exit code decides if
+// nothing else does.
 func (run *sarifRun) failed(i *sarifInvocation) string {
 	switch {
 	case i.Successful != nil && !*i.Successful:
@@ -155,18 +154,18 @@ func (run *sarifRun) failed(i *sarifInvocation) string {
 	}
 	for _, n := range slices.Concat(i.Execution, i.Configuration) {
 		if run.levelOfNote(i, n) == "error" {
-			return orElse(n.Message.text(nil, nil), "it notes an error")
+			return orElse(n.Message.text(nil, nil), "it reports an error")
 		}
 	}
 	return ""
 }
 
-// holds reports whether a result is a problem that is there now. One that its
-// baseline had and this run has not (3.27.24) is none, nor one whose
-// suppression nobody doubts (3.27.23, 3.35.3: no status is accepted).
+// holds reports whether a result is a problem that exists now. A result that only the baseline had
+// (3.27.24) is none, nor is one with an accepted suppression (3.27.23, 3.35.3: no status means
+// accepted).
 //
-// Of the kinds (3.27.9), pass, notApplicable and informational are no problems.
-// With a level they contradict 3.27.9, and the level counts.
+// The kinds (3.27.9) pass, notApplicable and informational are no problems, unless they have a
+// level, which contradicts 3.27.9: then the level counts.
 func (r *sarifResult) holds() bool {
 	if r.Baseline == "absent" {
 		return false
@@ -185,7 +184,7 @@ func (r *sarifResult) holds() bool {
 	return len(r.Suppressions) == 0
 }
 
-// finding returns what a result says, and what else sets it apart from others.
+// finding returns the finding of a result, and the details that distinguish it from others.
 func (run *sarifRun) finding(r *sarifResult) (record.Finding, []string) {
 	rule, component := run.ruleOf(r)
 	message := r.Message.text(rule, component)

@@ -11,19 +11,18 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// SARIF has no place for a package. Scanners of dependencies name it in words,
-// each in its own.
+// SARIF has no field for a package. Scanners of dependencies name it in text, each in its own form.
 var (
 	// osv-scanner: the message of a result.
 	osvMessage = regexp.MustCompile(`^Package '([^']+)@([^'@]*)' is vulnerable to '([^']+)'(?: \(also known as (.*)\))?`)
-	// Grype: the message, formerly and now.
+	// Grype: the message, now and in older versions.
 	grypeMessage = regexp.MustCompile(`^An? (\S+) vulnerability in (\S+) package: (\S+), version (\S+) was found`)
 	grypeFormer  = regexp.MustCompile(`^The path .* reports (\S+) at version (\S+) +which would result in a vulnerable \((\S+)\) package installed`)
 	// Black Duck, cargo-audit and others write "CVE-… in name 1.0.0", "name 1.0.0 is vulnerable".
 	nameVersion = regexp.MustCompile(`(?:^|[\s(])((?:@[\w.-]+/)?[\w][\w./:-]*)@(\d[\w.+~-]*)$`)
 )
 
-// packageOf fills in the package of a finding from the words of its tool.
+// packageOf sets the package of a finding from the text of its tool.
 func packageOf(f *record.Finding, rule *sarifRule, message string) {
 	if m := osvMessage.FindStringSubmatch(message); m != nil {
 		f.Package, f.Installed = m[1], m[2]
@@ -53,7 +52,7 @@ func packageOf(f *record.Finding, rule *sarifRule, message string) {
 	}
 }
 
-// labelled returns the lines of the form "Installed Version: 1.0" of a text.
+// labelled returns the lines of a text that have the form "Installed Version: 1.0".
 func labelled(text string) map[string]string {
 	out := make(map[string]string)
 	for line := range strings.Lines(text) {
@@ -70,14 +69,14 @@ func packageInLines(f *record.Finding, lines map[string]string) {
 	f.Installed = orElse(lines["Installed Version"], lines["Version"])
 	f.Ecosystem = lines["Type"]
 	if severity := bySeverity(lines["Severity"]); lines["Severity"] != "" {
-		f.Severity = severity // what the tool says, where security-severity is a score of one source
+		f.Severity = severity // the tool's own rating; security-severity is the score of one source
 	}
 	fixed := orElse(lines["Fixed Version"], lines["Fix Version"])
 	f.Fixed = toldFix(f.Ecosystem, strings.Split(fixed, ","), f.Installed)
 }
 
-// purlIn returns the package URL in the properties of a rule or a result, where
-// they name one package (Grype).
+// purlIn returns the package URL in the properties of a rule or a result, if they name only one
+// package (Grype).
 func purlIn(bag jsontext.Value) string {
 	var p struct {
 		PURLs []string `json:"purls"`
@@ -92,7 +91,7 @@ func purlIn(bag jsontext.Value) string {
 	return p.PURL
 }
 
-// byPURL fills in what a package URL says, unless the words name another package.
+// byPURL sets what a package URL says, unless the text names another package.
 func byPURL(f *record.Finding, purl string) {
 	eco, name, version, ok := ecosystem.SplitPURL(purl)
 	if !ok || f.Package != "" && ecosystem.Name(eco, f.Package) != ecosystem.Name(eco, name) {
@@ -102,8 +101,8 @@ func byPURL(f *record.Finding, purl string) {
 	f.Package, f.Installed = orElse(f.Package, name), orElse(f.Installed, version)
 }
 
-// byLogicalPlace reads the package that some tools write where others write a
-// function: a package URL (dependency-check), name@version (Snyk).
+// byLogicalPlace reads the package that some tools write in the place of a function: a package URL
+// (dependency-check), name@version (Snyk).
 func byLogicalPlace(f *record.Finding, r *sarifResult, rule *sarifRule) {
 	var texts []string
 	for _, at := range r.Locations[:min(len(r.Locations), maxNested)] {

@@ -61,16 +61,16 @@ type sarifArtifact struct { // 3.24
 	Parent   *int               `json:"parentIndex"`
 }
 
-// Bounds of the words of a result: one rule's may be those of many results.
+// Limits on the text of a result: many results may share the text of one rule.
 const (
 	maxMessage = 4096
-	maxFilled  = 32 // arguments in their places
+	maxFilled  = 32 // placeholders that are filled
 )
 
 var placeholder = regexp.MustCompile(`\{\d+\}|\{\{|\}\}`)
 
-// text returns the words of a message: its own, or those of the rule or the
-// component under its id, with the arguments in their places (3.11.5, 3.11.7).
+// text returns the text of a message: its own, or the one of the rule or the component with its id.
+// Placeholders are replaced by the arguments (3.11.5, 3.11.7).
 func (m sarifMessage) text(rule *sarifRule, component *sarifComponent) string {
 	text := orElse(m.Text, m.Markdown)
 	if text == "" && m.ID != "" && rule != nil {
@@ -99,8 +99,8 @@ func (m sarifMessage) text(rule *sarifRule, component *sarifComponent) string {
 	})
 }
 
-// A sarifSpot is where a result is: the file and line that people look at, and
-// all that the location says, which sets results on one line apart.
+// A sarifSpot is where a result is: the file and line that people look at, and the whole location,
+// which distinguishes results on one line.
 type sarifSpot struct {
 	path  string
 	line  int
@@ -124,8 +124,7 @@ func (run *sarifRun) place(at sarifLocation) sarifSpot {
 	return spot
 }
 
-// logical returns the full name of a logical location, which may stand in the
-// run's own list (3.33.3).
+// logical returns the full name of a logical location, which may be in the run's own list (3.33.3).
 func (run *sarifRun) logical(l sarifLogical) string {
 	if name := orElse(l.Full, l.Name); name != "" || l.Index == nil || *l.Index < 0 || *l.Index >= len(run.Logical) {
 		return name
@@ -133,8 +132,8 @@ func (run *sarifRun) logical(l sarifLogical) string {
 	return orElse(run.Logical[*l.Index].Full, run.Logical[*l.Index].Name)
 }
 
-// path returns the path of an artifact: of its own address, else of the one in
-// the run's list (3.4.5), within the artifact that holds it (3.24.3).
+// path returns the path of an artifact: from its own address, or else from the run's list (3.4.5),
+// within the artifact that contains it (3.24.3).
 func (run *sarifRun) path(a sarifArtifactPlace) string {
 	if a.URI != "" || a.Index == nil {
 		return run.resolve(a)
@@ -151,10 +150,9 @@ func (run *sarifRun) path(a sarifArtifactPlace) string {
 	return strings.Join(distinct(parts), "/")
 }
 
-// resolve returns the path of an address under its base (3.14.14). A base that
-// is the root of what was scanned, by its name or because nothing is above it
-// but a folder of the machine that scanned, is left out: paths in a repository
-// begin at its root.
+// resolve returns the path of an address under its base (3.14.14). A base that is the root of the
+// scan is removed, since paths in a repository begin at its root. A base is the root by its name,
+// or if its only parent is a folder of the machine that scanned.
 func (run *sarifRun) resolve(a sarifArtifactPlace) string {
 	path := unescaped(a.URI)
 	if a.Base == "" || strings.Contains(path, "://") || strings.HasPrefix(path, "/") {
@@ -168,7 +166,7 @@ func (run *sarifRun) resolve(a sarifArtifactPlace) string {
 	return base + path
 }
 
-// maxNested is how many artifacts or bases within each other are looked at.
+// maxNested is the number of nested artifacts or bases that are followed.
 const maxNested = 8
 
 // base returns the path of a base.
@@ -185,10 +183,10 @@ func (run *sarifRun) base(id string) string {
 	return path
 }
 
-// isRoot reports whether a base is by its name the root of what was scanned.
+// isRoot reports whether the name of a base says that it is the root of the scan.
 func isRoot(id string) bool { return strings.Contains(strings.ToUpper(id), "ROOT") }
 
-// belowRoot takes the root away from the address of a base.
+// belowRoot removes the root from the address of a base.
 func (run *sarifRun) belowRoot(base string) string {
 	for id, root := range run.BaseIDs {
 		if r := unescaped(root.URI); isRoot(id) && len(r) > 1 && strings.HasPrefix(base, r) {
@@ -201,7 +199,7 @@ func (run *sarifRun) belowRoot(base string) string {
 	return base
 }
 
-// unescaped returns a file's address as a path, and any other as it is.
+// unescaped returns the address of a file as a path, and any other address unchanged.
 func unescaped(uri string) string {
 	rest, isFile := strings.CutPrefix(uri, "file:")
 	if !isFile && strings.Contains(uri, ":") {
@@ -220,7 +218,7 @@ func unescaped(uri string) string {
 	return path
 }
 
-// canonical is a JSON value in the one form of RFC 8785.
+// canonical returns a JSON value in the canonical form of RFC 8785.
 func canonical(v jsontext.Value) jsontext.Value {
 	v = v.Clone()
 	_ = v.Canonicalize(lenient)

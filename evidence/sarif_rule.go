@@ -64,12 +64,11 @@ type sarifReference struct { // 3.52 reportingDescriptorReference
 	} `json:"toolComponent"` // 3.54
 }
 
-// id returns the rule that a result names: ruleId and rule.id are one (3.27.7).
+// id returns the rule that a result names: ruleId and rule.id mean the same (3.27.7).
 func (r *sarifResult) id() string { return orElse(r.RuleID, r.Rule.ID) }
 
-// ruleOf returns the rule of a result and the component that has it; both are
-// empty where the run describes none. What is absent of rule stands beside it
-// (3.27.7).
+// ruleOf returns the rule of a result and the component that contains it; both are empty if the run
+// describes none. Fields that rule lacks are beside it (3.27.7).
 func (run *sarifRun) ruleOf(r *sarifResult) (*sarifRule, *sarifComponent) {
 	ref := r.Rule
 	ref.ID = r.id()
@@ -79,10 +78,10 @@ func (run *sarifRun) ruleOf(r *sarifResult) (*sarifRule, *sarifComponent) {
 	return run.rules.find(ref)
 }
 
-// A lookup finds descriptors of one kind, in the components of a tool or in
-// taxonomies. It is made once for a run: a report may have many of both.
+// A lookup finds descriptors of one kind, in the components of a tool or in taxonomies. It is built
+// once for each run, since a report may have many of both.
 type lookup struct {
-	first      *sarifComponent // where no component is named
+	first      *sarifComponent // used if no component is named
 	indexed    []sarifComponent
 	list       func(*sarifComponent) []sarifRule
 	components map[string]*sarifComponent // by guid and by name
@@ -128,12 +127,11 @@ func (l *lookup) addComponent(c *sarifComponent) {
 	l.within[c] = own
 }
 
-// guidKey is the name of a guid beside those of rules and components.
+// guidKey returns the key of a guid in the same map as names of rules and components.
 func guidKey(guid string) string { return "\x00" + strings.ToLower(guid) }
 
-// find looks a descriptor up (3.52.3) in the component that is named, and, as
-// tools leave the name out, in the others by guid and id. An index that points
-// at a rule of another id is wrong, and the id counts.
+// find returns a descriptor (3.52.3) of the component that is named, or of the others by guid and
+// id, since tools omit the name. If an index and an id disagree, the id counts.
 func (l *lookup) find(ref sarifReference) (*sarifRule, *sarifComponent) {
 	named := l.component(ref)
 	if rules := l.list(named); ref.Index != nil && *ref.Index >= 0 && *ref.Index < len(rules) {
@@ -160,9 +158,8 @@ func (l *lookup) find(ref sarifReference) (*sarifRule, *sarifComponent) {
 	return new(sarifRule), named
 }
 
-// component looks a tool component up (3.54.2): by index among the extensions,
-// by guid anywhere, else it is the driver. The name takes no part by the
-// standard; it decides where nothing else is given.
+// component returns a tool component (3.54.2): by index among the extensions, by guid anywhere,
+// otherwise the driver. The standard ignores the name; here it decides if nothing else is given.
 func (l *lookup) component(ref sarifReference) *sarifComponent {
 	c := ref.Component
 	key := c.Name
@@ -178,13 +175,13 @@ func (l *lookup) component(ref sarifReference) *sarifComponent {
 	return l.first
 }
 
-// underRule reports whether the components of a rule's id begin those of a
-// hierarchical one (3.5.4): "CA1000" those of "CA1000/1", not of "CA10001".
+// underRule reports whether an id is that of a rule or below it in the hierarchy (3.5.4):
+// "CA1000/1" is below "CA1000", "CA10001" is not.
 func underRule(rule, id string) bool {
 	return rule != "" && (rule == id || strings.HasPrefix(id, rule+"/"))
 }
 
-// prepare makes what the results of a run are looked up in.
+// prepare builds the lookups for the results of a run.
 func (run *sarifRun) prepare() {
 	t := &run.Tool
 	run.rules = newLookup(&t.Driver, t.Extensions, func(c *sarifComponent) []sarifRule { return c.Rules })
@@ -202,8 +199,8 @@ func (run *sarifRun) prepare() {
 	}
 }
 
-// level follows 3.27.10: the result's own; none for a kind other than fail;
-// what the invocation set in place of the rule's default; that default; warning.
+// level follows 3.27.10: the result's own level; none for a kind other than fail; the override of
+// the invocation; the default of the rule; warning.
 func (run *sarifRun) level(r *sarifResult, rule *sarifRule) string {
 	switch {
 	case r.Level != "":
@@ -215,7 +212,7 @@ func (run *sarifRun) level(r *sarifResult, rule *sarifRule) string {
 	if i := r.Provenance.Invocation; i != nil && *i >= 0 {
 		invocation = *i
 	} else if len(run.levels) > 1 {
-		invocation = len(run.levels) // which one is not said
+		invocation = len(run.levels) // the invocation is unknown
 	}
 	if invocation < len(run.levels) && run.levels[invocation][rule] != "" {
 		return run.levels[invocation][rule]
@@ -223,7 +220,7 @@ func (run *sarifRun) level(r *sarifResult, rule *sarifRule) string {
 	return orElse(rule.Default.Level, "warning")
 }
 
-// levelOfNote is level for a notification (3.58.6).
+// levelOfNote returns the level of a notification (3.58.6).
 func (run *sarifRun) levelOfNote(i *sarifInvocation, n sarifNotification) string {
 	if n.Level != "" {
 		return n.Level
@@ -237,15 +234,15 @@ func (run *sarifRun) levelOfNote(i *sarifInvocation, n sarifNotification) string
 	return orElse(descriptor.Default.Level, "warning")
 }
 
-// ruleFacts are what a rule says of all its results.
+// ruleFacts are what a rule says about all its results.
 type ruleFacts struct {
 	aliases []string
 	score   float64
 	purl    string
 }
 
-// factsOf returns what a rule says of its results, made once: former ids, the
-// classes that stand above it (3.27.8), what its tags name.
+// factsOf returns what a rule says about its results, and caches it: former ids, the classes that
+// it belongs to (3.27.8), the classes in its tags.
 func (run *sarifRun) factsOf(rule *sarifRule) ruleFacts {
 	f, there := run.facts[rule]
 	if there {
@@ -263,7 +260,7 @@ func (run *sarifRun) factsOf(rule *sarifRule) ruleFacts {
 	return f
 }
 
-// taxon returns the name of a class; CWE numbers its own.
+// taxon returns the name of a class; CWE classes have numbers.
 func (run *sarifRun) taxon(ref sarifReference) string {
 	taxon, owner := run.taxa.find(ref)
 	taxonomy, id := orElse(ref.Component.Name, owner.Name), orElse(ref.ID, taxon.ID)
@@ -284,8 +281,8 @@ func tagsOf(bag jsontext.Value) []string {
 	return append(p.Tags[:min(len(p.Tags), maxAliases):min(len(p.Tags), maxAliases)], clip(string(p.CWE), maxPath))
 }
 
-// securitySeverity reads the property of that name, as GitHub code scanning
-// defines it: a CVSS score, written as a string by most and as a number by some.
+// securitySeverity reads the property of that name that GitHub code scanning defines: a CVSS score,
+// which most tools write as a string and some as a number.
 func securitySeverity(bag jsontext.Value) float64 {
 	var p struct {
 		Severity jsontext.Value `json:"security-severity"`

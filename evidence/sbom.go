@@ -11,10 +11,9 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// Delta returns what changed from one bill of materials to another, sorted by
-// name: an update has both versions, a package that is new no From, one that
-// is gone no To. Bills are CycloneDX (JSON, XML) or SPDX 2 (JSON); the two need
-// not be of one format. Errors wrap [ErrUnreadable].
+// Delta returns the changes from one bill of materials to another, sorted by name: an update has
+// both versions, a new package no From, a removed one no To. Bills are CycloneDX (JSON, XML) or
+// SPDX 2 (JSON), and their formats may differ. Errors wrap [ErrUnreadable].
 func Delta(before, after []byte) ([]record.DependencyUpdate, error) {
 	old, err := components(before)
 	if err != nil {
@@ -41,8 +40,8 @@ func Delta(before, after []byte) ([]record.DependencyUpdate, error) {
 	return out, nil
 }
 
-// updates pairs the versions that are gone with those that came, lowest first:
-// a lock file may hold a package in several versions.
+// updates pairs the versions that are gone with those that are new, lowest first, since a lock file
+// may contain a package in several versions.
 func updates(key component, gone, came []string) []record.DependencyUpdate {
 	ecosystem.Sort(key.ecosystem, gone)
 	ecosystem.Sort(key.ecosystem, came)
@@ -86,7 +85,7 @@ func components(file []byte) (map[component][]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(s.gaps) > 0 { // what is left out would look like what is gone
+		if len(s.gaps) > 0 { // a skipped package would look like a removed one
 			return nil, unreadable("CycloneDX: %s", s.gaps[0])
 		}
 		for _, c := range flatten(nil, bom.Components) {
@@ -101,7 +100,7 @@ func components(file []byte) (map[component][]string, error) {
 		if err != nil {
 			return nil, unreadable("SPDX: %v", err)
 		}
-		described := make(map[string]bool) // the thing itself is none of its parts
+		described := make(map[string]bool) // the product is not one of its own parts
 		for _, r := range doc.Relationships {
 			if r.Relationship == "DESCRIBES" {
 				described[string(r.RefB.ElementRefID)] = true
@@ -119,7 +118,7 @@ func components(file []byte) (map[component][]string, error) {
 			}
 		}
 	default:
-		return nil, unreadable("it is no bill of materials; CycloneDX (JSON, XML) and SPDX 2 (JSON) are read")
+		return nil, unreadable("it is not a bill of materials; supported formats are CycloneDX (JSON, XML) and SPDX 2 (JSON)")
 	}
 	return out, nil
 }

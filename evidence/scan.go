@@ -17,8 +17,8 @@ import (
 	"github.com/changetrail/changetrail/internal/mistake"
 )
 
-// A scan is what a reader of scans collects: the findings, each once, and what
-// it did not understand or the tool did not do.
+// A scan is what a reader of scans collects: the findings, each once, and what the reader did not
+// understand or the tool did not do.
 type scan struct {
 	tool, version string
 	looked        bool // the report shows that something was scanned
@@ -30,23 +30,23 @@ type scan struct {
 	gaps     []string
 }
 
-// partial notes why the report does not tell all.
+// partial records why the report is incomplete.
 func (s *scan) partial(why string) {
 	if !slices.Contains(s.gaps, why) && len(s.gaps) < maxGaps {
 		s.gaps = append(s.gaps, clip(why, maxGap))
 	}
 }
 
-// Bounds of what is said of a report that does not tell all.
+// Limits on the reasons why a report is incomplete.
 const (
 	maxGaps = 8
 	maxGap  = 256
 )
 
-// result returns what was collected.
+// result returns the collected result.
 func (s *scan) result() (Result, error) {
 	r := Result{Tool: clip(s.tool, maxToolName), ToolVersion: clip(s.version, maxToolName), Findings: s.findings, Partial: s.gaps}
-	for i := range r.Findings { // a finding names its tool where the report is of several
+	for i := range r.Findings { // a finding names its tool if the report has several
 		if f := &r.Findings[i]; f.Scanner == r.Tool && f.ScannerVersion == r.ToolVersion {
 			f.Scanner, f.ScannerVersion = "", ""
 		}
@@ -55,8 +55,7 @@ func (s *scan) result() (Result, error) {
 	return r, nil
 }
 
-// parse reads file as one T, as far as it can: a value of another kind than T
-// has there is left out and noted.
+// parse reads file as one T. Values of another kind than the field of T are skipped and recorded.
 func parse[T any](s *scan, file []byte) (T, error) {
 	var v T
 	if err := json.Unmarshal(file, &v, lenient, s.tolerant()); err != nil {
@@ -65,8 +64,8 @@ func parse[T any](s *scan, file []byte) (T, error) {
 	return v, nil
 }
 
-// tolerant is the option that leaves out values of the wrong kind: a report is
-// not lost for one element that its reader does not know.
+// tolerant is the option that skips values of the wrong kind, so that one unknown element does not
+// make the whole report unreadable.
 func (s *scan) tolerant() json.Options {
 	return json.WithUnmarshalers(json.UnmarshalFromFunc(func(d *jsontext.Decoder, v any) error {
 		to := reflect.ValueOf(v).Elem()
@@ -85,8 +84,8 @@ func (s *scan) tolerant() json.Options {
 	}))
 }
 
-// fits reports whether a JSON value of kind k can be read into a Go type as it
-// is. Whole numbers are looked at in any case.
+// fits reports whether a JSON value of kind k can be decoded into a Go type directly. Integers
+// always need a closer look.
 func fits(k jsontext.Kind, t reflect.Type) bool {
 	if k == 'n' || reflect.PointerTo(t).Implements(reflect.TypeFor[json.UnmarshalerFrom]()) || reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]()) {
 		return true
@@ -108,7 +107,7 @@ func fits(k jsontext.Kind, t reflect.Type) bool {
 	return true
 }
 
-// number reads a number where a whole one or a text is asked for.
+// number reads a number into a field for an integer or a text.
 func number(to reflect.Value, raw jsontext.Value) bool {
 	switch {
 	case raw.Kind() != '0':
@@ -150,14 +149,14 @@ func readXML[T any](file []byte) (T, error) {
 	return v, nil
 }
 
-// claims notes that a report counts findings and lists none of them.
+// claims records that a report counts findings and lists none of them.
 func (s *scan) claims(counted, listed int) {
 	if counted > 0 && listed == 0 {
 		s.partial("the report counts " + strconv.Itoa(counted) + " findings and lists none")
 	}
 }
 
-// listIn reads file as a list, or as an object that has it as a member.
+// listIn reads file as a list, or as an object with the list as a member.
 func listIn[T any](s *scan, file []byte, member string) ([]T, error) {
 	if len(file) > 0 && file[0] == '[' {
 		return parse[[]T](s, file)
@@ -169,7 +168,7 @@ func listIn[T any](s *scan, file []byte, member string) ([]T, error) {
 	return parse[[]T](s, members[member])
 }
 
-// streamed yields the values of a stream one by one, each read as [parse] does.
+// streamed yields the values of a stream one by one, each read like [parse] does.
 func streamed[T any](s *scan, file []byte) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for raw, err := range values[jsontext.Value](file) {

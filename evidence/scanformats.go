@@ -6,8 +6,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// scanFormats are the kinds of reports of scanners, each with what its tool
-// writes even where it finds nothing, and with what an entry of its list has.
+// scanFormats are the kinds of scan reports. Each is recognized by what its tool writes even if it
+// finds nothing, and by the members of an entry of its list.
 var scanFormats = []format{
 	{name: "sarif", is: func(s shape) bool { return s.has("runs", '[') && s.has("version", '"') }, read: readSARIF},
 	{name: "trivy", is: func(s shape) bool {
@@ -89,12 +89,12 @@ var scanFormats = []format{
 // emptyList is the format of "[]".
 const emptyList = "empty-list"
 
-// readEmptyList reads "[]", which several tools write when they found nothing,
-// and also when they looked at nothing.
+// readEmptyList reads "[]", which several tools write if they found nothing, and also if they
+// scanned nothing.
 func readEmptyList([]byte) (Result, error) { return new(scan).result() }
 
-// isSemgrep tells a report that found nothing by the paths that were scanned, or
-// by the list of errors, which older ones have beside the results and no more.
+// isSemgrep recognizes a report without findings by the scanned paths, or by the list of errors,
+// which in old reports is the only member beside the results.
 func isSemgrep(s shape) bool {
 	entry := s.in("results")
 	if s.array || !s.has("results", '[') {
@@ -128,14 +128,14 @@ func isPipAudit(s shape) bool {
 	return of(s) || of(s.in("dependencies")) || s.in("dependencies").empty && s.only("dependencies", "fixes")
 }
 
-// isLintComment reports whether s is a comment of ShellCheck or of hadolint,
-// whose codes are of kind code.
+// isLintComment reports whether s is a comment of ShellCheck or of hadolint, with a code of that
+// kind.
 func isLintComment(s shape, code jsontext.Kind) bool {
 	return s.has("code", code) && s.has("file", '"') && s.has("level", '"') && s.has("message", '"')
 }
 
-// isGitLabReport tells a report of GitLab's schemas: those up to 14 need no
-// member scan.
+// isGitLabReport recognizes a report of GitLab's schemas. Up to version 14 the member scan is
+// optional.
 func isGitLabReport(s shape) bool {
 	if s.array || !s.has("vulnerabilities", '[') || !s.has("version", '"') {
 		return false

@@ -26,7 +26,7 @@ type gitleaksLeak struct {
 	Commit7   string `json:"commit"`
 }
 
-// readGitleaks reads a list of leaks. What leaked is not kept.
+// readGitleaks reads a list of leaks. It drops the leaked secrets.
 func readGitleaks(file []byte) (Result, error) {
 	s := scan{tool: "gitleaks"}
 	leaks, err := parse[[]gitleaksLeak](&s, file)
@@ -55,8 +55,8 @@ type detectSecretsBaseline struct {
 	} `json:"results"`
 }
 
-// readDetectSecrets reads a baseline. One that a person audited and found to be
-// no secret is no finding. It does not name the files that were clean.
+// readDetectSecrets reads a baseline. An entry that a person audited as no secret is no finding. It
+// does not name the files without findings.
 func readDetectSecrets(file []byte) (Result, error) {
 	s := scan{tool: "detect-secrets"}
 	r, err := parse[detectSecretsBaseline](&s, file)

@@ -7,11 +7,11 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// snykProject is what snyk test, container test and iac test write with --json:
-// one for a project, a list of them for several. snyk code writes SARIF.
+// snykProject is the output of snyk test, container test and iac test with --json: one for a
+// project, a list for several. snyk code writes SARIF.
 type snykProject struct {
 	OK              *bool               `json:"ok"`
-	Error           string              `json:"error"` // in place of all else
+	Error           string              `json:"error"` // replaces all other members
 	Vulnerabilities []snykVulnerability `json:"vulnerabilities"`
 	Applications    []snykProject       `json:"applications"` // within a container
 	Issues          []snykIssue         `json:"infrastructureAsCodeIssues"`
@@ -81,7 +81,7 @@ func (p *snykProject) addTo(s *scan, image string) {
 		s.partial(path + ": " + p.Error)
 	}
 	if p.OK != nil && !*p.OK && len(p.Vulnerabilities)+len(p.Issues)+len(p.Applications) == 0 {
-		s.partial(path + " is not ok, and no weakness of it is listed")
+		s.partial(path + " is not ok, but no weakness of it is listed")
 	}
 	s.claims(p.Unique, len(p.Vulnerabilities))
 	s.looked = s.looked || p.Dependencies > 0 || p.Issues != nil && p.Error == ""

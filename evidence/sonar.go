@@ -6,14 +6,13 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// sonarReport is a report of generic issues for SonarQube, as gosec and others
-// write it
+// sonarReport is a report of generic issues for SonarQube, which gosec and others write
 // (https://docs.sonarsource.com/sonarqube-server/analyzing-source-code/importing-external-issues/generic-issue-import-format/).
 type sonarReport struct {
 	Rules  []sonarRule `json:"rules"`
 	Issues []struct {
 		Rule     string         `json:"ruleId"`
-		Engine   string         `json:"engineId"` // formerly here
+		Engine   string         `json:"engineId"` // here in older reports
 		Severity string         `json:"severity"`
 		Place    jsontext.Value `json:"primaryLocation"`
 	} `json:"issues"`
@@ -41,7 +40,7 @@ type sonarPlace struct {
 	} `json:"textRange"`
 }
 
-// readSonar reads a report. It does not say what was looked at.
+// readSonar reads a report, which does not say what was scanned.
 func readSonar(file []byte) (Result, error) {
 	var s scan
 	r, err := parse[sonarReport](&s, file)
@@ -67,7 +66,7 @@ func readSonar(file []byte) (Result, error) {
 	return s.result()
 }
 
-// describe fills in what a rule says of all its issues.
+// describe sets what a rule says about all its issues.
 func (rule *sonarRule) describe(f *record.Finding) {
 	f.Scanner, f.Title = orElse(f.Scanner, rule.Engine), orElse(rule.Description, orElse(rule.Name, f.Title))
 	f.Severity = record.GraverSeverity(f.Severity, bySeverity(rule.Severity))

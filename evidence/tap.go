@@ -15,13 +15,12 @@ var (
 
 	tapPlan  = regexp.MustCompile(`^1\.\.(\d+)\s*(?:#.*)?$`)
 	tapPoint = regexp.MustCompile(`^(not )?ok\b\s*(\d+)?\s*(?:- )?(.*)$`)
-	tapMild  = regexp.MustCompile(`(?i)#\s*(?:skip|todo)`)  // of an "ok": it did not run, or does not count
-	tapTodo  = regexp.MustCompile(`(?i)(?:^|\s)#\s+todo\b`) // of a "not ok": as expected
+	tapMild  = regexp.MustCompile(`(?i)#\s*(?:skip|todo)`)  // after "ok": it did not run, or does not count
+	tapTodo  = regexp.MustCompile(`(?i)(?:^|\s)#\s+todo\b`) // after "not ok": the failure is expected
 )
 
-// isTAP tells the Test Anything Protocol (testanything.org, versions 12 to 14)
-// by its version, or by a plan with points. Text of go test has lines of "ok",
-// and no plan.
+// isTAP recognizes the Test Anything Protocol (testanything.org, versions 12 to 14) by its version,
+// or by a plan with points. The text output of go test has lines of "ok" but no plan.
 func isTAP(file []byte) bool {
 	return tapVersion.Match(file) || tapPlans.Match(file) && tapPoints.Match(file)
 }
@@ -31,15 +30,15 @@ type tapTest struct {
 	verdict verdict
 }
 
-// A tapLevel is the points at one depth: of the file, or of a subtest.
+// A tapLevel has the points at one depth: of the file, or of a subtest.
 type tapLevel struct {
 	indent  int
-	plans   int // how many there are
+	plans   int // number of plans
 	planned int
 	points  int
-	highest int // number of a point
+	highest int // highest number of a point
 	tests   []tapTest
-	inner   []tapTest // of subtests, until the point that sums them up
+	inner   []tapTest // of subtests, until the point that summarizes them
 }
 
 type tapReader struct {
@@ -47,11 +46,11 @@ type tapReader struct {
 	files  int
 	tests  int
 	levels []*tapLevel
-	yaml   string // the line that ends the block within which we are
+	yaml   string // the line that ends the current block
 }
 
-// readTAP counts the tests that hold no others: a point that sums subtests up
-// counts where it fails and none of them does.
+// readTAP counts the tests that contain no others. A point that summarizes subtests counts if it
+// fails and none of them does.
 func readTAP(file []byte) (Result, error) {
 	r := tapReader{run: newTestRun(), levels: []*tapLevel{{}}}
 	for line := range bytes.Lines(file) {
@@ -90,8 +89,8 @@ func (r *tapReader) see(line string) {
 	}
 }
 
-// at returns the level of that indentation. What is deeper is ended, and its
-// tests wait for the next point there.
+// at returns the level of that indentation. Deeper levels end, and their tests wait for the next
+// point at this level.
 func (r *tapReader) at(indent int) *tapLevel {
 	var inner []tapTest
 	for indent < r.top().indent {
@@ -144,8 +143,7 @@ func (r *tapReader) point(level *tapLevel, ok bool, number, name string) {
 	}
 }
 
-// all returns the tests of a level, with a failure where they are not those
-// that were planned.
+// all returns the tests of a level, with a failure if their number differs from the plan.
 func (l *tapLevel) all() []tapTest {
 	tests := append(l.tests, l.inner...)
 	switch {
@@ -157,7 +155,7 @@ func (l *tapLevel) all() []tapTest {
 	return tests
 }
 
-// endFile counts the tests of a file; several may stand in one report.
+// endFile counts the tests of a file; a report may contain several files.
 func (r *tapReader) endFile() {
 	level := r.at(0)
 	r.levels[0] = &tapLevel{}

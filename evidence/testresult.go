@@ -14,9 +14,8 @@ const (
 	intotoPayload  = "application/vnd.in-toto+json"
 )
 
-// readTestResult reads an in-toto statement with the predicate test-result
-// (in-toto attestation framework), bare or in a DSSE envelope. Signatures are
-// kept with the file and not checked here.
+// readTestResult reads an in-toto statement with the predicate test-result (in-toto attestation
+// framework), bare or in a DSSE envelope. Signatures stay in the file and are not checked here.
 func readTestResult(file []byte) (Result, error) {
 	envelope, err := decodeJSON[struct {
 		Payload string `json:"payload"`
@@ -36,7 +35,7 @@ func readTestResult(file []byte) (Result, error) {
 		return Result{}, unreadable("in-toto: %v", err)
 	}
 	if !strings.HasPrefix(statement.GetPredicateType(), testResultType) {
-		return Result{}, unreadable("in-toto: the predicate is %q; of predicates test-result is read", statement.GetPredicateType())
+		return Result{}, unreadable("in-toto: the predicate is %q; only test-result is supported", statement.GetPredicateType())
 	}
 	text, err := statement.GetPredicate().MarshalJSON()
 	if err != nil {
@@ -54,7 +53,7 @@ func readTestResult(file []byte) (Result, error) {
 		run.add(testID{name: name}, failed)
 	}
 	res := run.result()
-	switch p.GetResult() { // the lists may be left out; the result may not
+	switch p.GetResult() { // the lists are optional; the result is not
 	case "PASSED", "WARNED":
 		if res.Failed == 0 {
 			res.Conclusion = "success"
@@ -62,7 +61,7 @@ func readTestResult(file []byte) (Result, error) {
 	case "FAILED":
 		res.Conclusion = "failure"
 	default:
-		return Result{}, unreadable("in-toto test-result: the result is %q; PASSED, WARNED and FAILED are read", p.GetResult())
+		return Result{}, unreadable("in-toto test-result: the result is %q, which is not PASSED, WARNED or FAILED", p.GetResult())
 	}
 	return res, nil
 }

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// maxCases bounds a report that is made to exhaust a reader.
+// maxCases bounds a report that was made to exhaust a reader.
 const maxCases = 500_000
 
-// A verdict is how a test ended, the graver the higher.
+// A verdict is how a test ended; a higher one is worse.
 type verdict int
 
 const (
@@ -20,9 +20,9 @@ const (
 	failed
 )
 
-// verdictOf reads the words by which tools say how a test ended, as attributes
-// and as names of elements, in any case, with any sign between the words, and
-// perhaps with a reason: "Failed(Child)".
+// verdictOf reads the words by which tools say how a test ended, in attributes and as names of
+// elements, in any case, with any separator between words, and with an optional reason:
+// "Failed(Child)".
 func verdictOf(word string) (v verdict, known bool) {
 	if end := strings.IndexAny(word, "(:"); end > 0 {
 		word = word[:end]
@@ -54,26 +54,26 @@ func wordsOf(lists map[verdict]string) map[string]verdict {
 	return out
 }
 
-// A testID tells one test from another. The same name in two suites, files or
-// browsers is two tests.
+// A testID distinguishes one test from another. The same name in two suites, files or browsers
+// means two tests.
 type testID struct {
-	scope int // the suite, by its place in the report
+	scope int // the suite, by its position in the report
 	place string
 	name  string
 }
 
-// attempts is how often a test stands in a report, and how that ended.
+// attempts counts how often a test is in a report, and how it ended.
 type attempts struct {
 	first, last, gravest verdict
 	times                int
 }
 
-// A testRun gathers what a report says of its tests.
+// A testRun collects what a report says about its tests.
 type testRun struct {
 	tests    map[testID]attempts
-	reruns   map[int]bool // scopes where a name is unique, so that a test that comes again was run again
-	unlisted int64        // failures that are counted and not listed
-	failing  []string     // names for what failed beside the tests
+	reruns   map[int]bool // scopes with unique names, in which a repeated test was run again
+	unlisted int64        // failures that are counted but not listed
+	failing  []string     // names for failures outside tests
 	partial  []string
 }
 
@@ -91,7 +91,7 @@ func (r *testRun) add(id testID, v verdict) {
 	r.tests[id] = a
 }
 
-// fail notes failures that no test accounts for.
+// fail records failures that belong to no listed test.
 func (r *testRun) fail(name string, count int64) {
 	r.unlisted += min(count, maxCases)
 	r.failing = append(r.failing, clip(strings.TrimSpace(name), 512))
@@ -103,9 +103,9 @@ func (r *testRun) doubt(format string, args ...any) {
 	}
 }
 
-// result sums the tests up. Of a test that stands several times any failure
-// counts, save where it is plain that the failure was run again. A run without
-// a test that passed shows nothing: its conclusion is error, not success.
+// result sums the tests up. If a test occurs several times, any failure counts, unless the failed
+// test was clearly run again. A run in which no test passed shows nothing: its conclusion is error,
+// not success.
 func (r *testRun) result() Result {
 	res := Result{Conclusion: "success", Failed: r.unlisted, Failing: r.failing, Partial: r.partial}
 	plain := r.plainReruns()
@@ -134,9 +134,8 @@ func (r *testRun) result() Result {
 	return res
 }
 
-// plainReruns returns the scopes where what comes again is what failed, and
-// nothing else, and something in the report stands once. With go test -count=2
-// every test stands twice, and a failure stays one.
+// plainReruns returns the scopes in which only failed tests occur again. It returns none if no test
+// occurs only once: with go test -count=2 every test occurs twice, and a failure stays a failure.
 func (r *testRun) plainReruns() map[int]bool {
 	if len(r.reruns) == 0 {
 		return nil
@@ -157,8 +156,7 @@ func (r *testRun) plainReruns() map[int]bool {
 	return plain
 }
 
-// rootTest returns the name, with its package, of the test that a subtest of
-// Go belongs to.
+// rootTest returns the name, with its package, of the test that contains a Go subtest.
 func rootTest(name string) string {
 	start := strings.LastIndexByte(name, ' ') + 1
 	root, _, _ := strings.Cut(name[start:], "/")

@@ -10,41 +10,41 @@ import (
 	"strings"
 )
 
-// maxXMLDepth bounds documents that are made to exhaust a reader. encoding/xml
-// expands no entities of a document's own, so a "billion laughs" is an error.
+// maxXMLDepth bounds documents that were made to exhaust a reader. encoding/xml does not expand
+// entities that a document defines, so a "billion laughs" is an error.
 const maxXMLDepth = 64
 
-// A dialect is how a format of XML writes test runs. All of them are a tree of
-// suites, which count what failed in them and may say how they ended, with
-// tests, which say so by an attribute or by an element within.
+// A dialect describes how an XML format writes test runs. All of them are a tree of suites, which
+// count failures and may say how they ended, and of tests, which say so in an attribute or in an
+// inner element.
 type dialect struct {
 	tests    []string                                             // elements that are one test
-	scopes   []string                                             // elements in which a name stands for one test
-	place    string                                               // attribute of a test that tells it from others of its name
-	name     []string                                             // attributes that make a test's name
+	scopes   []string                                             // elements in which a name means one test
+	place    string                                               // attribute of a test that distinguishes it from others of its name
+	name     []string                                             // attributes that form a test's name
 	verdict  []string                                             // attributes that say how a test or a suite ended
 	failures []string                                             // attributes that count what failed
 	within   bool                                                 // elements within a test say how it ended
-	silence  verdict                                              // of a test that does not say how it ended
-	spoken   bool                                                 // a test must say how it ended, else it is not understood
+	silence  verdict                                              // verdict of a test that does not say how it ended
+	spoken   bool                                                 // a test must say how it ended, otherwise it is not understood
 	total    string                                               // attribute of a suite that counts its tests
-	whole    []string                                             // elements that speak of the whole file, and not of what they enclose
-	outside  []string                                             // elements that may stand outside the tests; any where nil
+	whole    []string                                             // elements that describe the whole file, not their content
+	outside  []string                                             // elements that may be outside the tests; nil means any
 	refuse   func(t xml.StartElement, of *xml.StartElement) error // of: the test that t is within
-	meant    func(t, of xml.StartElement) (v verdict, said bool)  // what t means within a test of one tool, where that is not its name
+	meant    func(t, of xml.StartElement) (v verdict, said bool)  // what t means within a test of one tool, if not what its name says
 	speaks   func(t xml.StartElement) bool                        // whether t says that each test after it says how it ended
 }
 
-// xmlFrame is an element that is open.
+// xmlFrame is an open element.
 type xmlFrame struct {
 	start    xml.StartElement
 	scope    int
 	test     bool
 	verdict  verdict // of a test
 	signs    int64   // of failure, in a test
-	inner    bool    // tests stand within the test
-	toDo     bool    // whatever the test did counts for nothing
-	failed   bool    // a suite that says so, or has a failure outside its tests
+	inner    bool    // the test contains tests
+	toDo     bool    // the result of the test does not count
+	failed   bool    // the suite says so, or has a failure outside its tests
 	declared counts
 	before   counts
 }
@@ -61,7 +61,7 @@ type xmlWalk struct {
 	stated counts // of the whole file
 }
 
-// readTests reads a file of that dialect.
+// readTests reads a file in that dialect.
 func (d dialect) readTests(file []byte) (Result, error) {
 	w := xmlWalk{dialect: d, run: newTestRun()}
 	tokens := xml.NewDecoder(bytes.NewReader(file))
@@ -116,7 +116,7 @@ func (w *xmlWalk) begin(t xml.StartElement) error {
 	return nil
 }
 
-// scopeOf returns the scope of what begins now.
+// scopeOf returns the scope of the element that begins now.
 func (w *xmlWalk) scopeOf() int {
 	if len(w.open) == 0 {
 		return 0
@@ -124,7 +124,7 @@ func (w *xmlWalk) scopeOf() int {
 	return w.open[len(w.open)-1].scope
 }
 
-// testOf returns the innermost test that is open.
+// testOf returns the innermost open test.
 func (w *xmlWalk) testOf() *xmlFrame {
 	for _, f := range slices.Backward(w.open) {
 		if f.test {
@@ -134,7 +134,7 @@ func (w *xmlWalk) testOf() *xmlFrame {
 	return nil
 }
 
-// said returns how a test says by its attributes that it ended.
+// said returns the verdict in the attributes of a test.
 func (w *xmlWalk) said(t xml.StartElement) verdict {
 	v, said := skipped, false
 	for _, name := range w.verdict {
@@ -146,7 +146,7 @@ func (w *xmlWalk) said(t xml.StartElement) verdict {
 		if !known {
 			w.run.doubt("%s=%q of a test", name, word)
 		}
-		switch { // of two words, "run" and "suppressed", the one that says less is heeded
+		switch { // of two words, such as "run" and "suppressed", the one that claims less counts
 		case stated == failed:
 			return failed
 		case !said:
@@ -177,8 +177,8 @@ func isFalse(word string) bool {
 	return err == nil && !b
 }
 
-// seeWithin hears what an element within a test says of it. An attempt that
-// failed and was run again (flakyFailure) is no word: the test passed.
+// seeWithin reads an element within a test that says how the test ended. An attempt that failed and
+// was run again (flakyFailure) does not count: the test passed.
 func (w *xmlWalk) seeWithin(test *xmlFrame, t xml.StartElement) {
 	for _, name := range w.verdict {
 		if v, known := verdictOf(attr(t, name)); known && v == failed {
@@ -229,14 +229,14 @@ func (w *xmlWalk) seeOutside(f *xmlFrame) {
 	}
 }
 
-// inSuite reports whether what began last stands directly in the root or in a
-// suite, and not in properties or output.
+// inSuite reports whether the last element is directly in the root or in a suite, not in properties
+// or output.
 func (w *xmlWalk) inSuite() bool {
 	return len(w.open) <= 2 || hasFold(w.scopes, w.open[len(w.open)-2].start.Name.Local)
 }
 
-// saysFailed reports whether an element outside the tests is a failure, or says
-// that something failed.
+// saysFailed reports whether an element outside the tests is a failure, or says that something
+// failed.
 func (w *xmlWalk) saysFailed(t xml.StartElement) bool {
 	v, known := verdictOf(t.Name.Local)
 	fails := known && v == failed
@@ -251,7 +251,7 @@ func (w *xmlWalk) saysFailed(t xml.StartElement) bool {
 	return fails
 }
 
-// sum adds up attributes that count.
+// sum adds up counting attributes.
 func (w *xmlWalk) sum(t xml.StartElement, attributes ...string) int64 {
 	var sum int64
 	for _, name := range attributes {
@@ -282,20 +282,19 @@ func (w *xmlWalk) end() {
 	w.compare(suiteName(f.start, w.open), f.declared, counts{w.listed.tests - f.before.tests, w.listed.fails - f.before.fails})
 }
 
-// compare holds what is counted against what is listed: a failure that is not
-// listed is one all the same, and tests that are not listed may have failed.
+// compare compares the declared counts with the listed tests: a failure that is not listed still
+// counts, and tests that are not listed may have failed.
 func (w *xmlWalk) compare(name string, declared, listed counts) {
 	if missing := declared.fails - listed.fails; missing > 0 {
-		w.run.fail(name+" [counted and not listed]", missing)
+		w.run.fail(name+" [counted but not listed]", missing)
 		w.listed.fails += missing
 	}
 	if declared.tests > listed.tests {
-		w.run.doubt("%s counts %d tests and lists %d", name, declared.tests, listed.tests)
+		w.run.doubt("%s counts %d tests but lists %d", name, declared.tests, listed.tests)
 	}
 }
 
-// endTest counts a test. One that holds others is counted where it failed and
-// none of them did.
+// endTest counts a test. A test that contains others counts if it failed and none of them did.
 func (w *xmlWalk) endTest(f *xmlFrame) {
 	w.listed.tests++
 	some := w.listed.fails > f.before.fails
@@ -313,7 +312,7 @@ func (w *xmlWalk) endTest(f *xmlFrame) {
 		parts = append(parts, attr(f.start, a))
 	}
 	name := strings.TrimSpace(strings.Join(parts, " "))
-	if name == "" && f.verdict == passed { // pytest writes so a test that was broken off
+	if name == "" && f.verdict == passed { // pytest writes an interrupted test this way
 		w.run.doubt("a test without a name")
 		return
 	}

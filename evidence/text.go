@@ -13,14 +13,13 @@ import (
 	"golang.org/x/text/encoding/unicode/utf32"
 )
 
-// unknownRune replaces what is no character: a byte that is not UTF-8, half a
-// surrogate pair, a control character that XML does not allow.
+// unknownRune replaces everything that is no character: a byte that is not UTF-8, half a surrogate
+// pair, a control character that XML does not allow.
 const unknownRune = "\uFFFD"
 
-// textOf returns the text of a report, for all readers: UTF-8 without a byte
-// order mark, that a strict reader of JSON or XML takes. No report is refused
-// for its bytes: names and verdicts are ASCII in all that matters, and the
-// digest stays that of the file as it came.
+// textOf returns the text of a report for all readers: UTF-8 without a byte order mark, which a
+// strict reader of JSON or XML accepts. No report is refused for its encoding: all relevant names
+// and verdicts are ASCII, and the digest remains that of the original file.
 func textOf(file []byte) []byte {
 	file = bytes.ToValidUTF8(decodeUnicode(file), []byte(unknownRune))
 	file = bytes.TrimLeftFunc(file, func(c rune) bool { return c <= ' ' || c == '\ufeff' })
@@ -35,9 +34,8 @@ func textOf(file []byte) []byte {
 	return file
 }
 
-// decodeUnicode tells UTF-16 and UTF-32 by the byte order mark, or by the
-// zeros beside the first character, which is ASCII in JSON, XML and TAP; and
-// other charsets by the declaration of XML.
+// decodeUnicode detects UTF-16 and UTF-32 by the byte order mark, or by the zeros beside the first
+// character, which is ASCII in JSON, XML and TAP. It detects other charsets by the XML declaration.
 func decodeUnicode(file []byte) []byte {
 	var from encoding.Encoding
 	switch {
@@ -58,8 +56,8 @@ func decodeUnicode(file []byte) []byte {
 	return file
 }
 
-// zeros reports whether the first two characters of file have zero bytes where
-// pattern, that of one character, has "0", and others where it has "x".
+// zeros reports whether the bytes of the first two characters of file match pattern, which
+// describes one character: "0" is a zero byte, "x" any other byte.
 func zeros(file []byte, pattern string) bool {
 	if len(file) < 2*len(pattern) {
 		return false
@@ -74,8 +72,8 @@ func zeros(file []byte, pattern string) bool {
 
 var declaredCharset = regexp.MustCompile(`^\s*<\?xml\s[^>]*?encoding\s*=\s*["']([^"'>]+)["']`)
 
-// decodeDeclared reads XML in the charset that it declares. A declaration that
-// cannot be true, as that of UTF-16 in a file of ASCII bytes, is passed over.
+// decodeDeclared decodes XML in the charset that it declares. It ignores a declaration that cannot
+// be true, such as UTF-16 in a file of ASCII bytes.
 func decodeDeclared(file []byte) []byte {
 	m := declaredCharset.FindSubmatch(file[:min(len(file), 256)])
 	if m == nil {
@@ -91,9 +89,8 @@ func decodeDeclared(file []byte) []byte {
 	return file
 }
 
-// charset returns the encoding of that name, by the names that browsers know
-// ("cp1252") and those that IANA lists ("IBM850"); nil for UTF-8 and for what
-// nobody knows.
+// charset returns the encoding with that name, as browsers ("cp1252") or IANA ("IBM850") call it.
+// It returns nil for UTF-8 and for an unknown name.
 func charset(name string) encoding.Encoding {
 	from, err := htmlindex.Get(name)
 	if err != nil {
@@ -110,9 +107,8 @@ var (
 	xmlReference   = regexp.MustCompile(`&#([0-9]+|[xX][0-9a-fA-F]+);`)
 )
 
-// xmlText takes the declarations away: the charset is known now, XML 1.1 reads
-// as 1.0 once its control characters are gone, and files that were put
-// together have them in the middle.
+// xmlText removes the declarations: the charset is already known, XML 1.1 reads like 1.0 once its
+// control characters are gone, and concatenated files have declarations in the middle.
 func xmlText(file []byte) []byte {
 	file = bytes.TrimSpace(xmlDeclaration.ReplaceAllLiteral(file, nil))
 	file = xmlReference.ReplaceAllFunc(file, func(ref []byte) []byte {
@@ -138,9 +134,9 @@ func xmlChar(c rune) bool {
 	return c == '\t' || c == '\n' || c == '\r' || c >= ' ' && c <= 0xD7FF || c >= 0xE000 && c <= 0xFFFD || c >= 0x10000 && c <= utf8.MaxRune
 }
 
-// jsonText escapes the control characters within strings, replaces halves of
-// surrogate pairs, and makes white space of what stands between values that is
-// none: NUL (CodeClimate), the separators of RFC 7464, byte order marks.
+// jsonText escapes control characters within strings, replaces halves of surrogate pairs, and
+// replaces by white space what is invalid between values: NUL (CodeClimate), the separators of RFC
+// 7464, byte order marks.
 func jsonText(file []byte) []byte {
 	out := make([]byte, 0, len(file))
 	quoted := false
@@ -168,7 +164,7 @@ func jsonText(file []byte) []byte {
 	return out
 }
 
-// jsonEscape copies the escape at the start of text, and says how long it is.
+// jsonEscape copies the escape at the start of text, and returns its length.
 func jsonEscape(out, text []byte) ([]byte, int) {
 	first, ok := utf16Escape(text)
 	if !ok || first < 0xD800 || first > 0xDFFF {

@@ -18,7 +18,7 @@ type trivyReport struct {
 	} `json:"Trivy"`
 	Results []trivyResult `json:"Results"`
 
-	Resources         []trivyResource `json:"Resources"` // of a cluster; formerly in two lists
+	Resources         []trivyResource `json:"Resources"` // of a cluster; in two lists in older versions
 	Vulnerabilities   []trivyResource `json:"Vulnerabilities"`
 	Misconfigurations []trivyResource `json:"Misconfigurations"`
 }
@@ -96,7 +96,7 @@ func readTrivy(file []byte) (Result, error) {
 		return Result{}, err
 	}
 	if r.SchemaVersion != 2 && r.SchemaVersion != 0 { // 0: a report of a cluster
-		return Result{}, unreadable("Trivy's schema version %d; 2 is read", r.SchemaVersion)
+		return Result{}, unreadable("Trivy's schema version is %d; only 2 is supported", r.SchemaVersion)
 	}
 	s.version = r.Trivy.Version
 	addTrivy(&s, "", r.Results)
@@ -109,7 +109,7 @@ func readTrivy(file []byte) (Result, error) {
 	return s.result()
 }
 
-// readTrivyList reads what Trivy wrote before schema 2: the list of results.
+// readTrivyList reads the format of Trivy before schema 2: a list of results.
 func readTrivyList(file []byte) (Result, error) {
 	s := scan{tool: "Trivy"}
 	results, err := parse[[]trivyResult](&s, file)
@@ -162,8 +162,8 @@ func (t *trivyResult) addOthers(s *scan) {
 	}
 }
 
-// trivyScore picks the score of whoever rated the severity, else NVD's, else
-// the first by name; of each the newest version of CVSS.
+// trivyScore returns the score of the source that rated the severity, else NVD's, else the first by
+// name; for each source, that of the newest CVSS version.
 func trivyScore(scores map[string]trivyCVSS, source string) (float64, string) {
 	for _, who := range append([]string{source, "nvd"}, slices.Sorted(maps.Keys(scores))...) {
 		switch s := scores[who]; {

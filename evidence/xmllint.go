@@ -7,7 +7,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// checkstyleReport is the XML of Checkstyle, which many linters write too.
+// checkstyleReport is the XML of Checkstyle, which many linters also write.
 type checkstyleReport struct {
 	Version string `xml:"version,attr"`
 	Files   []struct {
@@ -23,8 +23,8 @@ type checkstyleReport struct {
 	} `xml:"file"`
 }
 
-// readCheckstyle reads a report. Checkstyle lists all files that it looked at.
-// Which tool wrote it is told by the names of its rules alone.
+// readCheckstyle reads a report. Checkstyle lists all files that it checked. Only the names of the
+// rules identify the tool.
 func readCheckstyle(file []byte) (Result, error) {
 	r, err := readXML[checkstyleReport](file)
 	if err != nil {
@@ -49,7 +49,7 @@ func readCheckstyle(file []byte) (Result, error) {
 	return s.result()
 }
 
-// checkstyleRule returns the tool and the rule that a source names, as
+// checkstyleRule returns the tool and the rule that a source names, such as
 // com.puppycrawl.tools.checkstyle.checks.coding.MagicNumberCheck, ShellCheck.SC2086,
 // eslint.rules.no-eval, detekt.MagicNumber.
 func checkstyleRule(source string) (tool, rule string) {
@@ -94,7 +94,7 @@ type pmdReport struct {
 	} `xml:"configerror"`
 }
 
-// readPMD reads a report. It lists no file that was clean.
+// readPMD reads a report, which does not list files without findings.
 func readPMD(file []byte) (Result, error) {
 	r, err := readXML[pmdReport](file)
 	if err != nil {
@@ -107,7 +107,7 @@ func readPMD(file []byte) (Result, error) {
 	for _, e := range r.ConfigErrors {
 		s.partial("the rule " + e.Rule + " is not configured")
 	}
-	severities := map[int]string{1: "high", 2: "high", 3: "medium", 4: "low", 5: "low"} // as PMD's own SARIF
+	severities := map[int]string{1: "high", 2: "high", 3: "medium", 4: "low", 5: "low"} // as in PMD's own SARIF
 	for _, f := range r.Files {
 		for _, v := range f.Violations {
 			s.add(record.Finding{
@@ -118,8 +118,8 @@ func readPMD(file []byte) (Result, error) {
 	return s.result()
 }
 
-// spotbugsReport is the XML of SpotBugs and of FindBugs before it
-// (spotbugs/etc/bugcollection.xsd of its source).
+// spotbugsReport is the XML of SpotBugs and of its predecessor FindBugs
+// (spotbugs/etc/bugcollection.xsd in its source).
 type spotbugsReport struct {
 	Version string `xml:"version,attr"`
 	Bugs    []struct {

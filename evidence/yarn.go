@@ -15,7 +15,7 @@ type yarnLine struct {
 	Data jsontext.Value `json:"data"`
 }
 
-// isYarnLine reports whether a line is one that yarn 1 writes in an audit.
+// isYarnLine reports whether a line is output of the audit of yarn 1.
 func isYarnLine(s shape) bool {
 	switch s.text("type") {
 	case "auditAdvisory", "auditSummary", "auditAction", "info", "warning", "error":
@@ -24,8 +24,8 @@ func isYarnLine(s shape) bool {
 	return false
 }
 
-// readYarn1 reads lines: an advisory for each place, and at the end how many
-// there were. Without that end the audit did not come through.
+// readYarn1 reads lines: an advisory for each place, and at the end their count. Without that end
+// the audit did not finish.
 func readYarn1(file []byte) (Result, error) {
 	s := scan{tool: "yarn audit"}
 	advisories, ended, failed := 0, false, ""
@@ -64,7 +64,7 @@ func readYarn1(file []byte) (Result, error) {
 	case advisories == 0 && !ended:
 		return Result{}, unreadable("yarn audit failed: %s", orElse(failed, "it has neither advisories nor a summary"))
 	case failed != "":
-		s.partial("yarn audit notes an error: " + failed)
+		s.partial("yarn audit reports an error: " + failed)
 	case !ended:
 		s.partial("yarn audit's summary is missing")
 	}
@@ -84,8 +84,8 @@ type yarnTree struct {
 	} `json:"children"`
 }
 
-// readYarn4 reads lines, one for each weakness of a package. Where there is
-// none, yarn 4 writes nothing.
+// readYarn4 reads lines, one for each weakness of a package. yarn 4 writes nothing if there is
+// none.
 func readYarn4(file []byte) (Result, error) {
 	s := scan{tool: "yarn npm audit"}
 	for line, err := range streamed[yarnTree](&s, file) {
