@@ -99,7 +99,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 		{"a body that is too large", structured, bytes.Repeat([]byte(" "), 2<<20), 413, "larger than 1048576 bytes"},
 		{"100,000 bytes of header", with(structured, "X-Large", strings.Repeat("x", 100_000)), good, 431, "at most 65536"},
 		{"a page of another site", with(structured, "Sec-Fetch-Site", "cross-site"), good, 403, "another site"},
-		{"an event that only gateways send", structured, []byte(`{"specversion":"1.0","id":"1","source":"/a","type":"` + record.TypeIdentityRefused + `","subject":"acme/payments#1","data":{"agent":"a","credential":"c"}}`), 403, "come from changetrail itself alone"},
+		{"an event that only gateways send", structured, []byte(`{"specversion":"1.0","id":"1","source":"/a","type":"` + record.TypeIdentityRefused + `","subject":"acme/payments#1","data":{"agent":"a","credential":"c"}}`), 403, "only changetrail itself sends"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if p := s.send(t, "POST", "/v1/events", c.header, c.body).problem(t, c.status); !strings.Contains(p.Detail, c.detail) {
@@ -183,7 +183,7 @@ func TestAnEventInTheNameOfAnotherIsRefusedAndAFinding(t *testing.T) {
 	s := newSite(t, func(c *Config, _ *producer.Options) { c.Credentials = known })
 	for range 2 {
 		p := s.send(t, "POST", "/v1/events", with(structured, "Authorization", tokens[0]), []byte(decision("1", "b", ""))).problem(t, http.StatusForbidden)
-		if p.Errors[0].Reason != string(schemas.NotTheSenders) || !strings.Contains(p.Detail, "in the name of b, and the credential a-prod is that of a") {
+		if p.Errors[0].Reason != string(schemas.NotTheSenders) || !strings.Contains(p.Detail, "in the name of b, but the credential a-prod belongs to a") {
 			t.Errorf("%+v", p)
 		}
 	}

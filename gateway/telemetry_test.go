@@ -226,7 +226,7 @@ func TestTelemetryInTheNameOfAnotherIsRefusedAndAFinding(t *testing.T) {
 		return r.body
 	}
 	said := send(0, "/v1/traces", must(t)(spans("b", elsewhere).MarshalJSON()))
-	if !strings.Contains(said, `"rejectedSpans":"1"`) || !strings.Contains(said, "in the name of b, and the credential a-prod is that of a") {
+	if !strings.Contains(said, `"rejectedSpans":"1"`) || !strings.Contains(said, "in the name of b, but the credential a-prod belongs to a") {
 		t.Errorf("it says %s", said)
 	}
 	said = send(0, "/v1/logs", must(t)(logOf("b", elsewhere).MarshalJSON()))
@@ -242,7 +242,7 @@ func TestTelemetryInTheNameOfAnotherIsRefusedAndAFinding(t *testing.T) {
 		t.Errorf("of no repository: %s", said)
 	}
 
-	if said = send(1, "/v1/traces", must(t)(spans("", elsewhere).MarshalJSON())); !strings.Contains(said, "may not speak of github.com/acme/payments") {
+	if said = send(1, "/v1/traces", must(t)(spans("", elsewhere).MarshalJSON())); !strings.Contains(said, "may not publish about github.com/acme/payments") {
 		t.Errorf("of another's repository: %s", said)
 	}
 	if said = send(2, "/v1/traces", must(t)(spans("", "").MarshalJSON())); !strings.Contains(said, "set vcs.repository.url.full") {

@@ -9,13 +9,13 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// Allow refuses what is not its sender's to say. It is asked about the event as it was
-// read, with what Read said: err, where it is not nil, unless who sent it may not
-// even speak of what it names.
+// Allow refuses events that their sender may not publish. It checks the event as it was read,
+// together with the error of Read: it returns err, if that is not nil, unless the sender may not
+// even publish about what the event names.
 //
-// A credential that is bound to an agent states what that agent did and decided; one
-// of a person, that person's reviews and leave; one of a platform, what it may. What an
-// agent or a person says of others is taken: it is a claim, and the record says so.
+// A credential of an agent states what that agent did and decided; one of a person, that person's
+// reviews and approvals; one of a platform, the kinds of facts that it may state. What an agent or
+// a person says about others is accepted as a claim, and the record shows it as one.
 func Allow(who identity.Principal, e *Event, err error) error {
 	for _, repo := range e.Named {
 		if err := mayTell(who, repo); err != nil {
@@ -33,20 +33,19 @@ func Allow(who identity.Principal, e *Event, err error) error {
 	}
 	switch e.Fact.(type) {
 	case *record.IdentityRefused, *record.RunNamed, *record.RepositoryNamed:
-		return schemas.Refuse(schemas.NotTheSenders, "events of type %s come from changetrail itself alone", e.Type)
+		return schemas.Refuse(schemas.NotTheSenders, "only changetrail itself sends events of type %s", e.Type)
 	}
 	return allowName(who, e.Fact)
 }
 
-// Own is who changetrail itself is, in what its gateways say.
+// Own returns the principal under which changetrail's gateways publish their own events.
 func Own() identity.Principal { return identity.Principal{Name: identity.Own, Platform: identity.Own} }
 
-// AllowSigned is Allow for an event that lies in Kafka: who sent it is whom its
-// signature names. Which repositories that one may speak of, and what a platform may state,
-// the gateway alone knows, and has asked. Changetrail's own events are those that a
-// gateway or an enricher has signed as its own; where nobody has a key that cannot be told, and
-// what they say is a claim, as everything is, except of the names of repositories: no claim
-// moves what others told.
+// AllowSigned is Allow for an event in Kafka. Its sender is the one that its signature names. Only
+// the gateway knows, and has checked, which repositories a sender may publish about and what a
+// platform may state. Changetrail's own events are those that a gateway or an enricher signed as
+// its own. Without keys that cannot be checked, and they are claims like everything else, except
+// for names of repositories: no claim may move what others reported.
 func (r Reader) AllowSigned(e *Event, err error) error {
 	switch e.Fact.(type) {
 	case *record.IdentityRefused:
@@ -65,7 +64,7 @@ func (r Reader) AllowSigned(e *Event, err error) error {
 	return Allow(principalOf(e.Sender), e, err)
 }
 
-// principalOf is who a gateway found a sender to be.
+// principalOf returns the principal that a gateway identified as the sender.
 func principalOf(sender string) identity.Principal {
 	_, name, _ := strings.Cut(sender, ":")
 	who := identity.Principal{Name: name}
@@ -73,15 +72,15 @@ func principalOf(sender string) identity.Principal {
 	case record.Signed:
 		who.Agent = name
 	case record.Observed:
-		who.Platform, who.Webhook = name, true // as a gateway found: see Reader.witness
+		who.Platform, who.Webhook = name, true // the gateway verified it: see Reader.witness
 	case record.Human:
 		who.Person = name
 	}
 	return who
 }
 
-// An Impostor is the error for an event in the name of someone who did not send it. It
-// wraps a [schemas.Refusal].
+// An Impostor is the error for an event in the name of somebody who did not send it. It wraps a
+// [schemas.Refusal].
 type Impostor struct{ Name, Credential, BoundTo string }
 
 func (i *Impostor) Error() string { return i.refusal().Error() }
@@ -90,11 +89,11 @@ func (i *Impostor) Error() string { return i.refusal().Error() }
 func (i *Impostor) Unwrap() error { return i.refusal() }
 
 func (i *Impostor) refusal() error {
-	whose := "is bound to nobody"
+	whose := "belongs to nobody"
 	if i.BoundTo != "" {
-		whose = "is that of " + i.BoundTo
+		whose = "belongs to " + i.BoundTo
 	}
-	return schemas.Refuse(schemas.NotTheSenders, "it speaks in the name of %s, and the credential %s %s", i.Name, i.Credential, whose)
+	return schemas.Refuse(schemas.NotTheSenders, "it is in the name of %s, but the credential %s %s", i.Name, i.Credential, whose)
 }
 
 // IsImpostor returns the Impostor in err's chain, or nil.
@@ -106,7 +105,7 @@ func IsImpostor(err error) *Impostor {
 	return nil
 }
 
-// allowRepository refuses what is about a repository that the sender may not speak of.
+// allowRepository refuses events about a repository that the sender may not publish about.
 func allowRepository(who identity.Principal, e *Event) error {
 	spans, ok := e.Fact.(*record.Spans)
 	if !ok {
@@ -120,19 +119,20 @@ func allowRepository(who identity.Principal, e *Event) error {
 	return nil
 }
 
-// mayTell refuses what is about a repository that the sender may not speak of; of one
-// who may speak of some, also what says of none, since it may turn out to be about any.
+// mayTell refuses events about a repository that the sender may not publish about. For a sender
+// that is limited to some repositories it also refuses events without a repository, since they may
+// turn out to be about any.
 func mayTell(who identity.Principal, repo record.Repository) error {
 	switch {
 	case who.MaySpeakOf(string(repo)):
 		return nil
 	case repo == "":
-		return schemas.Refuse(schemas.NotAllowed, "the credential %s may speak of some repositories alone, and it is not said which one this is about; set vcs.repository.url.full in the resource attributes, or partitionkey", who.Name)
+		return schemas.Refuse(schemas.NotAllowed, "the credential %s is limited to some repositories, and the event names none; set vcs.repository.url.full in the resource attributes, or partitionkey", who.Name)
 	}
-	return schemas.Refuse(schemas.NotAllowed, "the credential %s may not speak of %s", who.Name, repo)
+	return schemas.Refuse(schemas.NotAllowed, "the credential %s may not publish about %s", who.Name, repo)
 }
 
-// allowName refuses what is said in the name of another.
+// allowName refuses facts in the name of another.
 func allowName(who identity.Principal, f record.Fact) error {
 	switch f := f.(type) {
 	case *record.Decision:

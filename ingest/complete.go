@@ -5,9 +5,9 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// Complete states on an event what it leaves out and the credential of its sender
-// says: which agent spans belong to, and which repository what names none is about. It
-// reports whether the data of the event changed by that.
+// Complete adds to an event what it omits and the credential of its sender determines: the agent of
+// spans, and the repository of an event without one. It reports whether the data of the event
+// changed.
 func Complete(who identity.Principal, e *Event) (changed bool) {
 	spans, ok := e.Fact.(*record.Spans)
 	if !ok {
@@ -35,7 +35,7 @@ func CompleteSpan(who identity.Principal, s *record.Span) {
 	}
 }
 
-// only is the one repository that a credential may speak of, "" where there are others.
+// only returns the repository of a credential that is limited to one, otherwise "".
 func only(who identity.Principal) record.Repository {
 	repo, err := record.ParseRepository(who.OnlyRepository())
 	if err != nil {

@@ -17,46 +17,43 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// A Reader reads events. The zero Reader reads what needs nothing else.
+// A Reader reads events. The zero Reader reads events that need nothing else.
 type Reader struct {
-	Blobs blobs.Getter // of data that are not in the event; nil: there is none
-	// Keys are those of the gateways, whose word on the sender is believed; nobody's is
-	// where there are none.
+	Blobs blobs.Getter // of data that are not in the event; nil means none
+	// Keys are those of the gateways, whose signatures identify senders. Without keys no sender is
+	// identified.
 	Keys signing.Keys
-	// Trust says which events without a signature are believed; none where it is empty.
+	// Trust says which unsigned events are believed; empty means none.
 	Trust []settings.Trust
-	// Early says that the event is read before it lies in Kafka, by a gateway or a
-	// sender: it may wait on a disk, and data too large for Kafka become a blob on the
-	// way.
+	// Early says that the event is not in Kafka yet but at a gateway or a sender: it may wait on a
+	// disk, and data too large for Kafka become a blob on the way.
 	Early bool
-	// Room is asked before memory is taken for a report or for fetched data, in bytes; nil:
-	// there is enough.
-	// Its error is returned by Read.
+	// Room returns an error if there is not enough memory for a report or for fetched data of that
+	// many bytes. Read returns that error. nil means that there always is.
 	Room func(bytes int64) error
 }
 
-// An Event is one that was read.
+// An Event is an event that was read.
 type Event struct {
 	record.Event
-	Envelope schemas.Envelope // with its data in place, wherever they came from
-	File     []byte           // the report that it carried, to be kept; nil where none
-	// Named are all repositories that an event names which is refused because it names
-	// several; see [Allow].
+	Envelope schemas.Envelope // with its data, wherever they came from
+	File     []byte           // the attached report, to be stored; nil if none
+	// Named are all repositories in an event that is refused because it names several; see [Allow].
 	Named []record.Repository
 }
 
-// A StoreError says that the blob store could not be asked: no fault of the event,
-// which is read again later.
+// A StoreError says that the blob store failed. It is no fault of the event, which is read again
+// later.
 type StoreError struct{ Err error }
 
 func (e *StoreError) Error() string { return e.Err.Error() }
 
-// Unwrap returns what the store said.
+// Unwrap returns the error of the store.
 func (e *StoreError) Unwrap() error { return e.Err }
 
-// Read reads the event in an envelope that schemas opened or checked. key is that of its Kafka record,
-// and now the time of that; where it lies in none, nil and the time now. An error
-// is a refusal (package schemas) or a [StoreError].
+// Read reads the event in an envelope that schemas opened or checked. key and now are the key and
+// the time of its Kafka record; for an event that is not in Kafka, nil and the current time. An
+// error is a refusal (package schemas) or a [StoreError].
 func (r Reader) Read(ctx context.Context, env schemas.Envelope, key []byte, now time.Time) (Event, error) {
 	e := Event{Envelope: env}
 	if err := r.fetch(ctx, &e.Envelope); err != nil {
@@ -87,10 +84,10 @@ func (r Reader) Read(ctx context.Context, env schemas.Envelope, key []byte, now 
 		return e, err
 	}
 	if _, own := e.Fact.(*record.RepositoryNamed); own {
-		return e, nil // it is not kept
+		return e, nil // it is not stored
 	}
 	if n := len(e.Stored); n > schemas.MaxEventSize {
-		return e, schemas.Refuse(schemas.TooLarge, "%d bytes once the report is taken out, at most %d are kept", n, schemas.MaxEventSize)
+		return e, schemas.Refuse(schemas.TooLarge, "%d bytes without the report; the limit is %d", n, schemas.MaxEventSize)
 	}
 	if r.Early {
 		return e, schemas.CheckClockAhead(e.Time, now)
@@ -98,10 +95,10 @@ func (r Reader) Read(ctx context.Context, env schemas.Envelope, key []byte, now 
 	return e, nil
 }
 
-// arrival returns when an event arrived: when its gateway took it, which the signature covers;
-// without one, when the broker took it, which is now. imported says that it is what the
-// sender states: one that brings in history, or that is trusted with it. Where it is not
-// signed yet, a gateway has dropped it from everyone else.
+// arrival returns when an event arrived: when its gateway accepted it, which the signature covers,
+// or without a signature when the broker accepted it, which is now. imported says that the time is
+// the sender's statement: the sender imports history, or is trusted with it. For an event that is
+// not signed yet, a gateway has removed the time of every other sender.
 func (r Reader) arrival(env *schemas.Envelope, sender string, now time.Time) (at time.Time, imported bool, err error) {
 	switch {
 	case env.ArrivedAt == "":
@@ -110,7 +107,7 @@ func (r Reader) arrival(env *schemas.Envelope, sender string, now time.Time) (at
 		imported = true
 	case sender != "":
 		imported = env.Imported != ""
-		now = now.Add(schemas.Behind) // the clock of the broker
+		now = now.Add(schemas.Behind) // the broker's clock may be behind
 	default:
 		if t := r.trusted(env.Source); t == nil || !t.History {
 			return now, false, nil
@@ -127,8 +124,8 @@ func (r Reader) arrival(env *schemas.Envelope, sender string, now time.Time) (at
 	return at, false, nil
 }
 
-// decode reads the fact, of whatever type, and what it is about. It returns the time
-// that the event states, zero where it states none.
+// decode reads the fact, of whatever type, and its subject. It returns the time that the event
+// states, or zero.
 func (e *Event) decode(key []byte, arrived time.Time) (stated time.Time, err error) {
 	if platform.Reads(e.Envelope.Type) {
 		return e.foreign(key, arrived)
@@ -137,14 +134,14 @@ func (e *Event) decode(key []byte, arrived time.Time) (stated time.Time, err err
 	return e.Envelope.Time, err
 }
 
-// foreign reads an event of a code host or a CI system. Its time is the one inside
-// it: a webhook that is sent again says the same, whenever that is.
+// foreign reads an event of a code host or a CI system. Its time is the one inside it, so that a
+// webhook that is sent again says the same.
 func (e *Event) foreign(key []byte, arrived time.Time) (time.Time, error) {
 	env := &e.Envelope
 	if err := schemas.CheckMedia(*env); err != nil {
 		return time.Time{}, err
 	}
-	subject, _ := record.ParseChange(env.Subject) // others mean other things by it
+	subject, _ := record.ParseChange(env.Subject) // other senders use it for other things
 	reading, err := platform.Read(env.Type, env.Data, schemas.Hint(subject, env, key))
 	if subject != "" && errors.Is(err, platform.ErrNotAChange) {
 		err = nil // the subject names it
@@ -175,7 +172,7 @@ func (e *Event) foreign(key []byte, arrived time.Time) (time.Time, error) {
 	return reading.Time, schemas.CheckClock(e.Time, arrived)
 }
 
-// refusalOf says why a platform's event cannot be read.
+// refusalOf returns the reason why a platform's event cannot be read.
 func refusalOf(err error) error {
 	var two *platform.Conflict
 	switch {
@@ -189,9 +186,8 @@ func refusalOf(err error) error {
 	return schemas.Refuse(schemas.SchemaViolation, "%v", err)
 }
 
-// fetch puts the data in place that a dataref names, and refuses what is too large.
-// Data that stand in the event must be those that its dataref names, if it has one:
-// else one reader would see these and the next one those.
+// fetch loads the data that a dataref names, and refuses data that are too large. If an event has
+// both data and a dataref, the digests must match; otherwise two readers could see different data.
 func (r Reader) fetch(ctx context.Context, env *schemas.Envelope) error {
 	if data := bytes.TrimSpace(env.Data); len(data) == 0 || string(data) == "null" {
 		env.Data = nil
@@ -202,7 +198,7 @@ func (r Reader) fetch(ctx context.Context, env *schemas.Envelope) error {
 	}
 	switch n := len(env.Data); {
 	case n > limit:
-		return schemas.Refuse(schemas.TooLarge, "%d bytes of data, at most %d are taken; put large data into the blob store and name its digest in dataref", n, limit)
+		return schemas.Refuse(schemas.TooLarge, "%d bytes of data, but the limit is %d; put large data into the blob store and name its digest in dataref", n, limit)
 	case env.DataRef == "":
 		return nil
 	case n == 0:
@@ -212,13 +208,13 @@ func (r Reader) fetch(ctx context.Context, env *schemas.Envelope) error {
 		}
 		return r.room(env.Data)
 	case digests.Of(env.Data) != env.DataRef:
-		return schemas.Refuse(schemas.DigestMismatch, "it has data, and dataref %q is not their digest; leave one of the two out", env.DataRef)
+		return schemas.Refuse(schemas.DigestMismatch, "it has data, and dataref %q is not their digest; send only one of the two", env.DataRef)
 	}
 	env.DataRef = ""
 	return nil
 }
 
-// room asks for the memory that it takes to read fetched data.
+// room reserves the memory for reading fetched data.
 func (r Reader) room(data []byte) error {
 	if r.Room == nil {
 		return nil
@@ -231,8 +227,8 @@ func (r Reader) room(data []byte) error {
 	return err
 }
 
-// Counted is a place for files that takes memory for those that it reads. How large one is,
-// is known once it is read.
+// Counted is a blob store that reserves memory for the blobs that it reads. The size of a blob is
+// known only after it was read.
 type Counted struct {
 	Blobs blobs.Getter
 	Share *budget.Share
@@ -249,10 +245,10 @@ func (c Counted) Get(ctx context.Context, digest string) ([]byte, error) {
 	return file, err
 }
 
-// get returns the data that a dataref names by its digest.
+// get returns the data that a dataref names by digest.
 func get(ctx context.Context, store blobs.Getter, ref string) ([]byte, error) {
 	if store == nil {
-		return nil, schemas.Refuse(schemas.BlobMissing, "dataref %s, and there is no blob store here; set blobs in the configuration", ref)
+		return nil, schemas.Refuse(schemas.BlobMissing, "dataref is %s, but there is no blob store; set blobs in the configuration", ref)
 	}
 	data, err := store.Get(ctx, ref)
 	switch {
@@ -263,13 +259,12 @@ func get(ctx context.Context, store blobs.Getter, ref string) ([]byte, error) {
 	case err != nil:
 		return nil, &StoreError{err}
 	case len(data) > schemas.MaxDataSize:
-		return nil, schemas.Refuse(schemas.TooLarge, "dataref: %d bytes, at most %d are read", len(data), schemas.MaxDataSize)
+		return nil, schemas.Refuse(schemas.TooLarge, "dataref: %d bytes, but the limit is %d", len(data), schemas.MaxDataSize)
 	}
 	return data, nil
 }
 
-// ReadReport reads the report that a fact carries and returns that file; nil where it
-// carries none.
+// ReadReport reads the report that a fact carries and returns that file, or nil if it carries none.
 func ReadReport(f record.Fact) (file []byte, err error) { return Reader{}.readReport(f) }
 
 func (r Reader) readReport(f record.Fact) (file []byte, err error) {
@@ -285,7 +280,7 @@ func (r Reader) readReport(f record.Fact) (file []byte, err error) {
 	case errors.As(err, &full):
 		return nil, full.Err
 	case errors.Is(err, evidence.ErrDigest):
-		return nil, schemas.Refuse(schemas.DigestMismatch, "%v; what was sent is not what was read: send the file again", err)
+		return nil, schemas.Refuse(schemas.DigestMismatch, "%v; the file changed on the way: send it again", err)
 	case err != nil:
 		return nil, schemas.Refuse(schemas.BadReport, "%v", err)
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// kindOf is the kind of a fact in the lists of what credentials may state, "" where no
-// platform's word on it proves anything.
+// kindOf returns the kind of a fact in the list of kinds that a credential may state, or "" if no
+// platform can prove such a fact.
 func kindOf(f record.Fact) string {
 	switch f.(type) {
 	case *record.Opened, *record.Updated, *record.Merged, *record.Closed:
@@ -37,14 +37,14 @@ func kindOf(f record.Fact) string {
 	return ""
 }
 
-// allowKind refuses what a credential may not state.
+// allowKind refuses kinds of facts that a credential may not state.
 func allowKind(who identity.Principal, e *Event) error {
 	if only := platform.Webhook(e.Envelope.Type); only != "" && who.Name != "" && !who.Webhook {
-		return schemas.Refuse(schemas.NotTheSenders, "events of type %s come as verified webhooks of %s alone, and this one came with the credential %s; send the webhook to /v1/webhooks/%s, or state the fact as an event of changetrail's own", e.Envelope.Type, only, who.Name, only)
+		return schemas.Refuse(schemas.NotTheSenders, "events of type %s are accepted only as verified webhooks of %s, but this one came with the credential %s; send the webhook to /v1/webhooks/%s, or state the fact as an event of changetrail's own", e.Envelope.Type, only, who.Name, only)
 	}
 	kind := kindOf(e.Fact)
 	if who.Platform == "" || len(who.May) == 0 || kind == "" || slices.Contains(who.May, kind) {
 		return nil
 	}
-	return schemas.Refuse(schemas.NotTheSenders, "the credential %s may state %s, and this is of the kind %s; add that to its may in the credentials, if it is to state such facts", who.Name, strings.Join(who.May, ", "), kind)
+	return schemas.Refuse(schemas.NotTheSenders, "the credential %s may state only %s, but this fact is of kind %s; to allow it, add the kind to may of the credential", who.Name, strings.Join(who.May, ", "), kind)
 }

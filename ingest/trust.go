@@ -8,8 +8,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// trusted returns the first rule about the source of an event without a signature, nil where
-// there is none.
+// trusted returns the first rule for the source of an unsigned event, or nil.
 func (r Reader) trusted(source string) *settings.Trust {
 	for i := range r.Trust {
 		if r.Trust[i].Covers(source) {
@@ -19,8 +18,8 @@ func (r Reader) trusted(source string) *settings.Trust {
 	return nil
 }
 
-// unsigned returns the witness of an event without a signature. What webhooks alone may
-// say is a claim without one: only a gateway verifies them.
+// unsigned returns the witness of an unsigned event. An event that only webhooks may send is a
+// claim, since only a gateway verifies webhooks.
 func (r Reader) unsigned(e *Event) string {
 	t := r.trusted(e.Source)
 	if t == nil || platform.Webhook(e.Envelope.Type) != "" {

@@ -8,10 +8,9 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// Worth returns the witness of a fact that came with a credential: of an agent
-// ([record.Signed]), of a platform ([record.Observed]) or of a person ([record.Human]).
-// Nothing else is a credential. A sender proves what it sees or does itself; what it
-// says beyond that is a claim.
+// Worth returns the witness of a fact that came with a credential: of an agent ([record.Signed]),
+// of a platform ([record.Observed]) or of a person ([record.Human]). Nothing else is a credential.
+// A sender proves what it sees or does itself; everything else that it says is a claim.
 func Worth(credential string, f record.Fact) string {
 	of := record.Observed
 	switch f.(type) {
@@ -28,8 +27,8 @@ func Worth(credential string, f record.Fact) string {
 	return of
 }
 
-// witness returns the witness of an event: by the credential that a gateway signed for
-// it, or by what the operator trusts without one.
+// witness returns the witness of an event: by the credential that a gateway signed for it, or by
+// what the operator trusts without one.
 func (r Reader) witness(e *Event) string {
 	if e.Sender == "" {
 		return r.unsigned(e)
@@ -43,7 +42,7 @@ func (r Reader) witness(e *Event) string {
 	return Worth(schemas.CredentialOf(e.Sender), e.Fact)
 }
 
-// ownWord reports whether a fact is what a person says for themselves.
+// ownWord reports whether a fact is a person's statement about their own act.
 func ownWord(account string, f record.Fact) bool {
 	switch f := f.(type) {
 	case *record.Review:

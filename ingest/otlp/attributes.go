@@ -12,7 +12,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// attributes are those of a span or a log, and behind them those of its resource.
+// attributes are those of a span or a log, with those of its resource as a fallback.
 type attributes struct {
 	own, resource pcommon.Map
 	metadata      map[string]any // of OpenInference: JSON in an attribute
@@ -21,7 +21,7 @@ type attributes struct {
 func attributesOf(own, resource pcommon.Map) attributes {
 	a := attributes{own: own, resource: resource}
 	if v, ok := own.Get("metadata"); ok && v.Type() == pcommon.ValueTypeStr {
-		_ = json.Unmarshal([]byte(v.Str()), &a.metadata) // of another form, it tells nothing
+		_ = json.Unmarshal([]byte(v.Str()), &a.metadata) // in another form it is ignored
 	}
 	return a
 }
@@ -33,7 +33,7 @@ func (a attributes) value(key string) (pcommon.Value, bool) {
 	return a.resource.Get(key)
 }
 
-// text is the value of an attribute as a text, "" where there is none.
+// text returns the value of an attribute as a text, or "".
 func (a attributes) text(key string) string {
 	if inner, ok := strings.CutPrefix(key, "metadata."); ok {
 		s, _ := a.metadata[inner].(string)
@@ -46,7 +46,7 @@ func (a attributes) text(key string) string {
 	return strings.ToValidUTF8(v.AsString(), "�")
 }
 
-// first is the first text that the attributes have.
+// first returns the first of the attributes that is a text.
 func (a attributes) first(keys []string) string {
 	for _, key := range keys {
 		if v := a.text(key); v != "" {
@@ -56,8 +56,8 @@ func (a attributes) first(keys []string) string {
 	return ""
 }
 
-// content is the first value that the attributes have, as JSON: a text that is JSON is
-// that, another one a string.
+// content returns the first of the attributes that has a value, as JSON: a text that is JSON
+// unchanged, any other text as a string.
 func (a attributes) content(keys []string) record.Free {
 	for _, key := range keys {
 		v, ok := a.value(key)
@@ -75,8 +75,9 @@ func (a attributes) content(keys []string) record.Free {
 	return nil
 }
 
-// failed reports whether the first value that the attributes have is a result that says
-// that the call failed. It is asked as it came: what is too large to be kept says it, too.
+// failed reports whether the first of the attributes that has a value is a result that says that
+// the call failed. It checks the original value, since a result that is too large to keep also says
+// it.
 func (a attributes) failed(keys []string) bool {
 	for _, key := range keys {
 		if v, ok := a.value(key); ok {
@@ -103,7 +104,7 @@ func contentOf(text string) record.Free {
 	return agents.Bounded(b)
 }
 
-// clip shortens s to n bytes, at the beginning of a character.
+// clip shortens s to at most n bytes, at the start of a character.
 func clip(s string, n int) string {
 	if len(s) <= n {
 		return s

@@ -8,7 +8,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// Attributes that say one thing, the most telling first.
+// Attributes with the same meaning, the most informative first.
 var (
 	toolName   = []string{"gen_ai.tool.name", "tool.name", "ai.toolCall.name", "tool_name"}
 	callID     = []string{"gen_ai.tool.call.id", "tool_call.id", "ai.toolCall.id", "tool_use_id", "call_id"}
@@ -27,8 +27,8 @@ var (
 	errorType  = []string{"error.type", "exception.type"}
 )
 
-// The operations of the semantic conventions (gen_ai.operation.name), the kinds of
-// spans of OpenInference and of OpenLLMetry, and what each is here.
+// kinds maps the operations of the semantic conventions (gen_ai.operation.name) and the kinds of
+// spans of OpenInference and OpenLLMetry to kinds of record.Span.
 var kinds = map[string]map[string]string{
 	"gen_ai.operation.name": {
 		"execute_tool": record.SpanTool, "plan": record.SpanTool, "invoke_agent": record.SpanAgent,
@@ -41,7 +41,7 @@ var kinds = map[string]map[string]string{
 	"span.type":               {"tool": record.SpanTool, "interaction": record.SpanAgent, "llm_request": record.SpanModel}, // Claude Code
 }
 
-// kindOf tells what a span is.
+// kindOf returns the kind of a span.
 func kindOf(name string, a attributes) string {
 	for _, key := range []string{"gen_ai.operation.name", "openinference.span.kind", "traceloop.span.kind", "mcp.method.name", "codex.tool.phase", "span.type"} {
 		if kind := kinds[key][a.text(key)]; kind != "" {
@@ -63,7 +63,7 @@ func kindOf(name string, a attributes) string {
 	return record.SpanStep
 }
 
-// callee is the name of the tool that a span calls.
+// callee returns the name of the tool that a span calls.
 func callee(name string, a attributes) string {
 	if tool := a.first(toolName); tool != "" {
 		return tool
@@ -82,8 +82,8 @@ func callee(name string, a attributes) string {
 	return name
 }
 
-// agentOf is the name of the agent that an agent's span is about, "" where it says
-// none, as the span of a workflow.
+// agentOf returns the name of the agent of an agent's span, or "" if the span names none, as that
+// of a workflow.
 func agentOf(name string, a attributes) string {
 	if v := a.first(agentName); v != "" {
 		return v
@@ -100,7 +100,7 @@ func agentOf(name string, a attributes) string {
 	return ""
 }
 
-// repositoryOf is the repository that attributes name, "" where they name none.
+// repositoryOf returns the repository that attributes name, or "".
 func repositoryOf(a attributes) record.Repository {
 	for _, key := range repository {
 		if repo, err := record.ParseRepository(a.text(key)); err == nil {
@@ -110,7 +110,7 @@ func repositoryOf(a attributes) record.Repository {
 	return ""
 }
 
-// changeOf is the change of a repository that attributes name.
+// changeOf returns the change of a repository that attributes name, or "".
 func changeOf(a attributes, repo record.Repository) record.ChangeID {
 	v := strings.TrimLeft(a.first(change), "#!")
 	if v == "" || repo == "" {
@@ -129,10 +129,10 @@ func changeOf(a attributes, repo record.Repository) record.ChangeID {
 	return id
 }
 
-// opaque is how Claude Code names a user: by a digest.
+// opaque matches the digest by which Claude Code identifies a user.
 var opaque = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// delegatedBy is who asked the agent.
+// delegatedBy returns who asked the agent.
 func delegatedBy(a attributes) string {
 	for _, key := range append(delegate, "user.id") {
 		if v := a.text(key); v != "" && !opaque.MatchString(v) {

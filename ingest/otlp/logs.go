@@ -16,19 +16,18 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// A Log is an action that a log tells of.
+// A Log is an action that a log reports.
 type Log struct {
-	Source, ID string // identity of the event: that of the hooks of the same product
+	Source, ID string // identity of the event, the same as for the hooks of that product
 	At         time.Time
-	Trace      string // traceparent, "" where it belongs to none
+	Trace      string // traceparent, "" if it belongs to none
 	Repository record.Repository
 	Change     record.ChangeID
-	Agent      string // id of the agent, where whoever runs it states one
+	Agent      string // id of the agent, if its operator states one
 	Action     *record.Action
 }
 
-// Logs returns the actions that logs tell of. What they say of anything else is not
-// kept.
+// Logs returns the actions that logs report. Other logs are dropped.
 func Logs(in plog.Logs, now time.Time) (out []Log, refused Refused) {
 	for _, rl := range in.ResourceLogs().All() {
 		resource := rl.Resource().Attributes()
@@ -47,7 +46,7 @@ func Logs(in plog.Logs, now time.Time) (out []Log, refused Refused) {
 	return out, refused
 }
 
-// read returns the action of one log, nil where it tells of none.
+// read returns the action of one log, or nil if it reports none.
 func read(l plog.LogRecord, a attributes, now time.Time) (*Log, error) {
 	name := cmp.Or(a.text("event.name"), l.EventName(), l.Body().AsString())
 	product, event := agents.ClaudeCode, ""
@@ -67,7 +66,7 @@ func read(l plog.LogRecord, a attributes, now time.Time) (*Log, error) {
 	}
 	run := a.first(session)
 	if run == "" || id == "" {
-		return nil, fmt.Errorf("log %s: it names no session or no call, so that nothing leads from it to a change", name)
+		return nil, fmt.Errorf("log %s: it names no session or no call, so that it cannot be linked to a change", name)
 	}
 	action.Agent = record.Agent{
 		ID: clip(product, 256), Model: clip(a.text("model"), 256), Run: clip(run, 256),
@@ -97,7 +96,7 @@ func read(l plog.LogRecord, a attributes, now time.Time) (*Log, error) {
 	return out, nil
 }
 
-// actionOf returns what an event of a product says was done, and the id of the call.
+// actionOf returns the action that an event of a product reports, and the id of the call.
 func actionOf(product, event string, a attributes) (*record.Action, string) {
 	id := a.first(callID)
 	action := &record.Action{Tool: clip(cmp.Or(a.first(toolName), "unknown"), 256), Arguments: a.content([]string{"arguments", "tool_input", "tool_parameters"})}
@@ -110,7 +109,7 @@ func actionOf(product, event string, a attributes) (*record.Action, string) {
 			action.DurationMS = max(0, ms)
 		}
 		if action.Result = a.content([]string{"output"}); action.Result == nil && a.text("error") != "" {
-			b, _ := json.Marshal(map[string]string{"error": a.text("error")}) // of a valid text: cannot fail
+			b, _ := json.Marshal(map[string]string{"error": a.text("error")}) // cannot fail: the text is valid
 			action.Result = agents.Bounded(b)
 		}
 		if action.Outcome == "success" {
@@ -125,24 +124,24 @@ func actionOf(product, event string, a attributes) (*record.Action, string) {
 		}
 	case "user_prompt":
 		prompt := a.text("prompt.id")
-		if prompt == "" { // of Codex: nothing tells it from what the hook says
+		if prompt == "" { // of Codex: it cannot be distinguished from the hook's report
 			return nil, ""
 		}
-		b, _ := json.Marshal(map[string]string{"prompt": a.text("prompt")}) // of a valid text: cannot fail
+		b, _ := json.Marshal(map[string]string{"prompt": a.text("prompt")}) // cannot fail: the text is valid
 		return &record.Action{Tool: "prompt", Outcome: "success", Arguments: agents.Bounded(b)}, agents.SaidID("prompt", prompt)
 	}
 	return nil, ""
 }
 
 var (
-	// exited is how Codex writes the end of a command into what it gave back. That the
-	// command was run is a success to it, however that ended.
+	// exited matches the end of a command in its result as Codex writes it. Codex counts a command
+	// that ran as a success, whatever its exit code.
 	exited = regexp.MustCompile(`(?m)^Process exited with code (\d+)`)
-	// rejected is what it gives back for a call that was not made.
+	// rejected matches the result of a call that was not made.
 	rejected = regexp.MustCompile(`rejected by user|reject command`)
 )
 
-// ended is how a call ended.
+// ended returns how a call ended.
 func ended(product string, a attributes) string {
 	output := ""
 	if product == agents.Codex {

@@ -17,29 +17,29 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// A Refused says how many spans or logs cannot be taken, and why, as the partial
-// success of OTLP does.
+// A Refused says how many spans or logs cannot be accepted, and why, as the partial success of OTLP
+// does.
 type Refused struct {
 	Count int64
-	First error // what is wrong with the first of them
+	First error // the error of the first of them
 }
 
-// Add counts one more in.
+// Add counts one more refusal.
 func (r *Refused) Add(err error) {
 	if r.Count++; r.First == nil {
 		r.First = err
 	}
 }
 
-// Bounds of one part of a trace: but for calls that are larger by themselves it travels
-// with its event, and needs no place of its own (schemas.ClaimCheckSize).
+// Limits on one part of a trace: unless a call is very large by itself, a part travels within its
+// event and needs no blob (schemas.ClaimCheckSize).
 const (
 	maxSpans = 1000
 	maxBytes = 48 << 10
 )
 
-// Spans returns what is kept of spans that are exported together: parts of traces, in
-// the order in which they begin.
+// Spans returns the relevant content of spans that were exported together: parts of traces, in the
+// order in which they begin.
 func Spans(in ptrace.Traces, now time.Time) (out []*record.Spans, refused Refused) {
 	open := make(map[string]*record.Spans) // the part of a trace that is being filled
 	size := make(map[string]int)
@@ -68,7 +68,7 @@ func Spans(in ptrace.Traces, now time.Time) (out []*record.Spans, refused Refuse
 	return out, refused
 }
 
-// reduce returns what is kept of a span.
+// reduce returns the relevant content of a span.
 func reduce(s ptrace.Span, resource pcommon.Map, now time.Time) (record.Span, error) {
 	if s.TraceID().IsEmpty() || s.SpanID().IsEmpty() {
 		return record.Span{}, fmt.Errorf("span %q has no trace id or no span id", s.Name())
@@ -98,8 +98,8 @@ func reduce(s ptrace.Span, resource pcommon.Map, now time.Time) (record.Span, er
 	return out, nil
 }
 
-// remoteParent are the flags of a span whose parent is of another process (OTLP
-// SpanFlags: that it is known, and that it is so).
+// remoteParent are the flags of a span whose parent is in another process (OTLP SpanFlags: the
+// remoteness is known, and it is remote).
 const remoteParent = 0x300
 
 func timeOf(t pcommon.Timestamp) time.Time {
@@ -109,12 +109,12 @@ func timeOf(t pcommon.Timestamp) time.Time {
 	return t.AsTime().UTC()
 }
 
-// describe fills in what spans of any kind say of the agent and of where it works.
+// describe sets what spans of any kind say about the agent and its repository.
 func describe(out *record.Span, a attributes) {
-	if v, ok := a.resource.Get("gen_ai.agent.id"); ok { // of the whole program: whoever runs it says so
+	if v, ok := a.resource.Get("gen_ai.agent.id"); ok { // of the whole program: its operator set it
 		out.AgentID = clip(v.AsString(), 256)
 	}
-	if service := a.text("service.name"); !strings.HasPrefix(service, "unknown_service") { // of the SDK
+	if service := a.text("service.name"); !strings.HasPrefix(service, "unknown_service") { // default of the SDK
 		out.Service = clip(service, 256)
 	}
 	out.AgentName = clip(a.first(ownName), 256)
@@ -124,7 +124,7 @@ func describe(out *record.Span, a attributes) {
 	out.Repository, out.Change = string(repo), string(changeOf(a, repo))
 }
 
-// call fills in what the call of a tool was.
+// call sets the tool call of a span.
 func call(out *record.Span, s ptrace.Span, a attributes) {
 	out.Tool, out.CallID = clip(cmp.Or(callee(s.Name(), a), "unknown"), 256), clip(a.first(callID), 256)
 	out.Arguments, out.Result = a.content(arguments), a.content(result)
@@ -139,10 +139,10 @@ func call(out *record.Span, s ptrace.Span, a attributes) {
 	case s.Status().Code() == ptrace.StatusCodeError || a.first(errorType) != "" || a.text("gen_ai.task.status") == "failure":
 		out.Outcome = "failure"
 		if out.Result == nil && s.Status().Message() != "" {
-			b, _ := json.Marshal(map[string]string{"error": s.Status().Message()}) // of valid texts: OTLP has no others
+			b, _ := json.Marshal(map[string]string{"error": s.Status().Message()}) // cannot fail: texts of OTLP are valid
 			out.Result = agents.Bounded(b)
 		}
-	case a.text("codex.tool.phase") != "": // the log of the same call tells more
+	case a.text("codex.tool.phase") != "": // the log of the same call says more
 		out.Outcome, out.AgentName = "unknown", agents.Codex
 		if out.Run != "" && out.CallID != "" {
 			out.Source = clip(agents.Source(agents.Codex, out.Run), 256)
@@ -151,7 +151,7 @@ func call(out *record.Span, s ptrace.Span, a attributes) {
 		out.Outcome = "unknown"
 		for _, named := range [][2]string{{"file_path", "file_path"}, {"full_command", "command"}} {
 			if v := a.text(named[0]); v != "" {
-				b, _ := json.Marshal(map[string]string{named[1]: v}) // of a valid text: cannot fail
+				b, _ := json.Marshal(map[string]string{named[1]: v}) // cannot fail: the text is valid
 				out.Arguments = agents.Bounded(b)
 			}
 		}
@@ -169,7 +169,7 @@ func call(out *record.Span, s ptrace.Span, a attributes) {
 	}
 }
 
-// stepOfClaudeCode is how a call ended, as its step says.
+// stepOfClaudeCode returns how a call ended, by its step.
 func stepOfClaudeCode(name string, a attributes) string {
 	switch {
 	case name == "claude_code.tool.blocked_on_user" && a.text("decision") == "reject":
@@ -182,8 +182,8 @@ func stepOfClaudeCode(name string, a attributes) string {
 	return ""
 }
 
-// unwrapLangChain takes arguments and result out of what the callbacks of LangChain
-// wrap them in, and reads from there the id of the call and how it ended.
+// unwrapLangChain extracts arguments and result from the wrappers of LangChain's callbacks, and
+// with them the id of the call and how it ended.
 func unwrapLangChain(out *record.Span) {
 	type message struct {
 		Content jsontext.Value `json:"content"`

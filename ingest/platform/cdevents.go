@@ -13,8 +13,8 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// cdEvent is what is read of an event of CDEvents 0.3 to 0.5, and of the approvals
-// of the 0.6 draft (https://cdevents.dev/docs/).
+// cdEvent is the part that is read of an event of CDEvents 0.3 to 0.5, and of the approvals of the
+// 0.6 draft (https://cdevents.dev/docs/).
 type cdEvent struct {
 	Context struct {
 		Type      string    `json:"type"`
@@ -25,8 +25,8 @@ type cdEvent struct {
 		Source  string    `json:"source"`
 		Content cdContent `json:"content"`
 	} `json:"subject"`
-	// CDEvents name neither the commit that a pipeline ran on nor, for most subjects,
-	// the change or the repository. Those who send them may say so here.
+	// CDEvents name neither the commit that a pipeline ran on nor, for most subjects, the change or
+	// the repository. Senders may add them here.
 	Custom jsontext.Value `json:"customData"`
 }
 
@@ -79,7 +79,7 @@ func (n *cdNamed) name() string {
 	return n.ID
 }
 
-// cdCustom is what customData may say.
+// cdCustom is the supported content of customData.
 type cdCustom struct {
 	Repository string `json:"repository"`
 	Change     string `json:"change"`
@@ -98,10 +98,10 @@ func readCDEvent(data []byte, repository record.Repository) (Reading, error) {
 	}
 	subject, predicate := cdType(e.Context.Type)
 	if subject == "" {
-		return Reading{}, unreadable("context.type %q is no type of CDEvents, as dev.cdevents.change.merged.0.2.0", e.Context.Type)
+		return Reading{}, unreadable("context.type %q is not a type of CDEvents, such as dev.cdevents.change.merged.0.2.0", e.Context.Type)
 	}
 	var custom cdCustom
-	_ = json.Unmarshal(e.Custom, &custom, jsontext.AllowInvalidUTF8(true)) // of whatever form: it is the sender's own
+	_ = json.Unmarshal(e.Custom, &custom, jsontext.AllowInvalidUTF8(true)) // any form is allowed: it is the sender's own
 	r := Reading{Time: e.Context.Timestamp}
 	stated := e.repositories(custom)
 	r.Repository = cmp.Or(append(stated, repository, e.origin())...)
@@ -120,7 +120,7 @@ func readCDEvent(data []byte, repository record.Repository) (Reading, error) {
 		return r, err
 	}
 	if subject == "change" && r.Change == "" {
-		return r, fmt.Errorf("%w: subject.id is %q; want its number, with the repository in subject.content.repository, or its id as github.com/acme/payments/pull/4829", ErrNotAChange, e.Subject.ID)
+		return r, fmt.Errorf("%w: subject.id is %q; want its number, with the repository in subject.content.repository, or its id, such as github.com/acme/payments/pull/4829", ErrNotAChange, e.Subject.ID)
 	}
 	return r, nil
 }
@@ -134,7 +134,7 @@ func cdType(t string) (subject, predicate string) {
 	return parts[0], parts[1]
 }
 
-// repositories are the repositories that e states, as a rule one.
+// repositories returns the repositories that e states, usually one.
 func (e *cdEvent) repositories(custom cdCustom) (out []record.Repository) {
 	if repo := repositoryAt(custom.Repository); repo != "" {
 		out = append(out, repo)
@@ -155,8 +155,8 @@ func (e *cdEvent) repositories(custom cdCustom) (out []record.Repository) {
 	return out
 }
 
-// origin is the repository that the source of the subject may be: where an event
-// comes from is often a pipeline, and no repository.
+// origin returns the repository that the source of the subject may be. Often the source is a
+// pipeline and not a repository.
 func (e *cdEvent) origin() record.Repository {
 	u, err := url.Parse(e.Subject.Source)
 	if err != nil || u.Host == "" {
@@ -165,8 +165,8 @@ func (e *cdEvent) origin() record.Repository {
 	return repositoryAt(u.Host + u.Path)
 }
 
-// changes are the changes that e is about, as a rule one: each by its name in full, or,
-// before any such, by its number.
+// changes returns the changes that e is about, usually one: each by its full name, or by its number
+// if no full name came before.
 func (e *cdEvent) changes(subject string, custom cdCustom, repo record.Repository) (out []record.ChangeID) {
 	names := []string{custom.Change, e.Subject.Content.Target}
 	if ref := e.Subject.Content.Change; ref != nil {
@@ -187,8 +187,8 @@ func (e *cdEvent) changes(subject string, custom cdCustom, repo record.Repositor
 	return out
 }
 
-// oneOf refuses an event that states two repositories, or two changes, or a change of
-// another repository.
+// oneOf refuses an event that states two repositories, two changes, or a change of another
+// repository.
 func oneOf(repos []record.Repository, changes []record.ChangeID) error {
 	for _, id := range changes {
 		if !strings.EqualFold(string(id), string(changes[0])) {
@@ -207,7 +207,7 @@ func oneOf(repos []record.Repository, changes []record.ChangeID) error {
 	return nil
 }
 
-// numbered is the change of a repository that has a number; "" where it is none.
+// numbered returns the change with a number in a repository, or "".
 func numbered(repo record.Repository, number string) record.ChangeID {
 	kind := "/pull/"
 	if strings.Contains(host("https://"+string(repo)), "gitlab") {
@@ -257,7 +257,7 @@ func (e *cdEvent) fact(subject, predicate string, custom cdCustom, change record
 	return note, nil
 }
 
-// request is a ticket or an incident.
+// request returns a ticket or an incident.
 func (e *cdEvent) request(subject, predicate string) *record.Request {
 	c := e.Subject.Content
 	return &record.Request{
@@ -266,7 +266,7 @@ func (e *cdEvent) request(subject, predicate string) *record.Request {
 	}
 }
 
-// decided is what an approval says, "" where nothing is decided yet.
+// decided returns the verdict of an approval, or "" while there is none.
 func (e *cdEvent) decided() string {
 	switch c := e.Subject.Content; {
 	case c.Decision == "approved" && (c.Status == "approved" || c.Status == ""):
@@ -279,8 +279,8 @@ func (e *cdEvent) decided() string {
 
 var reviewVerdicts = map[string]string{"approved": "approved", "changes-requested": "changes-requested", "changes_requested": "changes-requested", "commented": "commented", "dismissed": "dismissed"}
 
-// validation is the result of a run, where e says of what: without a commit or a
-// change it proves nothing of any.
+// validation returns the result of a run, if e says what it tested: without a commit or a change it
+// proves nothing.
 func (e *cdEvent) validation(subject string, custom cdCustom, change record.ChangeID, note *record.Noted) (record.Fact, error) {
 	c := e.Subject.Content
 	sha := commit(custom.Commit)
@@ -312,8 +312,8 @@ func (e *cdEvent) validation(subject string, custom cdCustom, change record.Chan
 	return fact, nil
 }
 
-// within is the run that a task or a test case belongs to: those of one name in two
-// runs are two checks.
+// within returns the run that a task or a test case belongs to: equal names in two runs are two
+// checks.
 func (e *cdEvent) within() string {
 	for _, run := range []*cdReference{e.Subject.Content.PipelineRun, e.Subject.Content.TestSuiteRun} {
 		if run != nil && run.ID != "" {
@@ -332,7 +332,7 @@ func (e *cdEvent) deployment(predicate string, custom cdCustom, note *record.Not
 	if predicate == "rolledback" {
 		f.Outcome = "rolled-back"
 	}
-	if f.CommitSHA == "" { // a package URL often has the commit for its version
+	if f.CommitSHA == "" { // the version in a package URL is often the commit
 		version := c.ArtifactID[strings.LastIndexByte(c.ArtifactID, '@')+1:]
 		version, _, _ = strings.Cut(version, "?")
 		if len(version) == 40 {
@@ -342,7 +342,7 @@ func (e *cdEvent) deployment(predicate string, custom cdCustom, note *record.Not
 	return f
 }
 
-// account is the account in a URI: mailto:ana@acme.example, https://github.com/ana.
+// account returns the account in a URI: mailto:ana@acme.example, https://github.com/ana.
 func account(uri string) string {
 	if mail, ok := strings.CutPrefix(uri, "mailto:"); ok {
 		return mail

@@ -12,7 +12,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// githubEvent is what is read of a webhook
+// githubEvent is the part of a webhook that is read
 // (https://docs.github.com/en/webhooks/webhook-events-and-payloads).
 type githubEvent struct {
 	Action     string           `json:"action"`
@@ -28,7 +28,7 @@ type githubEvent struct {
 	CheckSuite       *githubCheck      `json:"check_suite"`
 	WorkflowRun      *githubRun        `json:"workflow_run"`
 	WorkflowJob      *githubJob        `json:"workflow_job"`
-	Workflow         jsontext.Value    `json:"workflow"` // of some events a path
+	Workflow         jsontext.Value    `json:"workflow"` // a path in some events
 	MergeGroup       *githubMergeGroup `json:"merge_group"`
 	Deployment       *githubDeployment `json:"deployment"`
 	DeploymentStatus *githubStatus     `json:"deployment_status"`
@@ -41,7 +41,7 @@ type githubEvent struct {
 	After   string         `json:"after"`
 	BaseRef string         `json:"base_ref"` // the branch that a new one was made from, if it has the same head
 	Forced  bool           `json:"forced"`
-	Size    int            `json:"size"` // of the commits, where more were pushed than are listed
+	Size    int            `json:"size"` // number of commits, which may be more than are listed
 	Compare string         `json:"compare"`
 	Commits []githubCommit `json:"commits"`
 	Pusher  struct {
@@ -56,7 +56,7 @@ type githubEvent struct {
 	TargetURL string         `json:"target_url"`
 	UpdatedAt jsontext.Value `json:"updated_at"`
 
-	Changes jsontext.Value `json:"changes"` // of repository: what it was before
+	Changes jsontext.Value `json:"changes"` // of repository: the former values
 
 	Zen string `json:"zen"` // ping
 }
@@ -92,8 +92,8 @@ type githubStatus struct {
 	TargetURL   string        `json:"target_url"`
 }
 
-// kind tells the event from what it holds: the header that names it is not signed.
-// It is empty for events that are not told apart here.
+// kind detects the event from its content, since the header that names it is not signed. It is ""
+// for events that are not distinguished here.
 func (g *githubEvent) kind() string {
 	switch {
 	case g.Review != nil:
@@ -138,16 +138,16 @@ func (g *githubEvent) kind() string {
 	return ""
 }
 
-// githubKinds are the events that kind tells.
+// githubKinds are the events that kind detects.
 var githubKinds = map[string]bool{
 	"pull_request_review": true, "pull_request_review_thread": true, "pull_request_review_comment": true, "check_run": true, "check_suite": true,
 	"workflow_job": true, "workflow_run": true, "deployment": true, "deployment_status": true, "pull_request": true, "merge_group": true,
 	"dependabot_alert": true, "code_scanning_alert": true, "secret_scanning_alert": true, "push": true, "status": true, "ping": true, "issues": true, "issue_comment": true,
 }
 
-// GitHubType returns the type of the event in a webhook's body: by what it holds
-// and, for events that are not told apart by that, by the header X-GitHub-Event.
-// A header that says something else than the body is an error.
+// GitHubType returns the type of the event in a webhook's body: by its content or, for events that
+// are not detected by that, by the header X-GitHub-Event. It is an error if header and body
+// disagree.
 func GitHubType(header string, body []byte) (string, error) {
 	g, err := decodeGitHub(header, body)
 	if err != nil {
@@ -156,9 +156,9 @@ func GitHubType(header string, body []byte) (string, error) {
 	kind := g.kind()
 	switch {
 	case kind == "" && githubKinds[header], kind != "" && header != "" && kind != header && githubKinds[header]:
-		return "", unreadable("the header X-GitHub-Event says %s, and the body is that of %s", header, orUnknown(kind))
+		return "", unreadable("the header X-GitHub-Event says %s, but the body is that of %s", header, orUnknown(kind))
 	case header == "" && kind == "":
-		return "", unreadable("neither the header X-GitHub-Event nor the body says which event this is")
+		return "", unreadable("the event is unknown; send the header X-GitHub-Event")
 	case header != "" && !githubKinds[header]:
 		kind = header
 	}
@@ -175,8 +175,8 @@ func orUnknown(kind string) string {
 	return kind
 }
 
-// decodeGitHub reads a body: of an event that is not used, whose members may have other
-// forms, only what was done and in which repository.
+// decodeGitHub decodes a body. Of an unused event, whose members may have other forms, it decodes
+// only the action and the repository.
 func decodeGitHub(event string, data []byte) (*githubEvent, error) {
 	g := new(githubEvent)
 	if event == "" || githubKinds[event] {
@@ -191,7 +191,7 @@ func decodeGitHub(event string, data []byte) (*githubEvent, error) {
 		return nil, err
 	}
 	g.Changes = other.Changes
-	_ = decode(other.Action, &g.Action) // of another form it says nothing
+	_ = decode(other.Action, &g.Action) // in another form it is ignored
 	_ = decode(other.Repository, &g.Repository)
 	return g, nil
 }
@@ -202,7 +202,7 @@ func readGitHub(event string, data []byte) (Reading, error) {
 		return Reading{}, err
 	}
 	if kind := g.kind(); githubKinds[event] && kind != event {
-		return Reading{}, unreadable("the type says %s, and the data is that of %s", event, orUnknown(kind))
+		return Reading{}, unreadable("the type says %s, but the data is that of %s", event, orUnknown(kind))
 	}
 	r := Reading{Repository: repositoryAt(g.Repository.URL)}
 	if r.Repository == "" && g.Repository.FullName != "" {
@@ -261,7 +261,7 @@ func (g *githubEvent) read(event string, data []byte, r *Reading) error {
 	return nil
 }
 
-// firstTime returns the first of times that is known.
+// firstTime returns the first of times that is set.
 func firstTime(times ...time.Time) time.Time {
 	for _, t := range times {
 		if !t.IsZero() {
@@ -271,7 +271,7 @@ func firstTime(times ...time.Time) time.Time {
 	return time.Time{}
 }
 
-// textTime reads a time that is written as text, or as Unix seconds.
+// textTime parses a time that is a text or Unix seconds.
 func textTime(v jsontext.Value) time.Time {
 	text := strings.Trim(string(v), `"`)
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
@@ -303,7 +303,7 @@ func (g *githubEvent) deployed(r *Reading) {
 	case "failure", "error":
 		f.Outcome = "failure"
 	}
-	if f.Outcome == "" || f.Environment == "" { // it is on its way, or another has taken its place
+	if f.Outcome == "" || f.Environment == "" { // it is in progress, or another replaced it
 		n := noted("deployment to %s: %s", f.Environment, s.State)
 		n.CommitSHA = f.CommitSHA
 		r.Fact = n
@@ -312,8 +312,8 @@ func (g *githubEvent) deployed(r *Reading) {
 	r.Fact = f
 }
 
-// inQueue is the branch of a merge queue: its checks run on a commit that is in no
-// pull request.
+// inQueue matches the branch of a merge queue. Its checks run on a commit that is in no pull
+// request.
 var inQueue = regexp.MustCompile(`^refs/heads/gh-readonly-queue/.+/pr-(\d+)-[0-9a-f]{40}$`)
 
 func (g *githubEvent) queued(r *Reading) {

@@ -31,16 +31,16 @@ type githubAlert struct {
 	} `json:"most_recent_instance"`
 }
 
-// ofPull is the ref of what is found in a pull request.
+// ofPull matches the ref of an alert in a pull request.
 var ofPull = regexp.MustCompile(`^refs/pull/([1-9][0-9]*)/(?:merge|head)$`)
 
-// alert makes the alert a scanner's report, the whole body: package evidence reads
-// it. One that is fixed or dismissed is a report in which nothing is found.
+// alert makes the alert a scanner's report, with the whole body, which package evidence reads. An
+// alert that is fixed or dismissed becomes a report without findings.
 func (g *githubEvent) alert(event string, data []byte, r *Reading) {
 	a := g.Alert
 	r.Time = firstTime(a.UpdatedAt, a.CreatedAt)
-	ref := cmp.Or(g.Ref, a.Instance.Ref)               // whoever closes an alert names none
-	if m := ofPull.FindStringSubmatch(ref); m != nil { // its commit is a merge that GitHub made to try it, and is in no branch
+	ref := cmp.Or(g.Ref, a.Instance.Ref)               // an event that closes an alert has none
+	if m := ofPull.FindStringSubmatch(ref); m != nil { // its commit is GitHub's test merge, and is in no branch
 		r.Change = r.Repository.Change("/pull/" + m[1])
 	}
 	f := &record.Scan{

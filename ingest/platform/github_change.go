@@ -8,7 +8,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// githubAccount is an account as GitHub writes it. Its login may change, its id does not.
+// githubAccount is an account of GitHub. Its login may change, its id does not.
 type githubAccount struct {
 	ID    int64  `json:"id"`
 	Login string `json:"login"`
@@ -25,7 +25,7 @@ func (a githubAccount) kind() string {
 	return ""
 }
 
-// number writes an id of a platform, "" where it states none.
+// number formats an id of a platform; it is "" for 0.
 func number(id int64) string {
 	if id == 0 {
 		return ""
@@ -58,8 +58,8 @@ type githubPull struct {
 	} `json:"base"`
 }
 
-// revision is what GitHub says of the change. Its title is a claim of whoever wrote it:
-// nothing else is read from it.
+// revision returns what GitHub says about the change. Its title is a claim of its author: nothing
+// else is read from it.
 func (p *githubPull) revision() record.Revision {
 	return record.Revision{
 		Title: p.Title, URL: p.URL, Author: p.User.Login, AuthorID: number(p.User.ID), AuthorType: p.User.kind(),
@@ -68,8 +68,8 @@ func (p *githubPull) revision() record.Revision {
 	}
 }
 
-// pull reads a change. GitHub does not send again what could not be delivered, so each
-// event of a change tells of its state: open, closed or merged.
+// pull reads a change. GitHub does not resend an event that could not be delivered, so each event
+// of a change also reports its state: open, closed or merged.
 func (g *githubEvent) pull(r *Reading) {
 	p := g.PullRequest
 	revision := p.revision()
@@ -96,8 +96,7 @@ func (g *githubEvent) pull(r *Reading) {
 	}
 }
 
-// openState is what a revision says of the state of a change that is neither merged nor
-// closed.
+// openState returns the state in a revision of a change that is neither merged nor closed.
 func openState(state string) string {
 	if state == "open" || state == "opened" {
 		return "open"
@@ -115,8 +114,8 @@ type githubReview struct {
 	URL         string        `json:"html_url"`
 }
 
-// review reads a review. Dismissing it is a verdict of its own, later than the one
-// that it takes back, which it names.
+// review reads a review. A dismissal is a later verdict of its own, which names the one that it
+// withdraws.
 func (g *githubEvent) review(r *Reading) {
 	v := g.Review
 	f := &record.Review{

@@ -30,7 +30,7 @@ type githubCheck struct {
 	} `json:"check_suite"`
 }
 
-// app is the application that made the check: another one may have checks of the same
+// app returns the application that made the check, since another one may have checks of the same
 // name.
 func (c *githubCheck) app() string { return cmp.Or(c.App.Slug, c.App.Name) }
 
@@ -65,14 +65,14 @@ type githubJob struct {
 
 const actions = "github-actions"
 
-// runOf tells runs of one workflow apart: what one of them found, another one of the
-// same commit does not undo. An attempt at the same run does, and keeps its number.
+// runOf distinguishes runs of one workflow: a run does not undo the result of another run on the
+// same commit. Another attempt of the same run does, and keeps its number.
 func runOf(workflow string, id int64) string {
 	return strings.TrimSpace(workflow + " run " + number(id))
 }
 
-// check reads the result of a check. What has no id would be taken for another check, and
-// is an error.
+// check reads the result of a check. A check without an id is an error, since it could be confused
+// with another.
 func (g *githubEvent) check(event string, r *Reading) (err error) {
 	switch event {
 	case "check_run":
@@ -102,7 +102,7 @@ func (g *githubEvent) check(event string, r *Reading) (err error) {
 		v := record.Validation{Name: j.Name, Provider: actions, Workflow: runOf(j.Workflow, j.RunID), RunID: number(j.RunID), JobID: number(j.ID), Attempt: max(0, j.Attempt), CommitSHA: j.HeadSHA, URL: j.URL}
 		r.Time = firstTime(j.CompletedAt, j.StartedAt)
 		r.Fact, err = validation("workflow_job of GitHub", v, j.Conclusion, j.Status == "completed")
-	case "status": // of one account the context is the identity: a later status takes the place of an earlier
+	case "status": // account and context are its identity: a later status replaces an earlier one
 		r.Time = textTime(g.UpdatedAt)
 		v := record.Validation{Name: g.Context, Provider: g.Sender.Login, RunID: g.Context, CommitSHA: g.SHA, URL: g.TargetURL}
 		r.Fact, err = validation("status of GitHub", v, g.State, g.State != "pending")
@@ -110,23 +110,23 @@ func (g *githubEvent) check(event string, r *Reading) (err error) {
 	return err
 }
 
-// workflowName is the name of the workflow, where the event says it beside the run.
+// workflowName returns the name of the workflow, if the event states it outside the run.
 func (g *githubEvent) workflowName() string {
 	var w struct {
 		Name string `json:"name"`
 	}
-	_ = json.Unmarshal(g.Workflow, &w) // of another form it says nothing
+	_ = json.Unmarshal(g.Workflow, &w) // in another form it is ignored
 	return w.Name
 }
 
-// validation is the result v of a check that is called what in an error, or a note that
-// there is none yet. A verdict that is not known here is no pass.
+// validation returns the result v of a check, or a note that there is none yet. what describes the
+// check in an error. An unknown verdict is no pass.
 func validation(what string, v record.Validation, conclusion string, done bool) (record.Fact, error) {
 	switch {
 	case v.Name == "":
-		return nil, unreadable("a %s without name: it cannot be told from others", what)
+		return nil, unreadable("a %s without name: it cannot be distinguished from others", what)
 	case v.RunID == "":
-		return nil, unreadable("a %s without id: it cannot be told from others", what)
+		return nil, unreadable("a %s without id: it cannot be distinguished from others", what)
 	}
 	v.CommitSHA = commit(v.CommitSHA)
 	if !done || conclusion == "" {

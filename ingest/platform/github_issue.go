@@ -29,7 +29,7 @@ type githubComment struct {
 	UpdatedAt time.Time     `json:"updated_at"`
 }
 
-// issue reads an issue. Who assigns it asks for the work as well as who wrote it.
+// issue reads an issue. Both its author and whoever assigns it ask for the work.
 func (g *githubEvent) issue(r *Reading) {
 	i := g.Issue
 	r.Time = firstTime(i.UpdatedAt, i.CreatedAt)
@@ -48,11 +48,11 @@ func (g *githubEvent) issue(r *Reading) {
 	r.Fact = f
 }
 
-// asksSomebody is how a comment begins that asks somebody to do something.
+// asksSomebody matches the start of a comment that asks somebody to do something.
 var asksSomebody = regexp.MustCompile(`^\s*@[A-Za-z0-9]`)
 
-// comment reads a comment on an issue or a pull request: one that asks somebody is a
-// request about that page. Another one may tell that the pull request is merged or closed.
+// comment reads a comment on an issue or a pull request. A comment that asks somebody to do
+// something is a request. Any other may show that the pull request is merged or closed.
 func (g *githubEvent) comment(r *Reading) {
 	c, i := g.Comment, g.Issue
 	r.Time = firstTime(c.UpdatedAt, c.CreatedAt)
@@ -68,7 +68,7 @@ func (g *githubEvent) comment(r *Reading) {
 	r.Fact = f
 }
 
-// ended reads that a pull request, which is an issue, too, is no longer open.
+// ended reads that a pull request, which is also an issue, is no longer open.
 func (i *githubIssue) ended(r *Reading) {
 	if i.Pull == nil || i.State != "closed" {
 		return
@@ -90,7 +90,7 @@ func (i *githubIssue) request(kind string, repo githubRepository, who githubAcco
 	}
 }
 
-// openOr is the state of a request.
+// openOr returns the state of a request.
 func openOr(closed bool) string {
 	if closed {
 		return "closed"

@@ -10,7 +10,7 @@ import (
 type githubCommit struct {
 	ID       string `json:"id"`
 	Message  string `json:"message"`
-	Distinct *bool  `json:"distinct"` // false: another branch had it before
+	Distinct *bool  `json:"distinct"` // false: another branch already had it
 	Author   struct {
 		Name     string `json:"name"`
 		Email    string `json:"email"`
@@ -21,7 +21,7 @@ type githubCommit struct {
 	Removed  []string `json:"removed"`
 }
 
-// maxListed is the most commits that GitHub lists of a push.
+// maxListed is the largest number of commits that GitHub lists in a push.
 const maxListed = 2048
 
 func (g *githubEvent) push(r *Reading) {
@@ -46,9 +46,9 @@ func (g *githubEvent) push(r *Reading) {
 	p.put(r)
 }
 
-// startsElsewhere reports whether a branch that was made by this push begins with
-// commits of a branch that is not the default one. They are part of what the new branch
-// holds, and the push does not say what they changed.
+// startsElsewhere reports whether a branch that this push created begins with commits of a branch
+// other than the default one. The new branch contains them, but the push does not say what they
+// changed.
 func (g *githubEvent) startsElsewhere(p *push) bool {
 	base := strings.TrimPrefix(g.BaseRef, "refs/heads/")
 	return p.Before == "" && !p.Default && (p.foreign || base != "" && base != g.Repository.DefaultBranch)

@@ -7,8 +7,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// githubFormer is what GitHub says of a repository that was renamed or transferred: its name, or
-// its owner, until then.
+// githubFormer is the former name or owner of a repository that was renamed or transferred.
 type githubFormer struct {
 	Repository struct {
 		Name struct {
@@ -23,14 +22,14 @@ type githubFormer struct {
 	} `json:"owner"`
 }
 
-// former returns the name that a repository had until now, where the event says that it was
-// renamed or transferred.
+// former returns the former name of a repository, if the event says that it was renamed or
+// transferred.
 func (g *githubEvent) former(event string, now record.Repository) record.Repository {
 	if event != "repository" || g.Action != "renamed" && g.Action != "transferred" {
 		return ""
 	}
 	var f githubFormer
-	_ = decode(g.Changes, &f) // of another form it says nothing
+	_ = decode(g.Changes, &f) // in another form it is ignored
 	parts := strings.Split(string(now), "/")
 	if len(parts) != 3 {
 		return ""

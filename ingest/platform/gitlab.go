@@ -15,7 +15,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// gitlabEvent is what is read of a webhook
+// gitlabEvent is the part of a webhook that is read
 // (https://docs.gitlab.com/user/project/integrations/webhook_events/).
 type gitlabEvent struct {
 	Kind       string           `json:"object_kind"`
@@ -41,7 +41,7 @@ type gitlabEvent struct {
 	// deployment
 	Status      string     `json:"status"`
 	Changed     gitlabTime `json:"status_changed_at"`
-	Environment any        `json:"environment"` // a name; of a job an object
+	Environment any        `json:"environment"` // a name; for a job an object
 	CommitURL   string     `json:"commit_url"`
 	JobURL      string     `json:"deployable_url"`
 }
@@ -51,7 +51,7 @@ type gitlabUser struct {
 	Username string `json:"username"`
 }
 
-// botName is how GitLab calls the accounts behind its access tokens.
+// botName matches the accounts that GitLab creates for access tokens.
 var botName = regexp.MustCompile(`^(project|group)_\d+_bot(_|\d|$)`)
 
 func (u gitlabUser) kind() string {
@@ -92,7 +92,7 @@ type gitlabAttributes struct {
 	UpdatedAt    gitlabTime   `json:"updated_at"`
 	FinishedAt   gitlabTime   `json:"finished_at"`
 	SHA          string       `json:"sha"`
-	Source       any          `json:"source"` // of a pipeline a name; of a merge request a project
+	Source       any          `json:"source"` // for a pipeline a name; for a merge request a project
 	Name         string       `json:"name"`
 	NoteableType string       `json:"noteable_type"`
 	AuthorID     int64        `json:"author_id"`
@@ -117,7 +117,7 @@ type gitlabCommit struct {
 // gitlabTime is a time in any of the three forms that GitLab writes.
 type gitlabTime struct{ time.Time }
 
-// UnmarshalJSON implements json.Unmarshaler. What is no time is no time.
+// UnmarshalJSON implements json.Unmarshaler. Anything that is not a time becomes the zero time.
 func (t *gitlabTime) UnmarshalJSON(b []byte) error {
 	text := strings.Trim(string(b), `"`)
 	for _, form := range []string{time.RFC3339Nano, "2006-01-02 15:04:05 MST", "2006-01-02 15:04:05 -0700"} {
@@ -129,11 +129,11 @@ func (t *gitlabTime) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// gitlabUsed are the events that are read: of all others only what they are, and of which
-// project. Their members have other forms.
+// gitlabUsed are the events that are read. Of all others, whose members have other forms, only the
+// event and the project are read.
 var gitlabUsed = []string{"merge_request", "pipeline", "job", "note", "issue", "work_item", "incident", "push", "deployment", "vulnerability"}
 
-// decodeGitLab reads a body, all of it where the event is used.
+// decodeGitLab decodes a body, completely if the event is used.
 func decodeGitLab(data []byte) (*gitlabEvent, error) {
 	var other struct {
 		Kind       string         `json:"object_kind"`
@@ -148,13 +148,13 @@ func decodeGitLab(data []byte) (*gitlabEvent, error) {
 	if slices.Contains(gitlabUsed, g.kind()) {
 		return g, decode(data, g)
 	}
-	_ = decode(other.Project, &g.Project) // of another form it says nothing
+	_ = decode(other.Project, &g.Project) // in another form it is ignored
 	_ = decode(other.Repository, &g.Repository)
 	return g, nil
 }
 
-// kind is the event by what the body says; builds are called jobs, as the hook is.
-// Hooks of a group or of the whole host say event_name alone.
+// kind returns the event that the body states; builds are called jobs, as the hook is. Hooks of a
+// group or of the whole host state only event_name.
 func (g *gitlabEvent) kind() string {
 	if g.Kind == "build" {
 		return "job"
@@ -178,14 +178,14 @@ func (g *gitlabEvent) action() string {
 	return ""
 }
 
-// gitlabHeaders are the events as the header X-Gitlab-Event names them.
+// gitlabHeaders are the events by their names in the header X-Gitlab-Event.
 var gitlabHeaders = map[string]string{
 	"Merge Request Hook": "merge_request", "Pipeline Hook": "pipeline", "Job Hook": "job", "Note Hook": "note", "Confidential Note Hook": "note",
 	"Push Hook": "push", "Tag Push Hook": "tag_push", "Deployment Hook": "deployment", "Vulnerability Hook": "vulnerability",
 }
 
-// GitLabType returns the type of the event in a webhook's body. A header
-// X-Gitlab-Event that says something else than the body is an error.
+// GitLabType returns the type of the event in a webhook's body. It is an error if the header
+// X-Gitlab-Event and the body disagree.
 func GitLabType(header string, body []byte) (string, error) {
 	g, err := decodeGitLab(body)
 	if err != nil {
@@ -193,10 +193,10 @@ func GitLabType(header string, body []byte) (string, error) {
 	}
 	kind := g.kind()
 	if kind == "" {
-		return "", unreadable("the body has neither object_kind nor event_name, which say what event of GitLab it is")
+		return "", unreadable("the GitLab event is unknown: the body has neither object_kind nor event_name")
 	}
 	if want, ok := gitlabHeaders[header]; ok && want != kind {
-		return "", unreadable("the header X-Gitlab-Event says %s, and the body is that of %s", header, kind)
+		return "", unreadable("the header X-Gitlab-Event says %s, but the body is that of %s", header, kind)
 	}
 	if a := g.action(); a != "" {
 		return gitlab + kind + "." + a, nil
@@ -204,7 +204,7 @@ func GitLabType(header string, body []byte) (string, error) {
 	return gitlab + kind, nil
 }
 
-// ofProjects are the events that a project has, and nothing else.
+// ofProjects are the events that occur only in projects.
 var ofProjects = []string{"merge_request", "pipeline", "job", "push", "tag_push", "deployment", "vulnerability"}
 
 func readGitLab(event string, data []byte) (Reading, error) {
@@ -216,7 +216,7 @@ func readGitLab(event string, data []byte) (Reading, error) {
 		event = "job"
 	}
 	if kind := g.kind(); kind != event {
-		return Reading{}, unreadable("the type says %s, and the data is that of %s", event, orUnknown(kind))
+		return Reading{}, unreadable("the type says %s, but the data is that of %s", event, orUnknown(kind))
 	}
 	var r Reading
 	for _, address := range []string{g.Project.URL, g.Repository.Homepage, vulnerable(g.Attributes.URL)} {
@@ -259,8 +259,8 @@ func readGitLab(event string, data []byte) (Reading, error) {
 	return r, nil
 }
 
-// vulnerable is the address of the project in that of one of its vulnerabilities,
-// whose event says nothing else of it.
+// vulnerable returns the address of the project from the address of one of its vulnerabilities,
+// whose event does not name the project otherwise.
 func vulnerable(address string) string {
 	project, _, ok := strings.Cut(address, "/-/security/")
 	if !ok {
@@ -275,7 +275,7 @@ func (g *gitlabEvent) change(r *Reading, iid int) {
 	}
 }
 
-// page is the address of a page of the project.
+// page returns the address of a page of the project.
 func (g *gitlabEvent) page(kind string, id int64) string {
 	base := g.Project.URL
 	if base == "" {
@@ -290,7 +290,7 @@ func (g *gitlabEvent) page(kind string, id int64) string {
 func (g *gitlabEvent) deployed(r *Reading) {
 	r.Time = g.Changed.Time
 	environment, _ := g.Environment.(string)
-	sha := commit(g.CommitURL[strings.LastIndexByte(g.CommitURL, '/')+1:]) // short_sha is too short to join by
+	sha := commit(g.CommitURL[strings.LastIndexByte(g.CommitURL, '/')+1:]) // short_sha is too short to identify a commit
 	outcome := map[string]string{"success": "success", "failed": "failure", "canceled": "cancelled"}[g.Status]
 	if outcome == "" || environment == "" {
 		n := noted("deployment to %s: %s", environment, g.Status)

@@ -21,7 +21,7 @@ type gitlabMerge struct {
 func (g *gitlabEvent) mergeRequest(r *Reading) {
 	a := g.Attributes
 	revision := record.Revision{Title: a.Title, URL: a.URL, HeadSHA: commit(a.LastCommit.ID), BaseRef: a.TargetBranch, Branch: a.SourceBranch, AuthorID: number(a.AuthorID)}
-	if a.Action == "open" || a.AuthorID != 0 && a.AuthorID == g.User.ID { // else the author stands there as a number alone
+	if a.Action == "open" || a.AuthorID != 0 && a.AuthorID == g.User.ID { // otherwise the event has only the number of the author
 		revision.Author, revision.AuthorType = g.User.Username, g.User.kind()
 	}
 	r.Time = firstTime(a.UpdatedAt.Time, a.CreatedAt.Time)
@@ -42,8 +42,8 @@ func (g *gitlabEvent) mergeRequest(r *Reading) {
 	}
 }
 
-// state is what any event of a merge request tells of its state: GitLab does not send
-// again what could not be delivered.
+// state returns what any event of a merge request says about its state: GitLab does not resend an
+// event that could not be delivered.
 func (a *gitlabAttributes) state(revision record.Revision) record.Fact {
 	switch a.State {
 	case "merged":
@@ -55,18 +55,17 @@ func (a *gitlabAttributes) state(revision record.Revision) record.Fact {
 	return &record.Updated{Revision: revision}
 }
 
-// merge is the commit that was merged.
+// merge returns the commit that was merged.
 func (a *gitlabAttributes) merge() string {
 	return cmp.Or(commit(a.MergeSHA), commit(a.SquashSHA), commit(a.LastCommit.ID)) // the last: fast-forward
 }
 
-// approval reads an approval, or that one was taken back. GitLab does not say when
-// that was, and updated_at may be older: what it says is the state of the merge request
-// at that time.
+// approval reads an approval, or the withdrawal of one. GitLab does not state its time, and
+// updated_at may be older: that is the time of the state of the merge request.
 func (g *gitlabEvent) approval(r *Reading) {
 	a := g.Attributes
 	r.Time = time.Time{}
-	if a.System { // GitLab took back those of everybody, and names who pushed
+	if a.System { // GitLab withdrew all approvals, and names who pushed
 		r.Fact = noted("approvals were reset: %s", a.SystemAction)
 		return
 	}
@@ -82,8 +81,8 @@ func (g *gitlabEvent) approval(r *Reading) {
 	}
 }
 
-// stateOf is the state of a merge request; one that is locked is being merged, and is
-// neither open nor merged.
+// stateOf returns the state of a merge request. One that is locked is being merged, and is neither
+// open nor merged.
 func stateOf(state string) string {
 	return map[string]string{"opened": "open", "merged": "merged", "closed": "closed"}[state]
 }
@@ -104,8 +103,8 @@ func (g *gitlabEvent) note(r *Reading) {
 	}
 }
 
-// push reads a push. GitLab lists the newest 20 commits and says how many there are;
-// it does not say that a push was forced.
+// push reads a push. GitLab lists the newest 20 commits and states how many there are; it does not
+// say whether a push was forced.
 func (g *gitlabEvent) push(r *Reading) {
 	branch, ok := strings.CutPrefix(g.Ref, "refs/heads/")
 	after := commit(g.After)

@@ -8,7 +8,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// gitlabJob is what a webhook says of a job, and in part of its pipeline.
+// gitlabJob is the part of a webhook that describes a job, and in part its pipeline.
 type gitlabJob struct {
 	SHA           string     `json:"sha"`
 	JobID         int64      `json:"build_id"`
@@ -25,13 +25,13 @@ type gitlabJob struct {
 
 const gitlabCI = "gitlab-ci"
 
-// goesOn are the states of a pipeline or a job that has no result yet.
+// goesOn are the states of a pipeline or a job without a result.
 var goesOn = []string{
 	"created", "waiting_for_resource", "preparing", "waiting_for_callback", "pending", "running", "canceling", "scheduled",
 }
 
-// pipeline reads the result of a pipeline. Pipelines of one commit are told apart by
-// their ids: two branches may have one head. A pipeline that is retried keeps its id.
+// pipeline reads the result of a pipeline. Pipelines of one commit are distinguished by their ids,
+// since two branches may have the same head. A pipeline that is retried keeps its id.
 func (g *gitlabEvent) pipeline(r *Reading) (err error) {
 	a := g.Attributes
 	g.toTarget(r)
@@ -45,9 +45,9 @@ func (g *gitlabEvent) pipeline(r *Reading) (err error) {
 	return err
 }
 
-// toTarget makes what a fork tells about the merge request, and the project, that it is
-// for. Where the event does not say where that is, it is about no merge request: that of
-// the fork with the same number is another one.
+// toTarget moves the event of a fork to the merge request and the project that it targets. If the
+// event does not name the target, it has no merge request: the one with the same number in the fork
+// is another one.
 func (g *gitlabEvent) toTarget(r *Reading) {
 	if g.Merge == nil {
 		return
@@ -61,8 +61,8 @@ func (g *gitlabEvent) toTarget(r *Reading) {
 	}
 }
 
-// job reads the result of a job. A job that is retried has a new id, and stays in its
-// pipeline, in which no two jobs have one name.
+// job reads the result of a job. A job that is retried has a new id, and stays in its pipeline,
+// which has no two jobs with the same name.
 func (g *gitlabEvent) job(r *Reading) (err error) {
 	r.Time = firstTime(g.JobFinished.Time, g.JobStarted.Time, g.JobCreated.Time)
 	v := record.Validation{
@@ -82,8 +82,8 @@ func (g *gitlabEvent) job(r *Reading) (err error) {
 	return err
 }
 
-// jobStatus is the status of a job; one that may fail neither fails its pipeline nor
-// stops it.
+// jobStatus returns the status of a job. A job that is allowed to fail neither fails nor stops its
+// pipeline.
 func (g *gitlabEvent) jobStatus() string {
 	switch {
 	case g.JobStatus == "failed" && g.AllowsFailure:

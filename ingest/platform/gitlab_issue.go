@@ -9,15 +9,15 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// gitlabIssue is the issue that a note is on.
+// gitlabIssue is the issue of a note.
 type gitlabIssue struct {
 	IID   int    `json:"iid"`
 	Title string `json:"title"`
 	State string `json:"state"`
 }
 
-// issue reads an issue, a task or an incident. The author stands there as a number; the
-// account is known where it is the author who acts.
+// issue reads an issue, a task or an incident. The event has only the number of the author; the
+// account is known if the author is the one who acts.
 func (g *gitlabEvent) issue(r *Reading) {
 	a := g.Attributes
 	r.Time = firstTime(a.UpdatedAt.Time, a.CreatedAt.Time)
@@ -41,12 +41,12 @@ func (g *gitlabEvent) issue(r *Reading) {
 	r.Fact = f
 }
 
-// assigned reports whether the event gave the issue to somebody.
+// assigned reports whether the event assigned the issue to somebody.
 func (g *gitlabEvent) assigned() bool {
 	var changes struct {
 		Assignees jsontext.Value `json:"assignees"`
 	}
-	return json.Unmarshal(g.Changes, &changes) == nil && changes.Assignees != nil // of another form it says nothing
+	return json.Unmarshal(g.Changes, &changes) == nil && changes.Assignees != nil // in another form it is ignored
 }
 
 // askedInNote reads a note on an issue that asks somebody to do something.

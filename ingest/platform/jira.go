@@ -9,7 +9,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// jiraEvent is what is read of a webhook of Jira
+// jiraEvent is the part of a webhook of Jira that is read
 // (https://developer.atlassian.com/cloud/jira/platform/webhooks/).
 type jiraEvent struct {
 	Event     string       `json:"webhookEvent"`
@@ -53,10 +53,10 @@ type jiraAccount struct {
 	Shown string `json:"displayName"`
 }
 
-// jiraTime is a time as Jira writes it: with an offset without a colon.
+// jiraTime is a time in Jira's form, which has an offset without a colon.
 type jiraTime struct{ time.Time }
 
-// UnmarshalJSON implements json.Unmarshaler. What is no time is no time.
+// UnmarshalJSON implements json.Unmarshaler. Anything that is not a time becomes the zero time.
 func (t *jiraTime) UnmarshalJSON(b []byte) error {
 	text := strings.Trim(string(b), `"`)
 	for _, form := range []string{"2006-01-02T15:04:05.999-0700", time.RFC3339Nano} {
@@ -68,8 +68,8 @@ func (t *jiraTime) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// JiraType returns the type of the event in a webhook's body, and the key of the project
-// whose issue it is about: PAY of PAY-12; "" where it is about none.
+// JiraType returns the type of the event in a webhook's body, and the key of the project of its
+// issue (PAY for PAY-12), or "" if it is about no issue.
 func JiraType(body []byte) (eventType, project string, err error) {
 	var j jiraEvent
 	if err := decode(body, &j); err != nil {
@@ -77,7 +77,7 @@ func JiraType(body []byte) (eventType, project string, err error) {
 	}
 	name := strings.TrimPrefix(j.Event, "jira:")
 	if name == "" {
-		return "", "", unreadable("the body has no webhookEvent, which says what event of Jira it is")
+		return "", "", unreadable("the Jira event is unknown: the body has no webhookEvent")
 	}
 	if j.Issue != nil {
 		if j.Issue.Key == "" {
@@ -88,22 +88,22 @@ func JiraType(body []byte) (eventType, project string, err error) {
 	return jira + name, project, nil
 }
 
-// readJira reads what Jira tells of an issue, for the repository in which work on it is
-// done: Jira knows none.
+// readJira reads an event about an issue, for the repository in which the work on it is done. Jira
+// does not know it.
 func readJira(event string, data []byte, repository record.Repository) (Reading, error) {
 	var j jiraEvent
 	if err := decode(data, &j); err != nil {
 		return Reading{}, err
 	}
 	if kind := strings.TrimPrefix(j.Event, "jira:"); kind != event {
-		return Reading{}, unreadable("the type says %s, and the data is that of %s", event, orUnknown(kind))
+		return Reading{}, unreadable("the type says %s, but the data is that of %s", event, orUnknown(kind))
 	}
 	r := Reading{Repository: repository, Fact: noted("jira %s", event)}
 	if j.Timestamp > 0 {
 		r.Time = time.UnixMilli(j.Timestamp).UTC()
 	}
 	if repository == "" {
-		return r, unreadable("an event of Jira says nothing of a repository: gateway.jira_projects must say in which ones work on its project is done")
+		return r, unreadable("an event of Jira names no repository; set gateway.jira_projects to the repositories of its project")
 	}
 	if j.Issue == nil {
 		return r, nil
@@ -122,7 +122,7 @@ func readJira(event string, data []byte, repository record.Repository) (Reading,
 	return r, nil
 }
 
-// issue is an issue as a request of who wrote it, or of who gave it to somebody.
+// issue returns an issue as a request of its author, or of whoever assigned it.
 func (j *jiraEvent) issue(event string) *record.Request {
 	fields := j.Issue.Fields
 	f := j.request("ticket", fields.Creator)
@@ -139,8 +139,8 @@ func (j *jiraEvent) issue(event string) *record.Request {
 	return f
 }
 
-// asked is a comment that asks somebody to do something, nil where it does not. Jira
-// writes a mention as [~accountid:…].
+// asked returns a comment that asks somebody to do something, or nil. Jira writes a mention as
+// [~accountid:…].
 func (j *jiraEvent) asked() *record.Request {
 	if j.Comment == nil {
 		return nil
@@ -165,8 +165,8 @@ func (j *jiraEvent) request(kind string, who *jiraAccount) *record.Request {
 	return f
 }
 
-// into makes an account the one that asks. Its mail, where Jira shows it, is what
-// other systems may know it by.
+// into makes an account the author of a request. If Jira shows its mail address, other systems may
+// know the account by that.
 func (a *jiraAccount) into(f *record.Request) {
 	if a == nil {
 		return

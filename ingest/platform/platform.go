@@ -13,19 +13,19 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A Reading is what one event says.
+// A Reading is the content of one event.
 type Reading struct {
-	Repository record.Repository // empty where the event names none
-	Change     record.ChangeID   // empty where the event names a commit, or nothing
-	Time       time.Time         // zero where the event does not say when
+	Repository record.Repository // empty if the event names none
+	Change     record.ChangeID   // empty if the event names a commit, or nothing
+	Time       time.Time         // zero if the event states none
 	Fact       record.Fact
 
 	Named // by a code host
 }
 
 // Named is how a code host names the repository of an event: its identity there
-// ([record.RepositoryID]), and the name that it had until now, where the event says that it was
-// renamed or transferred.
+// ([record.RepositoryID]), and its former name, if the event says that it was renamed or
+// transferred.
 type Named struct {
 	ID     string
 	Former record.Repository
@@ -39,12 +39,12 @@ type Conflict struct {
 
 func (c *Conflict) Error() string { return "the event names " + c.First + " and " + c.Second }
 
-// Errors that tell what kind of wrong an event is.
+// Errors that say what is wrong with an event.
 var (
 	ErrUnreadable = errors.New("the event cannot be read")
 	ErrNotAChange = errors.New("the event names no change")
-	// ErrNoRepository reports an event of an organisation, a group or a whole host, of
-	// a kind that says nothing of a change.
+	// ErrNoRepository reports an event of an organization, a group or a whole host, of a kind that
+	// is not about a change.
 	ErrNoRepository = errors.New("the event names no repository")
 )
 
@@ -52,7 +52,7 @@ func unreadable(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrUnreadable}, args...)...)
 }
 
-// First parts of the types that are read.
+// Prefixes of the types that are read.
 const (
 	github  = "com.github."
 	gitlab  = "com.gitlab."
@@ -60,14 +60,13 @@ const (
 	cdevent = "dev.cdevents."
 )
 
-// Reads reports whether events of a type are read here.
+// Reads reports whether this package reads events of a type.
 func Reads(eventType string) bool {
 	return strings.HasPrefix(eventType, github) || strings.HasPrefix(eventType, gitlab) || strings.HasPrefix(eventType, jira) || strings.HasPrefix(eventType, cdevent)
 }
 
-// Read reads the data of an event. repository is what its envelope says that it is
-// about, for events that do not say it themselves; it may be empty. What the data
-// state stands, whatever the envelope says.
+// Read reads the data of an event. repository comes from the envelope, for events that do not name
+// theirs; it may be empty. The repository in the data takes precedence.
 func Read(eventType string, data []byte, repository record.Repository) (Reading, error) {
 	switch {
 	case strings.HasPrefix(eventType, github):
@@ -81,10 +80,11 @@ func Read(eventType string, data []byte, repository record.Repository) (Reading,
 	case strings.HasPrefix(eventType, cdevent):
 		return readCDEvent(data, repository)
 	}
-	return Reading{}, unreadable("type %q is none of GitHub's, GitLab's, Jira's or CDEvents'", eventType)
+	return Reading{}, unreadable("type %q is not a type of GitHub, GitLab, Jira or CDEvents", eventType)
 }
 
-// decode reads JSON into v. Platforms cut long texts in the middle of a character.
+// decode reads JSON into v. It accepts invalid UTF-8, since platforms cut long texts in the middle
+// of a character.
 func decode(data []byte, v any) error {
 	if err := json.Unmarshal(data, v, jsontext.AllowInvalidUTF8(true)); err != nil {
 		return unreadable("%v", strings.TrimPrefix(err.Error(), "json: "))
@@ -92,7 +92,7 @@ func decode(data []byte, v any) error {
 	return nil
 }
 
-// repositoryAt returns the repository at the address of its page.
+// repositoryAt returns the repository with that page address.
 func repositoryAt(address string) record.Repository {
 	repo, err := record.ParseRepository(address)
 	if err != nil {
@@ -101,7 +101,7 @@ func repositoryAt(address string) record.Repository {
 	return repo
 }
 
-// commit returns sha, or nothing where it is none, as for a branch that is gone.
+// commit returns sha, or "" if it is not a commit, as for a deleted branch.
 func commit(sha string) string {
 	if !record.IsCommit(sha) || strings.Trim(sha, "0") == "" {
 		return ""
@@ -109,12 +109,12 @@ func commit(sha string) string {
 	return strings.ToLower(sha)
 }
 
-// noted is an event that is kept and tells a record nothing.
+// noted returns an event that is stored but adds nothing to a record.
 func noted(format string, args ...any) *record.Noted {
 	return &record.Noted{Summary: brief(fmt.Sprintf(format, args...), 1024)}
 }
 
-// brief cuts s to at most n bytes, at the beginning of a character.
+// brief cuts s to at most n bytes, at the start of a character.
 func brief(s string, n int) string {
 	if len(s) <= n {
 		return s
@@ -122,7 +122,7 @@ func brief(s string, n int) string {
 	return strings.ToValidUTF8(s[:n], "")
 }
 
-// subject is the first line of a commit message.
+// subject returns the first line of a commit message.
 func subject(message string) string {
 	first, _, _ := strings.Cut(message, "\n")
 	return brief(strings.TrimSpace(first), 512)
@@ -137,12 +137,12 @@ func host(address string) string {
 	return strings.ToLower(u.Host)
 }
 
-// conclusions in the words of code hosts and CI systems.
+// conclusions maps the words of code hosts and CI systems.
 var conclusions = map[string]string{
 	"success": "success", "passed": "success", "pass": "success",
 	"failure": "failure", "failed": "failure", "fail": "failure",
 	"error": "error", "startup_failure": "error", "action_required": "error", // it did not pass
 	"cancelled": "cancelled", "canceled": "cancelled", "cancel": "cancelled", "stale": "cancelled",
 	"skipped": "skipped", "neutral": "neutral", "timed_out": "timed-out",
-	"manual": "waiting", // GitLab: for a person
+	"manual": "waiting", // GitLab: waits for a person
 }

@@ -2,8 +2,8 @@ package platform
 
 import "strings"
 
-// Webhook returns the platform whose verified webhooks alone have events of a type, as
-// "github"; "" for types that others may send, too.
+// Webhook returns the platform, such as "github", whose verified webhooks are the only source of
+// events of a type. It is "" for types that others may send, too.
 func Webhook(eventType string) string {
 	switch {
 	case strings.HasPrefix(eventType, github):
