@@ -19,18 +19,18 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A Checked folder is one that Save wrote, read again.
+// A Checked is a folder that Save wrote, after it was checked.
 type Checked struct {
 	*Manifest
-	Made int64 // how many events the record is made from, as it says
-	// Lacks says what is missing for the folder to hold all that the record rests on.
+	Made int64 // number of events that the record states it was made from
+	// Lacks lists what the record is based on and the folder does not contain.
 	Lacks []string
 }
 
-// Check reads a folder that Save wrote. It holds each file against the manifest, each piece
-// of evidence against the name that it is known by, the record against its own digest, and the
-// events against what the record and they themselves name. An error is something that was
-// changed; what is missing is in the answer.
+// Check reads a folder that Save wrote. It compares each file with the manifest, each piece of
+// evidence with its name, the record with its own digest, and the events with what the record and
+// they themselves name. It returns an error for what was changed, and lists what is missing in the
+// result.
 func Check(dir fs.FS) (*Checked, error) {
 	body, err := fs.ReadFile(dir, ManifestName)
 	if err != nil {
@@ -46,7 +46,7 @@ func Check(dir fs.FS) (*Checked, error) {
 	}
 	errs = append(errs, c.record(dir), c.events(dir))
 	for _, m := range c.Missing {
-		c.Lacks = append(c.Lacks, "not held: "+m)
+		c.Lacks = append(c.Lacks, "missing: "+m)
 	}
 	return c, errors.Join(errs...)
 }
@@ -71,11 +71,11 @@ func checkFile(dir fs.FS, f File) error {
 	return nil
 }
 
-// record makes the digest of the record anew.
+// record checks the digest of the record.
 func (c *Checked) record(dir fs.FS) error {
 	text, err := fs.ReadFile(dir, recordName)
 	if err != nil {
-		return nil // it is said already, as of each file
+		return nil // reported already by the check of the file
 	}
 	var r record.Record
 	if err := json.Unmarshal(text, &r, jsontext.AllowInvalidUTF8(true)); err != nil {
@@ -94,8 +94,8 @@ func (c *Checked) record(dir fs.FS) error {
 	return nil
 }
 
-// unsealed returns the evidence digest of a record: over its canonical form with revision 0
-// and no digest. It keeps members that this version does not know.
+// unsealed returns the evidence digest of a record: the digest of its canonical form with revision
+// 0 and no digest. It keeps members that this version does not know.
 func unsealed(text jsontext.Value) (string, error) {
 	var all, trail map[string]jsontext.Value
 	if err := json.Unmarshal(text, &all, jsontext.AllowInvalidUTF8(true)); err != nil {
@@ -124,7 +124,7 @@ func unsealed(text jsontext.Value) (string, error) {
 func (c *Checked) events(dir fs.FS) error {
 	file, err := dir.Open(eventsName)
 	if err != nil {
-		return nil // it is said already
+		return nil // reported already by the check of the file
 	}
 	defer func() { _ = file.Close() }() // it was only read
 	var n int64
@@ -146,7 +146,7 @@ func (c *Checked) events(dir fs.FS) error {
 			return fmt.Errorf("%s: %w", eventsName, err)
 		}
 	}
-	if c.Events == 0 { // a former version did not count them
+	if c.Events == 0 { // an earlier version did not count them
 		c.Events = n
 	}
 	if n != c.Events {
@@ -158,7 +158,7 @@ func (c *Checked) events(dir fs.FS) error {
 	return nil
 }
 
-// look notes the files that an event names and that are neither here nor said to be missing.
+// look records the files that an event names and that are neither here nor listed as missing.
 func (c *Checked) look(e *found) {
 	for _, digest := range e.Files {
 		here := slices.ContainsFunc(c.Files, func(f File) bool { return f.Digest == digest && path.Dir(f.Path) == "evidence" })

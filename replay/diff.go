@@ -14,10 +14,10 @@ type DiffLine struct {
 	Text string
 }
 
-// maxDiff is how many lines of one action are shown.
+// maxDiff is the number of lines of one action that are shown.
 const maxDiff = 400
 
-// An edit replaces a text, as the tools of Claude Code and others name it.
+// An edit replaces a text, in the form of the tools of Claude Code and others.
 type edit struct {
 	OldString string `json:"old_string"`
 	NewString string `json:"new_string"`
@@ -25,8 +25,8 @@ type edit struct {
 	NewStr    string `json:"new_str"`
 }
 
-// diffIn returns what an action changed, where its arguments say so: a patch, or edits with the
-// text before and after. rest is what else the arguments say.
+// diffIn returns what an action changed, if its arguments contain a patch, or edits with the text
+// before and after. rest is the rest of the arguments.
 func diffIn(arguments record.Free) (diff []DiffLine, rest string) {
 	var text string
 	if json.Unmarshal(arguments, &text) == nil {
@@ -79,7 +79,8 @@ func linesOf(text, kind string) (out []DiffLine) {
 	return out
 }
 
-// patch reads a unified diff, or a patch of Codex's apply_patch; nil where text is neither.
+// patch parses a unified diff, or a patch of Codex's apply_patch. It returns nil for any other
+// text.
 func patch(text string) (out []DiffLine) {
 	begins := false
 	for _, mark := range []string{"*** Begin Patch", "--- ", "diff --git ", "@@ "} {

@@ -24,23 +24,23 @@ type Event struct {
 	Action   string    `json:"action"` // the type in short
 	Message  string    `json:"message,omitempty"`
 	Who      string    `json:"who,omitempty"`    // the account that did it
-	Stated   time.Time `json:"stated"`           // when it happened, as it says
-	Arrived  time.Time `json:"arrived,omitzero"` // when it was taken first
+	Stated   time.Time `json:"stated"`           // when it happened, by its own statement
+	Arrived  time.Time `json:"arrived,omitzero"` // when it was first accepted
 	Witness  string    `json:"witness,omitempty"`
 	Sender   string    `json:"sender,omitempty"`
 	Imported bool      `json:"imported,omitempty"`
-	Names    string    `json:"names"`           // what ties it to the change: "change", or a commit, a report, a run …
+	Names    string    `json:"names"`           // what links it to the change: "change", or a commit, a report, a run …
 	Files    []string  `json:"files,omitempty"` // digests of the files that it names
 
 	refs  []record.Ref
 	leads []record.Lead
 }
 
-// Lag says how far apart the time that e states and its arrival are: see [Lag].
+// Lag returns the difference between the stated time of e and its arrival: see [Lag].
 func (e Event) Lag() string { return Lag(e.Stated, e.Arrived) }
 
-// Lag says in words how much later than the time that an event states it arrived, or how much
-// earlier. It is empty where the two differ by no more than [record.ClockSkew], or one is not known.
+// Lag describes in words how much later or earlier than its stated time an event arrived. It is
+// empty if the two differ by no more than [record.ClockSkew], or if one is unknown.
 func Lag(stated, arrived time.Time) string {
 	if stated.IsZero() || arrived.IsZero() {
 		return ""
@@ -54,7 +54,7 @@ func Lag(stated, arrived time.Time) string {
 	return ""
 }
 
-// A found event is one with the data that steps are told from.
+// A found event is an event with the data from which steps are made.
 type found struct {
 	Event
 	action *record.Action
@@ -62,10 +62,11 @@ type found struct {
 	files  []string
 }
 
-// maxActions is how many actions a story tells one by one. All of them are among its events.
+// maxActions is the number of actions that a story shows as steps. All of them are among its
+// events.
 const maxActions = 200
 
-// gather finds the events of the change, in the order of the times that they state.
+// gather finds the events of the change, in the order of their stated times.
 func (s *Story) gather(ctx context.Context, x Index) error {
 	all := make(map[string]*found)
 	ask := func(q schemas.EventQuery) (out []record.Found, err error) {
@@ -98,7 +99,7 @@ func (s *Story) gather(ctx context.Context, x Index) error {
 		}
 		own = append(own, found...)
 	}
-	for _, run := range s.Record.Trail.Runs { // documents of former versions lead nowhere
+	for _, run := range s.Record.Trail.Runs { // documents of earlier versions have no links
 		own = append(own, record.Found{ID: "run:" + run.ID, Leads: []record.Lead{{To: record.RunRef(run.ID)}}})
 	}
 	s.refs, err = record.Follow(own, func(refs []record.Ref) ([]record.Found, error) {
@@ -119,11 +120,10 @@ func (s *Story) gather(ctx context.Context, x Index) error {
 	return nil
 }
 
-// nameOfChange is what ties an event to a change that it names.
+// nameOfChange is the link of an event that names the change.
 const nameOfChange = "change"
 
-// keep takes those of all that belong to the change: an index may find more, which lead to
-// others.
+// keep keeps the events that belong to the change: an index may find more, which belong to others.
 func (s *Story) keep(all map[string]*found) {
 	var list []*found
 	for _, e := range all {
@@ -152,15 +152,14 @@ func (s *Story) keep(all map[string]*found) {
 	}
 }
 
-// ties are the kinds of refs by which an event is tied to a change, the closest first, and
-// what people call what they name.
+// ties are the kinds of refs by which an event is linked to a change, the closest first, with the
+// words for them.
 var ties = []struct{ kind, word string }{
 	{"commit", "commit"}, {"merge", "merge commit"}, {"scan", "report"}, {"run", "run"}, {"artifact", "artifact"}, {"finding", "finding"},
 }
 
-// tie returns in words what of the change an event names that does not name the change: what
-// ties them most closely. An event of a former version says nothing of it, and was found by
-// its run.
+// tie describes the closest link between the change and an event that does not name it. An event of
+// an earlier version has no refs, and was found by its run.
 func (s *Story) tie(e *found) string {
 	for _, t := range ties {
 		for _, r := range e.refs {
@@ -176,7 +175,7 @@ func (s *Story) tie(e *found) string {
 	return ""
 }
 
-// read reads the document of an event.
+// read decodes the document of an event.
 func read(id string, doc jsontext.Value) (*found, error) {
 	var d schemas.EventDocument
 	if err := json.Unmarshal(doc, &d, jsontext.AllowInvalidUTF8(true)); err != nil {
@@ -201,10 +200,10 @@ func read(id string, doc jsontext.Value) (*found, error) {
 	}
 	switch t.Event.Type {
 	case record.TypeScanCompleted, record.TypeValidationCompleted:
-		_ = json.Unmarshal(t.Data, &data, jsontext.AllowInvalidUTF8(true)) // what cannot be read names no file
+		_ = json.Unmarshal(t.Data, &data, jsontext.AllowInvalidUTF8(true)) // data that cannot be decoded name no file
 	case record.TypeActionPerformed:
 		e.action = new(record.Action)
-		_ = json.Unmarshal(t.Data, e.action, jsontext.AllowInvalidUTF8(true)) // what cannot be read is not told
+		_ = json.Unmarshal(t.Data, e.action, jsontext.AllowInvalidUTF8(true)) // data that cannot be decoded are not shown
 	}
 	if digests.Is(data.Report.Digest) && !slices.Contains(e.Files, data.Report.Digest) {
 		e.Files = append(e.Files, data.Report.Digest)
@@ -212,8 +211,8 @@ func read(id string, doc jsontext.Value) (*found, error) {
 	return e, nil
 }
 
-// heard returns step with the arrival and the witness of the event that says so, where only
-// one can be meant: that of the time at which it happened and of the account that did it.
+// heard returns step with the arrival and the witness of its event, if only one event matches its
+// time and its account.
 func (s *Story) heard(step Step) Step {
 	var said *Event
 	for i, e := range s.Events {
@@ -228,7 +227,7 @@ func (s *Story) heard(step Step) Step {
 	return step.saidBy(said)
 }
 
-// saidBy returns step with the arrival and the witness of an event, where one is known.
+// saidBy returns step with the arrival and the witness of an event, unless e is nil.
 func (step Step) saidBy(e *Event) Step {
 	if e != nil {
 		step.Arrived, step.Imported = e.Arrived, e.Imported
@@ -239,7 +238,7 @@ func (step Step) saidBy(e *Event) Step {
 	return step
 }
 
-// event returns the event of a source and an id, nil where there is none.
+// event returns the event with a source and an id, or nil.
 func (s *Story) event(source, id string) *Event {
 	for i, e := range s.Events {
 		if e.Source == source && e.ID == id {
@@ -249,13 +248,13 @@ func (s *Story) event(source, id string) *Event {
 	return nil
 }
 
-// An Order is that of a list of events.
+// An Order is an order of events.
 type Order string
 
 // The orders.
 const (
-	ByStated  Order = "stated"  // by the time that they state
-	ByArrival Order = "arrived" // by their arrival
+	ByStated  Order = "stated"  // by stated time
+	ByArrival Order = "arrived" // by arrival
 )
 
 // In returns the events of the story in an order.
@@ -267,8 +266,7 @@ func (s *Story) In(o Order) []Event {
 	return out
 }
 
-// Each hands each document of an event of the story to f, in the order of the times that they
-// state.
+// Each calls f with each document of an event of the story, in the order of their stated times.
 func (s *Story) Each(ctx context.Context, f func(doc jsontext.Value) error) error {
 	known := make(map[string]bool, len(s.Events))
 	for _, e := range s.Events {
@@ -279,18 +277,18 @@ func (s *Story) Each(ctx context.Context, f func(doc jsontext.Value) error) erro
 	}
 	return s.index.Events(ctx, s.query(s.ID()), func(id string, doc jsontext.Value) error {
 		if !known[id] {
-			return nil // it came since, or leads to others
+			return nil // it arrived since, or belongs to another change
 		}
 		return f(doc)
 	})
 }
 
-// query asks for the events of the change, or of a part of it.
+// query returns the query for the events of the change, or of a part of it.
 func (s *Story) query(id record.ChangeID) schemas.EventQuery {
 	return schemas.EventQuery{Change: id, Repository: id.Repository(), Refs: s.refs}
 }
 
-// eachInTime is Each for a change whose parts were told under several names of its repository.
+// eachInTime is Each for a change whose parts were reported under several names of its repository.
 func (s *Story) eachInTime(ctx context.Context, known map[string]bool, f func(doc jsontext.Value) error) error {
 	docs := make(map[string]jsontext.Value)
 	for _, part := range s.parts {
@@ -313,8 +311,8 @@ func (s *Story) eachInTime(ctx context.Context, known map[string]bool, f func(do
 	return nil
 }
 
-// Count says how many events the record is made from and how many of them are here; nothing
-// more where that is the same.
+// Count says how many events the record is made from and how many of them are here, or only the
+// number if both are equal.
 func (s *Story) Count() string {
 	return count(s.Record.Trail.Events+s.Record.Trail.LeftOut, int64(len(s.Events)))
 }
@@ -328,7 +326,7 @@ func count(made, here int64) string {
 	case made == here:
 		return fmt.Sprintf("%d %s, all here", made, noun)
 	case made > here:
-		return fmt.Sprintf("%d %s, %d of them here. The others were deleted from the index by their age, or did not arrive there yet; events of former versions do not say which commit or run they belong to", made, noun, here)
+		return fmt.Sprintf("%d %s, %d of them here. The others were deleted from the index because of their age, or have not arrived there yet; events of earlier versions do not name their commit or run", made, noun, here)
 	}
-	return fmt.Sprintf("%d %s; %d are here. Some of these came since the record was made, or count for nothing in it", made, noun, here)
+	return fmt.Sprintf("%d %s; %d are here. Some of these arrived after the record was made, or do not count in it", made, noun, here)
 }

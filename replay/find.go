@@ -13,9 +13,9 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// Find returns the newest revision of the record of a change, by its id or by what that is under
-// another name of its repository: a record of that id itself stands before one that it is another
-// name of. The error is [ErrNoRecord] where there is none.
+// Find returns the newest revision of the record of a change, by its id or by its id under another
+// name of its repository. A record with that very id takes precedence. The error is [ErrNoRecord]
+// if there is none.
 func Find(ctx context.Context, x Index, id record.ChangeID) (jsontext.Value, *record.Record, error) {
 	raw, err := x.Record(ctx, schemas.RecordID(id))
 	if err != nil {
@@ -37,7 +37,7 @@ func Find(ctx context.Context, x Index, id record.ChangeID) (jsontext.Value, *re
 	if err != nil {
 		return nil, nil, err
 	}
-	found := make(map[record.ChangeID]int) // the newest revision of each
+	found := make(map[record.ChangeID]int) // index of the newest revision of each
 	var records []*record.Record
 	for i, doc := range named {
 		r, err := decode(doc, id)
@@ -52,16 +52,16 @@ func Find(ctx context.Context, x Index, id record.ChangeID) (jsontext.Value, *re
 	ids := slices.Sorted(maps.Keys(found))
 	switch len(ids) {
 	case 0:
-		return nil, nil, fmt.Errorf("%w of %s: events take a second or two to arrive; see whether the id is right, and whether the enricher and the sink run", ErrNoRecord, id)
+		return nil, nil, fmt.Errorf("%w of %s: events take a second or two to arrive; check the id, and whether the enricher and the sink are running", ErrNoRecord, id)
 	case 1:
 		at := found[ids[0]]
 		return named[at], records[at], nil
 	}
-	return nil, nil, fmt.Errorf("%w of %s alone: several repositories had this name, and in them it is %v; ask for one of these", ErrNoRecord, id, ids)
+	return nil, nil, fmt.Errorf("%w of %s: several repositories had this name, and the change may be one of %v; use one of these ids", ErrNoRecord, id, ids)
 }
 
-// movedTo reports whether a change is but the part of another one that was told under another name
-// of its repository: they are of one kind, with one number.
+// movedTo reports whether a change is only the part of another one that was reported under another
+// name of its repository: they have the same kind and number.
 func movedTo(c record.Change) bool {
 	_, kind, number := c.ID.Split()
 	_, ofKind, ofNumber := c.PartOf.Split()
@@ -76,8 +76,8 @@ func decode(doc jsontext.Value, id record.ChangeID) (*record.Record, error) {
 	return r, nil
 }
 
-// parts returns the ids of the parts of a change that were told under other names of its repository,
-// and have records that say so, itself first.
+// parts returns the ids of the parts of a change that were reported under other names of its
+// repository and have records that say so, its own id first.
 func parts(ctx context.Context, x Index, c record.Change) ([]record.ChangeID, error) {
 	ids := []record.ChangeID{c.ID}
 	for _, id := range c.OtherIDs {

@@ -9,7 +9,7 @@ import (
 	"github.com/changetrail/changetrail/internal/say"
 )
 
-// Print writes the story for people at a terminal.
+// Print writes the story for a terminal.
 func (s *Story) Print(out io.Writer) error {
 	w := bufio.NewWriter(out)
 	c, t := s.Record.Trail.Change, s.Record.Trail
@@ -40,12 +40,12 @@ func (s *Story) Print(out io.Writer) error {
 	return w.Flush()
 }
 
-// maxPrinted is how many events are listed for people at a terminal.
+// maxPrinted is the number of events that a terminal shows.
 const maxPrinted = 50
 
 // printEvents lists the events with both of their times.
 func (s *Story) printEvents(w io.Writer) {
-	fmt.Fprintf(w, "\nEVENTS, by the time that they state\n")
+	fmt.Fprintf(w, "\nEVENTS, by stated time\n")
 	for _, e := range s.Events[:min(len(s.Events), maxPrinted)] {
 		fmt.Fprintf(w, "  %-20s  %-8s  %s\n", date(e.Stated), e.Witness, join(", ", join(": ", e.Action, e.Message), e.Lag(), brought(e)))
 	}
@@ -54,10 +54,10 @@ func (s *Story) printEvents(w io.Writer) {
 	}
 }
 
-// brought says of an event that was brought in that its arrival is a statement.
+// brought says that an event was imported, so that its arrival is only a statement.
 func brought(e Event) string {
 	if e.Imported {
-		return "brought in as history"
+		return "imported as history"
 	}
 	return ""
 }

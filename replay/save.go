@@ -21,7 +21,7 @@ import (
 	"github.com/changetrail/changetrail/internal/digests"
 )
 
-// A Manifest lists the files of a story that was saved.
+// A Manifest lists the files of a saved story.
 type Manifest struct {
 	Change         string    `json:"change"`
 	Revision       int64     `json:"revision"`
@@ -29,10 +29,10 @@ type Manifest struct {
 	SavedAt        time.Time `json:"saved_at"`
 	Events         int64     `json:"events"` // lines of events.jsonl
 	Files          []File    `json:"files"`
-	Missing        []string  `json:"missing"` // what the story names and nobody holds
+	Missing        []string  `json:"missing"` // evidence that the story names and that could not be saved
 }
 
-// A File of a manifest.
+// A File is an entry of a manifest.
 type File struct {
 	Path   string `json:"path"`
 	Digest string `json:"digest"`
@@ -40,7 +40,7 @@ type File struct {
 	What   string `json:"what"`
 }
 
-// The files in the folder, evidence aside.
+// The files in the folder, except evidence.
 const (
 	ManifestName = "manifest.json"
 	recordName   = "record.json"
@@ -54,8 +54,8 @@ type saver struct {
 	dir string
 }
 
-// Save writes the story to a folder: record, events, the files that they name
-// and a manifest with the digest of each.
+// Save writes the story to a folder: the record, the events, the files that they name, and a
+// manifest with the digest of each.
 func (s *Story) Save(ctx context.Context, dir string, files blobs.Getter, now time.Time) (*Manifest, error) {
 	if err := os.MkdirAll(filepath.Join(dir, "evidence"), 0o750); err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func (s *Story) Save(ctx context.Context, dir string, files blobs.Getter, now ti
 	if err := s.Print(&text); err != nil {
 		return nil, err
 	}
-	if err := w.put(storyName, "what happened, to be read", text.Bytes()); err != nil {
+	if err := w.put(storyName, "what happened, as text", text.Bytes()); err != nil {
 		return nil, err
 	}
 	if err := w.evidence(ctx, s, files); err != nil {
@@ -82,10 +82,10 @@ func (s *Story) Save(ctx context.Context, dir string, files blobs.Getter, now ti
 	if err != nil {
 		return nil, err
 	}
-	return w.Manifest, os.WriteFile(filepath.Join(dir, ManifestName), append(body, '\n'), 0o640) // #nosec G306 -- for the group of who reviews
+	return w.Manifest, os.WriteFile(filepath.Join(dir, ManifestName), append(body, '\n'), 0o640) // #nosec G306 -- for the reviewers' group
 }
 
-// put writes a file that is held in memory.
+// put writes content to a file.
 func (w *saver) put(name, what string, content []byte) error {
 	return w.write(name, what, func(out io.Writer) error {
 		_, err := out.Write(content)
@@ -93,9 +93,9 @@ func (w *saver) put(name, what string, content []byte) error {
 	})
 }
 
-// write writes a file and notes its digest.
+// write writes a file and records its digest.
 func (w *saver) write(name, what string, fill func(io.Writer) error) error {
-	f, err := os.OpenFile(filepath.Join(w.dir, filepath.FromSlash(name)), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640) // #nosec G302 -- for the group of who reviews
+	f, err := os.OpenFile(filepath.Join(w.dir, filepath.FromSlash(name)), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640) // #nosec G302 -- for the reviewers' group
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (w *saver) write(name, what string, fill func(io.Writer) error) error {
 	return nil
 }
 
-// A counter counts what is written to it.
+// A counter counts the bytes that are written to it.
 type counter int64
 
 func (c *counter) Write(p []byte) (int, error) {
@@ -116,7 +116,7 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// events writes the events as they come from the index: there may be thousands.
+// events streams the events from the index, since there may be thousands.
 func (w *saver) events(ctx context.Context, s *Story) error {
 	return w.write(eventsName, "the events of the change, one a line", func(out io.Writer) error {
 		return s.Each(ctx, func(doc jsontext.Value) error {
@@ -146,7 +146,7 @@ func (w *saver) evidence(ctx context.Context, s *Story, files blobs.Getter) erro
 	return nil
 }
 
-// names says which steps a file proves.
+// names returns the steps that a file proves.
 func (s *Story) names(digest string) string {
 	var out []string
 	for _, step := range s.Steps {

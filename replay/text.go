@@ -12,7 +12,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// with is s behind a prefix, where there is one.
+// with returns s with a prefix, or "" if s is empty.
 func with(prefix, s string) string {
 	if s == "" {
 		return ""
@@ -20,7 +20,7 @@ func with(prefix, s string) string {
 	return prefix + s
 }
 
-// claimed names the attributes of a change that nobody states who sees them.
+// claimed lists the attributes of a change that are only claimed.
 func claimed(c record.Change) string {
 	return strings.ReplaceAll(strings.Join(c.Claimed, ", "), "_", " ")
 }
@@ -32,7 +32,7 @@ func stale(v record.ReviewVerdict, c record.Change) string {
 	return ""
 }
 
-// other returns s unless it says what was said already.
+// other returns s, unless it equals said.
 func other(s, said string) string {
 	if s == said {
 		return ""
@@ -44,7 +44,7 @@ func failed(conclusion string) bool {
 	return slices.Contains([]string{"failure", "error", "timed-out"}, conclusion)
 }
 
-// tests counts them; nothing where the CI system gave no counts.
+// tests describes the counts of tests, if the CI system gave any.
 func tests(v *record.ValidationFacts) string {
 	if v.Passed+v.Failed+v.Skipped == 0 {
 		return "without counts of tests"
@@ -70,8 +70,8 @@ func dependency(d record.DependencyUpdate) string {
 	return join(" ", d.Name, join(" → ", orNone(d.From), orNone(d.To)), d.Ecosystem)
 }
 
-// free returns JSON of a tool for people: a text as it is, an object of plain values with one a
-// line, all else as JSON.
+// free returns JSON of a tool in a readable form: a text unchanged, an object of plain values with
+// one on each line, anything else as JSON.
 func free(f record.Free) string {
 	var text string
 	if json.Unmarshal(f, &text) == nil {
@@ -111,7 +111,7 @@ func date(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05Z")
 }
 
-// link returns s where it is an address that a browser may open.
+// link returns s if it is an address that a browser may open, otherwise "".
 func link(s string) string {
 	if strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://") {
 		return s
