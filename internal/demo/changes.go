@@ -15,10 +15,10 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// Days is how far back the demo reaches.
+// Days is the number of days that the demo covers.
 const Days = 90
 
-// Sources of events: each platform speaks under its own name.
+// Sources of events: each platform has its own.
 const (
 	gatewayOf = "/acme/gateway"
 	codeHost  = "/acme/github"
@@ -29,25 +29,25 @@ const (
 	gatehouse = "/acme/gate"
 )
 
-// An item is one event to be.
+// An item is a planned event.
 type item struct {
 	source string
-	named  bool // it names the change; pushes, reports of scanners and deployments name a commit
+	named  bool // it names the change; pushes, scan reports and deployments name a commit
 	at     time.Time
 	fact   record.Fact
 	late   time.Duration // how long after its time it arrived
-	as     *item         // the earlier item whose id it has, too
+	as     *item         // an earlier item with the same id
 }
 
-// A plan is the life of one change before it is told as events. A part that is
-// nil does not happen.
+// A plan is the life of one change, from which its events are made. A part that is nil does not
+// happen.
 type plan struct {
 	rnd     *rand.Rand
 	service service
 	repo    string
 	number  int
 	id      string
-	agent   record.Agent // of a change by an agent
+	agent   record.Agent // set for a change by an agent
 	asker   string
 	found   time.Time // when the scanner found something
 	files   []string
@@ -63,12 +63,12 @@ type plan struct {
 	actions                                      []*item
 	reviews                                      []*item
 	merged, deployed                             *item
-	others                                       []*item // what does not belong to an honest change
+	others                                       []*item // events that an honest change does not have
 }
 
 // A Generator makes the changes.
 type Generator struct {
-	Changes int // how many to make; Changes where left as New returns it
+	Changes int // number of changes; New sets it to Changes
 
 	rnd      *rand.Rand
 	services []service
@@ -77,20 +77,19 @@ type Generator struct {
 	ids      int
 }
 
-// New returns a Generator of the days before end. The same seed and end give
-// the same events.
+// New returns a Generator for the days before end. The same seed and end give the same events.
 func New(seed uint64, end time.Time) *Generator {
 	return &Generator{Changes: Changes, rnd: rand.New(rand.NewPCG(seed, 0x6368616e6765)), services: services(), end: end.UTC().Truncate(time.Second), numbers: make(map[string]int)}
 }
 
-// Changes is how many changes the demo has.
+// Changes is the number of changes in the demo.
 const Changes = 2000
 
-// batch is how many events are handed on at a time, at least.
+// batch is the smallest number of events that are passed on at a time.
 const batch = 500
 
-// Each hands the events of all changes to f in batches, the oldest change first,
-// each with the number of changes so far.
+// Each passes the events of all changes to f in batches, the oldest change first, each with the
+// number of changes so far.
 func (g *Generator) Each(f func(changes int, events []event.Event) error) error {
 	var events []event.Event
 	byAgents := g.Changes / 3
@@ -117,15 +116,15 @@ func (g *Generator) Each(f func(changes int, events []event.Event) error) error 
 	return nil
 }
 
-// assign deals the flaws out to changes by agents: each to as many, and of one part of
-// the record at most one to a change. They gather in few changes, spread over the days:
-// in most companies most changes are as they should be.
+// assign distributes the flaws among changes by agents: each flaw to as many changes, and to each
+// change at most one flaw of every part of the record. The flaws are concentrated in few changes,
+// spread over the days, since in most companies most changes are in order.
 func (g *Generator) assign(n int) [][]flaw {
 	out := make([][]flaw, n)
-	// Those at both ends are judged by no policy of their time, or are open still.
+	// Changes at both ends predate the policy, or are still open.
 	first, last := n*earlyDays/Days, n-n*lateDays/Days
 	places := g.rnd.Perm(max(last-first, 0))
-	flawed := 0 // so many of them, from the beginning
+	flawed := 0 // the number of flawed changes, counted from the first
 	for _, f := range flaws {
 		for range (perFlaw*n + Changes/3 - 1) / (Changes / 3) {
 			g.rnd.Shuffle(flawed, func(i, j int) { places[i], places[j] = places[j], places[i] })
@@ -166,8 +165,7 @@ func (g *Generator) commit() string {
 	return fmt.Sprintf("%016x%016x%08x", g.rnd.Uint64(), g.rnd.Uint64(), g.rnd.Uint32())
 }
 
-// byAgent plans a change by an agent: a scanner finds something at night, the
-// agent takes it up.
+// byAgent plans a change by an agent: a scanner finds something at night, and the agent acts on it.
 func (g *Generator) byAgent(at time.Time, flaws []flaw) *plan {
 	s := pick(g.rnd, g.services)
 	for slices.ContainsFunc(flaws, func(f flaw) bool { return f.service != nil && !f.service(s) }) {
@@ -199,7 +197,7 @@ func (g *Generator) byAgent(at time.Time, flaws []flaw) *plan {
 	return p
 }
 
-// vulnerability plans the update of a dependency with a known weakness.
+// vulnerability plans the update of a vulnerable dependency.
 func (g *Generator) vulnerability(p *plan, at time.Time) {
 	var fit []advisory
 	for _, a := range advisories {
@@ -231,7 +229,7 @@ func (g *Generator) vulnerability(p *plan, at time.Time) {
 	p.acted("dependency_update", fmt.Sprintf(`{"package":%q,"version":%q}`, a.pkg, a.good), at.Add(9*time.Minute), p.deps)
 }
 
-// weakness plans the mending of the company's own code.
+// weakness plans a fix of the company's own code.
 func (g *Generator) weakness(p *plan, at time.Time) {
 	w := pick(g.rnd, weaknesses[p.service.language])
 	file := p.service.prefix + w.file
@@ -248,7 +246,7 @@ func (g *Generator) weakness(p *plan, at time.Time) {
 
 func (p *plan) scanned(tool record.Tool, report []byte, at time.Time) {
 	f := &record.Scan{Tool: tool, CommitSHA: p.base, Repository: p.repo, ScanID: fmt.Sprintf("scan-%06d", p.rnd.IntN(1e6)), URL: "https://ci.acme.example/scans/" + p.base[:10]}
-	f.Report, _ = evidence.Pack(report, "") // into memory: cannot fail
+	f.Report, _ = evidence.Pack(report, "") // cannot fail: it writes to memory
 	p.found, p.scan = at, &item{source: scanners, at: at, fact: f}
 }
 
@@ -277,8 +275,7 @@ func (p *plan) acted(tool, arguments string, at time.Time, deps []record.Depende
 	add("commit", fmt.Sprintf(`{"message":%q}`, p.title), "committed", p.head, nil, nil)
 }
 
-// life plans what is the same for all changes by agents: opened, tested,
-// reviewed, merged, deployed.
+// life plans what all changes by agents have in common: opened, tested, reviewed, merged, deployed.
 func (g *Generator) life(p *plan, at time.Time, flawed bool) {
 	bot := p.agent.ID + "[bot]"
 	opened := at.Add(16 * time.Minute)
@@ -361,7 +358,7 @@ func (p *plan) tested(at time.Time, failing int) {
 		report = gotest("acme.example/"+p.service.name, passed, names, at)
 	}
 	unit := &record.Validation{Name: "unit", Provider: "github-actions", CommitSHA: p.head, Repository: p.repo, URL: fmt.Sprintf("https://github.com/acme/%s/actions/runs/%d", p.service.name, 4e9+p.rnd.IntN(1e9))}
-	unit.Report, _ = evidence.Pack(report, "") // into memory: cannot fail
+	unit.Report, _ = evidence.Pack(report, "") // cannot fail: it writes to memory
 	p.tests = []*item{{source: ci, named: true, at: at, fact: unit}, {source: ci, named: true, at: at.Add(time.Minute), fact: &record.Validation{Name: "lint", Provider: "github-actions", CommitSHA: p.head, Repository: p.repo, Conclusion: "success"}}}
 }
 
@@ -369,8 +366,7 @@ func (p *plan) reviewed(who string, at time.Time) {
 	p.reviews = append(p.reviews, &item{source: codeHost, named: true, at: at, fact: &record.Review{Reviewer: who, ReviewerType: "human", Verdict: "approved", CommitSHA: p.head, URL: fmt.Sprintf("https://%s#pullrequestreview-%d", p.id, 2e9+p.rnd.IntN(1e8))}})
 }
 
-// finish plans the end: merged and deployed, or closed, as a few are where they must not be
-// merged.
+// finish plans the end: merged and deployed, or, for a few that must not be merged, closed.
 func (g *Generator) finish(p *plan, who string, at time.Time, merge bool) {
 	if g.rnd.IntN(60) == 0 && !merge {
 		p.merged = &item{source: codeHost, named: true, at: at, fact: &record.Closed{ClosedBy: who}}
@@ -382,7 +378,7 @@ func (g *Generator) finish(p *plan, who string, at time.Time, merge bool) {
 	}
 }
 
-// patch tells whether all updates are patch releases.
+// patch reports whether all updates are patch releases.
 func patch(deps []record.DependencyUpdate) bool {
 	minor := func(v string) string { return v[:strings.LastIndexByte(v, '.')] }
 	return len(deps) > 0 && !slices.ContainsFunc(deps, func(d record.DependencyUpdate) bool {
@@ -390,7 +386,7 @@ func patch(deps []record.DependencyUpdate) bool {
 	})
 }
 
-// nextWorkday moves a time into the hours in which people work.
+// nextWorkday moves a time into working hours.
 func nextWorkday(t time.Time, r *rand.Rand) time.Time {
 	if t.Hour() < 8 || t.Hour() > 17 {
 		if t.Hour() > 17 {
@@ -404,7 +400,7 @@ func nextWorkday(t time.Time, r *rand.Rand) time.Time {
 	return t
 }
 
-// tell turns a plan into events; what would lie in the future has not happened.
+// tell turns a plan into events, except those that would be in the future.
 func (g *Generator) tell(p *plan) []event.Event {
 	items := slices.Concat([]*item{p.scan, p.leave, p.decision}, p.actions, p.pushes, []*item{p.opened, p.updated}, p.tests, p.reviews, []*item{p.gate, p.merged, p.deployed}, p.others)
 	items = slices.DeleteFunc(items, func(i *item) bool { return i == nil || i.arrived().After(g.end) })

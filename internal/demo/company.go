@@ -15,7 +15,7 @@ type service struct {
 	team               int
 }
 
-// teams and their people; the account of a person is the name.
+// teams and their people. The account of a person is the name.
 var teams = []struct {
 	id      string
 	members []string
@@ -30,7 +30,7 @@ var teams = []struct {
 	{"team-docs", []string{"nina.q", "oscar.t", "ruth.e", "bela.h"}},
 }
 
-// kinds of services: what each team runs.
+// catalogue lists the services that each team runs.
 var catalogue = []struct {
 	team  int
 	class string
@@ -73,7 +73,7 @@ func services() []service {
 	return out
 }
 
-// agents of the company; the last one is known to nobody.
+// agents of the company. The policy does not know the last one.
 var agents = []struct{ id, provider, model, scope string }{
 	{"agent-bot-3000", "anthropic", "claude-sonnet-4-5", `["*"]`},
 	{"dependency-shepherd", "openai", "gpt-5", `["*"]`},
@@ -88,11 +88,11 @@ const (
 	stranger  = 5
 )
 
-// policyDays is for how many of the days the policy has been in force: less than
-// all, so that some changes are older than it, on whichever day of a week the days begin.
+// policyDays is the number of days for which the policy has been in force. It is less than Days, so
+// that some changes are older than the policy, on whatever weekday the days begin.
 const policyDays = Days - 3
 
-// Policy returns the policy.yaml of the company whose changes end at a time.
+// Policy returns the policy.yaml of the company. Its changes end at a time.
 func Policy(end time.Time) []byte {
 	since := end.AddDate(0, 0, -policyDays)
 	var b strings.Builder

@@ -8,17 +8,17 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// perFlaw is how many of 2,000 changes get each flaw.
+// perFlaw is the number of changes out of 2,000 that get each flaw.
 const perFlaw = 4
 
-// At both ends of the days no change has a flaw: the policy is younger than the first, and
-// the last are open, for a weekend at most.
+// No change at either end of the days has a flaw: the policy is younger than the first, and the
+// last are still open, for a weekend at most.
 const (
 	earlyDays = Days - policyDays + 3
 	lateDays  = 4
 )
 
-// A part of the record that a flaw is in; a change has one of each at most.
+// A part is the part of the record that a flaw is in. A change has at most one flaw of each.
 type part int
 
 const (
@@ -30,17 +30,17 @@ const (
 	inClaims
 )
 
-// A flaw takes something away from the life of a change by an agent, or bends
-// it, so that its record has a gap.
+// A flaw removes or alters something in the life of a change by an agent, so that its record has a
+// gap.
 type flaw struct {
 	gap        string
 	part       part
-	dependency bool // only in the update of a dependency
+	dependency bool // only for the update of a dependency
 	service    func(service) bool
 	apply      func(*plan)
 }
 
-// excludes tells whether o would hide what f does, or be hidden by it.
+// excludes reports whether o would hide the effect of f, or be hidden by it.
 func (f flaw) excludes(o flaw) bool {
 	hides := map[string][]part{
 		record.GapNoDecision:     {inTrigger, inClaims},
@@ -58,8 +58,9 @@ func (f flaw) excludes(o flaw) bool {
 		f.gap == record.GapVerdictContradicted && o.part == inReview
 }
 
-// ownCode tells whether f is in changes of the company's own code alone: authentication is
-// that, and of it no two reports are alike, so that no other scan holds what one does not.
+// ownCode reports whether f occurs only in changes of the company's own code: authentication code
+// is always its own, and no two of its reports are equal, so that no other scan contains what one
+// lacks.
 func (f flaw) ownCode() bool {
 	return f.part == inLeave || f.gap == record.GapTriggerNotHeld || f.gap == record.GapTriggerFromAgent
 }
@@ -68,17 +69,17 @@ func inClass(classes ...string) func(service) bool {
 	return func(s service) bool { return slices.Contains(classes, s.class) }
 }
 
-// reviewed are the services in which every change is reviewed.
+// reviewed are the services whose changes are always reviewed.
 var reviewed = inClass("critical", "high")
 
 func (p *plan) trigger() *record.Trigger {
 	return p.decision.fact.(*record.Decision).Trigger
 }
 
-// push is what brought the head.
+// push returns the push of the head.
 func (p *plan) push() *record.Pushed { return p.pushes[0].fact.(*record.Pushed) }
 
-// log is the decision log; one that nobody reads where none is sent.
+// log returns the decision log, or an unused one if none is sent.
 func (p *plan) log() *record.Decision {
 	if p.decision == nil {
 		return new(record.Decision)
@@ -86,7 +87,7 @@ func (p *plan) log() *record.Decision {
 	return p.decision.fact.(*record.Decision)
 }
 
-// by makes another agent the one that did it all.
+// by makes another agent the author of everything.
 func (p *plan) by(n int) {
 	a := agents[n]
 	p.agent.ID, p.agent.Provider, p.agent.Model = a.id, a.provider, a.model
@@ -108,7 +109,7 @@ func (p *plan) by(n int) {
 	}
 }
 
-// touches adds a file that the policy asks more for.
+// touches adds a file for which the policy has stricter rules.
 func (p *plan) touches(file string) {
 	p.files = append(slices.Clone(p.files), p.service.prefix+file)
 	p.opened.fact.(*record.Opened).Files, p.push().Files = p.files, p.files
@@ -117,10 +118,10 @@ func (p *plan) touches(file string) {
 	}
 }
 
-// outsider is a person of another team.
+// outsider returns a person of another team.
 func (p *plan) outsider() string { return teams[(p.service.team+3)%(len(teams)-1)].members[1] }
 
-// asksLeave makes a change one that needs the leave of an owner.
+// asksLeave makes a change one that needs an owner's approval.
 func asksLeave(bend func(*plan, *record.Approval)) func(*plan) {
 	return func(p *plan) {
 		p.touches("internal/auth/token.go")
@@ -136,7 +137,7 @@ func asksLeave(bend func(*plan, *record.Approval)) func(*plan) {
 	}
 }
 
-// review bends the one review that is left.
+// review alters the only remaining review.
 func review(bend func(*plan, *item, *record.Review)) func(*plan) {
 	return func(p *plan) {
 		if len(p.reviews) == 0 {
@@ -149,7 +150,7 @@ func review(bend func(*plan, *item, *record.Review)) func(*plan) {
 
 var flaws = []flaw{
 	{gap: record.GapServiceUnknown, part: inService, apply: func(p *plan) {
-		// A repository that the policy has never heard of.
+		// A repository that the policy does not contain.
 		repo := "github.com/acme/skunkworks-" + p.service.name
 		p.id = strings.Replace(p.id, p.repo+"/", repo+"/", 1)
 		p.repo = repo
@@ -250,7 +251,7 @@ var flaws = []flaw{
 		p.others = append(p.others, &item{source: gatewayOf, named: true, at: p.merged.at.Add(-30 * time.Minute), fact: &record.IdentityRefused{Agent: p.agent.ID, Credential: "laptop-of-" + p.asker, EventType: record.TypeDecisionRecorded}})
 	}},
 	{gap: record.GapSourceShared, part: inClaims, apply: func(p *plan) {
-		// A pipeline passes on the source and the id of the event that started it.
+		// A pipeline copies the source and the id of the event that started it.
 		again := *p.tests[1].fact.(*record.Validation)
 		again.Name = "integration"
 		p.others = append(p.others, &item{source: codeHost, named: true, at: p.tests[1].at.Add(4 * time.Minute), fact: &again, as: p.opened})

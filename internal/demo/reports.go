@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// An advisory is a public one: what osv.dev and GitHub's database say of it.
+// An advisory is a public advisory of osv.dev and GitHub's database.
 type advisory struct {
 	language, ecosystem, pkg, bad, good string
 	ghsa, cve, severity, vector, title  string
 }
 
-// purl is the package URL of the package.
+// purl returns the package URL of the package.
 func (a advisory) purl() string {
 	kinds := map[string]string{"npm": "npm", "PyPI": "pypi", "Go": "golang"}
 	return "pkg:" + kinds[a.ecosystem] + "/" + a.pkg
@@ -40,11 +40,11 @@ var lockfiles = map[string]string{"node": "package-lock.json", "python": "requir
 type object = map[string]any
 
 func encode(v any) []byte {
-	b, _ := json.MarshalIndent(v, "", "  ") // of texts and numbers: cannot fail
+	b, _ := json.MarshalIndent(v, "", "  ") // cannot fail: texts and numbers only
 	return b
 }
 
-// osv is a report of osv-scanner 1.9, with one package for each advisory.
+// osv returns a report of osv-scanner 1.9, with one package for each advisory.
 func osv(of string, found []advisory) []byte {
 	var packages []any
 	for _, a := range found {
@@ -65,7 +65,7 @@ func osv(of string, found []advisory) []byte {
 	return encode(object{"results": []any{object{"source": object{"path": of, "type": "lockfile"}, "packages": packages}}})
 }
 
-// trivy is a report of Trivy 0.58 over a repository.
+// trivy returns a report of Trivy 0.58 on a repository.
 func trivy(of string, found []advisory, at time.Time) []byte {
 	kinds := map[string]string{"node": "npm", "python": "pip", "go": "gomod"}
 	var list []any
@@ -81,7 +81,7 @@ func trivy(of string, found []advisory, at time.Time) []byte {
 	})
 }
 
-// A weakness in the company's own code, as semgrep finds it.
+// A weakness is a finding of semgrep in the company's own code.
 type weakness struct{ rule, level, severity, title, file string }
 
 var weaknesses = map[string][]weakness{
@@ -99,7 +99,7 @@ var weaknesses = map[string][]weakness{
 	},
 }
 
-// semgrep is a SARIF 2.1.0 file as semgrep 1.97 writes it.
+// semgrep returns a SARIF 2.1.0 file in the form of semgrep 1.97.
 func semgrep(found []weakness, prefix string, line int) []byte {
 	levels := map[string]string{"ERROR": "error", "WARNING": "warning"}
 	var rules, results []any
@@ -121,7 +121,7 @@ func semgrep(found []weakness, prefix string, line int) []byte {
 
 var caseNames = []string{"TestReadsAnEmptyFile", "TestRefusesATokenThatExpired", "TestRoundsHalfToEven", "TestRetriesAfterATimeout", "TestKeepsTheOrder", "TestEscapesWhatAUserGives", "TestClosesIdleConnections", "TestAcceptsUnicodeNames"}
 
-// junit is a JUnit XML file as pytest and gotestsum write it.
+// junit returns a JUnit XML file in the form of pytest and gotestsum.
 func junit(suite string, passed int, failing []string, at time.Time) []byte {
 	type failure struct {
 		Message string `xml:"message,attr"`
@@ -150,11 +150,11 @@ func junit(suite string, passed int, failing []string, at time.Time) []byte {
 	b, _ := xml.MarshalIndent(struct {
 		XMLName xml.Name    `xml:"testsuites"`
 		Suites  []testsuite `xml:"testsuite"`
-	}{Suites: []testsuite{s}}, "", "  ") // of texts and numbers: cannot fail
+	}{Suites: []testsuite{s}}, "", "  ") // cannot fail: texts and numbers only
 	return append([]byte(xml.Header), b...)
 }
 
-// gotest is the output of go test -json.
+// gotest returns the output of go test -json.
 func gotest(pkg string, passed int, failing []string, at time.Time) []byte {
 	var b strings.Builder
 	line := func(action, test, output string, elapsed float64) {

@@ -9,10 +9,10 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// agentSource is the beginning of the sources of agents, before their id.
+// agentSource is the prefix of agents' sources, before the id.
 const agentSource = "/acme/agents/"
 
-// platforms are the names of the company's platforms, by their sources.
+// platforms maps sources to the names of the company's platforms.
 var platforms = map[string]string{
 	gatewayOf: identity.Own,
 	codeHost:  "github",
@@ -23,15 +23,15 @@ var platforms = map[string]string{
 	gatehouse: "gate",
 }
 
-// Sender is whose credential an event of the demo comes with. Since the days are over,
-// each of them brings in history: an event states when it arrived.
+// Sender returns the principal that sends an event of the demo. Since the days are over, every
+// sender imports history: an event states when it arrived.
 func Sender(e event.Event) identity.Principal {
 	if agent, ok := strings.CutPrefix(e.Source(), agentSource); ok {
 		return identity.Principal{Name: agent, Agent: agent, History: true}
 	}
 	name := platforms[e.Source()]
 	if e.Source() == codeHost && e.Type() == record.TypeValidationCompleted {
-		name = platforms[ci] // of a pipeline that speaks under the code host's source
+		name = platforms[ci] // of a pipeline that uses the code host's source
 	}
 	return identity.Principal{Name: name, Platform: name, History: true}
 }

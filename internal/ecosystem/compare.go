@@ -10,13 +10,13 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// Compare returns -1, 0 or 1 as version a is before, the same as, or after
-// version b by the rules of the ecosystem, which may be in any spelling. The
-// same is what the ecosystem takes for the same: 1.0 and 1.0.0 in PyPI.
+// Compare returns -1, 0 or 1 if version a is before, equal to, or after version b by the rules of
+// the ecosystem, whose name may have any spelling. Versions are equal if the ecosystem treats them
+// as equal: 1.0 and 1.0.0 in PyPI.
 //
-// ok is false where it cannot be told: one of the two is no single version (a
-// range, a branch, nothing) or none that the ecosystem allows, or the ecosystem
-// is not known and ecosystems differ about these two.
+// ok is false if the order is unknown: one of the two is not a single version (a range, a branch,
+// nothing) or not one that the ecosystem allows, or the ecosystem is unknown and ecosystems differ
+// about these two.
 func Compare(eco, a, b string) (order int, ok bool) {
 	a, b = strings.TrimSpace(a), strings.TrimSpace(b)
 	if len(a) > maxLength || len(b) > maxLength {
@@ -55,12 +55,11 @@ func Compare(eco, a, b string) (order int, ok bool) {
 	return compareAnywhere(a, b)
 }
 
-// maxLength is longer than any version that a registry takes.
+// maxLength is longer than any version that a registry accepts.
 const maxLength = 256
 
-// Sort orders versions, the lowest first. Those that cannot be compared stand
-// in the order of their letters, so that the result does not depend on the
-// order given.
+// Sort orders versions, the lowest first. Versions that cannot be compared are in alphabetical
+// order, so that the result does not depend on the order given.
 func Sort(eco string, versions []string) {
 	slices.Sort(versions)
 	slices.SortStableFunc(versions, func(a, b string) int {
@@ -69,8 +68,8 @@ func Sort(eco string, versions []string) {
 	})
 }
 
-// compareSemver compares by https://semver.org/#spec-item-11. All three numbers
-// are needed: npm and Cargo take 1.2 for a range.
+// compareSemver compares by https://semver.org/#spec-item-11. All three numbers are required: npm
+// and Cargo treat 1.2 as a range.
 func compareSemver(a, b string) (int, bool) {
 	if !full.MatchString(a) || !full.MatchString(b) || !semver.IsValid("v"+a) || !semver.IsValid("v"+b) {
 		return 0, false
@@ -80,8 +79,8 @@ func compareSemver(a, b string) (int, bool) {
 
 var full = regexp.MustCompile(`^\d+\.\d+\.\d+($|[-+])`)
 
-// comparePub compares as Dart does, where a build comes after the version
-// without it, and builds are in order like what precedes a release
+// comparePub compares like Dart, where a version with a build is after the one without, and builds
+// are ordered like pre-releases
 // (https://pub.dev/documentation/pub_semver/latest/pub_semver/Version/operator_less.html).
 func comparePub(a, b string) (int, bool) {
 	order, ok := compareSemver(a, b)
@@ -96,18 +95,18 @@ func comparePub(a, b string) (int, bool) {
 	return compareSemver("0.0.0-"+x, "0.0.0-"+y)
 }
 
-// compareGo compares versions of modules (https://go.dev/ref/mod#versions; OSV
-// leaves the v away) and of the Go release itself.
+// compareGo compares versions of modules (https://go.dev/ref/mod#versions; OSV omits the v) and of
+// Go itself.
 func compareGo(a, b string) (int, bool) {
 	return compareSemver(goSemver(a), goSemver(b))
 }
 
-// goRelease is a release of Go, with what its build adds after a space:
-// go1.21.3 X:nocoverageredesign.
+// goRelease matches a release of Go, with what its build appends after a space: go1.21.3
+// X:nocoverageredesign.
 var goRelease = regexp.MustCompile(`^go(\d+\.\d+)(\.\d+)?(?:(beta|rc)(\d+))?( .*)?$`)
 
-// goSemver writes a release of Go as Go's database of vulnerabilities does:
-// go1.22rc1 is 1.22.0-rc.1. A version of a module loses its v.
+// goSemver returns a release of Go in the form of Go's vulnerability database: go1.22rc1 becomes
+// 1.22.0-rc.1. It removes the v of a module version.
 func goSemver(v string) string {
 	m := goRelease.FindStringSubmatch(v)
 	if m == nil {
@@ -120,8 +119,7 @@ func goSemver(v string) string {
 	return out
 }
 
-// What may be a version of an ecosystem. The parsers behind it read more than
-// that, wildcards among it.
+// The versions that an ecosystem allows. Its parser accepts more than that, such as wildcards.
 var (
 	pep440 = regexp.MustCompile(`^[0-9A-Za-z.!+_-]+$`)                                    // https://packaging.python.org/specifications/version-specifiers
 	nuget  = regexp.MustCompile(`^\d+(\.\d+){0,3}(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`) // https://learn.microsoft.com/nuget/concepts/package-versioning
@@ -141,8 +139,8 @@ func compareDepsDev(sys depsdev.System, allowed *regexp.Regexp, a, b string) (in
 
 var numbers = regexp.MustCompile(`^\d+([.-]\d+)*$`)
 
-// compareNumbers compares as Hackage and CRAN do: number by number, and 1.0 is
-// before 1.0.0. CRAN takes a dash for a dot.
+// compareNumbers compares like Hackage and CRAN: number by number, with 1.0 before 1.0.0. CRAN
+// treats a dash like a dot.
 func compareNumbers(a, b string) (int, bool) {
 	if !numbers.MatchString(a) || !numbers.MatchString(b) {
 		return 0, false
@@ -153,14 +151,13 @@ func compareNumbers(a, b string) (int, bool) {
 
 func isSeparator(r rune) bool { return r == '.' || r == '-' }
 
-// leading reads the numbers with which a version begins, unless they are an
-// epoch, and what is behind them.
+// leading matches the numbers at the start of a version, unless they are an epoch, and the rest.
 var leading = regexp.MustCompile(`^v?((?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*))*)(\.?[^.:!\d].*)?$`)
 
-// compareAnywhere compares two versions of an ecosystem that is not known, as far
-// as all ecosystems agree: the first numbers that differ decide, and of two that
-// are numbers alone the longer one is later. They differ about the rest: 1.0 and
-// 1.0.0, with and without a v, a release and what precedes it.
+// compareAnywhere compares two versions of an unknown ecosystem, if all ecosystems agree about
+// them: the first numbers that differ decide, and of two versions that only have numbers the longer
+// one is later. Ecosystems differ about the rest: 1.0 and 1.0.0, with and without a v, a release
+// and its pre-releases.
 func compareAnywhere(a, b string) (int, bool) {
 	if !oneVersion.MatchString(a) || !oneVersion.MatchString(b) {
 		return 0, false
@@ -185,7 +182,7 @@ func compareAnywhere(a, b string) (int, bool) {
 	return cmp.Compare(len(x), len(y)), true
 }
 
-// oneVersion holds no sign of a range.
+// oneVersion matches a version without any sign of a range.
 var oneVersion = regexp.MustCompile(`^[^\s<>=^~*|,\[\]()]*\d[^\s<>=^~*|,\[\]()]*$`)
 
 // compareDigits compares two numbers of any length.

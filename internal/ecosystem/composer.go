@@ -6,17 +6,16 @@ import (
 	"strings"
 )
 
-// composerVersion is what Composer reads as a version: up to four numbers, a
-// stability with its number, and dev
-// (https://getcomposer.org/doc/04-schema.md#version). A branch, as dev-main or
-// 2.x-dev, is none.
+// composerVersion matches what Composer accepts as a version: up to four numbers, a stability with
+// its number, and dev (https://getcomposer.org/doc/04-schema.md#version). It does not match a
+// branch, such as dev-main or 2.x-dev.
 var composerVersion = regexp.MustCompile(`(?i)^v?(\d{1,5}(?:\.\d+){0,3})(?:[._-]?(?:(stable|beta|b|rc|alpha|a|patch|pl|p)((?:[.-]?\d+)*))?)([.-]?dev)?(?:\+\S+)?$`)
 
-// stabilities are the ranks of PHP's version_compare
-// (https://www.php.net/version_compare); a release has none of them, rank 4.
+// stabilities are the ranks of PHP's version_compare (https://www.php.net/version_compare). A
+// release has no stability and rank 4.
 var stabilities = map[string]int{"dev": 0, "alpha": 1, "a": 1, "beta": 2, "b": 2, "rc": 3, "stable": 4, "": 4, "patch": 5, "pl": 5, "p": 5}
 
-// composer is a version in the form to which Composer brings it first.
+// composer is a version in the normal form of Composer.
 type composer struct {
 	numbers   []string // four
 	stability int
@@ -44,7 +43,7 @@ func parseComposer(s string) (composer, bool) {
 	}
 	switch {
 	case m[2] != "" && v.stability == stabilities["stable"]:
-		v.dev = false // what stands behind stable says nothing
+		v.dev = false // what follows stable has no meaning
 	default:
 		v.counts = strings.FieldsFunc(m[3], func(r rune) bool { return r == '.' || r == '-' })
 	}
@@ -77,7 +76,7 @@ func (v composer) compare(w composer) int {
 	return 0
 }
 
-// rank returns the rank of a stability: 1.0-dev, which has none, is before all.
+// rank returns the rank of a stability: 1.0-dev, which has none, comes first.
 func (v composer) rank() int {
 	if v.dev && v.stability == stabilities["stable"] {
 		return stabilities["dev"]

@@ -10,14 +10,14 @@ import (
 	rpm "github.com/knqyf263/go-rpm-version"
 )
 
-// What the distributions allow as a version.
+// The versions that the distributions allow.
 var (
 	debianVersion = regexp.MustCompile(`^(\d+:)?\d[0-9A-Za-z.+~:-]*$`)                                                                           // deb-version(7)
 	rpmVersion    = regexp.MustCompile(`^(\d+:)?[0-9A-Za-z._+~^]+(-[0-9A-Za-z._+~^]+)?$`)                                                        // rpm-version(7)
 	alpineVersion = regexp.MustCompile(`^(\d+(?:\.\d+)*(?:[a-z]\d*)?(?:_(?:alpha|beta|pre|rc|cvs|svn|git|hg|p)\d*)*)(~[0-9a-f]+)?((?:-r\d+)?)$`) // apk-package(5)
 )
 
-// longNumber is one that the libraries, which count in 64 bits, take for another.
+// longNumber matches a number that overflows the 64 bits of the libraries.
 var longNumber = regexp.MustCompile(`[0-9]{19}`)
 
 func compareDebian(a, b string) (int, bool) {
@@ -44,8 +44,7 @@ func epoch(v string) string {
 	return e
 }
 
-// compareAlpine leaves out the commit after a tilde, as apk does: two commits
-// have no order.
+// compareAlpine ignores the commit after a tilde, like apk: two commits have no order.
 func compareAlpine(a, b string) (int, bool) {
 	x, y := alpineVersion.FindStringSubmatch(a), alpineVersion.FindStringSubmatch(b)
 	if x == nil || y == nil || longNumber.MatchString(a) || longNumber.MatchString(b) {

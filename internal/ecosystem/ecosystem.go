@@ -3,8 +3,8 @@ package ecosystem
 import "strings"
 
 // The ecosystems whose rules are known. The names are OSV's
-// (https://ossf.github.io/osv-schema/#defined-ecosystems) where it has one for
-// the whole ecosystem. Distributions that share a package format share a name.
+// (https://ossf.github.io/osv-schema/#defined-ecosystems) if it has one for the whole ecosystem.
+// Distributions that share a package format share a name.
 const (
 	NPM       = "npm"
 	PyPI      = "PyPI"
@@ -20,14 +20,13 @@ const (
 	CocoaPods = "CocoaPods"
 	Hackage   = "Hackage"
 	CRAN      = "CRAN"
-	Debian    = "Debian" // dpkg: Debian, Ubuntu and what is made from them
+	Debian    = "Debian" // dpkg: Debian, Ubuntu and derivatives
 	Alpine    = "Alpine" // apk: Alpine, Wolfi, Chainguard
-	RPM       = "rpm"    // Red Hat, Fedora, SUSE, Amazon and their like
+	RPM       = "rpm"    // Red Hat, Fedora, SUSE, Amazon and others
 )
 
-// Normal returns the one name of an ecosystem that has several: "golang" is
-// [Go], "Debian:12" is [Debian], "pip" is [PyPI]. One that is not known is
-// returned in lower case, without a release after a colon.
+// Normal returns the normal name of an ecosystem: "golang" is [Go], "Debian:12" is [Debian], "pip"
+// is [PyPI]. An unknown name is returned in lower case, without a release after a colon.
 func Normal(name string) string {
 	base, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(name)), ":")
 	if eco := bySpelling(base); eco != "" {
@@ -36,8 +35,8 @@ func Normal(name string) string {
 	return base
 }
 
-// Of returns the ecosystem of a package as a tool names it, or as the package URL
-// does where the tool's name is one of its own.
+// Of returns the ecosystem of a package by the tool's name for it, or by the package URL if only
+// the tool uses that name.
 func Of(name, purl string) string {
 	if eco, _, _, ok := SplitPURL(purl); ok && !Known(name) {
 		return eco
@@ -45,13 +44,13 @@ func Of(name, purl string) string {
 	return name
 }
 
-// Known reports whether the rules of an ecosystem, in any spelling, are known.
+// Known reports whether the rules of an ecosystem are known. Its name may have any spelling.
 func Known(name string) bool { return known(Normal(name)) }
 
 func known(normal string) bool { return bySpelling(strings.ToLower(normal)) == normal && normal != "" }
 
-// bySpelling finds an ecosystem by what it is called in lower case: by OSV, as a
-// type of package URLs, and by GitHub, GitLab, Dependabot, Trivy, Syft and Grype.
+// bySpelling returns the ecosystem for a name in lower case, as used by OSV, as a type of package
+// URLs, or by GitHub, GitLab, Dependabot, Trivy, Syft and Grype.
 func bySpelling(name string) string {
 	switch name {
 	case "npm", "node", "nodejs", "node.js", "node-pkg", "javascript", "yarn", "pnpm", "bun", "npm_and_yarn":
@@ -86,8 +85,8 @@ func bySpelling(name string) string {
 	return distribution(name)
 }
 
-// distribution finds the package format of a Linux distribution by what OSV,
-// Trivy and Grype call it in lower case.
+// distribution returns the package format of a Linux distribution for its name in lower case, as
+// used by OSV, Trivy and Grype.
 func distribution(name string) string {
 	switch name {
 	case "debian", "deb", "dpkg", "ubuntu", "raspbian", "kali", "linuxmint", "pop", "echo":

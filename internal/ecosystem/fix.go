@@ -6,11 +6,10 @@ import (
 	"strings"
 )
 
-// LowestFix returns the lowest version without the weakness that is above the
-// installed one, or the lowest of all where nothing is said to be installed. Each
-// of requirements is a version, a list of them or a range as the tool wrote it:
-// ">=0.6.14, <1.0.0". Where it cannot be told whether a fix is above what is
-// installed, or which of several is the lowest, there is none: a wrong fix is
+// LowestFix returns the lowest version without the weakness that is above the installed one, or the
+// lowest of all if no installed version is given. Each of requirements is a version, a list of
+// versions or a range as the tool wrote it: ">=0.6.14, <1.0.0". It returns "" if it is unknown
+// whether a fix is above the installed version, or which of several is the lowest: a wrong fix is
 // worse than none.
 func LowestFix(eco string, requirements []string, installed string) string {
 	var fixes []string
@@ -26,7 +25,7 @@ func LowestFix(eco string, requirements []string, installed string) string {
 		return lowest(eco, fixes) // "", (devel), UNKNOWN
 	}
 	if _, ok := Compare(eco, installed, installed); !ok {
-		return only(fixes) // a branch, a commit: the tool has told that it is below
+		return only(fixes) // a branch, a commit: the tool says that the fix is above it
 	}
 	var above []string
 	for _, v := range fixes {
@@ -44,7 +43,7 @@ func only(fixes []string) string {
 	return fixes[0]
 }
 
-// lowest returns the lowest of versions, and nothing where it cannot be told.
+// lowest returns the lowest of versions, or "" if that is unknown.
 func lowest(eco string, versions []string) string {
 	best := ""
 	for _, v := range versions {

@@ -7,15 +7,14 @@ import (
 
 var (
 	gemVersion = regexp.MustCompile(`^[0-9]+(\.[0-9A-Za-z]+)*(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$`)
-	// gemPlatform is what a lock file adds for a gem that was built for a platform
+	// gemPlatform matches what a lock file appends for a gem that was built for a platform
 	// (https://docs.ruby-lang.org/en/master/Gem/Platform.html). No release has a dash.
 	gemPlatform = regexp.MustCompile(`-(?:java|jruby|dalvik|mswin|mingw|(?:x86|x64|i[3-6]86|arm|aarch64|universal|ppc|powerpc|s390|riscv|sparc)[0-9a-z_]*-)[0-9A-Za-z_.-]*$`)
 	gemSegment  = regexp.MustCompile(`[0-9]+|[A-Za-z]+`)
 )
 
-// compareGem compares as Gem::Version does
-// (https://docs.ruby-lang.org/en/master/Gem/Version.html): segment by segment,
-// letters before numbers, a segment that is missing is 0.
+// compareGem compares like Gem::Version (https://docs.ruby-lang.org/en/master/Gem/Version.html):
+// segment by segment, letters before numbers, and a missing segment is 0.
 func compareGem(a, b string) (int, bool) {
 	a, b = gemPlatform.ReplaceAllString(a, ""), gemPlatform.ReplaceAllString(b, "")
 	if !gemVersion.MatchString(a) || !gemVersion.MatchString(b) {
@@ -30,8 +29,8 @@ func compareGem(a, b string) (int, bool) {
 	return 0, true
 }
 
-// gemSegments returns the numbers and words of a version, without the zeros
-// that end its numeric part and those that end the whole.
+// gemSegments returns the numbers and words of a version, without the zeros at the end of its
+// numeric part and at the end of the version.
 func gemSegments(v string) []string {
 	all := gemSegment.FindAllString(strings.ReplaceAll(v, "-", ".pre."), -1)
 	n := 0

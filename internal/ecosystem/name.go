@@ -8,13 +8,13 @@ import (
 
 var separators = regexp.MustCompile(`[-_.]+`)
 
-// Name returns the normal form of a package's name in an ecosystem, under any
-// of the ecosystem's spellings. Two names of one form are one package. Where an
-// ecosystem is not known the name stands as it is.
+// Name returns the normal form of a package's name in an ecosystem, which may have any spelling.
+// Names with the same normal form mean the same package. In an unknown ecosystem the name is
+// returned unchanged.
 func Name(eco, name string) string {
 	name = strings.TrimSpace(name)
 	switch Normal(eco) {
-	case PyPI: // https://peps.python.org/pep-0503/#normalized-names; extras are no part of a name
+	case PyPI: // https://peps.python.org/pep-0503/#normalized-names; extras are not part of the name
 		name, _, _ = strings.Cut(name, "[")
 		return separators.ReplaceAllString(strings.ToLower(name), "-")
 	case NPM: // https://docs.npmjs.com/cli/configuring-npm/package-json#name
@@ -31,7 +31,7 @@ func Name(eco, name string) string {
 			return name
 		}
 		return group + ":" + artifact
-	case Cargo: // crates.io takes - and _, and either case, for one name
+	case Cargo: // crates.io treats - and _, and both cases, as equal
 		return strings.ReplaceAll(strings.ToLower(name), "_", "-")
 	case Swift: // the address of its repository
 		_, address, ok := strings.Cut(name, "://")
@@ -51,27 +51,27 @@ func Name(eco, name string) string {
 	return name
 }
 
-// A Match says whether two packages are one.
+// A Match says whether two packages are the same.
 type Match int
 
-// Unknown lies between the two others: whoever must not accuse takes it for
-// Same, whoever must not trust takes it for Different.
+// Unknown is between the others: callers that must not accuse treat it as Same, callers that must
+// not trust treat it as Different.
 const (
 	Different Match = iota // they are two packages
-	Unknown                // it cannot be told from what is stated
+	Unknown                // the given data do not decide it
 	Same                   // they are one package
 )
 
-// A Package is what a source says of one. Each part may be empty.
+// A Package is a package as some source describes it. Each field may be empty.
 type Package struct {
 	Ecosystem string // in any spelling
-	Name      string // in any spelling, or a package URL; a version behind @ does not count
-	PURL      string // outranks the two others
+	Name      string // in any spelling, or a package URL; a version after @ is ignored
+	PURL      string // takes precedence over the others
 }
 
-// SamePackage reports whether a and b are one package, whatever their versions.
-// Where only one of them states its ecosystem, the other is read by the rules
-// of that one, so Same then means: the same, if it is of that ecosystem.
+// SamePackage reports whether a and b are the same package, whatever their versions. If only one of
+// them states its ecosystem, the other is read by the rules of that ecosystem, and Same means: the
+// same, if it is of that ecosystem.
 func SamePackage(a, b Package) Match {
 	x, y := read(a), read(b)
 	if len(x.names) == 0 || len(y.names) == 0 {
@@ -96,11 +96,11 @@ func SamePackage(a, b Package) Match {
 	return Different
 }
 
-// identity is a package as it was read.
+// identity is a parsed package.
 type identity struct {
 	eco     string
-	names   []string // the package's, then the one of its source
-	lowered bool     // case was lost on the way
+	names   []string // of the package, then of its source package
+	lowered bool     // the name was converted to lower case
 }
 
 func read(p Package) identity {
@@ -139,7 +139,7 @@ func sameName(eco string, x, y identity) bool {
 	return false
 }
 
-// mayBe reports whether two names that differ may still mean one package.
+// mayBe reports whether two different names may still mean the same package.
 func mayBe(eco string, x, y identity) bool {
 	a, b := Name(eco, x.names[0]), Name(eco, y.names[0])
 	if strings.EqualFold(a, b) {
@@ -147,7 +147,7 @@ func mayBe(eco string, x, y identity) bool {
 	}
 	switch eco {
 	case Debian, Alpine, RPM:
-		// One may be the source of the other, which names alone do not tell.
+		// One may be the source package of the other, which the names do not show.
 		return len(x.names) == 1 && len(y.names) == 1
 	case Go: // a package of a module
 		return strings.HasPrefix(a, b+"/") || strings.HasPrefix(b, a+"/")
@@ -159,8 +159,8 @@ func mayBe(eco string, x, y identity) bool {
 	return false
 }
 
-// bareArtifact reports whether one of two coordinates is the artifact of the
-// other without its group.
+// bareArtifact reports whether one of two coordinates is the artifact of the other without its
+// group.
 func bareArtifact(a, b string) bool {
 	return !strings.Contains(a, ":") && strings.HasSuffix(b, ":"+a) || !strings.Contains(b, ":") && strings.HasSuffix(a, ":"+b)
 }

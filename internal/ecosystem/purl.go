@@ -7,17 +7,16 @@ import (
 	packageurl "github.com/package-url/packageurl-go"
 )
 
-// purlTypes are the types of package URLs
-// (https://github.com/package-url/purl-spec) that need nothing beside the name
-// of a package. A distribution's would need the distribution.
+// purlTypes are the types of package URLs (https://github.com/package-url/purl-spec) that need only
+// the name of a package. The type of a distribution would also need the distribution.
 var purlTypes = map[string]string{
 	NPM: "npm", PyPI: "pypi", Go: "golang", Maven: "maven", Cargo: "cargo",
 	RubyGems: "gem", NuGet: "nuget", Packagist: "composer", Hex: "hex", Pub: "pub",
 	Swift: "swift", CocoaPods: "cocoapods", Hackage: "hackage", CRAN: "cran",
 }
 
-// PURL returns the package URL of a package, empty where the ecosystem has none
-// that its name alone determines. Version may be empty.
+// PURL returns the package URL of a package, or "" if the name of the package is not enough for one
+// in its ecosystem. Version may be empty.
 func PURL(eco, name, version string) string {
 	typ := purlTypes[Normal(eco)]
 	if typ == "" || name == "" {
@@ -37,9 +36,8 @@ func PURL(eco, name, version string) string {
 	return packageurl.NewPackageURL(typ, namespace, name, version, nil, "").ToString()
 }
 
-// SplitPURL reads a package URL into the names that are used here, with the
-// version as it stands there: a Go version without its v, as OSV writes it.
-// ok is false where s is no package URL.
+// SplitPURL parses a package URL and returns names in the form used here, and its version: a Go
+// version without its v, like OSV. ok is false if s is not a package URL.
 func SplitPURL(s string) (eco, name, version string, ok bool) {
 	u, err := packageurl.FromString(s)
 	if err != nil {
@@ -48,7 +46,7 @@ func SplitPURL(s string) (eco, name, version string, ok bool) {
 	eco, name, version = Normal(u.Type), u.Name, u.Version
 	switch {
 	case eco == Debian || eco == Alpine || eco == RPM || u.Namespace == "":
-		// The namespace is the distribution, and no part of the name.
+		// The namespace is the distribution, not a part of the name.
 	case eco == Maven:
 		name = u.Namespace + ":" + u.Name
 	default:
@@ -63,8 +61,8 @@ func SplitPURL(s string) (eco, name, version string, ok bool) {
 	return eco, name, version, true
 }
 
-// upstream returns the source package that a distribution's package URL names
-// as its upstream, as Syft writes it: "openssl" or "openssl-3.0.7-1.el9.src.rpm".
+// upstream returns the source package that a distribution's package URL names as its upstream, in
+// Syft's form: "openssl" or "openssl-3.0.7-1.el9.src.rpm".
 func upstream(purl string) string {
 	u, err := packageurl.FromString(purl)
 	if err != nil {

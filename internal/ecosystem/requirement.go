@@ -8,16 +8,16 @@ import (
 	"strings"
 )
 
-// firsts returns the first version of each stretch of versions that a requirement
-// allows, as far as it names them: 1.2.3 and 2.0.5 of ">=1.2.3 <2 || >=2.0.5". A
-// stretch that leaves its own bound out, as ">1.0" does, names none: the version
-// after 1.0 is not known. Nor does one without a lower bound.
+// firsts returns the first version of each span of versions that a requirement allows, if the
+// requirement names it: 1.2.3 and 2.0.5 for ">=1.2.3 <2 || >=2.0.5". A span that excludes its own
+// bound, such as ">1.0", has none, since the version after 1.0 is unknown. Nor does a span without
+// a lower bound.
 //
-// It reads what ecosystems and scanners write: the comparisons of npm, PyPI,
-// RubyGems, Cargo and Composer, the intervals of Maven and NuGet, vers: ranges
-// (https://github.com/package-url/vers-spec), and lists of versions. A comma is
-// read as "and" where both sides can hold, else as "or": scanners write both so.
-// Of a requirement that is not understood in full nothing is returned.
+// It reads the formats of ecosystems and scanners: the comparisons of npm, PyPI, RubyGems, Cargo
+// and Composer, the intervals of Maven and NuGet, vers: ranges
+// (https://github.com/package-url/vers-spec), and lists of versions. A comma means "and" if both
+// sides can be true together, otherwise "or": scanners write both in that way. For a requirement
+// that is not fully understood it returns nothing.
 func firsts(eco, requirement string) []string {
 	var out []string
 	for _, s := range spans(eco, requirement) {
@@ -28,8 +28,8 @@ func firsts(eco, requirement string) []string {
 	return out
 }
 
-// End returns the version before which the one stretch of a requirement ends:
-// 4.17.21 of "<4.17.21". ok is false where it names none, or has several stretches.
+// End returns the version before which the only span of a requirement ends: 4.17.21 for "<4.17.21".
+// ok is false if it names none, or has several spans.
 func End(eco, requirement string) (version string, ok bool) {
 	all := spans(eco, requirement)
 	if len(all) != 1 || all[0].high == "" || !all[0].highOpen || all[0].empty() || !strings.Contains(requirement, all[0].high) {
@@ -62,7 +62,7 @@ func spans(eco, requirement string) []span {
 
 var alternatives = regexp.MustCompile(`\|\|?|;|\s(?i:or)\s`)
 
-// stated returns the ecosystem that a vers: range names, else eco.
+// stated returns the ecosystem that a vers: range names, or else eco.
 func stated(eco, requirement string) string {
 	if rest, ok := strings.CutPrefix(strings.TrimSpace(requirement), "vers:"); ok {
 		if typ, _, _ := strings.Cut(rest, "/"); Known(typ) {
@@ -72,7 +72,7 @@ func stated(eco, requirement string) string {
 	return Normal(eco)
 }
 
-// versSpans reads a vers: range, where bars are commas.
+// versSpans parses a vers: range, in which bars are commas.
 func versSpans(eco, text string) []span {
 	_, constraints, _ := strings.Cut(text, "/")
 	text, err := url.PathUnescape(strings.ReplaceAll(constraints, "|", ","))
@@ -88,7 +88,7 @@ func versSpans(eco, text string) []span {
 
 var interval = regexp.MustCompile(`^[\s,|]*([\[(])([^,\[\]()|]*)(,?)([^,\[\]()|]*)([\])])[\s,|]*`)
 
-// intervals reads [1.0,2.0), (,1.0], [1.5,) and [1.0], one or several
+// intervals parses [1.0,2.0), (,1.0], [1.5,) and [1.0], one or several
 // (https://maven.apache.org/pom.html#dependency-version-requirement-specification).
 func intervals(eco, text string) []span {
 	var out []span
@@ -109,7 +109,7 @@ func intervals(eco, text string) []span {
 
 const digits = "0123456789"
 
-// A comparison is one of the parts of a requirement: a sign and a version.
+// A comparison is a part of a requirement: an operator and a version.
 type comparison struct{ sign, version string }
 
 var (
@@ -119,8 +119,8 @@ var (
 	versionWord    = regexp.MustCompile(`^[0-9A-Za-z][^\s<>=*|,;()\[\]]*$`)
 )
 
-// comparisons reads the comparisons of a requirement into spans. Commas, spaces or
-// nothing separate them. ok is false where something there is none.
+// comparisons parses the comparisons of a requirement into spans. They are separated by commas,
+// spaces or nothing. ok is false if a part is not a comparison.
 func comparisons(eco, text string) (out []span, ok bool) {
 	text = hyphenated.ReplaceAllString(text, ">=$1 <=$2")
 	text = adjoining.ReplaceAllString(text, "$1 $2")
@@ -142,8 +142,8 @@ func comparisons(eco, text string) (out []span, ok bool) {
 	return out, sign == ""
 }
 
-// added adds a comparison to the spans before it. A bound from above narrows the
-// one before it, and a bound from below the one above it that nothing narrows yet.
+// added adds a comparison to the spans before it. An upper bound limits the span before it, and a
+// lower bound the span with an upper bound that has none yet.
 func added(all []span, eco string, c comparison) ([]span, bool) {
 	s, ok := spanOf(eco, c)
 	if !ok {
@@ -162,8 +162,8 @@ func added(all []span, eco string, c comparison) ([]span, bool) {
 	return append(all, s), true
 }
 
-// joined takes neighbours that can hold at once together: in "~> 5.2.4, >= 5.2.4.3"
-// the second narrows the first.
+// joined intersects neighbours that can be true together: in "~> 5.2.4, >= 5.2.4.3" the second
+// narrows the first.
 func joined(all []span) []span {
 	var out []span
 	for _, s := range all {
@@ -204,9 +204,8 @@ func spanOf(eco string, c comparison) (span, bool) {
 	return s, true
 }
 
-// kept returns how many numbers of a version "^", "~" and "~>" hold fast, the last
-// of them raised by one being the end:
-// https://docs.npmjs.com/cli/using-npm/semver#advanced-range-syntax,
+// kept returns how many numbers of a version "^", "~" and "~>" fix. The span ends where the last of
+// these numbers is one higher: https://docs.npmjs.com/cli/using-npm/semver#advanced-range-syntax,
 // https://getcomposer.org/doc/articles/versions.md#next-significant-release-operators,
 // https://guides.rubygems.org/patterns/#pessimistic-version-constraint.
 func kept(eco string, c comparison) int {
@@ -235,8 +234,8 @@ func epochAndNumbers(version string) (epoch string, numbers []string) {
 	return m[1], strings.Split(m[2], ".")
 }
 
-// after returns the version after all that begin with the first n numbers of
-// version. ok is false where a number is too large to count on.
+// after returns the version after all those that begin with the first n numbers of version. ok is
+// false if a number is too large.
 func after(version string, n int) (v string, ok bool) {
 	epoch, numbers := epochAndNumbers(version)
 	last, err := strconv.ParseUint(numbers[n-1], 10, 32)
@@ -246,7 +245,7 @@ func after(version string, n int) (v string, ok bool) {
 	return epoch + strings.Join(append(slices.Clone(numbers[:n-1]), strconv.FormatUint(last+1, 10)), "."), true
 }
 
-// earliest returns what precedes all versions that precede a release.
+// earliest returns a version before all pre-releases of a release.
 func earliest(eco, release string) string {
 	switch eco {
 	case NPM, Cargo, Hex, Pub, Swift:
@@ -261,8 +260,7 @@ func earliest(eco, release string) string {
 	return release
 }
 
-// whole gives a version the numbers that a range may leave out where a version may
-// not: >=2 of npm is >=2.0.0.
+// whole adds the numbers that a range may omit but a version may not: >=2 in npm means >=2.0.0.
 func whole(eco, version string) string {
 	switch eco {
 	case NPM, Cargo, Hex, Pub, Swift:

@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// A span is the versions of an ecosystem from low to high. Either is empty where
-// the span has no such bound.
+// A span is a range of versions of an ecosystem, from low to high. A bound that is empty does not
+// exist.
 type span struct {
 	eco               string
 	low, high         string
-	lowOpen, highOpen bool     // the bound itself is left out
-	not               []string // left out as well
+	lowOpen, highOpen bool     // the bound itself is excluded
+	not               []string // excluded as well
 }
 
-// first returns the lowest version of the span, where that is known.
+// first returns the lowest version of the span, if it is known.
 func (s span) first() (string, bool) {
 	if !strings.ContainsAny(s.low, digits) || s.lowOpen || s.empty() {
 		return "", false
@@ -28,7 +28,7 @@ func (s span) first() (string, bool) {
 	return s.low, ok
 }
 
-// empty reports whether no version is in the span, or it cannot be told.
+// empty reports whether no version is in the span, or that is unknown.
 func (s span) empty() bool {
 	if s.low == "" || s.high == "" || s.low == s.high {
 		return s.low != "" && s.low == s.high && (s.lowOpen || s.highOpen)
@@ -37,8 +37,7 @@ func (s span) empty() bool {
 	return !ok || order > 0 || order == 0 && (s.lowOpen || s.highOpen)
 }
 
-// and returns the versions that are in both spans. ok is false where it cannot be
-// told which those are.
+// and returns the versions that are in both spans. ok is false if they are unknown.
 func (s span) and(t span) (both span, ok bool) {
 	both = s
 	both.not = slices.Concat(s.not, t.not)

@@ -7,16 +7,16 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A Gap is what is missing or contradicts, in words.
+// A Gap describes in words what is missing or contradictory.
 type Gap struct {
-	Name     string // as it is searched for
+	Name     string // the name to search for
 	Severity string // record.SeverityHigh and others
 	Title    string // the name without dashes
 	Means    string
 	Advice   string // what to do now
 }
 
-// Gaps returns the gaps of a record, the gravest first.
+// Gaps returns the gaps of a record, the most severe first.
 func Gaps(r *record.Record) []Gap {
 	var out []Gap
 	for _, name := range r.Trail.Gaps {
@@ -30,7 +30,8 @@ func rank(severity string) int {
 	return slices.Index([]string{record.SeverityHigh, record.SeverityMedium, record.SeverityLow}, severity)
 }
 
-// GapOf says a gap of a record with the names and values that are in it; without a record, in general.
+// GapOf describes a gap of a record with the names and values in the record, or in general if r is
+// nil.
 func GapOf(r *record.Record, name string) Gap {
 	w := record.WordsOf(name)
 	g := Gap{Name: name, Severity: w.Severity, Title: strings.ReplaceAll(name, "-", " "), Means: w.Means, Advice: advice[name]}
@@ -47,7 +48,7 @@ func GapOf(r *record.Record, name string) Gap {
 	return g
 }
 
-// specials say a gap with what the record holds; "" where it does not hold enough.
+// specials describe a gap with values of the record. They return "" if the record lacks them.
 var specials = map[string]func(speaker) string{
 	record.GapFindingNotInReport: func(s speaker) string {
 		if g := s.r.Trail.Trigger; g != nil && g.Finding != "" {
@@ -62,7 +63,7 @@ var specials = map[string]func(speaker) string{
 		}
 		for _, name := range []string{g.Finding, g.ID, g.URL} {
 			if name != "" {
-				return "The agent says that it started because of " + name + ", and changetrail never received the report or ticket."
+				return "The agent says that it started because of " + name + ", but changetrail never received the report or ticket."
 			}
 		}
 		return ""
@@ -104,7 +105,7 @@ var specials = map[string]func(speaker) string{
 	record.GapChangeContradicted:   contradiction(record.GapChangeContradicted, "Somebody said: "),
 }
 
-// ruled is what the policy says of a change that it forbids.
+// ruled says why the policy forbids the change.
 func (s speaker) ruled() string {
 	a := s.r.Trail.Authorization
 	if a == nil || a.Rule == "" || a.Verdict != record.Forbidden {
@@ -125,7 +126,7 @@ func contradiction(kind, claimed string) func(speaker) string {
 	}
 }
 
-// advice is what to do about each gap now, for whoever is responsible for the change.
+// advice says for each gap what to do now. It is for whoever is responsible for the change.
 var advice = map[string]string{
 	record.GapNoTrigger:            "Ask whoever runs the agent why it started. Have the agent record its trigger with each decision.",
 	record.GapTriggerNotHeld:       "Have the scanner or the ticket system send its reports: changetrail attach scan, or a webhook. If the report still exists, attach it now.",

@@ -30,7 +30,7 @@ func (s speaker) reviewed() string {
 	}
 }
 
-// counted returns the review that the record's reason names: the answer rests on it.
+// counted returns the review that the record's reason names, on which the answer is based.
 func (s speaker) counted() (found *record.ReviewVerdict) {
 	t := s.r.Trail
 	if t.Review == nil {
@@ -54,7 +54,7 @@ func (s speaker) counted() (found *record.ReviewVerdict) {
 	return found
 }
 
-// names reports whether a sentence names an account.
+// names reports whether a sentence contains an account.
 func names(sentence, account string) bool {
 	if account == "" {
 		return false
@@ -67,7 +67,7 @@ func names(sentence, account string) bool {
 	return false
 }
 
-// same compares two commits, of which one may be shortened.
+// same reports whether two commits are equal, if one of them may be abbreviated.
 func same(a, b string) bool {
 	n := min(len(a), len(b))
 	return n >= 7 && strings.EqualFold(a[:n], b[:n])

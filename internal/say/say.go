@@ -1,9 +1,9 @@
-// Package say puts a record into sentences that people understand without knowing changetrail:
-// what each answer rests on, with names and times, and what each gap means and what to do now.
+// Package say puts a record into sentences for people who do not know changetrail: what each answer
+// is based on, with names and times, what each gap means, and what to do now.
 //
-// The pages, the command line and the MCP server take their sentences from here. It reads
-// records alone. A sentence says no more than the record: where the record does not name who
-// or when, it is the reason that the record itself gives.
+// The pages, the command line and the MCP server use these sentences. The package reads only
+// records. A sentence says no more than the record: if the record does not name who or when, the
+// sentence is the reason in the record.
 //
 // It imports record.
 package say
@@ -23,18 +23,18 @@ const (
 	Reviewed     = "reviewed"
 )
 
-// An Answer is one of the four, in words.
+// An Answer is one of the four answers, in words.
 type Answer struct {
 	Name     string // one of the questions
 	Question string
 	Answer   string // record.Proven and others
 	Means    string // the answer in plain words
 	Sentence string
-	AtMerge  string // what the answer was at the merge, where that was another
+	AtMerge  string // the answer at the merge, if it was another
 }
 
-// Answers returns the answers of a record, in the order in which auditors ask. Of a change that
-// no agent made only the review is asked. Without a judgement there are none.
+// Answers returns the answers of a record, in the order in which auditors ask. For a change that no
+// agent made it returns only the review; for a record without answers, nothing.
 func Answers(r *record.Record) []Answer {
 	given := r.Trail.Answers
 	if given == nil {
@@ -63,14 +63,14 @@ func Answers(r *record.Record) []Answer {
 		a.Means = Means(a.Answer.Answer)
 		a.Sentence = shortened(a.sentence())
 		if a.AtMerge == a.Answer.Answer {
-			a.AtMerge = "" // the same is not said twice
+			a.AtMerge = "" // avoid saying the same twice
 		}
 		out = append(out, a.Answer)
 	}
 	return out
 }
 
-// Means says an answer in plain words.
+// Means returns an answer in plain words.
 func Means(answer string) string {
 	for _, a := range record.AllAnswers() {
 		if a.Answer == answer {
@@ -87,7 +87,7 @@ type speaker struct {
 	then *record.Answers
 }
 
-// agent is who made the change, for the beginning of a sentence.
+// agent returns the agent as the start of a sentence.
 func (s speaker) agent() string {
 	if s.r.GenAI == nil || s.r.GenAI.Agent.ID == "" {
 		return "The agent"
@@ -95,7 +95,7 @@ func (s speaker) agent() string {
 	return s.r.GenAI.Agent.ID
 }
 
-// sentences joins those that are not empty.
+// sentences joins the parts that are not empty.
 func sentences(parts ...string) string {
 	var out []string
 	for _, p := range parts {
@@ -106,7 +106,7 @@ func sentences(parts ...string) string {
 	return strings.Join(out, " ")
 }
 
-// list writes names as people do: "a", "a and b", "a, b and c".
+// list formats names: "a", "a and b", "a, b and c".
 func list(names []string) string {
 	if len(names) < 2 {
 		return strings.Join(names, "")
@@ -114,7 +114,7 @@ func list(names []string) string {
 	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
 }
 
-// some is a list of the first names, and how many more there are.
+// some lists the first names, and how many more there are.
 func some(names []string, most int) string {
 	if len(names) <= most {
 		return list(names)
@@ -126,7 +126,7 @@ func quoted(s string) string { return "“" + s + "”" }
 
 var long = regexp.MustCompile(`\bsha256:[0-9a-f]{64}\b|\b[0-9a-f]{40}\b`)
 
-// shortened cuts commits and digests in a text to what people compare.
+// shortened abbreviates commits and digests in a text.
 func shortened(text string) string {
 	return long.ReplaceAllStringFunc(text, func(name string) string {
 		if strings.HasPrefix(name, "sha256:") {
@@ -136,14 +136,14 @@ func shortened(text string) string {
 	})
 }
 
-// evidence is what people call the kinds of evidence that a control may ask for.
+// evidence are the words for the kinds of evidence that a control may require.
 var evidence = map[string]string{
 	"trigger": "what made the agent start", "decision": "the agent's decision", "authorization": "what the policy requires", "delegator": "who asked for the work",
 	"review": "an independent review", "approval": "an approval", "validation": "passing tests", "scan-at-head": "a scan of the merged commit", "sbom-delta": "a bill of materials of the change",
 	"deployment": "a deployment", "deployer-not-author": "a deployer other than the author", "stream": "a record of its events",
 }
 
-// Evidence says in words a kind of evidence that a control asks for.
+// Evidence returns a kind of evidence in words.
 func Evidence(kind string) string {
 	if words := evidence[kind]; words != "" {
 		return words
@@ -151,7 +151,7 @@ func Evidence(kind string) string {
 	return strings.ReplaceAll(kind, "-", " ")
 }
 
-// Short is a commit as people name it.
+// Short returns the usual abbreviation of a commit.
 func Short(commit string) string {
 	if record.IsCommit(commit) && len(commit) > 7 {
 		return commit[:7]

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// When is a moment for people, always in UTC.
+// When formats a time for people, always in UTC.
 func When(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -13,7 +13,7 @@ func When(t time.Time) string {
 	return t.UTC().Format("2 Jan 2006, 15:04 UTC")
 }
 
-// on is " on" and the moment, where it is known.
+// on returns " on" and the time, or "" if it is unknown.
 func on(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -21,7 +21,7 @@ func on(t time.Time) string {
 	return " on " + When(t)
 }
 
-// Span is a length of time in its largest unit of which there are at least two, in words.
+// Span describes a duration in words, in the largest unit that fits at least twice.
 func Span(d time.Duration) string {
 	if d < 0 {
 		d = -d
@@ -44,7 +44,7 @@ func number(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// fromMerge says how far from the merge t is: ", 41 minutes before the merge".
+// fromMerge says how long before or after the merge t is: ", 41 minutes before the merge".
 func (s speaker) fromMerge(t time.Time) string {
 	merged := s.r.Trail.Change.MergedAt
 	switch {

@@ -24,7 +24,7 @@ func (s speaker) trigger() string {
 		}
 		return reason
 	}
-	switch { // what is there, then what it lacks
+	switch { // first what is there, then what is missing
 	case g == nil:
 		return reason
 	case g.Held && g.Found:
@@ -35,7 +35,7 @@ func (s speaker) trigger() string {
 	return reason
 }
 
-// but sets off what an answer lacks from what is there.
+// but introduces what an answer lacks.
 func (s speaker) but(reason string) string {
 	if reason == "" {
 		return ""
@@ -50,7 +50,7 @@ func scanner(g *record.TriggerFacts) string {
 	return g.Scanner
 }
 
-// sender is where something came from, without the slash that begins a relative source.
+// sender returns the name of a source, without the slash at the start of a relative source.
 func sender(source string) string {
 	if source == "" {
 		return "an unnamed sender"
@@ -58,7 +58,7 @@ func sender(source string) string {
 	return strings.TrimPrefix(source, "/")
 }
 
-// found says which finding is in a report, and what of.
+// found says which finding is in a report, and in which package or file.
 func (s speaker) found(g *record.TriggerFacts, verb string) string {
 	var b strings.Builder
 	b.WriteString("The scan by " + scanner(g))
@@ -95,7 +95,7 @@ func fixedIn(version string) string {
 	return "fixed in " + version
 }
 
-// bracketed is what is not empty of parts, in brackets.
+// bracketed joins the parts that are not empty, in brackets.
 func bracketed(parts ...string) string {
 	var out []string
 	for _, p := range parts {
@@ -109,7 +109,7 @@ func bracketed(parts ...string) string {
 	return " (" + strings.Join(out, ", ") + ")"
 }
 
-// scannedLate says that the report is of a time after the merge, where it is.
+// scannedLate says that the scan is later than the merge, if it is.
 func (s speaker) scannedLate(g *record.TriggerFacts) string {
 	if scan, merged := s.scan(g.Digest), s.r.Trail.Change.MergedAt; scan == nil || merged.IsZero() || !scan.At.After(merged) {
 		return ""
@@ -128,10 +128,10 @@ func (s speaker) scan(digest string) (found *record.ScanFact) {
 	return found
 }
 
-// requestNames are what people call what an agent was asked by.
+// requestNames are the words for the kinds of requests.
 var requestNames = map[string]string{"prompt": "a prompt", "ticket": "ticket", "issue": "issue", "alert": "alert", "incident": "incident", "comment": "a comment"}
 
-// request says by which ticket or prompt the agent was asked.
+// request says which ticket or prompt asked the agent.
 func (s speaker) request(g *record.TriggerFacts) string {
 	q := g.Request
 	kind, ok := requestNames[q.Kind]
