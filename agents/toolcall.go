@@ -14,20 +14,20 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// Products of which a hook and telemetry tell the same.
+// Products whose hooks and telemetry report the same events.
 const (
 	ClaudeCode = "claude-code"
 	Codex      = "codex"
 )
 
-// Source is the CloudEvents source of what a session of a product did. With the id of
-// the call it is one event, whether a hook or telemetry tells of it.
+// Source returns the CloudEvents source of what a session of a product did. Source and call id
+// identify one event, whether a hook or telemetry reports it.
 func Source(product, session string) string { return "/" + product + "/" + session }
 
-// SaidID is the id of what is said and is told like a call: a prompt, an answer.
+// SaidID returns the id of a message that is reported like a call: a prompt, an answer.
 func SaidID(kind, id string) string { return kind + "-" + id }
 
-// Provider is that of the models of a product, "" where it is not known.
+// Provider returns the provider of a product's models, or "" if it is unknown.
 func Provider(product string) string {
 	switch product {
 	case ClaudeCode:
@@ -38,24 +38,23 @@ func Provider(product string) string {
 	return ""
 }
 
-// MaxContent is how much of the arguments or the result of one call is sent, in
-// bytes.
+// MaxContent is the maximum of bytes of the arguments or the result of one call that are sent.
 const MaxContent = 256 << 10
 
-// Bounded is content that is not too large to be sent; else what it was.
+// Bounded returns v if it is small enough to be sent, otherwise its size and digest.
 func Bounded(v []byte) record.Free {
 	if len(v) <= MaxContent {
 		return record.Free(v)
 	}
-	b, _ := json.Marshal(map[string]any{"omitted_bytes": len(v), "sha256": digests.Of(v)}, json.Deterministic(true)) // of plain values: cannot fail
+	b, _ := json.Marshal(map[string]any{"omitted_bytes": len(v), "sha256": digests.Of(v)}, json.Deterministic(true)) // cannot fail: plain values only
 	return b
 }
 
-// maxWrapped is in how much the result of MCP may be wrapped.
+// maxWrapped is the number of wrappers around a result of MCP that are removed.
 const maxWrapped = 6
 
-// Failed reports whether a result says of itself that the call failed, as those of MCP do
-// (isError) and those in messages to models (is_error). Frameworks wrap the result.
+// Failed reports whether a result itself says that the call failed, as those of MCP do (isError)
+// and those in messages to models (is_error). Frameworks wrap the result.
 func Failed(result []byte) bool { return failed(result, maxWrapped) }
 
 func failed(v jsontext.Value, depth int) bool {
@@ -74,7 +73,7 @@ func failed(v jsontext.Value, depth int) bool {
 			Type    string `json:"type"`
 			IsError bool   `json:"is_error"`
 		}
-		_ = json.Unmarshal(v, &blocks, jsontext.AllowInvalidUTF8(true)) // of another form, it tells nothing
+		_ = json.Unmarshal(v, &blocks, jsontext.AllowInvalidUTF8(true)) // in another form it is ignored
 		for _, b := range blocks {
 			if b.Type == "tool_result" && b.IsError {
 				return true
@@ -96,16 +95,16 @@ func failed(v jsontext.Value, depth int) bool {
 	return false
 }
 
-// writer is how tools are called that write the file which their arguments name:
-// Edit, MultiEdit, Write and NotebookEdit of Claude Code, apply_patch of Codex,
-// write_file, str_replace_editor and the like of others.
+// writer matches the names of tools that write the file named in their arguments: Edit, MultiEdit,
+// Write and NotebookEdit of Claude Code, apply_patch of Codex, write_file, str_replace_editor and
+// others.
 var writer = regexp.MustCompile(`(?i)^(multi_?edit|edit|write|notebook_?edit|apply_?patch|(write|edit|create|update|replace|patch|delete)_?(to_?)?(text_?)?file|str_?replace(_[a-z_]+)?|replace|file_?(write|edit))$`)
 
-// patched is how a patch names the files that it changes, as Codex writes it.
+// patched matches the names of changed files in a patch of Codex.
 var patched = regexp.MustCompile(`(?m)^\*\*\* (?:Add|Update|Delete) File: (.+)$`)
 
-// Written returns the files that a call of a tool changes, relative to the work tree
-// at root where they lie there. root may be empty.
+// Written returns the files that a tool call changes, relative to the work tree at root if they are
+// in it. root may be empty.
 func Written(tool string, arguments []byte, root string) []string {
 	if !writer.MatchString(tool) && !bytes.Contains(arguments, []byte("*** Begin Patch")) {
 		return nil
@@ -120,13 +119,13 @@ func Written(tool string, arguments []byte, root string) []string {
 		FileName string         `json:"filename"`
 		File     string         `json:"file"`
 	}
-	if jsontext.Value(arguments).Kind() == '"' { // of Codex: the patch itself
+	if jsontext.Value(arguments).Kind() == '"' { // Codex: the patch itself
 		input.Text = arguments
 	} else {
-		_ = json.Unmarshal(arguments, &input, jsontext.AllowInvalidUTF8(true)) // of another form, it names none
+		_ = json.Unmarshal(arguments, &input, jsontext.AllowInvalidUTF8(true)) // in another form it names no file
 	}
 	var command string
-	if json.Unmarshal(input.Command, &command) == nil && command == "view" { // an editor that also reads
+	if json.Unmarshal(input.Command, &command) == nil && command == "view" { // an editor that can also read
 		return nil
 	}
 	files := []string{input.FilePath, input.Notebook, input.Path, input.FileName, input.File}
@@ -147,13 +146,13 @@ func Written(tool string, arguments []byte, root string) []string {
 	return out
 }
 
-// texts are the texts in a value, which is one or a list of them.
+// texts returns the texts in a value, which is one text or a list of them.
 func texts(v jsontext.Value) string {
 	var one string
 	if json.Unmarshal(v, &one) == nil {
 		return one
 	}
 	var many []string
-	_ = json.Unmarshal(v, &many) // else there is none
+	_ = json.Unmarshal(v, &many) // otherwise there is none
 	return strings.Join(many, "\n")
 }

@@ -1,15 +1,14 @@
-// Package secrets keeps secrets that agents spill (tokens in arguments, keys in
-// output) out of the record.
+// Package secrets keeps secrets that agents leak (tokens in arguments, keys in output) out of the
+// record.
 //
-// Secrets are found with the rules of gitleaks, which are data here, and with rules of
-// ours: by the name of a value, in addresses, headers and commands. They are replaced by
-// the name of the rule and a keyed digest of the secret: [redacted:github-pat:1f0c…].
-// Whoever has the key can tell whether two markers were the same secret, and nobody can
-// tell which. What was found is never logged.
+// It finds secrets with the rules of gitleaks, which are data here, and with its own rules: by the
+// name of a value, in addresses, headers and commands. It replaces them by the name of the rule and
+// a keyed digest of the secret: [redacted:github-pat:1f0c…]. Whoever has the key can see whether
+// two markers stand for the same secret; nobody can see which. Secrets are never logged.
 //
-// [rules.find] is the middle: one pass over a text notes where keywords stand, each
-// rule is asked near its own, and what they find are offsets. [walk] goes through JSON
-// and splices the markers in, so that all else stays byte for byte.
+// [rules.find] is the core: one pass over a text finds keywords, each rule is applied near its own
+// keywords, and the results are offsets. [walk] traverses JSON and inserts the markers, so that
+// everything else stays the same, byte for byte.
 //
-// The package imports nothing of ours.
+// The package imports no other package of this module.
 package secrets

@@ -13,20 +13,20 @@ import (
 	ahocorasick "github.com/BobuSumisu/aho-corasick"
 )
 
-// A span is where a secret stands in a text.
+// A span is the place of a secret in a text.
 type span struct {
 	start, end int
 	rule       string
 }
 
-// rules are those of gitleaks and ours, each asked only near one of its keywords, so
-// that the work grows with the text and no faster.
+// rules are those of gitleaks and our own. Each is applied only near its keywords, so that the work
+// grows no faster than the text.
 type rules struct {
 	trie     func() *ahocorasick.Trie // of all keywords
 	searched atomic.Int64             // bytes
 	keywords []string
 	owners   [][]int // rules of each keyword
-	names    []bool  // of each keyword: it is a word that names of secrets have
+	names    []bool  // per keyword: it occurs in names of secrets
 	rules    []rule
 }
 
@@ -53,12 +53,12 @@ func newRules() *rules {
 	return out
 }
 
-// few is how many bytes are searched for each keyword by itself: to build what finds all of
-// them in one pass takes longer than that.
+// few is the size in bytes up to which a text is searched for each keyword separately. Building the
+// automaton that finds all of them in one pass takes longer than that.
 const few = 16 << 10
 
-// walk calls f for each keyword in a text, in the order of their ends, the longer of two
-// first.
+// walk calls f for each keyword in a text, in the order of their ends, and for equal ends the
+// longer keyword first.
 func (r *rules) walk(lower string, f func(start, end, keyword int)) {
 	if r.searched.Add(int64(len(lower))) > few {
 		r.trie().Walk([]byte(lower), func(last, n, keyword int64) bool {
@@ -72,10 +72,10 @@ func (r *rules) walk(lower string, f func(start, end, keyword int)) {
 	}
 }
 
-// A match is where a keyword stands.
+// A match is the place of a keyword.
 type match struct{ start, end, keyword int }
 
-// each searches a text for each keyword by itself.
+// each searches a text for each keyword separately.
 func (r *rules) each(lower string) (found []match) {
 	for i, k := range r.keywords {
 		for at := 0; ; at++ {
@@ -91,17 +91,17 @@ func (r *rules) each(lower string) (found []match) {
 	return found
 }
 
-// A hit is a place at which a rule is to be asked.
+// A hit is a place where a rule must be applied.
 type hit struct {
-	rule  int // named where it is a name of a value
+	rule  int // or named, for the name of a value
 	start int // of the keyword
 }
 
-// named stands for the search for values by their names, in place of a rule.
+// named is used as the number of a rule for the search for values by their names.
 const named = -1
 
-// hits returns where which rules are to be asked in a text, as lower has it. raw: it is
-// JSON as it stands, where a character may be two.
+// hits returns the places of a text where rules must be applied. lower is the text in lower case.
+// raw means that the text is undecoded JSON, in which a character may be escaped.
 func (r *rules) hits(text, lower string, raw bool) []hit {
 	var out []hit
 	found := runsOf(lower)
@@ -122,14 +122,14 @@ func (r *rules) hits(text, lower string, raw bool) []hit {
 	return out
 }
 
-// far reports that the keyword from start to end begins no match: what every match has is
-// not near it.
+// far reports that no match begins with the keyword from start to end, because something that every
+// match contains is not nearby.
 func (f *pattern) far(found textRuns, lower string, start, end int, raw bool) bool {
 	return f.named && !separated(lower, end, raw) || f.run >= shortRun && !found.near(start-f.before, end+f.reach(), f.run)
 }
 
-// separated reports whether behind the name of a value, which ends at end, there may be
-// what the rules of gitleaks take for a separator.
+// separated reports whether the name of a value, which ends at end, may be followed by a separator
+// in the sense of the gitleaks rules.
 func separated(lower string, end int, raw bool) bool {
 	reach := 20 + 3
 	if raw {
@@ -148,11 +148,10 @@ func separated(lower string, end int, raw bool) bool {
 	return false
 }
 
-// A run is a place of many word characters in a row.
+// A run is a sequence of word characters.
 type run struct{ start, end int }
 
-// textRuns are the runs of a text: those of shortRun or more, and the long ones among
-// them.
+// textRuns are the runs of a text: those of length shortRun or more, and the long ones among them.
 type textRuns struct{ short, long []run }
 
 const (
@@ -177,8 +176,8 @@ func runsOf(lower string) (out textRuns) {
 	return out
 }
 
-// wordByte are those that a word character may have; all that is not ASCII, since (?i)
-// takes some of it for letters.
+// wordByte marks the bytes that a word character may have: among them all bytes that are not ASCII,
+// since (?i) matches some of them as letters.
 var wordByte = func() (out [256]bool) {
 	for c := range out {
 		out[c] = c >= 0x80 || wordCharacter(rune(c))
@@ -186,7 +185,7 @@ var wordByte = func() (out [256]bool) {
 	return out
 }()
 
-// near reports whether a run of n or more meets the text from start to end.
+// near reports whether a run of length n or more overlaps the text from start to end.
 func (t textRuns) near(start, end, n int) bool {
 	list := t.short
 	if n >= longRun {
@@ -200,8 +199,7 @@ func (t textRuns) near(start, end, n int) bool {
 	return false
 }
 
-// lowered returns a text with the capitals of ASCII as small letters: each byte stays
-// where it is.
+// lowered returns a text with ASCII letters in lower case. Every byte keeps its offset.
 func lowered(text string) string {
 	for i := range len(text) {
 		if c := text[i]; c < 'A' || c > 'Z' {
@@ -218,7 +216,7 @@ func lowered(text string) string {
 	return text
 }
 
-// reach is how far from its keyword a rule looks, at first.
+// reach returns how far from its keyword a rule looks at first.
 func (f *pattern) reach() int {
 	if f.open {
 		return f.length + openReach
@@ -226,7 +224,7 @@ func (f *pattern) reach() int {
 	return f.length
 }
 
-// find returns the secrets in a text, in order and apart from each other.
+// find returns the secrets in a text, in order and without overlaps.
 func (r *rules) find(ctx context.Context, text string) ([]span, error) {
 	lower := lowered(text)
 	s := search{rules: r, ctx: ctx, text: text, lower: lower}
@@ -250,7 +248,7 @@ func (r *rules) find(ctx context.Context, text string) ([]span, error) {
 	return apart(again(text, s.unmarked(s.found))), nil
 }
 
-// apart joins spans that overlap; the rule that knows most of it names it.
+// apart joins spans that overlap. The most specific of their rules names the result.
 func apart(spans []span) []span {
 	slices.SortFunc(spans, func(a, b span) int {
 		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(b.end, a.end), cmp.Compare(vague(a.rule), vague(b.rule)), cmp.Compare(a.rule, b.rule))
@@ -270,8 +268,7 @@ func apart(spans []span) []span {
 	return out
 }
 
-// vague puts the rules that know only that something is secret behind those that know
-// what it is.
+// vague ranks rules that only know that something is secret after those that know what it is.
 func vague(rule string) int {
 	switch rule {
 	case generic:
@@ -282,16 +279,16 @@ func vague(rule string) int {
 	return 0
 }
 
-// A search is one of a text.
+// A search is the search of one text.
 type search struct {
 	*rules
 	ctx         context.Context
 	text, lower string
 	found       []span
-	done        []run // where markers stand of what was replaced before
+	done        []run // markers of secrets that were replaced before
 }
 
-// markersIn returns where markers stand in a text.
+// markersIn returns the places of markers in a text.
 func markersIn(text string) (out []run) {
 	if !strings.Contains(text, "redacted") {
 		return nil
@@ -307,8 +304,7 @@ func (s *search) inMarker(at int) bool {
 	return i < len(s.done) && s.done[i].start <= at
 }
 
-// unmarked cuts markers out of spans. Of what is beside them it keeps what says
-// something.
+// unmarked removes markers from spans. It keeps the rest of a span if that may be a secret.
 func (s *search) unmarked(spans []span) []span {
 	if len(s.done) == 0 {
 		return spans
@@ -330,7 +326,8 @@ func (s *search) unmarked(spans []span) []span {
 	return out
 }
 
-// says reports whether a part of a value is more than what stands around one.
+// says reports whether a part of a value has enough letters and digits to be more than punctuation
+// around a marker.
 func says(part string) bool {
 	n := 0
 	for i := range len(part) {
@@ -345,7 +342,7 @@ func (s *search) add(start, end int, rule string) {
 	s.found = append(s.found, span{start, end, rule})
 }
 
-// ask asks one rule at all of its hits, which are in order.
+// ask applies one rule at all of its hits, which are in order.
 func (s *search) ask(hits []hit) error {
 	if hits[0].rule == named {
 		return s.assignments(hits)
@@ -360,7 +357,7 @@ func (s *search) ask(hits []hit) error {
 		}
 		return nil
 	}
-	const slack = 8 // what stands beside a match tells whether a word ends there
+	const slack = 8 // the text beside a match shows whether a word ends there
 	reach := r.look().reach() + slack
 	for len(hits) > 0 {
 		if s.ctx.Err() != nil {
@@ -376,19 +373,19 @@ func (s *search) ask(hits []hit) error {
 		asked := s.askWithin(r, start, min(end, len(s.text)))
 		hits = hits[n:]
 		for len(hits) > 0 && (asked == len(s.text) || hits[0].start+reach < asked) {
-			hits = hits[1:] // a match grew over them
+			hits = hits[1:] // a match already covers them
 		}
 	}
 	return nil
 }
 
 const (
-	openReach = 4 << 10  // how far a rule without a bound looks at first
-	maxWindow = 32 << 10 // how much a rule is given at once
+	openReach = 4 << 10  // how far an unbounded rule looks at first
+	maxWindow = 32 << 10 // the longest text that a rule searches at once
 )
 
-// askWithin asks a rule in a part of the text, which grows while a match reaches its
-// end. It returns that end.
+// askWithin applies a rule in a part of the text, which is extended while a match reaches its end.
+// It returns that end.
 func (s *search) askWithin(r *rule, start, end int) int {
 	for {
 		part := s.text[start:end]
@@ -409,7 +406,7 @@ func (s *search) askWithin(r *rule, start, end int) int {
 	}
 }
 
-// askAt asks a rule for a value by its name, where the name begins with a keyword.
+// askAt applies a rule for named values at a name that begins with a keyword.
 func (s *search) askAt(r *rule, start int) {
 	m := r.look().regex.FindStringSubmatchIndex(s.text[start:min(start+r.look().reach()+8, len(s.text))])
 	if m == nil {
@@ -427,8 +424,7 @@ func (s *search) askAt(r *rule, start int) {
 	s.take(r, m, begin)
 }
 
-// take notes what a rule matched, unless it is allowed. begin is where the match
-// begins.
+// take records the match of a rule, unless it is allowed. begin is where the match begins.
 func (s *search) take(r *rule, m []int, begin int) {
 	start, end := m[0], m[1]
 	if r.group > 0 {
@@ -458,13 +454,13 @@ func (s *search) take(r *rule, m []int, begin int) {
 	s.add(start, start+len(secret), r.id)
 }
 
-// nameKind says what the name that begins at start makes of its value.
+// nameKind returns what the name that begins at start says about its value.
 func (s *search) nameKind(start int) nameKind {
 	from, to := nameAround(s.lower, start)
 	return kindOf(s.text[from:to])
 }
 
-// lines returns the lines that a part of the text stands in, as far as they are of use.
+// lines returns the lines that contain a part of the text, limited to a useful length.
 func (s *search) lines(start, end int) string {
 	const far = 1 << 10
 	for from := start - far; start > max(0, from) && s.text[start-1] != '\n'; {

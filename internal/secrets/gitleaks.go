@@ -10,10 +10,10 @@ import (
 	ahocorasick "github.com/BobuSumisu/aho-corasick"
 )
 
-// A ruleFile is the rules of gitleaks (https://github.com/gitleaks/gitleaks, MIT), as its
-// own configuration states them, in gitleaks_rules.go. A test writes that file from the
-// module of gitleaks, and holds what is found here against gitleaks itself. It is Go, so
-// that nothing is read when a program starts: a hook runs at each call of a tool.
+// A ruleFile is the rules of gitleaks (https://github.com/gitleaks/gitleaks, MIT) from its own
+// configuration, in gitleaks_rules.go. A test generates that file from the module of gitleaks, and
+// compares our findings with those of gitleaks. The rules are Go code, so that no file is read at
+// start: a hook runs at each call of a tool.
 type ruleFile struct {
 	Allow []allowText
 	Rules []ruleText
@@ -27,10 +27,10 @@ type ruleText struct {
 	Allow     []allowText
 }
 
-// An allowText says what is no secret though a rule finds it.
+// An allowText describes a match of a rule that is no secret.
 type allowText struct {
-	Target    string // what Regexes look at: match, line; else the secret
-	And       bool   // both must hold
+	Target    string // what Regexes match: match, line; otherwise the secret
+	And       bool   // both conditions must be true
 	Regexes   []string
 	StopWords []string
 }
@@ -41,18 +41,18 @@ type rule struct {
 	entropy  float64
 	group    int
 	keywords []string
-	look     func() *pattern // of its expression, read where it is first needed: most never are
+	look     func() *pattern // of its expression, compiled at first use: most are never used
 	allow    []allowance
-	near     func(lower string, end int) bool // of rules of ours: what must stand near a keyword that ends at end
-	accept   func(secret string) bool         // of rules of ours
+	near     func(lower string, end int) bool // our own rules: what must be near a keyword that ends at end
+	accept   func(secret string) bool         // our own rules: whether the match is a secret
 }
 
-// A pattern is what is known of an expression.
+// A pattern is what is known about an expression.
 type pattern struct {
 	named  bool // it begins with the name of the value, which is a keyword
-	run    int  // every match has so many word characters in a row
-	before int  // bytes of a match before the keyword, at most
-	length int  // bytes of a match, at most, unless it is open
+	run    int  // every match has a run of at least this length
+	before int  // maximum of bytes of a match before the keyword
+	length int  // maximum of bytes of a match, unless it is open
 	open   bool
 	regex  *regexp.Regexp
 }
@@ -60,15 +60,15 @@ type pattern struct {
 type allowance struct {
 	target string
 	and    bool
-	regex  func() *regexp.Regexp    // nil without one
-	words  func() *ahocorasick.Trie // nil without one
+	regex  func() *regexp.Regexp    // nil if there is none
+	words  func() *ahocorasick.Trie // nil if there is none
 }
 
-// generic is the rule of gitleaks that knows only that something is secret.
+// generic is the gitleaks rule that only knows that something is secret.
 const generic = "generic-api-key"
 
-// anyName is how the rules of gitleaks begin that look for a value with a name: with
-// whatever stands in one word with it.
+// anyName is the start of gitleaks rules for a named value: the characters in the same word before
+// the name.
 const anyName = `[\w.-]{0,50}?`
 
 func allRules() []rule {
@@ -108,14 +108,14 @@ func patternOf(expression string, keywords []string) *pattern {
 		}
 	}
 	f.regex = regexp.MustCompile(expression)
-	tree, _ := syntax.Parse(expression, syntax.Perl) // as above
+	tree, _ := syntax.Parse(expression, syntax.Perl) // compiled above
 	f.run = least(tree).inside
 	f.length, f.open = longest(tree)
 	f.before = f.length
 	return f
 }
 
-// beginsWith reports whether the names with which an expression begins are its keywords.
+// beginsWith reports whether the names at the start of an expression are its keywords.
 func beginsWith(expression string, keywords []string) bool {
 	names, _, ok := strings.Cut(strings.ToLower(expression), `)(?:[ \t\w.-]{0,20})`)
 	names = strings.ReplaceAll(names, "(?:or)?", "") + strings.ReplaceAll(names, "(?:or)?", "or") // passw(?:or)?d
@@ -139,8 +139,8 @@ func allowances(texts []allowText) (out []allowance) {
 	return out
 }
 
-// allowed reports whether what a rule found is no secret. match and line are what its
-// expression matched and the lines that stands in.
+// allowed reports whether a match of a rule is no secret. match is the matched text, line the lines
+// that contain it.
 func (r *rule) allowed(secret, match, line string) bool {
 	for i := range r.allow {
 		if r.allow[i].holds(secret, match, line) {
@@ -166,7 +166,7 @@ func (a *allowance) holds(secret, match, line string) bool {
 	return fits || stops
 }
 
-// entropyOf is Shannon's, as gitleaks has it.
+// entropyOf returns the Shannon entropy, computed like gitleaks does.
 func entropyOf(text string) (bits float64) {
 	counts := make(map[rune]int)
 	for _, c := range text {

@@ -10,10 +10,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// JSON returns the data of an event with secrets replaced, and the names of the rules
-// that found them. verbatim tells which values are kept as they are, by the names of
-// the members that lead there; nil: none. Data in which nothing is found are returned
-// as they are; of other data all that is no secret stays byte for byte.
+// JSON returns the data of an event with secrets replaced, and the names of the rules that found
+// them. verbatim selects values that are kept unchanged, by the names of the members on the path to
+// them; nil selects none. Data without findings are returned unchanged; in other data everything
+// but the secrets stays the same, byte for byte.
 func (r *Redactor) JSON(ctx context.Context, data []byte, verbatim func(path []string) bool) ([]byte, []string, error) {
 	if r.mode == Full || len(data) == 0 {
 		return data, nil, nil
@@ -33,9 +33,8 @@ func (r *Redactor) JSON(ctx context.Context, data []byte, verbatim func(path []s
 	return append(w.out, data[w.at:]...), slices.Compact(w.names), nil
 }
 
-// clean reports whether nothing can be found in any text of JSON data, as far as a look
-// at the data as they stand tells. Escapes push characters apart and never together,
-// but for those that stand for letters.
+// clean reports whether the undecoded data show that no text in them can contain a finding. Escapes
+// move characters apart and never together, except escapes of letters.
 func (r *Redactor) clean(data []byte) bool {
 	if bytes.Contains(data, []byte(`\u`)) || bytes.Contains(data, []byte(`\/`)) {
 		return false
@@ -49,20 +48,20 @@ func (r *Redactor) clean(data []byte) bool {
 	return s.encoded() == nil && len(s.found) == 0
 }
 
-// walk goes through JSON and notes what is to be replaced.
+// walk traverses JSON and records what must be replaced.
 type walk struct {
 	work
 	verbatim func(path []string) bool
 	in       *jsontext.Decoder
 	data     []byte
-	out      []byte // what comes out, as far as data is copied
-	at       int    // how far that is
+	out      []byte // the output for the part of data that was copied
+	at       int    // the end of that part
 	path     []string
 }
 
-// A place is where in JSON a value stands.
+// A place is the place of a value in JSON.
 type place struct {
-	member string // its name, or that of the list which it is in
+	member string // its name, or the name of the list that contains it
 	within nameKind
 }
 
@@ -76,7 +75,7 @@ func (w *walk) put(start, end int, text string) {
 	w.at = end
 }
 
-// content are the members whose values are content of prompts and tools.
+// content are the members that contain the content of prompts and tools.
 var content = []string{"arguments", "result"}
 
 func (w *walk) value(p place) error {
@@ -111,8 +110,8 @@ func (w *walk) value(p place) error {
 	return nil
 }
 
-// object goes through the members of an object. Where one is called name, the value is
-// that of this name, as in the environment of a container.
+// object traverses the members of an object. A member called name gives the name of the member
+// value, as in the environment of a container.
 func (w *walk) object(p place) error {
 	if _, err := w.in.ReadToken(); err != nil {
 		return err
@@ -169,19 +168,19 @@ func (w *walk) object(p place) error {
 	return err
 }
 
-// ahead returns the text that comes next, and leaves it there.
+// ahead returns the next text without consuming it.
 func (w *walk) ahead() string {
 	rest := bytes.TrimLeft(w.data[w.in.InputOffset():], ": \t\r\n")
 	d := jsontext.NewDecoder(bytes.NewReader(rest[:min(len(rest), 512)]), jsontext.AllowInvalidUTF8(true))
 	raw, err := d.ReadValue()
 	if err != nil {
-		return "" // longer than a name is
+		return "" // too long for a name
 	}
 	return unquoted(raw)
 }
 
-// drop leaves out the member whose name was read, with the comma before it or, of the
-// first one, behind it.
+// drop removes the member whose name was just read, with the comma before it or, for the first
+// member, after it.
 func (w *walk) drop(before int, first bool) error {
 	if err := w.in.SkipValue(); err != nil {
 		return err
@@ -199,8 +198,8 @@ func (w *walk) drop(before int, first bool) error {
 	return nil
 }
 
-// list goes through the elements of a list. Where one is a flag, as --password, the
-// next one is its value.
+// list traverses the elements of a list. An element that is a flag, such as --password, names the
+// next one.
 func (w *walk) list(p place) error {
 	if _, err := w.in.ReadToken(); err != nil {
 		return err
@@ -224,7 +223,7 @@ func (w *walk) list(p place) error {
 	return err
 }
 
-// element is [walk.ahead] in a list.
+// element is [walk.ahead] for a list.
 func (w *walk) element() string {
 	rest := bytes.TrimLeft(w.data[w.in.InputOffset():], ", \t\r\n")
 	if !bytes.HasPrefix(rest, []byte(`"-`)) {
@@ -238,17 +237,17 @@ func unquoted(raw jsontext.Value) string {
 	if bytes.IndexByte(raw, '\\') < 0 {
 		return string(raw[1 : len(raw)-1])
 	}
-	text, _ := jsontext.AppendUnquote(nil, raw) // it was read as a string: the error is of what is no UTF-8
+	text, _ := jsontext.AppendUnquote(nil, raw) // a valid string: the only error is invalid UTF-8
 	return string(text)
 }
 
 func quoted(text string) string {
-	out, _ := jsontext.AppendQuote(nil, text) // as above
+	out, _ := jsontext.AppendQuote(nil, text) // see above
 	return string(out)
 }
 
-// member returns the text of a member with its secrets replaced: those in it, and it as
-// a whole where its name says so.
+// member returns the text of a member with its secrets replaced: those within it, or the whole text
+// if its name says that it is secret.
 func (w *work) member(p place, text string) (string, error) {
 	for range maxPasses {
 		out, err := w.memberOnce(p, text)
@@ -266,7 +265,7 @@ func (w *work) memberOnce(p place, text string) (string, error) {
 	}
 	kind := kindOf(p.member)
 	if len(text) <= longestIdentity && identity().MatchString(text) && (kind < tokenKind || strings.Contains(text, ":")) {
-		return text, nil // a digest that says so is one, under whatever name
+		return text, nil // a prefixed digest is no secret, whatever its name
 	}
 	if kind == noSecret {
 		kind = p.within
@@ -276,7 +275,7 @@ func (w *work) memberOnce(p place, text string) (string, error) {
 		return out, err
 	}
 	if kind >= tokenKind && out != text || kind != noSecret && secretMember(text, kind) {
-		return w.hide(text, namedValue), nil // all of it: it is secret by its name
+		return w.hide(text, namedValue), nil // the whole text is secret by its name
 	}
 	if out != text || p.member == "" || len(text) > 4096 {
 		return out, nil
@@ -286,8 +285,7 @@ func (w *work) memberOnce(p place, text string) (string, error) {
 
 const longestIdentity = 128
 
-// secretMember reports whether the text of a member is secret, of which the name says
-// so.
+// secretMember reports whether the text of a member is secret, if its name says so.
 func secretMember(text string, kind nameKind) bool {
 	if len(text) < 3 || placeholder().MatchString(text) || nothing[strings.ToLower(text)] || path().MatchString(text) {
 		return false
@@ -298,7 +296,7 @@ func secretMember(text string, kind nameKind) bool {
 	return secretText(text, kind, false)
 }
 
-// beside looks for rules that need a name beside the value, as api_key has one.
+// beside applies rules that need a name beside the value, such as api_key.
 func (w *work) beside(member, text string) (string, error) {
 	if w.left <= 0 || len(member) > maxName || len(w.rules.hits(member+"=", lowered(member)+"=", false)) == 0 {
 		return text, nil

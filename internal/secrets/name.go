@@ -4,23 +4,23 @@ import (
 	"strings"
 )
 
-// nameWords are what names of secrets have in them.
+// nameWords occur in the names of secrets.
 var nameWords = []string{"pass", "pw", "secret", "token", "key", "cred", "auth", "psk", "jwt", "mnemonic", "_pat", "bearer"}
 
-// A nameKind says how sure a name makes that its value is secret.
+// A nameKind says how certainly a name means that its value is secret.
 type nameKind int
 
 const (
 	noSecret  nameKind = iota
-	keyKind            // of some kind: the value must look random
-	authKind           // auth: base64 of user and password, as Docker has it
-	tokenKind          // tokens, secrets, keys to an API: not a plain word
+	keyKind            // keys of unknown kind: the value must look random
+	authKind           // auth: base64 of user and password, as in Docker's configuration
+	tokenKind          // tokens, secrets, API keys: any value but a plain word
 	passKind           // passwords: any value
 )
 
 const maxName = 96
 
-// nameAround returns the name around a keyword that begins at start.
+// nameAround returns the place of the name around a keyword that begins at start.
 func nameAround(lower string, start int) (from, to int) {
 	from, to = start, start
 	for from > 0 && start-from < maxName && nameByte(lower[from-1]) {
@@ -30,7 +30,7 @@ func nameAround(lower string, start int) (from, to int) {
 		to++
 	}
 	if from > 0 && lower[from-1] == '\\' && from < start && strings.IndexByte("nrt", lower[from]) >= 0 {
-		from++ // of \n, in text that is escaped
+		from++ // the n of \n in escaped text
 	}
 	for from < to && !letterOrDigit(lower[from]) && lower[from] != '_' {
 		from++
@@ -94,7 +94,7 @@ func set(words string) map[string]bool {
 	return out
 }
 
-// hasNameWord reports at little cost whether a name may be one of a secret.
+// hasNameWord is a cheap check whether a name may be the name of a secret.
 func hasNameWord(name string) bool {
 	lower := lowered(name)
 	for _, w := range nameWords {
@@ -105,7 +105,7 @@ func hasNameWord(name string) bool {
 	return strings.HasSuffix(lower, "pat")
 }
 
-// kindOf says what a name makes of its value.
+// kindOf returns what a name says about its value.
 func kindOf(name string) nameKind {
 	if len(name) > maxName*2 || !hasNameWord(name) {
 		return noSecret
@@ -154,16 +154,16 @@ func kindOf(name string) nameKind {
 }
 
 var (
-	// qualifiers say which of several secrets one is.
+	// qualifiers distinguish several secrets of the same kind.
 	qualifiers = set("old new prod production dev test testing staging live value val plain plaintext cleartext base64 b64 raw string str default current previous primary secondary main backup base v")
-	// ofKeys are the words before key that make it one to keep secret.
+	// ofKeys are words before key that make it a secret.
 	ofKeys = set("api secret access private encryption signing auth master account service client license deploy ssh storage shared webhook session hmac aes jwt admin write app application consumer crypto cipher rsa ed25519 stamp redaction sas subscription integration function host root server install registration management ingest dsa ecdsa tls ssl pgp gpg enc decryption sign api")
-	// noKeys are those that make it one to show.
+	// noKeys are words before key that make it public.
 	noKeys = set("public pub primary foreign cache partition sort idempotency unique index natural composite surrogate sequence routing row hash map lookup group bucket schema hot host_key object dictionary dict json s3 registry shortcut arrow press hotkey translation message i18n issue project jira config setting property query param header context storage_key etag sync dedup deduplication concurrency order join on range start end last first next prev min max tree parent child field column enter escape esc tab space return any each per the a same other given this that")
-	// noTokens are the words before token that make it one of a text, or of a list.
+	// noTokens are words before token that make it a token of a text or of a list.
 	noTokens = set("next page pagination continuation sync cancellation cancel stop end eos bos pad unk sep cls mask max min special start line lex unexpected last first prev peek look ahead invalid missing unknown expected illegal bad syntax number public input output prompt completion total used per a the each design id")
-	// ofPass are the words that end in pass as names of passwords do.
+	// ofPass are the words ending in pass that are names of passwords.
 	ofPass = set("dbpass userpass mypass smtppass ftppass sshpass rootpass adminpass mysqlpass pgpass redispass mailpass emailpass ldappass proxypass keypass storepass keystorepass mongopass wifipass passin passout requirepass masterauth")
-	// ofPat are the words before pat that make it a token.
+	// ofPat are words before pat that make it a token.
 	ofPat = set("github gh gitlab azure ado devops git ghcr my user bot ci access personal jira docker")
 )

@@ -4,18 +4,18 @@ import (
 	"strings"
 )
 
-// namedValue is the rule that finds a value by its name: NAME=value, name: value,
-// --name value, <name>value</name>. How the value looks tells little: passwords that
-// people choose look like words.
+// namedValue is the rule that finds a value by its name: NAME=value, name: value, --name value,
+// <name>value</name>. The form of the value says little: passwords that people choose look like
+// words.
 const namedValue = "named-secret"
 
-// mayAssign reports whether a name of a secret around a keyword is followed by a
-// value, as far as text of JSON as it stands tells.
+// mayAssign reports whether a name of a secret around a keyword may be followed by a value, as far
+// as undecoded JSON shows.
 func mayAssign(text, lower string, start int) bool {
 	from, to := nameAround(lower, start)
 	kind := kindOf(text[from:to])
 	if kind == noSecret && from > 0 && lower[from-1] == ' ' && strings.HasPrefix(lower[from:to], "key") {
-		kind = keyKind // perhaps api key: …
+		kind = keyKind // perhaps "api key: …"
 	}
 	if kind == noSecret || to == len(lower) {
 		return false
@@ -30,7 +30,7 @@ func mayAssign(text, lower string, start int) bool {
 	return rest != "" && strings.IndexByte("=:\"'\\-", rest[0]) >= 0 || strings.HasPrefix(rest, "is ") || strings.HasPrefix(rest, "is: ") || strings.HasPrefix(rest, "was ") || from > 0 && (lower[from-1] == '-' || lower[from-1] == ' ' && strings.HasSuffix(lower[:from], "env "))
 }
 
-// assignments looks for values by their names.
+// assignments searches for values by their names.
 func (s *search) assignments(hits []hit) error {
 	done := 0
 	for i, h := range hits {
@@ -48,7 +48,7 @@ func (s *search) assignments(hits []hit) error {
 		kind := kindOf(s.text[from:to])
 		if kind == noSecret && (s.lower[from:to] == "key" || s.lower[from:to] == "keys") && from > 1 && s.text[from-1] == ' ' {
 			if word := s.lower[strings.LastIndexByte(s.lower[:from-1], ' ')+1 : from-1]; word == "api" || word == "secret" || word == "access" || word == "private" || word == "license" || word == "encryption" {
-				kind = tokenKind // api key: …
+				kind = tokenKind // "api key: …"
 			}
 		}
 		if kind != noSecret {
@@ -58,17 +58,17 @@ func (s *search) assignments(hits []hit) error {
 	return nil
 }
 
-// A value is one that a name may have.
+// A value is a possible value of a name.
 type value struct {
 	start, end int
 	quoted     bool
 	name       string // the last part of its name
 	spaced     bool   // there is white space before it
-	compared   bool   // it is held against the name, and not given to it
-	by         string // what stands between: = : > ( flag space is word
+	compared   bool   // it is compared with the name, not assigned to it
+	by         string // the separator: = : > ( flag space is word
 }
 
-// assignment looks at what follows a name.
+// assignment checks the text after a name.
 func (s *search) assignment(from, to int, kind nameKind) {
 	v, ok := s.valueOf(from, to, kind)
 	if !ok {
@@ -79,7 +79,7 @@ func (s *search) assignment(from, to int, kind nameKind) {
 	}
 }
 
-// valueOf returns the value behind a name that stands from from to to.
+// valueOf returns the value after the name between from and to.
 func (s *search) valueOf(from, to int, kind nameKind) (v value, ok bool) {
 	i := s.over(to, "\\\"'`])", 6)
 	quotedName := i > to
@@ -137,8 +137,8 @@ func (s *search) valueOf(from, to int, kind nameKind) (v value, ok bool) {
 	return v, v.end > v.start
 }
 
-// next returns the value that follows a name between quotes in a list, as in
-// setenv("DB_PASSWORD", "…"), or beside it, as in {"name":"DB_PASSWORD","value":"…"}.
+// next returns the value after a quoted name in a list, as in setenv("DB_PASSWORD", "…"), or beside
+// it, as in {"name":"DB_PASSWORD","value":"…"}.
 func (s *search) next(from, at int) (v value, ok bool) {
 	before := from
 	for before > 0 && strings.IndexByte("\"'\\", s.text[before-1]) >= 0 {
@@ -156,8 +156,8 @@ func (s *search) next(from, at int) (v value, ok bool) {
 	return v, v.end > v.start
 }
 
-// labelled returns where the value of a name begins that is itself a value, beside which
-// another one stands, as in name: DB_PASSWORD, value: x.
+// labelled handles a name that is itself a value, with its own value beside it, as in name:
+// DB_PASSWORD, value: x. It returns where that value begins.
 func (s *search) labelled(from, at int) (value int, ok bool) {
 	before := from
 	for before > 0 && strings.IndexByte("\"'\\ \t", s.text[before-1]) >= 0 {
@@ -180,8 +180,8 @@ func (s *search) labelled(from, at int) (value int, ok bool) {
 	return 0, false
 }
 
-// spoken reports whether behind a name and a space alone there is a value that looks
-// like a password or a key: as in commands and configuration files.
+// spoken reports whether a name followed by only a space has a value that looks like a password or
+// a key, as in commands and configuration files.
 func (s *search) spoken(from, to, at int, kind nameKind) bool {
 	if to-from <= len("pass") || kind != passKind && (kind != tokenKind || !strings.Contains(s.text[from:to], "_")) {
 		return false
@@ -193,13 +193,13 @@ func (s *search) spoken(from, to, at int, kind nameKind) bool {
 	return len(text) >= 6 && !v.quoted && machine().MatchString(text) && hasDigit(text) && strings.ContainsFunc(text, func(c rune) bool { return c >= 'A' && c <= 'z' }) && !algorithm().MatchString(text)
 }
 
-// Values that stand behind a name and a space.
+// The forms of values after a name and a space.
 var (
 	machine   = lazy(`^[A-Za-z0-9+/=!@#$%^&*._~-]+$`)
 	algorithm = lazy(`(?i)^(?:sha|md|utf|aes|base|rfc|v|ipv|x|http|oauth|pbkdf|argon|bcrypt|int|u?int|char|varchar|p|t|\d).{0,3}\d`)
 )
 
-// over passes over characters, at most n of them.
+// over skips at most n of the given characters.
 func (s *search) over(i int, characters string, n int) int {
 	for to := min(len(s.text), i+n); i < to && strings.IndexByte(characters, s.text[i]) >= 0; i++ {
 	}
@@ -252,8 +252,7 @@ func (s *search) read(i int, v *value) {
 	}
 }
 
-// pairFollows reports whether the text goes on with another name and its value, or not
-// at all.
+// pairFollows reports whether another name with its value follows, or the text ends.
 func (s *search) pairFollows(i int) bool {
 	if i >= len(s.text) || s.text[i] <= ' ' || s.text[i] == '"' || s.text[i] == '\'' {
 		return true
@@ -266,9 +265,9 @@ func (s *search) pairFollows(i int) bool {
 }
 
 var (
-	// placeholder is what stands for a value that is elsewhere.
+	// placeholder matches a text that stands for a value from elsewhere.
 	placeholder = lazy(`^(?:\$\{?[A-Za-z_][\w.:?-]*\}?|\$\{\{.*|\$\(.*|\$\d|%[A-Za-z_]\w*%|%[sdqvT]|<[^>]*>?|\{\{.*|\{[\w.]*\}?|\[redacted.*|\(hidden\)|(?i:\[?redacted\]?)|[*xX.•…-]+|@[A-Z_]+@|(?:process\.env|os\.environ|os\.getenv|ENV|System\.getenv|secrets|vars|env|var|local|data|module)[.\[(].*|!(?:Ref|GetAtt|Sub|vault|secret)\b.*|arn:.*)$`)
-	// nothing is a value that says that there is none, or what kind there is.
+	// nothing are values that say that there is none, or of what type it is.
 	nothing = set(`null none nil true false undefined yes no on off string str bool int number object array bytes text char varchar required optional empty unset missing invalid wrong incorrect expired not is are was must should may can will the a an and or of for in to with from by as it this that if when then be been has have needed unknown n/a todo tbd default any str, error failed failure ok changed reset expected unexpected type password? hidden input interface{} []byte *string`)
 	code    = lazy(`^[A-Za-z_&*!][\w]*(?:(?:\.|::|->)[A-Za-z_]\w*)*(?:[(\[{].*)?$`)
 	path    = lazy(`^(?:~|\.{1,2})?(?:/[\w.@-]{1,40}){2,}/?$|^(?:\.{1,2}|~)/[\w./@-]+$|^[A-Za-z]:\\[\w.\\ -]+$|^[\w./-]+\.(?:go|py|js|ts|json|ya?ml|txt|pem|key|crt|md|java|rb|sh|toml|env)$`)
@@ -276,8 +275,7 @@ var (
 	spoken  = lazy(`^[A-Za-z',.:;!?() -]+$`)
 )
 
-// secretValue reports whether a value is the secret that its name, from from to to,
-// says it is.
+// secretValue reports whether a value is the secret that its name, between from and to, announces.
 func (s *search) secretValue(v value, from, to int, kind nameKind) bool {
 	text := s.text[v.start:v.end]
 	lower := s.lower[v.start:v.end]
@@ -308,8 +306,8 @@ func (s *search) secretValue(v value, from, to int, kind nameKind) bool {
 	return bareValue(text, kind, v, lastByName)
 }
 
-// secretText reports whether a text between quotes is a secret. shown: it may as well
-// be a text for people.
+// secretText reports whether a quoted text is a secret. shown says that it may also be a text for
+// people.
 func secretText(text string, kind nameKind, shown bool) bool {
 	words := len(strings.Fields(text))
 	switch {
@@ -327,8 +325,8 @@ func secretText(text string, kind nameKind, shown bool) bool {
 	return words <= 2 || !spoken().MatchString(text)
 }
 
-// bareValue reports whether a value without quotes is a secret; ini: it is a line of
-// its own.
+// bareValue reports whether an unquoted value is a secret. ini says that name and value are a line
+// of their own.
 func bareValue(text string, kind nameKind, v value, ini bool) bool {
 	codeLike := code().MatchString(text)
 	switch {
@@ -372,7 +370,7 @@ func letters(text string) bool {
 	return strings.IndexFunc(text, func(c rune) bool { return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') }) < 0
 }
 
-// random reports whether a value looks as if a machine had made it.
+// random reports whether a value looks machine-made.
 func random(text string) bool {
 	if len(text) < 16 || identity().MatchString(text) || strings.ContainsAny(text, " \t\n/") {
 		return false

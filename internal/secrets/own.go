@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// Rules of ours.
+// The rules that are not from gitleaks.
 const (
 	urlCredentials = "url-credentials"
 	authorization  = "authorization"
 	knownToken     = "known-token"
 )
 
-// An ourRule is a rule beside those of gitleaks: of forms that have no name beside the
-// value and no form of a vendor.
+// An ourRule is a rule beside those of gitleaks, for secrets without a name beside the value and
+// without a vendor's format.
 type ourRule struct {
 	id       string
 	keywords []string
@@ -28,7 +28,7 @@ var ourRules = []ourRule{
 		regex: `(?i)[a-z][a-z0-9+.-]{0,30}://[^\s/:@"'<>\x60]{0,200}:([^\s"'<>\x60]{1,200})@`, accept: password,
 	},
 	{
-		// a token in place of the user
+		// a token instead of a user
 		id: urlCredentials, keywords: []string{"://"}, near: within("@", 200),
 		regex: `(?i)(?:https?|wss?|ftp|oci|git\+https?)://([^\s/:@"'<>\x60]{12,200}):?@`, accept: machineMade,
 	},
@@ -136,7 +136,7 @@ var ourRules = []ourRule{
 	{id: "here-string", keywords: []string{"<<<"}, regex: `(?:--password-stdin|--with-token|sudo[ \t]{1,4}-S)[^\n]{0,100}<<<[ \t]{0,4}["']?([^\s"']{3,200})`, accept: password},
 }
 
-// follows makes a look for one of some characters.
+// follows returns a check whether one of some characters comes next.
 func follows(characters string) func(lower string, end int) bool {
 	return func(lower string, end int) bool {
 		return end < len(lower) && strings.IndexByte(characters, lower[end]) >= 0
@@ -149,12 +149,12 @@ func assigned(lower string, end int) bool {
 	return rest != "" && strings.IndexByte(":=,", rest[0]) >= 0
 }
 
-// within makes a look for text in the next n bytes.
+// within returns a check whether text occurs in the next n bytes.
 func within(text string, n int) func(lower string, end int) bool {
 	return func(lower string, end int) bool { return strings.Contains(lower[end:min(len(lower), end+n)], text) }
 }
 
-// discordForm reports whether a dot ends the first part of a token of Discord.
+// discordForm reports whether the first part of a Discord token ends with a dot.
 func discordForm(lower string, end int) bool {
 	if end < 25 || end+7 > len(lower) || lower[end+6] != '.' {
 		return false
@@ -167,14 +167,14 @@ func discordForm(lower string, end int) bool {
 	return true
 }
 
-// password reports whether a value is there, and not a name for one.
+// password reports whether a text is a value and not a placeholder.
 func password(text string) bool { return text != "" && !placeholder().MatchString(text) }
 
 func commandPassword(text string) bool {
 	return password(text) && !path().MatchString(text) && !number().MatchString(text) && !strings.Contains(text, ":")
 }
 
-// credential reports whether what follows Authorization: is one.
+// credential reports whether the text after Authorization: is a credential.
 func credential(text string) bool {
 	word, _, spaced := strings.Cut(text, " ")
 	if !password(text) || strings.ContainsAny(word, "{[(&") || nothing[strings.ToLower(strings.TrimRight(word, ",.;"))] {
@@ -183,28 +183,28 @@ func credential(text string) bool {
 	return spaced && strings.ContainsAny(text, "=") || strings.ContainsAny(word, "0123456789") || len(word) >= 16 && !strings.ContainsAny(word, ".(")
 }
 
-// machineMade reports whether a text is no word.
+// machineMade reports whether a text is not a word.
 func machineMade(text string) bool {
 	return strings.ContainsAny(text, "0123456789") || len(text) >= 24 && mixed(text+"0")
 }
 
 func hasDigit(text string) bool { return strings.ContainsAny(text, "0123456789") }
 
-// mixed reports whether a text has capitals, small letters and digits.
+// mixed reports whether a text has upper-case letters, lower-case letters and digits.
 func mixed(text string) bool {
 	return hasDigit(text) && strings.ContainsFunc(text, func(c rune) bool { return c >= 'A' && c <= 'Z' }) && strings.ContainsFunc(text, func(c rune) bool { return c >= 'a' && c <= 'z' })
 }
 
-// mixedOrLong reports whether what follows the prefix of a token is no word.
+// mixedOrLong reports whether the text after the prefix of a token is not a word.
 func mixedOrLong(text string) bool { return hasDigit(text) }
 
-// basic reports whether a text is base64 of user and password.
+// basic reports whether a text is the base64 of user and password.
 func basic(text string) bool {
 	decoded, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.NewReplacer("-", "+", "_", "/").Replace(text), "="))
 	return err == nil && len(decoded) >= 3 && printable(decoded) && strings.Contains(string(decoded), ":")
 }
 
-// printable reports whether all of a text is in ASCII and can be read.
+// printable reports whether a text is printable ASCII.
 func printable(text []byte) bool {
 	for _, c := range text {
 		if (c < ' ' || c > '~') && c != '\n' && c != '\r' && c != '\t' {
@@ -214,6 +214,5 @@ func printable(text []byte) bool {
 	return true
 }
 
-// identity is what is joined by and no secret, though it looks random: commits,
-// digests, UUIDs.
+// identity matches identifiers that look random but are no secrets: commits, digests, UUIDs.
 var identity = lazy(`^([a-z0-9]+:)?([0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})$|^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)

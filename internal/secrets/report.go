@@ -11,12 +11,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// scannerReport is the rule that hides what a scanner of secrets found.
+// scannerReport is the rule that hides secrets found by a scanner.
 const scannerReport = "scanner-report"
 
-// A form is a report of a scanner of secrets: what such a file has in it, and the
-// members that hold what it found. The same members stand in JSON, in JSON within XML,
-// and in text that is JSON.
+// A form is a kind of report of a secret scanner: the texts that identify such a file, and the
+// members that contain secrets. The same members occur in JSON, in JSON within XML, and in text
+// that is JSON.
 type form struct {
 	signs   []string
 	members func() *regexp.Regexp
@@ -46,23 +46,22 @@ var (
 	}
 )
 
-// Reported returns how many secrets a report of a scanner of secrets holds as they are.
+// Reported returns the number of unmasked secrets in a report of a secret scanner.
 func Reported(file []byte) int {
 	n := 0
 	_ = inReport(file, func([]byte) []byte { n++; return nil })
 	return n
 }
 
-// Shown returns a file as it may be shown: what a scanner of secrets found is hidden, and
-// so is what the rules find. It reports whether that is another file than the one kept,
-// whose digest is evidence.
+// Shown returns a file in a form that may be shown: secrets that a scanner or the rules found are
+// hidden. It reports whether the result differs from the stored file, whose digest is evidence.
 func (r *Redactor) Shown(ctx context.Context, file []byte) (out []byte, masked bool, err error) {
 	out, _, err = r.File(ctx, file)
 	return out, !bytes.Equal(out, file), err
 }
 
-// File returns a file with the secrets hidden that a scanner found and that the rules find,
-// and the names of the rules. A file in which there are none is returned as it is.
+// File returns a file with the secrets hidden that a scanner or the rules found, and the names of
+// the rules. A file without secrets is returned unchanged.
 func (r *Redactor) File(ctx context.Context, file []byte) (out []byte, rules []string, err error) {
 	if out = inReport(file, func(secret []byte) []byte { return []byte(r.mark(scannerReport, string(secret))) }); out == nil {
 		out = file
@@ -81,8 +80,7 @@ func (r *Redactor) File(ctx context.Context, file []byte) (out []byte, rules []s
 	return out, append(rules, more...), err
 }
 
-// inReport replaces each secret in a report of a scanner of secrets. It returns nil where
-// there is none.
+// inReport replaces each secret in a report of a secret scanner. It returns nil if there is none.
 func inReport(file []byte, hide func(secret []byte) []byte) []byte {
 	if bytes.HasPrefix(file, []byte("RuleID,Commit,")) {
 		return inTable(file, hide)
@@ -99,7 +97,7 @@ func inReport(file []byte, hide func(secret []byte) []byte) []byte {
 	return out
 }
 
-// inMembers replaces the values of some members.
+// inMembers replaces the values of the given members.
 func inMembers(file []byte, members *regexp.Regexp, hide func(secret []byte) []byte) []byte {
 	var out []byte
 	at := 0
@@ -123,16 +121,16 @@ func inMembers(file []byte, members *regexp.Regexp, hide func(secret []byte) []b
 	return append(out, file[at:]...)
 }
 
-// hiddenAlready reports whether a scanner wrote something in place of a secret.
+// hiddenAlready reports whether a scanner already masked a secret.
 func hiddenAlready(text []byte) bool {
 	return len(text) < 3 || len(bytes.Trim(text, "*xX")) == 0 || bytes.Contains(text, []byte("REDACTED")) || marker().Match(text)
 }
 
-// inTable replaces the columns of a report of gitleaks that is CSV.
+// inTable replaces columns of a CSV report of gitleaks.
 func inTable(file []byte, hide func(secret []byte) []byte) []byte {
 	rows, err := csv.NewReader(bytes.NewReader(file)).ReadAll()
 	if err != nil {
-		return hide(file) // nobody can tell what of it is secret
+		return hide(file) // any part of it may be secret
 	}
 	changed := false
 	for _, row := range rows[1:] {

@@ -12,17 +12,17 @@ import (
 	"sync"
 )
 
-// A Mode is how much of the content of prompts and tools is kept.
+// A Mode says how much of the content of prompts and tools is stored.
 type Mode string
 
 // The modes.
 const (
-	MetadataOnly Mode = "metadata-only" // no arguments, no results: that a tool was called, when, and how it ended
-	Redacted     Mode = "redacted"      // everything, secrets replaced
-	Full         Mode = "full"          // everything as it came
+	MetadataOnly Mode = "metadata-only" // no arguments and results, only which tool was called, when, and how the call ended
+	Redacted     Mode = "redacted"      // everything, with secrets replaced
+	Full         Mode = "full"          // everything unchanged
 )
 
-// ParseMode reads a mode; empty is Redacted.
+// ParseMode parses a mode; "" means Redacted.
 func ParseMode(s string) (Mode, error) {
 	switch m := Mode(s); m {
 	case "":
@@ -30,7 +30,7 @@ func ParseMode(s string) (Mode, error) {
 	case MetadataOnly, Redacted, Full:
 		return m, nil
 	}
-	return "", fmt.Errorf("content mode %q is none of metadata-only, redacted, full", s)
+	return "", fmt.Errorf("content mode %q is not one of metadata-only, redacted, full", s)
 }
 
 // A Redactor replaces secrets. It is safe for concurrent use.
@@ -40,8 +40,8 @@ type Redactor struct {
 	rules *rules
 }
 
-// New returns a Redactor. Without a key it makes one of its own: markers of the
-// same secret are then alike within this process only.
+// New returns a Redactor. Without a key it generates one; markers of the same secret are then equal
+// only within this process.
 func New(mode Mode, key []byte) (*Redactor, error) {
 	if len(key) == 0 {
 		key = make([]byte, 32)
@@ -53,11 +53,11 @@ func New(mode Mode, key []byte) (*Redactor, error) {
 	return &Redactor{mode, key, newRules()}, nil
 }
 
-// String is how much is kept: the mode.
+// String returns the mode.
 func (r *Redactor) String() string { return string(r.mode) }
 
-// Text returns a text with secrets replaced, and the names of the rules that found
-// them. Its error is that of ctx.
+// Text returns a text with secrets replaced, and the names of the rules that found them. Its error
+// is that of ctx.
 func (r *Redactor) Text(ctx context.Context, text string) (string, []string, error) {
 	if r.mode == Full {
 		return text, nil, nil
@@ -67,9 +67,8 @@ func (r *Redactor) Text(ctx context.Context, text string) (string, []string, err
 	return out, w.names, err
 }
 
-// Attribute returns the value of an attribute of an event as Text does, and as a whole
-// where the name says that it is secret. The markers have no characters that a URI could
-// not have.
+// Attribute is like Text for the value of an attribute of an event. It replaces the whole value if
+// the name says that it is secret. The markers contain only characters that a URI may have.
 func (r *Redactor) Attribute(ctx context.Context, name, value string) (string, []string, error) {
 	if r.mode == Full {
 		return value, nil, nil
@@ -84,26 +83,26 @@ func (r *Redactor) Attribute(ctx context.Context, name, value string) (string, [
 	return out, w.names, err
 }
 
-// maxFindings bounds how many secrets one event may have replaced one by one. What
-// comes behind them is replaced as a whole: nobody has looked at it.
+// maxFindings limits the number of secrets in one event that are replaced one by one. The text
+// after them is replaced as a whole, since it was not searched.
 const maxFindings = 10_000
 
-// tooMany names what was replaced since there were too many secrets before it.
+// tooMany is the rule of a text that was replaced because there were too many secrets before it.
 const tooMany = "too-many-secrets"
 
-// work is what is done to one event.
+// work is the redaction of one event.
 type work struct {
 	*Redactor
 	ctx   context.Context
-	left  int // findings that may still be made
+	left  int // number of findings that are still allowed
 	names []string
 }
 
-// maxPasses bounds how often a text is searched. A secret may come to light once the
-// one beside it is replaced.
+// maxPasses limits how often a text is searched. A secret may become visible only when the one
+// beside it is replaced.
 const maxPasses = 6
 
-// text replaces the secrets in a text, until none is found in what comes out.
+// text replaces the secrets in a text, until a search of the result finds none.
 func (w *work) text(text string) (string, error) {
 	for range maxPasses {
 		if w.left <= 0 {
@@ -118,7 +117,7 @@ func (w *work) text(text string) (string, error) {
 	return w.hide(text, tooMany), nil
 }
 
-// replace replaces what was found, in one pass.
+// replace replaces the found secrets in one pass.
 func (w *work) replace(text string, found []span) string {
 	var out strings.Builder
 	out.Grow(len(text))
@@ -137,7 +136,7 @@ func (w *work) replace(text string, found []span) string {
 	return out.String()
 }
 
-// hide returns what stands for a secret, and counts it. What was replaced before stays.
+// hide returns the marker for a secret, and counts it. A text that is already a marker is kept.
 func (w *work) hide(secret, rule string) string {
 	if secret == "" || marker().FindString(secret) == secret {
 		return secret
@@ -153,11 +152,10 @@ func (r *Redactor) mark(rule, secret string) string {
 	return "[redacted:" + rule + ":" + hex.EncodeToString(m.Sum(nil)[:8]) + "]"
 }
 
-// marker is what stands for a secret, in a text or in an attribute.
+// marker matches the marker of a secret, in a text or in an attribute.
 var marker = lazy(`\[redacted:([a-z0-9-]{1,60}):([0-9a-f]{16})\]|redacted\.[a-z0-9-]{1,60}\.[0-9a-f]{16}`)
 
-// lazy compiles an expression where it is first needed: a hook is started for each call of
-// a tool.
+// lazy compiles an expression at first use, since a hook is started for each call of a tool.
 func lazy(expression string) func() *regexp.Regexp {
 	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
 }

@@ -6,13 +6,13 @@ func wordCharacter(c rune) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-' || c == 'ſ' || c == '\u212a' // (?i) takes these for s and k
 }
 
-// runs are the word characters in a row that every match of an expression has.
+// runs are the runs of word characters that every match of an expression has.
 type runs struct {
 	before, inside, after int  // at its beginning, anywhere, at its end
-	whole                 bool // it is nothing else; then all three are its least length
+	whole                 bool // it consists of one run, and all three fields are its minimum length
 }
 
-// least says which runs every match of an expression has.
+// least returns the runs that every match of an expression has.
 func least(re *syntax.Regexp) runs {
 	switch re.Op {
 	case syntax.OpLiteral:
@@ -75,7 +75,7 @@ func (a runs) then(b runs) runs {
 	return out
 }
 
-// repeat is an expression n times, or more often.
+// repeat returns the runs of an expression that is repeated n times or more.
 func repeat(a runs, n int) runs {
 	out := runs{whole: true}
 	for range n {
@@ -85,12 +85,12 @@ func repeat(a runs, n int) runs {
 	return out
 }
 
-// longest returns how many bytes a match of an expression has at most, and whether it
-// may have more than that.
+// longest returns the maximum length of a match of an expression in bytes, and whether there is no
+// maximum.
 func longest(re *syntax.Regexp) (n int, open bool) {
 	switch re.Op {
 	case syntax.OpLiteral:
-		return 3 * len(re.Rune), false // (?i) takes some characters of three bytes for letters
+		return 3 * len(re.Rune), false // (?i) matches some characters of three bytes as letters
 	case syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL:
 		if k := len(re.Rune); re.Op == syntax.OpCharClass && k > 0 && re.Rune[k-1] < 0x80 {
 			return 1, false

@@ -9,7 +9,7 @@ import (
 	ahocorasick "github.com/BobuSumisu/aho-corasick"
 )
 
-// keys finds private keys as PEM has them, those too whose end is cut off.
+// keys finds private keys in PEM, even if their end is cut off.
 func (s *search) keys() {
 	const begin, end = "-----begin ", "-----end "
 	for at := 0; ; {
@@ -41,15 +41,15 @@ func (s *search) keys() {
 	}
 }
 
-// keyCharacter reports whether a character may stand in a key as PEM has it.
+// keyCharacter reports whether a character may occur in a PEM key.
 func keyCharacter(c rune) bool {
 	return c < 0x80 && (letterOrDigit(byte(c)) || strings.ContainsRune("+/=\\ \t\r\n:,-", c))
 }
 
-// shortestToken is the least length of base64 in which a token is looked for.
+// shortestToken is the minimum length of base64 that is searched for a token.
 const shortestToken = 32
 
-// encoded finds tokens of a known form that are written in base64 or hex.
+// encoded finds tokens of a known form that are encoded in base64 or hex.
 func (s *search) encoded() error {
 	start := 0
 	for i := 0; i <= len(s.text); i++ {
@@ -76,7 +76,7 @@ var encodedByte = func() (out [256]bool) {
 	return out
 }()
 
-// holdsToken reports whether a text, decoded, has a token in it.
+// holdsToken reports whether a decoded text contains a token.
 func (s *search) holdsToken(text string) bool {
 	decoded, ok := decode(text)
 	if !ok {
@@ -94,7 +94,7 @@ func (s *search) holdsToken(text string) bool {
 	return len(inner.found) > 0
 }
 
-// decode reads hex or base64 of a text that can be read.
+// decode decodes hex or base64, if the result is printable.
 func decode(text string) (string, bool) {
 	if head, err := hex.DecodeString(text[:24]); err == nil && printable(head) {
 		if all, err := hex.DecodeString(text[:len(text)&^1]); err == nil && printable(all) {
@@ -115,14 +115,13 @@ func decode(text string) (string, bool) {
 	return string(all), err == nil && printable(all)
 }
 
-// Bounds of what is looked for again.
+// Limits on the search for repeated secrets.
 const (
 	shortestAgain = 8
 	mostAgain     = 200
 )
 
-// again adds to what was found in a text the other places where the same secrets
-// stand.
+// again adds to the findings in a text the other places with the same secrets.
 func again(text string, found []span) []span {
 	rules := make(map[string]string)
 	for _, f := range found {
