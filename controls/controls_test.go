@@ -52,8 +52,8 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// TestTheCatalogueIsWhole: every kind of evidence is one that a record can be
-// asked for, every number that moved is found where it went.
+// TestTheCatalogueIsWhole: every kind of evidence exists, and every number that changed is found
+// under its new number.
 func TestTheCatalogueIsWhole(t *testing.T) {
 	c, err := DefaultCatalogue()
 	if err != nil {
@@ -121,8 +121,8 @@ func TestMatrices(t *testing.T) {
 	}
 }
 
-// TestComponentDefinitionsInOtherForms: what OSCAL tools write, and a matrix that only names
-// one.
+// TestComponentDefinitionsInOtherForms: the output of OSCAL tools, and a matrix that only mentions
+// a component-definition.
 func TestComponentDefinitionsInOtherForms(t *testing.T) {
 	const definition = `{"component-definition":{"components":[{"type":"software","title":"pay","control-implementations":[{"source":"https://x/800-53.json","implemented-requirements":[{"control-id":"ac-2","description":"d"}]}]}]}}`
 	own := []Control{{Tag: "nist-800-53-ac-2", Title: "d", Applies: Applies{Services: []string{"pay"}}}}
@@ -149,8 +149,7 @@ func TestComponentDefinitionsInOtherForms(t *testing.T) {
 	}
 }
 
-// TestAMatrixSaysTitleAndEvidence: in each form, and what it does not say is that of the
-// catalogue.
+// TestAMatrixSaysTitleAndEvidence, in each form. What it omits comes from the catalogue.
 func TestAMatrixSaysTitleAndEvidence(t *testing.T) {
 	for name, text := range map[string]string{
 		"YAML":                    "controls: [{tag: brezel-1, title: a person looks, evidence: [review, approval]}, {tag: brezel-2, title: nothing more}, {tag: pci-dss-6.2.3}, {tag: pci-dss-6.3.2, evidence: [scan-at-head]}]",
@@ -184,8 +183,8 @@ func TestAMatrixSaysTitleAndEvidence(t *testing.T) {
 	}
 }
 
-// TestWhatARecordSaysOfAControl: nothing is met that nobody looked at, and people's changes
-// lack nothing that is asked of agents.
+// TestWhatARecordSaysOfAControl: nothing counts as met unless it was checked, and changes by people
+// lack nothing that is required only of agents.
 func TestWhatARecordSaysOfAControl(t *testing.T) {
 	m, err := Parse([]byte("controls: [{tag: own-1, title: ours}, {tag: own-2, evidence: [trigger, decision]}, {tag: own-3, evidence: [decision, review]}, {tag: own-4, evidence: [stream]}]"))
 	if err != nil {
@@ -222,8 +221,9 @@ func TestWhatARecordSaysOfAControl(t *testing.T) {
 	}
 }
 
-// TestClaimsShowNothing: what only the agent says of others is no evidence of a control, beside
-// what was seen of another kind either: a deployment that failed, an approval that was refused.
+// TestClaimsShowNothing: claims of the agent about others are no evidence for a control, even
+// beside observations of another kind, such as a deployment that failed or an approval that was
+// refused.
 func TestClaimsShowNothing(t *testing.T) {
 	r := &record.Record{}
 	r.Trail.Change = record.Change{HeadSHA: "1", SBOMDigest: "sha256:1", DeployedAt: time.Now(), Claimed: []string{"dependencies"}}
@@ -293,7 +293,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = Parse(b) })
 }
 
-// A matrix that has no control puts nothing in scope, without a word, on each change.
+// A matrix without controls would silently put no change in scope.
 func TestAMatrixWithoutControlsIsAnError(t *testing.T) {
 	for _, text := range []string{
 		`{"component-definition":{"components":[{"type":"software","title":"pay","control-implementations":[]}]}}`,

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestOneFormatAlone: each report of a real tool is one of a single format, and
-// with any member of another's added it is that or none, never the other.
+// TestOneFormatAlone: each report of a real tool matches a single format. With any member of
+// another format added it matches that one or none, never the other.
 func TestOneFormatAlone(t *testing.T) {
 	files, err := os.ReadDir("testdata")
 	if err != nil {
@@ -36,8 +36,8 @@ func TestOneFormatAlone(t *testing.T) {
 	}
 }
 
-// TestOfNoFormat: what other tools write, and what could be of two, is refused
-// with the names of what is read.
+// TestOfNoFormat: files of other tools, and files that match two formats, are refused with the
+// names of the supported formats.
 func TestOfNoFormat(t *testing.T) {
 	for name, text := range map[string]string{
 		"a fuzzer with a config":            `{"commandline":"fuzz","time":"t","results":[{"url":"u","status":200}],"config":{"method":"GET"}}`,
@@ -72,20 +72,20 @@ func TestOfNoFormat(t *testing.T) {
 	}
 }
 
-// listed are members under which tools list what they found.
+// listed are members in which tools list their findings.
 var listed = []string{
 	"vulnerabilities", "results", "matches", "findings", "issues", "failed_checks", "advisories", "vulns", "queries", "messages", "comments",
 	"infrastructureAsCodeIssues", "Vulnerabilities", "Secrets", "Licenses", "Issues", "list", "groups", "license_violations",
 }
 
-// excused are words with which a report says that what it lists is no finding.
+// excused are words in a report that say that an entry is no finding.
 var excused = []string{
 	"suppressions", "absent", "pass", "notApplicable", "informational", "not_affected", "false_positive", "resolved", "unaffected", "fixed", "dismissed", "closed",
 	"is_ignored", "isIgnored", "nosec", "is_secret", "ignored", "EXCEPTION",
 }
 
-// hints reports whether anything in a report looks like a finding: a list of
-// findings with an object in it that nothing excuses. It knows no format.
+// hints reports whether anything in a report looks like a finding: a list of findings with an
+// object that nothing excuses. It knows no format.
 func hints(v any) bool {
 	switch v := v.(type) {
 	case []any:
@@ -115,7 +115,7 @@ func hints(v any) bool {
 	return false
 }
 
-// nested reports whether an entry only holds lists of others, as a file does.
+// nested reports whether an entry only contains lists of others, as an entry for a file does.
 func nested(o map[string]any) bool {
 	for name, x := range o {
 		for _, want := range append(listed, "packages") {
@@ -129,8 +129,8 @@ func nested(o map[string]any) bool {
 	return false
 }
 
-// FuzzNothingFoundIsClean: a report that is read as clean holds nothing that a
-// reader who knows no format would take for a finding.
+// FuzzNothingFoundIsClean: a report that is read as clean contains nothing that looks like a
+// finding to a reader without formats.
 func FuzzNothingFoundIsClean(f *testing.F) {
 	files, err := os.ReadDir("testdata")
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// TestScans reads reports that real tools made. The numbers were counted by
-// hand from the tools' own text output.
+// TestScans reads reports of real tools. The numbers were counted by hand from the tools' own text
+// output.
 func TestScans(t *testing.T) {
 	for _, c := range []struct {
 		file, format, tool string
@@ -178,8 +178,7 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// TestCleanNeedsProof: no findings are good news only where something was
-// scanned.
+// TestCleanNeedsProof: no findings are good news only if something was scanned.
 func TestCleanNeedsProof(t *testing.T) {
 	for name, c := range map[string]struct {
 		text    string

@@ -14,9 +14,9 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// holdFact checks that what a report makes can be sent, stored and named: the
-// fact that hands it in fits its schema, and so does a decision that names any
-// of its findings by any of their names.
+// holdFact checks that the result of a report can be sent, stored and named: the fact that carries
+// it satisfies its schema, and so does a decision that names any of its findings by any of their
+// names.
 func holdFact(t *testing.T, file []byte) {
 	t.Helper()
 	fact, result, err := Scan(file)
@@ -46,7 +46,7 @@ func holdFact(t *testing.T, file []byte) {
 	}
 }
 
-// TestLongNames: what is longer than a record holds is known by its beginning.
+// TestLongNames: a name that is too long for a record is truncated.
 func TestLongNames(t *testing.T) {
 	long := strings.Repeat("ä", 3000)
 	for _, text := range []string{
@@ -66,7 +66,7 @@ func TestLongNames(t *testing.T) {
 	}
 }
 
-// TestManyFindings: a report with more findings than are kept is not whole.
+// TestManyFindings: a report with more findings than are kept is marked as partial.
 func TestManyFindings(t *testing.T) {
 	var results []string
 	for range MaxFindings + 10 {
@@ -83,10 +83,9 @@ func TestManyFindings(t *testing.T) {
 
 func itoa(n int) string { b, _ := json.Marshal(n); return string(b) }
 
-// TestMutatedReports changes the reports of real tools in one place and another:
-// a member gone, of another kind, empty, moved. Whatever comes is read or
-// refused without a panic, and where something that looks like a finding is
-// left, the report is not clean.
+// TestMutatedReports changes one place of a real report at a time: a member is removed, replaced by
+// another kind, emptied or moved. Every result is read or refused without a panic, and a report
+// that still contains something like a finding is not clean.
 func TestMutatedReports(t *testing.T) {
 	files, err := filepath.Glob("testdata/*")
 	if err != nil {

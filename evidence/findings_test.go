@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestFindingsCheckedByHand holds one finding of each report against what the
-// same tool's text output, or the advisory itself, says of it.
+// TestFindingsCheckedByHand compares one finding of each report with the same tool's text output,
+// or with the advisory itself.
 func TestFindingsCheckedByHand(t *testing.T) {
 	for _, c := range []struct{ file, id, want string }{
 		{"bandit.json", "B602", `B602 subprocess_popen_with_shell_equals_true,CWE-78 high 0.0/   → shop/app.py:29 subprocess call with shell=True identifi`},

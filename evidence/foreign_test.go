@@ -86,8 +86,8 @@ func TestTrivyGolden(t *testing.T) {
 	t.Error("CVE-2019-11358 is not in npm.json.golden")
 }
 
-// packages returns what a report says of packages: weakness, package, version,
-// and what more of a finding the format can say.
+// packages returns what a report says about packages: weakness, package, version, and other fields
+// that the format has.
 func packages(t *testing.T, content []byte, more func(f record.Finding) string) map[string]bool {
 	t.Helper()
 	r, err := Read(content)
@@ -105,8 +105,7 @@ func nothingMore(record.Finding) string    { return "" }
 func withFix(f record.Finding) string      { return f.Fixed }
 func withSeverity(f record.Finding) string { return f.Fixed + " " + f.Severity }
 
-// TestTrivyOutputsAgree compares what Trivy wrote of one run in other formats
-// with its JSON.
+// TestTrivyOutputsAgree compares Trivy's other formats for a run with its JSON.
 func TestTrivyOutputsAgree(t *testing.T) {
 	dir := filepath.Join(foreign.Module(t, "github.com/aquasecurity/trivy", "v0.69.3"), "integration", "testdata")
 	for _, c := range []struct {
@@ -134,9 +133,8 @@ func TestTrivyOutputsAgree(t *testing.T) {
 	}
 }
 
-// TestGrypeOutputsAgree compares the SARIF and the CycloneDX that Grype's own
-// tests write with their JSON. The fixtures are made alike and not the same: the
-// name of the package is that of each.
+// TestGrypeOutputsAgree compares the SARIF and the CycloneDX of Grype's own tests with their JSON.
+// The fixtures are similar, not equal: each has its own package name.
 func TestGrypeOutputsAgree(t *testing.T) {
 	dir := filepath.Join(foreign.Module(t, "github.com/anchore/grype", "v0.121.2"), "grype", "presenter")
 	golden := func(path string) []byte { return file(t, filepath.Join(dir, path)) }
@@ -184,8 +182,7 @@ func TestGrypeGolden(t *testing.T) {
 	}
 }
 
-// TestGitHubExamples reads every example of an alert that GitHub publishes for
-// its webhooks.
+// TestGitHubExamples reads all examples of alerts that GitHub publishes for its webhooks.
 func TestGitHubExamples(t *testing.T) {
 	dir := foreign.NPM(t, "@octokit/webhooks-examples@7.6.1")
 	var kinds []struct {
@@ -216,8 +213,8 @@ func TestGitHubExamples(t *testing.T) {
 	t.Logf("%d alerts", read)
 }
 
-// TestNPMAudit runs npm audit. The tools that need no registry of advisories are
-// run by internal/differential.
+// TestNPMAudit runs npm audit. internal/differential runs the tools that need no registry of
+// advisories.
 func TestNPMAudit(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "package.json", `{"name":"x","version":"1.0.0","dependencies":{"lodash":"4.17.15"}}`)
@@ -228,8 +225,8 @@ func TestNPMAudit(t *testing.T) {
 	}
 }
 
-// advisories is a registry that knows one advisory: npm's own is not asked, so
-// that the test says the same tomorrow.
+// advisories is a registry with one advisory, used instead of npm's own so that the result never
+// changes.
 func advisories(t *testing.T) string {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasSuffix(r.URL.Path, "/advisories/bulk") {
@@ -272,7 +269,7 @@ func write(t *testing.T, dir, name, text string) {
 	}
 }
 
-// output runs a tool. Most end with 1 where they found something.
+// output runs a tool. Most exit with 1 if they found something.
 func output(t *testing.T, dir, command string) []byte {
 	t.Helper()
 	cmd := exec.Command("sh", "-c", command)

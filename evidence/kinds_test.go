@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// inBrief says what a report holds on one line each: the findings, and whether
-// that is all.
+// inBrief describes the content of a report in lines: the findings, and whether the report is
+// complete.
 func inBrief(r Result) string {
 	var lines []string
 	for _, f := range r.Findings {
@@ -26,7 +26,7 @@ func inBrief(r Result) string {
 
 type kind struct{ name, report, want string }
 
-// holdKinds reads reports and compares them with what they say.
+// holdKinds reads reports and compares them with the expected content.
 func holdKinds(t *testing.T, format string, kinds []kind) {
 	t.Helper()
 	for _, c := range kinds {
@@ -207,10 +207,9 @@ func TestTrivyAndGrypeKinds(t *testing.T) {
 	})
 }
 
-// TestOtherKinds reads what is known of formats beside the reports in testdata.
-// Those of Snyk, KICS, tfsec and Dependency-Check are written here after their
-// documentation and source: none of them runs without an account, or builds in
-// the time of a test.
+// TestOtherKinds reads formats beyond the reports in testdata. Those of Snyk, KICS, tfsec and
+// Dependency-Check are written by hand after documentation and source: none of these tools runs
+// without an account, or builds fast enough for a test.
 func TestOtherKinds(t *testing.T) {
 	for format, kinds := range map[string][]kind{
 		"osv-scanner": {

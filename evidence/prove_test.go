@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestTAPAgainstProve holds made-up TAP against prove, the harness of those who
-// made the protocol: what prove does not pass is no success.
+// TestTAPAgainstProve compares our verdict on generated TAP with prove, the reference harness: what
+// prove fails is no success.
 func TestTAPAgainstProve(t *testing.T) {
 	if _, err := exec.LookPath("prove"); err != nil {
 		t.Fatal("install perl, which brings prove")
@@ -39,7 +39,7 @@ func TestTAPAgainstProve(t *testing.T) {
 	}
 }
 
-// madeTAP writes a file that is often right and sometimes a little wrong.
+// madeTAP generates a file that is often valid and sometimes slightly wrong.
 func madeTAP(rnd *rand.Rand) string {
 	pick := func(of ...string) string { return of[rnd.IntN(len(of))] }
 	n := rnd.IntN(4)

@@ -5,13 +5,12 @@ import (
 	"testing"
 )
 
-// sarifOf is a log with one run: more of its tool, and more of the run.
+// sarifOf returns a log with one run, with additions to its tool and to the run.
 func sarifOf(driver, run string) string {
 	return `{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"T"` + driver + `}},` + run + `}]}`
 }
 
-// one is a log with one result: it holds by its rule R, which is a warning by
-// default.
+// one returns a log with one result, which is of rule R, a warning by default.
 func one(result string) string { return sarifOf("", `"results":[{"message":{"text":"m"},`+result+`}]`) }
 
 // TestSARIFResults reads single results; numbers are sections of SARIF 2.1.0.
@@ -116,8 +115,7 @@ func TestSARIFRules(t *testing.T) {
 	})
 }
 
-// TestSARIFVerdict: one run that failed, or is not all there, and nothing is
-// proven clean.
+// TestSARIFVerdict: a run that failed or is incomplete proves nothing clean.
 func TestSARIFVerdict(t *testing.T) {
 	invocation := func(text string) string {
 		return sarifOf(`,"notifications":[{"id":"N","defaultConfiguration":{"level":"error"}}]`, `"results":[],"invocations":[`+text+`]`)
@@ -150,7 +148,7 @@ func TestSARIFVerdict(t *testing.T) {
 	})
 }
 
-// TestSARIFPlaces resolves addresses, and messages that stand with the rule.
+// TestSARIFPlaces resolves addresses, and messages of the rule.
 func TestSARIFPlaces(t *testing.T) {
 	at := func(artifact, run string) string {
 		return sarifOf("", `"results":[{"ruleId":"R","message":{"text":"m"},"locations":[{"physicalLocation":{"artifactLocation":{`+artifact+`}}}]}]`+run)
@@ -185,7 +183,7 @@ func TestSARIFPlaces(t *testing.T) {
 	}
 }
 
-// TestSARIFPackages reads packages in the words of the tools that write them.
+// TestSARIFPackages reads packages from the texts of tools.
 func TestSARIFPackages(t *testing.T) {
 	log := func(rule, result string) string {
 		return sarifOf(`,"rules":[{"id":`+rule+`}]`, `"results":[`+result+`]`)

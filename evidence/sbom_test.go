@@ -10,8 +10,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// TestDelta takes lodash from one version to another in the bills that npm
-// wrote of one project, in both formats.
+// TestDelta updates lodash in the bills that npm wrote for one project, in both formats.
 func TestDelta(t *testing.T) {
 	cyclone, spdx := string(read(t, "npm.cdx.json")), string(read(t, "npm.spdx.json"))
 	fix := strings.NewReplacer(`"version": "4.17.15"`, `"version": "4.17.21"`, `"versionInfo": "4.17.15"`, `"versionInfo": "4.17.21"`, "lodash@4.17.15", "lodash@4.17.21")

@@ -10,9 +10,9 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// TestAlerts reads payloads in the shape that GitHub documents. They are
-// written here: no such tool can run on a developer's machine. Real ones, of
-// GitHub's own examples, are read by the test of foreign reports.
+// TestAlerts reads payloads in the form that GitHub documents. They are written by hand, since no
+// such tool can run on a developer's machine. The test of foreign reports reads GitHub's own
+// examples.
 func TestAlerts(t *testing.T) {
 	dependabot := `{"number":1,"state":"open","html_url":"https://github.com/a/b/security/dependabot/1","dependency":{"package":{"ecosystem":"npm","name":"lodash"},"manifest_path":"package-lock.json"},
 		"security_advisory":{"ghsa_id":"GHSA-35jh-r3h4-6jhm","cve_id":"CVE-2021-23337","summary":"Command Injection in lodash","severity":"high","cvss":{"score":7.2,"vector_string":"CVSS:3.1/AV:N/AC:L/PR:H/UI:N/S:U/C:H/I:H/A:H"},"identifiers":[{"type":"GHSA","value":"GHSA-35jh-r3h4-6jhm"},{"type":"CVE","value":"CVE-2021-23337"}]},
@@ -56,7 +56,7 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// TestNPMVersion1 reads what npm 6, pnpm and yarn 1 write.
+// TestNPMVersion1 reads the output of npm 6, pnpm and yarn 1.
 func TestNPMVersion1(t *testing.T) {
 	r, err := Read([]byte(`{"advisories":{"1065":{"github_advisory_id":"GHSA-jf85-cpcp-j695","cves":["CVE-2019-10744"],"title":"Prototype Pollution","url":"https://npmjs.com/advisories/1065","severity":"critical","module_name":"lodash","patched_versions":">=4.17.12","cvss":{"score":9.1,"vectorString":"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:H/A:H"},"findings":[{"version":"4.17.11","paths":["app>lodash"]}]}},"metadata":{"dependencies":12}}`))
 	if err != nil || len(r.Findings) != 1 {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// A reading is what is expected of a report: "failure 1 2 3" for the tests that
+// A reading is the expected result of a report: "failure 1 2 3" for the number of tests that
 // passed, failed and did not run.
 func reading(r Result, err error) string {
 	if err != nil {
@@ -49,8 +49,7 @@ const (
 	bPassed  = `<testcase classname="c" name="b"/>`
 )
 
-// TestSameName: the pass of one test does not hide the failure of another one
-// of its name.
+// TestSameName: the success of one test does not hide the failure of another with the same name.
 func TestSameName(t *testing.T) {
 	goSuite := func(tests string) string {
 		return suite(`name="p"`, `<properties><property name="go.version" value="go1.26"/></properties>`+tests)
@@ -84,8 +83,7 @@ func TestSameName(t *testing.T) {
 	})
 }
 
-// TestVerdictOfTheWhole: what a suite or its counts say is not lost for want of
-// a test that says so.
+// TestVerdictOfTheWhole: what a suite or its counts say counts even if no test says it.
 func TestVerdictOfTheWhole(t *testing.T) {
 	expect(t, map[string]struct{ file, want string }{
 		"an error is counted":            {suite(`tests="1" errors="1"`, aPassed), "failure 1 1 0"},
@@ -273,8 +271,8 @@ func TestNUnitXUnitAndSonar(t *testing.T) {
 	})
 }
 
-// TestScannersAreRefused: what fails in their JUnit are findings, and a clean
-// one is no run of tests.
+// TestScannersAreRefused: the failures in their JUnit files are findings, and a clean file is no
+// test run.
 func TestScannersAreRefused(t *testing.T) {
 	finding := func(class, name, failure string) string {
 		return suites(suite(`name="requirements.txt" tests="1" failures="1"`, `<testcase classname="`+class+`" name="`+name+`">`+failure+`</testcase>`))
@@ -322,11 +320,10 @@ func TestScannersAreRefused(t *testing.T) {
 	})
 }
 
-// redElements are the names that a reader without our tables would take for a
-// failure.
+// redElements are the names that look like a failure to a reader without our tables.
 var redElements = []string{"failure", "error", "rerunfailure", "rerunerror"}
 
-// naivelyRed looks for a failure in the plainest way there is.
+// naivelyRed looks for a failure in the simplest way.
 func naivelyRed(text []byte) bool {
 	d := xml.NewDecoder(strings.NewReader(string(text)))
 	for {
@@ -357,8 +354,7 @@ func naivelyRed(text []byte) bool {
 	}
 }
 
-// FuzzNeverGreenFromRed: whatever is done to a report, it is no success where a
-// failure stands anywhere in it.
+// FuzzNeverGreenFromRed: however a report is changed, it is no success if it contains a failure.
 func FuzzNeverGreenFromRed(f *testing.F) {
 	for _, name := range []string{"pytest.xml", "gotestsum-junit.xml", "surefire.xml", "go-test.json", "go-test-panic.json"} {
 		f.Add(read(f, name))
@@ -399,8 +395,8 @@ func FuzzNeverGreenFromRed(f *testing.F) {
 	})
 }
 
-// TestSuccessThatIsStated: what a CI system says stands, save that all is well
-// where the report says that it is not.
+// TestSuccessThatIsStated: the conclusion of a CI system is kept, except a success that the report
+// contradicts.
 func TestSuccessThatIsStated(t *testing.T) {
 	for name, c := range map[string]struct{ stated, file, want string }{
 		"nothing is stated":          {"", suite(``, aPassed), "success"},

@@ -20,7 +20,7 @@ import (
 	"github.com/changetrail/changetrail/internal/digests"
 )
 
-// TestNoReportIsRefusedForItsBytes writes one run with a failure in many ways.
+// TestNoReportIsRefusedForItsBytes writes one run with a failure in many encodings.
 func TestNoReportIsRefusedForItsBytes(t *testing.T) {
 	junit := func(name string) string {
 		return `<testsuite name="s"><testcase classname="Kasse" name="` + name + `"><failure>x</failure></testcase><testcase name="b"/></testsuite>`
@@ -73,7 +73,7 @@ func TestNoReportIsRefusedForItsBytes(t *testing.T) {
 	}
 }
 
-// TestBytesOfScans: what is true of tests is true of scans, in JSON and XML.
+// TestBytesOfScans: the same holds for scans, in JSON and XML.
 func TestBytesOfScans(t *testing.T) {
 	sarif := `{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"x"}},"results":[{"ruleId":"r","message":{"text":"%s"}}]}]}`
 	bom := `<bom xmlns="http://cyclonedx.org/schema/bom/1.5"><components><component type="library" bom-ref="a"><name>a</name><version>1</version></component></components>` +
@@ -95,7 +95,7 @@ func TestBytesOfScans(t *testing.T) {
 	}
 }
 
-// TestDigestIsThatOfTheFile: what is read is not what is named.
+// TestDigestIsThatOfTheFile: the digest is of the original bytes, not of the decoded text.
 func TestDigestIsThatOfTheFile(t *testing.T) {
 	file := []byte(encoded(t, unicode.UTF16(unicode.LittleEndian, unicode.UseBOM), `<testsuite><testcase name="a"/></testsuite>`))
 	v, _, err := Validation(file)
@@ -121,8 +121,8 @@ func TestBase64OfEveryKind(t *testing.T) {
 	}
 }
 
-// FuzzText: the text is UTF-8, is the same when it is made again, and what the
-// standard library reads of JSON is what it reads of the text.
+// FuzzText: the text is UTF-8, decoding it again changes nothing, and the standard library reads
+// the same JSON from it.
 func FuzzText(f *testing.F) {
 	for _, seed := range []string{`{"a":"\ud83d\ude00 \ud83d \" \\"}`, "\xff\xfe<\x00a\x00>\x00", "<?xml version='1.1' encoding='latin1'?><a b='&#27;'/>", "[\"\x1b\"]\x00{}"} {
 		f.Add([]byte(seed))

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestFixedInReports reads whole reports whose fix was lost or wrong where
-// versions were compared as text.
+// TestFixedInReports reads whole reports whose fix was lost or wrong when versions were compared as
+// text.
 func TestFixedInReports(t *testing.T) {
 	trivy := `{"SchemaVersion":2,"ArtifactName":"shop:1","Results":[{"Target":"shop:1","Type":%q,"Vulnerabilities":[{"VulnerabilityID":"CVE-2024-0004","PkgName":"p","InstalledVersion":%q,"FixedVersion":%q,"Severity":"HIGH"}]}]}`
 	for report, want := range map[string]string{
@@ -15,11 +15,11 @@ func TestFixedInReports(t *testing.T) {
 		fmt.Sprintf(trivy, "debian", "7.88.1-10+deb12u5", "7.88.1-10+deb12u12"):    "7.88.1-10+deb12u12",
 		`{"matches":[{"vulnerability":{"id":"CVE-2024-0005","severity":"Medium","fix":{"versions":["0:0.7-21.el8"],"state":"fixed"}},"artifact":{"name":"avahi-libs","version":"0.7-20.el8","type":"rpm","purl":"pkg:rpm/redhat/avahi-libs@0.7-20.el8"}}],"distro":{"name":"redhat","version":"8"},"descriptor":{"name":"grype","version":"0.80.0"}}`:         "0:0.7-21.el8",
 		`{"actions":[],"advisories":{"1":{"id":1,"title":"A flaw","module_name":"till","severity":"high","github_advisory_id":"GHSA-aaaa-bbbb-cccc","url":"https://github.com/advisories/GHSA-aaaa-bbbb-cccc","vulnerable_versions":">=0.0.0","patched_versions":"<0.0.0","findings":[{"version":"1.0.0","paths":["till"]}]}},"metadata":{"dependencies":5}}`: "",
-		// Of a type that is Trivy's own, the package URL tells the ecosystem.
+		// For a type that only Trivy has, the package URL states the ecosystem.
 		`{"SchemaVersion":2,"ArtifactName":"k","Results":[{"Target":"k","Type":"kubernetes","Vulnerabilities":[{"VulnerabilityID":"CVE-2024-0004","PkgName":"p","InstalledVersion":"1.0.0-rc.9","FixedVersion":"1.0.0-rc.10","Severity":"HIGH","PkgIdentifier":{"PURL":"pkg:golang/k8s.io/p@1.0.0-rc.9"}}]}]}`: "1.0.0-rc.10",
-		// npm 6 says what is installed: a fix below it is none.
+		// npm 6 states the installed version: a lower version is no fix.
 		`{"actions":[],"advisories":{"1":{"id":1,"title":"A flaw","module_name":"till","severity":"high","github_advisory_id":"GHSA-aaaa-bbbb-cccc","url":"https://github.com/advisories/GHSA-aaaa-bbbb-cccc","vulnerable_versions":"<1.2.3 || >=2.0.0 <2.0.5","patched_versions":">=1.2.3 <2.0.0 || >=2.0.5","findings":[{"version":"2.0.1","paths":["till"]}]}},"metadata":{"dependencies":5}}`: "2.0.5",
-		// npm 7 and later name the range that has the weakness, and not what is installed.
+		// npm 7 and later state the vulnerable range, but not the installed version.
 		npm7(">=1.0.0 <1.2.3"):           "1.2.3",
 		npm7("<1.2.3 || >=2.0.0 <2.0.5"): "",
 		npm7(">=1.0.0"):                  "",
@@ -39,8 +39,8 @@ func npm7(vulnerable string) string {
 	return fmt.Sprintf(`{"auditReportVersion":2,"vulnerabilities":{"till":{"name":"till","severity":"high","via":[{"source":1,"name":"till","title":"A flaw","url":"https://github.com/advisories/GHSA-aaaa-bbbb-cccc","severity":"high","range":%q}],"nodes":["node_modules/till"],"fixAvailable":true}},"metadata":{"dependencies":{"total":5}}}`, vulnerable)
 }
 
-// TestFixedByOSV reads a weakness of packages of one name in several ecosystems and
-// releases: only the fix of the package's own counts.
+// TestFixedByOSV reads a weakness of packages with the same name in several ecosystems and
+// releases: only the fix for the package itself counts.
 func TestFixedByOSV(t *testing.T) {
 	const report = `{"results":[{"source":{"path":"a","type":"lockfile"},"packages":[{"package":{"name":"bootstrap","version":%q,"ecosystem":%q},"groups":[{"ids":["GHSA-1"]}],
 		"vulnerabilities":[{"id":"GHSA-1","affected":[%s]}]}]}]}`

@@ -21,7 +21,7 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// shelf is a blob store in memory; what it lacks cannot be asked for where it is nil.
+// shelf is a blob store in memory. A nil shelf cannot be reached.
 type shelf map[string][]byte
 
 func (s shelf) Get(_ context.Context, digest string) ([]byte, error) {
@@ -39,7 +39,7 @@ func put(data string) (string, shelf) {
 	return digest, shelf{digest: []byte(data)}
 }
 
-// TestWhatAnEventIsAbout says in one table which of the names of an event stands.
+// TestWhatAnEventIsAbout lists which of the names in an event takes precedence.
 func TestWhatAnEventIsAbout(t *testing.T) {
 	const docs, pay = record.Repository(corpus.Docs), record.Repository(corpus.Payments)
 	cdevent := func(source, content, custom string) string {
@@ -100,8 +100,7 @@ func TestWhatAnEventIsAbout(t *testing.T) {
 	}
 }
 
-// TestDataAreTheSameWhereverTheyLie reads each event with its data in place and by
-// dataref.
+// TestDataAreTheSameWhereverTheyLie reads each event with its data inline and by dataref.
 func TestDataAreTheSameWhereverTheyLie(t *testing.T) {
 	now := time.Now()
 	read := 0
@@ -161,8 +160,8 @@ func TestDataBesideDatarefAreThose(t *testing.T) {
 	}
 }
 
-// TestTheProducerAgrees: a producer, which is light and reads no reports, refuses
-// nothing that is read, and takes nothing else that is not.
+// TestTheProducerAgrees: a producer, which is light and reads no reports, accepts exactly the
+// events that can be read.
 func TestTheProducerAgrees(t *testing.T) {
 	now := time.Now()
 	taken := 0
@@ -192,7 +191,7 @@ func TestTheProducerAgrees(t *testing.T) {
 	}
 }
 
-// TestAllow holds each kind of credential against each kind of fact.
+// TestAllow checks each kind of credential with each kind of fact.
 func TestAllow(t *testing.T) {
 	agent := identity.Principal{Name: "a-prod", Agent: "a"}
 	person := identity.Principal{Name: "mira", Person: "mira"}
@@ -235,7 +234,7 @@ func TestAllow(t *testing.T) {
 	}
 }
 
-// TestWhatIsCompletedIsAllowed: what a credential adds is the credential's to say.
+// TestWhatIsCompletedIsAllowed: the sender may state what its credential adds.
 func TestWhatIsCompletedIsAllowed(t *testing.T) {
 	for _, who := range []identity.Principal{{Name: "a", Agent: "a", Repositories: []string{corpus.Docs}}, {Name: "a", Agent: "a"}, {Name: "ci", Platform: "ci", Repositories: []string{corpus.Docs}}} {
 		for _, f := range []record.Fact{&record.Spans{Spans: []record.Span{{}, {AgentID: who.Agent, Repository: corpus.Docs}}}, &record.Action{Agent: record.Agent{ID: who.Agent}}} {
@@ -248,8 +247,8 @@ func TestWhatIsCompletedIsAllowed(t *testing.T) {
 	}
 }
 
-// FuzzRead: whatever is read is read again as the same, is about one repository or one
-// run, and keeps its schema.
+// FuzzRead: an event that was read is read again with the same result, is about one repository or
+// one run, and satisfies its schema.
 func FuzzRead(f *testing.F) {
 	now := time.Date(2026, 11, 29, 3, 47, 0, 0, time.UTC)
 	for _, c := range corpus.New(1, 200, 1, now) {

@@ -72,7 +72,7 @@ func TestTrust(t *testing.T) {
 	}
 }
 
-// TestStatedArrival: who may say when an event arrived, and what.
+// TestStatedArrival: who may state when an event arrived, and which times are allowed.
 func TestStatedArrival(t *testing.T) {
 	now := time.Date(2026, 11, 29, 3, 47, 0, 0, time.UTC)
 	key := signing.Of([]byte("a key of the tests"))

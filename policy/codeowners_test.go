@@ -55,8 +55,8 @@ docs/secret.md @lead
 	}
 }
 
-// Each of these lines is between two that can be read. Those count, and of a file that the
-// bad one may be about it is not known whose it is.
+// Each of these lines is between two readable lines, which still count. The owners of a file that
+// the bad line may match are unknown.
 func TestABadLineOfCodeownersIsNotKnown(t *testing.T) {
 	for _, c := range []struct {
 		line   string
@@ -112,7 +112,7 @@ func TestABadLineOfCodeownersIsNotKnown(t *testing.T) {
 	}
 }
 
-// What code hosts take.
+// What code hosts accept.
 func TestLinesOfCodeowners(t *testing.T) {
 	for _, c := range []struct{ name, text, file, want string }{
 		{"a blank in the name", `docs/my\ notes/* @w`, "docs/my notes/a.md", "@w"},
@@ -148,8 +148,7 @@ func TestLinesOfCodeowners(t *testing.T) {
 	}
 }
 
-// Nothing that a file says stops its reading, and what is read of it is the library's reading
-// where that reads it.
+// No content of a file stops its reading, and the library reads the same if it can read it.
 func FuzzCodeOwners(f *testing.F) {
 	for _, text := range []string{"* @a\n", "[S][2] @a\n*.md\n!x\n", "a\\ b @c\n", "\\", "/x[", "a/**/b @x/y\n", "*.md @w # x"} {
 		f.Add(text, "a/b.md")
@@ -185,7 +184,7 @@ func TestEachSectionOfAFileIsADemand(t *testing.T) {
 	}
 }
 
-// A file that is not known may have any owners, and none where no section has some for each.
+// An unknown file may have any owners, and none if no section has owners for every file.
 func TestOwnersOfAFileThatIsNotKnown(t *testing.T) {
 	for text, want := range map[string]string{
 		"/docs/ @a\n":                          "@a; service",

@@ -10,7 +10,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// owned reads a policy beside CODEOWNERS of host/a/b.
+// owned reads a policy with a CODEOWNERS file for host/a/b.
 func owned(t *testing.T, text, codeowners string) *Policy {
 	t.Helper()
 	p, err := Load(fstest.MapFS{"policy.yaml": {Data: []byte(text)}, "CODEOWNERS": {Data: []byte(codeowners)}}, "policy.yaml")
@@ -20,7 +20,7 @@ func owned(t *testing.T, text, codeowners string) *Policy {
 	return p
 }
 
-// brief writes demands in short: SERVICE VERDICT by NAMES, or nobody.
+// brief formats demands: SERVICE VERDICT by NAMES, or nobody.
 func brief(demands []Demand) []string {
 	out := []string{}
 	for _, d := range demands {
@@ -86,7 +86,7 @@ codeowners: {host/a/b: CODEOWNERS}
 	}
 }
 
-// The owner of one file must not pass for that of another.
+// The owner of one file must not count as the owner of another.
 func TestByNamesNobodyWhereFilesHaveOtherOwners(t *testing.T) {
 	p := owned(t, "services: [{name: s, repositories: [host/a/b], classification: high}]\ncodeowners: {host/a/b: CODEOWNERS}\nrules: [{name: r, when: 'true', verdict: review-required, reason: x, by: [owners]}]", "/docs/ @writer\n/auth/ @lead\n")
 	v := p.Decide(Request{Repository: "host/a/b", Paths: []string{"docs/a.md", "auth/login.go"}})
@@ -126,7 +126,7 @@ default: autonomous
 	}
 }
 
-// Who asked is one of the delegates under each name that the code host has for them.
+// A delegate may ask under every name that the code host has for them.
 func TestWhoAsksMayBeRenamed(t *testing.T) {
 	p := parsed(t, "services: [{name: s, repositories: [host/a/b], classification: low}]\nagents: [{id: bot, services: ['*'], delegates: [mira]}]\npeople: [{id: mira, accounts: ['id:77']}]\ndefault: autonomous\n")
 	q := Request{Agent: "bot", DelegatedBy: "mira-now", Repository: "host/a/b", Paths: []string{"a"}}

@@ -101,8 +101,8 @@ func TestAPolicyIsReadAgainFromWhatItWasMadeOf(t *testing.T) {
 	}
 }
 
-// A version that this release cannot read takes nothing out of force, and nothing is proven
-// by what was in force before it.
+// A version that this release cannot read does not end the one before it, but nothing is proven by
+// that one either.
 func TestAVersionThatCannotBeReadLeavesTheFormerInForce(t *testing.T) {
 	at := func(day int) time.Time { return time.Date(2026, 1, day, 0, 0, 0, 0, time.UTC) }
 	var h History[string]

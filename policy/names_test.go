@@ -10,7 +10,7 @@ import (
 )
 
 // TestWhatIsSaidOfAnyNameOfARepositoryCounts decides about a repository that was renamed from a/old
-// to a/new, under policies that know one name or both.
+// to a/new, under policies that contain one name or both.
 func TestWhatIsSaidOfAnyNameOfARepositoryCounts(t *testing.T) {
 	service := func(name, repo, class string) string {
 		return "{name: " + name + ", repositories: [host/a/" + repo + "], classification: " + class + ", owner: " + name + "}"

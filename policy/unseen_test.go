@@ -14,14 +14,14 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// universe are the paths that a generated change may have: one for each folder that
-// rules and services name, and one in none.
+// universe are the paths that a generated change may have: one for each folder that rules and
+// services name, and one in no folder.
 var universe = []string{"docs/guide.md", "lib/auth/login.go", "src/cart.go", "web/index.html", "ledger/book.go", "README.md"}
 
 var folders = []string{"docs/**", "**/auth/**", "src/**", "web/**", "ledger/**"}
 
-// plain are conditions that can each be true and false whatever the others are, so that
-// what is said to be possible must be.
+// plain are conditions that are independent of each other, so that every verdict called possible
+// must be possible.
 var plain = []string{
 	`change.paths.exists(p, glob(p, "%s"))`,
 	`change.paths.all(p, glob(p, "%s"))`,
@@ -77,7 +77,7 @@ func generate(r *rand.Rand, conditions []string, parted bool) string {
 	return b.String()
 }
 
-// known returns a change of which some is not known.
+// known returns a change that is partly unknown.
 func known(r *rand.Rand) policy.Request {
 	q := policy.Request{Agent: "bot", Repository: "host/a/b", Kind: "code"}
 	for _, p := range universe {
@@ -90,7 +90,7 @@ func known(r *rand.Rand) policy.Request {
 	return q
 }
 
-// completions returns all that a change may be.
+// completions returns all changes that q may stand for.
 func completions(q policy.Request) []policy.Request {
 	out := []policy.Request{q}
 	widen := func(more func(policy.Request) []policy.Request) {
@@ -144,8 +144,8 @@ func parse(t testing.TB, text string) *policy.Policy {
 
 func gravity(verdict string) int { return slices.Index(policy.Verdicts, verdict) }
 
-// Whatever the rest of a change is, its verdict lies between the mildest and the gravest
-// one that are said to be possible, and its demands are among those that are said.
+// Whatever the unknown rest of a change is, its verdict is between the mildest and the strictest
+// that were reported as possible, and its demands are among those reported.
 func TestVerdictsOfWhatIsNotKnownHoldForAllThatItMayBe(t *testing.T) {
 	for seed := range uint64(250) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -169,14 +169,13 @@ func TestVerdictsOfWhatIsNotKnownHoldForAllThatItMayBe(t *testing.T) {
 	}
 }
 
-// bare is a demand without the rule that makes it: of two that ask for the same, one is
-// listed.
+// bare returns a demand without its rule: of two equal demands only one is listed.
 func bare(d policy.Demand) policy.Demand {
 	d.Rule, d.Reason = "", ""
 	return d
 }
 
-// The bounds are no wider than they must be.
+// The bounds are as narrow as possible.
 func TestVerdictsOfWhatIsNotKnownAreThoseThatItMayHave(t *testing.T) {
 	for seed := range uint64(250) {
 		r := rand.New(rand.NewPCG(seed, 2))
@@ -193,8 +192,8 @@ func TestVerdictsOfWhatIsNotKnownAreThoseThatItMayHave(t *testing.T) {
 	}
 }
 
-// acts are what people may have done for a change: reviews and leaves, of a team or of
-// somebody else.
+// acts are what people may have done for a change: reviews and approvals, by a team or by somebody
+// else.
 type acts map[string]bool
 
 func someActs(r *rand.Rand) acts {
@@ -217,8 +216,8 @@ func (a acts) meet(verdict string, demands []policy.Demand) bool {
 	})
 }
 
-// What meets all demands meets those of all that a change may be; what meets no way of a
-// service meets none of them.
+// Acts that meet all demands meet those of every change that q may stand for; acts that meet no way
+// of a service meet those of none.
 func TestWhatIsMetWhateverIsNotKnown(t *testing.T) {
 	for seed := range uint64(400) {
 		r := rand.New(rand.NewPCG(seed, 5))
@@ -250,7 +249,7 @@ func TestWhatIsMetWhateverIsNotKnown(t *testing.T) {
 	}
 }
 
-// To know less, or to know of one more path that may be there, makes nothing milder.
+// Knowing less, or knowing of one more possible path, never makes the verdict milder.
 func TestToKnowLessIsNeverMilder(t *testing.T) {
 	for seed := range uint64(250) {
 		r := rand.New(rand.NewPCG(seed, 3))

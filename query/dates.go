@@ -7,21 +7,22 @@ import (
 	"time"
 )
 
-// A span is the time that a date stands for: 2026-11 is all of November, up to
-// and with its last millisecond.
+// A span is the time that a date covers: 2026-11 is all of November, including its last
+// millisecond.
 type span struct{ first, last int64 }
 
-// Dates are what a date means: 2026-11 is from the first to the last millisecond of November.
+// Dates is the time that a date covers: 2026-11 is from the first to the last millisecond of
+// November.
 type Dates struct{ First, Last time.Time }
 
-// Moment reads a date as searches do: in ISO 8601 with parts left out, or as date math.
+// Moment parses a date like searches do: ISO 8601 with optional parts, or date math.
 func Moment(text string, now time.Time) (Dates, error) {
 	s, err := parseDate(text, now)
 	return Dates{time.UnixMilli(s.first).UTC(), time.UnixMilli(s.last).UTC()}, err
 }
 
-// parseDate reads a date as the engines do: ISO 8601 with parts left out,
-// milliseconds since 1970, or date math as now-90d/d or 2026-11-12||+1M.
+// parseDate parses a date like the engines do: ISO 8601 with optional parts, milliseconds since
+// 1970, or date math such as now-90d/d or 2026-11-12||+1M.
 func parseDate(s string, now time.Time) (span, error) {
 	math, ok := strings.CutPrefix(s, "now")
 	at := instant(now)
@@ -41,7 +42,7 @@ func parseDate(s string, now time.Time) (span, error) {
 
 func instant(t time.Time) span { return span{t.UnixMilli(), t.UnixMilli()} }
 
-// layouts of ISO 8601 with what one step after them is.
+// layouts are those of ISO 8601, with the length of the time that each covers.
 var layouts = []struct {
 	layout string
 	unit   byte
@@ -75,11 +76,11 @@ func parseISO(s string) (span, error) {
 	if ms, err := strconv.ParseInt(s, 10, 64); err == nil && len(s) > 4 {
 		return span{ms, ms}, nil
 	}
-	return span{}, fmt.Errorf("%q is no date; write it as 2026-11-12, 2026-11-12T03:47:00Z or now-90d", s)
+	return span{}, fmt.Errorf("%q is not a date; write it as 2026-11-12, 2026-11-12T03:47:00Z or now-90d", s)
 }
 
-// dateMath adds steps as +1d and -2h, and rounds down to a unit as /d: then the
-// span is all of that unit.
+// dateMath adds steps such as +1d and -2h, and rounds down to a unit with /d: then the span is that
+// whole unit.
 func dateMath(at span, math string) (span, error) {
 	t := time.UnixMilli(at.first).UTC()
 	for rest := math; rest != ""; {
@@ -131,8 +132,8 @@ func step(t time.Time, unit byte, n int) time.Time {
 	return t.Add(time.Duration(n) * time.Second)
 }
 
-// months adds months and stays within the month where it has fewer days, as the
-// engines do: a month after 31 January is 28 February, not 3 March.
+// months adds months like the engines do: a day that the month does not have becomes its last day,
+// so a month after 31 January is 28 February, not 3 March.
 func months(t time.Time, n int) time.Time {
 	first := t.AddDate(0, 0, 1-t.Day()).AddDate(0, n, 0)
 	days := first.AddDate(0, 1, -1).Day()

@@ -9,7 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A Doc is a record that was found, as a tree of JSON values.
+// A Doc is a found record, as a tree of JSON values.
 type Doc struct{ tree any }
 
 // ReadDoc reads the document of a hit.
@@ -19,10 +19,10 @@ func ReadDoc(text jsontext.Value) (Doc, error) {
 	return d, err
 }
 
-// Values returns the values of a field, by its name with dots.
+// Values returns the values of a field, whose name has dots.
 func (d Doc) Values(field string) []string { return valuesAt(d.tree, field) }
 
-// Text returns the values of a field with a space between them.
+// Text returns the values of a field, separated by spaces.
 func (d Doc) Text(field string) string { return strings.Join(d.Values(field), " ") }
 
 func valuesAt(v any, path string) []string {
@@ -46,14 +46,14 @@ func valuesAt(v any, path string) []string {
 	return nil
 }
 
-// formula finds where a spreadsheet would begin a formula: at the start of a text, or after
-// what may end a cell or a line: a semicolon does where the comma is a decimal point, a tab
-// where text is pasted, and a line feed within quotes that such a spreadsheet does not see.
-// Blanks and invisible characters before it do not count, and wide forms of the characters
-// are those characters (OWASP, CSV injection).
+// formula matches where a spreadsheet would begin a formula: at the start of a text, or after a
+// character that may end a cell or a line. A semicolon may if the comma is a decimal point, a tab
+// in pasted text, and a line feed within quotes that the spreadsheet does not recognize. Blanks and
+// invisible characters before the formula do not matter, and wide forms of the characters are
+// equivalent (OWASP, CSV injection).
 var formula = regexp.MustCompile(`(^|[;|\x{FF1B}\t\r\n\v\f\x{85}\x{2028}\x{2029}])([ \x00-\x08\x0E-\x1F\x7F\p{Zs}\p{Cf}'"]*)([=+\-@\x{2212}\x{FE62}\x{FE63}\x{FE66}\x{FE6B}\x{FF0B}\x{FF0D}\x{FF1D}\x{FF20}])`)
 
-// Harmless keeps a spreadsheet from taking a text, or a part of it, for a formula.
+// Harmless prevents a spreadsheet from reading a text, or a part of it, as a formula.
 func Harmless(s string) string {
 	s = formula.ReplaceAllString(s, "$1'$2$3")
 	if s != "" && strings.ContainsRune("\t\r\n", rune(s[0])) {

@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// DSL returns the query of Elasticsearch and OpenSearch for a tree, ready to be
-// encoded as JSON.
+// DSL returns the query of Elasticsearch and OpenSearch for a tree, ready to be encoded as JSON.
 func DSL(n Node) map[string]any {
 	switch n := n.(type) {
 	case All:
@@ -34,7 +33,7 @@ func DSL(n Node) map[string]any {
 	case Bool:
 		b := make(map[string]any)
 		switch {
-		case len(n.Must) > 0: // what is only wanted then orders, and nothing is ordered by that
+		case len(n.Must) > 0: // Should would then only affect scores, which are not used
 			b["filter"] = dslOf(n.Must)
 		case len(n.Should) > 0:
 			b["should"], b["minimum_should_match"] = dslOf(n.Should), 1
@@ -59,7 +58,7 @@ func dslOf(nodes []Node) []any {
 
 func one(key string, value any) map[string]any { return map[string]any{key: value} }
 
-// within looks into a list of objects where the field belongs to one.
+// within wraps a query in a nested query if the field belongs to a list of objects.
 func within(f Field, query map[string]any) map[string]any {
 	if f.Nested == "" {
 		return query

@@ -12,19 +12,19 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// A Kind of field says how it is compared.
+// A Kind says how values of a field are compared.
 type Kind int
 
 // Kinds of fields.
 const (
-	Keyword Kind = iota // as it is written, whole
-	Text                // by its words, in any case
+	Keyword Kind = iota // the whole value, exactly
+	Text                // word by word, ignoring case
 	Date                // in milliseconds since 1970
 	Number
 	Boolean
 )
 
-// A Field of a record that can be searched.
+// A Field is a field of a record that can be searched.
 type Field struct {
 	Name   string
 	Kind   Kind
@@ -34,8 +34,8 @@ type Field struct {
 // Fields are the fields of an index, by name.
 type Fields map[string]Field
 
-// RecordFields returns the fields of a change record, as the mapping of the
-// search engines has them.
+// RecordFields returns the searchable fields of a change record, from the mapping of the search
+// engines.
 func RecordFields() (Fields, error) {
 	text, err := schemas.Mapping(schemas.OpenSearch, "record")
 	if err != nil {
@@ -49,8 +49,8 @@ func RecordFields() (Fields, error) {
 	return f, f.add("", "", m.Properties)
 }
 
-// RecordColumns returns what a record can be shown by: the fields that can be searched, and
-// those that are only kept.
+// RecordColumns returns the fields of a record that can be shown: those that can be searched, and
+// those that are only stored.
 func RecordColumns() (Fields, error) {
 	text, err := schemas.Mapping(schemas.OpenSearch, "record")
 	if err != nil {
@@ -100,7 +100,7 @@ func (f Fields) add(prefix, nested string, properties map[string]property) error
 		}
 		kind, ok := kinds[p.Type]
 		if !ok {
-			return fmt.Errorf("mapping: field %s has type %q, which no search knows", name, p.Type)
+			return fmt.Errorf("mapping: field %s has type %q, which searches do not support", name, p.Type)
 		}
 		if p.Index == nil || *p.Index {
 			f[name] = Field{name, kind, nested}
@@ -112,15 +112,15 @@ func (f Fields) add(prefix, nested string, properties map[string]property) error
 // Names returns the names of the fields, sorted.
 func (f Fields) Names() []string { return slices.Sorted(maps.Keys(f)) }
 
-// Unknown says that a name is not that of a field, and which one may be meant.
+// Unknown returns the message that a field does not exist, with the name that may be meant.
 func (f Fields) Unknown(name string) string {
 	if meant := f.meant(name); meant != "" {
 		return "there is no field " + name + "; did you mean " + meant + "?"
 	}
-	return "there is no field " + name + "; put a text that holds a colon in quotes"
+	return "there is no field " + name + "; put a text with a colon in quotes"
 }
 
-// meant returns the field that somebody most likely meant by a name; "" where none is near.
+// meant returns the field most likely meant by a name, or "" if none is close.
 func (f Fields) meant(name string) string {
 	if other := otherNames[strings.ToLower(name)]; f[other].Name != "" {
 		return other
@@ -128,7 +128,7 @@ func (f Fields) meant(name string) string {
 	return nearest.Name(name, f.Names())
 }
 
-// otherNames are what people call fields.
+// otherNames maps other words for fields to their names.
 var otherNames = map[string]string{
 	"agent": "gen_ai.agent.id", "model": "gen_ai.request.model", "service": "service.name", "tag": "tags", "control": "tags", "controls": "tags",
 	"cve": "vulnerability.id", "ghsa": "vulnerability.id", "vulnerability": "vulnerability.id", "finding": "changetrail.trigger.finding", "severity": "changetrail.trigger.severity",
@@ -138,7 +138,7 @@ var otherNames = map[string]string{
 	"package": "package.name", "user": "related.user", "id": "changetrail.change.id", "number": "changetrail.change.number", "date": "@timestamp", "time": "@timestamp",
 }
 
-// Defaults are the fields in which words without a field are looked for.
+// Defaults are the fields that are searched for words without a field.
 var Defaults = []string{
 	"message", "changetrail.change.title", "changetrail.trigger.summary", "changetrail.decision.rationale", "vulnerability.description",
 	"changetrail.change.id", "changetrail.change.repository", "changetrail.change.other_ids", "changetrail.change.other_names", "changetrail.change.number", "changetrail.change.head_sha", "changetrail.change.merge_sha",

@@ -8,35 +8,35 @@ import (
 	"time"
 )
 
-// Limits of a search text.
+// Limits on a search text.
 const (
 	maxText    = 16 << 10 // bytes
 	maxDepth   = 40       // groups within groups
-	maxClauses = 1024     // as the engines' indices.query.bool.max_clause_count
-	maxNodes   = 8192     // of the tree: a word without a field is looked for in several
+	maxClauses = 1024     // like the engines' indices.query.bool.max_clause_count
+	maxNodes   = 8192     // of the tree: a word without a field is searched in several
 	maxScans   = 128      // nodes that go through all values of a field: wildcards and ranges of keywords
 )
 
-// An Error says what in a search text cannot be read, where, and what may have been meant.
+// An Error says what is wrong in a search text, where, and what may have been meant.
 type Error struct {
-	At      int // characters before the place
+	At      int // number of characters before the mistake
 	What    string
-	Suggest string // the whole text as it may have been meant; empty where that is not known
+	Suggest string // the whole text as it may have been meant, or ""
 }
 
 func (e *Error) Error() string {
 	return fmt.Sprintf("character %d: %s", e.At+1, e.What)
 }
 
-// Parse reads a search text; an empty one matches all. now is what date math
-// counts from. Every error is an [*Error].
+// Parse parses a search text; an empty text matches everything. Date math is relative to now. Every
+// error is an [*Error].
 func Parse(text string, fields Fields, now time.Time) (Node, error) {
 	n, _, err := Read(text, fields, now)
 	return n, err
 }
 
-// Read reads a search text as [Parse] does, and returns it in Lucene's syntax alone: what people
-// paste (addresses, ids, commits, digests, names of vulnerabilities) is written as a search for it.
+// Read parses a search text like [Parse], and returns it in pure Lucene syntax: pasted text
+// (addresses, ids, commits, digests, names of vulnerabilities) is replaced by a search for it.
 func Read(text string, fields Fields, now time.Time) (n Node, lucene string, err error) {
 	if err := valid(text); err != nil {
 		return nil, "", err
@@ -52,19 +52,19 @@ func Read(text string, fields Fields, now time.Time) (n Node, lucene string, err
 	return n, p.lucene(), affordable(n, len(p.text))
 }
 
-// affordable is an error where a search costs more than it may.
+// affordable returns an error if a search costs too much.
 func affordable(n Node, end int) error {
 	nodes, scans := cost(n)
 	switch {
 	case nodes > maxNodes:
-		return &Error{At: end, What: fmt.Sprintf("the search asks %d things, and at most %d may be asked at once; name the fields of its words, as title:word, or search in parts", nodes, maxNodes)}
+		return &Error{At: end, What: fmt.Sprintf("the search has %d conditions, but at most %d are allowed; name the fields of its words, such as title:word, or split the search", nodes, maxNodes)}
 	case scans > maxScans:
-		return &Error{At: end, What: fmt.Sprintf("%d wildcards and ranges of texts are looked for, and at most %d may be: each goes through all values of a field; search in parts", scans, maxScans)}
+		return &Error{At: end, What: fmt.Sprintf("the search has %d wildcards and ranges of texts, but at most %d are allowed, since each reads all values of a field; split the search", scans, maxScans)}
 	}
 	return nil
 }
 
-// cost counts the nodes of a tree, and those that go through all values of a field.
+// cost counts the nodes of a tree, and those that read all values of a field.
 func cost(n Node) (nodes, scans int) {
 	switch n := n.(type) {
 	case Bool:
@@ -100,13 +100,12 @@ func (p *parser) fail(at int, format string, args ...any) error {
 	return &Error{At: at, What: fmt.Sprintf(format, args...)}
 }
 
-// clauses reads what stands between two brackets, or all of the text. in is the
-// field that the group was written behind, if any.
+// clauses parses the text between two brackets, or the whole text. in is the field before the
+// group, if any.
 //
-// AND makes both of its sides required; the sides of OR, and words that stand
-// side by side, are wanted: one of them must match where nothing is required.
-// That is what Lucene's classic parser does (QueryParserBase.addClause), AND
-// does not bind closer than OR.
+// AND makes both of its sides required. The sides of OR, and words side by side, are optional: one
+// of them must match if nothing is required. This is what Lucene's classic parser does
+// (QueryParserBase.addClause); AND does not bind tighter than OR.
 func (p *parser) clauses(in *Field, depth int) (Node, error) {
 	if depth > maxDepth {
 		return nil, p.fail(p.at, "groups are nested deeper than %d", maxDepth)
@@ -128,7 +127,7 @@ func (p *parser) clauses(in *Field, depth int) (Node, error) {
 		}
 		if and || or {
 			if len(list) == 0 {
-				return nil, p.fail(start, "nothing stands before %s", string(p.text[start:p.at]))
+				return nil, p.fail(start, "there is nothing before %s", string(p.text[start:p.at]))
 			}
 			p.space()
 		}
@@ -142,13 +141,13 @@ func (p *parser) clauses(in *Field, depth int) (Node, error) {
 		}
 		p.space()
 		if p.done() || p.peek() == ')' {
-			return nil, p.fail(start, "nothing stands behind %s", strings.TrimSpace(string(p.text[start:p.at])))
+			return nil, p.fail(start, "there is nothing after %s", strings.TrimSpace(string(p.text[start:p.at])))
 		}
 		if (c.must || c.no) && p.take("+", "-", "!") {
-			return nil, p.fail(modifier, "two signs before one word; leave one of them out")
+			return nil, p.fail(modifier, "two signs before one word; remove one of them")
 		}
 		if p.word("AND", "OR", "NOT") || p.take("&&", "||") {
-			return nil, p.fail(modifier, "an operator stands where a word was expected; put a word that is one of AND, OR, NOT in quotes")
+			return nil, p.fail(modifier, "an operator is where a word was expected; to search for the words AND, OR, NOT, put them in quotes")
 		}
 		var err error
 		if c.node, err = p.clause(in, depth); err != nil {
@@ -166,10 +165,10 @@ func (p *parser) clauses(in *Field, depth int) (Node, error) {
 		}
 	}
 	if len(list) == 0 {
-		return nil, p.fail(p.at, "nothing stands between the brackets")
+		return nil, p.fail(p.at, "there is nothing between the brackets")
 	}
 	if depth == 0 && !p.done() {
-		return nil, p.fail(p.at, "this bracket closes none")
+		return nil, p.fail(p.at, "this bracket closes nothing")
 	}
 	var b Bool
 	for _, c := range list {
@@ -188,7 +187,7 @@ func (p *parser) clauses(in *Field, depth int) (Node, error) {
 	return b, nil
 }
 
-// clause reads one part: a group, or a value with or without its field.
+// clause parses one part: a group, or a value with or without a field.
 func (p *parser) clause(in *Field, depth int) (Node, error) {
 	start := p.at
 	if in == nil {
@@ -206,7 +205,7 @@ func (p *parser) clause(in *Field, depth int) (Node, error) {
 		}
 		if name == "*" {
 			if !p.take("*") {
-				return nil, p.fail(start, "*: is only read as *:*, which is all")
+				return nil, p.fail(start, "*: is only allowed in *:*, which matches everything")
 			}
 			return All{}, p.end()
 		}
@@ -219,7 +218,7 @@ func (p *parser) clause(in *Field, depth int) (Node, error) {
 	return p.value(in, depth)
 }
 
-// fieldName reads a name and the colon behind it, or nothing.
+// fieldName parses a name and the colon after it, or nothing.
 func (p *parser) fieldName() (string, bool) {
 	start := p.at
 	if p.peek() == '*' && p.at+1 < len(p.text) && p.text[p.at+1] == ':' {
@@ -246,7 +245,7 @@ func (p *parser) exists() (Node, error) {
 	if f, ok := p.fields[name]; ok {
 		return Exists{f}, p.end()
 	}
-	var any Bool // an object is there where one of its fields is
+	var any Bool // an object exists if one of its fields does
 	for _, n := range p.fields.Names() {
 		if strings.HasPrefix(n, name+".") {
 			any.Should = append(any.Should, Exists{p.fields[n]})
@@ -258,7 +257,7 @@ func (p *parser) exists() (Node, error) {
 	return any, p.end()
 }
 
-// value reads what is looked for in f, or in the default fields where f is nil.
+// value parses the value to search for in f, or in the default fields if f is nil.
 func (p *parser) value(f *Field, depth int) (Node, error) {
 	start := p.at
 	switch r := p.peek(); {
@@ -315,7 +314,7 @@ func (p *parser) value(f *Field, depth int) (Node, error) {
 	return p.each(f, func(f Field) (Node, error) { return p.exactly(f, string(text), false, start) })
 }
 
-// each makes a node for f, or one that wants any of the default fields.
+// each makes a node for f, or one that matches any of the default fields.
 func (p *parser) each(f *Field, make func(Field) (Node, error)) (Node, error) {
 	if f != nil {
 		return make(*f)
@@ -334,7 +333,7 @@ func (p *parser) each(f *Field, make func(Field) (Node, error)) (Node, error) {
 	return any, nil
 }
 
-// exactly makes the node of a value without wildcards.
+// exactly makes the node for a value without wildcards.
 func (p *parser) exactly(f Field, text string, quoted bool, at int) (Node, error) {
 	switch f.Kind {
 	case Text:
@@ -345,7 +344,7 @@ func (p *parser) exactly(f Field, text string, quoted bool, at int) (Node, error
 		if quoted && len(words) > 0 {
 			return Phrase{f, words, text}, nil
 		}
-		var any Bool // an empty one matches nothing, as no word does
+		var any Bool // an empty Bool matches nothing, like a text without words
 		for _, w := range words {
 			any.Should = append(any.Should, Term{f, w})
 		}
@@ -364,7 +363,7 @@ func (p *parser) exactly(f Field, text string, quoted bool, at int) (Node, error
 		return Range{f, &Bound{Number: n, Inclusive: true}, &Bound{Number: n, Inclusive: true}}, nil
 	case Boolean:
 		if text != "true" && text != "false" {
-			return nil, p.fail(at, "%s is true or false, not %q", f.Name, text)
+			return nil, p.fail(at, "%s must be true or false, not %q", f.Name, text)
 		}
 	}
 	return Term{f, text}, nil
@@ -373,7 +372,7 @@ func (p *parser) exactly(f Field, text string, quoted bool, at int) (Node, error
 func (p *parser) number(f Field, text string, at int) (float64, error) {
 	n, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) || strings.ContainsAny(text, "xXpP_") {
-		return 0, p.fail(at, "%s is a number, not %q", f.Name, text)
+		return 0, p.fail(at, "%s must be a number, not %q", f.Name, text)
 	}
 	return n, nil
 }
@@ -385,5 +384,5 @@ func (p *parser) wildcard(f Field, text []rune, at int) (Node, error) {
 	case Keyword:
 		return Wildcard{f, Pattern(text)}, nil
 	}
-	return nil, p.fail(at, "%s holds no text: * and ? cannot stand in its values; use a range as [1 TO 5]", f.Name)
+	return nil, p.fail(at, "%s is not a text, so * and ? do not work; use a range such as [1 TO 5]", f.Name)
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// pasted reads a word that people copied from somewhere: the address or id of a change, a
-// repository, a commit, a digest, or the name of a vulnerability. It returns the same in
+// pasted recognizes a word that was copied from somewhere: the address or id of a change, a
+// repository, a commit, a digest, or the name of a vulnerability. It returns a search for it in
 // Lucene's syntax.
 func pasted(word string) (lucene string, ok bool) {
 	word = strings.TrimRight(strings.TrimSpace(word), ",;.…")
@@ -24,7 +24,7 @@ func pasted(word string) (lucene string, ok bool) {
 
 var vulnerabilityForm = regexp.MustCompile(`(?i)^(CVE-\d{4}-\d{4,}|GHSA(-[0-9a-z]{4}){3}|PYSEC-\d{4}-\d+|RUSTSEC-\d{4}-\d{4,}|GO-\d{4}-\d{4,})$`)
 
-// pastedVulnerability finds a vulnerability by any of its names, and in the words of a change.
+// pastedVulnerability finds a vulnerability by any of its names, and in the texts of a change.
 func pastedVulnerability(word string) string {
 	if !vulnerabilityForm.MatchString(word) {
 		return ""
@@ -36,13 +36,13 @@ func pastedVulnerability(word string) string {
 	return anyOf(name, "vulnerability.id", "changetrail.trigger.finding", "message")
 }
 
-// digestFields name files that a record rests on, and the record itself.
+// digestFields are the digests of files on which a record is based, and of the record itself.
 var digestFields = []string{
 	"changetrail.trigger.digest", "changetrail.scans.digest", "changetrail.validation.jobs.digest", "changetrail.change.sbom_digest", "changetrail.trailers.value",
 	"changetrail.authorization.policy_digest", "changetrail.control.matrix_digest", "changetrail.evidence_digest",
 }
 
-// pastedDigest finds the digest of a file, whole or as pages show its beginning.
+// pastedDigest finds the digest of a file, in full or abbreviated as on pages.
 func pastedDigest(word string) string {
 	hex, ok := strings.CutPrefix(strings.ToLower(word), "sha256:")
 	if !ok && len(word) == 64 && record.IsCommit(word) {
@@ -57,13 +57,13 @@ func pastedDigest(word string) string {
 	return beginning(`sha256\:`+hex, digestFields...)
 }
 
-// commitFields name commits of a change.
+// commitFields are the commits of a change.
 var commitFields = []string{
 	"changetrail.change.head_sha", "changetrail.change.merge_sha", "changetrail.review.verdicts.commit_sha", "changetrail.scans.commit_sha", "changetrail.validation.commit_sha", "changetrail.deployments.commit_sha",
 }
 
-// pastedCommit finds a commit, whole or by its first digits. A word that might be a number, or
-// one of a language, is none.
+// pastedCommit finds a commit, in full or by its first digits. It ignores a word that may be a
+// number or an ordinary word.
 func pastedCommit(word string) string {
 	if !record.IsCommit(word) || len(word) > 40 || len(word) < 40 && (!strings.ContainsAny(word, "0123456789") || !strings.ContainsAny(strings.ToLower(word), "abcdef")) {
 		return ""
@@ -88,7 +88,7 @@ func pastedChange(word string) string {
 		return ""
 	}
 	found := anyOf(string(id), "changetrail.change.id", "changetrail.change.other_ids", "changetrail.change.part_of")
-	if _, kind, sha := id.Split(); kind == "commit" { // it may be one of a pull request
+	if _, kind, sha := id.Split(); kind == "commit" { // it may be a commit of a pull request
 		if commit := pastedCommit(sha); commit != "" {
 			found = "(" + found + " OR " + commit + ")"
 		}
@@ -96,12 +96,12 @@ func pastedChange(word string) string {
 	return found
 }
 
-// repositoryFields are the names of the repository of a change, also former ones.
+// repositoryFields are the names of the repository of a change, including former ones.
 var repositoryFields = []string{"changetrail.change.repository", "changetrail.change.other_names"}
 
 var shortRepository = regexp.MustCompile(`^[\w.-]+(/[\w.-]+)+$`)
 
-// pastedRepository finds the changes of a repository, with its host or without.
+// pastedRepository finds the changes of a repository, with or without its host.
 func pastedRepository(word string) string {
 	if isAddress(word) {
 		repo, err := record.ParseRepository(word)
@@ -149,13 +149,13 @@ func beginning(value string, fields ...string) string {
 
 func escape(s string) string { return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) }
 
-// A rewrite is a pasted word and what is searched for in its place.
+// A rewrite is a pasted word and the search that replaces it.
 type rewrite struct {
 	from, to int // characters of the text
 	lucene   string
 }
 
-// pastedHere reads the next word, with or without quotes, if it was pasted.
+// pastedHere parses the next word, with or without quotes, if it was pasted.
 func (p *parser) pastedHere() (Node, bool, error) {
 	word, end := p.wordHere()
 	if name, _, ok := strings.Cut(word, ":"); ok && (name == "_exists_" || p.fields[name].Name != "") {
@@ -175,7 +175,7 @@ func (p *parser) pastedHere() (Node, bool, error) {
 	return n, true, nil
 }
 
-// wordHere returns the word that comes next, and where it ends.
+// wordHere returns the next word, and where it ends.
 func (p *parser) wordHere() (word string, end int) {
 	if p.peek() == '"' {
 		at := p.at
@@ -196,7 +196,7 @@ func (p *parser) wordHere() (word string, end int) {
 	return string(p.text[p.at:end]), end
 }
 
-// lucene is the text with pasted words rewritten.
+// lucene returns the text with pasted words rewritten.
 func (p *parser) lucene() string {
 	var b strings.Builder
 	at := 0
@@ -208,18 +208,18 @@ func (p *parser) lucene() string {
 	return b.String()
 }
 
-// valid reports whether text can be read at all.
+// valid returns an error if text is too long or not text.
 func valid(text string) error {
 	if len(text) > maxText {
 		return &Error{At: maxText, What: fmt.Sprintf("the search is longer than %d bytes", maxText)}
 	}
 	if i := strings.IndexFunc(text, func(r rune) bool { return r == 0 || r == utf8.RuneError }); i >= 0 {
-		return &Error{At: i, What: "this character is no text"}
+		return &Error{At: i, What: "this character is not valid text"}
 	}
 	return nil
 }
 
-// unknown is the error of a name that is no field.
+// unknown returns the error for a name that is not a field.
 func (p *parser) unknown(start int, name string) error {
 	err := &Error{At: start, What: p.fields.Unknown(name)}
 	if meant := p.fields.meant(name); meant != "" {
@@ -228,7 +228,7 @@ func (p *parser) unknown(start int, name string) error {
 	return err
 }
 
-// quotedHere is the text with quotes around the value in which p stands.
+// quotedHere returns the text with quotes around the value at the current position.
 func (p *parser) quotedHere() string {
 	from, to := p.at, p.at
 	for from > 0 && !isSpace(p.text[from-1]) && p.text[from-1] != '(' {

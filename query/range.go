@@ -4,14 +4,14 @@ import (
 	"strings"
 )
 
-// span reads a range in brackets: [a TO b], {a TO b}, or mixed.
+// span parses a range in brackets: [a TO b], {a TO b}, or mixed.
 func (p *parser) span(f *Field) (Node, error) {
 	start := p.at
 	if f == nil {
-		return nil, p.fail(start, "a range needs a field before it, as @timestamp:[now-90d TO now]")
+		return nil, p.fail(start, "a range needs a field before it, such as @timestamp:[now-90d TO now]")
 	}
 	if f.Kind == Text || f.Kind == Boolean {
-		return nil, p.fail(start, "%s has no order, so no range", f.Name)
+		return nil, p.fail(start, "the values of %s have no order, so it has no ranges", f.Name)
 	}
 	low := &Bound{Inclusive: p.peek() == '['}
 	p.at++
@@ -52,8 +52,7 @@ func (p *parser) span(f *Field) (Node, error) {
 	return r, nil
 }
 
-// bound reads one end of a range: all up to white space or the end, or a text
-// in quotes.
+// bound parses one end of a range: everything up to white space or the end, or a quoted text.
 func (p *parser) bound() (text string, at int, err error) {
 	p.space()
 	if at = p.at; p.peek() == '"' {
@@ -68,17 +67,17 @@ func (p *parser) bound() (text string, at int, err error) {
 		p.at++
 	}
 	if text == "" {
-		return "", at, p.fail(at, "one end of the range is missing; * leaves it open")
+		return "", at, p.fail(at, "one end of the range is missing; write * for an open end")
 	}
 	return text, at, nil
 }
 
-// comparison reads >a, >=a, <a and <=a.
+// comparison parses >a, >=a, <a and <=a.
 func (p *parser) comparison(f *Field) (Node, error) {
 	start := p.at
 	low := p.take(">")
 	if !low && !p.take("<") {
-		return nil, p.fail(start, "= stands alone; a value is written field:value")
+		return nil, p.fail(start, "= is not an operator by itself; write field:value")
 	}
 	b := &Bound{Inclusive: p.take("=")}
 	p.space()
@@ -103,11 +102,11 @@ func (p *parser) comparison(f *Field) (Node, error) {
 	}
 	switch {
 	case f == nil:
-		return nil, p.fail(start, "a comparison needs a field before it, as changetrail.validation.failed:>0")
+		return nil, p.fail(start, "a comparison needs a field before it, such as changetrail.validation.failed:>0")
 	case f.Kind == Text || f.Kind == Boolean:
-		return nil, p.fail(start, "%s has no order, so no comparison", f.Name)
+		return nil, p.fail(start, "the values of %s have no order, so it has no comparisons", f.Name)
 	case text == "":
-		return nil, p.fail(start, "nothing stands behind the comparison")
+		return nil, p.fail(start, "there is nothing after the comparison")
 	}
 	if low {
 		return Range{Field: *f, Low: b}, p.setLow(*f, b, text, at)
@@ -115,8 +114,8 @@ func (p *parser) comparison(f *Field) (Node, error) {
 	return Range{Field: *f, Top: b}, p.setTop(*f, b, text, at)
 }
 
-// setLow sets a lower bound. Above a whole day begins after its end, as in the
-// engines; below one ends before it.
+// setLow sets a lower bound. Like in the engines, above a whole day means after its end, and below
+// it means before its start.
 func (p *parser) setLow(f Field, b *Bound, text string, at int) error {
 	s, err := p.setBound(f, b, text, at)
 	if f.Kind == Date {

@@ -15,7 +15,7 @@ import (
 //go:embed queries.yaml
 var builtIn []byte
 
-// A Saved query is one that has a name.
+// A Saved is a saved query: one with a name.
 type Saved struct {
 	Name     string `yaml:"name"`
 	Title    string `yaml:"title"`
@@ -23,7 +23,7 @@ type Saved struct {
 	Query    string `yaml:"query"`
 }
 
-// BuiltIn returns the saved queries that come with changetrail.
+// BuiltIn returns the saved queries that are part of changetrail.
 func BuiltIn() ([]Saved, error) { return ParseSaved(builtIn) }
 
 var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,63}$`)
@@ -46,7 +46,7 @@ func ParseSaved(text []byte) ([]Saved, error) {
 		at := fmt.Sprintf("queries[%d]", i)
 		switch {
 		case !nameForm.MatchString(q.Name):
-			errs = append(errs, mistake.At(at+".name", "%s: the name %q may have small letters, digits, dots and dashes, at most 64", at, q.Name))
+			errs = append(errs, mistake.At(at+".name", "%s: the name %q is not valid; use at most 64 lower-case letters, digits, dots and dashes", at, q.Name))
 		case seen[q.Name]:
 			errs = append(errs, mistake.At(at+".name", "%s: another query has the name %s", at, q.Name))
 		}
@@ -58,8 +58,8 @@ func ParseSaved(text []byte) ([]Saved, error) {
 	return file.Queries, strictyaml.Locate(text, errors.Join(errs...))
 }
 
-// Named returns the text of the saved query that text names; text itself where it names none. The
-// page, the command line and the API read searches so.
+// Named returns the text of the saved query that text names, or text itself if it names none. The
+// page, the command line and the API read searches with it.
 func Named(text string, saved []Saved) string {
 	if q, ok := Find(saved, text); ok {
 		return q.Query
@@ -67,8 +67,7 @@ func Named(text string, saved []Saved) string {
 	return text
 }
 
-// Meant returns the name of the saved query that somebody most likely meant who wrote text; "" where
-// none is near.
+// Meant returns the name of the saved query most likely meant by text, or "" if none is close.
 func Meant(text string, saved []Saved) string {
 	if !nameForm.MatchString(text) {
 		return ""

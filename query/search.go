@@ -7,30 +7,29 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A Request is a search as an index answers it. What is found is ordered as Sort says, then by
-// the id of the change.
+// A Request is a search for an index. The hits are ordered by Sort, then by the id of the change.
 type Request struct {
 	Where      Node
 	Skip, Size int
 	Sort       Sort
 	Facets     []string      // keyword fields whose values are counted
-	FacetSize  int           // values of each, the most frequent first; 20 where 0
-	Interval   time.Duration // of the histogram over @timestamp; none where 0
+	FacetSize  int           // values of each, the most frequent first; 0 means 20
+	Interval   time.Duration // of the histogram over @timestamp; 0 means none
 }
 
-// A Sort is the order of what is found, by a field of kind Date or Number. What has no value comes
-// last. The zero value is the newest first, by @timestamp.
+// A Sort is the order of hits, by a field of kind Date or Number. Hits without a value come last.
+// The zero value is the newest first, by @timestamp.
 type Sort struct {
 	Field     Field
 	Ascending bool
 }
 
-// A Result is what a search found.
+// A Result is the result of a search.
 type Result struct {
 	Total     int
 	Hits      []Hit
 	Facets    map[string][]Count
-	Histogram []Bucket // those with records, in order of time
+	Histogram []Bucket // buckets with records, in order of time
 }
 
 // A Hit is one record.
@@ -39,20 +38,20 @@ type Hit struct {
 	Doc jsontext.Value
 }
 
-// A Count is how many of the records have a value.
+// A Count is the number of records with a value.
 type Count struct {
 	Value string
 	N     int
 }
 
-// A Bucket is how many of the records fall in a piece of time.
+// A Bucket is the number of records in an interval of time.
 type Bucket struct {
 	Start time.Time
 	N     int
 }
 
-// DefaultFacetSize is how many values of a facet are returned.
+// DefaultFacetSize is the default number of values of a facet.
 const DefaultFacetSize = 20
 
-// ErrSlow reports a search that took longer than searches may.
-var ErrSlow = errors.New("the search took too long and was given up; search for less: a shorter time, fewer words, or words in place of phrases and wildcards")
+// ErrSlow reports a search that exceeded the time limit.
+var ErrSlow = errors.New("the search took too long and was stopped; narrow it: a shorter time, fewer words, or words instead of phrases and wildcards")

@@ -2,8 +2,8 @@ package query
 
 import "unicode"
 
-// The tables are those of Unicode 12.1, which Lucene 9 reads: made by asking its tokenizer
-// about each character.
+// The tables are those of Unicode 12.1, which Lucene 9 uses. They were made by testing each
+// character with its tokenizer.
 
 // pictographs are the characters of the property Extended_Pictographic.
 var pictographs = &unicode.RangeTable{
@@ -89,8 +89,8 @@ var pictographs = &unicode.RangeTable{
 	},
 }
 
-// runOn are the characters of the class Complex_Context (SA) of line breaking: of scripts that put
-// no spaces between words, as Thai.
+// runOn are the characters of the line breaking class Complex_Context (SA), of scripts without
+// spaces between words, such as Thai.
 var runOn = &unicode.RangeTable{
 	R16: []unicode.Range16{
 		{0xE01, 0xE3A, 1},

@@ -23,7 +23,7 @@ func (p *parser) space() {
 	}
 }
 
-// take reads one of the given texts, if it comes next.
+// take consumes one of the given texts, if it comes next.
 func (p *parser) take(texts ...string) bool {
 	for _, t := range texts {
 		n := utf8.RuneCountInString(t)
@@ -35,7 +35,7 @@ func (p *parser) take(texts ...string) bool {
 	return false
 }
 
-// word reads an operator that is written as a word: it must end there.
+// word consumes an operator that is written as a word, if it is a whole word.
 func (p *parser) word(texts ...string) bool {
 	start := p.at
 	if p.take(texts...) && (p.done() || isSpace(p.peek()) || strings.ContainsRune(`()"[{+-!`, p.peek())) {
@@ -45,15 +45,15 @@ func (p *parser) word(texts ...string) bool {
 	return false
 }
 
-// literal reads a word up to white space or a character with a meaning. Places
-// of ? and * stand in it as those of a [Pattern].
+// literal parses a word up to white space or a character with a meaning. It returns ? and * as
+// those of a [Pattern].
 func (p *parser) literal() (text []rune, wild bool, err error) {
 	for !p.done() {
 		r := p.peek()
 		switch {
 		case r == '\\':
 			if p.at++; p.done() {
-				return nil, false, p.fail(p.at-1, `\ at the end; write \\ for one that is meant`)
+				return nil, false, p.fail(p.at-1, `\ at the end; write \\ for the character`)
 			}
 			r = p.peek()
 			if r == 'u' && p.at+4 < len(p.text) {
@@ -78,7 +78,7 @@ func (p *parser) literal() (text []rune, wild bool, err error) {
 	return text, wild, nil
 }
 
-// end checks that a value ends where it is seen to.
+// end checks that a value ends at the current position.
 func (p *parser) end() error {
 	if p.done() || isSpace(p.peek()) || p.peek() == ')' || p.peek() == '(' {
 		return nil
@@ -87,19 +87,19 @@ func (p *parser) end() error {
 	case '~':
 		return p.fail(p.at, `fuzzy and near searches (~) are not supported; use * and ?, or quotes; write \~ for the character`)
 	case '^':
-		return p.fail(p.at, `boosts (^) are not supported: what is found is ordered by time; write \^ for the character`)
+		return p.fail(p.at, `boosts (^) are not supported, since results are ordered by time; write \^ for the character`)
 	case '/':
-		return &Error{At: p.at, What: `/ begins a regular expression in Lucene, which is not read here; write \/ for the character, or put the value in quotes`, Suggest: p.quotedHere()}
+		return &Error{At: p.at, What: `/ begins a regular expression in Lucene, which is not supported; write \/ for the character, or put the value in quotes`, Suggest: p.quotedHere()}
 	case ':':
-		return &Error{At: p.at, What: `this is a second colon; write \: for the character, or put the value in quotes`, Suggest: p.quotedHere()}
+		return &Error{At: p.at, What: `there is a second colon; write \: for the character, or put the value in quotes`, Suggest: p.quotedHere()}
 	case '"', '[', '{', '!':
-		return p.fail(p.at, `%c within a word; write \%c for the character, or leave space before it`, r, r)
+		return p.fail(p.at, `%c within a word; write \%c for the character, or put a space before it`, r, r)
 	default:
 		return p.fail(p.at, "%c closes nothing", r)
 	}
 }
 
-// quoted reads a text in quotes.
+// quoted parses a text in quotes.
 func (p *parser) quoted() (string, error) {
 	start := p.at
 	var b strings.Builder

@@ -1,52 +1,51 @@
 package query
 
-// A Node of the tree of a search. The set is closed: All, Exists, Term, Phrase,
-// Wildcard, Range and Bool.
+// A Node is a node of the tree of a search. The set is closed: All, Exists, Term, Phrase, Wildcard,
+// Range and Bool.
 type Node interface{ node() }
 
 // All matches every record.
 type All struct{}
 
-// Exists matches where a field has a value.
+// Exists matches if a field has a value.
 type Exists struct{ Field Field }
 
-// A Term matches where a field of kind Keyword, Number or Boolean has the value,
-// or one of kind Text the word.
+// A Term matches if a field of kind Keyword, Number or Boolean has the value, or a field of kind
+// Text contains the word.
 type Term struct {
 	Field Field
 	Value string
 }
 
-// A Phrase matches where the words stand in a field of kind Text one after the
-// other.
+// A Phrase matches if a field of kind Text contains the words in sequence.
 type Phrase struct {
 	Field Field
 	Words []string
-	Text  string // as it was written
+	Text  string // the original text
 }
 
-// A Wildcard matches where a value, or a word of a text, fits the pattern.
+// A Wildcard matches if a value, or a word of a text, matches the pattern.
 type Wildcard struct {
 	Field   Field
 	Pattern Pattern
 }
 
-// A Range matches where a value lies between two bounds; nil is open. The
-// bounds of dates are in milliseconds since 1970.
+// A Range matches if a value is between two bounds; nil means open. Bounds of dates are in
+// milliseconds since 1970.
 type Range struct {
 	Field    Field
 	Low, Top *Bound
 }
 
-// A Bound of a range: Text of a keyword, Number of all else.
+// A Bound is a bound of a range: Text for a keyword, Number for anything else.
 type Bound struct {
 	Text      string
 	Number    float64
 	Inclusive bool
 }
 
-// A Bool matches where all of Must, none of Not and, if Must is empty, one of
-// Should match. Where only Not is given, it is all else that matches.
+// A Bool matches if all of Must, none of Not and, if Must is empty, one of Should match. With only
+// Not it matches everything else.
 type Bool struct{ Must, Should, Not []Node }
 
 func (All) node()      {}
@@ -57,20 +56,20 @@ func (Wildcard) node() {}
 func (Range) node()    {}
 func (Bool) node()     {}
 
-// A Pattern is a sequence of literal characters, with [AnyOne] for any one character
-// and [AnyMany] for any number of them.
+// A Pattern is a sequence of literal characters, [AnyOne] for any one character and [AnyMany] for
+// any number of them.
 type Pattern []rune
 
-// Places of a pattern that are not literal.
+// The wildcards in a pattern.
 const (
 	AnyOne  rune = 0
 	AnyMany rune = -1
 )
 
-// Match tells whether the whole of s fits.
+// Match reports whether the whole of s matches.
 func (p Pattern) Match(s string) bool {
 	text := []rune(s)
-	// Greedy with one point to come back to: the last star that was passed.
+	// Greedy, with one point to return to: the last star.
 	i, j, star, mark := 0, 0, -1, 0
 	for j < len(text) {
 		switch {
@@ -103,7 +102,8 @@ func (p Pattern) Prefix() string {
 	return string(p)
 }
 
-// Terms returns the terms of keyword fields that a tree asks for, outside of what it excludes.
+// Terms returns the terms of keyword fields that a tree searches for, except those that it
+// excludes.
 func Terms(n Node) (out []Term) {
 	switch n := n.(type) {
 	case Term:

@@ -8,13 +8,13 @@ import (
 	"github.com/blevesearch/segment"
 )
 
-// maxWord is how many characters the engines' standard tokenizer puts in one
-// word; a longer one is cut in several.
+// maxWord is the maximum length of a word in the engines' standard tokenizer, in characters; a
+// longer word is split.
 const maxWord = 255
 
-// Words returns the words of a text in lower case, as the standard analyzer of
-// the engines does: by the word boundaries of Unicode's Annex 29. An emoji is a word, with
-// all that is joined to it, and so is a run of characters of a script that has no spaces.
+// Words returns the words of a text in lower case, like the standard analyzer of the engines: by
+// the word boundaries of Unicode's Annex 29. An emoji is a word, with everything that is joined to
+// it, and so is a run of characters of a script without spaces.
 func Words(text string) []string {
 	var words []string
 	rest := []rune(text)
@@ -45,7 +45,7 @@ func plainWords(text string) (words []string) {
 	return words
 }
 
-// cut returns a word in lower case, in several where it is too long for one.
+// cut returns a word in lower case, split if it is too long.
 func cut(word []rune) (words []string) {
 	w := []rune(strings.Map(unicode.ToLower, string(word)))
 	for part := range slices.Chunk(w, maxWord) {
@@ -54,14 +54,14 @@ func cut(word []rune) (words []string) {
 	return words
 }
 
-// special returns how many characters of text from a place are an emoji, or a run of a script
-// without spaces; 0 where neither is there.
+// special returns the length in characters of the emoji or the run of a script without spaces at a
+// position of text; it is 0 if there is none.
 func special(text []rune, at int) int {
 	c := text[at]
 	switch {
 	case unicode.Is(runOn, c):
 		if unicode.Is(unicode.M, c) && at > 0 && (isWordly(text[at-1]) || extends(text[at-1])) {
-			return 0 // a mark belongs to the word before, whatever that is
+			return 0 // a mark belongs to the word before it
 		}
 		return runOf(text[at:])
 	case unicode.Is(pictographs, c):
@@ -80,7 +80,7 @@ func special(text []rune, at int) int {
 	return 0
 }
 
-// information is an emoji that is a letter, too.
+// information is an emoji that is also a letter.
 const information = 'ℹ'
 
 func inWord(text []rune, at int) bool {
@@ -101,7 +101,7 @@ func runOf(text []rune) (n int) {
 
 const joiner = '\u200d'
 
-// joined returns the length of an emoji with those that are joined to it.
+// joined returns the length of an emoji including those joined to it.
 func joined(text []rune) int {
 	n := 1 + extended(text[1:])
 	for n < len(text) && text[n-1] == joiner && unicode.Is(pictographs, text[n]) {
@@ -110,7 +110,7 @@ func joined(text []rune) int {
 	return n
 }
 
-// extended returns how many characters at the beginning of text belong to the one before.
+// extended returns how many characters at the start of text belong to the character before it.
 func extended(text []rune) (n int) {
 	for n < len(text) && extends(text[n]) {
 		n++
@@ -118,17 +118,17 @@ func extended(text []rune) (n int) {
 	return n
 }
 
-// extends reports whether a character belongs to the one before: marks, variants, tones of
-// skin, tags and what has no look.
+// extends reports whether a character belongs to the one before it: marks, variants, skin tones,
+// tags and invisible characters.
 func extends(c rune) bool {
 	const zeroWidthSpace, firstTone, lastTone = '\u200b', 0x1F3FB, 0x1F3FF
 	return unicode.Is(unicode.M, c) || unicode.Is(unicode.Cf, c) && c != zeroWidthSpace || c >= firstTone && c <= lastTone
 }
 
-// isFlagLetter reports whether c is one of the letters of which two are a flag.
+// isFlagLetter reports whether c is one of the letters that form a flag in pairs.
 func isFlagLetter(c rune) bool { return c >= 0x1F1E6 && c <= 0x1F1FF }
 
-// keycap returns the length of a key with a digit, # or *; 0 where there is none.
+// keycap returns the length of a keycap with a digit, # or *, or 0.
 func keycap(text []rune) int {
 	const emoji, key = '\ufe0f', '\u20e3'
 	switch {

@@ -14,7 +14,7 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// records are an index of records alone.
+// records is an index that contains only records.
 type records map[record.ChangeID]*record.Record
 
 func (x records) Record(_ context.Context, id string) (jsontext.Value, error) {
@@ -45,7 +45,8 @@ func (x records) Events(_ context.Context, q schemas.EventQuery, f func(string, 
 	return f(e.ID, d.Append(nil))
 }
 
-// of is a record of a change whose repository has other names, or that is part of another change.
+// of returns a record of a change whose repository has other names, or that is part of another
+// change.
 func (x records) of(id, partOf record.ChangeID, names ...record.Repository) {
 	r := record.Fold(id, record.Facts{Names: names, PartOf: partOf})
 	x[id] = r

@@ -76,7 +76,7 @@ func indexOf(t *testing.T, events ...record.Event) *index {
 	return x
 }
 
-// history is a change with what names only its commit, its report or its run.
+// history is a change with events that name only its commit, its report or its run.
 func history() []record.Event {
 	agent := record.Agent{ID: "claude", Run: "run-1"}
 	report := record.Report{Digest: digests.Of([]byte("report")), Format: "sarif"}
@@ -181,7 +181,7 @@ func TestACheckSaysWhatIsMissing(t *testing.T) {
 	}{
 		"nothing":  {func(*index, blobs) {}, ""},
 		"an event": {func(x *index, _ blobs) { x.docs = x.docs[:6] }, "events: the record is made from 7; 6 are here"},
-		"a report": {func(_ *index, b blobs) { clear(b) }, "not held: " + digests.Of([]byte("report"))},
+		"a report": {func(_ *index, b blobs) { clear(b) }, "missing: " + digests.Of([]byte("report"))},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -258,7 +258,7 @@ func TestACheckNoticesWhatWasChanged(t *testing.T) {
 	}
 }
 
-// dropLine takes the last event out of the folder.
+// dropLine removes the last event from the folder.
 func dropLine(t *testing.T, dir string, replace func(file, old, by string) func(*testing.T, string)) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, "events.jsonl"))
@@ -269,7 +269,7 @@ func dropLine(t *testing.T, dir string, replace func(file, old, by string) func(
 	replace("events.jsonl", lines[len(lines)-1], "")(t, dir)
 }
 
-// TestThousandsOfEvents: all are saved and counted, and few are told one by one.
+// TestThousandsOfEvents: all are saved and counted, and few are shown one by one.
 func TestThousandsOfEvents(t *testing.T) {
 	events := history()
 	for i := range 5000 {

@@ -215,7 +215,7 @@ func TestWhatCannotBeTakenIsSaid(t *testing.T) {
 		{"an argument that is none", "record_decision", nil, map[string]any{"triger": "x"}, "triger"},
 		{"evidence about nothing", "attach_evidence", nil, map[string]any{"kind": "tests", "content": "<testsuite/>"}, "evidence must be about something"},
 		{"a report that is none", "attach_evidence", nil, map[string]any{"kind": "scan", "content": "hello", "commit": "5e0c9d0a8f1b"}, "report cannot be read"},
-		{"a report of another kind", "attach_evidence", nil, map[string]any{"kind": "scan", "content": `<testsuite name="a" tests="1"><testcase name="b"/></testsuite>`, "commit": "5e0c9d0a8f1b"}, "one of tests (junit)"},
+		{"a report of another kind", "attach_evidence", nil, map[string]any{"kind": "scan", "content": `<testsuite name="a" tests="1"><testcase name="b"/></testsuite>`, "commit": "5e0c9d0a8f1b"}, "a test report (junit)"},
 		{"a file that a server elsewhere cannot see", "attach_evidence", func(c *Config, _ *Caller) { c.ReadFile = nil }, map[string]any{"kind": "scan", "path": "a.json", "commit": "5e0c9d0a8f1b"}, "give content"},
 		{"a file that is not there", "attach_evidence", nil, map[string]any{"kind": "scan", "path": "nothing.json", "commit": "5e0c9d0a8f1b"}, "nothing.json"},
 		{"no records", "explain_change", nil, map[string]any{"change": "acme/payments#1"}, "no records can be reached"},

@@ -15,7 +15,7 @@ import (
 
 type attrs = map[string]any
 
-// spanOf is a trace of one span, with the attributes of its resource and its own.
+// spanOf returns a trace of one span, with attributes of its resource and of its own.
 func spanOf(t *testing.T, name string, resource, own attrs) (ptrace.Traces, ptrace.Span) {
 	t.Helper()
 	traces := ptrace.NewTraces()
@@ -34,7 +34,7 @@ func spanOf(t *testing.T, name string, resource, own attrs) (ptrace.Traces, ptra
 	return traces, s
 }
 
-// TestConventions: one thing, in the words of each of those who say it.
+// TestConventions: one fact, in the conventions of each framework.
 func TestConventions(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -175,7 +175,7 @@ func TestALargeExportIsSeveralParts(t *testing.T) {
 	}
 }
 
-// TestLogs: numbers as texts and as numbers, and what leads nowhere.
+// TestLogs: numbers as texts and as numbers, and logs without a link to a change.
 func TestLogs(t *testing.T) {
 	whole := attrs{"session.id": "s", "tool_use_id": "t", "tool_name": "Bash", "success": "true", "duration_ms": "12", "tool_input": `{"command":"ls"}`}
 	with := func(key string, v any) attrs {
@@ -230,8 +230,8 @@ func TestLogs(t *testing.T) {
 	}
 }
 
-// MCP says in the result that a call failed; the span's status is unset then. It counts as
-// well where the result is too large to be kept, is wrapped, or is no text.
+// MCP states in the result that a call failed; the status of the span is then unset. It also counts
+// if the result is too large to keep, is wrapped, or is not a text.
 func TestTheResultSaysThatACallFailed(t *testing.T) {
 	const failed = `{"isError":true,"content":[{"type":"text","text":"no"}]}`
 	long := `{"content":[{"type":"text","text":"` + strings.Repeat("x", 300_000) + `"}],"isError":true}`

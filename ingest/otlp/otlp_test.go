@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "write the golden files")
 
 var now = time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)
 
-// read returns what files tell, one request each: parts of traces, and actions of logs.
+// read returns the content of files, one request each: parts of traces, and actions of logs.
 func readAll(t *testing.T, files []string) (parts []*record.Spans, logs []Log) {
 	t.Helper()
 	for _, file := range files {
@@ -67,7 +67,7 @@ func unmarshal(file string, body []byte, req interface {
 	return req.UnmarshalProto(body)
 }
 
-// tell says what was done, as a golden file has it.
+// tell formats actions as in a golden file.
 func tell(t *testing.T, files []string) string {
 	t.Helper()
 	parts, logs := readAll(t, files)
@@ -126,7 +126,7 @@ func short(v []byte) string {
 	return string(v)
 }
 
-// TestRealExports reads what real agents exported, and tells what they did.
+// TestRealExports reads exports of real agents, and compares the actions in them.
 func TestRealExports(t *testing.T) {
 	cases := map[string][]string{}
 	for _, dir := range []string{"claude-code-allowed", "claude-code-denied", "codex-allowed", "codex-denied"} {

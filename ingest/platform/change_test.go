@@ -24,7 +24,7 @@ func reviewed(action string, id int, state string, minute int) string {
 	return payload(fmt.Sprintf(`"action":%q,"review":{"id":%d,"state":%q,"commit_id":%q,"submitted_at":"2026-03-01T03:0%d:00Z","updated_at":"2026-03-01T03:09:00Z","user":{"id":583231,"login":"Octo-Cat","type":"User"}},"pull_request":{"number":7}`, action, id, state, sha(1), minute))
 }
 
-// TestADismissalNamesItsReview: the reviewer's other review stands.
+// TestADismissalNamesItsReview: the reviewer's other review remains.
 func TestADismissalNamesItsReview(t *testing.T) {
 	first := read(t, "com.github.pull_request_review.submitted", reviewed("submitted", 5, "approved", 1)).Fact.(*record.Review)
 	second := read(t, "com.github.pull_request_review.submitted", reviewed("submitted", 6, "changes_requested", 2)).Fact.(*record.Review)
@@ -50,7 +50,7 @@ func TestATitleIsAClaim(t *testing.T) {
 	}
 }
 
-// TestEveryEventOfAMergedChangeTellsOfTheMerge: that of the merge itself may be lost.
+// TestEveryEventOfAMergedChangeTellsOfTheMerge: the event of the merge itself may be lost.
 func TestEveryEventOfAMergedChangeTellsOfTheMerge(t *testing.T) {
 	body := pull("labeled", `,"merged":true,"merge_commit_sha":"`+sha(9)+`","merged_at":"2026-03-01T03:58:00Z","merged_by":{"login":"ana","type":"User"}`)
 	r := read(t, "com.github.pull_request.labeled", body)
@@ -59,7 +59,7 @@ func TestEveryEventOfAMergedChangeTellsOfTheMerge(t *testing.T) {
 	}
 }
 
-// TestAForksChange is that of the repository it is for.
+// TestAForksChange belongs to the target repository.
 func TestAForksChange(t *testing.T) {
 	body := payload(`"action":"opened","pull_request":{"number":7,"user":{"id":9,"login":"cy","type":"User"},"head":{"sha":"` + sha(1) + `","ref":"main","label":"cy:main","repo":{"id":2,"full_name":"cy/payments","html_url":"https://github.com/cy/payments"}},"base":{"ref":"main","repo":{"id":1,"full_name":"acme/payments"}}}`)
 	r := read(t, "com.github.pull_request.opened", body)
@@ -72,7 +72,7 @@ func mergeRequest(action, state, more string) string {
 	return `{"object_kind":"merge_request","user":{"id":42,"username":"ana"},"project":{"id":7,"web_url":"https://gitlab.com/g/p","default_branch":"main"},"object_attributes":{"iid":12,"action":"` + action + `","state":"` + state + `","author_id":51,"source":{"name":"p"},"last_commit":{"id":"` + sha(1) + `"},"updated_at":"2026-03-01 03:50:00 UTC"` + more + `}}`
 }
 
-// TestGitLabApproval: it states the state of the merge request, and not when.
+// TestGitLabApproval: it states the state of the merge request, but not its own time.
 func TestGitLabApproval(t *testing.T) {
 	for _, c := range []struct{ action, state, verdict, want string }{
 		{"approved", "opened", "approved", "open"},
@@ -92,7 +92,7 @@ func TestGitLabApproval(t *testing.T) {
 	}
 }
 
-// TestGitLabAuthor: a number, and the account only where it is the author who acts.
+// TestGitLabAuthor: a number, and the account only if the author is the one who acts.
 func TestGitLabAuthor(t *testing.T) {
 	f := read(t, "com.gitlab.merge_request.update", mergeRequest("update", "opened", "")).Fact.(*record.Updated)
 	if f.Author != "" || f.AuthorID != "51" {

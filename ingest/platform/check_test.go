@@ -19,7 +19,7 @@ func checkRead(t *testing.T, eventType, body string) *record.Validation {
 	return f
 }
 
-// identity is what tells a check from others.
+// identity distinguishes a check from others.
 func identity(v *record.Validation) [4]string {
 	return [4]string{v.Provider, v.Workflow, v.RunID, v.Name}
 }
@@ -66,7 +66,7 @@ func TestChecksOfOneName(t *testing.T) {
 	}
 }
 
-// TestAWorkflowRunWithoutName has that of its workflow.
+// TestAWorkflowRunWithoutName gets the name of its workflow.
 func TestAWorkflowRunWithoutName(t *testing.T) {
 	body := payload(`"action":"completed","workflow":{"id":9,"name":"CI","path":".github/workflows/ci.yml"},"workflow_run":{"id":32,"name":null,"path":".github/workflows/ci.yml","run_attempt":1,"head_sha":"` + sha(1) + `","status":"completed","conclusion":"failure","updated_at":"2026-03-01T03:49:00Z"}`)
 	if v := checkRead(t, "com.github.workflow_run.completed", body); v.Name != "CI" || v.RunID != "32" || v.Attempt != 1 || v.Conclusion != "failure" {
@@ -74,8 +74,7 @@ func TestAWorkflowRunWithoutName(t *testing.T) {
 	}
 }
 
-// TestARunNeedsAnID: what cannot be told from others is refused, and not taken for one
-// of them.
+// TestARunNeedsAnID: a check that cannot be distinguished from others is refused.
 func TestARunNeedsAnID(t *testing.T) {
 	const gitlabProject = `"project":{"web_url":"https://gitlab.com/g/p"}`
 	for event, body := range map[string]string{
@@ -94,8 +93,8 @@ func TestARunNeedsAnID(t *testing.T) {
 	}
 }
 
-// TestAStatusIsItsContext: a later one of the same account takes the place of an earlier
-// one; another account has checks of its own.
+// TestAStatusIsItsContext: a later status of the same account replaces an earlier one; another
+// account has its own checks.
 func TestAStatusIsItsContext(t *testing.T) {
 	body := func(id int, who, state string) string {
 		return strings.Replace(payload(fmt.Sprintf(`"id":%d,"sha":%q,"context":"ci/build","state":%q,"updated_at":"2026-03-01T03:49:00Z"`, id, sha(1), state)), `"login":"ana"`, `"login":"`+who+`"`, 1)
@@ -132,8 +131,7 @@ func TestPipelinesOfOneCommit(t *testing.T) {
 	}
 }
 
-// TestPipelineOfAFork: it runs in the fork, and is about the merge request of the
-// project that it is for.
+// TestPipelineOfAFork: it runs in the fork, and belongs to the merge request of the target project.
 func TestPipelineOfAFork(t *testing.T) {
 	fork := func(url string) string {
 		return pipeline(1, `"source":"merge_request_event"`, `,"merge_request":{"iid":35,"source_project_id":7,"target_project_id":9`+url+`}`)
@@ -148,7 +146,7 @@ func TestPipelineOfAFork(t *testing.T) {
 	}
 }
 
-// TestJobsOfGitLab are told apart by their pipeline and stage; a retry is the same job.
+// TestJobsOfGitLab distinguishes jobs by pipeline and stage; a retry is the same job.
 func TestJobsOfGitLab(t *testing.T) {
 	job := func(id, pipeline int, stage string, retries int) *record.Validation {
 		return checkRead(t, "com.gitlab.job.success", fmt.Sprintf(`{"object_kind":"build","sha":%q,"build_id":%d,"build_name":"unit","build_stage":%q,"build_status":"success","retries_count":%d,"pipeline_id":%d,"project":{"web_url":"https://gitlab.example/acme/pay"}}`, sha(1), id, stage, retries, pipeline))

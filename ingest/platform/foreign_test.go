@@ -13,8 +13,8 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// TestGitHubExamples reads every example that GitHub publishes of its webhooks:
-// each is told by its body, and what it says is a fact that its schema allows.
+// TestGitHubExamples reads all examples that GitHub publishes for its webhooks: each is recognized
+// by its body, and its fact satisfies the schema.
 func TestGitHubExamples(t *testing.T) {
 	facts := make(map[string]int)
 	for _, k := range foreign.GitHubExamples(t) {

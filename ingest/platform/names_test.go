@@ -6,8 +6,8 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// TestHowACodeHostNamesARepository reads identities and former names, the latter as GitHub's
-// schemas of repository webhooks have them.
+// TestHowACodeHostNamesARepository reads identities and former names, which have the form of
+// GitHub's schemas for repository webhooks.
 func TestHowACodeHostNamesARepository(t *testing.T) {
 	const github = `"repository":{"id":4711,"full_name":"core/payments","html_url":"https://github.com/core/payments","updated_at":"2026-03-01T03:00:00Z"}`
 	for _, c := range []struct{ name, typ, body, id, former string }{

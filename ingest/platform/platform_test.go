@@ -14,7 +14,7 @@ import (
 
 func sha(n int) string { return strings.Repeat(fmt.Sprint(n), 40) }
 
-// payload puts the members that every webhook of GitHub has around others.
+// payload adds the members that every webhook of GitHub has.
 func payload(members string) string {
 	return `{"repository":{"full_name":"acme/payments","html_url":"https://github.com/acme/payments","default_branch":"main"},"sender":{"login":"ana","type":"User"},` + members + `}`
 }

@@ -29,16 +29,15 @@ func pushedIn(t *testing.T, eventType, body string) *record.Pushed {
 	return f
 }
 
-// TestCommitsOfAnotherBranch are not the push's own: neither who wrote them nor what
-// they changed.
+// TestCommitsOfAnotherBranch are not part of the push: neither their authors nor their files count.
 func TestCommitsOfAnotherBranch(t *testing.T) {
 	commits := githubCommitOf(2, "ana", "false", `"src/auth/login.go"`) + "," + githubCommitOf(3, "pilot[bot]", "true", "")
 	f := pushedIn(t, "com.github.push", githubPush("fix", sha(1), "", commits))
 	if len(f.Commits) != 1 || f.Commits[0].Author != "pilot[bot]" || f.Commits[0].Merge || f.Files != nil || f.Partial {
 		t.Errorf("an update of the branch: %+v", f)
 	}
-	// On the default branch they are new, and so is what they bring: else whoever pushes
-	// to another branch first pushes there unseen.
+	// On the default branch they are new, and so are their files. Otherwise somebody could push
+	// them to another branch first to hide them.
 	if f := pushedIn(t, "com.github.push", githubPush("main", sha(1), "", commits)); len(f.Commits) != 2 || !slices.Equal(f.Files, []string{"src/auth/login.go"}) {
 		t.Errorf("a push to the default branch: %+v", f)
 	}
@@ -76,7 +75,7 @@ func TestGitHubPushIsPartial(t *testing.T) {
 	}
 }
 
-// TestWhoPushed: accounts where GitHub knows them.
+// TestWhoPushed: accounts, if GitHub knows them.
 func TestWhoPushed(t *testing.T) {
 	body := strings.Replace(githubPush("fix", sha(1), `,"forced":true,"pusher":{"name":"bo","email":"bo@x"}`, githubCommitOf(3, "", "true", "")), `"sender":{"login":"ana","type":"User"}`, `"sender":{"login":"pilot[bot]","type":"Bot"}`, 1)
 	f := pushedIn(t, "com.github.push", body)

@@ -16,8 +16,8 @@ func githubIssueEvent(action, more string) string {
 	return payload(`"action":"` + action + `","issue":{"number":42,"html_url":"https://github.com/acme/payments/issues/42","title":"Login fails","state":"open","user":{"id":21,"login":"mona","type":"User"},"assignee":{"login":"Copilot","type":"Bot"},"created_at":"2026-03-01T03:00:00Z","updated_at":"2026-03-01T03:30:00Z"}` + more)
 }
 
-// TestIssuesOfGitHub are requests of who wrote them, who gave them to somebody, and who
-// asked somebody in a comment.
+// TestIssuesOfGitHub reads issues as requests of their authors, of those who assigned them, and of
+// those who asked somebody in a comment.
 func TestIssuesOfGitHub(t *testing.T) {
 	issue := record.Request{Kind: "issue", ID: "acme/payments#42", URL: "https://github.com/acme/payments/issues/42", Title: "Login fails", State: "open", Author: "mona", AuthorID: "21", AuthorType: "human", OpenedAt: at(3, 0)}
 	assigned := issue
@@ -136,7 +136,7 @@ func TestJira(t *testing.T) {
 	}
 }
 
-// TestAlertsAreNamedAsAlerts: a decision names them by their page or by kind and number.
+// TestAlertsAreNamedAsAlerts: a decision names an alert by its page or by kind and number.
 func TestAlertsAreNamedAsAlerts(t *testing.T) {
 	body := payload(`"action":"created","alert":{"number":7,"html_url":"https://github.com/acme/payments/security/dependabot/7","security_advisory":{"ghsa_id":"GHSA-1"},"updated_at":"2026-03-01T03:49:00Z"}`)
 	if f, ok := read(t, "com.github.dependabot_alert.created", body).Fact.(*record.Scan); !ok || !f.Alert || f.ScanID != "dependabot/7" {

@@ -68,8 +68,8 @@ func company(t *testing.T, seed uint64, end time.Time) []*record.Record {
 	return out
 }
 
-// TestWheneverItIsStartedTheDemoShowsEachGapAndAnswersItsCommands: the days end
-// now, so weekends and nights fall elsewhere each time.
+// TestWheneverItIsStartedTheDemoShowsEachGapAndAnswersItsCommands: the days end now, so that
+// weekends and nights fall differently each time.
 func TestWheneverItIsStartedTheDemoShowsEachGapAndAnswersItsCommands(t *testing.T) {
 	ends := []time.Time{
 		time.Date(2026, 11, 23, 16, 40, 0, 0, time.UTC), // a Monday: much of the weekend waits for its review
@@ -96,7 +96,7 @@ func TestWheneverItIsStartedTheDemoShowsEachGapAndAnswersItsCommands(t *testing.
 					t.Errorf("gap %s stands in %d changes", gap, n)
 				}
 			}
-			// Most agents' changes are as they should be.
+			// Most agents' changes are in order.
 			agents := count(mergedByAgent)
 			good := count(func(r *record.Record) bool { return mergedByAgent(r) && allGood(r.Trail.Answers) })
 			whole := count(func(r *record.Record) bool { return mergedByAgent(r) && len(r.Trail.Gaps) == 0 })

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// tools are the tools that testdata/generate.py asks: the ecosystem of each, and how
-// many of 600 pairs that the tool compares are refused here.
+// tools are the tools that testdata/generate.py runs: the ecosystem of each, and how many of the
+// 600 pairs that the tool compares are refused here.
 var tools = map[string]struct {
 	eco     string
 	refused int
@@ -25,8 +25,8 @@ var tools = map[string]struct {
 	"rpm":       {RPM, 0},
 }
 
-// TestAsTheToolsDo holds order and fixes against what each ecosystem's own tool said
-// of pairs of versions (testdata/generate.py).
+// TestAsTheToolsDo compares order and fixes with the answers of each ecosystem's own tool for pairs
+// of versions (testdata/generate.py).
 func TestAsTheToolsDo(t *testing.T) {
 	for name, c := range tools {
 		t.Run(name, func(t *testing.T) {
@@ -38,10 +38,10 @@ func TestAsTheToolsDo(t *testing.T) {
 	}
 }
 
-// asTheToolDoes holds the pairs of a file against Compare and LowestFix: the second
-// version of a pair is the fix for the first where the tool says that it is later, and
-// there is no fix else. What the tool refuses must not be compared. It returns how many
-// pairs there are, and how many are refused here though the tool compares them.
+// asTheToolDoes checks Compare and LowestFix with the pairs of a file: the second version of a pair
+// is the fix for the first if the tool says that it is later, otherwise there is no fix. A pair
+// that the tool refuses must not be compared. It returns the number of pairs, and how many are
+// refused here although the tool compares them.
 func asTheToolDoes(t *testing.T, eco, file string) (pairs, refused int) {
 	t.Helper()
 	pairs = eachPair(t, file, func(a, said, b string) {
@@ -92,8 +92,8 @@ func eachPair(t testing.TB, name string, f func(a, said, b string)) int {
 	return n
 }
 
-// TestCompareBySpecification holds examples of the specifications, which are
-// named beside them. Each list is in order, the lowest first.
+// TestCompareBySpecification checks examples of the specifications, which are named beside them.
+// Each list is in order, the lowest first.
 func TestCompareBySpecification(t *testing.T) {
 	for _, c := range []struct{ eco, ordered string }{
 		// https://semver.org/#spec-item-11
@@ -155,7 +155,7 @@ func sign(n int) int {
 	return 0
 }
 
-// TestCompareTheSame holds versions that are spelled differently and are one.
+// TestCompareTheSame checks versions that are spelled differently and are equal.
 func TestCompareTheSame(t *testing.T) {
 	for _, c := range [][3]string{
 		{"npm", "v1.2.3", "1.2.3"},
@@ -195,8 +195,8 @@ func TestCompareTheSame(t *testing.T) {
 	}
 }
 
-// TestCompareRefuses holds what is no single version, or is not ordered alike in
-// all ecosystems where the ecosystem is not known.
+// TestCompareRefuses checks texts that are not single versions, and versions of an unknown
+// ecosystem that ecosystems order differently.
 func TestCompareRefuses(t *testing.T) {
 	for eco, refused := range map[string]string{
 		"npm":       "4.17.x 4.17 ^4.17.0 ~4.17.1 >=4.17.21 4 * latest 01.2.3 git+https://a/b",
@@ -244,8 +244,8 @@ func TestCompareNumbersAnywhere(t *testing.T) {
 	}
 }
 
-// TestCompareAsDpkg asks the dpkg of this machine, where there is one, about
-// versions that no file holds.
+// TestCompareAsDpkg runs the dpkg of this machine, if there is one, with versions that are in no
+// file.
 func TestCompareAsDpkg(t *testing.T) {
 	dpkg, err := exec.LookPath("dpkg")
 	if err != nil {
@@ -277,8 +277,8 @@ func TestSortDoesNotDependOnTheOrderGiven(t *testing.T) {
 	}
 }
 
-// TestOrderHoldsTogether holds the versions of the tools' files against
-// [holdsTogether], each of some with all of them.
+// TestOrderHoldsTogether checks the versions of the tools' files with [holdsTogether]: each of some
+// with all of them.
 func TestOrderHoldsTogether(t *testing.T) {
 	for name, c := range tools {
 		var versions []string
@@ -294,9 +294,8 @@ func TestOrderHoldsTogether(t *testing.T) {
 	}
 }
 
-// holdsTogether holds what every order must hold: a version is the same as itself,
-// turning a pair round turns the answer round, and what lies before something that
-// lies before a third lies before the third.
+// holdsTogether checks the laws of an order: a version equals itself, swapping a pair swaps the
+// answer, and the order is transitive.
 func holdsTogether(t *testing.T, eco, a, b, c string) {
 	t.Helper()
 	ab, okAB := Compare(eco, a, b)

@@ -123,8 +123,8 @@ func TestLowestFix(t *testing.T) {
 	}
 }
 
-// FuzzLowestFix holds what every fix must hold: the requirement names it, and it is
-// above what is installed wherever that is a version.
+// FuzzLowestFix checks the laws of a fix: the requirement names it, and it is above the installed
+// version if that is a version.
 func FuzzLowestFix(f *testing.F) {
 	for _, eco := range []string{NPM, Cargo, Go, PyPI, RubyGems, Packagist, NuGet, Maven, Debian, Alpine, RPM, Hex, Pub, Swift, CRAN, ""} {
 		f.Add(eco, ">=1.2.6 <2.0.0 || >=2.0.5", "1.2.5")

@@ -13,8 +13,8 @@ import (
 	"github.com/changetrail/changetrail/internal/foreign"
 )
 
-// TestAskTheTools asks the tool of each ecosystem about 10,000 pairs of versions
-// that were never compared before, and holds the order and the fixes against it.
+// TestAskTheTools runs the tool of each ecosystem with 10,000 new pairs of versions, and compares
+// the order and the fixes.
 func TestAskTheTools(t *testing.T) {
 	foreign.Debian(t, "ruby", "rpm", "php-cli", "php-composer-semver")
 	seed, dir := fmt.Sprint(rand.Uint64()), t.TempDir()
@@ -48,9 +48,9 @@ func nodePath(t *testing.T) string {
 	return dir
 }
 
-// TestFixturesOfOSV reads the pairs that osv-scalibr holds its own order against:
-// the tests of apk-tools among them, and what real advisories name. Of Packagist it
-// compares what Composer has not normalized; Composer itself is asked above.
+// TestFixturesOfOSV reads the pairs with which osv-scalibr tests its own order, among them the
+// tests of apk-tools and versions of real advisories. For Packagist it compares versions that
+// Composer has not normalized; the test above runs Composer itself.
 func TestFixturesOfOSV(t *testing.T) {
 	dir := filepath.Join(foreign.Module(t, "github.com/google/osv-scalibr", "v0.5.3"), "semantic", "testdata")
 	for name, c := range map[string]struct {

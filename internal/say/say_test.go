@@ -13,7 +13,7 @@ var merged = time.Date(2026, 11, 12, 11, 41, 0, 0, time.UTC)
 
 const head, merge, other = "a6ac32a0d3e64b8fbf2ab9a3d1c5ee6a4c0f7d21", "bd10000000000000000000000000000000000000", "c0ffee0000000000000000000000000000000000"
 
-// of is a judged record of an agent's change, changed by f.
+// of returns a record of an agent's change with answers, changed by f.
 func of(f func(t *record.Trail, a *record.Answers, why *record.Reasons)) *record.Record {
 	r := &record.Record{GenAI: &record.GenAI{Agent: record.GenAIAgent{ID: "patch-pilot"}}}
 	r.Trail.Change = record.Change{State: "merged", InitiatedBy: "agent", HeadSHA: head, MergeSHA: merge, MergedAt: merged}
@@ -132,8 +132,8 @@ func TestSentences(t *testing.T) {
 	}
 }
 
-// TestEveryAnswerIsSaid: whatever a record holds, each answer has a sentence, and a reason that is
-// no sentence of ours is not lost.
+// TestEveryAnswerIsSaid: whatever a record contains, each answer has a sentence, and a reason that
+// is not one of our sentences is not lost.
 func TestEveryAnswerIsSaid(t *testing.T) {
 	for _, a := range record.AllAnswers() {
 		r := of(func(_ *record.Trail, all *record.Answers, why *record.Reasons) {
@@ -155,7 +155,7 @@ func TestEveryAnswerIsSaid(t *testing.T) {
 	}
 }
 
-// TestEveryGapIsSaid: in general, and where a record holds nothing or much.
+// TestEveryGapIsSaid: in general, and for a record with few and with many values.
 func TestEveryGapIsSaid(t *testing.T) {
 	full := of(func(t *record.Trail, _ *record.Answers, _ *record.Reasons) {
 		for _, gap := range record.Gaps() {

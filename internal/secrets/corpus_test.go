@@ -11,8 +11,8 @@ import (
 // A spill is a text with a secret in it, as agents and tools write it.
 type spill struct{ kind, text, secret string }
 
-// maker makes secrets that are nobody's. The forms of vendors are put together from
-// parts, so that scanners of this repository find nothing in it.
+// maker generates secrets that belong to nobody. Vendors' formats are assembled from parts, so that
+// scanners of this repository find nothing.
 type maker struct{ *rand.Rand }
 
 const (
@@ -32,7 +32,7 @@ func (m maker) of(letters string, n int) string {
 	return b.String()
 }
 
-// word is a password as people choose one.
+// word returns a password of the kind that people choose.
 func (m maker) word() string {
 	words := []string{"hunter", "Winter", "sommer", "dragon", "tr0ub4dor", "correct", "monkey", "Letmein", "qwerty", "rosebud"}
 	return words[m.IntN(len(words))] + []string{"2", "2024!", "xyz", "#77", "_9", "!", "123", "Horse"}[m.IntN(8)]
@@ -51,7 +51,7 @@ func (m maker) pem(title string) string {
 	return "-----BEGIN " + title + "-----\n" + b.String() + "-----END " + title + "-----"
 }
 
-// kinds are texts with %s where a secret stands, and how it is made.
+// kinds are texts with %s in place of a secret, and the function that generates it.
 func (m maker) kinds() map[string]struct {
 	secret func() string
 	texts  []string
@@ -128,7 +128,7 @@ func (m maker) kinds() map[string]struct {
 	}
 }
 
-// spills are the corpus: the same each time.
+// spills returns the corpus, which is always the same.
 func spills() (out []spill) {
 	m := maker{rand.New(rand.NewPCG(7, 11))}
 	kinds := m.kinds()

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestEveryRuleIsRead: the expression of each rule is one, and says something of its matches.
+// TestEveryRuleIsRead: the expression of each rule compiles, and something is known about its
+// matches.
 func TestEveryRuleIsRead(t *testing.T) {
 	all := allRules()
 	if len(all) < 200 {
@@ -46,8 +47,7 @@ func TestKeywordsAreFoundAlike(t *testing.T) {
 	}
 }
 
-// TestAShortTextAndALongOneAreRedactedAlike: what comes first, and what comes when much was
-// searched.
+// TestAShortTextAndALongOneAreRedactedAlike, at first and after much text was searched.
 func TestAShortTextAndALongOneAreRedactedAlike(t *testing.T) {
 	warm := redactor(t, Redacted)
 	if _, _, err := warm.Text(t.Context(), strings.Repeat("a line of text\n", few/10)); err != nil {

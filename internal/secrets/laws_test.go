@@ -12,8 +12,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// lawful holds a text against the laws: what is redacted once stays, JSON stays JSON, and
-// the look at data as they stand misses nothing.
+// lawful checks the laws for a text: redacting again changes nothing, JSON stays JSON, and the
+// check of undecoded data misses nothing.
 func lawful(t *testing.T, r *Redactor, text string) {
 	once, _, err := r.Text(t.Context(), text)
 	if err != nil {
@@ -78,7 +78,7 @@ func TestTheLawsHoldForMixedTexts(t *testing.T) {
 	}
 }
 
-// TestTooManySecretsAreHiddenAsAWhole: what is behind the bound is never taken for clean.
+// TestTooManySecretsAreHiddenAsAWhole: text after the limit never counts as clean.
 func TestTooManySecretsAreHiddenAsAWhole(t *testing.T) {
 	r := redactor(t, Redacted)
 	m := maker{rand.New(rand.NewPCG(1, 1))}

@@ -17,8 +17,8 @@ import (
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// caught reports whether nothing of a secret is left in a text: none of its lines, nor
-// a part of them that would tell it.
+// caught reports whether nothing of a secret remains in a text: none of its lines, and no part of
+// them that would reveal it.
 func caught(out, secret string) bool {
 	for line := range strings.SplitSeq(strings.ReplaceAll(secret, `\n`, "\n"), "\n") {
 		if len(line) >= 3 && !strings.HasPrefix(line, "-----") && strings.Contains(out, line) {
@@ -31,7 +31,7 @@ func caught(out, secret string) bool {
 	return true
 }
 
-// TestSecretsAreCaught prints how many secrets of the corpus are found, in text.
+// TestSecretsAreCaught prints how many secrets of the corpus are found in plain text.
 func TestSecretsAreCaught(t *testing.T) {
 	r := redactor(t, Redacted)
 	all := spills()
@@ -54,11 +54,11 @@ func TestSecretsAreCaught(t *testing.T) {
 	}
 }
 
-// everywhere is an event with a %s wherever text may stand.
+// everywhere is an event with a %s in every place that may contain text.
 const everywhere = `{"agent":{"id":"%s","name":"%s","model":"%s","run":"%s","logs_url":"%s","unknown":"%s"},"tool":"%s","call_id":"%s","arguments":{"command":"%s","env":["%s"],"deep":{"a":[{"b":"%s"}]},"%s":1},"result":"%s","files":["%s"],"dependencies":[{"name":"%s","from":"%s"}],"trigger":{"id":"%s","finding":"%s","summary":"%s"},"options":[{"id":"%s","title":"%s"}],"scope":["%s"],"branch":"%s","name":"%s","title":"%s","rationale":"%s","commits":[{"subject":"%s","trailers":[{"key":"Note","value":"%s"}]}],"customData":{"x":"%s"},"x_unknown":"%s"}`
 
-// TestSecretsAreCaughtInEveryMember prints the same for each place in the data of an
-// event, its names of members too.
+// TestSecretsAreCaughtInEveryMember prints the same for each place in the data of an event,
+// including names of members.
 func TestSecretsAreCaughtInEveryMember(t *testing.T) {
 	r := redactor(t, Redacted)
 	places := strings.Split(everywhere, "%s")

@@ -8,8 +8,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// TestReportsOfSecretsAreShownWithoutThem: in the forms of the scanners, and for secrets
-// that no rule here would find.
+// TestReportsOfSecretsAreShownWithoutThem: in the formats of scanners, and for secrets that no rule
+// here would find.
 func TestReportsOfSecretsAreShownWithoutThem(t *testing.T) {
 	const odd, escaped = "zz odd-one 7", `a \"quoted\" odd-one 7`
 	r := redactor(t, Redacted)

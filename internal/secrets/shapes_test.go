@@ -13,7 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// documents are JSON documents of about n bytes of what is sent, of twenty shapes.
+// documents are JSON documents of about n bytes in twenty shapes of real events.
 func documents(n int) map[string]string {
 	m := maker{rand.New(rand.NewPCG(5, 7))}
 	fill := func(piece func() string) string {
@@ -90,7 +90,7 @@ func BenchmarkDocuments(b *testing.B) {
 	}
 }
 
-// cpu is the time of CPU that the process used.
+// cpu returns the CPU time that the process used.
 func cpu(b *testing.B) time.Duration {
 	b.Helper()
 	var u syscall.Rusage

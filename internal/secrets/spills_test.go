@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestOtherSpillsAreCaught goes through commands, files and code that were written before
-// the rules for them: S3cret and hunter begin what is secret in each line.
+// TestOtherSpillsAreCaught checks commands, files and code that were written before their rules: in
+// each line the secret begins with S3cret or hunter.
 func TestOtherSpillsAreCaught(t *testing.T) {
 	file, err := os.Open("testdata/spills.txt")
 	if err != nil {

@@ -89,8 +89,8 @@ func TestASearchHasACost(t *testing.T) {
 	fields := filled(t, 1).Fields()
 	many := func(part string, n int) string { return strings.Repeat(part+" OR ", n-1) + part }
 	for text, want := range map[string]string{
-		"changetrail.change.title:(" + many("*a*", 129) + ")":     "129 wildcards and ranges of texts are looked for, and at most 128",
-		"changetrail.change.title:(" + many("a*", 128) + ") ?b":   "and at most 128",
+		"changetrail.change.title:(" + many("*a*", 129) + ")":     "129 wildcards and ranges of texts, but at most 128",
+		"changetrail.change.title:(" + many("a*", 128) + ") ?b":   "but at most 128",
 		many("changetrail.change.id:[a TO b]", 129):               "at most 128",
 		"changetrail.change.title:(" + many("a", 1025) + ")":      "more than 1024 parts",
 		"changetrail.change.title:(" + many(`"a b"`, 1025) + ")":  "more than 1024 parts",
