@@ -66,7 +66,7 @@ func TestOfNoFormat(t *testing.T) {
 		r, err := Read([]byte(text))
 		if err == nil {
 			t.Errorf("%s is read as %+v", name, r)
-		} else if !regexp.MustCompile(`supported formats are .*sarif.*trivy|the format is ambiguous: it may be .* or |of XML, JUnit`).MatchString(err.Error()) {
+		} else if !regexp.MustCompile(`supported formats are .*sarif.*trivy|the format is ambiguous: it may be .* or |supported XML formats are JUnit`).MatchString(err.Error()) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

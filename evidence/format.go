@@ -68,7 +68,7 @@ func formatOf(file []byte) (format, error) {
 	case len(names) > 1:
 		return format{}, unreadable("the format is ambiguous: it may be %s", strings.Join(names, " or "))
 	case s.root != "":
-		return format{}, unreadable("XML of <%s>; of XML, JUnit, TRX, NUnit, xUnit.net, Sonar's test executions, CycloneDX, Checkstyle, PMD and SpotBugs are read", s.root)
+		return format{}, unreadable("it is XML of <%s>, an unknown format; supported XML formats are JUnit, TRX, NUnit, xUnit.net, Sonar's test executions, CycloneDX, Checkstyle, PMD and SpotBugs", s.root)
 	}
 	return format{}, unreadable("it is JSON of an unknown format; supported formats are %s", strings.Join(known, ", "))
 }

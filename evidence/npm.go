@@ -127,7 +127,7 @@ func readNPMAudit(file []byte) (Result, error) {
 	case r.Version == 0 && r.Advisories == nil:
 		return Result{}, unreadable("npm audit failed: %s", orElse(r.Error.text, r.Message))
 	case r.Version != 0 && r.Version != 2:
-		return Result{}, unreadable("npm audit report version %d; 1 and 2 are read", r.Version)
+		return Result{}, unreadable("the npm audit report has version %d; only 1 and 2 are supported", r.Version)
 	}
 	if r.Error.text != "" {
 		s.partial("npm audit reports an error: " + r.Error.text)

@@ -87,7 +87,7 @@ func readSARIF(file []byte) (Result, error) {
 		return Result{}, err
 	}
 	if log.Version != "2.1.0" {
-		return Result{}, unreadable("SARIF version %q; 2.1.0 is read", log.Version)
+		return Result{}, unreadable("the SARIF version is %q; only 2.1.0 is supported", log.Version)
 	}
 	s.looked = len(log.Runs) > 0
 	for _, x := range log.Inline {

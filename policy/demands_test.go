@@ -50,7 +50,7 @@ codeowners: {host/a/b: CODEOWNERS}
 	for _, c := range []struct {
 		name, text, codeowners, paths string
 		unseen                        bool
-		want, least                   string // demands, parted by semicolons; least is as want where empty
+		want, least                   string // demands, separated by semicolons; an empty least means the same as want
 	}{
 		{name: "two services", text: two, paths: "checkout/a ledger/b", want: "checkout review by pay;ledger review by book"},
 		{name: "one of two", text: two, paths: "ledger/b", want: "ledger review by book"},

@@ -24,7 +24,7 @@ func TestTheVersionInForce(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		versions []said
-		at       map[int]string // by day: the digest, with ? where that is not held
+		at       map[int]string // by day: the digest, with ? if that is not certain
 	}{
 		"the first one always was":                        {[]said{{"a", 10, 0}}, map[int]string{1: "a", 10: "a", 20: "a"}},
 		"the first one since it says":                     {[]said{{"a", 10, 5}}, map[int]string{1: "a?", 5: "a", 20: "a"}},

@@ -36,7 +36,7 @@ func TestWhatPeoplePasteIsFound(t *testing.T) {
 		"+(acme/payments#1058 OR tags:a) -8c1f0f5ad3":             "+(" + pull + " OR tags:a) -" + beginning("8c1f0f5ad3", commitFields...),
 		"https://github.com/acme/payments/commit/8c1f0f5ad3e64b8": `((changetrail.change.id:"github.com/acme/payments/commit/8c1f0f5ad3e64b8" OR changetrail.change.other_ids:"github.com/acme/payments/commit/8c1f0f5ad3e64b8" OR changetrail.change.part_of:"github.com/acme/payments/commit/8c1f0f5ad3e64b8") OR ` + beginning("8c1f0f5ad3e64b8", commitFields...) + ")",
 
-		// What is none is left as it is.
+		// Other words are unchanged.
 		"defaced": "defaced", "20261112": "20261112", "lodash": "lodash", "a-b": "a-b", "v1.2": "v1.2",
 		"tags:acme-b":             "tags:acme-b",
 		`tags:"acme/payments#1"`:  `tags:"acme/payments#1"`,

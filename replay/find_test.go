@@ -55,7 +55,7 @@ func (x records) of(id, partOf record.ChangeID, names ...record.Repository) {
 func TestAChangeIsFoundByEachNameOfItsRepository(t *testing.T) {
 	x := make(records)
 	x.of("host/a/pay/pull/7", "", "host/a/pay", "host/a/payments", "host/b/pay")
-	x.of("host/a/payments/pull/7", "host/a/pay/pull/7")      // was told by that name first
+	x.of("host/a/payments/pull/7", "host/a/pay/pull/7")      // was reported under that name first
 	x.of("host/a/pay~9/pull/8", "", "host/a/pay", "host/c")  // another one that took the name
 	x.of("host/a/pay~10/pull/8", "", "host/a/pay", "host/d") // and yet another one
 	x.of("host/a/pay/commit/1111111", "host/a/pay/pull/7")   // made by its merge

@@ -76,7 +76,7 @@ func TestMessagesAreSentences(t *testing.T) {
 		"a scan, no report":        {scan, "hello", "it is neither JSON nor XML"},
 		"a scan, nothing":          {scan, "", "the file is empty"},
 		"tests, half of it":        {tests, "<testsuite><testcase>", "it ends in the middle of an element"},
-		"tests, markup":            {tests, "<a><b></a>", "of XML, JUnit"},
+		"tests, markup":            {tests, "<a><b></a>", "supported XML formats are JUnit"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := write(c.text)

@@ -113,7 +113,7 @@ func TestCompareBySpecification(t *testing.T) {
 		{"cran", "0.1-9 0.1-10 0.1.10.1 0.2 0.9 0.75"},
 		{"cocoapods", "5.4.rc1 5.4 5.4.9 5.4.10"},
 		{"swift", "1.0.0-beta.2 v1.0.0-beta.11 1.0.0 v1.0.1"},
-		// where the ecosystem is not known, numbers alone decide
+		// in an unknown ecosystem only numbers decide
 		{"bitnami", "1.2.3-4 1.2.4-0 1.2.10.Final 1.3"},
 		// https://peps.python.org/pep-0440/#summary-of-permitted-suffixes-and-relative-ordering
 		{"pip", "1.0.dev456 1.0a1 1.0a2.dev456 1.0a12.dev456 1.0a12 1.0b1.dev456 1.0b2 1.0b2.post345.dev456 1.0b2.post345 1.0rc1.dev456 1.0rc1 1.0 1.0+abc.5 1.0+abc.7 1.0+5 1.0.post456.dev34 1.0.post456 1.0.15 1.1.dev1 1!0.1"},

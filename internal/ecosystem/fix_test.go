@@ -101,7 +101,7 @@ func TestLowestFix(t *testing.T) {
 		{"composer", "v6.4.15, v5.4.46", "v5.4.9", "v5.4.46"},
 		{"composer", "~1.2, >=1.3.4|^2.0.1", "1.1", "1.3.4"},
 		{"composer", "1.0.0", "1.0.0-RC1", "1.0.0"},
-		{"composer", "1.0.0", "dev-main", "1.0.0"}, // the tool has told that a branch is below
+		{"composer", "1.0.0", "dev-main", "1.0.0"}, // the tool says that the fix is above the branch
 		{"composer", "2.0.1, 1.0.0", "2.x-dev", ""},
 		{"hex", "~> 1.7, >= 1.7.14", "1.7.2", "1.7.14"},
 		{"pub", "1.2.3+1", "1.2.3", "1.2.3+1"},
