@@ -52,7 +52,7 @@ func TestMessagesAreSentences(t *testing.T) {
 		"policy, a key":            {policy, "servces: []", ":1:1: there is no key servces; did you mean services?"},
 		"policy, a verdict":        {policy, service + "rules: [{name: r, when: 'true', verdict: forbidde, reason: x}]", `:2:42: rules[0] (r): verdict "forbidde" is not one of autonomous, review-required, approval-required, forbidden; did you mean forbidden?`},
 		"policy, a field":          {policy, service + "rules: [{name: r, when: 'service.nme == \"a\"', verdict: forbidden, reason: x}]", "service has no nme, only name, classification, data_classes, environments, owner; did you mean name?"},
-		"policy, an object":        {policy, service + "rules: [{name: r, when: 'servce.name == \"a\"', verdict: forbidden, reason: x}]", "there is no servce; a condition speaks of agent, service and change; did you mean service?"},
+		"policy, an object":        {policy, service + "rules: [{name: r, when: 'servce.name == \"a\"', verdict: forbidden, reason: x}]", "there is no servce; a condition can use agent, service and change; did you mean service?"},
 		"policy, a comparison":     {policy, service + "rules: [{name: r, when: 'service.name = \"a\"', verdict: forbidden, reason: x}]", "= compares nothing; write =="},
 		"policy, half a condition": {policy, service + "rules: [{name: r, when: 'service.name ==', verdict: forbidden, reason: x}]", "the condition is not complete"},
 		"policy, a class":          {policy, "services: [{name: s, repositories: [a/b/c], classification: critcal}]", "did you mean critical?"},
