@@ -225,22 +225,3 @@ func (a *Admin) Clear(ctx context.Context, topics ...string) error {
 	}
 	return nil
 }
-
-// Size returns how many messages a topic holds.
-func (a *Admin) Size(ctx context.Context, topic string) (int64, error) {
-	starts, err := a.adm.ListStartOffsets(ctx, topic)
-	if err != nil {
-		return 0, fmt.Errorf("kafka: %s: %w", topic, err)
-	}
-	ends, err := a.adm.ListEndOffsets(ctx, topic)
-	if err != nil {
-		return 0, fmt.Errorf("kafka: %s: %w", topic, err)
-	}
-	var n int64
-	ends.Each(func(o kadm.ListedOffset) {
-		if s, ok := starts.Lookup(o.Topic, o.Partition); ok {
-			n += o.Offset - s.Offset
-		}
-	})
-	return n, nil
-}

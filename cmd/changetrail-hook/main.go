@@ -1,5 +1,5 @@
-// Command changetrail-hook is changetrail hook in a small program, which starts in less
-// time: agents wait for it at each call of a tool.
+// Command changetrail-hook is changetrail hook as a small program that starts faster: agents wait
+// for it at each call of a tool.
 package main
 
 import (

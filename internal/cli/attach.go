@@ -20,12 +20,12 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// about is what the flags of attach say of a report.
+// about holds the flags of attach: what a report is about.
 type about struct {
 	change, repository, commit, tool, name, conclusion, provider, url, scanID, run string
-	attempt                                                                        int64 // at that run
+	attempt                                                                        int64 // attempt of that run
 	timeout                                                                        time.Duration
-	anyCommit                                                                      bool // it is about the repository, and not about a commit
+	anyCommit                                                                      bool // the repository is enough: no commit is needed
 }
 
 func (a *app) attach() *cobra.Command {
@@ -37,29 +37,29 @@ a commit. The format is recognized by the content. The file is checked first: a 
 that is broken, empty or of an unknown format is an error here, in the CI job,
 and not later in the pipeline.
 
-In GitHub Actions, GitLab CI and Jenkins what it is about is read from the job's
-environment, unless flags say it; in GitHub Actions so is who it is (OIDC), where no
-token is configured and the workflow has the permission id-token: write. Ready parts
-are in deploy/ci.`,
+In GitHub Actions, GitLab CI and Jenkins the change and the commit are read from the
+job's environment, unless flags name them. In GitHub Actions the job also proves who it
+is (OIDC), if no token is configured and the workflow has the permission
+id-token: write. Ready-made CI steps are in deploy/ci.`,
 	}
 	return group(cmd, a.attachScan(), a.attachTests(), a.attachSBOM(), a.attachRequest())
 }
 
 func (a *app) attachFlags(cmd *cobra.Command, f *about) {
 	cmd.Flags().StringVar(&f.change, "change", "", "the change: acme/payments#4829, group/proj!12, its URL or its id")
-	cmd.Flags().StringVar(&f.repository, "repository", "", "the repository, host/path, where no change is known")
+	cmd.Flags().StringVar(&f.repository, "repository", "", "the repository, host/path, if no change is known")
 	cmd.Flags().StringVar(&f.commit, "commit", "", "the commit that was scanned or tested")
-	cmd.Flags().StringVar(&f.url, "job-url", "", "where the job can be seen")
+	cmd.Flags().StringVar(&f.url, "job-url", "", "URL of the CI job")
 	cmd.Flags().Var(spanOf(&f.timeout, 30*time.Second), "timeout", "how long to try")
 	a.producerFlags(cmd)
 }
 
 func (f *about) check() error {
 	if f.change == "" && f.anyCommit && f.repository == "" {
-		return misuse{errors.New("attach: give --change or --repository: what was asked must be about something, and no job of a known CI system says what")}
+		return misuse{errors.New("attach: give --change or --repository: a request must name its repository or change, and no CI system that changetrail knows provides one")}
 	}
 	if f.change == "" && !f.anyCommit && (f.repository == "" || f.commit == "") {
-		return misuse{errors.New("attach: give --change, or --repository and --commit: evidence must be about something, and no job of a known CI system says what")}
+		return misuse{errors.New("attach: give --change, or --repository and --commit: evidence must name its change or commit, and no CI system that changetrail knows provides one")}
 	}
 	if f.change != "" {
 		if _, err := record.ParseChange(f.change); err != nil {
@@ -83,19 +83,19 @@ func (a *app) attachScan() *cobra.Command {
 					return nil, "", err
 				}
 				if scan.Tool.Name = cmp.Or(f.tool, scan.Tool.Name); scan.Tool.Name == "" {
-					return nil, "", fmt.Errorf("a report of format %s does not name the tool that wrote it; say it with --tool NAME", result.Format)
+					return nil, "", fmt.Errorf("a report of format %s does not name the tool that wrote it; name it with --tool NAME", result.Format)
 				}
 				scan.ScanID, scan.CommitSHA, scan.URL, scan.Repository = f.scanID, f.commit, f.url, f.repository
 				said := fmt.Sprintf("%s report of %s: %d findings, highest %s\ndigest %s", result.Format, scan.Tool.Name, result.Summary.Findings, orNone(result.Summary.Highest), scan.Report.Digest)
 				if result.Tool == "" && f.tool == "" {
-					said += "\nit does not name the tool that wrote it; --tool NAME does"
+					said += "\nthe report does not name the tool that wrote it; name it with --tool NAME"
 				}
 				return scan, said + notUnderstood(result), nil
 			})
 		},
 	}
-	cmd.Flags().StringVar(&f.tool, "tool", "", "name of the scanner, where the report does not say it")
-	cmd.Flags().StringVar(&f.scanID, "scan-id", "", "the scan's name at the scanner")
+	cmd.Flags().StringVar(&f.tool, "tool", "", "name of the scanner, if the report does not name it")
+	cmd.Flags().StringVar(&f.scanID, "scan-id", "", "the scanner's id of the scan")
 	a.attachFlags(cmd, &f)
 	return cmd
 }
@@ -115,16 +115,16 @@ func (a *app) attachTests() *cobra.Command {
 				}
 				v.Name, v.Provider, v.CommitSHA, v.URL, v.Conclusion, v.Repository = f.name, f.provider, f.commit, f.url, f.conclusion, f.repository
 				v.RunID, v.Attempt = f.run, max(0, f.attempt)
-				if len(args) > 1 { // each is a check of its own
+				if len(args) > 1 { // each file is a check of its own
 					v.Name += " (" + filepath.Base(name) + ")"
 				}
 				return v, fmt.Sprintf("%s: %s, %d passed, %d failed, %d skipped\ndigest %s", result.Format, result.Conclusion, result.Passed, result.Failed, result.Skipped, v.Report.Digest) + notUnderstood(result), nil
 			})
 		},
 	}
-	cmd.Flags().StringVar(&f.name, "name", "", "name of the job; what CI calls it, or tests, where left out")
+	cmd.Flags().StringVar(&f.name, "name", "", "name of the job (default: its name in CI, or tests)")
 	cmd.Flags().StringVar(&f.provider, "provider", "", "the CI system")
-	cmd.Flags().StringVar(&f.conclusion, "conclusion", "", "what the CI system says of the job; read from the report where left out")
+	cmd.Flags().StringVar(&f.conclusion, "conclusion", "", "the job's conclusion in the CI system (default: read from the report)")
 	a.attachFlags(cmd, &f)
 	return cmd
 }
@@ -136,8 +136,8 @@ func notUnderstood(r evidence.Result) string {
 	return "\nnot understood: " + strings.Join(r.Partial, "; ")
 }
 
-// attachFiles hands in files, all of them or, if one cannot be read, none. read makes a
-// fact of one and says what it holds; other is the command for files of another kind.
+// attachFiles sends all files, or none if one of them cannot be read. read turns a file into
+// a fact and describes it; other is the command for files of another kind.
 func (a *app) attachFiles(cmd *cobra.Command, f *about, names []string, other string, read func(name string, file []byte) (record.Fact, string, error)) error {
 	f.fill(ciJobOf(os.Getenv))
 	if err := f.check(); err != nil {
@@ -161,7 +161,7 @@ func (a *app) attachFiles(cmd *cobra.Command, f *about, names []string, other st
 			continue
 		}
 		if n := secrets.Reported(file); n > 0 {
-			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s holds %d secrets as they are. Pages and /v1/blobs hide them, but the file is kept as the scanner wrote it, since its digest is evidence; let the scanner redact them, as gitleaks --redact does\n", name, n)
+			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s contains %d secrets in plain text. Pages and /v1/blobs mask them, but the file is stored as the scanner wrote it, because its digest is evidence; make the scanner redact them, as gitleaks --redact does\n", name, n)
 		}
 		e := producer.Event(f.change, fact)
 		if f.repository != "" && f.change == "" {
@@ -179,7 +179,7 @@ func (a *app) attachFiles(cmd *cobra.Command, f *about, names []string, other st
 	return nil
 }
 
-// readReport reads a file that somebody named, a pipe included, as far as a report goes.
+// readReport reads a report from a file or a pipe, up to the maximum size of a report.
 func readReport(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -188,7 +188,7 @@ func readReport(name string) ([]byte, error) {
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, evidence.MaxReport+1))
 	if err == nil && len(text) > evidence.MaxReport {
-		err = fmt.Errorf("%s: it has more than %d MiB, which is the most that is read", name, evidence.MaxReport>>20)
+		err = fmt.Errorf("%s: the file has more than %d MiB, which is the maximum", name, evidence.MaxReport>>20)
 	}
 	return text, err
 }
@@ -206,7 +206,7 @@ func (a *app) attachSBOM() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.fill(ciJobOf(os.Getenv))
 			if f.change == "" || before == "" {
-				return misuse{errors.New("attach sbom: give --change, and the bill of before with --before: what is attached is the difference")}
+				return misuse{errors.New("attach sbom: give --change, and the earlier bill of materials with --before: their difference is attached")}
 			}
 			if err := f.check(); err != nil {
 				return err
@@ -225,7 +225,7 @@ func (a *app) attachSBOM() *cobra.Command {
 			}
 			update := &record.Updated{Revision: record.Revision{Dependencies: updates, SBOMDigest: digests.Of(now)}}
 			if len(updates) > 500 {
-				return fmt.Errorf("attach sbom: %d packages differ, at most 500 can be one change; are these bills of the same project?", len(updates))
+				return fmt.Errorf("attach sbom: %d packages differ, and one change can have at most 500; are both bills of materials from the same project?", len(updates))
 			}
 			if err := a.hand(cmd, f, producer.Event(f.change, update)); err != nil {
 				return err
@@ -237,7 +237,7 @@ func (a *app) attachSBOM() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&before, "before", "", "the bill of the base of the change")
+	cmd.Flags().StringVar(&before, "before", "", "the bill of materials before the change")
 	a.attachFlags(cmd, &f)
 	return cmd
 }
@@ -252,7 +252,7 @@ func orNone(s string) string {
 func exactlyOne(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != 1 {
-			return misuse{fmt.Errorf("give exactly one %s, and not %d; see %s --help", what, len(args), cmd.CommandPath())}
+			return misuse{fmt.Errorf("give exactly one %s, not %d; see %s --help", what, len(args), cmd.CommandPath())}
 		}
 		return nil
 	}

@@ -18,17 +18,16 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A ciJob is what a CI system tells a job of itself, in its environment.
+// A ciJob is what the environment of a CI job says about it.
 type ciJob struct {
-	provider                              string // "" outside of those that are known
+	provider                              string // "" outside the CI systems that are known
 	repository, change, commit, name, url string
-	// run is the run or pipeline of the job, and attempt a number that grows from one
-	// attempt at it to the next, as text.
+	// run is the run or pipeline of the job. attempt, a number as text, grows with each attempt.
 	run, attempt string
 }
 
-// ciJobOf reads it: of GitHub Actions, GitLab CI and Jenkins. What a pull request is
-// tested as is often a merge that nobody keeps; the commit is the head of the change.
+// ciJobOf reads the job from the environment of GitHub Actions, GitLab CI or Jenkins. CI often
+// tests a pull request as a temporary merge commit; commit is the head of the change.
 func ciJobOf(getenv func(string) string) ciJob {
 	switch {
 	case getenv("GITHUB_ACTIONS") == "true":
@@ -67,7 +66,7 @@ func githubJob(getenv func(string) string) ciJob {
 	}
 	text, err := os.ReadFile(getenv("GITHUB_EVENT_PATH"))
 	if err != nil || json.Unmarshal(text, &event) != nil {
-		return j // it is no event of a pull request, or none that can be read
+		return j // it is not a pull request event, or it cannot be read
 	}
 	if id, err := record.ParseChange(event.PullRequest.URL); err == nil {
 		j.change, j.commit = string(id), cmp.Or(event.PullRequest.Head.SHA, j.commit)
@@ -75,7 +74,7 @@ func githubJob(getenv func(string) string) ciJob {
 	return j
 }
 
-// fill takes from the job what the command line does not say.
+// fill sets from the job what the command line leaves out.
 func (f *about) fill(j ciJob) {
 	if f.change == "" && f.repository == "" && f.commit == "" {
 		f.change, f.commit = j.change, j.commit
@@ -87,11 +86,11 @@ func (f *about) fill(j ciJob) {
 	f.name = cmp.Or(f.name, j.name, "tests")
 	if f.provider == j.provider {
 		f.run = j.run
-		f.attempt, _ = strconv.ParseInt(j.attempt, 10, 64) // of another form it says nothing
+		f.attempt, _ = strconv.ParseInt(j.attempt, 10, 64) // 0 if it is not a number
 	}
 }
 
-// what says in words what a report is about.
+// what describes what a report is about.
 func (f *about) what() string {
 	s := cmp.Or(f.change, f.repository)
 	if f.commit != "" {
@@ -100,8 +99,8 @@ func (f *about) what() string {
 	return s
 }
 
-// ciToken asks GitHub Actions who this job is: an OIDC token for the gateway at
-// address, "" outside of it, and where the workflow has no permission id-token: write.
+// ciToken gets an OIDC token of this job from GitHub Actions, for the gateway at address. It is
+// "" outside GitHub Actions, and if the workflow lacks the permission id-token: write.
 func ciToken(ctx context.Context, getenv func(string) string, address string) (string, error) {
 	at, bearer := getenv("ACTIONS_ID_TOKEN_REQUEST_URL"), getenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
 	if at == "" || bearer == "" {

@@ -162,7 +162,7 @@ func mayListen(s *Settings, command []string) error {
 		known, err := s.credentials()
 		errs = append(errs, err, s.gatewayAt("gateway.listen", s.Gateway.Listen, known, nil).may())
 		if !known.Any() {
-			errs = append(errs, errors.New("it asks nobody who they are, so that what it takes proves nothing"))
+			errs = append(errs, errors.New("it has no authentication, so what it accepts proves nothing"))
 		}
 	}
 	return errors.Join(errs...)

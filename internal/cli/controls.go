@@ -13,7 +13,7 @@ func (a *app) controls() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "controls",
-		Short: "Show what each tag of the control matrix means, and what evidence it asks for",
+		Short: "Show what each tag of the control matrix means, and which evidence it requires",
 		Example: `  changetrail controls --controls controls.yaml
   changetrail controls --controls matrix.csv -o json`,
 		Args: noArgs,
@@ -23,7 +23,7 @@ func (a *app) controls() *cobra.Command {
 				return err
 			}
 			if s.Enricher.Controls == "" {
-				_ = s.policyOfInstance(cmd) // without one the matrix is empty, which is said below
+				_ = s.policyOfInstance(cmd) // without one the matrix is empty, which is reported below
 			}
 			_, m, err := s.policyAndControls()
 			if err != nil {
@@ -45,7 +45,7 @@ func (a *app) controls() *cobra.Command {
 				}
 				needs := "not evaluated: the matrix names no evidence for it"
 				if len(c.Evidence) > 0 {
-					needs = "asks for " + strings.Join(c.Evidence, ", ")
+					needs = "requires " + strings.Join(c.Evidence, ", ")
 				}
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", c.Tag, c.Match, where, needs)
 				if c.Title != "" {
@@ -61,7 +61,7 @@ func (a *app) controls() *cobra.Command {
 			return w.Flush()
 		},
 	}
-	outputFlag(cmd, &output, "how it is written", "text", "json")
+	outputFlag(cmd, &output, "output format", "text", "json")
 	a.flag(cmd.Flags(), "controls", "enricher.controls", "the control matrix: YAML, CSV, or an OSCAL component definition")
 	return cmd
 }

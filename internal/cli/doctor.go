@@ -26,7 +26,7 @@ type finding struct {
 	Check  string `json:"check"`
 	Status string `json:"status"` // ok, warning or failed
 	Detail string `json:"detail,omitempty"`
-	Do     string `json:"do,omitempty"` // what to do about it
+	Do     string `json:"do,omitempty"` // how to correct it
 }
 
 // A checkup gathers findings.
@@ -44,14 +44,14 @@ func (c *checkup) fail(check, do string, err error) {
 	c.findings = append(c.findings, finding{check, "failed", mistake.Plain(err), do})
 }
 
-var errUnwell = errors.New("some checks failed; the arrows say what to do")
+var errUnwell = errors.New("some checks failed; each arrow says what to do")
 
 func (a *app) doctor() *cobra.Command {
 	var output string
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:     "doctor",
-		Short:   "Check configuration and reach of everything, and say what to do",
+		Short:   "Check the configuration and the connections, and say how to correct them",
 		Example: "  changetrail doctor\n  changetrail doctor --engine elasticsearch --url http://localhost:9201 -o json",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -68,17 +68,17 @@ func (a *app) doctor() *cobra.Command {
 			return c.report(cmd, output)
 		},
 	}
-	outputFlag(cmd, &output, "how it is written", "text", "json")
+	outputFlag(cmd, &output, "output format", "text", "json")
 	cmd.Flags().Var(spanOf(&timeout, 20*time.Second), "timeout", "how long to try")
-	a.flag(cmd.Flags(), "store", "store", "the folder of the embedded mode, opensearch or elasticsearch")
+	a.flag(cmd.Flags(), "store", "store", "a folder of the embedded mode, opensearch or elasticsearch")
 	a.engineFlags(cmd.Flags())
-	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml: the services")
+	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml: services, agents and rules")
 	a.flag(cmd.Flags(), "controls", "enricher.controls", "controls.yaml: the control matrix")
 	return cmd
 }
 
-// checked checks an embedded instance where commands find one, else the services beside
-// Kafka and the search engine.
+// checked checks an embedded instance if commands find one, else the services with Kafka and
+// the search engine.
 func checked(ctx context.Context, cmd *cobra.Command, s *Settings) (*checkup, error) {
 	at, lost := s.look(ctx)
 	if wrong := (misuse{}); errors.As(lost, &wrong) {
@@ -100,7 +100,7 @@ func checked(ctx context.Context, cmd *cobra.Command, s *Settings) (*checkup, er
 		return c, nil
 	}
 	if lost != nil {
-		c.warn("instance", "start changetrail demo or changetrail up, or name a data folder with --store; else this is about services", "no embedded instance was found")
+		c.warn("instance", "start changetrail demo or changetrail up, or name a data folder with --store; without one, the services are checked", "no embedded instance was found")
 	}
 	c.kafka(ctx, s)
 	c.engine(ctx, s)
@@ -134,14 +134,14 @@ func (c *checkup) report(cmd *cobra.Command, output string) error {
 	return nil
 }
 
-// files checks what people write.
+// files checks the files that people write.
 func (c *checkup) files(s *Settings) {
 	p, m, err := s.policyAndControls()
 	switch {
 	case err != nil:
-		c.fail("policy and controls", "correct the file; deploy/example holds a pair that works", err)
+		c.fail("policy and controls", "correct the file; deploy/example has a policy and a matrix that work", err)
 	case len(p.Services) == 0:
-		c.warn("policy", "set enricher.policy to a policy.yaml; see deploy/example/policy.yaml", "no services are known: records say nothing of service, classification or data classes")
+		c.warn("policy", "set enricher.policy to a policy.yaml; see deploy/example/policy.yaml", "no services are known: records have no service, classification or data classes")
 	case len(m.Controls) == 0:
 		c.warn("controls", "set enricher.controls to a controls.yaml; see deploy/example/controls.yaml", "no controls are known: records carry no control tags")
 	default:
@@ -152,32 +152,32 @@ func (c *checkup) files(s *Settings) {
 	}
 	if dir := s.Producer.Spool; dir != "" {
 		if _, err := os.ReadDir(dir); err != nil {
-			c.warn("spool", "it is made when it is first needed", "%v", err)
+			c.warn("spool", "nothing to do: the folder is created when it is needed", "%v", err)
 		}
 	}
 }
 
-// credentials checks what a gateway of this configuration would ask for.
+// credentials checks whom a gateway with this configuration would let in.
 func (c *checkup) credentials(s *Settings) {
 	conf, err := s.gatewayConfig(signing.Keys{})
 	switch {
 	case err != nil:
-		c.fail("gateway", "correct the file; docs/gateway.md describes it, and deploy/example/credentials.yaml is one that works", err)
+		c.fail("gateway", "correct the file; docs/gateway.md describes it, and deploy/example/credentials.yaml works", err)
 	case conf.Credentials != nil && !conf.Credentials.Any():
-		c.warn("gateway", "list who may send and read; changetrail gateway token makes a token", "%s lists nobody, so that everybody is refused", s.Gateway.Credentials)
+		c.warn("gateway", "list who may send and read; changetrail gateway token makes a token", "%s lists nobody, so everybody is refused", s.Gateway.Credentials)
 	case conf.Credentials == nil:
 		if s.Gateway.Open {
-			c.warn("gateway", "set gateway.credentials", "it is open to whoever can connect")
+			c.warn("gateway", "set gateway.credentials", "it is open to anybody who can connect")
 		}
 	case !conf.Keys.CanSign():
-		c.warn("gateway", "set signing_key, the same at gateways and enrichers; openssl rand -hex 32 makes one", "it asks who sends, and cannot tell the enricher")
+		c.warn("gateway", "set the same signing_key for gateways and enrichers; openssl rand -hex 32 makes one", "it knows who sends, but cannot prove it to the enricher")
 	default:
 		c.ok("gateway", "credentials and signing_key are set")
 	}
 }
 
-// gateway checks the one that events are sent to from here: that it answers, and that
-// it knows the token. A batch of none is refused, by one who knows whom it refuses.
+// gateway checks that the gateway to which this machine sends events answers and knows the
+// token. It sends an empty batch, which a gateway refuses after it has checked the token.
 func (c *checkup) gateway(ctx context.Context, s *Settings) {
 	if s.Producer.Gateway == "" {
 		return
@@ -189,7 +189,7 @@ func (c *checkup) gateway(ctx context.Context, s *Settings) {
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(s.Producer.Gateway, "/")+"/v1/events", strings.NewReader("[]"))
 	if err != nil {
-		c.fail("producer.gateway", "give an address as https://changetrail.acme.example", err)
+		c.fail("producer.gateway", "give an address such as https://changetrail.acme.example", err)
 		return
 	}
 	req.Header.Set("Content-Type", schemas.ContentTypeBatch)
@@ -198,17 +198,17 @@ func (c *checkup) gateway(ctx context.Context, s *Settings) {
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		c.fail("producer.gateway", "see whether a gateway runs there, and whether something between blocks it", err)
+		c.fail("producer.gateway", "check that a gateway runs there and that no firewall or proxy blocks it", err)
 		return
 	}
-	_ = res.Body.Close() // nothing of it is read
+	_ = res.Body.Close() // the body is not read
 	switch res.StatusCode {
 	case http.StatusBadRequest:
 		c.ok("producer.gateway", "%s answers", config.Shown(s.Producer.Gateway))
 	case http.StatusUnauthorized:
-		c.fail("producer.gateway", "set producer.token to one that its credentials.yaml knows; changetrail gateway token makes one", fmt.Errorf("%s does not know the token", config.Shown(s.Producer.Gateway)))
+		c.fail("producer.gateway", "set producer.token to a token that its credentials.yaml lists; changetrail gateway token makes one", fmt.Errorf("%s does not know the token", config.Shown(s.Producer.Gateway)))
 	default:
-		c.fail("producer.gateway", "see whether that is the address of a gateway", fmt.Errorf("%s answers %s", config.Shown(req.URL.String()), res.Status))
+		c.fail("producer.gateway", "check that this is the address of a gateway", fmt.Errorf("%s answers %s", config.Shown(req.URL.String()), res.Status))
 	}
 }
 
@@ -225,7 +225,7 @@ func (c *checkup) kafka(ctx context.Context, s *Settings) {
 	}
 	defer adm.Close()
 	if err := adm.Ping(ctx); err != nil {
-		c.fail("kafka", fmt.Sprintf("see that a broker listens at one of %v, and that kafka.tls and kafka.sasl are as it asks", conf.Brokers), err)
+		c.fail("kafka", fmt.Sprintf("check that a broker listens at one of %v, and that kafka.tls and kafka.sasl fit its settings", conf.Brokers), err)
 		return
 	}
 	c.ok("kafka", "%v answers", conf.Brokers)
@@ -241,29 +241,55 @@ func (c *checkup) kafka(ctx context.Context, s *Settings) {
 	} {
 		c.group(ctx, adm, "group "+group.name, group.name, group.start)
 	}
-	c.letters(ctx, s, adm, func(int64) string {
-		return fmt.Sprintf("changetrail letters lists them; in %s the header changetrail_reason says why, changetrail_detail what to do", s.topics().DLQ())
-	})
+	c.letters(ctx, conf, s.topics(), fmt.Sprintf("changetrail letters lists them; in the topic %s the header changetrail_reason gives the reason, and changetrail_detail says what to do", s.topics().DLQ()))
 }
 
-// letters says how many messages were refused.
-func (c *checkup) letters(ctx context.Context, s *Settings, adm *stream.Admin, do func(int64) string) {
-	n, err := adm.Size(ctx, s.topics().DLQ())
+// maxCounted is how many dead letters are counted, so that the doctor stays fast.
+const maxCounted = 10_000
+
+// letters reports how many messages could not be processed.
+func (c *checkup) letters(ctx context.Context, kafka stream.Config, topics stream.Topics, do string) {
+	n, err := countLetters(ctx, kafka, topics)
 	switch {
 	case err != nil:
-		c.fail("dead letters", "see that the topic can be read", err)
+		c.fail("dead letters", "check that the topic can be read", err)
+	case n >= maxCounted:
+		c.warn("dead letters", do, "at least %d messages could not be processed", n)
 	case n > 0:
-		c.warn("dead letters", do(n), "%d messages were refused", n)
+		c.warn("dead letters", do, "%d messages could not be processed", n)
 	default:
 		c.ok("dead letters", "none")
 	}
 }
 
-// group says how far a group of readers is; name is how people know it.
+// countLetters reads the dead letters, up to maxCounted: offsets count the markers of
+// transactions, too.
+func countLetters(ctx context.Context, kafka stream.Config, topics stream.Topics) (n int, err error) {
+	partitions, err := stream.Partitions(ctx, kafka, topics)
+	for partition := int32(0); err == nil && partition < partitions; partition++ {
+		_, err = kafka.Partition(topics.DLQ(), partition).Scan(ctx, -1, func(recs []*stream.Record) error {
+			for _, r := range recs {
+				if !stream.IsMarker(r) {
+					n++
+				}
+			}
+			if n >= maxCounted {
+				return errEnough
+			}
+			return nil
+		})
+	}
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return n, err
+}
+
+// group reports how far behind a consumer group is. name is what people call it.
 func (c *checkup) group(ctx context.Context, adm *stream.Admin, name, group, start string) {
 	lags, members, err := adm.Group(ctx, group)
 	if err != nil {
-		c.fail(name, "see that the client may describe groups", err)
+		c.fail(name, "check that the client may describe groups", err)
 		return
 	}
 	var lag int64
@@ -272,9 +298,9 @@ func (c *checkup) group(ctx context.Context, adm *stream.Admin, name, group, sta
 	}
 	switch {
 	case members == 0:
-		c.warn(name, start, "nobody reads; %d messages wait", lag)
+		c.warn(name, start, "it does not run; %d messages wait", lag)
 	case lag > 10_000:
-		c.warn(name, "if it grows, start another", "%d members are %d messages behind", members, lag)
+		c.warn(name, "if the number grows, start another one", "%d members are %d messages behind", members, lag)
 	default:
 		c.ok(name, "%d members, %d messages behind", members, lag)
 	}
@@ -288,7 +314,7 @@ func (c *checkup) engine(ctx context.Context, s *Settings) {
 	}
 	version, err := engine.Version(ctx)
 	if err != nil {
-		c.fail(engine.Name(), fmt.Sprintf("see that it listens at %s, that sink.engine names the product that it is, and that the credentials are right", config.Shown(fmt.Sprint(s.Sink.Addresses))), err)
+		c.fail(engine.Name(), fmt.Sprintf("check that it listens at %s, that sink.engine names the right product, and that the credentials are right", config.Shown(fmt.Sprint(s.Sink.Addresses))), err)
 		return
 	}
 	c.ok(engine.Name(), "version %s at %s", version, config.Shown(fmt.Sprint(s.Sink.Addresses)))
@@ -296,5 +322,5 @@ func (c *checkup) engine(ctx context.Context, s *Settings) {
 		c.fail("indexes", "run changetrail setup", err)
 		return
 	}
-	c.ok("indexes", "the templates are there")
+	c.ok("indexes", "the templates exist")
 }

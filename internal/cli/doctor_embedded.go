@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -18,8 +17,7 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// embedded checks an instance of the embedded mode, which has no Kafka and no search engine
-// beside it.
+// embedded checks an instance of the embedded mode, which needs no Kafka and no search engine.
 func (c *checkup) embedded(ctx context.Context, s *Settings, at place) {
 	folder := at.instance.Data
 	if err := inFolder(at.short(), local.FileName); err != nil {
@@ -32,7 +30,7 @@ func (c *checkup) embedded(ctx context.Context, s *Settings, at place) {
 		if at.instance.Command == "demo" {
 			again = commandLine(thisStart().command(), "demo", "--data", at.short())
 		}
-		c.warn("instance", "start it: "+again, "%s is stopped: nothing takes events", config.Shown(at.short()))
+		c.warn("instance", "start it: "+again, "%s is stopped: no events are accepted", config.Shown(at.short()))
 		return
 	}
 	c.ok("instance", "%s", config.Shown(at.String()))
@@ -44,13 +42,13 @@ func (c *checkup) embedded(ctx context.Context, s *Settings, at place) {
 func (c *checkup) index(ctx context.Context, folder string) {
 	x, err := local.Open(ctx, folder, false)
 	if err != nil {
-		c.fail("index", "stop the instance, and let a copy of the folder be looked at before anything else is done to it", err)
+		c.fail("index", "stop the instance, and make a copy of the folder before you do anything else", err)
 		return
 	}
 	defer func() { _ = x.Close() }() // it was only read
 	found, err := x.Search(ctx, query.Request{Where: query.All{}})
 	if err != nil {
-		c.fail("index", "try again; if it stays so, rebuild it from the events (docs/embedded.md)", err)
+		c.fail("index", "try again; if it fails again, rebuild the index from the events (docs/embedded.md)", err)
 		return
 	}
 	c.ok("index", "%d records in %s", found.Total, filepath.Join(folder, local.FileName))
@@ -65,15 +63,16 @@ func (c *checkup) page(ctx context.Context, address string) {
 	if err == nil {
 		var res *http.Response
 		if res, err = http.DefaultClient.Do(req); err == nil {
-			_ = res.Body.Close() // there is none
+			_ = res.Body.Close() // there is no body
 			c.ok("page", "%s answers", address)
 			return
 		}
 	}
-	c.fail("page", "see what the instance printed when it started", errors.New(mistake.Plain(err)))
+	c.fail("page", "look at what the instance printed when it started", errors.New(mistake.Plain(err)))
 }
 
-// pipeline checks how far the enricher and the sink of an instance are, and what was refused.
+// pipeline checks how far behind the enricher and the sink of an instance are, and reports dead
+// letters.
 func (c *checkup) pipeline(ctx context.Context, s *Settings, kafka stream.Config) {
 	admin, err := stream.NewAdmin(kafka)
 	if err != nil {
@@ -84,7 +83,5 @@ func (c *checkup) pipeline(ctx context.Context, s *Settings, kafka stream.Config
 	for name, group := range map[string]string{"enricher": enricher.Group(s.topics()), "sink": sinks.Group(s.topics(), local.Name)} {
 		c.group(ctx, admin, name, group, "start the instance again")
 	}
-	c.letters(ctx, s, admin, func(int64) string {
-		return fmt.Sprintf("%s lists them, with what to do", strings.TrimSpace(thisStart().command()+" letters"))
-	})
+	c.letters(ctx, kafka, s.topics(), strings.TrimSpace(thisStart().command()+" letters")+" lists them and says what to do")
 }

@@ -33,19 +33,19 @@ import (
 // A store is an index with the files beside it.
 type store struct {
 	web.Index
-	files blobs.Getter // nil where none is configured
+	files blobs.Getter // nil if none is configured
 	name  string
 	at    place
 	close func()
 }
 
 func (a *app) storeFlags(cmd *cobra.Command) {
-	a.flag(cmd.Flags(), "store", "store", "where to look: a folder of the embedded mode, opensearch or elasticsearch")
+	a.flag(cmd.Flags(), "store", "store", "where the records are: a folder of the embedded mode, opensearch or elasticsearch")
 	a.engineFlags(cmd.Flags())
-	a.flag(cmd.Flags(), "blobs", "blobs", "where reports are kept: a folder, or a URL as s3://bucket")
+	a.flag(cmd.Flags(), "blobs", "blobs", "where files are stored: a folder, or a URL such as s3://bucket")
 }
 
-// openStore opens the place where to look.
+// openStore opens the index that commands read, and the files beside it.
 func (s *Settings) openStore(ctx context.Context) (*store, error) {
 	at, err := s.look(ctx)
 	if err != nil {
@@ -87,8 +87,8 @@ func (s *Settings) openStore(ctx context.Context) (*store, error) {
 	}}, nil
 }
 
-// openFor opens the store that a command reads, and says which one that is where nobody
-// named it.
+// openFor opens the store that a command reads, and prints which one it is if the user did not
+// name it.
 func (s *Settings) openFor(cmd *cobra.Command) (*store, error) {
 	x, err := s.openStore(cmd.Context())
 	if err == nil && !x.at.given {
@@ -97,8 +97,8 @@ func (s *Settings) openFor(cmd *cobra.Command) (*store, error) {
 	return x, err
 }
 
-// restsThere asks the store whether a change rests on a file of which one may read; nil where no
-// store is set.
+// restsThere returns a function that reports whether a change that a reader may see rests on a
+// file; nil if no store is set.
 func (s *Settings) restsThere() func(context.Context, string, identity.Principal) (bool, error) {
 	if s.Store == "" {
 		return nil
@@ -115,7 +115,7 @@ func (s *Settings) restsThere() func(context.Context, string, identity.Principal
 
 var _ web.Index = (*bulk.Server)(nil)
 
-// changeIn reads the name of a change and opens the store to look for it.
+// changeIn parses the name of a change and opens the store to find it.
 func (a *app) changeIn(cmd *cobra.Command, name string) (record.ChangeID, *store, error) {
 	id, err := record.ParseChange(name)
 	if err != nil {
@@ -129,8 +129,8 @@ func (a *app) changeIn(cmd *cobra.Command, name string) (record.ChangeID, *store
 	return id, x, err
 }
 
-// savedQueries are those that come with changetrail, and those of the file that
-// the setting queries names.
+// savedQueries returns the built-in queries and those of the file that the setting queries
+// names.
 func (s *Settings) savedQueries() ([]query.Saved, error) {
 	saved, err := query.BuiltIn()
 	if err != nil || s.Queries == "" {
@@ -144,7 +144,7 @@ func (s *Settings) savedQueries() ([]query.Saved, error) {
 	if err != nil {
 		return nil, mistake.In(s.Queries, err)
 	}
-	for _, q := range own { // one of ours may be replaced
+	for _, q := range own { // they may replace built-in ones
 		saved = slices.DeleteFunc(saved, func(o query.Saved) bool { return o.Name == q.Name })
 	}
 	return append(own, saved...), nil
@@ -154,12 +154,12 @@ func (a *app) web() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "web",
 		Short: "Serve the web page over an index",
-		Long: `Serves search, the story of each change and its evidence: over OpenSearch,
-Elasticsearch, or the folder of the embedded mode. The pages show reports where
---blobs names the store that the enricher keeps them in.
+		Long: `Serves search, the story of each change and its evidence. It reads OpenSearch,
+Elasticsearch, or a folder of the embedded mode. To show reports it needs --blobs, which
+names the store in which the enricher keeps them.
 
-With --credentials readers are asked who they are: programs send a token, people sign
-in with theirs. Without, nobody is asked, and it listens on this machine alone.`,
+With --credentials readers must sign in: programs send a token, people enter theirs.
+Without --credentials everybody may read, and it listens on this machine only.`,
 		Example: `  changetrail web --store opensearch --url http://localhost:9200 --blobs s3://evidence
   changetrail web --store changetrail-demo --listen 127.0.0.1:8090`,
 		Args: noArgs,
@@ -207,7 +207,7 @@ in with theirs. Without, nobody is asked, and it listens on this machine alone.`
 	return cmd
 }
 
-// tableColumns are what a table shows of each change.
+// tableColumns are the fields that a table shows of each change.
 var tableColumns = []string{"@timestamp", "changetrail.change.id", "service.name", "gen_ai.agent.id", "changetrail.answers.trigger", "changetrail.answers.alternatives", "changetrail.answers.authorized", "changetrail.answers.reviewed", "changetrail.gaps"}
 
 func (a *app) query() *cobra.Command {
@@ -217,9 +217,9 @@ func (a *app) query() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "query [NAME|QUERY]",
 		Short: "Run a saved query by name, or a query in Lucene's syntax",
-		Long: `Finds change records, the newest first. Without a query it lists the saved ones.
-A query is the name of a saved one, a change, address, commit, digest or CVE as you
-paste it, or Lucene's syntax as in Kibana (docs/query.md).`,
+		Long: `Finds change records, the newest first. Without a query it lists the saved queries.
+A query is the name of a saved query; or a change, URL, commit, digest or CVE, pasted as
+it is; or Lucene's syntax as in Kibana (docs/query.md).`,
 		Example: `  changetrail query
   changetrail query pci-6.3.2-agents --since 90d
   changetrail query 'changetrail.gaps:self-approval AND service.name:payments' -o csv > self.csv
@@ -278,10 +278,10 @@ paste it, or Lucene's syntax as in Kibana (docs/query.md).`,
 			return printFound(cmd, x, where, output, chosen, limit)
 		},
 	}
-	outputFlag(cmd, &output, "how it is written; json is one record a line", "table", "json", "csv")
-	cmd.Flags().StringVar(&since, "since", "", "only changes with an event in this time span, as 90d or 24h")
-	cmd.Flags().StringSliceVar(&chosen, "columns", nil, "fields to show, with commas")
-	cmd.Flags().IntVar(&limit, "limit", 0, "records at most, 0 is all; a table shows 50 where nothing is said")
+	outputFlag(cmd, &output, "output format; json writes one record per line", "table", "json", "csv")
+	cmd.Flags().StringVar(&since, "since", "", "only changes with an event in this time span, for example 90d or 24h")
+	cmd.Flags().StringSliceVar(&chosen, "columns", nil, "fields to show, separated by commas")
+	cmd.Flags().IntVar(&limit, "limit", 0, "maximum number of records, 0 for all; a table shows 50 by default")
 	a.storeFlags(cmd)
 	return cmd
 }
@@ -307,8 +307,8 @@ func parseQuery(text, since string, saved []query.Saved) (query.Node, error) {
 	return query.Bool{Must: []query.Node{n, query.Range{Field: fields["@timestamp"], Low: &query.Bound{Number: from, Inclusive: true}}}}, nil
 }
 
-// misnamed is an error where a text is near to the name of a saved query and finds nothing: an
-// empty table would read as if there was nothing.
+// misnamed returns an error if a text is close to the name of a saved query and finds nothing:
+// an empty table would look as if there was nothing.
 func misnamed(ctx context.Context, x *store, text string, where query.Node, saved []query.Saved) error {
 	meant := query.Meant(text, saved)
 	if _, named := query.Find(saved, text); named || meant == "" {
@@ -318,12 +318,12 @@ func misnamed(ctx context.Context, x *store, text string, where query.Node, save
 	if err != nil || res.Total > 0 {
 		return err
 	}
-	return misuse{fmt.Errorf("no saved query is named %s, and no change has that word; did you mean %s?", text, meant)}
+	return misuse{fmt.Errorf("no saved query is named %s, and no change contains that word; did you mean %s?", text, meant)}
 }
 
 var errEnough = errors.New("enough")
 
-// printFound writes what is found as it comes.
+// printFound writes the records one by one as they are found.
 func printFound(cmd *cobra.Command, x *store, where query.Node, output string, fields []string, limit int) error {
 	res, err := x.Search(cmd.Context(), query.Request{Where: where})
 	if err != nil {
@@ -412,9 +412,9 @@ func (a *app) replay() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "replay CHANGE",
 		Short: "Show the story of a change: saw, decided, did, validated, approved, merged, deployed",
-		Long: `Shows the story of a change with its evidence. --save writes record, events and
-every report and log that is kept to a folder, with a manifest of digests, and
-reads all of it back; --check does that again for a folder, at any time and offline.`,
+		Long: `Shows the story of a change with its evidence. --save writes the record, the events and
+every stored report and log to a folder, with a manifest of digests, and verifies what
+it wrote. --check verifies such a folder again, at any time and offline.`,
 		Example: `  changetrail replay acme/payments#4829
   changetrail replay acme/payments#4829 --save evidence/pr-4829
   changetrail replay --check evidence/pr-4829`,
@@ -447,15 +447,15 @@ reads all of it back; --check does that again for a folder, at any time and offl
 			return checkSaved(cmd, dir)
 		},
 	}
-	cmd.Flags().StringVar(&dir, "save", "", "write every piece of evidence to this folder, with a manifest of digests")
-	cmd.Flags().StringVar(&check, "check", "", "check a folder that --save wrote")
+	cmd.Flags().StringVar(&dir, "save", "", "write all evidence to this folder, with a manifest of digests")
+	cmd.Flags().StringVar(&check, "check", "", "verify a folder that --save wrote")
 	a.storeFlags(cmd)
 	return cmd
 }
 
-// checkSaved reads back what was saved, and says what is there.
+// checkSaved verifies what was saved, and lists it.
 func checkSaved(cmd *cobra.Command, dir string) error {
-	root, err := os.OpenRoot(dir) // no link leads out of what others saved
+	root, err := os.OpenRoot(dir) // no link may lead out of a folder that others saved
 	if err != nil {
 		return err
 	}
@@ -472,10 +472,10 @@ func checkSaved(cmd *cobra.Command, dir string) error {
 		return err
 	}
 	out := cmd.OutOrStdout()
-	fmt.Fprintf(out, "%s, revision %d, in %s: %d files, each with the digest that %s states; the record has the digest that it states of itself.\n", m.Change, m.Revision, dir, len(m.Files), replay.ManifestName)
+	fmt.Fprintf(out, "%s, revision %d, in %s: %d files, each with the digest in %s; the record has the digest that it states.\n", m.Change, m.Revision, dir, len(m.Files), replay.ManifestName)
 	fmt.Fprintf(out, "The record is made from %d events; %d are here.\n", m.Made, m.Events)
 	if len(m.Lacks) == 0 {
-		fmt.Fprintln(out, "Complete: each event, and each file that they name, is here.")
+		fmt.Fprintln(out, "Complete: every event and every file that the events name is here.")
 		return nil
 	}
 	fmt.Fprintln(out, "INCOMPLETE:")

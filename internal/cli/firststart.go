@@ -17,15 +17,15 @@ import (
 	"github.com/changetrail/changetrail/internal/mistake"
 )
 
-// ownCredentials is the file of a data folder in which the embedded mode keeps credentials
-// of its own: their digests, never the tokens.
+// ownCredentials is the file of a data folder in which the embedded mode keeps its own
+// credentials: the digests of tokens, never the tokens.
 const ownCredentials = "credentials.yaml"
 
-// An issued token is one that was just made.
+// An issued token was just made.
 type issued struct{ who, token, states string }
 
-// firstSet are the credentials that a data folder gets: one of each kind of sender, in the
-// words of the examples.
+// firstSet are the credentials that a data folder gets: one for each kind of sender, with the
+// names that the examples use.
 var firstSet = []struct{ name, who, may, states string }{
 	{"code-host", "platform: code-host", "[changes, pushes, reviews, requests]", "changes, pushes, reviews, requests"},
 	{"ci", "platform: ci", "[tests, scans, deployments]", "tests, scans, deployments"},
@@ -33,8 +33,8 @@ var firstSet = []struct{ name, who, may, states string }{
 	{"person", "person: mira.s", "", "their own reviews and approvals"},
 }
 
-// issueCredentials returns the credentials of a data folder, which are made at the first
-// start. fresh are the tokens that were made now: nobody can read them again later.
+// issueCredentials returns the credentials of a data folder and makes them at the first start.
+// fresh are the tokens that were just made: nobody can read them again later.
 func issueCredentials(dir string) (c *identity.Credentials, fresh []issued, err error) {
 	file := filepath.Join(dir, ownCredentials)
 	text, err := os.ReadFile(file)
@@ -67,7 +67,7 @@ func newCredentials() (text []byte, fresh []issued) {
 	return []byte(b.String()), fresh
 }
 
-// writeOnce writes a file that is not there yet, all of it or nothing.
+// writeOnce writes a file that does not exist yet, completely or not at all.
 func writeOnce(file string, text []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+"-*") // mode 0600
 	if err != nil {
@@ -80,12 +80,12 @@ func writeOnce(file string, text []byte) error {
 	return errors.Join(err, os.Remove(f.Name()))
 }
 
-// printIssued shows tokens that were just made, and what each may state.
+// printIssued prints tokens that were just made, and what each may state.
 func printIssued(out io.Writer, dir, page string, fresh []issued) error {
 	if len(fresh) == 0 {
 		return nil
 	}
-	fmt.Fprintf(out, "\nThe tokens of this folder, shown this once (%s has their digests):\n\n", filepath.Join(dir, ownCredentials))
+	fmt.Fprintf(out, "\nThe tokens of this folder. They are shown only once; %s stores their digests:\n\n", filepath.Join(dir, ownCredentials))
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, one := range fresh {
 		fmt.Fprintf(w, "  %s\t%s\tstates %s\n", one.who, one.token, one.states)
@@ -94,25 +94,25 @@ func printIssued(out io.Writer, dir, page string, fresh []issued) error {
 		return err
 	}
 	_, err := fmt.Fprintf(out, `
-Send one as "Authorization: Bearer TOKEN"; or with changetrail, for example
+Send a token as "Authorization: Bearer TOKEN", or use changetrail:
 
   export CHANGETRAIL_PRODUCER_GATEWAY=%s
   CHANGETRAIL_PRODUCER_TOKEN=TOKEN %s publish FILE
 
-What comes without a token, where it is taken, is a claim, and proves nothing (docs/trust.md).
+An event that is accepted without a token is a claim and proves nothing (docs/trust.md).
 `, strings.TrimSuffix(page, "/"), thisStart().command())
 	return err
 }
 
-// firstKeys is the command that does for services what the embedded mode does for itself.
+// firstKeys makes for services what the embedded mode makes for itself.
 func firstKeys() *cobra.Command {
 	return &cobra.Command{
 		Use:   "init FOLDER",
 		Short: "Make the first credentials and the key of a pipeline",
-		Long: `Makes in FOLDER what is not there yet: ` + ownCredentials + `, with a token each for a code
+		Long: `Makes what FOLDER does not have yet: ` + ownCredentials + `, with one token each for a code
 host, a CI system, an agent and a person, and ` + ownKey + `, with which gateways and
-enrichers know each other. The tokens are shown this once and kept nowhere. Give the
-files to services as gateway.credentials and signing_key_file.`,
+enrichers trust each other. The tokens are shown only once and stored nowhere. Configure
+the files in the services as gateway.credentials and signing_key_file.`,
 		Example: "  changetrail gateway init /var/lib/changetrail",
 		Args:    exactlyOne("FOLDER"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -122,7 +122,7 @@ files to services as gateway.credentials and signing_key_file.`,
 			}
 			_, fresh, err := issueCredentials(dir)
 			if err == nil && len(fresh) == 0 {
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is there; delete it for new tokens.\n", filepath.Join(dir, ownCredentials))
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s exists; delete it to get new tokens.\n", filepath.Join(dir, ownCredentials))
 			}
 			return errors.Join(err, printIssued(cmd.OutOrStdout(), dir, "http://"+config.Defaults().Gateway.Listen, fresh))
 		},

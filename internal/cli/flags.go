@@ -14,7 +14,7 @@ import (
 	"github.com/changetrail/changetrail/internal/nearest"
 )
 
-// A choice is the value of a flag that is one of several words.
+// A choice is the value of a flag that accepts one of several words.
 type choice struct {
 	to *string
 	of []string
@@ -22,10 +22,10 @@ type choice struct {
 
 func (c choice) String() string { return *c.to }
 
-// Type is how help names the value.
+// Type is the name of the value in help.
 func (c choice) Type() string { return strings.Join(c.of, "|") }
 
-// Set takes the value.
+// Set parses the value.
 func (c choice) Set(text string) error {
 	if !slices.Contains(c.of, text) {
 		return errors.New(nearest.NotOne(text, c.of))
@@ -34,19 +34,19 @@ func (c choice) Set(text string) error {
 	return nil
 }
 
-// outputFlag makes the flag -o; the first of the formats is what is written without it.
+// outputFlag makes the flag -o; the first format is the default.
 func outputFlag(cmd *cobra.Command, to *string, usage string, of ...string) {
 	*to = of[0]
 	cmd.Flags().VarP(choice{to, of}, "output", "o", usage)
 	complete(cmd, "output", of)
 }
 
-// complete has a shell complete the value of a flag.
+// complete makes a shell complete the value of a flag.
 func complete(cmd *cobra.Command, flag string, values []string) {
 	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)) // the flag was just made
 }
 
-// A span is the value of a flag that is a time span, as 90d.
+// A span is the value of a flag that is a time span, such as 90d.
 type span struct{ to *time.Duration }
 
 func spanOf(to *time.Duration, otherwise time.Duration) span {
@@ -58,14 +58,14 @@ func (s span) String() string {
 	if s.to == nil || *s.to == 0 {
 		return ""
 	}
-	text, _ := config.Duration(*s.to).MarshalText() // of a span there is always a text
+	text, _ := config.Duration(*s.to).MarshalText() // it never fails
 	return string(text)
 }
 
-// Type is how help names the value.
+// Type is the name of the value in help.
 func (span) Type() string { return "span" }
 
-// Set takes the value.
+// Set parses the value.
 func (s span) Set(text string) error {
 	var d config.Duration
 	err := d.UnmarshalText([]byte(text))
@@ -73,7 +73,7 @@ func (s span) Set(text string) error {
 	return err
 }
 
-// flagError says what is wrong with a flag.
+// flagError explains what is wrong with a flag.
 func flagError(cmd *cobra.Command, err error) error {
 	var missing *pflag.NotExistError
 	var value *pflag.InvalidValueError
@@ -101,7 +101,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	return misuse{err}
 }
 
-// orList is a hint at a name, or where all names are listed.
+// orList returns the hint, or the command that lists all names.
 func orList(hint string, cmd *cobra.Command) string {
 	if hint != "" {
 		return hint
@@ -109,7 +109,7 @@ func orList(hint string, cmd *cobra.Command) string {
 	return "; " + cmd.CommandPath() + " --help lists them"
 }
 
-// kindOfFlag is what the value of a flag must be.
+// kindOfFlag describes what the value of a flag must be.
 func kindOfFlag(f *pflag.Flag) string {
 	switch f.Value.Type() {
 	case "int", "int64", "uint64", "int32":
@@ -117,10 +117,10 @@ func kindOfFlag(f *pflag.Flag) string {
 	case "bool":
 		return "true or false"
 	}
-	return "a value that fits"
+	return "a valid value"
 }
 
-// group makes a command that only has commands below it.
+// group makes a command that only has subcommands.
 func group(cmd *cobra.Command, below ...*cobra.Command) *cobra.Command {
 	cmd.AddCommand(below...)
 	cmd.Args = noSuchCommand
@@ -128,7 +128,7 @@ func group(cmd *cobra.Command, below ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// noSuchCommand refuses what follows the name of a command that only has commands below it.
+// noSuchCommand refuses an unknown subcommand of a command that only has subcommands.
 func noSuchCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil

@@ -32,14 +32,14 @@ import (
 func (a *app) gateway() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "gateway",
-		Short: "Take events over HTTP: CloudEvents, webhooks, files",
-		Long: `Takes events from agents, code hosts and CI systems and puts them on the stream,
-answering once the broker has them on all in-sync replicas.
+		Short: "Accept events over HTTP: CloudEvents, webhooks, files",
+		Long: `Accepts events from agents, code hosts and CI systems and writes them to Kafka. It
+answers once all in-sync replicas of the broker have them.
 
-credentials.yaml says who may send, and as whom (docs/gateway.md): bearer
-tokens, client certificates, OIDC tokens of CI systems. Without it the gateway
-takes events from anybody who can connect, and listens on this machine alone; a file
-that lists nobody lets nobody in. Beyond this machine it also needs --cert and --key.`,
+credentials.yaml says who may send, and as whom (docs/gateway.md): bearer tokens,
+client certificates, OIDC tokens of CI systems. Without it the gateway accepts events
+from anybody who can connect, and listens on this machine only. A file that lists
+nobody lets nobody in. To listen beyond this machine it also needs --cert and --key.`,
 		Example: `  changetrail gateway --credentials credentials.yaml --listen :8443 --cert gateway.pem --key gateway.key
   changetrail gateway token --name patch-pilot-prod --agent patch-pilot
   curl -H 'Content-Type: application/cloudevents+json' -d @decision.json http://127.0.0.1:8080/v1/events`,
@@ -54,11 +54,11 @@ that lists nobody lets nobody in. Beyond this machine it also needs --cert and -
 	}
 	a.flag(cmd.Flags(), "listen", "gateway.listen", "address of the gateway")
 	a.guardFlags(cmd)
-	a.flag(cmd.Flags(), "spool", "gateway.spool", "folder for events while the broker is away")
-	a.flag(cmd.Flags(), "blobs", "blobs", "where files are kept: a folder, or a URL as s3://bucket")
+	a.flag(cmd.Flags(), "spool", "gateway.spool", "folder for events while the broker cannot be reached")
+	a.flag(cmd.Flags(), "blobs", "blobs", "where files are stored: a folder, or a URL such as s3://bucket")
 	a.flag(cmd.Flags(), "content", "content", "metadata-only, redacted or full")
-	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml: who may change what, for agents that ask at /mcp")
-	a.flag(cmd.Flags(), "store", "store", "where records are, for agents that ask at /mcp: opensearch or elasticsearch")
+	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml, for agents that ask at /mcp what they may change")
+	a.flag(cmd.Flags(), "store", "store", "where the records are, for agents that ask at /mcp: opensearch or elasticsearch")
 	a.flag(cmd.Flags(), "metrics", "telemetry.listen", "address of /metrics")
 	cmd.AddCommand(a.token(), newKey(), firstKeys())
 	return cmd
@@ -131,7 +131,7 @@ func (s *Settings) runGateway(cmd *cobra.Command) error {
 	})
 }
 
-// gatewayRoutes is what a gateway answers that runs by itself.
+// gatewayRoutes serves the paths of a gateway that runs as its own service.
 func gatewayRoutes(g *gateway.Gateway, tools http.Handler, ready func(context.Context) error) http.Handler {
 	mux := http.NewServeMux()
 	g.Register(mux)
@@ -150,13 +150,13 @@ func gatewayRoutes(g *gateway.Gateway, tools http.Handler, ready func(context.Co
 		fmt.Fprintln(w, "ok")
 	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		problem.Write(w, r, problem.New(http.StatusNotFound, "there is no %s; /openapi.json says what there is", r.URL.Path))
+		problem.Write(w, r, problem.New(http.StatusNotFound, "there is no %s; /openapi.json lists all paths", r.URL.Path))
 	})
 	return mux
 }
 
-// gatewayConfig is the configuration of a gateway as the settings have it. own takes the place of
-// keys that they do not have.
+// gatewayConfig returns the configuration of a gateway from the settings. own is used if the
+// settings have no keys.
 func (s *Settings) gatewayConfig(own signing.Keys) (gateway.Config, error) {
 	c, err := s.credentials()
 	if err != nil {
@@ -183,12 +183,12 @@ func (s *Settings) gatewayConfig(own signing.Keys) (gateway.Config, error) {
 	}, errors.Join(err1, err2, err3, err4, err5, err6)
 }
 
-// signingKeys are those with which gateways say who sent an event.
+// signingKeys returns the keys with which gateways sign who sent an event.
 func (s *Settings) signingKeys() (signing.Keys, error) {
 	return s.keysOf("signing_key")
 }
 
-// recordKeys are those with which enrichers sign what sinks index.
+// recordKeys returns the keys with which enrichers sign what sinks index.
 func (s *Settings) recordKeys() (signing.Keys, error) {
 	if s.RecordKey == "" && s.RecordKeyFile == "" {
 		return s.signingKeys()
@@ -196,7 +196,7 @@ func (s *Settings) recordKeys() (signing.Keys, error) {
 	return s.keysOf("record_key")
 }
 
-// keysOf reads the keys that a setting holds.
+// keysOf reads the keys of a setting.
 func (s *Settings) keysOf(name string) (signing.Keys, error) {
 	text, err := s.Secret(name)
 	if err != nil {
@@ -209,7 +209,7 @@ func (s *Settings) keysOf(name string) (signing.Keys, error) {
 	return keys, nil
 }
 
-// redactor takes secrets out of what is sent from here; nil where all is kept.
+// redactor removes secrets from what is sent from here; nil if everything is sent.
 func (s *Settings) redactor(keys signing.Keys) (producer.Redactor, error) {
 	mode, err := secrets.ParseMode(s.Content)
 	if err != nil {
@@ -222,7 +222,7 @@ func (s *Settings) redactor(keys signing.Keys) (producer.Redactor, error) {
 	return secrets.New(mode, key)
 }
 
-// redactionKey is the key of the markers; empty where nothing says which.
+// redactionKey returns the key of the redaction markers; empty if none is set.
 func (s *Settings) redactionKey(keys signing.Keys) ([]byte, error) {
 	text, err := s.Secret("redaction_key")
 	if err != nil {
@@ -235,10 +235,11 @@ func (s *Settings) redactionKey(keys signing.Keys) ([]byte, error) {
 	return key, nil
 }
 
-// ownKey is the file of a folder with the key that signs who sent an event.
+// ownKey is the file in a data folder with the key that signs who sent an event.
 const ownKey = "gateway.key"
 
-// localKeys are those of a folder of the embedded mode, made when they are first needed.
+// localKeys returns the keys of a folder of the embedded mode, and makes them if they do not
+// exist.
 func localKeys(dir string) (signing.Keys, error) {
 	file := filepath.Join(dir, ownKey)
 	key, err := os.ReadFile(file)
@@ -259,9 +260,9 @@ func newKey() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "key",
 		Short: "Make a key for signing_key or record_key",
-		Long: `Prints a secret that those who sign and those who verify share, or with --pair the
-two halves of a pair; the second one verifies and cannot sign.
-docs/operations.md says how one key takes the place of another.`,
+		Long: `Prints a secret that those who sign and those who verify share. With --pair it prints
+a private and a public key; the public key can verify, but not sign.
+docs/operations.md says how to replace a key.`,
 		Example: `  changetrail gateway key
   changetrail gateway key --pair`,
 		Args: noArgs,
@@ -289,10 +290,9 @@ func (a *app) token() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
 		Short: "Make a bearer token, and the lines of credentials.yaml for it",
-		Long: `Makes a token and prints it with its line for credentials.yaml. An agent states its
-own decisions and actions, a person their own reviews and approvals, a platform
-what --may lists: ` + strings.Join(settings.Kinds(), ", ") + `;
-all of it where that is left out.
+		Long: `Makes a token and prints it with its line for credentials.yaml. An agent may state its
+own decisions and actions; a person, their own reviews and approvals; a platform, what
+--may lists (default: all): ` + strings.Join(settings.Kinds(), ", ") + `.
 
 With --history its events may state when they arrived elsewhere (the attribute
 arrivedat): for bringing in what happened before, and for nothing else.`,
@@ -308,7 +308,7 @@ arrivedat): for bringing in what happened before, and for nothing else.`,
 				}
 			}
 			if name == "" || strings.Count(who, ": ") != 1 {
-				return misuse{errors.New("gateway token: give --name, and who it is: one of --agent, --platform, --person")}
+				return misuse{errors.New("gateway token: give --name, and exactly one of --agent, --platform and --person")}
 			}
 			token, digest := identity.NewToken()
 			line := fmt.Sprintf("{name: %s, %s", name, who)
@@ -322,17 +322,17 @@ arrivedat): for bringing in what happened before, and for nothing else.`,
 			if _, err := identity.Parse([]byte(lines)); err != nil {
 				return misuse{err}
 			}
-			fmt.Fprintf(cmd.ErrOrStderr(), "The token, which is shown this once and kept nowhere:\n")
+			fmt.Fprintf(cmd.ErrOrStderr(), "The token, which is shown only once and stored nowhere:\n")
 			fmt.Fprintln(cmd.OutOrStdout(), token)
 			fmt.Fprintf(cmd.ErrOrStderr(), "\nFor credentials.yaml:\n\n%s", lines)
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&name, "name", "", "of the credential")
-	cmd.Flags().StringVar(&agent, "agent", "", "id of the agent that it is bound to")
-	cmd.Flags().StringVar(&platform, "platform", "", "code host, CI system or scanner that it is of")
-	cmd.Flags().StringVar(&person, "person", "", "account of the person that it is of")
+	cmd.Flags().StringVar(&name, "name", "", "name of the credential")
+	cmd.Flags().StringVar(&agent, "agent", "", "id of the agent that uses it")
+	cmd.Flags().StringVar(&platform, "platform", "", "code host, CI system or scanner that uses it")
+	cmd.Flags().StringVar(&person, "person", "", "account of the person who uses it")
 	cmd.Flags().StringSliceVar(&may, "may", nil, "kinds of facts that the platform may state")
-	cmd.Flags().BoolVar(&history, "history", false, "its events may state when they arrived")
+	cmd.Flags().BoolVar(&history, "history", false, "its events may state when they arrived elsewhere")
 	return cmd
 }

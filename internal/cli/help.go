@@ -9,7 +9,7 @@ import (
 	"github.com/changetrail/changetrail/internal/config"
 )
 
-// parts are the groups in which help lists the commands.
+// parts are the groups of commands in help.
 var parts = []struct {
 	title    string
 	commands []string
@@ -18,7 +18,7 @@ var parts = []struct {
 	{"Ask:", []string{"show", "query", "replay", "web", "controls", "policy"}},
 	{"Send:", []string{"publish", "attach", "hook", "mcp"}},
 	{"Run as services beside Kafka and a search engine:", []string{"setup", "gateway", "enrich", "sink"}},
-	{"Look after it:", []string{"letters", "export", "import", "redact", "config", "version"}},
+	{"Operate:", []string{"letters", "export", "import", "redact", "config", "version"}},
 }
 
 // arrange puts the commands in their groups.
@@ -33,7 +33,7 @@ func arrange(root *cobra.Command) {
 			}
 		}
 	}
-	root.SetUsageTemplate(usage + "\nExit codes: 0 done, 1 failed, 2 wrong usage or configuration.\n")
+	root.SetUsageTemplate(usage + "\nExit codes: 0 success, 1 failure, 2 wrong usage or configuration.\n")
 }
 
 // usage is the end of the help of each command.
@@ -53,13 +53,13 @@ Commands:{{range $all}}{{if .IsAvailableCommand}}
 Flags:
 {{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableInheritedFlags}}
 
-Flags of all commands:
+Global flags:
 {{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableSubCommands}}
 
-{{.CommandPath}} COMMAND --help says more of a command.{{end}}
+{{.CommandPath}} COMMAND --help describes a command.{{end}}
 `
 
-// completeFlags has shells complete the flags whose values are written down.
+// completeFlags makes shells complete the flags whose values are known.
 func completeFlags(cmd *cobra.Command) {
 	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
 		for _, key := range f.Annotations[settingKey] {
@@ -67,7 +67,7 @@ func completeFlags(cmd *cobra.Command) {
 				complete(cmd, f.Name, of)
 			}
 			if key == "store" || key == "local.data" {
-				_ = cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)) // another one says so, too
+				_ = cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)) // another flag may have registered the same
 			}
 		}
 	})

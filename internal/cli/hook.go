@@ -31,11 +31,11 @@ func (a *app) hook() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "hook",
 		Short: "Hooks for Claude Code, Codex and git",
-		Long: `What a coding agent does on a developer's machine, from its own hooks. They note
-what happens in a file and say nothing; when the agent stops, it is sent. What goes
-wrong is written to errors.log beside that file, since what a hook prints steers the
-agent. Hooks of git write into a commit of an agent which run made it, and what was
-seen, done and validated.
+		Long: `Records what a coding agent does on a developer's machine, through the agent's own
+hooks. They write what happens to a file and print nothing; when the agent stops, it is
+sent. Errors are written to errors.log beside that file, because an agent reads what a
+hook prints. Git hooks write into an agent's commit message which run made it, and what
+was seen, done and validated.
 
 changetrail hook install sets them.`,
 	}
@@ -45,9 +45,9 @@ changetrail hook install sets them.`,
 func (a *app) agentHook(kind, name string) *cobra.Command {
 	return &cobra.Command{
 		Use:   kind,
-		Short: "Take a hook of " + name + " on standard input",
-		Long: `Takes a hook of ` + name + ` on standard input. changetrail-hook ` + kind + ` does the same
-in a small program, which takes less of the agent's time.`,
+		Short: "Handle a hook of " + name + " on standard input",
+		Long: `Handles a hook of ` + name + ` on standard input. changetrail-hook ` + kind + ` does the same
+in a small program that starts faster.`,
 		Example: "  changetrail hook install " + kind,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -66,7 +66,7 @@ in a small program, which takes less of the agent's time.`,
 	}
 }
 
-// steerHook is what changetrail-hook asks: it knows no policy.
+// steerHook answers changetrail-hook, which cannot read policies.
 func (a *app) steerHook() *cobra.Command {
 	return &cobra.Command{
 		Use:       "steer claude-code|codex",
@@ -95,18 +95,18 @@ func (a *app) steerHook() *cobra.Command {
 	}
 }
 
-// steer returns what the policy says of a call, in words for its agent.
+// steer returns what the policy says about a call, as text for the agent.
 func (s *Settings) steer(in *notes.Input, kind string) ([]byte, error) {
 	p, err := readPolicy(s.Enricher.Policy)
 	if err != nil {
 		return nil, err
 	}
-	agent := cmp.Or(s.Hook.Agent, kind) // never what a work tree says: it would choose the rules
+	agent := cmp.Or(s.Hook.Agent, kind) // never the agent that a work tree names: it would choose the rules
 	return hook.Steering{Policy: p, Forbidden: s.Hook.Forbidden, Approval: s.Hook.Approval}.Steer(kind, in, notes.Look(in.Cwd), agent), nil
 }
 
-// hookOptions are what is said of a session: what was said when it began, else what the
-// person says now.
+// hookOptions returns what is known about a session: what the settings said when it began, else
+// what they say now.
 func (s *Settings) hookOptions(ctx context.Context, log notes.Log, session *notes.Session) hook.Options {
 	return hook.Options{
 		Agent: cmp.Or(session.Begun.Agent, s.Hook.Agent), LogsURL: cmp.Or(session.Begun.LogsURL, s.Hook.LogsURL),
@@ -114,9 +114,9 @@ func (s *Settings) hookOptions(ctx context.Context, log notes.Log, session *note
 	}
 }
 
-// mailOf is the address of the person at this machine, as they told git for all projects;
-// what one project says of them is the word of who wrote it. dir is a folder outside of
-// any project.
+// mailOf returns the email address of the person at this machine from git's global
+// configuration. The configuration of a project may be written by somebody else, so dir is a
+// folder outside any project.
 func mailOf(ctx context.Context, dir string) string {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -127,7 +127,7 @@ func mailOf(ctx context.Context, dir string) string {
 	})
 	out, err := cmd.Output()
 	if err != nil {
-		return "" // nobody is named
+		return "" // git knows no address
 	}
 	return printable.Line(string(out))
 }
@@ -136,9 +136,9 @@ func (a *app) commitHook(name string) *cobra.Command {
 	return &cobra.Command{
 		Use:   name + " FILE [SOURCE [COMMIT]]",
 		Short: "Write into the message of an agent's commit which run made it",
-		Long: `Called by git. Where an agent commits, the message gets a paragraph that says what
-was seen, done and validated, and the trailers Assisted-by, Agent-Execution,
-Agent-Logs-Url and Agent-Log. The message of a person is left as it is.`,
+		Long: `Called by git. If an agent commits, the message gets a paragraph that says what was
+seen, done and validated, and the trailers Assisted-by, Agent-Execution, Agent-Logs-Url
+and Agent-Log. The message of a person is not changed.`,
 		Example: "  changetrail hook install git",
 		Args:    cobra.RangeArgs(1, 3),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -152,7 +152,7 @@ Agent-Logs-Url and Agent-Log. The message of a person is left as it is.`,
 			}
 			text, err := hook.ReadMessage(args[0])
 			if err != nil || c.Names(string(text)) {
-				return err // it is said already, as where both hooks are set
+				return err // the message has it already, for example if both hooks are set
 			}
 			log, err := noting.Log(&s.Config)
 			if err != nil {
@@ -161,19 +161,19 @@ Agent-Logs-Url and Agent-Log. The message of a person is left as it is.`,
 			if err := s.sumUp(cmd.Context(), log, &c); err != nil {
 				log.Complain(time.Now(), err) // the trailers are better than nothing
 			}
-			return c.Write(args[0], os.Getenv("GIT_EDITOR") != ":") // so git tells its hooks that no editor opens
+			return c.Write(args[0], os.Getenv("GIT_EDITOR") != ":") // git sets ":" if no editor opens
 		},
 	}
 }
 
-// sumUp says of a commit what the log of its run tells since the last one, and seals
-// the log.
+// sumUp adds to a commit what the log of its run recorded since the last commit, and seals the
+// log.
 func (s *Settings) sumUp(ctx context.Context, log notes.Log, c *hook.Commit) error {
 	c.Agent = cmp.Or(log.Begun.Agent, c.Agent)
 	c.LogsURL = cmp.Or(c.LogsURL, strings.ReplaceAll(log.Begun.LogsURL, "{session}", c.Run))
 	session, err := log.Read(notes.Name(c.Run))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil // the hooks of the agent are not set
+		return nil // the agent's hooks are not installed
 	}
 	if err != nil {
 		return err
@@ -211,13 +211,13 @@ func (a *app) installHooks() *cobra.Command {
 	var user, remove bool
 	cmd := &cobra.Command{
 		Use:   "install [claude-code|codex|git]…",
-		Short: "Set the hooks of agents and of git in this project",
-		Long: `Sets the hooks in the project at hand: .claude/settings.json, .codex/hooks.json and
-git's own; with --user in the settings of the person, for all projects. What is set
-there already stays as it is written. Nothing is written through a symbolic link.
-Without names, all three are set. The program must be in the PATH of the agent. Where
-changetrail-hook lies beside this program and is in the PATH, agents call that: it starts
-in less time.`,
+		Short: "Install the hooks of agents and of git in this project",
+		Long: `Installs the hooks in the current project: in .claude/settings.json, in
+.codex/hooks.json and in git's hooks; with --user in the user's settings, for all
+projects. Other hooks there are not changed. Nothing is written through a symbolic link.
+Without names, all three are installed. The program must be in the PATH of the agent. If
+changetrail-hook is in the folder of this program and in the PATH, agents call it
+instead, because it starts faster.`,
 		Example:   "  changetrail hook install\n  changetrail hook install claude-code --user\n  changetrail hook install --remove",
 		ValidArgs: []string{hook.ClaudeCode, hook.Codex, "git"},
 		Args:      cobra.OnlyValidArgs,
@@ -233,8 +233,8 @@ in less time.`,
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&user, "user", false, "in the settings of the person, for all projects")
-	cmd.Flags().BoolVar(&remove, "remove", false, "take them out again")
+	cmd.Flags().BoolVar(&user, "user", false, "install in the user's settings, for all projects")
+	cmd.Flags().BoolVar(&remove, "remove", false, "remove the hooks")
 	return cmd
 }
 
@@ -248,7 +248,7 @@ func installHook(cmd *cobra.Command, what string, user, remove bool) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = root.Close() }() // it was read or is written already
+	defer func() { _ = root.Close() }() // nothing is left to write
 	var written []string
 	if what == "git" {
 		self, err := os.Executable()
@@ -275,15 +275,15 @@ func installHook(cmd *cobra.Command, what string, user, remove bool) error {
 		fmt.Fprintf(out, "%s %s\n", verb(remove), f)
 	}
 	if len(written) == 0 {
-		fmt.Fprintf(out, "%s is as it should be\n", filepath.Join(base, name))
+		fmt.Fprintf(out, "%s needs no change\n", filepath.Join(base, name))
 	} else if what == hook.Codex && !remove {
 		fmt.Fprintln(out, "Codex runs them once you trust them: type /hooks in it")
 	}
 	return nil
 }
 
-// placeOf is where hooks are set: a folder that is the project's or the person's, and the
-// name of a file or a folder below it.
+// placeOf returns where hooks are installed: the folder of the project or the person, and the
+// name of a file or folder in it.
 func placeOf(ctx context.Context, what string, user bool) (base, name string, err error) {
 	if what == "git" {
 		return gitHookFolder(ctx, user)
@@ -297,23 +297,23 @@ func placeOf(ctx context.Context, what string, user bool) (base, name string, er
 
 func verb(remove bool) string {
 	if remove {
-		return "took the hooks out of"
+		return "removed the hooks from"
 	}
-	return "set the hooks in"
+	return "installed the hooks in"
 }
 
-// gitHookFolder is where git looks for the hooks of this work tree, or of the person's.
+// gitHookFolder returns where git looks for the hooks of this work tree or of the person.
 func gitHookFolder(ctx context.Context, user bool) (base, name string, err error) {
 	if user {
 		folder, err := gitSays(ctx, "", "config", "--global", "--type=path", "core.hooksPath")
 		if err != nil || !filepath.IsAbs(folder) {
-			return "", "", misuse{errors.New("git has no folder of hooks for all projects; git config --global core.hooksPath ~/.config/git/hooks sets one")}
+			return "", "", misuse{errors.New("git has no hooks folder for all projects; set one with git config --global core.hooksPath ~/.config/git/hooks")}
 		}
 		return filepath.Dir(folder), filepath.Base(folder), os.MkdirAll(filepath.Dir(folder), files.PrivateFolder)
 	}
 	top, err := gitSays(ctx, "", "rev-parse", "--show-toplevel")
 	if err != nil {
-		return "", "", fmt.Errorf("this is no work tree of git: %w", err)
+		return "", "", fmt.Errorf("this folder is not in a git work tree: %w", err)
 	}
 	common, err1 := gitSays(ctx, top, "rev-parse", "--git-common-dir")
 	folder, err2 := gitSays(ctx, top, "rev-parse", "--git-path", "hooks")
@@ -325,7 +325,7 @@ func gitHookFolder(ctx context.Context, user bool) (base, name string, err error
 			return base, name, nil
 		}
 	}
-	return "", "", misuse{fmt.Errorf("git looks for the hooks of this repository in %s, which lies outside of it (core.hooksPath), and nothing is written there for the sake of one repository; if it is yours, for all projects, use --user", folder)}
+	return "", "", misuse{fmt.Errorf("git looks for the hooks of this repository in %s (core.hooksPath), which is outside the repository, so nothing is written there; if that is your folder for all projects, use --user", folder)}
 }
 
 func inside(dir, path string) string {

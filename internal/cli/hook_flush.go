@@ -23,18 +23,17 @@ func (a *app) flushHooks() *cobra.Command {
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "flush",
-		Short: "Send what hooks have noted",
-		Long: `Sends what hooks have noted and is not sent yet, to the gateway (producer.gateway)
-or to Kafka. It runs by itself when an agent stops; sending again what was sent is
-harmless.
+		Short: "Send what hooks recorded",
+		Long: `Sends what hooks recorded and what was not sent yet to the gateway (producer.gateway) or
+to Kafka. It runs by itself when an agent stops. To send something twice is harmless.
 
-A session goes where the settings said when it began. Where they say something else
-today it goes there all the same, without the token of today's gateway; to send it with
-its own, give that gateway and that token in the environment.
+A session is sent to the address that was configured when it began. If another address
+is configured now, the session is sent without the token of the new one. To send it
+with a token, give its gateway and that token in the environment.
 
-What cannot be sent now stays and is sent the next time. What nobody will ever take,
-as an event that is too large, is put aside in a file, and the rest is sent. Each is
-named here and in errors.log.`,
+What cannot be sent now stays and is sent the next time. What will never be accepted,
+such as an event that is too large, is put aside in a file, and the rest is sent. Each
+such file is named here and in errors.log.`,
 		Example: "  changetrail hook flush --gateway https://changetrail.acme.example",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -52,7 +51,7 @@ named here and in errors.log.`,
 			err = f.all(ctx)
 			f.tell(cmd.OutOrStdout())
 			if err = errors.Join(append(f.aside, err)...); err != nil {
-				log.Complain(time.Now(), err) // nobody reads what a process behind prints
+				log.Complain(time.Now(), err) // nobody reads what a background process prints
 			}
 			return err
 		},
@@ -62,21 +61,21 @@ named here and in errors.log.`,
 	return cmd
 }
 
-// A flushing sends what is noted of all sessions, and remembers what became of it.
+// A flushing sends what was recorded of all sessions and counts the outcomes.
 type flushing struct {
 	settings *Settings
 	log      notes.Log
 	ways     map[string]*way
 
-	busy  bool    // another process sends
+	busy  bool    // another process is sending
 	sent  int     // events
 	kept  int     // sessions that nothing ties to a repository
-	aside []error // what was put aside, why, and where
+	aside []error // what was put aside, why and where
 }
 
 func (f *flushing) tell(out io.Writer) {
 	if f.busy {
-		fmt.Fprintln(out, "nothing was sent: another process sends what hooks have noted")
+		fmt.Fprintln(out, "nothing was sent: another process is sending what hooks recorded")
 		return
 	}
 	fmt.Fprintf(out, "%d events were sent", f.sent)
@@ -89,7 +88,7 @@ func (f *flushing) tell(out io.Writer) {
 	fmt.Fprintln(out)
 }
 
-// expire deletes what could not be sent for as long as the settings keep it, and says so.
+// expire deletes sessions that could not be sent within the time of hook.keep, and logs each.
 func (f *flushing) expire() error {
 	keep := time.Duration(f.settings.Hook.Keep)
 	if keep == 0 {
@@ -102,7 +101,7 @@ func (f *flushing) expire() error {
 	return err
 }
 
-// all sends each session. What goes wrong with one holds no other up.
+// all sends each session. An error in one does not stop the others.
 func (f *flushing) all(ctx context.Context) error {
 	unlock, ok, err := f.log.Lock()
 	if err != nil || !ok {
@@ -121,13 +120,13 @@ func (f *flushing) all(ctx context.Context) error {
 	var errs []error
 	for _, name := range names {
 		if err := f.session(ctx, name); err != nil {
-			errs = append(errs, fmt.Errorf("session %s is not sent whole, and stays: %w", name, err))
+			errs = append(errs, fmt.Errorf("session %s was not sent completely and will be tried again: %w", name, err))
 		}
 	}
 	return errors.Join(append(errs, f.seals(ctx))...)
 }
 
-// session sends what is new in a session. It is done with once nothing of it waits.
+// session sends what is new in a session, and marks it as done once everything is sent.
 func (f *flushing) session(ctx context.Context, name string) error {
 	session, err := f.log.Read(name)
 	if err != nil || len(session.Lines) == 0 {
@@ -136,7 +135,7 @@ func (f *flushing) session(ctx context.Context, name string) error {
 	var events []event.Event
 	for _, c := range hook.Convert(session, f.settings.hookOptions(ctx, f.log, session)) {
 		if _, known := c.Event.Extensions()["partitionkey"]; !known {
-			f.kept++ // all of them, or none: one remote in the session is enough
+			f.kept++ // either all events have a repository or none: one remote in the session is enough
 			return nil
 		}
 		if c.Line >= session.Sent {
@@ -165,8 +164,8 @@ func (f *flushing) session(ctx context.Context, name string) error {
 	return f.log.Done(name, len(session.Lines), over)
 }
 
-// send sends some events of a session. Where one of them is refused, each is sent alone:
-// what is refused for good is put aside, and the error says what must be sent again.
+// send sends events of a session. If one of them is refused, it sends each alone and puts aside
+// what is refused permanently. The error is about what must be sent again.
 func (f *flushing) send(ctx context.Context, p *producer.Producer, name string, events []event.Event) error {
 	err := p.Publish(ctx, events...)
 	switch {
@@ -184,17 +183,17 @@ func (f *flushing) send(ctx context.Context, p *producer.Producer, name string, 
 	}
 	text, encoding := events[0].MarshalJSON()
 	if encoding != nil {
-		text = events[0].Data() // what there is of it
+		text = events[0].Data() // better than nothing
 	}
 	file, fresh, failed := f.log.Aside(name, ".jsonl", text)
 	if failed != nil || !fresh {
 		return failed
 	}
-	f.aside = append(f.aside, fmt.Errorf("session %s: %w; it was put aside in %s, which changetrail publish sends once it is mended", name, err, file))
+	f.aside = append(f.aside, fmt.Errorf("session %s: %w; it was put aside in %s; correct that file and send it with changetrail publish", name, err, file))
 	return nil
 }
 
-// broken puts new lines aside that cannot be read.
+// broken puts aside new lines that cannot be read.
 func (f *flushing) broken(session *notes.Session) error {
 	for _, i := range slices.Sorted(maps.Keys(session.Broken)) {
 		if i < session.Sent {
@@ -212,7 +211,7 @@ func (f *flushing) broken(session *notes.Session) error {
 	return nil
 }
 
-// seals puts what commits state the digest of where it is found by that.
+// seals uploads the session logs whose digests commits state, so that the digests resolve.
 func (f *flushing) seals(ctx context.Context) error {
 	return f.log.Sealed(func(content io.Reader, to notes.Begun) (taken bool, err error) {
 		w, err := f.way(ctx, to)

@@ -113,7 +113,7 @@ func TestOneEventThatIsNotTakenHoldsNoOtherUp(t *testing.T) {
 			note(t, log, "one", 120)
 			note(t, log, "two", 5)
 			if fails != "" {
-				if said := flushOnce(t, log.Dir, server.URL); !strings.Contains(said, "HTTP 50") || !strings.Contains(said, "session two is not sent whole, and stays") {
+				if said := flushOnce(t, log.Dir, server.URL); !strings.Contains(said, "HTTP 50") || !strings.Contains(said, "session two was not sent completely and will be tried again") {
 					t.Errorf("it says %s", said)
 				}
 				g.fails = ""
@@ -123,7 +123,7 @@ func TestOneEventThatIsNotTakenHoldsNoOtherUp(t *testing.T) {
 				t.Errorf("%d events were taken, want all but two of 125", len(g.taken))
 			}
 			aside := filepath.Join(log.Dir, "aside", "one.jsonl")
-			wanted := []string{"123 events were sent", "session one is not sent whole, and stays", "not yours"}
+			wanted := []string{"123 events were sent", "session one was not sent completely and will be tried again", "not yours"}
 			if fails != "after" { // else it was put aside before
 				wanted = append(wanted, "; 1 were put aside", aside)
 			}

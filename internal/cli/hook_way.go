@@ -15,15 +15,15 @@ import (
 	"github.com/changetrail/changetrail/producer"
 )
 
-// A way leads to where sessions go.
+// A way is a connection to an address to which sessions are sent.
 type way struct {
 	producer *producer.Producer
-	files    blobs.Receiver // nil where there is no place for them
-	former   string         // the gateway or the brokers, where today's settings say others
+	files    blobs.Receiver // nil if files cannot be stored
+	former   string         // the gateway or brokers, if the settings name others now
 	close    func()
 }
 
-// way returns the way of a session, by what the settings said when it began.
+// way returns the way for a session by the settings when it began.
 func (f *flushing) way(ctx context.Context, to notes.Begun) (*way, error) {
 	there, former := f.settings.toward(to)
 	key, err := json.Marshal([]any{there.Producer.Gateway, there.Kafka.Brokers, there.Kafka.Prefix, there.Blobs})
@@ -53,7 +53,7 @@ func (f *flushing) way(ctx context.Context, to notes.Begun) (*way, error) {
 	return w, nil
 }
 
-// files is where files go; nil where they stay.
+// files returns where files are stored; nil if they are not uploaded.
 func (s *Settings) files(ctx context.Context, w *way) (blobs.Receiver, error) {
 	if s.Producer.Gateway != "" {
 		token, err := s.Secret("producer.token")
@@ -67,8 +67,8 @@ func (s *Settings) files(ctx context.Context, w *way) (blobs.Receiver, error) {
 	return store, nil
 }
 
-// toward returns the settings of a session. Where they lead elsewhere than today's, no
-// secret of today's goes there, and former says where that is.
+// toward returns the settings for a session. If they lead to another address than the current
+// settings, they have none of the current secrets, and former is that address.
 func (s *Settings) toward(to notes.Begun) (there *Settings, former string) {
 	now := noting.Begun(&s.Config)
 	if !to.Somewhere() || sameGateway(to.Gateway, now.Gateway) && (to.Gateway != "" || slices.Equal(to.Brokers, now.Brokers) && to.Prefix == now.Prefix && to.Blobs == now.Blobs) {
@@ -89,12 +89,12 @@ func (s *Settings) toward(to notes.Begun) (there *Settings, former string) {
 
 func sameGateway(a, b string) bool { return strings.TrimRight(a, "/") == strings.TrimRight(b, "/") }
 
-// explain says of what went wrong on a way of former settings why no token went along.
+// explain adds to an error on a former way why no token was sent.
 func (w *way) explain(err error) error {
 	if err == nil || w.former == "" {
 		return err
 	}
-	return fmt.Errorf("%w; it goes to %s, which was set when the session began, without the token of what is set now: give that gateway and its token in the environment to send it", err, w.former)
+	return fmt.Errorf("%w; the session is sent to %s, which was configured when it began, without the token that is configured now; to send it, give that gateway and its token in the environment", err, w.former)
 }
 
 // close closes all ways.

@@ -17,11 +17,12 @@ func (a *app) letters() *cobra.Command {
 	l := letters{}
 	cmd := &cobra.Command{
 		Use:   "letters",
-		Short: "List what was refused and why, or have it read once more",
-		Long: `Lists what was refused, with the reason. With --replay each is written to the topic
-from which it came, as it was, so that the enricher or the sink reads it once more: once
-the cause is removed. What was stored meanwhile is not stored twice. What is refused
-again is a dead letter again; the former ones stay until the topic deletes them.`,
+		Short: "List the dead letters, or process them again",
+		Long: `Lists the messages that could not be processed, with the reason. With --replay each
+one is written unchanged to the topic from which it came, so that the enricher or the
+sink reads it again. Do that once the cause is removed. Nothing is stored twice. A
+message that is refused again becomes a new dead letter; the old ones stay until the
+topic deletes them.`,
 		Example: "  changetrail letters --reason rejected-by-index --since 24h\n  changetrail letters --reason rejected-by-index --since 24h --replay",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -38,14 +39,14 @@ again is a dead letter again; the former ones stay until the topic deletes them.
 			return l.run(cmd.Context())
 		},
 	}
-	cmd.Flags().StringVar(&l.reason, "reason", "", "those with this reason alone")
-	cmd.Flags().Var(spanOf(&l.since, 0), "since", "those that are younger than this; all where 0")
+	cmd.Flags().StringVar(&l.reason, "reason", "", "only those with this reason")
+	cmd.Flags().Var(spanOf(&l.since, 0), "since", "only those that are younger than this; 0 for all")
 	a.flag(cmd.Flags(), "data", "local.data", "folder of the embedded mode")
-	cmd.Flags().BoolVar(&l.replay, "replay", false, "have them read once more")
+	cmd.Flags().BoolVar(&l.replay, "replay", false, "process them again")
 	return cmd
 }
 
-// letters are what is asked of the dead letters.
+// letters selects dead letters and what to do with them.
 type letters struct {
 	kafka  stream.Config
 	topics stream.Topics
@@ -75,16 +76,16 @@ func (l *letters) run(ctx context.Context) error {
 	}
 	fmt.Fprintf(l.out, "%d dead letters", l.found)
 	if l.replay {
-		fmt.Fprintf(l.out, "; %d are read once more", l.put)
+		fmt.Fprintf(l.out, "; %d were sent to be processed again", l.put)
 	}
 	fmt.Fprintln(l.out)
 	if l.left > 0 {
-		return fmt.Errorf("%d dead letters cannot be written to where they came from", l.left)
+		return fmt.Errorf("%d dead letters cannot be written back to their topics", l.left)
 	}
 	return nil
 }
 
-// take lists letters, and writes them to where they came from.
+// take lists letters and, with replay, writes them back to their topics.
 func (l *letters) take(ctx context.Context, recs []*stream.Record) error {
 	var again []*stream.Record
 	for _, r := range recs {
@@ -109,7 +110,7 @@ func (l *letters) take(ctx context.Context, recs []*stream.Record) error {
 	}
 	for part := range slices.Chunk(again, 100) {
 		if err := l.writer.Append(ctx, part...); err != nil {
-			return errors.Join(fmt.Errorf("%d dead letters are read once more; the rest is not, and trying again is harmless", l.put), err)
+			return errors.Join(fmt.Errorf("%d dead letters were sent to be processed again, the others were not; to try again is harmless", l.put), err)
 		}
 		l.put += len(part)
 	}

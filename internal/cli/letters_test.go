@@ -42,7 +42,7 @@ func TestDeadLettersAreReadOnceMore(t *testing.T) {
 	if said := ask(); !strings.Contains(said, "3 dead letters\n") || !strings.Contains(said, "t.records/1/0 rejected-by-index: because") {
 		t.Errorf("it says %s", said)
 	}
-	if said := ask("--reason", string(schemas.Rejected), "--replay"); !strings.Contains(said, "2 dead letters; 1 are read once more") || !strings.Contains(said, "1 dead letters cannot be written") {
+	if said := ask("--reason", string(schemas.Rejected), "--replay"); !strings.Contains(said, "2 dead letters; 1 were sent to be processed again") || !strings.Contains(said, "1 dead letters cannot be written") {
 		t.Errorf("it says %s", said)
 	}
 	for topic, want := range map[string]int{topics.Records(): 1, topics.Events(): 0} {

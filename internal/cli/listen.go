@@ -20,30 +20,29 @@ import (
 	"github.com/changetrail/changetrail/internal/mistake"
 )
 
-// An exposed address is one of the settings, and what guards it. One rule is for all of
-// them: beyond this machine only where all who come are asked who they are, and nobody
-// reads along.
+// An exposed address is an address from the settings with what protects it. One rule applies to
+// all: an address may be reached from other machines only with authentication and encryption.
 type exposed struct {
-	key, address string // as gateway.listen
-	asks         bool   // by credentials, of which there is one at least
+	key, address string // key is a setting, such as gateway.listen
+	asks         bool   // there is at least one credential
 	encrypts     bool
-	// The settings that say that something before it does what it does not; empty where
-	// nothing can.
+	// The settings which say that a proxy in front of it authenticates or encrypts; empty if
+	// none can.
 	open, plaintext string
 }
 
-// guardFlags are those of commands that listen.
+// guardFlags adds the flags of commands that listen.
 func (a *app) guardFlags(cmd *cobra.Command) {
 	a.flag(cmd.Flags(), "credentials", "gateway.credentials", "credentials.yaml: who may send and read, and as whom")
-	a.flag(cmd.Flags(), "cert", "gateway.cert_file", "certificate (PEM); plain HTTP where empty")
+	a.flag(cmd.Flags(), "cert", "gateway.cert_file", "certificate (PEM); plain HTTP if empty")
 	a.flag(cmd.Flags(), "key", "gateway.key_file", "key of the certificate")
-	a.flag(cmd.Flags(), "client-ca", "gateway.client_ca_file", "who signs the certificates of clients (mTLS)")
-	a.flag(cmd.Flags(), "open", "gateway.open", "true: listen beyond this machine though there are no credentials")
-	a.flag(cmd.Flags(), "plaintext", "gateway.plaintext", "true: listen beyond this machine though there is no certificate")
-	a.flag(cmd.Flags(), "hosts", "web.hosts", "host names by which it may be asked for where nobody is asked who they are")
+	a.flag(cmd.Flags(), "client-ca", "gateway.client_ca_file", "CA that signs the certificates of clients (mTLS)")
+	a.flag(cmd.Flags(), "open", "gateway.open", "true: listen beyond this machine even without credentials")
+	a.flag(cmd.Flags(), "plaintext", "gateway.plaintext", "true: listen beyond this machine even without a certificate")
+	a.flag(cmd.Flags(), "hosts", "web.hosts", "host names that requests may use if there are no credentials")
 }
 
-// may refuses an address that can be reached from elsewhere without what guards it.
+// may refuses an address that can be reached from other machines without protection.
 func (l exposed) may() error {
 	local, err := onThisMachine(l.address)
 	if err != nil {
@@ -54,38 +53,38 @@ func (l exposed) may() error {
 	}
 	var lacks []string
 	if !l.asks {
-		lacks = append(lacks, "nobody is asked who they are: set gateway.credentials to a file that lists at least one"+or(l.open, "asks"))
+		lacks = append(lacks, "there is no authentication: set gateway.credentials to a file that lists at least one credential"+or(l.open, "authenticates"))
 	}
 	if !l.encrypts {
-		lacks = append(lacks, "anybody on the way can read along: set gateway.cert_file and gateway.key_file"+or(l.plaintext, "encrypts"))
+		lacks = append(lacks, "there is no encryption: set gateway.cert_file and gateway.key_file"+or(l.plaintext, "encrypts"))
 	}
 	if lacks == nil {
 		return nil
 	}
-	return misuse{fmt.Errorf("%s: %s can be reached from elsewhere, and %s. Or listen on 127.0.0.1", l.key, l.address, strings.Join(lacks, "; "))}
+	return misuse{fmt.Errorf("%s: %s can be reached from other machines, and %s. Or listen on 127.0.0.1", l.key, l.address, strings.Join(lacks, "; "))}
 }
 
 func or(setting, does string) string {
 	if setting == "" {
 		return ""
 	}
-	return ", or " + setting + " where something before it " + does
+	return ", or " + setting + " if a proxy in front of it " + does
 }
 
-// onThisMachine reports whether an address can be reached from this machine alone.
+// onThisMachine reports whether an address can be reached from this machine only.
 func onThisMachine(address string) (bool, error) {
 	host, port, err := net.SplitHostPort(address)
 	if n, bad := strconv.Atoi(port); err == nil && (bad != nil || n < 0 || n > 65535) {
 		return false, fmt.Errorf("%q is not an address: the port is a number from 0 to 65535", address)
 	}
 	if err != nil {
-		return false, fmt.Errorf("%q is not an address; give host:port, as 127.0.0.1:8090", address)
+		return false, fmt.Errorf("%q is not an address; give host:port, for example 127.0.0.1:8090", address)
 	}
 	ip, err := netip.ParseAddr(host)
 	return strings.EqualFold(host, "localhost") || err == nil && ip.Unmap().IsLoopback(), nil
 }
 
-// gatewayAt is the listener of gateway and pages at an address.
+// gatewayAt describes the address of the gateway or the pages.
 func (s *Settings) gatewayAt(key, address string, known *identity.Credentials, protection *tls.Config) exposed {
 	return exposed{
 		key: key, address: address, open: "gateway.open", plaintext: "gateway.plaintext",
@@ -93,11 +92,11 @@ func (s *Settings) gatewayAt(key, address string, known *identity.Credentials, p
 	}
 }
 
-// metricsAt is the listener of the metrics, which ask nobody.
+// metricsAt checks the address of the metrics, which have no authentication.
 func (s *Settings) metricsAt() error {
 	local, err := onThisMachine(s.Telemetry.Listen)
 	if err == nil && !local && !s.Telemetry.Open {
-		err = fmt.Errorf("%s can be reached from elsewhere, and the metrics ask nobody who they are: set telemetry.open where nobody gets there but who may, or listen on 127.0.0.1", s.Telemetry.Listen)
+		err = fmt.Errorf("%s can be reached from other machines, and the metrics have no authentication: set telemetry.open if only the right people can reach it, or listen on 127.0.0.1", s.Telemetry.Listen)
 	}
 	if err != nil {
 		return misuse{fmt.Errorf("telemetry.listen: %w", err)}
@@ -105,7 +104,7 @@ func (s *Settings) metricsAt() error {
 	return nil
 }
 
-// listen listens where the settings say, if that is safe.
+// listen listens at the address of the settings, if that is safe.
 func (s *Settings) listen(ctx context.Context, l exposed) (net.Listener, error) {
 	if err := l.may(); err != nil {
 		return nil, err
@@ -117,8 +116,8 @@ func (s *Settings) listen(ctx context.Context, l exposed) (net.Listener, error) 
 	return opened, nil
 }
 
-// credentials are those of the file of the settings; nil where none is set, so that nobody
-// is asked who they are.
+// credentials returns the credentials of the file that the settings name; nil if none is set,
+// which means no authentication.
 func (s *Settings) credentials() (*identity.Credentials, error) {
 	if s.Gateway.Credentials == "" {
 		return nil, nil
@@ -134,8 +133,8 @@ func (s *Settings) credentials() (*identity.Credentials, error) {
 	return c, nil
 }
 
-// door is what requests pass before they are answered. known are the credentials of the
-// operator; nil where nobody is asked.
+// door returns the checks that requests pass before they are answered. known are the
+// credentials of the operator; nil means no authentication.
 func (s *Settings) door(known *identity.Credentials, protection *tls.Config, log *slog.Logger) *access.Door {
 	if known != nil && !known.Any() {
 		log.Warn("gateway.credentials lists nobody, so nobody may send or read", "file", s.Gateway.Credentials)
@@ -143,7 +142,7 @@ func (s *Settings) door(known *identity.Credentials, protection *tls.Config, log
 	return access.New(access.Config{Credentials: known, Hosts: s.Web.Hosts, Secure: protection != nil || s.Gateway.Plaintext, Log: log})
 }
 
-// schemeOf is that of addresses at which something is served.
+// schemeOf returns the URL scheme of a served address.
 func schemeOf(protection *tls.Config) string {
 	if protection != nil {
 		return "https"
@@ -151,9 +150,8 @@ func schemeOf(protection *tls.Config) string {
 	return "http"
 }
 
-// brokerAsks returns whom the embedded broker asks, and how it encrypts, where it listens
-// beyond this machine: Kafka clients log in there with the name and the token of a
-// credential (SASL, mechanism PLAIN).
+// brokerAsks returns how the embedded broker authenticates and encrypts if it listens beyond
+// this machine: Kafka clients log in with the name and the token of a credential (SASL PLAIN).
 func (s *Settings) brokerAsks(known *identity.Credentials) (login func(context.Context, string, string) error, protection *tls.Config, err error) {
 	local, err := onThisMachine(s.Local.Broker)
 	if err == nil && local {
@@ -168,13 +166,13 @@ func (s *Settings) brokerAsks(known *identity.Credentials) (login func(context.C
 	return func(ctx context.Context, name, token string) error {
 		who, err := known.ByToken(ctx, token)
 		if err == nil && who.Name != name {
-			err = fmt.Errorf("the user is %q, the token that of %s", name, who.Name)
+			err = fmt.Errorf("the user is %q, but the token belongs to %s", name, who.Name)
 		}
 		return err
 	}, protection, nil
 }
 
-// gatewayTLS is nil for plain HTTP.
+// gatewayTLS returns the TLS configuration; nil for plain HTTP.
 func (s *Settings) gatewayTLS() (*tls.Config, error) {
 	g := s.Gateway
 	if g.CertFile == "" && g.KeyFile == "" {
@@ -195,7 +193,7 @@ func (s *Settings) gatewayTLS() (*tls.Config, error) {
 		}
 		conf.ClientCAs, conf.ClientAuth = x509.NewCertPool(), tls.VerifyClientCertIfGiven
 		if !conf.ClientCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("configuration: gateway.client_ca_file %s holds no PEM certificate", g.ClientCAFile)
+			return nil, fmt.Errorf("configuration: gateway.client_ca_file %s contains no PEM certificate", g.ClientCAFile)
 		}
 	}
 	return conf, nil

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// listenerAt names the process that listens at a TCP port; "" where that is another user's,
-// or is not known.
+// listenerAt names the process that listens at a TCP port; "" if it belongs to another user or
+// is not known.
 func listenerAt(port string) string {
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
@@ -20,7 +20,7 @@ func listenerAt(port string) string {
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
 		socketsAt(table, fmt.Sprintf(":%04X", n), sockets)
 	}
-	links, _ := filepath.Glob("/proc/[0-9]*/fd/*") // what may not be read is left out
+	links, _ := filepath.Glob("/proc/[0-9]*/fd/*") // without the processes of other users
 	for _, link := range links {
 		target, err := os.Readlink(link)
 		if err != nil || !sockets[target] {
@@ -35,7 +35,7 @@ func listenerAt(port string) string {
 	return ""
 }
 
-// socketsAt adds the sockets of a table that listen at a port.
+// socketsAt adds the sockets in a table that listen at a port.
 func socketsAt(table, port string, sockets map[string]bool) {
 	f, err := os.Open(table)
 	if err != nil {

@@ -18,15 +18,15 @@ import (
 // demoData is the data folder of the demo.
 const demoData = "changetrail-demo"
 
-// A place is where commands look: an embedded instance, or a search engine.
+// A place is where commands read records: an embedded instance or a search engine.
 type place struct {
-	instance instances.Instance // none where Data is empty
+	instance instances.Instance // none if Data is empty
 	running  bool
-	engine   string // none where empty
-	given    bool   // somebody said so
+	engine   string // none if empty
+	given    bool   // the user named it
 }
 
-// String says which place it is.
+// String describes the place for messages.
 func (p place) String() string {
 	switch {
 	case p.instance.Data == "":
@@ -47,10 +47,10 @@ func (p place) short() string {
 	return p.instance.Short(here)
 }
 
-// look finds where to look. What the settings name is taken; else the instance of the
-// working folder, one that runs before one that is stopped; else one of the person's that
-// lies elsewhere; else the search engine, if it answers. Where there are several there is
-// no guess: records of another company would be an answer, too.
+// look finds where to read records: what the settings name; else the instance in the working
+// folder, a running one before a stopped one; else an instance of this user elsewhere; else the
+// search engine, if it answers. It does not guess between several: the records of another
+// company would look like an answer, too.
 func (s *Settings) look(ctx context.Context) (place, error) {
 	switch s.Store {
 	case "":
@@ -81,7 +81,7 @@ func (s *Settings) look(ctx context.Context) (place, error) {
 	return s.engineThatAnswers(ctx)
 }
 
-// places are the data folders that hold an index.
+// places returns the data folders that have an index.
 func (s *Settings) places(ctx context.Context, folders ...string) (out []place) {
 	for _, folder := range folders {
 		if instances.Exists(folder, local.FileName) {
@@ -91,8 +91,8 @@ func (s *Settings) places(ctx context.Context, folders ...string) (out []place) 
 	return out
 }
 
-// placeOf is the instance of a data folder. What it wrote down there is believed where the
-// person's own folder says the same: a work tree may hold a data folder of somebody else.
+// placeOf returns the instance of a data folder. What the folder says about it counts only if
+// the user's own state folder lists it, too: a work tree may contain somebody else's data folder.
 func (s *Settings) placeOf(ctx context.Context, folder string) place {
 	i := instances.In(folder)
 	out := place{instance: instances.Instance{Data: i.Data}, running: i.Running(ctx)}
@@ -104,7 +104,7 @@ func (s *Settings) placeOf(ctx context.Context, folder string) place {
 	return out
 }
 
-// only is the one place of several that is meant: the one that runs, or the only one.
+// only returns the one place that runs, or the only one; it is an error if there are several.
 func only(places []place) (place, error) {
 	var running []place
 	for _, p := range places {
@@ -125,10 +125,10 @@ func only(places []place) (place, error) {
 	for _, p := range places {
 		names = append(names, p.String())
 	}
-	return place{}, misuse{fmt.Errorf("there are several places to look: %s; say which with --store FOLDER", strings.Join(names, ", "))}
+	return place{}, misuse{fmt.Errorf("there are several instances to read: %s; choose one with --store FOLDER", strings.Join(names, ", "))}
 }
 
-// engineThatAnswers is the search engine of the settings, if there is one.
+// engineThatAnswers returns the search engine of the settings, if it answers.
 func (s *Settings) engineThatAnswers(ctx context.Context) (place, error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
@@ -137,19 +137,19 @@ func (s *Settings) engineThatAnswers(ctx context.Context) (place, error) {
 		return place{}, misuse{err}
 	}
 	if _, err := engine.Version(ctx); err != nil {
-		return place{}, fmt.Errorf("there is nothing to read: no data folder (%s or %s) is in this folder, no changetrail of yours runs, and no %s answers at %s. Start changetrail demo or changetrail up, or say where records are with --store FOLDER, or --engine and --url",
+		return place{}, fmt.Errorf("there is nothing to read: no data folder (%s or %s) is in this folder, no changetrail instance of yours runs, and no %s answers at %s. Start changetrail demo or changetrail up, or say where the records are with --store FOLDER, or --engine and --url",
 			s.Local.Data, demoData, s.Sink.Engine, config.Shown(strings.Join(s.Sink.Addresses, ", ")))
 	}
 	return place{engine: s.Sink.Engine}, nil
 }
 
-// inFolder is an error where a data folder does not hold a part, as its index.
+// inFolder returns an error if a data folder lacks a part, such as its index.
 func inFolder(folder, part string) error {
 	if _, err := os.Stat(filepath.Join(folder, part)); err == nil {
 		return nil
 	}
 	if _, err := os.Stat(folder); err != nil {
-		return fmt.Errorf("there is no folder %s; changetrail up --data %s begins one, and changetrail demo begins %s", folder, folder, demoData)
+		return fmt.Errorf("there is no folder %s; changetrail up --data %s creates it, and changetrail demo creates %s", folder, folder, demoData)
 	}
-	return errors.New(folder + " is not a data folder of changetrail: it has no " + part + "; changetrail up --data FOLDER begins one")
+	return errors.New(folder + " is not a data folder of changetrail: it has no " + part + "; changetrail up --data FOLDER creates one")
 }

@@ -36,14 +36,14 @@ func (a *app) mcp() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "mcp",
 		Short: "Give agents tools to ask for permission and to record decisions (MCP)",
-		Long: `An MCP server with four tools: check_authorization (may I change these paths without
-a person?), record_decision (which says what an auditor will miss, and returns the
-trailers for the commit), attach_evidence and explain_change; and a prompt that
+		Long: `Runs an MCP server with four tools: check_authorization (may I change these paths
+without a person?), record_decision (says what an auditor will miss, and returns the
+trailers for the commit), attach_evidence and explain_change; and with a prompt that
 teaches an agent to use them.
 
-It speaks on standard input and output, beside the agent that starts it, or with
---listen over streamable HTTP on this machine. A gateway and changetrail up serve the
-same at /mcp, by the credential of the agent. What they record goes to the gateway
+It uses standard input and output for the agent that starts it, or with --listen
+streamable HTTP on this machine. A gateway and changetrail up serve the same tools at
+/mcp to agents that have a credential. What the tools record goes to the gateway
 (producer.gateway) or to Kafka.`,
 		Example: `  claude mcp add changetrail -- changetrail mcp --gateway https://changetrail.acme.example --policy policy.yaml
   changetrail mcp --listen 127.0.0.1:8081`,
@@ -57,9 +57,9 @@ same at /mcp, by the credential of the agent. What they record goes to the gatew
 		},
 	}
 	cmd.Flags().StringVar(&address, "listen", "", "address for streamable HTTP (path /mcp), in place of standard input and output")
-	cmd.Flags().StringVar(&agent, "agent", "", "id of the agent in the policy; its own name where left out")
+	cmd.Flags().StringVar(&agent, "agent", "", "id of the agent in the policy (default: the name that the agent gives)")
 	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml: who may change what")
-	a.flag(cmd.Flags(), "store", "store", "where records are: a folder of the embedded mode, opensearch or elasticsearch")
+	a.flag(cmd.Flags(), "store", "store", "where the records are: a folder of the embedded mode, opensearch or elasticsearch")
 	a.producerFlags(cmd)
 	return cmd
 }
@@ -86,7 +86,7 @@ func (s *Settings) runMCP(cmd *cobra.Command, address, agent string) error {
 	}
 	defer done()
 	if address == "" {
-		who.Run = cmp.Or(who.Run, "run-"+rand.Text()) // one program, one run
+		who.Run = cmp.Or(who.Run, "run-"+rand.Text()) // one process, one run
 		err := tools.Serve(cmd.Context(), who, io.NopCloser(cmd.InOrStdin()), stdout{cmd.OutOrStdout()})
 		if errors.Is(err, context.Canceled) || errors.Is(err, io.EOF) {
 			return nil
@@ -94,7 +94,7 @@ func (s *Settings) runMCP(cmd *cobra.Command, address, agent string) error {
 		return err
 	}
 	if local, err := onThisMachine(address); err != nil || !local {
-		return misuse{fmt.Errorf("--listen %s: it asks nobody who they are, so it listens on this machine alone, as 127.0.0.1:8081; a gateway serves agents elsewhere, at /mcp", address)}
+		return misuse{fmt.Errorf("--listen %s: it has no authentication, so it listens on this machine only, for example at 127.0.0.1:8081; a gateway serves agents on other machines at /mcp", address)}
 	}
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -106,12 +106,12 @@ func (s *Settings) runMCP(cmd *cobra.Command, address, agent string) error {
 	return serve(cmd.Context(), l, mux, nil, log)
 }
 
-// stdout is closed by whoever holds it.
+// stdout is not closed here.
 type stdout struct{ io.Writer }
 
 func (stdout) Close() error { return nil }
 
-// caller is the agent beside which this program runs.
+// caller returns the agent that runs this program.
 func (s *Settings) caller(ctx context.Context, agent string, log *slog.Logger) (mcp.Caller, func(), error) {
 	p, closed, err := s.producer(ctx, producer.Binary, producer.Options{Log: log})
 	if err != nil {
@@ -122,7 +122,7 @@ func (s *Settings) caller(ctx context.Context, agent string, log *slog.Logger) (
 		defer cancel()
 		return p.Publish(ctx, e)
 	}}
-	if dir, err := os.Getwd(); err == nil { // else the agent says where it works
+	if dir, err := os.Getwd(); err == nil { // else the agent names its repository
 		who.Repository = notes.Look(dir).Repository
 	}
 	if run, ok := hook.RunIn(os.Getenv); ok {
@@ -132,13 +132,13 @@ func (s *Settings) caller(ctx context.Context, agent string, log *slog.Logger) (
 	return who, func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		_ = p.Close(ctx) // what was answered is sent, or in the spool
+		_ = p.Close(ctx) // every accepted event is sent or in the spool
 		closed()
 	}, nil
 }
 
-// tools is what a server of tools knows by the settings. Records are those of index,
-// where that is given.
+// tools returns the configuration of the tools from the settings. Records are read from index, if
+// that is given.
 func (s *Settings) tools(index replay.Index) (mcp.Config, error) {
 	p, err := readPolicy(s.Enricher.Policy)
 	if err != nil {
@@ -166,7 +166,7 @@ func (s *Settings) tools(index replay.Index) (mcp.Config, error) {
 func explain(ctx context.Context, index replay.Index, id record.ChangeID) (*mcp.Explained, error) {
 	story, err := replay.Tell(ctx, index, id)
 	if errors.Is(err, replay.ErrNoRecord) {
-		return nil, fmt.Errorf("nothing is recorded of %s yet", id)
+		return nil, fmt.Errorf("there is no record of %s yet", id)
 	}
 	if err != nil {
 		return nil, err
@@ -176,8 +176,8 @@ func explain(ctx context.Context, index replay.Index, id record.ChangeID) (*mcp.
 	return &mcp.Explained{Repository: story.Record.Trail.Change.Repository, Story: b.String()}, err
 }
 
-// explainThere asks where the gateway is for the story of a change: changetrail up
-// serves both.
+// explainThere asks the address of the gateway for the story of a change: changetrail up serves
+// both.
 func (s *Settings) explainThere(ctx context.Context, id record.ChangeID) (*mcp.Explained, error) {
 	address, err := url.JoinPath(s.Producer.Gateway, "v1", "changes", string(id), "replay")
 	if err != nil {
@@ -209,12 +209,12 @@ func (s *Settings) explainThere(ctx context.Context, id record.ChangeID) (*mcp.E
 	case res.StatusCode == http.StatusUnauthorized, res.StatusCode == http.StatusForbidden:
 		return nil, fmt.Errorf("%s does not let you read %s: %s", s.Producer.Gateway, id, bytes.TrimSpace(text))
 	case res.StatusCode == http.StatusNotFound && bytes.Contains(text, []byte(id)):
-		return nil, fmt.Errorf("nothing is recorded of %s yet", id)
+		return nil, fmt.Errorf("there is no record of %s yet", id)
 	}
 	return nil, fmt.Errorf("%s serves no records (%s); set store", s.Producer.Gateway, res.Status)
 }
 
-// toolsFor serves the tools to agents elsewhere, each by its credential.
+// toolsFor serves the tools to agents on other machines, each by its credential.
 func toolsFor(g *gateway.Gateway, c mcp.Config, door *access.Door) (http.Handler, error) {
 	tools, err := mcp.New(c)
 	if err != nil {
@@ -225,7 +225,7 @@ func toolsFor(g *gateway.Gateway, c mcp.Config, door *access.Door) (http.Handler
 		caller := mcp.Caller{Take: who.Take, Agent: who.Agent, Repository: record.Repository(who.OnlyRepository())}
 		caller.MayRead = func(ctx context.Context, id record.ChangeID, of record.Repository) error {
 			if !reader.MayRead(string(of)) {
-				return fmt.Errorf("the credential %s may not read what is recorded of %s", who.Name, id.Repository())
+				return fmt.Errorf("the credential %s may not read records of %s", who.Name, id.Repository())
 			}
 			door.NoteOf(ctx, reader, "record", string(id))
 			return nil

@@ -20,14 +20,14 @@ import (
 // nameLike are texts that look like the name of a saved query.
 var nameLike = regexp.MustCompile(`^[a-z0-9][a-z0-9.]*(-[a-z0-9.]+)+$`)
 
-// checkName refuses what looks like the name of a saved query and is none: as a search it
-// would quietly find something else.
+// checkName refuses a text that looks like a misspelled name of a saved query: as a search it
+// would find something else without notice.
 func checkName(text string, saved []query.Saved) error {
 	if _, ok := query.Find(saved, text); ok || !nameLike.MatchString(text) {
 		return nil
 	}
 	if hint := nearest.Hint(text, namesOf(saved)); hint != "" {
-		return fmt.Errorf("there is no saved query %s%s To look for the text, put it in double quotes within single ones: '\"%s\"'", text, hint, text)
+		return fmt.Errorf("there is no saved query %s%s To look for the text, put it in double quotes inside single quotes: '\"%s\"'", text, hint, text)
 	}
 	return nil
 }
@@ -55,17 +55,17 @@ func checkColumns(chosen []string) error {
 	return errors.Join(errs...)
 }
 
-// maxValues is how many values of a field are compared with one that is not there.
+// maxValues is how many values of a field are compared with an unknown one.
 const maxValues = 1000
 
-// checkFound is an error where a search finds nothing because of a name that no record has,
-// and that is near to one that some have: an agent, a service, a gap.
+// checkFound returns an error if a search finds nothing because of a name that no record has
+// and that is close to one that some have: an agent, a service, a gap.
 func (x *store) checkFound(ctx context.Context, text string, where query.Node, saved []query.Saved) error {
 	if res, err := x.Search(ctx, query.Request{Where: where}); err != nil || res.Total > 0 {
 		return err
 	}
 	if hint := nearest.Hint(text, namesOf(saved)); hint != "" {
-		return fmt.Errorf("nothing holds %q, and no saved query has this name%s", text, hint)
+		return fmt.Errorf("no record contains %q, and no saved query has this name%s", text, hint)
 	}
 	for _, term := range termsOf(where) {
 		if term.Field.Kind != query.Keyword {
@@ -86,7 +86,7 @@ func (x *store) checkFound(ctx context.Context, text string, where query.Node, s
 	return nil
 }
 
-// valuesOf are the values that a field may have, where that is written down.
+// valuesOf returns the values that a field may have, if they are fixed.
 func valuesOf(field string) []string {
 	if strings.HasSuffix(field, "gaps") {
 		return record.Gaps()
@@ -94,8 +94,8 @@ func valuesOf(field string) []string {
 	return nil
 }
 
-// unknown is a hint at the known name that was meant; "" where the name is known, or none is
-// near.
+// unknown returns a hint at the known name that was meant; "" if the name is known, or no known
+// name is close.
 func unknown(name string, known []string) string {
 	if slices.Contains(known, name) {
 		return ""
@@ -103,8 +103,8 @@ func unknown(name string, known []string) string {
 	return nearest.Hint(name, known)
 }
 
-// termsOf are the values that a search asks for in named fields. What it looks for in all
-// fields is no name.
+// termsOf returns the values that a search looks for in named fields. A text that it looks for
+// in all fields is not a name.
 func termsOf(n query.Node) (out []query.Term) {
 	switch n := n.(type) {
 	case query.Term:
@@ -122,17 +122,17 @@ func termsOf(n query.Node) (out []query.Term) {
 	return out
 }
 
-// noRecord says that there is no record of a change, and which change may be meant.
+// noRecord returns an error that says which change may be meant.
 func (x *store) noRecord(ctx context.Context, id record.ChangeID) error {
 	near := x.near(ctx, id)
 	if near != "" {
 		return fmt.Errorf("there is no record of %s; did you mean %s?", id, near)
 	}
-	return fmt.Errorf("there is no record of %s; events take a second or two to arrive, and changetrail doctor shows where they wait", id)
+	return fmt.Errorf("there is no record of %s; events take a second or two to arrive; changetrail doctor shows whether some are waiting", id)
 }
 
-// near returns the change that is most likely meant: one of the same number in a repository
-// with a name like it, or of a number like it in the same repository.
+// near returns the change that is most likely meant: one with the same number in a repository
+// with a similar name, or with a similar number in the same repository.
 func (x *store) near(ctx context.Context, id record.ChangeID) string {
 	fields, err := query.RecordFields()
 	if err != nil {
@@ -155,7 +155,7 @@ func (x *store) near(ctx context.Context, id record.ChangeID) string {
 	return ""
 }
 
-// splitChange parts the id of a change into its repository and its number.
+// splitChange splits the id of a change into its repository and its number.
 func splitChange(id record.ChangeID) (repository, number string) {
 	text := string(id)
 	last := strings.LastIndexByte(text, '/')
@@ -172,7 +172,7 @@ func (a *app) completeChange(cmd *cobra.Command, args []string, begun string) ([
 	if len(args) > 0 {
 		return nil, noFiles
 	}
-	cmd.SetContext(context.Background()) // a shell that asks gives none
+	cmd.SetContext(context.Background()) // completion has no context
 	cmd.SetErr(io.Discard)
 	s, err := a.settings(cmd)
 	if err != nil {

@@ -63,7 +63,7 @@ func TestMessagesAreSentences(t *testing.T) {
 		"events, no JSON":          {publish, "not json", ":1:2: this is not JSON"},
 		"events, half an event":    {publish, `{"specversion":"1.0"`, "this JSON ends in the middle of a value"},
 		"events, no event":         {publish, "[1]", ":1:2: event 1: expected an object, found a number"},
-		"events, nothing":          {publish, "", ": it holds no event"},
+		"events, nothing":          {publish, "", ": it contains no event"},
 		"events, no type":          {publish, "{}", "specversion or type is missing"},
 		"events, a time":           {publish, `{"specversion":"1.0","type":"a.b","time":"yesterday"}`, `time: "yesterday" is not a time, for example 2026-11-12T03:47:00Z`},
 		"events, an id":            {publish, `{"specversion":"1.0","type":"a.b","id":7}`, "id: expected a text, found a number"},
@@ -111,5 +111,22 @@ func TestMessagesAreSentences(t *testing.T) {
 				t.Errorf("%d: it says %q: %s", code, word, errOut.String())
 			}
 		})
+	}
+}
+
+// TestAnUnknownAgentIsMisuse asks what a policy says about an agent that it does not have.
+func TestAnUnknownAgentIsMisuse(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "policy.yaml")
+	if err := os.WriteFile(file, []byte("services: [{name: s, repositories: [github.com/a/b], classification: low}]\nagents: [{id: patch-pilot, services: [\"*\"]}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for agent, want := range map[string]int{"patch-pilot": exitOK, "patch-pilott": exitMisuse, "": exitOK} {
+		for _, format := range []string{"text", "json"} {
+			var out, errOut strings.Builder
+			code := Run(t.Context(), []string{"policy", "explain", "--policy", file, "--repository", "github.com/a/b", "--agent", agent, "-o", format, "a.go"}, strings.NewReader(""), &out, &errOut, nil)
+			if code != want || strings.Contains(errOut.String(), "did you mean patch-pilot?") != (want == exitMisuse) || (out.String() == "") != (want == exitMisuse) {
+				t.Errorf("%q, %s: exit code %d: %s%s", agent, format, code, out.String(), errOut.String())
+			}
+		}
 	}
 }

@@ -48,15 +48,15 @@ func (a *app) readPolicy(cmd *cobra.Command) (*policy.Policy, error) {
 	return p, nil
 }
 
-// policyOfInstance takes the policy and the matrix of the instance that commands find.
+// policyOfInstance uses the policy and the matrix of the instance that commands find.
 func (s *Settings) policyOfInstance(cmd *cobra.Command) error {
 	at, err := s.look(cmd.Context())
 	if err == nil && at.instance.Policy != "" {
-		fmt.Fprintf(cmd.ErrOrStderr(), "policy %s, of %s\n", config.Shown(at.instance.Policy), config.Shown(at.String()))
+		fmt.Fprintf(cmd.ErrOrStderr(), "policy %s of %s\n", config.Shown(at.instance.Policy), config.Shown(at.String()))
 		s.Enricher.Policy, s.Enricher.Controls = at.instance.Policy, at.instance.Controls
 		return nil
 	}
-	return misuse{errors.New("no policy is given: name one with --policy, as --policy policy.yaml, or set enricher.policy in the configuration")}
+	return misuse{errors.New("no policy is given: name one with --policy policy.yaml, or set enricher.policy in the configuration")}
 }
 
 func (a *app) policyTest() *cobra.Command {
@@ -95,7 +95,7 @@ func (a *app) policyTest() *cobra.Command {
 			if failed > 0 {
 				return fmt.Errorf("%d of %d cases failed; changetrail policy explain shows which rules were tried", failed, len(cases))
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "All %d cases hold.\n", len(cases))
+			fmt.Fprintf(cmd.OutOrStdout(), "All %d cases passed.\n", len(cases))
 			return nil
 		},
 	}
@@ -109,7 +109,7 @@ func (a *app) policyExplain() *cobra.Command {
 	var updates []string
 	cmd := &cobra.Command{
 		Use:   "explain --change CHANGE | --repository REPOSITORY PATH…",
-		Short: "Show which rules apply to a recorded change, or to a list of paths, and which decides",
+		Short: "Show which rules apply to a recorded change or to a list of paths, and which one decides",
 		Example: `  changetrail policy explain --policy policy.yaml --change acme/payments#4829
   changetrail policy explain --policy policy.yaml --agent agent-bot-3000 --repository github.com/acme/payments src/auth/session.js
   git diff --name-only main | xargs changetrail policy explain --agent agent-bot-3000 --repository github.com/acme/payments`,
@@ -135,11 +135,14 @@ func (a *app) policyExplain() *cobra.Command {
 				name, versions, ok := strings.Cut(u, "=")
 				from, to, both := strings.Cut(versions, "..")
 				if !ok || !both {
-					return misuse{fmt.Errorf("--dependency %q: write NAME=FROM..TO, as lodash=4.17.20..4.17.21", u)}
+					return misuse{fmt.Errorf("--dependency %q: write NAME=FROM..TO, for example lodash=4.17.20..4.17.21", u)}
 				}
 				r.Dependencies = append(r.Dependencies, record.DependencyUpdate{Name: name, From: from, To: to})
 			}
 			v := p.Decide(r)
+			if v.Rule == policy.RuleUnknownAgent && change == "" {
+				return misuse{fmt.Errorf("--agent %s: the policy has no such agent, so it forbids the change%s", r.Agent, agentMeant(p, r.Agent))}
+			}
 			if output == "json" {
 				return printJSON(cmd, v)
 			}
@@ -150,9 +153,9 @@ func (a *app) policyExplain() *cobra.Command {
 			if err := w.Flush(); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s, by %s: %s%s\n", v.Verdict, v.Rule, v.Reason, agentMeant(p, v, r.Agent))
+			fmt.Fprintf(cmd.OutOrStdout(), "%s, by %s: %s\n", v.Verdict, v.Rule, v.Reason)
 			if v.Least != v.Verdict {
-				fmt.Fprintf(cmd.OutOrStdout(), "Not all of the change is known: the verdict may be as mild as %s.\n", v.Least)
+				fmt.Fprintf(cmd.OutOrStdout(), "Not everything about the change is known: the verdict may be as mild as %s.\n", v.Least)
 			}
 			for _, d := range v.Demands {
 				fmt.Fprintf(cmd.OutOrStdout(), "  %s\n", needs(d))
@@ -161,24 +164,20 @@ func (a *app) policyExplain() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&change, "change", "", "a recorded change: acme/payments#4829, group/proj!12, its URL or its id")
-	cmd.Flags().StringVar(&repository, "repository", "", "host/path, as github.com/acme/payments")
-	cmd.Flags().StringVar(&r.Agent, "agent", "", "id or account of the agent; a person makes the change where empty")
+	cmd.Flags().StringVar(&repository, "repository", "", "host/path, for example github.com/acme/payments")
+	cmd.Flags().StringVar(&r.Agent, "agent", "", "id or account of the agent; if empty, a person makes the change")
 	cmd.Flags().StringVar(&r.DelegatedBy, "delegated-by", "", "account of the person who asked the agent")
-	cmd.Flags().StringVar(&r.Kind, "kind", "", "kind of the change, as dependency-update")
-	cmd.Flags().StringSliceVar(&r.Environments, "environment", nil, "where it will be deployed")
-	cmd.Flags().StringSliceVar(&updates, "dependency", nil, "NAME=FROM..TO")
-	outputFlag(cmd, &output, "how it is written", "text", "json")
+	cmd.Flags().StringVar(&r.Kind, "kind", "", "kind of the change, for example dependency-update")
+	cmd.Flags().StringSliceVar(&r.Environments, "environment", nil, "environment to which it will be deployed")
+	cmd.Flags().StringSliceVar(&updates, "dependency", nil, "a dependency that it updates: NAME=FROM..TO")
+	outputFlag(cmd, &output, "output format", "text", "json")
 	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml")
 	a.storeFlags(cmd)
 	return cmd
 }
 
-// agentMeant is a hint at the agent of the policy that was meant, where it knows none of the
-// name.
-func agentMeant(p *policy.Policy, v policy.Verdict, name string) string {
-	if v.Rule != policy.RuleUnknownAgent {
-		return ""
-	}
+// agentMeant returns a hint at the agent of the policy that was meant.
+func agentMeant(p *policy.Policy, name string) string {
 	var known []string
 	for _, a := range p.Agents {
 		known = append(append(known, a.ID), a.Accounts...)
@@ -186,8 +185,7 @@ func agentMeant(p *policy.Policy, v policy.Verdict, name string) string {
 	return nearest.Hint(name, known)
 }
 
-// recordedRequest returns what the policy is asked about a change that the
-// engine has a record of.
+// recordedRequest returns the policy request for a recorded change.
 func (a *app) recordedRequest(cmd *cobra.Command, change string) (policy.Request, error) {
 	id, x, err := a.changeIn(cmd, change)
 	if err != nil {
@@ -205,7 +203,7 @@ func (a *app) recordedRequest(cmd *cobra.Command, change string) (policy.Request
 	return policy.RequestOfDocument(&r), nil
 }
 
-// difference is one change that another policy decides otherwise.
+// difference is a change that another policy decides differently.
 type difference struct {
 	Change  record.ChangeID `json:"change"`
 	Agent   string          `json:"agent"`
@@ -221,7 +219,7 @@ func (a *app) policyDiff() *cobra.Command {
 	var since time.Duration
 	cmd := &cobra.Command{
 		Use:   "diff --policy NEW | --at TIME | --at DIGEST",
-		Short: "Decide recorded changes of agents again under another policy, and list what differs",
+		Short: "Decide recorded changes of agents again with another policy, and list the differences",
 		Example: `  changetrail policy diff --policy new.yaml --since 2160h
   changetrail policy diff --policy new.yaml --records records.jsonl -o json
   changetrail policy diff --at 2026-11-12 --since 720h`,
@@ -230,7 +228,7 @@ func (a *app) policyDiff() *cobra.Command {
 			read := a.readPolicy
 			if at != "" {
 				if cmd.Flags().Changed("policy") {
-					return misuse{errors.New("policy diff: give --policy, or --at for one that was in force")}
+					return misuse{errors.New("policy diff: give --policy, or --at for a policy that was in force")}
 				}
 				read = func(cmd *cobra.Command) (*policy.Policy, error) { return a.policyAt(cmd, at) }
 			}
@@ -273,21 +271,21 @@ func (a *app) policyDiff() *cobra.Command {
 			if err := w.Flush(); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%d of %d changes of agents are decided otherwise.\n", len(differ), asked)
+			fmt.Fprintf(cmd.OutOrStdout(), "%d of %d changes of agents are decided differently.\n", len(differ), asked)
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&file, "records", "", "a file of records, one JSON object a line; the engine is asked where empty")
-	cmd.Flags().StringVar(&at, "at", "", "the policy that was in force at this time, or that has this digest, in place of --policy")
-	cmd.Flags().Var(spanOf(&since, 90*24*time.Hour), "since", "how far back, by the time of the last event")
-	outputFlag(cmd, &output, "how it is written", "text", "json")
+	cmd.Flags().StringVar(&file, "records", "", "a file of records, one JSON object per line (default: the records of the index)")
+	cmd.Flags().StringVar(&at, "at", "", "compare with the policy that was in force at this time, or that has this digest, instead of --policy")
+	cmd.Flags().Var(spanOf(&since, 90*24*time.Hour), "since", "only changes with an event in this time span")
+	outputFlag(cmd, &output, "output format", "text", "json")
 	a.flag(cmd.Flags(), "policy", "enricher.policy", "the other policy")
-	a.flag(cmd.Flags(), "data", "local.data", "with --at: folder of the embedded mode, where that is not running")
+	a.flag(cmd.Flags(), "data", "local.data", "with --at: folder of the embedded mode, if it is not running")
 	a.storeFlags(cmd)
 	return cmd
 }
 
-// recordsOfFile reads records as the topic changetrail.records carries them.
+// recordsOfFile reads records in the format of the topic changetrail.records.
 func recordsOfFile(name string, each func(*record.Record)) error {
 	f, err := os.Open(name)
 	if err != nil {
@@ -333,10 +331,10 @@ func (a *app) recordsOfStore(cmd *cobra.Command, since time.Duration, each func(
 	})
 }
 
-// needs says what a demand asks for.
+// needs describes what a demand requires.
 func needs(d policy.Demand) string {
 	what := map[string]string{record.ReviewRequired: "a review", record.ApprovalRequired: "an approval"}[d.Verdict]
-	who := "a person who neither made nor asked for it"
+	who := "a person who neither made the change nor asked for it"
 	switch {
 	case d.Nobody:
 		who = "nobody: " + orNobody(d.By) + ", so it can never be met"
@@ -356,11 +354,11 @@ func orNobody(names []string) string {
 func outcomeOf(t policy.Trial) string {
 	switch {
 	case t.Error != "":
-		return "cannot be tried: " + t.Error
+		return "cannot be evaluated: " + t.Error
 	case t.Held:
-		return "holds"
+		return "applies"
 	case t.May:
-		return "may hold: not all of the change is known"
+		return "may apply: not everything about the change is known"
 	}
-	return "does not hold"
+	return "does not apply"
 }

@@ -18,7 +18,7 @@ import (
 type heldVersion struct {
 	Kind     string    `json:"kind"` // policy or matrix
 	Digest   string    `json:"digest"`
-	Since    time.Time `json:"since,omitzero"` // in force from; it always was where it is not there
+	Since    time.Time `json:"since,omitzero"` // in force since then; zero means always
 	Recorded time.Time `json:"recorded"`
 	Holds    string    `json:"holds"`
 	Error    string    `json:"error,omitempty"` // why this release cannot read it
@@ -31,7 +31,7 @@ func (a *app) policyHistory() *cobra.Command {
 		Use:   "history",
 		Short: "List the policies and control matrices that were in force, and since when",
 		Long: `Lists every policy and control matrix that an enricher has started with. A change
-is judged by those that were in force when it was merged.`,
+is judged by the versions that were in force when it was merged.`,
 		Example: `  changetrail policy history
   changetrail policy history --data changetrail-data -o json
   changetrail policy history --show sha256:3f1a9c02`,
@@ -46,7 +46,7 @@ is judged by those that were in force when it was merged.`,
 			case show != "":
 				i := slices.IndexFunc(versions, func(v heldVersion) bool { return len(show) > len("sha256:") && strings.HasPrefix(v.Digest, show) })
 				if i < 0 {
-					return misuse{fmt.Errorf("no policy and no matrix of the digest %s is held", show)}
+					return misuse{fmt.Errorf("no policy or matrix has the digest %s; changetrail policy history lists them", show)}
 				}
 				_, err := cmd.OutOrStdout().Write(versions[i].content)
 				return err
@@ -65,13 +65,13 @@ is judged by those that were in force when it was merged.`,
 			return w.Flush()
 		},
 	}
-	outputFlag(cmd, &output, "how it is written", "text", "json")
-	cmd.Flags().StringVar(&show, "show", "", "print the policy or matrix of this digest, or of its beginning")
-	a.flag(cmd.Flags(), "data", "local.data", "folder of the embedded mode, where that is not running")
+	outputFlag(cmd, &output, "output format", "text", "json")
+	cmd.Flags().StringVar(&show, "show", "", "print the policy or matrix with this digest; its beginning is enough")
+	a.flag(cmd.Flags(), "data", "local.data", "folder of the embedded mode, if it is not running")
 	return cmd
 }
 
-// heldRules reads the policies and matrices that the pipeline holds.
+// heldRules reads the policies and matrices that the pipeline has stored.
 func (a *app) heldRules(cmd *cobra.Command) (enricher.Rules, error) {
 	s, err := a.settings(cmd)
 	if err != nil {
@@ -111,7 +111,7 @@ func versionsOf(rules enricher.Rules) []heldVersion {
 	return out
 }
 
-// policyAt returns the policy that was in force at a time, or that has a digest.
+// policyAt returns the policy that was in force at a time or has a digest.
 func (a *app) policyAt(cmd *cobra.Command, at string) (*policy.Policy, error) {
 	rules, err := a.heldRules(cmd)
 	if err != nil {
@@ -120,19 +120,19 @@ func (a *app) policyAt(cmd *cobra.Command, at string) (*policy.Policy, error) {
 	if strings.HasPrefix(at, "sha256:") {
 		v, ok := rules.Policies.ByDigest(at)
 		if !ok {
-			return nil, misuse{fmt.Errorf("--at: no policy of the digest %s is held; changetrail policy history lists them", at)}
+			return nil, misuse{fmt.Errorf("--at: no policy has the digest %s; changetrail policy history lists them", at)}
 		}
 		return v.Content, v.Err
 	}
 	when, err := time.Parse(time.RFC3339, at)
 	if err != nil {
 		if when, err = time.Parse(time.DateOnly, at); err != nil {
-			return nil, misuse{fmt.Errorf("--at %q: write a time, as 2026-11-12T03:47:00Z or 2026-11-12, or a digest, as sha256:3f1a9c02", at)}
+			return nil, misuse{fmt.Errorf("--at %q: write a time, such as 2026-11-12T03:47:00Z or 2026-11-12, or a digest, such as sha256:3f1a9c02", at)}
 		}
 	}
 	v, held := rules.Policies.At(when)
 	if !held {
-		return nil, misuse{errors.New("--at: no policy of that time is held; changetrail policy history lists those that are")}
+		return nil, misuse{errors.New("--at: no policy of that time is stored; changetrail policy history lists those that are")}
 	}
 	return v.Content, nil
 }

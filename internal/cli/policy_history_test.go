@@ -104,10 +104,10 @@ func TestPoliciesThatWereInForceAreListedAndAsked(t *testing.T) {
 	}
 	for at, want := range map[string]string{
 		"2026-11-01":      "forbidden by default  → autonomous by default",
-		held[1].Digest:    "1 of 1 changes of agents are decided otherwise",
-		held[0].Digest:    "0 of 1 changes of agents are decided otherwise",
+		held[1].Digest:    "1 of 1 changes of agents are decided differently",
+		held[0].Digest:    "0 of 1 changes of agents are decided differently",
 		"yesterday":       "write a time",
-		"sha256:00000000": "no policy of the digest",
+		"sha256:00000000": "no policy has the digest",
 	} {
 		out, err := command("policy", "diff", "--data", dir, "--records", records, "--at", at)
 		if err != nil {

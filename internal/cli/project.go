@@ -11,8 +11,8 @@ import (
 	"github.com/changetrail/changetrail/internal/files"
 )
 
-// A project is the folder whose files an agent may attach: the work tree in which it
-// works, or the working folder where that is none.
+// A project is the folder whose files an agent may attach: its work tree, or the working folder
+// if that is not in a work tree.
 type project struct{ root *os.Root }
 
 func openProject() (project, error) {
@@ -20,10 +20,10 @@ func openProject() (project, error) {
 	if err != nil {
 		return project{}, err
 	}
-	home, _ := os.UserHomeDir() // without one there is none to keep
+	home, _ := os.UserHomeDir() // without one there is nothing to protect
 	for _, one := range []string{notes.Look(dir).Root, dir} {
 		if one == "" || one == filepath.Dir(one) || one == filepath.Clean(home) {
-			continue // all that a person has is no project
+			continue // a root or home folder is not a project
 		}
 		root, err := files.Folder(one)
 		return project{root}, err
@@ -37,15 +37,15 @@ func (p project) close() {
 	}
 }
 
-// read reads a report, which lies in the project, links included.
+// read reads a report in the project. Links must not lead out of it.
 func (p project) read(name string) ([]byte, error) {
 	if p.root == nil {
-		return nil, errors.New("path: this program was started in no project, so that it reads no files; give content")
+		return nil, errors.New("path: this program was not started in a project, so it cannot read files; give content")
 	}
 	dir := filepath.Clean(p.root.Name())
 	inside := p.inside(dir, name)
 	if inside == "" {
-		return nil, fmt.Errorf("path: %s does not lie in the project %s; copy it there, or give content", name, dir)
+		return nil, fmt.Errorf("path: %s is not in the project %s; copy it there, or give content", name, dir)
 	}
 	text, err := files.ReadIn(p.root, inside, evidence.MaxReport)
 	if err != nil {
@@ -54,8 +54,8 @@ func (p project) read(name string) ([]byte, error) {
 	return text, nil
 }
 
-// inside is a path as it is below the project, by its name or else by where that leads;
-// "" where it lies elsewhere.
+// inside returns a path relative to the project, by its name, else by the target of its links; ""
+// if it is outside.
 func (project) inside(dir, name string) string {
 	full, err := filepath.Abs(name)
 	if err != nil {

@@ -28,11 +28,11 @@ func (a *app) publish() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "publish FILE…",
 		Short: "Publish CloudEvents from files",
-		Long: `Publishes CloudEvents in the JSON format: a single event, several one after
-another (JSON lines), or an array of them; - is standard input. All of them are
-checked first, and if one is wrong none is sent. Sending the same file again is
-harmless: an event is known by its sender, source and id. One without a time gets
-that of now, and says something else when it is sent again.`,
+		Long: `Publishes CloudEvents in the JSON format: a single event, several events one after
+another (JSON lines), or an array; - is standard input. All of them are checked first,
+and if one is wrong, none is sent. To send the same file again is harmless: sender,
+source and id identify an event. But an event without a time gets the current time, so
+it differs when it is sent again.`,
 		Example: `  changetrail publish decision.json review.json
   agent-log-export | changetrail publish -
   CHANGETRAIL_PRODUCER_TOKEN=ct_… changetrail publish --gateway http://127.0.0.1:8080 events.jsonl`,
@@ -60,10 +60,10 @@ that of now, and says something else when it is sent again.`,
 }
 
 func (a *app) producerFlags(cmd *cobra.Command) {
-	a.flag(cmd.Flags(), "spool", "producer.spool", "folder for events that cannot be sent now")
-	a.flag(cmd.Flags(), "gateway", "producer.gateway", "URL of a gateway, in place of Kafka")
-	a.flag(cmd.Flags(), "blobs", "blobs", "where data of more than 64 KiB is put: a folder, or a URL as s3://bucket")
-	a.flag(cmd.Flags(), "source", "producer.source", "CloudEvents source of events that have none")
+	a.flag(cmd.Flags(), "spool", "producer.spool", "folder that keeps events which cannot be sent now")
+	a.flag(cmd.Flags(), "gateway", "producer.gateway", "URL of a gateway, instead of Kafka")
+	a.flag(cmd.Flags(), "blobs", "blobs", "where data of more than 64 KiB is stored: a folder, or a URL such as s3://bucket")
+	a.flag(cmd.Flags(), "source", "producer.source", "CloudEvents source for events that have none")
 }
 
 func atLeastOne(what string) cobra.PositionalArgs {
@@ -75,7 +75,7 @@ func atLeastOne(what string) cobra.PositionalArgs {
 	}
 }
 
-// readEvents reads and checks all events of files, or reports all mistakes.
+// readEvents reads and checks the events of all files, or reports all mistakes.
 func readEvents(in io.Reader, files []string) ([]event.Event, error) {
 	var events []event.Event
 	var errs []error
@@ -93,7 +93,7 @@ func readEvents(in io.Reader, files []string) ([]event.Event, error) {
 		}
 		found, err := parseEvents(text)
 		if err == nil && len(found) == 0 {
-			err = errors.New("it holds no event")
+			err = errors.New("it contains no event")
 		}
 		if err != nil {
 			errs = append(errs, mistake.In(name, err))
@@ -106,8 +106,8 @@ func readEvents(in io.Reader, files []string) ([]event.Event, error) {
 	return events, nil
 }
 
-// readEvent reads one event and checks it. What is told apart first has plainer words than
-// those of the SDK.
+// readEvent reads one event and checks it. Mistakes that it detects itself get plainer messages
+// than those of the SDK.
 func readEvent(v jsontext.Value) (e event.Event, err error) {
 	var parts struct {
 		SpecVersion string  `json:"specversion"`
@@ -123,16 +123,16 @@ func readEvent(v jsontext.Value) (e event.Event, err error) {
 	_, timeErr := time.Parse(time.RFC3339Nano, parts.Time)
 	switch {
 	case parts.SpecVersion == "" || parts.Type == "":
-		return e, errors.New(`specversion or type is missing; an event has "specversion": "1.0" and a type, as docs/events.md lists them`)
+		return e, errors.New(`specversion or type is missing; an event has "specversion": "1.0" and one of the types that docs/events.md lists`)
 	case parts.SpecVersion != "1.0":
-		return e, fmt.Errorf("specversion is %q; only 1.0 is read", parts.SpecVersion)
+		return e, fmt.Errorf("specversion is %q; only 1.0 is supported", parts.SpecVersion)
 	case parts.Source != nil && strings.TrimSpace(*parts.Source) == "":
-		return e, errors.New("source is empty; leave it out, or give a URI reference, as /agents/agent-bot-3000")
+		return e, errors.New("source is empty; leave it out, or give a URI reference such as /agents/agent-bot-3000")
 	case parts.Time != "" && timeErr != nil:
 		return e, fmt.Errorf("time: %w", timeErr)
 	}
 	if err := e.UnmarshalJSON(v); err != nil {
-		return e, errors.New("it is not a CloudEvent: source must be a URI reference, as /agents/agent-bot-3000, and the names of attributes small letters and digits")
+		return e, errors.New("it is not a CloudEvent: source must be a URI reference such as /agents/agent-bot-3000, and names of attributes must consist of lower-case letters and digits")
 	}
 	return e, checkEvent(e)
 }
@@ -173,7 +173,7 @@ func parseEvents(text []byte) ([]event.Event, error) {
 	}
 }
 
-// send publishes events with the producer that the settings describe.
+// send publishes events with the producer of the settings.
 func send(cmd *cobra.Command, s *Settings, mode producer.Mode, timeout time.Duration, events []event.Event) error {
 	ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 	defer cancel()
@@ -210,15 +210,15 @@ func send(cmd *cobra.Command, s *Settings, mode producer.Mode, timeout time.Dura
 		fmt.Fprintf(cmd.OutOrStdout(), "published %d events\n", len(events))
 	}
 	err = p.Close(ctx)
-	if n := p.Spooled(); n > 0 { // accepted all the same: they are safe on disk
-		fmt.Fprintf(cmd.ErrOrStderr(), "%d events wait in the spool %s; the next publish with it sends them\n", n, s.Producer.Spool)
+	if n := p.Spooled(); n > 0 { // not an error: they are safe on disk
+		fmt.Fprintf(cmd.ErrOrStderr(), "%d events are in the spool %s; the next publish with this spool sends them\n", n, s.Producer.Spool)
 		return nil
 	}
 	return err
 }
 
-// checkEvent says beforehand what a gateway or an enricher would refuse in e. Of data
-// that lie elsewhere they alone can tell.
+// checkEvent finds in advance what a gateway or an enricher would refuse in e. Only they can
+// check data that are stored elsewhere.
 func checkEvent(e event.Event) error {
 	if err := producer.Check(e); err != nil {
 		return err
@@ -229,7 +229,7 @@ func checkEvent(e event.Event) error {
 	}
 	_, err := ingest.Reader{Early: true}.Read(context.Background(), env, nil, time.Now())
 	if refusal := schemas.AsRefusal(err); refusal != nil && refusal.Reason == schemas.UnknownType && !strings.HasPrefix(e.Type(), "dev.changetrail.") {
-		return nil // the producer takes another's event, with its partitionkey
+		return nil // an event of another vendor, which the producer accepts with its partitionkey
 	}
 	return err
 }

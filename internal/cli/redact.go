@@ -23,7 +23,7 @@ import (
 )
 
 func (a *app) redact() *cobra.Command {
-	return group(&cobra.Command{Use: "redact", Short: "Look for secrets in what is stored"}, a.redactAgain())
+	return group(&cobra.Command{Use: "redact", Short: "Find secrets in stored data"}, a.redactAgain())
 }
 
 // redacting is one run of redact again.
@@ -38,18 +38,18 @@ func (a *app) redactAgain() *cobra.Command {
 	r := new(redacting)
 	cmd := &cobra.Command{
 		Use:   "again",
-		Short: "Go over what is stored with the rules for secrets of today",
-		Long: `Goes over all events and files, and the records of the index, and says where the
-rules for secrets find one that those of then did not know: never which. Exit code 1
-says that there are some, and nothing is changed.
+		Short: "Search stored data again with the current rules for secrets",
+		Long: `Searches all events and files, and the records of the index, with the current rules for
+secrets. It prints where a secret is, never the secret itself. Exit code 1 means that
+secrets were found and nothing was changed.
 
---apply, with --data, puts masked copies in place of all events and files of a folder of
-the embedded mode, which nobody may use meanwhile; the next start makes the records
-again. A topic of Kafka cannot be rewritten: --copy writes a masked archive, which
-import brings to new topics and a new store of files.
+--apply, with --data, replaces all events and files of a folder of the embedded mode by
+masked copies. The instance must be stopped; its next start makes the records again. A
+Kafka topic cannot be rewritten: --copy writes a masked archive, which import brings to
+new topics and a new blob store.
 
-A masked event says so, signed with signing_key; no answer that rests on it is proven
-any more (docs/redaction.md#what-was-stored-before).`,
+A masked event carries a note about it, signed with signing_key. An answer that rests on
+such an event is no longer proven (docs/redaction.md#what-was-stored-before).`,
 		Example: `  changetrail redact again --data changetrail-data
   changetrail redact again --data changetrail-data --apply
   changetrail redact again --brokers kafka:9092 --blobs s3://evidence --copy masked.gz`,
@@ -69,35 +69,32 @@ any more (docs/redaction.md#what-was-stored-before).`,
 			return r.report(cmd)
 		},
 	}
-	cmd.Flags().BoolVar(&r.apply, "apply", false, "put masked copies in place of what is in --data")
-	cmd.Flags().StringVar(&r.copyTo, "copy", "", "archive to write, of masked copies")
-	cmd.Flags().StringVar(&r.by, "by", "", "who does it, as it is to stand in records; the account and the host where left out")
-	outputFlag(cmd, &r.form, "how it is written", "text", "json")
-	a.flag(cmd.Flags(), "data", "local.data", "folder of the embedded mode, in place of Kafka")
-	a.flag(cmd.Flags(), "blobs", "blobs", "where files are kept: a folder, or a URL as s3://bucket")
-	a.flag(cmd.Flags(), "store", "store", "index to look in beside Kafka: opensearch or elasticsearch")
+	cmd.Flags().BoolVar(&r.apply, "apply", false, "replace what is in --data by masked copies")
+	cmd.Flags().StringVar(&r.copyTo, "copy", "", "archive to write, with masked copies")
+	cmd.Flags().StringVar(&r.by, "by", "", "who does it, as records will show it (default: account and host)")
+	outputFlag(cmd, &r.form, "output format", "text", "json")
+	a.flag(cmd.Flags(), "data", "local.data", "folder of the embedded mode, instead of Kafka")
+	a.flag(cmd.Flags(), "blobs", "blobs", "where files are stored: a folder, or a URL such as s3://bucket")
+	a.flag(cmd.Flags(), "store", "store", "index to search in addition to Kafka: opensearch or elasticsearch")
 	return cmd
 }
 
 func (r *redacting) check() error {
 	if r.apply && !r.folder {
-		return errors.New("a topic of Kafka cannot be rewritten: write masked copies with --copy FILE, and import them into new topics (docs/redaction.md#what-was-stored-before); --apply is for --data")
+		return errors.New("a Kafka topic cannot be rewritten: write masked copies with --copy FILE, and import them into new topics (docs/redaction.md#what-was-stored-before); --apply needs --data")
 	}
 	if r.apply && r.copyTo != "" {
-		return errors.New("give --apply or --copy")
+		return errors.New("give either --apply or --copy")
 	}
 	if r.folder {
 		if _, err := os.Stat(filepath.Join(r.Local.Data, "broker")); err != nil {
-			return fmt.Errorf("--data %s is no data folder of changetrail up: %w", r.Local.Data, err)
+			return fmt.Errorf("--data %s is not a data folder of changetrail up: %w", r.Local.Data, err)
 		}
-	}
-	if r.form != "text" && r.form != "json" {
-		return fmt.Errorf("--output %q is neither text nor json", r.form)
 	}
 	return nil
 }
 
-// run looks for secrets, and does what is asked with what it finds.
+// run searches for secrets, and replaces or copies what the flags ask for.
 func (r *redacting) run(ctx context.Context) error {
 	keys, err := r.signingKeys()
 	if err == nil && r.folder && !keys.Any() {
@@ -128,7 +125,7 @@ func (r *redacting) masker(keys signing.Keys) (*masking.Masker, error) {
 	}, err
 }
 
-// whoami is the account and the host.
+// whoami returns the account and the host.
 func whoami() string {
 	name, host := "somebody", "this machine"
 	if u, err := user.Current(); err == nil {
@@ -175,7 +172,7 @@ func (r *redacting) inKafka(ctx context.Context, m *masking.Masker) error {
 	return errors.Join(r.look(ctx, m, from), r.copy(ctx, m, from))
 }
 
-// look finds what there is. Copies are told of once.
+// look searches for secrets. Copies that are made afterwards report nothing again.
 func (r *redacting) look(ctx context.Context, m *masking.Masker, from archive.Source) error {
 	err := m.Look(ctx, from)
 	if err == nil && r.Store != "" {
@@ -194,7 +191,7 @@ func (r *redacting) copy(ctx context.Context, m *masking.Masker, from archive.So
 	if r.copyTo == "" {
 		return nil
 	}
-	out, err := os.OpenFile(r.copyTo, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640) // #nosec G302 -- for the group of who carries it
+	out, err := os.OpenFile(r.copyTo, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640) // #nosec G302 -- the group may read it, to carry it elsewhere
 	if err != nil {
 		return err
 	}
@@ -206,8 +203,8 @@ func (r *redacting) copy(ctx context.Context, m *masking.Masker, from archive.So
 	return nil
 }
 
-// errFound is the end of a run that found secrets and changed nothing.
-var errFound = errors.New("secrets are stored; nothing was changed. Rotate them, then mask them: with --data DIR --apply, or by a copy (--copy FILE)")
+// errFound is returned by a run that found secrets and changed nothing.
+var errFound = errors.New("stored data contain secrets; nothing was changed. Rotate the secrets, then mask them with --data DIR --apply, or with a masked copy (--copy FILE)")
 
 func (r *redacting) report(cmd *cobra.Command) error {
 	out := cmd.OutOrStdout()
@@ -227,7 +224,7 @@ func (r *redacting) report(cmd *cobra.Command) error {
 
 func (r *redacting) table(out io.Writer) error {
 	if len(r.found) == 0 {
-		_, err := fmt.Fprintln(out, "No secret is found in what is stored.")
+		_, err := fmt.Fprintln(out, "No secrets were found in stored data.")
 		return err
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -240,9 +237,9 @@ func (r *redacting) table(out io.Writer) error {
 	}
 	switch {
 	case r.apply:
-		fmt.Fprintf(out, "\nMasked copies are in place of all events and files of %s. Start changetrail up: it makes the records again.\n", r.Local.Data)
+		fmt.Fprintf(out, "\nAll events and files of %s were replaced by masked copies. Start changetrail up: it makes the records again.\n", r.Local.Data)
 	case r.copyTo != "":
-		fmt.Fprintf(out, "\n%s has masked copies of all events and files. What is stored is as it was.\n", r.copyTo)
+		fmt.Fprintf(out, "\n%s contains masked copies of all events and files. The stored data were not changed.\n", r.copyTo)
 	}
 	return nil
 }

@@ -86,7 +86,7 @@ func TestRedactAgain(t *testing.T) {
 	if text := said(exitFailed, "--data", dir, "-o", "json"); !strings.Contains(text, `"masked":false`) || !strings.Contains(text, `"kind":"event"`) {
 		t.Errorf("as JSON it says %s", text)
 	}
-	for args, want := range map[string]string{"--apply": "cannot be rewritten", "--data " + dir + " --apply --copy x": "give --apply or --copy", "--data " + dir + "/none": "is no data folder", "-o xml": "neither text nor json"} {
+	for args, want := range map[string]string{"--apply": "cannot be rewritten", "--data " + dir + " --apply --copy x": "give either --apply or --copy", "--data " + dir + "/none": "is not a data folder", "-o xml": "not one of text, json"} {
 		if text := said(exitMisuse, strings.Fields(args)...); !strings.Contains(text, want) {
 			t.Errorf("%s: it says %s", args, text)
 		}
@@ -123,7 +123,7 @@ func TestRedactAgain(t *testing.T) {
 	said(exitFailed, "--data", dir)
 
 	said(exitOK, "--data", dir, "--apply", "--by", "mona")
-	if text := said(exitOK, "--data", dir); !strings.Contains(text, "No secret is found") {
+	if text := said(exitOK, "--data", dir); !strings.Contains(text, "No secrets were found") {
 		t.Errorf("masked it has %s", text)
 	}
 	if out, err := os.ReadFile(filepath.Join(dir, "gateway.key")); err != nil || len(out) == 0 {

@@ -22,11 +22,11 @@ import (
 // Exit codes.
 const (
 	exitOK     = 0
-	exitFailed = 1 // it was tried and did not succeed
+	exitFailed = 1 // the command was tried and failed
 	exitMisuse = 2 // the command line or the configuration is wrong
 )
 
-// A misuse is an error of the person who typed, not of the world.
+// A misuse is a mistake in the command line or the configuration.
 type misuse struct{ error }
 
 func (m misuse) Unwrap() error { return m.error }
@@ -34,7 +34,7 @@ func (m misuse) Unwrap() error { return m.error }
 // Run executes a command line and returns its exit code.
 func Run(ctx context.Context, args []string, in io.Reader, stdout, stderr io.Writer, environ []string) int {
 	out, errOut := terminal.NewWriter(stdout), terminal.NewWriter(stderr)
-	defer func() { _ = errors.Join(out.Flush(), errOut.Flush()) }() // who could be told
+	defer func() { _ = errors.Join(out.Flush(), errOut.Flush()) }() // there is nowhere to report it
 	root := newRoot(environ)
 	root.SetArgs(args)
 	root.SetIn(in)
@@ -55,8 +55,8 @@ func Run(ctx context.Context, args []string, in io.Reader, stdout, stderr io.Wri
 	return exitFailed
 }
 
-// noSuchCommandIn refuses a command that there is not before its flags are read, which are
-// those of the command that was meant.
+// noSuchCommandIn refuses an unknown command before its flags are parsed, since they belong to
+// the command that was meant.
 func noSuchCommandIn(root *cobra.Command, args []string) error {
 	cmd, rest, err := root.Find(args)
 	if err == nil && cmd.HasSubCommands() && len(rest) > 0 && !strings.HasPrefix(rest[0], "-") && !strings.HasPrefix(rest[0], "__") {
@@ -65,7 +65,7 @@ func noSuchCommandIn(root *cobra.Command, args []string) error {
 	return nil
 }
 
-// overwrite writes a line that the next one is written over.
+// overwrite writes a line that the next call overwrites.
 func overwrite(w io.Writer, format string, args ...any) {
 	if p, ok := w.(*terminal.Writer); ok {
 		w = p.Raw()
@@ -73,7 +73,7 @@ func overwrite(w io.Writer, format string, args ...any) {
 	fmt.Fprintf(w, format, args...)
 }
 
-// An app is what the commands share.
+// An app holds what all commands share.
 type app struct {
 	environ []string
 	file    string
@@ -97,15 +97,14 @@ func newRoot(environ []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "changetrail",
 		Short: "Record why code was changed, and who approved it",
-		Long: `changetrail joins what AI agents, scanners, CI systems and people say about a
+		Long: `changetrail joins what AI agents, scanners, CI systems and people report about a
 change into one record, and forwards it to a SIEM (OpenSearch or Elasticsearch).
 
 Settings come from flags, the environment (CHANGETRAIL_…), a file and defaults, in
 this order. The file is the one that --config or CHANGETRAIL_CONFIG names; else
-changetrail/changetrail.yaml in the person's own folder of configuration
-(~/.config). A changetrail.yaml of the folder in which a command is started is not
-read, unless it is named: somebody else may have written it. Relative paths in a
-file begin in its folder.`,
+changetrail/changetrail.yaml in your configuration folder (~/.config). A
+changetrail.yaml in the working folder is read only if you name it, because somebody
+else may have written it. Relative paths in a file start at its folder.`,
 		Example: `  changetrail demo                          # ninety days of a made-up company
   changetrail up                            # the same for your own events
   changetrail attach scan --change acme/payments#4829 osv.json
@@ -116,7 +115,7 @@ file begin in its folder.`,
 		SilenceErrors: true,
 	}
 	root.PersistentFlags().StringVar(&a.file, "config", "", "configuration file (default: ~/.config/changetrail/changetrail.yaml)")
-	a.flag(root.PersistentFlags(), "brokers", "kafka.brokers", "Kafka brokers, host:port with commas")
+	a.flag(root.PersistentFlags(), "brokers", "kafka.brokers", "Kafka brokers, host:port, separated by commas")
 	a.flag(root.PersistentFlags(), "prefix", "kafka.prefix", "first part of the topic names")
 	a.flag(root.PersistentFlags(), "namespace", "namespace", "part of every index name")
 	a.flag(root.PersistentFlags(), "log-level", "log.level", "debug, info, warn or error")
@@ -133,13 +132,13 @@ func (a *app) flag(set *pflag.FlagSet, name, key, usage string) {
 	_ = set.SetAnnotation(name, settingKey, []string{key}) // the flag was just made
 }
 
-// engineFlags are those of commands that speak to the search engine.
+// engineFlags adds the flags of commands that use the search engine.
 func (a *app) engineFlags(set *pflag.FlagSet) {
 	a.flag(set, "engine", "sink.engine", "opensearch or elasticsearch")
-	a.flag(set, "url", "sink.addresses", "URLs of the engine, with commas")
+	a.flag(set, "url", "sink.addresses", "URLs of the engine, separated by commas")
 }
 
-// settings returns the settings in force for a command.
+// settings returns the effective settings of a command.
 func (a *app) settings(cmd *cobra.Command) (Settings, error) {
 	c, err := config.Source{File: a.file, Environ: a.environ, Folder: "."}.Load()
 	s := Settings{Config: c, state: instances.Folder(a.getenv)}
@@ -162,7 +161,7 @@ func (a *app) settings(cmd *cobra.Command) (Settings, error) {
 	return s, nil
 }
 
-// fromFlags sets what flags say.
+// fromFlags applies the flags to the settings.
 func (s *Settings) fromFlags(cmd *cobra.Command) error {
 	var errs []error
 	cmd.Flags().Visit(func(f *pflag.Flag) {

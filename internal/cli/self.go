@@ -13,18 +13,18 @@ import (
 type start struct {
 	arg0       string // as it was typed
 	executable string
-	build      *debug.BuildInfo // nil where it is not known
+	build      *debug.BuildInfo // nil if it is not known
 	lookPath   func(name string) (string, error)
 	exists     func(name string) bool
 }
 
 func thisStart() start {
-	executable, _ := os.Executable() // where it is not known the typed name is left
+	executable, _ := os.Executable() // if it is not known, the typed name is used
 	build, _ := debug.ReadBuildInfo()
 	return start{os.Args[0], executable, build, exec.LookPath, func(name string) bool { _, err := os.Stat(name); return err == nil }}
 }
 
-// command is how to type the program again, in the folder in which it was typed.
+// command returns how to call the program again from the same folder.
 func (s start) command() string {
 	if strings.Contains(filepath.ToSlash(s.executable), "/go-build") {
 		return s.goRun()
@@ -36,7 +36,7 @@ func (s start) command() string {
 	return quoted(s.arg0)
 }
 
-// goRun is for a program that go run built, which is gone when it ends.
+// goRun is command for a program that go run built: its file is deleted when it ends.
 func (s start) goRun() string {
 	const folder = "cmd/changetrail"
 	switch {
@@ -56,7 +56,7 @@ func same(a, b string) bool {
 	return err1 == nil && err2 == nil && os.SameFile(x, y)
 }
 
-// quoted is an argument as a shell reads it.
+// quoted quotes an argument for a shell.
 func quoted(arg string) string {
 	if arg != "" && strings.Trim(arg, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:@%+=,") == "" {
 		return arg
@@ -64,7 +64,7 @@ func quoted(arg string) string {
 	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
 }
 
-// commandLine is a command with its arguments, to be typed.
+// commandLine returns a command with its arguments, quoted for a shell.
 func commandLine(program string, args ...string) string {
 	for _, arg := range args {
 		program = fmt.Sprintf("%s %s", program, quoted(arg))

@@ -24,9 +24,9 @@ func (a *app) enrich() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "enrich",
 		Short: "Join events into change records",
-		Long: `Reads events from Kafka, joins them into change records and writes both back,
-exactly once. Start as many as there is work for; each needs a state folder of
-its own, and shares the partitions with the others.`,
+		Long: `Reads events from Kafka, joins them into change records and writes both back, exactly
+once. Start as many enrichers as the load needs: they share the partitions, and each
+needs its own state folder.`,
 		Example: `  changetrail enrich --policy policy.yaml --controls controls.yaml --state-dir /var/lib/changetrail
   changetrail enrich --rebuild --dry-run --policy new.yaml`,
 		Args: noArgs,
@@ -68,11 +68,11 @@ its own, and shares the partitions with the others.`,
 				if err != nil {
 					return err
 				}
-				var files enricher.Blobs // nil where none is set
+				var files enricher.Blobs // nil if none is set
 				if store != nil {
 					defer func() { _ = store.Close() }()
 					files = store
-					for _, content := range [][]byte{p.Content(), m.Content()} { // so that each digest in a record leads to the words
+					for _, content := range [][]byte{p.Content(), m.Content()} { // so that each digest in a record leads to its text
 						if _, err := store.Put(ctx, content); len(content) > 0 && err != nil {
 							return err
 						}
@@ -87,19 +87,19 @@ its own, and shares the partitions with the others.`,
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&rebuild, "rebuild", false, "make all records again from the events, by the policy and the readers of now, say what changed, and end; stop all enrichers first")
+	cmd.Flags().BoolVar(&rebuild, "rebuild", false, "make all records again from the events with the current policy and code, list what changed, and exit; stop all enrichers first")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "with --rebuild: write nothing")
-	outputFlag(cmd, &output, "with --rebuild: how it is written", "text", "json")
-	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml: the services")
+	outputFlag(cmd, &output, "with --rebuild: output format", "text", "json")
+	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml: services, agents and rules")
 	a.flag(cmd.Flags(), "controls", "enricher.controls", "controls.yaml: the control matrix")
-	a.flag(cmd.Flags(), "blobs", "blobs", "where reports are kept: a folder, or a URL as s3://bucket")
+	a.flag(cmd.Flags(), "blobs", "blobs", "where files are stored: a folder, or a URL such as s3://bucket")
 	a.flag(cmd.Flags(), "state-dir", "enricher.state_dir", "folder of the local store")
 	a.flag(cmd.Flags(), "instance", "enricher.instance", "stable, unique name of this enricher")
 	a.flag(cmd.Flags(), "listen", "telemetry.listen", "address of /metrics, /healthz and /readyz")
 	return cmd
 }
 
-// rebuild makes all records again and says what changed.
+// rebuild makes all records again and prints what changed.
 func (a *app) rebuild(cmd *cobra.Command, s *Settings, c enricher.Config, dryRun bool, output string) error {
 	store, err := s.blobStore(cmd.Context())
 	if err != nil {
@@ -138,8 +138,8 @@ func (a *app) sink() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sink",
 		Short: "Copy events and records into the search engine",
-		Long: `Reads what the enricher wrote and puts it into OpenSearch or Elasticsearch.
-Start as many as there is work for, and one group for each engine.`,
+		Long: `Reads what the enricher wrote and indexes it in OpenSearch or Elasticsearch. Start as
+many sinks as the load needs; each engine needs its own.`,
 		Example: `  changetrail sink --engine opensearch --url http://localhost:9200
   changetrail sink --engine elasticsearch --url https://es:9200 --config prod.yaml`,
 		Args: noArgs,
@@ -178,8 +178,8 @@ Start as many as there is work for, and one group for each engine.`,
 	return cmd
 }
 
-// collectLess lets the heap grow up to a size before it is collected: what events leave
-// behind is short-lived, and the heap beside it small. GOGC and GOMEMLIMIT say otherwise.
+// collectLess lets the heap grow up to a size before it is collected: most memory is used for
+// events and short-lived. GOGC and GOMEMLIMIT override it.
 func collectLess(bytes int64) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
@@ -187,8 +187,7 @@ func collectLess(bytes int64) {
 	stayBelow(bytes)
 }
 
-// stayBelow makes the collector work harder as memory comes near a limit,
-// unless GOMEMLIMIT says otherwise.
+// stayBelow makes the collector work harder near a memory limit. GOMEMLIMIT overrides it.
 func stayBelow(bytes int64) {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(bytes)
@@ -197,12 +196,12 @@ func stayBelow(bytes int64) {
 
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return misuse{fmt.Errorf("%s takes no arguments, and %q is given; see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())}
+		return misuse{fmt.Errorf("%s takes no arguments, but %q is given; see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())}
 	}
 	return nil
 }
 
-// warn says what is wrong in the files of a policy and stops nothing.
+// warn logs the warnings of a policy.
 func warn(log *slog.Logger, p *policy.Policy) {
 	for _, w := range p.Warnings() {
 		log.Warn("the policy has a part that is not used", "part", w)

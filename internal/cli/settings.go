@@ -21,14 +21,14 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// Settings are those of a command, with what it builds from them.
+// Settings are the settings of a command; its methods build what they describe.
 type Settings struct {
 	config.Config
 
-	state string // where the person's instances are written down; "" where nowhere
+	state string // the folder that lists this user's instances; "" if there is none
 }
 
-// kafka is how to reach Kafka.
+// kafka returns how to connect to Kafka.
 func (s *Settings) kafka() (stream.Config, error) {
 	k := &s.Kafka
 	password, err := s.Secret("kafka.sasl.password")
@@ -41,7 +41,7 @@ func (s *Settings) kafka() (stream.Config, error) {
 
 func (s *Settings) topics() stream.Topics { return stream.Topics{Prefix: s.Kafka.Prefix} }
 
-// kafkaRetention is how long topics kept by time are kept.
+// kafkaRetention returns the retention of topics that delete by time.
 func (s *Settings) kafkaRetention() time.Duration {
 	if s.Kafka.Retention > 0 {
 		return time.Duration(s.Kafka.Retention)
@@ -49,8 +49,7 @@ func (s *Settings) kafkaRetention() time.Duration {
 	return time.Duration(s.Retention)
 }
 
-// engine returns the search engine that sink.engine names, to be asked for what is of the
-// namespace.
+// engine returns the search engine that sink.engine names, for the indexes of the namespace.
 func (s *Settings) engine() (*bulk.Server, error) {
 	password, err1 := s.Secret("sink.password")
 	key, err2 := s.Secret("sink.api_key")
@@ -73,7 +72,7 @@ func (s *Settings) engine() (*bulk.Server, error) {
 	return server, nil
 }
 
-// blobStore opens the store of blobs; nil where none is set.
+// blobStore opens the blob store; nil if none is set.
 func (s *Settings) blobStore(ctx context.Context) (*blobs.Store, error) {
 	if s.Blobs == "" {
 		return nil, nil
@@ -81,8 +80,7 @@ func (s *Settings) blobStore(ctx context.Context) (*blobs.Store, error) {
 	return cloud.Open(ctx, s.Blobs)
 }
 
-// policyAndControls reads the files that people write. Where none is given
-// there are no services and no controls.
+// policyAndControls reads the policy and the control matrix. Files that are not set are empty.
 func (s *Settings) policyAndControls() (*policy.Policy, *controls.Matrix, error) {
 	read := func(file string) ([]byte, error) {
 		if file == "" {
@@ -99,7 +97,7 @@ func (s *Settings) policyAndControls() (*policy.Policy, *controls.Matrix, error)
 	return p, m, errors.Join(err1, mistake.In(s.Enricher.Controls, err2))
 }
 
-// readPolicy reads a policy with the files that it names; none is an empty one.
+// readPolicy reads a policy with the files that it names; no file is an empty policy.
 func readPolicy(file string) (*policy.Policy, error) {
 	if file == "" {
 		return policy.Parse(nil)

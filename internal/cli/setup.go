@@ -67,10 +67,10 @@ anything and never changes the number of partitions of a topic.`,
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be done, and do nothing")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print what would be done, and do nothing")
 	cmd.Flags().BoolVar(&kafkaOnly, "kafka-only", false, "topics only")
 	cmd.Flags().BoolVar(&indexOnly, "index-only", false, "search engine only")
-	outputFlag(cmd, &output, "how it is written", "text", "json")
+	outputFlag(cmd, &output, "output format", "text", "json")
 	a.engineFlags(cmd.Flags())
 	a.flag(cmd.Flags(), "partitions", "kafka.partitions", "partitions of each topic that is created")
 	a.flag(cmd.Flags(), "retention", "retention", "how long events and records are kept")
@@ -91,7 +91,7 @@ func setupKafka(cmd *cobra.Command, s *Settings, dryRun bool) ([]stream.Step, er
 	return adm.Ensure(cmd.Context(), specs, int16(s.Kafka.Replication), dryRun) // #nosec G115 -- validate bounds it
 }
 
-// printSteps prints what was found and done, and returns how much was changed.
+// printSteps prints the steps and returns the number of changes.
 func printSteps(cmd *cobra.Command, steps []stream.Step, dryRun bool) int {
 	changes := 0
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
@@ -131,12 +131,12 @@ func printJSON(cmd *cobra.Command, v any) error {
 	return err
 }
 
-// config prints the settings in force, secrets hidden.
+// config prints the effective settings without secrets.
 func (a *app) config() *cobra.Command {
 	var list bool
 	cmd := &cobra.Command{
 		Use:     "config",
-		Short:   "Print the settings in force, or every setting there is",
+		Short:   "Print the effective settings, or list all settings",
 		Example: "  changetrail config\n  changetrail config --list",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -155,6 +155,6 @@ func (a *app) config() *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&list, "list", false, "list every setting with its environment variable")
+	cmd.Flags().BoolVar(&list, "list", false, "list all settings with their environment variables")
 	return cmd
 }

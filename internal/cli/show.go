@@ -53,12 +53,12 @@ func (a *app) show() *cobra.Command {
 			return printRecord(cmd.OutOrStdout(), &r)
 		},
 	}
-	outputFlag(cmd, &output, "how it is written", "text", "json")
+	outputFlag(cmd, &output, "output format", "text", "json")
 	a.storeFlags(cmd)
 	return cmd
 }
 
-// find returns the newest revision of a record, by any name of its repository.
+// find returns the newest revision of a record by any name of its repository.
 func (x *store) find(ctx context.Context, id record.ChangeID) (jsontext.Value, error) {
 	doc, _, err := replay.Find(ctx, x, id)
 	if errors.Is(err, replay.ErrNoRecord) {
@@ -67,8 +67,7 @@ func (x *store) find(ctx context.Context, id record.ChangeID) (jsontext.Value, e
 	return doc, err
 }
 
-// printRecord writes a record for people: what is known, and nothing that is
-// not.
+// printRecord writes a record for people and leaves out what is not known.
 func printRecord(out io.Writer, r *record.Record) error {
 	w := &page{Writer: tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)}
 	c, t := r.Trail.Change, r.Trail
@@ -80,12 +79,12 @@ func printRecord(out io.Writer, r *record.Record) error {
 	w.line("kind", c.Kind)
 	w.line("by", c.InitiatedBy, with(" ", agentOf(r)), with(" author ", c.Author), with(" merged by ", c.MergedBy))
 	w.line("commit", c.HeadSHA, with(" merged as ", c.MergeSHA))
-	w.line("claimed", with("only a claim states ", strings.ReplaceAll(strings.Join(c.Claimed, ", "), "_", " ")))
+	w.line("claimed", with("supported by claims only: ", strings.ReplaceAll(strings.Join(c.Claimed, ", "), "_", " ")))
 	for _, m := range t.Masked {
 		w.line("masked", fmt.Sprintf("%s %s, on %s by %s (%s); its data were %s and are %s", m.Source, m.ID, m.At.UTC().Format(time.DateOnly), m.By, strings.Join(m.Rules, ", "), m.Was, m.Is))
 	}
 	if t.Imported {
-		w.line("imported", "events were brought in as history, by who states when they arrived")
+		w.line("imported", "events were imported as history, and their sender states when they arrived")
 	}
 	if s := t.Service; s != nil {
 		w.line("service", strings.Join(s.Names, ", "), with(", ", s.Classification), with(", handles ", strings.Join(s.DataClasses, ", ")))
@@ -93,7 +92,7 @@ func printRecord(out io.Writer, r *record.Record) error {
 	if t.Control != nil {
 		w.line("controls", strings.Join(t.Control.Tags, " "))
 		for _, c := range t.Control.Resolved {
-			w.line("", c.Tag, with(" ", c.Title), ": ", cmp.Or(c.Status, controls.NotEvaluated), with(", lacks ", strings.Join(c.Missing, ", ")))
+			w.line("", c.Tag, with(" ", c.Title), ": ", cmp.Or(c.Status, controls.NotEvaluated), with(", missing: ", strings.Join(c.Missing, ", ")))
 		}
 	}
 	if answers := say.Answers(r); answers != nil {
@@ -150,7 +149,7 @@ func printRecord(out io.Writer, r *record.Record) error {
 	return errors.Join(w.err, w.Flush())
 }
 
-// A page writes lines with a label, and leaves out what is empty.
+// A page writes lines with a label and leaves out empty ones.
 type page struct {
 	*tabwriter.Writer
 	err error

@@ -6,22 +6,22 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// A side says who types a command. Each command that reads a configuration reads the same
-// one: the file that is named, or the person's own. None reads that of its folder, which
-// somebody else may have written.
+// A side says who runs a command. All commands read the same configuration: the file that is
+// named, or the user's own. None reads the file of the working folder, which somebody else may
+// have written.
 type side int
 
 const (
-	// A person, or an agent that works for one, types the command in a work tree. Secrets go
-	// to that address alone with which they were configured.
+	// A person, or an agent that works for one, runs the command in a work tree. Secrets are
+	// sent only to the address with which they were configured.
 	persons side = iota
-	// Who runs changetrail types the command. It says which file it reads.
+	// The operator of changetrail runs the command. It prints which file it reads.
 	operators
 	// The command reads no configuration.
 	nobodys
 )
 
-// sides has every command, without the name of the program.
+// sides lists every command, without the name of the program.
 var sides = map[string]side{
 	"up": operators, "demo": operators, "web": operators, "gateway": operators, "enrich": operators, "sink": operators,
 	"setup": operators, "letters": operators, "export": operators, "import": operators, "config": operators, "redact again": operators,
@@ -34,7 +34,7 @@ var sides = map[string]side{
 	"attach": nobodys, "hook": nobodys, "version": nobodys, "hook install": nobodys, "policy": nobodys, "gateway token": nobodys, "gateway key": nobodys, "gateway init": nobodys, "redact": nobodys,
 }
 
-// sideOf returns the side of a command: the careful one where none is said.
+// sideOf returns the side of a command: the careful one if it is not listed.
 func sideOf(cmd *cobra.Command) side {
 	_, name, _ := strings.Cut(cmd.CommandPath(), " ")
 	return sides[name]

@@ -391,7 +391,7 @@ func TestHooksOfGitStayInTheirRepository(t *testing.T) {
 			t.Fatal(out, err)
 		}
 	}
-	if _, said, code := d.run(dir, "", "hook", "install", "git"); code == 0 || !strings.Contains(said, "outside of it (core.hooksPath)") {
+	if _, said, code := d.run(dir, "", "hook", "install", "git"); code == 0 || !strings.Contains(said, "(core.hooksPath), which is outside the repository") {
 		t.Errorf("%d %s", code, said)
 	}
 	if entries, err := os.ReadDir(outside); err != nil || len(entries) > 0 {
@@ -428,7 +428,7 @@ func TestSessionsAreNotKeptInTheWorkTree(t *testing.T) {
 	d := newDesk(t, "")
 	d.environ = append(d.environ, "CHANGETRAIL_HOOK_DIR=hooks")
 	dir := d.tree("")
-	if said := d.hook(dir, "s", "Stop"); !strings.Contains(said, `hook.dir "hooks" is no absolute path`) {
+	if said := d.hook(dir, "s", "Stop"); !strings.Contains(said, `hook.dir "hooks" is not an absolute path`) {
 		t.Errorf("it says %s", said)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "hooks")); err == nil {

@@ -33,24 +33,24 @@ import (
 	"github.com/changetrail/changetrail/web"
 )
 
-// embeddedFor says what the embedded mode is for, wherever it is started.
-const embeddedFor = `The embedded mode is for a laptop, a demo, CI and a small team: one machine, up to
-some 200,000 changes. It is not replicated. changetrail export and import move its
-events to Kafka and OpenSearch or Elasticsearch (docs/embedded.md).
+// embeddedFor explains what the embedded mode is for.
+const embeddedFor = `The embedded mode is for a laptop, a demo, CI or a small team: one machine, up to about
+200,000 changes, no replication. changetrail export and import move its events to Kafka
+and OpenSearch or Elasticsearch (docs/embedded.md).
 `
 
 func (a *app) up() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up",
-		Short: "Run all of it in one process, with data in one folder",
+		Short: "Run everything in one process, with its data in one folder",
 		Long: `Runs gateway, broker, enricher, index, blob store and web page in one process. The
-broker speaks the Kafka protocol: whatever publishes to Kafka publishes to it.
+broker speaks the Kafka protocol: every Kafka client can publish to it.
 
-Without --credentials the folder gets tokens of its own at the first start: of a
-code host, a CI system, an agent and a person. They are shown that once. What
-comes from this machine without a token is taken too, and proves nothing. With
---credentials all who send or read are asked who they are. Beyond this machine it
-listens with --credentials, --cert and --key alone.
+Without --credentials the folder gets its own tokens at the first start: for a code
+host, a CI system, an agent and a person. They are shown only once. Events without a
+token are accepted from this machine, too, but they prove nothing. With --credentials
+everybody who sends or reads needs a credential. To listen beyond this machine it needs
+--credentials, --cert and --key.
 
 ` + embeddedFor,
 		Example: `  changetrail up --policy policy.yaml --controls controls.yaml
@@ -74,7 +74,7 @@ listens with --credentials, --cert and --key alone.
 	a.localFlags(cmd)
 	a.flag(cmd.Flags(), "data", "local.data", "folder of the data")
 	a.guardFlags(cmd)
-	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml: the services")
+	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml: services, agents and rules")
 	a.flag(cmd.Flags(), "controls", "enricher.controls", "controls.yaml: the control matrix")
 	return cmd
 }
@@ -84,8 +84,8 @@ func (a *app) localFlags(cmd *cobra.Command) {
 	a.flag(cmd.Flags(), "broker", "local.broker", "address at which the broker listens")
 }
 
-// runStandalone runs the embedded mode until it is stopped; started is called
-// once the page answers, with the address of that and with tokens that were just made.
+// runStandalone runs the embedded mode until it is stopped. It calls started once the page
+// answers, with the address of the page and with tokens that were just made.
 func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *controls.Matrix, started func(context.Context, io.Writer, *standalone.Instance, string, []issued) error) error {
 	saved, err := s.savedQueries()
 	if err != nil {
@@ -133,7 +133,7 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 		}
 		page := schemeOf(encrypts) + "://" + listener.Addr().String() + "/"
 		if err := s.writeDown(cmd, page, i.Broker()); err != nil {
-			log.Warn("other commands do not find this instance by themselves; they need --store", "err", err)
+			log.Warn("other commands cannot find this instance by themselves; give them --store", "err", err)
 		}
 		var fresh []issued
 		if s.Gateway.Credentials == "" {
@@ -142,7 +142,7 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 				return errors.Join(err, i.Close())
 			}
 		}
-		door := s.door(known, encrypts, log) // the folder's own credentials ask nobody who reads
+		door := s.door(known, encrypts, log) // the folder's own credentials are for senders only: everybody may read
 		pages, err := web.New(web.Config{Access: door, Index: i.Index, Blobs: i.Blobs, Saved: saved, Store: "embedded, " + s.Local.Data, Log: log, Now: time.Now})
 		if err != nil {
 			return errors.Join(err, i.Close())
@@ -162,7 +162,7 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 	})
 }
 
-// writeDown notes that this instance runs, so that commands find it.
+// writeDown records that this instance runs, so that commands find it.
 func (s *Settings) writeDown(cmd *cobra.Command, page, broker string) error {
 	names := []string{s.Local.Data, s.Enricher.Policy, s.Enricher.Controls}
 	for i, name := range names {
@@ -180,8 +180,7 @@ func (s *Settings) writeDown(cmd *cobra.Command, page, broker string) error {
 	}.Write(s.state)
 }
 
-// untilStopped waits until the embedded mode has stopped. An error of what runs beside it
-// stops it.
+// untilStopped waits until the embedded mode has stopped. An error in failed stops it.
 func untilStopped(i *standalone.Instance, failed <-chan error, stop func()) error {
 	done := make(chan error, 1)
 	go func() { done <- i.Wait() }()
@@ -203,14 +202,14 @@ func untilStopped(i *standalone.Instance, failed <-chan error, stop func()) erro
 	}
 }
 
-// A site is what people and agents ask: pages, for those whom the door lets in, and a policy.
+// A site is what people and agents use: the pages, with access checks, and the policy.
 type site struct {
 	pages  http.Handler
 	door   *access.Door
 	policy *policy.Policy
 }
 
-// withGateway puts a gateway to the embedded broker beside the pages.
+// withGateway adds a gateway to the pages, which publishes to the embedded broker.
 func (s *Settings) withGateway(at site, i *standalone.Instance, conf gateway.Config) (http.Handler, *producer.Producer, error) {
 	kafka := producer.Kafka(producer.KafkaConfig{Brokers: i.Kafka.Brokers, Dial: i.Kafka.Dial, Topic: s.topics().Events()})
 	p, err := producer.New(kafka, producer.Options{Checked: true, Blobs: i.Blobs, Log: conf.Log})
@@ -238,8 +237,8 @@ func (s *Settings) withGateway(at site, i *standalone.Instance, conf gateway.Con
 	return mux, p, nil
 }
 
-// quieter shows warnings only, unless a level was asked for: the embedded mode
-// speaks to a person.
+// quieter logs only warnings, unless the user chose a level: a person reads the output of the
+// embedded mode.
 func quieter(cmd *cobra.Command, level string) string {
 	if level == "info" && !cmd.Flags().Changed("log-level") {
 		return "warn"
@@ -247,14 +246,14 @@ func quieter(cmd *cobra.Command, level string) string {
 	return level
 }
 
-// serve answers requests until ctx is done, and those that are at work then;
-// encrypted where protection says how.
+// serve answers requests until ctx is done, and finishes those that have begun; with TLS if
+// protection is given.
 func serve(ctx context.Context, l net.Listener, handler http.Handler, protection *tls.Config, log *slog.Logger) error {
 	server := &http.Server{Handler: serving.Paced(handler), TLSConfig: protection, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), MaxHeaderBytes: serving.Header, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
 	server.Protocols = new(http.Protocols)
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetHTTP2(true)
-	server.Protocols.SetUnencryptedHTTP2(true) // of gRPC
+	server.Protocols.SetUnencryptedHTTP2(true) // for gRPC
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -274,7 +273,7 @@ func serve(ctx context.Context, l net.Listener, handler http.Handler, protection
 	return nil
 }
 
-// A demoState is what the demo remembers of a folder that it filled.
+// A demoState describes how the demo filled a folder.
 type demoState struct {
 	Seed     uint64    `json:"seed"`
 	Changes  int       `json:"changes"`
@@ -290,11 +289,11 @@ func (a *app) demo() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Run it with ninety days of a made-up company",
-		Long: `Starts the embedded mode in a folder of its own and fills it with ninety days of a
-company: some 2,000 changes in 40 services, a third of them by agents, with scan
-and test reports in the formats of real tools. The advisories are real ones, the
-company is not. Delete the folder to begin again.`,
+		Short: "Run it with ninety days of data of a made-up company",
+		Long: `Starts the embedded mode in its own folder and fills it with ninety days of data: about
+2,000 changes in 40 services, a third of them by agents, with scan and test reports in
+the formats of real tools. The advisories are real; the company is made up. Delete the
+folder to start again.`,
 		Example: "  changetrail demo\n  changetrail demo --listen 127.0.0.1:8090 --broker 127.0.0.1:0",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -304,11 +303,11 @@ company is not. Delete the folder to begin again.`,
 				return err
 			}
 			if changes < 1 {
-				return misuse{fmt.Errorf("--changes %d is below 1", changes)}
+				return misuse{fmt.Errorf("--changes is %d; give at least 1", changes)}
 			}
 			s.Local.Data, s.Enricher.Policy, s.Enricher.Controls = dir, filepath.Join(dir, "policy.yaml"), filepath.Join(dir, "controls.yaml")
 			if quieter(cmd, s.Log.Level) != s.Log.Level {
-				s.Log.Level = "error" // some of the company's events are refused, as they ought to be
+				s.Log.Level = "error" // some events of the demo are refused on purpose
 			}
 			state, err := readDemo(dir, demoState{Seed: seed, Changes: changes, End: time.Now().UTC().Truncate(time.Second)})
 			if err != nil {
@@ -333,25 +332,25 @@ company is not. Delete the folder to begin again.`,
 			})
 		},
 	}
-	cmd.Flags().Uint64Var(&seed, "seed", 4829, "of the company; another seed is another company")
-	cmd.Flags().IntVar(&changes, "changes", demo.Changes, "of the company in ninety days; fewer than 2,000 have fewer of each gap")
+	cmd.Flags().Uint64Var(&seed, "seed", 4829, "another seed makes another company")
+	cmd.Flags().IntVar(&changes, "changes", demo.Changes, "number of changes; with fewer than 2,000 there are fewer gaps of each kind")
 	cmd.Flags().StringVar(&dir, "data", demoData, "folder of the demo's data")
 	a.localFlags(cmd)
 	return cmd
 }
 
-// readDemo returns what a folder is filled with; fresh where it is new.
+// readDemo returns how a folder is filled; fresh if the folder is new.
 func readDemo(dir string, fresh demoState) (demoState, error) {
 	text, err := os.ReadFile(filepath.Join(dir, demoFile))
 	if err == nil {
 		var s demoState
 		if err := json.Unmarshal(text, &s); err != nil {
-			return s, fmt.Errorf("%s: %w; delete the folder to begin again", filepath.Join(dir, demoFile), err)
+			return s, fmt.Errorf("%s: %w; delete the folder to start again", filepath.Join(dir, demoFile), err)
 		}
 		return s, nil
 	}
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
-		return fresh, fmt.Errorf("%s holds something that is no demo; choose another folder with --data", dir)
+		return fresh, fmt.Errorf("%s contains files, but no demo; choose another folder with --data", dir)
 	}
 	return fresh, writeDemo(dir, fresh)
 }
@@ -367,9 +366,8 @@ func writeDemo(dir string, s demoState) error {
 	return err
 }
 
-// fill publishes the events of the demo as any client would, and waits until all
-// records are there. Stopped half way it goes on the next time: the events have
-// the same identities.
+// fill publishes the events of the demo like any client, and waits until all records are
+// indexed. If it is stopped, the next start continues: the events have the same ids.
 func fill(ctx context.Context, progress io.Writer, s *Settings, dir string, state demoState, i *standalone.Instance) error {
 	if state.Complete {
 		return nil
@@ -425,8 +423,8 @@ func fill(ctx context.Context, progress io.Writer, s *Settings, dir string, stat
 	return writeDemo(dir, state)
 }
 
-// exampleOf returns a change that is worth a look: one by an agent in the scope of PCI DSS
-// Requirement 6.3.2 that reached production with a contradiction, or with a gap; else another one.
+// exampleOf returns an instructive change: one by an agent in the scope of PCI DSS Requirement
+// 6.3.2 that reached production with a contradiction, or with a gap; else another one.
 func exampleOf(ctx context.Context, i *standalone.Instance) (string, error) {
 	const pci = `changetrail.change.initiated_by:agent AND tags:"pci-dss-6.3.2"`
 	for _, lucene := range []string{
@@ -451,7 +449,7 @@ func exampleOf(ctx context.Context, i *standalone.Instance) (string, error) {
 	return "CHANGE", nil
 }
 
-// tryNext prints what to open and to type next.
+// tryNext prints what to open and what to type next.
 func tryNext(ctx context.Context, out io.Writer, dir string, i *standalone.Instance, page string) error {
 	example, err := exampleOf(ctx, i)
 	if err != nil {
@@ -462,20 +460,20 @@ func tryNext(ctx context.Context, out io.Writer, dir string, i *standalone.Insta
 	fmt.Fprintf(out, `
 Open %s
 
-and in another terminal, in this folder, try
+and try in another terminal, in this folder:
 
   # all agent changes in the scope of PCI DSS Requirement 6.3.2
   %[2]s query pci-6.3.2-agents%[3]s
   # one of them: saw, decided, did, validated, approved, merged, deployed
   %[2]s replay %[4]s%[3]s
-  # its evidence as files, with their digests, checked
+  # save its evidence as files with their digests, and verify them
   %[2]s replay %[4]s%[3]s --save evidence
-  # what no person reviewed, as CSV
+  # changes that no person reviewed, as CSV
   %[2]s query not-reviewed%[3]s -o csv
   # any question, in Lucene's syntax
   %[2]s query 'changetrail.gaps:*-contradicted AND changetrail.service.classification:critical'%[3]s --since 30d
 
-%[5]sCtrl-C stops it; the data stay in %[6]s.
+%[5]sCtrl-C stops it; the data remain in %[6]s.
 `, page, self, store, quoted(example), embeddedFor, dir)
 	return nil
 }

@@ -12,19 +12,19 @@ import (
 	"github.com/changetrail/changetrail/internal/instances"
 )
 
-// A wanted address is one at which something is to listen.
+// A wanted address is an address to listen at.
 type wanted struct{ key, flag, address string }
 
-// taken says why nothing can listen at an address: who holds it, and what changes it.
+// taken explains why listening at an address failed, who uses it, and how to choose another one.
 func (s *Settings) taken(ctx context.Context, w wanted, err error) error {
-	change := fmt.Sprintf("choose another address with %s, as %s, or in %s", w.flag, example(w.address), w.key)
+	change := fmt.Sprintf("choose another address with %s, for example %s, or with %s in the configuration", w.flag, example(w.address), w.key)
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%s: %w; %s", w.key, err, change)
 	}
-	return fmt.Errorf("%s: %s is in use%s; stop that, or %s", w.key, w.address, s.holder(ctx, w.address), change)
+	return fmt.Errorf("%s: %s is in use%s; stop it, or %s", w.key, w.address, s.holder(ctx, w.address), change)
 }
 
-// holder says who listens at an address, as far as it can be known.
+// holder returns who listens at an address, if that is known.
 func (s *Settings) holder(ctx context.Context, address string) string {
 	for _, i := range instances.Known(s.state) {
 		if i.Holds(address) && i.Running(ctx) {
@@ -41,7 +41,7 @@ func (s *Settings) holder(ctx context.Context, address string) string {
 	return ""
 }
 
-// example is an address beside one that is in use.
+// example returns an alternative to an address that is in use.
 func example(address string) string {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -53,11 +53,11 @@ func example(address string) string {
 	return net.JoinHostPort(host, "8090")
 }
 
-// notStarted says why an embedded instance did not start.
+// notStarted explains why an embedded instance did not start.
 func (s *Settings) notStarted(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, embedded.ErrInUse):
-		return fmt.Errorf("%s is in use by %s; stop that one, or choose another folder with --data", s.Local.Data, instances.In(s.Local.Data))
+		return fmt.Errorf("%s is in use by %s; stop it, or choose another folder with --data", s.Local.Data, instances.In(s.Local.Data))
 	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EACCES) && strings.Contains(err.Error(), "listen"):
 		return s.taken(ctx, wanted{"local.broker", "--broker", s.Local.Broker}, err)
 	}

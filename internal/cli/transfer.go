@@ -21,8 +21,9 @@ func (a *app) export() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export FILE",
 		Short: "Write all events and their files to an archive",
-		Long: `Writes the events and the blobs of a pipeline to one file: of the folder that
---data names, running or not, or of the Kafka that --brokers names. Records are not in it: they are made again where the events arrive.`,
+		Long: `Writes the events and files of a pipeline to one file. It reads the folder that --data
+names, running or not, or the Kafka that --brokers names. The archive has no records:
+they are made again where the events are imported.`,
 		Example: `  changetrail export --data changetrail-data trail.gz
   changetrail export --brokers kafka:9092 --blobs s3://evidence trail.gz`,
 		Args: exactlyOne("FILE"),
@@ -43,7 +44,7 @@ func (a *app) export() *cobra.Command {
 			if store != nil {
 				defer func() { _ = store.Close() }()
 			}
-			out, err := os.OpenFile(args[0], os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640) // #nosec G302 -- for the group of who carries it
+			out, err := os.OpenFile(args[0], os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640) // #nosec G302 -- the group may read it, to carry it elsewhere
 			if err != nil {
 				return err
 			}
@@ -59,13 +60,13 @@ func (a *app) export() *cobra.Command {
 		},
 	}
 	a.flag(cmd.Flags(), "data", "local.data", "folder of the embedded mode")
-	a.flag(cmd.Flags(), "blobs", "blobs", "where files are kept: a folder, or a URL as s3://bucket")
+	a.flag(cmd.Flags(), "blobs", "blobs", "where files are stored: a folder, or a URL such as s3://bucket")
 	return cmd
 }
 
 // kafkaOrFolder returns where the topics are, until end is called: in the folder that --data
-// names, in the Kafka that the settings name, else in the instance that commands find, else
-// in the Kafka of this machine. It says which, where nobody named it.
+// names, in the Kafka that the settings name, else in the instance that commands find, else in
+// the Kafka of this machine. It prints which one, if the user did not name it.
 func (s *Settings) kafkaOrFolder(cmd *cobra.Command) (kafka stream.Config, end func(), err error) {
 	if kafka, err = s.kafka(); err != nil {
 		return stream.Config{}, nil, misuse{err}
@@ -80,7 +81,7 @@ func (s *Settings) kafkaOrFolder(cmd *cobra.Command) (kafka stream.Config, end f
 	if wrong := (misuse{}); errors.As(err, &wrong) {
 		return stream.Config{}, nil, err
 	}
-	if at.instance.Data == "" { // the search engine says nothing of Kafka, nor does that there is none
+	if at.instance.Data == "" { // whether a search engine answers says nothing about Kafka
 		return kafka, func() {}, nil
 	}
 	if !at.given {
@@ -96,7 +97,7 @@ func (s *Settings) brokerOf(folder string) (kafka stream.Config, end func(), err
 	}
 	s.Blobs = standalone.BlobDir(folder)
 	broker, err := embedded.Start(filepath.Join(folder, "broker"), nil)
-	if errors.Is(err, embedded.ErrInUse) { // it is running, and answers
+	if errors.Is(err, embedded.ErrInUse) { // it runs, so it can be read
 		return standalone.Broker(folder), func() {}, nil
 	}
 	if err != nil {
@@ -105,8 +106,8 @@ func (s *Settings) brokerOf(folder string) (kafka stream.Config, end func(), err
 	return standalone.Broker(folder), broker.Close, nil
 }
 
-// ends returns how many partitions the events have, and the blob store, nil
-// where none is set: what an archive is made of, or goes to.
+// ends returns the number of partitions of the events and the blob store, nil if none is set: the
+// source or the target of an archive.
 func (s *Settings) ends(ctx context.Context, kafka stream.Config) (partitions int32, store *blobs.Store, err error) {
 	if partitions, err = stream.Partitions(ctx, kafka, s.topics()); err != nil {
 		return 0, nil, err
@@ -121,13 +122,13 @@ func (a *app) importing() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import FILE",
 		Short: "Publish the events of an archive",
-		Long: `Checks an archive that export wrote, then publishes its events to Kafka and puts
-its files into the blob store. The enricher there makes the records. Done twice it
-changes nothing: an event is known by its sender, source and id.
+		Long: `Checks an archive that export wrote, then publishes its events to Kafka and stores its
+files in the blob store. The enricher there makes the records. To import it twice is
+harmless: sender, source and id identify an event.
 
-With the signing_key of the enrichers it carries over when each event arrived;
-without, all of it arrives now, and what was reported before a merge counts as reported
-after it. What gateways signed counts where enrichers know their key.`,
+With the signing_key of the enrichers, events keep the time at which they arrived.
+Without it they arrive now, so what was reported before a merge counts as reported
+after it. Signatures of gateways count if the enrichers know their key.`,
 		Example: "  changetrail setup && changetrail import --brokers kafka:9092 --blobs s3://evidence trail.gz",
 		Args:    exactlyOne("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -166,12 +167,12 @@ after it. What gateways signed counts where enrichers know their key.`,
 			})
 			fmt.Fprintln(cmd.ErrOrStderr())
 			if err != nil {
-				return fmt.Errorf("after %d events: %w; import again, what is there stays as it is", n.Events, err)
+				return fmt.Errorf("after %d events: %w; import again: what was imported already does not change", n.Events, err)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%d events and %d files were taken from %s.\n", n.Events, n.Blobs, args[0])
+			fmt.Fprintf(cmd.OutOrStdout(), "%d events and %d files were imported from %s.\n", n.Events, n.Blobs, args[0])
 			return nil
 		},
 	}
-	a.flag(cmd.Flags(), "blobs", "blobs", "where files are kept: a folder, or a URL as s3://bucket")
+	a.flag(cmd.Flags(), "blobs", "blobs", "where files are stored: a folder, or a URL such as s3://bucket")
 	return cmd
 }

@@ -13,8 +13,7 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// producer returns a producer with what the settings say beside o; done closes the
-// store of its files.
+// producer returns a producer from the settings and o; done closes its blob store.
 func (s *Settings) producer(ctx context.Context, mode producer.Mode, o producer.Options) (p *producer.Producer, done func(), err error) {
 	transport, err := s.transport(mode)
 	if err != nil {
@@ -38,7 +37,7 @@ func (s *Settings) producer(ctx context.Context, mode producer.Mode, o producer.
 	return p, done, err
 }
 
-// transport returns the way to the pipeline: a gateway, or Kafka.
+// transport returns the connection to the pipeline: a gateway or Kafka.
 func (s *Settings) transport(mode producer.Mode) (producer.Transport, error) {
 	if s.Producer.Gateway != "" {
 		token, err := s.Secret("producer.token")
@@ -71,5 +70,5 @@ func mechanism(c stream.SASL) (sasl.Mechanism, error) {
 	case "SCRAM-SHA-512":
 		return scram.Auth{User: c.User, Pass: c.Password}.AsSha512Mechanism(), nil
 	}
-	return nil, fmt.Errorf("configuration: kafka.sasl.mechanism %q is none of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512", c.Mechanism)
+	return nil, fmt.Errorf("configuration: kafka.sasl.mechanism %q is not one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512", c.Mechanism)
 }

@@ -11,9 +11,9 @@ import (
 func (a *app) version() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Print the version, and from which commit it was built",
-		Long: `Prints what the Go tool wrote into this binary: the version, the commit and its time,
-whether there were changes that are not committed, and how it was built.`,
+		Short: "Print the version and the commit from which it was built",
+		Long: `Prints what the Go tool recorded in this binary: the version, the commit and its time,
+whether there were uncommitted changes, and how it was built.`,
 		Example: "  changetrail version",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -23,12 +23,12 @@ whether there were changes that are not committed, and how it was built.`,
 	}
 }
 
-// A build is what a binary knows of how it was made.
+// A build describes how a binary was built.
 type build struct {
-	version  string // of the module; "devel" where it is not known
+	version  string // of the module; "devel" if it is not known
 	commit   string
 	at       string // of the commit
-	changed  bool   // there were changes that are not committed
+	changed  bool   // there were uncommitted changes
 	compiler string
 	platform string
 	tags     string
@@ -57,15 +57,15 @@ func buildOf(info *debug.BuildInfo) build {
 	return b
 }
 
-// String is a line for each thing that is known.
+// String returns a line for each known property.
 func (b build) String() string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "changetrail %s\n", b.version)
 	switch {
 	case b.commit == "":
-		out.WriteString("commit: not known; go build in a clone of the repository writes it down, go run does not\n")
+		out.WriteString("commit: unknown; go build in a clone of the repository records it, go run does not\n")
 	case b.changed:
-		fmt.Fprintf(&out, "commit: %s of %s, with changes that are not committed\n", b.commit, b.at)
+		fmt.Fprintf(&out, "commit: %s of %s, with uncommitted changes\n", b.commit, b.at)
 	default:
 		fmt.Fprintf(&out, "commit: %s of %s\n", b.commit, b.at)
 	}

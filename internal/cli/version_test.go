@@ -16,10 +16,10 @@ func TestVersion(t *testing.T) {
 		"a release": {debug.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Version: "v1.2.3"}, Settings: commit}, "changetrail v1.2.3\ncommit: 2d71 of 2026-03-01T03:47:00Z\nbuilt: go1.26.8 for linux/arm64\n"},
 		"a work tree": {
 			debug.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Version: "v1.2.3+dirty"}, Settings: append(commit, debug.BuildSetting{Key: "vcs.modified", Value: "true"}, debug.BuildSetting{Key: "-tags", Value: "clouds"})},
-			"changetrail v1.2.3+dirty\ncommit: 2d71 of 2026-03-01T03:47:00Z, with changes that are not committed\nbuilt: go1.26.8 for linux/arm64, with the tags clouds\n",
+			"changetrail v1.2.3+dirty\ncommit: 2d71 of 2026-03-01T03:47:00Z, with uncommitted changes\nbuilt: go1.26.8 for linux/arm64, with the tags clouds\n",
 		},
-		"go run":  {debug.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Version: "(devel)"}, Settings: platform}, "changetrail devel\ncommit: not known; go build in a clone of the repository writes it down, go run does not\nbuilt: go1.26.8 for linux/arm64\n"},
-		"nothing": {want: "changetrail devel\ncommit: not known; go build in a clone of the repository writes it down, go run does not\n"},
+		"go run":  {debug.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Version: "(devel)"}, Settings: platform}, "changetrail devel\ncommit: unknown; go build in a clone of the repository records it, go run does not\nbuilt: go1.26.8 for linux/arm64\n"},
+		"nothing": {want: "changetrail devel\ncommit: unknown; go build in a clone of the repository records it, go run does not\n"},
 	} {
 		if got := buildOf(&c.info).String(); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
