@@ -224,8 +224,8 @@ func (r *rooms) settledSpans(t traceAt) (map[string]bool, error) {
 	return done, err
 }
 
-// actionMessages returns an action as an event, sent to its repository if that is known, or else to the
-// room of its run.
+// actionMessages returns an action as an event, sent to its repository if that is known, or else
+// to the room of its run.
 func (r *rooms) actionMessages(t traceAt, p record.Performance, s storedSpan) (out []*stream.Record, err error) {
 	data, err := json.Marshal(&p.Action, json.Deterministic(true))
 	if err != nil {
@@ -321,8 +321,8 @@ func (r *rooms) keepBound(d *decodedEvent, run, repo string) error {
 	return err
 }
 
-// announceAliases announces to the rooms of the other names of a run under which name its actions are
-// pending.
+// announceAliases announces to the rooms of the other names of a run under which name its actions
+// are pending.
 func (r *rooms) announceAliases(d *decodedEvent, names []string) error {
 	p, run := d.record.Partition, d.event.Room
 	for _, other := range names {
@@ -413,8 +413,8 @@ func (r *rooms) takeNamed(d *decodedEvent, f *record.RunNamed) (out []*stream.Re
 	return out, known, nil
 }
 
-// announcements returns the announcements of the repositories that name runs. They go to the partitions of
-// the runs.
+// announcements returns the announcements of the repositories that name runs. They go to the
+// partitions of the runs.
 func (r *rooms) announcements() (out []*stream.Record, err error) {
 	for _, n := range slices.SortedFunc(maps.Keys(r.named), func(a, b record.RunNamed) int {
 		return cmp.Or(strings.Compare(a.Run, b.Run), strings.Compare(a.Repository, b.Repository))
@@ -456,8 +456,8 @@ func (r *rooms) stalledTraces(partition int32, limit time.Time) (out []*stream.R
 	return out, nil
 }
 
-// expiredLetter returns the dead letter of an event that waited for a repository until now, or nil if the
-// event was sent to one.
+// expiredLetter returns the dead letter of an event that waited for a repository until now, or
+// nil if the event was sent to one.
 func (r *rooms) expiredLetter(partition int32, fact []byte, at time.Time) (*stream.Record, error) {
 	var w pending
 	if err := r.readJSON(fact, &w); err != nil {
