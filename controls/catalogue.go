@@ -120,11 +120,15 @@ func (c *Catalogue) Resolve(tag, stated string) record.ResolvedControl {
 func (f *Framework) renumbered(out record.ResolvedControl, e Earlier, was Known) record.ResolvedControl {
 	out.Match, out.Version, out.Title, out.Related = Renumbered, e.Version, was.Title, was.Now
 	out.Note = fmt.Sprintf("%s of %s %s is %s in %s.", was.ID, f.Name, e.Version, strings.Join(was.Now, ", "), f.Version)
+	out.Verified = len(was.Now) > 0 // only where each control that took its place is
 	for _, now := range was.Now {
-		if i := index(f.Controls, now); i >= 0 {
-			out.Evidence = append(out.Evidence, f.Controls[i].Evidence...)
-			out.Verified = f.Controls[i].Verified
+		i := index(f.Controls, now)
+		if i < 0 {
+			out.Verified = false
+			continue
 		}
+		out.Evidence = append(out.Evidence, f.Controls[i].Evidence...)
+		out.Verified = out.Verified && f.Controls[i].Verified
 	}
 	slices.Sort(out.Evidence)
 	out.Evidence = slices.Compact(out.Evidence)

@@ -25,11 +25,12 @@ import (
 //	arrival    4 bytes, Unix seconds
 //	digest     16 bytes
 //	about      the change or the repository of the fact
-//	source, id, type, tier, trace
+//	source, id, type, witness, trace
 //	time       8 bytes, Unix nanoseconds
 //	fact       JSON
 //	reading    what was read from a report: JSON, compressed with zstd; empty where there is none
 //	sender     and the flags of the event, 1 byte; a former version wrote neither
+//	masked     when secrets in it were masked after it was stored, if a flag says so
 //	named      what the code host called the repository, if a flag says so
 //
 // Each string and byte string follows its length. A later version may add parts at the end, and
