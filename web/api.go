@@ -12,7 +12,7 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// maxPage is how many records one answer of the API holds at most.
+// maxPage is the maximum number of records in one API answer.
 const maxPage = 1000
 
 // apiSearch answers GET /v1/changes: the same parameters as the page, and size.
@@ -24,7 +24,7 @@ func (s *server) apiSearch(w http.ResponseWriter, r *http.Request) error {
 	size := pageSize
 	if text := r.URL.Query().Get("size"); text != "" {
 		if size, err = strconv.Atoi(text); err != nil || size < 0 || size > maxPage {
-			return refuse(http.StatusBadRequest, "size %q is no number from 0 to %d", text, maxPage)
+			return refuse(http.StatusBadRequest, "size %q is not a number from 0 to %d", text, maxPage)
 		}
 	}
 	q := query.Request{Where: v.where, Skip: (v.Page - 1) * size, Size: size, Sort: v.sort, Facets: facetFields()}
@@ -52,7 +52,7 @@ func (s *server) apiSearch(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if only := access.Of(r.Context()).Only(); only != nil {
-		found["repositories"] = only // so that nobody takes it for all there is
+		found["repositories"] = only // so that nobody mistakes it for a complete list
 	}
 	return writeJSON(w, found)
 }

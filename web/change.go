@@ -66,7 +66,7 @@ var functions = template.FuncMap{
 	"plain": func(s string) string { return strings.ReplaceAll(s, "-", " ") },
 }
 
-// count is a number with what is counted.
+// count writes a number and its noun.
 func count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
@@ -91,7 +91,7 @@ func breaks(id string) template.HTML {
 	return template.HTML(strings.ReplaceAll(template.HTMLEscapeString(id), "/", "/<wbr>")) //nolint:gosec // it is escaped
 }
 
-// symbol is what an answer is in a table; a dot where it was not asked.
+// symbol is the sign of an answer in a table; a dot if it was not asked.
 func symbol(answer string) string {
 	for _, a := range record.AllAnswers() {
 		if a.Answer == answer {
@@ -101,12 +101,12 @@ func symbol(answer string) string {
 	return "·"
 }
 
-// witnesses say what each witness is.
+// witnesses explains each witness.
 var witnesses = map[string]string{
-	record.Observed: "a platform that sees it says so: by a verified webhook, or with its credential",
-	record.Human:    "a person says so, with a credential of their own",
-	record.Signed:   "the agent says so, with a credential of its own",
-	record.Claimed:  "nobody says so who can prove it",
+	record.Observed: "reported by a platform that saw it, through a verified webhook or with its credential",
+	record.Human:    "stated by a person with their own credential",
+	record.Signed:   "stated by the agent with its own credential",
+	record.Claimed:  "stated by nobody who can prove it",
 }
 
 // short cuts a digest or a commit to what people compare.
@@ -145,7 +145,7 @@ func (s *server) story(r *http.Request, text string) (*replay.Story, error) {
 	return story, err
 }
 
-// titleOfChange is what a browser calls the page of a change: which one, then what it is.
+// titleOfChange is the browser title of the page of a change.
 func titleOfChange(c record.Change) string {
 	if c.Title == "" {
 		return string(c.ID)

@@ -85,7 +85,7 @@ func TestThePageTellsClaimsTimesAndWhatIsPending(t *testing.T) {
 	page := x.get(t, "/changes/"+string(change))
 	got := text(page)
 	for _, want := range []string{
-		"Only a claim states: head sha, merged by", "imported history", "made from 2 events, all here",
+		"Supported by claims only: head sha, merged by", "imported history", "made from 2 events, all here",
 		"own-1 ours not evaluated neither the matrix nor the catalogue names evidence for it", "own-2 theirs an independent review, passing tests missing an independent review",
 		"2026-11-12 12:00:00Z 2026-11-12 16:00:00Z received 4 h later signed", "/agent agent:claude late",
 		"2026-11-12 12:00:00Z 2026-11-12 12:00:00Z imported claimed",
@@ -124,8 +124,8 @@ func TestThousandsOfEventsAreListedPageByPage(t *testing.T) {
 		"?events=50":               {"e4900", "e4999", "4901 to 5000 of 5000"},
 		"?order=arrived&events=50": {"e0000", "e0099"},
 		"?order=arrived":           {"e4999", "e4900"},
-		"?events=51":               {"none of the pages 1 to 50"},
-		"?events=0":                {"none of the pages 1 to 50"},
+		"?events=51":               {"not a page from 1 to 50"},
+		"?events=0":                {"not a page from 1 to 50"},
 	} {
 		page := x.get(t, "/changes/"+string(change)+query)
 		for _, w := range want {

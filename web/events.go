@@ -50,7 +50,7 @@ func list(story *replay.Story, asked url.Values) (*listing, error) {
 	if text := asked.Get("events"); text != "" {
 		var err error
 		if page, err = strconv.Atoi(text); err != nil || page < 1 || page > pages {
-			return nil, refuse(http.StatusBadRequest, "events=%s is none of the pages 1 to %d", text, pages)
+			return nil, refuse(http.StatusBadRequest, "events=%s is not a page from 1 to %d", text, pages)
 		}
 	}
 	first := (page - 1) * eventsPerPage

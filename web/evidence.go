@@ -21,15 +21,15 @@ const (
 	maxUses     = 20        // changes that the page lists for each use of a file
 )
 
-// A mark of a file is one of its lines, found or not.
+// A mark is a line of a file; Hit if it matches.
 type fileLine struct {
 	Number int
 	Text   string
 	Hit    bool
 }
 
-// evidence shows a file that proves something, what is to be looked for in it, and the changes
-// that rest on it.
+// evidence shows a file that is evidence, the finding to look for in it, and the changes that
+// rest on it.
 func (s *server) evidence(w http.ResponseWriter, r *http.Request) error {
 	digest := r.PathValue("digest")
 	file, masked, err := s.blob(r, digest)
@@ -79,7 +79,7 @@ func sorted(findings []record.Finding, name string) (named *record.Finding, rest
 	return named, rest
 }
 
-// titleOf says what a file is: by what was read of it, else by what it is used for.
+// titleOf describes a file by its content, else by its use.
 func titleOf(res *evidence.Result, uses []use) string {
 	switch {
 	case res != nil && res.Scan && res.Tool != "":
@@ -122,7 +122,7 @@ var fileUses = []struct {
 	{"Log of an agent's run", "It is the log of the run that made them", []string{"changetrail.trailers.value"}},
 }
 
-// uses finds the changes that rest on a file, of those that the reader may read.
+// uses finds the changes that rest on a file and that the reader may read.
 func (s *server) uses(r *http.Request, digest string) ([]use, error) {
 	if !digests.Is(digest) {
 		return nil, nil
@@ -181,7 +181,7 @@ func linesOf(file, find string) (out []fileLine, cut bool) {
 // blob returns a file as it is shown, and whether secrets are hidden in it.
 func (s *server) blob(r *http.Request, digest string) (file []byte, masked bool, err error) {
 	if s.Blobs == nil {
-		return nil, false, refuse(http.StatusNotFound, "No blob store is configured, so no file can be shown: set blobs, as --blobs DIR.")
+		return nil, false, refuse(http.StatusNotFound, "No blob store is configured, so no file can be shown: set blobs, for example --blobs DIR.")
 	}
 	if err := s.mayReadFile(r, digest); err != nil {
 		return nil, false, err

@@ -52,8 +52,8 @@ type facetValue struct {
 	Picked             bool
 }
 
-// countFacets counts the values of each facet. Of one of which a value was picked it counts as if
-// none was, so that another can be picked, too.
+// countFacets counts the values of each facet. A facet in which a value was picked is counted as
+// if none was, so that another value can be picked, too.
 func (s *server) countFacets(ctx context.Context, v *view, res *query.Result) error {
 	again := pickedFields(v.Picked)
 	if v.More != "" && !slices.Contains(again, v.More) && slices.ContainsFunc(facets, func(f struct{ Field, Label string }) bool { return f.Field == v.More }) {
@@ -130,7 +130,7 @@ func chips(v *view) []chip {
 	return out
 }
 
-// span says the time that is asked for; nothing for all time.
+// span describes the chosen time range; empty for all time.
 func (v *view) span() string {
 	switch {
 	case v.From != "" && v.To != "":

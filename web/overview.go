@@ -47,7 +47,7 @@ const (
 	mostOpen     = 8
 )
 
-// overview is the first page: how agent changes stand, each number a search.
+// overview is the first page: how well changes by agents can be shown; each number is a search.
 func (s *server) overview(w http.ResponseWriter, r *http.Request) error {
 	v, err := s.read(r.URL.Query())
 	if err != nil {

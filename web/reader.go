@@ -11,8 +11,8 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// askToSignIn answers who is unknown: a browser with the page to sign in at, a program with
-// what is wrong with its token.
+// askToSignIn answers unknown readers: a browser gets the sign-in page, a program the error of
+// its token.
 func (s *server) askToSignIn(w http.ResponseWriter, r *http.Request, err error) {
 	read := r.Method == http.MethodGet || r.Method == http.MethodHead
 	program := r.Header.Get("Authorization") != "" || r.URL.Path == "/changes.csv" && r.Header.Get("Sec-Fetch-Mode") == ""
@@ -46,17 +46,17 @@ func (s *server) signInForm(w http.ResponseWriter, to string, p *problem.Problem
 	return s.render(w, status, "sign-in.html", map[string]any{"Title": "Sign in", "To": access.Here(to), "Error": failed})
 }
 
-// mayRead refuses a change of a repository of which one may not read, by the name that it has.
+// mayRead refuses a change of a repository that the reader may not read, by its current name.
 func (s *server) mayRead(r *http.Request, id record.ChangeID, of record.Repository) error {
 	reader := access.Of(r.Context())
 	if reader.MayRead(string(of)) {
 		return nil
 	}
-	return refuse(http.StatusForbidden, "The credential %s may not read what is recorded of %s.", reader.Name, id.Repository())
+	return refuse(http.StatusForbidden, "The credential %s may not read records of %s.", reader.Name, id.Repository())
 }
 
-// mayReadFile refuses a file on which no change rests that one may read, as if it were not
-// there.
+// mayReadFile refuses a file, as if it did not exist, unless a change that the reader may read
+// rests on it.
 func (s *server) mayReadFile(r *http.Request, digest string) error {
 	reader := access.Of(r.Context())
 	if reader.ReadsAll() {

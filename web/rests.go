@@ -15,16 +15,16 @@ import (
 	"github.com/changetrail/changetrail/replay"
 )
 
-// namesFile are the fields of a record that name a file that it rests on.
+// namesFile are the fields of a record with the files that it rests on.
 var namesFile = []string{"changetrail.trigger.digest", "changetrail.scans.digest", "changetrail.validation.jobs.digest", "changetrail.change.sbom_digest"}
 
-// maxTold bounds the changes that are looked through for a file.
+// maxTold is the maximum number of changes that are searched for a file.
 const maxTold = 100
 
 var errEnough = errors.New("enough")
 
-// Rests reports whether a change rests on a file of which who may read, by the word of a
-// platform or a person other than who.
+// Rests reports whether a change that who may read rests on a file, as stated by a platform or
+// by a person other than who.
 func Rests(ctx context.Context, x Index, digest string, who identity.Principal) (bool, error) {
 	if !digests.Is(digest) {
 		return false, nil
@@ -77,8 +77,8 @@ func naming(digest string) (query.Node, error) {
 	return query.Parse(strings.Join(any, " OR "), fields, time.Now())
 }
 
-// othersSay reports whether someone else told an event who sees what it says: a claim could
-// name any file, and so could an agent in a decision of its own.
+// othersSay reports whether an event comes from someone else who saw what it states: a claim
+// could name any file, and so could an agent in its own decision.
 func othersSay(e replay.Event, who identity.Principal) bool {
 	if e.Witness != record.Observed && e.Witness != record.Human {
 		return false

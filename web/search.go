@@ -90,7 +90,7 @@ func (s *server) searchFailed(w http.ResponseWriter, r *http.Request, err error)
 	return s.render(w, p.Status, "search.html", data)
 }
 
-// titleOfSearch is what a browser calls the page.
+// titleOfSearch is the browser title of the page.
 func titleOfSearch(v *view, total int) string {
 	var parts []string
 	for _, c := range chips(v) {
@@ -135,7 +135,7 @@ func (s *server) histogram(ctx context.Context, v *view, res *query.Result) (*pl
 	}), nil
 }
 
-// less is what of all is not in part.
+// less returns all without part.
 func less(all, part []query.Bucket) []query.Bucket {
 	out := slices.Clone(all)
 	for i := range out {
@@ -148,7 +148,7 @@ func less(all, part []query.Bucket) []query.Bucket {
 	return out
 }
 
-// csv writes all that was found, as a file.
+// csv writes all found changes as a file.
 func (s *server) csv(w http.ResponseWriter, r *http.Request) error {
 	v, err := s.read(r.URL.Query())
 	if err != nil {
@@ -174,7 +174,7 @@ func (s *server) csv(w http.ResponseWriter, r *http.Request) error {
 		h := w.Header()
 		h.Set("Content-Type", "text/csv; charset=utf-8")
 		h.Set("Content-Disposition", `attachment; filename="changes.csv"`)
-		for _, pattern := range access.Of(r.Context()).Only() { // so that nobody takes it for all there is
+		for _, pattern := range access.Of(r.Context()).Only() { // so that nobody mistakes it for a complete list
 			h.Add("Changetrail-Repositories", pattern)
 		}
 		return out.Write(head)
@@ -230,8 +230,8 @@ type near struct{ Text, Link string }
 // maxNear bounds the terms for which near ones are looked for.
 const maxNear = 5
 
-// near returns searches that may have been meant by one that found nothing: a saved query, or
-// another value of a field.
+// near suggests searches instead of one that found nothing: a saved query, or another value of
+// a field.
 func (s *server) near(ctx context.Context, v *view) (out []near) {
 	add := func(text string) {
 		out = append(out, near{text, v.with(func(v *view) { v.Query = text }).here()})

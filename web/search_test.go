@@ -105,7 +105,7 @@ func TestColumnsAreSorted(t *testing.T) {
 func TestAPageBeyondTheLastSaysSo(t *testing.T) {
 	s := searcher(t)
 	s.index.result.Total = 2000
-	if _, page := s.get(t, "/changes?page=41"); !strings.Contains(text(page), "This is page 41, and there are 40") || strings.Contains(page, "No change matches") {
+	if _, page := s.get(t, "/changes?page=41"); !strings.Contains(text(page), "There is no page 41; the last one is page 40") || strings.Contains(page, "No change matches") {
 		t.Error(text(page))
 	}
 }

@@ -70,7 +70,7 @@ type row struct {
 	Who         string
 }
 
-// laneNames are what the stages are called beside the lanes.
+// laneNames are the names of the stages beside the lanes.
 var laneNames = map[replay.Stage]string{
 	replay.Saw: "trigger", replay.Decided: "decision", replay.Did: "work", replay.Validated: "tests", replay.Approved: "review", replay.Merged: "merge", replay.Deployed: "deployment",
 }
@@ -117,7 +117,7 @@ func newTimeline(story *replay.Story) *timeline {
 	return t
 }
 
-// late reports whether a step was received so much later than it happened that it matters.
+// late reports whether a step was received so late that it matters.
 func late(step replay.Step) bool {
 	return !step.Imported && !step.Arrived.IsZero() && step.Arrived.Sub(step.At) > record.ClockSkew
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/changetrail/changetrail/query"
 )
 
-// A view is a search as the address of its page says it.
+// A view is a search, as the URL of its page states it.
 type view struct {
 	Query   string
 	Picked  []pick
@@ -77,7 +77,7 @@ func (s *server) read(v url.Values) (*view, error) {
 			p := pick{Not: name == "x"}
 			p.Field, p.Value, _ = strings.Cut(text, ":")
 			if s.fields[p.Field].Name == "" || s.fields[p.Field].Kind != query.Keyword {
-				return nil, refuse(http.StatusBadRequest, "%q is no facet", text)
+				return nil, refuse(http.StatusBadRequest, "%q is not a facet", text)
 			}
 			if !slices.Contains(out.Picked, p) {
 				out.Picked = append(out.Picked, p)
@@ -226,7 +226,7 @@ func (v *view) at(path string) string {
 	return path
 }
 
-// here is the address of the view on the page of searches.
+// here is the URL of the view on the search page.
 func (v *view) here() string { return v.at("/changes") }
 
 // with returns a copy that was changed; it begins at the first page.

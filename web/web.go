@@ -53,7 +53,7 @@ var static embed.FS
 // A server answers requests.
 type server struct {
 	Config       // its Index is narrowed to what readers may read
-	all    Index // for what asks itself who may read
+	all    Index // for code that checks itself who may read
 	fields query.Fields
 	pages  *template.Template
 	// secrets are hidden in what is shown, whatever the settings keep.
@@ -75,7 +75,7 @@ func New(c Config) (http.Handler, error) {
 		return nil, err
 	}
 	if c.Access == nil {
-		return nil, errors.New("web: it is not said who may read")
+		return nil, errors.New("web: Access is missing: it says who may read")
 	}
 	redactor, err := secrets.New(secrets.Redacted, nil)
 	if err != nil {
@@ -107,7 +107,7 @@ func New(c Config) (http.Handler, error) {
 	return guard(mux), nil
 }
 
-// guard sets what every answer must say to browsers.
+// guard sets the security headers of every answer.
 func guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -151,7 +151,7 @@ func classify(err error) *problem.Problem {
 	return problem.Of(err, http.StatusBadGateway)
 }
 
-// page answers readers with a page, also where it fails. Who is unknown is asked to sign in.
+// page answers readers with a page, even if it fails. Unknown readers are asked to sign in.
 func (s *server) page(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		reader, err := s.Access.Identify(r)
@@ -182,7 +182,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, p *problem.Problem
 // render writes a page whole or not at all.
 func (s *server) render(w http.ResponseWriter, status int, name string, data map[string]any) error {
 	data["Asks"] = s.Access.Asks()
-	if known := status != http.StatusUnauthorized && name != "sign-in.html"; known { // others are not told where things are
+	if known := status != http.StatusUnauthorized && name != "sign-in.html"; known { // others do not see the navigation
 		data["Store"], data["SignOut"] = s.Store, s.Access.Asks()
 	}
 	var b strings.Builder
@@ -207,7 +207,7 @@ func (s *server) api(f func(http.ResponseWriter, *http.Request) error) http.Hand
 	})
 }
 
-// open answers anybody: it tells nothing of what is recorded.
+// open answers anybody: the answer reveals nothing about records.
 func (s *server) open(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := f(w, r); err != nil && r.Context().Err() == nil {
@@ -230,7 +230,7 @@ func writeJSON(w http.ResponseWriter, v any) error {
 	return err
 }
 
-// ready answers whether the index does; it tells nothing of what is recorded.
+// ready reports whether the index answers; it reveals nothing about records.
 func (s *server) ready(w http.ResponseWriter, r *http.Request) error {
 	if _, err := s.all.Search(r.Context(), query.Request{Where: query.All{}}); err != nil {
 		return refuse(http.StatusServiceUnavailable, "%v", err)

@@ -14,17 +14,17 @@ import (
 type Config struct {
 	Namespace string   `yaml:"namespace" doc:"part of every index name"`
 	Retention Duration `yaml:"retention" doc:"how long events and records are kept"`
-	Store     string   `yaml:"store" path:"true" doc:"where people look: a folder of the embedded mode, opensearch or elasticsearch; where empty local.data, if it is there and neither sink.engine nor sink.addresses is set, else sink.engine"`
-	Queries   string   `yaml:"queries" path:"true" doc:"queries.yaml: saved queries beside those that come with changetrail"`
-	Content   string   `yaml:"content" doc:"how much is kept of prompts and of the arguments and results of tools, by what sends here: metadata-only, redacted (secrets replaced) or full"`
+	Store     string   `yaml:"store" path:"true" doc:"where the records are: a folder of the embedded mode, opensearch or elasticsearch; if empty, local.data if that exists and neither sink.engine nor sink.addresses is set, else sink.engine"`
+	Queries   string   `yaml:"queries" path:"true" doc:"queries.yaml: saved queries in addition to the built-in ones"`
+	Content   string   `yaml:"content" doc:"how much senders on this machine keep of prompts and of arguments and results of tools: metadata-only, redacted (secrets replaced) or full"`
 	// The keys that parts of the pipeline share.
-	SigningKey       string `yaml:"signing_key" secret:"true" doc:"with which gateways and enrichers sign who sent an event, and enrichers verify it; several, one a line, while one takes the place of another: the first signs"`
+	SigningKey       string `yaml:"signing_key" secret:"true" doc:"key with which gateways and enrichers sign who sent an event, and enrichers verify it; to replace it, several keys, one per line, of which the first signs"`
 	SigningKeyFile   string `yaml:"signing_key_file" path:"true"`
-	RecordKey        string `yaml:"record_key" secret:"true" doc:"with which enrichers sign records and enriched events, and sinks verify them; signing_key where empty"`
+	RecordKey        string `yaml:"record_key" secret:"true" doc:"key with which enrichers sign records and enriched events, and sinks verify them; signing_key if empty"`
 	RecordKeyFile    string `yaml:"record_key_file" path:"true"`
-	RedactionKey     string `yaml:"redaction_key" secret:"true" doc:"under which the same secret has the same marker; made from signing_key where empty"`
+	RedactionKey     string `yaml:"redaction_key" secret:"true" doc:"key with which equal secrets get equal markers; derived from signing_key if empty"`
 	RedactionKeyFile string `yaml:"redaction_key_file" path:"true"`
-	Blobs            string `yaml:"blobs" path:"true" doc:"where reports and large data are kept: a folder, or a URL as s3://bucket (with -tags clouds also gs://bucket, azblob://container)"`
+	Blobs            string `yaml:"blobs" path:"true" doc:"where reports and large data are stored: a folder, or a URL such as s3://bucket (with -tags clouds also gs://bucket, azblob://container)"`
 	Trust            struct {
 		Unsigned []settings.Trust `yaml:"unsigned" doc:"for a Kafka to which nobody else can write: sources whose events count without a signature, each {source: pattern, as: observed, human or signed, may: [kinds], history: true}; docs/operations.md"`
 	} `yaml:"trust"`
@@ -33,7 +33,7 @@ type Config struct {
 		Prefix      string   `yaml:"prefix" doc:"first part of the topic names"`
 		Partitions  int      `yaml:"partitions" doc:"of each topic, when setup creates it"`
 		Replication int      `yaml:"replication" doc:"of each topic, when setup creates it; -1: the cluster's default"`
-		Retention   Duration `yaml:"retention" doc:"of the topics kept by time; the general retention where empty"`
+		Retention   Duration `yaml:"retention" doc:"retention of topics that delete by time; the general retention if empty"`
 		TLS         struct {
 			Enabled  bool   `yaml:"enabled"`
 			CAFile   string `yaml:"ca_file" path:"true"`
@@ -49,11 +49,11 @@ type Config struct {
 	} `yaml:"kafka"`
 	Enricher struct {
 		StateDir    string   `yaml:"state_dir" path:"true" doc:"local store; one for each enricher"`
-		Instance    string   `yaml:"instance" doc:"stable, unique name; kept in state_dir where empty"`
-		Policy      string   `yaml:"policy" path:"true" doc:"policy.yaml: the services"`
+		Instance    string   `yaml:"instance" doc:"stable, unique name; if empty, one is stored in state_dir"`
+		Policy      string   `yaml:"policy" path:"true" doc:"policy.yaml: services, agents and rules"`
 		Controls    string   `yaml:"controls" path:"true" doc:"controls.yaml: the control matrix"`
-		MaxBatch    int      `yaml:"max_batch" doc:"events a transaction"`
-		MaxMemory   int      `yaml:"max_memory" doc:"bytes that the events at work may take, unpacked; not less than gateway.max_memory, so that what is taken there can be read"`
+		MaxBatch    int      `yaml:"max_batch" doc:"events per transaction"`
+		MaxMemory   int      `yaml:"max_memory" doc:"memory for events in work, unpacked, in bytes; at least gateway.max_memory, so that what the gateway accepts can be read"`
 		EvidenceAge Duration `yaml:"evidence_age" doc:"how long evidence that names no change waits for one; 0 is for ever"`
 		Linger      Duration `yaml:"linger" doc:"how long a transaction may wait to fill"`
 		Compression string   `yaml:"compression" doc:"of what is written to Kafka: lz4, zstd, snappy, gzip, none"`
@@ -69,8 +69,8 @@ type Config struct {
 		CAFile       string   `yaml:"ca_file" path:"true"`
 		Instance     string   `yaml:"instance" doc:"stable, unique name; saves a rebalance at each restart"`
 		Gzip         int      `yaml:"gzip" doc:"level of request compression, 0 is none"`
-		MaxDocs      int      `yaml:"max_docs" doc:"documents a request"`
-		MaxBytes     int      `yaml:"max_bytes" doc:"bytes a request"`
+		MaxDocs      int      `yaml:"max_docs" doc:"documents per request"`
+		MaxBytes     int      `yaml:"max_bytes" doc:"bytes per request"`
 		InFlight     int      `yaml:"in_flight" doc:"requests at a time"`
 		Linger       Duration `yaml:"linger" doc:"how long a request may wait to fill"`
 		Shards       int      `yaml:"shards" doc:"of each index, when setup creates it"`
@@ -78,43 +78,43 @@ type Config struct {
 	Producer struct {
 		Source    string `yaml:"source" doc:"CloudEvents source of events that have none"`
 		Spool     string `yaml:"spool" path:"true" doc:"folder for events that cannot be sent now"`
-		Gateway   string `yaml:"gateway" doc:"URL of a gateway; events go to Kafka where empty"`
+		Gateway   string `yaml:"gateway" doc:"URL of a gateway; if empty, events go to Kafka"`
 		Token     string `yaml:"token" secret:"true" doc:"bearer token for the gateway"`
 		TokenFile string `yaml:"token_file" path:"true"`
 	} `yaml:"producer"`
 	Gateway struct {
 		Listen               string                 `yaml:"listen" doc:"address of the gateway"`
-		Credentials          string                 `yaml:"credentials" path:"true" doc:"credentials.yaml: who may send and read, and as whom; where empty anybody who can connect may, where it lists nobody nobody may"`
-		Open                 bool                   `yaml:"open" doc:"listen beyond this machine though there are no credentials: something before it asks who they are"`
-		Plaintext            bool                   `yaml:"plaintext" doc:"listen beyond this machine though there is no certificate: something before it encrypts"`
-		CertFile             string                 `yaml:"cert_file" path:"true" doc:"certificate (PEM); plain HTTP where empty"`
+		Credentials          string                 `yaml:"credentials" path:"true" doc:"credentials.yaml: who may send and read, and as whom; if empty, anybody who can connect may; if the file lists nobody, nobody may"`
+		Open                 bool                   `yaml:"open" doc:"listen beyond this machine without credentials, because a proxy in front of it authenticates"`
+		Plaintext            bool                   `yaml:"plaintext" doc:"listen beyond this machine without a certificate, because a proxy in front of it encrypts"`
+		CertFile             string                 `yaml:"cert_file" path:"true" doc:"certificate (PEM); plain HTTP if empty"`
 		KeyFile              string                 `yaml:"key_file" path:"true"`
-		ClientCAFile         string                 `yaml:"client_ca_file" path:"true" doc:"who signs the certificates of clients (mTLS)"`
-		GitHubSecret         string                 `yaml:"github_secret" secret:"true" doc:"of the webhooks of GitHub; several, one a line, while one takes the place of another"`
+		ClientCAFile         string                 `yaml:"client_ca_file" path:"true" doc:"CA that signs the certificates of clients (mTLS)"`
+		GitHubSecret         string                 `yaml:"github_secret" secret:"true" doc:"secret of GitHub webhooks; to replace it, several, one per line"`
 		GitHubSecretFile     string                 `yaml:"github_secret_file" path:"true"`
-		GitLabToken          string                 `yaml:"gitlab_token" secret:"true" doc:"of the webhooks of GitLab"`
+		GitLabToken          string                 `yaml:"gitlab_token" secret:"true" doc:"token of GitLab webhooks"`
 		GitLabTokenFile      string                 `yaml:"gitlab_token_file" path:"true"`
-		GitLabSigningKey     string                 `yaml:"gitlab_signing_key" secret:"true" doc:"whsec_…, of signed webhooks of GitLab"`
+		GitLabSigningKey     string                 `yaml:"gitlab_signing_key" secret:"true" doc:"whsec_…: signing key of GitLab webhooks"`
 		GitLabSigningKeyFile string                 `yaml:"gitlab_signing_key_file" path:"true"`
-		JiraSecret           string                 `yaml:"jira_secret" secret:"true" doc:"of the webhooks of Jira; several, one a line, while one takes the place of another"`
+		JiraSecret           string                 `yaml:"jira_secret" secret:"true" doc:"secret of Jira webhooks; to replace it, several, one per line"`
 		JiraSecretFile       string                 `yaml:"jira_secret_file" path:"true"`
-		JiraProjects         []settings.JiraProject `yaml:"jira_projects" doc:"in which repositories work on the issues of Jira's projects is done, each {project: PAY, repositories: [github.com/acme/payments]}"`
-		Spool                string                 `yaml:"spool" path:"true" doc:"folder for events while the broker is away; without one they are refused then"`
-		Rate                 int                    `yaml:"rate" doc:"events a second of one credential, unless it has a rate of its own"`
+		JiraProjects         []settings.JiraProject `yaml:"jira_projects" doc:"the repositories in which the issues of Jira projects are worked on, each {project: PAY, repositories: [github.com/acme/payments]}"`
+		Spool                string                 `yaml:"spool" path:"true" doc:"folder for events while the broker cannot be reached; if empty, they are refused then"`
+		Rate                 int                    `yaml:"rate" doc:"events per second of one credential, unless it has its own rate"`
 		Concurrency          int                    `yaml:"concurrency" doc:"requests of one credential at a time"`
 		MaxBody              int                    `yaml:"max_body" doc:"bytes of a request, unpacked"`
-		MaxMemory            int                    `yaml:"max_memory" doc:"bytes that all requests at work hold at a time; three eighths of it are for webhooks and those without a credential"`
-		BlobRate             int                    `yaml:"blob_rate" doc:"bytes of files a minute of one credential"`
+		MaxMemory            int                    `yaml:"max_memory" doc:"memory for all requests at a time, in bytes; three eighths of it are for webhooks and requests without a credential"`
+		BlobRate             int                    `yaml:"blob_rate" doc:"bytes of files per minute of one credential"`
 		Timeout              Duration               `yaml:"timeout" doc:"how long the broker may take"`
 	} `yaml:"gateway"`
 	Hook struct {
-		Dir         string   `yaml:"dir" path:"true" doc:"folder in which hooks note what happens, an absolute path; the person's state folder where empty"`
-		Agent       string   `yaml:"agent" doc:"id of the agent at this machine; claude-code or codex where empty"`
-		DelegatedBy string   `yaml:"delegated_by" doc:"account of the person at this machine; user.email of git for all projects where empty"`
+		Dir         string   `yaml:"dir" path:"true" doc:"folder in which hooks record what happens, an absolute path; the user's state folder if empty"`
+		Agent       string   `yaml:"agent" doc:"id of the agent on this machine; claude-code or codex if empty"`
+		DelegatedBy string   `yaml:"delegated_by" doc:"account of the person at this machine; if empty, git's global user.email"`
 		LogsURL     string   `yaml:"logs_url" doc:"where people read the log of a session; {session} stands for its id"`
-		Forbidden   string   `yaml:"forbidden" doc:"what a hook does where enricher.policy forbids a change: off, ask or deny"`
-		Keep        Duration `yaml:"keep" doc:"how long what hooks noted is kept where it cannot be sent; 0 is for ever"`
-		Approval    string   `yaml:"approval" doc:"the same where it asks for leave: off, ask or deny"`
+		Forbidden   string   `yaml:"forbidden" doc:"what a hook does if enricher.policy forbids a change: off, ask or deny"`
+		Keep        Duration `yaml:"keep" doc:"how long sessions that cannot be sent are kept; 0 is for ever"`
+		Approval    string   `yaml:"approval" doc:"the same if it requires an approval: off, ask or deny"`
 	} `yaml:"hook"`
 	Local struct {
 		Data   string `yaml:"data" path:"true" doc:"folder of the embedded mode"`
@@ -122,11 +122,11 @@ type Config struct {
 	} `yaml:"local"`
 	Web struct {
 		Listen string   `yaml:"listen" doc:"address of the page"`
-		Hosts  []string `yaml:"hosts" doc:"host names by which gateway, pages and metrics may be asked for where nobody is asked who they are, beside localhost and the addresses of this machine"`
+		Hosts  []string `yaml:"hosts" doc:"host names that requests to gateway, pages and metrics may use without credentials, besides localhost and the addresses of this machine"`
 	} `yaml:"web"`
 	Telemetry struct {
-		Listen string `yaml:"listen" doc:"address of /metrics, /healthz and /readyz; none where empty"`
-		Open   bool   `yaml:"open" doc:"listen beyond this machine, and be asked for by any host: nobody gets there but who may"`
+		Listen string `yaml:"listen" doc:"address of /metrics, /healthz and /readyz; none if empty"`
+		Open   bool   `yaml:"open" doc:"listen beyond this machine and accept any host name, because only the right people can reach it"`
 	} `yaml:"telemetry"`
 	Log struct {
 		Level  string `yaml:"level" doc:"debug, info, warn or error"`
@@ -139,7 +139,7 @@ type Config struct {
 	file     string // the configuration file that was read; "" where there is none
 }
 
-// Defaults returns the settings where nothing is set.
+// Defaults returns the default settings.
 func Defaults() Config {
 	c := Config{origins: make(map[string]origin)}
 	c.Namespace = "default"
@@ -179,12 +179,12 @@ func Defaults() Config {
 	return c
 }
 
-// Warnings are what a person is to know of the settings: of keys by their former names, and
-// of those of a work tree.
+// Warnings returns warnings about the settings: former names of keys, and keys of a work tree
+// that are ignored.
 func (c *Config) Warnings() []string { return c.warnings }
 
 // File is the configuration file that was read; "" where there is none.
 func (c *Config) File() string { return c.file }
 
-// Tree is what the work tree says of itself.
+// Tree returns what the work tree sets.
 func (c *Config) Tree() Tree { return c.tree }

@@ -67,8 +67,7 @@ func (c *Config) rename(n *yaml.Node, prefix string) (renamed bool) {
 	return renamed
 }
 
-// personalFile is where a person has the configuration of their own; "" where they have
-// no home.
+// personalFile returns the path of the user's own configuration; "" if the user has no home.
 func personalFile(getenv func(string) string) string {
 	dir := getenv("XDG_CONFIG_HOME")
 	if !filepath.IsAbs(dir) { // one that is not would lie in the work tree
@@ -132,7 +131,7 @@ func (c *Config) readFile(file string) error {
 	return c.settle(file)
 }
 
-// settle makes the relative paths of a file begin in its folder.
+// settle resolves the relative paths of a file from its folder.
 func (c *Config) settle(file string) error {
 	dir, err := filepath.Abs(filepath.Dir(file))
 	if err != nil {

@@ -9,11 +9,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// hidden stands for a secret where settings are printed.
+// hidden replaces a secret when settings are printed.
 const hidden = "(hidden)"
 
-// String is the settings as YAML without their secrets: fields with the tag secret, and
-// who logs in by an address. It is how settings are printed, whoever prints them.
+// String returns the settings as YAML without their secrets: fields with the tag secret, and the
+// credentials in addresses.
 func (c Config) String() string {
 	c.Keys(func(_ string, v reflect.Value, tags reflect.StructTag) {
 		switch {
@@ -39,11 +39,11 @@ func (c Config) String() string {
 // LogValue is the settings in a log.
 func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// inAddress is what of an address says who logs in, and what in its query is secret.
+// inAddress matches the user part of an address, and secrets in its query.
 var inAddress = regexp.MustCompile(`(?i)(://)[^\s/"'<>]*@|([?&;][\w.-]*(?:token|key|sig|signature|secret|password|passwd|pwd|pass|auth|credentials?)=)[^\s&;"']+`)
 
-// Shown is a text as it may be printed: without what addresses in it keep secret.
-// (url.URL.Redacted shows a token that stands in place of the user.)
+// Shown returns a text without the secrets of the addresses in it. (url.URL.Redacted shows a
+// token that is in the place of the user.)
 func Shown(text string) string {
 	return inAddress.ReplaceAllStringFunc(text, func(m string) string {
 		part := inAddress.FindStringSubmatch(m)

@@ -41,7 +41,7 @@ func (c *Config) CheckSecrets() error {
 				continue
 			}
 			said := map[origin]string{fromFile: "the configuration file", fromCall: "the environment or a flag"}
-			errs = append(errs, fmt.Errorf("configuration: %s comes from %s and %s from %s: a secret is sent to that alone with which it was configured. Set both in one file, or both in the environment (%s, %s)",
+			errs = append(errs, fmt.Errorf("configuration: %s comes from %s and %s from %s: a secret is sent only to the address with which it was configured. Set both in one file, or both in the environment (%s, %s)",
 				secret, said[from], pair.address, said[to], EnvName(secret), EnvName(pair.address)))
 		}
 	}

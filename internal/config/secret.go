@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Secret returns the secret of a key, which is set as itself or, by the key that ends in
-// _file, as the name of a file that holds it.
+// Secret returns the secret of a key: its value, or the content of the file that the key with
+// the suffix _file names.
 func (c *Config) Secret(key string) (string, error) {
 	values := c.values()
 	value, file := values[key].String(), values[key+"_file"].String()

@@ -15,7 +15,7 @@ import (
 	"github.com/changetrail/changetrail/internal/printable"
 )
 
-// A Tree is what a work tree may say of itself, which is the word of who wrote it.
+// A Tree is what a work tree may set. It is a claim of whoever wrote the work tree.
 type Tree struct{ Agent, LogsURL string }
 
 // maxTree bounds changetrail.yaml of a work tree, in bytes.
@@ -57,7 +57,7 @@ func (c *Config) ofTree(folder, inForce, own string) {
 	if own == "" {
 		own = "a file of your own"
 	}
-	c.warnings = append(c.warnings, fmt.Sprintf("what %s of this folder sets is ignored: %s. It may set hook.agent and hook.logs_url alone, since whoever wrote the folder must not say what is sent, and where. Put it into %s; or name the file with --config %s or %sCONFIG, if you trust it",
+	c.warnings = append(c.warnings, fmt.Sprintf("what %s of this folder sets is ignored: %s. It may set only hook.agent and hook.logs_url, since whoever wrote the folder must not decide what is sent, and where. Put it into %s; or name the file with --config %s or %sCONFIG, if you trust it",
 		defaultFile, strings.Join(ignored, ", "), own, defaultFile, envPrefix))
 }
 
@@ -65,9 +65,9 @@ func (c *Config) ofTree(folder, inForce, own string) {
 func readTree(folder, inForce string) ([]byte, error) {
 	root, err := files.Folder(folder)
 	if err != nil {
-		return nil, fs.ErrNotExist // somebody works in no folder
+		return nil, fs.ErrNotExist // there is no working folder
 	}
-	defer func() { _ = root.Close() }() // it was read or is written already
+	defer func() { _ = root.Close() }() // it was only read
 	here, err := root.Stat(defaultFile)
 	if err != nil {
 		return nil, err

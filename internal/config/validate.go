@@ -14,10 +14,10 @@ import (
 	"github.com/changetrail/changetrail/internal/settings"
 )
 
-// maxPartitions is more than any cluster has of one topic.
+// maxPartitions is more than a topic has in any cluster.
 const maxPartitions = 1 << 20
 
-// Choices are the values that a key may have; nil where it may have any.
+// Choices returns the values that a key may have; nil if it may have any.
 func Choices(key string) []string {
 	switch key {
 	case "content":
@@ -38,7 +38,7 @@ func Choices(key string) []string {
 	return nil
 }
 
-// Validate reports every value that cannot be.
+// Validate reports every invalid value.
 func (c *Config) Validate() error {
 	var errs []error
 	if c.Namespace == "" || strings.ToLower(c.Namespace) != c.Namespace || strings.ContainsAny(c.Namespace, `\/*?"<>| ,#:-`) || len(c.Namespace) > 100 {

@@ -138,7 +138,7 @@ func Log(c *config.Config) (notes.Log, error) {
 		dir = filepath.Join(state, "changetrail", "hooks")
 	}
 	if !filepath.IsAbs(dir) {
-		return notes.Log{}, fmt.Errorf("configuration: hook.dir %q is no absolute path, and hooks run in every project; give one that is", dir)
+		return notes.Log{}, fmt.Errorf("configuration: hook.dir %q is not an absolute path; hooks run in every project, so give an absolute one", dir)
 	}
 	return notes.Log{Dir: dir, Begun: Begun(c)}, nil
 }
