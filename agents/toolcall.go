@@ -10,14 +10,14 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/changetrail/changetrail/internal/digests"
+	"github.com/changetrail/changetrail/agents/product"
 	"github.com/changetrail/changetrail/record"
 )
 
 // Products whose hooks and telemetry report the same events.
 const (
-	ClaudeCode = "claude-code"
-	Codex      = "codex"
+	ClaudeCode = product.ClaudeCode
+	Codex      = product.Codex
 )
 
 // Source returns the CloudEvents source of what a session of a product did. Source and call id
@@ -38,17 +38,8 @@ func Provider(product string) string {
 	return ""
 }
 
-// MaxContent is the maximum of bytes of the arguments or the result of one call that are sent.
-const MaxContent = 256 << 10
-
-// Bounded returns v if it is small enough to be sent, otherwise its size and digest.
-func Bounded(v []byte) record.Free {
-	if len(v) <= MaxContent {
-		return record.Free(v)
-	}
-	b, _ := json.Marshal(map[string]any{"omitted_bytes": len(v), "sha256": digests.Of(v)}, json.Deterministic(true)) // cannot fail: plain values only
-	return b
-}
+// Bounded is content that is not too large to be sent; else what it was.
+func Bounded(v []byte) record.Free { return product.Bounded(v) }
 
 // maxWrapped is the number of wrappers around a result of MCP that are removed.
 const maxWrapped = 6

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/changetrail/changetrail/agents/product"
 )
 
 func TestWritten(t *testing.T) {
@@ -36,7 +38,7 @@ func TestWritten(t *testing.T) {
 }
 
 func TestBounded(t *testing.T) {
-	small, large := `{"a":1}`, `"`+strings.Repeat("x", MaxContent)+`"`
+	small, large := `{"a":1}`, `"`+strings.Repeat("x", product.MaxContent)+`"`
 	if got := string(Bounded([]byte(small))); got != small {
 		t.Error(got)
 	}

@@ -12,6 +12,6 @@
 // from them and a test keeps up to date: the JSON Schemas of the events and documents (`schema`,
 // `doc`), and the index mappings (`index`).
 //
-// This package imports only the standard library and package ecosystem. It does no I/O and reads
+// This package imports only the standard library and packages address and ecosystem. It does no I/O and reads
 // no clock.
 package record

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/changetrail/changetrail/internal/address"
 )
 
 // A ChangeID names one change: repository, kind and number. The kinds are
@@ -31,18 +33,18 @@ func ParseChange(s string) (ChangeID, error) {
 	if id, ok := shortChange(text, "!", "gitlab.com/", "/merge_requests/"); ok {
 		return id, nil
 	}
-	a, ok := parseAddress(text)
-	for i := len(a.path) - 2; ok && i >= 1; i-- {
-		kind, number := a.path[i], a.path[i+1]
+	a, ok := address.Parse(text)
+	for i := len(a.Path) - 2; ok && i >= 1; i-- {
+		kind, number := a.Path[i], a.Path[i+1]
 		if kind == "pulls" {
 			kind = "pull"
 		}
-		if !changeNumber(kind, number) || !changePath(a.path[:i]) {
+		if !changeNumber(kind, number) || !address.IsPath(a.Path[:i]) {
 			continue
 		}
 		in := a
-		in.path = a.path[:i]
-		if repo := in.repository(); repo != "" {
+		in.Path = a.Path[:i]
+		if repo := Repository(in.Repository()); repo != "" {
 			return repo.Change("/" + kind + "/" + number), nil
 		}
 	}
@@ -70,15 +72,6 @@ func changeNumber(kind, number string) bool {
 		return IsCommit(number)
 	}
 	return false
-}
-
-func changePath(parts []string) bool {
-	for _, p := range parts {
-		if p == "" || p == "." || p == ".." || strings.ContainsFunc(p, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-			return false
-		}
-	}
-	return len(parts) >= 2
 }
 
 // Split returns the parts of id, which must come from [ParseChange].

@@ -147,3 +147,5 @@ type RepositoryNamed struct {
 }
 
 func (*RepositoryNamed) isFact() {}
+
+func isDecimal(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }

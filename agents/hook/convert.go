@@ -52,7 +52,7 @@ func Convert(s *notes.Session, o Options) []Call {
 	c := converter{session: s, options: o, open: make(map[string]*opened)}
 	for i, line := range s.Lines {
 		if c.fallback == "" {
-			c.fallback = line.Git.Repository
+			c.fallback = record.Repository(line.Git.Repository)
 		}
 		if in, err := notes.ReadInput(line.Hook); err == nil {
 			c.take(place{line, i, in})

@@ -31,7 +31,7 @@ func (s Steering) Steer(kind string, in *notes.Input, git notes.Git, agent strin
 	if len(files) == 0 {
 		return nil // it changes nothing that the policy knows of
 	}
-	v := s.Policy.Decide(policy.Request{Agent: agent, Repository: git.Repository, Paths: files})
+	v := s.Policy.Decide(policy.Request{Agent: agent, Repository: record.Repository(git.Repository), Paths: files})
 	step := map[string]string{record.Forbidden: s.Forbidden, record.ApprovalRequired: s.Approval}[v.Verdict]
 	reason := v.Reason
 	switch {

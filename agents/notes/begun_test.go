@@ -13,14 +13,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/changetrail/changetrail/agents"
+	"github.com/changetrail/changetrail/agents/product"
 )
 
 var night = time.Date(2026, 3, 1, 3, 47, 0, 0, time.UTC)
 
 func noted(t *testing.T, l Log, session, event string) {
 	t.Helper()
-	if _, err := l.Append(t.Context(), agents.ClaudeCode, []byte(`{"session_id":"`+session+`","hook_event_name":"`+event+`"}`), night); err != nil {
+	if _, err := l.Append(t.Context(), product.ClaudeCode, []byte(`{"session_id":"`+session+`","hook_event_name":"`+event+`"}`), night); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -6,21 +6,20 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/changetrail/changetrail/internal/address"
 	"github.com/changetrail/changetrail/internal/files"
-	"github.com/changetrail/changetrail/record"
 )
 
 // Git is where in git work stood.
 type Git struct {
-	Root       string            `json:"root,omitempty"`       // of the work tree
-	Repository record.Repository `json:"repository,omitempty"` // of the remote origin, or of the only remote
-	Branch     string            `json:"branch,omitempty"`
-	Head       string            `json:"head,omitempty"` // commit
+	Root       string `json:"root,omitempty"`       // of the work tree
+	Repository string `json:"repository,omitempty"` // of the remote origin, or of the only remote
+	Branch     string `json:"branch,omitempty"`
+	Head       string `json:"head,omitempty"` // commit
 	// When it was committed, as it says itself; not known of a commit that is packed
 	// away, which none is that was just made.
 	HeadAt time.Time `json:"head_at,omitzero"`
@@ -107,13 +106,10 @@ func (gitFolders) read(folder *os.Root, name string) []byte {
 	return text
 }
 
-// fullCommit is how git writes a commit into its files.
-var fullCommit = regexp.MustCompile(`^(?:[0-9a-f]{40}|[0-9a-f]{64})$`)
-
-// commitIn returns the commit that a file of git's holds; "" where it holds something
-// else, which is nobody's to see.
+// commitIn returns the commit that a file of git's holds, in full; "" where it holds
+// something else, which is nobody's to see.
 func commitIn(text []byte) string {
-	if s := strings.TrimSpace(string(text)); fullCommit.MatchString(s) {
+	if s := strings.TrimSpace(string(text)); (len(s) == 40 || len(s) == 64) && strings.Trim(s, "0123456789abcdef") == "" {
 		return s
 	}
 	return ""
@@ -150,9 +146,6 @@ func (g gitFolders) packed(ref string) string {
 	return ""
 }
 
-// committer is the line of a commit object that says when it was committed.
-var committer = regexp.MustCompile(`(?m)^committer .* (\d+) [+-]\d{4}$`)
-
 // committed reads the time of a commit that lies in a file of its own.
 func (g gitFolders) committed(sha string) time.Time {
 	if sha == "" {
@@ -168,20 +161,27 @@ func (g gitFolders) committed(sha string) time.Time {
 		return time.Time{}
 	}
 	text, _ := io.ReadAll(io.LimitReader(z, 64<<10)) // what can be read of it will do
-	m := committer.FindSubmatch(text)
-	if m == nil {
-		return time.Time{}
+	return committedAt(string(text))
+}
+
+// committedAt reads the line of a commit object that says when it was committed, as in
+// "committer NAME <MAIL> 1772336820 +0100".
+func committedAt(text string) time.Time {
+	for line := range strings.Lines(text) {
+		words := strings.Fields(line)
+		if n := len(words); n < 3 || words[0] != "committer" || !strings.HasSuffix(line, "\n") {
+			continue
+		} else if seconds, err := strconv.ParseInt(words[n-2], 10, 64); err == nil && seconds >= 0 {
+			return time.Unix(seconds, 0).UTC()
+		}
+		break
 	}
-	seconds, err := strconv.ParseInt(string(m[1]), 10, 64)
-	if err != nil {
-		return time.Time{}
-	}
-	return time.Unix(seconds, 0).UTC()
+	return time.Time{}
 }
 
 // remote returns the repository of the remote origin, or of the only remote.
-func remote(config []byte) record.Repository {
-	name, only, n := "", record.Repository(""), 0
+func remote(config []byte) string {
+	name, only, n := "", "", 0
 	for line := range strings.Lines(string(config)) {
 		line = strings.TrimSpace(line)
 		if strings.HasPrefix(line, "[") {
@@ -195,7 +195,7 @@ func remote(config []byte) record.Repository {
 		if name == "" || strings.TrimSpace(key) != "url" {
 			continue
 		}
-		repo := record.RepositoryAt(strings.TrimSpace(value))
+		repo := address.OfRemote(strings.TrimSpace(value))
 		if name == "origin" {
 			return repo
 		}

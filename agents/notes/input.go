@@ -6,7 +6,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/changetrail/changetrail/agents"
+	"github.com/changetrail/changetrail/agents/product"
 )
 
 // An Input is what is read of a hook
@@ -44,7 +44,7 @@ func ReadInput(text []byte) (*Input, error) {
 		return nil, fmt.Errorf("what the agent hands over on standard input is no hook in JSON: %w", err)
 	}
 	if in.Session == "" || in.Event == "" {
-		return nil, fmt.Errorf("the hook has no session_id or no hook_event_name; is this command set as a hook of %s?", agents.ClaudeCode)
+		return nil, fmt.Errorf("the hook has no session_id or no hook_event_name; is this command set as a hook of %s?", product.ClaudeCode)
 	}
 	return in, nil
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/gofrs/flock"
 
-	"github.com/changetrail/changetrail/agents"
+	"github.com/changetrail/changetrail/agents/product"
 	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/files"
 )
@@ -130,10 +130,10 @@ func shortened(input []byte) ([]byte, error) {
 		return nil, err
 	}
 	for name, v := range members {
-		if len(v) <= agents.MaxContent {
+		if len(v) <= product.MaxContent {
 			continue
 		}
-		short := jsontext.Value(agents.Bounded(v))
+		short := jsontext.Value(product.Bounded(v))
 		switch v.Kind() {
 		case '"': // it is read as a text
 			short, _ = jsontext.AppendQuote(nil, string(short)) // of plain JSON: cannot fail

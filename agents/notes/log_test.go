@@ -11,12 +11,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/changetrail/changetrail/agents"
+	"github.com/changetrail/changetrail/agents/product"
 )
 
 func TestALogOutlivesWhoeverWritesIt(t *testing.T) {
 	l := Log{Dir: t.TempDir()}
-	if _, err := l.Append(t.Context(), agents.ClaudeCode, []byte("{\n \"session_id\": \"../../x\",\n \"hook_event_name\": \"Stop\"\n}"), night); err != nil {
+	if _, err := l.Append(t.Context(), product.ClaudeCode, []byte("{\n \"session_id\": \"../../x\",\n \"hook_event_name\": \"Stop\"\n}"), night); err != nil {
 		t.Fatal(err)
 	}
 	names, err := l.Sessions()
@@ -50,7 +50,7 @@ func TestALogOutlivesWhoeverWritesIt(t *testing.T) {
 		t.Errorf("%v, %v", names, err)
 	}
 	for _, bad := range []string{"", "x", "[]", `{"session_id":"s"}`, `{"hook_event_name":"Stop"}`} {
-		if _, err := l.Append(t.Context(), agents.ClaudeCode, []byte(bad), night); err == nil {
+		if _, err := l.Append(t.Context(), product.ClaudeCode, []byte(bad), night); err == nil {
 			t.Errorf("%q is taken for a hook", bad)
 		}
 	}
@@ -63,7 +63,7 @@ func TestOneBadLineHoldsNothingUp(t *testing.T) {
 	add := func(id, result string) {
 		t.Helper()
 		text := `{"session_id":"s","hook_event_name":"PostToolUse","tool_name":"Bash","tool_use_id":"` + id + `","tool_input":{"command":"ls"},"tool_response":"` + result + `"}`
-		if _, err := l.Append(t.Context(), agents.ClaudeCode, []byte(text), night); err != nil {
+		if _, err := l.Append(t.Context(), product.ClaudeCode, []byte(text), night); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -122,8 +122,8 @@ func (s *Settings) caller(ctx context.Context, agent string, log *slog.Logger) (
 		defer cancel()
 		return p.Publish(ctx, e)
 	}}
-	if dir, err := os.Getwd(); err == nil { // else the agent names its repository
-		who.Repository = notes.Look(dir).Repository
+	if dir, err := os.Getwd(); err == nil { // else the agent says where it works
+		who.Repository = record.Repository(notes.Look(dir).Repository)
 	}
 	if run, ok := hook.RunIn(os.Getenv); ok {
 		who.Run, who.Model, who.LogsURL = run.Run, run.Model, cmp.Or(run.LogsURL, who.LogsURL)

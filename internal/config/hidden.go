@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -40,13 +41,15 @@ func (c Config) String() string {
 func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
 // inAddress matches the user part of an address, and secrets in its query.
-var inAddress = regexp.MustCompile(`(?i)(://)[^\s/"'<>]*@|([?&;][\w.-]*(?:token|key|sig|signature|secret|password|passwd|pwd|pass|auth|credentials?)=)[^\s&;"']+`)
+var inAddress = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)(://)[^\s/"'<>]*@|([?&;][\w.-]*(?:token|key|sig|signature|secret|password|passwd|pwd|pass|auth|credentials?)=)[^\s&;"']+`)
+})
 
 // Shown returns a text without the secrets of the addresses in it. (url.URL.Redacted shows a
 // token that is in the place of the user.)
 func Shown(text string) string {
-	return inAddress.ReplaceAllStringFunc(text, func(m string) string {
-		part := inAddress.FindStringSubmatch(m)
+	return inAddress().ReplaceAllStringFunc(text, func(m string) string {
+		part := inAddress().FindStringSubmatch(m)
 		if part[1] != "" {
 			return part[1] + "xxxxx@"
 		}

@@ -62,6 +62,9 @@ func formerVariables() map[string]string {
 
 // fromEnvironment sets what the environment says.
 func (c *Config) fromEnvironment(environ []string) error {
+	if !slices.ContainsFunc(environ, isSetting) {
+		return nil // and a hook need not know the keys
+	}
 	formerly := formerVariables()
 	fields, names := make(map[string]reflect.Value), make(map[string]string)
 	for path, v := range c.values() {
@@ -70,7 +73,7 @@ func (c *Config) fromEnvironment(environ []string) error {
 	var errs []error
 	for _, e := range environ {
 		name, value, _ := strings.Cut(e, "=")
-		if !strings.HasPrefix(name, envPrefix) || name == envPrefix+"CONFIG" {
+		if !isSetting(e) {
 			continue
 		}
 		if now, former := formerly[name]; former {
@@ -88,6 +91,11 @@ func (c *Config) fromEnvironment(environ []string) error {
 		c.origins[names[name]] = fromCall
 	}
 	return errors.Join(errs...)
+}
+
+// isSetting reports whether a variable of an environment, NAME=VALUE, sets a key.
+func isSetting(e string) bool {
+	return strings.HasPrefix(e, envPrefix) && !strings.HasPrefix(e, envPrefix+"CONFIG=")
 }
 
 // Set sets a key from the text of a flag.

@@ -12,10 +12,10 @@ type layer struct {
 var layers = []layer{
 	{"Messages about mistakes", []string{"internal/mistake", "internal/nearest"}},
 	{"Tools without knowledge of changes", []string{
-		"internal/budget", "internal/digests", "internal/ecosystem", "internal/files", "internal/foreign", "internal/printable", "internal/problem",
+		"internal/address", "internal/budget", "internal/digests", "internal/ecosystem", "internal/files", "internal/foreign", "internal/printable", "internal/problem",
 		"internal/serving", "internal/signing", "internal/strictyaml",
 	}},
-	{"The data model, and the store of files", []string{"record", "blobs"}},
+	{"The data model, and the store of files", []string{"record", "blobs", "agents/product"}},
 	{"Shared settings", []string{"internal/settings"}},
 	{"Readers and judges", []string{
 		"agents", "blobs/blobtest", "blobs/s3", "controls", "evidence", "ingest/platform", "internal/identity", "internal/say", "internal/secrets", "policy", "schemas",

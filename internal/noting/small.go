@@ -11,7 +11,7 @@ import (
 	"runtime"
 	"slices"
 
-	"github.com/changetrail/changetrail/agents"
+	"github.com/changetrail/changetrail/agents/product"
 	"github.com/changetrail/changetrail/internal/config"
 	"github.com/changetrail/changetrail/internal/printable"
 )
@@ -102,7 +102,7 @@ func parse(args []string) (kind, file string, ok bool) {
 		file = args[i+1]
 		args = slices.Concat(args[:i], args[i+2:])
 	}
-	if len(args) != 1 || args[0] != agents.ClaudeCode && args[0] != agents.Codex {
+	if len(args) != 1 || args[0] != product.ClaudeCode && args[0] != product.Codex {
 		return "", "", false
 	}
 	return args[0], file, true

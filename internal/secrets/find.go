@@ -3,7 +3,6 @@ package secrets
 import (
 	"cmp"
 	"context"
-	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -19,76 +18,42 @@ type span struct {
 	rule       string
 }
 
-// rules are those of gitleaks and our own. Each is applied only near its keywords, so that the work
-// grows no faster than the text.
+// rules are those of gitleaks and ours, each asked only near one of its keywords, so
+// that the work grows with the text and no faster. A rule is made where it is first asked.
 type rules struct {
 	trie     func() *ahocorasick.Trie // of all keywords
 	searched atomic.Int64             // bytes
-	keywords []string
-	owners   [][]int // rules of each keyword
-	names    []bool  // per keyword: it occurs in names of secrets
-	rules    []rule
+	general  func() []allowance       // of gitleaks, for all of its rules
+	made     []madeRule
+}
+
+type madeRule struct {
+	once sync.Once
+	rule rule
 }
 
 func newRules() *rules {
-	out := &rules{rules: allRules()}
-	owners := make(map[string][]int)
-	for i, r := range out.rules {
-		for _, k := range r.keywords {
-			k = strings.ToLower(k)
-			owners[k] = append(owners[k], i)
+	general := sync.OnceValue(func() []allowance { return allowances(gitleaksRules.Allow) })
+	return &rules{made: make([]madeRule, len(ruleShapes)), general: general, trie: sync.OnceValue(func() *ahocorasick.Trie {
+		texts := make([]string, len(keywords))
+		for i, k := range keywords {
+			texts[i] = k.text
 		}
-	}
-	for _, w := range nameWords {
-		if _, ok := owners[w]; !ok {
-			owners[w] = nil
-		}
-	}
-	out.keywords = slices.Sorted(maps.Keys(owners))
-	for _, k := range out.keywords {
-		out.owners = append(out.owners, owners[k])
-		out.names = append(out.names, slices.Contains(nameWords, k))
-	}
-	out.trie = sync.OnceValue(func() *ahocorasick.Trie { return ahocorasick.NewTrieBuilder().AddStrings(out.keywords).Build() })
-	return out
+		return ahocorasick.NewTrieBuilder().AddStrings(texts).Build()
+	})}
 }
 
-// few is the size in bytes up to which a text is searched for each keyword separately. Building the
-// automaton that finds all of them in one pass takes longer than that.
-const few = 16 << 10
-
-// walk calls f for each keyword in a text, in the order of their ends, and for equal ends the
-// longer keyword first.
-func (r *rules) walk(lower string, f func(start, end, keyword int)) {
-	if r.searched.Add(int64(len(lower))) > few {
-		r.trie().Walk([]byte(lower), func(last, n, keyword int64) bool {
-			f(int(last-n)+1, int(last)+1, int(keyword))
-			return true
-		})
-		return
-	}
-	for _, p := range r.each(lower) {
-		f(p.start, p.end, p.keyword)
-	}
+// rule returns a rule by its index.
+func (r *rules) rule(i int) *rule {
+	m := &r.made[i]
+	m.once.Do(func() { m.rule = newRule(i, r.general) })
+	return &m.rule
 }
 
-// A match is the place of a keyword.
-type match struct{ start, end, keyword int }
-
-// each searches a text for each keyword separately.
-func (r *rules) each(lower string) (found []match) {
-	for i, k := range r.keywords {
-		for at := 0; ; at++ {
-			n := strings.Index(lower[at:], k)
-			if n < 0 {
-				break
-			}
-			at += n
-			found = append(found, match{at, at + len(k), i})
-		}
-	}
-	slices.SortFunc(found, func(a, b match) int { return cmp.Or(cmp.Compare(a.end, b.end), cmp.Compare(a.start, b.start)) })
-	return found
+// near reports whether what must stand near a keyword of a rule that ends at end is there.
+func near(i int, lower string, end int) bool {
+	n := len(gitleaksRules.Rules)
+	return i < n || ourRules[i-n].near == nil || ourRules[i-n].near(lower, end)
 }
 
 // A hit is a place where a rule must be applied.
@@ -105,16 +70,13 @@ const named = -1
 func (r *rules) hits(text, lower string, raw bool) []hit {
 	var out []hit
 	found := runsOf(lower)
-	r.walk(lower, func(start, end, keyword int) {
-		if r.names[keyword] && (!raw || mayAssign(text, lower, start)) {
+	r.walk(lower, func(start, end, i int) {
+		k := &keywords[i]
+		if k.named && (!raw || mayAssign(text, lower, start)) {
 			out = append(out, hit{named, start})
 		}
-		for _, i := range r.owners[keyword] {
-			one := &r.rules[i]
-			switch {
-			case one.near != nil && !one.near(lower, end):
-			case one.look().far(found, lower, start, end, raw):
-			default:
+		for _, i := range k.rules {
+			if near(i, lower, end) && !ruleShapes[i].far(found, run{start, end}, lower, raw) {
 				out = append(out, hit{i, start})
 			}
 		}
@@ -122,10 +84,10 @@ func (r *rules) hits(text, lower string, raw bool) []hit {
 	return out
 }
 
-// far reports that no match begins with the keyword from start to end, because something that every
-// match contains is not nearby.
-func (f *pattern) far(found textRuns, lower string, start, end int, raw bool) bool {
-	return f.named && !separated(lower, end, raw) || f.run >= shortRun && !found.near(start-f.before, end+f.reach(), f.run)
+// far reports that a keyword begins no match: what every match has is
+// not near it.
+func (f *shape) far(found textRuns, keyword run, lower string, raw bool) bool {
+	return f.named && !separated(lower, keyword.end, raw) || f.run >= shortRun && !found.near(keyword.start-f.length, keyword.end+f.reach(), f.run)
 }
 
 // separated reports whether the name of a value, which ends at end, may be followed by a separator
@@ -216,8 +178,8 @@ func lowered(text string) string {
 	return text
 }
 
-// reach returns how far from its keyword a rule looks at first.
-func (f *pattern) reach() int {
+// reach is how far from its keyword a rule looks, at first.
+func (f *shape) reach() int {
 	if f.open {
 		return f.length + openReach
 	}
@@ -347,8 +309,8 @@ func (s *search) ask(hits []hit) error {
 	if hits[0].rule == named {
 		return s.assignments(hits)
 	}
-	r := &s.rules.rules[hits[0].rule]
-	if r.look().named {
+	r := s.rule(hits[0].rule)
+	if r.named {
 		for i, h := range hits {
 			if i%64 == 0 && s.ctx.Err() != nil {
 				return s.ctx.Err()
@@ -357,16 +319,16 @@ func (s *search) ask(hits []hit) error {
 		}
 		return nil
 	}
-	const slack = 8 // the text beside a match shows whether a word ends there
-	reach := r.look().reach() + slack
+	const slack = 8 // what stands beside a match tells whether a word ends there
+	reach := r.reach() + slack
 	for len(hits) > 0 {
 		if s.ctx.Err() != nil {
 			return s.ctx.Err()
 		}
-		start := max(0, hits[0].start-r.look().before-slack)
+		start := max(0, hits[0].start-r.length-slack)
 		end := hits[0].start + reach
 		n := 1
-		for n < len(hits) && hits[n].start-r.look().before-slack <= end && end-start < maxWindow {
+		for n < len(hits) && hits[n].start-r.length-slack <= end && end-start < maxWindow {
 			end = hits[n].start + reach
 			n++
 		}
@@ -389,8 +351,8 @@ const (
 func (s *search) askWithin(r *rule, start, end int) int {
 	for {
 		part := s.text[start:end]
-		all := r.look().regex.FindAllStringSubmatchIndex(part, -1)
-		if n := len(all); r.look().open && n > 0 && all[n-1][1] == len(part) && end < len(s.text) {
+		all := r.regex().FindAllStringSubmatchIndex(part, -1)
+		if n := len(all); r.open && n > 0 && all[n-1][1] == len(part) && end < len(s.text) {
 			end = min(len(s.text), end+max(end-start, openReach))
 			continue
 		}
@@ -408,7 +370,7 @@ func (s *search) askWithin(r *rule, start, end int) int {
 
 // askAt applies a rule for named values at a name that begins with a keyword.
 func (s *search) askAt(r *rule, start int) {
-	m := r.look().regex.FindStringSubmatchIndex(s.text[start:min(start+r.look().reach()+8, len(s.text))])
+	m := r.regex().FindStringSubmatchIndex(s.text[start:min(start+r.reach()+8, len(s.text))])
 	if m == nil {
 		return
 	}

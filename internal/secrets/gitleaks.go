@@ -37,24 +37,21 @@ type allowText struct {
 
 // A rule finds one kind of secret.
 type rule struct {
-	id       string
-	entropy  float64
-	group    int
-	keywords []string
-	look     func() *pattern // of its expression, compiled at first use: most are never used
-	allow    []allowance
-	near     func(lower string, end int) bool // our own rules: what must be near a keyword that ends at end
-	accept   func(secret string) bool         // our own rules: whether the match is a secret
+	shape
+	id      string
+	entropy float64
+	group   int
+	regex   func() *regexp.Regexp // compiled where it is first needed: most never are
+	allow   []allowance
+	accept  func(secret string) bool // of rules of ours
 }
 
-// A pattern is what is known about an expression.
-type pattern struct {
-	named  bool // it begins with the name of the value, which is a keyword
-	run    int  // every match has a run of at least this length
-	before int  // maximum of bytes of a match before the keyword
-	length int  // maximum of bytes of a match, unless it is open
+// A shape is what is known of the matches of an expression, in index.go.
+type shape struct {
+	named  bool // a match begins with the name of the value, which is a keyword
+	run    int  // every match has so many word characters in a row
+	length int  // bytes of a match, at most, unless it is open
 	open   bool
-	regex  *regexp.Regexp
 }
 
 type allowance struct {
@@ -71,48 +68,60 @@ const generic = "generic-api-key"
 // the name.
 const anyName = `[\w.-]{0,50}?`
 
-func allRules() []rule {
-	general := allowances(gitleaksRules.Allow)
-	rules := make([]rule, 0, len(gitleaksRules.Rules)+len(ourRules))
-	for _, text := range gitleaksRules.Rules {
-		r := newRule(text)
-		r.allow = append(allowances(text.Allow), general...)
-		rules = append(rules, r)
+// textOf returns a rule as it is written: first those of gitleaks, then ours.
+func textOf(i int) ruleText {
+	if n := len(gitleaksRules.Rules); i >= n {
+		o := &ourRules[i-n]
+		return ruleText{ID: o.id, Regex: o.regex, Keywords: o.keywords}
 	}
-	for _, o := range ourRules {
-		r := newRule(ruleText{ID: o.id, Regex: o.regex, Keywords: o.keywords})
-		r.near, r.accept = o.near, o.accept
-		rules = append(rules, r)
-	}
-	return rules
+	return gitleaksRules.Rules[i]
 }
 
-func newRule(text ruleText) rule {
-	return rule{
-		id: text.ID, entropy: text.Entropy, group: text.Group, keywords: text.Keywords,
-		look: sync.OnceValue(func() *pattern { return patternOf(text.Regex, text.Keywords) }),
+// newRule makes a rule of what is written; general is what is no secret for any rule of
+// gitleaks.
+func newRule(i int, general func() []allowance) rule {
+	text := textOf(i)
+	r := rule{
+		shape: ruleShapes[i], id: text.ID, entropy: text.Entropy, group: text.Group,
+		regex: sync.OnceValue(func() *regexp.Regexp {
+			expression, _ := withoutName(text.Regex, text.Keywords)
+			return regexp.MustCompile(expression)
+		}),
 	}
+	if n := len(gitleaksRules.Rules); i >= n {
+		r.accept = ourRules[i-n].accept
+	} else {
+		r.allow = append(allowances(text.Allow), general()...)
+	}
+	return r
 }
 
-func patternOf(expression string, keywords []string) *pattern {
-	f := new(pattern)
+// withoutName returns the expression of a rule without the part of the name before its
+// keyword, where it has one: it is asked at the keyword.
+func withoutName(expression string, keywords []string) (rest string, named bool) {
 	for _, begin := range []string{anyName + "(?i:" + anyName, "(?i)" + anyName} {
-		if rest, ok := strings.CutPrefix(expression, begin); ok && beginsWith(rest, keywords) {
-			f.named = true
-			expression = "(?i)" + rest
-			if strings.Contains(begin, "(?i:") {
-				expression = "(?i:" + rest
-			}
-			expression = `\A(?:` + expression + `)`
-			break
+		rest, ok := strings.CutPrefix(expression, begin)
+		if !ok || !beginsWith(rest, keywords) {
+			continue
 		}
+		if strings.Contains(begin, "(?i:") {
+			return `\A(?:(?i:` + rest + `)`, true
+		}
+		return `\A(?:(?i)` + rest + `)`, true
 	}
-	f.regex = regexp.MustCompile(expression)
-	tree, _ := syntax.Parse(expression, syntax.Perl) // compiled above
-	f.run = least(tree).inside
-	f.length, f.open = longest(tree)
-	f.before = f.length
-	return f
+	return expression, false
+}
+
+// shapeOf reads what is known of the matches of a rule.
+func shapeOf(text ruleText) (out shape, err error) {
+	expression, named := withoutName(text.Regex, text.Keywords)
+	tree, err := syntax.Parse(expression, syntax.Perl)
+	if err != nil {
+		return out, err
+	}
+	out.named, out.run = named, least(tree).inside
+	out.length, out.open = longest(tree)
+	return out, nil
 }
 
 // beginsWith reports whether the names at the start of an expression are its keywords.

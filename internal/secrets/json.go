@@ -287,7 +287,7 @@ const longestIdentity = 128
 
 // secretMember reports whether the text of a member is secret, if its name says so.
 func secretMember(text string, kind nameKind) bool {
-	if len(text) < 3 || placeholder().MatchString(text) || nothing[strings.ToLower(text)] || path().MatchString(text) {
+	if len(text) < 3 || placeholder().MatchString(text) || nothing()[strings.ToLower(text)] || path().MatchString(text) {
 		return false
 	}
 	if kind == tokenKind && len(text) >= 3 && letters(text) {

@@ -2,6 +2,7 @@ package secrets
 
 import (
 	"strings"
+	"sync"
 )
 
 // nameWords occur in the names of secrets.
@@ -86,12 +87,14 @@ func parts(name string) (out []string) {
 	return out
 }
 
-func set(words string) map[string]bool {
-	out := make(map[string]bool)
-	for _, w := range strings.Fields(words) {
-		out[w] = true
-	}
-	return out
+func set(words string) func() map[string]bool {
+	return sync.OnceValue(func() map[string]bool {
+		out := make(map[string]bool)
+		for _, w := range strings.Fields(words) {
+			out[w] = true
+		}
+		return out
+	})
 }
 
 // hasNameWord is a cheap check whether a name may be the name of a secret.
@@ -111,7 +114,7 @@ func kindOf(name string) nameKind {
 		return noSecret
 	}
 	p := parts(name)
-	for len(p) > 1 && (qualifiers[p[len(p)-1]] || p[len(p)-1][0] <= '9') {
+	for len(p) > 1 && (qualifiers()[p[len(p)-1]] || p[len(p)-1][0] <= '9') {
 		p = p[:len(p)-1]
 	}
 	if len(p) == 0 {
@@ -130,20 +133,20 @@ func kindOf(name string) nameKind {
 		return false
 	}
 	switch {
-	case ends("password", "passwd", "passphrase", "passcode", "passwort", "pwd", "psk", "mnemonic") || last == "pw" || last == "pass" || ofPass[last] || before == "pass" && (last == "phrase" || last == "word" || last == "code"):
+	case ends("password", "passwd", "passphrase", "passcode", "passwort", "pwd", "psk", "mnemonic") || last == "pw" || last == "pass" || ofPass()[last] || before == "pass" && (last == "phrase" || last == "word" || last == "code"):
 		return passKind
 	case ends("token", "tokens"):
-		if noTokens[before] {
+		if noTokens()[before] {
 			return noSecret
 		}
 		return tokenKind
-	case ends("secret", "secrets", "credential", "credentials", "creds", "apikey", "secretkey", "accesskey", "privatekey", "authkey", "signingkey", "encryptionkey", "masterkey", "accountkey", "jwt") || last == "pat" && ofPat[before] || last == "bearer" || last == "cred" && before != "":
+	case ends("secret", "secrets", "credential", "credentials", "creds", "apikey", "secretkey", "accesskey", "privatekey", "authkey", "signingkey", "encryptionkey", "masterkey", "accountkey", "jwt") || last == "pat" && ofPat()[before] || last == "bearer" || last == "cred" && before != "":
 		return tokenKind
 	case last == "key" || last == "keys":
 		switch {
-		case ofKeys[before]:
+		case ofKeys()[before]:
 			return tokenKind
-		case before == "" || noKeys[before]:
+		case before == "" || noKeys()[before]:
 			return noSecret
 		}
 		return keyKind

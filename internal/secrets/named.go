@@ -279,7 +279,7 @@ var (
 func (s *search) secretValue(v value, from, to int, kind nameKind) bool {
 	text := s.text[v.start:v.end]
 	lower := s.lower[v.start:v.end]
-	if len(text) < 3 || placeholder().MatchString(text) || nothing[strings.TrimRight(lower, ",;.")] || path().MatchString(text) {
+	if len(text) < 3 || placeholder().MatchString(text) || nothing()[strings.TrimRight(lower, ",;.")] || path().MatchString(text) {
 		return false
 	}
 	if v.by == "(" && !v.quoted && !v.spaced || v.compared && !v.quoted {

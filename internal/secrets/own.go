@@ -22,14 +22,15 @@ type ourRule struct {
 	accept   func(secret string) bool
 }
 
+// ourRules are data, as those of gitleaks: nothing of them is made when a program starts.
 var ourRules = []ourRule{
 	{
-		id: urlCredentials, keywords: []string{"://"}, near: within("@", 300),
+		id: urlCredentials, keywords: []string{"://"}, near: atWithin300,
 		regex: `(?i)[a-z][a-z0-9+.-]{0,30}://[^\s/:@"'<>\x60]{0,200}:([^\s"'<>\x60]{1,200})@`, accept: password,
 	},
 	{
-		// a token instead of a user
-		id: urlCredentials, keywords: []string{"://"}, near: within("@", 200),
+		// a token in place of the user
+		id: urlCredentials, keywords: []string{"://"}, near: atWithin200,
 		regex: `(?i)(?:https?|wss?|ftp|oci|git\+https?)://([^\s/:@"'<>\x60]{12,200}):?@`, accept: machineMade,
 	},
 	{
@@ -45,11 +46,11 @@ var ourRules = []ourRule{
 		regex: `(?i)authorization["'\\]{0,3}[ \t]{0,8}[:=][ \t]{0,8}["'\\]{0,3}digest[ \t]{1,4}([^\r\n]{10,})`,
 	},
 	{
-		id: authorization, keywords: []string{"bearer"}, near: follows(" \t:=%\"'\\"),
+		id: authorization, keywords: []string{"bearer"}, near: valueFollows,
 		regex: `(?i)\bbearer(?:[ \t:=]{1,4}|%20|"[ \t]{0,4},[ \t]{0,4}")["']?([a-z0-9._~+/=|-]{8,})`, accept: machineMade,
 	},
 	{
-		id: authorization, keywords: []string{"basic"}, near: follows(" \t:\\"),
+		id: authorization, keywords: []string{"basic"}, near: basicFollows,
 		regex: `(?i)\bbasic[ \t:]{1,4}([a-z0-9+/_-]{6,}={0,2})`, accept: basic,
 	},
 	{
@@ -65,7 +66,7 @@ var ourRules = []ourRule{
 		regex: `\bcurl\b[^\n]{0,400}?\s(?:-b|--cookie)[ =]?["']?([\w.-]{1,80}=[^\s"']{3,})`,
 	},
 	{
-		id: "command-credentials", keywords: []string{"curl", "wget", "http", "xh"}, near: follows(" s\\"),
+		id: "command-credentials", keywords: []string{"curl", "wget", "http", "xh"}, near: argumentsFollow,
 		regex: `\b(?:curl|https?|wget|xh)\b[^\n]{0,400}?[ \t](?:-[a-zA-Z]{0,6}u|--user|-a|--auth|-U|--proxy-user)(?:[ \t]{1,4}|=)?(?:"[^\s:"/]{0,200}:([^"]{2,200})"|'[^\s:'/]{0,200}:([^']{2,200})'|[^\s:'"/]{0,200}:([^\s"'/|;&]{2,200}))`, accept: password,
 	},
 	{
@@ -136,11 +137,21 @@ var ourRules = []ourRule{
 	{id: "here-string", keywords: []string{"<<<"}, regex: `(?:--password-stdin|--with-token|sudo[ \t]{1,4}-S)[^\n]{0,100}<<<[ \t]{0,4}["']?([^\s"']{3,200})`, accept: password},
 }
 
-// follows returns a check whether one of some characters comes next.
-func follows(characters string) func(lower string, end int) bool {
-	return func(lower string, end int) bool {
-		return end < len(lower) && strings.IndexByte(characters, lower[end]) >= 0
-	}
+// Looks for what must stand behind a keyword that ends at end.
+func valueFollows(lower string, end int) bool    { return follows(lower, end, " \t:=%\"'\\") }
+func basicFollows(lower string, end int) bool    { return follows(lower, end, " \t:\\") }
+func argumentsFollow(lower string, end int) bool { return follows(lower, end, " s\\") }
+func atWithin200(lower string, end int) bool     { return within(lower, end, "@", 200) }
+func atWithin300(lower string, end int) bool     { return within(lower, end, "@", 300) }
+
+// follows reports whether one of some characters is at end.
+func follows(lower string, end int, characters string) bool {
+	return end < len(lower) && strings.IndexByte(characters, lower[end]) >= 0
+}
+
+// within reports whether a text is in the n bytes from end.
+func within(lower string, end int, text string, n int) bool {
+	return strings.Contains(lower[end:min(len(lower), end+n)], text)
 }
 
 // assigned reports whether the name that ends at end may have a value.
@@ -149,12 +160,7 @@ func assigned(lower string, end int) bool {
 	return rest != "" && strings.IndexByte(":=,", rest[0]) >= 0
 }
 
-// within returns a check whether text occurs in the next n bytes.
-func within(text string, n int) func(lower string, end int) bool {
-	return func(lower string, end int) bool { return strings.Contains(lower[end:min(len(lower), end+n)], text) }
-}
-
-// discordForm reports whether the first part of a Discord token ends with a dot.
+// discordForm reports whether a dot ends the first part of a token of Discord.
 func discordForm(lower string, end int) bool {
 	if end < 25 || end+7 > len(lower) || lower[end+6] != '.' {
 		return false
@@ -177,7 +183,7 @@ func commandPassword(text string) bool {
 // credential reports whether the text after Authorization: is a credential.
 func credential(text string) bool {
 	word, _, spaced := strings.Cut(text, " ")
-	if !password(text) || strings.ContainsAny(word, "{[(&") || nothing[strings.ToLower(strings.TrimRight(word, ",.;"))] {
+	if !password(text) || strings.ContainsAny(word, "{[(&") || nothing()[strings.ToLower(strings.TrimRight(word, ",.;"))] {
 		return false
 	}
 	return spaced && strings.ContainsAny(text, "=") || strings.ContainsAny(word, "0123456789") || len(word) >= 16 && !strings.ContainsAny(word, ".(")

@@ -84,7 +84,7 @@ func (s *search) holdsToken(text string) bool {
 	}
 	inner := search{rules: s.rules, ctx: s.ctx, text: decoded, lower: lowered(decoded)}
 	for _, h := range inner.hits(inner.text, inner.lower, false) {
-		if h.rule != named && inner.rules.rules[h.rule].id != generic {
+		if h.rule != named && textOf(h.rule).ID != generic {
 			if inner.ask([]hit{h}) != nil || len(inner.found) > 0 {
 				return true
 			}

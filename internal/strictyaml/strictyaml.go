@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -51,11 +52,17 @@ func isEmpty(n *yaml.Node) bool {
 func Plain(err error) error { return explain(err, nil, nil) }
 
 var (
-	unknownKey = regexp.MustCompile(`(?s)^field (.*?) not found in type (.*)$`)
-	twice      = regexp.MustCompile(`(?s)^(?:field (.*) already set in type .*|mapping key "(.*)" already defined at line (\d+))$`)
-	wrongKind  = regexp.MustCompile("(?s)^cannot unmarshal !!(\\w+)(?: `(.*)`)? into (.*)$")
-	atLine     = regexp.MustCompile(`(?s)^(?:yaml: )?(?:line (\d+): )?(.*)$`)
+	unknownKey = lazy(`(?s)^field (.*?) not found in type (.*)$`)
+	twice      = lazy(`(?s)^(?:field (.*) already set in type .*|mapping key "(.*)" already defined at line (\d+))$`)
+	wrongKind  = lazy("(?s)^cannot unmarshal !!(\\w+)(?: `(.*)`)? into (.*)$")
+	atLine     = lazy(`(?s)^(?:yaml: )?(?:line (\d+): )?(.*)$`)
 )
+
+// lazy compiles an expression when it is first needed: hooks read valid settings at each call
+// of a tool.
+func lazy(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
+}
 
 // explain translates a YAML reader's error about text, which was read into v.
 func explain(err error, text []byte, v any) error {
@@ -83,7 +90,7 @@ func explain(err error, text []byte, v any) error {
 		given, _ := strconv.Unquote(quoted)
 		return e.value(given, what)
 	}
-	m := atLine.FindStringSubmatch(err.Error())
+	m := atLine().FindStringSubmatch(err.Error())
 	line, _ := strconv.Atoi(m[1])
 	if line > 0 && strings.HasPrefix(m[2], "did not find expected") { // the reader counts these from 0
 		line = min(line+1, 1+bytes.Count(bytes.TrimRight(text, "\n"), []byte("\n")))
@@ -130,21 +137,21 @@ func (e *explainer) keysOf(t reflect.Type) (keys []string) {
 
 // typed explains that a key or a value does not fit.
 func (e *explainer) typed(text string) error {
-	at := atLine.FindStringSubmatch(text)
+	at := atLine().FindStringSubmatch(text)
 	line, _ := strconv.Atoi(at[1])
 	out := &mistake.Mistake{Line: line, What: at[2]}
-	if m := unknownKey.FindStringSubmatch(at[2]); m != nil {
+	if m := unknownKey().FindStringSubmatch(at[2]); m != nil {
 		out.Column = e.column(line, m[1], true)
 		out.What = "there is no key " + m[1] + nearest.Hint(m[1], e.keys[strings.TrimPrefix(m[2], "*")])
 	}
-	if m := twice.FindStringSubmatch(at[2]); m != nil {
+	if m := twice().FindStringSubmatch(at[2]); m != nil {
 		out.Column = e.column(line, m[1]+m[2], true)
 		out.What = "the key " + m[1] + m[2] + " is set twice"
 		if m[3] != "" {
 			out.What += ", first in line " + m[3]
 		}
 	}
-	if m := wrongKind.FindStringSubmatch(at[2]); m != nil {
+	if m := wrongKind().FindStringSubmatch(at[2]); m != nil {
 		out.Column = e.column(line, m[2], false)
 		if m[2] == "" {
 			out.Column = e.list(line, "!!"+m[1])

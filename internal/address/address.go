@@ -1,28 +1,45 @@
-package record
+package address
 
 import (
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
-// An address is the location of a repository or of one of its pages, in lower case.
-type address struct {
+// An Address is the location of a repository or of one of its pages, in lower case.
+type Address struct {
 	scheme     string // http, https, ssh, git; "" for host/path
 	host, port string // the port only if it is not a usual port of HTTP; SSH has its own field
 	sshPort    string
-	path       []string // decoded, except for characters that a URL must escape
+	Path       []string // decoded, except for characters that a URL must escape
 }
 
-func (a address) ssh() bool { return a.scheme == "ssh" || a.scheme == "git" }
+func (a Address) ssh() bool { return a.scheme == "ssh" || a.scheme == "git" }
 
-// hostName matches a name in any script, or an IPv6 address in brackets.
-var hostName = regexp.MustCompile(`^([\pL\pN_][\pL\pN\pM._-]*|\[[0-9a-f:.]+\])$`)
+// isHost reports whether s is a name in any script, or an IPv6 address in brackets.
+func isHost(s string) bool {
+	if inner, ok := strings.CutPrefix(s, "["); ok {
+		inner, ok = strings.CutSuffix(inner, "]")
+		return ok && inner != "" && strings.Trim(inner, "0123456789abcdef:.") == ""
+	}
+	for i, r := range s {
+		switch {
+		case r == utf8.RuneError && !strings.HasPrefix(s[i:], string(utf8.RuneError)): // not UTF-8
+			return false
+		case r == '_' || unicode.IsLetter(r) || unicode.IsNumber(r):
+		case i > 0 && (r == '.' || r == '-' || unicode.IsMark(r)):
+		default:
+			return false
+		}
+	}
+	return s != ""
+}
 
-// parseAddress reads a URL, user@host:path as scp writes it, or host/path. User, password, token,
+// Parse reads a URL, user@host:path as scp writes it, or host/path. User, password, token,
 // query and fragment are left out. ok is false for any other text.
-func parseAddress(s string) (a address, ok bool) {
+func Parse(s string) (a Address, ok bool) {
 	text := strings.TrimSpace(s)
 	for _, prefix := range []string{"url:", "scm:git:", "git::"} { // of Backstage, Maven, Terraform
 		text = strings.TrimPrefix(text, prefix)
@@ -40,14 +57,14 @@ func parseAddress(s string) (a address, ok bool) {
 		a.host, path, ok = strings.Cut(text, "/")
 	}
 	a.host = strings.TrimSuffix(a.host, ".")
-	if !ok || !hostName.MatchString(a.host) {
+	if !ok || !isHost(a.host) {
 		return a, false
 	}
-	a.path, ok = pathParts(path)
+	a.Path, ok = pathParts(path)
 	return a, ok
 }
 
-func urlAddress(scheme, rest string) (a address, path string, ok bool) {
+func urlAddress(scheme, rest string) (a Address, path string, ok bool) {
 	plain, pip := strings.CutPrefix(scheme, "git+")
 	a.scheme = strings.TrimSuffix(plain, "+git")
 	if !slices.Contains([]string{"http", "https", "ssh", "git"}, a.scheme) {
@@ -76,7 +93,7 @@ func urlAddress(scheme, rest string) (a address, path string, ok bool) {
 // scpAddress reads user@host:path. Without a user, a number before the first slash is a port, as
 // in the name of a repository, and a host without a dot is not accepted, except for those that
 // package managers know: session:a/b is not a repository.
-func scpAddress(text string) (a address, path string, ok bool) {
+func scpAddress(text string) (a Address, path string, ok bool) {
 	host, path := splitPort(text)
 	if inner, rest, bracketed := strings.Cut(text, "]:"); bracketed && strings.HasPrefix(text, "[") && strings.Contains(inner, "@") { // [git@host:22]:path
 		host, _ = splitPort(inner[1:])
@@ -89,13 +106,13 @@ func scpAddress(text string) (a address, path string, ok bool) {
 	number, rest, _ := strings.Cut(path, "/")
 	switch {
 	case name == host && isDecimal(number):
-		return address{host: host, port: unusual(number)}, rest, true
+		return Address{host: host, port: unusual(number)}, rest, true
 	case name != host || strings.Contains(host, "."):
-		return address{scheme: "ssh", host: name}, path, true
+		return Address{scheme: "ssh", host: name}, path, true
 	case host == "github" || host == "gitlab":
-		return address{scheme: "ssh", host: host + ".com"}, path, true
+		return Address{scheme: "ssh", host: host + ".com"}, path, true
 	case host == "bitbucket":
-		return address{scheme: "ssh", host: host + ".org"}, path, true
+		return Address{scheme: "ssh", host: host + ".org"}, path, true
 	}
 	return a, "", false
 }
