@@ -16,6 +16,7 @@ import (
 
 	"github.com/changetrail/changetrail/internal/mistake"
 	"github.com/changetrail/changetrail/internal/nearest"
+	"github.com/changetrail/changetrail/internal/phrase"
 	"github.com/changetrail/changetrail/internal/strictyaml"
 )
 
@@ -41,7 +42,7 @@ func readCSV(text []byte) (*Matrix, error) {
 	}
 	header, err := r.Read()
 	if err != nil {
-		return nil, &mistake.Mistake{What: mistake.Plain(err)}
+		return nil, &mistake.Mistake{What: phrase.Error(err)}
 	}
 	for i, name := range header {
 		header[i] = strings.ReplaceAll(strings.ToLower(strings.TrimSpace(name)), " ", "_")
@@ -62,7 +63,7 @@ func readCSV(text []byte) (*Matrix, error) {
 			return m, nil
 		}
 		if err != nil {
-			return nil, &mistake.Mistake{What: mistake.Plain(err)}
+			return nil, &mistake.Mistake{What: phrase.Error(err)}
 		}
 		var c Control
 		for i, value := range row {
@@ -165,7 +166,7 @@ func readOSCAL(text []byte) (m *Matrix, is bool, err error) {
 // inOSCAL explains an error in a component definition.
 func inOSCAL(text []byte, err error) error {
 	if bytes.HasPrefix(text, []byte("{")) {
-		return mistake.JSON(text, err)
+		return phrase.JSON(text, err)
 	}
 	return strictyaml.Plain(err)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/changetrail/changetrail/internal/mistake"
+	"github.com/changetrail/changetrail/internal/phrase"
 )
 
 // A format is one kind of report: how it is recognized, and how it is read. A reader sees only
@@ -140,12 +140,12 @@ func look(file []byte) (shape, error) {
 	for d.PeekKind() == '"' {
 		name, err := d.ReadToken()
 		if err != nil {
-			return s, unreadable("%v", mistake.JSON(file, err))
+			return s, unreadable("%v", phrase.JSON(file, err))
 		}
 		key := name.String()
 		v, err := d.ReadValue()
 		if err != nil {
-			return s, unreadable("%v", mistake.JSON(file, err))
+			return s, unreadable("%v", phrase.JSON(file, err))
 		}
 		s.members[key] = v.Kind()
 		s.values[key] = file[int(d.InputOffset())-len(v) : d.InputOffset()]
@@ -156,7 +156,7 @@ func look(file []byte) (shape, error) {
 		}
 	}
 	if _, err := d.ReadToken(); err != nil {
-		return s, unreadable("%v", mistake.JSON(file, err))
+		return s, unreadable("%v", phrase.JSON(file, err))
 	}
 	return s, nil
 }
@@ -191,7 +191,7 @@ func newDecoder(file []byte) *jsontext.Decoder {
 func decodeJSON[T any](file []byte) (T, error) {
 	var v T
 	if err := json.Unmarshal(file, &v, lenient); err != nil {
-		return v, unreadable("%v", mistake.JSON(file, err))
+		return v, unreadable("%v", phrase.JSON(file, err))
 	}
 	return v, nil
 }

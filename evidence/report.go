@@ -12,7 +12,7 @@ import (
 
 	"github.com/changetrail/changetrail/internal/budget"
 	"github.com/changetrail/changetrail/internal/digests"
-	"github.com/changetrail/changetrail/internal/mistake"
+	"github.com/changetrail/changetrail/internal/phrase"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -42,7 +42,7 @@ var (
 func unreadable(format string, args ...any) error {
 	for i, arg := range args {
 		if err, is := arg.(error); is {
-			args[i] = mistake.Plain(err)
+			args[i] = phrase.Error(err)
 		}
 	}
 	return fmt.Errorf("%w: "+format, append([]any{ErrUnreadable}, args...)...)

@@ -12,9 +12,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/changetrail/changetrail/internal/phrase"
 	"github.com/changetrail/changetrail/record"
-
-	"github.com/changetrail/changetrail/internal/mistake"
 )
 
 // A scan is what a reader of scans collects: the findings, each once, and what the reader did not
@@ -59,7 +58,7 @@ func (s *scan) result() (Result, error) {
 func parse[T any](s *scan, file []byte) (T, error) {
 	var v T
 	if err := json.Unmarshal(file, &v, lenient, s.tolerant()); err != nil {
-		return v, unreadable("%v", mistake.JSON(file, err))
+		return v, unreadable("%v", phrase.JSON(file, err))
 	}
 	return v, nil
 }

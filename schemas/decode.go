@@ -9,9 +9,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/changetrail/changetrail/internal/nearest"
+	"github.com/changetrail/changetrail/internal/phrase"
 	"github.com/changetrail/changetrail/record"
-
-	"github.com/changetrail/changetrail/internal/mistake"
 )
 
 // MaxEventSize is the largest event that is accepted, in bytes of its Kafka value. It is below
@@ -97,7 +96,7 @@ func unmarshalData(data jsontext.Value, fact record.Fact) error {
 	}
 	var syntax *jsontext.SyntacticError
 	if errors.As(err, &syntax) {
-		return Refuse(NotJSON, "data: %v", mistake.JSON(data, err))
+		return Refuse(NotJSON, "data: %v", phrase.JSON(data, err))
 	}
 	return Refuse(SchemaViolation, "%s", semanticError("data", err))
 }

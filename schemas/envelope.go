@@ -15,7 +15,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/changetrail/changetrail/internal/mistake"
+	"github.com/changetrail/changetrail/internal/phrase"
 )
 
 // Content types of CloudEvents (CloudEvents JSON format 1.0.2, Kafka protocol
@@ -114,7 +114,7 @@ func openStructured(value []byte) (Envelope, error) {
 		}
 		data, err := base64.StdEncoding.DecodeString(e.DataBase64)
 		if err != nil {
-			return Envelope{}, Refuse(NotCloudEvent, "data_base64: %s", mistake.Plain(err))
+			return Envelope{}, Refuse(NotCloudEvent, "data_base64: %s", phrase.Error(err))
 		}
 		e.Data, e.DataBase64 = Whole(data), ""
 	}
@@ -138,7 +138,7 @@ func judgeEnvelope(value []byte, e *Envelope) error {
 	}
 	var syntax *jsontext.SyntacticError
 	if errors.As(err, &syntax) {
-		return Refuse(NotJSON, "%v", mistake.JSON(value, err))
+		return Refuse(NotJSON, "%v", phrase.JSON(value, err))
 	}
 	return Refuse(NotCloudEvent, "%s", semanticError("", err))
 }
@@ -369,9 +369,9 @@ func plain(source string) bool {
 func semanticError(prefix string, err error) string {
 	var s *json.SemanticError
 	if !errors.As(err, &s) {
-		return prefix + mistake.Plain(err)
+		return prefix + phrase.Error(err)
 	}
-	path, dot := mistake.Plain(err), "."
+	path, dot := phrase.Error(err), "."
 	if s.JSONPointer == "" {
 		dot = ": "
 	}

@@ -14,7 +14,7 @@ import (
 
 	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/internal/config"
-	"github.com/changetrail/changetrail/internal/mistake"
+	"github.com/changetrail/changetrail/internal/phrase"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/sinks"
@@ -41,7 +41,7 @@ func (c *checkup) warn(check, do, format string, args ...any) {
 }
 
 func (c *checkup) fail(check, do string, err error) {
-	c.findings = append(c.findings, finding{check, "failed", mistake.Plain(err), do})
+	c.findings = append(c.findings, finding{check, "failed", phrase.Error(err), do})
 }
 
 var errUnwell = errors.New("some checks failed; each arrow says what to do")

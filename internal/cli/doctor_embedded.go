@@ -9,7 +9,7 @@ import (
 
 	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/internal/config"
-	"github.com/changetrail/changetrail/internal/mistake"
+	"github.com/changetrail/changetrail/internal/phrase"
 	"github.com/changetrail/changetrail/internal/standalone"
 	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/sinks"
@@ -68,7 +68,7 @@ func (c *checkup) page(ctx context.Context, address string) {
 			return
 		}
 	}
-	c.fail("page", "look at what the instance printed when it started", errors.New(mistake.Plain(err)))
+	c.fail("page", "see what the instance printed when it started", errors.New(phrase.Error(err)))
 }
 
 // pipeline checks how far behind the enricher and the sink of an instance are, and reports dead

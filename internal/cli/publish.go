@@ -17,6 +17,7 @@ import (
 
 	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/internal/mistake"
+	"github.com/changetrail/changetrail/internal/phrase"
 	"github.com/changetrail/changetrail/internal/telemetry"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/schemas"
@@ -148,7 +149,7 @@ func parseEvents(text []byte) ([]event.Event, error) {
 			before := text[:d.InputOffset()-int64(len(v))]
 			errs = append(errs, &mistake.Mistake{
 				Line: 1 + bytes.Count(before, []byte("\n")), Column: len(before) - bytes.LastIndexByte(before, '\n'),
-				What: fmt.Sprintf("event %d: %s", len(events)+len(errs)+1, mistake.Plain(err)),
+				What: fmt.Sprintf("event %d: %s", len(events)+len(errs)+1, phrase.Error(err)),
 			})
 			return
 		}
@@ -158,7 +159,7 @@ func parseEvents(text []byte) ([]event.Event, error) {
 		switch d.PeekKind() {
 		case '[', ']':
 			if _, err := d.ReadToken(); err != nil {
-				return nil, mistake.JSON(text, err)
+				return nil, phrase.JSON(text, err)
 			}
 			continue
 		}
@@ -167,7 +168,7 @@ func parseEvents(text []byte) ([]event.Event, error) {
 			return events, errors.Join(errs...)
 		}
 		if err != nil {
-			return nil, mistake.JSON(text, err)
+			return nil, phrase.JSON(text, err)
 		}
 		one(v.Clone())
 	}

@@ -14,7 +14,7 @@ import (
 
 	"github.com/changetrail/changetrail/internal/config"
 	"github.com/changetrail/changetrail/internal/instances"
-	"github.com/changetrail/changetrail/internal/mistake"
+	"github.com/changetrail/changetrail/internal/phrase"
 	terminal "github.com/changetrail/changetrail/internal/printable"
 	"github.com/changetrail/changetrail/internal/telemetry"
 )
@@ -47,7 +47,7 @@ func Run(ctx context.Context, args []string, in io.Reader, stdout, stderr io.Wri
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintf(errOut, "changetrail: %s\n", config.Shown(mistake.Plain(err)))
+	fmt.Fprintf(errOut, "changetrail: %s\n", config.Shown(phrase.Error(err)))
 	var wrong misuse
 	if errors.As(err, &wrong) {
 		return exitMisuse

@@ -11,6 +11,7 @@ type layer struct {
 // added to a layer.
 var layers = []layer{
 	{"Messages about mistakes", []string{"internal/mistake", "internal/nearest"}},
+	{"What libraries say, in words", []string{"internal/phrase"}},
 	{"Tools without knowledge of changes", []string{
 		"internal/address", "internal/budget", "internal/digests", "internal/ecosystem", "internal/files", "internal/foreign", "internal/printable", "internal/problem",
 		"internal/serving", "internal/signing", "internal/strictyaml",

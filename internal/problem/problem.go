@@ -13,7 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/changetrail/changetrail/internal/mistake"
+	"github.com/changetrail/changetrail/internal/phrase"
 )
 
 // A Problem is an error with the HTTP status of its answer.
@@ -39,7 +39,7 @@ func (p *Problem) Error() string { return p.Detail }
 func New(status int, format string, args ...any) *Problem {
 	for i, arg := range args {
 		if err, is := arg.(error); is {
-			args[i] = mistake.Plain(err)
+			args[i] = phrase.Error(err)
 		}
 	}
 	return &Problem{Status: status, Detail: fmt.Sprintf(format, args...)}
@@ -58,7 +58,7 @@ func Of(err error, status int) *Problem {
 	if errors.As(err, &p) {
 		return p
 	}
-	return &Problem{Status: status, Detail: mistake.Plain(err)}
+	return &Problem{Status: status, Detail: phrase.Error(err)}
 }
 
 // Write answers r with p.

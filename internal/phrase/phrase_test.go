@@ -1,4 +1,4 @@
-package mistake
+package phrase
 
 import (
 	"encoding/base64"
@@ -25,7 +25,7 @@ type form struct {
 }
 
 // leaks are words of libraries and of Go that no message may contain.
-var leaks = []string{"jsontext", "json:", "unmarshal", "strconv", "parsing", "time.Time", "mistake.", "form", "Go ", "offset", "syntax error", "openat", "EOF"}
+var leaks = []string{"jsontext", "json:", "unmarshal", "strconv", "parsing", "time.Time", "mistake.", "phrase.", "form", "Go ", "offset", "syntax error", "openat", "EOF"}
 
 func TestJSONInWords(t *testing.T) {
 	for text, want := range map[string]string{
@@ -90,9 +90,9 @@ func TestErrorsOfLibrariesInWords(t *testing.T) {
 		"nothing listens at " + l.Addr().String(): away,
 		"it ends in the middle":                   io.ErrUnexpectedEOF,
 	} {
-		check(t, want, Plain(fmt.Errorf("one: %w", errors.Join(errors.New("two"), fmt.Errorf("three: %w", err)))), want)
+		check(t, want, Error(fmt.Errorf("one: %w", errors.Join(errors.New("two"), fmt.Errorf("three: %w", err)))), want)
 	}
-	if got := Plain(errors.New("as it is")) + Plain(nil); got != "as it is" {
+	if got := Error(errors.New("as it is")) + Error(nil); got != "as it is" {
 		t.Error(got)
 	}
 }

@@ -1,4 +1,5 @@
-package mistake
+// Package phrase says in words what libraries say about a file, a request or a connection.
+package phrase
 
 import (
 	"bytes"
@@ -19,10 +20,12 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/changetrail/changetrail/internal/mistake"
 )
 
-// Plain returns the message of an error, with the messages of libraries in plain words.
-func Plain(err error) string {
+// Error returns the message of an error, with the messages of libraries in plain words.
+func Error(err error) string {
 	if err == nil {
 		return ""
 	}
@@ -62,7 +65,7 @@ func JSON(text []byte, err error) error {
 	case errors.As(err, &kind):
 		at = kind.ByteOffset
 	}
-	m := &Mistake{What: Plain(err)}
+	m := &mistake.Mistake{What: Error(err)}
 	if at >= 0 && at <= int64(len(text)) {
 		before := text[:at]
 		m.Line, m.Column = 1+bytes.Count(before, []byte("\n")), len(before)-bytes.LastIndexByte(before, '\n')
@@ -72,7 +75,7 @@ func JSON(text []byte, err error) error {
 
 // inWords translates an error of a library into plain words; false if it does not know the error.
 func inWords(err error) (string, bool) {
-	switch e := err.(type) { //nolint:errorlint // Plain goes through what err wraps
+	switch e := err.(type) { //nolint:errorlint // Error goes through what err wraps
 	case *jsontext.SyntacticError:
 		return syntactic(e), true
 	case *json.SemanticError:
@@ -93,7 +96,7 @@ func inWords(err error) (string, bool) {
 		return path(e)
 	}
 	switch err {
-	case gzip.ErrHeader, gzip.ErrChecksum: //nolint:errorlint // Plain goes through what err wraps
+	case gzip.ErrHeader, gzip.ErrChecksum: //nolint:errorlint // Error goes through what err wraps
 		return "this is not gzip, or it is damaged", true
 	case io.ErrUnexpectedEOF:
 		return "it ends in the middle", true
@@ -129,7 +132,7 @@ func semantic(e *json.SemanticError) string {
 		return path + "expected " + wanted(e.GoType) + ", found " + found(e.JSONKind)
 	}
 	if e.Err != nil {
-		return path + Plain(e.Err)
+		return path + Error(e.Err)
 	}
 	return path + "the value does not fit"
 }
