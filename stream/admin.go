@@ -140,6 +140,9 @@ func (a *Admin) adjust(ctx context.Context, s TopicSpec, partitions int32, dryRu
 	}
 	have := make(map[string]string)
 	for _, rc := range configs {
+		if rc.Err != nil {
+			return step, fmt.Errorf("kafka: describe topic %s: %w", s.Name, rc.Err)
+		}
 		for _, c := range rc.Configs {
 			have[c.Key] = c.MaybeValue()
 		}
@@ -218,7 +221,13 @@ func (a *Admin) Clear(ctx context.Context, topics ...string) error {
 	}
 	groups, listing := a.adm.ListGroups(ctx)
 	if err = errors.Join(err, listing); err == nil && len(groups) > 0 {
-		_, err = a.adm.DeleteGroups(ctx, groups.Groups()...)
+		var gone kadm.DeleteGroupResponses
+		gone, err = a.adm.DeleteGroups(ctx, groups.Groups()...)
+		for _, g := range gone {
+			if g.Err != nil && !errors.Is(g.Err, kerr.GroupIDNotFound) {
+				err = errors.Join(err, fmt.Errorf("group %s: %w", g.Group, g.Err))
+			}
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("kafka: delete topics and groups: %w", err)
