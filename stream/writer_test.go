@@ -87,10 +87,10 @@ func TestAWriterThatIsTakenOver(t *testing.T) {
 // TestWhatIsAbortedAtTheEnd keeps neither a scan nor a restore from ending, and is not in it.
 func TestWhatIsAbortedAtTheEnd(t *testing.T) {
 	w := newWorld(t, 1)
-	w.send(0, fine, fine)
+	w.send(0, fine, fine, fine)
 	abort(t, w, "aborted")
 	began := time.Now()
-	same(t, "in/0", ids(w.read(testIn, 0)), []string{"0/0", "0/1"})
+	same(t, "in/0", ids(w.read(testIn, 0)), []string{"0/0", "0/1", "0/2"})
 	var got []string
 	if start, err := w.conf.Partition(testIn, 0).ScanFrom(t.Context(), 1, 2, func(recs []*Record) error {
 		got = append(got, ids(recs)...)
@@ -105,7 +105,7 @@ func TestWhatIsAbortedAtTheEnd(t *testing.T) {
 	stop()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if _, there := f.store["aborted"]; there || len(f.store) != 2 {
+	if _, there := f.store["aborted"]; there || len(f.store) != 3 {
 		t.Errorf("the store has %v", f.store)
 	}
 	if took := time.Since(began); took > 30*time.Second {
