@@ -12,7 +12,7 @@ import (
 const (
 	maxFile     = 1 << 20 // bytes of a file in the repository
 	maxPackages = 900     // of the binary, with those of the standard library
-	maxOfHook   = 170     // of changetrail-hook, which an agent waits for at each tool call
+	maxOfHook   = 160     // of changetrail-hook, which an agent waits for at each tool call
 )
 
 // TestNoLargeFileIsTracked: a clone contains source code, neither built files nor dumps.

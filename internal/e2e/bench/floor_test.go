@@ -29,8 +29,6 @@ func runFloor(kind string) error {
 		return floorSink(ctx)
 	case "work":
 		return floorWork(ctx)
-	case "hook":
-		return floorHook(ctx)
 	case "gateway":
 		return floorGateway(ctx)
 	}

@@ -3,10 +3,7 @@
 package bench
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,18 +13,16 @@ import (
 	"time"
 )
 
-// floorHook is a hook that does nothing but append what it is given to a file.
-func floorHook(context.Context) error {
-	input, err := io.ReadAll(os.Stdin)
-	if err != nil {
-		return err
+// built builds a program as a release does, and returns its path.
+func built(t *testing.T, dir, pkg string) string {
+	t.Helper()
+	program := filepath.Join(dir, "program-"+filepath.Base(pkg))
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
-	f, err := os.OpenFile(os.Getenv("TO"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(input, '\n'))
-	return errors.Join(err, f.Close())
+	return program
 }
 
 // TestHookBesideItsFloor measures how long an agent waits for a hook: from the start of
@@ -38,10 +33,15 @@ func TestHookBesideItsFloor(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	input := fmt.Sprintf(`{"session_id":"s-1","hook_event_name":"PostToolUse","cwd":%q,"tool_name":"Write","tool_use_id":"t1","tool_input":{"file_path":"a.go","content":%q},"tool_response":{"type":"create"}}`, dir, strings.Repeat("package a\n", 400))
+	floor, hook := built(t, t.TempDir(), "./testdata/appender"), built(t, t.TempDir(), "github.com/changetrail/changetrail/cmd/changetrail-hook")
 	start := [2]func() *exec.Cmd{
-		func() *exec.Cmd { return floorCommand("hook", "TO="+filepath.Join(dir, "floor.jsonl")) },
 		func() *exec.Cmd {
-			cmd := exec.Command(binary, "hook", "claude-code")
+			cmd := exec.Command(floor)
+			cmd.Env = append(os.Environ(), "TO="+filepath.Join(dir, "floor.jsonl"))
+			return cmd
+		},
+		func() *exec.Cmd {
+			cmd := exec.Command(hook, "claude-code")
 			cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+dir)
 			return cmd
 		},
@@ -59,10 +59,10 @@ func TestHookBesideItsFloor(t *testing.T) {
 			took[i] = append(took[i], time.Since(began))
 		}
 	}
-	fmt.Printf("\nhook: %d runs of changetrail hook claude-code beside a program that appends its input to a file\n", runs)
+	fmt.Printf("\nhook: %d runs of changetrail-hook claude-code beside a program that appends its input to a file\n", runs)
 	for i, name := range []string{"floor", "hook"} {
 		slices.Sort(took[i])
 		fmt.Printf("  %-6s p50 %s, p99 %s\n", name, took[i][runs/2].Round(100*time.Microsecond), took[i][runs*99/100].Round(100*time.Microsecond))
 	}
-	fmt.Printf("  ratio  %.1f of the floor (goal for the hook: under 50 ms)\n", float64(took[1][runs/2])/float64(took[0][runs/2]))
+	fmt.Printf("  ratio  %.1f of the floor (goal: 1.4)\n", float64(took[1][runs/2])/float64(took[0][runs/2]))
 }
