@@ -143,7 +143,7 @@ func (v Verdict) and(o Verdict) Verdict {
 func (p *Policy) decide(r Request) Verdict {
 	q := p.ask(r)
 	if r.Agent != "" && q.agent == nil && len(p.Agents) > 0 {
-		return Verdict{Verdict: record.Forbidden, Rule: RuleUnknownAgent, Reason: fmt.Sprintf("agent %s is not in the policy", r.Agent), Least: record.Forbidden}
+		return Verdict{Verdict: record.Forbidden, Rule: RuleUnknownAgent, Reason: fmt.Sprintf("the policy does not list the agent %s", r.Agent), Least: record.Forbidden}
 	}
 	sure, others := p.touched(r)
 	var possible, mildest []outcome // all that may apply; the mildest of each service

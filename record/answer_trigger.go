@@ -50,7 +50,7 @@ func (j *judge) trigger() (answer, reason string) {
 	if !t.Held {
 		return j.say(Proven, "", "The decision names the %s %s, which %s sent.", t.Request.Kind, t.name(), t.Request.Source)
 	}
-	return j.say(Proven, "", "%s is in the report of %s that the decision names by digest (%s), received from %s.", t.Finding, t.Scanner, t.Digest, t.Source)
+	return j.say(Proven, "", "%s is in the report of %s that the decision names by its fingerprint (digest, %s), received from %s.", t.Finding, t.Scanner, t.Digest, t.Source)
 }
 
 // heldIndependently reports whether a witness who can know it, and is not an agent, sent what the
@@ -73,7 +73,7 @@ func (j *judge) unstated(t *TriggerFacts) (l lacking) {
 		return nil
 	}
 	l.add(t.Finding == "", GapFindingNotStated, "The decision does not say which finding in the report of %s made the agent start.", orString(t.Scanner, "the scanner"))
-	l.add(!j.record.Judged.digestStated, GapDigestNotStated, "The decision does not state the digest of the report that it names.")
+	l.add(!j.record.Judged.digestStated, GapDigestNotStated, "The decision does not state the fingerprint (digest) of the report that it names.")
 	return l
 }
 

@@ -57,7 +57,7 @@ var gapWords = []GapWords{
 	{GapVerdictContradicted, SeverityHigh, "The agent says something else about the policy than the policy says."},
 	{GapIdentityContradicted, SeverityHigh, "Somebody sent events in the name of another agent."},
 	{GapToldAfterMerge, SeverityMedium, "Evidence with a date before the merge was received only after the merge, so it may have been written for the audit."},
-	{GapEvidenceIncomplete, SeverityMedium, "Not all files, commits or events of the change are known."},
+	{GapEvidenceIncomplete, SeverityMedium, "Not all that belongs to the change is known: files, commits or events are missing that were never received, or for which a record has no room."},
 	{GapUnverifiedSource, SeverityMedium, "Some evidence came without a credential of somebody who can know it, so it is only a claim."},
 	{GapChosenNotComparable, SeverityLow, "The chosen option names a version, but no build system or code host reported the versions in the change."},
 	{GapAuthorUnknown, SeverityMedium, "It is not known who wrote all of the change, so no reviewer can be shown to be independent."},

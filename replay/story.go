@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/changetrail/changetrail/internal/say"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 )
@@ -171,7 +172,7 @@ func (s *Story) saw() {
 			{"finding", g.Finding},
 			{"also known as", strings.Join(slices.DeleteFunc(slices.Clone(g.Aliases), func(a string) bool { return a == g.Finding }), ", ")},
 			{"severity", g.Severity},
-			{"the agent says", other(g.Claimed, g.Severity)},
+			{"the agent claims", other(g.Claimed, g.Severity)},
 			{"package", join(" ", g.Package, g.Installed)},
 			{"fixed in", g.Fixed},
 			{"in", g.Path},
@@ -196,7 +197,7 @@ func (s *Story) saw() {
 	case g.Held:
 		step.Digest = g.Digest
 	case g.Request == nil:
-		step.Facts = append(step.Facts, Fact{"report", "never received: only the agent says so"}, Fact{"digest stated", g.Digest})
+		step.Facts = append(step.Facts, Fact{"report", "never received: only the agent says so"}, Fact{"fingerprint (digest) that the agent names", g.Digest})
 	}
 	if g.Request != nil {
 		step.Facts = append(step.Facts, requestFacts(g.Request)...)
@@ -246,14 +247,14 @@ func (s *Story) decided() {
 	}
 	s.add(step.saidBy(s.event(d.Source, d.EventID)))
 	if a := s.Record.Trail.Authorization; a != nil {
-		step := Step{Stage: Decided, Title: "the policy says: " + strings.ReplaceAll(a.Verdict, "-", " "), Digest: a.PolicyDigest, Facts: []Fact{{"rule", a.Rule}}}
+		step := Step{Stage: Decided, Title: say.Ruled(s.Record), Digest: a.PolicyDigest, Facts: []Fact{{"rule", a.Rule}}}
 		for _, r := range a.Reasons {
 			if r != "no rule applies" {
 				step.Facts = append(step.Facts, Fact{"because", r})
 			}
 		}
 		if c := a.Claimed; c != nil {
-			step.Facts = append(step.Facts, Fact{"the agent says", join(", ", c.Verdict, with("allowed by ", c.GrantedBy), with("for ", strings.Join(c.Scope, " ")))})
+			step.Facts = append(step.Facts, Fact{"the agent claims", join(", ", c.Verdict, with("allowed by ", c.GrantedBy), with("for ", strings.Join(c.Scope, " ")))})
 		}
 		s.add(step)
 	}
@@ -306,7 +307,7 @@ func (s *Story) did() {
 	for _, d := range c.Dependencies {
 		step.Facts = append(step.Facts, Fact{"dependency", dependency(d)})
 	}
-	step.Facts = append(step.Facts, Fact{"recognized by", strings.Join(c.RecognizedBy, ", ")}, Fact{"only claimed", claimed(c)})
+	step.Facts = append(step.Facts, Fact{"How we know that an agent did it", recognized(c.RecognizedBy)}, Fact{"only claimed", claimed(c)})
 	for _, t := range s.Record.Trail.Trailers {
 		step.Facts = append(step.Facts, Fact{"trailer", t.Key + ": " + t.Value})
 	}
@@ -351,7 +352,7 @@ func (s *Story) validated() {
 	}
 	sum := Step{
 		Stage: Validated, Title: join(", ", "in all: "+orNone(v.Conclusion), tests(v)),
-		Facts: []Fact{{"of commit", v.CommitSHA}, {"the agent says", v.Claimed}, {"failing", strings.Join(v.Failing, "\n")}},
+		Facts: []Fact{{"of commit", v.CommitSHA}, {"the agent claims", v.Claimed}, {"failing", strings.Join(v.Failing, "\n")}},
 	}
 	if !v.Current {
 		sum.Facts = append(sum.Facts, Fact{"but", "that is not the commit that was merged"})
@@ -367,7 +368,7 @@ func (s *Story) approved() {
 		}}))
 	}
 	if g := t.Gate; g != nil {
-		s.add(Step{Stage: Approved, At: g.At, Who: "merge gate", Bad: !g.Allowed, Title: map[bool]string{true: "let the change pass", false: "refused the change"}[g.Allowed] + ": the policy says " + strings.ReplaceAll(g.Verdict, "-", " "), Digest: g.PolicyDigest})
+		s.add(Step{Stage: Approved, At: g.At, Who: "merge gate", Bad: !g.Allowed, Title: map[bool]string{true: "let the change pass", false: "refused the change"}[g.Allowed] + ": its policy says " + strings.ReplaceAll(g.Verdict, "-", " "), Digest: g.PolicyDigest})
 	}
 	if t.Review != nil {
 		for _, v := range t.Review.Verdicts {

@@ -25,6 +25,27 @@ func claimed(c record.Change) string {
 	return strings.ReplaceAll(strings.Join(c.Claimed, ", "), "_", " ")
 }
 
+// recognized says by what an agent was recognized, in words.
+func recognized(by []string) string {
+	words := map[string]string{
+		"account": "the account %s is an agent's", "mail": "a commit has the address %s", "trailer": "a commit has the trailer %s", "branch": "the branch %s is an agent's",
+		"decision": "an agent recorded a decision for it", "actions": "an agent's actions name it", "stated": "a sender says so",
+	}
+	out := make([]string, len(by))
+	for i, mark := range by {
+		kind, name, named := strings.Cut(mark, " ")
+		switch text := words[kind]; {
+		case text == "":
+			out[i] = mark
+		case named:
+			out[i] = fmt.Sprintf(text, name)
+		default:
+			out[i] = text
+		}
+	}
+	return strings.Join(out, "; ")
+}
+
 func stale(v record.ReviewVerdict, c record.Change) string {
 	if v.Verdict == "approved" && v.CommitSHA != "" && c.HeadSHA != "" && v.CommitSHA != c.HeadSHA {
 		return "this is not the commit that was merged"

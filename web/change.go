@@ -57,6 +57,9 @@ var functions = template.FuncMap{
 	"legend":     record.AllAnswers,
 	"controlled": controls.Means,
 	"witness":    func(tier string) string { return witnesses[tier] },
+	"said":       func(tier string) string { return cmp.Or(saidBy[tier], tier) },
+	// kind says what kind of change it is.
+	"kind": func(kind string) string { return cmp.Or(kinds[kind], strings.ReplaceAll(kind, "-", " ")) },
 	// tie says in short what of a change an event names.
 	"tie": func(names string) string {
 		at := strings.LastIndex(names, " ") + 1
@@ -108,6 +111,17 @@ var witnesses = map[string]string{
 	record.Signed:   "stated by the agent with its own credential",
 	record.Claimed:  "stated by nobody who can prove it",
 }
+
+// saidBy are the witnesses in visible words.
+var saidBy = map[string]string{
+	record.Observed: "seen by a platform",
+	record.Human:    "said by a person",
+	record.Signed:   "said by the agent, signed",
+	record.Claimed:  "only claimed",
+}
+
+// kinds are those kinds of changes whose names alone do not say that they are one.
+var kinds = map[string]string{"code": "code change", "configuration": "configuration change", "test": "change of tests", "documentation": "change of documentation"}
 
 // short cuts a digest or a commit to what people compare.
 func short(s string) string {
@@ -178,7 +192,8 @@ func (s *server) change(w http.ResponseWriter, r *http.Request) error {
 		"Title": titleOfChange(t.Change), "Name": cmp.Or(t.Change.Title, string(t.Change.ID)),
 		"R": story.Record, "T": t, "C": t.Change, "Answers": say.Answers(story.Record), "Gaps": say.Gaps(story.Record),
 		"Line": newTimeline(story), "Stages": stages, "Raw": string(raw), "Events": events,
-		"JSON": "/v1" + changePath(string(t.Change.ID)),
+		"Ruled": say.RuledAtMerge(story.Record),
+		"JSON":  "/v1" + changePath(string(t.Change.ID)),
 	})
 }
 

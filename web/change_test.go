@@ -87,8 +87,8 @@ func TestThePageTellsClaimsTimesAndWhatIsPending(t *testing.T) {
 	for _, want := range []string{
 		"Supported by claims only: head sha, merged by", "imported history", "made from 2 events, all here",
 		"own-1 ours not evaluated neither the matrix nor the catalogue names evidence for it", "own-2 theirs an independent review, passing tests missing an independent review",
-		"2026-11-12 12:00:00Z 2026-11-12 16:00:00Z received 4 h later signed", "/agent agent:claude late",
-		"2026-11-12 12:00:00Z 2026-11-12 12:00:00Z imported claimed",
+		"2026-11-12 12:00:00Z 2026-11-12 16:00:00Z received 4 h later said by the agent, signed", "/agent agent:claude late",
+		"2026-11-12 12:00:00Z 2026-11-12 12:00:00Z imported only claimed",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the page does not say %q", want)

@@ -39,7 +39,7 @@ type fixBar struct {
 type fixRow struct {
 	Severity, Link string
 	N              int
-	Half, Most     string // the median, and nine of ten
+	Half, Most     string // the times within which half and 90 % were fixed
 }
 
 // fixes fills in how long it took from a finding to the merge of its fix.
@@ -68,6 +68,7 @@ func (o *overviewer) fixes(data map[string]any) error {
 		}
 	}
 	data["Fixes"], data["FixTable"], data["FixCount"], data["FixTotal"], data["FixLink"] = fixBars(all), table, len(all), res.Total, o.in(fixed).here()
+	data["FixRead"] = len(res.Hits)
 	return nil
 }
 

@@ -120,8 +120,8 @@ func (o *overviewer) standing(data map[string]any) error {
 		services.add(i, res.Facets["service.name"])
 		controls.add(i, res.Facets["tags"])
 	}
-	for i := range numbers {
-		numbers[i].Percent = percent(numbers[i].N, total)
+	for i, p := range percents(numbers, total) {
+		numbers[i].Percent = p
 	}
 	data["Total"], data["Numbers"] = total, numbers
 	data["AgentsLink"] = o.in("changetrail.change.initiated_by:agent").here()
@@ -138,6 +138,26 @@ func (o *overviewer) standing(data map[string]any) error {
 		data["Empty"] = everything.Total == 0
 	}
 	return nil
+}
+
+// percents are the parts of a total in percent. They sum to 100: those with the largest remainders
+// are rounded up. A part that is not all is never 100.
+func percents(parts []number, total int) []int {
+	out, order, left := make([]int, len(parts)), make([]int, len(parts)), 100
+	for i, p := range parts {
+		out[i], order[i] = percent(p.N, total), i
+		left -= out[i]
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return parts[b].N*100%max(1, total) - parts[a].N*100%max(1, total)
+	})
+	for _, i := range order {
+		if left > 0 && parts[i].N > 0 && out[i] < 99 {
+			out[i]++
+			left--
+		}
+	}
+	return out
 }
 
 func percent(n, of int) int {
@@ -159,6 +179,28 @@ func (c counted) add(standing int, counts []query.Count) {
 	}
 }
 
+// A cut says how many rows of a list are shown, and leads to all of them.
+type cut struct {
+	Shown, Total int
+	Least        bool // there may be more than Total: the index counts no more values
+	Link         string
+}
+
+// Is reports whether rows are left out.
+func (c cut) Is() bool { return c.Shown < c.Total || c.Least }
+
+// cutOf says how many of the values of a field are shown, and leads to the list of all.
+func (o *overviewer) cutOf(field string, shown, total int) cut {
+	all := o.in("changetrail.change.initiated_by:agent").with(func(v *view) { v.More = field })
+	return cut{Shown: shown, Total: total, Least: total >= moreSize, Link: all.here()}
+}
+
+// bars are the readiness by the values of a field, as many as are shown.
+type bars struct {
+	Cut  cut
+	Rows []readiness
+}
+
 // A readiness is how the changes of one service, or in the scope of one control, stand.
 type readiness struct {
 	Name, Link string
@@ -175,9 +217,10 @@ type widthPart struct {
 	Link         string
 }
 
-// bars are the readiness by the values of a field, those with most to do first.
-func (o *overviewer) bars(field string, counts counted) (out []readiness) {
+// bars returns the readiness by the values of a field, those with most to do first.
+func (o *overviewer) bars(field string, counts counted) bars {
 	all := standings()
+	var out []readiness
 	for name, c := range counts {
 		at := field + ":" + quote(name) + " AND "
 		b := readiness{Name: name, Total: sum(c[:]), Link: o.in(at + "changetrail.change.initiated_by:agent").here()}
@@ -195,7 +238,8 @@ func (o *overviewer) bars(field string, counts counted) (out []readiness) {
 	slices.SortFunc(out, func(a, b readiness) int {
 		return cmp.Or(a.Percent-b.Percent, b.Total-a.Total, strings.Compare(a.Name, b.Name))
 	})
-	return out[:min(len(out), mostServices)]
+	rows := out[:min(len(out), mostServices)]
+	return bars{o.cutOf(field, len(rows), len(out)), rows}
 }
 
 // A gapRow is one gap, and how often each agent has it.
@@ -219,9 +263,10 @@ func (o *overviewer) gaps(data map[string]any) error {
 	if err != nil {
 		return err
 	}
-	agents := res.Facets["gen_ai.agent.id"]
+	agents, gaps := res.Facets["gen_ai.agent.id"], res.Facets["changetrail.gaps"]
+	data["AgentsCut"] = o.cutOf("gen_ai.agent.id", min(len(agents), mostAgents), len(agents))
+	data["GapsCut"] = o.cutOf("changetrail.gaps", min(len(gaps), mostGaps), len(gaps))
 	agents = agents[:min(len(agents), mostAgents)]
-	gaps := res.Facets["changetrail.gaps"]
 	rows := make([]gapRow, 0, mostGaps)
 	for _, g := range gaps[:min(len(gaps), mostGaps)] {
 		rows = append(rows, gapRow{Gap: say.GapOf(nil, g.Value), Total: g.N, Link: o.in(byAgents + " AND changetrail.gaps:" + g.Value).here()})

@@ -58,7 +58,7 @@ func TestWhatWasMeantIsOffered(t *testing.T) {
 		"/changes?q=not-revewed":           `<a href="/changes?q=not-reviewed">not-reviewed</a>`,
 		"/changes?q=service.name:Payments": `<a href="/changes?q=service.name%3A%22payments%22">service.name:&#34;payments&#34;</a>`,
 		"/changes?q=agent:claude":          `<a href="/changes?q=gen_ai.agent.id%3Aclaude">gen_ai.agent.id:claude</a>`,
-		"/changes?q=not-reviewed":          `Saved query <strong>Merged without a review</strong>`,
+		"/changes?q=not-reviewed":          `Saved query <strong>Merged without an independent approval</strong>`,
 		"/v1/changes?q=not-revewed":        `"did_you_mean":["not-reviewed"]`,
 	} {
 		if _, page := s.get(t, path); !strings.Contains(page, want) {
@@ -187,7 +187,7 @@ func TestTheOverviewCountsAndLeadsOn(t *testing.T) {
 	got := text(page)
 	for _, want := range []string{
 		"200 changes by agents", "40 all proven 20 %", "40 contradicted 20 %", "pay 40 all proven", "20 % 200", // each of five searches finds 40
-		"Nobody independent approved the change before the merge.", "claude 200 changes", "1 fix of 40", "high 1 10 hours 10 hours", "github.com/acme/pay/pull/7 Mend waits for review, open since 2026-11-12 00:00:00Z",
+		"Nobody independent approved the change before the merge.", "claude 200 changes", "1 of 40 fixes . Only the newest 1 are looked at.", "high 1 10 hours 10 hours", "github.com/acme/pay/pull/7 Mend waits for review, open since 2026-11-12 00:00:00Z",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the overview does not say %q", want)

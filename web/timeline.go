@@ -105,7 +105,7 @@ func newTimeline(story *replay.Story) *timeline {
 	t.Bottom = laneTop + len(t.Lanes)*laneHeight - laneHeight/2
 	t.Height = t.Bottom + 22
 	if at := story.Record.Trail.Change.MergedAt; !at.IsZero() {
-		t.Merge = &tick{X: x.at(at), Text: "merged " + at.UTC().Format("15:04")}
+		t.Merge = &tick{X: x.at(at), Text: "merged " + at.UTC().Format("2 Jan 2006, 15:04")}
 		t.Merge.End = t.Merge.X > (lineLeft+lineRight)/2
 	}
 	for _, step := range steps {

@@ -78,7 +78,7 @@ func TestTheTimeLineIsDrawnToScale(t *testing.T) {
 			t.Errorf("%s: %d wide, want %d", lanes[i], m.Late, want.late)
 		}
 	}
-	if line.Merge == nil || line.Merge.X != (lineLeft+lineRight)/2 || line.Merge.Text != "merged 17:00" {
+	if line.Merge == nil || line.Merge.X != (lineLeft+lineRight)/2 || line.Merge.Text != "merged 12 Nov 2026, 17:00" {
 		t.Errorf("the merge is %+v", line.Merge)
 	}
 	if len(line.Rows) != 4 || line.Rows[1].Lag != "received 5 h later" || !line.LateAny {

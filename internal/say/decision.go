@@ -1,6 +1,7 @@
 package say
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/changetrail/changetrail/record"
@@ -80,11 +81,23 @@ func (s speaker) authorized() string {
 		if a.Verdict == record.Forbidden {
 			return sentences(asked, s.gate())
 		}
-		return sentences(asked, "It was missing at the merge.", s.lateApproval(), s.gate())
+		return sentences(asked, s.lacked(a), s.lateApproval(), s.gate())
 	case record.Pending:
 		return sentences(asked, "It is not there yet.")
 	}
 	return sentences(reason, s.because(a, reason))
+}
+
+// lacked says what was missing at the merge, and who had asked for changes.
+func (s speaker) lacked(a *record.AuthorizationFact) string {
+	said := "When it was merged, a required approval was missing: there was no valid one of a person who may give it."
+	if a.Verdict == record.ReviewRequired {
+		said = "When it was merged, a required review was missing: nobody whose review counts had approved it."
+	}
+	if v := s.r.Trail.Review; v != nil && len(v.ChangesRequested) > 0 && slices.Contains(s.r.Trail.Gaps, record.GapChangesRequested) {
+		said += " " + list(v.ChangesRequested) + " had asked for changes."
+	}
+	return said
 }
 
 // policy says what the policy requires, and by which rule.

@@ -16,7 +16,7 @@ func (s speaker) reviewed() string {
 	t := s.r.Trail
 	switch at := on(v.SubmittedAt) + s.fromMerge(v.SubmittedAt) + "."; {
 	case t.Answers.Reviewed == record.Proven:
-		return v.Reviewer + " approved " + Short(v.CommitSHA) + at
+		return v.Reviewer + " approved " + s.version(v.CommitSHA) + at
 	case t.Answers.Reviewed == record.Contradicted && v.Verdict == "changes-requested":
 		return v.Reviewer + " asked for changes" + on(v.SubmittedAt) + " and did not withdraw that before the merge."
 	case t.Answers.Reviewed == record.Partial && v.CommitSHA != "" && t.Change.HeadSHA != "" && !same(v.CommitSHA, t.Change.HeadSHA) && !same(v.CommitSHA, t.Change.MergeSHA):
@@ -28,6 +28,14 @@ func (s speaker) reviewed() string {
 	default:
 		return sentences(reason, "The review was submitted"+at)
 	}
+}
+
+// version names the commit that counts, which was approved.
+func (s speaker) version(commit string) string {
+	if s.r.Trail.Change.State == "merged" {
+		return "the merged version (" + Short(commit) + ")"
+	}
+	return "the newest version (" + Short(commit) + ")"
 }
 
 // counted returns the review that the record's reason names, on which the answer is based.

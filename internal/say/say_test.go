@@ -44,13 +44,13 @@ func TestSentences(t *testing.T) {
 		name, question, want string
 		f                    func(t *record.Trail, a *record.Answers, why *record.Reasons)
 	}{
-		{"a finding in a report", Trigger, "The scan by osv-scanner of 12 Nov 2026, 03:41 UTC, found GHSA-1, also known as CVE-1, in golang.org/x/net 0.17.0 (high, fixed in 0.18.0). The report was received from acme/scanners; the agent's decision names it by its digest.", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
+		{"a finding in a report", Trigger, "The scan by osv-scanner of 12 Nov 2026, 03:41 UTC, found GHSA-1, also known as CVE-1, in golang.org/x/net 0.17.0 (high, fixed in 0.18.0). The report was received from acme/scanners; the agent's decision names it by its fingerprint (digest).", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
 			a.Trigger, t.Trigger, t.Scans = record.Proven, report, scans
 		}},
-		{"a report of a time after the merge", Trigger, "The scan by osv-scanner of 12 Nov 2026, 14:41 UTC, found GHSA-1. The report was received from an unnamed sender, 3 hours after the merge; the agent's decision names it by its digest.", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
+		{"a report of a time after the merge", Trigger, "The scan by osv-scanner of 12 Nov 2026, 14:41 UTC, found GHSA-1. The report was received from an unnamed sender, 3 hours after the merge; the agent's decision names it by its fingerprint (digest).", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
 			a.Trigger, t.Trigger, t.Scans = record.Proven, &bare, []record.ScanFact{{Digest: "sha256:1", At: late}}
 		}},
-		{"a report of which little is known", Trigger, "The scan by osv-scanner found GHSA-1. The report was received from an unnamed sender; the agent's decision names it by its digest.", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
+		{"a report of which little is known", Trigger, "The scan by osv-scanner found GHSA-1. The report was received from an unnamed sender; the agent's decision names it by its fingerprint (digest).", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
 			a.Trigger, t.Trigger = record.Proven, &bare
 		}},
 		{"a report that only the agent sent", Trigger, "The scan by osv-scanner of 12 Nov 2026, 03:41 UTC, lists GHSA-1, also known as CVE-1, in golang.org/x/net 0.17.0 (high, fixed in 0.18.0). The report was received from acme/scanners. But: it is the agent's.", func(t *record.Trail, a *record.Answers, why *record.Reasons) {
@@ -58,6 +58,16 @@ func TestSentences(t *testing.T) {
 		}},
 		{"a finding that is not in the report", Trigger, "The agent says that it started because of GHSA-1. The report that it names, of osv-scanner and received from acme/scanners, does not contain that finding.", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
 			a.Trigger, t.Trigger = record.Contradicted, &absent
+		}},
+		{"a report that was never received", Trigger, "In its decision of 12 Nov 2026, 11:00 UTC the agent names the finding GHSA-1 in a report of osv-scanner with the fingerprint (digest) sha256:1, which changetrail never received: only the agent says so. It is not signed. If the report still exists, have the scanner send it, or attach it (changetrail attach scan).", func(t *record.Trail, a *record.Answers, why *record.Reasons) {
+			a.Trigger, why.Trigger = record.Partial, "The agent names GHSA-1, which was never received. It is not signed."
+			never := *report
+			never.Held, never.Found = false, false
+			t.Trigger, t.Decision = &never, &record.DecisionFacts{RecordedAt: early}
+		}},
+		{"a ticket that was never received", Trigger, "The agent names the ticket SHOP-17 about the finding CVE-1, which changetrail never received: only the agent says so. Have the system that it comes from send it.", func(t *record.Trail, a *record.Answers, why *record.Reasons) {
+			a.Trigger, why.Trigger = record.Partial, "The agent names CVE-1, which was never received."
+			t.Trigger = &record.TriggerFacts{Kind: "ticket", ID: "SHOP-17", Finding: "CVE-1"}
 		}},
 		{"a ticket", Trigger, "The agent was asked by ticket SHOP-17 “Mend it”, from mira.s on 12 Nov 2026, 11:00 UTC; it was received from jira.", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
 			a.Trigger = record.Proven
@@ -75,13 +85,17 @@ func TestSentences(t *testing.T) {
 		{"no decision", Alternatives, "None was recorded.", func(_ *record.Trail, a *record.Answers, why *record.Reasons) {
 			a.Alternatives, why.Alternatives = record.Unproven, "None was recorded."
 		}},
-		{"a review as asked for", Authorized, "The policy requires a person's review of this change of pay (rule “critical”). Its reason: owners review it. li.wen approved a6ac32a on 12 Nov 2026, 11:00 UTC, 41 minutes before the merge.", func(t *record.Trail, a *record.Answers, why *record.Reasons) {
+		{"a review as asked for", Authorized, "The policy requires a person's review of this change of pay (rule “critical”). Its reason: owners review it. li.wen approved the merged version (a6ac32a) on 12 Nov 2026, 11:00 UTC, 41 minutes before the merge.", func(t *record.Trail, a *record.Answers, why *record.Reasons) {
 			a.Authorized, a.Reviewed, why.Reviewed, t.Service = record.Proven, record.Proven, "li.wen approved it.", &record.ServiceFacts{Names: []string{"pay"}}
 			t.Authorization, t.Review = required(record.ReviewRequired), approved(head, early)
 		}},
-		{"an approval after the merge", Authorized, "The policy requires a person's approval, given before the merge, for this change of this service (rule “critical”). Its reason: owners review it. It was missing at the merge. noor.a approved on 12 Nov 2026, 14:41 UTC, 3 hours after the merge.", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
+		{"an approval after the merge", Authorized, "The policy requires a person's approval, given before the merge, for this change of this service (rule “critical”). Its reason: owners review it. When it was merged, a required approval was missing: there was no valid one of a person who may give it. noor.a approved on 12 Nov 2026, 14:41 UTC, 3 hours after the merge.", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
 			a.Authorized, t.Authorization = record.Contradicted, required(record.ApprovalRequired)
 			t.Approvals = []record.ApprovalFact{{Approver: "noor.a", GrantedAt: late}}
+		}},
+		{"a review that asked for changes", Authorized, "The policy requires a person's review of this change of this service (rule “critical”). Its reason: owners review it. When it was merged, a required review was missing: nobody whose review counts had approved it. li.wen had asked for changes.", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
+			a.Authorized, t.Authorization, t.Gaps = record.Contradicted, required(record.ReviewRequired), []string{record.GapChangesRequested}
+			t.Review = &record.ReviewFacts{ChangesRequested: []string{"li.wen"}}
 		}},
 		{"an approval in time", Authorized, "The policy requires a person's approval, given before the merge, for this change of this service (rule “critical”). Its reason: owners review it. noor.a gave it on 12 Nov 2026, 11:00 UTC, 41 minutes before the merge.", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
 			a.Authorized, t.Authorization = record.Proven, required(record.ApprovalRequired)
@@ -100,10 +114,10 @@ func TestSentences(t *testing.T) {
 		{"cannot be known", Authorized, "It is not known. Its reason: owners review it.", func(t *record.Trail, a *record.Answers, why *record.Reasons) {
 			a.Authorized, why.Authorized, t.Authorization = record.Unproven, "It is not known.", required(record.ReviewRequired)
 		}},
-		{"reviewed", Reviewed, "li.wen approved a6ac32a on 12 Nov 2026, 11:00 UTC, 41 minutes before the merge.", func(t *record.Trail, a *record.Answers, why *record.Reasons) {
+		{"reviewed", Reviewed, "li.wen approved the merged version (a6ac32a) on 12 Nov 2026, 11:00 UTC, 41 minutes before the merge.", func(t *record.Trail, a *record.Answers, why *record.Reasons) {
 			a.Reviewed, why.Reviewed, t.Review = record.Proven, "li.wen approved it, before the merge.", approved(head, early)
 		}},
-		{"reviewed, and again after the merge", Reviewed, "li.wen approved a6ac32a on 12 Nov 2026, 11:00 UTC, 41 minutes before the merge.", func(t *record.Trail, a *record.Answers, why *record.Reasons) {
+		{"reviewed, and again after the merge", Reviewed, "li.wen approved the merged version (a6ac32a) on 12 Nov 2026, 11:00 UTC, 41 minutes before the merge.", func(t *record.Trail, a *record.Answers, why *record.Reasons) {
 			a.Reviewed, why.Reviewed, t.Review = record.Proven, "li.wen approved it.", approved(head, early)
 			t.Review.Verdicts = append(t.Review.Verdicts, record.ReviewVerdict{Reviewer: "li.wen", Verdict: "approved", CommitSHA: head, SubmittedAt: late}, record.ReviewVerdict{Reviewer: "li", Verdict: "approved", CommitSHA: head, SubmittedAt: early})
 		}},
@@ -203,10 +217,10 @@ func TestLongNamesAreShortened(t *testing.T) {
 
 func TestAReasonIsGivenOnce(t *testing.T) {
 	r := of(func(trail *record.Trail, a *record.Answers, why *record.Reasons) {
-		a.Authorized, why.Authorized = record.Unproven, "It cannot be decided: agent x is not in the policy."
-		trail.Authorization = &record.AuthorizationFact{Verdict: record.ReviewRequired, Reasons: []string{"agent x is not in the policy"}}
+		a.Authorized, why.Authorized = record.Unproven, "It cannot be decided: the policy does not list the agent x."
+		trail.Authorization = &record.AuthorizationFact{Verdict: record.ReviewRequired, Reasons: []string{"the policy does not list the agent x"}}
 	})
-	if got := Answers(r)[0].Sentence; got != "It cannot be decided: agent x is not in the policy." {
+	if got := Answers(r)[0].Sentence; got != "It cannot be decided: the policy does not list the agent x." {
 		t.Error(got)
 	}
 }

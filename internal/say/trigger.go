@@ -12,7 +12,7 @@ func (s speaker) trigger() string {
 	switch s.r.Trail.Answers.Trigger {
 	case record.Proven:
 		if g != nil && g.Held && g.Found {
-			return sentences(s.found(g, "found"), "The report was received from "+sender(g.Source)+s.scannedLate(g)+"; the agent's decision names it by its digest.")
+			return sentences(s.found(g, "found"), "The report was received from "+sender(g.Source)+s.scannedLate(g)+"; the agent's decision names it by its fingerprint (digest).")
 		}
 		if g != nil && g.Request != nil {
 			return s.request(g)
@@ -31,8 +31,60 @@ func (s speaker) trigger() string {
 		return sentences(s.found(g, "lists"), "The report was received from "+sender(g.Source)+".", s.but(reason))
 	case g.Request != nil:
 		return sentences(s.request(g), s.but(reason))
+	case !g.Held:
+		return s.neverReceived(g, reason)
 	}
 	return reason
+}
+
+// neverReceived says what the agent names, that it was never received, and what to do.
+func (s speaker) neverReceived(g *record.TriggerFacts, reason string) string {
+	_, rest, found := strings.Cut(reason, "which was never received.")
+	what, todo := naming(g)
+	if !found || what == "" {
+		return reason
+	}
+	names := "The agent names "
+	if d := s.r.Trail.Decision; d != nil && !d.RecordedAt.IsZero() {
+		names = "In its decision of " + When(d.RecordedAt) + " the agent names "
+	}
+	return sentences(names+what+", which changetrail never received: only the agent says so.", rest, todo)
+}
+
+// naming says in words what the agent names, and how it can still be sent.
+func naming(g *record.TriggerFacts) (what, todo string) {
+	kind := strings.ReplaceAll(g.Kind, "-", " ")
+	switch {
+	case g.Digest != "" || g.Kind == "scan" || g.Kind == "" && g.Finding != "":
+		return report(g), "If the report still exists, have the scanner send it, or attach it (changetrail attach scan)."
+	case g.ID != "":
+		what = "the " + kind + " " + g.ID
+	case g.Finding != "":
+		what = "the finding " + g.Finding
+	case g.URL != "":
+		what = "what is at " + g.URL
+	default:
+		return "", ""
+	}
+	if g.Finding != "" && g.ID != "" {
+		what += " about the finding " + g.Finding
+	}
+	return what, "Have the system that it comes from send it."
+}
+
+// report says which report the agent names, and which finding in it.
+func report(g *record.TriggerFacts) string {
+	what := "a report"
+	if g.Finding != "" {
+		what = "the finding " + g.Finding + " in a report"
+	}
+	if g.Scanner != "" {
+		what += " of " + g.Scanner
+	}
+	if g.Digest != "" {
+		what += " with the fingerprint (digest) " + g.Digest
+	}
+	return what
 }
 
 // but introduces what an answer lacks.
