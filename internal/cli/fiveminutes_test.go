@@ -50,7 +50,7 @@ func upWithTokens(t *testing.T, environ []string, args ...string) (page string, 
 		ended <- Run(ctx, append([]string{"up", "--listen", "127.0.0.1:0", "--broker", "127.0.0.1:0"}, args...), strings.NewReader(""), &out, &out, environ)
 	}()
 	t.Cleanup(func() { stop(); <-ended })
-	for deadline := time.Now().Add(time.Minute); !strings.Contains(out.String(), "claim, and proves nothing"); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(out.String(), "a claim and proves nothing"); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("it does not start:\n%s", out.String())
 		}

@@ -70,6 +70,8 @@ in a small program that starts faster.`,
 func (a *app) steerHook() *cobra.Command {
 	return &cobra.Command{
 		Use:       "steer claude-code|codex",
+		Short:     "Answer a tool call by the policy, for changetrail-hook",
+		Example:   "  changetrail hook steer claude-code < call.json",
 		Hidden:    true,
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []string{hook.ClaudeCode, hook.Codex},

@@ -221,7 +221,7 @@ func TestACommitLeadsToItsRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range []string{"Write", "npm test", "run session-7", "its own log names a commit", "Agent-Execution: session-7", "chose update"} {
+	for _, part := range []string{"Write", "npm test", "run session-7", "the log of the run names a commit", "Agent-Execution: session-7", "chose update"} {
 		if !bytes.Contains(story, []byte(part)) {
 			t.Errorf("%q is not in the story:\n%s", part, story)
 		}

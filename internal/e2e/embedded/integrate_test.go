@@ -210,7 +210,7 @@ func TestTheProgramsOfTheDocsReachTheRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, program := range programs {
-		if name := filepath.Base(program); !tried[name] && name != "README.md" {
+		if name := filepath.Base(program); !tried[name] && name != "README.md" && name != "five-minutes.md" { // package cli runs five-minutes.md
 			t.Errorf("%s is run by no test", name)
 		}
 	}

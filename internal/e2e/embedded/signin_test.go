@@ -22,7 +22,7 @@ func TestSigningInInABrowser(t *testing.T) {
 	picture(ctx, t, "sign-in")
 	accessible(ctx, t, axe(t), "sign-in")
 	do(ctx, t, "as an agent", chromedp.SendKeys(`input[name=token]`, agent), chromedp.Submit(`input[name=token]`), chromedp.WaitVisible(`.error`), chromedp.Text(`.error`, &text))
-	if !strings.Contains(text, "that of an agent") {
+	if !strings.Contains(text, "belongs to an agent") {
 		t.Errorf("an agent is told %s", text)
 	}
 	picture(ctx, t, "sign-in-refused")
