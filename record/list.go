@@ -99,7 +99,9 @@ func decidesNothing(e Event) bool {
 }
 
 // sameSlot reports whether the newer one of two facts that decide nothing replaces the other:
-// comments of one person, or notes about one commit or artifact, from one sender.
+// comments of one account, or notes about one commit or artifact, from one sender. A comment that
+// states the number of the account does not give way to one that does not: the number tells which
+// names are one person.
 func sameSlot(a, b Event) bool {
 	if a.Sender != b.Sender || a.witness() != b.witness() {
 		return false
@@ -107,7 +109,7 @@ func sameSlot(a, b Event) bool {
 	switch f := a.Fact.(type) {
 	case *Review:
 		o, ok := b.Fact.(*Review)
-		return ok && decidesNothing(b) && f.Reviewer == o.Reviewer
+		return ok && decidesNothing(b) && f.Reviewer == o.Reviewer && f.ReviewerID == o.ReviewerID
 	case *Noted:
 		o, ok := b.Fact.(*Noted)
 		return ok && strings.EqualFold(f.CommitSHA, o.CommitSHA) && f.Artifact == o.Artifact

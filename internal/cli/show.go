@@ -92,7 +92,7 @@ func printRecord(out io.Writer, r *record.Record) error {
 	if t.Control != nil {
 		w.line("controls", strings.Join(t.Control.Tags, " "))
 		for _, c := range t.Control.Resolved {
-			w.line("", c.Tag, with(" ", c.Title), ": ", cmp.Or(c.Status, controls.NotEvaluated), with(", missing: ", strings.Join(c.Missing, ", ")))
+			w.line("", c.Tag, with(" ", c.Title), ": ", cmp.Or(c.Status, controls.NotEvaluated), with(" ", strings.Join(c.Missing, ", ")))
 		}
 	}
 	if answers := say.Answers(r); answers != nil {

@@ -39,7 +39,7 @@ func seeds(n int) iter.Seq[uint64] {
 				return
 			}
 		}
-		for _, seed := range []uint64{6605, 19017, 20919, 23828} {
+		for _, seed := range []uint64{6605, 10855, 19017, 20919, 23828} {
 			if seed >= uint64(n) && !yield(seed) {
 				return
 			}
