@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"errors"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -59,7 +60,7 @@ func TestWhatIsTakenIsIndexed(t *testing.T) {
 		eventually(t, 2*time.Minute, func() error {
 			for change, odd := range changes {
 				if doc, err := engine.Record(t.Context(), change); err != nil || doc == nil {
-					return fmt.Errorf("%s has no record of %s (%s): %v", name, change, odd, err)
+					return errors.Join(fmt.Errorf("%s has no record of %s (%s)", name, change, odd), err)
 				}
 			}
 			status, answer, err := engine.Request(t.Context(), http.MethodGet, "/"+schemas.EventIndex(p.namespace)+"/_count", nil)
@@ -68,7 +69,7 @@ func TestWhatIsTakenIsIndexed(t *testing.T) {
 				err = json.Unmarshal(answer, &found)
 			}
 			if err != nil || status != http.StatusOK || found.Count != taken {
-				return fmt.Errorf("%s has %d of %d events: %d %v", name, found.Count, taken, status, err)
+				return errors.Join(fmt.Errorf("%s has %d of %d events: %d", name, found.Count, taken, status), err)
 			}
 			return nil
 		})
