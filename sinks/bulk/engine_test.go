@@ -73,6 +73,13 @@ func newEngine(t testing.TB, name string, change func(*bulk.Connection)) *engine
 	return e
 }
 
+// mend ends what spoil does. A request whose connection was cut may still be at work.
+func (e *engine) mend() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.spoil = nil
+}
+
 func (e *engine) serve(w http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

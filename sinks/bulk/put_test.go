@@ -116,7 +116,7 @@ func TestAFaultThatHappenedAndOneThatDidNot(t *testing.T) {
 					if err == nil || out != nil || blocked || errors.Is(err, sinks.ErrTooLarge) || errors.Is(err, sinks.ErrWhole) {
 						t.Errorf("done %t: %v, %v, want an error after which all are put again", done, out, err)
 					}
-					e.spoil = nil
+					e.mend()
 					want := []sinks.Kind{sinks.Done, sinks.Done}
 					if done {
 						want = []sinks.Kind{sinks.Stale, sinks.Stale}

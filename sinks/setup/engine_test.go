@@ -93,6 +93,24 @@ func (e *engine) took() []string {
 	return out
 }
 
+// wasCut returns the method of the request that was cut, "" if none was. That request may still
+// be at work.
+func (e *engine) wasCut() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.cut
+}
+
+// cutAt has the connection cut at a request, once the engine did what was asked or before. The
+// requests are counted from the first that the engine was asked.
+func (e *engine) cutAt(request int, done bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.cutBefore = request; done {
+		e.cutBefore, e.cutAfter = 0, request
+	}
+}
+
 func (e *engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

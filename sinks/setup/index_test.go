@@ -190,12 +190,10 @@ func TestSetupThatIsCutIsFinishedByTheNext(t *testing.T) {
 					for _, done := range []bool{false, true} {
 						e := newEngine(t, calm.Name())
 						start(t, e)
-						if e.cutBefore = at; done {
-							e.cutBefore, e.cutAfter = 0, at
-						}
+						e.cutAt(at, done)
 						_, err := setup.Index(t.Context(), e, options())
-						if e.cut == http.MethodPut && err == nil || e.cut == "" { // the client asks again by itself where that is harmless
-							t.Errorf("request %d of %d, %s, done %t: %v", at, n, e.cut, done, err)
+						if cut := e.wasCut(); cut == http.MethodPut && err == nil || cut == "" { // the client asks again by itself where that is harmless
+							t.Errorf("request %d of %d, %s, done %t: %v", at, n, cut, done, err)
 						}
 						run(t, e, options())
 						if diff := cmp.Diff(want, e.state(t)); diff != "" {
