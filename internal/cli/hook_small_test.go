@@ -1,3 +1,5 @@
+//go:build unix
+
 package cli
 
 import (
@@ -6,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -29,9 +30,6 @@ const stop = `{"session_id":"s","hook_event_name":"Stop"}`
 // TestBothProgramsTakeAHookAlike: changetrail-hook notes, prints and complains as
 // changetrail hook does.
 func TestBothProgramsTakeAHookAlike(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("programs are scripts here")
-	}
 	call := `{"session_id":"s","hook_event_name":"PreToolUse","cwd":"/w","tool_name":"Write","tool_use_id":"t","tool_input":{"file_path":"/w/iam/a.tf","content":"password=hunter2trustno1"}}`
 	policy := "agents: [{id: claude-code, services: ['*']}]\nrules: [{name: iam, when: 'change.paths.exists(p, p.contains(\"iam/\"))', verdict: forbidden, reason: no agent grants rights}]\ndefault: autonomous\n"
 	for name, c := range map[string]struct {
@@ -142,9 +140,6 @@ func undated(t *testing.T, name, text string, keyed bool) string {
 // TestTheSmallProgramAsksTheLargeOne: what is sent, what the policy says, and other commands
 // are the large program's.
 func TestTheSmallProgramAsksTheLargeOne(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("the program is a script here")
-	}
 	home := t.TempDir()
 	t.Setenv("HOME", home)
 	t.Setenv("XDG_STATE_HOME", "")

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"runtime"
 	"strings"
 	"testing"
 )
@@ -72,27 +71,6 @@ func TestEveryPathBeginsWhereTheFileLies(t *testing.T) {
 			t.Errorf("%s: a path %v, with the tag %v", path, names, tags.Get("path") != "")
 		}
 	})
-}
-
-// TestTheFileOfAPerson is never in the folder in which they work.
-func TestTheFileOfAPerson(t *testing.T) {
-	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
-		t.Skip("where it is there, the standard library says")
-	}
-	for _, c := range []struct {
-		environ []string
-		want    string
-	}{
-		{[]string{"HOME=/home/mona"}, "/home/mona/.config/changetrail/changetrail.yaml"},
-		{[]string{"HOME=/home/mona", "XDG_CONFIG_HOME=/etc/mona"}, "/etc/mona/changetrail/changetrail.yaml"},
-		{[]string{"HOME=/home/mona", "XDG_CONFIG_HOME=here"}, "/home/mona/.config/changetrail/changetrail.yaml"},
-		{[]string{"HOME=."}, ""},
-		{nil, ""},
-	} {
-		if got := personalFile(getenvOf(c.environ)); got != c.want {
-			t.Errorf("%v: %s, want %s", c.environ, got, c.want)
-		}
-	}
 }
 
 func TestTimeSpansHaveAnEnd(t *testing.T) {
