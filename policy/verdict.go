@@ -72,7 +72,7 @@ const (
 	RuleScope          = "services of the agent"
 	RuleDelegate       = "delegates of the agent"
 	RuleMode           = "mode gate-everything"
-	RuleDefault        = "default"
+	RuleDefault        = record.RuleDefault
 	RuleThreshold      = "threshold"
 )
 

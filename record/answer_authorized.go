@@ -46,6 +46,18 @@ func (j *judge) allowed() (answer, reason string) {
 	return j.unmet(surely, maybe)
 }
 
+// RuleDefault is the name of the decision that a policy makes if no rule applies.
+const RuleDefault = "default"
+
+// Because returns the reasons for the verdict. A decision by default has none: its reason says only
+// that no rule applies.
+func (a *AuthorizationFact) Because() []string {
+	if a.Rule == RuleDefault {
+		return nil
+	}
+	return a.Reasons
+}
+
 // forbidden returns the answer if the policy forbids the change.
 func (j *judge) forbidden() (answer, reason string) {
 	a := j.authority

@@ -248,10 +248,8 @@ func (s *Story) decided() {
 	s.add(step.saidBy(s.event(d.Source, d.EventID)))
 	if a := s.Record.Trail.Authorization; a != nil {
 		step := Step{Stage: Decided, Title: say.Ruled(s.Record), Digest: a.PolicyDigest, Facts: []Fact{{"rule", a.Rule}}}
-		for _, r := range a.Reasons {
-			if r != "no rule applies" {
-				step.Facts = append(step.Facts, Fact{"because", r})
-			}
+		for _, r := range a.Because() {
+			step.Facts = append(step.Facts, Fact{"because", r})
 		}
 		if c := a.Claimed; c != nil {
 			step.Facts = append(step.Facts, Fact{"the agent claims", join(", ", c.Verdict, with("allowed by ", c.GrantedBy), with("for ", strings.Join(c.Scope, " ")))})

@@ -125,8 +125,8 @@ func (s speaker) policy(a *record.AuthorizationFact) string {
 // because returns the policy's reason, unless there is none or said contains it.
 func (s speaker) because(a *record.AuthorizationFact, said string) string {
 	var out []string
-	for _, r := range a.Reasons {
-		if r = strings.TrimSuffix(strings.TrimSpace(r), "."); r != "" && r != "no rule applies" && !strings.Contains(said, r) {
+	for _, r := range a.Because() {
+		if r = strings.TrimSuffix(strings.TrimSpace(r), "."); r != "" && !strings.Contains(said, r) {
 			out = append(out, r)
 		}
 	}

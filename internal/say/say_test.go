@@ -111,6 +111,10 @@ func TestSentences(t *testing.T) {
 		{"alone", Authorized, "The policy lets patch-pilot change this service without asking anybody (rule “critical”). Its reason: owners review it.", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
 			a.Authorized, t.Authorization = record.Proven, required(record.Autonomous)
 		}},
+		{"by default", Authorized, "The policy lets patch-pilot change this service without asking anybody (rule “default”).", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
+			a.Authorized, t.Authorization = record.Proven, required(record.Autonomous)
+			t.Authorization.Rule, t.Authorization.Reasons = record.RuleDefault, []string{"no rule holds"} // the text of an earlier version
+		}},
 		{"cannot be known", Authorized, "It is not known. Its reason: owners review it.", func(t *record.Trail, a *record.Answers, why *record.Reasons) {
 			a.Authorized, why.Authorized, t.Authorization = record.Unproven, "It is not known.", required(record.ReviewRequired)
 		}},
