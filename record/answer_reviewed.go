@@ -158,7 +158,7 @@ func (j *judge) sort() map[string]string {
 			why[GapSelfApproval] = s.Reviewer
 		case s.CommitSHA == "" || head == "" && merge == "":
 			rv.unknown = append(rv.unknown, s)
-		case !sameCommit(s.CommitSHA, head) && !sameCommit(s.CommitSHA, merge):
+		case !SameCommit(s.CommitSHA, head) && !SameCommit(s.CommitSHA, merge):
 			rv.stale = append(rv.stale, s)
 		case j.people.mayHave(s.Reviewer):
 			rv.doubtful = append(rv.doubtful, s)

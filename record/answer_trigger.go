@@ -53,6 +53,18 @@ func (j *judge) trigger() (answer, reason string) {
 	return j.say(Proven, "", "%s is in the report of %s that the decision names by its fingerprint (digest, %s), received from %s.", t.Finding, t.Scanner, t.Digest, t.Source)
 }
 
+// ScanOf returns the scan that a report came from: the last before the decision, or else the first.
+// It is nil if there is none.
+func (t *Trail) ScanOf(digest string) (found *ScanFact) {
+	d := t.Decision
+	for i, scan := range t.Scans {
+		if scan.Digest == digest && (found == nil || d != nil && scan.At.After(found.At) && !scan.At.After(d.RecordedAt)) {
+			found = &t.Scans[i]
+		}
+	}
+	return found
+}
+
 // heldIndependently reports whether a witness who can know it, and is not an agent, sent what the
 // decision names.
 func (j *judge) heldIndependently() bool { return canKnow(j.record.Judged.Trigger) }

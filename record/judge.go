@@ -156,8 +156,8 @@ func (j *judge) before() string {
 	return ", before the merge"
 }
 
-// sameCommit compares two commit ids, one of which may be shortened.
-func sameCommit(a, b string) bool {
+// SameCommit compares two commit ids, one of which may be shortened.
+func SameCommit(a, b string) bool {
 	const shortest = 7
 	n := min(len(a), len(b))
 	return n >= shortest && strings.EqualFold(a[:n], b[:n])

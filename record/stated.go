@@ -151,7 +151,7 @@ func (s *statement) contradicted() (attribute, bool) {
 // in another case.
 func (s *statement) sameAsSeen(a attribute) bool {
 	for o := range s.seen {
-		if o.name == a.name && (strings.EqualFold(o.value, a.value) || sameCommit(o.value, a.value)) {
+		if o.name == a.name && (strings.EqualFold(o.value, a.value) || SameCommit(o.value, a.value)) {
 			return true
 		}
 	}

@@ -181,7 +181,7 @@ func (s *Story) saw() {
 			{"summary", g.Summary},
 		},
 	}
-	if scan := s.scanOf(g.Digest); scan != nil {
+	if scan := s.Record.Trail.ScanOf(g.Digest); scan != nil {
 		step.At, step.Digest = scan.At, scan.Digest
 		step = s.heard(step)
 		step.Facts = append(step.Facts, Fact{"report", fmt.Sprintf("%s, the most severe is %s; commit %s was scanned", plural(scan.Findings, "finding"), orNone(scan.Highest), orNone(scan.CommitSHA))})
@@ -215,18 +215,6 @@ func requestFacts(r *record.RequestFacts) []Fact {
 		{"title", r.Title},
 		{"asked by", join(", ", r.AskedBy...)},
 	}
-}
-
-// scanOf returns the scan that a report came from. If a report came from several, it is the last
-// before the decision, or else the first.
-func (s *Story) scanOf(digest string) (found *record.ScanFact) {
-	d := s.Record.Trail.Decision
-	for i, scan := range s.Record.Trail.Scans {
-		if scan.Digest == digest && (found == nil || d != nil && scan.At.After(found.At) && !scan.At.After(d.RecordedAt)) {
-			found = &s.Record.Trail.Scans[i]
-		}
-	}
-	return found
 }
 
 func (s *Story) decided() {

@@ -139,15 +139,13 @@ func (s speaker) because(a *record.AuthorizationFact, said string) string {
 // given says who gave the required approval or review, or only that it was given if that was not
 // one person.
 func (s speaker) given(a *record.AuthorizationFact) string {
-	merged := s.r.Trail.Change.MergedAt
 	switch a.Verdict {
 	case record.Autonomous:
 		return ""
 	case record.ApprovalRequired:
 		var in []record.ApprovalFact
 		for _, p := range s.r.Trail.Approvals {
-			late := !merged.IsZero() && p.GrantedAt.After(merged)
-			if p.Verdict != "refused" && (p.Tier == record.Observed || p.Tier == record.Human) && !late {
+			if p.Verdict != "refused" && (p.Tier == record.Observed || p.Tier == record.Human) && !s.afterMerge(p.GrantedAt) {
 				in = append(in, p)
 			}
 		}
@@ -159,7 +157,7 @@ func (s speaker) given(a *record.AuthorizationFact) string {
 			return s.reviewed() // the record does not say which of several approvals met the rule
 		}
 	}
-	if merged.IsZero() {
+	if s.r.Trail.Change.MergedAt.IsZero() {
 		return "It was given."
 	}
 	return "It was given before the merge."
@@ -167,12 +165,8 @@ func (s speaker) given(a *record.AuthorizationFact) string {
 
 // lateApproval names who approved too late.
 func (s speaker) lateApproval() string {
-	merged := s.r.Trail.Change.MergedAt
-	if merged.IsZero() {
-		return ""
-	}
 	for _, p := range s.r.Trail.Approvals {
-		if p.Verdict != "refused" && p.GrantedAt.After(merged) {
+		if p.Verdict != "refused" && s.afterMerge(p.GrantedAt) {
 			return p.Approver + " approved" + on(p.GrantedAt) + s.fromMerge(p.GrantedAt) + "."
 		}
 	}

@@ -40,7 +40,7 @@ func GapOf(r *record.Record, name string) Gap {
 	}
 	if r != nil {
 		if special := specials[name]; special != nil {
-			if text := special(speaker{r: r, why: new(record.Reasons), then: new(record.Answers)}); text != "" {
+			if text := special(speakerOf(r)); text != "" {
 				g.Means = text
 			}
 		}
@@ -84,7 +84,7 @@ var specials = map[string]func(speaker) string{
 	},
 	record.GapStaleApproval: func(s speaker) string {
 		v, c := s.r.Trail.Review, s.r.Trail.Change
-		if v == nil || v.ApprovedSHA == "" || c.HeadSHA == "" || same(v.ApprovedSHA, c.HeadSHA) || same(v.ApprovedSHA, c.MergeSHA) {
+		if v == nil || v.ApprovedSHA == "" || c.HeadSHA == "" || s.counts(v.ApprovedSHA) {
 			return ""
 		}
 		return "The newest approval is for commit " + Short(v.ApprovedSHA) + "; the change is now at " + Short(c.HeadSHA) + "."

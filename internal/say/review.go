@@ -19,7 +19,7 @@ func (s speaker) reviewed() string {
 		return v.Reviewer + " approved " + s.version(v.CommitSHA) + at
 	case t.Answers.Reviewed == record.Contradicted && v.Verdict == "changes-requested":
 		return v.Reviewer + " asked for changes" + on(v.SubmittedAt) + " and did not withdraw that before the merge."
-	case t.Answers.Reviewed == record.Partial && v.CommitSHA != "" && t.Change.HeadSHA != "" && !same(v.CommitSHA, t.Change.HeadSHA) && !same(v.CommitSHA, t.Change.MergeSHA):
+	case t.Answers.Reviewed == record.Partial && v.CommitSHA != "" && t.Change.HeadSHA != "" && !s.counts(v.CommitSHA):
 		return v.Reviewer + " approved " + Short(v.CommitSHA) + at + " Another commit, " + Short(t.Change.HeadSHA) + ", was merged."
 	case t.Answers.Reviewed == record.Partial && v.CommitSHA == "":
 		return v.Reviewer + " approved" + at + " Nothing says which commit was approved."
@@ -52,14 +52,18 @@ func (s speaker) counted() (found *record.ReviewVerdict) {
 		if v.Verdict != want || !names(s.why.Reviewed, v.Reviewer) {
 			continue
 		}
-		counts := same(v.CommitSHA, t.Change.HeadSHA) || same(v.CommitSHA, t.Change.MergeSHA)
-		late := !t.Change.MergedAt.IsZero() && v.SubmittedAt.After(t.Change.MergedAt)
-		if t.Answers.Reviewed == record.Proven && (!counts || late) {
+		if t.Answers.Reviewed == record.Proven && (!s.counts(v.CommitSHA) || s.afterMerge(v.SubmittedAt)) {
 			continue
 		}
 		found = &t.Review.Verdicts[i]
 	}
 	return found
+}
+
+// counts reports whether an approval of a commit is one of what was merged, or of the newest version.
+func (s speaker) counts(commit string) bool {
+	c := s.r.Trail.Change
+	return record.SameCommit(commit, c.HeadSHA) || record.SameCommit(commit, c.MergeSHA)
 }
 
 // names reports whether a sentence contains an account.
@@ -73,10 +77,4 @@ func names(sentence, account string) bool {
 		}
 	}
 	return false
-}
-
-// same reports whether two commits are equal, if one of them may be abbreviated.
-func same(a, b string) bool {
-	n := min(len(a), len(b))
-	return n >= 7 && strings.EqualFold(a[:n], b[:n])
 }

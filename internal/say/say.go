@@ -40,22 +40,19 @@ func Answers(r *record.Record) []Answer {
 	if given == nil {
 		return nil
 	}
-	s := speaker{r: r, why: r.Trail.Reasons, then: new(record.Answers)}
-	if s.why == nil {
-		s.why = new(record.Reasons)
-	}
+	s, then := speakerOf(r), new(record.Answers)
 	if k := r.Trail.AtMerge; k != nil && k.Answers != nil {
-		s.then = k.Answers
+		then = k.Answers
 	}
 	var out []Answer
 	for _, a := range []struct {
 		Answer
 		sentence func() string
 	}{
-		{Answer{Name: Trigger, Question: "Which scan output triggered the agent?", Answer: given.Trigger, AtMerge: s.then.Trigger}, s.trigger},
-		{Answer{Name: Alternatives, Question: "Which alternatives did it consider and reject?", Answer: given.Alternatives, AtMerge: s.then.Alternatives}, s.alternatives},
-		{Answer{Name: Authorized, Question: "Was it authorized to change that service?", Answer: given.Authorized, AtMerge: s.then.Authorized}, s.authorized},
-		{Answer{Name: Reviewed, Question: "Who reviewed before merge?", Answer: given.Reviewed, AtMerge: s.then.Reviewed}, s.reviewed},
+		{Answer{Name: Trigger, Question: "Which scan output triggered the agent?", Answer: given.Trigger, AtMerge: then.Trigger}, s.trigger},
+		{Answer{Name: Alternatives, Question: "Which alternatives did it consider and reject?", Answer: given.Alternatives, AtMerge: then.Alternatives}, s.alternatives},
+		{Answer{Name: Authorized, Question: "Was it authorized to change that service?", Answer: given.Authorized, AtMerge: then.Authorized}, s.authorized},
+		{Answer{Name: Reviewed, Question: "Who reviewed before merge?", Answer: given.Reviewed, AtMerge: then.Reviewed}, s.reviewed},
 	} {
 		if a.Answer.Answer == "" {
 			continue
@@ -82,9 +79,15 @@ func Means(answer string) string {
 
 // A speaker makes the sentences of one record.
 type speaker struct {
-	r    *record.Record
-	why  *record.Reasons
-	then *record.Answers
+	r   *record.Record
+	why *record.Reasons // empty if the record has none
+}
+
+func speakerOf(r *record.Record) speaker {
+	if r.Trail.Reasons == nil {
+		return speaker{r, new(record.Reasons)}
+	}
+	return speaker{r, r.Trail.Reasons}
 }
 
 // agent returns the agent as the start of a sentence.

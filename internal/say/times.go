@@ -44,13 +44,19 @@ func number(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
+// afterMerge reports whether t is after the merge; it is not if either is unknown.
+func (s speaker) afterMerge(t time.Time) bool {
+	merged := s.r.Trail.Change.MergedAt
+	return !merged.IsZero() && t.After(merged)
+}
+
 // fromMerge says how long before or after the merge t is: ", 41 minutes before the merge".
 func (s speaker) fromMerge(t time.Time) string {
 	merged := s.r.Trail.Change.MergedAt
 	switch {
 	case t.IsZero() || merged.IsZero():
 		return ""
-	case t.After(merged):
+	case s.afterMerge(t):
 		return ", " + Span(t.Sub(merged)) + " after the merge"
 	}
 	return ", " + Span(merged.Sub(t)) + " before the merge"

@@ -1,6 +1,7 @@
 package say
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/changetrail/changetrail/record"
@@ -114,13 +115,10 @@ func sender(source string) string {
 func (s speaker) found(g *record.TriggerFacts, verb string) string {
 	var b strings.Builder
 	b.WriteString("The scan by " + scanner(g))
-	if scan := s.scan(g.Digest); scan != nil {
+	if scan := s.r.Trail.ScanOf(g.Digest); scan != nil {
 		b.WriteString(" of " + When(scan.At) + ",")
 	}
-	b.WriteString(" " + verb + " " + g.Finding)
-	if g.Finding == "" {
-		b.WriteString("what the agent names")
-	}
+	b.WriteString(" " + verb + " " + cmp.Or(g.Finding, "what the agent names"))
 	var others []string
 	for _, a := range g.Aliases {
 		if !strings.EqualFold(a, g.Finding) {
@@ -163,21 +161,10 @@ func bracketed(parts ...string) string {
 
 // scannedLate says that the scan is later than the merge, if it is.
 func (s speaker) scannedLate(g *record.TriggerFacts) string {
-	if scan, merged := s.scan(g.Digest), s.r.Trail.Change.MergedAt; scan == nil || merged.IsZero() || !scan.At.After(merged) {
-		return ""
+	if scan := s.r.Trail.ScanOf(g.Digest); scan != nil && s.afterMerge(scan.At) {
+		return s.fromMerge(scan.At)
 	}
-	return s.fromMerge(s.scan(g.Digest).At)
-}
-
-// scan returns the scan that a report came from: the last before the decision, or else the first.
-func (s speaker) scan(digest string) (found *record.ScanFact) {
-	d := s.r.Trail.Decision
-	for i, scan := range s.r.Trail.Scans {
-		if scan.Digest == digest && (found == nil || d != nil && scan.At.After(found.At) && !scan.At.After(d.RecordedAt)) {
-			found = &s.r.Trail.Scans[i]
-		}
-	}
-	return found
+	return ""
 }
 
 // requestNames are the words for the kinds of requests.
