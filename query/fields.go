@@ -37,13 +37,9 @@ type Fields map[string]Field
 // RecordFields returns the searchable fields of a change record, from the mapping of the search
 // engines.
 func RecordFields() (Fields, error) {
-	text, err := schemas.Mapping(schemas.OpenSearch, "record")
+	m, err := recordMapping()
 	if err != nil {
 		return nil, err
-	}
-	var m property
-	if err := json.Unmarshal(text, &m); err != nil {
-		return nil, fmt.Errorf("mapping of the records: %w", err)
 	}
 	f := make(Fields)
 	return f, f.add("", "", m.Properties)
@@ -52,17 +48,24 @@ func RecordFields() (Fields, error) {
 // RecordColumns returns the fields of a record that can be shown: those that can be searched, and
 // those that are only stored.
 func RecordColumns() (Fields, error) {
-	text, err := schemas.Mapping(schemas.OpenSearch, "record")
+	m, err := recordMapping()
 	if err != nil {
 		return nil, err
-	}
-	var m property
-	if err := json.Unmarshal(text, &m); err != nil {
-		return nil, fmt.Errorf("mapping of the records: %w", err)
 	}
 	f := make(Fields)
 	f.addAll("", m.Properties)
 	return f, nil
+}
+
+func recordMapping() (m property, err error) {
+	text, err := schemas.Mapping(schemas.OpenSearch, "record")
+	if err != nil {
+		return m, err
+	}
+	if err := json.Unmarshal(text, &m); err != nil {
+		return m, fmt.Errorf("mapping of the records: %w", err)
+	}
+	return m, nil
 }
 
 // addAll adds all fields, whatever their kind.

@@ -290,16 +290,11 @@ func (p *parser) value(f *Field, depth int) (Node, error) {
 		return p.each(f, func(f Field) (Node, error) { return p.exactly(f, text, true, start) })
 	}
 	text, wild, err := p.literal()
-	if err == nil && len(text) == 0 && !p.done() {
-		if err = p.end(); err == nil {
-			err = p.fail(start, "a word was expected")
-		}
+	if err == nil {
+		err = p.end()
 	}
 	if err == nil && len(text) == 0 {
 		err = p.fail(start, "a word was expected")
-	}
-	if err == nil {
-		err = p.end()
 	}
 	switch {
 	case err != nil:

@@ -114,11 +114,7 @@ func pastedRepository(word string) string {
 		return ""
 	}
 	name := `*\/` + strings.NewReplacer("/", `\/`, "-", `\-`).Replace(strings.ToLower(word))
-	parts := make([]string, len(repositoryFields))
-	for i, f := range repositoryFields {
-		parts[i] = f + ":" + name
-	}
-	return "(" + strings.Join(parts, " OR ") + ")"
+	return inAny(name, repositoryFields...)
 }
 
 // isAddress reports whether a word begins with a host.
@@ -131,23 +127,23 @@ func isAddress(word string) bool {
 	return ok && !strings.Contains(host, ":") && dot > 0 && dot < len(host)-1
 }
 
-func anyOf(value string, fields ...string) string {
+func anyOf(value string, fields ...string) string { return inAny(Quote(value), fields...) }
+
+func beginning(value string, fields ...string) string { return inAny(value+"*", fields...) }
+
+// inAny searches for a word, in Lucene's syntax, in any of several fields.
+func inAny(word string, fields ...string) string {
 	parts := make([]string, len(fields))
 	for i, f := range fields {
-		parts[i] = f + `:"` + escape(value) + `"`
+		parts[i] = f + ":" + word
 	}
 	return "(" + strings.Join(parts, " OR ") + ")"
 }
 
-func beginning(value string, fields ...string) string {
-	parts := make([]string, len(fields))
-	for i, f := range fields {
-		parts[i] = f + ":" + value + "*"
-	}
-	return "(" + strings.Join(parts, " OR ") + ")"
+// Quote returns a text as a search for exactly that text.
+func Quote(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
-
-func escape(s string) string { return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) }
 
 // A rewrite is a pasted word and the search that replaces it.
 type rewrite struct {

@@ -4,6 +4,13 @@ import (
 	"strings"
 )
 
+// An edge is one end of a range, as it is written.
+type edge struct {
+	text           string
+	at             int // where the text begins
+	low, inclusive bool
+}
+
 // span parses a range in brackets: [a TO b], {a TO b}, or mixed.
 func (p *parser) span(f *Field) (Node, error) {
 	start := p.at
@@ -13,38 +20,36 @@ func (p *parser) span(f *Field) (Node, error) {
 	if f.Kind == Text || f.Kind == Boolean {
 		return nil, p.fail(start, "the values of %s have no order, so it has no ranges", f.Name)
 	}
-	low := &Bound{Inclusive: p.peek() == '['}
+	low := edge{low: true, inclusive: p.peek() == '['}
 	p.at++
-	lowText, lowAt, err := p.bound()
-	if err != nil {
+	var err error
+	if low.text, low.at, err = p.bound(); err != nil {
 		return nil, err
 	}
 	p.space()
 	if !p.word("TO") {
 		return nil, p.fail(p.at, "TO was expected: a range is written [a TO b]")
 	}
-	topText, topAt, err := p.bound()
-	if err != nil {
+	var top edge
+	if top.text, top.at, err = p.bound(); err != nil {
 		return nil, err
 	}
 	p.space()
 	if p.done() || p.peek() != ']' && p.peek() != '}' {
 		return nil, p.fail(start, "this range is not closed")
 	}
-	top := &Bound{Inclusive: p.peek() == ']'}
+	top.inclusive = p.peek() == ']'
 	p.at++
 	r := Range{Field: *f}
-	if lowText != "*" {
-		if err := p.setLow(*f, low, lowText, lowAt); err != nil {
+	if low.text != "*" {
+		if r.Low, err = p.limit(*f, low); err != nil {
 			return nil, err
 		}
-		r.Low = low
 	}
-	if topText != "*" {
-		if err := p.setTop(*f, top, topText, topAt); err != nil {
+	if top.text != "*" {
+		if r.Top, err = p.limit(*f, top); err != nil {
 			return nil, err
 		}
-		r.Top = top
 	}
 	if r.Low == nil && r.Top == nil {
 		return Exists{*f}, nil
@@ -75,79 +80,62 @@ func (p *parser) bound() (text string, at int, err error) {
 // comparison parses >a, >=a, <a and <=a.
 func (p *parser) comparison(f *Field) (Node, error) {
 	start := p.at
-	low := p.take(">")
-	if !low && !p.take("<") {
+	e := edge{low: p.take(">")}
+	if !e.low && !p.take("<") {
 		return nil, p.fail(start, "= is not an operator by itself; write field:value")
 	}
-	b := &Bound{Inclusive: p.take("=")}
+	e.inclusive = p.take("=")
 	p.space()
-	at := p.at
-	text := ""
+	e.at = p.at
 	if p.peek() == '"' {
-		t, err := p.quoted()
-		if err != nil {
+		var err error
+		if e.text, err = p.quoted(); err != nil {
 			return nil, err
 		}
-		text = t
 	} else {
 		sign := ""
 		if p.take("-") {
 			sign = "-"
 		}
 		for !p.done() && !isSpace(p.peek()) && p.peek() != ')' {
-			text += string(p.peek())
+			e.text += string(p.peek())
 			p.at++
 		}
-		text = strings.ReplaceAll(sign+text, `\`, "")
+		e.text = strings.ReplaceAll(sign+e.text, `\`, "")
 	}
 	switch {
 	case f == nil:
 		return nil, p.fail(start, "a comparison needs a field before it, such as changetrail.validation.failed:>0")
 	case f.Kind == Text || f.Kind == Boolean:
 		return nil, p.fail(start, "the values of %s have no order, so it has no comparisons", f.Name)
-	case text == "":
+	case e.text == "":
 		return nil, p.fail(start, "there is nothing after the comparison")
 	}
-	if low {
-		return Range{Field: *f, Low: b}, p.setLow(*f, b, text, at)
+	b, err := p.limit(*f, e)
+	if e.low {
+		return Range{Field: *f, Low: b}, err
 	}
-	return Range{Field: *f, Top: b}, p.setTop(*f, b, text, at)
+	return Range{Field: *f, Top: b}, err
 }
 
-// setLow sets a lower bound. Like in the engines, above a whole day means after its end, and below
-// it means before its start.
-func (p *parser) setLow(f Field, b *Bound, text string, at int) error {
-	s, err := p.setBound(f, b, text, at)
-	if f.Kind == Date {
-		b.Number = float64(s.first)
-		if !b.Inclusive {
-			b.Number = float64(s.last)
-		}
-	}
-	return err
-}
-
-func (p *parser) setTop(f Field, b *Bound, text string, at int) error {
-	s, err := p.setBound(f, b, text, at)
-	if f.Kind == Date {
-		b.Number = float64(s.last)
-		if !b.Inclusive {
-			b.Number = float64(s.first)
-		}
-	}
-	return err
-}
-
-func (p *parser) setBound(f Field, b *Bound, text string, at int) (s span, err error) {
+// limit returns the bound that an edge sets. Like in the engines, above a whole day means after its
+// end, and below it means before its start.
+func (p *parser) limit(f Field, e edge) (b *Bound, err error) {
+	b = &Bound{Inclusive: e.inclusive}
 	switch f.Kind {
 	case Date:
-		if s, err = parseDate(text, p.now); err != nil {
-			err = p.fail(at, "%s: %v", f.Name, err)
+		day, err := parseDate(e.text, p.now)
+		if err != nil {
+			return nil, p.fail(e.at, "%s: %v", f.Name, err)
+		}
+		b.Number = float64(day.last)
+		if e.low == e.inclusive {
+			b.Number = float64(day.first)
 		}
 	case Number:
-		b.Number, err = p.number(f, text, at)
+		b.Number, err = p.number(f, e.text, e.at)
 	default:
-		b.Text = text
+		b.Text = e.text
 	}
-	return s, err
+	return b, err
 }
