@@ -114,7 +114,7 @@ func (s *server) complete(w http.ResponseWriter, r *http.Request) error {
 				return err
 			}
 			for _, v := range values {
-				out = append(out, head+field+":"+quote(v))
+				out = append(out, head+field+":"+query.Quote(v))
 			}
 		}
 		return writeJSON(w, out)

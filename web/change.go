@@ -40,7 +40,7 @@ var functions = template.FuncMap{
 		}
 		return u
 	},
-	"search": func(field, value string) string { return searchPath(field + ":" + quote(value)) },
+	"search": func(field, value string) string { return searchPath(field + ":" + query.Quote(value)) },
 	"saved":  searchPath,
 	"symbol": symbol,
 	"gap":    func(name string) say.Gap { return say.GapOf(nil, name) },

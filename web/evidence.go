@@ -129,11 +129,7 @@ func (s *server) uses(r *http.Request, digest string) ([]use, error) {
 	}
 	var out []use
 	for _, u := range fileUses {
-		var any []string
-		for _, f := range u.fields {
-			any = append(any, f+":"+quote(digest))
-		}
-		text := strings.Join(any, " OR ")
+		text := anyOf(query.Quote(digest), u.fields)
 		where, err := query.Parse(text, s.fields, s.Now())
 		if err != nil {
 			return nil, err

@@ -17,7 +17,7 @@ import (
 const maxFixes = 500
 
 // fixed finds the merged changes that a finding in a report made an agent start.
-const fixed = "changetrail.change.state:merged AND changetrail.change.initiated_by:agent AND changetrail.trigger.found:true"
+const fixed = "changetrail.change.state:merged AND " + byAgents + " AND changetrail.trigger.found:true"
 
 // A fixStep is the end of a bar of the time that fixes take.
 type fixStep struct {

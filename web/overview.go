@@ -20,16 +20,12 @@ type standing struct {
 	Query        string
 }
 
+// byAgents finds the changes by agents.
+const byAgents = "changetrail.change.initiated_by:agent"
+
 // standings from the best to the worst. Each change by an agent has one of them.
 func standings() []standing {
-	any := func(answer string) string {
-		var parts []string
-		for _, a := range answers {
-			parts = append(parts, a+":"+answer)
-		}
-		return "(" + strings.Join(parts, " OR ") + ")"
-	}
-	const byAgents = "changetrail.change.initiated_by:agent"
+	any := func(answer string) string { return "(" + anyOf(answer, answers) + ")" }
 	is, not := func(a string) string { return " AND " + any(a) }, func(a string) string { return " AND NOT " + any(a) }
 	return []standing{
 		{record.Proven, "all proven", byAgents + not(record.Contradicted) + not(record.Unproven) + not(record.Partial) + not(record.Pending) + " AND _exists_:changetrail.answers"},
@@ -49,16 +45,10 @@ const (
 
 // overview is the first page: how well changes by agents can be shown; each number is a search.
 func (s *server) overview(w http.ResponseWriter, r *http.Request) error {
-	v, err := s.read(r.URL.Query())
+	asked := r.URL.Query()
+	asked.Set("since", cmp.Or(asked.Get("span"), "90d"))
+	v, err := s.read(asked)
 	if err != nil {
-		return err
-	}
-	if span := r.URL.Query().Get("span"); span != "" {
-		v.Since = span
-	} else {
-		v.Since = "90d"
-	}
-	if err := s.resolve(v); err != nil {
 		return err
 	}
 	o := &overviewer{server: s, ctx: r.Context(), span: v}
@@ -124,9 +114,9 @@ func (o *overviewer) standing(data map[string]any) error {
 		numbers[i].Percent = p
 	}
 	data["Total"], data["Numbers"] = total, numbers
-	data["AgentsLink"] = o.in("changetrail.change.initiated_by:agent").here()
+	data["AgentsLink"] = o.in(byAgents).here()
 	data["Plot"] = newPlot(from, to, interval(to.Sub(from)), all, func(from, to string) string {
-		return o.in("changetrail.change.initiated_by:agent").with(func(v *view) { v.Since, v.From, v.To = "", from, to }).here()
+		return o.in(byAgents).with(func(v *view) { v.Since, v.From, v.To = "", from, to }).here()
 	})
 	data["Services"] = o.bars("service.name", services)
 	data["Controls"] = o.bars("tags", controls)
@@ -191,7 +181,7 @@ func (c cut) Is() bool { return c.Shown < c.Total || c.Least }
 
 // cutOf says how many of the values of a field are shown, and leads to the list of all.
 func (o *overviewer) cutOf(field string, shown, total int) cut {
-	all := o.in("changetrail.change.initiated_by:agent").with(func(v *view) { v.More = field })
+	all := o.in(byAgents).with(func(v *view) { v.More = field })
 	return cut{Shown: shown, Total: total, Least: total >= moreSize, Link: all.here()}
 }
 
@@ -219,27 +209,33 @@ type widthPart struct {
 
 // bars returns the readiness by the values of a field, those with most to do first.
 func (o *overviewer) bars(field string, counts counted) bars {
-	all := standings()
 	var out []readiness
 	for name, c := range counts {
-		at := field + ":" + quote(name) + " AND "
-		b := readiness{Name: name, Total: sum(c[:]), Link: o.in(at + "changetrail.change.initiated_by:agent").here()}
-		b.Percent = percent(c[0], b.Total)
-		x := 0.
-		for i, n := range c {
-			if n > 0 {
-				width := float64(n) * 100 / float64(b.Total)
-				b.Parts = append(b.Parts, widthPart{all[i].Class, all[i].Label, x, width, n, o.in(at + all[i].Query).here()})
-				x += width
-			}
-		}
-		out = append(out, b)
+		total := sum(c[:])
+		out = append(out, readiness{Name: name, Total: total, Percent: percent(c[0], total)})
 	}
 	slices.SortFunc(out, func(a, b readiness) int {
 		return cmp.Or(a.Percent-b.Percent, b.Total-a.Total, strings.Compare(a.Name, b.Name))
 	})
 	rows := out[:min(len(out), mostServices)]
+	for i, row := range rows {
+		at := field + ":" + query.Quote(row.Name) + " AND "
+		rows[i].Link, rows[i].Parts = o.in(at+byAgents).here(), o.parts(at, counts[row.Name])
+	}
 	return bars{o.cutOf(field, len(rows), len(out)), rows}
+}
+
+// parts are the parts of the bar of the changes that a search that begins with at finds.
+func (o *overviewer) parts(at string, counts *[5]int) (out []widthPart) {
+	x, total := 0., float64(sum(counts[:]))
+	for i, st := range standings() {
+		if n := counts[i]; n > 0 {
+			width := float64(n) * 100 / total
+			out = append(out, widthPart{st.Class, st.Label, x, width, n, o.in(at + st.Query).here()})
+			x += width
+		}
+	}
+	return out
 }
 
 // A gapRow is one gap, and how often each agent has it.
@@ -258,7 +254,6 @@ type gapCell struct {
 
 // gaps fills in the gaps by agent.
 func (o *overviewer) gaps(data map[string]any) error {
-	const byAgents = "changetrail.change.initiated_by:agent"
 	res, err := o.find(byAgents, query.Request{Facets: []string{"gen_ai.agent.id", "changetrail.gaps"}, FacetSize: moreSize})
 	if err != nil {
 		return err
@@ -272,7 +267,7 @@ func (o *overviewer) gaps(data map[string]any) error {
 		rows = append(rows, gapRow{Gap: say.GapOf(nil, g.Value), Total: g.N, Link: o.in(byAgents + " AND changetrail.gaps:" + g.Value).here()})
 	}
 	for _, a := range agents {
-		of := "gen_ai.agent.id:" + quote(a.Value)
+		of := "gen_ai.agent.id:" + query.Quote(a.Value)
 		counts, err := o.find(of, query.Request{Facets: []string{"changetrail.gaps"}, FacetSize: moreSize})
 		if err != nil {
 			return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -70,11 +69,7 @@ func naming(digest string) (query.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	var any []string
-	for _, field := range namesFile {
-		any = append(any, field+":"+strconv.Quote(digest))
-	}
-	return query.Parse(strings.Join(any, " OR "), fields, time.Now())
+	return query.Parse(anyOf(query.Quote(digest), namesFile), fields, time.Now())
 }
 
 // othersSay reports whether an event comes from someone else who saw what it states: a claim

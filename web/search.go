@@ -248,7 +248,7 @@ func (s *server) near(ctx context.Context, v *view) (out []near) {
 			continue
 		}
 		if value := nearest.Name(t.Value, s.valuesLike(ctx, t)); value != "" {
-			if text := strings.Replace(strings.Replace(v.Query, quote(t.Value), t.Value, 1), t.Field.Name+":"+t.Value, t.Field.Name+":"+quote(value), 1); text != v.Query {
+			if text := strings.Replace(strings.Replace(v.Query, query.Quote(t.Value), t.Value, 1), t.Field.Name+":"+t.Value, t.Field.Name+":"+query.Quote(value), 1); text != v.Query {
 				add(text)
 			}
 		}

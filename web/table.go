@@ -63,6 +63,12 @@ func (v *view) shown() []string {
 	return out
 }
 
+// inTable are the columns that are shown, in their order.
+func (v *view) inTable() []column {
+	shown := v.shown()
+	return slices.DeleteFunc(slices.Clone(columns), func(c column) bool { return !slices.Contains(shown, c.Field) })
+}
+
 type choice struct {
 	Field, Label string
 	Chosen       bool
@@ -70,8 +76,9 @@ type choice struct {
 
 func columnChoice(v *view) []choice {
 	var out []choice
+	shown := v.shown()
 	for _, c := range columns {
-		out = append(out, choice{c.Field, c.Label, slices.Contains(v.shown(), c.Field)})
+		out = append(out, choice{c.Field, c.Label, slices.Contains(shown, c.Field)})
 	}
 	return out
 }
@@ -85,10 +92,7 @@ type heading struct {
 // headings label the columns that are shown.
 func (s *server) headings(v *view) []heading {
 	var out []heading
-	for _, c := range columns {
-		if !slices.Contains(v.shown(), c.Field) {
-			continue
-		}
+	for _, c := range v.inTable() {
 		h := heading{Label: c.Label}
 		if f := s.fields[c.Field]; f.Name != "" && (f.Kind == query.Date || f.Kind == query.Number) {
 			now := v.Sort
@@ -123,13 +127,12 @@ type cell struct {
 
 func rows(v *view, hits []query.Hit) [][]cell {
 	var out [][]cell
+	shown := v.inTable()
 	for _, h := range hits {
 		doc, _ := query.ReadDoc(h.Doc) // what cannot be read is shown empty, by its id
 		var row []cell
-		for _, c := range columns {
-			if slices.Contains(v.shown(), c.Field) {
-				row = append(row, cellOf(c, h.ID, doc))
-			}
+		for _, c := range shown {
+			row = append(row, cellOf(c, h.ID, doc))
 		}
 		out = append(out, row)
 	}

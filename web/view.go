@@ -168,7 +168,7 @@ func (v *view) Lucene() string {
 		var any []string
 		for _, p := range v.Picked {
 			if p.Field == field && !p.Not {
-				any = append(any, quote(p.Value))
+				any = append(any, query.Quote(p.Value))
 			}
 		}
 		if len(any) == 1 {
@@ -179,7 +179,7 @@ func (v *view) Lucene() string {
 	}
 	for _, p := range v.Picked {
 		if p.Not {
-			parts = append(parts, "NOT "+p.Field+":"+quote(p.Value))
+			parts = append(parts, "NOT "+p.Field+":"+query.Quote(p.Value))
 		}
 	}
 	if t := v.timeRange(); t != "" {
@@ -191,8 +191,13 @@ func (v *view) Lucene() string {
 	return strings.Join(parts, " AND ")
 }
 
-func quote(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+// anyOf searches for a value in any of several fields.
+func anyOf(value string, fields []string) string {
+	parts := make([]string, len(fields))
+	for i, f := range fields {
+		parts[i] = f + ":" + value
+	}
+	return strings.Join(parts, " OR ")
 }
 
 // values is the view as the query of an address.
