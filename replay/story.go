@@ -96,6 +96,11 @@ func Tell(ctx context.Context, x Index, id record.ChangeID) (*Story, error) {
 	if err != nil {
 		return nil, err
 	}
+	return TellOf(ctx, x, raw, r)
+}
+
+// TellOf loads the story of a record that [Find] returned.
+func TellOf(ctx context.Context, x Index, raw jsontext.Value, r *record.Record) (*Story, error) {
 	s := &Story{Raw: raw, Record: r, index: x}
 	if err := s.gather(ctx, x); err != nil {
 		return nil, err

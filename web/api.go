@@ -61,17 +61,21 @@ func (s *server) apiSearch(w http.ResponseWriter, r *http.Request) error {
 func (s *server) apiChange(w http.ResponseWriter, r *http.Request) error {
 	id, listed := strings.CutSuffix(r.PathValue("id"), "/events")
 	id, replayed := strings.CutSuffix(id, "/replay")
+	if !listed && !replayed {
+		raw, _, err := s.record(r, id)
+		if err != nil {
+			return err
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, err = w.Write(raw)
+		return err
+	}
 	story, err := s.story(r, id)
 	if err != nil {
 		return err
 	}
 	if listed {
 		return s.apiEvents(w, r, story)
-	}
-	if !replayed {
-		w.Header().Set("Content-Type", "application/json")
-		_, err := w.Write(story.Raw)
-		return err
 	}
 	if r.Header.Get("Accept") == "text/plain" {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")

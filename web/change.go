@@ -140,23 +140,34 @@ type stage struct {
 	Steps []replay.Step
 }
 
-func (s *server) story(r *http.Request, text string) (*replay.Story, error) {
+// record returns the record of a change, if the reader may read it.
+func (s *server) record(r *http.Request, text string) (jsontext.Value, *record.Record, error) {
 	id, err := record.ParseChange(text)
 	if err != nil {
-		return nil, refuse(http.StatusBadRequest, "%v", err)
+		return nil, nil, refuse(http.StatusBadRequest, "%v", err)
 	}
-	story, err := replay.Tell(r.Context(), s.Index, id)
+	raw, found, err := replay.Find(r.Context(), s.Index, id)
 	of := id.Repository()
 	if err == nil { // it may be of a repository that had this name
-		of = story.Record.Trail.Change.Repository
+		of = found.Trail.Change.Repository
 	}
 	if err := s.mayRead(r, id, of); err != nil {
+		return nil, nil, err
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	s.Access.Note(r, "record", string(found.Trail.Change.ID))
+	return raw, found, nil
+}
+
+// story returns the story of a change, if the reader may read it.
+func (s *server) story(r *http.Request, text string) (*replay.Story, error) {
+	raw, found, err := s.record(r, text)
+	if err != nil {
 		return nil, err
 	}
-	if err == nil {
-		s.Access.Note(r, "record", string(story.ID()))
-	}
-	return story, err
+	return replay.TellOf(r.Context(), s.Index, raw, found)
 }
 
 // titleOfChange is the browser title of the page of a change.

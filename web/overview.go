@@ -53,7 +53,7 @@ func (s *server) overview(w http.ResponseWriter, r *http.Request) error {
 	}
 	o := &overviewer{server: s, ctx: r.Context(), span: v}
 	s.Access.Note(r, "list", "overview of "+v.Since)
-	data := map[string]any{"Title": "Overview", "Span": v.Since, "Spans": spans[:len(spans)-1], "Only": access.Of(r.Context()).Only(), "Means": say.Means}
+	data := map[string]any{"Title": "Overview", "Span": v.Since, "Spans": spans[:len(spans)-1], "Only": access.Of(r.Context()).Only()}
 	for _, fill := range []func(map[string]any) error{o.standing, o.gaps, o.pending, o.fixes} {
 		if err := fill(data); err != nil {
 			return err

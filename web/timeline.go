@@ -23,15 +23,15 @@ const (
 
 // A timeline draws when each thing happened, one lane for each stage of the story.
 type timeline struct {
-	Width, Height   int
-	Left, Right     int
-	Top, Bottom     int
-	Lanes           []lane
-	Ticks           []tick
-	Merge           *tick // the merge is a line through all lanes
-	Summary         string
-	Rows            []row
-	LateAny, Import bool
+	Width, Height int
+	Left, Right   int
+	Top, Bottom   int
+	Lanes         []lane
+	Ticks         []tick
+	Merge         *tick // the merge is a line through all lanes
+	Summary       string
+	Rows          []row
+	LateAny       bool
 }
 
 type lane struct {
@@ -110,7 +110,6 @@ func newTimeline(story *replay.Story) *timeline {
 	}
 	for _, step := range steps {
 		t.LateAny = t.LateAny || late(step)
-		t.Import = t.Import || step.Imported
 		t.Rows = append(t.Rows, row{step.At, step.Arrived, step.Lag(), laneNames[step.Stage], step.Title, step.Who})
 	}
 	t.Summary = fmt.Sprintf("%d steps in %s, from %s to %s.", len(steps), say.Span(last.Sub(first)), say.When(first), say.When(last))
