@@ -318,15 +318,12 @@ func (s *Story) Count() string {
 }
 
 func count(made, here int64) string {
-	noun := "events"
-	if made == 1 {
-		noun = "event"
-	}
+	events := plural(made, "event")
 	switch {
 	case made == here:
-		return fmt.Sprintf("%d %s, all here", made, noun)
+		return events + ", all here"
 	case made > here:
-		return fmt.Sprintf("%d %s, %d of them here. The others were deleted from the index because of their age, or have not arrived there yet; events of earlier versions do not name their commit or run", made, noun, here)
+		return fmt.Sprintf("%s, %d of them here. The others were deleted from the index because of their age, or have not arrived there yet; events of earlier versions do not name their commit or run", events, here)
 	}
-	return fmt.Sprintf("%d %s; %d are here. Some of these arrived after the record was made, or do not count in it", made, noun, here)
+	return fmt.Sprintf("%s; %d are here. Some of these arrived after the record was made, or do not count in it", events, here)
 }

@@ -255,18 +255,19 @@ func (s *Story) decided() {
 func (s *Story) did() {
 	for _, e := range s.actions {
 		a := e.action
+		diff, arguments := diffIn(a.Arguments)
+		if diff == nil {
+			arguments = free(a.Arguments)
+		}
 		step := Step{
-			Stage: Did, At: e.Stated, Arrived: e.Arrived, Who: a.Agent.ID, Title: e.tool, Tier: e.Witness,
+			Stage: Did, At: e.Stated, Arrived: e.Arrived, Who: a.Agent.ID, Title: e.tool, Tier: e.Witness, Diff: diff,
 			Facts: []Fact{
 				{"outcome", a.Outcome},
-				{"arguments", free(a.Arguments)},
+				{"arguments", arguments},
 				{"result", free(a.Result)},
 				{"files", strings.Join(e.files, "\n")},
 				{"commit", a.CommitSHA},
 			},
-		}
-		if diff, rest := diffIn(a.Arguments); diff != nil {
-			step.Diff, step.Facts[1].Text = diff, rest
 		}
 		for _, d := range a.Dependencies {
 			step.Facts = append(step.Facts, Fact{"dependency", dependency(d)})
