@@ -1,9 +1,13 @@
 package demo
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/policy"
 )
 
 // A service of the company.
@@ -163,4 +167,11 @@ controls:
   - {tag: sox-itgc-change, framework: SOX (the organisation's own control), title: "changes to systems of record are authorized, tested and approved", applies: {data_classes: [financial]}}
   - {tag: cmmc-3.4.3, framework: CMMC L2 (NIST SP 800-171 r2), title: "changes are tracked, reviewed, approved or refused, and logged", applies: {data_classes: [cui]}}
 `)
+}
+
+// Rules returns [Policy] and [Controls], parsed.
+func Rules(end time.Time) (*policy.Policy, *controls.Matrix, error) {
+	p, err := policy.Parse(Policy(end))
+	m, errControls := controls.Parse(Controls())
+	return p, m, errors.Join(err, errControls)
 }

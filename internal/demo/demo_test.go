@@ -11,12 +11,10 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/go-json-experiment/json"
 
-	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/internal/demo"
 	"github.com/changetrail/changetrail/internal/signing"
-	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/stream"
 )
@@ -24,11 +22,7 @@ import (
 // company folds the records of a demo that ends at a time.
 func company(t *testing.T, seed uint64, end time.Time) []*record.Record {
 	t.Helper()
-	p, err := policy.Parse(demo.Policy(end))
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := controls.Parse(demo.Controls())
+	p, m, err := demo.Rules(end)
 	if err != nil {
 		t.Fatal(err)
 	}

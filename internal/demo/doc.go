@@ -5,5 +5,5 @@
 //
 // The advisories are real, the company is not.
 //
-// It imports evidence, producer and record.
+// It imports controls, evidence, policy, producer and record.
 package demo

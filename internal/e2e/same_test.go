@@ -25,13 +25,11 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/changetrail/changetrail/blobs"
-	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/internal/archive"
 	"github.com/changetrail/changetrail/internal/demo"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/internal/standalone"
-	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/schemas"
@@ -193,20 +191,6 @@ func queryString(t *testing.T, engine *bulk.Server, text string) int {
 	return res.Hits.Total.Value
 }
 
-// demoPolicy returns the policy and the matrix of the demo.
-func demoPolicy(t *testing.T, now time.Time) (*policy.Policy, *controls.Matrix) {
-	t.Helper()
-	p, err := policy.Parse(demo.Policy(now))
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := controls.Parse(demo.Controls())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p, m
-}
-
 var (
 	demoEnd    = time.Now()
 	demoTopics = stream.Topics{Prefix: "changetrail"}
@@ -216,7 +200,10 @@ var (
 // embeddedDemo runs the embedded mode over a demo of n changes.
 func embeddedDemo(t *testing.T, n int) *standalone.Instance {
 	t.Helper()
-	p, m := demoPolicy(t, demoEnd)
+	p, m, err := demo.Rules(demoEnd)
+	if err != nil {
+		t.Fatal(err)
+	}
 	i, err := standalone.Start(context.WithoutCancel(t.Context()), standalone.Config{
 		Dir: t.TempDir(), Listen: "127.0.0.1:0", Topics: demoTopics, Namespace: "default", Retention: 400 * 24 * time.Hour, Policy: p, Controls: m, Keys: demoKey,
 		Log: slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelWarn})), Meter: noop.NewMeterProvider(), Tracer: tracenoop.NewTracerProvider(),
@@ -296,7 +283,9 @@ func TestMovingToKafkaMakesTheSameRecords(t *testing.T) {
 	if err != nil || in != out {
 		t.Fatal(in, out, err)
 	}
-	p.policy, p.matrix = demoPolicy(t, demoEnd)
+	if p.policy, p.matrix, err = demo.Rules(demoEnd); err != nil {
+		t.Fatal(err)
+	}
 	p.keys = demoKey
 	p.run(t)
 	want := digests(t, i.Index)
@@ -349,7 +338,6 @@ func generated(t *testing.T, x *local.Index, n int) []string {
 	r := rand.New(rand.NewPCG(5, 8))
 	all := x.Fields()
 	names := all.Names()
-	quote := func(s string) string { return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"` }
 	escape := func(s string) string {
 		var b strings.Builder
 		for _, c := range s {
@@ -384,7 +372,7 @@ func generated(t *testing.T, x *local.Index, n int) []string {
 			i := r.IntN(len(words))
 			switch r.IntN(3) {
 			case 0:
-				return sign + f.Name + ":" + quote(strings.Join(words[i:min(len(words), i+1+r.IntN(3))], " "))
+				return sign + f.Name + ":" + query.Quote(strings.Join(words[i:min(len(words), i+1+r.IntN(3))], " "))
 			case 1:
 				return sign + f.Name + ":" + escape(words[i][:1]) + "*"
 			}
@@ -407,9 +395,9 @@ func generated(t *testing.T, x *local.Index, n int) []string {
 		case 3:
 			return sign + f.Name + ":*" + escape(v[len(v)/2:])
 		case 4:
-			return sign + f.Name + ":[" + quote(v) + " TO *]"
+			return sign + f.Name + ":[" + query.Quote(v) + " TO *]"
 		case 5:
-			return sign + f.Name + ":(" + quote(v) + " OR nothing)"
+			return sign + f.Name + ":(" + query.Quote(v) + " OR nothing)"
 		}
 		return sign + f.Name + ":" + escape(v)
 	}

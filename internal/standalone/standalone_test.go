@@ -20,13 +20,11 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
-	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/internal/access"
 	"github.com/changetrail/changetrail/internal/demo"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/internal/standalone"
-	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/record"
@@ -61,11 +59,7 @@ func withDemo(m *testing.M) (code int, err error) {
 	defer os.RemoveAll(dir)
 	ctx := context.Background()
 	now := time.Now()
-	p, err := policy.Parse(demo.Policy(now))
-	if err != nil {
-		return 0, err
-	}
-	c, err := controls.Parse(demo.Controls())
+	p, c, err := demo.Rules(now)
 	if err != nil {
 		return 0, err
 	}

@@ -13,12 +13,10 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
-	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/internal/corpus"
 	"github.com/changetrail/changetrail/internal/demo"
 	"github.com/changetrail/changetrail/internal/standalone"
-	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
@@ -29,11 +27,7 @@ import (
 // are allowed, through the gateway. No accepted event may become a dead letter of the enricher or
 // of the index. The gateway cannot know that another event has the same source and id.
 func TestWhatTheGatewayTakesIsIndexed(t *testing.T) {
-	asked, err := policy.Parse(demo.Policy(time.Now()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	matrix, err := controls.Parse(demo.Controls())
+	asked, matrix, err := demo.Rules(time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,10 +19,8 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
-	companycontrols "github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/internal/demo"
 	"github.com/changetrail/changetrail/internal/standalone"
-	companypolicy "github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/sinks"
@@ -118,11 +116,7 @@ func TestEmbeddedIndex(t *testing.T) {
 func demoRecords(t *testing.T) (docs []sinks.Document) {
 	t.Helper()
 	now := time.Now()
-	p, err := companypolicy.Parse(demo.Policy(now))
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := companycontrols.Parse(demo.Controls())
+	p, m, err := demo.Rules(now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -123,11 +123,12 @@ func TestLatencyAt1000EventsASecond(t *testing.T) {
 	_ = p.Close(context.Background())
 }
 
-var backingOnce = sync.OnceValue(func() *sync.Map { return &sync.Map{} })
+// backings are the names of the backing indexes that were asked for, by URL.
+var backings sync.Map
 
 // backing returns the backing index of the data stream.
 func backing(url string) string {
-	if v, ok := backingOnce().Load(url); ok {
+	if v, ok := backings.Load(url); ok {
 		return v.(string)
 	}
 	res, err := http.Get(url + "/_cat/indices/.ds-logs-changetrail*?h=index")
@@ -137,7 +138,7 @@ func backing(url string) string {
 	defer res.Body.Close()
 	b, _ := io.ReadAll(res.Body)
 	name := string(bytes.TrimSpace(b))
-	backingOnce().Store(url, name)
+	backings.Store(url, name)
 	return name
 }
 
