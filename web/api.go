@@ -104,8 +104,7 @@ func (s *server) apiBlob(w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
-// complete answers GET /v1/complete?text=: how the last word of a search may go
-// on.
+// complete answers GET /v1/complete?text= with completions of the last word of a search.
 func (s *server) complete(w http.ResponseWriter, r *http.Request) error {
 	text := r.URL.Query().Get("text")
 	word := strings.TrimLeft(text[strings.LastIndexAny(text, " (\t")+1:], "+-!")

@@ -60,7 +60,7 @@ var functions = template.FuncMap{
 	"said":       func(tier string) string { return cmp.Or(saidBy[tier], tier) },
 	// kind says what kind of change it is.
 	"kind": func(kind string) string { return cmp.Or(kinds[kind], strings.ReplaceAll(kind, "-", " ")) },
-	// tie says in short what of a change an event names.
+	// tie abbreviates what links an event to a change.
 	"tie": func(names string) string {
 		at := strings.LastIndex(names, " ") + 1
 		return names[:at] + short(names[at:])
@@ -89,7 +89,7 @@ func grouped(n int64) string {
 	return text
 }
 
-// breaks lets a browser break an identifier behind its slashes, and nowhere else first.
+// breaks lets a browser break an identifier after its slashes.
 func breaks(id string) template.HTML {
 	return template.HTML(strings.ReplaceAll(template.HTMLEscapeString(id), "/", "/<wbr>")) //nolint:gosec // it is escaped
 }
@@ -120,7 +120,7 @@ var saidBy = map[string]string{
 	record.Claimed:  "only claimed",
 }
 
-// kinds are those kinds of changes whose names alone do not say that they are one.
+// kinds are the words for those kinds of changes whose names alone are not clear.
 var kinds = map[string]string{"code": "code change", "configuration": "configuration change", "test": "change of tests", "documentation": "change of documentation"}
 
 // short cuts a digest or a commit to what people compare.

@@ -21,7 +21,7 @@ const (
 	maxUses     = 20        // changes that the page lists for each use of a file
 )
 
-// A mark is a line of a file; Hit if it matches.
+// A fileLine is a line of a file; Hit if it contains what is looked for.
 type fileLine struct {
 	Number int
 	Text   string
@@ -60,11 +60,10 @@ func (s *server) evidence(w http.ResponseWriter, r *http.Request) error {
 	return s.render(w, http.StatusOK, "evidence.html", data)
 }
 
-// severities from the gravest on.
+// severities, the most severe first.
 var severities = []string{"critical", "high", "medium", "low", "none", "unknown"}
 
-// sorted returns the finding of a name, nil where there is none, and the others, the gravest
-// first.
+// sorted returns the finding with a name, or nil, and the others, the most severe first.
 func sorted(findings []record.Finding, name string) (named *record.Finding, rest []record.Finding) {
 	for i, f := range findings {
 		if named == nil && name != "" && f.Is(name) {
@@ -94,7 +93,7 @@ func titleOf(res *evidence.Result, uses []use) string {
 	return "File"
 }
 
-// A use is what changes rest on a file for.
+// A use is what changes use a file for.
 type use struct {
 	Title   string // what the file is, then
 	Label   string
@@ -153,8 +152,8 @@ func (s *server) uses(r *http.Request, digest string) ([]use, error) {
 	return out, nil
 }
 
-// linesOf returns the lines of a file, those marked that contain find. Of a long file it is
-// what surrounds the first of them.
+// linesOf returns the lines of a file, and marks those that contain find. Of a long file it returns
+// the part around the first of them.
 func linesOf(file, find string) (out []fileLine, cut bool) {
 	lines := strings.Split(strings.TrimRight(file, "\n"), "\n")
 	first := 0

@@ -28,7 +28,7 @@ var facets = []struct{ Field, Label string }{
 
 const (
 	facetSize = 12  // values of a facet
-	moreSize  = 500 // of the one of which all are asked for
+	moreSize  = 500 // of the facet whose values are all shown
 )
 
 func facetFields() (out []string) {
@@ -107,14 +107,14 @@ func facetLists(v *view, res *query.Result) []facetList {
 	return out
 }
 
-// A chip is one filter of the search, and how to turn and remove it.
+// A chip is one filter of the search, and how to invert and remove it.
 type chip struct {
 	Label, Value string
 	Not          bool
 	Turn, Remove string // addresses; Turn is empty where a filter has no opposite
 }
 
-// chips are all filters of a view: none works unseen.
+// chips are all filters of a view, so that no filter is hidden.
 func chips(v *view) []chip {
 	var out []chip
 	if v.Query != "" {

@@ -19,7 +19,7 @@ const maxFixes = 500
 // fixed finds the merged changes that a finding in a report made an agent start.
 const fixed = "changetrail.change.state:merged AND " + byAgents + " AND changetrail.trigger.found:true"
 
-// A fixStep is the end of a bar of the time that fixes take.
+// A fixStep is the longest time that the fixes of a bar take.
 type fixStep struct {
 	most  time.Duration
 	label string

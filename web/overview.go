@@ -131,7 +131,7 @@ func (o *overviewer) standing(data map[string]any) error {
 }
 
 // percents are the parts of a total in percent. They sum to 100: those with the largest remainders
-// are rounded up. A part that is not all is never 100.
+// are rounded up. A part that is less than the total is never 100.
 func percents(parts []number, total int) []int {
 	out, order, left := make([]int, len(parts)), make([]int, len(parts)), 100
 	for i, p := range parts {
@@ -191,15 +191,16 @@ type bars struct {
 	Rows []readiness
 }
 
-// A readiness is how the changes of one service, or in the scope of one control, stand.
+// A readiness says how many of the changes of one service, or in the scope of one control, have
+// which answers.
 type readiness struct {
 	Name, Link string
 	Total      int
-	Percent    int // that can be shown as they are
+	Percent    int // of those whose answers are all proven
 	Parts      []widthPart
 }
 
-// A widthPart is a part of a bar that lies: X and W in hundredths.
+// A widthPart is a part of a horizontal bar: X and W in hundredths.
 type widthPart struct {
 	Class, Label string
 	X, W         float64
@@ -225,7 +226,7 @@ func (o *overviewer) bars(field string, counts counted) bars {
 	return bars{o.cutOf(field, len(rows), len(out)), rows}
 }
 
-// parts are the parts of the bar of the changes that a search that begins with at finds.
+// parts returns the parts of a bar. Its changes are those that a search finds that begins with at.
 func (o *overviewer) parts(at string, counts *[5]int) (out []widthPart) {
 	x, total := 0., float64(sum(counts[:]))
 	for i, st := range standings() {

@@ -32,7 +32,7 @@ type plot struct {
 	Legend        []series
 }
 
-// A bar is all changes of one piece of time.
+// A bar is all changes of one interval of time.
 type bar struct {
 	X, W     int
 	Link     string
@@ -71,7 +71,7 @@ func interval(span time.Duration) time.Duration {
 	return 10 * 364 * day
 }
 
-// eachOf says the time of a bar.
+// eachOf names the length of the time that a bar covers.
 func eachOf(d time.Duration) string {
 	switch d {
 	case time.Hour:
@@ -87,8 +87,8 @@ func eachOf(d time.Duration) string {
 	return fmt.Sprintf("%d days", int(d/day))
 }
 
-// newPlot draws series from first to last; link is the address of a piece of time. It is nil where
-// nothing was counted.
+// newPlot draws series from first to last; link returns the address of an interval. The plot is nil
+// if nothing was counted.
 func newPlot(first, last time.Time, width time.Duration, all []series, link func(from, to string) string) *plot {
 	first = first.UTC().Truncate(width)
 	n := min(int(last.Sub(first)/width)+1, 10*maxBars)
@@ -166,7 +166,7 @@ func spanLabel(from, to time.Time, width time.Duration) string {
 	return from.Format("2 Jan") + " to " + to.Format("2 Jan 2006")
 }
 
-// height is where a count lies in the picture.
+// height returns the position of a count in the picture.
 func height(n, top int) int { return plotBottom - n*(plotBottom-plotTop)/top }
 
 // niceTop is the end of an axis that has n: an even round number.
@@ -187,7 +187,7 @@ func sum(counts []int) (total int) {
 	return total
 }
 
-// over is how long the pieces are in which an index counts for a plot.
+// over returns the length of the intervals in which an index counts for a plot.
 func over(from, to time.Time, known bool) time.Duration {
 	if known && to.Sub(from) < 4*day {
 		return time.Hour

@@ -17,8 +17,8 @@ import (
 // namesFile are the fields of a record with the files that it rests on.
 var namesFile = []string{"changetrail.trigger.digest", "changetrail.scans.digest", "changetrail.validation.jobs.digest", "changetrail.change.sbom_digest"}
 
-// maxTold is the maximum number of changes that are searched for a file.
-const maxTold = 100
+// maxSearched is the maximum number of changes that are searched for a file.
+const maxSearched = 100
 
 var errEnough = errors.New("enough")
 
@@ -43,7 +43,7 @@ func Rests(ctx context.Context, x Index, digest string, who identity.Principal) 
 				ids = append(ids, record.ChangeID(text))
 			}
 		}
-		if len(ids) >= maxTold {
+		if len(ids) >= maxSearched {
 			return errEnough
 		}
 		return nil

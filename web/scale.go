@@ -2,13 +2,13 @@ package web
 
 import "time"
 
-// A scale leads from a time to a place in a picture.
+// A scale maps times to positions in a picture.
 type scale struct {
 	first, last time.Time
 	left, right int
 }
 
-// at returns the place of t; what lies beyond the ends is at them.
+// at returns the position of t; times beyond the ends are at the ends.
 func (s scale) at(t time.Time) int {
 	span := s.last.Sub(s.first)
 	if span <= 0 || !t.After(s.first) {
@@ -28,8 +28,8 @@ var tickSteps = []time.Duration{
 	day, 2 * day, 7 * day, 14 * day, 30 * day, 60 * day, 90 * day, 180 * day, 365 * day, 2 * 365 * day, 5 * 365 * day, 20 * 365 * day, 100 * 365 * day,
 }
 
-// ticks returns at most most of them, at whole steps. A tick says the day where that is another
-// than that of the tick before.
+// ticks returns at most most ticks, at whole steps. A tick shows the day if it differs from that of
+// the tick before.
 func (s scale) ticks(most int) (out []tick) {
 	step := tickSteps[len(tickSteps)-1]
 	for _, d := range tickSteps {

@@ -200,14 +200,14 @@ func (s *server) csv(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	out.Flush()
-	if err != nil { // the head is out already: what can be done is to break off, so that the file is seen to be cut
+	if err != nil { // the head was sent: break the connection, so that nobody takes the file for a complete one
 		s.Log.Error("a CSV file was cut off", "err", err)
 		panic(http.ErrAbortHandler) //nolint:forbidigo // how net/http is told to break a connection
 	}
 	return out.Error()
 }
 
-// former sends addresses of searches of former versions, which were on the first page, to theirs.
+// former redirects the addresses of searches of former versions, whose page was the first page.
 func former(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		asked := r.URL.Query()
@@ -227,7 +227,7 @@ func searchPath(text string) string { return "/changes?" + url.Values{"q": {text
 // A near search is one that may have been meant.
 type near struct{ Text, Link string }
 
-// maxNear bounds the terms for which near ones are looked for.
+// maxNear is the maximum number of searches that are suggested.
 const maxNear = 5
 
 // near suggests searches instead of one that found nothing: a saved query, or another value of
@@ -256,7 +256,7 @@ func (s *server) near(ctx context.Context, v *view) (out []near) {
 	return out
 }
 
-// valuesLike returns values of a field that begin as a term does, in either case.
+// valuesLike returns values of a field that begin with the first letter of a term, in either case.
 func (s *server) valuesLike(ctx context.Context, t query.Term) (out []string) {
 	first := string([]rune(t.Value)[0])
 	for _, prefix := range []string{strings.ToLower(first), strings.ToUpper(first)} {

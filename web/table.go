@@ -15,7 +15,7 @@ type column struct {
 	Default      bool
 }
 
-// columns to choose from; those first are shown where none is chosen.
+// columns to choose from; the default ones are shown if none is chosen.
 var columns = []column{
 	{"@timestamp", "Last event", true},
 	{"changetrail.change.id", "Change", true},
@@ -83,7 +83,7 @@ func columnChoice(v *view) []choice {
 	return out
 }
 
-// A heading of a column, and how to sort by it, if that can be.
+// A heading of a column, and how to sort by it, if that is possible.
 type heading struct {
 	Label, Link string
 	Order       string // of the column now: ascending, descending or empty

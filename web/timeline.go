@@ -37,7 +37,7 @@ type timeline struct {
 type lane struct {
 	Name  string
 	Y     int
-	Label label // of the step that tells most, among those the newest
+	Label label // of the most important step, the newest of several
 	Marks []mark
 }
 
@@ -153,7 +153,8 @@ func newLane(stage replay.Stage, steps []replay.Step, x scale) lane {
 	return l
 }
 
-// telling is how much a step says of its lane: what is bad most, what a program answers least.
+// telling ranks steps by how much they say about their lane: bad ones most, answers of a program
+// least.
 func telling(step replay.Step) int {
 	switch {
 	case step.Bad:
@@ -182,7 +183,7 @@ func witnessClass(step replay.Step) string {
 	return class
 }
 
-// beside puts a label on that side of marks where there is more room, cut to that room.
+// beside puts a label on the side of the marks with more room, and cuts it to that room.
 func beside(left, right int, text string) label {
 	l := label{X: right + 10, Text: text}
 	room := lineRight - l.X

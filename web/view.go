@@ -21,7 +21,7 @@ type view struct {
 	From    string // date
 	To      string // date
 	Sort    string // field, with - before it for the greatest first; empty for the newest first
-	More    string // the facet of which all values are shown
+	More    string // the facet whose values are all shown
 	Columns []string
 	Page    int
 
@@ -117,7 +117,8 @@ func (s *server) resolve(v *view) (err error) {
 	return nil
 }
 
-// picked are the conditions of values that are asked for: one of those of each field.
+// picked are the conditions for the values that are asked for: a record has one of those of each
+// field.
 func (s *server) picked(picks []pick) (out []query.Node) {
 	for _, field := range pickedFields(picks) {
 		var any query.Bool
@@ -131,7 +132,7 @@ func (s *server) picked(picks []pick) (out []query.Node) {
 	return out
 }
 
-// pickedFields are the fields of which values are asked for, once each.
+// pickedFields are the fields with values that are asked for, without duplicates.
 func pickedFields(picks []pick) (out []string) {
 	for _, p := range picks {
 		if !p.Not && !slices.Contains(out, p.Field) {
@@ -158,7 +159,7 @@ func (v *view) timeRange() string {
 	return ""
 }
 
-// Lucene is the whole view as one query, to be taken to Kibana.
+// Lucene is the whole view as one query, for use in Kibana.
 func (v *view) Lucene() string {
 	var parts []string
 	if v.lucene != "" {

@@ -21,7 +21,7 @@ import (
 	"github.com/changetrail/changetrail/replay"
 )
 
-// An Index is searched and told from.
+// An Index is searched, and stories are made from it.
 type Index interface {
 	replay.Index
 	access.Finder
@@ -137,7 +137,7 @@ func suggestion(err error) string {
 	return ""
 }
 
-// classify tells how an error is answered.
+// classify returns the answer to an error.
 func classify(err error) *problem.Problem {
 	var q *query.Error
 	switch {
