@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"container/list"
 	"net"
 	"net/http"
@@ -28,36 +29,16 @@ type Limits struct {
 }
 
 func (l Limits) orDefaults() Limits {
-	if l.Requests == 0 {
-		l.Requests = 4096
-	}
-	if l.Concurrency == 0 {
-		l.Concurrency = 1024
-	}
-	if l.Rate == 0 {
-		l.Rate = 10_000
-	}
-	if l.Body == 0 {
-		l.Body = 8 << 20
-	}
-	if l.Blob == 0 {
-		l.Blob = 48 << 20
-	}
-	if l.Timeout == 0 {
-		l.Timeout = 10 * time.Second
-	}
-	if l.Memory == 0 {
-		l.Memory = 160 << 20
-	}
-	if l.Strangers == 0 {
-		l.Strangers = 96 << 20
-	}
-	if l.Wait == 0 {
-		l.Wait = 2 * time.Second
-	}
-	if l.BlobRate == 0 {
-		l.BlobRate = 1 << 30
-	}
+	l.Requests = cmp.Or(l.Requests, 4096)
+	l.Concurrency = cmp.Or(l.Concurrency, 1024)
+	l.Rate = cmp.Or(l.Rate, 10_000)
+	l.Body = cmp.Or(l.Body, 8<<20)
+	l.Blob = cmp.Or(l.Blob, 48<<20)
+	l.Timeout = cmp.Or(l.Timeout, 10*time.Second)
+	l.Memory = cmp.Or(l.Memory, 160<<20)
+	l.Strangers = cmp.Or(l.Strangers, 96<<20)
+	l.Wait = cmp.Or(l.Wait, 2*time.Second)
+	l.BlobRate = cmp.Or(l.BlobRate, 1<<30)
 	return l
 }
 
@@ -111,9 +92,7 @@ func (l *limiter) of(k senderKey) *sender {
 		l.order.MoveToFront(e)
 		return e.Value.(*sender)
 	}
-	if k.rate == 0 {
-		k.rate = l.limits.Rate
-	}
+	k.rate = cmp.Or(k.rate, l.limits.Rate)
 	s := &sender{
 		key: k.name, bucket: rate.NewLimiter(rate.Limit(k.rate), max(1, int(k.rate))),
 		files: rate.NewLimiter(rate.Limit(float64(l.limits.BlobRate)/60), int(l.limits.BlobRate)), large: newTurns(),
