@@ -33,7 +33,7 @@ func unpack(ctx context.Context, raw io.Reader, encoding string, limit int64) ([
 	if err != nil {
 		return nil, broken(err, "the body ends early")
 	}
-	if err := share.Beyond(largeRequest, func() error { return turnOf(ctx).take(ctx) }); err != nil {
+	if err := takeTurnBeyond(ctx, largeRequest); err != nil {
 		return nil, err
 	}
 	in, err := unpacked(bytes.NewReader(body), encoding)

@@ -11,6 +11,8 @@ import (
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/internal/budget"
@@ -20,7 +22,6 @@ import (
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
-	"go.opentelemetry.io/otel/trace"
 )
 
 // A Publisher puts events on the stream. spooled is how many of them are safe on
@@ -103,7 +104,7 @@ func New(c Config) (*Gateway, error) {
 		slots: make(chan struct{}, c.Limits.Requests), protocol: http.NewCrossOriginProtection(),
 		memory: budget.New(c.Limits.Memory, c.Limits.Wait), small: budget.New(c.Limits.Strangers, c.Limits.Wait),
 	}
-	if c.Tracer != nil {
+	if _, off := c.Tracer.(noop.TracerProvider); c.Tracer != nil && !off {
 		g.tracer = c.Tracer.Tracer("github.com/changetrail/changetrail/gateway")
 	}
 	return g, nil
@@ -161,9 +162,8 @@ const timesHeld = 8
 // For lets handler answer, for senders that are known and within their limits.
 func (g *Gateway) For(handler func(Sender) http.Handler) http.Handler {
 	return g.authenticated(func(w http.ResponseWriter, r *http.Request, from Sender) error {
-		share, t := shareOf(r.Context()), turnOf(r.Context())
-		r.Body = &budget.Reader{In: r.Body, Share: share, Times: timesHeld}
-		if err := share.Beyond(timesHeld*largeRequest, func() error { return t.take(r.Context()) }); err != nil {
+		r.Body = &budget.Reader{In: r.Body, Share: shareOf(r.Context()), Times: timesHeld}
+		if err := takeTurnBeyond(r.Context(), timesHeld*largeRequest); err != nil {
 			return err
 		}
 		handler(from).ServeHTTP(w, r)
@@ -178,11 +178,7 @@ func (g *Gateway) guarded(f func(http.ResponseWriter, *http.Request) error, refu
 		began := g.Now()
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
-		err := g.admitRequest(r)
-		if err == nil {
-			err = f(w, r)
-			<-g.slots
-		}
+		err := g.work(w, r, f)
 		status := http.StatusOK
 		if err != nil {
 			p := g.problemOf(err)
@@ -196,6 +192,16 @@ func (g *Gateway) guarded(f func(http.ResponseWriter, *http.Request) error, refu
 	})
 }
 
+// work lets f answer a request that is admitted.
+func (g *Gateway) work(w http.ResponseWriter, r *http.Request, f func(http.ResponseWriter, *http.Request) error) error {
+	if err := g.admitRequest(r); err != nil {
+		return err
+	}
+	defer func() { <-g.slots }() // even if f panics
+	return f(w, r)
+}
+
+// admitRequest takes a slot for a request, or says why there is none for it.
 func (g *Gateway) admitRequest(r *http.Request) error {
 	if n := headerSize(r.Header); n > maxHeader {
 		return problem.New(http.StatusRequestHeaderFieldsTooLarge, "the header has %d bytes, at most %d are read; put data into the body", n, maxHeader)
@@ -241,21 +247,26 @@ func (g *Gateway) problemOf(err error) *problem.Problem {
 	return problem.Of(err, http.StatusInternalServerError)
 }
 
-// authenticated hands on who sent a request, within the limits of the credential.
+// authenticated lets f answer over HTTP, for a sender that is known.
 func (g *Gateway) authenticated(f func(http.ResponseWriter, *http.Request, Sender) error) http.Handler {
-	return g.guarded(func(w http.ResponseWriter, r *http.Request) error {
+	return g.guarded(g.identified(f), func(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
+		if p.Status == http.StatusUnauthorized {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="changetrail"`)
+		}
+		problem.Write(w, r, p)
+	})
+}
+
+// identified finds out who sent a request, and lets f answer it within the limits of the credential.
+func (g *Gateway) identified(f func(http.ResponseWriter, *http.Request, Sender) error) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
 		from, leave, err := g.enter(r)
 		if err != nil {
 			return err
 		}
 		defer leave()
 		return holding(g.budgetOf(from), g.turnOf(from), r, func(r *http.Request) error { return f(w, r, from) })
-	}, func(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
-		if p.Status == http.StatusUnauthorized {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="changetrail"`)
-		}
-		problem.Write(w, r, p)
-	})
+	}
 }
 
 // little lets f answer with the memory of those who are not known yet.

@@ -56,20 +56,13 @@ func (s *logServer) Export(ctx context.Context, in plogotlp.ExportRequest) (plog
 
 // grpcHandler lets server answer, once it is known who calls.
 func (g *Gateway) grpcHandler(server *grpc.Server) http.Handler {
-	guarded := g.guarded(func(w http.ResponseWriter, r *http.Request) error {
-		from, leave, err := g.enter(r)
-		if err != nil {
+	guarded := g.guarded(g.identified(func(w http.ResponseWriter, r *http.Request, from Sender) error {
+		if err := g.openFrame(w, r); err != nil {
 			return err
 		}
-		defer leave()
-		return holding(g.budgetOf(from), g.turnOf(from), r, func(r *http.Request) error {
-			if err := g.openFrame(w, r); err != nil {
-				return err
-			}
-			server.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), inContext{}, from)))
-			return nil
-		})
-	}, g.refuseGRPC)
+		server.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), inContext{}, from)))
+		return nil
+	}), g.refuseGRPC)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor != 2 {
 			problem.Write(w, r, problem.New(http.StatusHTTPVersionNotSupported, "gRPC needs HTTP/2"))

@@ -25,6 +25,11 @@ type turn struct {
 	taken bool
 }
 
+// takeTurnBeyond makes a request take its turn once it holds more than n bytes.
+func takeTurnBeyond(ctx context.Context, n int64) error {
+	return shareOf(ctx).Beyond(n, func() error { return turnOf(ctx).take(ctx) })
+}
+
 func (t *turn) take(ctx context.Context) error {
 	if t == nil || t.taken {
 		return nil

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -61,5 +62,27 @@ func TestLargeRequestsOfOneSenderTakeTurns(t *testing.T) {
 	want("large, while bodies do not come", json, tokens[0], action("a", large), worked)
 	if n := len(turns); n != 0 {
 		t.Errorf("%d turns are taken for ever", n)
+	}
+}
+
+// TestAHandlerThatPanicsGivesItsSlotBack: else as many panics as there are slots would stop the
+// gateway.
+func TestAHandlerThatPanicsGivesItsSlotBack(t *testing.T) {
+	s := newSite(t, func(c *Config, _ *producer.Options) { c.Limits.Requests = 1 })
+	n := 0
+	h := s.gateway.For(func(Sender) http.Handler {
+		return http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			n++
+			panic(http.ErrAbortHandler)
+		})
+	})
+	for range 3 {
+		func() {
+			defer func() { _ = recover() }()
+			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/mcp", nil))
+		}()
+	}
+	if n != 3 || len(s.gateway.slots) != 0 {
+		t.Errorf("%d of 3 requests were answered, and %d slots are taken", n, len(s.gateway.slots))
 	}
 }
