@@ -11,12 +11,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/go-json-experiment/json"
 
 	"github.com/changetrail/changetrail/internal/files"
+	"github.com/changetrail/changetrail/internal/printable"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -53,16 +53,10 @@ func RunIn(getenv func(string) string) (Commit, bool) {
 	return c, c.Run != ""
 }
 
-// oneLine is a text as it may stand in a line of a message: what is no printable
-// character, as the end of a line behind which another trailer would stand, is a blank.
+// oneLine returns a text in the form that a line of a message may have. The end of a line in it
+// could otherwise begin another trailer.
 func oneLine(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, " "))
-	s = strings.Join(strings.Fields(s), " ")
+	s = printable.OneLine(s)
 	return strings.ToValidUTF8(s[:min(len(s), maxLine)], "")
 }
 

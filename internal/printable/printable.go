@@ -110,15 +110,21 @@ func hidden(r rune) bool {
 // maxLine bounds how much of a line is shown, in bytes.
 const maxLine = 300
 
-// Line makes a foreign text safe to show in one line of a terminal.
-func Line(text string) string {
+// OneLine returns a foreign text in one line: it replaces characters that are not printable, and
+// white space, by single spaces.
+func OneLine(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r
 	}, strings.ToValidUTF8(text, " "))
-	text = strings.Join(strings.Fields(text), " ")
+	return strings.Join(strings.Fields(text), " ")
+}
+
+// Line makes a foreign text safe to show in one line of a terminal.
+func Line(text string) string {
+	text = OneLine(text)
 	if len(text) <= maxLine {
 		return text
 	}
