@@ -4,11 +4,9 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/cloudevents/sdk-go/v2/types"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/changetrail/changetrail/schemas"
 )
@@ -41,16 +39,7 @@ func redactData(ctx context.Context, e *event.Event, r Redactor) ([]string, erro
 	if len(data) == 0 {
 		return nil, nil
 	}
-	var rules []string
-	var err error
-	switch {
-	case schemas.IsJSON(e.DataContentType()) || jsontext.Value(data).IsValid(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true)):
-		data, rules, err = r.JSON(ctx, data, schemas.Verbatim)
-	case utf8.Valid(data):
-		var text string
-		text, rules, err = r.Text(ctx, string(data))
-		data = []byte(text)
-	}
+	data, rules, err := schemas.Redact(ctx, r, e.DataContentType(), data)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -146,15 +145,7 @@ func (m *Masker) content(ctx context.Context, kind, media string, data []byte) (
 	if err != nil {
 		return nil, nil, err
 	}
-	var more []string
-	switch {
-	case schemas.IsJSON(media) || jsontext.Value(out).IsValid(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true)):
-		out, more, err = m.Rules.JSON(ctx, out, schemas.Verbatim)
-	case utf8.Valid(out):
-		var text string
-		text, more, err = m.Rules.Text(ctx, string(out))
-		out = []byte(text)
-	}
+	out, more, err := schemas.Redact(ctx, m.Rules, media, out)
 	if err != nil {
 		return nil, nil, err
 	}
