@@ -100,12 +100,7 @@ func (f *folder) move(file *os.File, key string) error {
 	if err := os.Rename(file.Name(), name); err != nil {
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(name))
-	if err != nil {
-		return err
-	}
-	_ = dir.Sync() // some systems cannot
-	return dir.Close()
+	return files.SyncFolder(filepath.Dir(name))
 }
 
 // abandoned is the age at which the writer of an incoming file must have died.

@@ -88,3 +88,14 @@ func Replace(folder *os.Root, name string, text []byte, mode fs.FileMode) error 
 	}
 	return nil
 }
+
+// SyncFolder syncs a folder to disk, so that new names in it survive a loss of power. Some systems
+// cannot sync folders; there it does nothing.
+func SyncFolder(name string) error {
+	folder, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	_ = folder.Sync() // some systems cannot
+	return folder.Close()
+}

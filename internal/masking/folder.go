@@ -42,7 +42,17 @@ type Folder struct {
 	lock   *flock.Flock
 	broker *embedded.Broker
 	blobs  *blobs.Store
-	crash  func(step string) error // for tests
+	crash  crash // for tests
+}
+
+// A crash is called before each step, for tests. If it fails, the work ends there.
+type crash func(step string) error
+
+func (c crash) at(step string) error {
+	if c == nil {
+		return nil
+	}
+	return c(step)
 }
 
 // Open locks the folder until Close.
@@ -120,13 +130,13 @@ func (f *Folder) copies(ctx context.Context, to archive.Target, from archive.Sou
 	if err := f.fresh(ctx, to.Kafka); err != nil {
 		return err
 	}
-	if err := f.step("emptied"); err != nil {
+	if err := f.crash.at("emptied"); err != nil {
 		return err
 	}
 	if err := pass(ctx, to, from); err != nil {
 		return err
 	}
-	if err := f.step("copied"); err != nil {
+	if err := f.crash.at("copied"); err != nil {
 		return err
 	}
 	stop()
@@ -159,13 +169,6 @@ func pass(ctx context.Context, to archive.Target, from archive.Source) error {
 	return errors.Join(err, r.CloseWithError(errors.New("the copy cannot be written")), <-exported)
 }
 
-func (f *Folder) step(name string) error {
-	if f.crash == nil {
-		return nil
-	}
-	return f.crash(name)
-}
-
 // Settle finishes an interrupted masking of a data folder: complete copies replace the data, others
 // are removed. It must be called before anything else is opened there.
 func Settle(dir string) error {
@@ -189,24 +192,18 @@ func locked(dir string) (*flock.Flock, error) {
 }
 
 // settle does the work of Settle. Each step can be repeated.
-func settle(dir string, crash func(step string) error) error {
+func settle(dir string, c crash) error {
 	from := filepath.Join(dir, next)
 	if _, err := os.Stat(filepath.Join(from, complete)); errors.Is(err, fs.ErrNotExist) {
 		return os.RemoveAll(from)
 	} else if err != nil {
 		return err
 	}
-	step := func(name string) error {
-		if crash == nil {
-			return nil
-		}
-		return crash(name)
-	}
 	if err := removeMade(dir); err != nil {
 		return err
 	}
 	for _, part := range []string{"broker", "blobs"} {
-		if err := step("before " + part); err != nil {
+		if err := c.at("before " + part); err != nil {
 			return err
 		}
 		if _, err := os.Stat(filepath.Join(from, part)); errors.Is(err, fs.ErrNotExist) {
@@ -215,14 +212,14 @@ func settle(dir string, crash func(step string) error) error {
 		if err := os.RemoveAll(filepath.Join(dir, part)); err != nil {
 			return err
 		}
-		if err := step("without " + part); err != nil {
+		if err := c.at("without " + part); err != nil {
 			return err
 		}
 		if err := os.Rename(filepath.Join(from, part), filepath.Join(dir, part)); err != nil {
 			return err
 		}
 	}
-	if err := step("in place"); err != nil {
+	if err := c.at("in place"); err != nil {
 		return err
 	}
 	return os.RemoveAll(from)
@@ -284,10 +281,5 @@ func written(name string) error {
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	folder, err := os.Open(filepath.Dir(name))
-	if err != nil {
-		return err
-	}
-	_ = folder.Sync() // some systems cannot
-	return folder.Close()
+	return files.SyncFolder(filepath.Dir(name))
 }
