@@ -80,17 +80,28 @@ func (s *Store) String() string { return s.where }
 // kept.
 func (s *Store) Put(ctx context.Context, content []byte) (string, error) {
 	digest := digests.Of(content)
-	key, err := keyOf(digest)
+	err := s.once(ctx, digest, func(key string) error {
+		return s.bucket.Write(ctx, key, bytes.NewReader(content), int64(len(content)))
+	})
 	if err != nil {
 		return "", err
 	}
-	if there, err := s.bucket.Has(ctx, key); err == nil && there {
-		return digest, nil
-	}
-	if err := s.bucket.Write(ctx, key, bytes.NewReader(content), int64(len(content))); err != nil {
-		return "", fmt.Errorf("blobs: %s: writing %s: %w", s.where, digest, err)
-	}
 	return digest, nil
+}
+
+// once calls write with the key of a digest, unless the bucket has that file.
+func (s *Store) once(ctx context.Context, digest string, write func(key string) error) error {
+	key, err := keyOf(digest)
+	if err != nil {
+		return err
+	}
+	if there, err := s.bucket.Has(ctx, key); err == nil && there {
+		return nil
+	}
+	if err := write(key); err != nil {
+		return fmt.Errorf("blobs: %s: writing %s: %w", s.where, digest, err)
+	}
+	return nil
 }
 
 // Get returns the content with a digest.

@@ -31,15 +31,8 @@ func (s *Store) PutFrom(ctx context.Context, in io.Reader) (digest string, size 
 		return "", 0, fmt.Errorf("blobs: %w (%d MiB)", ErrTooLarge, MaxSize>>20)
 	}
 	digest = digests.Sum(sum)
-	key, err := keyOf(digest)
-	if err != nil {
+	if err := s.once(ctx, digest, func(key string) error { return s.keep(ctx, key, f, size) }); err != nil {
 		return "", 0, err
-	}
-	if there, err := s.bucket.Has(ctx, key); err == nil && there {
-		return digest, size, nil
-	}
-	if err := s.keep(ctx, key, f, size); err != nil {
-		return "", 0, fmt.Errorf("blobs: %s: writing %s: %w", s.where, digest, err)
 	}
 	return digest, size, nil
 }
