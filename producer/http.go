@@ -2,6 +2,7 @@ package producer
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -97,11 +98,7 @@ func (t *httpTransport) post(ctx context.Context, contentType string, headers []
 	}
 	defer res.Body.Close()
 	answer, _ := io.ReadAll(io.LimitReader(res.Body, 64<<10))
-	named := bytes.Contains(answer, []byte(`"errors":`)) // a gateway names the events at fault
-	if !strings.HasPrefix(res.Header.Get("Content-Type"), "application/problem+json") {
-		named = false
-	}
-	said := inWords(res.Header, answer)
+	said, named := inWords(res.Header, answer)
 	switch s := res.StatusCode; {
 	case s >= 200 && s < 300:
 		return nil
@@ -117,30 +114,38 @@ func (t *httpTransport) post(ctx context.Context, contentType string, headers []
 // maxSaid bounds how much of an answer is quoted, in bytes.
 const maxSaid = 2 << 10
 
-// inWords returns the message of an answer. A gateway answers with a problem (RFC 9457) that says
-// what is wrong with each event.
-func inWords(header http.Header, answer []byte) string {
-	said := strings.TrimSpace(string(answer))
-	var problem struct {
+// inWords returns the message of an answer, and whether it names the events that are at fault, as a
+// gateway does.
+func inWords(header http.Header, answer []byte) (said string, named bool) {
+	said = strings.TrimSpace(string(answer))
+	if strings.HasPrefix(header.Get("Content-Type"), "application/problem+json") {
+		said = cmp.Or(detailOf(answer), said)
+		named = bytes.Contains(answer, []byte(`"errors":`)) // even if the answer was too long to be read to its end
+	}
+	return strings.ToValidUTF8(said[:min(len(said), maxSaid)], ""), named
+}
+
+// detailOf returns what a problem (RFC 9457) says, about each event if it names some. It is "" if
+// the problem cannot be read.
+func detailOf(problem []byte) string {
+	var p struct {
 		Detail string `json:"detail"`
 		Errors []struct {
 			Reason string `json:"reason"`
 			Detail string `json:"detail"`
 		} `json:"errors"`
 	}
-	if strings.HasPrefix(header.Get("Content-Type"), "application/problem+json") && json.Unmarshal(answer, &problem) == nil && problem.Detail != "" {
-		said = problem.Detail
-		if len(problem.Errors) > 0 {
-			said = ""
-		}
-		for i, e := range problem.Errors {
-			if i > 0 {
-				said += "; "
-			}
-			said += e.Reason + ": " + e.Detail
-		}
+	if json.Unmarshal(problem, &p) != nil {
+		return ""
 	}
-	return strings.ToValidUTF8(said[:min(len(said), maxSaid)], "")
+	if p.Detail == "" || len(p.Errors) == 0 {
+		return p.Detail
+	}
+	events := make([]string, len(p.Errors))
+	for i, e := range p.Errors {
+		events[i] = e.Reason + ": " + e.Detail
+	}
+	return strings.Join(events, "; ")
 }
 
 // encodeHeader percent-encodes a header value (HTTP binding 1.0.2, 3.1.3.2).
