@@ -1,7 +1,6 @@
 package evidence
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 
@@ -50,8 +49,8 @@ func Validation(file []byte) (*record.Validation, Result, error) {
 }
 
 func readFile(file []byte) (Result, error) {
-	if len(bytes.TrimSpace(file)) == 0 {
-		return Result{}, unreadable("the file is empty; a tool that ran writes a report even when it finds nothing, so check whether it failed")
+	if err := notEmpty(file); err != nil {
+		return Result{}, err
 	}
 	return Read(file)
 }

@@ -92,8 +92,8 @@ func (r Reader) unpack(report *record.Report) ([]byte, error) {
 		return nil, err
 	}
 	report.Content = nil
-	if len(bytes.TrimSpace(file)) == 0 {
-		return nil, unreadable("the file is empty; a tool that ran writes a report even when it finds nothing, so check whether it failed")
+	if err := notEmpty(file); err != nil {
+		return nil, err
 	}
 	digest := digests.Of(file)
 	if report.Digest != "" && report.Digest != digest {
@@ -104,6 +104,13 @@ func (r Reader) unpack(report *record.Report) ([]byte, error) {
 	}
 	report.Digest, report.Size, report.Encoding = digest, int64(len(file)), ""
 	return file, nil
+}
+
+func notEmpty(file []byte) error {
+	if len(bytes.TrimSpace(file)) == 0 {
+		return unreadable("the file is empty; a tool that ran writes a report even when it finds nothing, so check whether it failed")
+	}
+	return nil
 }
 
 func (r Reader) decode(report *record.Report) ([]byte, error) {
