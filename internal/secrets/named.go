@@ -299,7 +299,7 @@ func (s *search) secretValue(v value, from, to int, kind nameKind) bool {
 		return secretText(text, kind, v.by == "(" || v.by == ":" || v.spaced)
 	}
 	if v.by == "is" {
-		return strings.ContainsAny(text, "0123456789") && len(text) >= 6
+		return hasDigit(text) && len(text) >= 6
 	}
 	v.name = strings.ToLower(name[strings.LastIndexAny(name, "._-")+1:])
 	lastByName := v.by == "=" && v.spaced && s.iniLine(from, v.end)
@@ -341,16 +341,16 @@ func bareValue(text string, kind nameKind, v value, ini bool) bool {
 	case kind == keyKind:
 		return random(text)
 	case kind == passKind && v.by == "=" && v.spaced && codeLike:
-		return ini || strings.ContainsAny(text, "0123456789") && !strings.ContainsAny(text, "._")
+		return ini || hasDigit(text) && !strings.ContainsAny(text, "._")
 	case kind == passKind:
 		return !codeLike || !strings.ContainsAny(text, ".") || v.by != ":"
 	case number().MatchString(text):
 		return false
 	case letters(text):
 		return len(text) >= 20 || v.by == "=" && !v.spaced && kindOf(text) == noSecret && len(text) >= 6 || v.by == "flag" && kindOf(text) == noSecret
-	case codeLike && strings.ContainsAny(text, ".:>_") && !strings.ContainsAny(text, "0123456789"):
+	case codeLike && strings.ContainsAny(text, ".:>_") && !hasDigit(text):
 		return false
-	case v.spaced && codeLike && len(text) < 16 && !strings.ContainsAny(text, "0123456789"):
+	case v.spaced && codeLike && len(text) < 16 && !hasDigit(text):
 		return false
 	}
 	return !spoken().MatchString(text) || len(text) >= 8 && !v.spaced
@@ -375,6 +375,5 @@ func random(text string) bool {
 	if len(text) < 16 || identity().MatchString(text) || strings.ContainsAny(text, " \t\n/") {
 		return false
 	}
-	digits := strings.ContainsAny(text, "0123456789")
-	return digits && strings.ContainsAny(strings.ToLower(text), "abcdefghijklmnopqrstuvwxyz") && entropyOf(text) > 3.2
+	return hasDigit(text) && strings.ContainsAny(strings.ToLower(text), "abcdefghijklmnopqrstuvwxyz") && entropyOf(text) > 3.2
 }

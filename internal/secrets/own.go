@@ -119,10 +119,10 @@ var ourRules = []ourRule{
 	{id: knownToken, keywords: []string{"ghp_", "gho_", "ghu_", "ghs_", "ghr_"}, regex: `gh[pousr]_[0-9A-Za-z]{30,251}`},
 	{id: knownToken, keywords: []string{"github_pat_", "glpat-", "gldt-", "glrt-", "glptt-", "gloas-", "glsoat-", "glcbt-", "glagent-"}, regex: `(?:github_pat_|gl(?:pat|dt|rt|ptt|oas|soat|cbt|agent)-)[\w.-]{20,300}`},
 	{id: knownToken, keywords: []string{"xoxb", "xoxp", "xoxa", "xoxr", "xoxs", "xoxo", "xoxe", "xoxc", "xoxd", "xapp-"}, regex: `(?:xox[abceoprsd][.-]|xapp-)[\w.%-]{10,300}`},
-	{id: knownToken, keywords: []string{"sk-", "sk_", "rk_", "pk_live", "whsec_"}, regex: `\b(?:sk-[A-Za-z0-9_-]{20,300}|(?:sk|rk)_(?:live|test|prod)_[A-Za-z0-9]{10,250}|whsec_[A-Za-z0-9+/=]{16,200})`, accept: mixedOrLong},
+	{id: knownToken, keywords: []string{"sk-", "sk_", "rk_", "pk_live", "whsec_"}, regex: `\b(?:sk-[A-Za-z0-9_-]{20,300}|(?:sk|rk)_(?:live|test|prod)_[A-Za-z0-9]{10,250}|whsec_[A-Za-z0-9+/=]{16,200})`, accept: hasDigit},
 	{
 		id: knownToken, keywords: []string{"npm_", "pypi-", "rubygems_", "dckr_pat_", "dop_v1_", "hf_", "gsk_", "lin_api_", "figd_", "ntn_", "nfp_", "pul-", "shpat_", "shpss_", "hvs.", "hvb.", "atlasv1", "patm_", "rdme_", "sntrys_", "sntryu_", "glsa_", "glc_", "phc_", "phx_", "tskey-", "cfut_", "crates", "cio", "sq0csp-", "sq0atp-", "ya29.", "1//0", "aiza", "atatt", "atctt", "sbp_", "vercel_", "pscale_", "doo_v1_", "dor_v1_", "r8_", "nvapi-", "pplx-", "xai-", "oy2"},
-		regex: `\b(?:(?:npm|dckr_pat|hf|gsk|lin_api|figd|ntn|nfp|rubygems|do[por]_v1|sbp|pscale_(?:tkn|pw|oauth)|r8|shp(?:at|ss|ca|pa)|glsa|glc|phx|rdme|sntry[su])_[\w.=-]{20,300}|(?:pypi-|nvapi-|pplx-|xai-|tskey-(?:api|auth)-|sq0(?:csp|atp)-|pul-|hv[sb]\.|ya29\.|AIza|AT[AC]TT3?)[\w.=-]{20,1000}|1//0[\w-]{30,200}|cio[A-Za-z0-9]{32}\b|oy2[a-z0-9]{43}\b|[A-Za-z0-9]{14}\.atlasv1\.[\w=-]{50,80})`, accept: mixedOrLong,
+		regex: `\b(?:(?:npm|dckr_pat|hf|gsk|lin_api|figd|ntn|nfp|rubygems|do[por]_v1|sbp|pscale_(?:tkn|pw|oauth)|r8|shp(?:at|ss|ca|pa)|glsa|glc|phx|rdme|sntry[su])_[\w.=-]{20,300}|(?:pypi-|nvapi-|pplx-|xai-|tskey-(?:api|auth)-|sq0(?:csp|atp)-|pul-|hv[sb]\.|ya29\.|AIza|AT[AC]TT3?)[\w.=-]{20,1000}|1//0[\w-]{30,200}|cio[A-Za-z0-9]{32}\b|oy2[a-z0-9]{43}\b|[A-Za-z0-9]{14}\.atlasv1\.[\w=-]{50,80})`, accept: hasDigit,
 	},
 	{id: "sendgrid-token", keywords: []string{"sg."}, regex: `\bSG\.[\w-]{16,32}\.[\w-]{30,64}`},
 	{id: "mail-token", keywords: []string{"key-"}, regex: `\bkey-[0-9a-f]{32}\b`},
@@ -186,12 +186,12 @@ func credential(text string) bool {
 	if !password(text) || strings.ContainsAny(word, "{[(&") || nothing()[strings.ToLower(strings.TrimRight(word, ",.;"))] {
 		return false
 	}
-	return spaced && strings.ContainsAny(text, "=") || strings.ContainsAny(word, "0123456789") || len(word) >= 16 && !strings.ContainsAny(word, ".(")
+	return spaced && strings.ContainsAny(text, "=") || hasDigit(word) || len(word) >= 16 && !strings.ContainsAny(word, ".(")
 }
 
 // machineMade reports whether a text is not a word.
 func machineMade(text string) bool {
-	return strings.ContainsAny(text, "0123456789") || len(text) >= 24 && mixed(text+"0")
+	return hasDigit(text) || len(text) >= 24 && mixed(text+"0")
 }
 
 func hasDigit(text string) bool { return strings.ContainsAny(text, "0123456789") }
@@ -200,9 +200,6 @@ func hasDigit(text string) bool { return strings.ContainsAny(text, "0123456789")
 func mixed(text string) bool {
 	return hasDigit(text) && strings.ContainsFunc(text, func(c rune) bool { return c >= 'A' && c <= 'Z' }) && strings.ContainsFunc(text, func(c rune) bool { return c >= 'a' && c <= 'z' })
 }
-
-// mixedOrLong reports whether the text after the prefix of a token is not a word.
-func mixedOrLong(text string) bool { return hasDigit(text) }
 
 // basic reports whether a text is the base64 of user and password.
 func basic(text string) bool {
