@@ -91,8 +91,6 @@ func TestReportsAndLargeDataLieInTheBlobStore(t *testing.T) {
 	}
 }
 
-func readReport(f record.Fact) ([]byte, error) { return ingest.ReadReport(f) }
-
 type away struct{}
 
 func (away) Put(context.Context, []byte) (string, error) { return "", errors.New("connection refused") }

@@ -54,6 +54,17 @@ type told struct {
 
 func clock(hour, minute int) time.Time { return time.Date(2026, 11, 12, hour, minute, 0, 0, time.UTC) }
 
+// readReport reads the report that a fact carries.
+func readReport(f record.Fact) (err error) {
+	switch f := f.(type) {
+	case *record.Scan:
+		_, err = evidence.ReadScan(f)
+	case *record.Validation:
+		_, err = evidence.ReadValidation(f)
+	}
+	return err
+}
+
 func pr4829(t *testing.T) *story {
 	t.Helper()
 	report, err := os.ReadFile(filepath.Join("..", "deploy", "example", "pr-4829", "osv-scanner.json"))
@@ -107,7 +118,7 @@ func (s *story) record(t *testing.T) *record.Record {
 				e.Witness = record.Signed
 			}
 		}
-		if _, err := readReport(f); err != nil {
+		if err := readReport(f); err != nil {
 			t.Fatal(err)
 		}
 		if err := schemas.Fingerprint(&e, at); err != nil {

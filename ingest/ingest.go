@@ -264,9 +264,7 @@ func get(ctx context.Context, store blobs.Getter, ref string) ([]byte, error) {
 	return data, nil
 }
 
-// ReadReport reads the report that a fact carries and returns that file, or nil if it carries none.
-func ReadReport(f record.Fact) (file []byte, err error) { return Reader{}.readReport(f) }
-
+// readReport reads the report that a fact carries and returns that file, or nil if it carries none.
 func (r Reader) readReport(f record.Fact) (file []byte, err error) {
 	reports := evidence.Reader{Room: r.Room}
 	switch f := f.(type) {
