@@ -18,17 +18,17 @@ import (
 
 var errNoBlobs = problem.New(http.StatusNotImplemented, "this gateway has no blob store; set blobs in its configuration")
 
-// copied is the memory that it takes to pass a file on.
+// copied is the memory that passing a file on needs.
 const copied = 128 << 10
 
-// An upload is the body of a request that goes to the store as it comes. At its end it is
-// asked whether a file of its size is allowed: before that nothing is kept.
+// An upload is the body of a request, which goes to the store as it arrives. At its end, before
+// anything is stored, allow decides whether a file of its size is allowed.
 type upload struct {
 	in    io.Reader
 	limit int64
 	allow func(size int64) error
 	size  int64
-	err   error // why it is not read to its end
+	err   error // why it was not read to its end
 }
 
 func (u *upload) Read(p []byte) (int, error) {
@@ -50,8 +50,8 @@ func (u *upload) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// putBlob answers PUT /v1/blobs: it keeps the body under its digest, which an event
-// then names in dataref.
+// putBlob answers PUT /v1/blobs: it stores the body under its digest, which an event then names in
+// dataref.
 func (g *Gateway) putBlob(w http.ResponseWriter, r *http.Request, from Sender) error {
 	if g.Blobs == nil {
 		return errNoBlobs
@@ -77,9 +77,9 @@ func (g *Gateway) putBlob(w http.ResponseWriter, r *http.Request, from Sender) e
 	return json.MarshalWrite(w, map[string]any{"digest": digest, "size": size}, json.Deterministic(true))
 }
 
-// getBlob answers GET /v1/blobs/{digest} with the file, to whom may read a change that rests
-// on it: byte for byte unless secrets are hidden in it, which a header says. The digest is
-// that of the file as it is kept.
+// getBlob answers GET /v1/blobs/{digest} with the file, for readers who may read a change that rests
+// on it. Secrets in it are hidden, and a header says so; otherwise the file is unchanged. The digest
+// is that of the stored file.
 func (g *Gateway) getBlob(w http.ResponseWriter, r *http.Request, from Sender) error {
 	if g.Blobs == nil {
 		return errNoBlobs
@@ -107,7 +107,7 @@ func (g *Gateway) getBlob(w http.ResponseWriter, r *http.Request, from Sender) e
 	if masked {
 		h.Set("Changetrail-Masked", "secrets")
 	}
-	h.Set("Content-Type", "application/octet-stream") // files come from outside: no browser is to run one
+	h.Set("Content-Type", "application/octet-stream") // files come from outside: no browser may run one
 	h.Set("Content-Disposition", `attachment; filename="`+strings.ReplaceAll(digest, ":", "-")+`"`)
 	h.Set("X-Content-Type-Options", "nosniff")
 	g.Log.InfoContext(r.Context(), "read", "part", "access", "kind", "file", "id", digest, "credential", from.Name, "agent", from.Agent, "person", from.Person, "platform", from.Platform, "from", r.RemoteAddr)
@@ -115,7 +115,7 @@ func (g *Gateway) getBlob(w http.ResponseWriter, r *http.Request, from Sender) e
 	return err
 }
 
-// mayReadBlob refuses a file as if it were not there: whether it is would be told else.
+// mayReadBlob refuses a file as if it did not exist: otherwise the answer would reveal that it does.
 func (g *Gateway) mayReadBlob(ctx context.Context, digest string, who identity.Principal) error {
 	if g.Credentials == nil || g.Open || who.ReadsAll() {
 		return nil

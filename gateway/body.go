@@ -14,15 +14,15 @@ import (
 	"github.com/changetrail/changetrail/internal/problem"
 )
 
-// What is packed may be small and its content large. Reports and events pack to a
-// hundredth at best; what packs better, and is not small, is made to fill the memory.
+// A small compressed body may have a large content. Reports and events compress to a hundredth at
+// best; a body that compresses better, and is not small, was made to fill the memory.
 const (
 	maxRatio    = 250
 	smallEnough = 4 << 20
 )
 
-// read returns the body of a request, unpacked, of at most limit bytes, however small it
-// was packed. Its memory is that of the request.
+// read returns the uncompressed body of a request, of at most limit bytes, within the memory of the
+// request.
 func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	return unpack(r.Context(), http.MaxBytesReader(w, r.Body, limit), r.Header.Get("Content-Encoding"), limit)
 }
@@ -50,7 +50,7 @@ func unpack(ctx context.Context, raw io.Reader, encoding string, limit int64) ([
 	return body, share.Grow(budget.Weight(body))
 }
 
-// unpacked is a body as it was before it was packed.
+// unpacked returns a body as it was before it was compressed.
 func unpacked(raw io.Reader, encoding string) (io.Reader, error) {
 	switch strings.ToLower(encoding) {
 	case "", "identity":
@@ -66,7 +66,7 @@ func unpacked(raw io.Reader, encoding string) (io.Reader, error) {
 	return nil, problem.New(http.StatusUnsupportedMediaType, "Content-Encoding %s is not read; send gzip, or nothing of it", encoding)
 }
 
-// A counter counts what is read.
+// A counter counts the bytes that are read.
 type counter struct {
 	in io.Reader
 	n  int64
@@ -78,7 +78,7 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A bounded reader of what is packed refuses what was packed to nearly nothing.
+// A bounded reader decompresses, and refuses a body that was compressed to nearly nothing.
 type bounded struct {
 	in     io.Reader
 	packed *counter
@@ -93,7 +93,7 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// broken is the problem of a body that cannot be read to its end.
+// broken returns the problem of a body that cannot be read to its end.
 func broken(err error, what string) error {
 	var raw *http.MaxBytesError
 	var unpacked *budget.TooLargeError
@@ -107,7 +107,7 @@ func broken(err error, what string) error {
 	return problem.New(http.StatusBadRequest, "%s: %v", what, err)
 }
 
-// inShare is under what the memory and the turn of a request are found in its context.
+// inShare is the key of the memory and the turn of a request in its context.
 type inShare struct{}
 
 type held struct {
@@ -115,7 +115,7 @@ type held struct {
 	turn  *turn
 }
 
-// shareOf is the memory of a request; nil, which has no bound, outside of one.
+// shareOf returns the memory of a request; outside of a request nil, which is unlimited.
 func shareOf(ctx context.Context) *budget.Share {
 	h, _ := ctx.Value(inShare{}).(held)
 	return h.share
@@ -126,7 +126,7 @@ func turnOf(ctx context.Context) *turn {
 	return h.turn
 }
 
-// holding lets f work on a request with memory of b and a turn, and gives them back at the end.
+// holding calls f with memory of b and a turn, and releases both at the end.
 func holding(b *budget.Budget, t *turn, r *http.Request, f func(*http.Request) error) error {
 	share := b.Share(r.Context())
 	defer share.Release()

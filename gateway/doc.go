@@ -1,20 +1,20 @@
-// Package gateway takes events over HTTP from agents, code hosts
-// and CI systems, finds out who speaks, and puts what they say on the stream.
+// Package gateway accepts events over HTTP from agents, code hosts and CI systems, identifies their
+// senders, and puts the events on the stream.
 //
 //	POST /v1/events             CloudEvents: binary, structured, batch
-//	POST /v1/webhooks/github    signed webhooks, kept as they are
-//	POST /v1/webhooks/gitlab    the same, by token or signature
-//	POST /v1/webhooks/jira      signed webhooks; the settings say in which repositories work on a project is done
-//	POST /v1/traces, /v1/logs   OTLP over HTTP; over gRPC on the same address
-//	PUT  /v1/blobs              a file, kept under its digest
+//	POST /v1/webhooks/github    signed webhooks, stored unchanged
+//	POST /v1/webhooks/gitlab    the same, with a token or a signature
+//	POST /v1/webhooks/jira      signed webhooks; the settings name the repositories of each project
+//	POST /v1/traces, /v1/logs   OTLP over HTTP; over gRPC at the same address
+//	PUT  /v1/blobs              a file, stored under its digest
 //	GET  /v1/blobs/{digest}
 //
-// A request is answered with 2xx once the broker has its events on all in-sync
-// replicas: 204. Where the broker is away and the gateway has a spool, they are
-// safe on its disk, and the answer is 202. Of a batch all events are taken or none.
+// The answer to a request is 204 once the broker has its events on all in-sync replicas. If the
+// broker is unreachable and the gateway has a spool, the events are safe on its disk, and the answer
+// is 202. A batch is accepted as a whole or not at all.
 //
-// The gateway says of each event who sent it (authtype, authid, with a keyed digest
-// over both and the event); what a client says of that is dropped. A credential
-// that is bound to an agent speaks as that agent alone: an event in the name of
-// another is refused, and that it was sent is an event of its own.
+// The gateway states in each event who sent it (authtype, authid, and a keyed digest of both and of
+// the event), and drops what a client says about that. A credential of an agent is good for events
+// of that agent only: an event in the name of another is refused, and the refusal becomes an event
+// of its own.
 package gateway

@@ -38,8 +38,8 @@ func (g *Gateway) events(w http.ResponseWriter, r *http.Request, from Sender) er
 	return answer(w, spooled)
 }
 
-// open reads the CloudEvents of a request, in any of the three modes. A batch
-// has at most as many as its sender may send at once.
+// open reads the CloudEvents of a request, in any of the three modes. most is how many events its
+// sender may send at once.
 func open(header http.Header, body []byte, most int) ([]event.Event, error) {
 	contentType := header.Get("Content-Type")
 	switch media := schemas.Media(contentType); {
@@ -58,7 +58,7 @@ func open(header http.Header, body []byte, most int) ([]event.Event, error) {
 }
 
 func openBatch(body []byte, most int) ([]event.Event, error) {
-	d := jsontext.NewDecoder(bytes.NewBuffer(body)) // whose values are parts of body
+	d := jsontext.NewDecoder(bytes.NewBuffer(body)) // its values are parts of body
 	noBatch := func(err error) error {
 		return problem.New(http.StatusBadRequest, "the body is not a batch of CloudEvents, which is a JSON array: %v", err)
 	}
@@ -88,7 +88,7 @@ func openBatch(body []byte, most int) ([]event.Event, error) {
 	return openAll(texts...)
 }
 
-// openAll reads events that are JSON, as schemas reads them in Kafka.
+// openAll reads events that are JSON, as schemas reads them from Kafka.
 func openAll(texts ...[]byte) ([]event.Event, error) {
 	events := make([]event.Event, len(texts))
 	p := problem.New(http.StatusUnprocessableEntity, "")
@@ -107,8 +107,8 @@ func openAll(texts ...[]byte) ([]event.Event, error) {
 	return events, batchProblem(p, len(texts))
 }
 
-// extensions are the attributes of an event in JSON that its envelope has no place for,
-// as text. data, which may be long, need not be read again.
+// extensions returns the attributes of an event in JSON that its envelope has no field for, as text.
+// It skips data, which may be long.
 func extensions(text, data []byte) map[string]string {
 	if before, after, found := bytes.Cut(text, data); found && len(data) > 256 {
 		text = slices.Concat(before, []byte("0"), after)
@@ -128,10 +128,10 @@ func extensions(text, data []byte) map[string]string {
 		value, err = d.ReadToken()
 		out[key] = value.String()
 	}
-	return out // it was read before: there is no error
+	return out // no error is possible: the text was read before
 }
 
-// inEnvelope reports whether an attribute has a place in an envelope.
+// inEnvelope reports whether an envelope has a field for an attribute.
 func inEnvelope(name string) bool {
 	switch name {
 	case "specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data", "data_base64", "partitionkey", "dataref", "traceparent", "tracestate", "sequence", extensionArrived:
@@ -140,8 +140,8 @@ func inEnvelope(name string) bool {
 	return slices.Contains(ours, name)
 }
 
-// batchProblem says of which events of a batch something is wrong; none of it is
-// taken then.
+// batchProblem returns an error that says which events of a batch are wrong, so that none is
+// accepted; nil if none is wrong.
 func batchProblem(p *problem.Problem, n int) error {
 	if len(p.Errors) == 0 {
 		return nil
@@ -186,8 +186,8 @@ func openBinary(header http.Header, body []byte) ([]event.Event, error) {
 	return []event.Event{eventOf(env, others)}, nil
 }
 
-// eventOf is an event whose envelope was read; others are the attributes that nobody
-// reads here. What a client says of those that the gateway sets is dropped.
+// eventOf returns the event of an envelope; others are the attributes that are not in the envelope.
+// It drops the attributes that only the gateway sets.
 func eventOf(env schemas.Envelope, others map[string]string) event.Event {
 	c := event.EventContextV1{ID: env.ID, Type: env.Type, Extensions: make(map[string]any)} // the setters of the SDK would trim them
 	if source := types.ParseURIRef(env.Source); source != nil {
@@ -210,7 +210,7 @@ func eventOf(env schemas.Envelope, others map[string]string) event.Event {
 	for name, value := range others {
 		switch {
 		case name == "dataschema":
-			c.DataSchema = types.ParseURI(value) // nil where it is none: nobody reads it
+			c.DataSchema = types.ParseURI(value) // nil if it is not a URI: nobody reads it
 		case event.IsExtensionNameValid(name) && strings.ToLower(name) == name && value != "":
 			c.Extensions[name] = value
 		}

@@ -24,13 +24,13 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A Publisher puts events on the stream. spooled is how many of them are safe on
-// disk only. A [producer.Producer] is one.
+// A Publisher puts events on the stream. spooled is how many of them are only on disk so far. A
+// [producer.Producer] is one.
 type Publisher interface {
 	Deliver(ctx context.Context, events ...event.Event) (spooled int, err error)
 }
 
-// Blobs is a place for files.
+// Blobs is a store of files.
 type Blobs interface {
 	blobs.Getter
 	blobs.Receiver
@@ -38,20 +38,20 @@ type Blobs interface {
 
 // A Config is what a gateway needs.
 type Config struct {
-	Publisher Publisher // its events are made whole, checked and redacted here
+	Publisher Publisher // receives events that were completed, checked and redacted here
 	Blobs     Blobs     // nil: files are refused, and events of over 1 MB
-	// Credentials are those of whom may speak; nil where nobody is asked. Where they list
-	// none, nobody may.
+	// Credentials are those of the senders. If nil, senders need no credential; if it lists none,
+	// nobody may send.
 	Credentials *identity.Credentials
-	// Rests reports whether a change rests on a file of which who may read; nil where that
-	// cannot be told: then those alone may read files who may read all.
+	// Rests reports whether a change that who may read rests on a file. If it is nil, only those who
+	// may read everything may read files.
 	Rests func(ctx context.Context, digest string, who identity.Principal) (bool, error)
-	// Open says that whoever shows no credential may speak, as nobody, though there are
-	// some.
+	// Open says that requests without a credential are accepted, as anonymous, although there are
+	// credentials.
 	Open bool
-	// Redactor takes secrets out of what agents say. Webhooks stay as they are.
+	// Redactor removes secrets from the events of agents. Webhooks stay unchanged.
 	Redactor producer.Redactor
-	// Keys sign who sent an event. Enrichers that know them believe it.
+	// Keys sign who sent an event. Enrichers that have the keys believe it.
 	Keys   signing.Keys
 	GitHub GitHub
 	GitLab GitLab
@@ -60,7 +60,7 @@ type Config struct {
 
 	Log   *slog.Logger
 	Meter metric.MeterProvider
-	// Tracer makes a span for each event that is taken; nil: none.
+	// Tracer makes a span for each accepted event. If it is nil, there are none.
 	Tracer trace.TracerProvider
 	Now    func() time.Time
 }
@@ -72,13 +72,13 @@ type Gateway struct {
 	recent   *recent
 	metrics  *metrics
 	tracer   trace.Tracer
-	slots    chan struct{} // one for each request at work
+	slots    chan struct{} // one for each running request
 	memory   *budget.Budget
-	small    *budget.Budget // of webhooks, and of those who show no credential though there are some
+	small    *budget.Budget // of webhooks, and of requests without a credential if there are credentials
 	protocol *http.CrossOriginProtection
 	projects map[string][]record.Repository // of Jira
 	large    chan struct{}                  // turns of large webhooks
-	secrets  *secrets.Redactor              // hides them in what is shown, whatever Redactor keeps
+	secrets  *secrets.Redactor              // hides secrets in shown files, whatever Redactor stores
 }
 
 // New returns a Gateway.
@@ -110,7 +110,7 @@ func New(c Config) (*Gateway, error) {
 	return g, nil
 }
 
-// Register adds to mux what the gateway takes.
+// Register adds to mux the routes on which the gateway accepts events and files.
 func (g *Gateway) Register(mux *http.ServeMux) {
 	for _, route := range []struct {
 		method, path string
@@ -135,8 +135,8 @@ func (g *Gateway) Register(mux *http.ServeMux) {
 	mux.Handle("POST /opentelemetry.proto.collector.logs.v1.LogsService/Export", rpc)
 }
 
-// RegisterFiles adds to mux what serves the files that are kept, where no page
-// does.
+// RegisterFiles adds to mux the route that serves stored files, for a server without the pages,
+// which serve them otherwise.
 func (g *Gateway) RegisterFiles(mux *http.ServeMux) {
 	mux.Handle("GET /v1/blobs/{digest}", g.authenticated(g.getBlob))
 }
@@ -148,18 +148,19 @@ type Sender struct {
 	g   *Gateway
 }
 
-// Take puts an event of the sender on the stream, checked and signed as one that
-// came by itself.
+// Take puts an event of the sender on the stream, checked and signed like an event that was sent by
+// itself.
 func (s Sender) Take(ctx context.Context, e event.Event) error {
 	_, err := s.g.Take(ctx, s, []event.Event{e})
 	return err
 }
 
-// timesHeld is how often a request that another library reads is held: as it came, and as
-// what it was read into.
+// timesHeld is how much memory a request needs that another library reads, in multiples of its size:
+// for the request itself, and for the values that it is read into.
 const timesHeld = 8
 
-// For lets handler answer, for senders that are known and within their limits.
+// For returns a handler that identifies the sender of a request, applies its limits, and lets the
+// handler for that sender answer.
 func (g *Gateway) For(handler func(Sender) http.Handler) http.Handler {
 	return g.authenticated(func(w http.ResponseWriter, r *http.Request, from Sender) error {
 		r.Body = &budget.Reader{In: r.Body, Share: shareOf(r.Context()), Times: timesHeld}
@@ -171,8 +172,8 @@ func (g *Gateway) For(handler func(Sender) http.Handler) http.Handler {
 	})
 }
 
-// guarded is what every request goes through: bounds on its header and on how many
-// are at work, and no browser that another site sends. refuse answers where f does not.
+// guarded lets f answer, after the checks that every request must pass: a bounded header, a free
+// slot, and no browser that another site sends. refuse answers if a check or f fails.
 func (g *Gateway) guarded(f func(http.ResponseWriter, *http.Request) error, refuse func(http.ResponseWriter, *http.Request, *problem.Problem)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := g.Now()
@@ -230,7 +231,7 @@ func headerSize(h http.Header) (n int) {
 	return n
 }
 
-// problemOf is how an error is answered.
+// problemOf returns the answer to an error.
 func (g *Gateway) problemOf(err error) *problem.Problem {
 	var tooLarge *http.MaxBytesError
 	var unpacked *budget.TooLargeError
@@ -247,7 +248,7 @@ func (g *Gateway) problemOf(err error) *problem.Problem {
 	return problem.Of(err, http.StatusInternalServerError)
 }
 
-// authenticated lets f answer over HTTP, for a sender that is known.
+// authenticated lets f answer requests over HTTP of an identified sender.
 func (g *Gateway) authenticated(f func(http.ResponseWriter, *http.Request, Sender) error) http.Handler {
 	return g.guarded(g.identified(f), func(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
 		if p.Status == http.StatusUnauthorized {
@@ -257,7 +258,8 @@ func (g *Gateway) authenticated(f func(http.ResponseWriter, *http.Request, Sende
 	})
 }
 
-// identified finds out who sent a request, and lets f answer it within the limits of the credential.
+// identified identifies the sender of a request, and lets f answer within the limits of the
+// credential.
 func (g *Gateway) identified(f func(http.ResponseWriter, *http.Request, Sender) error) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		from, leave, err := g.enter(r)
@@ -269,14 +271,14 @@ func (g *Gateway) identified(f func(http.ResponseWriter, *http.Request, Sender) 
 	}
 }
 
-// little lets f answer with the memory of those who are not known yet.
+// little lets f answer within the memory for senders that are not identified yet.
 func (g *Gateway) little(f func(http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		return holding(g.small, &turn{turns: g.large, wait: g.Limits.Wait}, r, func(r *http.Request) error { return f(w, r) })
 	}
 }
 
-// budgetOf is the memory that requests of a sender share with others.
+// budgetOf returns the memory that requests of a sender share with others.
 func (g *Gateway) budgetOf(from Sender) *budget.Budget {
 	if from.Name == "" && g.Credentials != nil && g.Credentials.Any() {
 		return g.small
@@ -284,13 +286,13 @@ func (g *Gateway) budgetOf(from Sender) *budget.Budget {
 	return g.memory
 }
 
-// turnOf is the turn of a request among the large ones of its sender.
+// turnOf returns the turn of a request among the large ones of its sender.
 func (g *Gateway) turnOf(from Sender) *turn {
 	return &turn{turns: g.limiter.turns(from.key), wait: g.Limits.Wait}
 }
 
-// enter tells who sent a request, and counts it among those of the credential until it
-// leaves.
+// enter returns who sent a request, and counts it among those of the credential until leave is
+// called.
 func (g *Gateway) enter(r *http.Request) (from Sender, leave func(), err error) {
 	who, err := g.Authenticate(r)
 	var away *identity.AwayError
@@ -305,9 +307,9 @@ func (g *Gateway) enter(r *http.Request) (from Sender, leave func(), err error) 
 	return from, leave, err
 }
 
-// Authenticate tells who sent a request. Where credentials were never asked for anybody
-// who can connect may speak, and nobody is believed more than that; where none are listed,
-// as once the last was removed, nobody may.
+// Authenticate returns who sent a request. Without Credentials anybody who can connect may send, as
+// an anonymous client. With Credentials that list none, for example once the last was removed,
+// nobody may.
 func (g *Gateway) Authenticate(r *http.Request) (identity.Principal, error) {
 	if g.Credentials == nil {
 		return identity.Principal{}, nil
@@ -319,9 +321,9 @@ func (g *Gateway) Authenticate(r *http.Request) (identity.Principal, error) {
 	return who, err
 }
 
-// publish puts events on the stream, and tells whether some are on disk only.
+// publish puts events on the stream, and returns how many are only on disk so far.
 func (g *Gateway) publish(ctx context.Context, events []event.Event) (spooled int, err error) {
-	turnOf(ctx).leave() // what remains is to wait
+	turnOf(ctx).leave() // only waiting remains
 	ctx, cancel := context.WithTimeout(ctx, g.Limits.Timeout)
 	defer cancel()
 	for i := range events { // in JSON, as on a disk, space around data would be lost, and the signature is over it
@@ -340,7 +342,7 @@ func (g *Gateway) publish(ctx context.Context, events []event.Event) (spooled in
 	return 0, problem.New(http.StatusServiceUnavailable, "the broker did not take it in time; send it again, it is known by source and id: %v", err).Later(2 * time.Second)
 }
 
-// answer says that events were taken.
+// answer says that events were accepted.
 func answer(w http.ResponseWriter, spooled int) error {
 	if spooled == 0 {
 		w.WriteHeader(http.StatusNoContent)

@@ -20,11 +20,10 @@ import (
 	"github.com/changetrail/changetrail/internal/problem"
 )
 
-// inContext is under what the sender of a call of gRPC is found in its context.
+// inContext is the key of the sender of a gRPC call in its context.
 type inContext struct{}
 
-// otlpServer answers OTLP/gRPC, on the address of everything else: HTTP/2 tells them
-// apart by the path.
+// otlpServer answers OTLP/gRPC at the same address as everything else: the path distinguishes them.
 func (g *Gateway) otlpServer() *grpc.Server {
 	s := grpc.NewServer(grpc.MaxRecvMsgSize(int(min(g.Limits.Body, math.MaxInt32))))
 	ptraceotlp.RegisterGRPCServer(s, &traceServer{g: g})
@@ -54,7 +53,7 @@ func (s *logServer) Export(ctx context.Context, in plogotlp.ExportRequest) (plog
 	return out, s.g.statusOf(err)
 }
 
-// grpcHandler lets server answer, once it is known who calls.
+// grpcHandler lets server answer calls of an identified sender.
 func (g *Gateway) grpcHandler(server *grpc.Server) http.Handler {
 	guarded := g.guarded(g.identified(func(w http.ResponseWriter, r *http.Request, from Sender) error {
 		if err := g.openFrame(w, r); err != nil {
@@ -72,11 +71,12 @@ func (g *Gateway) grpcHandler(server *grpc.Server) http.Handler {
 	})
 }
 
-// frameHead is a byte that says whether a message is packed, and its length.
+// frameHead is the size of what precedes a message: a byte that says whether it is compressed, and
+// its length.
 const frameHead = 5
 
-// openFrame reads the one message of a call, and unpacks it: the library would do both
-// outside of the memory of the request.
+// openFrame reads and decompresses the only message of a call. The library would do both without
+// counting the memory.
 func (g *Gateway) openFrame(w http.ResponseWriter, r *http.Request) error {
 	in := http.MaxBytesReader(w, r.Body, g.Limits.Body+frameHead)
 	head := make([]byte, frameHead)
@@ -109,8 +109,7 @@ func (g *Gateway) openFrame(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// refuseGRPC answers with an error and nothing else: a response that has trailers alone
-// (gRPC over HTTP2).
+// refuseGRPC answers with an error only: a response that consists of trailers (gRPC over HTTP2).
 func (g *Gateway) refuseGRPC(w http.ResponseWriter, _ *http.Request, p *problem.Problem) {
 	s := status.Convert(g.statusOf(p))
 	h := w.Header()
@@ -120,7 +119,7 @@ func (g *Gateway) refuseGRPC(w http.ResponseWriter, _ *http.Request, p *problem.
 	w.WriteHeader(http.StatusOK)
 }
 
-// statusOf is how an error is answered in gRPC (OTLP says which codes are tried again).
+// statusOf returns the answer to an error in gRPC (OTLP says which codes are retried).
 func (g *Gateway) statusOf(err error) error {
 	if err == nil {
 		return nil

@@ -13,11 +13,12 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// Jira is how webhooks of Jira are known to be its own, and what they are about.
+// Jira is how webhooks of Jira are verified, and which repositories they are about.
 type Jira struct {
-	// Secrets with which it signs; several while one takes the place of another.
+	// Secrets with which it signs; several while one replaces another.
 	Secrets []string
-	// Projects say where work on issues is done. Of others nothing is kept.
+	// Projects name the repositories in which work on their issues is done. Webhooks about other
+	// projects are dropped.
 	Projects []settings.JiraProject
 }
 
@@ -49,9 +50,8 @@ func (j Jira) repositories() (map[string][]record.Repository, error) {
 	return out, nil
 }
 
-// jira answers POST /v1/webhooks/jira. The settings say in which repositories work on the
-// issues of a project is done; of which project an issue is, its key says. The signature is
-// over the body alone, as that of GitHub is
+// jira answers POST /v1/webhooks/jira. The key of an issue names its project, and the settings name
+// the repositories of the project. The signature covers only the body, as at GitHub
 // (https://developer.atlassian.com/cloud/jira/platform/webhooks/#secure-admin-webhooks).
 func (g *Gateway) jira(w http.ResponseWriter, r *http.Request) error {
 	if len(g.Jira.Secrets) == 0 {

@@ -14,16 +14,16 @@ import (
 	"github.com/changetrail/changetrail/internal/problem"
 )
 
-// Limits are those of a gateway. Where 0 the default holds.
+// Limits are the limits of a gateway. For a limit of 0 the default applies, which is stated last.
 type Limits struct {
-	Requests    int           // at work at a time, of all; 4096
-	Concurrency int           // of them those of one credential; 1024
-	Rate        float64       // events a second of one credential, unless it has a rate of its own; 10,000
-	Body        int64         // bytes of a request, unpacked; 8 MiB
+	Requests    int           // running at a time; 4096
+	Concurrency int           // running at a time for one credential; 1024
+	Rate        float64       // events a second of a credential without a rate of its own; 10,000
+	Body        int64         // bytes of a request, uncompressed; 8 MiB
 	Blob        int64         // bytes of a file; 48 MiB
 	Timeout     time.Duration // how long the broker may take; 10 s
-	Memory      int64         // bytes of all requests of known senders at a time, unpacked; 160 MiB
-	Strangers   int64         // of all webhooks, and of requests without a credential; 96 MiB
+	Memory      int64         // bytes of all requests of identified senders at a time, uncompressed; 160 MiB
+	Strangers   int64         // the same for webhooks and for requests without a credential; 96 MiB
 	Wait        time.Duration // how long a request waits for memory; 2 s
 	BlobRate    int64         // bytes of files a minute of one credential; 1 GiB
 }
@@ -42,8 +42,8 @@ func (l Limits) orDefaults() Limits {
 	return l
 }
 
-// maxKnown bounds the senders whose rate is kept; the one that has been quiet for
-// longest is forgotten.
+// maxKnown bounds the senders whose rate is remembered; the one that has been quiet for longest is
+// forgotten.
 const maxKnown = 10_000
 
 // A limiter bounds what each sender may do.
@@ -53,7 +53,7 @@ type limiter struct {
 
 	mu      sync.Mutex
 	senders map[string]*list.Element // of *sender
-	order   *list.List               // the newest first
+	order   *list.List               // the latest first
 }
 
 type sender struct {
@@ -64,13 +64,13 @@ type sender struct {
 	large  chan struct{} // turns of large requests
 }
 
-// A senderKey tells senders apart, with the rate that their credential states.
+// A senderKey identifies a sender, and contains the rate that its credential states.
 type senderKey struct {
 	name string
 	rate float64
 }
 
-// keyOf is the credential of a sender; of one without, the address.
+// keyOf returns the key of a sender: its credential, or its address if it has none.
 func keyOf(who identity.Principal, r *http.Request) senderKey {
 	if who.Name != "" {
 		return senderKey{"credential " + who.Name, who.Rate}
@@ -86,7 +86,7 @@ func newLimiter(l Limits, now func() time.Time) *limiter {
 	return &limiter{limits: l, now: now, senders: make(map[string]*list.Element), order: list.New()}
 }
 
-// of returns the sender of a key. mu is held.
+// of returns the sender of a key. The caller holds mu.
 func (l *limiter) of(k senderKey) *sender {
 	if e, ok := l.senders[k.name]; ok {
 		l.order.MoveToFront(e)
@@ -108,7 +108,7 @@ func (l *limiter) of(k senderKey) *sender {
 	return s
 }
 
-// enter counts a request in; leave counts it out.
+// enter counts a request as running, until leave is called.
 func (l *limiter) enter(k senderKey) (leave func(), err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -124,22 +124,21 @@ func (l *limiter) enter(k senderKey) (leave func(), err error) {
 	}, nil
 }
 
-// turns are those of the large requests of a sender.
+// turns returns the turns of the large requests of a sender.
 func (l *limiter) turns(k senderKey) chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.of(k).large
 }
 
-// burst is how many events a sender may send at once.
+// burst returns how many events a sender may send at once.
 func (l *limiter) burst(k senderKey) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.of(k).bucket.Burst()
 }
 
-// allow takes n events from what a sender may send now. A batch may have as many
-// as a second allows.
+// allow counts n events against the rate of a sender. A batch may have as many as a second allows.
 func (l *limiter) allow(k senderKey, n int) error {
 	l.mu.Lock()
 	s := l.of(k)
@@ -156,8 +155,8 @@ func (l *limiter) allow(k senderKey, n int) error {
 	return nil
 }
 
-// allowFile takes the bytes of a file from what a sender may send now. A minute's worth may
-// come at once.
+// allowFile counts the bytes of a file against the rate of a sender, which may send those of a minute
+// at once.
 func (l *limiter) allowFile(k senderKey, bytes int) error {
 	l.mu.Lock()
 	s := l.of(k)

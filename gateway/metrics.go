@@ -21,7 +21,7 @@ type metrics struct {
 	noted            metric.Int64Counter
 	spooled, secrets metric.Int64Counter
 
-	sets sync.Map // of labels, made once: [4]string → metric.MeasurementOption
+	sets sync.Map // of labels, each made once: [4]string → metric.MeasurementOption
 }
 
 // labels returns the labels of a measurement: name and value, name and value.
@@ -82,7 +82,7 @@ func (m *metrics) taken(events []event.Event, spooled int) {
 	}
 }
 
-// note counts a webhook that tells a record nothing.
+// note counts a webhook that adds nothing to a record.
 func (m *metrics) note(platform, reason string) {
 	m.noted.Add(context.Background(), 1, m.labels("platform", platform, "reason", reason))
 }

@@ -6,16 +6,16 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// perField is what an empty span, log or attribute takes once it is read.
+// perField is the memory of an empty span, log or attribute after it was read.
 const perField = 400
 
-// growFor takes memory for what a message of Protocol Buffers is read into.
+// growFor reserves memory for the values that a message of Protocol Buffers is read into.
 func growFor(ctx context.Context, message []byte) error {
 	return shareOf(ctx).Grow(2*int64(len(message)) + perField*int64(fieldsIn(message, 0)))
 }
 
-// fieldsIn counts the messages and strings in a message. A string that reads as a message is
-// taken for one: the count is never too low.
+// fieldsIn counts the messages and strings in a message. A string that can be read as a message is
+// counted as one, so that the count is never too low.
 func fieldsIn(message []byte, depth int) (n int) {
 	for len(message) > 0 {
 		_, kind, size := protowire.ConsumeTag(message)
@@ -43,5 +43,5 @@ func fieldsIn(message []byte, depth int) (n int) {
 	return n
 }
 
-// maxDepth is how deep attributes stand in a request, with lists in lists as agents have them.
+// maxDepth is how deeply attributes are nested in a request, with lists in lists as agents send them.
 const maxDepth = 12

@@ -6,15 +6,14 @@ import (
 	"strings"
 )
 
-// ownSource is where the sources of changetrail's own events begin.
+// ownSource is the prefix of the sources of changetrail's own events.
 const ownSource = "/changetrail"
 
-// commandLine is the source of what people send with changetrail's commands, where they set
-// no other. It vouches for nothing.
+// commandLine is the default source of events that people send with changetrail's commands. It
+// proves nothing.
 const commandLine = ownSource + "/cli"
 
-// isOwn reports whether a source is one under which changetrail itself speaks, or reads as
-// one.
+// isOwn reports whether a source is, or looks like, one of changetrail's own events.
 func isOwn(source string) bool {
 	source = strings.ToLower(strings.TrimSpace(source))
 	if unescaped, err := url.PathUnescape(source); err == nil {

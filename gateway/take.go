@@ -22,8 +22,8 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// Take puts events of a sender on the stream: all of them, once each is found to be
-// right and to be the sender's to send; else none.
+// Take puts events of a sender on the stream: all of them if each is valid and the sender may send
+// it, otherwise none.
 func (g *Gateway) Take(ctx context.Context, from Sender, events []event.Event) (spooled int, err error) {
 	if err := g.limiter.allow(from.key, len(events)); err != nil {
 		return 0, err
@@ -34,7 +34,7 @@ func (g *Gateway) Take(ctx context.Context, from Sender, events []event.Event) (
 		e := &events[i]
 		held := shareOf(ctx).Held()
 		about, err := g.prepare(ctx, e, from.Principal)
-		shareOf(ctx).Shrink(shareOf(ctx).Held() - held) // what it was read into is not needed any more
+		shareOf(ctx).Shrink(shareOf(ctx).Held() - held) // the values that it was read into are not needed any more
 		if err == nil {
 			continue
 		}
@@ -66,16 +66,15 @@ func (g *Gateway) Take(ctx context.Context, from Sender, events []event.Event) (
 	return g.publish(ctx, events)
 }
 
-// Extensions that the gateway sets; what a client says of them is dropped.
+// Extensions that only the gateway sets; those of a client are dropped.
 var ours = []string{"authtype", "authid", "authmac", "imported", "contentmode", "redacted", "maskedafter"}
 
-// extensionArrived is what those alone may say who bring in history; of all others the
-// gateway says it.
+// extensionArrived may be set only by senders that import history; for all others the gateway sets
+// it.
 const extensionArrived = "arrivedat"
 
-// prepare reads an event as the enricher will, asks whether it is its sender's to
-// send, makes it whole, takes out its secrets and signs it. What it returns is the
-// event as it was read, as far as it could be.
+// prepare reads an event as the enricher will, checks that its sender may send it, completes it,
+// removes its secrets and signs it. It returns the event as far as it could be read.
 func (g *Gateway) prepare(ctx context.Context, e *event.Event, who identity.Principal) (ingest.Event, error) {
 	if isOwn(e.Source()) {
 		return ingest.Event{}, schemas.Refuse(schemas.NotTheSenders, "source %s: sources under %s/ are changetrail's own; choose another one", e.Source(), ownSource)
@@ -93,7 +92,7 @@ func (g *Gateway) prepare(ctx context.Context, e *event.Event, who identity.Prin
 		e.SetTime(g.arrivalOf(e))
 	}
 	if schemas.IsJSON(e.DataContentType()) {
-		e.SetDataContentType(event.ApplicationJSON) // as every library takes it for JSON
+		e.SetDataContentType(event.ApplicationJSON) // the form that every library recognizes as JSON
 	}
 	_, named := said["dataref"]
 	read, err := g.read(ctx, e, nil)
@@ -111,14 +110,14 @@ func (g *Gateway) prepare(ctx context.Context, e *event.Event, who identity.Prin
 	if data, err = g.redact(ctx, e, data); err != nil {
 		return read, err
 	}
-	if named && read.Envelope.DataRef == "" { // beside its data
+	if named && read.Envelope.DataRef == "" { // the event has both its data and a dataref
 		e.SetExtension("dataref", nil)
 	}
 	if err := g.place(ctx, e, read.Envelope.DataRef, data); err != nil {
 		return read, unavailable(err)
 	}
 	home := read.Home()
-	if !bytes.Equal(data, read.Envelope.Data) || before != identityOf(e) { // a marker may be longer than what it stands for
+	if !bytes.Equal(data, read.Envelope.Data) || before != identityOf(e) { // a marker may be longer than the secret that it replaces
 		again, err := g.read(ctx, e, []byte(home))
 		if err != nil {
 			return read, unavailable(err)
@@ -130,7 +129,7 @@ func (g *Gateway) prepare(ctx context.Context, e *event.Event, who identity.Prin
 	return read, nil
 }
 
-// arrivalOf is when an event arrives: now, or what one states that brings in history.
+// arrivalOf returns when an event arrived: now, or the time that an import of history states.
 func (g *Gateway) arrivalOf(e *event.Event) time.Time {
 	text, _ := e.Extensions()[extensionArrived].(string)
 	if at, err := schemas.StatedArrival(text, g.Now()); err == nil {
@@ -139,7 +138,7 @@ func (g *Gateway) arrivalOf(e *event.Event) time.Time {
 	return g.Now().UTC()
 }
 
-// read reads an event as the enricher will, and refuses what that would refuse.
+// read reads an event as the enricher will, and refuses what the enricher would refuse.
 func (g *Gateway) read(ctx context.Context, e *event.Event, key []byte) (ingest.Event, error) {
 	if err := e.Validate(); err != nil {
 		return ingest.Event{}, schemas.Refuse(schemas.NotCloudEvent, "%s", strings.Join(strings.Fields(err.Error()), " "))
@@ -157,12 +156,12 @@ func (g *Gateway) read(ctx context.Context, e *event.Event, key []byte) (ingest.
 		r.Blobs = ingest.Counted{Blobs: g.Blobs, Share: share}
 	}
 	read, err := r.Read(ctx, env, key, g.Now())
-	read.File = nil // it was read; the event carries it on
+	read.File = nil // the event itself contains it
 	return read, err
 }
 
-// checkSize refuses an event that the broker would refuse. Large data become a blob
-// where there is a place for them.
+// checkSize refuses an event that the broker would refuse. Large data become a blob if there is a
+// store.
 func (g *Gateway) checkSize(e *event.Event) error {
 	n := 0
 	for name, value := range e.Extensions() {
@@ -178,7 +177,7 @@ func (g *Gateway) checkSize(e *event.Event) error {
 	return nil
 }
 
-// unavailable is how it is answered that the blob store could not be asked.
+// unavailable returns the answer to an error: that of a failed blob store says to try again.
 func unavailable(err error) error {
 	var store *ingest.StoreError
 	if errors.As(err, &store) {
@@ -187,12 +186,12 @@ func unavailable(err error) error {
 	return err
 }
 
-// identityOf is what of an event's attributes is read: what redaction may change of it.
+// identityOf returns the attributes of an event that are read and that redaction may change.
 func identityOf(e *event.Event) string {
 	return strings.Join([]string{e.ID(), e.Source(), e.Subject()}, "\x00")
 }
 
-// redact takes secrets out of data, wherever they lay, and notes on e what it found.
+// redact removes secrets from data, of the event or of its blob, and records in e what it found.
 func (g *Gateway) redact(ctx context.Context, e *event.Event, data []byte) ([]byte, error) {
 	if g.Redactor == nil {
 		return data, nil
@@ -200,21 +199,21 @@ func (g *Gateway) redact(ctx context.Context, e *event.Event, data []byte) ([]by
 	e.DataEncoded = data
 	if err := producer.Redact(ctx, e, g.Redactor); err != nil {
 		if ctx.Err() != nil {
-			return nil, ctx.Err() // whoever sent it has hung up
+			return nil, ctx.Err() // the sender closed the connection
 		}
 		return nil, schemas.Refuse(schemas.NotJSON, "data: %v", err)
 	}
 	return e.Data(), nil
 }
 
-// place puts data where they came from: into the event, or into the blob store.
+// place puts data back where they came from: into the event, or into the blob store.
 func (g *Gateway) place(ctx context.Context, e *event.Event, ref string, data []byte) error {
 	e.DataEncoded, e.DataBase64 = data, false
 	if ref == "" {
 		return nil
 	}
 	e.DataEncoded = nil
-	digest, _, err := g.Blobs.PutFrom(ctx, bytes.NewReader(data)) // what is there already is not written again
+	digest, _, err := g.Blobs.PutFrom(ctx, bytes.NewReader(data)) // a file that is there already is not written again
 	if err != nil {
 		return &ingest.StoreError{Err: err}
 	}
@@ -222,9 +221,8 @@ func (g *Gateway) place(ctx context.Context, e *event.Event, ref string, data []
 	return nil
 }
 
-// find adds to findings that an event in the name of another was refused, once. Where
-// it is not said which repository that was about there is no record that it could stand
-// in: then it stands in the log of the gateway alone.
+// find adds to findings, once, that an event in the name of another was refused. If the event names
+// no repository, no record could contain the finding: then only the log of the gateway has it.
 func (g *Gateway) find(findings []event.Event, e *event.Event, about record.Event, who identity.Principal, i *ingest.Impostor) []event.Event {
 	if about.Repository == "" {
 		g.Log.Warn("an event in the name of another was refused", "credential", who.Name, "name", i.Name, "type", e.Type(), "id", e.ID())
@@ -243,22 +241,22 @@ func (g *Gateway) find(findings []event.Event, e *event.Event, about record.Even
 	return append(findings, found)
 }
 
-// finding is the event that says of another that it was refused.
+// finding returns the event that says that another event was refused.
 func (g *Gateway) finding(e *event.Event, about record.Event, who identity.Principal, i *ingest.Impostor) event.Event {
 	fact := &record.IdentityRefused{Agent: i.Name, Credential: who.Name, BoundTo: i.BoundTo, EventType: e.Type(), EventID: e.ID()}
 	schemas.Fit(fact)
 	out := producer.Event(string(about.Change), fact)
 	out.SetSource(ownSource + "/gateway")
-	out.SetID("refused:" + digests.Of([]byte(who.Name+"\x00"+e.Source()+"\x00"+e.ID()+"\x00"+i.Name))) // the same refusal, once
+	out.SetID("refused:" + digests.Of([]byte(who.Name+"\x00"+e.Source()+"\x00"+e.ID()+"\x00"+i.Name))) // the same refusal is one event
 	out.SetTime(g.Now().UTC())
 	out.SetExtension("partitionkey", string(about.Repository))
 	Sign(&out, g.Keys, ingest.Own(), g.Now())
 	return out
 }
 
-// sign says on an event who sent it, and when.
+// sign states in an event who sent it, and when.
 func (g *Gateway) sign(ctx context.Context, e *event.Event, who identity.Principal) {
-	if g.tracer != nil { // before it is signed: which trace an event is of is believed, too
+	if g.tracer != nil { // before it is signed, since the signature covers the trace
 		ctx, span := g.tracer.Start(ctx, "changetrail.publish", trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
 			attribute.String("cloudevents.event_id", e.ID()),
 			attribute.String("cloudevents.event_source", e.Source()),
@@ -270,8 +268,8 @@ func (g *Gateway) sign(ctx context.Context, e *event.Event, who identity.Princip
 	Sign(e, g.Keys, who, g.Now())
 }
 
-// Sign says on an event who sent it and that it arrived now, or else when it states to
-// have arrived, if it brings in history; signed, if there is a key.
+// Sign states in an event who sent it and when it arrived: now, or at the stated time if the sender
+// imports history. It signs both if there is a key.
 func Sign(e *event.Event, keys signing.Keys, who identity.Principal, now time.Time) {
 	authType, authID := schemas.AuthAnonymous, ""
 	switch {

@@ -28,20 +28,20 @@ type otlpRequest interface {
 	UnmarshalJSON(data []byte) error
 }
 
-// An otlpResponse is one of its responses.
+// An otlpResponse is one of the export responses of pdata.
 type otlpResponse interface {
 	MarshalProto() ([]byte, error)
 	MarshalJSON() ([]byte, error)
 }
 
-// telemetry answers an OTLP request (OTLP/HTTP 1.x): it is read into request, taken,
-// and answered in the encoding that it has.
+// telemetry answers an OTLP request (OTLP/HTTP 1.x): it reads the body into request, calls take, and
+// answers in the encoding of the request.
 func (g *Gateway) telemetry(w http.ResponseWriter, r *http.Request, request otlpRequest, take func(context.Context) (otlpResponse, error)) error {
 	body, err := read(w, r, g.Limits.Body)
 	if err != nil {
 		return err
 	}
-	media := schemas.Media(r.Header.Get("Content-Type")) // of another form, it is none of these
+	media := schemas.Media(r.Header.Get("Content-Type")) // "" if it has another form
 	switch media {
 	case "application/x-protobuf":
 		if err := growFor(r.Context(), body); err != nil {
@@ -73,7 +73,7 @@ func (g *Gateway) telemetry(w http.ResponseWriter, r *http.Request, request otlp
 	return err
 }
 
-// The readers of pdata are made for what exporters write, and may panic on other bytes.
+// The readers of pdata are made for the output of exporters, and may panic on other bytes.
 
 func unmarshalProto(request otlpRequest, body []byte) (err error) {
 	defer recovered(&err)
@@ -107,7 +107,7 @@ func (g *Gateway) logs(w http.ResponseWriter, r *http.Request, from Sender) erro
 	})
 }
 
-// takeTraces takes the spans of a request that are their sender's to tell.
+// takeTraces accepts the spans of a request that their sender may report.
 func (g *Gateway) takeTraces(ctx context.Context, from Sender, in ptrace.Traces) (ptraceotlp.ExportResponse, error) {
 	parts, refused := otlp.Spans(in, g.Now())
 	b := batch{g: g, from: from, refused: refused}
@@ -137,7 +137,7 @@ func eventOfSpans(part *record.Spans) event.Event {
 	return e
 }
 
-// takeLogs takes the logs of a request that are their sender's to tell.
+// takeLogs accepts the logs of a request that their sender may report.
 func (g *Gateway) takeLogs(ctx context.Context, from Sender, in plog.Logs) (plogotlp.ExportResponse, error) {
 	logs, refused := otlp.Logs(in, g.Now())
 	b := batch{g: g, from: from, refused: refused}
@@ -167,7 +167,7 @@ func eventOfLog(l otlp.Log) event.Event {
 	return e
 }
 
-// completeLog states of a log what its sender's credential says.
+// completeLog adds to a log what the credential of its sender determines.
 func completeLog(who identity.Principal, l *otlp.Log) {
 	if who.Agent != "" && l.Agent == "" {
 		l.Action.Agent.ID = who.Agent
@@ -177,8 +177,8 @@ func completeLog(who identity.Principal, l *otlp.Log) {
 	l.Repository = e.Repository
 }
 
-// A batch is what one request of OTLP becomes: events, and findings about what was told in
-// the name of another agent.
+// A batch is the result of one OTLP request: events, and findings about items in the name of another
+// agent.
 type batch struct {
 	g                *Gateway
 	from             Sender
@@ -186,14 +186,14 @@ type batch struct {
 	refused          otlp.Refused
 }
 
-// An item is a span or a log, as a finding names it.
+// An item is a span or a log, in the form that a finding names it.
 type item struct {
 	typ, run string
 	about    record.Event
 }
 
-// allows reports whether an item, which states fact, is its sender's to tell. Where it is
-// not it is counted, and a finding says in whose name it was told.
+// allows reports whether the sender may report an item, which states fact. If not, it counts the
+// item, and adds a finding if the item is in the name of another.
 func (b *batch) allows(i item, fact record.Event) bool {
 	err := ingest.Allow(b.from.Principal, &ingest.Event{Event: fact}, nil)
 	if err == nil {
@@ -211,7 +211,7 @@ func (b *batch) allows(i item, fact record.Event) bool {
 	return false
 }
 
-// partial says in a response how many items were refused, and why the first was.
+// partial states in a response how many items were refused, and why the first one was.
 func (b *batch) partial(count func(int64), message func(string)) {
 	if b.refused.Count > 0 {
 		count(b.refused.Count)
@@ -219,7 +219,7 @@ func (b *batch) partial(count func(int64), message func(string)) {
 	}
 }
 
-// take publishes what a request became.
+// take publishes the findings and the events.
 func (b *batch) take(ctx context.Context) error {
 	for range b.refused.Count {
 		b.g.metrics.refuse("telemetry")

@@ -9,23 +9,22 @@ import (
 	"github.com/changetrail/changetrail/internal/problem"
 )
 
-// largeRequest is the memory from which on a request is large: reading it takes so long that
-// many of them would leave no CPU to others.
+// largeRequest is the memory above which a request is large: reading it takes so long that many of
+// them would leave no CPU to others.
 const largeRequest = 1 << 20
 
-// newTurns are the turns that large requests of one sender take: half of the CPUs work for it.
+// newTurns returns the turns of the large requests of one sender, which use half of the CPUs.
 func newTurns() chan struct{} { return make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)) }
 
-// A turn is that of one request among the large ones of its sender. It is taken once the body
-// has arrived, so that a slow one keeps nobody waiting, and left before the broker is waited
-// for.
+// A turn is the turn of one request among the large ones of its sender. It begins once the body has
+// arrived, so that a slow body keeps nobody waiting, and ends before the wait for the broker.
 type turn struct {
 	turns chan struct{}
 	wait  time.Duration
 	taken bool
 }
 
-// takeTurnBeyond makes a request take its turn once it holds more than n bytes.
+// takeTurnBeyond makes a request wait for its turn once it needs more than n bytes.
 func takeTurnBeyond(ctx context.Context, n int64) error {
 	return shareOf(ctx).Beyond(n, func() error { return turnOf(ctx).take(ctx) })
 }

@@ -26,26 +26,25 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// GitHub is how webhooks of GitHub are known to be its own.
+// GitHub is how webhooks of GitHub are verified.
 type GitHub struct {
-	// Secrets with which it signs; several while one takes the place of another.
+	// Secrets with which it signs; several while one replaces another.
 	Secrets []string
 }
 
-// GitLab is how webhooks of GitLab are known to be its own.
+// GitLab is how webhooks of GitLab are verified.
 type GitLab struct {
-	Tokens      []string // sent with each webhook: whoever reads one can send others
-	SigningKeys []string // whsec_…, as Standard Webhooks have them
+	Tokens      []string // sent with each webhook: whoever reads one can forge others
+	SigningKeys []string // whsec_…, in the form of Standard Webhooks
 }
 
 // maxWebhook is the largest webhook that GitHub sends, in bytes.
 const maxWebhook = 25 << 20
 
-// github answers POST /v1/webhooks/github. The signature is over the body alone:
-// neither the name of the event nor the id of the delivery is signed, and nothing
-// is dated. So the event is told by the body, and its identity is the digest of the
-// body: a delivery that is played back is the event that is known already. The id of a
-// delivery is that of what happened, and several hooks are told of it with one id.
+// github answers POST /v1/webhooks/github. The signature covers only the body: neither the name of
+// the event nor the id of the delivery is signed, and there is no signed time. So the body determines
+// the type of the event, and its digest is the identity of the event: a replayed delivery is the
+// event that is known already. Several hooks may deliver what happened under one delivery id.
 func (g *Gateway) github(w http.ResponseWriter, r *http.Request) error {
 	if len(g.GitHub.Secrets) == 0 {
 		return problem.New(http.StatusForbidden, "no secret of GitHub's webhooks is set here; set gateway.github_secret_file")
@@ -57,7 +56,7 @@ func (g *Gateway) github(w http.ResponseWriter, r *http.Request) error {
 	if !signedBy(g.GitHub.Secrets, body, r.Header.Get("X-Hub-Signature-256")) {
 		return problem.New(http.StatusUnauthorized, "X-Hub-Signature-256 is not the signature of the body; is the secret of the webhook the one that is set here?")
 	}
-	if !isObject(body) { // told by what is signed, and not by Content-Type, which is not
+	if !isObject(body) { // the body is signed, but Content-Type is not
 		return problem.New(http.StatusUnsupportedMediaType, "the body is not a JSON object; set the webhook's Content type to application/json")
 	}
 	name, err := platform.GitHubType(r.Header.Get("X-GitHub-Event"), body)
@@ -70,14 +69,14 @@ func (g *Gateway) github(w http.ResponseWriter, r *http.Request) error {
 	return g.webhook(w, r, webhook{who: identity.Principal{Name: "github", Platform: "github", Webhook: true}, eventType: name, delivery: r.Header.Get("X-GitHub-Delivery"), body: body, id: digests.Of(body)})
 }
 
-// isObject reports whether a body can be nothing but a JSON object.
+// isObject reports whether a body, if it is JSON, is an object.
 func isObject(body []byte) bool {
 	body = bytes.TrimLeft(body, " \t\r\n")
 	return len(body) > 0 && body[0] == '{'
 }
 
-// signedBy reports whether a signature is that of body by one of secrets. It takes
-// as long for a wrong one as for a right one.
+// signedBy reports whether a signature of body was made with one of secrets. It takes as long for a
+// wrong signature as for a right one.
 func signedBy(secrets []string, body []byte, signature string) bool {
 	stated, err := hex.DecodeString(strings.TrimPrefix(signature, "sha256="))
 	ok := false
@@ -89,10 +88,10 @@ func signedBy(secrets []string, body []byte, signature string) bool {
 	return ok && err == nil && strings.HasPrefix(signature, "sha256=")
 }
 
-// gitlab answers POST /v1/webhooks/gitlab. Where there is a signature it must be
-// right, whatever the token is. The identity of an event is the digest of the body and of
-// the delivery's id, which GitLab keeps when it sends again: an approval that is given,
-// taken back and given again may have one body twice.
+// gitlab answers POST /v1/webhooks/gitlab. If there is a signature, it must be right, whatever the
+// token is. The identity of an event is the digest of the body and of the delivery's id, which GitLab
+// keeps when it resends: an approval that is given, withdrawn and given again may have the same body
+// twice.
 func (g *Gateway) gitlab(w http.ResponseWriter, r *http.Request) error {
 	if len(g.GitLab.Tokens)+len(g.GitLab.SigningKeys) == 0 {
 		return problem.New(http.StatusForbidden, "neither a token nor a signing key of GitLab's webhooks is set here; set gateway.gitlab_token_file or gateway.gitlab_signing_key_file")
@@ -119,8 +118,8 @@ func (g *Gateway) gitlab(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// verified checks a signature of Standard Webhooks 1.0 against each key, and that
-// it was made within five minutes.
+// verified checks a signature of Standard Webhooks 1.0 with each key. It must not be older than five
+// minutes.
 func verified(keys []string, body []byte, header http.Header) error {
 	err := errors.New("no signing key is set here; set gateway.gitlab_signing_key_file")
 	for _, key := range keys {
@@ -136,7 +135,7 @@ func verified(keys []string, body []byte, header http.Header) error {
 	return err
 }
 
-// known reports whether a token is one of those set, in the time that any takes.
+// known reports whether a token is one of tokens. The time that it takes reveals nothing.
 func known(tokens []string, token string) bool {
 	sum, ok := sha256.Sum256([]byte(token)), 0
 	for _, t := range tokens {
@@ -151,13 +150,13 @@ type webhook struct {
 	who       identity.Principal
 	eventType string
 	delivery  string // its id at the platform, which several hooks may share
-	id        string // of the event: the digest of what the platform vouches for
+	id        string // of the event: the digest of what the platform signed
 	body      []byte
-	about     []record.Repository // where the body does not say it
+	about     []record.Repository // if the body does not name them
 }
 
-// webhook puts a delivery on the stream, as it came: once for each repository that its
-// address names, where that names any.
+// webhook puts a delivery on the stream, unchanged: once for each repository in about, or once if
+// about is empty.
 func (g *Gateway) webhook(w http.ResponseWriter, r *http.Request, h webhook) error {
 	key := h.who.Name + " " + h.id
 	for _, repo := range h.about {
@@ -168,7 +167,7 @@ func (g *Gateway) webhook(w http.ResponseWriter, r *http.Request, h webhook) err
 	}
 	about := h.about
 	if len(about) == 0 {
-		about = []record.Repository{""} // the body says it
+		about = []record.Repository{""} // the body names it
 	}
 	spooled := 0
 	for _, repo := range about {
@@ -176,10 +175,10 @@ func (g *Gateway) webhook(w http.ResponseWriter, r *http.Request, h webhook) err
 		if refusal := schemas.AsRefusal(err); refusal != nil && refusal.Reason == schemas.NoRepository {
 			g.metrics.note(h.who.Name, "no-repository")
 			g.Log.Info("a webhook says nothing of a repository", "type", h.eventType, "delivery", h.delivery)
-			return told(w, map[string]any{"detail": refusal.Detail + "; nothing of it is kept"}) // GitLab turns a hook off that is refused
+			return told(w, map[string]any{"detail": refusal.Detail + "; nothing of it is kept"}) // GitLab disables a hook whose deliveries are refused
 		}
 		if err != nil {
-			return err // sent again, what was taken is known by its identity
+			return err // when it is sent again, the identity of accepted events prevents duplicates
 		}
 		spooled += n
 	}
@@ -187,12 +186,12 @@ func (g *Gateway) webhook(w http.ResponseWriter, r *http.Request, h webhook) err
 	return answer(w, spooled)
 }
 
-// delivered is the event of a delivery.
+// delivered returns the event of a delivery.
 func (g *Gateway) delivered(h webhook, about record.Repository) *event.Event {
 	e := event.New()
 	e.SetID(h.id)
 	e.SetType(h.eventType)
-	e.SetSource("/" + h.who.Name) // until it is known of which repository
+	e.SetSource("/" + h.who.Name) // until the repository is known
 	e.SetTime(g.Now().UTC())
 	e.SetDataContentType(event.ApplicationJSON)
 	e.DataEncoded = h.body
@@ -223,7 +222,7 @@ func (g *Gateway) takeWebhook(ctx context.Context, e *event.Event, who identity.
 		g.metrics.note(who.Name, "not-read")
 		g.Log.Debug("a webhook tells a record nothing", "type", e.Type(), "repository", read.Repository)
 	}
-	if _, named := e.Extensions()["partitionkey"]; !named { // the body itself is of that repository
+	if _, named := e.Extensions()["partitionkey"]; !named { // the body itself names the repository
 		e.SetSource("https://" + string(read.Repository))
 	}
 	e.SetExtension("partitionkey", string(read.Repository))
@@ -239,11 +238,11 @@ func told(w http.ResponseWriter, what map[string]any) error {
 	return json.MarshalWrite(w, what, json.Deterministic(true))
 }
 
-// recentDeliveries is how many deliveries are known again at once. Older ones are
-// known by the identity of their event, further on.
+// recentDeliveries is how many deliveries are recognized here if they come again. Older ones are
+// recognized later, by the identity of their event.
 const recentDeliveries = 10_000
 
-// recent knows the newest deliveries.
+// recent remembers the newest deliveries.
 type recent struct {
 	size  int
 	mu    sync.Mutex
