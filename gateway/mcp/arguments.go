@@ -14,9 +14,9 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-// asMeant reads the arguments of a call as the model meant them: many write a list, an
-// object, a number or a truth value as a text. A text that is JSON of the kind that the
-// tool wants is that. Any other is refused, with what is wanted.
+// asMeant reads the arguments of a call as the model meant them: many models write a list, an object,
+// a number or a truth value as a text. A text that is JSON of the wanted kind is replaced by that
+// JSON. Any other is refused with an error that says what is wanted.
 func (t *Tools) asMeant(next mcp.MethodHandler) mcp.MethodHandler {
 	return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
 		params, is := req.GetParams().(*mcp.CallToolParamsRaw)
@@ -34,7 +34,7 @@ func (t *Tools) asMeant(next mcp.MethodHandler) mcp.MethodHandler {
 	}
 }
 
-// meant returns a value as a schema wants it. at says in words where the value stands.
+// meant returns a value in the form that a schema wants. at says in words where the value is.
 func meant(of *jsonschema.Schema, v jsontext.Value, at string) (jsontext.Value, error) {
 	if of == nil || of.Ref != "" || len(v) == 0 {
 		return v, nil
@@ -52,7 +52,7 @@ func meant(of *jsonschema.Schema, v jsontext.Value, at string) (jsontext.Value, 
 	case '[':
 		return meantArray(of, v, at)
 	}
-	return v, nil // the schema judges it
+	return v, nil // checked by the schema later
 }
 
 func meantObject(of *jsonschema.Schema, v jsontext.Value, at string) (jsontext.Value, error) {
@@ -89,7 +89,7 @@ func meantArray(of *jsonschema.Schema, v jsontext.Value, at string) (jsontext.Va
 	return json.Marshal(items, jsontext.AllowInvalidUTF8(true))
 }
 
-// unquoted returns the JSON in a text, which must be of a kind that is wanted.
+// unquoted returns the JSON in a text. It must be of a kind that the schema wants.
 func unquoted(of *jsonschema.Schema, v jsontext.Value) (jsontext.Value, error) {
 	text, err := jsontext.AppendUnquote(nil, v)
 	inner := jsontext.Value(strings.TrimSpace(string(text)))

@@ -25,19 +25,19 @@ type Question struct {
 	DelegatedBy  string                    `json:"delegated_by,omitempty" schema:"max=256" doc:"account of the person who asked you to do it"`
 }
 
-// An Authorization is what the policy says.
+// An Authorization is the verdict of the policy.
 type Authorization struct {
 	MayGoAhead   bool      `json:"may_go_ahead"` // without a person
 	Verdict      string    `json:"verdict"`      // autonomous, review-required, approval-required or forbidden
 	Next         string    `json:"next"`         // what to do
 	Reason       string    `json:"reason"`
-	Rule         string    `json:"rule"` // that decided
+	Rule         string    `json:"rule"` // the one that decided
 	Services     []Service `json:"services"`
-	By           []string  `json:"by,omitempty"` // who must review or give leave; anybody who is independent where empty
+	By           []string  `json:"by,omitempty"` // who must review or approve; if empty, anybody who is independent
 	PolicyDigest string    `json:"policy_digest"`
 }
 
-// A Service is one that paths belong to.
+// A Service is a service that paths belong to.
 type Service struct {
 	Name           string   `json:"name"`
 	Classification string   `json:"classification,omitempty"`
@@ -80,7 +80,7 @@ func (h *handlers) authorize(q policy.Request, service string) (*Authorization, 
 	return out, nil
 }
 
-// next says what an agent is to do about a verdict.
+// next says what an agent must do after a verdict.
 func next(v policy.Verdict) string {
 	who := whoMust(v.Demands)
 	switch v.Verdict {
@@ -89,12 +89,12 @@ func next(v policy.Verdict) string {
 	case record.ReviewRequired:
 		return "You may prepare the change and must not merge it: " + who + " must approve its last commit before the merge. Record the decision before you commit."
 	case record.ApprovalRequired:
-		return "Stop, and ask: " + who + " must give leave before you begin. Go on when that is given."
+		return "Stop, and ask: " + who + " must approve before you begin. Go on once that is done."
 	}
 	return "Do not do it. Tell the person who asked you why."
 }
 
-// whoMust names the people whom demands are about: of each one person.
+// whoMust names the people who must meet demands: one person for each demand.
 func whoMust(demands []policy.Demand) string {
 	var groups []string
 	for _, d := range demands {

@@ -14,7 +14,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A Decision is what an agent states of what it decided.
+// A Decision is what an agent states about its decision.
 type Decision struct {
 	Trigger     *record.Trigger `json:"trigger,omitempty" doc:"what made you start"`
 	Options     []record.Option `json:"options,omitempty" schema:"maxitems=50" doc:"all options that you saw, the chosen one among them, each with its reason"`
@@ -31,14 +31,14 @@ type Decision struct {
 	DelegatedBy string          `json:"delegated_by,omitempty" schema:"max=256" doc:"account of the person who asked you to do it"`
 }
 
-// A Recorded says what became of a decision.
+// A Recorded is the answer to a decision.
 type Recorded struct {
 	Event         string         `json:"event"` // id
 	Run           string         `json:"run"`
 	Trailers      []string       `json:"trailers"` // lines for the end of the commit message
 	Next          string         `json:"next"`
 	Missing       []Missing      `json:"missing"`
-	Authorization *Authorization `json:"authorization,omitempty"` // of paths, by the policy
+	Authorization *Authorization `json:"authorization,omitempty"` // of the paths, by the policy
 }
 
 // A Missing is something that an auditor would miss.
@@ -92,7 +92,7 @@ func (h *handlers) recordDecision(ctx context.Context, req *mcp.CallToolRequest,
 	return out, nil
 }
 
-// remedies are the gaps of a decision that its agent can mend, and how.
+// remedies are the gaps of a decision that its agent can mend, and how to.
 var remedies = map[string]string{
 	record.GapNoTrigger:            "Say in trigger what made you start: its kind, and id, finding or url.",
 	record.GapTriggerNotHeld:       "changetrail has not received the report. If the scanner's own job sends it (changetrail attach scan), nothing is to be done; else use attach_evidence.",
@@ -106,11 +106,10 @@ var remedies = map[string]string{
 	record.GapSeverityContradicted: "State the severity that the report states.",
 }
 
-// missing judges a decision as the record will once the change is merged, by what was sent
-// from here.
+// missing judges a decision as the record will after the merge, using only what was sent from here.
 func (h *handlers) missing(d *record.Decision, repo record.Repository, change record.ChangeID) []Missing {
 	if change == "" {
-		change = record.ChangeID(string(repo) + "/pull/0") // none yet: any will do
+		change = record.ChangeID(string(repo) + "/pull/0") // it does not exist yet: any name will do
 	}
 	told := record.Event{
 		Sender: record.SenderAgent + d.Agent.ID, Witness: record.Signed, Source: source(d.Agent.ID), ID: "decision",

@@ -1,7 +1,7 @@
-// Package mcp lets an agent ask and tell while it works, over the Model Context
-// Protocol (https://modelcontextprotocol.io): whether it may change something without a
-// person, what it decided and why, which reports it read; and what is known of a change.
+// Package mcp serves agents while they work, over the Model Context Protocol
+// (https://modelcontextprotocol.io): an agent asks whether it may change something without a person,
+// and what is recorded about a change; it states what it decided and why, and which reports it read.
 //
-// A decision is answered with what an auditor will miss in it, as long as that can be
-// mended, and with the trailers that lead from the commit to it.
+// The answer to a decision says what an auditor will miss in it, while that can still be mended, and
+// contains the trailers that lead from the commit to the decision.
 package mcp

@@ -12,7 +12,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A Report is a file that an agent hands in.
+// A Report is a file that an agent attaches.
 type Report struct {
 	Kind       string `json:"kind" schema:"required,enum=scan|tests" doc:"of what the report is: of a scanner or of a test run"`
 	Path       string `json:"path,omitempty" schema:"max=4096" doc:"the file, as the tool wrote it"`
@@ -25,9 +25,9 @@ type Report struct {
 	Agent      string `json:"agent,omitempty" schema:"max=256" doc:"your id in the policy, where it is not known from your credential"`
 }
 
-// An Attached says what was handed in.
+// An Attached describes an attached report.
 type Attached struct {
-	Digest     string   `json:"digest"` // to be stated in trigger.digest
+	Digest     string   `json:"digest"` // for trigger.digest
 	Format     string   `json:"format"`
 	Findings   int      `json:"findings,omitempty"`   // of a scan
 	Highest    string   `json:"highest,omitempty"`    // severity
@@ -40,7 +40,7 @@ type Attached struct {
 	Warning    string   `json:"warning,omitempty"`
 }
 
-// maxNamed bounds the findings that an answer names.
+// maxNamed bounds the findings and the tests that an answer names.
 const maxNamed = 50
 
 func (h *handlers) attachEvidence(ctx context.Context, req *mcp.CallToolRequest, in *Report) (*Attached, error) {
@@ -84,7 +84,7 @@ func (h *handlers) file(in *Report) ([]byte, error) {
 	return h.ReadFile(in.Path)
 }
 
-// read makes a fact of a file.
+// read returns the fact that carries a file, and the answer about it.
 func read(in *Report, file []byte) (record.Fact, *Attached, error) {
 	if in.Kind == "tests" {
 		v, result, err := evidence.Validation(file)
@@ -118,8 +118,7 @@ func read(in *Report, file []byte) (record.Fact, *Attached, error) {
 	return s, out, nil
 }
 
-// maxScans is how many reports are remembered, so that decisions are held against
-// them.
+// maxScans is how many reports are remembered, to compare decisions with them.
 const maxScans = 20
 
 func (h *handlers) remember(f record.Fact) error {

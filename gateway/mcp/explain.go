@@ -11,19 +11,18 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A Subject is a change that is asked about.
+// A Subject is the change in a question.
 type Subject struct {
 	Change string `json:"change" schema:"required,min=1,max=1024" doc:"acme/payments#4829, group/project!12, or the URL of the pull or merge request"`
 }
 
-// An Explained is the story of a change, and the repository that the change is of, which may have
-// another name now.
+// An Explained is the story of a change, and its repository, which may have another name now.
 type Explained struct {
 	Repository record.Repository
 	Story      string
 }
 
-// A Story is what is known of a change, to be read.
+// A Story says in words what is recorded about a change.
 type Story struct {
 	Change string `json:"change"`
 	Story  string `json:"story"`

@@ -20,33 +20,30 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// A Config is what a server knows.
+// A Config is what all servers share.
 type Config struct {
 	Version string // of changetrail
-	// Policy says who may change what. Without rules nothing is known, and that is said.
+	// Policy says who may change what. Without rules the answers say that nothing is known.
 	Policy *policy.Policy
-	// Explain returns the story of a change, to be read; nil where no records can be
-	// reached from here.
+	// Explain returns the story of a change in words; nil if no records are accessible.
 	Explain func(ctx context.Context, id record.ChangeID) (*Explained, error)
-	// ReadFile lets attach_evidence read files; nil where the agent is elsewhere.
+	// ReadFile lets attach_evidence read files; nil if the agent runs on another machine.
 	ReadFile func(name string) ([]byte, error)
 	Now      func() time.Time
 }
 
-// A Caller is whose words a server takes down, as far as it is known before they
-// come.
+// A Caller is an agent that calls, as far as it is known before the first call.
 type Caller struct {
-	// Take puts an event on the stream, or says why not.
+	// Take puts an event on the stream, or returns why it cannot.
 	Take func(ctx context.Context, e event.Event) error
-	// Agent is the id that the credential or the configuration is bound to. Where it is
-	// empty the agent says who it is, or the program does.
+	// Agent is the id in the credential or the configuration. If it is empty, the agent or its
+	// program says who it is.
 	Agent       string
 	Repository  record.Repository // in which it works
 	Run, Model  string
 	LogsURL     string
 	DelegatedBy string
-	// MayRead refuses changes of repositories of which the caller may not read; nil where it may
-	// read all.
+	// MayRead refuses changes of repositories that the caller may not read; nil if it may read all.
 	MayRead func(ctx context.Context, id record.ChangeID, of record.Repository) error
 }
 
@@ -54,7 +51,7 @@ const instructions = `changetrail records why code is changed, for auditors. Bef
 	`check_authorization. When you have decided what to do, and before you commit, call record_decision, mend what it ` +
 	`says is missing, and put the trailers that it returns at the end of the commit message.`
 
-// Tools serve callers. What is the same for all of them is made once.
+// Tools serve callers. Parts that are the same for all callers are made once.
 type Tools struct {
 	Config
 	inputs map[string]*jsonschema.Schema // of tools, by name
@@ -109,20 +106,19 @@ func (t *Tools) For(who Caller) *mcp.Server {
 	return s
 }
 
-// Handler answers one caller over streamable HTTP. Each request stands for itself, so
-// that any process may answer any of them. By which host it is asked for something before it
-// looks at.
+// Handler answers one caller over streamable HTTP. Each request is independent, so that any process
+// may answer it. The caller of Handler checks the host of a request.
 func (t *Tools) Handler(who Caller, maxBody int64) http.Handler {
 	return mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return t.For(who) },
 		&mcp.StreamableHTTPOptions{Stateless: true, JSONResponse: true, MaxRequestBodyBytes: maxBody, DisableLocalhostProtection: true})
 }
 
-// Serve answers one caller on standard input and output, until it hangs up.
+// Serve answers one caller on standard input and output, until it closes them.
 func (t *Tools) Serve(ctx context.Context, who Caller, in io.ReadCloser, out io.WriteCloser) error {
 	return t.For(who).Run(ctx, &mcp.IOTransport{Reader: in, Writer: out})
 }
 
-// add adds a tool, which f answers, to s.
+// add adds a tool to s, whose calls f answers.
 func add[In, Out any](s *mcp.Server, tool *mcp.Tool, f func(context.Context, *mcp.CallToolRequest, *In) (Out, error)) {
 	mcp.AddTool(s, tool,
 		func(ctx context.Context, req *mcp.CallToolRequest, in In) (*mcp.CallToolResult, Out, error) {
@@ -141,11 +137,11 @@ type handlers struct {
 	Caller
 
 	mu    sync.Mutex
-	scans []*record.Scan // handed in here, as read
+	scans []*record.Scan // attached here, with their findings
 }
 
-// agent is who speaks: the one that the caller is bound to, else who the agent says
-// it is, else the name of the program.
+// agent returns who calls: the agent of the credential or the configuration, or else the one that the
+// call states, or else the name of the program.
 func (h *handlers) agent(req *mcp.CallToolRequest, said string) (string, error) {
 	switch {
 	case h.Agent != "" && said != "" && said != h.Agent:
@@ -161,7 +157,7 @@ func (h *handlers) agent(req *mcp.CallToolRequest, said string) (string, error) 
 	return "", fmt.Errorf("say in agent who you are, by the id under which the policy knows you")
 }
 
-// subject finds out what a call is about: a change, or a repository.
+// subject returns what a call is about: a change and its repository, or only a repository.
 func (h *handlers) subject(change, repository string) (record.ChangeID, record.Repository, error) {
 	if change != "" {
 		id, err := record.ParseChange(change)
@@ -183,10 +179,10 @@ func (h *handlers) subject(change, repository string) (record.ChangeID, record.R
 	return "", repo, nil
 }
 
-// source is the CloudEvents source of what an agent states.
+// source returns the CloudEvents source of an agent's events.
 func source(agent string) string { return "/agents/" + agent }
 
-// event makes an event of a fact that an agent states.
+// event returns the event for a fact that an agent states.
 func (h *handlers) event(agent string, change record.ChangeID, repo record.Repository, f record.Fact) event.Event {
 	e := producer.Event(string(change), f)
 	e.SetSource(source(agent))

@@ -108,7 +108,7 @@ func TestThePolicyIsAsked(t *testing.T) {
 		{"both: the graver stands", map[string]any{"paths": []string{"docs/a.md", "src/pay.go"}}, record.ReviewRequired, false, "must not merge"},
 		{"a kind that needs leave before", map[string]any{"paths": []string{"src/pay.yaml"}, "kind": "configuration"}, record.ApprovalRequired, false, "Stop, and ask"},
 		{"another service than it believes", map[string]any{"paths": []string{"docs/a.md"}, "service": "payments"}, record.Autonomous, false, "none of these paths of github.com/acme/payments belongs to payments"},
-		{"a repository that nobody knows", map[string]any{"paths": []string{"a"}, "repository": "https://github.com/acme/other.git"}, record.ApprovalRequired, false, "must give leave"},
+		{"a repository that nobody knows", map[string]any{"paths": []string{"a"}, "repository": "https://github.com/acme/other.git"}, record.ApprovalRequired, false, "must approve before you begin"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got Authorization
