@@ -50,8 +50,12 @@ func New(mode Mode, key []byte) (*Redactor, error) {
 	if mode == Full {
 		return &Redactor{mode: mode}, nil
 	}
-	return &Redactor{mode, key, newRules()}, nil
+	return &Redactor{mode, key, shared()}, nil
 }
+
+// shared returns the rules, which are the same for all Redactors of a process: up to 17 MB once
+// everything in them is compiled.
+var shared = sync.OnceValue(newRules)
 
 // String returns the mode.
 func (r *Redactor) String() string { return string(r.mode) }
