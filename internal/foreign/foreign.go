@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rogpeppe/go-internal/lockedfile"
 )
 
 // Module returns the folder of a Go module, with its tests and their data.
@@ -35,6 +37,7 @@ func Module(t *testing.T, path, version string) string {
 func Program(t *testing.T, path, version string) string {
 	t.Helper()
 	dir := kept(t, "go", path, version)
+	defer lock(t, dir)()
 	if complete(dir) {
 		return dir
 	}
@@ -52,6 +55,7 @@ func Program(t *testing.T, path, version string) string {
 func NPM(t *testing.T, spec string) string {
 	t.Helper()
 	dir := kept(t, "npm", spec)
+	defer lock(t, dir)()
 	if complete(dir) {
 		return filepath.Join(dir, "package")
 	}
@@ -76,6 +80,19 @@ func kept(t *testing.T, kind string, what ...string) string {
 	return filepath.Join(cache, "changetrail-servers", fmt.Sprintf("%s-%016x", kind, h.Sum64()))
 }
 
+// lock keeps other tests, of this process and of others, from installing into dir at the same time.
+func lock(t *testing.T, dir string) (unlock func()) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := lockedfile.MutexAt(dir + ".lock").Lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return unlock
+}
+
 // complete reports whether the installation in dir was finished.
 func complete(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, "complete"))
@@ -94,6 +111,7 @@ func finish(t *testing.T, dir string) {
 func Python(t *testing.T, packages ...string) string {
 	t.Helper()
 	dir := kept(t, "python", packages...)
+	defer lock(t, dir)()
 	bin := filepath.Join(dir, "bin")
 	if complete(dir) && exec.Command(filepath.Join(bin, "python"), "-V").Run() == nil {
 		return bin
@@ -109,6 +127,7 @@ func Python(t *testing.T, packages ...string) string {
 func Maven(t *testing.T, artifact string) string {
 	t.Helper()
 	dir := kept(t, "maven", artifact)
+	defer lock(t, dir)()
 	find := func() []string {
 		jars, _ := filepath.Glob(filepath.Join(dir, "*.jar"))
 		return jars
@@ -151,6 +170,7 @@ func run(t *testing.T, dir, name string, args ...string) {
 func Node(t *testing.T, packages ...string) string {
 	t.Helper()
 	dir := kept(t, "node", packages...)
+	defer lock(t, dir)()
 	if complete(dir) {
 		return filepath.Join(dir, "node_modules")
 	}
