@@ -51,6 +51,36 @@ func TestTheContractOfSinks(t *testing.T) {
 	})
 }
 
+func TestASearchEngineThatFails(t *testing.T) {
+	each(t, func(t *testing.T, open func() *engine) {
+		e := open()
+		spoil := func(with func(http.ResponseWriter)) func(*testing.T) func() {
+			return func(*testing.T) func() {
+				e.spoil = func(w http.ResponseWriter, _ *http.Request, _ func()) { with(w) }
+				return e.mend
+			}
+		}
+		sinktest.Fail(t, sinktest.Faults{
+			Receiver: sinktest.Receiver{Engine: e, Events: "events", Record: "records", Copies: func(_ *testing.T, index, id string) []sinktest.Copy {
+				s, ok := e.indexes[index][id]
+				if !ok {
+					return nil
+				}
+				return []sinktest.Copy{{Version: s.version, Body: s.body}}
+			}},
+			Down: spoil(func(http.ResponseWriter) { panic(http.ErrAbortHandler) }),
+			Deny: spoil(func(w http.ResponseWriter) {
+				w.WriteHeader(http.StatusForbidden)
+				_, _ = io.WriteString(w, "no permissions")
+			}),
+			Small: func(_ *testing.T, bytes int) func() {
+				e.largest = bytes
+				return func() { e.largest = 0 }
+			},
+		})
+	})
+}
+
 func two() []sinks.Document {
 	return []sinks.Document{{Index: "events", ID: "e", Body: []byte(`{"message":"one"}`)}, {Index: "records", ID: "r", Version: 2, Body: []byte(`{"message":"two"}`)}}
 }

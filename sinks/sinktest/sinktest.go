@@ -1,4 +1,6 @@
-// Package sinktest is the contract of [sinks.Engine] as a test. Every engine runs it.
+// Package sinktest is the contract of [sinks.Engine] as a test. Every engine runs [Append]. One that
+// keeps documents under their id, and replaces them, runs [Run], which includes Append. [Fail] tests
+// what an engine makes of a receiver that is down, denies access or accepts only small requests.
 package sinktest
 
 import (
@@ -16,7 +18,7 @@ import (
 	"github.com/changetrail/changetrail/sinks"
 )
 
-// A Subject is an engine under test, with a way to look inside.
+// A Subject is an index under test, with a way to look inside.
 type Subject struct {
 	Engine sinks.Engine
 	Events string // an index for events: create only
@@ -27,43 +29,31 @@ type Subject struct {
 	EventsOf func(t *testing.T, q schemas.EventQuery) []jsontext.Value
 }
 
-// Run runs the contract.
+// Run tests an index: it keeps the contract of [Append], stores each document once, replaces older
+// revisions, and finds events.
 func Run(t *testing.T, s Subject) {
-	event := func(id, message string) sinks.Document {
-		return sinks.Document{Index: s.Events, ID: id, Body: fmt.Appendf(nil, `{"@timestamp":"2026-11-12T03:47:03Z","message":%q}`, message)}
-	}
-	rec := func(id string, version int64, message string) sinks.Document {
-		return sinks.Document{Index: s.Record, ID: id, Version: version, Body: fmt.Appendf(nil, `{"@timestamp":"2026-11-12T03:47:03Z","message":%q}`, message)}
-	}
-	put := func(t *testing.T, docs ...sinks.Document) []sinks.Outcome {
-		t.Helper()
-		out, err := s.Engine.Put(t.Context(), docs)
-		if err != nil {
-			t.Fatal(err)
+	r := Receiver{Engine: s.Engine, Events: s.Events, Record: s.Record, Copies: func(t *testing.T, index, id string) []Copy {
+		body, version := s.Get(t, index, id)
+		if body == "" {
+			return nil
 		}
-		if len(out) != len(docs) {
-			t.Fatalf("%d documents, %d outcomes", len(docs), len(out))
+		if index == s.Events {
+			version = 0 // the index counts versions of events, too
 		}
-		return out
-	}
-	kinds := func(out []sinks.Outcome) (k []string) {
-		for _, o := range out {
-			k = append(k, o.Kind.String())
-		}
-		return k
-	}
-
+		return []Copy{{version, body}}
+	}}
+	Append(t, r)
 	t.Run("an event that is put again is stored once", func(t *testing.T) {
-		first, second := put(t, event("again", "one")), put(t, event("again", "two"))
+		first, second := r.put(t, r.event("again", "one")), r.put(t, r.event("again", "two"))
 		if first[0].Kind != sinks.Done || second[0].Kind != sinks.Stale {
 			t.Errorf("outcomes are %v and %v, want stored and stale", first[0], second[0])
 		}
 	})
 	t.Run("a newer revision replaces an older one and never the other way", func(t *testing.T) {
-		got := kinds(put(t, rec("r", 2, "two")))
-		got = append(got, kinds(put(t, rec("r", 1, "one")))...)
-		got = append(got, kinds(put(t, rec("r", 2, "two")))...)
-		got = append(got, kinds(put(t, rec("r", 3, "three")))...)
+		got := kinds(r.put(t, r.record("r", 2, "two")))
+		got = append(got, kinds(r.put(t, r.record("r", 1, "one")))...)
+		got = append(got, kinds(r.put(t, r.record("r", 2, "two")))...)
+		got = append(got, kinds(r.put(t, r.record("r", 3, "three")))...)
 		if diff := cmp.Diff([]string{"stored", "stale", "stale", "stored"}, got); diff != "" {
 			t.Error(diff)
 		}
@@ -71,39 +61,17 @@ func Run(t *testing.T, s Subject) {
 			t.Errorf("the index holds version %d: %s", version, body)
 		}
 	})
-	t.Run("a document that does not fit is refused with a reason while the rest is stored", func(t *testing.T) {
-		bad := event("bad", "")
+	t.Run("a document that does not fit the mapping is refused with a reason while the rest is stored", func(t *testing.T) {
+		bad, unmapped := r.event("bad", ""), r.event("unmapped", "")
 		bad.Body = []byte(`{"@timestamp":"yesterday"}`)
-		unmapped := event("unmapped", "")
 		unmapped.Body = []byte(`{"@timestamp":"2026-11-12T03:47:03Z","nobody_knows":1}`)
-		broken := event("broken", "")
-		broken.Body = []byte(`{"@timestamp":`)
-		out := put(t, event("before", "a"), bad, unmapped, broken, event("after", "b"))
-		if diff := cmp.Diff([]string{"stored", "refused", "refused", "refused", "stored"}, kinds(out)); diff != "" {
+		out := r.put(t, r.event("before-bad", "a"), bad, unmapped, r.event("after-bad", "b"))
+		if diff := cmp.Diff([]string{"stored", "refused", "refused", "stored"}, kinds(out)); diff != "" {
 			t.Error(diff)
 		}
-		for _, o := range out {
-			if o.Kind == sinks.Refused && len(o.Reason) < 20 {
-				t.Errorf("the reason says too little: %q", o.Reason)
-			}
-		}
+		reasons(t, out)
 	})
-	t.Run("events are found by their change and under their refs", func(t *testing.T) { eventsAreFound(t, s, put) })
-	t.Run("a document over several lines is stored", func(t *testing.T) {
-		d := event("lines", "")
-		d.Body = []byte("{\n \"@timestamp\": \"2026-11-12T03:47:03Z\",\n \"message\": \"a\\nb\"\n}")
-		if out := put(t, d); out[0].Kind != sinks.Done {
-			t.Error(out[0])
-		}
-	})
-	t.Run("an id with characters of its own is kept", func(t *testing.T) {
-		id := `github.com/acme/"pay ments"/ümlaut/pull/1`
-		put(t, rec(id, 1, "x"))
-		if body, _ := s.Get(t, s.Record, id); body == "" {
-			t.Errorf("no document under %s", id)
-		}
-	})
-	t.Run("nothing to put is no error", func(t *testing.T) { put(t) })
+	t.Run("events are found by their change and under their refs", func(t *testing.T) { eventsAreFound(t, s, r.put) })
 }
 
 func eventsAreFound(t *testing.T, s Subject, put func(*testing.T, ...sinks.Document) []sinks.Outcome) {
