@@ -17,18 +17,10 @@ var (
 // TestEachThreatNamesATest: each row of docs/security.md names an existing test.
 func TestEachThreatNamesATest(t *testing.T) {
 	there := make(map[string]bool)
-	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
-			return err
-		}
-		text, err := os.ReadFile(path)
-		for _, m := range testFunc.FindAllStringSubmatch(string(text), -1) {
+	for _, text := range testFiles(t) {
+		for _, m := range testFunc.FindAllStringSubmatch(text, -1) {
 			there[m[1]] = true
 		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	text, err := os.ReadFile("../../docs/security.md")
 	if err != nil {
@@ -53,4 +45,22 @@ func TestEachThreatNamesATest(t *testing.T) {
 	if rows < 20 {
 		t.Errorf("%d rows were found", rows)
 	}
+}
+
+// testFiles returns the texts of all files of tests, by path.
+func testFiles(t *testing.T) map[string]string {
+	t.Helper()
+	files := make(map[string]string)
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		files[path] = string(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
 }
