@@ -150,9 +150,29 @@ func (m *Matrix) Tag(r *record.Record) *record.ControlFacts {
 		resolved.Missing = missing(r, resolved.Evidence)
 		resolved.Status = status(r, evidence, resolved)
 		out.Tags = append(out.Tags, c.Tag)
+		if f := resolved.Framework; f != "" && !slices.Contains(out.Frameworks, f) {
+			out.Frameworks = append(out.Frameworks, f)
+		}
+		by := byStatus(out, resolved.Status)
+		*by = append(*by, c.Tag)
 		out.Resolved = append(out.Resolved, resolved)
 	}
 	return out
+}
+
+// byStatus returns the list of the tags whose control has a status.
+func byStatus(f *record.ControlFacts, status string) *[]string {
+	switch status {
+	case Shown:
+		return &f.Shown
+	case Missing:
+		return &f.Missing
+	case Pending:
+		return &f.Pending
+	case NotAsked:
+		return &f.NotAsked
+	}
+	return &f.NotEvaluated
 }
 
 func (a Applies) to(r *record.Record) bool {

@@ -206,11 +206,17 @@ func TestWhatARecordSaysOfAControl(t *testing.T) {
 			r.Trail.Change = record.Change{InitiatedBy: c.by, MergedAt: c.at}
 			r.Trail.Answers = &record.Answers{Trigger: record.Unproven, Alternatives: record.Unproven, Authorized: record.Unproven, Reviewed: record.Unproven}
 			var got []string
-			for _, x := range m.Tag(r).Resolved {
+			facts := m.Tag(r)
+			for _, x := range facts.Resolved {
 				got = append(got, strings.Join(append([]string{x.Tag, x.Status}, x.Missing...), " "))
 				for _, e := range x.Missing {
 					if !slices.Contains(x.Evidence, e) {
 						t.Errorf("%s lacks %s, which it does not ask for", x.Tag, e)
+					}
+				}
+				for status, tags := range map[string][]string{Shown: facts.Shown, Missing: facts.Missing, Pending: facts.Pending, NotEvaluated: facts.NotEvaluated, NotAsked: facts.NotAsked} {
+					if slices.Contains(tags, x.Tag) != (status == x.Status) {
+						t.Errorf("the controls that are %s are %v; %s is %s", status, tags, x.Tag, x.Status)
 					}
 				}
 			}

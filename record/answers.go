@@ -29,6 +29,16 @@ type Answers struct {
 	Reviewed     string `json:"reviewed,omitempty" schema:"enum=proven|partial|unproven|contradicted|not-required|pending" index:"keyword" doc:"who reviewed before merge"`
 }
 
+// worst returns the worst of the answers that are given. What is not required counts as proven.
+func (a *Answers) worst() string {
+	for _, answer := range []string{Contradicted, Unproven, Partial, Pending} {
+		if slices.Contains([]string{a.Trigger, a.Alternatives, a.Authorized, a.Reviewed}, answer) {
+			return answer
+		}
+	}
+	return Proven
+}
+
 // Reasons explain the answers.
 type Reasons struct {
 	Trigger      string `json:"trigger,omitempty" index:"none"`

@@ -210,6 +210,7 @@ type Trail struct {
 	Scans          []ScanFact         `json:"scans,omitempty" doc:"reports about a commit of the change, or attached to it"`
 	Gate           *GateFact          `json:"gate,omitempty" doc:"the newest decision of the gate"`
 	Answers        *Answers           `json:"answers,omitempty" doc:"what an auditor will ask"`
+	Worst          string             `json:"worst_answer,omitempty" schema:"enum=proven|partial|unproven|contradicted|pending" index:"keyword" doc:"the worst of the answers: contradicted, unproven, partial, pending, or else proven; what is not required counts as proven"`
 	Reasons        *Reasons           `json:"reasons,omitempty" doc:"why each answer is what it is"`
 	Gaps           []string           `json:"gaps,omitempty" index:"keyword" doc:"names of what is missing or contradictory"`
 	Contradictions []Contradiction    `json:"contradictions,omitempty" doc:"differences between what the agent says and what was observed"`
@@ -217,6 +218,7 @@ type Trail struct {
 	Tier           *Tiers             `json:"tier,omitempty" doc:"who said each part: the agent, or a platform"`
 	AtMerge        *Known             `json:"at_merge,omitempty" doc:"what was known when it was merged"`
 	Control        *ControlFacts      `json:"control,omitempty"`
+	Durations      *Durations         `json:"duration,omitempty" doc:"how long its steps took"`
 	Events         int64              `json:"events" index:"long" doc:"events that the record is made from"`
 	Imported       bool               `json:"imported,omitempty" index:"boolean" doc:"events came with a credential that may state when they arrived, such as imported history"`
 	Masked         []Masking          `json:"masked,omitempty" index:"nested" doc:"evidence that was changed after it was stored because it contained a secret (changetrail redact again), at most 50"`
@@ -452,7 +454,15 @@ type GateFact struct {
 
 // ControlFacts is the controls that apply to the change.
 type ControlFacts struct {
-	Tags []string `json:"tags,omitempty" index:"keyword" doc:"exactly as the compliance team wrote them"`
+	Tags       []string `json:"tags,omitempty" index:"keyword" doc:"exactly as the compliance team wrote them"`
+	Frameworks []string `json:"frameworks,omitempty" index:"keyword" doc:"names of the frameworks of these controls"`
+	// The tags by the status of their control. In Resolved, which search engines flatten, status and tag of
+	// different controls cannot be told apart.
+	Shown        []string `json:"shown,omitempty" index:"keyword" doc:"tags of the controls for which all required evidence is there"`
+	Missing      []string `json:"missing,omitempty" index:"keyword" doc:"tags of the controls for which some evidence is missing"`
+	Pending      []string `json:"pending,omitempty" index:"keyword" doc:"tags of the controls for which some evidence is missing that an open change may still get"`
+	NotEvaluated []string `json:"not_evaluated,omitempty" index:"keyword" doc:"tags of the controls for which nothing says what evidence is required"`
+	NotAsked     []string `json:"not_asked,omitempty" index:"keyword" doc:"tags of the controls whose evidence is required of agents only, where a person made the change"`
 	// Resolved is what each tag means.
 	Resolved     []ResolvedControl `json:"resolved,omitempty" doc:"what each tag means, and what is missing for it"`
 	MatrixDigest string            `json:"matrix_digest,omitempty" index:"keyword" doc:"digest of the control matrix"`

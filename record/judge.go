@@ -31,6 +31,7 @@ func (r *Record) Judge(a Authority) {
 	}
 	slices.Sort(j.gaps)
 	r.Trail.Answers, r.Trail.Reasons, r.Trail.Gaps = answers, reasons, slices.Compact(j.gaps)
+	r.Trail.Worst, r.Trail.Durations = answers.worst(), j.durations()
 }
 
 type judge struct {

@@ -67,6 +67,8 @@ type EventTrail struct {
 	Event       EventIdentity        `json:"event"`
 	Change      *EventChange         `json:"change,omitempty"`
 	Repository  record.Repository    `json:"repository" index:"keyword"`
+	Fact        string               `json:"fact,omitempty" index:"keyword" doc:"what the event states, whoever sent it in whatever format: review-submitted, approval-granted, change-merged …"`
+	Verdict     string               `json:"verdict,omitempty" index:"keyword" doc:"of a review, an approval or a gate: approved, changes-requested, granted, refused, …"`
 	Service     *record.ServiceFacts `json:"service,omitempty"`
 	Control     *record.ControlFacts `json:"control,omitempty"`
 	Environment []string             `json:"environment,omitempty" index:"keyword"`
@@ -172,6 +174,7 @@ func (d *EventDocument) Describe(e *record.Event, env *Envelope, data jsontext.V
 				Witness: cmp.Or(e.Witness, record.Claimed), Sender: e.Sender, Imported: e.Imported,
 			},
 			Repository: e.Repository,
+			Fact:       action(record.TypeOf(e.Fact)),
 			Refs:       record.Refs(*e),
 			Leads:      record.Leads(*e),
 		},
@@ -277,9 +280,10 @@ func describe(d *EventDocument, e *record.Event) {
 		d.Event.Outcome, d.Event.URL = outcome(f.Conclusion), f.URL
 	case *record.Review:
 		user(f.Reviewer)
-		d.Message, d.Event.URL = f.Reviewer+": "+f.Verdict, f.URL
+		d.Message, d.Event.URL, d.Trail.Verdict = f.Reviewer+": "+f.Verdict, f.URL, f.Verdict
 	case *record.Approval:
 		user(f.Approver)
+		d.Trail.Verdict = cmp.Or(f.Verdict, "granted")
 		if f.Verdict == "refused" {
 			kind("iam", "denied")
 			d.Message = f.Approver + " refused an approval"
@@ -325,7 +329,7 @@ func describe(d *EventDocument, e *record.Event) {
 		d.Message, d.Event.URL = strings.Join(strings.Fields(f.Kind+" "+f.ID+" "+f.Title), " "), f.URL
 	case *record.GateDecision:
 		kind("iam", map[bool]string{true: "allowed", false: "denied"}[f.Allowed])
-		d.Message = "gate: " + f.Verdict
+		d.Message, d.Trail.Verdict = "gate: "+f.Verdict, f.Verdict
 	}
 }
 

@@ -55,7 +55,7 @@ func (o *overviewer) fixes(data map[string]any) error {
 		if err := json.Unmarshal(h.Doc, &r, jsontext.AllowInvalidUTF8(true)); err != nil {
 			return fmt.Errorf("the record %s cannot be read: %w", h.ID, err)
 		}
-		if took, ok := fixTime(&r); ok {
+		if took, ok := r.FixTime(); ok {
 			all = append(all, took)
 			by[r.Trail.Trigger.Severity] = append(by[r.Trail.Trigger.Severity], took)
 		}
@@ -70,22 +70,6 @@ func (o *overviewer) fixes(data map[string]any) error {
 	data["Fixes"], data["FixTable"], data["FixCount"], data["FixTotal"], data["FixLink"] = fixBars(all), table, len(all), res.Total, o.in(fixed).here()
 	data["FixRead"] = len(res.Hits)
 	return nil
-}
-
-// fixTime is how long it took from the scan that found the weakness to the merge; ok is false where
-// a time is not known, or the report was sent after the merge.
-func fixTime(r *record.Record) (took time.Duration, ok bool) {
-	t, merged := r.Trail, r.Trail.Change.MergedAt
-	if t.Trigger == nil || merged.IsZero() {
-		return 0, false
-	}
-	var found time.Time
-	for _, scan := range t.Scans { // the first report of it
-		if scan.Digest == t.Trigger.Digest && (found.IsZero() || scan.At.Before(found)) {
-			found = scan.At
-		}
-	}
-	return merged.Sub(found), !found.IsZero() && !merged.Before(found)
 }
 
 // Sizes of the plot of fixes.

@@ -181,7 +181,7 @@ func TestTheOverviewCountsAndLeadsOn(t *testing.T) {
 		Total: 40, Histogram: []query.Bucket{{Start: noon.Truncate(day), N: 40}},
 		Facets: map[string][]query.Count{"service.name": {{Value: "pay", N: 40}}, "tags": {{Value: "soc2-cc8.1", N: 40}}, "gen_ai.agent.id": {{Value: "claude", N: 200}}, "changetrail.gaps": {{Value: "no-review", N: 40}}},
 		Hits: []query.Hit{{ID: "x", Doc: jsontext.Value(`{"@timestamp":"2026-11-12T00:00:00Z","changetrail":{"change":{"id":"github.com/acme/pay/pull/7","title":"Mend","merged_at":"2026-11-12T12:00:00Z","opened_at":"2026-11-12T00:00:00Z"},
-			"answers":{"reviewed":"pending"},"trigger":{"digest":"sha256:1","severity":"high"},"scans":[{"digest":"sha256:1","at":"2026-11-12T02:00:00Z"}]}}`)}},
+			"answers":{"reviewed":"pending"},"trigger":{"digest":"sha256:1","severity":"high","found":true},"scans":[{"digest":"sha256:1","at":"2026-11-12T02:00:00Z"}]}}`)}},
 	}
 	status, page := s.get(t, "/")
 	got := text(page)
