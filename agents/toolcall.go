@@ -39,7 +39,7 @@ func Provider(product string) string {
 }
 
 // Bounded is content that is not too large to be sent; else what it was.
-func Bounded(v []byte) record.Free { return product.Bounded(v) }
+func Bounded(v []byte) record.RawJSON { return product.Bounded(v) }
 
 // maxWrapped is the number of wrappers around a result of MCP that are removed.
 const maxWrapped = 6

@@ -144,7 +144,7 @@ func (p *projection) count(from arrival, c *changeState, e record.Event) (admiss
 	switch {
 	case hasMark(all, sum[:markSize]):
 		return repeat, nil
-	case e.Change != "" && len(own) > 0 && !record.SeveralAccounts(e):
+	case e.Change != "" && len(own) > 0 && !record.MultiReport(e):
 		return conflict, nil
 	}
 	if c.actions.Count >= formerActions {
@@ -152,7 +152,7 @@ func (p *projection) count(from arrival, c *changeState, e record.Event) (admiss
 			return repeat, err
 		}
 	}
-	told := c.actions.Add(e, e.Fact.(*record.Action), record.Told(known[0]))
+	told := c.actions.Add(e, e.Fact.(*record.Action), record.Outcomes(known[0]))
 	c.sumsChanged = true
 	value := newCounted(e.Arrived)
 	if former != nil {

@@ -17,11 +17,11 @@ import (
 // folds the changes that the events touch. It returns each event enriched, the newest revision of
 // each record, the entries of the state that changed, and the dead letters.
 func (e *Enricher) Apply(ctx context.Context, batch []*stream.Record) ([]*stream.Record, error) {
-	e.room.reset()
+	e.arena.reset()
 	e.messages.reset()
 	e.headers.reset()
-	e.state.begin(e.room)
-	e.rooms.reset()
+	e.state.begin(e.arena)
+	e.pendingRuns.reset()
 	if err := e.checkForm(batch); err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func (e *Enricher) Apply(ctx context.Context, batch []*stream.Record) ([]*stream
 	if err != nil {
 		return nil, err
 	}
-	runs, err := e.rooms.settle()
+	runs, err := e.pendingRuns.settle()
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func (e *Enricher) Apply(ctx context.Context, batch []*stream.Record) ([]*stream
 // and the messages to send: events that belong to another partition, and dead letters. Reading
 // needs no order, so other cores read while this one adds.
 func (e *Enricher) admit(ctx context.Context, batch []*stream.Record) (admitted []*decodedEvent, sent []*stream.Record, err error) {
-	e.decoded = roomFor(batch, e.decoded)
+	e.decoded = decodedOf(batch, e.decoded)
 	admitted = make([]*decodedEvent, 0, len(batch))
 	reader := e.conf.reader()
 	e.memory.begin()
@@ -69,7 +69,7 @@ func (e *Enricher) admit(ctx context.Context, batch []*stream.Record) (admitted 
 				return err
 			}
 		}
-		out, enrich, err := e.take(ctx, d)
+		out, enrich, err := e.handle(ctx, d)
 		if enrich {
 			admitted = append(admitted, d)
 		}
@@ -79,19 +79,19 @@ func (e *Enricher) admit(ctx context.Context, batch []*stream.Record) (admitted 
 	return admitted, sent, err
 }
 
-// take accepts an event. It returns the messages to send at once, and whether the event is to be
+// handle accepts an event. It returns the messages to send at once, and whether the event is to be
 // enriched.
-func (e *Enricher) take(ctx context.Context, d *decodedEvent) (out []*stream.Record, enrich bool, err error) {
+func (e *Enricher) handle(ctx context.Context, d *decodedEvent) (out []*stream.Record, enrich bool, err error) {
 	switch {
 	case d.refusal != nil:
 	case d.event.Repository == "":
-		out, known, err := e.rooms.take(d)
+		out, known, err := e.pendingRuns.handle(d)
 		e.metrics.count(map[bool]string{true: repeated, false: waiting}[known], d.event.Type)
 		return out, false, err
 	case e.homeOf(d) != d.record.Partition:
 		return []*stream.Record{e.reroute(d, e.homeOf(d))}, false, nil
 	default:
-		out, enrich, err = e.takeLocated(ctx, d)
+		out, enrich, err = e.handleLocated(ctx, d)
 	}
 	if err != nil {
 		return nil, false, err
@@ -102,11 +102,11 @@ func (e *Enricher) take(ctx context.Context, d *decodedEvent) (out []*stream.Rec
 	return out, enrich, nil
 }
 
-// takeLocated accepts an event that lies in the home partition of its repository, by the name
+// handleLocated accepts an event that lies in the home partition of its repository, by the name
 // that it states or by its key, or that is on its way from one to the other.
-func (e *Enricher) takeLocated(ctx context.Context, d *decodedEvent) (out []*stream.Record, enrich bool, err error) {
+func (e *Enricher) handleLocated(ctx context.Context, d *decodedEvent) (out []*stream.Record, enrich bool, err error) {
 	if f, ok := d.event.Fact.(*record.RepositoryNamed); ok {
-		out, err = e.takeWord(ctx, d, f)
+		out, err = e.handleAnnouncement(ctx, d, f)
 		return out, false, err
 	}
 	out, goes, err := e.direct(d)
@@ -171,7 +171,7 @@ func (e *Enricher) save() ([]*stream.Record, error) {
 	if e.pending, err = e.state.entries(); err != nil {
 		return nil, err
 	}
-	return messages(e.conf.Topics.State(), e.pending, e.messages.take(len(e.pending)), e.room), nil
+	return messages(e.conf.Topics.State(), e.pending, e.messages.get(len(e.pending)), e.arena), nil
 }
 
 // reroute sends an event that came under another key to the partition of its repository. Other

@@ -46,14 +46,14 @@ type bundle struct {
 }
 
 // messages returns entries as messages of a topic. It writes them into empty, which has space for
-// one message per entry, and their bytes into room.
-func messages(topic string, entries []entry, empty []stream.Record, room *slab) []*stream.Record {
+// one message per entry, and their bytes into arena.
+func messages(topic string, entries []entry, empty []stream.Record, arena *arena) []*stream.Record {
 	records := empty[:0]
 	size := 0
 	for _, x := range entries {
 		size += len(x.key)
 	}
-	keys := room.append(size, func(b []byte) []byte { return b[:len(b)+size] })
+	keys := arena.append(size, func(b []byte) []byte { return b[:len(b)+size] })
 	var open bundle
 	for _, x := range entries {
 		if open.add(x) {
@@ -64,11 +64,11 @@ func messages(topic string, entries []entry, empty []stream.Record, room *slab) 
 		records = append(records, stream.Record{Topic: topic, Partition: partition, Key: keys[:n:n], Value: x.value})
 		keys = keys[n:]
 		if shared := sharedOf(x); shared != "" {
-			open.close(records, room)
+			open.close(records, arena)
 			open.open(len(records)-1, x, shared)
 		}
 	}
-	open.close(records, room)
+	open.close(records, arena)
 	out := make([]*stream.Record, len(records))
 	for i := range records {
 		out[i] = &records[i]
@@ -154,10 +154,10 @@ func (b *bundle) fits(x entry) bool {
 }
 
 // close writes the members into the message of the bundle.
-func (b *bundle) close(records []stream.Record, room *slab) {
+func (b *bundle) close(records []stream.Record, arena *arena) {
 	if len(b.members) > 0 {
 		first := b.first.value
-		records[b.at].Value = room.append(len(first)+len(b.members)+8, func(v []byte) []byte {
+		records[b.at].Value = arena.append(len(first)+len(b.members)+8, func(v []byte) []byte {
 			return append(appendString(append(v, bundled), first), b.members...)
 		})
 	}

@@ -86,7 +86,7 @@ func TestABundleThatIsCutIsAnError(t *testing.T) {
 	n := nameOf("a")
 	first := entry{keyOf(1, kindFact, n, string(n[:])), []byte{classEvidence, 1, 2}}
 	posted := entry{keyOf(1, kindRef, nameOf("ref"), refPosting, string(n[:]), "rest"), []byte{0, 'x'}}
-	m := messages("b.state", []entry{first, posted}, make([]stream.Record, 2), new(slab))
+	m := messages("b.state", []entry{first, posted}, make([]stream.Record, 2), new(arena))
 	if len(m) != 1 {
 		t.Fatalf("%d messages", len(m))
 	}
@@ -114,7 +114,7 @@ func (m *mill) mixed() {
 		case 0:
 			m.put("/ci", id, repo, &record.Validation{Name: "unit", CommitSHA: sha(), Conclusion: "success"})
 		case 1:
-			m.put("/scan", id, repo, &record.Scan{Tool: record.Tool{Name: "osv-scanner"}, CommitSHA: sha(), Report: record.Report{Format: "osv-scanner", Encoding: "json", Content: record.Free(report)}})
+			m.put("/scan", id, repo, &record.Scan{Tool: record.Tool{Name: "osv-scanner"}, CommitSHA: sha(), Report: record.Report{Format: "osv-scanner", Encoding: "json", Content: record.RawJSON(report)}})
 		case 2:
 			m.put("/coder", id, repo, decision(agent.Run))
 		case 3:

@@ -76,7 +76,7 @@ func carrySums(p int32, former *store, state *projection) error {
 		if old.actions.Count > c.actions.Count {
 			c.actions, c.sumsChanged = old.actions, true
 		}
-		before.begin(new(slab))
+		before.begin(new(arena))
 		if err := state.flush(); err != nil {
 			return err
 		}

@@ -31,10 +31,10 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// stampKey is the key of gateway and enricher.
-const stampKey = "a key of the tests, long enough"
+// signingKey is the key of gateway and enricher.
+const signingKey = "a key of the tests, long enough"
 
-var signingKeys = signing.Of([]byte(stampKey))
+var signingKeys = signing.Of([]byte(signingKey))
 
 // spilled is the beginning of a secret that some cases contain.
 const spilled = "ghp" + "_x7Kq2mVbT9sLw4"
@@ -321,7 +321,7 @@ func (b *bench) sameEvent(c *corpus.Case, sent, spooled *stream.Record, direct *
 		want.Fact = got.event.Fact
 	}
 	if want.Repository == "" { // the credential may know it
-		want.Repository, want.Room = got.event.Repository, got.event.Room
+		want.Repository, want.Run = got.event.Repository, got.event.Run
 		if spans, ok := got.event.Fact.(*record.Spans); ok {
 			want.Fact = spans
 		}

@@ -34,9 +34,9 @@ type decodedEvent struct {
 	span    trace.Span // nil if it is not traced
 }
 
-// roomFor returns the decoded events of a batch, not yet read. It uses the memory of the last
+// decodedOf returns the decoded events of a batch, not yet read. It uses the memory of the last
 // batch again.
-func roomFor(batch []*stream.Record, last []decodedEvent) []decodedEvent {
+func decodedOf(batch []*stream.Record, last []decodedEvent) []decodedEvent {
 	clear(last[min(len(batch), len(last)):])
 	out := slices.Grow(last[:0], len(batch))[:len(batch)]
 	for i := range out {

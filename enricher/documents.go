@@ -13,7 +13,7 @@ func (e *Enricher) documents(admitted []*decodedEvent, folded map[record.ChangeI
 	if err != nil {
 		return nil, err
 	}
-	messages, headers := e.messages.take(len(admitted)), e.headers.take(documentHeaders*len(admitted))
+	messages, headers := e.messages.get(len(admitted)), e.headers.get(documentHeaders*len(admitted))
 	topic, index := e.conf.Topics.Enriched(), []byte(schemas.EventIndex(e.conf.Namespace))
 	err = parallel(len(admitted), func(i int) error {
 		d := admitted[i]
@@ -53,7 +53,7 @@ func (e *Enricher) document(d *decodedEvent, r *record.Record, repositories map[
 		doc.Trail.Control = &record.ControlFacts{Tags: c.Tags, MatrixDigest: c.MatrixDigest}
 	}
 	size := 0
-	both := e.room.append(4<<10+len(doc.Trail.Data)+len(doc.Trail.DataText), func(b []byte) []byte {
+	both := e.arena.append(4<<10+len(doc.Trail.Data)+len(doc.Trail.DataText), func(b []byte) []byte {
 		start := len(b)
 		b = doc.Append(b)
 		size = len(b) - start

@@ -71,26 +71,26 @@ type Blobs interface {
 // An Enricher is one member of the group of enrichers. It implements
 // [stream.Processor].
 type Enricher struct {
-	conf       Config
-	partitions *stream.Partitioner
-	count      int32 // of partitions
-	store      *store
-	state      *projection
-	rooms      *rooms
-	owned      map[int32]bool // partitions
-	checked    map[int32]bool // partitions whose state was written by this version
-	decoded    []decodedEvent // of the current batch
-	memory     *memory        // that the decoded events use
-	pending    []entry        // what the current transaction writes to the state
-	room       *slab          // the bytes of the current transaction
-	messages   shelf[stream.Record]
-	headers    shelf[kgo.RecordHeader]
-	docs       sync.Pool // of [schemas.EventDocument], while they are written
-	swept      map[int32]sweepState
-	metrics    *metrics
-	tracer     *tracer
-	now        func() time.Time
-	rules      atomic.Pointer[Rules] // all recorded rules, replaced as a whole
+	conf        Config
+	partitions  *stream.Partitioner
+	count       int32 // of partitions
+	store       *store
+	state       *projection
+	pendingRuns *pendingRuns
+	owned       map[int32]bool // partitions
+	checked     map[int32]bool // partitions whose state was written by this version
+	decoded     []decodedEvent // of the current batch
+	memory      *memory        // that the decoded events use
+	pending     []entry        // what the current transaction writes to the state
+	arena       *arena         // the bytes of the current transaction
+	messages    pool[stream.Record]
+	headers     pool[kgo.RecordHeader]
+	docs        sync.Pool // of [schemas.EventDocument], while they are written
+	swept       map[int32]sweepState
+	metrics     *metrics
+	tracer      *tracer
+	now         func() time.Time
+	rules       atomic.Pointer[Rules] // all recorded rules, replaced as a whole
 }
 
 // reader returns a reader of events that believes what c configures.
@@ -157,7 +157,7 @@ func newEnricher(c Config, s *store, partitions int32) (*Enricher, error) {
 		return nil, err
 	}
 	e := &Enricher{
-		conf: c, partitions: stream.NewPartitioner(partitions), count: partitions, store: s, memory: newMemory(c.Memory), room: new(slab), swept: make(map[int32]sweepState), owned: make(map[int32]bool), checked: make(map[int32]bool),
+		conf: c, partitions: stream.NewPartitioner(partitions), count: partitions, store: s, memory: newMemory(c.Memory), arena: new(arena), swept: make(map[int32]sweepState), owned: make(map[int32]bool), checked: make(map[int32]bool),
 		metrics: m, tracer: newTracer(c.Tracer), now: time.Now, docs: sync.Pool{New: func() any { return new(schemas.EventDocument) }},
 	}
 	rules := Always(c.Policy, c.Controls) // until Run reads the recorded rules
@@ -170,7 +170,7 @@ func (e *Enricher) begin() (err error) {
 	if e.state, err = newProjection(e.store); err != nil {
 		return err
 	}
-	e.rooms = &rooms{projection: e.state, keys: e.conf.Keys, topics: e.conf.Topics, partitions: e.partitions}
+	e.pendingRuns = &pendingRuns{projection: e.state, keys: e.conf.Keys, topics: e.conf.Topics, partitions: e.partitions}
 	return nil
 }
 

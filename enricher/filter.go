@@ -11,7 +11,7 @@ import (
 // it.
 type filter struct {
 	parts []filterPart
-	room  int // how many more hashes the last part is for
+	left  int // how many more hashes the last part is for
 	first int // how many hashes the first part is for; firstPart if 0
 }
 
@@ -68,11 +68,11 @@ func (f *filter) addHash(h uint64) {
 	if f.hasHash(h) {
 		return
 	}
-	if f.room == 0 {
-		f.room = cmp.Or(f.first, firstPart) << (2 * len(f.parts))
-		f.parts = append(f.parts, make(filterPart, f.room/perBlock+1))
+	if f.left == 0 {
+		f.left = cmp.Or(f.first, firstPart) << (2 * len(f.parts))
+		f.parts = append(f.parts, make(filterPart, f.left/perBlock+1))
 	}
-	f.room--
+	f.left--
 	last := f.parts[len(f.parts)-1]
 	block, bits := last.place(h)
 	for range probes {

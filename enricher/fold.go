@@ -70,7 +70,7 @@ func fold(id record.ChangeID, f record.Facts, rules Rules, now time.Time) *recor
 			by.recognize(known)
 			known.Judge(by.authority(known, policy.RequestOf(known)))
 		}
-		r.Trail.AtMerge = known.Known()
+		r.Trail.AtMerge = known.MergeSnapshot()
 		r.Trail.AtMerge.Events = then.Events()
 	}
 	return r

@@ -21,7 +21,7 @@ import (
 // The former version, up to commit 88b2dc0, kept other entries, which begin with a small letter and a slash:
 //
 //	c/ change                a change with all its facts
-//	b/ repository 0 ref      a board: evidence posted under a ref, and the changes that look there
+//	b/ repository 0 ref      evidence under a ref, and the changes that look for it
 //	a/ repository 0 ref 0 …  an action posted under a ref
 //	s/ repository 0 …        the identity of an event
 //	t/ trace 0 span          a span
@@ -99,7 +99,7 @@ func (f *formerState) read(kind byte, rest string, value []byte) error {
 		return f.change(record.ChangeID(rest), value)
 	case 'b':
 		repo, _, _ := strings.Cut(rest, "\x00")
-		return f.board(record.Repository(repo), value)
+		return f.refs(record.Repository(repo), value)
 	case 'a':
 		repo, _, _ := strings.Cut(rest, "\x00")
 		return f.action(record.Repository(repo), value)
@@ -172,7 +172,7 @@ type formerChange struct {
 	Evidence  []formerEvent  `json:"evidence"`
 }
 
-type formerBoard struct {
+type formerRef struct {
 	Touched  int64         `json:"at"` // Unix seconds
 	Postings []formerEvent `json:"postings"`
 }
@@ -244,7 +244,7 @@ func (f *formerState) gatherScan(s formerEvent, repo record.Repository) error {
 	if err != nil {
 		return err
 	}
-	at := string(repo) + "\x00" + string(e.Change) + "\x00" + e.Account()
+	at := string(repo) + "\x00" + string(e.Change) + "\x00" + e.ReportKey()
 	known, ok := f.scans[at]
 	if !ok {
 		f.scans[at] = e
@@ -366,8 +366,8 @@ func (f *formerState) counted(change name, action string, told byte, arrived tim
 // change. It stored further ones with the repository.
 const formerActions = 256
 
-func (f *formerState) board(repo record.Repository, value []byte) error {
-	var s formerBoard
+func (f *formerState) refs(repo record.Repository, value []byte) error {
+	var s formerRef
 	if err := unmarshalFormer(value, &s); err != nil {
 		return err
 	}
@@ -427,7 +427,7 @@ func (f *formerState) run(run string, value []byte) error {
 		return err
 	}
 	for _, repo := range repos {
-		f.tx.put(keyOf(f.partition, kindRef, roomName(run), refSubscriber, repo), seconds(arrived))
+		f.tx.put(keyOf(f.partition, kindRef, runName(run), refSubscriber, repo), seconds(arrived))
 	}
 	return nil
 }
@@ -442,5 +442,5 @@ func (f *formerState) waiting(run, rest string, value []byte) error {
 	if e, err := schemas.Decode(env, nil, arrived); err == nil && schemas.Fingerprint(&e, env.Time) == nil {
 		at = suffix(e)
 	}
-	return f.putJSON(keyOf(f.partition, kindFact, roomName(run), at), classWaiting, arrived, pending{run, env})
+	return f.putJSON(keyOf(f.partition, kindFact, runName(run), at), classWaiting, arrived, pending{run, env})
 }

@@ -134,12 +134,12 @@ func (u *upgrade) run() {
 		}
 		u.read = append(u.read, batch...)
 		for _, r := range out {
-			u.take(r, batch[0].Timestamp)
+			u.handle(r, batch[0].Timestamp)
 		}
 	}
 }
 
-func (u *upgrade) take(r *stream.Record, at time.Time) {
+func (u *upgrade) handle(r *stream.Record, at time.Time) {
 	u.t.Helper()
 	switch r.Topic {
 	case "b.events":
@@ -198,8 +198,8 @@ func documentsOf(t *testing.T, former, now []*stream.Record) map[string]bool {
 	before, later := asFormer(t, former), asNow(t, now)
 	sent := append(slices.Clone(before), later...)
 	for i, e := range known(before, slices.Clone(later)) {
-		if e.Repository != "" && !accounts[e.Account()] {
-			accounts[e.Account()] = true
+		if e.Repository != "" && !accounts[e.ReportKey()] {
+			accounts[e.ReportKey()] = true
 			documents[schemas.DocumentID(sent[i])+" "+e.Digest] = true
 		}
 	}

@@ -69,8 +69,8 @@ type name [16]byte
 const prefixSize = 4 + 1 + len(name{})
 
 func nameOf(parts ...string) name {
-	var room [256]byte
-	b := room[:0]
+	var buf [256]byte
+	b := buf[:0]
 	for _, p := range parts {
 		b = append(append(b, p...), 0)
 	}
@@ -98,8 +98,8 @@ func refName(repo record.Repository, ref record.Ref) name { return nameOf(string
 type key = string
 
 func keyOf(partition int32, kind byte, of name, rest ...string) key {
-	var room [128]byte
-	b := binary.BigEndian.AppendUint32(room[:0], uint32(partition))
+	var buf [128]byte
+	b := binary.BigEndian.AppendUint32(buf[:0], uint32(partition))
 	b = append(append(b, kind), of[:]...)
 	for _, r := range rest {
 		b = append(b, r...)

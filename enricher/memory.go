@@ -60,7 +60,7 @@ func (m *memory) try(ctx context.Context, d *decodedEvent, r ingest.Reader, stor
 	if err := share.Grow(min(first, m.size)); err != nil {
 		return err
 	}
-	r.Room = share.Grow
+	r.Reserve = share.Grow
 	if store != nil {
 		store = counted{ingest.Counted{Blobs: store, Share: share}, store}
 	}

@@ -145,9 +145,9 @@ func (p *projection) allCounted(c *changeState) ([][]byte, error) {
 // actionNameSize is the length of what [actionName] returns.
 const actionNameSize = 8
 
-// takeMoved accepts a part of what was reported of a repository under another name. For reread
+// handleMoved accepts a part of what was reported of a repository under another name. For reread
 // see [Config.Resend].
-func (p *projection) takeMoved(from arrival, f *record.RepositoryNamed, reread bool) error {
+func (p *projection) handleMoved(from arrival, f *record.RepositoryNamed, reread bool) error {
 	var part movedPart
 	packed, err := base64.StdEncoding.DecodeString(f.Moved)
 	if err == nil {
@@ -161,7 +161,7 @@ func (p *projection) takeMoved(from arrival, f *record.RepositoryNamed, reread b
 	}
 	key := record.Repository(f.Key)
 	if part.Fact == nil {
-		return p.takeActions(from, key, part, reread)
+		return p.handleMovedActions(from, key, part, reread)
 	}
 	e, err := p.decodeFact(part.Fact)
 	if err != nil {
@@ -175,8 +175,8 @@ func (p *projection) takeMoved(from arrival, f *record.RepositoryNamed, reread b
 	return blamed(err)
 }
 
-// takeActions counts the actions that were reported of a change under another name.
-func (p *projection) takeActions(from arrival, key record.Repository, part movedPart, reread bool) error {
+// handleMovedActions counts the actions that were reported of a change under another name.
+func (p *projection) handleMovedActions(from arrival, key record.Repository, part movedPart, reread bool) error {
 	c, err := p.change(from.partition, key.Change(part.Change))
 	if err != nil {
 		return err

@@ -116,7 +116,7 @@ func TestNobodyButTheCodeHostRenames(t *testing.T) {
 			}
 			env := schemas.Envelope{SpecVersion: "1.0", ID: "w", Source: "/changetrail/enricher", Type: record.TypeRepositoryNamed, Data: []byte(word), DataContentType: schemas.ContentTypeJSON, Time: r.at}
 			as(&env)
-			m := r.e.rooms.send(env, env.AuthID != "", string(evil), "")
+			m := r.e.pendingRuns.send(env, env.AuthID != "", string(evil), "")
 			m.Timestamp = r.at
 			out, err := r.e.Apply(t.Context(), []*stream.Record{m})
 			if err != nil || !slices.ContainsFunc(out, func(r *stream.Record) bool {
@@ -230,7 +230,7 @@ func TestARebuildKeepsNames(t *testing.T) {
 					t.Fatal(err)
 				}
 				if !lost {
-					if err := fresh.takeNames(p, r.store); err != nil {
+					if err := fresh.copyNames(p, r.store); err != nil {
 						t.Fatal(err)
 					}
 				}

@@ -43,7 +43,7 @@ func newRenaming(t *testing.T, s *store, seed uint64, lossy bool) *renaming {
 func (r *renaming) later(source, id, key string, env schemas.Envelope) {
 	env.SpecVersion, env.ID, env.Source = "1.0", id, source
 	r.queued = append(r.queued, func() {
-		send := &rooms{keys: millKey, partitions: stream.NewPartitioner(millPartitions), topics: stream.Topics{Prefix: "b"}}
+		send := &pendingRuns{keys: millKey, partitions: stream.NewPartitioner(millPartitions), topics: stream.Topics{Prefix: "b"}}
 		m := send.send(env, env.AuthID != "", key, "")
 		m.Headers = slices.DeleteFunc(m.Headers, func(h kgo.RecordHeader) bool { return h.Key == stream.HeaderRerouted })
 		m.Timestamp = r.at

@@ -26,7 +26,7 @@ func parallel(n int, f func(int) error) error {
 	var mu sync.Mutex
 	var first error
 	next := 0
-	take := func() (int, int) {
+	claim := func() (int, int) {
 		mu.Lock()
 		defer mu.Unlock()
 		from := next
@@ -36,7 +36,7 @@ func parallel(n int, f func(int) error) error {
 	var wg sync.WaitGroup
 	for range workers {
 		wg.Go(func() {
-			for from, to := take(); from < to; from, to = take() {
+			for from, to := claim(); from < to; from, to = claim() {
 				for i := from; i < to; i++ {
 					if err := guarded(f, i); err != nil {
 						mu.Lock()

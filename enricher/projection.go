@@ -83,13 +83,13 @@ func newProjection(s *store) (*projection, error) {
 		codec: c, store: s, limit: record.MaxFacts, lists: newCache[*factList](listBytes), refs: newCache[*refState](refBytes), changes: newCache[*changeState](changeBytes),
 		tx: &transaction{store: s}, upgraded: make(map[int32]formerMark), names: make(map[nameAt]*nameState),
 	}
-	p.begin(new(slab))
+	p.begin(new(arena))
 	return p, nil
 }
 
-// begin begins a transaction. Its values are written into room.
-func (p *projection) begin(room *slab) {
-	p.tx.reset(room)
+// begin begins a transaction. Its values are written into arena.
+func (p *projection) begin(arena *arena) {
+	p.tx.reset(arena)
 	p.dirty, p.dirtyRefs, p.dirtyNames = p.dirty[:0], p.dirtyRefs[:0], p.dirtyNames[:0]
 	p.open = make(map[record.ChangeID]*changeState)
 	p.touched = make(map[record.ChangeID]*touch)
@@ -110,7 +110,7 @@ func (p *projection) rollback() {
 	for _, c := range p.open {
 		p.changes.drop(c.key)
 	}
-	p.begin(p.tx.room)
+	p.begin(p.tx.arena)
 }
 
 // admit adds e, unless it was added before.
@@ -157,9 +157,9 @@ func (p *projection) add(from arrival, k key, e record.Event) error {
 // suffix returns the name of a fact in keys. It contains the change, since facts of two changes
 // may be posted under one ref.
 func suffix(e record.Event) string {
-	n := nameOf(e.Account())
+	n := nameOf(e.ReportKey())
 	if e.Change != "" {
-		n = nameOf(e.Account(), string(e.Change))
+		n = nameOf(e.ReportKey(), string(e.Change))
 	}
 	return string(n[:])
 }
@@ -233,7 +233,7 @@ func compared(known []byte, e record.Event) admission {
 
 func (p *projection) putFact(k key, class byte, e record.Event) error {
 	var err error
-	value := p.tx.room.append(256+len(e.Stored), func(b []byte) []byte {
+	value := p.tx.arena.append(256+len(e.Stored), func(b []byte) []byte {
 		b, err = p.appendFact(b, class, e)
 		return b
 	})
@@ -347,7 +347,7 @@ func (p *projection) commit(entries []entry, next map[int32]int64) error {
 	if err := p.store.write(entries, next); err != nil {
 		return err
 	}
-	p.begin(p.tx.room)
+	p.begin(p.tx.arena)
 	return nil
 }
 
@@ -359,6 +359,6 @@ func (p *projection) restore(entries []entry, partition int32, next int64) error
 	p.changes.clear()
 	clear(p.upgraded)
 	clear(p.names)
-	p.begin(p.tx.room)
+	p.begin(p.tx.arena)
 	return p.store.write(entries, map[int32]int64{partition: next})
 }

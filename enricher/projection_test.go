@@ -174,7 +174,7 @@ func history(t *testing.T, rnd *rand.Rand, repo record.Repository) []record.Even
 	for i := range 5 + rnd.IntN(30) {
 		e := historyOf(t, rnd, repo, i, rnd.IntN(19))
 		out = append(out, e)
-		if a, ok := e.Fact.(*record.Action); ok && record.SeveralAccounts(e) {
+		if a, ok := e.Fact.(*record.Action); ok && record.MultiReport(e) {
 			out = append(out, otherAccount(t, rnd, e, a))
 		}
 	}
@@ -263,7 +263,7 @@ func historyOf(t *testing.T, rnd *rand.Rand, repo record.Repository, i, kind int
 			e.Change = record.ChangeID(fmt.Sprintf("%s/commit/%s", repo, commit))
 		}
 	case 17:
-		e.Fact = &record.Noted{Summary: "queued", CommitSHA: pick("", commit)}
+		e.Fact = &record.Activity{Summary: "queued", CommitSHA: pick("", commit)}
 	case 18:
 		e.Fact = &record.Request{
 			Kind: pick("issue", "request", "prompt"), ID: pick("", "acme/payments#42", "acme/payments#43"), URL: pick("", "https://host/issues/42"), Digest: pick("", digest(0)),

@@ -62,7 +62,7 @@ func Rebuild(ctx context.Context, c Config, dryRun bool, progress func(done, par
 // newRebuild returns a rebuild of topics for which no enricher is running, and a function that
 // ends it.
 func newRebuild(ctx context.Context, c Config, dryRun bool) (b *rebuild, end func(), err error) {
-	b = &rebuild{Config: c, memory: newMemory(c.Memory), sealer: &Enricher{conf: c, room: new(slab)}}
+	b = &rebuild{Config: c, memory: newMemory(c.Memory), sealer: &Enricher{conf: c, arena: new(arena)}}
 	if b.partitions, err = stream.Partitions(ctx, c.Kafka, c.Topics); err != nil {
 		return nil, nil, err
 	}
@@ -162,7 +162,7 @@ func (b *rebuild) partition(ctx context.Context, p int32, until int64) error {
 	if err != nil {
 		return err
 	}
-	if err := state.takeNames(p, former); err != nil {
+	if err := state.copyNames(p, former); err != nil {
 		return err
 	}
 	start, err := b.Kafka.Partition(b.Topics.Events(), p).Scan(ctx, until, func(recs []*stream.Record) error { return b.admit(ctx, p, state, recs) })
@@ -191,7 +191,7 @@ func (b *rebuild) readFormer(ctx context.Context, p int32, former *store) error 
 
 func (b *rebuild) admit(ctx context.Context, p int32, state *projection, recs []*stream.Record) error {
 	reader := b.reader()
-	decoded := roomFor(recs, nil)
+	decoded := decodedOf(recs, nil)
 	b.memory.begin()
 	err := parallel(len(recs), func(i int) error {
 		return b.memory.decode(ctx, &decoded[i], reader, b.Blobs, len(recs))
@@ -234,7 +234,7 @@ func (b *rebuild) admitAll(p int32, state *projection, events []*decodedEvent) e
 	for i, d := range events {
 		err := guarded(func(int) error {
 			if f, ok := d.event.Fact.(*record.RepositoryNamed); ok {
-				return state.takeMoved(arrival{partition: p, at: d.arrived}, f, false)
+				return state.handleMoved(arrival{partition: p, at: d.arrived}, f, false)
 			}
 			if _, err := state.admit(arrival{partition: p, at: d.record.Timestamp}, d.event); err != nil {
 				return blamed(err)
@@ -268,7 +268,7 @@ func (p *projection) keep() error {
 	if err := p.commit(entries, nil); err != nil {
 		return err
 	}
-	p.tx.room.reset()
+	p.tx.arena.reset()
 	return nil
 }
 
@@ -297,7 +297,7 @@ func (b *rebuild) send(ctx context.Context, p int32, former *store, state *proje
 		return err
 	}
 	o := &outbox{write: func(recs []*stream.Record) error {
-		defer b.sealer.room.reset()
+		defer b.sealer.arena.reset()
 		return b.write(recs)
 	}}
 	before, err := newProjection(former)

@@ -7,9 +7,9 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// takeNames copies the names of repositories from the former state. Events that are read again
+// copyNames copies the names of repositories from the former state. Events that are read again
 // are found by them.
-func (p *projection) takeNames(partition int32, former *store) error {
+func (p *projection) copyNames(partition int32, former *store) error {
 	for x, err := range former.each(prefixOf(partition, kindName), prefixOf(partition, kindName+1)) {
 		if err != nil {
 			return err
@@ -36,7 +36,7 @@ func (b *rebuild) readHere(p int32, state *projection, d *decodedEvent) (bool, e
 		return false, nil
 	}
 	if f, ok := d.event.Fact.(*record.RepositoryNamed); ok {
-		return b.readWord(p, state, d, f)
+		return b.readAnnouncement(p, state, d, f)
 	}
 	if !b.Keys.CanSign() {
 		return true, nil
@@ -45,8 +45,8 @@ func (b *rebuild) readHere(p int32, state *projection, d *decodedEvent) (bool, e
 	return !known || key == d.event.Repository, err
 }
 
-// readWord is readHere for announcements of names by an enricher.
-func (b *rebuild) readWord(p int32, state *projection, d *decodedEvent, f *record.RepositoryNamed) (bool, error) {
+// readAnnouncement is readHere for announcements of names by an enricher.
+func (b *rebuild) readAnnouncement(p int32, state *projection, d *decodedEvent, f *record.RepositoryNamed) (bool, error) {
 	switch {
 	case f.Moved != "":
 		return true, nil

@@ -41,9 +41,9 @@ func (e *Enricher) revision(c *changeState, r *record.Record, t *touch) *stream.
 	if r.Trail.Change.PartOf != "" && c.revision == 0 {
 		return nil // a commit that a merge made and that was never reported as a change
 	}
-	value := e.room.append(16<<10, func(b []byte) []byte { return schemas.Seal(b, r, c.revision+1, c.digest) })
+	value := e.arena.append(16<<10, func(b []byte) []byte { return schemas.Seal(b, r, c.revision+1, c.digest) })
 	if len(value) == 0 && t.again {
-		value = e.room.append(16<<10, func(b []byte) []byte { return schemas.Seal(b, r, c.revision, "") })
+		value = e.arena.append(16<<10, func(b []byte) []byte { return schemas.Seal(b, r, c.revision, "") })
 	}
 	if len(value) == 0 {
 		return nil
@@ -71,7 +71,7 @@ func (e *Enricher) revision(c *changeState, r *record.Record, t *touch) *stream.
 // that compaction of the topic never keeps one without the other, and a sink that reads only the
 // newest revision has all findings.
 func (e *Enricher) finding(f *schemas.Finding) kgo.RecordHeader {
-	value := e.room.append(2<<10, func(b []byte) []byte {
+	value := e.arena.append(2<<10, func(b []byte) []byte {
 		b = append(b, schemas.FindingID(f.Trail.Change.ID, f.Trail.Finding.Kind)...)
 		return f.Append(append(b, '\n'))
 	})

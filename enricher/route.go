@@ -202,18 +202,18 @@ func (e *Enricher) namesMessage(f *record.RepositoryNamed, home string) (*stream
 // namesEvent returns the message with a [record.RepositoryNamed], which is in the message or in a
 // blob with the digest ref.
 func (e *Enricher) namesEvent(data []byte, ref, home string) *stream.Record {
-	return e.rooms.send(schemas.Envelope{
+	return e.pendingRuns.send(schemas.Envelope{
 		SpecVersion: "1.0", ID: digests.Of(data), Source: "/changetrail/enricher", Type: record.TypeRepositoryNamed, Time: e.now().UTC(),
 		DataContentType: schemas.ContentTypeJSON, Data: data, DataRef: ref, AuthType: schemas.AuthSystem, AuthID: identity.Own,
 	}, true, home, "enricher")
 }
 
-// takeWord handles a message of another enricher about the names of a repository. It returns the
-// messages to send.
-func (e *Enricher) takeWord(ctx context.Context, d *decodedEvent, f *record.RepositoryNamed) ([]*stream.Record, error) {
+// handleAnnouncement handles a message of another enricher about the names of a repository. It
+// returns the messages to send.
+func (e *Enricher) handleAnnouncement(ctx context.Context, d *decodedEvent, f *record.RepositoryNamed) ([]*stream.Record, error) {
 	switch {
 	case f.Moved != "":
-		return nil, e.state.takeMoved(arrival{partition: d.record.Partition, at: d.arrived}, f, d.reread)
+		return nil, e.state.handleMoved(arrival{partition: d.record.Partition, at: d.arrived}, f, d.reread)
 	case f.ID == "":
 		return e.renew(d, record.Repository(f.Key), f.After)
 	}

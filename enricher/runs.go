@@ -18,19 +18,19 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// Rooms handle pending events: those that name the run of an agent and no repository, such as
-// telemetry. A run has several names: its id, its trace, the address of its log. Each name has a
-// room, in the home partition of that name. There
+// pendingRuns handles pending events: those that name the run of an agent and no repository, such
+// as telemetry. A run has several names: its id, its trace, the address of its log. Each name is a
+// key, and its pending events are stored in the partition of that key. There
 //
 //   - the spans of a trace wait for the span of their agent, which ends last and so arrives
 //     last; then they become actions;
 //   - actions wait for a repository in which something names the run: a decision, a
 //     trailer, an action that states its repository. The enricher that reads it
-//     announces the repository to the room, and the room sends on the actions that wait
-//     and those that arrive later.
+//     announces the repository under the key of the run, and the enricher of that
+//     partition sends on the actions that wait and those that arrive later.
 //
 // Each is sent on as an event like any other, with the identity that it had.
-type rooms struct {
+type pendingRuns struct {
 	*projection
 	keys       signing.Keys
 	topics     stream.Topics
@@ -48,7 +48,7 @@ type traceAt struct {
 // Spans are stored as facts of their trace, and pending events as facts of their run. The
 // repositories that name a run are stored under it.
 func traceName(trace string) name { return nameOf("trace", trace) }
-func roomName(run string) name    { return nameOf("", record.RoomKey(run)) }
+func runName(run string) name     { return nameOf("", record.RunKey(run)) }
 
 func openKey(partition int32, trace string) key {
 	return keyOf(partition, kindOpen, traceName(trace), trace)
@@ -66,7 +66,7 @@ type storedSpan struct {
 	MaskedAfter string    `json:"maskedafter,omitempty"`
 }
 
-func (r *rooms) reset() { r.traces = make(map[traceAt]bool) }
+func (r *pendingRuns) reset() { r.traces = make(map[traceAt]bool) }
 
 // putJSON writes a fact that is not an event of a repository.
 func (p *projection) putJSON(k key, class byte, arrived time.Time, v any) error {
@@ -97,7 +97,7 @@ func seconds(arrived time.Time) []byte {
 
 // settle returns the messages that follow from the transaction: actions made of the spans that
 // arrived, and announcements of the runs that a repository names.
-func (r *rooms) settle() ([]*stream.Record, error) {
+func (r *pendingRuns) settle() ([]*stream.Record, error) {
 	actions, err := r.settleTraces()
 	if err != nil {
 		return nil, err
@@ -106,27 +106,27 @@ func (r *rooms) settle() ([]*stream.Record, error) {
 	return append(actions, announced...), err
 }
 
-// take accepts an event that names no repository, and returns the messages to send. known reports
+// handle accepts an event that names no repository, and returns the messages to send. known reports
 // whether the event says nothing new.
-func (r *rooms) take(d *decodedEvent) (out []*stream.Record, known bool, err error) {
+func (r *pendingRuns) handle(d *decodedEvent) (out []*stream.Record, known bool, err error) {
 	switch f := d.event.Fact.(type) {
 	case *record.Action:
-		return r.takeAction(d)
+		return r.handleAction(d)
 	case *record.Spans:
 		if r.partitions.Of(d.event.Home()) == d.record.Partition {
-			known, err = r.takeSpans(d, f)
+			known, err = r.handleSpans(d, f)
 			return nil, known, err
 		}
 	case *record.RunNamed:
 		if r.partitions.Of(d.event.Home()) == d.record.Partition {
-			return r.takeNamed(d, f)
+			return r.handleNamed(d, f)
 		}
 	}
 	from := fmt.Sprintf("%s/%d/%d", d.record.Topic, d.record.Partition, d.record.Offset)
 	return []*stream.Record{r.send(d.env, d.event.Sender != "", d.event.Home(), from)}, false, nil
 }
 
-func (r *rooms) takeSpans(d *decodedEvent, f *record.Spans) (known bool, err error) {
+func (r *pendingRuns) handleSpans(d *decodedEvent, f *record.Spans) (known bool, err error) {
 	p := d.record.Partition
 	known = true
 	for _, s := range f.Spans {
@@ -154,7 +154,7 @@ func (r *rooms) takeSpans(d *decodedEvent, f *record.Spans) (known bool, err err
 }
 
 // settleTraces makes actions of the settled spans among those that arrived in this transaction.
-func (r *rooms) settleTraces() (out []*stream.Record, err error) {
+func (r *pendingRuns) settleTraces() (out []*stream.Record, err error) {
 	touched := slices.SortedFunc(maps.Keys(r.traces), func(a, b traceAt) int {
 		return cmp.Or(cmp.Compare(a.partition, b.partition), strings.Compare(a.trace, b.trace))
 	})
@@ -170,7 +170,7 @@ func (r *rooms) settleTraces() (out []*stream.Record, err error) {
 
 // settleTrace makes actions of the calls of a trace that are settled now; if again, also of
 // those settled before. If over, no more spans are expected.
-func (r *rooms) settleTrace(t traceAt, over, again bool) (out []*stream.Record, err error) {
+func (r *pendingRuns) settleTrace(t traceAt, over, again bool) (out []*stream.Record, err error) {
 	entries, err := r.tx.list(keyOf(t.partition, kindFact, traceName(t.trace)), "")
 	if err != nil {
 		return nil, err
@@ -215,7 +215,7 @@ func (r *rooms) settleTrace(t traceAt, over, again bool) (out []*stream.Record, 
 }
 
 // settledSpans returns the spans of a trace whose actions were sent.
-func (r *rooms) settledSpans(t traceAt) (map[string]bool, error) {
+func (r *pendingRuns) settledSpans(t traceAt) (map[string]bool, error) {
 	entries, err := r.tx.list(keyOf(t.partition, kindSettled, traceName(t.trace)), "")
 	done := make(map[string]bool, len(entries))
 	for _, x := range entries {
@@ -225,8 +225,8 @@ func (r *rooms) settledSpans(t traceAt) (map[string]bool, error) {
 }
 
 // actionMessages returns an action as an event, sent to its repository if that is known, or else
-// to the room of its run.
-func (r *rooms) actionMessages(t traceAt, p record.Performance, s storedSpan) (out []*stream.Record, err error) {
+// to its run.
+func (r *pendingRuns) actionMessages(t traceAt, p record.Performance, s storedSpan) (out []*stream.Record, err error) {
 	data, err := json.Marshal(&p.Action, json.Deterministic(true))
 	if err != nil {
 		return nil, fmt.Errorf("trace %s: span %s: %w", t.trace, p.Span, err)
@@ -243,16 +243,16 @@ func (r *rooms) actionMessages(t traceAt, p record.Performance, s storedSpan) (o
 		return []*stream.Record{r.send(env, s.Trusted, string(p.Repository), from)}, nil
 	}
 	run := record.RunNames(record.Event{Fact: &p.Action, Trace: t.trace})[0] // never empty: the trace is one
-	return []*stream.Record{r.send(env, s.Trusted, record.RoomKey(run), from)}, nil
+	return []*stream.Record{r.send(env, s.Trusted, record.RunKey(run), from)}, nil
 }
 
 // send returns env as a message to the home partition of key.
-func (r *rooms) send(env schemas.Envelope, trusted bool, key, from string) *stream.Record {
+func (r *pendingRuns) send(env schemas.Envelope, trusted bool, key, from string) *stream.Record {
 	return r.sendAs(env, trusted, key, from, "")
 }
 
 // sendAs is send with a route; "" means none.
-func (r *rooms) sendAs(env schemas.Envelope, trusted bool, key, from, as string) *stream.Record {
+func (r *pendingRuns) sendAs(env schemas.Envelope, trusted bool, key, from, as string) *stream.Record {
 	env.PartitionKey, env.AuthMAC = key, ""
 	if env.DataRef != "" { // the data are fetched again
 		env.Data = nil
@@ -272,20 +272,20 @@ func (r *rooms) sendAs(env schemas.Envelope, trusted bool, key, from, as string)
 }
 
 // sendTo is send for the key of a repository that names the run.
-func (r *rooms) sendTo(env schemas.Envelope, key, from string) *stream.Record {
+func (r *pendingRuns) sendTo(env schemas.Envelope, key, from string) *stream.Record {
 	return r.sendAs(env, schemas.SenderOf(r.keys, env) != "", key, from, routeAt)
 }
 
-// takeAction stores an action until a repository names its run, and sends it to the repositories
+// handleAction stores an action until a repository names its run, and sends it to the repositories
 // that do so already.
-func (r *rooms) takeAction(d *decodedEvent) (out []*stream.Record, known bool, err error) {
-	p, run, names := d.record.Partition, d.event.Room, record.RunNames(d.event)
+func (r *pendingRuns) handleAction(d *decodedEvent) (out []*stream.Record, known bool, err error) {
+	p, run, names := d.record.Partition, d.event.Run, record.RunNames(d.event)
 	from := fmt.Sprintf("%s/%d/%d", d.record.Topic, p, d.record.Offset)
 	trusted := d.event.Sender != ""
-	if stream.Header(d.record, stream.HeaderRerouted) == nil && (run != names[0] || r.partitions.Of(record.RoomKey(run)) != p) {
-		return []*stream.Record{r.send(d.env, trusted, record.RoomKey(names[0]), from)}, false, nil // a client sent it under another key
+	if stream.Header(d.record, stream.HeaderRerouted) == nil && (run != names[0] || r.partitions.Of(record.RunKey(run)) != p) {
+		return []*stream.Record{r.send(d.env, trusted, record.RunKey(names[0]), from)}, false, nil // a client sent it under another key
 	}
-	k := keyOf(p, kindFact, roomName(run), suffix(d.event))
+	k := keyOf(p, kindFact, runName(run), suffix(d.event))
 	old, err := r.tx.get(k)
 	if err != nil || old != nil && !d.reread {
 		return out, true, err
@@ -312,8 +312,8 @@ func (r *rooms) takeAction(d *decodedEvent) (out []*stream.Record, known bool, e
 
 // keepBound records that a run is still in use, so that its entry does not expire: the repository
 // would not name the run again.
-func (r *rooms) keepBound(d *decodedEvent, run, repo string) error {
-	k := keyOf(d.record.Partition, kindRef, roomName(run), refSubscriber, repo)
+func (r *pendingRuns) keepBound(d *decodedEvent, run, repo string) error {
+	k := keyOf(d.record.Partition, kindRef, runName(run), refSubscriber, repo)
 	v, err := r.tx.get(k)
 	if err == nil && len(v) == 4 && arrivalOf(v).Before(d.record.Timestamp.Add(-24*time.Hour)) {
 		r.tx.put(k, seconds(d.record.Timestamp))
@@ -321,12 +321,12 @@ func (r *rooms) keepBound(d *decodedEvent, run, repo string) error {
 	return err
 }
 
-// announceAliases announces to the rooms of the other names of a run under which name its actions
-// are pending.
-func (r *rooms) announceAliases(d *decodedEvent, names []string) error {
-	p, run := d.record.Partition, d.event.Room
+// announceAliases announces, under each other name of a run, under which name its actions are
+// pending.
+func (r *pendingRuns) announceAliases(d *decodedEvent, names []string) error {
+	p, run := d.record.Partition, d.event.Run
 	for _, other := range names {
-		k := keyOf(p, kindRef, roomName(run), refLink, other)
+		k := keyOf(p, kindRef, runName(run), refLink, other)
 		known, err := r.tx.get(k)
 		if err != nil {
 			return err
@@ -335,7 +335,7 @@ func (r *rooms) announceAliases(d *decodedEvent, names []string) error {
 			continue
 		}
 		r.tx.put(k, seconds(d.record.Timestamp))
-		r.named[record.RunNamed{Run: other, Repository: record.RoomKey(run)}] = true
+		r.named[record.RunNamed{Run: other, Repository: record.RunKey(run)}] = true
 	}
 	return nil
 }
@@ -347,21 +347,21 @@ type pending struct {
 }
 
 // bound returns the repositories that name a run.
-func (r *rooms) bound(partition int32, run string) (repos []string, err error) {
+func (r *pendingRuns) bound(partition int32, run string) (repos []string, err error) {
 	repos, _, err = r.subscribers(partition, run)
 	return repos, err
 }
 
 // subscribers returns the repositories that name a run, and the other names of the run under which
 // its actions are pending.
-func (r *rooms) subscribers(partition int32, run string) (repos, runs []string, err error) {
-	entries, err := r.tx.list(keyOf(partition, kindRef, roomName(run)), "")
+func (r *pendingRuns) subscribers(partition int32, run string) (repos, runs []string, err error) {
+	entries, err := r.tx.list(keyOf(partition, kindRef, runName(run)), "")
 	for _, x := range entries {
 		who, ok := strings.CutPrefix(x.key[prefixSize:], refSubscriber)
 		if !ok {
 			continue
 		}
-		if other := record.RoomOf(who); other != "" {
+		if other := record.RunOf(who); other != "" {
 			runs = append(runs, other)
 		} else {
 			repos = append(repos, who)
@@ -371,7 +371,7 @@ func (r *rooms) subscribers(partition int32, run string) (repos, runs []string, 
 }
 
 // relay announces the repositories that name a run to the other names of the run.
-func (r *rooms) relay(repos, runs []string) {
+func (r *pendingRuns) relay(repos, runs []string) {
 	for _, run := range runs {
 		for _, repo := range repos {
 			r.named[record.RunNamed{Run: run, Repository: repo}] = true
@@ -379,11 +379,11 @@ func (r *rooms) relay(repos, runs []string) {
 	}
 }
 
-// takeNamed records a repository that names a run, and sends it the events that wait. Or it
+// handleNamed records a repository that names a run, and sends it the events that wait. Or it
 // records another name of the run, and relays the repositories to it.
-func (r *rooms) takeNamed(d *decodedEvent, f *record.RunNamed) (out []*stream.Record, known bool, err error) {
+func (r *pendingRuns) handleNamed(d *decodedEvent, f *record.RunNamed) (out []*stream.Record, known bool, err error) {
 	p := d.record.Partition
-	k := keyOf(p, kindRef, roomName(f.Run), refSubscriber, f.Repository)
+	k := keyOf(p, kindRef, runName(f.Run), refSubscriber, f.Repository)
 	old, err := r.tx.get(k)
 	if known = old != nil; err != nil || known && !d.reread {
 		return nil, known, err
@@ -393,13 +393,13 @@ func (r *rooms) takeNamed(d *decodedEvent, f *record.RunNamed) (out []*stream.Re
 	if err != nil {
 		return nil, known, err
 	}
-	if other := record.RoomOf(f.Repository); other != "" {
+	if other := record.RunOf(f.Repository); other != "" {
 		r.relay(repos, []string{other})
 		return nil, known, nil
 	}
 	r.relay([]string{f.Repository}, runs)
 	from := fmt.Sprintf("%s/%d/%d", d.record.Topic, p, d.record.Offset)
-	waiting, err := r.tx.list(keyOf(p, kindFact, roomName(f.Run)), "")
+	waiting, err := r.tx.list(keyOf(p, kindFact, runName(f.Run)), "")
 	if err != nil {
 		return nil, known, err
 	}
@@ -415,7 +415,7 @@ func (r *rooms) takeNamed(d *decodedEvent, f *record.RunNamed) (out []*stream.Re
 
 // announcements returns the announcements of the repositories that name runs. They go to the
 // partitions of the runs.
-func (r *rooms) announcements() (out []*stream.Record, err error) {
+func (r *pendingRuns) announcements() (out []*stream.Record, err error) {
 	for _, n := range slices.SortedFunc(maps.Keys(r.named), func(a, b record.RunNamed) int {
 		return cmp.Or(strings.Compare(a.Run, b.Run), strings.Compare(a.Repository, b.Repository))
 	}) {
@@ -426,14 +426,14 @@ func (r *rooms) announcements() (out []*stream.Record, err error) {
 		out = append(out, r.send(schemas.Envelope{
 			SpecVersion: "1.0", ID: digests.Of([]byte(n.Run + "\x00" + n.Repository)), Source: "/changetrail/enricher", Type: record.TypeRunNamed,
 			DataContentType: schemas.ContentTypeJSON, Data: data,
-		}, false, record.RoomKey(n.Run), "enricher"))
+		}, false, record.RunKey(n.Run), "enricher"))
 	}
 	return out, nil
 }
 
 // stalledTraces makes actions of the traces that have got no span since limit: their agents may have
 // died.
-func (r *rooms) stalledTraces(partition int32, limit time.Time) (out []*stream.Record, err error) {
+func (r *pendingRuns) stalledTraces(partition int32, limit time.Time) (out []*stream.Record, err error) {
 	var late []traceAt
 	for x, err := range r.store.each(prefixOf(partition, kindOpen), prefixOf(partition, kindOpen+1)) {
 		if err != nil {
@@ -458,7 +458,7 @@ func (r *rooms) stalledTraces(partition int32, limit time.Time) (out []*stream.R
 
 // expiredLetter returns the dead letter of an event that waited for a repository until now, or
 // nil if the event was sent to one.
-func (r *rooms) expiredLetter(partition int32, fact []byte, at time.Time) (*stream.Record, error) {
+func (r *pendingRuns) expiredLetter(partition int32, fact []byte, at time.Time) (*stream.Record, error) {
 	var w pending
 	if err := r.readJSON(fact, &w); err != nil {
 		return nil, err
@@ -466,7 +466,7 @@ func (r *rooms) expiredLetter(partition int32, fact []byte, at time.Time) (*stre
 	if bound, err := r.bound(partition, w.Run); bound != nil || err != nil {
 		return nil, err
 	}
-	m := r.send(w.Event, schemas.SenderOf(r.keys, w.Event) != "", record.RoomKey(w.Run), "room")
+	m := r.send(w.Event, schemas.SenderOf(r.keys, w.Event) != "", record.RunKey(w.Run), "room")
 	return stream.DeadLetter(r.topics.DLQ(), m, stream.Refusal{
 		Stage: "enricher", Reason: schemas.RunUnknown, At: at,
 		Detail: fmt.Sprintf("nothing named its run %s in any repository since it arrived; let the sender state vcs.repository.url.full or partitionkey, or name the run in a decision or a commit's trailer", w.Run),

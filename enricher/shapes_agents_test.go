@@ -82,7 +82,7 @@ func (l *load) decisions(n int) {
 func (l *load) action(run string, i int) *record.Action {
 	return &record.Action{
 		Agent: l.agent(run), Tool: []string{"Read", "Edit", "Bash", "Grep"}[i%4], CallID: fmt.Sprintf("toolu_%s_%08d", run, i), Outcome: "success",
-		Arguments: record.Free(fmt.Sprintf(`{"file_path":"internal/ledger/file_%d.go","description":%q}`, i%50, l.prose(12))), Result: record.Free(fmt.Sprintf(`{"summary":%q}`, l.prose(40))),
+		Arguments: record.RawJSON(fmt.Sprintf(`{"file_path":"internal/ledger/file_%d.go","description":%q}`, i%50, l.prose(12))), Result: record.RawJSON(fmt.Sprintf(`{"summary":%q}`, l.prose(40))),
 		Files: []string{fmt.Sprintf("internal/ledger/file_%d.go", i%50)}, DurationMS: int64(l.rnd.IntN(9000)),
 	}
 }
@@ -103,7 +103,7 @@ func (l *load) actionsOfARun(n int) {
 		if i == n/2 {
 			l.decide(loadChange, "run-1", nil)
 		}
-		l.addTo(record.RoomKey("run-1"), "", l.action("run-1", i))
+		l.addTo(record.RunKey("run-1"), "", l.action("run-1", i))
 	}
 }
 
@@ -115,7 +115,7 @@ func (l *load) spans(n int) {
 	l.decide(loadChange, "run-1", nil)
 	var spans []record.Span
 	flush := func() {
-		l.addTo(record.RoomKey(trace), "", &record.Spans{Trace: trace, Spans: spans})
+		l.addTo(record.RunKey(trace), "", &record.Spans{Trace: trace, Spans: spans})
 		spans = nil
 	}
 	for i := range n {

@@ -33,7 +33,7 @@ type story struct {
 	decidedAt time.Time
 	opened    *record.Opened
 	reviews   []*record.Review // submitted before the merge unless they state a time
-	approvals []told
+	approvals []reported
 	merged    *record.Merged
 
 	reviewsFrom string // source of the reviews; the code host if empty
@@ -46,8 +46,8 @@ type heard struct {
 	fact   *record.Validation
 }
 
-// A told fact is a fact and the time at which it was reported.
-type told struct {
+// A reported fact is a fact and the time at which it was reported.
+type reported struct {
 	at   time.Time
 	fact record.Fact
 }
@@ -209,23 +209,23 @@ func TestTheFourAnswersOfPR4829(t *testing.T) {
 		{"authentication without leave", leaveAsked, with(func(a *record.Answers) { a.Authorized = record.Contradicted }), []string{"approval-missing"}},
 		{"authentication with leave", func(s *story) {
 			leaveAsked(s)
-			s.approvals = []told{{clock(1, 0), &record.Approval{Approver: "ana.p", Reference: "CHG-1"}}}
+			s.approvals = []reported{{clock(1, 0), &record.Approval{Approver: "ana.p", Reference: "CHG-1"}}}
 		}, proven, nil},
 		{"authentication with leave that came late", func(s *story) {
 			leaveAsked(s)
-			s.approvals = []told{{clock(5, 0), &record.Approval{Approver: "ana.p"}}}
+			s.approvals = []reported{{clock(5, 0), &record.Approval{Approver: "ana.p"}}}
 		}, with(func(a *record.Answers) { a.Authorized = record.Contradicted }), []string{"approval-after-merge"}},
 		{"authentication with leave that had run out", func(s *story) {
 			leaveAsked(s)
-			s.approvals = []told{{clock(1, 0), &record.Approval{Approver: "ana.p", ExpiresAt: clock(2, 0)}}}
+			s.approvals = []reported{{clock(1, 0), &record.Approval{Approver: "ana.p", ExpiresAt: clock(2, 0)}}}
 		}, with(func(a *record.Answers) { a.Authorized = record.Contradicted }), []string{"approval-expired"}},
 		{"authentication with leave for another service", func(s *story) {
 			leaveAsked(s)
-			s.approvals = []told{{clock(1, 0), &record.Approval{Approver: "ana.p", Scope: []string{"ledger"}}}}
+			s.approvals = []reported{{clock(1, 0), &record.Approval{Approver: "ana.p", Scope: []string{"ledger"}}}}
 		}, with(func(a *record.Answers) { a.Authorized = record.Contradicted }), []string{"approval-out-of-scope"}},
 		{"authentication with leave for these files", func(s *story) {
 			leaveAsked(s)
-			s.approvals = []told{{clock(1, 0), &record.Approval{Approver: "ana.p", Scope: []string{"src/auth/**", "package*.json"}}}}
+			s.approvals = []reported{{clock(1, 0), &record.Approval{Approver: "ana.p", Scope: []string{"src/auth/**", "package*.json"}}}}
 		}, proven, nil},
 		{"reviewed by someone outside the group", func(s *story) {
 			s.policy = edit(t, s.policy, "default: review-required", "  - {name: cardholder data, when: '\"cardholder\" in service.data_classes', verdict: review-required, reason: PCI, by: [owners]}\nteams: [{id: team-payments, members: [ana.p]}]")
@@ -285,14 +285,14 @@ func TestWhatWasKnownAtTheMerge(t *testing.T) {
 	s := pr4829(t)
 	s.tests = []heard{{"/ci", &record.Validation{Name: "unit", CommitSHA: head, Conclusion: "success", Passed: 43}}}
 	r := s.record(t)
-	if diff := gocmp.Diff(r.Known(), r.Trail.AtMerge); diff != "" {
+	if diff := gocmp.Diff(r.MergeSnapshot(), r.Trail.AtMerge); diff != "" {
 		t.Errorf("everything was known at the merge, but the records differ (-now +then):\n%s", diff)
 	}
 	s = pr4829(t)
 	s.reviews[0].SubmittedAt = clock(4, 47)
 	s.decidedAt = clock(4, 0)
 	r = s.record(t)
-	want := &record.Known{
+	want := &record.MergeSnapshot{
 		Answers: &record.Answers{Trigger: record.Unproven, Alternatives: record.Unproven, Authorized: record.Contradicted, Reviewed: record.Unproven},
 		Gaps:    []string{"no-decision", "no-review", "no-trigger", "review-missing"}, Verdict: "review-required", Events: 3,
 	}

@@ -62,7 +62,7 @@ func (e *Enricher) sweep(now time.Time) (out []*stream.Record, err error) {
 		} else if former {
 			continue // an upgrade that was stopped halfway left both forms
 		}
-		actions, err := e.rooms.stalledTraces(p, s.today(now).Add(-cmp.Or(e.conf.TraceHold, 10*time.Minute)))
+		actions, err := e.pendingRuns.stalledTraces(p, s.today(now).Add(-cmp.Or(e.conf.TraceHold, 10*time.Minute)))
 		if err != nil {
 			return nil, err
 		}
@@ -95,7 +95,7 @@ func (e *Enricher) expire(partition int32, from key, today time.Time) (out []*st
 	for _, x := range old {
 		if err == nil && x.key[4] == kindFact && x.value[0] == classWaiting {
 			var letter *stream.Record
-			if letter, err = e.rooms.expiredLetter(partition, x.value, e.now()); letter != nil {
+			if letter, err = e.pendingRuns.expiredLetter(partition, x.value, e.now()); letter != nil {
 				e.metrics.refuse(schemas.RunUnknown)
 				out = append(out, letter)
 			}

@@ -14,13 +14,13 @@ type transaction struct {
 	under   map[key]int // the index of the last entry with a prefix, for kinds that are listed
 	before  []int       // for each entry the index of the previous entry with its prefix; -1: none
 	bytes   int         // of the values, including overwritten ones
-	room    *slab       // of the values
+	arena   *arena      // of the values
 }
 
-func (t *transaction) reset(room *slab) {
+func (t *transaction) reset(arena *arena) {
 	clear(t.entries)
 	t.at, t.under = emptied(t.at), emptied(t.under)
-	t.entries, t.before, t.bytes, t.room = t.entries[:0], t.before[:0], 0, room
+	t.entries, t.before, t.bytes, t.arena = t.entries[:0], t.before[:0], 0, arena
 }
 
 // emptied returns an empty map. It uses m again unless m is large, since clearing a map takes

@@ -232,7 +232,7 @@ func TestPackAndUnpack(t *testing.T) {
 			t.Errorf("%d bytes: %v, %+v", size, err, r)
 		}
 	}
-	r := record.Report{Content: record.Free(`"abc"`), Digest: "sha256:" + strings.Repeat("0", 64)}
+	r := record.Report{Content: record.RawJSON(`"abc"`), Digest: "sha256:" + strings.Repeat("0", 64)}
 	if _, err := Unpack(&r); !errors.Is(err, ErrDigest) {
 		t.Errorf("a digest that does not match: %v", err)
 	}
@@ -303,7 +303,7 @@ func TestAReportThatUnpacksToFarMoreIsRefused(t *testing.T) {
 		}
 		r.Size, r.Digest = 0, ""
 		asked := int64(0)
-		file, err := Reader{Room: func(n int64) error { asked += n; return nil }}.unpack(&r)
+		file, err := Reader{Reserve: func(n int64) error { asked += n; return nil }}.unpack(&r)
 		if k.want == "" && (err != nil || asked < int64(len(file))) || k.want != "" && (err == nil || !strings.Contains(err.Error(), k.want)) {
 			t.Errorf("%s: %v, %d bytes asked for", k.name, err, asked)
 		}
@@ -313,7 +313,7 @@ func TestAReportThatUnpacksToFarMoreIsRefused(t *testing.T) {
 	}
 	full := errors.New("full")
 	r, _ := Pack(bytes.Repeat([]byte("0123456789"), 1<<12), "")
-	if _, err := (Reader{Room: func(int64) error { return full }}).unpack(&r); !errors.Is(err, full) || errors.Is(err, ErrUnreadable) {
+	if _, err := (Reader{Reserve: func(int64) error { return full }}).unpack(&r); !errors.Is(err, full) || errors.Is(err, ErrUnreadable) {
 		t.Errorf("without room: %v", err)
 	}
 }

@@ -172,9 +172,9 @@ func cweNames(ids ...string) []string {
 	return out
 }
 
-// toldFix returns the version with the fix that a tool names in its text. If the ecosystem is
+// statedFix returns the version with the fix that a tool names in its text. If the ecosystem is
 // unknown, so that versions cannot be compared, a single version is accepted unchecked.
-func toldFix(eco string, fixes []string, installed string) string {
+func statedFix(eco string, fixes []string, installed string) string {
 	if alone := strings.TrimSpace(fixes[0]); len(fixes) == 1 && !ecosystem.Known(eco) && !strings.ContainsAny(alone, "<>=~^! ") {
 		return alone
 	}

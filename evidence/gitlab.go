@@ -121,7 +121,7 @@ func gitlabFix(solution string, f record.Finding) string {
 	if m == nil || m[1] != "" && m[1] != f.Package {
 		return ""
 	}
-	return toldFix(f.Ecosystem, []string{m[2]}, f.Installed)
+	return statedFix(f.Ecosystem, []string{m[2]}, f.Installed)
 }
 
 func orNull(v jsontext.Value) jsontext.Value {

@@ -50,30 +50,30 @@ func unreadable(format string, args ...any) error {
 
 // A Reader reads the reports that facts carry. The zero Reader has unlimited memory.
 type Reader struct {
-	// Room returns an error if there is not enough memory for a report of that many bytes. nil
+	// Reserve returns an error if there is not enough memory for a report of that many bytes. nil
 	// means that there always is.
-	Room func(bytes int64) error
+	Reserve func(bytes int64) error
 }
 
-// A RoomError wraps an error of Room. The report can be read later.
-type RoomError struct{ Err error }
+// A BudgetError wraps an error of Reserve. The report can be read later.
+type BudgetError struct{ Err error }
 
-func (e *RoomError) Error() string { return e.Err.Error() }
+func (e *BudgetError) Error() string { return e.Err.Error() }
 
-// Unwrap returns the error of Room.
-func (e *RoomError) Unwrap() error { return e.Err }
+// Unwrap returns the error of Reserve.
+func (e *BudgetError) Unwrap() error { return e.Err }
 
-func (r Reader) room(bytes int64) error {
-	if r.Room == nil {
+func (r Reader) reserve(bytes int64) error {
+	if r.Reserve == nil {
 		return nil
 	}
-	err := r.Room(bytes)
+	err := r.Reserve(bytes)
 	var tooLarge *budget.TooLargeError
 	switch {
 	case errors.As(err, &tooLarge): // it will never fit
 		return unreadable("%v", err)
 	case err != nil:
-		return &RoomError{err}
+		return &BudgetError{err}
 	}
 	return nil
 }
@@ -137,9 +137,9 @@ func (r Reader) decode(report *record.Report) ([]byte, error) {
 		return nil, unreadable("content is not gzip: %v", err)
 	}
 	limit := min(MaxReport, max(smallReport, maxRatio*int64(len(packed))))
-	file, err := budget.ReadAll(z, limit, r.room)
+	file, err := budget.ReadAll(z, limit, r.reserve)
 	var tooLarge *budget.TooLargeError
-	var full *RoomError
+	var full *BudgetError
 	switch {
 	case errors.As(err, &full):
 		return nil, err
@@ -231,7 +231,7 @@ func Read(file []byte) (res Result, err error) {
 
 // read reads a file after it reserved memory for it.
 func (r Reader) read(file []byte) (Result, error) {
-	if err := r.room(budget.Weight(file)); err != nil {
+	if err := r.reserve(budget.Weight(file)); err != nil {
 		return Result{}, err
 	}
 	return Read(file)

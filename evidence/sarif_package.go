@@ -72,7 +72,7 @@ func packageInLines(f *record.Finding, lines map[string]string) {
 		f.Severity = severity // the tool's own rating; security-severity is the score of one source
 	}
 	fixed := orElse(lines["Fixed Version"], lines["Fix Version"])
-	f.Fixed = toldFix(f.Ecosystem, strings.Split(fixed, ","), f.Installed)
+	f.Fixed = statedFix(f.Ecosystem, strings.Split(fixed, ","), f.Installed)
 }
 
 // purlIn returns the package URL in the properties of a rule or a result, if they name only one

@@ -151,7 +151,7 @@ func (g *Gateway) read(ctx context.Context, e *event.Event, key []byte) (ingest.
 		return ingest.Event{}, err
 	}
 	share := shareOf(ctx)
-	r := ingest.Reader{Keys: g.Keys, Early: true, Room: share.Grow}
+	r := ingest.Reader{Keys: g.Keys, Early: true, Reserve: share.Grow}
 	if g.Blobs != nil {
 		r.Blobs = ingest.Counted{Blobs: g.Blobs, Share: share}
 	}

@@ -133,7 +133,7 @@ func eventOfSpans(part *record.Spans) event.Event {
 	e := producer.Event("", part)
 	e.SetSource("/otlp")
 	e.SetID(digests.Of(e.Data())) // an exporter that had no answer sends the same again
-	e.SetExtension("partitionkey", record.RoomKey(part.Trace))
+	e.SetExtension("partitionkey", record.RunKey(part.Trace))
 	return e
 }
 

@@ -218,7 +218,7 @@ func (g *Gateway) takeWebhook(ctx context.Context, e *event.Event, who identity.
 	if err != nil {
 		return 0, unavailable(err)
 	}
-	if _, nothing := read.Fact.(*record.Noted); nothing {
+	if _, nothing := read.Fact.(*record.Activity); nothing {
 		g.metrics.note(who.Name, "not-read")
 		g.Log.Debug("a webhook tells a record nothing", "type", e.Type(), "repository", read.Repository)
 	}

@@ -18,7 +18,7 @@ import (
 // a person says about others is accepted as a claim, and the record shows it as one.
 func Allow(who identity.Principal, e *Event, err error) error {
 	for _, repo := range e.Named {
-		if err := mayTell(who, repo); err != nil {
+		if err := mayReport(who, repo); err != nil {
 			return err
 		}
 	}
@@ -109,20 +109,20 @@ func IsImpostor(err error) *Impostor {
 func allowRepository(who identity.Principal, e *Event) error {
 	spans, ok := e.Fact.(*record.Spans)
 	if !ok {
-		return mayTell(who, e.Repository)
+		return mayReport(who, e.Repository)
 	}
 	for i := range spans.Spans {
-		if err := mayTell(who, record.Repository(spans.Spans[i].Repository)); err != nil {
+		if err := mayReport(who, record.Repository(spans.Spans[i].Repository)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// mayTell refuses events about a repository that the sender may not publish about. For a sender
+// mayReport refuses events about a repository that the sender may not publish about. For a sender
 // that is limited to some repositories it also refuses events without a repository, since they may
 // turn out to be about any.
-func mayTell(who identity.Principal, repo record.Repository) error {
+func mayReport(who identity.Principal, repo record.Repository) error {
 	switch {
 	case who.MaySpeakOf(string(repo)):
 		return nil

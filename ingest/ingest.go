@@ -28,9 +28,9 @@ type Reader struct {
 	// Early says that the event is not in Kafka yet but at a gateway or a sender: it may wait on a
 	// disk, and data too large for Kafka become a blob on the way.
 	Early bool
-	// Room returns an error if there is not enough memory for a report or for fetched data of that
+	// Reserve returns an error if there is not enough memory for a report or for fetched data of that
 	// many bytes. Read returns that error. nil means that there always is.
-	Room func(bytes int64) error
+	Reserve func(bytes int64) error
 }
 
 // An Event is an event that was read.
@@ -206,7 +206,7 @@ func (r Reader) fetch(ctx context.Context, env *schemas.Envelope) error {
 		if env.Data, err = get(ctx, r.Blobs, env.DataRef); err != nil {
 			return err
 		}
-		return r.room(env.Data)
+		return r.reserve(env.Data)
 	case digests.Of(env.Data) != env.DataRef:
 		return schemas.Refuse(schemas.DigestMismatch, "it has data, and dataref %q is not their digest; send only one of the two", env.DataRef)
 	}
@@ -214,12 +214,12 @@ func (r Reader) fetch(ctx context.Context, env *schemas.Envelope) error {
 	return nil
 }
 
-// room reserves the memory for reading fetched data.
-func (r Reader) room(data []byte) error {
-	if r.Room == nil {
+// reserve reserves the memory for reading fetched data.
+func (r Reader) reserve(data []byte) error {
+	if r.Reserve == nil {
 		return nil
 	}
-	err := r.Room(budget.Weight(data))
+	err := r.Reserve(budget.Weight(data))
 	var tooLarge *budget.TooLargeError
 	if errors.As(err, &tooLarge) {
 		return schemas.Refuse(schemas.TooLarge, "dataref: %v", err)
@@ -266,14 +266,14 @@ func get(ctx context.Context, store blobs.Getter, ref string) ([]byte, error) {
 
 // readReport reads the report that a fact carries and returns that file, or nil if it carries none.
 func (r Reader) readReport(f record.Fact) (file []byte, err error) {
-	reports := evidence.Reader{Room: r.Room}
+	reports := evidence.Reader{Reserve: r.Reserve}
 	switch f := f.(type) {
 	case *record.Scan:
 		file, err = reports.ReadScan(f)
 	case *record.Validation:
 		file, err = reports.ReadValidation(f)
 	}
-	var full *evidence.RoomError
+	var full *evidence.BudgetError
 	switch {
 	case errors.As(err, &full):
 		return nil, full.Err

@@ -149,7 +149,7 @@ func TestDataBesideDatarefAreThose(t *testing.T) {
 		if reasonOf(err) != want {
 			t.Errorf("%q: %v", data, err)
 		}
-		if f, ok := e.Fact.(*record.Noted); want == "" && (!ok || f.Summary != "x" || string(e.Envelope.Data) != `{"summary":"x"}`) {
+		if f, ok := e.Fact.(*record.Activity); want == "" && (!ok || f.Summary != "x" || string(e.Envelope.Data) != `{"summary":"x"}`) {
 			t.Errorf("%q: %+v", data, e)
 		}
 	}
@@ -270,8 +270,8 @@ func FuzzRead(f *testing.F) {
 		if err := schemas.Check(e.Fact); err != nil {
 			t.Errorf("what was read breaks its schema: %v", err)
 		}
-		if (e.Repository == "") == (e.Room == "") {
-			t.Errorf("it is in repository %q and room %q", e.Repository, e.Room)
+		if (e.Repository == "") == (e.Run == "") {
+			t.Errorf("it is in repository %q and room %q", e.Repository, e.Run)
 		}
 		if e.Change != "" && e.Change.Repository() != e.Repository {
 			t.Errorf("%s is not of %s", e.Change, e.Repository)

@@ -28,11 +28,11 @@ func TestWhatAPlatformMayState(t *testing.T) {
 		"a review as a CDEvent":      {ci, of("dev.cdevents.change.reviewed.0.2.0", &record.Review{}), schemas.NotTheSenders},
 		"a merge":                    {ci, of("", &record.Merged{}), schemas.NotTheSenders},
 		"a decision, which is none":  {ci, of("", &record.Decision{}), ""},
-		"a note":                     {ci, of("", &record.Noted{}), ""},
-		"a webhook of GitHub":        {identity.Principal{Name: "x", Platform: "github"}, of("com.github.push", &record.Noted{}), schemas.NotTheSenders},
-		"GitHub's own webhook":       {identity.Principal{Name: "github", Platform: "github", Webhook: true}, of("com.github.push", &record.Noted{}), ""},
-		"a webhook of nobody":        {identity.Principal{}, of("com.github.push", &record.Noted{}), ""},
-		"a webhook with agent's key": {identity.Principal{Name: "a", Agent: "a"}, of("com.gitlab.push", &record.Noted{}), schemas.NotTheSenders},
+		"a note":                     {ci, of("", &record.Activity{}), ""},
+		"a webhook of GitHub":        {identity.Principal{Name: "x", Platform: "github"}, of("com.github.push", &record.Activity{}), schemas.NotTheSenders},
+		"GitHub's own webhook":       {identity.Principal{Name: "github", Platform: "github", Webhook: true}, of("com.github.push", &record.Activity{}), ""},
+		"a webhook of nobody":        {identity.Principal{}, of("com.github.push", &record.Activity{}), ""},
+		"a webhook with agent's key": {identity.Principal{Name: "a", Agent: "a"}, of("com.gitlab.push", &record.Activity{}), schemas.NotTheSenders},
 	} {
 		if err := ingest.Allow(c.who, &c.e, nil); reasonOf(err) != c.want {
 			t.Errorf("%s: %v, want %q", name, err, c.want)

@@ -287,7 +287,7 @@ func (q question) service(s Service, touched []Service) ([]outcome, []Trial) {
 	}
 	outcomes, trials := q.try(s, touched)
 	for i, o := range outcomes {
-		outcomes[i] = q.leave(o)
+		outcomes[i] = q.requireApprovals(o)
 	}
 	return outcomes, trials
 }
@@ -357,10 +357,10 @@ func (q question) fallback(s Service) outcome {
 	return q.outcome(s, RuleDefault, q.Default, "no rule applies")
 }
 
-// leave adds the approvals that an agent needs whatever the rules say: for every action in the mode
-// gate-everything, and for work that was requested by somebody who may not request it. The demands
-// of the rules remain.
-func (q question) leave(o outcome) outcome {
+// requireApprovals adds the approvals that an agent needs whatever the rules say: for every action
+// in the mode gate-everything, and for work that was requested by somebody who may not request it.
+// The demands of the rules remain.
+func (q question) requireApprovals(o outcome) outcome {
 	if q.Agent == "" || rank(o.verdict) > rank(record.ApprovalRequired) {
 		return o
 	}

@@ -16,7 +16,7 @@ func TestLargeDataTravelsAsItsDigest(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	large := Event("acme/payments#1", &record.Action{Agent: agent, Tool: "edit", Result: record.Free(`"` + strings.Repeat("x", 2*schemas.MaxEventSize) + `"`)})
+	large := Event("acme/payments#1", &record.Action{Agent: agent, Tool: "edit", Result: record.RawJSON(`"` + strings.Repeat("x", 2*schemas.MaxEventSize) + `"`)})
 	small := decision("small")
 
 	transport := new(pretend)

@@ -56,43 +56,43 @@ type Made struct {
 
 func (m Made) compare(o Made) int { return cmpStrings(m.CommitSHA, o.CommitSHA, m.Run, o.Run) }
 
-// Told is what the reports of one action have stated so far.
-type Told uint8
+// Outcomes is what the reports of one action have stated so far.
+type Outcomes uint8
 
 const (
-	toldDone Told = 1 << iota
-	toldFailed
-	toldRefused
-	toldSigned
+	outcomeDone Outcomes = 1 << iota
+	outcomeFailed
+	outcomeRefused
+	outcomeSigned
 )
 
 // outcomeOf returns what one report states.
-func outcomeOf(e Event, f *Action) Told {
-	t := toldDone
+func outcomeOf(e Event, f *Action) Outcomes {
+	t := outcomeDone
 	if e.Witness == Signed {
-		t |= toldSigned
+		t |= outcomeSigned
 	}
 	switch f.Outcome {
 	case "failure":
-		t |= toldFailed
+		t |= outcomeFailed
 	case "refused":
-		t |= toldRefused
+		t |= outcomeRefused
 	}
 	return t
 }
 
-// SeveralAccounts reports whether e may be reported more than once with other content: a
+// MultiReport reports whether e may be reported more than once with other content: a
 // call of a tool whose event has the id of the call. A hook and the telemetry of one agent
 // both report it, and it is one action.
-func SeveralAccounts(e Event) bool {
+func MultiReport(e Event) bool {
 	a, ok := e.Fact.(*Action)
 	return ok && a.CallID != "" && a.CallID == e.ID
 }
 
-// Account returns the identity of e. If several sources may report e, it is the identity of this
+// ReportKey returns the identity of e. If several sources may report e, it is the identity of this
 // report.
-func (e Event) Account() string {
-	if SeveralAccounts(e) {
+func (e Event) ReportKey() string {
+	if MultiReport(e) {
 		return e.Key() + "\x00" + e.Digest
 	}
 	return e.Key()
@@ -100,17 +100,17 @@ func (e Event) Account() string {
 
 // Add counts one report of an action. before is what earlier reports of the same action stated;
 // Add returns what all of them state.
-func (a *Actions) Add(e Event, f *Action, before Told) Told {
+func (a *Actions) Add(e Event, f *Action, before Outcomes) Outcomes {
 	said := outcomeOf(e, f)
-	count := func(n *int64, what Told) {
+	count := func(n *int64, what Outcomes) {
 		if said&^before&what != 0 {
 			*n++
 		}
 	}
-	count(&a.Count, toldDone)
-	count(&a.Failed, toldFailed)
-	count(&a.Refused, toldRefused)
-	count(&a.Signed, toldSigned)
+	count(&a.Count, outcomeDone)
+	count(&a.Failed, outcomeFailed)
+	count(&a.Refused, outcomeRefused)
+	count(&a.Signed, outcomeSigned)
 	if a.FirstAt.IsZero() || e.Time.Before(a.FirstAt) {
 		a.FirstAt = e.Time
 	}

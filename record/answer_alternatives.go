@@ -22,11 +22,11 @@ func (j *judge) alternatives() (answer, reason string) {
 
 // undecided returns what a decision lacks.
 func (j *judge) undecided(d *DecisionFacts, chosen *Option, others int, bare string) (l lacking) {
-	told := j.record.Judged.DecisionTold
-	late := after(told, j.merged, j.record.Judged.decisionArrived)
+	knownAt := j.record.Judged.DecisionKnownAt
+	late := after(knownAt, j.merged, j.record.Judged.decisionArrived)
 	stated := d.RecordedAt.After(j.merged)
 	l.add(late && stated, GapDecisionAfterMerge, "The decision was recorded %s after the merge.", Elapsed(d.RecordedAt.Sub(j.merged)))
-	l.add(late && !stated, GapToldAfterMerge, "The decision was received %s after the merge, though it is dated before.", Elapsed(told.Sub(j.merged)))
+	l.add(late && !stated, GapToldAfterMerge, "The decision was received %s after the merge, though it is dated before.", Elapsed(knownAt.Sub(j.merged)))
 	l.add(j.record.Judged.AlteredLog, GapEventAltered, "The decision was sent a second time with other content.")
 	l.add(chosen == nil, GapNothingChosen, "The decision does not say which of its options was chosen.")
 	l.add(others == 0, GapNoAlternatives, "The decision names no other option than the one chosen.")

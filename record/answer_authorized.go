@@ -192,7 +192,7 @@ func (j *judge) missing(demands []Demand) (surely, maybe []string) {
 				surely = append(surely, GapReviewMissing)
 			}
 		case ApprovalRequired:
-			switch missing, doubt := j.leaveMissing(d); {
+			switch missing, doubt := j.missingApproval(d); {
 			case missing == nil:
 			case doubt || d.Claimed:
 				maybe = append(maybe, GapUnverifiedSource)
@@ -204,10 +204,10 @@ func (j *judge) missing(demands []Demand) (surely, maybe []string) {
 	return surely, maybe
 }
 
-// leaveMissing returns the gaps of a demand for the approval of a person: why each approval does
+// missingApproval returns the gaps of a demand for the approval of a person: why each approval does
 // not count, or that there is none. It returns nil if the demand is met. doubt reports whether an
 // approval was given by somebody who, as is only claimed, is not independent.
-func (j *judge) leaveMissing(d Demand) (gaps []string, doubt bool) {
+func (j *judge) missingApproval(d Demand) (gaps []string, doubt bool) {
 	if d.Nobody {
 		return []string{GapApprovalMissing}, false
 	}
@@ -236,11 +236,11 @@ func (j *judge) leaveMissing(d Demand) (gaps []string, doubt bool) {
 // flaws returns all reasons why an approval by a person does not meet a demand, or nil if it
 // does. refused is when that person last refused approval. For an approval that is only claimed
 // there is no other reason: a claim accuses nobody.
-func (j *judge) flaws(p leave, d Demand, refused time.Time) (gaps []string) {
+func (j *judge) flaws(p givenApproval, d Demand, refused time.Time) (gaps []string) {
 	if !canKnow(p.Tier) {
 		return []string{GapUnverifiedSource}
 	}
-	late := after(p.told, j.merged, p.arrived)
+	late := after(p.knownAt, j.merged, p.arrived)
 	for _, f := range []struct {
 		is  bool
 		gap string
@@ -251,7 +251,7 @@ func (j *judge) flaws(p leave, d Demand, refused time.Time) (gaps []string) {
 		{late && p.GrantedAt.After(j.merged), GapApprovalAfterMerge},
 		{late && !p.GrantedAt.After(j.merged), GapToldAfterMerge},
 		{!p.ExpiresAt.IsZero() && !j.open() && p.ExpiresAt.Before(j.merged), GapApprovalExpired},
-		{!p.told.After(refused), GapApprovalMissing},
+		{!p.knownAt.After(refused), GapApprovalMissing},
 	} {
 		if f.is {
 			gaps = append(gaps, f.gap)
@@ -265,8 +265,8 @@ func (j *judge) refusals() map[string]time.Time {
 	out := make(map[string]time.Time)
 	for _, p := range j.record.Judged.approvals {
 		person := j.people.who(p.Approver)
-		if p.Verdict == "refused" && canKnow(p.Tier) && !after(p.told, j.merged, p.arrived) && p.told.After(out[person]) {
-			out[person] = p.told
+		if p.Verdict == "refused" && canKnow(p.Tier) && !after(p.knownAt, j.merged, p.arrived) && p.knownAt.After(out[person]) {
+			out[person] = p.knownAt
 		}
 	}
 	return out

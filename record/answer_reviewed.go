@@ -140,7 +140,7 @@ func (j *judge) standing() []verdict {
 
 // late reports whether a verdict counts as given after the merge.
 func (j *judge) late(s verdict) bool {
-	return !s.open && (s.merged && !j.open() || after(s.told, j.merged, s.arrived))
+	return !s.open && (s.merged && !j.open() || after(s.knownAt, j.merged, s.arrived))
 }
 
 // sort separates approvals that count from others. It returns, by gap, who approved in a way that

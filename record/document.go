@@ -49,17 +49,17 @@ type Judged struct {
 	Askers        []string // who asked for the work, by a signed decision or a request that it names
 	ClaimedAskers []string // who asked for the work, as is only claimed
 
-	Agents        []string // that must be allowed to make the change; see [Record.Recognize]
-	AgentSeen     bool     // the code host saw the account of an agent make the change
-	AgentClaimed  bool     // it is only claimed that an agent made it
-	Trigger       string   // witness of the report or request that the decision names
-	TriggerAgent  bool     // an agent sent it
-	Decision      string   // witness of the decision that counts
-	DecisionTold  time.Time
-	DecisionAgent string // agent that the decision names, if the code host saw the account of another
-	Shared        bool   // two senders use one source and id
-	Altered       bool   // the sender of an event later sent other content under its identity
-	AlteredLog    bool   // and that event is the decision that counts
+	Agents          []string // that must be allowed to make the change; see [Record.Recognize]
+	AgentSeen       bool     // the code host saw the account of an agent make the change
+	AgentClaimed    bool     // it is only claimed that an agent made it
+	Trigger         string   // witness of the report or request that the decision names
+	TriggerAgent    bool     // an agent sent it
+	Decision        string   // witness of the decision that counts
+	DecisionKnownAt time.Time
+	DecisionAgent   string // agent that the decision names, if the code host saw the account of another
+	Shared          bool   // two senders use one source and id
+	Altered         bool   // the sender of an event later sent other content under its identity
+	AlteredLog      bool   // and that event is the decision that counts
 
 	decisionArrived bool // DecisionTold is the arrival of the decision
 	mergeClaimed    bool // somebody claims that it was merged, and no platform says so
@@ -68,7 +68,7 @@ type Judged struct {
 	reportPartial   bool // the report may contain findings that were not kept
 
 	verdicts  []verdict // in time order
-	approvals []leave
+	approvals []givenApproval
 	facts     folded
 	stated    *statement
 	branch    *branch
@@ -216,7 +216,7 @@ type Trail struct {
 	Contradictions []Contradiction    `json:"contradictions,omitempty" doc:"differences between what the agent says and what was observed"`
 	Refused        []RefusedIdentity  `json:"refused,omitempty" doc:"events that were refused because their sender is not the agent that they name"`
 	Tier           *Tiers             `json:"tier,omitempty" doc:"who said each part: the agent, or a platform"`
-	AtMerge        *Known             `json:"at_merge,omitempty" doc:"what was known when it was merged"`
+	AtMerge        *MergeSnapshot     `json:"at_merge,omitempty" doc:"what was known when it was merged"`
 	Control        *ControlFacts      `json:"control,omitempty"`
 	Durations      *Durations         `json:"duration,omitempty" doc:"how long its steps took"`
 	Events         int64              `json:"events" index:"long" doc:"events that the record is made from"`
@@ -303,7 +303,7 @@ type RequestFacts struct {
 	Sender     string    `json:"sender,omitempty" index:"keyword" doc:"who sent that event, by its credential"`
 	Witness    string    `json:"witness" schema:"enum=claimed|signed|observed|human" index:"keyword" doc:"how far that sender can be believed"`
 	OpenedAt   time.Time `json:"opened_at" index:"date" doc:"when it was written, if that is known; otherwise when it was reported"`
-	Told       time.Time `json:"told" index:"date" doc:"when it counts as first reported by that witness"`
+	KnownAt    time.Time `json:"told" index:"date" doc:"when it counts as first reported by that witness"`
 	Author     string    `json:"author,omitempty" index:"keyword" doc:"account of the person who asked"`
 	AuthorID   string    `json:"author_id,omitempty" index:"keyword" doc:"stable number of that account"`
 	AuthorType string    `json:"author_type,omitempty" index:"keyword"`
@@ -316,7 +316,7 @@ type DecisionFacts struct {
 	EventID     string    `json:"event_id" index:"keyword"`
 	Source      string    `json:"source" index:"keyword"`
 	RecordedAt  time.Time `json:"recorded_at" index:"date"`
-	ToldAt      time.Time `json:"told_at,omitzero" index:"date" doc:"when it arrived, if that is not when it says that it was recorded"`
+	KnownAt     time.Time `json:"told_at,omitzero" index:"date" doc:"when it arrived, if that is not when it says that it was recorded"`
 	Agent       string    `json:"agent,omitempty" index:"keyword"`
 	Run         string    `json:"run,omitempty" index:"keyword"`
 	LogsURL     string    `json:"logs_url,omitempty" index:"keyword"`

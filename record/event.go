@@ -48,9 +48,9 @@ type Event struct {
 	Arrived       time.Time // when it arrived at the broker; zero if unknown
 	Imported      bool      // Arrived was stated with a credential that may import history
 	Fact          Fact
-	// Room is the name of the run of an event that does not name its repository: it is pending
+	// Run is the name of the run of an event that does not name its repository: it is pending
 	// until something in a repository names that run.
-	Room string
+	Run string
 	// Witness says how far the sender can be believed about this fact: Observed, Human, Signed or
 	// Claimed; empty means Claimed. It is determined by the credential with which the event came,
 	// never by the event's own content.
@@ -74,20 +74,20 @@ type Event struct {
 // Home returns the key under which e is joined: its repository, or its run.
 func (e Event) Home() string {
 	if e.Repository == "" {
-		return RoomKey(e.Room)
+		return RunKey(e.Run)
 	}
 	return string(e.Repository)
 }
 
-// roomPrefix distinguishes the key of a run from a repository.
-const roomPrefix = "run:"
+// runPrefix distinguishes the key of a run from a repository.
+const runPrefix = "run:"
 
-// RoomKey returns the key of the events of a run whose repository is unknown.
-func RoomKey(run string) string { return roomPrefix + run }
+// RunKey returns the key of the events of a run whose repository is unknown.
+func RunKey(run string) string { return runPrefix + run }
 
-// RoomOf returns the run of such a key, or "" for any other key.
-func RoomOf(key string) string {
-	run, ok := strings.CutPrefix(key, roomPrefix)
+// RunOf returns the run of such a key, or "" for any other key.
+func RunOf(key string) string {
+	run, ok := strings.CutPrefix(key, runPrefix)
 	if !ok {
 		return ""
 	}
@@ -109,10 +109,10 @@ func (e Event) Key() string {
 	return e.Sender + "\x00" + e.Source + "\x00" + e.ID
 }
 
-// Told returns when e counts as reported, to decide what was there before a merge: for what a
+// KnownAt returns when e counts as reported, to decide what was there before a merge: for what a
 // platform observed, the time inside the event; for everything else its arrival, whatever date it
 // states.
-func (e Event) Told() time.Time {
+func (e Event) KnownAt() time.Time {
 	if e.byArrival() {
 		return e.Arrived
 	}

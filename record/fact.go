@@ -5,7 +5,7 @@ type Fact interface{ isFact() }
 
 func (*IdentityRefused) isFact() {}
 func (*Pushed) isFact()          {}
-func (*Noted) isFact()           {}
+func (*Activity) isFact()        {}
 func (*Spans) isFact()           {}
 func (*RunNamed) isFact()        {}
 func (*Decision) isFact()        {}
@@ -54,7 +54,7 @@ func NewFact(eventType string) Fact {
 	case TypeCommitsPushed:
 		return new(Pushed)
 	case TypeEventNoted:
-		return new(Noted)
+		return new(Activity)
 	case TypeSpansReceived:
 		return new(Spans)
 	case TypeRunNamed:
@@ -108,7 +108,7 @@ func TypeOf(f Fact) string {
 		return TypeIdentityRefused
 	case *Pushed:
 		return TypeCommitsPushed
-	case *Noted:
+	case *Activity:
 		return TypeEventNoted
 	case *Spans:
 		return TypeSpansReceived

@@ -74,8 +74,8 @@ type Action struct {
 	Agent        Agent              `json:"agent" schema:"required"`
 	Tool         string             `json:"tool" schema:"required,min=1,max=256"`
 	CallID       string             `json:"call_id,omitempty" schema:"max=256"`
-	Arguments    Free               `json:"arguments,omitzero" doc:"arguments of the tool; stored with the event"`
-	Result       Free               `json:"result,omitzero" doc:"result of the tool; stored with the event"`
+	Arguments    RawJSON            `json:"arguments,omitzero" doc:"arguments of the tool; stored with the event"`
+	Result       RawJSON            `json:"result,omitzero" doc:"result of the tool; stored with the event"`
 	Outcome      string             `json:"outcome,omitempty" schema:"enum=success|failure|refused|unknown"`
 	CommitSHA    string             `json:"commit_sha,omitempty" schema:"format=commit"`
 	Files        []string           `json:"files,omitempty" schema:"maxitems=3000,max=1024" doc:"paths changed"`
@@ -86,14 +86,14 @@ type Action struct {
 	Repository string `json:"repository,omitempty" schema:"max=512"`
 }
 
-// Free is JSON that the system carries without reading it.
-type Free []byte
+// RawJSON is JSON that the system carries without reading it.
+type RawJSON []byte
 
 // IsZero reports whether f is empty.
-func (f Free) IsZero() bool { return len(f) == 0 }
+func (f RawJSON) IsZero() bool { return len(f) == 0 }
 
 // MarshalJSON returns f itself.
-func (f Free) MarshalJSON() ([]byte, error) {
+func (f RawJSON) MarshalJSON() ([]byte, error) {
 	if len(f) == 0 {
 		return []byte("null"), nil
 	}
@@ -101,7 +101,7 @@ func (f Free) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON keeps a copy of b.
-func (f *Free) UnmarshalJSON(b []byte) error {
+func (f *RawJSON) UnmarshalJSON(b []byte) error {
 	*f = append((*f)[:0], b...)
 	return nil
 }

@@ -7,11 +7,11 @@ import (
 // A Report is a file that a tool wrote, carried in the event or named by its digest. Send a
 // report of more than a few KB as gzip+base64.
 type Report struct {
-	Format   string `json:"format,omitempty" schema:"max=64" doc:"recognized by content (docs/evidence.md), not by this field"`
-	Encoding string `json:"encoding,omitempty" schema:"enum=text|base64|gzip+base64|json" doc:"how content encodes the file; text if omitted"`
-	Content  Free   `json:"content,omitzero" doc:"the file: a string in the encoding named, or (json) the JSON value itself"`
-	Digest   string `json:"digest,omitempty" schema:"format=digest" doc:"sha256 of the exact bytes of the file that the tool wrote"`
-	Size     int64  `json:"size,omitempty" schema:"min=0" doc:"bytes of the file"`
+	Format   string  `json:"format,omitempty" schema:"max=64" doc:"recognized by content (docs/evidence.md), not by this field"`
+	Encoding string  `json:"encoding,omitempty" schema:"enum=text|base64|gzip+base64|json" doc:"how content encodes the file; text if omitted"`
+	Content  RawJSON `json:"content,omitzero" doc:"the file: a string in the encoding named, or (json) the JSON value itself"`
+	Digest   string  `json:"digest,omitempty" schema:"format=digest" doc:"sha256 of the exact bytes of the file that the tool wrote"`
+	Size     int64   `json:"size,omitempty" schema:"min=0" doc:"bytes of the file"`
 }
 
 // A Scan is a scanner's report. In an event it carries the report; once read it carries the

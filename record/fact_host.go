@@ -131,9 +131,9 @@ type Commit struct {
 	Merge    bool      `json:"merge,omitzero" doc:"it merges commits of the base branch into the change and has no content of its own"`
 }
 
-// A Noted is an event of another system that is stored and adds nothing to a record, such as a
+// An Activity is an event of another system that is stored and adds nothing to a record, such as a
 // check that was only requested.
-type Noted struct {
+type Activity struct {
 	Summary    string `json:"summary,omitempty" schema:"max=1024"`
 	CommitSHA  string `json:"commit_sha,omitempty" schema:"format=commit" doc:"a commit that represents the change, such as one of a merge queue"`
 	Artifact   string `json:"artifact,omitempty" schema:"max=1024" doc:"what was built from the change (package URL)"`

@@ -29,7 +29,7 @@ func foldDecision(r *Record, f folded, mine func(agent string) bool) {
 	j.Trigger, j.TriggerAgent, j.triggerOwn = "", false, false
 	j.asked(f)
 	r.Trail.Trigger, r.Trail.Authorization, r.Vulnerability, r.Package = nil, nil, nil, nil
-	r.Judged.Decision, r.Judged.DecisionTold, r.Judged.decisionArrived = chosen.witness(), chosen.Told(), chosen.byArrival()
+	r.Judged.Decision, r.Judged.DecisionKnownAt, r.Judged.decisionArrived = chosen.witness(), chosen.KnownAt(), chosen.byArrival()
 	r.Judged.AlteredLog = chosen.Altered
 	d := chosen.Fact.(*Decision)
 	out := &DecisionFacts{
@@ -37,8 +37,8 @@ func foldDecision(r *Record, f folded, mine func(agent string) bool) {
 		Agent: d.Agent.ID, Run: d.Agent.Run, LogsURL: d.Agent.LogsURL, DelegatedBy: d.Agent.DelegatedBy,
 		Chosen: d.Chosen, Rationale: d.Rationale, Options: d.Options, Claims: d.Claims,
 	}
-	if told := chosen.Told(); told.Sub(chosen.Time).Abs() > ClockSkew {
-		out.ToldAt = told
+	if knownAt := chosen.KnownAt(); knownAt.Sub(chosen.Time).Abs() > ClockSkew {
+		out.KnownAt = knownAt
 	}
 	if out.Chosen == "" {
 		for _, o := range d.Options {
@@ -102,11 +102,11 @@ func restsOn(a, b *Event, merged time.Time, mine func(agent string) bool) bool {
 	if signed := b.Witness == Signed; signed != (a.Witness == Signed) {
 		return signed
 	}
-	late := func(e *Event) bool { return after(e.Told(), merged, e.byArrival()) }
+	late := func(e *Event) bool { return after(e.KnownAt(), merged, e.byArrival()) }
 	if late(a) != late(b) {
 		return late(a)
 	}
-	newer := b.Told().After(a.Told()) || b.Told().Equal(a.Told()) && compareFull(*a, *b) < 0
+	newer := b.KnownAt().After(a.KnownAt()) || b.KnownAt().Equal(a.KnownAt()) && compareFull(*a, *b) < 0
 	return newer != late(a)
 }
 

@@ -52,7 +52,7 @@ func observedNames(r *Record, own []Event) (commits, artifacts []string) {
 	head, merge := r.commits()
 	commits = append(observedHeads(own), compactStrings(append([]string{head, merge}, r.Judged.branch.heads...))...)
 	for _, e := range own {
-		if n, ok := e.Fact.(*Noted); ok && e.Witness == Observed {
+		if n, ok := e.Fact.(*Activity); ok && e.Witness == Observed {
 			commits, artifacts = append(commits, strings.ToLower(n.CommitSHA)), append(artifacts, n.Artifact)
 		}
 	}

@@ -90,8 +90,8 @@ func standingVerdicts(verdicts []verdict, who func(account string) string) []ver
 // A verdict is a review and what decides whether it counts.
 type verdict struct {
 	ReviewVerdict
-	told     time.Time // when it counts as reported; see [Event.Told]
-	arrived  bool      // told is the arrival
+	knownAt  time.Time // when it counts as reported; see [Event.KnownAt]
+	arrived  bool      // knownAt is the arrival
 	open     bool      // the code host says that the change was open then
 	merged   bool      // the code host says that the change was merged already
 	reviewID string
@@ -103,10 +103,10 @@ func verdictOf(e *Event, f *Review) verdict {
 			Reviewer: f.Reviewer, ReviewerType: f.ReviewerType, Verdict: f.Verdict,
 			CommitSHA: strings.ToLower(f.CommitSHA), SubmittedAt: orTime(f.SubmittedAt, e.Time), Tier: e.witness(),
 		},
-		told: orTime(f.SubmittedAt, e.Time), reviewID: f.ReviewID, open: f.ChangeState == "open" && e.Witness == Observed, merged: f.ChangeState == "merged" && e.Witness == Observed,
+		knownAt: orTime(f.SubmittedAt, e.Time), reviewID: f.ReviewID, open: f.ChangeState == "open" && e.Witness == Observed, merged: f.ChangeState == "merged" && e.Witness == Observed,
 	}
 	if e.byArrival() {
-		v.told, v.arrived = e.Arrived, true
+		v.knownAt, v.arrived = e.Arrived, true
 	}
 	return v
 }
@@ -118,17 +118,17 @@ func (v verdict) gravity() int {
 
 // compare orders verdicts by time; at the same time the most severe comes last and counts.
 func (v verdict) compare(o verdict) int {
-	if c := v.told.Compare(o.told); c != 0 {
+	if c := v.knownAt.Compare(o.knownAt); c != 0 {
 		return c
 	}
 	return v.gravity() - o.gravity()
 }
 
-// A leave is an approval and what decides whether it counts.
-type leave struct {
+// A givenApproval is an approval and what decides whether it counts.
+type givenApproval struct {
 	ApprovalFact
-	told    time.Time // when it counts as reported; see [Event.Told]
-	arrived bool      // told is the arrival
+	knownAt time.Time // when it counts as reported; see [Event.KnownAt]
+	arrived bool      // knownAt is the arrival
 }
 
 func foldApprovals(r *Record, own []Event) {
@@ -140,7 +140,7 @@ func foldApprovals(r *Record, own []Event) {
 		a := ApprovalFact{
 			Approver: f.Approver, Verdict: f.Verdict, GrantedAt: e.Time, ExpiresAt: f.ExpiresAt.UTC(), Scope: f.Scope, Reference: f.Reference, Tier: e.witness(),
 		}
-		r.Judged.approvals = append(r.Judged.approvals, leave{a, e.Told(), e.byArrival()})
+		r.Judged.approvals = append(r.Judged.approvals, givenApproval{a, e.KnownAt(), e.byArrival()})
 	}
 	for _, l := range shown(r.Judged.approvals) {
 		r.Trail.Approvals = append(r.Trail.Approvals, l.ApprovalFact)

@@ -189,7 +189,7 @@ func TestAListIsAFunctionOfItsSet(t *testing.T) {
 	for i := range 300 {
 		all = append(all,
 			said((i*37)%300, &Review{Reviewer: fmt.Sprint(i % 7), Verdict: []string{"approved", "commented"}[i%2]}),
-			said((i*41)%300, &Noted{CommitSHA: sha(i % 5)}),
+			said((i*41)%300, &Activity{CommitSHA: sha(i % 5)}),
 			said((i*43)%300, &Updated{Revision{HeadSHA: sha(i)}}),
 		)
 	}

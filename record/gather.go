@@ -36,10 +36,10 @@ func GatherWithin(id ChangeID, events []Event, limit int) Facts {
 	s := newMemory(events, limit)
 	f, refs, _ := Find(id, s) // an index in memory does not fail
 	f.Names = NamesOf(id.Repository(), events)
-	told := make(map[string]Told)
+	outcomes := make(map[string]Outcomes)
 	for _, e := range s.actions {
 		if e.Change == id || e.Change == "" && holds(refs, ActionRefs(e)...) {
-			told[e.Key()] = f.Actions.Add(e, e.Fact.(*Action), told[e.Key()])
+			outcomes[e.Key()] = f.Actions.Add(e, e.Fact.(*Action), outcomes[e.Key()])
 		}
 	}
 	return f
@@ -142,14 +142,14 @@ func standing(events []Event) []Event {
 	out := sorted[:0]
 	for _, e := range sorted {
 		about := "\x00" + string(e.Change)
-		if at, known := seen[e.Account()+about]; known {
+		if at, known := seen[e.ReportKey()+about]; known {
 			out[at].Altered = out[at].Altered || out[at].Digest != e.Digest
 			continue
 		}
-		if e.Change != "" && !SeveralAccounts(e) && acted[e.Key()+about] {
+		if e.Change != "" && !MultiReport(e) && acted[e.Key()+about] {
 			continue
 		}
-		seen[e.Account()+about] = len(out)
+		seen[e.ReportKey()+about] = len(out)
 		if _, action := e.Fact.(*Action); action {
 			acted[e.Key()+about] = true
 		}

@@ -253,7 +253,7 @@ func commitsOf(own []Event) []string {
 			add(f.HeadSHA)
 		case *Pushed:
 			add(f.After)
-		case *Noted:
+		case *Activity:
 			add(f.CommitSHA)
 		}
 	}
@@ -336,7 +336,7 @@ func looks(own []Event) []Ref {
 		}
 	}
 	for _, e := range own {
-		if n, ok := e.Fact.(*Noted); ok && n.Artifact != "" {
+		if n, ok := e.Fact.(*Activity); ok && n.Artifact != "" {
 			refs = append(refs, artifactRef(n.Artifact))
 		}
 	}

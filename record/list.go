@@ -92,7 +92,7 @@ func decidesNothing(e Event) bool {
 	switch f := e.Fact.(type) {
 	case *Review:
 		return f.Verdict == "commented"
-	case *Noted:
+	case *Activity:
 		return true
 	}
 	return false
@@ -110,8 +110,8 @@ func sameSlot(a, b Event) bool {
 	case *Review:
 		o, ok := b.Fact.(*Review)
 		return ok && decidesNothing(b) && f.Reviewer == o.Reviewer && f.ReviewerID == o.ReviewerID
-	case *Noted:
-		o, ok := b.Fact.(*Noted)
+	case *Activity:
+		o, ok := b.Fact.(*Activity)
 		return ok && strings.EqualFold(f.CommitSHA, o.CommitSHA) && f.Artifact == o.Artifact
 	}
 	return false

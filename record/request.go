@@ -128,16 +128,16 @@ func foldRequest(out *TriggerFacts, t *Trigger, all []*Event) {
 	if held == nil {
 		return
 	}
-	f, told := t.named(held), held.Told()
+	f, knownAt := t.named(held), held.KnownAt()
 	for _, e := range all { // the same witness may have reported it before
-		if t.named(e) != nil && e.witness() == held.witness() && e.Told().Before(told) {
-			told = e.Told()
+		if t.named(e) != nil && e.witness() == held.witness() && e.KnownAt().Before(knownAt) {
+			knownAt = e.KnownAt()
 		}
 	}
 	slices.Sort(askers)
 	out.Request = &RequestFacts{
 		Kind: f.Kind, ID: f.ID, URL: f.URL, Title: f.Title, Source: held.Source, Sender: held.Sender, Witness: held.witness(),
-		OpenedAt: orTime(f.OpenedAt, held.Time), Told: told.UTC(), Author: f.Author, AuthorID: f.AuthorID, AuthorType: f.AuthorType,
+		OpenedAt: orTime(f.OpenedAt, held.Time), KnownAt: knownAt.UTC(), Author: f.Author, AuthorID: f.AuthorID, AuthorType: f.AuthorType,
 		AskedBy: smallestStrings(nil, slices.Compact(askers), maxListed),
 	}
 }

@@ -90,8 +90,8 @@ func TestWhoAsked(t *testing.T) {
 	if r == nil || r.Witness != Observed || r.Author != "ana" || r.AuthorID != "id-ana" || r.Title != "by ana" || r.AuthorType != "human" || !r.OpenedAt.Equal(opened) || r.Sender != "platform:host" {
 		t.Fatalf("%+v", r)
 	}
-	if !r.Told.Equal(time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC)) {
-		t.Errorf("it was told %s, and first by mona", r.Told)
+	if !r.KnownAt.Equal(time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC)) {
+		t.Errorf("it counts as known since %s; mona reported it first", r.KnownAt)
 	}
 	if want := []string{"ana", "bo", "eve", "mona"}; !slices.Equal(r.AskedBy, want) {
 		t.Errorf("asked by %v, want %v", r.AskedBy, want)
@@ -110,11 +110,11 @@ func TestARequestCountsWhenItWasTold(t *testing.T) {
 	late := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
 	e := held(Human, &Request{Kind: "ticket", ID: "PAY-12"})
 	e.Arrived = late
-	if got := triggerOf(t, Trigger{Kind: "ticket", ID: "PAY-12"}, e).Request; got == nil || !got.Told.Equal(late) {
+	if got := triggerOf(t, Trigger{Kind: "ticket", ID: "PAY-12"}, e).Request; got == nil || !got.KnownAt.Equal(late) {
 		t.Errorf("%+v", got)
 	}
 	e.Witness = Observed
-	if got := triggerOf(t, Trigger{Kind: "ticket", ID: "PAY-12"}, e).Request; got == nil || !got.Told.Before(late) {
+	if got := triggerOf(t, Trigger{Kind: "ticket", ID: "PAY-12"}, e).Request; got == nil || !got.KnownAt.Before(late) {
 		t.Errorf("of a platform: %+v", got)
 	}
 }

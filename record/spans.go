@@ -46,8 +46,8 @@ type Span struct {
 
 	Tool      string   `json:"tool,omitempty" schema:"max=256"`
 	CallID    string   `json:"call_id,omitempty" schema:"max=256"`
-	Arguments Free     `json:"arguments,omitzero"`
-	Result    Free     `json:"result,omitzero"`
+	Arguments RawJSON  `json:"arguments,omitzero"`
+	Result    RawJSON  `json:"result,omitzero"`
 	Files     []string `json:"files,omitempty" schema:"maxitems=3000,max=1024"`
 	Outcome   string   `json:"outcome,omitempty" schema:"enum=success|failure|refused|unknown"`
 	// Source is the source of the same call when it is reported by other means, such as hooks.

@@ -27,7 +27,7 @@ type edit struct {
 
 // diffIn returns what an action changed, if its arguments contain a patch, or edits with the text
 // before and after. rest is the rest of the arguments.
-func diffIn(arguments record.Free) (diff []DiffLine, rest string) {
+func diffIn(arguments record.RawJSON) (diff []DiffLine, rest string) {
 	var text string
 	if json.Unmarshal(arguments, &text) == nil {
 		return patch(text), ""
@@ -59,7 +59,7 @@ func diffIn(arguments record.Free) (diff []DiffLine, rest string) {
 	}
 	if len(all) > 0 {
 		if left, err := json.Marshal(all, json.Deterministic(true)); err == nil {
-			rest = free(record.Free(left))
+			rest = free(record.RawJSON(left))
 		}
 	}
 	return cut(diff), rest

@@ -25,7 +25,7 @@ func TestDiffs(t *testing.T) {
 		"other types":             {`{"old_string":1}`, nil, ""},
 		"nothing":                 {``, nil, ""},
 	} {
-		diff, rest := diffIn(record.Free(c.arguments))
+		diff, rest := diffIn(record.RawJSON(c.arguments))
 		if d := cmp.Diff(c.want, diff); d != "" || rest != c.rest {
 			t.Errorf("%s: %s, rest %q", name, d, rest)
 		}
@@ -33,7 +33,7 @@ func TestDiffs(t *testing.T) {
 }
 
 func TestALongDiffSaysThatItIsCut(t *testing.T) {
-	diff, _ := diffIn(record.Free(`{"new_string":"` + strings.Repeat(`x\n`, maxDiff+2) + `"}`))
+	diff, _ := diffIn(record.RawJSON(`{"new_string":"` + strings.Repeat(`x\n`, maxDiff+2) + `"}`))
 	if len(diff) != maxDiff+1 || diff[maxDiff].Text != "2 more lines, which are in the event" {
 		t.Errorf("%d lines, the last is %+v", len(diff), diff[len(diff)-1])
 	}

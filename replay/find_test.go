@@ -40,7 +40,7 @@ func (x records) Events(_ context.Context, q schemas.EventQuery, f func(string, 
 		return nil
 	}
 	d := new(schemas.EventDocument)
-	e := record.Event{Source: "/x", ID: string(q.Change), Type: record.TypeEventNoted, Repository: q.Change.Repository(), Change: q.Change, Time: noon, Fact: new(record.Noted)}
+	e := record.Event{Source: "/x", ID: string(q.Change), Type: record.TypeEventNoted, Repository: q.Change.Repository(), Change: q.Change, Time: noon, Fact: new(record.Activity)}
 	d.Describe(&e, &schemas.Envelope{Type: e.Type}, nil, noon, "default")
 	return f(e.ID, d.Append(nil))
 }

@@ -93,7 +93,7 @@ func dependency(d record.DependencyUpdate) string {
 
 // free returns JSON of a tool in a readable form: a text unchanged, an object of plain values with
 // one on each line, anything else as JSON.
-func free(f record.Free) string {
+func free(f record.RawJSON) string {
 	var text string
 	if json.Unmarshal(f, &text) == nil {
 		return text

@@ -51,7 +51,7 @@ func Place(ev *record.Event, subject record.ChangeID, e *Envelope, key []byte) e
 			return Conflicting(string(cmp.Or(record.Repository(ev.Change), at)), string(other), at, ev.Repository, partition)
 		}
 	}
-	if ev.Repository = at; at == "" && record.RoomOf(e.PartitionKey) == "" {
+	if ev.Repository = at; at == "" && record.RunOf(e.PartitionKey) == "" {
 		ev.Repository = repositoryIn(string(key))
 	}
 	if id := ev.Change; len(id) > maxChange || len(ev.Repository) > maxRepository {
@@ -70,7 +70,7 @@ const (
 // for data that may not name it.
 func Hint(subject record.ChangeID, e *Envelope, key []byte) record.Repository {
 	hint := cmp.Or(repositoryIn(e.PartitionKey), subject.Repository())
-	if hint == "" && record.RoomOf(e.PartitionKey) == "" {
+	if hint == "" && record.RunOf(e.PartitionKey) == "" {
 		hint = repositoryIn(string(key))
 	}
 	return hint
@@ -79,7 +79,7 @@ func Hint(subject record.ChangeID, e *Envelope, key []byte) record.Repository {
 // repositoryIn returns the repository of a key that is a repository or a change; "" if it is
 // neither. The key of a run may contain a URL, and names no repository.
 func repositoryIn(key string) record.Repository {
-	if key == "" || record.RoomOf(key) != "" {
+	if key == "" || record.RunOf(key) != "" {
 		return ""
 	}
 	if strings.Contains(key, "/pull") || strings.Contains(key, "/merge_requests/") || strings.Contains(key, "/commit/") {
@@ -98,10 +98,10 @@ func repositoryIn(key string) record.Repository {
 func locate(ev *record.Event, e Envelope, key []byte) error {
 	switch f := ev.Fact.(type) {
 	case *record.Spans:
-		ev.Room = f.Trace
+		ev.Run = f.Trace
 		return placeSpans(f, &e)
 	case *record.RunNamed:
-		ev.Room = f.Run
+		ev.Run = f.Run
 		return nil
 	}
 	var subject record.ChangeID
@@ -130,7 +130,7 @@ func locate(ev *record.Event, e Envelope, key []byte) error {
 		}
 		return nil
 	}
-	return enterRoom(ev, e, key)
+	return waitForRun(ev, e, key)
 }
 
 // ofItsCommit refuses a push whose change names another commit than the push does.
@@ -145,15 +145,15 @@ func ofItsCommit(ev *record.Event) error {
 	return nil
 }
 
-// enterRoom makes an action that names its run, but no repository, wait in the partition of that
+// waitForRun makes an action that names its run, but no repository, wait in the partition of that
 // run.
-func enterRoom(ev *record.Event, e Envelope, key []byte) error {
+func waitForRun(ev *record.Event, e Envelope, key []byte) error {
 	if _, action := ev.Fact.(*record.Action); action {
 		if runs := record.RunNames(*ev); len(runs) > 0 {
-			ev.Room = runs[0]
+			ev.Run = runs[0]
 			for _, name := range []string{string(key), e.PartitionKey} {
-				if run := record.RoomOf(name); slices.Contains(runs, run) {
-					ev.Room = run
+				if run := record.RunOf(name); slices.Contains(runs, run) {
+					ev.Run = run
 				}
 			}
 			return nil
@@ -199,7 +199,7 @@ func placeSpans(f *record.Spans, e *Envelope) error {
 // instead; an action, its run or its commit.
 func needsChange(f record.Fact, e Envelope) bool {
 	switch f := f.(type) {
-	case *record.Scan, *record.Validation, *record.Deployment, *record.Pushed, *record.Noted, *record.IdentityRefused, *record.Request, *record.RepositoryNamed:
+	case *record.Scan, *record.Validation, *record.Deployment, *record.Pushed, *record.Activity, *record.IdentityRefused, *record.Request, *record.RepositoryNamed:
 		return false
 	case *record.Decision:
 		return f.Agent.Run == "" && f.Agent.LogsURL == "" && traceOf(f, e) == ""
@@ -221,7 +221,7 @@ func repositoryOf(f record.Fact) string {
 		return f.Repository
 	case *record.Pushed:
 		return f.Repository
-	case *record.Noted:
+	case *record.Activity:
 		return f.Repository
 	case *record.Request:
 		return f.Repository

@@ -34,7 +34,7 @@ type rule struct {
 
 var (
 	timeType = reflect.TypeFor[time.Time]()
-	freeType = reflect.TypeFor[record.Free]()
+	freeType = reflect.TypeFor[record.RawJSON]()
 )
 
 var rules sync.Map // reflect.Type → []rule

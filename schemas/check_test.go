@@ -276,7 +276,7 @@ func canonical(t *testing.T, doc []byte) string {
 func fill(v reflect.Value) {
 	switch {
 	case v.Type() == reflect.TypeFor[time.Time]():
-	case v.Type() == reflect.TypeFor[jsontext.Value](), v.Type() == reflect.TypeFor[record.Free]():
+	case v.Type() == reflect.TypeFor[jsontext.Value](), v.Type() == reflect.TypeFor[record.RawJSON]():
 		v.SetBytes([]byte(`{"a":"ü <&>"}`))
 	case v.Kind() == reflect.Struct:
 		for i := range v.NumField() {

@@ -322,7 +322,7 @@ func describe(d *EventDocument, e *record.Event) {
 		user(f.Pusher)
 		d.Trail.Files = f.Files[:min(len(f.Files), maxListed)]
 		d.Message, d.Event.URL = fmt.Sprintf("pushed to %s, commits: %d", f.Branch, len(f.Commits)), f.URL
-	case *record.Noted:
+	case *record.Activity:
 		d.Message = f.Summary
 	case *record.Request:
 		user(f.Author)
@@ -376,18 +376,18 @@ func Seal(b []byte, r *record.Record, revision int64, last string) []byte {
 		return b[:start]
 	}
 	r.Trail.Revision, r.Trail.EvidenceDigest = revision, digest
-	return stamp(b, start, revision, digest)
+	return setRevision(b, start, revision, digest)
 }
 
-// The members that stamp fills in, as they look in a record without them. No other member has these
+// The members that setRevision fills in, as they look in a record without them. No other member has these
 // names, and quotes within strings are escaped.
 var (
 	noRevision = []byte(`"revision":0`)
 	noDigest   = []byte(`"evidence_digest":""`)
 )
 
-// stamp sets the revision and the digest in the record that begins at start of b and has neither.
-func stamp(b []byte, start int, revision int64, digest string) []byte {
+// setRevision sets the revision and the digest in the record that begins at start of b and has neither.
+func setRevision(b []byte, start int, revision int64, digest string) []byte {
 	at := start + bytes.Index(b[start:], noDigest) + len(noDigest) - 1
 	b = slices.Insert(b, at, []byte(digest)...)
 	at += bytes.Index(b[at:], noRevision) + len(noRevision) - 1

@@ -237,7 +237,7 @@ func writeFree(w *writer, at place) {
 	text := *at.bytes()
 	s := scanner{text: text}
 	if !s.value(0) || s.at < len(text) || s.loose {
-		short, err := Encode(record.Free(text))
+		short, err := Encode(record.RawJSON(text))
 		w.doubt = w.doubt || err != nil
 		text = short
 	}

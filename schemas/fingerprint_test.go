@@ -77,17 +77,17 @@ func TestFingerprintsStayWhatTheyWere(t *testing.T) {
 func TestFingerprintOfWhatNoEventHolds(t *testing.T) {
 	far := time.FixedZone("far", 25*3600)
 	for name, fact := range map[string]record.Fact{
-		"not UTF-8":             &record.Noted{Summary: "\xff\u2028"},
+		"not UTF-8":             &record.Activity{Summary: "\xff\u2028"},
 		"a zone there is not":   &record.Review{SubmittedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, far)},
 		"a year too far":        &record.Review{SubmittedAt: time.Date(12026, 1, 2, 3, 4, 5, 0, time.UTC)},
 		"a zone with seconds":   &record.Review{SubmittedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3601))},
 		"a zero time elsewhere": &record.Review{SubmittedAt: time.Time{}.In(far)},
-		"no JSON":               &record.Action{Arguments: record.Free(`{"a":`)},
-		"white space":           &record.Action{Arguments: record.Free(" { \"a\" : \"\\u00fc \\/ \\n\" } ")},
-		"a name twice":          &record.Action{Arguments: record.Free(`{"a":1,"a":2}`)},
-		"two values":            &record.Action{Arguments: record.Free(`1 2`)},
-		"free, not UTF-8":       &record.Action{Arguments: record.Free("\"\xff\"")},
-		"large numbers":         &record.Action{Arguments: record.Free(`[1e400,-0,1.50,123456789012345678901234567890]`), DurationMS: 1 << 62},
+		"no JSON":               &record.Action{Arguments: record.RawJSON(`{"a":`)},
+		"white space":           &record.Action{Arguments: record.RawJSON(" { \"a\" : \"\\u00fc \\/ \\n\" } ")},
+		"a name twice":          &record.Action{Arguments: record.RawJSON(`{"a":1,"a":2}`)},
+		"two values":            &record.Action{Arguments: record.RawJSON(`1 2`)},
+		"free, not UTF-8":       &record.Action{Arguments: record.RawJSON("\"\xff\"")},
+		"large numbers":         &record.Action{Arguments: record.RawJSON(`[1e400,-0,1.50,123456789012345678901234567890]`), DurationMS: 1 << 62},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fingerprintBothWays(t, record.Event{Type: record.TypeOf(fact), Fact: fact}, time.Time{})

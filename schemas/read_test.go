@@ -134,7 +134,7 @@ func TestFactsOutliveTheirText(t *testing.T) {
 		t.Fatal(err)
 	}
 	clear(text)
-	if n := e.Fact.(*record.Noted); n.Summary != "s" || n.CommitSHA != "abcdef0" {
+	if n := e.Fact.(*record.Activity); n.Summary != "s" || n.CommitSHA != "abcdef0" {
 		t.Errorf("the fact changes with the text it was read from: %+v", n)
 	}
 }

@@ -116,7 +116,7 @@ func TestThousandsOfEventsAreListedPageByPage(t *testing.T) {
 	for i := range 5000 {
 		x.events = append(x.events, record.Event{
 			ID: fmt.Sprintf("e%04d", i), Source: "/host", Type: record.TypeEventNoted, Change: change, Repository: change.Repository(),
-			Time: noon.Add(time.Duration(i) * time.Second), Arrived: noon.Add(-time.Duration(i) * time.Second), Fact: &record.Noted{},
+			Time: noon.Add(time.Duration(i) * time.Second), Arrived: noon.Add(-time.Duration(i) * time.Second), Fact: &record.Activity{},
 		})
 	}
 	for query, want := range map[string][]string{

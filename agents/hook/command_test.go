@@ -43,7 +43,7 @@ func TestAMessageNeverSaysACommandLine(t *testing.T) {
 	var sum Commit
 	for _, tool := range []string{"Bash", "Grep", "WebFetch", "WebSearch", "exec_command"} {
 		for _, outcome := range []string{"success", "failure", "refused", "unknown"} {
-			sum.Sum(actions(record.Action{Tool: tool, Outcome: outcome, Arguments: record.Free(`{"command":"TOKEN=hunter2xyz pytest --x hunter2xyz","pattern":"hunter2xyz","url":"https://a:hunter2xyz@h/hunter2xyz?t=hunter2xyz","query":"hunter2xyz"}`)}))
+			sum.Sum(actions(record.Action{Tool: tool, Outcome: outcome, Arguments: record.RawJSON(`{"command":"TOKEN=hunter2xyz pytest --x hunter2xyz","pattern":"hunter2xyz","url":"https://a:hunter2xyz@h/hunter2xyz?t=hunter2xyz","query":"hunter2xyz"}`)}))
 		}
 	}
 	sum.LogsURL = "https://a:hunter2xyz@logs/s"

@@ -151,7 +151,7 @@ func (c *converter) take(at place) {
 	}
 }
 
-func object(name, text string) record.Free {
+func object(name, text string) record.RawJSON {
 	b, _ := json.Marshal(map[string]string{name: text}, jsontext.AllowInvalidUTF8(true)) // of a text: cannot fail
 	return b
 }

@@ -58,7 +58,7 @@ func (a attributes) first(keys []string) string {
 
 // content returns the first of the attributes that has a value, as JSON: a text that is JSON
 // unchanged, any other text as a string.
-func (a attributes) content(keys []string) record.Free {
+func (a attributes) content(keys []string) record.RawJSON {
 	for _, key := range keys {
 		v, ok := a.value(key)
 		if !ok {
@@ -91,10 +91,10 @@ func (a attributes) failed(keys []string) bool {
 	return false
 }
 
-func contentOf(text string) record.Free {
+func contentOf(text string) record.RawJSON {
 	if v := jsontext.Value(text); text != "" && strings.ContainsAny(text[:1], `{["`) && v.IsValid() {
 		if v.Compact() == nil {
-			return agents.Bounded(record.Free(v))
+			return agents.Bounded(record.RawJSON(v))
 		}
 	}
 	b, err := jsontext.AppendQuote(nil, strings.ToValidUTF8(text, "�"))

@@ -46,12 +46,12 @@ func TestConventions(t *testing.T) {
 		{
 			"a tool, by the semantic conventions", "execute_tool read", nil,
 			attrs{"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "read", "gen_ai.tool.call.id": "c1", "gen_ai.tool.call.arguments": `{"path":"a.go"}`, "gen_ai.tool.call.result": "x", "gen_ai.provider.name": "anthropic"},
-			record.Span{Kind: "tool", Tool: "read", CallID: "c1", Arguments: record.Free(`{"path":"a.go"}`), Result: record.Free(`"x"`), Provider: "anthropic", Outcome: "success"},
+			record.Span{Kind: "tool", Tool: "read", CallID: "c1", Arguments: record.RawJSON(`{"path":"a.go"}`), Result: record.RawJSON(`"x"`), Provider: "anthropic", Outcome: "success"},
 		},
 		{
 			"arguments that are a map and not a text", "execute_tool write_file", nil,
 			attrs{"gen_ai.operation.name": "execute_tool", "gen_ai.tool.call.arguments": attrs{"path": "b.go"}},
-			record.Span{Kind: "tool", Tool: "write_file", Arguments: record.Free(`{"path":"b.go"}`), Files: []string{"b.go"}, Outcome: "success"},
+			record.Span{Kind: "tool", Tool: "write_file", Arguments: record.RawJSON(`{"path":"b.go"}`), Files: []string{"b.go"}, Outcome: "success"},
 		},
 		{
 			"the provider as older versions call it", "chat m", nil,
@@ -87,7 +87,7 @@ func TestConventions(t *testing.T) {
 		{
 			"a tool of the Vercel AI SDK", "ai.toolCall", nil,
 			attrs{"ai.toolCall.name": "grep", "ai.toolCall.id": "c2", "ai.toolCall.args": `{"q":"x"}`, "ai.toolCall.result": `["y"]`, "ai.telemetry.functionId": "triage"},
-			record.Span{Kind: "tool", Tool: "grep", CallID: "c2", Arguments: record.Free(`{"q":"x"}`), Result: record.Free(`["y"]`), AgentName: "triage", Outcome: "success"},
+			record.Span{Kind: "tool", Tool: "grep", CallID: "c2", Arguments: record.RawJSON(`{"q":"x"}`), Result: record.RawJSON(`["y"]`), AgentName: "triage", Outcome: "success"},
 		},
 		{
 			"its agent", "ai.generateText", nil,
@@ -102,7 +102,7 @@ func TestConventions(t *testing.T) {
 		{
 			"a tool of Google's ADK", "execute_tool lookup", nil,
 			attrs{"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "lookup", "gcp.vertex.agent.tool_call_args": `{"id":1}`, "gcp.vertex.agent.tool_response": `{"ok":true}`, "gen_ai.system": "gcp.vertex.agent"},
-			record.Span{Kind: "tool", Tool: "lookup", Arguments: record.Free(`{"id":1}`), Result: record.Free(`{"ok":true}`), Provider: "gcp.vertex.agent", Outcome: "success"},
+			record.Span{Kind: "tool", Tool: "lookup", Arguments: record.RawJSON(`{"id":1}`), Result: record.RawJSON(`{"ok":true}`), Provider: "gcp.vertex.agent", Outcome: "success"},
 		},
 		{
 			"a tool that failed", "execute_tool x", nil,

@@ -196,7 +196,7 @@ func unwrapLangChain(out *record.Span) {
 	}
 	if json.Unmarshal(out.Arguments, &arguments) == nil && arguments.Input != nil {
 		if out.Arguments = contentOf(*arguments.Input); len(arguments.Inputs) > 0 {
-			out.Arguments = record.Free(slices.Clone(arguments.Inputs))
+			out.Arguments = record.RawJSON(slices.Clone(arguments.Inputs))
 		}
 	}
 	var result struct {
@@ -220,7 +220,7 @@ func unwrapLangChain(out *record.Span) {
 		out.CallID = clip(m.CallID, 256)
 	}
 	if len(m.Content) > 0 {
-		out.Result = record.Free(slices.Clone(m.Content))
+		out.Result = record.RawJSON(slices.Clone(m.Content))
 	}
 	if m.Status == "error" || agents.Failed(m.Content) {
 		out.Outcome = "failure"

@@ -281,7 +281,7 @@ var reviewVerdicts = map[string]string{"approved": "approved", "changes-requeste
 
 // validation returns the result of a run, if e says what it tested: without a commit or a change it
 // proves nothing.
-func (e *cdEvent) validation(subject string, custom cdCustom, change record.ChangeID, note *record.Noted) (record.Fact, error) {
+func (e *cdEvent) validation(subject string, custom cdCustom, change record.ChangeID, note *record.Activity) (record.Fact, error) {
 	c := e.Subject.Content
 	sha := commit(custom.Commit)
 	if sha == "" && change == "" {
@@ -323,7 +323,7 @@ func (e *cdEvent) within() string {
 	return ""
 }
 
-func (e *cdEvent) deployment(predicate string, custom cdCustom, note *record.Noted) record.Fact {
+func (e *cdEvent) deployment(predicate string, custom cdCustom, note *record.Activity) record.Fact {
 	c := e.Subject.Content
 	if c.Environment == nil || c.Environment.ID == "" {
 		return note

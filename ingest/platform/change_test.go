@@ -87,7 +87,7 @@ func TestGitLabApproval(t *testing.T) {
 		}
 	}
 	r := read(t, "com.gitlab.merge_request.unapproved", mergeRequest("unapproved", "opened", `,"system":true,"system_action":"approvals_reset_on_push"`))
-	if _, ok := r.Fact.(*record.Noted); !ok {
+	if _, ok := r.Fact.(*record.Activity); !ok {
 		t.Errorf("that GitLab reset approvals is read as a review of who pushed: %+v", r.Fact)
 	}
 }

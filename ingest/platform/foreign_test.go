@@ -42,7 +42,7 @@ func TestGitHubExamples(t *testing.T) {
 			}
 			kind := record.TypeOf(r.Fact)
 			facts[k.Name+" "+kind]++
-			if _, kept := r.Fact.(*record.Noted); !kept && r.Time.IsZero() {
+			if _, kept := r.Fact.(*record.Activity); !kept && r.Time.IsZero() {
 				t.Errorf("%s %d says not when", k.Name, i)
 			}
 		}

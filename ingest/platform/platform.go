@@ -110,8 +110,8 @@ func commit(sha string) string {
 }
 
 // noted returns an event that is stored but adds nothing to a record.
-func noted(format string, args ...any) *record.Noted {
-	return &record.Noted{Summary: brief(fmt.Sprintf(format, args...), 1024)}
+func noted(format string, args ...any) *record.Activity {
+	return &record.Activity{Summary: brief(fmt.Sprintf(format, args...), 1024)}
 }
 
 // brief cuts s to at most n bytes, at the start of a character.

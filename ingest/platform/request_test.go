@@ -35,7 +35,7 @@ func TestIssuesOfGitHub(t *testing.T) {
 		{"issues.labeled", githubIssueEvent("labeled", `,"label":{"name":"agent"}`), at(3, 30), &issue},
 		{"issues.assigned", githubIssueEvent("assigned", `,"assignee":{"login":"Copilot","type":"Bot"}`), at(3, 30), &assigned},
 		{"issue_comment.created", githubIssueEvent("created", comment(`@copilot fix this\nplease`)), at(3, 40), &asked},
-		{"issue_comment.created", githubIssueEvent("created", comment("it fails here, too")), at(3, 40), &record.Noted{Summary: "issue_comment created"}},
+		{"issue_comment.created", githubIssueEvent("created", comment("it fails here, too")), at(3, 40), &record.Activity{Summary: "issue_comment created"}},
 	} {
 		if diff := cmp.Diff(Reading{Repository: "github.com/acme/payments", Time: c.at, Fact: c.want}, read(t, "com.github."+c.event, c.body)); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", c.event, diff)
@@ -77,7 +77,7 @@ func TestIssuesOfGitLab(t *testing.T) {
 			"a note that asks somebody", "note.create", gitlabIssueEvent("note", "create", `,"noteable_type":"Issue","note":"@pilot fix this"`, `,"issue":{"iid":23}`), at(3, 0),
 			&record.Request{Kind: "request", ID: "g/p#23", URL: issue.URL, Title: "@pilot fix this", Author: "ana", AuthorID: "42", AuthorType: "human", OpenedAt: at(3, 0)},
 		},
-		{"another note", "note.create", gitlabIssueEvent("note", "create", `,"noteable_type":"Issue","note":"I see"`, `,"issue":{"iid":23}`), at(3, 0), &record.Noted{Summary: "note create"}},
+		{"another note", "note.create", gitlabIssueEvent("note", "create", `,"noteable_type":"Issue","note":"I see"`, `,"issue":{"iid":23}`), at(3, 0), &record.Activity{Summary: "note create"}},
 	} {
 		if diff := cmp.Diff(Reading{Repository: "gitlab.com/g/p", Time: c.at, Fact: c.want, Named: Named{ID: "gitlab.com#7"}}, read(t, "com.gitlab."+c.event, c.body)); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", c.name, diff)
@@ -111,8 +111,8 @@ func TestJira(t *testing.T) {
 		{"issue_updated", jiraEventOf("jira:issue_updated", "done", `,"changelog":{"items":[{"field":"status"}]}`), &done},
 		{"issue_updated", jiraEventOf("jira:issue_updated", "new", `,"changelog":{"items":[{"field":"assignee"}]}`), &assigned},
 		{"comment_created", jiraEventOf("comment_created", "new", comment("[~accountid:9] fix this")), &asked},
-		{"comment_created", jiraEventOf("comment_created", "new", comment("I see")), &record.Noted{Summary: "jira comment_created"}},
-		{"sprint_started", `{"timestamp":1772337600000,"webhookEvent":"sprint_started"}`, &record.Noted{Summary: "jira sprint_started"}},
+		{"comment_created", jiraEventOf("comment_created", "new", comment("I see")), &record.Activity{Summary: "jira comment_created"}},
+		{"sprint_started", `{"timestamp":1772337600000,"webhookEvent":"sprint_started"}`, &record.Activity{Summary: "jira sprint_started"}},
 	} {
 		got, err := Read("com.atlassian.jira."+c.event, []byte(c.body), repo)
 		if err != nil {

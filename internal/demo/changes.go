@@ -265,7 +265,7 @@ func (p *plan) acted(tool, arguments string, at time.Time, deps []record.Depende
 	add := func(tool, arguments, result, commit string, files []string, deps []record.DependencyUpdate) {
 		p.actions = append(p.actions, &item{source: source, named: true, at: at, fact: &record.Action{
 			Agent: p.agent, Tool: tool, CallID: fmt.Sprintf("call_%07x", p.rnd.IntN(1<<28)), Outcome: "success", DurationMS: int64(200 + p.rnd.IntN(40000)),
-			Arguments: record.Free(arguments), Result: record.Free(fmt.Sprintf("%q", result)), CommitSHA: commit, Files: files, Dependencies: deps,
+			Arguments: record.RawJSON(arguments), Result: record.RawJSON(fmt.Sprintf("%q", result)), CommitSHA: commit, Files: files, Dependencies: deps,
 		}})
 		at = at.Add(time.Duration(20+p.rnd.IntN(90)) * time.Second)
 	}

@@ -67,7 +67,7 @@ func joined(r *stream.Record, e record.Event) bool {
 // its change. The former version knew no senders, and in its events no two share a source and id.
 func account(e record.Event) string {
 	e.Sender = ""
-	return string(e.Repository) + " " + string(e.Change) + " " + e.Account()
+	return string(e.Repository) + " " + string(e.Change) + " " + e.ReportKey()
 }
 
 // documents checks that each event that is new became a document once, and no other.

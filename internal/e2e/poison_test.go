@@ -64,7 +64,7 @@ func againstTheSchema(t *testing.T, p *pipeline, i int) dose {
 }
 
 func brokenReport(t *testing.T, p *pipeline, i int) dose {
-	content := record.Free(`"{\"version\":\"2.1.0\",\"runs\":[{"`)
+	content := record.RawJSON(`"{\"version\":\"2.1.0\",\"runs\":[{"`)
 	return refusedEvent(t, p, i, &record.Scan{Tool: record.Tool{Name: "semgrep"}, Report: record.Report{Encoding: "text", Content: content}}, schemas.BadReport)
 }
 
@@ -72,7 +72,7 @@ func brokenReport(t *testing.T, p *pipeline, i int) dose {
 func neverProcessed(t *testing.T, p *pipeline, i int) dose {
 	text := make([]byte, 3*maxEnriched/4+60_000) // random: it cannot be compressed to less
 	_, _ = rand.Read(text)                       // never fails
-	arguments := record.Free(`"` + base64.StdEncoding.EncodeToString(text) + `"`)
+	arguments := record.RawJSON(`"` + base64.StdEncoding.EncodeToString(text) + `"`)
 	return refusedEvent(t, p, i, &record.Action{Agent: record.Agent{ID: "agent-bot-1"}, Tool: "edit", Arguments: arguments}, schemas.Unprocessable)
 }
 

@@ -179,7 +179,7 @@ func (t *trial) leadingTo(commit string) (out []*record.Pushed) {
 // none is compared.
 func decidesNothing(e record.Event) bool {
 	r, review := e.Fact.(*record.Review)
-	return is[*record.Noted](e) || review && r.Verdict == "commented"
+	return is[*record.Activity](e) || review && r.Verdict == "commented"
 }
 
 // files returns the files of the head, and whether they are complete.

@@ -30,7 +30,7 @@ func TestWhatThePolicySaysIsSaidAlike(t *testing.T) {
 	} {
 		r := of(func(trail *record.Trail, _ *record.Answers, _ *record.Reasons) {
 			trail.Authorization, trail.Gaps = &record.AuthorizationFact{Verdict: c.verdict}, c.gaps
-			trail.AtMerge = &record.Known{Verdict: c.verdict, Gaps: c.gaps}
+			trail.AtMerge = &record.MergeSnapshot{Verdict: c.verdict, Gaps: c.gaps}
 		})
 		if c.nobody {
 			r.GenAI = nil

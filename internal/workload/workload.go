@@ -96,7 +96,7 @@ func (g *Generator) Change() []event.Event {
 	for i := range 8 {
 		add(id, &record.Action{
 			Agent: agent, Tool: []string{"read", "edit", "run_tests", "search"}[i%4], CallID: fmt.Sprintf("call-%d-%d", n, i), Outcome: "success",
-			Arguments: record.Free(fmt.Sprintf(`{"path":"internal/handler.go","instructions":%q}`, prose)), Result: record.Free(fmt.Sprintf(`{"summary":%q}`, prose+prose)),
+			Arguments: record.RawJSON(fmt.Sprintf(`{"path":"internal/handler.go","instructions":%q}`, prose)), Result: record.RawJSON(fmt.Sprintf(`{"summary":%q}`, prose+prose)),
 			Files: files[:1+i%2], CommitSHA: sha(1), DurationMS: int64(r.IntN(9000)),
 		})
 	}

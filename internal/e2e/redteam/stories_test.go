@@ -87,7 +87,7 @@ func (c *town) happen(t *testing.T, s story) {
 }
 
 // quoted is a text as a value of JSON.
-func quoted(t *testing.T, text string) record.Free {
+func quoted(t *testing.T, text string) record.RawJSON {
 	t.Helper()
 	out, err := json.Marshal(text)
 	if err != nil {

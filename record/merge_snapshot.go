@@ -2,9 +2,9 @@ package record
 
 import "time"
 
-// Known is what was known of a change at one moment, which auditors call contemporaneous. An
+// MergeSnapshot is what was known of a change at one moment, which auditors call contemporaneous. An
 // approval that came an hour after the merge is evidence, but was not an approval at the merge.
-type Known struct {
+type MergeSnapshot struct {
 	Answers    *Answers `json:"answers,omitempty"`
 	Gaps       []string `json:"gaps,omitempty" index:"keyword"`
 	Verdict    string   `json:"verdict,omitempty" index:"keyword" doc:"of the policy that is in force now"`
@@ -14,9 +14,9 @@ type Known struct {
 	Events     int64    `json:"events" index:"long" doc:"events that had happened"`
 }
 
-// Known sums up r, which must be judged.
-func (r *Record) Known() *Known {
-	k := &Known{Answers: r.Trail.Answers, Gaps: r.Trail.Gaps, Events: r.Trail.Events}
+// MergeSnapshot sums up r, which must be judged.
+func (r *Record) MergeSnapshot() *MergeSnapshot {
+	k := &MergeSnapshot{Answers: r.Trail.Answers, Gaps: r.Trail.Gaps, Events: r.Trail.Events}
 	if a := r.Trail.Authorization; a != nil {
 		k.Verdict, k.Satisfied = a.Verdict, a.Satisfied
 	}
@@ -44,10 +44,10 @@ func (f Facts) Events() int64 {
 // OnlyDeployed reports whether f differs from the facts of an earlier time only in deployments
 // and gate decisions, on which no answer and no gap depends.
 func (f Facts) OnlyDeployed(earlier Facts) bool {
-	return telling(f.Own) == telling(earlier.Own) && telling(f.Evidence) == telling(earlier.Evidence)
+	return countRelevant(f.Own) == countRelevant(earlier.Own) && countRelevant(f.Evidence) == countRelevant(earlier.Evidence)
 }
 
-func telling(events []Event) (n int) {
+func countRelevant(events []Event) (n int) {
 	for _, e := range events {
 		switch e.Fact.(type) {
 		case *Deployment, *GateDecision:
@@ -81,7 +81,7 @@ func until(events []Event, t time.Time) []Event {
 // occurred at the time of the merge, however late it was reported.
 func happened(e Event, t time.Time) bool {
 	if e.Witness != Observed {
-		return !after(e.Told(), t, e.byArrival())
+		return !after(e.KnownAt(), t, e.byArrival())
 	}
 	at := e.Time
 	switch f := e.Fact.(type) {

@@ -2,12 +2,12 @@ package enricher
 
 import "sync"
 
-// chunkSize is how much memory a slab allocates at a time.
+// chunkSize is how much memory an arena allocates at a time.
 const chunkSize = 1 << 20
 
-// A slab is an arena: memory that one transaction writes into and the next one uses again. Memory
+// An arena is memory that one transaction writes into and the next one uses again. Memory
 // that is touched for the first time costs more than what is written into it.
-type slab struct {
+type arena struct {
 	mu   sync.Mutex
 	free [][]byte // with space left
 	full [][]byte
@@ -15,8 +15,8 @@ type slab struct {
 
 // append returns what f appends. The arena reserves about size bytes for it. Several goroutines
 // may call append.
-func (s *slab) append(size int, f func(b []byte) []byte) []byte {
-	b := s.take(size)
+func (s *arena) append(size int, f func(b []byte) []byte) []byte {
+	b := s.alloc(size)
 	start := len(b)
 	b = f(b)
 	s.mu.Lock()
@@ -25,7 +25,7 @@ func (s *slab) append(size int, f func(b []byte) []byte) []byte {
 	return b[start:len(b):len(b)]
 }
 
-func (s *slab) take(size int) []byte {
+func (s *arena) alloc(size int) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for len(s.free) > 0 {
@@ -40,7 +40,7 @@ func (s *slab) take(size int) []byte {
 }
 
 // reset makes all memory free again. What append returned is no longer valid.
-func (s *slab) reset() {
+func (s *arena) reset() {
 	for _, b := range s.full {
 		s.free = append(s.free, b[:0])
 	}

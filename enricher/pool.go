@@ -1,13 +1,13 @@
 package enricher
 
-// A shelf holds values that one transaction uses and the next one uses again.
-type shelf[T any] struct {
+// A pool holds values that one transaction uses and the next one uses again.
+type pool[T any] struct {
 	all  []T
 	used int
 }
 
-// take returns n zero values.
-func (s *shelf[T]) take(n int) []T {
+// get returns n zero values.
+func (s *pool[T]) get(n int) []T {
 	if len(s.all)-s.used < n {
 		s.all, s.used = make([]T, max(n, 2*len(s.all))), 0 // slices returned earlier stay valid
 	}
@@ -17,7 +17,7 @@ func (s *shelf[T]) take(n int) []T {
 }
 
 // reset makes all values free again. It drops the memory of a very large transaction.
-func (s *shelf[T]) reset() {
+func (s *pool[T]) reset() {
 	clear(s.all[:s.used])
 	if s.used = 0; len(s.all) > 1<<16 {
 		s.all = nil

@@ -76,7 +76,7 @@ func (m *mill) put(source, id, key string, fact record.Fact, attributes ...func(
 	for _, set := range attributes {
 		set(&env)
 	}
-	r := (&rooms{keys: millKey, partitions: stream.NewPartitioner(millPartitions), topics: stream.Topics{Prefix: "b"}}).send(env, env.AuthID != "", key, "")
+	r := (&pendingRuns{keys: millKey, partitions: stream.NewPartitioner(millPartitions), topics: stream.Topics{Prefix: "b"}}).send(env, env.AuthID != "", key, "")
 	r.Headers = slices.DeleteFunc(r.Headers, func(h kgo.RecordHeader) bool { return h.Key == stream.HeaderRerouted })
 	m.push(r)
 }
@@ -256,7 +256,7 @@ func TestWhatIsToldOfARunFindsItsChange(t *testing.T) {
 				var puts []func()
 				for i, part := range m.someTrace(7, c.span) {
 					put := func() {
-						m.put("/otlp", fmt.Sprint(i), record.RoomKey(millTrace), &record.Spans{Trace: millTrace, Spans: part})
+						m.put("/otlp", fmt.Sprint(i), record.RunKey(millTrace), &record.Spans{Trace: millTrace, Spans: part})
 					}
 					puts = append(puts, put)
 					if m.rnd.IntN(3) == 0 {
@@ -275,7 +275,7 @@ func TestWhatIsToldOfARunFindsItsChange(t *testing.T) {
 						m.put("/host", "o", millRepo, &record.Opened{Revision: record.Revision{HeadSHA: "abcdef0"}}, subject(millChange))
 					},
 					func() {
-						m.put("/coder", "alone", record.RoomKey(c.run), &record.Action{Agent: record.Agent{ID: "coder", Run: c.run}, Tool: "note", Outcome: "success"})
+						m.put("/coder", "alone", record.RunKey(c.run), &record.Action{Agent: record.Agent{ID: "coder", Run: c.run}, Tool: "note", Outcome: "success"})
 					},
 				)
 				m.rnd.Shuffle(len(puts), func(i, j int) { puts[i], puts[j] = puts[j], puts[i] })
@@ -311,7 +311,7 @@ func TestASpanIsWorthWhatTheCredentialThatBroughtItIs(t *testing.T) {
 	m := newMill(t, openTestStore(t), 1, false)
 	m.put("/coder", "d", millRepo, decision("session-42"), subject(millChange))
 	for i, part := range m.someTrace(3, func(s *record.Span) { s.AgentID = "patch-pilot" }) {
-		m.put("/otlp", fmt.Sprint(i), record.RoomKey(millTrace), &record.Spans{Trace: millTrace, Spans: part}, func(e *schemas.Envelope) {
+		m.put("/otlp", fmt.Sprint(i), record.RunKey(millTrace), &record.Spans{Trace: millTrace, Spans: part}, func(e *schemas.Envelope) {
 			e.AuthType, e.AuthID = schemas.AuthService, "patch-pilot"
 		})
 	}
@@ -324,7 +324,7 @@ func TestASpanIsWorthWhatTheCredentialThatBroughtItIs(t *testing.T) {
 func TestATraceOfAnAgentThatDiedIsToldAfterAWhile(t *testing.T) {
 	m := newMill(t, openTestStore(t), 1, false)
 	m.put("/coder", "d", millRepo, decision("session-42"), subject(millChange))
-	m.put("/otlp", "1", record.RoomKey(millTrace), &record.Spans{Trace: millTrace, Spans: []record.Span{{ID: spanID(1), Parent: spanID(9), Kind: record.SpanTool, Tool: "edit", Run: "session-42", Service: "shop-coder", EndedAt: m.at}}})
+	m.put("/otlp", "1", record.RunKey(millTrace), &record.Spans{Trace: millTrace, Spans: []record.Span{{ID: spanID(1), Parent: spanID(9), Kind: record.SpanTool, Tool: "edit", Run: "session-42", Service: "shop-coder", EndedAt: m.at}}})
 	m.run()
 	m.idle(9 * time.Minute)
 	if a := m.record(millChange).Trail.Actions; a != nil {
