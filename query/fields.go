@@ -36,8 +36,11 @@ type Fields map[string]Field
 
 // RecordFields returns the searchable fields of a change record, from the mapping of the search
 // engines.
-func RecordFields() (Fields, error) {
-	m, err := recordMapping()
+func RecordFields() (Fields, error) { return FieldsOf("record") }
+
+// FieldsOf returns the searchable fields of a document: event, finding or record.
+func FieldsOf(document string) (Fields, error) {
+	m, err := mappingOf(document)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +51,7 @@ func RecordFields() (Fields, error) {
 // RecordColumns returns the fields of a record that can be shown: those that can be searched, and
 // those that are only stored.
 func RecordColumns() (Fields, error) {
-	m, err := recordMapping()
+	m, err := mappingOf("record")
 	if err != nil {
 		return nil, err
 	}
@@ -57,13 +60,13 @@ func RecordColumns() (Fields, error) {
 	return f, nil
 }
 
-func recordMapping() (m property, err error) {
-	text, err := schemas.Mapping(schemas.OpenSearch, "record")
+func mappingOf(document string) (m property, err error) {
+	text, err := schemas.Mapping(schemas.OpenSearch, document)
 	if err != nil {
 		return m, err
 	}
 	if err := json.Unmarshal(text, &m); err != nil {
-		return m, fmt.Errorf("mapping of the records: %w", err)
+		return m, fmt.Errorf("mapping of document %s: %w", document, err)
 	}
 	return m, nil
 }
@@ -81,6 +84,7 @@ func (f Fields) addAll(prefix string, properties map[string]property) {
 type property struct {
 	Type       string              `json:"type"`
 	Index      *bool               `json:"index"`
+	Enabled    *bool               `json:"enabled"`
 	Properties map[string]property `json:"properties"`
 }
 
@@ -99,6 +103,9 @@ func (f Fields) add(prefix, nested string, properties map[string]property) error
 			if err := f.add(name+".", within, p.Properties); err != nil {
 				return err
 			}
+			continue
+		}
+		if p.Enabled != nil && !*p.Enabled {
 			continue
 		}
 		kind, ok := kinds[p.Type]

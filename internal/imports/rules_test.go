@@ -17,7 +17,7 @@ var layers = []layer{
 		"internal/serving", "internal/signing", "internal/strictyaml",
 	}},
 	{"The data model, and the store of files", []string{"record", "blobs", "agents/product"}},
-	{"Shared settings", []string{"internal/settings"}},
+	{"Shared settings", []string{"deploy/siem/detections", "internal/settings"}},
 	{"Readers and judges", []string{
 		"agents", "blobs/blobtest", "blobs/s3", "controls", "evidence", "ingest/platform", "internal/identity", "internal/say", "internal/secrets", "policy", "schemas",
 	}},
@@ -25,7 +25,7 @@ var layers = []layer{
 		"agents/notes", "blobs/cloud", "ingest", "ingest/otlp", "query", "replay", "stream", "internal/config", "internal/corpus", "internal/servers", "internal/telemetry",
 	}},
 	{"Services, and the library for agents", []string{
-		"enricher", "producer", "sinks", "sinks/setup", "internal/access", "internal/embedded", "internal/kafkatest",
+		"enricher", "producer", "sinks", "sinks/setup", "internal/access", "internal/embedded", "internal/kafkatest", "internal/siem/detect",
 	}},
 	{"Gateway, pages and indexes", []string{
 		"agents/hook", "gateway", "producer/kafkago", "sinks/bulk", "sinks/local", "sinks/sinktest", "web", "internal/demo",
@@ -38,7 +38,7 @@ var layers = []layer{
 	{"Masking of stored data", []string{"internal/masking"}},
 	{"The commands", []string{"internal/cli"}},
 	{"The binary, and tests of the whole pipeline", []string{
-		"cmd/changetrail", "cmd/changetrail-hook", "internal/differential", "internal/e2e", "internal/e2e/bench", "internal/e2e/bench/testdata/appender", "internal/e2e/embedded", "internal/e2e/gitleaks", "internal/e2e/redteam", "internal/imports", "internal/oracle", "internal/sbom",
+		"cmd/changetrail", "cmd/changetrail-hook", "internal/differential", "internal/e2e", "internal/e2e/bench", "internal/e2e/bench/testdata/appender", "internal/e2e/embedded", "internal/e2e/gitleaks", "internal/e2e/redteam", "internal/imports", "internal/oracle", "internal/sbom", "internal/siem/detecttest",
 	}},
 }
 
@@ -55,7 +55,7 @@ var owners = map[string][]string{
 	"github.com/cockroachdb/pebble":          {"enricher"},
 	"github.com/twmb/franz-go/pkg/kadm":      {"stream", "internal/servers"},
 	"github.com/twmb/franz-go/pkg/kgo":       {"stream", "producer", "enricher", "internal/servers"},
-	"github.com/cloudevents/sdk-go":          {"producer", "producer/kafkago", "gateway", "agents/hook", "gateway/mcp", "internal/demo", "internal/workload", "internal/cli"},
+	"github.com/cloudevents/sdk-go":          {"producer", "producer/kafkago", "gateway", "agents/hook", "gateway/mcp", "internal/demo", "internal/workload", "internal/cli", "internal/siem/detecttest"},
 	"github.com/spf13/cobra":                 {"internal/cli"},
 	"github.com/twmb/franz-go/pkg/kfake":     {"internal/embedded", "internal/kafkatest"},
 	"modernc.org/sqlite":                     {"sinks/local"},
@@ -65,7 +65,7 @@ var owners = map[string][]string{
 	"go.opentelemetry.io/otel/sdk":           {"internal/telemetry"},
 	"go.opentelemetry.io/otel/exporters":     {"internal/telemetry"},
 	"github.com/prometheus":                  {"internal/telemetry"},
-	"go.yaml.in/yaml":                        {"internal/strictyaml", "policy", "controls", "internal/config"},
+	"go.yaml.in/yaml":                        {"internal/strictyaml", "policy", "controls", "internal/config", "internal/siem/detect", "internal/siem/detecttest"},
 	"github.com/coreos/go-oidc":              {"internal/identity"},
 	"github.com/zricethezav/gitleaks":        nil, // tests of internal/e2e compare with it
 	"github.com/modelcontextprotocol/go-sdk": {"gateway/mcp", "internal/cli"},
