@@ -17,7 +17,7 @@ func (j *judge) alternatives() (answer, reason string) {
 	if lacks := j.undecided(d, chosen, others, bare); lacks != nil {
 		return j.partial(lacks)
 	}
-	return j.say(Proven, "", "%s was chosen; each of the other options (%d) has a reason why it was not.", chosen.ID, others)
+	return j.say(Proven, "", "%s was chosen, and each of the %d other options has a reason why it was not.", chosen.ID, others)
 }
 
 // undecided returns what a decision lacks.
@@ -26,10 +26,10 @@ func (j *judge) undecided(d *DecisionFacts, chosen *Option, others int, bare str
 	late := after(knownAt, j.merged, j.record.Judged.decisionArrived)
 	stated := d.RecordedAt.After(j.merged)
 	l.add(late && stated, GapDecisionAfterMerge, "The decision was recorded %s after the merge.", Elapsed(d.RecordedAt.Sub(j.merged)))
-	l.add(late && !stated, GapToldAfterMerge, "The decision was received %s after the merge, though it is dated before.", Elapsed(knownAt.Sub(j.merged)))
+	l.add(late && !stated, GapToldAfterMerge, "The decision was received %s after the merge, although its date is before the merge.", Elapsed(knownAt.Sub(j.merged)))
 	l.add(j.record.Judged.AlteredLog, GapEventAltered, "The decision was sent a second time with other content.")
 	l.add(chosen == nil, GapNothingChosen, "The decision does not say which of its options was chosen.")
-	l.add(others == 0, GapNoAlternatives, "The decision names no other option than the one chosen.")
+	l.add(others == 0, GapNoAlternatives, "The decision names no option besides the chosen one.")
 	l.add(bare != "", GapRejectionNoReason, "Option %s was not chosen, and no reason is given.", bare)
 	l.add(!j.signed(), GapUnverifiedSource, "The decision came without the credential of the agent that made the change.")
 	return l
@@ -69,7 +69,7 @@ func (j *judge) done(chosen *Option) (answer, reason string, done bool) {
 			j.gap(GapChosenNotComparable)
 		}
 	case name != "" && j.signed():
-		answer, reason = j.say(Contradicted, GapChosenNotDone, "The chosen option takes %s to %s; the change takes it to %s.", name, want, got)
+		answer, reason = j.say(Contradicted, GapChosenNotDone, "The change brings %s to %s, not to %s as the chosen option says.", name, got, want)
 		return answer, reason, true
 	}
 	return "", "", false

@@ -33,7 +33,7 @@ func (j *judge) allowed() (answer, reason string) {
 		return j.say(Unproven, GapAgentUnknown, "Which agent made the change is not known.")
 	case a.Unknown != "" && a.NotOfTheTime && !j.open():
 		j.gap(a.Unknown)
-		return j.say(Unproven, GapPolicyNotOfTheTime, "The policy in force at the merge was never received. By the first one that was, it cannot be decided: %s.", a.Reason)
+		return j.say(Unproven, GapPolicyNotOfTheTime, "The policy in force at the merge was never received, and the first policy that was received does not decide: %s.", a.Reason)
 	case a.Unknown != "":
 		return j.say(Unproven, a.Unknown, "It cannot be decided: %s.", a.Reason)
 	case a.Verdict == Forbidden:
@@ -67,17 +67,17 @@ func (j *judge) forbidden() (answer, reason string) {
 	}
 	switch {
 	case a.NotOfTheTime:
-		return j.say(Unproven, GapPolicyNotOfTheTime, "The first policy that was received forbids it (%s); the one in force at the merge was never received.", a.Rule)
+		return j.say(Unproven, GapPolicyNotOfTheTime, "The first policy that was received forbids the change (rule %s). The one in force at the merge was never received.", a.Rule)
 	case a.Least == Forbidden || a.Least == "":
-		return j.say(Contradicted, gap, "The policy forbids this change (%s): %s.", a.Rule, a.Reason)
+		return j.say(Contradicted, gap, "The policy forbids this change (rule %s): %s.", a.Rule, a.Reason)
 	case j.open():
-		return j.pending("Not all of the change is known, and the policy may forbid it (%s): %s.", a.Rule, a.Reason)
+		return j.pending("Not all of the change is known, and the policy may forbid it (rule %s): %s.", a.Rule, a.Reason)
 	}
 	if missing := j.surelyMissing(); missing != nil {
 		j.gap(missing...)
-		return j.say(Contradicted, "", "Whatever the unknown parts of the change are, the policy forbids it or requires more than there was at the merge (%s).", a.Rule)
+		return j.say(Contradicted, "", "Parts of the change are not known. Whatever they are, the policy forbids the change or requires more than there was at the merge (rule %s).", a.Rule)
 	}
-	return j.say(Unproven, GapEvidenceIncomplete, "Not all of the change is known, and the policy may forbid it (%s): %s.", a.Rule, a.Reason)
+	return j.say(Unproven, GapEvidenceIncomplete, "Not all of the change is known, and the policy may forbid it (rule %s): %s.", a.Rule, a.Reason)
 }
 
 // met returns the answer if everything that the policy asks for was given.
@@ -92,13 +92,13 @@ func (j *judge) met(fact *AuthorizationFact) (answer, reason string) {
 		j.gap(GapEvidenceIncomplete)
 		fallthrough
 	case a.NotOfTheTime:
-		return j.say(Partial, GapPolicyNotOfTheTime, "The first policy that was received %s (%s), and that was given; the one in force at the merge was never received.", asked, a.Rule)
+		return j.say(Partial, GapPolicyNotOfTheTime, "The first policy that was received %s (rule %s), and it was given. But the policy in force at the merge was never received.", asked, a.Rule)
 	case cut:
-		return j.say(Partial, GapEvidenceIncomplete, "The policy %s (%s), and that was given; but not all commits and files of the change are known.", asked, a.Rule)
+		return j.say(Partial, GapEvidenceIncomplete, "The policy %s (rule %s), and it was given. But not all commits and files of the change are known.", asked, a.Rule)
 	case a.Verdict == Autonomous:
-		return j.say(Proven, "", "The policy %s (%s).", asked, a.Rule)
+		return j.say(Proven, "", "The policy %s (rule %s).", asked, a.Rule)
 	}
-	return j.say(Proven, "", "The policy %s (%s), and that was given.", asked, a.Rule)
+	return j.say(Proven, "", "The policy %s (rule %s), and it was given.", asked, a.Rule)
 }
 
 // authorUnknown returns the answer if everything that the policy asks for was given, but it is
@@ -107,13 +107,13 @@ func (j *judge) authorUnknown(asked string) (answer, reason string) {
 	a := j.authority
 	switch {
 	case a.Least == Autonomous && j.open():
-		return j.pending("The policy may require more than there is (%s): not all of the change is known yet.", a.Rule)
+		return j.pending("The policy may require more than there is (rule %s): not all of the change is known yet.", a.Rule)
 	case a.Least == Autonomous && !a.NotOfTheTime:
-		return j.say(Unproven, GapEvidenceIncomplete, "The policy may require more than there was (%s): not all of the change is known.", a.Rule)
+		return j.say(Unproven, GapEvidenceIncomplete, "The policy may require more than there was (rule %s): not all of the change is known.", a.Rule)
 	case a.NotOfTheTime && !j.open():
-		return j.say(Unproven, GapPolicyNotOfTheTime, "The first policy that was received %s (%s). The one in force at the merge was never received, and it is not known who wrote all of the change.", asked, a.Rule)
+		return j.say(Unproven, GapPolicyNotOfTheTime, "The first policy that was received %s (rule %s). The one in force at the merge was never received, and it is not known who wrote all of the change.", asked, a.Rule)
 	}
-	return j.say(Unproven, GapAuthorUnknown, "The policy %s (%s). It is not known who wrote all of the change, so nobody can say whether the reviewer is independent.", asked, a.Rule)
+	return j.say(Unproven, GapAuthorUnknown, "The policy %s (rule %s). It is not known who wrote all of the change, so nobody can say whether the reviewer is independent.", asked, a.Rule)
 }
 
 // unmet returns the answer if something is missing. It is a contradiction only if no unknown part
@@ -121,7 +121,7 @@ func (j *judge) authorUnknown(asked string) (answer, reason string) {
 func (j *judge) unmet(surely, maybe []string) (answer, reason string) {
 	a, asked := j.authority, j.asked()
 	if j.open() {
-		return j.pending("The policy %s (%s), which has not been given yet.", asked, a.Rule)
+		return j.pending("The policy %s (rule %s), which has not been given yet.", asked, a.Rule)
 	}
 	uncertain := !j.certain() || j.record.Judged.FilesIncomplete && surely != nil // an approval may cover unknown files
 	if uncertain {
@@ -129,18 +129,18 @@ func (j *judge) unmet(surely, maybe []string) (answer, reason string) {
 	}
 	switch {
 	case a.NotOfTheTime:
-		return j.say(Unproven, GapPolicyNotOfTheTime, "The first policy that was received %s (%s), which was not given; the one in force at the merge was never received.", asked, a.Rule)
+		return j.say(Unproven, GapPolicyNotOfTheTime, "The first policy that was received %s (rule %s), which was not given. The policy in force at the merge was never received.", asked, a.Rule)
 	case surely != nil:
 		j.gap(surely...)
-		return j.say(Contradicted, "", "The policy %s (%s), which was missing at the merge.", asked, a.Rule)
+		return j.say(Contradicted, "", "The policy %s (rule %s), which was missing at the merge.", asked, a.Rule)
 	case uncertain:
 		j.gap(maybe...) // each doubt is named: one may matter where the others do not
-		return j.say(Unproven, GapEvidenceIncomplete, "The policy may require more than there was (%s): not all of the change is known.", a.Rule)
+		return j.say(Unproven, GapEvidenceIncomplete, "The policy may require more than there was (rule %s): not all of the change is known.", a.Rule)
 	case maybe[0] == GapUnverifiedSource:
 		j.otherDoubts()
-		return j.say(Unproven, GapUnverifiedSource, "The policy %s (%s). Whether that was given depends on who asked for the work, and that is only claimed.", asked, a.Rule)
+		return j.say(Unproven, GapUnverifiedSource, "The policy %s (rule %s). Whether that was given depends on who asked for the work, and that is only claimed.", asked, a.Rule)
 	}
-	return j.say(Unproven, GapApprovedUnknownHead, "The policy %s (%s). It is not known whether that was given for the merged commit.", asked, a.Rule)
+	return j.say(Unproven, GapApprovedUnknownHead, "The policy %s (rule %s). It is not known whether that was given for the merged commit.", asked, a.Rule)
 }
 
 // surelyMissing returns the gaps of the services for which no possible decision of the policy is

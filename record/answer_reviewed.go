@@ -35,16 +35,16 @@ func (j *judge) reviewed() (answer, reason string) {
 	}
 	switch {
 	case j.mayActAlone():
-		return j.say(NotRequired, "", "The policy lets the agent do this alone (%s).", j.authority.Rule)
+		return j.say(NotRequired, "", "The policy lets the agent do this alone (rule %s).", j.authority.Rule)
 	case j.open():
 		return j.pending("Nobody independent has approved the newest commit yet.")
 	case len(rv.doubtful) > 0:
 		j.otherDoubts()
-		return j.say(Partial, GapUnverifiedSource, "%s approved; somebody claims that %[1]s took part in the change or asked for it.", rv.doubtful[0].Reviewer)
+		return j.say(Partial, GapUnverifiedSource, "%s approved, but somebody claims that %[1]s took part in the change or asked for it.", rv.doubtful[0].Reviewer)
 	case len(rv.unknown) > 0:
-		return j.say(Partial, GapApprovedUnknownHead, "%s approved; it is not known which commit.", rv.unknown[0].Reviewer)
+		return j.say(Partial, GapApprovedUnknownHead, "%s approved, but it is not known which commit.", rv.unknown[0].Reviewer)
 	case len(rv.stale) > 0:
-		return j.say(Partial, GapStaleApproval, "%s approved another commit than the one that was merged.", rv.stale[0].Reviewer)
+		return j.say(Partial, GapStaleApproval, "%s approved a commit other than the one that was merged.", rv.stale[0].Reviewer)
 	}
 	return j.nobody(why)
 }
@@ -66,18 +66,18 @@ func (j *judge) approved(s verdict) (answer, reason string) {
 	var gaps []string
 	if !j.authorKnown() {
 		gaps = append(gaps, GapAuthorUnknown)
-		doubt = " it is not known who wrote all of the change"
+		doubt = "it is not known who wrote all of the change"
 	}
 	if j.record.Judged.AuthorsCut || !j.certain() {
 		gaps = append(gaps, GapEvidenceIncomplete)
-		doubt = orString(doubt, " not all commits and files of the change are known")
+		doubt = orString(doubt, "not all commits and files of the change are known")
 	}
 	switch {
 	case doubt != "" && j.mayActAlone():
-		return j.say(NotRequired, "", "The policy lets the agent do this alone (%s).", j.authority.Rule)
+		return j.say(NotRequired, "", "The policy lets the agent do this alone (rule %s).", j.authority.Rule)
 	case doubt != "":
 		j.gap(gaps...)
-		return Partial, s.Reviewer + " approved " + s.CommitSHA + ";" + doubt + "."
+		return Partial, s.Reviewer + " approved " + s.CommitSHA + ", but " + doubt + "."
 	}
 	return j.say(Proven, "", "%s approved %s on %s%s.", s.Reviewer, s.CommitSHA, s.SubmittedAt.UTC().Format(time.RFC3339), j.before())
 }
@@ -113,10 +113,10 @@ func (j *judge) nobody(why map[string]string) (answer, reason string) {
 	reason = "Nobody approved before the merge."
 	for _, c := range []struct{ gap, words string }{
 		{GapUnverifiedSource, "It is only claimed that %s approved."},
-		{GapApprovedByBot, "Only %s approved, which is not a person."},
+		{GapApprovedByBot, "Only %[1]s approved, and %[1]s is not a person."},
 		{GapToldAfterMerge, "The approval by %s was received after the merge."},
-		{GapApprovalAfterMerge, "%s approved after the merge; nobody did before."},
-		{GapSelfApproval, "Only %s approved, who made or asked for the change."},
+		{GapApprovalAfterMerge, "%s approved after the merge; nobody approved before it."},
+		{GapSelfApproval, "Only %[1]s approved, and %[1]s made or asked for the change."},
 	} {
 		if who := why[c.gap]; who != "" {
 			_, reason = j.say("", c.gap, c.words, who)

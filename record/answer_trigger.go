@@ -34,13 +34,13 @@ func (j *judge) trigger() (answer, reason string) {
 	whole := t.Held && j.signed() && (j.heldIndependently() || t.Matched && j.record.Judged.triggerOwn) // a claim accuses nobody
 	if whole && t.Finding != "" && !t.Found {
 		if j.record.Judged.reportPartial {
-			return j.say(Partial, GapEvidenceIncomplete, "The report that the decision names (%[2]s) could be read only in part, and %[1]s is not in that part.", t.Finding, t.Digest)
+			return j.say(Partial, GapEvidenceIncomplete, "Only a part of the report that the decision names (%[2]s) could be read, and %[1]s is not in that part.", t.Finding, t.Digest)
 		}
 		return j.say(Contradicted, GapFindingNotInReport, "The report that the decision names (%s) does not contain %s.", t.Digest, t.Finding)
 	}
 	if better := j.betterTrigger(t); better != nil {
 		if j.open() {
-			return j.pending("%s What is missing may still come.", better[0].reason)
+			return j.pending("%s What is missing may still arrive.", better[0].reason)
 		}
 		return j.partial(append(better, j.unstated(t)...))
 	}
@@ -73,8 +73,8 @@ func (j *judge) heldIndependently() bool { return canKnow(j.record.Judged.Trigge
 func (j *judge) betterTrigger(t *TriggerFacts) (l lacking) {
 	held := t.Held || t.Request != nil
 	l.add(!held, GapTriggerNotHeld, "The agent names %s, which was never received.", t.name())
-	l.add(held && j.record.Judged.TriggerAgent, GapTriggerFromAgent, "%s was received only from the agent itself.", t.name())
-	l.add(held && !j.record.Judged.TriggerAgent && !j.heldIndependently(), GapUnverifiedSource, "%s was received, but not from anybody who can know it.", t.name())
+	l.add(held && j.record.Judged.TriggerAgent, GapTriggerFromAgent, "The %s was sent only by the agent itself.", t.kindOf())
+	l.add(held && !j.record.Judged.TriggerAgent && !j.heldIndependently(), GapUnverifiedSource, "The %s was received, but its sender cannot vouch for it.", t.kindOf())
 	l.add(!j.signed(), GapUnverifiedSource, "The decision that names %s came without the agent's credential.", t.name())
 	return l
 }
@@ -96,4 +96,12 @@ func (t *TriggerFacts) name() string {
 		}
 	}
 	return t.Kind
+}
+
+// kindOf returns what was received: the report, or the kind of the request.
+func (t *TriggerFacts) kindOf() string {
+	if t.Held || t.Request == nil {
+		return "report"
+	}
+	return orString(t.Request.Kind, "request")
 }

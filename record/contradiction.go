@@ -58,7 +58,7 @@ func (j *judge) contradict() {
 		j.differ(GapSeverityContradicted, "severity "+g.Claimed, "the report of %s rates it %s", g.Scanner, g.Severity)
 	}
 	if a := t.Authorization; a != nil && a.Claimed != nil && a.Claimed.Verdict != "" && a.Verdict != "" && a.Claimed.Verdict != a.Verdict && j.certain() && !j.authority.NotOfTheTime {
-		j.differ(GapVerdictContradicted, "the policy says "+a.Claimed.Verdict, "it says %s (%s)", a.Verdict, a.Rule)
+		j.differ(GapVerdictContradicted, "the policy says "+a.Claimed.Verdict, "it says %s (rule %s)", a.Verdict, a.Rule)
 	}
 }
 

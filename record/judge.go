@@ -90,7 +90,7 @@ func (j *judge) doubts() {
 	r := j.record
 	if n := len(r.Judged.Refused); n > 0 { // whoever made the change
 		last := r.Judged.Refused[n-1]
-		j.differ(GapIdentityContradicted, "it is "+last.Agent, "credential %s is not that agent's (%s); %d events were refused", last.Credential, orString(last.BoundTo, "bound to no agent"), n)
+		j.differ(GapIdentityContradicted, "it is "+last.Agent, "the credential %s belongs to %s; number of events that were refused: %d", last.Credential, orString(last.BoundTo, "no agent"), n)
 	}
 	if r.Judged.Shared {
 		j.gap(GapSourceShared)

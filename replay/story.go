@@ -278,9 +278,9 @@ func (s *Story) did() {
 		s.add(Step{Stage: Did, Title: "and " + plural(int64(more), "more action") + ", which are among the events"})
 	}
 	for _, run := range s.Record.Trail.Runs {
-		facts := []Fact{{"named by", strings.Join(run.NamedBy, ", ")}, {"confirmed", "the log of the run names a commit of this change"}}
+		facts := []Fact{{"named by", strings.Join(run.NamedBy, " and ")}, {"confirmed", "the log of the run names a commit of this change"}}
 		if !run.Confirmed {
-			facts[1] = Fact{"not confirmed", "no log of the run that names a commit of this change was received"}
+			facts[1] = Fact{"not confirmed", "changetrail received no log of this run that names a commit of this change"}
 		}
 		s.add(Step{Stage: Did, Title: "run " + run.ID, URL: link(run.ID), Digest: s.logOf(run.ID), Facts: facts})
 	}
@@ -299,7 +299,7 @@ func (s *Story) did() {
 	for _, d := range c.Dependencies {
 		step.Facts = append(step.Facts, Fact{"dependency", dependency(d)})
 	}
-	step.Facts = append(step.Facts, Fact{"How we know that an agent did it", recognized(c.RecognizedBy)}, Fact{"only claimed", claimed(c)})
+	step.Facts = append(step.Facts, Fact{"made by an agent", recognized(c.RecognizedBy)}, Fact{"only claimed", claimed(c)})
 	for _, t := range s.Record.Trail.Trailers {
 		step.Facts = append(step.Facts, Fact{"trailer", t.Key + ": " + t.Value})
 	}
@@ -343,7 +343,7 @@ func (s *Story) validated() {
 		}))
 	}
 	sum := Step{
-		Stage: Validated, Title: join(", ", "in all: "+orNone(v.Conclusion), tests(v)),
+		Stage: Validated, Title: join(", ", "all checks: "+orNone(v.Conclusion), tests(v)),
 		Facts: []Fact{{"of commit", v.CommitSHA}, {"the agent claims", v.Claimed}, {"failing", strings.Join(v.Failing, "\n")}},
 	}
 	if !v.Current {
@@ -360,7 +360,7 @@ func (s *Story) approved() {
 		}}))
 	}
 	if g := t.Gate; g != nil {
-		s.add(Step{Stage: Approved, At: g.At, Who: "merge gate", Bad: !g.Allowed, Title: map[bool]string{true: "let the change pass", false: "refused the change"}[g.Allowed] + ": its policy says " + strings.ReplaceAll(g.Verdict, "-", " "), Digest: g.PolicyDigest})
+		s.add(Step{Stage: Approved, At: g.At, Who: "merge gate", Bad: !g.Allowed, Title: map[bool]string{true: "let the change pass", false: "refused the change"}[g.Allowed] + "; the verdict that it applied: " + strings.ReplaceAll(g.Verdict, "-", " "), Digest: g.PolicyDigest})
 	}
 	if t.Review != nil {
 		for _, v := range t.Review.Verdicts {

@@ -29,7 +29,7 @@ func claimed(c record.Change) string {
 func recognized(by []string) string {
 	words := map[string]string{
 		"account": "the account %s is an agent's", "mail": "a commit has the address %s", "trailer": "a commit has the trailer %s", "branch": "the branch %s is an agent's",
-		"decision": "an agent recorded a decision for it", "actions": "an agent's actions name it", "stated": "a sender says so",
+		"decision": "an agent recorded a decision for this change", "actions": "actions of an agent name this change", "stated": "a sender says that an agent made it",
 	}
 	out := make([]string, len(by))
 	for i, mark := range by {

@@ -125,6 +125,8 @@ func explain(err error) error {
 		do = "give the account of kafka.sasl.user the rights that docs/operations.md lists"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		do = "is the broker up, and is kafka.brokers right?"
+	case strings.Contains(err.Error(), "broker is too old"): // the client exports no error to compare with
+		do = "kafka.brokers names a very old Kafka, or the port of an embedded changetrail (up, demo), which only accepts events; name a Kafka cluster"
 	default:
 		return fmt.Errorf("kafka: %w", err)
 	}

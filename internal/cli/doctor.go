@@ -300,10 +300,18 @@ func (c *checkup) group(ctx context.Context, adm *stream.Admin, name, group, sta
 	case members == 0:
 		c.warn(name, start, "it does not run; %d messages wait", lag)
 	case lag > 10_000:
-		c.warn(name, "if the number grows, start another one", "%d members are %d messages behind", members, lag)
+		c.warn(name, "if the number grows, start another one", "%s, %s behind", counted(members, "member"), counted(lag, "message"))
 	default:
-		c.ok(name, "%d members, %d messages behind", members, lag)
+		c.ok(name, "%s, %s behind", counted(members, "member"), counted(lag, "message"))
 	}
+}
+
+// counted returns a number with its noun: "1 member", "2 members".
+func counted[N int | int64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func (c *checkup) engine(ctx context.Context, s *Settings) {

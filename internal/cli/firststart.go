@@ -110,8 +110,8 @@ func firstKeys() *cobra.Command {
 		Use:   "init FOLDER",
 		Short: "Make the first credentials and the key of a pipeline",
 		Long: `Makes what FOLDER does not have yet: ` + ownCredentials + `, with one token each for a code
-host, a CI system, an agent and a person, and ` + ownKey + `, with which gateways and
-enrichers trust each other. The tokens are shown only once and stored nowhere. Configure
+host, a CI system, an agent and a person, and ` + ownKey + `, with which gateways sign
+and enrichers and sinks verify. The tokens are shown only once and stored nowhere. Configure
 the files in the services as gateway.credentials and signing_key_file.`,
 		Example: "  changetrail gateway init /var/lib/changetrail",
 		Args:    exactlyOne("FOLDER"),

@@ -63,7 +63,7 @@ func (s span) String() string {
 }
 
 // Type is the name of the value in help.
-func (span) Type() string { return "span" }
+func (span) Type() string { return "duration" }
 
 // Set parses the value.
 func (s span) Set(text string) error {

@@ -260,7 +260,7 @@ func newKey() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "key",
 		Short: "Make a key for signing_key or record_key",
-		Long: `Prints a secret that those who sign and those who verify share. With --pair it prints
+		Long: `Prints a secret for both signing and verifying. With --pair it prints
 a private and a public key; the public key can verify, but not sign.
 docs/operations.md says how to replace a key.`,
 		Example: `  changetrail gateway key
@@ -295,7 +295,7 @@ own decisions and actions; a person, their own reviews and approvals; a platform
 --may lists (default: all): ` + strings.Join(settings.Kinds(), ", ") + `.
 
 With --history its events may state when they arrived elsewhere (the attribute
-arrivedat): for bringing in what happened before, and for nothing else.`,
+arrivedat). Use it only to import history.`,
 		Example: `  changetrail gateway token --name patch-pilot-prod --agent patch-pilot
   changetrail gateway token --name mira --person mira.s
   changetrail gateway token --name jenkins --platform jenkins --may tests,scans`,

@@ -32,12 +32,12 @@ func (a *app) hook() *cobra.Command {
 		Use:   "hook",
 		Short: "Hooks for Claude Code, Codex and git",
 		Long: `Records what a coding agent does on a developer's machine, through the agent's own
-hooks. They write what happens to a file and print nothing; when the agent stops, it is
-sent. Errors are written to errors.log beside that file, because an agent reads what a
-hook prints. Git hooks write into an agent's commit message which run made it, and what
-was seen, done and validated.
+hooks. The hooks record each step in a file and print nothing; when the agent stops, the
+recorded steps are sent. Errors are written to errors.log beside that file, because an
+agent reads what a hook prints. Git hooks add to the message of an agent's commit which
+run made it, and what the agent saw, did and validated.
 
-changetrail hook install sets them.`,
+changetrail hook install installs them.`,
 	}
 	return group(cmd, a.agentHook(hook.ClaudeCode, "Claude Code"), a.agentHook(hook.Codex, "Codex"), a.flushHooks(), a.steerHook(), a.commitHook("prepare-commit-msg"), a.commitHook("commit-msg"), a.installHooks())
 }

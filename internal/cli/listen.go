@@ -37,8 +37,8 @@ func (a *app) guardFlags(cmd *cobra.Command) {
 	a.flag(cmd.Flags(), "cert", "gateway.cert_file", "certificate (PEM); plain HTTP if empty")
 	a.flag(cmd.Flags(), "key", "gateway.key_file", "key of the certificate")
 	a.flag(cmd.Flags(), "client-ca", "gateway.client_ca_file", "CA that signs the certificates of clients (mTLS)")
-	a.flag(cmd.Flags(), "open", "gateway.open", "true: listen beyond this machine even without credentials")
-	a.flag(cmd.Flags(), "plaintext", "gateway.plaintext", "true: listen beyond this machine even without a certificate")
+	a.flag(cmd.Flags(), "open", "gateway.open", "`true` allows listening beyond this machine without credentials")
+	a.flag(cmd.Flags(), "plaintext", "gateway.plaintext", "`true` allows listening beyond this machine without a certificate")
 	a.flag(cmd.Flags(), "hosts", "web.hosts", "host names that requests may use if there are no credentials")
 }
 

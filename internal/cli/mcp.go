@@ -37,7 +37,7 @@ func (a *app) mcp() *cobra.Command {
 		Use:   "mcp",
 		Short: "Give agents tools to ask for permission and to record decisions (MCP)",
 		Long: `Runs an MCP server with four tools: check_authorization (may I change these paths
-without a person?), record_decision (says what an auditor will miss, and returns the
+without a person?), record_decision (names what an auditor will miss, and returns the
 trailers for the commit), attach_evidence and explain_change; and with a prompt that
 teaches an agent to use them.
 

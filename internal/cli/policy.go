@@ -125,6 +125,8 @@ func (a *app) policyExplain() *cobra.Command {
 				if r, err = a.recordedRequest(cmd, change); err != nil {
 					return err
 				}
+			case repository == "":
+				return misuse{errors.New("policy explain: name a recorded change with --change, or a repository with --repository HOST/PATH and the paths that change")}
 			default:
 				if r.Repository, err = record.ParseRepository(repository); err != nil {
 					return misuse{fmt.Errorf("--repository: %w", err)}
@@ -153,7 +155,7 @@ func (a *app) policyExplain() *cobra.Command {
 			if err := w.Flush(); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s, by %s: %s\n", v.Verdict, v.Rule, v.Reason)
+			fmt.Fprintf(cmd.OutOrStdout(), "%s, by rule %s: %s\n", v.Verdict, v.Rule, v.Reason)
 			if v.Least != v.Verdict {
 				fmt.Fprintf(cmd.OutOrStdout(), "Not everything about the change is known: the verdict may be as mild as %s.\n", v.Least)
 			}
@@ -219,10 +221,10 @@ func (a *app) policyDiff() *cobra.Command {
 	var since time.Duration
 	cmd := &cobra.Command{
 		Use:   "diff --policy NEW | --at TIME | --at DIGEST",
-		Short: "Decide recorded changes of agents again with another policy, and list the differences",
-		Example: `  changetrail policy diff --policy new.yaml --since 2160h
+		Short: "Show for which recorded changes of agents another policy would decide differently",
+		Example: `  changetrail policy diff --policy new.yaml --since 90d
   changetrail policy diff --policy new.yaml --records records.jsonl -o json
-  changetrail policy diff --at 2026-11-12 --since 720h`,
+  changetrail policy diff --at 2026-11-12 --since 30d`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			read := a.readPolicy

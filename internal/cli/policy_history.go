@@ -54,7 +54,7 @@ is judged by the versions that were in force when it was merged.`,
 				return printJSON(cmd, versions)
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "SINCE\tKIND\tDIGEST\tHOLDS\tRECORDED")
+			fmt.Fprintln(w, "SINCE\tKIND\tDIGEST\tCONTENTS\tRECORDED")
 			for _, v := range versions {
 				since := "always"
 				if !v.Since.IsZero() {

@@ -43,7 +43,7 @@ func (a *app) redactAgain() *cobra.Command {
 secrets. It prints where a secret is, never the secret itself. Exit code 1 means that
 secrets were found and nothing was changed.
 
---apply, with --data, replaces all events and files of a folder of the embedded mode by
+--apply, with --data, replaces all events and files in a folder of the embedded mode with
 masked copies. The instance must be stopped; its next start makes the records again. A
 Kafka topic cannot be rewritten: --copy writes a masked archive, which import brings to
 new topics and a new blob store.
@@ -69,7 +69,7 @@ such an event is no longer proven (docs/redaction.md#what-was-stored-before).`,
 			return r.report(cmd)
 		},
 	}
-	cmd.Flags().BoolVar(&r.apply, "apply", false, "replace what is in --data by masked copies")
+	cmd.Flags().BoolVar(&r.apply, "apply", false, "replace everything in --data with masked copies")
 	cmd.Flags().StringVar(&r.copyTo, "copy", "", "archive to write, with masked copies")
 	cmd.Flags().StringVar(&r.by, "by", "", "who does it, as records will show it (default: account and host)")
 	outputFlag(cmd, &r.form, "output format", "text", "json")
@@ -237,7 +237,7 @@ func (r *redacting) table(out io.Writer) error {
 	}
 	switch {
 	case r.apply:
-		fmt.Fprintf(out, "\nAll events and files of %s were replaced by masked copies. Start changetrail up: it makes the records again.\n", r.Local.Data)
+		fmt.Fprintf(out, "\nAll events and files of %s were replaced with masked copies. Start changetrail up: it makes the records again.\n", r.Local.Data)
 	case r.copyTo != "":
 		fmt.Fprintf(out, "\n%s contains masked copies of all events and files. The stored data were not changed.\n", r.copyTo)
 	}

@@ -139,7 +139,7 @@ func (a *app) sink() *cobra.Command {
 		Use:   "sink",
 		Short: "Copy events and records into the search engine",
 		Long: `Reads what the enricher wrote and indexes it in OpenSearch or Elasticsearch. Start as
-many sinks as the load needs; each engine needs its own.`,
+many sinks as the load needs; each engine needs sinks of its own.`,
 		Example: `  changetrail sink --engine opensearch --url http://localhost:9200
   changetrail sink --engine elasticsearch --url https://es:9200 --config prod.yaml`,
 		Args: noArgs,

@@ -23,7 +23,7 @@ func (a *app) setup() *cobra.Command {
 		Short: "Create or upgrade topics, index templates and lifecycle policies",
 		Long: `Creates what is missing and upgrades what differs: the topics in Kafka, and in
 the search engine the index templates, the data stream, the indexes with their
-alias and the lifecycle policies. Run again it changes nothing. It never deletes
+alias and the lifecycle policies. A second run changes nothing. It never deletes
 anything and never changes the number of partitions of a topic.`,
 		Example: `  changetrail setup --dry-run
   changetrail setup --engine elasticsearch --url http://localhost:9200`,

@@ -73,26 +73,26 @@ func printRecord(out io.Writer, r *record.Record) error {
 	c, t := r.Trail.Change, r.Trail
 	w.head("%s", c.ID)
 	w.line("title", c.Title)
-	w.line("state", c.State, at(" opened", c.OpenedAt), at(" merged", c.MergedAt), at(" closed", c.ClosedAt), at(" deployed", c.DeployedAt))
+	w.line("state", c.State, at(", opened", c.OpenedAt), at(", merged", c.MergedAt), at(", closed", c.ClosedAt), at(", deployed", c.DeployedAt))
 	w.line("repository", c.Naming())
 	w.line("part of", string(c.PartOf))
 	w.line("kind", c.Kind)
-	w.line("by", c.InitiatedBy, with(" ", agentOf(r)), with(" author ", c.Author), with(" merged by ", c.MergedBy))
-	w.line("commit", c.HeadSHA, with(" merged as ", c.MergeSHA))
+	w.line("by", c.InitiatedBy, with(" ", agentOf(r)), with(", author ", c.Author), with(", merged by ", c.MergedBy))
+	w.line("commit", c.HeadSHA, with(", merged as ", c.MergeSHA))
 	w.line("claimed", with("supported by claims only: ", strings.ReplaceAll(strings.Join(c.Claimed, ", "), "_", " ")))
 	for _, m := range t.Masked {
 		w.line("masked", fmt.Sprintf("%s %s, on %s by %s (%s); its data were %s and are %s", m.Source, m.ID, m.At.UTC().Format(time.DateOnly), m.By, strings.Join(m.Rules, ", "), m.Was, m.Is))
 	}
 	if t.Imported {
-		w.line("imported", "events were imported as history, and their sender states when they arrived")
+		w.line("imported", "some events were imported as history; whoever imported them states when they arrived")
 	}
 	if s := t.Service; s != nil {
-		w.line("service", strings.Join(s.Names, ", "), with(", ", s.Classification), with(", handles ", strings.Join(s.DataClasses, ", ")))
+		w.line("service", strings.Join(s.Names, ", "), with(", classification ", s.Classification), with(", data classes ", strings.Join(s.DataClasses, ", ")))
 	}
 	if t.Control != nil {
 		w.line("controls", strings.Join(t.Control.Tags, " "))
 		for _, c := range t.Control.Resolved {
-			w.line("", c.Tag, with(" ", c.Title), ": ", cmp.Or(c.Status, controls.NotEvaluated), with(" ", strings.Join(c.Missing, ", ")))
+			w.line("", c.Tag, with(" ", c.Title), ": ", cmp.Or(c.Status, controls.NotEvaluated), with(" ", evidenceOf(c.Missing)))
 		}
 	}
 	if answers := say.Answers(r); answers != nil {
@@ -133,17 +133,17 @@ func printRecord(out io.Writer, r *record.Record) error {
 	if v := t.Review; v != nil {
 		w.head("Review")
 		for _, verdict := range v.Verdicts {
-			w.line(verdict.Reviewer, verdict.Verdict, with(" of ", verdict.CommitSHA), at("", verdict.SubmittedAt), with(", ", verdict.Tier))
+			w.line(verdict.Reviewer, verdict.Verdict, with(", commit ", verdict.CommitSHA), at(",", verdict.SubmittedAt), with(", ", verdict.Tier))
 		}
 	}
 	for _, p := range t.Approvals {
-		w.line("approval", p.Approver, at("", p.GrantedAt), with(" ", p.Reference), with(", ", p.Tier))
+		w.line("approval", p.Approver, at(",", p.GrantedAt), with(", reference ", p.Reference), with(", ", p.Tier))
 	}
 	for _, d := range t.Deployments {
-		w.line("deployed", d.Environment, with(": ", d.Outcome), at("", d.At), with(" by ", d.Deployer))
+		w.line("deployed", d.Environment, with(": ", d.Outcome), at(",", d.At), with(" by ", d.Deployer))
 	}
 	if n := t.Actions; n != nil {
-		w.line("actions", fmt.Sprint(n.Count), with(", tools ", strings.Join(n.Tools, ", ")))
+		w.line("actions", fmt.Sprint(n.Count), with(" with the tools ", strings.Join(n.Tools, ", ")))
 	}
 	w.head("Revision %d, made from %d events, digest %s", t.Revision, t.Events, t.EvidenceDigest)
 	return errors.Join(w.err, w.Flush())
@@ -167,6 +167,15 @@ func (p *page) line(label string, parts ...string) {
 			p.err = err
 		}
 	}
+}
+
+// evidenceOf names kinds of evidence in words.
+func evidenceOf(kinds []string) string {
+	words := make([]string, len(kinds))
+	for i, kind := range kinds {
+		words[i] = say.Evidence(kind)
+	}
+	return strings.Join(words, ", ")
 }
 
 func with(prefix, s string) string {

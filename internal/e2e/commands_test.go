@@ -139,7 +139,7 @@ func TestCommandsFromSetupToShow(t *testing.T) {
 		t.Errorf("web ends with %v", err)
 	}
 	must(run("policy", "explain", "--policy", filepath.Join(example, "policy.yaml"), "--change", "acme/payments#4829"),
-		"authentication in payments", "does not apply", "review-required, by default")
+		"authentication in payments", "does not apply", "review-required, by rule default")
 	must(run("policy", "diff", "--policy", filepath.Join(example, "policy.yaml"), "--since", "87600h"), "0 of ", "changes of agents are decided differently")
 	eventually(t, 20*time.Second, func() error {
 		if out := run("doctor"); !strings.Contains(out, "1 members, 0 messages behind") || strings.Contains(out, "failed") {

@@ -48,6 +48,9 @@ func (s speaker) alternatives() string {
 	if s.r.Trail.Answers.Alternatives == record.Proven {
 		return sentences(what, "It recorded the decision"+on(d.RecordedAt)+s.fromMerge(d.RecordedAt)+".")
 	}
+	if len(bare) > 0 && strings.HasPrefix(reason, "Option ") {
+		reason = "No reason is given for " + some(bare, 3) + "." // the reason names one, by its id
+	}
 	return sentences(what, s.but(reason))
 }
 
@@ -83,16 +86,16 @@ func (s speaker) authorized() string {
 		}
 		return sentences(asked, s.lacked(a), s.lateApproval(), s.gate())
 	case record.Pending:
-		return sentences(asked, "It is not there yet.")
+		return sentences(asked, "That has not been given yet.")
 	}
 	return sentences(reason, s.because(a, reason))
 }
 
 // lacked says what was missing at the merge, and who had asked for changes.
 func (s speaker) lacked(a *record.AuthorizationFact) string {
-	said := "When it was merged, a required approval was missing: there was no valid one of a person who may give it."
+	said := "When it was merged, a required approval was missing: nobody who may give it had given a valid one."
 	if a.Verdict == record.ReviewRequired {
-		said = "When it was merged, a required review was missing: nobody whose review counts had approved it."
+		said = "When it was merged, a required review was missing: nobody whose review counts had approved the change."
 	}
 	if v := s.r.Trail.Review; v != nil && len(v.ChangesRequested) > 0 && slices.Contains(s.r.Trail.Gaps, record.GapChangesRequested) {
 		said += " " + list(v.ChangesRequested) + " had asked for changes."
@@ -180,9 +183,9 @@ func (s speaker) gate() string {
 	case g == nil:
 		return ""
 	case g.Allowed:
-		return "The merge gate let it pass all the same" + on(g.At) + "."
+		return "The merge gate let the change pass nevertheless" + on(g.At) + "."
 	case s.r.Trail.Change.State == "merged":
-		return "The merge gate refused it" + on(g.At) + ", and it was merged all the same."
+		return "The merge gate refused the change" + on(g.At) + ", but it was merged nevertheless."
 	}
-	return "The merge gate refused it" + on(g.At) + "."
+	return "The merge gate refused the change" + on(g.At) + "."
 }

@@ -52,7 +52,7 @@ func GapOf(r *record.Record, name string) Gap {
 var specials = map[string]func(speaker) string{
 	record.GapFindingNotInReport: func(s speaker) string {
 		if g := s.r.Trail.Trigger; g != nil && g.Finding != "" {
-			return "The report of " + scanner(g) + " that the agent names does not contain " + g.Finding + "."
+			return "The agent names a report of " + scanner(g) + " that does not contain " + g.Finding + "."
 		}
 		return ""
 	},
@@ -80,7 +80,7 @@ var specials = map[string]func(speaker) string{
 		if len(bare) == 0 {
 			return ""
 		}
-		return "The agent did not choose " + some(bare, 3) + " and gave no reason."
+		return "The agent gave no reason why it did not choose " + some(bare, 3) + "."
 	},
 	record.GapStaleApproval: func(s speaker) string {
 		v, c := s.r.Trail.Review, s.r.Trail.Change
@@ -91,7 +91,7 @@ var specials = map[string]func(speaker) string{
 	},
 	record.GapChangesRequested: func(s speaker) string {
 		if v := s.r.Trail.Review; v != nil && len(v.ChangesRequested) > 0 {
-			return list(v.ChangesRequested) + " asked for changes and never withdrew that."
+			return list(v.ChangesRequested) + " asked for changes and never withdrew the request."
 		}
 		return ""
 	},
@@ -101,7 +101,7 @@ var specials = map[string]func(speaker) string{
 	record.GapFilesContradicted:    contradiction(record.GapFilesContradicted, "The agent said: "),
 	record.GapSeverityContradicted: contradiction(record.GapSeverityContradicted, "The agent said: "),
 	record.GapVerdictContradicted:  contradiction(record.GapVerdictContradicted, "The agent said that "),
-	record.GapIdentityContradicted: contradiction(record.GapIdentityContradicted, "The sender said: "),
+	record.GapIdentityContradicted: contradiction(record.GapIdentityContradicted, "A sender said that "),
 	record.GapChangeContradicted:   contradiction(record.GapChangeContradicted, "Somebody said: "),
 }
 
@@ -133,14 +133,14 @@ var advice = map[string]string{
 	record.GapTriggerFromAgent:     "Have the scanner's own job send the report, with its own credential.",
 	record.GapDigestNotStated:      "Have the agent state the sha256 of the report that it read.",
 	record.GapFindingNotStated:     "Have the agent name the finding, such as a CVE, with its decision.",
-	record.GapFindingNotInReport:   "Compare the agent's decision with the report. Treat the change as one without a known reason until somebody explains it.",
+	record.GapFindingNotInReport:   "Compare the agent's decision with the report. Until somebody explains the difference, treat the change as one without a known reason.",
 	record.GapNoDecision:           "Connect the agent (changetrail hook install, or MCP) so that it records decisions. For this change, ask its owner why it was made and keep the answer.",
 	record.GapDecisionAfterMerge:   "Check the decision against the agent's own log. Have the agent record decisions before it works.",
 	record.GapNothingChosen:        "Have the agent mark one of its options as chosen.",
-	record.GapNoAlternatives:       "Have the agent record the options that it considered, doing nothing among them.",
+	record.GapNoAlternatives:       "Have the agent record every option that it considered, including doing nothing.",
 	record.GapRejectionNoReason:    "Have the agent give a reason for each option that it rejects.",
-	record.GapChosenNotDone:        "Compare the change with the decision. Revert it, or have a person review the version that was really taken.",
-	record.GapNoPolicy:             "Write a policy and give it to the enricher (docs/policy.md).",
+	record.GapChosenNotDone:        "Compare the change with the decision. Revert it, or have a person review the version that was merged.",
+	record.GapNoPolicy:             "Write a policy and configure it in the enricher (docs/policy.md).",
 	record.GapPolicyNotOfTheTime:   "Import the policy that was in force at the merge (changetrail policy), if you still have it.",
 	record.GapServiceUnknown:       "Add the service with its repository and paths to the policy.",
 	record.GapAgentUnknown:         "Add the agent with its accounts to the policy, or find out who runs it.",
@@ -163,8 +163,8 @@ var advice = map[string]string{
 	record.GapSeverityContradicted: "Use the severity of the report. Check whether other decisions of this agent rate findings correctly.",
 	record.GapVerdictContradicted:  "Use what the policy says. Check which policy the agent had.",
 	record.GapIdentityContradicted: "Treat it as an incident: find out who has the credential, and replace it.",
-	record.GapToldAfterMerge:       "Check the evidence against its source. Have it sent when it is made, not afterwards.",
-	record.GapEvidenceIncomplete:   "Connect the code host's webhook, or send the missing events. What is unknown is not counted as allowed.",
+	record.GapToldAfterMerge:       "Check the evidence against its source. Have it sent at the time it is made.",
+	record.GapEvidenceIncomplete:   "Connect the code host's webhook, or send the missing events. What is not known never counts as allowed.",
 	record.GapUnverifiedSource:     "Give the sender a credential (docs/gateway.md), so that its evidence counts.",
 	record.GapChosenNotComparable:  "Have the build send a bill of materials (changetrail attach sbom), so that versions can be compared.",
 	record.GapAuthorUnknown:        "Connect the code host's webhook, which states the authors of all commits.",

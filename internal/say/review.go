@@ -18,7 +18,7 @@ func (s speaker) reviewed() string {
 	case t.Answers.Reviewed == record.Proven:
 		return v.Reviewer + " approved " + s.version(v.CommitSHA) + at
 	case t.Answers.Reviewed == record.Contradicted && v.Verdict == "changes-requested":
-		return v.Reviewer + " asked for changes" + on(v.SubmittedAt) + " and did not withdraw that before the merge."
+		return v.Reviewer + " asked for changes" + on(v.SubmittedAt) + " and did not withdraw the request before the merge."
 	case t.Answers.Reviewed == record.Partial && v.CommitSHA != "" && t.Change.HeadSHA != "" && !s.counts(v.CommitSHA):
 		return v.Reviewer + " approved " + Short(v.CommitSHA) + at + " Another commit, " + Short(t.Change.HeadSHA) + ", was merged."
 	case t.Answers.Reviewed == record.Partial && v.CommitSHA == "":

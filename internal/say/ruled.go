@@ -24,9 +24,9 @@ func RuledAtMerge(r *record.Record) string {
 		return ""
 	}
 	of := ruling{k.Gaps, k.Verdict, r.GenAI != nil}
-	said := of.words("the policy in force then", "says: ")
+	said := of.words("the policy in force at the merge", "says: ")
 	if of.undecided() == "" && k.Verdict != record.Forbidden && k.Verdict != record.Autonomous {
-		said += ", and what it requires was " + map[bool]string{true: "there", false: "not all there"}[k.Satisfied]
+		said += ", and " + map[bool]string{true: "everything that it requires was given", false: "not everything that it requires was given"}[k.Satisfied]
 	}
 	return strings.ToUpper(said[:1]) + said[1:]
 }

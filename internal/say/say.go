@@ -141,7 +141,7 @@ func shortened(text string) string {
 
 // evidence are the words for the kinds of evidence that a control may require.
 var evidence = map[string]string{
-	"trigger": "what made the agent start", "decision": "the agent's decision", "authorization": "what the policy requires", "delegator": "who asked for the work",
+	"trigger": "what made the agent start", "decision": "a complete decision of the agent", "authorization": "the review or approval that the policy requires", "delegator": "who asked for the work",
 	"review": "an independent review", "approval": "an approval", "validation": "passing tests", "scan-at-head": "a scan of the merged commit", "sbom-delta": "a bill of materials of the change",
 	"deployment": "a deployment", "deployer-not-author": "a deployer other than the author", "stream": "a record of its events",
 }

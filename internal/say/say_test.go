@@ -53,19 +53,19 @@ func TestSentences(t *testing.T) {
 		{"a report of which little is known", Trigger, "The scan by osv-scanner found GHSA-1. The report was received from an unnamed sender; the agent's decision names it by its fingerprint (digest).", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
 			a.Trigger, t.Trigger = record.Proven, &bare
 		}},
-		{"a report that only the agent sent", Trigger, "The scan by osv-scanner of 12 Nov 2026, 03:41 UTC, lists GHSA-1, also known as CVE-1, in golang.org/x/net 0.17.0 (high, fixed in 0.18.0). The report was received from acme/scanners. But: it is the agent's.", func(t *record.Trail, a *record.Answers, why *record.Reasons) {
+		{"a report that only the agent sent", Trigger, "The scan by osv-scanner of 12 Nov 2026, 03:41 UTC, lists GHSA-1, also known as CVE-1, in golang.org/x/net 0.17.0 (high, fixed in 0.18.0). The report was received from acme/scanners. But it is the agent's.", func(t *record.Trail, a *record.Answers, why *record.Reasons) {
 			a.Trigger, why.Trigger, t.Trigger, t.Scans = record.Partial, "it is the agent's.", report, scans
 		}},
-		{"a finding that is not in the report", Trigger, "The agent says that it started because of GHSA-1. The report that it names, of osv-scanner and received from acme/scanners, does not contain that finding.", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
+		{"a finding that is not in the report", Trigger, "The agent says that it started because of GHSA-1. It names a report of osv-scanner, received from acme/scanners, which does not contain that finding.", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
 			a.Trigger, t.Trigger = record.Contradicted, &absent
 		}},
-		{"a report that was never received", Trigger, "In its decision of 12 Nov 2026, 11:00 UTC the agent names the finding GHSA-1 in a report of osv-scanner with the fingerprint (digest) sha256:1, which changetrail never received: only the agent says so. It is not signed. If the report still exists, have the scanner send it, or attach it (changetrail attach scan).", func(t *record.Trail, a *record.Answers, why *record.Reasons) {
+		{"a report that was never received", Trigger, "In its decision of 12 Nov 2026, 11:00 UTC the agent names the finding GHSA-1 in a report of osv-scanner with the fingerprint (digest) sha256:1. changetrail never received that; only the agent says so. It is not signed. If the report still exists, have the scanner send it, or attach it (changetrail attach scan).", func(t *record.Trail, a *record.Answers, why *record.Reasons) {
 			a.Trigger, why.Trigger = record.Partial, "The agent names GHSA-1, which was never received. It is not signed."
 			never := *report
 			never.Held, never.Found = false, false
 			t.Trigger, t.Decision = &never, &record.DecisionFacts{RecordedAt: early}
 		}},
-		{"a ticket that was never received", Trigger, "The agent names the ticket SHOP-17 about the finding CVE-1, which changetrail never received: only the agent says so. Have the system that it comes from send it.", func(t *record.Trail, a *record.Answers, why *record.Reasons) {
+		{"a ticket that was never received", Trigger, "The agent names the ticket SHOP-17 about the finding CVE-1. changetrail never received that; only the agent says so. Have the system that it comes from send it.", func(t *record.Trail, a *record.Answers, why *record.Reasons) {
 			a.Trigger, why.Trigger = record.Partial, "The agent names CVE-1, which was never received."
 			t.Trigger = &record.TriggerFacts{Kind: "ticket", ID: "SHOP-17", Finding: "CVE-1"}
 		}},
@@ -79,7 +79,7 @@ func TestSentences(t *testing.T) {
 		{"options", Alternatives, "patch-pilot chose “Update”, rejected “Replace” and put off “w”, with a reason for each. It recorded the decision on 12 Nov 2026, 11:00 UTC, 41 minutes before the merge.", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
 			a.Alternatives, t.Decision = record.Proven, &record.DecisionFacts{Chosen: "u", Options: options, RecordedAt: early}
 		}},
-		{"options, told late", Alternatives, "patch-pilot chose “Update”, rejected “Replace” and put off “w”, with a reason for each. But: it was late.", func(t *record.Trail, a *record.Answers, why *record.Reasons) {
+		{"options, told late", Alternatives, "patch-pilot chose “Update”, rejected “Replace” and put off “w”, with a reason for each. But it was late.", func(t *record.Trail, a *record.Answers, why *record.Reasons) {
 			a.Alternatives, why.Alternatives, t.Decision = record.Partial, "it was late.", &record.DecisionFacts{Chosen: "u", Options: options, RecordedAt: early}
 		}},
 		{"no decision", Alternatives, "None was recorded.", func(_ *record.Trail, a *record.Answers, why *record.Reasons) {
@@ -89,11 +89,11 @@ func TestSentences(t *testing.T) {
 			a.Authorized, a.Reviewed, why.Reviewed, t.Service = record.Proven, record.Proven, "li.wen approved it.", &record.ServiceFacts{Names: []string{"pay"}}
 			t.Authorization, t.Review = required(record.ReviewRequired), approved(head, early)
 		}},
-		{"an approval after the merge", Authorized, "The policy requires a person's approval, given before the merge, for this change of this service (rule “critical”). Its reason: owners review it. When it was merged, a required approval was missing: there was no valid one of a person who may give it. noor.a approved on 12 Nov 2026, 14:41 UTC, 3 hours after the merge.", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
+		{"an approval after the merge", Authorized, "The policy requires a person's approval, given before the merge, for this change of this service (rule “critical”). Its reason: owners review it. When it was merged, a required approval was missing: nobody who may give it had given a valid one. noor.a approved on 12 Nov 2026, 14:41 UTC, 3 hours after the merge.", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
 			a.Authorized, t.Authorization = record.Contradicted, required(record.ApprovalRequired)
 			t.Approvals = []record.ApprovalFact{{Approver: "noor.a", GrantedAt: late}}
 		}},
-		{"a review that asked for changes", Authorized, "The policy requires a person's review of this change of this service (rule “critical”). Its reason: owners review it. When it was merged, a required review was missing: nobody whose review counts had approved it. li.wen had asked for changes.", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
+		{"a review that asked for changes", Authorized, "The policy requires a person's review of this change of this service (rule “critical”). Its reason: owners review it. When it was merged, a required review was missing: nobody whose review counts had approved the change. li.wen had asked for changes.", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
 			a.Authorized, t.Authorization, t.Gaps = record.Contradicted, required(record.ReviewRequired), []string{record.GapChangesRequested}
 			t.Review = &record.ReviewFacts{ChangesRequested: []string{"li.wen"}}
 		}},
@@ -105,7 +105,7 @@ func TestSentences(t *testing.T) {
 			a.Authorized, t.Authorization = record.Proven, required(record.ApprovalRequired)
 			t.Approvals = []record.ApprovalFact{{Approver: "a", GrantedAt: early, Tier: record.Human}, {Approver: "b", GrantedAt: early, Tier: record.Human}}
 		}},
-		{"forbidden, and let pass", Authorized, "The policy forbids this change of this service (rule “critical”). Its reason: owners review it. The merge gate let it pass all the same on 12 Nov 2026, 11:00 UTC.", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
+		{"forbidden, and let pass", Authorized, "The policy forbids this change of this service (rule “critical”). Its reason: owners review it. The merge gate let the change pass nevertheless on 12 Nov 2026, 11:00 UTC.", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
 			a.Authorized, t.Authorization, t.Gate = record.Contradicted, required(record.Forbidden), &record.GateFact{Allowed: true, At: early}
 		}},
 		{"alone", Authorized, "The policy lets patch-pilot change this service without asking anybody (rule “critical”). Its reason: owners review it.", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
@@ -131,7 +131,7 @@ func TestSentences(t *testing.T) {
 		{"no commit", Reviewed, "li.wen approved on 12 Nov 2026, 11:00 UTC, 41 minutes before the merge. Nothing says which commit was approved.", func(t *record.Trail, a *record.Answers, why *record.Reasons) {
 			a.Reviewed, why.Reviewed, t.Review = record.Partial, "li.wen approved; which is not known.", approved("", early)
 		}},
-		{"changes asked for", Reviewed, "li.wen asked for changes on 12 Nov 2026, 11:00 UTC and did not withdraw that before the merge.", func(t *record.Trail, a *record.Answers, why *record.Reasons) {
+		{"changes asked for", Reviewed, "li.wen asked for changes on 12 Nov 2026, 11:00 UTC and did not withdraw the request before the merge.", func(t *record.Trail, a *record.Answers, why *record.Reasons) {
 			a.Reviewed, why.Reviewed, t.Review = record.Contradicted, "li.wen asked for changes.", approved(head, early)
 			t.Review.Verdicts[0].Verdict = "changes-requested"
 		}},

@@ -21,7 +21,7 @@ func (s speaker) trigger() string {
 		return reason
 	case record.Contradicted:
 		if g != nil && g.Held && !g.Found && g.Finding != "" {
-			return "The agent says that it started because of " + g.Finding + ". The report that it names, of " + scanner(g) + " and received from " + sender(g.Source) + ", does not contain that finding."
+			return "The agent says that it started because of " + g.Finding + ". It names a report of " + scanner(g) + ", received from " + sender(g.Source) + ", which does not contain that finding."
 		}
 		return reason
 	}
@@ -49,7 +49,7 @@ func (s speaker) neverReceived(g *record.TriggerFacts, reason string) string {
 	if d := s.r.Trail.Decision; d != nil && !d.RecordedAt.IsZero() {
 		names = "In its decision of " + When(d.RecordedAt) + " the agent names "
 	}
-	return sentences(names+what+", which changetrail never received: only the agent says so.", rest, todo)
+	return sentences(names+what+". changetrail never received that; only the agent says so.", rest, todo)
 }
 
 // naming says in words what the agent names, and how it can still be sent.
@@ -93,7 +93,11 @@ func (s speaker) but(reason string) string {
 	if reason == "" {
 		return ""
 	}
-	return "But: " + strings.TrimSpace(reason)
+	reason = strings.TrimSpace(reason)
+	if first, _, _ := strings.Cut(reason, " "); first == "The" || first == "No" {
+		reason = strings.ToLower(reason[:1]) + reason[1:] // a name keeps its case
+	}
+	return "But " + reason
 }
 
 func scanner(g *record.TriggerFacts) string {

@@ -107,7 +107,7 @@ func firstTry(t *testing.T, path string) (typed, shown []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(text), "\n## Prove something\n")
+	_, section, _ := strings.Cut(string(text), "\n## Send the events\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	changing := regexp.MustCompile(`[0-9hms]+ after the merge`) // how long ago it was
 	for line := range strings.Lines(section) {
