@@ -24,20 +24,20 @@ const (
 // sets and a digest. Adding is commutative, so the order of arrival does not
 // matter; the caller adds each event once.
 type Actions struct {
-	Count        int64              `json:"count" index:"long" doc:"actions seen"`
+	Count        int64              `json:"count" index:"long" doc:"number of actions"`
 	Failed       int64              `json:"failed,omitempty" index:"long"`
 	Refused      int64              `json:"refused,omitempty" index:"long"`
-	Signed       int64              `json:"signed,omitempty" index:"long" doc:"reported with a credential that is bound to the agent"`
+	Signed       int64              `json:"signed,omitempty" index:"long" doc:"number of actions that came with the agent's own credential"`
 	FirstAt      time.Time          `json:"first_at,omitzero" index:"date"`
 	LastAt       time.Time          `json:"last_at,omitzero" index:"date"`
 	Tools        []string           `json:"tools,omitempty" index:"keyword"`
 	Agents       []string           `json:"agents,omitempty" index:"keyword"`
 	Files        []string           `json:"files,omitempty" index:"keyword"`
 	Dependencies []DependencyUpdate `json:"dependencies,omitempty"`
-	Made         []Made             `json:"made,omitempty" doc:"commits that a run says it made, at most 256"`
+	Made         []Made             `json:"made,omitempty" doc:"commits that the agent states it made, at most 256"`
 	// Digest is the sum modulo 2^256 of the SHA-256 of each action's identity
 	// and content: the same for the same set, in whatever order.
-	Digest string `json:"digest,omitempty" index:"keyword" doc:"order-free digest over the actions"`
+	Digest string `json:"digest,omitempty" index:"keyword" doc:"digest of all actions, independent of their order"`
 }
 
 // signers returns the agents that certainly reported their own actions.

@@ -26,7 +26,7 @@ type Answers struct {
 	Trigger      string `json:"trigger,omitempty" schema:"enum=proven|partial|unproven|contradicted|pending" index:"keyword" doc:"which scan output triggered the agent"`
 	Alternatives string `json:"alternatives,omitempty" schema:"enum=proven|partial|unproven|contradicted|pending" index:"keyword" doc:"what was considered and rejected"`
 	Authorized   string `json:"authorized,omitempty" schema:"enum=proven|partial|unproven|contradicted|pending" index:"keyword" doc:"whether the agent was allowed to change the service"`
-	Reviewed     string `json:"reviewed,omitempty" schema:"enum=proven|partial|unproven|contradicted|not-required|pending" index:"keyword" doc:"who reviewed before merge"`
+	Reviewed     string `json:"reviewed,omitempty" schema:"enum=proven|partial|unproven|contradicted|not-required|pending" index:"keyword" doc:"who reviewed before the merge"`
 }
 
 // worst returns the worst of the answers that are given. What is not required counts as proven.

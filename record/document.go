@@ -12,13 +12,13 @@ type Record struct {
 	Message       string         `json:"message,omitempty" index:"text" doc:"the change in one line"`
 	ECS           Version        `json:"ecs"`
 	Event         ECSEvent       `json:"event"`
-	Tags          []string       `json:"tags,omitempty" index:"keyword" doc:"the control tags, exactly as the matrix has them"`
+	Tags          []string       `json:"tags,omitempty" index:"keyword" doc:"tags of the controls that apply to the change, as the control matrix writes them"`
 	Service       *Service       `json:"service,omitempty"`
 	User          *User          `json:"user,omitempty" doc:"author of the change"`
 	Related       *Related       `json:"related,omitempty"`
 	Vulnerability *Vulnerability `json:"vulnerability,omitempty" doc:"the finding that triggered the change"`
-	Package       *Package       `json:"package,omitempty" doc:"the package that the finding is in, as installed when it was found"`
-	GenAI         *GenAI         `json:"gen_ai,omitempty" doc:"the agent (ECS agent.* is the log shipper)"`
+	Package       *Package       `json:"package,omitempty" doc:"the package in which the finding is, with the version that was scanned"`
+	GenAI         *GenAI         `json:"gen_ai,omitempty" doc:"the agent that made the change (ECS agent.* is the log shipper)"`
 	Trail         Trail          `json:"changetrail"`
 
 	// Marks are what may identify an agent. They are in no document.
@@ -103,7 +103,7 @@ type ECSEvent struct {
 	Type     []string `json:"type" index:"keyword"`
 	Dataset  string   `json:"dataset" index:"keyword"`
 	Module   string   `json:"module" index:"keyword"`
-	Outcome  string   `json:"outcome,omitempty" index:"keyword" doc:"success once merged, failure once closed unmerged"`
+	Outcome  string   `json:"outcome,omitempty" index:"keyword" doc:"success: the change was merged; failure: it was closed without a merge"`
 	URL      string   `json:"url,omitempty" index:"keyword"`
 }
 
@@ -160,9 +160,9 @@ type VulnerabilityScanner struct {
 // Package is ECS package.*.
 type Package struct {
 	Name         string `json:"name" index:"keyword"`
-	Version      string `json:"version,omitempty" index:"keyword" doc:"installed when the finding was made"`
+	Version      string `json:"version,omitempty" index:"keyword" doc:"the version that was scanned"`
 	FixedVersion string `json:"fixed_version,omitempty" index:"keyword"`
-	Type         string `json:"type,omitempty" index:"keyword" doc:"ecosystem"`
+	Type         string `json:"type,omitempty" index:"keyword" doc:"ecosystem, such as npm or PyPI"`
 	Reference    string `json:"reference,omitempty" index:"keyword" doc:"package URL"`
 }
 
@@ -195,7 +195,7 @@ type Trail struct {
 	Revision       int64              `json:"revision" schema:"required,min=1" index:"long" doc:"number of this revision of the record, from 1"`
 	EvidenceDigest string             `json:"evidence_digest" schema:"required,format=digest" index:"keyword" doc:"sha256 over the RFC 8785 form of the record without revision and evidence_digest"`
 	Change         Change             `json:"change" schema:"required"`
-	Environment    []string           `json:"environment,omitempty" index:"keyword" doc:"where it was deployed"`
+	Environment    []string           `json:"environment,omitempty" index:"keyword" doc:"environments to which the change was deployed"`
 	Service        *ServiceFacts      `json:"service,omitempty"`
 	Trigger        *TriggerFacts      `json:"trigger,omitempty"`
 	Decision       *DecisionFacts     `json:"decision,omitempty"`
@@ -203,32 +203,32 @@ type Trail struct {
 	Approvals      []ApprovalFact     `json:"approvals,omitempty" doc:"the newest, at most 50"`
 	Actions        *Actions           `json:"actions,omitempty"`
 	Runs           []RunFact          `json:"runs,omitempty" doc:"runs of agents that are said to have made the change"`
-	Trailers       []TrailerFact      `json:"trailers,omitempty" index:"nested" doc:"what its commits say about agents, at most 50"`
+	Trailers       []TrailerFact      `json:"trailers,omitempty" index:"nested" doc:"trailers of its commits that name agents, at most 50"`
 	Review         *ReviewFacts       `json:"review,omitempty"`
 	Validation     *ValidationFacts   `json:"validation,omitempty"`
 	Deployments    []DeploymentFact   `json:"deployments,omitempty" doc:"the newest, at most 50"`
 	Scans          []ScanFact         `json:"scans,omitempty" doc:"reports about a commit of the change, or attached to it"`
 	Gate           *GateFact          `json:"gate,omitempty" doc:"the newest decision of the gate"`
-	Answers        *Answers           `json:"answers,omitempty" doc:"what an auditor will ask"`
-	Worst          string             `json:"worst_answer,omitempty" schema:"enum=proven|partial|unproven|contradicted|pending" index:"keyword" doc:"the worst of the answers: contradicted, unproven, partial, pending, or else proven; what is not required counts as proven"`
-	Reasons        *Reasons           `json:"reasons,omitempty" doc:"why each answer is what it is"`
-	Gaps           []string           `json:"gaps,omitempty" index:"keyword" doc:"names of what is missing or contradictory"`
+	Answers        *Answers           `json:"answers,omitempty" doc:"the answers to the four questions of an auditor"`
+	Worst          string             `json:"worst_answer,omitempty" schema:"enum=proven|partial|unproven|contradicted|pending" index:"keyword" doc:"the worst of the four answers: contradicted, unproven, partial, pending or proven; not-required counts as proven"`
+	Reasons        *Reasons           `json:"reasons,omitempty" doc:"the reason for each answer"`
+	Gaps           []string           `json:"gaps,omitempty" index:"keyword" doc:"names of the gaps: what is missing or contradictory"`
 	Contradictions []Contradiction    `json:"contradictions,omitempty" doc:"differences between what the agent says and what was observed"`
 	Refused        []RefusedIdentity  `json:"refused,omitempty" doc:"events that were refused because their sender is not the agent that they name"`
-	Tier           *Tiers             `json:"tier,omitempty" doc:"who said each part: the agent, or a platform"`
-	AtMerge        *MergeSnapshot     `json:"at_merge,omitempty" doc:"what was known when it was merged"`
+	Tier           *Tiers             `json:"tier,omitempty" doc:"for each part of the record, the best witness that reports it"`
+	AtMerge        *MergeSnapshot     `json:"at_merge,omitempty" doc:"answers and gaps by what was known at the merge"`
 	Control        *ControlFacts      `json:"control,omitempty"`
-	Durations      *Durations         `json:"duration,omitempty" doc:"how long its steps took"`
-	Events         int64              `json:"events" index:"long" doc:"events that the record is made from"`
-	Imported       bool               `json:"imported,omitempty" index:"boolean" doc:"events came with a credential that may state when they arrived, such as imported history"`
+	Durations      *Durations         `json:"duration,omitempty" doc:"how long the steps of the change took"`
+	Events         int64              `json:"events" index:"long" doc:"number of events that the record is made from"`
+	Imported       bool               `json:"imported,omitempty" index:"boolean" doc:"some events were imported as history: their sender states when they arrived"`
 	Masked         []Masking          `json:"masked,omitempty" index:"nested" doc:"evidence that was changed after it was stored because it contained a secret (changetrail redact again), at most 50"`
-	LeftOut        int64              `json:"left_out,omitempty" index:"long" doc:"facts beyond the limit of a record, for example because a sender floods: the record is incomplete"`
+	LeftOut        int64              `json:"left_out,omitempty" index:"long" doc:"facts that were left out because there were more than a record may contain; the record is incomplete"`
 }
 
 // Change is what is known of the change itself.
 type Change struct {
 	ID           ChangeID           `json:"id" schema:"required" index:"keyword"`
-	Repository   Repository         `json:"repository" schema:"required" index:"keyword" doc:"the name that its code host used last in an event of the change"`
+	Repository   Repository         `json:"repository" schema:"required" index:"keyword" doc:"the name of the repository in the newest event of the change from its code host"`
 	OtherNames   []Repository       `json:"other_names,omitempty" index:"keyword" doc:"other names that the repository has or had at its code host"`
 	OtherIDs     []ChangeID         `json:"other_ids,omitempty" index:"keyword" doc:"ids of the change with the other names of its repository"`
 	Number       string             `json:"number,omitempty" index:"keyword"`
@@ -237,8 +237,8 @@ type Change struct {
 	State        string             `json:"state,omitempty" schema:"enum=open|merged|closed" index:"keyword"`
 	Kind         string             `json:"kind,omitempty" schema:"enum=dependency-update|vulnerability-fix|code|configuration|test|documentation" index:"keyword"`
 	InitiatedBy  string             `json:"initiated_by,omitempty" schema:"enum=agent|human" index:"keyword"`
-	RecognizedBy []string           `json:"recognized_by,omitempty" index:"keyword" doc:"what shows that an agent made it: decision, actions, stated, account …, trailer …, branch …"`
-	PartOf       ChangeID           `json:"part_of,omitempty" index:"keyword" doc:"this is not a change of its own: the change whose merge made this commit, or the same change under another name of its repository"`
+	RecognizedBy []string           `json:"recognized_by,omitempty" index:"keyword" doc:"what shows that an agent made the change: decision, actions, stated, or account, mail, trailer or branch with its value"`
+	PartOf       ChangeID           `json:"part_of,omitempty" index:"keyword" doc:"the change to which this record belongs, if it is not a change of its own: its commit was made by the merge of that change, or it is the same change under another name of the repository"`
 	Author       string             `json:"author,omitempty" index:"keyword"`
 	HeadSHA      string             `json:"head_sha,omitempty" index:"keyword"`
 	MergeSHA     string             `json:"merge_sha,omitempty" index:"keyword"`
@@ -256,13 +256,13 @@ type Change struct {
 	Deletions    int64              `json:"deletions,omitempty" index:"long"`
 	Dependencies []DependencyUpdate `json:"dependencies,omitempty"`
 	SBOMDigest   string             `json:"sbom_digest,omitempty" index:"keyword" doc:"the bill of materials that dependencies were read from"`
-	Claimed      []string           `json:"claimed,omitempty" index:"keyword" doc:"names of the fields of the change that only a claim states"`
+	Claimed      []string           `json:"claimed,omitempty" index:"keyword" doc:"names of the attributes of the change that only a claim states"`
 }
 
 // ServiceFacts is what the policy says about the services that the change touches.
 type ServiceFacts struct {
 	Names          []string `json:"names,omitempty" index:"keyword"`
-	Classification string   `json:"classification,omitempty" schema:"enum=critical|high|medium|low" index:"keyword" doc:"the highest among the services"`
+	Classification string   `json:"classification,omitempty" schema:"enum=critical|high|medium|low" index:"keyword" doc:"the highest classification of the services"`
 	DataClasses    []string `json:"data_classes,omitempty" index:"keyword"`
 	Owners         []string `json:"owners,omitempty" index:"keyword"`
 	PolicyDigest   string   `json:"policy_digest,omitempty" index:"keyword" doc:"digest of the policy"`
@@ -272,9 +272,9 @@ type ServiceFacts struct {
 type TriggerFacts struct {
 	Kind      string        `json:"kind,omitempty" index:"keyword"`
 	ID        string        `json:"id,omitempty" index:"keyword"`
-	Finding   string        `json:"finding,omitempty" index:"keyword" doc:"as the decision names it"`
+	Finding   string        `json:"finding,omitempty" index:"keyword" doc:"the finding, as the decision names it"`
 	Aliases   []string      `json:"aliases,omitempty" index:"keyword" doc:"every name of the finding"`
-	Severity  string        `json:"severity,omitempty" index:"keyword" doc:"as the report rates it; as the agent claims if no report was received"`
+	Severity  string        `json:"severity,omitempty" index:"keyword" doc:"severity in the report; if no report was received, as the agent states it"`
 	Digest    string        `json:"digest,omitempty" index:"keyword" doc:"digest of the report"`
 	URL       string        `json:"url,omitempty" index:"keyword"`
 	Summary   string        `json:"summary,omitempty" index:"text"`
@@ -288,7 +288,7 @@ type TriggerFacts struct {
 	Installed string        `json:"installed,omitempty" index:"keyword"`
 	Fixed     string        `json:"fixed,omitempty" index:"keyword"`
 	Path      string        `json:"path,omitempty" index:"keyword"`
-	Claimed   string        `json:"claimed_severity,omitempty" index:"keyword" doc:"what the agent said the severity was"`
+	Claimed   string        `json:"claimed_severity,omitempty" index:"keyword" doc:"the severity that the agent stated"`
 	Request   *RequestFacts `json:"request,omitempty" doc:"the ticket, issue, prompt, alert or incident that the decision names, if it was received"`
 }
 
@@ -303,11 +303,11 @@ type RequestFacts struct {
 	Sender     string    `json:"sender,omitempty" index:"keyword" doc:"who sent that event, by its credential"`
 	Witness    string    `json:"witness" schema:"enum=claimed|signed|observed|human" index:"keyword" doc:"how far that sender can be believed"`
 	OpenedAt   time.Time `json:"opened_at" index:"date" doc:"when it was written, if that is known; otherwise when it was reported"`
-	KnownAt    time.Time `json:"told" index:"date" doc:"when it counts as first reported by that witness"`
+	KnownAt    time.Time `json:"told" index:"date" doc:"from when it counts as reported by that witness"`
 	Author     string    `json:"author,omitempty" index:"keyword" doc:"account of the person who asked"`
 	AuthorID   string    `json:"author_id,omitempty" index:"keyword" doc:"stable number of that account"`
 	AuthorType string    `json:"author_type,omitempty" index:"keyword"`
-	AskedBy    []string  `json:"asked_by,omitempty" index:"keyword" doc:"accounts of all who asked for it, known or claimed: who wrote it, who assigned it, who asked in a comment on it; at most 50"`
+	AskedBy    []string  `json:"asked_by,omitempty" index:"keyword" doc:"accounts of everyone who asked for it, observed or claimed: its author, who assigned it, who asked in a comment; at most 50"`
 }
 
 // DecisionFacts is the decision on which the change is based: the newest one recorded before the
@@ -316,7 +316,7 @@ type DecisionFacts struct {
 	EventID     string    `json:"event_id" index:"keyword"`
 	Source      string    `json:"source" index:"keyword"`
 	RecordedAt  time.Time `json:"recorded_at" index:"date"`
-	KnownAt     time.Time `json:"told_at,omitzero" index:"date" doc:"when it arrived, if that is not when it says that it was recorded"`
+	KnownAt     time.Time `json:"told_at,omitzero" index:"date" doc:"when it arrived, if that differs from recorded_at"`
 	Agent       string    `json:"agent,omitempty" index:"keyword"`
 	Run         string    `json:"run,omitempty" index:"keyword"`
 	LogsURL     string    `json:"logs_url,omitempty" index:"keyword"`
@@ -324,14 +324,14 @@ type DecisionFacts struct {
 	Chosen      string    `json:"chosen,omitempty" index:"keyword"`
 	Rationale   string    `json:"rationale,omitempty" index:"text"`
 	Options     []Option  `json:"options,omitempty" index:"nested"`
-	Claims      *Claims   `json:"claims,omitempty" doc:"what the agent says about the result"`
-	Total       int64     `json:"total,omitempty" index:"long" doc:"decisions recorded for the change"`
+	Claims      *Claims   `json:"claims,omitempty" doc:"what the agent states about the result"`
+	Total       int64     `json:"total,omitempty" index:"long" doc:"number of decisions recorded for the change"`
 }
 
 // AuthorizationFact is what the policy says about the change, and what the agent claims.
 type AuthorizationFact struct {
 	Verdict      string   `json:"verdict,omitempty" schema:"enum=autonomous|review-required|approval-required|forbidden" index:"keyword"`
-	Satisfied    bool     `json:"satisfied" index:"boolean" doc:"what the verdict requires was given at the merge, or now if the change is not merged"`
+	Satisfied    bool     `json:"satisfied" index:"boolean" doc:"whether what the verdict requires was given: at the merge, or now if the change is not merged"`
 	Rule         string   `json:"rule,omitempty" index:"keyword" doc:"rule of the policy that decided"`
 	Reasons      []string `json:"reasons,omitempty" index:"keyword"`
 	PolicyDigest string   `json:"policy_digest,omitempty" index:"keyword"`
@@ -356,14 +356,14 @@ type ApprovalFact struct {
 	ExpiresAt time.Time `json:"expires_at,omitzero" index:"date"`
 	Scope     []string  `json:"scope,omitempty" index:"keyword"`
 	Reference string    `json:"reference,omitempty" index:"keyword"`
-	Tier      string    `json:"tier,omitempty" index:"keyword" doc:"who says so"`
+	Tier      string    `json:"tier,omitempty" index:"keyword" doc:"the best witness of this: claimed, signed, observed or human"`
 }
 
 // A RunFact is a run of an agent by one of its names: id, trace, or address of
 // the log.
 type RunFact struct {
 	ID        string   `json:"id" index:"keyword"`
-	NamedBy   []string `json:"named_by" index:"keyword" doc:"decision, trailer, action"`
+	NamedBy   []string `json:"named_by" index:"keyword" doc:"what names the run: decision, trailer or action"`
 	Confirmed bool     `json:"confirmed" index:"boolean" doc:"the run's own log names a commit of the change; a trailer alone is a claim"`
 }
 
@@ -377,11 +377,11 @@ type TrailerFact struct {
 // ReviewFacts is who reviewed, and the newest verdicts.
 type ReviewFacts struct {
 	Reviewers        []string        `json:"reviewers,omitempty" index:"keyword" doc:"everyone who reviewed"`
-	Approvers        []string        `json:"approvers,omitempty" index:"keyword" doc:"whose newest verdict is an approval"`
-	ChangesRequested []string        `json:"changes_requested_by,omitempty" index:"keyword" doc:"whose newest verdict asks for changes"`
-	ApprovedSHA      string          `json:"approved_sha,omitempty" index:"keyword" doc:"commit of the newest standing approval"`
+	Approvers        []string        `json:"approvers,omitempty" index:"keyword" doc:"accounts whose newest verdict is an approval"`
+	ChangesRequested []string        `json:"changes_requested_by,omitempty" index:"keyword" doc:"accounts whose newest verdict asks for changes"`
+	ApprovedSHA      string          `json:"approved_sha,omitempty" index:"keyword" doc:"commit of the newest approval that was not withdrawn"`
 	ApprovedAt       time.Time       `json:"approved_at,omitzero" index:"date"`
-	Independent      bool            `json:"independent" index:"boolean" doc:"a person other than author, agent and delegator approved the commit that counts, in time"`
+	Independent      bool            `json:"independent" index:"boolean" doc:"an independent person approved, in time, the commit that was merged or is the newest"`
 	Verdicts         []ReviewVerdict `json:"verdicts,omitempty" index:"nested"`
 }
 
@@ -392,16 +392,16 @@ type ReviewVerdict struct {
 	Verdict      string    `json:"verdict" index:"keyword"`
 	CommitSHA    string    `json:"commit_sha,omitempty" index:"keyword"`
 	SubmittedAt  time.Time `json:"submitted_at" index:"date"`
-	Tier         string    `json:"tier,omitempty" index:"keyword" doc:"who says so"`
+	Tier         string    `json:"tier,omitempty" index:"keyword" doc:"the best witness of this: claimed, signed, observed or human"`
 }
 
 // ValidationFacts sums up the newest run of each CI job on the commit that counts: the merge
 // commit or the head, or else the newest tested commit.
 type ValidationFacts struct {
-	Conclusion string    `json:"conclusion" index:"keyword" doc:"the worst among the jobs"`
+	Conclusion string    `json:"conclusion" index:"keyword" doc:"the worst conclusion of the jobs"`
 	CommitSHA  string    `json:"commit_sha,omitempty" index:"keyword"`
 	Current    bool      `json:"current" index:"boolean" doc:"the tested commit is the head or the merge commit"`
-	Claimed    string    `json:"claimed,omitempty" index:"keyword" doc:"conclusion that the agent itself reported, if a CI system reported another"`
+	Claimed    string    `json:"claimed,omitempty" index:"keyword" doc:"conclusion that the agent stated, if a CI system reported another one"`
 	Passed     int64     `json:"passed" index:"long"`
 	Failed     int64     `json:"failed" index:"long"`
 	Skipped    int64     `json:"skipped" index:"long"`
@@ -413,7 +413,7 @@ type ValidationFacts struct {
 type JobFact struct {
 	Name       string    `json:"name" index:"keyword"`
 	Provider   string    `json:"provider,omitempty" index:"keyword"`
-	Workflow   string    `json:"workflow,omitempty" index:"keyword" doc:"the workflow of the job: jobs with one name in two workflows are two jobs"`
+	Workflow   string    `json:"workflow,omitempty" index:"keyword" doc:"the workflow of the job; jobs with the same name in two workflows are two jobs"`
 	Conclusion string    `json:"conclusion" index:"keyword"`
 	At         time.Time `json:"at" index:"date"`
 	URL        string    `json:"url,omitempty" index:"keyword"`
@@ -428,7 +428,7 @@ type DeploymentFact struct {
 	At          time.Time `json:"at" index:"date"`
 	CommitSHA   string    `json:"commit_sha,omitempty" index:"keyword"`
 	Deployer    string    `json:"deployer,omitempty" index:"keyword"`
-	Tier        string    `json:"tier,omitempty" index:"keyword" doc:"who says so"`
+	Tier        string    `json:"tier,omitempty" index:"keyword" doc:"the best witness of this: claimed, signed, observed or human"`
 }
 
 // ScanFact is one report.
@@ -441,7 +441,7 @@ type ScanFact struct {
 	Findings  int64     `json:"findings" index:"long"`
 	Highest   string    `json:"highest,omitempty" index:"keyword"`
 	Scanned   bool      `json:"scanned" index:"boolean" doc:"the report shows that something was scanned; otherwise a report without findings proves nothing"`
-	Tier      string    `json:"tier,omitempty" index:"keyword" doc:"who says so"`
+	Tier      string    `json:"tier,omitempty" index:"keyword" doc:"the best witness of this: claimed, signed, observed or human"`
 }
 
 // GateFact is a decision of the gate.
@@ -454,7 +454,7 @@ type GateFact struct {
 
 // ControlFacts is the controls that apply to the change.
 type ControlFacts struct {
-	Tags       []string `json:"tags,omitempty" index:"keyword" doc:"exactly as the compliance team wrote them"`
+	Tags       []string `json:"tags,omitempty" index:"keyword" doc:"tags of the controls that apply to the change, as the control matrix writes them"`
 	Frameworks []string `json:"frameworks,omitempty" index:"keyword" doc:"names of the frameworks of these controls"`
 	// The tags by the status of their control. In Resolved, which search engines flatten, status and tag of
 	// different controls cannot be told apart.
@@ -462,9 +462,9 @@ type ControlFacts struct {
 	Missing      []string `json:"missing,omitempty" index:"keyword" doc:"tags of the controls for which some evidence is missing"`
 	Pending      []string `json:"pending,omitempty" index:"keyword" doc:"tags of the controls for which some evidence is missing that an open change may still get"`
 	NotEvaluated []string `json:"not_evaluated,omitempty" index:"keyword" doc:"tags of the controls for which nothing says what evidence is required"`
-	NotAsked     []string `json:"not_asked,omitempty" index:"keyword" doc:"tags of the controls whose evidence is required of agents only, where a person made the change"`
+	NotAsked     []string `json:"not_asked,omitempty" index:"keyword" doc:"tags of the controls that require evidence only for changes by agents, if a person made this change"`
 	// Resolved is what each tag means.
-	Resolved     []ResolvedControl `json:"resolved,omitempty" doc:"what each tag means, and what is missing for it"`
+	Resolved     []ResolvedControl `json:"resolved,omitempty" doc:"meaning and status of each tag"`
 	MatrixDigest string            `json:"matrix_digest,omitempty" index:"keyword" doc:"digest of the control matrix"`
 }
 
@@ -474,13 +474,13 @@ type ResolvedControl struct {
 	Tag       string   `json:"tag" index:"keyword"`
 	Match     string   `json:"match" schema:"enum=exact|renumbered|related|custom|unknown" index:"keyword"`
 	Framework string   `json:"framework,omitempty" index:"keyword"`
-	Version   string   `json:"version,omitempty" index:"keyword" doc:"version of the framework to which the number belongs"`
+	Version   string   `json:"version,omitempty" index:"keyword" doc:"version of the framework in which the control has this number"`
 	ID        string   `json:"id,omitempty" index:"keyword"`
-	Title     string   `json:"title,omitempty" index:"none" doc:"in the wording of the matrix, or in our own if it has none"`
-	Related   []string `json:"related,omitempty" index:"keyword" doc:"the current numbers, or those of which it is a part"`
+	Title     string   `json:"title,omitempty" index:"none" doc:"title in the control matrix, or a short description by changetrail"`
+	Related   []string `json:"related,omitempty" index:"keyword" doc:"current numbers of the control, or of the controls that contain it"`
 	Note      string   `json:"note,omitempty" index:"none"`
-	Verified  bool     `json:"verified" index:"boolean" doc:"what the catalogue says was checked against a source"`
-	Status    string   `json:"status,omitempty" schema:"enum=shown|missing|pending|not-evaluated|not-asked" index:"keyword" doc:"whether the record shows it; not-evaluated: nothing says what evidence is required; not-asked: all evidence is required of agents only, and a person made the change"`
-	Evidence  []string `json:"evidence,omitempty" index:"keyword" doc:"parts of a record that show it, if they are required of the change"`
-	Missing   []string `json:"missing,omitempty" index:"keyword" doc:"which of these parts this record lacks"`
+	Verified  bool     `json:"verified" index:"boolean" doc:"whether the number of the control was checked against the standard"`
+	Status    string   `json:"status,omitempty" schema:"enum=shown|missing|pending|not-evaluated|not-asked" index:"keyword" doc:"whether the record shows the control: shown, missing, pending; not-evaluated: no required evidence is listed; not-asked: evidence is required only for changes by agents, and a person made this one"`
+	Evidence  []string `json:"evidence,omitempty" index:"keyword" doc:"kinds of evidence that the control requires of this change"`
+	Missing   []string `json:"missing,omitempty" index:"keyword" doc:"kinds of required evidence that the record lacks"`
 }

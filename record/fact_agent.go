@@ -14,8 +14,8 @@ type Agent struct {
 
 // A Trigger is what made the agent start.
 type Trigger struct {
-	Kind     string `json:"kind" schema:"required,enum=scan|alert|ticket|issue|incident|prompt|test-failure|schedule|request|other" doc:"what kind of thing it was"`
-	ID       string `json:"id,omitempty" schema:"max=512" doc:"its id in the system that it is from: scan id, ticket, alert"`
+	Kind     string `json:"kind" schema:"required,enum=scan|alert|ticket|issue|incident|prompt|test-failure|schedule|request|other" doc:"kind of the trigger"`
+	ID       string `json:"id,omitempty" schema:"max=512" doc:"its id in its own system: scan id, ticket, alert"`
 	Digest   string `json:"digest,omitempty" schema:"format=digest" doc:"digest of the report that was read"`
 	Finding  string `json:"finding,omitempty" schema:"max=256" doc:"the finding in that report, by any of its names (CVE, GHSA, OSV id, rule)"`
 	Severity string `json:"severity,omitempty" schema:"enum=critical|high|medium|low|none|unknown"`
@@ -37,16 +37,16 @@ type Option struct {
 
 // A Claim is the authorization that the agent says it has.
 type Claim struct {
-	Scope     []string `json:"scope,omitempty" schema:"maxitems=100,max=512" doc:"what it says it may touch"`
+	Scope     []string `json:"scope,omitempty" schema:"maxitems=100,max=512" doc:"services and paths that the agent states it may change"`
 	Verdict   string   `json:"verdict,omitempty" schema:"enum=autonomous|review-required|approval-required|forbidden"`
 	GrantedBy string   `json:"granted_by,omitempty" schema:"max=256"`
-	Policy    string   `json:"policy,omitempty" schema:"max=256" doc:"name or digest of the policy it relies on"`
+	Policy    string   `json:"policy,omitempty" schema:"max=256" doc:"name or digest of the policy that the agent used"`
 }
 
 // A DependencyUpdate is one dependency and its change from one version to another.
 type DependencyUpdate struct {
 	Name      string `json:"name" schema:"required,min=1,max=256"`
-	Ecosystem string `json:"ecosystem,omitempty" schema:"max=64" doc:"as in OSV: npm, PyPI, Go, Maven, crates.io"`
+	Ecosystem string `json:"ecosystem,omitempty" schema:"max=64" doc:"name of the ecosystem as in OSV: npm, PyPI, Go, Maven, crates.io"`
 	From      string `json:"from,omitempty" schema:"max=128"`
 	To        string `json:"to,omitempty" schema:"max=128"`
 }
@@ -55,18 +55,18 @@ type DependencyUpdate struct {
 type Decision struct {
 	Agent         Agent    `json:"agent" schema:"required"`
 	Trigger       *Trigger `json:"trigger,omitempty" doc:"what made the agent start"`
-	Options       []Option `json:"options,omitempty" schema:"maxitems=50" doc:"the options evaluated, the chosen one among them"`
+	Options       []Option `json:"options,omitempty" schema:"maxitems=50" doc:"all options that were considered, including the chosen one"`
 	Chosen        string   `json:"chosen,omitempty" schema:"max=128" doc:"id of the chosen option; may be omitted if one option has the outcome chosen"`
 	Rationale     string   `json:"rationale,omitempty" schema:"max=8192"`
 	Authorization *Claim   `json:"authorization,omitempty" doc:"the authorization that the agent claims"`
 	Service       string   `json:"service,omitempty" schema:"max=256"`
-	Claims        *Claims  `json:"claims,omitempty" doc:"what the agent says about the result; compared with what CI and the code host say"`
+	Claims        *Claims  `json:"claims,omitempty" doc:"what the agent states about the result; it is compared with what the CI system and the code host report"`
 }
 
 // Claims are what an agent says about its own work.
 type Claims struct {
-	Tests string   `json:"tests,omitempty" schema:"enum=passed|failed|not-run" index:"keyword" doc:"how the tests ended, as the agent says"`
-	Files []string `json:"files,omitempty" schema:"maxitems=3000,max=1024" index:"keyword" doc:"paths that it says it changed, all of them"`
+	Tests string   `json:"tests,omitempty" schema:"enum=passed|failed|not-run" index:"keyword" doc:"how the tests ended, as the agent states"`
+	Files []string `json:"files,omitempty" schema:"maxitems=3000,max=1024" index:"keyword" doc:"all paths that the agent states it changed"`
 }
 
 // An Action is one thing that the agent did.

@@ -10,7 +10,7 @@ type Review struct {
 	ReviewerType string    `json:"reviewer_type,omitempty" schema:"enum=human|bot|agent"`
 	Verdict      string    `json:"verdict" schema:"required,enum=approved|changes-requested|commented|dismissed"`
 	CommitSHA    string    `json:"commit_sha,omitempty" schema:"format=commit" doc:"the commit that was reviewed"`
-	SubmittedAt  time.Time `json:"submitted_at,omitzero" doc:"when; the time of the event if omitted"`
+	SubmittedAt  time.Time `json:"submitted_at,omitzero" doc:"if omitted, the time of the event"`
 	URL          string    `json:"url,omitempty" schema:"max=2048"`
 	ReviewID     string    `json:"review_id,omitempty" schema:"max=256" doc:"the review's id at the code host; a dismissal names the review that it withdraws"`
 	ChangeState  string    `json:"change_state,omitempty" schema:"enum=open|merged|closed" doc:"state of the change when the review was given, if the code host states that and no time"`
@@ -21,7 +21,7 @@ type Review struct {
 type Approval struct {
 	Approver  string    `json:"approver" schema:"required,min=1,max=256"`
 	Verdict   string    `json:"verdict,omitempty" schema:"enum=granted|refused" doc:"granted if omitted; refused withdraws what this person granted before"`
-	Scope     []string  `json:"scope,omitempty" schema:"maxitems=100,max=512" doc:"what it covers: services, paths"`
+	Scope     []string  `json:"scope,omitempty" schema:"maxitems=100,max=512" doc:"services and paths that the approval covers"`
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 	Reference string    `json:"reference,omitempty" schema:"max=2048" doc:"ticket or URL where it was given"`
 	Reason    string    `json:"reason,omitempty" schema:"max=2048"`
@@ -63,15 +63,15 @@ type Merged struct {
 	Revision
 	MergeSHA string    `json:"merge_sha,omitempty" schema:"format=commit"`
 	MergedBy string    `json:"merged_by,omitempty" schema:"max=256"`
-	MergedAt time.Time `json:"merged_at,omitzero" doc:"when; the time of the event if omitted"`
-	Earlier  bool      `json:"earlier,omitzero" doc:"it was merged some time before the event, which does not say when"`
+	MergedAt time.Time `json:"merged_at,omitzero" doc:"if omitted, the time of the event"`
+	Earlier  bool      `json:"earlier,omitzero" doc:"the change was merged before the event, at a time that the event does not state"`
 }
 
 // A Closed says that a change was closed without being merged.
 type Closed struct {
 	Revision
 	ClosedBy string    `json:"closed_by,omitempty" schema:"max=256"`
-	ClosedAt time.Time `json:"closed_at,omitzero" doc:"when; the time of the event if omitted"`
+	ClosedAt time.Time `json:"closed_at,omitzero" doc:"if omitted, the time of the event"`
 }
 
 // A Deployment says that a commit reached an environment.
@@ -107,7 +107,7 @@ type IdentityRefused struct {
 // A Pushed says that commits reached a branch.
 type Pushed struct {
 	Branch     string   `json:"branch" schema:"required,min=1,max=512"`
-	Default    bool     `json:"default,omitempty" doc:"changes are merged into this branch: a push to it is a change of its own, unless a merge made it"`
+	Default    bool     `json:"default,omitempty" doc:"true for a branch into which changes are merged: a push to it is a change of its own, unless a merge made it"`
 	Before     string   `json:"before,omitempty" schema:"format=commit"`
 	After      string   `json:"after" schema:"required,format=commit" doc:"the newest commit"`
 	Forced     bool     `json:"forced,omitempty"`
@@ -115,9 +115,9 @@ type Pushed struct {
 	PusherType string   `json:"pusher_type,omitempty" schema:"enum=human|bot|agent"`
 	Commits    []Commit `json:"commits,omitempty" schema:"maxitems=250" doc:"oldest first; if there are more, the newest ones"`
 	Files      []string `json:"files,omitempty" schema:"maxitems=3000,max=1024" doc:"paths changed by the commits"`
-	NoFiles    bool     `json:"no_files,omitzero" doc:"the code host lists the paths of each commit, and there are none"`
+	NoFiles    bool     `json:"no_files,omitzero" doc:"true if the code host lists the paths of each commit, and there are none"`
 	Partial    bool     `json:"partial,omitzero" doc:"not all commits or files of the push are listed, for example because of a limit of the code host"`
-	URL        string   `json:"url,omitempty" schema:"max=2048" doc:"where the difference can be read"`
+	URL        string   `json:"url,omitempty" schema:"max=2048" doc:"URL of the diff"`
 	Repository string   `json:"repository,omitempty" schema:"max=512"`
 }
 
@@ -127,7 +127,7 @@ type Commit struct {
 	Author   string    `json:"author,omitempty" schema:"max=256" doc:"account; the name if no account is known"`
 	Email    string    `json:"email,omitempty" schema:"max=256"`
 	Subject  string    `json:"subject,omitempty" schema:"max=512" doc:"first line of the message"`
-	Trailers []Trailer `json:"trailers,omitempty" schema:"maxitems=50" doc:"those that name agents, from the whole message"`
+	Trailers []Trailer `json:"trailers,omitempty" schema:"maxitems=50" doc:"trailers of the whole message that name agents"`
 	Merge    bool      `json:"merge,omitzero" doc:"it merges commits of the base branch into the change and has no content of its own"`
 }
 

@@ -13,7 +13,7 @@ import (
 // in it were replaced.
 type Masking struct {
 	At     time.Time `json:"at" index:"date"`
-	By     string    `json:"by,omitempty" index:"keyword" doc:"who did it"`
+	By     string    `json:"by,omitempty" index:"keyword" doc:"who masked it"`
 	Rules  []string  `json:"rules,omitempty" index:"keyword" doc:"rules that found a secret"`
 	Was    string    `json:"was,omitempty" index:"keyword" doc:"digest of its data before"`
 	Is     string    `json:"is,omitempty" index:"keyword" doc:"digest of its data now"`

@@ -7,11 +7,11 @@ import "time"
 type MergeSnapshot struct {
 	Answers    *Answers `json:"answers,omitempty"`
 	Gaps       []string `json:"gaps,omitempty" index:"keyword"`
-	Verdict    string   `json:"verdict,omitempty" index:"keyword" doc:"of the policy that is in force now"`
-	Satisfied  bool     `json:"satisfied" index:"boolean" doc:"what the verdict requires was given"`
+	Verdict    string   `json:"verdict,omitempty" index:"keyword" doc:"verdict of the policy"`
+	Satisfied  bool     `json:"satisfied" index:"boolean" doc:"whether what the verdict requires was given"`
 	Approvers  []string `json:"approvers,omitempty" index:"keyword"`
-	Conclusion string   `json:"conclusion,omitempty" index:"keyword" doc:"of the tests"`
-	Events     int64    `json:"events" index:"long" doc:"events that had happened"`
+	Conclusion string   `json:"conclusion,omitempty" index:"keyword" doc:"conclusion of the tests"`
+	Events     int64    `json:"events" index:"long" doc:"number of events that had happened"`
 }
 
 // MergeSnapshot sums up r, which must be judged.

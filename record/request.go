@@ -13,8 +13,8 @@ const TypeRequestReceived = "dev.changetrail.request.received.v1"
 // prompt, an alert, an incident. A decision names it as its trigger, by id, URL or digest.
 type Request struct {
 	Kind       string    `json:"kind" schema:"required,enum=ticket|issue|prompt|alert|incident|request|other" doc:"what it is; a request is a comment that asks somebody to do something"`
-	ID         string    `json:"id,omitempty" schema:"max=512" doc:"its id in the system that it is from, such as PAY-12 or acme/payments#42"`
-	URL        string    `json:"url,omitempty" schema:"max=2048" doc:"its page"`
+	ID         string    `json:"id,omitempty" schema:"max=512" doc:"its id in its own system, such as PAY-12 or acme/payments#42"`
+	URL        string    `json:"url,omitempty" schema:"max=2048" doc:"URL of its page"`
 	Title      string    `json:"title,omitempty" schema:"max=512"`
 	Author     string    `json:"author,omitempty" schema:"max=256" doc:"account of the person who asks: who wrote it, or who assigned it to an agent"`
 	AuthorID   string    `json:"author_id,omitempty" schema:"max=128" doc:"stable number of that account"`

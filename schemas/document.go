@@ -20,14 +20,14 @@ import (
 
 // An EventDocument is one enriched event as it is stored in the search index.
 type EventDocument struct {
-	Timestamp  time.Time       `json:"@timestamp" schema:"required" index:"date" doc:"when it happened, as the event says"`
+	Timestamp  time.Time       `json:"@timestamp" schema:"required" index:"date" doc:"when it happened, as the event states"`
 	Message    string          `json:"message,omitempty" index:"text"`
 	ECS        record.Version  `json:"ecs"`
 	DataStream DataStream      `json:"data_stream"`
 	Event      EventFields     `json:"event"`
-	Tags       []string        `json:"tags,omitempty" index:"keyword" doc:"the control tags of the change"`
+	Tags       []string        `json:"tags,omitempty" index:"keyword" doc:"tags of the controls that apply to the change"`
 	Service    *record.Service `json:"service,omitempty"`
-	User       *record.User    `json:"user,omitempty" doc:"who did it"`
+	User       *record.User    `json:"user,omitempty" doc:"the account that did it"`
 	GenAI      *record.GenAI   `json:"gen_ai,omitempty"`
 	Package    *record.Package `json:"package,omitempty"`
 	Trace      *Trace          `json:"trace,omitempty"`
@@ -47,12 +47,12 @@ type EventFields struct {
 	Kind     string    `json:"kind" index:"keyword"`
 	Category []string  `json:"category" index:"keyword"`
 	Type     []string  `json:"type" index:"keyword"`
-	Action   string    `json:"action" index:"keyword" doc:"what happened, as decision-recorded"`
+	Action   string    `json:"action" index:"keyword" doc:"what happened, such as decision-recorded"`
 	Dataset  string    `json:"dataset" index:"keyword"`
 	Module   string    `json:"module" index:"keyword"`
 	Provider string    `json:"provider" index:"keyword" doc:"source of the CloudEvent"`
 	Outcome  string    `json:"outcome,omitempty" index:"keyword"`
-	Created  time.Time `json:"created" index:"date" doc:"when the broker took it"`
+	Created  time.Time `json:"created" index:"date" doc:"when the event arrived: at the gateway, or else at the broker"`
 	Sequence string    `json:"sequence,omitempty" index:"keyword"`
 	URL      string    `json:"url,omitempty" index:"keyword"`
 }
@@ -67,35 +67,35 @@ type EventTrail struct {
 	Event       EventIdentity        `json:"event"`
 	Change      *EventChange         `json:"change,omitempty"`
 	Repository  record.Repository    `json:"repository" index:"keyword"`
-	Fact        string               `json:"fact,omitempty" index:"keyword" doc:"what the event states, whoever sent it in whatever format: review-submitted, approval-granted, change-merged …"`
-	Verdict     string               `json:"verdict,omitempty" index:"keyword" doc:"of a review, an approval or a gate: approved, changes-requested, granted, refused, …"`
+	Fact        string               `json:"fact,omitempty" index:"keyword" doc:"what the event states, the same for every format and sender: review-submitted, approval-granted, change-merged and others"`
+	Verdict     string               `json:"verdict,omitempty" index:"keyword" doc:"verdict of a review, an approval or a gate: approved, changes-requested, granted, refused and others"`
 	Service     *record.ServiceFacts `json:"service,omitempty"`
 	Control     *record.ControlFacts `json:"control,omitempty"`
 	Environment []string             `json:"environment,omitempty" index:"keyword"`
-	Run         []string             `json:"run,omitempty" index:"keyword" doc:"names of the run of an agent that a decision or an action belongs to: its id, the address of its log, its trace"`
-	Refs        []record.Ref         `json:"refs,omitempty" index:"keyword" doc:"names under which changes find the event that it does not name: of a commit, a report, a finding, a run, an artifact"`
-	Leads       []record.Lead        `json:"leads,omitempty" doc:"names under which a change looks, too, that the event belongs to"`
-	Tool        string               `json:"tool,omitempty" index:"keyword" doc:"tool that an action used, or that made a report"`
-	Files       []string             `json:"files,omitempty" index:"keyword" doc:"paths that an action or a revision changed, at most 50"`
-	Data        jsontext.Value       `json:"data,omitempty" index:"kept" doc:"data of the event, kept and not searched; reports are left out"`
-	DataText    string               `json:"data_text,omitempty" index:"none" doc:"data of the event where it is nested too deeply for the engines"`
+	Run         []string             `json:"run,omitempty" index:"keyword" doc:"names of the agent run to which a decision or an action belongs: its id, the URL of its log, its trace id"`
+	Refs        []record.Ref         `json:"refs,omitempty" index:"keyword" doc:"commits, reports, findings, runs and artifacts that the event names; a change that names one of them too finds the event by it"`
+	Leads       []record.Lead        `json:"leads,omitempty" doc:"further commits, reports, findings, runs and artifacts by which the change of this event finds other events"`
+	Tool        string               `json:"tool,omitempty" index:"keyword" doc:"the tool that an action used or that made a report"`
+	Files       []string             `json:"files,omitempty" index:"keyword" doc:"paths that an action, or a new head of the change, changed; at most 50"`
+	Data        jsontext.Value       `json:"data,omitempty" index:"kept" doc:"data of the event without reports; stored, but not searchable"`
+	DataText    string               `json:"data_text,omitempty" index:"none" doc:"data of the event as text, if it is nested too deeply for the search engine"`
 }
 
 // EventIdentity is the identity of the CloudEvent.
 type EventIdentity struct {
 	Type     string `json:"type" index:"keyword"`
-	Digest   string `json:"digest" index:"keyword" doc:"digest over type, change, time and data; tells a repeat from a conflict"`
+	Digest   string `json:"digest" index:"keyword" doc:"digest of type, change, time and data; it distinguishes a repeated event from a different one with the same id"`
 	AuthType string `json:"authtype,omitempty" index:"keyword"`
 	AuthID   string `json:"authid,omitempty" index:"keyword"`
 	DataRef  string `json:"dataref,omitempty" index:"keyword"`
 	// How much is to be thought of what it says.
-	Witness  string `json:"witness" schema:"enum=claimed|signed|observed|human" index:"keyword" doc:"what the credential is worth that the event came with, about what it says"`
+	Witness  string `json:"witness" schema:"enum=claimed|signed|observed|human" index:"keyword" doc:"how far the event can be believed, by the credential that it came with (docs/trust.md)"`
 	Sender   string `json:"sender,omitempty" index:"keyword" doc:"who sent it, by the credential: agent:ID, platform:NAME or person:ACCOUNT"`
-	Imported bool   `json:"imported,omitempty" index:"boolean" doc:"event.created is what the sender states, who may bring in history"`
+	Imported bool   `json:"imported,omitempty" index:"boolean" doc:"the sender states when the event arrived (event.created), because it imports history"`
 	// What was done to the content.
-	ContentMode string   `json:"content_mode,omitempty" index:"keyword" doc:"how much of prompts and of the arguments and results of tools is kept: metadata-only, redacted or full"`
-	Masked      string   `json:"masked,omitempty" index:"none" doc:"that it was changed after it was kept: when, by whom, which rules, digests before and after"`
-	Redacted    []string `json:"redacted,omitempty" index:"keyword" doc:"rules that found secrets, which were replaced"`
+	ContentMode string   `json:"content_mode,omitempty" index:"keyword" doc:"how much of prompts, and of arguments and results of tools, is stored: metadata-only, redacted or full"`
+	Masked      string   `json:"masked,omitempty" index:"none" doc:"if secrets were masked after the event was stored: when, by whom, by which rules, and the digests before and after"`
+	Redacted    []string `json:"redacted,omitempty" index:"keyword" doc:"rules that found secrets in the event; the secrets were replaced before it was stored"`
 }
 
 // EventChange is the change that an event is about.

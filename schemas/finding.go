@@ -14,21 +14,21 @@ import (
 // the status closed.
 type Finding struct {
 	Timestamp time.Time       `json:"@timestamp" schema:"required" index:"date" doc:"time of the newest event of the change"`
-	Message   string          `json:"message,omitempty" index:"text" doc:"the finding in words"`
+	Message   string          `json:"message,omitempty" index:"text" doc:"the gap in words"`
 	ECS       record.Version  `json:"ecs"`
 	Event     record.ECSEvent `json:"event"`
 	Rule      FindingRule     `json:"rule"`
-	Tags      []string        `json:"tags,omitempty" index:"keyword" doc:"the control tags of the change"`
+	Tags      []string        `json:"tags,omitempty" index:"keyword" doc:"tags of the controls that apply to the change"`
 	Service   *record.Service `json:"service,omitempty"`
-	User      *record.User    `json:"user,omitempty" doc:"who opened the change"`
+	User      *record.User    `json:"user,omitempty" doc:"the account that opened the change"`
 	GenAI     *record.GenAI   `json:"gen_ai,omitempty"`
 	Trail     FindingTrail    `json:"changetrail"`
 }
 
 // FindingRule is ECS rule.*.
 type FindingRule struct {
-	Name        string `json:"name" index:"keyword" doc:"the gap, as in changetrail.gaps"`
-	Description string `json:"description" index:"none" doc:"what it means"`
+	Name        string `json:"name" index:"keyword" doc:"name of the gap, as in changetrail.gaps"`
+	Description string `json:"description" index:"none" doc:"what the gap means"`
 }
 
 // FindingTrail is changetrail.* of a finding.
@@ -53,13 +53,13 @@ type FindingChange struct {
 
 // FindingFacts is the finding itself.
 type FindingFacts struct {
-	Kind     string `json:"kind" index:"keyword" doc:"as in changetrail.gaps"`
-	Severity string `json:"severity" schema:"enum=high|medium|low" index:"keyword" doc:"how much it weighs"`
-	Status   string `json:"status" schema:"enum=open|closed" index:"keyword" doc:"closed: evidence that came later fills the gap"`
-	AtMerge  bool   `json:"at_merge" index:"boolean" doc:"it was so when the change was merged, whatever came later"`
+	Kind     string `json:"kind" index:"keyword" doc:"name of the gap, as in changetrail.gaps"`
+	Severity string `json:"severity" schema:"enum=high|medium|low" index:"keyword" doc:"how severe the gap is"`
+	Status   string `json:"status" schema:"enum=open|closed" index:"keyword" doc:"open, or closed by evidence that arrived later"`
+	AtMerge  bool   `json:"at_merge" index:"boolean" doc:"the gap existed when the change was merged"`
 	Claimed  string `json:"claimed,omitempty" index:"none"`
 	Observed string `json:"observed,omitempty" index:"none"`
-	Revision int64  `json:"revision" index:"long" doc:"of the record that says so"`
+	Revision int64  `json:"revision" index:"long" doc:"revision of the record that opened or closed the gap"`
 }
 
 var findingEncoder = encoderOf(reflect.TypeFor[Finding](), byName)
