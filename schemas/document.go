@@ -109,10 +109,11 @@ type EventChange struct {
 
 // Datasets and index names of the contract, section 4.
 const (
-	EventDataset  = "changetrail.event"
-	RecordDataset = "changetrail.record"
-	RecordsAlias  = "changetrail-records"
-	FindingsAlias = "changetrail-findings"
+	EventDataset   = "changetrail.event"
+	RecordDataset  = "changetrail.record"
+	FindingDataset = "changetrail.finding"
+	RecordsAlias   = "changetrail-records"
+	FindingsAlias  = "changetrail-findings"
 )
 
 // EventIndex returns the data stream of the enriched events of a namespace.

@@ -88,7 +88,7 @@ func Findings(r *record.Record, former []string) iter.Seq[*Finding] {
 		c := r.Trail.Change
 		f := Finding{
 			Timestamp: r.Timestamp, ECS: r.ECS, Tags: r.Tags, Service: r.Service, User: r.User, GenAI: r.GenAI,
-			Event: record.ECSEvent{Kind: "alert", Category: []string{"configuration"}, Type: []string{"info"}, Dataset: "changetrail.finding", Module: "changetrail", URL: c.URL},
+			Event: record.ECSEvent{Kind: "alert", Category: []string{"configuration"}, Type: []string{"info"}, Dataset: FindingDataset, Module: "changetrail", URL: c.URL},
 			Trail: FindingTrail{
 				Change:  FindingChange{c.ID, c.Repository, c.Number, c.Title, c.URL, c.State, c.Kind, c.InitiatedBy, c.MergedAt},
 				Service: r.Trail.Service,

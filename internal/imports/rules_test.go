@@ -22,7 +22,7 @@ var layers = []layer{
 		"agents", "blobs/blobtest", "blobs/s3", "controls", "evidence", "ingest/platform", "internal/identity", "internal/say", "internal/secrets", "policy", "schemas",
 	}},
 	{"Readers of events, and connections to other systems", []string{
-		"agents/notes", "blobs/cloud", "ingest", "ingest/otlp", "query", "replay", "stream", "internal/config", "internal/corpus", "internal/servers", "internal/telemetry",
+		"agents/notes", "blobs/cloud", "ingest", "ingest/otlp", "query", "replay", "schemas/ocsf", "stream", "internal/config", "internal/corpus", "internal/servers", "internal/telemetry",
 	}},
 	{"Services, and the library for agents", []string{
 		"enricher", "producer", "sinks", "sinks/setup", "internal/access", "internal/embedded", "internal/kafkatest", "internal/siem/detect",
@@ -32,7 +32,7 @@ var layers = []layer{
 		"internal/instances", "internal/workload", "gate", "siem",
 	}},
 	{"Combinations of these", []string{
-		"gateway/mcp", "sinks/elasticsearch", "sinks/opensearch", "internal/archive", "internal/noting", "internal/standalone",
+		"gateway/mcp", "sinks/elasticsearch", "sinks/opensearch", "internal/archive", "internal/noting", "internal/produced", "internal/standalone",
 		"audit",
 	}},
 	{"Masking of stored data", []string{"internal/masking"}},
@@ -55,7 +55,7 @@ var owners = map[string][]string{
 	"github.com/cockroachdb/pebble":          {"enricher"},
 	"github.com/twmb/franz-go/pkg/kadm":      {"stream", "internal/servers"},
 	"github.com/twmb/franz-go/pkg/kgo":       {"stream", "producer", "enricher", "internal/servers"},
-	"github.com/cloudevents/sdk-go":          {"producer", "producer/kafkago", "gateway", "agents/hook", "gateway/mcp", "internal/demo", "internal/workload", "internal/cli", "internal/siem/detecttest"},
+	"github.com/cloudevents/sdk-go":          {"producer", "producer/kafkago", "gateway", "agents/hook", "gateway/mcp", "internal/demo", "internal/workload", "internal/cli", "internal/siem/detecttest", "internal/produced"},
 	"github.com/spf13/cobra":                 {"internal/cli"},
 	"github.com/twmb/franz-go/pkg/kfake":     {"internal/embedded", "internal/kafkatest"},
 	"modernc.org/sqlite":                     {"sinks/local"},

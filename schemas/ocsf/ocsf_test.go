@@ -1,0 +1,60 @@
+package ocsf_test
+
+import (
+	"testing"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/changetrail/changetrail/schemas/ocsf"
+)
+
+// seeds are one document of each kind, with the least that it may have, and one whose data repeat a
+// name.
+var seeds = []string{
+	`{"@timestamp":"2026-03-01T10:00:00.123456Z","event":{"dataset":"changetrail.event","id":"1","provider":"/a"},"changetrail":{"event":{"witness":"claimed"}}}`,
+	`{"@timestamp":"2026-03-01T10:00:00Z","event":{"dataset":"changetrail.event"},"changetrail":{"data":{"a":1,"a":"\\ud800"}}}`,
+	`{"@timestamp":"2026-03-01T10:00:00Z","event":{"dataset":"changetrail.record"},"changetrail":{"revision":3,"change":{"id":"github.com/a/b/pull/1"}}}`,
+	`{"@timestamp":"2026-03-01T10:00:00Z","event":{"dataset":"changetrail.finding"},"changetrail":{"change":{"id":"github.com/a/b/pull/1"},"finding":{"kind":"no-review","status":"closed","revision":3}}}`,
+}
+
+// FuzzFrom checks what every event of OCSF must have, whatever the document contains.
+func FuzzFrom(f *testing.F) {
+	for _, s := range seeds {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		e, err := ocsf.From(text)
+		if err != nil {
+			return
+		}
+		var got struct {
+			Class    int   `json:"class_uid"`
+			Category int   `json:"category_uid"`
+			Activity int   `json:"activity_id"`
+			Type     int   `json:"type_uid"`
+			Severity *int  `json:"severity_id"`
+			Time     int64 `json:"time"`
+			Metadata struct {
+				Version string `json:"version"`
+				UID     string `json:"uid"`
+			} `json:"metadata"`
+		}
+		if err := json.Unmarshal(e.JSON, &got); err != nil {
+			t.Fatalf("%v: %s", err, e.JSON)
+		}
+		if got.Type != 100*got.Class+got.Activity || got.Category != got.Class/1000 || got.Class != e.Class || got.Severity == nil {
+			t.Errorf("the class does not match: %s", e.JSON)
+		}
+		if got.Metadata.Version != ocsf.Version || got.Metadata.UID != e.UID || e.UID == "" || got.Time != e.Time.UnixMilli() {
+			t.Errorf("the metadata do not match: %s", e.JSON)
+		}
+	})
+}
+
+func TestFromRefuses(t *testing.T) {
+	for _, text := range []string{``, `{}`, `[]`, `{"@timestamp":"2026-03-01T10:00:00Z"}`, `{"@timestamp":"2026-03-01T10:00:00Z","event":{"dataset":"other"}}`, seeds[0] + "x"} {
+		if e, err := ocsf.From([]byte(text)); err == nil {
+			t.Errorf("%s became %s", text, e.JSON)
+		}
+	}
+}
