@@ -1,10 +1,15 @@
 package ocsf_test
 
 import (
+	"bytes"
+	"slices"
 	"testing"
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/changetrail/changetrail/internal/produced"
+	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/schemas/ocsf"
 )
 
@@ -57,4 +62,45 @@ func TestFromRefuses(t *testing.T) {
 			t.Errorf("%s became %s", text, e.JSON)
 		}
 	}
+}
+
+// BenchmarkFrom measures a document of each kind beside the encoding of the record, which the
+// enricher does for each revision.
+func BenchmarkFrom(b *testing.B) {
+	docs := produced.Workload(b, 5, 20)
+	for name, dataset := range map[string]string{"event": schemas.EventDataset, "record": schemas.RecordDataset, "finding": schemas.FindingDataset} {
+		of := slices.Collect(func(yield func([]byte) bool) {
+			for _, d := range docs {
+				if bytes.Contains(d.Body, []byte(`"dataset":"`+dataset+`"`)) && !yield(d.Body) {
+					return
+				}
+			}
+		})
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			size := 0
+			for i := range b.N {
+				e, err := ocsf.From(of[i%len(of)])
+				if err != nil {
+					b.Fatal(err)
+				}
+				size += len(e.JSON)
+			}
+			b.ReportMetric(float64(size)/float64(b.N), "bytes/op")
+		})
+	}
+	b.Run("seal a record", func(b *testing.B) {
+		r := new(record.Record)
+		for _, d := range docs {
+			if bytes.Contains(d.Body, []byte(schemas.RecordDataset)) {
+				if err := json.Unmarshal(d.Body, r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		b.ReportAllocs()
+		for b.Loop() {
+			schemas.Seal(nil, r, 1, "")
+		}
+	})
 }
