@@ -259,7 +259,7 @@ func describe(d *EventDocument, e *record.Event) {
 		}
 	}
 	agent := func(a record.Agent) { d.GenAI = record.NewGenAI(a) }
-	kind := func(category, typ string) { d.Event.Category, d.Event.Type = []string{category}, []string{typ} }
+	kind := func(typ string, categories ...string) { d.Event.Category, d.Event.Type = categories, []string{typ} }
 	switch f := e.Fact.(type) {
 	case *record.Decision:
 		agent(f.Agent)
@@ -267,12 +267,12 @@ func describe(d *EventDocument, e *record.Event) {
 		d.Message = decided(f)
 	case *record.Action:
 		agent(f.Agent)
-		kind("process", "change")
+		kind("change", "process")
 		d.Trail.Tool, d.Trail.Files = f.Tool, f.Files[:min(len(f.Files), maxListed)]
 		d.Message = f.Agent.ID + " used " + f.Tool
 		d.Event.Outcome = outcome(f.Outcome)
 	case *record.Scan:
-		kind("vulnerability", "info")
+		kind("info", "vulnerability")
 		d.Trail.Tool = f.Tool.Name
 		d.Message = f.Tool.Name + ": " + strconv.Itoa(f.Summary.Findings) + " findings"
 		d.Event.URL = f.URL
@@ -286,40 +286,40 @@ func describe(d *EventDocument, e *record.Event) {
 		user(f.Approver)
 		d.Trail.Verdict = cmp.Or(f.Verdict, "granted")
 		if f.Verdict == "refused" {
-			kind("iam", "denied")
+			kind("denied", "iam", "api")
 			d.Message = f.Approver + " refused an approval"
 		} else {
-			kind("iam", "allowed")
+			kind("allowed", "iam", "api")
 			d.Message = f.Approver + " gave an approval"
 		}
 	case *record.Opened:
-		kind("configuration", "creation")
+		kind("creation", "configuration")
 		user(f.Author)
 		d.Trail.Files = f.Files[:min(len(f.Files), maxListed)]
 		d.Message, d.Event.URL = "opened: "+f.Title, f.URL
 	case *record.Updated:
-		kind("configuration", "change")
+		kind("change", "configuration")
 		user(f.Author)
 		d.Trail.Files = f.Files[:min(len(f.Files), maxListed)]
 		d.Message = "updated to " + f.HeadSHA
 	case *record.Merged:
-		kind("configuration", "change")
+		kind("change", "configuration")
 		user(f.MergedBy)
 		d.Message, d.Event.Outcome = "merged as "+f.MergeSHA, "success"
 	case *record.Closed:
-		kind("configuration", "end")
+		kind("change", "configuration")
 		user(f.ClosedBy)
 		d.Message = "closed"
 	case *record.Deployment:
-		kind("configuration", "installation")
+		kind("installation", "configuration", "package")
 		user(f.Deployer)
 		d.Message = f.Environment + ": " + f.Outcome
 		d.Event.Outcome, d.Event.URL = outcome(f.Outcome), f.URL
 	case *record.IdentityRefused:
-		kind("iam", "denied")
+		kind("denied", "iam", "api")
 		d.Message, d.Event.Outcome = "refused: credential "+f.Credential+" spoke as "+f.Agent, "failure"
 	case *record.Pushed:
-		kind("configuration", "change")
+		kind("change", "configuration")
 		user(f.Pusher)
 		d.Trail.Files = f.Files[:min(len(f.Files), maxListed)]
 		d.Message, d.Event.URL = fmt.Sprintf("pushed to %s, commits: %d", f.Branch, len(f.Commits)), f.URL
@@ -329,7 +329,7 @@ func describe(d *EventDocument, e *record.Event) {
 		user(f.Author)
 		d.Message, d.Event.URL = strings.Join(strings.Fields(f.Kind+" "+f.ID+" "+f.Title), " "), f.URL
 	case *record.GateDecision:
-		kind("iam", map[bool]string{true: "allowed", false: "denied"}[f.Allowed])
+		kind(map[bool]string{true: "allowed", false: "denied"}[f.Allowed], "iam", "api")
 		d.Message, d.Trail.Verdict = "gate: "+f.Verdict, f.Verdict
 	}
 }
