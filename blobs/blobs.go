@@ -35,6 +35,9 @@ type Bucket interface {
 	// Write keeps a file of size bytes, whole or not at all. The content can seek, so that a bucket
 	// may read it twice.
 	Write(ctx context.Context, key string, content io.ReadSeeker, size int64) error
+	// Create is Write, unless there already is a file with that name: then it changes nothing and
+	// returns false. Of several writers at the same time one succeeds.
+	Create(ctx context.Context, key string, content io.ReadSeeker, size int64) (bool, error)
 	// Open reads a file. The error is [fs.ErrNotExist] only if the bucket is sure that there is no
 	// such file.
 	Open(ctx context.Context, key string) (io.ReadCloser, error)
@@ -51,7 +54,13 @@ type Store struct {
 }
 
 // New returns the store in a bucket. Messages call it where.
-func New(bucket Bucket, where string) *Store { return &Store{bucket: bucket, where: where} }
+func New(bucket Bucket, where string) *Store {
+	s := &Store{bucket: bucket, where: where}
+	if f, is := bucket.(*folder); is {
+		s.folder, s.where = f, f.String()
+	}
+	return s
+}
 
 // Scheme returns the scheme of a URL; it is empty for a folder.
 func Scheme(where string) string {
@@ -64,6 +73,15 @@ func Scheme(where string) string {
 
 // Open opens the store in a folder or at a file URL. It creates a missing folder.
 func Open(where string) (*Store, error) {
+	b, err := OpenBucket(where)
+	if err != nil {
+		return nil, err
+	}
+	return New(b, where), nil
+}
+
+// OpenBucket opens a folder or a file URL as a bucket. It creates a missing folder.
+func OpenBucket(where string) (Bucket, error) {
 	if s := Scheme(where); s != "" {
 		return nil, fmt.Errorf("blobs: unknown scheme %s://; give a folder or a URL, for example s3://bucket", s)
 	}

@@ -25,8 +25,11 @@ func open(t *testing.T) (*blobs.Store, string) {
 }
 
 func TestFolder(t *testing.T) {
-	s, _ := open(t)
-	blobtest.Run(t, s)
+	b, err := blobs.OpenBucket(filepath.Join(t.TempDir(), "made", "by", "it"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blobtest.RunBucket(t, b)
 }
 
 // TestFolderOfOthers: a folder may contain foreign files, an interrupted write, and no write

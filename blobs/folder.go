@@ -18,7 +18,7 @@ import (
 type folder struct{ root string }
 
 // openFolder opens a path or a file URL. It creates a missing folder.
-func openFolder(where string) (*Store, error) {
+func openFolder(where string) (*folder, error) {
 	path := where
 	if u, err := url.Parse(where); err == nil && u.Scheme == "file" {
 		if u.RawQuery != "" || u.Host != "" && u.Host != "localhost" {
@@ -41,7 +41,12 @@ func openFolder(where string) (*Store, error) {
 	}
 	f := &folder{path}
 	f.sweep(time.Now())
-	return &Store{bucket: f, folder: f, where: (&url.URL{Scheme: "file", Path: filepath.ToSlash(path)}).String()}, nil
+	return f, nil
+}
+
+// String is the URL of the folder.
+func (f *folder) String() string {
+	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(f.root)}).String()
 }
 
 func (f *folder) path(key string) string { return filepath.Join(f.root, filepath.FromSlash(key)) }
@@ -57,15 +62,39 @@ func (f *folder) Has(_ context.Context, key string) (bool, error) {
 
 // Write implements [Bucket].
 func (f *folder) Write(_ context.Context, key string, content io.ReadSeeker, _ int64) error {
-	file, err := f.newFile()
+	file, err := f.receive(content)
 	if err != nil {
 		return err
 	}
 	defer discard(file)
-	if _, err := io.Copy(file, content); err != nil {
-		return err
-	}
 	return f.move(file, key)
+}
+
+// Create implements [Bucket].
+func (f *folder) Create(_ context.Context, key string, content io.ReadSeeker, _ int64) (bool, error) {
+	file, err := f.receive(content)
+	if err != nil {
+		return false, err
+	}
+	defer discard(file)
+	err = f.name(file, key, os.Link)
+	if errors.Is(err, fs.ErrExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// receive writes content to a new file that has no name of its own yet.
+func (f *folder) receive(content io.Reader) (*os.File, error) {
+	file, err := f.newFile()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.Copy(file, content); err != nil {
+		discard(file)
+		return nil, err
+	}
+	return file, nil
 }
 
 // incoming is the subfolder for files that are being received.
@@ -86,9 +115,12 @@ func discard(file *os.File) {
 	_ = os.Remove(file.Name())
 }
 
-// move gives a received file its name once it is synced to disk. Whoever may read the store may
+// move gives a received file its name, and replaces another file of that name.
+func (f *folder) move(file *os.File, key string) error { return f.name(file, key, os.Rename) }
+
+// name gives a received file its name once it is synced to disk. Whoever may read the store may
 // read the file: several services may share a folder.
-func (f *folder) move(file *os.File, key string) error {
+func (f *folder) name(file *os.File, key string, as func(from, to string) error) error {
 	rights := files.PrivateFolder
 	if info, err := os.Stat(f.root); err == nil {
 		rights = info.Mode().Perm()
@@ -97,7 +129,7 @@ func (f *folder) move(file *os.File, key string) error {
 	if err := errors.Join(file.Chmod(rights&0o666), file.Sync(), file.Close(), os.MkdirAll(filepath.Dir(name), rights)); err != nil {
 		return err
 	}
-	if err := os.Rename(file.Name(), name); err != nil {
+	if err := as(file.Name(), name); err != nil {
 		return err
 	}
 	return files.SyncFolder(filepath.Dir(name))

@@ -50,6 +50,20 @@ func (m *memory) Write(_ context.Context, key string, content io.ReadSeeker, siz
 	return nil
 }
 
+func (m *memory) Create(_ context.Context, key string, content io.ReadSeeker, _ int64) (bool, error) {
+	text, err := io.ReadAll(content)
+	if err != nil {
+		return false, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, there := m.files[key]; there {
+		return false, nil
+	}
+	m.files[key] = text
+	return true, nil
+}
+
 func (m *memory) Open(_ context.Context, key string) (io.ReadCloser, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -77,7 +91,7 @@ func (m *memory) Each(_ context.Context, prefix string, f func(key string) error
 func (*memory) Close() error { return nil }
 
 func TestBucket(t *testing.T) {
-	blobtest.Run(t, blobs.New(&memory{files: make(map[string][]byte)}, "memory"))
+	blobtest.RunBucket(t, &memory{files: make(map[string][]byte)})
 }
 
 func TestWhatIsReceivedIsKept(t *testing.T) {

@@ -117,7 +117,7 @@ func TestDrainWaits(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), c.patience)
 				defer cancel()
 				began := time.Now()
-				if w.drain(ctx); time.Since(began) != c.want {
+				if w.drain(ctx, nil); time.Since(began) != c.want {
 					t.Errorf("it waits %s, want %s", time.Since(began), c.want)
 				}
 				time.Sleep(2 * time.Hour) // all ends

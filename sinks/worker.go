@@ -193,7 +193,7 @@ func (w *worker) commitLoop(ctx context.Context) {
 }
 
 // drain waits until no batch is being delivered, before partitions are given up.
-func (w *worker) drain(ctx context.Context) {
+func (w *worker) drain(ctx context.Context, _ []stream.Place) {
 	done := make(chan struct{})
 	go func() {
 		w.underway.Wait()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // A Reader reads the committed messages of topics as a member of a consumer group. Offsets are
@@ -21,9 +22,12 @@ type ReaderConfig struct {
 	Group    string
 	Instance string // stable name of the member; may be empty
 	Topics   []string
-	// Drain is called before partitions are given up. It returns once no message of them is being
-	// processed. It may call Commit.
-	Drain func(ctx context.Context)
+	// Drain is called before partitions are given up, or after they were lost. It returns once no
+	// message of them is being processed. It may call Commit and Mark.
+	Drain func(ctx context.Context, places []Place)
+	// Gained, if set, is called with the marks of partitions that this member now reads, before any
+	// of their messages is read.
+	Gained func(marks map[Place]Mark)
 }
 
 // NewReader joins the group.
@@ -32,7 +36,7 @@ func NewReader(c ReaderConfig) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	drain := func(ctx context.Context, _ *kgo.Client, _ map[string][]int32) { c.Drain(ctx) }
+	drain := func(ctx context.Context, _ *kgo.Client, lost map[string][]int32) { c.Drain(ctx, placesOf(lost)) }
 	opts = append(opts,
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.ConsumerGroup(c.Group),
@@ -52,6 +56,15 @@ func NewReader(c ReaderConfig) (*Reader, error) {
 	)
 	if c.Instance != "" {
 		opts = append(opts, kgo.InstanceID(c.Instance))
+	}
+	if c.Gained != nil {
+		opts = append(opts, kgo.OnOffsetsFetched(func(ctx context.Context, cl *kgo.Client, r *kmsg.OffsetFetchResponse) error {
+			marks, err := marksOf(ctx, cl, r, c.Topics)
+			if err == nil {
+				c.Gained(marks)
+			}
+			return err
+		}))
 	}
 	cl, err := kgo.NewClient(opts...)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -15,7 +16,7 @@ import (
 
 func reader(t *testing.T, w *world, group, instance string) *Reader {
 	t.Helper()
-	r, err := NewReader(ReaderConfig{Config: w.conf, Group: group, Instance: instance, Topics: []string{testIn}, Drain: func(context.Context) {}})
+	r, err := NewReader(ReaderConfig{Config: w.conf, Group: group, Instance: instance, Topics: []string{testIn}, Drain: func(context.Context, []Place) {}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +96,7 @@ func TestAReaderDrainsBeforeItGivesPartitionsUp(t *testing.T) {
 	var r *Reader
 	var got []*Record
 	var drained atomic.Int32
-	r, err := NewReader(ReaderConfig{Config: w.conf, Group: "g", Topics: []string{testIn}, Drain: func(ctx context.Context) {
+	r, err := NewReader(ReaderConfig{Config: w.conf, Group: "g", Topics: []string{testIn}, Drain: func(ctx context.Context, _ []Place) {
 		if drained.Add(1) == 1 {
 			if err := r.Commit(ctx, got[1:]); err != nil {
 				t.Error(err)
@@ -114,6 +115,43 @@ func TestAReaderDrainsBeforeItGivesPartitionsUp(t *testing.T) {
 	next := reader(t, w, "g", "")
 	defer next.Close()
 	same(t, "the next reader", ids(poll(t, next, 1)), []string{"0/2"})
+}
+
+// TestANoteOutlivesItsReader: the next reader of a partition gets what was committed for it, and
+// reads on from there, although it has read further before.
+func TestANoteOutlivesItsReader(t *testing.T) {
+	w := newWorld(t, 2)
+	w.send(0, fine, fine, fine)
+	w.send(1, fine)
+	gained := func() (*Reader, <-chan map[Place]Mark) {
+		got := make(chan map[Place]Mark, 10)
+		r, err := NewReader(ReaderConfig{Config: w.conf, Group: "g", Topics: []string{testIn}, Drain: func(context.Context, []Place) {}, Gained: func(m map[Place]Mark) { got <- m }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r, got
+	}
+	r, first := gained()
+	poll(t, r, 4)
+	none := map[Place]Mark{{testIn, 0}: {Offset: -1}, {testIn, 1}: {Offset: -1}}
+	if diff := cmp.Diff(none, <-first); diff != "" {
+		t.Errorf("before anything is committed: %s", diff)
+	}
+	want := map[Place]Mark{{testIn, 0}: {1, "up to 3"}, {testIn, 1}: {Offset: 1}}
+	if err := errors.Join(r.Mark(t.Context(), nil), r.Mark(t.Context(), map[Place]Mark{{testIn, 0}: {0, "up to 1"}}), r.Mark(t.Context(), want)); err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	r, then := gained()
+	defer r.Close()
+	if diff := cmp.Diff(want, <-then); diff != "" {
+		t.Errorf("afterwards: %s", diff)
+	}
+	same(t, "what is read", ids(poll(t, r, 2)), []string{"0/1", "0/2"})
+	w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.IllegalGeneration, Count: 1})
+	if err := r.Mark(t.Context(), want); !errors.Is(err, kerr.IllegalGeneration) {
+		t.Errorf("who has lost the partition: %v", err)
+	}
 }
 
 // TestFollow passes on what is committed from an offset on, and what comes later.

@@ -14,13 +14,22 @@ import (
 
 // Open opens the store at a URL or in a folder. It creates a missing folder.
 func Open(ctx context.Context, where string) (*blobs.Store, error) {
+	b, err := OpenBucket(ctx, where)
+	if err != nil {
+		return nil, err
+	}
+	return blobs.New(b, where), nil
+}
+
+// OpenBucket opens the bucket at a URL, or a folder as a bucket. It creates a missing folder.
+func OpenBucket(ctx context.Context, where string) (blobs.Bucket, error) {
 	switch blobs.Scheme(where) {
 	case "s3":
-		return s3.Open(where)
+		return s3.OpenBucket(where)
 	case "gs":
 		return other(ctx, where, "Google Cloud Storage")
 	case "azblob":
 		return other(ctx, where, "Azure Blob Storage")
 	}
-	return blobs.Open(where)
+	return blobs.OpenBucket(where)
 }

@@ -20,12 +20,12 @@ import (
 
 // other opens a bucket of Google or Azure. The credentials are those of each cloud's own
 // environment.
-func other(ctx context.Context, where, cloud string) (*blobs.Store, error) {
+func other(ctx context.Context, where, cloud string) (blobs.Bucket, error) {
 	b, err := blob.OpenBucket(ctx, where)
 	if err != nil {
 		return nil, fmt.Errorf("blobs: %s: %s: %w", where, cloud, err)
 	}
-	return blobs.New(&bucket{b}, where), nil
+	return &bucket{b}, nil
 }
 
 // A bucket is a [blobs.Bucket] of gocloud.dev.
@@ -37,6 +37,16 @@ func (b *bucket) Has(ctx context.Context, key string) (bool, error) { return b.E
 // Write implements [blobs.Bucket].
 func (b *bucket) Write(ctx context.Context, key string, content io.ReadSeeker, _ int64) error {
 	return b.Upload(ctx, key, content, &blob.WriterOptions{ContentType: "application/octet-stream", Metadata: map[string]string{"sha256": path.Base(key)}})
+}
+
+// Create implements [blobs.Bucket].
+func (b *bucket) Create(ctx context.Context, key string, content io.ReadSeeker, _ int64) (bool, error) {
+	err := b.Upload(ctx, key, content, &blob.WriterOptions{ContentType: "application/octet-stream", IfNotExist: true})
+	switch code := gcerrors.Code(err); {
+	case code == gcerrors.FailedPrecondition, code == gcerrors.AlreadyExists:
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // Open implements [blobs.Bucket]. The libraries return the same error for a missing file and a

@@ -14,7 +14,7 @@ import (
 )
 
 func TestBucket(t *testing.T) {
-	blobtest.Run(t, blobs.New(&bucket{memblob.OpenBucket(nil)}, "mem://"))
+	blobtest.RunBucket(t, &bucket{memblob.OpenBucket(nil)})
 }
 
 // TestABucketThatIsNotReached: an unreachable bucket is not an empty one.

@@ -33,11 +33,20 @@ type bucket struct {
 	prefix string
 }
 
-// Open opens s3://bucket?region=…&endpoint=…&prefix=…&profile=…&use_path_style=true. Parameters
-// that are missing are taken from the environment (AWS_REGION, AWS_ENDPOINT_URL_S3,
+// Open opens the store in a bucket; see [OpenBucket].
+func Open(where string) (*blobs.Store, error) {
+	b, err := OpenBucket(where)
+	if err != nil {
+		return nil, err
+	}
+	return blobs.New(b, where), nil
+}
+
+// OpenBucket opens s3://bucket?region=…&endpoint=…&prefix=…&profile=…&use_path_style=true.
+// Parameters that are missing are taken from the environment (AWS_REGION, AWS_ENDPOINT_URL_S3,
 // AWS_ENDPOINT_URL, AWS_PROFILE). Credentials are those of the environment, of the profile in
 // ~/.aws, or of the role of the container, the pod or the machine.
-func Open(where string) (*blobs.Store, error) {
+func OpenBucket(where string) (blobs.Bucket, error) {
 	u, err := url.Parse(where)
 	if err != nil {
 		return nil, fmt.Errorf("blobs: %w", err)
@@ -49,7 +58,7 @@ func Open(where string) (*blobs.Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("blobs: s3://%s: %w", u.Host, err)
 	}
-	return blobs.New(b, where), nil
+	return b, nil
 }
 
 func open(name string, q url.Values) (*bucket, error) {
@@ -110,6 +119,18 @@ func (b *bucket) Write(ctx context.Context, key string, content io.ReadSeeker, s
 		ContentType: "application/octet-stream", UserMetadata: map[string]string{"sha256": path.Base(key)}, DisableMultipart: true,
 	})
 	return explain(err)
+}
+
+// Create implements [blobs.Bucket]. The condition is the server's, so that two writers cannot both
+// find that there is no such file.
+func (b *bucket) Create(ctx context.Context, key string, content io.ReadSeeker, size int64) (bool, error) {
+	options := minio.PutObjectOptions{ContentType: "application/octet-stream", DisableMultipart: true}
+	options.SetMatchETagExcept("*")
+	_, err := b.core.Client.PutObject(ctx, b.name, b.prefix+key, content, size, options)
+	if status(err) == http.StatusPreconditionFailed {
+		return false, nil
+	}
+	return err == nil, explain(err)
 }
 
 // Open implements [blobs.Bucket]. The library treats any 404 as a missing file, even that of a

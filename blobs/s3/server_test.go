@@ -40,12 +40,12 @@ func TestServer(t *testing.T) {
 	if err := b.core.MakeBucket(t.Context(), b.name, minio.MakeBucketOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	blobtest.Run(t, s)
-	beside, err := Open(where + "&prefix=beside/")
+	blobtest.RunBucket(t, b)
+	beside, err := OpenBucket(where + "&prefix=beside/")
 	if err != nil {
 		t.Fatal(err)
 	}
-	blobtest.Run(t, beside)
+	blobtest.RunBucket(t, beside)
 
 	ours := []byte("put once")
 	digest, err := s.Put(t.Context(), ours)
