@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -82,6 +83,32 @@ func (a *Admin) Counts(ctx context.Context, t Topics) (map[string]int32, error) 
 		} else if !errors.Is(d.Err, kerr.UnknownTopicOrPartition) {
 			return nil, fmt.Errorf("kafka: topic %s: %w", d.Topic, d.Err)
 		}
+	}
+	return out, nil
+}
+
+// TopicIDs returns the ids of topics, in hexadecimal. A topic that is deleted and created again has
+// another id.
+func TopicIDs(ctx context.Context, c Config, topics ...string) (map[string]string, error) {
+	a, err := NewAdmin(c)
+	if err != nil {
+		return nil, err
+	}
+	defer a.Close()
+	details, err := a.adm.ListTopics(ctx, topics...)
+	if err != nil {
+		return nil, explain(err)
+	}
+	out := make(map[string]string)
+	for _, name := range topics {
+		d := details[name]
+		if errors.Is(d.Err, kerr.UnknownTopicOrPartition) || len(d.Partitions) == 0 {
+			return nil, fmt.Errorf("kafka: topic %s does not exist; run changetrail setup", name)
+		}
+		if d.Err != nil {
+			return nil, fmt.Errorf("kafka: topic %s: %w", name, d.Err)
+		}
+		out[name] = hex.EncodeToString(d.ID[:])
 	}
 	return out, nil
 }

@@ -76,7 +76,7 @@ func gateway(t *testing.T) string {
 	address := l.Addr().String()
 	_ = l.Close() // for the server to listen there
 	data := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), program, "--port", address, "--access", "id", "--secret", "secret", "--quiet", "posix", "--nometa", data)
+	cmd := exec.CommandContext(t.Context(), program, "--port", address, "--access", "id", "--secret", "secret", "--quiet", "posix", "--sidecar", t.TempDir(), data) // which keeps what a condition is checked against
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
