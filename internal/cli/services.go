@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/changetrail/changetrail/enricher"
+	"github.com/changetrail/changetrail/internal/settings"
 	"github.com/changetrail/changetrail/internal/telemetry"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/sinks"
@@ -137,10 +138,12 @@ func (a *app) rebuild(cmd *cobra.Command, s *Settings, c enricher.Config, dryRun
 func (a *app) sink() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sink",
-		Short: "Copy events and records into the search engine",
-		Long: `Reads what the enricher wrote and indexes it in OpenSearch or Elasticsearch. Start as
-many sinks as the load needs; each engine needs sinks of its own.`,
+		Short: "Copy events and records into the search engine, or into files of a data lake",
+		Long: `Reads what the enricher wrote and indexes it in OpenSearch or Elasticsearch, or writes
+it to files in object storage (--engine lake). Start as many sinks as the load needs; each
+engine needs sinks of its own.`,
 		Example: `  changetrail sink --engine opensearch --url http://localhost:9200
+  changetrail sink --engine lake --bucket s3://bucket?region=eu-central-1
   changetrail sink --engine elasticsearch --url https://es:9200 --config prod.yaml`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -152,11 +155,14 @@ many sinks as the load needs; each engine needs sinks of its own.`,
 			if err != nil {
 				return misuse{err}
 			}
-			engine, err := s.engine()
+			keys, err := s.recordKeys()
 			if err != nil {
 				return misuse{err}
 			}
-			keys, err := s.recordKeys()
+			if s.Sink.Engine == settings.Lake {
+				return lakeSink(cmd, &s, kafka, keys)
+			}
+			engine, err := s.engine()
 			if err != nil {
 				return misuse{err}
 			}
@@ -173,6 +179,7 @@ many sinks as the load needs; each engine needs sinks of its own.`,
 		},
 	}
 	a.engineFlags(cmd.Flags())
+	a.flag(cmd.Flags(), "bucket", "sink.lake.bucket", "with --engine lake: a folder, or a URL such as s3://bucket")
 	a.flag(cmd.Flags(), "instance", "sink.instance", "stable, unique name of this sink")
 	a.flag(cmd.Flags(), "listen", "telemetry.listen", "address of /metrics, /healthz and /readyz")
 	return cmd

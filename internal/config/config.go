@@ -59,7 +59,7 @@ type Config struct {
 		Compression string   `yaml:"compression" doc:"of what is written to Kafka: lz4, zstd, snappy, gzip, none"`
 	} `yaml:"enricher"`
 	Sink struct {
-		Engine       string   `yaml:"engine" doc:"opensearch or elasticsearch"`
+		Engine       string   `yaml:"engine" doc:"opensearch or elasticsearch; for changetrail sink also lake"`
 		Addresses    []string `yaml:"addresses" doc:"URLs of some nodes"`
 		Username     string   `yaml:"username"`
 		Password     string   `yaml:"password" secret:"true"`
@@ -74,6 +74,17 @@ type Config struct {
 		InFlight     int      `yaml:"in_flight" doc:"requests at a time"`
 		Linger       Duration `yaml:"linger" doc:"how long a request may wait to fill"`
 		Shards       int      `yaml:"shards" doc:"of each index, when setup creates it"`
+		Lake         struct {
+			Bucket    string   `yaml:"bucket" path:"true" doc:"where the files of the lake are written: a folder, or a URL such as s3://bucket (with -tags clouds also gs://bucket, azblob://container)"`
+			Format    string   `yaml:"format" doc:"of the files: json (documents as the search engines have them, compressed JSON lines)"`
+			Source    string   `yaml:"source" doc:"for Amazon Security Lake: first part of the names of the custom sources, one for each class of events; if empty, names are as Hive has them"`
+			Region    string   `yaml:"region" doc:"for Amazon Security Lake: AWS region that the events come from"`
+			Account   string   `yaml:"account" doc:"for Amazon Security Lake: AWS account that the events come from"`
+			FileBytes int      `yaml:"file_bytes" doc:"documents of a batch, in bytes before compression"`
+			FileAge   Duration `yaml:"file_age" doc:"how long a document waits at most for its batch to fill"`
+			MaxMemory int      `yaml:"max_memory" doc:"documents of all partitions that wait, in bytes"`
+			New       bool     `yaml:"new" doc:"the bucket has no files of changetrail yet, so that it need not be listed when the consumer group has no offsets"`
+		} `yaml:"lake"`
 	} `yaml:"sink"`
 	Producer struct {
 		Source    string `yaml:"source" doc:"CloudEvents source of events that have none"`
@@ -160,6 +171,10 @@ func Defaults() Config {
 	c.Sink.InFlight = 2
 	c.Sink.Linger = Duration(100 * time.Millisecond)
 	c.Sink.Shards = 1
+	c.Sink.Lake.Format = "json"
+	c.Sink.Lake.FileBytes = 16 << 20
+	c.Sink.Lake.FileAge = Duration(5 * time.Minute)
+	c.Sink.Lake.MaxMemory = 64 << 20
 	c.Producer.Source = "/changetrail/cli"
 	c.Content = string(secrets.Redacted)
 	c.Gateway.Listen = "127.0.0.1:8080"

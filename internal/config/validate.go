@@ -33,7 +33,9 @@ func Choices(key string) []string {
 	case "log.level":
 		return []string{"debug", "info", "warn", "error"}
 	case "sink.engine":
-		return []string{settings.OpenSearch, settings.Elasticsearch}
+		return []string{settings.OpenSearch, settings.Elasticsearch, settings.Lake}
+	case "sink.lake.format":
+		return []string{"json"}
 	}
 	return nil
 }
@@ -68,6 +70,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Enricher.MaxMemory < 8<<20 {
 		errs = append(errs, errors.New("configuration: enricher.max_memory is below 8388608 (8 MiB)"))
+	}
+	if l := c.Sink.Lake; l.FileBytes < 1 || l.MaxMemory < l.FileBytes || l.FileAge < 1 {
+		errs = append(errs, errors.New("configuration: sink.lake.file_bytes and file_age must be above 0, and max_memory not below file_bytes"))
 	}
 	return errors.Join(errs...)
 }

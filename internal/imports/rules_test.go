@@ -28,7 +28,7 @@ var layers = []layer{
 		"enricher", "producer", "sinks", "sinks/setup", "internal/access", "internal/embedded", "internal/kafkatest", "internal/siem/detect",
 	}},
 	{"Gateway, pages and indexes", []string{
-		"agents/hook", "gateway", "producer/kafkago", "sinks/bulk", "sinks/local", "sinks/sinktest", "web", "internal/demo",
+		"agents/hook", "gateway", "producer/kafkago", "sinks/bulk", "sinks/lake", "sinks/local", "sinks/sinktest", "web", "internal/demo",
 		"internal/instances", "internal/workload", "gate", "siem",
 	}},
 	{"Combinations of these", []string{

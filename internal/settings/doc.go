@@ -8,6 +8,7 @@ package settings
 const (
 	Elasticsearch = "elasticsearch"
 	OpenSearch    = "opensearch"
+	Lake          = "lake" // files in object storage
 )
 
 // Steps that a hook may take if the policy does not let the agent act alone.

@@ -13,13 +13,14 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/changetrail/changetrail/blobs"
+	"github.com/changetrail/changetrail/internal/settings"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/sinks"
 	"github.com/changetrail/changetrail/stream"
 )
 
 // Name is the sink's name in metrics, dead letters and the consumer group.
-const Name = "lake"
+const Name = settings.Lake
 
 // A Config is what a sink needs.
 type Config struct {

@@ -1,0 +1,49 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/changetrail/changetrail/blobs/cloud"
+	"github.com/changetrail/changetrail/internal/config"
+	"github.com/changetrail/changetrail/internal/signing"
+	"github.com/changetrail/changetrail/internal/telemetry"
+	"github.com/changetrail/changetrail/sinks/lake"
+	"github.com/changetrail/changetrail/stream"
+)
+
+// lakeSink writes documents to files in object storage.
+func lakeSink(cmd *cobra.Command, s *Settings, kafka stream.Config, keys signing.Keys) error {
+	l := &s.Sink.Lake
+	layout := lake.Layout{Source: l.Source, Region: l.Region, Account: l.Account}
+	if err := layout.Check(); err != nil {
+		return misuse{fmt.Errorf("configuration: sink.lake: %w", err)}
+	}
+	if l.Bucket == "" {
+		return misuse{errors.New("configuration: sink.lake.bucket is empty; give --bucket, a folder or a URL such as s3://bucket?region=eu-central-1")}
+	}
+	bucket, err := cloud.OpenBucket(cmd.Context(), l.Bucket)
+	if err != nil {
+		return misuse{err}
+	}
+	defer func() { _ = bucket.Close() }()
+	ready := func(ctx context.Context) error {
+		_, err := stream.TopicIDs(ctx, kafka, s.topics().Enriched(), s.topics().Records())
+		return err
+	}
+	return service(cmd, s, "sink-"+lake.Name, ready, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
+		stayBelow(int64(l.MaxMemory) + 256<<20)
+		log.Info("sink starts", "brokers", kafka.Brokers, "engine", lake.Name, "bucket", config.Shown(l.Bucket), "format", l.Format)
+		return lake.Run(ctx, lake.Config{
+			Kafka: kafka, Topics: s.topics(), Namespace: s.Namespace, Instance: s.Sink.Instance, Keys: keys,
+			Bucket: bucket, Where: config.Shown(l.Bucket), Layout: layout, Format: lake.Lines{},
+			FileBytes: l.FileBytes, FileAge: time.Duration(l.FileAge), MaxMemory: l.MaxMemory, InFlight: s.Sink.InFlight, New: l.New,
+			Log: log, Meter: t.Meter,
+		})
+	})
+}
