@@ -63,6 +63,9 @@ var techniques = map[string]struct {
 	"T1656":     {"Impersonation", []string{"defense-evasion"}},
 }
 
+// Threats returns the tactics of a rule with their techniques.
+func (r *Rule) Threats() ([]Threat, error) { return threats(r.Tags) }
+
 // threats returns the tactics in tags, each with those of the techniques in tags that belong to it.
 func threats(tags []string) (out []Threat, err error) {
 	var ids []string

@@ -107,7 +107,7 @@ func Elastic(rules []Rule, o Options) ([]byte, error) {
 }
 
 func (r *Rule) elastic(o Options) (*elasticRule, error) {
-	threat, err := threats(r.Tags)
+	threat, err := r.Threats()
 	if err != nil {
 		return nil, err
 	}

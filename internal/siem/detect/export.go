@@ -1,34 +1,31 @@
 package detect
 
-// A File is one of the generated files.
-type File struct {
-	Path    string // with slashes
-	Content []byte
-}
-
-// Export returns the files for people who import by hand, in a fixed order.
-func Export(rules []Rule, o Options) ([]File, error) {
+// Export returns the files for people who import by hand, by path: the rules of Elastic Security, the
+// monitors of OpenSearch Alerting, the log type and the rules of OpenSearch Security Analytics, and
+// the Sigma files themselves.
+func Export(rules []Rule, o Options) (map[string][]byte, error) {
 	elastic, err := Elastic(rules, o)
 	if err != nil {
 		return nil, err
-	}
-	out := []File{
-		{"elastic-rules.ndjson", elastic},
-		{"opensearch-security-analytics/logtype.json", []byte(LogType)},
 	}
 	monitors, err := Monitors(rules, o)
 	if err != nil {
 		return nil, err
 	}
+	out := map[string][]byte{
+		"elastic-rules.ndjson":                       elastic,
+		"opensearch-security-analytics/logtype.json": []byte(LogType),
+	}
 	for i := range rules {
 		r := &rules[i]
-		out = append(out, File{"opensearch-monitors/" + r.baseName() + ".json", append(monitors[i].Body, '\n')})
+		out["sigma/"+r.File] = r.file
+		out["opensearch-monitors/"+r.baseName()+".json"] = append(monitors[i].Body, '\n')
 		text, ok, err := r.Analytics(o)
 		if err != nil {
 			return nil, err
 		}
 		if ok {
-			out = append(out, File{"opensearch-security-analytics/rules/" + r.File, text})
+			out["opensearch-security-analytics/rules/"+r.File] = text
 		}
 	}
 	return out, nil

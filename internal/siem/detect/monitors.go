@@ -38,7 +38,7 @@ func Monitors(rules []Rule, o Options) ([]Monitor, error) {
 }
 
 func (r *Rule) monitor(name string, o Options) object {
-	key, least := r.key()
+	key, least := r.Key()
 	search := object{
 		"size":         0,
 		"query":        object{"bool": object{"filter": []any{query.DSL(r.Where), r.window()}}},
@@ -61,8 +61,8 @@ func (r *Rule) monitor(name string, o Options) object {
 // monitorSeverities are the severities of triggers, 1 being the highest.
 var monitorSeverities = map[string]string{"critical": "1", "high": "2", "medium": "3", "low": "4", "informational": "5"}
 
-// key returns the field by which a monitor counts, and how many documents of one value are too many.
-func (r *Rule) key() (field string, least int) {
+// Key returns the field by which a monitor counts, and how many documents of one value are too many.
+func (r *Rule) Key() (field string, least int) {
 	switch {
 	case r.Threshold != nil:
 		return r.Threshold.GroupBy, r.Threshold.AtLeast

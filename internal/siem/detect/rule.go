@@ -36,6 +36,7 @@ type Rule struct {
 	Where          query.Node
 	Threshold      *Threshold // nil: each document is a hit
 
+	file []byte // the whole text
 	text []byte // of the Sigma document that Where was read from
 }
 
@@ -93,7 +94,7 @@ func Load(folder fs.FS) ([]Rule, error) {
 			errs = append(errs, mistake.In(name, err))
 			continue
 		}
-		r.File = name
+		r.File, r.file = name, text
 		for _, unique := range []string{r.ID, r.Title} {
 			if other := seen[unique]; other != "" {
 				errs = append(errs, fmt.Errorf("%s: %s has the same id or title: %s", name, other, unique))

@@ -55,6 +55,21 @@ func (f *Found) Hits(r *detect.Rule) (out []string) {
 	return out
 }
 
+// Keys returns the values by which a monitor counts the hits of a rule, sorted.
+func (f *Found) Keys(r *detect.Rule, hits []string) (out []string) {
+	if r.Threshold != nil {
+		return hits
+	}
+	field, _ := r.Key()
+	for _, d := range f.Documents {
+		if d.Kind == r.Source.Document && slices.Contains(hits, d.ID) {
+			out = append(out, d.Doc.Values(field)...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
 // Check tests hits, as returned by [Found.Hits] or by an engine: a rule must find each positive
 // story, no negative story, and nothing in the story that is as it should be.
 func (f *Found) Check(t *testing.T, r *detect.Rule, hits []string) {
