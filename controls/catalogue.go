@@ -23,22 +23,22 @@ type Catalogue struct {
 
 // A Framework is one framework in its current version.
 type Framework struct {
-	ID       string    `yaml:"id"` // the prefix of its tags, such as pci-dss
-	Name     string    `yaml:"name"`
-	Version  string    `yaml:"version"`
-	Own      bool      `yaml:"own"` // the organization's own numbers
-	Controls []Known   `yaml:"controls"`
-	Before   []Earlier `yaml:"before"`
+	ID       string        `yaml:"id"` // the prefix of its tags, such as pci-dss
+	Name     string        `yaml:"name"`
+	Version  string        `yaml:"version"`
+	Own      bool          `yaml:"own"` // the organization's own numbers
+	Controls []Requirement `yaml:"controls"`
+	Before   []Earlier     `yaml:"before"`
 }
 
 // An Earlier is an earlier version, with the numbers that have changed since.
 type Earlier struct {
-	Version  string  `yaml:"version"`
-	Controls []Known `yaml:"controls"`
+	Version  string        `yaml:"version"`
+	Controls []Requirement `yaml:"controls"`
 }
 
-// A Known is one control of a framework.
-type Known struct {
+// A Requirement is one control of a framework.
+type Requirement struct {
 	ID       string   `yaml:"id"`
 	Title    string   `yaml:"title"`
 	Evidence []string `yaml:"evidence"`
@@ -117,7 +117,7 @@ func (c *Catalogue) Resolve(tag, stated string) record.ResolvedControl {
 	return out
 }
 
-func (f *Framework) renumbered(out record.ResolvedControl, e Earlier, was Known) record.ResolvedControl {
+func (f *Framework) renumbered(out record.ResolvedControl, e Earlier, was Requirement) record.ResolvedControl {
 	out.Match, out.Version, out.Title, out.Related = Renumbered, e.Version, was.Title, was.Now
 	out.Note = fmt.Sprintf("%s of %s %s is %s in %s.", was.ID, f.Name, e.Version, strings.Join(was.Now, ", "), f.Version)
 	out.Verified = len(was.Now) > 0 // only where each control that took its place is
@@ -179,8 +179,8 @@ func versionIn(f *Framework, id, stated string) (version, number string) {
 	return f.Version, id
 }
 
-func index(list []Known, id string) int {
-	return slices.IndexFunc(list, func(k Known) bool { return normal(k.ID) == id })
+func index(list []Requirement, id string) int {
+	return slices.IndexFunc(list, func(k Requirement) bool { return normal(k.ID) == id })
 }
 
 // within reports whether number a is a part of b, as 6.3.2 is of 6.3.

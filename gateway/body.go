@@ -33,7 +33,7 @@ func unpack(ctx context.Context, raw io.Reader, encoding string, limit int64) ([
 	if err != nil {
 		return nil, broken(err, "the body ends early")
 	}
-	if err := takeTurnBeyond(ctx, largeRequest); err != nil {
+	if err := waitForTurnBeyond(ctx, largeRequest); err != nil {
 		return nil, err
 	}
 	in, err := unpacked(bytes.NewReader(body), encoding)
@@ -130,6 +130,6 @@ func turnOf(ctx context.Context) *turn {
 func holding(b *budget.Budget, t *turn, r *http.Request, f func(*http.Request) error) error {
 	share := b.Share(r.Context())
 	defer share.Release()
-	defer t.leave()
+	defer t.release()
 	return f(r.WithContext(context.WithValue(r.Context(), inShare{}, held{share, t})))
 }

@@ -31,7 +31,7 @@ func (g *Gateway) events(w http.ResponseWriter, r *http.Request, from Sender) er
 	if err != nil {
 		return err
 	}
-	spooled, err := g.Take(r.Context(), from, events)
+	spooled, err := g.Accept(r.Context(), from, events)
 	if err != nil {
 		return err
 	}

@@ -148,10 +148,10 @@ type Sender struct {
 	g   *Gateway
 }
 
-// Take puts an event of the sender on the stream, checked and signed like an event that was sent by
+// Accept puts an event of the sender on the stream, checked and signed like an event that was sent by
 // itself.
-func (s Sender) Take(ctx context.Context, e event.Event) error {
-	_, err := s.g.Take(ctx, s, []event.Event{e})
+func (s Sender) Accept(ctx context.Context, e event.Event) error {
+	_, err := s.g.Accept(ctx, s, []event.Event{e})
 	return err
 }
 
@@ -164,7 +164,7 @@ const timesHeld = 8
 func (g *Gateway) For(handler func(Sender) http.Handler) http.Handler {
 	return g.authenticated(func(w http.ResponseWriter, r *http.Request, from Sender) error {
 		r.Body = &budget.Reader{In: r.Body, Share: shareOf(r.Context()), Times: timesHeld}
-		if err := takeTurnBeyond(r.Context(), timesHeld*largeRequest); err != nil {
+		if err := waitForTurnBeyond(r.Context(), timesHeld*largeRequest); err != nil {
 			return err
 		}
 		handler(from).ServeHTTP(w, r)
@@ -323,7 +323,7 @@ func (g *Gateway) Authenticate(r *http.Request) (identity.Principal, error) {
 
 // publish puts events on the stream, and returns how many are only on disk so far.
 func (g *Gateway) publish(ctx context.Context, events []event.Event) (spooled int, err error) {
-	turnOf(ctx).leave() // only waiting remains
+	turnOf(ctx).release() // only waiting remains
 	ctx, cancel := context.WithTimeout(ctx, g.Limits.Timeout)
 	defer cancel()
 	for i := range events { // in JSON, as on a disk, space around data would be lost, and the signature is over it
@@ -333,7 +333,7 @@ func (g *Gateway) publish(ctx context.Context, events []event.Event) (spooled in
 	spooled, err = g.Publisher.Deliver(ctx, events...)
 	switch {
 	case err == nil:
-		g.metrics.taken(events, spooled)
+		g.metrics.accepted(events, spooled)
 		return spooled, nil
 	case errors.Is(err, producer.ErrPermanent):
 		return 0, err

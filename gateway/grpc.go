@@ -38,7 +38,7 @@ type traceServer struct {
 
 func (s *traceServer) Export(ctx context.Context, in ptraceotlp.ExportRequest) (ptraceotlp.ExportResponse, error) {
 	from, _ := ctx.Value(inContext{}).(Sender) // set by grpcHandler
-	out, err := s.g.takeTraces(ctx, from, in.Traces())
+	out, err := s.g.acceptTraces(ctx, from, in.Traces())
 	return out, s.g.statusOf(err)
 }
 
@@ -49,7 +49,7 @@ type logServer struct {
 
 func (s *logServer) Export(ctx context.Context, in plogotlp.ExportRequest) (plogotlp.ExportResponse, error) {
 	from, _ := ctx.Value(inContext{}).(Sender) // set by grpcHandler
-	out, err := s.g.takeLogs(ctx, from, in.Logs())
+	out, err := s.g.acceptLogs(ctx, from, in.Logs())
 	return out, s.g.statusOf(err)
 }
 

@@ -72,7 +72,7 @@ func (g *Gateway) jira(w http.ResponseWriter, r *http.Request) error {
 	if len(repos) == 0 {
 		g.metrics.note("jira", "no-repository")
 		g.Log.Info("a webhook is about a project of Jira that gateway.jira_projects does not name", "type", name, "project", project)
-		return told(w, map[string]any{"detail": fmt.Sprintf("gateway.jira_projects does not say in which repositories work on the project %q is done; nothing of it is kept", project)})
+		return writeJSON(w, map[string]any{"detail": fmt.Sprintf("gateway.jira_projects does not say in which repositories work on the project %q is done; nothing of it is kept", project)})
 	}
 	return g.webhook(w, r, webhook{who: identity.Principal{Name: "jira", Platform: "jira", Webhook: true}, eventType: name, delivery: r.Header.Get("X-Atlassian-Webhook-Identifier"), body: body, id: digests.Of(body), about: repos})
 }

@@ -65,7 +65,7 @@ func (m *metrics) request(r *http.Request, status int, took time.Duration) {
 	m.requests.Record(r.Context(), took.Seconds(), m.labels("route", r.Pattern, "status", strconv.Itoa(status/100)+"xx"))
 }
 
-func (m *metrics) taken(events []event.Event, spooled int) {
+func (m *metrics) accepted(events []event.Event, spooled int) {
 	ctx := context.Background()
 	for _, e := range events {
 		extensions := e.Extensions() // a copy, each time

@@ -26,9 +26,9 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-const stampKey = "a key of the tests, long enough"
+const testKey = "a key of the tests, long enough"
 
-var signingKeys = signing.Of([]byte(stampKey))
+var signingKeys = signing.Of([]byte(testKey))
 
 // A site is a gateway before a broker.
 type site struct {

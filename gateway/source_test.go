@@ -11,7 +11,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// TestNobodySpeaksUnderTheSourcesOfChangetrail: what the gateway finds could be told before
+// TestNobodySpeaksUnderTheSourcesOfChangetrail: what the gateway finds was reported before
 // it, under the same source and id.
 func TestNobodySpeaksUnderTheSourcesOfChangetrail(t *testing.T) {
 	known, tokens := credentials(t, "name: a-prod, agent: a", "name: ci, platform: ci")
@@ -45,7 +45,7 @@ func TestNoCredentialsListedIsNobody(t *testing.T) {
 	s.none(t)
 }
 
-// TestAFileIsForWhomMayReadWhatRestsOnIt, and where that cannot be told for whom may read all.
+// TestAFileIsForWhomMayReadWhatRestsOnIt, and where that cannot be determined, only those who may read all can read it.
 func TestAFileIsForWhomMayReadWhatRestsOnIt(t *testing.T) {
 	known, tokens := credentials(t, "name: mira, person: mira.s", "name: bot, agent: bot", "name: one, agent: one, repositories: [github.com/acme/one]", "name: guest, person: g, repositories: [github.com/acme/two]")
 	file := []byte("a report")

@@ -36,7 +36,7 @@ type otlpResponse interface {
 
 // telemetry answers an OTLP request (OTLP/HTTP 1.x): it reads the body into request, calls take, and
 // answers in the encoding of the request.
-func (g *Gateway) telemetry(w http.ResponseWriter, r *http.Request, request otlpRequest, take func(context.Context) (otlpResponse, error)) error {
+func (g *Gateway) telemetry(w http.ResponseWriter, r *http.Request, request otlpRequest, accept func(context.Context) (otlpResponse, error)) error {
 	body, err := read(w, r, g.Limits.Body)
 	if err != nil {
 		return err
@@ -56,7 +56,7 @@ func (g *Gateway) telemetry(w http.ResponseWriter, r *http.Request, request otlp
 	if err != nil {
 		return problem.New(http.StatusBadRequest, "the body is not OTLP as %s; see what the exporter sends, and whether Content-Type says so", media)
 	}
-	response, err := take(r.Context())
+	response, err := accept(r.Context())
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func recovered(err *error) {
 func (g *Gateway) traces(w http.ResponseWriter, r *http.Request, from Sender) error {
 	request := ptraceotlp.NewExportRequest()
 	return g.telemetry(w, r, request, func(ctx context.Context) (otlpResponse, error) {
-		return g.takeTraces(ctx, from, request.Traces())
+		return g.acceptTraces(ctx, from, request.Traces())
 	})
 }
 
@@ -103,12 +103,12 @@ func (g *Gateway) traces(w http.ResponseWriter, r *http.Request, from Sender) er
 func (g *Gateway) logs(w http.ResponseWriter, r *http.Request, from Sender) error {
 	request := plogotlp.NewExportRequest()
 	return g.telemetry(w, r, request, func(ctx context.Context) (otlpResponse, error) {
-		return g.takeLogs(ctx, from, request.Logs())
+		return g.acceptLogs(ctx, from, request.Logs())
 	})
 }
 
-// takeTraces accepts the spans of a request that their sender may report.
-func (g *Gateway) takeTraces(ctx context.Context, from Sender, in ptrace.Traces) (ptraceotlp.ExportResponse, error) {
+// acceptTraces accepts the spans of a request that their sender may report.
+func (g *Gateway) acceptTraces(ctx context.Context, from Sender, in ptrace.Traces) (ptraceotlp.ExportResponse, error) {
 	parts, refused := otlp.Spans(in, g.Now())
 	b := batch{g: g, from: from, refused: refused}
 	for _, part := range parts {
@@ -126,7 +126,7 @@ func (g *Gateway) takeTraces(ctx context.Context, from Sender, in ptrace.Traces)
 	}
 	response := ptraceotlp.NewExportResponse()
 	b.partial(response.PartialSuccess().SetRejectedSpans, response.PartialSuccess().SetErrorMessage)
-	return response, b.take(ctx)
+	return response, b.publish(ctx)
 }
 
 func eventOfSpans(part *record.Spans) event.Event {
@@ -137,8 +137,8 @@ func eventOfSpans(part *record.Spans) event.Event {
 	return e
 }
 
-// takeLogs accepts the logs of a request that their sender may report.
-func (g *Gateway) takeLogs(ctx context.Context, from Sender, in plog.Logs) (plogotlp.ExportResponse, error) {
+// acceptLogs accepts the logs of a request that their sender may report.
+func (g *Gateway) acceptLogs(ctx context.Context, from Sender, in plog.Logs) (plogotlp.ExportResponse, error) {
 	logs, refused := otlp.Logs(in, g.Now())
 	b := batch{g: g, from: from, refused: refused}
 	for _, l := range logs {
@@ -150,7 +150,7 @@ func (g *Gateway) takeLogs(ctx context.Context, from Sender, in plog.Logs) (plog
 	}
 	response := plogotlp.NewExportResponse()
 	b.partial(response.PartialSuccess().SetRejectedLogRecords, response.PartialSuccess().SetErrorMessage)
-	return response, b.take(ctx)
+	return response, b.publish(ctx)
 }
 
 func eventOfLog(l otlp.Log) event.Event {
@@ -219,8 +219,8 @@ func (b *batch) partial(count func(int64), message func(string)) {
 	}
 }
 
-// take publishes the findings and the events.
-func (b *batch) take(ctx context.Context) error {
+// publish publishes the findings and the events.
+func (b *batch) publish(ctx context.Context) error {
 	for range b.refused.Count {
 		b.g.metrics.refuse("telemetry")
 	}
@@ -232,6 +232,6 @@ func (b *batch) take(ctx context.Context) error {
 	if len(b.events) == 0 {
 		return nil
 	}
-	_, err := b.g.Take(ctx, b.from, b.events)
+	_, err := b.g.Accept(ctx, b.from, b.events)
 	return err
 }

@@ -19,34 +19,34 @@ func newTurns() chan struct{} { return make(chan struct{}, max(1, runtime.GOMAXP
 // A turn is the turn of one request among the large ones of its sender. It begins once the body has
 // arrived, so that a slow body keeps nobody waiting, and ends before the wait for the broker.
 type turn struct {
-	turns chan struct{}
-	wait  time.Duration
-	taken bool
+	turns    chan struct{}
+	wait     time.Duration
+	acquired bool
 }
 
-// takeTurnBeyond makes a request wait for its turn once it needs more than n bytes.
-func takeTurnBeyond(ctx context.Context, n int64) error {
-	return shareOf(ctx).Beyond(n, func() error { return turnOf(ctx).take(ctx) })
+// waitForTurnBeyond makes a request wait for its turn once it needs more than n bytes.
+func waitForTurnBeyond(ctx context.Context, n int64) error {
+	return shareOf(ctx).Beyond(n, func() error { return turnOf(ctx).acquire(ctx) })
 }
 
-func (t *turn) take(ctx context.Context) error {
-	if t == nil || t.taken {
+func (t *turn) acquire(ctx context.Context) error {
+	if t == nil || t.acquired {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.wait)
 	defer cancel()
 	select {
 	case t.turns <- struct{}{}:
-		t.taken = true
+		t.acquired = true
 		return nil
 	case <-ctx.Done():
 		return problem.New(http.StatusTooManyRequests, "large requests of this sender are at work; send them one after the other").Later(time.Second)
 	}
 }
 
-func (t *turn) leave() {
-	if t != nil && t.taken {
+func (t *turn) release() {
+	if t != nil && t.acquired {
 		<-t.turns
-		t.taken = false
+		t.acquired = false
 	}
 }

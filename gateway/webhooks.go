@@ -64,7 +64,7 @@ func (g *Gateway) github(w http.ResponseWriter, r *http.Request) error {
 		return problem.New(http.StatusUnprocessableEntity, "%v", err)
 	}
 	if name == "com.github.ping" {
-		return told(w, map[string]any{"detail": "the webhook reaches changetrail"})
+		return writeJSON(w, map[string]any{"detail": "the webhook reaches changetrail"})
 	}
 	return g.webhook(w, r, webhook{who: identity.Principal{Name: "github", Platform: "github", Webhook: true}, eventType: name, delivery: r.Header.Get("X-GitHub-Delivery"), body: body, id: digests.Of(body)})
 }
@@ -163,7 +163,7 @@ func (g *Gateway) webhook(w http.ResponseWriter, r *http.Request, h webhook) err
 		key += " " + string(repo)
 	}
 	if g.recent.has(key) {
-		return told(w, map[string]any{"detail": "this delivery is known already", "duplicate": true})
+		return writeJSON(w, map[string]any{"detail": "this delivery is known already", "duplicate": true})
 	}
 	about := h.about
 	if len(about) == 0 {
@@ -171,11 +171,11 @@ func (g *Gateway) webhook(w http.ResponseWriter, r *http.Request, h webhook) err
 	}
 	spooled := 0
 	for _, repo := range about {
-		n, err := g.takeWebhook(r.Context(), g.delivered(h, repo), h.who)
+		n, err := g.acceptWebhook(r.Context(), g.delivered(h, repo), h.who)
 		if refusal := schemas.AsRefusal(err); refusal != nil && refusal.Reason == schemas.NoRepository {
 			g.metrics.note(h.who.Name, "no-repository")
 			g.Log.Info("a webhook says nothing of a repository", "type", h.eventType, "delivery", h.delivery)
-			return told(w, map[string]any{"detail": refusal.Detail + "; nothing of it is kept"}) // GitLab disables a hook whose deliveries are refused
+			return writeJSON(w, map[string]any{"detail": refusal.Detail + "; nothing of it is kept"}) // GitLab disables a hook whose deliveries are refused
 		}
 		if err != nil {
 			return err // when it is sent again, the identity of accepted events prevents duplicates
@@ -206,7 +206,7 @@ func (g *Gateway) delivered(h webhook, about record.Repository) *event.Event {
 	return &e
 }
 
-func (g *Gateway) takeWebhook(ctx context.Context, e *event.Event, who identity.Principal) (int, error) {
+func (g *Gateway) acceptWebhook(ctx context.Context, e *event.Event, who identity.Principal) (int, error) {
 	read, err := g.read(ctx, e, nil)
 	if refusal := schemas.AsRefusal(err); refusal != nil {
 		if refusal.Reason == schemas.NoRepository {
@@ -233,7 +233,7 @@ func (g *Gateway) takeWebhook(ctx context.Context, e *event.Event, who identity.
 	return g.publish(ctx, []event.Event{*e})
 }
 
-func told(w http.ResponseWriter, what map[string]any) error {
+func writeJSON(w http.ResponseWriter, what map[string]any) error {
 	w.Header().Set("Content-Type", "application/json")
 	return json.MarshalWrite(w, what, json.Deterministic(true))
 }

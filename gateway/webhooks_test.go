@@ -107,7 +107,7 @@ func TestAWebhookThatIsForgedOrPlayedBackChangesNothing(t *testing.T) {
 			t.Errorf("played back as %s: %+v", delivery, r)
 		}
 	}
-	other := review("changes_requested") // another hook is told of it with the same id
+	other := review("changes_requested") // another hook receives it with the same id
 	if r := send(github("new", "pull_request_review", "d1", other), other); r.status != http.StatusNoContent {
 		t.Errorf("the delivery of another hook: %+v", r)
 	}
@@ -144,7 +144,7 @@ func TestWhatIsAboutNoRepositoryIsTakenAndNotKept(t *testing.T) {
 	body = `{"object_kind":"push","ref":"refs/heads/main"}`
 	s.send(t, "POST", "/v1/webhooks/gitlab", map[string]string{"Content-Type": "application/json", "X-Gitlab-Token": "secret"}, []byte(body)).problem(t, http.StatusUnprocessableEntity)
 	s.none(t)
-	// A hook of the whole host tells of a push without object_kind.
+	// A hook of the whole host reports a push without object_kind.
 	body = `{"event_name":"push","ref":"refs/heads/main","before":"` + strings.Repeat("0", 40) + `","after":"` + strings.Repeat("a", 40) + `","project":{"web_url":"https://gitlab.com/acme/till","default_branch":"main"},"commits":[],"total_commits_count":0}`
 	r := s.send(t, "POST", "/v1/webhooks/gitlab", map[string]string{"Content-Type": "application/json", "X-Gitlab-Event": "System Hook", "X-Gitlab-Token": "secret"}, []byte(body))
 	if r.status != http.StatusNoContent || s.next(t, 1)[0].Type != "com.gitlab.push" {

@@ -84,7 +84,7 @@ func TestAStoryHasTheEventsOfEachPart(t *testing.T) {
 	x.of("host/a/pay/pull/7", "", "host/a/pay", "host/a/payments", "host/b/pay")
 	x.of("host/a/payments/pull/7", "host/a/pay/pull/7")
 	x.of("host/b/pay/pull/7", "") // of another repository
-	story, err := replay.Tell(t.Context(), x, "host/a/payments/pull/7")
+	story, err := replay.Load(t.Context(), x, "host/a/payments/pull/7")
 	if err != nil {
 		t.Fatal(err)
 	}

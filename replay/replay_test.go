@@ -106,9 +106,9 @@ func (b blobs) Get(_ context.Context, digest string) ([]byte, error) {
 
 func held() blobs { return blobs{digests.Of([]byte("report")): "report"} }
 
-func tell(t *testing.T, x *index) *replay.Story {
+func load(t *testing.T, x *index) *replay.Story {
 	t.Helper()
-	s, err := replay.Tell(t.Context(), x, change)
+	s, err := replay.Load(t.Context(), x, change)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func tell(t *testing.T, x *index) *replay.Story {
 }
 
 func TestEveryEventIsListedWithBothTimesAndItsWitness(t *testing.T) {
-	s := tell(t, indexOf(t, history()...))
+	s := load(t, indexOf(t, history()...))
 	type line struct{ action, names, witness, lag string }
 	var got []line
 	for _, e := range s.Events {
@@ -187,7 +187,7 @@ func TestACheckSaysWhatIsMissing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			x, files, dir := indexOf(t, history()...), held(), t.TempDir()
 			c.change(x, files)
-			if _, err := tell(t, x).Save(t.Context(), dir, files, noon); err != nil {
+			if _, err := load(t, x).Save(t.Context(), dir, files, noon); err != nil {
 				t.Fatal(err)
 			}
 			checked, err := replay.Check(os.DirFS(dir))
@@ -247,7 +247,7 @@ func TestACheckNoticesWhatWasChanged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			if _, err := tell(t, indexOf(t, history()...)).Save(t.Context(), dir, held(), noon); err != nil {
+			if _, err := load(t, indexOf(t, history()...)).Save(t.Context(), dir, held(), noon); err != nil {
 				t.Fatal(err)
 			}
 			c.change(t, dir)
@@ -278,7 +278,7 @@ func TestThousandsOfEvents(t *testing.T) {
 			Fact: &record.Action{Agent: record.Agent{ID: "claude", Run: "run-1"}, Tool: "Bash"},
 		})
 	}
-	s := tell(t, indexOf(t, events...))
+	s := load(t, indexOf(t, events...))
 	if len(s.Events) != 5007 || s.Actions != 5001 || len(s.Of(replay.Did)) > 250 {
 		t.Errorf("%d events, %d actions, %d steps", len(s.Events), s.Actions, len(s.Of(replay.Did)))
 	}
@@ -295,7 +295,7 @@ func TestThousandsOfEvents(t *testing.T) {
 // TestAFolderOfAFormerVersionIsChecked: its manifest did not count events.
 func TestAFolderOfAFormerVersionIsChecked(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := tell(t, indexOf(t, history()...)).Save(t.Context(), dir, held(), noon); err != nil {
+	if _, err := load(t, indexOf(t, history()...)).Save(t.Context(), dir, held(), noon); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, replay.ManifestName)

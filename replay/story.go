@@ -90,22 +90,22 @@ type Fact struct{ Label, Text string }
 // ErrNoRecord reports a change that is not in the index.
 var ErrNoRecord = errors.New("no record")
 
-// Tell loads the story of a change.
-func Tell(ctx context.Context, x Index, id record.ChangeID) (*Story, error) {
+// Load loads the story of a change.
+func Load(ctx context.Context, x Index, id record.ChangeID) (*Story, error) {
 	raw, r, err := Find(ctx, x, id)
 	if err != nil {
 		return nil, err
 	}
-	return TellOf(ctx, x, raw, r)
+	return LoadFound(ctx, x, raw, r)
 }
 
-// TellOf loads the story of a record that [Find] returned.
-func TellOf(ctx context.Context, x Index, raw jsontext.Value, r *record.Record) (*Story, error) {
+// LoadFound loads the story of a record that [Find] returned.
+func LoadFound(ctx context.Context, x Index, raw jsontext.Value, r *record.Record) (*Story, error) {
 	s := &Story{Raw: raw, Record: r, index: x}
 	if err := s.gather(ctx, x); err != nil {
 		return nil, err
 	}
-	s.tell()
+	s.addSteps()
 	return s, nil
 }
 
@@ -143,7 +143,7 @@ func (s *Story) add(step Step) {
 	s.Steps = append(s.Steps, step)
 }
 
-func (s *Story) tell() {
+func (s *Story) addSteps() {
 	s.saw()
 	s.decided()
 	s.did()

@@ -167,7 +167,7 @@ func (s *server) story(r *http.Request, text string) (*replay.Story, error) {
 	if err != nil {
 		return nil, err
 	}
-	return replay.TellOf(r.Context(), s.Index, raw, found)
+	return replay.LoadFound(r.Context(), s.Index, raw, found)
 }
 
 // titleOfChange is the browser title of the page of a change.

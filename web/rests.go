@@ -52,7 +52,7 @@ func Rests(ctx context.Context, x Index, digest string, who identity.Principal) 
 		return false, err
 	}
 	for _, id := range ids {
-		story, err := replay.Tell(ctx, x, id)
+		story, err := replay.Load(ctx, x, id)
 		if err != nil {
 			return false, err
 		}

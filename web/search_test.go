@@ -147,7 +147,7 @@ func TestEachChangeHasOneStanding(t *testing.T) {
 	}
 }
 
-// holds tells whether a tree of terms matches a document.
+// holds reports whether a tree of terms matches a document.
 func holds(n query.Node, doc map[string]string) bool {
 	switch n := n.(type) {
 	case query.Term:

@@ -123,7 +123,7 @@ func late(step replay.Step) bool {
 
 func newLane(stage replay.Stage, steps []replay.Step, x scale) lane {
 	l := lane{Name: laneNames[stage]}
-	var told replay.Step
+	var labeled replay.Step
 	for _, step := range steps {
 		if step.Stage != stage {
 			continue
@@ -134,8 +134,8 @@ func newLane(stage replay.Stage, steps []replay.Step, x scale) lane {
 			m.Title += "; received " + say.When(step.Arrived)
 		}
 		l.Marks = append(l.Marks, m)
-		if len(l.Marks) == 1 || telling(step) > telling(told) || telling(step) == telling(told) && !step.At.Before(told.At) {
-			told = step
+		if len(l.Marks) == 1 || rankOf(step) > rankOf(labeled) || rankOf(step) == rankOf(labeled) && !step.At.Before(labeled.At) {
+			labeled = step
 		}
 	}
 	if l.Marks == nil {
@@ -149,13 +149,13 @@ func newLane(stage replay.Stage, steps []replay.Step, x scale) lane {
 	for _, m := range l.Marks {
 		right, left = max(right, m.X+m.Late), min(left, m.X)
 	}
-	l.Label = beside(left, right, titled(told))
+	l.Label = beside(left, right, titled(labeled))
 	return l
 }
 
-// telling ranks steps by how much they say about their lane: bad ones most, answers of a program
+// rankOf ranks steps by how much they say about their lane: bad ones most, answers of a program
 // least.
-func telling(step replay.Step) int {
+func rankOf(step replay.Step) int {
 	switch {
 	case step.Bad:
 		return 2

@@ -42,7 +42,7 @@ var (
 	programs = words("pytest jest vitest mocha tox nox rspec phpunit ruff eslint mypy tsc clippy semgrep trivy grype osv-scanner govulncheck staticcheck golangci-lint gotestsum bandit pip-audit checkov gosec hadolint shellcheck gitleaks cargo-audit ctest cmake ninja meson pylint flake8 black prettier stylelint karma cypress playwright ava tap ginkgo pre-commit snyk detekt ktlint swiftlint rubocop credo dialyzer checkstyle spotbugs curl wget ssh scp git kubectl terraform docker ansible helm aws gcloud az psql mysql node python ruby php java perl bash sh rm cp mv cat ls grep sed awk find chmod chown pip")
 	// those whose first word says what they do.
 	withVerb = words("npm pnpm yarn bun deno go cargo make just task mvn gradle gradlew mvnw dotnet bazel rake bundle composer poetry uv hatch pdm git docker terraform helm kubectl mix sbt swift flutter dart nx turbo lerna rails npm-run-all ng vue cmake playwright")
-	// verbs are the words that are told.
+	// verbs are the words that are reported.
 	verbs = words("test tests t check verify lint vet build compile run install ci audit clippy fmt format typecheck type-check unit integration e2e coverage cover bench clean package validate plan apply doc docs all exec spec nextest up upgrade update add commit push pull status diff log checkout clone merge rebase fetch get list deploy release ps images logs describe create delete")
 )
 

@@ -165,7 +165,7 @@ func (c *converter) say(at place, kind string, a *record.Action) {
 	c.add(at, a)
 }
 
-// ask adds what a person asked, after the call that tells of it: a decision names it as
+// ask adds what a person asked, after the call that reports it: a decision names it as
 // its trigger, by the digest of its text. The text itself stands in that call, as far as
 // the settings let it.
 func (c *converter) ask(at place) {

@@ -47,8 +47,8 @@ func at(head string, when time.Time) notes.Git {
 	return notes.Git{Root: "/build/acme/.work/ws", Repository: "github.com/acme/shop", Branch: "fix", Head: head, HeadAt: when}
 }
 
-// told is what events say, a line each.
-func told(t *testing.T, calls []Call) []string {
+// linesOf returns what events say, a line each.
+func linesOf(t *testing.T, calls []Call) []string {
 	t.Helper()
 	var out []string
 	for _, c := range calls {
@@ -101,7 +101,7 @@ func TestASessionThatWasAllowed(t *testing.T) {
 		"Bash toolu_stub00140 refused",
 		"Write toolu_stub00150 success NOTES.md",
 	}
-	got := told(t, calls)
+	got := linesOf(t, calls)
 	for i, w := range want {
 		if i >= len(got) || got[i] != w {
 			t.Errorf("call %d is %q, want %q", i, got[i], w)
@@ -138,7 +138,7 @@ func TestACallThatWasRefusedIsClosedByItsBatch(t *testing.T) {
 		}
 	}
 	if outcomes["refused"] != 7 || outcomes["unknown"] != 0 {
-		t.Errorf("outcomes are %v, want 7 refused: %s", outcomes, strings.Join(told(t, calls), "\n"))
+		t.Errorf("outcomes are %v, want 7 refused: %s", outcomes, strings.Join(linesOf(t, calls), "\n"))
 	}
 }
 
@@ -197,7 +197,7 @@ func TestCodex(t *testing.T) {
 		line("UserPromptSubmit", `,"prompt":"fix it"`), line("PreToolUse", patch), line("PostToolUse", patch+`,"tool_response":"Done"`), line("Stop", `,"last_assistant_message":"fixed"`),
 	}}, Options{})
 	want := []string{"prompt prompt-t1 success", "prompt asked-prompt-t1 t1", "apply_patch call_1 unknown shop.py,NOTES.md", "answer answer-t1 success"}
-	if diff := cmp.Diff(want, told(t, calls)); diff != "" {
+	if diff := cmp.Diff(want, linesOf(t, calls)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	if a := calls[2].fact.Agent; a.ID != Codex || a.Model != "gpt-5" || a.Provider != "openai" {
@@ -350,7 +350,7 @@ func line(text string, git notes.Git) notes.Line {
 	return notes.Line{At: night, Kind: ClaudeCode, Git: git, Hook: []byte(text)}
 }
 
-// Claude Code of some versions tells no tool_use_id. Its calls are actions all the same,
+// Claude Code of some versions sends no tool_use_id. Its calls are actions all the same,
 // each known by the line where it begins.
 func TestCallsWithoutAnID(t *testing.T) {
 	git := at(before, night)
@@ -378,7 +378,7 @@ func TestCallsWithoutAnID(t *testing.T) {
 		"nothing says which tool":    {[]notes.Line{line(`{"session_id":"s","hook_event_name":"PostToolUse"}`, git)}, []string{"unknown line-1 success"}},
 		"its id tells that it ended": {[]notes.Line{line(`{"session_id":"s","hook_event_name":"PostToolUse","tool_use_id":"y"}`, git)}, []string{"unknown y success"}},
 	} {
-		if diff := cmp.Diff(c.want, told(t, Convert(&notes.Session{ID: "s", Lines: c.lines}, Options{}))); diff != "" {
+		if diff := cmp.Diff(c.want, linesOf(t, Convert(&notes.Session{ID: "s", Lines: c.lines}, Options{}))); diff != "" {
 			t.Errorf("%s:\n%s", name, diff)
 		}
 	}
@@ -397,7 +397,7 @@ func TestLongContentIsToldByItsDigest(t *testing.T) {
 	if len(calls) != 5 {
 		t.Fatalf("%d events", len(calls))
 	}
-	told(t, calls) // each can be sent
+	linesOf(t, calls) // each can be sent
 	if r, ok := prompted(t, calls[1]); !ok || r.Digest != digests.Of([]byte(long)) {
 		t.Errorf("the digest of the prompt is %s", r.Digest)
 	}
@@ -412,7 +412,7 @@ func TestATurnedDownResultIsAFailure(t *testing.T) {
 	for _, kind := range []string{ClaudeCode, Codex} {
 		l := line(`{"session_id":"s","hook_event_name":"PostToolUse","tool_name":"Write","tool_use_id":"c","tool_input":{"file_path":"a.go"},"tool_response":{"isError":true,"content":[]}}`, at(before, night))
 		l.Kind = kind
-		if diff := cmp.Diff([]string{"Write c failure"}, told(t, Convert(&notes.Session{ID: "s", Lines: []notes.Line{l}}, Options{}))); diff != "" {
+		if diff := cmp.Diff([]string{"Write c failure"}, linesOf(t, Convert(&notes.Session{ID: "s", Lines: []notes.Line{l}}, Options{}))); diff != "" {
 			t.Error(diff)
 		}
 	}

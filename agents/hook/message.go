@@ -31,8 +31,8 @@ type Commit struct {
 	Seen, Done, Validated, Refused []string
 }
 
-// RunIn tells from the environment whether an agent works here, and in which run:
-// Claude Code and Codex tell it to the programs that they start; any other agent may
+// RunIn reports from the environment whether an agent works here, and in which run:
+// Claude Code and Codex pass it to the programs that they start; any other agent may
 // with AGENT_EXECUTION, AGENT_ID, AGENT_MODEL and AGENT_LOGS_URL.
 func RunIn(getenv func(string) string) (Commit, bool) {
 	c := Commit{Agent: getenv("AGENT_ID"), Model: getenv("AGENT_MODEL"), Run: getenv("AGENT_EXECUTION"), LogsURL: getenv("AGENT_LOGS_URL")}
@@ -118,7 +118,7 @@ func input(a *record.Action) (line, what string) {
 		File    string `json:"file_path"`
 		URL     string `json:"url"`
 	}
-	_ = json.Unmarshal(a.Arguments, &in) // of another form, it tells nothing
+	_ = json.Unmarshal(a.Arguments, &in) // of another form, it says nothing
 	switch {
 	case in.File != "":
 		return "", path.Base(in.File)
@@ -169,7 +169,7 @@ func (c *Commit) Trailers() []record.Trailer {
 	if c.LogDigest != "" {
 		out = append(out, record.Trailer{Key: record.TrailerLog, Value: c.LogDigest})
 	}
-	for i := range out { // settings and transcripts are told by others, too
+	for i := range out { // settings and transcripts are reported by others, too
 		out[i].Value = oneLine(out[i].Value)
 	}
 	return out
@@ -183,7 +183,7 @@ func (c *Commit) Names(message string) bool {
 }
 
 // Write writes the body and the trailers into the file of a commit message. Where an
-// editor opens, git tells the person something at the end, in comments; elsewhere a line
+// editor opens, git writes something for the person at the end, in comments; elsewhere a line
 // that begins with # is the author's, as one that names an issue.
 func (c *Commit) Write(file string, editor bool) error {
 	message, err := ReadMessage(file)
@@ -252,7 +252,7 @@ func unused(text []byte) string {
 // scissors is what git writes above what is no part of a message.
 const scissors = " ------------------------ >8 ------------------------"
 
-// cutComments returns a message without what git tells the person at its end, and that.
+// cutComments returns a message without the comments that git adds for the person at its end, and those comments.
 func cutComments(message []byte, comment string) (text, comments []byte) {
 	lines := bytes.SplitAfter(message, []byte("\n"))
 	is := func(line []byte) bool { // git puts a space or a tab behind it

@@ -17,10 +17,10 @@ import (
 type Steering struct {
 	Policy    *policy.Policy
 	Forbidden string // off, ask or deny
-	Approval  string // where leave is required: off, ask or deny
+	Approval  string // where an approval is required: off, ask or deny
 }
 
-// Steer returns what the agent is to be told about a call before it is made, in the
+// Steer returns the message to the agent about a call before it is made, in the
 // form that Claude Code and Codex read on standard output; nothing where it may go
 // ahead as it is. kind is which of the two it is.
 func (s Steering) Steer(kind string, in *notes.Input, git notes.Git, agent string) []byte {

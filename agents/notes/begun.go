@@ -38,7 +38,7 @@ func (l Log) begin(session string) error {
 }
 
 // write writes it, unless it is written already: hooks run side by side, and a session
-// may be told more of after it was sent.
+// may get more reports after it was sent.
 func (b Begun) write(file string) error {
 	text, err := json.Marshal(b)
 	if err != nil {

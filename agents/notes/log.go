@@ -32,7 +32,7 @@ import (
 //	<session>.begun           where it goes, as [Begun], since its first line
 //	<session>.sent            how many of them are sent
 //	<session>.seals           a Seal for each commit
-//	sealed/<digest>           what a Seal is over, until it is handed in
+//	sealed/<digest>           the content of a Seal, until it is sent
 //	sealed/<digest>.begun     where that goes
 //	aside/<session>.jsonl     events that nobody takes, one a line, as publish reads them
 //	aside/<session>.lines     lines that cannot be read
@@ -316,9 +316,8 @@ func (l Log) Seal(session string, lines int, content []byte) (digest string, err
 	return seal.Digest, l.addSeal(session, seal)
 }
 
-// Sealed hands each content that is sealed and not handed in yet to f, with where it
-// goes, and lets go of what f takes. What it does not take stays, and holds nothing else
-// up.
+// Sealed calls f for each sealed content that was not sent yet, with its destination, and deletes
+// what f accepted. What f did not accept is kept, and does not block the rest.
 func (l Log) Sealed(f func(content io.Reader, to Begun) (taken bool, err error)) error {
 	dir := filepath.Join(l.Dir, "sealed")
 	entries, err := os.ReadDir(dir)
@@ -331,7 +330,7 @@ func (l Log) Sealed(f func(content io.Reader, to Begun) (taken bool, err error))
 			continue
 		}
 		file := filepath.Join(dir, e.Name())
-		taken, err := l.handIn(file, f)
+		taken, err := l.process(file, f)
 		if err == nil && taken {
 			err = errors.Join(os.Remove(file), remove(file+begunSuffix))
 		}
@@ -342,8 +341,8 @@ func (l Log) Sealed(f func(content io.Reader, to Begun) (taken bool, err error))
 	return errors.Join(errs...)
 }
 
-// handIn hands one content that is sealed to f.
-func (l Log) handIn(file string, f func(content io.Reader, to Begun) (taken bool, err error)) (taken bool, err error) {
+// process calls f with one sealed content.
+func (l Log) process(file string, f func(content io.Reader, to Begun) (taken bool, err error)) (taken bool, err error) {
 	to, err := l.begun(file + begunSuffix)
 	if err != nil {
 		return false, err

@@ -77,7 +77,7 @@ func (h *handlers) recordDecision(ctx context.Context, req *mcp.CallToolRequest,
 		}
 	}
 	e := h.event(agent, change, repo, d)
-	if err := h.Take(ctx, e); err != nil {
+	if err := h.Accept(ctx, e); err != nil {
 		return nil, fmt.Errorf("the decision was not recorded: %w", err)
 	}
 	out.Event = e.ID()

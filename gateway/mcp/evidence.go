@@ -63,7 +63,7 @@ func (h *handlers) attachEvidence(ctx context.Context, req *mcp.CallToolRequest,
 	if err != nil {
 		return nil, err
 	}
-	if err := h.Take(ctx, h.event(agent, change, repo, fact)); err != nil {
+	if err := h.Accept(ctx, h.event(agent, change, repo, fact)); err != nil {
 		return nil, fmt.Errorf("the report was not handed in: %w", err)
 	}
 	if n := secrets.Reported(file); n > 0 {

@@ -34,8 +34,8 @@ type Config struct {
 
 // A Caller is an agent that calls, as far as it is known before the first call.
 type Caller struct {
-	// Take puts an event on the stream, or returns why it cannot.
-	Take func(ctx context.Context, e event.Event) error
+	// Accept puts an event on the stream, or returns why it cannot.
+	Accept func(ctx context.Context, e event.Event) error
 	// Agent is the id in the credential or the configuration. If it is empty, the agent or its
 	// program says who it is.
 	Agent       string

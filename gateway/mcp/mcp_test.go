@@ -51,7 +51,7 @@ func newDesk(t *testing.T, change func(*Config, *Caller)) *desk {
 	}
 	d := new(desk)
 	c := Config{Version: "1", Policy: p, ReadFile: os.ReadFile, Now: func() time.Time { return time.Date(2026, 3, 1, 3, 47, 0, 0, time.UTC) }}
-	who := Caller{Agent: "patch-pilot", Repository: "github.com/acme/payments", Run: "run-1", Take: func(_ context.Context, e event.Event) error {
+	who := Caller{Agent: "patch-pilot", Repository: "github.com/acme/payments", Run: "run-1", Accept: func(_ context.Context, e event.Event) error {
 		if d.away == nil {
 			d.taken = append(d.taken, e)
 		}
@@ -297,7 +297,7 @@ func FuzzRequests(f *testing.F) {
 		f.Fatal(err)
 	}
 	var t *testing.T
-	handler := tools.Handler(Caller{Agent: "a", Take: func(_ context.Context, e event.Event) error {
+	handler := tools.Handler(Caller{Agent: "a", Accept: func(_ context.Context, e event.Event) error {
 		err := producer.Check(e)
 		if err != nil {
 			t.Errorf("%s: %v", e.Data(), err)

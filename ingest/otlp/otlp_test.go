@@ -67,8 +67,8 @@ func unmarshal(file string, body []byte, req interface {
 	return req.UnmarshalProto(body)
 }
 
-// tell formats actions as in a golden file.
-func tell(t *testing.T, files []string) string {
+// golden formats actions as in a golden file.
+func golden(t *testing.T, files []string) string {
 	t.Helper()
 	parts, logs := readAll(t, files)
 	var b strings.Builder
@@ -146,7 +146,7 @@ func TestRealExports(t *testing.T) {
 	}
 	for name, files := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := tell(t, files)
+			got := golden(t, files)
 			golden := filepath.Join("testdata", "golden", name+".txt")
 			if *update {
 				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {

@@ -56,14 +56,14 @@ func (a *app) attachFlags(cmd *cobra.Command, f *about) {
 
 func (f *about) check() error {
 	if f.change == "" && f.anyCommit && f.repository == "" {
-		return misuse{errors.New("attach: give --change or --repository: a request must name its repository or change, and no CI system that changetrail knows provides one")}
+		return usageError{errors.New("attach: give --change or --repository: a request must name its repository or change, and no CI system that changetrail knows provides one")}
 	}
 	if f.change == "" && !f.anyCommit && (f.repository == "" || f.commit == "") {
-		return misuse{errors.New("attach: give --change, or --repository and --commit: evidence must name its change or commit, and no CI system that changetrail knows provides one")}
+		return usageError{errors.New("attach: give --change, or --repository and --commit: evidence must name its change or commit, and no CI system that changetrail knows provides one")}
 	}
 	if f.change != "" {
 		if _, err := record.ParseChange(f.change); err != nil {
-			return misuse{fmt.Errorf("attach: --change: %w", err)}
+			return usageError{fmt.Errorf("attach: --change: %w", err)}
 		}
 	}
 	return nil
@@ -206,7 +206,7 @@ func (a *app) attachSBOM() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.fill(ciJobOf(os.Getenv))
 			if f.change == "" || before == "" {
-				return misuse{errors.New("attach sbom: give --change, and the earlier bill of materials with --before: their difference is attached")}
+				return usageError{errors.New("attach sbom: give --change, and the earlier bill of materials with --before: their difference is attached")}
 			}
 			if err := f.check(); err != nil {
 				return err
@@ -252,7 +252,7 @@ func orNone(s string) string {
 func exactlyOne(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != 1 {
-			return misuse{fmt.Errorf("give exactly one %s, not %d; see %s --help", what, len(args), cmd.CommandPath())}
+			return usageError{fmt.Errorf("give exactly one %s, not %d; see %s --help", what, len(args), cmd.CommandPath())}
 		}
 		return nil
 	}
@@ -265,7 +265,7 @@ func (a *app) hand(cmd *cobra.Command, f about, events ...event.Event) error {
 	}
 	for _, e := range events {
 		if err := checkEvent(e); err != nil {
-			return misuse{err}
+			return usageError{err}
 		}
 	}
 	if s.Producer.Gateway != "" && s.Producer.Token == "" && s.Producer.TokenFile == "" {

@@ -26,7 +26,7 @@ agent's claim.`,
 		Args: atLeastOne("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 && (asked.ID != "" || asked.URL != "") {
-				return misuse{errors.New("attach request: --id and --url name one request; give exactly one FILE with them")}
+				return usageError{errors.New("attach request: --id and --url name one request; give exactly one FILE with them")}
 			}
 			return a.attachFiles(cmd, &f, args, "", func(_ string, file []byte) (record.Fact, string, error) {
 				if len(file) == 0 {

@@ -81,7 +81,7 @@ func (a *app) doctor() *cobra.Command {
 // the search engine.
 func checked(ctx context.Context, cmd *cobra.Command, s *Settings) (*checkup, error) {
 	at, lost := s.look(ctx)
-	if wrong := (misuse{}); errors.As(lost, &wrong) {
+	if wrong := (usageError{}); errors.As(lost, &wrong) {
 		return nil, lost
 	}
 	embedded := at.instance.Data != "" && !s.IsSet("kafka.brokers")

@@ -53,13 +53,13 @@ func (s *Settings) openStore(ctx context.Context) (*store, error) {
 	}
 	files, err := s.blobStore(ctx)
 	if err != nil {
-		return nil, misuse{err}
+		return nil, usageError{err}
 	}
 	if at.engine != "" {
 		s.Sink.Engine = at.engine
 		engine, err := s.engine()
 		if err != nil {
-			return nil, misuse{err}
+			return nil, usageError{err}
 		}
 		out := &store{Index: engine, name: at.engine, at: at, close: func() {}}
 		if files != nil {
@@ -119,7 +119,7 @@ var _ web.Index = (*bulk.Server)(nil)
 func (a *app) changeIn(cmd *cobra.Command, name string) (record.ChangeID, *store, error) {
 	id, err := record.ParseChange(name)
 	if err != nil {
-		return "", nil, misuse{err}
+		return "", nil, usageError{err}
 	}
 	s, err := a.settings(cmd)
 	if err != nil {
@@ -170,16 +170,16 @@ Without --credentials everybody may read, and it listens on this machine only.`,
 			}
 			saved, err := s.savedQueries()
 			if err != nil {
-				return misuse{err}
+				return usageError{err}
 			}
 			return service(cmd, &s, "web", func(context.Context) error { return nil }, func(ctx context.Context, log *slog.Logger, _ *telemetry.Providers) error {
 				known, err := s.credentials()
 				if err != nil {
-					return misuse{err}
+					return usageError{err}
 				}
 				protection, err := s.gatewayTLS()
 				if err != nil {
-					return misuse{err}
+					return usageError{err}
 				}
 				l, err := s.listen(ctx, s.gatewayAt("web.listen", s.Web.Listen, known, protection))
 				if err != nil {
@@ -226,7 +226,7 @@ it is; or Lucene's syntax as in Kibana (docs/query.md).`,
   changetrail query not-reviewed -o json --limit 0`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if err := cobra.MaximumNArgs(1)(cmd, args); err != nil {
-				return misuse{fmt.Errorf("%w; put a query with spaces in quotes", err)}
+				return usageError{fmt.Errorf("%w; put a query with spaces in quotes", err)}
 			}
 			return nil
 		},
@@ -245,7 +245,7 @@ it is; or Lucene's syntax as in Kibana (docs/query.md).`,
 			}
 			saved, err := s.savedQueries()
 			if err != nil {
-				return misuse{err}
+				return usageError{err}
 			}
 			if len(args) == 0 {
 				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
@@ -256,7 +256,7 @@ it is; or Lucene's syntax as in Kibana (docs/query.md).`,
 			}
 			where, err := parseQuery(args[0], since, saved)
 			if err := errors.Join(err, checkName(args[0], saved), checkColumns(chosen)); err != nil {
-				return misuse{err}
+				return usageError{err}
 			}
 			x, err := s.openFor(cmd)
 			if err != nil {
@@ -318,7 +318,7 @@ func misnamed(ctx context.Context, x *store, text string, where query.Node, save
 	if err != nil || res.Total > 0 {
 		return err
 	}
-	return misuse{fmt.Errorf("no saved query is named %s, and no change contains that word; did you mean %s?", text, meant)}
+	return usageError{fmt.Errorf("no saved query is named %s, and no change contains that word; did you mean %s?", text, meant)}
 }
 
 var errEnough = errors.New("enough")
@@ -434,7 +434,7 @@ it wrote. --check verifies such a folder again, at any time and offline.`,
 				return err
 			}
 			defer x.close()
-			story, err := replay.Tell(cmd.Context(), x, id)
+			story, err := replay.Load(cmd.Context(), x, id)
 			if err != nil {
 				return err
 			}

@@ -86,7 +86,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		if missing.GetSpecifiedShortnames() != "" {
 			given = "-" + missing.GetSpecifiedName()
 		}
-		return misuse{fmt.Errorf("%s has no flag %s%s", cmd.CommandPath(), given, orList(nearest.Hint(given, known), cmd))}
+		return usageError{fmt.Errorf("%s has no flag %s%s", cmd.CommandPath(), given, orList(nearest.Hint(given, known), cmd))}
 	case errors.As(err, &value):
 		f := value.GetFlag()
 		what := fmt.Sprintf("%q is not %s", value.GetValue(), kindOfFlag(f))
@@ -94,11 +94,11 @@ func flagError(cmd *cobra.Command, err error) error {
 		case choice, span:
 			what = value.Unwrap().Error()
 		}
-		return misuse{fmt.Errorf("--%s: %s", f.Name, what)}
+		return usageError{fmt.Errorf("--%s: %s", f.Name, what)}
 	case errors.As(err, &none):
-		return misuse{fmt.Errorf("--%s needs a value; %s --help says which", none.GetFlag().Name, cmd.CommandPath())}
+		return usageError{fmt.Errorf("--%s needs a value; %s --help says which", none.GetFlag().Name, cmd.CommandPath())}
 	}
-	return misuse{err}
+	return usageError{err}
 }
 
 // orList returns the hint, or the command that lists all names.
@@ -146,5 +146,5 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 	if hint == "" && len(everywhere) > 0 {
 		hint = "; did you mean " + nearest.List(everywhere) + "?"
 	}
-	return misuse{fmt.Errorf("there is no command %s %s%s", cmd.CommandPath(), args[0], orList(hint, cmd))}
+	return usageError{fmt.Errorf("there is no command %s %s%s", cmd.CommandPath(), args[0], orList(hint, cmd))}
 }

@@ -67,19 +67,19 @@ nobody lets nobody in. To listen beyond this machine it also needs --cert and --
 func (s *Settings) runGateway(cmd *cobra.Command) error {
 	kafka, err := s.kafka()
 	if err != nil {
-		return misuse{err}
+		return usageError{err}
 	}
 	transport, err := s.transport(producer.Binary)
 	if err != nil {
-		return misuse{err}
+		return usageError{err}
 	}
 	conf, err := s.gatewayConfig(signing.Keys{})
 	if err != nil {
-		return misuse{err}
+		return usageError{err}
 	}
 	protection, err := s.gatewayTLS()
 	if err != nil {
-		return misuse{err}
+		return usageError{err}
 	}
 	at := s.gatewayAt("gateway.listen", s.Gateway.Listen, conf.Credentials, protection)
 	if err := at.may(); err != nil {
@@ -308,7 +308,7 @@ arrivedat). Use it only to import history.`,
 				}
 			}
 			if name == "" || strings.Count(who, ": ") != 1 {
-				return misuse{errors.New("gateway token: give --name, and exactly one of --agent, --platform and --person")}
+				return usageError{errors.New("gateway token: give --name, and exactly one of --agent, --platform and --person")}
 			}
 			token, digest := identity.NewToken()
 			line := fmt.Sprintf("{name: %s, %s", name, who)
@@ -320,7 +320,7 @@ arrivedat). Use it only to import history.`,
 			}
 			lines := fmt.Sprintf("tokens:\n  - %s, sha256: %s}\n", line, digest)
 			if _, err := identity.Parse([]byte(lines)); err != nil {
-				return misuse{err}
+				return usageError{err}
 			}
 			fmt.Fprintf(cmd.ErrOrStderr(), "The token, which is shown only once and stored nowhere:\n")
 			fmt.Fprintln(cmd.OutOrStdout(), token)

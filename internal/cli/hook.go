@@ -60,7 +60,7 @@ in a small program that starts faster.`,
 				In: cmd.InOrStdin(), Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr(),
 				Steer: func(_ context.Context, in *notes.Input, _ []byte) ([]byte, error) { return s.steer(in, kind) },
 			}
-			call.Take(cmd.Context())
+			call.Record(cmd.Context())
 			return nil
 		},
 	}
@@ -309,7 +309,7 @@ func gitHookFolder(ctx context.Context, user bool) (base, name string, err error
 	if user {
 		folder, err := gitSays(ctx, "", "config", "--global", "--type=path", "core.hooksPath")
 		if err != nil || !filepath.IsAbs(folder) {
-			return "", "", misuse{errors.New("git has no hooks folder for all projects; set one with git config --global core.hooksPath ~/.config/git/hooks")}
+			return "", "", usageError{errors.New("git has no hooks folder for all projects; set one with git config --global core.hooksPath ~/.config/git/hooks")}
 		}
 		return filepath.Dir(folder), filepath.Base(folder), os.MkdirAll(filepath.Dir(folder), files.PrivateFolder)
 	}
@@ -327,7 +327,7 @@ func gitHookFolder(ctx context.Context, user bool) (base, name string, err error
 			return base, name, nil
 		}
 	}
-	return "", "", misuse{fmt.Errorf("git looks for the hooks of this repository in %s (core.hooksPath), which is outside the repository, so nothing is written there; if that is your folder for all projects, use --user", folder)}
+	return "", "", usageError{fmt.Errorf("git looks for the hooks of this repository in %s (core.hooksPath), which is outside the repository, so nothing is written there; if that is your folder for all projects, use --user", folder)}
 }
 
 func inside(dir, path string) string {

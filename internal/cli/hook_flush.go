@@ -49,7 +49,7 @@ such file is named here and in errors.log.`,
 			}
 			f := flushing{settings: &s, log: log, ways: make(map[string]*way)}
 			err = f.all(ctx)
-			f.tell(cmd.OutOrStdout())
+			f.report(cmd.OutOrStdout())
 			if err = errors.Join(append(f.aside, err)...); err != nil {
 				log.Complain(time.Now(), err) // nobody reads what a background process prints
 			}
@@ -73,7 +73,7 @@ type flushing struct {
 	aside []error // what was put aside, why and where
 }
 
-func (f *flushing) tell(out io.Writer) {
+func (f *flushing) report(out io.Writer) {
 	if f.busy {
 		fmt.Fprintln(out, "nothing was sent: another process is sending what hooks recorded")
 		return

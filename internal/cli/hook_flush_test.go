@@ -19,7 +19,7 @@ import (
 	"github.com/changetrail/changetrail/internal/problem"
 )
 
-// A moodyGateway takes events but for some, and fails as told: before or after it has
+// A moodyGateway takes events but for some, and fails as configured: before or after it has
 // taken them.
 type moodyGateway struct {
 	mu      sync.Mutex

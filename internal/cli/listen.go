@@ -46,7 +46,7 @@ func (a *app) guardFlags(cmd *cobra.Command) {
 func (l exposed) may() error {
 	local, err := onThisMachine(l.address)
 	if err != nil {
-		return misuse{fmt.Errorf("%s: %w", l.key, err)}
+		return usageError{fmt.Errorf("%s: %w", l.key, err)}
 	}
 	if local {
 		return nil
@@ -61,7 +61,7 @@ func (l exposed) may() error {
 	if lacks == nil {
 		return nil
 	}
-	return misuse{fmt.Errorf("%s: %s can be reached from other machines, and %s. Or listen on 127.0.0.1", l.key, l.address, strings.Join(lacks, "; "))}
+	return usageError{fmt.Errorf("%s: %s can be reached from other machines, and %s. Or listen on 127.0.0.1", l.key, l.address, strings.Join(lacks, "; "))}
 }
 
 func or(setting, does string) string {
@@ -99,7 +99,7 @@ func (s *Settings) metricsAt() error {
 		err = fmt.Errorf("%s can be reached from other machines, and the metrics have no authentication: set telemetry.open if only the right people can reach it, or listen on 127.0.0.1", s.Telemetry.Listen)
 	}
 	if err != nil {
-		return misuse{fmt.Errorf("telemetry.listen: %w", err)}
+		return usageError{fmt.Errorf("telemetry.listen: %w", err)}
 	}
 	return nil
 }

@@ -76,7 +76,7 @@ func TestWhereTheBinaryListens(t *testing.T) {
 		if (err == nil) != c.want {
 			t.Errorf("%+v: %v", c, err)
 		}
-		var wrong misuse
+		var wrong usageError
 		if err != nil && !errors.As(err, &wrong) {
 			t.Errorf("%+v is no misuse: %v", c, err)
 		}
@@ -219,7 +219,7 @@ func credentialsFile(t *testing.T, each ...string) (file string, tokens []string
 	return file, tokens
 }
 
-// TestWithCredentialsReadersAreAsked: nothing that is recorded is told to who is unknown, and
+// TestWithCredentialsReadersAreAsked: nothing that is recorded is shown to an unknown reader, and
 // to each what is theirs to read.
 func TestWithCredentialsReadersAreAsked(t *testing.T) {
 	file, tokens := credentialsFile(t, "name: ci, platform: ci", "name: mira, person: mira.s", "name: bot, agent: bot", "name: ours, agent: ours, repositories: [github.com/acme/one]", "name: guest, person: guest, repositories: [github.com/acme/one]")

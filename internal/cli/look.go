@@ -125,7 +125,7 @@ func only(places []place) (place, error) {
 	for _, p := range places {
 		names = append(names, p.String())
 	}
-	return place{}, misuse{fmt.Errorf("there are several instances to read: %s; choose one with --store FOLDER", strings.Join(names, ", "))}
+	return place{}, usageError{fmt.Errorf("there are several instances to read: %s; choose one with --store FOLDER", strings.Join(names, ", "))}
 }
 
 // engineThatAnswers returns the search engine of the settings, if it answers.
@@ -134,7 +134,7 @@ func (s *Settings) engineThatAnswers(ctx context.Context) (place, error) {
 	defer cancel()
 	engine, err := s.engine()
 	if err != nil {
-		return place{}, misuse{err}
+		return place{}, usageError{err}
 	}
 	if _, err := engine.Version(ctx); err != nil {
 		return place{}, fmt.Errorf("there is nothing to read: no data folder (%s or %s) is in this folder, no changetrail instance of yours runs, and no %s answers at %s. Start changetrail demo or changetrail up, or say where the records are with --store FOLDER, or --engine and --url",

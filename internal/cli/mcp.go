@@ -68,7 +68,7 @@ func (s *Settings) runMCP(cmd *cobra.Command, address, agent string) error {
 	log := s.logger(cmd.ErrOrStderr())
 	conf, err := s.tools(nil)
 	if err != nil {
-		return misuse{err}
+		return usageError{err}
 	}
 	project, err := openProject()
 	if err != nil {
@@ -82,7 +82,7 @@ func (s *Settings) runMCP(cmd *cobra.Command, address, agent string) error {
 	}
 	who, done, err := s.caller(cmd.Context(), agent, log)
 	if err != nil {
-		return misuse{err}
+		return usageError{err}
 	}
 	defer done()
 	if address == "" {
@@ -94,7 +94,7 @@ func (s *Settings) runMCP(cmd *cobra.Command, address, agent string) error {
 		return err
 	}
 	if local, err := onThisMachine(address); err != nil || !local {
-		return misuse{fmt.Errorf("--listen %s: it has no authentication, so it listens on this machine only, for example at 127.0.0.1:8081; a gateway serves agents on other machines at /mcp", address)}
+		return usageError{fmt.Errorf("--listen %s: it has no authentication, so it listens on this machine only, for example at 127.0.0.1:8081; a gateway serves agents on other machines at /mcp", address)}
 	}
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -117,7 +117,7 @@ func (s *Settings) caller(ctx context.Context, agent string, log *slog.Logger) (
 	if err != nil {
 		return mcp.Caller{}, nil, err
 	}
-	who := mcp.Caller{Agent: agent, LogsURL: noting.Begun(&s.Config).LogsURL, DelegatedBy: s.Hook.DelegatedBy, Take: func(ctx context.Context, e event.Event) error {
+	who := mcp.Caller{Agent: agent, LogsURL: noting.Begun(&s.Config).LogsURL, DelegatedBy: s.Hook.DelegatedBy, Accept: func(ctx context.Context, e event.Event) error {
 		ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 		defer cancel()
 		return p.Publish(ctx, e)
@@ -164,7 +164,7 @@ func (s *Settings) tools(index replay.Index) (mcp.Config, error) {
 }
 
 func explain(ctx context.Context, index replay.Index, id record.ChangeID) (*mcp.Explained, error) {
-	story, err := replay.Tell(ctx, index, id)
+	story, err := replay.Load(ctx, index, id)
 	if errors.Is(err, replay.ErrNoRecord) {
 		return nil, fmt.Errorf("there is no record of %s yet", id)
 	}
@@ -222,7 +222,7 @@ func toolsFor(g *gateway.Gateway, c mcp.Config, door *access.Door) (http.Handler
 	}
 	return g.For(func(who gateway.Sender) http.Handler {
 		reader := door.ReaderOf(who.Principal)
-		caller := mcp.Caller{Take: who.Take, Agent: who.Agent, Repository: record.Repository(who.OnlyRepository())}
+		caller := mcp.Caller{Accept: who.Accept, Agent: who.Agent, Repository: record.Repository(who.OnlyRepository())}
 		caller.MayRead = func(ctx context.Context, id record.ChangeID, of record.Repository) error {
 			if !reader.MayRead(string(of)) {
 				return fmt.Errorf("the credential %s may not read records of %s", who.Name, id.Repository())

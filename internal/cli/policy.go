@@ -40,7 +40,7 @@ func (a *app) readPolicy(cmd *cobra.Command) (*policy.Policy, error) {
 	}
 	p, _, err := s.policyAndControls()
 	if err != nil {
-		return nil, misuse{err}
+		return nil, usageError{err}
 	}
 	for _, w := range p.Warnings() {
 		fmt.Fprintln(cmd.ErrOrStderr(), w)
@@ -56,7 +56,7 @@ func (s *Settings) policyOfInstance(cmd *cobra.Command) error {
 		s.Enricher.Policy, s.Enricher.Controls = at.instance.Policy, at.instance.Controls
 		return nil
 	}
-	return misuse{errors.New("no policy is given: name one with --policy policy.yaml, or set enricher.policy in the configuration")}
+	return usageError{errors.New("no policy is given: name one with --policy policy.yaml, or set enricher.policy in the configuration")}
 }
 
 func (a *app) policyTest() *cobra.Command {
@@ -72,11 +72,11 @@ func (a *app) policyTest() *cobra.Command {
 			}
 			text, err := os.ReadFile(args[0])
 			if err != nil {
-				return misuse{err}
+				return usageError{err}
 			}
 			cases, err := policy.ParseCases(text)
 			if err != nil {
-				return misuse{mistake.In(args[0], err)}
+				return usageError{mistake.In(args[0], err)}
 			}
 			failed := 0
 			for _, c := range cases {
@@ -120,7 +120,7 @@ func (a *app) policyExplain() *cobra.Command {
 			}
 			switch {
 			case change != "" && (repository != "" || len(args) > 0):
-				return misuse{errors.New("policy explain: a recorded change has its own repository and paths: give --change, or --repository and paths")}
+				return usageError{errors.New("policy explain: a recorded change has its own repository and paths: give --change, or --repository and paths")}
 			case change != "":
 				if r, err = a.recordedRequest(cmd, change); err != nil {
 					return err
@@ -129,7 +129,7 @@ func (a *app) policyExplain() *cobra.Command {
 				return misuse{errors.New("policy explain: name a recorded change with --change, or a repository with --repository HOST/PATH and the paths that change")}
 			default:
 				if r.Repository, err = record.ParseRepository(repository); err != nil {
-					return misuse{fmt.Errorf("--repository: %w", err)}
+					return usageError{fmt.Errorf("--repository: %w", err)}
 				}
 				r.Paths = args
 			}
@@ -137,13 +137,13 @@ func (a *app) policyExplain() *cobra.Command {
 				name, versions, ok := strings.Cut(u, "=")
 				from, to, both := strings.Cut(versions, "..")
 				if !ok || !both {
-					return misuse{fmt.Errorf("--dependency %q: write NAME=FROM..TO, for example lodash=4.17.20..4.17.21", u)}
+					return usageError{fmt.Errorf("--dependency %q: write NAME=FROM..TO, for example lodash=4.17.20..4.17.21", u)}
 				}
 				r.Dependencies = append(r.Dependencies, record.DependencyUpdate{Name: name, From: from, To: to})
 			}
 			v := p.Decide(r)
 			if v.Rule == policy.RuleUnknownAgent && change == "" {
-				return misuse{fmt.Errorf("--agent %s: the policy has no such agent, so it forbids the change%s", r.Agent, agentMeant(p, r.Agent))}
+				return usageError{fmt.Errorf("--agent %s: the policy has no such agent, so it forbids the change%s", r.Agent, agentMeant(p, r.Agent))}
 			}
 			if output == "json" {
 				return printJSON(cmd, v)
@@ -230,7 +230,7 @@ func (a *app) policyDiff() *cobra.Command {
 			read := a.readPolicy
 			if at != "" {
 				if cmd.Flags().Changed("policy") {
-					return misuse{errors.New("policy diff: give --policy, or --at for a policy that was in force")}
+					return usageError{errors.New("policy diff: give --policy, or --at for a policy that was in force")}
 				}
 				read = func(cmd *cobra.Command) (*policy.Policy, error) { return a.policyAt(cmd, at) }
 			}
@@ -291,7 +291,7 @@ func (a *app) policyDiff() *cobra.Command {
 func recordsOfFile(name string, each func(*record.Record)) error {
 	f, err := os.Open(name)
 	if err != nil {
-		return misuse{err}
+		return usageError{err}
 	}
 	defer f.Close()
 	d := jsontext.NewDecoder(f)
@@ -316,7 +316,7 @@ func (a *app) recordsOfStore(cmd *cobra.Command, since time.Duration, each func(
 	}
 	where, err := parseQuery("", since.String(), nil)
 	if err != nil {
-		return misuse{err}
+		return usageError{err}
 	}
 	x, err := s.openFor(cmd)
 	if err != nil {

@@ -37,7 +37,7 @@ is judged by the versions that were in force when it was merged.`,
   changetrail policy history --show sha256:3f1a9c02`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			rules, err := a.heldRules(cmd)
+			rules, err := a.storedRules(cmd)
 			if err != nil {
 				return err
 			}
@@ -46,7 +46,7 @@ is judged by the versions that were in force when it was merged.`,
 			case show != "":
 				i := slices.IndexFunc(versions, func(v heldVersion) bool { return len(show) > len("sha256:") && strings.HasPrefix(v.Digest, show) })
 				if i < 0 {
-					return misuse{fmt.Errorf("no policy or matrix has the digest %s; changetrail policy history lists them", show)}
+					return usageError{fmt.Errorf("no policy or matrix has the digest %s; changetrail policy history lists them", show)}
 				}
 				_, err := cmd.OutOrStdout().Write(versions[i].content)
 				return err
@@ -71,8 +71,8 @@ is judged by the versions that were in force when it was merged.`,
 	return cmd
 }
 
-// heldRules reads the policies and matrices that the pipeline has stored.
-func (a *app) heldRules(cmd *cobra.Command) (enricher.Rules, error) {
+// storedRules reads the policies and matrices that the pipeline has stored.
+func (a *app) storedRules(cmd *cobra.Command) (enricher.Rules, error) {
 	s, err := a.settings(cmd)
 	if err != nil {
 		return enricher.Rules{}, err
@@ -113,26 +113,26 @@ func versionsOf(rules enricher.Rules) []heldVersion {
 
 // policyAt returns the policy that was in force at a time or has a digest.
 func (a *app) policyAt(cmd *cobra.Command, at string) (*policy.Policy, error) {
-	rules, err := a.heldRules(cmd)
+	rules, err := a.storedRules(cmd)
 	if err != nil {
 		return nil, err
 	}
 	if strings.HasPrefix(at, "sha256:") {
 		v, ok := rules.Policies.ByDigest(at)
 		if !ok {
-			return nil, misuse{fmt.Errorf("--at: no policy has the digest %s; changetrail policy history lists them", at)}
+			return nil, usageError{fmt.Errorf("--at: no policy has the digest %s; changetrail policy history lists them", at)}
 		}
 		return v.Content, v.Err
 	}
 	when, err := time.Parse(time.RFC3339, at)
 	if err != nil {
 		if when, err = time.Parse(time.DateOnly, at); err != nil {
-			return nil, misuse{fmt.Errorf("--at %q: write a time, such as 2026-11-12T03:47:00Z or 2026-11-12, or a digest, such as sha256:3f1a9c02", at)}
+			return nil, usageError{fmt.Errorf("--at %q: write a time, such as 2026-11-12T03:47:00Z or 2026-11-12, or a digest, such as sha256:3f1a9c02", at)}
 		}
 	}
 	v, held := rules.Policies.At(when)
 	if !held {
-		return nil, misuse{errors.New("--at: no policy of that time is stored; changetrail policy history lists those that are")}
+		return nil, usageError{errors.New("--at: no policy of that time is stored; changetrail policy history lists those that are")}
 	}
 	return v.Content, nil
 }

@@ -70,7 +70,7 @@ func (a *app) producerFlags(cmd *cobra.Command) {
 func atLeastOne(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
-			return misuse{fmt.Errorf("no %s is given; see %s --help", what, cmd.CommandPath())}
+			return usageError{fmt.Errorf("no %s is given; see %s --help", what, cmd.CommandPath())}
 		}
 		return nil
 	}

@@ -61,7 +61,7 @@ such an event is no longer proven (docs/redaction.md#what-was-stored-before).`,
 			}
 			r.Settings, r.folder = &s, cmd.Flags().Changed("data")
 			if err := r.check(); err != nil {
-				return misuse{err}
+				return usageError{err}
 			}
 			if err := r.run(cmd.Context()); err != nil {
 				return err
@@ -101,11 +101,11 @@ func (r *redacting) run(ctx context.Context) error {
 		keys, err = localKeys(r.Local.Data)
 	}
 	if err != nil {
-		return misuse{err}
+		return usageError{err}
 	}
 	m, err := r.masker(keys)
 	if err != nil {
-		return misuse{err}
+		return usageError{err}
 	}
 	if r.folder {
 		return r.inFolder(ctx, m, keys)
@@ -158,7 +158,7 @@ func (r *redacting) inFolder(ctx context.Context, m *masking.Masker, keys signin
 func (r *redacting) inKafka(ctx context.Context, m *masking.Masker) error {
 	kafka, err := r.kafka()
 	if err != nil {
-		return misuse{err}
+		return usageError{err}
 	}
 	partitions, store, err := r.ends(ctx, kafka)
 	if err != nil {

@@ -26,10 +26,10 @@ const (
 	exitMisuse = 2 // the command line or the configuration is wrong
 )
 
-// A misuse is a mistake in the command line or the configuration.
-type misuse struct{ error }
+// A usageError is a mistake in the command line or the configuration.
+type usageError struct{ error }
 
-func (m misuse) Unwrap() error { return m.error }
+func (m usageError) Unwrap() error { return m.error }
 
 // Run executes a command line and returns its exit code.
 func Run(ctx context.Context, args []string, in io.Reader, stdout, stderr io.Writer, environ []string) int {
@@ -48,7 +48,7 @@ func Run(ctx context.Context, args []string, in io.Reader, stdout, stderr io.Wri
 		return exitOK
 	}
 	fmt.Fprintf(errOut, "changetrail: %s\n", config.Shown(phrase.Error(err)))
-	var wrong misuse
+	var wrong usageError
 	if errors.As(err, &wrong) {
 		return exitMisuse
 	}
@@ -149,14 +149,14 @@ func (a *app) settings(cmd *cobra.Command) (Settings, error) {
 		fmt.Fprintln(cmd.ErrOrStderr(), warning)
 	}
 	if err != nil {
-		return s, misuse{err}
+		return s, usageError{err}
 	}
 	errs := []error{s.fromFlags(cmd), s.Validate()}
 	if sideOf(cmd) != operators {
 		errs = append(errs, s.CheckSecrets())
 	}
 	if err := errors.Join(errs...); err != nil {
-		return s, misuse{err}
+		return s, usageError{err}
 	}
 	return s, nil
 }

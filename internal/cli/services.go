@@ -38,16 +38,16 @@ needs its own state folder.`,
 			}
 			kafka, err := s.kafka()
 			if err != nil {
-				return misuse{err}
+				return usageError{err}
 			}
 			p, m, err := s.policyAndControls()
 			if err != nil {
-				return misuse{err}
+				return usageError{err}
 			}
 			keys, err1 := s.signingKeys()
 			documents, err2 := s.recordKeys()
 			if err := errors.Join(err1, err2); err != nil {
-				return misuse{err}
+				return usageError{err}
 			}
 			if rebuild {
 				return a.rebuild(cmd, &s, enricher.Config{
@@ -55,7 +55,7 @@ needs its own state folder.`,
 				}, dryRun, output)
 			}
 			if dryRun {
-				return misuse{errors.New("--dry-run is for --rebuild")}
+				return usageError{errors.New("--dry-run is for --rebuild")}
 			}
 			ready := func(ctx context.Context) error {
 				_, err := stream.Partitions(ctx, kafka, s.topics())
@@ -104,7 +104,7 @@ needs its own state folder.`,
 func (a *app) rebuild(cmd *cobra.Command, s *Settings, c enricher.Config, dryRun bool, output string) error {
 	store, err := s.blobStore(cmd.Context())
 	if err != nil {
-		return misuse{err}
+		return usageError{err}
 	}
 	if store != nil {
 		defer func() { _ = store.Close() }()
@@ -153,18 +153,18 @@ engine needs sinks of its own.`,
 			}
 			kafka, err := s.kafka()
 			if err != nil {
-				return misuse{err}
+				return usageError{err}
 			}
 			keys, err := s.recordKeys()
 			if err != nil {
-				return misuse{err}
+				return usageError{err}
 			}
 			if s.Sink.Engine == settings.Lake {
 				return lakeSink(cmd, &s, kafka, keys)
 			}
 			engine, err := s.engine()
 			if err != nil {
-				return misuse{err}
+				return usageError{err}
 			}
 			ready := func(ctx context.Context) error { return engine.Ready(ctx, s.Namespace) }
 			return service(cmd, &s, "sink-"+engine.Name(), ready, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
@@ -203,7 +203,7 @@ func stayBelow(bytes int64) {
 
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return misuse{fmt.Errorf("%s takes no arguments, but %q is given; see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())}
+		return usageError{fmt.Errorf("%s takes no arguments, but %q is given; see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())}
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ anything and never changes the number of partitions of a topic.`,
 			if !kafkaOnly {
 				engine, err := s.engine()
 				if err != nil {
-					return misuse{err}
+					return usageError{err}
 				}
 				if _, err := engine.Version(cmd.Context()); err != nil {
 					printSteps(cmd, steps, dryRun)
@@ -80,11 +80,11 @@ anything and never changes the number of partitions of a topic.`,
 func setupKafka(cmd *cobra.Command, s *Settings, dryRun bool) ([]stream.Step, error) {
 	c, err := s.kafka()
 	if err != nil {
-		return nil, misuse{err}
+		return nil, usageError{err}
 	}
 	adm, err := stream.NewAdmin(c)
 	if err != nil {
-		return nil, misuse{err}
+		return nil, usageError{err}
 	}
 	defer adm.Close()
 	specs := s.topics().Specs(int32(s.Kafka.Partitions), s.kafkaRetention())    // #nosec G115 -- validate bounds it

@@ -124,7 +124,7 @@ func (d *desk) run(dir, in string, args ...string) (out, said string, code int) 
 	return stdout.String(), stderr.String(), code
 }
 
-// hook tells of a call of a tool in a session.
+// hook reports a call of a tool in a session.
 func (d *desk) hook(dir, session, event string) string {
 	d.t.Helper()
 	_, said, code := d.run(dir, fmt.Sprintf(`{"session_id":%q,"hook_event_name":%q,"cwd":%q,"tool_name":"Bash","tool_use_id":"%s-1","tool_input":{"command":"secret of %s"},"tool_response":{}}`, session, event, dir, session, session), "hook", "claude-code")
@@ -296,7 +296,7 @@ func TestASecretGoesWhereItWasConfigured(t *testing.T) {
 }
 
 // TestOneConfigurationForAllCommands: each reads the person's own file or the one that is
-// named, and says that another one lies in its folder. Who runs services is told which.
+// named, and says that another one lies in its folder. The operator of services learns which.
 func TestOneConfigurationForAllCommands(t *testing.T) {
 	d := newDesk(t, "namespace: person\nqueries: mine.yaml\n")
 	own := filepath.Join(d.home, ".config", "changetrail", "changetrail.yaml")

@@ -63,7 +63,7 @@ everybody who sends or reads needs a credential. To listen beyond this machine i
 			}
 			p, m, err := s.policyAndControls()
 			if err != nil {
-				return misuse{err}
+				return usageError{err}
 			}
 			return s.runStandalone(cmd, p, m, func(_ context.Context, out io.Writer, i *standalone.Instance, page string, fresh []issued) error {
 				fmt.Fprintf(out, "\n  page    %s\n  events  %sv1/events (CloudEvents over HTTP)\n  Kafka   %s (topic %s)\n  data    %s\n\n%s\nCtrl-C stops it.\n", page, page, i.Broker(), s.topics().Events(), s.Local.Data, embeddedFor)
@@ -89,7 +89,7 @@ func (a *app) localFlags(cmd *cobra.Command) {
 func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *controls.Matrix, started func(context.Context, io.Writer, *standalone.Instance, string, []issued) error) error {
 	saved, err := s.savedQueries()
 	if err != nil {
-		return misuse{err}
+		return usageError{err}
 	}
 	s.Log.Level = quieter(cmd, s.Log.Level)
 	return service(cmd, s, "standalone", func(context.Context) error { return nil }, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
@@ -98,11 +98,11 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 		warn(log, p)
 		known, err := s.credentials()
 		if err != nil {
-			return misuse{err}
+			return usageError{err}
 		}
 		encrypts, err := s.gatewayTLS()
 		if err != nil {
-			return misuse{err}
+			return usageError{err}
 		}
 		if err := masking.Settle(s.Local.Data); err != nil {
 			return err
@@ -118,11 +118,11 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 		}
 		conf, err := s.gatewayConfig(keys)
 		if err != nil {
-			return misuse{err}
+			return usageError{err}
 		}
 		login, protection, err := s.brokerAsks(known)
 		if err != nil {
-			return misuse{err}
+			return usageError{err}
 		}
 		i, err := standalone.Start(ctx, standalone.Config{
 			Dir: s.Local.Data, Listen: s.Local.Broker, Login: login, TLS: protection, Topics: s.topics(), Namespace: s.Namespace, Retention: time.Duration(s.Retention),
@@ -303,7 +303,7 @@ folder to start again.`,
 				return err
 			}
 			if changes < 1 {
-				return misuse{fmt.Errorf("--changes is %d; give at least 1", changes)}
+				return usageError{fmt.Errorf("--changes is %d; give at least 1", changes)}
 			}
 			s.Local.Data, s.Enricher.Policy, s.Enricher.Controls = dir, filepath.Join(dir, "policy.yaml"), filepath.Join(dir, "controls.yaml")
 			if quieter(cmd, s.Log.Level) != s.Log.Level {

@@ -69,7 +69,7 @@ they are made again where the events are imported.`,
 // the Kafka of this machine. It prints which one, if the user did not name it.
 func (s *Settings) kafkaOrFolder(cmd *cobra.Command) (kafka stream.Config, end func(), err error) {
 	if kafka, err = s.kafka(); err != nil {
-		return stream.Config{}, nil, misuse{err}
+		return stream.Config{}, nil, usageError{err}
 	}
 	if cmd.Flags().Changed("data") {
 		return s.brokerOf(s.Local.Data)
@@ -78,7 +78,7 @@ func (s *Settings) kafkaOrFolder(cmd *cobra.Command) (kafka stream.Config, end f
 		return kafka, func() {}, nil
 	}
 	at, err := s.look(cmd.Context())
-	if wrong := (misuse{}); errors.As(err, &wrong) {
+	if wrong := (usageError{}); errors.As(err, &wrong) {
 		return stream.Config{}, nil, err
 	}
 	if at.instance.Data == "" { // whether a search engine answers says nothing about Kafka
@@ -113,7 +113,7 @@ func (s *Settings) ends(ctx context.Context, kafka stream.Config) (partitions in
 		return 0, nil, err
 	}
 	if store, err = s.blobStore(ctx); err != nil {
-		return 0, nil, misuse{err}
+		return 0, nil, usageError{err}
 	}
 	return partitions, store, nil
 }
@@ -138,15 +138,15 @@ after it. Signatures of gateways count if the enrichers know their key.`,
 			}
 			kafka, err := s.kafka()
 			if err != nil {
-				return misuse{err}
+				return usageError{err}
 			}
 			keys, err := s.signingKeys()
 			if err != nil {
-				return misuse{err}
+				return usageError{err}
 			}
 			in, err := os.Open(args[0])
 			if err != nil {
-				return misuse{err}
+				return usageError{err}
 			}
 			defer in.Close()
 			if _, err := archive.Check(in); err != nil {

@@ -17,15 +17,15 @@ import (
 func (s *Settings) producer(ctx context.Context, mode producer.Mode, o producer.Options) (p *producer.Producer, done func(), err error) {
 	transport, err := s.transport(mode)
 	if err != nil {
-		return nil, nil, misuse{err}
+		return nil, nil, usageError{err}
 	}
 	redactor, err := s.redactor(signing.Keys{})
 	if err != nil {
-		return nil, nil, misuse{err}
+		return nil, nil, usageError{err}
 	}
 	store, err := s.blobStore(ctx)
 	if err != nil {
-		return nil, nil, misuse{err}
+		return nil, nil, usageError{err}
 	}
 	o.Spool, o.Redactor, done = s.Producer.Spool, redactor, func() {}
 	if store != nil {

@@ -57,13 +57,13 @@ type plan struct {
 
 	base, old, head, merge string // commits: old is an earlier head
 
-	scan, decision, leave, opened, updated, gate *item
-	pushes                                       []*item
-	tests                                        []*item
-	actions                                      []*item
-	reviews                                      []*item
-	merged, deployed                             *item
-	others                                       []*item // events that an honest change does not have
+	scan, decision, approval, opened, updated, gate *item
+	pushes                                          []*item
+	tests                                           []*item
+	actions                                         []*item
+	reviews                                         []*item
+	merged, deployed                                *item
+	others                                          []*item // events that an honest change does not have
 }
 
 // A Generator makes the changes.
@@ -105,7 +105,7 @@ func (g *Generator) Each(f func(changes int, events []event.Event) error) error 
 			p = g.byPerson(at, human)
 			human++
 		}
-		if events = append(events, g.tell(p)...); len(events) < batch && i < g.Changes-1 {
+		if events = append(events, g.events(p)...); len(events) < batch && i < g.Changes-1 {
 			continue
 		}
 		if err := f(i+1, events); err != nil {
@@ -294,7 +294,7 @@ func (g *Generator) life(p *plan, at time.Time, flawed bool) {
 		p.reviewed(reviewer, reviewed)
 	}
 	if p.service.class == "critical" && slices.ContainsFunc(p.files, func(f string) bool { return strings.Contains(f, "/auth/") }) {
-		p.leave = &item{source: tickets, named: true, at: at.Add(-2 * time.Hour), fact: &record.Approval{Approver: reviewer, Scope: []string{p.service.name}, ExpiresAt: reviewed.AddDate(0, 0, 7), Reference: fmt.Sprintf("https://desk.acme.example/CHG-%05d", g.rnd.IntN(1e5))}}
+		p.approval = &item{source: tickets, named: true, at: at.Add(-2 * time.Hour), fact: &record.Approval{Approver: reviewer, Scope: []string{p.service.name}, ExpiresAt: reviewed.AddDate(0, 0, 7), Reference: fmt.Sprintf("https://desk.acme.example/CHG-%05d", g.rnd.IntN(1e5))}}
 	}
 	p.gate = &item{source: gatehouse, named: true, at: reviewed.Add(3 * time.Minute), fact: &record.GateDecision{Verdict: "review-required", Allowed: true, Reasons: []string{"the checks that the policy asks for are there"}, CommitSHA: p.head}}
 	g.finish(p, bot, reviewed.Add(time.Duration(5+g.rnd.IntN(40))*time.Minute), flawed)
@@ -400,9 +400,9 @@ func nextWorkday(t time.Time, r *rand.Rand) time.Time {
 	return t
 }
 
-// tell turns a plan into events, except those that would be in the future.
-func (g *Generator) tell(p *plan) []event.Event {
-	items := slices.Concat([]*item{p.scan, p.leave, p.decision}, p.actions, p.pushes, []*item{p.opened, p.updated}, p.tests, p.reviews, []*item{p.gate, p.merged, p.deployed}, p.others)
+// events turns a plan into events, except those that would be in the future.
+func (g *Generator) events(p *plan) []event.Event {
+	items := slices.Concat([]*item{p.scan, p.approval, p.decision}, p.actions, p.pushes, []*item{p.opened, p.updated}, p.tests, p.reviews, []*item{p.gate, p.merged, p.deployed}, p.others)
 	items = slices.DeleteFunc(items, func(i *item) bool { return i == nil || i.arrived().After(g.end) })
 	slices.SortStableFunc(items, func(a, b *item) int { return a.at.Compare(b.at) })
 	ids := make(map[*item]string, len(items))

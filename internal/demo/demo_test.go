@@ -119,7 +119,7 @@ func allGood(a *record.Answers) bool {
 
 func TestTheSameSeedAndEndGiveTheSameEvents(t *testing.T) {
 	end := time.Date(2026, 11, 23, 16, 40, 0, 0, time.UTC)
-	tell := func(seed uint64) []byte {
+	generate := func(seed uint64) []byte {
 		var out bytes.Buffer
 		g := demo.New(seed, end)
 		g.Changes = 100
@@ -130,10 +130,10 @@ func TestTheSameSeedAndEndGiveTheSameEvents(t *testing.T) {
 		}
 		return out.Bytes()
 	}
-	if !bytes.Equal(tell(1), tell(1)) {
+	if !bytes.Equal(generate(1), generate(1)) {
 		t.Error("one seed told two stories")
 	}
-	if bytes.Equal(tell(1), tell(2)) {
+	if bytes.Equal(generate(1), generate(2)) {
 		t.Error("two seeds told one story")
 	}
 }

@@ -25,7 +25,7 @@ const (
 	inService part = iota
 	inTrigger
 	inDecision
-	inLeave
+	inApproval
 	inReview
 	inClaims
 )
@@ -44,15 +44,15 @@ type flaw struct {
 func (f flaw) excludes(o flaw) bool {
 	hides := map[string][]part{
 		record.GapNoDecision:     {inTrigger, inClaims},
-		record.GapServiceUnknown: {inLeave, inReview, inClaims},
-		record.GapAgentUnknown:   {inLeave, inClaims},
-		record.GapOutOfScope:     {inLeave, inClaims},
-		record.GapForbidden:      {inLeave, inClaims},
-		record.GapChosenNotDone:  {inLeave},
+		record.GapServiceUnknown: {inApproval, inReview, inClaims},
+		record.GapAgentUnknown:   {inApproval, inClaims},
+		record.GapOutOfScope:     {inApproval, inClaims},
+		record.GapForbidden:      {inApproval, inClaims},
+		record.GapChosenNotDone:  {inApproval},
 	}
 	return slices.Contains(hides[f.gap], o.part) ||
 		f.ownCode() && o.dependency ||
-		f.part == inLeave && o.part == inReview ||
+		f.part == inApproval && o.part == inReview ||
 		f.part == inService && o.gap == record.GapOutsideGroup ||
 		f.gap == record.GapSeverityContradicted && o.part == inTrigger ||
 		f.gap == record.GapVerdictContradicted && o.part == inReview
@@ -62,7 +62,7 @@ func (f flaw) excludes(o flaw) bool {
 // is always its own, and no two of its reports are equal, so that no other scan contains what one
 // lacks.
 func (f flaw) ownCode() bool {
-	return f.part == inLeave || f.gap == record.GapTriggerNotHeld || f.gap == record.GapTriggerFromAgent
+	return f.part == inApproval || f.gap == record.GapTriggerNotHeld || f.gap == record.GapTriggerFromAgent
 }
 
 func inClass(classes ...string) func(service) bool {
@@ -121,8 +121,8 @@ func (p *plan) touches(file string) {
 // outsider returns a person of another team.
 func (p *plan) outsider() string { return teams[(p.service.team+3)%(len(teams)-1)].members[1] }
 
-// asksLeave makes a change one that needs an owner's approval.
-func asksLeave(bend func(*plan, *record.Approval)) func(*plan) {
+// asksApproval makes a change one that needs an owner's approval.
+func asksApproval(bend func(*plan, *record.Approval)) func(*plan) {
 	return func(p *plan) {
 		p.touches("internal/auth/token.go")
 		owner := ""
@@ -132,7 +132,7 @@ func asksLeave(bend func(*plan, *record.Approval)) func(*plan) {
 			}
 		}
 		a := &record.Approval{Approver: owner, Scope: []string{p.service.name}, Reference: "https://desk.acme.example/CHG-" + p.head[:5]}
-		p.leave = &item{source: tickets, named: true, at: p.found.Add(-2 * time.Hour), fact: a}
+		p.approval = &item{source: tickets, named: true, at: p.found.Add(-2 * time.Hour), fact: a}
 		bend(p, a)
 	}
 }
@@ -203,14 +203,14 @@ var flaws = []flaw{
 		}
 	}},
 
-	{gap: record.GapApprovalMissing, part: inLeave, service: inClass("critical"), apply: asksLeave(func(p *plan, _ *record.Approval) { p.leave = nil })},
-	{gap: record.GapApprovalExpired, part: inLeave, service: inClass("critical"), apply: asksLeave(func(p *plan, a *record.Approval) {
-		p.leave.at = p.leave.at.AddDate(0, 0, -20)
-		a.ExpiresAt = p.leave.at.AddDate(0, 0, 14)
+	{gap: record.GapApprovalMissing, part: inApproval, service: inClass("critical"), apply: asksApproval(func(p *plan, _ *record.Approval) { p.approval = nil })},
+	{gap: record.GapApprovalExpired, part: inApproval, service: inClass("critical"), apply: asksApproval(func(p *plan, a *record.Approval) {
+		p.approval.at = p.approval.at.AddDate(0, 0, -20)
+		a.ExpiresAt = p.approval.at.AddDate(0, 0, 14)
 	})},
-	{gap: record.GapApprovalAfterMerge, part: inLeave, service: inClass("critical"), apply: asksLeave(func(p *plan, _ *record.Approval) { p.leave.at = p.merged.at.Add(5 * time.Hour) })},
-	{gap: record.GapApprovalOutOfScope, part: inLeave, service: inClass("critical"), apply: asksLeave(func(_ *plan, a *record.Approval) { a.Scope = []string{"handbook"} })},
-	{gap: record.GapUnverifiedSource, part: inLeave, service: inClass("critical"), apply: asksLeave(func(p *plan, _ *record.Approval) { p.leave.source = agentSource + p.agent.ID })},
+	{gap: record.GapApprovalAfterMerge, part: inApproval, service: inClass("critical"), apply: asksApproval(func(p *plan, _ *record.Approval) { p.approval.at = p.merged.at.Add(5 * time.Hour) })},
+	{gap: record.GapApprovalOutOfScope, part: inApproval, service: inClass("critical"), apply: asksApproval(func(_ *plan, a *record.Approval) { a.Scope = []string{"handbook"} })},
+	{gap: record.GapUnverifiedSource, part: inApproval, service: inClass("critical"), apply: asksApproval(func(p *plan, _ *record.Approval) { p.approval.source = agentSource + p.agent.ID })},
 
 	{gap: record.GapNoReview, part: inReview, service: reviewed, apply: func(p *plan) { p.reviews = nil }},
 	{gap: record.GapAuthorUnknown, part: inReview, service: reviewed, apply: func(p *plan) { p.push().Commits[0].Author = "" }},

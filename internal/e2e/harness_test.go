@@ -202,9 +202,9 @@ var trusted = []settings.Trust{{Source: "/agents/**", As: record.Signed, History
 // trustedSetting is trusted for a program, in its environment.
 const trustedSetting = `CHANGETRAIL_TRUST_UNSIGNED=[{source: /agents/**, as: signed, history: true}, {source: "**", as: observed, history: true}]`
 
-// toldAtOnce states that each event arrived when it says, so that its record does not depend
+// arrivedAtOnce states that each event arrived when it says, so that its record does not depend
 // on when the test ran.
-func toldAtOnce(events []event.Event) []event.Event {
+func arrivedAtOnce(events []event.Event) []event.Event {
 	for i := range events {
 		events[i].SetExtension("arrivedat", events[i].Time().UTC().Format(time.RFC3339))
 	}
@@ -259,7 +259,7 @@ func storyPaths() (out []string) {
 }
 
 // seedEvents are the events of PR 4829 of acme/payments: the decision names a
-// real osv-scanner report, and CI hands in a real JUnit report.
+// real osv-scanner report, and CI uploads a real JUnit report.
 func seedEvents(t *testing.T) []event.Event {
 	t.Helper()
 	scan := &record.Scan{Tool: record.Tool{Name: "osv-scanner", Version: "2.5.0"}, ScanID: "nightly-20261112"}
@@ -293,7 +293,7 @@ func seedEvents(t *testing.T) []event.Event {
 		}
 		events = append(events, e)
 	}
-	return toldAtOnce(events)
+	return arrivedAtOnce(events)
 }
 
 // search runs a plain HTTP search, as an analyst's tool does.

@@ -204,7 +204,7 @@ func shuffled(rnd *rand.Rand) []event.Event {
 		i := rnd.IntN(len(events))
 		events = slices.Insert(events, min(i+rnd.IntN(400), len(events)), events[i])
 	}
-	return toldAtOnce(events)
+	return arrivedAtOnce(events)
 }
 
 // publishSlowly spreads the events over the time of the kills.

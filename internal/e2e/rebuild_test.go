@@ -39,7 +39,7 @@ func TestRecordsAreMadeAgain(t *testing.T) {
 	for range changes - 1 {
 		events = append(events, g.Change()...)
 	}
-	if err := prod.Publish(t.Context(), toldAtOnce(events)...); err != nil {
+	if err := prod.Publish(t.Context(), arrivedAtOnce(events)...); err != nil {
 		t.Fatal(err)
 	}
 	conf := p.enricherConfig(t, t.TempDir(), log)

@@ -139,7 +139,7 @@ func TestTheSameQueryFindsTheSameEverywhere(t *testing.T) {
 	}
 }
 
-// inList tells whether a search names a field within a list of objects.
+// inList reports whether a search names a field within a list of objects.
 func inList(fields query.Fields, text string) bool {
 	for name, f := range fields {
 		if f.Nested != "" && strings.Contains(text, name) {

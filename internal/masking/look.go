@@ -48,7 +48,7 @@ func (m *Masker) LookIn(ctx context.Context, x Index, name string) error {
 	return x.All(ctx, query.All{}, func(h query.Hit) error {
 		_, rules, err := m.Rules.JSON(ctx, h.Doc, nil)
 		if err == nil && len(rules) > 0 {
-			m.tell(Finding{Kind: "document", Where: name, About: h.ID, Rules: rules})
+			m.found(Finding{Kind: "document", Where: name, About: h.ID, Rules: rules})
 		}
 		return err
 	})

@@ -40,7 +40,7 @@ type Finding struct {
 }
 
 // A Masker makes copies without secrets. It must not be used by several goroutines at once. It must
-// see all events once before any copy is used: only events tell which files are their data.
+// see all events once before any copy is used: only events say which files are their data.
 type Masker struct {
 	Rules Rules
 	Blobs blobs.Getter // may be nil
@@ -64,12 +64,12 @@ func (m *Masker) File(ctx context.Context, digest string, file []byte) ([]byte, 
 	}
 	out, rules, err := m.Rules.File(ctx, file)
 	if err == nil && len(rules) > 0 {
-		m.tell(Finding{Kind: "file", Where: "blobs", Digest: digest, Rules: rules})
+		m.found(Finding{Kind: "file", Where: "blobs", Digest: digest, Rules: rules})
 	}
 	return out, err
 }
 
-func (m *Masker) tell(f Finding) {
+func (m *Masker) found(f Finding) {
 	if m.Found != nil {
 		f.Rules = slices.Compact(slices.Sorted(slices.Values(f.Rules)))
 		m.Found(f)
@@ -101,7 +101,7 @@ func (m *Masker) Event(ctx context.Context, r *stream.Record) (*stream.Record, e
 	}
 	rules = slices.Compact(slices.Sorted(slices.Values(rules)))
 	if len(rules) > 0 {
-		m.tell(Finding{Kind: "event", Where: place(r), Digest: digests.Of(data), About: cmp.Or(env.Subject, env.PartitionKey, string(r.Key)), Rules: rules})
+		m.found(Finding{Kind: "event", Where: place(r), Digest: digests.Of(data), About: cmp.Or(env.Subject, env.PartitionKey, string(r.Key)), Rules: rules})
 	}
 	env.MaskedAfter = record.Masking{At: m.At, By: m.By, Rules: rules, Was: digests.Of(data), Is: digests.Of(masked)}.String()
 	if env.DataRef != "" {
@@ -205,7 +205,7 @@ func (m *Masker) unread(ctx context.Context, r *stream.Record) (*stream.Record, 
 	if err != nil || len(rules) == 0 {
 		return r, err
 	}
-	m.tell(Finding{Kind: "event", Where: place(r), Digest: digests.Of(r.Value), About: string(r.Key), Rules: rules})
+	m.found(Finding{Kind: "event", Where: place(r), Digest: digests.Of(r.Value), About: string(r.Key), Rules: rules})
 	out := *r
 	out.Value = value
 	return &out, nil

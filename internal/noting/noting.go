@@ -28,22 +28,22 @@ type Call struct {
 
 	// Program returns the path of changetrail, which sends what was noted.
 	Program func() (string, error)
-	// Steer returns what to tell the agent about a call before it is made.
+	// Steer returns the message to the agent about a call before it is made.
 	Steer func(ctx context.Context, in *notes.Input, input []byte) ([]byte, error)
 
 	In       io.Reader
 	Out, Err io.Writer
 }
 
-// Take notes a call. Errors go only to the errors.log of the folder: they are not the agent's
+// Record notes a call. Errors go only to the errors.log of the folder: they are not the agent's
 // fault.
-func (c *Call) Take(ctx context.Context) {
+func (c *Call) Record(ctx context.Context) {
 	log, nowhere := Log(c.Settings)
 	if nowhere != nil {
 		fmt.Fprintln(c.Err, "changetrail:", errors.Join(c.Wrong, nowhere))
 		return
 	}
-	if err := errors.Join(c.Wrong, c.take(ctx, log)); err != nil {
+	if err := errors.Join(c.Wrong, c.record(ctx, log)); err != nil {
 		log.Complain(time.Now(), err)
 	}
 }
@@ -52,7 +52,7 @@ func (c *Call) Take(ctx context.Context) {
 // digest.
 const maxInput = 256 << 20
 
-func (c *Call) take(ctx context.Context, log notes.Log) error {
+func (c *Call) record(ctx context.Context, log notes.Log) error {
 	input, err := budget.ReadAll(c.In, maxInput, func(int64) error { return nil })
 	if err != nil {
 		return fmt.Errorf("a hook is not noted: %w", err)

@@ -92,7 +92,7 @@ func (p Process) Run(ctx context.Context, args []string) int {
 	}
 	call := Call{Kind: kind, Settings: &c, Wrong: err, File: file, Program: p.Program, In: p.In, Out: out, Err: errOut}
 	call.Steer = call.Ask
-	call.Take(ctx)
+	call.Record(ctx)
 	return 0
 }
 

@@ -40,7 +40,7 @@ func (h *history) holds(t *trial) set {
 		r := revision(e)
 		cut = cut || e.Witness == record.Observed && int(r.FilesTotal) > len(r.Files) && len(r.Files) > 0
 		refused, imported = refused || is[*record.IdentityRefused](e), imported || e.Imported
-		level = level || t.merged && !is[*record.Merged](e) && told(e).Equal(t.mergedAt)
+		level = level || t.merged && !is[*record.Merged](e) && knownAt(e).Equal(t.mergedAt)
 	}
 	for e := range facts[*record.Deployment](t.events) {
 		claimed = claimed || e.Witness != record.Observed

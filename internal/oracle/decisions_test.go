@@ -16,7 +16,7 @@ func (t *trial) decision(agents []string) (counting *record.Event) {
 		return len(those(set{"signed": e.Witness == record.Signed, "own": e.Witness == record.Signed && own}))
 	}
 	all := slices.DeleteFunc(slices.Clone(t.own), func(e record.Event) bool { return !is[*record.Decision](e) })
-	slices.SortStableFunc(all, func(a, b record.Event) int { return told(a).Compare(told(b)) })
+	slices.SortStableFunc(all, func(a, b record.Event) int { return knownAt(a).Compare(knownAt(b)) })
 	for _, e := range all {
 		if counting == nil || rank(e) > rank(*counting) || rank(e) == rank(*counting) && t.inTime(e) {
 			counting = &e

@@ -140,7 +140,7 @@ func (t *trial) view(id string, w way) view {
 			ask(no, []string{record.GapOutOfScope}, nil)
 		} else if known, claimed := t.askedByStranger(a); touched && (known || claimed) {
 			v.alone, v.asks = v.alone && !known, v.asks+"delegates;"
-			met, gaps, may := t.leave(strings.Join(a.Delegates, " "), svc)
+			met, gaps, may := t.approval(strings.Join(a.Delegates, " "), svc)
 			if met == no && !known { // not required, unless the claim is true
 				met, may = maybe, append(may, record.GapUnverifiedSource)
 			}
@@ -157,7 +157,7 @@ func (t *trial) view(id string, w way) view {
 				v.demands = append(v.demands, d)
 				ask(t.approvedHead(d.by), []string{record.GapReviewMissing}, []string{record.GapReviewMissing})
 			case record.ApprovalRequired:
-				ask(t.leave(d.by, svc))
+				ask(t.approval(d.by, svc))
 			}
 		}
 	}

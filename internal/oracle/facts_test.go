@@ -33,13 +33,13 @@ type trial struct {
 	cut     bool              // one of them is
 	numbers map[string]string // account → stable number
 
-	agreed map[string][]set // what approvals lack, by the required group
-	left   map[string]view  // what permissions lack, by what is required
+	agreed      map[string][]set // what approvals lack, by the required group
+	permissions map[string]view  // what permissions lack, by what is required
 }
 
 // newTrial reads what docs/trust.md calls the attributes of a change.
 func newTrial(events []record.Event, id record.ChangeID, w world) *trial {
-	t := &trial{held: hold(events, id, w.Limit), shared: make(map[string]int), numbers: make(map[string]string), agreed: make(map[string][]set), left: make(map[string]view)}
+	t := &trial{held: hold(events, id, w.Limit), shared: make(map[string]int), numbers: make(map[string]string), agreed: make(map[string][]set), permissions: make(map[string]view)}
 	t.admit()
 	if last := t.last(is[*record.Merged]); last.Fact != nil {
 		t.merged, t.mergedAt = true, stated(last)
@@ -115,9 +115,9 @@ func (t *trial) dependencies() []record.DependencyUpdate {
 	return revision(t.last(func(e record.Event) bool { return len(revision(e).Dependencies) > 0 && revision(e).HeadSHA == t.head })).Dependencies
 }
 
-// told returns when an event counts as reported: for an observer, the time inside it; otherwise
+// knownAt returns when an event counts as reported: for an observer, the time inside it; otherwise
 // its arrival.
-func told(e record.Event) time.Time {
+func knownAt(e record.Event) time.Time {
 	if e.Witness == record.Observed {
 		return stated(e)
 	}

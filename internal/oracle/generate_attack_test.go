@@ -9,14 +9,14 @@ import (
 
 // refused is what a gateway reports of events in the name of another, or a claim of such a
 // report.
-func (g *teller) refused() {
+func (g *generator) refused() {
 	if g.chance(5) {
-		g.tell(pick(g, gateway, gateway, anyone), &record.IdentityRefused{Agent: pick(g, "patch-pilot", "doc-scribe"), Credential: "ci-bot", BoundTo: pick(g, "", "doc-scribe")})
+		g.report(pick(g, gateway, gateway, anyone), &record.IdentityRefused{Agent: pick(g, "patch-pilot", "doc-scribe"), Credential: "ci-bot", BoundTo: pick(g, "", "doc-scribe")})
 	}
 }
 
 // mirrored sends what a platform saw once more under its source and id, with another credential.
-func (g *teller) mirrored() {
+func (g *generator) mirrored() {
 	if again := pick(g, g.h.Events...); again.Witness == record.Observed && g.chance(7) {
 		again.Sender = mirror
 		again.Arrived = again.Arrived.Add(time.Minute)
@@ -26,7 +26,7 @@ func (g *teller) mirrored() {
 
 // flood sends more facts of one kind than are kept. Those of agents and other claims, and those
 // without a credential, come after those of honest people.
-func (g *teller) flood() {
+func (g *generator) flood() {
 	if !g.chance(4) {
 		return
 	}
@@ -58,7 +58,7 @@ func (g *teller) flood() {
 		case "deployment":
 			f = &record.Deployment{Environment: pick(g, "staging", "production"), Outcome: "success", CommitSHA: g.head}
 		}
-		e := g.tell(sender, f)
+		e := g.report(sender, f)
 		e.Arrived = e.Arrived.Add(11 * time.Hour)
 		*e = sealed(*e)
 		if g.h.Adversary && (sender == pilot || sender == anyone) {
@@ -68,7 +68,7 @@ func (g *teller) flood() {
 }
 
 // noise sends facts about other changes, other commits and other reports.
-func (g *teller) noise() {
+func (g *generator) noise() {
 	other := repository.Change("/pull/8")
 	for g.chance(40) {
 		g.now = start.Add(time.Duration(g.IntN(60)) * time.Minute)
@@ -92,7 +92,7 @@ func (g *teller) noise() {
 
 // attack adds what an adversary with the agent's credential sends, and what anyone can send
 // without one.
-func (g *teller) attack() {
+func (g *generator) attack() {
 	for range 1 + g.IntN(4) {
 		g.now = start.Add(time.Duration(g.IntN(240)-60) * time.Minute)
 		sender := pick(g, pilot, pilot, pilot, anyone)
@@ -124,7 +124,7 @@ func (g *teller) attack() {
 }
 
 // lie returns a fact that would help the agent if it were believed.
-func (g *teller) lie() record.Fact {
+func (g *generator) lie() record.Fact {
 	head := pick(g, append(g.heads, append(g.others, g.head, g.sha())...)...)
 	lie := record.Revision{
 		HeadSHA: head, Author: pick(g, "tom-b", "lea-w", "patch-pilot[bot]"), Files: pick(g, []string{"docs/guide.md"}, []string{"pkg/testdata/a.json"}), Kind: "documentation",

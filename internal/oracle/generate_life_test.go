@@ -10,7 +10,7 @@ import (
 )
 
 // life is a pull request from its branch to its deployment.
-func (g *teller) life() {
+func (g *generator) life() {
 	g.pushes = g.chance(60)
 	statesFiles := pick(g, 0, 50, 100, 100) // percent of revisions that state files
 	g.push(false)
@@ -20,32 +20,32 @@ func (g *teller) life() {
 	}
 	g.pass(3)
 	if !g.chance(3) {
-		g.tell(codeHost, &record.Opened{Revision: g.revision(statesFiles)})
+		g.report(codeHost, &record.Opened{Revision: g.revision(statesFiles)})
 	}
 	for range g.IntN(4) {
 		g.pass(10)
 		g.reviews()
 		g.push(true)
 		g.pass(1)
-		g.tell(codeHost, &record.Updated{Revision: g.revision(statesFiles)})
+		g.report(codeHost, &record.Updated{Revision: g.revision(statesFiles)})
 	}
 	g.reviews()
 	g.checks()
 	if g.chance(15) {
 		g.deployed(g.head)
 	}
-	g.leave(15)
+	g.approvals(15)
 	g.pass(10)
 	switch n := g.IntN(100); {
 	case n < 84:
 		g.merge(statesFiles)
 	case n < 88:
-		g.tell(codeHost, &record.Closed{Revision: record.Revision{HeadSHA: g.head}, ClosedBy: "jonas-k"})
+		g.report(codeHost, &record.Closed{Revision: record.Revision{HeadSHA: g.head}, ClosedBy: "jonas-k"})
 	}
 }
 
 // push moves the head, with a push event if the history has them.
-func (g *teller) push(again bool) {
+func (g *generator) push(again bool) {
 	before := g.head
 	g.head = g.sha()
 	fresh := g.some()
@@ -78,7 +78,7 @@ func (g *teller) push(again bool) {
 }
 
 // revision returns the change as the code host sees it.
-func (g *teller) revision(statesFiles int) record.Revision {
+func (g *generator) revision(statesFiles int) record.Revision {
 	g.heads = append(g.heads, g.head)
 	r := record.Revision{
 		Title: "Bump lodash from 4.17.20 to 4.17.21", Author: g.author, AuthorID: g.numbers[strings.ToLower(g.author)], HeadSHA: g.head, BaseRef: "main", Branch: "fix/lodash", Kind: g.kind, Dependencies: g.deps,
@@ -98,7 +98,7 @@ func (g *teller) revision(statesFiles int) record.Revision {
 
 // reviews adds reviews of people, bots and the agent, by the code host or by their own
 // credential.
-func (g *teller) reviews() {
+func (g *generator) reviews() {
 	id := ""
 	for g.chance(60) {
 		g.pass(5)
@@ -137,7 +137,7 @@ func (g *teller) reviews() {
 				id = r.Reviewer + "|" + r.ReviewID
 			}
 		}
-		e := g.tell(sender, r)
+		e := g.report(sender, r)
 		if sender == codeHost && g.chance(8) { // the time is that of the delivery
 			r.ChangeState = "open"
 			e.Time = e.Time.Add(2 * time.Hour)
@@ -152,13 +152,13 @@ func (g *teller) reviews() {
 			if g.chance(50) {
 				second = &record.Review{Reviewer: pick(g, "pat-n", "kim-o"), Verdict: second.Verdict, CommitSHA: g.head}
 			}
-			g.tell(codeHost, second)
+			g.report(codeHost, second)
 		}
 	}
 }
 
 // checks adds the runs of CI.
-func (g *teller) checks() {
+func (g *generator) checks() {
 	for g.chance(50) {
 		g.evidence(ci, &record.Validation{
 			Name: pick(g, "unit", "lint"), Provider: "github-actions", Workflow: pick(g, "build", "release"), CommitSHA: pick(g, append(g.heads, g.head)...),
@@ -168,7 +168,7 @@ func (g *teller) checks() {
 }
 
 // merge ends the life, and adds what comes after it.
-func (g *teller) merge(statesFiles int) {
+func (g *generator) merge(statesFiles int) {
 	if g.numbers != nil && g.chance(15) { // the account has another name by now
 		g.author = map[string]string{"tom-b": "tom-renamed", "patch-pilot[bot]": "autofix"}[g.author]
 	}
@@ -179,11 +179,11 @@ func (g *teller) merge(statesFiles int) {
 	if g.chance(50) {
 		m.MergedAt = g.now
 	}
-	g.tell(codeHost, m)
+	g.report(codeHost, m)
 	if g.chance(8) { // the clock of another system
 		at := g.now
 		g.now = g.now.Add(time.Duration(g.IntN(10)-5) * time.Minute)
-		g.tell(ci, &record.Merged{MergeSHA: m.MergeSHA, MergedBy: "jonas-k", Revision: record.Revision{HeadSHA: g.head}})
+		g.report(ci, &record.Merged{MergeSHA: m.MergeSHA, MergedBy: "jonas-k", Revision: record.Revision{HeadSHA: g.head}})
 		g.now = at
 	}
 	if g.chance(40) {
@@ -193,18 +193,18 @@ func (g *teller) merge(statesFiles int) {
 	if g.chance(25) {
 		g.reviews()
 	}
-	g.leave(10)
+	g.approvals(10)
 	g.decisions(10)
 	if g.chance(20) { // reported after the merge, and dated before it
 		who := pick(g, reviewers...)
 		var e *record.Event
 		switch g.IntN(3) {
 		case 0:
-			e = g.tell("person:"+who, &record.Review{Reviewer: who, Verdict: "approved", CommitSHA: g.head})
+			e = g.report("person:"+who, &record.Review{Reviewer: who, Verdict: "approved", CommitSHA: g.head})
 		case 1:
-			e = g.tell("person:"+who, &record.Approval{Approver: who})
+			e = g.report("person:"+who, &record.Approval{Approver: who})
 		case 2:
-			e = g.tell(pilot, g.decision("patch-pilot"))
+			e = g.report(pilot, g.decision("patch-pilot"))
 		}
 		e.Arrived = e.Arrived.Add(5 * time.Minute)
 		e.Time = start.Add(time.Minute)
@@ -214,12 +214,12 @@ func (g *teller) merge(statesFiles int) {
 }
 
 // deployed adds where commits were deployed, as a deployer saw it or somebody claims.
-func (g *teller) deployed(commits ...string) {
+func (g *generator) deployed(commits ...string) {
 	for g.chance(40) {
 		d := &record.Deployment{Environment: pick(g, "production", "staging", "staging"), Outcome: pick(g, "success", "success", "success", "failure"), CommitSHA: pick(g, commits...)}
 		switch sender := pick(g, deployer, deployer, ci, pilot, anyone); {
 		case g.chance(20):
-			g.tell(sender, d)
+			g.report(sender, d)
 		default:
 			g.evidence(sender, d)
 		}

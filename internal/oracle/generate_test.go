@@ -44,8 +44,8 @@ var sources = map[string]string{
 	pilot: "/agents/patch-pilot", scribe: "/agents/doc-scribe", anyone: "/somewhere",
 }
 
-// A teller generates one history.
-type teller struct {
+// A generator generates one history.
+type generator struct {
 	*rand.Rand
 	h       *history
 	now     time.Time
@@ -68,11 +68,11 @@ type teller struct {
 
 var start = time.Date(2026, 11, 18, 1, 0, 0, 0, time.UTC)
 
-func (g *teller) chance(percent int) bool { return g.IntN(100) < percent }
+func (g *generator) chance(percent int) bool { return g.IntN(100) < percent }
 
-func pick[T any](g *teller, from ...T) T { return from[g.IntN(len(from))] }
+func pick[T any](g *generator, from ...T) T { return from[g.IntN(len(from))] }
 
-func (g *teller) sha() string {
+func (g *generator) sha() string {
 	g.commits++
 	return fmt.Sprintf("%040x", g.h.Seed<<16|uint64(g.commits))
 }
@@ -99,7 +99,7 @@ func witness(sender string, f record.Fact) string {
 }
 
 // event makes an event that arrives some seconds after it happened.
-func (g *teller) event(sender string, about record.ChangeID, f record.Fact) record.Event {
+func (g *generator) event(sender string, about record.ChangeID, f record.Fact) record.Event {
 	g.n++
 	e := record.Event{
 		Sender: sender, Source: sources[sender], ID: fmt.Sprintf("%s%d", g.prefix, g.n), Type: record.TypeOf(f), Repository: repository,
@@ -132,18 +132,18 @@ func sealed(e record.Event) record.Event {
 	return e
 }
 
-func (g *teller) tell(sender string, f record.Fact) *record.Event {
+func (g *generator) report(sender string, f record.Fact) *record.Event {
 	g.h.Events = append(g.h.Events, g.event(sender, g.h.ID, f))
 	return &g.h.Events[len(g.h.Events)-1]
 }
 
 // evidence adds a fact that does not name the change.
-func (g *teller) evidence(sender string, f record.Fact) {
+func (g *generator) evidence(sender string, f record.Fact) {
 	g.h.Events = append(g.h.Events, g.event(sender, "", f))
 }
 
 // pass lets some minutes pass, or none.
-func (g *teller) pass(most int) {
+func (g *generator) pass(most int) {
 	if g.chance(8) {
 		return
 	}
@@ -154,7 +154,7 @@ func (g *teller) pass(most int) {
 }
 
 // cased returns an account in the case in which some system may write it.
-func (g *teller) cased(account string) string {
+func (g *generator) cased(account string) string {
 	if g.chance(10) {
 		return strings.ToUpper(account[:1]) + account[1:]
 	}
@@ -164,7 +164,7 @@ func (g *teller) cased(account string) string {
 // generate generates the history of a seed: one of three has an adversary.
 func generate(seed uint64) *history {
 	h := &history{Seed: seed, ID: repository.Change("/pull/7"), Attack: make(map[string]bool)}
-	g := &teller{Rand: rand.New(rand.NewPCG(seed, 14)), h: h, now: start.Add(-time.Hour), prefix: "e"}
+	g := &generator{Rand: rand.New(rand.NewPCG(seed, 14)), h: h, now: start.Add(-time.Hour), prefix: "e"}
 	g.late, g.imports = g.chance(40), g.chance(10)
 	g.author = pick(g, "patch-pilot[bot]", "patch-pilot[bot]", "patch-pilot[bot]", "patch-pilot[bot]", "Patch-Pilot[bot]", "doc-scribe[bot]", "tom-b", "mira-s", "other[bot]", "")
 	g.kind = pick(g, "", "", "dependency-update", "documentation")
@@ -177,7 +177,7 @@ func generate(seed uint64) *history {
 	g.scans()
 	g.now = start
 	g.decisions(60)
-	g.leave(30)
+	g.approvals(30)
 	if g.chance(4) {
 		h.ID = repository.Change("/commit/" + g.direct())
 		for i, e := range h.Events {
@@ -211,7 +211,7 @@ func generate(seed uint64) *history {
 
 // rename gives the repository another name, or another owner, at some time: in each of its events
 // the code host states the name and the number of the repository.
-func (g *teller) rename() {
+func (g *generator) rename() {
 	if !g.chance(12) {
 		return
 	}
@@ -228,7 +228,7 @@ func (g *teller) rename() {
 }
 
 // scans adds the reports that may have started an agent.
-func (g *teller) scans() {
+func (g *generator) scans() {
 	g.digest = digests.Of(fmt.Appendf(nil, "report %d", g.h.Seed))
 	scan := &record.Scan{
 		Tool: record.Tool{Name: "trivy"}, ScanID: "scan-1", Report: record.Report{Digest: g.digest}, Summary: record.ScanSummary{Findings: 2, Scanned: true},
@@ -256,12 +256,12 @@ func (g *teller) scans() {
 }
 
 // request adds what an agent may be asked.
-func request(g *teller) *record.Request {
+func request(g *generator) *record.Request {
 	return pick(g, &record.Request{Kind: "ticket", ID: "PAY-12"}, &record.Request{Kind: "ticket", ID: "PAY-13"}, &record.Request{Kind: "incident", ID: "INC-1"})
 }
 
 // decision returns what the agent may say of its work.
-func (g *teller) decision(agent string) *record.Decision {
+func (g *generator) decision(agent string) *record.Decision {
 	d := &record.Decision{Agent: record.Agent{ID: agent}, Rationale: fmt.Sprint("version ", g.n)}
 	if g.chance(80) {
 		d.Agent.DelegatedBy = g.cased(pick(g, "mira-s", "mira-s", "mira.s", "jonas-k", "tom-b"))
@@ -295,21 +295,21 @@ func (g *teller) decision(agent string) *record.Decision {
 	return d
 }
 
-func (g *teller) decisions(percent int) {
+func (g *generator) decisions(percent int) {
 	sender, agent := pilot, "patch-pilot"
 	if g.author == "doc-scribe[bot]" && g.chance(60) {
 		sender, agent = scribe, "doc-scribe"
 	}
 	if g.chance(percent) {
-		g.tell(sender, g.decision(agent))
+		g.report(sender, g.decision(agent))
 		g.pass(3)
 	}
 	if g.chance(15) {
-		g.tell(sender, g.decision(agent))
+		g.report(sender, g.decision(agent))
 		g.pass(3)
 	}
 	if g.chance(8) {
-		g.tell(anyone, g.decision(agent))
+		g.report(anyone, g.decision(agent))
 		g.pass(3)
 	}
 	if g.chance(6) && len(g.h.Events) > 0 { // sent again, with other content, under the same identity
@@ -324,8 +324,8 @@ func (g *teller) decisions(percent int) {
 	}
 }
 
-// leave adds approvals: given, refused, and reported by a ticket system or by the person.
-func (g *teller) leave(percent int) {
+// approvals adds approvals: given, refused, and reported by a ticket system or by the person.
+func (g *generator) approvals(percent int) {
 	for g.chance(percent) {
 		who := pick(g, reviewers...)
 		a := &record.Approval{Approver: g.cased(who), Verdict: pick(g, "", "granted", "granted", "refused")}
@@ -338,20 +338,20 @@ func (g *teller) leave(percent int) {
 			a.Scope = []string{pick(g, "docs/**", "src/**")}
 		}
 		sender := pick(g, desk, desk, "person:"+who, "person:"+who, anyone, pilot)
-		g.tell(sender, a)
+		g.report(sender, a)
 		g.pass(3)
 		if g.chance(15) { // withdrawn, and perhaps given again
-			g.tell(sender, &record.Approval{Approver: g.cased(who), Verdict: "refused"})
+			g.report(sender, &record.Approval{Approver: g.cased(who), Verdict: "refused"})
 			g.pass(3)
 			if g.chance(30) {
-				g.tell(sender, &record.Approval{Approver: who})
+				g.report(sender, &record.Approval{Approver: who})
 			}
 		}
 	}
 }
 
 // direct adds a push to the branch into which changes are merged. It returns the commit.
-func (g *teller) direct() string {
+func (g *generator) direct() string {
 	sha := g.sha()
 	pusher := pick(g, "patch-pilot[bot]", "patch-pilot[bot]", "tom-b")
 	g.author = pusher
@@ -367,12 +367,12 @@ func (g *teller) direct() string {
 	return sha
 }
 
-func (g *teller) evidenceOf(sender string, about record.ChangeID, f record.Fact) {
+func (g *generator) evidenceOf(sender string, about record.ChangeID, f record.Fact) {
 	g.h.Events = append(g.h.Events, g.event(sender, about, f))
 }
 
 // some returns a few paths.
-func (g *teller) some() []string {
+func (g *generator) some() []string {
 	var out []string
 	for range 1 + g.IntN(3) {
 		out = append(out, pick(g, universe...))

@@ -239,7 +239,7 @@ var ofDecisions = map[string]bool{
 // no answer and no gap, whether there are a few or hundreds.
 func TestBesides(t *testing.T) {
 	properties(t, func(t *testing.T, h *history, read reader) string {
-		g := &teller{Rand: rand.New(rand.NewPCG(h.Seed, 2)), h: h.with(slices.Clone(h.Events)), now: start, prefix: "besides-"}
+		g := &generator{Rand: rand.New(rand.NewPCG(h.Seed, 2)), h: h.with(slices.Clone(h.Events)), now: start, prefix: "besides-"}
 		n := 6
 		if h.Seed%40 == 0 {
 			n = 900
@@ -248,7 +248,7 @@ func TestBesides(t *testing.T) {
 			g.now = start.Add(time.Duration(g.IntN(90*60)) * time.Second)
 			switch i % 3 {
 			case 0:
-				g.tell(codeHost, &record.Review{Reviewer: pick(g, reviewers...), Verdict: "commented", CommitSHA: h.head()})
+				g.report(codeHost, &record.Review{Reviewer: pick(g, reviewers...), Verdict: "commented", CommitSHA: h.head()})
 			case 1:
 				g.evidence(ci, &record.Validation{Name: "unit", Provider: "github-actions", CommitSHA: commit(1 << 40), Conclusion: "failure", Failed: 7})
 			case 2:

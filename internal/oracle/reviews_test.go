@@ -21,7 +21,7 @@ func (t *trial) standing() map[string]record.Event {
 		if !counts(e) || !t.inTime(e) || r.Verdict == "commented" || t.takenBack(r) || r.Verdict == "dismissed" && r.ReviewID != "" {
 			continue
 		}
-		if o, ok := out[t.who(r.Reviewer)]; !ok || cmp.Or(told(e).Compare(told(o)), against(e)-against(o)) >= 0 {
+		if o, ok := out[t.who(r.Reviewer)]; !ok || cmp.Or(knownAt(e).Compare(knownAt(o)), against(e)-against(o)) >= 0 {
 			out[t.who(r.Reviewer)] = e
 		}
 	}
@@ -104,11 +104,11 @@ func (t *trial) approvedHead(by string) (met int) {
 	return map[bool]int{false: met}[t.against()]
 }
 
-// leave returns whether somebody independent in a group gave permission for a service, and
+// approval returns whether somebody independent in a group gave permission for a service, and
 // otherwise the gaps: why those that were given do not count, if there were any.
-func (t *trial) leave(by string, s service) (met int, gaps, may []string) {
+func (t *trial) approval(by string, s service) (met int, gaps, may []string) {
 	asked := fmt.Sprint(by, s.Name, t.unknown)
-	if l, done := t.left[asked]; done {
+	if l, done := t.permissions[asked]; done {
 		return l.met, l.lacks, l.may
 	}
 	given := t.rules.nobody(by)
@@ -133,8 +133,8 @@ func (t *trial) leave(by string, s service) (met int, gaps, may []string) {
 			gaps = append(gaps, lacks...)
 		}
 	}
-	t.left[asked] = view{met: met, lacks: append(gaps, those(set{record.GapApprovalMissing: !given})...), may: append(may, record.GapApprovalMissing)}
-	return t.leave(by, s)
+	t.permissions[asked] = view{met: met, lacks: append(gaps, those(set{record.GapApprovalMissing: !given})...), may: append(may, record.GapApprovalMissing)}
+	return t.approval(by, s)
 }
 
 // covers returns whether a scope names a service, or each path.
@@ -160,6 +160,6 @@ func (t *trial) covers(scope []string, s service) int {
 func (t *trial) refused(e record.Event, a *record.Approval) bool {
 	return slices.ContainsFunc(t.own, func(o record.Event) bool {
 		r, ok := o.Fact.(*record.Approval)
-		return ok && r.Verdict == "refused" && counts(o) && t.inTime(o) && t.who(r.Approver) == t.who(a.Approver) && !told(o).Before(told(e))
+		return ok && r.Verdict == "refused" && counts(o) && t.inTime(o) && t.who(r.Approver) == t.who(a.Approver) && !knownAt(o).Before(knownAt(e))
 	})
 }

@@ -89,7 +89,7 @@ func inForce(e record.Event) time.Time {
 	return e.Arrived
 }
 
-func newWorld(g *teller) world {
+func newWorld(g *generator) world {
 	w := world{Versions: []rules{newRules(g)}, parsed: new(enricher.Rules)}
 	if g.chance(30) { // the policy changes at the time of any event, or a second before or after it
 		around := g.h.Events
@@ -113,7 +113,7 @@ func newWorld(g *teller) world {
 	return w
 }
 
-func newRules(g *teller) rules {
+func newRules(g *generator) rules {
 	p := rules{
 		Services:   []service{{Name: "payments", Class: "critical", Owner: "team-payments"}},
 		Agents:     []agent{{ID: "patch-pilot", Account: "patch-pilot[bot]", Services: []string{"*"}}, {ID: "doc-scribe", Account: "doc-scribe[bot]", Services: []string{"docs"}}},
@@ -143,7 +143,7 @@ func newRules(g *teller) rules {
 }
 
 // serve sets the services, and what agents may change.
-func (p *rules) serve(g *teller) {
+func (p *rules) serve(g *generator) {
 	p.Services[0].Site = pick(g, "", "production")
 	if g.chance(35) {
 		p.Services = []service{
@@ -166,7 +166,7 @@ func (p *rules) serve(g *teller) {
 	}
 }
 
-func newRule(g *teller, owned bool) rule {
+func newRule(g *generator, owned bool) rule {
 	r := rule{Kind: "class", Arg: "critical", Verdict: pick(g, "autonomous", "autonomous", "review-required", "approval-required", "forbidden")}
 	switch n := g.IntN(6); {
 	case n < 2 || owned && n < 5:
@@ -200,7 +200,7 @@ func newRule(g *teller, owned bool) rule {
 }
 
 // newOwners generates a CODEOWNERS file, of GitHub or, with sections, of GitLab.
-func newOwners(g *teller) (out []section) {
+func newOwners(g *generator) (out []section) {
 	names := []string{""}
 	if g.chance(40) {
 		names = append(names, "Docs", "Code")
@@ -228,7 +228,7 @@ func newOwners(g *teller) (out []section) {
 	return out
 }
 
-func ownersOf(g *teller) string {
+func ownersOf(g *generator) string {
 	return pick(g, "@jonas-k", "@ana-p", "@Lea-W", "@tom-b @mira-s", "@acme/team-payments", "@acme/Team-Ledger", "@acme/ghosts", "@@maintainers", "@acme/team-machines", "jonas@acme.example", "@acme/ghosts @ana-p")
 }
 

@@ -267,7 +267,7 @@ func TestAStoryIsSavedAndChecked(t *testing.T) {
 		t.Fatal(err, len(res.Hits))
 	}
 	for _, h := range res.Hits {
-		story, err := replay.Tell(t.Context(), instance.Index, record.ChangeID(h.ID))
+		story, err := replay.Load(t.Context(), instance.Index, record.ChangeID(h.ID))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -314,7 +314,7 @@ func TestAStoryIsSavedAndChecked(t *testing.T) {
 func TestEveryEventOfAChangeIsListed(t *testing.T) {
 	compared, tied := 0, 0
 	err := instance.Index.All(t.Context(), query.All{}, func(h query.Hit) error {
-		story, err := replay.Tell(t.Context(), instance.Index, record.ChangeID(h.ID))
+		story, err := replay.Load(t.Context(), instance.Index, record.ChangeID(h.ID))
 		if err != nil {
 			return err
 		}

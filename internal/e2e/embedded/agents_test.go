@@ -150,7 +150,7 @@ func deliver(t *testing.T, p *process, kind, delivery string, payload any) {
 	curl(t, p.page+"/v1/webhooks/github", body, "Content-Type: application/json", "X-GitHub-Event: "+kind, "X-GitHub-Delivery: "+delivery, "X-Hub-Signature-256: sha256="+hex.EncodeToString(m.Sum(nil)))
 }
 
-// open tells as GitHub does that a pull request was opened, and which commit was pushed.
+// open reports as GitHub does that a pull request was opened, and which commit was pushed.
 func open(t *testing.T, p *process, number int, sha, message string) {
 	t.Helper()
 	now, repository := time.Now().UTC().Format(time.RFC3339), map[string]any{"full_name": "acme/payments", "html_url": "https://github.com/acme/payments", "default_branch": "main"}
@@ -170,7 +170,7 @@ func open(t *testing.T, p *process, number int, sha, message string) {
 }
 
 // TestACommitLeadsToItsRun is the whole way: an agent asks, decides and works, its
-// hooks write that down, git's put the run into the commit, the code host tells of it.
+// hooks write that down, git's put the run into the commit, the code host reports it.
 func TestACommitLeadsToItsRun(t *testing.T) {
 	p, token := newGateway(t)
 	w := newTree(t, p, token, "session-7")
@@ -298,7 +298,7 @@ func TestWhatTelemetryTellsOfARunWaitsForItsRepository(t *testing.T) {
 
 // TestClaudeCodeIsWrittenDown runs the real Claude Code in a work tree in which
 // changetrail hook install was called, with its telemetry on; the model alone is a
-// stand-in. Hooks and telemetry tell of the same calls, telemetry of no repository:
+// stand-in. Hooks and telemetry report the same calls, telemetry without a repository:
 // each call stands in the record once.
 func TestClaudeCodeIsWrittenDown(t *testing.T) {
 	p, token := newGateway(t)
@@ -323,7 +323,7 @@ func TestClaudeCodeIsWrittenDown(t *testing.T) {
 		a := r.Trail.Actions
 		return a != nil && a.Count >= 5 && a.Refused == 1 && len(r.Trail.Runs) == 1 && r.Trail.Runs[0].Confirmed
 	})
-	time.Sleep(2 * time.Second) // what is told again comes by then
+	time.Sleep(2 * time.Second) // what is reported again arrives by then
 	r := recordOf(t, p, "github.com/acme/payments/pull/201", func(*record.Record) bool { return true })
 	if a := r.Trail.Actions; a.Count != 5 || a.Signed != 5 || a.Failed != 0 || !slices.Equal(a.Files, []string{"package.json"}) { // the prompt and the answer, too
 		t.Errorf("%+v", a)
@@ -383,7 +383,7 @@ trust_level = "trusted"
 		a := r.Trail.Actions
 		return a != nil && a.Count >= 4 && a.Failed == 1 && len(r.Trail.Runs) == 1 && r.Trail.Runs[0].Confirmed
 	})
-	time.Sleep(2 * time.Second) // what is told again comes by then
+	time.Sleep(2 * time.Second) // what is reported again arrives by then
 	r := recordOf(t, p, "github.com/acme/payments/pull/202", func(*record.Record) bool { return true })
 	if a := r.Trail.Actions; a.Count != 4 || a.Signed != 4 || a.Failed != 1 || r.GenAI.Agent.ID != "patch-pilot" { // the prompt and the answer, too
 		t.Errorf("%+v", a)

@@ -83,7 +83,7 @@ func TestThePartsForCIHandInReports(t *testing.T) {
 			if err := os.WriteFile(event, []byte(`{"pull_request":{"html_url":"https://github.com/acme/payments/pull/401","head":{"sha":"`+sha(1)+`"}}}`), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			// Where GitHub tells a job who it is; here, by a token that the gateway knows.
+			// GitHub gives a job its identity; here, it is a token that the gateway knows.
 			issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, `{"value":%q}`, token) }))
 			defer issuer.Close()
 			environ := []string{

@@ -40,14 +40,14 @@ type adversary struct {
 	running sync.WaitGroup
 }
 
-// A listener is a server that should be told nothing.
+// A listener is a server that should receive nothing.
 type listener struct {
 	*httptest.Server
 	mu   sync.Mutex
 	text strings.Builder
 }
 
-func (l *listener) told() string {
+func (l *listener) received() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	defer l.text.Reset()
@@ -240,7 +240,7 @@ func (a *adversary) person(dir, in string, args ...string) string {
 	return out.String()
 }
 
-// hook tells of a call of a tool, as the hooks of an agent do.
+// hook reports a call of a tool, as the hooks of an agent do.
 func (a *adversary) hook(dir, session string, more ...string) string {
 	a.t.Helper()
 	in := fmt.Sprintf(`{"session_id":%q,"hook_event_name":"PostToolUse","cwd":%q,"tool_name":"Bash","tool_use_id":"t","tool_input":{"command":"npm test"},"tool_response":{}`, session, dir)

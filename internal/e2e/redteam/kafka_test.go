@@ -28,7 +28,7 @@ func (a *adversary) kafka(more ...kgo.Opt) *kgo.Client {
 	return cl
 }
 
-// produces writes messages, and tells whether they were taken.
+// produces writes messages, and reports whether they were accepted.
 func (a *adversary) produces(cl *kgo.Client, messages ...*kgo.Record) error {
 	ctx, cancel := context.WithTimeout(a.t.Context(), 5*time.Second)
 	defer cancel()

@@ -52,7 +52,7 @@ func stories() []story {
 	}
 }
 
-// happen tells a story as those who saw it.
+// happen sends the events of a story as those who saw it.
 func (c *town) happen(t *testing.T, s story) {
 	t.Helper()
 	head, base := commit(s.change), strings.Repeat("1", 40)
@@ -60,29 +60,29 @@ func (c *town) happen(t *testing.T, s story) {
 	branch := "b" + head[:6]
 	revision := record.Revision{Title: s.title, Author: s.agent + "[bot]", AuthorType: "bot", HeadSHA: head, BaseRef: "main", Branch: branch, Files: s.files}
 	repository, _, _ := strings.Cut(s.change, "/pull/")
-	c.tell(t, "code-host", repository, id("push"), &record.Pushed{Repository: repository, Branch: branch, Before: base, After: head, Pusher: s.agent + "[bot]", PusherType: "bot", Commits: []record.Commit{{SHA: head, Author: s.agent + "[bot]", Subject: s.title}}, Files: s.files})
-	c.tell(t, "code-host", s.change, id("opened"), &record.Opened{Revision: revision})
+	c.send(t, "code-host", repository, id("push"), &record.Pushed{Repository: repository, Branch: branch, Before: base, After: head, Pusher: s.agent + "[bot]", PusherType: "bot", Commits: []record.Commit{{SHA: head, Author: s.agent + "[bot]", Subject: s.title}}, Files: s.files})
+	c.send(t, "code-host", s.change, id("opened"), &record.Opened{Revision: revision})
 	if s.scan != "" {
 		digest := c.keep(t, "ci", s.scan)
-		c.tell(t, "ci", s.change, id("scan"), &record.Scan{Tool: record.Tool{Name: "osv-scanner"}, CommitSHA: base, Report: record.Report{Encoding: "text", Content: quoted(t, s.scan), Digest: digest}})
-		c.tell(t, s.agent, s.change, id("decision"), &record.Decision{
+		c.send(t, "ci", s.change, id("scan"), &record.Scan{Tool: record.Tool{Name: "osv-scanner"}, CommitSHA: base, Report: record.Report{Encoding: "text", Content: quoted(t, s.scan), Digest: digest}})
+		c.send(t, s.agent, s.change, id("decision"), &record.Decision{
 			Agent: record.Agent{ID: s.agent, Run: "run of " + head[:6]}, Rationale: "because of " + s.title,
 			Trigger: &record.Trigger{Kind: "scan", Digest: digest, Finding: "GHSA-35jh-r3h4-6jhm"},
 			Options: []record.Option{{ID: "update", Outcome: "chosen"}, {ID: "wait", Outcome: "rejected", Reason: "it is exploited"}},
 		})
 	}
 	if s.asks {
-		c.tell(t, "code-host", s.change, id("asks"), &record.Review{Reviewer: "jonas-k", ReviewerType: "human", Verdict: "changes-requested", CommitSHA: head})
+		c.send(t, "code-host", s.change, id("asks"), &record.Review{Reviewer: "jonas-k", ReviewerType: "human", Verdict: "changes-requested", CommitSHA: head})
 	}
 	if s.approves {
-		c.tell(t, "code-host", s.change, id("approves"), &record.Review{Reviewer: "jonas-k", ReviewerType: "human", Verdict: "approved", CommitSHA: head})
+		c.send(t, "code-host", s.change, id("approves"), &record.Review{Reviewer: "jonas-k", ReviewerType: "human", Verdict: "approved", CommitSHA: head})
 	}
 	if s.tests != "" {
-		c.tell(t, "ci", s.change, id("tests"), &record.Validation{Name: "unit", Provider: "jenkins", CommitSHA: head, Conclusion: s.tests, Workflow: "build", RunID: head[:6], Attempt: 1})
+		c.send(t, "ci", s.change, id("tests"), &record.Validation{Name: "unit", Provider: "jenkins", CommitSHA: head, Conclusion: s.tests, Workflow: "build", RunID: head[:6], Attempt: 1})
 	}
 	if s.merged {
 		revision.Files = nil
-		c.tell(t, "code-host", s.change, id("merged"), &record.Merged{Revision: revision, MergeSHA: digests.Of([]byte(id("merge")))[7:47], MergedBy: "jonas-k", MergedAt: time.Now().UTC()})
+		c.send(t, "code-host", s.change, id("merged"), &record.Merged{Revision: revision, MergeSHA: digests.Of([]byte(id("merge")))[7:47], MergedBy: "jonas-k", MergedAt: time.Now().UTC()})
 	}
 }
 

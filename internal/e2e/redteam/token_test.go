@@ -206,7 +206,7 @@ func identities() []move {
 	}
 }
 
-// put hands in a file.
+// put uploads a file.
 func (a *adversary) put(file string) string {
 	a.t.Helper()
 	a.is(a.ask("PUT", "/v1/blobs", file, a.own()...), 201)

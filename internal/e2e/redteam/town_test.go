@@ -189,8 +189,8 @@ func (c *town) ask(method, path, who string, body []byte, headers ...string) (in
 	return res.StatusCode, string(text), err
 }
 
-// tell sends a fact as somebody, which must be taken.
-func (c *town) tell(t *testing.T, who, change, id string, fact record.Fact) {
+// send sends a fact as somebody, which must be taken.
+func (c *town) send(t *testing.T, who, change, id string, fact record.Fact) {
 	t.Helper()
 	data, err := json.Marshal(fact)
 	if err != nil {

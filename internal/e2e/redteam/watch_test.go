@@ -242,7 +242,7 @@ func (w *watch) unseen(t *testing.T, a *adversary) {
 	if text, at, found := a.seen(); found {
 		t.Errorf("the adversary reads %s: …%s…", at, text)
 	}
-	if told := a.evil.told(); told != "" {
+	if told := a.evil.received(); told != "" {
 		t.Errorf("the adversary's server is told %.500s", told)
 	}
 	for file, content := range a.files {

@@ -22,9 +22,9 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// Take puts events of a sender on the stream: all of them if each is valid and the sender may send
+// Accept puts events of a sender on the stream: all of them if each is valid and the sender may send
 // it, otherwise none.
-func (g *Gateway) Take(ctx context.Context, from Sender, events []event.Event) (spooled int, err error) {
+func (g *Gateway) Accept(ctx context.Context, from Sender, events []event.Event) (spooled int, err error) {
 	if err := g.limiter.allow(from.key, len(events)); err != nil {
 		return 0, err
 	}
