@@ -24,8 +24,8 @@ const (
 // identify one event, whether a hook or telemetry reports it.
 func Source(product, session string) string { return "/" + product + "/" + session }
 
-// SaidID returns the id of a message that is reported like a call: a prompt, an answer.
-func SaidID(kind, id string) string { return kind + "-" + id }
+// MessageID returns the id of a message that is reported like a call: a prompt, an answer.
+func MessageID(kind, id string) string { return kind + "-" + id }
 
 // Provider returns the provider of a product's models, or "" if it is unknown.
 func Provider(product string) string {

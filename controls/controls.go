@@ -180,18 +180,18 @@ func (a Applies) to(r *record.Record) bool {
 	if service == nil {
 		service = &record.ServiceFacts{}
 	}
-	return holds(a.Services, service.Names, doublestar.MatchUnvalidated) &&
-		holds(a.Classifications, []string{service.Classification}, equal) &&
-		holds(a.DataClasses, service.DataClasses, equal) &&
-		holds(a.Kinds, []string{r.Trail.Change.Kind}, equal) &&
-		holds(a.Environments, r.Trail.Environment, equal) &&
-		holds(a.InitiatedBy, []string{r.Trail.Change.InitiatedBy}, equal)
+	return anyMatches(a.Services, service.Names, doublestar.MatchUnvalidated) &&
+		anyMatches(a.Classifications, []string{service.Classification}, equal) &&
+		anyMatches(a.DataClasses, service.DataClasses, equal) &&
+		anyMatches(a.Kinds, []string{r.Trail.Change.Kind}, equal) &&
+		anyMatches(a.Environments, r.Trail.Environment, equal) &&
+		anyMatches(a.InitiatedBy, []string{r.Trail.Change.InitiatedBy}, equal)
 }
 
 func equal(want, have string) bool { return want == have }
 
-// holds reports whether one of have is wanted. An empty want is no condition.
-func holds(want, have []string, match func(want, have string) bool) bool {
+// anyMatches reports whether one of have is wanted. An empty want is no condition.
+func anyMatches(want, have []string, match func(want, have string) bool) bool {
 	return len(want) == 0 || slices.ContainsFunc(want, func(w string) bool {
 		return slices.ContainsFunc(have, func(h string) bool { return match(w, h) })
 	})

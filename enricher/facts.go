@@ -265,7 +265,7 @@ func (c *codec) decodeFact(v []byte) (record.Event, error) {
 		return e, fmt.Errorf("state: %s: %w", e.Type, err)
 	}
 	if !known { // that version stored one witness for everything that came with a credential
-		e.Witness = ingest.Worth(e.Witness, e.Fact)
+		e.Witness = ingest.WitnessOf(e.Witness, e.Fact)
 	}
 	return e, c.addReading(e.Fact, read)
 }

@@ -191,7 +191,7 @@ func (s formerEvent) event(repo record.Repository) (record.Event, error) {
 	if err := json.Unmarshal(s.Fact, e.Fact); err != nil {
 		return e, &unreadable{err}
 	}
-	e.Witness = ingest.Worth(s.Tier, e.Fact) // that version stored one witness for everything that came with a credential
+	e.Witness = ingest.WitnessOf(s.Tier, e.Fact) // that version stored one witness for everything that came with a credential
 	switch f := e.Fact.(type) {
 	case *record.Scan:
 		f.Findings = s.Findings

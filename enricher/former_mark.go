@@ -13,8 +13,8 @@ type formerMark struct {
 	last time.Time
 }
 
-// holdsFormer returns the mark of a partition.
-func (p *projection) holdsFormer(partition int32) (formerMark, error) {
+// formerMarkOf returns the mark of a partition.
+func (p *projection) formerMarkOf(partition int32) (formerMark, error) {
 	if m, asked := p.upgraded[partition]; asked {
 		return m, nil
 	}
@@ -56,7 +56,7 @@ func (p *projection) markUpgraded(partition int32) error {
 // formerIdentity returns the identity of a fact that a former version knew, or nil. e is the fact
 // without its sender.
 func (p *projection) formerIdentity(partition int32, fact key, e record.Event) ([]byte, error) {
-	mark, err := p.holdsFormer(partition)
+	mark, err := p.formerMarkOf(partition)
 	if err != nil || !mark.held {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (p *projection) formerIdentity(partition int32, fact key, e record.Event) (
 
 // formerlyNoted returns the value of an action that a former version counted, or nil.
 func (p *projection) formerlyNoted(c *changeState, k key) ([]byte, error) {
-	mark, err := p.holdsFormer(c.partition)
+	mark, err := p.formerMarkOf(c.partition)
 	if err != nil || !mark.held {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func (p *projection) formerlyNoted(c *changeState, k key) ([]byte, error) {
 // formerlyCounted reports whether a former version counted an action for a change that has so
 // many actions that their identities are stored with the repository.
 func (p *projection) formerlyCounted(c *changeState, e record.Event) (bool, error) {
-	if mark, err := p.holdsFormer(c.partition); err != nil || !mark.held {
+	if mark, err := p.formerMarkOf(c.partition); err != nil || !mark.held {
 		return false, err
 	}
 	e.Sender = ""

@@ -22,14 +22,14 @@ type memory struct {
 	held atomic.Int64 // bytes that the events of the current batch use
 }
 
-// patience is how long a partly read event waits for more memory. After that it returns the
+// waitForOthers is how long a partly read event waits for more memory. After that it returns the
 // memory that it has, and is read alone.
-const patience = 100 * time.Millisecond
+const waitForOthers = 100 * time.Millisecond
 
 // newMemory returns a memory of size bytes; 256 MiB if size is 0.
 func newMemory(size int64) *memory {
 	size = cmp.Or(size, 256<<20)
-	return &memory{work: budget.New(size, patience), size: size}
+	return &memory{work: budget.New(size, waitForOthers), size: size}
 }
 
 // begin starts a batch with nothing in use.

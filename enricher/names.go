@@ -25,8 +25,8 @@ import (
 
 // A nameState is what is known of one name, one key or one identity.
 type nameState struct {
-	// Bearers are the repositories that have or had the name.
-	Bearers []bearer `json:"b,omitempty"`
+	// Holders are the repositories that have or had the name.
+	Holders []nameHolder `json:"b,omitempty"`
 	// Times say which repository had the name at which offset of its partition: the last entry
 	// that begins at or before the offset of an event applies to it.
 	Times []nameTime `json:"t,omitempty"`
@@ -39,8 +39,8 @@ type nameState struct {
 	Names []record.Repository `json:"n,omitempty"`
 }
 
-// A bearer is a repository that has or had a name.
-type bearer struct {
+// A nameHolder is a repository that has or had a name.
+type nameHolder struct {
 	ID    string            `json:"i"`
 	Key   record.Repository `json:"k"`           // or the key that is proposed for it
 	Known bool              `json:"c,omitempty"` // whether Key is confirmed
@@ -56,33 +56,33 @@ type nameTime struct {
 // maxTimes is how many changes of ownership of one name are kept.
 const maxTimes = 64
 
-// maxBearers is how many repositories that had one name are kept. Earlier ones are found again by
+// maxHolders is how many repositories that had one name are kept. Earlier ones are found again by
 // their identity.
-const maxBearers = 64
+const maxHolders = 64
 
 // add adds a repository to the bearers of the name. If there are too many, it replaces the one
 // whose code host used the name for it the longest time ago.
-func (n *nameState) add(b bearer) *bearer {
-	if len(n.Bearers) >= maxBearers {
+func (n *nameState) add(b nameHolder) *nameHolder {
+	if len(n.Holders) >= maxHolders {
 		oldest := 0
-		for i, o := range n.Bearers {
-			if o.Seen < n.Bearers[oldest].Seen {
+		for i, o := range n.Holders {
+			if o.Seen < n.Holders[oldest].Seen {
 				oldest = i
 			}
 		}
-		gone := n.Bearers[oldest].ID
-		n.Bearers = slices.Delete(n.Bearers, oldest, oldest+1)
+		gone := n.Holders[oldest].ID
+		n.Holders = slices.Delete(n.Holders, oldest, oldest+1)
 		n.Times = slices.DeleteFunc(n.Times, func(t nameTime) bool { return t.ID == gone })
 	}
-	n.Bearers = append(n.Bearers, b)
-	return &n.Bearers[len(n.Bearers)-1]
+	n.Holders = append(n.Holders, b)
+	return &n.Holders[len(n.Holders)-1]
 }
 
 // of returns a repository among the bearers of a name, or nil.
-func (n *nameState) of(id string) *bearer {
-	for i := range n.Bearers {
-		if n.Bearers[i].ID == id {
-			return &n.Bearers[i]
+func (n *nameState) of(id string) *nameHolder {
+	for i := range n.Holders {
+		if n.Holders[i].ID == id {
+			return &n.Holders[i]
 		}
 	}
 	return nil
@@ -103,9 +103,9 @@ func (n *nameState) at(offset int64) record.Repository {
 // settle records who has the name from an offset on: among its bearers, the one whose code host
 // stated so last.
 func (n *nameState) settle(offset int64) {
-	var now *bearer
-	for i := range n.Bearers {
-		if b := &n.Bearers[i]; b.Known && (now == nil || b.Seen > now.Seen) {
+	var now *nameHolder
+	for i := range n.Holders {
+		if b := &n.Holders[i]; b.Known && (now == nil || b.Seen > now.Seen) {
 			now = b
 		}
 	}
@@ -118,13 +118,13 @@ func (n *nameState) settle(offset int64) {
 
 // alone reports whether no other repository has the name or is about to get it.
 func (n *nameState) alone(id string) bool {
-	return !slices.ContainsFunc(n.Bearers, func(b bearer) bool { return b.ID != id })
+	return !slices.ContainsFunc(n.Holders, func(b nameHolder) bool { return b.ID != id })
 }
 
 // propose returns the key for a repository that is seen under a name and has no key yet: the name
 // itself, unless another repository may have it.
 func (n *nameState) propose(name record.Repository, id string) record.Repository {
-	if len(n.Bearers) == 0 && n.Moved == "" {
+	if len(n.Holders) == 0 && n.Moved == "" {
 		return name
 	}
 	return name.WithID(id)
@@ -174,10 +174,10 @@ func (p *projection) putName(at nameAt, n *nameState) error {
 	return nil
 }
 
-// bears records that a code host states that a repository has a name. If only one repository ever
-// had it, the time of the statement decides nothing and is not stored.
-func (p *projection) bears(at nameAt, n *nameState, b *bearer, said time.Time, offset int64) error {
-	if len(n.Bearers) < 2 || said.UnixNano() <= b.Seen {
+// seenHolding records that a code host states that a repository has a name. If only one repository
+// ever had it, the time of the statement decides nothing and is not stored.
+func (p *projection) seenHolding(at nameAt, n *nameState, b *nameHolder, said time.Time, offset int64) error {
+	if len(n.Holders) < 2 || said.UnixNano() <= b.Seen {
 		return nil
 	}
 	b.Seen = said.UnixNano()
@@ -206,16 +206,16 @@ func (p *projection) keyUnder(d *decodedEvent) (record.Repository, bool, error) 
 	return d.event.Repository, true, nil
 }
 
-// learnBearer records an announcement of the key of a repository that has a name. moves reports
+// learnHolder records an announcement of the key of a repository that has a name. moves reports
 // whether what was reported under the name alone must go to that key.
-func (p *projection) learnBearer(partition int32, f *record.RepositoryNamed, offset int64) (n *nameState, moves bool, err error) {
+func (p *projection) learnHolder(partition int32, f *record.RepositoryNamed, offset int64) (n *nameState, moves bool, err error) {
 	at := nameAt{partition, f.Name}
 	if n, err = p.name(at); err != nil {
 		return nil, false, err
 	}
 	b := n.of(f.ID)
 	if b == nil {
-		b = n.add(bearer{ID: f.ID})
+		b = n.add(nameHolder{ID: f.ID})
 	}
 	first := !b.Known
 	b.Key, b.Known, b.Seen = record.Repository(f.Key), true, max(b.Seen, f.At.UnixNano())

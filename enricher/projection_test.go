@@ -289,7 +289,7 @@ func historyOf(t *testing.T, rnd *rand.Rand, repo record.Repository, i, kind int
 	}
 	e.Type = record.TypeOf(e.Fact)
 	e.ID = fmt.Sprint(i)
-	e.Witness = ingest.Worth(schemas.CredentialOf(e.Sender), e.Fact)
+	e.Witness = ingest.WitnessOf(schemas.CredentialOf(e.Sender), e.Fact)
 	if a, ok := e.Fact.(*record.Action); ok && rnd.IntN(2) == 0 {
 		a.CallID = e.ID
 	}

@@ -53,7 +53,7 @@ func (b *rebuild) readAnnouncement(p int32, state *projection, d *decodedEvent, 
 	case f.ID == "":
 		return false, nil
 	}
-	if _, _, err := state.learnBearer(p, f, d.record.Offset); err != nil {
+	if _, _, err := state.learnHolder(p, f, d.record.Offset); err != nil {
 		return false, err
 	}
 	return false, state.keep()

@@ -102,7 +102,7 @@ func (e *Enricher) atName(d *decodedEvent) (out []*stream.Record, goes bool, err
 	}
 	b := n.of(d.event.RepositoryID)
 	if b != nil && b.Known {
-		if err := e.state.bears(at, n, b, d.event.Time, d.record.Offset); err != nil {
+		if err := e.state.seenHolding(at, n, b, d.event.Time, d.record.Offset); err != nil {
 			return nil, false, err
 		}
 	}
@@ -142,7 +142,7 @@ func (e *Enricher) ask(d *decodedEvent, at nameAt, n *nameState) ([]*stream.Reco
 	id := d.event.RepositoryID
 	b := n.of(id)
 	if b == nil {
-		b = n.add(bearer{ID: id, Key: n.propose(record.Repository(at.of), id), Seen: d.event.Time.UnixNano()})
+		b = n.add(nameHolder{ID: id, Key: n.propose(record.Repository(at.of), id), Seen: d.event.Time.UnixNano()})
 		if err := e.state.putName(at, n); err != nil {
 			return nil, err
 		}
@@ -217,7 +217,7 @@ func (e *Enricher) handleAnnouncement(ctx context.Context, d *decodedEvent, f *r
 	case f.ID == "":
 		return e.renew(d, record.Repository(f.Key), f.After)
 	}
-	n, moves, err := e.state.learnBearer(d.record.Partition, f, d.record.Offset)
+	n, moves, err := e.state.learnHolder(d.record.Partition, f, d.record.Offset)
 	if err != nil || !moves && (!d.reread || string(n.Moved) != f.Key) {
 		return nil, err
 	}

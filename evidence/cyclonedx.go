@@ -234,5 +234,5 @@ func (r *bomRating) rate(f *record.Finding) {
 	if severity == "unknown" && score > 0 {
 		severity = byScore(score)
 	}
-	f.Severity = record.GraverSeverity(f.Severity, severity)
+	f.Severity = record.MaxSeverity(f.Severity, severity)
 }

@@ -45,7 +45,7 @@ func (s *scan) add(f record.Finding, details ...string) {
 	s.seen[f.Fingerprint] = true
 	s.count++
 	limit(&f)
-	s.highest = record.GraverSeverity(s.highest, f.Severity)
+	s.highest = record.MaxSeverity(s.highest, f.Severity)
 	if len(s.findings) < MaxFindings {
 		s.findings = append(s.findings, f)
 	} else {

@@ -25,16 +25,16 @@ var junit = dialect{
 		"testsuites", "testsuite", "properties", "property", "system-out", "system-err", "skipped", // and additions of tools:
 		"stdout", "stderr", "stdio", "reporter-output", "attachments", "attachment", "metadata", "description", "link", "links", "script", "timestamp", "time",
 	},
-	refuse: refuseScanners,
-	meant:  meantByCTestOrNode,
-	speaks: func(t xml.StartElement) bool { return t.Name.Local == "testsuites" && attr(t, "name") == "AllTests" }, // GoogleTest also lists tests that did not run
+	refuse:            refuseScanners,
+	override:          overrideOfCTestOrNode,
+	announcesVerdicts: func(t xml.StartElement) bool { return t.Name.Local == "testsuites" && attr(t, "name") == "AllTests" }, // GoogleTest also lists tests that did not run
 }
 
-// meantByCTestOrNode reads elements that do not mean what their names say. CTest writes a test that
-// could not run, because a program, a file or a fixture is missing, as skipped, but counts it as
-// failed; a test that skipped itself has its own message. Node writes how a todo test ended, which
-// does not count.
-func meantByCTestOrNode(t, of xml.StartElement) (verdict, bool) {
+// overrideOfCTestOrNode reads elements that do not mean what their names say. CTest writes a test
+// that could not run, because a program, a file or a fixture is missing, as skipped, but counts it
+// as failed; a test that skipped itself has its own message. Node writes how a todo test ended,
+// which does not count.
+func overrideOfCTestOrNode(t, of xml.StartElement) (verdict, bool) {
 	message := attr(t, "message")
 	switch {
 	case t.Name.Local != "skipped":
@@ -49,28 +49,28 @@ func meantByCTestOrNode(t, of xml.StartElement) (verdict, bool) {
 
 // nunit is what NUnit 3 and 2 write.
 var nunit = dialect{
-	tests:    []string{"test-case"},
-	scopes:   []string{"test-suite"},
-	place:    "id",
-	name:     []string{"fullname", "name"},
-	verdict:  []string{"result"},
-	failures: []string{"failed", "failures", "errors", "invalid"},
-	total:    "total",
-	within:   true,
-	spoken:   true,
+	tests:          []string{"test-case"},
+	scopes:         []string{"test-suite"},
+	place:          "id",
+	name:           []string{"fullname", "name"},
+	verdict:        []string{"result"},
+	failures:       []string{"failed", "failures", "errors", "invalid"},
+	total:          "total",
+	within:         true,
+	mustSayVerdict: true,
 }
 
 // xunit is what xUnit.net 1, 2 and 3 write.
 var xunit = dialect{
-	tests:    []string{"test"},
-	scopes:   []string{"assembly", "collection", "class"},
-	place:    "id",
-	name:     []string{"name"},
-	verdict:  []string{"result"},
-	failures: []string{"failed", "errors"},
-	total:    "total",
-	within:   true,
-	spoken:   true,
+	tests:          []string{"test"},
+	scopes:         []string{"assembly", "collection", "class"},
+	place:          "id",
+	name:           []string{"name"},
+	verdict:        []string{"result"},
+	failures:       []string{"failed", "errors"},
+	total:          "total",
+	within:         true,
+	mustSayVerdict: true,
 }
 
 // trx is what Visual Studio and dotnet test write. A result that states no

@@ -69,8 +69,8 @@ func readSonar(file []byte) (Result, error) {
 // describe sets what a rule says about all its issues.
 func (rule *sonarRule) describe(f *record.Finding) {
 	f.Scanner, f.Title = orElse(f.Scanner, rule.Engine), orElse(rule.Description, orElse(rule.Name, f.Title))
-	f.Severity = record.GraverSeverity(f.Severity, bySeverity(rule.Severity))
+	f.Severity = record.MaxSeverity(f.Severity, bySeverity(rule.Severity))
 	for _, x := range rule.Impacts[:min(len(rule.Impacts), maxNested)] {
-		f.Severity = record.GraverSeverity(f.Severity, bySeverity(x.Severity))
+		f.Severity = record.MaxSeverity(f.Severity, bySeverity(x.Severity))
 	}
 }

@@ -64,8 +64,8 @@ type testID struct {
 
 // attempts counts how often a test is in a report, and how it ended.
 type attempts struct {
-	first, last, gravest verdict
-	times                int
+	first, last, worst verdict
+	times              int
 }
 
 // A testRun collects what a report says about its tests.
@@ -86,7 +86,7 @@ func (r *testRun) add(id testID, v verdict) {
 	if !again {
 		a.first = v
 	}
-	a.last, a.gravest = v, max(a.gravest, v)
+	a.last, a.worst = v, max(a.worst, v)
 	a.times++
 	r.tests[id] = a
 }
@@ -110,7 +110,7 @@ func (r *testRun) result() Result {
 	res := Result{Conclusion: "success", Failed: r.unlisted, Failing: r.failing, Partial: r.partial}
 	plain := r.plainReruns()
 	for id, a := range r.tests {
-		v := a.gravest
+		v := a.worst
 		if plain[id.scope] && a.last == passed {
 			v = passed
 		}

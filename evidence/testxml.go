@@ -18,21 +18,21 @@ const maxXMLDepth = 64
 // count failures and may say how they ended, and of tests, which say so in an attribute or in an
 // inner element.
 type dialect struct {
-	tests    []string                                             // elements that are one test
-	scopes   []string                                             // elements in which a name means one test
-	place    string                                               // attribute of a test that distinguishes it from others of its name
-	name     []string                                             // attributes that form a test's name
-	verdict  []string                                             // attributes that say how a test or a suite ended
-	failures []string                                             // attributes that count what failed
-	within   bool                                                 // elements within a test say how it ended
-	silence  verdict                                              // verdict of a test that does not say how it ended
-	spoken   bool                                                 // a test must say how it ended, otherwise it is not understood
-	total    string                                               // attribute of a suite that counts its tests
-	whole    []string                                             // elements that describe the whole file, not their content
-	outside  []string                                             // elements that may be outside the tests; nil means any
-	refuse   func(t xml.StartElement, of *xml.StartElement) error // of: the test that t is within
-	meant    func(t, of xml.StartElement) (v verdict, said bool)  // what t means within a test of one tool, if not what its name says
-	speaks   func(t xml.StartElement) bool                        // whether t says that each test after it says how it ended
+	tests             []string                                             // elements that are one test
+	scopes            []string                                             // elements in which a name means one test
+	place             string                                               // attribute of a test that distinguishes it from others of its name
+	name              []string                                             // attributes that form a test's name
+	verdict           []string                                             // attributes that say how a test or a suite ended
+	failures          []string                                             // attributes that count what failed
+	within            bool                                                 // elements within a test say how it ended
+	silence           verdict                                              // verdict of a test that does not say how it ended
+	mustSayVerdict    bool                                                 // a test must say how it ended, otherwise it is not understood
+	total             string                                               // attribute of a suite that counts its tests
+	whole             []string                                             // elements that describe the whole file, not their content
+	outside           []string                                             // elements that may be outside the tests; nil means any
+	refuse            func(t xml.StartElement, of *xml.StartElement) error // of: the test that t is within
+	override          func(t, of xml.StartElement) (v verdict, said bool)  // what t means within a test of one tool, if not what its name says
+	announcesVerdicts func(t xml.StartElement) bool                        // whether t says that each test after it says how it ended
 }
 
 // xmlFrame is an open element.
@@ -107,7 +107,7 @@ func (w *xmlWalk) begin(t xml.StartElement) error {
 		if outer != nil {
 			outer.inner = true
 		}
-		f.verdict = w.said(t)
+		f.verdict = w.verdictOf(t)
 	case outer != nil:
 		w.seeWithin(outer, t)
 	default:
@@ -134,8 +134,8 @@ func (w *xmlWalk) testOf() *xmlFrame {
 	return nil
 }
 
-// said returns the verdict in the attributes of a test.
-func (w *xmlWalk) said(t xml.StartElement) verdict {
+// verdictOf returns the verdict in the attributes of a test.
+func (w *xmlWalk) verdictOf(t xml.StartElement) verdict {
 	v, said := skipped, false
 	for _, name := range w.verdict {
 		word := attr(t, name)
@@ -159,7 +159,7 @@ func (w *xmlWalk) said(t xml.StartElement) verdict {
 	switch {
 	case isTrue(attr(t, "disabled")), isTrue(attr(t, "skipped")), isFalse(attr(t, "executed")), isFalse(attr(t, "enabled")):
 		return skipped
-	case !said && w.spoken:
+	case !said && w.mustSayVerdict:
 		w.run.doubt("a test that does not say how it ended")
 	case !said:
 		v = w.silence
@@ -186,8 +186,8 @@ func (w *xmlWalk) seeWithin(test *xmlFrame, t xml.StartElement) {
 		}
 	}
 	v, known := verdictOf(t.Name.Local)
-	if w.meant != nil {
-		if meant, said := w.meant(t, test.start); said {
+	if w.override != nil {
+		if meant, said := w.override(t, test.start); said {
 			v, known, test.toDo = meant, true, test.toDo || meant == skipped
 		}
 	}
@@ -221,7 +221,7 @@ func (w *xmlWalk) seeOutside(f *xmlFrame) {
 	if strings.EqualFold(name, "property") && attr(f.start, "name") == "go.version" {
 		w.run.reruns[f.scope] = true // gotestsum, go-junit-report: names are unique in a package
 	}
-	if w.speaks != nil && w.speaks(f.start) {
+	if w.announcesVerdicts != nil && w.announcesVerdicts(f.start) {
 		w.silence = skipped
 	}
 	if w.outside != nil && !hasFold(w.outside, name) && !f.failed && w.inSuite() {

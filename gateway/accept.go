@@ -67,7 +67,7 @@ func (g *Gateway) Accept(ctx context.Context, from Sender, events []event.Event)
 }
 
 // Extensions that only the gateway sets; those of a client are dropped.
-var ours = []string{"authtype", "authid", "authmac", "imported", "contentmode", "redacted", "maskedafter"}
+var ownAttributes = []string{"authtype", "authid", "authmac", "imported", "contentmode", "redacted", "maskedafter"}
 
 // extensionArrived may be set only by senders that import history; for all others the gateway sets
 // it.
@@ -80,7 +80,7 @@ func (g *Gateway) prepare(ctx context.Context, e *event.Event, who identity.Prin
 		return ingest.Event{}, schemas.Refuse(schemas.NotTheSenders, "source %s: sources under %s/ are changetrail's own; choose another one", e.Source(), ownSource)
 	}
 	said := e.Extensions()
-	for _, name := range ours {
+	for _, name := range ownAttributes {
 		if _, ok := said[name]; ok {
 			e.SetExtension(name, nil)
 		}

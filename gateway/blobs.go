@@ -120,8 +120,8 @@ func (g *Gateway) mayReadBlob(ctx context.Context, digest string, who identity.P
 	if g.Credentials == nil || g.Open || who.ReadsAll() {
 		return nil
 	}
-	if g.Rests != nil {
-		if rests, err := g.Rests(ctx, digest, who); err != nil || rests {
+	if g.MayReadFile != nil {
+		if rests, err := g.MayReadFile(ctx, digest, who); err != nil || rests {
 			return err
 		}
 	}

@@ -107,29 +107,29 @@ func broken(err error, what string) error {
 	return problem.New(http.StatusBadRequest, "%s: %v", what, err)
 }
 
-// inShare is the key of the memory and the turn of a request in its context.
-type inShare struct{}
+// reservationKey is the key of the memory and the turn of a request in its context.
+type reservationKey struct{}
 
-type held struct {
+type reservation struct {
 	share *budget.Share
 	turn  *turn
 }
 
 // shareOf returns the memory of a request; outside of a request nil, which is unlimited.
 func shareOf(ctx context.Context) *budget.Share {
-	h, _ := ctx.Value(inShare{}).(held)
+	h, _ := ctx.Value(reservationKey{}).(reservation)
 	return h.share
 }
 
 func turnOf(ctx context.Context) *turn {
-	h, _ := ctx.Value(inShare{}).(held)
+	h, _ := ctx.Value(reservationKey{}).(reservation)
 	return h.turn
 }
 
-// holding calls f with memory of b and a turn, and releases both at the end.
-func holding(b *budget.Budget, t *turn, r *http.Request, f func(*http.Request) error) error {
+// withMemory calls f with memory of b and a turn, and releases both at the end.
+func withMemory(b *budget.Budget, t *turn, r *http.Request, f func(*http.Request) error) error {
 	share := b.Share(r.Context())
 	defer share.Release()
 	defer t.release()
-	return f(r.WithContext(context.WithValue(r.Context(), inShare{}, held{share, t})))
+	return f(r.WithContext(context.WithValue(r.Context(), reservationKey{}, reservation{share, t})))
 }

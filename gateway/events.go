@@ -137,7 +137,7 @@ func inEnvelope(name string) bool {
 	case "specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data", "data_base64", "partitionkey", "dataref", "traceparent", "tracestate", "sequence", extensionArrived:
 		return true
 	}
-	return slices.Contains(ours, name)
+	return slices.Contains(ownAttributes, name)
 }
 
 // batchProblem returns an error that says which events of a batch are wrong, so that none is

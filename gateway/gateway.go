@@ -43,9 +43,9 @@ type Config struct {
 	// Credentials are those of the senders. If nil, senders need no credential; if it lists none,
 	// nobody may send.
 	Credentials *identity.Credentials
-	// Rests reports whether a change that who may read rests on a file. If it is nil, only those who
-	// may read everything may read files.
-	Rests func(ctx context.Context, digest string, who identity.Principal) (bool, error)
+	// MayReadFile reports whether a file is evidence of a change that who may read. If it is nil,
+	// only those who may read everything may read files.
+	MayReadFile func(ctx context.Context, digest string, who identity.Principal) (bool, error)
 	// Open says that requests without a credential are accepted, as anonymous, although there are
 	// credentials.
 	Open bool
@@ -102,7 +102,7 @@ func New(c Config) (*Gateway, error) {
 	g := &Gateway{
 		Config: c, secrets: redactor, projects: projects, large: newTurns(), limiter: newLimiter(c.Limits, c.Now), recent: newRecent(recentDeliveries), metrics: m,
 		slots: make(chan struct{}, c.Limits.Requests), protocol: http.NewCrossOriginProtection(),
-		memory: budget.New(c.Limits.Memory, c.Limits.Wait), small: budget.New(c.Limits.Strangers, c.Limits.Wait),
+		memory: budget.New(c.Limits.Memory, c.Limits.Wait), small: budget.New(c.Limits.Unidentified, c.Limits.Wait),
 	}
 	if _, off := c.Tracer.(noop.TracerProvider); c.Tracer != nil && !off {
 		g.tracer = c.Tracer.Tracer("github.com/changetrail/changetrail/gateway")
@@ -155,16 +155,16 @@ func (s Sender) Accept(ctx context.Context, e event.Event) error {
 	return err
 }
 
-// timesHeld is how much memory a request needs that another library reads, in multiples of its size:
-// for the request itself, and for the values that it is read into.
-const timesHeld = 8
+// memoryFactor is how much memory a request needs that another library reads, in multiples of its
+// size: for the request itself, and for the values that it is read into.
+const memoryFactor = 8
 
 // For returns a handler that identifies the sender of a request, applies its limits, and lets the
 // handler for that sender answer.
 func (g *Gateway) For(handler func(Sender) http.Handler) http.Handler {
 	return g.authenticated(func(w http.ResponseWriter, r *http.Request, from Sender) error {
-		r.Body = &budget.Reader{In: r.Body, Share: shareOf(r.Context()), Times: timesHeld}
-		if err := waitForTurnBeyond(r.Context(), timesHeld*largeRequest); err != nil {
+		r.Body = &budget.Reader{In: r.Body, Share: shareOf(r.Context()), Times: memoryFactor}
+		if err := waitForTurnBeyond(r.Context(), memoryFactor*largeRequest); err != nil {
 			return err
 		}
 		handler(from).ServeHTTP(w, r)
@@ -267,14 +267,14 @@ func (g *Gateway) identified(f func(http.ResponseWriter, *http.Request, Sender) 
 			return err
 		}
 		defer leave()
-		return holding(g.budgetOf(from), g.turnOf(from), r, func(r *http.Request) error { return f(w, r, from) })
+		return withMemory(g.budgetOf(from), g.turnOf(from), r, func(r *http.Request) error { return f(w, r, from) })
 	}
 }
 
 // little lets f answer within the memory for senders that are not identified yet.
 func (g *Gateway) little(f func(http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		return holding(g.small, &turn{turns: g.large, wait: g.Limits.Wait}, r, func(r *http.Request) error { return f(w, r) })
+		return withMemory(g.small, &turn{turns: g.large, wait: g.Limits.Wait}, r, func(r *http.Request) error { return f(w, r) })
 	}
 }
 

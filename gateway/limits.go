@@ -16,16 +16,16 @@ import (
 
 // Limits are the limits of a gateway. For a limit of 0 the default applies, which is stated last.
 type Limits struct {
-	Requests    int           // running at a time; 4096
-	Concurrency int           // running at a time for one credential; 1024
-	Rate        float64       // events a second of a credential without a rate of its own; 10,000
-	Body        int64         // bytes of a request, uncompressed; 8 MiB
-	Blob        int64         // bytes of a file; 48 MiB
-	Timeout     time.Duration // how long the broker may take; 10 s
-	Memory      int64         // bytes of all requests of identified senders at a time, uncompressed; 160 MiB
-	Strangers   int64         // the same for webhooks and for requests without a credential; 96 MiB
-	Wait        time.Duration // how long a request waits for memory; 2 s
-	BlobRate    int64         // bytes of files a minute of one credential; 1 GiB
+	Requests     int           // running at a time; 4096
+	Concurrency  int           // running at a time for one credential; 1024
+	Rate         float64       // events a second of a credential without a rate of its own; 10,000
+	Body         int64         // bytes of a request, uncompressed; 8 MiB
+	Blob         int64         // bytes of a file; 48 MiB
+	Timeout      time.Duration // how long the broker may take; 10 s
+	Memory       int64         // bytes of all requests of identified senders at a time, uncompressed; 160 MiB
+	Unidentified int64         // the same for webhooks and for requests without a credential; 96 MiB
+	Wait         time.Duration // how long a request waits for memory; 2 s
+	BlobRate     int64         // bytes of files a minute of one credential; 1 GiB
 }
 
 func (l Limits) orDefaults() Limits {
@@ -36,7 +36,7 @@ func (l Limits) orDefaults() Limits {
 	l.Blob = cmp.Or(l.Blob, 48<<20)
 	l.Timeout = cmp.Or(l.Timeout, 10*time.Second)
 	l.Memory = cmp.Or(l.Memory, 160<<20)
-	l.Strangers = cmp.Or(l.Strangers, 96<<20)
+	l.Unidentified = cmp.Or(l.Unidentified, 96<<20)
 	l.Wait = cmp.Or(l.Wait, 2*time.Second)
 	l.BlobRate = cmp.Or(l.BlobRate, 1<<30)
 	return l

@@ -254,7 +254,7 @@ func TestMemoryOfShapes(t *testing.T) {
 func TestWhatIsHeldAtATimeIsBounded(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(10))
 	const memory = 16 << 20
-	handler := attacked(t, Limits{Memory: memory, Strangers: memory, Wait: 200 * time.Millisecond})
+	handler := attacked(t, Limits{Memory: memory, Unidentified: memory, Wait: 200 * time.Millisecond})
 	all := shapes()
 	for _, s := range all[1:] {
 		if len(s.body) > 4<<20 && testing.Short() {
@@ -284,7 +284,7 @@ const alone = 4
 func TestWhoFindsNoMemoryIsToldWhenToComeBack(t *testing.T) {
 	s := newSite(t, func(c *Config, _ *producer.Options) {
 		c.GitHub.Secrets = []string{"s"}
-		c.Limits = Limits{Memory: 8 << 20, Strangers: 8 << 20, Wait: 10 * time.Millisecond}
+		c.Limits = Limits{Memory: 8 << 20, Unidentified: 8 << 20, Wait: 10 * time.Millisecond}
 	})
 	for path, b := range map[string]*budget.Budget{"/v1/events": s.gateway.memory, "/v1/webhooks/github": s.gateway.small} {
 		share := b.Share(t.Context())

@@ -55,7 +55,7 @@ func TestAFileIsForWhomMayReadWhatRestsOnIt(t *testing.T) {
 	}{{false, [4]int{200, 404, 404, 404}}, {true, [4]int{200, 404, 200, 404}}} {
 		s := newSite(t, func(conf *Config, _ *producer.Options) {
 			if conf.Credentials = known; c.tells {
-				conf.Rests = func(_ context.Context, digest string, who identity.Principal) (bool, error) {
+				conf.MayReadFile = func(_ context.Context, digest string, who identity.Principal) (bool, error) {
 					return digest == digests.Of(file) && who.MayRead("github.com/acme/one"), nil
 				}
 			}

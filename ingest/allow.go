@@ -124,7 +124,7 @@ func allowRepository(who identity.Principal, e *Event) error {
 // turn out to be about any.
 func mayReport(who identity.Principal, repo record.Repository) error {
 	switch {
-	case who.MaySpeakOf(string(repo)):
+	case who.MayReportAbout(string(repo)):
 		return nil
 	case repo == "":
 		return schemas.Refuse(schemas.NotAllowed, "the credential %s is limited to some repositories, and the event names none; set vcs.repository.url.full in the resource attributes, or partitionkey", who.Name)

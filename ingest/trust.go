@@ -28,5 +28,5 @@ func (r Reader) unsigned(e *Event) string {
 	if kind := kindOf(e.Fact); kind != "" && len(t.May) > 0 && !slices.Contains(t.May, kind) {
 		return record.Claimed
 	}
-	return Worth(t.As, e.Fact)
+	return WitnessOf(t.As, e.Fact)
 }

@@ -8,10 +8,11 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// Worth returns the witness of a fact that came with a credential: of an agent ([record.Signed]),
-// of a platform ([record.Observed]) or of a person ([record.Human]). Nothing else is a credential.
-// A sender proves what it sees or does itself; everything else that it says is a claim.
-func Worth(credential string, f record.Fact) string {
+// WitnessOf returns the witness of a fact that came with a credential: of an agent
+// ([record.Signed]), of a platform ([record.Observed]) or of a person ([record.Human]). Nothing
+// else is a credential. A sender proves what it sees or does itself; everything else that it says
+// is a claim.
+func WitnessOf(credential string, f record.Fact) string {
 	of := record.Observed
 	switch f.(type) {
 	case *record.Decision, *record.Action, *record.Spans:
@@ -39,7 +40,7 @@ func (r Reader) witness(e *Event) string {
 	if account, ok := strings.CutPrefix(e.Sender, record.SenderPerson); ok && !ownWord(account, e.Fact) {
 		return record.Claimed
 	}
-	return Worth(schemas.CredentialOf(e.Sender), e.Fact)
+	return WitnessOf(schemas.CredentialOf(e.Sender), e.Fact)
 }
 
 // ownWord reports whether a fact is a person's statement about their own act.

@@ -16,14 +16,14 @@ import (
 func Jump(updates []record.DependencyUpdate) string {
 	largest := ""
 	for _, u := range updates {
-		if j := jump(u); grave(j) > grave(largest) {
+		if j := jump(u); jumpRank(j) > jumpRank(largest) {
 			largest = j
 		}
 	}
 	return largest
 }
 
-func grave(jump string) int {
+func jumpRank(jump string) int {
 	for i, j := range []string{"", "patch", "minor", "major", "downgrade", "unknown"} {
 		if j == jump {
 			return i

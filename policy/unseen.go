@@ -54,7 +54,7 @@ func newPartial(env *cel.Env, condition *cel.Ast) (*partial, error) {
 	root := ast.NavigateAST(checked)
 	p.fails = !checked.GetType(checked.Expr().ID()).IsExactType(cel.BoolType)
 	ast.PreOrderVisit(root, ast.NewExprVisitor(func(e ast.Expr) {
-		p.survey(checked, e.(ast.NavigableExpr))
+		p.visit(checked, e.(ast.NavigableExpr))
 	}))
 	wide, err := env.Extend(cel.Variable(unseen, cel.MapType(cel.StringType, cel.BoolType)))
 	if err != nil {
@@ -72,12 +72,12 @@ func newPartial(env *cel.Env, condition *cel.Ast) (*partial, error) {
 	return p, err
 }
 
-// survey records how one part of a condition uses the lists of a change, and whether it may fail.
-func (p *partial) survey(a *ast.AST, e ast.NavigableExpr) {
+// visit records how one part of a condition uses the lists of a change, and whether it may fail.
+func (p *partial) visit(a *ast.AST, e ast.NavigableExpr) {
 	parent, inner := e.Parent()
 	if list := listOf(e); list != "" {
 		p.reads[list] = true
-		if !inner || !turned(parent, list) {
+		if !inner || !isRewritten(parent, list) {
 			p.opaque[list] = true
 		}
 	}
@@ -101,23 +101,23 @@ func listOf(e ast.Expr) string {
 	return s.FieldName()
 }
 
-// turned reports whether an expression, or an expression that contains it, uses a list in a way
-// that is rewritten.
-func turned(e ast.NavigableExpr, list string) bool {
-	if l, _ := turn(e); l == list {
+// isRewritten reports whether an expression, or an expression that contains it, uses a list in a
+// way that is rewritten.
+func isRewritten(e ast.NavigableExpr, list string) bool {
+	if l, _ := rewritten(e); l == list {
 		return true
 	}
 	parent, inner := e.Parent()
 	if l := sizeOf(e); l != list || !inner {
 		return false
 	}
-	l, _ := turn(parent)
+	l, _ := rewritten(parent)
 	return l == list
 }
 
-// turn returns the list whose further members can change the value of an expression, and the value
-// that they change it to. The list is "" for any other expression.
-func turn(e ast.Expr) (list string, into bool) {
+// rewritten returns the list whose further members can change the value of an expression, and the
+// value that they change it to. The list is "" for any other expression.
+func rewritten(e ast.Expr) (list string, into bool) {
 	switch e.Kind() {
 	case ast.ComprehensionKind:
 		c := e.AsComprehension()
@@ -180,7 +180,7 @@ func (rewriter) Optimize(ctx *cel.OptimizerContext, a *ast.AST) *ast.AST {
 		ctx.ClearMacroCall(id)
 	}
 	ast.PostOrderVisit(a.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
-		list, into := turn(e)
+		list, into := rewritten(e)
 		if list == "" {
 			return
 		}

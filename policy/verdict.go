@@ -224,7 +224,7 @@ func milder(a, b outcome) outcome {
 	case rank(a.verdict) > rank(b.verdict):
 		return b
 	}
-	if askAlike(a.least, b.least) {
+	if sameDemands(a.least, b.least) {
 		return a
 	}
 	either := a
@@ -247,8 +247,8 @@ func milder(a, b outcome) outcome {
 	return either
 }
 
-// askAlike reports whether two lists of demands require the same.
-func askAlike(a, b []Demand) bool {
+// sameDemands reports whether two lists of demands require the same.
+func sameDemands(a, b []Demand) bool {
 	all := func(of, among []Demand) bool {
 		return !slices.ContainsFunc(of, func(d Demand) bool { return !slices.ContainsFunc(among, d.same) })
 	}
@@ -374,7 +374,7 @@ func (q question) requireApprovals(o outcome) outcome {
 		return o
 	}
 	d := Demand{Service: o.service, Rule: RuleDelegate, Verdict: record.ApprovalRequired, By: a.Delegates, Nobody: q.nobody(a.Delegates)}
-	switch surely, maybe := q.strangers(); {
+	switch surely, maybe := q.unauthorizedAskers(); {
 	case surely != "":
 		d.Reason = fmt.Sprintf("agent %s works only for %v, but %q asked", a.ID, a.Delegates, surely)
 		o.verdict, o.rule, o.reason = d.Verdict, d.Rule, d.Reason
@@ -386,12 +386,12 @@ func (q question) requireApprovals(o outcome) outcome {
 	return o
 }
 
-// strangers returns somebody who asked the agent to work and may not, and somebody who only by a
-// claim did. Each is "" if there is none. If nobody is named, nothing is required: only the agent
-// says who asked, and it would gain by a lie.
-func (q question) strangers() (surely, maybe string) {
+// unauthorizedAskers returns somebody who asked the agent to work and may not, and somebody who
+// only by a claim did. Each is "" if there is none. If nobody is named, nothing is required: only
+// the agent says who asked, and it would gain by a lie.
+func (q question) unauthorizedAskers() (surely, maybe string) {
 	first := func(askers []string) string {
-		if i := slices.IndexFunc(askers, q.stranger); i >= 0 {
+		if i := slices.IndexFunc(askers, q.unauthorized); i >= 0 {
 			return askers[i]
 		}
 		return ""
@@ -403,8 +403,8 @@ func (q question) strangers() (surely, maybe string) {
 	return first(known), first(q.Claimed)
 }
 
-// stranger reports whether somebody may not ask the agent to work.
-func (q question) stranger(asker string) bool {
+// unauthorized reports whether somebody may not ask the agent to work.
+func (q question) unauthorized(asker string) bool {
 	names := []string{asker}
 	if q.Names != nil {
 		names = q.Names(asker)

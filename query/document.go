@@ -53,8 +53,8 @@ func valuesAt(v any, path string) []string {
 // equivalent (OWASP, CSV injection).
 var formula = regexp.MustCompile(`(^|[;|\x{FF1B}\t\r\n\v\f\x{85}\x{2028}\x{2029}])([ \x00-\x08\x0E-\x1F\x7F\p{Zs}\p{Cf}'"]*)([=+\-@\x{2212}\x{FE62}\x{FE63}\x{FE66}\x{FE6B}\x{FF0B}\x{FF0D}\x{FF1D}\x{FF20}])`)
 
-// Harmless prevents a spreadsheet from reading a text, or a part of it, as a formula.
-func Harmless(s string) string {
+// EscapeFormula prevents a spreadsheet from reading a text, or a part of it, as a formula.
+func EscapeFormula(s string) string {
 	s = formula.ReplaceAllString(s, "$1'$2$3")
 	if s != "" && strings.ContainsRune("\t\r\n", rune(s[0])) {
 		return "'" + s

@@ -124,14 +124,14 @@ func (f Fields) Names() []string { return slices.Sorted(maps.Keys(f)) }
 
 // Unknown returns the message that a field does not exist, with the name that may be meant.
 func (f Fields) Unknown(name string) string {
-	if meant := f.meant(name); meant != "" {
+	if meant := f.closest(name); meant != "" {
 		return "there is no field " + name + "; did you mean " + meant + "?"
 	}
 	return "there is no field " + name + "; put a text with a colon in quotes"
 }
 
-// meant returns the field most likely meant by a name, or "" if none is close.
-func (f Fields) meant(name string) string {
+// closest returns the field most likely meant by a name, or "" if none is close.
+func (f Fields) closest(name string) string {
 	if other := otherNames[strings.ToLower(name)]; f[other].Name != "" {
 		return other
 	}

@@ -13,7 +13,7 @@ func TestNoCellIsAFormula(t *testing.T) {
 		"＝1+1": "'＝1+1", "＋1": "'＋1", "－1": "'－1", "＠SUM(A1)": "'＠SUM(A1)", "﹦1": "'﹦1",
 		"x;=1+1": "x;'=1+1", "x; =1+1": "x;' =1+1", "x;＝1": "x;'＝1", "a\t=1": "a\t'=1", "a\n=1": "a\n'=1", "a\r\n-1": "a\r\n'-1", "x;;@a": "x;;'@a", `x";=1`: `x";'=1`, `"=1`: `'"=1`, "a|=1": "a|'=1",
 	} {
-		if got := Harmless(text); got != want {
+		if got := EscapeFormula(text); got != want {
 			t.Errorf("%q is %q, want %q", text, got, want)
 		}
 	}
@@ -28,10 +28,10 @@ func FuzzHarmless(f *testing.F) {
 		if !strings.ContainsAny(s, "=+-@") {
 			return
 		}
-		for _, cell := range strings.FieldsFunc(Harmless(s), func(r rune) bool { return strings.ContainsRune(";|\t\r\n", r) }) {
+		for _, cell := range strings.FieldsFunc(EscapeFormula(s), func(r rune) bool { return strings.ContainsRune(";|\t\r\n", r) }) {
 			cell = strings.TrimLeft(cell, " \u00a0\u200b\ufeff\x00\v\f\"")
 			if cell != "" && strings.ContainsRune("=+-@", rune(cell[0])) {
-				t.Errorf("%q becomes %q, of which %q is a formula", s, Harmless(s), cell)
+				t.Errorf("%q becomes %q, of which %q is a formula", s, EscapeFormula(s), cell)
 			}
 		}
 	})

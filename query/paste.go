@@ -218,7 +218,7 @@ func valid(text string) error {
 // unknown returns the error for a name that is not a field.
 func (p *parser) unknown(start int, name string) error {
 	err := &Error{At: start, What: p.fields.Unknown(name)}
-	if meant := p.fields.meant(name); meant != "" {
+	if meant := p.fields.closest(name); meant != "" {
 		err.Suggest = string(p.text[:start]) + meant + string(p.text[start+utf8.RuneCountInString(name):])
 	}
 	return err

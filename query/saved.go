@@ -67,8 +67,8 @@ func Named(text string, saved []Saved) string {
 	return text
 }
 
-// Meant returns the name of the saved query most likely meant by text, or "" if none is close.
-func Meant(text string, saved []Saved) string {
+// Closest returns the name of the saved query most likely meant by text, or "" if none is close.
+func Closest(text string, saved []Saved) string {
 	if !nameForm.MatchString(text) {
 		return ""
 	}

@@ -60,7 +60,7 @@ func special(text []rune, at int) int {
 	c := text[at]
 	switch {
 	case unicode.Is(runOn, c):
-		if unicode.Is(unicode.M, c) && at > 0 && (isWordly(text[at-1]) || extends(text[at-1])) {
+		if unicode.Is(unicode.M, c) && at > 0 && (isWordRune(text[at-1]) || extends(text[at-1])) {
 			return 0 // a mark belongs to the word before it
 		}
 		return runOf(text[at:])
@@ -74,7 +74,7 @@ func special(text []rune, at int) int {
 		if at+n < len(text) && isFlagLetter(text[at+n]) {
 			return n + 1 + extended(text[at+n+1:])
 		}
-	case (c >= '0' && c <= '9' || c == '#' || c == '*') && (at == 0 || !isWordly(text[at-1])):
+	case (c >= '0' && c <= '9' || c == '#' || c == '*') && (at == 0 || !isWordRune(text[at-1])):
 		return keycap(text[at:])
 	}
 	return 0
@@ -84,12 +84,12 @@ func special(text []rune, at int) int {
 const information = 'ℹ'
 
 func inWord(text []rune, at int) bool {
-	return at > 0 && isWordly(text[at-1]) || at+1 < len(text) && isWordly(text[at+1])
+	return at > 0 && isWordRune(text[at-1]) || at+1 < len(text) && isWordRune(text[at+1])
 }
 
 func isLetterOrNumber(c rune) bool { return unicode.IsLetter(c) || unicode.IsNumber(c) }
 
-func isWordly(c rune) bool { return isLetterOrNumber(c) || c == '_' }
+func isWordRune(c rune) bool { return isLetterOrNumber(c) || c == '_' }
 
 // runOf returns the length of a run of a script without spaces.
 func runOf(text []rune) (n int) {

@@ -21,7 +21,7 @@ func (j *judge) alternatives() (answer, reason string) {
 }
 
 // undecided returns what a decision lacks.
-func (j *judge) undecided(d *DecisionFacts, chosen *Option, others int, bare string) (l lacking) {
+func (j *judge) undecided(d *DecisionFacts, chosen *Option, others int, bare string) (l explainedGaps) {
 	knownAt := j.record.Judged.DecisionKnownAt
 	late := after(knownAt, j.merged, j.record.Judged.decisionArrived)
 	stated := d.RecordedAt.After(j.merged)
@@ -62,7 +62,7 @@ func (j *judge) done(chosen *Option) (answer, reason string, done bool) {
 		return "", "", false
 	}
 	listed := j.record.Judged.Dependencies
-	want, got, name, comparable := chosenElsewhere(o, listed)
+	want, got, name, comparable := compareChosen(o, listed)
 	switch {
 	case !comparable:
 		if !pinned && (len(listed) > 0 || !j.open()) {

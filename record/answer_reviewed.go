@@ -7,7 +7,7 @@ import (
 
 // reviews sorts the reviews of a change.
 type reviews struct {
-	standing []verdict // the newest one of each person, at the merge or now
+	newest   []verdict // the newest one of each person, at the merge or now
 	good     []verdict // approvals of the commit that counts by independent people
 	stale    []verdict // approvals of another commit
 	unknown  []verdict // approvals of an unknown commit
@@ -18,17 +18,17 @@ type reviews struct {
 func (j *judge) reviewed() (answer, reason string) {
 	v := j.record.Trail.Review
 	rv := &j.reviews
-	rv.standing = j.standing()
+	rv.newest = j.newestVerdicts()
 	why := j.sort()
 	if v != nil {
 		v.Independent = len(rv.good) > 0
 	}
-	if i := slices.IndexFunc(rv.standing, func(s verdict) bool { return s.Verdict == "changes-requested" }); i >= 0 {
+	if i := slices.IndexFunc(rv.newest, func(s verdict) bool { return s.Verdict == "changes-requested" }); i >= 0 {
 		rv.refused = true
 		if j.open() {
-			return j.pending("%s asked for changes and has not withdrawn that yet.", rv.standing[i].Reviewer)
+			return j.pending("%s asked for changes and has not withdrawn that yet.", rv.newest[i].Reviewer)
 		}
-		return j.say(Contradicted, GapChangesRequested, "%s asked for changes and had not withdrawn that at the merge.", rv.standing[i].Reviewer)
+		return j.say(Contradicted, GapChangesRequested, "%s asked for changes and had not withdrawn that at the merge.", rv.newest[i].Reviewer)
 	}
 	if len(rv.good) > 0 {
 		return j.approved(rv.good[0])
@@ -46,7 +46,7 @@ func (j *judge) reviewed() (answer, reason string) {
 	case len(rv.stale) > 0:
 		return j.say(Partial, GapStaleApproval, "%s approved a commit other than the one that was merged.", rv.stale[0].Reviewer)
 	}
-	return j.nobody(why)
+	return j.noApproval(why)
 }
 
 // approved returns the answer if an independent person approved the commit that counts.
@@ -107,9 +107,9 @@ func (j *judge) otherDoubts() {
 	}
 }
 
-// nobody returns the answer if nobody independent approved in time. why names, by gap, those
+// noApproval returns the answer if nobody independent approved in time. why names, by gap, those
 // whose approval does not count.
-func (j *judge) nobody(why map[string]string) (answer, reason string) {
+func (j *judge) noApproval(why map[string]string) (answer, reason string) {
 	reason = "Nobody approved before the merge."
 	for _, c := range []struct{ gap, words string }{
 		{GapUnverifiedSource, "It is only claimed that %s approved."},
@@ -126,16 +126,16 @@ func (j *judge) nobody(why map[string]string) (answer, reason string) {
 	return Unproven, reason
 }
 
-// standing returns the newest verdict of each person before the merge, as seen by a witness who
-// can know it.
-func (j *judge) standing() []verdict {
+// newestVerdicts returns the newest verdict of each person before the merge, as seen by a witness
+// who can know it.
+func (j *judge) newestVerdicts() []verdict {
 	var counted []verdict
 	for _, s := range j.record.Judged.verdicts {
 		if canKnow(s.Tier) && !j.late(s) && j.people.isPerson(s.Reviewer, s.ReviewerType) {
 			counted = append(counted, s)
 		}
 	}
-	return standingVerdicts(counted, j.people.who)
+	return countingVerdicts(counted, j.people.who)
 }
 
 // late reports whether a verdict counts as given after the merge.
@@ -149,7 +149,7 @@ func (j *judge) sort() map[string]string {
 	rv := &j.reviews
 	why := make(map[string]string)
 	head, merge := j.record.commits()
-	for _, s := range rv.standing {
+	for _, s := range rv.newest {
 		if s.Verdict != "approved" {
 			continue
 		}

@@ -2,21 +2,21 @@ package record
 
 import "fmt"
 
-// A lack is a gap and its explanation.
-type lack struct{ gap, reason string }
+// An explainedGap is a gap and its explanation.
+type explainedGap struct{ gap, reason string }
 
-// lacking collects lacks.
-type lacking []lack
+// explainedGaps collects gaps with their explanations.
+type explainedGaps []explainedGap
 
-func (l *lacking) add(is bool, gap, format string, args ...any) {
+func (l *explainedGaps) add(is bool, gap, format string, args ...any) {
 	if is {
-		*l = append(*l, lack{gap, fmt.Sprintf(format, args...)})
+		*l = append(*l, explainedGap{gap, fmt.Sprintf(format, args...)})
 	}
 }
 
 // partial returns the answer if something is lacking: it records every gap and explains the first
 // one.
-func (j *judge) partial(l lacking) (answer, reason string) {
+func (j *judge) partial(l explainedGaps) (answer, reason string) {
 	for _, lack := range l {
 		j.gap(lack.gap)
 	}
@@ -31,7 +31,7 @@ func (j *judge) trigger() (answer, reason string) {
 		}
 		return j.say(Unproven, GapNoTrigger, "No decision names what made the agent start.")
 	}
-	whole := t.Held && j.signed() && (j.heldIndependently() || t.Matched && j.record.Judged.triggerOwn) // a claim accuses nobody
+	whole := t.Held && j.signed() && (j.triggerIsIndependent() || t.Matched && j.record.Judged.triggerOwn) // a claim accuses nobody
 	if whole && t.Finding != "" && !t.Found {
 		if j.record.Judged.reportPartial {
 			return j.say(Partial, GapEvidenceIncomplete, "Only a part of the report that the decision names (%[2]s) could be read, and %[1]s is not in that part.", t.Finding, t.Digest)
@@ -65,22 +65,22 @@ func (t *Trail) ScanOf(digest string) (found *ScanFact) {
 	return found
 }
 
-// heldIndependently reports whether a witness who can know it, and is not an agent, sent what the
-// decision names.
-func (j *judge) heldIndependently() bool { return canKnow(j.record.Judged.Trigger) }
+// triggerIsIndependent reports whether a witness who can know it, and is not an agent, sent what
+// the decision names.
+func (j *judge) triggerIsIndependent() bool { return canKnow(j.record.Judged.Trigger) }
 
 // betterTrigger returns what a better witness could still prove.
-func (j *judge) betterTrigger(t *TriggerFacts) (l lacking) {
+func (j *judge) betterTrigger(t *TriggerFacts) (l explainedGaps) {
 	held := t.Held || t.Request != nil
 	l.add(!held, GapTriggerNotHeld, "The agent names %s, which was never received.", t.name())
 	l.add(held && j.record.Judged.TriggerAgent, GapTriggerFromAgent, "The %s was sent only by the agent itself.", t.kindOf())
-	l.add(held && !j.record.Judged.TriggerAgent && !j.heldIndependently(), GapUnverifiedSource, "The %s was received, but its sender cannot vouch for it.", t.kindOf())
+	l.add(held && !j.record.Judged.TriggerAgent && !j.triggerIsIndependent(), GapUnverifiedSource, "The %s was received, but its sender cannot vouch for it.", t.kindOf())
 	l.add(!j.signed(), GapUnverifiedSource, "The decision that names %s came without the agent's credential.", t.name())
 	return l
 }
 
 // unstated returns what the decision does not say about a report.
-func (j *judge) unstated(t *TriggerFacts) (l lacking) {
+func (j *judge) unstated(t *TriggerFacts) (l explainedGaps) {
 	if !t.Held && (t.Request != nil || t.Kind != "scan" && (&Trigger{Kind: t.Kind}).isRequest()) {
 		return nil
 	}

@@ -140,7 +140,7 @@ type Authority struct {
 // And returns the authority that requires both a and o: the stricter verdict, with the demands of
 // both.
 func (a Authority) And(o Authority) Authority {
-	if o.worse(a) {
+	if o.stricter(a) {
 		a, o = o, a
 	}
 	a.Demands = bothOf(a.Demands, o.Demands)
@@ -152,9 +152,9 @@ func (a Authority) And(o Authority) Authority {
 	return a
 }
 
-// worse reports whether a is stricter on a change than o. A certain prohibition is stricter than
+// stricter reports whether a is stricter on a change than o. A certain prohibition is stricter than
 // an undecidable case.
-func (a Authority) worse(o Authority) bool {
+func (a Authority) stricter(o Authority) bool {
 	if a.Verdict != o.Verdict {
 		return slices.Index(verdicts, a.Verdict) > slices.Index(verdicts, o.Verdict)
 	}

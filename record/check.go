@@ -11,22 +11,22 @@ import (
 // results of one check are two attempts at it, or two jobs with one name. Results of different
 // checks never replace each other.
 type check struct {
-	by                                    speaker
+	by                                    origin
 	provider, workflow, run, name, commit string
 }
 
 func checkOf(e *Event) check {
 	f := e.Fact.(*Validation)
-	return check{speakerOf(*e), f.Provider, f.Workflow, f.RunID, f.Name, strings.ToLower(f.CommitSHA)}
+	return check{originOf(*e), f.Provider, f.Workflow, f.RunID, f.Name, strings.ToLower(f.CommitSHA)}
 }
 
 func (c check) compare(o check) int {
 	return cmpStrings(c.name, o.name, c.provider, o.provider, c.workflow, o.workflow, c.run, o.run, c.commit, o.commit, c.by.sender, o.by.sender, c.by.source, o.by.source)
 }
 
-// standingResults returns the results that count: for each check those of its newest attempt, in
+// countingResults returns the results that count: for each check those of its newest attempt, in
 // the order of the checks. results are in the order of time.
-func standingResults(results []*Event) []*Event {
+func countingResults(results []*Event) []*Event {
 	type result struct {
 		check
 		*Event

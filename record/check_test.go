@@ -28,7 +28,7 @@ func TestNoResultIsHidden(t *testing.T) {
 			}
 			return out
 		}
-		stand := standingResults(pointers(slices.Clone(events)))
+		stand := countingResults(pointers(slices.Clone(events)))
 		checks, standing := make(map[check][]*Event), make(map[check]bool)
 		for i := range events {
 			checks[checkOf(&events[i])] = append(checks[checkOf(&events[i])], &events[i])

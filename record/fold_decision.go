@@ -18,7 +18,7 @@ const ClockSkew = 2 * time.Minute
 func foldDecision(r *Record, f folded, mine func(agent string) bool) {
 	var chosen *Event
 	for i := range f.own {
-		if e := &f.own[i]; chosen == nil || restsOn(chosen, e, r.Judged.MergedAt, mine) {
+		if e := &f.own[i]; chosen == nil || supersedes(chosen, e, r.Judged.MergedAt, mine) {
 			chosen = e
 		}
 	}
@@ -93,8 +93,8 @@ func decisions(own []Event) (out []Event) {
 	return out
 }
 
-// restsOn reports whether a change is based on decision b rather than on a.
-func restsOn(a, b *Event, merged time.Time, mine func(agent string) bool) bool {
+// supersedes reports whether a change is based on decision b rather than on a.
+func supersedes(a, b *Event, merged time.Time, mine func(agent string) bool) bool {
 	proves := func(e *Event) bool { return e.Witness == Signed && (mine == nil || mine(e.Fact.(*Decision).Agent.ID)) }
 	if p := proves(b); p != proves(a) {
 		return p
@@ -168,7 +168,7 @@ func foldTrigger(r *Record, decision *Event, t *Trigger, all []*Event) {
 		report, r.Judged.triggerOwn = own, true // a report of the agent itself can contradict it, claims of others cannot
 	}
 	if report == nil {
-		r.holdRequest(decision, out.Request)
+		r.setRequest(decision, out.Request)
 		return
 	}
 	s := report.Fact.(*Scan)
@@ -204,8 +204,8 @@ func names(t *Trigger, s *Scan) bool {
 	return len(s.Findings) > 0 && (t.Kind != "scan" || t.ID == "")
 }
 
-// holdRequest records who sent the request that a decision names, and that witness.
-func (r *Record) holdRequest(decision *Event, q *RequestFacts) {
+// setRequest records who sent the request that a decision names, and that witness.
+func (r *Record) setRequest(decision *Event, q *RequestFacts) {
 	if q == nil {
 		return
 	}

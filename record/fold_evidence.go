@@ -101,7 +101,7 @@ func validations(r *Record, all []*Event) *ValidationFacts {
 	if len(runs) == 0 {
 		return nil
 	}
-	results := standingResults(runs)
+	results := countingResults(runs)
 	out := &ValidationFacts{CommitSHA: commit, Current: current, Jobs: make([]JobFact, 0, len(results))}
 	for _, e := range results {
 		f := e.Fact.(*Validation)
@@ -117,12 +117,12 @@ func validations(r *Record, all []*Event) *ValidationFacts {
 			Format: f.Report.Format, Digest: f.Report.Digest,
 		})
 	}
-	out.Jobs = gravest(out.Jobs)
+	out.Jobs = mostSevere(out.Jobs)
 	return out
 }
 
-// gravest keeps as many jobs as a document has, failed ones first.
-func gravest(jobs []JobFact) []JobFact {
+// mostSevere keeps as many jobs as a document has, failed ones first.
+func mostSevere(jobs []JobFact) []JobFact {
 	if len(jobs) <= maxListed {
 		return jobs
 	}

@@ -40,7 +40,7 @@ func foldReviews(r *Record, own []Event) {
 	}
 	slices.Sort(out.Reviewers)
 	out.Reviewers = slices.Compact(out.Reviewers)
-	for _, v := range standingVerdicts(known, func(account string) string { return account }) {
+	for _, v := range countingVerdicts(known, func(account string) string { return account }) {
 		switch v.Verdict {
 		case "approved":
 			out.Approvers = append(out.Approvers, v.Reviewer)
@@ -57,10 +57,10 @@ func foldReviews(r *Record, own []Event) {
 	r.Trail.Review = out
 }
 
-// standingVerdicts returns the verdict of each person that counts: the newest one that is not a
+// countingVerdicts returns the verdict of each person that counts: the newest one that is not a
 // comment. verdicts are in time order. A dismissal that names a review withdraws only that
 // review. who returns the person behind an account.
-func standingVerdicts(verdicts []verdict, who func(account string) string) []verdict {
+func countingVerdicts(verdicts []verdict, who func(account string) string) []verdict {
 	type review struct{ person, id string }
 	dismissed := make(map[review]bool)
 	for _, v := range verdicts {
@@ -111,8 +111,8 @@ func verdictOf(e *Event, f *Review) verdict {
 	return v
 }
 
-// gravity orders verdicts of the same time by severity for a change.
-func (v verdict) gravity() int {
+// severity orders verdicts of the same time by severity for a change.
+func (v verdict) severity() int {
 	return slices.Index([]string{"commented", "approved", "dismissed", "changes-requested"}, v.Verdict)
 }
 
@@ -121,7 +121,7 @@ func (v verdict) compare(o verdict) int {
 	if c := v.knownAt.Compare(o.knownAt); c != 0 {
 		return c
 	}
-	return v.gravity() - o.gravity()
+	return v.severity() - o.severity()
 }
 
 // A givenApproval is an approval and what decides whether it counts.

@@ -38,7 +38,7 @@ func GatherWithin(id ChangeID, events []Event, limit int) Facts {
 	f.Names = NamesOf(id.Repository(), events)
 	outcomes := make(map[string]Outcomes)
 	for _, e := range s.actions {
-		if e.Change == id || e.Change == "" && holds(refs, ActionRefs(e)...) {
+		if e.Change == id || e.Change == "" && containsAny(refs, ActionRefs(e)...) {
 			outcomes[e.Key()] = f.Actions.Add(e, e.Fact.(*Action), outcomes[e.Key()])
 		}
 	}
@@ -68,7 +68,7 @@ func Find(id ChangeID, ix Index) (f Facts, refs []Ref, err error) {
 			if err != nil {
 				return f, nil, err
 			}
-			f.take(id, fresh[i], under)
+			f.addUnder(id, fresh[i], under)
 		}
 		if len(fresh) == 0 {
 			return f.sorted(own), refs, nil
@@ -89,9 +89,9 @@ func missing(refs, known, fresh []Ref) []Ref {
 	})
 }
 
-// take adds what is posted under a ref: decisions of a run are facts about the change, everything
-// else is evidence.
-func (f *Facts) take(id ChangeID, ref Ref, under *List) {
+// addUnder adds what is posted under a ref: decisions of a run are facts about the change,
+// everything else is evidence.
+func (f *Facts) addUnder(id ChangeID, ref Ref, under *List) {
 	f.LeftOut, f.Lost = f.LeftOut+under.LeftOut, f.Lost+under.Lost
 	if ref.Run() == "" {
 		f.Evidence = append(f.Evidence, under.Events...)
@@ -116,8 +116,8 @@ func (f Facts) sorted(own *List) Facts {
 	return f
 }
 
-// A memory is an [Index] over events in memory.
-type memory struct {
+// A memoryIndex is an [Index] over events in memory.
+type memoryIndex struct {
 	limit   int
 	own     map[ChangeID]*List
 	posted  map[Ref]*List
@@ -125,17 +125,17 @@ type memory struct {
 	actions []Event
 }
 
-func newMemory(events []Event, limit int) *memory {
-	s := &memory{limit: limit, own: make(map[ChangeID]*List), posted: make(map[Ref]*List), linked: make(map[Ref][]Ref)}
-	for _, e := range standing(events) {
+func newMemory(events []Event, limit int) *memoryIndex {
+	s := &memoryIndex{limit: limit, own: make(map[ChangeID]*List), posted: make(map[Ref]*List), linked: make(map[Ref][]Ref)}
+	for _, e := range firstOfEach(events) {
 		s.add(e)
 	}
 	return s
 }
 
-// standing returns the first event of each identity, in the order of arrival. An event is marked
+// firstOfEach returns the first event of each identity, in the order of arrival. An event is marked
 // as altered if its sender later sent other content under its identity.
-func standing(events []Event) []Event {
+func firstOfEach(events []Event) []Event {
 	sorted := slices.Clone(events)
 	slices.SortFunc(sorted, Event.CompareArrival)
 	seen, acted := make(map[string]int, len(events)), make(map[string]bool)
@@ -158,7 +158,7 @@ func standing(events []Event) []Event {
 	return out
 }
 
-func (s *memory) add(e Event) {
+func (s *memoryIndex) add(e Event) {
 	if commit, runs := Links(e); commit != "" {
 		s.linked[commit] = append(s.linked[commit], runs...)
 	}
@@ -181,15 +181,15 @@ func addTo[K comparable](lists map[K]*List, k K, e Event, limit int) {
 	lists[k].Add(e, limit)
 }
 
-func (s *memory) Own(id ChangeID) (*List, error) {
+func (s *memoryIndex) Own(id ChangeID) (*List, error) {
 	return orNone(s.own[id]), nil
 }
 
-func (s *memory) Under(r Ref) (*List, error) {
+func (s *memoryIndex) Under(r Ref) (*List, error) {
 	return orNone(s.posted[r]), nil
 }
 
-func (s *memory) Linked(r Ref) ([]Ref, error) {
+func (s *memoryIndex) Linked(r Ref) ([]Ref, error) {
 	return FirstLinks(s.linked[r]), nil
 }
 
@@ -200,8 +200,8 @@ func orNone(l *List) *List {
 	return l
 }
 
-// holds reports whether the sorted refs contain any of others.
-func holds(sorted []Ref, others ...Ref) bool {
+// containsAny reports whether the sorted refs contain any of others.
+func containsAny(sorted []Ref, others ...Ref) bool {
 	return slices.ContainsFunc(others, func(r Ref) bool {
 		_, ok := slices.BinarySearch(sorted, r)
 		return ok

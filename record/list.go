@@ -34,7 +34,7 @@ type List struct {
 // if a newer fact replaces it, and whether there is one.
 func (l *List) Add(e Event, limit int) (superseded Event, ok bool) {
 	at, _ := slices.BinarySearchFunc(l.Events, e, compareFull)
-	if old := l.standing(e); old >= 0 {
+	if old := l.slotOf(e); old >= 0 {
 		l.Superseded++
 		if old >= at {
 			return e, true
@@ -50,8 +50,8 @@ func (l *List) Add(e Event, limit int) (superseded Event, ok bool) {
 	return superseded, ok
 }
 
-// standing returns the index of the fact in the same slot as e, or -1.
-func (l *List) standing(e Event) int {
+// slotOf returns the index of the fact in the same slot as e, or -1.
+func (l *List) slotOf(e Event) int {
 	if !decidesNothing(e) {
 		return -1
 	}

@@ -63,8 +63,8 @@ func smallestStrings(a, b []string, n int) []string {
 // severities, from the least to the most serious.
 var severities = []string{"", "unknown", "none", "low", "medium", "high", "critical"}
 
-// GraverSeverity returns the more serious of two severities.
-func GraverSeverity(a, b string) string {
+// MaxSeverity returns the more serious of two severities.
+func MaxSeverity(a, b string) string {
 	if slices.Index(severities, a) >= slices.Index(severities, b) {
 		return a
 	}

@@ -34,7 +34,7 @@ func (t *Trigger) closer(decision, a, b *Event) *Event {
 	return nearer(decision, a, b)
 }
 
-// chosenElsewhere compares the version that an option names for its package with what was done.
+// compareChosen compares the version that an option names for its package with what was done.
 // If the package was updated to another version, want and got are the two versions and name is
 // the package. If a lock file has the package more than once, one entry with the chosen version
 // is enough.
@@ -42,7 +42,7 @@ func (t *Trigger) closer(decision, a, b *Event) *Event {
 // comparable is false if there is nothing to compare: the option names no package or no version,
 // the package is not listed, or its entry is not a version of its ecosystem but, for example, a
 // range.
-func chosenElsewhere(o Option, done []DependencyUpdate) (want, got, name string, comparable bool) {
+func compareChosen(o Option, done []DependencyUpdate) (want, got, name string, comparable bool) {
 	if o.Package == "" || o.To == "" || len(done) == 0 {
 		return "", "", "", false
 	}

@@ -78,7 +78,7 @@ func TestChosenElsewhere(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got answer
-			if got.want, got.got, got.name, got.comparable = chosenElsewhere(c.option, c.done); got != c.want {
+			if got.want, got.got, got.name, got.comparable = compareChosen(c.option, c.done); got != c.want {
 				t.Errorf("%v, want %v", got, c.want)
 			}
 		})

@@ -92,12 +92,12 @@ func (t *Trigger) means(f *Request) bool {
 	case t.URL != "" && f.URL != "":
 		return requestName(t.URL) == requestName(f.URL)
 	}
-	return t.ID != "" && alike(t.Kind, f.Kind) && slices.Contains(requestIDs(f.ID), requestName(t.ID))
+	return t.ID != "" && sameKind(t.Kind, f.Kind) && slices.Contains(requestIDs(f.ID), requestName(t.ID))
 }
 
-// alike reports whether two kinds may be the same thing: alerts and issues have separate numbers,
-// and people call an issue a ticket.
-func alike(trigger, held string) bool {
+// sameKind reports whether two kinds may be the same thing: alerts and issues have separate
+// numbers, and people call an issue a ticket.
+func sameKind(trigger, held string) bool {
 	switch {
 	case trigger == held, trigger == "other", held == "other":
 		return true
@@ -174,7 +174,7 @@ func (t *Trigger) named(e *Event) *Request {
 
 // weightOf orders requests by their witness, and a request before a comment on it.
 func weightOf(e *Event) int {
-	n := 4 * worth(e.witness())
+	n := 4 * witnessRank(e.witness())
 	if !strings.HasPrefix(e.Sender, SenderAgent) {
 		n += 2
 	}

@@ -35,7 +35,7 @@ const (
 // A statement records for each attribute of a change how good the witness is that stated it.
 // Facts are added in time order.
 type statement struct {
-	host   speaker
+	host   origin
 	ranks  map[string]int
 	claims []attribute        // claimed values of contested attributes
 	seen   map[attribute]bool // values of them that were observed at any time
@@ -55,28 +55,28 @@ func newStatement(id ChangeID, own []Event) *statement {
 	}
 	for _, e := range own {
 		if _, ok := e.Fact.(*Opened); ok && e.Witness == Observed {
-			s.host = speakerOf(e)
+			s.host = originOf(e)
 			break
 		}
 	}
 	return s
 }
 
-// A speaker is who sent an event: the sender, or the source if no gateway checked a credential.
-type speaker struct{ sender, source string }
+// An origin is who sent an event: the sender, or the source if no gateway checked a credential.
+type origin struct{ sender, source string }
 
-func speakerOf(e Event) speaker {
+func originOf(e Event) origin {
 	if e.Sender == "" {
-		return speaker{source: e.Source}
+		return origin{source: e.Source}
 	}
-	return speaker{sender: e.Sender}
+	return origin{sender: e.Sender}
 }
 
 func (s *statement) rank(e Event) int {
 	switch {
 	case e.Witness != Observed:
 		return rankClaim
-	case s.host != speaker{} && speakerOf(e) == s.host:
+	case s.host != origin{} && originOf(e) == s.host:
 		return rankHost
 	}
 	return rankObserved

@@ -26,8 +26,8 @@ type Tiers struct {
 // canKnow reports whether a witness can know what it states and is not an agent.
 func canKnow(witness string) bool { return witness == Observed || witness == Human }
 
-// worth orders witnesses by how far they can be believed about the facts that they may state.
-func worth(witness string) int {
+// witnessRank orders witnesses by how far they can be believed about the facts that they may state.
+func witnessRank(witness string) int {
 	switch witness {
 	case Claimed:
 		return 1
@@ -43,7 +43,7 @@ func worth(witness string) int {
 
 // better returns the better one of two witnesses.
 func better(a, b string) string {
-	if worth(b) > worth(a) {
+	if witnessRank(b) > witnessRank(a) {
 		return b
 	}
 	return a

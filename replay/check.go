@@ -23,8 +23,8 @@ import (
 type Checked struct {
 	*Manifest
 	Made int64 // number of events that the record states it was made from
-	// Lacks lists what the record is based on and the folder does not contain.
-	Lacks []string
+	// Absent lists what the record is based on and the folder does not contain.
+	Absent []string
 }
 
 // Check reads a folder that Save wrote. It compares each file with the manifest, each piece of
@@ -46,7 +46,7 @@ func Check(dir fs.FS) (*Checked, error) {
 	}
 	errs = append(errs, c.record(dir), c.events(dir))
 	for _, m := range c.Missing {
-		c.Lacks = append(c.Lacks, "missing: "+m)
+		c.Absent = append(c.Absent, "missing: "+m)
 	}
 	return c, errors.Join(errs...)
 }
@@ -153,7 +153,7 @@ func (c *Checked) events(dir fs.FS) error {
 		return fmt.Errorf("%s has %d events; %s says %d", eventsName, n, ManifestName, c.Events)
 	}
 	if c.Made > n {
-		c.Lacks = append(c.Lacks, fmt.Sprintf("events: the record is made from %d; %d are here", c.Made, n))
+		c.Absent = append(c.Absent, fmt.Sprintf("events: the record is made from %d; %d are here", c.Made, n))
 	}
 	return nil
 }
@@ -164,7 +164,7 @@ func (c *Checked) look(e *found) {
 		here := slices.ContainsFunc(c.Files, func(f File) bool { return f.Digest == digest && path.Dir(f.Path) == "evidence" })
 		said := slices.ContainsFunc(c.Missing, func(m string) bool { return strings.HasPrefix(m, digest) })
 		if !here && !said {
-			c.Lacks = append(c.Lacks, fmt.Sprintf("%s: event %s of %s names it, and it is not here", digest, e.ID, e.Source))
+			c.Absent = append(c.Absent, fmt.Sprintf("%s: event %s of %s names it, and it is not here", digest, e.ID, e.Source))
 		}
 	}
 }

@@ -128,7 +128,7 @@ func (s *Story) keep(all map[string]*found) {
 	var list []*found
 	for _, e := range all {
 		if e.Names == "" {
-			e.Names = s.tie(e)
+			e.Names = s.linkOf(e)
 		}
 		e.refs, e.leads = nil, nil
 		if e.Names != "" {
@@ -152,16 +152,16 @@ func (s *Story) keep(all map[string]*found) {
 	}
 }
 
-// ties are the kinds of refs by which an event is linked to a change, the closest first, with the
-// words for them.
-var ties = []struct{ kind, word string }{
+// linkKinds are the kinds of refs by which an event is linked to a change, the closest first, with
+// the words for them.
+var linkKinds = []struct{ kind, word string }{
 	{"commit", "commit"}, {"merge", "merge commit"}, {"scan", "report"}, {"run", "run"}, {"artifact", "artifact"}, {"finding", "finding"},
 }
 
-// tie describes the closest link between the change and an event that does not name it. An event of
-// an earlier version has no refs, and was found by its run.
-func (s *Story) tie(e *found) string {
-	for _, t := range ties {
+// linkOf describes the closest link between the change and an event that does not name it. An event
+// of an earlier version has no refs, and was found by its run.
+func (s *Story) linkOf(e *found) string {
+	for _, t := range linkKinds {
 		for _, r := range e.refs {
 			name, is := strings.CutPrefix(string(r), t.kind+":")
 			if _, found := slices.BinarySearch(s.refs, r); is && found {
@@ -211,9 +211,9 @@ func read(id string, doc jsontext.Value) (*found, error) {
 	return e, nil
 }
 
-// heard returns step with the arrival and the witness of its event, if only one event matches its
-// time and its account.
-func (s *Story) heard(step Step) Step {
+// matchEvent returns step with the arrival and the witness of its event, if only one event matches
+// its time and its account.
+func (s *Story) matchEvent(step Step) Step {
 	var said *Event
 	for i, e := range s.Events {
 		if !e.Stated.Equal(step.At) || step.Who != "" && e.Who != "" && e.Who != step.Who || step.Digest != "" && !slices.Contains(e.Files, step.Digest) {
@@ -224,11 +224,11 @@ func (s *Story) heard(step Step) Step {
 		}
 		said = &s.Events[i]
 	}
-	return step.saidBy(said)
+	return step.fromEvent(said)
 }
 
-// saidBy returns step with the arrival and the witness of an event, unless e is nil.
-func (step Step) saidBy(e *Event) Step {
+// fromEvent returns step with the arrival and the witness of an event, unless e is nil.
+func (step Step) fromEvent(e *Event) Step {
 	if e != nil {
 		step.Arrived, step.Imported = e.Arrived, e.Imported
 		if e.Witness != "" {

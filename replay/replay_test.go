@@ -194,7 +194,7 @@ func TestACheckSaysWhatIsMissing(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := strings.Join(checked.Lacks, "\n"); !strings.HasPrefix(got, c.want) || c.want == "" && got != "" {
+			if got := strings.Join(checked.Absent, "\n"); !strings.HasPrefix(got, c.want) || c.want == "" && got != "" {
 				t.Errorf("lacks %q, want %q", got, c.want)
 			}
 		})
@@ -287,7 +287,7 @@ func TestThousandsOfEvents(t *testing.T) {
 	if err != nil || m.Events != 5007 {
 		t.Fatal(m, err)
 	}
-	if checked, err := replay.Check(os.DirFS(dir)); err != nil || len(checked.Lacks) > 0 {
+	if checked, err := replay.Check(os.DirFS(dir)); err != nil || len(checked.Absent) > 0 {
 		t.Error(checked, err)
 	}
 }
@@ -306,7 +306,7 @@ func TestAFolderOfAFormerVersionIsChecked(t *testing.T) {
 	if err := os.WriteFile(path, bytes.Replace(body, []byte(`"events": 7,`), nil, 1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if checked, err := replay.Check(os.DirFS(dir)); err != nil || checked.Events != 7 || len(checked.Lacks) > 0 {
+	if checked, err := replay.Check(os.DirFS(dir)); err != nil || checked.Events != 7 || len(checked.Absent) > 0 {
 		t.Errorf("%+v, %v", checked, err)
 	}
 }

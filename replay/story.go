@@ -188,7 +188,7 @@ func (s *Story) saw() {
 	}
 	if scan := s.Record.Trail.ScanOf(g.Digest); scan != nil {
 		step.At, step.Digest = scan.At, scan.Digest
-		step = s.heard(step)
+		step = s.matchEvent(step)
 		step.Facts = append(step.Facts, Fact{"report", fmt.Sprintf("%s, the most severe is %s; commit %s was scanned", plural(scan.Findings, "finding"), orNone(scan.Highest), orNone(scan.CommitSHA))})
 	}
 	switch {
@@ -238,7 +238,7 @@ func (s *Story) decided() {
 	if d.Total > 1 {
 		step.Facts = append(step.Facts, Fact{"decisions", fmt.Sprintf("%d were recorded; this is the one that counts", d.Total)})
 	}
-	s.add(step.saidBy(s.event(d.Source, d.EventID)))
+	s.add(step.fromEvent(s.event(d.Source, d.EventID)))
 	if a := s.Record.Trail.Authorization; a != nil {
 		step := Step{Stage: Decided, Title: say.Ruled(s.Record), Digest: a.PolicyDigest, Facts: []Fact{{"rule", a.Rule}}}
 		for _, r := range a.Because() {
@@ -337,7 +337,7 @@ func (s *Story) validated() {
 		return
 	}
 	for _, j := range v.Jobs {
-		s.add(s.heard(Step{
+		s.add(s.matchEvent(Step{
 			Stage: Validated, At: j.At, Who: j.Provider, Title: j.Name + ": " + orNone(j.Conclusion), Bad: failed(j.Conclusion), Digest: j.Digest, URL: j.URL,
 			Tier: tier(s.Record, func(t *record.Tiers) string { return t.Validation }), Facts: []Fact{{"format", j.Format}},
 		}))
@@ -355,7 +355,7 @@ func (s *Story) validated() {
 func (s *Story) approved() {
 	t := s.Record.Trail
 	for _, a := range t.Approvals {
-		s.add(s.heard(Step{Stage: Approved, At: a.GrantedAt, Who: a.Approver, Title: "gave an approval", URL: link(a.Reference), Tier: a.Tier, Facts: []Fact{
+		s.add(s.matchEvent(Step{Stage: Approved, At: a.GrantedAt, Who: a.Approver, Title: "gave an approval", URL: link(a.Reference), Tier: a.Tier, Facts: []Fact{
 			{"scope", strings.Join(a.Scope, ", ")}, {"until", date(a.ExpiresAt)}, {"reference", a.Reference},
 		}}))
 	}
@@ -364,7 +364,7 @@ func (s *Story) approved() {
 	}
 	if t.Review != nil {
 		for _, v := range t.Review.Verdicts {
-			s.add(s.heard(Step{Stage: Approved, At: v.SubmittedAt, Who: v.Reviewer, Title: strings.ReplaceAll(v.Verdict, "-", " "), Bad: v.Verdict == "changes-requested", Tier: v.Tier, Facts: []Fact{
+			s.add(s.matchEvent(Step{Stage: Approved, At: v.SubmittedAt, Who: v.Reviewer, Title: strings.ReplaceAll(v.Verdict, "-", " "), Bad: v.Verdict == "changes-requested", Tier: v.Tier, Facts: []Fact{
 				{"commit", v.CommitSHA}, {"account", v.ReviewerType}, {"but", stale(v, t.Change)},
 			}}))
 		}
@@ -385,9 +385,9 @@ func (s *Story) merged() {
 	c := s.Record.Trail.Change
 	switch {
 	case !c.MergedAt.IsZero():
-		s.add(s.heard(Step{Stage: Merged, At: c.MergedAt, Who: c.MergedBy, Title: "merged", URL: c.URL, Tier: s.tierOf("merged_at"), Facts: []Fact{{"as", c.MergeSHA}, {"from", c.HeadSHA}}}))
+		s.add(s.matchEvent(Step{Stage: Merged, At: c.MergedAt, Who: c.MergedBy, Title: "merged", URL: c.URL, Tier: s.tierOf("merged_at"), Facts: []Fact{{"as", c.MergeSHA}, {"from", c.HeadSHA}}}))
 	case !c.ClosedAt.IsZero():
-		s.add(s.heard(Step{Stage: Merged, At: c.ClosedAt, Who: c.ClosedBy, Title: "closed without a merge"}))
+		s.add(s.matchEvent(Step{Stage: Merged, At: c.ClosedAt, Who: c.ClosedBy, Title: "closed without a merge"}))
 	default:
 		s.add(Step{Stage: Merged, Title: "not merged", Missing: false})
 	}
@@ -395,7 +395,7 @@ func (s *Story) merged() {
 
 func (s *Story) deployed() {
 	for _, d := range s.Record.Trail.Deployments {
-		s.add(s.heard(Step{Stage: Deployed, At: d.At, Who: d.Deployer, Title: d.Environment + ": " + d.Outcome, Bad: failed(d.Outcome), Tier: tier(s.Record, func(t *record.Tiers) string { return t.Deployment }), Facts: []Fact{{"commit", d.CommitSHA}}}))
+		s.add(s.matchEvent(Step{Stage: Deployed, At: d.At, Who: d.Deployer, Title: d.Environment + ": " + d.Outcome, Bad: failed(d.Outcome), Tier: tier(s.Record, func(t *record.Tiers) string { return t.Deployment }), Facts: []Fact{{"commit", d.CommitSHA}}}))
 	}
 	if len(s.Record.Trail.Deployments) == 0 {
 		s.add(Step{Stage: Deployed, Title: "no deployment is known"})

@@ -18,12 +18,12 @@ const (
 )
 
 const (
-	// unclearTries is how often a document is put before the answers for other documents decide
+	// triesBeforeBlame is how often a document is put before the answers for other documents decide
 	// whether it is at fault.
-	unclearTries = 3
-	// loudTries is how often a document is put before a warning is logged, even if the engine may
-	// just be busy: about three minutes.
-	loudTries = 12
+	triesBeforeBlame = 3
+	// triesBeforeWarning is how often a document is put before a warning is logged, even if the
+	// engine may just be busy: about three minutes.
+	triesBeforeWarning = 12
 )
 
 // deliver returns once each item of a batch is stored or in the dead letters. It tries for ever,
@@ -137,7 +137,7 @@ func failed(items []item, err error) []item {
 // wait records that a try failed, and why: act says that somebody must act; otherwise the problem
 // may go away, and is reported only after loudTries.
 func (it *item) wait(f fault, reason string, act bool) {
-	if it.tries++; !act && it.tries < loudTries {
+	if it.tries++; !act && it.tries < triesBeforeWarning {
 		f, reason = fault{}, ""
 	}
 	it.fault, it.reason = f, reason
@@ -185,7 +185,7 @@ func (w *worker) isAtFault(it *item, sent time.Time) bool {
 		it.doubted = sent
 	}
 	it.doubts++
-	return it.doubts >= unclearTries && w.waits.tookSince(it.doc.Index, it.doubted)
+	return it.doubts >= triesBeforeBlame && w.waits.tookSince(it.doc.Index, it.doubted)
 }
 
 // deadLetter sends a document that the engine will never accept to the dead letters.

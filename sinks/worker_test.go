@@ -335,7 +335,7 @@ func TestWhatKeepsAnIndexFromAllDocumentsBuriesNone(t *testing.T) {
 			go func() {
 				done <- Run(ctx, Config{Kafka: conf, Topics: topics, Namespace: "x", Engine: engine, MaxDocs: 6, Log: slog.New(said)})
 			}()
-			until(t, func() bool { engine.mu.Lock(); defer engine.mu.Unlock(); return engine.puts > 2*unclearTries+2 })
+			until(t, func() bool { engine.mu.Lock(); defer engine.mu.Unlock(); return engine.puts > 2*triesBeforeBlame+2 })
 			engine.mu.Lock()
 			engine.open = true
 			engine.mu.Unlock()
@@ -382,7 +382,7 @@ func (e *errorCount) Handle(context.Context, slog.Record) error  { e.n.Add(1); r
 // An engine that stays busy for too long is reported, too: it is more than busy then.
 func TestABusyEngineIsSaidAfterAWhile(t *testing.T) {
 	it := item{}
-	for range loudTries - 1 {
+	for range triesBeforeWarning - 1 {
 		it.wait(fault{"circuit_breaking_exception", "i"}, "too large", false)
 	}
 	if it.fault != (fault{}) {

@@ -37,13 +37,13 @@ func Panicked(value any) *BadRecord {
 	return &BadRecord{fmt.Sprintf("panic: %v; this is a bug in changetrail, please report it", value), debug.Stack()}
 }
 
-// neverTaken lists the errors with which a broker refuses a message every time.
-var neverTaken = []error{kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord}
+// neverAccepted lists the errors with which a broker refuses a message every time.
+var neverAccepted = []error{kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord}
 
 // writeError is the error of writing r. It is a BadRecord if the broker will never accept r.
 func writeError(r *Record, err error) error {
 	err = fmt.Errorf("kafka: write to %s/%d: %w", r.Topic, r.Partition, err)
-	for _, never := range neverTaken {
+	for _, never := range neverAccepted {
 		if errors.Is(err, never) {
 			return &BadRecord{Reason: err.Error()}
 		}

@@ -11,15 +11,15 @@ import (
 //
 // When a batch fails, its partitions become suspects. They are read one at a time, so that the same
 // records come again, in batches of half the size. Each failure halves the size, each success
-// doubles it. A record that fails alone is condemned. A partition is no longer a suspect once all
+// doubles it. A record that fails alone is refused. A partition is no longer a suspect once all
 // its records of the failed batch are committed.
 //
-// A partition has at most one condemned record: the first one that is not committed. It is
+// A partition has at most one refused record: the first one that is not committed. It is
 // therefore the next to be read, and is then refused.
 type search struct {
 	max, limit int               // records a batch may have: ever, and now
 	suspects   map[int32]int64   // partitions, and the offset behind the batch that failed
-	condemned  map[int32]verdict // by partition
+	refused    map[int32]verdict // by partition
 }
 
 // A verdict is why a record is refused.
@@ -29,7 +29,7 @@ type verdict struct {
 }
 
 func newSearch(most int) search {
-	return search{max: most, limit: most, suspects: make(map[int32]int64), condemned: make(map[int32]verdict)}
+	return search{max: most, limit: most, suspects: make(map[int32]int64), refused: make(map[int32]verdict)}
 }
 
 // suspect returns the partition that must be read alone.
@@ -42,14 +42,14 @@ func (s *search) suspect() (int32, bool) {
 
 // reason returns why r is refused, if it is.
 func (s *search) reason(r *Record) (string, bool) {
-	v, ok := s.condemned[r.Partition]
+	v, ok := s.refused[r.Partition]
 	return v.reason, ok && v.offset == r.Offset
 }
 
 // split divides a batch into the records that can be processed, according to what is known so far,
 // and the refused ones.
 func (s *search) split(batch []*Record) (good, refused []*Record) {
-	if len(s.condemned) == 0 {
+	if len(s.refused) == 0 {
 		return batch, nil
 	}
 	for _, r := range batch {
@@ -74,9 +74,9 @@ func (s *search) failed(batch []*Record) {
 // is blamed for that.
 func (s *search) slow(n int) { s.limit = max(1, n/2) }
 
-// condemn makes r be refused when it is read again.
-func (s *search) condemn(r *Record, reason string) {
-	s.condemned[r.Partition] = verdict{r.Offset, reason}
+// refuse makes r be refused when it is read again.
+func (s *search) refuse(r *Record, reason string) {
+	s.refused[r.Partition] = verdict{r.Offset, reason}
 }
 
 // passed records that batch is committed. An empty batch says nothing about the suspects.
@@ -85,12 +85,12 @@ func (s *search) passed(batch []*Record) {
 		return
 	}
 	s.limit = min(2*s.limit, s.max)
-	if len(s.suspects)+len(s.condemned) == 0 {
+	if len(s.suspects)+len(s.refused) == 0 {
 		return
 	}
 	for _, r := range batch {
 		if _, ok := s.reason(r); ok {
-			delete(s.condemned, r.Partition)
+			delete(s.refused, r.Partition)
 		}
 		if end, ok := s.suspects[r.Partition]; ok && r.Offset+1 >= end {
 			delete(s.suspects, r.Partition)
@@ -104,7 +104,7 @@ func (s *search) giveUp(p int32) { delete(s.suspects, p) }
 // release forgets partitions that another member reads now.
 func (s *search) release(gone func(int32) bool) {
 	maps.DeleteFunc(s.suspects, func(p int32, _ int64) bool { return gone(p) })
-	maps.DeleteFunc(s.condemned, func(p int32, _ verdict) bool { return gone(p) })
+	maps.DeleteFunc(s.refused, func(p int32, _ verdict) bool { return gone(p) })
 }
 
 // A rest is a pause after a failure; each one is longer than the one before.

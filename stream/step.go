@@ -249,7 +249,7 @@ func (t *Transform) failed(batch, refused []*Record, bad *BadRecord) error {
 		return fmt.Errorf("dead letter: %w", bad)
 	default:
 		t.search.failed(batch)
-		t.search.condemn(batch[0], cut(bad.Reason, maxReason))
+		t.search.refuse(batch[0], cut(bad.Reason, maxReason))
 		t.Log.Error("a message cannot be processed; it goes to the dead letters, and all others are processed", append(bad.attrs(), place(batch[0])...)...)
 	}
 	return nil

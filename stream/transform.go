@@ -193,7 +193,7 @@ func (t *Transform) session(ctx context.Context) error {
 		if err := t.restoreAll(ctx, cl, gained[t.In]); err != nil {
 			cancel(err)
 		}
-		t.gained(gained[t.In])
+		t.assigned(gained[t.In])
 	}), kgo.OnPartitionsRevoked(t.released), kgo.OnPartitionsLost(t.released))
 	s, err := kgo.NewGroupTransactSession(opts...)
 	if err != nil {
@@ -203,7 +203,7 @@ func (t *Transform) session(ctx context.Context) error {
 	for {
 		batch, seen, lag, err := t.poll(ctx, s)
 		if ctx.Err() != nil {
-			t.leave(s.Client())
+			t.leaveGroup(s.Client())
 			return context.Cause(ctx)
 		}
 		if err != nil {
@@ -215,7 +215,7 @@ func (t *Transform) session(ctx context.Context) error {
 		if err := t.step(ctx, s, batch, !seen, lag); err != nil {
 			var fatal *fatalError
 			if errors.As(err, &fatal) { // no later session will use the partitions
-				t.leave(s.Client())
+				t.leaveGroup(s.Client())
 			}
 			return err
 		}
@@ -245,7 +245,7 @@ func (t *Transform) begin() {
 	t.owned, t.paused = nil, nil
 }
 
-func (t *Transform) gained(partitions []int32) {
+func (t *Transform) assigned(partitions []int32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.release()
@@ -276,9 +276,9 @@ func (t *Transform) release() {
 	t.Processor.Release(lost)
 }
 
-// leave gives the partitions up at once. Otherwise a member with a stable name keeps them until its
-// session times out, which a restart wants and a planned stop does not.
-func (t *Transform) leave(cl *kgo.Client) {
+// leaveGroup gives the partitions up at once. Otherwise a member with a stable name keeps them
+// until its session times out, which a restart wants and a planned stop does not.
+func (t *Transform) leaveGroup(cl *kgo.Client) {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
 	if _, err := kadm.NewClient(cl).LeaveGroup(ctx, kadm.LeaveGroup(t.Group).InstanceIDs(t.Instance)); err != nil {

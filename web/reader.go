@@ -62,7 +62,7 @@ func (s *server) mayReadFile(r *http.Request, digest string) error {
 	if reader.ReadsAll() {
 		return nil
 	}
-	rests, err := Rests(r.Context(), s.all, digest, reader.Principal)
+	rests, err := MayReadFile(r.Context(), s.all, digest, reader.Principal)
 	if err == nil && !rests {
 		err = refuse(http.StatusNotFound, "No change that the credential %s may read rests on a file %s.", reader.Name, digest)
 	}

@@ -189,7 +189,7 @@ func (s *server) csv(w http.ResponseWriter, r *http.Request) error {
 		}
 		line := make([]string, len(head))
 		for i, f := range head {
-			line[i] = query.Harmless(doc.Text(f))
+			line[i] = query.EscapeFormula(doc.Text(f))
 		}
 		return out.Write(line)
 	})
@@ -236,7 +236,7 @@ func (s *server) near(ctx context.Context, v *view) (out []near) {
 	add := func(text string) {
 		out = append(out, near{text, v.with(func(v *view) { v.Query = text }).here()})
 	}
-	if name := query.Meant(v.Query, s.Saved); name != "" {
+	if name := query.Closest(v.Query, s.Saved); name != "" {
 		add(name)
 	}
 	asked, err := query.Parse(query.Named(v.Query, s.Saved), s.fields, s.Now())

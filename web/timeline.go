@@ -149,7 +149,7 @@ func newLane(stage replay.Stage, steps []replay.Step, x scale) lane {
 	for _, m := range l.Marks {
 		right, left = max(right, m.X+m.Late), min(left, m.X)
 	}
-	l.Label = beside(left, right, titled(labeled))
+	l.Label = placeLabel(left, right, titled(labeled))
 	return l
 }
 
@@ -183,15 +183,15 @@ func witnessClass(step replay.Step) string {
 	return class
 }
 
-// beside puts a label on the side of the marks with more room, and cuts it to that room.
-func beside(left, right int, text string) label {
+// placeLabel puts a label on the side of the marks with more room, and cuts it to that room.
+func placeLabel(left, right int, text string) label {
 	l := label{X: right + 10, Text: text}
-	room := lineRight - l.X
-	if left-lineLeft > room {
-		l.X, l.End, room = left-10, true, left-10-lineLeft
+	space := lineRight - l.X
+	if left-lineLeft > space {
+		l.X, l.End, space = left-10, true, left-10-lineLeft
 	}
 	letters := []rune(text)
-	most := int(float64(room) / letter)
+	most := int(float64(space) / letter)
 	if most < 16 && right-left > (lineRight-lineLeft)/2 { // over the marks there is room
 		l.X, l.End = left+10, false
 		most = int(float64(lineRight-l.X) / letter)

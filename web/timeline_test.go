@@ -93,7 +93,7 @@ func TestLabelsStayInThePicture(t *testing.T) {
 	long := strings.Repeat("x", 300)
 	for left := lineLeft; left <= lineRight; left += 7 {
 		for right := left; right <= lineRight; right += 31 {
-			l := beside(left, right, long)
+			l := placeLabel(left, right, long)
 			width := int(float64(len([]rune(l.Text))) * letter)
 			if l.End && l.X-width < lineLeft-1 || !l.End && l.X+width > lineRight+1 {
 				t.Fatalf("marks from %d to %d: %+v is %d wide", left, right, l, width)

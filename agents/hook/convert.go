@@ -55,7 +55,7 @@ func Convert(s *notes.Session, o Options) []Call {
 			c.fallback = record.Repository(line.Git.Repository)
 		}
 		if in, err := notes.ReadInput(line.Hook); err == nil {
-			c.take(place{line, i, in})
+			c.convert(place{line, i, in})
 		}
 	}
 	for i := range c.out {
@@ -106,16 +106,16 @@ func (c *converter) key(at place, call notes.ToolCall) string {
 }
 
 // name is that of a call without an id that begins here.
-func (at place) name() string { return agents.SaidID("line", strconv.Itoa(at.i+1)) }
+func (at place) name() string { return agents.MessageID("line", strconv.Itoa(at.i+1)) }
 
-func (c *converter) take(at place) {
+func (c *converter) convert(at place) {
 	in := at.in
 	if in.Model != "" {
 		c.model = in.Model
 	}
 	switch in.Event {
 	case "UserPromptSubmit":
-		c.say(at, "prompt", &record.Action{Tool: "prompt", Outcome: "success", Arguments: agents.Bounded(object("prompt", in.Prompt))})
+		c.addMessage(at, "prompt", &record.Action{Tool: "prompt", Outcome: "success", Arguments: agents.Bounded(object("prompt", in.Prompt))})
 		c.ask(at)
 	case "PreToolUse":
 		id := cmp.Or(in.CallID, at.name())
@@ -146,7 +146,7 @@ func (c *converter) take(at place) {
 			c.end(at, id, "unknown", nil)
 		}
 		if in.Answer != "" {
-			c.say(at, "answer", &record.Action{Tool: "answer", Outcome: "success", Result: agents.Bounded(object("text", in.Answer))})
+			c.addMessage(at, "answer", &record.Action{Tool: "answer", Outcome: "success", Result: agents.Bounded(object("text", in.Answer))})
 		}
 	}
 }
@@ -156,9 +156,9 @@ func object(name, text string) record.RawJSON {
 	return b
 }
 
-// say notes what is no call of a tool: what was asked, and what was answered.
-func (c *converter) say(at place, kind string, a *record.Action) {
-	a.CallID = agents.SaidID(kind, cmp.Or(at.in.PromptID, at.in.TurnID, strconv.Itoa(at.i)))
+// addMessage adds what is no call of a tool: a prompt or an answer.
+func (c *converter) addMessage(at place, kind string, a *record.Action) {
+	a.CallID = agents.MessageID(kind, cmp.Or(at.in.PromptID, at.in.TurnID, strconv.Itoa(at.i)))
 	if slices.ContainsFunc(c.out, func(o Call) bool { return o.fact.CallID == a.CallID }) {
 		a.CallID += fmt.Sprintf("-%d", at.i) // a turn that was stopped more than once
 	}

@@ -240,9 +240,9 @@ func remove(file string) error {
 	return nil
 }
 
-// Aside keeps what cannot be sent where it holds nothing else up, and returns the file,
+// SetAside moves what cannot be sent to where it does not block the rest, and returns the file,
 // and whether the line is new there.
-func (l Log) Aside(session, suffix string, line []byte) (file string, fresh bool, err error) {
+func (l Log) SetAside(session, suffix string, line []byte) (file string, fresh bool, err error) {
 	aside := Log{Dir: filepath.Join(l.Dir, "aside")}
 	if err := files.Private(aside.Dir); err != nil {
 		return "", false, err

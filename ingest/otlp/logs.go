@@ -128,7 +128,7 @@ func actionOf(product, event string, a attributes) (*record.Action, string) {
 			return nil, ""
 		}
 		b, _ := json.Marshal(map[string]string{"prompt": a.text("prompt")}) // cannot fail: the text is valid
-		return &record.Action{Tool: "prompt", Outcome: "success", Arguments: agents.Bounded(b)}, agents.SaidID("prompt", prompt)
+		return &record.Action{Tool: "prompt", Outcome: "success", Arguments: agents.Bounded(b)}, agents.MessageID("prompt", prompt)
 	}
 	return nil, ""
 }

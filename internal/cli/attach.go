@@ -172,7 +172,7 @@ func (a *app) attachFiles(cmd *cobra.Command, f *about, names []string, other st
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	if err := a.hand(cmd, *f, events...); err != nil {
+	if err := a.send(cmd, *f, events...); err != nil {
 		return err
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%s\nabout %s\n", strings.Join(said, "\n"), f.what())
@@ -227,7 +227,7 @@ func (a *app) attachSBOM() *cobra.Command {
 			if len(updates) > 500 {
 				return fmt.Errorf("attach sbom: %d packages differ, and one change can have at most 500; are both bills of materials from the same project?", len(updates))
 			}
-			if err := a.hand(cmd, f, producer.Event(f.change, update)); err != nil {
+			if err := a.send(cmd, f, producer.Event(f.change, update)); err != nil {
 				return err
 			}
 			for _, u := range updates {
@@ -258,7 +258,7 @@ func exactlyOne(what string) cobra.PositionalArgs {
 	}
 }
 
-func (a *app) hand(cmd *cobra.Command, f about, events ...event.Event) error {
+func (a *app) send(cmd *cobra.Command, f about, events ...event.Event) error {
 	s, err := a.settings(cmd)
 	if err != nil {
 		return err

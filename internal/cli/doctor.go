@@ -44,7 +44,7 @@ func (c *checkup) fail(check, do string, err error) {
 	c.findings = append(c.findings, finding{check, "failed", phrase.Error(err), do})
 }
 
-var errUnwell = errors.New("some checks failed; each arrow says what to do")
+var errUnhealthy = errors.New("some checks failed; each arrow says what to do")
 
 func (a *app) doctor() *cobra.Command {
 	var output string
@@ -129,7 +129,7 @@ func (c *checkup) report(cmd *cobra.Command, output string) error {
 		}
 	}
 	if failed {
-		return errUnwell
+		return errUnhealthy
 	}
 	return nil
 }

@@ -97,9 +97,9 @@ func (s *Settings) openFor(cmd *cobra.Command) (*store, error) {
 	return x, err
 }
 
-// restsThere returns a function that reports whether a change that a reader may see rests on a
+// mayReadFile returns a function that reports whether a change that a reader may see rests on a
 // file; nil if no store is set.
-func (s *Settings) restsThere() func(context.Context, string, identity.Principal) (bool, error) {
+func (s *Settings) mayReadFile() func(context.Context, string, identity.Principal) (bool, error) {
 	if s.Store == "" {
 		return nil
 	}
@@ -109,7 +109,7 @@ func (s *Settings) restsThere() func(context.Context, string, identity.Principal
 			return false, err
 		}
 		defer x.close()
-		return web.Rests(ctx, x, digest, who)
+		return web.MayReadFile(ctx, x, digest, who)
 	}
 }
 
@@ -310,7 +310,7 @@ func parseQuery(text, since string, saved []query.Saved) (query.Node, error) {
 // misnamed returns an error if a text is close to the name of a saved query and finds nothing:
 // an empty table would look as if there was nothing.
 func misnamed(ctx context.Context, x *store, text string, where query.Node, saved []query.Saved) error {
-	meant := query.Meant(text, saved)
+	meant := query.Closest(text, saved)
 	if _, named := query.Find(saved, text); named || meant == "" {
 		return nil
 	}
@@ -334,7 +334,7 @@ func printFound(cmd *cobra.Command, x *store, where query.Node, output string, f
 	switch output {
 	case "csv":
 		w := csv.NewWriter(out)
-		write = func(d query.Doc) error { return w.Write(line(d, fields, query.Harmless)) }
+		write = func(d query.Doc) error { return w.Write(line(d, fields, query.EscapeFormula)) }
 		flush = func() error { w.Flush(); return w.Error() }
 		if err := w.Write(fields); err != nil {
 			return err
@@ -474,12 +474,12 @@ func checkSaved(cmd *cobra.Command, dir string) error {
 	out := cmd.OutOrStdout()
 	fmt.Fprintf(out, "%s, revision %d, in %s: %d files, each with the digest in %s; the record has the digest that it states.\n", m.Change, m.Revision, dir, len(m.Files), replay.ManifestName)
 	fmt.Fprintf(out, "The record is made from %d events; %d are here.\n", m.Made, m.Events)
-	if len(m.Lacks) == 0 {
+	if len(m.Absent) == 0 {
 		fmt.Fprintln(out, "Complete: every event and every file that the events name is here.")
 		return nil
 	}
 	fmt.Fprintln(out, "INCOMPLETE:")
-	for _, lack := range m.Lacks {
+	for _, lack := range m.Absent {
 		fmt.Fprintln(out, "  "+lack)
 	}
 	return nil

@@ -105,7 +105,7 @@ func (s *Settings) runGateway(cmd *cobra.Command) error {
 			return err
 		}
 		conf.Publisher, conf.Log, conf.Meter, conf.Tracer = p, log, t.Meter, t.Tracer
-		conf.Rests = s.restsThere()
+		conf.MayReadFile = s.mayReadFile()
 		g, err := gateway.New(conf)
 		if err != nil {
 			return err
@@ -178,7 +178,7 @@ func (s *Settings) gatewayConfig(own signing.Keys) (gateway.Config, error) {
 		Jira: gateway.Jira{Secrets: strings.Fields(jira), Projects: g.JiraProjects},
 		Limits: gateway.Limits{
 			Concurrency: g.Concurrency, Rate: float64(g.Rate), Body: int64(g.MaxBody), Timeout: time.Duration(g.Timeout),
-			Memory: int64(g.MaxMemory) / 8 * 5, Strangers: int64(g.MaxMemory) / 8 * 3, BlobRate: int64(g.BlobRate),
+			Memory: int64(g.MaxMemory) / 8 * 5, Unidentified: int64(g.MaxMemory) / 8 * 3, BlobRate: int64(g.BlobRate),
 		},
 	}, errors.Join(err1, err2, err3, err4, err5, err6)
 }

@@ -307,18 +307,18 @@ func verb(remove bool) string {
 // gitHookFolder returns where git looks for the hooks of this work tree or of the person.
 func gitHookFolder(ctx context.Context, user bool) (base, name string, err error) {
 	if user {
-		folder, err := gitSays(ctx, "", "config", "--global", "--type=path", "core.hooksPath")
+		folder, err := gitOutput(ctx, "", "config", "--global", "--type=path", "core.hooksPath")
 		if err != nil || !filepath.IsAbs(folder) {
 			return "", "", usageError{errors.New("git has no hooks folder for all projects; set one with git config --global core.hooksPath ~/.config/git/hooks")}
 		}
 		return filepath.Dir(folder), filepath.Base(folder), os.MkdirAll(filepath.Dir(folder), files.PrivateFolder)
 	}
-	top, err := gitSays(ctx, "", "rev-parse", "--show-toplevel")
+	top, err := gitOutput(ctx, "", "rev-parse", "--show-toplevel")
 	if err != nil {
 		return "", "", fmt.Errorf("this folder is not in a git work tree: %w", err)
 	}
-	common, err1 := gitSays(ctx, top, "rev-parse", "--git-common-dir")
-	folder, err2 := gitSays(ctx, top, "rev-parse", "--git-path", "hooks")
+	common, err1 := gitOutput(ctx, top, "rev-parse", "--git-common-dir")
+	folder, err2 := gitOutput(ctx, top, "rev-parse", "--git-path", "hooks")
 	if err := errors.Join(err1, err2); err != nil {
 		return "", "", err
 	}
@@ -337,7 +337,7 @@ func inside(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
-func gitSays(ctx context.Context, dir string, args ...string) (string, error) {
+func gitOutput(ctx context.Context, dir string, args ...string) (string, error) {
 	var said bytes.Buffer
 	cmd := exec.CommandContext(ctx, "git", args...)
 	cmd.Dir, cmd.Stderr = dir, &said

@@ -185,7 +185,7 @@ func (f *flushing) send(ctx context.Context, p *producer.Producer, name string, 
 	if encoding != nil {
 		text = events[0].Data() // better than nothing
 	}
-	file, fresh, failed := f.log.Aside(name, ".jsonl", text)
+	file, fresh, failed := f.log.SetAside(name, ".jsonl", text)
 	if failed != nil || !fresh {
 		return failed
 	}
@@ -199,7 +199,7 @@ func (f *flushing) broken(session *notes.Session) error {
 		if i < session.Sent {
 			continue
 		}
-		file, fresh, err := f.log.Aside(session.ID, ".lines", session.Broken[i])
+		file, fresh, err := f.log.SetAside(session.ID, ".lines", session.Broken[i])
 		if err != nil {
 			return err
 		}

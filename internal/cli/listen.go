@@ -111,7 +111,7 @@ func (s *Settings) listen(ctx context.Context, l exposed) (net.Listener, error) 
 	}
 	opened, err := net.Listen("tcp", l.address)
 	if err != nil {
-		return nil, s.taken(ctx, wanted{l.key, "--listen", l.address}, err)
+		return nil, s.addressInUse(ctx, wanted{l.key, "--listen", l.address}, err)
 	}
 	return opened, nil
 }

@@ -124,7 +124,7 @@ func TestWhoHoldsAPort(t *testing.T) {
 	defer l.Close()
 	s := Settings{Config: config.Defaults(), state: filepath.Join(t.TempDir(), "state")}
 	_, busy := net.Listen("tcp", l.Addr().String())
-	got := s.taken(t.Context(), wanted{"local.broker", "--broker", l.Addr().String()}, busy).Error()
+	got := s.addressInUse(t.Context(), wanted{"local.broker", "--broker", l.Addr().String()}, busy).Error()
 	for _, want := range []string{"local.broker: " + l.Addr().String() + " is in use", "--broker"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q does not say %q", got, want)
@@ -138,7 +138,7 @@ func TestWhoHoldsAPort(t *testing.T) {
 	if err := (instances.Instance{Data: folder, Command: "demo", Process: 7, Page: "http://" + l.Addr().String() + "/"}).Write(s.state); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.taken(t.Context(), wanted{"web.listen", "--listen", l.Addr().String()}, busy).Error(); !strings.Contains(got, "changetrail demo (process 7, data in "+folder) {
+	if got := s.addressInUse(t.Context(), wanted{"web.listen", "--listen", l.Addr().String()}, busy).Error(); !strings.Contains(got, "changetrail demo (process 7, data in "+folder) {
 		t.Error(got)
 	}
 	s.Local.Data = folder

@@ -14,8 +14,8 @@ import (
 	"github.com/changetrail/changetrail/policy"
 )
 
-// heldVersion is one line of the history of policies and matrices.
-type heldVersion struct {
+// storedVersion is one line of the history of policies and matrices.
+type storedVersion struct {
 	Kind     string    `json:"kind"` // policy or matrix
 	Digest   string    `json:"digest"`
 	Since    time.Time `json:"since,omitzero"` // in force since then; zero means always
@@ -44,7 +44,7 @@ is judged by the versions that were in force when it was merged.`,
 			versions := versionsOf(rules)
 			switch {
 			case show != "":
-				i := slices.IndexFunc(versions, func(v heldVersion) bool { return len(show) > len("sha256:") && strings.HasPrefix(v.Digest, show) })
+				i := slices.IndexFunc(versions, func(v storedVersion) bool { return len(show) > len("sha256:") && strings.HasPrefix(v.Digest, show) })
 				if i < 0 {
 					return usageError{fmt.Errorf("no policy or matrix has the digest %s; changetrail policy history lists them", show)}
 				}
@@ -87,10 +87,10 @@ func (a *app) storedRules(cmd *cobra.Command) (enricher.Rules, error) {
 }
 
 // versionsOf lists all versions, the newest first.
-func versionsOf(rules enricher.Rules) []heldVersion {
-	out := []heldVersion{}
+func versionsOf(rules enricher.Rules) []storedVersion {
+	out := []storedVersion{}
 	for _, v := range rules.Policies.Versions() {
-		held := heldVersion{Kind: "policy", Digest: v.Digest, Since: v.Since, Recorded: v.Arrived}
+		held := storedVersion{Kind: "policy", Digest: v.Digest, Since: v.Since, Recorded: v.Arrived}
 		if v.Err != nil {
 			held.Error = v.Err.Error()
 		} else {
@@ -99,7 +99,7 @@ func versionsOf(rules enricher.Rules) []heldVersion {
 		out = append(out, held)
 	}
 	for _, v := range rules.Controls.Versions() {
-		held := heldVersion{Kind: "matrix", Digest: v.Digest, Since: v.Since, Recorded: v.Arrived}
+		held := storedVersion{Kind: "matrix", Digest: v.Digest, Since: v.Since, Recorded: v.Arrived}
 		if v.Err != nil {
 			held.Error = v.Err.Error()
 		} else {
@@ -107,7 +107,7 @@ func versionsOf(rules enricher.Rules) []heldVersion {
 		}
 		out = append(out, held)
 	}
-	slices.SortStableFunc(out, func(a, b heldVersion) int { return b.Recorded.Compare(a.Recorded) })
+	slices.SortStableFunc(out, func(a, b storedVersion) int { return b.Recorded.Compare(a.Recorded) })
 	return out
 }
 

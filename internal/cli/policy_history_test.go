@@ -92,7 +92,7 @@ func TestPoliciesThatWereInForceAreListedAndAsked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err, out)
 	}
-	var held []heldVersion
+	var held []storedVersion
 	if err := json.Unmarshal([]byte(out), &held); err != nil {
 		t.Fatal(err)
 	}

@@ -142,7 +142,7 @@ func (a *app) engineFlags(set *pflag.FlagSet) {
 func (a *app) settings(cmd *cobra.Command) (Settings, error) {
 	c, err := config.Source{File: a.file, Environ: a.environ, Folder: "."}.Load()
 	s := Settings{Config: c, state: instances.Folder(a.getenv)}
-	if file := s.File(); file != "" && sideOf(cmd) == operators {
+	if file := s.File(); file != "" && audienceOf(cmd) == operators {
 		fmt.Fprintf(cmd.ErrOrStderr(), "configuration: %s\n", config.Shown(file))
 	}
 	for _, warning := range s.Warnings() {
@@ -152,7 +152,7 @@ func (a *app) settings(cmd *cobra.Command) (Settings, error) {
 		return s, usageError{err}
 	}
 	errs := []error{s.fromFlags(cmd), s.Validate()}
-	if sideOf(cmd) != operators {
+	if audienceOf(cmd) != operators {
 		errs = append(errs, s.CheckSecrets())
 	}
 	if err := errors.Join(errs...); err != nil {

@@ -168,7 +168,7 @@ engine needs sinks of its own.`,
 			}
 			ready := func(ctx context.Context) error { return engine.Ready(ctx, s.Namespace) }
 			return service(cmd, &s, "sink-"+engine.Name(), ready, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
-				stayBelow(160 << 20)
+				limitMemory(160 << 20)
 				log.Info("sink starts", "brokers", kafka.Brokers, "engine", engine.Name(), "addresses", s.Sink.Addresses)
 				return sinks.Run(ctx, sinks.Config{
 					Kafka: kafka, Topics: s.topics(), Namespace: s.Namespace, Instance: s.Sink.Instance, Engine: engine, Keys: keys,
@@ -191,11 +191,11 @@ func collectLess(bytes int64) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
 	}
-	stayBelow(bytes)
+	limitMemory(bytes)
 }
 
-// stayBelow makes the collector work harder near a memory limit. GOMEMLIMIT overrides it.
-func stayBelow(bytes int64) {
+// limitMemory makes the collector work harder near a memory limit. GOMEMLIMIT overrides it.
+func limitMemory(bytes int64) {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(bytes)
 	}

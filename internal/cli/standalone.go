@@ -91,7 +91,7 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 	if err != nil {
 		return usageError{err}
 	}
-	s.Log.Level = quieter(cmd, s.Log.Level)
+	s.Log.Level = quietLevel(cmd, s.Log.Level)
 	return service(cmd, s, "standalone", func(context.Context) error { return nil }, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
@@ -237,9 +237,9 @@ func (s *Settings) withGateway(at site, i *standalone.Instance, conf gateway.Con
 	return mux, p, nil
 }
 
-// quieter logs only warnings, unless the user chose a level: a person reads the output of the
+// quietLevel logs only warnings, unless the user chose a level: a person reads the output of the
 // embedded mode.
-func quieter(cmd *cobra.Command, level string) string {
+func quietLevel(cmd *cobra.Command, level string) string {
 	if level == "info" && !cmd.Flags().Changed("log-level") {
 		return "warn"
 	}
@@ -249,7 +249,7 @@ func quieter(cmd *cobra.Command, level string) string {
 // serve answers requests until ctx is done, and finishes those that have begun; with TLS if
 // protection is given.
 func serve(ctx context.Context, l net.Listener, handler http.Handler, protection *tls.Config, log *slog.Logger) error {
-	server := &http.Server{Handler: serving.Paced(handler), TLSConfig: protection, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), MaxHeaderBytes: serving.Header, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
+	server := &http.Server{Handler: serving.DropStalled(handler), TLSConfig: protection, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), MaxHeaderBytes: serving.Header, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
 	server.Protocols = new(http.Protocols)
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetHTTP2(true)
@@ -306,7 +306,7 @@ folder to start again.`,
 				return usageError{fmt.Errorf("--changes is %d; give at least 1", changes)}
 			}
 			s.Local.Data, s.Enricher.Policy, s.Enricher.Controls = dir, filepath.Join(dir, "policy.yaml"), filepath.Join(dir, "controls.yaml")
-			if quieter(cmd, s.Log.Level) != s.Log.Level {
+			if quietLevel(cmd, s.Log.Level) != s.Log.Level {
 				s.Log.Level = "error" // some events of the demo are refused on purpose
 			}
 			state, err := readDemo(dir, demoState{Seed: seed, Changes: changes, End: time.Now().UTC().Truncate(time.Second)})

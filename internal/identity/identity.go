@@ -38,8 +38,8 @@ type Principal struct {
 // Own is the name under which gateways send their own events. No credential has it.
 const Own = "gateway"
 
-// MaySpeakOf reports whether p's events may be about a repository.
-func (p Principal) MaySpeakOf(repository string) bool {
+// MayReportAbout reports whether p's events may be about a repository.
+func (p Principal) MayReportAbout(repository string) bool {
 	repository = strings.ToLower(repository) // code hosts ignore case
 	for _, pattern := range p.Repositories {
 		pattern = strings.ToLower(pattern)
@@ -61,7 +61,7 @@ func (p Principal) ReadsAll() bool {
 
 // MayRead reports whether p may read the records of a repository.
 func (p Principal) MayRead(repository string) bool {
-	return p.ReadsAll() || len(p.Repositories) > 0 && repository != "" && p.MaySpeakOf(repository)
+	return p.ReadsAll() || len(p.Repositories) > 0 && repository != "" && p.MayReportAbout(repository)
 }
 
 // OnlyRepository is the one repository that p may send events about, in lower case; "" if there are

@@ -169,7 +169,7 @@ oidc:
 			if got := outcome(p, err); !strings.Contains(got, k.want) {
 				t.Errorf("got %s, want %s", got, k.want)
 			}
-			if err == nil && (!p.MaySpeakOf("github.com/Acme/Payments") || p.MaySpeakOf("github.com/acme/ledger")) {
+			if err == nil && (!p.MayReportAbout("github.com/Acme/Payments") || p.MayReportAbout("github.com/acme/ledger")) {
 				t.Errorf("it may speak of %v", p.Repositories)
 			}
 		})

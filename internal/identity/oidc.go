@@ -93,7 +93,7 @@ func (i *issuer) verify(ctx context.Context, raw string) (Principal, error) {
 	}
 	repo = i.RepositoryHost + "/" + repo
 	p := i.principal()
-	if !p.MaySpeakOf(repo) {
+	if !p.MayReportAbout(repo) {
 		return Principal{}, fmt.Errorf("the OIDC token is for %s, which is not one of the repositories of credential %s", repo, i.Name)
 	}
 	p.Repositories = []string{repo} // a job may only send events about its own repository

@@ -122,8 +122,8 @@ func (i Instance) Running(ctx context.Context) bool {
 	return true
 }
 
-// Holds reports whether the instance says that it listens at an address.
-func (i Instance) Holds(address string) bool {
+// ListensAt reports whether the instance says that it listens at an address.
+func (i Instance) ListensAt(address string) bool {
 	_, port, err := net.SplitHostPort(address)
 	return err == nil && (strings.HasSuffix(strings.TrimSuffix(i.Page, "/"), ":"+port) || strings.HasSuffix(i.Broker, ":"+port))
 }

@@ -29,7 +29,7 @@ func TestInstancesAreFoundAgain(t *testing.T) {
 	if got := In(first.Data); got != first {
 		t.Errorf("%+v", got)
 	}
-	if !first.Holds("localhost:9092") || !first.Holds(":8080") || first.Holds("127.0.0.1:808") || second.Holds("127.0.0.1:9092") {
+	if !first.ListensAt("localhost:9092") || !first.ListensAt(":8080") || first.ListensAt("127.0.0.1:808") || second.ListensAt("127.0.0.1:9092") {
 		t.Error("the addresses are not told apart")
 	}
 	if err := os.RemoveAll(first.Data); err != nil {

@@ -22,8 +22,8 @@ const (
 	Small = "changetrail-hook"
 )
 
-// Beside returns the path of a program in the folder of the running one.
-func Beside(name string) (string, error) {
+// Sibling returns the path of a program in the folder of the running one.
+func Sibling(name string) (string, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", err
@@ -40,7 +40,7 @@ func Beside(name string) (string, error) {
 // SmallInPath reports whether changetrail-hook is in the folder of the running program, and is also
 // found in the PATH.
 func SmallInPath() bool {
-	beside, err1 := Beside(Small)
+	beside, err1 := Sibling(Small)
 	named, err2 := exec.LookPath(Small)
 	if errors.Join(err1, err2) != nil {
 		return false
@@ -52,7 +52,7 @@ func SmallInPath() bool {
 
 // Changetrail returns the path of changetrail: next to this program, or in the PATH.
 func Changetrail() (string, error) {
-	if path, err := Beside(Large); err == nil {
+	if path, err := Sibling(Large); err == nil {
 		return path, nil
 	}
 	path, err := exec.LookPath(Large)

@@ -8,7 +8,7 @@ import (
 )
 
 // alternatives says what the agent chose and what it rejected.
-func (s speaker) alternatives() string {
+func (s explainer) alternatives() string {
 	d, reason := s.r.Trail.Decision, s.why.Alternatives
 	if d == nil {
 		return reason
@@ -55,7 +55,7 @@ func (s speaker) alternatives() string {
 }
 
 // decider returns who made the decision, by its own statement.
-func (s speaker) decider(d *record.DecisionFacts) string {
+func (s explainer) decider(d *record.DecisionFacts) string {
 	if d.Agent != "" {
 		return d.Agent
 	}
@@ -71,7 +71,7 @@ func Title(o record.Option) string {
 }
 
 // authorized says what the policy requires, and whether that was given.
-func (s speaker) authorized() string {
+func (s explainer) authorized() string {
 	a, reason := s.r.Trail.Authorization, s.why.Authorized
 	if a == nil || a.Verdict == "" {
 		return reason
@@ -92,7 +92,7 @@ func (s speaker) authorized() string {
 }
 
 // lacked says what was missing at the merge, and who had asked for changes.
-func (s speaker) lacked(a *record.AuthorizationFact) string {
+func (s explainer) lacked(a *record.AuthorizationFact) string {
 	said := "When it was merged, a required approval was missing: nobody who may give it had given a valid one."
 	if a.Verdict == record.ReviewRequired {
 		said = "When it was merged, a required review was missing: nobody whose review counts had approved the change."
@@ -104,7 +104,7 @@ func (s speaker) lacked(a *record.AuthorizationFact) string {
 }
 
 // policy says what the policy requires, and by which rule.
-func (s speaker) policy(a *record.AuthorizationFact) string {
+func (s explainer) policy(a *record.AuthorizationFact) string {
 	services := "this service"
 	if f := s.r.Trail.Service; f != nil && len(f.Names) > 0 {
 		services = some(f.Names, 3)
@@ -126,7 +126,7 @@ func (s speaker) policy(a *record.AuthorizationFact) string {
 }
 
 // because returns the policy's reason, unless there is none or said contains it.
-func (s speaker) because(a *record.AuthorizationFact, said string) string {
+func (s explainer) because(a *record.AuthorizationFact, said string) string {
 	var out []string
 	for _, r := range a.Because() {
 		if r = strings.TrimSuffix(strings.TrimSpace(r), "."); r != "" && !strings.Contains(said, r) {
@@ -141,7 +141,7 @@ func (s speaker) because(a *record.AuthorizationFact, said string) string {
 
 // given says who gave the required approval or review, or only that it was given if that was not
 // one person.
-func (s speaker) given(a *record.AuthorizationFact) string {
+func (s explainer) given(a *record.AuthorizationFact) string {
 	switch a.Verdict {
 	case record.Autonomous:
 		return ""
@@ -167,7 +167,7 @@ func (s speaker) given(a *record.AuthorizationFact) string {
 }
 
 // lateApproval names who approved too late.
-func (s speaker) lateApproval() string {
+func (s explainer) lateApproval() string {
 	for _, p := range s.r.Trail.Approvals {
 		if p.Verdict != "refused" && s.afterMerge(p.GrantedAt) {
 			return p.Approver + " approved" + on(p.GrantedAt) + s.fromMerge(p.GrantedAt) + "."
@@ -177,7 +177,7 @@ func (s speaker) lateApproval() string {
 }
 
 // gate says what the gate did with a change that was not authorized.
-func (s speaker) gate() string {
+func (s explainer) gate() string {
 	g := s.r.Trail.Gate
 	switch {
 	case g == nil:

@@ -40,7 +40,7 @@ func GapOf(r *record.Record, name string) Gap {
 	}
 	if r != nil {
 		if special := specials[name]; special != nil {
-			if text := special(speakerOf(r)); text != "" {
+			if text := special(explainerOf(r)); text != "" {
 				g.Means = text
 			}
 		}
@@ -49,14 +49,14 @@ func GapOf(r *record.Record, name string) Gap {
 }
 
 // specials describe a gap with values of the record. They return "" if the record lacks them.
-var specials = map[string]func(speaker) string{
-	record.GapFindingNotInReport: func(s speaker) string {
+var specials = map[string]func(explainer) string{
+	record.GapFindingNotInReport: func(s explainer) string {
 		if g := s.r.Trail.Trigger; g != nil && g.Finding != "" {
 			return "The agent names a report of " + scanner(g) + " that does not contain " + g.Finding + "."
 		}
 		return ""
 	},
-	record.GapTriggerNotHeld: func(s speaker) string {
+	record.GapTriggerNotHeld: func(s explainer) string {
 		g := s.r.Trail.Trigger
 		if g == nil {
 			return ""
@@ -68,7 +68,7 @@ var specials = map[string]func(speaker) string{
 		}
 		return ""
 	},
-	record.GapRejectionNoReason: func(s speaker) string {
+	record.GapRejectionNoReason: func(s explainer) string {
 		var bare []string
 		if d := s.r.Trail.Decision; d != nil {
 			for _, o := range d.Options {
@@ -82,21 +82,21 @@ var specials = map[string]func(speaker) string{
 		}
 		return "The agent gave no reason why it did not choose " + some(bare, 3) + "."
 	},
-	record.GapStaleApproval: func(s speaker) string {
+	record.GapStaleApproval: func(s explainer) string {
 		v, c := s.r.Trail.Review, s.r.Trail.Change
 		if v == nil || v.ApprovedSHA == "" || c.HeadSHA == "" || s.counts(v.ApprovedSHA) {
 			return ""
 		}
 		return "The newest approval is for commit " + Short(v.ApprovedSHA) + "; the change is now at " + Short(c.HeadSHA) + "."
 	},
-	record.GapChangesRequested: func(s speaker) string {
+	record.GapChangesRequested: func(s explainer) string {
 		if v := s.r.Trail.Review; v != nil && len(v.ChangesRequested) > 0 {
 			return list(v.ChangesRequested) + " asked for changes and never withdrew the request."
 		}
 		return ""
 	},
-	record.GapForbidden:            func(s speaker) string { return s.ruled() },
-	record.GapOutOfScope:           func(s speaker) string { return s.ruled() },
+	record.GapForbidden:            func(s explainer) string { return s.ruled() },
+	record.GapOutOfScope:           func(s explainer) string { return s.ruled() },
 	record.GapTestsContradicted:    contradiction(record.GapTestsContradicted, "The agent said that "),
 	record.GapFilesContradicted:    contradiction(record.GapFilesContradicted, "The agent said: "),
 	record.GapSeverityContradicted: contradiction(record.GapSeverityContradicted, "The agent said: "),
@@ -106,7 +106,7 @@ var specials = map[string]func(speaker) string{
 }
 
 // ruled says why the policy forbids the change.
-func (s speaker) ruled() string {
+func (s explainer) ruled() string {
 	a := s.r.Trail.Authorization
 	if a == nil || a.Rule == "" || a.Verdict != record.Forbidden {
 		return ""
@@ -115,8 +115,8 @@ func (s speaker) ruled() string {
 }
 
 // contradiction says what was claimed and what was seen.
-func contradiction(kind, claimed string) func(speaker) string {
-	return func(s speaker) string {
+func contradiction(kind, claimed string) func(explainer) string {
+	return func(s explainer) string {
 		for _, c := range s.r.Trail.Contradictions {
 			if c.Kind == kind {
 				return claimed + c.Claimed + ". Observed: " + c.Observed + "."

@@ -7,7 +7,7 @@ import (
 )
 
 // reviewed says who reviewed the change, and when.
-func (s speaker) reviewed() string {
+func (s explainer) reviewed() string {
 	reason := s.why.Reviewed
 	v := s.counted()
 	if v == nil {
@@ -31,7 +31,7 @@ func (s speaker) reviewed() string {
 }
 
 // version names the commit that counts, which was approved.
-func (s speaker) version(commit string) string {
+func (s explainer) version(commit string) string {
 	if s.r.Trail.Change.State == "merged" {
 		return "the merged version (" + Short(commit) + ")"
 	}
@@ -39,7 +39,7 @@ func (s speaker) version(commit string) string {
 }
 
 // counted returns the review that the record's reason names, on which the answer is based.
-func (s speaker) counted() (found *record.ReviewVerdict) {
+func (s explainer) counted() (found *record.ReviewVerdict) {
 	t := s.r.Trail
 	if t.Review == nil {
 		return nil
@@ -61,7 +61,7 @@ func (s speaker) counted() (found *record.ReviewVerdict) {
 }
 
 // counts reports whether an approval of a commit is one of what was merged, or of the newest version.
-func (s speaker) counts(commit string) bool {
+func (s explainer) counts(commit string) bool {
 	c := s.r.Trail.Change
 	return record.SameCommit(commit, c.HeadSHA) || record.SameCommit(commit, c.MergeSHA)
 }

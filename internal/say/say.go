@@ -40,7 +40,7 @@ func Answers(r *record.Record) []Answer {
 	if given == nil {
 		return nil
 	}
-	s, then := speakerOf(r), new(record.Answers)
+	s, then := explainerOf(r), new(record.Answers)
 	if k := r.Trail.AtMerge; k != nil && k.Answers != nil {
 		then = k.Answers
 	}
@@ -77,21 +77,21 @@ func Means(answer string) string {
 	return "not asked"
 }
 
-// A speaker makes the sentences of one record.
-type speaker struct {
+// An explainer makes the sentences of one record.
+type explainer struct {
 	r   *record.Record
 	why *record.Reasons // empty if the record has none
 }
 
-func speakerOf(r *record.Record) speaker {
+func explainerOf(r *record.Record) explainer {
 	if r.Trail.Reasons == nil {
-		return speaker{r, new(record.Reasons)}
+		return explainer{r, new(record.Reasons)}
 	}
-	return speaker{r, r.Trail.Reasons}
+	return explainer{r, r.Trail.Reasons}
 }
 
 // agent returns the agent as the start of a sentence.
-func (s speaker) agent() string {
+func (s explainer) agent() string {
 	if s.r.GenAI == nil || s.r.GenAI.Agent.ID == "" {
 		return "The agent"
 	}

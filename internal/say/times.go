@@ -45,13 +45,13 @@ func number(n int, noun string) string {
 }
 
 // afterMerge reports whether t is after the merge; it is not if either is unknown.
-func (s speaker) afterMerge(t time.Time) bool {
+func (s explainer) afterMerge(t time.Time) bool {
 	merged := s.r.Trail.Change.MergedAt
 	return !merged.IsZero() && t.After(merged)
 }
 
 // fromMerge says how long before or after the merge t is: ", 41 minutes before the merge".
-func (s speaker) fromMerge(t time.Time) string {
+func (s explainer) fromMerge(t time.Time) string {
 	merged := s.r.Trail.Change.MergedAt
 	switch {
 	case t.IsZero() || merged.IsZero():

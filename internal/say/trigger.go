@@ -8,7 +8,7 @@ import (
 )
 
 // trigger says what made the agent start.
-func (s speaker) trigger() string {
+func (s explainer) trigger() string {
 	g, reason := s.r.Trail.Trigger, s.why.Trigger
 	switch s.r.Trail.Answers.Trigger {
 	case record.Proven:
@@ -39,7 +39,7 @@ func (s speaker) trigger() string {
 }
 
 // neverReceived says what the agent names, that it was never received, and what to do.
-func (s speaker) neverReceived(g *record.TriggerFacts, reason string) string {
+func (s explainer) neverReceived(g *record.TriggerFacts, reason string) string {
 	_, rest, found := strings.Cut(reason, "which was never received.")
 	what, todo := naming(g)
 	if !found || what == "" {
@@ -89,7 +89,7 @@ func report(g *record.TriggerFacts) string {
 }
 
 // but introduces what an answer lacks.
-func (s speaker) but(reason string) string {
+func (s explainer) but(reason string) string {
 	if reason == "" {
 		return ""
 	}
@@ -116,7 +116,7 @@ func sender(source string) string {
 }
 
 // found says which finding is in a report, and in which package or file.
-func (s speaker) found(g *record.TriggerFacts, verb string) string {
+func (s explainer) found(g *record.TriggerFacts, verb string) string {
 	var b strings.Builder
 	b.WriteString("The scan by " + scanner(g))
 	if scan := s.r.Trail.ScanOf(g.Digest); scan != nil {
@@ -164,7 +164,7 @@ func bracketed(parts ...string) string {
 }
 
 // scannedLate says that the scan is later than the merge, if it is.
-func (s speaker) scannedLate(g *record.TriggerFacts) string {
+func (s explainer) scannedLate(g *record.TriggerFacts) string {
 	if scan := s.r.Trail.ScanOf(g.Digest); scan != nil && s.afterMerge(scan.At) {
 		return s.fromMerge(scan.At)
 	}
@@ -175,7 +175,7 @@ func (s speaker) scannedLate(g *record.TriggerFacts) string {
 var requestNames = map[string]string{"prompt": "a prompt", "ticket": "ticket", "issue": "issue", "alert": "alert", "incident": "incident", "comment": "a comment"}
 
 // request says which ticket or prompt asked the agent.
-func (s speaker) request(g *record.TriggerFacts) string {
+func (s explainer) request(g *record.TriggerFacts) string {
 	q := g.Request
 	kind, ok := requestNames[q.Kind]
 	if !ok {

@@ -152,14 +152,14 @@ func allowances(texts []allowText) (out []allowance) {
 // that contain it.
 func (r *rule) allowed(secret, match, line string) bool {
 	for i := range r.allow {
-		if r.allow[i].holds(secret, match, line) {
+		if r.allow[i].allows(secret, match, line) {
 			return true
 		}
 	}
 	return false
 }
 
-func (a *allowance) holds(secret, match, line string) bool {
+func (a *allowance) allows(secret, match, line string) bool {
 	target := secret
 	switch a.target {
 	case "match":

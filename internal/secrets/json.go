@@ -21,7 +21,7 @@ func (r *Redactor) JSON(ctx context.Context, data []byte, verbatim func(path []s
 	if r.mode == Redacted && r.clean(data) {
 		return data, nil, nil
 	}
-	w := walk{work: work{Redactor: r, ctx: ctx, left: maxFindings}, verbatim: verbatim, data: data}
+	w := walk{redaction: redaction{Redactor: r, ctx: ctx, left: maxFindings}, verbatim: verbatim, data: data}
 	w.in = jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true)) // code hosts cut texts in the middle of a character
 	if err := w.value(place{}); err != nil {
 		return nil, nil, fmt.Errorf("secrets: %w", err)
@@ -50,7 +50,7 @@ func (r *Redactor) clean(data []byte) bool {
 
 // walk traverses JSON and records what must be replaced.
 type walk struct {
-	work
+	redaction
 	verbatim func(path []string) bool
 	in       *jsontext.Decoder
 	data     []byte
@@ -248,7 +248,7 @@ func quoted(text string) string {
 
 // member returns the text of a member with its secrets replaced: those within it, or the whole text
 // if its name says that it is secret.
-func (w *work) member(p place, text string) (string, error) {
+func (w *redaction) member(p place, text string) (string, error) {
 	for range maxPasses {
 		out, err := w.memberOnce(p, text)
 		if err != nil || out == text {
@@ -259,7 +259,7 @@ func (w *work) member(p place, text string) (string, error) {
 	return w.hide(text, tooMany), nil
 }
 
-func (w *work) memberOnce(p place, text string) (string, error) {
+func (w *redaction) memberOnce(p place, text string) (string, error) {
 	if text == "" || marker().FindString(text) == text {
 		return text, nil
 	}
@@ -280,7 +280,7 @@ func (w *work) memberOnce(p place, text string) (string, error) {
 	if out != text || p.member == "" || len(text) > 4096 {
 		return out, nil
 	}
-	return w.beside(p.member, text)
+	return w.namedValue(p.member, text)
 }
 
 const longestIdentity = 128
@@ -296,8 +296,8 @@ func secretMember(text string, kind nameKind) bool {
 	return secretText(text, kind, false)
 }
 
-// beside applies rules that need a name beside the value, such as api_key.
-func (w *work) beside(member, text string) (string, error) {
+// namedValue applies rules that need a name beside the value, such as api_key.
+func (w *redaction) namedValue(member, text string) (string, error) {
 	if w.left <= 0 || len(member) > maxName || len(w.rules.hits(member+"=", lowered(member)+"=", false)) == 0 {
 		return text, nil
 	}

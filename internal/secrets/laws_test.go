@@ -37,7 +37,7 @@ func lawful(t *testing.T, r *Redactor, text string) {
 			t.Errorf("%s became %s and then %s: %v", in, out, again, err)
 		}
 		if r.clean(in) {
-			w := walk{work: work{Redactor: r, ctx: t.Context(), left: maxFindings}, data: in, in: jsontext.NewDecoder(strings.NewReader(string(in)))}
+			w := walk{redaction: redaction{Redactor: r, ctx: t.Context(), left: maxFindings}, data: in, in: jsontext.NewDecoder(strings.NewReader(string(in)))}
 			if err := w.value(place{}); err != nil || len(w.names) > 0 {
 				t.Errorf("%s is taken for clean, and %v are in it (%v)", in, w.names, names)
 			}

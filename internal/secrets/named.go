@@ -115,7 +115,7 @@ func (s *search) valueOf(from, to int, kind nameKind) (v value, ok bool) {
 	case at > to && !quotedName && (strings.HasPrefix(s.lower[at:], "is ") || strings.HasPrefix(s.lower[at:], "is: ") || strings.HasPrefix(s.lower[at:], "was ")):
 		v.by = "is"
 		at += strings.IndexByte(s.lower[at:], ' ')
-	case at > to && !quotedName && s.spoken(from, to, at, kind):
+	case at > to && !quotedName && s.spacedValue(from, to, at, kind):
 		v.by = "word"
 	case at > to && !quotedName && from >= 4 && (s.text[from-4:from] == "ENV " || s.text[from-4:from] == "ARG "):
 		v.by = "="
@@ -180,9 +180,9 @@ func (s *search) labelled(from, at int) (value int, ok bool) {
 	return 0, false
 }
 
-// spoken reports whether a name followed by only a space has a value that looks like a password or
-// a key, as in commands and configuration files.
-func (s *search) spoken(from, to, at int, kind nameKind) bool {
+// spacedValue reports whether a name followed by only a space has a value that looks like a
+// password or a key, as in commands and configuration files.
+func (s *search) spacedValue(from, to, at int, kind nameKind) bool {
 	if to-from <= len("pass") || kind != passKind && (kind != tokenKind || !strings.Contains(s.text[from:to], "_")) {
 		return false
 	}

@@ -66,7 +66,7 @@ func (r *Redactor) Text(ctx context.Context, text string) (string, []string, err
 	if r.mode == Full {
 		return text, nil, nil
 	}
-	w := work{Redactor: r, ctx: ctx, left: maxFindings}
+	w := redaction{Redactor: r, ctx: ctx, left: maxFindings}
 	out, err := w.text(text)
 	return out, w.names, err
 }
@@ -77,7 +77,7 @@ func (r *Redactor) Attribute(ctx context.Context, name, value string) (string, [
 	if r.mode == Full {
 		return value, nil, nil
 	}
-	w := work{Redactor: r, ctx: ctx, left: maxFindings}
+	w := redaction{Redactor: r, ctx: ctx, left: maxFindings}
 	out, err := w.member(place{member: name}, value)
 	if len(w.names) > 0 {
 		out = marker().ReplaceAllStringFunc(out, func(m string) string {
@@ -94,8 +94,8 @@ const maxFindings = 10_000
 // tooMany is the rule of a text that was replaced because there were too many secrets before it.
 const tooMany = "too-many-secrets"
 
-// work is the redaction of one event.
-type work struct {
+// redaction is the redaction of one event.
+type redaction struct {
 	*Redactor
 	ctx   context.Context
 	left  int // number of findings that are still allowed
@@ -107,7 +107,7 @@ type work struct {
 const maxPasses = 6
 
 // text replaces the secrets in a text, until a search of the result finds none.
-func (w *work) text(text string) (string, error) {
+func (w *redaction) text(text string) (string, error) {
 	for range maxPasses {
 		if w.left <= 0 {
 			return w.hide(text, tooMany), nil
@@ -122,7 +122,7 @@ func (w *work) text(text string) (string, error) {
 }
 
 // replace replaces the found secrets in one pass.
-func (w *work) replace(text string, found []span) string {
+func (w *redaction) replace(text string, found []span) string {
 	var out strings.Builder
 	out.Grow(len(text))
 	at := 0
@@ -141,7 +141,7 @@ func (w *work) replace(text string, found []span) string {
 }
 
 // hide returns the marker for a secret, and counts it. A text that is already a marker is kept.
-func (w *work) hide(secret, rule string) string {
+func (w *redaction) hide(secret, rule string) string {
 	if secret == "" || marker().FindString(secret) == secret {
 		return secret
 	}

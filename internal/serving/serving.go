@@ -20,8 +20,8 @@ const Header = 128 << 10
 // A client must read Chunk bytes of a response within Patience. A slower client is cut off; one
 // that keeps this pace gets responses of any size.
 const (
-	Chunk    = 256 << 10
-	Patience = 30 * time.Second
+	Chunk        = 256 << 10
+	StallTimeout = 30 * time.Second
 )
 
 // Limit allows at most n open connections of l at a time.
@@ -65,34 +65,34 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// Paced wraps next, and cuts off a client that does not read its answer.
-func Paced(next http.Handler) http.Handler { return pacedBy(next, Chunk, Patience) }
+// DropStalled wraps next, and cuts off a client that does not read its answer.
+func DropStalled(next http.Handler) http.Handler { return dropStalled(next, Chunk, StallTimeout) }
 
-func pacedBy(next http.Handler, chunk int, patience time.Duration) http.Handler {
+func dropStalled(next http.Handler, chunk int, patience time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p := &paced{ResponseWriter: w, control: http.NewResponseController(w), chunk: chunk, patience: patience}
+		p := &stallWriter{ResponseWriter: w, control: http.NewResponseController(w), chunk: chunk, timeout: patience}
 		p.renew()       // also for a 100 Continue on a reused connection
 		defer p.renew() // for what is left in a buffer
 		next.ServeHTTP(p, r)
 	})
 }
 
-// A paced response gives its client a deadline for each chunk.
-type paced struct {
+// A stallWriter response gives its client a deadline for each chunk.
+type stallWriter struct {
 	http.ResponseWriter
-	control  *http.ResponseController
-	chunk    int
-	patience time.Duration
-	left     int // of the chunk that already has a deadline
+	control *http.ResponseController
+	chunk   int
+	timeout time.Duration
+	left    int // of the chunk that already has a deadline
 }
 
-func (p *paced) renew() {
-	_ = p.control.SetWriteDeadline(time.Now().Add(p.patience)) // only a test's connection has no deadlines
+func (p *stallWriter) renew() {
+	_ = p.control.SetWriteDeadline(time.Now().Add(p.timeout)) // only a test's connection has no deadlines
 	p.left = p.chunk
 }
 
 // Write implements [io.Writer].
-func (p *paced) Write(b []byte) (n int, err error) {
+func (p *stallWriter) Write(b []byte) (n int, err error) {
 	for {
 		if p.left <= 0 {
 			p.renew()
@@ -107,10 +107,10 @@ func (p *paced) Write(b []byte) (n int, err error) {
 }
 
 // Flush implements [http.Flusher], which gRPC needs.
-func (p *paced) Flush() {
+func (p *stallWriter) Flush() {
 	p.renew()
 	_ = p.control.Flush() // the next write returns the error
 }
 
 // Unwrap gives [http.ResponseController] access to the wrapped writer.
-func (p *paced) Unwrap() http.ResponseWriter { return p.ResponseWriter }
+func (p *stallWriter) Unwrap() http.ResponseWriter { return p.ResponseWriter }

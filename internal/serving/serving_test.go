@@ -16,7 +16,7 @@ import (
 // server answers with size bytes, in writes of step, and reports how each answer ended.
 func server(t *testing.T, size, step int, patience time.Duration) (s *httptest.Server, ended chan error) {
 	ended = make(chan error, 100)
-	s = httptest.NewServer(pacedBy(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	s = httptest.NewServer(dropStalled(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		text := bytes.Repeat([]byte("x"), step)
 		for sent := 0; sent < size; sent += step {
 			if _, err := w.Write(text); err != nil {

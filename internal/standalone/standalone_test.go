@@ -288,8 +288,8 @@ func TestAStoryIsSavedAndChecked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(checked.Lacks) > 0 || checked.Events != checked.Made || checked.Made != story.Record.Trail.Events {
-			t.Errorf("%s: made from %d events, %d saved; lacking are %v", h.ID, checked.Made, checked.Events, checked.Lacks)
+		if len(checked.Absent) > 0 || checked.Events != checked.Made || checked.Made != story.Record.Trail.Events {
+			t.Errorf("%s: made from %d events, %d saved; lacking are %v", h.ID, checked.Made, checked.Events, checked.Absent)
 		}
 		if !slices.ContainsFunc(story.Events, func(e replay.Event) bool { return e.Action == "deployment-finished" && e.Names != "change" }) {
 			t.Errorf("%s: the deployment, which names a commit alone, is not among the events", h.ID)

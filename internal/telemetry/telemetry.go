@@ -137,7 +137,7 @@ func (p *Providers) Serve(ctx context.Context, address string, ready func(contex
 	if err != nil {
 		return fmt.Errorf("telemetry: listen on %s: %w", address, err)
 	}
-	server := &http.Server{Handler: serving.Paced(guard(mux)), MaxHeaderBytes: serving.Header, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	server := &http.Server{Handler: serving.DropStalled(guard(mux)), MaxHeaderBytes: serving.Header, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	log.Info("serving metrics", "address", "http://"+listener.Addr().String()+"/metrics")
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	go func() {

@@ -26,14 +26,14 @@ func TestEveryCommandHasASide(t *testing.T) {
 		for _, sub := range c.Commands() {
 			_, name, _ := strings.Cut(sub.CommandPath(), " ")
 			there[name] = true
-			if _, ok := sides[name]; !ok {
-				t.Errorf("%s has no side: say in sides.go whose configuration it reads", name)
+			if _, ok := audiences[name]; !ok {
+				t.Errorf("%s has no audience: say in audience.go whose configuration it reads", name)
 			}
 			walk(sub)
 		}
 	}
 	walk(newRoot(nil))
-	for name := range sides {
+	for name := range audiences {
 		if !there[name] {
 			t.Errorf("%s has a side and is no command", name)
 		}
@@ -302,8 +302,8 @@ func TestOneConfigurationForAllCommands(t *testing.T) {
 	own := filepath.Join(d.home, ".config", "changetrail", "changetrail.yaml")
 	dir := d.tree("namespace: folder\nqueries: theirs.yaml\nsigning_key_file: /etc/passwd\n")
 	t.Chdir(dir)
-	for name, who := range sides {
-		if who == nobodys {
+	for name, who := range audiences {
+		if who == nobody {
 			continue
 		}
 		for _, named := range []bool{false, true} {
@@ -387,7 +387,7 @@ func TestHooksOfGitStayInTheirRepository(t *testing.T) {
 	outside, dir := t.TempDir(), t.TempDir()
 	t.Chdir(dir)
 	for _, args := range [][]string{{"init", "-q"}, {"config", "core.hooksPath", outside}} {
-		if out, err := gitSays(t.Context(), dir, args...); err != nil {
+		if out, err := gitOutput(t.Context(), dir, args...); err != nil {
 			t.Fatal(out, err)
 		}
 	}
@@ -397,7 +397,7 @@ func TestHooksOfGitStayInTheirRepository(t *testing.T) {
 	if entries, err := os.ReadDir(outside); err != nil || len(entries) > 0 {
 		t.Errorf("%v %v", entries, err)
 	}
-	if _, err := gitSays(t.Context(), dir, "config", "core.hooksPath", ".husky/_"); err != nil {
+	if _, err := gitOutput(t.Context(), dir, "config", "core.hooksPath", ".husky/_"); err != nil {
 		t.Fatal(err)
 	}
 	if out, said, code := d.run(dir, "", "hook", "install", "git"); code != 0 || !strings.Contains(out, filepath.Join(".husky", "_", "commit-msg")) {

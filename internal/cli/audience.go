@@ -6,23 +6,23 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// A side says who runs a command. All commands read the same configuration: the file that is
+// An audience says who runs a command. All commands read the same configuration: the file that is
 // named, or the user's own. None reads the file of the working folder, which somebody else may
 // have written.
-type side int
+type audience int
 
 const (
 	// A person, or an agent that works for one, runs the command in a work tree. Secrets are
 	// sent only to the address with which they were configured.
-	persons side = iota
+	persons audience = iota
 	// The operator of changetrail runs the command. It prints which file it reads.
 	operators
 	// The command reads no configuration.
-	nobodys
+	nobody
 )
 
-// sides lists every command, without the name of the program.
-var sides = map[string]side{
+// audiences lists every command, without the name of the program.
+var audiences = map[string]audience{
 	"up": operators, "demo": operators, "web": operators, "gateway": operators, "enrich": operators, "sink": operators,
 	"setup": operators, "letters": operators, "export": operators, "import": operators, "config": operators, "redact again": operators,
 
@@ -31,11 +31,11 @@ var sides = map[string]side{
 	"mcp": persons, "show": persons, "query": persons, "replay": persons, "doctor": persons, "controls": persons,
 	"policy test": persons, "policy explain": persons, "policy diff": persons, "policy history": persons,
 
-	"attach": nobodys, "hook": nobodys, "version": nobodys, "hook install": nobodys, "policy": nobodys, "gateway token": nobodys, "gateway key": nobodys, "gateway init": nobodys, "redact": nobodys,
+	"attach": nobody, "hook": nobody, "version": nobody, "hook install": nobody, "policy": nobody, "gateway token": nobody, "gateway key": nobody, "gateway init": nobody, "redact": nobody,
 }
 
-// sideOf returns the side of a command: the careful one if it is not listed.
-func sideOf(cmd *cobra.Command) side {
+// audienceOf returns the audience of a command: the careful one if it is not listed.
+func audienceOf(cmd *cobra.Command) audience {
 	_, name, _ := strings.Cut(cmd.CommandPath(), " ")
-	return sides[name]
+	return audiences[name]
 }

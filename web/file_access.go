@@ -22,9 +22,9 @@ const maxSearched = 100
 
 var errEnough = errors.New("enough")
 
-// Rests reports whether a change that who may read rests on a file, as stated by a platform or
-// by a person other than who.
-func Rests(ctx context.Context, x Index, digest string, who identity.Principal) (bool, error) {
+// MayReadFile reports whether a change that who may read rests on a file, as stated by a platform
+// or by a person other than who.
+func MayReadFile(ctx context.Context, x Index, digest string, who identity.Principal) (bool, error) {
 	if !digests.Is(digest) {
 		return false, nil
 	}
@@ -56,7 +56,7 @@ func Rests(ctx context.Context, x Index, digest string, who identity.Principal) 
 		if err != nil {
 			return false, err
 		}
-		if slices.ContainsFunc(story.Events, func(e replay.Event) bool { return slices.Contains(e.Files, digest) && othersSay(e, who) }) {
+		if slices.ContainsFunc(story.Events, func(e replay.Event) bool { return slices.Contains(e.Files, digest) && isIndependent(e, who) }) {
 			return true, nil
 		}
 	}
@@ -72,9 +72,9 @@ func naming(digest string) (query.Node, error) {
 	return query.Parse(anyOf(query.Quote(digest), namesFile), fields, time.Now())
 }
 
-// othersSay reports whether an event comes from someone else who saw what it states: a claim
+// isIndependent reports whether an event comes from someone else who saw what it states: a claim
 // could name any file, and so could an agent in its own decision.
-func othersSay(e replay.Event, who identity.Principal) bool {
+func isIndependent(e replay.Event, who identity.Principal) bool {
 	if e.Witness != record.Observed && e.Witness != record.Human {
 		return false
 	}

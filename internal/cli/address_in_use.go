@@ -15,8 +15,9 @@ import (
 // A wanted address is an address to listen at.
 type wanted struct{ key, flag, address string }
 
-// taken explains why listening at an address failed, who uses it, and how to choose another one.
-func (s *Settings) taken(ctx context.Context, w wanted, err error) error {
+// addressInUse explains why listening at an address failed, who uses it, and how to choose another
+// one.
+func (s *Settings) addressInUse(ctx context.Context, w wanted, err error) error {
 	change := fmt.Sprintf("choose another address with %s, for example %s, or with %s in the configuration", w.flag, example(w.address), w.key)
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%s: %w; %s", w.key, err, change)
@@ -27,7 +28,7 @@ func (s *Settings) taken(ctx context.Context, w wanted, err error) error {
 // holder returns who listens at an address, if that is known.
 func (s *Settings) holder(ctx context.Context, address string) string {
 	for _, i := range instances.Known(s.state) {
-		if i.Holds(address) && i.Running(ctx) {
+		if i.ListensAt(address) && i.Running(ctx) {
 			return " by " + i.String()
 		}
 	}
@@ -59,7 +60,7 @@ func (s *Settings) notStarted(ctx context.Context, err error) error {
 	case errors.Is(err, embedded.ErrInUse):
 		return fmt.Errorf("%s is in use by %s; stop it, or choose another folder with --data", s.Local.Data, instances.In(s.Local.Data))
 	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EACCES) && strings.Contains(err.Error(), "listen"):
-		return s.taken(ctx, wanted{"local.broker", "--broker", s.Local.Broker}, err)
+		return s.addressInUse(ctx, wanted{"local.broker", "--broker", s.Local.Broker}, err)
 	}
 	return err
 }
