@@ -35,7 +35,7 @@ func TestEveryCommandHasASide(t *testing.T) {
 	walk(newRoot(nil))
 	for name := range audiences {
 		if !there[name] {
-			t.Errorf("%s has a side and is no command", name)
+			t.Errorf("%s has an audience and is no command", name)
 		}
 	}
 }
