@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/changetrail/changetrail/internal/generated"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -24,29 +25,10 @@ type property struct {
 	Items       *property           `json:"items"`
 }
 
-// TestTheTablesOfEvents holds the tables in docs/events.md against the schemas.
+// TestTheTablesOfEvents compares the tables in docs/events.md with the schemas.
 func TestTheTablesOfEvents(t *testing.T) {
-	const begin, end = "<!-- fields: written by go test ./schemas -update -->\n", "<!-- end of fields -->\n"
-	file := filepath.Join("..", "docs", "events.md")
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	head, rest, found := strings.Cut(string(text), begin)
-	_, tail, ended := strings.Cut(rest, end)
-	if !found || !ended {
-		t.Fatalf("%s has no place for the tables of fields", file)
-	}
-	want := head + begin + tables(t) + end + tail
-	if want == string(text) {
-		return
-	}
-	if !*update {
-		t.Fatal("docs/events.md has not the fields of the schemas; go test ./schemas -update writes them")
-	}
-	if err := os.WriteFile(file, []byte(want), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	file := generated.File{Path: filepath.Join("..", "docs", "events.md"), Part: "fields", Command: "go test ./schemas -update"}
+	file.Check(t, []byte(tables(t)), *update)
 }
 
 // tables has one table for each type of event.

@@ -12,6 +12,7 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/changetrail/changetrail/internal/gittest"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
 )
@@ -99,7 +100,7 @@ func TestWhoCommitsIsToldByTheEnvironment(t *testing.T) {
 
 func TestAHookOfGitThatIsThereIsCalledFirst(t *testing.T) {
 	dir := t.TempDir()
-	git(t, dir, "init", "-q")
+	gittest.Run(t, dir, "init", "-q")
 	hooks := filepath.Join(dir, ".git", "hooks")
 	former := filepath.Join(hooks, "commit-msg")
 	if err := os.MkdirAll(hooks, 0o700); err != nil {
@@ -113,7 +114,7 @@ func TestAHookOfGitThatIsThereIsCalledFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	git(t, dir, "commit", "-q", "--allow-empty", "-m", "a good one")
+	gittest.Run(t, dir, "commit", "-q", "--allow-empty", "-m", "a good one")
 	cmd := exec.Command("git", "-c", "user.name=a", "-c", "user.email=a@x", "commit", "-q", "--allow-empty", "-m", "another")
 	cmd.Dir = dir
 	if cmd.Run() == nil {

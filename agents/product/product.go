@@ -1,5 +1,5 @@
-// Package product names the products whose hooks and telemetry are read, and bounds what
-// is kept of one call of a tool.
+// Package product names the products whose hooks and telemetry are read, and bounds what is kept of
+// one call of a tool.
 package product
 
 import (
@@ -8,17 +8,16 @@ import (
 	"github.com/changetrail/changetrail/internal/digests"
 )
 
-// Products of which a hook and telemetry tell the same.
+// The products whose hook and whose telemetry report the same calls.
 const (
 	ClaudeCode = "claude-code"
 	Codex      = "codex"
 )
 
-// MaxContent is how much of the arguments or the result of one call is sent, in
-// bytes.
+// MaxContent is how many bytes of the arguments or of the result of one call are sent.
 const MaxContent = 256 << 10
 
-// Bounded is content that is not too large to be sent; else what it was, in JSON.
+// Bounded returns v if it is not too large to be sent, and otherwise its size and its digest in JSON.
 func Bounded(v []byte) []byte {
 	if len(v) <= MaxContent {
 		return v

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"maps"
@@ -11,40 +10,22 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/changetrail/changetrail/internal/capture"
 	"github.com/changetrail/changetrail/record"
 )
-
-// A screen is what a command prints while it runs.
-type screen struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (s *screen) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.Write(b)
-}
-
-func (s *screen) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.String()
-}
 
 // upWithTokens starts changetrail up in a folder, and returns its address and the tokens that it
 // prints.
 func upWithTokens(t *testing.T, environ []string, args ...string) (page string, tokens map[string]string) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
-	var out screen
+	var out capture.Output
 	ended := make(chan int, 1)
 	go func() {
 		ended <- Run(ctx, append([]string{"up", "--listen", "127.0.0.1:0", "--broker", "127.0.0.1:0"}, args...), strings.NewReader(""), &out, &out, environ)

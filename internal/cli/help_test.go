@@ -3,18 +3,19 @@ package cli
 import (
 	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/changetrail/changetrail/internal/generated"
 )
 
 var update = flag.Bool("update", false, "write docs/commands.md")
 
-// TestTheCommandsOfTheDocumentation holds docs/commands.md against the commands.
+// TestTheCommandsOfTheDocumentation compares docs/commands.md with the commands.
 func TestTheCommandsOfTheDocumentation(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("# Commands\n\nWritten by `go test ./internal/cli -run TestTheCommands -update`.\n\n")
@@ -31,17 +32,8 @@ func TestTheCommandsOfTheDocumentation(t *testing.T) {
 			describe(&b, cmd)
 		}
 	}
-	file := filepath.Join("..", "..", "docs", "commands.md")
-	text, err := os.ReadFile(file)
-	if err == nil && string(text) == b.String() {
-		return
-	}
-	if !*update {
-		t.Fatal("docs/commands.md is not what the commands say; go test ./internal/cli -run TestTheCommands -update writes it")
-	}
-	if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	file := generated.File{Path: filepath.Join("..", "..", "docs", "commands.md"), Command: "go test ./internal/cli -run TestTheCommands -update"}
+	file.Check(t, []byte(b.String()), *update)
 }
 
 func describe(b *strings.Builder, cmd *cobra.Command) {

@@ -15,10 +15,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/changetrail/changetrail/internal/capture"
 	"github.com/changetrail/changetrail/internal/config"
 	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/identity"
@@ -117,29 +117,11 @@ func TestEveryCommandThatListensKeepsTheRule(t *testing.T) {
 	}
 }
 
-// A lines is output that is read while it is written.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // startUp runs changetrail up until the test ends, and returns where its page is.
-func startUp(t *testing.T, args ...string) (page string, log *lines) {
+func startUp(t *testing.T, args ...string) (page string, log *capture.Output) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	out, log, ended := new(lines), new(lines), make(chan int, 1)
+	out, log, ended := new(capture.Output), new(capture.Output), make(chan int, 1)
 	args = append([]string{"up", "--data", filepath.Join(t.TempDir(), "data"), "--listen", "127.0.0.1:0", "--broker", "127.0.0.1:0", "--log-level", "info"}, args...)
 	go func() { ended <- Run(ctx, args, strings.NewReader(""), out, log, nil) }()
 	t.Cleanup(func() { cancel(); <-ended })

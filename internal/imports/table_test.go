@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/changetrail/changetrail/internal/generated"
 )
 
 var update = flag.Bool("update", false, "write the table of packages")
@@ -19,27 +21,8 @@ var update = flag.Bool("update", false, "write the table of packages")
 // TestThePackagesOfContributing compares the table in CONTRIBUTING.md with the layers and the
 // comments of the packages.
 func TestThePackagesOfContributing(t *testing.T) {
-	const begin, end = "<!-- packages: written by go test ./internal/imports -update -->\n", "<!-- end of packages -->\n"
-	file := filepath.Join("..", "..", "CONTRIBUTING.md")
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	head, rest, found := strings.Cut(string(text), begin)
-	_, tail, ended := strings.Cut(rest, end)
-	if !found || !ended {
-		t.Fatalf("%s has no place for the table of packages", file)
-	}
-	want := head + begin + table(t) + end + tail
-	if want == string(text) {
-		return
-	}
-	if !*update {
-		t.Fatalf("the table of packages does not match the package comments; go test ./internal/imports -update writes it")
-	}
-	if err := os.WriteFile(file, []byte(want), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	file := generated.File{Path: filepath.Join("..", "..", "CONTRIBUTING.md"), Part: "packages", Command: "go test ./internal/imports -update"}
+	file.Check(t, []byte(table(t)), *update)
 }
 
 // table returns the layers from the bottom up, each package with the first sentence of its comment.

@@ -7,30 +7,23 @@ import (
 	"go/format"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/changetrail/changetrail/internal/generated"
 )
 
 var update = flag.Bool("update", false, "write index.go")
 
-// TestTheIndex holds index.go against the rules.
+// TestTheIndex compares index.go with the rules.
 func TestTheIndex(t *testing.T) {
 	want, err := format.Source(indexOf(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := os.ReadFile("index.go"); err == nil && bytes.Equal(got, want) {
-		return
-	}
-	if !*update {
-		t.Fatal("index.go is not what the rules say; go test ./internal/secrets -run TestTheIndex -update writes it")
-	}
-	if err := os.WriteFile("index.go", want, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	generated.File{Path: "index.go", Command: "go test ./internal/secrets -run TestTheIndex -update"}.Check(t, want, *update)
 }
 
 // indexOf is the text of index.go.

@@ -3,7 +3,6 @@
 package embedded
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,13 +15,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/changetrail/changetrail/internal/capture"
 	"github.com/changetrail/changetrail/internal/demo"
 	"github.com/changetrail/changetrail/record"
 )
@@ -72,28 +71,10 @@ type process struct {
 	cmd    *exec.Cmd
 	page   string
 	broker string
-	out    *output
+	out    *capture.Output
 	ended  chan error
 	ready  time.Duration // from the start to the first page
 	reader string        // the token of one who reads all, where readers are asked
-}
-
-// output is what a process printed so far.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(b)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
 }
 
 func freeAddress() (string, error) {
@@ -118,7 +99,7 @@ func start(args ...string) (*process, error) {
 	if i := slices.Index(args, "--broker"); i >= 0 {
 		broker = args[i+1]
 	}
-	p := &process{page: "http://" + listen, broker: broker, out: new(output), ended: make(chan error, 1)}
+	p := &process{page: "http://" + listen, broker: broker, out: new(capture.Output), ended: make(chan error, 1)}
 	p.cmd = exec.Command(binary, append(args, "--listen", listen, "--broker", broker)...)
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = folder, p.out, p.out
 	began := time.Now()

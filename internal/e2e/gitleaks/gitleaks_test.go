@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"go/format"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +13,8 @@ import (
 
 	"github.com/spf13/viper"
 	"github.com/zricethezav/gitleaks/v8/config"
+
+	"github.com/changetrail/changetrail/internal/generated"
 )
 
 // rules is what package secrets reads.
@@ -71,14 +72,7 @@ func TestTheRulesAreThoseOfTheModule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *update {
-		if err := os.WriteFile(rules, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if have, err := os.ReadFile(rules); err != nil || !bytes.Equal(have, text) {
-		t.Error("gitleaks_rules.go is not what the module says; go -C internal/e2e test ./gitleaks -run TestTheRules -update writes it", err)
-	}
+	generated.File{Path: rules, Command: "go -C internal/e2e test ./gitleaks -run TestTheRules -update"}.Check(t, text, *update)
 }
 
 // source is the rules as a file of Go, without what is zero.

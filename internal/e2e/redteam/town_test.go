@@ -16,13 +16,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/changetrail/changetrail/internal/capture"
 	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/record"
 )
@@ -60,7 +60,7 @@ type town struct {
 	binary, dir  string
 	page, broker string
 	cmd          *exec.Cmd
-	out          *lines
+	out          *capture.Output
 	ended        chan error
 	tokens       map[string]string // by the name of the credential
 	client       *http.Client      // of everybody but the adversary
@@ -68,29 +68,11 @@ type town struct {
 	secret       []byte            // a report of acme/payments
 }
 
-// lines are what a process prints.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // newTown builds changetrail and starts it with credentials, keys, a policy and webhooks.
 func newTown(t *testing.T) *town {
 	t.Helper()
 	dir := t.TempDir()
-	c := &town{binary: filepath.Join(dir, "changetrail"), dir: dir, out: new(lines), ended: make(chan error, 1), tokens: make(map[string]string), client: &http.Client{Timeout: 30 * time.Second, CheckRedirect: stay}}
+	c := &town{binary: filepath.Join(dir, "changetrail"), dir: dir, out: new(capture.Output), ended: make(chan error, 1), tokens: make(map[string]string), client: &http.Client{Timeout: 30 * time.Second, CheckRedirect: stay}}
 	if out, err := exec.CommandContext(t.Context(), "go", "-C", "../../..", "build", "-o", c.binary, "./cmd/changetrail").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
