@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
-	"go.opentelemetry.io/otel/metric/noop"
-	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/enricher"
@@ -51,7 +49,7 @@ func startWith(t *testing.T, dir string, policies ...string) {
 		wg.Go(func() {
 			_ = enricher.Run(ctx, enricher.Config{
 				Kafka: kafka, Topics: topics, Namespace: "default", StateDir: t.TempDir(), Policy: p, Controls: new(controls.Matrix),
-				Log: slog.New(slog.DiscardHandler), Meter: noop.NewMeterProvider(), Tracer: tracenoop.NewTracerProvider(),
+				Log: slog.New(slog.DiscardHandler),
 			})
 		})
 		for until := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {

@@ -6,20 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"go.opentelemetry.io/otel/metric/noop"
-	tracenoop "go.opentelemetry.io/otel/trace/noop"
-
-	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/internal/config"
 	"github.com/changetrail/changetrail/internal/standalone"
-	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/stream"
 )
 
@@ -31,14 +25,8 @@ func dataWith(t *testing.T, text string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err1 := policy.Parse(nil)
-	m, err2 := controls.Parse(nil)
-	if err1 != nil || err2 != nil {
-		t.Fatal(err1, err2)
-	}
 	i, err := standalone.Start(t.Context(), standalone.Config{
-		Dir: dir, Listen: "127.0.0.1:0", Topics: s.topics(), Namespace: "default", Retention: time.Duration(s.Retention), Policy: p, Controls: m, Keys: keys,
-		Log: slog.New(slog.DiscardHandler), Meter: noop.NewMeterProvider(), Tracer: tracenoop.NewTracerProvider(),
+		Dir: dir, Listen: "127.0.0.1:0", Topics: s.topics(), Namespace: "default", Retention: time.Duration(s.Retention), Keys: keys,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -21,8 +21,6 @@ import (
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/go-json-experiment/json"
-	"go.opentelemetry.io/otel/metric/noop"
-	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/gateway"
@@ -206,7 +204,7 @@ func embeddedDemo(t *testing.T, n int) *standalone.Instance {
 	}
 	i, err := standalone.Start(context.WithoutCancel(t.Context()), standalone.Config{
 		Dir: t.TempDir(), Listen: "127.0.0.1:0", Topics: demoTopics, Namespace: "default", Retention: 400 * 24 * time.Hour, Policy: p, Controls: m, Keys: demoKey,
-		Log: slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelWarn})), Meter: noop.NewMeterProvider(), Tracer: tracenoop.NewTracerProvider(),
+		Log: slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
 		t.Fatal(err)

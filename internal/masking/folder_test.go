@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,13 +12,9 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
-	"go.opentelemetry.io/otel/metric/noop"
-	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
-	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/internal/archive"
 	"github.com/changetrail/changetrail/internal/standalone"
-	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
@@ -34,14 +29,8 @@ func start(t *testing.T, dir string) *standalone.Instance {
 	if err := Settle(dir); err != nil {
 		t.Fatal(err)
 	}
-	p, err1 := policy.Parse(nil)
-	m, err2 := controls.Parse(nil)
-	if err1 != nil || err2 != nil {
-		t.Fatal(err1, err2)
-	}
 	i, err := standalone.Start(t.Context(), standalone.Config{
-		Dir: dir, Listen: "127.0.0.1:0", Topics: topics, Namespace: "default", Retention: 400 * 24 * time.Hour, Policy: p, Controls: m, Keys: key,
-		Log: slog.New(slog.DiscardHandler), Meter: noop.NewMeterProvider(), Tracer: tracenoop.NewTracerProvider(),
+		Dir: dir, Listen: "127.0.0.1:0", Topics: topics, Namespace: "default", Retention: 400 * 24 * time.Hour, Keys: key,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -7,12 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"go.opentelemetry.io/otel/metric/noop"
-	tracenoop "go.opentelemetry.io/otel/trace/noop"
-
-	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/internal/standalone"
-	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
 )
@@ -20,17 +15,9 @@ import (
 // TestLargeUpdatesStopNobody sends updates of 317 KB each, which together exceed the size of a
 // message, and then opens another pull request of the same repository.
 func TestLargeUpdatesStopNobody(t *testing.T) {
-	p, err := policy.Parse(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := controls.Parse(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	i, err := standalone.Start(t.Context(), standalone.Config{
-		Dir: t.TempDir(), Listen: "127.0.0.1:0", Topics: topics, Namespace: "default", Retention: 400 * 24 * time.Hour, Policy: p, Controls: c,
-		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})), Meter: noop.NewMeterProvider(), Tracer: tracenoop.NewTracerProvider(),
+		Dir: t.TempDir(), Listen: "127.0.0.1:0", Topics: topics, Namespace: "default", Retention: 400 * 24 * time.Hour,
+		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
 		t.Fatal(err)

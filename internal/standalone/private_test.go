@@ -11,12 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"go.opentelemetry.io/otel/metric/noop"
-	tracenoop "go.opentelemetry.io/otel/trace/noop"
-
-	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/internal/standalone"
-	"github.com/changetrail/changetrail/policy"
 )
 
 // TestAFolderThatOthersCanReadIsKeptFromThem: a folder that a former version or a person created.
@@ -38,15 +33,10 @@ func TestAFolderThatOthersCanReadIsKeptFromThem(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		p, err1 := policy.Parse(nil)
-		c, err2 := controls.Parse(nil)
-		if err := errors.Join(err1, err2); err != nil {
-			t.Fatal(err)
-		}
 		var log bytes.Buffer
 		i, err := standalone.Start(t.Context(), standalone.Config{
-			Dir: dir, Listen: "127.0.0.1:0", Topics: topics, Namespace: "default", Retention: 24 * time.Hour, Policy: p, Controls: c,
-			Log: slog.New(slog.NewTextHandler(&log, nil)), Meter: noop.NewMeterProvider(), Tracer: tracenoop.NewTracerProvider(),
+			Dir: dir, Listen: "127.0.0.1:0", Topics: topics, Namespace: "default", Retention: 24 * time.Hour,
+			Log: slog.New(slog.NewTextHandler(&log, nil)),
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -48,15 +48,30 @@ type Config struct {
 	Topics    stream.Topics
 	Namespace string
 	Retention time.Duration
-	Policy    *policy.Policy
-	Controls  *controls.Matrix
+	Policy    *policy.Policy   // nil means no policy
+	Controls  *controls.Matrix // nil means none
 	Keys      signing.Keys     // of the gateway next to it
 	Trust     []settings.Trust // which unsigned events are believed
 	Memory    int64            // limit of the memory for events in the enricher, in bytes
 
-	Log    *slog.Logger
-	Meter  metric.MeterProvider
-	Tracer trace.TracerProvider
+	Log    *slog.Logger         // nil means no log
+	Meter  metric.MeterProvider // nil means no metrics
+	Tracer trace.TracerProvider // nil means no traces
+}
+
+// withDefaults returns c with what Start needs and c does not have.
+func (c Config) withDefaults() (Config, error) {
+	var err1, err2 error
+	if c.Policy == nil {
+		c.Policy, err1 = policy.Parse(nil)
+	}
+	if c.Controls == nil {
+		c.Controls, err2 = controls.Parse(nil)
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c, errors.Join(err1, err2)
 }
 
 // Partitions of each topic: as many as one process can use.
@@ -108,6 +123,9 @@ func Start(ctx context.Context, c Config) (_ *Instance, err error) {
 			i.close()
 		}
 	}()
+	if c, err = c.withDefaults(); err != nil {
+		return nil, err
+	}
 	if err := private(c.Dir, c.Log); err != nil {
 		return nil, err
 	}

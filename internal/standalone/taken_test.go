@@ -10,9 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"go.opentelemetry.io/otel/metric/noop"
-	tracenoop "go.opentelemetry.io/otel/trace/noop"
-
 	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/internal/corpus"
 	"github.com/changetrail/changetrail/internal/demo"
@@ -33,7 +30,6 @@ func TestWhatTheGatewayTakesIsIndexed(t *testing.T) {
 	}
 	i, err := standalone.Start(t.Context(), standalone.Config{
 		Dir: t.TempDir(), Listen: "127.0.0.1:0", Topics: topics, Namespace: "default", Retention: 400 * 24 * time.Hour, Policy: asked, Controls: matrix, Keys: standaloneKeys,
-		Log: slog.New(slog.DiscardHandler), Meter: noop.NewMeterProvider(), Tracer: tracenoop.NewTracerProvider(),
 	})
 	if err != nil {
 		t.Fatal(err)

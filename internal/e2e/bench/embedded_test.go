@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -16,8 +15,6 @@ import (
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
-	"go.opentelemetry.io/otel/metric/noop"
-	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/changetrail/changetrail/internal/demo"
 	"github.com/changetrail/changetrail/internal/standalone"
@@ -123,7 +120,6 @@ func demoRecords(t *testing.T) (docs []sinks.Document) {
 	topics := stream.Topics{Prefix: "changetrail"}
 	i, err := standalone.Start(context.WithoutCancel(t.Context()), standalone.Config{
 		Dir: t.TempDir(), Listen: "127.0.0.1:0", Topics: topics, Namespace: "default", Retention: 400 * 24 * time.Hour, Policy: p, Controls: m,
-		Log: slog.New(slog.DiscardHandler), Meter: noop.NewMeterProvider(), Tracer: tracenoop.NewTracerProvider(),
 	})
 	if err != nil {
 		t.Fatal(err)
