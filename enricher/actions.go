@@ -38,7 +38,7 @@ func (p *projection) admitOwnAction(from arrival, e record.Event) (admission, er
 		return fresh, err
 	}
 	if a := compared(known, e); a != fresh {
-		return a, p.settleIdentity(from, k, known, a, e) // a fact of another type has the same identity
+		return a, p.settleIdentity(from, entry{k, known}, a, e) // a fact of another type has the same identity
 	}
 	return p.count(from, c, e)
 }

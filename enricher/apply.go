@@ -58,10 +58,10 @@ func (e *Enricher) Apply(ctx context.Context, batch []*stream.Record) ([]*stream
 func (e *Enricher) admit(ctx context.Context, batch []*stream.Record) (admitted []*decodedEvent, sent []*stream.Record, err error) {
 	e.decoded = decodedOf(batch, e.decoded)
 	admitted = make([]*decodedEvent, 0, len(batch))
-	reader := e.conf.reader()
+	from := source{e.conf.reader(), e.conf.Blobs}
 	e.memory.begin()
 	err = ahead(len(batch), func(i int) error {
-		return e.memory.decode(ctx, &e.decoded[i], reader, e.conf.Blobs, len(batch))
+		return e.memory.decode(ctx, &e.decoded[i], from, len(batch))
 	}, func(i int) error {
 		d := &e.decoded[i]
 		if e.conf.Resend {

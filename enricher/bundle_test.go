@@ -213,7 +213,8 @@ func TestARebuiltStateRestores(t *testing.T) {
 		log := slices.Clone(former.state)
 		o := &outbox{write: func(recs []*stream.Record) error { log = append(log, recs...); return nil }}
 		for p := range int32(millPartitions) {
-			if err := b.sendState(p, restored(t, former.state), fresh.store, true, o); err != nil {
+			r := replacement{rebuild: b, partition: p, former: restored(t, former.state), state: &projection{store: fresh.store}, whole: true, out: o}
+			if err := r.sendState(); err != nil {
 				t.Fatal(err)
 			}
 		}

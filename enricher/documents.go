@@ -24,7 +24,7 @@ func (e *Enricher) documents(admitted []*decodedEvent, folded map[record.ChangeI
 		}
 		value, id := e.document(d, folded[d.event.Change], repositories)
 		m.Value = value
-		m.Headers = appendHeaders(headers[i*documentHeaders:i*documentHeaders:(i+1)*documentHeaders], index, id, d.event.Time, d.trace())
+		m.Headers = documentHead{index, id, d.event.Time, d.trace()}.appendTo(headers[i*documentHeaders : i*documentHeaders : (i+1)*documentHeaders])
 		stream.SignDocument(e.conf.DocumentKeys, m)
 		out[i] = m
 		return nil

@@ -336,7 +336,7 @@ func (f *formerState) change(id record.ChangeID, value []byte) error {
 		if i < len(s.Told) {
 			told = s.Told[i]
 		}
-		if err := f.counted(c.name, string(s.Counted[16*i:16*i+8]), told, arrived, s.Counted[16*i+8:16*i+16]); err != nil {
+		if err := f.counted(keyOf(f.partition, kindCounted, c.name, string(s.Counted[16*i:16*i+8])), told, arrived, s.Counted[16*i+8:16*i+16]); err != nil {
 			return err
 		}
 	}
@@ -344,9 +344,8 @@ func (f *formerState) change(id record.ChangeID, value []byte) error {
 	return bad
 }
 
-// counted marks an action as counted.
-func (f *formerState) counted(change name, action string, told byte, arrived time.Time, content []byte) error {
-	k := keyOf(f.partition, kindCounted, change, action)
+// counted marks the action at k as counted, with the outcomes that its reports stated.
+func (f *formerState) counted(k key, outcomes byte, arrived time.Time, content []byte) error {
 	known, err := f.tx.get(k)
 	if err != nil {
 		return err
@@ -354,7 +353,7 @@ func (f *formerState) counted(change name, action string, told byte, arrived tim
 	if known == nil {
 		known = newCounted(arrived)
 	}
-	known[0] |= told
+	known[0] |= outcomes
 	if len(content) > 0 {
 		known[countedOwn]++
 	}
@@ -391,7 +390,7 @@ func (f *formerState) identity(rest string, value []byte) error {
 	repo, account, _ := strings.Cut(rest, "\x00")
 	if action, change, ok := strings.Cut(account, "\x00told\x00"); ok && len(content) == 1 {
 		sum := sha256.Sum256([]byte(action))
-		return f.counted(nameOf(change), string(sum[:8]), content[0], arrived, nil)
+		return f.counted(keyOf(f.partition, kindCounted, nameOf(change), string(sum[:8])), content[0], arrived, nil)
 	}
 	if len(content) == 16 {
 		f.tx.put(formerKey(f.partition, record.Repository(repo), account), append(seconds(arrived), content...))

@@ -32,16 +32,22 @@ func newMemory(size int64) *memory {
 	return &memory{work: budget.New(size, waitForOthers), size: size}
 }
 
+// A source is what events are read with.
+type source struct {
+	reader ingest.Reader
+	store  Blobs // nil if none is set
+}
+
 // begin starts a batch with nothing in use.
 func (m *memory) begin() { m.held.Store(0) }
 
 // decode reads an event of a batch of n. If no memory becomes free, because other partly read
 // events wait for it too, the event is read alone. The error is [stream.ErrTooMuch] if the events
 // of the batch use too much.
-func (m *memory) decode(ctx context.Context, d *decodedEvent, r ingest.Reader, store Blobs, n int) error {
+func (m *memory) decode(ctx context.Context, d *decodedEvent, from source, n int) error {
 	first := budget.Weight(d.record.Value)
 	for {
-		err := m.try(ctx, d, r, store, first)
+		err := m.try(ctx, d, from, first)
 		if err == nil || !errors.Is(err, budget.ErrFull) || ctx.Err() != nil {
 			if err == nil && m.held.Add(int64(weightOf(d.event))) > m.size && n > 1 {
 				return stream.ErrTooMuch
@@ -54,17 +60,17 @@ func (m *memory) decode(ctx context.Context, d *decodedEvent, r ingest.Reader, s
 }
 
 // try reads an event with a share of the memory. It reserves the first bytes at once.
-func (m *memory) try(ctx context.Context, d *decodedEvent, r ingest.Reader, store Blobs, first int64) error {
+func (m *memory) try(ctx context.Context, d *decodedEvent, from source, first int64) error {
 	share := m.work.Share(ctx)
 	defer share.Release()
 	if err := share.Grow(min(first, m.size)); err != nil {
 		return err
 	}
-	r.Reserve = share.Grow
-	if store != nil {
-		store = counted{ingest.Counted{Blobs: store, Share: share}, store}
+	from.reader.Reserve = share.Grow
+	if from.store != nil {
+		from.store = counted{ingest.Counted{Blobs: from.store, Share: share}, from.store}
 	}
-	err := d.decode(ctx, r, store)
+	err := d.decode(ctx, from.reader, from.store)
 	if d.env.DataRef != "" && len(d.env.Data) > schemas.ClaimCheckSize {
 		d.env.Data = nil // it has been read, and no document contains it
 	}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/evidence"
-	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
@@ -63,7 +62,7 @@ func TestWhatIsUnpackedAtATimeIsBounded(t *testing.T) {
 			r := scanOf(t, i, size)
 			wg.Go(func() {
 				d := decodedEvent{record: r}
-				if err := m.decode(t.Context(), &d, ingest.Reader{}, b, 8); err != nil || d.refusal != nil {
+				if err := m.decode(t.Context(), &d, source{store: b}, 8); err != nil || d.refusal != nil {
 					t.Errorf("with %d bytes: %v %v", c.memory, err, d.refusal)
 				}
 			})
@@ -91,7 +90,7 @@ func TestABatchIsNoMoreThanThereIsMemoryFor(t *testing.T) {
 		m.begin()
 		for i := range n {
 			d := decodedEvent{record: scanOf(t, i, 10)}
-			if err := m.decode(t.Context(), &d, ingest.Reader{}, store, n); err != nil || d.refusal != nil {
+			if err := m.decode(t.Context(), &d, source{store: store}, n); err != nil || d.refusal != nil {
 				return i, errors.Join(err, d.refusal)
 			}
 		}
@@ -122,7 +121,7 @@ func TestDataThatWereFetchedAreLetGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := decodedEvent{record: &stream.Record{Timestamp: time.Now(), Value: []byte(`{"specversion":"1.0","id":"1","source":"/ci","type":"` + record.TypeScanCompleted + `","subject":"acme/payments#1","dataref":"` + ref + `"}`)}}
-	if err := newMemory(0).decode(t.Context(), &d, ingest.Reader{}, store, 1); err != nil || d.refusal != nil {
+	if err := newMemory(0).decode(t.Context(), &d, source{store: store}, 1); err != nil || d.refusal != nil {
 		t.Fatalf("%v %v", err, d.refusal)
 	}
 	if len(d.env.Data) > 0 || d.event.Fact.(*record.Scan).Tool.Name != "semgrep" {

@@ -3,7 +3,6 @@ package enricher
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -176,12 +175,12 @@ func (p *projection) putName(at nameAt, n *nameState) error {
 
 // seenHolding records that a code host states that a repository has a name. If only one repository
 // ever had it, the time of the statement decides nothing and is not stored.
-func (p *projection) seenHolding(at nameAt, n *nameState, b *nameHolder, said time.Time, offset int64) error {
-	if len(n.Holders) < 2 || said.UnixNano() <= b.Seen {
+func (p *projection) seenHolding(at nameAt, n *nameState, b *nameHolder, d *decodedEvent) error {
+	if len(n.Holders) < 2 || d.event.Time.UnixNano() <= b.Seen {
 		return nil
 	}
-	b.Seen = said.UnixNano()
-	n.settle(offset)
+	b.Seen = d.event.Time.UnixNano()
+	n.settle(d.record.Offset)
 	return p.putName(at, n)
 }
 

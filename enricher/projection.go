@@ -216,7 +216,7 @@ func (p *projection) identify(from arrival, fact key, e record.Event) (admission
 		}
 	}
 	a := compared(known, e)
-	return a, p.settleIdentity(from, fact, known, a, e)
+	return a, p.settleIdentity(from, entry{fact, known}, a, e)
 }
 
 // compared compares an event with the identity that was stored for it; known is nil if there is

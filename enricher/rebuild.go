@@ -174,7 +174,7 @@ func (b *rebuild) partition(ctx context.Context, p int32, until int64) error {
 			return err
 		}
 	}
-	return b.send(ctx, p, former, state, start == 0)
+	return (&replacement{rebuild: b, partition: p, former: former, state: state, whole: start == 0}).send(ctx)
 }
 
 // readFormer reads the current state from the changelog.
@@ -190,11 +190,11 @@ func (b *rebuild) readFormer(ctx context.Context, p int32, former *store) error 
 }
 
 func (b *rebuild) admit(ctx context.Context, p int32, state *projection, recs []*stream.Record) error {
-	reader := b.reader()
+	from := source{b.reader(), b.Blobs}
 	decoded := decodedOf(recs, nil)
 	b.memory.begin()
 	err := parallel(len(recs), func(i int) error {
-		return b.memory.decode(ctx, &decoded[i], reader, b.Blobs, len(recs))
+		return b.memory.decode(ctx, &decoded[i], from, len(recs))
 	})
 	if half := len(recs) / 2; errors.Is(err, stream.ErrTooMuch) {
 		if err := b.admit(ctx, p, state, recs[:half]); err != nil {
@@ -289,26 +289,38 @@ func (p *projection) ofHead(partition int32, x entry) (*changeState, error) {
 	return p.change(partition, head.id)
 }
 
-// send writes the fresh state over the former one, and the records whose content differs. If
-// whole, which says that all events were read, it deletes what is only in the former state.
-func (b *rebuild) send(ctx context.Context, p int32, former *store, state *projection, whole bool) error {
-	sent, err := b.lastSent(ctx, p)
-	if err != nil {
+// A replacement replaces the former state of one partition by the fresh one.
+type replacement struct {
+	*rebuild
+	partition int32
+	former    *store
+	state     *projection // the fresh one
+	whole     bool        // all events were read
+
+	before *projection // of the former state
+	sent   map[record.ChangeID]*record.Record
+	out    *outbox
+}
+
+// send writes the fresh state over the former one, and the records whose content differs. If all
+// events were read, it deletes what is only in the former state.
+func (b *replacement) send(ctx context.Context) (err error) {
+	p := b.partition
+	if b.sent, err = b.lastSent(ctx, p); err != nil {
 		return err
 	}
-	o := &outbox{write: func(recs []*stream.Record) error {
+	b.out = &outbox{write: func(recs []*stream.Record) error {
 		defer b.sealer.arena.reset()
 		return b.write(recs)
 	}}
-	before, err := newProjection(former)
-	if err != nil {
+	if b.before, err = newProjection(b.former); err != nil {
 		return err
 	}
-	for x, err := range state.store.each(prefixOf(p, kindHead), prefixOf(p, kindHead+1)) {
+	for x, err := range b.state.store.each(prefixOf(p, kindHead), prefixOf(p, kindHead+1)) {
 		if err != nil {
 			return err
 		}
-		err = guarded(func(int) error { return b.change(p, x, before, state, sent, o) }, 0)
+		err = guarded(func(int) error { return b.change(x) }, 0)
 		var bad *stream.BadRecord
 		if errors.As(err, &bad) {
 			b.Log.Error("a record cannot be made again and stays as it is", "partition", p, "reason", bad.Reason)
@@ -318,17 +330,18 @@ func (b *rebuild) send(ctx context.Context, p int32, former *store, state *proje
 			return err
 		}
 	}
-	if err := b.sendState(p, former, state.store, whole, o); err != nil {
+	if err := b.sendState(); err != nil {
 		return err
 	}
-	return o.flush()
+	return b.out.flush()
 }
 
-// sendState writes the entries that differ. If whole, which says that all events were read, it
-// deletes those that no event supports. A message of the changelog may contain several facts and
+// sendState writes the entries that differ. If all events were read, it deletes those that no event
+// supports. A message of the changelog may contain several facts and
 // refs: if one of them differs, all are written, each as a message of its own.
-func (b *rebuild) sendState(p int32, former, fresh *store, whole bool, o *outbox) error {
-	all, err := bundlesDiffer(p, former, fresh, whole)
+func (b *replacement) sendState() error {
+	p, former, fresh := b.partition, b.former, b.state.store
+	all, err := bundlesDiffer(p, former, fresh, b.whole)
 	if err != nil {
 		return err
 	}
@@ -344,15 +357,15 @@ func (b *rebuild) sendState(p int32, former, fresh *store, whole bool, o *outbox
 			return err
 		}
 		if !known || all && (x.key[4] == kindFact || x.key[4] == kindRef) {
-			if err := o.put(b.entry(x.key, slices.Clone(x.value))); err != nil {
+			if err := b.out.put(b.entry(x.key, slices.Clone(x.value))); err != nil {
 				return err
 			}
 		}
 	}
-	if !whole {
+	if !b.whole {
 		return nil
 	}
-	return b.deleteRest(p, former, fresh, o)
+	return b.deleteRest()
 }
 
 // bundlesDiffer reports whether entries that may be in bundles must be written or deleted.
@@ -386,20 +399,20 @@ func (s *store) beyond(other *store, p int32, kind byte) (bool, error) {
 }
 
 // deleteRest deletes the entries that no event supports.
-func (b *rebuild) deleteRest(p int32, former, fresh *store, o *outbox) error {
-	for x, err := range former.each(ownKey(p, ""), ownKey(p+1, "")) {
+func (b *replacement) deleteRest() error {
+	for x, err := range b.former.each(ownKey(b.partition, ""), ownKey(b.partition+1, "")) {
 		if err != nil {
 			return err
 		}
 		if !rebuilt(x) {
 			continue
 		}
-		have, err := fresh.get(x.key)
+		have, err := b.state.store.get(x.key)
 		if err != nil {
 			return err
 		}
 		if have == nil {
-			if err := o.put(b.entry(x.key, nil)); err != nil {
+			if err := b.out.put(b.entry(x.key, nil)); err != nil {
 				return err
 			}
 		}
@@ -432,35 +445,35 @@ func (b *rebuild) entry(k key, value []byte) *stream.Record {
 }
 
 // change folds one change again, and sends the record and its head if they differ.
-func (b *rebuild) change(p int32, x entry, before, state *projection, sent map[record.ChangeID]*record.Record, o *outbox) error {
-	c, err := state.ofHead(p, x)
+func (b *replacement) change(x entry) error {
+	c, err := b.state.ofHead(b.partition, x)
 	if err != nil {
 		return err
 	}
-	defer state.rollback() // nothing else is changed
-	old, err := before.change(p, c.id)
+	defer b.state.rollback() // nothing else is changed
+	old, err := b.before.change(b.partition, c.id)
 	if err != nil {
 		return err
 	}
-	defer before.rollback()
+	defer b.before.rollback()
 	if !old.firstSeen.IsZero() {
 		c.firstSeen, c.revision, c.digest, c.gaps = old.firstSeen, old.revision, old.digest, old.gaps
 	}
-	f, err := state.find(c)
+	f, err := b.state.find(c)
 	if err != nil {
 		return err
 	}
 	b.Records++
 	r := fold(c.id, f, b.rules, b.now)
 	var out []*stream.Record
-	if rec := b.sealer.revision(c, r, &touch{partition: p, newest: r.Timestamp}); rec != nil {
-		b.Changed = append(b.Changed, Difference{c.id, differences(sent[c.id], r)})
+	if rec := b.sealer.revision(c, r, &touch{partition: b.partition, newest: r.Timestamp}); rec != nil {
+		b.Changed = append(b.Changed, Difference{c.id, differences(b.sent[c.id], r)})
 		out = append(out, rec)
 	}
 	for _, x := range c.sentSince(old) {
 		out = append(out, b.entry(x.key, x.value))
 	}
-	return o.put(out...)
+	return b.out.put(out...)
 }
 
 // lastSent returns the newest revision of each record of a partition, reduced to what

@@ -53,7 +53,7 @@ func (e *Enricher) revision(c *changeState, r *record.Record, t *touch) *stream.
 		Topic: e.conf.Topics.Records(), Partition: t.partition, Key: []byte(id), Value: value,
 		Headers: make([]kgo.RecordHeader, 0, 6+len(c.gaps)+len(r.Trail.Gaps)),
 	}
-	out.Headers = appendHeaders(out.Headers, []byte(schemas.RecordIndex(e.conf.Namespace, c.firstSeen)), []byte(schemas.RecordID(id)), t.newest, t.trace)
+	out.Headers = documentHead{[]byte(schemas.RecordIndex(e.conf.Namespace, c.firstSeen)), []byte(schemas.RecordID(id)), t.newest, t.trace}.appendTo(out.Headers)
 	out.Headers = append(out.Headers, kgo.RecordHeader{Key: stream.HeaderVersion, Value: strconv.AppendInt(nil, c.revision, 10)})
 	var gaps []string
 	for f := range schemas.Findings(r, c.gaps) {
@@ -81,15 +81,22 @@ func (e *Enricher) finding(f *schemas.Finding) kgo.RecordHeader {
 // documentHeaders is the greatest number of headers of the message of an event.
 const documentHeaders = 5
 
-// appendHeaders appends the headers that every document has.
-func appendHeaders(h []kgo.RecordHeader, index, id []byte, at time.Time, traceparent []byte) []kgo.RecordHeader {
+// A documentHead is what the headers of a document say.
+type documentHead struct {
+	index, id   []byte
+	at          time.Time
+	traceparent []byte // nil if it is not traced
+}
+
+// appendTo appends the headers that every document has.
+func (d documentHead) appendTo(h []kgo.RecordHeader) []kgo.RecordHeader {
 	h = append(h,
-		kgo.RecordHeader{Key: stream.HeaderIndex, Value: index},
-		kgo.RecordHeader{Key: stream.HeaderID, Value: id},
-		kgo.RecordHeader{Key: stream.HeaderTime, Value: strconv.AppendInt(nil, at.UnixNano(), 10)},
+		kgo.RecordHeader{Key: stream.HeaderIndex, Value: d.index},
+		kgo.RecordHeader{Key: stream.HeaderID, Value: d.id},
+		kgo.RecordHeader{Key: stream.HeaderTime, Value: strconv.AppendInt(nil, d.at.UnixNano(), 10)},
 	)
-	if traceparent != nil {
-		h = append(h, kgo.RecordHeader{Key: stream.HeaderTrace, Value: traceparent})
+	if d.traceparent != nil {
+		h = append(h, kgo.RecordHeader{Key: stream.HeaderTrace, Value: d.traceparent})
 	}
 	return h
 }

@@ -10,9 +10,10 @@ import (
 // settleIdentity updates the fact that was added before when another event has its identity. If
 // the new event is the same and arrived earlier, the fact gets the earlier arrival. If it has
 // other content, the fact is marked as altered: its sender says two things under one identity.
-// The sums of the actions of a change keep neither.
-func (p *projection) settleIdentity(from arrival, fact key, known []byte, a admission, e record.Event) error {
-	earlier := a == repeat && e.Arrived.Unix() < arrivalOf(known).Unix()
+// The sums of the actions of a change keep neither. known is the identity, under the key of the fact.
+func (p *projection) settleIdentity(from arrival, known entry, a admission, e record.Event) error {
+	fact := known.key
+	earlier := a == repeat && e.Arrived.Unix() < arrivalOf(known.value).Unix()
 	if a == fresh || a == repeat && !earlier {
 		return nil
 	}

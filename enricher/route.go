@@ -102,7 +102,7 @@ func (e *Enricher) atName(d *decodedEvent) (out []*stream.Record, goes bool, err
 	}
 	b := n.of(d.event.RepositoryID)
 	if b != nil && b.Known {
-		if err := e.state.seenHolding(at, n, b, d.event.Time, d.record.Offset); err != nil {
+		if err := e.state.seenHolding(at, n, b, d); err != nil {
 			return nil, false, err
 		}
 	}

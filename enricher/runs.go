@@ -248,11 +248,19 @@ func (r *pendingRuns) actionMessages(t traceAt, p record.Performance, s storedSp
 
 // send returns env as a message to the home partition of key.
 func (r *pendingRuns) send(env schemas.Envelope, trusted bool, key, from string) *stream.Record {
-	return r.sendAs(env, trusted, key, from, "")
+	return r.sendAs(env, trusted, destination{key: key, from: from})
 }
 
-// sendAs is send with a route; "" means none.
-func (r *pendingRuns) sendAs(env schemas.Envelope, trusted bool, key, from, as string) *stream.Record {
+// A destination is where an event is sent on to.
+type destination struct {
+	key   string // its home partition is the one that gets the event
+	from  string // where the event was
+	route string // empty means none
+}
+
+// sendAs is send with a route.
+func (r *pendingRuns) sendAs(env schemas.Envelope, trusted bool, to destination) *stream.Record {
+	key := to.key
 	env.PartitionKey, env.AuthMAC = key, ""
 	if env.DataRef != "" { // the data are fetched again
 		env.Data = nil
@@ -264,16 +272,16 @@ func (r *pendingRuns) sendAs(env schemas.Envelope, trusted bool, key, from, as s
 	for name, value := range env.Attributes {
 		out.Headers = append(out.Headers, kgo.RecordHeader{Key: name, Value: []byte(value)})
 	}
-	stream.AddHeader(out, stream.HeaderRerouted, []byte(from))
-	if as != "" && r.keys.CanSign() {
-		stream.AddHeader(out, stream.HeaderRoute, schemas.Route(r.keys, env, as, key))
+	stream.AddHeader(out, stream.HeaderRerouted, []byte(to.from))
+	if to.route != "" && r.keys.CanSign() {
+		stream.AddHeader(out, stream.HeaderRoute, schemas.Route(r.keys, env, to.route, key))
 	}
 	return out
 }
 
 // sendTo is send for the key of a repository that names the run.
 func (r *pendingRuns) sendTo(env schemas.Envelope, key, from string) *stream.Record {
-	return r.sendAs(env, schemas.SenderOf(r.keys, env) != "", key, from, routeAt)
+	return r.sendAs(env, schemas.SenderOf(r.keys, env) != "", destination{key, from, routeAt})
 }
 
 // handleAction stores an action until a repository names its run, and sends it to the repositories
