@@ -77,7 +77,7 @@ func (a *app) attachScan() *cobra.Command {
 		Example: `  osv-scanner scan --format json . > osv.json || true` + "\n" + `  changetrail attach scan --change acme/payments#4829 --commit "$SHA" osv.json`,
 		Args:    atLeastOne("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.attachFiles(cmd, &f, args, "attach tests", func(_ string, file []byte) (record.Fact, string, error) {
+			return a.attachFiles(cmd, &f, args, reportKind{other: "attach tests", read: func(_ string, file []byte) (record.Fact, string, error) {
 				scan, result, err := evidence.Scan(file)
 				if err != nil {
 					return nil, "", err
@@ -91,7 +91,7 @@ func (a *app) attachScan() *cobra.Command {
 					said += "\nthe report does not name the tool that wrote it; name it with --tool NAME"
 				}
 				return scan, said + notUnderstood(result), nil
-			})
+			}})
 		},
 	}
 	cmd.Flags().StringVar(&f.tool, "tool", "", "name of the scanner, if the report does not name it")
@@ -108,7 +108,7 @@ func (a *app) attachTests() *cobra.Command {
 		Example: `  go test -json ./... > tests.json` + "\n" + `  changetrail attach tests --change acme/payments#4829 --commit "$SHA" --name unit tests.json`,
 		Args:    atLeastOne("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.attachFiles(cmd, &f, args, "attach scan", func(name string, file []byte) (record.Fact, string, error) {
+			return a.attachFiles(cmd, &f, args, reportKind{other: "attach scan", read: func(name string, file []byte) (record.Fact, string, error) {
 				v, result, err := evidence.Validation(file)
 				if err != nil {
 					return nil, "", err
@@ -119,7 +119,7 @@ func (a *app) attachTests() *cobra.Command {
 					v.Name += " (" + filepath.Base(name) + ")"
 				}
 				return v, fmt.Sprintf("%s: %s, %d passed, %d failed, %d skipped\ndigest %s", result.Format, result.Conclusion, result.Passed, result.Failed, result.Skipped, v.Report.Digest) + notUnderstood(result), nil
-			})
+			}})
 		},
 	}
 	cmd.Flags().StringVar(&f.name, "name", "", "name of the job (default: its name in CI, or tests)")
@@ -136,9 +136,15 @@ func notUnderstood(r evidence.Result) string {
 	return "\nnot understood: " + strings.Join(r.Partial, "; ")
 }
 
-// attachFiles sends all files, or none if one of them cannot be read. read turns a file into
-// a fact and describes it; other is the command for files of another kind.
-func (a *app) attachFiles(cmd *cobra.Command, f *about, names []string, other string, read func(name string, file []byte) (record.Fact, string, error)) error {
+// A reportKind is a kind of files that attach reads.
+type reportKind struct {
+	// read turns a file into a fact and describes it.
+	read  func(name string, file []byte) (record.Fact, string, error)
+	other string // the command for files of another kind
+}
+
+// attachFiles sends all files, or none if one of them cannot be read.
+func (a *app) attachFiles(cmd *cobra.Command, f *about, names []string, kind reportKind) error {
 	f.fill(ciJobOf(os.Getenv))
 	if err := f.check(); err != nil {
 		return err
@@ -152,9 +158,9 @@ func (a *app) attachFiles(cmd *cobra.Command, f *about, names []string, other st
 			errs = append(errs, err)
 			continue
 		}
-		fact, text, err := read(name, file)
+		fact, text, err := kind.read(name, file)
 		if errors.Is(err, evidence.ErrOtherKind) {
-			err = fmt.Errorf("%w; use %s", err, other)
+			err = fmt.Errorf("%w; use %s", err, kind.other)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", name, err))
@@ -273,5 +279,5 @@ func (a *app) send(cmd *cobra.Command, f about, events ...event.Event) error {
 			return err
 		}
 	}
-	return send(cmd, &s, producer.Binary, f.timeout, events)
+	return s.send(cmd, producer.Binary, f.timeout, events)
 }

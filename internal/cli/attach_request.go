@@ -28,14 +28,14 @@ agent's claim.`,
 			if len(args) > 1 && (asked.ID != "" || asked.URL != "") {
 				return usageError{errors.New("attach request: --id and --url name one request; give exactly one FILE with them")}
 			}
-			return a.attachFiles(cmd, &f, args, "", func(_ string, file []byte) (record.Fact, string, error) {
+			return a.attachFiles(cmd, &f, args, reportKind{read: func(_ string, file []byte) (record.Fact, string, error) {
 				if len(file) == 0 {
 					return nil, "", errors.New("the file is empty: it asks for nothing")
 				}
 				r := asked
 				r.Digest, r.Repository = digests.Of(file), f.repository
 				return &r, fmt.Sprintf("%s %s\ndigest %s", r.Kind, orNone(r.ID), r.Digest), nil
-			})
+			}})
 		},
 	}
 	cmd.Flags().StringVar(&asked.Kind, "kind", "", "ticket, issue, prompt, alert, incident, request or other")

@@ -27,7 +27,7 @@ func (a *app) controls() *cobra.Command {
 			}
 			_, m, err := s.policyAndControls()
 			if err != nil {
-				return usageError{err}
+				return err
 			}
 			resolved := m.Resolved()
 			if output == "json" {

@@ -239,7 +239,7 @@ func (c *checkup) kafka(ctx context.Context, s *Settings) {
 		{enricher.Group(s.topics()), "start changetrail enrich"},
 		{sinks.Group(s.topics(), s.Sink.Engine), "start changetrail sink --engine " + s.Sink.Engine},
 	} {
-		c.group(ctx, adm, "group "+group.name, group.name, group.start)
+		c.group(ctx, adm, consumers{"group " + group.name, group.name, group.start})
 	}
 	c.letters(ctx, conf, s.topics(), fmt.Sprintf("changetrail letters lists them; in the topic %s the header changetrail_reason gives the reason, and changetrail_detail says what to do", s.topics().DLQ()))
 }
@@ -285,9 +285,16 @@ func countLetters(ctx context.Context, kafka stream.Config, topics stream.Topics
 	return n, err
 }
 
-// group reports how far behind a consumer group is. name is what people call it.
-func (c *checkup) group(ctx context.Context, adm *stream.Admin, name, group, start string) {
-	lags, members, err := adm.Group(ctx, group)
+// consumers is a consumer group that is checked.
+type consumers struct {
+	name, group string // name is what people call it
+	start       string // what to do if it does not run
+}
+
+// group reports how far behind a consumer group is.
+func (c *checkup) group(ctx context.Context, adm *stream.Admin, g consumers) {
+	name, start := g.name, g.start
+	lags, members, err := adm.Group(ctx, g.group)
 	if err != nil {
 		c.fail(name, "check that the client may describe groups", err)
 		return

@@ -81,7 +81,7 @@ func (c *checkup) pipeline(ctx context.Context, s *Settings, kafka stream.Config
 	}
 	defer admin.Close()
 	for name, group := range map[string]string{"enricher": enricher.Group(s.topics()), "sink": sinks.Group(s.topics(), local.Name)} {
-		c.group(ctx, admin, name, group, "start the instance again")
+		c.group(ctx, admin, consumers{name, group, "start the instance again"})
 	}
 	c.letters(ctx, kafka, s.topics(), strings.TrimSpace(thisStart().command()+" letters")+" lists them and says what to do")
 }

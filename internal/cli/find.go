@@ -59,7 +59,7 @@ func (s *Settings) openStore(ctx context.Context) (*store, error) {
 		s.Sink.Engine = at.engine
 		engine, err := s.engine()
 		if err != nil {
-			return nil, usageError{err}
+			return nil, err
 		}
 		out := &store{Index: engine, name: at.engine, at: at, close: func() {}}
 		if files != nil {
@@ -138,11 +138,11 @@ func (s *Settings) savedQueries() ([]query.Saved, error) {
 	}
 	text, err := os.ReadFile(s.Queries)
 	if err != nil {
-		return nil, fmt.Errorf("queries: %w", err)
+		return nil, usageError{fmt.Errorf("queries: %w", err)}
 	}
 	own, err := query.ParseSaved(text)
 	if err != nil {
-		return nil, mistake.In(s.Queries, err)
+		return nil, usageError{mistake.In(s.Queries, err)}
 	}
 	for _, q := range own { // they may replace built-in ones
 		saved = slices.DeleteFunc(saved, func(o query.Saved) bool { return o.Name == q.Name })
@@ -170,16 +170,16 @@ Without --credentials everybody may read, and it listens on this machine only.`,
 			}
 			saved, err := s.savedQueries()
 			if err != nil {
-				return usageError{err}
+				return err
 			}
-			return service(cmd, &s, "web", func(context.Context) error { return nil }, func(ctx context.Context, log *slog.Logger, _ *telemetry.Providers) error {
+			return s.service(cmd, "web", func(context.Context) error { return nil }, func(ctx context.Context, log *slog.Logger, _ *telemetry.Providers) error {
 				known, err := s.credentials()
 				if err != nil {
-					return usageError{err}
+					return err
 				}
 				protection, err := s.gatewayTLS()
 				if err != nil {
-					return usageError{err}
+					return err
 				}
 				l, err := s.listen(ctx, s.gatewayAt("web.listen", s.Web.Listen, known, protection))
 				if err != nil {
@@ -197,7 +197,7 @@ Without --credentials everybody may read, and it listens on this machine only.`,
 					return err
 				}
 				fmt.Fprintf(cmd.OutOrStdout(), "%s://%s/\n", schemeOf(protection), l.Addr())
-				return serve(ctx, l, door.Guard(pages), protection, log)
+				return webServer{door.Guard(pages), protection, log}.serve(ctx, l)
 			})
 		},
 	}
@@ -245,7 +245,7 @@ it is; or Lucene's syntax as in Kibana (docs/query.md).`,
 			}
 			saved, err := s.savedQueries()
 			if err != nil {
-				return usageError{err}
+				return err
 			}
 			if len(args) == 0 {
 				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
@@ -272,10 +272,10 @@ it is; or Lucene's syntax as in Kibana (docs/query.md).`,
 			if output == "table" && !cmd.Flags().Changed("limit") {
 				limit = 50
 			}
-			if err := misnamed(cmd.Context(), x, args[0], where, saved); err != nil {
+			if err := x.misnamed(cmd.Context(), args[0], where, saved); err != nil {
 				return err
 			}
-			return printFound(cmd, x, where, output, chosen, limit)
+			return listing{where, output, chosen, limit}.print(cmd, x)
 		},
 	}
 	outputFlag(cmd, &output, "output format; json writes one record per line", "table", "json", "csv")
@@ -309,7 +309,7 @@ func parseQuery(text, since string, saved []query.Saved) (query.Node, error) {
 
 // misnamed returns an error if a text is close to the name of a saved query and finds nothing:
 // an empty table would look as if there was nothing.
-func misnamed(ctx context.Context, x *store, text string, where query.Node, saved []query.Saved) error {
+func (x *store) misnamed(ctx context.Context, text string, where query.Node, saved []query.Saved) error {
 	meant := query.Closest(text, saved)
 	if _, named := query.Find(saved, text); named || meant == "" {
 		return nil
@@ -323,33 +323,41 @@ func misnamed(ctx context.Context, x *store, text string, where query.Node, save
 
 var errEnough = errors.New("enough")
 
-// printFound writes the records one by one as they are found.
-func printFound(cmd *cobra.Command, x *store, where query.Node, output string, fields []string, limit int) error {
-	res, err := x.Search(cmd.Context(), query.Request{Where: where})
+// A listing says which records are printed, and how.
+type listing struct {
+	where  query.Node
+	output string   // table, csv or json
+	fields []string // columns of table and csv
+	limit  int      // 0 means all
+}
+
+// print writes the records one by one as they are found.
+func (l listing) print(cmd *cobra.Command, x *store) error {
+	res, err := x.Search(cmd.Context(), query.Request{Where: l.where})
 	if err != nil {
 		return err
 	}
 	out, n := cmd.OutOrStdout(), 0
-	write, flush := tableWriter(out, fields)
-	switch output {
+	write, flush := tableWriter(out, l.fields)
+	switch l.output {
 	case "csv":
 		w := csv.NewWriter(out)
-		write = func(d query.Doc) error { return w.Write(line(d, fields, query.EscapeFormula)) }
+		write = func(d query.Doc) error { return w.Write(line(d, l.fields, query.EscapeFormula)) }
 		flush = func() error { w.Flush(); return w.Error() }
-		if err := w.Write(fields); err != nil {
+		if err := w.Write(l.fields); err != nil {
 			return err
 		}
 	case "json":
 		flush = func() error { return nil }
 	}
-	err = x.All(cmd.Context(), where, func(h query.Hit) error {
-		if limit > 0 && n == limit {
+	err = x.All(cmd.Context(), l.where, func(h query.Hit) error {
+		if l.limit > 0 && n == l.limit {
 			return errEnough
 		}
-		if n++; n%1000 == 0 && output != "table" {
+		if n++; n%1000 == 0 && l.output != "table" {
 			overwrite(cmd.ErrOrStderr(), "\r%d of %d", n, res.Total)
 		}
-		if output == "json" {
+		if l.output == "json" {
 			_, err := fmt.Fprintf(out, "%s\n", h.Doc)
 			return err
 		}
@@ -359,7 +367,7 @@ func printFound(cmd *cobra.Command, x *store, where query.Node, output string, f
 		}
 		return write(d)
 	})
-	if n >= 1000 && output != "table" {
+	if n >= 1000 && l.output != "table" {
 		fmt.Fprintln(cmd.ErrOrStderr())
 	}
 	if err != nil && !errors.Is(err, errEnough) {
@@ -368,7 +376,7 @@ func printFound(cmd *cobra.Command, x *store, where query.Node, output string, f
 	if err := flush(); err != nil {
 		return err
 	}
-	if output == "table" {
+	if l.output == "table" {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%d of %d changes\n", n, res.Total)
 	}
 	return nil

@@ -67,11 +67,11 @@ nobody lets nobody in. To listen beyond this machine it also needs --cert and --
 func (s *Settings) runGateway(cmd *cobra.Command) error {
 	kafka, err := s.kafka()
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	transport, err := s.transport(producer.Binary)
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	conf, err := s.gatewayConfig(signing.Keys{})
 	if err != nil {
@@ -79,7 +79,7 @@ func (s *Settings) runGateway(cmd *cobra.Command) error {
 	}
 	protection, err := s.gatewayTLS()
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	at := s.gatewayAt("gateway.listen", s.Gateway.Listen, conf.Credentials, protection)
 	if err := at.may(); err != nil {
@@ -89,7 +89,7 @@ func (s *Settings) runGateway(cmd *cobra.Command) error {
 		_, err := stream.Partitions(ctx, kafka, s.topics())
 		return err
 	}
-	return service(cmd, s, "gateway", ready, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
+	return s.service(cmd, "gateway", ready, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
 		collectLess(400 << 20)
 		store, err := s.blobStore(ctx)
 		if err != nil {
@@ -124,7 +124,7 @@ func (s *Settings) runGateway(cmd *cobra.Command) error {
 		if err != nil {
 			return err
 		}
-		err = serve(ctx, l, door.Guard(gatewayRoutes(g, tools, ready)), protection, log)
+		err = webServer{door.Guard(gatewayRoutes(g, tools, ready)), protection, log}.serve(ctx, l)
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		return errors.Join(err, p.Close(grace))
@@ -200,11 +200,11 @@ func (s *Settings) recordKeys() (signing.Keys, error) {
 func (s *Settings) keysOf(name string) (signing.Keys, error) {
 	text, err := s.Secret(name)
 	if err != nil {
-		return signing.Keys{}, err
+		return signing.Keys{}, usageError{err}
 	}
 	keys, err := signing.Parse(text)
 	if err != nil {
-		return signing.Keys{}, fmt.Errorf("configuration: %s: %w", name, err)
+		return signing.Keys{}, usageError{fmt.Errorf("configuration: %s: %w", name, err)}
 	}
 	return keys, nil
 }

@@ -124,11 +124,11 @@ func (s *Settings) credentials() (*identity.Credentials, error) {
 	}
 	text, err := os.ReadFile(s.Gateway.Credentials)
 	if err != nil {
-		return nil, fmt.Errorf("gateway.credentials: %w", err)
+		return nil, usageError{fmt.Errorf("gateway.credentials: %w", err)}
 	}
 	c, err := identity.Parse(text)
 	if err != nil {
-		return nil, mistake.In(s.Gateway.Credentials, err)
+		return nil, usageError{mistake.In(s.Gateway.Credentials, err)}
 	}
 	return c, nil
 }
@@ -177,23 +177,23 @@ func (s *Settings) gatewayTLS() (*tls.Config, error) {
 	g := s.Gateway
 	if g.CertFile == "" && g.KeyFile == "" {
 		if g.ClientCAFile != "" {
-			return nil, errors.New("configuration: gateway.client_ca_file needs gateway.cert_file and gateway.key_file")
+			return nil, usageError{errors.New("configuration: gateway.client_ca_file needs gateway.cert_file and gateway.key_file")}
 		}
 		return nil, nil
 	}
 	pair, err := tls.LoadX509KeyPair(g.CertFile, g.KeyFile)
 	if err != nil {
-		return nil, fmt.Errorf("configuration: gateway.cert_file: %w", err)
+		return nil, usageError{fmt.Errorf("configuration: gateway.cert_file: %w", err)}
 	}
 	conf := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
 	if g.ClientCAFile != "" {
 		pem, err := os.ReadFile(g.ClientCAFile)
 		if err != nil {
-			return nil, fmt.Errorf("configuration: gateway.client_ca_file: %w", err)
+			return nil, usageError{fmt.Errorf("configuration: gateway.client_ca_file: %w", err)}
 		}
 		conf.ClientCAs, conf.ClientAuth = x509.NewCertPool(), tls.VerifyClientCertIfGiven
 		if !conf.ClientCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("configuration: gateway.client_ca_file %s contains no PEM certificate", g.ClientCAFile)
+			return nil, usageError{fmt.Errorf("configuration: gateway.client_ca_file %s contains no PEM certificate", g.ClientCAFile)}
 		}
 	}
 	return conf, nil

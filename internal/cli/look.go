@@ -134,7 +134,7 @@ func (s *Settings) engineThatAnswers(ctx context.Context) (place, error) {
 	defer cancel()
 	engine, err := s.engine()
 	if err != nil {
-		return place{}, usageError{err}
+		return place{}, err
 	}
 	if _, err := engine.Version(ctx); err != nil {
 		return place{}, fmt.Errorf("there is nothing to read: no data folder (%s or %s) is in this folder, no changetrail instance of yours runs, and no %s answers at %s. Start changetrail demo or changetrail up, or say where the records are with --store FOLDER, or --engine and --url",

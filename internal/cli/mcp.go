@@ -103,7 +103,7 @@ func (s *Settings) runMCP(cmd *cobra.Command, address, agent string) error {
 	mux := http.NewServeMux()
 	mux.Handle("/mcp", s.door(nil, nil, log).Guard(http.NewCrossOriginProtection().Handler(tools.Handler(who, int64(s.Gateway.MaxBody)))))
 	fmt.Fprintf(cmd.ErrOrStderr(), "http://%s/mcp\n", l.Addr())
-	return serve(cmd.Context(), l, mux, nil, log)
+	return webServer{handler: mux, log: log}.serve(cmd.Context(), l)
 }
 
 // stdout is not closed here.

@@ -40,7 +40,7 @@ func (a *app) readPolicy(cmd *cobra.Command) (*policy.Policy, error) {
 	}
 	p, _, err := s.policyAndControls()
 	if err != nil {
-		return nil, usageError{err}
+		return nil, err
 	}
 	for _, w := range p.Warnings() {
 		fmt.Fprintln(cmd.ErrOrStderr(), w)
@@ -119,14 +119,15 @@ func (a *app) policyExplain() *cobra.Command {
 				return err
 			}
 			switch {
-			case change != "" && (repository != "" || len(args) > 0):
-				return usageError{errors.New("policy explain: a recorded change has its own repository and paths: give --change, or --repository and paths")}
 			case change != "":
+				if err := describedTwice(cmd, args); err != nil {
+					return err
+				}
 				if r, err = a.recordedRequest(cmd, change); err != nil {
 					return err
 				}
 			case repository == "":
-				return misuse{errors.New("policy explain: name a recorded change with --change, or a repository with --repository HOST/PATH and the paths that change")}
+				return usageError{errors.New("policy explain: name a recorded change with --change, or a repository with --repository HOST/PATH and the paths that change")}
 			default:
 				if r.Repository, err = record.ParseRepository(repository); err != nil {
 					return usageError{fmt.Errorf("--repository: %w", err)}
@@ -176,6 +177,20 @@ func (a *app) policyExplain() *cobra.Command {
 	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml")
 	a.storeFlags(cmd)
 	return cmd
+}
+
+// describedTwice returns an error if the arguments describe a change beside the recorded one of
+// --change.
+func describedTwice(cmd *cobra.Command, paths []string) error {
+	for _, flag := range []string{"repository", "agent", "delegated-by", "kind", "environment", "dependency"} {
+		if cmd.Flags().Changed(flag) {
+			return usageError{fmt.Errorf("policy explain: the record of --change has its own %s: leave out --%s, or leave out --change and describe a change with --repository and paths", flag, flag)}
+		}
+	}
+	if len(paths) > 0 {
+		return usageError{fmt.Errorf("policy explain: the record of --change has its own paths: leave out %s, or leave out --change and describe a change with --repository and paths", strings.Join(paths, " "))}
+	}
+	return nil
 }
 
 // agentMeant returns a hint at the agent of the policy that was meant.

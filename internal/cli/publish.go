@@ -51,7 +51,7 @@ it differs when it is sent again.`,
 			if structured {
 				mode = producer.Structured
 			}
-			return send(cmd, &s, mode, timeout, events)
+			return s.send(cmd, mode, timeout, events)
 		},
 	}
 	cmd.Flags().BoolVar(&structured, "structured", false, "send in structured mode rather than binary")
@@ -175,7 +175,7 @@ func parseEvents(text []byte) ([]event.Event, error) {
 }
 
 // send publishes events with the producer of the settings.
-func send(cmd *cobra.Command, s *Settings, mode producer.Mode, timeout time.Duration, events []event.Event) error {
+func (s *Settings) send(cmd *cobra.Command, mode producer.Mode, timeout time.Duration, events []event.Event) error {
 	ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 	defer cancel()
 	t, err := telemetry.Start(ctx, "changetrail-cli", thisBuild().version)

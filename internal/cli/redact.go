@@ -158,7 +158,7 @@ func (r *redacting) inFolder(ctx context.Context, m *masking.Masker, keys signin
 func (r *redacting) inKafka(ctx context.Context, m *masking.Masker) error {
 	kafka, err := r.kafka()
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	partitions, store, err := r.ends(ctx, kafka)
 	if err != nil {

@@ -31,6 +31,14 @@ type usageError struct{ error }
 
 func (m usageError) Unwrap() error { return m.error }
 
+// misconfigured makes an error of a setting, or of a file that a setting names, a usageError.
+func misconfigured(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usageError{err}
+}
+
 // Run executes a command line and returns its exit code.
 func Run(ctx context.Context, args []string, in io.Reader, stdout, stderr io.Writer, environ []string) int {
 	out, errOut := terminal.NewWriter(stdout), terminal.NewWriter(stderr)
@@ -183,7 +191,7 @@ func (s *Settings) logger(w io.Writer) *slog.Logger {
 }
 
 // service runs a long-lived service with its telemetry.
-func service(cmd *cobra.Command, s *Settings, name string, ready func(context.Context) error, body func(context.Context, *slog.Logger, *telemetry.Providers) error) error {
+func (s *Settings) service(cmd *cobra.Command, name string, ready func(context.Context) error, body func(context.Context, *slog.Logger, *telemetry.Providers) error) error {
 	log := s.logger(cmd.ErrOrStderr())
 	if s.Telemetry.Listen != "" {
 		if err := s.metricsAt(); err != nil {

@@ -38,19 +38,19 @@ needs its own state folder.`,
 			}
 			kafka, err := s.kafka()
 			if err != nil {
-				return usageError{err}
+				return err
 			}
 			p, m, err := s.policyAndControls()
 			if err != nil {
-				return usageError{err}
+				return err
 			}
 			keys, err1 := s.signingKeys()
 			documents, err2 := s.recordKeys()
 			if err := errors.Join(err1, err2); err != nil {
-				return usageError{err}
+				return err
 			}
 			if rebuild {
-				return a.rebuild(cmd, &s, enricher.Config{
+				return s.rebuild(cmd, enricher.Config{
 					Kafka: kafka, Topics: s.topics(), Namespace: s.Namespace, StateDir: s.Enricher.StateDir, Policy: p, Controls: m, Keys: keys, DocumentKeys: documents, Trust: s.Trust.Unsigned, Memory: int64(s.Enricher.MaxMemory), Log: s.logger(cmd.ErrOrStderr()),
 				}, dryRun, output)
 			}
@@ -61,7 +61,7 @@ needs its own state folder.`,
 				_, err := stream.Partitions(ctx, kafka, s.topics())
 				return err
 			}
-			return service(cmd, &s, "enricher", ready, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
+			return s.service(cmd, "enricher", ready, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
 				collectLess(450 << 20)
 				warn(log, p)
 				log.Info("enricher starts", "brokers", kafka.Brokers, "state", s.Enricher.StateDir, "services", len(p.Services), "controls", len(m.Controls), "blobs", s.Blobs)
@@ -101,7 +101,7 @@ needs its own state folder.`,
 }
 
 // rebuild makes all records again and prints what changed.
-func (a *app) rebuild(cmd *cobra.Command, s *Settings, c enricher.Config, dryRun bool, output string) error {
+func (s *Settings) rebuild(cmd *cobra.Command, c enricher.Config, dryRun bool, output string) error {
 	store, err := s.blobStore(cmd.Context())
 	if err != nil {
 		return usageError{err}
@@ -153,21 +153,21 @@ engine needs sinks of its own.`,
 			}
 			kafka, err := s.kafka()
 			if err != nil {
-				return usageError{err}
+				return err
 			}
 			keys, err := s.recordKeys()
 			if err != nil {
-				return usageError{err}
+				return err
 			}
 			if s.Sink.Engine == settings.Lake {
 				return lakeSink(cmd, &s, kafka, keys)
 			}
 			engine, err := s.engine()
 			if err != nil {
-				return usageError{err}
+				return err
 			}
 			ready := func(ctx context.Context) error { return engine.Ready(ctx, s.Namespace) }
-			return service(cmd, &s, "sink-"+engine.Name(), ready, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
+			return s.service(cmd, "sink-"+engine.Name(), ready, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
 				limitMemory(160 << 20)
 				log.Info("sink starts", "brokers", kafka.Brokers, "engine", engine.Name(), "addresses", s.Sink.Addresses)
 				return sinks.Run(ctx, sinks.Config{

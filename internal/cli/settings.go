@@ -36,7 +36,7 @@ func (s *Settings) kafka() (stream.Config, error) {
 		Brokers: k.Brokers,
 		TLS:     stream.TLS{Enabled: k.TLS.Enabled, CAFile: k.TLS.CAFile, CertFile: k.TLS.CertFile, KeyFile: k.TLS.KeyFile},
 		SASL:    stream.SASL{Mechanism: k.SASL.Mechanism, User: k.SASL.User, Password: password},
-	}, err
+	}, misconfigured(err)
 }
 
 func (s *Settings) topics() stream.Topics { return stream.Topics{Prefix: s.Kafka.Prefix} }
@@ -54,7 +54,7 @@ func (s *Settings) engine() (*bulk.Server, error) {
 	password, err1 := s.Secret("sink.password")
 	key, err2 := s.Secret("sink.api_key")
 	if err := errors.Join(err1, err2); err != nil {
-		return nil, err
+		return nil, usageError{err}
 	}
 	connect := opensearch.New
 	switch s.Sink.Engine {
@@ -62,11 +62,11 @@ func (s *Settings) engine() (*bulk.Server, error) {
 	case schemas.Elasticsearch:
 		connect = elasticsearch.New
 	default:
-		return nil, fmt.Errorf("configuration: sink.engine %q is neither opensearch nor elasticsearch", s.Sink.Engine)
+		return nil, usageError{fmt.Errorf("configuration: sink.engine %q is neither opensearch nor elasticsearch", s.Sink.Engine)}
 	}
 	server, err := connect(bulk.Connection{Addresses: s.Sink.Addresses, Username: s.Sink.Username, Password: password, APIKey: key, CAFile: s.Sink.CAFile, Gzip: s.Sink.Gzip})
 	if err != nil {
-		return nil, err
+		return nil, usageError{err}
 	}
 	server.RecordIndex, server.EventIndex = schemas.RecordIndexes(s.Namespace), schemas.EventIndex(s.Namespace)
 	return server, nil
@@ -91,10 +91,10 @@ func (s *Settings) policyAndControls() (*policy.Policy, *controls.Matrix, error)
 	p, err1 := readPolicy(s.Enricher.Policy)
 	matrix, err2 := read(s.Enricher.Controls)
 	if err2 != nil {
-		return nil, nil, errors.Join(err1, fmt.Errorf("enricher.controls: %w", err2))
+		return nil, nil, usageError{errors.Join(err1, fmt.Errorf("enricher.controls: %w", err2))}
 	}
 	m, err2 := controls.Parse(matrix)
-	return p, m, errors.Join(err1, mistake.In(s.Enricher.Controls, err2))
+	return p, m, misconfigured(errors.Join(err1, mistake.In(s.Enricher.Controls, err2)))
 }
 
 // readPolicy reads a policy with the files that it names; no file is an empty policy.

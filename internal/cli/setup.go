@@ -45,7 +45,7 @@ anything and never changes the number of partitions of a topic.`,
 			if !kafkaOnly {
 				engine, err := s.engine()
 				if err != nil {
-					return usageError{err}
+					return err
 				}
 				if _, err := engine.Version(cmd.Context()); err != nil {
 					printSteps(cmd, steps, dryRun)
@@ -80,7 +80,7 @@ anything and never changes the number of partitions of a topic.`,
 func setupKafka(cmd *cobra.Command, s *Settings, dryRun bool) ([]stream.Step, error) {
 	c, err := s.kafka()
 	if err != nil {
-		return nil, usageError{err}
+		return nil, err
 	}
 	adm, err := stream.NewAdmin(c)
 	if err != nil {

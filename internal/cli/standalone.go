@@ -63,11 +63,11 @@ everybody who sends or reads needs a credential. To listen beyond this machine i
 			}
 			p, m, err := s.policyAndControls()
 			if err != nil {
-				return usageError{err}
+				return err
 			}
-			return s.runStandalone(cmd, p, m, func(_ context.Context, out io.Writer, i *standalone.Instance, page string, fresh []issued) error {
-				fmt.Fprintf(out, "\n  page    %s\n  events  %sv1/events (CloudEvents over HTTP)\n  Kafka   %s (topic %s)\n  data    %s\n\n%s\nCtrl-C stops it.\n", page, page, i.Broker(), s.topics().Events(), s.Local.Data, embeddedFor)
-				return printIssued(out, s.Local.Data, page, fresh)
+			return s.runStandalone(cmd, p, m, func(_ context.Context, out io.Writer, i started) error {
+				fmt.Fprintf(out, "\n  page    %s\n  events  %sv1/events (CloudEvents over HTTP)\n  Kafka   %s (topic %s)\n  data    %s\n\n%s\nCtrl-C stops it.\n", i.page, i.page, i.Broker(), s.topics().Events(), s.Local.Data, embeddedFor)
+				return printIssued(out, s.Local.Data, i.page, i.fresh)
 			})
 		},
 	}
@@ -84,25 +84,31 @@ func (a *app) localFlags(cmd *cobra.Command) {
 	a.flag(cmd.Flags(), "broker", "local.broker", "address at which the broker listens")
 }
 
-// runStandalone runs the embedded mode until it is stopped. It calls started once the page
-// answers, with the address of the page and with tokens that were just made.
-func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *controls.Matrix, started func(context.Context, io.Writer, *standalone.Instance, string, []issued) error) error {
+// A started instance answers at its page.
+type started struct {
+	*standalone.Instance
+	page  string
+	fresh []issued // the tokens that were just made
+}
+
+// runStandalone runs the embedded mode until it is stopped. It calls then once the page answers.
+func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *controls.Matrix, then func(context.Context, io.Writer, started) error) error {
 	saved, err := s.savedQueries()
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	s.Log.Level = quietLevel(cmd, s.Log.Level)
-	return service(cmd, s, "standalone", func(context.Context) error { return nil }, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
+	return s.service(cmd, "standalone", func(context.Context) error { return nil }, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		warn(log, p)
 		known, err := s.credentials()
 		if err != nil {
-			return usageError{err}
+			return err
 		}
 		encrypts, err := s.gatewayTLS()
 		if err != nil {
-			return usageError{err}
+			return err
 		}
 		if err := masking.Settle(s.Local.Data); err != nil {
 			return err
@@ -154,9 +160,9 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 		}
 		defer func() { _ = gateway.Close(context.WithoutCancel(ctx)) }() // without a spool nothing is left to send
 		failed := make(chan error, 2)
-		go func() { failed <- serve(ctx, listener, door.Guard(handler), encrypts, log) }()
+		go func() { failed <- webServer{door.Guard(handler), encrypts, log}.serve(ctx, listener) }()
 		go func() {
-			failed <- started(ctx, cmd.OutOrStdout(), i, page, fresh)
+			failed <- then(ctx, cmd.OutOrStdout(), started{i, page, fresh})
 		}()
 		return untilStopped(i, failed, cancel)
 	})
@@ -246,10 +252,16 @@ func quietLevel(cmd *cobra.Command, level string) string {
 	return level
 }
 
-// serve answers requests until ctx is done, and finishes those that have begun; with TLS if
-// protection is given.
-func serve(ctx context.Context, l net.Listener, handler http.Handler, protection *tls.Config, log *slog.Logger) error {
-	server := &http.Server{Handler: serving.DropStalled(handler), TLSConfig: protection, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), MaxHeaderBytes: serving.Header, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
+// A webServer answers HTTP requests.
+type webServer struct {
+	handler http.Handler
+	tls     *tls.Config // nil: without TLS
+	log     *slog.Logger
+}
+
+// serve answers requests until ctx is done, and finishes those that have begun.
+func (w webServer) serve(ctx context.Context, l net.Listener) error {
+	server := &http.Server{Handler: serving.DropStalled(w.handler), TLSConfig: w.tls, ErrorLog: slog.NewLogLogger(w.log.Handler(), slog.LevelDebug), MaxHeaderBytes: serving.Header, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
 	server.Protocols = new(http.Protocols)
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetHTTP2(true)
@@ -263,7 +275,7 @@ func serve(ctx context.Context, l net.Listener, handler http.Handler, protection
 		_ = server.Shutdown(grace) // what does not end in time is cut off
 	}()
 	run := server.Serve
-	if protection != nil {
+	if w.tls != nil {
 		run = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
 	}
 	if err := run(serving.Limit(l, serving.Connections)); !errors.Is(err, http.ErrServerClosed) {
@@ -320,15 +332,15 @@ folder to start again.`,
 			if err != nil {
 				return err
 			}
-			return s.runStandalone(cmd, p, m, func(ctx context.Context, out io.Writer, i *standalone.Instance, page string, fresh []issued) error {
-				fmt.Fprintf(out, "The page answers at %s (after %s).\n", page, time.Since(began).Round(100*time.Millisecond))
-				if err := fill(ctx, cmd.ErrOrStderr(), &s, dir, state, i); err != nil {
+			return s.runStandalone(cmd, p, m, func(ctx context.Context, out io.Writer, i started) error {
+				fmt.Fprintf(out, "The page answers at %s (after %s).\n", i.page, time.Since(began).Round(100*time.Millisecond))
+				if err := s.fill(ctx, cmd.ErrOrStderr(), state, i.Instance); err != nil {
 					return err
 				}
-				if err := tryNext(ctx, out, dir, i, page); err != nil {
+				if err := tryNext(ctx, out, dir, i); err != nil {
 					return err
 				}
-				return printIssued(out, dir, page, fresh)
+				return printIssued(out, dir, i.page, i.fresh)
 			})
 		},
 	}
@@ -368,7 +380,8 @@ func writeDemo(dir string, s demoState) error {
 
 // fill publishes the events of the demo like any client, and waits until all records are
 // indexed. If it is stopped, the next start continues: the events have the same ids.
-func fill(ctx context.Context, progress io.Writer, s *Settings, dir string, state demoState, i *standalone.Instance) error {
+func (s *Settings) fill(ctx context.Context, progress io.Writer, state demoState, i *standalone.Instance) error {
+	dir := s.Local.Data
 	if state.Complete {
 		return nil
 	}
@@ -450,8 +463,8 @@ func exampleOf(ctx context.Context, i *standalone.Instance) (string, error) {
 }
 
 // tryNext prints what to open and what to type next.
-func tryNext(ctx context.Context, out io.Writer, dir string, i *standalone.Instance, page string) error {
-	example, err := exampleOf(ctx, i)
+func tryNext(ctx context.Context, out io.Writer, dir string, i started) error {
+	example, err := exampleOf(ctx, i.Instance)
 	if err != nil {
 		return err
 	}
@@ -474,6 +487,6 @@ and try in another terminal, in this folder:
   %[2]s query 'changetrail.gaps:*-contradicted AND changetrail.service.classification:critical'%[3]s --since 30d
 
 %[5]sCtrl-C stops it; the data remain in %[6]s.
-`, page, self, store, quoted(example), embeddedFor, dir)
+`, i.page, self, store, quoted(example), embeddedFor, dir)
 	return nil
 }

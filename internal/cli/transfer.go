@@ -69,7 +69,7 @@ they are made again where the events are imported.`,
 // the Kafka of this machine. It prints which one, if the user did not name it.
 func (s *Settings) kafkaOrFolder(cmd *cobra.Command) (kafka stream.Config, end func(), err error) {
 	if kafka, err = s.kafka(); err != nil {
-		return stream.Config{}, nil, usageError{err}
+		return stream.Config{}, nil, err
 	}
 	if cmd.Flags().Changed("data") {
 		return s.brokerOf(s.Local.Data)
@@ -138,11 +138,11 @@ after it. Signatures of gateways count if the enrichers know their key.`,
 			}
 			kafka, err := s.kafka()
 			if err != nil {
-				return usageError{err}
+				return err
 			}
 			keys, err := s.signingKeys()
 			if err != nil {
-				return usageError{err}
+				return err
 			}
 			in, err := os.Open(args[0])
 			if err != nil {

@@ -17,7 +17,7 @@ import (
 func (s *Settings) producer(ctx context.Context, mode producer.Mode, o producer.Options) (p *producer.Producer, done func(), err error) {
 	transport, err := s.transport(mode)
 	if err != nil {
-		return nil, nil, usageError{err}
+		return nil, nil, err
 	}
 	redactor, err := s.redactor(signing.Keys{})
 	if err != nil {
@@ -41,7 +41,7 @@ func (s *Settings) producer(ctx context.Context, mode producer.Mode, o producer.
 func (s *Settings) transport(mode producer.Mode) (producer.Transport, error) {
 	if s.Producer.Gateway != "" {
 		token, err := s.Secret("producer.token")
-		return producer.HTTP(producer.HTTPConfig{URL: s.Producer.Gateway, Token: token, Mode: mode}), err
+		return producer.HTTP(producer.HTTPConfig{URL: s.Producer.Gateway, Token: token, Mode: mode}), misconfigured(err)
 	}
 	c, err := s.kafka()
 	if err != nil {
@@ -50,11 +50,11 @@ func (s *Settings) transport(mode producer.Mode) (producer.Transport, error) {
 	k := producer.KafkaConfig{Brokers: c.Brokers, Topic: s.topics().Events(), Mode: mode}
 	if c.TLS.Enabled {
 		if k.TLS, err = c.TLS.Config(); err != nil {
-			return nil, err
+			return nil, usageError{err}
 		}
 	}
 	if k.SASL, err = mechanism(c.SASL); err != nil {
-		return nil, err
+		return nil, usageError{err}
 	}
 	return producer.Kafka(k), nil
 }
