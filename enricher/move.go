@@ -36,7 +36,7 @@ const maxCountedMoved = 2_000
 func (e *Enricher) move(ctx context.Context, d *decodedEvent, from, key record.Repository) (out []*stream.Record, err error) {
 	partition := d.record.Partition
 	send := func(part movedPart) error {
-		m, err := e.moved(ctx, d, from, key, part)
+		m, err := e.moved(ctx, d, rename{from, key}, part)
 		out = append(out, m)
 		return err
 	}
@@ -72,8 +72,12 @@ func (e *Enricher) move(ctx context.Context, d *decodedEvent, from, key record.R
 	return out, err
 }
 
+// A rename leads from a name to the key of the repository that has the name.
+type rename struct{ from, key record.Repository }
+
 // moved returns the message with one part of what is moved.
-func (e *Enricher) moved(ctx context.Context, d *decodedEvent, from, key record.Repository, part movedPart) (*stream.Record, error) {
+func (e *Enricher) moved(ctx context.Context, d *decodedEvent, r rename, part movedPart) (*stream.Record, error) {
+	from, key := r.from, r.key
 	text, err := json.Marshal(part)
 	if err != nil {
 		return nil, fmt.Errorf("state: %w", err)

@@ -93,10 +93,17 @@ func (t *Transform) giveUp(suspect int32) {
 	t.search.giveUp(suspect)
 }
 
+// An input is what one transaction processes.
+type input struct {
+	batch []*Record
+	idle  bool            // the batch is empty: scheduled work is due
+	lag   map[int32]int64 // by partition
+}
+
 // step runs one transaction. Once begun, the transaction is ended even when ctx is done: an open
 // one would hide later messages from all readers until it times out.
-func (t *Transform) step(ctx context.Context, s *kgo.GroupTransactSession, batch []*Record, idle bool, lag map[int32]int64) error {
-	began := time.Now()
+func (t *Transform) step(ctx context.Context, s *kgo.GroupTransactSession, in input) error {
+	began, batch, idle := time.Now(), in.batch, in.idle
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), txnTimeout)
 	defer cancel()
 	if err := s.Begin(); err != nil {
@@ -118,7 +125,7 @@ func (t *Transform) step(ctx context.Context, s *kgo.GroupTransactSession, batch
 	if t.Observe != nil && (!idle || len(out) > 0 || bad != nil) {
 		t.Observe(Transaction{
 			Records: len(batch), Produced: len(out), Refused: len(refused), Committed: committed, Failed: bad != nil,
-			Apply: applied, Took: time.Since(began), Lag: lag,
+			Apply: applied, Took: time.Since(began), Lag: in.lag,
 		})
 	}
 	if committed {

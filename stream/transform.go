@@ -212,7 +212,7 @@ func (t *Transform) session(ctx context.Context) error {
 		if !seen && (t.Idle == 0 || t.idleRest.on()) {
 			continue
 		}
-		if err := t.step(ctx, s, batch, !seen, lag); err != nil {
+		if err := t.step(ctx, s, input{batch, !seen, lag}); err != nil {
 			var fatal *fatalError
 			if errors.As(err, &fatal) { // no later session will use the partitions
 				t.leaveGroup(s.Client())
@@ -220,7 +220,7 @@ func (t *Transform) session(ctx context.Context) error {
 			return err
 		}
 		if seen && t.due() { // scheduled work gets its own transaction
-			if err := t.step(ctx, s, nil, true, lag); err != nil {
+			if err := t.step(ctx, s, input{idle: true, lag: lag}); err != nil {
 				return err
 			}
 		}
