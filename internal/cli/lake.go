@@ -22,22 +22,22 @@ func lakeSink(cmd *cobra.Command, s *Settings, kafka stream.Config, keys signing
 	l := &s.Sink.Lake
 	layout := lake.Layout{Source: l.Source, Region: l.Region, Account: l.Account}
 	if err := layout.Check(); err != nil {
-		return misuse{fmt.Errorf("configuration: sink.lake: %w", err)}
+		return usageError{fmt.Errorf("configuration: sink.lake: %w", err)}
 	}
 	if l.Bucket == "" {
-		return misuse{errors.New("configuration: sink.lake.bucket is empty; give --bucket, a folder or a URL such as s3://bucket?region=eu-central-1")}
+		return usageError{errors.New("configuration: sink.lake.bucket is empty; give --bucket, a folder or a URL such as s3://bucket?region=eu-central-1")}
 	}
 	bucket, err := cloud.OpenBucket(cmd.Context(), l.Bucket)
 	if err != nil {
-		return misuse{err}
+		return usageError{err}
 	}
 	defer func() { _ = bucket.Close() }()
 	ready := func(ctx context.Context) error {
 		_, err := stream.TopicIDs(ctx, kafka, s.topics().Enriched(), s.topics().Records())
 		return err
 	}
-	return service(cmd, s, "sink-"+lake.Name, ready, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
-		stayBelow(int64(l.MaxMemory) + 256<<20)
+	return s.service(cmd, "sink-"+lake.Name, ready, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
+		limitMemory(int64(l.MaxMemory) + 256<<20)
 		log.Info("sink starts", "brokers", kafka.Brokers, "engine", lake.Name, "bucket", config.Shown(l.Bucket), "format", l.Format)
 		return lake.Run(ctx, lake.Config{
 			Kafka: kafka, Topics: s.topics(), Namespace: s.Namespace, Instance: s.Sink.Instance, Keys: keys,
