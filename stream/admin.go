@@ -87,6 +87,19 @@ func (a *Admin) Counts(ctx context.Context, t Topics) (map[string]int32, error) 
 	return out, nil
 }
 
+// PartitionsOf returns the number of partitions of a topic; 0 if it does not exist.
+func (a *Admin) PartitionsOf(ctx context.Context, topic string) (int32, error) {
+	details, err := a.adm.ListTopics(ctx, topic)
+	if err != nil {
+		return 0, explain(err)
+	}
+	d := details[topic]
+	if d.Err != nil && !errors.Is(d.Err, kerr.UnknownTopicOrPartition) {
+		return 0, fmt.Errorf("kafka: topic %s: %w", topic, d.Err)
+	}
+	return int32(len(d.Partitions)), nil // #nosec G115 -- a topic has fewer
+}
+
 // TopicIDs returns the ids of topics, in hexadecimal. A topic that is deleted and created again has
 // another id.
 func TopicIDs(ctx context.Context, c Config, topics ...string) (map[string]string, error) {

@@ -30,6 +30,10 @@ func (t *Transform) restoreAll(ctx context.Context, cl *kgo.Client, partitions [
 	if _, _, err := cl.ProducerID(bounded); err != nil {
 		return fmt.Errorf("kafka: transactional id: %w", err)
 	}
+	if t.State == "" {
+		t.Log.Info("partitions assigned", "topic", t.In, "partitions", partitions)
+		return nil
+	}
 	adm := kadm.NewClient(cl)
 	topics, err := adm.ListTopics(ctx, t.State)
 	if err != nil {

@@ -33,6 +33,10 @@ func (t Topics) State() string { return t.Prefix + ".state" }
 // DLQ is the topic of the refused messages, byte for byte.
 func (t Topics) DLQ() string { return t.Prefix + ".dlq" }
 
+// OCSF is the topic of all documents as events of OCSF, for other consumers. Only setup for the sink
+// that writes it creates it.
+func (t Topics) OCSF() string { return t.Prefix + ".ocsf" }
+
 // Policies is the topic of all versions of the policies and control matrices, kept for ever. It has
 // one partition and is joined with no other topic.
 func (t Topics) Policies() string { return t.Prefix + ".policies" }
@@ -55,6 +59,14 @@ const maxOutput = 4 << 20
 
 // maxBatchBytes bounds what a client writes at once, with space for the framing.
 const maxBatchBytes = maxOutput - 1024
+
+// OCSFSpec describes the topic of OCSF events. Its keys are ids of documents, so that whoever wants
+// only the newest revision of each record may let the broker compact it.
+func (t Topics) OCSFSpec(partitions int32, retention time.Duration) TopicSpec {
+	return TopicSpec{t.OCSF(), partitions, map[string]string{
+		"cleanup.policy": "delete", "retention.ms": strconv.FormatInt(retention.Milliseconds(), 10), "max.message.bytes": strconv.Itoa(maxOutput),
+	}}
+}
 
 // Specs describes the topics that setup creates. Timestamps of events are set by the broker,
 // because they say when an event arrived and which month a record belongs to.

@@ -58,7 +58,7 @@ type Transform struct {
 	Group    string
 	Instance string // stable and unique among the members of Group; names the transactions
 	In       string
-	State    string // changelog topic; it has as many partitions as In
+	State    string // changelog topic; it has as many partitions as In. Empty: the processor has no state
 
 	// Idle is how often the processor is called with an empty batch, so that it can do scheduled
 	// work even while events arrive; 0 means never.

@@ -138,10 +138,11 @@ func (s *Settings) rebuild(cmd *cobra.Command, c enricher.Config, dryRun bool, o
 func (a *app) sink() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sink",
-		Short: "Copy events and records into the search engine, or into files of a data lake",
+		Short: "Copy events and records into the search engine, a data lake or a topic of OCSF",
 		Long: `Reads what the enricher wrote and indexes it in OpenSearch or Elasticsearch, or writes
-it to files in object storage (--engine lake). Start as many sinks as the load needs; each
-engine needs sinks of its own.`,
+it to files in object storage (--engine lake) or to a topic of OCSF events (--engine
+ocsf-topic). Start as many sinks as the load needs; each engine needs sinks of its
+own.`,
 		Example: `  changetrail sink --engine opensearch --url http://localhost:9200
   changetrail sink --engine lake --bucket s3://bucket?region=eu-central-1
   changetrail sink --engine elasticsearch --url https://es:9200 --config prod.yaml`,
@@ -159,8 +160,11 @@ engine needs sinks of its own.`,
 			if err != nil {
 				return err
 			}
-			if s.Sink.Engine == settings.Lake {
+			switch s.Sink.Engine {
+			case settings.Lake:
 				return lakeSink(cmd, &s, kafka, keys)
+			case settings.OCSFTopic:
+				return ocsfSink(cmd, &s, kafka, keys)
 			}
 			engine, err := s.engine()
 			if err != nil {

@@ -49,6 +49,11 @@ func (s *Settings) kafkaRetention() time.Duration {
 	return time.Duration(s.Retention)
 }
 
+// hasIndex reports whether sink.engine is a search engine.
+func (s *Settings) hasIndex() bool {
+	return s.Sink.Engine == schemas.OpenSearch || s.Sink.Engine == schemas.Elasticsearch
+}
+
 // engine returns the search engine that sink.engine names, for the indexes of the namespace.
 func (s *Settings) engine() (*bulk.Server, error) {
 	password, err1 := s.Secret("sink.password")

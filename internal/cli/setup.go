@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/changetrail/changetrail/internal/config"
+	"github.com/changetrail/changetrail/internal/settings"
 	"github.com/changetrail/changetrail/sinks/setup"
 	"github.com/changetrail/changetrail/stream"
 )
@@ -42,7 +43,7 @@ anything and never changes the number of partitions of a topic.`,
 					return err
 				}
 			}
-			if !kafkaOnly {
+			if !kafkaOnly && s.hasIndex() {
 				engine, err := s.engine()
 				if err != nil {
 					return err
@@ -87,7 +88,11 @@ func setupKafka(cmd *cobra.Command, s *Settings, dryRun bool) ([]stream.Step, er
 		return nil, usageError{err}
 	}
 	defer adm.Close()
-	specs := s.topics().Specs(int32(s.Kafka.Partitions), s.kafkaRetention())    // #nosec G115 -- validate bounds it
+	partitions := int32(s.Kafka.Partitions) // #nosec G115 -- validate bounds it
+	specs := s.topics().Specs(partitions, s.kafkaRetention())
+	if s.Sink.Engine == settings.OCSFTopic {
+		specs = append(specs, s.topics().OCSFSpec(partitions, s.kafkaRetention()))
+	}
 	return adm.Ensure(cmd.Context(), specs, int16(s.Kafka.Replication), dryRun) // #nosec G115 -- validate bounds it
 }
 

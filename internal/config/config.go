@@ -59,7 +59,7 @@ type Config struct {
 		Compression string   `yaml:"compression" doc:"of what is written to Kafka: lz4, zstd, snappy, gzip, none"`
 	} `yaml:"enricher"`
 	Sink struct {
-		Engine       string   `yaml:"engine" doc:"opensearch or elasticsearch; for changetrail sink also lake"`
+		Engine       string   `yaml:"engine" doc:"opensearch or elasticsearch; for changetrail sink and setup also lake, ocsf-topic"`
 		Addresses    []string `yaml:"addresses" doc:"URLs of some nodes"`
 		Username     string   `yaml:"username"`
 		Password     string   `yaml:"password" secret:"true"`
@@ -76,7 +76,7 @@ type Config struct {
 		Shards       int      `yaml:"shards" doc:"of each index, when setup creates it"`
 		Lake         struct {
 			Bucket    string   `yaml:"bucket" path:"true" doc:"where the files of the lake are written: a folder, or a URL such as s3://bucket (with -tags clouds also gs://bucket, azblob://container)"`
-			Format    string   `yaml:"format" doc:"of the files: json (documents as the search engines have them, compressed JSON lines)"`
+			Format    string   `yaml:"format" doc:"of the files: json (documents as the search engines have them, compressed JSON lines) or, with -tags parquet, parquet (events of OCSF, one table for each class)"`
 			Source    string   `yaml:"source" doc:"for Amazon Security Lake: first part of the names of the custom sources, one for each class of events; if empty, names are as Hive has them"`
 			Region    string   `yaml:"region" doc:"for Amazon Security Lake: AWS region that the events come from"`
 			Account   string   `yaml:"account" doc:"for Amazon Security Lake: AWS account that the events come from"`

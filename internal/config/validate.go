@@ -33,9 +33,9 @@ func Choices(key string) []string {
 	case "log.level":
 		return []string{"debug", "info", "warn", "error"}
 	case "sink.engine":
-		return []string{settings.OpenSearch, settings.Elasticsearch, settings.Lake}
+		return []string{settings.OpenSearch, settings.Elasticsearch, settings.Lake, settings.OCSFTopic}
 	case "sink.lake.format":
-		return []string{"json"}
+		return []string{"json", "parquet"}
 	}
 	return nil
 }

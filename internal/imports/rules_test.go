@@ -28,11 +28,11 @@ var layers = []layer{
 		"enricher", "producer", "sinks", "sinks/setup", "internal/access", "internal/embedded", "internal/kafkatest", "internal/siem/detect",
 	}},
 	{"Gateway, pages and indexes", []string{
-		"agents/hook", "gateway", "producer/kafkago", "sinks/bulk", "sinks/lake", "sinks/local", "sinks/sinktest", "web", "internal/demo",
+		"agents/hook", "gateway", "producer/kafkago", "sinks/bulk", "sinks/lake", "sinks/local", "sinks/ocsftopic", "sinks/sinktest", "web", "internal/demo",
 		"internal/instances", "internal/workload", "gate", "siem",
 	}},
 	{"Combinations of these", []string{
-		"gateway/mcp", "sinks/elasticsearch", "sinks/opensearch", "internal/archive", "internal/noting", "internal/produced", "internal/standalone",
+		"gateway/mcp", "sinks/elasticsearch", "sinks/lake/parquet", "sinks/opensearch", "internal/archive", "internal/noting", "internal/produced", "internal/standalone",
 		"audit",
 	}},
 	{"Masking of stored data", []string{"internal/masking"}},
@@ -59,6 +59,7 @@ var owners = map[string][]string{
 	"github.com/spf13/cobra":                 {"internal/cli"},
 	"github.com/twmb/franz-go/pkg/kfake":     {"internal/embedded", "internal/kafkatest"},
 	"modernc.org/sqlite":                     {"sinks/local"},
+	"github.com/parquet-go/parquet-go":       {"sinks/lake/parquet"},
 	"github.com/RoaringBitmap/roaring":       {"sinks/local"},
 	"gocloud.dev":                            {"blobs/cloud"},
 	"github.com/minio/minio-go":              {"blobs/s3"},

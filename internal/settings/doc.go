@@ -8,7 +8,8 @@ package settings
 const (
 	Elasticsearch = "elasticsearch"
 	OpenSearch    = "opensearch"
-	Lake          = "lake" // files in object storage
+	Lake          = "lake"       // files in object storage
+	OCSFTopic     = "ocsf-topic" // a topic of Kafka
 )
 
 // Steps that a hook may take if the policy does not let the agent act alone.

@@ -53,7 +53,7 @@ func (Lines) Row(d sinks.Document) (Row, error) {
 	if err := json.Unmarshal(body, &what, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
 		return Row{}, fmt.Errorf("the document cannot be read: %w", err)
 	}
-	table, known := map[string]string{schemas.EventDataset: "events", schemas.RecordDataset: "records", "changetrail.finding": "findings"}[what.Event.Dataset]
+	table, known := map[string]string{schemas.EventDataset: "events", schemas.RecordDataset: "records", schemas.FindingDataset: "findings"}[what.Event.Dataset]
 	switch {
 	case !known:
 		return Row{}, fmt.Errorf("event.dataset is %q, so that the document belongs to none of the tables events, records and findings", what.Event.Dataset)
