@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -69,6 +70,12 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// Group returns the consumer group of the sinks that write files of a format.
+func (c Config) Group() string {
+	kind, _, _ := strings.Cut(c.Format.Extension(), ".")
+	return sinks.Group(c.Topics, Name) + "-" + kind
+}
+
 // settings names the settings that decide which documents a file has and where it is.
 func (c Config) settings() string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%+v\n%s", c.Where, c.Layout, c.Format.Extension()))
@@ -120,7 +127,7 @@ func Run(ctx context.Context, c Config) error {
 	s.deliver = deliver
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(c.Grace, stop) })()
 	s.reader, err = stream.NewReader(stream.ReaderConfig{
-		Config: c.Kafka, Group: sinks.Group(c.Topics, Name), Instance: c.Instance, Topics: topics, Gained: s.gained, Drain: s.drain,
+		Config: c.Kafka, Group: c.Group(), Instance: c.Instance, Topics: topics, Gained: s.gained, Drain: s.drain,
 	})
 	if err != nil {
 		return err
