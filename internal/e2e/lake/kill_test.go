@@ -226,6 +226,7 @@ func rows(t *testing.T, python, dir string) (total, different int) {
 		return 0, 0
 	}
 	query := `import duckdb, sys
+duckdb.sql("SET enable_progress_bar = false")
 print(*duckdb.sql(f"SELECT count(*), count(DISTINCT class_uid || changetrail.change) FROM read_parquet('{sys.argv[1]}/*/*/*.parquet', hive_partitioning=true) WHERE strftime(time_dt, '%Y-%m-%d') = strftime(day, '%Y-%m-%d')").fetchone())`
 	if _, err := fmt.Sscan(run(t, exec.Command(python, "-c", query, dir)), &total, &different); err != nil {
 		t.Fatal(err)

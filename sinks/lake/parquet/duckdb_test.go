@@ -50,6 +50,7 @@ func TestAnotherReaderReadsTheSame(t *testing.T) {
 	}
 	python := foreign.Python(t, "duckdb==1.4.1")
 	query := `import duckdb, json, sys
+duckdb.sql("SET enable_progress_bar = false")
 rows = duckdb.sql(f"""SELECT strftime(day, '%Y-%m-%d') AS day, coalesce(changetrail.reviewed, '') AS reviewed, count(*) AS n
 FROM read_parquet('{sys.argv[1]}/2003/*/*.parquet', hive_partitioning=true)
 WHERE class_uid = 2003 AND metadata.product.name = 'changetrail' AND strftime(time_dt, '%Y-%m-%d') = strftime(day, '%Y-%m-%d')
