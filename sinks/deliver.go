@@ -97,6 +97,7 @@ func (w *worker) put(ctx context.Context, items []item) ([]item, error) {
 	for i, it := range items {
 		docs[i] = it.doc
 	}
+	w.rest.wait(ctx, w.now())
 	began := w.now()
 	spans := w.tracer.start(items)
 	outcomes, err := w.Engine.Put(ctx, docs)
@@ -113,6 +114,9 @@ func (w *worker) put(ctx context.Context, items []item) ([]item, error) {
 		}
 		return nil, nil
 	case err != nil:
+		if busy, is := errors.AsType[*BusyError](err); is {
+			w.rest.extend(busy.After, w.now())
+		}
 		w.metrics.retry("request", len(items))
 		return failed(items, err), err
 	}

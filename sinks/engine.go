@@ -50,18 +50,21 @@ type BlockedError struct{ Cause, Reason string }
 
 func (b *BlockedError) Error() string { return b.Cause + ": " + b.Reason }
 
-// An Engine stores documents in search indexes.
+// An Engine stores documents in search indexes, or sends them to another receiver.
 //
 // Package sinktest tests that an implementation keeps this contract.
 type Engine interface {
 	// Name is the engine's name in metrics, dead letters and the consumer group.
 	Name() string
 	// Put stores docs and returns one outcome for each, in order. A document that is Done is
-	// acknowledged: it survives a crash of the engine. Putting a document again is harmless. An
+	// acknowledged: it survives a crash of the engine, or the engine's package says what else may
+	// happen to it. Putting a document again is harmless: an index stores it once, and any other
+	// receiver gets the same id and revision again. An
 	// error means that the request as a whole failed, and each document may or may not be stored.
 	// The caller then puts all of them again later, in smaller parts if the error is [ErrTooLarge]
-	// or [ErrWhole].
+	// or [ErrWhole], and not before the time that a [BusyError] names.
 	Put(ctx context.Context, docs []Document) ([]Outcome, error)
-	// Ready reports an error if the indexes for namespace are not set up.
+	// Ready reports an error if the receiver cannot be used, for example because the indexes for
+	// namespace are not set up.
 	Ready(ctx context.Context, namespace string) error
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,6 +82,93 @@ func TestPausesGrowUntilTheEngineTakesSomething(t *testing.T) {
 			pause = min(2*pause, longPause)
 		}
 	})
+}
+
+// TestAReceiverThatAsksForAPauseGetsIt: no request of the worker comes before the time that it named,
+// whichever batch the request belongs to; and a pause that nobody can mean is cut.
+func TestAReceiverThatAsksForAPauseGetsIt(t *testing.T) {
+	for asked, want := range map[time.Duration]time.Duration{90 * time.Second: 90 * time.Second, 24 * time.Hour: longestRest, 0: 0} {
+		t.Run(asked.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := &slowEngine{took: time.Millisecond, busy: &BusyError{After: asked, Err: errors.New("HTTP 429")}}
+				w := testWorker(t, e)
+				w.MaxDocs = 1
+				var both sync.WaitGroup
+				for i := range 2 {
+					both.Go(func() {
+						time.Sleep(time.Duration(i) * e.took / 2) // so that no two answers come at the same moment
+						if err := w.deliver(t.Context(), batchOf("a", "b", "c")); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				both.Wait()
+				if len(e.asked) != 7 {
+					t.Fatalf("%d requests, want 6 and the one that was refused", len(e.asked))
+				}
+				refused := e.asked[1].Add(e.took)
+				for _, at := range e.asked[2:] {
+					if after := at.Sub(refused); after > 0 && (after < want || after > want+want/10+2*firstPause) {
+						t.Errorf("a request came %s after the receiver asked for %s", after, asked)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A slowEngine notes when it is asked, and is busy at the second request.
+type slowEngine struct {
+	took  time.Duration // for a request
+	busy  error
+	mu    sync.Mutex
+	asked []time.Time
+}
+
+func (*slowEngine) Name() string                        { return "slow" }
+func (*slowEngine) Ready(context.Context, string) error { return nil }
+
+func (s *slowEngine) Put(_ context.Context, docs []Document) ([]Outcome, error) {
+	s.mu.Lock()
+	s.asked = append(s.asked, time.Now())
+	second := len(s.asked) == 2
+	s.mu.Unlock()
+	time.Sleep(s.took)
+	if second {
+		return nil, s.busy
+	}
+	return make([]Outcome, len(docs)), nil
+}
+
+// TestAWorkerThatStopsWaitsForNoPauseOfTheReceiver.
+func TestAWorkerThatStopsWaitsForNoPauseOfTheReceiver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &busyEngine{answer: func(int, []Document) ([]Outcome, error) {
+			return nil, &BusyError{After: time.Hour, Err: errors.New("HTTP 503")}
+		}}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		began := time.Now()
+		if err := testWorker(t, e).deliver(ctx, batchOf("a")); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 10*time.Second {
+			t.Errorf("after %s: %v", time.Since(began), err)
+		}
+		if len(e.asked) > 2 { // the second one, whose context is done, fails at once
+			t.Errorf("the receiver was asked %d times", len(e.asked))
+		}
+	})
+}
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 11, 12, 3, 47, 3, 0, time.UTC)
+	for value, want := range map[string]time.Duration{
+		"": 0, "0": 0, "-5": 0, "120": 2 * time.Minute, " 7 ": 7 * time.Second, "1.5": 0, "soon": 0,
+		"Thu, 12 Nov 2026 03:48:03 GMT": time.Minute, "Thu, 12 Nov 2026 03:40:03 GMT": 0,
+		"9223372036854775807": longestRest + time.Second, "99999999999999999999": 0,
+	} {
+		if got := RetryAfter(value, now); got != want {
+			t.Errorf("%q: %s, want %s", value, got, want)
+		}
+	}
 }
 
 // TestAWorkerThatStopsWaitsForNoPause.

@@ -63,6 +63,7 @@ type worker struct {
 	metrics *metrics
 	tracer  *tracer
 	waits   *waits
+	rest    rest
 	now     func() time.Time
 
 	queue    chan *batch    // in reading order, to the committer

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -157,7 +158,10 @@ func (x *Indexer) send(ctx context.Context, body *bytes.Buffer) ([]byte, error) 
 	case res.StatusCode >= 400 && res.StatusCode < 500 && res.StatusCode != http.StatusTooManyRequests && res.StatusCode != http.StatusRequestTimeout:
 		return nil, &sinks.BlockedError{Cause: "HTTP " + strconv.Itoa(res.StatusCode), Reason: clip(answer, 300)}
 	case res.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("bulk: HTTP %d: %s", res.StatusCode, clip(answer, 300))
+		return nil, &sinks.BusyError{
+			After: sinks.RetryAfter(res.Header.Get("Retry-After"), time.Now()),
+			Err:   fmt.Errorf("bulk: HTTP %d: %s", res.StatusCode, clip(answer, 300)),
+		}
 	}
 	return answer, nil
 }

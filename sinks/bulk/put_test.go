@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
@@ -103,6 +104,7 @@ func TestAFaultThatHappenedAndOneThatDidNot(t *testing.T) {
 			w.WriteHeader(code)
 		}
 	}
+	pauses := map[string]time.Duration{"busy": time.Second, "not now": 30 * time.Second}
 	write := func(text string) func(http.ResponseWriter) {
 		return func(w http.ResponseWriter) { _, _ = io.WriteString(w, text) }
 	}
@@ -143,6 +145,10 @@ func TestAFaultThatHappenedAndOneThatDidNot(t *testing.T) {
 					}
 					out, err := e.Put(t.Context(), two())
 					_, blocked := errors.AsType[*sinks.BlockedError](err)
+					busy, _ := errors.AsType[*sinks.BusyError](err)
+					if after := pauses[name]; after > 0 && (busy == nil || busy.After != after) {
+						t.Errorf("the engine asks for a pause of %s, and the error is %#v", after, err)
+					}
 					if err == nil || out != nil || blocked || errors.Is(err, sinks.ErrTooLarge) || errors.Is(err, sinks.ErrWhole) {
 						t.Errorf("done %t: %v, %v, want an error after which all are put again", done, out, err)
 					}
