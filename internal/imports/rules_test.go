@@ -28,11 +28,11 @@ var layers = []layer{
 		"enricher", "producer", "sinks", "sinks/setup", "internal/access", "internal/embedded", "internal/kafkatest", "internal/siem/detect",
 	}},
 	{"Gateway, pages and indexes", []string{
-		"agents/hook", "gateway", "producer/kafkago", "sinks/bulk", "sinks/lake", "sinks/local", "sinks/ocsftopic", "sinks/sinktest", "web", "internal/demo",
+		"agents/hook", "gateway", "producer/kafkago", "sinks/bulk", "sinks/endpoint", "sinks/lake", "sinks/local", "sinks/ocsftopic", "sinks/outline", "sinks/sinktest", "web", "internal/demo",
 		"internal/instances", "internal/workload", "gate", "siem",
 	}},
 	{"Combinations of these", []string{
-		"gateway/mcp", "sinks/elasticsearch", "sinks/lake/parquet", "sinks/opensearch", "internal/archive", "internal/noting", "internal/produced", "internal/standalone",
+		"gateway/mcp", "sinks/elasticsearch", "sinks/lake/parquet", "sinks/opensearch", "sinks/otlp", "sinks/splunk", "sinks/splunk/hectest", "sinks/syslog", "internal/archive", "internal/noting", "internal/produced", "internal/standalone",
 		"audit",
 	}},
 	{"Masking of stored data", []string{"internal/masking"}},

@@ -4,12 +4,15 @@
 // A hook reads the whole configuration at each tool call, so this package imports nothing heavy.
 package settings
 
-// Search engines, as sink.engine names them.
+// Receivers, as sink.engine names them.
 const (
 	Elasticsearch = "elasticsearch"
 	OpenSearch    = "opensearch"
 	Lake          = "lake"       // files in object storage
 	OCSFTopic     = "ocsf-topic" // a topic of Kafka
+	OTLP          = "otlp"
+	Splunk        = "splunk"
+	Syslog        = "syslog"
 )
 
 // Steps that a hook may take if the policy does not let the agent act alone.

@@ -18,6 +18,9 @@ type Faults struct {
 	Deny func(t *testing.T) (allow func())
 	// Small makes the receiver accept no requests, or no documents, of more than so many bytes.
 	Small func(t *testing.T, bytes int) (large func())
+	// Summary reports whether a copy says that it is only a summary of a document that is too large;
+	// nil if such a document is refused.
+	Summary func(Copy) bool
 }
 
 // Fail tests that an engine loses nothing while its receiver fails: it says what happened in the
@@ -65,14 +68,21 @@ func Fail(t *testing.T, f Faults) {
 		docs = append(docs[:20:20], append([]sinks.Document{huge}, docs[20:]...)...)
 		large := f.Small(t, limit)
 		defer large()
-		if refused := f.split(t, docs); refused != 1 {
-			t.Errorf("%d documents are refused, want the one that is too large", refused)
+		want := 1
+		if f.Summary != nil {
+			want = 0
+		}
+		if refused := f.split(t, docs); refused != want {
+			t.Errorf("%d documents are refused, want %d: one is too large", refused, want)
 		}
 		for i, d := range docs {
 			if d.ID != huge.ID {
 				f.has(t, d.Index, d.ID, d.Version, message(i))
-			} else if got := f.Copies(t, d.Index, d.ID); len(got) > 0 {
-				t.Errorf("the document that is too large is there, at least in part: %.200v", got)
+				continue
+			}
+			got := f.Copies(t, d.Index, d.ID)
+			if f.Summary == nil && len(got) > 0 || f.Summary != nil && (len(got) == 0 || !f.Summary(got[0])) {
+				t.Errorf("of the document that is too large the receiver has %.300v", got)
 			}
 		}
 	})
