@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	collector "go.opentelemetry.io/proto/otlp/collector/logs/v1"
@@ -141,6 +142,9 @@ func (e *Engine) send(ctx context.Context, records []*logs.LogRecord) (*rejectio
 	if err != nil {
 		return nil, err
 	}
+	if said := message(answer); answer.Status == http.StatusBadRequest && strings.Contains(said, bodyTooLarge) {
+		return nil, fmt.Errorf("otlp: %w: %s", sinks.ErrTooLarge, said)
+	}
 	if answer.Status != http.StatusOK {
 		return nil, fmt.Errorf("otlp: %w", answer.Err(message(answer)))
 	}
@@ -153,6 +157,10 @@ func (e *Engine) send(ctx context.Context, records []*logs.LogRecord) (*rejectio
 	}
 	return nil, nil
 }
+
+// bodyTooLarge is what OpenTelemetry's collector says, with status 400, of a request that is larger
+// than it accepts.
+const bodyTooLarge = "http: request body too large"
 
 // message is what an answer says is wrong: a google.rpc.Status, or text.
 func message(a *endpoint.Answer) string {
