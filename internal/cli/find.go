@@ -129,12 +129,20 @@ func (a *app) changeIn(cmd *cobra.Command, name string) (record.ChangeID, *store
 	return id, x, err
 }
 
-// savedQueries returns the built-in queries and those of the file that the setting queries
-// names.
+// savedQueries returns the built-in queries, one for each framework and control of the matrix, and
+// those of the file that the setting queries names.
 func (s *Settings) savedQueries() ([]query.Saved, error) {
 	saved, err := query.BuiltIn()
-	if err != nil || s.Queries == "" {
-		return saved, err
+	if err != nil {
+		return nil, err
+	}
+	matrix, err := s.matrix()
+	if err != nil {
+		return nil, err
+	}
+	saved = append(saved, query.OfControls(matrix.Resolved())...)
+	if s.Queries == "" {
+		return saved, nil
 	}
 	text, err := os.ReadFile(s.Queries)
 	if err != nil {
@@ -207,8 +215,14 @@ Without --credentials everybody may read, and it listens on this machine only.`,
 	return cmd
 }
 
-// tableColumns are the fields that a table shows of each change.
-var tableColumns = []string{"@timestamp", "changetrail.change.id", "service.name", "gen_ai.agent.id", "changetrail.answers.trigger", "changetrail.answers.alternatives", "changetrail.answers.authorized", "changetrail.answers.reviewed", "changetrail.gaps"}
+// tableColumns are the fields that a table shows of each change that a query finds.
+func tableColumns(name string, saved []query.Saved) []string {
+	columns := query.Columns()
+	if q, ok := query.Find(saved, name); ok && q.Columns != nil {
+		columns = q.Columns
+	}
+	return append([]string{"@timestamp"}, columns...)
+}
 
 func (a *app) query() *cobra.Command {
 	var output, since string
@@ -267,7 +281,7 @@ it is; or Lucene's syntax as in Kibana (docs/query.md).`,
 				return err
 			}
 			if len(chosen) == 0 {
-				chosen = tableColumns
+				chosen = tableColumns(args[0], saved)
 			}
 			if output == "table" && !cmd.Flags().Changed("limit") {
 				limit = 50

@@ -12,6 +12,7 @@ import (
 	"github.com/changetrail/changetrail/blobs/cloud"
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/internal/config"
+	"github.com/changetrail/changetrail/internal/demo"
 	"github.com/changetrail/changetrail/internal/mistake"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/schemas"
@@ -87,19 +88,30 @@ func (s *Settings) blobStore(ctx context.Context) (*blobs.Store, error) {
 
 // policyAndControls reads the policy and the control matrix. Files that are not set are empty.
 func (s *Settings) policyAndControls() (*policy.Policy, *controls.Matrix, error) {
-	read := func(file string) ([]byte, error) {
-		if file == "" {
-			return nil, nil
-		}
-		return os.ReadFile(file)
-	}
 	p, err1 := readPolicy(s.Enricher.Policy)
-	matrix, err2 := read(s.Enricher.Controls)
-	if err2 != nil {
-		return nil, nil, usageError{errors.Join(err1, fmt.Errorf("enricher.controls: %w", err2))}
+	m, err2 := readControls(s.Enricher.Controls)
+	return p, m, misconfigured(errors.Join(err1, err2))
+}
+
+// readControls reads a control matrix; no file is an empty one.
+func readControls(file string) (*controls.Matrix, error) {
+	if file == "" {
+		return controls.Parse(nil)
 	}
-	m, err2 := controls.Parse(matrix)
-	return p, m, misconfigured(errors.Join(err1, mistake.In(s.Enricher.Controls, err2)))
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("enricher.controls: %w", err)}
+	}
+	m, err := controls.Parse(text)
+	return m, mistake.In(file, err)
+}
+
+// matrix returns the control matrix of the settings, or that of the demo.
+func (s *Settings) matrix() (*controls.Matrix, error) {
+	if s.Enricher.Controls == "" {
+		return controls.Parse(demo.Controls())
+	}
+	return readControls(s.Enricher.Controls)
 }
 
 // readPolicy reads a policy with the files that it names; no file is an empty policy.

@@ -17,65 +17,95 @@ import (
 )
 
 func (a *app) setup() *cobra.Command {
-	var dryRun, kafkaOnly, indexOnly bool
-	var output string
+	var do setupSteps
+	var output, export string
 	cmd := &cobra.Command{
 		Use:   "setup",
-		Short: "Create or upgrade topics, index templates and lifecycle policies",
-		Long: `Creates what is missing and upgrades what differs: the topics in Kafka, and in
-the search engine the index templates, the data stream, the indexes with their
-alias and the lifecycle policies. A second run changes nothing. It never deletes
-anything and never changes the number of partitions of a topic.`,
+		Short: "Create or upgrade topics, index templates, lifecycle policies and dashboards",
+		Long: `Creates what is missing and upgrades what differs: the topics in Kafka; in the
+search engine the index templates, the data stream, the indexes with their
+alias and the lifecycle policies; and, if you name one, in OpenSearch Dashboards or
+Kibana the data views, saved queries, searches and dashboards (docs/siem.md).
+A second run changes nothing. It never deletes anything and never changes the number
+of partitions of a topic.`,
 		Example: `  changetrail setup --dry-run
-  changetrail setup --engine elasticsearch --url http://localhost:9200`,
+  changetrail setup --engine elasticsearch --url http://localhost:9200 --kibana-url http://localhost:5601
+  changetrail setup --dashboards-only --dashboards-url https://dashboards.example.com --pages https://changetrail.example.com
+  changetrail setup --export-siem siem`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.settings(cmd)
 			if err != nil {
 				return err
 			}
-			var steps []stream.Step
-			if !indexOnly {
-				done, err := setupKafka(cmd, &s, dryRun)
-				steps = append(steps, done...)
-				if err != nil {
-					printSteps(cmd, steps, dryRun)
-					return err
-				}
+			if export != "" {
+				return s.exportSIEM(cmd, export)
 			}
-			if !kafkaOnly && s.hasIndex() {
-				engine, err := s.engine()
-				if err != nil {
-					return err
-				}
-				if _, err := engine.Version(cmd.Context()); err != nil {
-					printSteps(cmd, steps, dryRun)
-					return err
-				}
-				done, err := setup.Index(cmd.Context(), engine, setup.Options{
-					Namespace: s.Namespace, Retention: time.Duration(s.Retention), Shards: s.Sink.Shards, DryRun: dryRun, Now: time.Now(),
-				})
-				steps = append(steps, done...)
-				if err != nil {
-					printSteps(cmd, steps, dryRun)
-					return err
-				}
+			steps, err := do.run(cmd, &s)
+			if err != nil {
+				printSteps(cmd, steps, do.dryRun)
+				return err
 			}
 			if output == "json" {
 				return printJSON(cmd, steps)
 			}
-			printSummary(cmd, printSteps(cmd, steps, dryRun), dryRun)
+			printSummary(cmd, printSteps(cmd, steps, do.dryRun), do.dryRun)
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print what would be done, and do nothing")
-	cmd.Flags().BoolVar(&kafkaOnly, "kafka-only", false, "topics only")
-	cmd.Flags().BoolVar(&indexOnly, "index-only", false, "search engine only")
+	cmd.Flags().BoolVar(&do.dryRun, "dry-run", false, "print what would be done, and do nothing")
+	cmd.Flags().BoolVar(&do.kafkaOnly, "kafka-only", false, "topics only")
+	cmd.Flags().BoolVar(&do.indexOnly, "index-only", false, "search engine and dashboards only")
+	cmd.Flags().BoolVar(&do.frontOnly, "dashboards-only", false, "OpenSearch Dashboards and Kibana only")
+	cmd.Flags().StringVar(&export, "export-siem", "", "write the files for OpenSearch Dashboards and Kibana to this folder, for an import by hand, and do nothing else")
+	cmd.MarkFlagsMutuallyExclusive("kafka-only", "index-only", "dashboards-only")
+	a.flag(cmd.Flags(), "dashboards-url", "siem.dashboards_url", "OpenSearch Dashboards, into which dashboards are imported")
+	a.flag(cmd.Flags(), "kibana-url", "siem.kibana_url", "Kibana, into which dashboards are imported; with /s/NAME for a space")
+	a.flag(cmd.Flags(), "pages", "siem.pages", "URL of the pages of changetrail, to which the dashboards link")
 	outputFlag(cmd, &output, "output format", "text", "json")
 	a.engineFlags(cmd.Flags())
 	a.flag(cmd.Flags(), "partitions", "kafka.partitions", "partitions of each topic that is created")
 	a.flag(cmd.Flags(), "retention", "retention", "how long events and records are kept")
 	return cmd
+}
+
+// setupSteps are the parts that a setup looks at.
+type setupSteps struct {
+	dryRun, kafkaOnly, indexOnly, frontOnly bool
+}
+
+// run sets everything up and returns what it found and did, also if it stops at an error.
+func (do setupSteps) run(cmd *cobra.Command, s *Settings) (steps []stream.Step, err error) {
+	parts := []struct {
+		skip bool
+		run  func(*cobra.Command, *Settings, bool) ([]stream.Step, error)
+	}{
+		{do.indexOnly || do.frontOnly, setupKafka}, {do.kafkaOnly || do.frontOnly || !s.hasIndex(), setupIndex}, {do.kafkaOnly, setupFrontEnds},
+	}
+	for _, part := range parts {
+		if part.skip {
+			continue
+		}
+		done, err := part.run(cmd, s, do.dryRun)
+		steps = append(steps, done...)
+		if err != nil {
+			return steps, err
+		}
+	}
+	return steps, nil
+}
+
+func setupIndex(cmd *cobra.Command, s *Settings, dryRun bool) ([]stream.Step, error) {
+	engine, err := s.engine()
+	if err != nil {
+		return nil, usageError{err}
+	}
+	if _, err := engine.Version(cmd.Context()); err != nil {
+		return nil, err
+	}
+	return setup.Index(cmd.Context(), engine, setup.Options{
+		Namespace: s.Namespace, Retention: time.Duration(s.Retention), Shards: s.Sink.Shards, DryRun: dryRun, Now: time.Now(),
+	})
 }
 
 func setupKafka(cmd *cobra.Command, s *Settings, dryRun bool) ([]stream.Step, error) {

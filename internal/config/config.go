@@ -86,6 +86,11 @@ type Config struct {
 			New       bool     `yaml:"new" doc:"the bucket has no files of changetrail yet, so that it need not be listed when the consumer group has no offsets"`
 		} `yaml:"lake"`
 	} `yaml:"sink"`
+	SIEM struct {
+		DashboardsURL string `yaml:"dashboards_url" doc:"OpenSearch Dashboards, into which setup imports dashboards, with the credentials of sink"`
+		KibanaURL     string `yaml:"kibana_url" doc:"Kibana, into which setup imports dashboards, with the credentials of sink"`
+		Pages         string `yaml:"pages" doc:"URL of the pages of changetrail, to which ids and digests in dashboards link; no links if empty"`
+	} `yaml:"siem"`
 	Producer struct {
 		Source    string `yaml:"source" doc:"CloudEvents source of events that have none"`
 		Spool     string `yaml:"spool" path:"true" doc:"folder for events that cannot be sent now"`

@@ -13,7 +13,7 @@ var layers = []layer{
 	{"Messages about mistakes", []string{"internal/mistake", "internal/nearest"}},
 	{"What libraries say, in words", []string{"internal/phrase"}},
 	{"Tools without knowledge of changes", []string{
-		"internal/address", "internal/budget", "internal/digests", "internal/ecosystem", "internal/files", "internal/foreign", "internal/capture", "internal/generated", "internal/gittest", "internal/printable", "internal/problem",
+		"deploy/siem/dashboards", "internal/address", "internal/budget", "internal/digests", "internal/ecosystem", "internal/files", "internal/foreign", "internal/capture", "internal/generated", "internal/gittest", "internal/printable", "internal/problem",
 		"internal/serving", "internal/signing", "internal/strictyaml",
 	}},
 	{"The data model, and the store of files", []string{"record", "blobs", "agents/product"}},
@@ -28,6 +28,7 @@ var layers = []layer{
 		"enricher", "producer", "sinks", "sinks/setup", "internal/access", "internal/embedded", "internal/kafkatest", "internal/siem/detect",
 	}},
 	{"Gateway, pages and indexes", []string{
+		"internal/siem",
 		"agents/hook", "gateway", "producer/kafkago", "sinks/bulk", "sinks/endpoint", "sinks/lake", "sinks/local", "sinks/ocsftopic", "sinks/outline", "sinks/sinktest", "web", "internal/demo",
 		"internal/instances", "internal/workload", "gate", "siem",
 	}},
