@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"reflect"
@@ -41,6 +42,9 @@ of partitions of a topic.`,
 			if export != "" {
 				return s.exportSIEM(cmd, export)
 			}
+			if do.frontOnly && s.SIEM.DashboardsURL == "" && s.SIEM.KibanaURL == "" {
+				return misuse{errors.New("no front end is named; give --dashboards-url or --kibana-url")}
+			}
 			steps, err := do.run(cmd, &s)
 			if err != nil {
 				printSteps(cmd, steps, do.dryRun)
@@ -61,6 +65,7 @@ of partitions of a topic.`,
 	cmd.MarkFlagsMutuallyExclusive("kafka-only", "index-only", "dashboards-only")
 	a.flag(cmd.Flags(), "dashboards-url", "siem.dashboards_url", "OpenSearch Dashboards, into which dashboards are imported")
 	a.flag(cmd.Flags(), "kibana-url", "siem.kibana_url", "Kibana, into which dashboards are imported; with /s/NAME for a space")
+	a.flag(cmd.Flags(), "controls", "enricher.controls", "controls.yaml: the control matrix, whose controls get a saved query each")
 	a.flag(cmd.Flags(), "pages", "siem.pages", "URL of the pages of changetrail, to which the dashboards link")
 	outputFlag(cmd, &output, "output format", "text", "json")
 	a.engineFlags(cmd.Flags())
