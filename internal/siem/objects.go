@@ -201,18 +201,22 @@ func (m *maker) dashboard(d Dashboard) error {
 	var panels []any
 	var references []Reference
 	y := 0
-	place := func(typ, id string, x, w, h int) {
+	place := func(p Panel, typ, id string, x, w, h int) {
 		i := strconv.Itoa(len(panels))
-		panels = append(panels, object{
+		panel := object{
 			"version": "7.10.0", "gridData": object{"x": x, "y": y, "w": w, "h": h, "i": i}, "panelIndex": i, "embeddableConfig": object{}, "panelRefName": "panel_" + i,
-		})
+		}
+		if p.Title != "" { // without the prefix of the object's own title
+			panel["title"], panel["embeddableConfig"] = p.Title, object{"title": p.Title}
+		}
+		panels = append(panels, panel)
 		references = append(references, Reference{"panel_" + i, typ, id})
 	}
 	guide := idPrefix + "panel-" + d.ID + "-text"
 	if err := m.markdown(guide, d); err != nil {
 		return err
 	}
-	place("visualization", guide, 0, width, textHeight)
+	place(Panel{Title: "What to do"}, "visualization", guide, 0, width, textHeight)
 	y += textHeight
 	for _, row := range d.Rows {
 		x := 0
@@ -225,7 +229,7 @@ func (m *maker) dashboard(d Dashboard) error {
 					return err
 				}
 			}
-			place(typ, id, x, w, row.Height)
+			place(p, typ, id, x, w, row.Height)
 			x += w
 		}
 		y += row.Height
