@@ -31,10 +31,10 @@ func lakeSink(cmd *cobra.Command, s *Settings, kafka stream.Config, keys signing
 	}
 	format, err := lakeFormat(l.Format)
 	if err != nil {
-		return misuse{fmt.Errorf("configuration: sink.lake.format: %w", err)}
+		return usageError{fmt.Errorf("configuration: sink.lake.format: %w", err)}
 	}
 	if layout.Source != "" && l.Format != "parquet" {
-		return misuse{errors.New("configuration: sink.lake.source is set, for Security Lake, which reads only parquet: set sink.lake.format to parquet")}
+		return usageError{errors.New("configuration: sink.lake.source is set, for Security Lake, which reads only parquet: set sink.lake.format to parquet")}
 	}
 	bucket, err := cloud.OpenBucket(cmd.Context(), l.Bucket)
 	if err != nil {
@@ -72,8 +72,8 @@ func ocsfSink(cmd *cobra.Command, s *Settings, kafka stream.Config, keys signing
 		instance = uuid.NewString()
 	}
 	ready := func(ctx context.Context) error { return ocsftopic.Ready(ctx, kafka, s.topics()) }
-	return service(cmd, s, "sink-"+ocsftopic.Name, ready, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
-		stayBelow(256 << 20)
+	return s.service(cmd, "sink-"+ocsftopic.Name, ready, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
+		limitMemory(256 << 20)
 		if s.Sink.Instance == "" {
 			log.Warn("sink.instance is empty: after a crash, the topic waits 15 s for the transaction that was open; a stable, unique name avoids that")
 		}

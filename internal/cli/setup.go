@@ -43,7 +43,7 @@ of partitions of a topic.`,
 				return s.exportSIEM(cmd, export)
 			}
 			if do.frontOnly && s.SIEM.DashboardsURL == "" && s.SIEM.KibanaURL == "" {
-				return misuse{errors.New("no front end is named; give --dashboards-url or --kibana-url")}
+				return usageError{errors.New("no front end is named; give --dashboards-url or --kibana-url")}
 			}
 			steps, err := do.run(cmd, &s)
 			if err != nil {
