@@ -78,7 +78,7 @@ func TestWhereTheBinaryListens(t *testing.T) {
 		}
 		var wrong usageError
 		if err != nil && !errors.As(err, &wrong) {
-			t.Errorf("%+v is no misuse: %v", c, err)
+			t.Errorf("%+v is no usage error: %v", c, err)
 		}
 	}
 	for address, open := range map[string]bool{"127.0.0.1:9464": true, ":9464": false, "0.0.0.0:9464": false} {
