@@ -15,6 +15,7 @@ import (
 	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/internal/config"
 	"github.com/changetrail/changetrail/internal/phrase"
+	"github.com/changetrail/changetrail/internal/settings"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/sinks"
@@ -71,7 +72,7 @@ func (a *app) doctor() *cobra.Command {
 	outputFlag(cmd, &output, "output format", "text", "json")
 	cmd.Flags().Var(spanOf(&timeout, 20*time.Second), "timeout", "how long to try")
 	a.flag(cmd.Flags(), "store", "store", "a folder of the embedded mode, opensearch or elasticsearch")
-	a.engineFlags(cmd.Flags())
+	a.receiverFlags(cmd.Flags())
 	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml: services, agents and rules")
 	a.flag(cmd.Flags(), "controls", "enricher.controls", "controls.yaml: the control matrix")
 	return cmd
@@ -80,7 +81,11 @@ func (a *app) doctor() *cobra.Command {
 // checked checks an embedded instance if commands find one, else the services with Kafka and
 // the search engine.
 func checked(ctx context.Context, cmd *cobra.Command, s *Settings) (*checkup, error) {
-	at, lost := s.look(ctx)
+	var at place
+	var lost error
+	if s.hasIndex() || s.Store != "" { // otherwise the records are not where they are sent
+		at, lost = s.look(ctx)
+	}
 	if wrong := (usageError{}); errors.As(lost, &wrong) {
 		return nil, lost
 	}
@@ -322,6 +327,14 @@ func counted[N int | int64](n N, noun string) string {
 }
 
 func (c *checkup) engine(ctx context.Context, s *Settings) {
+	if s.Sink.Engine == settings.Lake {
+		c.warn(settings.Lake, "start changetrail sink --engine lake, which checks it", "the bucket is not checked")
+		return
+	}
+	if !s.hasIndex() {
+		c.receiver(ctx, s)
+		return
+	}
 	engine, err := s.engine()
 	if err != nil {
 		c.fail("search engine", "correct the configuration", err)
@@ -338,4 +351,19 @@ func (c *checkup) engine(ctx context.Context, s *Settings) {
 		return
 	}
 	c.ok("indexes", "the templates exist")
+}
+
+// receiver checks a receiver other than a search engine. It needs no set-up.
+func (c *checkup) receiver(ctx context.Context, s *Settings) {
+	receiver, err := s.receiver()
+	if err != nil {
+		c.fail(s.Sink.Engine, "correct the configuration", err)
+		return
+	}
+	at := config.Shown(strings.Join(s.Sink.Addresses, ", "))
+	if err := receiver.Ready(ctx, s.Namespace); err != nil {
+		c.fail(s.Sink.Engine, fmt.Sprintf("check that it listens at %s, and that its token and certificates are right (docs/sinks.md)", at), err)
+		return
+	}
+	c.ok(s.Sink.Engine, "it accepts documents at %s", at)
 }

@@ -61,7 +61,7 @@ func (s *Settings) look(ctx context.Context) (place, error) {
 		p.given = true
 		return p, nil
 	}
-	if !s.IsSet("local.data") && (s.IsSet("sink.addresses") || s.IsSet("sink.engine")) {
+	if !s.IsSet("local.data") && s.hasIndex() && (s.IsSet("sink.addresses") || s.IsSet("sink.engine")) {
 		return place{engine: s.Sink.Engine, given: true}, nil
 	}
 	here := []string{s.Local.Data}

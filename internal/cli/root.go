@@ -146,6 +146,12 @@ func (a *app) engineFlags(set *pflag.FlagSet) {
 	a.flag(set, "url", "sink.addresses", "URLs of the engine, separated by commas")
 }
 
+// receiverFlags adds the flags of commands that use any receiver.
+func (a *app) receiverFlags(set *pflag.FlagSet) {
+	a.flag(set, "engine", "sink.engine", "opensearch, elasticsearch, splunk, otlp, syslog, lake or ocsf-topic")
+	a.flag(set, "url", "sink.addresses", "URLs of the search engine, separated by commas, or the URL of another receiver")
+}
+
 // settings returns the effective settings of a command.
 func (a *app) settings(cmd *cobra.Command) (Settings, error) {
 	c, err := config.Source{File: a.file, Environ: a.environ, Folder: "."}.Load()

@@ -138,14 +138,18 @@ func (s *Settings) rebuild(cmd *cobra.Command, c enricher.Config, dryRun bool, o
 func (a *app) sink() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sink",
-		Short: "Copy events and records into the search engine, a data lake or a topic of OCSF",
-		Long: `Reads what the enricher wrote and indexes it in OpenSearch or Elasticsearch, or writes
-it to files in object storage (--engine lake) or to a topic of OCSF events (--engine
-ocsf-topic). Start as many sinks as the load needs; each engine needs sinks of its
-own.`,
+		Short: "Copy events and records into a search engine, another SIEM, a data lake or a topic of OCSF",
+		Long: `Reads what the enricher wrote and indexes it in OpenSearch or Elasticsearch; sends it to
+Splunk (HTTP Event Collector) or to a receiver of OpenTelemetry logs (OTLP) or syslog; or
+writes it to files in object storage (--engine lake) or to a topic of OCSF events
+(--engine ocsf-topic). Start as many sinks as the load needs; each receiver needs sinks
+of its own. docs/sinks.md says what each receiver gets.`,
 		Example: `  changetrail sink --engine opensearch --url http://localhost:9200
   changetrail sink --engine lake --bucket s3://bucket?region=eu-central-1
-  changetrail sink --engine elasticsearch --url https://es:9200 --config prod.yaml`,
+  changetrail sink --engine elasticsearch --url https://es:9200 --config prod.yaml
+  CHANGETRAIL_SINK_TOKEN_FILE=hec.token changetrail sink --engine splunk --url https://splunk:8088
+  changetrail sink --engine otlp --url https://collector:4318
+  changetrail sink --engine syslog --url tls://siem:6514`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.settings(cmd)
@@ -166,9 +170,9 @@ own.`,
 			case settings.OCSFTopic:
 				return ocsfSink(cmd, &s, kafka, keys)
 			}
-			engine, err := s.engine()
+			engine, err := s.receiver()
 			if err != nil {
-				return err
+				return misconfigured(err)
 			}
 			ready := func(ctx context.Context) error { return engine.Ready(ctx, s.Namespace) }
 			return s.service(cmd, "sink-"+engine.Name(), ready, func(ctx context.Context, log *slog.Logger, t *telemetry.Providers) error {
@@ -182,7 +186,7 @@ own.`,
 			})
 		},
 	}
-	a.engineFlags(cmd.Flags())
+	a.receiverFlags(cmd.Flags())
 	a.flag(cmd.Flags(), "bucket", "sink.lake.bucket", "with --engine lake: a folder, or a URL such as s3://bucket")
 	a.flag(cmd.Flags(), "instance", "sink.instance", "stable, unique name of this sink")
 	a.flag(cmd.Flags(), "listen", "telemetry.listen", "address of /metrics, /healthz and /readyz")

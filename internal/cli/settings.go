@@ -68,7 +68,7 @@ func (s *Settings) engine() (*bulk.Server, error) {
 	case schemas.Elasticsearch:
 		connect = elasticsearch.New
 	default:
-		return nil, usageError{fmt.Errorf("configuration: sink.engine %q is neither opensearch nor elasticsearch", s.Sink.Engine)}
+		return nil, usageError{fmt.Errorf("configuration: sink.engine is %s, which cannot be searched; name a search engine with --engine and --url, or a data folder with --store", s.Sink.Engine)}
 	}
 	server, err := connect(bulk.Connection{Addresses: s.Sink.Addresses, Username: s.Sink.Username, Password: password, APIKey: key, CAFile: s.Sink.CAFile, Gzip: s.Sink.Gzip})
 	if err != nil {

@@ -68,7 +68,7 @@ of partitions of a topic.`,
 	a.flag(cmd.Flags(), "controls", "enricher.controls", "controls.yaml: the control matrix, whose controls get a saved query each")
 	a.flag(cmd.Flags(), "pages", "siem.pages", "URL of the pages of changetrail, to which the dashboards link")
 	outputFlag(cmd, &output, "output format", "text", "json")
-	a.engineFlags(cmd.Flags())
+	a.receiverFlags(cmd.Flags())
 	a.flag(cmd.Flags(), "partitions", "kafka.partitions", "partitions of each topic that is created")
 	a.flag(cmd.Flags(), "retention", "retention", "how long events and records are kept")
 	return cmd
@@ -81,6 +81,9 @@ type setupSteps struct {
 
 // run sets everything up and returns what it found and did, also if it stops at an error.
 func (do setupSteps) run(cmd *cobra.Command, s *Settings) (steps []stream.Step, err error) {
+	if !do.kafkaOnly && !do.frontOnly && !s.hasIndex() {
+		steps = append(steps, stream.Step{What: s.Sink.Engine + " needs no indexes"})
+	}
 	parts := []struct {
 		skip bool
 		run  func(*cobra.Command, *Settings, bool) ([]stream.Step, error)

@@ -59,14 +59,18 @@ type Config struct {
 		Compression string   `yaml:"compression" doc:"of what is written to Kafka: lz4, zstd, snappy, gzip, none"`
 	} `yaml:"enricher"`
 	Sink struct {
-		Engine       string   `yaml:"engine" doc:"opensearch or elasticsearch; for changetrail sink and setup also lake, ocsf-topic"`
-		Addresses    []string `yaml:"addresses" doc:"URLs of some nodes"`
+		Engine       string   `yaml:"engine" doc:"who receives events and records: opensearch, elasticsearch, splunk, otlp, syslog; for changetrail sink and setup also lake, ocsf-topic"`
+		Addresses    []string `yaml:"addresses" doc:"URLs of some nodes of a search engine, or the URL of another receiver (docs/sinks.md)"`
 		Username     string   `yaml:"username"`
 		Password     string   `yaml:"password" secret:"true"`
 		PasswordFile string   `yaml:"password_file" path:"true"`
-		APIKey       string   `yaml:"api_key" secret:"true" doc:"Elasticsearch only"`
+		APIKey       string   `yaml:"api_key" secret:"true" doc:"of Elasticsearch, or of a receiver of OTLP that has such keys"`
 		APIKeyFile   string   `yaml:"api_key_file" path:"true"`
+		Token        string   `yaml:"token" secret:"true" doc:"of Splunk's HTTP Event Collector; bearer token of a receiver of OTLP"`
+		TokenFile    string   `yaml:"token_file" path:"true"`
 		CAFile       string   `yaml:"ca_file" path:"true"`
+		CertFile     string   `yaml:"cert_file" path:"true" doc:"client certificate (PEM) for splunk, otlp and syslog"`
+		KeyFile      string   `yaml:"key_file" path:"true"`
 		Instance     string   `yaml:"instance" doc:"stable, unique name; saves a rebalance at each restart"`
 		Gzip         int      `yaml:"gzip" doc:"level of request compression, 0 is none"`
 		MaxDocs      int      `yaml:"max_docs" doc:"documents per request"`
@@ -85,6 +89,15 @@ type Config struct {
 			MaxMemory int      `yaml:"max_memory" doc:"documents of all partitions that wait, in bytes"`
 			New       bool     `yaml:"new" doc:"the bucket has no files of changetrail yet, so that it need not be listed when the consumer group has no offsets"`
 		} `yaml:"lake"`
+		Splunk struct {
+			Index       string `yaml:"index" doc:"Splunk's index; the default index of the token if empty"`
+			Source      string `yaml:"source" doc:"source of the events; changetrail if empty"`
+			Acknowledge bool   `yaml:"acknowledge" doc:"wait until Splunk says that events are indexed; the token needs indexer acknowledgement"`
+		} `yaml:"splunk"`
+		Syslog struct {
+			Format     string `yaml:"format" doc:"json or cef"`
+			MaxMessage int    `yaml:"max_message" doc:"bytes of the largest message that the receiver accepts; a larger document is sent as a summary"`
+		} `yaml:"syslog"`
 	} `yaml:"sink"`
 	SIEM struct {
 		DashboardsURL string `yaml:"dashboards_url" doc:"OpenSearch Dashboards, into which setup imports dashboards, with the credentials of sink"`
@@ -180,6 +193,9 @@ func Defaults() Config {
 	c.Sink.Lake.FileBytes = 16 << 20
 	c.Sink.Lake.FileAge = Duration(5 * time.Minute)
 	c.Sink.Lake.MaxMemory = 64 << 20
+	c.Sink.Splunk.Acknowledge = true
+	c.Sink.Syslog.Format = "json"
+	c.Sink.Syslog.MaxMessage = 8192
 	c.Producer.Source = "/changetrail/cli"
 	c.Content = string(secrets.Redacted)
 	c.Gateway.Listen = "127.0.0.1:8080"

@@ -33,9 +33,11 @@ func Choices(key string) []string {
 	case "log.level":
 		return []string{"debug", "info", "warn", "error"}
 	case "sink.engine":
-		return []string{settings.OpenSearch, settings.Elasticsearch, settings.Lake, settings.OCSFTopic}
+		return []string{settings.OpenSearch, settings.Elasticsearch, settings.Splunk, settings.OTLP, settings.Syslog, settings.Lake, settings.OCSFTopic}
 	case "sink.lake.format":
 		return []string{"json", "parquet"}
+	case "sink.syslog.format":
+		return []string{"json", "cef"}
 	}
 	return nil
 }
