@@ -93,7 +93,7 @@ func TestURLsOfFolders(t *testing.T) {
 	}
 }
 
-func TestWhatWasChangedIsNotGot(t *testing.T) {
+func TestAChangedFileIsNotReturned(t *testing.T) {
 	s, dir := open(t)
 	digest, err := s.Put(t.Context(), []byte("12 findings"))
 	if err != nil {

@@ -158,9 +158,9 @@ func TestWhatIsCutOffIsNotKept(t *testing.T) {
 	}
 }
 
-// TestWhatTheDeadLeftBehind: a file of a dead writer is not a blob, and is removed once nobody can
+// TestFilesOfDeadWritersAreRemoved: a file of a dead writer is not a blob, and is removed once nobody can
 // still be writing it.
-func TestWhatTheDeadLeftBehind(t *testing.T) {
+func TestFilesOfDeadWritersAreRemoved(t *testing.T) {
 	s, dir := open(t)
 	if _, _, err := s.PutFrom(t.Context(), bytes.NewReader([]byte("x"))); err != nil {
 		t.Fatal(err)

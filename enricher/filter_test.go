@@ -39,9 +39,9 @@ func TestAFilterForgetsNothing(t *testing.T) {
 	}
 }
 
-// TestAStoreThatIsOpenedAgainFindsWhatItHolds looks up keys before and after the filter of the
+// TestAReopenedStoreFindsItsContent looks up keys before and after the filter of the
 // old content is complete.
-func TestAStoreThatIsOpenedAgainFindsWhatItHolds(t *testing.T) {
+func TestAReopenedStoreFindsItsContent(t *testing.T) {
 	dir := t.TempDir()
 	s, err := openStore(dir)
 	if err != nil {

@@ -382,7 +382,7 @@ func arrive(in, events []record.Event) {
 	}
 }
 
-func TestOfManyActionsToldTwiceEachCountsOnce(t *testing.T) {
+func TestActionsReportedTwiceCountOnce(t *testing.T) {
 	s, err := openStore(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

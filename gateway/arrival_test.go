@@ -11,8 +11,8 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// TestWhoBringsInHistorySaysWhenItArrived, and nobody else; the stamp covers that.
-func TestWhoBringsInHistorySaysWhenItArrived(t *testing.T) {
+// TestOnlyAnImporterOfHistoryStatesArrivals, and nobody else; the signature covers the time.
+func TestOnlyAnImporterOfHistoryStatesArrivals(t *testing.T) {
 	known, tokens := credentials(t, "name: a-prod, agent: a", "name: a-history, agent: a, history: true")
 	s := newSite(t, func(c *Config, _ *producer.Options) { c.Credentials = known })
 	const at = "2026-03-01T03:47:00Z"
@@ -43,7 +43,7 @@ func TestWhoBringsInHistorySaysWhenItArrived(t *testing.T) {
 		if c.arrived != "" && (read.Arrived.Format(time.RFC3339) != at || !read.Time.Equal(read.Arrived)) || c.arrived == "" && time.Since(read.Arrived) > time.Minute {
 			t.Errorf("%s: it arrived %s, at %s", name, read.Arrived, read.Time)
 		}
-		// Played back by whoever can write to Kafka, under another time.
+		// Somebody who can write to Kafka replays it with another time.
 		again, err := ingest.Reader{Keys: signingKeys}.Read(t.Context(), e, nil, time.Now().Add(-30*time.Minute))
 		if err != nil || again.Arrived.Before(read.Arrived) {
 			t.Errorf("%s: played back it arrived %s, %s before: %v", name, again.Arrived, read.Arrived.Sub(again.Arrived), err)

@@ -19,7 +19,7 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// said makes an event in JSON; attributes are members beside those that it needs.
+// said makes an event in JSON; attributes are added to the required ones.
 func said(typ, attributes, data string) string {
 	if data != "" {
 		data = `,"data":` + data
@@ -27,9 +27,9 @@ func said(typ, attributes, data string) string {
 	return `{"specversion":"1.0","id":"1","source":"/x","type":"` + typ + `"` + attributes + data + `}`
 }
 
-// TestNobodySpeaksOfWhatIsNotTheirs names a repository that the sender may not speak of
-// in every place, beside one of which it may. Each stands alone and in a batch.
-func TestNobodySpeaksOfWhatIsNotTheirs(t *testing.T) {
+// TestNobodyReportsAboutOtherRepositories puts a repository that the sender may not report
+// about into every place of an event, beside one that it may; alone and in a batch.
+func TestNobodyReportsAboutOtherRepositories(t *testing.T) {
 	known, tokens := credentials(t, "name: docs, platform: docs, repositories: [github.com/acme/docs]", "name: wild, agent: a, repositories: [\"github.com/acme/d*\"]", "name: deep, person: ana, repositories: [\"github.com/acme/docs/**\", github.com/acme/docs]")
 	s := newSite(t, func(c *Config, _ *producer.Options) { c.Credentials = known })
 	const docs, payments = `,"subject":"github.com/acme/docs/pull/1"`, `,"subject":"github.com/acme/payments/pull/4829"`
@@ -86,7 +86,7 @@ func reviewHook(state string) string {
 	return strings.ReplaceAll(review(state), "acme/payments", "acme/docs")
 }
 
-// TestWhatIsNamedTwiceMustAgree: one who may speak of all may not speak of two at once.
+// TestWhatIsNamedTwiceMustAgree: even a sender that may report about all repositories names only one in an event.
 func TestWhatIsNamedTwiceMustAgree(t *testing.T) {
 	s := newSite(t, nil)
 	for name, body := range map[string]string{
@@ -121,7 +121,7 @@ func TestWhatIsNamedTwiceMustAgree(t *testing.T) {
 	}
 }
 
-// TestNobodySpeaksAsAnother, whatever way the data come: the finding says so, too.
+// TestNobodySpeaksAsAnother, however the data are sent; the refusal is a finding, too.
 func TestNobodySpeaksAsAnother(t *testing.T) {
 	known, tokens := credentials(t, "name: a-prod, agent: a", "name: mira, person: mira.s")
 	s := newSite(t, func(c *Config, _ *producer.Options) { c.Credentials = known })
@@ -159,9 +159,9 @@ func TestNobodySpeaksAsAnother(t *testing.T) {
 	s.none(t)
 }
 
-// TestTheEnricherAsksAgain writes to Kafka what no gateway would have stamped, with the
-// key of the gateways.
-func TestTheEnricherAsksAgain(t *testing.T) {
+// TestTheEnricherChecksPermissionAgain writes to Kafka what no gateway would have signed, but
+// signs it with the gateways' key.
+func TestTheEnricherChecksPermissionAgain(t *testing.T) {
 	for name, c := range map[string]struct {
 		env  schemas.Envelope
 		want schemas.Reason
@@ -194,9 +194,9 @@ func TestTheEnricherAsksAgain(t *testing.T) {
 	}
 }
 
-// TestWhatWillBeRefusedIsNotTaken: a clock, for one, with a margin for the clock of the
-// broker and for the time on a disk.
-func TestWhatWillBeRefusedIsNotTaken(t *testing.T) {
+// TestTheGatewayRefusesWhatTheEnricherWould: a time in the future, for example, with a
+// margin for the broker's clock and for the time in the spool.
+func TestTheGatewayRefusesWhatTheEnricherWould(t *testing.T) {
 	s := newSite(t, nil)
 	at := func(in time.Duration) string { return time.Now().Add(in).UTC().Format(time.RFC3339) }
 	cdevent := func(at string) string {
@@ -221,8 +221,8 @@ func TestWhatWillBeRefusedIsNotTaken(t *testing.T) {
 	s.none(t)
 }
 
-// TestSecretsByReferenceDoNotReachTheBroker: data that lie elsewhere are redacted, and
-// what is redacted lies there under a digest of its own.
+// TestSecretsByReferenceDoNotReachTheBroker: data in the blob store are redacted,
+// and the redacted copy has a digest of its own.
 func TestSecretsByReferenceDoNotReachTheBroker(t *testing.T) {
 	token := "ghp" + "_x7Kq2mVbT9sLw4RzNf1YcHp8DgJeA3uB6iOt"
 	var store Blobs
@@ -242,7 +242,7 @@ func TestSecretsByReferenceDoNotReachTheBroker(t *testing.T) {
 	}
 }
 
-func TestAStoreThatIsAwayIsNoFaultOfTheEvent(t *testing.T) {
+func TestAnUnreachableStoreIsNoFaultOfTheEvent(t *testing.T) {
 	s := newSite(t, func(c *Config, _ *producer.Options) { c.Blobs = away{c.Blobs} })
 	r := s.send(t, "POST", "/v1/events", structured, []byte(said(record.TypeEventNoted, `,"partitionkey":"github.com/acme/docs","dataref":"`+digests.Of(nil)+`"`, "")))
 	if r.problem(t, http.StatusServiceUnavailable); r.header.Get("Retry-After") == "" {

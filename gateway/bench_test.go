@@ -18,8 +18,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// encoded takes events as far as the message for the broker: what the gateway
-// itself costs.
+// encoded processes events up to the message for the broker: the gateway's own cost.
 type encoded struct{}
 
 func (encoded) Send(ctx context.Context, events []event.Event) []error {

@@ -18,7 +18,7 @@ import (
 
 var errNoBlobs = problem.New(http.StatusNotImplemented, "this gateway has no blob store; set blobs in its configuration")
 
-// copied is the memory that passing a file on needs.
+// copied is how much memory it takes to pass a file on.
 const copied = 128 << 10
 
 // An upload is the body of a request, which goes to the store as it arrives. At its end, before
@@ -77,8 +77,8 @@ func (g *Gateway) putBlob(w http.ResponseWriter, r *http.Request, from Sender) e
 	return json.MarshalWrite(w, map[string]any{"digest": digest, "size": size}, json.Deterministic(true))
 }
 
-// getBlob answers GET /v1/blobs/{digest} with the file, for readers who may read a change that rests
-// on it. Secrets in it are hidden, and a header says so; otherwise the file is unchanged. The digest
+// getBlob answers GET /v1/blobs/{digest} with the file, for readers who may read a change that uses
+// it. Secrets in it are hidden, and a header says so; otherwise the file is unchanged. The digest
 // is that of the stored file.
 func (g *Gateway) getBlob(w http.ResponseWriter, r *http.Request, from Sender) error {
 	if g.Blobs == nil {

@@ -10,9 +10,9 @@ import (
 	"github.com/changetrail/changetrail/internal/foreign"
 )
 
-// TestEveryExampleOfGitHubIsTaken: no event is an error, be it used or not, and the
-// enricher takes what the gateway took.
-func TestEveryExampleOfGitHubIsTaken(t *testing.T) {
+// TestEveryExampleOfGitHubIsAccepted: no event is an error, used or not, and the
+// enricher accepts what the gateway accepted.
+func TestEveryExampleOfGitHubIsAccepted(t *testing.T) {
 	kinds := foreign.GitHubExamples(t)
 	s := newSite(t, hooked)
 	sent := 0
@@ -29,8 +29,8 @@ func TestEveryExampleOfGitHubIsTaken(t *testing.T) {
 	s.read(t)
 }
 
-// TestEveryExampleOfGitLabIsTaken, those in the tests of GitLab's own client.
-func TestEveryExampleOfGitLabIsTaken(t *testing.T) {
+// TestEveryExampleOfGitLabIsAccepted, those in the tests of GitLab's own client.
+func TestEveryExampleOfGitLabIsAccepted(t *testing.T) {
 	dir := filepath.Join(foreign.Module(t, "gitlab.com/gitlab-org/api/client-go", "v1.46.0"), "testdata")
 	files, err := filepath.Glob(filepath.Join(dir, "*hooks", "*.json"))
 	if err != nil || len(files) < 30 {

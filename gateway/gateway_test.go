@@ -126,7 +126,7 @@ func TestASlowBodyIsCutOff(t *testing.T) {
 	}
 }
 
-func TestOfABatchWithAWrongEventNoneIsTaken(t *testing.T) {
+func TestABatchWithAWrongEventIsRefusedAsAWhole(t *testing.T) {
 	s := newSite(t, nil)
 	bad := strings.Replace(decision("b", "a", ""), `"id":"a"`, `"id":""`, 1)
 	body := fmt.Sprintf("[%s,%s,%s]", decision("a", "a", ""), bad, decision("c", "a", ""))
@@ -137,7 +137,7 @@ func TestOfABatchWithAWrongEventNoneIsTaken(t *testing.T) {
 	s.none(t)
 }
 
-func TestTheCredentialSaysWhoSpeaks(t *testing.T) {
+func TestTheCredentialDeterminesTheSender(t *testing.T) {
 	known, tokens := credentials(t, "name: a-prod, agent: a", "name: jenkins, platform: jenkins", "name: mira, person: mira.s", "name: docs, platform: docs, repositories: [github.com/acme/docs]")
 	s := newSite(t, func(c *Config, _ *producer.Options) { c.Credentials = known })
 	as := func(i int) map[string]string { return with(structured, "Authorization", tokens[i]) }
@@ -221,7 +221,7 @@ func TestSecretsDoNotReachTheBroker(t *testing.T) {
 	}
 }
 
-func TestWhoSendsTooMuchIsToldWhenToTryAgain(t *testing.T) {
+func TestASenderOverItsLimitIsToldWhenToTryAgain(t *testing.T) {
 	known, tokens := credentials(t, "name: slow, agent: a, rate: 2", "name: other, agent: a")
 	s := newSite(t, func(c *Config, _ *producer.Options) {
 		c.Credentials = known
@@ -327,7 +327,7 @@ func TestLargeDataTravelsAsAFile(t *testing.T) {
 	}
 }
 
-// TestNothingIsLeftBehind sends what is wrong in every way, and counts goroutines.
+// TestNothingIsLeftBehind sends requests that are wrong in every way, and counts goroutines.
 func TestNothingIsLeftBehind(t *testing.T) {
 	s := newSite(t, nil)
 	s.send(t, "POST", "/v1/events", structured, []byte(decision("1", "a", "")))
@@ -352,7 +352,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 }
 
 // JavaScript cuts texts between the halves of a character, and many clients write each
-// attribute that is not set as null. What is no UTF-8 is refused with 400 (HTTP binding
+// attribute that is not set as null. Text that is not UTF-8 is refused with 400 (HTTP binding
 // 3.1.3.2).
 func TestEventsAreReadAsClientsWriteThem(t *testing.T) {
 	s := newSite(t, nil)

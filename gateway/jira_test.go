@@ -31,7 +31,7 @@ func jiraAt(t *testing.T) *site {
 }
 
 // TestJiraWebhooks: the settings say which repositories an issue is about, and the body is
-// kept as it is for each.
+// stored unchanged for each.
 func TestJiraWebhooks(t *testing.T) {
 	s := jiraAt(t)
 	const path, payments, docs = "/v1/webhooks/jira", "github.com/acme/payments", "github.com/acme/docs"
@@ -57,8 +57,8 @@ func TestJiraWebhooks(t *testing.T) {
 	s.none(t)
 }
 
-// TestWhatAnIssueOfJiraIsAboutIsSigned: whoever plays a signed body back moves it to no other
-// repository, by whatever is not signed.
+// TestWhatAnIssueOfJiraIsAboutIsSigned: somebody who replays a signed body cannot move it to
+// another repository by changing something that is not signed.
 func TestWhatAnIssueOfJiraIsAboutIsSigned(t *testing.T) {
 	body := jiraBody("DOC-1")
 	for name, k := range map[string]struct{ query, header string }{

@@ -29,7 +29,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A shape is a request that is made to take memory.
+// A shape is a kind of request that is made to use much memory.
 type shape struct {
 	name   string
 	path   string
@@ -46,17 +46,17 @@ func packed(text []byte) []byte {
 	return b.Bytes()
 }
 
-// about is an event of a type, with data.
+// about makes an event of a type, with data.
 func about(typ, data string) string {
 	return `{"specversion":"1.0","id":"1","source":"/agents/a","type":"` + typ + `","subject":"github.com/acme/payments/pull/7","time":"2026-03-01T03:47:00Z","datacontenttype":"application/json","data":` + data + `}`
 }
 
-// scanned is an event with a packed report.
+// scanned makes an event with a compressed report.
 func scanned(typ string, report []byte) string {
 	return about(typ, `{"tool":{"name":"t"},"name":"t","agent":{"id":"a"},"commit":"`+strings.Repeat("1", 40)+`","report":{"encoding":"gzip+base64","content":"`+base64.StdEncoding.EncodeToString(packed(report))+`"}}`)
 }
 
-// nested is n messages of Protocol Buffers that have nothing in them, in the message at path.
+// nested makes n empty messages of Protocol Buffers, in the message at path.
 func nested(n int, empty string, path ...byte) []byte {
 	out := bytes.Repeat([]byte(empty), n)
 	for _, field := range path {
@@ -129,14 +129,14 @@ func shapes() []shape {
 	}
 }
 
-// alive is how many bytes of objects there are.
+// alive returns how many bytes of objects are in memory.
 func alive() uint64 {
 	s := []samples.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	samples.Read(s)
 	return s[0].Value.Uint64()
 }
 
-// highest returns the most bytes that were alive while f worked, beside those before.
+// highest returns by how many bytes the objects in memory grew at most while f ran.
 func highest(f func()) (most int64) {
 	runtime.GC()
 	before := int64(alive())
@@ -158,7 +158,7 @@ func highest(f func()) (most int64) {
 	return most
 }
 
-// slow is a body that does not end before its client gives up.
+// slow is a body that ends only when its client gives up.
 type slow struct {
 	io.Reader
 	patience <-chan struct{}
@@ -172,7 +172,7 @@ func (s slow) Read(p []byte) (int, error) {
 	return 0, io.ErrUnexpectedEOF
 }
 
-// ask has n clients send a shape at the same time, and counts the answers.
+// ask makes n clients send a shape at the same time, and counts the answers.
 func ask(handler http.Handler, s shape, n int, patience time.Duration) map[int]int {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -206,7 +206,7 @@ func ask(handler http.Handler, s shape, n int, patience time.Duration) map[int]i
 	return answers
 }
 
-// attacked is a gateway whose events go nowhere.
+// attacked returns a gateway that drops its events.
 func attacked(t testing.TB, limits Limits) http.Handler {
 	redactor, err := secrets.New(secrets.Redacted, []byte("k"))
 	if err != nil {
@@ -231,8 +231,8 @@ func attacked(t testing.TB, limits Limits) http.Handler {
 	return mux
 }
 
-// TestMemoryOfShapes prints what CHANGETRAIL_MEMORY clients at a time make the gateway
-// hold, by what they send (docs/performance.md).
+// TestMemoryOfShapes prints how much memory the gateway uses for CHANGETRAIL_MEMORY
+// simultaneous clients, by what they send (docs/performance.md).
 func TestMemoryOfShapes(t *testing.T) {
 	clients := 0
 	if fmt.Sscan(os.Getenv("CHANGETRAIL_MEMORY"), &clients); clients == 0 {
@@ -248,10 +248,10 @@ func TestMemoryOfShapes(t *testing.T) {
 	}
 }
 
-// What many clients send at the same time, known or not, takes what the budgets are, to
-// within what lies between two collections; and another client is served once they are
-// answered.
-func TestWhatIsHeldAtATimeIsBounded(t *testing.T) {
+// What many clients send at the same time, with credentials or not, uses no more memory than the
+// budgets, apart from garbage between two collections. Another client is served once they have
+// their answers.
+func TestMemoryOfSimultaneousRequestsIsBounded(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(10))
 	const memory = 16 << 20
 	handler := attacked(t, Limits{Memory: memory, Unidentified: memory, Wait: 200 * time.Millisecond})
@@ -278,10 +278,10 @@ func TestWhatIsHeldAtATimeIsBounded(t *testing.T) {
 	}
 }
 
-// alone is how much more than the budget one request may be thought to need.
+// alone is by how much the estimate for one request may exceed the budget.
 const alone = 4
 
-func TestWhoFindsNoMemoryIsToldWhenToComeBack(t *testing.T) {
+func TestARequestWithoutMemoryIsToldWhenToTryAgain(t *testing.T) {
 	s := newSite(t, func(c *Config, _ *producer.Options) {
 		c.GitHub.Secrets = []string{"s"}
 		c.Limits = Limits{Memory: 8 << 20, Unidentified: 8 << 20, Wait: 10 * time.Millisecond}
@@ -307,8 +307,8 @@ func TestWhoFindsNoMemoryIsToldWhenToComeBack(t *testing.T) {
 	}
 }
 
-// TestAFilePassesThroughWithoutMemory: more than there is memory for is kept, packed or not,
-// under its digest; what is cut off, or too large once it is unpacked, is not.
+// TestAFilePassesThroughWithoutMemory: a file larger than the memory is stored under its
+// digest, compressed or not; a file that is cut off, or too large once decompressed, is not.
 func TestAFilePassesThroughWithoutMemory(t *testing.T) {
 	s := newSite(t, func(c *Config, _ *producer.Options) { c.Limits = Limits{Memory: 1 << 20, Blob: 24 << 20} })
 	file := make([]byte, 18<<20)

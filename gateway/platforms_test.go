@@ -15,12 +15,12 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// hooked is a gateway that knows the secrets of the platforms.
+// hooked returns a gateway that has the secrets of the platforms.
 func hooked(c *Config, _ *producer.Options) {
 	c.GitHub.Secrets, c.GitLab.Tokens, c.Jira.Secrets = []string{"s"}, []string{"s"}, []string{"s"}
 }
 
-// platform sends a webhook, which must be taken.
+// platform sends a webhook, which must be accepted.
 func (s *site) platform(t testing.TB, name, event, body string) {
 	t.Helper()
 	if r := s.try(t, name, event, body); r.status >= 300 {
@@ -42,7 +42,7 @@ func (s *site) try(t testing.TB, name, event, body string) reply {
 	return r
 }
 
-// read reads what was taken as the enricher does, which must take it, too.
+// read reads what was accepted as the enricher does, which must accept it, too.
 func (s *site) read(t testing.TB) (out []record.Event) {
 	t.Helper()
 	for _, env := range s.next(t, s.taken) {
@@ -61,7 +61,7 @@ func (s *site) read(t testing.TB) (out []record.Event) {
 // A hook is a webhook of a test.
 type hook struct{ platform, event, body string }
 
-// recordOf is the record of a change that the webhooks make.
+// recordOf returns the record of a change that the webhooks make.
 func recordOf(t testing.TB, id record.ChangeID, hooks ...hook) *record.Record {
 	t.Helper()
 	s := newSite(t, hooked)
@@ -73,7 +73,7 @@ func recordOf(t testing.TB, id record.ChangeID, hooks ...hook) *record.Record {
 	return r
 }
 
-// bodies are webhooks of each event that is read, with all members that are.
+// bodies are webhooks of each event type that is read, with all members that are read.
 var bodies = func() []hook {
 	const (
 		repo   = `"repository":{"id":42,"full_name":"acme/till","html_url":"https://github.com/acme/till","default_branch":"main","pushed_at":1795168800},"sender":{"id":7,"login":"ada","type":"User"}`
@@ -112,7 +112,7 @@ var bodies = func() []hook {
 	}
 }()
 
-// odd are values that a member of a webhook may have, and some that none has.
+// odd are values that a member of a webhook may have, and some that it never has.
 func odd(r *rand.Rand) any {
 	return []any{
 		strings.Repeat("x", 255), strings.Repeat("é", 255), strings.Repeat("y", 300+r.IntN(3000)), "https://ci/" + strings.Repeat("z", 5000),
@@ -124,7 +124,7 @@ func odd(r *rand.Rand) any {
 	}[r.IntN(20)]
 }
 
-// bend puts an odd value in the place of one member of v, wherever it lies.
+// bend replaces one member of v, at any depth, with an odd value.
 func bend(r *rand.Rand, v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -143,8 +143,8 @@ func bend(r *rand.Rand, v any) any {
 	return odd(r)
 }
 
-// TestWhatAWebhookIsAnsweredIsTrue: whatever the gateway takes, the enricher takes; and no
-// length of any text is an error.
+// TestWhatAWebhookIsAnsweredIsTrue: whatever the gateway accepts, the enricher accepts; and no
+// text is too long.
 func TestWhatAWebhookIsAnsweredIsTrue(t *testing.T) {
 	s := newSite(t, hooked)
 	r := rand.New(rand.NewPCG(1, 2))
@@ -171,7 +171,7 @@ func TestWhatAWebhookIsAnsweredIsTrue(t *testing.T) {
 	s.read(t)
 }
 
-// TestNoTextIsTooLong, wherever in a webhook it stands.
+// TestNoTextIsTooLong, wherever it is in a webhook.
 func TestNoTextIsTooLong(t *testing.T) {
 	s := newSite(t, hooked)
 	for _, h := range bodies {

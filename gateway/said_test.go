@@ -10,7 +10,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// What platforms say of one change, acme/till#1, and of merge request 1, minutes after ten.
+// What platforms report about one change, acme/till#1, and of merge request 1, minutes after ten.
 
 const (
 	pullOne  = record.ChangeID("github.com/acme/till/pull/1")
@@ -80,7 +80,7 @@ func buildAt(id, pipeline, retries int, status string, mayFail bool, at int) hoo
 	return lab("build", fmt.Sprintf(`"sha":%q,"build_id":%d,"build_name":"unit","build_stage":"test","build_status":%q,"build_allow_failure":%t,"build_created_at":"2026-11-20 10:00:00 UTC","build_finished_at":"2026-11-20 10:%02d:00 UTC","retries_count":%d,"pipeline_id":%d`, commitOf(0xa), id, status, mayFail, at, retries, pipeline))
 }
 
-// TestEachCheckCounts: a result is replaced by a later attempt at the same check alone.
+// TestEachCheckCounts: only a later attempt of the same check replaces a result.
 func TestEachCheckCounts(t *testing.T) {
 	const failure, success = "failure", "success"
 	child := `,"source_pipeline":{"pipeline_id":30}`
@@ -150,7 +150,7 @@ func checkConclusion(t *testing.T, want string, r *record.Record) {
 	}
 }
 
-// TestTheStateOfAChange is that of which any event tells: no host sends again what was lost.
+// TestTheStateOfAChange is the newest that any event states: no host sends a lost event again.
 func TestTheStateOfAChange(t *testing.T) {
 	const closedThen = `,"state":"closed","merged":false,"closed_at":"2026-11-20T10:10:00Z"`
 	onPull := func(pull string) hook {
@@ -192,8 +192,8 @@ func TestTheStateOfAChange(t *testing.T) {
 	}
 }
 
-// TestWhoReviewed: a dismissal takes back one review, and an approval of a merge request
-// counts by the state that GitLab gives with it.
+// TestWhoReviewed: a dismissal withdraws one review, and an approval of a merge request
+// counts by the state of the merge request that GitLab sends with it.
 func TestWhoReviewed(t *testing.T) {
 	const asked, approved = "changes_requested", "approved"
 	for _, c := range []struct {

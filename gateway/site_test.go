@@ -30,7 +30,7 @@ const testKey = "a key of the tests, long enough"
 
 var signingKeys = signing.Of([]byte(testKey))
 
-// A site is a gateway before a broker.
+// A site is a gateway with a broker behind it.
 type site struct {
 	*httptest.Server
 	gateway *Gateway
@@ -39,7 +39,7 @@ type site struct {
 	taken   int // webhooks that were put on the stream
 }
 
-// newSite starts a gateway; change bends its configuration.
+// newSite starts a gateway; change modifies its configuration.
 func newSite(t testing.TB, change func(*Config, *producer.Options)) *site {
 	t.Helper()
 	broker := kafkatest.Cluster(t, 1, producer.DefaultTopic)
@@ -117,7 +117,7 @@ func (s *site) next(t testing.TB, n int) []schemas.Envelope {
 	return out
 }
 
-// none fails where an event is in Kafka that was not read.
+// none fails if Kafka has an event that was not read.
 func (s *site) none(t testing.TB) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
@@ -127,7 +127,7 @@ func (s *site) none(t testing.TB) {
 	}
 }
 
-// A reply is what came back.
+// A reply is the answer to a request.
 type reply struct {
 	status int
 	header http.Header
@@ -155,7 +155,7 @@ func (s *site) send(t testing.TB, method, path string, header map[string]string,
 	return reply{res.StatusCode, res.Header, string(text)}
 }
 
-// problem fails where a reply is no problem of RFC 9457, and returns it.
+// problem returns a reply as a problem of RFC 9457, and fails if it is none.
 func (r reply) problem(t testing.TB, status int) (p struct {
 	Status int
 	Title  string

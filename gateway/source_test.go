@@ -11,9 +11,9 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// TestNobodySpeaksUnderTheSourcesOfChangetrail: what the gateway finds was reported before
-// it, under the same source and id.
-func TestNobodySpeaksUnderTheSourcesOfChangetrail(t *testing.T) {
+// TestNobodyUsesTheSourcesOfChangetrail: somebody could otherwise publish the
+// gateway's findings first, with the same source and id.
+func TestNobodyUsesTheSourcesOfChangetrail(t *testing.T) {
 	known, tokens := credentials(t, "name: a-prod, agent: a", "name: ci, platform: ci")
 	s := newSite(t, func(c *Config, _ *producer.Options) { c.Credentials = known })
 	at := func(source string) []byte {
@@ -32,7 +32,7 @@ func TestNobodySpeaksUnderTheSourcesOfChangetrail(t *testing.T) {
 	}
 }
 
-// TestNoCredentialsListedIsNobody: whoever takes the last credential out of the file closes
+// TestNoCredentialsListedIsNobody: removing the last credential from the file closes
 // the gateway.
 func TestNoCredentialsListedIsNobody(t *testing.T) {
 	none, _ := credentials(t)
@@ -45,8 +45,8 @@ func TestNoCredentialsListedIsNobody(t *testing.T) {
 	s.none(t)
 }
 
-// TestAFileIsForWhomMayReadWhatRestsOnIt, and where that cannot be determined, only those who may read all can read it.
-func TestAFileIsForWhomMayReadWhatRestsOnIt(t *testing.T) {
+// TestAFileIsReadableWithAChangeThatUsesIt, and if that cannot be determined, by readers of everything.
+func TestAFileIsReadableWithAChangeThatUsesIt(t *testing.T) {
 	known, tokens := credentials(t, "name: mira, person: mira.s", "name: bot, agent: bot", "name: one, agent: one, repositories: [github.com/acme/one]", "name: guest, person: g, repositories: [github.com/acme/two]")
 	file := []byte("a report")
 	for _, c := range []struct {

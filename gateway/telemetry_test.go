@@ -26,8 +26,8 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// spans is an export of one call of a tool, of an agent in a repository. Either may be
-// "": then it is not said.
+// spans returns an export of one tool call of an agent in a repository. If either is "", the
+// export does not state it.
 func spans(agent, repository string) ptraceotlp.ExportRequest {
 	traces := ptrace.NewTraces()
 	rs := traces.ResourceSpans().AppendEmpty()
@@ -42,7 +42,7 @@ func spans(agent, repository string) ptraceotlp.ExportRequest {
 	return ptraceotlp.NewExportRequestFromTraces(traces)
 }
 
-// describe says in the attributes of a resource what is to be said.
+// describe returns the attributes of a resource.
 func describe(a pcommon.Map, agent, repository string) {
 	for key, value := range map[string]string{"gen_ai.agent.id": agent, "vcs.repository.url.full": repository} {
 		if value != "" {
@@ -51,7 +51,7 @@ func describe(a pcommon.Map, agent, repository string) {
 	}
 }
 
-// leak is a token of GitHub, of no account.
+// leak is a token in the format of GitHub that belongs to no account.
 const leak = "ghp_" + "x7Kd92LmQpRs4TvWyZ1aBcDeFgHiJkLmNoPq"
 
 const trace7 = "00000000000000000000000000000007"
@@ -153,7 +153,7 @@ func TestWhatIsNoTelemetryIsRefused(t *testing.T) {
 	s.none(t)
 }
 
-// dial connects a client of gRPC to a site.
+// dial connects a gRPC client to a site.
 func (s *site) dial(t *testing.T) *grpc.ClientConn {
 	t.Helper()
 	conn, err := grpc.NewClient(s.Listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -256,7 +256,7 @@ func TestTelemetryInTheNameOfAnotherIsRefusedAndAFinding(t *testing.T) {
 	s.none(t)
 }
 
-// FuzzTelemetry: whatever is read as OTLP, what is kept of it keeps the schemas.
+// FuzzTelemetry: whatever is read as OTLP, the events made of it match the schemas.
 func FuzzTelemetry(f *testing.F) {
 	for _, r := range []ptraceotlp.ExportRequest{spans("a", "https://github.com/acme/payments"), spans("", "")} {
 		f.Add(must(f)(r.MarshalProto()))

@@ -14,8 +14,8 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// TestLargeRequestsOfOneSenderTakeTurns: they leave CPU to others; small ones, those of other
-// senders and those whose body does not come keep nobody waiting.
+// TestLargeRequestsOfOneSenderTakeTurns: they leave CPU to others; small requests, those of
+// other senders and those whose body does not arrive delay nobody.
 func TestLargeRequestsOfOneSenderTakeTurns(t *testing.T) {
 	known, tokens := credentials(t, "name: a, agent: a", "name: b, agent: b")
 	s := newSite(t, func(c *Config, _ *producer.Options) { c.Credentials, c.Limits.Wait = known, 100*time.Millisecond })
@@ -65,8 +65,8 @@ func TestLargeRequestsOfOneSenderTakeTurns(t *testing.T) {
 	}
 }
 
-// TestAHandlerThatPanicsGivesItsSlotBack: else as many panics as there are slots would stop the
-// gateway.
+// TestAHandlerThatPanicsGivesItsSlotBack: otherwise as many panics as there are slots would stop
+// the gateway.
 func TestAHandlerThatPanicsGivesItsSlotBack(t *testing.T) {
 	s := newSite(t, func(c *Config, _ *producer.Options) { c.Limits.Requests = 1 })
 	n := 0

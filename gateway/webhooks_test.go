@@ -55,8 +55,8 @@ func TestGitHubWebhooksAreKeptAsTheyAre(t *testing.T) {
 	s.none(t)
 }
 
-// The type of the content is not signed: the bytes say what they are.
-func TestHowAWebhookIsReadIsToldByWhatIsSigned(t *testing.T) {
+// The content type is not signed: the bytes determine how they are read.
+func TestOnlySignedBytesDetermineHowAWebhookIsRead(t *testing.T) {
 	s := newSite(t, func(c *Config, _ *producer.Options) { c.GitHub.Secrets = []string{"new"} })
 	forged := strings.ReplaceAll(review("approved"), `"bo"`, `"jonas-k"`)
 	genuine := strings.Replace(review("commented"), `{"action"`, `{"title":"a&payload=`+url.QueryEscape(forged)+`&b","action"`, 1)
@@ -113,7 +113,7 @@ func TestAWebhookThatIsForgedOrPlayedBackChangesNothing(t *testing.T) {
 	}
 	s.next(t, 2)
 	s.none(t)
-	// What is forgotten by the gateway is known by the identity of the event.
+	// What the gateway has forgotten is still a duplicate by the identity of the event.
 	s.gateway.recent = newRecent(1)
 	send(github("new", "pull_request_review", "d9", body), body)
 	if e := s.next(t, 1)[0]; e.ID != digests.Of([]byte(body)) {
@@ -121,9 +121,9 @@ func TestAWebhookThatIsForgedOrPlayedBackChangesNothing(t *testing.T) {
 	}
 }
 
-// TestWhatIsAboutNoRepositoryIsTakenAndNotKept: GitLab turns off a hook that is refused
-// four times.
-func TestWhatIsAboutNoRepositoryIsTakenAndNotKept(t *testing.T) {
+// TestAWebhookAboutNoRepositoryIsAcceptedAndDropped: GitLab disables a hook after four
+// refusals.
+func TestAWebhookAboutNoRepositoryIsAcceptedAndDropped(t *testing.T) {
 	s := newSite(t, func(c *Config, _ *producer.Options) {
 		c.GitLab = GitLab{Tokens: []string{"secret"}}
 		c.GitHub.Secrets = []string{"new"}
@@ -144,7 +144,7 @@ func TestWhatIsAboutNoRepositoryIsTakenAndNotKept(t *testing.T) {
 	body = `{"object_kind":"push","ref":"refs/heads/main"}`
 	s.send(t, "POST", "/v1/webhooks/gitlab", map[string]string{"Content-Type": "application/json", "X-Gitlab-Token": "secret"}, []byte(body)).problem(t, http.StatusUnprocessableEntity)
 	s.none(t)
-	// A hook of the whole host reports a push without object_kind.
+	// A system hook reports a push without object_kind.
 	body = `{"event_name":"push","ref":"refs/heads/main","before":"` + strings.Repeat("0", 40) + `","after":"` + strings.Repeat("a", 40) + `","project":{"web_url":"https://gitlab.com/acme/till","default_branch":"main"},"commits":[],"total_commits_count":0}`
 	r := s.send(t, "POST", "/v1/webhooks/gitlab", map[string]string{"Content-Type": "application/json", "X-Gitlab-Event": "System Hook", "X-Gitlab-Token": "secret"}, []byte(body))
 	if r.status != http.StatusNoContent || s.next(t, 1)[0].Type != "com.gitlab.push" {
@@ -201,7 +201,7 @@ func TestGitLabWebhooks(t *testing.T) {
 	s.none(t)
 }
 
-func TestWithoutASecretNoWebhookIsTaken(t *testing.T) {
+func TestWithoutASecretNoWebhookIsAccepted(t *testing.T) {
 	s := newSite(t, nil)
 	for _, path := range []string{"/v1/webhooks/github", "/v1/webhooks/gitlab"} {
 		h := github("", "pull_request_review", "d", review("approved"))
@@ -227,7 +227,7 @@ func FuzzEvents(f *testing.F) {
 	})
 }
 
-// FuzzWebhooks: whatever the gateway takes, the enricher takes.
+// FuzzWebhooks: whatever the gateway accepts, the enricher accepts.
 func FuzzWebhooks(f *testing.F) {
 	s := newSite(f, hooked)
 	f.Add("pull_request_review", review("approved"))

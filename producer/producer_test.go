@@ -143,7 +143,7 @@ func TestTheSpoolKeepsOrderAcrossAnOutage(t *testing.T) {
 	}
 }
 
-func TestAnEventThatWasTakenThoughSendFailedComesAgainUnderTheSameID(t *testing.T) {
+func TestAnEventAcceptedThoughSendFailedIsSentAgainWithTheSameID(t *testing.T) {
 	tr := &pretend{lie: true}
 	p := open(t, tr, Options{Spool: t.TempDir()})
 	if err := p.Publish(t.Context(), decision("1")); err != nil {
@@ -178,7 +178,7 @@ func TestAnEventThatCanNeverBeSentDoesNotBlockTheOthers(t *testing.T) {
 }
 
 // An event of another sender stays until somebody acts, and nothing waits for it.
-func TestAnEventThatIsNotTakenFromThisSenderDoesNotBlockTheOthers(t *testing.T) {
+func TestAnEventRefusedFromThisSenderDoesNotBlockTheOthers(t *testing.T) {
 	tr := &pretend{down: true}
 	dir := t.TempDir()
 	p, err := New(tr, Options{Source: "/test", Spool: dir})

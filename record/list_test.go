@@ -47,7 +47,7 @@ func TestAFloodHidesNothing(t *testing.T) {
 }
 
 // An agent cannot withdraw a statement by sending more, whatever time it states.
-func TestAFloodTakesNothingBack(t *testing.T) {
+func TestAFloodWithdrawsNothing(t *testing.T) {
 	first := said(1, &Decision{Agent: Agent{ID: "a", DelegatedBy: "ben"}})
 	first.Sender, first.Arrived = SenderAgent+"a", first.Time
 	for _, dated := range []time.Duration{-48 * time.Hour, 0, 48 * time.Hour} {
@@ -62,7 +62,7 @@ func TestAFloodTakesNothingBack(t *testing.T) {
 	}
 }
 
-func TestWhatAListHoldsDoesNotDependOnTheOrder(t *testing.T) {
+func TestTheContentOfAListDoesNotDependOnTheOrder(t *testing.T) {
 	all := append(flood(60, func(i int) Fact { return &Approval{Approver: fmt.Sprint(i)} }), flood(60, func(int) Fact { return &Updated{} })...)
 	for i := range 60 {
 		e := said(i, &Updated{Revision{HeadSHA: sha(i)}})

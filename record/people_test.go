@@ -102,7 +102,7 @@ func TestNothingIsCertainOfWhatWasLeftOut(t *testing.T) {
 }
 
 // If not all files are known, it is also unknown whether an approval covers them.
-func TestLeaveMayCoverWhatIsNotKnown(t *testing.T) {
+func TestAnApprovalMayCoverWhatIsNotKnown(t *testing.T) {
 	demand := func(covers bool) []Demand {
 		return []Demand{{Verdict: ApprovalRequired, Covers: func([]string) bool { return covers }}}
 	}

@@ -104,9 +104,9 @@ func TestWhoAsked(t *testing.T) {
 	}
 }
 
-// TestARequestCountsWhenItWasTold checks that a request that no platform observed counts from its
+// TestARequestCountsFromWhenItWasReported checks that a request that no platform observed counts from its
 // arrival.
-func TestARequestCountsWhenItWasTold(t *testing.T) {
+func TestARequestCountsFromWhenItWasReported(t *testing.T) {
 	late := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
 	e := held(Human, &Request{Kind: "ticket", ID: "PAY-12"})
 	e.Arrived = late
@@ -119,9 +119,9 @@ func TestARequestCountsWhenItWasTold(t *testing.T) {
 	}
 }
 
-// TestAnAlertIsHeldAsAReport finds the alert of a code host by its page, or by its kind and
+// TestAnAlertCountsAsAReport finds the alert of a code host by its page, or by its kind and
 // number.
-func TestAnAlertIsHeldAsAReport(t *testing.T) {
+func TestAnAlertCountsAsAReport(t *testing.T) {
 	alert := Event{Source: "https://github.com/acme/payments", Witness: Observed, Fact: &Scan{Tool: Tool{Name: "Dependabot"}, Alert: true, ScanID: "dependabot/7", URL: "https://github.com/acme/payments/security/dependabot/7", Report: Report{Digest: digests.Of([]byte("body"))}}}
 	for _, trigger := range []Trigger{{Kind: "alert", ID: "dependabot/7"}, {Kind: "alert", URL: "https://github.com/acme/payments/security/dependabot/7"}} {
 		if got := triggerOf(t, trigger, alert).Request; got == nil || got.Witness != Observed || got.Source != alert.Source || got.Kind != "alert" {

@@ -193,8 +193,8 @@ func TestRefusalsSayWhatAndWhatToDo(t *testing.T) {
 	}
 }
 
-// TestTheSameSaidInOtherWordsHasOneDigest: clients format JSON differently.
-func TestTheSameSaidInOtherWordsHasOneDigest(t *testing.T) {
+// TestTheSameStatementInOtherFormsHasOneDigest: clients format JSON differently.
+func TestTheSameStatementInOtherFormsHasOneDigest(t *testing.T) {
 	digest := func(typ, data string) string {
 		at := time.Date(2026, 11, 12, 3, 0, 0, 0, time.UTC)
 		e, err := schemas.Decode(schemas.Envelope{ID: "1", Source: "/s", Type: typ, Subject: "acme/payments#1", Time: at, Data: []byte(data)}, nil, at)

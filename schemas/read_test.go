@@ -33,8 +33,8 @@ func readBothWays(t *testing.T, typ string, data []byte) (taken, valid bool) {
 	return true, true
 }
 
-// TestReadersTakeNothingElse changes valid data at random, in structure and byte by byte.
-func TestReadersTakeNothingElse(t *testing.T) {
+// TestReadersAcceptNothingElse changes valid data at random, in structure and byte by byte.
+func TestReadersAcceptNothingElse(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 4))
 	for _, typ := range record.Types() {
 		taken, valid := 0, 0
@@ -82,7 +82,7 @@ var oddities = func() (all [][]byte) {
 	return append(all, []byte{0}, []byte{0x1f}, []byte{0x7f}, []byte{0x80}, []byte{0xff}, []byte("\n"), []byte("\t"), []byte("\v"), []byte("\ufeff"), []byte("\xed\xa0\x80"))
 }()
 
-func TestReadersTakeWhatClientsWrite(t *testing.T) {
+func TestReadersAcceptWhatClientsWrite(t *testing.T) {
 	for typ, data := range facts {
 		if taken, _ := readBothWays(t, typ, []byte(data)); !taken {
 			t.Errorf("%s: not taken: %s", typ, data)
@@ -139,7 +139,7 @@ func TestFactsOutliveTheirText(t *testing.T) {
 	}
 }
 
-func FuzzReadersTakeNothingElse(f *testing.F) {
+func FuzzReadersAcceptNothingElse(f *testing.F) {
 	types := record.Types()
 	for i, typ := range types {
 		f.Add(uint8(i), facts[typ])

@@ -45,8 +45,8 @@ func batchOf(ids ...string) *batch {
 	return b
 }
 
-// TestPausesGrowUntilTheEngineTakesSomething, up to half a minute, give or take a half.
-func TestPausesGrowUntilTheEngineTakesSomething(t *testing.T) {
+// TestPausesGrowUntilTheEngineAcceptsSomething, up to half a minute, give or take a half.
+func TestPausesGrowUntilTheEngineAcceptsSomething(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const inVain, then = 12, 3
 		e := &busyEngine{answer: func(try int, docs []Document) ([]Outcome, error) {

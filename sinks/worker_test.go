@@ -204,7 +204,7 @@ func readAll(t *testing.T, conf stream.Config, topic string, atLeast int) []*str
 	return out
 }
 
-func TestOfSeveralRevisionsTheNewestIsPut(t *testing.T) {
+func TestTheNewestOfSeveralRevisionsIsStored(t *testing.T) {
 	rec := func(offset int64, id string, version int) *stream.Record {
 		return &stream.Record{Topic: "t", Offset: offset, Headers: []kgo.RecordHeader{
 			{Key: stream.HeaderIndex, Value: []byte("i")}, {Key: stream.HeaderID, Value: []byte(id)}, {Key: stream.HeaderVersion, Value: []byte(strconv.Itoa(version))},
@@ -307,10 +307,10 @@ func (c *closedEngine) Put(_ context.Context, docs []Document) ([]Outcome, error
 	return out, nil
 }
 
-// TestWhatKeepsAnIndexFromAllDocumentsBuriesNone: nobody can know all error reasons. If an index
+// TestABlockedIndexMakesNoDeadLetters: nobody can know all error reasons. If an index
 // accepts none of several documents, while another index does, the index is at fault; and this is
 // logged once.
-func TestWhatKeepsAnIndexFromAllDocumentsBuriesNone(t *testing.T) {
+func TestABlockedIndexMakesNoDeadLetters(t *testing.T) {
 	for _, kind := range []Kind{Unclear, Blocked, Retry} {
 		t.Run(kind.String(), func(t *testing.T) {
 			topics := stream.Topics{Prefix: "t"}
@@ -380,7 +380,7 @@ func (e *errorCount) WithGroup(string) slog.Handler              { return e }
 func (e *errorCount) Handle(context.Context, slog.Record) error  { e.n.Add(1); return nil }
 
 // An engine that stays busy for too long is reported, too: it is more than busy then.
-func TestABusyEngineIsSaidAfterAWhile(t *testing.T) {
+func TestABusyEngineIsReportedAfterAWhile(t *testing.T) {
 	it := item{}
 	for range triesBeforeWarning - 1 {
 		it.wait(fault{"circuit_breaking_exception", "i"}, "too large", false)

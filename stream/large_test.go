@@ -9,9 +9,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// TestTheDeadLetterOfWhateverIsLargeIsTaken: a message can be larger than the limit of a write,
+// TestTheDeadLetterOfALargeMessageIsAccepted: a message can be larger than the limit of a write,
 // since brokers measure it compressed, and its partition must not wait for ever.
-func TestTheDeadLetterOfWhateverIsLargeIsTaken(t *testing.T) {
+func TestTheDeadLetterOfALargeMessageIsAccepted(t *testing.T) {
 	large := bytes.Repeat([]byte("0"), 80<<20)
 	many := make([]kgo.RecordHeader, 100_000)
 	for i := range many {

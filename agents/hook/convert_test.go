@@ -372,7 +372,7 @@ func TestCallsWithoutAnID(t *testing.T) {
 }
 
 // However long what is said or given back is, each event can be sent.
-func TestLongContentIsToldByItsDigest(t *testing.T) {
+func TestLongContentIsIdentifiedByItsDigest(t *testing.T) {
 	long, git := strings.Repeat("x", 1_200_000), at(before, night)
 	l := []notes.Line{
 		line(`{"session_id":"s","hook_event_name":"UserPromptSubmit","prompt_id":"p","prompt":"`+long+`"}`, git),

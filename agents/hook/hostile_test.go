@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestATranscriptCannotHoldAHookUp: its path comes from the agent.
-func TestATranscriptCannotHoldAHookUp(t *testing.T) {
+// TestATranscriptCannotDelayAHook: its path comes from the agent.
+func TestATranscriptCannotDelayAHook(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "t")
 	if err := syscall.Mkfifo(file, 0o600); err != nil {
 		t.Fatal(err)

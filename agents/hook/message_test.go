@@ -80,7 +80,7 @@ func TestTheMessageSaysWhatWasSeenDoneAndValidated(t *testing.T) {
 	}
 }
 
-func TestWhoCommitsIsToldByTheEnvironment(t *testing.T) {
+func TestTheEnvironmentNamesWhoCommits(t *testing.T) {
 	for _, c := range []struct {
 		env  map[string]string
 		want Commit

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// TestARepositoryCannotHoldAHookUp: whoever made the repository put pipes, devices, links
+// TestARepositoryCannotDelayAHook: whoever made the repository put pipes, devices, links
 // and files without an end where git has its own.
-func TestARepositoryCannotHoldAHookUp(t *testing.T) {
+func TestARepositoryCannotDelayAHook(t *testing.T) {
 	const commit = "0123456789012345678901234567890123456789"
 	secret := filepath.Join(t.TempDir(), "secret")
 	write(t, secret, "ref: hunter2\n[remote \"origin\"]\nurl = https://github.com/secret/secret\n", 0o600)

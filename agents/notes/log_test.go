@@ -14,7 +14,7 @@ import (
 	"github.com/changetrail/changetrail/agents/product"
 )
 
-func TestALogOutlivesWhoeverWritesIt(t *testing.T) {
+func TestALogOutlivesItsWriter(t *testing.T) {
 	l := Log{Dir: t.TempDir()}
 	if _, err := l.Append(t.Context(), product.ClaudeCode, []byte("{\n \"session_id\": \"../../x\",\n \"hook_event_name\": \"Stop\"\n}"), night); err != nil {
 		t.Fatal(err)
@@ -58,7 +58,7 @@ func TestALogOutlivesWhoeverWritesIt(t *testing.T) {
 
 // One line that cannot be read, and one hook that is larger than a log keeps, hold nothing
 // behind them up.
-func TestOneBadLineHoldsNothingUp(t *testing.T) {
+func TestOneBadLineDelaysNothing(t *testing.T) {
 	l := Log{Dir: t.TempDir()}
 	add := func(id, result string) {
 		t.Helper()
@@ -96,7 +96,7 @@ func TestOneBadLineHoldsNothingUp(t *testing.T) {
 	}
 }
 
-func TestOneSealThatNobodyTakesHoldsNoOtherUp(t *testing.T) {
+func TestARefusedUploadDelaysNoOther(t *testing.T) {
 	l := Log{Dir: t.TempDir()}
 	for _, content := range []string{"a", "bad", "c"} {
 		if _, err := l.Seal("s", 1, []byte(content)); err != nil {

@@ -17,8 +17,8 @@ func TestBucket(t *testing.T) {
 	blobtest.RunBucket(t, &bucket{memblob.OpenBucket(nil)})
 }
 
-// TestABucketThatIsNotReached: an unreachable bucket is not an empty one.
-func TestABucketThatIsNotReached(t *testing.T) {
+// TestABucketThatCannotBeReached: an unreachable bucket is not an empty one.
+func TestABucketThatCannotBeReached(t *testing.T) {
 	b := memblob.OpenBucket(nil)
 	if err := b.Close(); err != nil {
 		t.Fatal(err)

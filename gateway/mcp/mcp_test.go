@@ -136,7 +136,7 @@ func gaps(m []Missing) (out []string) {
 	return out
 }
 
-func TestADecisionIsHeldAgainstWhatAnAuditorAsks(t *testing.T) {
+func TestADecisionIsComparedWithWhatAnAuditorAsks(t *testing.T) {
 	d := newDesk(t, nil)
 	report, err := filepath.Abs(filepath.Join("..", "..", "deploy", "example", "pr-4829", "osv-scanner.json"))
 	if err != nil {
@@ -199,7 +199,7 @@ func TestADecisionIsHeldAgainstWhatAnAuditorAsks(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeTakenIsSaid(t *testing.T) {
+func TestWhatIsRefusedIsReported(t *testing.T) {
 	chosen := map[string]any{"options": []map[string]any{{"id": "a", "outcome": "chosen"}}}
 	for _, c := range []struct {
 		name, tool string

@@ -142,7 +142,7 @@ func TestConventions(t *testing.T) {
 	}
 }
 
-func TestSpansThatCannotBeTaken(t *testing.T) {
+func TestSpansThatAreRefused(t *testing.T) {
 	traces, s := spanOf(t, "x", nil, nil)
 	s.SetTraceID(pcommon.TraceID{})
 	if parts, refused := Spans(traces, now); len(parts) != 0 || refused.Count != 1 || !strings.Contains(refused.First.Error(), `span "x" has no trace id`) {

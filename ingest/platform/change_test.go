@@ -50,8 +50,8 @@ func TestATitleIsAClaim(t *testing.T) {
 	}
 }
 
-// TestEveryEventOfAMergedChangeTellsOfTheMerge: the event of the merge itself may be lost.
-func TestEveryEventOfAMergedChangeTellsOfTheMerge(t *testing.T) {
+// TestEveryEventOfAMergedChangeReportsTheMerge: the event of the merge itself may be lost.
+func TestEveryEventOfAMergedChangeReportsTheMerge(t *testing.T) {
 	body := pull("labeled", `,"merged":true,"merge_commit_sha":"`+sha(9)+`","merged_at":"2026-03-01T03:58:00Z","merged_by":{"login":"ana","type":"User"}`)
 	r := read(t, "com.github.pull_request.labeled", body)
 	if f, ok := r.Fact.(*record.Merged); !ok || !f.MergedAt.Equal(at(3, 58)) || f.MergedBy != "ana" || f.MergeSHA != sha(9) {

@@ -32,7 +32,7 @@ func TestWhatIsReadIsAllocatedAsItArrives(t *testing.T) {
 	}
 }
 
-func TestSharesNeverHoldMoreThanTheBudget(t *testing.T) {
+func TestSharesNeverExceedTheBudget(t *testing.T) {
 	const size = 1000
 	b := New(size, time.Second)
 	var held, most atomic.Int64
@@ -71,9 +71,9 @@ func TestSharesNeverHoldMoreThanTheBudget(t *testing.T) {
 	}
 }
 
-// TestWhoHasAllWaitsForNobody: a request that has the whole budget does not wait for those that
+// TestWhoeverHasTheWholeBudgetWaitsForNobody: a request that has the whole budget does not wait for those that
 // wait for its end.
-func TestWhoHasAllWaitsForNobody(t *testing.T) {
+func TestWhoeverHasTheWholeBudgetWaitsForNobody(t *testing.T) {
 	b := New(100, 20*time.Millisecond)
 	all := b.Share(t.Context())
 	if err := all.Grow(100); err != nil {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestADigestIsOfOneForm(t *testing.T) {
+func TestDigestsHaveOneForm(t *testing.T) {
 	content := []byte("a report")
 	h := sha256.New()
 	h.Write(content)

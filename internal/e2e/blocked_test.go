@@ -50,10 +50,10 @@ var configurationFaults = []configurationFault{
 	},
 }
 
-// TestConfigurationAtFaultBuriesNothing breaks how an engine is set, sends documents, and
+// TestAWrongConfigurationMakesNoDeadLetters breaks how an engine is set, sends documents, and
 // mends it: all of them arrive, but for one that does not fit, which alone is a dead
 // letter. Somebody is called, once.
-func TestConfigurationAtFaultBuriesNothing(t *testing.T) {
+func TestAWrongConfigurationMakesNoDeadLetters(t *testing.T) {
 	for _, fault := range configurationFaults {
 		for name := range engines {
 			t.Run(fault.name+" "+name, func(t *testing.T) {

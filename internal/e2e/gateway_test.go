@@ -22,11 +22,11 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// TestWhatAGatewayAnsweredForIsInKafka kills a gateway with SIGKILL at random
+// TestWhatAGatewayAcceptedIsInKafka kills a gateway with SIGKILL at random
 // moments while clients send. Every event that was answered with 2xx must be in
 // Kafka, and once by its source and id. The second gateway has a spool, and loses
 // its broker on the way.
-func TestWhatAGatewayAnsweredForIsInKafka(t *testing.T) {
+func TestWhatAGatewayAcceptedIsInKafka(t *testing.T) {
 	binary := build(t)
 	t.Run("without a spool", func(t *testing.T) { killGateway(t, newPipeline(t, "gatewaykill"), binary, nil) })
 	t.Run("with a spool, and the broker away", func(t *testing.T) {

@@ -36,13 +36,13 @@ const (
 	kills       = 50
 )
 
-// TestKilledAtRandomNothingIsLostAndNothingStandsTwice publishes the life of a
+// TestKilledAtRandomNothingIsLostOrStoredTwice publishes the life of a
 // thousand changes, out of order and one event in ten twice, while enrichers
 // and sinks are killed with SIGKILL at random moments, and the broker and both
 // engines are restarted. Among them lie messages that can never be taken in. At the
 // end each engine must hold each event once, each record must be the fold of its
 // events, and each message that is poison must be a dead letter once.
-func TestKilledAtRandomNothingIsLostAndNothingStandsTwice(t *testing.T) {
+func TestKilledAtRandomNothingIsLostOrStoredTwice(t *testing.T) {
 	p := newPipeline(t, "kill")
 	binary := build(t)
 	state := t.TempDir()

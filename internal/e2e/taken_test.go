@@ -20,11 +20,11 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// TestWhatIsTakenIsIndexed: an agent cannot keep what it did out of an index by a value that
+// TestWhatIsAcceptedIsIndexed: an agent cannot keep what it did out of an index by a value that
 // the gateway takes and the engine does not. Each odd value that is taken, wherever any may
 // stand, is in the events of both engines, its change has a record, and there is no dead
 // letter.
-func TestWhatIsTakenIsIndexed(t *testing.T) {
+func TestWhatIsAcceptedIsIndexed(t *testing.T) {
 	p := newPipeline(t, "taken")
 	g, err := gateway.New(gateway.Config{
 		Publisher: newProducer(t, producer.Kafka(producer.KafkaConfig{Brokers: p.kafka.Brokers, Topic: p.topics.Events()})),

@@ -165,9 +165,9 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-// TestPromises: a client that announces 2 GiB and sends nothing, or sends something other than a
+// TestAnnouncedSizesTakeNoMemory: a client that announces 2 GiB and sends nothing, or sends something other than a
 // request, is cut off or ignored, and blocks nobody.
-func TestPromises(t *testing.T) {
+func TestAnnouncedSizesTakeNoMemory(t *testing.T) {
 	b, _ := start(t, embedded.Port{})
 	for _, frame := range [][]byte{
 		binary.BigEndian.AppendUint32(nil, 0x7fffffff),

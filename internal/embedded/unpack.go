@@ -54,11 +54,11 @@ const (
 func unpackBatches(text []byte, limit int64, share *budget.Share) (out []byte, packed bool, err error) {
 	for rest := text; len(rest) > 0; {
 		var b kmsg.RecordBatch
-		size := batchHead
+		size := int64(batchHead)
 		if len(rest) >= batchHead {
-			size += int(int32(binary.BigEndian.Uint32(rest[8:])))
+			size += int64(binary.BigEndian.Uint32(rest[8:])) // of a negative length, more than there is
 		}
-		if size <= crcFrom || size > len(rest) || b.ReadFrom(rest[:size]) != nil || b.Magic != batchMagic {
+		if size <= crcFrom || size > int64(len(rest)) || b.ReadFrom(rest[:size]) != nil || b.Magic != batchMagic {
 			return append(out, rest...), packed, nil
 		}
 		if codec := b.Attributes & codecBits; codec == 0 {

@@ -130,7 +130,7 @@ func newIssuer(t *testing.T) (address string, sign func(claims map[string]any) s
 	}
 }
 
-func TestAJobOfACISystemSpeaksOfItsOwnRepository(t *testing.T) {
+func TestACIJobReportsOnlyAboutItsOwnRepository(t *testing.T) {
 	address, sign := newIssuer(t)
 	_, foreign := newIssuer(t)
 	claims := func(more map[string]any) map[string]any {

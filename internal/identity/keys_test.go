@@ -129,7 +129,7 @@ func TestForgedTokensDoNotMakeTheIssuerBeAsked(t *testing.T) {
 	}
 }
 
-func TestAnIssuerThatIsAwayHoldsUpItsOwnTokensAlone(t *testing.T) {
+func TestAnUnreachableIssuerDelaysOnlyItsOwnTokens(t *testing.T) {
 	huge := strings.Repeat(" ", maxAnswer+1)
 	for name, answer := range map[string]func(w http.ResponseWriter) bool{
 		"an error":       func(w http.ResponseWriter) bool { w.WriteHeader(http.StatusBadGateway); return true },
@@ -170,7 +170,7 @@ func TestAnIssuerThatIsAwayHoldsUpItsOwnTokensAlone(t *testing.T) {
 	}
 }
 
-func TestASilentIssuerIsWaitedForByFew(t *testing.T) {
+func TestFewRequestsWaitForASilentIssuer(t *testing.T) {
 	issuer := newCI(t)
 	job := issuer.key(t, "1", true)
 	silent := make(chan struct{})

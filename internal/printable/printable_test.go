@@ -10,7 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-func TestWhatSteersATerminalIsShown(t *testing.T) {
+func TestTerminalControlCharactersAreShown(t *testing.T) {
 	for text, want := range map[string]string{
 		"plain, Grüße, 漢字, 🙂\n\tnext\r\n": "plain, Grüße, 漢字, 🙂\n\tnext\r\n",
 		"\x1b]52;c;aGk=\x07":              `\u001b]52;c;aGk=\u0007`,

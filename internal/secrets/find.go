@@ -18,8 +18,8 @@ type span struct {
 	rule       string
 }
 
-// rules are those of gitleaks and ours, each asked only near one of its keywords, so
-// that the work grows with the text and no faster. A rule is made where it is first asked.
+// rules are those of gitleaks and ours, each applied only near its keywords, so
+// that the work grows linearly with the text. A rule is compiled when it is first applied.
 type rules struct {
 	trie     func() *ahocorasick.Trie // of all keywords
 	searched atomic.Int64             // bytes
@@ -50,7 +50,7 @@ func (r *rules) rule(i int) *rule {
 	return &m.rule
 }
 
-// near reports whether what must stand near a keyword of a rule that ends at end is there.
+// near reports whether the text near a keyword that ends at end has what the rule requires there.
 func near(i int, lower string, end int) bool {
 	n := len(gitleaksRules.Rules)
 	return i < n || ourRules[i-n].near == nil || ourRules[i-n].near(lower, end)
@@ -84,8 +84,8 @@ func (r *rules) hits(text, lower string, raw bool) []hit {
 	return out
 }
 
-// far reports that a keyword begins no match: what every match has is
-// not near it.
+// far reports that no match begins at a keyword: something that every match contains is not near
+// it.
 func (f *shape) far(found textRuns, keyword run, lower string, raw bool) bool {
 	return f.named && !separated(lower, keyword.end, raw) || f.run >= shortRun && !found.near(keyword.start-f.length, keyword.end+f.reach(), f.run)
 }

@@ -26,7 +26,7 @@ func TestTheIndex(t *testing.T) {
 	generated.File{Path: "index.go", Command: "go test ./internal/secrets -run TestTheIndex -update"}.Check(t, want, *update)
 }
 
-// indexOf is the text of index.go.
+// indexOf returns the text of index.go.
 func indexOf(t *testing.T) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -55,7 +55,7 @@ func indexOf(t *testing.T) []byte {
 	return b.Bytes()
 }
 
-// TestEveryRuleIsRead: the expression of each rule is one.
+// TestEveryRuleIsRead: the expression of each rule compiles.
 func TestEveryRuleIsRead(t *testing.T) {
 	if len(ruleShapes) < 200 || len(ruleShapes) != len(gitleaksRules.Rules)+len(ourRules) {
 		t.Errorf("%d rules", len(ruleShapes))
@@ -90,11 +90,11 @@ func TestKeywordsAreFoundAlike(t *testing.T) {
 		n += len(want)
 	}
 	if n < 1000 {
-		t.Errorf("%d keywords: this test tells little", n)
+		t.Errorf("%d keywords: too few for this test", n)
 	}
 }
 
-// cold returns a Redactor with rules of its own, none of which was used.
+// cold returns a Redactor with rules of its own that were never used.
 func cold() *Redactor { return &Redactor{Redacted, []byte("a key of the test"), newRules()} }
 
 // TestAShortTextAndALongOneAreRedactedAlike, at first and after much text was searched.

@@ -27,7 +27,7 @@ type ruleText struct {
 	Allow     []allowText
 }
 
-// An allowText describes a match of a rule that is no secret.
+// An allowText describes a match of a rule that is not a secret.
 type allowText struct {
 	Target    string // what Regexes match: match, line; otherwise the secret
 	And       bool   // both conditions must be true
@@ -77,8 +77,7 @@ func textOf(i int) ruleText {
 	return gitleaksRules.Rules[i]
 }
 
-// newRule makes a rule of what is written; general is what is no secret for any rule of
-// gitleaks.
+// newRule compiles a rule; general describes what is not a secret for any rule of gitleaks.
 func newRule(i int, general func() []allowance) rule {
 	text := textOf(i)
 	r := rule{
@@ -97,7 +96,7 @@ func newRule(i int, general func() []allowance) rule {
 }
 
 // withoutName returns the expression of a rule without the part of the name before its
-// keyword, where it has one: it is asked at the keyword.
+// keyword, if it has one: the rule is applied at the keyword.
 func withoutName(expression string, keywords []string) (rest string, named bool) {
 	for _, begin := range []string{anyName + "(?i:" + anyName, "(?i)" + anyName} {
 		rest, ok := strings.CutPrefix(expression, begin)

@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// A keyword is a text near which rules are asked. All of them are in index.go, with the
-// shapes of the rules: a test writes it from the rules.
+// A keyword is a text near which rules are applied. All keywords are in index.go, with the
+// shapes of the rules: a test writes that file from the rules.
 type keyword struct {
 	text  string
 	named bool  // it is a word that names of secrets have
 	rules []int // that have it
 }
 
-// few is how many bytes are searched for each keyword by itself: to build what finds all of
-// them in one pass takes longer than that.
+// few is the length up to which a text is searched for each keyword by itself: to prepare a
+// search for all of them in one pass takes longer than that.
 const few = 16 << 10
 
 // walk calls f for each keyword in a text, in the order of their ends, the longer of two
@@ -33,7 +33,7 @@ func (r *rules) walk(lower string, f func(start, end, keyword int)) {
 	}
 }
 
-// A match is where a keyword stands.
+// A match is the place of a keyword.
 type match struct{ start, end, keyword int }
 
 // each searches a text for each keyword by itself.
@@ -57,7 +57,7 @@ func (*rules) each(lower string) (found []match) {
 	return found
 }
 
-// pairs has a bit for each two bytes that follow each other in a text; some share one.
+// pairs has a bit for each two bytes that follow each other in a text; several pairs may share one.
 type pairs [64]uint64
 
 func pairBit(a, b byte) (word, bit uint) {

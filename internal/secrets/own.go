@@ -22,7 +22,7 @@ type ourRule struct {
 	accept   func(secret string) bool
 }
 
-// ourRules are data, as those of gitleaks: nothing of them is made when a program starts.
+// ourRules are data, as those of gitleaks: none is compiled when a program starts.
 var ourRules = []ourRule{
 	{
 		id: urlCredentials, keywords: []string{"://"}, near: atWithin300,
@@ -137,7 +137,7 @@ var ourRules = []ourRule{
 	{id: "here-string", keywords: []string{"<<<"}, regex: `(?:--password-stdin|--with-token|sudo[ \t]{1,4}-S)[^\n]{0,100}<<<[ \t]{0,4}["']?([^\s"']{3,200})`, accept: password},
 }
 
-// Looks for what must stand behind a keyword that ends at end.
+// Checks of what must follow a keyword that ends at end.
 func valueFollows(lower string, end int) bool    { return follows(lower, end, " \t:=%\"'\\") }
 func basicFollows(lower string, end int) bool    { return follows(lower, end, " \t:\\") }
 func argumentsFollow(lower string, end int) bool { return follows(lower, end, " s\\") }

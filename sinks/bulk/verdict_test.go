@@ -109,7 +109,7 @@ func engineOf(t *testing.T, f http.HandlerFunc) *Indexer {
 
 // A request is refused as a whole for one document, for example for an id of over 512 bytes. The
 // caller divides it; alone, the document is refused for what is wrong with it.
-func TestARequestRefusedAsAWholeIsParted(t *testing.T) {
+func TestARequestRefusedAsAWholeIsSplit(t *testing.T) {
 	x := engineOf(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		if bytes.Contains(body, []byte(strings.Repeat("i", 513))) {

@@ -18,10 +18,10 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// TestASinkBehindAnEngineThatTakesLittle: requests are halved until the engine takes them,
+// TestASinkBehindASlowEngine: requests are halved until the engine takes them,
 // answers get lost on the way, and a document that alone is too large is a dead letter. All
 // others are stored once.
-func TestASinkBehindAnEngineThatTakesLittle(t *testing.T) {
+func TestASinkBehindASlowEngine(t *testing.T) {
 	const n, large = 60, 17
 	topics := stream.Topics{Prefix: "t"}
 	conf, w := kafkatest.Pipeline(t, 1, topics)

@@ -15,9 +15,9 @@ import (
 	"github.com/changetrail/changetrail/sinks/bulk"
 )
 
-// TestOnlyElasticsearchIsSpokenTo: the first success decides; an error of a proxy in front of the
+// TestAnyOtherServerThanElasticsearchIsRefused: the first success decides; an error of a proxy in front of the
 // cluster decides nothing.
-func TestOnlyElasticsearchIsSpokenTo(t *testing.T) {
+func TestAnyOtherServerThanElasticsearchIsRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		answers []int // status codes; negative ones come with the product's header
 		want    string

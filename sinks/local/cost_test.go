@@ -112,7 +112,7 @@ func TestASearchHasACost(t *testing.T) {
 
 // A slow search delays neither a writer nor another search, and sees the records of the moment when
 // it began.
-func TestASlowSearchHoldsNobodyUp(t *testing.T) {
+func TestASlowSearchDelaysNobody(t *testing.T) {
 	x := filled(t, 400)
 	n, err := query.Parse(phrases(700, 300), x.Fields(), time.Now())
 	if err != nil {

@@ -206,9 +206,9 @@ func TestSetupThatIsCutIsFinishedByTheNext(t *testing.T) {
 	}
 }
 
-// TestWhatTheEngineRefusesIsSaid, with the request and the engine's words, and nothing
+// TestRefusalsOfTheEngineAreReported, with the request and the engine's words, and nothing
 // after it is done.
-func TestWhatTheEngineRefusesIsSaid(t *testing.T) {
+func TestRefusalsOfTheEngineAreReported(t *testing.T) {
 	both(t, func(t *testing.T, calm *engine) {
 		outdate(t, calm)
 		var all []string
@@ -292,8 +292,8 @@ func TestAPolicyThatSomebodyElseChanges(t *testing.T) {
 	run(t, e, o)
 }
 
-// TestAnIndexThatDoesNotTakeTheMapping is an error, in each run until it is mended.
-func TestAnIndexThatDoesNotTakeTheMapping(t *testing.T) {
+// TestAnIndexThatRefusesTheMapping is an error, in each run until it is mended.
+func TestAnIndexThatRefusesTheMapping(t *testing.T) {
 	both(t, func(t *testing.T, e *engine) {
 		outdate(t, e)
 		e.before = func(r *http.Request) (int, string) {

@@ -266,9 +266,9 @@ func TestAnAgentElsewhereUsesTheToolsOfTheGateway(t *testing.T) {
 	}
 }
 
-// TestWhatTelemetryTellsOfARunWaitsForItsRepository: Claude Code's log says of no
+// TestTelemetryOfARunWaitsForItsRepository: Claude Code's log says of no
 // repository; a decision names the run, before or after.
-func TestWhatTelemetryTellsOfARunWaitsForItsRepository(t *testing.T) {
+func TestTelemetryOfARunWaitsForItsRepository(t *testing.T) {
 	p, token := newGateway(t)
 	send := func(path, contentType, body string) {
 		t.Helper()

@@ -39,10 +39,10 @@ func part(t *testing.T, name string, into any) string {
 	return file
 }
 
-// TestThePartsForCIHandInReports runs the commands of each part as its CI system
+// TestTheStepsForCIAttachReports runs the commands of each part as its CI system
 // would, in the environment that this documents. The systems themselves cannot run
 // here.
-func TestThePartsForCIHandInReports(t *testing.T) {
+func TestTheStepsForCIAttachReports(t *testing.T) {
 	p, token := newGateway(t)
 	work := t.TempDir()
 	report, err := os.ReadFile(filepath.Join("..", "..", "..", "deploy", "example", "pr-4829", "osv-scanner.json"))
