@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// commands says which programs a line of a shell runs, as npm test or pytest, and
-// nothing else of it: secrets stand in arguments, in variables and in addresses.
+// commands returns which programs a shell command runs, such as npm test or pytest, and nothing
+// else: arguments, variables and URLs may contain secrets.
 func commands(line string) (out []string) {
 	for _, part := range separators.Split(quotes.ReplaceAllString(line, "''"), -1) {
 		if c := command(strings.Fields(part)); c != "" && !slices.Contains(out, c) {
@@ -35,12 +35,11 @@ func words(text string) map[string]bool {
 }
 
 var (
-	// wrappers run what comes behind them.
+	// wrappers run the command that follows them.
 	wrappers = words("sudo env time nice nohup command exec xvfb-run stdbuf npx pnpx bunx uvx pipx")
-	// programs that are known, by which a message may say what was run. A word that is
-	// none of them might be anything.
+	// known programs, which a message may name. Any other word may be anything, such as a secret.
 	programs = words("pytest jest vitest mocha tox nox rspec phpunit ruff eslint mypy tsc clippy semgrep trivy grype osv-scanner govulncheck staticcheck golangci-lint gotestsum bandit pip-audit checkov gosec hadolint shellcheck gitleaks cargo-audit ctest cmake ninja meson pylint flake8 black prettier stylelint karma cypress playwright ava tap ginkgo pre-commit snyk detekt ktlint swiftlint rubocop credo dialyzer checkstyle spotbugs curl wget ssh scp git kubectl terraform docker ansible helm aws gcloud az psql mysql node python ruby php java perl bash sh rm cp mv cat ls grep sed awk find chmod chown pip")
-	// those whose first word says what they do.
+	// programs whose first argument says what they do.
 	withVerb = words("npm pnpm yarn bun deno go cargo make just task mvn gradle gradlew mvnw dotnet bazel rake bundle composer poetry uv hatch pdm git docker terraform helm kubectl mix sbt swift flutter dart nx turbo lerna rails npm-run-all ng vue cmake playwright")
 	// verbs are the words that are reported.
 	verbs = words("test tests t check verify lint vet build compile run install ci audit clippy fmt format typecheck type-check unit integration e2e coverage cover bench clean package validate plan apply doc docs all exec spec nextest up upgrade update add commit push pull status diff log checkout clone merge rebase fetch get list deploy release ps images logs describe create delete")

@@ -29,25 +29,23 @@ const (
 	Codex      = agents.Codex
 )
 
-// Options say what the hooks themselves do not.
+// Options state what hooks do not contain.
 type Options struct {
-	Agent       string // id of the agent; the kind where empty
-	DelegatedBy string // account of the person at whose machine it works
-	LogsURL     string // of a session; {session} stands for its id
+	Agent       string // id of the agent; if empty, its kind
+	DelegatedBy string // account of the person on whose machine it works
+	LogsURL     string // URL of the log of a session; {session} is replaced by its id
 }
 
-// A Call is something that the agent did, as an event, and the line by which that
-// was known.
+// A Call is something that the agent did, as an event, and the line of the log that reports it.
 type Call struct {
 	Line  int // index
 	Event event.Event
 	fact  *record.Action
-	asked *record.Request // in place of fact: what the person asked; fact says where that belongs
+	asked *record.Request // instead of fact: what the person asked; fact says which change it belongs to
 }
 
-// Convert returns what an agent did in a session. The same lines always give the
-// same events, and more lines give more of them. Lines that cannot be read are left
-// out, see [notes.Session.Broken].
+// Convert returns what an agent did in a session. The same lines always give the same events, and
+// further lines add events. Lines that cannot be read are left out, see [notes.Session.Broken].
 func Convert(s *notes.Session, o Options) []Call {
 	c := converter{session: s, options: o, open: make(map[string]*opened)}
 	for i, line := range s.Lines {
@@ -71,13 +69,13 @@ type converter struct {
 	session  *notes.Session
 	options  Options
 	open     map[string]*opened
-	order    []string // of calls that are open
+	order    []string // of the open calls
 	model    string
 	fallback record.Repository
 	out      []Call
 }
 
-// An opened call has begun and not ended.
+// An opened call has begun and has not ended.
 type opened struct {
 	line int
 	in   *notes.Input
@@ -90,9 +88,9 @@ type place struct {
 	in *notes.Input
 }
 
-// key is the name of a call among those that are open: its id, or else one that is made
-// of the line where it begins. Claude Code of some versions sends no ids; there a call is
-// found again by its tool and its input, the first that has them.
+// key returns the name of an open call: its id, or a name made from the line where it begins. Some
+// versions of Claude Code send no ids; the end of a call then belongs to the first open call with the
+// same tool and input.
 func (c *converter) key(at place, call notes.ToolCall) string {
 	if call.CallID != "" {
 		return call.CallID
@@ -126,7 +124,7 @@ func (c *converter) convert(at place) {
 		switch {
 		case agents.Failed(in.Response):
 			outcome = "failure"
-		case at.Kind == Codex: // which does not say how a command ended
+		case at.Kind == Codex: // Codex does not report how a command ended
 			outcome = "unknown"
 		}
 		c.end(at, c.key(at, in.ToolCall), outcome, in.Response)
@@ -183,7 +181,7 @@ func (c *converter) ask(at place) {
 func (c *converter) end(at place, id, outcome string, result jsontext.Value) {
 	in, begun := at.in, c.open[id]
 	if begun == nil {
-		begun = &opened{at.i, in} // the hook of its beginning is not installed
+		begun = &opened{at.i, in} // the hook for its beginning is not installed
 	}
 	delete(c.open, id)
 	c.order = slices.DeleteFunc(c.order, func(o string) bool { return o == id })
@@ -201,8 +199,8 @@ func (c *converter) end(at place, id, outcome string, result jsontext.Value) {
 	c.add(at, a)
 }
 
-// made reports whether HEAD stands after a call on a commit that was made during it,
-// and on another one before. Pulling or checking out moves HEAD, too.
+// made reports whether a call made the commit at HEAD: HEAD moved during the call, and to a commit
+// that was made during it. Pulling and checking out move HEAD, too.
 func made(before, after notes.Line) bool {
 	const slack = 2 * time.Second // commits have whole seconds
 	return before.Git.Root == after.Git.Root && before.Git.Head != after.Git.Head && record.IsCommit(after.Git.Head) &&
@@ -222,7 +220,7 @@ func (c *converter) add(at place, a *record.Action) {
 	c.out = append(c.out, Call{Line: at.i, fact: a})
 }
 
-// event is the event of a call. It is known by session and call.
+// event returns the event of a call. Session and call identify it.
 func (c *converter) event(call *Call) event.Event {
 	a := call.fact
 	line := c.session.Lines[call.Line]
@@ -241,10 +239,10 @@ func (c *converter) event(call *Call) event.Event {
 	return e
 }
 
-// model is how a transcript of Claude Code names the model of an answer.
+// model matches the model of an answer in a transcript of Claude Code.
 var model = regexp.MustCompile(`"model"\s*:\s*"([^"<>]{1,200})"`)
 
-// modelIn returns the model that a transcript names last.
+// modelIn returns the last model that a transcript names.
 func modelIn(transcript string) string {
 	f, err := files.Open(transcript)
 	if err != nil {
@@ -253,10 +251,10 @@ func modelIn(transcript string) string {
 	defer f.Close()
 	const tail = 256 << 10
 	if info, err := f.Stat(); err == nil && info.Size() > tail {
-		_, _ = f.Seek(-tail, io.SeekEnd) // else it is read from the beginning
+		_, _ = f.Seek(-tail, io.SeekEnd) // otherwise it is read from the beginning
 	}
 	var b bytes.Buffer
-	_, _ = b.ReadFrom(io.LimitReader(f, tail)) // what can be read of it will do
+	_, _ = b.ReadFrom(io.LimitReader(f, tail)) // the part that can be read is enough
 	all := model.FindAllSubmatch(b.Bytes(), -1)
 	if len(all) == 0 {
 		return ""

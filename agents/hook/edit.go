@@ -11,8 +11,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A container is an object or an array, and where in a text it lies, so that a part of the
-// text can be changed and the rest stays as somebody wrote it.
+// A container is an object or an array and its place in a text, so that a part of the text can be
+// changed without touching the rest.
 type container struct {
 	start, end int // brackets included
 	items      []item
@@ -24,7 +24,7 @@ type item struct {
 	start, value, end int    // of a member start is that of its name
 }
 
-// containerAt reads the object or array of a text that lies between two offsets.
+// containerAt reads the object or array between two offsets of a text.
 func containerAt(text []byte, start, end int, kind jsontext.Kind) (c container, err error) {
 	d := jsontext.NewDecoder(bytes.NewReader(text[start:end]))
 	open, err := d.ReadToken()
@@ -61,7 +61,7 @@ func containerAt(text []byte, start, end int, kind jsontext.Kind) (c container, 
 	return c, nil
 }
 
-// document reads a text that is one object and nothing else.
+// document reads a text that consists of one object.
 func document(text []byte) (container, error) {
 	c, err := containerAt(text, 0, len(text), '{')
 	if err == nil && len(bytes.TrimSpace(text[c.end:])) > 0 {
@@ -70,7 +70,7 @@ func document(text []byte) (container, error) {
 	return c, err
 }
 
-// member returns the value of a member, if there is one.
+// member returns the value of a member, if it exists.
 func (c container) member(text []byte, name string, kind jsontext.Kind) (value container, ok bool, err error) {
 	i := c.index(name)
 	if i < 0 {
@@ -96,8 +96,8 @@ func (c container) without(text []byte, i int) []byte {
 	return slices.Concat(text[:from], text[to:])
 }
 
-// with returns the text with one more item: v, a member where name is given. It is laid
-// out as the item before it is.
+// with returns the text with one more item, v: a member if name is given. It is formatted like the
+// item before it.
 func (c container) with(text []byte, name string, v jsontext.Value) ([]byte, error) {
 	begin, after, rest := c.start+1, "", c.end-1
 	line := text[bytes.LastIndexByte(text[:c.start], '\n')+1:]

@@ -17,29 +17,28 @@ import (
 	"github.com/changetrail/changetrail/internal/files"
 )
 
-// Events are the hooks of each agent that are worth a call: what is asked, done,
-// refused and answered.
+// Events are the hooks of each agent that are installed: for what is asked, done, refused and
+// answered.
 var events = map[string][]string{
 	ClaudeCode: {"SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "PostToolUseFailure", "PostToolBatch", "SubagentStart", "SubagentStop", "Stop", "SessionEnd"},
 	Codex:      {"SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "Stop"},
 }
 
-// matched are the hooks that are set for some tools each.
+// matched are the hooks that are installed for certain tools only.
 var matched = []string{"PreToolUse", "PostToolUse", "PostToolUseFailure"}
 
-// maxSettings bounds a settings file and a hook of git, in bytes.
+// maxSettings is the maximum size of a settings file and of a git hook, in bytes.
 const maxSettings = 4 << 20
 
-// Hooks are those of an agent.
+// Hooks are the hooks of an agent.
 type Hooks struct {
 	Kind  string
-	Small bool // the agent calls changetrail-hook, which starts in less time than changetrail
+	Small bool // the agent calls changetrail-hook, which starts faster than changetrail
 }
 
-// Install sets the hooks in the settings file of the agent, name below base, and
-// reports whether that changed anything. With remove it takes them out again. All that
-// others have written stays as it is, byte for byte, and so does the mode of the file; a
-// new one gets mode.
+// Install adds the hooks to the settings file of the agent, name below base, and reports whether
+// that changed anything. With remove it removes them. Everything else in the file stays the same,
+// byte for byte, and so does the mode of the file; a new file gets mode.
 func (h Hooks) Install(base *os.Root, name string, mode fs.FileMode, remove bool) (changed bool, err error) {
 	if _, ok := events[h.Kind]; !ok {
 		return false, fmt.Errorf("%q is none of %s, %s", h.Kind, ClaudeCode, Codex)
@@ -88,7 +87,7 @@ func (h Hooks) set(text []byte, remove bool) ([]byte, error) {
 	return text, nil
 }
 
-// putIn adds a hook of ours behind those of others, unless one is there.
+// putIn adds our hook after the other hooks, unless it is there.
 func (h Hooks) putIn(text []byte, name string) ([]byte, error) {
 	root, err := document(text)
 	if err != nil {
@@ -123,9 +122,9 @@ func (h Hooks) putIn(text []byte, name string) ([]byte, error) {
 	return where.with(text, member, value)
 }
 
-// present returns the text where a list of matchers has a command that begins as one of
-// ours does, and nil where it has none. A command that calls the other program calls the
-// right one there; one with flags stays as somebody wrote it.
+// present returns the text if a list of matchers has a command that begins like one of ours, and
+// nil if it has none. In the returned text, a command that calls the other of our two programs calls
+// the right one; a command with flags is unchanged.
 func (h Hooks) present(text []byte, list container) ([]byte, error) {
 	for _, m := range list.items {
 		entries, err := commandsOf(text, m)
@@ -158,7 +157,7 @@ func renamed(text []byte, entry item, command string) ([]byte, error) {
 	return slices.Concat(text[:at.value], quoted, text[at.end:]), err
 }
 
-// takeOut takes the hooks of ours out, and what is empty without them.
+// takeOut removes our hooks, and what is empty without them.
 func (h Hooks) takeOut(text []byte, name string) ([]byte, error) {
 	for {
 		out, err := h.takeOneOut(text, name)
@@ -169,7 +168,7 @@ func (h Hooks) takeOut(text []byte, name string) ([]byte, error) {
 	}
 }
 
-// takeOneOut takes one hook of ours out; nil where there is none.
+// takeOneOut removes one of our hooks. It returns nil if there is none.
 func (h Hooks) takeOneOut(text []byte, name string) ([]byte, error) {
 	root, err := document(text)
 	if err != nil {
@@ -204,7 +203,7 @@ func (h Hooks) takeOneOut(text []byte, name string) ([]byte, error) {
 	return nil, nil
 }
 
-// commandsOf are the commands of a matcher.
+// commandsOf returns the commands of a matcher.
 func commandsOf(text []byte, m item) (container, error) {
 	object, err := containerAt(text, m.value, m.end, '{')
 	if err != nil {
@@ -214,8 +213,8 @@ func commandsOf(text []byte, m item) (container, error) {
 	return list, err
 }
 
-// command is how the agent calls changetrail: by name, since the settings of a project are
-// those of everybody who works on it.
+// command is how the agent calls changetrail: by name, since everybody who works on a project
+// shares its settings.
 func (h Hooks) command() string {
 	if h.Small {
 		return "changetrail-hook " + h.Kind
@@ -232,18 +231,17 @@ func commandOf(text []byte, entry item) string {
 	var h struct {
 		Command string `json:"command"`
 	}
-	_ = json.Unmarshal(text[entry.value:entry.end], &h) // of another form, it is not ours
+	_ = json.Unmarshal(text[entry.value:entry.end], &h) // in any other form it is not ours
 	return h.Command
 }
 
-// gitHooks are those of git.
+// gitHooks are the hooks of git that are installed.
 var gitHooks = []string{"prepare-commit-msg", "commit-msg"}
 
-// mark stands in hooks of git that changetrail has written.
+// mark is in each git hook that changetrail wrote.
 const mark = "# changetrail: what an agent commits says so"
 
-// gitHook is a hook of git. What changetrail cannot do must not keep anybody from
-// committing.
+// gitHook is the text of a git hook. A failure of changetrail must not prevent a commit.
 const gitHook = `#!/bin/sh
 %s
 [ ! -x "$0.before-changetrail" ] || "$0.before-changetrail" "$@" || exit $?
@@ -252,10 +250,10 @@ program=$(command -v changetrail) || program='%s'
 "$program" hook %s "$@" || :
 `
 
-// InstallGit sets the hooks of git in its folder of hooks, name below base. One that is
-// there already is kept under another name, and called first. self is this program, for
-// shells in whose PATH changetrail is not, as those that some agents start. It returns
-// the files that it wrote or, with remove, took away.
+// InstallGit installs the git hooks in the folder of hooks, name below base. An existing hook is
+// renamed, and called first. self is the path of this program, for shells without changetrail in
+// their PATH, such as those that some agents start. It returns the files that it wrote or, with
+// remove, removed.
 func InstallGit(base *os.Root, name, self string, remove bool) (written []string, err error) {
 	folder, err := files.Below(base, name, !remove)
 	if remove && errors.Is(err, fs.ErrNotExist) {
@@ -281,7 +279,7 @@ func InstallGit(base *os.Root, name, self string, remove bool) (written []string
 	return written, nil
 }
 
-// former is what a hook of somebody else is called while ours is set.
+// former is the name of an existing hook while ours is installed.
 func former(name string) string { return name + ".before-changetrail" }
 
 func setGitHook(folder *os.Root, name, self string) (changed bool, err error) {
@@ -327,11 +325,10 @@ func gitScript(name, self string) string {
 	return fmt.Sprintf(gitHook, mark, strings.ReplaceAll(self, "'", `'\''`), name)
 }
 
-// programLine is the line of a hook of git that says where this program is.
+// programLine is the line of a git hook that contains the path of this program.
 var programLine = regexp.MustCompile(`(?m)^program=\$\(command -v changetrail\) \|\| program='.*'$`)
 
-// isGitScript reports whether a hook of git is as changetrail wrote it, wherever the
-// program was.
+// isGitScript reports whether a git hook is as changetrail wrote it, with any path of the program.
 func isGitScript(name string, text []byte) bool {
 	plain := func(s string) string { return programLine.ReplaceAllLiteralString(s, "program=") }
 	return plain(string(text)) == plain(gitScript(name, ""))

@@ -20,7 +20,7 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// A Commit is what a commit message is to say of the agent that makes it.
+// A Commit is what a commit message says about the agent that makes the commit.
 type Commit struct {
 	Agent     string // id, or product, of the agent
 	Model     string
@@ -53,8 +53,8 @@ func RunIn(getenv func(string) string) (Commit, bool) {
 	return c, c.Run != ""
 }
 
-// oneLine returns a text in the form that a line of a message may have. The end of a line in it
-// could otherwise begin another trailer.
+// oneLine returns a text as one line of a message. A line break in it could otherwise begin another
+// trailer.
 func oneLine(s string) string {
 	s = printable.OneLine(s)
 	return strings.ToValidUTF8(s[:min(len(s), maxLine)], "")
@@ -63,14 +63,14 @@ func oneLine(s string) string {
 // maxLine bounds such a text, in bytes.
 const maxLine = 1000
 
-// test is how commands look that validate something.
+// test matches commands that validate something.
 var test = regexp.MustCompile(`(?i)\b(tests?|pytest|jest|vitest|tox|nox|rspec|phpunit|check|verify|lint|ruff|eslint|clippy|vet|mypy|tsc|build|compile|semgrep|trivy|grype|osv-scanner|govulncheck|audit)\b`)
 
-// Sum says in a few words each what was seen, done and validated in actions.
+// Sum describes in a few words what was seen, done and validated in actions.
 func (c *Commit) Sum(actions []event.Event) {
 	for _, e := range actions {
 		a := new(record.Action)
-		if json.Unmarshal(e.Data(), a) != nil { // it was written here: cannot be
+		if json.Unmarshal(e.Data(), a) != nil { // it was written here, so this never happens
 			continue
 		}
 		c.Model = cmp.Or(c.Model, a.Agent.Model)
@@ -89,11 +89,11 @@ func (c *Commit) Sum(actions []event.Event) {
 		}
 	}
 	for i, v := range c.Validated {
-		c.Validated[i] = strings.TrimSuffix(v, " ()") // how it ended is not known
+		c.Validated[i] = strings.TrimSuffix(v, " ()") // its outcome is not known
 	}
 }
 
-// maxSummed bounds what a message lists of each.
+// maxSummed is how many of each a message lists.
 const maxSummed = 12
 
 func add(list []string, s string) []string {
@@ -110,8 +110,8 @@ func add(list []string, s string) []string {
 	return append(list, s)
 }
 
-// input is the command of a call, and what of its input a message may say: the name of a
-// file, the programs of a command, the host of an address. All else stays in the log.
+// input returns the command of a call, and the part of its input that a message may contain: the
+// name of a file, the programs of a command, the host of a URL. Everything else stays in the log.
 func input(a *record.Action) (line, what string) {
 	var in struct {
 		Command string `json:"command"`
@@ -135,10 +135,10 @@ func input(a *record.Action) (line, what string) {
 	return "", ""
 }
 
-// heading is the first line of the body.
+// heading returns the first line of the body.
 const heading = "What the agent did:"
 
-// Body is the paragraph that says it. None of its lines looks like a trailer.
+// Body returns the paragraph for the message. None of its lines looks like a trailer.
 func (c *Commit) Body() string {
 	var b strings.Builder
 	for _, part := range []struct {
@@ -155,7 +155,7 @@ func (c *Commit) Body() string {
 	return heading + "\n" + b.String()
 }
 
-// Trailers lead from the commit to the run.
+// Trailers returns the trailers that name the run in the commit.
 func (c *Commit) Trailers() []record.Trailer {
 	assisted := c.Agent
 	if c.Model != "" {
@@ -163,7 +163,7 @@ func (c *Commit) Trailers() []record.Trailer {
 	}
 	out := []record.Trailer{{Key: record.TrailerAssistedBy, Value: assisted}, {Key: record.TrailerExecution, Value: c.Run}}
 	if u, err := url.Parse(c.LogsURL); err == nil && c.LogsURL != "" {
-		u.User = nil // who reads it logs in as themselves
+		u.User = nil // readers log in themselves
 		out = append(out, record.Trailer{Key: record.TrailerLogsURL, Value: u.String()})
 	}
 	if c.LogDigest != "" {
@@ -175,7 +175,7 @@ func (c *Commit) Trailers() []record.Trailer {
 	return out
 }
 
-// Names reports whether a message names the run already.
+// Names reports whether a message already names the run.
 func (c *Commit) Names(message string) bool {
 	return slices.ContainsFunc(record.Trailers(message), func(t record.Trailer) bool {
 		return t.Key == record.TrailerExecution && t.Value == c.Run
@@ -212,23 +212,23 @@ func (c *Commit) Write(file string, editor bool) error {
 	return os.WriteFile(file, out.Bytes(), 0o600)
 }
 
-// ReadMessage reads the file of a commit message, which is no link and has an end.
+// ReadMessage reads the file of a commit message, which must be a regular file of bounded size.
 func ReadMessage(file string) ([]byte, error) { return files.Read(file, maxMessage) }
 
-// maxMessage bounds a commit message, in bytes: git commit --verbose puts the diff into it.
+// maxMessage is the maximum size of a commit message, in bytes: git commit --verbose adds the diff.
 const maxMessage = 64 << 20
 
-// commentChars are those that git chooses from where it is to find one that no line of a
-// message begins with (core.commentChar auto).
+// commentChars are the characters from which git chooses one that no line of a message begins with
+// (core.commentChar auto).
 const commentChars = "#;@!$%^&|:"
 
-// commentString is how comments begin in a message.
+// commentString returns how comments begin in a message.
 func commentString(message []byte) string {
 	for _, name := range []string{"core.commentString", "core.commentChar"} {
 		out, err := exec.Command("git", "config", name).Output()
 		if set := strings.TrimSpace(string(out)); err == nil && set != "" && set != "auto" {
 			return set
-		} else if set == "auto" { // that of git's own lines, which are the last
+		} else if set == "auto" { // that of git's own lines, which are the last ones
 			lines := bytes.Split(bytes.TrimSpace(message), []byte("\n"))
 			if last := lines[len(lines)-1]; len(last) > 0 && strings.ContainsRune(commentChars, rune(last[0])) {
 				return string(last[:1])
@@ -238,7 +238,7 @@ func commentString(message []byte) string {
 	return "#"
 }
 
-// unused is a character with which no line of text begins, so that git takes none for a
+// unused returns a character with which no line of text begins, so that git treats no line as a
 // comment.
 func unused(text []byte) string {
 	for _, char := range commentChars {
@@ -249,13 +249,13 @@ func unused(text []byte) string {
 	return "\x1f"
 }
 
-// scissors is what git writes above what is no part of a message.
+// scissors is the line that git writes above what is not part of the message.
 const scissors = " ------------------------ >8 ------------------------"
 
 // cutComments returns a message without the comments that git adds for the person at its end, and those comments.
 func cutComments(message []byte, comment string) (text, comments []byte) {
 	lines := bytes.SplitAfter(message, []byte("\n"))
-	is := func(line []byte) bool { // git puts a space or a tab behind it
+	is := func(line []byte) bool { // git writes a space or a tab after it
 		rest, ok := bytes.CutPrefix(bytes.TrimRight(line, "\r\n"), []byte(comment))
 		return ok && (len(rest) == 0 || rest[0] == ' ' || rest[0] == '\t')
 	}
@@ -273,13 +273,13 @@ func cutComments(message []byte, comment string) (text, comments []byte) {
 	return bytes.Join(lines[:begin], nil), bytes.Join(lines[begin:], nil)
 }
 
-// trailerLine is how a line of the last paragraph looks that is a trailer.
+// trailerLine matches a line of the last paragraph that is a trailer.
 var trailerLine = regexp.MustCompile(`^([A-Za-z0-9-]+\s*:|\s+\S|\(cherry picked from)`)
 
-// insert puts a body behind the message and before its trailers.
+// insert puts a body after the message and before its trailers.
 func insert(message []byte, body string) []byte {
 	if body == "" || bytes.Contains(message, []byte("\n"+heading+"\n")) {
-		return message // it is said already: the commit is made again
+		return message // the message has it: the commit is made again
 	}
 	paragraphs := strings.Split(strings.TrimRight(string(message), "\n"), "\n\n")
 	last := len(paragraphs)

@@ -12,8 +12,8 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// Steering is what a hook does about verdicts. The zero value does nothing: what the
-// policy says is judged later, from the record.
+// Steering is what a hook does about verdicts of the policy. The zero value does nothing: the record
+// is judged later.
 type Steering struct {
 	Policy    *policy.Policy
 	Forbidden string // off, ask or deny
@@ -29,7 +29,7 @@ func (s Steering) Steer(kind string, in *notes.Input, git notes.Git, agent strin
 	}
 	files := agents.Written(in.Tool, in.Input, git.Root)
 	if len(files) == 0 {
-		return nil // it changes nothing that the policy knows of
+		return nil // it changes nothing that the policy knows
 	}
 	v := s.Policy.Decide(policy.Request{Agent: agent, Repository: record.Repository(git.Repository), Paths: files})
 	step := map[string]string{record.Forbidden: s.Forbidden, record.ApprovalRequired: s.Approval}[v.Verdict]

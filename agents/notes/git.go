@@ -14,29 +14,28 @@ import (
 	"github.com/changetrail/changetrail/internal/files"
 )
 
-// Git is where in git work stood.
+// Git is the state of a git work tree.
 type Git struct {
 	Root       string `json:"root,omitempty"`       // of the work tree
 	Repository string `json:"repository,omitempty"` // of the remote origin, or of the only remote
 	Branch     string `json:"branch,omitempty"`
 	Head       string `json:"head,omitempty"` // commit
-	// When it was committed, as it says itself; not known of a commit that is packed
-	// away, which none is that was just made.
+	// When it was committed, by its own statement. Unknown if the commit is in a pack; a commit that
+	// was just made is not.
 	HeadAt time.Time `json:"head_at,omitzero"`
 }
 
-// Bounds of what is read of one of git's files, in bytes: of packed-refs, which has a line
-// for each tag, and of any other.
+// How much is read of a file of git, in bytes: of packed-refs, which has a line for each tag, and of
+// any other.
 const (
 	maxPacked = 32 << 20
 	maxGit    = 1 << 20
 )
 
-// Look reads where the work tree stands that a folder lies in, from git's own
-// files: starting git would take a hook most of its time. Whoever made the repository
-// wrote them, so nothing but regular files of a bounded size is read, no link is followed
-// out of git's folder, and what has not the form of git's is left out, as is what cannot
-// be read.
+// Look reads the state of the work tree that contains a folder, from git's own files: to start git
+// would take most of a hook's time. The author of the repository may have written these files, so
+// only regular files of a bounded size are read, no link is followed out of git's folder, and
+// whatever cannot be read or has another format is left out.
 func Look(folder string) Git {
 	for dir := folder; dir != "" && filepath.IsAbs(dir); dir = filepath.Dir(dir) {
 		if g, ok := open(dir); ok {
@@ -53,13 +52,12 @@ func Look(folder string) Git {
 	return Git{}
 }
 
-// gitFolders are the folder of git for a work tree, and the one that it shares with
-// other work trees.
+// gitFolders are the git folder of a work tree, and the one that it shares with other work trees.
 type gitFolders struct{ private, common *os.Root }
 
 func (g gitFolders) close() { _, _ = g.private.Close(), g.common.Close() }
 
-// open opens the folders of git of a work tree; false where dir is none.
+// open opens the git folders of a work tree. It returns false if dir is not a work tree.
 func open(dir string) (g gitFolders, ok bool) {
 	path := filepath.Join(dir, ".git")
 	info, err := os.Lstat(path)
@@ -97,7 +95,7 @@ func from(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
-// read returns a file of git's; nil where it cannot be read.
+// read returns a file of git, or nil if it cannot be read.
 func (gitFolders) read(folder *os.Root, name string) []byte {
 	text, err := files.ReadIn(folder, filepath.FromSlash(name), maxGit)
 	if err != nil {
@@ -106,8 +104,8 @@ func (gitFolders) read(folder *os.Root, name string) []byte {
 	return text
 }
 
-// commitIn returns the commit that a file of git's holds, in full; "" where it holds
-// something else, which is nobody's to see.
+// commitIn returns the full commit id in a file of git, or "" if the file has any other content,
+// which is not shown to anybody.
 func commitIn(text []byte) string {
 	if s := strings.TrimSpace(string(text)); (len(s) == 40 || len(s) == 64) && strings.Trim(s, "0123456789abcdef") == "" {
 		return s
@@ -122,7 +120,7 @@ func (g gitFolders) head() (branch, commit string) {
 		return "", commitIn(text) // no branch
 	}
 	if !strings.HasPrefix(ref, "refs/") || !filepath.IsLocal(filepath.FromSlash(ref)) || strings.ContainsFunc(ref, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-		return "", "" // git makes none such
+		return "", "" // git never writes this
 	}
 	branch = strings.TrimPrefix(ref, "refs/heads/")
 	if commit = commitIn(g.read(g.common, ref)); commit != "" {
@@ -131,7 +129,7 @@ func (g gitFolders) head() (branch, commit string) {
 	return branch, g.packed(ref)
 }
 
-// packed returns the commit of a branch that lies among others in one file.
+// packed returns the commit of a branch from the file that lists several.
 func (g gitFolders) packed(ref string) string {
 	f, err := files.OpenIn(g.common, "packed-refs")
 	if err != nil {
@@ -146,7 +144,7 @@ func (g gitFolders) packed(ref string) string {
 	return ""
 }
 
-// committed reads the time of a commit that lies in a file of its own.
+// committed reads the time of a commit that has a file of its own.
 func (g gitFolders) committed(sha string) time.Time {
 	if sha == "" {
 		return time.Time{}
@@ -160,11 +158,11 @@ func (g gitFolders) committed(sha string) time.Time {
 	if err != nil {
 		return time.Time{}
 	}
-	text, _ := io.ReadAll(io.LimitReader(z, 64<<10)) // what can be read of it will do
+	text, _ := io.ReadAll(io.LimitReader(z, 64<<10)) // the part that can be read is enough
 	return committedAt(string(text))
 }
 
-// committedAt reads the line of a commit object that says when it was committed, as in
+// committedAt reads the line of a commit object that states when it was committed, as in
 // "committer NAME <MAIL> 1772336820 +0100".
 func committedAt(text string) time.Time {
 	for line := range strings.Lines(text) {

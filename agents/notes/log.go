@@ -24,13 +24,13 @@ import (
 	"github.com/changetrail/changetrail/internal/files"
 )
 
-// A Log is the folder in which sessions are kept until they are sent.
+// A Log is the folder that keeps sessions until they are sent.
 //
-// What a session's files are called says [Name].
+// [Name] returns the name of a session's files.
 //
 //	<session>.jsonl           a Line for each hook
-//	<session>.begun           where it goes, as [Begun], since its first line
-//	<session>.sent            how many of them are sent
+//	<session>.begun           its destination, as [Begun], written with its first line
+//	<session>.sent            how many lines were sent
 //	<session>.seals           a Seal for each commit
 //	sealed/<digest>           the content of a Seal, until it is sent
 //	sealed/<digest>.begun     where that goes
@@ -38,20 +38,19 @@ import (
 //	aside/<session>.lines     lines that cannot be read
 type Log struct {
 	Dir string
-	// Redact takes secrets out of a hook before it is written. Where nil, it is written as
-	// it came.
+	// Redact removes secrets from a hook before it is written. If it is nil, the hook is written
+	// unchanged.
 	Redact func(ctx context.Context, hook []byte) ([]byte, error)
-	Begun  Begun // of sessions that begin now
+	Begun  Begun // destination of sessions that begin now
 }
 
-// A Line is one hook, as the agent handed it over.
+// A Line is the input of one hook.
 type Line struct {
 	At   time.Time      `json:"at"`
 	Kind string         `json:"kind"` // claude-code or codex
 	Git  Git            `json:"git,omitzero"`
 	Hook jsontext.Value `json:"hook"`
-	// Asked is the digest of the prompt as the person wrote it, by which a decision names
-	// it.
+	// Asked is the digest of the prompt as the person wrote it. A decision names the prompt by it.
 	Asked string `json:"asked,omitempty"`
 }
 
@@ -62,22 +61,22 @@ type Session struct {
 	Lines []Line
 	Sent  int
 	Seals []Seal
-	// Broken are the lines that cannot be read, as after a full disk, by their index. All
-	// others can.
+	// Broken are the indexes of lines that cannot be read, for example after a full disk.
 	Broken map[int][]byte
 }
 
 // A Seal is the state of a log when a commit was made.
 type Seal struct {
 	Lines  int    `json:"lines"`
-	Digest string `json:"digest"` // of what the log said until then
+	Digest string `json:"digest"` // of the log up to then
 }
 
-// maxHook bounds what is kept of one hook as it is, in bytes: a tool's result has some MB.
+// maxHook is the largest input of a hook that is kept unchanged, in bytes: the result of a tool may
+// have several MB.
 const maxHook = 32 << 20
 
-// Append notes a hook without its secrets, and returns it as it came. It takes as long
-// as one write.
+// Append writes the input of a hook to the log, without its secrets, and returns it unchanged. It
+// makes one write.
 func (l Log) Append(ctx context.Context, kind string, input []byte, at time.Time) (*Input, error) {
 	in, err := ReadInput(input)
 	if err != nil {
@@ -101,7 +100,7 @@ func (l Log) Append(ctx context.Context, kind string, input []byte, at time.Time
 	if err != nil {
 		return nil, err
 	}
-	if bytes.ContainsAny(line, "\n\r") { // white space of the sender's
+	if bytes.ContainsAny(line, "\n\r") { // white space of the agent
 		v := jsontext.Value(line)
 		if err := v.Compact(jsontext.AllowInvalidUTF8(true)); err != nil {
 			return nil, err
@@ -118,12 +117,12 @@ func (l Log) Append(ctx context.Context, kind string, input []byte, at time.Time
 	if err != nil {
 		return nil, err
 	}
-	_, err = f.Write(append(line, '\n')) // one write: hooks run side by side
+	_, err = f.Write(append(line, '\n')) // one write: hooks run at the same time
 	return in, errors.Join(err, f.Close())
 }
 
-// shortened returns a hook with the size and the digest of each long member in its place:
-// that a call was made is not lost with what it gave back.
+// shortened returns a hook with each long member replaced by its size and digest, so that the log
+// still shows that the call was made.
 func shortened(input []byte) ([]byte, error) {
 	var members map[string]jsontext.Value
 	if err := json.Unmarshal(input, &members, jsontext.AllowInvalidUTF8(true)); err != nil {
@@ -145,9 +144,9 @@ func shortened(input []byte) ([]byte, error) {
 	return json.Marshal(members, json.Deterministic(true), jsontext.AllowInvalidUTF8(true))
 }
 
-// Name is what the files of a session are called. What a session is called comes from
-// outside: a name that is not one of a file as it stands, or that some file systems take
-// for another's, gets the digest of the session's behind a dot, which no plain name has.
+// Name returns the name of the files of a session. The id of a session comes from the agent: an id
+// that cannot be a file name, or that some file systems confuse with another one, is replaced by a
+// name with a dot and its digest. No other name contains a dot.
 func Name(session string) string {
 	clean := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' || r == '_' {
@@ -161,10 +160,10 @@ func Name(session string) string {
 	return clean[:min(len(clean), maxName)] + "." + strings.TrimPrefix(digests.Of([]byte(session)), "sha256:")[:32]
 }
 
-// maxName bounds the name of a file, which has a suffix, too.
+// maxName is the maximum length of a name, without the suffix of the file.
 const maxName = 100
 
-// path is that of a file of a session, by its name.
+// path returns the path of a file of a session.
 func (l Log) path(name, suffix string) string { return filepath.Join(l.Dir, name+suffix) }
 
 // Sessions returns the names of the sessions that are kept.
@@ -207,7 +206,7 @@ func (l Log) Read(session string) (*Session, error) {
 		s.Lines = append(s.Lines, v)
 	}
 	if sent, err := os.ReadFile(l.path(session, ".sent")); err == nil {
-		s.Sent, _ = strconv.Atoi(strings.TrimSpace(string(sent))) // else all is sent again, which is harmless
+		s.Sent, _ = strconv.Atoi(strings.TrimSpace(string(sent))) // otherwise all is sent again, which is harmless
 	}
 	seals, err := os.Open(l.path(session, ".seals"))
 	if err != nil {
@@ -223,8 +222,8 @@ func (l Log) Read(session string) (*Session, error) {
 	return s, nil
 }
 
-// Done notes that the first n lines of a session are sent; over: that no more come,
-// so that its files may go.
+// Done records that the first n lines of a session were sent. over says that the session has ended,
+// so that its files may be deleted.
 func (l Log) Done(session string, n int, over bool) error {
 	if over {
 		return errors.Join(os.Remove(l.path(session, ".jsonl")), remove(l.path(session, ".sent")), remove(l.path(session, ".seals")), remove(l.path(session, begunSuffix)))
@@ -285,7 +284,7 @@ func (l Log) Expire(since time.Time) (lost []string, err error) {
 	}
 	for _, e := range seals {
 		file := filepath.Join(l.Dir, "sealed", e.Name())
-		if info, err := e.Info(); err == nil && info.ModTime().Before(since) && !strings.HasSuffix(file, begunSuffix) { // where it goes goes with it
+		if info, err := e.Info(); err == nil && info.ModTime().Before(since) && !strings.HasSuffix(file, begunSuffix) { // its destination is deleted with it
 			if err := errors.Join(remove(file), remove(file+begunSuffix)); err != nil {
 				return lost, err
 			}
@@ -294,8 +293,7 @@ func (l Log) Expire(since time.Time) (lost []string, err error) {
 	return lost, err
 }
 
-// Seal keeps what the log of a session says now, of which a commit states the
-// digest.
+// Seal keeps a copy of the current log of a session. A commit states the digest of the copy.
 func (l Log) Seal(session string, lines int, content []byte) (digest string, err error) {
 	seal := Seal{lines, digests.Of(content)}
 	dir := filepath.Join(l.Dir, "sealed")
@@ -368,7 +366,7 @@ func (l Log) addSeal(session string, seal Seal) error {
 	return errors.Join(err, f.Close())
 }
 
-// Lock makes this process the one that sends; false where another does.
+// Lock makes this process the only one that sends. It returns false if another process sends.
 func (l Log) Lock() (unlock func(), ok bool, err error) {
 	if err := files.Private(l.Dir); err != nil {
 		return nil, false, err
@@ -378,7 +376,7 @@ func (l Log) Lock() (unlock func(), ok bool, err error) {
 	return func() { _ = lock.Unlock() }, ok, err
 }
 
-// Complain notes what went wrong in a hook, which must not say it to the agent.
+// Complain records an error of a hook. The hook must not print it, because the agent would read it.
 func (l Log) Complain(at time.Time, err error) {
 	if files.Private(l.Dir) != nil {
 		return
@@ -391,5 +389,5 @@ func (l Log) Complain(at time.Time, err error) {
 	fmt.Fprintf(f, "%s %v\n", at.UTC().Format(time.RFC3339), err)
 }
 
-// Errors is the file of what went wrong.
+// Errors returns the path of the file of errors.
 func (l Log) Errors() string { return filepath.Join(l.Dir, "errors.log") }
