@@ -1,9 +1,8 @@
-// Package notes keeps what hooks of coding agents note on a developer's machine.
+// Package notes keeps the log that hooks of coding agents write on a developer's machine.
 //
-// A hook of an agent (Claude Code, Codex) must not slow it down, and what it prints
-// steers the agent. So [Log.Append] writes what the agent hands over to a file of
-// the session, with where in git the work stood, and nothing else happens. Later,
-// when the agent stops, agents/hook turns the session into events.
+// A hook must not slow its agent down (Claude Code, Codex), and the agent reads what a hook prints.
+// So [Log.Append] only writes the input of the hook and the state of the git work tree to a file of
+// the session. Later, when the agent stops, agents/hook turns the session into events.
 //
 // An agent waits for this package at each call of a tool: it imports little, and compiles
 // no expression when the program starts.

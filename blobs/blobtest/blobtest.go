@@ -1,4 +1,4 @@
-// Package blobtest is a test that every store of blobs must pass.
+// Package blobtest contains the test that every store of blobs must pass.
 package blobtest
 
 import (

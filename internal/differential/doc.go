@@ -1,4 +1,3 @@
-// Package differential contains no code: its tests run the tools whose reports package evidence
-// reads, and compare what it reads with what the tool said about the same run: its exit code and
-// its own summary.
+// Package differential tests package evidence against the real tools. It runs each tool, and
+// compares what evidence reads from the report with the tool's own exit code and summary.
 package differential

@@ -1,3 +1,2 @@
-// Package imports contains no code: its tests check the rules about which packages may import each
-// other.
+// Package imports tests the rules about which packages may import each other.
 package imports

@@ -1,3 +1,3 @@
-// Package gitleaks holds package secrets against gitleaks itself: its rules are those of
-// the module, and what it finds is found.
+// Package gitleaks compares package secrets with gitleaks itself: both have the same rules, and
+// secrets finds whatever gitleaks finds.
 package gitleaks

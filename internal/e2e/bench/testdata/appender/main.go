@@ -1,5 +1,4 @@
-// Command appender appends its input to the file TO and does nothing else: no hook can take
-// less.
+// Command appender appends its input to the file TO and does nothing else: no hook can do less.
 package main
 
 import (
