@@ -169,7 +169,7 @@ func (g *Gateway) checkSize(e *event.Event) error {
 		n += len(name) + len(text)
 	}
 	if n > maxHeader {
-		return schemas.Refuse(schemas.TooLarge, "its attributes have %d bytes, at most %d are taken; put data into data", n, maxHeader)
+		return schemas.Refuse(schemas.TooLarge, "its attributes have %d bytes; the limit is %d. Put data into data", n, maxHeader)
 	}
 	if n += len(e.Data()); n > schemas.MaxEventSize && g.Blobs == nil {
 		return schemas.Refuse(schemas.TooLarge, "%d bytes of data and attributes, at most %d are taken here, where there is no blob store", n, schemas.MaxEventSize)
@@ -230,7 +230,7 @@ func (g *Gateway) find(findings []event.Event, e *event.Event, about record.Even
 	}
 	found := g.finding(e, about, who, i)
 	if _, err := g.read(context.Background(), &found, nil); err != nil {
-		g.Log.Warn("that an event in the name of another was refused cannot be recorded", "credential", who.Name, "name", i.Name, "type", e.Type(), "id", e.ID(), "err", err)
+		g.Log.Warn("an event in the name of another was refused, and the refusal cannot be recorded", "credential", who.Name, "name", i.Name, "type", e.Type(), "id", e.ID(), "err", err)
 		return findings
 	}
 	for k := range findings {

@@ -69,7 +69,7 @@ func (g *Gateway) putBlob(w http.ResponseWriter, r *http.Request, from Sender) e
 	case body.err != nil:
 		return broken(body.err, "the body ends early")
 	case err != nil:
-		return problem.New(http.StatusServiceUnavailable, "the file was not kept: %v", err)
+		return problem.New(http.StatusServiceUnavailable, "the file was not stored: %v", err)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Location", "/v1/blobs/"+digest)
@@ -125,5 +125,5 @@ func (g *Gateway) mayReadBlob(ctx context.Context, digest string, who identity.P
 			return err
 		}
 	}
-	return problem.New(http.StatusNotFound, "no change that the credential %s may read rests on a file %s", who.Name, digest)
+	return problem.New(http.StatusNotFound, "no change that the credential %s may read uses a file %s", who.Name, digest)
 }

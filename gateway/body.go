@@ -63,7 +63,7 @@ func unpacked(raw io.Reader, encoding string) (io.Reader, error) {
 		}
 		return &bounded{in: z, packed: packed}, nil
 	}
-	return nil, problem.New(http.StatusUnsupportedMediaType, "Content-Encoding %s is not read; send gzip, or nothing of it", encoding)
+	return nil, problem.New(http.StatusUnsupportedMediaType, "Content-Encoding %s is not supported; send gzip, or no Content-Encoding", encoding)
 }
 
 // A counter counts the bytes that are read.
@@ -88,7 +88,7 @@ type bounded struct {
 func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.in.Read(p)
 	if b.n += int64(n); b.n > smallEnough && b.n > maxRatio*b.packed.n {
-		return 0, problem.New(http.StatusRequestEntityTooLarge, "the body is gzip that unpacks to more than %d times its size; send it as it is", maxRatio)
+		return 0, problem.New(http.StatusRequestEntityTooLarge, "the body is gzip that decompresses to more than %d times its size; send it uncompressed", maxRatio)
 	}
 	return n, err
 }
@@ -102,7 +102,7 @@ func broken(err error, what string) error {
 		return err
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return problem.New(http.StatusRequestTimeout, "the body did not come in time")
+		return problem.New(http.StatusRequestTimeout, "the body did not arrive in time")
 	}
 	return problem.New(http.StatusBadRequest, "%s: %v", what, err)
 }

@@ -50,7 +50,7 @@ func open(header http.Header, body []byte, most int) ([]event.Event, error) {
 	case media == schemas.ContentTypeEvent:
 		return openAll(schemas.Whole(body))
 	case strings.HasPrefix(media, "application/cloudevents"):
-		return nil, problem.New(http.StatusUnsupportedMediaType, "Content-Type %s is not read; send %s or %s", media, schemas.ContentTypeEvent, schemas.ContentTypeBatch)
+		return nil, problem.New(http.StatusUnsupportedMediaType, "Content-Type %s is not supported; send %s or %s", media, schemas.ContentTypeEvent, schemas.ContentTypeBatch)
 	case header.Get("Ce-Specversion") == "":
 		return nil, problem.New(http.StatusUnsupportedMediaType, "this is not a CloudEvent: send Content-Type %s, or its attributes as headers ce-specversion, ce-id, ce-source, ce-type", schemas.ContentTypeEvent)
 	}
@@ -63,7 +63,7 @@ func openBatch(body []byte, most int) ([]event.Event, error) {
 		return problem.New(http.StatusBadRequest, "the body is not a batch of CloudEvents, which is a JSON array: %v", err)
 	}
 	if t, err := d.ReadToken(); err != nil || t.Kind() != '[' {
-		return nil, noBatch(cmp.Or(err, errors.New("it begins otherwise")))
+		return nil, noBatch(cmp.Or(err, errors.New("it does not begin with [")))
 	}
 	var texts [][]byte
 	for d.PeekKind() != ']' {
@@ -72,7 +72,7 @@ func openBatch(body []byte, most int) ([]event.Event, error) {
 			return nil, noBatch(err)
 		}
 		if len(texts) == most {
-			return nil, problem.New(http.StatusTooManyRequests, "the batch has more than %d events, which is what its sender may send a second; send smaller ones", most).Later(time.Second)
+			return nil, problem.New(http.StatusTooManyRequests, "the batch has more than %d events, the number that its sender may send in one second; send smaller batches", most).Later(time.Second)
 		}
 		texts = append(texts, v)
 	}
@@ -80,7 +80,7 @@ func openBatch(body []byte, most int) ([]event.Event, error) {
 		return nil, noBatch(err)
 	}
 	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
-		return nil, noBatch(errors.New("something follows it"))
+		return nil, noBatch(errors.New("there is something after its end"))
 	}
 	if len(texts) == 0 {
 		return nil, problem.New(http.StatusBadRequest, "the batch is empty")

@@ -127,7 +127,7 @@ func (g *Gateway) Register(mux *http.ServeMux) {
 		mux.Handle(route.method+" "+route.path, route.handler)
 		mux.HandleFunc(route.path, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Allow", route.method)
-			problem.Write(w, r, problem.New(http.StatusMethodNotAllowed, "%s takes %s, and not %s", route.path, route.method, r.Method))
+			problem.Write(w, r, problem.New(http.StatusMethodNotAllowed, "%s accepts %s, not %s", route.path, route.method, r.Method))
 		})
 	}
 	rpc := g.grpcHandler(g.otlpServer())
@@ -205,7 +205,7 @@ func (g *Gateway) work(w http.ResponseWriter, r *http.Request, f func(http.Respo
 // admitRequest takes a slot for a request, or says why there is none for it.
 func (g *Gateway) admitRequest(r *http.Request) error {
 	if n := headerSize(r.Header); n > maxHeader {
-		return problem.New(http.StatusRequestHeaderFieldsTooLarge, "the header has %d bytes, at most %d are read; put data into the body", n, maxHeader)
+		return problem.New(http.StatusRequestHeaderFieldsTooLarge, "the header has %d bytes; the limit is %d. Put data into the body", n, maxHeader)
 	}
 	if err := g.protocol.Check(r); err != nil {
 		return problem.New(http.StatusForbidden, "another site made the browser send this request: %v", err)
@@ -214,7 +214,7 @@ func (g *Gateway) admitRequest(r *http.Request) error {
 	case g.slots <- struct{}{}:
 		return nil
 	default:
-		return problem.New(http.StatusServiceUnavailable, "%d requests are at work already; the broker may be slow", cap(g.slots)).Later(time.Second)
+		return problem.New(http.StatusServiceUnavailable, "%d requests are running already; the broker may be slow", cap(g.slots)).Later(time.Second)
 	}
 }
 
@@ -338,8 +338,8 @@ func (g *Gateway) publish(ctx context.Context, events []event.Event) (spooled in
 	case errors.Is(err, producer.ErrPermanent):
 		return 0, err
 	}
-	g.Log.Warn("events were not taken", "events", len(events), "err", err)
-	return 0, problem.New(http.StatusServiceUnavailable, "the broker did not take it in time; send it again, it is known by source and id: %v", err).Later(2 * time.Second)
+	g.Log.Warn("events were not accepted", "events", len(events), "err", err)
+	return 0, problem.New(http.StatusServiceUnavailable, "the broker did not confirm in time; send the request again, source and id make a repeat harmless: %v", err).Later(2 * time.Second)
 }
 
 // answer says that events were accepted.
@@ -350,6 +350,6 @@ func answer(w http.ResponseWriter, spooled int) error {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusAccepted)
-	_, err := fmt.Fprintf(w, `{"spooled":%d,"detail":"the broker is away; the events are safe on this gateway's disk and are sent when it is back"}`+"\n", spooled)
+	_, err := fmt.Fprintf(w, `{"spooled":%d,"detail":"the broker cannot be reached; the events are safe on this gateway's disk and are sent later"}`+"\n", spooled)
 	return err
 }

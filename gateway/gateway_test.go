@@ -97,7 +97,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 		{"gzip that is cut off", packed, gzipped(good)[:60], 400, "ends early"},
 		{"a zip bomb", packed, gzipped(bytes.Repeat([]byte(" "), 50<<20)), 413, "larger than 1048576 bytes"},
 		{"a body that is too large", structured, bytes.Repeat([]byte(" "), 2<<20), 413, "larger than 1048576 bytes"},
-		{"100,000 bytes of header", with(structured, "X-Large", strings.Repeat("x", 100_000)), good, 431, "at most 65536"},
+		{"100,000 bytes of header", with(structured, "X-Large", strings.Repeat("x", 100_000)), good, 431, "the limit is 65536"},
 		{"a page of another site", with(structured, "Sec-Fetch-Site", "cross-site"), good, 403, "another site"},
 		{"an event that only gateways send", structured, []byte(`{"specversion":"1.0","id":"1","source":"/a","type":"` + record.TypeIdentityRefused + `","subject":"acme/payments#1","data":{"agent":"a","credential":"c"}}`), 403, "only changetrail itself sends"},
 	} {
@@ -253,7 +253,7 @@ func TestASenderOverItsLimitIsToldWhenToTryAgain(t *testing.T) {
 	for len(s.gateway.slots) == 0 {
 		time.Sleep(time.Millisecond)
 	}
-	if p := s.send(t, "POST", "/v1/events", as(1), []byte(decision("z", "a", ""))).problem(t, http.StatusTooManyRequests); !strings.Contains(p.Detail, "1 requests at work") {
+	if p := s.send(t, "POST", "/v1/events", as(1), []byte(decision("z", "a", ""))).problem(t, http.StatusTooManyRequests); !strings.Contains(p.Detail, "1 running requests") {
 		t.Errorf("%+v", p)
 	}
 	close(held)

@@ -33,9 +33,9 @@ func (j Jira) repositories() (map[string][]record.Repository, error) {
 		case p.Project == "":
 			return nil, fmt.Errorf("jira_projects: a project has no key, as {project: PAY, repositories: [github.com/acme/payments]}")
 		case out[p.Project] != nil:
-			return nil, fmt.Errorf("jira_projects: the project %s stands there twice", p.Project)
+			return nil, fmt.Errorf("jira_projects: the project %s is listed twice", p.Project)
 		case n == 0 || n > maxRepositories:
-			return nil, fmt.Errorf("jira_projects: the project %s has %d repositories, and must have 1 to %d", p.Project, n, maxRepositories)
+			return nil, fmt.Errorf("jira_projects: the project %s has %d repositories, but must have 1 to %d", p.Project, n, maxRepositories)
 		}
 		for _, text := range p.Repositories {
 			repo, err := record.ParseRepository(text)
@@ -55,14 +55,14 @@ func (j Jira) repositories() (map[string][]record.Repository, error) {
 // (https://developer.atlassian.com/cloud/jira/platform/webhooks/#secure-admin-webhooks).
 func (g *Gateway) jira(w http.ResponseWriter, r *http.Request) error {
 	if len(g.Jira.Secrets) == 0 {
-		return problem.New(http.StatusForbidden, "no secret of Jira's webhooks is set here; set gateway.jira_secret_file")
+		return problem.New(http.StatusForbidden, "this gateway has no secret for webhooks of Jira; set gateway.jira_secret_file")
 	}
 	body, err := read(w, r, maxWebhook)
 	if err != nil {
 		return err
 	}
 	if !signedBy(g.Jira.Secrets, body, r.Header.Get("X-Hub-Signature")) {
-		return problem.New(http.StatusUnauthorized, "X-Hub-Signature is not the signature of the body; is the secret of the webhook the one that is set here?")
+		return problem.New(http.StatusUnauthorized, "X-Hub-Signature is not the signature of the body; does the webhook have the secret of gateway.jira_secret_file?")
 	}
 	name, project, err := platform.JiraType(body)
 	if err != nil {

@@ -114,7 +114,7 @@ func (l *limiter) enter(k senderKey) (leave func(), err error) {
 	defer l.mu.Unlock()
 	s := l.of(k)
 	if s.atWork >= l.limits.Concurrency {
-		return nil, problem.New(http.StatusTooManyRequests, "%s has %d requests at work, which is its limit", k.name, s.atWork).Later(time.Second)
+		return nil, problem.New(http.StatusTooManyRequests, "%s has %d running requests, which is its limit", k.name, s.atWork).Later(time.Second)
 	}
 	s.atWork++
 	return func() {
@@ -145,7 +145,7 @@ func (l *limiter) allow(k senderKey, n int) error {
 	l.mu.Unlock()
 	now := l.now()
 	if burst := s.bucket.Burst(); n > burst {
-		return problem.New(http.StatusTooManyRequests, "the batch has %d events, and %s may send %d a second; send smaller ones", n, k.name, burst).Later(time.Second)
+		return problem.New(http.StatusTooManyRequests, "the batch has %d events, but %s may send %d in one second; send smaller batches", n, k.name, burst).Later(time.Second)
 	}
 	reserved := s.bucket.ReserveN(now, n)
 	if wait := reserved.DelayFrom(now); wait > 0 {

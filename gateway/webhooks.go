@@ -47,14 +47,14 @@ const maxWebhook = 25 << 20
 // event that is known already. Several hooks may deliver what happened under one delivery id.
 func (g *Gateway) github(w http.ResponseWriter, r *http.Request) error {
 	if len(g.GitHub.Secrets) == 0 {
-		return problem.New(http.StatusForbidden, "no secret of GitHub's webhooks is set here; set gateway.github_secret_file")
+		return problem.New(http.StatusForbidden, "this gateway has no secret for webhooks of GitHub; set gateway.github_secret_file")
 	}
 	body, err := read(w, r, maxWebhook)
 	if err != nil {
 		return err
 	}
 	if !signedBy(g.GitHub.Secrets, body, r.Header.Get("X-Hub-Signature-256")) {
-		return problem.New(http.StatusUnauthorized, "X-Hub-Signature-256 is not the signature of the body; is the secret of the webhook the one that is set here?")
+		return problem.New(http.StatusUnauthorized, "X-Hub-Signature-256 is not the signature of the body; does the webhook have the secret of gateway.github_secret_file?")
 	}
 	if !isObject(body) { // the body is signed, but Content-Type is not
 		return problem.New(http.StatusUnsupportedMediaType, "the body is not a JSON object; set the webhook's Content type to application/json")
@@ -94,7 +94,7 @@ func signedBy(secrets []string, body []byte, signature string) bool {
 // twice.
 func (g *Gateway) gitlab(w http.ResponseWriter, r *http.Request) error {
 	if len(g.GitLab.Tokens)+len(g.GitLab.SigningKeys) == 0 {
-		return problem.New(http.StatusForbidden, "neither a token nor a signing key of GitLab's webhooks is set here; set gateway.gitlab_token_file or gateway.gitlab_signing_key_file")
+		return problem.New(http.StatusForbidden, "this gateway has neither a token nor a signing key for webhooks of GitLab; set gateway.gitlab_token_file or gateway.gitlab_signing_key_file")
 	}
 	body, err := read(w, r, maxWebhook)
 	if err != nil {
@@ -105,7 +105,7 @@ func (g *Gateway) gitlab(w http.ResponseWriter, r *http.Request) error {
 			return problem.New(http.StatusUnauthorized, "webhook-signature: %v", err)
 		}
 	} else if !known(g.GitLab.Tokens, r.Header.Get("X-Gitlab-Token")) {
-		return problem.New(http.StatusUnauthorized, "X-Gitlab-Token is none that is set here, and there is no signature")
+		return problem.New(http.StatusUnauthorized, "X-Gitlab-Token is not a token of this gateway, and there is no signature")
 	}
 	name, err := platform.GitLabType(r.Header.Get("X-Gitlab-Event"), body)
 	if err != nil {
@@ -121,7 +121,7 @@ func (g *Gateway) gitlab(w http.ResponseWriter, r *http.Request) error {
 // verified checks a signature of Standard Webhooks 1.0 with each key. It must not be older than five
 // minutes.
 func verified(keys []string, body []byte, header http.Header) error {
-	err := errors.New("no signing key is set here; set gateway.gitlab_signing_key_file")
+	err := errors.New("this gateway has no signing key for it; set gateway.gitlab_signing_key_file")
 	for _, key := range keys {
 		w, bad := standardwebhooks.NewWebhook(key)
 		if bad != nil {
@@ -220,7 +220,7 @@ func (g *Gateway) acceptWebhook(ctx context.Context, e *event.Event, who identit
 	}
 	if _, nothing := read.Fact.(*record.Activity); nothing {
 		g.metrics.note(who.Name, "not-read")
-		g.Log.Debug("a webhook tells a record nothing", "type", e.Type(), "repository", read.Repository)
+		g.Log.Debug("a webhook adds nothing to a record", "type", e.Type(), "repository", read.Repository)
 	}
 	if _, named := e.Extensions()["partitionkey"]; !named { // the body itself names the repository
 		e.SetSource("https://" + string(read.Repository))

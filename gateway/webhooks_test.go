@@ -205,7 +205,7 @@ func TestWithoutASecretNoWebhookIsAccepted(t *testing.T) {
 	s := newSite(t, nil)
 	for _, path := range []string{"/v1/webhooks/github", "/v1/webhooks/gitlab"} {
 		h := github("", "pull_request_review", "d", review("approved"))
-		if p := s.send(t, "POST", path, h, []byte(review("approved"))).problem(t, http.StatusForbidden); !strings.Contains(p.Detail, "is set here; set gateway.") {
+		if p := s.send(t, "POST", path, h, []byte(review("approved"))).problem(t, http.StatusForbidden); !strings.Contains(p.Detail, "; set gateway.") {
 			t.Errorf("%+v", p)
 		}
 	}

@@ -98,7 +98,7 @@ func unquoted(of *jsonschema.Schema, v jsontext.Value) (jsontext.Value, error) {
 		return inner, nil
 	}
 	example := map[string]string{"array": `, as ["a", "b"]`, "object": `, as {"name": "value"}`}[wanted[0]]
-	return nil, errors.Join(fmt.Errorf("a text was given, wanted is JSON of the type %s%s", strings.Join(wanted, " or "), example), err)
+	return nil, errors.Join(fmt.Errorf("a text was given, but JSON of the type %s is needed%s", strings.Join(wanted, " or "), example), err)
 }
 
 func kindsOf(of *jsonschema.Schema) []string {

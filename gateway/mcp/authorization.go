@@ -17,11 +17,11 @@ import (
 // A Question asks whether an agent may change something.
 type Question struct {
 	Paths        []string                  `json:"paths" schema:"required,maxitems=3000,max=1024" doc:"the files that you are going to change, relative to the repository"`
-	Repository   string                    `json:"repository,omitempty" schema:"max=512" doc:"host/path, as github.com/acme/payments; the one that you work in where left out"`
-	Service      string                    `json:"service,omitempty" schema:"max=256" doc:"the service that you mean to change; it is said where the paths belong to another"`
+	Repository   string                    `json:"repository,omitempty" schema:"max=512" doc:"host/path, as github.com/acme/payments; if omitted, the one that you work in"`
+	Service      string                    `json:"service,omitempty" schema:"max=256" doc:"the service that you intend to change; the answer says if the paths belong to another"`
 	Kind         string                    `json:"kind,omitempty" schema:"enum=dependency-update|vulnerability-fix|code|configuration|test|documentation" doc:"what kind of change it is"`
 	Dependencies []record.DependencyUpdate `json:"dependencies,omitempty" schema:"maxitems=500" doc:"the dependencies that you are going to update"`
-	Agent        string                    `json:"agent,omitempty" schema:"max=256" doc:"your id in the policy, where it is not known from your credential"`
+	Agent        string                    `json:"agent,omitempty" schema:"max=256" doc:"your id in the policy, if your credential does not contain it"`
 	DelegatedBy  string                    `json:"delegated_by,omitempty" schema:"max=256" doc:"account of the person who asked you to do it"`
 }
 
@@ -47,7 +47,7 @@ type Service struct {
 
 func (h *handlers) checkAuthorization(_ context.Context, req *mcp.CallToolRequest, in *Question) (*Authorization, error) {
 	if len(in.Paths) == 0 {
-		return nil, errors.New("say in paths which files you are going to change")
+		return nil, errors.New("state in paths which files you are going to change")
 	}
 	agent, err := h.agent(req, in.Agent)
 	if err != nil {
@@ -63,7 +63,7 @@ func (h *handlers) checkAuthorization(_ context.Context, req *mcp.CallToolReques
 // authorize asks the policy. service is what the agent believes to change.
 func (h *handlers) authorize(q policy.Request, service string) (*Authorization, error) {
 	if h.Policy == nil || !h.Policy.HasRules() {
-		return nil, errors.New("no policy is known here, so nobody can tell: ask a person before you change anything. (Whoever runs changetrail sets enricher.policy.)")
+		return nil, errors.New("this server has no policy, so it cannot decide: ask a person before you change anything. (The operator of changetrail sets enricher.policy.)")
 	}
 	v := h.Policy.Decide(q)
 	out := &Authorization{

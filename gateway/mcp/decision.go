@@ -17,16 +17,16 @@ import (
 // A Decision is what an agent states about its decision.
 type Decision struct {
 	Trigger     *record.Trigger `json:"trigger,omitempty" doc:"what made you start"`
-	Options     []record.Option `json:"options,omitempty" schema:"maxitems=50" doc:"all options that you saw, the chosen one among them, each with its reason"`
+	Options     []record.Option `json:"options,omitempty" schema:"maxitems=50" doc:"all options that you considered, including the chosen one, each with its reason"`
 	Rationale   string          `json:"rationale,omitempty" schema:"max=8192" doc:"why, in a few sentences"`
-	Change      string          `json:"change,omitempty" schema:"max=1024" doc:"the pull or merge request, where it is open already: acme/payments#4829, or its URL"`
-	Repository  string          `json:"repository,omitempty" schema:"max=512" doc:"host/path, where no change is open yet; the one that you work in where left out"`
+	Change      string          `json:"change,omitempty" schema:"max=1024" doc:"the pull or merge request, if it is already open: acme/payments#4829, or its URL"`
+	Repository  string          `json:"repository,omitempty" schema:"max=512" doc:"host/path, if no change is open yet; if omitted, the one that you work in"`
 	Service     string          `json:"service,omitempty" schema:"max=256" doc:"the service that you change"`
-	Paths       []string        `json:"paths,omitempty" schema:"maxitems=3000,max=1024" doc:"the files that you change, all of them"`
-	Tests       string          `json:"tests,omitempty" schema:"enum=passed|failed|not-run" doc:"how the tests ended, where you ran them"`
-	Agent       string          `json:"agent,omitempty" schema:"max=256" doc:"your id in the policy, where it is not known from your credential"`
+	Paths       []string        `json:"paths,omitempty" schema:"maxitems=3000,max=1024" doc:"all files that you change"`
+	Tests       string          `json:"tests,omitempty" schema:"enum=passed|failed|not-run" doc:"how the tests ended, if you ran them"`
+	Agent       string          `json:"agent,omitempty" schema:"max=256" doc:"your id in the policy, if your credential does not contain it"`
 	Model       string          `json:"model,omitempty" schema:"max=256" doc:"the model that you are"`
-	Run         string          `json:"run,omitempty" schema:"max=256" doc:"your session; one is made up where it is left out"`
+	Run         string          `json:"run,omitempty" schema:"max=256" doc:"your session; if omitted, one is generated"`
 	LogsURL     string          `json:"logs_url,omitempty" schema:"max=2048" doc:"where the log of your session can be read"`
 	DelegatedBy string          `json:"delegated_by,omitempty" schema:"max=256" doc:"account of the person who asked you to do it"`
 }
@@ -85,23 +85,23 @@ func (h *handlers) recordDecision(ctx context.Context, req *mcp.CallToolRequest,
 	for _, t := range commit.Trailers() {
 		out.Trailers = append(out.Trailers, t.Key+": "+t.Value)
 	}
-	out.Next = "Put the trailers at the end of the commit message: they lead from the commit to this decision."
+	out.Next = "Put the trailers at the end of the commit message: they connect the commit with this decision."
 	if len(out.Missing) > 0 {
-		out.Next = "Mend what is missing and record the decision again, whole and with the same run: the last one before the merge counts. " + out.Next
+		out.Next = "Add what is missing, and record the complete decision again with the same run: the last one before the merge counts. " + out.Next
 	}
 	return out, nil
 }
 
-// remedies are the gaps of a decision that its agent can mend, and how to.
+// remedies say how an agent can close gaps of its decision.
 var remedies = map[string]string{
-	record.GapNoTrigger:            "Say in trigger what made you start: its kind, and id, finding or url.",
-	record.GapTriggerNotHeld:       "changetrail has not received the report. If the scanner's own job sends it (changetrail attach scan), nothing is to be done; else use attach_evidence.",
-	record.GapFindingNotStated:     "Say in trigger.finding which finding in the report made you start.",
-	record.GapFindingNotInReport:   "State a finding that stands in the report, or the digest of the report in which it does.",
+	record.GapNoTrigger:            "State in trigger what made you start: its kind, and id, finding or url.",
+	record.GapTriggerNotHeld:       "changetrail has not received the report. If the scanner's own job sends it (changetrail attach scan), you need to do nothing; otherwise use attach_evidence.",
+	record.GapFindingNotStated:     "State in trigger.finding which finding in the report made you start.",
+	record.GapFindingNotInReport:   "State a finding that is in the report, or the digest of the report that contains it.",
 	record.GapDigestNotStated:      "State in trigger.digest the sha256 of the report that you read.",
 	record.GapTriggerFromAgent:     "You sent the report yourself. It is proof only once the scanner's own job sends it.",
-	record.GapNothingChosen:        "Give one option the outcome chosen.",
-	record.GapNoAlternatives:       "Name the other options, doing nothing among them, each with the reason why not.",
+	record.GapNothingChosen:        "Set the outcome of one option to chosen.",
+	record.GapNoAlternatives:       "Name the other options, including doing nothing, each with the reason why you did not choose it.",
 	record.GapRejectionNoReason:    "Give each option that you did not choose a reason.",
 	record.GapSeverityContradicted: "State the severity that the report states.",
 }
@@ -109,7 +109,7 @@ var remedies = map[string]string{
 // missing judges a decision as the record will after the merge, using only what was sent from here.
 func (h *handlers) missing(d *record.Decision, repo record.Repository, change record.ChangeID) []Missing {
 	if change == "" {
-		change = record.ChangeID(string(repo) + "/pull/0") // it does not exist yet: any name will do
+		change = record.ChangeID(string(repo) + "/pull/0") // it does not exist yet: any name works
 	}
 	told := record.Event{
 		Sender: record.SenderAgent + d.Agent.ID, Witness: record.Signed, Source: source(d.Agent.ID), ID: "decision",

@@ -14,15 +14,15 @@ import (
 
 // A Report is a file that an agent attaches.
 type Report struct {
-	Kind       string `json:"kind" schema:"required,enum=scan|tests" doc:"of what the report is: of a scanner or of a test run"`
+	Kind       string `json:"kind" schema:"required,enum=scan|tests" doc:"kind of the report: of a scanner or of a test run"`
 	Path       string `json:"path,omitempty" schema:"max=4096" doc:"the file, as the tool wrote it"`
-	Content    string `json:"content,omitempty" doc:"the file itself, byte for byte, where it cannot be read from here"`
-	Name       string `json:"name,omitempty" schema:"max=256" doc:"of tests: the name of the job"`
-	Tool       string `json:"tool,omitempty" schema:"max=128" doc:"name of the scanner, where the report does not say it"`
+	Content    string `json:"content,omitempty" doc:"content of the file, unchanged, if this server cannot read the file"`
+	Name       string `json:"name,omitempty" schema:"max=256" doc:"for tests: the name of the job"`
+	Tool       string `json:"tool,omitempty" schema:"max=128" doc:"name of the scanner, if the report does not state it"`
 	Commit     string `json:"commit,omitempty" schema:"format=commit" doc:"the commit that was scanned or tested"`
-	Change     string `json:"change,omitempty" schema:"max=1024" doc:"the pull or merge request, where it is open: acme/payments#4829, or its URL"`
-	Repository string `json:"repository,omitempty" schema:"max=512" doc:"host/path, where no change is open yet; the one that you work in where left out"`
-	Agent      string `json:"agent,omitempty" schema:"max=256" doc:"your id in the policy, where it is not known from your credential"`
+	Change     string `json:"change,omitempty" schema:"max=1024" doc:"the pull or merge request, if it is open: acme/payments#4829, or its URL"`
+	Repository string `json:"repository,omitempty" schema:"max=512" doc:"host/path, if no change is open yet; if omitted, the one that you work in"`
+	Agent      string `json:"agent,omitempty" schema:"max=256" doc:"your id in the policy, if your credential does not contain it"`
 }
 
 // An Attached describes an attached report.
@@ -53,7 +53,7 @@ func (h *handlers) attachEvidence(ctx context.Context, req *mcp.CallToolRequest,
 		return nil, err
 	}
 	if change == "" && in.Commit == "" {
-		return nil, errors.New("say in commit which commit was scanned or tested, or in change which change: evidence must be about something")
+		return nil, errors.New("state in commit which commit was scanned or tested, or in change which change: evidence must name one of them")
 	}
 	file, err := h.file(in)
 	if err != nil {
@@ -79,7 +79,7 @@ func (h *handlers) file(in *Report) ([]byte, error) {
 	case in.Content != "":
 		return []byte(in.Content), nil
 	case h.ReadFile == nil:
-		return nil, errors.New("path: this server runs elsewhere and cannot read your files; give content")
+		return nil, errors.New("path: this server runs on another machine and cannot read your files; give content")
 	}
 	return h.ReadFile(in.Path)
 }

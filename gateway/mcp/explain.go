@@ -34,7 +34,7 @@ func (h *handlers) explainChange(ctx context.Context, _ *mcp.CallToolRequest, in
 		return nil, fmt.Errorf("change: %w", err)
 	}
 	if h.Explain == nil {
-		return nil, errors.New("no records can be reached from here. (Whoever runs changetrail sets store.)")
+		return nil, errors.New("this server has no access to records. (The operator of changetrail sets store.)")
 	}
 	told, err := h.Explain(ctx, id)
 	repo := id.Repository()

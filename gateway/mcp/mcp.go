@@ -32,7 +32,7 @@ type Config struct {
 	Now      func() time.Time
 }
 
-// A Caller is an agent that calls, as far as it is known before the first call.
+// A Caller is an agent that calls, and what is known of it before the first call.
 type Caller struct {
 	// Accept puts an event on the stream, or returns why it cannot.
 	Accept func(ctx context.Context, e event.Event) error
@@ -48,7 +48,7 @@ type Caller struct {
 }
 
 const instructions = `changetrail records why code is changed, for auditors. Before you change files, call ` +
-	`check_authorization. When you have decided what to do, and before you commit, call record_decision, mend what it ` +
+	`check_authorization. When you have decided what to do, and before you commit, call record_decision, add what it ` +
 	`says is missing, and put the trailers that it returns at the end of the commit message.`
 
 // Tools serve callers. Parts that are the same for all callers are made once.
@@ -92,13 +92,13 @@ func (t *Tools) For(who Caller) *mcp.Server {
 	reads := mcp.ToolAnnotations{ReadOnlyHint: true, OpenWorldHint: &no}
 	writes := mcp.ToolAnnotations{DestructiveHint: &no, OpenWorldHint: &no}
 	add(s, tool("check_authorization", "May I change this without a person?",
-		"Ask, before you change anything, whether the policy lets you change these paths without a person. It says what to do where it does not.", reads), h.checkAuthorization)
+		"Ask, before you change anything, whether the policy lets you change these paths without a person. If it does not, the answer says what to do.", reads), h.checkAuthorization)
 	add(s, tool("record_decision", "Record what was decided, and why",
-		"Record, before you commit, what made you start, which options you saw, which one you chose, and why not the others. It returns what an auditor would miss, so that you can record it again and better, and the Git trailers for your commit.", writes), h.recordDecision)
-	add(s, tool("attach_evidence", "Hand in a report",
-		"Hand in the report of a scanner or of a test run, as the tool wrote it. It returns the digest to state in trigger.digest. What CI hands in by itself counts for more.", writes), h.attachEvidence)
-	add(s, tool("explain_change", "What is known of a change?",
-		"Tell what is recorded of a change: what its agent saw, decided and did, what validated it, who approved it, and what is missing.", reads), h.explainChange)
+		"Record, before you commit, what made you start, which options you considered, which one you chose, and why not the others. It returns what an auditor would miss, so that you can complete the decision and record it again, and the Git trailers for your commit.", writes), h.recordDecision)
+	add(s, tool("attach_evidence", "Attach a report",
+		"Attach the report of a scanner or of a test run, as the tool wrote it. It returns the digest to state in trigger.digest. A report that the CI job sends itself proves more.", writes), h.attachEvidence)
+	add(s, tool("explain_change", "What is known about a change?",
+		"Show what is recorded about a change: what its agent saw, decided and did, what validated it, who approved it, and what is missing.", reads), h.explainChange)
 	s.AddPrompt(&mcp.Prompt{
 		Name: "record_why", Title: "Work so that an auditor can follow", Description: "How to use the tools of changetrail while changing code",
 		Arguments: []*mcp.PromptArgument{{Name: "task", Description: "what is to be done"}},
@@ -145,7 +145,7 @@ type handlers struct {
 func (h *handlers) agent(req *mcp.CallToolRequest, said string) (string, error) {
 	switch {
 	case h.Agent != "" && said != "" && said != h.Agent:
-		return "", fmt.Errorf("agent %q: you are known here as %s; leave agent out", said, h.Agent)
+		return "", fmt.Errorf("agent %q: your credential says that you are %s; omit agent", said, h.Agent)
 	case h.Agent != "":
 		return h.Agent, nil
 	case said != "":
@@ -154,7 +154,7 @@ func (h *handlers) agent(req *mcp.CallToolRequest, said string) (string, error) 
 	if p := req.Session.InitializeParams(); p != nil && p.ClientInfo != nil && p.ClientInfo.Name != "" {
 		return p.ClientInfo.Name, nil
 	}
-	return "", fmt.Errorf("say in agent who you are, by the id under which the policy knows you")
+	return "", fmt.Errorf("state in agent your id in the policy")
 }
 
 // subject returns what a call is about: a change and its repository, or only a repository.
@@ -168,7 +168,7 @@ func (h *handlers) subject(change, repository string) (record.ChangeID, record.R
 	}
 	if repository == "" {
 		if h.Repository == "" {
-			return "", "", fmt.Errorf("say in repository where the change is, as github.com/acme/payments: it cannot be told from here")
+			return "", "", fmt.Errorf("state in repository where the change is, such as github.com/acme/payments: this server cannot know it")
 		}
 		return "", h.Repository, nil
 	}

@@ -207,18 +207,18 @@ func TestWhatIsRefusedIsReported(t *testing.T) {
 		arguments  map[string]any
 		says       string
 	}{
-		{"no paths", "check_authorization", nil, map[string]any{"paths": []string{}}, "say in paths"},
-		{"another's name", "record_decision", nil, map[string]any{"agent": "other"}, "you are known here as patch-pilot"},
+		{"no paths", "check_authorization", nil, map[string]any{"paths": []string{}}, "state in paths"},
+		{"another's name", "record_decision", nil, map[string]any{"agent": "other"}, "your credential says that you are patch-pilot"},
 		{"an outcome that is none", "record_decision", nil, map[string]any{"options": []map[string]any{{"id": "a", "outcome": "won"}}}, "outcome"},
-		{"no repository", "record_decision", func(_ *Config, who *Caller) { who.Repository = "" }, chosen, "say in repository"},
+		{"no repository", "record_decision", func(_ *Config, who *Caller) { who.Repository = "" }, chosen, "state in repository"},
 		{"a change that is none", "record_decision", nil, map[string]any{"change": "four"}, "change: "},
 		{"an argument that is none", "record_decision", nil, map[string]any{"triger": "x"}, "triger"},
-		{"evidence about nothing", "attach_evidence", nil, map[string]any{"kind": "tests", "content": "<testsuite/>"}, "evidence must be about something"},
+		{"evidence about nothing", "attach_evidence", nil, map[string]any{"kind": "tests", "content": "<testsuite/>"}, "evidence must name one of them"},
 		{"a report that is none", "attach_evidence", nil, map[string]any{"kind": "scan", "content": "hello", "commit": "5e0c9d0a8f1b"}, "report cannot be read"},
 		{"a report of another kind", "attach_evidence", nil, map[string]any{"kind": "scan", "content": `<testsuite name="a" tests="1"><testcase name="b"/></testsuite>`, "commit": "5e0c9d0a8f1b"}, "a test report (junit)"},
 		{"a file that a server elsewhere cannot see", "attach_evidence", func(c *Config, _ *Caller) { c.ReadFile = nil }, map[string]any{"kind": "scan", "path": "a.json", "commit": "5e0c9d0a8f1b"}, "give content"},
 		{"a file that is not there", "attach_evidence", nil, map[string]any{"kind": "scan", "path": "nothing.json", "commit": "5e0c9d0a8f1b"}, "nothing.json"},
-		{"no records", "explain_change", nil, map[string]any{"change": "acme/payments#1"}, "no records can be reached"},
+		{"no records", "explain_change", nil, map[string]any{"change": "acme/payments#1"}, "no access to records"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := newDesk(t, c.change)
@@ -353,11 +353,11 @@ func TestArgumentsAreReadAsTheyAreMeant(t *testing.T) {
 		tool, says string
 		arguments  map[string]any
 	}{
-		{"check_authorization", `paths: a text was given, wanted is JSON of the type array, as ["a", "b"]`, map[string]any{"paths": "src/a.go"}},
+		{"check_authorization", `paths: a text was given, but JSON of the type array is needed, as ["a", "b"]`, map[string]any{"paths": "src/a.go"}},
 		{"check_authorization", "paths: a text was given", map[string]any{"paths": `{"a":1}`}},
 		{"check_authorization", "paths: a text was given", map[string]any{"paths": `["a"`}},
 		{"check_authorization", "paths: a text was given", map[string]any{"paths": ""}},
-		{"record_decision", "options[0]: a text was given, wanted is JSON of the type object", map[string]any{"options": []string{"a"}}},
+		{"record_decision", "options[0]: a text was given, but JSON of the type object is needed", map[string]any{"options": []string{"a"}}},
 		{"record_decision", "trigger: a text was given", map[string]any{"trigger": `"{}"`}},
 	} {
 		d := newDesk(t, nil)

@@ -60,7 +60,7 @@ func ask(t *testing.T, dir string, environ []string, args ...string) answers {
 	if !slices.Equal(a.Tools, []string{"attach_evidence", "check_authorization", "explain_change", "record_decision"}) || !strings.Contains(a.Prompt, "fix CVE-2021-23337") {
 		t.Errorf("tools %v, prompt %q", a.Tools, a.Prompt)
 	}
-	if !a.May.MayGoAhead || !strings.HasPrefix(a.Attached.Digest, "sha256:") || !strings.Contains(a.Wrong, "you are known here as patch-pilot") {
+	if !a.May.MayGoAhead || !strings.HasPrefix(a.Attached.Digest, "sha256:") || !strings.Contains(a.Wrong, "your credential says that you are patch-pilot") {
 		t.Errorf("%+v", a)
 	}
 	if len(a.Decided.Missing) != 1 || a.Decided.Missing[0].Gap != record.GapTriggerFromAgent && a.Decided.Missing[0].Gap != record.GapTriggerNotHeld {
