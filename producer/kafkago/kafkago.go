@@ -42,36 +42,53 @@ func Transport(w *kafka.Writer, mode producer.Mode) (producer.Transport, error) 
 func (t *transport) Send(ctx context.Context, events []event.Event) []error {
 	errs := make([]error, len(events))
 	var messages []kafka.Message
-	var place []int
 	for i, e := range events {
 		m, err := producer.Encode(ctx, e, t.mode)
 		if err != nil {
 			errs[i] = fmt.Errorf("%w: %w", producer.ErrPermanent, err)
 			continue
 		}
-		out := kafka.Message{Key: m.Key, Value: m.Value}
+		out := kafka.Message{Key: m.Key, Value: m.Value, WriterData: &errs[i]}
 		if t.writer.Topic == "" {
 			out.Topic = producer.DefaultTopic
 		}
 		for _, h := range m.Headers {
 			out.Headers = append(out.Headers, kafka.Header{Key: h.Key, Value: h.Value})
 		}
-		messages, place = append(messages, out), append(place, i)
+		messages = append(messages, out)
 	}
-	if len(messages) == 0 {
-		return errs
-	}
-	err := t.writer.WriteMessages(ctx, messages...)
-	var each kafka.WriteErrors
-	for j, i := range place {
-		switch {
-		case errors.As(err, &each) && j < len(each):
-			errs[i] = classify(each[j])
-		default:
-			errs[i] = classify(err)
-		}
+	for len(messages) > 0 {
+		messages = t.write(ctx, messages)
 	}
 	return errs
+}
+
+// write writes messages, and puts the error of each where its WriterData points. It returns the
+// messages that must be written again because one of them was too large.
+func (t *transport) write(ctx context.Context, messages []kafka.Message) (again []kafka.Message) {
+	err := t.writer.WriteMessages(ctx, messages...)
+	var large kafka.MessageTooLargeError
+	if errors.As(err, &large) { // nothing was written
+		setError(large.Message, err)
+		return large.Remaining
+	}
+	var each kafka.WriteErrors
+	separate := errors.As(err, &each) && len(each) == len(messages)
+	for i, m := range messages {
+		if separate {
+			err = each[i]
+		}
+		if errors.Is(err, kafka.MessageSizeTooLarge) && len(messages) > 1 {
+			t.write(ctx, messages[i:i+1]) // the broker says this of a batch, not of its messages
+			continue
+		}
+		setError(m, err)
+	}
+	return nil
+}
+
+func setError(m kafka.Message, err error) {
+	*m.WriterData.(*error) = classify(err) // Send set it
 }
 
 func classify(err error) error {
