@@ -79,18 +79,38 @@ func (k *kafka) Send(ctx context.Context, events []event.Event) []error {
 		}
 		return errs
 	}
-	var mu sync.Mutex // until Send returns: a callback may come later
-	returned := false
-	var wg sync.WaitGroup
+	records := make([]*kgo.Record, len(events))
 	for i, e := range events {
 		m, err := Encode(ctx, e, k.mode)
 		if err != nil {
 			errs[i] = fmt.Errorf("%w: %w", ErrPermanent, err)
 			continue
 		}
-		r := &kgo.Record{Key: m.Key, Value: m.Value}
+		records[i] = &kgo.Record{Key: m.Key, Value: m.Value}
 		for _, h := range m.Headers {
-			r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+			records[i].Headers = append(records[i].Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+		}
+	}
+	for i, err := range k.produce(ctx, records) {
+		if tooLarge(err) && len(events) > 1 {
+			err = k.produce(ctx, records[i:i+1])[0] // the broker says this of a batch, not of its records
+		}
+		if records[i] != nil {
+			errs[i] = classify(err)
+		}
+	}
+	return errs
+}
+
+// produce sends the records that are not nil, and returns the error of each.
+func (k *kafka) produce(ctx context.Context, records []*kgo.Record) []error {
+	errs := make([]error, len(records))
+	var mu sync.Mutex // until produce returns: a callback may come later
+	returned := false
+	var wg sync.WaitGroup
+	for i, r := range records {
+		if r == nil {
+			continue
 		}
 		mu.Lock()
 		errs[i] = errUnanswered
@@ -100,7 +120,7 @@ func (k *kafka) Send(ctx context.Context, events []event.Event) []error {
 		k.client.TryProduce(ctx, r, func(_ *kgo.Record, err error) {
 			mu.Lock()
 			if !returned {
-				errs[i] = classify(err)
+				errs[i] = err
 			}
 			mu.Unlock()
 			wg.Done()
@@ -120,10 +140,15 @@ func (k *kafka) Send(ctx context.Context, events []event.Event) []error {
 	returned = true
 	for i, err := range errs {
 		if errors.Is(err, errUnanswered) {
-			errs[i] = fmt.Errorf("kafka: no answer yet: %w", context.Cause(ctx))
+			errs[i] = fmt.Errorf("no answer yet: %w", context.Cause(ctx))
 		}
 	}
 	return errs
+}
+
+// tooLarge reports whether the broker refused a batch because of its size.
+func tooLarge(err error) bool {
+	return errors.Is(err, kerr.MessageTooLarge) || errors.Is(err, kerr.RecordListTooLarge)
 }
 
 var errUnanswered = errors.New("unanswered")
@@ -132,7 +157,7 @@ func classify(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, kerr.MessageTooLarge), errors.Is(err, kerr.RecordListTooLarge), errors.Is(err, kerr.InvalidRecord):
+	case tooLarge(err), errors.Is(err, kerr.InvalidRecord):
 		return fmt.Errorf("kafka: %w: %w", ErrPermanent, err)
 	}
 	return fmt.Errorf("kafka: %w", err)
