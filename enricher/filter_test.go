@@ -39,9 +39,9 @@ func TestAFilterForgetsNothing(t *testing.T) {
 	}
 }
 
-// TestAReopenedStoreFindsItsContent looks up keys before and after the filter of the
+// TestAStoreThatIsOpenedAgainFindsWhatItHolds looks up keys before and after the filter of the
 // old content is complete.
-func TestAReopenedStoreFindsItsContent(t *testing.T) {
+func TestAStoreThatIsOpenedAgainFindsWhatItHolds(t *testing.T) {
 	dir := t.TempDir()
 	s, err := openStore(dir)
 	if err != nil {

@@ -108,8 +108,8 @@ func TestABatchIsNoMoreThanThereIsMemoryFor(t *testing.T) {
 	}
 }
 
-// TestFetchedDataAreReleased checks that fetched data are dropped once they are read.
-func TestFetchedDataAreReleased(t *testing.T) {
+// TestDataThatWereFetchedAreLetGo checks that fetched data are dropped once they are read.
+func TestDataThatWereFetchedAreLetGo(t *testing.T) {
 	store, err := blobs.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

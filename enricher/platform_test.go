@@ -15,8 +15,8 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// TestAChangeReportedInCDEvents folds events that the SDK of CDEvents wrote.
-func TestAChangeReportedInCDEvents(t *testing.T) {
+// TestAChangeToldInCDEvents folds events that the SDK of CDEvents wrote.
+func TestAChangeToldInCDEvents(t *testing.T) {
 	f, err := os.Open(filepath.Join("..", "ingest", "platform", "testdata", "cdevents.jsonl"))
 	if err != nil {
 		t.Fatal(err)

@@ -382,7 +382,7 @@ func arrive(in, events []record.Event) {
 	}
 }
 
-func TestActionsReportedTwiceCountOnce(t *testing.T) {
+func TestOfManyActionsToldTwiceEachCountsOnce(t *testing.T) {
 	s, err := openStore(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

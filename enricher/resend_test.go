@@ -11,10 +11,10 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// TestWithResendADuplicateIsSentAgain applies a batch whose state is kept and whose output is
+// TestWithResendAKnownEventIsSentAgain applies a batch whose state is kept and whose output is
 // lost, and then the batch again. That happens to an enricher that reconnects to a broker which
 // was killed in the middle of a commit.
-func TestWithResendADuplicateIsSentAgain(t *testing.T) {
+func TestWithResendAKnownEventIsSentAgain(t *testing.T) {
 	s, err := openStore(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

@@ -231,9 +231,9 @@ func subject(id record.ChangeID) func(*schemas.Envelope) {
 	return func(e *schemas.Envelope) { e.Subject = string(id) }
 }
 
-// TestEventsOfARunFindTheirChange sends the parts of a trace, an action and a decision in
+// TestWhatIsToldOfARunFindsItsChange sends the parts of a trace, an action and a decision in
 // random orders. Only the name of the run connects them.
-func TestEventsOfARunFindTheirChange(t *testing.T) {
+func TestWhatIsToldOfARunFindsItsChange(t *testing.T) {
 	for name, c := range map[string]struct {
 		run   string
 		trace string // of the decision
@@ -307,7 +307,7 @@ func TestEventsOfARunFindTheirChange(t *testing.T) {
 	}
 }
 
-func TestASpanIsBelievedAsFarAsItsCredential(t *testing.T) {
+func TestASpanIsWorthWhatTheCredentialThatBroughtItIs(t *testing.T) {
 	m := newMill(t, openTestStore(t), 1, false)
 	m.put("/coder", "d", millRepo, decision("session-42"), subject(millChange))
 	for i, part := range m.someTrace(3, func(s *record.Span) { s.AgentID = "patch-pilot" }) {
@@ -321,7 +321,7 @@ func TestASpanIsBelievedAsFarAsItsCredential(t *testing.T) {
 	}
 }
 
-func TestATraceOfADeadAgentIsReportedAfterAWhile(t *testing.T) {
+func TestATraceOfAnAgentThatDiedIsToldAfterAWhile(t *testing.T) {
 	m := newMill(t, openTestStore(t), 1, false)
 	m.put("/coder", "d", millRepo, decision("session-42"), subject(millChange))
 	m.put("/otlp", "1", record.RunKey(millTrace), &record.Spans{Trace: millTrace, Spans: []record.Span{{ID: spanID(1), Parent: spanID(9), Kind: record.SpanTool, Tool: "edit", Run: "session-42", Service: "shop-coder", EndedAt: m.at}}})

@@ -71,9 +71,9 @@ func TestSendersOfOneIdentity(t *testing.T) {
 	}
 }
 
-// TestTheFirstArrivalCounts checks that the earlier arrival is kept, whichever event comes
+// TestTheEarlierArrivalStands checks that the earlier arrival is kept, whichever event comes
 // first, for example if one was sent on to another partition.
-func TestTheFirstArrivalCounts(t *testing.T) {
+func TestTheEarlierArrivalStands(t *testing.T) {
 	head := fmt.Sprintf("%040x", 1)
 	opened := stated(t, "platform:github", "0", senderChange, 0, &record.Opened{Revision: record.Revision{HeadSHA: head}})
 	for name, f := range map[string]record.Fact{

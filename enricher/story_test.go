@@ -128,7 +128,7 @@ func (s *story) record(t *testing.T) *record.Record {
 	}
 	if s.scan != nil {
 		source := "/ci/scans"
-		if s.scan.URL == "sent by the agent" {
+		if s.scan.URL == "handed in by the agent" {
 			source = "/agents/agent-bot-3000"
 		}
 		add("", source, clock(2, 0), s.scan)
@@ -176,7 +176,7 @@ func TestTheFourAnswersOfPR4829(t *testing.T) {
 		{"as it was", func(*story) {}, proven, nil},
 		{"no trigger", func(s *story) { s.decision.Trigger = nil }, with(func(a *record.Answers) { a.Trigger = record.Unproven }), []string{"no-trigger"}},
 		{"the report was never handed in", func(s *story) { s.scan = nil }, with(func(a *record.Answers) { a.Trigger = record.Partial }), []string{"trigger-not-held"}},
-		{"the agent sent the report itself", func(s *story) { s.scan.URL = "sent by the agent" }, with(func(a *record.Answers) { a.Trigger = record.Partial }), []string{"trigger-from-agent"}},
+		{"the agent handed in the report itself", func(s *story) { s.scan.URL = "handed in by the agent" }, with(func(a *record.Answers) { a.Trigger = record.Partial }), []string{"trigger-from-agent"}},
 		{"the finding is not said", func(s *story) { s.decision.Trigger.Finding = "" }, with(func(a *record.Answers) { a.Trigger = record.Partial }), []string{"finding-not-stated"}},
 		{"the finding stands in no report", func(s *story) { s.decision.Trigger.Finding = "CVE-1999-0001" }, with(func(a *record.Answers) { a.Trigger = record.Contradicted }), []string{"finding-not-in-report"}},
 		{"the scan is named and its digest is not", func(s *story) {

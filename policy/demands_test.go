@@ -208,7 +208,7 @@ bots: ["*-CI"]
 	}
 }
 
-func TestScopesOfAnApproval(t *testing.T) {
+func TestScopesOfALeave(t *testing.T) {
 	p := parsed(t, "services: [{name: a, repositories: [host/x/y], paths: ['a/**'], classification: low}, {name: b, repositories: [host/x/y], paths: ['b/**'], classification: low}]")
 	for _, c := range []struct {
 		scope, service, paths string

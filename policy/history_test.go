@@ -80,7 +80,7 @@ func TestAHistoryThatGrowsLeavesTheFormerAsItWas(t *testing.T) {
 	}
 }
 
-func TestAPolicyIsReadAgainFromItsSources(t *testing.T) {
+func TestAPolicyIsReadAgainFromWhatItWasMadeOf(t *testing.T) {
 	p, err := Load(fstest.MapFS{
 		"etc/policy.yaml": {Data: []byte("catalogs: [c.yaml]\ncodeowners: {github.com/acme/payments: sub/OWNERS}\nsince: 2026-11-01T00:00:00Z\nrules: [{name: r, when: 'true', verdict: review-required, reason: x, by: [owners]}]")},
 		"etc/c.yaml":      {Data: []byte(catalog)}, "etc/sub/OWNERS": {Data: []byte(owners)},
@@ -103,7 +103,7 @@ func TestAPolicyIsReadAgainFromItsSources(t *testing.T) {
 
 // A version that this release cannot read does not end the one before it, but nothing is proven by
 // that one either.
-func TestAnUnreadableVersionKeepsTheFormerInForce(t *testing.T) {
+func TestAVersionThatCannotBeReadLeavesTheFormerInForce(t *testing.T) {
 	at := func(day int) time.Time { return time.Date(2026, 1, day, 0, 0, 0, 0, time.UTC) }
 	var h History[string]
 	for day, content := range []string{"first", "second", "", ""} {

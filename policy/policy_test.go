@@ -67,7 +67,7 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-func TestTheStrictestVerdictOfTwoServicesCounts(t *testing.T) {
+func TestTheGravestVerdictOfTwoServicesStands(t *testing.T) {
 	p, err := policy.Parse([]byte(`
 services:
   - {name: web, repositories: [a/b/c], paths: ["web/**"], classification: low}
@@ -85,7 +85,7 @@ rules:
 	}
 }
 
-func TestARuleThatCannotBeEvaluatedRequiresAPerson(t *testing.T) {
+func TestARuleThatCannotBeTriedAsksAPerson(t *testing.T) {
 	p, err := policy.FromSources([]policy.Source{{Name: "policy.yaml", Content: []byte(`
 services: [{name: s, repositories: [a/b/c], classification: low}]
 rules: [{name: broken, when: 'change.nothing == "x"', verdict: autonomous, reason: r}]
@@ -176,7 +176,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-func TestTheThresholdForReviews(t *testing.T) {
+func TestTheThresholdFromWhichOnAPersonReviews(t *testing.T) {
 	p, err := policy.Parse([]byte(`
 threshold: high
 services:

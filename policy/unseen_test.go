@@ -146,7 +146,7 @@ func gravity(verdict string) int { return slices.Index(policy.Verdicts, verdict)
 
 // Whatever the unknown rest of a change is, its verdict is between the mildest and the strictest
 // that were reported as possible, and its demands are among those reported.
-func TestVerdictsUnderUncertaintyCoverEveryPossibility(t *testing.T) {
+func TestVerdictsOfWhatIsNotKnownHoldForAllThatItMayBe(t *testing.T) {
 	for seed := range uint64(250) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		text := generate(r, tangled, true)
@@ -176,7 +176,7 @@ func bare(d policy.Demand) policy.Demand {
 }
 
 // The bounds are as narrow as possible.
-func TestVerdictsUnderUncertaintyAreAllPossible(t *testing.T) {
+func TestVerdictsOfWhatIsNotKnownAreThoseThatItMayHave(t *testing.T) {
 	for seed := range uint64(250) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		text := generate(r, plain, false)
@@ -250,7 +250,7 @@ func TestWhatIsMetWhateverIsNotKnown(t *testing.T) {
 }
 
 // Knowing less, or knowing of one more possible path, never makes the verdict milder.
-func TestKnowingLessIsNeverMilder(t *testing.T) {
+func TestToKnowLessIsNeverMilder(t *testing.T) {
 	for seed := range uint64(250) {
 		r := rand.New(rand.NewPCG(seed, 3))
 		text := generate(r, tangled, true)

@@ -9,9 +9,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// TestTheDeadLetterOfALargeMessageIsAccepted: a message can be larger than the limit of a write,
+// TestTheDeadLetterOfWhateverIsLargeIsTaken: a message can be larger than the limit of a write,
 // since brokers measure it compressed, and its partition must not wait for ever.
-func TestTheDeadLetterOfALargeMessageIsAccepted(t *testing.T) {
+func TestTheDeadLetterOfWhateverIsLargeIsTaken(t *testing.T) {
 	large := bytes.Repeat([]byte("0"), 80<<20)
 	many := make([]kgo.RecordHeader, 100_000)
 	for i := range many {

@@ -67,8 +67,8 @@ func TestATransactionWhoseMessageIsRefused(t *testing.T) {
 	same(t, "in/1", ids(w.read(testIn, 1)), []string{"b1"})
 }
 
-// TestAWriterThatIsReplaced writes nothing more.
-func TestAWriterThatIsReplaced(t *testing.T) {
+// TestAWriterThatIsTakenOver writes nothing more.
+func TestAWriterThatIsTakenOver(t *testing.T) {
 	w := newWorld(t, 2)
 	first := transactions(t, w)
 	if err := first.Append(t.Context(), three("a")); err != nil {

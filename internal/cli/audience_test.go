@@ -333,8 +333,8 @@ func TestOneConfigurationForAllCommands(t *testing.T) {
 	}
 }
 
-// TestAnAgentUploadsOnlyFilesOfItsProject by their path.
-func TestAnAgentUploadsOnlyFilesOfItsProject(t *testing.T) {
+// TestAnAgentHandsInFilesOfItsProjectAlone by their path.
+func TestAnAgentHandsInFilesOfItsProjectAlone(t *testing.T) {
 	d := newDesk(t, "")
 	dir, outside := d.tree(""), t.TempDir()
 	d.write(filepath.Join(outside, "report.json"), "theirs")
@@ -436,8 +436,8 @@ func TestSessionsAreNotKeptInTheWorkTree(t *testing.T) {
 	}
 }
 
-// TestAWorkTreeDoesNotReplaceTheStore that the person has named.
-func TestAWorkTreeDoesNotReplaceTheStore(t *testing.T) {
+// TestAWorkTreeDoesNotStandInForTheStore that the person has named.
+func TestAWorkTreeDoesNotStandInForTheStore(t *testing.T) {
 	engine := listening(t)
 	d := newDesk(t, "sink: {addresses: [\""+engine.URL+"\"]}\n")
 	dir := d.tree("")

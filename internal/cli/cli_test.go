@@ -96,7 +96,7 @@ func TestEveryCommandSaysHowItIsUsed(t *testing.T) {
 
 // Whatever a command prints, text of others steers no terminal: not what is found, not what
 // an error quotes.
-func TestForeignTextControlsNoTerminal(t *testing.T) {
+func TestTextOfOthersSteersNoTerminal(t *testing.T) {
 	dir := t.TempDir()
 	matrix := filepath.Join(dir, "controls.yaml")
 	text, err := os.ReadFile("../../deploy/example/controls.yaml")

@@ -102,7 +102,7 @@ func flushOnce(t *testing.T, dir, gateway string) string {
 	return out.String()
 }
 
-func TestARefusedEventDelaysNoOther(t *testing.T) {
+func TestOneEventThatIsNotTakenHoldsNoOtherUp(t *testing.T) {
 	for _, fails := range []string{"", "before", "after"} {
 		t.Run("fails "+fails, func(t *testing.T) {
 			t.Chdir(t.TempDir())

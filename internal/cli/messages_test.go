@@ -114,8 +114,8 @@ func TestMessagesAreSentences(t *testing.T) {
 	}
 }
 
-// TestAnUnknownAgentIsAUsageError asks what a policy says about an agent that it does not have.
-func TestAnUnknownAgentIsAUsageError(t *testing.T) {
+// TestAnUnknownAgentIsMisuse asks what a policy says about an agent that it does not have.
+func TestAnUnknownAgentIsMisuse(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "policy.yaml")
 	if err := os.WriteFile(file, []byte("services: [{name: s, repositories: [github.com/a/b], classification: low}]\nagents: [{id: patch-pilot, services: [\"*\"]}]\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestAWorkTreeDelaysNoCommand: changetrail.yaml may be anything but a file.
-func TestAWorkTreeDelaysNoCommand(t *testing.T) {
+// TestAWorkTreeHoldsNoCommandUp: changetrail.yaml may be anything but a file.
+func TestAWorkTreeHoldsNoCommandUp(t *testing.T) {
 	outside := filepath.Join(t.TempDir(), "changetrail.yaml")
 	for name, put := range map[string]func(file string) error{
 		"a pipe":                func(file string) error { return syscall.Mkfifo(file, 0o600) },

@@ -20,10 +20,10 @@ import (
 	"github.com/changetrail/changetrail/stream"
 )
 
-// TestWhatTheGatewayAcceptsIsIndexed sends events with every mistake, and odd values wherever they
+// TestWhatTheGatewayTakesIsIndexed sends events with every mistake, and odd values wherever they
 // are allowed, through the gateway. No accepted event may become a dead letter of the enricher or
 // of the index. The gateway cannot know that another event has the same source and id.
-func TestWhatTheGatewayAcceptsIsIndexed(t *testing.T) {
+func TestWhatTheGatewayTakesIsIndexed(t *testing.T) {
 	asked, matrix, err := demo.Rules(time.Now())
 	if err != nil {
 		t.Fatal(err)
