@@ -4,16 +4,12 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"html/template"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/internal/access"
 	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/say"
@@ -22,52 +18,17 @@ import (
 	"github.com/changetrail/changetrail/replay"
 )
 
-var functions = template.FuncMap{
-	"time": func(t time.Time) string {
-		if t.IsZero() {
-			return ""
-		}
-		return t.UTC().Format("2006-01-02 15:04:05Z")
-	},
-	"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	"short":  short,
-	"change": func(id record.ChangeID) string { return changePath(string(id)) },
-	"lines":  func(s string) []string { return strings.Split(s, "\n") },
-	"evidence": func(digest, finding string) string {
-		u := "/evidence/" + url.PathEscape(digest)
-		if finding != "" {
-			u += "?find=" + url.QueryEscape(finding)
-		}
-		return u
-	},
-	"search": func(field, value string) string { return searchPath(field + ":" + query.Quote(value)) },
-	"saved":  searchPath,
-	"symbol": symbol,
-	"gap":    func(name string) say.Gap { return say.GapOf(nil, name) },
-	"needed": say.Evidence,
-	"means":  say.Means,
-	"option": say.Title,
-	"count": func(n any, noun string) string { // templates have numbers of both types
-		if wide, ok := n.(int64); ok {
-			return count(int(wide), noun)
-		}
-		return count(n.(int), noun)
-	},
-	"breaks":     breaks,
-	"legend":     record.AllAnswers,
-	"controlled": controls.Means,
-	"witness":    func(tier string) string { return witnesses[tier] },
-	"said":       func(tier string) string { return cmp.Or(saidBy[tier], tier) },
-	// kind says what kind of change it is.
-	"kind": func(kind string) string { return cmp.Or(kinds[kind], strings.ReplaceAll(kind, "-", " ")) },
-	// tie abbreviates what links an event to a change.
-	"tie": func(names string) string {
-		at := strings.LastIndex(names, " ") + 1
-		return names[:at] + short(names[at:])
-	},
-	"words": func(field string) string { return strings.ReplaceAll(field, "_", " ") },
-	"plain": func(s string) string { return strings.ReplaceAll(s, "-", " ") },
+// kindOf says what kind of change it is.
+func kindOf(kind string) string { return cmp.Or(kinds[kind], plain(kind)) }
+
+// tie abbreviates what links an event to a change.
+func tie(names string) string {
+	at := strings.LastIndex(names, " ") + 1
+	return names[:at] + short(names[at:])
 }
+
+// plain is a name from a record in plain words.
+func plain(name string) string { return strings.ReplaceAll(name, "-", " ") }
 
 // count writes a number and its noun.
 func count(n int, noun string) string {
@@ -87,11 +48,6 @@ func grouped(n int64) string {
 		text = text[:i] + "\u202f" + text[i:]
 	}
 	return text
-}
-
-// breaks lets a browser break an identifier after its slashes.
-func breaks(id string) template.HTML {
-	return template.HTML(strings.ReplaceAll(template.HTMLEscapeString(id), "/", "/<wbr>")) //nolint:gosec // it is escaped
 }
 
 // symbol is the sign of an answer in a table; a dot if it was not asked.
@@ -129,7 +85,7 @@ func short(s string) string {
 	case digests.Is(s):
 		return s[:19] + "…"
 	case record.IsCommit(s):
-		return s[:10]
+		return s[:min(len(s), 10)]
 	}
 	return s
 }
@@ -198,23 +154,16 @@ func (s *server) change(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	t := story.Record.Trail
-	return s.render(w, http.StatusOK, "change.html", map[string]any{
-		"Title": titleOfChange(t.Change), "Name": cmp.Or(t.Change.Title, string(t.Change.ID)),
-		"R": story.Record, "T": t, "C": t.Change, "Answers": say.Answers(story.Record), "Gaps": say.Gaps(story.Record),
-		"Line": newTimeline(story), "Stages": stages, "Raw": string(raw), "Events": events,
-		"Ruled": say.RuledAtMerge(story.Record),
-		"JSON":  "/v1" + changePath(string(t.Change.ID)),
-	})
+	p := changePage{
+		Record: story.Record, Answers: say.Answers(story.Record), Gaps: say.Gaps(story.Record), Line: newTimeline(story), Stages: stages, Events: events,
+		Ruled: say.RuledAtMerge(story.Record), Raw: string(raw), JSON: "/v1" + changePath(string(story.ID())),
+	}
+	return s.render(w, http.StatusOK, p.page())
 }
 
 // queries lists the saved queries.
 func (s *server) queries(w http.ResponseWriter, r *http.Request) error {
-	type answered struct {
-		query.Saved
-		N int
-	}
-	var list []answered
+	var list []answeredQuery
 	for _, q := range s.Saved {
 		n, err := query.Parse(q.Query, s.fields, s.Now())
 		if err != nil {
@@ -224,7 +173,7 @@ func (s *server) queries(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		list = append(list, answered{q, res.Total})
+		list = append(list, answeredQuery{q, res.Total})
 	}
-	return s.render(w, http.StatusOK, "queries.html", map[string]any{"Title": "Saved queries", "List": list, "Only": access.Of(r.Context()).Only()})
+	return s.render(w, http.StatusOK, queriesPage(list, access.Of(r.Context()).Only()))
 }

@@ -60,8 +60,8 @@ func (x *oneChange) get(t *testing.T, path string) string {
 	return w.Body.String()
 }
 
-// text is what of a page people read.
-func text(page string) string {
+// read is what of a page people read.
+func read(page string) string {
 	page = html.UnescapeString(strings.ReplaceAll(page, "<wbr>", ""))
 	page = regexp.MustCompile(`(?s)<script.*?</script>|<[^>]*>`).ReplaceAllString(page, " ")
 	return strings.Join(strings.Fields(page), " ")
@@ -83,7 +83,7 @@ func TestThePageTellsClaimsTimesAndWhatIsPending(t *testing.T) {
 		{ID: "old", Source: "/host", Type: record.TypeChangeOpened, Change: change, Repository: change.Repository(), Imported: true, Time: noon, Arrived: noon, Fact: &record.Opened{}},
 	}}
 	page := x.get(t, "/changes/"+string(change))
-	got := text(page)
+	got := read(page)
 	for _, want := range []string{
 		"Supported by claims only: head sha, merged by", "imported history", "made from 2 events, all here",
 		"own-1 ours not evaluated neither the matrix nor the catalogue names evidence for it", "own-2 theirs an independent review, passing tests missing an independent review",
@@ -129,7 +129,7 @@ func TestThousandsOfEventsAreListedPageByPage(t *testing.T) {
 	} {
 		page := x.get(t, "/changes/"+string(change)+query)
 		for _, w := range want {
-			if !strings.Contains(text(page), w) {
+			if !strings.Contains(read(page), w) {
 				t.Errorf("%q: the page does not say %q", query, w)
 			}
 		}

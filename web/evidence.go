@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -40,24 +39,17 @@ func (s *server) evidence(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	find := r.URL.Query().Get("find")
-	data := map[string]any{"Digest": digest, "Size": len(file), "Find": find, "Masked": masked, "Raw": "/v1/blobs/" + url.PathEscape(digest), "Uses": uses}
-	res, err := evidence.Read(file)
-	if err != nil {
-		data["Title"] = titleOf(nil, uses)
-	} else {
-		data["Title"], data["Report"] = titleOf(&res, uses), res
-		named, rest := sorted(res.Findings, find)
-		data["Finding"] = named
-		data["Rest"] = rest[:min(len(rest), maxFindings)]
-		data["More"] = max(0, len(rest)-maxFindings)
+	p := evidencePage{Digest: digest, Size: len(file), Find: r.URL.Query().Get("find"), Masked: masked, Uses: uses, Binary: !utf8.Valid(file)}
+	if res, err := evidence.Read(file); err == nil {
+		p.Report = &res
+		p.Finding, p.Rest = sorted(res.Findings, p.Find)
+		p.More = max(0, len(p.Rest)-maxFindings)
+		p.Rest = p.Rest[:len(p.Rest)-p.More]
 	}
-	if utf8.Valid(file) {
-		data["Marks"], data["Cut"] = linesOf(string(file), find)
-	} else {
-		data["Binary"] = true
+	if !p.Binary {
+		p.Marks, p.Cut = linesOf(string(file), p.Find)
 	}
-	return s.render(w, http.StatusOK, "evidence.html", data)
+	return s.render(w, http.StatusOK, p.page())
 }
 
 // severities, the most severe first.

@@ -60,7 +60,7 @@ func TestAnEvidencePageSaysWhatItIsAndWhatRestsOnIt(t *testing.T) {
 		return w.Body.String()
 	}
 	page := get("/evidence/" + digest + "?find=cve-2026-0001")
-	got := text(page)
+	got := read(page)
 	for _, want := range []string{
 		"Scan report of Grype: 3 findings", "finding GHSA-aaaa-bbbb-cccc CVE-2026-0001", "fixed in 1.1", "It made the agent start, 30 changes", "github.com/acme/pay/pull/7 Mend", "all 30 changes",
 	} {
@@ -72,10 +72,10 @@ func TestAnEvidencePageSaysWhatItIsAndWhatRestsOnIt(t *testing.T) {
 	if critical < 0 || high < critical {
 		t.Errorf("findings are not sorted by severity: %.1500s", got)
 	}
-	if got = text(get("/evidence/" + digest + "?find=CVE-1999-0001")); !strings.Contains(got, "This report does not contain CVE-1999-0001") {
+	if got = read(get("/evidence/" + digest + "?find=CVE-1999-0001")); !strings.Contains(got, "This report does not contain CVE-1999-0001") {
 		t.Errorf("%.800s", got)
 	}
-	if got = text(get("/evidence/" + digests.Of([]byte("rules: []")))); !strings.Contains(got, "Scan report") { // what it is used for says what it is
+	if got = read(get("/evidence/" + digests.Of([]byte("rules: []")))); !strings.Contains(got, "Scan report") { // what it is used for says what it is
 		t.Errorf("%.300s", got)
 	}
 }

@@ -43,7 +43,7 @@ type fixRow struct {
 }
 
 // fixes fills in how long it took from a finding to the merge of its fix.
-func (o *overviewer) fixes(data map[string]any) error {
+func (o *overviewer) fixes(p *overviewPage) error {
 	res, err := o.find(fixed, query.Request{Size: maxFixes})
 	if err != nil {
 		return err
@@ -67,8 +67,8 @@ func (o *overviewer) fixes(data map[string]any) error {
 			table = append(table, fixRow{severity, o.in(fixed + " AND changetrail.trigger.severity:" + severity).here(), len(times), say.Span(times[len(times)/2]), say.Span(times[len(times)*9/10])})
 		}
 	}
-	data["Fixes"], data["FixTable"], data["FixCount"], data["FixTotal"], data["FixLink"] = fixBars(all), table, len(all), res.Total, o.in(fixed).here()
-	data["FixRead"] = len(res.Hits)
+	p.Fixes, p.FixTable, p.FixCount, p.FixTotal, p.FixLink = fixBars(all), table, len(all), res.Total, o.in(fixed).here()
+	p.FixRead = len(res.Hits)
 	return nil
 }
 

@@ -53,13 +53,13 @@ func (s *server) overview(w http.ResponseWriter, r *http.Request) error {
 	}
 	o := &overviewer{server: s, ctx: r.Context(), span: v}
 	s.Access.Note(r, "list", "overview of "+v.Since)
-	data := map[string]any{"Title": "Overview", "Span": v.Since, "Spans": spans[:len(spans)-1], "Only": access.Of(r.Context()).Only()}
-	for _, fill := range []func(map[string]any) error{o.standing, o.gaps, o.pending, o.fixes} {
-		if err := fill(data); err != nil {
+	p := overviewPage{Span: v.Since, Only: access.Of(r.Context()).Only()}
+	for _, fill := range []func(*overviewPage) error{o.standing, o.gaps, o.pending, o.fixes} {
+		if err := fill(&p); err != nil {
 			return err
 		}
 	}
-	return s.render(w, http.StatusOK, "overview.html", data)
+	return s.render(w, http.StatusOK, p.page())
 }
 
 // An overviewer counts for one page.
@@ -92,7 +92,7 @@ type number struct {
 }
 
 // standing fills in the answers over time, by service and by control.
-func (o *overviewer) standing(data map[string]any) error {
+func (o *overviewer) standing(p *overviewPage) error {
 	from, to, _ := o.span.asked(o.Now())
 	var all []series
 	var numbers []number
@@ -110,22 +110,22 @@ func (o *overviewer) standing(data map[string]any) error {
 		services.add(i, res.Facets["service.name"])
 		controls.add(i, res.Facets["tags"])
 	}
-	for i, p := range percents(numbers, total) {
-		numbers[i].Percent = p
+	for i, percent := range percents(numbers, total) {
+		numbers[i].Percent = percent
 	}
-	data["Total"], data["Numbers"] = total, numbers
-	data["AgentsLink"] = o.in(byAgents).here()
-	data["Plot"] = newPlot(from, to, interval(to.Sub(from)), all, func(from, to string) string {
+	p.Total, p.Numbers = total, numbers
+	p.AgentsLink = o.in(byAgents).here()
+	p.Plot = newPlot(from, to, interval(to.Sub(from)), all, func(from, to string) string {
 		return o.in(byAgents).with(func(v *view) { v.Since, v.From, v.To = "", from, to }).here()
 	})
-	data["Services"] = o.bars("service.name", services)
-	data["Controls"] = o.bars("tags", controls)
+	p.Services = o.bars("service.name", services)
+	p.Controls = o.bars("tags", controls)
 	if total == 0 {
 		everything, err := o.Index.Search(o.ctx, query.Request{Where: query.All{}})
 		if err != nil {
 			return err
 		}
-		data["Empty"] = everything.Total == 0
+		p.Empty = everything.Total == 0
 	}
 	return nil
 }
@@ -254,14 +254,14 @@ type gapCell struct {
 }
 
 // gaps fills in the gaps by agent.
-func (o *overviewer) gaps(data map[string]any) error {
+func (o *overviewer) gaps(p *overviewPage) error {
 	res, err := o.find(byAgents, query.Request{Facets: []string{"gen_ai.agent.id", "changetrail.gaps"}, FacetSize: moreSize})
 	if err != nil {
 		return err
 	}
 	agents, gaps := res.Facets["gen_ai.agent.id"], res.Facets["changetrail.gaps"]
-	data["AgentsCut"] = o.cutOf("gen_ai.agent.id", min(len(agents), mostAgents), len(agents))
-	data["GapsCut"] = o.cutOf("changetrail.gaps", min(len(gaps), mostGaps), len(gaps))
+	p.AgentsCut = o.cutOf("gen_ai.agent.id", min(len(agents), mostAgents), len(agents))
+	p.GapsCut = o.cutOf("changetrail.gaps", min(len(gaps), mostGaps), len(gaps))
 	agents = agents[:min(len(agents), mostAgents)]
 	rows := make([]gapRow, 0, mostGaps)
 	for _, g := range gaps[:min(len(gaps), mostGaps)] {
@@ -282,7 +282,7 @@ func (o *overviewer) gaps(data map[string]any) error {
 			rows[i].Cells = append(rows[i].Cells, c)
 		}
 	}
-	data["Gaps"], data["Agents"] = rows, agents
+	p.Gaps, p.Agents = rows, agents
 	return nil
 }
 
@@ -306,7 +306,7 @@ type openChange struct {
 }
 
 // pending fills in the open changes that wait for evidence, the oldest first.
-func (o *overviewer) pending(data map[string]any) error {
+func (o *overviewer) pending(p *overviewPage) error {
 	text := "changetrail.change.state:open AND " + standings()[1].Query
 	v := &view{Query: text, Sort: "changetrail.change.opened_at", Page: 1} // of all time: what waits is not over
 	if err := o.resolve(v); err != nil {
@@ -331,6 +331,6 @@ func (o *overviewer) pending(data map[string]any) error {
 		}
 		list = append(list, c)
 	}
-	data["Open"], data["OpenTotal"], data["OpenLink"] = list, res.Total, v.here()
+	p.Open, p.OpenTotal, p.OpenLink = list, res.Total, v.here()
 	return nil
 }

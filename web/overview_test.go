@@ -50,7 +50,7 @@ func TestAListThatWasCutSaysSo(t *testing.T) {
 		s.index.result = query.Result{Total: n, Facets: map[string][]query.Count{"service.name": values, "tags": values, "gen_ai.agent.id": values, "changetrail.gaps": values}}
 		_, page := s.get(t, "/")
 		var said []string
-		for _, part := range strings.Split(text(page), "Shown: ")[1:] {
+		for _, part := range strings.Split(read(page), "Shown: ")[1:] {
 			end := strings.Index(part, ".")
 			said = append(said, "Shown: "+strings.ReplaceAll(part[:end+1], " .", "."))
 		}

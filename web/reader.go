@@ -43,7 +43,7 @@ func (s *server) signInForm(w http.ResponseWriter, to string, p *problem.Problem
 	if p != nil {
 		status, failed = p.Status, p.Detail
 	}
-	return s.render(w, status, "sign-in.html", map[string]any{"Title": "Sign in", "To": access.Here(to), "Error": failed})
+	return write(w, status, signInPage(s.Access.Asks(), access.Here(to), failed))
 }
 
 // mayRead refuses a change of a repository that the reader may not read, by its current name.

@@ -38,7 +38,6 @@ func (s *server) search(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	data := s.searchData(v)
 	pages := (res.Total + pageSize - 1) / pageSize
 	link := func(page int) string {
 		if page < 1 || page > pages {
@@ -48,28 +47,23 @@ func (s *server) search(w http.ResponseWriter, r *http.Request) error {
 		q.Set("page", strconv.Itoa(page))
 		return "/changes?" + q.Encode()
 	}
+	p := s.form(v)
 	if res.Total == 0 {
-		data["Near"] = s.near(r.Context(), v)
+		p.Near = s.near(r.Context(), v)
 	}
-	for name, value := range map[string]any{
-		"Title": titleOfSearch(v, res.Total), "Only": access.Of(r.Context()).Only(), "Result": res, "Took": time.Since(began).Round(time.Millisecond),
-		"Facets": facetLists(v, res), "Histogram": drawn, "Head": s.headings(v), "Rows": rows(v, res.Hits),
-		"CSV": v.at("/changes.csv"), "JSON": v.at("/v1/changes"), "Permalink": v.fixed(s.Now()).here(),
-		"FourNames": []string{"Trigger", "Alternatives", "Authorized", "Reviewed"},
-		"First":     (v.Page-1)*pageSize + 1, "Last": (v.Page-1)*pageSize + len(res.Hits), "Pages": pages, "Before": link(v.Page - 1), "Next": link(v.Page + 1), "LastPage": link(pages),
-	} {
-		data[name] = value
-	}
-	return s.render(w, http.StatusOK, "search.html", data)
+	p.Title, p.Only, p.Result, p.Took = titleOfSearch(v, res.Total), access.Of(r.Context()).Only(), res, time.Since(began).Round(time.Millisecond)
+	p.Facets, p.Histogram, p.Head, p.Rows = facetLists(v, res), drawn, s.headings(v), rows(v, res.Hits)
+	p.CSV, p.JSON, p.Permalink = v.at("/changes.csv"), v.at("/v1/changes"), v.fixed(s.Now()).here()
+	p.First, p.Last, p.Pages = (v.Page-1)*pageSize+1, (v.Page-1)*pageSize+len(res.Hits), pages
+	p.Before, p.Next, p.LastPage = link(v.Page-1), link(v.Page+1), link(pages)
+	return s.render(w, http.StatusOK, p.page())
 }
 
-// searchData is what the form of the page shows.
-func (s *server) searchData(v *view) map[string]any {
-	data := map[string]any{"View": v, "Spans": spans, "Saved": s.Saved, "Columns": columnChoice(v), "Chips": chips(v), "Dates": isDate(v.From) && isDate(v.To)}
-	if q, ok := query.Find(s.Saved, v.Query); ok {
-		data["Named"] = q
-	}
-	return data
+// form is the page with its form only.
+func (s *server) form(v *view) *searchPage {
+	p := &searchPage{Title: "Changes", View: v, Saved: s.Saved, Columns: columnChoice(v), Chips: chips(v), Dates: isDate(v.From) && isDate(v.To)}
+	p.Named, _ = query.Find(s.Saved, v.Query)
+	return p
 }
 
 // isDate reports whether a browser's picker of dates has a text.
@@ -82,12 +76,12 @@ func isDate(text string) bool {
 func (s *server) searchFailed(w http.ResponseWriter, r *http.Request, err error) error {
 	p := classify(err)
 	v := &view{Query: r.URL.Query().Get("q"), Page: 1}
-	data := s.searchData(v)
-	data["Title"], data["Error"] = "Changes", p.Detail
+	page := s.form(v)
+	page.Error = p.Detail
 	if text := suggestion(err); text != "" {
-		data["Near"] = []near{{text, v.with(func(v *view) { v.Query = text }).here()}}
+		page.Near = []near{{text, v.with(func(v *view) { v.Query = text }).here()}}
 	}
-	return s.render(w, p.Status, "search.html", data)
+	return s.render(w, p.Status, page.page())
 }
 
 // titleOfSearch is the browser title of the page.

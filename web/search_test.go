@@ -19,7 +19,7 @@ func TestSeveralValuesOfAFacetAreAlternatives(t *testing.T) {
 		t.Fatal(status, page)
 	}
 	for _, want := range []string{"Service: pay exclude pay instead", "Service: billing", "Control is not: a include a instead", "remove all"} {
-		if !strings.Contains(text(page), want) {
+		if !strings.Contains(read(page), want) {
 			t.Errorf("the page does not say %q", want)
 		}
 	}
@@ -105,8 +105,8 @@ func TestColumnsAreSorted(t *testing.T) {
 func TestAPageBeyondTheLastSaysSo(t *testing.T) {
 	s := searcher(t)
 	s.index.result.Total = 2000
-	if _, page := s.get(t, "/changes?page=41"); !strings.Contains(text(page), "There is no page 41; the last one is page 40") || strings.Contains(page, "No change matches") {
-		t.Error(text(page))
+	if _, page := s.get(t, "/changes?page=41"); !strings.Contains(read(page), "There is no page 41; the last one is page 40") || strings.Contains(page, "No change matches") {
+		t.Error(read(page))
 	}
 }
 
@@ -184,7 +184,7 @@ func TestTheOverviewCountsAndLeadsOn(t *testing.T) {
 			"answers":{"reviewed":"pending"},"trigger":{"digest":"sha256:1","severity":"high","found":true},"scans":[{"digest":"sha256:1","at":"2026-11-12T02:00:00Z"}]}}`)}},
 	}
 	status, page := s.get(t, "/")
-	got := text(page)
+	got := read(page)
 	for _, want := range []string{
 		"200 changes by agents", "40 all proven 20 %", "40 contradicted 20 %", "pay 40 all proven", "20 % 200", // each of five searches finds 40
 		"Nobody independent approved the change before the merge.", "claude 200 changes", "1 of 40 fixes . Only the newest 1 are looked at.", "high 1 10 hours 10 hours", "github.com/acme/pay/pull/7 Mend waits for review, open since 2026-11-12 00:00:00Z",
@@ -200,7 +200,7 @@ func TestTheOverviewCountsAndLeadsOn(t *testing.T) {
 		t.Log(got)
 	}
 	s.index.result = query.Result{}
-	if _, page = s.get(t, "/"); !strings.Contains(text(page), "No events yet") {
+	if _, page = s.get(t, "/"); !strings.Contains(read(page), "No events yet") {
 		t.Error("an empty store does not say how to fill it")
 	}
 }

@@ -48,8 +48,10 @@ func (p pick) param() string {
 
 const pageSize = 50
 
-// spans of time to choose from.
-var spans = []struct{ Value, Label string }{{"24h", "24 hours"}, {"7d", "7 days"}, {"30d", "30 days"}, {"90d", "90 days"}, {"365d", "a year"}, {"", "all time"}}
+// A span of time to choose.
+type span struct{ Value, Label string }
+
+var spans = []span{{"24h", "24 hours"}, {"7d", "7 days"}, {"30d", "30 days"}, {"90d", "90 days"}, {"365d", "a year"}, {"", "all time"}}
 
 // maxPages bounds the number of a page: no index has as many.
 const maxPages = 1_000_000

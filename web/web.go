@@ -1,10 +1,10 @@
 package web
 
 import (
+	"bytes"
 	"embed"
 	"errors"
 	"fmt"
-	"html/template"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -44,9 +44,6 @@ type Config struct {
 	Now    func() time.Time
 }
 
-//go:embed templates/*.html
-var templates embed.FS
-
 //go:embed static
 var static embed.FS
 
@@ -55,7 +52,6 @@ type server struct {
 	Config       // its Index is narrowed to what readers may read
 	all    Index // for code that checks itself who may read
 	fields query.Fields
-	pages  *template.Template
 	// secrets are hidden in what is shown, whatever the settings keep.
 	secrets *secrets.Redactor
 }
@@ -63,10 +59,6 @@ type server struct {
 // New returns the handler of all pages.
 func New(c Config) (http.Handler, error) {
 	fields, err := query.RecordFields()
-	if err != nil {
-		return nil, err
-	}
-	pages, err := template.New("").Funcs(functions).ParseFS(templates, "templates/*.html")
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +73,7 @@ func New(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{c, c.Index, fields, pages, redactor}
+	s := &server{c, c.Index, fields, redactor}
 	s.Index = narrowed{c.Index, access.Narrow(c.Index, fields)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", former(s.page(s.overview)))
@@ -174,24 +166,27 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, p *problem.Problem
 		problem.Write(w, r, p)
 		return
 	}
-	if err := s.render(w, p.Status, "error.html", map[string]any{"Title": http.StatusText(p.Status), "Text": p.Detail, "Status": p.Status}); err != nil {
+	if err := s.render(w, p.Status, errorPage(http.StatusText(p.Status), p.Detail)); err != nil {
 		s.Log.Error("the page of an error failed", "err", err)
 	}
 }
 
 // render writes a page whole or not at all.
-func (s *server) render(w http.ResponseWriter, status int, name string, data map[string]any) error {
-	data["Asks"] = s.Access.Asks()
-	if known := status != http.StatusUnauthorized && name != "sign-in.html"; known { // others do not see the navigation
-		data["Store"], data["SignOut"] = s.Store, s.Access.Asks()
+func (s *server) render(w http.ResponseWriter, status int, p page) error {
+	if status != http.StatusUnauthorized { // others do not see the navigation
+		p.Store, p.SignOut = s.Store, s.Access.Asks()
 	}
-	var b strings.Builder
-	if err := s.pages.ExecuteTemplate(&b, name, data); err != nil {
+	return write(w, status, p)
+}
+
+func write(w http.ResponseWriter, status int, p page) error {
+	var b bytes.Buffer
+	if err := p.write(&b); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_, err := w.Write([]byte(b.String()))
+	_, err := w.Write(b.Bytes())
 	return err
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -33,31 +34,53 @@ func arrange(root *cobra.Command) {
 			}
 		}
 	}
-	root.SetUsageTemplate(usage + "\nExit codes: 0 success, 1 failure, 2 wrong usage or configuration.\n")
+	root.SetUsageFunc(usage)
 }
 
-// usage is the end of the help of each command.
-const usage = `Usage:{{if .HasAvailableSubCommands}}
-  {{.CommandPath}} COMMAND{{else}}
-  {{.UseLine}}{{end}}{{if .HasExample}}
+// usage writes the end of the help of a command. A template would do the same, but executing one
+// calls methods by names that are not known before: then the linker keeps every method of every type
+// in the binary.
+func usage(c *cobra.Command) error {
+	var out strings.Builder
+	if c.HasAvailableSubCommands() {
+		fmt.Fprintf(&out, "Usage:\n  %s COMMAND\n", c.CommandPath())
+	} else {
+		fmt.Fprintf(&out, "Usage:\n  %s\n", c.UseLine())
+	}
+	if c.HasExample() {
+		fmt.Fprintf(&out, "\nExamples:\n%s\n", c.Example)
+	}
+	for _, group := range c.Groups() {
+		list(&out, group.Title, c, func(below *cobra.Command) bool { return below.GroupID == group.ID })
+	}
+	if len(c.Groups()) == 0 {
+		list(&out, "Commands:", c, (*cobra.Command).IsAvailableCommand)
+	}
+	if c.HasAvailableLocalFlags() {
+		fmt.Fprintf(&out, "\nFlags:\n%s\n", strings.TrimRight(c.LocalFlags().FlagUsages(), " \n"))
+	}
+	if c.HasAvailableInheritedFlags() {
+		fmt.Fprintf(&out, "\nGlobal flags:\n%s\n", strings.TrimRight(c.InheritedFlags().FlagUsages(), " \n"))
+	}
+	if c.HasAvailableSubCommands() {
+		fmt.Fprintf(&out, "\n%s COMMAND --help describes a command.\n", c.CommandPath())
+	}
+	_, err := fmt.Fprintf(c.OutOrStderr(), "%s\nExit codes: 0 success, 1 failure, 2 wrong usage or configuration.\n", &out)
+	return err
+}
 
-Examples:
-{{.Example}}{{end}}{{if .HasAvailableSubCommands}}{{$all := .Commands}}{{if .Groups}}{{range $group := .Groups}}
-
-{{.Title}}{{range $all}}{{if eq .GroupID $group.ID}}
-  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}{{else}}
-
-Commands:{{range $all}}{{if .IsAvailableCommand}}
-  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
-
-Flags:
-{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableInheritedFlags}}
-
-Global flags:
-{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableSubCommands}}
-
-{{.CommandPath}} COMMAND --help describes a command.{{end}}
-`
+// list writes the commands below c that belong to a group.
+func list(out *strings.Builder, title string, c *cobra.Command, belongs func(*cobra.Command) bool) {
+	if !c.HasAvailableSubCommands() {
+		return
+	}
+	fmt.Fprintf(out, "\n%s\n", title)
+	for _, below := range c.Commands() {
+		if belongs(below) {
+			fmt.Fprintf(out, "  %-*s %s\n", below.NamePadding(), below.Name(), below.Short)
+		}
+	}
+}
 
 // completeFlags makes shells complete the flags whose values are known.
 func completeFlags(cmd *cobra.Command) {

@@ -75,4 +75,7 @@ var owners = map[string][]string{
 	"deps.dev/util/semver":                   {"internal/ecosystem"},
 	"github.com/knqyf263":                    {"internal/ecosystem"},
 	"github.com/package-url":                 {"internal/ecosystem"},
+	"maragu.dev/gomponents":                  {"web"},
+	"html/template":                          nil, // docs/dependencies.md#weight
+	"text/template":                          nil,
 }

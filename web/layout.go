@@ -1,0 +1,148 @@
+package web
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+
+	g "maragu.dev/gomponents"
+
+	"github.com/changetrail/changetrail/internal/say"
+	"github.com/changetrail/changetrail/query"
+	"github.com/changetrail/changetrail/record"
+)
+
+// A page is what the layout surrounds.
+type page struct {
+	Title    string
+	Body     g.Node
+	Searches bool   // it has a form to search of its own
+	Store    string // what the index is; empty for those who may not know: they see no navigation
+	SignOut  bool
+}
+
+// write writes the whole page.
+func (p page) write(w io.Writer) error {
+	if _, err := io.WriteString(w, "<!doctype html>"); err != nil {
+		return err
+	}
+	return p.document().Render(w)
+}
+
+func (p page) document() g.Node {
+	return el("html", attr("lang", "en"),
+		el("head",
+			el("meta", attr("charset", "utf-8")),
+			el("meta", attr("name", "viewport"), attr("content", "width=device-width, initial-scale=1")),
+			el("meta", attr("name", "color-scheme"), attr("content", "light dark")),
+			el("title", text(p.Title+" · changetrail")),
+			el("link", attr("rel", "icon"), attr("href", "/static/icon.svg"), attr("type", "image/svg+xml")),
+			el("link", attr("rel", "stylesheet"), attr("href", "/static/style.css")),
+			el("script", attr("src", "/static/script.js"), flag("defer")),
+		),
+		el("body",
+			spaced(
+				g.If(p.Store != "", el("a", attr("class", "skip"), attr("href", "#q"), text("Skip to the search"))),
+				el("a", attr("class", "skip"), attr("href", "#main"), text("Skip to the content"))),
+			p.top(),
+			el("main", attr("id", "main"), attr("tabindex", "-1"), p.Body),
+		),
+	)
+}
+
+func (p page) top() g.Node {
+	return el("header", attr("class", "top"), spaced(
+		el("a", attr("class", "brand"), attr("href", "/"), text("changetrail")),
+		el("nav", attr("aria-label", "Pages"), spaced(anchor("/", text("Overview")), anchor("/changes", text("Changes")), anchor("/queries", text("Saved queries")))),
+		g.If(p.Store != "" && !p.Searches, el("form", attr("class", "find"), attr("action", "/changes"), attr("method", "get"), attr("role", "search"),
+			el("label", hidden("Search changes"), el("input", attr("id", "q"), attr("name", "q"), attr("type", "search"), attr("list", "completions"), attr("autocomplete", "off"), attr("spellcheck", "false"),
+				attr("placeholder", "Search: change, URL, commit, CVE, service.name:…"))),
+			completions(), el("button", text("Search")))),
+		el("span", attr("class", "store"), text(p.Store)),
+		g.If(p.SignOut, el("form", attr("method", "post"), attr("action", "/sign-out"), el("button", attr("class", "quiet"), text("Sign out")))),
+	))
+}
+
+// completions is filled by the script of the pages.
+func completions() g.Node { return el("datalist", attr("id", "completions")) }
+
+// badge is a state in a colour.
+func badge(state string) g.Node { return el("span", attr("class", "badge "+state), text(plain(state))) }
+
+// witness says who states something; nothing where that is not known.
+func witness(tier string) g.Node {
+	return when(tier, func(tier string) g.Node {
+		return el("span", attr("class", "tier "+tier), attr("title", witnesses[tier]), text(cmp.Or(saidBy[tier], tier)))
+	})
+}
+
+// gapName is a gap by its name, with an explanation.
+func gapName(name string) g.Node {
+	gap := say.GapOf(nil, name)
+	return el("span", attr("class", "gap "+gap.Severity), attr("title", gap.Severity+": "+gap.Means), text(gap.Name))
+}
+
+// optionList is what an agent chose from.
+func optionList(options []record.Option) g.Node {
+	return bullets("options", options, func(o record.Option) g.Node {
+		return el("li", attr("class", o.Outcome), spaced(
+			el("span", attr("class", "badge "+o.Outcome), text(o.Outcome)),
+			el("span", spaced(text(say.Title(o)), soft(text("— "+cmp.Or(o.Reason, "no reason given")))))))
+	})
+}
+
+// readsOnly says which repositories the reader may read, if not all.
+func readsOnly(only []string) string {
+	if len(only) == 0 {
+		return ""
+	}
+	return "You read " + strings.Join(only, ", ") + " only."
+}
+
+// errorPage says what went wrong.
+func errorPage(title, why string) page {
+	return page{Title: title, Body: g.Group{
+		el("h1", text(title)),
+		el("p", attr("class", "error"), attr("role", "alert"), text(why)),
+		el("p", anchor("/changes", text("To the changes"))),
+	}}
+}
+
+// signInPage asks for a token. failed says why the one before was refused.
+func signInPage(asks bool, to, failed string) page {
+	if !asks {
+		return page{Title: "Sign in", Body: g.Group{el("h1", text("Sign in")), el("p", text("Signing in is not needed here. "), anchor("/", text("To the search")))}}
+	}
+	return page{Title: "Sign in", Body: g.Group{
+		el("h1", text("Sign in")),
+		when(failed, func(why string) g.Node { return el("p", attr("class", "error"), attr("role", "alert"), text(why)) }),
+		el("p", text("Paste your token, which belongs to a person or a platform in "), el("code", text("credentials.yaml")),
+			text(". The token is not stored; the browser keeps a session for at most 12 hours.")),
+		el("form", attr("method", "post"), attr("action", "/sign-in"), attr("class", "row"), spaced(
+			el("input", attr("type", "hidden"), attr("name", "to"), attr("value", to)),
+			el("label", attr("class", "grow"), hidden("Token"), el("input", attr("type", "password"), attr("name", "token"), flag("required"), flag("autofocus"), attr("autocomplete", "off"), attr("spellcheck", "false"), attr("placeholder", "ct_…"))),
+			el("button", text("Sign in")))),
+		paragraph("soft", text("Did you follow a link and are signed in already? "), anchor(to, text("Continue")), text(".")),
+	}}
+}
+
+// An answeredQuery is a saved query, and how many changes it finds.
+type answeredQuery struct {
+	query.Saved
+	N int
+}
+
+func queriesPage(list []answeredQuery, only []string) page {
+	return page{Title: "Saved queries", Body: g.Group{
+		el("h1", text("Saved queries")),
+		el("p", text("Use them by name on the command line ("), el("code", text("changetrail query NAME")), text("), in the search box or in the API ("), el("code", text("/v1/changes?q=NAME")),
+			text("). They search all time unless you choose a time; the numbers below are of all time."), text(" "+readsOnly(only))),
+		scrolling("Table of saved queries", attr("class", "queries"), head("Query", "Question", "#Changes, of all time"), el("tbody", g.Map(list, func(q answeredQuery) g.Node {
+			return el("tr", attr("id", q.Name),
+				el("td", anchor(searchPath(q.Name), text(q.Title)), el("br"), el("code", attr("class", "soft"), text(q.Name))),
+				el("td", text(q.Question), el("details", el("summary", text("Lucene")), el("pre", text(q.Query)))),
+				el("td", attr("class", "n"), text(fmt.Sprint(q.N))))
+		}))),
+	}}
+}
