@@ -43,7 +43,7 @@ type Found struct {
 	Stories   []Story
 	Documents []Document
 	Index     *local.Index
-	Now       time.Time
+	Now       time.Time // when all of them were stored
 }
 
 // Namespace is the namespace of the indexes.
@@ -53,7 +53,7 @@ const Namespace = "detect"
 func Run(t *testing.T, folder string) *Found {
 	t.Helper()
 	dir := filepath.Join(folder, "testdata")
-	out := &Found{Stories: stories(t, dir), Now: time.Now()}
+	out, now := &Found{Stories: stories(t, dir)}, time.Now()
 	key := signing.Of([]byte("a key of the tests of detections"))
 	topics := stream.Topics{Prefix: "detect"}
 	i := start(t, dir, topics, key)
@@ -69,7 +69,7 @@ func Run(t *testing.T, folder string) *Found {
 	defer func() { _ = publisher.Close(t.Context()) }()
 	var events []event.Event
 	for n := range out.Stories {
-		for _, e := range out.Stories[n].tell(t, out.Now) {
+		for _, e := range out.Stories[n].tell(t, now) {
 			if err := producer.Redact(t.Context(), &e.Event, redactor); err != nil {
 				t.Fatal(err)
 			}
@@ -81,6 +81,7 @@ func Run(t *testing.T, folder string) *Found {
 		t.Fatal(err)
 	}
 	caughtUp(t, i, topics)
+	out.Now = time.Now()
 	out.read(t)
 	if n := len(out.events()); n < len(events)-len(out.Stories) {
 		t.Fatalf("%d events were sent, and %d are in the index: some were refused", len(events), n)
