@@ -18,11 +18,14 @@ import (
 
 // An ecsField is a field of the Elastic Common Schema.
 type ecsField struct {
-	Type    string `json:"type"`
-	Allowed []struct {
-		Name  string   `json:"name"`
-		Types []string `json:"expected_event_types"`
-	} `json:"allowed_values"`
+	Type    string     `json:"type"`
+	Allowed []ecsValue `json:"allowed_values"`
+}
+
+// An ecsValue is a value that a field may have.
+type ecsValue struct {
+	Name  string   `json:"name"`
+	Types []string `json:"expected_event_types"` // of a category
 }
 
 // ecs returns the fields of the Elastic Common Schema, as its makers publish them.
@@ -105,12 +108,7 @@ func mapped(t *testing.T) map[string]string {
 func TestValuesAreThoseOfECS(t *testing.T) {
 	fields := ecs(t)
 	allowed := func(field, value string) bool {
-		return slices.ContainsFunc(fields[field].Allowed, func(a struct {
-			Name  string   `json:"name"`
-			Types []string `json:"expected_event_types"`
-		}) bool {
-			return a.Name == value
-		})
+		return slices.ContainsFunc(fields[field].Allowed, func(a ecsValue) bool { return a.Name == value })
 	}
 	seen := make(map[string]bool)
 	for _, d := range append(produced.Demo(t, 1), produced.Odd(t, 5, 4000)...) {

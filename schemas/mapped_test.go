@@ -2,6 +2,7 @@ package schemas_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -167,7 +168,7 @@ func whole(m *mapping, text []byte) error {
 	if err := m.fits(dec, ""); err != nil {
 		return err
 	}
-	if _, err := dec.ReadToken(); err != io.EOF {
+	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("something comes after the document: %w", err)
 	}
 	return nil
