@@ -82,7 +82,7 @@ func (p *changePage) service() g.Node {
 	for _, name := range s.Names {
 		out = append(out, el("a", attr("class", "tag"), address(found("service.name", name)), text("service "+name)))
 	}
-	out = append(out, when(s.Classification, func(c string) g.Node { return tagged("criticality: " + c) }))
+	out = append(out, when(s.Classification, func(c string) g.Node { return tagged("classification: " + c) }))
 	for _, class := range s.DataClasses {
 		out = append(out, tagged(class+" data"))
 	}
@@ -157,16 +157,16 @@ func factOf(f replay.Fact) g.Node {
 }
 
 func diffLine(l replay.DiffLine) g.Node {
-	line := el("span", text("  "+l.Text))
+	line := el("span", text("  "+l.Text+"\n"))
 	switch l.Kind {
 	case "added":
-		line = el("ins", text("+ "+l.Text))
+		line = el("ins", text("+ "+l.Text+"\n"))
 	case "removed":
-		line = el("del", text("- "+l.Text))
+		line = el("del", text("- "+l.Text+"\n"))
 	case "place":
-		line = el("b", text(l.Text))
+		line = el("b", text(l.Text+"\n"))
 	}
-	return g.Group{line, text("\n")}
+	return line
 }
 
 // proof leads to what proves a step.
@@ -218,18 +218,18 @@ func (p *changePage) atMerge() g.Node {
 	if known == nil {
 		return nil
 	}
-	happened := count(int(known.Events), "event") + " had happened."
+	happened := count(int(known.Events), "event") + " had happened by then."
 	if p.Ruled != "" {
 		happened += " " + p.Ruled + "."
 	}
 	return section("then", "What was known at the merge", el("p", text(happened+" "),
-		g.If(len(known.Gaps) > 0, g.Group{text("Missing or contradictory then: "), spaced(g.Map(known.Gaps, gapName)...)})))
+		g.If(len(known.Gaps) > 0, g.Group{text("Missing or contradictory at that time: "), spaced(g.Map(known.Gaps, gapName)...)})))
 }
 
 // record says what the record is made from, and shows it and its events.
 func (p *changePage) record() g.Node {
 	t := p.Record.Trail
-	after := ". These are the events that changetrail received. What nobody sent is not among them."
+	after := ". These are the events that changetrail received; an event that nobody sent cannot be among them."
 	if t.Imported {
 		after += " Some of them were imported as history: whoever imported them states when they arrived."
 	}

@@ -105,15 +105,15 @@ var fileUses = []struct {
 	fields       []string
 }{
 	{"Scan report", "It made the agent start", []string{"changetrail.trigger.digest"}},
-	{"Scan report", "It is a scan of their commits", []string{"changetrail.scans.digest"}},
-	{"Test report", "It tested them", []string{"changetrail.validation.jobs.digest"}},
-	{"Bill of materials", "Their dependencies were read from it", []string{"changetrail.change.sbom_digest"}},
-	{"Policy", "They were judged by this policy", []string{"changetrail.authorization.policy_digest", "changetrail.service.policy_digest"}},
-	{"Control matrix", "Their controls come from it", []string{"changetrail.control.matrix_digest"}},
-	{"Log of an agent's run", "It is the log of the run that made them", []string{"changetrail.trailers.value"}},
+	{"Scan report", "It is a scan of a commit of the change", []string{"changetrail.scans.digest"}},
+	{"Test report", "It contains the results of its tests", []string{"changetrail.validation.jobs.digest"}},
+	{"Bill of materials", "Its dependencies were read from this file", []string{"changetrail.change.sbom_digest"}},
+	{"Policy", "It was judged by this policy", []string{"changetrail.authorization.policy_digest", "changetrail.service.policy_digest"}},
+	{"Control matrix", "Its controls come from this matrix", []string{"changetrail.control.matrix_digest"}},
+	{"Log of an agent's run", "It is the log of the run that made the change", []string{"changetrail.trailers.value"}},
 }
 
-// uses finds the changes that rest on a file and that the reader may read.
+// uses finds the changes that use a file and that the reader may read.
 func (s *server) uses(r *http.Request, digest string) ([]use, error) {
 	if !digests.Is(digest) {
 		return nil, nil

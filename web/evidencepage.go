@@ -91,7 +91,7 @@ func (p *evidencePage) uses() g.Node {
 	if len(p.Uses) == 0 {
 		return nil
 	}
-	return section("uses", "Changes that rest on it", g.Map(p.Uses, func(u use) g.Node {
+	return section("uses", "Changes that use it", g.Map(p.Uses, func(u use) g.Node {
 		heading := u.Label
 		if u.Total > 0 {
 			heading += ", " + count(u.Total, "change")

@@ -70,11 +70,11 @@ func (p *overviewPage) cards() g.Node {
 		el("div", attr("class", "cards"),
 			p.overTime(),
 			card("card", "services", "Readiness by service",
-				paragraph("soft", text("Counted are changes by agents whose four answers are all proven, or not required. Services with the most work to do come first."),
+				paragraph("soft", text("Changes by agents whose four answers are all proven or not required. Services with the most work to do come first."),
 					p.Services.Cut.node(" ", "services", "")),
 				readinessTable(p.Services.Rows)),
 			card("card", "bycontrol", "Readiness by control",
-				paragraph("soft", text("The same four answers, of the changes in the scope of each control. A control may ask for more, such as passing tests or a bill of materials: that is not counted here; the page of each change says what it lacks for its controls."),
+				paragraph("soft", text("The same count, for the changes in the scope of each control. A control may require more evidence, such as passing tests or a bill of materials. That is not counted here; the page of each change says which evidence is missing for its controls."),
 					p.Controls.Cut.node(" ", "controls", ", those with the most work to do")),
 				readinessTable(p.Controls.Rows)),
 			card("card wide", "gapsby", "Gaps by agent", p.gapTable()),
@@ -154,7 +154,7 @@ func (p *overviewPage) fixes() g.Node {
 		return el("p", text("No merged change has a scan report with the finding that it fixes."))
 	}
 	return g.Group{
-		paragraph("soft", text("From the scan that found it to the merge: "), p.measured(), text(".")),
+		paragraph("soft", text("Time from the scan that found the problem to the merge, for "), p.measured(), text(".")),
 		drawnFixes(p.Fixes),
 		el("table", attr("class", "fixtable"), head("Severity", "#Fixes", "#Half were fixed within", "#90 % were fixed within"), el("tbody", g.Map(p.FixTable, func(r fixRow) g.Node {
 			return el("tr", el("td", anchor(r.Link, badge(r.Severity))), numberCell(r.N), numberCell(r.Half), numberCell(r.Most))
@@ -167,11 +167,11 @@ func (p *overviewPage) measured() g.Node {
 	if p.FixCount >= p.FixTotal {
 		return text(count(p.FixCount, "fix"))
 	}
-	why := "The others have no scan of a known time before the merge"
+	why := "The others have no scan with a known time before the merge"
 	if p.FixRead < p.FixTotal {
-		why = fmt.Sprintf("Only the newest %d are looked at", p.FixRead)
+		why = fmt.Sprintf("Only the newest %d are included", p.FixRead)
 		if p.FixCount < p.FixRead {
-			why += ", and some of them have no scan of a known time before the merge"
+			why += ", without those that have no scan with a known time before the merge"
 		}
 	}
 	return g.Group{textf("%d of ", p.FixCount), anchor(p.FixLink, text(count(p.FixTotal, "fix"))), text(". " + why)}
@@ -179,18 +179,18 @@ func (p *overviewPage) measured() g.Node {
 
 func (p *overviewPage) pending() g.Node {
 	if len(p.Open) == 0 {
-		return el("p", text("No open change by an agent waits for evidence."))
+		return el("p", text("No open change by an agent lacks evidence."))
 	}
 	which := " The oldest come first."
 	if len(p.Open) < p.OpenTotal {
 		which = fmt.Sprintf(" Shown: the %d oldest.", len(p.Open))
 	}
 	return g.Group{
-		paragraph("soft", anchor(p.OpenLink, text(count(p.OpenTotal, "open change")+" by agents")), text(" may still get what an auditor will ask for."+which)),
+		paragraph("soft", anchor(p.OpenLink, text(count(p.OpenTotal, "open change")+" by agents")), text(" lack evidence that an auditor will ask for."+which)),
 		bullets("waiting", p.Open, func(c openChange) g.Node {
-			waits := "waits for " + strings.Join(c.Waiting, ", ")
+			waits := "waits for " + strings.Join(c.Waiting, " and ")
 			if !c.Since.IsZero() {
-				waits += ", open since " + second(c.Since)
+				waits += "; open since " + second(c.Since)
 			}
 			return el("li", anchor(changePath(string(c.ID)), breaks(string(c.ID))), text(" "+c.Title+" "), soft(text(waits)))
 		}),

@@ -187,7 +187,7 @@ func TestTheOverviewCountsAndLeadsOn(t *testing.T) {
 	got := read(page)
 	for _, want := range []string{
 		"200 changes by agents", "40 all proven 20 %", "40 contradicted 20 %", "pay 40 all proven", "20 % 200", // each of five searches finds 40
-		"Nobody independent approved the change before the merge.", "claude 200 changes", "1 of 40 fixes . Only the newest 1 are looked at.", "high 1 10 hours 10 hours", "github.com/acme/pay/pull/7 Mend waits for review, open since 2026-11-12 00:00:00Z",
+		"Nobody independent approved the change before the merge.", "claude 200 changes", "1 of 40 fixes . Only the newest 1 are included.", "high 1 10 hours 10 hours", "github.com/acme/pay/pull/7 Mend waits for review; open since 2026-11-12 00:00:00Z",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the overview does not say %q", want)

@@ -124,6 +124,7 @@ func late(step replay.Step) bool {
 func newLane(stage replay.Stage, steps []replay.Step, x scale) lane {
 	l := lane{Name: laneNames[stage]}
 	var labeled replay.Step
+	var shown mark // of labeled
 	for _, step := range steps {
 		if step.Stage != stage {
 			continue
@@ -135,7 +136,7 @@ func newLane(stage replay.Stage, steps []replay.Step, x scale) lane {
 		}
 		l.Marks = append(l.Marks, m)
 		if len(l.Marks) == 1 || rankOf(step) > rankOf(labeled) || rankOf(step) == rankOf(labeled) && !step.At.Before(labeled.At) {
-			labeled = step
+			labeled, shown = step, m
 		}
 	}
 	if l.Marks == nil {
@@ -144,13 +145,27 @@ func newLane(stage replay.Stage, steps []replay.Step, x scale) lane {
 	slices.SortStableFunc(l.Marks, func(a, b mark) int { // what is bad is drawn over the rest
 		return strings.Count(a.Class, " bad") - strings.Count(b.Class, " bad")
 	})
-	right := l.Marks[0].X
-	left := right
-	for _, m := range l.Marks {
-		right, left = max(right, m.X+m.Late), min(left, m.X)
-	}
+	left, right := around(l.Marks, shown)
 	l.Label = placeLabel(left, right, titled(labeled))
 	return l
+}
+
+// touching is how close two marks are that share a label.
+const touching = 12
+
+// around returns the ends of the marks that touch m, so that a label beside them is not read as that
+// of another mark.
+func around(marks []mark, m mark) (left, right int) {
+	left, right = m.X, m.X+m.Late
+	for grew := true; grew; {
+		grew = false
+		for _, o := range marks {
+			if o.X <= right+touching && o.X+o.Late >= left-touching && (o.X < left || o.X+o.Late > right) {
+				left, right, grew = min(left, o.X), max(right, o.X+o.Late), true
+			}
+		}
+	}
+	return left, right
 }
 
 // rankOf ranks steps by how much they say about their lane: bad ones most, answers of a program
