@@ -61,7 +61,7 @@ of partitions of a topic.`,
 	cmd.Flags().BoolVar(&do.kafkaOnly, "kafka-only", false, "topics only")
 	cmd.Flags().BoolVar(&do.indexOnly, "index-only", false, "search engine and dashboards only")
 	cmd.Flags().BoolVar(&do.frontOnly, "dashboards-only", false, "OpenSearch Dashboards and Kibana only")
-	cmd.Flags().StringVar(&export, "export-siem", "", "write the files for OpenSearch Dashboards and Kibana to this folder, for an import by hand, and do nothing else")
+	cmd.Flags().StringVar(&export, "export-siem", "", "write the files for OpenSearch Dashboards and Kibana, and detections, to this folder, for an import by hand, and do nothing else")
 	cmd.MarkFlagsMutuallyExclusive("kafka-only", "index-only", "dashboards-only")
 	a.flag(cmd.Flags(), "dashboards-url", "siem.dashboards_url", "OpenSearch Dashboards, into which dashboards are imported")
 	a.flag(cmd.Flags(), "kibana-url", "siem.kibana_url", "Kibana, into which dashboards are imported; with /s/NAME for a space")

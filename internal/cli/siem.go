@@ -13,7 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/changetrail/changetrail/deploy/siem/detections"
 	"github.com/changetrail/changetrail/internal/siem"
+	"github.com/changetrail/changetrail/internal/siem/detect"
 	"github.com/changetrail/changetrail/sinks/bulk"
 	"github.com/changetrail/changetrail/stream"
 )
@@ -88,11 +90,22 @@ func (s *Settings) exportSIEM(cmd *cobra.Command, folder string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(folder, 0o755); err != nil { // #nosec G301 -- for others to read
+	rules, err := detect.Load(detections.Files)
+	if err != nil {
 		return err
 	}
+	made, err := detect.Export(rules, detect.Options{Namespace: s.Namespace, Page: s.SIEM.Pages})
+	if err != nil {
+		return err
+	}
+	for name, content := range made {
+		files["detections/"+name] = content
+	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		path := filepath.Join(folder, name)
+		path := filepath.Join(folder, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { // #nosec G301 -- for others to read
+			return err
+		}
 		if err := os.WriteFile(path, files[name], 0o644); err != nil { // #nosec G306 -- for others to read
 			return err
 		}
