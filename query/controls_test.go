@@ -17,8 +17,10 @@ func TestAQueryForEachFrameworkAndControl(t *testing.T) {
 		t.Fatal(err)
 	}
 	saved := OfControls([]record.ResolvedControl{
-		{Tag: "pci-dss-6.3.2", Framework: "PCI DSS", Title: "inventory"}, {Tag: "pci-dss-6.3.3", Framework: "PCI DSS"},
-		{Tag: `Ours "7" (a)`}, {Tag: "…"},
+		{Tag: "pci-dss-6.3.2", Framework: "PCI DSS", Title: "inventory"},
+		{Tag: "pci-dss-6.3.3", Framework: "PCI DSS"},
+		{Tag: `Ours "7" (a)`},
+		{Tag: "…"},
 	})
 	var got []string
 	for _, q := range saved {

@@ -100,7 +100,7 @@ func (s *sink) batch(p *part) error {
 	b, records := s.cut(p)
 	if p.planned == 0 && len(records) > 0 {
 		begun := stream.Mark{Offset: b.first, Note: plan{b.next, s.settings()}.String()}
-		if err := s.insist(p.ctx, "a plan cannot be committed", func(ctx context.Context) error {
+		if err := s.insist(p.ctx, "committing a plan", func(ctx context.Context) error {
 			return s.reader.Mark(ctx, map[stream.Place]stream.Mark{p.place: begun})
 		}); err != nil {
 			return err
@@ -109,7 +109,7 @@ func (s *sink) batch(p *part) error {
 	if err := s.store(p.ctx, b, records); err != nil {
 		return err
 	}
-	if err := s.insist(p.ctx, "an offset cannot be committed", func(ctx context.Context) error {
+	if err := s.insist(p.ctx, "committing an offset", func(ctx context.Context) error {
 		return s.reader.Mark(ctx, map[stream.Place]stream.Mark{p.place: {Offset: b.next}})
 	}); err != nil {
 		return err
@@ -136,7 +136,7 @@ type file struct {
 func (s *sink) store(ctx context.Context, b span, records []*stream.Record) error {
 	rows, letters := s.rows(records)
 	for _, l := range letters {
-		if err := s.insist(ctx, "a dead letter cannot be written", func(ctx context.Context) error { return s.letters.Append(ctx, l) }); err != nil {
+		if err := s.insist(ctx, "writing a dead letter", func(ctx context.Context) error { return s.letters.Append(ctx, l) }); err != nil {
 			return err
 		}
 		s.meter.DeadLettered()
@@ -159,10 +159,10 @@ func (s *sink) store(ctx context.Context, b span, records []*stream.Record) erro
 func (s *sink) rows(records []*stream.Record) (rows []Row, letters []*stream.Record) {
 	for _, r := range records {
 		for _, part := range sinks.Parts(r, schemas.FindingIndex(s.Namespace), s.Keys) {
-			row, why := Row{}, part.Refuse
+			why := part.Refuse
 			if why == "" {
-				var err error
-				if row, err = s.Format.Row(part.Document); err == nil {
+				row, err := s.Format.Row(part.Document)
+				if err == nil {
 					rows = append(rows, row)
 					continue
 				}
@@ -183,7 +183,7 @@ func (s *sink) create(ctx context.Context, key string, rows []Row) error {
 	if err := s.Format.Encode(&content, rows); err != nil {
 		return fmt.Errorf("lake: %s: %w", key, err)
 	}
-	return s.insist(ctx, "a file cannot be written", func(ctx context.Context) error {
+	return s.insist(ctx, "writing a file", func(ctx context.Context) error {
 		began := s.now()
 		made, err := s.Bucket.Create(ctx, key, bytes.NewReader(content.Bytes()), int64(content.Len()))
 		s.meter.Request(s.now().Sub(began), err)
@@ -206,13 +206,13 @@ const (
 )
 
 // insist does something until it succeeds or ctx is done.
-func (s *sink) insist(ctx context.Context, failed string, do func(context.Context) error) error {
+func (s *sink) insist(ctx context.Context, step string, do func(context.Context) error) error {
 	for pause := firstPause; ; pause = min(2*pause, longPause) {
 		err := do(ctx)
 		if err == nil || ctx.Err() != nil {
 			return ctx.Err()
 		}
-		s.Log.Warn(failed+"; it is tried again, and nothing is lost", "pause", pause, "err", err)
+		s.Log.Warn("a step failed; it is tried again, and nothing is lost", "step", step, "pause", pause, "err", err)
 		select {
 		case <-time.After(pause/2 + rand.N(pause)):
 		case <-ctx.Done():

@@ -93,6 +93,7 @@ func (*memory) Has(context.Context, string) (bool, error) { panic("a sink may on
 func (*memory) Write(context.Context, string, io.ReadSeeker, int64) error {
 	panic("a sink may only create")
 }
+
 func (*memory) Open(context.Context, string) (io.ReadCloser, error) { panic("a sink may only create") }
 func (*memory) Close() error                                        { return nil }
 

@@ -36,8 +36,19 @@ func appendCEF(b []byte, version string, d sinks.Document, o outline.Outline) []
 	}
 	first := true
 	for _, f := range [...][2]string{
-		{"rt", milliseconds(o.Time)}, {"cat", o.Class}, {"externalId", d.ID}, {"act", o.Action}, {"outcome", o.Outcome}, {"suser", o.User}, {"request", o.URL},
-		{"cs1Label", change}, {"cs1", o.Change}, {"cn1Label", revision}, {"cn1", number}, {"msg", message}, {"changetrailDocument", string(o.Body)},
+		{"rt", milliseconds(o.Time)},
+		{"cat", o.Class},
+		{"externalId", d.ID},
+		{"act", o.Action},
+		{"outcome", o.Outcome},
+		{"suser", o.User},
+		{"request", o.URL},
+		{"cs1Label", change},
+		{"cs1", o.Change},
+		{"cn1Label", revision},
+		{"cn1", number},
+		{"msg", message},
+		{"changetrailDocument", string(o.Body)},
 	} {
 		if f[1] == "" {
 			continue

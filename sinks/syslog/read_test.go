@@ -99,10 +99,7 @@ func cef(text string) (head []string, extension map[string]string, err error) {
 	}
 	extension = make(map[string]string)
 	key := regexp.MustCompile(`(^| )([A-Za-z0-9_]+)=`)
-	var at [][]int
-	for _, m := range key.FindAllStringSubmatchIndex(text, -1) {
-		at = append(at, m) // an escaped = has a backslash before it, so that no key matches
-	}
+	at := key.FindAllStringSubmatchIndex(text, -1) // an escaped = has a backslash before it, so that no key matches
 	for i, m := range at {
 		end := len(text)
 		if i+1 < len(at) {
