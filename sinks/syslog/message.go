@@ -126,7 +126,8 @@ func summary(o outline.Outline, largest int) outline.Outline {
 		Event     event     `json:"event,omitzero"`
 		Trail     trail     `json:"changetrail"`
 	}{
-		o.Time, o.Message, event{o.Action, o.Outcome, o.URL},
+		o.Time, o.Message,
+		event{o.Action, o.Outcome, o.URL},
 		trail{of, o.Type, short{digests.Of(o.Body), len(o.Body), "the document is larger than the receiver accepts; this is its summary"}},
 	})
 	if err != nil { // a time that cannot be written

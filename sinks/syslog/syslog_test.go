@@ -175,8 +175,10 @@ var ways = []struct {
 	scheme, format string
 	serve          func(*server, net.Conn)
 }{
-	{"tcp", syslog.JSON, (*server).counted}, {"tcp", syslog.CEF, (*server).counted},
-	{"relp", syslog.JSON, (*server).relp}, {"relp", syslog.CEF, (*server).relp},
+	{"tcp", syslog.JSON, (*server).counted},
+	{"tcp", syslog.CEF, (*server).counted},
+	{"relp", syslog.JSON, (*server).relp},
+	{"relp", syslog.CEF, (*server).relp},
 }
 
 func TestTheContract(t *testing.T) {
