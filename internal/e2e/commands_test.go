@@ -142,7 +142,7 @@ func TestCommandsFromSetupToShow(t *testing.T) {
 		"authentication in payments", "does not apply", "review-required, by rule default")
 	must(run("policy", "diff", "--policy", filepath.Join(example, "policy.yaml"), "--since", "87600h"), "0 of ", "changes of agents are decided differently")
 	eventually(t, 20*time.Second, func() error {
-		if out := run("doctor"); !strings.Contains(out, "1 members, 0 messages behind") || strings.Contains(out, "failed") {
+		if out := run("doctor"); !strings.Contains(out, "1 member, 0 messages behind") || strings.Contains(out, "failed") {
 			return fmt.Errorf("doctor:\n%s", out)
 		}
 		return nil

@@ -290,7 +290,10 @@ func TestASummary(t *testing.T) {
 	if _, err := e.Put(t.Context(), []sinks.Document{d}); err != nil {
 		t.Fatal(err)
 	}
-	m, err := parse(s.messages[0])
+	s.mu.Lock()
+	first := s.messages[0]
+	s.mu.Unlock()
+	m, err := parse(first)
 	if err != nil {
 		t.Fatal(err)
 	}
