@@ -3,18 +3,8 @@ package sinks
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"slices"
 	"time"
-
-	"github.com/changetrail/changetrail/schemas"
-	"github.com/changetrail/changetrail/stream"
-)
-
-// Pauses between tries.
-const (
-	firstPause = 100 * time.Millisecond
-	longPause  = 30 * time.Second
 )
 
 const (
@@ -38,7 +28,7 @@ func (w *worker) deliver(ctx context.Context, b *batch) error {
 			return err
 		}
 	}
-	pause := firstPause
+	var pauses Pauses
 	for len(pending) > 0 {
 		left, err := w.attempt(ctx, pending)
 		if ctx.Err() != nil {
@@ -46,18 +36,16 @@ func (w *worker) deliver(ctx context.Context, b *batch) error {
 		}
 		w.waits.note(b, left, w.now())
 		if len(left) < len(pending) {
-			pause = firstPause
+			pauses = Pauses{}
 		}
 		if pending = left; len(pending) == 0 {
 			break
 		}
+		pause := pauses.Next()
 		w.Log.Warn("documents are not stored yet; they are put again", "engine", w.Engine.Name(), "documents", len(pending), "pause", pause, "err", err)
-		select {
-		case <-time.After(pause/2 + rand.N(pause)):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := Pause(ctx, pause); err != nil {
+			return err
 		}
-		pause = min(2*pause, longPause)
 	}
 	return nil
 }
@@ -194,9 +182,7 @@ func (w *worker) isAtFault(it *item, sent time.Time) bool {
 
 // deadLetter sends a document that the engine will never accept to the dead letters.
 func (w *worker) deadLetter(ctx context.Context, it item, reason string) error {
-	w.Log.Warn("document refused", "engine", w.Engine.Name(), "index", it.doc.Index, "id", it.doc.ID, "reason", reason,
-		"topic", it.record.Topic, "partition", it.record.Partition, "offset", it.record.Offset)
-	letter := stream.DeadLetter(w.Topics.DLQ(), it.record, stream.Refusal{Stage: w.Engine.Name(), Reason: schemas.Rejected, Detail: reason, At: w.now()})
+	letter := Refuser{w.Log, w.Engine.Name(), w.Topics.DLQ()}.Letter(it.record, it.doc, reason, w.now())
 	if err := w.letters.Append(ctx, letter); err != nil {
 		return err
 	}

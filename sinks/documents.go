@@ -7,6 +7,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/changetrail/changetrail/internal/signing"
+	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
 )
 
@@ -26,6 +27,19 @@ func Parts(r *stream.Record, findings string, keys signing.Keys) []Part {
 		out[i] = Part{it.doc, it.refuse}
 	}
 	return out
+}
+
+// A Refuser tells of the documents that a sink refuses.
+type Refuser struct {
+	Log   *slog.Logger
+	Sink  string
+	Topic string // of the dead letters
+}
+
+// Letter logs that a document of a message is refused, and returns the dead letter of the message.
+func (f Refuser) Letter(r *stream.Record, d Document, why string, at time.Time) *stream.Record {
+	f.Log.Warn("document refused", "engine", f.Sink, "index", d.Index, "id", d.ID, "reason", why, "topic", r.Topic, "partition", r.Partition, "offset", r.Offset)
+	return stream.DeadLetter(f.Topic, r, stream.Refusal{Stage: f.Sink, Reason: schemas.Rejected, Detail: why, At: at})
 }
 
 // A Meter counts for a sink that is not an [Engine] what a worker counts for one.

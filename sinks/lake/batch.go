@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -157,6 +156,7 @@ func (s *sink) store(ctx context.Context, b span, records []*stream.Record) erro
 // rows makes the rows of messages, in the order of their time, and the dead letters of the
 // documents that have none.
 func (s *sink) rows(records []*stream.Record) (rows []Row, letters []*stream.Record) {
+	refused := sinks.Refuser{Log: s.Log, Sink: Name, Topic: s.Topics.DLQ()}
 	for _, r := range records {
 		for _, part := range sinks.Parts(r, schemas.FindingIndex(s.Namespace), s.Keys) {
 			why := part.Refuse
@@ -168,8 +168,7 @@ func (s *sink) rows(records []*stream.Record) (rows []Row, letters []*stream.Rec
 				}
 				why = err.Error()
 			}
-			s.Log.Warn("document refused", "sink", Name, "index", part.Index, "id", part.ID, "reason", why, "topic", r.Topic, "partition", r.Partition, "offset", r.Offset)
-			letters = append(letters, stream.DeadLetter(s.Topics.DLQ(), r, stream.Refusal{Stage: Name, Reason: schemas.Rejected, Detail: why, At: s.now()}))
+			letters = append(letters, refused.Letter(r, part.Document, why, s.now()))
 		}
 	}
 	slices.SortStableFunc(rows, func(a, b Row) int { return a.Time.Compare(b.Time) })
@@ -199,24 +198,18 @@ func (s *sink) create(ctx context.Context, key string, rows []Row) error {
 	})
 }
 
-// Pauses between tries.
-const (
-	firstPause = 100 * time.Millisecond
-	longPause  = 30 * time.Second
-)
-
 // insist does something until it succeeds or ctx is done.
 func (s *sink) insist(ctx context.Context, step string, do func(context.Context) error) error {
-	for pause := firstPause; ; pause = min(2*pause, longPause) {
+	var pauses sinks.Pauses
+	for {
 		err := do(ctx)
 		if err == nil || ctx.Err() != nil {
 			return ctx.Err()
 		}
+		pause := pauses.Next()
 		s.Log.Warn("a step failed; it is tried again, and nothing is lost", "step", step, "pause", pause, "err", err)
-		select {
-		case <-time.After(pause/2 + rand.N(pause)):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := sinks.Pause(ctx, pause); err != nil {
+			return err
 		}
 	}
 }

@@ -166,9 +166,8 @@ func (p *projector) event(r *stream.Record, d sinks.Document, e ocsf.Event) *str
 }
 
 func (p *projector) letter(r *stream.Record, d sinks.Document, why string) *stream.Record {
-	p.Log.Warn("document refused", "sink", Name, "index", d.Index, "id", d.ID, "reason", why, "topic", r.Topic, "partition", r.Partition, "offset", r.Offset)
 	p.letters++
-	return stream.DeadLetter(p.Topics.DLQ(), r, stream.Refusal{Stage: Name, Reason: schemas.Rejected, Detail: why, At: p.now()})
+	return sinks.Refuser{Log: p.Log, Sink: Name, Topic: p.Topics.DLQ()}.Letter(r, d, why, p.now())
 }
 
 // Refuse implements [stream.Processor].
