@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/changetrail/changetrail/internal/nearest"
 	"github.com/changetrail/changetrail/schemas"
 )
@@ -40,83 +38,42 @@ func RecordFields() (Fields, error) { return FieldsOf("record") }
 
 // FieldsOf returns the searchable fields of a document: event, finding or record.
 func FieldsOf(document string) (Fields, error) {
-	m, err := mappingOf(document)
+	mapped, err := schemas.Fields(document)
 	if err != nil {
 		return nil, err
 	}
-	f := make(Fields)
-	return f, f.add("", "", m.Properties)
+	out := make(Fields)
+	for _, f := range mapped {
+		if f.Object || f.Stored {
+			continue
+		}
+		kind, ok := kinds[f.Type]
+		if !ok {
+			return nil, fmt.Errorf("mapping: field %s has type %q, which searches do not support", f.Name, f.Type)
+		}
+		if f.Indexed {
+			out[f.Name] = Field{f.Name, kind, f.Nested}
+		}
+	}
+	return out, nil
 }
 
 // RecordColumns returns the fields of a record that can be shown: those that can be searched, and
 // those that are only stored.
 func RecordColumns() (Fields, error) {
-	m, err := mappingOf("record")
+	mapped, err := schemas.Fields("record")
 	if err != nil {
 		return nil, err
 	}
-	f := make(Fields)
-	f.addAll("", m.Properties)
-	return f, nil
-}
-
-func mappingOf(document string) (m property, err error) {
-	text, err := schemas.Mapping(schemas.OpenSearch, document)
-	if err != nil {
-		return m, err
+	out := make(Fields)
+	for _, f := range mapped {
+		out[f.Name] = Field{Name: f.Name, Kind: kinds[f.Type]}
 	}
-	if err := json.Unmarshal(text, &m); err != nil {
-		return m, fmt.Errorf("mapping of document %s: %w", document, err)
-	}
-	return m, nil
-}
-
-// addAll adds all fields, whatever their kind.
-func (f Fields) addAll(prefix string, properties map[string]property) {
-	for name, p := range properties {
-		name = prefix + name
-		f[name] = Field{Name: name, Kind: kinds[p.Type]}
-		f.addAll(name+".", p.Properties)
-	}
-}
-
-// A property is one entry of a mapping.
-type property struct {
-	Type       string              `json:"type"`
-	Index      *bool               `json:"index"`
-	Enabled    *bool               `json:"enabled"`
-	Properties map[string]property `json:"properties"`
+	return out, nil
 }
 
 var kinds = map[string]Kind{
 	"keyword": Keyword, "text": Text, "date": Date, "long": Number, "integer": Number, "float": Number, "double": Number, "boolean": Boolean,
-}
-
-func (f Fields) add(prefix, nested string, properties map[string]property) error {
-	for name, p := range properties {
-		name = prefix + name
-		if p.Properties != nil {
-			within := nested
-			if p.Type == "nested" {
-				within = name
-			}
-			if err := f.add(name+".", within, p.Properties); err != nil {
-				return err
-			}
-			continue
-		}
-		if p.Enabled != nil && !*p.Enabled {
-			continue
-		}
-		kind, ok := kinds[p.Type]
-		if !ok {
-			return fmt.Errorf("mapping: field %s has type %q, which searches do not support", name, p.Type)
-		}
-		if p.Index == nil || *p.Index {
-			f[name] = Field{name, kind, nested}
-		}
-	}
-	return nil
 }
 
 // Names returns the names of the fields, sorted.

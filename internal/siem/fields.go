@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/changetrail/changetrail/schemas"
 )
 
@@ -30,24 +28,11 @@ type SubType struct {
 	} `json:"nested"`
 }
 
-// A mapping is one entry of the mapping of an index.
-type mapping struct {
-	Type       string             `json:"type"`
-	Enabled    *bool              `json:"enabled"`
-	Index      *bool              `json:"index"`
-	DocValues  *bool              `json:"doc_values"`
-	Properties map[string]mapping `json:"properties"`
-}
-
 // fieldsOf returns all fields of the documents with a mapping, and those that each document has.
 func fieldsOf(name string) ([]Field, error) {
-	text, err := schemas.Mapping(schemas.OpenSearch, name)
+	mapped, err := schemas.Fields(name)
 	if err != nil {
 		return nil, err
-	}
-	var m mapping
-	if err := json.Unmarshal(text, &m); err != nil {
-		return nil, fmt.Errorf("mapping of %s: %w", name, err)
 	}
 	fields := []Field{
 		{Name: "_id", Type: "string", ESTypes: []string{"_id"}, Searchable: true, Aggregatable: true},
@@ -55,8 +40,22 @@ func fieldsOf(name string) ([]Field, error) {
 		{Name: "_score", Type: "number", ESTypes: []string{}},
 		{Name: "_source", Type: "_source", ESTypes: []string{"_source"}},
 	}
-	if fields, err = m.fields(fields, "", ""); err != nil {
-		return nil, err
+	for _, m := range mapped {
+		if m.Object || m.Stored {
+			continue
+		}
+		typ, known := types[m.Type]
+		if !known {
+			return nil, fmt.Errorf("field %s has the type %q, for which data views have no type here", m.Name, m.Type)
+		}
+		f := Field{Name: m.Name, Type: typ, ESTypes: []string{m.Type}, Searchable: m.Indexed}
+		f.Aggregatable = m.Type != "text" && m.DocValues
+		f.DocValues = f.Aggregatable
+		if m.Nested != "" {
+			f.SubType = new(SubType)
+			f.SubType.Nested.Path = m.Nested
+		}
+		fields = append(fields, f)
 	}
 	slices.SortFunc(fields, func(a, b Field) int { return cmp.Compare(a.Name, b.Name) })
 	return fields, nil
@@ -64,36 +63,3 @@ func fieldsOf(name string) ([]Field, error) {
 
 // types are the types of fields in the front ends, by those of the engines.
 var types = map[string]string{"keyword": "string", "text": "string", "date": "date", "long": "number", "float": "number", "boolean": "boolean"}
-
-// fields appends the fields below m. nested is the path of the list of objects that they belong to.
-func (m mapping) fields(to []Field, prefix, nested string) ([]Field, error) {
-	for name, p := range m.Properties {
-		name = prefix + name
-		switch {
-		case p.Enabled != nil && !*p.Enabled: // kept, and unknown to the engine
-		case p.Properties != nil:
-			within := nested
-			if p.Type == "nested" {
-				within = name
-			}
-			var err error
-			if to, err = p.fields(to, name+".", within); err != nil {
-				return nil, err
-			}
-		default:
-			typ, known := types[p.Type]
-			if !known {
-				return nil, fmt.Errorf("field %s has the type %q, for which data views have no type here", name, p.Type)
-			}
-			f := Field{Name: name, Type: typ, ESTypes: []string{p.Type}, Searchable: p.Index == nil || *p.Index}
-			f.Aggregatable = p.Type != "text" && (p.DocValues == nil || *p.DocValues)
-			f.DocValues = f.Aggregatable
-			if nested != "" {
-				f.SubType = new(SubType)
-				f.SubType.Nested.Path = nested
-			}
-			to = append(to, f)
-		}
-	}
-	return to, nil
-}
