@@ -130,3 +130,12 @@ func Line(text string) string {
 	}
 	return strings.ToValidUTF8(text[:maxLine], "") + "…"
 }
+
+// Beginning returns at most n bytes of what a server answered, for a message. It ends with … if there
+// is more, and is valid UTF-8.
+func Beginning(text []byte, n int) string {
+	if len(text) > n {
+		return strings.ToValidUTF8(string(text[:n]), "") + "…"
+	}
+	return strings.ToValidUTF8(string(text), "")
+}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/changetrail/changetrail/internal/printable"
 	"github.com/changetrail/changetrail/stream"
 )
 
@@ -203,16 +204,9 @@ func (f FrontEnd) post(ctx context.Context, path, contentType string, body []byt
 	case err != nil:
 		return nil, fmt.Errorf("%s: reading the answer to POST %s: %w", f.Name, path, err)
 	case res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden:
-		return nil, fmt.Errorf("%s: HTTP %d: the credentials are missing or wrong, or may not write saved objects; set sink.username and sink.password, or sink.api_key: %s", f.Name, res.StatusCode, clip(answer))
+		return nil, fmt.Errorf("%s: HTTP %d: the credentials are missing or wrong, or may not write saved objects; set sink.username and sink.password, or sink.api_key: %s", f.Name, res.StatusCode, printable.Beginning(answer, 500))
 	case res.StatusCode >= http.StatusMultipleChoices:
-		return nil, fmt.Errorf("%s: POST %s: HTTP %d: %s", f.Name, path, res.StatusCode, clip(answer))
+		return nil, fmt.Errorf("%s: POST %s: HTTP %d: %s", f.Name, path, res.StatusCode, printable.Beginning(answer, 500))
 	}
 	return answer, nil
-}
-
-func clip(b []byte) string {
-	if len(b) > 500 {
-		return string(b[:500]) + "…"
-	}
-	return string(b)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/klauspost/compress/gzip"
 
+	"github.com/changetrail/changetrail/internal/printable"
 	"github.com/changetrail/changetrail/sinks"
 )
 
@@ -156,11 +157,11 @@ func (x *Indexer) send(ctx context.Context, body *bytes.Buffer) ([]byte, error) 
 	case res.StatusCode == http.StatusBadRequest:
 		return nil, &refusedRequest{answer}
 	case res.StatusCode >= 400 && res.StatusCode < 500 && res.StatusCode != http.StatusTooManyRequests && res.StatusCode != http.StatusRequestTimeout:
-		return nil, &sinks.BlockedError{Cause: "HTTP " + strconv.Itoa(res.StatusCode), Reason: clip(answer, 300)}
+		return nil, &sinks.BlockedError{Cause: "HTTP " + strconv.Itoa(res.StatusCode), Reason: printable.Beginning(answer, 300)}
 	case res.StatusCode != http.StatusOK:
 		return nil, &sinks.BusyError{
 			After: sinks.RetryAfter(res.Header.Get("Retry-After"), time.Now()),
-			Err:   fmt.Errorf("bulk: HTTP %d: %s", res.StatusCode, clip(answer, 300)),
+			Err:   fmt.Errorf("bulk: HTTP %d: %s", res.StatusCode, printable.Beginning(answer, 300)),
 		}
 	}
 	return answer, nil
@@ -170,17 +171,12 @@ func (x *Indexer) send(ctx context.Context, body *bytes.Buffer) ([]byte, error) 
 // of its documents, and nothing was stored.
 type refusedRequest struct{ answer []byte }
 
-func (r *refusedRequest) Error() string { return "bulk: HTTP 400: " + clip(r.answer, 300) }
+func (r *refusedRequest) Error() string {
+	return "bulk: HTTP 400: " + printable.Beginning(r.answer, 300)
+}
 
 // Is says that the request may be sent in smaller parts.
 func (r *refusedRequest) Is(target error) bool { return target == sinks.ErrWhole }
-
-func clip(b []byte, n int) string {
-	if len(b) > n {
-		return string(b[:n]) + "…"
-	}
-	return string(b)
-}
 
 // parse returns the outcomes of n documents; nil if all are stored. The first bytes of the answer
 // say so, unless documents went to a failure store.
@@ -197,7 +193,7 @@ func parse(answer []byte, n int) ([]sinks.Outcome, error) {
 		return nil, fmt.Errorf("bulk: the answer is not JSON: %w", err)
 	}
 	if r.Errors == nil {
-		return nil, fmt.Errorf("bulk: the answer does not say whether there were errors: %s", clip(answer, 200))
+		return nil, fmt.Errorf("bulk: the answer does not say whether there were errors: %s", printable.Beginning(answer, 200))
 	}
 	if !*r.Errors && !redirected {
 		return nil, nil

@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/changetrail/changetrail/internal/printable"
 	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
@@ -60,7 +61,7 @@ func (s *Server) search(ctx context.Context, index string, body map[string]any) 
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		return nil, fmt.Errorf("%s: HTTP %d: the credentials may not search %s; set sink.username and sink.password, or sink.api_key", s.Engine, status, index)
 	case status != http.StatusOK:
-		return nil, fmt.Errorf("%s: search: HTTP %d: %s", s.Engine, status, clip(res, 500))
+		return nil, fmt.Errorf("%s: search: HTTP %d: %s", s.Engine, status, printable.Beginning(res, 500))
 	}
 	var a answer
 	if err := json.Unmarshal(res, &a); err != nil {

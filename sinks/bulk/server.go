@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/changetrail/changetrail/internal/printable"
 	"github.com/changetrail/changetrail/schemas"
 )
 
@@ -104,7 +105,7 @@ func (s *Server) Ready(ctx context.Context, namespace string) error {
 		case status == http.StatusForbidden:
 			return nil // no right to look: then somebody else manages the templates
 		case status != http.StatusOK:
-			return fmt.Errorf("%s: GET /_index_template/%s: HTTP %d: %s", s.Engine, name, status, clip(body, 200))
+			return fmt.Errorf("%s: GET /_index_template/%s: HTTP %d: %s", s.Engine, name, status, printable.Beginning(body, 200))
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/changetrail/changetrail/internal/printable"
 	"github.com/changetrail/changetrail/sinks"
 )
 
@@ -129,7 +130,7 @@ func whole(status int, answer []byte) sinks.Outcome {
 		Error itemError `json:"error"`
 	}
 	if err := json.Unmarshal(answer, &said); err != nil || said.Error.Type == "" {
-		return sinks.Outcome{Kind: sinks.Unclear, Cause: http.StatusText(status), Reason: clip(answer, 300)}
+		return sinks.Outcome{Kind: sinks.Unclear, Cause: http.StatusText(status), Reason: printable.Beginning(answer, 300)}
 	}
 	return classify(item{Status: status, Error: said.Error})
 }

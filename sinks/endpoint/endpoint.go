@@ -20,6 +20,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
+	"github.com/changetrail/changetrail/internal/printable"
 	"github.com/changetrail/changetrail/sinks"
 	"github.com/changetrail/changetrail/stream"
 )
@@ -166,10 +167,4 @@ func (a *Answer) Err(message string) error {
 }
 
 // Clip returns the beginning of an answer, for messages.
-func Clip(text []byte) string {
-	const most = 300
-	if len(text) > most {
-		return strings.ToValidUTF8(string(text[:most]), "") + "…"
-	}
-	return strings.ToValidUTF8(string(text), "")
-}
+func Clip(text []byte) string { return printable.Beginning(text, 300) }

@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/changetrail/changetrail/internal/digests"
+	"github.com/changetrail/changetrail/internal/printable"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
 )
@@ -75,16 +76,9 @@ func (x *indexer) send(ctx context.Context, method, path string, body any) error
 		return err
 	}
 	if status >= 300 {
-		return fmt.Errorf("%s: %s %s: HTTP %d: %s", x.Name(), method, path, status, clip(answer))
+		return fmt.Errorf("%s: %s %s: HTTP %d: %s", x.Name(), method, path, status, printable.Beginning(answer, 500))
 	}
 	return nil
-}
-
-func clip(b []byte) string {
-	if len(b) > 500 {
-		return string(b[:500]) + "…"
-	}
-	return string(b)
 }
 
 // put sends body to path unless the engine already has it. A digest that is stored with it says so.
@@ -130,7 +124,7 @@ func (x *indexer) policies(ctx context.Context) error {
 			x.note(what+": this server has no lifecycle management, so nothing is ever deleted by age; delete old indexes yourself", "")
 			return nil
 		default:
-			return fmt.Errorf("%s: GET %s: HTTP %d: %s", x.Name(), base+name, status, clip(have))
+			return fmt.Errorf("%s: GET %s: HTTP %d: %s", x.Name(), base+name, status, printable.Beginning(have, 500))
 		}
 		if err := x.policy(ctx, what, base+name, status, have, want[name]); err != nil {
 			return err
@@ -260,7 +254,7 @@ func (x *indexer) templates(ctx context.Context) error {
 			have = nil
 		case http.StatusOK:
 		default:
-			return fmt.Errorf("%s: GET %s: HTTP %d: %s", x.Name(), path, status, clip(have))
+			return fmt.Errorf("%s: GET %s: HTTP %d: %s", x.Name(), path, status, printable.Beginning(have, 500))
 		}
 		if err := x.put(ctx, "index template changetrail-"+t.name, path, have, body); err != nil {
 			return err
@@ -289,7 +283,7 @@ func (x *indexer) dataStream(ctx context.Context) error {
 		x.note("data stream "+name+": this server has no API to create one; the first event creates it", "")
 		return nil
 	}
-	return fmt.Errorf("%s: GET /_data_stream/%s: HTTP %d: %s", x.Name(), name, status, clip(answer))
+	return fmt.Errorf("%s: GET /_data_stream/%s: HTTP %d: %s", x.Name(), name, status, printable.Beginning(answer, 500))
 }
 
 // recordIndex creates this month's index of records, so that the alias exists before the first
@@ -318,7 +312,7 @@ func (x *indexer) index(ctx context.Context, name, alias string) error {
 			return x.send(ctx, http.MethodPut, "/"+name, nil)
 		}
 	default:
-		return fmt.Errorf("%s: HEAD /%s: HTTP %d: %s", x.Name(), name, status, clip(answer))
+		return fmt.Errorf("%s: HEAD /%s: HTTP %d: %s", x.Name(), name, status, printable.Beginning(answer, 500))
 	}
 	return nil
 }
@@ -345,7 +339,7 @@ func (x *indexer) mappings(ctx context.Context) error {
 			return err
 		}
 		if status != http.StatusOK && status != http.StatusNotFound {
-			return fmt.Errorf("%s: an existing index does not accept the mapping of this version: PUT %s: HTTP %d: %s", x.Name(), path, status, clip(answer))
+			return fmt.Errorf("%s: an existing index does not accept the mapping of this version: PUT %s: HTTP %d: %s", x.Name(), path, status, printable.Beginning(answer, 500))
 		}
 	}
 	return nil
