@@ -15,8 +15,8 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// TestAMessageNeverSaysACommandLine: what stands in arguments, variables and addresses
-// stays out of the history of git.
+// TestAMessageNeverSaysACommandLine: arguments, variables and addresses stay out of the
+// history of git.
 func TestAMessageNeverSaysACommandLine(t *testing.T) {
 	for line, want := range map[string]string{
 		"PGPASSWORD=hunter2xyz npm test":                              "npm test",

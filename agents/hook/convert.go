@@ -164,8 +164,8 @@ func (c *converter) addMessage(at place, kind string, a *record.Action) {
 }
 
 // ask adds what a person asked, after the call that reports it: a decision names it as
-// its trigger, by the digest of its text. The text itself stands in that call, as far as
-// the settings let it.
+// its trigger, by the digest of its text. That call contains the text itself, unless the
+// settings leave it out.
 func (c *converter) ask(at place) {
 	said := c.out[len(c.out)-1]
 	said.asked = &record.Request{
