@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/changetrail/changetrail/internal/telemetry"
+	"github.com/changetrail/changetrail/web"
+)
+
+func (a *app) web() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "web",
+		Short: "Serve the web page over an index",
+		Long: `Serves search, the story of each change and its evidence. It reads OpenSearch,
+Elasticsearch, or a folder of the embedded mode. To show reports it needs --blobs, which
+names the store in which the enricher keeps them.
+
+With --credentials readers must sign in: programs send a token, people enter theirs.
+Without --credentials everybody may read, and it listens on this machine only.`,
+		Example: `  changetrail web --store opensearch --url http://localhost:9200 --blobs s3://evidence
+  changetrail web --store changetrail-demo --listen 127.0.0.1:8090`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.settings(cmd)
+			if err != nil {
+				return err
+			}
+			saved, err := s.savedQueries()
+			if err != nil {
+				return err
+			}
+			return s.service(cmd, "web", func(context.Context) error { return nil }, func(ctx context.Context, log *slog.Logger, _ *telemetry.Providers) error {
+				known, err := s.credentials()
+				if err != nil {
+					return err
+				}
+				protection, err := s.gatewayTLS()
+				if err != nil {
+					return err
+				}
+				l, err := s.listen(ctx, s.gatewayAt("web.listen", s.Web.Listen, known, protection))
+				if err != nil {
+					return err
+				}
+				defer func() { _ = l.Close() }() // serving closes it, too
+				x, err := s.openStore(ctx)
+				if err != nil {
+					return err
+				}
+				defer x.close()
+				door := s.door(known, protection, log)
+				pages, err := web.New(web.Config{Access: door, Index: x, Blobs: x.files, Saved: saved, Store: x.name, Log: log, Now: time.Now})
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "%s://%s/\n", schemeOf(protection), l.Addr())
+				return webServer{door.Guard(pages), protection, log}.serve(ctx, l)
+			})
+		},
+	}
+	a.storeFlags(cmd)
+	a.guardFlags(cmd)
+	a.flag(cmd.Flags(), "listen", "web.listen", "address of the page")
+	return cmd
+}
