@@ -87,7 +87,7 @@ func (r *rules) hits(text, lower string, raw bool) []hit {
 // far reports that no match begins at a keyword: something that every match contains is not near
 // it.
 func (f *shape) far(found textRuns, keyword run, lower string, raw bool) bool {
-	return f.named && !separated(lower, keyword.end, raw) || f.run >= shortRun && !found.near(keyword.start-f.length, keyword.end+f.reach(), f.run)
+	return f.ended && !separated(lower, keyword.end, raw) || f.run >= shortRun && !found.near(keyword.start-f.length, keyword.end+f.reach(), f.run)
 }
 
 // separated reports whether the name of a value, which ends at end, may be followed by a separator

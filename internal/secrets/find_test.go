@@ -41,7 +41,7 @@ func indexOf(t *testing.T) []byte {
 		if err != nil || s.length <= 0 || len(text.Keywords) == 0 {
 			t.Errorf("%s: %+v, keywords %v: %v", text.ID, s, text.Keywords, err)
 		}
-		fmt.Fprintf(&b, "{%v, %d, %d, %v}, // %s\n", s.named, s.run, s.length, s.open, text.ID)
+		fmt.Fprintf(&b, "{%v, %v, %d, %d, %v}, // %s\n", s.named, s.ended, s.run, s.length, s.open, text.ID)
 		for _, k := range text.Keywords {
 			k = strings.ToLower(k)
 			owners[k] = append(owners[k], strconv.Itoa(i))

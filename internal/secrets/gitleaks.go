@@ -4,6 +4,7 @@ import (
 	"math"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"sync"
 
@@ -48,7 +49,8 @@ type rule struct {
 
 // A shape is what is known of the matches of an expression, in index.go.
 type shape struct {
-	named  bool // a match begins with the name of the value, which is a keyword
+	named  bool // a match begins with the name of the value, which begins with a keyword
+	ended  bool // named, and each name ends with its keyword: a separator follows
 	run    int  // every match has so many word characters in a row
 	length int  // bytes of a match, at most, unless it is open
 	open   bool
@@ -120,7 +122,49 @@ func shapeOf(text ruleText) (out shape, err error) {
 	}
 	out.named, out.run = named, least(tree).inside
 	out.length, out.open = longest(tree)
-	return out, nil
+	if named {
+		out.ended, err = namesAreKeywords(expression, text.Keywords)
+	}
+	return out, err
+}
+
+// namesAreKeywords reports whether each name with which an expression begins is a keyword. Names
+// such as MailchimpSDK.initialize only begin with one.
+func namesAreKeywords(expression string, keywords []string) (bool, error) {
+	const begin = `\A(?:(?i)(?:` // or with a group, which is as long: (?i:
+	names, _, _ := strings.Cut(expression[len(begin):], `)(?:[ \t\w.-]{0,20})`)
+	for _, name := range alternatives(names) {
+		tree, err := syntax.Parse(name, syntax.Perl)
+		if err != nil {
+			return false, err
+		}
+		whole, err := regexp.Compile(`(?i)\A(?:` + name + `)\z`)
+		if err != nil {
+			return false, err
+		}
+		length, _ := longest(tree)
+		if !slices.ContainsFunc(keywords, func(k string) bool { return length == longestLetter*len(k) && whole.MatchString(k) }) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// alternatives splits an expression at each bar that is in no group.
+func alternatives(expression string) (out []string) {
+	depth, start := 0, 0
+	for i := range len(expression) {
+		switch c := expression[i]; {
+		case c == '(':
+			depth++
+		case c == ')':
+			depth--
+		case c == '|' && depth == 0:
+			out = append(out, expression[start:i])
+			start = i + 1
+		}
+	}
+	return append(out, expression[start:])
 }
 
 // beginsWith reports whether the names at the start of an expression are its keywords.

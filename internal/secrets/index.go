@@ -3,282 +3,283 @@
 package secrets
 
 var ruleShapes = []shape{
-	{false, 39, 56, false},   // 1password-secret-key
-	{false, 7, 280, true},    // 1password-service-account-token
-	{true, 32, 256, false},   // adafruit-api-key
-	{true, 32, 151, false},   // adobe-client-id
-	{false, 36, 144, false},  // adobe-client-secret
-	{false, 74, 106, false},  // age-secret-key
-	{true, 17, 196, false},   // airtable-api-key
-	{false, 64, 90, false},   // airtable-personnal-access-token
-	{true, 32, 253, false},   // algolia-api-key
-	{false, 24, 96, false},   // alibaba-access-key-id
-	{true, 30, 245, false},   // alibaba-secret-key
-	{false, 110, 148, false}, // anthropic-admin-api-key
-	{false, 108, 142, false}, // anthropic-api-key
-	{false, 73, 81, false},   // artifactory-api-key
-	{false, 64, 74, false},   // artifactory-reference-token
-	{true, 16, 135, false},   // asana-client-id
-	{true, 32, 247, false},   // asana-client-secret
-	{false, 6, 766, false},   // atlassian-api-token
-	{false, 14, 802, false},  // authress-service-client-access-key
-	{false, 20, 28, false},   // aws-access-token
-	{false, 4, 291, false},   // aws-amazon-bedrock-api-key-long-lived
-	{false, 44, 132, false},  // aws-amazon-bedrock-api-key-short-lived
-	{false, 2, 46, false},    // azure-ad-client-secret
-	{true, 6, 304, false},    // beamer-api-token
-	{true, 32, 259, false},   // bitbucket-client-id
-	{true, 9, 387, false},    // bitbucket-client-secret
-	{true, 32, 253, false},   // bittrex-access-key
-	{true, 32, 253, false},   // bittrex-secret-key
-	{true, 40, 162, false},   // cisco-meraki-api-key
-	{false, 42, 50, false},   // clickhouse-cloud-api-secret-key
-	{false, 68, 264, false},  // clojars-api-token
-	{true, 40, 294, false},   // cloudflare-api-key
-	{true, 37, 171, false},   // cloudflare-global-api-key
-	{false, 173, 192, false}, // cloudflare-origin-ca-key
-	{true, 32, 253, false},   // codecov-access-token
-	{true, 40, 174, false},   // cohere-api-token
-	{true, 64, 384, false},   // coinbase-access-token
-	{true, 16, 195, false},   // confluent-access-token
-	{true, 64, 387, false},   // confluent-secret-key
-	{true, 10, 306, false},   // contentful-delivery-api-token
-	{false, 4, 190, true},    // curl-auth-header
-	{false, 4, 110, true},    // curl-auth-user
-	{false, 36, 52, false},   // databricks-api-token
-	{true, 40, 285, false},   // datadog-access-token
-	{true, 6, 452, false},    // defined-networking-api-token
-	{false, 71, 89, false},   // digitalocean-access-token
-	{false, 71, 89, false},   // digitalocean-pat
-	{false, 71, 89, false},   // digitalocean-refresh-token
-	{true, 64, 189, false},   // discord-api-token
-	{true, 18, 143, false},   // discord-client-id
-	{true, 7, 253, false},    // discord-client-secret
-	{false, 43, 190, false},  // doppler-api-token
-	{true, 32, 253, false},   // droneci-access-token
-	{true, 15, 185, false},   // dropbox-api-token
-	{true, 21, 371, false},   // dropbox-long-lived-api-token
-	{true, 7, 674, false},    // dropbox-short-lived-api-token
-	{false, 12, 208, false},  // duffel-api-token
-	{false, 64, 376, false},  // dynatrace-api-token
-	{false, 58, 228, false},  // easypost-api-token
-	{false, 58, 228, false},  // easypost-test-api-token
-	{true, 24, 212, false},   // etsy-access-token
-	{false, 27, 181, false},  // facebook-access-token
-	{false, 104, 414, true},  // facebook-page-access-token
-	{true, 32, 160, false},   // facebook-secret
-	{true, 6, 250, false},    // fastly-api-token
-	{true, 32, 160, false},   // finicity-api-token
-	{true, 20, 208, false},   // finicity-client-secret
-	{true, 20, 205, false},   // finnhub-access-token
-	{true, 32, 250, false},   // flickr-access-token
-	{false, 25, 51, false},   // flutterwave-encryption-key
-	{false, 47, 77, false},   // flutterwave-public-key
-	{false, 47, 77, false},   // flutterwave-secret-key
-	{false, 4, 126, true},    // flyio-access-token
-	{false, 6, 274, false},   // frameio-api-token
-	{false, 10, 167, true},   // freemius-secret-key
-	{true, 64, 390, false},   // freshbooks-access-token
-	{false, 39, 51, false},   // gcp-api-key
-	{true, 3, 734, true},     // generic-api-key
-	{false, 40, 46, false},   // github-app-token
-	{false, 93, 115, false},  // github-fine-grained-pat
-	{false, 40, 48, false},   // github-oauth
-	{false, 40, 48, false},   // github-pat
-	{false, 40, 48, false},   // github-refresh-token
-	{false, 28, 46, false},   // gitlab-cicd-job-token
-	{false, 25, 35, false},   // gitlab-deploy-token
-	{false, 27, 41, false},   // gitlab-feature-flag-client-token
-	{false, 25, 35, false},   // gitlab-feed-token
-	{false, 31, 43, false},   // gitlab-incoming-mail-token
-	{false, 58, 74, false},   // gitlab-kubernetes-agent-token
-	{false, 70, 82, false},   // gitlab-oauth-app-secret
-	{false, 26, 38, false},   // gitlab-pat
-	{false, 33, 330, false},  // gitlab-pat-routable
-	{false, 46, 58, false},   // gitlab-ptt
-	{false, 29, 47, false},   // gitlab-rrt
-	{false, 25, 35, false},   // gitlab-runner-authentication-token
-	{false, 35, 334, false},  // gitlab-runner-authentication-token-routable
-	{false, 27, 41, false},   // gitlab-scim-token
-	{false, 32, 80, false},   // gitlab-session-cookie
-	{true, 40, 282, false},   // gitter-access-token
-	{false, 10, 509, false},  // gocardless-api-token
-	{false, 78, 1637, false}, // grafana-api-key
-	{false, 4, 1625, false},  // grafana-cloud-api-token
-	{false, 46, 158, false},  // grafana-service-account-token
-	{false, 24, 84, false},   // harness-api-key
-	{false, 14, 363, false},  // hashicorp-tf-api-token
-	{true, 8, 274, false},    // hashicorp-tf-password
-	{true, 36, 166, false},   // heroku-api-key
-	{false, 65, 83, false},   // heroku-api-key-v2
-	{true, 36, 169, false},   // hubspot-api-key
-	{false, 37, 149, false},  // huggingface-access-token
-	{false, 42, 164, false},  // huggingface-organization-api-token
-	{false, 36, 48, false},   // infracost-api-token
-	{true, 8, 368, false},    // intercom-api-key
-	{false, 73, 95, false},   // intra42-client-secret
-	{true, 73, 429, false},   // jfrog-api-key
-	{true, 64, 393, false},   // jfrog-identity-token
-	{false, 19, 72, true},    // jwt
-	{false, 10, 115, true},   // jwt-base64
-	{true, 6, 482, false},    // kraken-access-token
-	{false, 6, 1317, true},   // kubernetes-secret-yaml
-	{true, 24, 146, false},   // kucoin-access-token
-	{true, 36, 166, false},   // kucoin-secret-key
-	{true, 12, 300, false},   // launchdarkly-access-token
-	{false, 48, 184, false},  // linear-api-key
-	{true, 32, 154, false},   // linear-client-secret
-	{false, 14, 385, false},  // linkedin-client-id
-	{false, 16, 393, false},  // linkedin-client-secret
-	{false, 40, 363, false},  // lob-api-key
-	{false, 40, 371, false},  // lob-pub-api-key
-	{true, 20, 202, false},   // looker-client-id
-	{true, 24, 218, false},   // looker-client-secret
-	{true, 37, 217, false},   // mailchimp-api-key
-	{true, 36, 169, false},   // mailgun-private-api-token
-	{true, 39, 178, false},   // mailgun-pub-key
-	{true, 50, 179, false},   // mailgun-signing-key
-	{true, 60, 462, false},   // mapbox-api-token
-	{true, 26, 238, false},   // mattermost-access-token
-	{false, 40, 54, false},   // maxmind-license-key
-	{false, 25, 438, false},  // messagebird-api-token
-	{false, 36, 382, false},  // messagebird-client-id
-	{false, 36, 336, true},   // microsoft-teams-webhook
-	{true, 7, 309, false},    // netlify-access-token
-	{false, 24, 365, false},  // new-relic-browser-api-token
-	{false, 37, 474, false},  // new-relic-insert-key
-	{true, 64, 387, false},   // new-relic-user-api-id
-	{false, 32, 454, false},  // new-relic-user-api-key
-	{false, 50, 62, false},   // notion-api-token
-	{false, 40, 160, false},  // npm-access-token
-	{false, 8, 148, true},    // nuget-config-password
-	{true, 7, 277, false},    // nytimes-access-token
-	{false, 30, 42, false},   // octopus-deploy-api-key
-	{true, 4, 162, false},    // okta-access-token
-	{false, 51, 209, false},  // openai-api-key
-	{false, 43, 68, false},   // openshift-user-token
-	{false, 53, 67, false},   // perplexity-api-key
-	{true, 51, 220, false},   // plaid-api-token
-	{true, 24, 215, false},   // plaid-client-id
-	{true, 30, 239, false},   // plaid-secret-key
-	{false, 11, 293, false},  // planetscale-api-token
-	{false, 13, 107, false},  // planetscale-oauth-token
-	{false, 10, 290, false},  // planetscale-password
-	{false, 64, 80, false},   // postman-api-token
-	{false, 40, 52, false},   // prefect-api-token
-	{false, 10, 794, true},   // private-key
-	{false, 32, 414, false},  // privateai-api-token
-	{false, 44, 56, false},   // pulumi-api-token
-	{false, 70, 1060, false}, // pypi-upload-token
-	{true, 50, 328, false},   // rapidapi-access-token
-	{false, 75, 89, false},   // readme-api-token
-	{false, 57, 79, false},   // rubygems-api-token
-	{false, 54, 70, false},   // scalingo-api-token
-	{true, 36, 172, false},   // sendbird-access-id
-	{true, 40, 168, false},   // sendbird-access-token
-	{false, 2, 277, false},   // sendgrid-api-token
-	{false, 89, 159, false},  // sendinblue-api-token
-	{true, 64, 186, false},   // sentry-access-token
-	{false, 16, 552, false},  // sentry-org-token
-	{false, 71, 89, false},   // sentry-user-token
-	{false, 23, 41, false},   // settlemint-application-access-token
-	{false, 23, 41, false},   // settlemint-personal-access-token
-	{false, 23, 41, false},   // settlemint-service-access-token
-	{false, 52, 80, false},   // shippo-api-token
-	{false, 38, 50, false},   // shopify-access-token
-	{false, 38, 50, false},   // shopify-custom-access-token
-	{false, 38, 50, false},   // shopify-private-app-access-token
-	{false, 38, 50, false},   // shopify-shared-secret
-	{true, 28, 225, false},   // sidekiq-secret
-	{false, 10, 124, false},  // sidekiq-sensitive-url
-	{false, 12, 34, true},    // slack-app-token
-	{false, 26, 45, true},    // slack-bot-token
-	{false, 170, 697, false}, // slack-config-access-token
-	{false, 153, 603, false}, // slack-config-refresh-token
-	{false, 32, 58, false},   // slack-legacy-bot-token
-	{false, 12, 26, true},    // slack-legacy-token
-	{false, 13, 65, false},   // slack-legacy-workspace-token
-	{false, 66, 95, false},   // slack-user-token
-	{false, 8, 160, false},   // slack-webhook-url
-	{true, 36, 192, false},   // snyk-api-token
-	{true, 5, 307, false},    // sonar-api-token
-	{false, 40, 75, false},   // sourcegraph-access-token
-	{false, 26, 85, false},   // square-access-token
-	{true, 36, 181, false},   // squarespace-access-token
-	{false, 18, 127, false},  // stripe-access-token
-	{true, 14, 134, false},   // sumologic-access-id
-	{true, 64, 372, false},   // sumologic-access-token
-	{true, 35, 280, false},   // telegram-bot-api-token
-	{true, 22, 210, false},   // travisci-access-token
-	{false, 34, 38, false},   // twilio-api-key
-	{true, 30, 242, false},   // twitch-api-token
-	{true, 45, 305, false},   // twitter-access-secret
-	{true, 36, 313, false},   // twitter-access-token
-	{true, 25, 225, false},   // twitter-api-key
-	{true, 50, 325, false},   // twitter-api-secret
-	{true, 22, 591, false},   // twitter-bearer-token
-	{false, 8, 576, false},   // typeform-api-token
-	{false, 138, 316, false}, // vault-batch-token
-	{false, 24, 136, false},  // vault-service-token
-	{true, 86, 494, true},    // yandex-access-token
-	{true, 39, 286, false},   // yandex-api-key
-	{true, 40, 280, false},   // yandex-aws-access-token
-	{true, 40, 285, false},   // zendesk-secret-key
-	{false, 1, 1739, false},  // url-credentials
-	{false, 2, 842, false},   // url-credentials
-	{false, 6, 885, false},   // url-credentials
-	{false, 13, 134, true},   // authorization
-	{false, 13, 124, true},   // authorization
-	{false, 6, 68, true},     // authorization
-	{false, 5, 49, true},     // authorization
-	{false, 6, 461, true},    // cookie
-	{false, 3, 1236, false},  // cookie
-	{false, 4, 1734, true},   // cookie
-	{false, 2, 3265, false},  // command-credentials
-	{false, 5, 2454, false},  // command-credentials
-	{false, 2, 2053, false},  // command-credentials
-	{false, 4, 844, false},   // command-credentials
-	{false, 8, 2463, false},  // netrc
-	{false, 8, 4137, false},  // netrc
-	{false, 4, 1824, false},  // pgpass
-	{false, 3, 2048, false},  // command-credentials
-	{false, 10, 1255, false}, // quoted-credentials
-	{false, 8, 1294, false},  // sql-password
-	{false, 10, 1134, false}, // sql-password
-	{false, 11, 36, true},    // jwt
-	{false, 16, 1280, false}, // aws-secret-key
-	{false, 3, 4052, false},  // signed-url
-	{false, 21, 4067, false}, // signed-url
-	{false, 8, 290, false},   // webhook-url
-	{false, 20, 320, false},  // webhook-url
-	{false, 9, 687, false},   // webhook-url
-	{false, 32, 61, false},   // telegram-bot-token
-	{false, 32, 854, false},  // twilio-auth-token
-	{false, 34, 102, false},  // twilio-auth-token
-	{false, 34, 261, false},  // known-token
-	{false, 5, 333, false},   // known-token
-	{false, 4, 315, false},   // known-token
-	{false, 6, 309, false},   // known-token
-	{false, 3, 1033, false},  // known-token
-	{false, 30, 108, false},  // sendgrid-token
-	{false, 36, 44, false},   // mail-token
-	{false, 36, 43, false},   // mail-token
-	{false, 20, 28, false},   // aws-access-token
-	{false, 27, 85, false},   // discord-token
-	{false, 1, 1242, false},  // password-hash
-	{false, 4, 1297, false},  // password-prompt
-	{false, 4, 1262, false},  // here-string
+	{false, false, 39, 56, false},   // 1password-secret-key
+	{false, false, 7, 280, true},    // 1password-service-account-token
+	{true, true, 32, 256, false},    // adafruit-api-key
+	{true, true, 32, 151, false},    // adobe-client-id
+	{false, false, 36, 144, false},  // adobe-client-secret
+	{false, false, 74, 106, false},  // age-secret-key
+	{true, true, 17, 196, false},    // airtable-api-key
+	{false, false, 64, 90, false},   // airtable-personnal-access-token
+	{true, true, 32, 253, false},    // algolia-api-key
+	{false, false, 24, 96, false},   // alibaba-access-key-id
+	{true, true, 30, 245, false},    // alibaba-secret-key
+	{false, false, 110, 148, false}, // anthropic-admin-api-key
+	{false, false, 108, 142, false}, // anthropic-api-key
+	{false, false, 73, 81, false},   // artifactory-api-key
+	{false, false, 64, 74, false},   // artifactory-reference-token
+	{true, true, 16, 135, false},    // asana-client-id
+	{true, true, 32, 247, false},    // asana-client-secret
+	{false, false, 6, 766, false},   // atlassian-api-token
+	{false, false, 14, 802, false},  // authress-service-client-access-key
+	{false, false, 20, 28, false},   // aws-access-token
+	{false, false, 4, 291, false},   // aws-amazon-bedrock-api-key-long-lived
+	{false, false, 44, 132, false},  // aws-amazon-bedrock-api-key-short-lived
+	{false, false, 2, 46, false},    // azure-ad-client-secret
+	{true, true, 6, 304, false},     // beamer-api-token
+	{true, true, 32, 259, false},    // bitbucket-client-id
+	{true, true, 9, 387, false},     // bitbucket-client-secret
+	{true, true, 32, 253, false},    // bittrex-access-key
+	{true, true, 32, 253, false},    // bittrex-secret-key
+	{true, true, 40, 162, false},    // cisco-meraki-api-key
+	{false, false, 42, 50, false},   // clickhouse-cloud-api-secret-key
+	{false, false, 68, 264, false},  // clojars-api-token
+	{true, true, 40, 294, false},    // cloudflare-api-key
+	{true, true, 37, 171, false},    // cloudflare-global-api-key
+	{false, false, 173, 192, false}, // cloudflare-origin-ca-key
+	{true, true, 32, 253, false},    // codecov-access-token
+	{true, true, 40, 174, false},    // cohere-api-token
+	{true, true, 64, 384, false},    // coinbase-access-token
+	{true, true, 16, 195, false},    // confluent-access-token
+	{true, true, 64, 387, false},    // confluent-secret-key
+	{true, true, 10, 306, false},    // contentful-delivery-api-token
+	{false, false, 4, 190, true},    // curl-auth-header
+	{false, false, 4, 110, true},    // curl-auth-user
+	{false, false, 36, 52, false},   // databricks-api-token
+	{true, true, 40, 285, false},    // datadog-access-token
+	{true, true, 6, 452, false},     // defined-networking-api-token
+	{false, false, 71, 89, false},   // digitalocean-access-token
+	{false, false, 71, 89, false},   // digitalocean-pat
+	{false, false, 71, 89, false},   // digitalocean-refresh-token
+	{true, true, 64, 189, false},    // discord-api-token
+	{true, true, 18, 143, false},    // discord-client-id
+	{true, true, 7, 253, false},     // discord-client-secret
+	{false, false, 43, 190, false},  // doppler-api-token
+	{true, true, 32, 253, false},    // droneci-access-token
+	{true, true, 15, 185, false},    // dropbox-api-token
+	{true, true, 21, 371, false},    // dropbox-long-lived-api-token
+	{true, true, 7, 674, false},     // dropbox-short-lived-api-token
+	{false, false, 12, 208, false},  // duffel-api-token
+	{false, false, 64, 376, false},  // dynatrace-api-token
+	{false, false, 58, 228, false},  // easypost-api-token
+	{false, false, 58, 228, false},  // easypost-test-api-token
+	{true, true, 24, 212, false},    // etsy-access-token
+	{false, false, 27, 181, false},  // facebook-access-token
+	{false, false, 104, 414, true},  // facebook-page-access-token
+	{true, true, 32, 160, false},    // facebook-secret
+	{true, true, 6, 250, false},     // fastly-api-token
+	{true, true, 32, 160, false},    // finicity-api-token
+	{true, true, 20, 208, false},    // finicity-client-secret
+	{true, true, 20, 205, false},    // finnhub-access-token
+	{true, true, 32, 250, false},    // flickr-access-token
+	{false, false, 25, 51, false},   // flutterwave-encryption-key
+	{false, false, 47, 77, false},   // flutterwave-public-key
+	{false, false, 47, 77, false},   // flutterwave-secret-key
+	{false, false, 4, 126, true},    // flyio-access-token
+	{false, false, 6, 274, false},   // frameio-api-token
+	{false, false, 10, 167, true},   // freemius-secret-key
+	{true, true, 64, 390, false},    // freshbooks-access-token
+	{false, false, 39, 51, false},   // gcp-api-key
+	{true, true, 3, 734, true},      // generic-api-key
+	{false, false, 40, 46, false},   // github-app-token
+	{false, false, 93, 115, false},  // github-fine-grained-pat
+	{false, false, 40, 48, false},   // github-oauth
+	{false, false, 40, 48, false},   // github-pat
+	{false, false, 40, 48, false},   // github-refresh-token
+	{false, false, 28, 46, false},   // gitlab-cicd-job-token
+	{false, false, 25, 35, false},   // gitlab-deploy-token
+	{false, false, 27, 41, false},   // gitlab-feature-flag-client-token
+	{false, false, 25, 35, false},   // gitlab-feed-token
+	{false, false, 31, 43, false},   // gitlab-incoming-mail-token
+	{false, false, 58, 74, false},   // gitlab-kubernetes-agent-token
+	{false, false, 70, 82, false},   // gitlab-oauth-app-secret
+	{false, false, 26, 38, false},   // gitlab-pat
+	{false, false, 33, 330, false},  // gitlab-pat-routable
+	{false, false, 46, 58, false},   // gitlab-ptt
+	{false, false, 29, 47, false},   // gitlab-rrt
+	{false, false, 25, 35, false},   // gitlab-runner-authentication-token
+	{false, false, 35, 334, false},  // gitlab-runner-authentication-token-routable
+	{false, false, 27, 41, false},   // gitlab-scim-token
+	{false, false, 32, 80, false},   // gitlab-session-cookie
+	{true, true, 40, 282, false},    // gitter-access-token
+	{false, false, 10, 509, false},  // gocardless-api-token
+	{false, false, 78, 1637, false}, // grafana-api-key
+	{false, false, 4, 1625, false},  // grafana-cloud-api-token
+	{false, false, 46, 158, false},  // grafana-service-account-token
+	{false, false, 24, 84, false},   // harness-api-key
+	{false, false, 14, 363, false},  // hashicorp-tf-api-token
+	{true, true, 8, 274, false},     // hashicorp-tf-password
+	{true, true, 36, 166, false},    // heroku-api-key
+	{false, false, 65, 83, false},   // heroku-api-key-v2
+	{true, true, 36, 169, false},    // hubspot-api-key
+	{false, false, 37, 149, false},  // huggingface-access-token
+	{false, false, 42, 164, false},  // huggingface-organization-api-token
+	{false, false, 36, 48, false},   // infracost-api-token
+	{true, true, 8, 368, false},     // intercom-api-key
+	{false, false, 73, 95, false},   // intra42-client-secret
+	{true, true, 73, 429, false},    // jfrog-api-key
+	{true, true, 64, 393, false},    // jfrog-identity-token
+	{false, false, 19, 72, true},    // jwt
+	{false, false, 10, 115, true},   // jwt-base64
+	{true, true, 6, 482, false},     // kraken-access-token
+	{false, false, 6, 1317, true},   // kubernetes-secret-yaml
+	{true, true, 24, 146, false},    // kucoin-access-token
+	{true, true, 36, 166, false},    // kucoin-secret-key
+	{true, true, 12, 300, false},    // launchdarkly-access-token
+	{false, false, 48, 184, false},  // linear-api-key
+	{true, true, 32, 154, false},    // linear-client-secret
+	{false, false, 14, 385, false},  // linkedin-client-id
+	{false, false, 16, 393, false},  // linkedin-client-secret
+	{false, false, 40, 363, false},  // lob-api-key
+	{false, false, 40, 371, false},  // lob-pub-api-key
+	{true, true, 20, 202, false},    // looker-client-id
+	{true, true, 24, 218, false},    // looker-client-secret
+	{true, false, 37, 217, false},   // mailchimp-api-key
+	{true, true, 36, 169, false},    // mailgun-private-api-token
+	{true, true, 39, 178, false},    // mailgun-pub-key
+	{true, true, 50, 179, false},    // mailgun-signing-key
+	{true, true, 60, 462, false},    // mapbox-api-token
+	{true, true, 26, 238, false},    // mattermost-access-token
+	{false, false, 40, 54, false},   // maxmind-license-key
+	{false, false, 25, 438, false},  // messagebird-api-token
+	{false, false, 36, 382, false},  // messagebird-client-id
+	{false, false, 36, 336, true},   // microsoft-teams-webhook
+	{true, true, 7, 309, false},     // netlify-access-token
+	{false, false, 24, 365, false},  // new-relic-browser-api-token
+	{false, false, 37, 474, false},  // new-relic-insert-key
+	{true, true, 64, 387, false},    // new-relic-user-api-id
+	{false, false, 32, 454, false},  // new-relic-user-api-key
+	{false, false, 50, 62, false},   // notion-api-token
+	{false, false, 40, 160, false},  // npm-access-token
+	{false, false, 8, 148, true},    // nuget-config-password
+	{true, false, 7, 277, false},    // nytimes-access-token
+	{false, false, 30, 42, false},   // octopus-deploy-api-key
+	{true, true, 4, 162, false},     // okta-access-token
+	{false, false, 51, 209, false},  // openai-api-key
+	{false, false, 43, 68, false},   // openshift-user-token
+	{false, false, 53, 67, false},   // perplexity-api-key
+	{true, true, 51, 220, false},    // plaid-api-token
+	{true, true, 24, 215, false},    // plaid-client-id
+	{true, true, 30, 239, false},    // plaid-secret-key
+	{false, false, 11, 293, false},  // planetscale-api-token
+	{false, false, 13, 107, false},  // planetscale-oauth-token
+	{false, false, 10, 290, false},  // planetscale-password
+	{false, false, 64, 80, false},   // postman-api-token
+	{false, false, 40, 52, false},   // prefect-api-token
+	{false, false, 10, 794, true},   // private-key
+	{false, false, 32, 414, false},  // privateai-api-token
+	{false, false, 44, 56, false},   // pulumi-api-token
+	{false, false, 70, 1060, false}, // pypi-upload-token
+	{true, true, 50, 328, false},    // rapidapi-access-token
+	{false, false, 75, 89, false},   // readme-api-token
+	{false, false, 57, 79, false},   // rubygems-api-token
+	{false, false, 54, 70, false},   // scalingo-api-token
+	{true, true, 36, 172, false},    // sendbird-access-id
+	{true, true, 40, 168, false},    // sendbird-access-token
+	{false, false, 2, 277, false},   // sendgrid-api-token
+	{false, false, 89, 159, false},  // sendinblue-api-token
+	{true, true, 64, 186, false},    // sentry-access-token
+	{false, false, 16, 552, false},  // sentry-org-token
+	{false, false, 71, 89, false},   // sentry-user-token
+	{false, false, 23, 41, false},   // settlemint-application-access-token
+	{false, false, 23, 41, false},   // settlemint-personal-access-token
+	{false, false, 23, 41, false},   // settlemint-service-access-token
+	{false, false, 52, 80, false},   // shippo-api-token
+	{false, false, 38, 50, false},   // shopify-access-token
+	{false, false, 38, 50, false},   // shopify-custom-access-token
+	{false, false, 38, 50, false},   // shopify-private-app-access-token
+	{false, false, 38, 50, false},   // shopify-shared-secret
+	{true, true, 28, 225, false},    // sidekiq-secret
+	{false, false, 10, 124, false},  // sidekiq-sensitive-url
+	{false, false, 12, 34, true},    // slack-app-token
+	{false, false, 26, 45, true},    // slack-bot-token
+	{false, false, 170, 697, false}, // slack-config-access-token
+	{false, false, 153, 603, false}, // slack-config-refresh-token
+	{false, false, 32, 58, false},   // slack-legacy-bot-token
+	{false, false, 12, 26, true},    // slack-legacy-token
+	{false, false, 13, 65, false},   // slack-legacy-workspace-token
+	{false, false, 66, 95, false},   // slack-user-token
+	{false, false, 8, 160, false},   // slack-webhook-url
+	{true, false, 36, 192, false},   // snyk-api-token
+	{true, false, 5, 307, false},    // sonar-api-token
+	{false, false, 40, 75, false},   // sourcegraph-access-token
+	{false, false, 26, 85, false},   // square-access-token
+	{true, true, 36, 181, false},    // squarespace-access-token
+	{false, false, 18, 127, false},  // stripe-access-token
+	{true, true, 14, 134, false},    // sumologic-access-id
+	{true, true, 64, 372, false},    // sumologic-access-token
+	{true, true, 35, 280, false},    // telegram-bot-api-token
+	{true, true, 22, 210, false},    // travisci-access-token
+	{false, false, 34, 38, false},   // twilio-api-key
+	{true, true, 30, 242, false},    // twitch-api-token
+	{true, true, 45, 305, false},    // twitter-access-secret
+	{true, true, 36, 313, false},    // twitter-access-token
+	{true, true, 25, 225, false},    // twitter-api-key
+	{true, true, 50, 325, false},    // twitter-api-secret
+	{true, true, 22, 591, false},    // twitter-bearer-token
+	{false, false, 8, 576, false},   // typeform-api-token
+	{false, false, 138, 316, false}, // vault-batch-token
+	{false, false, 24, 136, false},  // vault-service-token
+	{true, true, 86, 494, true},     // yandex-access-token
+	{true, true, 39, 286, false},    // yandex-api-key
+	{true, true, 40, 280, false},    // yandex-aws-access-token
+	{true, true, 40, 285, false},    // zendesk-secret-key
+	{false, false, 1, 1739, false},  // url-credentials
+	{false, false, 2, 842, false},   // url-credentials
+	{false, false, 6, 885, false},   // url-credentials
+	{false, false, 13, 134, true},   // authorization
+	{false, false, 13, 124, true},   // authorization
+	{false, false, 6, 68, true},     // authorization
+	{false, false, 5, 49, true},     // authorization
+	{false, false, 6, 461, true},    // cookie
+	{false, false, 3, 1236, false},  // cookie
+	{false, false, 4, 1734, true},   // cookie
+	{false, false, 2, 3265, false},  // command-credentials
+	{false, false, 5, 2454, false},  // command-credentials
+	{false, false, 2, 2053, false},  // command-credentials
+	{false, false, 4, 844, false},   // command-credentials
+	{false, false, 8, 2463, false},  // netrc
+	{false, false, 8, 4137, false},  // netrc
+	{false, false, 4, 1824, false},  // pgpass
+	{false, false, 3, 2048, false},  // command-credentials
+	{false, false, 10, 1255, false}, // quoted-credentials
+	{false, false, 8, 1294, false},  // sql-password
+	{false, false, 10, 1134, false}, // sql-password
+	{false, false, 11, 36, true},    // jwt
+	{false, false, 16, 1280, false}, // aws-secret-key
+	{false, false, 3, 4052, false},  // signed-url
+	{false, false, 21, 4067, false}, // signed-url
+	{false, false, 8, 290, false},   // webhook-url
+	{false, false, 20, 320, false},  // webhook-url
+	{false, false, 9, 687, false},   // webhook-url
+	{false, false, 32, 61, false},   // telegram-bot-token
+	{false, false, 32, 854, false},  // twilio-auth-token
+	{false, false, 34, 102, false},  // twilio-auth-token
+	{false, false, 34, 261, false},  // known-token
+	{false, false, 5, 333, false},   // known-token
+	{false, false, 4, 315, false},   // known-token
+	{false, false, 6, 309, false},   // known-token
+	{false, false, 3, 1033, false},  // known-token
+	{false, false, 30, 108, false},  // sendgrid-token
+	{false, false, 36, 44, false},   // mail-token
+	{false, false, 36, 43, false},   // mail-token
+	{false, false, 20, 28, false},   // aws-access-token
+	{false, false, 27, 85, false},   // discord-token
+	{false, false, 64, 90, false},   // airtable-token
+	{false, false, 1, 1242, false},  // password-hash
+	{false, false, 4, 1297, false},  // password-prompt
+	{false, false, 4, 1262, false},  // here-string
 }
 
 var keywords = []keyword{
-	{"$2a$", false, []int{262}},
-	{"$2b$", false, []int{262}},
-	{"$2y$", false, []int{262}},
-	{"$5$", false, []int{262}},
-	{"$6$", false, []int{262}},
-	{"$apr1$", false, []int{262}},
-	{"$argon2", false, []int{262}},
-	{"$y$", false, []int{262}},
+	{"$2a$", false, []int{263}},
+	{"$2b$", false, []int{263}},
+	{"$2y$", false, []int{263}},
+	{"$5$", false, []int{263}},
+	{"$6$", false, []int{263}},
+	{"$apr1$", false, []int{263}},
+	{"$argon2", false, []int{263}},
+	{"$y$", false, []int{263}},
 	{"-----begin", false, []int{163}},
 	{"-us", false, []int{259}},
 	{".", false, []int{261}},
@@ -290,7 +291,7 @@ var keywords = []keyword{
 	{"://", false, []int{221, 222}},
 	{":5432:", false, []int{237}},
 	{":aa", false, []int{249}},
-	{"<<<", false, []int{264}},
+	{"<<<", false, []int{265}},
 	{"<add key=", false, []int{148}},
 	{"_gitlab_session=", false, []int{97}},
 	{"_mmk", false, []int{137}},
@@ -381,7 +382,7 @@ var keywords = []keyword{
 	{"eaaa", false, []int{200}},
 	{"eaac", false, []int{62}},
 	{"eaam", false, []int{62}},
-	{"echo", false, []int{263}},
+	{"echo", false, []int{264}},
 	{"enterprise.contribsys.com", false, []int{187}},
 	{"etsy", false, []int{60}},
 	{"ext_", false, []int{18}},
@@ -511,6 +512,7 @@ var keywords = []keyword{
 	{"pass:", false, []int{234}},
 	{"passwd", false, []int{77}},
 	{"password", false, []int{77, 105}},
+	{"pat", false, []int{262}},
 	{"pat.", false, []int{103}},
 	{"patm_", false, []int{256}},
 	{"phc_", false, []int{256}},
@@ -521,7 +523,7 @@ var keywords = []keyword{
 	{"pnu_", false, []int{162}},
 	{"podman login", false, []int{233}},
 	{"pplx-", false, []int{154, 256}},
-	{"printf", false, []int{263}},
+	{"printf", false, []int{264}},
 	{"private-ai", false, []int{164}},
 	{"private_ai", false, []int{164}},
 	{"privateai", false, []int{164}},
@@ -554,7 +556,7 @@ var keywords = []keyword{
 	{"sbp_", false, []int{256}},
 	{"sc_", false, []int{18}},
 	{"scauth_", false, []int{18}},
-	{"scram-sha-256$", false, []int{262}},
+	{"scram-sha-256$", false, []int{263}},
 	{"secret", true, []int{77, 119}},
 	{"secret_key", false, []int{74}},
 	{"sendbird", false, []int{171, 172}},
@@ -650,5 +652,5 @@ var keywords = []keyword{
 	{"zendesk", false, []int{220}},
 	{"zip", false, []int{233}},
 	{"zxlk", false, []int{117}},
-	{"{ssha}", false, []int{262}},
+	{"{ssha}", false, []int{263}},
 }

@@ -130,6 +130,11 @@ var ourRules = []ourRule{
 	{id: "aws-access-token", keywords: []string{"akia", "asia", "abia", "acca"}, regex: `\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b`, accept: hasDigit},
 	{id: "discord-token", keywords: []string{"."}, near: discordForm, regex: `\b[MNO][A-Za-z\d_-]{23,27}\.[A-Za-z\d_-]{6}\.[A-Za-z\d_-]{27,45}\b`},
 	{
+		// gitleaks asks only that the text has the word airtable somewhere, perhaps far away
+		id: "airtable-token", keywords: []string{"pat"}, near: airtableForm,
+		regex: `\bpat[A-Za-z0-9]{14}\.[a-f0-9]{64}\b`,
+	},
+	{
 		id: "password-hash", keywords: []string{"$2a$", "$2b$", "$2y$", "$6$", "$5$", "$argon2", "$y$", "$apr1$", "{ssha}", "scram-sha-256$"},
 		regex: `(?i)(?:\$(?:2[aby]|[56y]|apr1)\$[./a-z0-9$=,]{16,200}|\$argon2\w{1,2}\$[^\s"']{20,300}|\{ssha\}[a-z0-9+/=]{20,100}|scram-sha-256\$[^\s"']{20,300})`,
 	},
@@ -171,6 +176,11 @@ func discordForm(lower string, end int) bool {
 		}
 	}
 	return true
+}
+
+// airtableForm reports whether a dot ends the first part of a token of Airtable.
+func airtableForm(lower string, end int) bool {
+	return end+14 < len(lower) && lower[end+14] == '.'
 }
 
 // password reports whether a text is a value and not a placeholder.

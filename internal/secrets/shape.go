@@ -85,12 +85,16 @@ func repeat(a runs, n int) runs {
 	return out
 }
 
+// longestLetter is the bytes of a letter at most: (?i) matches some characters of three bytes as
+// ASCII letters.
+const longestLetter = 3
+
 // longest returns the maximum length of a match of an expression in bytes, and whether there is no
 // maximum.
 func longest(re *syntax.Regexp) (n int, open bool) {
 	switch re.Op {
 	case syntax.OpLiteral:
-		return 3 * len(re.Rune), false // (?i) matches some characters of three bytes as letters
+		return longestLetter * len(re.Rune), false
 	case syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL:
 		if k := len(re.Rune); re.Op == syntax.OpCharClass && k > 0 && re.Rune[k-1] < 0x80 {
 			return 1, false
