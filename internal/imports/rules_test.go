@@ -17,7 +17,7 @@ var layers = []layer{
 		"internal/serving", "internal/signing", "internal/strictyaml",
 	}},
 	{"The data model, and the store of files", []string{"record", "blobs", "agents/product"}},
-	{"Shared settings", []string{"deploy/siem/detections", "internal/settings"}},
+	{"Shared settings", []string{"deploy/siem/detections", "deploy/siem/roles", "internal/settings"}},
 	{"Readers and judges", []string{
 		"agents", "blobs/blobtest", "blobs/s3", "controls", "evidence", "ingest/platform", "internal/identity", "internal/say", "internal/secrets", "policy", "schemas",
 	}},

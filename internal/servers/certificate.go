@@ -14,7 +14,11 @@ import (
 	"time"
 )
 
-const keyFile = "key.pem" // of a server: its key and its certificate
+// Files of a server.
+const (
+	keyFile         = "key.pem" // its key and its certificate
+	certificateFile = "ca.pem"  // its certificate
+)
 
 // certificate writes a key and a certificate for 127.0.0.1 into dir, and the certificate alone into
 // the file whose path it returns, for clients that must trust it.
@@ -37,7 +41,7 @@ func certificate(dir string) (caFile string, err error) {
 	if err != nil {
 		return "", err
 	}
-	caFile = filepath.Join(dir, "ca.pem")
+	caFile = filepath.Join(dir, certificateFile)
 	public := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})
 	if err := os.WriteFile(caFile, public, 0o644); err != nil {
 		return "", err

