@@ -85,10 +85,10 @@ func Elasticsearch(dir string, settings ...string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return elasticsearch(filepath.Join(cache, "elasticsearch-"+elasticsearchVersion), dir, append([]string{"xpack.security.enabled: false"}, settings...))
+	return elasticsearch(filepath.Join(cache, "elasticsearch-"+elasticsearchVersion), dir, asRoot(), append([]string{"xpack.security.enabled: false"}, settings...))
 }
 
-func elasticsearch(home, dir string, settings []string) (*Server, error) {
+func elasticsearch(home, dir string, options, settings []string) (*Server, error) {
 	program, err := java()
 	if err != nil {
 		return nil, err
@@ -101,8 +101,8 @@ func elasticsearch(home, dir string, settings []string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := strings.Join(append([]string{"-XX:+UseSerialGC", "-Djava.io.tmpdir=" + filepath.Join(dir, "tmp")}, asRoot()...), "\n")
-	if err := os.WriteFile(filepath.Join(config, "jvm.options"), []byte(options+"\n"), 0o644); err != nil {
+	text := strings.Join(append([]string{"-XX:+UseSerialGC", "-Djava.io.tmpdir=" + filepath.Join(dir, "tmp")}, options...), "\n")
+	if err := os.WriteFile(filepath.Join(config, "jvm.options"), []byte(text+"\n"), 0o644); err != nil {
 		return nil, err
 	}
 	return engine("elasticsearch", dir, port, func() *exec.Cmd {
@@ -139,13 +139,14 @@ func SecureElasticsearch(dir string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := elasticsearch(filepath.Join(cache, sonarElastic), dir, []string{
+	s, err := elasticsearch(filepath.Join(cache, sonarElastic), dir, nil, []string{
 		"xpack.security.enabled: true", "xpack.security.autoconfiguration.enabled: false",
 		"xpack.security.http.ssl.enabled: true", "xpack.security.http.ssl.key: " + keyFile, "xpack.security.http.ssl.certificate: " + certificateFile,
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.notRoot = true // this version does not start without JNA
 	config := filepath.Join(dir, "config")
 	for name, text := range map[string]string{"users": AdminUser + ":" + adminHash + "\n", "users_roles": "superuser:" + AdminUser + "\n"} {
 		if err := os.WriteFile(filepath.Join(config, name), []byte(text), 0o600); err != nil {

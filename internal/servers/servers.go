@@ -28,6 +28,8 @@ type Server struct {
 	CAFile  string // PEM file that signs its certificate
 	Dir     string // data, configuration and log
 
+	notRoot bool // it refuses to run as root: it sees itself as another user, who is root outside
+
 	command func() *exec.Cmd
 	ready   func(context.Context) error
 	cmd     *exec.Cmd
@@ -47,6 +49,11 @@ func (s *Server) Start(ctx context.Context) error {
 	s.cmd = s.command()
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if s.notRoot && os.Getuid() == 0 {
+		s.cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
+		s.cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 1000, Size: 1}}
+		s.cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 1000, Size: 1}}
+	}
 	if err := s.cmd.Start(); err != nil {
 		return fmt.Errorf("%s: %w", s.Name, err)
 	}
