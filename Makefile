@@ -24,7 +24,7 @@ servers:
 	$(E2E) vet -tags 'servers bench' ./...
 	go vet -tags clouds,parquet ./blobs/cloud ./internal/cli ./cmd/changetrail
 	go test -race -tags clouds ./blobs/cloud
-	go test -race -tags servers -p 1 -timeout 30m -v ./blobs/s3 ./sinks/lake/parquet ./internal/ecosystem ./evidence ./ingest/platform ./enricher ./internal/differential
+	go test -race -tags servers -p 1 -timeout 30m -v ./blobs/s3 ./schemas/... ./gateway ./sinks/setup ./sinks/lake/parquet ./internal/ecosystem ./evidence ./ingest/platform ./enricher ./internal/differential
 	$(E2E) test -race -tags servers -p 1 -timeout 30m -v . ./detections ./embedded ./lake ./receivers ./redteam
 
 # Unused dependencies are an error, too: go mod tidy takes them out.

@@ -160,13 +160,16 @@ func SecureElasticsearch(dir string) (*Server, error) {
 // a login as [SecureElasticsearch] does.
 func SecureOpenSearch(dir string) (*Server, error) {
 	const version = "opensearch-" + openSearchVersion
-	cache, err := cached("opensearch-security-"+openSearchVersion, func(work string) error {
+	cache, err := cached("opensearch-security-reindex-"+openSearchVersion, func(work string) error {
 		err := maven(emptyPOM, "unpack", "-Dartifact=org.opensearch.distribution.integ-test-zip:opensearch:"+openSearchVersion+":zip", "-DoutputDirectory="+work)
 		if err != nil {
 			return err
 		}
 		plugin := filepath.Join(work, version, "plugins", "opensearch-security")
-		return maven(emptyPOM, "unpack", "-Dartifact=org.opensearch.plugin:opensearch-security:"+openSearchVersion+".0:zip", "-DoutputDirectory="+plugin)
+		if err := maven(emptyPOM, "unpack", "-Dartifact=org.opensearch.plugin:opensearch-security:"+openSearchVersion+".0:zip", "-DoutputDirectory="+plugin); err != nil {
+			return err
+		}
+		return reindex(filepath.Join(work, version, "modules", "reindex"))
 	})
 	if err != nil {
 		return nil, err
@@ -194,6 +197,24 @@ func SecureOpenSearch(dir string) (*Server, error) {
 		return nil, err
 	}
 	return secured(s, config)
+}
+
+// reindexPOM names OpenSearch's module for reindexing.
+const reindexPOM = `<project>
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>dev.changetrail</groupId><artifactId>fetch</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies><dependency><groupId>org.opensearch.plugin</groupId><artifactId>reindex-client</artifactId><version>` + openSearchVersion + `</version></dependency></dependencies>
+</project>`
+
+// reindex makes the module of OpenSearch that deletes and updates by query. Every distribution has
+// it except the one for tests, and on Maven Central it is a library without the descriptor of a module.
+func reindex(module string) error {
+	if err := maven(reindexPOM, "copy-dependencies", "-DincludeScope=runtime", "-DexcludeArtifactIds=opensearch-common,reactive-streams,reactor-core", "-DoutputDirectory="+module); err != nil {
+		return err
+	}
+	descriptor := "name=reindex\ndescription=Reindexing\nclassname=org.opensearch.index.reindex.ReindexPlugin\n" +
+		"version=" + openSearchVersion + "\nopensearch.version=" + openSearchVersion + "\njava.version=11\n"
+	return os.WriteFile(filepath.Join(module, "plugin-descriptor.properties"), []byte(descriptor), 0o644)
 }
 
 // secured makes a node encrypt with a certificate of its own, and asks it as the administrator

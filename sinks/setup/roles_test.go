@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"strings"
@@ -152,17 +151,27 @@ func (g *guarded) makesRoles(t *testing.T) {
 	}
 }
 
-// makeIndexes makes plain indexes: this Elasticsearch has no data streams.
+// makeIndexes sets OpenSearch up as its users do. In Elasticsearch it makes plain indexes: this one
+// has no data streams.
 func (g *guarded) makeIndexes(t *testing.T) {
 	t.Helper()
-	for index, kind := range map[string]string{schemas.EventIndex("test"): "event", schemas.RecordIndex("test", time.Now()): "record", schemas.FindingIndex("test"): "finding"} {
+	must(t, g.admin, http.MethodPut, "/somebody-elses", "")
+	if g.name == schemas.OpenSearch {
+		if _, err := setup.Index(t.Context(), g.admin, setup.Options{Namespace: "test", Retention: 400 * 24 * time.Hour, Now: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	for kind, index := range map[string]string{"event": schemas.EventIndex("test"), "record": schemas.RecordIndexes("test"), "finding": schemas.FindingIndex("test")} {
 		mapping, err := schemas.Mapping(g.name, kind)
 		if err != nil {
 			t.Fatal(err)
 		}
-		must(t, g.admin, http.MethodPut, "/"+index, `{"settings":{"number_of_replicas":0},"mappings":`+string(mapping)+`}`)
+		must(t, g.admin, http.MethodPut, "/_index_template/changetrail-"+kind, fmt.Sprintf(`{"index_patterns":[%q],"priority":1000,"template":{"settings":{"number_of_replicas":0},"mappings":%s}}`, index, mapping))
 	}
-	must(t, g.admin, http.MethodPut, "/somebody-elses", "")
+	for _, index := range []string{schemas.EventIndex("test"), schemas.RecordIndex("test", time.Now()), schemas.FindingIndex("test")} {
+		must(t, g.admin, http.MethodPut, "/"+index, "")
+	}
 }
 
 // writes checks the writer: it passes the contract of engines, stores real documents, and may do
@@ -173,15 +182,7 @@ func (g *guarded) writes(t *testing.T, writer, auditor *bulk.Server) {
 	sinktest.Run(t, sinktest.Subject{
 		Engine: writer, Events: events, Record: records,
 		Get: func(t *testing.T, index, id string) (string, int64) {
-			_, answer := ask(t, auditor, http.MethodGet, "/"+index+"/_doc/"+url.PathEscape(id), "")
-			var d struct {
-				Found   bool  `json:"found"`
-				Version int64 `json:"_version"`
-			}
-			if err := json.Unmarshal([]byte(answer), &d); err != nil || !d.Found {
-				return "", 0
-			}
-			return answer, d.Version
+			return g.get(t, auditor, index, id)
 		},
 		EventsOf: func(t *testing.T, q schemas.EventQuery) (out []jsontext.Value) {
 			must(t, g.admin, http.MethodPost, "/"+events+"/_refresh", "")
@@ -194,21 +195,10 @@ func (g *guarded) writes(t *testing.T, writer, auditor *bulk.Server) {
 			return out
 		},
 	})
-	docs := produced.Workload(t, 3, 5)
-	for i, d := range docs {
-		if d.Version > 0 && strings.HasPrefix(d.Index, "changetrail-record") {
-			docs[i].Index = records
-		}
+	if err := writer.Ready(t.Context(), "test"); err != nil {
+		t.Errorf("a sink does not start with the role of the writer: %v", err)
 	}
-	out, err := writer.Put(t.Context(), docs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, o := range out {
-		if o.Kind != sinks.Done && o.Kind != sinks.Stale {
-			t.Errorf("%s in %s: %v", docs[i].ID, docs[i].Index, o)
-		}
-	}
+	g.stores(t, writer)
 	must(t, g.admin, http.MethodPost, "/_refresh", "")
 	for _, try := range [][3]string{
 		{http.MethodGet, "/" + events + "/_search", ""},
@@ -223,7 +213,7 @@ func (g *guarded) writes(t *testing.T, writer, auditor *bulk.Server) {
 	} {
 		denied(t, writer, "the writer", try)
 	}
-	out, err = writer.Put(t.Context(), []sinks.Document{{Index: "somebody-elses", ID: "1", Body: []byte("{}")}})
+	out, err := writer.Put(t.Context(), []sinks.Document{{Index: "somebody-elses", ID: "1", Body: []byte("{}")}})
 	if err == nil && out[0].Kind != sinks.Blocked {
 		t.Errorf("a document for another index: %v", out)
 	}
@@ -231,6 +221,46 @@ func (g *guarded) writes(t *testing.T, writer, auditor *bulk.Server) {
 	if status < 300 && !strings.Contains(answer, `"status":403`) {
 		t.Errorf("the writer deletes in bulk: HTTP %d: %s", status, answer)
 	}
+}
+
+// stores puts documents of every kind, and one into an index of a month that does not exist yet.
+func (g *guarded) stores(t *testing.T, writer *bulk.Server) {
+	t.Helper()
+	docs := produced.Workload(t, 3, 5)
+	for i, d := range docs {
+		if d.Version > 0 && strings.HasPrefix(d.Index, "changetrail-record") {
+			docs[i].Index = schemas.RecordIndex("test", time.Now())
+		}
+	}
+	later := schemas.RecordIndex("test", time.Now().AddDate(1, 0, 0))
+	docs = append(docs, sinks.Document{Index: later, ID: "later", Version: 1, Body: []byte(`{"@timestamp":"2026-11-12T03:47:03Z","message":"x"}`)})
+	out, err := writer.Put(t.Context(), docs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, o := range out {
+		if o.Kind != sinks.Done && o.Kind != sinks.Stale {
+			t.Errorf("%s in %s: %v", docs[i].ID, docs[i].Index, o)
+		}
+	}
+}
+
+// get returns a document and its version, as a reader finds it, also in a data stream.
+func (g *guarded) get(t *testing.T, reader *bulk.Server, index, id string) (string, int64) {
+	t.Helper()
+	must(t, g.admin, http.MethodPost, "/"+index+"/_refresh", "")
+	answer := must(t, reader, http.MethodPost, "/"+index+"/_search", fmt.Sprintf(`{"version":true,"query":{"ids":{"values":[%q]}}}`, id))
+	var found struct {
+		Hits struct {
+			Hits []struct {
+				Version int64 `json:"_version"`
+			} `json:"hits"`
+		} `json:"hits"`
+	}
+	if err := json.Unmarshal([]byte(answer), &found); err != nil || len(found.Hits.Hits) == 0 {
+		return "", 0
+	}
+	return answer, found.Hits.Hits[0].Version
 }
 
 // readsOnly checks a reader: it finds the documents, and may change nothing.
