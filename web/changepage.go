@@ -192,8 +192,10 @@ func (p *changePage) controls() g.Node {
 	if c == nil {
 		return nil
 	}
-	return section("controls", "Controls", scrolling("Table of controls", head("Control", "What it is", "Required evidence", "State"), el("tbody", g.Map(c.Resolved, controlRow))))
+	return section("controls", "Controls", controlTable.node(g.Map(c.Resolved, controlRow)))
 }
+
+var controlTable = grid{"Table of controls", "controls", []string{"Control", "What it is", "Required evidence", "State"}}
 
 func controlRow(c record.ResolvedControl) g.Node {
 	between := ""
@@ -201,11 +203,11 @@ func controlRow(c record.ResolvedControl) g.Node {
 		between = ": "
 	}
 	needed := func(kind string) g.Node { return text(say.Evidence(kind)) }
-	return el("tr",
-		el("td", anchor(found("tags", c.Tag), text(c.Tag))),
-		el("td", spaced(text(c.Framework+between+c.Title), when(c.Note, func(note string) g.Node { return soft(text(note)) }))),
-		el("td", listed(c.Evidence, needed)),
-		el("td", spaced(
+	return el("tr", controlTable.cells(
+		anchor(found("tags", c.Tag), text(c.Tag)),
+		spaced(text(c.Framework+between+c.Title), when(c.Note, func(note string) g.Node { return soft(text(note)) })),
+		g.If(len(c.Evidence) > 0, listed(c.Evidence, needed)),
+		spaced(
 			when(c.Status, func(status string) g.Node {
 				return el("span", attr("class", "badge "+status), attr("title", controls.Means(status)), text(plain(status)))
 			}),
@@ -248,24 +250,26 @@ func (l *listing) node() g.Node {
 		paragraph("orders", g.Map(l.Orders, func(o ordering) g.Node {
 			return g.Group{el("a", address(o.Link), g.If(o.Chosen, g.Group{attr("aria-current", "true"), attr("class", "picked")}), text(o.Label)), text(" ")}
 		}), anchor(l.All, text("all as JSON, one per line"))),
-		scrolling("Table of events", attr("class", "events"), head("Happened", "Arrived", "Witness", "What", "It names", "From", "Id"), el("tbody", g.Map(l.Events, eventRow))),
+		eventTable.node(g.Map(l.Events, eventRow)),
 		g.If(l.Before != "" || l.Next != "", pager("Pages of events", l.Before, l.Next, fmt.Sprintf("%d to %d of %d", l.First, l.Last, l.Total))),
 	)
 }
+
+var eventTable = grid{"Table of events", "events", []string{"Happened", "Arrived", "Witness", "What", "It names", "From", "Id"}}
 
 func eventRow(e replay.Event) g.Node {
 	what := e.Action
 	if e.Message != "" {
 		what += ": " + e.Message
 	}
-	return el("tr",
-		el("td", moment(e.Stated)),
-		el("td", spaced(moment(e.Arrived), lag(e.Lag()), g.If(e.Imported, lag("imported")))),
-		el("td", witness(e.Witness)),
-		el("td", text(what)),
-		el("td", text(tie(e.Names))),
-		el("td", spaced(text(e.Source), when(e.Sender, func(sender string) g.Node { return soft(text(sender)) }))),
-		el("td", el("code", text(e.ID))))
+	return el("tr", eventTable.cells(
+		moment(e.Stated),
+		spaced(moment(e.Arrived), lag(e.Lag()), g.If(e.Imported, lag("imported"))),
+		witness(e.Witness),
+		text(what),
+		when(tie(e.Names), text),
+		spaced(text(e.Source), when(e.Sender, func(sender string) g.Node { return soft(text(sender)) })),
+		el("code", text(e.ID))))
 }
 
 // pager leads to the pages before and after this one.

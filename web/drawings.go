@@ -30,7 +30,10 @@ func toLeft(end bool) g.Node { return g.If(end, attr("text-anchor", "end")) }
 
 func tooltip(says string) g.Node { return el("title", text(says)) }
 
-func key(class string) g.Node { return el("span", attr("class", "key "+class)) }
+// key is a colour and what it means, on one line.
+func key(class string, means ...g.Node) g.Node {
+	return g.Group{el("span", attr("class", "entry"), el("span", attr("class", "key "+class)), text(" "), g.Group(means)), text(" ")}
+}
 
 // line is the section of the drawn time line.
 func (p *changePage) line() g.Node {
@@ -38,76 +41,87 @@ func (p *changePage) line() g.Node {
 		return nil
 	}
 	legend := g.Group{
-		text("All times are UTC. "), key("observed"), text(" seen by a platform or a person "),
-		key("signed"), text(" said by the agent with its credential "), key("claimed"), text(" only claimed"),
+		text("All times are UTC. "), key("observed", text("seen by a platform or a person")),
+		key("signed", text("said by the agent with its credential")), key("claimed", text("only claimed")),
 	}
 	if p.Line.LateAny {
-		legend = append(legend, text(" "), key("late"), text(" received this much later"))
+		legend = append(legend, key("late", text("received this much later")))
 	}
 	return section("drawn", "Time line", el("figure", attr("class", "line"),
-		el("div", attr("class", "scroll"), attr("tabindex", "0"), attr("role", "region"), attr("aria-label", "Drawn time line"), p.Line.drawn()),
+		p.Line.Wide.drawn(p.Line.Summary), p.Line.Narrow.drawn(p.Line.Summary),
 		el("figcaption", legend),
-		folded("The same as a table", scrolling("Table of the time line", head("When", "Received", "Part", "What", "Who"), el("tbody", g.Map(p.Line.Rows, func(r row) g.Node {
-			return el("tr", el("td", moment(r.At)), el("td", spaced(moment(r.Arrived), lag(r.Lag))), el("td", text(r.Stage)), el("td", text(r.What)), el("td", text(r.Who)))
-		}))))))
+		folded("The same as a table", stepTable.node(g.Map(p.Line.Rows, func(r row) g.Node {
+			return el("tr", stepTable.cells(moment(r.At), spaced(moment(r.Arrived), lag(r.Lag)), text(r.Stage), text(r.What), when(r.Who, text)))
+		})))))
 }
 
-func (t *timeline) drawn() g.Node {
-	return el("svg", attr("viewBox", fmt.Sprintf("0 0 %d %d", t.Width, t.Height)), attr("role", "img"), attr("aria-labelledby", "line-title line-desc"),
-		el("title", attr("id", "line-title"), text("Time line of the change")),
-		el("desc", attr("id", "line-desc"), text(t.Summary+" The table below shows the same.")),
-		el("defs", el("pattern", attr("id", "late"), num("width", 6), num("height", 6), attr("patternUnits", "userSpaceOnUse"), attr("patternTransform", "rotate(45)"),
+var stepTable = grid{"Table of the time line", "steps", []string{"When", "Received", "Part", "What", "Who"}}
+
+// drawn is the picture. A page has one of each frame, and shows that which fits the screen.
+func (t *drawing) drawn(summary string) g.Node {
+	id := func(of string) string { return of + "-" + t.Name }
+	return el("svg", attr("class", t.Name), attr("viewBox", fmt.Sprintf("0 0 %d %d", t.Width, t.Height)), attr("role", "img"), attr("aria-labelledby", id("line-title")+" "+id("line-desc")),
+		el("title", attr("id", id("line-title")), text("Time line of the change")),
+		el("desc", attr("id", id("line-desc")), text(summary+" The table below shows the same.")),
+		el("defs", el("pattern", attr("id", id("late")), num("width", 6), num("height", 6), attr("patternUnits", "userSpaceOnUse"), attr("patternTransform", "rotate(45)"),
 			el("rect", attr("class", "hatch"), num("width", 3), num("height", 6)))),
 		g.Map(t.Ticks, func(k tick) g.Node {
-			return g.Group{upright("grid", k.X, t.Top, t.Bottom), caption("tick", k.X, t.Height, num("dy", -6), toLeft(k.End), text(k.Text))}
+			return g.Group{upright("grid", k.X, t.Top, t.Bottom), when(k.Text, func(says string) g.Node {
+				return caption("tick", k.X, t.Height, num("dy", -6), toLeft(k.End), text(says))
+			})}
 		}),
 		g.Iff(t.Merge != nil, func() g.Node {
 			return g.Group{upright("merge", t.Merge.X, t.Top, t.Bottom), caption("merge", t.Merge.X, 18, toLeft(t.Merge.End), text(t.Merge.Text))}
 		}),
-		g.Map(t.Lanes, lane.drawn))
+		g.Map(t.Lanes, func(l lane) g.Node { return l.drawn("url(#" + id("late") + ")") }))
 }
 
-func (l lane) drawn() g.Node {
+// drawn is a lane. late fills the bar from when something happened to when it was received.
+func (l lane) drawn(late string) g.Node {
 	return g.Group{
-		caption("lane", 0, l.Y, num("dy", 4), text(l.Name)),
+		caption("lane", 0, l.Label.Y, num("dy", 4), text(l.Name)),
 		g.Map(l.Marks, func(m mark) g.Node {
 			return el("g", tooltip(m.Title),
 				g.Iff(m.Late != 0, func() g.Node {
-					return el("rect", attr("class", "late"), num("x", m.X), num("y", l.Y), num("width", m.Late), num("height", 14), attr("transform", "translate(0 -7)"))
+					return el("rect", attr("class", "late"), attr("fill", late), num("x", m.X), num("y", l.Y), num("width", m.Late), num("height", 14), attr("transform", "translate(0 -7)"))
 				}),
 				el("circle", attr("class", m.Class), num("cx", m.X), num("cy", l.Y), num("r", 5)))
 		}),
-		caption("what", l.Label.X, l.Y, num("dy", 4), toLeft(l.Label.End), text(l.Label.Text)),
+		caption("what", l.Label.X, l.Label.Y, num("dy", 4), toLeft(l.Label.End), text(l.Label.Text)),
 	}
 }
 
-// drawn is the plot, and the same as a table.
+// drawn is the plot as a picture.
 func (p *plot) drawn() g.Node {
-	return g.Group{
-		el("svg", attr("class", "plot"), attr("viewBox", fmt.Sprintf("0 0 %d %d", p.Width, p.Height)), attr("role", "group"),
-			attr("aria-label", fmt.Sprintf("%s over time, by %s; the table below has the numbers", count(p.Total, "change"), p.Each)),
-			g.Map(p.Grid, func(l gridline) g.Node {
-				return g.Group{
-					el("line", attr("class", "grid"), num("x1", p.Left), num("x2", p.Right), num("y1", l.Y), num("y2", l.Y)),
-					caption("tick", p.Left, l.Y, num("dx", -6), num("dy", 4), toLeft(true), text(l.Text)),
-				}
-			}),
-			g.Map(p.Bars, bar.drawn),
-			el("line", attr("class", "axis"), num("x1", p.Left), num("x2", p.Right), num("y1", p.Bottom), num("y2", p.Bottom)),
-			g.Map(p.Ticks, func(k tick) g.Node {
-				return g.Group{
-					upright("axis", k.X, p.Bottom, p.Bottom, attr("transform", "translate(0 4)")),
-					caption("tick", k.X, p.Height, num("dy", -10), toLeft(k.End), text(k.Text)),
-				}
-			})),
-		folded("The same as a table", scrolling("Table of changes over time", head("By "+p.Each, "Changes"), el("tbody", g.Map(p.Bars, func(b bar) g.Node {
-			days := b.From
-			if b.To != b.From {
-				days += " to " + b.To
+	return el("svg", attr("class", "plot"), attr("viewBox", fmt.Sprintf("0 0 %d %d", p.Width, p.Height)), attr("role", "group"),
+		attr("aria-label", fmt.Sprintf("%s over time, by %s; the table below has the numbers", count(p.Total, "change"), p.Each)),
+		g.Map(p.Grid, func(l gridline) g.Node {
+			return g.Group{
+				el("line", attr("class", "grid"), num("x1", p.Left), num("x2", p.Right), num("y1", l.Y), num("y2", l.Y)),
+				caption("tick", p.Left, l.Y, num("dx", -6), num("dy", 4), toLeft(true), text(l.Text)),
 			}
-			return el("tr", el("td", anchor(b.Link, text(days))), el("td", text(b.Label)))
-		})))),
-	}
+		}),
+		g.Map(p.Bars, bar.drawn),
+		el("line", attr("class", "axis"), num("x1", p.Left), num("x2", p.Right), num("y1", p.Bottom), num("y2", p.Bottom)),
+		g.Map(p.Ticks, func(k tick) g.Node {
+			return g.Group{
+				upright("axis", k.X, p.Bottom, p.Bottom, attr("transform", "translate(0 4)")),
+				when(k.Text, func(says string) g.Node {
+					return caption("tick", k.X, p.Height, num("dy", -10), toLeft(k.End), text(says))
+				}),
+			}
+		}))
+}
+
+// table is the plot as a table.
+func (p *plot) table() g.Node {
+	return folded("The same as a table", scrolling("Table of changes over time", head("By "+p.Each, "Changes"), el("tbody", g.Map(p.Bars, func(b bar) g.Node {
+		days := b.From
+		if b.To != b.From {
+			days += " to " + b.To
+		}
+		return el("tr", el("td", anchor(b.Link, text(days))), el("td", text(b.Label)))
+	}))))
 }
 
 func (b bar) drawn() g.Node {
@@ -140,7 +154,7 @@ func drawnFixes(bars []fixBar) g.Node {
 			}
 			return el("g", tooltip(fmt.Sprintf("up to %s: %d", b.Label, b.N)), rect("agents", b.X, b.Y, b.W, b.H),
 				caption("tick", b.X, b.Y, num("dx", 51), num("dy", -5), middle, text(fmt.Sprint(b.N))),
-				caption("tick", b.X, 140, num("dx", 51), middle, text(most)))
+				caption("tick", b.X, 144, num("dx", 51), middle, text(most)))
 		}),
 		el("line", attr("class", "axis"), num("x1", 0), num("x2", 880), num("y1", fixBottom), num("y2", fixBottom)))
 }

@@ -62,7 +62,7 @@ func TestAnEvidencePageSaysWhatItIsAndWhatRestsOnIt(t *testing.T) {
 	page := get("/evidence/" + digest + "?find=cve-2026-0001")
 	got := read(page)
 	for _, want := range []string{
-		"Scan report of Grype: 3 findings", "finding GHSA-aaaa-bbbb-cccc CVE-2026-0001", "fixed in 1.1", "It made the agent start, 30 changes", "github.com/acme/pay/pull/7 Mend", "all 30 changes",
+		"Scan report of Grype: 3 findings", "finding GHSA-aaaa-bbbb-cccc CVE-2026-0001", "fixed in 1.1", "It made the agent start: 30 changes", "github.com/acme/pay/pull/7 Mend", "all 30 changes",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the page does not say %q: %.1500s", want, got)

@@ -94,7 +94,7 @@ func (p *evidencePage) uses() g.Node {
 	return section("uses", "Changes that use it", g.Map(p.Uses, func(u use) g.Node {
 		heading := u.Label
 		if u.Total > 0 {
-			heading += ", " + count(u.Total, "change")
+			heading += ": " + count(u.Total, "change")
 		}
 		return g.Group{
 			el("h3", text(heading)),
@@ -136,14 +136,16 @@ func (p *evidencePage) rest() g.Node {
 		heading = "Also in the report, most severe first"
 	}
 	return section("rest", heading,
-		scrolling("Table of findings", attr("class", "findings"), head("Severity", "Finding", "Title", "Where", "Fixed in"), el("tbody", g.Map(p.Rest, func(f record.Finding) g.Node {
-			return el("tr",
-				el("td", rated(f)), el("td", names(f)), el("td", text(f.Title)),
-				el("td", text(strings.TrimLeft(f.Package+" "+f.Installed+" ", " ")), breaks(f.Path), text(lineOf(f))),
-				el("td", text(f.Fixed)))
-		}))),
+		findingTable.node(g.Map(p.Rest, func(f record.Finding) g.Node {
+			return el("tr", findingTable.cells(
+				rated(f), names(f), when(f.Title, text),
+				g.Group{text(strings.TrimLeft(f.Package+" "+f.Installed+" ", " ")), breaks(f.Path), text(lineOf(f))},
+				when(f.Fixed, text)))
+		})),
 		g.If(p.More > 0, el("p", textf("The file has %d more.", p.More))))
 }
+
+var findingTable = grid{"Table of findings", "findings", []string{"Severity", "Finding", "Title", "Where", "Fixed in"}}
 
 // file shows the lines of the file.
 func (p *evidencePage) file() g.Node {

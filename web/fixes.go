@@ -26,7 +26,7 @@ type fixStep struct {
 }
 
 var fixSteps = []fixStep{
-	{time.Hour, "1 h"}, {4 * time.Hour, "4 h"}, {12 * time.Hour, "12 h"}, {day, "1 day"}, {3 * day, "3 days"}, {7 * day, "7 days"}, {28 * day, "28 days"}, {1 << 62, "more"},
+	{time.Hour, "1 h"}, {4 * time.Hour, "4 h"}, {12 * time.Hour, "12 h"}, {day, "1 d"}, {3 * day, "3 d"}, {7 * day, "7 d"}, {28 * day, "28 d"}, {1 << 62, "more"},
 }
 
 // A fixBar is how many fixes took up to a time.

@@ -169,6 +169,39 @@ func head(labels ...string) g.Node {
 	})))
 }
 
+// A grid is a table that fits a narrow screen: there, each row is a list of its cells, each with the
+// label of its column. A label that begins with # is of a column of numbers.
+type grid struct {
+	label, class string
+	columns      []string
+}
+
+func (t grid) node(rows g.Node) g.Node {
+	return scrolling(t.label, attr("class", "stacked "+t.class), head(t.columns...), el("tbody", rows))
+}
+
+// cells are the cells of a row. One that is nil is left out on a narrow screen.
+func (t grid) cells(contents ...g.Node) g.Node {
+	var out g.Group
+	for i, content := range contents {
+		label, number := strings.CutPrefix(t.columns[i], "#")
+		out = append(out, labeledCell(label, number, content))
+	}
+	return out
+}
+
+// labeledCell is a cell of a stacked table.
+func labeledCell(label string, number bool, content g.Node) g.Node {
+	var classes []string
+	if number {
+		classes = append(classes, "n")
+	}
+	if content == nil {
+		classes = append(classes, "none")
+	}
+	return el("td", g.If(classes != nil, attr("class", strings.Join(classes, " "))), attr("data-label", label), content)
+}
+
 // bullets is a list with a class.
 func bullets[T any](class string, values []T, item func(T) g.Node) g.Node {
 	return el("ul", g.If(class != "", attr("class", class)), g.Map(values, item))

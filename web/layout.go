@@ -2,7 +2,6 @@ package web
 
 import (
 	"cmp"
-	"fmt"
 	"io"
 	"strings"
 
@@ -138,11 +137,13 @@ func queriesPage(list []answeredQuery, only []string) page {
 		el("h1", text("Saved queries")),
 		el("p", text("Use them by name on the command line ("), el("code", text("changetrail query NAME")), text("), in the search box or in the API ("), el("code", text("/v1/changes?q=NAME")),
 			text("). They search all time unless you choose a time; the numbers below cover all time."), text(" "+readsOnly(only))),
-		scrolling("Table of saved queries", attr("class", "queries"), head("Query", "Question", "#Changes"), el("tbody", g.Map(list, func(q answeredQuery) g.Node {
-			return el("tr", attr("id", q.Name),
-				el("td", anchor(searchPath(q.Name), text(q.Title)), el("br"), el("code", attr("class", "soft"), text(q.Name))),
-				el("td", text(q.Question), el("details", el("summary", text("Lucene")), el("pre", text(q.Query)))),
-				el("td", attr("class", "n"), text(fmt.Sprint(q.N))))
-		}))),
+		queryTable.node(g.Map(list, func(q answeredQuery) g.Node {
+			return el("tr", attr("id", q.Name), queryTable.cells(
+				g.Group{anchor(searchPath(q.Name), text(q.Title)), el("br"), el("code", attr("class", "soft"), text(q.Name))},
+				g.Group{text(q.Question), folded("Lucene", el("pre", text(q.Query)))},
+				text(grouped(int64(q.N)))))
+		})),
 	}}
 }
+
+var queryTable = grid{"Table of saved queries", "queries", []string{"Query", "Question", "#Changes"}}

@@ -248,6 +248,7 @@ type gapRow struct {
 }
 
 type gapCell struct {
+	Agent string
 	N     int
 	Class string
 	Link  string
@@ -274,7 +275,7 @@ func (o *overviewer) gaps(p *overviewPage) error {
 			return err
 		}
 		for i := range rows {
-			c := gapCell{Link: o.in(of + " AND changetrail.gaps:" + rows[i].Name).here()}
+			c := gapCell{Agent: a.Value, Link: o.in(of + " AND changetrail.gaps:" + rows[i].Name).here()}
 			if k := slices.IndexFunc(counts.Facets["changetrail.gaps"], func(c query.Count) bool { return c.Value == rows[i].Name }); k >= 0 {
 				c.N = counts.Facets["changetrail.gaps"][k].N
 				c.Class = heat(c.N, a.N)

@@ -94,8 +94,8 @@ func (p *overviewPage) overTime() g.Node {
 	}
 	return card("card wide", "time", "Answers over time", el("figure", attr("class", "histogram"), p.Plot.drawn(),
 		el("figcaption", textf("The worst of the four answers of each change, by %s ", p.Plot.Each), g.Map(p.Plot.Legend, func(s series) g.Node {
-			return g.Group{key(s.Class), text(" "), anchor(s.Link, text(s.Label)), text(" ")}
-		}))))
+			return key(s.Class, anchor(s.Link, text(s.Label)))
+		})), p.Plot.table()))
 }
 
 // node says that rows are left out, if any are.
@@ -132,7 +132,7 @@ func (p *overviewPage) gapTable() g.Node {
 	return g.Group{
 		g.If(p.AgentsCut.Is(), paragraph("soft", p.AgentsCut.node("", "agents", ", those with most changes"))),
 		g.If(p.GapsCut.Is(), paragraph("soft", p.GapsCut.node("", "kinds of gaps", ", the most frequent ones"))),
-		scrolling("Table of gaps by agent", attr("class", "matrix"),
+		scrolling("Table of gaps by agent", attr("class", "stacked matrix"),
 			el("thead", el("tr", el("th", col, text("Gap")), el("th", col, attr("class", "n"), text("All")), g.Map(p.Agents, func(a query.Count) g.Node {
 				return el("th", col, attr("class", "n"), text(a.Value), el("br"), soft(text(count(a.N, "change"))))
 			}))),
@@ -143,9 +143,12 @@ func (p *overviewPage) gapTable() g.Node {
 func (r gapRow) node() g.Node {
 	return el("tr",
 		el("th", attr("scope", "row"), el("span", attr("class", "gap "+r.Severity), text(r.Severity)), text(" "), anchor(r.Link, text(r.Means))),
-		numberCell(r.Total),
+		labeledCell("All agents", true, text(fmt.Sprint(r.Total))),
 		g.Map(r.Cells, func(c gapCell) g.Node {
-			return el("td", attr("class", "n "+c.Class), g.Iff(c.N != 0, func() g.Node { return anchor(c.Link, text(fmt.Sprint(c.N))) }))
+			if c.N == 0 {
+				return el("td", attr("class", "n none"))
+			}
+			return el("td", attr("class", "n "+c.Class), attr("data-label", c.Agent), anchor(c.Link, text(fmt.Sprint(c.N))))
 		}))
 }
 

@@ -10,7 +10,7 @@ import (
 // Sizes of a plot over time, in units of its picture.
 const (
 	plotWidth  = 960
-	plotHeight = 150
+	plotHeight = 156
 	plotLeft   = 44
 	plotRight  = 950
 	plotTop    = 10

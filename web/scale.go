@@ -29,7 +29,7 @@ var tickSteps = []time.Duration{
 }
 
 // ticks returns at most most ticks, at whole steps. A tick shows the day if it differs from that of
-// the tick before.
+// the tick before. One whose text would touch the text before has none.
 func (s scale) ticks(most int) (out []tick) {
 	step := tickSteps[len(tickSteps)-1]
 	for _, d := range tickSteps {
@@ -38,7 +38,7 @@ func (s scale) ticks(most int) (out []tick) {
 			break
 		}
 	}
-	said := ""
+	said, free := "", -1<<30 // free is where the next text may begin
 	at := s.first.UTC().Truncate(step)
 	if at.Before(s.first) {
 		at = at.Add(step)
@@ -54,8 +54,17 @@ func (s scale) ticks(most int) (out []tick) {
 		case date != said:
 			text = date + ", " + text
 		}
-		said = date
-		out = append(out, tick{X: s.at(at), Text: text, End: s.at(at) > s.right-30})
+		k, wide := tick{X: s.at(at), Text: text}, int(letter*float64(len(text)))
+		from := k.X
+		if k.End = k.X > s.right-wide; k.End {
+			from -= wide
+		}
+		if from < free {
+			k.Text = ""
+		} else {
+			free, said = from+wide, date
+		}
+		out = append(out, k)
 	}
 	return out
 }

@@ -148,7 +148,7 @@ func (p *searchPage) counted() g.Node {
 	if only != "" {
 		only = " · y" + only[1:len(only)-1]
 	}
-	return paragraph("count", el("strong", text(fmt.Sprint(p.Result.Total))), text(" "+noun+" "), soft(textf("%sin %v%s", shown, p.Took, only)), text(" "),
+	return paragraph("count", el("strong", text(grouped(int64(p.Result.Total)))), text(" "+noun+" "), soft(textf("%sin %v%s", shown, p.Took, only)), text(" "),
 		el("span", attr("class", "links"), spaced(anchor(p.Permalink, text("Permalink")), anchor(p.CSV, text("CSV")), anchor(p.JSON, text("JSON")))))
 }
 
@@ -157,8 +157,8 @@ func (p *searchPage) histogram() g.Node {
 		return nil
 	}
 	return el("figure", attr("class", "histogram"), p.Histogram.drawn(), el("figcaption", text("by "+p.Histogram.Each+" "),
-		g.Map(p.Histogram.Legend, func(s series) g.Node { return g.Group{key(s.Class), textf(" %s, %d ", s.Label, s.N)} }),
-		el("span", attr("class", "brushing soft"), text("Drag over the bars to choose a time range."))))
+		g.Map(p.Histogram.Legend, func(s series) g.Node { return key(s.Class, text(s.Label+", "+grouped(int64(s.N)))) }),
+		el("span", attr("class", "brushing soft"), text("Drag over the bars to choose a time range."))), p.Histogram.table())
 }
 
 // table is the found changes, or why there are none here.
@@ -175,7 +175,7 @@ func (p *searchPage) table() g.Node {
 		here = fmt.Sprintf("page %d of %d", p.View.Page, p.Pages)
 	}
 	return g.Group{
-		scrolling("Table of changes", attr("class", "changes"), el("thead", el("tr", g.Map(p.Head, heading.node))), el("tbody", g.Map(p.Rows, func(row []cell) g.Node { return el("tr", g.Map(row, cell.node)) }))),
+		scrolling("Table of changes", attr("class", "stacked changes"), el("thead", el("tr", g.Map(p.Head, heading.node))), el("tbody", g.Map(p.Rows, func(row []cell) g.Node { return el("tr", g.Map(row, cell.node)) }))),
 		paragraph("soft legend", text("Answers: trigger, alternatives, authorized, reviewed. "), g.Map(record.AllAnswers(), func(a record.AnswerWords) g.Node {
 			return g.Group{el("span", attr("class", "slot "+a.Answer), text(a.Symbol)), textf(" %s: %s ", plain(a.Answer), a.Means)}
 		}), el("span", attr("class", "slot"), text("·")), text(" not asked of changes by people")),

@@ -11,27 +11,44 @@ import (
 	"github.com/changetrail/changetrail/replay"
 )
 
-// Sizes of the drawn time line, in units of its picture.
-const (
-	lineWidth  = 960
-	lineLeft   = 96 // where time begins; the names of the lanes are left of it
-	lineRight  = 940
-	laneHeight = 30
-	laneTop    = 44
-	letter     = 6.6 // about the width of a letter of a label
+// A frame is the size of a drawn time line, in units of its picture.
+type frame struct {
+	Name        string
+	Width       int
+	Left, Right int // where time begins and ends
+	lane        int // height of a lane
+	above       int // how far above its marks the text of a lane is; 0: beside them
+	text        int // where the text of a lane begins, if it is above the marks; its name is before it
+	ticks       int // at most
+}
+
+// The frames of a time line: for a wide screen, and for one of a telephone.
+var (
+	wide   = frame{Name: "wide", Width: 960, Left: 96, Right: 940, lane: 30, ticks: 7}
+	narrow = frame{Name: "narrow", Width: 360, Left: 8, Right: 350, lane: 44, above: 15, text: 84, ticks: 3}
 )
 
-// A timeline draws when each thing happened, one lane for each stage of the story.
+const (
+	laneTop = 44
+	letter  = 6.6 // about the width of a letter of a label
+)
+
+// A timeline shows when each thing happened, as pictures and as a table.
 type timeline struct {
-	Width, Height int
-	Left, Right   int
-	Top, Bottom   int
-	Lanes         []lane
-	Ticks         []tick
-	Merge         *tick // the merge is a line through all lanes
-	Summary       string
-	Rows          []row
-	LateAny       bool
+	Wide, Narrow *drawing
+	Summary      string
+	Rows         []row
+	LateAny      bool
+}
+
+// A drawing has one lane for each stage of the story.
+type drawing struct {
+	frame
+	Height      int
+	Top, Bottom int
+	Lanes       []lane
+	Ticks       []tick
+	Merge       *tick // the merge is a line through all lanes
 }
 
 type lane struct {
@@ -41,9 +58,9 @@ type lane struct {
 	Marks []mark
 }
 
-// A label is a text beside a mark.
+// A label is a text beside or above a mark.
 type label struct {
-	X    int
+	X, Y int
 	End  bool // it ends at X
 	Text string
 }
@@ -94,20 +111,8 @@ func newTimeline(story *replay.Story) *timeline {
 	if len(steps) < 2 || !last.After(first) {
 		return nil
 	}
-	x := scale{first, last, lineLeft, lineRight}
-	t := &timeline{Width: lineWidth, Left: lineLeft, Right: lineRight, Top: laneTop - laneHeight/2, Ticks: x.ticks(7)}
-	for _, stage := range replay.Stages {
-		if l := newLane(stage, steps, x); l.Marks != nil {
-			l.Y = laneTop + len(t.Lanes)*laneHeight
-			t.Lanes = append(t.Lanes, l)
-		}
-	}
-	t.Bottom = laneTop + len(t.Lanes)*laneHeight - laneHeight/2
-	t.Height = t.Bottom + 22
-	if at := story.Record.Trail.Change.MergedAt; !at.IsZero() {
-		t.Merge = &tick{X: x.at(at), Text: "merged " + at.UTC().Format("2 Jan 2006, 15:04")}
-		t.Merge.End = t.Merge.X > (lineLeft+lineRight)/2
-	}
+	span, merged := scale{first: first, last: last}, story.Record.Trail.Change.MergedAt
+	t := &timeline{Wide: wide.draw(span, steps, merged), Narrow: narrow.draw(span, steps, merged)}
 	for _, step := range steps {
 		t.LateAny = t.LateAny || late(step)
 		t.Rows = append(t.Rows, row{step.At, step.Arrived, step.Lag(), laneNames[step.Stage], step.Title, step.Who})
@@ -116,12 +121,32 @@ func newTimeline(story *replay.Story) *timeline {
 	return t
 }
 
+// draw makes the picture of the steps of a span. merged is zero if the change is not merged.
+func (f frame) draw(x scale, steps []replay.Step, merged time.Time) *drawing {
+	x.left, x.right = f.Left, f.Right
+	d := &drawing{frame: f, Top: laneTop - 15, Ticks: x.ticks(f.ticks)}
+	for _, stage := range replay.Stages {
+		if l := f.newLane(stage, steps, x); l.Marks != nil {
+			l.Y = laneTop + len(d.Lanes)*f.lane + f.above
+			l.Label.Y = l.Y - f.above
+			d.Lanes = append(d.Lanes, l)
+		}
+	}
+	d.Bottom = d.Top + len(d.Lanes)*f.lane
+	d.Height = d.Bottom + 22
+	if !merged.IsZero() {
+		d.Merge = &tick{X: x.at(merged), Text: "merged " + merged.UTC().Format("2 Jan 2006, 15:04")}
+		d.Merge.End = d.Merge.X > (f.Left+f.Right)/2
+	}
+	return d
+}
+
 // late reports whether a step was received so late that it matters.
 func late(step replay.Step) bool {
 	return !step.Imported && !step.Arrived.IsZero() && step.Arrived.Sub(step.At) > record.ClockSkew
 }
 
-func newLane(stage replay.Stage, steps []replay.Step, x scale) lane {
+func (f frame) newLane(stage replay.Stage, steps []replay.Step, x scale) lane {
 	l := lane{Name: laneNames[stage]}
 	var labeled replay.Step
 	var shown mark // of labeled
@@ -145,8 +170,12 @@ func newLane(stage replay.Stage, steps []replay.Step, x scale) lane {
 	slices.SortStableFunc(l.Marks, func(a, b mark) int { // what is bad is drawn over the rest
 		return strings.Count(a.Class, " bad") - strings.Count(b.Class, " bad")
 	})
+	if f.above > 0 {
+		l.Label = label{X: f.text, Text: cutTo(titled(labeled), f.Right-f.text)}
+		return l
+	}
 	left, right := around(l.Marks, shown)
-	l.Label = placeLabel(left, right, titled(labeled))
+	l.Label = f.placeLabel(left, right, titled(labeled))
 	return l
 }
 
@@ -199,20 +228,25 @@ func witnessClass(step replay.Step) string {
 }
 
 // placeLabel puts a label on the side of the marks with more room, and cuts it to that room.
-func placeLabel(left, right int, text string) label {
-	l := label{X: right + 10, Text: text}
-	space := lineRight - l.X
-	if left-lineLeft > space {
-		l.X, l.End, space = left-10, true, left-10-lineLeft
+func (f frame) placeLabel(left, right int, text string) label {
+	l := label{X: right + 10}
+	space := f.Right - l.X
+	if left-f.Left > space {
+		l.X, l.End, space = left-10, true, left-10-f.Left
 	}
-	letters := []rune(text)
-	most := int(float64(space) / letter)
-	if most < 16 && right-left > (lineRight-lineLeft)/2 { // over the marks there is room
+	if float64(space) < 16*letter && right-left > (f.Right-f.Left)/2 { // over the marks there is room
 		l.X, l.End = left+10, false
-		most = int(float64(lineRight-l.X) / letter)
+		space = f.Right - l.X
 	}
-	if len(letters) > most {
-		l.Text = string(letters[:max(0, most-1)]) + "…"
-	}
+	l.Text = cutTo(text, space)
 	return l
+}
+
+// cutTo cuts a text to a width.
+func cutTo(text string, width int) string {
+	letters, most := []rune(text), int(float64(width)/letter)
+	if len(letters) <= most {
+		return text
+	}
+	return string(letters[:max(0, most-1)]) + "…"
 }
