@@ -11,6 +11,7 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 
 	"github.com/changetrail/changetrail/evidence"
+	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
 )
@@ -72,6 +73,7 @@ type Generator struct {
 
 	rnd      *rand.Rand
 	services []service
+	policy   *policy.Policy
 	end      time.Time
 	numbers  map[string]int
 	ids      int
@@ -91,6 +93,10 @@ const batch = 500
 // Each passes the events of all changes to f in batches, the oldest change first, each with the
 // number of changes so far.
 func (g *Generator) Each(f func(changes int, events []event.Event) error) error {
+	var err error
+	if g.policy, err = policy.Parse(Policy(g.end)); err != nil {
+		return err
+	}
 	var events []event.Event
 	byAgents := g.Changes / 3
 	flaws := g.assign(byAgents)
@@ -194,7 +200,19 @@ func (g *Generator) byAgent(at time.Time, flaws []flaw) *plan {
 	for _, f := range flaws {
 		f.apply(p)
 	}
+	g.judge(p)
 	return p
+}
+
+// judge has the gate say what the policy says of the change as it is now. It refuses what the policy
+// forbids; the company did not make it a required check, so that such a change is merged nevertheless.
+func (g *Generator) judge(p *plan) {
+	o := p.opened.fact.(*record.Opened)
+	v := g.policy.Decide(policy.Request{
+		Agent: o.Agent, DelegatedBy: p.agent.DelegatedBy, Repository: record.Repository(p.repo), Kind: o.Kind, Paths: o.Files, Dependencies: o.Dependencies,
+	})
+	d := p.gate.fact.(*record.GateDecision)
+	d.Verdict, d.Allowed, d.Reasons = v.Verdict, v.Verdict != record.Forbidden, []string{v.Reason}
 }
 
 // vulnerability plans the update of a vulnerable dependency.
@@ -237,9 +255,9 @@ func (g *Generator) weakness(p *plan, at time.Time) {
 	p.kind, p.title, p.files = "code", w.title+": "+w.file, []string{file, test}
 	p.scanned(record.Tool{Name: "semgrep", Version: "1.97.0"}, semgrep(weaknesses[p.service.language], p.service.prefix, 20+g.rnd.IntN(300)), at)
 	p.decided(at, &record.Trigger{Kind: "scan", Finding: w.rule, Severity: w.severity, Summary: w.title}, []record.Option{
-		{ID: "rewrite-call", Title: "Rewrite the call", Outcome: "chosen", Reason: "removes the weakness where it is, and a test holds it"},
+		{ID: "rewrite-call", Title: "Rewrite the call", Outcome: "chosen", Reason: "removes the weakness where it is, and a test covers it"},
 		{ID: "suppress", Title: "Suppress the rule", Outcome: "rejected", Reason: "the value comes from a caller, so the finding is true"},
-		{ID: "remove-feature", Title: "Remove the feature", Outcome: "deferred", Reason: "customers use it; its owner was told"},
+		{ID: "remove-feature", Title: "Remove the feature", Outcome: "deferred", Reason: "customers use it; its owner knows of the problem"},
 	}, "The value that the rule names comes from a caller. The call is rewritten, and a test sends what the scanner warned of.")
 	p.acted("edit", fmt.Sprintf(`{"file_path":%q,"old_string":%q,"new_string":%q}`, file, "return handle(input)", "if !allowed(input) {\n\treturn refuse(input)\n}\nreturn handle(input)"), at.Add(9*time.Minute), nil)
 }
@@ -296,7 +314,7 @@ func (g *Generator) life(p *plan, at time.Time, flawed bool) {
 	if p.service.class == "critical" && slices.ContainsFunc(p.files, func(f string) bool { return strings.Contains(f, "/auth/") }) {
 		p.approval = &item{source: tickets, named: true, at: at.Add(-2 * time.Hour), fact: &record.Approval{Approver: reviewer, Scope: []string{p.service.name}, ExpiresAt: reviewed.AddDate(0, 0, 7), Reference: fmt.Sprintf("https://desk.acme.example/CHG-%05d", g.rnd.IntN(1e5))}}
 	}
-	p.gate = &item{source: gatehouse, named: true, at: reviewed.Add(3 * time.Minute), fact: &record.GateDecision{Verdict: "review-required", Allowed: true, Reasons: []string{"the checks that the policy asks for are there"}, CommitSHA: p.head}}
+	p.gate = &item{source: gatehouse, named: true, at: reviewed.Add(3 * time.Minute), fact: &record.GateDecision{CommitSHA: p.head}}
 	g.finish(p, bot, reviewed.Add(time.Duration(5+g.rnd.IntN(40))*time.Minute), flawed)
 }
 

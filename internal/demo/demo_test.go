@@ -98,6 +98,13 @@ func TestWheneverItIsStartedTheDemoShowsEachGapAndAnswersItsCommands(t *testing.
 			if share := float64(good) / float64(agents); share < 0.85 || share > 0.91 {
 				t.Errorf("%d of %d merged changes by agents have four good answers", good, agents)
 			}
+			// The gate applies the policy.
+			if n := count(func(r *record.Record) bool {
+				gate, a := r.Trail.Gate, r.Trail.Authorization
+				return gate != nil && a != nil && a.Verdict != "" && (gate.Verdict != a.Verdict || gate.Allowed == (a.Verdict == record.Forbidden))
+			}); n > 0 {
+				t.Errorf("of %d changes the gate says something else than the policy", n)
+			}
 			// The fifth of the commands that the demo prints.
 			if n := count(func(r *record.Record) bool {
 				return r.Trail.Service != nil && r.Trail.Service.Classification == "critical" && r.Timestamp.After(end.AddDate(0, 0, -30)) &&
