@@ -161,8 +161,6 @@ func TestAnAuditorClicksFromASearchToTheEvidence(t *testing.T) {
 		do(ctx, t, p, chromedp.Navigate(page+p), chromedp.WaitVisible(`main`))
 		accessible(ctx, t, source, p)
 	}
-	do(ctx, t, "queries", chromedp.Navigate(page+"/queries"), chromedp.WaitVisible(`table`))
-	picture(ctx, t, "queries")
 }
 
 // everyEventIsListed opens the events of the change that is shown, by arrival.
@@ -181,32 +179,105 @@ func everyEventIsListed(ctx context.Context, t *testing.T, source string) {
 	accessible(ctx, t, source, "events")
 }
 
-func TestThePagesAreReadableInTheDarkAndOnATelephone(t *testing.T) {
-	ctx := browser(t)
-	source := axe(t)
-	do(ctx, t, "dark", emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}), chromedp.Navigate(page+"/"), chromedp.WaitVisible(`.cards`))
-	picture(ctx, t, "overview-dark")
-	accessible(ctx, t, source, "overview in the dark")
-	do(ctx, t, "search", chromedp.Navigate(page+"/changes"), chromedp.WaitVisible(`table.changes`))
-	picture(ctx, t, "search-dark")
-	accessible(ctx, t, source, "search in the dark")
-	do(ctx, t, "change", chromedp.Click(`td.id a`), chromedp.WaitVisible(`.timeline`))
-	picture(ctx, t, "change-dark")
-	accessible(ctx, t, source, "change in the dark")
-	do(ctx, t, "narrow", emulation.SetEmulatedMedia(), chromedp.EmulateViewport(390, 844), chromedp.Reload(), chromedp.WaitVisible(`.timeline`))
-	picture(ctx, t, "change-narrow")
-	fits(ctx, t, "change")
-	for name, path := range map[string]string{"overview": "/", "search": "/changes", "queries": "/queries"} {
-		do(ctx, t, name, chromedp.Navigate(page+path), chromedp.WaitVisible(`main`, chromedp.ByQuery))
-		picture(ctx, t, name+"-narrow")
-		fits(ctx, t, name)
-		accessible(ctx, t, source, name+" on a narrow screen")
+// A look is how a reader sees the pages.
+type look struct {
+	name  string
+	width int64
+	dark  bool
+}
+
+var looks = []look{{"light", 1400, false}, {"dark", 1400, true}, {"narrow", 390, false}, {"narrow-dark", 390, true}}
+
+func (l look) actions() []chromedp.Action {
+	scheme := "light"
+	if l.dark {
+		scheme = "dark"
 	}
+	return []chromedp.Action{
+		chromedp.EmulateViewport(l.width, 900),
+		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
+	}
+}
+
+// TestEveryPageIsReadableInEveryLook keeps a picture of each page, and fails where axe finds a
+// serious fault or the page is wider than the screen.
+func TestEveryPageIsReadableInEveryLook(t *testing.T) {
+	source := axe(t)
+	pages := everyPage(t)
+	for _, l := range looks {
+		t.Run(l.name, func(t *testing.T) {
+			ctx := browser(t)
+			do(ctx, t, l.name, l.actions()...)
+			for name, path := range pages {
+				do(ctx, t, path, chromedp.Navigate(page+path), chromedp.WaitVisible(`main`, chromedp.ByQuery))
+				picture(ctx, t, name+"-"+l.name)
+				fits(ctx, t, name)
+				accessible(ctx, t, source, name+", "+l.name)
+			}
+		})
+	}
+}
+
+// everyPage returns an address of each kind of page.
+func everyPage(t *testing.T) map[string]string {
+	t.Helper()
+	ctx := browser(t)
+	pages := map[string]string{
+		"overview": "/", "search": "/changes", "queries": "/queries", "sign-in": "/sign-in",
+		"filters":        "/changes?f=tags:pci-dss-6.3.2&x=service.name:payments&more=service.name&sort=changetrail.change.merged_at&from=2026-01-01",
+		"nothing-found":  "/changes?q=changetrail.change.number:0",
+		"no-such-field":  "/changes?q=tagz:a",
+		"no-such-page":   "/nowhere",
+		"no-such-file":   "/evidence/sha256:" + strings.Repeat("0", 64),
+		"no-such-change": "/changes/github.com/acme/refunds/pull/99999",
+	}
+	href := func(from, selector string) string {
+		var to string
+		var found bool
+		do(ctx, t, selector+" on "+from, chromedp.Navigate(page+from), chromedp.WaitVisible(`main`, chromedp.ByQuery), chromedp.AttributeValue(selector, "href", &to, &found, chromedp.ByQuery))
+		if !found {
+			t.Fatalf("%s has no link %s", from, selector)
+		}
+		return to
+	}
+	for name, query := range map[string]string{
+		"change": `changetrail.answers.trigger:proven`, "late": `changetrail.gaps:told-after-merge`, "forbidden": `changetrail.gaps:forbidden`,
+		"person": `changetrail.change.initiated_by:human AND changetrail.gaps:no-review`, "open": `changetrail.change.state:open`,
+	} {
+		pages[name] = href("/changes?q="+url.QueryEscape(query), `td.id a`)
+	}
+	pages["events"] = pages["change"] + "?events=1&order=arrived#events"
+	pages["report"] = href(pages["change"], `#saw a.evidence`)
+	pages["policy"] = href(pages["change"], `#decided a.evidence`)
+	pages["tests"] = href(pages["change"], `#validated a.evidence`)
+	return pages
+}
+
+// TestATelephoneShowsWhatMatters: nothing of it is beyond the edge of the screen.
+func TestATelephoneShowsWhatMatters(t *testing.T) {
+	ctx := browser(t)
+	do(ctx, t, "narrow", chromedp.EmulateViewport(390, 844))
+	onScreen := func(path, selector string) {
+		t.Helper()
+		var seen [2]int // visible elements, and those beyond the edge
+		do(ctx, t, path, chromedp.Navigate(page+path), chromedp.WaitVisible(`main`, chromedp.ByQuery),
+			chromedp.Evaluate(fmt.Sprintf(`(() => { const all = [...document.querySelectorAll(%q)].map(e => e.getBoundingClientRect()).filter(b => b.width + b.height > 0);
+				return [all.length, all.filter(b => b.left < 0 || b.right > document.documentElement.clientWidth).length]; })()`, selector), &seen))
+		if seen[0] == 0 || seen[1] > 0 {
+			t.Errorf("%s: %d of %d visible %s are beyond the edge of the screen", path, seen[1], seen[0], selector)
+		}
+	}
+	onScreen("/", ".matrix td")
+	onScreen("/queries", ".queries td")
+	var change string
+	do(ctx, t, "changes", chromedp.Navigate(page+"/changes?q=changetrail.gaps:review-missing"), chromedp.WaitVisible(`main`, chromedp.ByQuery), chromedp.AttributeValue(`td.id a`, "href", &change, nil, chromedp.ByQuery))
+	onScreen(change, ".line line.merge, .line .mark, .line text")
+	onScreen(change, ".controls td")
 	var shown bool
 	folded := chromedp.Evaluate(`getComputedStyle(document.querySelector(".facets")).display !== "none"`, &shown)
 	do(ctx, t, "filters", chromedp.Navigate(page+"/changes"), chromedp.WaitVisible(`label.unfold`), folded)
 	if shown {
-		t.Error("the facets stand before the changes on a narrow screen")
+		t.Error("the facets are shown before the changes on a narrow screen")
 	}
 	do(ctx, t, "filters", chromedp.Click(`label.unfold`), folded)
 	if !shown {
