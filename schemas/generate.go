@@ -25,7 +25,7 @@ const (
 	OpenSearch    = settings.OpenSearch
 )
 
-// Mapping returns the embedded mapping of "event", "record" or "finding" for an engine.
+// Mapping returns the embedded mapping of "event", "record", "finding" or "health" for an engine.
 func Mapping(engine, name string) (jsontext.Value, error) {
 	return File("index/" + engine + "/" + name + ".json")
 }
@@ -35,6 +35,7 @@ var documents = map[string]reflect.Type{
 	"event":   reflect.TypeFor[EventDocument](),
 	"record":  reflect.TypeFor[record.Record](),
 	"finding": reflect.TypeFor[Finding](),
+	"health":  reflect.TypeFor[Health](),
 }
 
 // Generate makes every generated file of this package from the types: path → content.

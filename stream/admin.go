@@ -249,6 +249,15 @@ func (a *Admin) Group(ctx context.Context, group string) (lag map[string]int64, 
 	return lag, members, nil
 }
 
+// Groups returns the names of the consumer groups that begin with a prefix, sorted.
+func (a *Admin) Groups(ctx context.Context, prefix string) ([]string, error) {
+	groups, err := a.adm.ListGroups(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("kafka: list groups: %w", err)
+	}
+	return slices.DeleteFunc(groups.Groups(), func(name string) bool { return !strings.HasPrefix(name, prefix) }), nil
+}
+
 // Clear deletes topics with all their messages, and all consumer groups with their offsets.
 func (a *Admin) Clear(ctx context.Context, topics ...string) error {
 	deleted, err := a.adm.DeleteTopics(ctx, topics...)

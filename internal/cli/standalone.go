@@ -132,7 +132,7 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 		}
 		i, err := standalone.Start(ctx, standalone.Config{
 			Dir: s.Local.Data, Listen: s.Local.Broker, Login: login, TLS: protection, Topics: s.topics(), Namespace: s.Namespace, Retention: time.Duration(s.Retention),
-			Policy: p, Controls: m, Keys: conf.Keys, Trust: s.Trust.Unsigned, Memory: int64(max(s.Enricher.MaxMemory, s.Gateway.MaxMemory)), Log: log, Meter: t.Meter, Tracer: t.Tracer,
+			Policy: p, Controls: m, Keys: conf.Keys, Trust: s.Trust.Unsigned, Memory: int64(max(s.Enricher.MaxMemory, s.Gateway.MaxMemory)), Health: time.Duration(s.Health.Interval), Log: log, Meter: t.Meter, Tracer: t.Tracer,
 		})
 		if err != nil {
 			return s.notStarted(ctx, err)

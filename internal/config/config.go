@@ -99,6 +99,9 @@ type Config struct {
 			MaxMessage int    `yaml:"max_message" doc:"bytes of the largest message that the receiver accepts; a larger document is sent as a summary"`
 		} `yaml:"syslog"`
 	} `yaml:"sink"`
+	Health struct {
+		Interval Duration `yaml:"interval" doc:"how often changetrail health measures the pipeline; in the embedded mode 0 is never"`
+	} `yaml:"health"`
 	SIEM struct {
 		DashboardsURL string `yaml:"dashboards_url" doc:"OpenSearch Dashboards, into which setup imports dashboards, with the credentials of sink"`
 		KibanaURL     string `yaml:"kibana_url" doc:"Kibana, into which setup imports dashboards, with the credentials of sink"`
@@ -189,6 +192,7 @@ func Defaults() Config {
 	c.Sink.InFlight = 2
 	c.Sink.Linger = Duration(100 * time.Millisecond)
 	c.Sink.Shards = 1
+	c.Health.Interval = Duration(5 * time.Minute)
 	c.Sink.Lake.Format = "json"
 	c.Sink.Lake.FileBytes = 16 << 20
 	c.Sink.Lake.FileAge = Duration(5 * time.Minute)

@@ -28,7 +28,7 @@ var layers = []layer{
 		"enricher", "producer", "sinks", "sinks/setup", "internal/access", "internal/embedded", "internal/kafkatest", "internal/siem/detect",
 	}},
 	{"Gateway, pages and indexes", []string{
-		"internal/siem",
+		"internal/siem", "internal/health",
 		"agents/hook", "gateway", "producer/kafkago", "sinks/bulk", "sinks/endpoint", "sinks/lake", "sinks/local", "sinks/ocsftopic", "sinks/outline", "sinks/sinktest", "web", "internal/demo",
 		"internal/instances", "internal/workload", "gate", "siem",
 	}},

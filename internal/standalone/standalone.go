@@ -30,6 +30,7 @@ import (
 	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/internal/embedded"
 	"github.com/changetrail/changetrail/internal/files"
+	"github.com/changetrail/changetrail/internal/health"
 	"github.com/changetrail/changetrail/internal/instances"
 	"github.com/changetrail/changetrail/internal/settings"
 	"github.com/changetrail/changetrail/internal/signing"
@@ -53,6 +54,7 @@ type Config struct {
 	Keys      signing.Keys     // of the gateway next to it
 	Trust     []settings.Trust // which unsigned events are believed
 	Memory    int64            // limit of the memory for events in the enricher, in bytes
+	Health    time.Duration    // how often the health of the pipeline is written into the index; 0 is never
 
 	Log    *slog.Logger         // nil means no log
 	Meter  metric.MeterProvider // nil means no metrics
@@ -170,6 +172,11 @@ func Start(ctx context.Context, c Config) (_ *Instance, err error) {
 			MaxDocs: 500, InFlight: 1, Linger: 50 * time.Millisecond, Log: c.Log.With("part", "sink"), Meter: c.Meter, Tracer: c.Tracer,
 		}))
 	})
+	if c.Health > 0 {
+		i.group.Go(func() error {
+			return part("health", health.Run(ctx, health.Config{Kafka: i.Kafka, Topics: c.Topics, Namespace: c.Namespace, Index: i.Index, Interval: c.Health, Log: c.Log.With("part", "health")}))
+		})
+	}
 	return i, nil
 }
 

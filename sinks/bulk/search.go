@@ -38,9 +38,13 @@ type answer struct {
 	} `json:"hits"`
 	Aggregations map[string]struct {
 		Buckets []struct {
-			Key jsontext.Value `json:"key"`
-			N   int            `json:"doc_count"`
+			Key  jsontext.Value `json:"key"`
+			N    int            `json:"doc_count"`
+			Last struct {
+				Millis float64 `json:"value"`
+			} `json:"last"`
 		} `json:"buckets"`
+		After jsontext.Value `json:"after_key"`
 	} `json:"aggregations"`
 }
 
@@ -263,6 +267,38 @@ func eventsOf(q schemas.EventQuery) map[string]any {
 
 func ofRepository(repo record.Repository, where map[string]any) map[string]any {
 	return map[string]any{"bool": map[string]any{"filter": []any{where, map[string]any{"term": map[string]any{"changetrail.repository": repo}}}}}
+}
+
+// Heard returns on which days events of each source arrived, from a time on.
+func (s *Server) Heard(ctx context.Context, namespace string, since time.Time) (out []schemas.Heard, err error) {
+	by := map[string]any{"size": 1000, "sources": []any{
+		map[string]any{"source": map[string]any{"terms": map[string]any{"field": "event.provider"}}},
+		map[string]any{"day": map[string]any{"date_histogram": map[string]any{"field": "event.created", "calendar_interval": "1d"}}},
+	}}
+	body := map[string]any{
+		"size": 0, "query": map[string]any{"range": map[string]any{"event.created": map[string]any{"gte": since.UTC().Format(time.RFC3339)}}},
+		"aggs": map[string]any{"heard": map[string]any{"composite": by, "aggs": map[string]any{"last": map[string]any{"max": map[string]any{"field": "event.created"}}}}},
+	}
+	for {
+		a, err := s.search(ctx, schemas.EventIndex(namespace), body)
+		if err != nil {
+			return nil, err
+		}
+		page := a.Aggregations["heard"]
+		for _, b := range page.Buckets {
+			var key struct {
+				Source string `json:"source"`
+				Day    int64  `json:"day"`
+			}
+			if err := json.Unmarshal(b.Key, &key); err != nil {
+				return nil, fmt.Errorf("%s: days of sources: %w", s.Engine, err)
+			}
+			out = append(out, schemas.Heard{Source: key.Source, Day: time.UnixMilli(key.Day).UTC(), Last: time.UnixMilli(int64(b.Last.Millis)).UTC()})
+		}
+		if by["after"] = page.After; len(page.Buckets) == 0 || page.After == nil {
+			return out, nil
+		}
+	}
 }
 
 // Values returns values of a keyword field that begin with a prefix, for completion.

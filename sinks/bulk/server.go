@@ -95,7 +95,12 @@ func (s *Server) Ready(ctx context.Context, namespace string) error {
 	if _, err := s.Version(ctx); err != nil {
 		return err
 	}
-	for _, name := range []string{"changetrail-event", "changetrail-record"} {
+	return s.Templates(ctx, "changetrail-event", "changetrail-record")
+}
+
+// Templates checks that index templates exist.
+func (s *Server) Templates(ctx context.Context, names ...string) error {
+	for _, name := range names {
 		status, body, err := s.Request(ctx, http.MethodGet, "/_index_template/"+name, nil)
 		switch {
 		case err != nil:

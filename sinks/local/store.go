@@ -67,6 +67,8 @@ type Index struct {
 	termID  map[fieldTerm]int64 // of recently used terms
 	lastN   int64
 
+	arrivals arrivals
+
 	catching sync.Mutex // held while new writes are read
 	current  atomic.Pointer[memory]
 }
@@ -127,7 +129,7 @@ func (x *Index) open(ctx context.Context, create bool) (err error) {
 	if x.fields, err = query.RecordFields(); err != nil {
 		return err
 	}
-	for _, name := range []string{"event", "record", "finding"} {
+	for _, name := range []string{"event", "record", "finding", "health"} {
 		if x.mappings[name], err = newMapping(name); err != nil {
 			return err
 		}
@@ -219,6 +221,8 @@ func kindOf(name string) string {
 		return "record"
 	case strings.HasPrefix(name, "changetrail-finding-"):
 		return "finding"
+	case strings.HasPrefix(name, schemas.HealthAlias+"-"):
+		return "health"
 	}
 	return ""
 }
@@ -242,7 +246,13 @@ func (x *Index) Put(ctx context.Context, docs []sinks.Document) ([]sinks.Outcome
 			return nil, fmt.Errorf("index: %w", err)
 		}
 	}
-	if err := tx.Commit(); err != nil {
+	if w.health {
+		err = w.dropHealth(time.Now())
+	}
+	if err == nil {
+		err = tx.Commit()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("index: %w", err)
 	}
 	w.committed()
@@ -252,11 +262,12 @@ func (x *Index) Put(ctx context.Context, docs []sinks.Document) ([]sinks.Outcome
 // A writer is one write transaction.
 type writer struct {
 	*Index
-	tx    *sql.Tx
-	ctx   context.Context
-	n     int64
-	fresh map[fieldTerm]int64 // ids assigned in this transaction
-	done  bool
+	tx     *sql.Tx
+	ctx    context.Context
+	n      int64
+	fresh  map[fieldTerm]int64 // ids assigned in this transaction
+	done   bool
+	health bool // it wrote statements about the pipeline
 }
 
 func (w *writer) rollback() {
@@ -279,7 +290,11 @@ func (w *writer) committed() {
 // head is the part of a document by which it is listed.
 type head struct {
 	Timestamp time.Time `json:"@timestamp"`
-	Trail     struct {
+	Event     struct {
+		Provider string    `json:"provider"`
+		Created  time.Time `json:"created"`
+	} `json:"event"`
+	Trail struct {
 		Change struct {
 			ID string `json:"id"`
 		} `json:"change"`
@@ -297,7 +312,7 @@ func (w *writer) put(d sinks.Document) (sinks.Outcome, error) {
 	kind := kindOf(d.Index)
 	m, ok := w.mappings[kind]
 	if !ok {
-		return sinks.Outcome{Kind: sinks.Refused, Reason: fmt.Sprintf("%q is not an index of events, records or findings", d.Index)}, nil
+		return sinks.Outcome{Kind: sinks.Refused, Reason: fmt.Sprintf("%q is not an index of events, records, findings or the health of the pipeline", d.Index)}, nil
 	}
 	var values []value
 	if err := m.read(d.Body, func(v value) { values = append(values, v) }); err != nil {
@@ -310,6 +325,7 @@ func (w *writer) put(d sinks.Document) (sinks.Outcome, error) {
 	if kind == "record" {
 		return w.putRecord(d, h, values)
 	}
+	w.health = w.health || kind == "health"
 	return w.putDocument(d, h, kind == "event")
 }
 
@@ -336,7 +352,7 @@ func outcomeOf(res sql.Result) (sinks.Outcome, error) {
 	return sinks.Outcome{Kind: sinks.Done}, nil
 }
 
-// putDocument stores an event or a finding.
+// putDocument stores an event, a finding or a statement about the pipeline.
 func (w *writer) putDocument(d sinks.Document, h head, event bool) (sinks.Outcome, error) {
 	var number int64
 	err := w.tx.QueryRowContext(w.ctx, `INSERT INTO documents (name, id, version, change, at, doc) VALUES (?, ?, ?, ?, ?, ?)
@@ -350,6 +366,7 @@ func (w *writer) putDocument(d sinks.Document, h head, event bool) (sinks.Outcom
 		return sinks.Outcome{}, err
 	}
 	if event {
+		w.arrivals.note(h.Event.Provider, h.Event.Created)
 		for _, ref := range h.Trail.Refs {
 			if err := addRef(w.ctx, w.tx, h.Trail.Repository, ref, number); err != nil {
 				return sinks.Outcome{}, err

@@ -22,6 +22,7 @@ const (
 	eventPattern   = "logs-" + schemas.EventDataset + "-*"
 	recordPattern  = "changetrail-record-*"
 	findingPattern = "changetrail-finding-*"
+	healthPattern  = "changetrail-health-*"
 )
 
 // A Server is a search engine.
@@ -50,7 +51,7 @@ type indexer struct {
 // Index sets up the engine and returns what it found and did.
 func Index(ctx context.Context, s Server, o Options) ([]stream.Step, error) {
 	x := &indexer{Server: s, Options: o}
-	for _, step := range []func(context.Context) error{x.policies, x.templates, x.dataStream, x.recordIndex, x.findingIndex, x.mappings} {
+	for _, step := range []func(context.Context) error{x.policies, x.templates, x.dataStream, x.recordIndex, x.findingIndex, x.healthIndex, x.mappings} {
 		if err := step(ctx); err != nil {
 			return x.steps, err
 		}
@@ -222,6 +223,7 @@ func (x *indexer) templates(ctx context.Context) error {
 		{"event", eventPattern, EventsPolicy},
 		{"record", recordPattern, RecordsPolicy},
 		{"finding", findingPattern, ""},
+		{"health", healthPattern, RecordsPolicy},
 	} {
 		mapping, err := schemas.Mapping(x.Name(), t.name)
 		if err != nil {
@@ -243,6 +245,8 @@ func (x *indexer) templates(ctx context.Context) error {
 			template["aliases"] = map[string]any{schemas.RecordsAlias: map[string]any{}}
 		case "finding":
 			template["aliases"] = map[string]any{schemas.FindingsAlias: map[string]any{}}
+		case "health":
+			template["aliases"] = map[string]any{schemas.HealthAlias: map[string]any{}}
 		}
 		path := "/_index_template/changetrail-" + t.name
 		status, have, err := x.Request(ctx, http.MethodGet, path, nil)
@@ -297,6 +301,11 @@ func (x *indexer) findingIndex(ctx context.Context) error {
 	return x.index(ctx, schemas.FindingIndex(x.Namespace), schemas.FindingsAlias)
 }
 
+// healthIndex creates this month's index of what is measured of the pipeline.
+func (x *indexer) healthIndex(ctx context.Context) error {
+	return x.index(ctx, schemas.HealthIndex(x.Namespace, x.Now), schemas.HealthAlias)
+}
+
 func (x *indexer) index(ctx context.Context, name, alias string) error {
 	status, answer, err := x.Request(ctx, http.MethodHead, "/"+name, nil)
 	if err != nil {
@@ -328,6 +337,7 @@ func (x *indexer) mappings(ctx context.Context) error {
 		{"event", schemas.EventIndex(x.Namespace)},
 		{"record", recordPattern},
 		{"finding", findingPattern},
+		{"health", healthPattern},
 	} {
 		mapping, err := schemas.Mapping(x.Name(), t.name)
 		if err != nil {

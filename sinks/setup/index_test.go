@@ -44,14 +44,15 @@ const (
 	records  = "changetrail-record-prod-2026.03"
 	events   = "logs-" + schemas.EventDataset + "-prod"
 	findings = "changetrail-finding-prod"
+	health   = "changetrail-health-prod-2026.03"
 )
 
 func TestIndexMakesAllOnce(t *testing.T) {
 	both(t, func(t *testing.T, e *engine) {
 		want := []string{
 			"create lifecycle policy changetrail-events", "create lifecycle policy changetrail-records",
-			"create index template changetrail-event", "create index template changetrail-record", "create index template changetrail-finding",
-			"create data stream " + events, "create index " + records + " with alias " + schemas.RecordsAlias, "create index " + findings + " with alias " + schemas.FindingsAlias,
+			"create index template changetrail-event", "create index template changetrail-record", "create index template changetrail-finding", "create index template changetrail-health",
+			"create data stream " + events, "create index " + records + " with alias " + schemas.RecordsAlias, "create index " + findings + " with alias " + schemas.FindingsAlias, "create index " + health + " with alias " + schemas.HealthAlias,
 		}
 		dry := options()
 		dry.DryRun = true
@@ -68,6 +69,7 @@ func TestIndexMakesAllOnce(t *testing.T) {
 			events:   {Mapping: e.mappingOf(t, "event"), Stream: true},
 			records:  {Mapping: e.mappingOf(t, "record"), Aliases: object{schemas.RecordsAlias: object{}}},
 			findings: {Mapping: e.mappingOf(t, "finding"), Aliases: object{schemas.FindingsAlias: object{}}},
+			health:   {Mapping: e.mappingOf(t, "health"), Aliases: object{schemas.HealthAlias: object{}}},
 		}
 		if diff := cmp.Diff(made, e.Indexes); diff != "" {
 			t.Errorf("indexes (-want +got):\n%s", diff)
@@ -94,10 +96,10 @@ func lifecycleOf(e *engine, name string) any {
 func TestIndexesOfElasticsearchHaveTheirPolicy(t *testing.T) {
 	both(t, func(t *testing.T, e *engine) {
 		run(t, e, options())
-		got := []any{lifecycleOf(e, "event"), lifecycleOf(e, "record"), lifecycleOf(e, "finding")}
-		want := []any{setup.EventsPolicy, setup.RecordsPolicy, nil}
+		got := []any{lifecycleOf(e, "event"), lifecycleOf(e, "record"), lifecycleOf(e, "finding"), lifecycleOf(e, "health")}
+		want := []any{setup.EventsPolicy, setup.RecordsPolicy, nil, setup.RecordsPolicy}
 		if e.Name() == schemas.OpenSearch {
-			want = []any{nil, nil, nil}
+			want = []any{nil, nil, nil, nil}
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
@@ -117,11 +119,11 @@ func TestWhatPeopleChooseIsChanged(t *testing.T) {
 			t.Error("the policies do not have the new retention")
 		}
 		o.Shards = 3
-		if diff := cmp.Diff([]string{"update index template changetrail-event", "update index template changetrail-record", "update index template changetrail-finding"}, done(run(t, e, o))); diff != "" {
+		if diff := cmp.Diff([]string{"update index template changetrail-event", "update index template changetrail-record", "update index template changetrail-finding", "update index template changetrail-health"}, done(run(t, e, o))); diff != "" {
 			t.Errorf("another number of shards (-want +got):\n%s", diff)
 		}
 		o.Now = o.Now.AddDate(0, 1, 0)
-		if diff := cmp.Diff([]string{"create index changetrail-record-prod-2026.04 with alias " + schemas.RecordsAlias}, done(run(t, e, o))); diff != "" {
+		if diff := cmp.Diff([]string{"create index changetrail-record-prod-2026.04 with alias " + schemas.RecordsAlias, "create index changetrail-health-prod-2026.04 with alias " + schemas.HealthAlias}, done(run(t, e, o))); diff != "" {
 			t.Errorf("another month (-want +got):\n%s", diff)
 		}
 	})
@@ -158,7 +160,7 @@ func TestAnUpgradeReachesTheIndexesThatExist(t *testing.T) {
 		if changes := e.took(); len(changes) > 0 {
 			t.Errorf("a dry run changed %v", changes)
 		}
-		if diff := cmp.Diff(steps, done(run(t, e, options()))); diff != "" || len(steps) != 5 {
+		if diff := cmp.Diff(steps, done(run(t, e, options()))); diff != "" || len(steps) != 6 {
 			t.Errorf("a dry run says something else than what is done:\n%s", diff)
 		}
 		upgraded(t, e)
@@ -167,7 +169,7 @@ func TestAnUpgradeReachesTheIndexesThatExist(t *testing.T) {
 
 func upgraded(t *testing.T, e *engine) {
 	t.Helper()
-	for name, of := range map[string]string{events: "event", records: "record", "changetrail-record-prod-2026.02": "record", findings: "finding"} {
+	for name, of := range map[string]string{events: "event", records: "record", "changetrail-record-prod-2026.02": "record", findings: "finding", health: "health", "changetrail-health-prod-2026.02": "health"} {
 		if diff := cmp.Diff(e.mappingOf(t, of), e.Indexes[name].Mapping); diff != "" {
 			t.Errorf("the mapping of %s is not that of this version", name)
 		}
@@ -265,7 +267,7 @@ func TestAServerWithoutLifecycles(t *testing.T) {
 				if lifecycleOf(e, "record") != nil {
 					t.Error("a template names a policy that is not there")
 				}
-				if len(e.Indexes) != 2 || len(e.Policies) != 0 {
+				if len(e.Indexes) != 3 || len(e.Policies) != 0 {
 					t.Errorf("%d indexes, %d policies", len(e.Indexes), len(e.Policies))
 				}
 			})

@@ -45,7 +45,7 @@ func ILM(retention time.Duration) map[string]any {
 // (https://docs.opensearch.org/latest/im-plugin/ism/policies/).
 func ISM(retention time.Duration) map[string]any {
 	_, aged := ages(retention) // age counts from the creation of an index, never from its rollover
-	policy := func(description string, actions []any, pattern string) any {
+	policy := func(description string, actions []any, patterns ...string) any {
 		return map[string]any{"policy": map[string]any{
 			"description":   description,
 			"default_state": "hot",
@@ -55,13 +55,13 @@ func ISM(retention time.Duration) map[string]any {
 				}},
 				map[string]any{"name": "delete", "actions": []any{map[string]any{"delete": map[string]any{}}}, "transitions": []any{}},
 			},
-			"ism_template": []any{map[string]any{"index_patterns": []any{pattern}, "priority": 300}},
+			"ism_template": []any{map[string]any{"index_patterns": patterns, "priority": 300}},
 		}}
 	}
 	return map[string]any{
 		EventsPolicy: policy("changetrail: enriched events", []any{
 			map[string]any{"rollover": map[string]any{"min_index_age": rolloverAge, "min_primary_shard_size": rolloverSize}},
 		}, eventPattern),
-		RecordsPolicy: policy("changetrail: change records", []any{}, recordPattern),
+		RecordsPolicy: policy("changetrail: change records", []any{}, recordPattern, healthPattern),
 	}
 }

@@ -1,0 +1,113 @@
+package health
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/changetrail/changetrail/schemas"
+)
+
+const (
+	day = 24 * time.Hour
+	// window is how long a source is reported after its newest event, and how long before that event it is
+	// looked at for how often it sends.
+	window = 30 * day
+	// enough is on how many days a source must be heard before anybody can say how often it sends.
+	enough = 3
+	// maxSources is how many sources are reported: senders choose their names.
+	maxSources = 1000
+)
+
+// A source is what is known of one source of events.
+type source struct {
+	name    string
+	last    time.Time   // arrival of its newest event
+	days    []time.Time // on which it was heard, ascending, within a window before the last one
+	longest time.Duration
+}
+
+// sourcesOf returns a document for each source, and one for each silence.
+func sourcesOf(heard []schemas.Heard, err error, now, at time.Time) (out []document) {
+	if err != nil {
+		return []document{about(at, fmt.Sprintf("it could not be found out when each source was last heard: %v", err), schemas.HealthFacts{Kind: schemas.HealthSource, Status: schemas.HealthUnknown, Error: err.Error()})}
+	}
+	sources := summarize(heard, now)
+	if n := len(sources); n > maxSources {
+		what := fmt.Sprintf("%d sources were heard; only the %d that were heard on the most days are reported", n, maxSources)
+		out = append(out, about(at, what, schemas.HealthFacts{Kind: schemas.HealthSource, Status: schemas.HealthUnknown, Error: what}))
+		sources = sources[:maxSources]
+	}
+	for _, s := range sources {
+		out = append(out, s.documents(now, at)...)
+	}
+	return out
+}
+
+// summarize returns the sources that were heard in the window before now, those that were heard on the most
+// days first.
+func summarize(heard []schemas.Heard, now time.Time) (out []source) {
+	of := make(map[string]*source)
+	for _, h := range heard {
+		if h.Day.After(now) { // an import may state any arrival
+			continue
+		}
+		s := of[h.Source]
+		if s == nil {
+			s = &source{name: h.Source}
+			of[h.Source] = s
+		}
+		s.days = append(s.days, h.Day.UTC().Truncate(day))
+		if h.Last.After(s.last) {
+			s.last = h.Last
+		}
+	}
+	for _, s := range of {
+		if s.last.Before(now.Add(-window)) {
+			continue
+		}
+		slices.SortFunc(s.days, time.Time.Compare)
+		s.days = slices.Compact(s.days)
+		newest := s.days[len(s.days)-1]
+		s.days = slices.DeleteFunc(s.days, func(d time.Time) bool { return d.Before(newest.Add(-window)) })
+		for i := 1; i < len(s.days); i++ {
+			s.longest = max(s.longest, s.days[i].Sub(s.days[i-1]))
+		}
+		out = append(out, *s)
+	}
+	slices.SortFunc(out, func(a, b source) int {
+		return cmp.Or(cmp.Compare(len(b.days), len(a.days)), cmp.Compare(a.name, b.name))
+	})
+	return out
+}
+
+// silentSince returns when the silence of s began to be longer than any before it. It is false for a
+// source that was heard on too few days.
+func (s *source) silentSince() (time.Time, bool) {
+	if len(s.days) < enough {
+		return time.Time{}, false
+	}
+	return s.days[len(s.days)-1].Add(s.longest + day), true
+}
+
+// documents returns how s does now and, if it fell silent, the one document about that.
+func (s *source) documents(now, at time.Time) []document {
+	hours, days, longest := int64(max(0, now.Sub(s.last))/time.Hour), int64(len(s.days)), int64(s.longest/day)
+	facts := schemas.HealthFacts{Kind: schemas.HealthSource, Status: schemas.HealthOK, Name: s.name, LastAt: s.last.UTC(), SilentHours: &hours, Days: &days}
+	since, known := s.silentSince()
+	switch {
+	case !known:
+		facts.Status = schemas.HealthUnknown
+		return []document{about(at, fmt.Sprintf("%s: its newest event arrived %d hours ago; it was heard on %d days, too few to know how often it sends", s.name, hours, days), facts)}
+	case now.Before(since):
+		facts.LongestDays = &longest
+		return []document{about(at, fmt.Sprintf("%s: its newest event arrived %d hours ago", s.name, hours), facts)}
+	}
+	facts.Status, facts.LongestDays = schemas.HealthSilent, &longest
+	measured := about(at, fmt.Sprintf("%s is silent: its newest event arrived %d hours ago; before, there were at most %d days from one day with events to the next", s.name, hours, longest), facts)
+	facts.Kind, facts.SilentHours = schemas.HealthSilence, nil
+	silence := about(since, fmt.Sprintf("%s fell silent: its newest event arrived at %s; before, there were at most %d days from one day with events to the next", s.name, s.last.UTC().Format(time.RFC3339), longest), facts)
+	silence.id = []string{facts.Kind, s.name, facts.LastAt.Format(time.RFC3339Nano)}
+	return []document{measured, silence}
+}
