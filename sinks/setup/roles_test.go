@@ -123,6 +123,7 @@ func TestRoles(t *testing.T) {
 			g.makeIndexes(t)
 			auditor := g.credentials(t, "changetrail-auditor")
 			g.writes(t, g.connect(t, g.credentials(t, "changetrail-writer")), g.connect(t, auditor))
+			g.watches(t, g.connect(t, g.credentials(t, "changetrail-health")))
 			for _, role := range []bulk.Connection{auditor, g.credentials(t, "changetrail-analyst")} {
 				g.readsOnly(t, g.connect(t, role))
 			}
@@ -145,7 +146,7 @@ func (g *guarded) makesRoles(t *testing.T) {
 		}
 		return n
 	}
-	want := map[string]int{schemas.Elasticsearch: 3, schemas.OpenSearch: 6}[g.name]
+	want := map[string]int{schemas.Elasticsearch: 4, schemas.OpenSearch: 8}[g.name]
 	if first, second, third := changes(true), changes(false), changes(false); first != want || second != want || third != 0 {
 		t.Errorf("changes: %d in a dry run, %d in the first run, %d in the second", first, second, third)
 	}
@@ -162,7 +163,7 @@ func (g *guarded) makeIndexes(t *testing.T) {
 		}
 		return
 	}
-	for kind, index := range map[string]string{"event": schemas.EventIndex("test"), "record": schemas.RecordIndexes("test"), "finding": schemas.FindingIndex("test")} {
+	for kind, index := range map[string]string{"event": schemas.EventIndex("test"), "record": schemas.RecordIndexes("test"), "finding": schemas.FindingIndex("test"), "health": schemas.HealthIndexes("test")} {
 		mapping, err := schemas.Mapping(g.name, kind)
 		if err != nil {
 			t.Fatal(err)
@@ -245,6 +246,34 @@ func (g *guarded) stores(t *testing.T, writer *bulk.Server) {
 	}
 }
 
+// watches checks the role of changetrail health: it sees when sources were heard, adds documents about the
+// pipeline, each once, and may do nothing else.
+func (g *guarded) watches(t *testing.T, health *bulk.Server) {
+	t.Helper()
+	if heard, err := health.Heard(t.Context(), "test", time.Time{}); err != nil || len(heard) == 0 {
+		t.Errorf("it hears %v, %v", heard, err)
+	}
+	index := schemas.HealthIndex("test", time.Now())
+	h := schemas.Health{Timestamp: time.Now(), Trail: schemas.HealthTrail{Health: schemas.HealthFacts{Kind: schemas.HealthLag, Status: schemas.HealthOK}}}
+	h.Describe(time.Now())
+	for _, want := range []sinks.Kind{sinks.Done, sinks.Stale} {
+		out, err := health.Put(t.Context(), []sinks.Document{{Index: index, ID: "h", Body: h.Append(nil)}})
+		if err != nil || out[0].Kind != want {
+			t.Errorf("%v, %v, want %s", out, err, want)
+		}
+	}
+	must(t, g.admin, http.MethodPost, "/"+index+"/_refresh", "")
+	for _, try := range [][3]string{
+		{http.MethodGet, "/" + schemas.RecordIndex("test", time.Now()) + "/_search", ""},
+		{http.MethodGet, "/" + index + "/_search", ""},
+		{http.MethodDelete, "/" + index + "/_doc/h", ""},
+		{http.MethodDelete, "/" + index, ""},
+		{http.MethodPost, "/" + schemas.EventIndex("test") + "/_doc", `{"@timestamp":"2026-01-01T00:00:00Z"}`},
+	} {
+		denied(t, health, "health", try)
+	}
+}
+
 // get returns a document and its version, as a reader finds it, also in a data stream.
 func (g *guarded) get(t *testing.T, reader *bulk.Server, index, id string) (string, int64) {
 	t.Helper()
@@ -267,7 +296,7 @@ func (g *guarded) get(t *testing.T, reader *bulk.Server, index, id string) (stri
 func (g *guarded) readsOnly(t *testing.T, reader *bulk.Server) {
 	t.Helper()
 	events, records, findings := schemas.EventIndex("test"), schemas.RecordIndex("test", time.Now()), schemas.FindingIndex("test")
-	for _, index := range []string{events, records, findings} {
+	for _, index := range []string{events, records, findings, schemas.HealthIndexes("test")} {
 		if answer := must(t, reader, http.MethodGet, "/"+index+"/_search", ""); !strings.Contains(answer, `"_source"`) {
 			t.Errorf("nothing is found in %s: %s", index, answer)
 		}
