@@ -25,7 +25,7 @@ var layers = []layer{
 		"agents/notes", "blobs/cloud", "ingest", "ingest/otlp", "query", "replay", "schemas/ocsf", "stream", "internal/config", "internal/corpus", "internal/servers", "internal/telemetry",
 	}},
 	{"Services, and the library for agents", []string{
-		"enricher", "producer", "sinks", "sinks/setup", "internal/access", "internal/embedded", "internal/kafkatest", "internal/siem/detect",
+		"enricher", "producer", "sinks", "sinks/setup", "internal/access", "internal/e2e/killtest", "internal/embedded", "internal/kafkatest", "internal/siem/detect",
 	}},
 	{"Gateway, pages and indexes", []string{
 		"internal/siem", "internal/health",
