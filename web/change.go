@@ -158,7 +158,7 @@ func (s *server) change(w http.ResponseWriter, r *http.Request) error {
 		Record: story.Record, Answers: say.Answers(story.Record), Gaps: say.Gaps(story.Record), Line: newTimeline(story), Stages: stages, Events: events,
 		Ruled: say.RuledAtMerge(story.Record), Raw: string(raw), JSON: "/v1" + changePath(string(story.ID())),
 	}
-	return s.render(w, http.StatusOK, p.page())
+	return s.render(w, r, http.StatusOK, p.page())
 }
 
 // queries lists the saved queries.
@@ -175,5 +175,5 @@ func (s *server) queries(w http.ResponseWriter, r *http.Request) error {
 		}
 		list = append(list, answeredQuery{q, res.Total})
 	}
-	return s.render(w, http.StatusOK, queriesPage(list, access.Of(r.Context()).Only()))
+	return s.render(w, r, http.StatusOK, queriesPage(list, access.Of(r.Context()).Only()))
 }

@@ -7,5 +7,6 @@
 // scripts nor inline styles. They are the same over the embedded index,
 // OpenSearch and Elasticsearch.
 //
-// It imports access, controls, evidence, nearest, query, record, replay, say, schemas and secrets.
+// It imports access, controls, evidence, nearest, query, record, replay, say, schemas, secrets and
+// signin.
 package web

@@ -49,7 +49,7 @@ func (s *server) evidence(w http.ResponseWriter, r *http.Request) error {
 	if !p.Binary {
 		p.Marks, p.Cut = linesOf(string(file), p.Find)
 	}
-	return s.render(w, http.StatusOK, p.page())
+	return s.render(w, r, http.StatusOK, p.page())
 }
 
 // severities, the most severe first.

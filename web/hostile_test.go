@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/html"
 
+	"github.com/changetrail/changetrail/internal/access"
 	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/record"
 )
@@ -43,10 +44,11 @@ func (f filler) allPages() map[string]page {
 	f.fill(reflect.ValueOf(&list).Elem())
 	pages := map[string]page{
 		"change": c.page(), "search": s.page(), "overview": o.page(), "evidence": e.page(), "queries": queriesPage(list, []string{f.text()}),
-		"error": errorPage(f.text(), f.text()), "sign-in": signInPage(true, f.text(), "x"+f.text()),
+		"error": errorPage(f.text(), f.text(), nil), "sign-in": signInPage(access.ByToken, "", f.text(), "x"+f.text()),
+		"sign-in at a provider": signInPage(access.AtProvider, f.text(), f.text(), ""), "signed out": signedOutPage(f.text()),
 	}
 	for name, p := range pages {
-		p.Store, p.SignOut = f.text(), true
+		p.Store, p.Who, p.Roles, p.FormToken = f.text(), f.text(), f.text(), f.text()
 		pages[name] = p
 	}
 	return pages

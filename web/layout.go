@@ -3,11 +3,14 @@ package web
 import (
 	"cmp"
 	"io"
+	"net/url"
 	"strings"
 
 	g "maragu.dev/gomponents"
 
+	"github.com/changetrail/changetrail/internal/access"
 	"github.com/changetrail/changetrail/internal/say"
+	"github.com/changetrail/changetrail/internal/signin"
 	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/record"
 )
@@ -18,7 +21,10 @@ type page struct {
 	Body     g.Node
 	Searches bool   // it has a form to search of its own
 	Store    string // what the index is; empty for those who may not know: they see no navigation
-	SignOut  bool
+
+	// Who signed in, and with which roles, and the token that each form repeats; empty for those who
+	// did not sign in.
+	Who, Roles, FormToken string
 }
 
 // write writes the whole page.
@@ -59,8 +65,23 @@ func (p page) top() g.Node {
 				attr("placeholder", "Search: change, URL, commit, CVE, service.name:…"))),
 			completions(), el("button", text("Search")))),
 		el("span", attr("class", "store"), text(p.Store)),
-		g.If(p.SignOut, el("form", attr("method", "post"), attr("action", "/sign-out"), el("button", attr("class", "quiet"), text("Sign out")))),
+		p.signOut(),
 	))
+}
+
+// signOut says who reads, with a button to sign out.
+func (p page) signOut() g.Node {
+	return when(p.FormToken, func(token string) g.Node {
+		return el("form", attr("class", "reader"), attr("method", "post"), attr("action", "/sign-out"), spaced(
+			formToken(token),
+			el("span", g.If(p.Roles != "", attr("title", p.Roles)), hidden("Signed in as "), text(p.Who)),
+			el("button", attr("class", "quiet"), text("Sign out"))))
+	})
+}
+
+// formToken is a part of each form that changes something: without it the form is refused.
+func formToken(token string) g.Node {
+	return el("input", attr("type", "hidden"), attr("name", access.FormField), attr("value", token))
 }
 
 // completions is filled by the script of the pages.
@@ -99,30 +120,52 @@ func readsOnly(only []string) string {
 	return "You read " + strings.Join(only, ", ") + " only."
 }
 
-// errorPage says what went wrong.
-func errorPage(title, why string) page {
+// errorPage says what went wrong, and leads on.
+func errorPage(title, why string, on g.Node) page {
 	return page{Title: title, Body: g.Group{
 		el("h1", text(title)),
 		el("p", attr("class", "error"), attr("role", "alert"), text(why)),
-		el("p", anchor("/changes", text("To the changes"))),
+		el("p", on),
 	}}
 }
 
-// signInPage asks for a token. failed says why the one before was refused.
-func signInPage(asks bool, to, failed string) page {
-	if !asks {
-		return page{Title: "Sign in", Body: g.Group{el("h1", text("Sign in")), el("p", text("Signing in is not needed here. "), anchor("/", text("To the search")))}}
+// signInPage asks to sign in, with a token or at a provider. failed says why the try before was
+// refused.
+func signInPage(way access.Way, provider, to, failed string) page {
+	p := page{Title: "Sign in", Body: g.Group{el("h1", text("Sign in")), el("p", text("Signing in is not needed here. "), anchor("/", text("To the search")))}}
+	switch way {
+	case access.ByToken:
+		p.Body = tokenForm(to, failed)
+	case access.AtProvider:
+		p.Body = g.Group{
+			el("h1", text("Sign in")),
+			el("p", anchor(signin.Start+"?"+url.Values{"to": {to}}.Encode(), attr("class", "button"), text("Sign in with "+provider))),
+			paragraph("soft", text("Programs send a token with each request instead.")),
+		}
+	case access.BehindProxy:
+		p.Body = g.Group{el("h1", text("Sign in")), el("p", text("A proxy in front of this page signs people in. "), anchor("/", text("To the search")))}
 	}
-	return page{Title: "Sign in", Body: g.Group{
+	return p
+}
+
+func tokenForm(to, failed string) g.Node {
+	return g.Group{
 		el("h1", text("Sign in")),
 		when(failed, func(why string) g.Node { return el("p", attr("class", "error"), attr("role", "alert"), text(why)) }),
 		el("p", text("Paste your token, which belongs to a person or a platform in "), el("code", text("credentials.yaml")),
-			text(". The token is not stored; the browser keeps a session for at most 12 hours.")),
+			text(". The token is not stored; the browser keeps a session, which ends if it is not used.")),
 		el("form", attr("method", "post"), attr("action", "/sign-in"), attr("class", "row"), spaced(
 			el("input", attr("type", "hidden"), attr("name", "to"), attr("value", to)),
 			el("label", attr("class", "grow"), hidden("Token"), el("input", attr("type", "password"), attr("name", "token"), flag("required"), flag("autofocus"), attr("autocomplete", "off"), attr("spellcheck", "false"), attr("placeholder", "ct_…"))),
 			el("button", text("Sign in")))),
-		paragraph("soft", text("Did you follow a link and are signed in already? "), anchor(to, text("Continue")), text(".")),
+	}
+}
+
+// signedOutPage leads to where the reader also signs out.
+func signedOutPage(elsewhere string) page {
+	return page{Title: "Signed out", Body: g.Group{
+		el("h1", text("Signed out")),
+		el("p", text("You are signed out here. "), anchor(elsewhere, text("Sign out where you signed in, too")), text(".")),
 	}}
 }
 

@@ -59,7 +59,7 @@ func (s *server) overview(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	return s.render(w, http.StatusOK, p.page())
+	return s.render(w, r, http.StatusOK, p.page())
 }
 
 // An overviewer counts for one page.

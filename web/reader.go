@@ -8,42 +8,65 @@ import (
 
 	"github.com/changetrail/changetrail/internal/access"
 	"github.com/changetrail/changetrail/internal/problem"
+	"github.com/changetrail/changetrail/internal/signin"
 	"github.com/changetrail/changetrail/record"
 )
 
-// askToSignIn answers unknown readers: a browser gets the sign-in page, a program the error of
-// its token.
-func (s *server) askToSignIn(w http.ResponseWriter, r *http.Request, err error) {
+// askToSignIn answers those who may not read: a browser gets the sign-in page, a program or somebody
+// who signed in and still may not read the reason.
+func (s *server) askToSignIn(w http.ResponseWriter, r *http.Request, p *problem.Problem, reader access.Reader) {
 	read := r.Method == http.MethodGet || r.Method == http.MethodHead
 	program := r.Header.Get("Authorization") != "" || r.URL.Path == "/changes.csv" && r.Header.Get("Sec-Fetch-Mode") == ""
-	if program || !read || strings.HasPrefix(r.URL.Path, "/v1/") {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="changetrail"`)
-		s.fail(w, r, classify(err))
+	form := s.Access.Way() == access.ByToken || s.Access.Way() == access.AtProvider
+	if p.Status == http.StatusUnauthorized && form && read && !program && !strings.HasPrefix(r.URL.Path, "/v1/") {
+		http.Redirect(w, r, signin.Page+"?"+url.Values{"to": {r.URL.RequestURI()}}.Encode(), http.StatusSeeOther)
 		return
 	}
-	http.Redirect(w, r, "/sign-in?"+url.Values{"to": {r.URL.RequestURI()}}.Encode(), http.StatusSeeOther)
+	if p.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="changetrail"`)
+	}
+	s.fail(w, reader.With(r), p)
 }
 
 func (s *server) signInPage(w http.ResponseWriter, r *http.Request) error {
-	return s.signInForm(w, r.URL.Query().Get("to"), nil)
+	return s.signInForm(w, r, r.URL.Query().Get("to"), nil)
 }
 
 func (s *server) signIn(w http.ResponseWriter, r *http.Request) error {
 	err := s.Access.SignIn(w, r)
 	var p *problem.Problem
-	if errors.As(err, &p) {
-		return s.signInForm(w, r.PostFormValue("to"), p)
+	if errors.As(err, &p) && p.Status == http.StatusUnauthorized {
+		return s.signInForm(w, r, r.PostFormValue("to"), p)
 	}
 	return err
 }
 
 // signInForm shows the page to sign in at, and why it did not work.
-func (s *server) signInForm(w http.ResponseWriter, to string, p *problem.Problem) error {
+func (s *server) signInForm(w http.ResponseWriter, r *http.Request, to string, p *problem.Problem) error {
 	status, failed := http.StatusOK, ""
 	if p != nil {
 		status, failed = p.Status, p.Detail
 	}
-	return write(w, status, signInPage(s.Access.Asks(), access.Here(to), failed))
+	provider := ""
+	if s.Access.Provider != nil {
+		provider = s.Access.Provider.Name
+	}
+	return s.render(w, r, status, signInPage(s.Access.Way(), provider, access.Here(to), failed))
+}
+
+// signOut ends the session here, and then at the provider or the proxy. A page in between leads
+// there, since the content security policy lets no form lead to another site.
+func (s *server) signOut(w http.ResponseWriter, r *http.Request) error {
+	elsewhere, err := s.Access.SignOut(w, r)
+	if err != nil {
+		return err
+	}
+	if elsewhere == "" {
+		http.Redirect(w, r, signin.Page, http.StatusSeeOther)
+		return nil
+	}
+	w.Header().Set("Refresh", "0; url="+elsewhere)
+	return s.render(w, r, http.StatusOK, signedOutPage(elsewhere))
 }
 
 // mayRead refuses a change of a repository that the reader may not read, by its current name.

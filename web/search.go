@@ -56,7 +56,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request) error {
 	p.CSV, p.JSON, p.Permalink = v.at("/changes.csv"), v.at("/v1/changes"), v.fixed(s.Now()).here()
 	p.First, p.Last, p.Pages = (v.Page-1)*pageSize+1, (v.Page-1)*pageSize+len(res.Hits), pages
 	p.Before, p.Next, p.LastPage = link(v.Page-1), link(v.Page+1), link(pages)
-	return s.render(w, http.StatusOK, p.page())
+	return s.render(w, r, http.StatusOK, p.page())
 }
 
 // form is the page with its form only.
@@ -81,7 +81,7 @@ func (s *server) searchFailed(w http.ResponseWriter, r *http.Request, err error)
 	if text := suggestion(err); text != "" {
 		page.Near = []near{{text, v.with(func(v *view) { v.Query = text }).here()}}
 	}
-	return s.render(w, p.Status, page.page())
+	return s.render(w, r, p.Status, page.page())
 }
 
 // titleOfSearch is the browser title of the page.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/changetrail/changetrail/internal/access"
 	"github.com/changetrail/changetrail/internal/problem"
 	"github.com/changetrail/changetrail/internal/secrets"
+	"github.com/changetrail/changetrail/internal/signin"
 	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/replay"
 )
@@ -86,17 +88,27 @@ func New(c Config) (http.Handler, error) {
 	mux.HandleFunc("GET /v1/changes/{id...}", s.api(s.apiChange))
 	mux.HandleFunc("GET /v1/blobs/{digest}", s.api(s.apiBlob))
 	mux.HandleFunc("GET /v1/complete", s.api(s.complete))
-	mux.HandleFunc("GET /sign-in", s.open(s.signInPage))
-	mux.HandleFunc("POST /sign-in", s.open(s.signIn))
-	mux.HandleFunc("POST /sign-out", s.open(c.Access.SignOut))
-	mux.HandleFunc("GET /openapi.json", s.open(s.openapi))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", s.open(s.ready))
-	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(files)))
 	mux.HandleFunc("/", s.page(func(_ http.ResponseWriter, r *http.Request) error {
 		return refuse(http.StatusNotFound, "There is no page %s.", r.URL.Path)
 	}))
-	return guard(mux), nil
+	return guard(s.open(s.identified(mux), files)), nil
+}
+
+// open answers anybody where the answer reveals nothing about records, and passes all other requests
+// on to next.
+func (s *server) open(next http.Handler, static fs.FS) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+signin.Page, s.page(s.signInPage))
+	mux.HandleFunc("POST "+signin.Page, s.page(s.signIn))
+	mux.HandleFunc("GET "+signin.Start, s.page(s.Access.Start))
+	mux.HandleFunc("GET "+signin.Callback, s.page(s.Access.Finish))
+	mux.HandleFunc("POST /sign-out", s.page(s.signOut))
+	mux.HandleFunc("GET /openapi.json", s.api(s.openapi))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", s.api(s.ready))
+	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(static)))
+	mux.Handle("/", next)
+	return mux
 }
 
 // guard sets the security headers of every answer.
@@ -143,15 +155,22 @@ func classify(err error) *problem.Problem {
 	return problem.Of(err, http.StatusBadGateway)
 }
 
-// page answers readers with a page, even if it fails. Unknown readers are asked to sign in.
-func (s *server) page(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
+// identified passes on the requests of readers, and asks others to sign in. All pages are behind it,
+// so that none can forget to ask.
+func (s *server) identified(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		reader, err := s.Access.Identify(r)
 		if err != nil {
-			s.askToSignIn(w, r, err)
+			s.askToSignIn(w, r, problem.Of(err, http.StatusUnauthorized), reader)
 			return
 		}
-		r = reader.With(r)
+		next.ServeHTTP(w, reader.With(r))
+	})
+}
+
+// page answers with a page, even if it fails.
+func (s *server) page(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		if err := f(w, r); err != nil && r.Context().Err() == nil {
 			s.fail(w, r, classify(err))
 		}
@@ -166,20 +185,27 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, p *problem.Problem
 		problem.Write(w, r, p)
 		return
 	}
-	if err := s.render(w, p.Status, errorPage(http.StatusText(p.Status), p.Detail)); err != nil {
+	page := errorPage(http.StatusText(p.Status), p.Detail, anchor("/changes", text("To the changes")))
+	switch {
+	case strings.HasPrefix(r.URL.Path, signin.Page):
+		page = errorPage("Not signed in", p.Detail, anchor(signin.Page, text("To the sign-in")))
+	case !access.Of(r.Context()).Known():
+		page = errorPage(http.StatusText(p.Status), p.Detail, nil)
+	}
+	if p.Retry > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(p.Retry.Seconds())))
+	}
+	if err := s.render(w, r, p.Status, page); err != nil {
 		s.Log.Error("the page of an error failed", "err", err)
 	}
 }
 
-// render writes a page whole or not at all.
-func (s *server) render(w http.ResponseWriter, status int, p page) error {
-	if status != http.StatusUnauthorized { // others do not see the navigation
-		p.Store, p.SignOut = s.Store, s.Access.Asks()
+// render writes a page whole or not at all. Those who may not read see no navigation.
+func (s *server) render(w http.ResponseWriter, r *http.Request, status int, p page) error {
+	reader := access.Of(r.Context())
+	if p.Who, p.Roles, p.FormToken = reader.Title(), reader.Roles(), reader.FormToken(); reader.Known() {
+		p.Store = s.Store
 	}
-	return write(w, status, p)
-}
-
-func write(w http.ResponseWriter, status int, p page) error {
 	var b bytes.Buffer
 	if err := p.write(&b); err != nil {
 		return err
@@ -190,20 +216,8 @@ func write(w http.ResponseWriter, status int, p page) error {
 	return err
 }
 
-// api answers readers with JSON, or a problem of RFC 9457.
+// api answers with JSON, or a problem of RFC 9457.
 func (s *server) api(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
-	return s.open(func(w http.ResponseWriter, r *http.Request) error {
-		reader, err := s.Access.Identify(r)
-		if err != nil {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="changetrail"`)
-			return err
-		}
-		return f(w, reader.With(r))
-	})
-}
-
-// open answers anybody: the answer reveals nothing about records.
-func (s *server) open(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := f(w, r); err != nil && r.Context().Err() == nil {
 			p := classify(err)

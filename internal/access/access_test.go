@@ -111,7 +111,7 @@ func TestSigningIn(t *testing.T) {
 		t.Fatalf("%d %v: %v", w.Code, w.Header(), err)
 	}
 	cookie := w.Result().Cookies()[0]
-	if !cookie.HttpOnly || !cookie.Secure || cookie.SameSite != http.SameSiteStrictMode || cookie.MaxAge != 12*3600 || cookie.Path != "/" || cookie.Domain != "" || !strings.HasPrefix(cookie.Name, "__Host-") {
+	if !cookie.HttpOnly || !cookie.Secure || cookie.SameSite != http.SameSiteLaxMode || cookie.MaxAge != 12*3600 || cookie.Path != "/" || cookie.Domain != "" || !strings.HasPrefix(cookie.Name, "__Host-") {
 		t.Errorf("the cookie is %s", w.Header().Get("Set-Cookie"))
 	}
 	read := func(name, value string) (Reader, error) {
@@ -132,10 +132,32 @@ func TestSigningIn(t *testing.T) {
 			t.Errorf("%s: signed in: %v", name, w.Header())
 		}
 	}
-	r := httptest.NewRequest("POST", "https://trail.example/sign-out", nil)
-	r.AddCookie(cookie)
-	w = httptest.NewRecorder()
-	if err := door.SignOut(w, r); err != nil || w.Result().Cookies()[0].MaxAge >= 0 {
+	reader, err := read(cookie.Name, cookie.Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signOut := func(form url.Values, site string) (*httptest.ResponseRecorder, error) {
+		r := httptest.NewRequest("POST", "https://trail.example/sign-out", strings.NewReader(form.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sec-Fetch-Site", site)
+		r.AddCookie(cookie)
+		w := httptest.NewRecorder()
+		_, err := door.SignOut(w, r)
+		return w, err
+	}
+	own := url.Values{FormField: {reader.FormToken()}}
+	for name, try := range map[string]struct {
+		form url.Values
+		site string
+	}{"without the form token": {nil, "same-origin"}, "with another form token": {url.Values{FormField: {"x"}}, "same-origin"}, "from another site": {own, "cross-site"}} {
+		if _, err := signOut(try.form, try.site); err == nil {
+			t.Errorf("signed out %s", name)
+		}
+		if _, err := read(cookie.Name, cookie.Value); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if w, err := signOut(own, "same-origin"); err != nil || w.Result().Cookies()[0].MaxAge >= 0 {
 		t.Errorf("%v %v", w.Header(), err)
 	}
 	if _, err := read(cookie.Name, cookie.Value); err == nil {

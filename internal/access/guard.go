@@ -10,7 +10,7 @@ import (
 	"github.com/changetrail/changetrail/internal/problem"
 )
 
-// Guard answers only permitted requests. If readers need no credential, the host of a request must
+// Guard answers only permitted requests. If programs need no credential, the host of a request must
 // be this machine, so that no page of another site can get in by a host name of its own that points
 // to this machine (DNS rebinding). Requests that another site makes a browser send are refused.
 func (d *Door) Guard(next http.Handler) http.Handler {
@@ -20,7 +20,7 @@ func (d *Door) Guard(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
 		switch {
-		case !d.Asks() && !signed(r) && !d.knows(r):
+		case d.Credentials == nil && !signed(r) && !d.knows(r):
 			problem.Write(w, r, problem.New(http.StatusMisdirectedRequest, "the host %q is not one of the permitted hosts; if it is correct, add it to web.hosts", r.Host))
 		case fromElsewhere(r):
 			problem.Write(w, r, problem.New(http.StatusForbidden, "another site made the browser send this request"))

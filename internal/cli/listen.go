@@ -9,22 +9,26 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/changetrail/changetrail/internal/access"
 	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/internal/mistake"
+	"github.com/changetrail/changetrail/internal/signin"
 )
 
 // An exposed address is an address from the settings with what protects it. One rule applies to
 // all: an address may be reached from other machines only with authentication and encryption.
 type exposed struct {
 	key, address string // key is a setting, such as gateway.listen
-	asks         bool   // there is at least one credential
+	asks         bool   // there is at least one credential, or people sign in
 	encrypts     bool
 	// The settings which say that a proxy in front of it authenticates or encrypts; empty if
 	// none can.
@@ -134,12 +138,62 @@ func (s *Settings) credentials() (*identity.Credentials, error) {
 }
 
 // door returns the checks that requests pass before they are answered. known are the
-// credentials of the operator; nil means no authentication.
+// credentials of the operator; nil means no authentication of programs.
 func (s *Settings) door(known *identity.Credentials, protection *tls.Config, log *slog.Logger) *access.Door {
+	return access.New(s.access(known, protection, log))
+}
+
+func (s *Settings) access(known *identity.Credentials, protection *tls.Config, log *slog.Logger) access.Config {
 	if known != nil && !known.Any() {
-		log.Warn("gateway.credentials lists nobody, so nobody may send or read", "file", s.Gateway.Credentials)
+		log.Warn("gateway.credentials lists nobody, so nobody may send or read with a credential", "file", s.Gateway.Credentials)
 	}
-	return access.New(access.Config{Credentials: known, Hosts: s.Web.Hosts, Secure: protection != nil || s.Gateway.Plaintext, Log: log})
+	return access.Config{Credentials: known, Hosts: s.Web.Hosts, Secure: protection != nil || s.Gateway.Plaintext, Log: log}
+}
+
+// pagesDoor is door for pages, where people sign in as sign_in says.
+func (s *Settings) pagesDoor(known *identity.Credentials, protection *tls.Config, log *slog.Logger) (*access.Door, error) {
+	c := s.access(known, protection, log)
+	in := s.SignIn
+	c.Idle, c.Length = time.Duration(in.Idle), time.Duration(in.Length)
+	var err error
+	switch {
+	case len(in.Proxy.Addresses) > 0:
+		c.Proxy, err = signin.NewProxy(signin.ProxyConfig{
+			Addresses: in.Proxy.Addresses, UserHeader: in.Proxy.UserHeader, NameHeader: in.Proxy.NameHeader, EmailHeader: in.Proxy.EmailHeader,
+			GroupsHeader: in.Proxy.GroupsHeader, SignOutURL: in.Proxy.SignOutURL, Roles: in.Roles,
+		})
+	case in.Issuer != "":
+		var secret string
+		if secret, err = s.Secret("sign_in.client_secret"); err != nil {
+			return nil, usageError{err}
+		}
+		c.Provider, err = signin.NewProvider(signin.ProviderConfig{
+			URL: in.URL, Issuer: in.Issuer, Name: in.Name, ClientID: in.ClientID, ClientSecret: secret, CAFile: in.CAFile,
+			Scopes: in.Scopes, IDClaim: in.IDClaim, RolesClaim: in.RolesClaim, Roles: in.Roles, Log: log,
+		})
+	}
+	if err != nil {
+		return nil, usageError{fmt.Errorf("configuration: %w", err)}
+	}
+	if c.Provider != nil { // the browser's address counts, not what a proxy in between makes of it
+		c.Secure = c.Provider.Secure()
+	}
+	if host := hostIn(in.URL); host != "" {
+		c.Hosts = append(slices.Clip(c.Hosts), host)
+	}
+	return access.New(c), nil
+}
+
+// signsIn reports whether people sign in to the pages.
+func (s *Settings) signsIn() bool { return s.SignIn.Issuer != "" || len(s.SignIn.Proxy.Addresses) > 0 }
+
+// hostIn returns the host of an address; "" if it has none.
+func hostIn(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Host
 }
 
 // schemeOf returns the URL scheme of a served address.

@@ -348,19 +348,25 @@ func signedIn(t *testing.T, c *http.Client, page, token string) {
 	form := func(values url.Values) string { return values.Encode() }
 	status, _, h := ask(t, c, "POST", page+"/sign-in", form(url.Values{"token": {token}, "to": {"/queries"}}), "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin")
 	cookie := strings.SplitN(h.Get("Set-Cookie"), ";", 2)[0]
-	if status != 303 || h.Get("Location") != "/queries" || !strings.Contains(h.Get("Set-Cookie"), "HttpOnly; Secure; SameSite=Strict") {
+	if status != 303 || h.Get("Location") != "/queries" || !strings.Contains(h.Get("Set-Cookie"), "HttpOnly; Secure; SameSite=Lax") {
 		t.Fatalf("signing in: %d %v", status, h)
 	}
-	if status, _, _ := ask(t, c, "GET", page+"/queries", "", "Cookie", cookie); status != 200 {
-		t.Errorf("with a session: %d", status)
+	status, text, _ := ask(t, c, "GET", page+"/queries", "", "Cookie", cookie)
+	button := regexp.MustCompile(`name="form_token" value="([^"]+)"`).FindStringSubmatch(text)
+	if status != 200 || button == nil {
+		t.Fatalf("with a session: %d %s", status, text)
 	}
+	out := form(url.Values{"form_token": {button[1]}})
 	if status, _, _ := ask(t, c, "POST", page+"/v1/events", "{}", "Cookie", cookie, "Content-Type", "application/cloudevents+json"); status != 401 {
 		t.Errorf("a session sends events: %d", status)
 	}
-	if status, _, _ := ask(t, c, "POST", page+"/sign-out", "", "Cookie", cookie, "Sec-Fetch-Site", "cross-site"); status != 403 {
+	if status, _, _ := ask(t, c, "POST", page+"/sign-out", out, "Cookie", cookie, "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "cross-site"); status != 403 {
 		t.Errorf("another site signs out: %d", status)
 	}
-	if status, _, _ := ask(t, c, "POST", page+"/sign-out", "", "Cookie", cookie, "Sec-Fetch-Site", "same-origin"); status != 303 {
+	if status, _, _ := ask(t, c, "POST", page+"/sign-out", "", "Cookie", cookie, "Sec-Fetch-Site", "same-origin"); status != 403 {
+		t.Errorf("signing out without the form token: %d", status)
+	}
+	if status, _, _ := ask(t, c, "POST", page+"/sign-out", out, "Cookie", cookie, "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin"); status != 303 {
 		t.Errorf("signing out: %d", status)
 	}
 	if status, _, _ := ask(t, c, "GET", page+"/queries", "", "Cookie", cookie); status != 303 {

@@ -49,7 +49,8 @@ broker speaks the Kafka protocol: every Kafka client can publish to it.
 Without --credentials the folder gets its own tokens at the first start: for a code
 host, a CI system, an agent and a person. They are shown only once. Events without a
 token are accepted from this machine, too, but they prove nothing. With --credentials
-everybody who sends or reads needs a credential. To listen beyond this machine it needs
+everybody who sends or reads needs a credential. If sign_in is set, people sign in at an
+OpenID Connect provider or a proxy (docs/sign-in.md). To listen beyond this machine it needs
 --credentials, --cert and --key.
 
 ` + embeddedFor,
@@ -110,6 +111,10 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 		if err != nil {
 			return err
 		}
+		door, err := s.pagesDoor(known, encrypts, log) // the folder's own credentials are for senders only
+		if err != nil {
+			return err
+		}
 		if err := masking.Settle(s.Local.Data); err != nil {
 			return err
 		}
@@ -148,7 +153,6 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 				return errors.Join(err, i.Close())
 			}
 		}
-		door := s.door(known, encrypts, log) // the folder's own credentials are for senders only: everybody may read
 		pages, err := web.New(web.Config{Access: door, Index: i.Index, Blobs: i.Blobs, Saved: saved, Store: "embedded, " + s.Local.Data, Log: log, Now: time.Now})
 		if err != nil {
 			return errors.Join(err, i.Close())

@@ -20,8 +20,9 @@ func (a *app) web() *cobra.Command {
 Elasticsearch, or a folder of the embedded mode. To show reports it needs --blobs, which
 names the store in which the enricher keeps them.
 
-With --credentials readers must sign in: programs send a token, people enter theirs.
-Without --credentials everybody may read, and it listens on this machine only.`,
+People sign in at an OpenID Connect provider or a proxy if sign_in is set (docs/sign-in.md).
+Otherwise, with --credentials people enter their token. Programs send a token in either case.
+Without both everybody may read, and it listens on this machine only.`,
 		Example: `  changetrail web --store opensearch --url http://localhost:9200 --blobs s3://evidence
   changetrail web --store changetrail-demo --listen 127.0.0.1:8090`,
 		Args: noArgs,
@@ -43,7 +44,13 @@ Without --credentials everybody may read, and it listens on this machine only.`,
 				if err != nil {
 					return err
 				}
-				l, err := s.listen(ctx, s.gatewayAt("web.listen", s.Web.Listen, known, protection))
+				door, err := s.pagesDoor(known, protection, log)
+				if err != nil {
+					return err
+				}
+				at := s.gatewayAt("web.listen", s.Web.Listen, known, protection)
+				at.asks = at.asks || s.signsIn() // no program sends anything here
+				l, err := s.listen(ctx, at)
 				if err != nil {
 					return err
 				}
@@ -53,7 +60,6 @@ Without --credentials everybody may read, and it listens on this machine only.`,
 					return err
 				}
 				defer x.close()
-				door := s.door(known, protection, log)
 				pages, err := web.New(web.Config{Access: door, Index: x, Blobs: x.files, Saved: saved, Store: x.name, Log: log, Now: time.Now})
 				if err != nil {
 					return err

@@ -156,6 +156,29 @@ type Config struct {
 		Listen string   `yaml:"listen" doc:"address of the page"`
 		Hosts  []string `yaml:"hosts" doc:"host names that requests to gateway, pages and metrics may use without credentials, besides localhost and the addresses of this machine"`
 	} `yaml:"web"`
+	SignIn struct {
+		URL              string               `yaml:"url" doc:"where people's browsers reach the pages, such as https://trail.acme.example"`
+		Issuer           string               `yaml:"issuer" doc:"OpenID Connect provider at which people sign in; if it and proxy.addresses are empty, nobody signs in there (docs/sign-in.md)"`
+		Name             string               `yaml:"name" doc:"what the sign-in page calls the provider; the host of the issuer if empty"`
+		ClientID         string               `yaml:"client_id" doc:"name under which the provider knows changetrail"`
+		ClientSecret     string               `yaml:"client_secret" secret:"true" doc:"empty for a public client"`
+		ClientSecretFile string               `yaml:"client_secret_file" path:"true"`
+		CAFile           string               `yaml:"ca_file" path:"true" doc:"CA of the provider's certificate (PEM), if this machine does not trust it"`
+		Scopes           []string             `yaml:"scopes" doc:"what is asked of the provider, besides openid"`
+		IDClaim          string               `yaml:"id_claim" doc:"claim with the account by which policies and code hosts name a person; people must not be able to change it"`
+		RolesClaim       string               `yaml:"roles_claim" doc:"claim from which roles follow, such as groups or realm_access.roles"`
+		Roles            []settings.RoleGrant `yaml:"roles" doc:"which values of roles_claim, or groups of the proxy, give which role, each {value: payments-leads, role: approver}; if empty, the values viewer, approver, auditor and administrator themselves"`
+		Idle             Duration             `yaml:"idle" doc:"a session ends if it is not used for so long"`
+		Length           Duration             `yaml:"length" doc:"a session ends after that in any case"`
+		Proxy            struct {
+			Addresses    []string `yaml:"addresses" doc:"instead of issuer: IP addresses or prefixes of a proxy that signs people in and names them in headers"`
+			UserHeader   string   `yaml:"user_header" doc:"header with the account"`
+			NameHeader   string   `yaml:"name_header" doc:"header with the name"`
+			EmailHeader  string   `yaml:"email_header" doc:"header with the mail address"`
+			GroupsHeader string   `yaml:"groups_header" doc:"header with the groups, with commas between them"`
+			SignOutURL   string   `yaml:"sign_out_url" doc:"where the proxy signs people out, such as /oauth2/sign_out"`
+		} `yaml:"proxy"`
+	} `yaml:"sign_in"`
 	Telemetry struct {
 		Listen string `yaml:"listen" doc:"address of /metrics, /healthz and /readyz; none if empty"`
 		Open   bool   `yaml:"open" doc:"listen beyond this machine and accept any host name, because only the right people can reach it"`
@@ -214,6 +237,15 @@ func Defaults() Config {
 	c.Local.Data = "changetrail-data"
 	c.Local.Broker = "127.0.0.1:9092"
 	c.Web.Listen = "127.0.0.1:8080"
+	c.SignIn.Scopes = []string{"profile", "email"}
+	c.SignIn.IDClaim = "preferred_username"
+	c.SignIn.RolesClaim = "groups"
+	c.SignIn.Idle = Duration(time.Hour)
+	c.SignIn.Length = Duration(12 * time.Hour)
+	c.SignIn.Proxy.UserHeader = "X-Forwarded-User"
+	c.SignIn.Proxy.NameHeader = "X-Forwarded-Preferred-Username"
+	c.SignIn.Proxy.EmailHeader = "X-Forwarded-Email"
+	c.SignIn.Proxy.GroupsHeader = "X-Forwarded-Groups"
 	c.Log.Level = "info"
 	c.Log.Format = "text"
 	return c

@@ -76,5 +76,25 @@ func (c *Config) Validate() error {
 	if l := c.Sink.Lake; l.FileBytes < 1 || l.MaxMemory < l.FileBytes || l.FileAge < 1 {
 		errs = append(errs, errors.New("configuration: sink.lake.file_bytes and file_age must be above 0, and max_memory not below file_bytes"))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.checkSignIn()...)...)
+}
+
+// checkSignIn checks how people sign in.
+func (c *Config) checkSignIn() (errs []error) {
+	s := c.SignIn
+	for i, g := range s.Roles {
+		if err := g.Check(); err != nil {
+			errs = append(errs, fmt.Errorf("configuration: sign_in.roles[%d]: %w", i, err))
+		}
+	}
+	if s.Issuer != "" && len(s.Proxy.Addresses) > 0 {
+		errs = append(errs, errors.New("configuration: sign_in.issuer and sign_in.proxy.addresses are both set; people sign in at one of them"))
+	}
+	if s.Issuer == "" && len(s.Proxy.Addresses) == 0 && (s.ClientID != "" || len(s.Roles) > 0) {
+		errs = append(errs, errors.New("configuration: sign_in says who may do what, but not where people sign in: set sign_in.issuer or sign_in.proxy.addresses"))
+	}
+	if s.Idle < Duration(time.Minute) || s.Length < s.Idle {
+		errs = append(errs, errors.New("configuration: sign_in.idle is below a minute, or above sign_in.length"))
+	}
+	return errs
 }

@@ -231,7 +231,25 @@ func (c *Credentials) ByToken(ctx context.Context, value string) (Principal, err
 }
 
 func (c *Credentials) byToken(value string) (Principal, error) {
-	t, ok := c.tokens[sha256.Sum256([]byte(value))] // found by digest: the time that it takes reveals nothing about the token
+	return c.Owner(sha256.Sum256([]byte(value))) // found by digest: the time that it takes reveals nothing about the token
+}
+
+// SignIn returns the owner of a token with which somebody signs in at a browser, and the digest of
+// the token, for [Credentials.Owner]. Tokens of OIDC issuers belong to jobs, which need no session.
+func (c *Credentials) SignIn(value string) (who Principal, digest [sha256.Size]byte, err error) {
+	digest = sha256.Sum256([]byte(value))
+	if who, err = c.Owner(digest); err == nil && who.Agent != "" {
+		err = fmt.Errorf("the token %s belongs to an agent: agents send it with each request; sign in with the token of a person or a platform", who.Name)
+	}
+	if err != nil {
+		return Principal{}, digest, err
+	}
+	return who, digest, nil
+}
+
+// Owner returns the owner of the token with a digest, if the token is valid now.
+func (c *Credentials) Owner(digest [sha256.Size]byte) (Principal, error) {
+	t, ok := c.tokens[digest]
 	switch {
 	case !ok:
 		return Principal{}, errors.New("the token is unknown")

@@ -60,13 +60,14 @@ type keySet struct {
 }
 
 func newKeySet(issuer, where string) *keySet {
-	return &keySet{issuer: issuer, where: where, now: time.Now, waiting: make(chan struct{}, maxWaiting), client: &http.Client{Transport: limited{http.DefaultTransport}}}
+	return &keySet{issuer: issuer, where: where, now: time.Now, waiting: make(chan struct{}, maxWaiting), client: &http.Client{Transport: Limited{http.DefaultTransport}}}
 }
 
-// limited cuts off answers that are too large to be keys.
-type limited struct{ http.RoundTripper }
+// Limited cuts off answers of an issuer that are too large.
+type Limited struct{ http.RoundTripper }
 
-func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
+// RoundTrip implements [http.RoundTripper].
+func (l Limited) RoundTrip(r *http.Request) (*http.Response, error) {
 	res, err := l.RoundTripper.RoundTrip(r)
 	if err == nil {
 		res.Body = struct {
@@ -297,15 +298,19 @@ func (k *keySet) discover(ctx context.Context) (where string, algs []string, err
 	if !isURL(said.JWKS) {
 		return "", nil, errors.New("it states no URL of its keys (jwks_uri)")
 	}
-	for _, a := range said.Algs {
-		if asymmetric[a] {
-			algs = append(algs, a)
-		}
-	}
-	return said.JWKS, algs, nil
+	return said.JWKS, Asymmetric(said.Algs), nil
 }
 
-// asymmetric are the algorithms for which only the issuer has the signing key.
+// Asymmetric returns those of an issuer's algorithms for which only the issuer has the signing key.
+func Asymmetric(algorithms []string) (out []string) {
+	for _, a := range algorithms {
+		if asymmetric[a] {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
 var asymmetric = map[string]bool{
 	oidc.RS256: true, oidc.RS384: true, oidc.RS512: true, oidc.ES256: true, oidc.ES384: true, oidc.ES512: true,
 	oidc.PS256: true, oidc.PS384: true, oidc.PS512: true, oidc.EdDSA: true,

@@ -22,7 +22,7 @@ var layers = []layer{
 		"agents", "blobs/blobtest", "blobs/s3", "controls", "evidence", "ingest/platform", "internal/identity", "internal/say", "internal/secrets", "policy", "schemas",
 	}},
 	{"Readers of events, and connections to other systems", []string{
-		"agents/notes", "blobs/cloud", "ingest", "ingest/otlp", "query", "replay", "schemas/ocsf", "stream", "internal/config", "internal/corpus", "internal/servers", "internal/telemetry",
+		"agents/notes", "blobs/cloud", "ingest", "ingest/otlp", "query", "replay", "schemas/ocsf", "stream", "internal/config", "internal/corpus", "internal/servers", "internal/signin", "internal/telemetry",
 	}},
 	{"Services, and the library for agents", []string{
 		"enricher", "producer", "sinks", "sinks/setup", "internal/access", "internal/e2e/killtest", "internal/embedded", "internal/kafkatest", "internal/siem/detect",
@@ -68,7 +68,8 @@ var owners = map[string][]string{
 	"go.opentelemetry.io/otel/exporters":     {"internal/telemetry"},
 	"github.com/prometheus":                  {"internal/telemetry"},
 	"go.yaml.in/yaml":                        {"internal/strictyaml", "policy", "controls", "internal/config", "internal/siem/detect", "internal/siem/detecttest"},
-	"github.com/coreos/go-oidc":              {"internal/identity"},
+	"github.com/coreos/go-oidc":              {"internal/identity", "internal/signin"},
+	"golang.org/x/oauth2":                    {"internal/signin"},
 	"github.com/zricethezav/gitleaks":        nil, // tests of internal/e2e compare with it
 	"github.com/modelcontextprotocol/go-sdk": {"gateway/mcp", "internal/cli"},
 	"go.opentelemetry.io/collector":          {"gateway", "ingest/otlp"},
