@@ -219,6 +219,22 @@ func (s *Settings) service(cmd *cobra.Command, name string, ready func(context.C
 			return err
 		}
 	}
-	err = body(ctx, log, p)
+	err = unlessStopped(ctx, body(ctx, log, p))
 	return errors.Join(err, p.Close())
+}
+
+// unlessStopped returns what failed other than by the end of ctx. A service that is stopped has not
+// failed, even while it starts and waits for another service.
+func unlessStopped(ctx context.Context, err error) error {
+	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
+		return err
+	}
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		var left []error
+		for _, e := range several.Unwrap() {
+			left = append(left, unlessStopped(ctx, e))
+		}
+		return errors.Join(left...)
+	}
+	return nil
 }

@@ -112,10 +112,7 @@ func Run(ctx context.Context, c Config) error {
 	s := &sink{Config: c, parts: make(map[stream.Place]*part), now: time.Now}
 	topics := []string{c.Topics.Enriched(), c.Topics.Records()}
 	var err error
-	switch s.ids, err = stream.TopicIDs(ctx, c.Kafka, topics...); {
-	case ctx.Err() != nil: // it was stopped while it started
-		return nil
-	case err != nil:
+	if s.ids, err = stream.TopicIDs(ctx, c.Kafka, topics...); err != nil {
 		return err
 	}
 	if s.meter, err = sinks.NewMeter(c.Meter, c.Log, Name); err != nil {

@@ -21,7 +21,7 @@ const largestResponse = 64 << 10
 // each. If the connection breaks, those that are not acknowledged are put again.
 func (c *connection) relp(messages [][]byte) ([]sinks.Outcome, error) {
 	if err := c.open(); err != nil {
-		return nil, explain(err)
+		return nil, err
 	}
 	outcomes := make([]sinks.Outcome, len(messages))
 	for i := range outcomes {
@@ -31,7 +31,7 @@ func (c *connection) relp(messages [][]byte) ([]sinks.Outcome, error) {
 		part := messages[from:min(from+window, len(messages))]
 		if err := c.exchange(part, outcomes[from:], from+2); err != nil {
 			if from == 0 && outcomes[0].Kind == sinks.Retry {
-				return nil, explain(err) // nothing was acknowledged
+				return nil, err // nothing was acknowledged
 			}
 			return outcomes, nil
 		}

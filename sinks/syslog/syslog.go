@@ -18,6 +18,7 @@ package syslog
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -169,11 +170,17 @@ func (e *Engine) send(ctx context.Context, messages [][]byte) ([]sinks.Outcome, 
 		return nil, explain(err)
 	}
 	defer c.close()
+	outcomes := make([]sinks.Outcome, len(messages))
 	if e.relp {
-		return c.relp(messages)
+		outcomes, err = c.relp(messages)
+	} else {
+		err = c.stream(messages)
 	}
-	if err := c.stream(messages); err != nil {
-		return nil, explain(err)
+	switch {
+	case err == nil:
+		return outcomes, nil
+	case errors.Is(ctx.Err(), context.Canceled): // the connection reports a deadline
+		return nil, ctx.Err()
 	}
-	return make([]sinks.Outcome, len(messages)), nil
+	return nil, explain(err)
 }
