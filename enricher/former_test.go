@@ -1,12 +1,9 @@
 package enricher
 
 import (
-	"bufio"
-	"compress/gzip"
 	"errors"
 	"log/slog"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -15,11 +12,9 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/ingest"
-	"github.com/changetrail/changetrail/policy"
+	"github.com/changetrail/changetrail/internal/former"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
@@ -31,16 +26,16 @@ import (
 // be sent for an event that was read before.
 func TestUpgradeInPlace(t *testing.T) {
 	f := readFormer(t)
-	u := &upgrade{t: t, e: f.enricher(t), sent: f.records, next: f.unread, enriched: make(map[string]bool)}
+	u := &upgrade{t: t, e: f.enricher(t), sent: f.records, next: f.Unread, enriched: make(map[string]bool)}
 	u.run()
-	before, all := documentsOf(t, f.read, nil), documentsOf(t, f.read, u.read)
+	before, all := documentsOf(t, f.Read, nil), documentsOf(t, f.Read, u.read)
 	for document := range all {
 		if u.enriched[document] == before[document] {
 			t.Errorf("document %s: read before: %t; enriched: %t", document, before[document], u.enriched[document])
 		}
 	}
-	u.compare(known(asFormer(t, f.read), asNow(t, u.read)))
-	u.sent, u.next = make(map[record.ChangeID]formerRecord), f.read
+	u.compare(known(asFormer(t, f.Read), asNow(t, u.read)))
+	u.sent, u.next = make(map[record.ChangeID]formerRecord), f.Read
 	clear(u.enriched)
 	u.run()
 	for id := range u.sent { // from now on records show that two events have one identity
@@ -58,7 +53,7 @@ func TestUpgradeInPlace(t *testing.T) {
 func TestUpgradeIsStoppedAnywhere(t *testing.T) {
 	f := readFormer(t)
 	want := make(map[string]string)
-	for _, r := range f.state {
+	for _, r := range f.State {
 		if r.Partition != 1 {
 			continue
 		}
@@ -81,7 +76,7 @@ func TestUpgradeIsStoppedAnywhere(t *testing.T) {
 
 // upgrade upgrades a partition from a changelog, and writes to it until it is stopped. It returns
 // how many transactions it wrote.
-func (f *former) upgrade(t *testing.T, p int32, changelog map[string]string, stopped error, at int) (transactions int) {
+func (f *leftBehind) upgrade(t *testing.T, p int32, changelog map[string]string, stopped error, at int) (transactions int) {
 	t.Helper()
 	s := openTestStore(t)
 	for k, v := range changelog {
@@ -252,21 +247,17 @@ func asFormer(t *testing.T, events []*stream.Record) (out []record.Event) {
 	return out
 }
 
-// A former is the data that a former enricher left.
-type former struct {
-	read, unread []*stream.Record
-	state        []*stream.Record
-	records      map[record.ChangeID]formerRecord
-	policy       *policy.Policy
-	controls     *controls.Matrix
+// A leftBehind is the data that a former enricher left.
+type leftBehind struct {
+	*former.Left
+	records map[record.ChangeID]formerRecord
 }
 
 // A formerRecord is the record that was sent for a change.
 type formerRecord struct {
-	FirstSeen time.Time `json:"first_seen"`
-	Revision  int64     `json:"revision"`
-	Digest    string    `json:"digest"`
-	index     string
+	Revision int64
+	Digest   string
+	index    string
 }
 
 func newFormerRecord(t *testing.T, r *stream.Record) formerRecord {
@@ -296,22 +287,22 @@ func readSent(t *testing.T, r *stream.Record) sentDocument {
 }
 
 // enricher returns an enricher that has restored the state.
-func (f *former) enricher(t *testing.T) *Enricher {
+func (f *leftBehind) enricher(t *testing.T) *Enricher {
 	t.Helper()
 	e, err := newEnricher(Config{
-		Topics: stream.Topics{Prefix: "b"}, Namespace: "default", Policy: f.policy, Controls: f.controls, Keys: millKey,
+		Topics: stream.Topics{Prefix: "b"}, Namespace: "default", Policy: f.Policy, Controls: f.Controls, Keys: millKey,
 		EvidenceAge: 180 * 24 * time.Hour, Log: slog.New(slog.DiscardHandler),
 	}, openTestStore(t), millPartitions)
 	if err != nil {
 		t.Fatal(err)
 	}
-	last := f.unread[len(f.unread)-1].Timestamp
+	last := f.Unread[len(f.Unread)-1].Timestamp
 	e.now = func() time.Time { return last }
 	for p := range int32(millPartitions) {
 		if _, err := e.Position(p, "former"); err != nil {
 			t.Fatal(err)
 		}
-		mine := slices.DeleteFunc(slices.Clone(f.state), func(r *stream.Record) bool { return r.Partition != p })
+		mine := slices.DeleteFunc(slices.Clone(f.State), func(r *stream.Record) bool { return r.Partition != p })
 		if err := e.Restore(p, mine, int64(len(mine))); err != nil {
 			t.Fatal(err)
 		}
@@ -325,97 +316,18 @@ func (f *former) enricher(t *testing.T) *Enricher {
 	return e
 }
 
-func readFormer(t *testing.T) *former {
+func readFormer(t *testing.T) *leftBehind {
 	t.Helper()
-	dir := filepath.Join("testdata", "former")
-	f := &former{records: make(map[record.ChangeID]formerRecord)}
-	var err error
-	if f.policy, err = policy.Parse(readTestFile(t, filepath.Join(dir, "policy.yaml"))); err != nil {
+	left, err := former.Read(filepath.Join("testdata", "former"))
+	if err != nil {
 		t.Fatal(err)
 	}
-	if f.controls, err = controls.Parse(readTestFile(t, filepath.Join(dir, "controls.yaml"))); err != nil {
-		t.Fatal(err)
+	for _, r := range slices.Concat(left.Read, left.Unread) {
+		r.Topic = "b.events"
 	}
-	type message struct {
-		Partition int32       `json:"p"`
-		Offset    int64       `json:"o"`
-		Time      int64       `json:"t"`
-		Unread    bool        `json:"unread"`
-		Key       string      `json:"k"`
-		Headers   [][2]string `json:"h"`
-		Value     string      `json:"v"`
-		Bytes     []byte      `json:"b"`
+	f := &leftBehind{left, make(map[record.ChangeID]formerRecord)}
+	for _, r := range left.Records {
+		f.records[record.ChangeID(r.Key)] = newFormerRecord(t, r)
 	}
-	asRecord := func(m message) *stream.Record {
-		r := &stream.Record{Topic: "b.events", Partition: m.Partition, Offset: m.Offset, Timestamp: time.UnixMilli(m.Time).UTC(), Key: []byte(m.Key), Value: append([]byte(m.Value), m.Bytes...)}
-		for _, h := range m.Headers {
-			r.Headers = append(r.Headers, kgo.RecordHeader{Key: h[0], Value: []byte(h[1])})
-		}
-		return r
-	}
-	for _, m := range readLines[message](t, filepath.Join(dir, "events.jsonl.gz")) {
-		if m.Unread {
-			f.unread = append(f.unread, asRecord(m))
-		} else {
-			f.read = append(f.read, asRecord(m))
-		}
-	}
-	for _, m := range readLines[message](t, filepath.Join(dir, "state.jsonl.gz")) {
-		f.state = append(f.state, asRecord(m))
-	}
-	f.readRecords(t, filepath.Join(dir, "records.jsonl.gz"))
 	return f
-}
-
-func (f *former) readRecords(t *testing.T, path string) {
-	t.Helper()
-	type sent struct {
-		Key     record.ChangeID `json:"k"`
-		Headers [][2]string     `json:"h"`
-		formerRecord
-	}
-	for _, s := range readLines[sent](t, path) {
-		for _, h := range s.Headers {
-			if h[0] == stream.HeaderIndex {
-				s.index = h[1]
-			}
-		}
-		f.records[s.Key] = s.formerRecord
-	}
-}
-
-func readTestFile(t *testing.T, path string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-// readLines reads a file of JSON lines, compressed with gzip.
-func readLines[T any](t *testing.T, path string) (out []T) {
-	t.Helper()
-	file, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	z, err := gzip.NewReader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(z)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var v T
-		if err := json.Unmarshal(lines.Bytes(), &v); err != nil {
-			t.Fatalf("%s: %v", path, err)
-		}
-		out = append(out, v)
-	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return out
 }

@@ -3,10 +3,6 @@
 package e2e
 
 import (
-	"bufio"
-	"compress/gzip"
-	"fmt"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -15,118 +11,35 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/enricher"
-	"github.com/changetrail/changetrail/policy"
+	"github.com/changetrail/changetrail/internal/former"
 	"github.com/changetrail/changetrail/stream"
 )
-
-var formerDir = filepath.Join("..", "..", "enricher", "testdata", "former")
 
 const (
 	formerPartitions = 3
 	formerKey        = "0123456789abcdef0123456789abcdef"
 )
 
-// A former is what an enricher of a former version left: see the README of its folder.
-type former struct {
-	read, unread []*stream.Record // events
-	state        []*stream.Record
-	records      []*stream.Record
-	policy       *policy.Policy
-	controls     *controls.Matrix
-}
+// A leftBehind is what an enricher of a former version left.
+type leftBehind struct{ *former.Left }
 
-func readFormer(t *testing.T) *former {
+func readFormer(t *testing.T) leftBehind {
 	t.Helper()
-	f := new(former)
-	var err error
-	if f.policy, err = policy.Parse(formerFile(t, "policy.yaml")); err != nil {
-		t.Fatal(err)
-	}
-	if f.controls, err = controls.Parse(formerFile(t, "controls.yaml")); err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range formerLines(t, "events.jsonl.gz") {
-		if m.Unread {
-			f.unread = append(f.unread, m.message())
-		} else {
-			f.read = append(f.read, m.message())
-		}
-	}
-	for _, m := range formerLines(t, "state.jsonl.gz") {
-		f.state = append(f.state, m.message())
-	}
-	for _, m := range formerLines(t, "records.jsonl.gz") {
-		m.Value = fmt.Sprintf(`{"changetrail":{"evidence_digest":%q,"revision":%d}}`, m.Digest, m.Revision)
-		f.records = append(f.records, m.message())
-	}
-	return f
-}
-
-func formerFile(t *testing.T, name string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join(formerDir, name))
+	left, err := former.Read(filepath.Join("..", "..", "enricher", "testdata", "former"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b
-}
-
-// A formerLine is one of the files. Of records the documents are not kept.
-type formerLine struct {
-	Partition int32       `json:"p"`
-	Time      int64       `json:"t"`
-	Unread    bool        `json:"unread"`
-	Key       string      `json:"k"`
-	Headers   [][2]string `json:"h"`
-	Value     string      `json:"v"`
-	Bytes     []byte      `json:"b"`
-	Revision  int64       `json:"revision"`
-	Digest    string      `json:"digest"`
-}
-
-func (m formerLine) message() *stream.Record {
-	r := &stream.Record{Partition: m.Partition, Timestamp: time.UnixMilli(m.Time).UTC(), Key: []byte(m.Key), Value: append([]byte(m.Value), m.Bytes...)}
-	for _, h := range m.Headers {
-		r.Headers = append(r.Headers, kgo.RecordHeader{Key: h[0], Value: []byte(h[1])})
-	}
-	return r
-}
-
-func formerLines(t *testing.T, name string) (out []formerLine) {
-	t.Helper()
-	file, err := os.Open(filepath.Join(formerDir, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	z, err := gzip.NewReader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(z)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var m formerLine
-		if err := json.Unmarshal(lines.Bytes(), &m); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		out = append(out, m)
-	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return out
+	return leftBehind{left}
 }
 
 // load makes topics and puts into them what the former version left there: the events that
 // it read and how far that was, its state, and the records that it sent.
-func (f *former) load(t *testing.T, name string) *pipeline {
+func (f leftBehind) load(t *testing.T, name string) *pipeline {
 	t.Helper()
 	p := &pipeline{
 		topics: stream.Topics{Prefix: name}, namespace: "default", kafka: stream.Config{Brokers: []string{broker.Address}},
-		policy: f.policy, matrix: f.controls,
+		policy: f.Policy, matrix: f.Controls,
 	}
 	adm, err := stream.NewAdmin(p.kafka)
 	if err != nil {
@@ -136,10 +49,10 @@ func (f *former) load(t *testing.T, name string) *pipeline {
 	if _, err := adm.Ensure(t.Context(), p.topics.Specs(formerPartitions, 24*time.Hour), 1, false); err != nil {
 		t.Fatal(err)
 	}
-	p.append(t, p.topics.Events(), f.read)
-	p.append(t, p.topics.State(), f.state)
-	p.append(t, p.topics.Records(), f.records)
-	p.commit(t, f.read)
+	p.append(t, p.topics.Events(), f.Read)
+	p.append(t, p.topics.State(), f.State)
+	p.append(t, p.topics.Records(), f.Records)
+	p.commit(t, f.Read)
 	return p
 }
 

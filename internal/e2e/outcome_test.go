@@ -22,7 +22,7 @@ import (
 // lie there.
 type outcome struct {
 	p             *pipeline
-	f             *former
+	f             leftBehind
 	began         time.Time
 	events        []*stream.Record // since the upgrade
 	enriched      []*stream.Record
@@ -31,14 +31,14 @@ type outcome struct {
 	asRead, asNow []record.Event // in their partitions
 }
 
-func newOutcome(t *testing.T, p *pipeline, f *former, began time.Time) *outcome {
+func newOutcome(t *testing.T, p *pipeline, f leftBehind, began time.Time) *outcome {
 	t.Helper()
 	o := &outcome{p: p, f: f, began: began}
-	o.events = p.scan(t, p.topics.Events(), perPartition(f.read))
+	o.events = p.scan(t, p.topics.Events(), perPartition(f.Read))
 	o.enriched = p.scan(t, p.topics.Enriched(), nil)
-	o.records = p.scan(t, p.topics.Records(), perPartition(f.records))
+	o.records = p.scan(t, p.topics.Records(), perPartition(f.Records))
 	o.dead = p.scan(t, p.topics.DLQ(), nil)
-	for _, r := range f.read { // the former version did not ask who may say what
+	for _, r := range f.Read { // the former version did not ask who may say what
 		env, err := schemas.Open(stream.Message(r))
 		if err != nil {
 			continue
@@ -94,7 +94,7 @@ func (o *outcome) documents(t *testing.T) {
 func (o *outcome) revisions(t *testing.T) {
 	t.Helper()
 	revision, index := make(map[string]int64), make(map[string]string)
-	for _, r := range slices.Concat(o.f.records, o.records) {
+	for _, r := range slices.Concat(o.f.Records, o.records) {
 		id, now, at := string(r.Key), readSent(t, r).Revision, string(stream.Header(r, stream.HeaderIndex))
 		if now <= revision[id] {
 			t.Errorf("%s: revision %d after %d", id, now, revision[id])
@@ -151,7 +151,7 @@ func (o *outcome) folds(t *testing.T) {
 		}
 	}
 	for id, digest := range last {
-		want := enricher.Fold(id, byRepo[id.Repository()], o.f.policy, o.f.controls)
+		want := enricher.Fold(id, byRepo[id.Repository()], o.f.Policy, o.f.Controls)
 		if digest == "" && (want.Trail.Change.PartOf != "" || o.sentBefore(t, id) == enricher.Digest(want)) {
 			continue // the commit of a merge, which nobody saw as a change; or nothing that is new
 		}
@@ -165,7 +165,7 @@ func (o *outcome) folds(t *testing.T) {
 // sentBefore returns the digest that the former version sent last of a change.
 func (o *outcome) sentBefore(t *testing.T, id record.ChangeID) (digest string) {
 	t.Helper()
-	for _, r := range o.f.records {
+	for _, r := range o.f.Records {
 		if string(r.Key) == string(id) {
 			digest = readSent(t, r).Digest
 		}

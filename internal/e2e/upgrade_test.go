@@ -63,7 +63,7 @@ func TestUpgradeWaitsForTheFormerVersion(t *testing.T) {
 	said := &logged{t: t}
 	conf := p.upgradeConfig(t, t.TempDir(), said)
 	background(t, func(ctx context.Context) error { return enricher.Run(ctx, conf) })
-	p.append(t, p.topics.Events(), f.unread)
+	p.append(t, p.topics.Events(), f.Unread)
 	eventually(t, time.Minute, func() error { return said.has("stop those of the former version") })
 	if n := len(p.scan(t, p.topics.State(), nil)); n != before {
 		t.Errorf("%d entries were written while a member of the former version was there", n-before)
@@ -133,11 +133,11 @@ func (h stopHook) OnProduceBatchWritten(_ kgo.BrokerMetadata, topic string, _ in
 
 // publishUnread publishes the events that the former version had not read, and then some
 // of those that it had.
-func (p *pipeline) publishUnread(t *testing.T, f *former) {
-	events := slices.Clone(f.unread)
+func (p *pipeline) publishUnread(t *testing.T, f leftBehind) {
+	events := slices.Clone(f.Unread)
 	rnd := rand.New(rand.NewPCG(1, 2))
-	for range len(f.read) / 2 {
-		events = append(events, f.read[rnd.IntN(len(f.read))])
+	for range len(f.Read) / 2 {
+		events = append(events, f.Read[rnd.IntN(len(f.Read))])
 	}
 	for some := range slices.Chunk(events, 50) {
 		p.append(t, p.topics.Events(), some)

@@ -25,7 +25,7 @@ var layers = []layer{
 		"agents/notes", "blobs/cloud", "ingest", "ingest/otlp", "query", "replay", "schemas/ocsf", "stream", "internal/config", "internal/corpus", "internal/servers", "internal/signin", "internal/telemetry",
 	}},
 	{"Services, and the library for agents", []string{
-		"enricher", "producer", "sinks", "sinks/setup", "internal/access", "internal/e2e/killtest", "internal/embedded", "internal/kafkatest", "internal/siem/detect",
+		"enricher", "producer", "sinks", "sinks/setup", "internal/access", "internal/e2e/killtest", "internal/embedded", "internal/former", "internal/kafkatest", "internal/siem/detect",
 	}},
 	{"Gateway, pages and indexes", []string{
 		"internal/siem", "internal/health",
@@ -55,7 +55,7 @@ var owners = map[string][]string{
 	"github.com/opensearch-project":          {"sinks/opensearch"},
 	"github.com/cockroachdb/pebble":          {"enricher"},
 	"github.com/twmb/franz-go/pkg/kadm":      {"stream", "internal/servers"},
-	"github.com/twmb/franz-go/pkg/kgo":       {"stream", "producer", "enricher", "internal/servers"},
+	"github.com/twmb/franz-go/pkg/kgo":       {"stream", "producer", "enricher", "internal/former", "internal/servers"},
 	"github.com/cloudevents/sdk-go":          {"producer", "producer/kafkago", "gateway", "agents/hook", "gateway/mcp", "internal/demo", "internal/workload", "internal/cli", "internal/siem/detecttest", "internal/produced"},
 	"github.com/spf13/cobra":                 {"internal/cli"},
 	"github.com/twmb/franz-go/pkg/kfake":     {"internal/embedded", "internal/kafkatest"},
