@@ -59,7 +59,7 @@ const maxTimes = 64
 // their identity.
 const maxHolders = 64
 
-// add adds a repository to the bearers of the name. If there are too many, it replaces the one
+// add adds a repository to the holders of the name. If there are too many, it replaces the one
 // whose code host used the name for it the longest time ago.
 func (n *nameState) add(b nameHolder) *nameHolder {
 	if len(n.Holders) >= maxHolders {
@@ -77,7 +77,7 @@ func (n *nameState) add(b nameHolder) *nameHolder {
 	return &n.Holders[len(n.Holders)-1]
 }
 
-// of returns a repository among the bearers of a name, or nil.
+// of returns a repository among the holders of a name, or nil.
 func (n *nameState) of(id string) *nameHolder {
 	for i := range n.Holders {
 		if n.Holders[i].ID == id {
@@ -99,7 +99,7 @@ func (n *nameState) at(offset int64) record.Repository {
 	return n.Moved
 }
 
-// settle records who has the name from an offset on: among its bearers, the one whose code host
+// settle records who has the name from an offset on: among its holders, the one whose code host
 // stated so last.
 func (n *nameState) settle(offset int64) {
 	var now *nameHolder

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/changetrail/changetrail/internal/files"
+	"github.com/changetrail/changetrail/internal/files/filestest"
 )
 
 // root opens a folder.
@@ -25,20 +26,6 @@ func root(t *testing.T, dir string) *os.Root {
 	}
 	t.Cleanup(func() { _ = r.Close() })
 	return r
-}
-
-// write writes a file, and its folder.
-func write(t *testing.T, file, text string, mode os.FileMode) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte(text), mode); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(file, mode); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func read(t *testing.T, file string) string {
@@ -66,9 +53,9 @@ func TestInstallingGoesThroughNoLink(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			outside, dir := t.TempDir(), t.TempDir()
-			write(t, filepath.Join(outside, "victim"), "alias ls=ls\n", 0o600)
-			write(t, filepath.Join(dir, "inside.json"), "{}", 0o600)
-			write(t, filepath.Join(dir, "sub", "x"), "", 0o600)
+			filestest.Write(t, filepath.Join(outside, "victim"), "alias ls=ls\n", 0o600)
+			filestest.Write(t, filepath.Join(dir, "inside.json"), "{}", 0o600)
+			filestest.Write(t, filepath.Join(dir, "sub", "x"), "", 0o600)
 			for at, to := range links {
 				if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, at)), 0o700); err != nil {
 					t.Fatal(err)
@@ -111,7 +98,7 @@ func TestWhatIsInstalledKeepsItsModeAndLeavesNothingElse(t *testing.T) {
 	for _, mode := range []os.FileMode{0o600, 0o640, 0o644, 0o664} {
 		dir := t.TempDir()
 		file := filepath.Join(dir, ".codex", "hooks.json")
-		write(t, file, "{}", mode)
+		filestest.Write(t, file, "{}", mode)
 		for _, remove := range []bool{false, true} {
 			if changed, err := (Hooks{Kind: Codex}).Install(root(t, dir), filepath.Join(".codex", "hooks.json"), 0o644, remove); err != nil || !changed {
 				t.Fatal(changed, err)
@@ -151,7 +138,7 @@ func TestWhatOthersWroteStays(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		file := filepath.Join(dir, "settings.json")
-		write(t, file, text, 0o600)
+		filestest.Write(t, file, text, 0o600)
 		install := func(remove bool) bool {
 			t.Helper()
 			changed, err := Hooks{Kind: ClaudeCode}.Install(root(t, dir), "settings.json", 0o644, remove)
@@ -299,14 +286,14 @@ func TestAHookThatWasChangedByHandStays(t *testing.T) {
 		t.Errorf("the program has moved: %v, %v", files, err)
 	}
 	changed := read(t, hook) + "grep -q JIRA \"$1\"\n"
-	write(t, hook, changed, 0o755)
+	filestest.Write(t, hook, changed, 0o755)
 	for _, remove := range []bool{false, true} {
 		if _, err := InstallGit(root(t, dir), ".", "/bin/true", remove); err == nil || read(t, hook) != changed {
 			t.Errorf("remove %v: %v, %s", remove, err, read(t, hook))
 		}
 	}
-	write(t, hook, "#!/bin/sh\n", 0o755)
-	write(t, hook+".before-changetrail", "#!/bin/sh\nfalse\n", 0o755)
+	filestest.Write(t, hook, "#!/bin/sh\n", 0o755)
+	filestest.Write(t, hook+".before-changetrail", "#!/bin/sh\nfalse\n", 0o755)
 	if _, err := InstallGit(root(t, dir), ".", "/bin/true", false); err == nil || read(t, hook+".before-changetrail") != "#!/bin/sh\nfalse\n" {
 		t.Errorf("what was put aside before is lost: %v", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/changetrail/changetrail/internal/files/filestest"
 	"github.com/changetrail/changetrail/internal/gittest"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
@@ -212,7 +213,7 @@ func TestOneVariableIsOneTrailer(t *testing.T) {
 	}
 	c.Seen, c.LogDigest = add(nil, "a\x1b]52;c;x\a\nReviewed-by: mona"), "sha256:0\nReviewed-by: mona"
 	file := filepath.Join(t.TempDir(), "message")
-	write(t, file, "Update\n", 0o600)
+	filestest.Write(t, file, "Update\n", 0o600)
 	if err := c.Write(file, false); err != nil {
 		t.Fatal(err)
 	}

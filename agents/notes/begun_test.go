@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/changetrail/changetrail/agents/product"
+	"github.com/changetrail/changetrail/internal/files/filestest"
 )
 
 var night = time.Date(2026, 3, 1, 3, 47, 0, 0, time.UTC)
@@ -72,7 +73,7 @@ func TestASessionGoesWhereItBegan(t *testing.T) {
 	if s, err := later.Read("s2"); err != nil || s.Begun.Somewhere() {
 		t.Errorf("%+v, %v", s, err)
 	}
-	write(t, filepath.Join(dir, "s2.begun"), "{", 0o600)
+	filestest.Write(t, filepath.Join(dir, "s2.begun"), "{", 0o600)
 	if _, err := later.Read("s2"); err == nil || errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a session whose destination cannot be read is read: %v", err)
 	}

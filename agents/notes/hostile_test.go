@@ -8,7 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"github.com/changetrail/changetrail/internal/files/filestest"
 )
 
 // TestARepositoryCannotDelayAHook: whoever made the repository put pipes, devices, links
@@ -16,7 +17,7 @@ import (
 func TestARepositoryCannotDelayAHook(t *testing.T) {
 	const commit = "0123456789012345678901234567890123456789"
 	secret := filepath.Join(t.TempDir(), "secret")
-	write(t, secret, "ref: hunter2\n[remote \"origin\"]\nurl = https://github.com/secret/secret\n", 0o600)
+	filestest.Write(t, secret, "ref: hunter2\n[remote \"origin\"]\nurl = https://github.com/secret/secret\n", 0o600)
 	plain := map[string]string{".git/HEAD": "ref: refs/heads/main\n", ".git/refs/heads/main": commit + "\n", ".git/config": "[remote \"origin\"]\n\turl = https://github.com/acme/shop.git\n"}
 	pipe := func(t *testing.T, file string) {
 		if err := syscall.Mkfifo(file, 0o600); err != nil {
@@ -31,10 +32,10 @@ func TestARepositoryCannotDelayAHook(t *testing.T) {
 		}
 	}
 	text := func(s string) func(*testing.T, string) {
-		return func(t *testing.T, file string) { write(t, file, s, 0o600) }
+		return func(t *testing.T, file string) { filestest.Write(t, file, s, 0o600) }
 	}
 	huge := func(t *testing.T, file string) {
-		write(t, file, "", 0o600)
+		filestest.Write(t, file, "", 0o600)
 		if err := os.Truncate(file, 1<<40); err != nil {
 			t.Skip(err) // the file system has no such files
 		}
@@ -69,7 +70,7 @@ func TestARepositoryCannotDelayAHook(t *testing.T) {
 			dir := t.TempDir()
 			for file, content := range plain {
 				if !strings.HasPrefix(c.file, file) {
-					write(t, filepath.Join(dir, file), content, 0o600)
+					filestest.Write(t, filepath.Join(dir, file), content, 0o600)
 				}
 			}
 			if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, c.file)), 0o700); err != nil {
@@ -77,7 +78,7 @@ func TestARepositoryCannotDelayAHook(t *testing.T) {
 			}
 			c.put(t, filepath.Join(dir, c.file))
 			c.want.Root = dir
-			soon(t, func() {
+			filestest.Soon(t, func() {
 				if got := Look(dir); got != c.want {
 					t.Errorf("%+v, want %+v", got, c.want)
 				}
@@ -94,33 +95,11 @@ func TestARepositoryCannotDelayAHook(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			put(t, filepath.Join(dir, ".git"))
-			soon(t, func() {
+			filestest.Soon(t, func() {
 				if got := Look(dir); got != (Git{}) {
 					t.Errorf("%+v", got)
 				}
 			})
 		})
-	}
-}
-
-// soon fails where f takes longer than a hook may.
-func soon(t *testing.T, f func()) {
-	t.Helper()
-	done := make(chan struct{})
-	go func() { defer close(done); f() }()
-	select {
-	case <-done:
-	case <-time.After(5 * time.Second):
-		t.Fatal("it waits")
-	}
-}
-
-func write(t *testing.T, file, text string, mode os.FileMode) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte(text), mode); err != nil {
-		t.Fatal(err)
 	}
 }

@@ -55,19 +55,13 @@ func (a *app) doctor() *cobra.Command {
 		Short:   "Check the configuration and the connections, and say how to correct them",
 		Example: "  changetrail doctor\n  changetrail doctor --engine elasticsearch --url http://localhost:9201 -o json",
 		Args:    noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := a.settings(cmd)
-			if err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
-			defer cancel()
-			c, err := checked(ctx, cmd, &s)
+		RunE: a.within(&timeout, func(ctx context.Context, cmd *cobra.Command, s *Settings) error {
+			c, err := checked(ctx, cmd, s)
 			if err != nil {
 				return err
 			}
 			return c.report(cmd, output)
-		},
+		}),
 	}
 	outputFlag(cmd, &output, "output format", "text", "json")
 	cmd.Flags().Var(spanOf(&timeout, 20*time.Second), "timeout", "how long to try")

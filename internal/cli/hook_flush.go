@@ -36,25 +36,19 @@ such as an event that is too large, is put aside in a file, and the rest is sent
 such file is named here and in errors.log.`,
 		Example: "  changetrail hook flush --gateway https://changetrail.acme.example",
 		Args:    noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := a.settings(cmd)
-			if err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
-			defer cancel()
+		RunE: a.within(&timeout, func(ctx context.Context, cmd *cobra.Command, s *Settings) error {
 			log, err := noting.Log(&s.Config)
 			if err != nil {
 				return err
 			}
-			f := flushing{settings: &s, log: log, ways: make(map[string]*way)}
+			f := flushing{settings: s, log: log, ways: make(map[string]*way)}
 			err = f.all(ctx)
 			f.report(cmd.OutOrStdout())
 			if err = errors.Join(append(f.aside, err)...); err != nil {
 				log.Complain(time.Now(), err) // nobody reads what a background process prints
 			}
 			return err
-		},
+		}),
 	}
 	cmd.Flags().Var(spanOf(&timeout, time.Minute), "timeout", "how long to try")
 	a.producerFlags(cmd)

@@ -32,11 +32,7 @@ needs its own state folder.`,
   changetrail enrich --rebuild --dry-run --policy new.yaml`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := a.settings(cmd)
-			if err != nil {
-				return err
-			}
-			kafka, err := s.kafka()
+			s, kafka, err := a.settingsAndKafka(cmd)
 			if err != nil {
 				return err
 			}
@@ -152,11 +148,7 @@ of its own. docs/sinks.md says what each receiver gets.`,
   changetrail sink --engine syslog --url tls://siem:6514`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := a.settings(cmd)
-			if err != nil {
-				return err
-			}
-			kafka, err := s.kafka()
+			s, kafka, err := a.settingsAndKafka(cmd)
 			if err != nil {
 				return err
 			}

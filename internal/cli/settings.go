@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/blobs/cloud"
 	"github.com/changetrail/changetrail/controls"
@@ -27,6 +29,29 @@ type Settings struct {
 	config.Config
 
 	state string // the folder that lists this user's instances; "" if there is none
+}
+
+// settingsAndKafka returns the settings of a command, and how to connect to Kafka.
+func (a *app) settingsAndKafka(cmd *cobra.Command) (Settings, stream.Config, error) {
+	s, err := a.settings(cmd)
+	if err != nil {
+		return Settings{}, stream.Config{}, err
+	}
+	kafka, err := s.kafka()
+	return s, kafka, err
+}
+
+// within runs a command that ends after the timeout of a flag.
+func (a *app) within(timeout *time.Duration, run func(context.Context, *cobra.Command, *Settings) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, _ []string) error {
+		s, err := a.settings(cmd)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), *timeout)
+		defer cancel()
+		return run(ctx, cmd, &s)
+	}
 }
 
 // kafka returns how to connect to Kafka.

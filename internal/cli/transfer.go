@@ -132,11 +132,7 @@ after it. Signatures of gateways count if the enrichers know their key.`,
 		Example: "  changetrail setup && changetrail import --brokers kafka:9092 --blobs s3://evidence trail.gz",
 		Args:    exactlyOne("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.settings(cmd)
-			if err != nil {
-				return err
-			}
-			kafka, err := s.kafka()
+			s, kafka, err := a.settingsAndKafka(cmd)
 			if err != nil {
 				return err
 			}

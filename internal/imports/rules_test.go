@@ -13,7 +13,7 @@ var layers = []layer{
 	{"Messages about mistakes", []string{"internal/mistake", "internal/nearest"}},
 	{"What libraries say, in words", []string{"internal/phrase"}},
 	{"Tools without knowledge of changes", []string{
-		"deploy/siem/dashboards", "internal/address", "internal/budget", "internal/digests", "internal/ecosystem", "internal/files", "internal/foreign", "internal/capture", "internal/generated", "internal/gittest", "internal/printable", "internal/problem",
+		"deploy/siem/dashboards", "internal/address", "internal/budget", "internal/digests", "internal/ecosystem", "internal/files", "internal/files/filestest", "internal/foreign", "internal/capture", "internal/generated", "internal/gittest", "internal/printable", "internal/problem",
 		"internal/serving", "internal/signing", "internal/strictyaml",
 	}},
 	{"The data model, and the store of files", []string{"record", "blobs", "agents/product"}},
