@@ -1,7 +1,9 @@
 package ocsf
 
 import (
+	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"time"
 
@@ -97,19 +99,55 @@ var tolerant = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowD
 
 // A document is what is read of an event, a record or a finding.
 type document struct {
-	Timestamp     time.Time            `json:"@timestamp"`
-	Message       string               `json:"message"`
-	DataStream    schemas.DataStream   `json:"data_stream"`
-	Event         schemas.EventFields  `json:"event"`
-	Rule          schemas.FindingRule  `json:"rule"`
-	Tags          []string             `json:"tags"`
-	Service       record.Service       `json:"service"`
-	User          record.User          `json:"user"`
-	Related       record.Related       `json:"related"`
-	Vulnerability record.Vulnerability `json:"vulnerability"`
-	GenAI         record.GenAI         `json:"gen_ai"`
-	Trace         schemas.Trace        `json:"trace"`
-	Trail         trail                `json:"changetrail"`
+	Timestamp     time.Time
+	Message       string
+	DataStream    schemas.DataStream
+	Event         schemas.EventFields
+	Rule          schemas.FindingRule
+	Tags          []string
+	Service       record.Service
+	User          record.User
+	Related       record.Related
+	Vulnerability record.Vulnerability
+	GenAI         record.GenAI
+	Trace         schemas.Trace
+	Trail         trail
+}
+
+// member returns where the member of a document with a name is read into, and where its text is
+// kept; nil if it is not read, or not kept.
+func (d *document) member(name string, rest *unmapped) (into any, text *jsontext.Value) {
+	switch name {
+	case "@timestamp":
+		return &d.Timestamp, nil
+	case "message":
+		return &d.Message, nil
+	case "data_stream":
+		return &d.DataStream, nil
+	case "event":
+		return &d.Event, &rest.Event
+	case "rule":
+		return &d.Rule, nil
+	case "tags":
+		return &d.Tags, nil
+	case "service":
+		return &d.Service, &rest.Service
+	case "user":
+		return &d.User, &rest.User
+	case "related":
+		return &d.Related, &rest.Related
+	case "vulnerability":
+		return &d.Vulnerability, &rest.Vulnerability
+	case "gen_ai":
+		return &d.GenAI, &rest.GenAI
+	case "trace":
+		return &d.Trace, &rest.Trace
+	case "changetrail":
+		return &d.Trail, &rest.Trail
+	case "package":
+		return nil, &rest.Package
+	}
+	return nil, nil
 }
 
 // A trail is what is read of the member changetrail of any document.
@@ -140,17 +178,54 @@ type trail struct {
 	Events         int64                    `json:"events"`
 }
 
-// read reads a document, and the parts of it that are kept as they are.
+// read reads a document, and keeps the text of the members that OCSF has no attributes for.
 func read(text []byte, d *document, rest *unmapped) error {
-	for _, to := range []any{d, rest} {
-		if err := json.Unmarshal(text, to, tolerant); err != nil {
-			return fmt.Errorf("the document cannot be read: %w", err)
-		}
+	if err := json.Unmarshal(text, &members{text, d, rest}, tolerant); err != nil {
+		return fmt.Errorf("the document cannot be read: %w", err)
 	}
 	if d.Timestamp.IsZero() {
 		return fmt.Errorf("the document has no @timestamp")
 	}
 	return nil
+}
+
+// members reads each member of a document once. The text that is kept of a member is what the
+// decoder has passed.
+type members struct {
+	text []byte
+	*document
+	rest *unmapped
+}
+
+// UnmarshalJSONFrom implements [json.UnmarshalerFrom]. dec reads the text from its beginning.
+func (m *members) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	if kind := dec.PeekKind(); kind != '{' {
+		return cmp.Or(dec.SkipValue(), errors.New("it is not a JSON object"))
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	for dec.PeekKind() != '}' {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		into, kept := m.member(name.String(), m.rest)
+		from := dec.InputOffset()
+		if into == nil {
+			err = dec.SkipValue()
+		} else {
+			err = json.UnmarshalDecode(dec, into)
+		}
+		if err != nil {
+			return err
+		}
+		if kept != nil {
+			*kept = bytes.TrimLeft(m.text[from:dec.InputOffset()], ": \t\r\n")
+		}
+	}
+	_, err := dec.ReadToken()
+	return err
 }
 
 // repository returns the repository that the document is about.
