@@ -76,6 +76,17 @@ func fold(id record.ChangeID, f record.Facts, rules Rules, now time.Time) *recor
 	return r
 }
 
+// foldIfMerged makes the record that a change will have if its newest commit is merged now, and the
+// policy by which it is judged then. It is the record that an auditor will read: whoever allows the
+// merge if that record has what the policy requires cannot differ from the record afterwards.
+func foldIfMerged(id record.ChangeID, f record.Facts, rules Rules, now time.Time) (*record.Record, *policy.Policy) {
+	r := record.Fold(id, f.IfMerged(id, now))
+	by := rules.of(r, now)
+	by.recognize(r)
+	by.place(r)
+	return r, by.policy
+}
+
 // Digest returns the evidence digest of r.
 func Digest(r *record.Record) string {
 	schemas.Seal(nil, r, 1, "")
@@ -130,7 +141,7 @@ func (by rule) authorityOf(q policy.Request) record.Authority {
 	a := record.Authority{Person: p.Listed, IsPerson: p.IsPerson}
 	v := p.Decide(q)
 	a.Verdict, a.Rule, a.Reason, a.PolicyDigest, a.NotOfTheTime = v.Verdict, v.Rule, v.Reason, p.Digest(), by.notOfTheTime
-	a.Least = v.Least
+	a.Least, a.GateRequired = v.Least, p.RequiresGate(q)
 	a.Demands = demands(v.Demands, p, func(service string, scope []string) bool { surely, _ := p.Covers(scope, service, q); return surely })
 	a.LeastDemands = mayDemand(v.LeastDemands, q, p)
 	for _, ways := range v.Ways {
@@ -166,7 +177,7 @@ func demands(of []policy.Demand, p *policy.Policy, covers func(service string, s
 	var out []record.Demand
 	for _, d := range of {
 		demand := record.Demand{
-			Verdict: d.Verdict, Rule: d.Rule, Service: d.Service, Group: strings.Join(d.By, ", "), Nobody: d.Nobody, Claimed: d.Claimed,
+			Verdict: d.Verdict, Rule: d.Rule, Service: d.Service, Group: strings.Join(d.By, ", "), By: d.By, Nobody: d.Nobody, Claimed: d.Claimed,
 			Covers: func(scope []string) bool { return covers(d.Service, scope) },
 		}
 		if len(d.By) > 0 || d.Nobody {

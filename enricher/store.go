@@ -52,6 +52,16 @@ const (
 const storeName = "facts"
 
 func openStore(dir string) (*store, error) {
+	// Memtables count against the cache: with a smaller cache no space would remain for filters
+	// and indexes, and each look-up would read them again.
+	return openStoreWithin(dir, storeMemory{memtable: 48 << 20, memtables: 3, blocks: 64 << 20})
+}
+
+// A storeMemory is the memory of a store in bytes: of one table of new entries, how many of them
+// there may be, and of what was read.
+type storeMemory struct{ memtable, memtables, blocks int }
+
+func openStoreWithin(dir string, m storeMemory) (*store, error) {
 	if err := os.MkdirAll(dir, files.PrivateFolder); err != nil {
 		return nil, fmt.Errorf("state folder: %w", err)
 	}
@@ -61,14 +71,11 @@ func openStore(dir string) (*store, error) {
 	if err := os.RemoveAll(filepath.Join(dir, "pebble")); err != nil { // of the former version
 		return nil, fmt.Errorf("state folder: %w", err)
 	}
-	// Memtables count against the cache: with a smaller cache no space would remain for filters
-	// and indexes, and each look-up would read them again.
-	const memtable, memtables, blocks = 48 << 20, 3, 64 << 20
-	cache := pebble.NewCache(memtables*memtable + blocks)
+	cache := pebble.NewCache(int64(m.memtables*m.memtable + m.blocks))
 	defer cache.Unref()
 	options := &pebble.Options{
 		Cache: cache, DisableWAL: true, Logger: quiet{}, FormatMajorVersion: pebble.FormatNewest, Comparer: byPrefix(),
-		MemTableSize: memtable, MemTableStopWritesThreshold: memtables, L0CompactionThreshold: 4,
+		MemTableSize: uint64(m.memtable), MemTableStopWritesThreshold: m.memtables, L0CompactionThreshold: 4,
 	}
 	for i := range options.Levels { // most look-ups find nothing
 		options.Levels[i].FilterPolicy = bloom.FilterPolicy(10)

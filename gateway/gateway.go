@@ -116,13 +116,13 @@ func (g *Gateway) Register(mux *http.ServeMux) {
 		method, path string
 		handler      http.Handler
 	}{
-		{http.MethodPost, "/v1/events", g.authenticated(g.events)},
+		{http.MethodPost, "/v1/events", g.Authenticated(g.events)},
 		{http.MethodPost, "/v1/webhooks/github", g.guarded(g.little(g.github), problem.Write)},
 		{http.MethodPost, "/v1/webhooks/gitlab", g.guarded(g.little(g.gitlab), problem.Write)},
 		{http.MethodPost, "/v1/webhooks/jira", g.guarded(g.little(g.jira), problem.Write)},
-		{http.MethodPost, "/v1/traces", g.authenticated(g.traces)},
-		{http.MethodPost, "/v1/logs", g.authenticated(g.logs)},
-		{http.MethodPut, "/v1/blobs", g.authenticated(g.putBlob)},
+		{http.MethodPost, "/v1/traces", g.Authenticated(g.traces)},
+		{http.MethodPost, "/v1/logs", g.Authenticated(g.logs)},
+		{http.MethodPut, "/v1/blobs", g.Authenticated(g.putBlob)},
 	} {
 		mux.Handle(route.method+" "+route.path, route.handler)
 		mux.HandleFunc(route.path, func(w http.ResponseWriter, r *http.Request) {
@@ -138,7 +138,7 @@ func (g *Gateway) Register(mux *http.ServeMux) {
 // RegisterFiles adds to mux the route that serves stored files, for a server without the pages,
 // which serve them otherwise.
 func (g *Gateway) RegisterFiles(mux *http.ServeMux) {
-	mux.Handle("GET /v1/blobs/{digest}", g.authenticated(g.getBlob))
+	mux.Handle("GET /v1/blobs/{digest}", g.Authenticated(g.getBlob))
 }
 
 // A Sender is who has sent a request.
@@ -162,7 +162,7 @@ const memoryFactor = 8
 // For returns a handler that identifies the sender of a request, applies its limits, and lets the
 // handler for that sender answer.
 func (g *Gateway) For(handler func(Sender) http.Handler) http.Handler {
-	return g.authenticated(func(w http.ResponseWriter, r *http.Request, from Sender) error {
+	return g.Authenticated(func(w http.ResponseWriter, r *http.Request, from Sender) error {
 		r.Body = &budget.Reader{In: r.Body, Share: shareOf(r.Context()), Times: memoryFactor}
 		if err := waitForTurnBeyond(r.Context(), memoryFactor*largeRequest); err != nil {
 			return err
@@ -248,8 +248,8 @@ func (g *Gateway) problemOf(err error) *problem.Problem {
 	return problem.Of(err, http.StatusInternalServerError)
 }
 
-// authenticated lets f answer requests over HTTP of an identified sender.
-func (g *Gateway) authenticated(f func(http.ResponseWriter, *http.Request, Sender) error) http.Handler {
+// Authenticated lets f answer requests over HTTP of an identified sender.
+func (g *Gateway) Authenticated(f func(http.ResponseWriter, *http.Request, Sender) error) http.Handler {
 	return g.guarded(g.identified(f), func(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
 		if p.Status == http.StatusUnauthorized {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="changetrail"`)

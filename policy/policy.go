@@ -62,6 +62,8 @@ type Policy struct {
 	// default), or only those in this file (own).
 	Recognition string `yaml:"recognize"`
 
+	Gate Gate `yaml:"gate"`
+
 	// Catalogs are Backstage catalog-info.yaml files from which services are read. CodeOwners is
 	// the CODEOWNERS file of each repository.
 	Catalogs   []string          `yaml:"catalogs"`
@@ -196,7 +198,7 @@ func (p *Policy) check() error {
 		}
 		seen[fold(t.ID)] = true
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, p.Gate.check(p.Services))...)
 }
 
 // Covers reports whether an approval with some scope covers what a change does to a service: the

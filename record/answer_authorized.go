@@ -1,6 +1,9 @@
 package record
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // authorized answers whether the agent was allowed to make the change. If it is only claimed that
 // an agent made it, nobody is accused.
@@ -43,6 +46,10 @@ func (j *judge) allowed() (answer, reason string) {
 	if surely == nil && maybe == nil {
 		return j.met(fact)
 	}
+	j.record.Judged.Unmet = slices.DeleteFunc(slices.Clone(a.Demands), func(d Demand) bool {
+		surely, maybe := j.missing([]Demand{d})
+		return surely == nil && maybe == nil
+	})
 	return j.unmet(surely, maybe)
 }
 

@@ -89,6 +89,10 @@ const (
 	GapEvidenceMasked      = "evidence-masked"
 	GapSourceShared        = "source-shared"
 	GapChangeContradicted  = "change-contradicted"
+
+	GapMergedAgainstGate = "merged-against-gate"
+	GapGateNotAsked      = "gate-not-asked"
+	GapGateOtherHead     = "gate-other-head"
 )
 
 // Gaps returns the names of all gaps and contradictions.
@@ -106,6 +110,7 @@ func Gaps() []string {
 		GapIdentityContradicted,
 		GapToldAfterMerge, GapEvidenceIncomplete, GapUnverifiedSource, GapChosenNotComparable,
 		GapAuthorUnknown, GapEventAltered, GapEvidenceMasked, GapSourceShared, GapChangeContradicted,
+		GapMergedAgainstGate, GapGateNotAsked, GapGateOtherHead,
 	}
 }
 
@@ -132,6 +137,8 @@ type Authority struct {
 	// service is met, the change is unauthorized, whatever its unknown parts are. Without any way
 	// this cannot be decided.
 	Ways [][]Way
+	// GateRequired says that the gate must have been asked before the merge.
+	GateRequired bool
 	// NotOfTheTime says that the policy in force at the merge was never recorded; this is the
 	// first one that was.
 	NotOfTheTime bool
@@ -146,6 +153,7 @@ func (a Authority) And(o Authority) Authority {
 	a.Demands = bothOf(a.Demands, o.Demands)
 	a.LeastDemands = bothOf(a.LeastDemands, o.LeastDemands)
 	a.Ways = slices.Concat(a.Ways, o.Ways)
+	a.GateRequired = a.GateRequired || o.GateRequired
 	if slices.Index(verdicts, o.Least) > slices.Index(verdicts, a.Least) {
 		a.Least = o.Least
 	}
@@ -186,6 +194,7 @@ type Demand struct {
 	Rule    string
 	Service string
 	Group   string                    // names of those who may meet it; empty: anybody independent
+	By      []string                  // the names in Group
 	InGroup func(account string) bool // nil: anybody
 	Nobody  bool                      // the group has no member, so that nobody can meet it
 	Claimed bool                      // it is required only if a claim is true

@@ -67,7 +67,13 @@ type Judged struct {
 	triggerOwn      bool // the sender of the decision also sent the report
 	reportPartial   bool // the report may contain findings that were not kept
 
-	verdicts  []verdict // in time order
+	// Unmet are the demands of the policy that are not met, and those for which this is unknown.
+	Unmet []Demand
+	// Independent reports whether an account, as far as is known, took no part in the change.
+	Independent func(account string) bool
+
+	verdicts  []verdict  // in time order
+	gates     []GateFact // observed, in time order
 	approvals []givenApproval
 	facts     folded
 	stated    *statement
@@ -446,10 +452,15 @@ type ScanFact struct {
 
 // GateFact is a decision of the gate.
 type GateFact struct {
-	Verdict      string    `json:"verdict" index:"keyword"`
+	Verdict      string    `json:"verdict,omitempty" index:"keyword"`
 	Allowed      bool      `json:"allowed" index:"boolean"`
 	At           time.Time `json:"at" index:"date"`
 	PolicyDigest string    `json:"policy_digest,omitempty" index:"keyword"`
+	Rule         string    `json:"rule,omitempty" index:"keyword" doc:"rule of the policy that decided"`
+	CommitSHA    string    `json:"commit_sha,omitempty" index:"keyword" doc:"head of the change when the gate decided"`
+	Reasons      []string  `json:"reasons,omitempty" index:"none" doc:"what the gate answered, in words"`
+	Position     string    `json:"position,omitempty" index:"keyword" doc:"the gate knew all events up to here: topic, partition and offset of the next event"`
+	Tier         string    `json:"tier,omitempty" schema:"enum=claimed|observed" index:"keyword" doc:"observed: the gate itself reported it"`
 }
 
 // ControlFacts is the controls that apply to the change.

@@ -87,11 +87,13 @@ type Deployment struct {
 
 // A GateDecision is what the gate answered to a request.
 type GateDecision struct {
-	Verdict      string   `json:"verdict" schema:"required,enum=autonomous|review-required|approval-required|forbidden"`
+	Verdict      string   `json:"verdict,omitempty" schema:"enum=autonomous|review-required|approval-required|forbidden" doc:"what the policy requires; omitted if the policy does not decide about the change"`
 	Allowed      bool     `json:"allowed"`
 	Reasons      []string `json:"reasons,omitempty" schema:"maxitems=50,max=1024"`
 	PolicyDigest string   `json:"policy_digest,omitempty" schema:"format=digest"`
-	CommitSHA    string   `json:"commit_sha,omitempty" schema:"format=commit"`
+	CommitSHA    string   `json:"commit_sha,omitempty" schema:"format=commit" doc:"head of the change when the gate decided"`
+	Rule         string   `json:"rule,omitempty" schema:"max=256" doc:"rule of the policy that decided"`
+	Position     string   `json:"position,omitempty" schema:"max=512" doc:"the gate knew all events up to here: topic, partition and offset of the next event"`
 }
 
 // An IdentityRefused says that a gateway refused an event because its credential is not that of

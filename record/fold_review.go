@@ -157,14 +157,3 @@ func foldRefused(r *Record, own []Event) {
 	}
 	r.Trail.Refused = shown(r.Judged.Refused)
 }
-
-// foldGate sets the newest decision of the gate: a claimed one only if none was observed.
-func foldGate(r *Record, own []Event) {
-	seen := false
-	for _, e := range own {
-		if f, ok := e.Fact.(*GateDecision); ok && (e.Witness == Observed || !seen) {
-			seen = e.Witness == Observed
-			r.Trail.Gate = &GateFact{Verdict: f.Verdict, Allowed: f.Allowed, At: e.Time, PolicyDigest: f.PolicyDigest}
-		}
-	}
-}

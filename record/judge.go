@@ -12,6 +12,7 @@ import (
 func (r *Record) Judge(a Authority) {
 	j := &judge{record: r, authority: a, merged: r.Judged.MergedAt}
 	j.people = newPeople(r, a)
+	r.Judged.Unmet, r.Judged.Independent = nil, func(account string) bool { return !j.people.tookPart(account) && j.people.isPerson(account, "") }
 	r.Trail.Contradictions = nil
 	answers, reasons := new(Answers), new(Reasons)
 	answers.Reviewed, reasons.Reviewed = j.reviewed()
@@ -21,6 +22,7 @@ func (r *Record) Judge(a Authority) {
 		answers.Authorized, reasons.Authorized = j.authorized()
 		j.contradict()
 	}
+	j.gate()
 	j.doubts()
 	if r.Trail.LeftOut > 0 {
 		j.weaken(answers, reasons, fmt.Sprintf(" %d facts beyond what a record holds were left out.", r.Trail.LeftOut))

@@ -65,6 +65,9 @@ var gapWords = []GapWords{
 	{GapEvidenceMasked, SeverityMedium, "Secrets in the evidence were masked after it had been stored."},
 	{GapSourceShared, SeverityHigh, "Two senders used the same source and id for two different events."},
 	{GapChangeContradicted, SeverityHigh, "What somebody says about the change differs from what the code host says."},
+	{GapMergedAgainstGate, SeverityHigh, "The gate had refused the change, and it was merged nevertheless."},
+	{GapGateNotAsked, SeverityHigh, "The policy requires that the gate is asked before the merge, and nobody asked it."},
+	{GapGateOtherHead, SeverityHigh, "The gate decided about another commit than the one that was merged."},
 }
 
 // WordsOf explains a gap. For an unknown gap it says that it is unknown.

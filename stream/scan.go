@@ -190,9 +190,13 @@ func (w *TransactionWriter) Append(ctx context.Context, recs []*Record) error {
 // Close closes the writer.
 func (w *TransactionWriter) Close() { w.cl.Close() }
 
-// Committed returns how far a group has read each partition of a topic.
+// Committed returns how far a group has read each partition of a topic. A group that does not exist
+// has read nothing.
 func (a *Admin) Committed(ctx context.Context, group, topic string) (map[int32]int64, error) {
 	offsets, err := a.adm.FetchOffsets(ctx, group)
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return map[int32]int64{}, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("kafka: offsets of %s: %w", group, err)
 	}

@@ -16,6 +16,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/changetrail/changetrail/enricher"
+	"github.com/changetrail/changetrail/gate"
+	"github.com/changetrail/changetrail/gate/api"
 	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/internal/files"
 	"github.com/changetrail/changetrail/internal/identity"
@@ -59,6 +62,7 @@ nobody lets nobody in. To listen beyond this machine it also needs --cert and --
 	a.flag(cmd.Flags(), "content", "content", "metadata-only, redacted or full")
 	a.flag(cmd.Flags(), "policy", "enricher.policy", "policy.yaml, for agents that ask at /mcp what they may change")
 	a.flag(cmd.Flags(), "store", "store", "where the records are, for agents that ask at /mcp: opensearch or elasticsearch")
+	a.flag(cmd.Flags(), "gate-dir", "gateway.gate_dir", "folder of the gate, which answers whether a change may be merged")
 	a.flag(cmd.Flags(), "metrics", "telemetry.listen", "address of /metrics")
 	cmd.AddCommand(a.token(), newKey(), firstKeys())
 	return cmd
@@ -124,11 +128,36 @@ func (s *Settings) runGateway(cmd *cobra.Command) error {
 		if err != nil {
 			return err
 		}
-		err = webServer{door.Guard(gatewayRoutes(g, tools, ready)), protection, log}.serve(ctx, l)
+		routes, gateEnds, err := s.withGate(ctx, g, gatewayRoutes(g, tools, ready), log)
+		if err != nil {
+			return err
+		}
+		err = errors.Join(webServer{door.Guard(routes), protection, log}.serve(ctx, l), gateEnds())
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		return errors.Join(err, p.Close(grace))
 	})
+}
+
+// withGate adds the gate to a gateway that has a folder for it. ends waits until the gate has ended.
+func (s *Settings) withGate(ctx context.Context, g *gateway.Gateway, routes http.Handler, log *slog.Logger) (_ http.Handler, ends func() error, err error) {
+	if s.Gateway.GateDir == "" {
+		return routes, func() error { return nil }, nil
+	}
+	kafka, err := s.kafka()
+	if err != nil {
+		return nil, nil, err
+	}
+	if !g.Keys.CanSign() {
+		return nil, nil, usageError{errors.New("gateway.gate_dir: the gate needs a signing key, so that its answers are believed; set signing_key_file")}
+	}
+	view, err := enricher.OpenView(ctx, kafka, s.topics(), s.Gateway.GateDir, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- view.Run(ctx) }()
+	return api.Handler(g, &gate.Gate{View: view, Recorder: g, Now: time.Now}, routes), func() error { return <-ended }, nil
 }
 
 // gatewayRoutes serves the paths of a gateway that runs as its own service.

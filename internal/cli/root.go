@@ -55,7 +55,14 @@ func Run(ctx context.Context, args []string, in io.Reader, stdout, stderr io.Wri
 	if err == nil {
 		return exitOK
 	}
+	var end outcome
+	if errors.As(err, &end) && end.error == nil {
+		return end.code
+	}
 	fmt.Fprintf(errOut, "changetrail: %s\n", config.Shown(phrase.Error(err)))
+	if end.code != 0 {
+		return end.code
+	}
 	var wrong usageError
 	if errors.As(err, &wrong) {
 		return exitMisuse
@@ -128,7 +135,7 @@ else may have written it. Relative paths in a file start at its folder.`,
 	a.flag(root.PersistentFlags(), "namespace", "namespace", "part of every index name")
 	a.flag(root.PersistentFlags(), "log-level", "log.level", "debug, info, warn or error")
 	root.SetFlagErrorFunc(flagError)
-	group(root, a.up(), a.demo(), a.web(), a.query(), a.replay(), a.export(), a.importing(), a.redact(), a.setup(), a.publish(), a.attach(), a.gateway(), a.hook(), a.mcp(), a.enrich(), a.sink(), a.health(), a.letters(), a.show(), a.doctor(), a.policy(), a.controls(), a.config(), a.version())
+	group(root, a.up(), a.demo(), a.web(), a.query(), a.replay(), a.export(), a.importing(), a.redact(), a.setup(), a.publish(), a.attach(), a.gateway(), a.gate(), a.hook(), a.mcp(), a.enrich(), a.sink(), a.health(), a.letters(), a.show(), a.doctor(), a.policy(), a.controls(), a.config(), a.version())
 	arrange(root)
 	completeFlags(root)
 	return root

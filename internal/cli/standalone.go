@@ -18,6 +18,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/gate"
+	"github.com/changetrail/changetrail/gate/api"
 	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/internal/access"
 	"github.com/changetrail/changetrail/internal/demo"
@@ -244,7 +246,7 @@ func (s *Settings) withGateway(at site, i *standalone.Instance, conf gateway.Con
 	g.Register(mux)
 	mux.Handle("/mcp", tools)
 	mux.Handle("/", at.pages)
-	return mux, p, nil
+	return api.Handler(g, &gate.Gate{View: i.View, Recorder: g, Now: time.Now}, mux), p, nil
 }
 
 // quietLevel logs only warnings, unless the user chose a level: a person reads the output of the

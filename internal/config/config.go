@@ -131,6 +131,7 @@ type Config struct {
 		JiraSecret           string                 `yaml:"jira_secret" secret:"true" doc:"secret of Jira webhooks; to replace it, several, one per line"`
 		JiraSecretFile       string                 `yaml:"jira_secret_file" path:"true"`
 		JiraProjects         []settings.JiraProject `yaml:"jira_projects" doc:"the repositories in which the issues of Jira projects are worked on, each {project: PAY, repositories: [github.com/acme/payments]}"`
+		GateDir              string                 `yaml:"gate_dir" path:"true" doc:"folder for the gate's copy of the enrichers' state; if empty, the gateway has no gate"`
 		Spool                string                 `yaml:"spool" path:"true" doc:"folder for events while the broker cannot be reached; if empty, they are refused then"`
 		Rate                 int                    `yaml:"rate" doc:"events per second of one credential, unless it has its own rate"`
 		Concurrency          int                    `yaml:"concurrency" doc:"requests of one credential at a time"`

@@ -95,6 +95,20 @@ var specials = map[string]func(explainer) string{
 		}
 		return ""
 	},
+	record.GapMergedAgainstGate: func(s explainer) string {
+		g := s.r.Trail.Gate
+		if g == nil || g.Allowed || len(g.Reasons) == 0 {
+			return ""
+		}
+		return "The gate refused the change" + on(g.At) + ": " + g.Reasons[0]
+	},
+	record.GapGateOtherHead: func(s explainer) string {
+		g, c := s.r.Trail.Gate, s.r.Trail.Change
+		if g == nil || g.CommitSHA == "" || c.HeadSHA == "" {
+			return ""
+		}
+		return "The gate decided about commit " + Short(g.CommitSHA) + "; commit " + Short(c.HeadSHA) + " was merged."
+	},
 	record.GapForbidden:            func(s explainer) string { return s.ruled() },
 	record.GapOutOfScope:           func(s explainer) string { return s.ruled() },
 	record.GapTestsContradicted:    contradiction(record.GapTestsContradicted, "The agent said that "),
@@ -172,4 +186,7 @@ var advice = map[string]string{
 	record.GapSourceShared:         "Give each sender a source of its own (docs/gateway.md).",
 	record.GapEvidenceMasked:       "If the original is still at its source, compare it with the digest that the record names, or have the scanner or CI job send it again without the secret.",
 	record.GapChangeContradicted:   "Look at the change at the code host, and find out who sent the other version.",
+	record.GapMergedAgainstGate:    "Treat it as an incident: have the service's owner review or revert the change, and find out who merged it. Make the gate a required check that nobody can skip.",
+	record.GapGateNotAsked:         "Have the service's owner review the change now. Make the gate a required check (docs/gate.md).",
+	record.GapGateOtherHead:        "Have a person review what was added after the gate decided. Ask the gate with --commit, so that it decides about the commit that is merged.",
 }

@@ -3,6 +3,7 @@
 //
 //	broker/        the topics (stream/embedded)
 //	state/         the enricher's store
+//	gate/          the gate's copy of it
 //	index.sqlite   records, events and findings (sinks/local)
 //	blobs/         reports and large data
 //
@@ -84,6 +85,7 @@ type Instance struct {
 	Kafka stream.Config
 	Index *local.Index
 	Blobs *blobs.Store
+	View  *enricher.View // for the gate
 
 	broker *embedded.Broker
 	stop   context.CancelFunc
@@ -94,7 +96,7 @@ type Instance struct {
 func BlobDir(dir string) string { return filepath.Join(dir, "blobs") }
 
 // parts are the subfolders of a data folder.
-var parts = []string{"broker", "state", "blobs"}
+var parts = []string{"broker", "state", "gate", "blobs"}
 
 // private makes a data folder private, or logs that it contains other files, too. The files of
 // changetrail in it are private in any case.
@@ -157,6 +159,9 @@ func Start(ctx context.Context, c Config) (_ *Instance, err error) {
 			}
 		}
 	}
+	if i.View, err = enricher.OpenView(ctx, i.Kafka, c.Topics, filepath.Join(c.Dir, "gate"), c.Log.With("part", "gate")); err != nil {
+		return nil, err
+	}
 	ctx, i.stop = context.WithCancel(ctx)
 	i.group, ctx = errgroup.WithContext(ctx)
 	i.group.Go(func() error {
@@ -166,6 +171,7 @@ func Start(ctx context.Context, c Config) (_ *Instance, err error) {
 			Compression: "lz4", Resend: true, Log: c.Log.With("part", "enricher"), Meter: c.Meter, Tracer: c.Tracer,
 		}))
 	})
+	i.group.Go(func() error { return part("gate", i.View.Run(ctx)) })
 	i.group.Go(func() error {
 		return part("sink", sinks.Run(ctx, sinks.Config{
 			Kafka: i.Kafka, Topics: c.Topics, Namespace: c.Namespace, Instance: "standalone", Engine: i.Index,

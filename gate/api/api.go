@@ -1,0 +1,116 @@
+// Package api answers GET /v1/changes/{id}/gate: the gate over HTTP, for CI jobs, merge queues and
+// deployments.
+//
+// It imports package gate, and package gateway, which identifies who asks.
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/changetrail/changetrail/enricher"
+	"github.com/changetrail/changetrail/gate"
+	"github.com/changetrail/changetrail/gateway"
+	"github.com/changetrail/changetrail/internal/problem"
+	"github.com/changetrail/changetrail/record"
+)
+
+// An Asker answers whether a change may be merged. A [gate.Gate] is one.
+type Asker interface {
+	Ask(ctx context.Context, q gate.Question) (gate.Decision, error)
+}
+
+// The path of an answer, around the id of the change.
+const (
+	prefix = "/v1/changes/"
+	suffix = "/gate"
+)
+
+// longestWait is how long one request may wait. A client that waits longer asks again.
+const longestWait = 25 * time.Second
+
+// Handler answers GET /v1/changes/{id}/gate, and passes every other request on.
+func Handler(g *gateway.Gateway, asker Asker, next http.Handler) http.Handler {
+	handler := g.Authenticated(func(w http.ResponseWriter, r *http.Request, from gateway.Sender) error {
+		return answer(asker, w, r, from)
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, ok := changeIn(r.URL.Path)
+		switch {
+		case !ok:
+			next.ServeHTTP(w, r)
+		case r.Method != http.MethodGet:
+			w.Header().Set("Allow", http.MethodGet)
+			problem.Write(w, r, problem.New(http.StatusMethodNotAllowed, "%s accepts GET, not %s", r.URL.Path, r.Method))
+		default:
+			handler.ServeHTTP(w, r)
+		}
+	})
+}
+
+// changeIn returns the change in a path that asks the gate, as it is written there.
+func changeIn(path string) (change string, ok bool) {
+	change, under := strings.CutPrefix(path, prefix)
+	change, asks := strings.CutSuffix(change, suffix)
+	return change, under && asks && change != ""
+}
+
+func answer(asker Asker, w http.ResponseWriter, r *http.Request, from gateway.Sender) error {
+	text, _ := changeIn(r.URL.Path)
+	id, err := record.ParseChange(text)
+	if err != nil {
+		return problem.New(http.StatusBadRequest, "%v", err)
+	}
+	if !from.MayReportAbout(string(id.Repository())) {
+		return problem.New(http.StatusForbidden, "the credential %s may not ask about %s", from.Name, id.Repository())
+	}
+	q, err := questionOf(r, id)
+	if err != nil {
+		return err
+	}
+	d, err := asker.Ask(r.Context(), q)
+	switch {
+	case errors.Is(err, enricher.ErrUnknownChange):
+		return problem.New(http.StatusNotFound, "%v", err)
+	case err != nil:
+		return problem.New(http.StatusServiceUnavailable, "%v. Do not merge.", err).Later(time.Second)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", `"`+d.Digest()+`"`)
+	return json.MarshalWrite(w, d)
+}
+
+// questionOf reads the parameters of a request: commit, wait (such as 20s) and unless (the ETag of the
+// answer that the asker has, so that the request waits for another one).
+func questionOf(r *http.Request, id record.ChangeID) (gate.Question, error) {
+	q := gate.Question{Change: id}
+	for name, values := range r.URL.Query() {
+		value := values[len(values)-1]
+		switch name {
+		case "commit":
+			if len(value) < 7 || len(value) > 64 || strings.Trim(strings.ToLower(value), "0123456789abcdef") != "" {
+				return q, problem.New(http.StatusBadRequest, "commit %q is not a commit id: give at least 7 hexadecimal digits", value)
+			}
+			q.Commit = strings.ToLower(value)
+		case "wait":
+			d, err := time.ParseDuration(value)
+			if err != nil || d < 0 {
+				return q, problem.New(http.StatusBadRequest, "wait %q is not a duration such as 20s", value)
+			}
+			q.Wait = min(d, longestWait)
+		case "unless":
+			q.Last = value
+		default:
+			return q, problem.New(http.StatusBadRequest, "there is no parameter %q; the gate knows commit, wait and unless", name)
+		}
+	}
+	if q.Last != "" && q.Wait == 0 {
+		return q, problem.New(http.StatusBadRequest, "unless is for requests that wait; add wait=20s")
+	}
+	return q, nil
+}

@@ -1,0 +1,280 @@
+package gate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/changetrail/changetrail/enricher"
+	"github.com/changetrail/changetrail/policy"
+	"github.com/changetrail/changetrail/record"
+)
+
+// A Decision is the answer of the gate about one change at one moment.
+type Decision struct {
+	Change  record.ChangeID `json:"change"`
+	Allowed bool            `json:"allowed"`
+	// Head is the newest commit of the change. The decision is about this commit alone.
+	Head string    `json:"head,omitempty"`
+	At   time.Time `json:"at"`
+	// Verdict is what the policy requires of the change, by Rule. Both are empty for a change that no
+	// agent made.
+	Verdict      string `json:"verdict,omitempty"`
+	Rule         string `json:"rule,omitempty"`
+	PolicyDigest string `json:"policy_digest,omitempty"`
+	// Authorized and Reviewed are the answers that the record would have after a merge now.
+	Authorized string `json:"authorized,omitempty"`
+	Reviewed   string `json:"reviewed,omitempty"`
+	// Reasons are sentences: why the change is denied, or why it is allowed.
+	Reasons []string  `json:"reasons"`
+	Missing []Missing `json:"missing,omitempty"`
+	Checks  []Check   `json:"checks,omitempty"`
+	// Position is how far the decision knows the stream of events: it rests on all events before
+	// topic/partition@offset.
+	Position string `json:"position"`
+	// Warning says that a newer policy cannot be read, so that the one before it decided.
+	Warning string `json:"warning,omitempty"`
+
+	commit string // that the decision is about; another than Head if the asker named another
+	over   bool   // no merge can follow: the change is merged, closed or a part of another
+}
+
+// Missing is something that a person must give before the change is allowed.
+type Missing struct {
+	What    string   `json:"what"` // review or approval
+	Service string   `json:"service,omitempty"`
+	Rule    string   `json:"rule,omitempty"`
+	By      []string `json:"by,omitempty"`     // teams and people that the policy names; empty means any independent person
+	People  []string `json:"people,omitempty"` // the people among them who took no part in the change
+}
+
+// A Check is a CI job that the policy requires, on the head of the change.
+type Check struct {
+	Name  string `json:"name"`
+	State string `json:"state"` // its conclusion, or missing
+}
+
+// Decide answers from what is known of a change. commit is the commit that the asker is about to
+// merge; empty if the asker does not say.
+func Decide(p *enricher.Preview, commit string, at time.Time) Decision {
+	c := p.Now.Trail.Change
+	d := Decision{Change: c.ID, Head: c.HeadSHA, At: at.UTC(), PolicyDigest: p.Policy.Digest(), Position: p.Position}
+	if p.Unreadable != nil {
+		d.Warning = fmt.Sprintf("A newer policy cannot be read, so the one before it decided: %v.", p.Unreadable)
+	}
+	d.commit = c.HeadSHA
+	switch {
+	case d.isOver(c):
+		return d
+	case d.headUnknown(c):
+		return d
+	case commit != "" && !record.SameCommit(commit, c.HeadSHA):
+		d.commit = commit
+		d.deny("You asked about commit %s, but the newest commit that the code host reported is %s. Ask again once it has reported your push.", short(commit), short(c.HeadSHA))
+		return d
+	}
+	switch c.InitiatedBy {
+	case "agent":
+		d.agent(p)
+	case "human":
+		d.Allowed = true
+		d.Reasons = []string{"A person made the change. The policy decides only about changes of agents."}
+	default:
+		d.deny("It is not known whether a person or an agent made the change. Connect the code host's webhook, which states the author.")
+	}
+	return d
+}
+
+func (d *Decision) deny(format string, args ...any) {
+	d.Reasons = append(d.Reasons, fmt.Sprintf(format, args...))
+}
+
+// isOver denies a change that nobody can merge any more.
+func (d *Decision) isOver(c record.Change) bool {
+	switch {
+	case c.PartOf != "":
+		d.deny("It is a part of %s. Ask about that change.", c.PartOf)
+	case c.State == "merged":
+		d.deny("The change is already merged.")
+	case c.State == "closed":
+		d.deny("The change is closed.")
+	default:
+		return false
+	}
+	d.over = true
+	return true
+}
+
+// headUnknown denies a change of which the newest commit is not known, whoever made it.
+func (d *Decision) headUnknown(c record.Change) bool {
+	claimed := func(attribute string) bool { return slices.Contains(c.Claimed, attribute) }
+	switch {
+	case c.State == "", claimed("state"):
+		d.deny("No code host has reported that the change is open. Connect its webhook (docs/gateway.md).")
+	case c.HeadSHA == "":
+		d.deny("No newest commit of the change was reported.")
+	case claimed("head_sha"):
+		d.deny("Only a claim says that %s is the newest commit; the code host has reported none.", short(c.HeadSHA))
+	default:
+		return false
+	}
+	return true
+}
+
+// agent decides about a change of an agent: the policy must allow it, what the policy requires must
+// have been given, and the required checks must have passed.
+func (d *Decision) agent(p *enricher.Preview) {
+	m := p.IfMerged.Trail
+	if a := m.Authorization; a != nil {
+		d.Verdict, d.Rule = a.Verdict, a.Rule
+	}
+	d.Authorized, d.Reviewed = m.Answers.Authorized, m.Answers.Reviewed
+	authorized := d.Authorized == record.Proven
+	reviewed := d.Reviewed == record.Proven || d.Reviewed == record.NotRequired
+	checks, failures := checksOf(p)
+	d.Checks = checks
+	if d.Allowed = authorized && reviewed && len(failures) == 0; d.Allowed {
+		d.Reasons = distinct(m.Reasons.Authorized, m.Reasons.Reviewed)
+		return
+	}
+	now := p.Now.Trail
+	if !authorized {
+		d.Reasons = append(d.Reasons, presently(now.Answers.Authorized, now.Reasons.Authorized, m.Reasons.Authorized))
+		d.Missing = missing(p)
+	}
+	if !reviewed {
+		d.Reasons = append(d.Reasons, presently(now.Answers.Reviewed, now.Reasons.Reviewed, m.Reasons.Reviewed))
+		if len(d.Missing) == 0 && d.Verdict != record.Forbidden {
+			d.Missing = []Missing{{What: "review"}}
+		}
+	}
+	d.Reasons = append(distinct(d.Reasons...), failures...)
+}
+
+// presently returns the reason in the words for an open change, if that is what stops it. An answer
+// that is proven while the change is open can be worse after a merge: then the reason after the
+// merge says why.
+func presently(answer, open, merged string) string {
+	if answer == record.Proven || answer == record.NotRequired || open == "" {
+		return merged
+	}
+	return open
+}
+
+// missing lists what people must give, and who can.
+func missing(p *enricher.Preview) []Missing {
+	var out []Missing
+	for _, d := range p.IfMerged.Judged.Unmet {
+		m := Missing{What: "review", Service: d.Service, Rule: d.Rule, By: d.By}
+		if d.Verdict == record.ApprovalRequired {
+			m.What = "approval"
+		}
+		m.People = slices.DeleteFunc(p.Policy.Members(d.By), func(name string) bool { return !p.IfMerged.Judged.Independent(name) })
+		out = append(out, m)
+	}
+	return out
+}
+
+// failedConclusions are the conclusions of a job that stops a merge although no check is required.
+var failedConclusions = []string{"failure", "error", "timed-out"}
+
+// checksOf returns the state of each check that the policy requires, and sentences about those that
+// stop the merge. If the policy names none, no job may have failed. Only jobs that a CI system
+// reported for the newest commit count.
+func checksOf(p *enricher.Preview) (checks []Check, failures []string) {
+	v, t := p.Now.Trail.Validation, p.Now.Trail.Tier
+	var jobs []record.JobFact
+	if v != nil && v.Current && t != nil && t.Validation == record.Observed {
+		jobs = v.Jobs
+	}
+	if len(p.Policy.Gate.Checks) == 0 {
+		for _, j := range jobs {
+			if slices.Contains(failedConclusions, j.Conclusion) {
+				failures = append(failures, fmt.Sprintf("The CI job %s failed on the newest commit.", j.Name))
+			}
+		}
+		return nil, failures
+	}
+	for _, name := range p.Policy.Gate.Checks {
+		c := Check{name, stateOf(jobs, name)}
+		checks = append(checks, c)
+		switch c.State {
+		case "success":
+		case policy.CheckMissing:
+			failures = append(failures, fmt.Sprintf("The required check %s did not run on the newest commit.", name))
+		default:
+			failures = append(failures, fmt.Sprintf("The required check %s did not pass on the newest commit: %s.", name, c.State))
+		}
+	}
+	return checks, failures
+}
+
+// stateOf returns the conclusion of a check. Jobs with one name in several workflows must all
+// succeed.
+func stateOf(jobs []record.JobFact, name string) string {
+	state := policy.CheckMissing
+	for _, j := range jobs {
+		if j.Name == name && (state == policy.CheckMissing || state == "success") {
+			state = j.Conclusion
+		}
+	}
+	return state
+}
+
+func distinct(sentences ...string) []string {
+	var out []string
+	for _, s := range sentences {
+		if s != "" && !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// short returns the beginning of a commit id, as people write it.
+func short(commit string) string { return commit[:min(len(commit), 9)] }
+
+// sameAs reports whether the gate has recorded the same answer as its last one.
+func (d Decision) sameAs(g *record.GateFact) bool {
+	return g != nil && g.Tier == record.Observed && g.Allowed == d.Allowed && g.Verdict == d.Verdict && g.Rule == d.Rule &&
+		g.PolicyDigest == d.PolicyDigest && sameOrNone(g.CommitSHA, d.commit) && slices.Equal(g.Reasons, d.fact().Reasons)
+}
+
+func sameOrNone(a, b string) bool { return a == b || record.SameCommit(a, b) }
+
+// Summary is the first line that people read.
+func (d Decision) Summary() string {
+	word := "Denied"
+	if d.Allowed {
+		word = "Allowed"
+	}
+	out := fmt.Sprintf("%s: %s", word, d.Change)
+	if d.Head != "" {
+		out += " at " + short(d.Head)
+	}
+	return out
+}
+
+// Give returns in words what is missing and who can give it.
+func (m Missing) Give() string {
+	var b strings.Builder
+	if b.WriteString("a review"); m.What == "approval" {
+		b.Reset()
+		b.WriteString("an approval")
+	}
+	if m.Service != "" {
+		b.WriteString(" for " + m.Service)
+	}
+	switch {
+	case len(m.By) == 0:
+		b.WriteString(" by any person who took no part in the change")
+	case len(m.People) == 0:
+		b.WriteString(" by " + strings.Join(m.By, ", ") + ", where nobody is known who took no part in the change")
+	case slices.Equal(m.By, m.People):
+		b.WriteString(" by " + strings.Join(m.People, " or "))
+	default:
+		b.WriteString(" by " + strings.Join(m.People, " or ") + " (" + strings.Join(m.By, ", ") + ")")
+	}
+	return b.String()
+}

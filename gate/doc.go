@@ -1,0 +1,10 @@
+// Package gate answers whether a change may be merged now: allowed or denied, with the reasons, what
+// is missing and who can give it.
+//
+// The answer is what the record would say if the newest commit were merged at this moment
+// (enricher.PreviewOf), from everything that the broker has accepted (enricher.View). So the gate
+// cannot allow what the record calls unauthorized or unreviewed afterwards. It never asks a search
+// index, which lags, and never allows anything because something is unknown.
+//
+// It may import record, policy and enricher. It does not know HTTP or Kafka.
+package gate

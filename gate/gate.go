@@ -1,0 +1,124 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/changetrail/changetrail/enricher"
+	"github.com/changetrail/changetrail/internal/digests"
+	"github.com/changetrail/changetrail/record"
+)
+
+// A View tells what is known of a change, up to the newest event. An [enricher.View] is one.
+type View interface {
+	Preview(ctx context.Context, id record.ChangeID) (*enricher.Preview, error)
+	// Changed is closed when something is known that was not known before the call.
+	Changed() <-chan struct{}
+}
+
+// A Recorder puts a fact about a change on the stream, as changetrail's own. id names the fact: the
+// same id twice is one fact.
+type Recorder interface {
+	Record(ctx context.Context, change record.ChangeID, fact record.Fact, id string) error
+}
+
+// A Gate answers questions. Each answer that differs from the last one about its change is recorded
+// before it is given, so that no merge can rest on an answer that nobody can find later.
+type Gate struct {
+	View     View
+	Recorder Recorder
+	Now      func() time.Time
+}
+
+// A Question asks whether a change may be merged.
+type Question struct {
+	Change record.ChangeID
+	Commit string // that the asker is about to merge; empty if unknown
+	// Wait is how long the gate may wait for a change of its answer from Last, unless it allows.
+	Wait time.Duration
+	Last string // the digest of the answer that the asker has; see [Decision.Digest]
+}
+
+// ErrUnknown is wrapped by errors that say that the gate cannot tell. Whoever asks must not merge.
+var ErrUnknown = errors.New("the gate cannot tell")
+
+// Ask answers a question. An error means that nobody knows whether the change may be merged: no
+// merge may rest on it.
+func (g *Gate) Ask(ctx context.Context, q Question) (Decision, error) {
+	over := time.NewTimer(q.Wait)
+	defer over.Stop()
+	for {
+		changed := g.View.Changed() // before the answer, so that nothing after it is missed
+		d, err := g.answer(ctx, q)
+		if err != nil || d.Allowed || q.Wait <= 0 || q.Last != "" && d.Digest() != q.Last {
+			return d, err
+		}
+		select {
+		case <-changed:
+		case <-over.C:
+			q.Wait = 0 // what time alone changed, such as a policy in force from now on
+		case <-ctx.Done():
+			return d, nil
+		}
+	}
+}
+
+func (g *Gate) answer(ctx context.Context, q Question) (Decision, error) {
+	p, err := g.View.Preview(ctx, q.Change)
+	if err != nil {
+		return Decision{}, fmt.Errorf("%w: %w", ErrUnknown, err)
+	}
+	d := Decide(p, q.Commit, g.Now())
+	last := p.Now.Trail.Gate
+	if d.over || d.sameAs(last) {
+		return d, nil
+	}
+	before := ""
+	if last != nil {
+		before = last.At.UTC().Format(time.RFC3339Nano)
+	}
+	// Two gates that give the same answer after the same last one record one fact.
+	id := "gate:" + digests.Of([]byte(string(d.Change)+"\x00"+d.Digest()+"\x00"+before))
+	if err := g.Recorder.Record(ctx, d.Change, d.fact(), id); err != nil {
+		return Decision{}, fmt.Errorf("%w: the answer cannot be recorded: %w", ErrUnknown, err)
+	}
+	return d, nil
+}
+
+// fact returns a decision as it is recorded.
+func (d Decision) fact() *record.GateDecision {
+	f := &record.GateDecision{
+		Verdict: d.Verdict, Allowed: d.Allowed, PolicyDigest: d.PolicyDigest, CommitSHA: d.commit, Rule: d.Rule, Position: d.Position,
+	}
+	for _, r := range d.Reasons {
+		f.Reasons = append(f.Reasons, clip(r))
+	}
+	for _, m := range d.Missing {
+		f.Reasons = append(f.Reasons, clip("Missing: "+m.Give()+"."))
+	}
+	f.Reasons = f.Reasons[:min(len(f.Reasons), maxReasons)]
+	return f
+}
+
+// Limits of the reasons of a recorded decision; see [record.GateDecision].
+const (
+	maxReasons = 50
+	maxReason  = 1024
+)
+
+func clip(s string) string {
+	if len(s) <= maxReason {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxReason-3], "") + "…"
+}
+
+// Digest identifies what a decision says, without its time and its position: two decisions with one
+// digest are the same answer.
+func (d Decision) Digest() string {
+	f := d.fact()
+	return digests.Of([]byte(fmt.Sprint(f.Verdict, "\x00", f.Allowed, "\x00", f.PolicyDigest, "\x00", f.CommitSHA, "\x00", f.Rule, "\x00", strings.Join(f.Reasons, "\x00"))))
+}

@@ -1,0 +1,286 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/spf13/cobra"
+
+	"github.com/changetrail/changetrail/gate"
+	"github.com/changetrail/changetrail/internal/printable"
+	"github.com/changetrail/changetrail/record"
+)
+
+// The exit codes of gate, which a script may rely on.
+const (
+	exitAllowed = exitOK
+	exitDenied  = 1
+	exitUnknown = 2 // nobody knows: do not merge
+)
+
+// An outcome ends a command with an exit code. Its error, if it has one, is printed.
+type outcome struct {
+	code int
+	error
+}
+
+func (o outcome) Error() string {
+	if o.error == nil {
+		return fmt.Sprintf("exit code %d", o.code)
+	}
+	return o.error.Error()
+}
+
+func (o outcome) Unwrap() error { return o.error }
+
+func (a *app) gate() *cobra.Command {
+	var output, commit string
+	var wait time.Duration
+	cmd := &cobra.Command{
+		Use:   "gate [CHANGE]",
+		Short: "Ask whether a change may be merged now",
+		Long: `Asks the gate whether a change may be merged now, and prints why or why not, what is
+missing and who can give it. The gate answers from all events that the broker has
+accepted, and its answer becomes a part of the record.
+
+Exit code 0: allowed. 1: denied. 2: the gate cannot tell; do not merge then.
+
+--commit names the commit that you are about to merge: if the change has another newest
+commit, the answer is a denial. In GitHub Actions, GitLab CI and Jenkins the change and
+the commit are read from the job's environment, unless CHANGE is given.
+
+It asks the gateway that --gateway names, or the running instance of changetrail up.`,
+		Example: `  changetrail gate acme/payments#4829 --commit "$(git rev-parse HEAD)"
+  changetrail gate --gateway https://changetrail.example.com --wait 10m`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: a.completeChange,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			q, err := a.question(cmd, args, commit)
+			if err != nil {
+				return outcome{exitUnknown, err}
+			}
+			d, err := q.wait(cmd, wait)
+			if err != nil {
+				return outcome{exitUnknown, err}
+			}
+			if err := printDecision(cmd, d, output); err != nil {
+				return outcome{exitUnknown, err}
+			}
+			if !d.Allowed {
+				return outcome{code: exitDenied}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&commit, "commit", "", "the commit that is about to be merged")
+	cmd.Flags().Var(spanOf(&wait, 0), "wait", "how long to wait for what is missing, such as a review or CI")
+	outputFlag(cmd, &output, "output format", "text", "json")
+	a.flag(cmd.Flags(), "gateway", "producer.gateway", "URL of the gateway")
+	a.storeFlags(cmd)
+	return cmd
+}
+
+// A gateQuestion is a question and where to ask it.
+type gateQuestion struct {
+	change        record.ChangeID
+	commit        string
+	server, token string
+}
+
+// question reads what to ask, and finds out whom.
+func (a *app) question(cmd *cobra.Command, args []string, commit string) (q gateQuestion, err error) {
+	s, err := a.settings(cmd)
+	if err != nil {
+		return q, err
+	}
+	job := ciJobOf(os.Getenv)
+	text := job.change
+	if len(args) > 0 {
+		text = args[0]
+	}
+	if text == "" {
+		return q, errors.New("gate: name the change, for example acme/payments#4829: no CI system that changetrail knows provides one here")
+	}
+	if q.change, err = record.ParseChange(text); err != nil {
+		return q, err
+	}
+	q.commit = commit
+	if string(q.change) == job.change {
+		q.commit = cmp.Or(commit, job.commit)
+	}
+	if q.token, err = s.Secret("producer.token"); err != nil {
+		return q, err
+	}
+	if q.server = s.Producer.Gateway; q.server != "" {
+		return q, nil
+	}
+	at, err := s.look(cmd.Context())
+	if err != nil {
+		return q, err
+	}
+	if q.server = at.instance.Page; q.server == "" || !at.running {
+		return q, errors.New("gate: no gateway is configured and no instance runs here; name the gateway with --gateway URL")
+	}
+	return q, nil
+}
+
+// Times of one request.
+const (
+	gateTimeout = 20 * time.Second // without waiting
+	gateTurn    = 20 * time.Second // how long one request waits
+	gatePause   = time.Second      // after a failure
+)
+
+// wait asks until the change is allowed or the time is over. The gate answers as soon as its answer
+// differs, so that nothing is asked again and again.
+func (q gateQuestion) wait(cmd *cobra.Command, most time.Duration) (gate.Decision, error) {
+	over := time.Now().Add(most)
+	var last string
+	for {
+		left := time.Until(over)
+		d, tag, err := q.ask(cmd.Context(), min(max(left, 0), gateTurn), last)
+		switch {
+		case err == nil && (d.Allowed || left <= 0):
+			return d, nil
+		case err != nil && (left <= 0 || isFinal(err)):
+			return d, err
+		case err != nil:
+			fmt.Fprintf(cmd.ErrOrStderr(), "%v; asking again\n", err)
+			last = ""
+			select {
+			case <-time.After(gatePause):
+			case <-cmd.Context().Done():
+				return d, context.Cause(cmd.Context())
+			}
+		case tag != last:
+			last = tag
+			fmt.Fprintf(cmd.ErrOrStderr(), "waiting up to %s: %s\n", left.Round(time.Second), waitingFor(d))
+		}
+	}
+}
+
+// waitingFor says in one line what would allow a change.
+func waitingFor(d gate.Decision) string {
+	var parts []string
+	for _, m := range d.Missing {
+		parts = append(parts, m.Give())
+	}
+	for _, c := range d.Checks {
+		if c.State != "success" {
+			parts = append(parts, "the check "+c.Name)
+		}
+	}
+	if len(parts) == 0 {
+		parts = d.Reasons
+	}
+	return strings.Join(parts, "; ")
+}
+
+// A finalError is an answer that waiting does not change.
+type finalError struct{ error }
+
+func isFinal(err error) bool {
+	var f finalError
+	return errors.As(err, &f)
+}
+
+// ask asks once. tag identifies the answer.
+func (q gateQuestion) ask(ctx context.Context, wait time.Duration, unless string) (d gate.Decision, tag string, err error) {
+	at, err := url.Parse(q.server)
+	if err != nil {
+		return d, "", finalError{fmt.Errorf("gate: %s is not a URL: %w", q.server, err)}
+	}
+	at = at.JoinPath("v1", "changes", string(q.change), "gate")
+	values := make(url.Values)
+	if q.commit != "" {
+		values.Set("commit", q.commit)
+	}
+	if wait > 0 {
+		values.Set("wait", wait.Round(time.Millisecond).String())
+		if unless != "" {
+			values.Set("unless", unless)
+		}
+	}
+	at.RawQuery = values.Encode()
+	ctx, cancel := context.WithTimeout(ctx, wait+gateTimeout)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
+	if err != nil {
+		return d, "", finalError{fmt.Errorf("gate: %w", err)}
+	}
+	if q.token != "" {
+		r.Header.Set("Authorization", "Bearer "+q.token)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return d, "", fmt.Errorf("gate: the gateway cannot be asked: %w", err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	const most = 1 << 20
+	body, err := io.ReadAll(io.LimitReader(answer.Body, most))
+	if err != nil {
+		return d, "", fmt.Errorf("gate: the answer cannot be read: %w", err)
+	}
+	if answer.StatusCode != http.StatusOK {
+		err := fmt.Errorf("gate: %s answered %s: %s", at.Host, answer.Status, detailOf(body))
+		if answer.StatusCode < 500 && answer.StatusCode != http.StatusNotFound && answer.StatusCode != http.StatusTooManyRequests {
+			err = finalError{err}
+		}
+		return d, "", err
+	}
+	if err := json.Unmarshal(body, &d); err != nil || d.Change == "" || len(d.Reasons) == 0 {
+		return gate.Decision{}, "", finalError{fmt.Errorf("gate: %s does not answer as a gate: %s", at.Host, printable.Beginning(body, 200))}
+	}
+	return d, strings.Trim(answer.Header.Get("ETag"), `"`), nil
+}
+
+// detailOf returns the detail of a problem, or the beginning of another answer.
+func detailOf(body []byte) string {
+	var p struct {
+		Detail string `json:"detail"`
+	}
+	if json.Unmarshal(body, &p) == nil && p.Detail != "" {
+		return p.Detail
+	}
+	return printable.Beginning(body, 200)
+}
+
+func printDecision(cmd *cobra.Command, d gate.Decision, output string) error {
+	if output == "json" {
+		return printJSON(cmd, d)
+	}
+	out := cmd.OutOrStdout()
+	fmt.Fprintln(out, d.Summary())
+	for _, r := range d.Reasons {
+		fmt.Fprintf(out, "  %s\n", r)
+	}
+	for i, m := range d.Missing {
+		if i == 0 {
+			fmt.Fprintln(out, "Missing:")
+		}
+		fmt.Fprintf(out, "  %s\n", m.Give())
+	}
+	for i, c := range d.Checks {
+		if i == 0 {
+			fmt.Fprintln(out, "Checks:")
+		}
+		fmt.Fprintf(out, "  %s: %s\n", c.Name, c.State)
+	}
+	if d.Warning != "" {
+		fmt.Fprintln(out, d.Warning)
+	}
+	if d.Rule != "" {
+		fmt.Fprintf(out, "Rule %s of policy %s\n", d.Rule, d.PolicyDigest)
+	}
+	_, err := fmt.Fprintf(out, "Based on all events before %s\n", d.Position)
+	return err
+}

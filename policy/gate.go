@@ -1,0 +1,68 @@
+package policy
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/bmatcuk/doublestar/v4"
+
+	"github.com/changetrail/changetrail/internal/mistake"
+)
+
+// A Gate says what the gate requires besides the rules.
+type Gate struct {
+	// Services are globs of names of services. A change of an agent to one of them must ask the
+	// gate before it is merged. "*" means every service.
+	Services []string `yaml:"services"`
+	// Checks are the names of CI jobs that must have succeeded on the head of a change of an agent.
+	// A job that did not run has not succeeded.
+	Checks []string `yaml:"checks"`
+}
+
+// CheckMissing is the state of a required check that did not run.
+const CheckMissing = "missing"
+
+func (g Gate) check(services []Service) error {
+	var errs []error
+	for i, glob := range g.Services {
+		at := place{"gate.services", ""}
+		switch {
+		case !doublestar.ValidatePattern(glob):
+			errs = append(errs, at.wrong("", "entry %d: %q is not a valid name pattern; check the * and the brackets", i, glob))
+		case !slices.ContainsFunc(services, func(s Service) bool { return doublestar.MatchUnvalidated(glob, s.Name) }) && glob != "*":
+			errs = append(errs, mistake.At("gate.services", "gate.services: no service is named %q", glob))
+		}
+	}
+	if slices.Contains(g.Checks, "") {
+		errs = append(errs, mistake.At("gate.checks", "gate.checks: the name of a check is empty"))
+	}
+	return errors.Join(errs...)
+}
+
+// RequiresGate reports whether a change must ask the gate before it is merged: one of the services
+// that it certainly touches is listed, or all are.
+func (p *Policy) RequiresGate(r Request) bool {
+	if slices.Contains(p.Gate.Services, "*") {
+		return true
+	}
+	return slices.ContainsFunc(p.Match(r), func(s Service) bool { return matchAny(p.Gate.Services, s.Name) })
+}
+
+// Members returns the people behind names: the members of teams, and the people behind accounts. A
+// team that the policy does not know is returned by its name. Agents and bots are left out.
+func (p *Policy) Members(names []string) []string {
+	var out []string
+	for _, name := range names {
+		team, person := p.resolve(name)
+		switch {
+		case team != nil:
+			out = append(out, slices.DeleteFunc(slices.Clone(team), func(m string) bool { return !p.IsPerson(m) })...)
+		case person == "":
+			out = append(out, name)
+		case p.IsPerson(person):
+			out = append(out, person)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
