@@ -135,16 +135,15 @@ func (d *Decision) agent(p *enricher.Preview) {
 	checks, failures := checksOf(p)
 	d.Checks = checks
 	if d.Allowed = authorized && reviewed && len(failures) == 0; d.Allowed {
-		d.Reasons = distinct(m.Reasons.Authorized, m.Reasons.Reviewed)
+		d.Reasons = distinct(why(p, authorization), why(p, theReview))
 		return
 	}
-	now := p.Now.Trail
 	if !authorized {
-		d.Reasons = append(d.Reasons, presently(now.Answers.Authorized, now.Reasons.Authorized, m.Reasons.Authorized))
+		d.Reasons = append(d.Reasons, why(p, authorization))
 		d.Missing = missing(p)
 	}
 	if !reviewed {
-		d.Reasons = append(d.Reasons, presently(now.Answers.Reviewed, now.Reasons.Reviewed, m.Reasons.Reviewed))
+		d.Reasons = append(d.Reasons, why(p, theReview))
 		if len(d.Missing) == 0 && d.Verdict != record.Forbidden {
 			d.Missing = []Missing{{What: "review"}}
 		}
@@ -152,14 +151,26 @@ func (d *Decision) agent(p *enricher.Preview) {
 	d.Reasons = append(distinct(d.Reasons...), failures...)
 }
 
-// presently returns the reason in the words for an open change, if that is what stops it. An answer
-// that is proven while the change is open can be worse after a merge: then the reason after the
-// merge says why.
-func presently(answer, open, merged string) string {
-	if answer == record.Proven || answer == record.NotRequired || open == "" {
-		return merged
+// A part of a record selects one of the four answers, and its reason.
+type part func(t *record.Trail) (answer, reason string)
+
+func authorization(t *record.Trail) (answer, reason string) {
+	return t.Answers.Authorized, t.Reasons.Authorized
+}
+
+func theReview(t *record.Trail) (answer, reason string) {
+	return t.Answers.Reviewed, t.Reasons.Reviewed
+}
+
+// why returns the reason of an answer in the words for an open change. If the answer is proven now
+// and would not be after a merge, only the reason after the merge says why.
+func why(p *enricher.Preview, of part) string {
+	now, reason := of(&p.Now.Trail)
+	merged, after := of(&p.IfMerged.Trail)
+	if now == merged || now == record.Pending && reason != "" {
+		return reason
 	}
-	return open
+	return after
 }
 
 // missing lists what people must give, and who can.

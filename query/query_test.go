@@ -93,7 +93,7 @@ func TestParseReadsWhatLuceneReads(t *testing.T) {
 		`tags:a?c\*d*`:                        `tags~a?c\*d*`,
 		"tags:*":                              "exists:tags",
 		"_exists_:tags":                       "exists:tags",
-		"_exists_:changetrail.gate":           "(should[exists:allowed exists:at exists:policy_digest exists:verdict])",
+		"_exists_:changetrail.gate":           "(should[exists:allowed exists:at exists:commit_sha exists:policy_digest exists:position exists:rule exists:tier exists:verdict])",
 		"message:Two":                         "message=two",
 		"message:two-words":                   "(should[message=two message=words])",
 		`message:"Two words"`:                 "message=two_words",

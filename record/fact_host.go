@@ -87,7 +87,7 @@ type Deployment struct {
 
 // A GateDecision is what the gate answered to a request.
 type GateDecision struct {
-	Verdict      string   `json:"verdict,omitempty" schema:"enum=autonomous|review-required|approval-required|forbidden" doc:"what the policy requires; omitted if the policy does not decide about the change"`
+	Verdict      string   `json:"verdict" schema:"enum=autonomous|review-required|approval-required|forbidden" doc:"what the policy requires; omitted if the policy does not decide about the change"`
 	Allowed      bool     `json:"allowed"`
 	Reasons      []string `json:"reasons,omitempty" schema:"maxitems=50,max=1024"`
 	PolicyDigest string   `json:"policy_digest,omitempty" schema:"format=digest"`

@@ -117,11 +117,9 @@ func (a *app) question(cmd *cobra.Command, args []string, commit string) (q gate
 	if string(q.change) == job.change {
 		q.commit = cmp.Or(commit, job.commit)
 	}
-	if q.token, err = s.Secret("producer.token"); err != nil {
-		return q, err
-	}
 	if q.server = s.Producer.Gateway; q.server != "" {
-		return q, nil
+		q.token, err = s.Secret("producer.token")
+		return q, err
 	}
 	at, err := s.look(cmd.Context())
 	if err != nil {

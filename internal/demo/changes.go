@@ -207,6 +207,9 @@ func (g *Generator) byAgent(at time.Time, flaws []flaw) *plan {
 // judge has the gate say what the policy says of the change as it is now. It refuses what the policy
 // forbids; the company did not make it a required check, so that such a change is merged nevertheless.
 func (g *Generator) judge(p *plan) {
+	if p.gate == nil {
+		return
+	}
 	o := p.opened.fact.(*record.Opened)
 	v := g.policy.Decide(policy.Request{
 		Agent: o.Agent, DelegatedBy: p.agent.DelegatedBy, Repository: record.Repository(p.repo), Kind: o.Kind, Paths: o.Files, Dependencies: o.Dependencies,

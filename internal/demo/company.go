@@ -125,7 +125,9 @@ func Policy(end time.Time) []byte {
 	for _, t := range teams {
 		fmt.Fprintf(&b, "  - id: %s\n    members: [%s]\n", t.id, strings.Join(t.members, ", "))
 	}
-	b.WriteString(`rules:
+	b.WriteString(`gate:
+  services: ["*"]
+rules:
   - name: access rights
     when: change.paths.exists(p, glob(p, "**/iam/**"))
     verdict: forbidden

@@ -28,6 +28,7 @@ const (
 	inApproval
 	inReview
 	inClaims
+	inGate
 )
 
 // A flaw removes or alters something in the life of a change by an agent, so that its record has a
@@ -259,5 +260,7 @@ var flaws = []flaw{
 	{gap: record.GapChangeContradicted, part: inClaims, service: inClass("critical"), apply: func(p *plan) {
 		p.others = append(p.others, &item{source: agentSource + p.agent.ID, named: true, at: p.merged.at.Add(-5 * time.Minute), fact: &record.Updated{Revision: record.Revision{HeadSHA: p.base}}})
 	}},
+	{gap: record.GapGateNotAsked, part: inGate, apply: func(p *plan) { p.gate = nil }},
+	{gap: record.GapGateOtherHead, part: inGate, apply: func(p *plan) { p.gate.fact.(*record.GateDecision).CommitSHA = p.base }},
 	{gap: record.GapVerdictContradicted, part: inClaims, service: reviewed, apply: func(p *plan) { p.log().Authorization.Verdict = "autonomous" }},
 }

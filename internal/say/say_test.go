@@ -183,6 +183,8 @@ func TestEveryGapIsSaid(t *testing.T) {
 		t.Decision = &record.DecisionFacts{Options: []record.Option{{ID: "wait"}}}
 		t.Review = &record.ReviewFacts{ApprovedSHA: other, ChangesRequested: []string{"li.wen"}}
 		t.Authorization = &record.AuthorizationFact{Verdict: record.Forbidden, Rule: "none"}
+		t.Change.HeadSHA = head
+		t.Gate = &record.GateFact{CommitSHA: "feed" + head[4:], Reasons: []string{"Nobody independent has approved the newest commit yet."}}
 		t.Gaps = record.Gaps()
 	})
 	empty := of(func(t *record.Trail, _ *record.Answers, _ *record.Reasons) { t.Gaps = record.Gaps() })
