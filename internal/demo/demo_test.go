@@ -98,6 +98,11 @@ func TestWheneverItIsStartedTheDemoShowsEachGapAndAnswersItsCommands(t *testing.
 			if share := float64(good) / float64(agents); share < 0.85 || share > 0.91 {
 				t.Errorf("%d of %d merged changes by agents have four good answers", good, agents)
 			}
+			if n := count(func(r *record.Record) bool {
+				return r.Trail.Change.State == "open" && r.Trail.Trigger != nil && r.Trail.Trigger.Found
+			}); n < 3 {
+				t.Errorf("%d fixes of findings are open", n)
+			}
 			// The gate applies the policy.
 			if n := count(func(r *record.Record) bool {
 				gate, a := r.Trail.Gate, r.Trail.Authorization

@@ -17,6 +17,7 @@ var platforms = map[string]string{
 	gatewayOf: identity.Own,
 	codeHost:  "github",
 	ci:        "github-actions",
+	formerCI:  "jenkins",
 	scanners:  "scanners",
 	deployer:  "argo-cd",
 	tickets:   "service-desk",

@@ -75,7 +75,11 @@ func (r *reporter) measure(ctx context.Context, now time.Time) error {
 	at := now.Truncate(r.Interval)
 	docs := r.lags(ctx, at)
 	heard, err := r.Index.Heard(ctx, r.Namespace, now.Add(-2*window))
-	docs = append(docs, sourcesOf(heard, err, now, at)...)
+	m := moment{now: now, at: at, known: now}
+	if !r.indexed(docs) {
+		m.known = newest(heard, now)
+	}
+	docs = append(docs, m.sources(heard, err)...)
 	return r.put(ctx, docs)
 }
 

@@ -199,7 +199,7 @@ func TestWhatCannotBeMeasuredIsUnknown(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	r := &reporter{Config{Kafka: stream.Config{Brokers: []string{"127.0.0.1:1"}}, Topics: stream.Topics{Prefix: "t"}}}
-	docs := append(r.lags(ctx, time.Now()), sourcesOf(nil, errors.New("no index"), time.Now(), time.Now())...)
+	docs := append(r.lags(ctx, time.Now()), moment{}.sources(nil, errors.New("no index"))...)
 	if len(docs) != 2 {
 		t.Fatalf("%+v", docs)
 	}
@@ -240,7 +240,7 @@ func TestSilence(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			heard := heardOn(now, "/ci", test.days...)
-			docs := sourcesOf(heard, nil, now, now)
+			docs := moment{now, now, now}.sources(heard, nil)
 			var got []string
 			for _, d := range docs {
 				got = append(got, d.Trail.Health.Kind+" "+d.Trail.Health.Status)
@@ -255,7 +255,7 @@ func TestSilence(t *testing.T) {
 			// The same silence is the same document, whenever it is looked at, until the source speaks.
 			silence := docs[1]
 			for later := now; later.Before(now.AddDate(0, 0, 20)); later = later.Add(7 * time.Hour) {
-				for _, d := range sourcesOf(heard, nil, later, later) {
+				for _, d := range (moment{later, later, later}).sources(heard, nil) {
 					if d.Trail.Health.Kind == schemas.HealthSilence && (!slices.Equal(d.id, silence.id) || !d.Timestamp.Equal(silence.Timestamp)) {
 						t.Fatalf("%s: %v at %s, was %v at %s", later, d.id, d.Timestamp, silence.id, silence.Timestamp)
 					}
@@ -268,6 +268,25 @@ func TestSilence(t *testing.T) {
 	}
 }
 
+// TestASourceIsNotSilentWhileTheIndexIsBehind: its events may have arrived and not be indexed.
+func TestASourceIsNotSilentWhileTheIndexIsBehind(t *testing.T) {
+	now := time.Date(2026, 3, 31, 10, 0, 0, 0, time.UTC)
+	heard := append(heardOn(now, "/ci", 9, 8, 7, 6), heardOn(now, "/gate", 9, 8, 7, 6, 5)...)
+	for _, test := range []struct{ behindDays, silent, unknown int }{{0, 2, 0}, {5, 0, 2}, {1, 2, 0}, {4, 1, 1}} {
+		docs := moment{now, now, now.AddDate(0, 0, -test.behindDays)}.sources(heard, nil)
+		n := map[string]int{}
+		for _, d := range docs {
+			n[d.Trail.Health.Kind+" "+d.Trail.Health.Status]++
+		}
+		if n["silence silent"] != test.silent || n["source silent"] != test.silent || n["source unknown"] != test.unknown || n["source ok"] != 0 {
+			t.Errorf("%d days behind: %v", test.behindDays, n)
+		}
+	}
+	if got := newest(heard, now); !got.Equal(now.AddDate(0, 0, -5)) {
+		t.Errorf("the newest event arrived at %s", got)
+	}
+}
+
 // TestManySourcesAreNotCutInSilence: what is not reported is said.
 func TestManySourcesAreNotCutInSilence(t *testing.T) {
 	now := time.Now()
@@ -276,7 +295,7 @@ func TestManySourcesAreNotCutInSilence(t *testing.T) {
 		heard = append(heard, heardOn(now, fmt.Sprintf("/%04d", i), 1)...)
 	}
 	heard = append(heard, heardOn(now, "/zz-often", 0, 1, 2)...)
-	docs := sourcesOf(heard, nil, now, now)
+	docs := moment{now, now, now}.sources(heard, nil)
 	if len(docs) != maxSources+1 || docs[0].Trail.Health.Status != schemas.HealthUnknown || !strings.Contains(docs[0].Message, "1006") || docs[1].Trail.Health.Name != "/zz-often" {
 		t.Errorf("%d documents; %+v; %+v", len(docs), docs[0].Health, docs[1].Health)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/schemas"
+	"github.com/changetrail/changetrail/sinks"
 	"github.com/changetrail/changetrail/stream"
 )
 
@@ -41,6 +42,19 @@ func (r *reporter) lags(ctx context.Context, at time.Time) []document {
 		out[i] = lag(at, m)
 	}
 	return out
+}
+
+// indexed reports whether all events that arrived are in the index, as far as the lags of the enricher and of
+// the sink of the index say.
+func (r *reporter) indexed(lags []document) bool {
+	done := 0
+	for i := range lags {
+		f := &lags[i].Trail.Health
+		if (f.Name == enricher.Group(r.Topics) || f.Name == sinks.Group(r.Topics, r.Index.Name())) && f.Behind != nil && *f.Behind == 0 {
+			done++
+		}
+	}
+	return done == 2
 }
 
 // measured is what is known of a consumer group.

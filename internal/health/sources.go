@@ -28,19 +28,39 @@ type source struct {
 	longest time.Duration
 }
 
-// sourcesOf returns a document for each source, and one for each silence.
-func sourcesOf(heard []schemas.Heard, err error, now, at time.Time) (out []document) {
-	if err != nil {
-		return []document{about(at, fmt.Sprintf("it could not be found out when each source was last heard: %v", err), schemas.HealthFacts{Kind: schemas.HealthSource, Status: schemas.HealthUnknown, Error: err.Error()})}
+// A moment is when sources are looked at.
+type moment struct {
+	now   time.Time
+	at    time.Time // start of the interval
+	known time.Time // up to when the index knows what arrived; now if it is not behind
+}
+
+// newest returns when the newest event arrived that is in the index.
+func newest(heard []schemas.Heard, now time.Time) (out time.Time) {
+	for _, h := range heard {
+		if h.Last.After(out) && !h.Last.After(now) {
+			out = h.Last
+		}
 	}
-	sources := summarize(heard, now)
+	return out
+}
+
+// behind reports whether the index lacks what arrived long enough ago to matter.
+func (m moment) behind() bool { return m.known.Before(m.now.Add(-time.Hour)) }
+
+// sources returns a document for each source, and one for each silence.
+func (m moment) sources(heard []schemas.Heard, err error) (out []document) {
+	if err != nil {
+		return []document{about(m.at, fmt.Sprintf("it could not be found out when each source was last heard: %v", err), schemas.HealthFacts{Kind: schemas.HealthSource, Status: schemas.HealthUnknown, Error: err.Error()})}
+	}
+	sources := summarize(heard, m.now)
 	if n := len(sources); n > maxSources {
 		what := fmt.Sprintf("%d sources were heard; only the %d that were heard on the most days are reported", n, maxSources)
-		out = append(out, about(at, what, schemas.HealthFacts{Kind: schemas.HealthSource, Status: schemas.HealthUnknown, Error: what}))
+		out = append(out, about(m.at, what, schemas.HealthFacts{Kind: schemas.HealthSource, Status: schemas.HealthUnknown, Error: what}))
 		sources = sources[:maxSources]
 	}
 	for _, s := range sources {
-		out = append(out, s.documents(now, at)...)
+		out = append(out, m.documents(&s)...)
 	}
 	return out
 }
@@ -91,23 +111,26 @@ func (s *source) silentSince() (time.Time, bool) {
 	return s.days[len(s.days)-1].Add(s.longest + day), true
 }
 
-// documents returns how s does now and, if it fell silent, the one document about that.
-func (s *source) documents(now, at time.Time) []document {
-	hours, days, longest := int64(max(0, now.Sub(s.last))/time.Hour), int64(len(s.days)), int64(s.longest/day)
+// documents returns how a source does and, if it fell silent, the one document about that.
+func (m moment) documents(s *source) []document {
+	hours, days, longest := int64(max(0, m.now.Sub(s.last))/time.Hour), int64(len(s.days)), int64(s.longest/day)
 	facts := schemas.HealthFacts{Kind: schemas.HealthSource, Status: schemas.HealthOK, Name: s.name, LastAt: s.last.UTC(), SilentHours: &hours, Days: &days}
 	since, known := s.silentSince()
 	switch {
 	case !known:
 		facts.Status = schemas.HealthUnknown
-		return []document{about(at, fmt.Sprintf("%s: its newest event arrived %d hours ago; it was heard on %d days, too few to know how often it sends", s.name, hours, days), facts)}
-	case now.Before(since):
+		return []document{about(m.at, fmt.Sprintf("%s: its newest event arrived %d hours ago; it was heard on too few days (%d) to know how often it sends", s.name, hours, days), facts)}
+	case m.known.Before(since) && m.behind():
+		facts.Status = schemas.HealthUnknown
+		return []document{about(m.at, fmt.Sprintf("%s: its newest event in the index arrived %d hours ago; the index is behind, so later ones may have arrived", s.name, hours), facts)}
+	case m.known.Before(since):
 		facts.LongestDays = &longest
-		return []document{about(at, fmt.Sprintf("%s: its newest event arrived %d hours ago", s.name, hours), facts)}
+		return []document{about(m.at, fmt.Sprintf("%s: its newest event arrived %d hours ago", s.name, hours), facts)}
 	}
 	facts.Status, facts.LongestDays = schemas.HealthSilent, &longest
-	measured := about(at, fmt.Sprintf("%s is silent: its newest event arrived %d hours ago; before, there were at most %d days from one day with events to the next", s.name, hours, longest), facts)
+	measured := about(m.at, fmt.Sprintf("%s is silent: its newest event arrived %d hours ago; the longest time from one day with events to the next was %d days", s.name, hours, longest), facts)
 	facts.Kind, facts.SilentHours = schemas.HealthSilence, nil
-	silence := about(since, fmt.Sprintf("%s fell silent: its newest event arrived at %s; before, there were at most %d days from one day with events to the next", s.name, s.last.UTC().Format(time.RFC3339), longest), facts)
+	silence := about(since, fmt.Sprintf("%s fell silent: its newest event arrived at %s; before, the longest time from one day with events to the next was %d days", s.name, s.last.UTC().Format(time.RFC3339), longest), facts)
 	silence.id = []string{facts.Kind, s.name, facts.LastAt.Format(time.RFC3339Nano)}
 	return []document{measured, silence}
 }
