@@ -22,6 +22,8 @@ func (o Options) index(r *Rule) string {
 		return schemas.EventIndex(o.Namespace)
 	case Findings:
 		return schemas.FindingIndex(o.Namespace)
+	case Health:
+		return schemas.HealthIndexes(o.Namespace)
 	}
 	return schemas.RecordIndexes(o.Namespace)
 }
@@ -41,7 +43,7 @@ func (r *Rule) back() time.Duration {
 	switch {
 	case r.Threshold != nil:
 		return r.Threshold.Within
-	case r.Source.Category == Events:
+	case r.Source.Category == Events, r.Source.Category == Health:
 		return backEvents
 	}
 	return backFindings
@@ -115,7 +117,7 @@ func (r *Rule) elastic(o Options) (*elasticRule, error) {
 		RuleID: r.ID, Name: r.Title, Description: r.Description, Type: "query", Language: "lucene", Query: Lucene(r.Where), Index: []string{o.index(r)},
 		Interval: short(interval), From: "now-" + short(r.back()), To: "now", Severity: r.severity(), RiskScore: severities[r.Level],
 		Author: []string{r.Author}, License: "Apache-2.0", Tags: append([]string{"changetrail"}, r.Controls()...), Threat: threat, References: list(r.References), FalsePositive: list(r.FalsePositives),
-		Note: r.guide(o), Setup: "The rule reads " + o.index(r) + ", which `changetrail sink` fills.", Fields: &investigation{r.Fields}, MaxSignals: 100, Version: 1,
+		Note: r.guide(o), Setup: "The rule reads " + o.index(r) + ", which `" + r.writer() + "` fills.", Fields: &investigation{r.Fields}, MaxSignals: 100, Version: 1,
 	}
 	if field := r.TimeField(); field != "@timestamp" {
 		e.Timestamp = field
@@ -124,6 +126,14 @@ func (r *Rule) elastic(o Options) (*elasticRule, error) {
 		e.Type, e.Threshold = "threshold", &elasticThreshold{[]string{t.GroupBy}, t.AtLeast}
 	}
 	return e, nil
+}
+
+// writer returns the command that writes the documents of a rule.
+func (r *Rule) writer() string {
+	if r.Source.Category == Health {
+		return "changetrail health"
+	}
+	return "changetrail sink"
 }
 
 // list returns a list that is written as [] if it is empty.
@@ -152,13 +162,22 @@ func (r *Rule) Controls() (out []string) {
 func (r *Rule) guide(o Options) string {
 	var b strings.Builder
 	b.WriteString("## Open\n\n")
-	fmt.Fprintf(&b, "The page of the change: `%s/changes/` and the value of `changetrail.change.id`", strings.TrimSuffix(o.Page, "/"))
-	b.WriteString(", or `changetrail show` with that value. It answers what triggered the agent, which alternatives it had, whether it was authorized and who reviewed; the time line has every event with its sender.\n\n")
+	if r.Source.Category == Health {
+		b.WriteString("The dashboard *Pipeline health*; `changetrail.health.name` says which part, source or reason it is. `changetrail doctor` says how the pipeline does now.\n\n")
+	} else {
+		guideToChange(&b, o)
+	}
 	b.WriteString("## Ask\n\n" + r.Investigation + "\n\n## When it is harmless\n\n")
 	for _, f := range r.FalsePositives {
 		b.WriteString("- " + f + "\n")
 	}
 	return b.String()
+}
+
+// guideToChange writes where the change of an alert is.
+func guideToChange(b *strings.Builder, o Options) {
+	fmt.Fprintf(b, "The page of the change: `%s/changes/` and the value of `changetrail.change.id`", strings.TrimSuffix(o.Page, "/"))
+	b.WriteString(", or `changetrail show` with that value. It answers what triggered the agent, which alternatives it had, whether it was authorized and who reviewed; the time line has every event with its sender.\n\n")
 }
 
 // short writes a time in its largest whole unit, as 5m, 1h, 1d.

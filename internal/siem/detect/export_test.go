@@ -37,7 +37,7 @@ func TestTheSameRulesMakeTheSameFiles(t *testing.T) {
 		}
 	}
 	rules := len(load(t))
-	if thresholds := 3; len(first) != 2+3*rules-thresholds {
+	if thresholds := 5; len(first) != 2+3*rules-thresholds {
 		t.Errorf("%d files of %d rules", len(first), rules)
 	}
 }
@@ -77,11 +77,15 @@ func TestElasticRules(t *testing.T) {
 		if _, ok := r["threshold"]; ok != (r["type"] == "threshold") || ok != (rules[i].Threshold != nil) {
 			t.Errorf("%s: type %v, threshold %v", r["name"], r["type"], ok)
 		}
-		if override := r["timestamp_override"]; (override == "event.created") != (rules[i].Source.Category == detect.Events) {
+		if override := r["timestamp_override"]; (override == "event.created") != slices.Contains([]string{detect.Events, detect.Health}, rules[i].Source.Category) {
 			t.Errorf("%s has the timestamp_override %v", r["name"], override)
 		}
-		if !strings.Contains(r["note"].(string), "https://changetrail.example.com/changes/") {
-			t.Errorf("%s does not lead to the page: %s", r["name"], r["note"])
+		leads := "https://changetrail.example.com/changes/"
+		if rules[i].Source.Category == detect.Health {
+			leads = "The dashboard *Pipeline health*"
+		}
+		if !strings.Contains(r["note"].(string), leads) {
+			t.Errorf("%s does not lead to %s: %s", r["name"], leads, r["note"])
 		}
 	}
 }

@@ -68,6 +68,8 @@ func (r *Rule) Key() (field string, least int) {
 		return r.Threshold.GroupBy, r.Threshold.AtLeast
 	case r.Source.Category == Events:
 		return "changetrail.repository", 1 // an event may name no change
+	case r.Source.Category == Health:
+		return "changetrail.health.name", 1
 	}
 	return "changetrail.change.id", 1
 }

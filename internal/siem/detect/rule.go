@@ -60,13 +60,14 @@ const (
 	Records  = "records"
 	Events   = "events"
 	Findings = "findings"
+	Health   = "health" // of the pipeline
 )
 
 func source(category string) (s Source, err error) {
-	documents := map[string]string{Records: "record", Events: "event", Findings: "finding"}
+	documents := map[string]string{Records: "record", Events: "event", Findings: "finding", Health: "health"}
 	s = Source{Category: category, Document: documents[category]}
 	if s.Document == "" {
-		return s, fmt.Errorf("there is no category %q; use records, events or findings", category)
+		return s, fmt.Errorf("there is no category %q; use records, events, findings or health", category)
 	}
 	s.fields, err = query.FieldsOf(s.Document)
 	return s, err
@@ -300,10 +301,11 @@ func (d *document) described() (*Rule, error) {
 // severities are the levels of Sigma, with the risk scores that Elastic gives to their names.
 var severities = map[string]int{"informational": 1, "low": 21, "medium": 47, "high": 73, "critical": 99}
 
-// TimeField returns the time by which a rule looks back: when the broker received an event; the time
-// of the newest event of a change for records and findings, which have no other.
+// TimeField returns the time by which a rule looks back: when the broker received an event, or a document
+// about the pipeline was written; the time of the newest event of a change for records and findings, which
+// have no other.
 func (r *Rule) TimeField() string {
-	if r.Source.Category == Events {
+	if r.Source.Category == Events || r.Source.Category == Health {
 		return "event.created"
 	}
 	return "@timestamp"

@@ -22,6 +22,7 @@ import (
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/query"
+	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/sinks"
 	"github.com/changetrail/changetrail/sinks/local"
 	"github.com/changetrail/changetrail/stream"
@@ -30,10 +31,10 @@ import (
 // Folder is the folder of the rules, from the folder of a test in root or below.
 func Folder(root string) string { return filepath.Join(root, "deploy", "siem", "detections") }
 
-// A Document is a document of one of the three indexes.
+// A Document is a document of one of the indexes.
 type Document struct {
 	sinks.Document
-	Kind  string // event, finding or record
+	Kind  string // event, finding, health or record
 	Doc   query.Doc
 	Story *Story
 }
@@ -83,6 +84,9 @@ func Run(t *testing.T, folder string) *Found {
 	caughtUp(t, i, topics)
 	out.Now = time.Now()
 	out.read(t)
+	for i := range out.Stories {
+		out.state(t, &out.Stories[i])
+	}
 	if n := len(out.events()); n < len(events)-len(out.Stories) {
 		t.Fatalf("%d events were sent, and %d are in the index: some were refused", len(events), n)
 	}
@@ -153,6 +157,24 @@ func (f *Found) read(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// state adds the documents of a story about the pipeline.
+func (f *Found) state(t *testing.T, s *Story) {
+	t.Helper()
+	for n, statement := range s.health {
+		for i := range max(1, statement.Times) {
+			written := f.Now.Add(-time.Duration(statement.At * float64(time.Minute)))
+			h := schemas.Health{Timestamp: written.UTC(), Trail: schemas.HealthTrail{Health: statement.Facts}}
+			h.Describe(written)
+			d := sinks.Document{Index: schemas.HealthIndex(Namespace, f.Now), ID: schemas.HealthID(s.Rule, s.Name, fmt.Sprint(n), fmt.Sprint(i)), Body: h.Append(nil)}
+			doc, err := query.ReadDoc(d.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.Documents = append(f.Documents, Document{Document: d, Kind: "health", Doc: doc, Story: s})
+		}
 	}
 }
 

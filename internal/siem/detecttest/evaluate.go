@@ -12,8 +12,8 @@ import (
 	"github.com/changetrail/changetrail/query"
 )
 
-// Matches returns the ids of the documents that a rule's search finds, sorted. It is a second
-// reading of the tree, without any index.
+// Matches returns the ids of the documents that a rule's search finds, sorted, as the function of that name
+// says.
 func (f *Found) Matches(r *detect.Rule) (ids []string) {
 	for _, d := range f.matching(r) {
 		ids = append(ids, d.ID)
@@ -24,7 +24,7 @@ func (f *Found) Matches(r *detect.Rule) (ids []string) {
 
 func (f *Found) matching(r *detect.Rule) (out []Document) {
 	for _, d := range f.Documents {
-		if d.Kind == r.Source.Document && matches(r.Where, d.Doc) {
+		if d.Kind == r.Source.Document && Matches(r.Where, d.Doc) {
 			out = append(out, d)
 		}
 	}
@@ -116,7 +116,9 @@ func (f *Found) describe(s *Story, r *detect.Rule) string {
 	return b.String()
 }
 
-func matches(n query.Node, d query.Doc) bool {
+// Matches reports whether a document meets a condition. It is a second reading of the tree, without any
+// index.
+func Matches(n query.Node, d query.Doc) bool {
 	switch n := n.(type) {
 	case query.All:
 		return true
@@ -134,7 +136,7 @@ func matches(n query.Node, d query.Doc) bool {
 				(n.Top == nil || x < n.Top.Number || n.Top.Inclusive && x == n.Top.Number)
 		})
 	case query.Bool:
-		match := func(n query.Node) bool { return matches(n, d) }
+		match := func(n query.Node) bool { return Matches(n, d) }
 		all := func(nodes []query.Node) bool {
 			return !slices.ContainsFunc(nodes, func(n query.Node) bool { return !match(n) })
 		}

@@ -1,6 +1,7 @@
 package detecttest
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/identity"
+	"github.com/changetrail/changetrail/schemas"
 )
 
 // An object is a YAML map.
@@ -28,6 +30,14 @@ type Story struct {
 	Positive bool // the rule must find it
 	events   object
 	changes  []string // repositories, one for each change
+	health   []statement
+}
+
+// A statement is a document about the pipeline, as package health writes it.
+type statement struct {
+	At    float64             `json:"at"`    // minutes ago
+	Times int                 `json:"times"` // how many such documents there are; 1 if omitted
+	Facts schemas.HealthFacts `json:"facts"`
 }
 
 // A file is the stories of one rule.
@@ -40,6 +50,7 @@ type story struct {
 	Service string `yaml:"service"` // payments if omitted
 	Changes int    `yaml:"changes"` // how many; 1 if omitted
 	Events  object `yaml:"events"`
+	Health  []any  `yaml:"health"` // statements about the pipeline; then there are no changes
 }
 
 // stories reads all stories of a folder, the good one first.
@@ -59,12 +70,32 @@ func stories(t *testing.T, dir string) []Story {
 		for i, group := range []map[string]story{f.Positive, f.Negative} {
 			for _, name := range slices.Sorted(maps.Keys(group)) {
 				s := Story{Rule: rule, Name: name, Positive: i == 0, events: merge(good, group[name].Events).(object)}
+				if len(group[name].Health) > 0 {
+					s.events, s.health = nil, statements(t, rule, group[name].Health)
+					out = append(out, s)
+					continue
+				}
 				for range max(1, group[name].Changes) {
 					s.changes = append(s.changes, fmt.Sprintf("github.com/acme/%s-%s-%s-%d", or(group[name].Service, "payments"), rule, name, len(s.changes)))
 				}
 				out = append(out, s)
 			}
 		}
+	}
+	return out
+}
+
+// statements reads the statements about the pipeline of a story.
+func statements(t *testing.T, rule string, list []any) (out []statement) {
+	t.Helper()
+	text, err := json.Marshal(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&out); err != nil {
+		t.Fatalf("%s: %v", rule, err)
 	}
 	return out
 }
