@@ -231,9 +231,31 @@ func embeddedDemo(t *testing.T, n int) *standalone.Instance {
 	return i
 }
 
-// demoIndex returns the index that the command makes of a demo of n changes. It
-// runs as a process: the race detector makes SQLite several times slower.
+// demoIndex returns the index that the command makes of a demo of n changes.
 func demoIndex(t *testing.T, n int) *local.Index {
+	t.Helper()
+	return demoUntil(t, n, func(*local.Index) bool { return true })
+}
+
+// demoWithHealth is demoIndex with a pipeline that is measured every second, until it is known that a source
+// of the demo fell silent.
+func demoWithHealth(t *testing.T, n int) *local.Index {
+	t.Helper()
+	t.Setenv("CHANGETRAIL_HEALTH_INTERVAL", "1s")
+	return demoUntil(t, n, func(x *local.Index) (silent bool) {
+		if err := x.Each(t.Context(), func(d sinks.Document) error {
+			silent = silent || strings.HasPrefix(d.Index, schemas.HealthAlias) && bytes.Contains(d.Body, []byte(`"kind":"silence"`))
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return silent
+	})
+}
+
+// demoUntil returns the index that the command makes of a demo of n changes, once it is filled and done. It
+// runs as a process: the race detector makes SQLite several times slower.
+func demoUntil(t *testing.T, n int, done func(*local.Index) bool) *local.Index {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data")
 	cmd := exec.Command(build(t), "demo", "--changes", fmt.Sprint(n), "--data", dir, "--listen", "127.0.0.1:0", "--broker", "127.0.0.1:0")
@@ -248,8 +270,18 @@ func demoIndex(t *testing.T, n int) *local.Index {
 	for lines := bufio.NewScanner(out); !filled && lines.Scan(); {
 		filled = strings.HasPrefix(lines.Text(), "Ctrl-C stops it")
 	}
-	_ = cmd.Process.Signal(os.Interrupt)
 	go func() { _, _ = io.Copy(io.Discard, out) }()
+	if filled {
+		looked, err := local.Open(t.Context(), dir, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for end := time.Now().Add(time.Minute); !done(looked) && time.Now().Before(end); {
+			time.Sleep(200 * time.Millisecond)
+		}
+		_ = looked.Close()
+	}
+	_ = cmd.Process.Signal(os.Interrupt)
 	if err := cmd.Wait(); err != nil || !filled {
 		t.Fatalf("the demo ends with %v, filled: %t", err, filled)
 	}
