@@ -140,7 +140,7 @@ func (by rule) authorityOf(q policy.Request) record.Authority {
 	p := by.policy
 	a := record.Authority{Person: p.Listed, IsPerson: p.IsPerson}
 	v := p.Decide(q)
-	a.Verdict, a.Rule, a.Reason, a.PolicyDigest, a.NotOfTheTime = v.Verdict, v.Rule, v.Reason, p.Digest(), by.notOfTheTime
+	a.Verdict, a.Rule, a.Reason, a.Paths, a.PolicyDigest, a.NotOfTheTime = v.Verdict, v.Rule, v.Reason, v.Paths, p.Digest(), by.notOfTheTime
 	a.Least, a.GateRequired = v.Least, p.RequiresGate(q)
 	a.Demands = demands(v.Demands, p, func(service string, scope []string) bool { surely, _ := p.Covers(scope, service, q); return surely })
 	a.LeastDemands = mayDemand(v.LeastDemands, q, p)

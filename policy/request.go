@@ -55,7 +55,7 @@ func RequestOfDocument(r *record.Record) Request {
 	c := r.Trail.Change
 	claimed := func(field string) bool { return slices.Contains(c.Claimed, field) }
 	q.Unseen = Unseen{
-		Paths:        claimed("files") || c.FilesTotal > int64(len(c.Files)) || slices.Contains(r.Trail.Gaps, record.GapEvidenceIncomplete),
+		Paths:        claimed("files") || c.FilesUnknown || c.FilesTotal > int64(len(c.Files)) || slices.Contains(r.Trail.Gaps, record.GapEvidenceIncomplete),
 		Dependencies: claimed("dependencies"), Kind: claimed("kind"),
 	}
 	for _, d := range r.Trail.Deployments {

@@ -39,6 +39,9 @@ type Verdict struct {
 	Rule    string `json:"rule"` // that decided
 	Service string `json:"service,omitempty"`
 	Reason  string `json:"reason"`
+	// Paths are those for each of which alone Rule applies: at most [MaxPaths]. A rule that does not
+	// ask about paths has none, and so has one that applies only to several of them.
+	Paths []string `json:"paths,omitempty"`
 	// By is who must review or approve, if one group must do all of it. Demands say it for each
 	// service.
 	By     []string `json:"by,omitempty"`
@@ -166,6 +169,7 @@ func (p *Policy) decide(r Request) Verdict {
 		}
 	}
 	v := strictest(possible)
+	v.Paths = q.because(v, sure)
 	v.Trials, v.Ways, v.Unknown = trials, ways, len(sure)+len(others) == 0
 	v.Least = record.Autonomous
 	for _, o := range mildest {

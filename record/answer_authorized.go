@@ -27,7 +27,7 @@ func (j *judge) allowed() (answer, reason string) {
 		fact = new(AuthorizationFact)
 		j.record.Trail.Authorization = fact
 	}
-	fact.Verdict, fact.Rule, fact.PolicyDigest = a.Verdict, a.Rule, a.PolicyDigest
+	fact.Verdict, fact.Rule, fact.Paths, fact.PolicyDigest = a.Verdict, a.Rule, a.Paths, a.PolicyDigest
 	if a.Reason != "" {
 		fact.Reasons = []string{a.Reason}
 	}

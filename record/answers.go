@@ -119,6 +119,7 @@ type Authority struct {
 	Verdict      string
 	Rule         string
 	Reason       string
+	Paths        []string // for each of which alone the rule applies
 	PolicyDigest string
 	Unknown      string // the gap, if the policy does not know the service or the agent
 	OutOfScope   bool   // forbidden because the service is outside the agent's scope

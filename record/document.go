@@ -258,6 +258,7 @@ type Change struct {
 	DeployedAt   time.Time          `json:"deployed_at,omitzero" index:"date" doc:"first successful deployment"`
 	Files        []string           `json:"files,omitempty" index:"keyword" doc:"paths changed, at most 200"`
 	FilesTotal   int64              `json:"files_total,omitempty" index:"long"`
+	FilesUnknown bool               `json:"files_unknown,omitempty" index:"boolean" doc:"the change may have more files than those whose paths are known"`
 	Additions    int64              `json:"additions,omitempty" index:"long"`
 	Deletions    int64              `json:"deletions,omitempty" index:"long"`
 	Dependencies []DependencyUpdate `json:"dependencies,omitempty"`
@@ -340,6 +341,7 @@ type AuthorizationFact struct {
 	Satisfied    bool     `json:"satisfied" index:"boolean" doc:"whether what the verdict requires was given: at the merge, or now if the change is not merged"`
 	Rule         string   `json:"rule,omitempty" index:"keyword" doc:"rule of the policy that decided"`
 	Reasons      []string `json:"reasons,omitempty" index:"keyword"`
+	Paths        []string `json:"paths,omitempty" index:"keyword" doc:"files of the change for each of which alone that rule applies, at most 10"`
 	PolicyDigest string   `json:"policy_digest,omitempty" index:"keyword"`
 	Claimed      *Claim   `json:"claimed,omitempty"`
 }

@@ -68,6 +68,7 @@ func foldFiles(r *Record, f Facts) {
 		foldShownFiles(r, f)
 		c.FilesTotal = max(c.FilesTotal, l.total[head])
 	}
+	c.FilesUnknown = j.FilesIncomplete
 	foldDependencies(r, l, head)
 }
 

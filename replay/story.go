@@ -240,7 +240,7 @@ func (s *Story) decided() {
 	}
 	s.add(step.fromEvent(s.event(d.Source, d.EventID)))
 	if a := s.Record.Trail.Authorization; a != nil {
-		step := Step{Stage: Decided, Title: say.Ruled(s.Record), Digest: a.PolicyDigest, Facts: []Fact{{"rule", a.Rule}}}
+		step := Step{Stage: Decided, Title: say.Ruled(s.Record), Digest: a.PolicyDigest, Facts: []Fact{{"rule", a.Rule}, {"it applies to", strings.Join(a.Paths, "\n")}}}
 		for _, r := range a.Because() {
 			step.Facts = append(step.Facts, Fact{"because", r})
 		}
@@ -295,6 +295,9 @@ func (s *Story) did() {
 			diff += fmt.Sprintf(", +%d −%d lines", c.Additions, c.Deletions)
 		}
 		step.Facts = append(step.Facts, Fact{"diff", diff})
+	}
+	if c.FilesUnknown {
+		step.Facts = append(step.Facts, Fact{"not all known", say.FilesKnown(c)})
 	}
 	for _, d := range c.Dependencies {
 		step.Facts = append(step.Facts, Fact{"dependency", dependency(d)})

@@ -111,7 +111,11 @@ func (s explainer) policy(a *record.AuthorizationFact) string {
 	}
 	rule := ""
 	if a.Rule != "" {
-		rule = " (rule " + quoted(a.Rule) + ")"
+		rule = " (rule " + quoted(a.Rule)
+		if len(a.Paths) > 0 {
+			rule += ", which applies because of " + some(a.Paths, 3)
+		}
+		rule += ")"
 	}
 	because := s.because(a, "")
 	switch a.Verdict {

@@ -1,6 +1,7 @@
 package say
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -109,6 +110,12 @@ var specials = map[string]func(explainer) string{
 		}
 		return "The gate decided about commit " + Short(g.CommitSHA) + "; commit " + Short(c.HeadSHA) + " was merged."
 	},
+	record.GapEvidenceIncomplete: func(s explainer) string {
+		if c := s.r.Trail.Change; c.FilesUnknown {
+			return "Not all of the change is known: " + FilesKnown(c) + "."
+		}
+		return ""
+	},
 	record.GapForbidden:            func(s explainer) string { return s.ruled() },
 	record.GapOutOfScope:           func(s explainer) string { return s.ruled() },
 	record.GapTestsContradicted:    contradiction(record.GapTestsContradicted, "The agent said that "),
@@ -117,6 +124,23 @@ var specials = map[string]func(explainer) string{
 	record.GapVerdictContradicted:  contradiction(record.GapVerdictContradicted, "The agent said that "),
 	record.GapIdentityContradicted: contradiction(record.GapIdentityContradicted, "A sender said that "),
 	record.GapChangeContradicted:   contradiction(record.GapChangeContradicted, "Somebody said: "),
+}
+
+// FilesKnown says how many files of a change are known by their paths, if not all are.
+func FilesKnown(c record.Change) string {
+	known := int64(len(c.Files))
+	if slices.Contains(c.Claimed, "files") {
+		return "the paths of its files are only claimed"
+	}
+	switch {
+	case known == 0:
+		return "no event that counts says which files it changes"
+	case known == record.MaxFiles: // a record has no more
+		return "the events name some of its files, and not all of them"
+	case c.FilesTotal > known:
+		return fmt.Sprintf("%d of its %d files are known by their paths", known, c.FilesTotal)
+	}
+	return number(len(c.Files), "file") + map[bool]string{true: " is", false: " are"}[known == 1] + " known, and there may be more"
 }
 
 // ruled says why the policy forbids the change.

@@ -108,6 +108,10 @@ func TestSentences(t *testing.T) {
 		{"forbidden, and let pass", Authorized, "The policy forbids this change of this service (rule “critical”). Its reason: owners review it. The merge gate let the change pass nevertheless on 12 Nov 2026, 11:00 UTC.", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
 			a.Authorized, t.Authorization, t.Gate = record.Contradicted, required(record.Forbidden), &record.GateFact{Allowed: true, At: early}
 		}},
+		{"forbidden because of a file", Authorized, "The policy forbids this change of this service (rule “critical”, which applies because of iam/a, iam/b, iam/c and 1 other). Its reason: owners review it.", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
+			a.Authorized, t.Authorization = record.Contradicted, required(record.Forbidden)
+			t.Authorization.Paths = []string{"iam/a", "iam/b", "iam/c", "iam/d"}
+		}},
 		{"alone", Authorized, "The policy lets patch-pilot change this service without asking anybody (rule “critical”). Its reason: owners review it.", func(t *record.Trail, a *record.Answers, _ *record.Reasons) {
 			a.Authorized, t.Authorization = record.Proven, required(record.Autonomous)
 		}},
@@ -185,6 +189,7 @@ func TestEveryGapIsSaid(t *testing.T) {
 		t.Authorization = &record.AuthorizationFact{Verdict: record.Forbidden, Rule: "none"}
 		t.Change.HeadSHA = head
 		t.Gate = &record.GateFact{CommitSHA: "feed" + head[4:], Reasons: []string{"Nobody independent has approved the newest commit yet."}}
+		t.Change.FilesUnknown, t.Change.Files, t.Change.FilesTotal = true, []string{"a"}, 3
 		t.Gaps = record.Gaps()
 	})
 	empty := of(func(t *record.Trail, _ *record.Answers, _ *record.Reasons) { t.Gaps = record.Gaps() })
@@ -209,6 +214,22 @@ func TestEveryGapIsSaid(t *testing.T) {
 	all := Gaps(full)
 	if !slices.IsSortedFunc(all, func(a, b Gap) int { return rank(a.Severity) - rank(b.Severity) }) || len(all) != len(record.Gaps()) {
 		t.Errorf("%+v", all)
+	}
+}
+
+func TestHowManyFilesAreKnown(t *testing.T) {
+	many := make([]string, record.MaxFiles)
+	for want, c := range map[string]record.Change{
+		"2 of its 5 files are known by their paths":              {Files: []string{"a", "b"}, FilesTotal: 5},
+		"1 file is known, and there may be more":                 {Files: []string{"a"}, FilesTotal: 1},
+		"2 files are known, and there may be more":               {Files: []string{"a", "b"}},
+		"no event that counts says which files it changes":       {FilesTotal: 5},
+		"the paths of its files are only claimed":                {Files: []string{"a"}, Claimed: []string{"files"}},
+		"the events name some of its files, and not all of them": {Files: many, FilesTotal: 900},
+	} {
+		if got := FilesKnown(c); got != want {
+			t.Errorf("%d of %d files: %q, want %q", len(c.Files), c.FilesTotal, got, want)
+		}
 	}
 }
 
