@@ -11,8 +11,11 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
 
+	"github.com/changetrail/changetrail/deploy/siem/detections"
 	"github.com/changetrail/changetrail/internal/config"
 	"github.com/changetrail/changetrail/internal/settings"
+	"github.com/changetrail/changetrail/internal/siem/detect"
+	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/sinks/setup"
 	"github.com/changetrail/changetrail/stream"
 )
@@ -61,10 +64,12 @@ of partitions of a topic.`,
 	cmd.Flags().BoolVar(&do.kafkaOnly, "kafka-only", false, "topics only")
 	cmd.Flags().BoolVar(&do.indexOnly, "index-only", false, "search engine and dashboards only")
 	cmd.Flags().BoolVar(&do.frontOnly, "dashboards-only", false, "OpenSearch Dashboards and Kibana only")
-	cmd.Flags().BoolVar(&do.roles, "roles", false, "also the roles changetrail-writer, changetrail-analyst and changetrail-auditor in the search engine; needs an administrator of its security")
+	cmd.Flags().BoolVar(&do.roles, "roles", false, "also the roles changetrail-writer, changetrail-health, changetrail-analyst and changetrail-auditor in the search engine; needs an administrator of its security")
+	cmd.Flags().BoolVar(&do.monitors, "monitors", false, "also the detections as monitors of OpenSearch Alerting, disabled; needs its plug-in")
 	cmd.Flags().StringVar(&export, "export-siem", "", "write the files for OpenSearch Dashboards and Kibana, and detections, to this folder, for an import by hand, and do nothing else")
 	cmd.MarkFlagsMutuallyExclusive("kafka-only", "index-only", "dashboards-only")
 	cmd.MarkFlagsMutuallyExclusive("kafka-only", "dashboards-only", "roles")
+	cmd.MarkFlagsMutuallyExclusive("kafka-only", "dashboards-only", "monitors")
 	a.flag(cmd.Flags(), "dashboards-url", "siem.dashboards_url", "OpenSearch Dashboards, into which dashboards are imported")
 	a.flag(cmd.Flags(), "kibana-url", "siem.kibana_url", "Kibana, into which dashboards are imported; with /s/NAME for a space")
 	a.flag(cmd.Flags(), "controls", "enricher.controls", "controls.yaml: the control matrix, whose controls get a saved query each")
@@ -78,13 +83,16 @@ of partitions of a topic.`,
 
 // setupSteps are the parts that a setup looks at.
 type setupSteps struct {
-	dryRun, kafkaOnly, indexOnly, frontOnly, roles bool
+	dryRun, kafkaOnly, indexOnly, frontOnly, roles, monitors bool
 }
 
 // run sets everything up and returns what it found and did, also if it stops at an error.
 func (do setupSteps) run(cmd *cobra.Command, s *Settings) (steps []stream.Step, err error) {
 	if do.roles && !s.hasIndex() {
 		return nil, usageError{fmt.Errorf("--roles makes roles in a search engine, and sink.engine is %s", s.Sink.Engine)}
+	}
+	if do.monitors && s.Sink.Engine != schemas.OpenSearch {
+		return nil, usageError{fmt.Errorf("--monitors makes monitors in OpenSearch, and sink.engine is %s", s.Sink.Engine)}
 	}
 	if !do.kafkaOnly && !do.frontOnly && !s.hasIndex() {
 		steps = append(steps, stream.Step{What: s.Sink.Engine + " needs no indexes"})
@@ -93,7 +101,7 @@ func (do setupSteps) run(cmd *cobra.Command, s *Settings) (steps []stream.Step, 
 		skip bool
 		run  func(*cobra.Command, *Settings, bool) ([]stream.Step, error)
 	}{
-		{do.indexOnly || do.frontOnly, setupKafka}, {do.kafkaOnly || do.frontOnly || !s.hasIndex(), setupIndex}, {!do.roles, setupRoles}, {do.kafkaOnly, setupFrontEnds},
+		{do.indexOnly || do.frontOnly, setupKafka}, {do.kafkaOnly || do.frontOnly || !s.hasIndex(), setupIndex}, {!do.roles, setupRoles}, {!do.monitors, setupMonitors}, {do.kafkaOnly, setupFrontEnds},
 	}
 	for _, part := range parts {
 		if part.skip {
@@ -127,6 +135,26 @@ func setupRoles(cmd *cobra.Command, s *Settings, dryRun bool) ([]stream.Step, er
 		return nil, usageError{err}
 	}
 	return setup.Roles(cmd.Context(), engine, dryRun)
+}
+
+func setupMonitors(cmd *cobra.Command, s *Settings, dryRun bool) ([]stream.Step, error) {
+	engine, err := s.engine()
+	if err != nil {
+		return nil, usageError{err}
+	}
+	rules, err := detect.Load(detections.Files)
+	if err != nil {
+		return nil, err
+	}
+	made, err := detect.Monitors(rules, detect.Options{Namespace: s.Namespace, Page: s.SIEM.Pages})
+	if err != nil {
+		return nil, err
+	}
+	monitors := make([]setup.Monitor, len(made))
+	for i, m := range made {
+		monitors[i] = setup.Monitor(m)
+	}
+	return setup.Monitors(cmd.Context(), engine, monitors, dryRun)
 }
 
 func setupKafka(cmd *cobra.Command, s *Settings, dryRun bool) ([]stream.Step, error) {

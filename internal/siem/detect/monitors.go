@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/schemas"
 )
@@ -13,8 +14,9 @@ type object = map[string]any
 // A Monitor is a monitor of OpenSearch Alerting, ready to be posted to
 // _plugins/_alerting/monitors. Monitors have no ids of their own choice: the name is what stays.
 type Monitor struct {
-	Name string
-	Body []byte
+	Name    string
+	Trigger string // id of its trigger, another one for each version
+	Body    []byte
 }
 
 // MaxBuckets is the most alerts that one run of a monitor can raise.
@@ -27,9 +29,8 @@ func Monitors(rules []Rule, o Options) ([]Monitor, error) {
 	out := make([]Monitor, len(rules))
 	for i := range rules {
 		r := &rules[i]
-		m := Monitor{Name: "changetrail: " + r.Title}
-		var err error
-		if m.Body, err = schemas.Encode(r.monitor(m.Name, o)); err != nil {
+		m, err := r.encodedMonitor(o)
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", r.File, err)
 		}
 		out[i] = m
@@ -37,7 +38,20 @@ func Monitors(rules []Rule, o Options) ([]Monitor, error) {
 	return out, nil
 }
 
-func (r *Rule) monitor(name string, o Options) object {
+// encodedMonitor returns the monitor of a rule. The id of its trigger is a digest of the rest: whoever finds a
+// monitor of the same name sees from it whether it is this version.
+func (r *Rule) encodedMonitor(o Options) (Monitor, error) {
+	m := Monitor{Name: "changetrail: " + r.Title}
+	text, err := schemas.Encode(r.monitor(m.Name, "", o))
+	if err != nil {
+		return m, err
+	}
+	m.Trigger = "changetrail-" + strings.TrimPrefix(digests.Of(text), "sha256:")[:12]
+	m.Body, err = schemas.Encode(r.monitor(m.Name, m.Trigger, o))
+	return m, err
+}
+
+func (r *Rule) monitor(name, trigger string, o Options) object {
 	key, least := r.Key()
 	search := object{
 		"size":         0,
@@ -49,7 +63,7 @@ func (r *Rule) monitor(name string, o Options) object {
 		"schedule": object{"period": object{"interval": int(interval.Minutes()), "unit": "MINUTES"}},
 		"inputs":   []any{object{"search": object{"indices": []string{o.index(r)}, "query": search}}},
 		"triggers": []any{object{"bucket_level_trigger": object{
-			"name": r.Title, "severity": monitorSeverities[r.Level], "actions": []any{},
+			"id": trigger, "name": r.Title, "severity": monitorSeverities[r.Level], "actions": []any{},
 			"condition": object{
 				"parent_bucket_path": "by_key", "buckets_path": object{"_count": "_count"},
 				"script": object{"lang": "painless", "source": fmt.Sprintf("params._count >= %d", least)},
