@@ -44,7 +44,7 @@ func (g *Gateway) Accept(ctx context.Context, from Sender, events []event.Event)
 		}
 		other := ingest.IsImpostor(err)
 		if other != nil {
-			refused = g.find(refused, e, about.Event, from.Principal, other)
+			refused = g.find(refused, impersonation{e, about.Event, from.Principal, other})
 		}
 		switch {
 		case refusal.Reason == schemas.NotTheSenders, refusal.Reason == schemas.NotAllowed:
@@ -221,16 +221,25 @@ func (g *Gateway) place(ctx context.Context, e *event.Event, ref string, data []
 	return nil
 }
 
+// An impersonation is an event that its sender published in the name of another.
+type impersonation struct {
+	event  *event.Event
+	about  record.Event // what was read of it
+	sender identity.Principal
+	as     *ingest.Impostor
+}
+
 // find adds to findings, once, that an event in the name of another was refused. If the event names
 // no repository, no record could contain the finding: then only the log of the gateway has it.
-func (g *Gateway) find(findings []event.Event, e *event.Event, about record.Event, who identity.Principal, i *ingest.Impostor) []event.Event {
-	if about.Repository == "" {
-		g.Log.Warn("an event in the name of another was refused", "credential", who.Name, "name", i.Name, "type", e.Type(), "id", e.ID())
+func (g *Gateway) find(findings []event.Event, i impersonation) []event.Event {
+	log := g.Log.With("credential", i.sender.Name, "name", i.as.Name, "type", i.event.Type(), "id", i.event.ID())
+	if i.about.Repository == "" {
+		log.Warn("an event in the name of another was refused")
 		return findings
 	}
-	found := g.finding(e, about, who, i)
+	found := g.finding(i)
 	if _, err := g.read(context.Background(), &found, nil); err != nil {
-		g.Log.Warn("an event in the name of another was refused, and the refusal cannot be recorded", "credential", who.Name, "name", i.Name, "type", e.Type(), "id", e.ID(), "err", err)
+		log.Warn("an event in the name of another was refused, and the refusal cannot be recorded", "err", err)
 		return findings
 	}
 	for k := range findings {
@@ -242,14 +251,15 @@ func (g *Gateway) find(findings []event.Event, e *event.Event, about record.Even
 }
 
 // finding returns the event that says that another event was refused.
-func (g *Gateway) finding(e *event.Event, about record.Event, who identity.Principal, i *ingest.Impostor) event.Event {
-	fact := &record.IdentityRefused{Agent: i.Name, Credential: who.Name, BoundTo: i.BoundTo, EventType: e.Type(), EventID: e.ID()}
+func (g *Gateway) finding(i impersonation) event.Event {
+	e := i.event
+	fact := &record.IdentityRefused{Agent: i.as.Name, Credential: i.sender.Name, BoundTo: i.as.BoundTo, EventType: e.Type(), EventID: e.ID()}
 	schemas.Fit(fact)
-	out := producer.Event(string(about.Change), fact)
+	out := producer.Event(string(i.about.Change), fact)
 	out.SetSource(ownSource + "/gateway")
-	out.SetID("refused:" + digests.Of([]byte(who.Name+"\x00"+e.Source()+"\x00"+e.ID()+"\x00"+i.Name))) // the same refusal is one event
+	out.SetID("refused:" + digests.Of([]byte(i.sender.Name+"\x00"+e.Source()+"\x00"+e.ID()+"\x00"+i.as.Name))) // the same refusal is one event
 	out.SetTime(g.Now().UTC())
-	out.SetExtension("partitionkey", string(about.Repository))
+	out.SetExtension("partitionkey", string(i.about.Repository))
 	Sign(&out, g.Keys, ingest.Own(), g.Now())
 	return out
 }

@@ -206,7 +206,7 @@ func (b *batch) allows(i item, fact record.Event) bool {
 		e.SetType(i.typ)
 		e.SetSource("/otlp")
 		e.SetID(i.run)
-		b.findings = b.g.find(b.findings, &e, i.about, b.from.Principal, other)
+		b.findings = b.g.find(b.findings, impersonation{&e, i.about, b.from.Principal, other})
 	}
 	return false
 }

@@ -2,12 +2,14 @@ package web
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/evidence"
 	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/query"
@@ -173,7 +175,10 @@ func (s *server) blob(r *http.Request, digest string) (file []byte, masked bool,
 	if err := s.mayReadFile(r, digest); err != nil {
 		return nil, false, err
 	}
-	if file, err = s.Blobs.Get(r.Context(), digest); err != nil {
+	if file, err = s.Blobs.Get(r.Context(), digest); errors.Is(err, blobs.ErrNotFound) {
+		return nil, false, refuse(http.StatusNotFound, "There is no file with the digest %s: it was never received, or it was deleted.", digest)
+	}
+	if err != nil {
 		return nil, false, refuse(http.StatusNotFound, "The file %s cannot be shown: %v.", digest, err)
 	}
 	s.Access.Note(r, "file", digest)

@@ -115,9 +115,9 @@ func (o *overviewer) standing(p *overviewPage) error {
 	}
 	p.Total, p.Numbers = total, numbers
 	p.AgentsLink = o.in(byAgents).here()
-	p.Plot = newPlot(from, to, interval(to.Sub(from)), all, func(from, to string) string {
+	p.Plot = chart{from, to, interval(to.Sub(from)), all, func(from, to string) string {
 		return o.in(byAgents).with(func(v *view) { v.Since, v.From, v.To = "", from, to }).here()
-	})
+	}}.drawn()
 	p.Services = o.bars("service.name", services)
 	p.Controls = o.bars("tags", controls)
 	if total == 0 {

@@ -87,10 +87,17 @@ func eachOf(d time.Duration) string {
 	return fmt.Sprintf("%d days", int(d/day))
 }
 
-// newPlot draws series from first to last; link returns the address of an interval. The plot is nil
-// if nothing was counted.
-func newPlot(first, last time.Time, width time.Duration, all []series, link func(from, to string) string) *plot {
-	first = first.UTC().Truncate(width)
+// A chart is what a plot draws: series from first to last, in bars of a width.
+type chart struct {
+	first, last time.Time
+	width       time.Duration
+	series      []series
+	link        func(from, to string) string // the address of an interval
+}
+
+// drawn returns the plot; nil if nothing was counted.
+func (c chart) drawn() *plot {
+	first, last, width, all := c.first.UTC().Truncate(c.width), c.last, c.width, c.series
 	n := min(int(last.Sub(first)/width)+1, 10*maxBars)
 	counts := make([][]int, n)
 	for i := range counts {
@@ -107,18 +114,17 @@ func newPlot(first, last time.Time, width time.Duration, all []series, link func
 			}
 		}
 	}
-	for _, c := range counts {
-		most = max(most, sum(c))
+	for _, of := range counts {
+		most = max(most, sum(of))
 	}
 	if most == 0 {
 		return nil
 	}
 	x := scale{first, first.Add(time.Duration(n) * width), plotLeft, plotRight}
 	top := niceTop(most)
-	for i, c := range counts {
-		if sum(c) > 0 {
-			from := first.Add(time.Duration(i) * width)
-			p.Bars = append(p.Bars, newBar(x, from, width, c, all, top, link))
+	for i, of := range counts {
+		if sum(of) > 0 {
+			p.Bars = append(p.Bars, c.bar(x, first.Add(time.Duration(i)*width), of, top))
 		}
 	}
 	p.Ticks = x.ticks(8)
@@ -131,26 +137,27 @@ func newPlot(first, last time.Time, width time.Duration, all []series, link func
 	return p
 }
 
-func newBar(x scale, from time.Time, width time.Duration, counts []int, all []series, top int, link func(from, to string) string) bar {
-	left, right := x.at(from), x.at(from.Add(width))
+// bar is the bar that begins at a time, with the counts of the series; top is the end of the axis.
+func (c chart) bar(x scale, from time.Time, counts []int, top int) bar {
+	left, right := x.at(from), x.at(from.Add(c.width))
 	b := bar{X: left, W: max(1, right-left-1), Total: sum(counts)}
-	layout, end := "2006-01-02", from.Add(width-time.Second)
-	if width < day {
+	layout, end := "2006-01-02", from.Add(c.width-time.Second)
+	if c.width < day {
 		layout = minutes
 	}
 	b.From, b.To = from.Format(layout), end.Format(layout)
-	b.Link = link(b.From, b.To)
-	b.Label = fmt.Sprintf("%s: %s", spanLabel(from, end, width), count(b.Total, "change"))
+	b.Link = c.link(b.From, b.To)
+	b.Label = fmt.Sprintf("%s: %s", spanLabel(from, end, c.width), count(b.Total, "change"))
 	below := 0
-	for k, c := range counts {
-		if c == 0 {
+	for k, n := range counts {
+		if n == 0 {
 			continue
 		}
-		y := height(below+c, top)
-		b.Parts = append(b.Parts, part{all[k].Class, y, max(1, height(below, top)-y), c})
-		below += c
-		if len(all) > 1 {
-			b.Label += fmt.Sprintf(", %d %s", c, all[k].Label)
+		y := height(below+n, top)
+		b.Parts = append(b.Parts, part{c.series[k].Class, y, max(1, height(below, top)-y), n})
+		below += n
+		if len(c.series) > 1 {
+			b.Label += fmt.Sprintf(", %d %s", n, c.series[k].Label)
 		}
 	}
 	return b

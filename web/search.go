@@ -122,11 +122,11 @@ func (s *server) histogram(ctx context.Context, v *view, res *query.Result) (*pl
 	if err != nil {
 		return nil, err
 	}
-	return newPlot(from, to, interval(to.Sub(from)), []series{
+	return chart{from, to, interval(to.Sub(from)), []series{
 		{Class: "agents", Label: "by agents", Buckets: less(all, humans.Histogram)}, {Class: "people", Label: "by people", Buckets: humans.Histogram},
 	}, func(from, to string) string {
 		return v.with(func(v *view) { v.Since, v.From, v.To = "", from, to }).here()
-	}), nil
+	}}.drawn(), nil
 }
 
 // less returns all without part.

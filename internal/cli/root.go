@@ -222,7 +222,7 @@ func (s *Settings) service(cmd *cobra.Command, name string, ready func(context.C
 		if s.Telemetry.Open {
 			guard = func(next http.Handler) http.Handler { return next }
 		}
-		if err := p.Serve(ctx, s.Telemetry.Listen, ready, guard, log); err != nil {
+		if err := p.Serve(ctx, telemetry.Port{Address: s.Telemetry.Listen, Ready: ready, Guard: guard, Log: log}); err != nil {
 			return err
 		}
 	}

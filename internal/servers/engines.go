@@ -42,27 +42,19 @@ func OpenSearch(dir string, settings ...string) (*Server, error) {
 }
 
 func openSearch(home, dir string, settings []string) (*Server, error) {
-	program, err := java()
+	n, err := prepare("opensearch", home, dir, settings)
 	if err != nil {
 		return nil, err
 	}
-	port, err := freePort()
-	if err != nil {
-		return nil, err
-	}
-	config, err := configure(dir, filepath.Join(home, "config"), "opensearch.yml", port, settings)
-	if err != nil {
-		return nil, err
-	}
-	return engine("opensearch", dir, port, func() *exec.Cmd {
+	return n.server(func() *exec.Cmd {
 		args := append([]string{
 			"-Xms512m", "-Xmx512m", "-Xss1m", "-XX:+UseSerialGC", "-Djava.io.tmpdir=" + filepath.Join(dir, "tmp"),
 			"-Djava.awt.headless=true", "-Dfile.encoding=UTF-8", "-Djna.nosys=true", "-Djava.security.manager=allow",
 			"-Dlog4j.shutdownHookEnabled=false", "-Dlog4j2.disable.jmx=true",
 			"-Djava.util.concurrent.ForkJoinPool.common.threadFactory=org.opensearch.secure_sm.SecuredForkJoinWorkerThreadFactory",
-			"-Dopensearch.path.home=" + home, "-Dopensearch.path.conf=" + config, "-Dopensearch.distribution.type=zip", "-Dopensearch.bundled_jdk=false",
+			"-Dopensearch.path.home=" + home, "-Dopensearch.path.conf=" + n.config, "-Dopensearch.distribution.type=zip", "-Dopensearch.bundled_jdk=false",
 		}, asRoot()...)
-		return exec.Command(program, append(args, "-cp", filepath.Join(home, "lib")+"/*", "org.opensearch.bootstrap.OpenSearch")...)
+		return exec.Command(n.program, append(args, "-cp", filepath.Join(home, "lib")+"/*", "org.opensearch.bootstrap.OpenSearch")...)
 	}), nil
 }
 
@@ -89,25 +81,17 @@ func Elasticsearch(dir string, settings ...string) (*Server, error) {
 }
 
 func elasticsearch(home, dir string, options, settings []string) (*Server, error) {
-	program, err := java()
-	if err != nil {
-		return nil, err
-	}
-	port, err := freePort()
-	if err != nil {
-		return nil, err
-	}
-	config, err := configure(dir, filepath.Join(home, "config"), "elasticsearch.yml", port, settings)
+	n, err := prepare("elasticsearch", home, dir, settings)
 	if err != nil {
 		return nil, err
 	}
 	text := strings.Join(append([]string{"-XX:+UseSerialGC", "-Djava.io.tmpdir=" + filepath.Join(dir, "tmp")}, options...), "\n")
-	if err := os.WriteFile(filepath.Join(config, "jvm.options"), []byte(text+"\n"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(n.config, "jvm.options"), []byte(text+"\n"), 0o644); err != nil {
 		return nil, err
 	}
-	return engine("elasticsearch", dir, port, func() *exec.Cmd {
-		cmd := exec.Command(program, "-Xms4m", "-Xmx64m", "-XX:+UseSerialGC", "-Dcli.name=server", "-Dcli.script=bin/elasticsearch",
-			"-Dcli.libs=lib/tools/server-cli", "-Des.path.home="+home, "-Des.path.conf="+config, "-Des.distribution.type=zip",
+	return n.server(func() *exec.Cmd {
+		cmd := exec.Command(n.program, "-Xms4m", "-Xmx64m", "-XX:+UseSerialGC", "-Dcli.name=server", "-Dcli.script=bin/elasticsearch",
+			"-Dcli.libs=lib/tools/server-cli", "-Des.path.home="+home, "-Des.path.conf="+n.config, "-Des.distribution.type=zip",
 			"-Des.java.type=JAVA_HOME", "-cp", filepath.Join(home, "lib")+"/*:"+filepath.Join(home, "lib", "cli-launcher")+"/*",
 			"org.elasticsearch.launcher.CliToolLauncher")
 		cmd.Dir = home
@@ -257,34 +241,49 @@ func healthy(ctx context.Context, client *http.Client, url string) error {
 	return nil
 }
 
-// configure writes the configuration folder of a node and returns it.
-func configure(dir, from, file string, port int, settings []string) (string, error) {
-	config := filepath.Join(dir, "config")
-	for _, d := range []string{config, filepath.Join(dir, "data"), filepath.Join(dir, "logs"), filepath.Join(dir, "tmp")} {
+// A node is a search engine with its configuration written, before it starts.
+type node struct {
+	name, dir string
+	config    string // folder
+	program   string // java
+	port      int
+}
+
+// prepare writes the configuration folder of a node in dir, from that of the engine in home.
+func prepare(name, home, dir string, settings []string) (*node, error) {
+	n := &node{name: name, dir: dir, config: filepath.Join(dir, "config")}
+	var err error
+	if n.program, err = java(); err != nil {
+		return nil, err
+	}
+	if n.port, err = freePort(); err != nil {
+		return nil, err
+	}
+	for _, d := range []string{n.config, filepath.Join(dir, "data"), filepath.Join(dir, "logs"), filepath.Join(dir, "tmp")} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
-			return "", err
+			return nil, err
 		}
 	}
-	if err := os.CopyFS(config, os.DirFS(from)); err != nil {
-		return "", err
+	if err := os.CopyFS(n.config, os.DirFS(filepath.Join(home, "config"))); err != nil {
+		return nil, err
 	}
 	text := strings.Join(append([]string{
 		"cluster.name: changetrail-test",
 		"path.data: " + filepath.Join(dir, "data"),
 		"path.logs: " + filepath.Join(dir, "logs"),
 		"network.host: 127.0.0.1",
-		fmt.Sprintf("http.port: %d", port),
+		fmt.Sprintf("http.port: %d", n.port),
 		`transport.port: "0"`,
 		"discovery.type: single-node",
 		"cluster.routing.allocation.disk.threshold_enabled: false",
 	}, settings...), "\n")
-	return config, os.WriteFile(filepath.Join(config, file), []byte(text+"\n"), 0o644)
+	return n, os.WriteFile(filepath.Join(n.config, name+".yml"), []byte(text+"\n"), 0o644)
 }
 
-func engine(name, dir string, port int, command func() *exec.Cmd) *Server {
-	address := fmt.Sprintf("127.0.0.1:%d", port)
+func (n *node) server(command func() *exec.Cmd) *Server {
+	address := fmt.Sprintf("127.0.0.1:%d", n.port)
 	return &Server{
-		Name: name, Address: address, Dir: dir, command: command,
+		Name: n.name, Address: address, Dir: n.dir, command: command,
 		ready: func(ctx context.Context) error { return healthy(ctx, http.DefaultClient, "http://"+address) },
 	}
 }

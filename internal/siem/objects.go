@@ -85,20 +85,19 @@ func (s *Source) Objects(o Options) ([]Object, error) {
 
 // add adds an object. Its description ends with a digest of its content, by which [Install] sees
 // whether a server has it.
-func (m *maker) add(typ, id, about string, attributes object, references ...Reference) error {
-	o := Object{Type: typ, ID: id, Attributes: attributes, References: references}
+func (m *maker) add(about string, o Object) error {
 	if o.References == nil {
 		o.References = []Reference{}
 	}
-	if v := versions[typ]; v != "" {
-		o.Versions = map[string]string{typ: v}
+	if v := versions[o.Type]; v != "" {
+		o.Versions = map[string]string{o.Type: v}
 	}
-	attributes["description"] = about
+	o.Attributes["description"] = about
 	text, err := json.Marshal(o, json.Deterministic(true))
 	if err != nil {
 		return err
 	}
-	attributes["description"] = strings.TrimSpace(about + " (changetrail " + strings.TrimPrefix(digests.Of(text), "sha256:")[:12] + ")")
+	o.Attributes["description"] = strings.TrimSpace(about + " (changetrail " + strings.TrimPrefix(digests.Of(text), "sha256:")[:12] + ")")
 	m.objects = append(m.objects, o)
 	return nil
 }
@@ -139,9 +138,9 @@ func (m *maker) view(v View) error {
 	if err != nil {
 		return err
 	}
-	return m.add("index-pattern", viewID(v.ID), v.Name+" of changetrail.", object{
+	return m.add(v.Name+" of changetrail.", Object{Type: "index-pattern", ID: viewID(v.ID), Attributes: object{
 		"title": v.Pattern, "name": titlePrefix + v.Name, "timeFieldName": "@timestamp", "fields": list, "fieldFormatMap": format,
-	})
+	}})
 }
 
 // pathOf are the paths of the pages to which a value leads.
@@ -149,7 +148,7 @@ var pathOf = map[string]string{"change": "/changes/", "evidence": "/evidence/"}
 
 // query adds a saved query, and a saved search that shows what it finds.
 func (m *maker) query(q query.Saved) error {
-	err := m.add("query", idPrefix+"query-"+q.Name, q.Question, object{"title": titlePrefix + q.Title, "query": lucene(q.Query), "filters": []any{}})
+	err := m.add(q.Question, Object{Type: "query", ID: idPrefix + "query-" + q.Name, Attributes: object{"title": titlePrefix + q.Title, "query": lucene(q.Query), "filters": []any{}}})
 	if err != nil {
 		return err
 	}
@@ -186,9 +185,9 @@ func (m *maker) search(s Search) error {
 	case order:
 		sort = []any{field, "desc"}
 	}
-	return m.add("search", searchID(s.ID), s.Question, object{
+	return m.add(s.Question, Object{Type: "search", ID: searchID(s.ID), References: []Reference{viewReference(s.View)}, Attributes: object{
 		"title": titlePrefix + s.Title, "columns": s.Columns, "sort": []any{sort}, "hits": 0, "version": 1, "kibanaSavedObjectMeta": meta,
-	}, viewReference(s.View))
+	}})
 }
 
 // Sizes of a dashboard.
@@ -242,10 +241,10 @@ func (m *maker) dashboard(d Dashboard) error {
 			return err
 		}
 	}
-	return m.add("dashboard", idPrefix+"dashboard-"+d.ID, d.About, object{
+	return m.add(d.About, Object{Type: "dashboard", ID: idPrefix + "dashboard-" + d.ID, References: references, Attributes: object{
 		"title": titlePrefix + d.Title, "hits": 0, "version": 1, "timeRestore": true, "timeFrom": d.From, "timeTo": "now", "refreshInterval": object{"pause": true, "value": 0},
 		"optionsJSON": options, "panelsJSON": list, "kibanaSavedObjectMeta": object{"searchSourceJSON": source},
-	}, references...)
+	}})
 }
 
 // widths returns the widths of the panels of a row. Those without one share the rest.
@@ -273,7 +272,7 @@ func (m *maker) markdown(id string, d Dashboard) error {
 	if err1 != nil || err2 != nil {
 		return fmt.Errorf("%s: %w", id, errors.Join(err1, err2))
 	}
-	return m.add("visualization", id, d.About, object{"title": title, "version": 1, "uiStateJSON": "{}", "visState": state, "kibanaSavedObjectMeta": object{"searchSourceJSON": source}})
+	return m.add(d.About, Object{Type: "visualization", ID: id, Attributes: object{"title": title, "version": 1, "uiStateJSON": "{}", "visState": state, "kibanaSavedObjectMeta": object{"searchSourceJSON": source}}})
 }
 
 func (m *maker) panel(id string, d Dashboard, p Panel) error {
@@ -304,7 +303,10 @@ func (m *maker) panel(id string, d Dashboard, p Panel) error {
 	if err != nil {
 		return err
 	}
-	return m.add("visualization", id, "", object{"title": title, "version": 1, "uiStateJSON": uiText, "visState": stateText, "kibanaSavedObjectMeta": meta}, viewReference(p.View))
+	return m.add("", Object{
+		Type: "visualization", ID: id, References: []Reference{viewReference(p.View)},
+		Attributes: object{"title": title, "version": 1, "uiStateJSON": uiText, "visState": stateText, "kibanaSavedObjectMeta": meta},
+	})
 }
 
 // NDJSON returns objects as the file that front ends import.

@@ -200,7 +200,7 @@ func TestABadRequestIsAnsweredWithWhatIsWrong(t *testing.T) {
 		"/v1/changes?q=tagz:a":                        {400, `"detail":"character 1: there is no field tagz; did you mean tags?`},
 		"/v1/changes?size=100000":                     {400, "size"},
 		"/v1/changes/github.com/acme/none/pull/1":     {404, "no record of"},
-		"/v1/blobs/sha256:" + strings.Repeat("0", 64): {404, "cannot be shown"},
+		"/v1/blobs/sha256:" + strings.Repeat("0", 64): {404, "There is no file with the digest"},
 		"/v1/nowhere":                                 {404, "problem"},
 	} {
 		status, header, body := get(t, s, path)

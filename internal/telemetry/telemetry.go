@@ -120,29 +120,36 @@ func (p *Providers) Close() error {
 // maxScrapers is how many connections to /metrics there may be.
 const maxScrapers = 64
 
-// Serve answers /metrics, /healthz and /readyz on address until ctx is done. ready returns an error
-// while something is not ready; guard decides which requests are answered.
-func (p *Providers) Serve(ctx context.Context, address string, ready func(context.Context) error, guard func(http.Handler) http.Handler, log *slog.Logger) error {
+// A Port is where a service says how it does.
+type Port struct {
+	Address string
+	Ready   func(context.Context) error     // returns an error while something is not ready
+	Guard   func(http.Handler) http.Handler // decides which requests are answered
+	Log     *slog.Logger
+}
+
+// Serve answers /metrics, /healthz and /readyz until ctx is done.
+func (p *Providers) Serve(ctx context.Context, at Port) error {
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, r *http.Request) {
-		if err := ready(r.Context()); err != nil {
+		if err := at.Ready(r.Context()); err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
 		fmt.Fprintln(w, "ok")
 	})
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", at.Address)
 	if err != nil {
-		return fmt.Errorf("telemetry: listen on %s: %w", address, err)
+		return fmt.Errorf("telemetry: listen on %s: %w", at.Address, err)
 	}
-	server := &http.Server{Handler: serving.DropStalled(guard(mux)), MaxHeaderBytes: serving.Header, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
-	log.Info("serving metrics", "address", "http://"+listener.Addr().String()+"/metrics")
+	server := &http.Server{Handler: serving.DropStalled(at.Guard(mux)), MaxHeaderBytes: serving.Header, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	at.Log.Info("serving metrics", "address", "http://"+listener.Addr().String()+"/metrics")
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	go func() {
 		if err := server.Serve(serving.Limit(listener, maxScrapers)); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			log.Error("metrics server ended", "err", err)
+			at.Log.Error("metrics server ended", "err", err)
 		}
 	}()
 	return nil

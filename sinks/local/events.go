@@ -23,8 +23,8 @@ func refKey(repo record.Repository, ref record.Ref) int64 {
 	return int64(binary.BigEndian.Uint64(sum[:8]))
 }
 
-func addRef(ctx context.Context, tx *sql.Tx, repo record.Repository, ref record.Ref, document int64) error {
-	_, err := tx.ExecContext(ctx, "INSERT INTO refs (ref, d) VALUES (?, ?) ON CONFLICT DO NOTHING", refKey(repo, ref), document)
+func addRef(ctx context.Context, tx *sql.Tx, key, document int64) error {
+	_, err := tx.ExecContext(ctx, "INSERT INTO refs (ref, d) VALUES (?, ?) ON CONFLICT DO NOTHING", key, document)
 	return err
 }
 
@@ -111,7 +111,7 @@ func refsOfRuns(ctx context.Context, tx *sql.Tx) error {
 	}
 	for _, f := range all {
 		repo, run, _ := strings.Cut(f.key, "\n")
-		if err := addRef(ctx, tx, record.Repository(repo), record.RunRef(run), f.document); err != nil {
+		if err := addRef(ctx, tx, refKey(record.Repository(repo), record.RunRef(run)), f.document); err != nil {
 			return err
 		}
 	}

@@ -368,7 +368,7 @@ func (w *writer) putDocument(d sinks.Document, h head, event bool) (sinks.Outcom
 	if event {
 		w.arrivals.note(h.Event.Provider, h.Event.Created)
 		for _, ref := range h.Trail.Refs {
-			if err := addRef(w.ctx, w.tx, h.Trail.Repository, ref, number); err != nil {
+			if err := addRef(w.ctx, w.tx, refKey(h.Trail.Repository, ref), number); err != nil {
 				return sinks.Outcome{}, err
 			}
 		}

@@ -82,27 +82,33 @@ func (x *indexer) send(ctx context.Context, method, path string, body any) error
 	return nil
 }
 
-// put sends body to path unless the engine already has it. A digest that is stored with it says so.
-func (x *indexer) put(ctx context.Context, what, path string, have jsontext.Value, body map[string]any) error {
+// A thing is something that setup makes, such as an index template.
+type thing struct {
+	what, path string
+	have       jsontext.Value // what the engine has at the path; nil: nothing
+}
+
+// put sends body to its path unless the engine already has it. A digest that is stored with it says so.
+func (x *indexer) put(ctx context.Context, t thing, body map[string]any) error {
 	text, err := json.Marshal(body, json.Deterministic(true))
 	if err != nil {
 		return err
 	}
 	digest := digests.Of(text)
 	change := "create"
-	if have != nil {
-		if strings.Contains(string(have), digest) {
-			x.note(what, "")
+	if t.have != nil {
+		if strings.Contains(string(t.have), digest) {
+			x.note(t.what, "")
 			return nil
 		}
 		change = "update"
 	}
-	x.note(what, change)
+	x.note(t.what, change)
 	if x.DryRun {
 		return nil
 	}
 	body["_meta"] = map[string]any{"managed_by": "changetrail setup", "digest": digest}
-	return x.send(ctx, http.MethodPut, path, body)
+	return x.send(ctx, http.MethodPut, t.path, body)
 }
 
 // policies creates the lifecycle policies. An engine without lifecycle management is set up without
@@ -127,7 +133,11 @@ func (x *indexer) policies(ctx context.Context) error {
 		default:
 			return fmt.Errorf("%s: GET %s: HTTP %d: %s", x.Name(), base+name, status, printable.Beginning(have, 500))
 		}
-		if err := x.policy(ctx, what, base+name, status, have, want[name]); err != nil {
+		t := thing{what: what, path: base + name}
+		if status == http.StatusOK {
+			t.have = have
+		}
+		if err := x.policy(ctx, t, want[name]); err != nil {
 			return err
 		}
 	}
@@ -138,26 +148,26 @@ func (x *indexer) policies(ctx context.Context) error {
 // not exist.
 func noHandler(answer []byte) bool { return strings.Contains(string(answer), "no handler found") }
 
-func (x *indexer) policy(ctx context.Context, what, path string, status int, have jsontext.Value, want any) error {
-	if status == http.StatusOK && covers(have, want, policyOf) {
-		x.note(what, "")
+func (x *indexer) policy(ctx context.Context, t thing, want any) error {
+	if t.have != nil && covers(t.have, want, policyOf) {
+		x.note(t.what, "")
 		return nil
 	}
-	change := "create"
-	if status == http.StatusOK {
+	change, path := "create", t.path
+	if t.have != nil {
 		change = "update"
 		if x.Name() == schemas.OpenSearch {
 			var doc struct {
 				SeqNo int64 `json:"_seq_no"`
 				Term  int64 `json:"_primary_term"`
 			}
-			if err := json.Unmarshal(have, &doc); err != nil {
+			if err := json.Unmarshal(t.have, &doc); err != nil {
 				return fmt.Errorf("%s: %s: %w", x.Name(), path, err)
 			}
 			path += fmt.Sprintf("?if_seq_no=%d&if_primary_term=%d", doc.SeqNo, doc.Term)
 		}
 	}
-	x.note(what, change)
+	x.note(t.what, change)
 	if x.DryRun {
 		return nil
 	}
@@ -260,7 +270,7 @@ func (x *indexer) templates(ctx context.Context) error {
 		default:
 			return fmt.Errorf("%s: GET %s: HTTP %d: %s", x.Name(), path, status, printable.Beginning(have, 500))
 		}
-		if err := x.put(ctx, "index template changetrail-"+t.name, path, have, body); err != nil {
+		if err := x.put(ctx, thing{"index template changetrail-" + t.name, path, have}, body); err != nil {
 			return err
 		}
 	}

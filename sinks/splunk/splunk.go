@@ -136,22 +136,29 @@ func (e *Engine) Put(ctx context.Context, docs []sinks.Document) ([]sinks.Outcom
 	case r.Event == nil || *r.Event < 0 || *r.Event >= len(sent):
 		return nil, errors.Join(sinks.ErrWhole, err)
 	}
-	return outcomes, e.isolate(ctx, docs, sent, r, outcomes)
+	return outcomes, e.isolate(ctx, request{docs, sent, outcomes}, r)
+}
+
+// A request is what was sent: of docs those at the places in sent.
+type request struct {
+	docs     []sinks.Document
+	sent     []int
+	outcomes []sinks.Outcome // of docs
 }
 
 // isolate sends the event that Splunk blames alone, and fills in the outcomes. Only an event that
 // was refused alone is at fault: whether Splunk counts from 0 is not documented, nor whether events
 // before the one that it blames are indexed. All others are put again.
-func (e *Engine) isolate(ctx context.Context, docs []sinks.Document, sent []int, r *refusal, outcomes []sinks.Outcome) error {
-	for _, i := range sent {
-		outcomes[i] = sinks.Outcome{Kind: sinks.Retry, Cause: r.cause(), Reason: "another event of the request was refused: " + r.Error()}
+func (e *Engine) isolate(ctx context.Context, q request, r *refusal) error {
+	for _, i := range q.sent {
+		q.outcomes[i] = sinks.Outcome{Kind: sinks.Retry, Cause: r.cause(), Reason: "another event of the request was refused: " + r.Error()}
 	}
-	blamed := sent[*r.Event]
-	out, err := e.Put(ctx, docs[blamed:blamed+1])
+	blamed := q.sent[*r.Event]
+	out, err := e.Put(ctx, q.docs[blamed:blamed+1])
 	if err != nil {
 		return err
 	}
-	outcomes[blamed] = out[0]
+	q.outcomes[blamed] = out[0]
 	return nil
 }
 
