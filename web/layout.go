@@ -59,7 +59,7 @@ func (p page) document() g.Node {
 func (p page) top() g.Node {
 	return el("header", attr("class", "top"), spaced(
 		el("a", attr("class", "brand"), attr("href", "/"), text("changetrail")),
-		el("nav", attr("aria-label", "Pages"), spaced(anchor("/", text("Overview")), anchor("/changes", text("Changes")), anchor("/queries", text("Saved queries")))),
+		g.If(p.Store != "", el("nav", attr("aria-label", "Pages"), spaced(anchor("/", text("Overview")), anchor("/changes", text("Changes")), anchor("/queries", text("Saved queries"))))),
 		g.If(p.Store != "" && !p.Searches, el("form", attr("class", "find"), attr("action", "/changes"), attr("method", "get"), attr("role", "search"),
 			el("label", hidden("Search changes"), el("input", attr("id", "q"), attr("name", "q"), attr("type", "search"), attr("list", "completions"), attr("autocomplete", "off"), attr("spellcheck", "false"),
 				attr("placeholder", "Search: change, URL, commit, CVE, service.name:…"))),

@@ -96,6 +96,13 @@ func (s *Settings) gatewayAt(key, address string, known *identity.Credentials, p
 	}
 }
 
+// pagesAt describes the address of pages without a gateway, to which no program sends anything.
+func (s *Settings) pagesAt(known *identity.Credentials, protection *tls.Config) exposed {
+	at := s.gatewayAt("web.listen", s.Web.Listen, known, protection)
+	at.asks = at.asks || s.signsIn()
+	return at
+}
+
 // metricsAt checks the address of the metrics, which have no authentication.
 func (s *Settings) metricsAt() error {
 	local, err := onThisMachine(s.Telemetry.Listen)

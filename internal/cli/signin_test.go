@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"io"
 	"net/http"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/changetrail/changetrail/internal/config"
 )
 
 // writeConfig writes a configuration file.
@@ -54,6 +57,27 @@ func TestBehindAProxyPeopleAreNamedByIt(t *testing.T) {
 	}
 	if status, text, _ := ask(t, http.DefaultClient, "GET", page+"/queries", "", "X-Forwarded-User", "mira.s", "Host", "trail.acme.example"); status != 200 || !strings.Contains(text, "mira.s") {
 		t.Errorf("mira: %d %s", status, text)
+	}
+}
+
+// TestPagesListenBeyondThisMachineWithSignIn: over TLS, and without a gateway, which takes events
+// from anybody.
+func TestPagesListenBeyondThisMachineWithSignIn(t *testing.T) {
+	s := Settings{Config: config.Defaults()}
+	s.Web.Listen = "10.0.0.7:443"
+	s.SignIn.Issuer = "https://sso.acme.example"
+	if err := s.pagesAt(nil, &tls.Config{}).may(); err != nil {
+		t.Errorf("web: %v", err)
+	}
+	if err := s.gatewayAt("web.listen", s.Web.Listen, nil, &tls.Config{}).may(); err == nil {
+		t.Error("up takes events from anybody")
+	}
+	if err := s.pagesAt(nil, nil).may(); err == nil {
+		t.Error("web without TLS")
+	}
+	s.SignIn.Issuer = ""
+	if err := s.pagesAt(nil, &tls.Config{}).may(); err == nil {
+		t.Error("web without sign-in")
 	}
 }
 

@@ -48,9 +48,7 @@ Without both everybody may read, and it listens on this machine only.`,
 				if err != nil {
 					return err
 				}
-				at := s.gatewayAt("web.listen", s.Web.Listen, known, protection)
-				at.asks = at.asks || s.signsIn() // no program sends anything here
-				l, err := s.listen(ctx, at)
+				l, err := s.listen(ctx, s.pagesAt(known, protection))
 				if err != nil {
 					return err
 				}

@@ -121,8 +121,8 @@ func (a *attempts) use(t attempt) error {
 			}
 		}
 	}
-	if len(a.used) >= maxUsed {
-		return problem.New(http.StatusServiceUnavailable, "Too many people sign in at this moment. Try again in some minutes.")
+	if len(a.used) >= maxUsed { // a flood; refusing all would lock people out, and the provider takes each code once as well
+		clear(a.used)
 	}
 	a.used[id] = t.Until
 	return nil

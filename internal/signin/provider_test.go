@@ -41,10 +41,12 @@ var keys = sync.OnceValue(func() (out [2]*rsa.PrivateKey) {
 })
 
 // A standIn is a small OpenID Connect provider for these tests, a stand-in for a real one: it signs
-// in everybody who comes, and can be made to answer wrongly. internal/e2e has a real Keycloak.
+// in everybody who comes, and can be made to answer wrongly. It is reached without a network.
+// internal/e2e has a real Keycloak.
 type standIn struct {
-	*httptest.Server
-	t *testing.T
+	URL string
+	mux *http.ServeMux
+	t   *testing.T
 
 	mu     sync.Mutex
 	grants map[string]url.Values // by code: what the browser came with
@@ -66,8 +68,8 @@ type standIn struct {
 
 func newStandIn(t *testing.T) *standIn {
 	t.Helper()
-	p := &standIn{t: t, grants: make(map[string]url.Values), key: keys()[0], keyID: "k0", public: []*rsa.PrivateKey{keys()[0]}, userInfo: map[string]any{"sub": "4711"}}
-	mux := http.NewServeMux()
+	p := &standIn{URL: "http://127.0.0.1:4711", mux: http.NewServeMux(), t: t, grants: make(map[string]url.Values), key: keys()[0], keyID: "k0", public: []*rsa.PrivateKey{keys()[0]}, userInfo: map[string]any{"sub": "4711"}}
+	mux := p.mux
 	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
 		document := map[string]any{
 			"issuer": p.URL, "authorization_endpoint": p.URL + "/authorize", "token_endpoint": p.URL + "/token", "jwks_uri": p.URL + "/keys",
@@ -79,9 +81,6 @@ func newStandIn(t *testing.T) *standIn {
 		p.write(w, document)
 	})
 	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) {
-		if p.keysAway {
-			panic(http.ErrAbortHandler)
-		}
 		var set jose.JSONWebKeySet
 		for _, k := range p.public {
 			set.Keys = append(set.Keys, jose.JSONWebKey{Key: k.Public(), KeyID: fmt.Sprintf("k%d", slices.Index(keysOf(), k)), Algorithm: "RS256", Use: "sig"})
@@ -96,15 +95,17 @@ func newStandIn(t *testing.T) *standIn {
 		p.write(w, p.userInfo)
 	})
 	mux.HandleFunc("POST /token", p.token)
-	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p.away {
-			panic(http.ErrAbortHandler)
-		}
-		mux.ServeHTTP(w, r)
-	}))
-	p.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
-	t.Cleanup(p.Close)
 	return p
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (p *standIn) RoundTrip(r *http.Request) (*http.Response, error) {
+	if p.away || p.keysAway && r.URL.Path == "/keys" {
+		return nil, errors.New("connection refused")
+	}
+	w := httptest.NewRecorder()
+	p.mux.ServeHTTP(w, r)
+	return w.Result(), nil
 }
 
 func keysOf() []*rsa.PrivateKey { k := keys(); return k[:] }
@@ -218,6 +219,7 @@ func (p *standIn) provider(change ...func(*ProviderConfig)) *Provider {
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	out.client.Transport = p
 	return out
 }
 
@@ -383,7 +385,6 @@ func faults(t *testing.T) []fault {
 func TestAFaultyAnswerSignsNobodyIn(t *testing.T) {
 	visitWith := func(fs ...fault) error {
 		idp := newStandIn(t)
-		defer idp.Close()
 		v, err := begin(t, idp, idp.provider(), "/")
 		if err != nil {
 			t.Fatal(err)
@@ -599,12 +600,20 @@ func TestManyAttemptsTakeNoMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := a.use(attempt{State: "x", Until: now.Add(attemptTime)}); err == nil {
-		t.Error("there is no limit")
+	if err := a.use(attempt{State: "x", Until: now.Add(attemptTime)}); err != nil || len(a.used) > maxUsed {
+		t.Errorf("a flood locks people out, or has no limit: %v, %d are kept", err, len(a.used))
 	}
-	now = now.Add(attemptTime + time.Second)
-	if err := a.use(attempt{State: "x", Until: now.Add(attemptTime)}); err != nil || len(a.used) != 1 {
-		t.Errorf("%v, %d are kept", err, len(a.used))
+	if err := a.use(attempt{State: "x", Until: now.Add(attemptTime)}); err == nil {
+		t.Error("an attempt ends twice")
+	}
+	for i := range maxUsed {
+		if err := a.use(attempt{State: fmt.Sprint("y", i), Until: now.Add(attemptTime)}); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(attemptTime / 1000)
+	}
+	if len(a.used) > 2*maxUsed/3 {
+		t.Errorf("%d are kept, most of them over", len(a.used))
 	}
 	w := httptest.NewRecorder()
 	if got, err := a.begin(w, "/"+strings.Repeat("x", 5000)); err != nil || got.To != "/" || len(w.Header().Get("Set-Cookie")) > 4000 {
