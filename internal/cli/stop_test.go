@@ -95,6 +95,7 @@ func TestAFailureIsReportedThoughTheServiceWasStopped(t *testing.T) {
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
 	full := errors.New("the disk is full")
+	_, dialed := new(net.Dialer).DialContext(stopped, "tcp", "127.0.0.1:9") // it has an error of its own for this
 	canceled := fmt.Errorf("kafka: %w", context.Canceled)
 	for _, c := range []struct {
 		ctx       context.Context
@@ -103,6 +104,7 @@ func TestAFailureIsReportedThoughTheServiceWasStopped(t *testing.T) {
 		{stopped, canceled, nil},
 		{stopped, errors.Join(canceled, canceled), nil},
 		{stopped, errors.Join(canceled, full), full},
+		{stopped, fmt.Errorf("kafka: unable to dial: %w", dialed), nil},
 		{stopped, full, full},
 		{stopped, nil, nil},
 		{t.Context(), canceled, canceled},

@@ -92,7 +92,7 @@ func (m Metric) label() string {
 	return "Count"
 }
 
-// aggs returns the aggregations: the metrics, and then what divides them.
+// aggs returns the aggregations: the metrics, and then those that divide them into groups.
 func (p Panel) aggs() ([]any, error) {
 	var out []any
 	if len(p.Metrics) == 0 {

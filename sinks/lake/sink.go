@@ -33,13 +33,13 @@ type Config struct {
 	Keys signing.Keys
 
 	Bucket blobs.Bucket
-	Where  string // the bucket, in messages
+	Where  string // the bucket, as messages name it
 	Layout Layout
 	Format Format
 
 	FileBytes int           // documents of a batch, in bytes before compression; 16 MiB if 0
 	FileAge   time.Duration // how long a document waits at most for its batch to fill; 5 minutes if 0
-	MaxMemory int           // documents that wait, in bytes; 64 MiB if 0
+	MaxMemory int           // bytes of all documents that wait; 64 MiB if 0
 	InFlight  int           // batches that are written at a time; 2 if 0
 	// New says that the bucket has no files of this sink, so that it need not be listed when the
 	// group has no offsets.
@@ -95,7 +95,7 @@ type sink struct {
 
 	mu     sync.Mutex // guards what follows
 	parts  map[stream.Place]*part
-	failed error // that ends the sink
+	failed error // the error that ends the sink
 }
 
 const (
@@ -103,7 +103,8 @@ const (
 	pollWait    = time.Second // how long reading may delay a batch that is due
 )
 
-// Run writes files until ctx is done. What is not written then is read again by the next sink.
+// Run writes files until ctx is done. What is not written then is read again by the next sink. If ctx
+// ends while the sink starts, the error is that of ctx.
 func Run(ctx context.Context, c Config) error {
 	c = c.withDefaults()
 	if err := c.Layout.Check(); err != nil {
@@ -219,8 +220,8 @@ func (s *sink) write() error {
 	return g.Wait()
 }
 
-// due returns the partitions whose batches are to be written. Each of them is at work until the
-// caller says that it is done.
+// due returns the partitions whose batches are to be written, and marks each as busy until the caller
+// says that it is done.
 func (s *sink) due() []*part {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -245,8 +246,8 @@ func (s *sink) due() []*part {
 	return out
 }
 
-// resume finds out where to go on in partitions for which the group has no offset: that may be the
-// first start, or the offsets are lost, and the files say how far they go.
+// resume finds out where to go on in partitions for which the group has no offset. This may be the
+// first start, or the offsets were lost: then the files show how far the sink had come.
 func (s *sink) resume() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -263,7 +264,7 @@ func (s *sink) resume() error {
 	found, err := s.files()
 	if err != nil {
 		s.Log.Warn("the group has no offsets, and the files cannot be listed to see how far they go; allow the sink to list them, or, if it has never written there, set sink.lake.new to true", "store", s.Where, "err", err)
-		return nil // nothing is due before it is known
+		return nil // no batch is due before the position is known
 	}
 	for _, p := range s.parts {
 		if p.lost {
@@ -277,7 +278,7 @@ func (s *sink) resume() error {
 	return nil
 }
 
-// files returns the last batch of each partition of which there is a file.
+// files returns the last batch of each partition that has a file.
 func (s *sink) files() (map[stream.Place]span, error) {
 	ctx, cancel := context.WithTimeout(s.deliver, 10*time.Minute)
 	defer cancel()

@@ -16,8 +16,8 @@ import (
 )
 
 // refKey is the key under which the events of a repository that have a ref are found. It is a
-// number, since a report has thousands of refs. It is part of a digest that nobody can steer, so
-// that no event can be made to appear under the ref of another.
+// number, since a report has thousands of refs. It is part of a cryptographic digest, so that
+// nobody can make an event appear under the ref of another.
 func refKey(repo record.Repository, ref record.Ref) int64 {
 	sum := sha256.Sum256([]byte(string(repo) + "\n" + string(ref)))
 	return int64(binary.BigEndian.Uint64(sum[:8]))

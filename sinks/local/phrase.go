@@ -13,7 +13,7 @@ import (
 )
 
 // A phrase is a phrase of a search. candidates are the slots whose field contains all its words;
-// found are those in which the words follow each other. Only the documents can tell the latter.
+// found are those in which the words follow each other. Only the documents show which these are.
 type phrase struct {
 	query.Phrase
 	candidates, found *roaring.Bitmap

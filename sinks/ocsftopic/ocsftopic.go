@@ -2,7 +2,7 @@
 // events and the offsets of a batch are committed in one transaction, so that a consumer that reads
 // committed messages sees each document once.
 //
-// It imports stream for the transactions and sinks for what a message contains.
+// It imports package stream for the transactions, and package sinks for the content of messages.
 package ocsftopic
 
 import (

@@ -1,8 +1,8 @@
 // Package otlp sends documents as log records of OpenTelemetry, over OTLP/HTTP with protobuf.
 //
-// A receiver of OTLP appends: it knows no ids. Each log record has the id, the index and the
-// revision of its document as attributes, so that a repeat can be recognized. A record of
-// changetrail is sent again with each revision.
+// A receiver of OTLP appends: it does not compare ids. Each log record has the id, the index and the
+// revision of its document as attributes, so that a repeat can be recognized. Each revision of
+// a record is a log record of its own.
 //
 // A document counts as delivered when the receiver answers with success. What the receiver's own
 // exporters do afterwards, only the receiver knows.
@@ -119,8 +119,8 @@ type rejection struct {
 	message string
 }
 
-// outcome is that of a log record that was rejected alone. The receiver may mean the log record or
-// its own state; the worker finds out.
+// outcome is that of a log record that was rejected when it was sent alone. The reason may be the log
+// record or the state of the receiver; the worker finds out which.
 func (r *rejection) outcome() sinks.Outcome {
 	return sinks.Outcome{Kind: sinks.Unclear, Cause: "rejected", Reason: "the receiver rejects the log record: " + r.message}
 }
@@ -158,11 +158,11 @@ func (e *Engine) send(ctx context.Context, records []*logs.LogRecord) (*rejectio
 	return nil, nil
 }
 
-// bodyTooLarge is what OpenTelemetry's collector says, with status 400, of a request that is larger
+// bodyTooLarge is the answer of OpenTelemetry's collector, with status 400, to a request that is larger
 // than it accepts.
 const bodyTooLarge = "http: request body too large"
 
-// message is what an answer says is wrong: a google.rpc.Status, or text.
+// message is the error in an answer: of a google.rpc.Status, or the text itself.
 func message(a *endpoint.Answer) string {
 	var said status.Status
 	if err := proto.Unmarshal(a.Body, &said); err == nil && said.GetMessage() != "" {

@@ -58,7 +58,7 @@ func (x *indexer) role(ctx context.Context, name string, want map[string]any) er
 	if err != nil {
 		return err
 	}
-	if mapped != nil { // whoever mapped it knows better
+	if mapped != nil { // a mapping that somebody made is kept
 		x.note("mapping of role "+name, "")
 		return nil
 	}
@@ -85,7 +85,7 @@ func (x *indexer) named(ctx context.Context, path, name string) (map[string]any,
 	return all[name], nil
 }
 
-// set sends want unless have contains it.
+// set sends want, unless have already contains it.
 func (x *indexer) set(ctx context.Context, what, path string, have, want map[string]any) error {
 	change := "create"
 	if have != nil {

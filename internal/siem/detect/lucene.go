@@ -8,7 +8,7 @@ import (
 )
 
 // Lucene returns a tree as a text in Lucene's syntax, as Kibana and OpenSearch Dashboards accept it.
-// Brackets say what belongs together, since AND and OR bind equally there.
+// Brackets group its parts, since AND and OR have the same precedence there.
 func Lucene(n query.Node) string {
 	switch n := n.(type) {
 	case query.Exists:
@@ -20,7 +20,7 @@ func Lucene(n query.Node) string {
 	case query.Range:
 		return n.Field.Name + ":" + span(n)
 	case query.Bool:
-		text := "*:*" // Lucene subtracts from something
+		text := "*:*" // a query that only excludes would find nothing
 		switch {
 		case len(n.Must) > 0:
 			text = join(n.Must, " AND ")
@@ -46,7 +46,7 @@ func join(nodes []query.Node, between string) string {
 	return strings.Join(parts, between)
 }
 
-// either writes alternatives: values of one field in one group.
+// either writes alternatives; those of one field become one group of values.
 func either(nodes []query.Node) string {
 	name := oneField(nodes)
 	if name == "" {

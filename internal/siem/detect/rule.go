@@ -20,7 +20,7 @@ import (
 // A Rule is one detection.
 type Rule struct {
 	File           string // name of the Sigma file
-	ID             string // a UUID; products know the rule by it
+	ID             string // a UUID, which is also the id of the rule in products
 	Title          string
 	Description    string
 	Author         string
@@ -30,8 +30,8 @@ type Rule struct {
 	References     []string
 	Tags           []string // techniques and tactics of ATT&CK (attack.t1195.002), controls (pci-dss.6.3.2)
 	FalsePositives []string
-	Fields         []string // that an analyst looks at first
-	Investigation  string   // Markdown: who asks what next
+	Fields         []string // the fields that an analyst looks at first
+	Investigation  string   // Markdown: what to look at, step by step
 	Source         Source
 	Where          query.Node
 	Threshold      *Threshold // nil: each document is a hit
@@ -40,7 +40,7 @@ type Rule struct {
 	text []byte // of the Sigma document that Where was read from
 }
 
-// A Threshold is a number of documents with the same value of a field within a time.
+// A Threshold is how many documents with the same value of a field make a hit, within a span of time.
 type Threshold struct {
 	GroupBy string
 	AtLeast int
@@ -110,7 +110,7 @@ func Load(folder fs.FS) ([]Rule, error) {
 // A document is one YAML document of a Sigma file.
 type document struct {
 	Title          string      `yaml:"title"`
-	Name           string      `yaml:"name"` // under which a correlation refers to it
+	Name           string      `yaml:"name"` // the name under which a correlation refers to it
 	ID             string      `yaml:"id"`
 	Status         string      `yaml:"status"`
 	Description    string      `yaml:"description"`
@@ -143,7 +143,7 @@ type correlation struct {
 }
 
 // Parse reads a Sigma file: a rule, or a rule and an event_count correlation of it. All errors are
-// about the text.
+// about the text of the file.
 func Parse(text []byte) (*Rule, error) {
 	documents, err := split(text)
 	if err != nil {
@@ -159,8 +159,8 @@ func Parse(text []byte) (*Rule, error) {
 	return nil, fmt.Errorf("there are %d documents; a file has one rule, or a rule and its correlation", len(documents))
 }
 
-// split reads the documents of a file. Each is padded with the lines before it, so that mistakes
-// have the line of the file.
+// split reads the documents of a file. Each is padded with empty lines in place of those before it, so
+// that mistakes are reported with their line in the file.
 func split(text []byte) ([]document, error) {
 	var out []document
 	for start := 0; start <= len(text); {
@@ -267,7 +267,7 @@ var (
 	statuses  = []string{"stable", "test", "experimental"}
 )
 
-// described reads what a document says about its rule.
+// described reads the description of a rule.
 func (d *document) described() (*Rule, error) {
 	r := &Rule{
 		ID: d.ID, Title: d.Title, Description: strings.TrimSpace(d.Description), Author: d.Author, Status: d.Status, Level: d.Level, Date: d.Date,
@@ -301,7 +301,7 @@ func (d *document) described() (*Rule, error) {
 // severities are the levels of Sigma, with the risk scores that Elastic gives to their names.
 var severities = map[string]int{"informational": 1, "low": 21, "medium": 47, "high": 73, "critical": 99}
 
-// TimeField returns the time by which a rule looks back: when the broker received an event, or a document
+// TimeField returns the field of time to which the window of a rule applies: when the broker received an event, or a document
 // about the pipeline was written; the time of the newest event of a change for records and findings, which
 // have no other.
 func (r *Rule) TimeField() string {
