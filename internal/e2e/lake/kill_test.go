@@ -24,16 +24,23 @@ import (
 )
 
 // TestKilledAtRandomEachDocumentIsThereOnce kills sinks with SIGKILL at random moments while
-// messages arrive. At the end each document is once in the JSON lines, once in the Parquet files as
-// DuckDB reads them, and once in the topic of OCSF for a reader of committed messages.
+// messages arrive. At the end each document is once in the JSON lines in a bucket of an S3 server, once
+// in the Parquet files of a folder as DuckDB reads them, and once in the topic of OCSF for a reader of
+// committed messages.
 func TestKilledAtRandomEachDocumentIsThereOnce(t *testing.T) {
 	p := killtest.New(t, killtest.Kafka(t), "lake")
 	program := killtest.Build(t, "-tags", "parquet")
-	dirs := map[string]string{"json": t.TempDir(), "parquet": t.TempDir()}
+	address, buckets := foreign.S3(t)
+	dirs := map[string]string{"json": filepath.Join(buckets, "trail"), "parquet": t.TempDir()}
+	if err := os.Mkdir(dirs["json"], 0o700); err != nil {
+		t.Fatal(err)
+	}
+	where := map[string]string{"json": "s3://trail?region=us-east-1&endpoint=http://" + address, "parquet": dirs["parquet"]}
 	var sinks []*killtest.Sink
-	for format, dir := range dirs {
-		sinks = append(sinks, p.Start(t, program, []string{"--engine", "lake", "--bucket", dir},
-			"CHANGETRAIL_SINK_LAKE_FORMAT="+format, "CHANGETRAIL_SINK_LAKE_FILE_AGE=200ms", "CHANGETRAIL_SINK_LAKE_FILE_BYTES=40000"))
+	for format, bucket := range where {
+		sinks = append(sinks, p.Start(t, program, []string{"--engine", "lake", "--bucket", bucket},
+			"CHANGETRAIL_SINK_LAKE_FORMAT="+format, "CHANGETRAIL_SINK_LAKE_FILE_AGE=200ms", "CHANGETRAIL_SINK_LAKE_FILE_BYTES=40000",
+			"AWS_ACCESS_KEY_ID="+foreign.S3ID, "AWS_SECRET_ACCESS_KEY="+foreign.S3Secret))
 	}
 	sinks = append(sinks, p.Start(t, program, []string{"--engine", "ocsf-topic"}))
 	ctx, stop := context.WithCancel(t.Context())
@@ -50,7 +57,7 @@ func TestKilledAtRandomEachDocumentIsThereOnce(t *testing.T) {
 	want := len(p.Documents())
 	python := filepath.Join(foreign.Python(t, "duckdb==1.4.1"), "python")
 	for where, count := range map[string]func() (total, different int){
-		"JSON lines":        func() (int, int) { return lines(t, dirs["json"]) },
+		"JSON lines in S3":  func() (int, int) { return lines(t, dirs["json"]) },
 		"Parquet":           func() (int, int) { return rows(t, python, dirs["parquet"]) },
 		"the topic of OCSF": func() (int, int) { return events(t, p) },
 	} {
