@@ -22,8 +22,8 @@ fast:
 servers:
 	go vet -tags 'servers bench' ./...
 	$(E2E) vet -tags 'servers bench' ./...
-	go vet -tags clouds,parquet ./blobs/cloud ./internal/cli ./cmd/changetrail
-	go test -race -tags clouds ./blobs/cloud
+	go vet -tags clouds,parquet,servers ./blobs/cloud ./internal/cli ./cmd/changetrail
+	go test -race -tags clouds,servers ./blobs/cloud
 	go test -race -tags servers -p 1 -timeout 30m -v ./blobs/s3 ./schemas/... ./gateway ./sinks/setup ./sinks/lake/parquet ./internal/ecosystem ./evidence ./ingest/platform ./enricher ./internal/differential
 	$(E2E) test -race -tags servers -p 1 -timeout 30m -v . ./detections ./embedded ./lake ./receivers ./redteam
 

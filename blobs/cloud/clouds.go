@@ -42,8 +42,8 @@ func (b *bucket) Write(ctx context.Context, key string, content io.ReadSeeker, _
 // Create implements [blobs.Bucket].
 func (b *bucket) Create(ctx context.Context, key string, content io.ReadSeeker, _ int64) (bool, error) {
 	err := b.Upload(ctx, key, content, &blob.WriterOptions{ContentType: "application/octet-stream", IfNotExist: true})
-	switch code := gcerrors.Code(err); {
-	case code == gcerrors.FailedPrecondition, code == gcerrors.AlreadyExists:
+	switch gcerrors.Code(err) {
+	case gcerrors.FailedPrecondition, gcerrors.AlreadyExists:
 		return false, nil
 	}
 	return err == nil, err

@@ -33,7 +33,7 @@ func S3(t *testing.T) (address, dir string) {
 // returns the server's address.
 func Azure(t *testing.T) (address string) {
 	t.Helper()
-	program := filepath.Join(Node(t, "azurite@3.35.0"), ".bin", "azurite-blob")
+	program := filepath.Join(Node(t, "azurite@3.37.0"), ".bin", "azurite-blob")
 	address = freeAddress(t)
 	_, port, _ := net.SplitHostPort(address)
 	serve(t, address, program, "--blobPort", port, "--location", t.TempDir(), "--silent", "--skipApiVersionCheck", "--disableTelemetry")
@@ -44,7 +44,7 @@ func Azure(t *testing.T) (address string) {
 // address. It is no server of Google's: Google publishes none.
 func GoogleStorage(t *testing.T, bucket string) (address string) {
 	t.Helper()
-	program := filepath.Join(Program(t, "github.com/fsouza/fake-gcs-server", "v1.52.3"), "fake-gcs-server")
+	program := filepath.Join(Program(t, "github.com/fsouza/fake-gcs-server", "v1.56.1"), "fake-gcs-server")
 	address = freeAddress(t)
 	_, port, _ := net.SplitHostPort(address)
 	data := t.TempDir()
