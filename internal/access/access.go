@@ -161,7 +161,7 @@ func (d *Door) Identify(r *http.Request) (Reader, error) {
 		return reader, err
 	}
 	if reader.signed != nil && len(reader.signed.Roles) == 0 {
-		return reader, problem.New(http.StatusForbidden, "You are signed in as %s, but you have no role here. Ask who administers changetrail to give one to you (docs/sign-in.md).", reader.Title())
+		return reader, problem.New(http.StatusForbidden, "You are signed in as %s, but you have no role here. Ask the administrators of changetrail for one.", reader.Title())
 	}
 	return reader, nil
 }

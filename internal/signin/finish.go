@@ -68,7 +68,7 @@ func (p *Provider) refused(q url.Values) error {
 		return p.away(errors.New("it answers " + code))
 	default:
 		p.Log.Info("sign-in refused by the provider", "part", "access", "error", code, "description", q.Get("error_description"))
-		return problem.New(http.StatusForbidden, "%s did not sign you in (%.60q). Sign in again, or ask who administers it.", p.Name, code)
+		return problem.New(http.StatusForbidden, "%s did not sign you in (%.60q). Sign in again, or ask its administrators.", p.Name, code)
 	}
 	if q.Get("code") == "" {
 		return p.invalid("the answer contains no code")
