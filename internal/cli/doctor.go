@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/changetrail/changetrail/internal/config"
 	"github.com/changetrail/changetrail/internal/phrase"
 	"github.com/changetrail/changetrail/internal/settings"
+	"github.com/changetrail/changetrail/internal/signin"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/sinks"
@@ -93,6 +95,7 @@ func checked(ctx context.Context, cmd *cobra.Command, s *Settings) (*checkup, er
 	c := new(checkup)
 	c.files(s)
 	c.credentials(s)
+	c.signIn(ctx, s)
 	c.gateway(ctx, s)
 	if embedded {
 		c.embedded(ctx, s, at)
@@ -173,6 +176,27 @@ func (c *checkup) credentials(s *Settings) {
 	default:
 		c.ok("gateway", "credentials and signing_key are set")
 	}
+}
+
+// signIn checks where people sign in.
+func (c *checkup) signIn(ctx context.Context, s *Settings) {
+	if !s.signsIn() {
+		return
+	}
+	door, err := s.pagesDoor(nil, nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		c.fail("sign-in", "correct sign_in; docs/sign-in.md describes it", err)
+		return
+	}
+	if door.Provider == nil {
+		c.ok("sign-in", "the proxy at %s names people", strings.Join(s.SignIn.Proxy.Addresses, ", "))
+		return
+	}
+	if err := door.Provider.Check(ctx); err != nil {
+		c.fail("sign-in", "check that sign_in.issuer is the issuer as the provider writes it, and that this machine reaches it and trusts its certificate (sign_in.ca_file)", err)
+		return
+	}
+	c.ok("sign-in", "%s answers; it must know the address %s of the client %s", s.SignIn.Issuer, door.Provider.URL+signin.Callback, s.SignIn.ClientID)
 }
 
 // gateway checks that the gateway to which this machine sends events answers and knows the

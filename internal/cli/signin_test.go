@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -78,6 +80,28 @@ func TestPagesListenBeyondThisMachineWithSignIn(t *testing.T) {
 	s.SignIn.Issuer = ""
 	if err := s.pagesAt(nil, &tls.Config{}).may(); err == nil {
 		t.Error("web without sign-in")
+	}
+}
+
+// TestDoctorChecksWherePeopleSignIn: the answering provider is a stand-in that only describes itself.
+func TestDoctorChecksWherePeopleSignIn(t *testing.T) {
+	var issuer string
+	idp := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintf(w, `{"issuer":%q,"authorization_endpoint":"%[1]s/a","token_endpoint":"%[1]s/t","jwks_uri":"%[1]s/k"}`, issuer)
+	}))
+	defer idp.Close()
+	for says, c := range map[string][2]string{
+		"ok sign-in " + idp.URL + " answers; it must know the address https://t.example/sign-in/callback of the client c": {idp.URL, idp.URL},
+		"failed sign-in": {idp.URL, idp.URL + "/"},
+		"→ check that sign_in.issuer is the issuer as the provider writes it": {"http://127.0.0.1:1", ""},
+	} {
+		issuer = c[1]
+		var out bytes.Buffer
+		args := []string{"doctor", "--timeout", "5s", "--store", t.TempDir(), "--config", writeConfig(t, "sign_in: {url: 'https://t.example', issuer: '"+c[0]+"', client_id: c}\n")}
+		Run(t.Context(), args, strings.NewReader(""), &out, &out, nil)
+		if text := strings.Join(strings.Fields(out.String()), " "); !strings.Contains(text, says) {
+			t.Errorf("no %q: %s", says, text)
+		}
 	}
 }
 

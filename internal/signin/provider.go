@@ -76,7 +76,8 @@ type metadata struct {
 	endSession string
 	oauth      oauth2.Config
 	at         time.Time
-	err        error
+	err        error // for people
+	cause      error // for operators
 }
 
 // NewProvider returns a Provider. It does not ask the provider yet.
@@ -205,7 +206,7 @@ func (p *Provider) discover(ctx context.Context) *metadata {
 	m := &metadata{at: p.now()}
 	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, p.client), p.Issuer)
 	if err != nil {
-		m.err = p.away(err)
+		m.err, m.cause = p.away(err), err
 		return m
 	}
 	var said struct {
@@ -222,7 +223,7 @@ func (p *Provider) discover(ctx context.Context) *metadata {
 		}
 	}
 	if err != nil {
-		m.err = p.away(err)
+		m.err, m.cause = p.away(err), err
 		return m
 	}
 	if _, err := checkEndpoint("end_session_endpoint", said.EndSession); err == nil {
@@ -248,6 +249,9 @@ func checkEndpoint(name, text string) (*url.URL, error) {
 	bare, _, _ := strings.Cut(text, "?")
 	return checkURL("the provider's "+name, bare)
 }
+
+// Check asks the provider about itself, and returns what is wrong.
+func (p *Provider) Check(ctx context.Context) error { return p.discover(ctx).cause }
 
 // SignOut returns the address at which the person also signs out of the provider (RP-Initiated
 // Logout 1.0); "" if there is none, or the provider cannot be asked.
