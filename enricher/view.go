@@ -29,7 +29,7 @@ type View struct {
 	rules      atomic.Pointer[Rules]
 	log        *slog.Logger
 
-	mu         sync.Mutex // of what follows
+	mu         sync.Mutex // of partitions and of what follows
 	changed    chan struct{}
 	store      *store
 	projection *projection
@@ -165,13 +165,12 @@ func (v *View) Preview(ctx context.Context, id record.ChangeID) (*Preview, error
 	if err != nil {
 		return nil, err
 	}
-	f, id, err := v.facts(id)
+	of, err := v.facts(id)
 	if err != nil {
 		return nil, err
 	}
-	p := PreviewOf(id, f, *v.rules.Load(), time.Now())
-	home := v.partitions.Of(string(id.Repository()))
-	p.Position = fmt.Sprintf("%s/%d@%d", v.topics.Events(), home, at[home])
+	p := PreviewOf(of.id, of.facts, *v.rules.Load(), time.Now())
+	p.Position = fmt.Sprintf("%s/%d@%d", v.topics.Events(), of.partition, at[of.partition])
 	return p, nil
 }
 
@@ -182,35 +181,42 @@ func PreviewOf(id record.ChangeID, f record.Facts, rules Rules, now time.Time) *
 	return p
 }
 
-// facts returns the facts of a change, and its id under the key of its repository.
-func (v *View) facts(id record.ChangeID) (record.Facts, record.ChangeID, error) {
+// A located change has its id under the key of its repository, and the partition of that key.
+type located struct {
+	id        record.ChangeID
+	partition int32
+	facts     record.Facts
+}
+
+// facts finds the facts of a change by any name of its repository.
+func (v *View) facts(id record.ChangeID) (out located, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	p := v.projection
 	p.begin(p.tx.arena)
 	defer p.rollback()
 	repo := id.Repository()
-	home := v.partitions.Of(string(repo))
-	names, err := p.name(nameAt{home, string(repo)})
+	out = located{id: id, partition: v.partitions.Of(string(repo))}
+	names, err := p.name(nameAt{out.partition, string(repo)})
 	if err != nil {
-		return record.Facts{}, id, err
+		return out, err
 	}
 	if key := names.at(math.MaxInt64); key != "" && key != repo { // the repository had another name before
-		id = key.Change(string(id[len(repo):]))
-		home = v.partitions.Of(string(key))
+		out.id = key.Change(string(id[len(repo):]))
+		out.partition = v.partitions.Of(string(key))
 	}
-	if err := v.current(home); err != nil {
-		return record.Facts{}, id, err
+	if err := v.current(out.partition); err != nil {
+		return out, err
 	}
-	c, err := p.change(home, id)
+	c, err := p.change(out.partition, out.id)
 	if err != nil {
-		return record.Facts{}, id, err
+		return out, err
 	}
 	if c.firstSeen.IsZero() {
-		return record.Facts{}, id, fmt.Errorf("%s: %w", id, ErrUnknownChange)
+		return out, fmt.Errorf("%s: %w", out.id, ErrUnknownChange)
 	}
-	f, err := p.find(c)
-	return f, id, err
+	out.facts, err = p.find(c)
+	return out, err
 }
 
 // current fails if a partition holds the state of a former version, which an enricher is about to
