@@ -101,7 +101,7 @@ var specials = map[string]func(explainer) string{
 		if g == nil || g.Allowed || len(g.Reasons) == 0 {
 			return ""
 		}
-		return "The gate refused the change" + on(g.At) + ": " + g.Reasons[0]
+		return "The gate refused the change" + on(g.At) + ": " + strings.TrimSuffix(g.Reasons[0], ".") + "."
 	},
 	record.GapGateOtherHead: func(s explainer) string {
 		g, c := s.r.Trail.Gate, s.r.Trail.Change
