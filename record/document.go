@@ -258,7 +258,7 @@ type Change struct {
 	DeployedAt   time.Time          `json:"deployed_at,omitzero" index:"date" doc:"first successful deployment"`
 	Files        []string           `json:"files,omitempty" index:"keyword" doc:"paths changed, at most 200"`
 	FilesTotal   int64              `json:"files_total,omitempty" index:"long"`
-	FilesUnknown bool               `json:"files_unknown,omitempty" index:"boolean" doc:"the change may have more files than those whose paths are known"`
+	FilesUnknown bool               `json:"files_unknown,omitzero" index:"boolean" doc:"the change may have more files than those whose paths are known"`
 	Additions    int64              `json:"additions,omitempty" index:"long"`
 	Deletions    int64              `json:"deletions,omitempty" index:"long"`
 	Dependencies []DependencyUpdate `json:"dependencies,omitempty"`
