@@ -54,9 +54,12 @@ func RequestOfDocument(r *record.Record) Request {
 	q := about(r)
 	c := r.Trail.Change
 	claimed := func(field string) bool { return slices.Contains(c.Claimed, field) }
+	paths := claimed("files") || c.FilesUnknown || c.FilesTotal > int64(len(c.Files)) || slices.Contains(r.Trail.Gaps, record.GapEvidenceIncomplete)
 	q.Unseen = Unseen{
-		Paths:        claimed("files") || c.FilesUnknown || c.FilesTotal > int64(len(c.Files)) || slices.Contains(r.Trail.Gaps, record.GapEvidenceIncomplete),
-		Dependencies: claimed("dependencies"), Kind: claimed("kind"),
+		Paths: paths,
+		Dependencies: claimed("dependencies") || len(c.Dependencies) >= record.MaxDependencies ||
+			len(c.Dependencies) == 0 && (paths || slices.ContainsFunc(c.Files, record.IsManifest)),
+		Kind: claimed("kind") || c.Kind == "",
 	}
 	for _, d := range r.Trail.Deployments {
 		if d.Tier == record.Observed && d.Outcome == "success" {

@@ -295,12 +295,12 @@ func foldKind(r *Record) {
 	case len(c.Dependencies) > 0:
 		c.Kind = "dependency-update"
 	default:
-		c.Kind = kindOfFiles(c.Files)
+		c.Kind = KindOfFiles(c.Files)
 	}
 }
 
-// kindOfFiles returns the kind that all paths have in common; code if they differ.
-func kindOfFiles(files []string) string {
+// KindOfFiles returns the kind that all paths have in common; code if they differ.
+func KindOfFiles(files []string) string {
 	kind := ""
 	for _, f := range files {
 		k := kindOfFile(strings.ToLower(f))

@@ -146,7 +146,7 @@ func foldDependencies(r *Record, l listing, head string) {
 	if f != nil {
 		j.Dependencies, j.DependenciesKnown = f.Dependencies, true
 	} else {
-		j.DependenciesKnown = !j.FilesIncomplete && !slices.ContainsFunc(j.Files, isManifest)
+		j.DependenciesKnown = !j.FilesIncomplete && !slices.ContainsFunc(j.Files, IsManifest)
 	}
 	switch {
 	case j.stated.known(attrKind):
@@ -154,12 +154,12 @@ func foldDependencies(r *Record, l listing, head string) {
 	case len(j.Dependencies) > 0:
 		j.Kind, j.KindKnown = "dependency-update", true
 	case !j.FilesIncomplete:
-		j.Kind, j.KindKnown = kindOfFiles(j.Files), true
+		j.Kind, j.KindKnown = KindOfFiles(j.Files), true
 	}
 }
 
-// isManifest reports whether a file lists dependencies for a package manager.
-func isManifest(path string) bool {
+// IsManifest reports whether a file lists dependencies for a package manager.
+func IsManifest(path string) bool {
 	base := strings.ToLower(path[strings.LastIndexByte(path, '/')+1:])
 	switch base {
 	case "package.json", "package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock", "bun.lockb", "deno.json", "deno.lock",

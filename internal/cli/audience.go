@@ -29,7 +29,7 @@ var audiences = map[string]audience{
 	"publish": persons, "attach scan": persons, "attach tests": persons, "attach sbom": persons, "attach request": persons,
 	"hook claude-code": persons, "hook codex": persons, "hook flush": persons, "hook steer": persons, "hook prepare-commit-msg": persons, "hook commit-msg": persons,
 	"mcp": persons, "gate": persons, "show": persons, "query": persons, "replay": persons, "doctor": persons, "controls": persons,
-	"policy test": persons, "policy explain": persons, "policy diff": persons, "policy history": persons,
+	"policy test": persons, "policy explain": persons, "policy diff": persons, "policy what-if": persons, "policy history": persons,
 
 	"attach": nobody, "hook": nobody, "version": nobody, "hook install": nobody, "policy": nobody, "gateway token": nobody, "gateway key": nobody, "gateway init": nobody, "redact": nobody,
 }

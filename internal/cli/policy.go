@@ -25,7 +25,7 @@ import (
 // policy groups the commands that try a policy.
 func (a *app) policy() *cobra.Command {
 	cmd := &cobra.Command{Use: "policy", Short: "Test, explain and compare policies"}
-	return group(cmd, a.policyTest(), a.policyExplain(), a.policyDiff(), a.policyHistory())
+	return group(cmd, a.policyTest(), a.policyExplain(), a.policyDiff(), a.policyWhatIf(), a.policyHistory())
 }
 
 func (a *app) readPolicy(cmd *cobra.Command) (*policy.Policy, error) {
@@ -323,15 +323,20 @@ func recordsOfFile(name string, each func(*record.Record)) error {
 	}
 }
 
-// recordsOfStore reads the records of the index.
+// recordsOfStore reads the records of the index with an event in a time span.
 func (a *app) recordsOfStore(cmd *cobra.Command, since time.Duration, each func(*record.Record)) error {
-	s, err := a.settings(cmd)
-	if err != nil {
-		return err
-	}
 	where, err := parseQuery("", since.String(), nil)
 	if err != nil {
 		return usageError{err}
+	}
+	return a.recordsWhere(cmd, where, each)
+}
+
+// recordsWhere reads the records of the index that a query finds.
+func (a *app) recordsWhere(cmd *cobra.Command, where query.Node, each func(*record.Record)) error {
+	s, err := a.settings(cmd)
+	if err != nil {
+		return err
 	}
 	x, err := s.openFor(cmd)
 	if err != nil {

@@ -115,4 +115,13 @@ func TestPoliciesThatWereInForceAreListedAndAsked(t *testing.T) {
 			t.Errorf("--at %s: %s", at, out)
 		}
 	}
+	// What was in force at the merge counts: the first policy, which let agents act alone.
+	merged := filepath.Join(dir, "merged.jsonl")
+	if err := os.WriteFile(merged, []byte(`{"@timestamp":"2026-11-12T03:47:00Z","changetrail":{"change":{"id":"github.com/acme/payments/pull/1","repository":"github.com/acme/payments","state":"merged","merged_at":"2026-11-12T03:47:00Z","kind":"code","initiated_by":"agent","files":["a"]}},"gen_ai":{"agent":{"id":"agent-bot-3000"}}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err = command("policy", "what-if", "--data", dir, "--records", merged, "--threshold", "high", "--from", "2026-11-01", "--to", "2026-11-20", "-o", "csv")
+	if want := ",asked,,autonomous,default,nobody is asked,review-required,threshold,a review by any independent person,1,"; err != nil || !strings.Contains(out, want) {
+		t.Errorf("%s %v, want %s", out, err, want)
+	}
 }
