@@ -44,7 +44,7 @@ fuzz:
 	./fuzz.sh 20s
 
 bench:
-	go test -run xxx -bench . -benchmem ./record ./schemas ./evidence ./enricher
+	go test -run xxx -bench . -benchmem ./record ./schemas ./schemas/ocsf ./evidence ./enricher ./sinks/lake/parquet
 	go test -tags bench -count=1 -run TestWriteAmplification -v ./enricher
 	$(E2E) test -tags bench -count=1 -timeout 60m -v ./bench
 
