@@ -20,6 +20,12 @@ const (
 	certificateFile = "ca.pem"  // its certificate
 )
 
+// Certificate writes a key and a certificate for 127.0.0.1 into dir, and returns the files.
+func Certificate(dir string) (certFile, key string, err error) {
+	certFile, err = certificate(dir)
+	return certFile, filepath.Join(dir, keyFile), err
+}
+
 // certificate writes a key and a certificate for 127.0.0.1 into dir, and the certificate alone into
 // the file whose path it returns, for clients that must trust it.
 func certificate(dir string) (caFile string, err error) {

@@ -1,4 +1,4 @@
-// Package servers starts a real Kafka, OpenSearch and Elasticsearch for tests, from the artefacts
+// Package servers starts a real Kafka, OpenSearch, Elasticsearch and Keycloak for tests, from the artefacts
 // that their makers publish on Maven Central. It needs Java 17 and Maven, but neither Docker nor
 // root. It keeps its downloads in the user's cache folder for later runs.
 //

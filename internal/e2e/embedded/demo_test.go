@@ -4,6 +4,7 @@ package embedded
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -86,6 +87,9 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), nil
 }
 
+// insecure is a client that accepts the certificates that tests make.
+var insecure = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+
 // start starts a command and waits for its page.
 func start(args ...string) (*process, error) {
 	listen, err := freeAddress()
@@ -99,7 +103,14 @@ func start(args ...string) (*process, error) {
 	if i := slices.Index(args, "--broker"); i >= 0 {
 		broker = args[i+1]
 	}
-	p := &process{page: "http://" + listen, broker: broker, out: new(capture.Output), ended: make(chan error, 1)}
+	if i := slices.Index(args, "--listen"); i >= 0 {
+		listen = args[i+1]
+	}
+	scheme := "http"
+	if slices.Contains(args, "--cert") {
+		scheme = "https"
+	}
+	p := &process{page: scheme + "://" + listen, broker: broker, out: new(capture.Output), ended: make(chan error, 1)}
 	p.cmd = exec.Command(binary, append(args, "--listen", listen, "--broker", broker)...)
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = folder, p.out, p.out
 	began := time.Now()
@@ -113,7 +124,7 @@ func start(args ...string) (*process, error) {
 			return nil, fmt.Errorf("changetrail %s ended: %w: %s", args[0], err, p.out)
 		case <-time.After(20 * time.Millisecond):
 		}
-		res, err := http.Get(p.page + "/")
+		res, err := insecure.Get(p.page + "/")
 		if err == nil {
 			_ = res.Body.Close()
 			if res.StatusCode == http.StatusOK {
