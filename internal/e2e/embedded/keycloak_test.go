@@ -178,6 +178,7 @@ func TestPeopleSignInAtKeycloak(t *testing.T) {
 
 	do(ctx, t, "sign in", chromedp.Click(`a.button`), atKeycloak("mira.s", "m1ra"), chromedp.WaitVisible(`form.reader`))
 	k.Stop()
+	time.Sleep(3 * time.Second) // what Keycloak said about itself counts for two
 	do(ctx, t, "a session that began before", chromedp.Navigate(p.page+"/changes"), chromedp.WaitVisible(`form.reader`))
 	do(ctx, t, "Keycloak is away", chromedp.Navigate(p.page+"/sign-in/start?to=/"), chromedp.WaitVisible(`.error`), chromedp.Text(`.error`, &text))
 	if !strings.Contains(text, "Nobody can sign in at the moment: Acme does not answer as it should") {
