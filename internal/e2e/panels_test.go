@@ -38,9 +38,14 @@ func (s state) buckets() (out []aggregation) {
 	return out
 }
 
-// aggregations is what a front end sends: each bucket within the one before, the metrics in the last.
+// aggregations is what a front end sends: each bucket within the one before, the metrics in the last. Terms are
+// ordered by the first metric, which then is beside them on each level.
 func (s state) aggregations() map[string]any {
 	inner := make(map[string]any)
+	order := map[string]any{"_count": "desc"}
+	if first := s.Aggs[0]; first.Type == "max" {
+		order = map[string]any{first.ID: "desc"}
+	}
 	for _, a := range s.Aggs {
 		switch a.Type {
 		case "median":
@@ -55,7 +60,7 @@ func (s state) aggregations() map[string]any {
 		var bucket map[string]any
 		switch a.Type {
 		case "terms":
-			bucket = map[string]any{"terms": map[string]any{"field": a.field(), "size": a.Params["size"], "order": map[string]any{"_count": "desc"}}}
+			bucket = map[string]any{"terms": map[string]any{"field": a.field(), "size": a.Params["size"], "order": order}}
 		case "date_histogram":
 			bucket = map[string]any{"date_histogram": map[string]any{"field": a.field(), "calendar_interval": "1" + a.Params["interval"].(string), "min_doc_count": 1}}
 		case "range":
@@ -71,6 +76,9 @@ func (s state) aggregations() map[string]any {
 		}
 		bucket["aggs"] = inner
 		inner = map[string]any{a.ID: bucket}
+		if first := s.Aggs[0]; first.Type == "max" {
+			inner[first.ID] = map[string]any{"max": map[string]any{"field": first.field()}}
+		}
 	}
 	return inner
 }

@@ -70,6 +70,10 @@ func (p Panel) axes() object {
 			"drawLinesBetweenPoints": true, "lineWidth": 2, "showCircles": true, "interpolate": "linear",
 		})
 	}
+	title := "" // of the axis; several metrics have a legend
+	if len(p.Metrics) == 1 {
+		title = p.Metrics[0].label()
+	}
 	return object{
 		"type": visualizations[p.Kind], "grid": object{"categoryLines": false}, "addTooltip": true, "addLegend": len(p.By) > 1 || len(p.Metrics) > 1, "legendPosition": "right",
 		"times": []any{}, "addTimeMarker": false, "labels": object{"show": false}, "thresholdLine": object{"show": false, "value": 10, "width": 1, "style": "full", "color": "#E7664C"},
@@ -79,7 +83,7 @@ func (p Panel) axes() object {
 		}},
 		"valueAxes": []any{object{
 			"id": "ValueAxis-1", "name": name, "type": "value", "position": value, "show": true, "style": object{}, "scale": object{"type": "linear", "mode": scale},
-			"labels": object{"show": true, "rotate": 0, "filter": true, "truncate": 100}, "title": object{"text": p.Metrics[0].label()},
+			"labels": object{"show": true, "rotate": 0, "filter": true, "truncate": 100}, "title": object{"text": title},
 		}},
 		"seriesParams": series,
 	}
