@@ -64,15 +64,7 @@ func (s state) aggregations() map[string]any {
 		case "date_histogram":
 			bucket = map[string]any{"date_histogram": map[string]any{"field": a.field(), "calendar_interval": "1" + a.Params["interval"].(string), "min_doc_count": 1}}
 		case "range":
-			var ranges []any
-			for _, r := range a.Params["ranges"].([]any) {
-				limits := map[string]any{"from": r.(map[string]any)["from"]}
-				if to := r.(map[string]any)["to"]; to != nil {
-					limits["to"] = to
-				}
-				ranges = append(ranges, limits)
-			}
-			bucket = map[string]any{"range": map[string]any{"field": a.field(), "ranges": ranges}}
+			bucket = map[string]any{"range": map[string]any{"field": a.field(), "ranges": a.Params["ranges"]}}
 		}
 		bucket["aggs"] = inner
 		inner = map[string]any{a.ID: bucket}
@@ -212,7 +204,6 @@ func (c *comparison) metric(a aggregation, answer any, items []item) {
 	got, known := valueOf(answer)
 	switch {
 	case a.Type == "cardinality":
-		known = true
 		if math.Abs(got-float64(len(distinct))) > 0.02*float64(len(distinct)) {
 			c.fail("%s: %v distinct values, want %d", a.field(), got, len(distinct))
 		}

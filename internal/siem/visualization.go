@@ -163,7 +163,7 @@ func (b Bucket) agg() (object, error) {
 	case len(b.Ranges) > 1:
 		var ranges []any
 		for i, from := range b.Ranges {
-			r := object{"from": from, "to": nil}
+			r := object{"from": from} // no limit is no member: the front ends find the range of a bucket by equal members
 			if i+1 < len(b.Ranges) {
 				r["to"] = b.Ranges[i+1]
 			}
