@@ -187,6 +187,11 @@ func missing(p *enricher.Preview) []Missing {
 	return out
 }
 
+// OwnJob is the name of the CI job that asks the gate. A job of this name that failed does not stop
+// the merge unless the policy requires it: it fails if the gate denies, and would be the reason of
+// the next denial.
+const OwnJob = "changetrail gate"
+
 // failedConclusions are the conclusions of a job that stops a merge although no check is required.
 var failedConclusions = []string{"failure", "error", "timed-out"}
 
@@ -201,7 +206,7 @@ func checksOf(p *enricher.Preview) (checks []Check, failures []string) {
 	}
 	if len(p.Policy.Gate.Checks) == 0 {
 		for _, j := range jobs {
-			if slices.Contains(failedConclusions, j.Conclusion) {
+			if j.Name != OwnJob && slices.Contains(failedConclusions, j.Conclusion) {
 				failures = append(failures, fmt.Sprintf("The CI job %s failed on the newest commit.", j.Name))
 			}
 		}

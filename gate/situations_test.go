@@ -319,6 +319,8 @@ var situations = []situation{
 	{"No check is required, and CI has not run.", []step{inFixtures}, ""},
 	{"No check is required, and CI succeeded.", []step{inFixtures, ci("unit", "success", commit1)}, ""},
 	{"No check is required, and a job failed.", []step{inFixtures, ci("unit", "failure", commit1)}, "The CI job unit failed"},
+	{"No check is required, and the job that asks the gate failed after a denial.", []step{inFixtures, ci(gate.OwnJob, "failure", commit1)}, ""},
+	{"The job that asks the gate is required, and failed.", []step{rules("rules:\n", "gate: {checks: [changetrail gate]}\nrules:\n"), inFixtures, ci(gate.OwnJob, "failure", commit1)}, "check changetrail gate did not pass"},
 	{"A job failed on an earlier commit.", []step{inFixtures, ci("unit", "failure", commit1), pushes("fixer[bot]", "testdata/a.json"), ci("unit", "success", commit2)}, ""},
 	{"Only a claim says that a job failed.", []step{inFixtures, claim(&record.Validation{Name: "unit", CommitSHA: commit1, Conclusion: "failure"})}, ""},
 	{"Two checks are required, and both succeeded.", []step{checked, inFixtures, ci("unit", "success", commit1), ci("scan", "success", commit1)}, ""},

@@ -313,14 +313,24 @@ func (g *githubEvent) deployed(r *Reading) {
 }
 
 // inQueue matches the branch of a merge queue. Its checks run on a commit that is in no pull
+// request. The branch ends with the commit that the queue builds on, not with the head of the pull
 // request.
 var inQueue = regexp.MustCompile(`^refs/heads/gh-readonly-queue/.+/pr-(\d+)-[0-9a-f]{40}$`)
+
+// QueuedPull returns the number of the pull request for which GitHub's merge queue made a branch, or
+// "" if ref is no such branch.
+func QueuedPull(ref string) string {
+	if m := inQueue.FindStringSubmatch(ref); m != nil {
+		return m[1]
+	}
+	return ""
+}
 
 func (g *githubEvent) queued(r *Reading) {
 	n := noted("merge queue: %s", g.Action)
 	n.CommitSHA = commit(g.MergeGroup.HeadSHA)
-	if m := inQueue.FindStringSubmatch(g.MergeGroup.HeadRef); m != nil {
-		r.Change = record.ChangeID(string(r.Repository) + "/pull/" + m[1])
+	if number := QueuedPull(g.MergeGroup.HeadRef); number != "" {
+		r.Change = record.ChangeID(string(r.Repository) + "/pull/" + number)
 	}
 	r.Fact = n
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/changetrail/changetrail/ingest/platform"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -24,21 +25,20 @@ type ciJob struct {
 	repository, change, commit, name, url string
 	// run is the run or pipeline of the job. attempt, a number as text, grows with each attempt.
 	run, attempt string
+	// temporary: a merge queue or merge train made the commit for this job. It is not the head of the
+	// change.
+	temporary bool
 }
 
 // ciJobOf reads the job from the environment of GitHub Actions, GitLab CI or Jenkins. CI often
-// tests a pull request as a temporary merge commit; commit is the head of the change.
+// tests a pull request as a temporary merge commit; commit is the head of the change, unless
+// temporary says that the environment does not name the head.
 func ciJobOf(getenv func(string) string) ciJob {
 	switch {
 	case getenv("GITHUB_ACTIONS") == "true":
 		return githubJob(getenv)
 	case getenv("GITLAB_CI") == "true":
-		j := ciJob{provider: "gitlab-ci", commit: cmp.Or(getenv("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA"), getenv("CI_COMMIT_SHA")), name: getenv("CI_JOB_NAME"), url: getenv("CI_JOB_URL"), run: getenv("CI_PIPELINE_ID"), attempt: getenv("CI_JOB_ID")}
-		j.repository = string(record.RepositoryAt(getenv("CI_PROJECT_URL")))
-		if iid := getenv("CI_MERGE_REQUEST_IID"); iid != "" {
-			j.change = string(record.RepositoryAt(cmp.Or(getenv("CI_MERGE_REQUEST_PROJECT_URL"), getenv("CI_PROJECT_URL")))) + "/merge_requests/" + iid
-		}
-		return j
+		return gitlabJob(getenv)
 	case getenv("JENKINS_URL") != "":
 		j := ciJob{provider: "jenkins", commit: getenv("GIT_COMMIT"), name: getenv("JOB_NAME"), url: getenv("BUILD_URL"), run: getenv("JOB_NAME"), attempt: getenv("BUILD_NUMBER")}
 		j.repository = string(record.RepositoryAt(getenv("GIT_URL")))
@@ -48,6 +48,18 @@ func ciJobOf(getenv func(string) string) ciJob {
 		return j
 	}
 	return ciJob{}
+}
+
+func gitlabJob(getenv func(string) string) ciJob {
+	head := getenv("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") // only in pipelines of a merged result or a merge train
+	j := ciJob{provider: "gitlab-ci", commit: cmp.Or(head, getenv("CI_COMMIT_SHA")), name: getenv("CI_JOB_NAME"), url: getenv("CI_JOB_URL"), run: getenv("CI_PIPELINE_ID"), attempt: getenv("CI_JOB_ID")}
+	j.repository = string(record.RepositoryAt(getenv("CI_PROJECT_URL")))
+	if iid := getenv("CI_MERGE_REQUEST_IID"); iid != "" {
+		j.change = string(record.RepositoryAt(cmp.Or(getenv("CI_MERGE_REQUEST_PROJECT_URL"), getenv("CI_PROJECT_URL")))) + "/merge_requests/" + iid
+		kind := getenv("CI_MERGE_REQUEST_EVENT_TYPE")
+		j.temporary = head == "" && (kind == "merged_result" || kind == "merge_train")
+	}
+	return j
 }
 
 func githubJob(getenv func(string) string) ciJob {
@@ -63,15 +75,78 @@ func githubJob(getenv func(string) string) ciJob {
 				SHA string `json:"sha"`
 			} `json:"head"`
 		} `json:"pull_request"`
+		MergeGroup struct {
+			HeadRef string `json:"head_ref"`
+		} `json:"merge_group"`
 	}
 	text, err := os.ReadFile(getenv("GITHUB_EVENT_PATH"))
 	if err != nil || json.Unmarshal(text, &event) != nil {
 		return j // it is not a pull request event, or it cannot be read
 	}
+	if number := platform.QueuedPull(event.MergeGroup.HeadRef); number != "" {
+		j.change, j.temporary = j.repository+"/pull/"+number, true
+		return j
+	}
 	if id, err := record.ParseChange(event.PullRequest.URL); err == nil {
 		j.change, j.commit = string(id), cmp.Or(event.PullRequest.Head.SHA, j.commit)
 	}
 	return j
+}
+
+// head returns the newest commit of the change of a job. If a merge queue made the job's commit,
+// GitHub is asked: neither the event nor the queue's branch names the head. A push removes the pull
+// request from the queue, so that what is merged is never newer.
+func (j ciJob) head(ctx context.Context, getenv func(string) string) (string, error) {
+	if !j.temporary {
+		return j.commit, nil
+	}
+	if j.provider != "github-actions" {
+		return "", fmt.Errorf("this job runs on a temporary merge commit, and its environment does not name the newest commit of %s; name it with --commit", j.change)
+	}
+	_, _, number := record.ChangeID(j.change).Split()
+	head, err := githubHead(ctx, getenv, number)
+	if err != nil {
+		return "", fmt.Errorf("this job runs on a temporary commit of the merge queue, and GitHub does not say what the newest commit of %s is: %w; set GITHUB_TOKEN to ${{ github.token }} with the permission pull-requests: read, or give --commit", j.change, err)
+	}
+	return head, nil
+}
+
+// githubHead asks GitHub's API for the head of a pull request.
+func githubHead(ctx context.Context, getenv func(string) string, number string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	at := cmp.Or(getenv("GITHUB_API_URL"), "https://api.github.com") + "/repos/" + getenv("GITHUB_REPOSITORY") + "/pulls/" + number
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Accept", "application/vnd.github+json")
+	req.Header.Set("X-GitHub-Api-Version", "2022-11-28")
+	if token := getenv("GITHUB_TOKEN"); token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(io.LimitReader(res.Body, 4<<20))
+	if err != nil {
+		return "", err
+	}
+	var pull struct {
+		Number int `json:"number"`
+		Head   struct {
+			SHA string `json:"sha"`
+		} `json:"head"`
+	}
+	if res.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s answered %s", at, res.Status)
+	}
+	if err := json.Unmarshal(text, &pull); err != nil || strconv.Itoa(pull.Number) != number || pull.Head.SHA == "" {
+		return "", fmt.Errorf("%s does not answer with the pull request", at)
+	}
+	return pull.Head.SHA, nil
 }
 
 // fill sets from the job what the command line leaves out.

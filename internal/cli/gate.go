@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,7 +55,10 @@ Exit code 0: allowed. 1: denied. 2: the gate cannot tell; do not merge then.
 
 --commit names the commit that you are about to merge: if the change has another newest
 commit, the answer is a denial. In GitHub Actions, GitLab CI and Jenkins the change and
-the commit are read from the job's environment, unless CHANGE is given.
+the commit are read from the job's environment, unless CHANGE is given; in a merge queue
+GitHub is asked for the newest commit of the pull request (GITHUB_TOKEN). In GitHub
+Actions the job also proves who it is (OIDC), if no token is configured. Ready-made CI
+steps are in deploy/ci.
 
 It asks the gateway that --gateway names, or the running instance of changetrail up.`,
 		Example: `  changetrail gate acme/payments#4829 --commit "$(git rev-parse HEAD)"
@@ -91,9 +93,9 @@ It asks the gateway that --gateway names, or the running instance of changetrail
 
 // A gateQuestion is a question and where to ask it.
 type gateQuestion struct {
-	change        record.ChangeID
-	commit        string
-	server, token string
+	change         record.ChangeID
+	commit, server string
+	token          func(context.Context) (string, error) // asked before each request: a CI job's token expires soon
 }
 
 // question reads what to ask, and finds out whom.
@@ -113,13 +115,21 @@ func (a *app) question(cmd *cobra.Command, args []string, commit string) (q gate
 	if q.change, err = record.ParseChange(text); err != nil {
 		return q, err
 	}
-	q.commit = commit
-	if string(q.change) == job.change {
-		q.commit = cmp.Or(commit, job.commit)
+	if q.commit = commit; commit == "" && string(q.change) == job.change {
+		if q.commit, err = job.head(cmd.Context(), os.Getenv); err != nil {
+			return q, fmt.Errorf("gate: %w", err)
+		}
 	}
-	if q.server = s.Producer.Gateway; q.server != "" {
-		q.token, err = s.Secret("producer.token")
+	token, err := s.Secret("producer.token")
+	if err != nil {
 		return q, err
+	}
+	q.token = func(context.Context) (string, error) { return token, nil }
+	if q.server = s.Producer.Gateway; q.server != "" {
+		if token == "" {
+			q.token = func(ctx context.Context) (string, error) { return ciToken(ctx, os.Getenv, q.server) }
+		}
+		return q, nil
 	}
 	at, err := s.look(cmd.Context())
 	if err != nil {
@@ -215,8 +225,12 @@ func (q gateQuestion) ask(ctx context.Context, wait time.Duration, unless string
 	if err != nil {
 		return d, "", finalError{fmt.Errorf("gate: %w", err)}
 	}
-	if q.token != "" {
-		r.Header.Set("Authorization", "Bearer "+q.token)
+	token, err := q.token(ctx)
+	if err != nil {
+		return d, "", fmt.Errorf("gate: %w", err)
+	}
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
 	}
 	answer, err := http.DefaultClient.Do(r)
 	if err != nil {

@@ -41,7 +41,7 @@ rules:
   - {name: dependencies, when: 'change.paths.all(p, p.startsWith("package"))', verdict: autonomous, reason: tests tell}
 `
 
-const githubSecret = "a secret of the tests"
+const githubSecret, gitlabToken = "a secret of the tests", "token-of-the-tests"
 
 // newGateway starts changetrail up with a credential for patch-pilot, and returns it
 // with the token. An auditor has another one.
@@ -57,7 +57,7 @@ func newGateway(t *testing.T) (p *process, token string) {
 	_, credentials, _ := strings.Cut(lines.String(), "For credentials.yaml:\n\n")
 	reader, digest := identity.NewToken()
 	credentials += "\n  - {name: auditor, person: ana, sha256: " + digest + "}\n"
-	config := "gateway: {credentials: " + filepath.Join(dir, "credentials.yaml") + ", github_secret: " + githubSecret + "}\n"
+	config := "gateway: {credentials: " + filepath.Join(dir, "credentials.yaml") + ", github_secret: " + githubSecret + ", gitlab_token: " + gitlabToken + "}\n"
 	for name, content := range map[string]string{"credentials.yaml": credentials, "policy.yaml": gatewayPolicy, "changetrail.yaml": config} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
