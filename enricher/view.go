@@ -170,8 +170,27 @@ func (v *View) Preview(ctx context.Context, id record.ChangeID) (*Preview, error
 		return nil, err
 	}
 	p := PreviewOf(of.id, of.facts, *v.rules.Load(), time.Now())
-	p.Position = fmt.Sprintf("%s/%d@%d", v.topics.Events(), of.partition, at[of.partition])
+	p.Position = v.positionOf(of, at)
 	return p, nil
+}
+
+// Merged returns the record of the change whose merge made a commit, or of the commit itself if it
+// was pushed without a change. commit is the id of the commit, with all its digits. Everything that
+// the broker had accepted before the call counts, as for Preview; IfMerged and Policy are nil.
+func (v *View) Merged(ctx context.Context, commit record.ChangeID) (*Preview, error) {
+	at, err := v.caughtUp(ctx)
+	if err != nil {
+		return nil, err
+	}
+	id, err := v.mergedBy(commit)
+	if err != nil {
+		return nil, err
+	}
+	of, err := v.facts(id)
+	if err != nil {
+		return nil, err
+	}
+	return &Preview{Now: fold(of.id, of.facts, *v.rules.Load(), time.Now()), Position: v.positionOf(of, at)}, nil
 }
 
 // PreviewOf returns what the record of a change with these facts will say if it is merged at a time.
@@ -188,16 +207,47 @@ type located struct {
 	facts     record.Facts
 }
 
-// facts finds the facts of a change by any name of its repository.
-func (v *View) facts(id record.ChangeID) (out located, err error) {
+// positionOf says how far the partition of a change is read.
+func (v *View) positionOf(c located, at map[int32]int64) string {
+	return fmt.Sprintf("%s/%d@%d", v.topics.Events(), c.partition, at[c.partition])
+}
+
+// mergedBy returns the change whose merge made a commit, as the code host reported it, or the commit
+// itself if there is none.
+func (v *View) mergedBy(commit record.ChangeID) (record.ChangeID, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	p := v.projection
 	p.begin(p.tx.arena)
 	defer p.rollback()
+	at, err := v.locate(commit)
+	if err != nil {
+		return commit, err
+	}
+	repo, _, sha := at.id.Split()
+	l, err := p.under(at.partition, repo, record.MergeRef(sha))
+	if err != nil {
+		return commit, err
+	}
+	found := at.id
+	for _, e := range l.Events {
+		switch {
+		case e.Witness != record.Observed || e.Change == found:
+		case found == at.id:
+			found = e.Change
+		default:
+			return commit, fmt.Errorf("the code host reported that two changes were merged as this commit: %s and %s", found, e.Change)
+		}
+	}
+	return found, nil
+}
+
+// locate returns a change without its facts, by any name of its repository. It fails if the state
+// of its partition cannot be read. v.mu must be locked.
+func (v *View) locate(id record.ChangeID) (out located, err error) {
 	repo := id.Repository()
 	out = located{id: id, partition: v.partitions.Of(string(repo))}
-	names, err := p.name(nameAt{out.partition, string(repo)})
+	names, err := v.projection.name(nameAt{out.partition, string(repo)})
 	if err != nil {
 		return out, err
 	}
@@ -205,7 +255,17 @@ func (v *View) facts(id record.ChangeID) (out located, err error) {
 		out.id = key.Change(string(id[len(repo):]))
 		out.partition = v.partitions.Of(string(key))
 	}
-	if err := v.current(out.partition); err != nil {
+	return out, v.current(out.partition)
+}
+
+// facts finds the facts of a change by any name of its repository.
+func (v *View) facts(id record.ChangeID) (out located, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	p := v.projection
+	p.begin(p.tx.arena)
+	defer p.rollback()
+	if out, err = v.locate(id); err != nil {
 		return out, err
 	}
 	c, err := p.change(out.partition, out.id)

@@ -173,6 +173,38 @@ func TestAViewKnowsEverythingThatTheBrokerAccepted(t *testing.T) {
 	}
 }
 
+// TestAViewFindsTheChangeOfACommit asks for the commit that each merge made.
+func TestAViewFindsTheChangeOfACommit(t *testing.T) {
+	v := newViewed(t)
+	v.enrich(t)
+	recs, events := v.messagesOf(t, 6)
+	for i, r := range recs {
+		v.send(t, -1, r, events[i])
+	}
+	asked := 0
+	for _, e := range v.sent {
+		m, ok := e.Fact.(*record.Merged)
+		if !ok || m.MergeSHA == "" {
+			continue
+		}
+		asked++
+		p, err := v.view.Merged(t.Context(), e.Repository.Change("/commit/"+m.MergeSHA))
+		if err != nil || p.Now.Trail.Change.ID != e.Change || p.Now.Trail.Change.State != "merged" || !strings.HasPrefix(p.Position, "t.events/") {
+			t.Fatalf("%s: %v %+v", e.Change, err, p)
+		}
+		of := slices.DeleteFunc(slices.Clone(v.sent), func(o record.Event) bool { return o.Repository != e.Repository })
+		if enricher.Digest(p.Now) != enricher.Digest(enricher.FoldBy(e.Change, of, v.rules)) {
+			t.Errorf("%s: the record differs from the fold", e.Change)
+		}
+	}
+	if asked == 0 {
+		t.Fatal("no change was merged")
+	}
+	if _, err := v.view.Merged(t.Context(), v.sent[0].Repository.Change("/commit/"+strings.Repeat("e", 40))); !errors.Is(err, enricher.ErrUnknownChange) {
+		t.Errorf("an unknown commit: %v", err)
+	}
+}
+
 // TestAViewGoesOnWhereItEnded: the view is closed and opened again in its folder, and in an empty
 // one.
 func TestAViewGoesOnWhereItEnded(t *testing.T) {

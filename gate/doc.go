@@ -1,5 +1,6 @@
 // Package gate answers whether a change may be merged now: allowed or denied, with the reasons, what
-// is missing and who can give it.
+// is missing and who can give it. It also answers whether a commit may be deployed: whether the
+// record of the change whose merge made it says that the merge was authorized and reviewed.
 //
 // The answer is what the record would say if the newest commit were merged at this moment
 // (enricher.PreviewOf), from everything that the broker has accepted (enricher.View). So the gate

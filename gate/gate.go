@@ -15,6 +15,8 @@ import (
 // A View tells what is known of a change, up to the newest event. An [enricher.View] is one.
 type View interface {
 	Preview(ctx context.Context, id record.ChangeID) (*enricher.Preview, error)
+	// Merged returns the change whose merge made a commit, or the commit itself.
+	Merged(ctx context.Context, commit record.ChangeID) (*enricher.Preview, error)
 	// Changed is closed when something is known that was not known before the call.
 	Changed() <-chan struct{}
 }
@@ -33,9 +35,11 @@ type Gate struct {
 	Now      func() time.Time
 }
 
-// A Question asks whether a change may be merged.
+// A Question asks whether a change may be merged or, if Deploy is set, whether a commit may be
+// deployed. Change is then the id of the commit, with all its digits.
 type Question struct {
 	Change record.ChangeID
+	Deploy bool
 	Commit string // that the asker is about to merge; empty if unknown
 	// Wait is how long the gate may wait for a change of its answer from Last, unless it allows.
 	Wait time.Duration
@@ -67,6 +71,14 @@ func (g *Gate) Ask(ctx context.Context, q Question) (Decision, error) {
 }
 
 func (g *Gate) answer(ctx context.Context, q Question) (Decision, error) {
+	if q.Deploy {
+		p, err := g.View.Merged(ctx, q.Change)
+		if err != nil {
+			return Decision{}, fmt.Errorf("%w: %w", ErrUnknown, err)
+		}
+		_, _, commit := q.Change.Split()
+		return DecideDeployment(p, commit, g.Now()), nil
+	}
 	p, err := g.View.Preview(ctx, q.Change)
 	if err != nil {
 		return Decision{}, fmt.Errorf("%w: %w", ErrUnknown, err)

@@ -181,6 +181,14 @@ var (
 // decide asks the gate at the end of a story.
 func decide(t *testing.T, steps []step) gate.Decision {
 	t.Helper()
+	s, r := tell(t, steps)
+	now := s.now.Add(time.Minute)
+	return gate.Decide(enricher.PreviewOf(change, record.Gather(change, s.events), r, now), s.commit, now)
+}
+
+// tell returns a story, and the policies that were in force.
+func tell(t *testing.T, steps []step) (*story, enricher.Rules) {
+	t.Helper()
 	s := &story{now: morning, policy: company}
 	for _, do := range steps {
 		do(s)
@@ -194,8 +202,7 @@ func decide(t *testing.T, steps []step) gate.Decision {
 		later := parse(t, s.later)
 		r.Policies, _ = r.Policies.Add(policy.Version[*policy.Policy]{Digest: later.Digest(), Arrived: s.since, Content: later}, s.since)
 	}
-	now := s.now.Add(time.Minute)
-	return gate.Decide(enricher.PreviewOf(change, record.Gather(change, s.events), r, now), s.commit, now)
+	return s, r
 }
 
 func parse(t *testing.T, text string) *policy.Policy {

@@ -22,6 +22,9 @@ func artifactRef(id string) Ref  { return Ref("artifact:" + id) }
 // CommitRef returns the ref of a commit.
 func CommitRef(sha string) Ref { return commitRef(sha) }
 
+// MergeRef returns the ref of the commit that a merge made.
+func MergeRef(sha string) Ref { return mergeRef(sha) }
+
 // IsCommit reports whether r names a commit.
 func (r Ref) IsCommit() bool { return strings.HasPrefix(string(r), "commit:") }
 

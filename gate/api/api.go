@@ -85,7 +85,21 @@ func answer(asker Asker, w http.ResponseWriter, r *http.Request, from gateway.Se
 	return json.MarshalWrite(w, d)
 }
 
-// questionOf reads the parameters of a request: commit, wait (such as 20s) and unless (the ETag of the
+// deployable fails if a question about a deployment does not name one commit with all its digits.
+func deployable(q gate.Question) error {
+	_, kind, sha := q.Change.Split()
+	switch whole := len(sha) == 40 || len(sha) == 64; {
+	case !q.Deploy:
+		return nil
+	case q.Commit != "":
+		return problem.New(http.StatusBadRequest, "commit is for merges; a question about a deployment names the commit in its path")
+	case kind != "commit" || !whole:
+		return problem.New(http.StatusBadRequest, "%s is not a commit with all its digits, which is what a question about a deployment names, such as github.com/acme/payments/commit/<40 digits>", q.Change)
+	}
+	return nil
+}
+
+// questionOf reads the parameters of a request: commit, deploy (true: may the commit be deployed), wait (such as 20s) and unless (the ETag of the
 // answer that the asker has, so that the request waits for another one).
 func questionOf(r *http.Request, id record.ChangeID) (gate.Question, error) {
 	q := gate.Question{Change: id}
@@ -105,9 +119,17 @@ func questionOf(r *http.Request, id record.ChangeID) (gate.Question, error) {
 			q.Wait = min(d, longestWait)
 		case "unless":
 			q.Last = value
+		case "deploy":
+			if value != "true" {
+				return q, problem.New(http.StatusBadRequest, "deploy is %q; the only value is true", value)
+			}
+			q.Deploy = true
 		default:
-			return q, problem.New(http.StatusBadRequest, "there is no parameter %q; the gate knows commit, wait and unless", name)
+			return q, problem.New(http.StatusBadRequest, "there is no parameter %q; the gate knows commit, deploy, wait and unless", name)
 		}
+	}
+	if err := deployable(q); err != nil {
+		return q, err
 	}
 	if q.Last != "" && q.Wait == 0 {
 		return q, problem.New(http.StatusBadRequest, "unless is for requests that wait; add wait=20s")

@@ -42,7 +42,8 @@ func (o outcome) Error() string {
 func (o outcome) Unwrap() error { return o.error }
 
 func (a *app) gate() *cobra.Command {
-	var output, commit string
+	var output string
+	var asked gateFlags
 	var wait time.Duration
 	cmd := &cobra.Command{
 		Use:   "gate [CHANGE]",
@@ -60,13 +61,17 @@ GitHub is asked for the newest commit of the pull request (GITHUB_TOKEN). In Git
 Actions the job also proves who it is (OIDC), if no token is configured. Ready-made CI
 steps are in deploy/ci.
 
+--deploy asks about a commit instead, for example in a hook before a deployment: was the
+merge that made it authorized and reviewed?
+
 It asks the gateway that --gateway names, or the running instance of changetrail up.`,
 		Example: `  changetrail gate acme/payments#4829 --commit "$(git rev-parse HEAD)"
-  changetrail gate --gateway https://changetrail.example.com --wait 10m`,
+  changetrail gate --gateway https://changetrail.example.com --wait 10m
+  changetrail gate --deploy "github.com/acme/payments/commit/$(git rev-parse HEAD)"`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: a.completeChange,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			q, err := a.question(cmd, args, commit)
+			q, err := a.question(cmd, args, asked)
 			if err != nil {
 				return outcome{exitUnknown, err}
 			}
@@ -83,62 +88,91 @@ It asks the gateway that --gateway names, or the running instance of changetrail
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&commit, "commit", "", "the commit that is about to be merged")
+	cmd.Flags().StringVar(&asked.commit, "commit", "", "the commit that is about to be merged")
+	cmd.Flags().BoolVar(&asked.deploy, "deploy", false, "ask whether a commit may be deployed; CHANGE is the commit")
 	cmd.Flags().Var(spanOf(&wait, 0), "wait", "how long to wait for what is missing, such as a review or CI")
 	outputFlag(cmd, &output, "output format", "text", "json")
 	a.flag(cmd.Flags(), "gateway", "producer.gateway", "URL of the gateway")
 	a.storeFlags(cmd)
+	cmd.AddCommand(a.gateAdmission())
 	return cmd
 }
 
 // A gateQuestion is a question and where to ask it.
 type gateQuestion struct {
 	change         record.ChangeID
+	deploy         bool
 	commit, server string
 	token          func(context.Context) (string, error) // asked before each request: a CI job's token expires soon
 }
 
+// gateFlags are the flags that belong to the question.
+type gateFlags struct {
+	commit string
+	deploy bool
+}
+
 // question reads what to ask, and finds out whom.
-func (a *app) question(cmd *cobra.Command, args []string, commit string) (q gateQuestion, err error) {
+func (a *app) question(cmd *cobra.Command, args []string, f gateFlags) (q gateQuestion, err error) {
 	s, err := a.settings(cmd)
 	if err != nil {
 		return q, err
 	}
+	if err := q.about(cmd.Context(), args, f); err != nil {
+		return q, err
+	}
+	return q, q.find(cmd.Context(), &s)
+}
+
+// about reads what the question is about.
+func (q *gateQuestion) about(ctx context.Context, args []string, f gateFlags) (err error) {
 	job := ciJobOf(os.Getenv)
+	if f.deploy {
+		if len(args) == 0 || f.commit != "" {
+			return errors.New("gate: with --deploy, name the commit, for example github.com/acme/payments/commit/9f2c… with all its digits, and leave --commit out")
+		}
+		job = ciJob{}
+	}
 	text := job.change
 	if len(args) > 0 {
 		text = args[0]
 	}
 	if text == "" {
-		return q, errors.New("gate: name the change, for example acme/payments#4829: no CI system that changetrail knows provides one here")
+		return errors.New("gate: name the change, for example acme/payments#4829: no CI system that changetrail knows provides one here")
 	}
 	if q.change, err = record.ParseChange(text); err != nil {
-		return q, err
+		return err
 	}
-	if q.commit = commit; commit == "" && string(q.change) == job.change {
-		if q.commit, err = job.head(cmd.Context(), os.Getenv); err != nil {
-			return q, fmt.Errorf("gate: %w", err)
+	q.deploy = f.deploy
+	if q.commit = f.commit; q.commit == "" && string(q.change) == job.change {
+		if q.commit, err = job.head(ctx, os.Getenv); err != nil {
+			return fmt.Errorf("gate: %w", err)
 		}
 	}
+	return nil
+}
+
+// find finds out whom to ask, and as whom.
+func (q *gateQuestion) find(ctx context.Context, s *Settings) error {
 	token, err := s.Secret("producer.token")
 	if err != nil {
-		return q, err
+		return err
 	}
 	q.token = func(context.Context) (string, error) { return token, nil }
 	if q.server = s.Producer.Gateway; q.server != "" {
 		if token == "" {
 			q.token = func(ctx context.Context) (string, error) { return ciToken(ctx, os.Getenv, q.server) }
 		}
-		return q, nil
+		return nil
 	}
-	at, err := s.look(cmd.Context())
+	at, err := s.look(ctx)
 	if err != nil {
-		return q, err
+		return err
 	}
 	if q.server = at.instance.Page; q.server == "" || !at.running {
-		return q, errors.New("gate: no gateway is configured and no instance runs here; name the gateway with --gateway URL")
+		return errors.New("gate: no gateway is configured and no instance runs here; name the gateway with --gateway URL")
 	}
-	return q, nil
+	return nil
 }
 
 // Times of one request.
@@ -211,6 +245,9 @@ func (q gateQuestion) ask(ctx context.Context, wait time.Duration, unless string
 	values := make(url.Values)
 	if q.commit != "" {
 		values.Set("commit", q.commit)
+	}
+	if q.deploy {
+		values.Set("deploy", "true")
 	}
 	if wait > 0 {
 		values.Set("wait", wait.Round(time.Millisecond).String())

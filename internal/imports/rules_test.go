@@ -34,7 +34,7 @@ var layers = []layer{
 		"internal/instances", "internal/workload", "siem",
 	}},
 	{"Combinations of these", []string{
-		"gate/api", "gateway/mcp", "sinks/elasticsearch", "sinks/lake/parquet", "sinks/opensearch", "sinks/otlp", "sinks/splunk", "sinks/splunk/hectest", "sinks/syslog", "internal/archive", "internal/noting", "internal/produced", "internal/standalone",
+		"gate/admission", "gate/api", "gateway/mcp", "sinks/elasticsearch", "sinks/lake/parquet", "sinks/opensearch", "sinks/otlp", "sinks/splunk", "sinks/splunk/hectest", "sinks/syslog", "internal/archive", "internal/noting", "internal/produced", "internal/standalone",
 		"audit",
 	}},
 	{"Masking of stored data", []string{"internal/masking"}},
