@@ -15,7 +15,8 @@ import (
 type Decision struct {
 	Change  record.ChangeID `json:"change"`
 	Allowed bool            `json:"allowed"`
-	// Head is the newest commit of the change. The decision is about this commit alone.
+	// Head is the newest commit of the change, or the commit to deploy. The decision is about this
+	// commit alone.
 	Head string    `json:"head,omitempty"`
 	At   time.Time `json:"at"`
 	// Verdict is what the policy requires of the change, by Rule. Both are empty for a change that no
