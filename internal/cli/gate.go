@@ -187,9 +187,11 @@ const (
 func (q gateQuestion) wait(cmd *cobra.Command, most time.Duration) (gate.Decision, error) {
 	over := time.Now().Add(most)
 	var last string
+	var turn time.Duration // the first request does not wait, so that people see at once what is missing
 	for {
 		left := time.Until(over)
-		d, tag, err := q.ask(cmd.Context(), min(max(left, 0), gateTurn), last)
+		d, tag, err := q.ask(cmd.Context(), min(max(left, 0), turn), last)
+		turn = gateTurn
 		switch {
 		case err == nil && (d.Allowed || left <= 0):
 			return d, nil
