@@ -13,9 +13,9 @@ import (
 
 // How many lines a list of the text has. JSON and CSV are not cut.
 const (
-	whatIfTeams = 15
-	whatIfDays5 = 5
-	whatIfBad   = 20
+	whatIfTeams   = 15
+	whatIfBusiest = 5
+	whatIfBad     = 20
 )
 
 // writeWhatIf writes a report as a text that a manager reads.
@@ -40,7 +40,7 @@ func writeWhatIf(out io.Writer, r *whatif.Report) error {
 	whatIfTable{"Requests by class", r.Classes, 0}.write(out)
 	whatIfTable{"Requests by who is asked", r.Teams, whatIfTeams}.write(out)
 	whatIfTable{"Requests by hour (UTC)", asked(r.Hours), 0}.write(out)
-	whatIfTable{"Busiest days", asked(busiest), whatIfDays5}.write(out)
+	whatIfTable{"Busiest days", asked(busiest), whatIfBusiest}.write(out)
 	writeEffects(out, r)
 	return writeUndecided(out, r)
 }
