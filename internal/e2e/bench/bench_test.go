@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	for _, name := range []string{benchChanges, benchMany, benchFormer} {
+	for _, name := range []string{benchChanges, benchMany, benchGate, benchFormer} {
 		settings[name] = os.Getenv(name)
 		_ = os.Unsetenv(name) // the program refuses settings that it does not know
 	}
@@ -58,6 +58,7 @@ func TestMain(m *testing.M) {
 const (
 	benchChanges = "CHANGETRAIL_BENCH_CHANGES" // how many changes a comparison takes
 	benchMany    = "CHANGETRAIL_BENCH_MANY"    // how many changes make a large state
+	benchGate    = "CHANGETRAIL_BENCH_GATE"    // how many changes the gate knows
 	benchFormer  = "CHANGETRAIL_BENCH_FORMER"  // program of a former version
 )
 
