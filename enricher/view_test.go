@@ -103,6 +103,28 @@ func (v *viewed) send(t *testing.T, partition int32, r *stream.Record, e record.
 	v.sent = append(v.sent, e)
 }
 
+// sendFact sends a fact as a platform.
+func (v *viewed) sendFact(t *testing.T, id record.ChangeID, f record.Fact) {
+	t.Helper()
+	e := producer.Event(string(id), f)
+	e.SetSource("/platform")
+	e.SetTime(time.Now())
+	e.SetExtension("arrivedat", time.Now().UTC().Format(time.RFC3339))
+	m, err := producer.Encode(t.Context(), e, producer.Binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &stream.Record{Topic: v.conf.Topics.Events(), Key: m.Key, Value: m.Value, Timestamp: time.Now()}
+	for _, x := range m.Headers {
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: x.Key, Value: x.Value})
+	}
+	decoded, err := enricher.DecodeBy(r, ingest.Reader{Trust: v.conf.Trust})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.send(t, -1, r, decoded)
+}
+
 // messagesOf returns the events of some changes, in random order of changes.
 func (v *viewed) messagesOf(t *testing.T, changes int) (recs []*stream.Record, events []record.Event) {
 	t.Helper()
@@ -199,6 +221,12 @@ func TestAViewFindsTheChangeOfACommit(t *testing.T) {
 	}
 	if asked == 0 {
 		t.Fatal("no change was merged")
+	}
+	at := slices.IndexFunc(v.sent, func(e record.Event) bool { m, ok := e.Fact.(*record.Merged); return ok && m.MergeSHA != "" })
+	one := v.sent[at]
+	v.sendFact(t, one.Repository.Change("/pull/99999"), one.Fact)
+	if _, err := v.view.Merged(t.Context(), one.Repository.Change("/commit/"+one.Fact.(*record.Merged).MergeSHA)); err == nil || !strings.Contains(err.Error(), "two changes were merged as this commit") {
+		t.Errorf("two changes with one commit: %v", err)
 	}
 	if _, err := v.view.Merged(t.Context(), v.sent[0].Repository.Change("/commit/"+strings.Repeat("e", 40))); !errors.Is(err, enricher.ErrUnknownChange) {
 		t.Errorf("an unknown commit: %v", err)

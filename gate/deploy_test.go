@@ -82,3 +82,22 @@ func TestDeployments(t *testing.T) {
 		})
 	}
 }
+
+// TestADirectPushIsAChangeOfItsOwn: nobody reviewed what was pushed to the branch that is deployed.
+func TestADirectPushIsAChangeOfItsOwn(t *testing.T) {
+	for _, c := range []struct{ file, want string }{
+		{"testdata/a.json", ""},
+		{"catalog/a.go", "did not say that it was reviewed"},
+	} {
+		s, r := tell(t, nil)
+		p := push(commit1, merge, "fixer[bot]", []string{c.file})
+		p.Branch, p.Default = "main", true
+		e := s.add(host, record.Observed, p)
+		e.Change = repository.Change("/commit/" + merge)
+		now := &enricher.Preview{Now: enricher.FoldBy(e.Change, s.events, r)}
+		d := gate.DecideDeployment(now, merge, s.now.Add(time.Minute))
+		if reasons := strings.Join(d.Reasons, " "); d.Allowed != (c.want == "") || !strings.Contains(reasons, c.want) {
+			t.Errorf("%s: allowed is %v, want %q: %s", c.file, d.Allowed, c.want, reasons)
+		}
+	}
+}
