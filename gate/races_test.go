@@ -97,10 +97,10 @@ type subject struct {
 // next returns something that changes the answer, or does not.
 func next(rnd *rand.Rand, id record.ChangeID, n int, at time.Time) (source string, f record.Fact) {
 	commit := func(n int) string { return fmt.Sprintf("%040x", n) }
-	switch {
-	case n == 0:
+	switch n {
+	case 0:
 		return "/host", &record.Opened{Revision: record.Revision{Author: "fixer[bot]", AuthorType: "bot", HeadSHA: commit(1), Branch: "fix", Files: []string{"payments/auth/a.go"}}}
-	case n == 1:
+	case 1:
 		return "/host", push("", commit(1), "fixer[bot]", []string{"payments/auth/a.go"})
 	}
 	head := commit(1 + n/16)

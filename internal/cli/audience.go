@@ -23,7 +23,7 @@ const (
 
 // audiences lists every command, without the name of the program.
 var audiences = map[string]audience{
-	"up": operators, "demo": operators, "web": operators, "gateway": operators, "enrich": operators, "sink": operators, "health": operators,
+	"up": operators, "demo": operators, "web": operators, "gateway": operators, "enrich": operators, "sink": operators, "health": operators, "gate admission": operators,
 	"setup": operators, "letters": operators, "export": operators, "import": operators, "config": operators, "redact again": operators,
 
 	"publish": persons, "attach scan": persons, "attach tests": persons, "attach sbom": persons, "attach request": persons,
