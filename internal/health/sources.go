@@ -120,10 +120,10 @@ func (m moment) documents(s *source) []document {
 	case !known:
 		facts.Status = schemas.HealthUnknown
 		return []document{about(m.at, fmt.Sprintf("%s: its newest event arrived %d hours ago; it was heard on too few days (%d) to know how often it sends", s.name, hours, days), facts)}
-	case m.known.Before(since) && m.behind():
+	case m.behind():
 		facts.Status = schemas.HealthUnknown
 		return []document{about(m.at, fmt.Sprintf("%s: its newest event in the index arrived %d hours ago; the index is behind, so later ones may have arrived", s.name, hours), facts)}
-	case m.known.Before(since):
+	case m.now.Before(since):
 		facts.LongestDays = &longest
 		return []document{about(m.at, fmt.Sprintf("%s: its newest event arrived %d hours ago", s.name, hours), facts)}
 	}

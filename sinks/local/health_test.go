@@ -85,7 +85,7 @@ func TestStatementsAboutThePipelineAreKeptForAWeek(t *testing.T) {
 	}
 	for _, days := range []int{20, 6, 1, 8, 0} {
 		h := schemas.Health{Timestamp: now.AddDate(0, 0, -days), Trail: schemas.HealthTrail{Health: schemas.HealthFacts{Kind: schemas.HealthLag, Status: schemas.HealthOK}}}
-		h.Describe(now)
+		h.Describe(h.Timestamp)
 		out, err := x.Put(t.Context(), []sinks.Document{{Index: schemas.HealthIndex("default", h.Timestamp), ID: fmt.Sprint(days), Body: h.Append(nil)}})
 		if err != nil || out[0].Kind != sinks.Done {
 			t.Fatal(out, err)

@@ -325,7 +325,9 @@ func (w *writer) put(d sinks.Document) (sinks.Outcome, error) {
 	if kind == "record" {
 		return w.putRecord(d, h, values)
 	}
-	w.health = w.health || kind == "health"
+	if kind == "health" {
+		w.health, h.Timestamp = true, h.Event.Created // a silence has the time at which it began
+	}
 	return w.putDocument(d, h, kind == "event")
 }
 
