@@ -101,11 +101,14 @@ func TestForgedTokensDoNotMakeTheIssuerBeAsked(t *testing.T) {
 	if _, err := c.ByToken(t.Context(), good); err != nil {
 		t.Fatal(err)
 	}
+	turn := make(chan struct{}, maxWaiting) // more at once are asked to come again
 	forge := func() {
 		var all sync.WaitGroup
 		for i := range 200 {
 			forged := issuer.key(t, fmt.Sprint("forged", i), false)
+			turn <- struct{}{}
 			all.Go(func() {
+				defer func() { <-turn }()
 				if _, err := c.ByToken(t.Context(), forged); err == nil || errors.As(err, new(*AwayError)) {
 					t.Errorf("a forged token: %v", err)
 				}
