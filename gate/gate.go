@@ -62,11 +62,22 @@ func (g *Gate) Ask(ctx context.Context, q Question) (Decision, error) {
 		}
 		select {
 		case <-changed:
+			pause(ctx, settling)
 		case <-over.C:
 			q.Wait = 0 // what time alone changed, such as a policy in force from now on
 		case <-ctx.Done():
 			return d, nil
 		}
+	}
+}
+
+// settling is how long a question that waits lets more events come before it is answered again.
+const settling = 50 * time.Millisecond
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
 	}
 }
 
@@ -84,16 +95,11 @@ func (g *Gate) answer(ctx context.Context, q Question) (Decision, error) {
 		return Decision{}, fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
 	d := Decide(p, q.Commit, g.Now())
-	last := p.Now.Trail.Gate
-	if d.over || d.sameAs(last) {
+	if d.over || d.sameAs(p.Now.Trail.Gate) {
 		return d, nil
 	}
-	before := ""
-	if last != nil {
-		before = last.At.UTC().Format(time.RFC3339Nano)
-	}
-	// Two gates that give the same answer after the same last one record one fact.
-	id := "gate:" + digests.Of([]byte(string(d.Change)+"\x00"+d.Digest()+"\x00"+before))
+	// Two gates that are asked at the same time record two facts: their times and positions differ.
+	id := "gate:" + digests.Of(fmt.Appendf(nil, "%s\x00%s\x00%s\x00%d", d.Change, d.Digest(), d.Position, d.At.UnixNano()))
 	if err := g.Recorder.Record(ctx, d.Change, d.fact(), id); err != nil {
 		return Decision{}, fmt.Errorf("%w: the answer cannot be recorded: %w", ErrUnknown, err)
 	}

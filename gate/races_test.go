@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,16 +36,22 @@ type pipeline struct {
 	rules  enricher.Rules
 }
 
-// answers keeps what gates record.
+// answers keeps what gates record, by id. Two facts with one id would be one event that was altered.
 type answers struct {
 	mu   sync.Mutex
-	said []*record.GateDecision
+	said map[string]record.Fact
 }
 
-func (a *answers) Record(_ context.Context, _ record.ChangeID, f record.Fact, _ string) error {
+func (a *answers) Record(_ context.Context, _ record.ChangeID, f record.Fact, id string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.said = append(a.said, f.(*record.GateDecision))
+	if a.said == nil {
+		a.said = make(map[string]record.Fact)
+	}
+	if before, known := a.said[id]; known && !reflect.DeepEqual(before, f) {
+		return fmt.Errorf("%s is recorded twice: %+v and %+v", id, before, f)
+	}
+	a.said[id] = f
 	return nil
 }
 
@@ -62,13 +69,14 @@ func newPipeline(t *testing.T) *pipeline {
 		Trust: []settings.Trust{{Source: "/people/**", As: record.Human, History: true}, {Source: "**", As: record.Observed, History: true}},
 	}}
 	run(t, func(ctx context.Context) error { return enricher.Run(ctx, p.conf) })
+	recorded := new(answers)
 	for range 2 {
 		view, err := enricher.OpenView(t.Context(), kafka, topics, t.TempDir(), p.conf.Log)
 		if err != nil {
 			t.Fatal(err)
 		}
 		run(t, view.Run)
-		p.gates = append(p.gates, &gate.Gate{View: view, Recorder: new(answers), Now: time.Now})
+		p.gates = append(p.gates, &gate.Gate{View: view, Recorder: recorded, Now: time.Now})
 	}
 	return p
 }

@@ -34,11 +34,14 @@ const (
 // longestWait is how long one request may wait. A client that waits longer asks again.
 const longestWait = 25 * time.Second
 
+// mostWaiting is how many requests may wait at a time: each of them looks at its change when anything
+// changes. All others are answered at once.
+const mostWaiting = 128
+
 // Handler answers GET /v1/changes/{id}/gate, and passes every other request on.
 func Handler(g *gateway.Gateway, asker Asker, next http.Handler) http.Handler {
-	handler := g.Authenticated(func(w http.ResponseWriter, r *http.Request, from gateway.Sender) error {
-		return answer(asker, w, r, from)
-	})
+	s := server{asker, make(chan struct{}, mostWaiting)}
+	handler := g.Authenticated(s.answer)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, ok := changeIn(r.URL.Path)
 		switch {
@@ -60,7 +63,13 @@ func changeIn(path string) (change string, ok bool) {
 	return change, under && asks && change != ""
 }
 
-func answer(asker Asker, w http.ResponseWriter, r *http.Request, from gateway.Sender) error {
+// A server answers for an asker.
+type server struct {
+	asker   Asker
+	waiting chan struct{} // one for each request that waits
+}
+
+func (s server) answer(w http.ResponseWriter, r *http.Request, from gateway.Sender) error {
 	text, _ := changeIn(r.URL.Path)
 	id, err := record.ParseChange(text)
 	if err != nil {
@@ -73,7 +82,15 @@ func answer(asker Asker, w http.ResponseWriter, r *http.Request, from gateway.Se
 	if err != nil {
 		return err
 	}
-	d, err := asker.Ask(r.Context(), q)
+	if q.Wait > 0 {
+		select {
+		case s.waiting <- struct{}{}:
+			defer func() { <-s.waiting }()
+		default:
+			q.Wait = 0
+		}
+	}
+	d, err := s.asker.Ask(r.Context(), q)
 	switch {
 	case errors.Is(err, enricher.ErrUnknownChange):
 		return problem.New(http.StatusNotFound, "%v", err)
@@ -99,8 +116,9 @@ func deployable(q gate.Question) error {
 	return nil
 }
 
-// questionOf reads the parameters of a request: commit, deploy (true: may the commit be deployed), wait (such as 20s) and unless (the ETag of the
-// answer that the asker has, so that the request waits for another one).
+// questionOf reads the parameters of a request: commit, deploy (true: may the commit be deployed),
+// wait (such as 20s) and unless (the ETag of the answer that the asker has, so that the request waits
+// for another one).
 func questionOf(r *http.Request, id record.ChangeID) (gate.Question, error) {
 	q := gate.Question{Change: id}
 	for name, values := range r.URL.Query() {

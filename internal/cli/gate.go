@@ -189,6 +189,7 @@ func (q gateQuestion) wait(cmd *cobra.Command, most time.Duration) (gate.Decisio
 	var last string
 	var turn time.Duration // the first request does not wait, so that people see at once what is missing
 	for {
+		began := time.Now()
 		left := time.Until(over)
 		d, tag, err := q.ask(cmd.Context(), min(max(left, 0), turn), last)
 		turn = gateTurn
@@ -200,15 +201,27 @@ func (q gateQuestion) wait(cmd *cobra.Command, most time.Duration) (gate.Decisio
 		case err != nil:
 			fmt.Fprintf(cmd.ErrOrStderr(), "%v; asking again\n", err)
 			last = ""
-			select {
-			case <-time.After(gatePause):
-			case <-cmd.Context().Done():
-				return d, context.Cause(cmd.Context())
+			if err := rest(cmd.Context()); err != nil {
+				return d, err
 			}
 		case tag != last:
 			last = tag
 			fmt.Fprintf(cmd.ErrOrStderr(), "waiting up to %s: %s\n", left.Round(time.Second), waitingFor(d))
+		case time.Since(began) < gatePause: // so many wait that the gateway answers at once
+			if err := rest(cmd.Context()); err != nil {
+				return d, err
+			}
 		}
+	}
+}
+
+// rest waits before the next request.
+func rest(ctx context.Context) error {
+	select {
+	case <-time.After(gatePause):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 
