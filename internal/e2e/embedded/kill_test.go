@@ -243,7 +243,7 @@ func contents(t *testing.T, dir string) (records map[string]found, events int) {
 		t.Fatal(err)
 	}
 	if err := x.Each(t.Context(), func(d sinks.Document) error {
-		if d.Version == 0 {
+		if d.Version == 0 && !strings.HasPrefix(d.Index, "changetrail-health-") { // what the pipeline says about itself is no event
 			events++
 		}
 		return nil
