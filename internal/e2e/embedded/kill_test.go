@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -26,6 +27,7 @@ import (
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/producer/kafkago"
 	"github.com/changetrail/changetrail/query"
+	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/sinks"
 	"github.com/changetrail/changetrail/sinks/local"
 	"github.com/changetrail/changetrail/stream"
@@ -243,7 +245,7 @@ func contents(t *testing.T, dir string) (records map[string]found, events int) {
 		t.Fatal(err)
 	}
 	if err := x.Each(t.Context(), func(d sinks.Document) error {
-		if d.Version == 0 && !strings.HasPrefix(d.Index, "changetrail-health-") { // what the pipeline says about itself is no event
+		if d.Version == 0 && !strings.HasPrefix(d.Index, schemas.HealthAlias) { // what the pipeline says about itself is no event
 			events++
 		}
 		return nil
