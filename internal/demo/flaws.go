@@ -235,7 +235,7 @@ var flaws = []flaw{
 	{gap: record.GapUnverifiedSource, part: inReview, service: reviewed, apply: review(func(p *plan, i *item, _ *record.Review) {
 		i.source = agentSource + p.agent.ID
 	})},
-	{gap: record.GapOutsideGroup, part: inReview, service: inClass("critical"), apply: review(func(p *plan, _ *item, r *record.Review) { r.Reviewer = p.outsider() })},
+	{gap: record.GapOutsideGroup, part: inReview, dependency: true, service: inClass("critical"), apply: review(func(p *plan, _ *item, r *record.Review) { r.Reviewer = p.outsider() })},
 
 	{gap: record.GapTestsContradicted, part: inClaims, service: inClass("critical"), apply: func(p *plan) { p.tested(p.tests[0].at, 2) }},
 	{gap: record.GapFilesContradicted, part: inClaims, service: inClass("critical"), apply: func(p *plan) {
