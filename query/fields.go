@@ -27,6 +27,7 @@ type Field struct {
 	Name   string
 	Kind   Kind
 	Nested string // path of the list of objects that it belongs to, or empty
+	Single bool   // a number that search engines store, and compare, with 32 bits
 }
 
 // Fields are the fields of an index, by name.
@@ -52,7 +53,7 @@ func FieldsOf(document string) (Fields, error) {
 			return nil, fmt.Errorf("mapping: field %s has type %q, which searches do not support", f.Name, f.Type)
 		}
 		if f.Indexed {
-			out[f.Name] = Field{f.Name, kind, f.Nested}
+			out[f.Name] = Field{f.Name, kind, f.Nested, f.Type == "float"}
 		}
 	}
 	return out, nil

@@ -95,7 +95,7 @@ func TestCommandsFromSetupToShow(t *testing.T) {
 		return nil
 	})
 	must(run("show", "https://github.com/acme/payments/pull/4829"),
-		"pci-dss-6.3.2", "received, and it contains the finding", "rejected", "jonas.k", "10 passed, 2 failed", "pci-dss-6.5.1 changes to production follow change control: missing decision")
+		"pci-dss-6.3.2", "received, and it contains the finding", "rejected", "jonas.k", "10 passed, 2 failed", "pci-dss-6.5.1 changes to production follow change control: missing a complete decision of the agent")
 	eventually(t, 20*time.Second, func() error {
 		if n := len(search(t, schemas.OpenSearch, schemas.FindingsAlias, `changetrail.change.number:4829 AND changetrail.finding.status:closed`)); n == 0 {
 			return errors.New("no finding was closed by the evidence that came after the first revision")

@@ -391,13 +391,19 @@ func (e *evaluation) span(n query.Range) (*roaring.Bitmap, error) {
 		}
 		return e.terms(condition, n.Field, args...)
 	}
+	bound := func(b *query.Bound) float64 { // as the values are stored
+		if n.Field.Single {
+			return float64(float32(b.Number))
+		}
+		return b.Number
+	}
 	out := roaring.New()
 	c := e.column(e.fieldID[n.Field.Name])
 	for i, v := range c.values {
-		if b := n.Low; b != nil && (v < b.Number || v == b.Number && !b.Inclusive) {
+		if b := n.Low; b != nil && (v < bound(b) || v == bound(b) && !b.Inclusive) {
 			continue
 		}
-		if b := n.Top; b != nil && (v > b.Number || v == b.Number && !b.Inclusive) {
+		if b := n.Top; b != nil && (v > bound(b) || v == bound(b) && !b.Inclusive) {
 			continue
 		}
 		out.Add(c.slots[i])
