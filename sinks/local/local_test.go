@@ -283,3 +283,28 @@ func TestRecordsAreFoundByTheOtherNamesOfTheirRepository(t *testing.T) {
 		}
 	}
 }
+
+// TestNumbersOf32BitsAreComparedAsEnginesDo: 5.44 has no exact form in 32 bits.
+func TestNumbersOf32BitsAreComparedAsEnginesDo(t *testing.T) {
+	x := open(t, t.TempDir())
+	body := `{"@timestamp":"2026-11-03T00:00:00Z","changetrail":{"change":{"id":"a","repository":"r"},"duration":{"hours_to_approval":5.44}}}`
+	if out, err := x.Put(t.Context(), []sinks.Document{doc("a", 1, body)}); err != nil || out[0].Kind != sinks.Done {
+		t.Fatal(out, err)
+	}
+	field := x.Fields()["changetrail.duration.hours_to_approval"]
+	for _, c := range []struct {
+		where query.Range
+		want  int
+	}{
+		{query.Range{Field: field, Low: &query.Bound{Number: 5.44}}, 0},
+		{query.Range{Field: field, Low: &query.Bound{Number: 5.44, Inclusive: true}}, 1},
+		{query.Range{Field: field, Top: &query.Bound{Number: 5.44}}, 0},
+		{query.Range{Field: field, Top: &query.Bound{Number: 5.44, Inclusive: true}}, 1},
+		{query.Range{Field: field, Low: &query.Bound{Number: 5.43}, Top: &query.Bound{Number: 5.45}}, 1},
+	} {
+		res, err := x.Search(t.Context(), query.Request{Where: c.where})
+		if err != nil || res.Total != c.want {
+			t.Errorf("%+v %+v: %d found, %v", c.where.Low, c.where.Top, res.Total, err)
+		}
+	}
+}
