@@ -56,9 +56,21 @@ func newHistory(t *testing.T, changes int) *history {
 		Kafka: kafka, Topics: topics, Namespace: "x", StateDir: t.TempDir(), Policy: pol, Controls: matrix, Log: slog.New(slog.DiscardHandler),
 		Trust: []settings.Trust{{Source: "/agents/**", As: record.Signed, History: true}, {Source: "**", As: record.Observed, History: true}},
 	}}
+	recs, events := messagesOf(t, h.conf, stream.NewPartitioner(2), changes)
+	h.events = events
+	h.total = changes
+	if err := w.Append(t.Context(), recs...); err != nil {
+		t.Fatal(err)
+	}
+	h.enrich(t, int64(len(recs)))
+	return h
+}
+
+// messagesOf returns the events of some changes as messages in their home partitions, and as the
+// enricher reads them.
+func messagesOf(t *testing.T, conf enricher.Config, home *stream.Partitioner, changes int) (recs []*stream.Record, events []record.Event) {
+	t.Helper()
 	g := workload.New(3, 3, time.Now().Add(-48*time.Hour))
-	partitioner := stream.NewPartitioner(2)
-	var recs []*stream.Record
 	for range changes {
 		for _, e := range g.Change() {
 			e.SetExtension("arrivedat", e.Time().UTC().Format(time.RFC3339)) // so that the record does not depend on when this runs
@@ -66,23 +78,18 @@ func newHistory(t *testing.T, changes int) *history {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r := &stream.Record{Topic: topics.Events(), Partition: partitioner.Of(string(m.Key)), Key: m.Key, Value: m.Value, Timestamp: time.Now()}
+			r := &stream.Record{Topic: conf.Topics.Events(), Partition: home.Of(string(m.Key)), Key: m.Key, Value: m.Value, Timestamp: time.Now()}
 			for _, x := range m.Headers {
 				r.Headers = append(r.Headers, kgo.RecordHeader{Key: x.Key, Value: x.Value})
 			}
-			decoded, err := enricher.DecodeBy(r, ingest.Reader{Trust: h.conf.Trust})
+			decoded, err := enricher.DecodeBy(r, ingest.Reader{Trust: conf.Trust})
 			if err != nil {
 				t.Fatal(err)
 			}
-			h.events, recs = append(h.events, decoded), append(recs, r)
+			events, recs = append(events, decoded), append(recs, r)
 		}
 	}
-	h.total = changes
-	if err := w.Append(t.Context(), recs...); err != nil {
-		t.Fatal(err)
-	}
-	h.enrich(t, int64(len(recs)))
-	return h
+	return recs, events
 }
 
 // enrich runs an enricher until it has read so many events.

@@ -20,7 +20,6 @@ import (
 // late. It follows the changelog (topic state) and the topic of policies, and writes to neither. It
 // sees each transaction of an enricher as a whole or not at all.
 type View struct {
-	kafka      stream.Config
 	topics     stream.Topics
 	partitions *stream.Partitioner
 	admin      *stream.Admin
@@ -60,7 +59,7 @@ func OpenView(ctx context.Context, kafka stream.Config, topics stream.Topics, di
 		return nil, errors.Join(err, s.close())
 	}
 	v := &View{
-		kafka: kafka, topics: topics, partitions: stream.NewPartitioner(partitions), admin: admin, log: log,
+		topics: topics, partitions: stream.NewPartitioner(partitions), admin: admin, log: log,
 		store: s, projection: p, former: make(map[int32]bool), changed: make(chan struct{}),
 	}
 	v.rules.Store(new(Rules))

@@ -17,7 +17,6 @@ import (
 	"github.com/changetrail/changetrail/ingest"
 	"github.com/changetrail/changetrail/internal/kafkatest"
 	"github.com/changetrail/changetrail/internal/settings"
-	"github.com/changetrail/changetrail/internal/workload"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
@@ -93,9 +92,8 @@ func (v *viewed) enrich(t *testing.T) (stop func()) {
 // send writes an event to a partition; a negative one means its home.
 func (v *viewed) send(t *testing.T, partition int32, r *stream.Record, e record.Event) {
 	t.Helper()
-	r.Partition = partition
-	if partition < 0 {
-		r.Partition = stream.NewPartitioner(3).Of(string(r.Key))
+	if partition >= 0 {
+		r.Partition = partition
 	}
 	if err := v.writer.Append(t.Context(), r); err != nil {
 		t.Fatal(err)
@@ -125,31 +123,6 @@ func (v *viewed) sendFact(t *testing.T, id record.ChangeID, f record.Fact) {
 	v.send(t, -1, r, decoded)
 }
 
-// messagesOf returns the events of some changes, in random order of changes.
-func (v *viewed) messagesOf(t *testing.T, changes int) (recs []*stream.Record, events []record.Event) {
-	t.Helper()
-	g := workload.New(3, 3, time.Now().Add(-48*time.Hour))
-	for range changes {
-		for _, e := range g.Change() {
-			e.SetExtension("arrivedat", e.Time().UTC().Format(time.RFC3339))
-			m, err := producer.Encode(t.Context(), e, producer.Binary)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r := &stream.Record{Topic: v.conf.Topics.Events(), Key: m.Key, Value: m.Value, Timestamp: time.Now()}
-			for _, x := range m.Headers {
-				r.Headers = append(r.Headers, kgo.RecordHeader{Key: x.Key, Value: x.Value})
-			}
-			decoded, err := enricher.DecodeBy(r, ingest.Reader{Trust: v.conf.Trust})
-			if err != nil {
-				t.Fatal(err)
-			}
-			events, recs = append(events, decoded), append(recs, r)
-		}
-	}
-	return recs, events
-}
-
 // check compares what the view says about a change with the fold of everything that was sent.
 func (v *viewed) check(t *testing.T, id record.ChangeID) {
 	t.Helper()
@@ -175,7 +148,7 @@ func TestAViewKnowsEverythingThatTheBrokerAccepted(t *testing.T) {
 	v := newViewed(t)
 	v.enrich(t)
 	rnd := rand.New(rand.NewPCG(5, 6))
-	recs, events := v.messagesOf(t, 12)
+	recs, events := messagesOf(t, v.conf, stream.NewPartitioner(3), 12)
 	known := make(map[record.ChangeID]bool)
 	for i, r := range recs {
 		partition := int32(-1)
@@ -199,7 +172,7 @@ func TestAViewKnowsEverythingThatTheBrokerAccepted(t *testing.T) {
 func TestAViewFindsTheChangeOfACommit(t *testing.T) {
 	v := newViewed(t)
 	v.enrich(t)
-	recs, events := v.messagesOf(t, 6)
+	recs, events := messagesOf(t, v.conf, stream.NewPartitioner(3), 6)
 	for i, r := range recs {
 		v.send(t, -1, r, events[i])
 	}
@@ -238,7 +211,7 @@ func TestAViewFindsTheChangeOfACommit(t *testing.T) {
 func TestAViewGoesOnWhereItEnded(t *testing.T) {
 	v := newViewed(t)
 	v.enrich(t)
-	recs, events := v.messagesOf(t, 6)
+	recs, events := messagesOf(t, v.conf, stream.NewPartitioner(3), 6)
 	for i, r := range recs[:len(recs)/2] {
 		v.send(t, -1, r, events[i])
 	}
@@ -280,7 +253,7 @@ func lastChange(events []record.Event) (id record.ChangeID) {
 func TestAViewDoesNotAnswerBehindTheEnricher(t *testing.T) {
 	v := newViewed(t)
 	stop := v.enrich(t)
-	recs, events := v.messagesOf(t, 3)
+	recs, events := messagesOf(t, v.conf, stream.NewPartitioner(3), 3)
 	for i, r := range recs[:20] {
 		v.send(t, -1, r, events[i])
 	}

@@ -75,16 +75,21 @@ func Decide(p *enricher.Preview, commit string, at time.Time) Decision {
 		d.deny("You asked about commit %s, but the newest commit that the code host reported is %s. Ask again once it has reported your push.", short(commit), short(c.HeadSHA))
 		return d
 	}
+	d.byMaker(c, func() { d.agent(p) })
+	return d
+}
+
+// byMaker decides by who made the change: agent decides about a change of an agent.
+func (d *Decision) byMaker(c record.Change, agent func()) {
 	switch c.InitiatedBy {
 	case "agent":
-		d.agent(p)
+		agent()
 	case "human":
 		d.Allowed = true
 		d.Reasons = []string{"A person made the change. The policy decides only about changes of agents."}
 	default:
 		d.deny("It is not known whether a person or an agent made the change. Connect the code host's webhook, which states the author.")
 	}
-	return d
 }
 
 func (d *Decision) deny(format string, args ...any) {
@@ -107,7 +112,7 @@ func (d *Decision) isOver(c record.Change) bool {
 	return true
 }
 
-// headUnknown denies a change of which the newest commit is not known, whoever made it.
+// headUnknown denies a change whose newest commit is not known, whoever made it.
 func (d *Decision) headUnknown(c record.Change) bool {
 	claimed := func(attribute string) bool { return slices.Contains(c.Claimed, attribute) }
 	switch {

@@ -29,15 +29,7 @@ func DecideDeployment(p *enricher.Preview, commit string, at time.Time) Decision
 		d.deny("The record does not say that the change was merged as %s: it says %s.", short(commit), short(c.MergeSHA))
 		return d
 	}
-	switch c.InitiatedBy {
-	case "agent":
-		d.deployment(t)
-	case "human":
-		d.Allowed = true
-		d.Reasons = []string{"A person made the change. The policy decides only about changes of agents."}
-	default:
-		d.deny("It is not known whether a person or an agent made the change. Connect the code host's webhook, which states the author.")
-	}
+	d.byMaker(c, func() { d.deployment(t) })
 	return d
 }
 

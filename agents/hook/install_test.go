@@ -177,7 +177,7 @@ func keeps(text, in string) bool {
 	return true
 }
 
-// TestSettingHooksChangesNothingElse: whatever stands in the settings, setting hooks adds
+// TestSettingHooksChangesNothingElse: whatever the settings contain, setting hooks adds
 // ours to what a reader of JSON sees, setting them again changes nothing, and taking them
 // out gives what there was.
 func TestSettingHooksChangesNothingElse(t *testing.T) {

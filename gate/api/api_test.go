@@ -40,7 +40,7 @@ func denied(q gate.Question) (gate.Decision, error) {
 	return gate.Decision{Change: q.Change, Reasons: []string{"no"}, Position: "t.events/0@1"}, nil
 }
 
-// site serves a gate that knows two senders, one of which is limited to a repository.
+// site serves a gate that knows two senders. One of them may report about one repository only.
 func site(t *testing.T, o *oracle) (url, token, limited string) {
 	t.Helper()
 	token, a := identity.NewToken()

@@ -19,9 +19,8 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// The exit codes of gate, which a script may rely on.
+// The exit codes of gate, which a script may rely on, besides exitOK: allowed.
 const (
-	exitAllowed = exitOK
 	exitDenied  = 1
 	exitUnknown = 2 // nobody knows: do not merge
 )
