@@ -72,7 +72,7 @@ func Partitions(ctx context.Context, c Config, t Topics) (int32, error) {
 
 // Counts returns the number of partitions of each topic that exists.
 func (a *Admin) Counts(ctx context.Context, t Topics) (map[string]int32, error) {
-	details, err := a.adm.ListTopics(ctx, append(t.All(), t.Policies())...)
+	details, err := a.adm.ListTopics(ctx, append(t.All(), t.Policies(), t.Approvals())...)
 	if err != nil {
 		return nil, explain(err)
 	}

@@ -53,7 +53,7 @@ func TestEnsureMakesTopicsOnce(t *testing.T) {
 	topics := Topics{Prefix: "p"}
 	specs := topics.Specs(3, 24*time.Hour)
 	dry := ensure(t, conf, specs, true)
-	if counts, err := admin(t, conf).Counts(t.Context(), topics); err != nil || len(counts) != 0 || len(dry) != 6 {
+	if counts, err := admin(t, conf).Counts(t.Context(), topics); err != nil || len(counts) != 0 || len(dry) != 7 {
 		t.Errorf("a dry run made %v (%v), and says %q", counts, err, dry)
 	}
 	if diff := cmp.Diff(dry, ensure(t, conf, specs, false)); diff != "" {
@@ -62,7 +62,7 @@ func TestEnsureMakesTopicsOnce(t *testing.T) {
 	if changes := ensure(t, conf, specs, false); changes != nil {
 		t.Errorf("the second run: %q", changes)
 	}
-	want := map[string]int32{"p.events": 3, "p.enriched": 3, "p.records": 3, "p.state": 3, "p.dlq": 3, "p.policies": 1}
+	want := map[string]int32{"p.events": 3, "p.enriched": 3, "p.records": 3, "p.state": 3, "p.dlq": 3, "p.policies": 1, "p.approvals": 1}
 	if counts, err := admin(t, conf).Counts(t.Context(), topics); err != nil || !cmp.Equal(want, counts) {
 		t.Errorf("%v, %v", counts, err)
 	}

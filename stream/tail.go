@@ -11,9 +11,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// A Tail follows all partitions of a topic that transactions write. It passes on what a transaction
-// wrote to a partition as a whole, once the transaction is committed: whoever reads what was passed
-// on never sees a part of a transaction.
+// A Tail follows all partitions of a topic. It passes on what a transaction wrote to a partition as
+// a whole, once the transaction is committed: whoever reads what was passed on never sees a part of
+// a transaction. A message that no transaction wrote is passed on at once.
 type Tail struct {
 	Config Config
 	Topic  string
@@ -83,7 +83,7 @@ func (t *Tail) run(ctx context.Context) error {
 			}
 			// Compaction removes the ends of old transactions. What was stable when Run began belongs
 			// to transactions that had ended.
-			if end || r.Offset+1 == ends[r.Partition] {
+			if end || !r.Attrs.IsTransactional() || r.Offset+1 == ends[r.Partition] {
 				if err := t.apply(r.Partition, open[r.Partition], r.Offset+1); err != nil {
 					return err
 				}

@@ -41,6 +41,11 @@ func (t Topics) OCSF() string { return t.Prefix + ".ocsf" }
 // one partition and is joined with no other topic.
 func (t Topics) Policies() string { return t.Prefix + ".policies" }
 
+// Approvals is the topic of the approvals that people give before the work, and of what becomes of
+// them, kept for ever. It has one partition: the order of its messages decides which change got the
+// last use of an approval.
+func (t Topics) Approvals() string { return t.Prefix + ".approvals" }
+
 // All returns the topics that keep the messages of a repository in one partition.
 func (t Topics) All() []string {
 	return []string{t.Events(), t.Enriched(), t.Records(), t.State(), t.DLQ()}
@@ -91,6 +96,8 @@ func (t Topics) Specs(partitions int32, retention time.Duration) []TopicSpec {
 		{t.State(), partitions, with(compacted, large...)},
 		{t.DLQ(), partitions, with(kept, large...)},
 		{t.Policies(), 1, with(compacted, append(large, "message.timestamp.type", "LogAppendTime")...)},
+		// It is not compacted: a message without a value would delete an older one with its key.
+		{t.Approvals(), 1, map[string]string{"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1", "message.timestamp.type": "LogAppendTime"}},
 	}
 }
 

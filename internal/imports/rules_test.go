@@ -27,7 +27,7 @@ var layers = []layer{
 	{"Services, and the library for agents", []string{
 		"enricher", "producer", "sinks", "sinks/setup", "internal/access", "internal/e2e/killtest", "internal/embedded", "internal/former", "internal/kafkatest", "internal/siem/detect",
 	}},
-	{"The gate", []string{"gate"}},
+	{"The gate", []string{"gate", "gate/approvals"}},
 	{"Gateway, pages and indexes", []string{
 		"internal/siem", "internal/health",
 		"agents/hook", "gateway", "producer/kafkago", "sinks/bulk", "sinks/endpoint", "sinks/lake", "sinks/local", "sinks/ocsftopic", "sinks/outline", "sinks/sinktest", "web", "internal/demo",

@@ -25,7 +25,7 @@ func Cluster(t testing.TB, partitions int32, topics ...string) *kfake.Cluster {
 // writer.
 func Pipeline(t testing.TB, partitions int32, topics stream.Topics) (stream.Config, *stream.Writer) {
 	t.Helper()
-	conf := stream.Config{Brokers: Cluster(t, partitions, append(topics.All(), topics.Policies())...).ListenAddrs()}
+	conf := stream.Config{Brokers: Cluster(t, partitions, append(topics.All(), topics.Policies(), topics.Approvals())...).ListenAddrs()}
 	w, err := stream.NewWriter(conf)
 	if err != nil {
 		t.Fatal(err)

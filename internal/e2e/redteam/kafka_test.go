@@ -60,7 +60,7 @@ func (a *adversary) asks(requests ...kmsg.Request) {
 	}
 }
 
-var topics = []string{"changetrail.records", "changetrail.enriched", "changetrail.state", "changetrail.dlq", "changetrail.policies", "changetrail.findings"}
+var topics = []string{"changetrail.records", "changetrail.enriched", "changetrail.state", "changetrail.dlq", "changetrail.policies", "changetrail.approvals", "changetrail.findings"}
 
 func byKafka() []move {
 	forged := `{"@timestamp":"2026-11-30T00:00:00Z","changetrail":{"change":{"id":"` + payments + `/pull/777","repository":"` + payments + `"},"answers":{"trigger":"proven","alternatives":"proven","authorized":"proven","reviewed":"proven"},"revision":1000000000000}}`
