@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -158,7 +159,38 @@ func (s *server) change(w http.ResponseWriter, r *http.Request) error {
 		Record: story.Record, Answers: say.Answers(story.Record), Gaps: say.Gaps(story.Record), Line: newTimeline(story), Stages: stages, Events: events,
 		Ruled: say.RuledAtMerge(story.Record), Raw: string(raw), JSON: "/v1" + changePath(string(story.ID())),
 	}
+	p.Needs, p.Grants = s.needs(r.Context(), story.ID()), grantsIn(story.Record)
 	return s.render(w, r, http.StatusOK, p.page())
+}
+
+// needs says that a change waits for a person; nil if it does not, or if that is not known.
+func (s *server) needs(ctx context.Context, id record.ChangeID) *needs {
+	waiting := s.recently(ctx)
+	if waiting == nil {
+		return nil
+	}
+	for _, c := range waiting.Changes {
+		if c.Change != id {
+			continue
+		}
+		_, cannot := s.mayDecide(ctx)
+		out := &needs{Yours: cannot == "", Link: inboxPath("change", string(id)), Waits: waitsFor(c.Since, s.Now())}
+		for _, m := range c.Decision.Missing {
+			out.Missing = append(out.Missing, m.Give())
+		}
+		return out
+	}
+	return nil
+}
+
+// grantsIn returns the approvals before work that count for a change.
+func grantsIn(r *record.Record) (out []usedGrant) {
+	for _, a := range r.Trail.Approvals {
+		if id, ok := grantIn(a.Reference); ok && (a.Tier == record.Observed || a.Tier == record.Human) {
+			out = append(out, usedGrant{Person: a.Approver, Link: "/approvals#" + anchorOf("approval", id), At: a.GrantedAt, Withdrawn: a.Verdict == "refused"})
+		}
+	}
+	return out
 }
 
 // queries lists the saved queries.

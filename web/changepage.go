@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	g "maragu.dev/gomponents"
 
@@ -25,11 +26,28 @@ type changePage struct {
 	Ruled   string // what the policy in force now says of the merge
 	Raw     string // the record as JSON
 	JSON    string // its address
+	Needs   *needs // nil if it waits for no person, as far as is known
+	Grants  []usedGrant
+}
+
+// A needs is what a change waits for.
+type needs struct {
+	Yours   bool // the reader may decide
+	Missing []string
+	Link    string // to the inbox
+	Waits   string
+}
+
+// A usedGrant is an approval before work that counts for the change.
+type usedGrant struct {
+	Person, Link string
+	At           time.Time
+	Withdrawn    bool // it was revoked, or refused later
 }
 
 func (p *changePage) page() page {
 	return page{Title: titleOfChange(p.Record.Trail.Change), Body: el("article", attr("class", "change"),
-		p.header(), p.answers(), p.gaps(), p.line(),
+		p.header(), p.needs(), p.answers(), p.gaps(), p.line(),
 		section("line", "What happened", el("ol", attr("class", "timeline"), g.Map(p.Stages, stageItem))),
 		p.controls(), p.atMerge(), p.record(),
 	)}
@@ -52,6 +70,7 @@ func (p *changePage) header() g.Node {
 			}),
 			anchor(p.JSON, text("JSON")))),
 		p.service(),
+		p.grants(),
 		when(c.Naming(), func(names string) g.Node { return paragraph("meta", text("Repository "), breaks(names)) }),
 		when(string(c.PartOf), func(id string) g.Node {
 			return paragraph("meta", text("Part of "), anchor(changePath(id), el("code", breaks(id))))
@@ -60,6 +79,34 @@ func (p *changePage) header() g.Node {
 			return text(strings.ReplaceAll(field, "_", " "))
 		}))))),
 	)
+}
+
+// needs leads to the inbox if the change waits for a person.
+func (p *changePage) needs() g.Node {
+	if p.Needs == nil {
+		return nil
+	}
+	heading, to := "Waits for a person", "See it in the inbox"
+	if p.Needs.Yours {
+		heading, to = "Needs you", "Decide in the inbox"
+	}
+	return el("section", attr("class", "needs"), attr("aria-labelledby", "needs"), el("h2", attr("id", "needs"), text(heading)),
+		paragraph("lacks", el("strong", text("Missing: ")), text(strings.Join(p.Needs.Missing, "; ")+". "), soft(text("It waits "+p.Needs.Waits+"."))),
+		el("p", anchor(p.Needs.Link, attr("class", "button"), text(to))))
+}
+
+// grants names the approvals before work that count for the change.
+func (p *changePage) grants() g.Node {
+	if len(p.Grants) == 0 {
+		return nil
+	}
+	return paragraph("meta", text("Approved before the work by "), listed(p.Grants, func(u usedGrant) g.Node {
+		word := ""
+		if u.Withdrawn {
+			word = ", withdrawn"
+		}
+		return g.Group{text(u.Person + " ("), anchor(u.Link, moment(u.At)), text(word + ")")}
+	}))
 }
 
 func (p *changePage) initiator(by string) g.Node {

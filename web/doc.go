@@ -7,6 +7,9 @@
 // scripts nor inline styles. They are the same over the embedded index,
 // OpenSearch and Elasticsearch.
 //
-// It imports access, controls, evidence, nearest, query, record, replay, say, schemas, secrets and
-// signin.
+// People decide on them what waits for a person, through a [Desk]. Each decision is one form, which works
+// without a script; a script adds keys.
+//
+// It imports access, controls, evidence, gate, gate/approvals, nearest, policy, policy/whatif, query,
+// record, replay, say, schemas, secrets, settings and signin.
 package web

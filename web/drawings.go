@@ -115,7 +115,7 @@ func (p *plot) drawn() g.Node {
 
 // table is the plot as a table.
 func (p *plot) table() g.Node {
-	return folded("The same as a table", scrolling("Table of changes over time", head("By "+p.Each, "Changes"), el("tbody", g.Map(p.Bars, func(b bar) g.Node {
+	return folded("The same as a table", scrolling("Table of "+p.Noun+"s over time", head("By "+p.Each, "Count"), el("tbody", g.Map(p.Bars, func(b bar) g.Node {
 		days := b.From
 		if b.To != b.From {
 			days += " to " + b.To

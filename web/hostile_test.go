@@ -37,18 +37,23 @@ func (f filler) allPages() map[string]page {
 	var o overviewPage
 	var e evidencePage
 	var list []answeredQuery
-	f.fill(reflect.ValueOf(&c).Elem())
-	f.fill(reflect.ValueOf(&s).Elem())
-	f.fill(reflect.ValueOf(&o).Elem())
-	f.fill(reflect.ValueOf(&e).Elem())
-	f.fill(reflect.ValueOf(&list).Elem())
+	var in inboxPage
+	var a approvalsPage
+	var gave givenPage
+	var wi whatIfPage
+	var un unsentPage
+	for _, v := range []any{&c, &s, &o, &e, &list, &in, &a, &gave, &wi, &un} {
+		f.fill(reflect.ValueOf(v).Elem())
+	}
+	in.Away, a.Away, wi.Away = "", "", "" // pages with everything; those without are the same with less
 	pages := map[string]page{
 		"change": c.page(), "search": s.page(), "overview": o.page(), "evidence": e.page(), "queries": queriesPage(list, []string{f.text()}),
+		"inbox": in.page(), "approvals": a.page(), "given": gave.page(), "what if": wi.page(), "unsent": un.page(), "away": (&inboxPage{Away: f.text()}).page(),
 		"error": errorPage(f.text(), f.text(), nil), "sign-in": signInPage(access.ByToken, "", f.text(), "x"+f.text()),
 		"sign-in at a provider": signInPage(access.AtProvider, f.text(), f.text(), ""), "signed out": signedOutPage(f.text()),
 	}
 	for name, p := range pages {
-		p.Store, p.Who, p.Roles, p.FormToken = f.text(), f.text(), f.text(), f.text()
+		p.Store, p.Who, p.Roles, p.FormToken, p.Inbox, p.Waits = f.text(), f.text(), f.text(), f.text(), true, 3
 		pages[name] = p
 	}
 	return pages

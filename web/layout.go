@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"fmt"
 	"io"
 	"net/url"
 	"strings"
@@ -21,6 +22,9 @@ type page struct {
 	Body     g.Node
 	Searches bool   // it has a form to search of its own
 	Store    string // what the index is; empty for those who may not know: they see no navigation
+
+	Inbox bool // there is an inbox
+	Waits int  // how much waits for a person in it
 
 	// Who signed in, and with which roles, and the token that each form repeats; empty for those who
 	// did not sign in.
@@ -59,7 +63,7 @@ func (p page) document() g.Node {
 func (p page) top() g.Node {
 	return el("header", attr("class", "top"), spaced(
 		el("a", attr("class", "brand"), attr("href", "/"), text("changetrail")),
-		g.If(p.Store != "", el("nav", attr("aria-label", "Pages"), spaced(anchor("/", text("Overview")), anchor("/changes", text("Changes")), anchor("/queries", text("Saved queries"))))),
+		g.If(p.Store != "", el("nav", attr("aria-label", "Pages"), spaced(anchor("/", text("Overview")), anchor("/changes", text("Changes")), anchor("/queries", text("Saved queries")), p.toInbox()))),
 		g.If(p.Store != "" && !p.Searches, el("form", attr("class", "find"), attr("action", "/changes"), attr("method", "get"), attr("role", "search"),
 			el("label", hidden("Search changes"), el("input", attr("id", "q"), attr("name", "q"), attr("type", "search"), attr("list", "completions"), attr("autocomplete", "off"), attr("spellcheck", "false"),
 				attr("placeholder", "Search: change, URL, commit, CVE, service.name:…"))),
@@ -67,6 +71,17 @@ func (p page) top() g.Node {
 		el("span", attr("class", "store"), text(p.Store)),
 		p.signOut(),
 	))
+}
+
+// toInbox leads to what waits for a person.
+func (p page) toInbox() g.Node {
+	if !p.Inbox {
+		return nil
+	}
+	if p.Waits == 0 {
+		return anchor("/inbox", text("Inbox"))
+	}
+	return anchor("/inbox", text("Inbox "), el("span", attr("class", "waits"), text(fmt.Sprint(p.Waits)), hidden(" waiting for a person")))
 }
 
 // signOut says who reads, with a button to sign out.

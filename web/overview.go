@@ -117,7 +117,7 @@ func (o *overviewer) standing(p *overviewPage) error {
 	p.AgentsLink = o.in(byAgents).here()
 	p.Plot = chart{from, to, interval(to.Sub(from)), all, func(from, to string) string {
 		return o.in(byAgents).with(func(v *view) { v.Since, v.From, v.To = "", from, to }).here()
-	}}.drawn()
+	}, "change"}.drawn()
 	p.Services = o.bars("service.name", services)
 	p.Controls = o.bars("tags", controls)
 	if total == 0 {

@@ -30,6 +30,7 @@ type plot struct {
 	Total         int
 	First, Last   time.Time
 	Legend        []series
+	Noun          string // what is counted, such as change
 }
 
 // A bar is all changes of one interval of time.
@@ -93,6 +94,7 @@ type chart struct {
 	width       time.Duration
 	series      []series
 	link        func(from, to string) string // the address of an interval
+	noun        string                       // what is counted, such as change
 }
 
 // drawn returns the plot; nil if nothing was counted.
@@ -103,7 +105,7 @@ func (c chart) drawn() *plot {
 	for i := range counts {
 		counts[i] = make([]int, len(all))
 	}
-	p := &plot{Width: plotWidth, Height: plotHeight, Left: plotLeft, Right: plotRight, Bottom: plotBottom, Each: eachOf(width), First: first, Last: last}
+	p := &plot{Width: plotWidth, Height: plotHeight, Left: plotLeft, Right: plotRight, Bottom: plotBottom, Each: eachOf(width), First: first, Last: last, Noun: c.noun}
 	most := 0
 	for k, s := range all {
 		for _, b := range s.Buckets {
@@ -147,7 +149,7 @@ func (c chart) bar(x scale, from time.Time, counts []int, top int) bar {
 	}
 	b.From, b.To = from.Format(layout), end.Format(layout)
 	b.Link = c.link(b.From, b.To)
-	b.Label = fmt.Sprintf("%s: %s", spanLabel(from, end, c.width), count(b.Total, "change"))
+	b.Label = fmt.Sprintf("%s: %s", spanLabel(from, end, c.width), count(b.Total, c.noun))
 	below := 0
 	for k, n := range counts {
 		if n == 0 {

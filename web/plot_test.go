@@ -17,7 +17,7 @@ func TestAPlotSpansWhatWasAskedFor(t *testing.T) {
 	p := chart{first.Add(5 * time.Hour), first.Add(91 * day), day, []series{
 		{Class: "a", Label: "by agents", Buckets: []query.Bucket{{Start: first.Add(90 * day), N: 3}}},
 		{Class: "b", Label: "by people", Buckets: []query.Bucket{{Start: first.Add(90 * day), N: 1}, {Start: first.Add(-day), N: 9}, {Start: first.Add(99 * day), N: 9}}},
-	}, link}.drawn()
+	}, link, "change"}.drawn()
 	if len(p.Bars) != 1 || p.Total != 4 || p.Each != "day" || p.Grid[len(p.Grid)-1].Text != "4" {
 		t.Fatalf("%+v", p)
 	}
@@ -31,7 +31,7 @@ func TestAPlotSpansWhatWasAskedFor(t *testing.T) {
 	if b.Parts[0].H < 3*b.Parts[1].H-2 || b.Parts[1].Y+b.Parts[1].H != b.Parts[0].Y || b.Parts[0].Y+b.Parts[0].H != plotBottom || b.Parts[1].Y != plotTop {
 		t.Errorf("the parts are %+v", b.Parts)
 	}
-	if (chart{first, first.Add(day), day, []series{{}}, link}).drawn() != nil {
+	if (chart{first, first.Add(day), day, []series{{}}, link, "change"}).drawn() != nil {
 		t.Error("nothing is drawn")
 	}
 }
@@ -51,7 +51,7 @@ func TestBarsAreInOrderAndInThePicture(t *testing.T) {
 			all[i%2].Buckets = append(all[i%2].Buckets, query.Bucket{Start: at, N: n})
 			total += n
 		}
-		p := chart{first, last, width, all, link}.drawn()
+		p := chart{first, last, width, all, link, "change"}.drawn()
 		if p == nil {
 			continue
 		}

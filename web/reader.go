@@ -22,6 +22,10 @@ func (s *server) askToSignIn(w http.ResponseWriter, r *http.Request, p *problem.
 		http.Redirect(w, r, signin.Page+"?"+url.Values{"to": {r.URL.RequestURI()}}.Encode(), http.StatusSeeOther)
 		return
 	}
+	if isDecision(r) && !program {
+		s.unsent(w, r, p, reader)
+		return
+	}
 	if p.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="changetrail"`)
 	}

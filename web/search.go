@@ -126,7 +126,7 @@ func (s *server) histogram(ctx context.Context, v *view, res *query.Result) (*pl
 		{Class: "agents", Label: "by agents", Buckets: less(all, humans.Histogram)}, {Class: "people", Label: "by people", Buckets: humans.Histogram},
 	}, func(from, to string) string {
 		return v.with(func(v *view) { v.Since, v.From, v.To = "", from, to }).here()
-	}}.drawn(), nil
+	}, "change"}.drawn(), nil
 }
 
 // less returns all without part.

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"embed"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"github.com/changetrail/changetrail/internal/problem"
 	"github.com/changetrail/changetrail/internal/secrets"
 	"github.com/changetrail/changetrail/internal/signin"
+	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/replay"
 )
@@ -40,10 +42,13 @@ type Config struct {
 	Access *access.Door // who may read what
 	Index  Index
 	Blobs  blobs.Getter // of the files that prove something; nil where none is configured
-	Saved  []query.Saved
-	Store  string // what the index is, for people
-	Log    *slog.Logger
-	Now    func() time.Time
+	Desk   Desk         // where people decide; nil if this process does not know the gate
+	// Policies returns the policies that were in force; nil if this process does not know them.
+	Policies func(context.Context) (policy.History[*policy.Policy], error)
+	Saved    []query.Saved
+	Store    string // what the index is, for people
+	Log      *slog.Logger
+	Now      func() time.Time
 }
 
 //go:embed static
@@ -56,6 +61,8 @@ type server struct {
 	fields query.Fields
 	// secrets are hidden in what is shown, whatever the settings keep.
 	secrets *secrets.Redactor
+	waits   *waits
+	whatIfs *whatIfs
 }
 
 // New returns the handler of all pages.
@@ -75,7 +82,7 @@ func New(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{c, c.Index, fields, redactor}
+	s := &server{c, c.Index, fields, redactor, new(waits), new(whatIfs)}
 	s.Index = narrowed{c.Index, access.Narrow(c.Index, fields)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", former(s.page(s.overview)))
@@ -84,6 +91,14 @@ func New(c Config) (http.Handler, error) {
 	mux.HandleFunc("GET /changes/{id...}", s.page(s.change))
 	mux.HandleFunc("GET /evidence/{digest}", s.page(s.evidence))
 	mux.HandleFunc("GET /queries", s.page(s.queries))
+	mux.HandleFunc("GET /inbox", s.page(s.inbox))
+	mux.HandleFunc("POST /inbox", s.page(s.decide))
+	mux.HandleFunc("GET /inbox/given", s.page(s.given))
+	mux.HandleFunc("GET /inbox/what-if", s.page(s.whatIf))
+	mux.HandleFunc("GET /approvals", s.page(s.listApprovals))
+	mux.HandleFunc("POST /approvals", s.page(s.changeApprovals))
+	mux.HandleFunc("GET /v1/approvals", s.api(s.apiGrants))
+	mux.HandleFunc("POST /v1/approvals", s.api(s.apiGrant))
 	mux.HandleFunc("GET /v1/changes", s.api(s.apiSearch))
 	mux.HandleFunc("GET /v1/changes/{id...}", s.api(s.apiChange))
 	mux.HandleFunc("GET /v1/blobs/{digest}", s.api(s.apiBlob))
@@ -204,7 +219,11 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, p *problem.Problem
 func (s *server) render(w http.ResponseWriter, r *http.Request, status int, p page) error {
 	reader := access.Of(r.Context())
 	if p.Who, p.Roles, p.FormToken = reader.Title(), reader.Roles(), reader.FormToken(); reader.Known() {
-		p.Store = s.Store
+		p.Store, p.Inbox = s.Store, s.Desk != nil
+		if waiting := s.recently(r.Context()); waiting != nil {
+			mine := waiting.readBy(reader)
+			p.Waits = len(mine.Changes) + len(mine.Requests)
+		}
 	}
 	var b bytes.Buffer
 	if err := p.write(&b); err != nil {

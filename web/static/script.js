@@ -1,5 +1,5 @@
 // The pages work without this. It completes fields and values in the search, brings "/" to
-// it, and lets a time be chosen by dragging over a histogram.
+// it, lets a time be chosen by dragging over a histogram, and decides in the inbox by keys.
 "use strict";
 const q = document.getElementById("q");
 const list = document.getElementById("completions");
@@ -53,5 +53,37 @@ if (plot) {
     }
     form.elements.since.value = "";
     form.requestSubmit();
+  });
+}
+const items = [...document.querySelectorAll(".inbox > li")];
+if (items.length) {
+  // j and k move between items. a, r and o count only in an item, so that no stray key decides.
+  const press = (item, verdict) => item.querySelector(`button[value=${verdict}]`)?.click();
+  document.addEventListener("keydown", (e) => {
+    const from = document.activeElement;
+    if (e.ctrlKey || e.metaKey || e.altKey || e.repeat || /^(INPUT|TEXTAREA|SELECT)$/.test(from.tagName)) return;
+    const item = from.closest(".inbox > li");
+    const at = items.indexOf(item);
+    const next = { j: Math.min(at + 1, items.length - 1), k: Math.max(at - 1, 0) }[e.key];
+    if (next !== undefined) {
+      items[next].focus();
+      items[next].scrollIntoView({ block: "nearest" });
+    } else if (item && e.key === "a") {
+      press(item, "approve");
+    } else if (item && e.key === "o") {
+      item.querySelector("h2 a")?.click();
+    } else if (item && e.key === "r") {
+      const reason = item.querySelector("[name=reason]");
+      if (!reason) return;
+      reason.focus();
+      reason.addEventListener("keydown", (e) => {
+        if (e.key !== "Enter" || e.shiftKey) return;
+        e.preventDefault();
+        if (reason.value.trim()) press(item, "refuse");
+      });
+    } else {
+      return;
+    }
+    e.preventDefault();
   });
 }
