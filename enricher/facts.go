@@ -218,6 +218,19 @@ func (r *factReader) time() time.Time {
 	return t
 }
 
+// kindOf returns the type of a fact and its witness, without reading the rest.
+func kindOf(v []byte) (typ, witness string, err error) {
+	if len(v) < factHead {
+		return "", "", errFact
+	}
+	r := &factReader{rest: v[factHead:]}
+	for range 3 { // about, source, id
+		r.bytes()
+	}
+	typ, witness = r.string(), r.string()
+	return typ, witness, r.err
+}
+
 // decodeFact reads a fact. The caller must not modify v afterwards.
 func (c *codec) decodeFact(v []byte) (record.Event, error) {
 	if len(v) < factHead {

@@ -33,6 +33,8 @@ type View struct {
 	store      *store
 	projection *projection
 	former     map[int32]bool // partitions with the state of a former version
+	feeds      []*Feed
+	closed     bool
 
 	rounds rounds
 }
@@ -77,6 +79,7 @@ func (v *View) Run(ctx context.Context) error {
 	wait.Wait()
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.closed = true
 	v.admin.Close()
 	if err := v.store.close(); err != nil {
 		return fmt.Errorf("copy of the state: %w", err)
@@ -104,6 +107,7 @@ func (v *View) follow(ctx context.Context, t *stream.Tail) {
 func (v *View) position(partition int32, id string) (int64, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.tell(nil) // a topic that was made again has other changes
 	return v.store.position(partition, id)
 }
 
@@ -117,7 +121,13 @@ func (v *View) apply(partition int32, recs []*stream.Record, next int64) error {
 	delete(v.former, partition)
 	close(v.changed)
 	v.changed = make(chan struct{})
-	return v.projection.restore(entries, partition, next)
+	if err := v.projection.restore(entries, partition, next); err != nil {
+		return err
+	}
+	if ids := headsIn(entries); len(ids) > 0 {
+		v.tell(ids)
+	}
+	return nil
 }
 
 // Changed returns a channel that is closed when the view has read more than it has now.
@@ -139,6 +149,9 @@ func (v *View) applyRules(_ int32, recs []*stream.Record, _ int64) error {
 		rules = rules.add(r)
 	}
 	v.rules.Store(&rules)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.tell(nil)
 	return nil
 }
 
@@ -150,7 +163,8 @@ type Preview struct {
 	// Unreadable is the error of a newer policy that cannot be read; the one before it stays in
 	// force.
 	Unreadable error
-	Position   string // the answer rests on all events before this one: topic/partition@offset
+	HeadSince  time.Time // when the newest commit of the change was first observed; zero if it was not
+	Position   string    // the answer rests on all events before this one: topic/partition@offset
 }
 
 // ErrUnknownChange says that no event about a change was received.
@@ -195,6 +209,7 @@ func (v *View) Merged(ctx context.Context, commit record.ChangeID) (*Preview, er
 // PreviewOf returns what the record of a change with these facts will say if it is merged at a time.
 func PreviewOf(id record.ChangeID, f record.Facts, rules Rules, now time.Time) *Preview {
 	p := &Preview{Now: fold(id, f, rules, now), Unreadable: errors.Join(append(rules.Unreadable, rules.unread())...)}
+	p.HeadSince = f.HeadSince(p.Now.Trail.Change.HeadSHA)
 	p.IfMerged, p.Policy = foldIfMerged(id, f, rules, now)
 	return p
 }

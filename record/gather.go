@@ -1,6 +1,9 @@
 package record
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Facts is everything from which the record of one change is made.
 type Facts struct {
@@ -206,4 +209,19 @@ func containsAny(sorted []Ref, others ...Ref) bool {
 		_, ok := slices.BinarySearch(sorted, r)
 		return ok
 	})
+}
+
+// HeadSince returns when a commit was first observed to be the newest one of the change, by the
+// clock of who observed it; zero if nobody did.
+func (f Facts) HeadSince(head string) (since time.Time) {
+	if head == "" {
+		return since
+	}
+	for _, e := range f.Own {
+		of := revisionOf(e.Fact)
+		if of != nil && e.Witness == Observed && SameCommit(of.HeadSHA, head) && (since.IsZero() || e.Time.Before(since)) {
+			since = e.Time
+		}
+	}
+	return since
 }

@@ -114,6 +114,9 @@ func NewPartitioner(partitions int32) *Partitioner {
 	return &Partitioner{p: kgo.StickyKeyPartitioner(nil).ForTopic(""), partitions: int(partitions)}
 }
 
+// Len returns the number of partitions.
+func (p *Partitioner) Len() int { return p.partitions }
+
 // Of returns the partition of a key.
 func (p *Partitioner) Of(key string) int32 {
 	p.message.Key = append(p.message.Key[:0], key...)

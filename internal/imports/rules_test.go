@@ -28,6 +28,7 @@ var layers = []layer{
 		"enricher", "producer", "sinks", "sinks/setup", "internal/access", "internal/e2e/killtest", "internal/embedded", "internal/former", "internal/kafkatest", "internal/siem/detect",
 	}},
 	{"The gate", []string{"gate", "gate/approvals"}},
+	{"What follows the gate", []string{"gate/pending"}},
 	{"Gateway, pages and indexes", []string{
 		"internal/siem", "internal/health",
 		"agents/hook", "gateway", "producer/kafkago", "sinks/bulk", "sinks/endpoint", "sinks/lake", "sinks/local", "sinks/ocsftopic", "sinks/outline", "sinks/sinktest", "web", "internal/demo",
