@@ -177,7 +177,7 @@ func demands(of []policy.Demand, p *policy.Policy, covers func(service string, s
 	var out []record.Demand
 	for _, d := range of {
 		demand := record.Demand{
-			Verdict: d.Verdict, Rule: d.Rule, Service: d.Service, Group: strings.Join(d.By, ", "), By: d.By, Nobody: d.Nobody, Claimed: d.Claimed,
+			Verdict: d.Verdict, Rule: d.Rule, Service: d.Service, Group: strings.Join(d.By, ", "), By: d.By, People: d.People, Nobody: d.Nobody, Claimed: d.Claimed,
 			Covers: func(scope []string) bool { return covers(d.Service, scope) },
 		}
 		if len(d.By) > 0 || d.Nobody {

@@ -43,11 +43,13 @@ type Decision struct {
 
 // Missing is something that a person must give before the change is allowed.
 type Missing struct {
-	What    string   `json:"what"` // review or approval
-	Service string   `json:"service,omitempty"`
-	Rule    string   `json:"rule,omitempty"`
-	By      []string `json:"by,omitempty"`     // teams and people that the policy names; empty means any independent person
-	People  []string `json:"people,omitempty"` // the people among them who took no part in the change
+	What     string   `json:"what"`  // review or approval
+	Count    int      `json:"count"` // how many different people must still give it
+	Service  string   `json:"service,omitempty"`
+	Rule     string   `json:"rule,omitempty"`
+	By       []string `json:"by,omitempty"`       // teams and people that the policy names; empty means any independent person
+	People   []string `json:"people,omitempty"`   // the people among them who took no part in the change and have not given it
+	Approved []string `json:"approved,omitempty"` // who has given it, if several people must
 }
 
 // A Check is a CI job that the policy requires, on the head of the change.
@@ -151,7 +153,7 @@ func (d *Decision) agent(p *enricher.Preview) {
 	if !reviewed {
 		d.Reasons = append(d.Reasons, why(p, theReview))
 		if len(d.Missing) == 0 && d.Verdict != record.Forbidden {
-			d.Missing = []Missing{{What: "review"}}
+			d.Missing = []Missing{{What: "review", Count: 1}}
 		}
 	}
 	d.Reasons = append(distinct(d.Reasons...), failures...)
@@ -183,11 +185,14 @@ func why(p *enricher.Preview, of part) string {
 func missing(p *enricher.Preview) []Missing {
 	var out []Missing
 	for _, d := range p.IfMerged.Judged.Unmet {
-		m := Missing{What: "review", Service: d.Service, Rule: d.Rule, By: d.By}
+		m := Missing{What: "review", Count: 1, Service: d.Service, Rule: d.Rule, By: d.By}
 		if d.Verdict == record.ApprovalRequired {
-			m.What = "approval"
+			m.What, m.Count = "approval", max(d.People, 1)-len(d.Approved)
+			m.Approved = d.Approved
 		}
-		m.People = slices.DeleteFunc(p.Policy.Members(d.By), func(name string) bool { return !p.IfMerged.Judged.Independent(name) })
+		m.People = slices.DeleteFunc(p.Policy.Members(d.By), func(name string) bool {
+			return !p.IfMerged.Judged.Independent(name) || slices.ContainsFunc(d.Approved, func(by string) bool { return p.Policy.InGroup(by, []string{name}) })
+		})
 		out = append(out, m)
 	}
 	return out
@@ -281,22 +286,43 @@ func (d Decision) Summary() string {
 // Give returns in words what is missing and who can give it.
 func (m Missing) Give() string {
 	var b strings.Builder
-	if b.WriteString("a review"); m.What == "approval" {
-		b.Reset()
+	switch {
+	case m.Count > 1:
+		fmt.Fprintf(&b, "%d %ss", m.Count, m.What)
+	case m.What == "approval":
 		b.WriteString("an approval")
+	default:
+		b.WriteString("a review")
 	}
 	if m.Service != "" {
 		b.WriteString(" for " + m.Service)
 	}
-	switch {
+	if m.Count > 1 {
+		b.WriteString(", each")
+	}
+	besides := ""
+	if len(m.Approved) > 0 {
+		besides = " besides " + strings.Join(m.Approved, " and ")
+	}
+	switch n := len(m.People); {
 	case len(m.By) == 0:
-		b.WriteString(" by any person who took no part in the change")
-	case len(m.People) == 0:
-		b.WriteString(" by " + strings.Join(m.By, ", ") + ", where nobody is known who took no part in the change")
-	case slices.Equal(m.By, m.People):
-		b.WriteString(" by " + strings.Join(m.People, " or "))
+		b.WriteString(" by any person" + besides + " who took no part in the change")
+	case n == 0:
+		b.WriteString(" by " + strings.Join(m.By, ", ") + ", where nobody" + besides + " is known who took no part in the change")
+	case n < m.Count:
+		fmt.Fprintf(&b, " by another of %s, where only %d%s took no part in the change", strings.Join(m.By, ", "), n, besides)
+	case m.Count > 1:
+		fmt.Fprintf(&b, " by another of %s%s", strings.Join(m.People, ", "), m.group())
 	default:
-		b.WriteString(" by " + strings.Join(m.People, " or ") + " (" + strings.Join(m.By, ", ") + ")")
+		b.WriteString(" by " + strings.Join(m.People, " or ") + m.group())
 	}
 	return b.String()
+}
+
+// group returns the names in the policy, unless they are those of the people.
+func (m Missing) group() string {
+	if slices.Equal(m.By, m.People) {
+		return ""
+	}
+	return " (" + strings.Join(m.By, ", ") + ")"
 }

@@ -172,6 +172,7 @@ func afterwards(old, new string) step {
 var (
 	everything = rules("services:\n", "mode: gate-everything\nservices:\n")
 	checked    = rules("rules:\n", "gate: {checks: [unit, scan]}\nrules:\n")
+	two        = rules("rules:\n", "approvers: {critical: 2}\nrules:\n")
 	inPayments = fixer("payments/src/a.go")
 	inAuth     = fixer("payments/auth/login.go")
 	inCatalog  = fixer("catalog/a.go")
@@ -310,6 +311,29 @@ var situations = []situation{
 	{"Authentication: the agent says that an owner approved.", []step{func(s *story) { s.add("agent:fixer", record.Claimed, &record.Approval{Approver: "ben"}) }, inAuth, approves("cleo")}, "approval of a person"},
 	{"Authentication: the agent pushed another file of it after the approval.", []step{permits("ben", 0, "payments/auth/login.go"), inAuth, approves("cleo"), pushes("fixer[bot]", "payments/auth/token.go"), approvesHead2("cleo")}, "approval of a person"},
 
+	// Two people.
+	{"Two people must approve: nobody did.", []step{two, inAuth, approves("dan")}, "approval of 2 people, given beforehand (rule authentication), which has not been given yet: 0 have approved"},
+	{"Two people must approve: one owner did.", []step{two, permits("ben", 0), inAuth, approves("dan")}, "approval of 2 people, given beforehand (rule authentication), which has not been given yet: 1 has approved"},
+	{"Two people must approve: two owners did.", []step{two, permits("ben", 0), permits("cleo", 0), inAuth, approves("dan")}, ""},
+	{"Two people must approve: one owner did so under two accounts.", []step{two, permits("cleo", 0), permits("cleo-private", 0), inAuth, approves("dan")}, "1 has approved"},
+	{"Two people must approve: one owner did so twice.", []step{two, permits("ben", 0), permits("ben", 0), inAuth, approves("dan")}, "1 has approved"},
+	{"Two people must approve: an owner did, and a person who is no owner.", []step{two, permits("ben", 0), permits("dan", 0), inAuth, approves("ana")}, "1 has approved"},
+	{"Two people must approve: an owner did, and the owner who asked for the work.", []step{two, permits("ben", 0), permits("cleo", 0), decides("fixer", "ben"), inAuth, approves("dan")}, "1 has approved"},
+	{"Two people must approve: two owners did, and one withdrew it.", []step{two, permits("ben", 0), permits("cleo", 0), withdraws("ben"), inAuth, approves("dan")}, "1 has approved"},
+	{"Two people must approve: two owners did, and one approval has expired.", []step{two, permits("ben", 0), permits("cleo", time.Hour), inAuth, approves("dan"), waits(2 * time.Hour)}, "beforehand"},
+	{"Two people must approve: two owners did, one of them for another service.", []step{two, permits("ben", 0), permits("cleo", 0, "catalog"), inAuth, approves("dan")}, "1 has approved"},
+	{"Two people must approve: two owners did, each for the folder or the service.", []step{two, permits("ben", 0, "payments/auth/**"), permits("cleo", 0, "payments"), inAuth, approves("dan")}, ""},
+	{"Two people must approve: an owner did, and only a claim says that the other did.", []step{two, permits("ben", 0), claim(&record.Approval{Approver: "cleo"}), inAuth, approves("dan")}, "1 has approved"},
+	{"Two people must approve: two owners did, and only a claim says that one asked for the work.", []step{two, permits("ben", 0), permits("cleo", 0), claim(&record.Decision{Agent: record.Agent{ID: "fixer", DelegatedBy: "ben"}}), inAuth, approves("dan")}, "requires the approval of 2 people"},
+	{"Two people must approve, and there is one owner.", []step{two, rules("members: [ben, cleo]", "members: [cleo, cleo-private]"), permits("cleo", 0), inAuth, approves("dan")}, "0 have approved"},
+	{"Two people must approve for critical services: a fixture of a policy that wants one.", []step{two, everything, permits("dan", 0), inFixtures, approves("ana")}, ""},
+	{"Two people must approve, and everything needs a person: one approved a payment.", []step{two, everything, permits("ben", 0), inPayments, approves("ben")}, "approval of 2 people"},
+	{"Two people must approve, and everything needs a person: two approved a payment, of whom one is no owner.", []step{two, everything, permits("ben", 0), permits("dan", 0), inPayments, approves("ben")}, ""},
+	{"Two people must approve where somebody asked who may not: one delegate did.", []step{rules("rules:\n", "approvers: {medium: 2}\nrules:\n"), permits("ana", 0), decides("fixer", "dan"), inCatalog, approves("cleo")}, "1 has approved"},
+	{"Two people must approve where somebody asked who may not: two delegates did.", []step{rules("rules:\n", "approvers: {medium: 2}\nrules:\n"), permits("ana", 0), permits("ben", 0), decides("fixer", "dan"), inCatalog, approves("cleo")}, ""},
+	{"Two people must approve beforehand, and one review is enough where a review is required.", []step{two, inPayments, approves("ben")}, ""},
+	{"One person approved, and then another policy came into force that requires two.", []step{permits("ben", 0), inAuth, approves("dan"), afterwards("rules:\n", "approvers: {critical: 2}\nrules:\n")}, "1 has approved"},
+
 	// Everything needs a person.
 	{"Everything needs a person: a fixture.", []step{everything, inFixtures}, "approval of a person"},
 	{"Everything needs a person: a fixture that somebody approved beforehand.", []step{everything, permits("dan", 0), inFixtures}, "Nobody independent"},
@@ -382,6 +406,11 @@ func TestWhatIsMissingNamesPeople(t *testing.T) {
 		{"an owner asked for the work", []step{decides("fixer", "ben"), inPayments}, "a review for payments by cleo (payments-owners)"},
 		{"any person", []step{inCatalog}, "a review for catalog by any person who took no part in the change"},
 		{"an approval", []step{inAuth, approves("dan")}, "an approval for payments by ben or cleo (payments-owners)"},
+		{"two people", []step{two, inAuth, approves("dan")}, "2 approvals for payments, each by another of ben, cleo (payments-owners)"},
+		{"the second of two people", []step{two, permits("ben", 0), inAuth, approves("dan")}, "an approval for payments by cleo (payments-owners)"},
+		{"two people where one took part", []step{two, decides("fixer", "ben"), inAuth, approves("dan")}, "2 approvals for payments, each by another of payments-owners, where only 1 took no part in the change"},
+		{"two people, whoever they are", []step{two, everything, inPayments, approves("ben")}, "2 approvals for payments, each by any person who took no part in the change"},
+		{"the second of two people, whoever it is", []step{two, everything, permits("dan", 0), inPayments, approves("ben")}, "an approval for payments by any person besides dan who took no part in the change"},
 		{"nobody is left", []step{rules("members: [ben, cleo]", "members: [ben]"), decides("fixer", "ben"), inPayments}, "a review for payments by payments-owners, where nobody is known who took no part in the change"},
 	} {
 		t.Run(c.says, func(t *testing.T) {

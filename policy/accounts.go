@@ -127,9 +127,18 @@ func isMail(name string) bool {
 
 // nobody reports whether names contains no person, no account that may belong to a person, and no
 // team with such a member. A demand on such names can never be met.
-func (p *Policy) nobody(names []string) bool {
-	return !slices.ContainsFunc(names, func(name string) bool {
+func (p *Policy) nobody(names []string) bool { return p.fewer(1, names) }
+
+// fewer reports whether fewer than n different people are behind names.
+func (p *Policy) fewer(n int, names []string) bool {
+	people := make(map[string]bool)
+	for _, name := range names {
 		team, person := p.resolve(name)
-		return person != "" && p.IsPerson(person) || slices.ContainsFunc(team, p.IsPerson)
-	})
+		for _, who := range append(slices.Clip(team), person) {
+			if p.IsPerson(who) {
+				people[who] = true
+			}
+		}
+	}
+	return len(people) < n
 }

@@ -64,6 +64,11 @@ type Policy struct {
 
 	Gate Gate `yaml:"gate"`
 
+	// Approvers say how many different people must approve beforehand, by the classification of the
+	// service; without an entry one person is enough. They apply to each approval that is required,
+	// for whatever reason.
+	Approvers map[string]int `yaml:"approvers"`
+
 	// Catalogs are Backstage catalog-info.yaml files from which services are read. CodeOwners is
 	// the CODEOWNERS file of each repository.
 	Catalogs   []string          `yaml:"catalogs"`
@@ -161,6 +166,7 @@ func (p *Policy) check() error {
 	if p.Recognition != "" && p.Recognition != recognizeKnown && p.Recognition != recognizeOwn {
 		errs = append(errs, mistake.At("recognize", "recognize %s", nearest.NotOne(p.Recognition, []string{recognizeKnown, recognizeOwn})))
 	}
+	errs = append(errs, p.checkApprovers())
 	owner := make(map[string]string) // of each account
 	claim := func(at place, accounts []string) {
 		id := at.name

@@ -23,13 +23,14 @@ type Demand struct {
 	Verdict string   `json:"verdict"` // review-required or approval-required
 	Reason  string   `json:"reason"`
 	By      []string `json:"by,omitempty"`      // one of these; empty means any independent person
-	Nobody  bool     `json:"nobody,omitempty"`  // nobody can meet it
+	People  int      `json:"people,omitempty"`  // how many different people must meet it; 0 means one
+	Nobody  bool     `json:"nobody,omitempty"`  // nobody can meet it, or too few people can
 	Claimed bool     `json:"claimed,omitempty"` // it is required only if a claim is true
 }
 
 // same reports whether d and o require the same, by whatever rule.
 func (d Demand) same(o Demand) bool {
-	return d.Service == o.Service && d.Verdict == o.Verdict && d.Nobody == o.Nobody && d.Claimed == o.Claimed && slices.Equal(d.By, o.By)
+	return d.Service == o.Service && d.Verdict == o.Verdict && d.People == o.People && d.Nobody == o.Nobody && d.Claimed == o.Claimed && slices.Equal(d.By, o.By)
 }
 
 // A Verdict is what the policy requires of a change: the strictest of what may apply to the
@@ -212,7 +213,8 @@ func strictest(possible []outcome) Verdict {
 }
 
 // mild returns the mildest of the outcomes of a service. If two are equally mild, either may be the
-// one, so the demands of both become one that is met by meeting either.
+// one, so the demands of both become one that is met by meeting either, by the smaller number of
+// people.
 func mild(outcomes []outcome) outcome {
 	least := outcomes[0]
 	for _, o := range outcomes[1:] {
@@ -239,7 +241,7 @@ func milder(a, b outcome) outcome {
 		anybody := false
 		for _, o := range slices.Concat(a.least, b.least) {
 			anybody = anybody || len(o.By) == 0 && !o.Nobody
-			d.Nobody = d.Nobody && o.Nobody
+			d.Nobody, d.People = d.Nobody && o.Nobody, min(d.People, o.People)
 			d.By = append(d.By, o.By...)
 		}
 		if slices.Sort(d.By); anybody {
@@ -291,7 +293,9 @@ func (q question) service(s Service, touched []Service) ([]outcome, []Trial) {
 	}
 	outcomes, trials := q.try(s, touched)
 	for i, o := range outcomes {
-		outcomes[i] = q.requireApprovals(o)
+		o = q.requireApprovals(o)
+		o.demands, o.least = q.requirePeople(s, o.demands), q.requirePeople(s, o.least)
+		outcomes[i] = o
 	}
 	return outcomes, trials
 }

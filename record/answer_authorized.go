@@ -1,7 +1,7 @@
 package record
 
 import (
-	"slices"
+	"fmt"
 	"time"
 )
 
@@ -28,6 +28,9 @@ func (j *judge) allowed() (answer, reason string) {
 		j.record.Trail.Authorization = fact
 	}
 	fact.Verdict, fact.Rule, fact.Paths, fact.PolicyDigest = a.Verdict, a.Rule, a.Paths, a.PolicyDigest
+	if fact.Approvers = 0; a.Verdict == ApprovalRequired {
+		fact.Approvers = int64(a.approvers())
+	}
 	if a.Reason != "" {
 		fact.Reasons = []string{a.Reason}
 	}
@@ -46,10 +49,12 @@ func (j *judge) allowed() (answer, reason string) {
 	if surely == nil && maybe == nil {
 		return j.met(fact)
 	}
-	j.record.Judged.Unmet = slices.DeleteFunc(slices.Clone(a.Demands), func(d Demand) bool {
-		surely, maybe := j.missing([]Demand{d})
-		return surely == nil && maybe == nil
-	})
+	for _, d := range a.Demands {
+		if surely, maybe := j.missing([]Demand{d}); surely != nil || maybe != nil {
+			d.Approved = j.whoApproved(d)
+			j.record.Judged.Unmet = append(j.record.Judged.Unmet, d)
+		}
+	}
 	return j.unmet(surely, maybe)
 }
 
@@ -128,7 +133,7 @@ func (j *judge) authorUnknown(asked string) (answer, reason string) {
 func (j *judge) unmet(surely, maybe []string) (answer, reason string) {
 	a, asked := j.authority, j.asked()
 	if j.open() {
-		return j.pending("The policy %s (rule %s), which has not been given yet.", asked, a.Rule)
+		return j.pending("The policy %s (rule %s), which has not been given yet%s.", asked, a.Rule, j.soFar("%d has approved", "%d have approved"))
 	}
 	uncertain := !j.certain() || j.record.Judged.FilesIncomplete && surely != nil // an approval may cover unknown files
 	if uncertain {
@@ -139,7 +144,7 @@ func (j *judge) unmet(surely, maybe []string) (answer, reason string) {
 		return j.say(Unproven, GapPolicyNotOfTheTime, "The first policy that was received %s (rule %s), which was not given. The policy in force at the merge was never received.", asked, a.Rule)
 	case surely != nil:
 		j.gap(surely...)
-		return j.say(Contradicted, "", "The policy %s (rule %s), which was missing at the merge.", asked, a.Rule)
+		return j.say(Contradicted, "", "The policy %s (rule %s), which was missing at the merge%s.", asked, a.Rule, j.soFar("%d had approved", "%d had approved"))
 	case uncertain:
 		j.gap(maybe...) // each doubt is named: one may matter where the others do not
 		return j.say(Unproven, GapEvidenceIncomplete, "The policy may require more than there was (rule %s): not all of the change is known.", a.Rule)
@@ -180,6 +185,9 @@ func (j *judge) asked() string {
 	case ReviewRequired:
 		return "requires a review"
 	case ApprovalRequired:
+		if n := j.authority.approvers(); n > 1 {
+			return fmt.Sprintf("requires the approval of %d people, given beforehand", n)
+		}
 		return "requires the approval of a person, given beforehand"
 	}
 	return "lets the agent do it alone"
@@ -209,35 +217,6 @@ func (j *judge) missing(demands []Demand) (surely, maybe []string) {
 		}
 	}
 	return surely, maybe
-}
-
-// missingApproval returns the gaps of a demand for the approval of a person: why each approval does
-// not count, or that there is none. It returns nil if the demand is met. doubt reports whether an
-// approval was given by somebody who, as is only claimed, is not independent.
-func (j *judge) missingApproval(d Demand) (gaps []string, doubt bool) {
-	if d.Nobody {
-		return []string{GapApprovalMissing}, false
-	}
-	given, refused := false, j.refusals()
-	for _, p := range j.record.Judged.approvals {
-		if p.Verdict == "refused" || !j.people.isPerson(p.Approver, "") {
-			continue
-		}
-		given = given || canKnow(p.Tier)
-		flaws := j.flaws(p, d, refused[j.people.who(p.Approver)])
-		switch {
-		case flaws != nil:
-		case !j.people.mayHave(p.Approver):
-			return nil, false
-		default:
-			doubt, flaws = true, []string{GapUnverifiedSource}
-		}
-		gaps = append(gaps, flaws...)
-	}
-	if !given {
-		gaps = append(gaps, GapApprovalMissing)
-	}
-	return gaps, doubt
 }
 
 // flaws returns all reasons why an approval by a person does not meet a demand, or nil if it

@@ -197,10 +197,16 @@ type Demand struct {
 	Group   string                    // names of those who may meet it; empty: anybody independent
 	By      []string                  // the names in Group
 	InGroup func(account string) bool // nil: anybody
-	Nobody  bool                      // the group has no member, so that nobody can meet it
+	People  int                       // how many different people must meet it; 0 means one
+	Nobody  bool                      // the group has too few members, so that nobody can meet it
 	Claimed bool                      // it is required only if a claim is true
 	// Covers reports whether an approval with this scope covers what the change does to the
 	// service: certainly, for the Demands of an authority; possibly, for its LeastDemands. nil
 	// means that every approval does.
 	Covers func(scope []string) bool
+	// Approved are the people whose approvals count, if a demand for several people is unmet.
+	Approved []string
 }
+
+// number returns how many different people must meet d.
+func (d Demand) number() int { return max(d.People, 1) }

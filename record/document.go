@@ -341,6 +341,7 @@ type AuthorizationFact struct {
 	Satisfied    bool     `json:"satisfied" index:"boolean" doc:"whether what the verdict requires was given: at the merge, or now if the change is not merged"`
 	Rule         string   `json:"rule,omitempty" index:"keyword" doc:"rule of the policy that decided"`
 	Reasons      []string `json:"reasons,omitempty" index:"keyword"`
+	Approvers    int64    `json:"approvers,omitempty" index:"long" doc:"how many different people must approve beforehand, if more than one must"`
 	Paths        []string `json:"paths,omitempty" index:"keyword" doc:"files of the change for each of which alone that rule applies, at most 10"`
 	PolicyDigest string   `json:"policy_digest,omitempty" index:"keyword"`
 	Claimed      *Claim   `json:"claimed,omitempty"`

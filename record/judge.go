@@ -84,7 +84,7 @@ func allOf(demands, others []Demand) bool {
 }
 
 func (d Demand) same(o Demand) bool {
-	return d.Verdict == o.Verdict && d.Service == o.Service && d.Group == o.Group && d.Nobody == o.Nobody && d.Claimed == o.Claimed
+	return d.Verdict == o.Verdict && d.Service == o.Service && d.Group == o.Group && d.People == o.People && d.Nobody == o.Nobody && d.Claimed == o.Claimed
 }
 
 // doubts adds the gaps that concern the record as a whole.

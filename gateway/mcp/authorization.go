@@ -94,7 +94,7 @@ func next(v policy.Verdict) string {
 	return "Do not do it. Tell the person who asked you why."
 }
 
-// whoMust names the people who must meet demands: one person for each demand.
+// whoMust names the people who must meet demands: one person for each demand, or as many as it requires.
 func whoMust(demands []policy.Demand) string {
 	var groups []string
 	for _, d := range demands {
@@ -102,8 +102,12 @@ func whoMust(demands []policy.Demand) string {
 		switch {
 		case d.Nobody:
 			who = "somebody (the policy names nobody who can: tell its owner)"
+		case len(d.By) > 0 && d.Number() > 1:
+			who = fmt.Sprintf("%d different people of %s", d.Number(), strings.Join(d.By, " or "))
 		case len(d.By) > 0:
 			who = strings.Join(d.By, " or ")
+		case d.Number() > 1:
+			who = fmt.Sprintf("%d different people who neither made nor asked for the change", d.Number())
 		}
 		if !slices.Contains(groups, who) {
 			groups = append(groups, who)

@@ -222,13 +222,15 @@ func (a *app) recordedRequest(cmd *cobra.Command, change string) (policy.Request
 
 // difference is a change that another policy decides differently.
 type difference struct {
-	Change  record.ChangeID `json:"change"`
-	Agent   string          `json:"agent"`
-	Was     string          `json:"was"`
-	WasRule string          `json:"was_rule"`
-	Is      string          `json:"is"`
-	Rule    string          `json:"rule"`
-	Reason  string          `json:"reason"`
+	Change       record.ChangeID `json:"change"`
+	Agent        string          `json:"agent"`
+	Was          string          `json:"was"`
+	WasRule      string          `json:"was_rule"`
+	WasApprovers int             `json:"was_approvers,omitempty"` // if more than one person had to approve
+	Is           string          `json:"is"`
+	Rule         string          `json:"rule"`
+	Reason       string          `json:"reason"`
+	Approvers    int             `json:"approvers,omitempty"`
 }
 
 func (a *app) policyDiff() *cobra.Command {
@@ -263,10 +265,11 @@ func (a *app) policyDiff() *cobra.Command {
 				asked++
 				d := difference{Change: r.Trail.Change.ID, Agent: q.Agent, Was: "undecided"}
 				if f := r.Trail.Authorization; f != nil && f.Verdict != "" {
-					d.Was, d.WasRule = f.Verdict, f.Rule
+					d.Was, d.WasRule, d.WasApprovers = f.Verdict, f.Rule, int(f.Approvers)
 				}
 				v := p.Decide(q)
-				if d.Is, d.Rule, d.Reason = v.Verdict, v.Rule, v.Reason; d.Is != d.Was {
+				d.Is, d.Rule, d.Reason, d.Approvers = v.Verdict, v.Rule, v.Reason, v.Approvers()
+				if d.Is != d.Was || d.Approvers != d.WasApprovers {
 					differ = append(differ, d)
 				}
 			}
@@ -283,7 +286,7 @@ func (a *app) policyDiff() *cobra.Command {
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 			for _, d := range differ {
-				fmt.Fprintf(w, "%s\t%s%s\t→ %s by %s\t%s\n", d.Change, d.Was, with(" by ", d.WasRule), d.Is, d.Rule, d.Reason)
+				fmt.Fprintf(w, "%s\t%s%s%s\t→ %s%s by %s\t%s\n", d.Change, d.Was, ofPeople(d.WasApprovers), with(" by ", d.WasRule), d.Is, ofPeople(d.Approvers), d.Rule, d.Reason)
 			}
 			if err := w.Flush(); err != nil {
 				return err
@@ -357,13 +360,26 @@ func (a *app) recordsWhere(cmd *cobra.Command, where query.Node, each func(*reco
 func needs(d policy.Demand) string {
 	what := map[string]string{record.ReviewRequired: "a review", record.ApprovalRequired: "an approval"}[d.Verdict]
 	who := "a person who neither made the change nor asked for it"
+	if n := d.Number(); n > 1 {
+		what, who = fmt.Sprintf("%d approvals", n), "different people who neither made the change nor asked for it"
+	}
 	switch {
+	case d.Nobody && d.Number() > 1 && len(d.By) > 0:
+		who = strings.Join(d.By, " or ") + ", who are fewer people, so it can never be met"
 	case d.Nobody:
 		who = "nobody: " + orNobody(d.By) + ", so it can never be met"
 	case len(d.By) > 0:
 		who = strings.Join(d.By, " or ")
 	}
 	return fmt.Sprintf("%s needs %s by %s (%s)", cmp.Or(d.Service, "the change"), what, who, d.Rule)
+}
+
+// ofPeople says how many people must approve, if more than one.
+func ofPeople(n int) string {
+	if n < 2 {
+		return ""
+	}
+	return fmt.Sprintf(" of %d people", n)
 }
 
 func orNobody(names []string) string {

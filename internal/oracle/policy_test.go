@@ -144,9 +144,16 @@ func (p rules) named(name string) []string {
 	return []string{name}
 }
 
-// nobody reports whether no human belongs to a group.
-func (p rules) nobody(group string) bool {
-	return group != "" && !slices.ContainsFunc(strings.Fields(group), func(name string) bool {
-		return slices.ContainsFunc(p.named(name), func(account string) bool { return !p.bot(account) })
-	})
+// approvers returns how many people must approve a change of a service beforehand.
+func (p rules) approvers(s service) int { return max(1, p.Approvers[s.Class]) }
+
+// tooFew reports whether fewer than n humans belong to a group.
+func (p rules) tooFew(group string, n int) bool {
+	humans := make(set)
+	for _, name := range strings.Fields(group) {
+		for _, account := range p.named(name) {
+			humans.add(those(set{p.person(account): !p.bot(account)})...)
+		}
+	}
+	return group != "" && len(humans) < n
 }

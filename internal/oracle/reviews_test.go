@@ -104,14 +104,16 @@ func (t *trial) approvedHead(by string) (met int) {
 	return map[bool]int{false: met}[t.against()]
 }
 
-// approval returns whether somebody independent in a group gave permission for a service, and
-// otherwise the gaps: why those that were given do not count, if there were any.
+// approval returns whether enough people in a group, independent ones, gave permission for a
+// service, and otherwise the gaps: why those that were given do not count, if enough were.
 func (t *trial) approval(by string, s service) (met int, gaps, may []string) {
 	asked := fmt.Sprint(by, s.Name, t.unknown)
 	if l, done := t.permissions[asked]; done {
 		return l.met, l.lacks, l.may
 	}
-	given := t.rules.nobody(by)
+	number := t.rules.approvers(s)
+	tooFew := t.rules.tooFew(by, number)
+	said, given, reasons := make(map[string]int), make(set), make(map[string][]string) // by person
 	for e, a := range facts[*record.Approval](t.own) {
 		if a.Verdict == "refused" || t.bot(a.Approver) {
 			continue
@@ -121,19 +123,29 @@ func (t *trial) approval(by string, s service) (met int, gaps, may []string) {
 			surely.add(those(set{record.GapApprovalOutOfScope: t.covers(a.Scope, s) == no, record.GapApprovalExpired: t.merged && !a.ExpiresAt.IsZero() && a.ExpiresAt.Before(t.mergedAt)})...)
 			unsure.add(those(set{record.GapApprovalOutOfScope: t.covers(a.Scope, s) == maybe})...)
 		}
-		lacks, doubts := those(surely), those(unsure)
-		may, given = append(may, append(lacks, doubts...)...), given || counts(e)
+		who, lacks, doubts := t.who(a.Approver), those(surely), those(unsure)
+		may = append(may, append(lacks, doubts...)...)
+		given.add(those(set{who: counts(e)})...)
 		switch {
-		case t.refused(e, a) || t.rules.nobody(by):
+		case t.refused(e, a) || tooFew:
 		case len(lacks) == 0 && len(doubts) == 0 && !t.unknown:
-			met = yes
+			said[who] = yes
 		case len(lacks) == 0:
-			met = max(met, maybe)
+			said[who] = max(said[who], maybe)
 		case len(lacks) == 1 && !unsure[record.GapApprovalOutOfScope]:
-			gaps = append(gaps, lacks...)
+			reasons[who] = append(reasons[who], lacks...)
 		}
 	}
-	t.permissions[asked] = view{met: met, lacks: append(gaps, those(set{record.GapApprovalMissing: !given})...), may: append(may, record.GapApprovalMissing)}
+	if least := slices.Sorted(maps.Values(said)); len(least) >= number { // how sure the last person is who completes the number
+		met = least[len(least)-number]
+	}
+	for who, why := range reasons {
+		if said[who] == no { // no other approval of that person counts
+			gaps = append(gaps, why...)
+		}
+	}
+	missing := len(given) < number && !tooFew
+	t.permissions[asked] = view{met: met, lacks: append(gaps, those(set{record.GapApprovalMissing: missing})...), may: append(may, record.GapApprovalMissing)}
 	return t.approval(by, s)
 }
 

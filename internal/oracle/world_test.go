@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing/fstest"
@@ -31,6 +32,7 @@ type rules struct {
 	Owners     []section // CODEOWNERS
 	Rules      []rule
 	Default    string
+	Approvers  map[string]int // how many people must approve beforehand, by class
 }
 
 type service struct{ Name, Prefix, Class, Owner, Site string } // no prefix: the whole repository
@@ -137,6 +139,12 @@ func newRules(g *generator) rules {
 		r.Name = fmt.Sprintf("rule %d", i)
 		if !slices.ContainsFunc(p.Rules, func(o rule) bool { return o.Kind == r.Kind && o.Arg == r.Arg }) {
 			p.Rules = append(p.Rules, r)
+		}
+	}
+	if g.chance(25) {
+		p.Approvers = map[string]int{"critical": pick(g, 1, 2, 2, 2, 3)}
+		if g.chance(30) {
+			p.Approvers[pick(g, "medium", "low", "high")] = 2
 		}
 	}
 	return p
@@ -363,6 +371,12 @@ func (p rules) yaml() string {
 	}
 	for _, r := range p.Rules {
 		line("- {name: %q, when: '%s', verdict: %s, reason: so it is, by: %s}", r.Name, r.condition(), r.Verdict, list(r.By))
+	}
+	if len(p.Approvers) > 0 {
+		line("approvers:")
+	}
+	for _, class := range slices.Sorted(maps.Keys(p.Approvers)) {
+		line("  %s: %d", class, p.Approvers[class])
 	}
 	line("default: %s", p.Default)
 	return b.String()

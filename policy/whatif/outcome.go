@@ -65,8 +65,9 @@ func outcomeOfKind(p *policy.Policy, q policy.Request) (o Outcome, ok bool) {
 	return o, ok
 }
 
-// requestsOf returns one request for each set of people that demands name, in order, and whether
-// nobody can meet one of the demands. One person may meet the demands of several services.
+// requestsOf returns the requests to each set of people that demands name, in order, and whether
+// nobody can meet one of the demands: as many as the demand for the most people requires, because
+// one person may meet the demands of several services.
 func requestsOf(demands []policy.Demand) (out []Request, nobody bool) {
 	for _, d := range demands {
 		r := Request{What: "review", By: AnyPerson}
@@ -77,12 +78,21 @@ func requestsOf(demands []policy.Demand) (out []Request, nobody bool) {
 			r.By = strings.Join(d.By, " or ")
 		}
 		nobody = nobody || d.Nobody
-		if !slices.Contains(out, r) {
+		for n := count(out, r); n < d.Number(); n++ {
 			out = append(out, r)
 		}
 	}
 	slices.SortFunc(out, func(a, b Request) int { return strings.Compare(a.What+"\x00"+a.By, b.What+"\x00"+b.By) })
 	return out, nobody
+}
+
+func count(requests []Request, r Request) (n int) {
+	for _, o := range requests {
+		if o == r {
+			n++
+		}
+	}
+	return n
 }
 
 // The effects that the other policy would have had on a change.
@@ -102,7 +112,7 @@ func effect(inForce, instead Outcome) string {
 		return Stopped
 	case inForce.Stopped:
 		return Freed
-	case slices.ContainsFunc(instead.Requests, func(r Request) bool { return !slices.Contains(inForce.Requests, r) }):
+	case slices.ContainsFunc(instead.Requests, func(r Request) bool { return count(instead.Requests, r) > count(inForce.Requests, r) }):
 		return Asked
 	case len(instead.Requests) == 0 && len(inForce.Requests) > 0:
 		return Freed

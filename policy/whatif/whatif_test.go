@@ -95,6 +95,22 @@ func TestGateEverythingAsksForAnApprovalOfEach(t *testing.T) {
 	}
 }
 
+// TestEachOfTwoPeopleIsARequest: one more person is asked, and nobody can allow what more people must
+// approve than there are.
+func TestEachOfTwoPeopleIsARequest(t *testing.T) {
+	gated := policy.Always(parse(t, "mode: gate-everything\ndefault: autonomous\n"), time.Time{})
+	two := parse(t, "mode: gate-everything\ndefault: autonomous\napprovers: {critical: 2}\n")
+	r := ask(t, whatif.Question{InForce: gated, Other: two}, merged(1, "payments", "a.go"))
+	one := whatif.Request{What: "approval", By: whatif.AnyPerson}
+	if c := r.Changes[0]; !slices.Equal(c.Instead.Requests, []whatif.Request{one, one}) || !slices.Equal(c.InForce.Requests, []whatif.Request{one}) || c.Effect != whatif.Asked {
+		t.Errorf("%+v", c)
+	}
+	nobody := parse(t, "rules: [{name: all, when: 'true', verdict: approval-required, reason: x, by: [mira]}]\napprovers: {critical: 2}\n")
+	if c := ask(t, whatif.Question{InForce: gated, Other: nobody}, merged(1, "payments", "a.go")).Changes[0]; c.Effect != whatif.Stopped {
+		t.Errorf("%+v", c)
+	}
+}
+
 // TestWhatPoliciesSaidAtTheMergeCounts: the policy changed between two merges.
 func TestWhatPoliciesSaidAtTheMergeCounts(t *testing.T) {
 	var h policy.History[*policy.Policy]
