@@ -49,19 +49,22 @@ func (h *history) holds(t *trial) set {
 	for _, number := range t.numbers {
 		names[number]++
 	}
-	expired, taken := false, false
+	expired, taken, approvers := false, false, make(set)
 	for e, a := range facts[*record.Approval](t.own) {
 		expired = expired || a.Verdict != "refused" && !a.ExpiresAt.IsZero() && a.ExpiresAt.Before(t.mergedAt)
+		approvers.add(those(set{t.who(a.Approver): a.Verdict != "refused" && counts(e)})...)
 		taken = taken || a.Verdict != "refused" && counts(e) && t.refused(e, a)
 	}
-	several, owners := p.touched(paths), make(set)
+	several, owners, two := p.touched(paths), make(set), false
 	for _, s := range several {
 		owners.add(s.Owner)
+		two = two || p.approvers(s) > 1
 	}
 	return set{
 		"CODEOWNERS of GitHub": p.Owners != nil && !gitlab && byOwners, "CODEOWNERS of GitLab": gitlab && byOwners,
 		"a rule about environments, and a deployment": asksWhere && len(t.environments()) > 0, "a rule about environments, and a claim": asksWhere && claimed,
 		"mode gate-everything": p.Everything, "files beyond a limit": cut, "a push that is cut": t.cut, "files not known": !all, "facts left out": t.leftOut,
+		"several must approve": two, "several must approve, and several did": two && len(approvers) > 1,
 		"a refused identity": refused, "an account under two names": slices.Contains(slices.Collect(maps.Values(names)), 2), "numbers in the policy": strings.Contains(p.yaml(), `"id:`),
 		"two senders of one source and id": slices.ContainsFunc(slices.Collect(maps.Values(t.shared)), func(n int) bool { return n >= 200 }),
 		"several services":                 len(several) > 1, "several services with owners": len(owners) > 1, "an approval that expired": expired, "an approval taken back": taken,

@@ -141,13 +141,22 @@ func newRules(g *generator) rules {
 			p.Rules = append(p.Rules, r)
 		}
 	}
-	if g.chance(25) {
+	if g.chance(20) || g.chance(60) && len(g.permitted()) > 1 {
 		p.Approvers = map[string]int{"critical": pick(g, 1, 2, 2, 2, 3)}
 		if g.chance(30) {
 			p.Approvers[pick(g, "medium", "low", "high")] = 2
 		}
 	}
 	return p
+}
+
+// permitted returns the accounts that gave an approval.
+func (g *generator) permitted() set {
+	out := make(set)
+	for _, a := range facts[*record.Approval](g.h.Events) {
+		out.add(those(set{a.Approver: a.Verdict != "refused"})...)
+	}
+	return out
 }
 
 // serve sets the services, and what agents may change.
