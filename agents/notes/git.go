@@ -1,17 +1,10 @@
 package notes
 
 import (
-	"bufio"
-	"compress/zlib"
-	"io"
-	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/changetrail/changetrail/internal/address"
-	"github.com/changetrail/changetrail/internal/files"
+	"github.com/changetrail/changetrail/internal/gitfolder"
 )
 
 // Git is the state of a git work tree.
@@ -25,24 +18,17 @@ type Git struct {
 	HeadAt time.Time `json:"head_at,omitzero"`
 }
 
-// How much is read of a file of git, in bytes: of packed-refs, which has a line for each tag, and of
-// any other.
-const (
-	maxPacked = 32 << 20
-	maxGit    = 1 << 20
-)
-
 // Look reads the state of the work tree that contains a folder, from git's own files: to start git
 // would take most of a hook's time. The author of the repository may have written these files, so
 // only regular files of a bounded size are read, no link is followed out of git's folder, and
 // whatever cannot be read or has another format is left out.
 func Look(folder string) Git {
 	for dir := folder; dir != "" && filepath.IsAbs(dir); dir = filepath.Dir(dir) {
-		if g, ok := open(dir); ok {
-			defer g.close()
-			out := Git{Root: dir, Repository: remote(g.read(g.common, "config"))}
-			out.Branch, out.Head = g.head()
-			out.HeadAt = g.committed(out.Head)
+		if g, ok := gitfolder.OfWorkTree(dir); ok {
+			defer g.Close()
+			out := Git{Root: dir, Repository: g.Remote()}
+			out.Branch, out.Head = g.Head()
+			out.HeadAt = g.CommittedAt(out.Head)
 			return out
 		}
 		if dir == filepath.Dir(dir) {
@@ -50,158 +36,4 @@ func Look(folder string) Git {
 		}
 	}
 	return Git{}
-}
-
-// gitFolders are the git folder of a work tree, and the one that it shares with other work trees.
-type gitFolders struct{ private, common *os.Root }
-
-func (g gitFolders) close() { _, _ = g.private.Close(), g.common.Close() }
-
-// open opens the git folders of a work tree. It returns false if dir is not a work tree.
-func open(dir string) (g gitFolders, ok bool) {
-	path := filepath.Join(dir, ".git")
-	info, err := os.Lstat(path)
-	if err != nil {
-		return g, false
-	}
-	if info.Mode().IsRegular() { // of a work tree or a submodule: "gitdir: PATH"
-		text, err := files.Read(path, maxGit)
-		pointed, ok := strings.CutPrefix(strings.TrimSpace(string(text)), "gitdir: ")
-		if err != nil || !ok {
-			return g, false
-		}
-		path = from(dir, pointed)
-	} else if !info.IsDir() {
-		return g, false
-	}
-	if g.private, err = files.Folder(path); err != nil {
-		return g, false
-	}
-	shared := "."
-	if pointed := strings.TrimSpace(string(g.read(g.private, "commondir"))); pointed != "" {
-		shared = pointed
-	}
-	if g.common, err = files.Folder(from(path, shared)); err != nil {
-		_ = g.private.Close() // nothing was written
-		return g, false
-	}
-	return g, true
-}
-
-func from(dir, path string) string {
-	if filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(dir, path)
-}
-
-// read returns a file of git, or nil if it cannot be read.
-func (gitFolders) read(folder *os.Root, name string) []byte {
-	text, err := files.ReadIn(folder, filepath.FromSlash(name), maxGit)
-	if err != nil {
-		return nil
-	}
-	return text
-}
-
-// commitIn returns the full commit id in a file of git, or "" if the file has any other content,
-// which is not shown to anybody.
-func commitIn(text []byte) string {
-	if s := strings.TrimSpace(string(text)); (len(s) == 40 || len(s) == 64) && strings.Trim(s, "0123456789abcdef") == "" {
-		return s
-	}
-	return ""
-}
-
-func (g gitFolders) head() (branch, commit string) {
-	text := g.read(g.private, "HEAD")
-	ref, ok := strings.CutPrefix(strings.TrimSpace(string(text)), "ref: ")
-	if !ok {
-		return "", commitIn(text) // no branch
-	}
-	if !strings.HasPrefix(ref, "refs/") || !filepath.IsLocal(filepath.FromSlash(ref)) || strings.ContainsFunc(ref, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-		return "", "" // git never writes this
-	}
-	branch = strings.TrimPrefix(ref, "refs/heads/")
-	if commit = commitIn(g.read(g.common, ref)); commit != "" {
-		return branch, commit
-	}
-	return branch, g.packed(ref)
-}
-
-// packed returns the commit of a branch from the file that lists several.
-func (g gitFolders) packed(ref string) string {
-	f, err := files.OpenIn(g.common, "packed-refs")
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(io.LimitReader(f, maxPacked)); lines.Scan(); {
-		if sha, name, ok := strings.Cut(lines.Text(), " "); ok && name == ref {
-			return commitIn([]byte(sha))
-		}
-	}
-	return ""
-}
-
-// committed reads the time of a commit that has a file of its own.
-func (g gitFolders) committed(sha string) time.Time {
-	if sha == "" {
-		return time.Time{}
-	}
-	f, err := files.OpenIn(g.common, filepath.Join("objects", sha[:2], sha[2:]))
-	if err != nil {
-		return time.Time{}
-	}
-	defer f.Close()
-	z, err := zlib.NewReader(f)
-	if err != nil {
-		return time.Time{}
-	}
-	text, _ := io.ReadAll(io.LimitReader(z, 64<<10)) // the part that can be read is enough
-	return committedAt(string(text))
-}
-
-// committedAt reads the line of a commit object that states when it was committed, as in
-// "committer NAME <MAIL> 1772336820 +0100".
-func committedAt(text string) time.Time {
-	for line := range strings.Lines(text) {
-		words := strings.Fields(line)
-		if n := len(words); n < 3 || words[0] != "committer" || !strings.HasSuffix(line, "\n") {
-			continue
-		} else if seconds, err := strconv.ParseInt(words[n-2], 10, 64); err == nil && seconds >= 0 {
-			return time.Unix(seconds, 0).UTC()
-		}
-		break
-	}
-	return time.Time{}
-}
-
-// remote returns the repository of the remote origin, or of the only remote.
-func remote(config []byte) string {
-	name, only, n := "", "", 0
-	for line := range strings.Lines(string(config)) {
-		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "[") {
-			name = ""
-			if section, ok := strings.CutPrefix(line, `[remote "`); ok {
-				name = strings.TrimSuffix(section, `"]`)
-			}
-			continue
-		}
-		key, value, _ := strings.Cut(line, "=")
-		if name == "" || strings.TrimSpace(key) != "url" {
-			continue
-		}
-		repo := address.OfRemote(strings.TrimSpace(value))
-		if name == "origin" {
-			return repo
-		}
-		only = repo
-		n++
-	}
-	if n > 1 {
-		return ""
-	}
-	return only
 }
