@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -346,7 +347,12 @@ func (a *app) recordsWhere(cmd *cobra.Command, where query.Node, each func(*reco
 		return err
 	}
 	defer x.close()
-	return x.All(cmd.Context(), where, func(h query.Hit) error {
+	return x.each(cmd.Context(), where, each)
+}
+
+// each reads the records that a query finds, at one point in time.
+func (x *store) each(ctx context.Context, where query.Node, each func(*record.Record)) error {
+	return x.All(ctx, where, func(h query.Hit) error {
 		var r record.Record
 		if err := json.Unmarshal(h.Doc, &r); err != nil {
 			return fmt.Errorf("%s: the record of %s cannot be read: %w", x.name, h.ID, err)

@@ -22,10 +22,10 @@ var layers = []layer{
 		"agents", "blobs/blobtest", "blobs/s3", "controls", "evidence", "ingest/platform", "internal/identity", "internal/say", "internal/secrets", "policy", "schemas",
 	}},
 	{"Readers of events, and connections to other systems", []string{
-		"agents/notes", "blobs/cloud", "ingest", "ingest/otlp", "query", "replay", "schemas/ocsf", "stream", "internal/config", "internal/corpus", "internal/servers", "internal/signin", "internal/telemetry", "policy/whatif",
+		"agents/notes", "blobs/cloud", "ingest", "ingest/otlp", "query", "replay", "schemas/ocsf", "stream", "internal/config", "internal/corpus", "internal/servers", "internal/signin", "internal/telemetry", "policy/whatif", "audit/reconcile",
 	}},
 	{"Services, and the library for agents", []string{
-		"enricher", "producer", "sinks", "sinks/setup", "internal/access", "internal/e2e/killtest", "internal/embedded", "internal/former", "internal/kafkatest", "internal/siem/detect",
+		"audit/history", "audit/reconciletest", "enricher", "producer", "sinks", "sinks/setup", "internal/access", "internal/e2e/killtest", "internal/embedded", "internal/former", "internal/kafkatest", "internal/siem/detect",
 	}},
 	{"The gate", []string{"gate", "gate/approvals"}},
 	{"What follows the gate", []string{"gate/pending"}},

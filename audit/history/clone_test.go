@@ -1,0 +1,86 @@
+package history
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/changetrail/changetrail/audit/reconcile"
+	"github.com/changetrail/changetrail/audit/reconciletest"
+	"github.com/changetrail/changetrail/internal/gittest"
+)
+
+// imported makes a repository of a history with git, and returns the ids of its commits.
+func imported(t testing.TB, w *reconciletest.World) (dir string, ids reconciletest.IDs) {
+	t.Helper()
+	dir = t.TempDir()
+	gittest.Run(t, dir, "init", "-q", "--bare", ".")
+	gittest.Run(t, dir, "symbolic-ref", "HEAD", "refs/heads/"+reconciletest.Branch)
+	stream := func(text []byte, args ...string) {
+		cmd := exec.Command("git", append([]string{"-C", dir, "fast-import", "--quiet", "--force", "--done"}, args...)...) //nolint:gosec // a test chooses the arguments
+		cmd.Stdin = bytes.NewReader(text)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("git fast-import: %v: %s", err, out)
+		}
+	}
+	var text bytes.Buffer
+	if err := w.Stream(&text); err != nil {
+		t.Fatal(err)
+	}
+	marks := filepath.Join(t.TempDir(), "marks")
+	stream(text.Bytes(), "--export-marks="+marks)
+	ids = w.FakeIDs() // of the commits that are not in the clone
+	lines, err := os.ReadFile(marks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(lines)) {
+		mark, sha, _ := strings.Cut(strings.TrimSpace(strings.TrimPrefix(line, ":")), " ")
+		n, err := strconv.Atoi(mark)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[n] = sha
+	}
+	return dir, ids
+}
+
+// TestAHistoryOfFiveThousandCommits finds every seeded difference of a large history, and nothing else.
+func TestAHistoryOfFiveThousandCommits(t *testing.T) {
+	w := reconciletest.Make(reconciletest.Options{Seed: 20, Commits: 5000, Dark: 0.05, Ghosts: 40, Foxtrots: true})
+	dir, ids := imported(t, w)
+	records, pushes := w.Records(ids)
+	start := time.Now()
+	h, err := Clone{Folder: dir, Repository: reconciletest.Repository, Named: reconcile.CommitsOf(records)}.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := time.Since(start)
+	if head := gittest.Run(t, dir, "rev-parse", reconciletest.Branch); h.Tip != head || h.Branch != reconciletest.Branch {
+		t.Errorf("%s at %s, want %s", h.Branch, h.Tip, head)
+	}
+	h.Deployments, h.DeploymentsRead = w.Deployments(ids), true
+	start = time.Now()
+	r := reconcile.Compare(reconcile.Question{
+		From: reconciletest.Start, To: reconciletest.Start.AddDate(50, 0, 0), History: h, Records: records, Pushes: pushes, Environments: []string{"production"},
+	})
+	want, got := w.Expected(ids), slices.Compact(reconciletest.Found(r))
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatal(diff)
+	}
+	if n := gittest.Run(t, dir, "rev-list", "--count", reconciletest.Branch); n != strconv.Itoa(r.Commits) || r.Commits < 5000 {
+		t.Errorf("%d commits, and git counts %s", r.Commits, n)
+	}
+	if !r.Complete() || r.Counts[reconcile.Dark] < 50 || r.Counts[reconcile.Ghost] < 40 || r.Counts[reconcile.WrongHead] < 20 || r.Counts[reconcile.Rewritten] < 3 {
+		t.Errorf("%v, %v", r.Counts, r.Unchecked)
+	}
+	t.Logf("commits %d, records %d, landings %d, findings %v; read in %s, compared in %s", r.Commits, len(records), r.Landings, r.Counts, read, time.Since(start))
+}
