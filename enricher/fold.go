@@ -2,6 +2,7 @@ package enricher
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -142,7 +143,10 @@ func (by rule) authorityOf(q policy.Request) record.Authority {
 	v := p.Decide(q)
 	a.Verdict, a.Rule, a.Reason, a.Paths, a.PolicyDigest, a.NotOfTheTime = v.Verdict, v.Rule, v.Reason, v.Paths, p.Digest(), by.notOfTheTime
 	a.Least, a.GateRequired = v.Least, p.RequiresGate(q)
-	a.Demands = demands(v.Demands, p, func(service string, scope []string) bool { surely, _ := p.Covers(scope, service, q); return surely })
+	a.Demands = demands(v.Demands, p, func(service string, scope, kinds []string) bool {
+		surely, _ := p.Covers(scope, service, q)
+		return surely && (len(kinds) == 0 || !q.Unseen.Kind && slices.Contains(kinds, q.Kind))
+	})
 	a.LeastDemands = mayDemand(v.LeastDemands, q, p)
 	for _, ways := range v.Ways {
 		a.Ways = append(a.Ways, waysOf(ways, q, p))
@@ -169,16 +173,19 @@ func waysOf(of []policy.Way, q policy.Request, p *policy.Policy) []record.Way {
 
 // mayDemand returns demands that an approval meets if it may cover what is unknown.
 func mayDemand(of []policy.Demand, q policy.Request, p *policy.Policy) []record.Demand {
-	return demands(of, p, func(service string, scope []string) bool { _, may := p.Covers(scope, service, q); return may })
+	return demands(of, p, func(service string, scope, kinds []string) bool {
+		_, may := p.Covers(scope, service, q)
+		return may && (len(kinds) == 0 || q.Unseen.Kind || slices.Contains(kinds, q.Kind))
+	})
 }
 
 // demands converts the demands of a policy into the form by which a record is judged.
-func demands(of []policy.Demand, p *policy.Policy, covers func(service string, scope []string) bool) []record.Demand {
+func demands(of []policy.Demand, p *policy.Policy, covers func(service string, scope, kinds []string) bool) []record.Demand {
 	var out []record.Demand
 	for _, d := range of {
 		demand := record.Demand{
 			Verdict: d.Verdict, Rule: d.Rule, Service: d.Service, Group: strings.Join(d.By, ", "), By: d.By, People: d.People, Nobody: d.Nobody, Claimed: d.Claimed,
-			Covers: func(scope []string) bool { return covers(d.Service, scope) },
+			Covers: func(scope, kinds []string) bool { return covers(d.Service, scope, kinds) },
 		}
 		if len(d.By) > 0 || d.Nobody {
 			demand.InGroup = func(account string) bool { return p.InGroup(account, d.By) }

@@ -27,12 +27,22 @@ type Recorder interface {
 	Record(ctx context.Context, change record.ChangeID, fact record.Fact, id string) error
 }
 
+// Approvals brings what people approved before the work onto the stream.
+type Approvals interface {
+	// Apply puts the approvals that an open change may use, and the revocations of those that it
+	// uses, on the stream. It reports whether it wrote something: then the preview is out of date.
+	Apply(ctx context.Context, p *enricher.Preview) (again bool, err error)
+	// Changed is closed when there is another approval, or another end of one.
+	Changed() <-chan struct{}
+}
+
 // A Gate answers questions. Each answer that differs from the last one about its change is recorded
 // before it is given, so that no merge can rest on an answer that nobody can find later.
 type Gate struct {
-	View     View
-	Recorder Recorder
-	Now      func() time.Time
+	View      View
+	Recorder  Recorder
+	Approvals Approvals // nil means that nobody approves before the work
+	Now       func() time.Time
 }
 
 // A Question asks whether a change may be merged or, if Deploy is set, whether a commit may be
@@ -55,7 +65,7 @@ func (g *Gate) Ask(ctx context.Context, q Question) (Decision, error) {
 	over := time.NewTimer(q.Wait)
 	defer over.Stop()
 	for {
-		changed := g.View.Changed() // before the answer, so that nothing after it is missed
+		changed, approved := g.changed() // before the answer, so that nothing after it is missed
 		d, err := g.answer(ctx, q)
 		if err != nil || d.Allowed || q.Wait <= 0 || q.Last != "" && d.Digest() != q.Last {
 			return d, err
@@ -63,12 +73,22 @@ func (g *Gate) Ask(ctx context.Context, q Question) (Decision, error) {
 		select {
 		case <-changed:
 			pause(ctx, settling)
+		case <-approved:
+			pause(ctx, settling)
 		case <-over.C:
 			q.Wait = 0 // what time alone changed, such as a policy in force from now on
 		case <-ctx.Done():
 			return d, nil
 		}
 	}
+}
+
+// changed returns channels that are closed when another answer is possible.
+func (g *Gate) changed() (seen, approved <-chan struct{}) {
+	if g.Approvals != nil {
+		approved = g.Approvals.Changed()
+	}
+	return g.View.Changed(), approved
 }
 
 // settling is how long a question that waits lets more events come before it is answered again.
@@ -90,7 +110,7 @@ func (g *Gate) answer(ctx context.Context, q Question) (Decision, error) {
 		_, _, commit := q.Change.Split()
 		return DecideDeployment(p, commit, g.Now()), nil
 	}
-	p, err := g.View.Preview(ctx, q.Change)
+	p, err := g.preview(ctx, q.Change)
 	if err != nil {
 		return Decision{}, fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
@@ -104,6 +124,28 @@ func (g *Gate) answer(ctx context.Context, q Question) (Decision, error) {
 		return Decision{}, fmt.Errorf("%w: the answer cannot be recorded: %w", ErrUnknown, err)
 	}
 	return d, nil
+}
+
+// mostApprovals is how often one question may make a change use approvals.
+const mostApprovals = 50
+
+// preview returns what is known of a change, with the approvals that it may use and without those that
+// were revoked.
+func (g *Gate) preview(ctx context.Context, change record.ChangeID) (*enricher.Preview, error) {
+	for range mostApprovals {
+		p, err := g.View.Preview(ctx, change)
+		if err != nil || g.Approvals == nil {
+			return p, err
+		}
+		again, err := g.Approvals.Apply(ctx, p)
+		if err != nil {
+			return nil, fmt.Errorf("it is not known which approvals the change may use: %w", err)
+		}
+		if !again {
+			return p, nil
+		}
+	}
+	return nil, errors.New("the approvals of the change do not come to rest; ask again")
 }
 
 // fact returns a decision as it is recorded.

@@ -130,6 +130,13 @@ func permits(who string, valid time.Duration, scope ...string) step {
 	}
 }
 
+// permitsOnly is an approval before the work for the changes of one agent, or of some kinds.
+func permitsOnly(who, agent string, kinds ...string) step {
+	return func(s *story) {
+		s.add("person:"+who, record.Human, &record.Approval{Approver: who, Agent: agent, Kinds: kinds})
+	}
+}
+
 func withdraws(who string) step {
 	return func(s *story) {
 		s.add("person:"+who, record.Human, &record.Approval{Approver: who, Verdict: "refused"})
@@ -304,6 +311,11 @@ var situations = []situation{
 	{"Authentication: the approval names the service.", []step{permits("ben", 0, "payments"), inAuth, approves("cleo")}, ""},
 	{"Authentication: the approval names the folder.", []step{permits("ben", 0, "payments/auth/**"), inAuth, approves("cleo")}, ""},
 	{"Authentication: the approval names another folder.", []step{permits("ben", 0, "payments/api/**"), inAuth, approves("cleo")}, "approval of a person"},
+	{"Authentication: the approval is for changes of the code.", []step{permitsOnly("ben", "fixer", "code", "test"), inAuth, approves("cleo")}, ""},
+	{"Authentication: the approval is for changes of the documentation.", []step{permitsOnly("ben", "", "documentation"), inAuth, approves("cleo")}, "approval of a person"},
+	{"Authentication: the approval is for the documentation, and the agent then pushes code.", []step{permitsOnly("ben", "", "documentation"), fixer("payments/auth/README.md"), approves("cleo"), pushes("fixer[bot]", "payments/auth/login.go"), approvesHead2("cleo")}, "approval of a person"},
+	{"Authentication: the approval is for this agent under its account.", []step{permitsOnly("ben", "fixer[bot]"), inAuth, approves("cleo")}, ""},
+	{"Authentication: the approval is for another agent.", []step{permitsOnly("ben", "writer"), inAuth, approves("cleo")}, "approval of a person"},
 	{"Authentication: the approval was withdrawn.", []step{permits("ben", 0), withdraws("ben"), inAuth, approves("cleo")}, "approval of a person"},
 	{"Authentication: the approval was withdrawn and given again.", []step{permits("ben", 0), withdraws("ben"), permits("ben", 0), inAuth, approves("cleo")}, ""},
 	{"Authentication: the owner who approved asked for the work.", []step{permits("ben", 0), decides("fixer", "ben"), inAuth, approves("cleo")}, "approval of a person"},

@@ -3,10 +3,12 @@ package gateway
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 
 	"github.com/changetrail/changetrail/ingest"
+	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
@@ -16,10 +18,31 @@ import (
 // the same id are one. It returns once the broker has it.
 func (g *Gateway) Record(ctx context.Context, change record.ChangeID, fact record.Fact, id string) error {
 	schemas.Fit(fact)
-	e := producer.Event(string(change), fact)
+	return g.own(ctx, change, producer.Event(string(change), fact), func(e *event.Event) {
+		e.SetID(id)
+		e.SetTime(g.Now().UTC())
+	})
+}
+
+// RecordAt is Record for a fact that counts from a time on. The same fact with the same time is one
+// event.
+func (g *Gateway) RecordAt(ctx context.Context, change record.ChangeID, fact record.Fact, at time.Time) error {
+	schemas.Fit(fact)
+	text, err := schemas.Encode(fact)
+	if err != nil {
+		return err
+	}
+	at = at.UTC()
+	return g.own(ctx, change, producer.Event(string(change), fact), func(e *event.Event) {
+		e.SetID("fact:" + digests.Of([]byte(record.TypeOf(fact)+"\x00"+string(change)+"\x00"+at.Format(time.RFC3339Nano)+"\x00"+string(text))))
+		e.SetTime(at)
+	})
+}
+
+// own publishes an event of changetrail itself; name sets its id and time.
+func (g *Gateway) own(ctx context.Context, change record.ChangeID, e event.Event, name func(*event.Event)) error {
 	e.SetSource(ownSource + "/gate")
-	e.SetID(id)
-	e.SetTime(g.Now().UTC())
+	name(&e)
 	e.SetExtension("partitionkey", string(change.Repository()))
 	Sign(&e, g.Keys, ingest.Own(), g.Now())
 	spooled, err := g.publish(ctx, []event.Event{e})

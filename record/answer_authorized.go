@@ -233,7 +233,7 @@ func (j *judge) flaws(p givenApproval, d Demand, refused time.Time) (gaps []stri
 	}{
 		{!j.people.in(d, p.Approver), GapOutsideGroup},
 		{j.people.tookPart(p.Approver), GapSelfApproval},
-		{d.Covers != nil && !d.Covers(p.Scope), GapApprovalOutOfScope},
+		{d.Covers != nil && !d.Covers(p.Scope, p.Kinds) || !j.covers(p.Agent), GapApprovalOutOfScope},
 		{late && p.GrantedAt.After(j.merged), GapApprovalAfterMerge},
 		{late && !p.GrantedAt.After(j.merged), GapToldAfterMerge},
 		{!p.ExpiresAt.IsZero() && !j.open() && p.ExpiresAt.Before(j.merged), GapApprovalExpired},
@@ -244,6 +244,23 @@ func (j *judge) flaws(p givenApproval, d Demand, refused time.Time) (gaps []stri
 		}
 	}
 	return gaps
+}
+
+// covers reports whether an approval for the changes of an agent covers this one: no other agent must
+// have been allowed to make it. No agent means every agent.
+func (j *judge) covers(agent string) bool {
+	return agent == "" || !slices.ContainsFunc(j.record.Judged.Agents, func(a string) bool { return j.people.who(a) != j.people.who(agent) })
+}
+
+// granted returns the approvals that count as given before the merge and were not refused since.
+func (j *judge) granted() (out []GrantedApproval) {
+	refused := j.refusals()
+	for _, p := range j.record.Judged.approvals {
+		if p.Verdict != "refused" && canKnow(p.Tier) && !after(p.knownAt, j.merged, p.arrived) && p.knownAt.After(refused[j.people.who(p.Approver)]) {
+			out = append(out, GrantedApproval{p.ApprovalFact, p.knownAt})
+		}
+	}
+	return out
 }
 
 // refusals returns when each person last refused approval before the merge.

@@ -200,10 +200,10 @@ type Demand struct {
 	People  int                       // how many different people must meet it; 0 means one
 	Nobody  bool                      // the group has too few members, so that nobody can meet it
 	Claimed bool                      // it is required only if a claim is true
-	// Covers reports whether an approval with this scope covers what the change does to the
-	// service: certainly, for the Demands of an authority; possibly, for its LeastDemands. nil
-	// means that every approval does.
-	Covers func(scope []string) bool
+	// Covers reports whether an approval of this scope and for these kinds of changes covers what
+	// the change does to the service: certainly, for the Demands of an authority; possibly, for its
+	// LeastDemands. nil means that every approval does.
+	Covers func(scope, kinds []string) bool
 	// Approved are the people whose approvals count, if a demand for several people is unmet.
 	Approved []string
 }

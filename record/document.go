@@ -71,6 +71,11 @@ type Judged struct {
 	Unmet []Demand
 	// Independent reports whether an account, as far as is known, took no part in the change.
 	Independent func(account string) bool
+	// Granted are the approvals that a witness who can know them reported, and that the same person
+	// has not refused since, in time order. They need not meet a demand.
+	Granted []GrantedApproval
+	// RefusedAt returns when a person last refused an approval; zero if never.
+	RefusedAt func(account string) time.Time
 
 	verdicts  []verdict  // in time order
 	gates     []GateFact // observed, in time order
@@ -366,6 +371,8 @@ type ApprovalFact struct {
 	Scope     []string  `json:"scope,omitempty" index:"keyword"`
 	Reference string    `json:"reference,omitempty" index:"keyword"`
 	Tier      string    `json:"tier,omitempty" index:"keyword" doc:"the best witness of this: claimed, signed, observed or human"`
+	Agent     string    `json:"agent,omitempty" index:"keyword" doc:"the only agent whose changes it covers"`
+	Kinds     []string  `json:"kinds,omitempty" index:"keyword" doc:"the only kinds of changes that it covers"`
 }
 
 // A RunFact is a run of an agent by one of its names: id, trace, or address of

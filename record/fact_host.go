@@ -25,6 +25,9 @@ type Approval struct {
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 	Reference string    `json:"reference,omitempty" schema:"max=2048" doc:"ticket or URL where it was given"`
 	Reason    string    `json:"reason,omitempty" schema:"max=2048"`
+	GrantedAt time.Time `json:"granted_at,omitzero" doc:"when the person gave it; if omitted, the time of the event. It counts from the time of the event"`
+	Agent     string    `json:"agent,omitzero" schema:"max=256" doc:"the only agent whose changes it covers; if omitted, those of all agents"`
+	Kinds     []string  `json:"kinds,omitempty" schema:"maxitems=100,max=64" doc:"the only kinds of changes that it covers; if omitted, all"`
 }
 
 // A Revision is what events that open, update, merge or close a change say about it.

@@ -299,6 +299,11 @@ func foldKind(r *Record) {
 	}
 }
 
+// Kinds returns the kinds of changes.
+func Kinds() []string {
+	return []string{"dependency-update", "vulnerability-fix", "code", "configuration", "test", "documentation"}
+}
+
 // KindOfFiles returns the kind that all paths have in common; code if they differ.
 func KindOfFiles(files []string) string {
 	kind := ""

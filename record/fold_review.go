@@ -124,6 +124,12 @@ func (v verdict) compare(o verdict) int {
 	return v.severity() - o.severity()
 }
 
+// A GrantedApproval is an approval that counts from a time on.
+type GrantedApproval struct {
+	ApprovalFact
+	From time.Time
+}
+
 // A givenApproval is an approval and what decides whether it counts.
 type givenApproval struct {
 	ApprovalFact
@@ -138,7 +144,8 @@ func foldApprovals(r *Record, own []Event) {
 			continue
 		}
 		a := ApprovalFact{
-			Approver: f.Approver, Verdict: f.Verdict, GrantedAt: e.Time, ExpiresAt: f.ExpiresAt.UTC(), Scope: f.Scope, Reference: f.Reference, Tier: e.witness(),
+			Approver: f.Approver, Verdict: f.Verdict, GrantedAt: orTime(f.GrantedAt, e.Time).UTC(), ExpiresAt: f.ExpiresAt.UTC(), Scope: f.Scope, Reference: f.Reference, Tier: e.witness(),
+			Agent: f.Agent, Kinds: f.Kinds,
 		}
 		r.Judged.approvals = append(r.Judged.approvals, givenApproval{a, e.KnownAt(), e.byArrival()})
 	}

@@ -13,6 +13,7 @@ func (r *Record) Judge(a Authority) {
 	j := &judge{record: r, authority: a, merged: r.Judged.MergedAt}
 	j.people = newPeople(r, a)
 	r.Judged.Unmet, r.Judged.Independent = nil, func(account string) bool { return !j.people.tookPart(account) && j.people.isPerson(account, "") }
+	r.Judged.Granted, r.Judged.RefusedAt = j.granted(), func(account string) time.Time { return j.refusals()[j.people.who(account)] }
 	r.Trail.Contradictions = nil
 	answers, reasons := new(Answers), new(Reasons)
 	answers.Reviewed, reasons.Reviewed = j.reviewed()

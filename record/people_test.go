@@ -104,7 +104,7 @@ func TestNothingIsCertainOfWhatWasLeftOut(t *testing.T) {
 // If not all files are known, it is also unknown whether an approval covers them.
 func TestAnApprovalMayCoverWhatIsNotKnown(t *testing.T) {
 	demand := func(covers bool) []Demand {
-		return []Demand{{Verdict: ApprovalRequired, Covers: func([]string) bool { return covers }}}
+		return []Demand{{Verdict: ApprovalRequired, Covers: func(_, _ []string) bool { return covers }}}
 	}
 	authority := Authority{Verdict: ApprovalRequired, Least: ApprovalRequired, Demands: demand(false), LeastDemands: demand(true), Ways: [][]Way{{{Verdict: ApprovalRequired, Demands: demand(true)}}}}
 	for files, want := range map[string]string{"": Unproven, "x": Contradicted} {
