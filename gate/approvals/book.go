@@ -182,7 +182,7 @@ func (b *Book) usable(change record.ChangeID, now time.Time) []Standing {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.DeleteFunc(b.ledger.all(now), func(s Standing) bool {
-		return s.Status != InForce && !(s.Status == UsedUp && s.left(change))
+		return s.Status != InForce && (s.Status != UsedUp || !s.left(change))
 	})
 }
 
