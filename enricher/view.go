@@ -36,7 +36,8 @@ type View struct {
 	feeds      []*Feed
 	closed     bool
 
-	rounds rounds
+	rounds    rounds
+	published rounds // of the topic of policies alone
 }
 
 // viewMemory is less than an enricher has: a view writes what it reads, and is asked little.
@@ -212,6 +213,24 @@ func PreviewOf(id record.ChangeID, f record.Facts, rules Rules, now time.Time) *
 	p.HeadSince = f.HeadSince(p.Now.Trail.Change.HeadSHA)
 	p.IfMerged, p.Policy = foldIfMerged(id, f, rules, now)
 	return p
+}
+
+// InForce returns the policy that is in force now. Every policy that the broker had accepted before
+// the call counts. unreadable is the error of a newer policy that cannot be read; the one before it
+// stays in force.
+func (v *View) InForce(ctx context.Context) (p *policy.Policy, unreadable error, err error) {
+	_, err = v.published.join(ctx, func(ctx context.Context) (map[int32]int64, error) {
+		ends, err := v.admin.Ends(ctx, v.topics.Policies())
+		if err != nil {
+			return nil, err
+		}
+		return nil, v.policies.Wait(ctx, 0, ends[v.topics.Policies()][0])
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	rules := *v.rules.Load()
+	return rules.at(time.Now()).policy, errors.Join(append(rules.Unreadable, rules.unread())...), nil
 }
 
 // A located change has its id under the key of its repository, and the partition of that key.

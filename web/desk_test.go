@@ -14,6 +14,8 @@ import (
 
 	"github.com/changetrail/changetrail/gate"
 	"github.com/changetrail/changetrail/gate/approvals"
+	"github.com/changetrail/changetrail/gate/desk"
+	"github.com/changetrail/changetrail/gate/pending"
 	"github.com/changetrail/changetrail/internal/access"
 	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/internal/problem"
@@ -25,9 +27,9 @@ import (
 // A deskDouble is a stand-in for the gate behind the pages: it keeps in memory what people decide.
 // The rules about who may decide are those of the real one, and are tested there.
 type deskDouble struct {
-	waiting  Waiting
+	waiting  desk.Waiting
 	grants   []approvals.Standing
-	verdicts []Verdict
+	verdicts []desk.Verdict
 	refusals []approvals.Refusal
 	revoked  []approvals.Revocation
 	err      error // of every answer
@@ -35,19 +37,19 @@ type deskDouble struct {
 	asked    int   // how often what waits was asked for
 }
 
-func (d *deskDouble) Waiting(context.Context) (*Waiting, error) {
+func (d *deskDouble) Waiting(context.Context) (*desk.Waiting, error) {
 	d.asked++
-	out := Waiting{slices.Clone(d.waiting.Changes), slices.Clone(d.waiting.Requests)}
+	out := desk.Waiting{Changes: slices.Clone(d.waiting.Changes), Requests: slices.Clone(d.waiting.Requests)}
 	return &out, d.err
 }
 
 func (d *deskDouble) Grants(context.Context) ([]approvals.Standing, error) { return d.grants, d.err }
 
-func (d *deskDouble) Decide(_ context.Context, v Verdict) (gate.Decision, error) {
+func (d *deskDouble) Decide(_ context.Context, v desk.Verdict) (gate.Decision, error) {
 	if err := errors.Join(d.err, d.refuses); err != nil {
 		return gate.Decision{}, err
 	}
-	at := slices.IndexFunc(d.waiting.Changes, func(c WaitingChange) bool { return c.Change == v.Change })
+	at := slices.IndexFunc(d.waiting.Changes, func(c pending.Item) bool { return c.Change == v.Change })
 	if at < 0 || d.waiting.Changes[at].Decision.Head != v.Commit {
 		return gate.Decision{}, problem.New(http.StatusConflict, "Nothing was decided: the newest commit is another one.")
 	}
@@ -66,7 +68,7 @@ func (d *deskDouble) Grant(_ context.Context, g approvals.Grant) (approvals.Stan
 		return s, err
 	}
 	d.grants = append(d.grants, s)
-	d.waiting.Requests = slices.DeleteFunc(d.waiting.Requests, func(q WaitingRequest) bool { return q.ID == g.Request })
+	d.waiting.Requests = slices.DeleteFunc(d.waiting.Requests, func(q desk.Request) bool { return q.ID == g.Request })
 	return s, nil
 }
 
@@ -75,7 +77,7 @@ func (d *deskDouble) Refuse(_ context.Context, r approvals.Refusal) error {
 		return err
 	}
 	d.refusals = append(d.refusals, r)
-	d.waiting.Requests = slices.DeleteFunc(d.waiting.Requests, func(q WaitingRequest) bool { return q.ID == r.Request })
+	d.waiting.Requests = slices.DeleteFunc(d.waiting.Requests, func(q desk.Request) bool { return q.ID == r.Request })
 	return nil
 }
 
@@ -92,8 +94,8 @@ var discarded = slog.New(slog.DiscardHandler)
 const headSHA = "1111111111111111111111111111111111111111"
 
 // waitingChange is a change of an agent that lacks a review and an approval.
-func waitingChange(id, class string, since time.Time) WaitingChange {
-	return WaitingChange{
+func waitingChange(id, class string, since time.Time) pending.Item {
+	return pending.Item{
 		Change: record.ChangeID(id), Title: "Fix the login of " + class + " services", URL: "https://github.com/acme/payments/pull/1", Agent: "patch-pilot", Services: []string{"payments"}, Class: class, Since: since,
 		Answers: record.Answers{Trigger: record.Proven, Alternatives: record.Partial, Authorized: record.Pending, Reviewed: record.Pending},
 		Decision: gate.Decision{
@@ -103,20 +105,20 @@ func waitingChange(id, class string, since time.Time) WaitingChange {
 	}
 }
 
-func waitingRequest(id, class string, at time.Time) WaitingRequest {
-	return WaitingRequest{Class: class, Request: approvals.Request{
+func waitingRequest(id, class string, at time.Time) desk.Request {
+	return desk.Request{Class: class, Request: approvals.Request{
 		ID: id, Agent: "patch-pilot", Repository: "github.com/acme/ledger", Services: []string{"ledger"}, Paths: []string{"src/**"}, Does: "push", Reason: "CVE-2026-1 in log4j", Run: "run-7", AskedBy: "bert", At: at,
 	}}
 }
 
 func fullDesk() *deskDouble {
 	return &deskDouble{
-		waiting: Waiting{
-			Changes: []WaitingChange{
+		waiting: desk.Waiting{
+			Changes: []pending.Item{
 				waitingChange("github.com/acme/payments/pull/1", "low", noon.Add(-90*time.Hour)), waitingChange("github.com/acme/payments/pull/2", "critical", noon.Add(-time.Hour)),
 				waitingChange("github.com/acme/payments/pull/3", "", noon.Add(-2*time.Hour)), waitingChange("github.com/acme/payments/pull/4", "critical", noon.Add(-3*time.Hour)),
 			},
-			Requests: []WaitingRequest{waitingRequest("q1", "high", noon.Add(-10*time.Minute))},
+			Requests: []desk.Request{waitingRequest("q1", "high", noon.Add(-10*time.Minute))},
 		},
 		grants: []approvals.Standing{
 			{

@@ -10,6 +10,7 @@
 // People decide on them what waits for a person, through a [Desk]. Each decision is one form, which works
 // without a script; a script adds keys.
 //
-// It imports access, controls, evidence, gate, gate/approvals, nearest, policy, policy/whatif, query,
+// It imports access, controls, evidence, gate, gate/approvals, gate/desk,
+// gate/pending, nearest, policy, policy/whatif, query,
 // record, replay, say, schemas, secrets, settings and signin.
 package web

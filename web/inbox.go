@@ -17,6 +17,8 @@ import (
 
 	"github.com/changetrail/changetrail/gate"
 	"github.com/changetrail/changetrail/gate/approvals"
+	"github.com/changetrail/changetrail/gate/desk"
+	"github.com/changetrail/changetrail/gate/pending"
 	"github.com/changetrail/changetrail/internal/access"
 	"github.com/changetrail/changetrail/internal/digests"
 	"github.com/changetrail/changetrail/internal/problem"
@@ -104,7 +106,7 @@ func (s *server) showInbox(w http.ResponseWriter, r *http.Request, status int, f
 }
 
 // waiting returns what waits in the repositories that the reader may read.
-func (s *server) waiting(ctx context.Context) (*Waiting, error) {
+func (s *server) waiting(ctx context.Context) (*desk.Waiting, error) {
 	if s.Desk == nil {
 		return nil, errNoDesk
 	}
@@ -113,7 +115,7 @@ func (s *server) waiting(ctx context.Context) (*Waiting, error) {
 		return nil, err
 	}
 	s.waits.keep(s.Now(), all)
-	return all.readBy(access.Of(ctx)), nil
+	return readBy(all, access.Of(ctx)), nil
 }
 
 // classes of services, the gravest first.
@@ -123,7 +125,7 @@ var classes = []string{"critical", "high", "medium", "low"}
 func rank(class string) int { return max(0, slices.Index(classes, class)) }
 
 // items returns the first items, the gravest class first and the oldest first, and how many there are.
-func (s *server) items(ctx context.Context, waiting *Waiting, f sent) (shown []inboxItem, total int) {
+func (s *server) items(ctx context.Context, waiting *desk.Waiting, f sent) (shown []inboxItem, total int) {
 	now := s.Now()
 	all := make([]inboxItem, 0, len(waiting.Changes)+len(waiting.Requests))
 	for _, c := range waiting.Changes {
@@ -156,7 +158,7 @@ func inboxPath(what, of string) string {
 }
 
 // changeItem is the item of a change.
-func changeItem(c WaitingChange, now time.Time, f sent) inboxItem {
+func changeItem(c pending.Item, now time.Time, f sent) inboxItem {
 	d := c.Decision
 	id := string(c.Change)
 	i := inboxItem{
@@ -176,23 +178,23 @@ func changeItem(c WaitingChange, now time.Time, f sent) inboxItem {
 // records says what an approval of a change records.
 func records(d gate.Decision) string {
 	var parts []string
+	review := d.Reviewed != record.Proven && d.Reviewed != record.NotRequired
 	for _, m := range d.Missing {
-		part := "your review of commit " + short(d.Head)
-		if m.What == "approval" {
-			part = cmp.Or("your approval of the work", "")
-			if m.Service != "" {
-				part += " on " + m.Service
-			}
-		}
-		if !slices.Contains(parts, part) {
+		switch part := strings.TrimSuffix("your approval of the work on "+m.Service, " on "); {
+		case m.What != "approval":
+			review = true
+		case !slices.Contains(parts, part):
 			parts = append(parts, part)
 		}
 	}
-	return "Approve records " + strings.Join(parts, " and ") + "."
+	if review {
+		parts = append(parts, "your review of commit "+short(d.Head))
+	}
+	return "Approve records " + strings.Join(parts, " and ") + ", as far as you can give it."
 }
 
 // requestItem is the item of a request of an agent, with the scope that it asked for.
-func requestItem(q WaitingRequest, now time.Time, f sent) inboxItem {
+func requestItem(q desk.Request, now time.Time, f sent) inboxItem {
 	reason := ""
 	if q.Reason != "" {
 		reason = fmt.Sprintf("%s asked: “%s”", q.Agent, q.Reason)
@@ -336,7 +338,7 @@ func (s *server) carryOut(ctx context.Context, who signin.Person, form url.Value
 	if err := s.mayDecideAbout(ctx, id.Repository()); err != nil {
 		return outcome{}, err
 	}
-	d, err := s.Desk.Decide(ctx, Verdict{ID: form.Get("id"), Person: who.ID, Change: id, Commit: form.Get("commit"), Approve: approve, Reason: reason})
+	d, err := s.Desk.Decide(ctx, desk.Verdict{Person: who.ID, Change: id, Commit: form.Get("commit"), Approve: approve, Reason: reason})
 	if err != nil {
 		return outcome{}, err
 	}
@@ -375,7 +377,7 @@ func (s *server) answerRequest(ctx context.Context, who signin.Person, form url.
 	if err != nil {
 		return outcome{}, err
 	}
-	at := slices.IndexFunc(waiting.Requests, func(q WaitingRequest) bool { return q.ID == form.Get("of") })
+	at := slices.IndexFunc(waiting.Requests, func(q desk.Request) bool { return q.ID == form.Get("of") })
 	if at < 0 {
 		return outcome{}, refuse(http.StatusConflict, "Nothing was decided: this request does not wait any more. Somebody else answered it, or it was withdrawn.")
 	}

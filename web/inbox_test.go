@@ -15,6 +15,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/changetrail/changetrail/gate/approvals"
+	"github.com/changetrail/changetrail/gate/desk"
 	"github.com/changetrail/changetrail/internal/access"
 	"github.com/changetrail/changetrail/internal/problem"
 	"github.com/changetrail/changetrail/internal/settings"
@@ -47,7 +48,7 @@ func TestTheInboxInEachState(t *testing.T) {
 		decides bool
 		says    []string
 	}{
-		"full":           {fullDesk(), "mira.s", []settings.Role{settings.Approver}, 200, true, []string{"5 items wait for a person", "Missing: an approval for payments by mira.s or jo.k (@acme/payments-leads); a review by any person who took no part in the change.", "Approve records your approval of the work on payments and your review of commit 1111111111.", "waits 3 hours since 2026-11-12 09:00:00Z", "Inbox 5"}},
+		"full":           {fullDesk(), "mira.s", []settings.Role{settings.Approver}, 200, true, []string{"5 items wait for a person", "Missing: an approval for payments by mira.s or jo.k (@acme/payments-leads); a review by any person who took no part in the change.", "Approve records your approval of the work on payments and your review of commit 1111111111, as far as you can give it.", "waits 3 hours since 2026-11-12 09:00:00Z", "Inbox 5"}},
 		"empty":          {&deskDouble{}, "mira.s", []settings.Role{settings.Approver}, 200, false, []string{"Nothing waits for a person."}},
 		"read only":      {fullDesk(), "ada", []settings.Role{settings.Viewer, settings.Administrator}, 200, false, []string{"5 items wait", "You can read this, but not decide: that needs the role approver. Your roles: viewer, administrator."}},
 		"no sign-in":     {fullDesk(), "", nil, 200, false, []string{"5 items wait", "nobody can decide here: no sign-in is configured", "docs/sign-in.md"}},
@@ -145,7 +146,7 @@ func TestDecisions(t *testing.T) {
 	v.get("/inbox")
 	status, page := v.post("/inbox", decision("change", "github.com/acme/payments/pull/4", "approve", ""))
 	says(t, "approved", page, "You approved github.com/acme/payments/pull/4 at commit 1111111111. The gate allows the merge now.", "4 items wait")
-	if want := (Verdict{ID: "d1", Person: "mira.s", Change: "github.com/acme/payments/pull/4", Commit: headSHA, Approve: true}); status != 200 || len(v.desk.verdicts) != 1 || v.desk.verdicts[0] != want {
+	if want := (desk.Verdict{Person: "mira.s", Change: "github.com/acme/payments/pull/4", Commit: headSHA, Approve: true}); status != 200 || len(v.desk.verdicts) != 1 || v.desk.verdicts[0] != want {
 		t.Errorf("%d %+v", status, v.desk.verdicts)
 	}
 	status, page = v.post("/inbox", decision("change", "github.com/acme/payments/pull/2", "refuse", " not on a Friday "))
@@ -166,7 +167,7 @@ func TestDecisions(t *testing.T) {
 	if status != http.StatusConflict {
 		t.Errorf("a request that was answered: %d", status)
 	}
-	v.desk.waiting.Requests = []WaitingRequest{waitingRequest("q2", "low", noon)}
+	v.desk.waiting.Requests = []desk.Request{waitingRequest("q2", "low", noon)}
 	status, page = v.post("/inbox", decision("request", "q2", "refuse", "too much"))
 	says(t, "refused", page, "You refused the request of patch-pilot in github.com/acme/ledger.")
 	if want := (approvals.Refusal{ID: "d1", Request: "q2", Person: "mira.s", Reason: "too much"}); status != 200 || v.desk.refusals[0] != want {

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/changetrail/changetrail/gate/desk"
 	"github.com/changetrail/changetrail/internal/access"
 )
 
@@ -17,18 +18,18 @@ const (
 type waits struct {
 	mu   sync.Mutex
 	at   time.Time
-	last *Waiting // nil if it was not known
+	last *desk.Waiting // nil if it was not known
 }
 
 // keep remembers what waits.
-func (c *waits) keep(at time.Time, last *Waiting) {
+func (c *waits) keep(at time.Time, last *desk.Waiting) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.at, c.last = at, last
 }
 
 // recently returns what waited a moment ago; nil if it is not known.
-func (s *server) recently(ctx context.Context) *Waiting {
+func (s *server) recently(ctx context.Context) *desk.Waiting {
 	if s.Desk == nil {
 		return nil
 	}
@@ -52,8 +53,8 @@ func (s *server) recently(ctx context.Context) *Waiting {
 }
 
 // readBy returns the part of what waits that is in the repositories that a reader may read.
-func (w *Waiting) readBy(reader access.Reader) *Waiting {
-	out := new(Waiting)
+func readBy(w *desk.Waiting, reader access.Reader) *desk.Waiting {
+	out := new(desk.Waiting)
 	for _, c := range w.Changes {
 		if reader.MayRead(string(c.Change.Repository())) {
 			out.Changes = append(out.Changes, c)

@@ -221,7 +221,7 @@ func (s *server) render(w http.ResponseWriter, r *http.Request, status int, p pa
 	if p.Who, p.Roles, p.FormToken = reader.Title(), reader.Roles(), reader.FormToken(); reader.Known() {
 		p.Store, p.Inbox = s.Store, s.Desk != nil
 		if waiting := s.recently(r.Context()); waiting != nil {
-			mine := waiting.readBy(reader)
+			mine := readBy(waiting, reader)
 			p.Waits = len(mine.Changes) + len(mine.Requests)
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/changetrail/changetrail/controls"
+	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/gate"
 	"github.com/changetrail/changetrail/gate/api"
 	"github.com/changetrail/changetrail/gateway"
@@ -32,6 +33,7 @@ import (
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/query"
+	"github.com/changetrail/changetrail/stream"
 	"github.com/changetrail/changetrail/web"
 )
 
@@ -155,16 +157,25 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 				return errors.Join(err, i.Close())
 			}
 		}
-		pages, err := web.New(web.Config{Access: door, Index: i.Index, Blobs: i.Blobs, Saved: saved, Store: "embedded, " + s.Local.Data, Log: log, Now: time.Now})
-		if err != nil {
-			return errors.Join(err, i.Close())
-		}
 		conf.Log, conf.Meter, conf.Tracer = log, t.Meter, t.Tracer
-		handler, gateway, err := s.withGateway(site{pages, door, p}, i, conf)
+		own, publishes, err := s.localGateway(i, conf)
 		if err != nil {
 			return errors.Join(err, i.Close())
 		}
-		defer func() { _ = gateway.Close(context.WithoutCancel(ctx)) }() // without a spool nothing is left to send
+		defer func() { _ = publishes.Close(context.WithoutCancel(ctx)) }() // without a spool nothing is left to send
+		merges := &gate.Gate{View: i.View, Recorder: own, Now: time.Now}
+		site := web.Config{Access: door, Index: i.Index, Blobs: i.Blobs, Policies: s.policiesOf(i.Kafka), Saved: saved, Store: "embedded, " + s.Local.Data, Log: log, Now: time.Now}
+		if i.Approvals != nil {
+			site.Desk = i.Desk(own, merges)
+		}
+		pages, err := web.New(site)
+		if err != nil {
+			return errors.Join(err, i.Close())
+		}
+		handler, err := s.routes(pagesAndTools{pages, door, p}, i, own, merges)
+		if err != nil {
+			return errors.Join(err, i.Close())
+		}
 		failed := make(chan error, 2)
 		go func() { failed <- webServer{door.Guard(handler), encrypts, log}.serve(ctx, listener) }()
 		go func() {
@@ -214,15 +225,15 @@ func untilStopped(i *standalone.Instance, failed <-chan error, stop func()) erro
 	}
 }
 
-// A site is what people and agents use: the pages, with access checks, and the policy.
-type site struct {
+// pagesAndTools are what people and agents use: the pages, with access checks, and the policy.
+type pagesAndTools struct {
 	pages  http.Handler
 	door   *access.Door
 	policy *policy.Policy
 }
 
-// withGateway adds a gateway to the pages, which publishes to the embedded broker.
-func (s *Settings) withGateway(at site, i *standalone.Instance, conf gateway.Config) (http.Handler, *producer.Producer, error) {
+// localGateway returns a gateway that publishes to the embedded broker.
+func (s *Settings) localGateway(i *standalone.Instance, conf gateway.Config) (*gateway.Gateway, *producer.Producer, error) {
 	kafka := producer.Kafka(producer.KafkaConfig{Brokers: i.Kafka.Brokers, Dial: i.Kafka.Dial, Topic: s.topics().Events()})
 	p, err := producer.New(kafka, producer.Options{Checked: true, Blobs: i.Blobs, Log: conf.Log})
 	if err != nil {
@@ -230,23 +241,33 @@ func (s *Settings) withGateway(at site, i *standalone.Instance, conf gateway.Con
 	}
 	conf.Publisher, conf.Blobs = p, i.Blobs
 	g, err := gateway.New(conf)
-	if err != nil {
-		return nil, nil, err
+	return g, p, err
+}
+
+// policiesOf reads the policies that were in force.
+func (s *Settings) policiesOf(kafka stream.Config) func(context.Context) (policy.History[*policy.Policy], error) {
+	return func(ctx context.Context) (policy.History[*policy.Policy], error) {
+		rules, _, err := enricher.ReadRules(ctx, kafka, s.topics())
+		return rules.Policies, err
 	}
+}
+
+// routes adds a gateway and the gate to the pages.
+func (s *Settings) routes(at pagesAndTools, i *standalone.Instance, g *gateway.Gateway, merges *gate.Gate) (http.Handler, error) {
 	known, err := s.tools(i.Index)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	known.Policy = at.policy
 	tools, err := toolsFor(g, known, at.door)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	mux := http.NewServeMux()
 	g.Register(mux)
 	mux.Handle("/mcp", tools)
 	mux.Handle("/", at.pages)
-	return api.Handler(g, &gate.Gate{View: i.View, Recorder: g, Now: time.Now}, mux), p, nil
+	return api.Handler(g, merges, mux), nil
 }
 
 // quietLevel logs only warnings, unless the user chose a level: a person reads the output of the

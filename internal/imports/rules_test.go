@@ -29,6 +29,7 @@ var layers = []layer{
 	}},
 	{"The gate", []string{"gate", "gate/approvals"}},
 	{"What follows the gate", []string{"gate/pending"}},
+	{"Where people decide", []string{"gate/desk"}},
 	{"Gateway, pages and indexes", []string{
 		"internal/siem", "internal/health",
 		"agents/hook", "gateway", "producer/kafkago", "sinks/bulk", "sinks/endpoint", "sinks/lake", "sinks/local", "sinks/ocsftopic", "sinks/outline", "sinks/sinktest", "web", "internal/demo",

@@ -29,6 +29,10 @@ import (
 	"github.com/changetrail/changetrail/blobs"
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/enricher"
+	"github.com/changetrail/changetrail/gate"
+	"github.com/changetrail/changetrail/gate/approvals"
+	"github.com/changetrail/changetrail/gate/desk"
+	"github.com/changetrail/changetrail/gate/pending"
 	"github.com/changetrail/changetrail/internal/embedded"
 	"github.com/changetrail/changetrail/internal/files"
 	"github.com/changetrail/changetrail/internal/health"
@@ -86,10 +90,18 @@ type Instance struct {
 	Index *local.Index
 	Blobs *blobs.Store
 	View  *enricher.View // for the gate
+	// Approvals are those that people give before the work of agents; nil without a key that can sign.
+	Approvals *approvals.Book
+	Open      *pending.Follower // the open changes, and what waits for a person
 
 	broker *embedded.Broker
 	stop   context.CancelFunc
 	group  *errgroup.Group
+}
+
+// Desk returns where people decide, with decisions recorded by r.
+func (i *Instance) Desk(r gate.Recorder, merges desk.Asker) *desk.Desk {
+	return &desk.Desk{View: i.View, Gate: merges, Recorder: r, Book: i.Approvals, Open: i.Open, Now: time.Now}
 }
 
 // BlobDir is the folder of the blob store in a data folder.
@@ -162,6 +174,11 @@ func Start(ctx context.Context, c Config) (_ *Instance, err error) {
 	if i.View, err = enricher.OpenView(ctx, i.Kafka, c.Topics, filepath.Join(c.Dir, "gate"), c.Log.With("part", "gate")); err != nil {
 		return nil, err
 	}
+	if c.Keys.CanSign() {
+		if i.Approvals, err = approvals.Open(i.Kafka, c.Topics, c.Keys, c.Log.With("part", "approvals")); err != nil {
+			return nil, err
+		}
+	}
 	ctx, i.stop = context.WithCancel(ctx)
 	i.group, ctx = errgroup.WithContext(ctx)
 	i.group.Go(func() error {
@@ -172,6 +189,11 @@ func Start(ctx context.Context, c Config) (_ *Instance, err error) {
 		}))
 	})
 	i.group.Go(func() error { return part("gate", i.View.Run(ctx)) })
+	i.Open = pending.New(i.View, c.Log.With("part", "open changes"))
+	i.group.Go(func() error { return part("open changes", i.Open.Run(ctx)) })
+	if i.Approvals != nil {
+		i.group.Go(func() error { return part("approvals", i.Approvals.Run(ctx)) })
+	}
 	i.group.Go(func() error {
 		return part("sink", sinks.Run(ctx, sinks.Config{
 			Kafka: i.Kafka, Topics: c.Topics, Namespace: c.Namespace, Instance: "standalone", Engine: i.Index,
