@@ -77,16 +77,25 @@ func grantsGiven(list []approvals.Standing) (out []given) {
 	return out
 }
 
-// markQuick marks those that were given within ten seconds of the question, or of the approval that
-// the same person gave before. all is sorted, the oldest first.
-func markQuick(all []given) {
-	before := make(map[string]time.Time)
-	for i := range all {
-		g := &all[i]
-		last, ok := before[g.Person]
-		g.Quick = g.Asked && g.Waited <= rubberStamp || ok && g.At.Sub(last) <= rubberStamp
-		before[g.Person] = g.At
+// decisions makes one of what a person gave for a change at one time, such as a review and an approval,
+// and marks those that were given within ten seconds of the question, or of the same person's decision
+// before. all is sorted, the oldest first.
+func decisions(all []given) (out []given) {
+	before := make(map[string]int) // the last decision of a person
+	for _, g := range all {
+		at, ok := before[g.Person]
+		soon := ok && g.At.Sub(out[at].At) <= rubberStamp
+		if soon && out[at].Of == g.Of {
+			if what := &out[at].What; !strings.Contains(*what, g.What) {
+				*what += " and " + g.What
+			}
+			continue
+		}
+		g.Quick = g.Asked && g.Waited <= rubberStamp || soon
+		before[g.Person] = len(out)
+		out = append(out, g)
 	}
+	return out
 }
 
 // givenQuestion is what the page of given approvals shows.
@@ -171,8 +180,7 @@ func (s *server) allGiven(ctx context.Context, q givenQuestion, p *givenPage) ([
 	all = append(all, grantsGiven(list)...)
 	all = slices.DeleteFunc(all, func(g given) bool { return g.At.Before(q.from) || g.At.After(q.to) })
 	slices.SortStableFunc(all, func(a, b given) int { return a.At.Compare(b.At) })
-	markQuick(all)
-	return all, nil
+	return decisions(all), nil
 }
 
 // fill counts, and selects what the list shows.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -62,7 +63,7 @@ type world struct {
 	policy *policy.Policy
 	away   error
 	broken error // of the recorder
-	asked  int
+	items  []pending.Item
 }
 
 func newWorld(t *testing.T, text string) *world {
@@ -71,7 +72,7 @@ func newWorld(t *testing.T, text string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &world{t: t, now: time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC), policy: p}
+	return &world{items: []pending.Item{{Change: change, Class: "critical"}}, t: t, now: time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC), policy: p}
 }
 
 func (w *world) add(sender, witness string, f record.Fact) {
@@ -139,7 +140,7 @@ func (w *world) Record(_ context.Context, _ record.ChangeID, f record.Fact, _ st
 }
 
 func (w *world) List() ([]pending.Item, error) {
-	return []pending.Item{{Change: change, Class: "critical"}}, w.away
+	return w.items, w.away
 }
 
 func (w *world) desk(book desk.Book) *desk.Desk {
@@ -394,4 +395,69 @@ func TestWhatWaitsIsWholeOrNotKnown(t *testing.T) {
 	if got, err := d.Grants(ctx); got != nil || problem.Of(err, 0).Status != http.StatusServiceUnavailable {
 		t.Errorf("the book cannot be asked: %+v %v", got, err)
 	}
+}
+
+// A bell rings when it is rung.
+type bell chan struct{}
+
+func (b bell) Changed() <-chan struct{} { return b }
+
+// TestApprovalsReachOpenChangesByThemselves: nobody has to ask the gate for it, neither for a grant nor
+// for its revocation; and the gate is not asked again while nothing is new.
+func TestApprovalsReachOpenChangesByThemselves(t *testing.T) {
+	w := newWorld(t, company).opened("fixer[bot]", "payments/auth/a.go")
+	w.now = time.Now()
+	book := openBook(t)
+	d := w.desk(book)
+	asker := &counting{Asker: d.Gate}
+	d.Gate = asker
+	w.items = []pending.Item{{Change: change, Agent: "Fixer"}, {Change: "github.com/acme/web/pull/1", Agent: "fixer"}, {Change: change, Agent: "another"}}
+	rings := make(bell, 9)
+	s := &desk.Sweep{Desk: d, Changes: rings, Books: book, Log: slog.New(slog.DiscardHandler)}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	until := func(n int64) {
+		t.Helper()
+		for began := time.Now(); asker.n.Load() != n; time.Sleep(time.Millisecond) {
+			if time.Since(began) > 10*time.Second {
+				t.Fatalf("the gate was asked %d times, want %d", asker.n.Load(), n)
+			}
+		}
+		for range 3 { // nothing is new
+			rings <- struct{}{}
+		}
+		time.Sleep(20 * time.Millisecond)
+		if got := asker.n.Load(); got != n {
+			t.Fatalf("the gate was asked %d times, want %d", got, n)
+		}
+	}
+	g := approvals.Grant{ID: "g1", Person: "cleo", Agent: "fixer", Repository: repository, Scope: []string{"payments"}, Until: time.Now().Add(time.Hour), Reason: "the fix"}
+	if _, err := d.Grant(t.Context(), g); err != nil {
+		t.Fatal(err)
+	}
+	until(1)
+	if _, err := book.Use(t.Context(), approvals.Use{Grant: "g1", Change: change}); err != nil {
+		t.Fatal(err)
+	}
+	until(1)
+	if _, err := d.Revoke(t.Context(), approvals.Revocation{ID: "r", Grant: "g1", Person: "cleo", Reason: "an incident"}); err != nil {
+		t.Fatal(err)
+	}
+	until(2)
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// A counting asker counts questions.
+type counting struct {
+	desk.Asker
+	n atomic.Int64
+}
+
+func (c *counting) Ask(ctx context.Context, q gate.Question) (gate.Decision, error) {
+	c.n.Add(1)
+	return c.Asker.Ask(ctx, q)
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/gate"
 	"github.com/changetrail/changetrail/gate/api"
+	"github.com/changetrail/changetrail/gate/approvals"
 	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/internal/access"
 	"github.com/changetrail/changetrail/internal/demo"
@@ -166,7 +167,10 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 		merges := &gate.Gate{View: i.View, Recorder: own, Now: time.Now}
 		site := web.Config{Access: door, Index: i.Index, Blobs: i.Blobs, Policies: s.policiesOf(i.Kafka), Saved: saved, Store: "embedded, " + s.Local.Data, Log: log, Now: time.Now}
 		if i.Approvals != nil {
+			merges.Approvals = &approvals.Applier{Book: i.Approvals, Recorder: own, Now: time.Now}
 			site.Desk = i.Desk(own, merges)
+			sweep := i.Sweep(own, merges, log)
+			go func() { _ = sweep.Run(ctx) }() // it ends with ctx, and has no error
 		}
 		pages, err := web.New(site)
 		if err != nil {
