@@ -92,7 +92,7 @@ func failed(v jsontext.Value, depth int) bool {
 var writer = regexp.MustCompile(`(?i)^(multi_?edit|edit|write|notebook_?edit|apply_?patch|(write|edit|create|update|replace|patch|delete)_?(to_?)?(text_?)?file|str_?replace(_[a-z_]+)?|replace|file_?(write|edit))$`)
 
 // patched matches the names of changed files in a patch of Codex.
-var patched = regexp.MustCompile(`(?m)^\*\*\* (?:Add|Update|Delete) File: (.+)$`)
+var patched = regexp.MustCompile(`(?m)^\*\*\* (?:(?:Add|Update|Delete) File|Move to): (.+)$`)
 
 // Written returns the files that a tool call changes, relative to the work tree at root if they are
 // in it. root may be empty.
@@ -100,10 +100,36 @@ func Written(tool string, arguments []byte, root string) []string {
 	if !writer.MatchString(tool) && !bytes.Contains(arguments, []byte("*** Begin Patch")) {
 		return nil
 	}
+	named, _ := filesOf(arguments) // in another form it names no file
+	if named.views {               // an editor that can also read
+		return nil
+	}
+	var out []string
+	for _, f := range named.files {
+		if rel, err := filepath.Rel(root, f); root != "" && filepath.IsAbs(f) && err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
+			f = rel
+		}
+		if f = filepath.ToSlash(f); len(f) <= 1024 && !slices.Contains(out, f) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// A naming is what the arguments of a tool say about files.
+type naming struct {
+	files []string // in the order in which they are named
+	views bool     // an editor only shows them
+}
+
+// filesOf returns the files that arguments of a tool name, and those of a patch in them. It fails if
+// the arguments have a form in which a name might be overlooked.
+func filesOf(arguments []byte) (n naming, ok bool) {
 	var input struct {
 		Text     jsontext.Value `json:"input"`
 		Command  jsontext.Value `json:"command"`
 		Cmd      jsontext.Value `json:"cmd"`
+		Patch    jsontext.Value `json:"patch"`
 		FilePath string         `json:"file_path"`
 		Notebook string         `json:"notebook_path"`
 		Path     string         `json:"path"`
@@ -111,30 +137,20 @@ func Written(tool string, arguments []byte, root string) []string {
 		File     string         `json:"file"`
 	}
 	if jsontext.Value(arguments).Kind() == '"' { // Codex: the patch itself
-		input.Text = arguments
+		input.Text, ok = arguments, jsontext.Value(arguments).IsValid()
 	} else {
-		_ = json.Unmarshal(arguments, &input, jsontext.AllowInvalidUTF8(true)) // in another form it names no file
+		ok = json.Unmarshal(arguments, &input, jsontext.AllowInvalidUTF8(true)) == nil
 	}
 	var command string
-	if json.Unmarshal(input.Command, &command) == nil && command == "view" { // an editor that can also read
-		return nil
-	}
+	n.views = json.Unmarshal(input.Command, &command) == nil && command == "view"
 	files := []string{input.FilePath, input.Notebook, input.Path, input.FileName, input.File}
-	for _, text := range []string{texts(input.Text), texts(input.Command), texts(input.Cmd)} {
+	for _, text := range []string{texts(input.Text), texts(input.Command), texts(input.Cmd), texts(input.Patch)} {
 		for _, m := range patched.FindAllStringSubmatch(text, -1) {
 			files = append(files, strings.TrimSpace(m[1]))
 		}
 	}
-	var out []string
-	for _, f := range files {
-		if rel, err := filepath.Rel(root, f); root != "" && filepath.IsAbs(f) && err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
-			f = rel
-		}
-		if f = filepath.ToSlash(f); f != "" && len(f) <= 1024 && !slices.Contains(out, f) {
-			out = append(out, f)
-		}
-	}
-	return out
+	n.files = slices.DeleteFunc(files, func(f string) bool { return f == "" })
+	return n, ok
 }
 
 // texts returns the texts in a value, which is one text or a list of them.
