@@ -234,23 +234,23 @@ func (p *Policy) Sources() []Source { return p.sources }
 // Match returns the services that a change touches, in the order of the policy. A service with
 // paths is touched only if one of the known files is in them.
 func (p *Policy) Match(r Request) []Service {
-	services, _ := p.touched(r)
+	services, _ := p.Touches(r)
 	return services
 }
 
-// touched returns the services that a change touches, and those that it may touch because not all
-// of its paths are known.
-func (p *Policy) touched(r Request) (services, others []Service) {
+// Touches returns the services that a change touches, and those that it may touch because not all of
+// its paths are known.
+func (p *Policy) Touches(r Request) (surely, maybe []Service) {
 	for _, s := range p.Services {
 		switch {
 		case !r.named(s.Repositories):
 		case len(s.Paths) == 0 || slices.ContainsFunc(r.Paths, s.owns):
-			services = append(services, s)
+			surely = append(surely, s)
 		case r.Unseen.Paths:
-			others = append(others, s)
+			maybe = append(maybe, s)
 		}
 	}
-	return services, others
+	return surely, maybe
 }
 
 // owns reports whether a file is in the paths of s.

@@ -16,7 +16,7 @@ import (
 // without a slash and a dot is the name of a service.
 func (p *Policy) CheckScope(scope []string, repository record.Repository) error {
 	r := Request{Repository: repository, Unseen: Unseen{Paths: true}}
-	sure, others := p.touched(r)
+	sure, others := p.Touches(r)
 	var names []string
 	for _, s := range slices.Concat(sure, others) {
 		names = append(names, s.Name)

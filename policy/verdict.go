@@ -149,7 +149,7 @@ func (p *Policy) decide(r Request) Verdict {
 	if r.Agent != "" && q.agent == nil && len(p.Agents) > 0 {
 		return Verdict{Verdict: record.Forbidden, Rule: RuleUnknownAgent, Reason: fmt.Sprintf("the policy does not list the agent %s", r.Agent), Least: record.Forbidden}
 	}
-	sure, others := p.touched(r)
+	sure, others := p.Touches(r)
 	var possible, mildest []outcome // all that may apply; the mildest of each service
 	var trials []Trial
 	var ways [][]Way

@@ -43,8 +43,20 @@ func (h Hooks) Install(base *os.Root, name string, mode fs.FileMode, remove bool
 	if _, ok := events[h.Kind]; !ok {
 		return false, fmt.Errorf("%q is none of %s, %s", h.Kind, ClaudeCode, Codex)
 	}
-	folder, err := files.Below(base, filepath.Dir(name), !remove)
-	if remove && errors.Is(err, fs.ErrNotExist) {
+	return edit(base, name, settingsEdit{mode, !remove, func(text []byte) ([]byte, error) { return h.set(text, remove) }})
+}
+
+// A settingsEdit is a change of a settings file.
+type settingsEdit struct {
+	mode   fs.FileMode // of a new file
+	create bool        // a file that does not exist
+	set    func(text []byte) ([]byte, error)
+}
+
+// edit changes a settings file, name below base, and reports whether that changed anything.
+func edit(base *os.Root, name string, e settingsEdit) (changed bool, err error) {
+	folder, err := files.Below(base, filepath.Dir(name), e.create)
+	if !e.create && errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
@@ -52,31 +64,32 @@ func (h Hooks) Install(base *os.Root, name string, mode fs.FileMode, remove bool
 	}
 	defer func() { _ = folder.Close() }() // what was written is closed
 	text, is, err := files.Current(folder, filepath.Base(name), maxSettings)
-	if err != nil || remove && text == nil {
+	if err != nil || !e.create && text == nil {
 		return false, err
 	}
 	if text != nil {
-		mode = is
+		e.mode = is
 	}
-	out, err := h.set(text, remove)
+	before := text
+	if len(bytes.TrimSpace(text)) == 0 {
+		text = []byte("{}\n")
+	}
+	out, err := e.set(text)
 	if err != nil {
 		return false, fmt.Errorf("%s: %w; mend it first", filepath.Join(base.Name(), name), err)
 	}
-	if bytes.Equal(out, text) {
+	if bytes.Equal(out, before) {
 		return false, nil
 	}
-	return true, files.Replace(folder, filepath.Base(name), out, mode)
+	return true, files.Replace(folder, filepath.Base(name), out, e.mode)
 }
 
 // set returns a settings file with the hooks, or without them.
 func (h Hooks) set(text []byte, remove bool) ([]byte, error) {
-	if len(bytes.TrimSpace(text)) == 0 {
-		text = []byte("{}\n")
-	}
 	for _, name := range events[h.Kind] {
 		var err error
 		if remove {
-			text, err = h.takeOut(text, name)
+			text, err = takeOut(text, name, func(command string) bool { return slices.Contains(h.commands(), command) })
 		} else {
 			text, err = h.putIn(text, name)
 		}
@@ -89,31 +102,45 @@ func (h Hooks) set(text []byte, remove bool) ([]byte, error) {
 
 // putIn adds our hook after the other hooks, unless it is there.
 func (h Hooks) putIn(text []byte, name string) ([]byte, error) {
-	root, err := document(text)
+	p, err := placesOf(text, name)
 	if err != nil {
 		return nil, err
 	}
-	m := map[string]any{"hooks": []any{map[string]any{"type": "command", "command": h.command(), "timeout": 10}}}
+	if out, err := h.present(text, p.list); err != nil || out != nil {
+		return out, err
+	}
+	return p.add(text, name, map[string]any{"type": "command", "command": h.command(), "timeout": 10})
+}
+
+// places are where the hooks of one event are in a settings file.
+type places struct {
+	root, hooks, list container
+	some, these       bool // there are hooks, and some of this event
+}
+
+func placesOf(text []byte, name string) (p places, err error) {
+	if p.root, err = document(text); err != nil {
+		return p, err
+	}
+	if p.hooks, p.some, err = p.root.member(text, "hooks", '{'); err != nil {
+		return p, err
+	}
+	p.list, p.these, err = p.hooks.member(text, name, '[')
+	return p, err
+}
+
+// add returns the text with one more hook of an event, after the others.
+func (p places) add(text []byte, name string, hook map[string]any) ([]byte, error) {
+	m := map[string]any{"hooks": []any{hook}}
 	if slices.Contains(matched, name) {
 		m["matcher"] = "*"
 	}
-	hooks, some, err := root.member(text, "hooks", '{')
-	if err != nil {
-		return nil, err
+	where, member, v := p.list, "", any(m)
+	if !p.these {
+		where, member, v = p.hooks, name, []any{m}
 	}
-	list, these, err := hooks.member(text, name, '[')
-	if err != nil {
-		return nil, err
-	}
-	if out, err := h.present(text, list); err != nil || out != nil {
-		return out, err
-	}
-	where, member, v := list, "", any(m)
-	if !these {
-		where, member, v = hooks, name, []any{m}
-	}
-	if !some {
-		where, member, v = root, "hooks", map[string]any{name: []any{m}}
+	if !p.some {
+		where, member, v = p.root, "hooks", map[string]any{name: []any{m}}
 	}
 	value, err := json.Marshal(v, json.Deterministic(true))
 	if err != nil {
@@ -157,10 +184,10 @@ func renamed(text []byte, entry item, command string) ([]byte, error) {
 	return slices.Concat(text[:at.value], quoted, text[at.end:]), err
 }
 
-// takeOut removes our hooks, and what is empty without them.
-func (h Hooks) takeOut(text []byte, name string) ([]byte, error) {
+// takeOut removes our hooks of an event, and what is empty without them.
+func takeOut(text []byte, name string, ours func(command string) bool) ([]byte, error) {
 	for {
-		out, err := h.takeOneOut(text, name)
+		out, err := takeOneOut(text, name, ours)
 		if err != nil || out == nil {
 			return text, err
 		}
@@ -169,36 +196,28 @@ func (h Hooks) takeOut(text []byte, name string) ([]byte, error) {
 }
 
 // takeOneOut removes one of our hooks. It returns nil if there is none.
-func (h Hooks) takeOneOut(text []byte, name string) ([]byte, error) {
-	root, err := document(text)
+func takeOneOut(text []byte, name string, ours func(command string) bool) ([]byte, error) {
+	p, err := placesOf(text, name)
 	if err != nil {
 		return nil, err
 	}
-	hooks, _, err := root.member(text, "hooks", '{')
-	if err != nil {
-		return nil, err
-	}
-	list, _, err := hooks.member(text, name, '[')
-	if err != nil {
-		return nil, err
-	}
-	for i, m := range list.items {
+	for i, m := range p.list.items {
 		entries, err := commandsOf(text, m)
 		if err != nil {
 			return nil, err
 		}
-		at := slices.IndexFunc(entries.items, func(e item) bool { return slices.Contains(h.commands(), commandOf(text, e)) })
+		at := slices.IndexFunc(entries.items, func(e item) bool { return ours(commandOf(text, e)) })
 		switch {
 		case at < 0:
 			continue
 		case len(entries.items) > 1:
 			return entries.without(text, at), nil
-		case len(list.items) > 1:
-			return list.without(text, i), nil
-		case len(hooks.items) > 1:
-			return hooks.without(text, hooks.index(name)), nil
+		case len(p.list.items) > 1:
+			return p.list.without(text, i), nil
+		case len(p.hooks.items) > 1:
+			return p.hooks.without(text, p.hooks.index(name)), nil
 		}
-		return root.without(text, root.index("hooks")), nil
+		return p.root.without(text, p.root.index("hooks")), nil
 	}
 	return nil, nil
 }

@@ -165,6 +165,25 @@ func (b *Book) Requests(now time.Time) []Request {
 	return b.ledger.open(now)
 }
 
+// Asked is a request, and what became of it.
+type Asked struct {
+	Request
+	Granted bool     // a grant answers it
+	Refusal *Refusal // nil if nobody refused it
+}
+
+// Asked returns a request. It returns false if there is none with this id.
+func (b *Book) Asked(id string) (Asked, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r, known := b.ledger.requests[id]
+	out := Asked{Request: r, Granted: b.ledger.answered[id]}
+	if refusal, refused := b.ledger.refused[id]; refused {
+		out.Refusal = &refusal
+	}
+	return out, known
+}
+
 // For returns the grants for an agent and a repository that are in force and have a use left, in the
 // order in which they should be used. It knows nothing of scopes and kinds.
 func (b *Book) For(agent string, names []record.Repository, now time.Time) []Standing {

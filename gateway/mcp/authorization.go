@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/changetrail/changetrail/gate/ask"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/record"
 )
@@ -23,6 +25,8 @@ type Question struct {
 	Dependencies []record.DependencyUpdate `json:"dependencies,omitempty" schema:"maxitems=500" doc:"the dependencies that you are going to update"`
 	Agent        string                    `json:"agent,omitempty" schema:"max=256" doc:"your id in the policy, if your credential does not contain it"`
 	DelegatedBy  string                    `json:"delegated_by,omitempty" schema:"max=256" doc:"account of the person who asked you to do it"`
+	Run          string                    `json:"run,omitempty" schema:"max=256" doc:"id of your session; people are asked once for each"`
+	Wait         string                    `json:"wait,omitempty" schema:"max=16" doc:"how long to wait for an approval that is missing, such as 45s or 10m"`
 }
 
 // An Authorization is the verdict of the policy.
@@ -35,6 +39,10 @@ type Authorization struct {
 	Services     []Service `json:"services"`
 	By           []string  `json:"by,omitempty"` // who must review or approve; if empty, anybody who is independent
 	PolicyDigest string    `json:"policy_digest"`
+	// Approvals, Request and Inbox come from the gate, if one was asked.
+	Approvals []string `json:"approvals,omitempty"` // given before the work, by their ids
+	Request   string   `json:"request,omitempty"`   // that people find in the inbox
+	Inbox     string   `json:"inbox,omitempty"`
 }
 
 // A Service is a service that paths belong to.
@@ -45,7 +53,10 @@ type Service struct {
 	Owner          string   `json:"owner,omitempty"`
 }
 
-func (h *handlers) checkAuthorization(_ context.Context, req *mcp.CallToolRequest, in *Question) (*Authorization, error) {
+// maxWait is how long a call may wait for an approval.
+const maxWait = time.Hour
+
+func (h *handlers) checkAuthorization(ctx context.Context, req *mcp.CallToolRequest, in *Question) (*Authorization, error) {
 	if len(in.Paths) == 0 {
 		return nil, errors.New("state in paths which files you are going to change")
 	}
@@ -57,12 +68,61 @@ func (h *handlers) checkAuthorization(_ context.Context, req *mcp.CallToolReques
 	if err != nil {
 		return nil, err
 	}
-	return h.authorize(policy.Request{Agent: agent, DelegatedBy: cmp.Or(in.DelegatedBy, h.DelegatedBy), Repository: repo, Kind: in.Kind, Paths: in.Paths, Dependencies: in.Dependencies}, in.Service)
+	var wait time.Duration
+	if in.Wait != "" {
+		if wait, err = time.ParseDuration(in.Wait); err != nil || wait < 0 || wait > maxWait {
+			return nil, fmt.Errorf("wait %q is not a duration between 0s and %s, such as 45s or 10m", in.Wait, maxWait)
+		}
+	}
+	by := cmp.Or(in.DelegatedBy, h.DelegatedBy)
+	a, err := h.authorize(policy.Request{Agent: agent, DelegatedBy: by, Repository: repo, Kind: in.Kind, Paths: in.Paths, Dependencies: in.Dependencies}, in.Service)
+	if h.Ask == nil || err == nil && a.Verdict != record.ApprovalRequired || err != nil && h.hasRules() {
+		return a, err
+	}
+	answer, err := h.Ask(ctx, ask.Action{
+		Agent: agent, Repository: string(repo), Tool: "check_authorization", Does: "write", Paths: in.Paths, Run: cmp.Or(in.Run, h.Run), AskedBy: by,
+	}, wait)
+	if err != nil {
+		return nil, fmt.Errorf("the gate cannot tell whether you may do it, so do not: %w", err)
+	}
+	return fromGate(a, answer), nil
 }
+
+func (h *handlers) hasRules() bool { return h.Policy != nil && h.Policy.HasRules() }
+
+// fromGate returns the answer of the gate, with the services and people of the policy's own, which
+// may be nil.
+func fromGate(a *Authorization, answer ask.Answer) *Authorization {
+	out := &Authorization{Services: []Service{}}
+	if a != nil {
+		out = a
+	}
+	right := a == nil || !strings.HasPrefix(a.Next, wrongService)
+	out.MayGoAhead, out.Verdict, out.Rule, out.PolicyDigest = answer.Allowed && right, answer.Verdict, answer.Rule, answer.PolicyDigest
+	out.Reason, out.Approvals, out.Request, out.Inbox = strings.Join(answer.Reasons, " "), answer.Approvals, answer.Request, answer.Inbox
+	switch {
+	case !right:
+	case answer.Allowed && answer.Verdict == record.ReviewRequired:
+		out.MayGoAhead = false
+		out.Next = "You may prepare the change and must not merge it before a person has approved its last commit. Record the decision before you commit."
+	case answer.Allowed:
+		out.Next = "Go ahead. Record the decision before you commit."
+	case answer.Refused:
+		out.Next = "Do not do it: a person refused the request. Tell the person who asked you."
+	case answer.Request == "":
+		out.Next = "Do not do it. Tell the person who asked you why."
+	default:
+		out.Next = fmt.Sprintf("Stop, and ask for what is missing: %s. People find your request %s in the inbox. Ask again with wait, such as 10m, and go on once may_go_ahead is true.", strings.Join(answer.Missing, "; "), answer.Request)
+	}
+	return out
+}
+
+// wrongService is the beginning of the advice to an agent that is mistaken about the service.
+const wrongService = "Look again:"
 
 // authorize asks the policy. service is what the agent believes to change.
 func (h *handlers) authorize(q policy.Request, service string) (*Authorization, error) {
-	if h.Policy == nil || !h.Policy.HasRules() {
+	if !h.hasRules() {
 		return nil, errors.New("this server has no policy, so it cannot decide: ask a person before you change anything. (The operator of changetrail sets enricher.policy.)")
 	}
 	v := h.Policy.Decide(q)
@@ -75,7 +135,7 @@ func (h *handlers) authorize(q policy.Request, service string) (*Authorization, 
 	}
 	if service != "" && !slices.ContainsFunc(out.Services, func(s Service) bool { return s.Name == service }) {
 		out.MayGoAhead = false
-		out.Next = fmt.Sprintf("Look again: none of these paths of %s belongs to %s. %s", q.Repository, service, out.Next)
+		out.Next = fmt.Sprintf(wrongService+" none of these paths of %s belongs to %s. %s", q.Repository, service, out.Next)
 	}
 	return out, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/changetrail/changetrail/gate/ask"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
@@ -45,6 +46,9 @@ type Caller struct {
 	DelegatedBy string
 	// MayRead refuses changes of repositories that the caller may not read; nil if it may read all.
 	MayRead func(ctx context.Context, id record.ChangeID, of record.Repository) error
+	// Ask asks the gate whether an action may be done, and waits up to a time for a missing approval;
+	// nil if no gate can be asked.
+	Ask func(ctx context.Context, a ask.Action, wait time.Duration) (ask.Answer, error)
 }
 
 const instructions = `changetrail records why code is changed, for auditors. Before you change files, call ` +

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -19,6 +20,7 @@ import (
 	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/gate"
 	"github.com/changetrail/changetrail/gate/api"
+	"github.com/changetrail/changetrail/gate/approvals"
 	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/internal/files"
 	"github.com/changetrail/changetrail/internal/identity"
@@ -124,40 +126,83 @@ func (s *Settings) runGateway(cmd *cobra.Command) error {
 		if err != nil {
 			return err
 		}
-		tools, err := toolsFor(g, known, door)
+		gate, err := s.openGate(ctx, g, log)
 		if err != nil {
 			return err
 		}
-		routes, gateEnds, err := s.withGate(ctx, g, gatewayRoutes(g, tools, ready), log)
+		tools, err := toolsFor(g, known, door, gate.actions)
 		if err != nil {
 			return err
 		}
-		err = errors.Join(webServer{door.Guard(routes), protection, log}.serve(ctx, l), gateEnds())
+		routes := gate.routes(g, gatewayRoutes(g, tools, ready))
+		err = errors.Join(webServer{door.Guard(routes), protection, log}.serve(ctx, l), gate.ends())
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		return errors.Join(err, p.Close(grace))
 	})
 }
 
-// withGate adds the gate to a gateway that has a folder for it. ends waits until the gate has ended.
-func (s *Settings) withGate(ctx context.Context, g *gateway.Gateway, routes http.Handler, log *slog.Logger) (_ http.Handler, ends func() error, err error) {
+// An openGate is the gate of a gateway. The zero value has none.
+type openGate struct {
+	merges  *gate.Gate
+	actions *api.Actions // nil without a gate
+	ended   chan error   // what reads the stream
+	parts   int
+}
+
+// openGate opens the gate of a gateway that has a folder for it.
+func (s *Settings) openGate(ctx context.Context, g *gateway.Gateway, log *slog.Logger) (o openGate, err error) {
 	if s.Gateway.GateDir == "" {
-		return routes, func() error { return nil }, nil
+		return o, nil
 	}
 	kafka, err := s.kafka()
 	if err != nil {
-		return nil, nil, err
+		return o, err
 	}
 	if !g.Keys.CanSign() {
-		return nil, nil, usageError{errors.New("gateway.gate_dir: the gate needs a signing key, so that its answers are believed; set signing_key_file")}
+		return o, usageError{errors.New("gateway.gate_dir: the gate needs a signing key, so that its answers are believed; set signing_key_file")}
+	}
+	book, err := approvals.Open(kafka, s.topics(), g.Keys, log)
+	if err != nil {
+		return o, err
 	}
 	view, err := enricher.OpenView(ctx, kafka, s.topics(), s.Gateway.GateDir, log)
 	if err != nil {
-		return nil, nil, err
+		return o, err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- view.Run(ctx) }()
-	return api.Handler(g, &gate.Gate{View: view, Recorder: g, Now: time.Now}, routes), func() error { return <-ended }, nil
+	o = openGate{&gate.Gate{View: view, Recorder: g, Now: time.Now}, s.actions(view, book), make(chan error, 2), 2}
+	go func() { o.ended <- view.Run(ctx) }()
+	go func() { o.ended <- book.Run(ctx) }()
+	return o, nil
+}
+
+// routes adds the paths of the gate to those of the gateway.
+func (o openGate) routes(g *gateway.Gateway, routes http.Handler) http.Handler {
+	if o.actions == nil {
+		return routes
+	}
+	return o.actions.Handler(g, api.Handler(g, o.merges, routes))
+}
+
+// ends waits until the gate has ended.
+func (o openGate) ends() error {
+	var errs []error
+	for range o.parts {
+		errs = append(errs, <-o.ended)
+	}
+	return errors.Join(errs...)
+}
+
+// actions returns how agents ask before a tool runs.
+func (s *Settings) actions(view *enricher.View, book *approvals.Book) *api.Actions {
+	a := &gate.Actions{Policies: view, Now: time.Now}
+	if book != nil {
+		a.Approvals = book
+	}
+	if pages := cmp.Or(s.SignIn.URL, s.SIEM.Pages); pages != "" {
+		a.Inbox = strings.TrimSuffix(pages, "/") + "/inbox"
+	}
+	return api.NewActions(a)
 }
 
 // gatewayRoutes serves the paths of a gateway that runs as its own service.

@@ -21,8 +21,8 @@ import (
 	"github.com/changetrail/changetrail/agents/notes"
 	"github.com/changetrail/changetrail/internal/config"
 	"github.com/changetrail/changetrail/internal/files"
+	"github.com/changetrail/changetrail/internal/guarding"
 	"github.com/changetrail/changetrail/internal/noting"
-	"github.com/changetrail/changetrail/internal/printable"
 	"github.com/changetrail/changetrail/internal/signing"
 	"github.com/changetrail/changetrail/producer"
 )
@@ -39,7 +39,7 @@ run made it, and what the agent saw, did and validated.
 
 changetrail hook install installs them.`,
 	}
-	return group(cmd, a.agentHook(hook.ClaudeCode, "Claude Code"), a.agentHook(hook.Codex, "Codex"), a.flushHooks(), a.steerHook(), a.commitHook("prepare-commit-msg"), a.commitHook("commit-msg"), a.installHooks())
+	return group(cmd, a.agentHook(hook.ClaudeCode, "Claude Code"), a.agentHook(hook.Codex, "Codex"), a.flushHooks(), a.steerHook(), a.gateHook(), a.commitHook("prepare-commit-msg"), a.commitHook("commit-msg"), a.installHooks())
 }
 
 func (a *app) agentHook(kind, name string) *cobra.Command {
@@ -112,26 +112,8 @@ func (s *Settings) steer(in *notes.Input, kind string) ([]byte, error) {
 func (s *Settings) hookOptions(ctx context.Context, log notes.Log, session *notes.Session) hook.Options {
 	return hook.Options{
 		Agent: cmp.Or(session.Begun.Agent, s.Hook.Agent), LogsURL: cmp.Or(session.Begun.LogsURL, s.Hook.LogsURL),
-		DelegatedBy: cmp.Or(s.Hook.DelegatedBy, mailOf(ctx, log.Dir)),
+		DelegatedBy: cmp.Or(s.Hook.DelegatedBy, notes.Mail(ctx, log.Dir)),
 	}
-}
-
-// mailOf returns the email address of the person at this machine from git's global
-// configuration. The configuration of a project may be written by somebody else, so dir is a
-// folder outside any project.
-func mailOf(ctx context.Context, dir string) string {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "git", "config", "--global", "--includes", "user.email")
-	cmd.Dir = dir
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(e string) bool {
-		return strings.HasPrefix(e, "GIT_DIR=") || strings.HasPrefix(e, "GIT_WORK_TREE=") || strings.HasPrefix(e, "GIT_COMMON_DIR=")
-	})
-	out, err := cmd.Output()
-	if err != nil {
-		return "" // git knows no address
-	}
-	return printable.Line(string(out))
 }
 
 func (a *app) commitHook(name string) *cobra.Command {
@@ -210,7 +192,8 @@ func (s *Settings) sumUp(ctx context.Context, log notes.Log, c *hook.Commit) err
 }
 
 func (a *app) installHooks() *cobra.Command {
-	var user, remove bool
+	var user, remove, gate bool
+	var wait time.Duration
 	cmd := &cobra.Command{
 		Use:   "install [claude-code|codex|git]…",
 		Short: "Install the hooks of agents and of git in this project",
@@ -219,16 +202,36 @@ func (a *app) installHooks() *cobra.Command {
 projects. Other hooks there are not changed. Nothing is written through a symbolic link.
 Without names, all three are installed. The program must be in the PATH of the agent. If
 changetrail-hook is in the folder of this program and in the PATH, agents call it
-instead, because it starts faster.`,
-		Example:   "  changetrail hook install\n  changetrail hook install claude-code --user\n  changetrail hook install --remove",
+instead, because it starts faster.
+
+With --gate it installs, in the user's settings alone, the hook that asks the gate before
+a tool runs that writes, pushes, deploys or spends (docs/gate.md). The hook waits up to
+--wait for an approval that is missing.`,
+		Example:   "  changetrail hook install\n  changetrail hook install claude-code --user\n  changetrail hook install --gate --wait 10m\n  changetrail hook install --remove",
 		ValidArgs: []string{hook.ClaudeCode, hook.Codex, "git"},
 		Args:      cobra.OnlyValidArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case !gate && wait != 0:
+				return usageError{errors.New("--wait is for --gate")}
+			case gate && slices.Contains(args, "git"):
+				return usageError{errors.New("--gate is for claude-code and codex: git has no hook before a tool runs")}
+			}
+			if err := guarding.CheckWait(wait); err != nil {
+				return usageError{err}
+			}
 			if len(args) == 0 {
 				args = []string{hook.ClaudeCode, hook.Codex, "git"}
 			}
 			for _, what := range args {
-				if err := installHook(cmd, what, user, remove); err != nil {
+				var err error
+				switch {
+				case !gate:
+					err = installHook(cmd, what, user, remove)
+				case what != "git":
+					err = a.installGate(cmd, what, wait, remove)
+				}
+				if err != nil {
 					return err
 				}
 			}
@@ -237,11 +240,12 @@ instead, because it starts faster.`,
 	}
 	cmd.Flags().BoolVar(&user, "user", false, "install in the user's settings, for all projects")
 	cmd.Flags().BoolVar(&remove, "remove", false, "remove the hooks")
+	cmd.Flags().BoolVar(&gate, "gate", false, "install the hook that asks the gate, in the user's settings")
+	cmd.Flags().DurationVar(&wait, "wait", 0, "with --gate: how long the hook waits for an approval")
 	return cmd
 }
 
 func installHook(cmd *cobra.Command, what string, user, remove bool) error {
-	out := cmd.OutOrStdout()
 	base, name, err := placeOf(cmd.Context(), what, user)
 	if err != nil {
 		return err
@@ -251,38 +255,51 @@ func installHook(cmd *cobra.Command, what string, user, remove bool) error {
 		return err
 	}
 	defer func() { _ = root.Close() }() // nothing is left to write
-	var written []string
 	if what == "git" {
 		self, err := os.Executable()
 		if err != nil {
 			return err
 		}
-		if written, err = hook.InstallGit(root, name, self, remove); err != nil {
-			return err
+		written, err := hook.InstallGit(root, name, self, remove)
+		for _, f := range written {
+			reportInstall(cmd.OutOrStdout(), what, installed{f, true, remove})
 		}
-	} else {
-		mode := os.FileMode(0o644) // it is part of the project
-		if user {
-			mode = files.PrivateFile
+		if err == nil && len(written) == 0 {
+			reportInstall(cmd.OutOrStdout(), what, installed{filepath.Join(base, name), false, remove})
 		}
-		changed, err := hook.Hooks{Kind: what, Small: noting.SmallInPath()}.Install(root, name, mode, remove)
-		if err != nil {
-			return err
-		}
-		if changed {
-			written = []string{filepath.Join(base, name)}
-		}
+		return err
 	}
-	for _, f := range written {
-		fmt.Fprintf(out, "%s %s\n", verb(remove), f)
+	mode := os.FileMode(0o644) // it is part of the project
+	if user {
+		mode = files.PrivateFile
 	}
-	if len(written) == 0 {
-		fmt.Fprintf(out, "%s needs no change\n", filepath.Join(base, name))
-	} else if what == hook.Codex && !remove {
-		fmt.Fprintln(out, "Codex runs them once you trust them: type /hooks in it")
+	changed, err := hook.Hooks{Kind: what, Small: noting.SmallInPath()}.Install(root, name, mode, remove)
+	if err != nil {
+		return err
 	}
+	reportInstall(cmd.OutOrStdout(), what, installed{filepath.Join(base, name), changed, remove})
 	return nil
 }
+
+// installed is what became of the hooks in one place.
+type installed struct {
+	place           string
+	changed, remove bool
+}
+
+func reportInstall(out io.Writer, what string, i installed) {
+	if !i.changed {
+		fmt.Fprintf(out, "%s needs no change\n", i.place)
+		return
+	}
+	fmt.Fprintf(out, "%s %s\n", verb(i.remove), i.place)
+	if what == hook.Codex && !i.remove {
+		fmt.Fprintln(out, "Codex runs them once you trust them: type /hooks in it")
+	}
+}
+
+// settingsFiles are the files in which agents find their hooks, in a project or a person's folder.
+var settingsFiles = map[string]string{hook.ClaudeCode: filepath.Join(".claude", "settings.json"), hook.Codex: filepath.Join(".codex", "hooks.json")}
 
 // placeOf returns where hooks are installed: the folder of the project or the person, and the
 // name of a file or folder in it.

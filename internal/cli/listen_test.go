@@ -136,7 +136,7 @@ func startUp(t *testing.T, args ...string) (page string, log *capture.Output) {
 }
 
 // ask sends one request; headers are pairs of name and value.
-func ask(t *testing.T, c *http.Client, method, address, body string, headers ...string) (int, string, http.Header) {
+func askSite(t *testing.T, c *http.Client, method, address, body string, headers ...string) (int, string, http.Header) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
 	if err != nil {
@@ -166,22 +166,22 @@ func TestOnALaptopThePagesAreOpenToThisMachineAlone(t *testing.T) {
 	page, _ := startUp(t)
 	c := &http.Client{CheckRedirect: stay}
 	for _, path := range []string{"/", "/v1/changes", "/changes.csv", "/queries", "/v1/complete?text=a", "/healthz"} {
-		if status, text, h := ask(t, c, "GET", page+path, ""); status != 200 || h.Get("Cache-Control") != "no-store" || h.Get("Cross-Origin-Resource-Policy") != "same-origin" {
+		if status, text, h := askSite(t, c, "GET", page+path, ""); status != 200 || h.Get("Cache-Control") != "no-store" || h.Get("Cross-Origin-Resource-Policy") != "same-origin" {
 			t.Errorf("%s: %d %s %v", path, status, text, h)
 		}
-		if status, _, _ := ask(t, c, "GET", page+path, "", "Host", "rebind.evil.example", "Origin", "http://rebind.evil.example", "Sec-Fetch-Site", "same-origin"); status != 421 {
+		if status, _, _ := askSite(t, c, "GET", page+path, "", "Host", "rebind.evil.example", "Origin", "http://rebind.evil.example", "Sec-Fetch-Site", "same-origin"); status != 421 {
 			t.Errorf("%s of another host: %d", path, status)
 		}
 	}
 	for _, path := range []string{"/v1/events", "/mcp", "/v1/traces", "/v1/logs"} {
-		if status, _, _ := ask(t, c, "POST", page+path, "{}", "Host", "rebind.evil.example", "Content-Type", "application/json"); status != 421 {
+		if status, _, _ := askSite(t, c, "POST", page+path, "{}", "Host", "rebind.evil.example", "Content-Type", "application/json"); status != 421 {
 			t.Errorf("%s of another host: %d", path, status)
 		}
 	}
-	if status, _, _ := ask(t, c, "GET", page+"/changes?page=368934881474191033", ""); status != 400 {
+	if status, _, _ := askSite(t, c, "GET", page+"/changes?page=368934881474191033", ""); status != 400 {
 		t.Errorf("a page that there cannot be: %d", status)
 	}
-	if status, _, _ := ask(t, c, "GET", page+"/v1/changes?size=1000&page=9223372036854775807", ""); status != 400 {
+	if status, _, _ := askSite(t, c, "GET", page+"/v1/changes?size=1000&page=9223372036854775807", ""); status != 400 {
 		t.Errorf("a page that there cannot be: %d", status)
 	}
 }
@@ -216,18 +216,18 @@ func TestWithCredentialsReadersAreAsked(t *testing.T) {
 		if token != "" {
 			more = append(more, "Authorization", "Bearer "+token)
 		}
-		status, text, _ := ask(t, c, "GET", page+path, "", more...)
+		status, text, _ := askSite(t, c, "GET", page+path, "", more...)
 		return status, text
 	}
 	sums := make(map[string]string)
 	for _, repo := range []string{"one", "two"} {
 		report := fmt.Sprintf(`<testsuite name="%s" tests="1"><testcase name="a" classname="b"/></testsuite>`, repo)
-		if status, text, _ := ask(t, c, "PUT", page+"/v1/blobs", report, "Authorization", "Bearer "+ci); status != 201 {
+		if status, text, _ := askSite(t, c, "PUT", page+"/v1/blobs", report, "Authorization", "Bearer "+ci); status != 201 {
 			t.Fatal(status, text)
 		}
 		sums[repo] = digests.Of([]byte(report))
 		event := fmt.Sprintf(`{"specversion":"1.0","id":"%[1]s","source":"/ci","type":"%[2]s","subject":"acme/%[1]s#1","data":{"conclusion":"success","name":"unit","report":{"digest":"%[3]s"}}}`, repo, record.TypeValidationCompleted, sums[repo])
-		if status, text, _ := ask(t, c, "POST", page+"/v1/events", event, "Authorization", "Bearer "+ci, "Content-Type", "application/cloudevents+json"); status != 204 {
+		if status, text, _ := askSite(t, c, "POST", page+"/v1/events", event, "Authorization", "Bearer "+ci, "Content-Type", "application/cloudevents+json"); status != 204 {
 			t.Fatal(status, text)
 		}
 	}
@@ -244,11 +244,11 @@ func TestWithCredentialsReadersAreAsked(t *testing.T) {
 	}
 	// What a lying agent names gives it no right.
 	claim := fmt.Sprintf(`{"specversion":"1.0","id":"claim","source":"/ours","type":"%s","subject":"acme/one#1","data":{"conclusion":"success","name":"mine","report":{"digest":"%s"}}}`, record.TypeValidationCompleted, sums["two"])
-	if status, text, _ := ask(t, c, "POST", page+"/v1/events", claim, "Authorization", "Bearer "+ours, "Content-Type", "application/cloudevents+json"); status != 204 {
+	if status, text, _ := askSite(t, c, "POST", page+"/v1/events", claim, "Authorization", "Bearer "+ours, "Content-Type", "application/cloudevents+json"); status != 204 {
 		t.Fatal(status, text)
 	}
 	decision := fmt.Sprintf(`{"specversion":"1.0","id":"decision","source":"/ours","type":"%s","subject":"acme/one#1","data":{"agent":{"id":"ours"},"trigger":{"kind":"scan","finding":"CVE-1","digest":"%s"}}}`, record.TypeDecisionRecorded, sums["two"])
-	if status, text, _ := ask(t, c, "POST", page+"/v1/events", decision, "Authorization", "Bearer "+ours, "Content-Type", "application/cloudevents+json"); status != 204 {
+	if status, text, _ := askSite(t, c, "POST", page+"/v1/events", decision, "Authorization", "Bearer "+ours, "Content-Type", "application/cloudevents+json"); status != 204 {
 		t.Fatal(status, text)
 	}
 	for i := 0; ; i++ {
@@ -310,7 +310,7 @@ func TestWithCredentialsReadersAreAsked(t *testing.T) {
 		}
 	}
 	explain := func(token, change string) string {
-		_, text, _ := ask(t, c, "POST", page+"/mcp", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"explain_change","arguments":{"change":"`+change+`"}}}`,
+		_, text, _ := askSite(t, c, "POST", page+"/mcp", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"explain_change","arguments":{"change":"`+change+`"}}}`,
 			"Authorization", "Bearer "+token, "Content-Type", "application/json", "Accept", "application/json, text/event-stream", "MCP-Protocol-Version", "2025-06-18")
 		return text
 	}
@@ -346,33 +346,33 @@ func tokenIndex(tokens []string, token string) int {
 func signedIn(t *testing.T, c *http.Client, page, token string) {
 	t.Helper()
 	form := func(values url.Values) string { return values.Encode() }
-	status, _, h := ask(t, c, "POST", page+"/sign-in", form(url.Values{"token": {token}, "to": {"/queries"}}), "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin")
+	status, _, h := askSite(t, c, "POST", page+"/sign-in", form(url.Values{"token": {token}, "to": {"/queries"}}), "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin")
 	cookie := strings.SplitN(h.Get("Set-Cookie"), ";", 2)[0]
 	if status != 303 || h.Get("Location") != "/queries" || !strings.Contains(h.Get("Set-Cookie"), "HttpOnly; Secure; SameSite=Lax") {
 		t.Fatalf("signing in: %d %v", status, h)
 	}
-	status, text, _ := ask(t, c, "GET", page+"/queries", "", "Cookie", cookie)
+	status, text, _ := askSite(t, c, "GET", page+"/queries", "", "Cookie", cookie)
 	button := regexp.MustCompile(`name="form_token" value="([^"]+)"`).FindStringSubmatch(text)
 	if status != 200 || button == nil {
 		t.Fatalf("with a session: %d %s", status, text)
 	}
 	out := form(url.Values{"form_token": {button[1]}})
-	if status, _, _ := ask(t, c, "POST", page+"/v1/events", "{}", "Cookie", cookie, "Content-Type", "application/cloudevents+json"); status != 401 {
+	if status, _, _ := askSite(t, c, "POST", page+"/v1/events", "{}", "Cookie", cookie, "Content-Type", "application/cloudevents+json"); status != 401 {
 		t.Errorf("a session sends events: %d", status)
 	}
-	if status, _, _ := ask(t, c, "POST", page+"/sign-out", out, "Cookie", cookie, "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "cross-site"); status != 403 {
+	if status, _, _ := askSite(t, c, "POST", page+"/sign-out", out, "Cookie", cookie, "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "cross-site"); status != 403 {
 		t.Errorf("another site signs out: %d", status)
 	}
-	if status, _, _ := ask(t, c, "POST", page+"/sign-out", "", "Cookie", cookie, "Sec-Fetch-Site", "same-origin"); status != 403 {
+	if status, _, _ := askSite(t, c, "POST", page+"/sign-out", "", "Cookie", cookie, "Sec-Fetch-Site", "same-origin"); status != 403 {
 		t.Errorf("signing out without the form token: %d", status)
 	}
-	if status, _, _ := ask(t, c, "POST", page+"/sign-out", out, "Cookie", cookie, "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin"); status != 303 {
+	if status, _, _ := askSite(t, c, "POST", page+"/sign-out", out, "Cookie", cookie, "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin"); status != 303 {
 		t.Errorf("signing out: %d", status)
 	}
-	if status, _, _ := ask(t, c, "GET", page+"/queries", "", "Cookie", cookie); status != 303 {
+	if status, _, _ := askSite(t, c, "GET", page+"/queries", "", "Cookie", cookie); status != 303 {
 		t.Errorf("after signing out: %d", status)
 	}
-	if status, _, h := ask(t, c, "POST", page+"/sign-in", form(url.Values{"token": {"ct_guess"}}), "Content-Type", "application/x-www-form-urlencoded"); status != 401 || h.Get("Set-Cookie") != "" {
+	if status, _, h := askSite(t, c, "POST", page+"/sign-in", form(url.Values{"token": {"ct_guess"}}), "Content-Type", "application/x-www-form-urlencoded"); status != 401 || h.Get("Set-Cookie") != "" {
 		t.Errorf("a wrong token: %d %v", status, h)
 	}
 }

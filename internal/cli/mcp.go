@@ -21,6 +21,8 @@ import (
 
 	"github.com/changetrail/changetrail/agents/hook"
 	"github.com/changetrail/changetrail/agents/notes"
+	"github.com/changetrail/changetrail/gate/api"
+	"github.com/changetrail/changetrail/gate/ask"
 	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/gateway/mcp"
 	"github.com/changetrail/changetrail/internal/access"
@@ -122,6 +124,13 @@ func (s *Settings) caller(ctx context.Context, agent string, log *slog.Logger) (
 		defer cancel()
 		return p.Publish(ctx, e)
 	}}
+	if s.Producer.Gateway != "" {
+		token, err := s.Secret("producer.token")
+		if err != nil {
+			return mcp.Caller{}, nil, err
+		}
+		who.Ask = ask.Client{Gateway: s.Producer.Gateway, Token: token}.Ask
+	}
 	if dir, err := os.Getwd(); err == nil { // else the agent says where it works
 		who.Repository = record.Repository(notes.Look(dir).Repository)
 	}
@@ -214,8 +223,9 @@ func (s *Settings) explainThere(ctx context.Context, id record.ChangeID) (*mcp.E
 	return nil, fmt.Errorf("%s serves no records (%s); set store", s.Producer.Gateway, res.Status)
 }
 
-// toolsFor serves the tools to agents on other machines, each by its credential.
-func toolsFor(g *gateway.Gateway, c mcp.Config, door *access.Door) (http.Handler, error) {
+// toolsFor serves the tools to agents on other machines, each by its credential. gate is nil if there
+// is none.
+func toolsFor(g *gateway.Gateway, c mcp.Config, door *access.Door, gate *api.Actions) (http.Handler, error) {
 	tools, err := mcp.New(c)
 	if err != nil {
 		return nil, err
@@ -229,6 +239,11 @@ func toolsFor(g *gateway.Gateway, c mcp.Config, door *access.Door) (http.Handler
 			}
 			door.NoteOf(ctx, reader, "record", string(id))
 			return nil
+		}
+		if gate != nil {
+			caller.Ask = func(ctx context.Context, a ask.Action, wait time.Duration) (ask.Answer, error) {
+				return gate.Ask(ctx, who, a, wait)
+			}
 		}
 		return tools.Handler(caller, g.Limits.Body)
 	}), nil

@@ -35,7 +35,7 @@ func TestARepositoryIsRenamedWhileAChangeIsOpen(t *testing.T) {
 		text := fmt.Sprintf(`{"repository":{"id":42,"full_name":%q,"html_url":"https://github.com/%s","default_branch":"main","pushed_at":"2026-11-01T09:59:00Z","updated_at":"2026-11-01T10:10:00Z"},%s}`, name, name, body)
 		mac := hmac.New(sha256.New, []byte(secret))
 		mac.Write([]byte(text))
-		status, said, _ := ask(t, c, "POST", page+"/v1/webhooks/github", text, "Content-Type", "application/json", "X-GitHub-Event", event, "X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
+		status, said, _ := askSite(t, c, "POST", page+"/v1/webhooks/github", text, "Content-Type", "application/json", "X-GitHub-Event", event, "X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
 		if status/100 != 2 {
 			t.Fatalf("%s: %d %s", event, status, said)
 		}
@@ -50,7 +50,7 @@ func TestARepositoryIsRenamedWhileAChangeIsOpen(t *testing.T) {
 	send("pull_request", "acme/pay-core", `"action":"closed",`+pull(`,"merged":true,"merged_at":"2026-11-01T10:20:00Z","merge_commit_sha":"`+strings.Repeat("d", 40)+`"`))
 
 	get := func(path, token string) (int, string) {
-		status, text, _ := ask(t, c, "GET", page+path, "", "Authorization", "Bearer "+token)
+		status, text, _ := askSite(t, c, "GET", page+path, "", "Authorization", "Bearer "+token)
 		return status, text
 	}
 	was, is := "github.com/acme/payments/pull/7", "github.com/acme/pay-core/pull/7"

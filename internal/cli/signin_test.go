@@ -33,20 +33,20 @@ func TestWithSignInConfiguredEveryPageAsks(t *testing.T) {
 	page, _ := startUp(t, "--config", writeConfig(t, "sign_in: {url: 'http://localhost:8080', issuer: 'http://127.0.0.1:1', client_id: changetrail}\n"))
 	c := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	for path, want := range map[string]int{"/": 303, "/changes": 303, "/v1/changes": 401, "/healthz": 200, "/sign-in": 200, "/sign-in/start": 503} {
-		if status, text, _ := ask(t, c, "GET", page+path, ""); status != want {
+		if status, text, _ := askSite(t, c, "GET", page+path, ""); status != want {
 			t.Errorf("%s: %d %s", path, status, text)
 		}
 	}
 	event := `{"specversion":"1.0","type":"com.github.push","source":"/x","id":"1"}`
-	if status, text, _ := ask(t, c, "POST", page+"/v1/events", event, "Content-Type", "application/cloudevents+json"); status == 401 || status == 303 {
+	if status, text, _ := askSite(t, c, "POST", page+"/v1/events", event, "Content-Type", "application/cloudevents+json"); status == 401 || status == 303 {
 		t.Errorf("a program of this machine may not send: %d %s", status, text)
 	}
-	_, text, _ := ask(t, c, "POST", page+"/mcp", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"explain_change","arguments":{"change":"acme/one#1"}}}`,
+	_, text, _ := askSite(t, c, "POST", page+"/mcp", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"explain_change","arguments":{"change":"acme/one#1"}}}`,
 		"Content-Type", "application/json", "Accept", "application/json, text/event-stream", "MCP-Protocol-Version", "2025-06-18")
 	if !strings.Contains(text, "may not read") {
 		t.Errorf("a program without a credential reads: %s", text)
 	}
-	if status, text, _ := ask(t, c, "GET", page+"/sign-in", "", "Host", "rebind.evil.example"); status != http.StatusMisdirectedRequest {
+	if status, text, _ := askSite(t, c, "GET", page+"/sign-in", "", "Host", "rebind.evil.example"); status != http.StatusMisdirectedRequest {
 		t.Errorf("under another name: %d %s", status, text)
 	}
 }
@@ -54,10 +54,10 @@ func TestWithSignInConfiguredEveryPageAsks(t *testing.T) {
 // TestBehindAProxyPeopleAreNamedByIt: this machine is the proxy.
 func TestBehindAProxyPeopleAreNamedByIt(t *testing.T) {
 	page, _ := startUp(t, "--config", writeConfig(t, "sign_in: {url: 'https://trail.acme.example', roles: [{value: '*', role: viewer}], proxy: {addresses: [127.0.0.1]}}\n"))
-	if status, text, _ := ask(t, http.DefaultClient, "GET", page+"/queries", "", "Host", "trail.acme.example"); status != 401 {
+	if status, text, _ := askSite(t, http.DefaultClient, "GET", page+"/queries", "", "Host", "trail.acme.example"); status != 401 {
 		t.Errorf("nobody: %d %s", status, text)
 	}
-	if status, text, _ := ask(t, http.DefaultClient, "GET", page+"/queries", "", "X-Forwarded-User", "mira.s", "Host", "trail.acme.example"); status != 200 || !strings.Contains(text, "mira.s") {
+	if status, text, _ := askSite(t, http.DefaultClient, "GET", page+"/queries", "", "X-Forwarded-User", "mira.s", "Host", "trail.acme.example"); status != 200 || !strings.Contains(text, "mira.s") {
 		t.Errorf("mira: %d %s", status, text)
 	}
 }

@@ -263,7 +263,8 @@ func (s *Settings) routes(at pagesAndTools, i *standalone.Instance, g *gateway.G
 		return nil, err
 	}
 	known.Policy = at.policy
-	tools, err := toolsFor(g, known, at.door)
+	actions := s.actions(i.View, i.Approvals)
+	tools, err := toolsFor(g, known, at.door, actions)
 	if err != nil {
 		return nil, err
 	}
@@ -271,7 +272,7 @@ func (s *Settings) routes(at pagesAndTools, i *standalone.Instance, g *gateway.G
 	g.Register(mux)
 	mux.Handle("/mcp", tools)
 	mux.Handle("/", at.pages)
-	return api.Handler(g, merges, mux), nil
+	return actions.Handler(g, api.Handler(g, merges, mux)), nil
 }
 
 // quietLevel logs only warnings, unless the user chose a level: a person reads the output of the

@@ -148,6 +148,7 @@ type Config struct {
 		Forbidden   string   `yaml:"forbidden" doc:"what a hook does if enricher.policy forbids a change: off, ask or deny"`
 		Keep        Duration `yaml:"keep" doc:"how long sessions that cannot be sent are kept; 0 is for ever"`
 		Approval    string   `yaml:"approval" doc:"the same if it requires an approval: off, ask or deny"`
+		Harmless    []string `yaml:"harmless" doc:"calls of tools that a hook with --gate allows without asking the gate: names such as mcp__changetrail__*, or with a command or a file, such as Bash(npm test) or Write(/tmp/*)"`
 	} `yaml:"hook"`
 	Local struct {
 		Data   string `yaml:"data" path:"true" doc:"folder of the embedded mode"`

@@ -27,7 +27,8 @@ var layers = []layer{
 	{"Services, and the library for agents", []string{
 		"audit/history", "audit/reconciletest", "enricher", "producer", "sinks", "sinks/setup", "internal/access", "internal/e2e/killtest", "internal/embedded", "internal/former", "internal/kafkatest", "internal/siem/detect",
 	}},
-	{"The gate", []string{"gate", "gate/approvals"}},
+	{"Approvals before the work, and how agents ask", []string{"gate/approvals", "gate/ask"}},
+	{"The gate", []string{"gate"}},
 	{"What follows the gate", []string{"gate/pending"}},
 	{"Where people decide", []string{"gate/desk"}},
 	{"Gateway, pages and indexes", []string{
@@ -36,13 +37,13 @@ var layers = []layer{
 		"internal/instances", "internal/workload", "siem",
 	}},
 	{"Combinations of these", []string{
-		"gate/admission", "gate/api", "gateway/mcp", "sinks/elasticsearch", "sinks/lake/parquet", "sinks/opensearch", "sinks/otlp", "sinks/splunk", "sinks/splunk/hectest", "sinks/syslog", "internal/archive", "internal/noting", "internal/produced", "internal/standalone",
+		"gate/admission", "gate/api", "gateway/mcp", "sinks/elasticsearch", "sinks/lake/parquet", "sinks/opensearch", "sinks/otlp", "sinks/splunk", "sinks/splunk/hectest", "sinks/syslog", "internal/archive", "internal/guarding", "internal/noting", "internal/produced", "internal/standalone",
 		"audit",
 	}},
 	{"Masking of stored data", []string{"internal/masking"}},
 	{"The commands", []string{"internal/cli"}},
 	{"The binary, and tests of the whole pipeline", []string{
-		"cmd/changetrail", "cmd/changetrail-hook", "internal/differential", "internal/e2e", "internal/e2e/bench", "internal/e2e/bench/testdata/appender", "internal/e2e/detections", "internal/e2e/embedded", "internal/e2e/gitleaks", "internal/e2e/lake", "internal/e2e/receivers", "internal/e2e/redteam", "internal/imports", "internal/oracle", "internal/sbom", "internal/siem/detecttest",
+		"cmd/changetrail", "cmd/changetrail-hook", "cmd/changetrail-hook-gate", "internal/differential", "internal/e2e", "internal/e2e/bench", "internal/e2e/bench/testdata/appender", "internal/e2e/detections", "internal/e2e/embedded", "internal/e2e/gitleaks", "internal/e2e/lake", "internal/e2e/receivers", "internal/e2e/redteam", "internal/imports", "internal/oracle", "internal/sbom", "internal/siem/detecttest",
 	}},
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -14,6 +15,7 @@ const (
 	maxFile     = 1 << 20 // bytes of a file in the repository
 	maxPackages = 910     // of the binary, with those of the standard library
 	maxOfHook   = 160     // of changetrail-hook, which an agent waits for at each tool call
+	maxOfGate   = 300     // of changetrail-hook-gate, which has net/http
 )
 
 // TestNoLargeFileIsTracked: a clone contains source code, neither built files nor dumps.
@@ -84,17 +86,24 @@ func TestTheBinaryStaysLight(t *testing.T) {
 	}
 }
 
-// TestTheHookStaysLight: each package of changetrail-hook is loaded and initialised at each
+// TestTheHooksStayLight: each package of these programs is loaded and initialised at each
 // call of a tool.
-func TestTheHookStaysLight(t *testing.T) {
-	packages := packagesOf(t, "./cmd/changetrail-hook")
-	if len(packages) > maxOfHook {
-		t.Errorf("%d packages are linked, of at most %d", len(packages), maxOfHook)
-	}
-	for _, p := range packages {
-		for _, not := range []string{"crypto/tls", "net/http", "html/template", "github.com/spf13/cobra", "github.com/cloudevents/", "cel.dev/", "github.com/changetrail/changetrail/gateway", "github.com/changetrail/changetrail/policy", "github.com/changetrail/changetrail/producer"} {
-			if p == not || strings.HasPrefix(p, not) {
-				t.Errorf("%s is linked", p)
+func TestTheHooksStayLight(t *testing.T) {
+	heavy := []string{"html/template", "github.com/spf13/cobra", "github.com/cloudevents/", "cel.dev/", "github.com/changetrail/changetrail/gateway", "github.com/changetrail/changetrail/policy", "github.com/changetrail/changetrail/producer"}
+	for command, c := range map[string]struct {
+		most int
+		not  []string
+	}{
+		"./cmd/changetrail-hook":      {maxOfHook, append([]string{"crypto/tls", "net/http"}, heavy...)},
+		"./cmd/changetrail-hook-gate": {maxOfGate, heavy},
+	} {
+		packages := packagesOf(t, command)
+		if len(packages) > c.most {
+			t.Errorf("%s: %d packages are linked, of at most %d", command, len(packages), c.most)
+		}
+		for _, p := range packages {
+			if slices.ContainsFunc(c.not, func(not string) bool { return strings.HasPrefix(p, not) }) {
+				t.Errorf("%s: %s is linked", command, p)
 			}
 		}
 	}
