@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"compress/gzip"
 	"encoding/json"
+	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path"
@@ -40,6 +42,8 @@ type engine struct {
 	largest  int             // bytes of a body; any number where 0
 	bulks    int             // requests
 	searches []object        // bodies of the last searches
+	points   map[string]point
+	opened   int // points in time
 
 	// spoil, if set, is called for each request after its body was read. It may answer in
 	// place of the engine, before or after it calls do, which does what is asked.
@@ -49,7 +53,7 @@ type engine struct {
 // newEngine returns an engine that listens, and its client.
 func newEngine(t testing.TB, name string, change func(*bulk.Connection)) *engine {
 	t.Helper()
-	e := &engine{indexes: make(map[string]map[string]stored), closed: make(map[string]bool)}
+	e := &engine{indexes: make(map[string]map[string]stored), closed: make(map[string]bool), points: make(map[string]point)}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if name == schemas.Elasticsearch {
 			w.Header().Set("X-Elastic-Product", "Elasticsearch")
@@ -113,17 +117,61 @@ func (e *engine) answer(r *http.Request, body string) (int, any) {
 			return http.StatusRequestEntityTooLarge, object{}
 		}
 		return http.StatusOK, e.bulk(body)
+	case r.Method == http.MethodDelete && (r.URL.Path == "/_pit" || r.URL.Path == "/_search/point_in_time"):
+		for _, id := range pointsIn(body) {
+			delete(e.points, id)
+		}
+		return http.StatusOK, object{}
+	case strings.HasSuffix(r.URL.Path, "/_pit"), strings.HasSuffix(r.URL.Path, "/_search/point_in_time"):
+		return http.StatusOK, e.openPoint(r.URL.Path)
 	case strings.HasSuffix(r.URL.Path, "/_search"):
 		var q object
 		if err := json.Unmarshal([]byte(body), &q); err != nil {
 			return http.StatusBadRequest, object{}
 		}
 		e.searches = append(e.searches, q)
-		return e.search(strings.TrimPrefix(path.Dir(r.URL.Path), "/"), q)
+		if pit, ok := q["pit"].(object); ok {
+			p, ok := e.points[pit["id"].(string)]
+			if !ok || r.URL.Path != "/_search" {
+				return http.StatusNotFound, object{}
+			}
+			return search(p.indexes, p.pattern, q)
+		}
+		return search(e.indexes, strings.TrimPrefix(path.Dir(r.URL.Path), "/"), q)
 	case r.URL.Path == "/":
 		return http.StatusOK, object{"version": object{"number": "8.19.0"}}
 	}
 	return http.StatusOK, object{}
+}
+
+// A point is a point in time: what the indexes had when it was opened.
+type point struct {
+	pattern string
+	indexes map[string]map[string]stored
+}
+
+func (e *engine) openPoint(at string) object {
+	copied := make(map[string]map[string]stored)
+	for name, docs := range e.indexes {
+		copied[name] = maps.Clone(docs)
+	}
+	id := fmt.Sprintf("point %d", e.opened)
+	e.opened++
+	e.points[id] = point{strings.Split(at, "/")[1], copied}
+	if e.Engine == schemas.OpenSearch {
+		return object{"pit_id": id}
+	}
+	return object{"id": id}
+}
+
+// pointsIn returns the ids in a request to close points.
+func pointsIn(body string) []string {
+	var q struct {
+		ID  string   `json:"id"`
+		IDs []string `json:"pit_id"`
+	}
+	_ = json.Unmarshal([]byte(body), &q)
+	return append(q.IDs, q.ID)
 }
 
 // bulk stores documents and answers about each.
@@ -193,10 +241,10 @@ type hit struct {
 }
 
 // search finds documents.
-func (e *engine) search(pattern string, q object) (int, any) {
+func search(indexes map[string]map[string]stored, pattern string, q object) (int, any) {
 	var hits []hit
 	known := false
-	for name, docs := range e.indexes {
+	for name, docs := range indexes {
 		if ok, _ := path.Match(pattern, name); !ok && pattern != schemas.RecordsAlias {
 			continue
 		}

@@ -18,8 +18,9 @@ import (
 	"github.com/changetrail/changetrail/schemas"
 )
 
-// order is newest first; records with the same time are sorted by id.
-var order = []any{map[string]any{"@timestamp": "desc"}, map[string]any{"changetrail.change.id": "asc"}}
+// order is newest first; records with the same time are sorted by id. A change may have records in
+// several namespaces.
+var order = []any{map[string]any{"@timestamp": "desc"}, map[string]any{"changetrail.change.id": "asc"}, map[string]any{"_index": "asc"}}
 
 // deepest is index.max_result_window: the largest sum of from and size.
 const deepest = 10_000
@@ -30,12 +31,9 @@ type answer struct {
 		Total struct {
 			Value int `json:"value"`
 		} `json:"total"`
-		Hits []struct {
-			ID     string         `json:"_id"`
-			Source jsontext.Value `json:"_source"`
-			Sort   jsontext.Value `json:"sort"`
-		} `json:"hits"`
+		Hits []hit `json:"hits"`
 	} `json:"hits"`
+	Point        string `json:"pit_id"` // the point in time that was searched, if any
 	Aggregations map[string]struct {
 		Buckets []struct {
 			Key  jsontext.Value `json:"key"`
@@ -48,30 +46,51 @@ type answer struct {
 	} `json:"aggregations"`
 }
 
+// A hit is a document that was found.
+type hit struct {
+	ID     string         `json:"_id"`
+	Source jsontext.Value `json:"_source"`
+	Sort   jsontext.Value `json:"sort"` // the values by which it is sorted
+}
+
 // records returns the index or pattern of the records.
 func (s *Server) records() string { return cmp.Or(s.RecordIndex, schemas.RecordsAlias) }
 
+// search asks an index. An answer from only some of its shards is an error.
 func (s *Server) search(ctx context.Context, index string, body map[string]any) (*answer, error) {
 	text, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
-	status, res, err := s.Request(ctx, http.MethodPost, "/"+index+"/_search?allow_no_indices=false", text)
-	switch {
-	case err != nil:
+	path := "/" + index + "/_search?allow_no_indices=false&allow_partial_search_results=false"
+	if body["pit"] != nil { // which names the index
+		path = "/_search?allow_partial_search_results=false"
+	}
+	status, res, err := s.Request(ctx, http.MethodPost, path, text)
+	if err != nil {
 		return nil, err
-	case status == http.StatusNotFound:
-		return nil, fmt.Errorf("%s has no index %s yet; run changetrail setup, and check that a sink runs", s.Engine, index)
-	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		return nil, fmt.Errorf("%s: HTTP %d: the credentials may not search %s; set sink.username and sink.password, or sink.api_key", s.Engine, status, index)
-	case status != http.StatusOK:
-		return nil, fmt.Errorf("%s: search: HTTP %d: %s", s.Engine, status, printable.Beginning(res, 500))
+	}
+	if err := s.refusal(index, status, res); err != nil {
+		return nil, err
 	}
 	var a answer
 	if err := json.Unmarshal(res, &a); err != nil {
 		return nil, fmt.Errorf("%s: the answer to a search cannot be read: %w", s.Engine, err)
 	}
 	return &a, nil
+}
+
+// refusal returns the error of an answer to a search of an index.
+func (s *Server) refusal(index string, status int, res []byte) error {
+	switch status {
+	case http.StatusOK:
+		return nil
+	case http.StatusNotFound:
+		return fmt.Errorf("%s has no index %s yet; run changetrail setup, and check that a sink runs", s.Engine, index)
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return fmt.Errorf("%s: HTTP %d: the credentials may not search %s; set sink.username and sink.password, or sink.api_key", s.Engine, status, index)
+	}
+	return fmt.Errorf("%s: search: HTTP %d: %s", s.Engine, status, printable.Beginning(res, 500))
 }
 
 // Search answers a query over the records.
@@ -137,28 +156,10 @@ func sortedBy(s query.Sort) []any {
 	return []any{map[string]any{s.Field.Name: map[string]any{"order": direction, "missing": "_last"}}, order[1]}
 }
 
-// All calls f with every matching record, newest first.
+// All calls f with every matching record, newest first: those that the index had at one moment.
 func (s *Server) All(ctx context.Context, where query.Node, f func(query.Hit) error) error {
-	var after jsontext.Value
-	for {
-		body := map[string]any{"query": map[string]any{"bool": map[string]any{"filter": query.DSL(where)}}, "sort": order, "size": 1000}
-		if after != nil {
-			body["search_after"] = after
-		}
-		a, err := s.search(ctx, s.records(), body)
-		if err != nil {
-			return err
-		}
-		for _, h := range a.Hits.Hits {
-			if err := f(query.Hit{ID: h.ID, Doc: h.Source}); err != nil {
-				return err
-			}
-			after = h.Sort
-		}
-		if len(a.Hits.Hits) < 1000 {
-			return nil
-		}
-	}
+	body := map[string]any{"query": map[string]any{"bool": map[string]any{"filter": query.DSL(where)}}, "sort": order}
+	return s.walk(ctx, s.records(), body, func(h hit) error { return f(query.Hit{ID: h.ID, Doc: h.Source}) })
 }
 
 // Record returns the newest revision of a record; nil if there is none.
@@ -200,10 +201,8 @@ var inTime = []any{
 	map[string]any{"event.provider": "asc"},
 	map[string]any{"changetrail.event.digest": "asc"},
 	map[string]any{"changetrail.event.sender": map[string]any{"order": "asc", "unmapped_type": "keyword", "missing": "_first"}},
+	map[string]any{"_index": "asc"},
 }
-
-// perRequest is how many events one request returns.
-const perRequest = 1000
 
 // Events calls f with each event that matches q and the id of its document, in the order of their
 // stated times. An event that is in the indexes of several namespaces is passed once: its documents
@@ -212,31 +211,14 @@ func (s *Server) Events(ctx context.Context, q schemas.EventQuery, f func(id str
 	if q.Change == "" && len(q.Refs) == 0 {
 		return nil // an engine takes a condition without alternatives for one that all meet
 	}
-	var after jsontext.Value
 	last := ""
-	for {
-		body := map[string]any{"query": eventsOf(q), "sort": inTime, "size": perRequest}
-		if after != nil {
-			body["search_after"] = after
-		}
-		a, err := s.search(ctx, cmp.Or(s.EventIndex, schemas.EventIndex("*")), body)
-		if err != nil {
-			return err
-		}
-		for _, h := range a.Hits.Hits {
-			after = h.Sort
-			if h.ID == last {
-				continue
-			}
-			last = h.ID
-			if err := f(h.ID, h.Source); err != nil {
-				return err
-			}
-		}
-		if len(a.Hits.Hits) < perRequest {
+	return s.walk(ctx, cmp.Or(s.EventIndex, schemas.EventIndex("*")), map[string]any{"query": eventsOf(q), "sort": inTime}, func(h hit) error {
+		if h.ID == last {
 			return nil
 		}
-	}
+		last = h.ID
+		return f(h.ID, h.Source)
+	})
 }
 
 // maxTerms is how many values one condition of the engines may have.

@@ -3,6 +3,7 @@ package bulk_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -39,7 +40,12 @@ type rec struct {
 // withRecords returns an engine with n records: a day apart from the next, every third by an agent.
 func withRecords(t *testing.T, n int) *engine {
 	t.Helper()
-	e := newEngine(t, schemas.Elasticsearch, nil)
+	return withRecordsOn(t, schemas.Elasticsearch, n)
+}
+
+func withRecordsOn(t *testing.T, name string, n int) *engine {
+	t.Helper()
+	e := newEngine(t, name, nil)
 	var docs []sinks.Document
 	for i := range n {
 		var r rec
@@ -222,6 +228,53 @@ func TestEventsOfFormerVersions(t *testing.T) {
 }
 
 // TestValues: a prefix is text and no pattern.
+// TestAllIsOfOneMoment: a record that is written while all are read is neither passed twice nor pushes
+// another one to a page that was read before. The point in time is closed at the end.
+func TestAllIsOfOneMoment(t *testing.T) {
+	for _, name := range []string{schemas.Elasticsearch, schemas.OpenSearch} {
+		e := withRecordsOn(t, name, 3500)
+		n, seen := 0, make(map[string]bool)
+		err := e.All(t.Context(), query.All{}, func(h query.Hit) error {
+			if n++; seen[h.ID] {
+				t.Errorf("%s is passed twice", h.ID)
+			}
+			seen[h.ID] = true
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			for i := range 3 { // the oldest ones become the newest
+				id := fmt.Sprintf("github.com/acme/p/pull/%04d", (3*n+i)%3500)
+				index := "changetrail-record-default-2026.03"
+				s := e.indexes[index][id]
+				doc := maps.Clone(s.doc)
+				doc["@timestamp"] = start.AddDate(10, 0, n).Format(time.RFC3339)
+				e.indexes[index][id] = stored{s.version + 1, s.body, doc}
+			}
+			return nil
+		})
+		if err != nil || n != 3500 {
+			t.Errorf("%s: %d records, %v", name, n, err)
+		}
+		if len(e.points) > 0 || e.opened != 1 {
+			t.Errorf("%s: %d points in time were opened, %d are left open", name, e.opened, len(e.points))
+		}
+	}
+}
+
+// TestAllOrNothing: an engine that returns fewer documents than it found is not believed.
+func TestAllOrNothing(t *testing.T) {
+	e := withRecords(t, 2500)
+	e.spoil = func(w http.ResponseWriter, r *http.Request, do func()) {
+		text := `{"hits":{"total":{"value":2500},"hits":[]}}`
+		if strings.HasSuffix(r.URL.Path, "/_pit") {
+			text = `{"id":"a"}`
+		}
+		_, _ = w.Write([]byte(text))
+	}
+	if err := e.All(t.Context(), query.All{}, func(query.Hit) error { return nil }); err == nil || !strings.Contains(err.Error(), "found 2500 documents") {
+		t.Error(err)
+	}
+}
+
 func TestValues(t *testing.T) {
 	e := withRecords(t, 9)
 	for prefix, want := range map[string][]string{
