@@ -65,6 +65,27 @@ func (m moment) sources(heard []schemas.Heard, err error) (out []document) {
 	return out
 }
 
+// A Source is how a source of events does at a time.
+type Source struct {
+	Name    string
+	Last    time.Time     // arrival of its newest event
+	Days    int           // on which it was heard, of the 30 before the newest event
+	Longest time.Duration // from a day on which it was heard to the next such day
+	Known   bool          // it was heard on enough days to know how often it sends
+	Silent  bool          // for longer than ever before
+}
+
+// Sources returns how the sources do that were heard within 30 days before a time, those that were
+// heard on the most days first.
+func Sources(heard []schemas.Heard, now time.Time) []Source {
+	var out []Source
+	for _, s := range summarize(heard, now) {
+		since, known := s.silentSince()
+		out = append(out, Source{s.name, s.last.UTC(), len(s.days), s.longest, known, known && !now.Before(since)})
+	}
+	return out
+}
+
 // summarize returns the sources that were heard in the window before now, those that were heard on the most
 // days first.
 func summarize(heard []schemas.Heard, now time.Time) (out []source) {

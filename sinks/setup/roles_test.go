@@ -17,6 +17,7 @@ import (
 	"github.com/changetrail/changetrail/deploy/siem/roles"
 	"github.com/changetrail/changetrail/internal/produced"
 	"github.com/changetrail/changetrail/internal/servers"
+	"github.com/changetrail/changetrail/query"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/sinks"
 	"github.com/changetrail/changetrail/sinks/bulk"
@@ -122,7 +123,9 @@ func TestRoles(t *testing.T) {
 			g.makesRoles(t)
 			g.makeIndexes(t)
 			auditor := g.credentials(t, "changetrail-auditor")
-			g.writes(t, g.connect(t, g.credentials(t, "changetrail-writer")), g.connect(t, auditor))
+			writer := g.connect(t, g.credentials(t, "changetrail-writer"))
+			g.writes(t, writer, g.connect(t, auditor))
+			g.readsOneMoment(t, writer, g.connect(t, auditor))
 			g.watches(t, g.connect(t, g.credentials(t, "changetrail-health")))
 			for _, role := range []bulk.Connection{auditor, g.credentials(t, "changetrail-analyst")} {
 				g.readsOnly(t, g.connect(t, role))
@@ -222,6 +225,54 @@ func (g *guarded) writes(t *testing.T, writer, auditor *bulk.Server) {
 	if status < 300 && !strings.Contains(answer, `"status":403`) {
 		t.Errorf("the writer deletes in bulk: HTTP %d: %s", status, answer)
 	}
+}
+
+// readsOneMoment checks that a reader gets each of many records once although all of them are written
+// again meanwhile, and that it leaves no point in time open.
+func (g *guarded) readsOneMoment(t *testing.T, writer, reader *bulk.Server) {
+	t.Helper()
+	const n, month = 2500, "changetrail-record-test-2020.01"
+	version := int64(0)
+	put := func() {
+		version++
+		var docs []sinks.Document
+		for i := range n {
+			id := fmt.Sprintf("moment-%d", i)
+			at := time.Date(2020, 1, 1, 0, 0, i, 0, time.UTC)
+			if version > 1 { // all others move
+				at = at.AddDate(0, 0, (i*7919)%n)
+			}
+			docs = append(docs, sinks.Document{Index: month, ID: id, Version: version, Body: fmt.Appendf(nil, `{"@timestamp":%q,"message":"x","changetrail":{"change":{"id":%q}}}`, at.Format(time.RFC3339), id)})
+		}
+		if _, err := writer.Put(t.Context(), docs); err != nil {
+			t.Fatal(err)
+		}
+		must(t, g.admin, http.MethodPost, "/"+month+"/_refresh", "")
+	}
+	put()
+	only := *reader
+	only.RecordIndex = month
+	seen := make(map[string]int)
+	if err := only.All(t.Context(), query.All{}, func(h query.Hit) error {
+		if seen[h.ID]++; len(seen) == 100 || len(seen) == 1100 {
+			put()
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for id, times := range seen {
+		if times != 1 {
+			t.Errorf("%s is passed %d times", id, times)
+		}
+	}
+	if len(seen) != n {
+		t.Errorf("%d of %d records are passed", len(seen), n)
+	}
+	if answer := must(t, g.admin, http.MethodGet, "/_nodes/stats/indices/search?filter_path=nodes.*.indices.search.open_contexts,nodes.*.indices.search.point_in_time_current", ""); strings.Contains(answer, `:1`) {
+		t.Errorf("a point in time is left open: %s", answer)
+	}
+	must(t, g.admin, http.MethodDelete, "/"+month, "")
 }
 
 // stores puts documents of every kind, and one into an index of a month that does not exist yet.
