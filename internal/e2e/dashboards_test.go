@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -11,11 +12,13 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/changetrail/changetrail/audit"
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/internal/demo"
 	"github.com/changetrail/changetrail/internal/siem"
 	"github.com/changetrail/changetrail/internal/siem/detecttest"
 	"github.com/changetrail/changetrail/query"
+	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/sinks"
 	"github.com/changetrail/changetrail/sinks/bulk"
@@ -45,6 +48,7 @@ func TestTheDashboardsSayWhatTheDocumentsSay(t *testing.T) {
 	}
 	t.Logf("%v", n)
 	b.checkHeard(t)
+	b.checkPopulation(t)
 }
 
 func dashboardObjects(t *testing.T) []siem.Object {
@@ -373,4 +377,48 @@ func (b *board) checkHeard(t *testing.T) {
 		}
 	}
 	t.Logf("%d days of sources", len(want))
+}
+
+// checkPopulation checks that an auditor gets the same list of changes from every index.
+func (b *board) checkPopulation(t *testing.T) {
+	t.Helper()
+	q := audit.Question{From: b.now.AddDate(0, 0, -90), To: b.now, Environment: "production"}
+	fields, err := query.RecordFields()
+	if err != nil {
+		t.Fatal(err)
+	}
+	where, err := query.Parse(q.Search(), fields, b.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(index interface {
+		All(ctx context.Context, where query.Node, f func(query.Hit) error) error
+	}) *audit.Population {
+		c, n := audit.NewCollector(q, "index", b.now), 0
+		if err := index.All(t.Context(), where, func(h query.Hit) error {
+			n++
+			var r record.Record
+			if err := json.Unmarshal(h.Doc, &r); err != nil {
+				return err
+			}
+			c.Add(&r)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		p, err := c.Population(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	want := read(b.index)
+	if len(want.Items) < 1000 { // more than one request returns
+		t.Errorf("only %d changes reached production", len(want.Items))
+	}
+	for name, engine := range b.engines {
+		if got := read(engine); got.Digest != want.Digest {
+			t.Errorf("%s lists %d changes with the digest %s, the embedded index %d with %s", name, len(got.Items), got.Digest, len(want.Items), want.Digest)
+		}
+	}
 }
