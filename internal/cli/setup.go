@@ -11,7 +11,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
 
-	"github.com/changetrail/changetrail/deploy/siem/detections"
+	siemfiles "github.com/changetrail/changetrail/deploy/siem"
 	"github.com/changetrail/changetrail/internal/config"
 	"github.com/changetrail/changetrail/internal/settings"
 	"github.com/changetrail/changetrail/internal/siem/detect"
@@ -142,7 +142,7 @@ func setupMonitors(cmd *cobra.Command, s *Settings, dryRun bool) ([]stream.Step,
 	if err != nil {
 		return nil, usageError{err}
 	}
-	rules, err := detect.Load(detections.Files)
+	rules, err := detect.Load(siemfiles.Detections())
 	if err != nil {
 		return nil, err
 	}

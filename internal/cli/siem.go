@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/changetrail/changetrail/deploy/siem/detections"
+	siemfiles "github.com/changetrail/changetrail/deploy/siem"
 	"github.com/changetrail/changetrail/internal/siem"
 	"github.com/changetrail/changetrail/internal/siem/detect"
 	"github.com/changetrail/changetrail/sinks/bulk"
@@ -90,7 +90,7 @@ func (s *Settings) exportSIEM(cmd *cobra.Command, folder string) error {
 	if err != nil {
 		return err
 	}
-	rules, err := detect.Load(detections.Files)
+	rules, err := detect.Load(siemfiles.Detections())
 	if err != nil {
 		return err
 	}

@@ -13,11 +13,11 @@ var layers = []layer{
 	{"Messages about mistakes", []string{"internal/mistake", "internal/nearest"}},
 	{"What libraries say, in words", []string{"internal/phrase"}},
 	{"Tools without knowledge of changes", []string{
-		"audit/sample", "deploy/siem/dashboards", "internal/address", "internal/budget", "internal/digests", "internal/ecosystem", "internal/files", "internal/files/filestest", "internal/foreign", "internal/capture", "internal/generated", "internal/gittest", "internal/printable", "internal/problem",
+		"audit/sample", "deploy/siem", "internal/address", "internal/budget", "internal/digests", "internal/ecosystem", "internal/files", "internal/files/filestest", "internal/foreign", "internal/capture", "internal/generated", "internal/gittest", "internal/printable", "internal/problem",
 		"internal/serving", "internal/signing", "internal/strictyaml",
 	}},
 	{"The data model, and the store of files", []string{"record", "blobs", "agents/product", "internal/gitfolder"}},
-	{"Shared settings", []string{"deploy/siem/detections", "deploy/siem/roles", "internal/settings"}},
+	{"Shared settings", []string{"internal/settings"}},
 	{"Readers and judges", []string{
 		"agents", "blobs/blobtest", "blobs/s3", "controls", "evidence", "ingest/platform", "internal/identity", "internal/say", "internal/secrets", "policy", "schemas",
 	}},

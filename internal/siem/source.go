@@ -2,8 +2,9 @@ package siem
 
 import (
 	"fmt"
+	"io/fs"
 
-	"github.com/changetrail/changetrail/deploy/siem/dashboards"
+	siemfiles "github.com/changetrail/changetrail/deploy/siem"
 	"github.com/changetrail/changetrail/internal/strictyaml"
 )
 
@@ -99,7 +100,7 @@ func (b Bucket) field() string {
 func Read() (*Source, error) {
 	s := new(Source)
 	for _, name := range []string{"views.yaml", "searches.yaml", "dashboards.yaml"} {
-		text, err := dashboards.Files.ReadFile(name)
+		text, err := fs.ReadFile(siemfiles.Dashboards(), name)
 		if err != nil {
 			return nil, err
 		}

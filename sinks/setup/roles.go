@@ -3,13 +3,14 @@ package setup
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/http"
 	"slices"
 
 	"github.com/go-json-experiment/json"
 
-	"github.com/changetrail/changetrail/deploy/siem/roles"
+	"github.com/changetrail/changetrail/deploy/siem"
 	"github.com/changetrail/changetrail/internal/printable"
 	"github.com/changetrail/changetrail/schemas"
 	"github.com/changetrail/changetrail/stream"
@@ -20,7 +21,7 @@ import (
 // somebody has already mapped it.
 func Roles(ctx context.Context, s Server, dryRun bool) ([]stream.Step, error) {
 	x := &indexer{Server: s, Options: Options{DryRun: dryRun}}
-	text, err := roles.Files.ReadFile(s.Name() + ".json")
+	text, err := fs.ReadFile(siem.Roles(), s.Name()+".json")
 	if err != nil {
 		return nil, fmt.Errorf("%s has no roles: %w", s.Name(), err)
 	}

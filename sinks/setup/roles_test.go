@@ -5,6 +5,7 @@ package setup_test
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,7 +15,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/changetrail/changetrail/deploy/siem/roles"
+	"github.com/changetrail/changetrail/deploy/siem"
 	"github.com/changetrail/changetrail/internal/produced"
 	"github.com/changetrail/changetrail/internal/servers"
 	"github.com/changetrail/changetrail/query"
@@ -98,7 +99,7 @@ func (g *guarded) credentials(t *testing.T, role string) bulk.Connection {
 		must(t, g.admin, http.MethodPut, "/_plugins/_security/api/internalusers/user-of-"+role, fmt.Sprintf(`{"password":%q,"backend_roles":[%q]}`, password, role))
 		return bulk.Connection{Username: "user-of-" + role, Password: password}
 	}
-	text, err := roles.Files.ReadFile("elasticsearch.json")
+	text, err := fs.ReadFile(siem.Roles(), "elasticsearch.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,10 +251,9 @@ func (g *guarded) readsOneMoment(t *testing.T, writer, reader *bulk.Server) {
 		must(t, g.admin, http.MethodPost, "/"+month+"/_refresh", "")
 	}
 	put()
-	only := *reader
-	only.RecordIndex = month
+	reader.RecordIndex = month
 	seen := make(map[string]int)
-	if err := only.All(t.Context(), query.All{}, func(h query.Hit) error {
+	if err := reader.All(t.Context(), query.All{}, func(h query.Hit) error {
 		if seen[h.ID]++; len(seen) == 100 || len(seen) == 1100 {
 			put()
 		}

@@ -19,7 +19,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"github.com/changetrail/changetrail/deploy/siem/detections"
+	siemfiles "github.com/changetrail/changetrail/deploy/siem"
 	"github.com/changetrail/changetrail/internal/foreign"
 	"github.com/changetrail/changetrail/internal/servers"
 	"github.com/changetrail/changetrail/internal/siem/detect"
@@ -35,7 +35,7 @@ import (
 // TestDetectionsFindTheSameInBothEngines runs each detection as it is shipped, and as pySigma
 // converts it, over the documents of all stories beside the rules. All must find the same.
 func TestDetectionsFindTheSameInBothEngines(t *testing.T) {
-	rules, err := detect.Load(detections.Files)
+	rules, err := detect.Load(siemfiles.Detections())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -357,7 +357,7 @@ func python(t *testing.T, v any, packages []string, args ...string) {
 func TestTheTechniquesAreThoseOfATTACK(t *testing.T) {
 	var attack map[string][2]any
 	python(t, &attack, []string{"pysigma==0.11.23"}, filepath.Join("testdata", "attack.py"))
-	rules, err := detect.Load(detections.Files)
+	rules, err := detect.Load(siemfiles.Detections())
 	if err != nil {
 		t.Fatal(err)
 	}

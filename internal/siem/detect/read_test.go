@@ -3,12 +3,13 @@ package detect_test
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
 
-	"github.com/changetrail/changetrail/deploy/siem/detections"
+	"github.com/changetrail/changetrail/deploy/siem"
 	"github.com/changetrail/changetrail/internal/mistake"
 	"github.com/changetrail/changetrail/internal/siem/detect"
 	"github.com/changetrail/changetrail/query"
@@ -182,12 +183,12 @@ func TestACorrelationCountsTheRuleOfItsFile(t *testing.T) {
 
 // FuzzParse: what is read can be written, and the text is read as the same tree by package query.
 func FuzzParse(f *testing.F) {
-	names, err := detections.Files.ReadDir(".")
+	names, err := fs.ReadDir(siem.Detections(), ".")
 	if err != nil {
 		f.Fatal(err)
 	}
 	for _, name := range names {
-		text, err := detections.Files.ReadFile(name.Name())
+		text, err := fs.ReadFile(siem.Detections(), name.Name())
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/changetrail/changetrail/deploy/siem/detections"
+	"github.com/changetrail/changetrail/deploy/siem"
 	"github.com/changetrail/changetrail/internal/siem/detect"
 	"github.com/changetrail/changetrail/internal/siem/detecttest"
 	"github.com/changetrail/changetrail/query"
@@ -12,7 +12,7 @@ import (
 
 func load(t *testing.T) []detect.Rule {
 	t.Helper()
-	rules, err := detect.Load(detections.Files)
+	rules, err := detect.Load(siem.Detections())
 	if err != nil {
 		t.Fatal(err)
 	}
