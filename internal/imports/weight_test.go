@@ -13,7 +13,7 @@ import (
 // Bounds of what everybody who clones and builds has to download.
 const (
 	maxFile     = 1 << 20 // bytes of a file in the repository
-	maxPackages = 910     // of the binary, with those of the standard library
+	maxPackages = 826     // of the binary that are not ours, with those of the standard library
 	maxOfHook   = 160     // of changetrail-hook, which an agent waits for at each tool call
 	maxOfGate   = 300     // of changetrail-hook-gate, which has net/http
 )
@@ -73,9 +73,9 @@ func packagesOf(t *testing.T, command string) []string {
 
 // TestTheBinaryStaysLight: a library that brings along many packages fails this test.
 func TestTheBinaryStaysLight(t *testing.T) {
-	packages := packagesOf(t, "./cmd/changetrail")
+	packages := slices.DeleteFunc(packagesOf(t, "./cmd/changetrail"), func(p string) bool { return strings.HasPrefix(p, module) })
 	if len(packages) > maxPackages {
-		t.Errorf("%d packages are linked, of at most %d: see docs/dependencies.md for what was left out, and why", len(packages), maxPackages)
+		t.Errorf("%d packages that are not ours are linked, of at most %d: see docs/dependencies.md for what was left out, and why", len(packages), maxPackages)
 	}
 	for _, p := range packages {
 		for _, not := range []string{"github.com/elastic/go-elasticsearch/v8/typedapi", "gocloud.dev", "github.com/aws/", "cloud.google.com", "github.com/Azure/"} {
