@@ -19,9 +19,22 @@ type Recorder interface {
 	RecordAt(ctx context.Context, change record.ChangeID, fact record.Fact, at time.Time) error
 }
 
-// An Applier brings the grants that open changes use onto the stream.
+// A Ledger knows which grants there are, and which changes use them. A [Book] is one.
+type Ledger interface {
+	// CatchUp fails if it cannot be known that the answers of the others contain everything that was
+	// written before the call.
+	CatchUp(ctx context.Context) error
+	Grants(now time.Time) []Standing
+	Usable(change record.ChangeID, now time.Time) []Standing
+	UsedBy(change record.ChangeID, now time.Time) []Standing
+	Use(ctx context.Context, u Use) (counts bool, err error)
+	// Changed is closed when something is known that was not known before the call.
+	Changed() <-chan struct{}
+}
+
+// An Applier brings the grants that changes use onto the stream.
 type Applier struct {
-	Book     *Book
+	Book     Ledger
 	Recorder Recorder
 	Now      func() time.Time
 
@@ -46,12 +59,21 @@ func (a *Applier) Apply(ctx context.Context, p *enricher.Preview) (again bool, e
 	if err := a.Book.CatchUp(ctx); err != nil {
 		return false, err
 	}
-	revoked := slices.DeleteFunc(a.Book.UsedBy(p.Now.Trail.Change.ID, a.Now()), func(s Standing) bool { return s.Revocation == nil || len(given(p, s)) == 0 })
+	revoked := a.revoked(p)
 	unmet := slices.DeleteFunc(slices.Clone(p.IfMerged.Judged.Unmet), func(d record.Demand) bool { return len(a.candidates(p, d)) == 0 })
 	if len(revoked)+len(unmet) == 0 {
 		return false, nil
 	}
 	return a.write(ctx, p, revoked, unmet)
+}
+
+// revoked returns the grants that a change uses and that were revoked before its merge, if the record
+// does not say so yet.
+func (a *Applier) revoked(p *enricher.Preview) []Standing {
+	merged := p.Now.Judged.MergedAt
+	return slices.DeleteFunc(a.Book.UsedBy(p.Now.Trail.Change.ID, a.Now()), func(s Standing) bool {
+		return s.Revocation == nil || len(given(p, s)) == 0 || !merged.IsZero() && !merged.After(s.Revocation.At)
+	})
 }
 
 // write writes the refusals of revoked grants, and meets demands.
@@ -184,7 +206,7 @@ func (a *Applier) candidates(p *enricher.Preview, d record.Demand) []Standing {
 	ids := append([]record.ChangeID{c.ID}, c.OtherIDs...)
 	names := append([]record.Repository{c.Repository, c.ID.Repository()}, c.OtherNames...)
 	var out []Standing
-	for _, s := range a.Book.usable(c.ID, a.Now()) {
+	for _, s := range a.Book.Usable(c.ID, a.Now()) {
 		mine := strings.EqualFold(p.Policy.Person(s.Agent), agentOfChange(p)) && (s.Change == "" || slices.Contains(ids, s.Change)) && slices.Contains(names, s.Repository)
 		refusedSince := !s.At.After(p.Now.Judged.RefusedAt(s.Person)) // a refusal withdraws all that the person approved before it
 		if mine && inGroup(s.Person) && covers(s.Scope, s.Kinds) && j.Independent(s.Person) && !has(s.Person) && !refusedSince {

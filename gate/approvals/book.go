@@ -195,9 +195,9 @@ func (b *Book) For(agent string, names []record.Repository, now time.Time) []Sta
 	})
 }
 
-// usable returns the grants that a change may use: they are in force, and it uses them already or a
+// Usable returns the grants that a change may use: they are in force, and it uses them already or a
 // use is left.
-func (b *Book) usable(change record.ChangeID, now time.Time) []Standing {
+func (b *Book) Usable(change record.ChangeID, now time.Time) []Standing {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.DeleteFunc(b.ledger.all(now), func(s Standing) bool {
