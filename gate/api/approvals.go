@@ -10,24 +10,32 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/changetrail/changetrail/gate"
 	"github.com/changetrail/changetrail/gate/approvals"
+	"github.com/changetrail/changetrail/gate/desk"
+	"github.com/changetrail/changetrail/gate/pending"
 	"github.com/changetrail/changetrail/gateway"
+	"github.com/changetrail/changetrail/internal/nearest"
 	"github.com/changetrail/changetrail/internal/problem"
 	"github.com/changetrail/changetrail/internal/settings"
 	"github.com/changetrail/changetrail/record"
 )
 
-// A Desk is where people give approvals before the work of agents, and revoke them. It checks what it
-// is given. Its errors are problems.
+// A Desk is where people decide about changes and about what agents ask for. It checks what it is
+// given. Its errors are problems. A [desk.Desk] is one.
 type Desk interface {
+	Waiting(ctx context.Context) (*desk.Waiting, error)
+	Decide(ctx context.Context, v desk.Verdict) (gate.Decision, error)
 	Grants(ctx context.Context) ([]approvals.Standing, error)
 	Grant(ctx context.Context, g approvals.Grant) (approvals.Standing, error)
 	Revoke(ctx context.Context, r approvals.Revocation) (approvals.Standing, error)
 	Refuse(ctx context.Context, r approvals.Refusal) error
 }
 
-// The paths of approvals before work.
+// The paths of what people decide.
 const (
+	decideSuffix  = "/decide" // after the id of a change
+	waitingPath   = "/v1/waiting"
 	approvalsPath = "/v1/approvals"
 	revokePath    = approvalsPath + "/{id}/revoke"
 	refusePath    = "/v1/requests/{id}/refuse"
@@ -41,15 +49,22 @@ type List struct {
 	Approvals []approvals.Standing `json:"approvals"`
 }
 
-// Approvals answers requests about approvals before work, and passes every other request on. People
-// give and revoke approvals with their own credential; a platform's credential that may state
-// approvals names the person. No agent may do either.
-func Approvals(g *gateway.Gateway, d Desk, next http.Handler) http.Handler {
+// Decisions answers requests of people: what waits for them, what they decide, and the approvals that
+// they give before the work. It passes every other request on. People decide with their own
+// credential; a platform's credential that may state approvals names the person. No agent may do either.
+func Decisions(g *gateway.Gateway, d Desk, next http.Handler) http.Handler {
 	s := deskServer{d}
 	mux := http.NewServeMux()
-	mux.Handle("/", next)
+	decide := g.Authenticated(s.decide)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if change, ok := strings.CutSuffix(r.URL.Path, decideSuffix); ok && r.Method == http.MethodPost && strings.HasPrefix(change, prefix) {
+			decide.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 	for pattern, f := range map[string]func(http.ResponseWriter, *http.Request, gateway.Sender) error{
-		"GET " + approvalsPath: s.list, "POST " + approvalsPath: s.grant, "POST " + revokePath: s.revoke, "POST " + refusePath: s.refuse,
+		"GET " + waitingPath: s.waiting, "GET " + approvalsPath: s.list, "POST " + approvalsPath: s.grant, "POST " + revokePath: s.revoke, "POST " + refusePath: s.refuse,
 	} {
 		mux.Handle(pattern, g.Authenticated(f))
 	}
@@ -85,6 +100,61 @@ func mayApprove(from gateway.Sender) error {
 		return problem.New(http.StatusForbidden, "the credential %s of the platform %s may not speak for people; may of the credential must list approvals", from.Name, from.Platform)
 	}
 	return problem.New(http.StatusForbidden, "without a credential nobody knows who you are, and only people approve; set gateway.credentials")
+}
+
+func (s deskServer) waiting(w http.ResponseWriter, r *http.Request, from gateway.Sender) error {
+	if err := mayApprove(from); err != nil {
+		return err
+	}
+	all, err := s.desk.Waiting(r.Context())
+	if err != nil {
+		return err
+	}
+	out := desk.Waiting{
+		Changes:  slices.DeleteFunc(slices.Clone(all.Changes), func(i pending.Item) bool { return !from.MayReportAbout(string(i.Change.Repository())) }),
+		Requests: slices.DeleteFunc(slices.Clone(all.Requests), func(q desk.Request) bool { return !from.MayReportAbout(string(q.Repository)) }),
+	}
+	return answer(w, http.StatusOK, out)
+}
+
+// A Verdict is the body of POST /v1/changes/{id}/decide.
+type Verdict struct {
+	Verdict string `json:"verdict"` // approve or refuse
+	Commit  string `json:"commit"`  // that the person saw
+	Reason  string `json:"reason,omitempty"`
+	Person  string `json:"person,omitempty"`
+}
+
+// The verdicts.
+const (
+	approve = "approve"
+	refuse  = "refuse"
+)
+
+func (s deskServer) decide(w http.ResponseWriter, r *http.Request, from gateway.Sender) error {
+	change, err := record.ParseChange(strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, prefix), decideSuffix))
+	if err != nil {
+		return problem.New(http.StatusBadRequest, "%v", err)
+	}
+	var v Verdict
+	err = read(w, r, &v)
+	if err == nil {
+		v.Person, err = personOf(from, v.Person)
+	}
+	if err == nil {
+		err = about(from, change.Repository())
+	}
+	if err != nil {
+		return err
+	}
+	if v.Verdict != approve && v.Verdict != refuse {
+		return problem.New(http.StatusUnprocessableEntity, "verdict %s", nearest.NotOne(v.Verdict, []string{approve, refuse}))
+	}
+	d, err := s.desk.Decide(r.Context(), desk.Verdict{Person: v.Person, Change: change, Commit: v.Commit, Approve: v.Verdict == approve, Reason: v.Reason})
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, d)
 }
 
 func (s deskServer) list(w http.ResponseWriter, r *http.Request, from gateway.Sender) error {
@@ -167,6 +237,15 @@ func (s deskServer) refuse(w http.ResponseWriter, r *http.Request, from gateway.
 	in.Request = r.PathValue("id")
 	if in.ID == "" {
 		in.ID = rand.Text()
+	}
+	all, err := s.desk.Waiting(r.Context())
+	if err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(all.Requests, func(q desk.Request) bool { return q.ID == in.Request }); i >= 0 {
+		if err := about(from, all.Requests[i].Repository); err != nil {
+			return err
+		}
 	}
 	if err := s.desk.Refuse(r.Context(), in); err != nil {
 		return err

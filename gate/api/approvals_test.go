@@ -13,7 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/changetrail/changetrail/gate"
 	"github.com/changetrail/changetrail/gate/approvals"
+	"github.com/changetrail/changetrail/gate/desk"
+	"github.com/changetrail/changetrail/gate/pending"
 	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/internal/kafkatest"
@@ -24,6 +27,18 @@ import (
 
 // A counter is a desk without a policy: it writes into a book what it is told.
 type counter struct{ book *approvals.Book }
+
+func (c counter) Waiting(ctx context.Context) (*desk.Waiting, error) {
+	out := &desk.Waiting{Changes: []pending.Item{{Change: "github.com/acme/shop/pull/7"}, {Change: "github.com/acme/other/pull/8"}}}
+	for _, r := range c.book.Requests(time.Now()) {
+		out.Requests = append(out.Requests, desk.Request{Request: r})
+	}
+	return out, c.book.CatchUp(ctx)
+}
+
+func (c counter) Decide(_ context.Context, v desk.Verdict) (gate.Decision, error) {
+	return gate.Decision{Change: v.Change, Allowed: v.Approve, Head: v.Commit, Reasons: []string{v.Person + ": " + v.Reason}}, nil
+}
 
 func (c counter) Grants(ctx context.Context) ([]approvals.Standing, error) {
 	err := c.book.CatchUp(ctx)
@@ -88,7 +103,7 @@ func approvalsSite(t *testing.T) (url string, tokens map[string]string, book *ap
 		t.Fatal(err)
 	}
 	next := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
-	s := httptest.NewServer(Approvals(g, counter{book}, next))
+	s := httptest.NewServer(Decisions(g, counter{book}, next))
 	t.Cleanup(s.Close)
 	return s.URL, tokens, book
 }
@@ -136,6 +151,14 @@ func TestWhoMayApprove(t *testing.T) {
 		{"the pages for a person", "POST", "/v1/approvals", "pages", grant("g3", "dan", other), 201, `"person":"dan"`},
 		{"the pages for nobody", "POST", "/v1/approvals", "pages", grant("x", "", shop), 422, "person is missing"},
 		{"an agent", "POST", "/v1/approvals", "agent", grant("x", "ben", shop), 403, "people approve what agents do"},
+		{"a person decides", "POST", "/v1/changes/acme/shop%237/decide", "ben", `{"verdict":"approve","commit":"abcdef1"}`, 200, `"allowed":true`},
+		{"the pages refuse for a person", "POST", "/v1/changes/github.com/acme/shop/pull/7/decide", "pages", `{"verdict":"refuse","commit":"abcdef1","reason":"no","person":"dan"}`, 200, `dan: no`},
+		{"an agent decides", "POST", "/v1/changes/github.com/acme/shop/pull/7/decide", "agent", `{"verdict":"approve","commit":"abcdef1"}`, 403, "people approve what agents do"},
+		{"a person decides elsewhere", "POST", "/v1/changes/github.com/acme/other/pull/7/decide", "cleo", `{"verdict":"approve","commit":"abcdef1"}`, 403, "may not decide about github.com/acme/other"},
+		{"a verdict that is none", "POST", "/v1/changes/github.com/acme/shop/pull/7/decide", "ben", `{"verdict":"aprove","commit":"abcdef1"}`, 422, "did you mean approve"},
+		{"a decision about no change", "POST", "/v1/changes/PAY-12/decide", "ben", `{"verdict":"approve"}`, 400, "not a change"},
+		{"a person reads what waits", "GET", "/v1/waiting", "ben", "", 200, "acme/other/pull/8"},
+		{"an agent reads what waits", "GET", "/v1/waiting", "agent", "", 403, "people approve what agents do"},
 		{"an agent that reads", "GET", "/v1/approvals", "agent", "", 403, "people approve what agents do"},
 		{"an agent that revokes", "POST", "/v1/approvals/g1/revoke", "agent", `{"reason":"x"}`, 403, "people approve what agents do"},
 		{"an agent that refuses", "POST", "/v1/requests/q1/refuse", "agent", `{"reason":"x"}`, 403, "people approve what agents do"},
@@ -166,8 +189,10 @@ func TestWhoMayApprove(t *testing.T) {
 	if slices.Sort(ids); !slices.Equal(ids, []string{"g1", "g2", "g3"}) {
 		t.Errorf("the book has %v", ids)
 	}
-	if _, text := send(t, "GET", url+"/v1/approvals", tokens["cleo"], ""); strings.Contains(text, "acme/other") || !strings.Contains(text, "acme/shop") {
-		t.Errorf("who may speak about one repository reads %s", text)
+	for _, path := range []string{"/v1/approvals", "/v1/waiting"} {
+		if _, text := send(t, "GET", url+path, tokens["cleo"], ""); strings.Contains(text, "acme/other") || !strings.Contains(text, "acme/shop") {
+			t.Errorf("who may speak about one repository reads %s", text)
+		}
 	}
 }
 
@@ -175,22 +200,30 @@ func TestWhoMayApprove(t *testing.T) {
 // it is away.
 func TestTheClientOfThePages(t *testing.T) {
 	url, tokens, book := approvalsSite(t)
-	var desk Desk = &Client{URL: url + "/", Token: tokens["pages"], HTTP: http.DefaultClient}
+	var d Desk = &Client{URL: url + "/", Token: tokens["pages"], HTTP: http.DefaultClient}
 	g := approvals.Grant{ID: "g/1", Person: "ben", Agent: "fixer", Repository: "github.com/acme/shop", Scope: []string{"payments"}, Until: time.Now().Add(time.Hour).UTC(), Reason: "the fix"}
-	s, err := desk.Grant(t.Context(), g)
+	s, err := d.Grant(t.Context(), g)
 	if err != nil || s.Status != approvals.InForce || s.ID != "g/1" || s.At.IsZero() {
 		t.Errorf("%+v %v", s, err)
 	}
-	if all, err := desk.Grants(t.Context()); err != nil || len(all) != 1 || all[0].Person != "ben" {
+	if all, err := d.Grants(t.Context()); err != nil || len(all) != 1 || all[0].Person != "ben" {
 		t.Errorf("%+v %v", all, err)
 	}
-	if s, err := desk.Revoke(t.Context(), approvals.Revocation{ID: "r1", Grant: "g/1", Person: "cleo", Reason: "no"}); err != nil || s.Revocation.Person != "cleo" {
+	if s, err := d.Revoke(t.Context(), approvals.Revocation{ID: "r1", Grant: "g/1", Person: "cleo", Reason: "no"}); err != nil || s.Revocation.Person != "cleo" {
 		t.Errorf("%+v %v", s, err)
 	}
 	if err := book.Ask(t.Context(), approvals.Request{ID: "q1", Agent: "fixer", Repository: "github.com/acme/shop"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := desk.Refuse(t.Context(), approvals.Refusal{ID: "n1", Request: "q1", Person: "ben", Reason: "no"}); err != nil || len(book.Requests(time.Now())) != 0 {
+	if all, err := d.Waiting(t.Context()); err != nil || len(all.Changes) != 2 || len(all.Requests) != 1 || all.Requests[0].ID != "q1" {
+		t.Errorf("%+v %v", all, err)
+	}
+	for approves, want := range map[bool]string{true: "ben: fine", false: "ben: fine"} {
+		if got, err := d.Decide(t.Context(), desk.Verdict{Person: "ben", Change: "github.com/acme/shop/pull/7", Commit: "abcdef1", Approve: approves, Reason: "fine"}); err != nil || got.Allowed != approves || got.Reasons[0] != want {
+			t.Errorf("%+v %v", got, err)
+		}
+	}
+	if err := d.Refuse(t.Context(), approvals.Refusal{ID: "n1", Request: "q1", Person: "ben", Reason: "no"}); err != nil || len(book.Requests(time.Now())) != 0 {
 		t.Errorf("%v %v", book.Requests(time.Now()), err)
 	}
 	g.Reason = "another"
@@ -199,7 +232,7 @@ func TestTheClientOfThePages(t *testing.T) {
 		status int
 		words  string
 	}{
-		"a conflict":         {desk, 409, "taken by another"},
+		"a conflict":         {d, 409, "taken by another"},
 		"with another token": {&Client{URL: url, Token: "ct_x", HTTP: http.DefaultClient}, 401, "the token is unknown"},
 		"away":               {&Client{URL: "http://127.0.0.1:1", Token: tokens["pages"], HTTP: http.DefaultClient}, 503, "cannot be asked"},
 		"no gateway":         {&Client{URL: url + "/elsewhere", Token: tokens["pages"], HTTP: http.DefaultClient}, 502, "418"},

@@ -11,11 +11,13 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/changetrail/changetrail/gate"
 	"github.com/changetrail/changetrail/gate/approvals"
+	"github.com/changetrail/changetrail/gate/desk"
 	"github.com/changetrail/changetrail/internal/problem"
 )
 
-// A Client asks a gateway with a gate about approvals before work, and gives them. It is a [Desk]. Its
+// A Client asks a gateway with a gate what waits for people, and says what they decide. It is a [Desk]. Its
 // credential must be one of a platform that may state approvals, or of a person.
 type Client struct {
 	URL   string // of the gateway, such as https://gateway.acme.example:8443
@@ -25,6 +27,22 @@ type Client struct {
 
 // maxAnswer is the size of an answer that is read, in bytes.
 const maxAnswer = 64 << 20
+
+// Waiting returns what waits for a person, as far as the credential may read it.
+func (c *Client) Waiting(ctx context.Context) (*desk.Waiting, error) {
+	out := new(desk.Waiting)
+	return out, c.do(ctx, http.MethodGet, waitingPath, nil, out)
+}
+
+// Decide decides about a change, and returns what the gate answers then.
+func (c *Client) Decide(ctx context.Context, v desk.Verdict) (out gate.Decision, err error) {
+	in := Verdict{Verdict: refuse, Commit: v.Commit, Reason: v.Reason, Person: v.Person}
+	if v.Approve {
+		in.Verdict = approve
+	}
+	err = c.do(ctx, http.MethodPost, prefix+string(v.Change)+decideSuffix, in, &out)
+	return out, err
+}
 
 // Grants returns the approvals before work that the credential may read, the newest first.
 func (c *Client) Grants(ctx context.Context) ([]approvals.Standing, error) {

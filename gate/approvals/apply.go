@@ -45,21 +45,26 @@ type Applier struct {
 // Changed returns a channel that is closed when there is another grant, or another end of one.
 func (a *Applier) Changed() <-chan struct{} { return a.Book.Changed() }
 
-// Apply brings what the book says about an open change onto the stream: a grant that covers the change
-// and that it uses from now on, as an approval; or that a grant that it uses was revoked, as a refusal.
+// Apply brings what the book says about a change onto the stream: a grant that covers an open change,
+// which uses it from now on, as an approval; or that a grant that it uses was revoked before its merge,
+// as a refusal.
 // It reports whether it wrote something: then p is out of date, and the caller asks again. Each call
 // uses at most one grant for each demand of the policy.
 //
 // If it returns false, what p says contains all that the broker had accepted about grants when Apply
 // was called. An error says that this is not known.
 func (a *Applier) Apply(ctx context.Context, p *enricher.Preview) (again bool, err error) {
-	if !concerns(p) {
+	open := concerns(p)
+	if !open && len(a.revoked(p)) == 0 {
 		return false, nil
 	}
 	if err := a.Book.CatchUp(ctx); err != nil {
 		return false, err
 	}
 	revoked := a.revoked(p)
+	if !open {
+		return a.write(ctx, p, revoked, nil)
+	}
 	unmet := slices.DeleteFunc(slices.Clone(p.IfMerged.Judged.Unmet), func(d record.Demand) bool { return len(a.candidates(p, d)) == 0 })
 	if len(revoked)+len(unmet) == 0 {
 		return false, nil

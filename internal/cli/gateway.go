@@ -16,11 +16,14 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/gate"
 	"github.com/changetrail/changetrail/gate/api"
 	"github.com/changetrail/changetrail/gate/approvals"
+	"github.com/changetrail/changetrail/gate/desk"
+	"github.com/changetrail/changetrail/gate/pending"
 	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/internal/files"
 	"github.com/changetrail/changetrail/internal/identity"
@@ -146,8 +149,8 @@ func (s *Settings) runGateway(cmd *cobra.Command) error {
 type openGate struct {
 	merges  *gate.Gate
 	actions *api.Actions // nil without a gate
-	ended   chan error   // what reads the stream
-	parts   int
+	people  *desk.Desk
+	parts   *errgroup.Group // what reads the stream
 }
 
 // openGate opens the gate of a gateway that has a folder for it.
@@ -170,9 +173,14 @@ func (s *Settings) openGate(ctx context.Context, g *gateway.Gateway, log *slog.L
 	if err != nil {
 		return o, err
 	}
-	o = openGate{&gate.Gate{View: view, Recorder: g, Now: time.Now}, s.actions(view, book), make(chan error, 2), 2}
-	go func() { o.ended <- view.Run(ctx) }()
-	go func() { o.ended <- book.Run(ctx) }()
+	open := pending.New(view, log)
+	merges := &gate.Gate{View: view, Recorder: g, Approvals: &approvals.Applier{Book: book, Recorder: g, Now: time.Now}, Now: time.Now}
+	people := &desk.Desk{View: view, Gate: merges, Recorder: g, Book: book, Open: open, Now: time.Now}
+	sweep := &desk.Sweep{Desk: people, Changes: open, Books: book, Log: log}
+	o = openGate{merges, s.actions(view, book), people, new(errgroup.Group)}
+	for _, run := range []func(context.Context) error{view.Run, book.Run, open.Run, sweep.Run} {
+		o.parts.Go(func() error { return run(ctx) })
+	}
 	return o, nil
 }
 
@@ -181,16 +189,15 @@ func (o openGate) routes(g *gateway.Gateway, routes http.Handler) http.Handler {
 	if o.actions == nil {
 		return routes
 	}
-	return o.actions.Handler(g, api.Handler(g, o.merges, routes))
+	return o.actions.Handler(g, api.Decisions(g, o.people, api.Handler(g, o.merges, routes)))
 }
 
 // ends waits until the gate has ended.
 func (o openGate) ends() error {
-	var errs []error
-	for range o.parts {
-		errs = append(errs, <-o.ended)
+	if o.parts == nil {
+		return nil
 	}
-	return errors.Join(errs...)
+	return o.parts.Wait()
 }
 
 // actions returns how agents ask before a tool runs.

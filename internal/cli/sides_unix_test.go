@@ -27,7 +27,7 @@ func TestAWorkTreeHoldsNoCommandUp(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := newDesk(t, "")
+			d := newLaptop(t, "")
 			d.write(outside, "hook: {agent: theirs}")
 			dir := d.tree("")
 			if err := put(filepath.Join(dir, "changetrail.yaml")); err != nil {

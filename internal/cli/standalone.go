@@ -22,6 +22,7 @@ import (
 	"github.com/changetrail/changetrail/gate"
 	"github.com/changetrail/changetrail/gate/api"
 	"github.com/changetrail/changetrail/gate/approvals"
+	"github.com/changetrail/changetrail/gate/desk"
 	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/internal/access"
 	"github.com/changetrail/changetrail/internal/demo"
@@ -166,9 +167,11 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 		defer func() { _ = publishes.Close(context.WithoutCancel(ctx)) }() // without a spool nothing is left to send
 		merges := &gate.Gate{View: i.View, Recorder: own, Now: time.Now}
 		site := web.Config{Access: door, Index: i.Index, Blobs: i.Blobs, Policies: s.policiesOf(i.Kafka), Saved: saved, Store: "embedded, " + s.Local.Data, Log: log, Now: time.Now}
+		var people *desk.Desk // nil without a key that can sign
 		if i.Approvals != nil {
 			merges.Approvals = &approvals.Applier{Book: i.Approvals, Recorder: own, Now: time.Now}
-			site.Desk = i.Desk(own, merges)
+			people = i.Desk(own, merges)
+			site.Desk = people
 			sweep := i.Sweep(own, merges, log)
 			go func() { _ = sweep.Run(ctx) }() // it ends with ctx, and has no error
 		}
@@ -176,7 +179,7 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 		if err != nil {
 			return errors.Join(err, i.Close())
 		}
-		handler, err := s.routes(pagesAndTools{pages, door, p}, i, own, merges)
+		handler, err := s.routes(pagesAndTools{pages, door, p, people}, i, own, merges)
 		if err != nil {
 			return errors.Join(err, i.Close())
 		}
@@ -234,6 +237,7 @@ type pagesAndTools struct {
 	pages  http.Handler
 	door   *access.Door
 	policy *policy.Policy
+	people *desk.Desk // nil: nobody can decide here
 }
 
 // localGateway returns a gateway that publishes to the embedded broker.
@@ -272,7 +276,23 @@ func (s *Settings) routes(at pagesAndTools, i *standalone.Instance, g *gateway.G
 	g.Register(mux)
 	mux.Handle("/mcp", tools)
 	mux.Handle("/", at.pages)
-	return actions.Handler(g, api.Handler(g, merges, mux)), nil
+	routes := actions.Handler(g, api.Handler(g, merges, mux))
+	if at.people == nil {
+		return routes, nil
+	}
+	return forPrograms(api.Decisions(g, at.people, routes), routes), nil
+}
+
+// forPrograms sends requests of programs, which have a credential, to one handler, and those of
+// browsers, which have a session, to another.
+func forPrograms(programs, browsers http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "" || r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
+			programs.ServeHTTP(w, r)
+			return
+		}
+		browsers.ServeHTTP(w, r)
+	})
 }
 
 // quietLevel logs only warnings, unless the user chose a level: a person reads the output of the
