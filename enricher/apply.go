@@ -29,6 +29,11 @@ func (e *Enricher) Apply(ctx context.Context, batch []*stream.Record) ([]*stream
 	if err != nil {
 		return nil, err
 	}
+	if len(batch) == 0 { // so that a failure is not blamed on an event
+		if err := e.touchDue(e.now()); err != nil {
+			return nil, err
+		}
+	}
 	records, folded, err := e.fold()
 	if err != nil {
 		return nil, err

@@ -40,6 +40,7 @@ var authorities = map[string]struct{ kind, agent, platform, person, data string 
 	record.TypeRequestReceived:     {"requests", "claimed", "observed", "human", `{"kind":"ticket","id":"PAY-12","author":"mira"}`},
 	// Only changetrail sends these.
 	record.TypeIdentityRefused: {"", "", "", "", `{"agent":"a","credential":"c"}`},
+	record.TypeGateOverridden:  {"", "", "", "", `{"person":"mira","reason":"x","commit_sha":"abcdef0","review_by":"2026-11-12T03:00:00Z"}`},
 	record.TypeRunNamed:        {"", "", "", "", `{"run":"r","repository":"github.com/acme/docs"}`},
 	record.TypeRepositoryNamed: {"", "", "", "", `{"id":"github.com#7","name":"github.com/acme/docs","key":"github.com/acme/pay"}`},
 	// Events of other systems count as what they become.
@@ -75,7 +76,7 @@ func TestAuthority(t *testing.T) {
 		}},
 		"person": {5, func(typ string) string { return authorities[typ].person }},
 		"nobody": {0, func(typ string) string {
-			if typ == record.TypeIdentityRefused || typ == record.TypeRunNamed || typ == record.TypeRepositoryNamed {
+			if typ == record.TypeIdentityRefused || typ == record.TypeGateOverridden || typ == record.TypeRunNamed || typ == record.TypeRepositoryNamed {
 				return ""
 			}
 			return "claimed"
@@ -168,7 +169,7 @@ func (b *bench) holdsDirect(t *testing.T, typ, body string) {
 			t.Fatal(err)
 		}
 		switch {
-		case typ == record.TypeIdentityRefused, typ == record.TypeRepositoryNamed:
+		case typ == record.TypeIdentityRefused, typ == record.TypeGateOverridden, typ == record.TypeRepositoryNamed:
 			if d.refusal == nil || d.refusal.Reason != schemas.NotTheSenders {
 				t.Errorf("trusted as %q: %v", as, d.refusal)
 			}

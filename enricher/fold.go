@@ -57,6 +57,7 @@ func FoldFacts(id record.ChangeID, f record.Facts, rules Rules) *record.Record {
 // apply to it. The record also shows what was known at the merge.
 func fold(id record.ChangeID, f record.Facts, rules Rules, now time.Time) *record.Record {
 	r := record.Fold(id, f)
+	r.Judged.Now = now
 	if r.Trail.Change.PartOf != "" { // not a change of its own: nothing is required of it
 		r.Trail.Change.InitiatedBy = ""
 		return r
@@ -68,6 +69,7 @@ func fold(id record.ChangeID, f record.Facts, rules Rules, now time.Time) *recor
 		then, known := f.Until(merged), r
 		if !f.OnlyDeployed(then) || by.policy.AsksEnvironments() && len(r.Trail.Environment) > 0 {
 			known = record.Fold(id, then)
+			known.Judged.Now = merged
 			by.recognize(known)
 			known.Judge(by.authority(known, policy.RequestOf(known)))
 		}
@@ -82,6 +84,7 @@ func fold(id record.ChangeID, f record.Facts, rules Rules, now time.Time) *recor
 // merge if that record has what the policy requires cannot differ from the record afterwards.
 func foldIfMerged(id record.ChangeID, f record.Facts, rules Rules, now time.Time) (*record.Record, *policy.Policy) {
 	r := record.Fold(id, f.IfMerged(id, now))
+	r.Judged.Now = now
 	by := rules.of(r, now)
 	by.recognize(r)
 	by.place(r)

@@ -27,6 +27,7 @@ import (
 //	Z trace span            the action of the span was sent; arrival of the span
 //	U                       the partition holds identities of a former version (former.go); value: when the last of them arrived
 //	U converted             an upgrade is under way, and only has to delete the former entries (upgrade.go)
+//	T change                the record of the change differs from this time on, with no event (due.go); value: time, id
 //	X                       the offset of the last event that was read (with Config.Resend)
 //
 // owner, fact, ref, change and trace are the first 16 bytes of the SHA-256 of their names,
@@ -50,6 +51,7 @@ const (
 	kindOpen     = 'O'
 	kindSettled  = 'Z'
 	kindUpgraded = 'U'
+	kindDue      = 'T'
 	kindRead     = 'X'
 )
 

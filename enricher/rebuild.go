@@ -433,7 +433,7 @@ func rebuilt(x entry) bool {
 		return len(x.value) > 0 && x.value[0] != classWaiting && x.value[0] != classSpan
 	case kindRef:
 		return x.key[prefixSize:prefixSize+1] != refSubscriber || len(x.value) == 0 // the entry of a run has the time at which it was named
-	case kindOpen, kindSettled, kindRead:
+	case kindOpen, kindSettled, kindRead, kindDue:
 		return false
 	}
 	return true
@@ -471,6 +471,9 @@ func (b *replacement) change(x entry) error {
 		out = append(out, rec)
 	}
 	for _, x := range c.sentSince(old) {
+		out = append(out, b.entry(x.key, x.value))
+	}
+	if x, waits := dueOf(c, r); waits {
 		out = append(out, b.entry(x.key, x.value))
 	}
 	return b.out.put(out...)

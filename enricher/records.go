@@ -30,6 +30,9 @@ func (e *Enricher) fold() ([]*stream.Record, map[record.ChangeID]*record.Record,
 	folded := make(map[record.ChangeID]*record.Record, len(ids))
 	for i, id := range ids {
 		folded[id] = records[i]
+		if r := records[i]; err == nil && r != nil {
+			e.state.remember(changes[i], r)
+		}
 	}
 	return slices.DeleteFunc(out, func(r *stream.Record) bool { return r == nil }), folded, err
 }

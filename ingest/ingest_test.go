@@ -221,6 +221,7 @@ func TestAllow(t *testing.T) {
 		{ci, ingest.Event{Named: []record.Repository{corpus.Docs, corpus.Payments}}, schemas.NotAllowed},
 		{nobody, in(corpus.Payments, &record.Decision{Agent: b}), ""},
 		{nobody, in(corpus.Payments, &record.IdentityRefused{}), schemas.NotTheSenders},
+		{nobody, in(corpus.Payments, &record.BreakGlass{}), schemas.NotTheSenders},
 		{ci, in(corpus.Docs, &record.RunNamed{}), schemas.NotTheSenders},
 	} {
 		if err := ingest.Allow(c.who, &c.e, nil); reasonOf(err) != c.want {

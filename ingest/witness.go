@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/changetrail/changetrail/ingest/platform"
+	"github.com/changetrail/changetrail/internal/identity"
 	"github.com/changetrail/changetrail/record"
 	"github.com/changetrail/changetrail/schemas"
 )
@@ -31,6 +32,9 @@ func WitnessOf(credential string, f record.Fact) string {
 // witness returns the witness of an event: by the credential that a gateway signed for it, or by
 // what the operator trusts without one.
 func (r Reader) witness(e *Event) string {
+	if _, own := e.Fact.(*record.BreakGlass); own && e.Sender != record.SenderPlatform+identity.Own {
+		return record.Claimed // whatever the operator trusts
+	}
 	if e.Sender == "" {
 		return r.unsigned(e)
 	}

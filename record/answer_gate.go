@@ -10,6 +10,10 @@ import (
 func foldGate(r *Record, own []Event) {
 	seen := false
 	for _, e := range own {
+		if f, ok := e.Fact.(*BreakGlass); ok {
+			r.order(e, f)
+			continue
+		}
 		f, ok := e.Fact.(*GateDecision)
 		if !ok || e.Witness != Observed && seen {
 			continue

@@ -93,6 +93,9 @@ const (
 	GapMergedAgainstGate = "merged-against-gate"
 	GapGateNotAsked      = "gate-not-asked"
 	GapGateOtherHead     = "gate-other-head"
+
+	GapBreakGlass        = "break-glass"
+	GapBreakGlassOverdue = "break-glass-overdue"
 )
 
 // Gaps returns the names of all gaps and contradictions.
@@ -110,7 +113,7 @@ func Gaps() []string {
 		GapIdentityContradicted,
 		GapToldAfterMerge, GapEvidenceIncomplete, GapUnverifiedSource, GapChosenNotComparable,
 		GapAuthorUnknown, GapEventAltered, GapEvidenceMasked, GapSourceShared, GapChangeContradicted,
-		GapMergedAgainstGate, GapGateNotAsked, GapGateOtherHead,
+		GapMergedAgainstGate, GapGateNotAsked, GapGateOtherHead, GapBreakGlass, GapBreakGlassOverdue,
 	}
 }
 

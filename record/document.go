@@ -67,6 +67,11 @@ type Judged struct {
 	triggerOwn      bool // the sender of the decision also sent the report
 	reportPartial   bool // the report may contain findings that were not kept
 
+	// Now is when the record is judged. The zero time leaves out what time alone changes.
+	Now time.Time
+	// ChangesAt is when the record changes by time alone; zero: never.
+	ChangesAt time.Time
+
 	// Unmet are the demands of the policy that are not met, and those for which this is unknown.
 	Unmet []Demand
 	// Independent reports whether an account, as far as is known, took no part in the change.
@@ -77,8 +82,9 @@ type Judged struct {
 	// RefusedAt returns when a person last refused an approval; zero if never.
 	RefusedAt func(account string) time.Time
 
-	verdicts  []verdict  // in time order
-	gates     []GateFact // observed, in time order
+	verdicts  []verdict        // in time order
+	gates     []GateFact       // observed, in time order
+	orders    []BreakGlassFact // in time order
 	approvals []givenApproval
 	facts     folded
 	stated    *statement
@@ -220,6 +226,7 @@ type Trail struct {
 	Deployments    []DeploymentFact   `json:"deployments,omitempty" doc:"the newest, at most 50"`
 	Scans          []ScanFact         `json:"scans,omitempty" doc:"reports about a commit of the change, or attached to it"`
 	Gate           *GateFact          `json:"gate,omitempty" doc:"the newest decision of the gate"`
+	BreakGlass     *BreakGlassFact    `json:"break_glass,omitempty" doc:"the order of a person that a commit may be merged although the gate denies it: the first about the merged commit, or else the newest"`
 	Answers        *Answers           `json:"answers,omitempty" doc:"the answers to the four questions of an auditor"`
 	Worst          string             `json:"worst_answer,omitempty" schema:"enum=proven|partial|unproven|contradicted|pending" index:"keyword" doc:"the worst of the four answers: contradicted, unproven, partial, pending or proven; not-required counts as proven"`
 	Reasons        *Reasons           `json:"reasons,omitempty" doc:"the reason for each answer"`
@@ -471,6 +478,19 @@ type GateFact struct {
 	Reasons      []string  `json:"reasons,omitempty" index:"none" doc:"what the gate answered, in words"`
 	Position     string    `json:"position,omitempty" index:"keyword" doc:"the gate knew all events up to here: topic, partition and offset of the next event"`
 	Tier         string    `json:"tier,omitempty" schema:"enum=claimed|observed" index:"keyword" doc:"observed: the gate itself reported it"`
+}
+
+// BreakGlassFact is the order of a person that a commit may be merged although the gate denies it,
+// and the review that it needs afterwards.
+type BreakGlassFact struct {
+	Person     string    `json:"person" index:"keyword" doc:"who ordered it"`
+	Reason     string    `json:"reason" index:"text" doc:"why it could not wait"`
+	CommitSHA  string    `json:"commit_sha" index:"keyword" doc:"the only commit that it is about"`
+	At         time.Time `json:"at" index:"date"`
+	ReviewBy   time.Time `json:"review_by" index:"date" doc:"when an independent person must have reviewed that commit"`
+	ReviewedBy string    `json:"reviewed_by,omitempty" index:"keyword" doc:"the first independent person who reviewed that commit"`
+	ReviewedAt time.Time `json:"reviewed_at,omitzero" index:"date"`
+	Overdue    bool      `json:"overdue" index:"boolean" doc:"the commit was merged, and nobody independent reviewed it in time"`
 }
 
 // ControlFacts is the controls that apply to the change.

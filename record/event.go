@@ -20,6 +20,7 @@ const (
 	TypeChangeClosed        = "dev.changetrail.change.closed.v1"
 	TypeDeploymentFinished  = "dev.changetrail.deployment.finished.v1"
 	TypeGateDecided         = "dev.changetrail.gate.decided.v1"
+	TypeGateOverridden      = "dev.changetrail.gate.overridden.v1"
 	TypeIdentityRefused     = "dev.changetrail.identity.refused.v1"
 	TypeCommitsPushed       = "dev.changetrail.commits.pushed.v1"
 	TypeEventNoted          = "dev.changetrail.event.noted.v1"

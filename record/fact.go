@@ -20,6 +20,7 @@ func (*Merged) isFact()          {}
 func (*Closed) isFact()          {}
 func (*Deployment) isFact()      {}
 func (*GateDecision) isFact()    {}
+func (*BreakGlass) isFact()      {}
 
 // NewFact returns an empty fact of an event type, or nil for a type that is not one of
 // changetrail's.
@@ -49,6 +50,8 @@ func NewFact(eventType string) Fact {
 		return new(Deployment)
 	case TypeGateDecided:
 		return new(GateDecision)
+	case TypeGateOverridden:
+		return new(BreakGlass)
 	case TypeIdentityRefused:
 		return new(IdentityRefused)
 	case TypeCommitsPushed:
@@ -72,7 +75,7 @@ func Types() []string {
 	return []string{
 		TypeDecisionRecorded, TypeActionPerformed, TypeScanCompleted, TypeValidationCompleted,
 		TypeReviewSubmitted, TypeApprovalGranted, TypeChangeOpened, TypeChangeUpdated,
-		TypeChangeMerged, TypeChangeClosed, TypeDeploymentFinished, TypeGateDecided, TypeIdentityRefused,
+		TypeChangeMerged, TypeChangeClosed, TypeDeploymentFinished, TypeGateDecided, TypeGateOverridden, TypeIdentityRefused,
 		TypeCommitsPushed, TypeEventNoted, TypeSpansReceived, TypeRunNamed, TypeRequestReceived, TypeRepositoryNamed,
 	}
 }
@@ -104,6 +107,8 @@ func TypeOf(f Fact) string {
 		return TypeDeploymentFinished
 	case *GateDecision:
 		return TypeGateDecided
+	case *BreakGlass:
+		return TypeGateOverridden
 	case *IdentityRefused:
 		return TypeIdentityRefused
 	case *Pushed:

@@ -99,6 +99,15 @@ type GateDecision struct {
 	Position     string   `json:"position,omitempty" schema:"max=512" doc:"the gate knew all events up to here: topic, partition and offset of the next event"`
 }
 
+// A BreakGlass is the order of a person that one commit of a change may be merged although the gate
+// denies it. Only changetrail itself sends it, after it has identified the person.
+type BreakGlass struct {
+	Person    string    `json:"person" schema:"required,min=1,max=256" doc:"who ordered it"`
+	Reason    string    `json:"reason" schema:"required,min=1,max=4096" doc:"why it could not wait"`
+	CommitSHA string    `json:"commit_sha" schema:"required,format=commit" doc:"the only commit that it is about"`
+	ReviewBy  time.Time `json:"review_by" schema:"required" doc:"when an independent person must have reviewed that commit"`
+}
+
 // An IdentityRefused says that a gateway refused an event because its credential is not that of
 // the agent in whose name it speaks.
 type IdentityRefused struct {

@@ -24,6 +24,7 @@ func (r *Record) Judge(a Authority) {
 		j.contradict()
 	}
 	j.gate()
+	j.breakGlass()
 	j.doubts()
 	if r.Trail.LeftOut > 0 {
 		j.weaken(answers, reasons, fmt.Sprintf(" %d facts beyond what a record holds were left out.", r.Trail.LeftOut))

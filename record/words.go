@@ -7,9 +7,10 @@ import (
 
 // Severities of a gap: how much it matters to those who rely on the change.
 const (
-	SeverityHigh   = "high"   // something contradicts the change, or a control was bypassed
-	SeverityMedium = "medium" // something that an answer needs is missing
-	SeverityLow    = "low"    // something is stated too vaguely
+	SeverityCritical = "critical" // a control was bypassed, and what had to follow did not
+	SeverityHigh     = "high"     // something contradicts the change, or a control was bypassed
+	SeverityMedium   = "medium"   // something that an answer needs is missing
+	SeverityLow      = "low"      // something is stated too vaguely
 )
 
 // GapWords explains a gap to people.
@@ -68,6 +69,8 @@ var gapWords = []GapWords{
 	{GapMergedAgainstGate, SeverityHigh, "The gate had refused the change, and it was merged nevertheless."},
 	{GapGateNotAsked, SeverityHigh, "The policy requires that the gate is asked before the merge, and nobody asked it."},
 	{GapGateOtherHead, SeverityHigh, "The gate decided about another commit than the one that was merged."},
+	{GapBreakGlass, SeverityHigh, "A person ordered that the change may be merged although the gate denied it (break-glass)."},
+	{GapBreakGlassOverdue, SeverityCritical, "The change was merged by break-glass, and no independent person reviewed it within the time that the policy sets."},
 }
 
 // WordsOf explains a gap. For an unknown gap it says that it is unknown.

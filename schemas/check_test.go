@@ -56,6 +56,7 @@ var facts = map[string]string{
 	record.TypeChangeClosed:        `{"closed_by":"ana"}`,
 	record.TypeDeploymentFinished:  `{"environment":"production","outcome":"success","commit_sha":"abcdef0"}`,
 	record.TypeGateDecided:         `{"verdict":"autonomous","allowed":true,"reasons":["r"]}`,
+	record.TypeGateOverridden:      `{"person":"ana","reason":"payments are down","commit_sha":"abcdef0","review_by":"2026-11-12T03:00:00Z"}`,
 	record.TypeCommitsPushed:       `{"branch":"main","default":true,"after":"abcdef0","pusher":"ana","commits":[{"sha":"abcdef0","author":"ana","subject":"s","trailers":[{"key":"Assisted-by","value":"Claude"}]}],"files":["a.go"]}`,
 	record.TypeEventNoted:          `{"summary":"a check was asked for"}`,
 	record.TypeSpansReceived:       `{"trace":"4bf92f3577b34da6a3ce929d0e0e4736","spans":[{"id":"00f067aa0ba902b7","parent":"53995c3f42cd8ad8","kind":"tool","tool":"edit","ended_at":"2026-11-12T03:00:00Z","arguments":{"a":1},"outcome":"success"}]}`,

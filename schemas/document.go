@@ -331,6 +331,10 @@ func describe(d *EventDocument, e *record.Event) {
 	case *record.GateDecision:
 		kind(map[bool]string{true: "allowed", false: "denied"}[f.Allowed], "iam", "api")
 		d.Message, d.Trail.Verdict = "gate: "+f.Verdict, f.Verdict
+	case *record.BreakGlass:
+		kind("allowed", "iam", "api")
+		user(f.Person)
+		d.Message = f.Person + " broke the glass for " + f.CommitSHA + ": " + f.Reason
 	}
 }
 

@@ -20,6 +20,7 @@ func TestADocumentSaysWhatAnEventStates(t *testing.T) {
 		"an approval":           {record.TypeApprovalGranted, &record.Approval{}, "approval-granted", "granted"},
 		"a refusal":             {record.TypeApprovalGranted, &record.Approval{Verdict: "refused"}, "approval-granted", "refused"},
 		"a gate":                {record.TypeGateDecided, &record.GateDecision{Verdict: "forbidden"}, "gate-decided", "forbidden"},
+		"break-glass":           {record.TypeGateOverridden, &record.BreakGlass{Person: "ana"}, "gate-overridden", ""},
 		"a merge of GitLab":     {"com.gitlab.merge_request.merge", &record.Merged{}, "change-merged", ""},
 		"an event without fact": {"com.github.ping", nil, "", ""},
 	} {

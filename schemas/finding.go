@@ -54,7 +54,7 @@ type FindingChange struct {
 // FindingFacts is the finding itself.
 type FindingFacts struct {
 	Kind     string `json:"kind" index:"keyword" doc:"name of the gap, as in changetrail.gaps"`
-	Severity string `json:"severity" schema:"enum=high|medium|low" index:"keyword" doc:"how severe the gap is"`
+	Severity string `json:"severity" schema:"enum=critical|high|medium|low" index:"keyword" doc:"how severe the gap is"`
 	Status   string `json:"status" schema:"enum=open|closed" index:"keyword" doc:"open, or closed by evidence that arrived later"`
 	AtMerge  bool   `json:"at_merge" index:"boolean" doc:"the gap existed when the change was merged"`
 	Claimed  string `json:"claimed,omitempty" index:"none"`

@@ -26,6 +26,7 @@ func TestWhatIsStoredOfAFactStays(t *testing.T) {
 		record.TypeChangeClosed:        revision,
 		record.TypeDeploymentFinished:  `{"environment":"","outcome":""}`,
 		record.TypeGateDecided:         `{"verdict":"","allowed":false}`,
+		record.TypeGateOverridden:      `{"person":"","reason":"","commit_sha":"","review_by":"0001-01-01T00:00:00Z"}`,
 		record.TypeIdentityRefused:     `{"agent":"","credential":""}`,
 		record.TypeCommitsPushed:       `{"branch":"","default":false,"after":"","forced":false,"commits":[{"sha":""}]}`,
 		record.TypeEventNoted:          `{}`,

@@ -28,7 +28,7 @@ func Gaps(r *record.Record) []Gap {
 }
 
 func rank(severity string) int {
-	return slices.Index([]string{record.SeverityHigh, record.SeverityMedium, record.SeverityLow}, severity)
+	return slices.Index([]string{record.SeverityCritical, record.SeverityHigh, record.SeverityMedium, record.SeverityLow}, severity)
 }
 
 // GapOf describes a gap of a record with the names and values in the record, or in general if r is
@@ -212,5 +212,7 @@ var advice = map[string]string{
 	record.GapChangeContradicted:   "Look at the change at the code host, and find out who sent the other version.",
 	record.GapMergedAgainstGate:    "Treat it as an incident: have the service's owner review or revert the change, and find out who merged it. Make the gate a required check that nobody can skip.",
 	record.GapGateNotAsked:         "Have the service's owner review the change now. Make the gate a required check (docs/gate.md).",
+	record.GapBreakGlass:           "Have an independent person review the merged commit before the time in the record, and ask the person who ordered it what the emergency was.",
+	record.GapBreakGlassOverdue:    "Have the service's owner review or revert the change now. It is in use, and nobody but the person who ordered it has looked at it.",
 	record.GapGateOtherHead:        "Have a person review what was added after the gate decided. Ask the gate with --commit, so that it decides about the commit that is merged.",
 }

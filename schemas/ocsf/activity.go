@@ -13,6 +13,7 @@ var (
 	low           = enum{2, "Low"}
 	medium        = enum{3, "Medium"}
 	high          = enum{4, "High"}
+	critical      = enum{5, "Critical"}
 )
 
 // Activities of OCSF that are used. The same number means something else in another class.

@@ -268,6 +268,8 @@ func witnesses(t *record.Tiers) (out []tag) {
 // severityOf returns the severity of a gap.
 func severityOf(s string) enum {
 	switch s {
+	case record.SeverityCritical:
+		return critical
 	case record.SeverityHigh:
 		return high
 	case record.SeverityMedium:
