@@ -9,15 +9,17 @@ import (
 // RuleBreakGlass is the rule by which the gate allows a commit that a person ordered to be merged.
 const RuleBreakGlass = "break-glass"
 
-// order adds the order of a person that a commit may be merged. It counts as an answer of the gate
-// that allows that commit. Anybody may claim such an order, so only an observed one counts.
-func (r *Record) order(e Event, f *BreakGlass) {
-	if e.Witness != Observed {
-		return
-	}
+// order adds the order of a person that a commit may be merged. It returns it as an answer of the
+// gate that allows that commit.
+func (r *Record) order(e Event, f *BreakGlass) GateFact {
 	b := BreakGlassFact{Person: f.Person, Reason: f.Reason, CommitSHA: strings.ToLower(f.CommitSHA), At: e.Time, ReviewBy: f.ReviewBy}
 	r.Judged.orders = append(r.Judged.orders, b)
-	r.Judged.gates = append(r.Judged.gates, GateFact{Allowed: true, At: b.At, Rule: RuleBreakGlass, CommitSHA: b.CommitSHA, Tier: Observed})
+	return GateFact{Allowed: true, At: b.At, Rule: RuleBreakGlass, CommitSHA: b.CommitSHA, Reasons: []string{b.why()}, Tier: Observed}
+}
+
+// why says who gave the order, and what for.
+func (b BreakGlassFact) why() string {
+	return b.Person + " ordered that this commit may be merged: " + strings.TrimSuffix(b.Reason, ".") + "."
 }
 
 // Ordered returns the order about a commit that counts: the first one, so that nobody moves the time

@@ -10,8 +10,10 @@ import (
 func foldGate(r *Record, own []Event) {
 	seen := false
 	for _, e := range own {
-		if f, ok := e.Fact.(*BreakGlass); ok {
-			r.order(e, f)
+		if f, ok := e.Fact.(*BreakGlass); ok && e.Witness == Observed { // anybody may claim one
+			seen = true
+			g := r.order(e, f)
+			r.Trail.Gate, r.Judged.gates = &g, append(r.Judged.gates, g)
 			continue
 		}
 		f, ok := e.Fact.(*GateDecision)

@@ -95,7 +95,7 @@ func TestWheneverItIsStartedTheDemoShowsEachGapAndAnswersItsCommands(t *testing.
 			good := count(func(r *record.Record) bool { return mergedByAgent(r) && allGood(r.Trail.Answers) })
 			whole := count(func(r *record.Record) bool { return mergedByAgent(r) && len(r.Trail.Gaps) == 0 })
 			t.Logf("of %d merged changes by agents %d (%.1f %%) have four good answers, %d no gap at all", agents, good, 100*float64(good)/float64(agents), whole)
-			if share := float64(good) / float64(agents); share < 0.85 || share > 0.91 {
+			if share := float64(good) / float64(agents); share < 0.84 || share > 0.91 {
 				t.Errorf("%d of %d merged changes by agents have four good answers", good, agents)
 			}
 			if n := count(func(r *record.Record) bool {
@@ -103,10 +103,10 @@ func TestWheneverItIsStartedTheDemoShowsEachGapAndAnswersItsCommands(t *testing.
 			}); n < 3 {
 				t.Errorf("%d fixes of findings are open", n)
 			}
-			// The gate applies the policy.
+			// The gate applies the policy, except where a person broke the glass.
 			if n := count(func(r *record.Record) bool {
 				gate, a := r.Trail.Gate, r.Trail.Authorization
-				return gate != nil && a != nil && a.Verdict != "" && (gate.Verdict != a.Verdict || gate.Allowed == (a.Verdict == record.Forbidden))
+				return gate != nil && gate.Rule != record.RuleBreakGlass && a != nil && a.Verdict != "" && (gate.Verdict != a.Verdict || gate.Allowed == (a.Verdict == record.Forbidden))
 			}); n > 0 {
 				t.Errorf("of %d changes the gate says something else than the policy", n)
 			}

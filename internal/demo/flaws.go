@@ -122,17 +122,35 @@ func (p *plan) touches(file string) {
 // outsider returns a person of another team.
 func (p *plan) outsider() string { return teams[(p.service.team+3)%(len(teams)-1)].members[1] }
 
+// owner returns an owner of the service who did not ask for the work.
+func (p *plan) owner() string {
+	owner := ""
+	for _, m := range teams[p.service.team].members {
+		if m != p.asker {
+			owner = m
+		}
+	}
+	return owner
+}
+
+// breaksGlass lets nobody review the change, and a person of another team order its merge. A review
+// is due a day later.
+func (p *plan) breaksGlass() {
+	p.reviews = nil
+	at := p.merged.at.Add(-20 * time.Minute)
+	p.others = append(p.others, &item{source: gatewayOf, named: true, at: at, fact: &record.BreakGlass{
+		Person: p.outsider(), Reason: "customers cannot pay, and whoever could review it is asleep", CommitSHA: p.head, ReviewBy: at.Add(24 * time.Hour),
+	}})
+	if p.gate != nil && p.gate.at.Before(at) {
+		p.gate.at = at.Add(time.Minute)
+	}
+}
+
 // asksApproval makes a change one that needs an owner's approval.
 func asksApproval(bend func(*plan, *record.Approval)) func(*plan) {
 	return func(p *plan) {
 		p.touches("internal/auth/token.go")
-		owner := ""
-		for _, m := range teams[p.service.team].members {
-			if m != p.asker {
-				owner = m
-			}
-		}
-		a := &record.Approval{Approver: owner, Scope: []string{p.service.name}, Reference: "https://desk.acme.example/CHG-" + p.head[:5]}
+		a := &record.Approval{Approver: p.owner(), Scope: []string{p.service.name}, Reference: "https://desk.acme.example/CHG-" + p.head[:5]}
 		p.approval = &item{source: tickets, named: true, at: p.found.Add(-2 * time.Hour), fact: a}
 		bend(p, a)
 	}
@@ -260,6 +278,11 @@ var flaws = []flaw{
 	{gap: record.GapChangeContradicted, part: inClaims, service: inClass("critical"), apply: func(p *plan) {
 		p.others = append(p.others, &item{source: agentSource + p.agent.ID, named: true, at: p.merged.at.Add(-5 * time.Minute), fact: &record.Updated{Revision: record.Revision{HeadSHA: p.base}}})
 	}},
+	{gap: record.GapBreakGlass, part: inReview, service: reviewed, apply: func(p *plan) {
+		p.breaksGlass()
+		p.reviewed(p.owner(), p.merged.at.Add(3*time.Hour))
+	}},
+	{gap: record.GapBreakGlassOverdue, part: inReview, service: reviewed, apply: func(p *plan) { p.breaksGlass() }},
 	{gap: record.GapGateNotAsked, part: inGate, apply: func(p *plan) { p.gate = nil }},
 	{gap: record.GapGateOtherHead, part: inGate, apply: func(p *plan) { p.gate.fact.(*record.GateDecision).CommitSHA = p.base }},
 	{gap: record.GapVerdictContradicted, part: inClaims, service: reviewed, apply: func(p *plan) { p.log().Authorization.Verdict = "autonomous" }},

@@ -186,6 +186,9 @@ func (s explainer) gate() string {
 	switch {
 	case g == nil:
 		return ""
+	case g.Rule == record.RuleBreakGlass && s.r.Trail.BreakGlass != nil:
+		b := s.r.Trail.BreakGlass
+		return b.Person + " ordered that it be merged nevertheless" + on(b.At) + ": " + strings.TrimSuffix(b.Reason, ".") + "."
 	case g.Allowed:
 		return "The merge gate let the change pass nevertheless" + on(g.At) + "."
 	case s.r.Trail.Change.State == "merged":

@@ -103,6 +103,20 @@ var specials = map[string]func(explainer) string{
 		}
 		return "The gate refused the change" + on(g.At) + ": " + strings.TrimSuffix(g.Reasons[0], ".") + "."
 	},
+	record.GapBreakGlass: func(s explainer) string {
+		b := s.r.Trail.BreakGlass
+		if b == nil {
+			return ""
+		}
+		return b.Person + " ordered that commit " + Short(b.CommitSHA) + " may be merged although the gate denied it" + on(b.At) + ": " + strings.TrimSuffix(b.Reason, ".") + "."
+	},
+	record.GapBreakGlassOverdue: func(s explainer) string {
+		b := s.r.Trail.BreakGlass
+		if b == nil {
+			return ""
+		}
+		return "The change was merged by break-glass, and no independent person reviewed commit " + Short(b.CommitSHA) + " by" + strings.TrimPrefix(on(b.ReviewBy), " on") + "."
+	},
 	record.GapGateOtherHead: func(s explainer) string {
 		g, c := s.r.Trail.Gate, s.r.Trail.Change
 		if g == nil || g.CommitSHA == "" || c.HeadSHA == "" {

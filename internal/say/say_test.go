@@ -189,6 +189,7 @@ func TestEveryGapIsSaid(t *testing.T) {
 		t.Authorization = &record.AuthorizationFact{Verdict: record.Forbidden, Rule: "none"}
 		t.Change.HeadSHA = head
 		t.Gate = &record.GateFact{CommitSHA: "feed" + head[4:], Reasons: []string{"Nobody independent has approved the newest commit yet."}}
+		t.BreakGlass = &record.BreakGlassFact{Person: "ana", CommitSHA: head, Reason: "payments are down"}
 		t.Change.FilesUnknown, t.Change.Files, t.Change.FilesTotal = true, []string{"a"}, 3
 		t.Gaps = record.Gaps()
 	})

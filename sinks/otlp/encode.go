@@ -27,6 +27,7 @@ const (
 var severities = map[outline.Severity]logs.SeverityNumber{
 	outline.Info: logs.SeverityNumber_SEVERITY_NUMBER_INFO, outline.Low: logs.SeverityNumber_SEVERITY_NUMBER_INFO2,
 	outline.Medium: logs.SeverityNumber_SEVERITY_NUMBER_WARN, outline.High: logs.SeverityNumber_SEVERITY_NUMBER_ERROR,
+	outline.Critical: logs.SeverityNumber_SEVERITY_NUMBER_ERROR2,
 }
 
 // encode makes the log record of a document. now is the observed time of a document that does not

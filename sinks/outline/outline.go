@@ -41,6 +41,7 @@ const (
 	Low
 	Medium
 	High
+	Critical
 )
 
 // fields are the parts of a document that are read.
@@ -99,7 +100,7 @@ func Of(d sinks.Document) (Outline, error) {
 	case f.Trail.Finding.Kind != "":
 		out.Class = "finding"
 		if f.Trail.Finding.Status == "open" {
-			out.Severity = map[string]Severity{"low": Low, "medium": Medium, "high": High}[f.Trail.Finding.Severity]
+			out.Severity = map[string]Severity{"low": Low, "medium": Medium, "high": High, "critical": Critical}[f.Trail.Finding.Severity]
 		}
 	case d.Version > 0:
 		out.Class = "record"

@@ -11,7 +11,7 @@ import (
 )
 
 // urgency is the severity of CEF, from 0 to 10.
-var urgency = map[outline.Severity]string{outline.Info: "1", outline.Low: "3", outline.Medium: "6", outline.High: "8"}
+var urgency = map[outline.Severity]string{outline.Info: "1", outline.Low: "3", outline.Medium: "6", outline.High: "8", outline.Critical: "10"}
 
 // largestField is the size that CEF bounds msg to; a longer message is left out, since the document
 // has it in full.

@@ -17,8 +17,8 @@ import (
 // facility is "log audit" (RFC 5424, section 6.2.1).
 const facility = 13
 
-// severities are those of syslog: informational, notice, warning and error.
-var severities = map[outline.Severity]int{outline.Info: 6, outline.Low: 5, outline.Medium: 4, outline.High: 3}
+// severities are those of syslog: informational, notice, warning, error and critical.
+var severities = map[outline.Severity]int{outline.Info: 6, outline.Low: 5, outline.Medium: 4, outline.High: 3, outline.Critical: 2}
 
 // element is the name of the structured data. 32473 is the number that RFC 5612 reserves for
 // examples: changetrail has no enterprise number of its own.
