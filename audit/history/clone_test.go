@@ -59,7 +59,7 @@ func TestAHistoryOfFiveThousandCommits(t *testing.T) {
 	dir, ids := imported(t, w)
 	records, pushes := w.Records(ids)
 	start := time.Now()
-	h, err := Clone{Folder: dir, Repository: reconciletest.Repository, Named: reconcile.CommitsOf(records)}.Read(t.Context())
+	h, err := Clone{Folder: dir, Repository: w.Repository(), Named: reconcile.CommitsOf(records)}.Read(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -147,39 +147,40 @@ func (x *export) gap(format string, args ...any) {
 // lines of their own.
 func (x *export) values(name string, r io.Reader, item func(*export, jsontext.Value) (string, error)) error {
 	d := jsontext.NewDecoder(r, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	current := list{file: name}
-	for depth := 0; ; {
-		switch kind := d.PeekKind(); kind {
-		case '[':
-			if depth++; depth > 2 {
-				return fmt.Errorf("%s: byte %d: lists are nested more than twice", name, d.InputOffset())
+	at := func(err error) error { return endsEarly(fmt.Errorf("%s: byte %d: %w", name, d.InputOffset(), err)) }
+	current, depth := list{file: name}, 0
+	end := func() {
+		if current.items > 0 {
+			x.lists = append(x.lists, current)
+		}
+		current = list{file: name}
+	}
+	for {
+		switch d.PeekKind() {
+		case '[', ']':
+			token, err := d.ReadToken()
+			if err != nil {
+				return at(err)
 			}
-			if _, err := d.ReadToken(); err != nil {
-				return err
+			depth++
+			if token.Kind() == ']' {
+				depth -= 2
 			}
-			current = list{file: name}
-		case ']':
-			if _, err := d.ReadToken(); err != nil {
-				return err
+			if depth > 2 {
+				return at(errors.New("lists are nested more than twice"))
 			}
-			depth--
-			if current.items > 0 {
-				x.lists = append(x.lists, current)
-			}
-			current = list{file: name}
+			end()
 		default:
 			v, err := d.ReadValue()
 			if errors.Is(err, io.EOF) && depth == 0 {
-				if current.items > 0 {
-					x.lists = append(x.lists, current)
-				}
+				end()
 				return nil
 			}
-			if err != nil {
-				return endsEarly(fmt.Errorf("%s: byte %d: %w", name, d.InputOffset(), err))
+			if err == nil {
+				err = x.one(&current, v, item)
 			}
-			if err := x.one(&current, v, item); err != nil {
-				return fmt.Errorf("%s: byte %d: %w", name, d.InputOffset(), err)
+			if err != nil {
+				return at(err)
 			}
 		}
 	}

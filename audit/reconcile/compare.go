@@ -32,9 +32,10 @@ type comparison struct {
 	window  window
 	records []*recorded          // of changes, without those that are part of another
 	byName  map[string]*recorded // by id, in each of its names
-	parts   map[string]bool      // commits whose record is part of another change
+	listed  map[string]*Request  // what the code host lists, by id
 	pushes  index
 	bases   []string             // names of the branch
+	maybe   []string             // names that the branch may have had
 	covered map[string]*recorded // the record that explains a commit
 	at      map[string]*recorded // records by their merge in the branch
 	named   map[string]bool      // commits that records name as merges
@@ -46,7 +47,7 @@ type comparison struct {
 func Compare(q Question) *Report {
 	h := q.History
 	c := &comparison{
-		Question: q, g: newGraph(h), byName: make(map[string]*recorded), parts: make(map[string]bool), bases: []string{h.Branch},
+		Question: q, g: newGraph(h), byName: make(map[string]*recorded), listed: make(map[string]*Request), bases: []string{h.Branch},
 		covered: make(map[string]*recorded), at: make(map[string]*recorded), named: make(map[string]bool), paired: make(map[string]bool),
 		report: &Report{Repository: h.Repository, Branch: h.Branch, Tip: h.Tip, From: q.From.UTC(), To: q.To.UTC(), Sources: h.Sources, Findings: []Finding{}, Unchecked: []Unchecked{}},
 	}
@@ -88,14 +89,13 @@ func (c *comparison) collect() {
 		for _, id := range w.ids {
 			c.byName[string(id)] = w
 		}
-		if w.partOf != "" {
-			c.parts[w.merge] = true
-			continue
+		if w.partOf == "" {
+			c.records = append(c.records, w)
 		}
-		c.records = append(c.records, w)
 	}
 	for i := range c.History.Requests {
 		q := &c.History.Requests[i]
+		c.listed[string(q.ID)] = q
 		r := c.byName[string(q.ID)]
 		if q.State == "merged" && (q.Base == "" || q.Base == c.History.Branch) && c.inTime(q.MergedAt) && (r == nil || r.state != "merged") {
 			c.records = append(c.records, unrecorded(q))
@@ -186,13 +186,18 @@ func (c *comparison) owns(r, other *recorded, sha string) bool {
 }
 
 // renamed adds the former names of the branch: names that exist no more, to which changes were merged
-// that are landings of the branch.
+// that are landings of the branch. If it is not known which branches exist, these are only names
+// that may be former ones.
 func (c *comparison) renamed() {
-	if c.History.Branches == nil {
-		return
-	}
+	h := c.History
+	c.bases = append(c.bases, h.Former...)
 	for _, r := range c.records {
-		if _, landed := c.g.onChain[r.at]; landed && r.observed && r.base != "" && !slices.Contains(c.bases, r.base) && !slices.Contains(c.History.Branches, r.base) {
+		_, landed := c.g.onChain[r.at]
+		switch {
+		case !landed || !r.observed || r.base == "" || slices.Contains(c.bases, r.base) || slices.Contains(c.maybe, r.base) || slices.Contains(h.Branches, r.base):
+		case h.Branches == nil:
+			c.maybe = append(c.maybe, r.base)
+		default:
 			c.bases = append(c.bases, r.base)
 		}
 	}
@@ -207,6 +212,11 @@ func (c *comparison) expected(r *recorded) bool {
 // toBranch reports whether a record says that its change goes into the branch, or does not say where.
 func (c *comparison) toBranch(r *recorded) bool {
 	return r.base == "" || slices.Contains(c.bases, r.base)
+}
+
+// mayBeToBranch also accepts names that the branch may have had.
+func (c *comparison) mayBeToBranch(r *recorded) bool {
+	return c.toBranch(r) || slices.Contains(c.maybe, r.base)
 }
 
 // inTime reports whether a time is in the window, or unknown.

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -10,7 +11,10 @@ import (
 func (c *comparison) ghosts() {
 	since := c.visibleSince()
 	for _, r := range c.records {
-		if r.at != "" || r.listed || r.settled || r.request != nil || !c.expected(r) {
+		if r.state == "merged" && r.at == "" && !r.settled && c.inTime(r.mergedAt) && slices.Contains(c.maybe, r.base) {
+			c.leave(fmt.Sprintf("recorded as merged into %s, which may be a former name of %s; if it is, say so with --former", r.base, c.History.Branch), string(r.id))
+		}
+		if r.at != "" || r.listed && c.History.Tip == "" || r.settled || r.request != nil || !c.expected(r) {
 			continue
 		}
 		sha := c.g.find(r.merge)
@@ -36,6 +40,12 @@ func (c *comparison) ghosts() {
 		case c.g.commits[sha] != nil:
 			f.Kind = Rewritten
 			f.Reason = fmt.Sprintf("%s was merged with %s, which still exists but is no longer in %s", r.id, short(r.merge), c.History.Branch)
+		case c.confirmed(r) && r.mergedAt.After(c.g.commits[c.History.Tip].CommittedAt):
+			c.leave(fmt.Sprintf("merged, as the code host confirms, after the newest commit of the list, %s; the list of commits lacks its first page, or a forced push removed the merge", short(c.History.Tip)), string(r.id))
+			continue
+		case c.confirmed(r) && len(c.g.cut) == 0:
+			f.Kind = Rewritten
+			f.Reason = fmt.Sprintf("%s was merged with %s, as the code host confirms, and %s no longer contains it", r.id, short(r.merge), c.History.Branch)
 		case len(c.g.cut) > 0 && !r.mergedAt.After(since):
 			c.leave("recorded as merged, and not in the part of the history that is there", string(r.id))
 			continue

@@ -15,6 +15,8 @@ type History struct {
 	// Commits are all commits that were read, by id: those of the branch, and others that records
 	// name.
 	Commits map[string]*Commit
+	// Former are former names of the branch, as far as somebody states them.
+	Former []string
 	// Branches are the other branches that exist. An older name of the production branch is not
 	// among them. nil if unknown.
 	Branches []string

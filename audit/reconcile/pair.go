@@ -16,7 +16,7 @@ func (c *comparison) pair() {
 	}
 	copied := c.uncoveredByContent()
 	for _, r := range c.records {
-		if r.at != "" || r.state != "merged" || r.settled || !c.toBranch(r) || c.g.commits[c.g.find(r.merge)] == nil || c.g.in(c.g.find(r.merge)) {
+		if r.at != "" || r.state != "merged" || r.settled || !c.mayBeToBranch(r) || c.g.commits[c.g.find(r.merge)] == nil || c.g.in(c.g.find(r.merge)) {
 			continue
 		}
 		found := ""
@@ -38,7 +38,7 @@ func (c *comparison) pair() {
 func (c *comparison) pairByNumber(sha string) {
 	commit := c.g.commits[sha]
 	r := c.byNumber(commit.Number)
-	if r == nil || r.at != "" || r.state != "merged" || r.merge == "" || r.settled || !c.toBranch(r) || c.covered[sha] != nil || c.paired[sha] {
+	if r == nil || r.at != "" || r.state != "merged" || r.merge == "" || r.settled || !c.mayBeToBranch(r) || c.covered[sha] != nil || c.paired[sha] {
 		return
 	}
 	c.paired[sha] = true
@@ -120,10 +120,19 @@ func (c *comparison) misplaced(r *recorded, found, because string) {
 	case c.g.commits[old] != nil:
 		f.Kind = Rewritten
 		f.Reason = fmt.Sprintf("%s was merged with %s, which still exists but is no longer in %s; %s", r.id, short(r.merge), c.History.Branch, because)
+	case c.confirmed(r):
+		f.Kind = Rewritten
+		f.Reason = fmt.Sprintf("%s was merged with %s, as the code host confirms, and %s no longer contains it; %s", r.id, short(r.merge), c.History.Branch, because)
 	}
 	if c.inTime(r.mergedAt) || c.g.in(found) && c.window.has(c.g.landing[found]) {
 		c.find(f)
 	}
+}
+
+// confirmed reports whether the code host lists a change as merged with the recorded commit.
+func (c *comparison) confirmed(r *recorded) bool {
+	q := c.listed[string(r.id)]
+	return q != nil && q.State == "merged" && q.MergeSHA != "" && !differ(q.MergeSHA, r.merge)
 }
 
 // about returns a finding about a record.

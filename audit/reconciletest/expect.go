@@ -8,17 +8,23 @@ import (
 	"github.com/changetrail/changetrail/audit/reconcile"
 )
 
-// Expected returns what a comparison must find: a line for each dark commit, and one for each other
-// finding.
-func (w *World) Expected(ids IDs) (out []string) {
+// Expected returns what a comparison with a clone must find: a line for each dark commit, and one for
+// each other finding.
+func (w *World) Expected(ids IDs) []string { return w.expected(ids, false) }
+
+// ExpectedOfHost returns what a comparison with an export of the code host must find. The host also
+// knows changes that a forced push removed.
+func (w *World) ExpectedOfHost(ids IDs) []string { return w.expected(ids, true) }
+
+func (w *World) expected(ids IDs, host bool) (out []string) {
 	inside, stacked := w.inside(), w.stackedOn()
 	for _, c := range w.changes {
-		id := Repository.Change(fmt.Sprintf("/pull/%d", c.number))
+		id := w.requestID(c.number)
 		switch {
 		case c.shape == "stacked" || c.shape == "release":
-		case c.dropped && c.relaid == 0 && !w.nodes[c.merge-1].kept:
+		case c.dropped && !host && c.relaid == 0 && !w.nodes[c.merge-1].kept:
 			out = append(out, "ghost "+string(id))
-		case c.dropped && (c.relaid == 0 || w.nodes[c.merge-1].kept):
+		case c.dropped && (host || c.relaid == 0 || w.nodes[c.merge-1].kept):
 			out = append(out, "rewritten-history "+string(id)+" "+ids[c.relaid])
 		case c.dropped:
 			out = append(out, "wrong-head "+string(id)+" "+ids[c.relaid])

@@ -69,7 +69,7 @@ func (s *stream) write(format string, args ...any) {
 
 // History returns the history as it is read from a clone.
 func (w *World) History(ids IDs) *reconcile.History {
-	h := &reconcile.History{Repository: Repository, Branch: Branch, Tip: ids[w.main], Commits: make(map[string]*reconcile.Commit), Branches: []string{"release/1.x"}, Deployments: w.Deployments(ids), DeploymentsRead: true}
+	h := &reconcile.History{Repository: w.Repository(), Branch: Branch, Tip: ids[w.main], Commits: make(map[string]*reconcile.Commit), Branches: []string{"release/1.x"}, Deployments: w.Deployments(ids), DeploymentsRead: true}
 	for _, n := range w.nodes {
 		if n.outside {
 			continue
@@ -90,15 +90,15 @@ func (w *World) History(ids IDs) *reconcile.History {
 func (w *World) Deployments(ids IDs) (out []reconcile.Deployment) {
 	for _, d := range w.deploys {
 		if d.real {
-			out = append(out, reconcile.Deployment{Repository: Repository, Environment: "production", Commit: ids[d.commit], At: d.at, Outcome: "success"})
+			out = append(out, reconcile.Deployment{Repository: w.Repository(), Environment: "production", Commit: ids[d.commit], At: d.at, Outcome: "success"})
 		}
 	}
 	return out
 }
 
 // event returns an event that the code host reports.
-func event(id record.ChangeID, at time.Time, fact record.Fact) record.Event {
-	return record.Event{Sender: "platform:github", Source: "github", ID: fmt.Sprintf("%s %T %d %p", id, fact, at.UnixNano(), fact), Type: record.TypeOf(fact), Repository: Repository, Change: id, Time: at, Arrived: at, Witness: record.Observed, Fact: fact}
+func (w *World) event(id record.ChangeID, at time.Time, fact record.Fact) record.Event {
+	return record.Event{Sender: "platform:github", Source: "github", ID: fmt.Sprintf("%s %T %d %p", id, fact, at.UnixNano(), fact), Type: record.TypeOf(fact), Repository: w.Repository(), Change: id, Time: at, Arrived: at, Witness: record.Observed, Fact: fact}
 }
 
 // Records returns the records of a pipeline that saw what it was told, and the pushes that it saw.
@@ -112,7 +112,7 @@ func (w *World) Records(ids IDs) (records []*record.Record, pushes []reconcile.P
 	for _, c := range w.changes {
 		events, seen := w.eventsOf(c, ids)
 		for _, d := range deployed[c.merge] {
-			events = append(events, event("", d.at, &record.Deployment{Environment: "production", CommitSHA: ids[d.commit], Outcome: "success", Repository: string(Repository)}))
+			events = append(events, w.event("", d.at, &record.Deployment{Environment: "production", CommitSHA: ids[d.commit], Outcome: "success", Repository: string(w.Repository())}))
 		}
 		pushes = append(pushes, seen...)
 		done := make(map[record.ChangeID]bool)
@@ -129,7 +129,7 @@ func (w *World) Records(ids IDs) (records []*record.Record, pushes []reconcile.P
 			fact = &record.Pushed{Branch: Branch, Default: true, After: g.sha, Before: g.head, Commits: []record.Commit{{SHA: g.sha, Author: "Ana"}}}
 			pushes = append(pushes, reconcile.Push{Change: g.id, Before: g.head, After: g.sha, Commits: []string{g.sha}})
 		}
-		records = append(records, record.Fold(g.id, record.Gather(g.id, []record.Event{event(g.id, g.at, fact)})))
+		records = append(records, record.Fold(g.id, record.Gather(g.id, []record.Event{w.event(g.id, g.at, fact)})))
 	}
 	return records, pushes
 }
@@ -139,15 +139,15 @@ func (w *World) eventsOf(c *change, ids IDs) (events []record.Event, pushes []re
 	if c.fate == "dark" {
 		return nil, nil
 	}
-	id := Repository.Change(fmt.Sprintf("/pull/%d", c.number))
+	id := w.requestID(c.number)
 	before := ids[w.nodes[c.pushed[0]-1].parentOr(0)]
-	push := reconcile.Push{Change: Repository.Change("/commit/" + ids[c.merge]), Before: before, After: ids[c.merge], Commits: named(c.pushed, ids)}
-	pushed := event(push.Change, c.at, &record.Pushed{Branch: c.base, Default: true, Before: before, After: ids[c.merge], Pusher: c.author.name, Commits: w.commitsOf(c.pushed, ids)})
+	push := reconcile.Push{Change: w.pushID(ids[c.merge]), Before: before, After: ids[c.merge], Commits: named(c.pushed, ids)}
+	pushed := w.event(push.Change, c.at, &record.Pushed{Branch: c.base, Default: true, Before: before, After: ids[c.merge], Pusher: c.author.name, Commits: w.commitsOf(c.pushed, ids)})
 	if c.number == 0 {
 		return []record.Event{pushed}, []reconcile.Push{push}
 	}
 	revision := record.Revision{Title: c.title, Author: c.author.name, HeadSHA: ids[c.head], BaseRef: c.base, Branch: fmt.Sprintf("feature-%d", c.number)}
-	events = append(events, event(id, c.at.Add(-time.Hour), &record.Opened{Revision: revision}))
+	events = append(events, w.event(id, c.at.Add(-time.Hour), &record.Opened{Revision: revision}))
 	if !c.noPush {
 		p, e := w.branchPushes(c, ids)
 		pushes, events = append(pushes, p...), append(events, e...)
@@ -166,7 +166,7 @@ func (w *World) eventsOf(c *change, ids IDs) (events []record.Event, pushes []re
 	case "wrong-merge":
 		merge = wrong
 	}
-	events = append(events, event(id, c.at, &record.Merged{Revision: revision, MergeSHA: merge, MergedBy: "Ana", MergedAt: c.at}))
+	events = append(events, w.event(id, c.at, &record.Merged{Revision: revision, MergeSHA: merge, MergedBy: "Ana", MergedAt: c.at}))
 	if c.shape != "stacked" && c.shape != "release" && c.fate != "wrong-merge" {
 		events, pushes = append(events, pushed), append(pushes, push)
 	}
@@ -183,7 +183,7 @@ func (w *World) branchPushes(c *change, ids IDs) (pushes []reconcile.Push, event
 	for i, part := range parts {
 		after := ids[part[len(part)-1]]
 		pushes = append(pushes, reconcile.Push{Before: before, After: after, Commits: named(part, ids)})
-		events = append(events, event("", c.at.Add(-time.Duration(50-i)*time.Minute), &record.Pushed{Branch: "feature", Before: before, After: after, Pusher: c.author.name, Commits: w.commitsOf(part, ids), Repository: string(Repository)}))
+		events = append(events, w.event("", c.at.Add(-time.Duration(50-i)*time.Minute), &record.Pushed{Branch: "feature", Before: before, After: after, Pusher: c.author.name, Commits: w.commitsOf(part, ids), Repository: string(w.Repository())}))
 		before = after
 	}
 	return pushes, events

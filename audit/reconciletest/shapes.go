@@ -21,7 +21,11 @@ func (w *World) merge(c *change) {
 
 // land merges the branch of a change into the production branch.
 func (w *World) land(c *change, onto int) {
-	c.merge = w.commit([]int{onto, c.head}, people[0], fmt.Sprintf("Merge pull request #%d from acme/feature-%d\n\n%s", c.number, c.number, c.title))
+	message := fmt.Sprintf("Merge pull request #%d from acme/feature-%d\n\n%s", c.number, c.number, c.title)
+	if w.GitLab {
+		message = fmt.Sprintf("Merge branch 'feature-%d' into '%s'\n\n%s\n\nSee merge request acme/payments!%d", c.number, Branch, c.title, c.number)
+	}
+	c.merge = w.commit([]int{onto, c.head}, people[0], message)
 	w.nodes[c.merge-1].by = github
 	c.landed = append(slices.Clone(c.branch), c.merge)
 	c.pushed = slices.Clone(c.landed)

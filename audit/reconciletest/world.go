@@ -17,14 +17,11 @@ import (
 	"github.com/changetrail/changetrail/record"
 )
 
-// Repository is the repository of every history.
-const Repository = record.Repository("github.com/acme/payments")
+// Start is when every history begins.
+var Start = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
 
-// Start is when every history begins, and Rename when its branch master was renamed to main.
-var (
-	Start  = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
-	Branch = "main"
-)
+// Branch is the production branch. Its name was master during the first quarter of a history.
+const Branch = "main"
 
 // A Options says what a history has.
 type Options struct {
@@ -33,6 +30,8 @@ type Options struct {
 	// Dark is the share of changes that have no record, and Ghosts how many records have no change.
 	Dark   float64
 	Ghosts int
+	// GitLab is the code host; else it is GitHub.
+	GitLab bool
 	// Foxtrots are pushes of merges whose first parent is a person's own branch.
 	Foxtrots bool
 }
@@ -121,11 +120,31 @@ func Make(o Options) *World {
 	for w.live = 1; w.live < o.Commits; {
 		w.step()
 	}
+	w.last()
 	for i := range o.Ghosts {
 		w.ghost(i)
 	}
 	return w
 }
+
+// Repository returns the name of the repository.
+func (w *World) Repository() record.Repository {
+	if w.GitLab {
+		return "gitlab.com/acme/payments"
+	}
+	return "github.com/acme/payments"
+}
+
+// requestID returns the id of a pull request or merge request.
+func (w *World) requestID(number int) record.ChangeID {
+	if w.GitLab {
+		return w.Repository().Change(fmt.Sprintf("/merge_requests/%d", number))
+	}
+	return w.Repository().Change(fmt.Sprintf("/pull/%d", number))
+}
+
+// pushID returns the id of a push to the production branch.
+func (w *World) pushID(sha string) record.ChangeID { return w.Repository().Change("/commit/" + sha) }
 
 func (w *World) chance(p float64) bool { return w.rnd.Float64() < p }
 
@@ -183,6 +202,14 @@ func (w *World) step() {
 	}
 }
 
+// last adds a recorded push, so that a forced push is not the last that happened.
+func (w *World) last() {
+	c := &change{author: people[0], base: Branch, fate: "recorded"}
+	w.direct(c)
+	c.at = w.now
+	w.changes, w.main = append(w.changes, c), c.merge
+}
+
 // fates decides what is recorded of a change.
 func (w *World) fates(c *change) {
 	switch {
@@ -204,9 +231,9 @@ func (w *World) fates(c *change) {
 func (w *World) ghost(i int) {
 	at := Start.Add(time.Duration(w.rnd.Int64N(int64(w.now.Sub(Start)))))
 	g := ghost{sha: w.sha(), head: w.sha(), at: at.Truncate(time.Second)}
-	g.id = Repository.Change(fmt.Sprintf("/pull/%d", 900_000+i))
+	g.id = w.requestID(900_000 + i)
 	if w.chance(0.3) {
-		g.id = Repository.Change("/commit/" + g.sha)
+		g.id = w.pushID(g.sha)
 	}
 	w.ghosts = append(w.ghosts, g)
 	if w.chance(0.3) {

@@ -25,7 +25,7 @@ const (
 // reconcileFlags are the flags of audit reconcile.
 type reconcileFlags struct {
 	git, deployments, branch, repository, from, to, fetched, records string
-	github, gitlab, environments                                     []string
+	github, gitlab, environments, former                             []string
 }
 
 // reconcileDays is the length of the time that is compared if no time is given.
@@ -82,6 +82,7 @@ be compared, or not completely.`,
 	set.StringSliceVar(&f.gitlab, "gitlab", nil, "files or folders of an export of GitLab's REST API")
 	set.StringVar(&f.deployments, "deployments", "", "file of deployments: CSV or JSON lines")
 	set.StringVar(&f.branch, "branch", "", "the production branch (default: the default branch)")
+	set.StringSliceVar(&f.former, "former", nil, "former names of the branch; in a clone they are recognized")
 	set.StringVar(&f.repository, "repository", "", "the repository, such as github.com/acme/payments (default: that of the clone or export)")
 	set.StringVar(&f.from, "from", "", "first day or moment: 2026-09-01 or 2026-09-01T08:00:00Z (default: 90 days before --to)")
 	set.StringVar(&f.to, "to", "", "last day, which is included, or the moment after the last merge (default: now)")
@@ -96,7 +97,8 @@ be compared, or not completely.`,
 
 // reconcile reads the history and the records and compares them.
 func (a *app) reconcile(cmd *cobra.Command, f reconcileFlags) (*reconcile.Report, error) {
-	q, fetched, err := f.question(time.Now())
+	now := time.Now()
+	q, fetched, err := f.question(now)
 	if err != nil {
 		return nil, err
 	}
@@ -129,6 +131,10 @@ func (a *app) reconcile(cmd *cobra.Command, f reconcileFlags) (*reconcile.Report
 			return nil, err
 		}
 		h = clone
+	}
+	h.Former = f.former
+	if h.ReadAt.IsZero() {
+		h.ReadAt = now
 	}
 	q.History, q.Records = h, records
 	r := reconcile.Compare(q)
