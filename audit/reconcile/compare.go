@@ -31,6 +31,7 @@ type comparison struct {
 	g       *graph
 	window  window
 	records []*recorded          // of changes, without those that are part of another
+	parts   []*recorded          // those that are
 	byName  map[string]*recorded // by id, in each of its names
 	listed  map[string]*Request  // what the code host lists, by id
 	pushes  index
@@ -81,16 +82,22 @@ func Compare(q Question) *Report {
 
 // collect sorts the records.
 func (c *comparison) collect() {
+	newest := make(map[record.ChangeID]*record.Record)
 	for _, r := range c.Records {
-		if !Concerns(r, c.History.Repository) {
-			continue
+		id := r.Trail.Change.ID
+		if old := newest[id]; Concerns(r, c.History.Repository) && (old == nil || old.Trail.Revision < r.Trail.Revision) {
+			newest[id] = r
 		}
+	}
+	for _, r := range newest {
 		w := recordedOf(r)
 		for _, id := range w.ids {
 			c.byName[string(id)] = w
 		}
 		if w.partOf == "" {
 			c.records = append(c.records, w)
+		} else {
+			c.parts = append(c.parts, w)
 		}
 	}
 	for i := range c.History.Requests {
@@ -101,9 +108,11 @@ func (c *comparison) collect() {
 			c.records = append(c.records, unrecorded(q))
 		}
 	}
-	slices.SortFunc(c.records, func(a, b *recorded) int {
+	inOrder := func(a, b *recorded) int {
 		return cmp.Or(a.mergedAt.Compare(b.mergedAt), strings.Compare(string(a.id), string(b.id)))
-	})
+	}
+	slices.SortFunc(c.records, inOrder)
+	slices.SortFunc(c.parts, inOrder)
 }
 
 // byNumber returns the record of a pull request or merge request of the repository.

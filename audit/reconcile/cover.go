@@ -69,15 +69,26 @@ func (c *comparison) swallows(sha string) bool {
 // coverBelow explains the commits below the merge of a record without a merge commit: a rebase merge
 // copies each commit of a pull request, and a fast-forward keeps each.
 func (c *comparison) coverBelow(r *recorded) {
-	belongs := c.belowOf(r, c.g.commits[r.at])
-	for last := c.g.commits[r.at]; len(last.Parents) == 1; {
+	for _, commit := range c.below(r, c.g.commits[r.at], func(sha string) bool { return c.g.in(sha) && c.at[sha] == nil }) {
+		c.explain(r, commit.ID)
+	}
+}
+
+// below returns the commits below the merge of a record that belong to its change, as long as each of
+// them may.
+func (c *comparison) below(r *recorded, merge *Commit, may func(sha string) bool) (out []*Commit) {
+	belongs := c.belowOf(r, merge)
+	seen := map[string]bool{merge.ID: true} // a list of a code host may contain a circle
+	for last := merge; len(last.Parents) == 1; {
 		next := c.g.commits[last.Parents[0]]
-		if next == nil || !c.g.in(next.ID) || c.at[next.ID] != nil || len(next.Parents) > 1 || !belongs(next, last) {
-			return
+		if next == nil || seen[next.ID] || len(next.Parents) > 1 || !may(next.ID) || !belongs(next, last) {
+			break
 		}
-		c.explain(r, next.ID)
+		seen[next.ID] = true
+		out = append(out, next)
 		last = next
 	}
+	return out
 }
 
 // belowOf returns a function that reports whether a commit belongs to a change, given the one above it, which

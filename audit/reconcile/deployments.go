@@ -47,6 +47,7 @@ func (c *comparison) deployments() {
 	}
 	if c.report.Deployments == 0 && len(others) > 0 {
 		c.leave(fmt.Sprintf("no deployment to %s is in the list; it has %s; name production with --environment", strings.Join(c.Environments, " or "), strings.Join(slices.Sorted(maps.Keys(others)), ", ")))
+		return
 	}
 	if unknown > 0 {
 		c.leave(fmt.Sprintf("the list does not say whether %d deployments succeeded; they are compared as if they had", unknown))
@@ -63,16 +64,12 @@ func (c *comparison) recordedDeployments() (out []*deployed) {
 			c.leave(fmt.Sprintf("records that list only their newest %d deployments", maxDeployments), string(r.id))
 		}
 	}
-	for _, r := range c.Records {
-		if !Concerns(r, c.History.Repository) {
-			continue
-		}
-		w := c.byName[string(r.Trail.Change.ID)]
-		for _, d := range w.deployments {
+	for _, r := range slices.Concat(c.records, c.parts) { // a deployment is that of the change, if a part of it has it, too
+		for _, d := range r.deployments {
 			key := strings.ToLower(d.Environment) + "\x00" + strings.ToLower(d.CommitSHA) + "\x00" + d.At.UTC().String()
 			if containsFold(c.Environments, d.Environment) && !seen[key] {
 				seen[key] = true
-				out = append(out, &deployed{by: w, DeploymentFact: d})
+				out = append(out, &deployed{by: r, DeploymentFact: d})
 			}
 		}
 	}

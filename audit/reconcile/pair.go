@@ -80,16 +80,7 @@ func (c *comparison) formerly(r *recorded) []*Commit {
 		}
 		return out
 	}
-	belongs := c.belowOf(r, merge)
-	for last := merge; len(last.Parents) == 1; {
-		next := c.g.commits[last.Parents[0]]
-		if next == nil || c.g.in(next.ID) || len(next.Parents) > 1 || c.named[next.ID] || !belongs(next, last) {
-			break
-		}
-		out = append(out, next)
-		last = next
-	}
-	return out
+	return append(out, c.below(r, merge, func(sha string) bool { return !c.g.in(sha) && !c.named[sha] })...)
 }
 
 // outside returns the ancestors of commits that are not in the branch, except some.

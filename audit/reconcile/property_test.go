@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/changetrail/changetrail/audit/reconcile"
 	"github.com/changetrail/changetrail/audit/reconciletest"
@@ -35,6 +37,15 @@ func TestRandomHistories(t *testing.T) {
 			t.Errorf("seed %d: %s", o.Seed, diff)
 			explain(t, w, ids, r)
 			return
+		}
+		rnd := rand.New(rand.NewPCG(o.Seed, 2))
+		rnd.Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
+		rnd.Shuffle(len(pushes), func(i, j int) { pushes[i], pushes[j] = pushes[j], pushes[i] })
+		again := reconcile.Compare(reconcile.Question{
+			From: reconciletest.Start, To: reconciletest.Start.AddDate(10, 0, 0), History: w.History(ids), Records: records, Pushes: pushes, Environments: []string{"production"},
+		})
+		if diff := cmp.Diff(r, again, cmpopts.IgnoreUnexported(reconcile.Report{})); diff != "" {
+			t.Errorf("seed %d: in another order: %s", o.Seed, diff)
 		}
 		if !r.Complete() {
 			t.Errorf("seed %d: %v", o.Seed, r.Unchecked)
