@@ -1,13 +1,8 @@
 package history
 
 import (
-	"bytes"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -18,45 +13,10 @@ import (
 	"github.com/changetrail/changetrail/internal/gittest"
 )
 
-// imported makes a repository of a history with git, and returns the ids of its commits.
-func imported(t testing.TB, w *reconciletest.World) (dir string, ids reconciletest.IDs) {
-	t.Helper()
-	dir = t.TempDir()
-	gittest.Run(t, dir, "init", "-q", "--bare", ".")
-	gittest.Run(t, dir, "symbolic-ref", "HEAD", "refs/heads/"+reconciletest.Branch)
-	stream := func(text []byte, args ...string) {
-		cmd := exec.Command("git", append([]string{"-C", dir, "fast-import", "--quiet", "--force", "--done"}, args...)...) //nolint:gosec // a test chooses the arguments
-		cmd.Stdin = bytes.NewReader(text)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("git fast-import: %v: %s", err, out)
-		}
-	}
-	var text bytes.Buffer
-	if err := w.Stream(&text); err != nil {
-		t.Fatal(err)
-	}
-	marks := filepath.Join(t.TempDir(), "marks")
-	stream(text.Bytes(), "--export-marks="+marks)
-	ids = w.FakeIDs() // of the commits that are not in the clone
-	lines, err := os.ReadFile(marks)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(lines)) {
-		mark, sha, _ := strings.Cut(strings.TrimSpace(strings.TrimPrefix(line, ":")), " ")
-		n, err := strconv.Atoi(mark)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ids[n] = sha
-	}
-	return dir, ids
-}
-
 // TestAHistoryOfFiveThousandCommits finds every seeded difference of a large history, and nothing else.
 func TestAHistoryOfFiveThousandCommits(t *testing.T) {
 	w := reconciletest.Make(reconciletest.Options{Seed: 20, Commits: 5000, Dark: 0.05, Ghosts: 40, Foxtrots: true})
-	dir, ids := imported(t, w)
+	dir, ids := w.Import(t)
 	records, pushes := w.Records(ids)
 	start := time.Now()
 	h, err := Clone{Folder: dir, Repository: w.Repository(), Named: reconcile.CommitsOf(records)}.Read(t.Context())

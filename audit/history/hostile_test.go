@@ -1,3 +1,5 @@
+//go:build unix
+
 package history
 
 import (
@@ -52,9 +54,24 @@ func TestAHostileCloneRunsNothing(t *testing.T) {
 		filestest.Write(t, filepath.Join(dir, ".git", "hooks", hook), "#!/bin/sh\necho hook >> "+ran+"\n", 0o700)
 	}
 	for _, set := range [][2]string{
-		{"core.fsmonitor", script}, {"core.sshCommand", script}, {"core.gitProxy", script}, {"core.pager", script}, {"core.editor", script}, {"core.askPass", script},
-		{"gpg.program", script}, {"log.showSignature", "true"}, {"diff.external", script}, {"credential.helper", script}, {"core.alternateRefsCommand", script}, {"alias.cat-file", "!" + script},
-		{"extensions.partialClone", "origin"}, {"core.repositoryformatversion", "1"}, {"remote.origin.promisor", "true"}, {"remote.origin.url", "ext::" + script}, {"protocol.ext.allow", "always"}, {"uploadpack.packObjectsHook", script},
+		{"core.fsmonitor", script},
+		{"core.sshCommand", script},
+		{"core.gitProxy", script},
+		{"core.pager", script},
+		{"core.editor", script},
+		{"core.askPass", script},
+		{"gpg.program", script},
+		{"log.showSignature", "true"},
+		{"diff.external", script},
+		{"credential.helper", script},
+		{"core.alternateRefsCommand", script},
+		{"alias.cat-file", "!" + script},
+		{"extensions.partialClone", "origin"},
+		{"core.repositoryformatversion", "1"},
+		{"remote.origin.promisor", "true"},
+		{"remote.origin.url", "ext::" + script},
+		{"protocol.ext.allow", "always"},
+		{"uploadpack.packObjectsHook", script},
 	} {
 		gittest.Run(t, dir, "config", set[0], set[1])
 	}

@@ -14,6 +14,8 @@ type Question struct {
 	From, To time.Time // of merges and deployments; To is the first moment after the time
 	History  *History
 	Records  []*record.Record
+	// RecordsOf names where the records were read.
+	RecordsOf string
 	// Pushes are the observed pushes that name commits that no record explains by itself (see
 	// [Report.Unexplained]); nil if no events can be read.
 	Pushes []Push
@@ -50,7 +52,7 @@ func Compare(q Question) *Report {
 	c := &comparison{
 		Question: q, g: newGraph(h), byName: make(map[string]*recorded), listed: make(map[string]*Request), bases: []string{h.Branch},
 		covered: make(map[string]*recorded), at: make(map[string]*recorded), named: make(map[string]bool), paired: make(map[string]bool),
-		report: &Report{Repository: h.Repository, Branch: h.Branch, Tip: h.Tip, From: q.From.UTC(), To: q.To.UTC(), Sources: h.Sources, Findings: []Finding{}, Unchecked: []Unchecked{}},
+		report: &Report{Repository: h.Repository, Branch: h.Branch, Tip: h.Tip, From: q.From.UTC(), To: q.To.UTC(), Sources: h.Sources, RecordsOf: q.RecordsOf, Findings: []Finding{}, Unchecked: []Unchecked{}},
 	}
 	c.collect()
 	if h.Tip != "" {

@@ -53,19 +53,24 @@ func recordedAs(r *recorded) string {
 }
 
 // above returns the record of a push or a rebase that may have brought a commit: the next one on the
-// chain, over commits that look as if they were made together. It is nil if pushes are known.
+// chain, over commits of the same committer; those of a rebase were made together. It is nil if
+// pushes are known.
 func (c *comparison) above(commit *Commit) *recorded {
 	i, landed := c.g.onChain[commit.ID]
 	if c.Pushes != nil || !landed || len(commit.Parents) > 1 {
 		return nil
 	}
+	apart := false
 	for at := commit; i+1 < len(c.g.chain); i++ {
 		next := c.g.commits[c.g.chain[i+1]]
-		if len(next.Parents) > 1 || !together(at, next) {
+		if len(next.Parents) > 1 || at.Committer != next.Committer || at.CommitterMail != next.CommitterMail {
 			return nil
 		}
-		if r := c.at[next.ID]; r != nil {
+		apart = apart || !together(at, next)
+		if r := c.at[next.ID]; r != nil && (r.head == r.merge || !apart) {
 			return r
+		} else if r != nil {
+			return nil
 		}
 		at = next
 	}

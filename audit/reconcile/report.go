@@ -70,6 +70,7 @@ type Report struct {
 	From       time.Time         `json:"from"`
 	To         time.Time         `json:"to"`
 	Sources    []string          `json:"sources"` // of the history
+	RecordsOf  string            `json:"records_of"`
 
 	Commits     int `json:"commits"`     // of the branch, from all times
 	Landings    int `json:"landings"`    // times that the branch moved, in the window

@@ -103,6 +103,34 @@ func (w *World) event(id record.ChangeID, at time.Time, fact record.Fact) record
 
 // Records returns the records of a pipeline that saw what it was told, and the pushes that it saw.
 func (w *World) Records(ids IDs) (records []*record.Record, pushes []reconcile.Push) {
+	for _, about := range w.told(ids) {
+		pushes = append(pushes, about.pushes...)
+		done := make(map[record.ChangeID]bool)
+		for _, e := range about.events {
+			if e.Change != "" && !done[e.Change] {
+				done[e.Change] = true
+				records = append(records, record.Fold(e.Change, record.Gather(e.Change, about.events)))
+			}
+		}
+	}
+	return records, pushes
+}
+
+// Events returns what a pipeline was told.
+func (w *World) Events(ids IDs) (out []record.Event) {
+	for _, about := range w.told(ids) {
+		out = append(out, about.events...)
+	}
+	return out
+}
+
+// A story is what is told about one change, or about one that never was.
+type story struct {
+	events []record.Event
+	pushes []reconcile.Push
+}
+
+func (w *World) told(ids IDs) (out []story) {
 	deployed := make(map[int][]deploy)
 	for _, d := range w.deploys {
 		if d.recorded {
@@ -110,28 +138,22 @@ func (w *World) Records(ids IDs) (records []*record.Record, pushes []reconcile.P
 		}
 	}
 	for _, c := range w.changes {
-		events, seen := w.eventsOf(c, ids)
+		events, pushes := w.eventsOf(c, ids)
 		for _, d := range deployed[c.merge] {
 			events = append(events, w.event("", d.at, &record.Deployment{Environment: "production", CommitSHA: ids[d.commit], Outcome: "success", Repository: string(w.Repository())}))
 		}
-		pushes = append(pushes, seen...)
-		done := make(map[record.ChangeID]bool)
-		for _, e := range events {
-			if e.Change != "" && !done[e.Change] {
-				done[e.Change] = true
-				records = append(records, record.Fold(e.Change, record.Gather(e.Change, events)))
-			}
-		}
+		out = append(out, story{events, pushes})
 	}
 	for _, g := range w.ghosts {
-		var fact record.Fact = &record.Merged{Revision: record.Revision{Title: "A ghost", HeadSHA: g.head, BaseRef: Branch}, MergeSHA: g.sha, MergedAt: g.at}
-		if strings.Contains(string(g.id), "/commit/") {
-			fact = &record.Pushed{Branch: Branch, Default: true, After: g.sha, Before: g.head, Commits: []record.Commit{{SHA: g.sha, Author: "Ana"}}}
-			pushes = append(pushes, reconcile.Push{Change: g.id, Before: g.head, After: g.sha, Commits: []string{g.sha}})
+		if !strings.Contains(string(g.id), "/commit/") {
+			merged := &record.Merged{Revision: record.Revision{Title: "A ghost", HeadSHA: g.head, BaseRef: Branch}, MergeSHA: g.sha, MergedAt: g.at}
+			out = append(out, story{events: []record.Event{w.event(g.id, g.at, merged)}})
+			continue
 		}
-		records = append(records, record.Fold(g.id, record.Gather(g.id, []record.Event{w.event(g.id, g.at, fact)})))
+		pushed := &record.Pushed{Branch: Branch, Default: true, Before: g.head, After: g.sha, Commits: []record.Commit{{SHA: g.sha, Author: "Ana"}}}
+		out = append(out, story{[]record.Event{w.event(g.id, g.at, pushed)}, []reconcile.Push{{Change: g.id, Before: g.head, After: g.sha, Commits: []string{g.sha}}}})
 	}
-	return records, pushes
+	return out
 }
 
 // eventsOf returns what the code host reports about a change, and its pushes.

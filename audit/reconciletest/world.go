@@ -5,7 +5,7 @@
 // with ids that are not those of git. The records are made from events by package record, as the
 // pipeline makes them.
 //
-// It imports audit/reconcile and record.
+// It imports audit/reconcile, record and internal/gittest.
 package reconciletest
 
 import (

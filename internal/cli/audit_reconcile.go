@@ -136,7 +136,11 @@ func (a *app) reconcile(cmd *cobra.Command, f reconcileFlags) (*reconcile.Report
 	if h.ReadAt.IsZero() {
 		h.ReadAt = now
 	}
-	q.History, q.Records = h, records
+	q.History, q.Records, q.RecordsOf = h, records, f.records
+	if x != nil {
+		q.RecordsOf = fmt.Sprintf("the index (%s), read at %s", x.name, now.UTC().Format(time.RFC3339))
+		q.Pushes = []reconcile.Push{} // first without any: those that name what is unexplained are asked for
+	}
 	r := reconcile.Compare(q)
 	if x == nil || len(r.Unexplained()) == 0 {
 		return r, nil

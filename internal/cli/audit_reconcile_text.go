@@ -50,7 +50,7 @@ func writeReconciled(out io.Writer, r *reconcile.Report) error {
 	for _, s := range r.Sources {
 		fmt.Fprintf(out, "Compared with: %s\n", s)
 	}
-	fmt.Fprintln(out)
+	fmt.Fprintf(out, "Records of: %s\n\n", r.RecordsOf)
 	writeCompared(out, r)
 	fmt.Fprintf(out, "\nFindings: %d\n", len(r.Findings))
 	for _, kind := range reconcile.Kinds {
