@@ -265,7 +265,8 @@ type outcome struct{ allowed, merged, contested int }
 // review; and merge what was allowed. In each of 2,000 orders of their steps (CHANGETRAIL_RACES: so
 // many times 1,000), a gate allows only what the evidence allowed at a moment between the question and
 // the answer; no more changes than an approval is for are allowed by it; and once the revocations are
-// in the records, no record says that a merge was authorized by an approval that was revoked before.
+// in the records, no record says that a merge was authorized by an approval that was revoked before it,
+// or that the change did not use before it.
 func TestNoOrderOfStepsAllowsWhatTheEvidenceForbids(t *testing.T) {
 	orders := 2000
 	if s := os.Getenv("CHANGETRAIL_RACES"); s != "" {
@@ -332,7 +333,7 @@ func interleave(t *testing.T, rules enricher.Rules, seed uint64) (o outcome) {
 					for range rnd.IntN(3) {
 						a.step()
 					}
-					m.says(change, host, record.Observed, &record.Merged{Revision: record.Revision{HeadSHA: d.Head}, MergeSHA: strings.Repeat("e", 39) + string(change[len(change)-1]), MergedBy: "dan", MergedAt: m.now}, m.now)
+					m.merges(change, d.Head)
 					o.merged++
 				}
 			}
@@ -354,6 +355,10 @@ func interleave(t *testing.T, rules enricher.Rules, seed uint64) (o outcome) {
 				return false
 			}
 			users, revoked := m.users(e.grant.ID, len(m.entries))
+			used := slices.IndexFunc(m.entries, func(u entry) bool { return u.use != nil && *u.use == approvals.Use{Grant: e.grant.ID, Change: c} })
+			if used < 0 || !m.entries[used].at.Before(merged) {
+				return false // the change used it after the merge
+			}
 			return slices.Contains(users, c) && (revoked == nil || !revoked.At.Before(merged))
 		}) {
 			t.Errorf("seed %d: the record of %s, merged at %s, says authorized: %s\n%s", seed, c, merged, p.Now.Trail.Reasons.Authorized, m)
@@ -362,7 +367,15 @@ func interleave(t *testing.T, rules enricher.Rules, seed uint64) (o outcome) {
 	return o
 }
 
-// people are those who approve, revoke, push and review.
+// merges merges a commit of a change, unless it was merged before.
+func (m *model) merges(change record.ChangeID, head string) {
+	merged := func(e record.Event) bool { return e.Change == change && e.Type == record.TypeChangeMerged }
+	if !slices.ContainsFunc(m.events, merged) {
+		m.says(change, host, record.Observed, &record.Merged{Revision: record.Revision{HeadSHA: head}, MergeSHA: strings.Repeat("e", 39) + string(change[len(change)-1]), MergedBy: "dan", MergedAt: m.now}, m.now)
+	}
+}
+
+// people are those who approve, revoke, push and review, and who merge without a question to the gate.
 func (m *model) people(changes []record.ChangeID) {
 	for i, person := range []string{"ben", "cleo"} {
 		g := &approvals.Grant{ID: "g" + person, Person: person, Agent: "fixer", Repository: repository, Scope: []string{"payments"}, Uses: 1 + m.rnd.IntN(2), Reason: "x", Until: m.now.Add(time.Hour)}
@@ -385,6 +398,15 @@ func (m *model) people(changes []record.ChangeID) {
 			if m.rnd.IntN(2) == 0 {
 				m.entries = append(m.entries, entry{revoke: &approvals.Revocation{ID: "r", Grant: g.ID, Person: person, Reason: "x"}, at: m.now})
 			}
+		})
+	}
+	if m.rnd.IntN(4) == 0 {
+		m.does(func(a *actor) {
+			for range 5 + m.rnd.IntN(30) {
+				a.step()
+			}
+			c := changes[m.rnd.IntN(2)]
+			m.merges(c, m.preview(c, len(m.events)).Now.Trail.Change.HeadSHA)
 		})
 	}
 	m.does(func(a *actor) {
