@@ -268,6 +268,9 @@ func (d Decision) sameAs(g *record.GateFact) bool {
 		g.PolicyDigest == d.PolicyDigest && sameOrNone(g.CommitSHA, d.commit) && slices.Equal(g.Reasons, d.fact().Reasons)
 }
 
+// Over reports whether the decision is about a change that nobody can merge any more.
+func (d Decision) Over() bool { return d.over }
+
 func sameOrNone(a, b string) bool { return a == b || record.SameCommit(a, b) }
 
 // Summary is the first line that people read.

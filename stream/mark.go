@@ -3,7 +3,6 @@ package stream
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -51,24 +50,7 @@ func (r *Reader) Mark(ctx context.Context, marks map[Place]Mark) error {
 		}
 		return nil
 	})
-	var failed error
-	r.cl.CommitOffsetsSync(ctx, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
-		failed = err
-		if err != nil {
-			return
-		}
-		for _, t := range resp.Topics {
-			for _, p := range t.Partitions {
-				if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-					failed = errors.Join(failed, fmt.Errorf("%s/%d: %w", t.Topic, p.Partition, err))
-				}
-			}
-		}
-	})
-	if failed != nil {
-		return fmt.Errorf("kafka: commit: %w", failed)
-	}
-	return nil
+	return commitSync(ctx, r.cl, offsets)
 }
 
 // marksOf returns the marks in an answer of the coordinator, which names topics or gives their ids.

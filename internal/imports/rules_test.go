@@ -37,7 +37,7 @@ var layers = []layer{
 		"internal/instances", "internal/workload", "siem",
 	}},
 	{"Combinations of these", []string{
-		"gate/admission", "gate/api", "gateway/mcp", "sinks/elasticsearch", "sinks/lake/parquet", "sinks/opensearch", "sinks/otlp", "sinks/splunk", "sinks/splunk/hectest", "sinks/syslog", "internal/archive", "internal/guarding", "internal/noting", "internal/produced", "internal/standalone",
+		"gate/admission", "gate/api", "gate/status", "gateway/mcp", "sinks/elasticsearch", "sinks/lake/parquet", "sinks/opensearch", "sinks/otlp", "sinks/splunk", "sinks/splunk/hectest", "sinks/syslog", "internal/archive", "internal/guarding", "internal/noting", "internal/produced", "internal/standalone",
 	}},
 	{"Masking of stored data", []string{"internal/masking"}},
 	{"The commands", []string{"internal/cli"}},
