@@ -35,8 +35,10 @@ type Listener interface {
 
 // A Follower keeps the open changes.
 type Follower struct {
-	view      View
-	log       *slog.Logger
+	view View
+	log  *slog.Logger
+
+	telling   sync.Mutex // while an open change is kept or forgotten, and until the listeners heard of it
 	listeners []Listener
 
 	mu      sync.Mutex
@@ -47,13 +49,25 @@ type Follower struct {
 	failed  error                     // why not all changes could be read
 }
 
-// New returns a follower of a view. Run brings it up to date. What happens on the view from now on
-// is not missed.
-func New(view View, log *slog.Logger, listeners ...Listener) *Follower {
+// New returns a follower of a view. Run brings it up to date.
+func New(view View, log *slog.Logger) *Follower {
 	return &Follower{
-		view: view, log: log, listeners: listeners,
+		view: view, log: log,
 		changed: make(chan struct{}), open: make(map[record.ChangeID]Item), unread: make(map[record.ChangeID]error),
 	}
+}
+
+// Listen lets a listener hear of all open changes, and then of each that differs.
+func (f *Follower) Listen(l Listener) {
+	f.telling.Lock()
+	defer f.telling.Unlock()
+	f.mu.Lock()
+	open := slices.Collect(maps.Values(f.open))
+	f.mu.Unlock()
+	for _, i := range open {
+		l.Opened(i)
+	}
+	f.listeners = append(f.listeners, l)
 }
 
 // Times of a follower.
@@ -172,6 +186,8 @@ func (f *Follower) readOne(id record.ChangeID) {
 
 // keep keeps an open change, and tells who listens if it differs.
 func (f *Follower) keep(id record.ChangeID, item Item) {
+	f.telling.Lock()
+	defer f.telling.Unlock()
 	f.mu.Lock()
 	delete(f.unread, id)
 	before, known := f.open[id]
@@ -197,6 +213,8 @@ func same(a, b Item) bool {
 
 // end forgets a change that is not open.
 func (f *Follower) end(id record.ChangeID) {
+	f.telling.Lock()
+	defer f.telling.Unlock()
 	f.mu.Lock()
 	delete(f.unread, id)
 	before, known := f.open[id]
@@ -210,6 +228,7 @@ func (f *Follower) end(id record.ChangeID) {
 	}
 }
 
+// tell tells all listeners. The caller holds telling.
 func (f *Follower) tell(what func(Listener)) {
 	for _, l := range f.listeners {
 		what(l)

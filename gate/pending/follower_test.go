@@ -140,7 +140,8 @@ func (s *site) open(t testing.TB, dir string) {
 		t.Fatal(err)
 	}
 	s.heard = &ledger{open: make(map[record.ChangeID]pending.Item)}
-	s.view, s.follower = view, pending.New(view, s.conf.Log, s.heard)
+	s.view, s.follower = view, pending.New(view, s.conf.Log)
+	s.follower.Listen(s.heard)
 	ends := background(t, view.Run)
 	follower := background(t, s.follower.Run)
 	s.stop = func() { follower(); ends() }
@@ -318,6 +319,11 @@ func TestTheListIsWhatTheGateWouldSayOfEachOpenChange(t *testing.T) {
 			items, _ := s.follower.List()
 			most = max(most, len(items))
 		}
+	}
+	late := &ledger{open: make(map[record.ChangeID]pending.Item)}
+	s.follower.Listen(late)
+	if !slices.Equal(late.changes(), s.heard.changes()) {
+		t.Errorf("who listens later hears of %v, not of %v", late.changes(), s.heard.changes())
 	}
 	if most < 3 {
 		t.Fatalf("this test tells little: at most %d changes waited", most)

@@ -35,12 +35,16 @@ func NewGitHub(url string, token Token) (*GitHub, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &GitHub{api, hostOf(api), token}, nil
+	return &GitHub{api, strings.TrimPrefix(hostOf(api), "api."), token}, nil
 }
 
-// hostOf returns the host in the names of the repositories of an API.
+// hostOf returns the host of an API, without a usual port, as the names of repositories contain it.
 func hostOf(api *client) string {
-	return strings.ToLower(strings.TrimPrefix(api.base.Host, "api."))
+	host := api.base.Host
+	for _, usual := range []string{":443", ":80"} {
+		host = strings.TrimSuffix(host, usual)
+	}
+	return strings.ToLower(host)
 }
 
 // Name is the host of the repositories.

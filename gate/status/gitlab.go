@@ -27,7 +27,7 @@ func NewGitLab(url, token, check string) (*GitLab, error) {
 	if err != nil {
 		return nil, err
 	}
-	host := strings.ToLower(api.base.Host + api.base.Path) // GitLab may be below a path
+	host := hostOf(api) + strings.ToLower(api.base.Path) // GitLab may be below a path
 	api.base = api.base.JoinPath("api", "v4")
 	return &GitLab{api, host, token, check}, nil
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -24,6 +23,7 @@ import (
 	"github.com/changetrail/changetrail/gate/approvals"
 	"github.com/changetrail/changetrail/gate/desk"
 	"github.com/changetrail/changetrail/gate/pending"
+	"github.com/changetrail/changetrail/gate/status"
 	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/internal/files"
 	"github.com/changetrail/changetrail/internal/identity"
@@ -150,20 +150,25 @@ type openGate struct {
 	merges  *gate.Gate
 	actions *api.Actions // nil without a gate
 	people  *desk.Desk
-	parts   *errgroup.Group // what reads the stream
+	parts   *errgroup.Group // what reads the stream, and what follows the gate
 }
 
 // openGate opens the gate of a gateway that has a folder for it.
 func (s *Settings) openGate(ctx context.Context, g *gateway.Gateway, log *slog.Logger) (o openGate, err error) {
-	if s.Gateway.GateDir == "" {
+	hosts, err := s.statusHosts()
+	switch {
+	case err != nil:
+		return o, err
+	case s.Gateway.GateDir == "" && len(hosts) > 0:
+		return o, usageError{errors.New("gateway.status: only a gateway with a gate shows its answers; set gateway.gate_dir")}
+	case s.Gateway.GateDir == "":
 		return o, nil
+	case !g.Keys.CanSign():
+		return o, usageError{errors.New("gateway.gate_dir: the gate needs a signing key, so that its answers are believed; set signing_key_file")}
 	}
 	kafka, err := s.kafka()
 	if err != nil {
 		return o, err
-	}
-	if !g.Keys.CanSign() {
-		return o, usageError{errors.New("gateway.gate_dir: the gate needs a signing key, so that its answers are believed; set signing_key_file")}
 	}
 	book, err := approvals.Open(kafka, s.topics(), g.Keys, log)
 	if err != nil {
@@ -178,7 +183,11 @@ func (s *Settings) openGate(ctx context.Context, g *gateway.Gateway, log *slog.L
 	people := &desk.Desk{View: view, Gate: merges, Recorder: g, Book: book, Open: open, Now: time.Now}
 	sweep := &desk.Sweep{Desk: people, Changes: open, Books: book, Log: log}
 	o = openGate{merges, s.actions(view, book), people, new(errgroup.Group)}
-	for _, run := range []func(context.Context) error{view.Run, book.Run, open.Run, sweep.Run} {
+	parts := []func(context.Context) error{view.Run, book.Run, open.Run, sweep.Run}
+	if len(hosts) > 0 {
+		parts = append(parts, s.shows(status.New(merges, hosts, s.pagesURL(), log), kafka, open))
+	}
+	for _, run := range parts {
 		o.parts.Go(func() error { return run(ctx) })
 	}
 	return o, nil
@@ -206,7 +215,7 @@ func (s *Settings) actions(view *enricher.View, book *approvals.Book) *api.Actio
 	if book != nil {
 		a.Approvals = book
 	}
-	if pages := cmp.Or(s.SignIn.URL, s.SIEM.Pages); pages != "" {
+	if pages := s.pagesURL(); pages != "" {
 		a.Inbox = strings.TrimSuffix(pages, "/") + "/inbox"
 	}
 	return api.NewActions(a)

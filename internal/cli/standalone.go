@@ -23,6 +23,7 @@ import (
 	"github.com/changetrail/changetrail/gate/api"
 	"github.com/changetrail/changetrail/gate/approvals"
 	"github.com/changetrail/changetrail/gate/desk"
+	"github.com/changetrail/changetrail/gate/status"
 	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/internal/access"
 	"github.com/changetrail/changetrail/internal/demo"
@@ -137,6 +138,10 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 		if err != nil {
 			return usageError{err}
 		}
+		hosts, err := s.statusHosts()
+		if err != nil {
+			return err
+		}
 		login, protection, err := s.brokerAsks(known)
 		if err != nil {
 			return usageError{err}
@@ -172,8 +177,10 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 			merges.Approvals = &approvals.Applier{Book: i.Approvals, Recorder: own, Now: time.Now}
 			people = i.Desk(own, merges)
 			site.Desk = people
-			sweep := i.Sweep(own, merges, log)
-			go func() { _ = sweep.Run(ctx) }() // it ends with ctx, and has no error
+			i.Go("approvals of open changes", i.Sweep(own, merges, log).Run)
+		}
+		if len(hosts) > 0 {
+			i.Go("statuses", s.shows(status.New(merges, hosts, s.pagesURL(), log), i.Kafka, i.Open))
 		}
 		pages, err := web.New(site)
 		if err != nil {

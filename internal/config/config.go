@@ -132,13 +132,29 @@ type Config struct {
 		JiraSecretFile       string                 `yaml:"jira_secret_file" path:"true"`
 		JiraProjects         []settings.JiraProject `yaml:"jira_projects" doc:"the repositories in which the issues of Jira projects are worked on, each {project: PAY, repositories: [github.com/acme/payments]}"`
 		GateDir              string                 `yaml:"gate_dir" path:"true" doc:"folder for the gate's copy of the enrichers' state; if empty, the gateway has no gate"`
-		Spool                string                 `yaml:"spool" path:"true" doc:"folder for events while the broker cannot be reached; if empty, they are refused then"`
-		Rate                 int                    `yaml:"rate" doc:"events per second of one credential, unless it has its own rate"`
-		Concurrency          int                    `yaml:"concurrency" doc:"requests of one credential at a time"`
-		MaxBody              int                    `yaml:"max_body" doc:"bytes of a request, unpacked"`
-		MaxMemory            int                    `yaml:"max_memory" doc:"memory for all requests at a time, in bytes; three eighths of it are for webhooks and requests without a credential"`
-		BlobRate             int                    `yaml:"blob_rate" doc:"bytes of files per minute of one credential"`
-		Timeout              Duration               `yaml:"timeout" doc:"how long the broker may take"`
+		Status               struct {
+			GitHub struct {
+				URL        string `yaml:"url" doc:"API of GitHub; https://HOST/api/v3 of GitHub Enterprise Server"`
+				Token      string `yaml:"token" secret:"true" doc:"token with which the gate's answers are shown as commit statuses; without it and app, none are (docs/gate.md)"`
+				TokenFile  string `yaml:"token_file" path:"true"`
+				App        string `yaml:"app" doc:"instead of token: client id of a GitHub App"`
+				AppKey     string `yaml:"app_key" secret:"true" doc:"private key of the GitHub App (PEM)"`
+				AppKeyFile string `yaml:"app_key_file" path:"true"`
+			} `yaml:"github"`
+			GitLab struct {
+				URL       string `yaml:"url" doc:"GitLab's address"`
+				Token     string `yaml:"token" secret:"true" doc:"access token with the scope api, with which the gate's answers are shown as external status checks; without it, none are (docs/gate.md)"`
+				TokenFile string `yaml:"token_file" path:"true"`
+				Check     string `yaml:"check" doc:"name of the external status check in the settings of the projects"`
+			} `yaml:"gitlab"`
+		} `yaml:"status"`
+		Spool       string   `yaml:"spool" path:"true" doc:"folder for events while the broker cannot be reached; if empty, they are refused then"`
+		Rate        int      `yaml:"rate" doc:"events per second of one credential, unless it has its own rate"`
+		Concurrency int      `yaml:"concurrency" doc:"requests of one credential at a time"`
+		MaxBody     int      `yaml:"max_body" doc:"bytes of a request, unpacked"`
+		MaxMemory   int      `yaml:"max_memory" doc:"memory for all requests at a time, in bytes; three eighths of it are for webhooks and requests without a credential"`
+		BlobRate    int      `yaml:"blob_rate" doc:"bytes of files per minute of one credential"`
+		Timeout     Duration `yaml:"timeout" doc:"how long the broker may take"`
 	} `yaml:"gateway"`
 	Hook struct {
 		Dir         string   `yaml:"dir" path:"true" doc:"folder in which hooks record what happens, an absolute path; the user's state folder if empty"`
@@ -234,6 +250,9 @@ func Defaults() Config {
 	c.Gateway.MaxMemory = 256 << 20
 	c.Gateway.BlobRate = 1 << 30
 	c.Gateway.Timeout = Duration(10 * time.Second)
+	c.Gateway.Status.GitHub.URL = "https://api.github.com"
+	c.Gateway.Status.GitLab.URL = "https://gitlab.com"
+	c.Gateway.Status.GitLab.Check = "changetrail gate"
 	c.Hook.Forbidden, c.Hook.Approval = settings.Off, settings.Off
 	c.Hook.Keep = Duration(30 * 24 * time.Hour)
 	c.Local.Data = "changetrail-data"

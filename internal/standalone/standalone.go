@@ -95,6 +95,7 @@ type Instance struct {
 	Open      *pending.Follower // the open changes, and what waits for a person
 
 	broker *embedded.Broker
+	ctx    context.Context // of all parts
 	stop   context.CancelFunc
 	group  *errgroup.Group
 }
@@ -186,6 +187,7 @@ func Start(ctx context.Context, c Config) (_ *Instance, err error) {
 	}
 	ctx, i.stop = context.WithCancel(ctx)
 	i.group, ctx = errgroup.WithContext(ctx)
+	i.ctx = ctx
 	i.group.Go(func() error {
 		return part("enricher", enricher.Run(ctx, enricher.Config{
 			Kafka: i.Kafka, Topics: c.Topics, Namespace: c.Namespace, StateDir: filepath.Join(c.Dir, "state"), Instance: "standalone",
@@ -211,6 +213,11 @@ func Start(ctx context.Context, c Config) (_ *Instance, err error) {
 		})
 	}
 	return i, nil
+}
+
+// Go runs another part, which ends with the others. An error of it ends all of them.
+func (i *Instance) Go(name string, f func(context.Context) error) {
+	i.group.Go(func() error { return part(name, f(i.ctx)) })
 }
 
 func part(name string, err error) error {
