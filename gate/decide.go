@@ -264,14 +264,13 @@ func short(commit string) string { return commit[:min(len(commit), 9)] }
 
 // sameAs reports whether the gate has recorded the same answer as its last one.
 func (d Decision) sameAs(g *record.GateFact) bool {
-	return g != nil && g.Tier == record.Observed && g.Allowed == d.Allowed && g.Verdict == d.Verdict && g.Rule == d.Rule &&
-		g.PolicyDigest == d.PolicyDigest && sameOrNone(g.CommitSHA, d.commit) && slices.Equal(g.Reasons, d.fact().Reasons)
+	return g != nil && g.Tier == record.Observed && d.Digest() == digestOf(&record.GateDecision{
+		Verdict: g.Verdict, Allowed: g.Allowed, PolicyDigest: g.PolicyDigest, CommitSHA: g.CommitSHA, Rule: g.Rule, Reasons: g.Reasons,
+	})
 }
 
 // Over reports whether the decision is about a change that nobody can merge any more.
 func (d Decision) Over() bool { return d.over }
-
-func sameOrNone(a, b string) bool { return a == b || record.SameCommit(a, b) }
 
 // Summary is the first line that people read.
 func (d Decision) Summary() string {

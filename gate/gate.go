@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -178,7 +179,9 @@ func clip(s string) string {
 
 // Digest identifies what a decision says, without its time and its position: two decisions with one
 // digest are the same answer.
-func (d Decision) Digest() string {
-	f := d.fact()
-	return digests.Of([]byte(fmt.Sprint(f.Verdict, "\x00", f.Allowed, "\x00", f.PolicyDigest, "\x00", f.CommitSHA, "\x00", f.Rule, "\x00", strings.Join(f.Reasons, "\x00"))))
+func (d Decision) Digest() string { return digestOf(d.fact()) }
+
+func digestOf(f *record.GateDecision) string {
+	said := append([]string{f.Verdict, strconv.FormatBool(f.Allowed), f.PolicyDigest, strings.ToLower(f.CommitSHA), f.Rule}, f.Reasons...)
+	return digests.Of([]byte(strings.Join(said, "\x00")))
 }

@@ -7,7 +7,7 @@
 // (changetrail.dev/commit, also as a label). What names no commit, or a commit that nobody knows, is
 // denied, and so is everything while the gate cannot tell.
 //
-// It imports packages gate and record. It does not know how the gate is asked.
+// It imports packages gate, record and schemas. It does not know how the gate is asked.
 package admission
 
 import (
@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"mime"
 	"net/http"
 	"strings"
 
@@ -24,6 +23,7 @@ import (
 	"github.com/changetrail/changetrail/gate"
 	"github.com/changetrail/changetrail/internal/printable"
 	"github.com/changetrail/changetrail/record"
+	"github.com/changetrail/changetrail/schemas"
 )
 
 // The annotations of pods. The commit may also be a label.
@@ -111,7 +111,7 @@ func (h Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "send an AdmissionReview with POST", http.StatusMethodNotAllowed)
 		return
 	}
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+	if schemas.Media(r.Header.Get("Content-Type")) != schemas.ContentTypeJSON {
 		http.Error(w, "the Content-Type must be application/json", http.StatusUnsupportedMediaType)
 		return
 	}
