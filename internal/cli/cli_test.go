@@ -2,6 +2,10 @@ package cli
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -58,6 +62,44 @@ func TestSettingsComeFromFlagsThenEnvironmentThenFileThenDefault(t *testing.T) {
 	want := []any{"flag", "env", []string{"a:1", "b:2"}, []string{"http://x", "http://y"}, "opensearch"}
 	if have := []any{got.Namespace, got.Kafka.Prefix, got.Kafka.Brokers, got.Sink.Addresses, got.Sink.Engine}; !reflect.DeepEqual(have, want) {
 		t.Errorf("got %v, want %v", have, want)
+	}
+}
+
+// TestTheExampleOfStatusesIsRead holds deploy/status against the binary, and says which settings do not
+// go together.
+func TestTheExampleOfStatusesIsRead(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "key.pem")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		with  func(*config.Config)
+		hosts int
+		says  string
+	}{
+		"as it is":        {func(*config.Config) {}, 2, ""},
+		"without GitLab":  {func(c *config.Config) { c.Gateway.Status.GitLab.TokenFile = "" }, 1, ""},
+		"a token and app": {func(c *config.Config) { c.Gateway.Status.GitHub.Token = "x" }, 0, "both a token and an app"},
+		"no key":          {func(c *config.Config) { c.Gateway.Status.GitHub.AppKeyFile = "" }, 0, "app_key_file"},
+		"no such key":     {func(c *config.Config) { c.Gateway.Status.GitHub.AppKeyFile = "/nowhere" }, 0, "gateway.status.github.app_key_file"},
+		"no key in it":    {func(c *config.Config) { c.Gateway.Status.GitHub.AppKeyFile, c.Gateway.Status.GitHub.AppKey = "", "x" }, 0, "gateway.status.github.app_key: it is not a private key"},
+		"no URL":          {func(c *config.Config) { c.Gateway.Status.GitHub.URL = "api.github.com" }, 0, "gateway.status.github.url"},
+	} {
+		loaded, err := config.Source{File: "../../deploy/status/changetrail.yaml", Folder: "."}.Load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := Settings{Config: loaded}
+		s.Gateway.Status.GitHub.AppKeyFile, s.Gateway.Status.GitLab.TokenFile = file, file
+		c.with(&s.Config)
+		hosts, err := s.statusHosts()
+		if len(hosts) != c.hosts || (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %d hosts, %v", name, len(hosts), err)
+		}
 	}
 }
 
