@@ -127,7 +127,7 @@ func start(args ...string) (*process, error) {
 		res, err := insecure.Get(p.page + "/")
 		if err == nil {
 			_ = res.Body.Close()
-			if res.StatusCode == http.StatusOK {
+			if res.StatusCode == http.StatusOK || res.StatusCode == http.StatusUnauthorized { // people sign in at a proxy
 				p.ready = time.Since(began)
 				return p, nil
 			}
