@@ -82,8 +82,12 @@ func (h *handlers) checkAuthorization(ctx context.Context, req *mcp.CallToolRequ
 	answer, err := h.Ask(ctx, ask.Action{
 		Agent: agent, Repository: string(repo), Tool: "check_authorization", Does: "write", Paths: in.Paths, Run: cmp.Or(in.Run, h.Run), AskedBy: by,
 	}, wait)
-	if err != nil {
+	switch {
+	case err != nil && a == nil:
 		return nil, fmt.Errorf("the gate cannot tell whether you may do it, so do not: %w", err)
+	case err != nil: // the policy alone says that an approval is required
+		a.Next += fmt.Sprintf(" (The gate cannot tell whether somebody approved it: %v.)", err)
+		return a, nil
 	}
 	return fromGate(a, answer), nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/changetrail/changetrail/gate/ask"
 	"github.com/changetrail/changetrail/policy"
 	"github.com/changetrail/changetrail/producer"
 	"github.com/changetrail/changetrail/record"
@@ -126,6 +127,59 @@ func TestThePolicyIsAsked(t *testing.T) {
 	d = newDesk(t, func(c *Config, _ *Caller) { c.Policy = nil })
 	if said := d.call(t, "check_authorization", map[string]any{"paths": []string{"a"}}, nil); !strings.Contains(said, "ask a person") {
 		t.Errorf("without a policy: %q", said)
+	}
+}
+
+// TestTheGateIsAsked where the policy requires an approval, or where only the gate has a policy.
+func TestTheGateIsAsked(t *testing.T) {
+	var asked []ask.Action
+	var waited time.Duration
+	var answer ask.Answer
+	var away error
+	gated := func(c *Config, who *Caller) {
+		who.Ask = func(_ context.Context, a ask.Action, wait time.Duration) (ask.Answer, error) {
+			asked, waited = append(asked, a), wait
+			return answer, away
+		}
+	}
+	alone := func(c *Config, who *Caller) { gated(c, who); c.Policy = nil }
+	configuration := map[string]any{"paths": []string{"src/pay.yaml"}, "kind": "configuration", "delegated_by": "ben", "wait": "45s"}
+	for name, c := range map[string]struct {
+		with      func(*Config, *Caller)
+		arguments map[string]any
+		answer    ask.Answer
+		away      error
+		asks      bool
+		alone     bool
+		next      string
+	}{
+		"it was approved":                       {gated, configuration, ask.Answer{Allowed: true, Verdict: record.ApprovalRequired, Reasons: []string{"approved"}, Approvals: []string{"g1"}}, nil, true, true, "Go ahead"},
+		"it was not approved":                   {gated, configuration, ask.Answer{Verdict: record.ApprovalRequired, Reasons: []string{"no"}, Missing: []string{"an approval for payments"}, Request: "request-1"}, nil, true, false, "an approval for payments. People find your request request-1 in the inbox"},
+		"it was refused":                        {gated, configuration, ask.Answer{Verdict: record.ApprovalRequired, Reasons: []string{"no"}, Request: "request-1", Refused: true}, nil, true, false, "a person refused"},
+		"nobody can approve it":                 {gated, configuration, ask.Answer{Verdict: record.Forbidden, Reasons: []string{"no"}}, nil, true, false, "Do not do it"},
+		"the gate cannot tell":                  {gated, configuration, ask.Answer{}, errors.New("the gateway is away"), true, false, "the gateway is away"},
+		"the policy asks for nothing":           {gated, map[string]any{"paths": []string{"docs/a.md"}}, ask.Answer{}, nil, false, true, "Go ahead"},
+		"only the gate has a policy":            {alone, map[string]any{"paths": []string{"a"}, "run": "r"}, ask.Answer{Allowed: true, Verdict: record.Autonomous, Reasons: []string{"yes"}}, nil, true, true, "Go ahead"},
+		"only the gate has one, with a review":  {alone, map[string]any{"paths": []string{"a"}}, ask.Answer{Allowed: true, Verdict: record.ReviewRequired, Reasons: []string{"yes"}}, nil, true, false, "must not merge"},
+		"approved, but not what it believes":    {gated, map[string]any{"paths": []string{"src/pay.yaml"}, "kind": "configuration", "service": "docs"}, ask.Answer{Allowed: true, Verdict: record.ApprovalRequired, Reasons: []string{"approved"}}, nil, true, false, "Look again"},
+		"only the gate has one, and it is away": {alone, map[string]any{"paths": []string{"a"}}, ask.Answer{}, errors.New("the gateway is away"), true, false, "so do not"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked, waited, answer, away = nil, 0, c.answer, c.away
+			var got Authorization
+			said := newDesk(t, c.with).call(t, "check_authorization", c.arguments, &got)
+			if got.MayGoAhead != c.alone || !strings.Contains(got.Next+said, c.next) || len(asked) > 0 != c.asks {
+				t.Errorf("%q %+v, asked %+v", said, got, asked)
+			}
+			if _, waits := c.arguments["wait"]; waits && (waited != 45*time.Second || asked[0].Agent != "patch-pilot" || asked[0].Repository != "github.com/acme/payments" || asked[0].Run != "run-1" || asked[0].AskedBy != "ben" || asked[0].Does != "write") {
+				t.Errorf("%s %+v", waited, asked)
+			}
+		})
+	}
+	for _, wait := range []string{"long", "-1s", "2h"} {
+		if said := newDesk(t, gated).call(t, "check_authorization", map[string]any{"paths": []string{"a"}, "wait": wait}, nil); !strings.Contains(said, "is not a duration between 0s and 1h") {
+			t.Errorf("%s: %q", wait, said)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -182,7 +183,7 @@ func (s *Settings) openGate(ctx context.Context, g *gateway.Gateway, log *slog.L
 	merges := &gate.Gate{View: view, Recorder: g, Approvals: &approvals.Applier{Book: book, Recorder: g, Now: time.Now}, Now: time.Now}
 	people := &desk.Desk{View: view, Gate: merges, Recorder: g, Book: book, Open: open, Now: time.Now}
 	sweep := &desk.Sweep{Desk: people, Changes: open, Books: book, Log: log}
-	o = openGate{merges, s.actions(view, book), people, new(errgroup.Group)}
+	o = openGate{merges, s.actions(view, book, ""), people, new(errgroup.Group)}
 	parts := []func(context.Context) error{view.Run, book.Run, open.Run, sweep.Run}
 	if len(hosts) > 0 {
 		parts = append(parts, s.shows(status.New(merges, hosts, s.pagesURL(), log), kafka, open))
@@ -209,13 +210,14 @@ func (o openGate) ends() error {
 	return o.parts.Wait()
 }
 
-// actions returns how agents ask before a tool runs.
-func (s *Settings) actions(view *enricher.View, book *approvals.Book) *api.Actions {
+// actions returns how agents ask before a tool runs. page is the address of the pages if no setting
+// says it; empty if it is not known.
+func (s *Settings) actions(view *enricher.View, book *approvals.Book, page string) *api.Actions {
 	a := &gate.Actions{Policies: view, Now: time.Now}
 	if book != nil {
 		a.Approvals = book
 	}
-	if pages := s.pagesURL(); pages != "" {
+	if pages := cmp.Or(s.pagesURL(), page); pages != "" {
 		a.Inbox = strings.TrimSuffix(pages, "/") + "/inbox"
 	}
 	return api.NewActions(a)

@@ -186,7 +186,7 @@ func (s *Settings) runStandalone(cmd *cobra.Command, p *policy.Policy, m *contro
 		if err != nil {
 			return errors.Join(err, i.Close())
 		}
-		handler, err := s.routes(pagesAndTools{pages, door, p, people}, i, own, merges)
+		handler, err := s.routes(pagesAndTools{pages, door, p, people, page}, i, own, merges)
 		if err != nil {
 			return errors.Join(err, i.Close())
 		}
@@ -245,6 +245,7 @@ type pagesAndTools struct {
 	door   *access.Door
 	policy *policy.Policy
 	people *desk.Desk // nil: nobody can decide here
+	page   string     // address of the pages
 }
 
 // localGateway returns a gateway that publishes to the embedded broker.
@@ -274,7 +275,7 @@ func (s *Settings) routes(at pagesAndTools, i *standalone.Instance, g *gateway.G
 		return nil, err
 	}
 	known.Policy = at.policy
-	actions := s.actions(i.View, i.Approvals)
+	actions := s.actions(i.View, i.Approvals, at.page)
 	tools, err := toolsFor(g, known, at.door, actions)
 	if err != nil {
 		return nil, err

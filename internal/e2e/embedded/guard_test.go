@@ -117,6 +117,38 @@ func (c guarded) call(t *testing.T, command string) string {
 	return string(out)
 }
 
+// check calls check_authorization over MCP, with the credential of the agent.
+func (c guarded) check(t *testing.T) string {
+	t.Helper()
+	token, err := os.ReadFile(filepath.Join(c.home, ".config", "changetrail", "token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.page+"/mcp", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"check_authorization","arguments":{"paths":["a.go"],"repository":"github.com/acme/payments","run":"session-1"}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, v := range map[string]string{"Authorization": "Bearer " + strings.TrimSpace(string(token)), "Content-Type": "application/json", "Accept": "application/json, text/event-stream"} {
+		r.Header.Set(k, v)
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var answer struct {
+		Result struct {
+			Content []struct {
+				Text string `json:"text"`
+			} `json:"content"`
+		} `json:"result"`
+	}
+	if err := json.UnmarshalRead(res.Body, &answer); err != nil || len(answer.Result.Content) == 0 {
+		t.Fatalf("%d %v", res.StatusCode, err)
+	}
+	return answer.Result.Content[0].Text
+}
+
 // as sends a request of a person whom the proxy names.
 func (c guarded) as(t *testing.T, person, path string, form url.Values) string {
 	t.Helper()
@@ -179,6 +211,9 @@ func TestAnAgentWaitsForAPerson(t *testing.T) {
 	if page := c.as(t, "lea", "/inbox", nil); strings.Count(page, `id="request-`) > 1 || !strings.Contains(page, "patch-pilot") {
 		t.Errorf("%s", page)
 	}
+	if may := c.check(t); !strings.Contains(may, `"may_go_ahead":false`) || requestID.FindString(may) != request {
+		t.Errorf("check_authorization says %s", may)
+	}
 	c.run(t, binary, "hook", "install", "claude-code", "--gate", "--wait", "1m")
 	waiting := make(chan string, 1)
 	go func() { waiting <- c.call(t, c.command(t, claude)) }()
@@ -194,6 +229,9 @@ func TestAnAgentWaitsForAPerson(t *testing.T) {
 	}
 	if out := c.call(t, c.command(t, codex)); out != "" {
 		t.Errorf("approved: %s", out)
+	}
+	if may := c.check(t); !strings.Contains(may, `"may_go_ahead":true`) || !strings.Contains(may, `"approvals":["approval-of-`+request) {
+		t.Errorf("check_authorization says %s", may)
 	}
 	if err := c.end(); err != nil {
 		t.Error(err)
