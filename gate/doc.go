@@ -7,5 +7,8 @@
 // cannot allow what the record calls unauthorized or unreviewed afterwards. It never asks a search
 // index, which lags, and never allows anything because something is unknown.
 //
-// It may import record, policy and enricher. It does not know HTTP or Kafka.
+// [Actions] answer another question: whether a tool of an agent may run now. The policy in force and
+// the approvals that people gave before the work decide.
+//
+// It may import record, policy, enricher, gate/approvals and gate/ask. It does not know HTTP or Kafka.
 package gate

@@ -1,5 +1,5 @@
 // Package api answers GET /v1/changes/{id}/gate: the gate over HTTP, for CI jobs, merge queues and
-// deployments.
+// deployments; and POST /v1/gate/actions, for agents before their tools run.
 //
 // It imports package gate, and package gateway, which identifies who asks.
 package api
