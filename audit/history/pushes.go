@@ -24,11 +24,19 @@ const (
 	maxRounds     = 100 // pushes of one branch that are followed back
 )
 
-// Pushes returns the observed pushes that name some commits, and those to the branches of the changes
-// that these commits may belong to. It never returns nil: no push is an answer, too.
-func Pushes(ctx context.Context, ix Events, r *reconcile.Report, records []*record.Record) ([]reconcile.Push, error) {
-	s := &pushSearch{ix: ix, repo: r.Repository, asked: make(map[string]bool), out: []reconcile.Push{}}
-	if err := s.ask(ctx, r.Unexplained()); err != nil {
+// Pushes returns the observed pushes of a repository that name some commits, and those to the branches
+// of the recorded changes that these commits may belong to. It never returns nil: no push is an
+// answer, too.
+func Pushes(ctx context.Context, ix Events, commits []string, records []*record.Record) ([]reconcile.Push, error) {
+	s := &pushSearch{ix: ix, asked: make(map[string]bool), out: []reconcile.Push{}}
+	for _, r := range records { // events are found under the name that the repository had first
+		for _, repo := range []record.Repository{r.Trail.Change.Repository, r.Trail.Change.ID.Repository()} {
+			if !slices.Contains(s.repos, repo) {
+				s.repos = append(s.repos, repo)
+			}
+		}
+	}
+	if err := s.ask(ctx, commits); err != nil {
 		return nil, err
 	}
 	tips := make(map[string]bool)
@@ -62,7 +70,7 @@ func Pushes(ctx context.Context, ix Events, r *reconcile.Report, records []*reco
 // A pushSearch collects pushes, each once.
 type pushSearch struct {
 	ix    Events
-	repo  record.Repository
+	repos []record.Repository
 	asked map[string]bool // commits, and ids of documents
 	out   []reconcile.Push
 }
@@ -77,22 +85,26 @@ func (s *pushSearch) ask(ctx context.Context, commits []string) error {
 		}
 	}
 	for some := range slices.Chunk(refs, commitsAtOnce) {
-		err := s.ix.Events(ctx, schemas.EventQuery{Repository: s.repo, Refs: some}, func(id string, doc jsontext.Value) error {
-			if s.asked["#"+id] {
-				return nil
+		for _, repo := range s.repos {
+			if err := s.ix.Events(ctx, schemas.EventQuery{Repository: repo, Refs: some}, s.add); err != nil {
+				return err
 			}
-			s.asked["#"+id] = true
-			p, ok, err := readPush(doc)
-			if ok {
-				s.out = append(s.out, p)
-			}
-			return err
-		})
-		if err != nil {
-			return err
 		}
 	}
 	return nil
+}
+
+// add adds an event, if it is a push.
+func (s *pushSearch) add(id string, doc jsontext.Value) error {
+	if s.asked["#"+id] {
+		return nil
+	}
+	s.asked["#"+id] = true
+	p, ok, err := readPush(doc)
+	if ok {
+		s.out = append(s.out, p)
+	}
+	return err
 }
 
 // An eventOfPush is what is read of the document of an event. The formats of all senders name the

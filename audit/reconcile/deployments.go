@@ -83,9 +83,13 @@ func (c *comparison) recordedDeployments() (out []*deployed) {
 // record of another.
 func (c *comparison) matchDeployment(d Deployment, recorded []*deployed) bool {
 	var best *deployed
-	for _, r := range recorded {
-		late := r.At.Sub(d.At).Abs()
-		if r.found || r.CommitSHA == "" || differ(r.CommitSHA, d.Commit) || late > maxLate {
+	first, _ := slices.BinarySearchFunc(recorded, d.At.Add(-maxLate), func(r *deployed, t time.Time) int { return r.At.Compare(t) })
+	for _, r := range recorded[first:] {
+		late := r.At.Sub(d.At)
+		if late > maxLate {
+			break
+		}
+		if late = late.Abs(); r.found || r.CommitSHA == "" || differ(r.CommitSHA, d.Commit) {
 			continue
 		}
 		if best == nil || late < best.At.Sub(d.At).Abs() {

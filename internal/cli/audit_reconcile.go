@@ -145,7 +145,7 @@ func (a *app) reconcile(cmd *cobra.Command, f reconcileFlags) (*reconcile.Report
 	if x == nil || len(r.Unexplained()) == 0 {
 		return r, nil
 	}
-	if q.Pushes, err = history.Pushes(cmd.Context(), x, r, records); err != nil {
+	if q.Pushes, err = history.Pushes(cmd.Context(), x, r.Unexplained(), records); err != nil {
 		return nil, err
 	}
 	return reconcile.Compare(q), nil

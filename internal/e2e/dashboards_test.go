@@ -11,8 +11,11 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/changetrail/changetrail/audit"
+	"github.com/changetrail/changetrail/audit/history"
+	"github.com/changetrail/changetrail/audit/reconcile"
 	"github.com/changetrail/changetrail/controls"
 	"github.com/changetrail/changetrail/internal/demo"
 	"github.com/changetrail/changetrail/internal/siem"
@@ -49,6 +52,7 @@ func TestTheDashboardsSayWhatTheDocumentsSay(t *testing.T) {
 	t.Logf("%v", n)
 	b.checkHeard(t)
 	b.checkPopulation(t)
+	b.checkPushes(t)
 }
 
 func dashboardObjects(t *testing.T) []siem.Object {
@@ -421,4 +425,50 @@ func (b *board) checkPopulation(t *testing.T) {
 			t.Errorf("%s lists %d changes with the digest %s, the embedded index %d with %s", name, len(got.Items), got.Digest, len(want.Items), want.Digest)
 		}
 	}
+}
+
+// checkPushes checks that a reconciliation gets the same records and pushes of a repository from every
+// index.
+func (b *board) checkPushes(t *testing.T) {
+	t.Helper()
+	fields, err := query.RecordFields()
+	if err != nil {
+		t.Fatal(err)
+	}
+	where, err := query.Parse(`changetrail.change.repository:"github.com/acme/payments" OR changetrail.change.other_names:"github.com/acme/payments"`, fields, b.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type index interface {
+		history.Events
+		All(ctx context.Context, where query.Node, f func(query.Hit) error) error
+	}
+	read := func(ix index) (records []*record.Record, pushes []reconcile.Push) {
+		if err := ix.All(t.Context(), where, func(h query.Hit) error {
+			r := new(record.Record)
+			records = append(records, r)
+			return json.Unmarshal(h.Doc, r)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		slices.SortFunc(records, func(a, b *record.Record) int {
+			return strings.Compare(string(a.Trail.Change.ID), string(b.Trail.Change.ID))
+		})
+		if pushes, err = history.Pushes(t.Context(), ix, reconcile.CommitsOf(records), records); err != nil {
+			t.Fatal(err)
+		}
+		slices.SortFunc(pushes, func(a, b reconcile.Push) int { return strings.Compare(a.After+a.Before, b.After+b.Before) })
+		return records, pushes
+	}
+	records, pushes := read(b.index)
+	if len(records) < 50 || len(pushes) < 50 {
+		t.Errorf("the demo has %d records and %d pushes of a repository", len(records), len(pushes))
+	}
+	for name, engine := range b.engines {
+		r, p := read(engine)
+		if diff := cmp.Diff(pushes, p); diff != "" || len(r) != len(records) {
+			t.Errorf("%s: %d records instead of %d, pushes: %s", name, len(r), len(records), diff)
+		}
+	}
+	t.Logf("%d records, %d pushes", len(records), len(pushes))
 }

@@ -54,9 +54,6 @@ func (g Folder) DefaultOf(remote string) string {
 	return branch
 }
 
-// Shallow returns the list of the commits at which a shallow clone was cut; nil for a full one.
-func (g Folder) Shallow() []byte { return g.read(g.common, "shallow") }
-
 // Objects returns the path of the folder of the objects.
 func (g Folder) Objects() string { return filepath.Join(g.common.Name(), "objects") }
 
