@@ -169,7 +169,7 @@ func (c *comparison) placeAt(r *recorded, sha string) {
 // inner reports whether a commit that a record names as its merge is a commit within another change:
 // one that the record of a pull request says to have merged.
 func (c *comparison) inner(r *recorded, sha string) bool {
-	if _, landed := c.g.onChain[sha]; landed || r.base != c.History.Branch {
+	if _, landed := c.g.onChain[sha]; landed || r.direct() || r.base != c.History.Branch {
 		return false
 	}
 	by := c.g.commits[c.g.chain[c.g.landing[sha]]]

@@ -110,6 +110,12 @@ func TestCompare(t *testing.T) {
 	foreign := pull(1, sha("x"), "", hour(1))
 	foreign.Trail.Change.Repository, foreign.Trail.Change.ID = "github.com/acme/other", "github.com/acme/other/pull/1"
 	root := pushOf("a", hour(0))
+	fetched := line("a")
+	fetched.ReadAt = hour(2)
+	ofRelease := pull(7, sha("x"), sha("y"), hour(1))
+	ofRelease.Trail.Change.BaseRef = "release/1"
+	listed := line("a", "b", "c", "m a c")
+	listed.Requests, listed.RequestsRead = []Request{{ID: shop.Change("/pull/1"), State: "merged", MergeSHA: sha("m"), HeadSHA: sha("c"), Base: "main", MergedAt: hour(3)}}, true
 	renamedRoot := pushOf("a", hour(0))
 	renamedRoot.Trail.Change.ID, renamedRoot.Trail.Change.OtherNames = record.ChangeID("github.com/acme/old/commit/"+sha("a")), []record.Repository{"github.com/acme/old"}
 	for name, x := range map[string]struct {
@@ -142,6 +148,10 @@ func TestCompare(t *testing.T) {
 		"another head was merged":                  {line("a", "b", "c", "m a c"), []*record.Record{root, pull(1, sha("m"), sha("b"), hour(3))}, []Push{}, []string{"wrong-head #1"}},
 		"the merge that is recorded is not there":  {line("a", "b", "c", "m a c"), []*record.Record{root, pull(1, sha("x"), sha("c"), hour(3))}, []Push{}, []string{"wrong-head #1"}},
 		"a merge of hand merges what was recorded": {line("a", "b", "m a b"), []*record.Record{root, pushOf("b", hour(1)), pushOf("m", hour(2))}, []Push{}, nil},
+		"merged after the clone was fetched":       {fetched, []*record.Record{root, pull(1, sha("x"), sha("y"), hour(3))}, []Push{}, []string{"unchecked: recorded as merged after the history was read"}},
+		"a copy of what a release branch has":      {numbered, []*record.Record{root, pushOf("b", hour(1)), ofRelease}, []Push{}, []string{"dark #7 c"}},
+		"a push does not explain what came later":  {line("a", "b", "c"), []*record.Record{root, pushOf("b", hour(1))}, []Push{{Change: shop.Change("/commit/" + sha("b")), After: sha("b"), Commits: []string{sha("b"), sha("c")}}}, []string{"dark c"}},
+		"a dark request with a recorded part":      {listed, []*record.Record{root, pushOf("c", hour(4))}, []Push{}, []string{"dark #1 m b"}},
 		"without any commits":                      {&History{Repository: shop, Branch: "main"}, []*record.Record{root}, []Push{}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -461,7 +461,7 @@ func (b *board) checkPushes(t *testing.T) {
 		return records, pushes
 	}
 	records, pushes := read(b.index)
-	if len(records) < 50 || len(pushes) < 50 {
+	if len(records) < 20 || len(pushes) < 20 {
 		t.Errorf("the demo has %d records and %d pushes of a repository", len(records), len(pushes))
 	}
 	for name, engine := range b.engines {
