@@ -30,7 +30,7 @@ var audiences = map[string]audience{
 	"hook claude-code": persons, "hook codex": persons, "hook flush": persons, "hook steer": persons, "hook gate": persons, "hook install": persons, "hook prepare-commit-msg": persons, "hook commit-msg": persons,
 	"mcp": persons, "gate": persons, "show": persons, "query": persons, "replay": persons, "doctor": persons, "controls": persons,
 	"policy test": persons, "policy explain": persons, "policy diff": persons, "policy what-if": persons, "policy history": persons,
-	"audit population": persons, "audit sample": persons, "audit reconcile": persons,
+	"audit population": persons, "audit sample": persons, "audit pack": persons, "audit reconcile": persons,
 
 	"attach": nobody, "hook": nobody, "version": nobody, "policy": nobody, "audit": nobody, "gateway token": nobody, "gateway key": nobody, "gateway init": nobody, "redact": nobody,
 }

@@ -20,7 +20,7 @@ import (
 // audit groups the commands of auditors.
 func (a *app) audit() *cobra.Command {
 	cmd := &cobra.Command{Use: "audit", Short: "Check as an auditor that the records are complete and true, and draw a sample"}
-	return group(cmd, a.auditPopulation(), a.auditSample(), a.auditReconcile())
+	return group(cmd, a.auditPopulation(), a.auditSample(), a.auditPack(), a.auditReconcile())
 }
 
 // auditDays is the length of the window if none is given.

@@ -46,15 +46,11 @@ sets the share of one.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			plan, err := d.plan(cmd)
 			if err != nil {
-				return usageError{fmt.Errorf("audit sample: %w", err)}
+				return usageError{fmt.Errorf("%s: %w", cmd.CommandPath(), err)}
 			}
-			found, err := p.read(cmd, a)
+			found, s, err := drawn(cmd, a, &p, plan)
 			if err != nil {
 				return err
-			}
-			s, err := found.Draw(plan)
-			if err != nil {
-				return usageError{fmt.Errorf("audit sample: %w", err)}
 			}
 			switch output {
 			case "json":
@@ -70,6 +66,12 @@ sets the share of one.`,
 		},
 	}
 	p.flags(a, cmd)
+	d.flags(cmd)
+	outputFlag(cmd, &output, "output format; csv writes one row per change of the sample, and the summary to standard error", "text", "json", "csv")
+	return cmd
+}
+
+func (d *drawing) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.IntVarP(&d.size, "size", "n", 0, "how many changes are drawn")
 	f.Int64Var(&d.seed, "seed", 0, fmt.Sprintf("number from 1 to %d that determines the sample", int64(sample.MaxSeed)))
@@ -79,8 +81,19 @@ sets the share of one.`,
 	f.Float64Var(&d.tolerable, "tolerable", 0, "the highest rate of deviations that is acceptable, such as 0.05; determines the size if -n does not")
 	f.Float64Var(&d.expected, "expected", 0, "the rate of deviations that is expected, such as 0.01")
 	complete(cmd, "by", audit.Strata())
-	outputFlag(cmd, &output, "output format; csv writes one row per change of the sample, and the summary to standard error", "text", "json", "csv")
-	return cmd
+}
+
+// drawn reads the population and draws the sample.
+func drawn(cmd *cobra.Command, a *app, p *population, plan audit.Plan) (*audit.Population, *audit.Sample, error) {
+	found, err := p.read(cmd, a)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := found.Draw(plan)
+	if err != nil {
+		return nil, nil, usageError{fmt.Errorf("%s: %w", cmd.CommandPath(), err)}
+	}
+	return found, s, nil
 }
 
 // plan returns the plan that the flags describe.

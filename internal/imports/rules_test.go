@@ -32,7 +32,7 @@ var layers = []layer{
 	{"What follows the gate", []string{"gate/pending"}},
 	{"Where people decide", []string{"gate/desk"}},
 	{"Gateway, pages and indexes", []string{
-		"audit/coverage", "internal/siem", "internal/health",
+		"audit/coverage", "audit/pack", "internal/siem", "internal/health",
 		"agents/hook", "gateway", "producer/kafkago", "sinks/bulk", "sinks/endpoint", "sinks/lake", "sinks/local", "sinks/ocsftopic", "sinks/outline", "sinks/sinktest", "web", "internal/demo",
 		"internal/instances", "internal/workload", "siem",
 	}},
@@ -77,7 +77,7 @@ var owners = map[string][]string{
 	"deps.dev/util/semver":                   {"internal/ecosystem"},
 	"github.com/knqyf263":                    {"internal/ecosystem"},
 	"github.com/package-url":                 {"internal/ecosystem"},
-	"maragu.dev/gomponents":                  {"web"},
+	"maragu.dev/gomponents":                  {"web", "audit/pack"},
 	"html/template":                          nil, // docs/dependencies.md#weight
 	"text/template":                          nil,
 }
