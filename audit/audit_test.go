@@ -194,10 +194,16 @@ func TestALimitHolds(t *testing.T) {
 func TestPlansThatCannotBe(t *testing.T) {
 	p := mixed(t, 5, 5)
 	for _, plan := range []Plan{
-		{Size: 11, Seed: 1, Confidence: 0.95}, {Size: 0, Seed: 1, Confidence: 0.95}, {Size: 2, Seed: 0, Confidence: 0.95}, {Size: 2, Seed: 1, Confidence: 2},
-		{Size: 2, Seed: 1, By: "moon", Confidence: 0.95}, {Size: 2, Seed: 1, By: "initiator", Take: map[string]int{"robot": 1}, Confidence: 0.95},
-		{Size: 7, Seed: 1, By: "initiator", Take: map[string]int{"agent": 6}, Confidence: 0.95}, {Size: 3, Seed: 1, By: "initiator", Take: map[string]int{"agent": 4}, Confidence: 0.95},
-		{Size: 9, Seed: 1, By: "initiator", Take: map[string]int{"agent": 1}, Confidence: 0.95}, {Size: 3, Seed: 1, By: "initiator", Take: map[string]int{"agent": -1}, Confidence: 0.95},
+		{Size: 11, Seed: 1, Confidence: 0.95},
+		{Size: 0, Seed: 1, Confidence: 0.95},
+		{Size: 2, Seed: 0, Confidence: 0.95},
+		{Size: 2, Seed: 1, Confidence: 2},
+		{Size: 2, Seed: 1, By: "moon", Confidence: 0.95},
+		{Size: 2, Seed: 1, By: "initiator", Take: map[string]int{"robot": 1}, Confidence: 0.95},
+		{Size: 7, Seed: 1, By: "initiator", Take: map[string]int{"agent": 6}, Confidence: 0.95},
+		{Size: 3, Seed: 1, By: "initiator", Take: map[string]int{"agent": 4}, Confidence: 0.95},
+		{Size: 9, Seed: 1, By: "initiator", Take: map[string]int{"agent": 1}, Confidence: 0.95},
+		{Size: 3, Seed: 1, By: "initiator", Take: map[string]int{"agent": -1}, Confidence: 0.95},
 	} {
 		if s, err := p.Draw(plan); err == nil {
 			t.Errorf("%+v draws %+v", plan, s.Strata)
