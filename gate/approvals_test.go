@@ -3,7 +3,9 @@ package gate_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -148,5 +150,69 @@ func TestAWaitEndsWithAnApproval(t *testing.T) {
 	d, err := p.gates[0].Ask(t.Context(), gate.Question{Change: s.id, Wait: 20 * time.Second, Last: before.Digest()})
 	if err != nil || !d.Allowed {
 		t.Errorf("%v %v", d.Reasons, err)
+	}
+}
+
+// TestTwoGatesAndTheLastUse asks two gates about several changes at the same time, which all lack an
+// approval that only two of them may use: exactly two are allowed. Then the approval is revoked while
+// a question about one of them waits at the other gate, and none is allowed.
+func TestTwoGatesAndTheLastUse(t *testing.T) {
+	p := newPipeline(t)
+	books := p.withApprovals(t)
+	var subjects []*subject
+	for n := range 5 {
+		subjects = append(subjects, p.opens(t, record.Repository("github.com/acme/shop0").Change(fmt.Sprintf("/pull/%d", n+1))))
+	}
+	if _, err := books[0].Grant(t.Context(), granted("g", "ben", 2, "payments")); err != nil {
+		t.Fatal(err)
+	}
+	round := func() (allowed []record.ChangeID) {
+		var mu sync.Mutex
+		var wait sync.WaitGroup
+		for i := range 4 * len(subjects) {
+			wait.Go(func() {
+				s := subjects[i%len(subjects)]
+				if d := p.ask(t, i%2, s); d.Allowed {
+					mu.Lock()
+					defer mu.Unlock()
+					if !slices.Contains(allowed, s.id) {
+						allowed = append(allowed, s.id)
+					}
+				}
+			})
+		}
+		wait.Wait()
+		slices.Sort(allowed)
+		return allowed
+	}
+	first := round()
+	for range 2 {
+		if again := round(); len(first) != 2 || !slices.Equal(first, again) {
+			t.Fatalf("allowed: %v, then %v", first, again)
+		}
+	}
+	var denied *subject
+	for _, s := range subjects {
+		if !slices.Contains(first, s.id) {
+			denied = s
+		}
+	}
+	before := p.ask(t, 1, denied)
+	waited := make(chan gate.Decision, 1)
+	go func() {
+		d, err := p.gates[1].Ask(context.WithoutCancel(t.Context()), gate.Question{Change: denied.id, Wait: time.Second, Last: before.Digest()})
+		if err != nil {
+			t.Error(err)
+		}
+		waited <- d
+	}()
+	if _, err := books[0].Revoke(t.Context(), approvals.Revocation{ID: "r", Grant: "g", Person: "cleo", Reason: "the plan was wrong"}); err != nil {
+		t.Fatal(err)
+	}
+	if d := <-waited; d.Allowed {
+		t.Errorf("%s is allowed while the approval is revoked: %v", d.Change, d.Reasons)
+	}
+	if none := round(); len(none) != 0 {
+		t.Errorf("after the revocation: %v", none)
 	}
 }
