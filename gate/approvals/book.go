@@ -131,6 +131,25 @@ func (b *Book) Foreign() int {
 	return b.foreign
 }
 
+// Inspect reads the whole topic, and returns how many entries it has and how many of them nobody with a
+// key signed. It fails if the topic, or an entry that is signed, cannot be read.
+func Inspect(ctx context.Context, kafka stream.Config, topics stream.Topics, keys signing.Keys) (all, foreign int, err error) {
+	var unreadable error
+	_, err = kafka.Partition(topics.Approvals(), 0).Scan(ctx, -1, func(recs []*stream.Record) error {
+		for _, r := range recs {
+			all++
+			switch _, err := read(keys, topics.Approvals(), r.Value, stream.Header(r, stream.HeaderSignature)); {
+			case errors.Is(err, errForeign):
+				foreign++
+			case err != nil:
+				unreadable = errors.Join(unreadable, fmt.Errorf("%s/%d@%d: %w", r.Topic, r.Partition, r.Offset, err))
+			}
+		}
+		return nil
+	})
+	return all, foreign, errors.Join(err, unreadable)
+}
+
 // CatchUp returns once the book contains everything that the broker had accepted before the call. It
 // fails if that cannot be known, or if an entry cannot be read: nobody may rely on a grant then.
 func (b *Book) CatchUp(ctx context.Context) error {

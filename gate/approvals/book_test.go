@@ -158,9 +158,15 @@ func TestWhoeverHasNoKeyWritesNothing(t *testing.T) {
 	if !strings.Contains(said.String(), "counts for nothing") {
 		t.Errorf("the log says %s", said.String())
 	}
+	if all, foreign, err := Inspect(t.Context(), kafka, topics, keys); err != nil || all != len(foreigners)+2 || foreign != len(foreigners)+1 {
+		t.Errorf("%d entries, %d foreign, %v", all, foreign, err)
+	}
 	newer := []byte(`{"suspension":{"grant":"g1"}}`)
 	write(newer, sign(keys, topics.Approvals(), newer))
 	if err := b.CatchUp(t.Context()); err == nil || !strings.Contains(err.Error(), "t.approvals/0@8") || !strings.Contains(err.Error(), "newer version") {
+		t.Errorf("an entry that cannot be read: %v", err)
+	}
+	if _, _, err := Inspect(t.Context(), kafka, topics, keys); err == nil || !strings.Contains(err.Error(), "t.approvals/0@8") {
 		t.Errorf("an entry that cannot be read: %v", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/changetrail/changetrail/enricher"
+	"github.com/changetrail/changetrail/gate/approvals"
 	"github.com/changetrail/changetrail/internal/config"
 	"github.com/changetrail/changetrail/internal/phrase"
 	"github.com/changetrail/changetrail/internal/settings"
@@ -264,7 +265,29 @@ func (c *checkup) kafka(ctx context.Context, s *Settings) {
 	} {
 		c.group(ctx, adm, consumers{"group " + group.name, group.name, group.start})
 	}
+	c.approvals(ctx, s, conf)
 	c.letters(ctx, conf, s.topics(), fmt.Sprintf("changetrail letters lists them; in the topic %s the header changetrail_reason gives the reason, and changetrail_detail says what to do", s.topics().DLQ()))
+}
+
+// approvals reports whether the topic of approvals before work can be read, and has only entries of
+// gateways.
+func (c *checkup) approvals(ctx context.Context, s *Settings, kafka stream.Config) {
+	if s.Gateway.GateDir == "" {
+		return
+	}
+	keys, err := s.signingKeys()
+	if err != nil {
+		c.fail("approvals", "correct the configuration", err)
+		return
+	}
+	switch all, foreign, err := approvals.Inspect(ctx, kafka, s.topics(), keys); {
+	case err != nil:
+		c.fail("approvals", "run changetrail setup if the topic does not exist; if an entry cannot be read, run the version of changetrail that wrote it", err)
+	case foreign > 0:
+		c.warn("approvals", "find out who may write to the topic "+s.topics().Approvals()+" besides the gateways, and whether signing_key is theirs (docs/approvals.md)", "%d of %d entries have no valid signature; they count for nothing", foreign, all)
+	default:
+		c.ok("approvals", "%d entries, each signed", all)
+	}
 }
 
 // maxCounted is how many dead letters are counted, so that the doctor stays fast.

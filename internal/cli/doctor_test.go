@@ -42,3 +42,20 @@ func TestDoctorCountsDeadLettersOnly(t *testing.T) {
 		t.Errorf("it says %s%s", said, errOut.String())
 	}
 }
+
+// TestDoctorFindsForeignApprovals: what nobody with the key of the gateways wrote.
+func TestDoctorFindsForeignApprovals(t *testing.T) {
+	topics := stream.Topics{Prefix: "t"}
+	conf, w := kafkatest.Pipeline(t, 1, topics)
+	environ := []string{"CHANGETRAIL_KAFKA_BROKERS=" + strings.Join(conf.Brokers, ","), "CHANGETRAIL_KAFKA_PREFIX=t", "CHANGETRAIL_SINK_ADDRESSES=http://127.0.0.1:1", "CHANGETRAIL_GATEWAY_GATE_DIR=" + t.TempDir(), "CHANGETRAIL_SIGNING_KEY=the key of the gateways"}
+	for _, want := range []string{"0 entries, each signed", "1 of 1 entries have no valid signature"} {
+		var out, errOut strings.Builder
+		Run(t.Context(), []string{"doctor"}, strings.NewReader(""), &out, &errOut, environ)
+		if said := out.String(); !strings.Contains(said, want) {
+			t.Errorf("it says %s%s, not %s", said, errOut.String(), want)
+		}
+		if err := w.Append(t.Context(), &stream.Record{Topic: topics.Approvals(), Key: []byte("x"), Value: []byte(`{"grant":{}}`)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

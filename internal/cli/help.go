@@ -16,7 +16,7 @@ var parts = []struct {
 	commands []string
 }{
 	{"Start here:", []string{"demo", "up", "doctor"}},
-	{"Ask:", []string{"show", "query", "replay", "gate", "web", "controls", "policy", "audit"}},
+	{"Ask:", []string{"show", "query", "replay", "gate", "approvals", "web", "controls", "policy", "audit"}},
 	{"Send:", []string{"publish", "attach", "hook", "mcp"}},
 	{"Run as services beside Kafka and a search engine:", []string{"setup", "gateway", "enrich", "sink", "health"}},
 	{"Operate:", []string{"letters", "export", "import", "redact", "config", "version"}},

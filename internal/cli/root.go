@@ -135,7 +135,7 @@ else may have written it. Relative paths in a file start at its folder.`,
 	a.flag(root.PersistentFlags(), "namespace", "namespace", "part of every index name")
 	a.flag(root.PersistentFlags(), "log-level", "log.level", "debug, info, warn or error")
 	root.SetFlagErrorFunc(flagError)
-	group(root, a.up(), a.demo(), a.web(), a.query(), a.replay(), a.export(), a.importing(), a.redact(), a.setup(), a.publish(), a.attach(), a.gateway(), a.gate(), a.hook(), a.mcp(), a.enrich(), a.sink(), a.health(), a.letters(), a.show(), a.doctor(), a.policy(), a.controls(), a.audit(), a.config(), a.version())
+	group(root, a.up(), a.demo(), a.web(), a.query(), a.replay(), a.export(), a.importing(), a.redact(), a.setup(), a.publish(), a.attach(), a.gateway(), a.gate(), a.approvals(), a.hook(), a.mcp(), a.enrich(), a.sink(), a.health(), a.letters(), a.show(), a.doctor(), a.policy(), a.controls(), a.audit(), a.config(), a.version())
 	arrange(root)
 	completeFlags(root)
 	return root
