@@ -74,8 +74,8 @@ func Run(ctx context.Context, args []string, in io.Reader, stdout, stderr io.Wri
 // the command that was meant.
 func noSuchCommandIn(root *cobra.Command, args []string) error {
 	cmd, rest, err := root.Find(args)
-	if err == nil && cmd.HasSubCommands() && len(rest) > 0 && !strings.HasPrefix(rest[0], "-") && !strings.HasPrefix(rest[0], "__") {
-		return noSuchCommand(cmd, rest)
+	if err == nil && cmd.HasSubCommands() && cmd.Args != nil && len(rest) > 0 && !strings.HasPrefix(rest[0], "-") && !strings.HasPrefix(rest[0], "__") {
+		return cmd.Args(cmd, rest[:1]) // gate has subcommands and an argument
 	}
 	return nil
 }
