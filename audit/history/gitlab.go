@@ -92,6 +92,7 @@ func (x *export) gitlabMerge(g *gitlabItem) error {
 		q.Author, q.Bot = g.Author.Username, g.Author.Bot
 	}
 	if g.State == "merged" {
+		q.SquashSHA = strings.ToLower(g.SquashSHA)
 		q.MergeSHA = cmp.Or(g.MergeSHA, g.SquashSHA, g.SHA) // the last: fast-forward
 		if g.MergedAt != nil {
 			q.MergedAt = *g.MergedAt

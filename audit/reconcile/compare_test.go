@@ -114,6 +114,13 @@ func TestCompare(t *testing.T) {
 	fetched.ReadAt = hour(2)
 	ofRelease := pull(7, sha("x"), sha("y"), hour(1))
 	ofRelease.Trail.Change.BaseRef = "release/1"
+	request := func(title string) *record.Record {
+		r := pull(1, sha("m"), sha("x"), hour(2))
+		r.Trail.Change.ID, r.Trail.Change.Title = shop.Change("/merge_requests/1"), title
+		return r
+	}
+	squashed := line("a", "b", "m a b")
+	squashed.Requests, squashed.RequestsRead = []Request{{ID: shop.Change("/merge_requests/1"), State: "merged", MergeSHA: sha("m"), HeadSHA: sha("x"), SquashSHA: sha("b"), Base: "main", MergedAt: hour(2)}}, true
 	listed := line("a", "b", "c", "m a c")
 	listed.Requests, listed.RequestsRead = []Request{{ID: shop.Change("/pull/1"), State: "merged", MergeSHA: sha("m"), HeadSHA: sha("c"), Base: "main", MergedAt: hour(3)}}, true
 	renamedRoot := pushOf("a", hour(0))
@@ -152,6 +159,10 @@ func TestCompare(t *testing.T) {
 		"a copy of what a release branch has":      {numbered, []*record.Record{root, pushOf("b", hour(1)), ofRelease}, []Push{}, []string{"dark #7 c"}},
 		"a push does not explain what came later":  {line("a", "b", "c"), []*record.Record{root, pushOf("b", hour(1))}, []Push{{Change: shop.Change("/commit/" + sha("b")), After: sha("b"), Commits: []string{sha("b"), sha("c")}}}, []string{"dark c"}},
 		"a dark request with a recorded part":      {listed, []*record.Record{root, pushOf("c", hour(4))}, []Push{}, []string{"dark #1 m b"}},
+		"GitLab merges a squash":                   {line("a", "b", "m a b"), []*record.Record{root, request("b")}, []Push{}, nil},
+		"GitLab merges a squash with another text": {squashed, []*record.Record{root, request("other")}, []Push{}, nil},
+		"GitLab merges another head":               {line("a", "b", "m a b"), []*record.Record{root, request("other")}, []Push{}, []string{"wrong-head #1"}},
+		"a push lists only its newest commits":     {line("a", "b", "c"), []*record.Record{root, pushOf("c", hour(2))}, []Push{{Change: shop.Change("/commit/" + sha("c")), Before: sha("a"), After: sha("c"), Commits: []string{sha("c")}}}, nil},
 		"without any commits":                      {&History{Repository: shop, Branch: "main"}, []*record.Record{root}, []Push{}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

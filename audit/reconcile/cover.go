@@ -45,8 +45,8 @@ func (c *comparison) coverPushes() {
 		if r == nil || r.at == "" || !r.direct() {
 			continue
 		}
-		for _, sha := range p.Commits {
-			if sha = c.g.find(sha); c.g.in(sha) && c.g.landing[sha] <= c.g.landing[r.at] {
+		for _, sha := range c.broughtBy(p) {
+			if c.g.in(sha) && c.g.landing[sha] <= c.g.landing[r.at] {
 				c.explain(r, sha)
 			}
 		}
@@ -184,10 +184,26 @@ func (c *comparison) indexPushes() {
 		if c.pushes.landed[tip] == nil {
 			c.pushes.landed[tip] = make(map[string]bool)
 		}
-		for _, sha := range p.Commits {
-			c.pushes.landed[tip][c.g.find(sha)] = true
+		for _, sha := range c.broughtBy(p) {
+			c.pushes.landed[tip][sha] = true
 		}
 	}
+}
+
+// broughtBy returns the commits that a push to the production branch brought: those that it lists, and
+// all between its ends, because code hosts list only the newest ones of many.
+func (c *comparison) broughtBy(p Push) (out []string) {
+	for _, sha := range p.Commits {
+		out = append(out, c.g.find(sha))
+	}
+	before, there := c.g.onChain[c.g.find(p.Before)]
+	after, landed := c.g.onChain[c.g.find(p.After)]
+	if there && landed {
+		for i := before + 1; i <= after; i++ {
+			out = append(out, c.g.brought[i]...)
+		}
+	}
+	return out
 }
 
 // maxApart is the time between two copies that one rebase made.

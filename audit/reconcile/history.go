@@ -57,12 +57,14 @@ type Request struct {
 	State    string // open, merged or closed
 	MergeSHA string
 	HeadSHA  string
-	Base     string
-	Branch   string
-	Author   string
-	Bot      bool
-	Title    string
-	MergedAt time.Time
+	// SquashSHA is the commit that the host made of all commits, if it merged that one.
+	SquashSHA string
+	Base      string
+	Branch    string
+	Author    string
+	Bot       bool
+	Title     string
+	MergedAt  time.Time
 }
 
 // A Deployment is one deployment of a commit to production.

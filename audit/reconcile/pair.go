@@ -147,7 +147,7 @@ func (c *comparison) heads() {
 		}
 		parents := c.g.commits[r.at].Parents
 		head := c.g.find(r.head)
-		if len(parents) < 2 || r.head == "" || head == r.at || slices.Contains(parents[1:], head) {
+		if len(parents) < 2 || r.head == "" || head == r.at || slices.Contains(parents[1:], head) || c.squashed(r, head) {
 			continue
 		}
 		f := c.about(r, WrongHead)
@@ -158,4 +158,16 @@ func (c *comparison) heads() {
 		}
 		c.find(f)
 	}
+}
+
+// squashed reports whether a merge commit of GitLab merges one commit that GitLab made of all commits
+// of the request: the host says so, or the subject of the commit is the title of the request.
+func (c *comparison) squashed(r *recorded, head string) bool {
+	merged := c.g.merged(r.at)
+	if r.kind != "merge_requests" || len(merged) != 2 || c.g.in(head) {
+		return false
+	}
+	made := c.g.commits[c.g.commits[r.at].Parents[1]]
+	q := c.listed[string(r.id)]
+	return made != nil && (made.Subject == r.title && r.title != "" || q != nil && q.SquashSHA == made.ID)
 }

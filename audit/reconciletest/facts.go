@@ -162,7 +162,7 @@ func (w *World) eventsOf(c *change, ids IDs) (events []record.Event, pushes []re
 		return nil, nil
 	}
 	id := w.requestID(c.number)
-	before := ids[w.nodes[c.pushed[0]-1].parentOr(0)]
+	before := ids[c.before]
 	push := reconcile.Push{Change: w.pushID(ids[c.merge]), Before: before, After: ids[c.merge], Commits: named(c.pushed, ids)}
 	pushed := w.event(push.Change, c.at, &record.Pushed{Branch: c.base, Default: true, Before: before, After: ids[c.merge], Pusher: c.author.name, Commits: w.commitsOf(c.pushed, ids)})
 	if c.number == 0 {
@@ -209,13 +209,6 @@ func (w *World) branchPushes(c *change, ids IDs) (pushes []reconcile.Push, event
 		before = after
 	}
 	return pushes, events
-}
-
-func (n *node) parentOr(other int) int {
-	if len(n.parents) == 0 {
-		return other
-	}
-	return n.parents[0]
 }
 
 func named(marks []int, ids IDs) (out []string) {

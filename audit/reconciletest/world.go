@@ -66,6 +66,7 @@ type change struct {
 	branch  []int // commits of its branch, oldest first
 	pushed  []int // commits that the push to production brought
 	landed  []int // commits of the branch that it explains
+	before  int   // the commit that the branch had before
 	title   string
 	base    string
 	at      time.Time
@@ -187,6 +188,7 @@ func (w *World) step() {
 		c.author, c.agent = agents[w.rnd.IntN(len(agents))], true
 	}
 	before := len(w.changes)
+	c.before = w.main
 	shapes[w.rnd.IntN(len(shapes))](c)
 	w.now = w.tick(10*time.Minute, 5*time.Hour)
 	c.at = w.nodes[c.merge-1].at
@@ -204,7 +206,7 @@ func (w *World) step() {
 
 // last adds a recorded push, so that a forced push is not the last that happened.
 func (w *World) last() {
-	c := &change{author: people[0], base: Branch, fate: "recorded"}
+	c := &change{author: people[0], base: Branch, fate: "recorded", before: w.main}
 	w.direct(c)
 	c.at = w.now
 	w.changes, w.main = append(w.changes, c), c.merge
