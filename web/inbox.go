@@ -264,12 +264,14 @@ func (s *server) describe(ctx context.Context, items []inboxItem) {
 	}
 }
 
-// add adds what a record says: the sentences of answers that are still the same, and the evidence.
+// add adds what a record says: the sentences of answers that are still the same, which are not said
+// twice, and the evidence.
 func (i *inboxItem) add(r *record.Record) {
 	for _, a := range say.Answers(r) {
 		for at := range i.Answers {
 			if one := &i.Answers[at]; one.Name == a.Name && one.Answer == a.Answer {
 				one.Sentence = a.Sentence
+				i.Reasons = slices.DeleteFunc(slices.Clone(i.Reasons), func(reason string) bool { return reason == a.Sentence })
 			}
 		}
 	}

@@ -171,8 +171,11 @@ type Config struct {
 		Broker string `yaml:"broker" doc:"address at which the embedded broker listens"`
 	} `yaml:"local"`
 	Web struct {
-		Listen string   `yaml:"listen" doc:"address of the page"`
-		Hosts  []string `yaml:"hosts" doc:"host names that requests to gateway, pages and metrics may use without credentials, besides localhost and the addresses of this machine"`
+		Listen           string   `yaml:"listen" doc:"address of the page"`
+		Hosts            []string `yaml:"hosts" doc:"host names that requests to gateway, pages and metrics may use without credentials, besides localhost and the addresses of this machine"`
+		Gateway          string   `yaml:"gateway" doc:"URL of a gateway with the gate: changetrail web asks it what waits for a person and sends it what people decide; if empty, its pages have no inbox"`
+		GatewayToken     string   `yaml:"gateway_token" secret:"true" doc:"bearer token for web.gateway, of a platform that may state approvals"`
+		GatewayTokenFile string   `yaml:"gateway_token_file" path:"true"`
 	} `yaml:"web"`
 	SignIn struct {
 		URL              string               `yaml:"url" doc:"where people's browsers reach the pages, such as https://trail.acme.example"`

@@ -25,6 +25,7 @@ var secretsOf = []struct {
 	strict bool
 }{
 	{"producer.gateway", []string{"producer.token", "producer.token_file"}, true},
+	{"web.gateway", []string{"web.gateway_token", "web.gateway_token_file"}, true},
 	{"kafka.brokers", []string{"kafka.sasl.password", "kafka.sasl.password_file", "kafka.tls.key_file"}, false},
 	{"sink.addresses", []string{"sink.password", "sink.password_file", "sink.api_key", "sink.api_key_file", "sink.token", "sink.token_file", "sink.key_file"}, false},
 }
