@@ -69,10 +69,14 @@ func gaveIn(r *record.Record) (out []given) {
 // grantIn returns the grant that an approval in a record refers to.
 func grantIn(reference string) (id string, ok bool) { return strings.CutPrefix(reference, "approval ") }
 
-// grants returns the approvals before work as given approvals.
+// grantsGiven returns the approvals before work as given approvals.
 func grantsGiven(list []approvals.Standing) (out []given) {
 	for _, s := range list {
-		out = append(out, given{Person: s.Person, What: "approval before work", Of: string(s.Repository), Link: "/approvals#" + anchorOf("approval", s.ID), At: s.At})
+		g := given{Person: s.Person, What: "approval before work", Of: string(s.Repository), Link: "/approvals#" + anchorOf("approval", s.ID), At: s.At}
+		if g.Asked = !s.Asked.IsZero(); g.Asked {
+			g.Waited = s.At.Sub(s.Asked)
+		}
+		out = append(out, g)
 	}
 	return out
 }

@@ -96,7 +96,7 @@ func (p *givenPage) list() g.Node {
 	return g.Group{
 		paragraph("soft", spaced(text(cut), when(p.Unfiltered, func(to string) g.Node { return anchor(to, text("Show all")) }))),
 		givenList.node(g.Map(p.List, func(a given) g.Node {
-			waited := "unknown"
+			waited := "nobody asked"
 			if a.Asked {
 				waited = say.Span(a.Waited)
 			}

@@ -50,6 +50,23 @@ func open(t *testing.T, kafka stream.Config, k signing.Keys, log *slog.Logger) *
 
 func silent() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
+// TestAnAnswerSaysWhenItWasAskedFor: so that it is known how long an agent waited.
+func TestAnAnswerSaysWhenItWasAskedFor(t *testing.T) {
+	kafka, _ := kafkatest.Pipeline(t, 1, topics)
+	b := open(t, kafka, keys, silent())
+	if err := b.Ask(t.Context(), Request{ID: "q1", Agent: "fixer", Repository: repository}); err != nil {
+		t.Fatal(err)
+	}
+	asked := b.Requests(time.Now())[0].At
+	for id, want := range map[string]time.Time{"q1": asked, "": {}, "q2": {}} {
+		g := grantOf("g"+id, 1)
+		g.Request = id
+		if s, err := b.Grant(t.Context(), g); err != nil || !s.Asked.Equal(want) {
+			t.Errorf("the answer to %q: asked at %s, want %s: %v", id, s.Asked, want, err)
+		}
+	}
+}
+
 // TestABookIsWhatAnotherWrote: two processes write and read one topic.
 func TestABookIsWhatAnotherWrote(t *testing.T) {
 	kafka, _ := kafkatest.Pipeline(t, 1, topics)

@@ -22,6 +22,7 @@ const (
 type Standing struct {
 	Grant
 	Status     string            `json:"status"`
+	Asked      time.Time         `json:"asked,omitzero"`    // when the broker received the request that it answers
 	UsedBy     []record.ChangeID `json:"used_by,omitempty"` // the changes that use it, in order
 	Revocation *Revocation       `json:"revocation,omitempty"`
 }
@@ -65,7 +66,7 @@ func (l *ledger) add(e entry, at time.Time) {
 	switch {
 	case e.Grant != nil:
 		if l.grants[e.Grant.ID] == nil {
-			s := &Standing{Grant: *e.Grant}
+			s := &Standing{Grant: *e.Grant, Asked: l.requests[e.Grant.Request].At}
 			s.At = at
 			l.grants[s.ID] = s
 			l.answered[s.Request] = true
