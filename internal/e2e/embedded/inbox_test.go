@@ -17,6 +17,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/go-json-experiment/json"
 )
 
 // inboxPolicy has two people who may approve changes of the authentication.
@@ -95,6 +96,7 @@ func TestAPersonDecidesInTheInbox(t *testing.T) {
 	ctx := browser(t)
 	source := axe(t)
 	var text, address string
+	var focused bool
 	do(ctx, t, "sign in", chromedp.Navigate(p.page+"/inbox"), chromedp.Click(`a.button`), atKeycloak("mira.s", "m1ra"), chromedp.WaitVisible(`form.reader`), chromedp.Location(&address))
 	if address != p.page+"/inbox" {
 		t.Errorf("after signing in at %s", address)
@@ -105,9 +107,12 @@ func TestAPersonDecidesInTheInbox(t *testing.T) {
 	if !strings.Contains(text, "Needs you") {
 		t.Errorf("the page of the change says %s", text)
 	}
-	do(ctx, t, "to the inbox", chromedp.Click(`.needs a`), chromedp.WaitVisible(`.inbox`))
+	do(ctx, t, "to the inbox", chromedp.Click(`.needs a`), chromedp.WaitVisible(`.inbox`), chromedp.Evaluate(`document.activeElement.matches(".inbox > li")`, &focused))
+	if !focused {
+		t.Error("the link to an item does not lead to it")
+	}
 
-	do(ctx, t, "one key", chromedp.KeyEvent("a"), chromedp.Sleep(300*time.Millisecond), chromedp.Text(`.inbox`, &text)) // in no item: it decides nothing
+	do(ctx, t, "a stray key", chromedp.Navigate(p.page+"/inbox"), chromedp.WaitVisible(`.inbox`), chromedp.KeyEvent("a"), chromedp.Sleep(300*time.Millisecond), chromedp.Text(`.inbox`, &text)) // in no item: it decides nothing
 	gateSays(t, p, 501, denied, "an approval for payments")
 	do(ctx, t, "one key", chromedp.KeyEvent("j"), chromedp.KeyEvent("a"), chromedp.WaitVisible(`.done`), chromedp.Text(`.done`, &text))
 	if !strings.Contains(text, "You approved github.com/acme/payments/pull/501 at commit 1111111111. The gate allows the merge now.") {
@@ -119,6 +124,7 @@ func TestAPersonDecidesInTheInbox(t *testing.T) {
 
 	ctx = browser(t)
 	do(ctx, t, "sign in in another browser", chromedp.Navigate(p.page+"/approvals"), chromedp.Click(`a.button`), atKeycloak("mira.s", "m1ra"), chromedp.WaitVisible(`form.reader`))
+	answersAnAgent(ctx, t, p, source)
 	approvesBefore(ctx, t, p, source, sha)
 	for name, path := range map[string]string{"statistics": "/inbox/given", "what-if": "/inbox/what-if"} {
 		do(ctx, t, path, chromedp.Navigate(p.page+path), chromedp.WaitVisible(`main`, chromedp.ByQuery), chromedp.Text(`main`, &text))
@@ -169,6 +175,39 @@ func withoutScript(ctx context.Context, t *testing.T, p *process, sha func(int) 
 		emulation.SetScriptExecutionDisabled(false))
 	if !strings.Contains(text, "You approved github.com/acme/payments/pull/502 at commit 3333333333.") {
 		t.Errorf("without a script: %s", text)
+	}
+}
+
+// asksToPush asks as a hook of an agent does before a tool runs.
+func asksToPush(t *testing.T, p *process) bool {
+	t.Helper()
+	res, err := http.Post(p.page+"/v1/gate/actions", "application/json", strings.NewReader(`{"agent":"patch-pilot","repository":"github.com/acme/payments","does":"push","paths":["auth/login.go"],"run":"run-7","asked_by":"bert"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var answer struct{ Allowed *bool }
+	if err := json.UnmarshalRead(res.Body, &answer, json.MatchCaseInsensitiveNames(true)); err != nil || answer.Allowed == nil {
+		t.Fatalf("%s: %v", res.Status, err)
+	}
+	return *answer.Allowed
+}
+
+// answersAnAgent approves what an agent asks for, with one key: then the agent may go on.
+func answersAnAgent(ctx context.Context, t *testing.T, p *process, source string) {
+	t.Helper()
+	var text string
+	if asksToPush(t, p) {
+		t.Error("an agent may push without an approval")
+	}
+	waiting(ctx, t, p, 1)
+	looksWell(ctx, t, source, "inbox-request")
+	do(ctx, t, "one key", chromedp.KeyEvent("j"), chromedp.KeyEvent("a"), chromedp.WaitVisible(`.done`), chromedp.Text(`.done`, &text))
+	if !strings.Contains(text, "You approved work of patch-pilot in github.com/acme/payments until") {
+		t.Errorf("after one key: %s", text)
+	}
+	if !asksToPush(t, p) {
+		t.Error("an agent may not push with an approval")
 	}
 }
 
