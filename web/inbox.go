@@ -199,7 +199,10 @@ func requestItem(q desk.Request, now time.Time, f sent) inboxItem {
 	if q.Reason != "" {
 		reason = fmt.Sprintf("%s asked: “%s”", q.Agent, q.Reason)
 	}
-	scope := strings.Join(slices.Concat(q.Services, q.Paths), ", ")
+	scope := strings.Join(q.Services, ", ") // they contain the paths
+	if scope == "" {
+		scope = strings.Join(q.Paths, ", ")
+	}
 	i := inboxItem{
 		Anchor: anchorOf("request", q.ID), What: "request before work", Class: q.Class, Title: fmt.Sprintf("%s asks to %s in %s", q.Agent, cmp.Or(q.Does, "work"), q.Repository), ID: string(q.Repository),
 		Agent: q.Agent, Services: q.Services, Since: q.At, Waits: waitsFor(q.At, now), Missing: []string{"an approval before the work"},
@@ -208,7 +211,7 @@ func requestItem(q desk.Request, now time.Time, f sent) inboxItem {
 			Grant: &grantFields{Scope: field{Value: scope}, Until: field{Value: now.UTC().AddDate(0, 0, 1).Format(time.DateOnly)}, Uses: field{Value: "1"}},
 		},
 	}
-	for _, fact := range []labeled{{"It says why", q.Reason}, {"Paths", strings.Join(q.Paths, ", ")}, {"Asked by", q.AskedBy}, {"Run", q.Run}} {
+	for _, fact := range []labeled{{"Why", q.Reason}, {"Paths", strings.Join(q.Paths, ", ")}, {"Asked by", q.AskedBy}, {"Run", q.Run}} {
 		if fact.Text != "" {
 			i.Facts = append(i.Facts, fact)
 		}

@@ -267,7 +267,7 @@ func TestASessionThatEndedInBetween(t *testing.T) {
 	}
 	status, page := send("not on a Friday")
 	says(t, "ended", page, "Nothing was decided", "You wrote: not on a Friday", "Sign in The form has your text again then.")
-	m := regexp.MustCompile(`href="(/sign-in\?to=[^"]*)"`).FindStringSubmatch(page)
+	m := regexp.MustCompile(`href="(/sign-in/start\?to=[^"]*)"`).FindStringSubmatch(page)
 	if status != http.StatusUnauthorized || m == nil || len(desk.verdicts) > 0 {
 		t.Fatalf("%d %s", status, page)
 	}

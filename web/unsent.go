@@ -45,7 +45,12 @@ func (s *server) unsent(w http.ResponseWriter, r *http.Request, p *problem.Probl
 		u.To, u.Kept = again, true
 	}
 	if u.SignIn {
-		u.To = signin.Page + "?" + url.Values{"to": {u.To}}.Encode()
+		u.Why = "Your session has ended, so it is not known who you are."
+		at := signin.Page
+		if s.Access.Way() == access.AtProvider {
+			at = signin.Start
+		}
+		u.To = at + "?" + url.Values{"to": {u.To}}.Encode()
 	}
 	if err := s.render(w, reader.With(r), p.Status, u.page()); err != nil {
 		s.Log.Error("the page of an error failed", "err", err)

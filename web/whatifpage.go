@@ -54,7 +54,7 @@ func rowOfTotals(name, command string, t whatif.Totals) whatIfRow {
 	return whatIfRow{Name: name, Command: command, ADay: t.ADay, Asked: t.Asked, Stopped: t.Stopped, Busiest: t.Busiest, Most: t.Most}
 }
 
-var whatIfTable = grid{"Table of policies", "whatif", []string{"Policy", "#Requests a day", "#Busiest day", "#Changes that need a person", "#Nobody can allow", "#Bad changes stopped", "All details"}}
+var whatIfTable = grid{"Table of policies", "whatif", []string{"Policy", "#Requests a day", "#Busiest day", "#Need a person", "#Nobody can allow", "#Bad ones stopped", "All details"}}
 
 func (p *whatIfPage) page() page {
 	body := g.Group{inboxHead("/inbox/what-if", "What if the policy asked more, or less?")}
@@ -67,7 +67,7 @@ func (p *whatIfPage) page() page {
 		cut = fmt.Sprintf("There are more records than the %s that were read, so these numbers are too small. The commands read all.", grouped(int64(p.Read)))
 	}
 	return page{Title: "What if", Body: append(body,
-		el("p", textf("The changes of agents that were merged in the last %d days, decided again: how many requests to people there would have been. A threshold decides only where no rule of the policy does.", p.Days)),
+		el("p", textf("The changes of agents that were merged in the last %d days, decided again: how many requests to people there would have been, how many changes need a person, and how many nobody can allow. A threshold decides only where no rule of the policy does.", p.Days)),
 		g.If(p.Cut, paragraph("note", text(cut))),
 		whatIfTable.node(g.Map(p.Rows, whatIfRow.node)),
 		paragraph("soft", textf("Decided: %s. ", count(p.Decided, "change")), text(fmt.Sprintf("Not decided, because their records do not say enough: %s. ", grouped(int64(p.Undecided)))), g.If(!p.Cut, text(cut+" ")),

@@ -155,6 +155,10 @@ func refusals(ctx context.Context, t *testing.T, p *process, sha func(int) strin
 	now := time.Now().UTC().Format(time.RFC3339)
 	pull["head"].(map[string]any)["sha"], pull["updated_at"] = sha(3), now
 	deliver(t, p, "pull_request", "g-502-again", map[string]any{"action": "synchronize", "number": 502, "before": sha(2), "after": sha(3), "repository": acmePayments, "sender": pull["user"], "pull_request": pull})
+	deliver(t, p, "push", "g-502-push-again", map[string]any{
+		"ref": "refs/heads/fix-502", "before": sha(2), "after": sha(3), "repository": acmePayments, "sender": pull["user"], "pusher": map[string]any{"name": "patch-pilot[bot]"},
+		"commits": []any{map[string]any{"id": sha(3), "message": "Fix the login again", "timestamp": now, "author": map[string]any{"name": "patch-pilot[bot]", "username": "patch-pilot[bot]"}, "added": []string{}, "modified": []string{"auth/login.go"}, "removed": []string{}}},
+	})
 	do(ctx, t, "a newer commit", chromedp.Focus(`.inbox > li`, chromedp.ByQuery), chromedp.KeyEvent("a"), chromedp.WaitVisible(`p.error`), chromedp.Text(`p.error`, &text))
 	if !strings.Contains(text, "Nothing was decided: github.com/acme/payments/pull/502 has a newer commit, 3333333333, than the one that you saw (2222222222)") {
 		t.Errorf("a newer commit: %s", text)
@@ -173,7 +177,7 @@ func withoutScript(ctx context.Context, t *testing.T, p *process, sha func(int) 
 	var text string
 	do(ctx, t, "no script", emulation.SetScriptExecutionDisabled(true), chromedp.Navigate(p.page+"/inbox"), chromedp.WaitVisible(`.inbox`), chromedp.Click(`button[value=approve]`), chromedp.WaitVisible(`.done`), chromedp.Text(`.done`, &text),
 		emulation.SetScriptExecutionDisabled(false))
-	if !strings.Contains(text, "You approved github.com/acme/payments/pull/502 at commit 3333333333.") {
+	if !strings.Contains(text, "You approved github.com/acme/payments/pull/502 at commit 3333333333. The gate allows the merge now.") {
 		t.Errorf("without a script: %s", text)
 	}
 }
@@ -181,7 +185,7 @@ func withoutScript(ctx context.Context, t *testing.T, p *process, sha func(int) 
 // asksToPush asks as a hook of an agent does before a tool runs.
 func asksToPush(t *testing.T, p *process) bool {
 	t.Helper()
-	res, err := http.Post(p.page+"/v1/gate/actions", "application/json", strings.NewReader(`{"agent":"patch-pilot","repository":"github.com/acme/payments","does":"push","paths":["auth/login.go"],"run":"run-7","asked_by":"bert"}`))
+	res, err := http.Post(p.page+"/v1/gate/actions", "application/json", strings.NewReader(`{"agent":"patch-pilot","repository":"github.com/acme/payments","tool":"Bash","does":"push","paths":["auth/login.go"],"run":"run-7","asked_by":"bert"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
