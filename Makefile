@@ -25,7 +25,7 @@ servers:
 	go vet -tags clouds,parquet,servers ./blobs/cloud ./internal/cli ./cmd/changetrail
 	go test -race -tags clouds,servers ./blobs/cloud
 	go test -race -tags servers -p 1 -timeout 30m -v ./blobs/s3 ./schemas/... ./gateway ./sinks/setup ./sinks/lake/parquet ./internal/ecosystem ./evidence ./ingest/platform ./enricher ./internal/differential
-	$(E2E) test -race -tags servers -p 1 -timeout 45m -v . ./detections ./embedded ./lake ./receivers ./redteam
+	$(E2E) test -race -tags servers -p 1 -timeout 45m -v . ./away ./detections ./embedded ./lake ./receivers ./redteam
 
 # Unused dependencies are an error, too: go mod tidy takes them out.
 lint:

@@ -42,7 +42,7 @@ var layers = []layer{
 	{"Masking of stored data", []string{"internal/masking"}},
 	{"The commands", []string{"internal/cli"}},
 	{"The binary, and tests of the whole pipeline", []string{
-		"cmd/changetrail", "cmd/changetrail-hook", "cmd/changetrail-hook-gate", "internal/differential", "internal/e2e", "internal/e2e/bench", "internal/e2e/bench/testdata/appender", "internal/e2e/detections", "internal/e2e/embedded", "internal/e2e/gitleaks", "internal/e2e/lake", "internal/e2e/receivers", "internal/e2e/redteam", "internal/imports", "internal/oracle", "internal/sbom", "internal/siem/detecttest",
+		"cmd/changetrail", "cmd/changetrail-hook", "cmd/changetrail-hook-gate", "internal/differential", "internal/e2e", "internal/e2e/away", "internal/e2e/bench", "internal/e2e/bench/testdata/appender", "internal/e2e/detections", "internal/e2e/embedded", "internal/e2e/gitleaks", "internal/e2e/lake", "internal/e2e/receivers", "internal/e2e/redteam", "internal/imports", "internal/oracle", "internal/sbom", "internal/siem/detecttest",
 	}},
 }
 
