@@ -124,7 +124,7 @@ func (by rule) place(r *record.Record) {
 // agent and several agents signed a decision, each of them must be allowed.
 func (by rule) authority(r *record.Record, q policy.Request) record.Authority {
 	p := by.policy
-	out := record.Authority{Person: p.Listed, IsPerson: p.IsPerson}
+	out := record.Authority{Person: p.Listed, IsPerson: p.IsPerson, BreakGlass: p.Gate.BreakGlass != nil}
 	if !p.HasRules() || q.Agent == "" {
 		return out
 	}
@@ -142,7 +142,7 @@ func (by rule) authority(r *record.Record, q policy.Request) record.Authority {
 // authorityOf asks the policy about a change of one agent.
 func (by rule) authorityOf(q policy.Request) record.Authority {
 	p := by.policy
-	a := record.Authority{Person: p.Listed, IsPerson: p.IsPerson}
+	a := record.Authority{Person: p.Listed, IsPerson: p.IsPerson, BreakGlass: p.Gate.BreakGlass != nil}
 	v := p.Decide(q)
 	a.Verdict, a.Rule, a.Reason, a.Paths, a.PolicyDigest, a.NotOfTheTime = v.Verdict, v.Rule, v.Reason, v.Paths, p.Digest(), by.notOfTheTime
 	a.Least, a.GateRequired = v.Least, p.RequiresGate(q)

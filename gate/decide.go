@@ -78,6 +78,9 @@ func Decide(p *enricher.Preview, commit string, at time.Time) Decision {
 		return d
 	}
 	d.byMaker(c, func() { d.agent(p) })
+	if b := p.Now.Ordered(d.Head, d.At); !d.Allowed && b != nil {
+		d.follow(*b)
+	}
 	return d
 }
 

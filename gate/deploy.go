@@ -30,6 +30,9 @@ func DecideDeployment(p *enricher.Preview, commit string, at time.Time) Decision
 		return d
 	}
 	d.byMaker(c, func() { d.deployment(t) })
+	if b := p.Now.MergedByOrder(); !d.Allowed && b != nil {
+		d.follow(*b)
+	}
 	return d
 }
 

@@ -84,6 +84,32 @@ func TestDeployments(t *testing.T) {
 }
 
 // TestADirectPushIsAChangeOfItsOwn: nobody reviewed what was pushed to the branch that is deployed.
+// TestADeploymentAfterBreakGlass: the merge was ordered before it was made, for that commit.
+func TestADeploymentAfterBreakGlass(t *testing.T) {
+	for _, c := range []struct {
+		says  string
+		steps []step
+		want  string
+	}{
+		{"ordered, and merged", []step{glass, inPayments, orders("dan", commit1), merged(commit2, commit1)}, "dan ordered that this commit may be merged: customers cannot pay."},
+		{"ordered, and merged as another commit", []step{glass, inPayments, orders("dan", commit1), pushes("fixer[bot]", "payments/src/a.go"), merged("3333333333333333333333333333333333333333", commit2)}, "did not say that it was authorized"},
+		{"merged, and ordered afterwards", []step{glass, inPayments, merged(commit2, commit1), orders("dan", commit1)}, "did not say that it was authorized"},
+		{"ordered, and merged when the time was over", []step{glass, inPayments, orders("dan", commit1), waits(25 * time.Hour), merged(commit2, commit1)}, "did not say that it was authorized"},
+	} {
+		t.Run(c.says, func(t *testing.T) {
+			commit := commit2
+			if strings.Contains(c.says, "another") {
+				commit = "3333333333333333333333333333333333333333"
+			}
+			d := deploy(t, commit, c.steps)
+			reasons := strings.Join(d.Reasons, " ")
+			if d.Allowed != (d.Rule == record.RuleBreakGlass) || d.Allowed != strings.HasPrefix(c.want, "dan") || !strings.Contains(reasons, c.want) {
+				t.Errorf("allowed is %v by %s: %s", d.Allowed, d.Rule, reasons)
+			}
+		})
+	}
+}
+
 func TestADirectPushIsAChangeOfItsOwn(t *testing.T) {
 	for _, c := range []struct{ file, want string }{
 		{"testdata/a.json", ""},

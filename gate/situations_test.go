@@ -176,9 +176,19 @@ func afterwards(old, new string) step {
 	return func(s *story) { s.later, s.since = strings.Replace(s.policy, old, new, 1), s.now }
 }
 
+// orders lets a person break the glass for a commit, as changetrail itself records it.
+func orders(who, commit string) step {
+	return func(s *story) { s.add("platform:gateway", record.Observed, order(who, commit, s.now)) }
+}
+
+func order(who, commit string, at time.Time) *record.BreakGlass {
+	return &record.BreakGlass{Person: who, Reason: "customers cannot pay", CommitSHA: commit, ReviewBy: at.Add(24 * time.Hour)}
+}
+
 var (
 	everything = rules("services:\n", "mode: gate-everything\nservices:\n")
 	checked    = rules("rules:\n", "gate: {checks: [unit, scan]}\nrules:\n")
+	glass      = rules("rules:\n", "gate: {break_glass: {by: [dan, ana], review_within: 24h}}\nrules:\n")
 	two        = rules("rules:\n", "approvers: {critical: 2}\nrules:\n")
 	inPayments = fixer("payments/src/a.go")
 	inAuth     = fixer("payments/auth/login.go")
@@ -345,6 +355,24 @@ var situations = []situation{
 	{"Two people must approve where somebody asked who may not: two delegates did.", []step{rules("rules:\n", "approvers: {medium: 2}\nrules:\n"), permits("ana", 0), permits("ben", 0), decides("fixer", "dan"), inCatalog, approves("cleo")}, ""},
 	{"Two people must approve beforehand, and one review is enough where a review is required.", []step{two, inPayments, approves("ben")}, ""},
 	{"One person approved, and then another policy came into force that requires two.", []step{permits("ben", 0), inAuth, approves("dan"), afterwards("rules:\n", "approvers: {critical: 2}\nrules:\n")}, "1 has approved"},
+
+	// Break-glass.
+	{"A person broke the glass for the newest commit.", []step{glass, inPayments, orders("dan", commit1)}, ""},
+	{"A person broke the glass for a change that the policy forbids.", []step{glass, fixer("payments/iam/r.yaml"), orders("dan", commit1)}, ""},
+	{"A person broke the glass for a change whose tests failed.", []step{glass, inFixtures, ci("unit", "failure", commit1), orders("dan", commit1)}, ""},
+	{"A person broke the glass for a change whose maker is not known.", []step{glass, by("", "", "payments/src/a.go"), orders("dan", commit1)}, ""},
+	{"A person broke the glass, and the agent pushed afterwards.", []step{glass, inPayments, orders("dan", commit1), pushes("fixer[bot]", "payments/src/a.go")}, "requires a review"},
+	{"A person broke the glass for the second commit before it was pushed.", []step{glass, inPayments, orders("dan", commit2)}, "requires a review"},
+	{"A person broke the glass, and a reviewer asked for changes.", []step{glass, inPayments, orders("dan", commit1), review("ben", "changes-requested", commit1)}, ""},
+	{"A person broke the glass, and you ask about another commit.", []step{glass, inPayments, orders("dan", commit1), asks(commit2)}, "You asked about commit"},
+	{"A person broke the glass, and the time for the review is over.", []step{glass, inPayments, orders("dan", commit1), waits(25 * time.Hour)}, "requires a review"},
+	{"A person broke the glass, and once more when the time was over.", []step{glass, inPayments, orders("dan", commit1), waits(25 * time.Hour), orders("ana", commit1)}, ""},
+	{"A person broke the glass, and the change is closed.", []step{glass, inPayments, orders("dan", commit1), says(&record.Closed{})}, "closed"},
+	{"The policy lets nobody break the glass.", []step{inPayments, orders("dan", commit1)}, "requires a review"},
+	{"A person broke the glass, and then another policy came into force that lets nobody.", []step{glass, inPayments, orders("dan", commit1), afterwards("gate: {break_glass: {by: [dan, ana], review_within: 24h}}", "")}, "requires a review"},
+	{"Only a claim says that a person broke the glass.", []step{glass, inPayments, claim(order("dan", commit1, morning))}, "requires a review"},
+	{"An agent says that a person broke the glass.", []step{glass, inPayments, func(s *story) { s.add("agent:fixer", record.Claimed, order("dan", commit1, s.now)) }}, "requires a review"},
+	{"A person broke the glass, and then an owner approved.", []step{glass, inPayments, orders("dan", commit1), approves("ben")}, ""},
 
 	// Everything needs a person.
 	{"Everything needs a person: a fixture.", []step{everything, inFixtures}, "approval of a person"},

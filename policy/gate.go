@@ -3,6 +3,8 @@ package policy
 import (
 	"errors"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
 
@@ -17,6 +19,48 @@ type Gate struct {
 	// Checks are the names of CI jobs that must have succeeded on the head of a change of an agent.
 	// A job that did not run has not succeeded.
 	Checks []string `yaml:"checks"`
+	// BreakGlass says who may order that a commit is merged although the gate denies it; nil: nobody.
+	BreakGlass *BreakGlass `yaml:"break_glass"`
+}
+
+// BreakGlass says who may order in an emergency that a commit is merged although the gate denies it.
+type BreakGlass struct {
+	By           []string      `yaml:"by"`            // people and teams
+	ReviewWithin time.Duration `yaml:"review_within"` // by when an independent person must review the commit
+}
+
+// The least and the longest time for the review of an emergency.
+const (
+	leastReviewWithin   = time.Minute
+	longestReviewWithin = 30 * 24 * time.Hour
+)
+
+// MayBreakGlass reports whether the policy lets a person order a merge that the gate denies.
+func (p *Policy) MayBreakGlass(account string) bool {
+	b := p.Gate.BreakGlass
+	return b != nil && p.Knows(account) && p.InGroup(account, b.By)
+}
+
+func (p *Policy) checkBreakGlass() error {
+	b := p.Gate.BreakGlass
+	if b == nil {
+		return nil
+	}
+	const by, within = "gate.break_glass.by", "gate.break_glass.review_within"
+	var errs []error
+	switch {
+	case len(b.By) == 0:
+		errs = append(errs, mistake.At("gate.break_glass", "gate.break_glass: by is missing; name the people and teams who may do it"))
+	case p.nobody(b.By):
+		errs = append(errs, mistake.At(by, "%s: nobody is behind %s; name people, or teams that have members", by, strings.Join(b.By, ", ")))
+	}
+	switch {
+	case b.ReviewWithin == 0:
+		errs = append(errs, mistake.At("gate.break_glass", "gate.break_glass: review_within is missing; say how soon an independent person must review the commit, such as 24h"))
+	case b.ReviewWithin < leastReviewWithin || b.ReviewWithin > longestReviewWithin:
+		errs = append(errs, mistake.At(within, "%s: %s is not a time from 1m to 720h (30 days)", within, b.ReviewWithin))
+	}
+	return errors.Join(errs...)
 }
 
 // CheckMissing is the state of a required check that did not run.

@@ -204,7 +204,7 @@ func (p *Policy) check() error {
 		}
 		seen[fold(t.ID)] = true
 	}
-	return errors.Join(append(errs, p.Gate.check(p.Services))...)
+	return errors.Join(append(errs, p.Gate.check(p.Services), p.checkBreakGlass())...)
 }
 
 // Covers reports whether an approval with some scope covers what a change does to a service: the

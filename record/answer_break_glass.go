@@ -14,17 +14,41 @@ const RuleBreakGlass = "break-glass"
 func (r *Record) order(e Event, f *BreakGlass) GateFact {
 	b := BreakGlassFact{Person: f.Person, Reason: f.Reason, CommitSHA: strings.ToLower(f.CommitSHA), At: e.Time, ReviewBy: f.ReviewBy}
 	r.Judged.orders = append(r.Judged.orders, b)
-	return GateFact{Allowed: true, At: b.At, Rule: RuleBreakGlass, CommitSHA: b.CommitSHA, Reasons: []string{b.why()}, Tier: Observed}
+	return GateFact{Allowed: true, At: b.At, Rule: RuleBreakGlass, CommitSHA: b.CommitSHA, Reasons: []string{b.Why()}, Tier: Observed}
 }
 
-// why says who gave the order, and what for.
-func (b BreakGlassFact) why() string {
+// Why says who gave the order, and what for.
+func (b BreakGlassFact) Why() string {
 	return b.Person + " ordered that this commit may be merged: " + strings.TrimSuffix(b.Reason, ".") + "."
 }
 
-// Ordered returns the order about a commit that counts: the first one, so that nobody moves the time
-// of the review. It returns nil if there is none.
-func (r *Record) Ordered(commit string) *BreakGlassFact {
+// Ordered returns the order by which a commit may be merged at a time: the newest one. An order ends
+// when its review is due, and with the part of the policy that lets people give orders. It returns
+// nil if there is none.
+func (r *Record) Ordered(commit string, at time.Time) *BreakGlassFact {
+	for _, b := range slices.Backward(r.Judged.orders) {
+		if r.Judged.breakGlass && SameCommit(b.CommitSHA, commit) && !at.After(b.ReviewBy) {
+			return &b
+		}
+	}
+	return nil
+}
+
+// MergedByOrder returns the order by which the change was merged: one about its head from before the
+// merge, where the policy in force then lets people give orders. It returns nil if there is none.
+func (r *Record) MergedByOrder() *BreakGlassFact {
+	head, _ := r.commits()
+	for _, b := range slices.Backward(r.Judged.orders) {
+		if r.Judged.breakGlass && !after(b.At, r.Judged.MergedAt, false) && SameCommit(b.CommitSHA, head) && !r.Judged.MergedAt.After(b.ReviewBy) {
+			return &b
+		}
+	}
+	return nil
+}
+
+// ordered returns the order about a commit by which its review is due: the first one, so that nobody
+// moves that time. It returns nil if there is none.
+func (r *Record) ordered(commit string) *BreakGlassFact {
 	i := slices.IndexFunc(r.Judged.orders, func(b BreakGlassFact) bool { return SameCommit(b.CommitSHA, commit) })
 	if i < 0 {
 		return nil
@@ -42,7 +66,7 @@ func (j *judge) breakGlass() {
 	}
 	j.gap(GapBreakGlass)
 	head, merge := j.record.commits()
-	b := j.record.Ordered(orString(head, merge))
+	b := j.record.ordered(orString(head, merge))
 	merged := b != nil && !j.open()
 	if b == nil {
 		b = &orders[len(orders)-1]

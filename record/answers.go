@@ -143,6 +143,8 @@ type Authority struct {
 	Ways [][]Way
 	// GateRequired says that the gate must have been asked before the merge.
 	GateRequired bool
+	// BreakGlass says that people may order a merge that the gate denies.
+	BreakGlass bool
 	// NotOfTheTime says that the policy in force at the merge was never recorded; this is the
 	// first one that was.
 	NotOfTheTime bool

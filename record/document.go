@@ -82,17 +82,18 @@ type Judged struct {
 	// RefusedAt returns when a person last refused an approval; zero if never.
 	RefusedAt func(account string) time.Time
 
-	verdicts  []verdict        // in time order
-	gates     []GateFact       // observed, in time order
-	orders    []BreakGlassFact // in time order
-	approvals []givenApproval
-	facts     folded
-	stated    *statement
-	branch    *branch
-	hostAgent string            // the agent that the code host names
-	deciders  []string          // agents that decisions name
-	signers   []string          // those of them that signed their decision
-	numbers   map[string]string // the code host's number of an account, by its lower case name
+	verdicts   []verdict        // in time order
+	gates      []GateFact       // observed, in time order
+	orders     []BreakGlassFact // in time order
+	breakGlass bool             // the policy lets people give orders
+	approvals  []givenApproval
+	facts      folded
+	stated     *statement
+	branch     *branch
+	hostAgent  string            // the agent that the code host names
+	deciders   []string          // agents that decisions name
+	signers    []string          // those of them that signed their decision
+	numbers    map[string]string // the code host's number of an account, by its lower case name
 }
 
 // Marks are the properties of a change that may show that an agent made it.

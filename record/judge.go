@@ -14,7 +14,7 @@ func (r *Record) Judge(a Authority) {
 	j.people = newPeople(r, a)
 	r.Judged.Unmet, r.Judged.Independent = nil, func(account string) bool { return !j.people.tookPart(account) && j.people.isPerson(account, "") }
 	r.Judged.Granted, r.Judged.RefusedAt = j.granted(), func(account string) time.Time { return j.refusals()[j.people.who(account)] }
-	r.Trail.Contradictions = nil
+	r.Trail.Contradictions, r.Judged.breakGlass = nil, a.BreakGlass
 	answers, reasons := new(Answers), new(Reasons)
 	answers.Reviewed, reasons.Reviewed = j.reviewed()
 	if r.Trail.Change.InitiatedBy == "agent" {

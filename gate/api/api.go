@@ -116,19 +116,26 @@ func deployable(q gate.Question) error {
 	return nil
 }
 
+// commitOf reads a commit id, which may be shortened.
+func commitOf(text string) (string, error) {
+	if len(text) < 7 || len(text) > 64 || strings.Trim(strings.ToLower(text), "0123456789abcdef") != "" {
+		return "", problem.New(http.StatusBadRequest, "commit %q is not a commit id: give at least 7 hexadecimal digits", text)
+	}
+	return strings.ToLower(text), nil
+}
+
 // questionOf reads the parameters of a request: commit, deploy (true: may the commit be deployed),
 // wait (such as 20s) and unless (the ETag of the answer that the asker has, so that the request waits
 // for another one).
-func questionOf(r *http.Request, id record.ChangeID) (gate.Question, error) {
-	q := gate.Question{Change: id}
+func questionOf(r *http.Request, id record.ChangeID) (q gate.Question, err error) {
+	q.Change = id
 	for name, values := range r.URL.Query() {
 		value := values[len(values)-1]
 		switch name {
 		case "commit":
-			if len(value) < 7 || len(value) > 64 || strings.Trim(strings.ToLower(value), "0123456789abcdef") != "" {
-				return q, problem.New(http.StatusBadRequest, "commit %q is not a commit id: give at least 7 hexadecimal digits", value)
+			if q.Commit, err = commitOf(value); err != nil {
+				return q, err
 			}
-			q.Commit = strings.ToLower(value)
 		case "wait":
 			d, err := time.ParseDuration(value)
 			if err != nil || d < 0 {

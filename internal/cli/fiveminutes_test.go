@@ -68,7 +68,7 @@ func TestFiveMinutes(t *testing.T) {
 		sent[e.Type] = true
 		post(t, page+"v1/events", tokens[block[1]], block[2])
 	}
-	own := []string{record.TypeIdentityRefused, record.TypeRunNamed, record.TypeRepositoryNamed, record.TypeSpansReceived}
+	own := []string{record.TypeIdentityRefused, record.TypeGateOverridden, record.TypeRunNamed, record.TypeRepositoryNamed, record.TypeSpansReceived}
 	all := slices.DeleteFunc(slices.Clone(record.Types()), func(name string) bool { return slices.Contains(own, name) })
 	slices.Sort(all)
 	if diff := cmp.Diff(all, slices.Sorted(maps.Keys(sent))); diff != "" {

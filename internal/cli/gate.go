@@ -93,7 +93,7 @@ It asks the gateway that --gateway names, or the running instance of changetrail
 	outputFlag(cmd, &output, "output format", "text", "json")
 	a.flag(cmd.Flags(), "gateway", "producer.gateway", "URL of the gateway")
 	a.storeFlags(cmd)
-	cmd.AddCommand(a.gateAdmission())
+	cmd.AddCommand(a.gateAdmission(), a.gateBreakGlass())
 	return cmd
 }
 
@@ -276,7 +276,12 @@ func (q gateQuestion) ask(ctx context.Context, wait time.Duration, unless string
 	if err != nil {
 		return d, "", finalError{fmt.Errorf("gate: %w", err)}
 	}
-	token, err := q.token(ctx)
+	return q.send(r)
+}
+
+// send sends a request, with the token in its header, and reads the decision.
+func (q gateQuestion) send(r *http.Request) (d gate.Decision, tag string, err error) {
+	token, err := q.token(r.Context())
 	if err != nil {
 		return d, "", fmt.Errorf("gate: %w", err)
 	}
@@ -294,14 +299,14 @@ func (q gateQuestion) ask(ctx context.Context, wait time.Duration, unless string
 		return d, "", fmt.Errorf("gate: the answer cannot be read: %w", err)
 	}
 	if answer.StatusCode != http.StatusOK {
-		err := fmt.Errorf("gate: %s answered %s: %s", at.Host, answer.Status, detailOf(body))
+		err := fmt.Errorf("gate: %s answered %s: %s", r.URL.Host, answer.Status, detailOf(body))
 		if answer.StatusCode < 500 && answer.StatusCode != http.StatusNotFound && answer.StatusCode != http.StatusTooManyRequests {
 			err = finalError{err}
 		}
 		return d, "", err
 	}
 	if err := json.Unmarshal(body, &d); err != nil || d.Change == "" || len(d.Reasons) == 0 {
-		return gate.Decision{}, "", finalError{fmt.Errorf("gate: %s does not answer as a gate: %s", at.Host, printable.Beginning(body, 200))}
+		return gate.Decision{}, "", finalError{fmt.Errorf("gate: %s does not answer as a gate: %s", r.URL.Host, printable.Beginning(body, 200))}
 	}
 	return d, strings.Trim(answer.Header.Get("ETag"), `"`), nil
 }

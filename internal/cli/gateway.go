@@ -199,7 +199,7 @@ func (o openGate) routes(g *gateway.Gateway, routes http.Handler) http.Handler {
 	if o.actions == nil {
 		return routes
 	}
-	return o.actions.Handler(g, api.Decisions(g, o.people, api.Handler(g, o.merges, routes)))
+	return o.actions.Handler(g, api.Decisions(g, o.people, api.Overrides(g, o.merges, api.Handler(g, o.merges, routes))))
 }
 
 // ends waits until the gate has ended.

@@ -284,7 +284,7 @@ func (s *Settings) routes(at pagesAndTools, i *standalone.Instance, g *gateway.G
 	g.Register(mux)
 	mux.Handle("/mcp", tools)
 	mux.Handle("/", at.pages)
-	routes := actions.Handler(g, api.Handler(g, merges, mux))
+	routes := actions.Handler(g, api.Overrides(g, merges, api.Handler(g, merges, mux)))
 	if at.people == nil {
 		return routes, nil
 	}

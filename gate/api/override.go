@@ -1,0 +1,98 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/changetrail/changetrail/enricher"
+	"github.com/changetrail/changetrail/gate"
+	"github.com/changetrail/changetrail/gateway"
+	"github.com/changetrail/changetrail/internal/problem"
+	"github.com/changetrail/changetrail/record"
+)
+
+// An Overrider follows the orders of people. A [gate.Gate] is one.
+type Overrider interface {
+	Override(ctx context.Context, o gate.Override) (gate.Decision, error)
+}
+
+// overrideSuffix follows the id of a change in the path of an order.
+const overrideSuffix = "/break-glass"
+
+// An Order is the body of POST /v1/changes/{id}/break-glass.
+type Order struct {
+	Commit string `json:"commit"`
+	Reason string `json:"reason"`
+	Person string `json:"person,omitempty"` // stated by the credential of a platform that may state approvals
+}
+
+// Overrides answers POST /v1/changes/{id}/break-glass, and passes every other request on. Only people may
+// order something: with their own credential, or through a platform that may state approvals.
+func Overrides(g *gateway.Gateway, to Overrider, next http.Handler) http.Handler {
+	s := orders{to}
+	handler := g.Authenticated(s.answer)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch _, ok := orderedChange(r.URL.Path); {
+		case !ok:
+			next.ServeHTTP(w, r)
+		case r.Method != http.MethodPost:
+			w.Header().Set("Allow", http.MethodPost)
+			problem.Write(w, r, problem.New(http.StatusMethodNotAllowed, "%s accepts POST, not %s", r.URL.Path, r.Method))
+		default:
+			handler.ServeHTTP(w, r)
+		}
+	})
+}
+
+func orderedChange(path string) (change string, ok bool) {
+	change, under := strings.CutPrefix(path, prefix)
+	change, orders := strings.CutSuffix(change, overrideSuffix)
+	return change, under && orders && change != ""
+}
+
+type orders struct{ to Overrider }
+
+func (s orders) answer(w http.ResponseWriter, r *http.Request, from gateway.Sender) error {
+	text, _ := orderedChange(r.URL.Path)
+	id, err := record.ParseChange(text)
+	if err != nil {
+		return problem.New(http.StatusBadRequest, "%v", err)
+	}
+	var o Order
+	err = read(w, r, &o)
+	if err == nil {
+		o.Person, err = personOf(from, o.Person)
+	}
+	if err == nil {
+		err = about(from, id.Repository())
+	}
+	if err != nil {
+		return err
+	}
+	if o.Commit, err = commitOf(o.Commit); err != nil {
+		return err
+	}
+	d, err := s.to.Override(r.Context(), gate.Override{Change: id, Person: o.Person, Commit: o.Commit, Reason: o.Reason})
+	if err != nil {
+		return problemOf(err)
+	}
+	return answer(w, http.StatusOK, d)
+}
+
+// problemOf returns the answer for an order that was not followed.
+func problemOf(err error) error {
+	switch {
+	case errors.Is(err, gate.ErrMayNot):
+		return problem.New(http.StatusForbidden, "%v", err)
+	case errors.Is(err, gate.ErrNotNow):
+		return problem.New(http.StatusConflict, "%v", err)
+	case errors.Is(err, gate.ErrNoReason):
+		return problem.New(http.StatusUnprocessableEntity, "%v", err)
+	case errors.Is(err, enricher.ErrUnknownChange):
+		return problem.New(http.StatusNotFound, "%v", err)
+	}
+	return problem.New(http.StatusServiceUnavailable, "%v. Do not merge.", err).Later(time.Second)
+}
