@@ -35,6 +35,7 @@ func python(t *testing.T) string {
 const gatewayPolicy = `
 services:
   - {name: payments, repositories: [github.com/acme/payments], classification: critical}
+gate: {break_glass: {by: [ana], review_within: 1m}}
 agents:
   - {id: patch-pilot, services: ["*"]}
 rules:
