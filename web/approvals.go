@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -133,10 +132,7 @@ func (s *server) changeApprovals(w http.ResponseWriter, r *http.Request) error {
 	}
 	why := problem.Of(err, http.StatusConflict)
 	f := sent{outcome: outcome{Failed: true, Text: why.Detail}, values: r.PostForm}
-	var wrong *wrongField
-	if errors.As(err, &wrong) {
-		f.field = wrong.name
-	}
+	f.field = fieldOf(err)
 	return s.showApprovals(w, r, why.Status, f)
 }
 

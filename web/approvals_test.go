@@ -125,6 +125,25 @@ func TestWhatIsWrongWithAnApprovalIsSaidBesideTheField(t *testing.T) {
 	}
 }
 
+// TestWhatThePolicyRefusesIsSaidBesideTheField: its errors begin with the name of the field.
+func TestWhatThePolicyRefusesIsSaidBesideTheField(t *testing.T) {
+	for says, id := range map[string]string{
+		`agent "patch-pilto" is not one of patch-pilot`: "agent-new", "repository: it has no host": "repository-new", "scope: the policy has no service there": "scope-new", "kinds: no such kind": "kinds-new",
+		"until is in the past": "until-new", "uses is -1": "uses-new", "reason is missing": "new-reason", "person: the policy lists no person mira.s": "", "nobody knows": "",
+	} {
+		v := visit(t, fullDesk(), "mira.s", settings.Approver)
+		v.desk.refuses = problem.New(http.StatusUnprocessableEntity, "%s", says)
+		v.get("/approvals")
+		status, page := v.post("/approvals", newGrant())
+		if got := strings.Count(page, `aria-invalid="true"`); status != http.StatusUnprocessableEntity || (got == 1) != (id != "") || id != "" && !strings.Contains(page, `id="`+id+`-error"`) {
+			t.Errorf("%s: %d, %d fields are wrong", says, status, got)
+		}
+		if !strings.Contains(read(page), says) {
+			t.Errorf("the page does not say %q", says)
+		}
+	}
+}
+
 // TestApprovalsOverHTTP: a script of the pages gives one with the form token of the session, always in
 // the name of who signed in.
 func TestApprovalsOverHTTP(t *testing.T) {

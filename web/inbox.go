@@ -302,10 +302,7 @@ func (s *server) decide(w http.ResponseWriter, r *http.Request) error {
 	}
 	why := problem.Of(err, http.StatusConflict)
 	f := sent{outcome: outcome{Failed: true, Text: why.Detail, Link: "#" + anchorOf(r.PostForm.Get("what"), r.PostForm.Get("of")), Label: "To the item"}, values: r.PostForm}
-	var wrong *wrongField
-	if errors.As(err, &wrong) {
-		f.field = wrong.name
-	}
+	f.field = fieldOf(err)
 	return s.showInbox(w, r, why.Status, f)
 }
 
@@ -316,6 +313,24 @@ type wrongField struct {
 }
 
 func (f *wrongField) Unwrap() error { return f.error }
+
+// grantFieldNames are the inputs of an approval.
+var grantFieldNames = []string{"agent", "repository", "scope", "kinds", "until", "uses", "reason"}
+
+// fieldOf returns the input that an error is about; empty if it is about none. What the policy refuses
+// begins with the name of the input, as in "until is 2026-01-01, which is in the past".
+func fieldOf(err error) string {
+	var one *wrongField
+	if errors.As(err, &one) {
+		return one.name
+	}
+	p := problem.Of(err, 0)
+	first, _, _ := strings.Cut(p.Detail, " ")
+	if name := strings.TrimSuffix(first, ":"); p.Status == http.StatusUnprocessableEntity && slices.Contains(grantFieldNames, name) {
+		return name
+	}
+	return ""
+}
 
 func wrong(name, format string, args ...any) error {
 	return &wrongField{name, refuse(http.StatusUnprocessableEntity, format, args...)}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"strings"
 
 	g "maragu.dev/gomponents"
 
@@ -59,7 +60,7 @@ var whatIfTable = grid{"Table of policies", "whatif", []string{"Policy", "#Reque
 func (p *whatIfPage) page() page {
 	body := g.Group{inboxHead("/inbox/what-if", "What if the policy asked more, or less?")}
 	if p.Away != "" {
-		return page{Title: "What if", Body: append(body, el("p", attr("class", "error"), attr("role", "alert"), text("There is no answer at the moment: "+p.Away+".")),
+		return page{Title: "What if", Body: append(body, el("p", attr("class", "error"), attr("role", "alert"), text("There is no answer at the moment: "+strings.TrimSuffix(p.Away, ".")+".")),
 			el("p", text("The command "), el("code", text(whatIfCommand+" --threshold high")), text(" answers the same question.")))}
 	}
 	cut := fmt.Sprintf("Read: %s records.", grouped(int64(p.Read)))
