@@ -151,6 +151,9 @@ func (g *generator) lie() record.Fact {
 	case 10:
 		return &record.Deployment{Environment: pick(g, "production", "staging"), Outcome: pick(g, "success", "failure"), CommitSHA: g.head}
 	case 11:
+		if g.chance(50) {
+			return &record.BreakGlass{Person: who, Reason: "an emergency", CommitSHA: g.head, ReviewBy: g.now}
+		}
 		return &record.GateDecision{Verdict: "autonomous", Allowed: true}
 	case 12:
 		return &record.Action{Agent: record.Agent{ID: "patch-pilot"}, Tool: "edit", CommitSHA: g.head, Files: []string{"docs/guide.md"}}

@@ -82,7 +82,10 @@ func witness(sender string, f record.Fact) string {
 	kind, name, _ := strings.Cut(sender, ":")
 	_, isDecision := f.(*record.Decision)
 	_, isAction := f.(*record.Action)
+	_, isOrder := f.(*record.BreakGlass)
 	switch {
+	case isOrder && sender != gateway:
+		return record.Claimed
 	case kind == "agent" && (isDecision || isAction):
 		return record.Signed
 	case kind == "platform" && !isDecision && !isAction:
