@@ -2,6 +2,8 @@ package desk
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/changetrail/changetrail/gate"
 	"github.com/changetrail/changetrail/gate/approvals"
+	"github.com/changetrail/changetrail/gate/pending"
 	"github.com/changetrail/changetrail/record"
 )
 
@@ -21,9 +24,44 @@ type Follower interface{ Changed() <-chan struct{} }
 type Sweep struct {
 	Desk           *Desk
 	Changes, Books Follower
+	Notes          Notes
 	Log            *slog.Logger
 
+	noted map[string]bool
 	asked map[record.ChangeID]string // what was known when the gate was asked about a change
+}
+
+// Notes puts a fact about a repository on the stream, as changetrail's own, so that the search index has
+// it. The same fact with the same time is one fact.
+type Notes interface {
+	NoteAt(ctx context.Context, repository record.Repository, fact record.Fact, at time.Time) error
+}
+
+// noteAge is how old a grant or a revocation may be that is noted after a start: longer than a process
+// needs to start again.
+const noteAge = time.Hour
+
+// note notes the grants and revocations that are new.
+func (s *Sweep) note(ctx context.Context, grants []approvals.Standing) error {
+	say := func(key string, g approvals.Standing, at time.Time, text string) error {
+		if s.noted[key] || s.Desk.Now().Sub(at) > noteAge {
+			return nil
+		}
+		err := s.Notes.NoteAt(ctx, g.Repository, &record.Activity{Summary: text, Repository: string(g.Repository)}, at)
+		s.noted[key] = err == nil
+		return err
+	}
+	for _, g := range grants {
+		if err := say("grant "+g.ID, g, g.At, fmt.Sprintf("%s approved that the agent %s works on %s until %s (approval %s): %s", g.Person, g.Agent, strings.Join(g.Scope, ", "), g.Until.Format(time.RFC3339), g.ID, g.Reason)); err != nil {
+			return err
+		}
+		if r := g.Revocation; r != nil {
+			if err := say("revocation "+g.ID, g, r.At, fmt.Sprintf("%s revoked the approval %s that %s gave to the agent %s: %s", r.Person, g.ID, g.Person, g.Agent, r.Reason)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // again is how long a sweep waits after a failure.
@@ -31,7 +69,7 @@ const again = time.Second
 
 // Run sweeps until ctx is done.
 func (s *Sweep) Run(ctx context.Context) error {
-	s.asked = make(map[record.ChangeID]string)
+	s.asked, s.noted = make(map[record.ChangeID]string), make(map[string]bool)
 	for ctx.Err() == nil {
 		changes, books := s.Changes.Changed(), s.Books.Changed()
 		var retry <-chan time.Time
@@ -58,6 +96,11 @@ func (s *Sweep) sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return errors.Join(s.apply(ctx, items, grants), s.note(ctx, grants))
+}
+
+// apply asks the gate about the changes that a grant or a revocation may concern.
+func (s *Sweep) apply(ctx context.Context, items []pending.Item, grants []approvals.Standing) error {
 	for _, i := range items {
 		var usable []string
 		for _, g := range grants {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -413,7 +414,8 @@ func TestApprovalsReachOpenChangesByThemselves(t *testing.T) {
 	d.Gate = asker
 	w.items = []pending.Item{{Change: change, Agent: "Fixer"}, {Change: "github.com/acme/web/pull/1", Agent: "fixer"}, {Change: change, Agent: "another"}}
 	rings := make(bell, 9)
-	s := &desk.Sweep{Desk: d, Changes: rings, Books: book, Log: slog.New(slog.DiscardHandler)}
+	noted := new(notes)
+	s := &desk.Sweep{Desk: d, Changes: rings, Books: book, Notes: noted, Log: slog.New(slog.DiscardHandler)}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
@@ -445,10 +447,44 @@ func TestApprovalsReachOpenChangesByThemselves(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(2)
+	for began := time.Now(); noted.count() < 3 && time.Since(began) < 10*time.Second; time.Sleep(time.Millisecond) {
+		continue
+	}
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+	want := []string{"away", "cleo approved that the agent fixer works on payments until " + g.Until.UTC().Format(time.RFC3339) + " (approval g1): the fix", "cleo revoked the approval g1 that cleo gave to the agent fixer: an incident"}
+	if !slices.Equal(noted.said, want) {
+		t.Errorf("noted: %q", noted.said)
+	}
+}
+
+// notes keeps what is noted, each once; the first time it fails.
+type notes struct {
+	mu   sync.Mutex
+	said []string
+}
+
+func (n *notes) count() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.said)
+}
+
+func (n *notes) NoteAt(_ context.Context, of record.Repository, f record.Fact, at time.Time) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	a, ok := f.(*record.Activity)
+	switch {
+	case !ok, of != repository, at.IsZero():
+		return fmt.Errorf("%s: %T at %s", of, f, at)
+	case len(n.said) == 0:
+		n.said = append(n.said, "away")
+		return errors.New("the broker is away")
+	}
+	n.said = append(n.said, a.Summary)
+	return nil
 }
 
 // A counting asker counts questions.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/changetrail/changetrail/internal/capture"
+	"github.com/changetrail/changetrail/sinks"
+	"github.com/changetrail/changetrail/sinks/local"
 )
 
 // TestApprovalsOnTheCommandLine: a person gives an approval, sees it and revokes it; the agent's token
@@ -62,6 +64,30 @@ default: approval-required
 	} {
 		if out, code := run(c.who, c.args...); code != c.code || !strings.Contains(out, c.words) {
 			t.Errorf("%s: exit code %d\n%s", c.says, code, out)
+		}
+	}
+	index, err := local.Open(t.Context(), filepath.Join(home, "data"), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = index.Close() }()
+	for began := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		found := 0
+		if err := index.Each(t.Context(), func(d sinks.Document) error {
+			for _, text := range []string{"approved that the agent fixer works on payments until", "revoked the approval g1 that", "PAY-812"} {
+				if strings.Contains(string(d.Body), text) && strings.Contains(string(d.Body), `"observed"`) {
+					found++
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if found == 5 { // of g0 and g1: that they were given, with the reason; and of g1 that it was revoked
+			return
+		}
+		if time.Since(began) > time.Minute {
+			t.Fatalf("the index has %d of 5 texts about the approvals", found)
 		}
 	}
 }

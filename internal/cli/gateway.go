@@ -182,7 +182,7 @@ func (s *Settings) openGate(ctx context.Context, g *gateway.Gateway, log *slog.L
 	open := pending.New(view, log)
 	merges := &gate.Gate{View: view, Recorder: g, Approvals: &approvals.Applier{Book: book, Recorder: g, Now: time.Now}, Now: time.Now}
 	people := &desk.Desk{View: view, Gate: merges, Recorder: g, Book: book, Open: open, Now: time.Now}
-	sweep := &desk.Sweep{Desk: people, Changes: open, Books: book, Log: log}
+	sweep := &desk.Sweep{Desk: people, Changes: open, Books: book, Notes: g, Log: log}
 	o = openGate{merges, s.actions(view, book, ""), people, new(errgroup.Group)}
 	parts := []func(context.Context) error{view.Run, book.Run, open.Run, sweep.Run}
 	if len(hosts) > 0 {

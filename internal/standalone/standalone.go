@@ -105,9 +105,15 @@ func (i *Instance) Desk(r gate.Recorder, merges desk.Asker) *desk.Desk {
 	return &desk.Desk{View: i.View, Gate: merges, Recorder: r, Book: i.Approvals, Open: i.Open, Now: time.Now}
 }
 
+// A recorder puts what changetrail itself states on the stream.
+type recorder interface {
+	gate.Recorder
+	desk.Notes
+}
+
 // Sweep returns what brings approvals before work to open changes.
-func (i *Instance) Sweep(r gate.Recorder, merges desk.Asker, log *slog.Logger) *desk.Sweep {
-	return &desk.Sweep{Desk: i.Desk(r, merges), Changes: i.Open, Books: i.Approvals, Log: log}
+func (i *Instance) Sweep(r recorder, merges desk.Asker, log *slog.Logger) *desk.Sweep {
+	return &desk.Sweep{Desk: i.Desk(r, merges), Changes: i.Open, Books: i.Approvals, Notes: r, Log: log}
 }
 
 // BlobDir is the folder of the blob store in a data folder.
