@@ -86,6 +86,7 @@ type Generator struct {
 	end      time.Time
 	numbers  map[string]int
 	ids      int
+	told     bool // the change of the story is made
 }
 
 // New returns a Generator for the days before end. The same seed and end give the same events.
@@ -168,12 +169,40 @@ func (g *Generator) start(s service) *plan {
 
 func (g *Generator) number(p *plan) {
 	n := g.numbers[p.repo]
-	if n == 0 {
+	switch {
+	case n == 0 && p.repo == storyRepo:
+		n = storyNumber - 50
+	case n == 0:
 		n = 100 + len(p.repo)*37%900
+	case n == storyNumber && p.repo == storyRepo:
+		n++
 	}
+	p.numbered(n)
 	g.numbers[p.repo] = n + 1
+}
+
+func (p *plan) numbered(n int) {
 	p.number = n
 	p.id = fmt.Sprintf("%s/pull/%d", p.repo, n)
+}
+
+// The change of which the documentation tells: agent-bot-3000 updates a vulnerable dependency of
+// payments at 03:47 in the morning.
+const (
+	storyRepo   = "github.com/acme/payments"
+	storyNumber = 4829
+)
+
+// isStory reports whether a change by an agent becomes the one of the story: the first that fits.
+func (g *Generator) isStory(p *plan, flaws []flaw, at time.Time) bool {
+	fits := p.repo == storyRepo && len(flaws) == 0 && at.Before(g.end.AddDate(0, 0, -lateDays)) && at.After(g.end.AddDate(0, 0, earlyDays-Days))
+	if g.told || !fits {
+		return false
+	}
+	g.told = true
+	p.numbered(storyNumber)
+	g.numbers[p.repo] = max(g.numbers[p.repo], storyNumber+1)
+	return true
 }
 
 func (g *Generator) commit() string {
@@ -196,9 +225,13 @@ func (g *Generator) byAgent(at time.Time, flaws []flaw) *plan {
 	if at.After(g.end.Add(-6 * time.Hour)) {
 		at = at.AddDate(0, 0, -1)
 	}
+	story := g.isStory(p, flaws, at)
+	if story { // the agent decides 4 minutes after the scan
+		who, at = agents[0], time.Date(at.Year(), at.Month(), at.Day(), 3, 43, 0, 0, time.UTC)
+	}
 	run := fmt.Sprintf("run-%08x", g.rnd.Uint32())
 	p.agent = record.Agent{ID: who.id, Provider: who.provider, Model: who.model, Run: run, LogsURL: "https://agents.acme.example/logs/" + run, DelegatedBy: p.asker}
-	dependency := slices.ContainsFunc(flaws, func(f flaw) bool { return f.dependency })
+	dependency := story || slices.ContainsFunc(flaws, func(f flaw) bool { return f.dependency })
 	ownCode := slices.ContainsFunc(flaws, flaw.ownCode)
 	if !dependency && (ownCode || g.rnd.IntN(4) == 0) {
 		g.weakness(p, at)

@@ -149,3 +149,36 @@ func TestTheSameSeedAndEndGiveTheSameEvents(t *testing.T) {
 		t.Error("two seeds told one story")
 	}
 }
+
+// TestTheDemoHasTheChangeOfTheStory, whenever it is started and whatever the seed: once, by the
+// agent, decided at 03:47, and no two changes have one number.
+func TestTheDemoHasTheChangeOfTheStory(t *testing.T) {
+	for seed := range uint64(12) {
+		end := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(seed) * 41 * time.Hour)
+		opened := make(map[string]int)
+		decided := 0
+		if err := demo.New(4829-seed, end).Each(func(_ int, events []event.Event) error {
+			for _, e := range events {
+				switch {
+				case e.Type() == record.TypeChangeOpened:
+					opened[e.Subject()]++
+				case e.Type() == record.TypeDecisionRecorded && e.Subject() == "github.com/acme/payments/pull/4829":
+					if decided++; e.Time().Hour() != 3 || e.Time().Minute() != 47 || !strings.Contains(string(e.Data()), `"agent-bot-3000"`) {
+						t.Errorf("seed %d: decided at %s: %s", 4829-seed, e.Time(), e.Data())
+					}
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if decided != 1 || opened["github.com/acme/payments/pull/4829"] != 1 {
+			t.Errorf("seed %d: %d decisions", 4829-seed, decided)
+		}
+		for id, n := range opened {
+			if n > 1 {
+				t.Errorf("seed %d: %s is opened %d times", 4829-seed, id, n)
+			}
+		}
+	}
+}

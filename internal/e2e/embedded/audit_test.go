@@ -19,22 +19,64 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+
+	"github.com/changetrail/changetrail/audit/sample"
 )
 
-// sampled are the flags of the sample that the tests draw: 25 changes of the demo that reached
-// production, twelve of them by agents.
-func sampled(more ...string) []string {
-	to := time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly)
-	return append([]string{"--environment", "production", "--to", to, "-n", "25", "--seed", "4829", "--by", "initiator", "--take", "agent=12"}, more...)
+// scope is the population of the tests: the changes of the demo that reached production.
+func scope() []string {
+	return []string{"--environment", "production", "--to", time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly)}
+}
+
+// sampled are the flags of the auditor's sample: 25 changes, twelve of them by agents, and the change
+// of the story among these. The auditor of this test looks for a seed that draws it.
+func sampled(t *testing.T) []string {
+	t.Helper()
+	cmd := exec.Command(binary, append([]string{"audit", "population", "--without-topics", "-o", "csv"}, scope()...)...)
+	cmd.Dir = folder
+	text, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	agents, story := 0, 0
+	for _, row := range rows[1:] {
+		if row[slices.Index(rows[0], "initiated_by")] != "agent" {
+			continue
+		}
+		if agents++; row[1] == "github.com/acme/payments/pull/4829" {
+			story = agents
+		}
+	}
+	if story == 0 {
+		t.Fatal("the change of the story did not reach production")
+	}
+	for seed := int64(1); ; seed++ {
+		source, err := sample.NewSource(seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		drawn, err := source.Draw(12, agents)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(drawn, story) {
+			return append(scope(), "-n", "25", "--seed", fmt.Sprint(seed), "--by", "initiator", "--take", "agent=12")
+		}
+	}
 }
 
 // unpacked makes the evidence pack of the demo and unpacks it.
 func unpacked(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
+	flags := sampled(t)
 	first, second := filepath.Join(dir, "first.zip"), filepath.Join(dir, "second.zip")
 	for _, name := range []string{first, second} {
-		command(t, folder, nil, binary, append([]string{"audit", "pack", "--out", name}, sampled()...)...)
+		command(t, folder, nil, binary, append([]string{"audit", "pack", "--out", name}, flags...)...)
 	}
 	one, err := os.ReadFile(first)
 	if err != nil {
@@ -43,7 +85,7 @@ func unpacked(t *testing.T) (dir string) {
 	if other, err := os.ReadFile(second); err != nil || !bytes.Equal(one, other) {
 		t.Errorf("the same pack twice has %d and %d bytes, which differ: %v", len(one), len(other), err)
 	}
-	if out, err := exec.Command(binary, append([]string{"audit", "pack", "--data", filepath.Join(folder, "changetrail-demo"), "--out", first}, sampled()...)...).CombinedOutput(); err == nil || !strings.Contains(string(out), "exists") {
+	if out, err := exec.Command(binary, append([]string{"audit", "pack", "--data", filepath.Join(folder, "changetrail-demo"), "--out", first}, flags...)...).CombinedOutput(); err == nil || !strings.Contains(string(out), "exists") {
 		t.Errorf("a pack is overwritten: %v %s", err, out)
 	}
 	z, err := zip.NewReader(bytes.NewReader(one), int64(len(one)))
@@ -82,14 +124,27 @@ func TestAnEvidencePackIsWholeAndSaysWhatWasChanged(t *testing.T) {
 	if err != nil || len(rows) != 26 {
 		t.Fatal(len(rows), err)
 	}
-	agents := 0
-	for _, row := range rows[1:] {
+	agents, story := 0, ""
+	for n, row := range rows[1:] {
 		if row[slices.Index(rows[0], "initiated_by")] == "agent" {
 			agents++
+		}
+		if row[1] == "github.com/acme/payments/pull/4829" {
+			story = fmt.Sprintf("changes/%03d/story.txt", n+1)
 		}
 	}
 	if agents != 12 {
 		t.Errorf("%d of the sample are by agents", agents)
+	}
+	// What the auditor asks of PR 4829: what triggered the agent, what it rejected, who reviewed.
+	told, err := os.ReadFile(filepath.Join(dir, story))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"agent-bot-3000", "03:47", "Replace the library", "Accept the risk", "approved"} {
+		if !strings.Contains(string(told), want) {
+			t.Errorf("the story of PR 4829 does not say %q:\n%s", want, told)
+		}
 	}
 	sums := func() (string, error) {
 		cmd := exec.Command("sha256sum", "-c", "--quiet", "SHA256SUMS")
